@@ -1,0 +1,1 @@
+//! Charts: SVG and PNG from statistics tables. Never computes.

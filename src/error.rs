@@ -1,0 +1,159 @@
+//! What can go wrong, what to do about it, and the exit code it ends in.
+//!
+//! Every message says what and its value, what was expected, what was found and where; the next step stands in
+//! [`Error::hint`]. The exit codes are those of the output contract: 2 bad input or usage, 3 a fault of the tool,
+//! 130 interrupted.
+
+use std::path::{Path, PathBuf};
+
+/// The result of every fallible function of the library.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Everything that can go wrong, from the user's point of view.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A flag, or a combination of flags, that cannot be acted on.
+    #[error("{message}")]
+    Usage {
+        /// What was asked for, what is possible.
+        message: String,
+        /// The next step.
+        hint: Option<String>,
+    },
+    /// A checkpoint that cannot be used; all of its problems at once.
+    #[error("checkpoint `{}` cannot be used: {} problem{}\n  - {}", path.display(), problems.len(), if problems.len() == 1 { "" } else { "s" }, problems.join("\n  - "))]
+    Checkpoint {
+        /// The checkpoint folder.
+        path: PathBuf,
+        /// One line per problem, each naming file and tensor.
+        problems: Vec<String>,
+        /// The next step.
+        hint: Option<String>,
+    },
+    /// A tokenizer that cannot be used, or that does not belong to the checkpoint.
+    #[error("{message}")]
+    Tokenizer {
+        /// File, value, expectation.
+        message: String,
+        /// The next step.
+        hint: Option<String>,
+    },
+    /// A corpus file or line that cannot be used.
+    #[error("{message}")]
+    Corpus {
+        /// File, line, reason.
+        message: String,
+        /// The next step.
+        hint: Option<String>,
+    },
+    /// NaN or infinity where a router must decide.
+    #[error(
+        "router logits of decoder layer {layer} are not finite: sequence {sequence}, position {position}, expert {expert} is {value}"
+    )]
+    NonFinite {
+        /// Decoder layer index.
+        layer: u16,
+        /// Sequence index in input order.
+        sequence: u32,
+        /// Position in the sequence.
+        position: u32,
+        /// Expert whose logit it is.
+        expert: u16,
+        /// The value found.
+        value: f32,
+    },
+    /// A run folder that is occupied, incomplete or not a run.
+    #[error("{message}")]
+    RunFolder {
+        /// Path and what is wrong with it.
+        message: String,
+        /// The next step.
+        hint: Option<String>,
+    },
+    /// A file could not be read or written.
+    #[error("cannot {action} `{}`: {source}", path.display())]
+    Io {
+        /// What was being done: "read", "write", "open" ...
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: std::io::Error,
+    },
+    /// The run was interrupted; what is complete stays.
+    #[error("interrupted: what is complete has been kept")]
+    Interrupted,
+    /// A fault of the tool itself.
+    #[error("internal error: {message}")]
+    Internal {
+        /// What happened, where.
+        message: String,
+    },
+}
+
+impl Error {
+    /// An I/O error with the action and the path that it met; for `map_err`.
+    pub fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.as_ref().to_path_buf();
+        move |source| Self::Io { action, path, source }
+    }
+
+    /// A usage error with its next step.
+    pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Usage { message: message.into(), hint: Some(hint.into()) }
+    }
+
+    /// A corpus error with its next step.
+    pub fn corpus(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Corpus { message: message.into(), hint: Some(hint.into()) }
+    }
+
+    /// A tokenizer error with its next step.
+    pub fn tokenizer(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Tokenizer { message: message.into(), hint: Some(hint.into()) }
+    }
+
+    /// A run-folder error with its next step.
+    pub fn run_folder(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::RunFolder { message: message.into(), hint: Some(hint.into()) }
+    }
+
+    /// A fault of the tool.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::Internal { message: message.into() }
+    }
+
+    /// The next step for the person who reads the message, where one is known.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Usage { hint, .. }
+            | Self::Checkpoint { hint, .. }
+            | Self::Tokenizer { hint, .. }
+            | Self::Corpus { hint, .. }
+            | Self::RunFolder { hint, .. } => hint.clone(),
+            Self::NonFinite { .. } => Some(
+                "a weight is NaN or infinite, or the activations overflow; compare with another copy of the checkpoint"
+                    .into(),
+            ),
+            Self::Io { source, .. } => match source.kind() {
+                std::io::ErrorKind::PermissionDenied => Some("check the permissions of the path".into()),
+                std::io::ErrorKind::NotFound => Some("check the spelling of the path".into()),
+                _ => None,
+            },
+            Self::Interrupted => Some("run the same command with --resume to go on".into()),
+            Self::Internal { .. } => {
+                Some("this is a fault of openmoe-analyze; please report it with the command line".into())
+            }
+        }
+    }
+
+    /// The exit code of the process: 2 bad input or usage, 3 a fault of the tool, 130 interrupted.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Internal { .. } => 3,
+            Self::Interrupted => 130,
+            _ => 2,
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! Shows how a mixture-of-experts language model routes its tokens.
+//!
+//! The modules stand in the order in which the data travels:
+//!
+//! ```text
+//! checkpoint ─┐
+//!             ├─> model ──(routing)──> trace ──> stats ──> chart ──> report
+//! corpus ─────┘
+//! ```
+
+pub mod chart;
+pub mod checkpoint;
+pub mod corpus;
+pub mod error;
+pub mod model;
+pub mod report;
+pub mod routing;
+pub mod stats;
+pub mod trace;

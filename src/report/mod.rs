@@ -1,0 +1,1 @@
+//! Findings -> summary.json, verdict, HTML.

@@ -1,0 +1,99 @@
+//! logits -> choices -> slots: what the original's routers do, in O(tokens * experts), without dispatch masks.
+
+use super::{ExpertId, LayerRouting};
+
+/// Routes one group: choices, probabilities, queue slots and drops from router logits `[tokens, num_experts]`.
+///
+/// `capacity` is the number of slots per expert ([`super::RouterSettings::capacity`]). Layer, group and sequences of the
+/// result are left at their defaults for the caller to fill in.
+///
+/// # Panics
+/// If the logits are not a whole number of rows, if there are fewer experts than choices or if `top_k` is not 1 or 2:
+/// a checkpoint is validated before it routes.
+pub fn route(router_logits: Vec<f32>, num_experts: usize, top_k: usize, capacity: u32) -> LayerRouting {
+    assert!((1..=2).contains(&top_k) && num_experts >= top_k, "top-{top_k} of {num_experts} experts");
+    assert_eq!(router_logits.len() % num_experts, 0, "logits are [tokens, {num_experts}]");
+    let tokens = router_logits.len() / num_experts;
+    let mut routing = LayerRouting {
+        tokens,
+        num_experts,
+        top_k,
+        capacity,
+        expert: Vec::with_capacity(tokens * top_k),
+        probability: Vec::with_capacity(tokens * top_k),
+        entropy: Vec::with_capacity(tokens),
+        margin_first: Vec::with_capacity(tokens),
+        margin_k: Vec::with_capacity(tokens),
+        ..LayerRouting::default()
+    };
+    let mut probabilities = vec![0.0_f32; num_experts];
+    for logits in router_logits.chunks_exact(num_experts) {
+        softmax(logits, &mut probabilities);
+        choose(logits, &probabilities, &mut routing);
+    }
+    routing.router_logits = router_logits;
+    queue(&mut routing);
+    routing
+}
+
+/// Softmax in f32, as the original computes it: maximum subtracted, all experts.
+fn softmax(logits: &[f32], probabilities: &mut [f32]) {
+    let maximum = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let mut sum = 0.0_f32;
+    for (probability, &logit) in probabilities.iter_mut().zip(logits) {
+        *probability = (logit - maximum).exp();
+        sum += *probability;
+    }
+    for probability in probabilities {
+        *probability /= sum;
+    }
+}
+
+/// The choices of one token. With top-2 both are argmaxes of the PROBABILITIES, with top-1 of the LOGITS; ties go to
+/// the lowest id (model.md, "Router and capacity").
+fn choose(logits: &[f32], probabilities: &[f32], routing: &mut LayerRouting) {
+    let mut ranked = [None; 3];
+    ranked[0] = argmax(if routing.top_k == 1 { logits } else { probabilities }, &ranked);
+    ranked[1] = argmax(probabilities, &ranked);
+    ranked[2] = argmax(probabilities, &ranked);
+    let probability = |rank: usize| ranked[rank].map_or(0.0, |expert| probabilities[expert]);
+    for &expert in ranked[..routing.top_k].iter().flatten() {
+        routing.expert.push(expert as ExpertId);
+        routing.probability.push(probabilities[expert]);
+    }
+    routing.entropy.push(entropy(probabilities));
+    routing.margin_first.push(probability(0) - probability(1));
+    routing.margin_k.push(probability(routing.top_k - 1) - probability(routing.top_k));
+}
+
+/// Lowest index of the largest value that is not excluded; `None` when all are.
+fn argmax(values: &[f32], excluded: &[Option<usize>]) -> Option<usize> {
+    let mut best: Option<usize> = None;
+    for (index, &value) in values.iter().enumerate() {
+        if !excluded.contains(&Some(index)) && best.is_none_or(|best| value > values[best]) {
+            best = Some(index);
+        }
+    }
+    best
+}
+
+/// Entropy in nats; 0 log 0 = 0.
+fn entropy(probabilities: &[f32]) -> f32 {
+    -probabilities.iter().filter(|&&p| p > 0.0).map(|&p| f64::from(p) * f64::from(p).ln()).sum::<f64>() as f32
+}
+
+/// Queue slots: all first choices in token order, then all second choices in token order. A dropped first choice still
+/// takes its place in the queue, so it still pushes second choices back.
+fn queue(routing: &mut LayerRouting) {
+    let mut queued = vec![0_u32; routing.num_experts];
+    routing.slot = vec![0; routing.expert.len()];
+    for choice in 0..routing.top_k {
+        for index in (choice..routing.expert.len()).step_by(routing.top_k) {
+            let length = &mut queued[routing.expert[index] as usize];
+            routing.slot[index] = *length;
+            *length += 1;
+        }
+    }
+    routing.dropped = routing.slot.iter().map(|&slot| slot >= routing.capacity).collect();
+    routing.used_capacity = queued.into_iter().map(|count| count.min(routing.capacity)).collect();
+}

@@ -1,0 +1,92 @@
+//! Capacity: how many assignments an expert accepts from one routing group. Two rules exist in the authors' code; they
+//! are named, never a silent default.
+
+use std::{fmt, str::FromStr};
+
+use crate::error::{Error, Result};
+
+/// Which formula turns the size of a routing group into slots per expert.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CapacityRule {
+    /// The PyTorch port behind the released checkpoints: `floor(k * factor * tokens / experts)`, odd numbers rounded up
+    /// to even, at least `min_capacity` (colossalai/moe/routers.py, `get_capacity`).
+    #[default]
+    Port,
+    /// The T5X training code: `max(round(factor * tokens / experts), 4)`; no `k`, no evenness (flaxformer,
+    /// `moe_layers.py`). With top-2 the port has twice the slots.
+    T5x,
+    /// No assignment is ever dropped.
+    Unlimited,
+}
+
+impl FromStr for CapacityRule {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "port" => Ok(Self::Port),
+            "t5x" => Ok(Self::T5x),
+            "unlimited" => Ok(Self::Unlimited),
+            _ => Err(Error::usage(
+                format!("capacity rule `{text}` is unknown; expected port, t5x or unlimited"),
+                "port is what the released checkpoints run with",
+            )),
+        }
+    }
+}
+
+impl fmt::Display for CapacityRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Port => "port",
+            Self::T5x => "t5x",
+            Self::Unlimited => "unlimited",
+        })
+    }
+}
+
+/// Everything that decides how logits become assignments, apart from the logits.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct RouterSettings {
+    /// Experts per MoE layer.
+    pub num_experts: usize,
+    /// Choices per token, 1 or 2.
+    pub top_k: usize,
+    /// Formula for the slots per expert.
+    pub capacity_rule: CapacityRule,
+    /// Multiple of the average load that an expert accepts; 2.0 in the authors' evaluation configuration.
+    pub capacity_factor: f64,
+    /// Lower bound on the slots of an expert (port only).
+    pub min_capacity: u32,
+}
+
+impl RouterSettings {
+    /// Slots per expert for a routing group of `tokens` tokens; `u32::MAX` when unlimited.
+    ///
+    /// The port's formula is evaluated left to right in f64, as in Python.
+    ///
+    /// # Errors
+    /// The capacity is zero, which the original refuses too.
+    pub fn capacity(&self, tokens: usize) -> Result<u32> {
+        let experts = self.num_experts as f64;
+        let capacity = match self.capacity_rule {
+            CapacityRule::Port => {
+                let slots = (self.top_k as f64 * self.capacity_factor * tokens as f64 / experts).floor() as u32;
+                (slots + slots % 2).max(self.min_capacity)
+            }
+            CapacityRule::T5x => ((self.capacity_factor * tokens as f64 / experts).round_ties_even() as u32).max(4),
+            CapacityRule::Unlimited => u32::MAX,
+        };
+        if capacity == 0 {
+            return Err(Error::usage(
+                format!(
+                    "capacity is 0 for {tokens} tokens, {} experts, top-{}, factor {}; expected at least 1 slot",
+                    self.num_experts, self.top_k, self.capacity_factor
+                ),
+                "raise --capacity-factor or the configuration's router_min_capacity",
+            ));
+        }
+        Ok(capacity)
+    }
+}

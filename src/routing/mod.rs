@@ -1,0 +1,94 @@
+//! The vocabulary of routing: experts, choices, capacity, routing groups. Pure Rust, no tensors, no tables.
+//!
+//! The model emits a [`LayerRouting`] for every MoE layer and routing group through a [`RoutingObserver`]; whoever
+//! wants to know (the trace, a test) listens.
+
+mod assign;
+mod capacity;
+mod group;
+
+pub use assign::route;
+pub use capacity::{CapacityRule, RouterSettings};
+pub use group::GroupRule;
+
+use std::ops::Range;
+
+use crate::error::Result;
+
+/// Index of an expert within its MoE layer.
+pub type ExpertId = u16;
+/// Decoder layer index, as in `model.layers.N`. Never "the n-th MoE layer".
+pub type LayerId = u16;
+/// Index of a sequence in input order.
+pub type SequenceId = u32;
+
+/// Which assignments a statistic counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum View {
+    /// The router's choices, before capacity.
+    Chosen,
+    /// What is left after capacity: slot < capacity. The paper's figures show this view.
+    Kept,
+}
+
+impl View {
+    /// Both views, in the order in which tables list them.
+    pub const ALL: [Self; 2] = [Self::Chosen, Self::Kept];
+
+    /// The name in files: "chosen" or "kept".
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Chosen => "chosen",
+            Self::Kept => "kept",
+        }
+    }
+}
+
+/// What one MoE layer's router decided for one routing group.
+///
+/// Token-major: token `t` of the group, choice `c` stands at `t * top_k + c`; logits at `t * num_experts + e`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LayerRouting {
+    /// Decoder layer index.
+    pub layer: LayerId,
+    /// Index of the routing group in input order.
+    pub group: u32,
+    /// The sequences of the group, consecutive in input order.
+    pub sequences: Range<SequenceId>,
+    /// Tokens routed together.
+    pub tokens: usize,
+    /// Experts of the layer.
+    pub num_experts: usize,
+    /// Choices per token (1 or 2).
+    pub top_k: usize,
+    /// Gate output before softmax, `[tokens, num_experts]`.
+    pub router_logits: Vec<f32>,
+    /// Chosen experts, first choice first, `[tokens, top_k]`.
+    pub expert: Vec<ExpertId>,
+    /// Softmax over ALL experts at the chosen ones, not renormalised and not zeroed by a drop, `[tokens, top_k]`.
+    pub probability: Vec<f32>,
+    /// Rank in the expert's queue before dropping, `[tokens, top_k]`.
+    pub slot: Vec<u32>,
+    /// Whether the assignment found no slot (`slot >= capacity`), `[tokens, top_k]`.
+    pub dropped: Vec<bool>,
+    /// Slots per expert; `u32::MAX` when unlimited.
+    pub capacity: u32,
+    /// Kept assignments per expert, `min(count, capacity)`, `[num_experts]`.
+    pub used_capacity: Vec<u32>,
+    /// Entropy of the router probabilities in nats, `[tokens]`.
+    pub entropy: Vec<f32>,
+    /// g1 - g2: largest minus second largest probability, `[tokens]`.
+    pub margin_first: Vec<f32>,
+    /// g_k - g_{k+1}: smallest chosen minus largest rejected probability, `[tokens]`; equals `margin_first` for k = 1.
+    pub margin_k: Vec<f32>,
+}
+
+/// Listens to the forward pass.
+pub trait RoutingObserver {
+    /// Called once for every MoE layer and routing group; within a wave layer by layer, groups in input order.
+    ///
+    /// # Errors
+    /// Whatever the observer meets; it stops the forward pass.
+    fn observe_routing(&mut self, routing: &LayerRouting) -> Result<()>;
+}

@@ -1,0 +1,134 @@
+//! One number with everything that a reader needs to believe it.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use crate::routing::{ExpertId, LayerId, View};
+
+/// Text that is usually a literal and sometimes read back from a file.
+pub type Name = Cow<'static, str>;
+
+/// One statistic at one place, with its interval, its n and what it is to be compared with.
+///
+/// A finding is identified by statistic, layer, view and its optional keys; an absent key means "over all". The field
+/// names are the column names of `stats/NAME.csv` and the keys of `summary.json`. Numbers are finite or absent.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Name of the statistic, as in the documentation: `mutual_information`, `routing_std` ...
+    pub statistic: Name,
+    /// Decoder layer index.
+    pub layer: LayerId,
+    /// "chosen" (before capacity) or "kept" (after capacity).
+    pub view: Name,
+
+    /// Which variable: "token", "position", "position_bucket", "category", "previous_token", "document".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub variable: Option<Name>,
+    /// The variable that is known already, for conditional statistics.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub given: Option<Name>,
+    /// Category (domain, language ...).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
+    /// The second category of a pair.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other_category: Option<String>,
+    /// Expert index.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expert: Option<ExpertId>,
+    /// The second expert of a pair.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other_expert: Option<ExpertId>,
+    /// Raw position, or first position of a bucket.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub position: Option<u32>,
+    /// Token id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_id: Option<u32>,
+    /// The token's text as its piece reads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// What a list is ranked by: "count", "log_odds".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ranking: Option<Name>,
+    /// Rank in a list, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rank: Option<u32>,
+    /// How ids are averaged ("unweighted", "token_weighted", "frequent"), which margin, which overlap ...
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub variant: Option<Name>,
+    /// Quantile of a distribution, in (0, 1); absent = the mean.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quantile: Option<f64>,
+
+    /// The value; for a statistic with a subtracted baseline the plug-in value. Absent = withheld, see `note`.
+    pub estimate: Option<f64>,
+    /// Lower end of the 95 % interval of `estimate`.
+    pub low: Option<f64>,
+    /// Upper end of the 95 % interval of `estimate`.
+    pub high: Option<f64>,
+    /// Number of units behind the estimate (occurrences or assignments, see the documentation of the statistic).
+    pub n: u64,
+    /// Documents behind the estimate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub documents: Option<u64>,
+    /// What to compare with: chance, load-matched chance or the mean over permutations.
+    pub baseline: Option<f64>,
+    /// Which baseline that is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub baseline_kind: Option<Name>,
+    /// Share of permutations that reach the estimate, (1 + count) / (1 + permutations).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p_value: Option<f64>,
+    /// `estimate - baseline` where the baseline is subtracted, else the statistic's own correction.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub corrected: Option<f64>,
+    /// Lower end of the interval of `corrected`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub corrected_low: Option<f64>,
+    /// Upper end of the interval of `corrected`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub corrected_high: Option<f64>,
+    /// Largest value that the statistic can take here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ceiling: Option<f64>,
+    /// `(estimate - baseline) / (ceiling - baseline)`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub explained: Option<f64>,
+    /// Lower end of the interval of `explained`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub explained_low: Option<f64>,
+    /// Upper end of the interval of `explained`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub explained_high: Option<f64>,
+    /// Value that sampling noise alone would give.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub noise_floor: Option<f64>,
+    /// Unit: "bits", "nats", "share", "ratio", "probability", "count", "experts", "z".
+    pub unit: Name,
+    /// Why a number is withheld, or what to keep in mind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<Name>,
+}
+
+impl Finding {
+    /// An empty finding of a statistic at a layer and view, in a unit; keys and numbers are filled in by field update.
+    pub fn new(statistic: &'static str, layer: LayerId, view: View, unit: &'static str) -> Self {
+        Self {
+            statistic: Cow::Borrowed(statistic),
+            layer,
+            view: Cow::Borrowed(view.name()),
+            unit: Cow::Borrowed(unit),
+            ..Self::default()
+        }
+    }
+
+    /// Withholds the number and says why.
+    #[must_use]
+    pub fn withheld(mut self, reason: impl Into<Name>) -> Self {
+        self.estimate = None;
+        self.note = Some(reason.into());
+        self
+    }
+}

@@ -1,0 +1,209 @@
+//! Tidy tables, one per statistic: `stats/NAME.parquet` and `stats/NAME.csv`.
+
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    io::{Cursor, Read, Seek},
+};
+
+use polars::prelude::*;
+
+use super::finding::{Finding, Name};
+use crate::error::{Error, Result};
+
+/// All rows of one statistic (or one family, such as `expert_load`).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StatisticTable {
+    /// File stem below `stats/`.
+    pub name: String,
+    /// Rows in the order layer, view, keys.
+    pub rows: Vec<Finding>,
+}
+
+/// The tables of a run by name.
+pub type Tables = BTreeMap<String, StatisticTable>;
+
+/// Calls a macro with every column: `(field, kind)`, in file order.
+macro_rules! with_columns {
+    ($apply:ident) => {
+        $apply! {
+            (statistic, name), (layer, u16), (view, name),
+            (variable, opt_name), (given, opt_name), (category, opt_text), (other_category, opt_text),
+            (expert, opt_u16), (other_expert, opt_u16), (position, opt_u32), (token_id, opt_u32), (text, opt_text),
+            (ranking, opt_name), (rank, opt_u32), (variant, opt_name), (quantile, opt_f64),
+            (estimate, opt_f64), (low, opt_f64), (high, opt_f64), (n, u64), (documents, opt_u64),
+            (baseline, opt_f64), (baseline_kind, opt_name), (p_value, opt_f64),
+            (corrected, opt_f64), (corrected_low, opt_f64), (corrected_high, opt_f64),
+            (ceiling, opt_f64), (explained, opt_f64), (explained_low, opt_f64), (explained_high, opt_f64),
+            (noise_floor, opt_f64), (unit, name), (note, opt_name)
+        }
+    };
+}
+
+/// Columns that every table has; the others are left out where no row has a value.
+const ALWAYS: [&str; 9] = ["statistic", "layer", "view", "estimate", "low", "high", "n", "baseline", "unit"];
+
+impl StatisticTable {
+    /// An empty table.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), rows: Vec::new() }
+    }
+
+    /// The table as a data frame: one column per key or number that occurs.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if polars refuses the columns.
+    pub fn to_frame(&self) -> Result<DataFrame> {
+        let rows = &self.rows;
+        macro_rules! series {
+            ($(($field:ident, $kind:ident)),* $(,)?) => { vec![$(column!($field, $kind)),*] };
+        }
+        macro_rules! column {
+            ($field:ident, name) => {
+                Column::new(stringify!($field).into(), rows.iter().map(|r| &*r.$field).collect::<Vec<&str>>())
+            };
+            ($field:ident, opt_name) => {
+                Column::new(
+                    stringify!($field).into(),
+                    rows.iter().map(|r| r.$field.as_deref()).collect::<Vec<Option<&str>>>(),
+                )
+            };
+            ($field:ident, opt_text) => {
+                column!($field, opt_name)
+            };
+            ($field:ident, $kind:ident) => {
+                Column::new(stringify!($field).into(), rows.iter().map(|r| r.$field).collect::<Vec<_>>())
+            };
+        }
+        let columns: Vec<Column> = with_columns!(series);
+        let kept = columns
+            .into_iter()
+            .filter(|column| ALWAYS.contains(&column.name().as_str()) || column.null_count() < column.len())
+            .collect();
+        DataFrame::new(rows.len(), kept).map_err(|error| table_error(&self.name, &error))
+    }
+
+    /// The table as CSV text.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if polars cannot write it.
+    pub fn to_csv(&self) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        CsvWriter::new(&mut bytes).finish(&mut self.to_frame()?).map_err(|error| table_error(&self.name, &error))?;
+        Ok(bytes)
+    }
+
+    /// The table as a Parquet file.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if polars cannot write it.
+    pub fn to_parquet(&self) -> Result<Vec<u8>> {
+        let mut bytes = Cursor::new(Vec::new());
+        ParquetWriter::new(&mut bytes)
+            .finish(&mut self.to_frame()?)
+            .map_err(|error| table_error(&self.name, &error))?;
+        Ok(bytes.into_inner())
+    }
+
+    /// Reads a table back from its Parquet file.
+    ///
+    /// # Errors
+    /// [`Error::RunFolder`] if the file is not such a table.
+    pub fn from_parquet<R: Read + Seek + polars::io::mmap::MmapBytesReader>(name: &str, reader: R) -> Result<Self> {
+        let frame = ParquetReader::new(reader).finish().map_err(|error| unreadable(name, &error))?;
+        let mut rows = vec![Finding::default(); frame.height()];
+        macro_rules! read {
+            ($(($field:ident, $kind:ident)),* $(,)?) => { $(
+                if let Ok(column) = frame.column(stringify!($field)) {
+                    read_column!(column, $field, $kind);
+                }
+            )* };
+        }
+        macro_rules! read_column {
+            ($column:ident, $field:ident, name) => {
+                for (row, value) in rows.iter_mut().zip($column.str().map_err(|e| unreadable(name, &e))?.iter()) {
+                    row.$field = owned(value.unwrap_or_default());
+                }
+            };
+            ($column:ident, $field:ident, opt_name) => {
+                for (row, value) in rows.iter_mut().zip($column.str().map_err(|e| unreadable(name, &e))?.iter()) {
+                    row.$field = value.map(owned);
+                }
+            };
+            ($column:ident, $field:ident, opt_text) => {
+                for (row, value) in rows.iter_mut().zip($column.str().map_err(|e| unreadable(name, &e))?.iter()) {
+                    row.$field = value.map(str::to_owned);
+                }
+            };
+            ($column:ident, $field:ident, opt_u16) => {
+                numbers!($column, $field, u16)
+            };
+            ($column:ident, $field:ident, opt_u32) => {
+                numbers!($column, $field, u32)
+            };
+            ($column:ident, $field:ident, opt_u64) => {
+                numbers!($column, $field, u64)
+            };
+            ($column:ident, $field:ident, opt_f64) => {
+                numbers!($column, $field, f64)
+            };
+            ($column:ident, $field:ident, $kind:ident) => {
+                for (row, value) in rows.iter_mut().zip($column.$kind().map_err(|e| unreadable(name, &e))?.iter()) {
+                    row.$field = value.unwrap_or_default();
+                }
+            };
+        }
+        macro_rules! numbers {
+            ($column:ident, $field:ident, $kind:ident) => {
+                for (row, value) in rows.iter_mut().zip($column.$kind().map_err(|e| unreadable(name, &e))?.iter()) {
+                    row.$field = value;
+                }
+            };
+        }
+        with_columns!(read);
+        Ok(Self { name: name.to_owned(), rows })
+    }
+}
+
+fn owned(text: &str) -> Name {
+    Cow::Owned(text.to_owned())
+}
+
+fn table_error(name: &str, error: &PolarsError) -> Error {
+    Error::internal(format!("table `{name}`: {error}"))
+}
+
+fn unreadable(name: &str, error: &PolarsError) -> Error {
+    Error::run_folder(
+        format!("statistics table `stats/{name}.parquet` cannot be read: {error}"),
+        "run `openmoe-analyze stats RUN` to write it anew",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::routing::View;
+
+    #[test]
+    fn parquet_round_trips_and_empty_columns_are_left_out() {
+        let row = Finding {
+            variable: Some("token".into()),
+            token_id: Some(7),
+            text: Some("\u{2581}the".into()),
+            estimate: Some(0.25),
+            n: 12,
+            ..Finding::new("routing_std", 3, View::Kept, "share")
+        };
+        let table = StatisticTable { name: "routing_std".into(), rows: vec![row.clone(), row.withheld("too few")] };
+        let bytes = table.to_parquet().unwrap();
+        assert_eq!(StatisticTable::from_parquet("routing_std", Cursor::new(bytes)).unwrap(), table);
+        let csv = String::from_utf8(table.to_csv().unwrap()).unwrap();
+        assert_eq!(
+            csv,
+            "statistic,layer,view,variable,token_id,text,estimate,low,high,n,baseline,unit,note\n\
+             routing_std,3,kept,token,7,▁the,0.25,,,12,,share,\n\
+             routing_std,3,kept,token,7,▁the,,,,12,,share,too few\n"
+        );
+    }
+}

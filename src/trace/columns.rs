@@ -1,0 +1,76 @@
+//! What statistics see of a run: the sequences, and one layer's routing as compact columns.
+
+use std::collections::BTreeMap;
+
+use crate::routing::{ExpertId, LayerId};
+
+/// The sequences of a run, their documents and categories, as dense indices.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SequenceTable {
+    /// Tokens per sequence.
+    pub tokens: Vec<u32>,
+    /// Document index per sequence; the unit of every interval. All chunks of a document share it.
+    pub document: Vec<u32>,
+    /// Category index per sequence, `None` where the corpus names none.
+    pub category: Vec<Option<u16>>,
+    /// Document names by index, in order of first appearance.
+    pub document_names: Vec<String>,
+    /// Category names by index, sorted.
+    pub category_names: Vec<String>,
+    /// Text of the token ids that occur (absent without a tokenizer).
+    pub token_text: BTreeMap<u32, String>,
+}
+
+/// One MoE layer's routing over all sequences, in input order; occurrence-major.
+///
+/// Occurrence `t` (one token at one position of one sequence) has its `top_k` ordered choices at
+/// `t * top_k .. (t + 1) * top_k`. Occurrences of a sequence are contiguous and in position order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LayerTrace {
+    /// Decoder layer index.
+    pub layer: LayerId,
+    /// Experts of the layer.
+    pub num_experts: usize,
+    /// Choices per occurrence.
+    pub top_k: usize,
+    /// Sequence index per occurrence, `[occurrences]`.
+    pub sequence: Vec<u32>,
+    /// Position per occurrence, `[occurrences]`.
+    pub position: Vec<u32>,
+    /// Token id per occurrence, `[occurrences]`.
+    pub token_id: Vec<u32>,
+    /// Chosen experts, first choice first, `[occurrences, top_k]`.
+    pub expert: Vec<ExpertId>,
+    /// Gate probability of the choices, `[occurrences, top_k]`.
+    pub probability: Vec<f32>,
+    /// Whether the choice kept its slot, `[occurrences, top_k]`.
+    pub kept: Vec<bool>,
+    /// Entropy of the router probabilities in nats, `[occurrences]`.
+    pub entropy: Vec<f32>,
+    /// g1 - g2, `[occurrences]`.
+    pub margin_first: Vec<f32>,
+    /// g_k - g_{k+1}, `[occurrences]`.
+    pub margin_k: Vec<f32>,
+}
+
+impl LayerTrace {
+    /// Number of occurrences.
+    pub fn len(&self) -> usize {
+        self.token_id.len()
+    }
+
+    /// Whether there is no occurrence.
+    pub fn is_empty(&self) -> bool {
+        self.token_id.is_empty()
+    }
+
+    /// The ordered choices of occurrence `t`.
+    pub fn choices(&self, t: usize) -> &[ExpertId] {
+        &self.expert[t * self.top_k..(t + 1) * self.top_k]
+    }
+
+    /// Which choices of occurrence `t` kept their slot.
+    pub fn kept(&self, t: usize) -> &[bool] {
+        &self.kept[t * self.top_k..(t + 1) * self.top_k]
+    }
+}
