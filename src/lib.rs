@@ -10,10 +10,12 @@
 
 pub mod chart;
 pub mod checkpoint;
+pub mod cli;
 pub mod corpus;
 pub mod error;
 pub mod model;
 pub mod report;
 pub mod routing;
+pub mod run_dir;
 pub mod stats;
 pub mod trace;

@@ -1,1 +1,16 @@
-//! The forward pass.
+//! The forward pass, layer-major: the unit of work is a wave of sequences. A layer's weights are read, used for every
+//! sequence of the wave and overwritten by the next layer's, so that a checkpoint is read once per wave and memory does
+//! not grow with the number of layers.
+//!
+//! Arithmetic is f32 whatever the stored dtype (widening bf16 and f16 is exact); [`Arithmetic::Bf16`] rounds every
+//! activation at the places where the original, run in bf16, rounds.
+
+mod attention;
+mod forward;
+mod head;
+mod kernels;
+mod layers;
+mod matmul;
+
+pub use forward::{Arithmetic, ForwardOptions, Model, Outputs, Wave, WaveOutput};
+pub use matmul::{ROW_MULTIPLE, instruction_set};

@@ -91,4 +91,14 @@ pub trait RoutingObserver {
     /// # Errors
     /// Whatever the observer meets; it stops the forward pass.
     fn observe_routing(&mut self, routing: &LayerRouting) -> Result<()>;
+
+    /// Called after every decoder layer of a wave: `layer` of the first `layers` is done. The place for progress bars
+    /// and for stopping; does nothing by default.
+    ///
+    /// # Errors
+    /// Whatever the observer wants to stop for.
+    fn observe_layer(&mut self, layer: usize, layers: usize) -> Result<()> {
+        let _ = (layer, layers);
+        Ok(())
+    }
 }

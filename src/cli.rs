@@ -1,0 +1,241 @@
+//! What can be typed: clap types and help text. No logic.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::routing::{CapacityRule, GroupRule};
+
+/// Shows how a mixture-of-experts language model routes its tokens.
+#[derive(Debug, Parser)]
+#[command(name = "openmoe-analyze", version, about, arg_required_else_help = true, subcommand_required = true)]
+#[command(
+    after_help = "Try it on the bundled model and text:  openmoe-analyze demo\n\nExit codes: 0 done, 1 a check that was asked for failed, 2 bad input or usage, 3 a fault of the tool, 130 interrupted (resumable)."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Is routing decided by the token id, whatever the context? Forward pass, trace, statistics, charts
+    Route(RouteArgs),
+    /// Compute the statistics of a finished run again, without a forward pass
+    Stats(StatsArgs),
+    /// Draw the charts of a finished run again from its statistics
+    Chart(ChartArgs),
+    /// Show what a checkpoint is, what a run would cost, and whether the model is sane
+    Inspect(InspectArgs),
+    /// Run route on the bundled checkpoint and the bundled text
+    Demo(DemoArgs),
+}
+
+/// `route`.
+#[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "Example:\n  openmoe-analyze route path/to/openmoe-8b --corpus corpus/domains corpus/languages --out runs/8b\n\nCorpora: .jsonl, .jsonl.zst, .json, .txt, .md, .parquet, folders of these, - for standard input. A row has `text` (or `input_ids`), and may have `id` and a category."
+)]
+pub struct RouteArgs {
+    /// Checkpoint folder: config.json, weights (safetensors or pytorch_model.bin), tokenizer
+    pub checkpoint: PathBuf,
+    /// Text to route: files, folders, or - for standard input
+    #[arg(long, required = true, num_args = 1.., value_name = "PATH")]
+    pub corpus: Vec<PathBuf>,
+    /// Folder of the run; must be new or empty unless --force or --resume
+    #[arg(long, value_name = "DIR", required_unless_present = "dry_run")]
+    pub out: Option<PathBuf>,
+    /// How the corpus is read
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// How tokens are routed
+    #[command(flatten)]
+    pub routing: RoutingArgs,
+    /// How statistics are computed
+    #[command(flatten)]
+    pub statistics: StatisticsArgs,
+    /// How the run is carried out
+    #[command(flatten)]
+    pub execution: ExecutionArgs,
+}
+
+/// How the corpus becomes sequences.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Input")]
+pub struct InputArgs {
+    /// Key of the rows that names the category [default: domain, then category, then language; else the file's name]
+    #[arg(long, value_name = "KEY")]
+    pub category: Option<String>,
+    /// Tokens per sequence, BOS included [default: the model's max_position_embeddings]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
+    pub context: Option<u32>,
+    /// Keep only the first --context tokens of a longer document, instead of cutting it into several sequences
+    #[arg(long)]
+    pub truncate: bool,
+    /// Stop after this many sequences
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_sequences: Option<u32>,
+    /// Do not put the BOS token (`<pad>`, id 0) at position 0
+    #[arg(long)]
+    pub no_bos: bool,
+    /// Fail if any line of the input cannot be used, instead of listing it
+    #[arg(long)]
+    pub strict: bool,
+}
+
+/// How logits become assignments.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Routing")]
+pub struct RoutingArgs {
+    /// Which sequences compete for the same slots: sequence, batch:N or tokens:N (consecutive in input order)
+    #[arg(long, value_name = "GROUP", default_value = "sequence")]
+    pub group: GroupRule,
+    /// Slots per expert: port (PyTorch port, the released checkpoints), t5x (training code) or unlimited
+    #[arg(long, value_name = "RULE", default_value = "port")]
+    pub capacity_rule: CapacityRule,
+    /// Multiple of the average load that an expert accepts [default: router_capacity_factor_eval of config.json]
+    #[arg(long, value_name = "F")]
+    pub capacity_factor: Option<f64>,
+}
+
+/// How statistics are computed.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Statistics")]
+pub struct StatisticsArgs {
+    /// Leave the BOS rows (position 0) out of the statistics; they stay in the trace
+    #[arg(long)]
+    pub exclude_bos: bool,
+    /// Seed of resamples, permutations and folds
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Bootstrap resamples of documents behind every percentile interval
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(40..=100_000))]
+    pub resamples: u32,
+    /// Permutations behind every permutation baseline
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(10..=100_000))]
+    pub permutations: u32,
+}
+
+impl Default for StatisticsArgs {
+    fn default() -> Self {
+        Self { exclude_bos: false, seed: 0, resamples: 1000, permutations: 100 }
+    }
+}
+
+/// How a run is carried out: none of this changes a result.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Execution")]
+pub struct ExecutionArgs {
+    /// Threads [default: all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub threads: Option<u32>,
+    /// Tokens that go through a layer together; more = weights are read less often, fewer = less memory [default: by the machine's memory]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub wave_tokens: Option<u32>,
+    /// Keep the router logits of every token too (logits/)
+    #[arg(long)]
+    pub log_logits: bool,
+    /// Identify weight files by size and time instead of SHA-256
+    #[arg(long)]
+    pub no_hash: bool,
+    /// Replace the run that --out holds
+    #[arg(long, conflicts_with = "resume")]
+    pub force: bool,
+    /// Go on with the interrupted run that --out holds; gives the same bytes as an uninterrupted one
+    #[arg(long)]
+    pub resume: bool,
+    /// Validate everything, show what would be done and what it would cost, and stop
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print summary.json to standard output instead of the result table
+    #[arg(long)]
+    pub json: bool,
+    /// No progress bars
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// `stats`.
+#[derive(Clone, Debug, Args)]
+pub struct StatsArgs {
+    /// Folder of a run
+    pub run: PathBuf,
+    /// Leave the BOS rows out [default: as the run did]
+    #[arg(long)]
+    pub exclude_bos: bool,
+    /// Seed [default: the run's]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Bootstrap resamples [default: the run's]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(40..=100_000))]
+    pub resamples: Option<u32>,
+    /// Permutations [default: the run's]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(10..=100_000))]
+    pub permutations: Option<u32>,
+    /// Threads [default: all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub threads: Option<u32>,
+    /// Print summary.json to standard output instead of the result table
+    #[arg(long)]
+    pub json: bool,
+    /// No progress bars
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// `chart`.
+#[derive(Clone, Debug, Args)]
+pub struct ChartArgs {
+    /// Folder of a run
+    pub run: PathBuf,
+    /// No progress bars
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// `inspect`.
+#[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "Example:\n  openmoe-analyze inspect path/to/openmoe-8b --tokens 1000000 --text \"The capital of France is\""
+)]
+pub struct InspectArgs {
+    /// Checkpoint folder
+    pub checkpoint: PathBuf,
+    /// Length for which to show the capacity [default: max_position_embeddings]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub length: Option<u32>,
+    /// Tokens for which to estimate time and memory
+    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    pub tokens: u64,
+    /// Print the perplexity of this text and continue it greedily
+    #[arg(long, value_name = "TEXT")]
+    pub text: Option<String>,
+    /// Tokens of the greedy continuation
+    #[arg(long, value_name = "N", default_value_t = 24)]
+    pub continuation: usize,
+    /// Threads [default: all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub threads: Option<u32>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `demo`.
+#[derive(Clone, Debug, Args)]
+pub struct DemoArgs {
+    /// Folder of the run
+    #[arg(long, value_name = "DIR", default_value = "openmoe-out")]
+    pub out: PathBuf,
+    /// Replace the run that is there
+    #[arg(long)]
+    pub force: bool,
+    /// Threads [default: all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub threads: Option<u32>,
+    /// No progress bars
+    #[arg(long, short)]
+    pub quiet: bool,
+}

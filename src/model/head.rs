@@ -1,0 +1,109 @@
+//! The language-model head, only when asked for: streamed over the vocabulary, so that neither the head's weights nor
+//! the logits of all positions are ever held at once.
+
+use rayon::prelude::*;
+
+use super::{
+    forward::{Outputs, Wave, WaveOutput},
+    kernels::{Rounding, dot, round_all},
+    layers::Buffers,
+    matmul::linear,
+};
+use crate::{checkpoint::Checkpoint, error::Result};
+
+/// Vocabulary rows per step.
+const STEP: usize = 1024;
+
+/// Running log-sum-exp of one position's logits.
+#[derive(Clone, Copy)]
+struct LogSumExp {
+    maximum: f32,
+    sum: f64,
+}
+
+impl LogSumExp {
+    const EMPTY: Self = Self { maximum: f32::NEG_INFINITY, sum: 0.0 };
+
+    fn add(&mut self, logits: &[f32]) {
+        let maximum = logits.iter().copied().fold(self.maximum, f32::max);
+        self.sum *= f64::from(self.maximum - maximum).exp();
+        self.sum += logits.iter().map(|&logit| f64::from((logit - maximum).exp())).sum::<f64>();
+        self.maximum = maximum;
+    }
+
+    fn value(self) -> f64 {
+        f64::from(self.maximum) + self.sum.ln()
+    }
+}
+
+/// `logits = f32(normed @ lm_head^T)`: the next-token nll and the last positions' logits, as asked. `buffers.normed` is
+/// the output of the final norm.
+pub(super) fn evaluate<R: Rounding>(
+    checkpoint: &Checkpoint,
+    wave: &Wave,
+    outputs: Outputs,
+    buffers: &mut Buffers,
+    output: &mut WaveOutput,
+) -> Result<()> {
+    let offsets = wave.offsets();
+    if outputs.nll {
+        let targets: Vec<Option<u32>> =
+            wave.sequences.iter().flat_map(|ids| ids[1..].iter().copied().map(Some).chain([None])).collect();
+        let nll = all_nll::<R>(checkpoint, &targets, buffers)?;
+        output.nll = offsets.windows(2).map(|ends| nll[ends[0]..ends[1] - 1].to_vec()).collect();
+    }
+    if outputs.final_logits > 0 {
+        for ends in offsets.windows(2) {
+            let first = ends[0].max(ends[1].saturating_sub(outputs.final_logits));
+            output.final_logits.push(last_logits::<R>(checkpoint, first..ends[1], buffers)?);
+        }
+    }
+    Ok(())
+}
+
+/// The nll of every row of the wave; 0 where there is no target.
+fn all_nll<R: Rounding>(checkpoint: &Checkpoint, targets: &[Option<u32>], buffers: &mut Buffers) -> Result<Vec<f32>> {
+    let (hidden, vocabulary) = (checkpoint.config().hidden_size, checkpoint.config().vocab_size);
+    let mut sums = vec![LogSumExp::EMPTY; targets.len()];
+    let mut hits = vec![0.0_f32; targets.len()];
+    let mut logits = Vec::new();
+    for first in (0..vocabulary).step_by(STEP) {
+        let count = STEP.min(vocabulary - first);
+        checkpoint.read_part("lm_head.weight", first * hidden, count * hidden, &mut buffers.weight)?;
+        logits.resize(buffers.normed.len() / hidden * count, 0.0);
+        linear(&mut logits, &buffers.normed, &buffers.weight, hidden, count);
+        round_all::<R>(&mut logits);
+        let rows = logits.par_chunks_exact(count).zip(&mut sums).zip(&mut hits).zip(targets);
+        rows.for_each(|(((logits, sum), hit), target)| {
+            sum.add(logits);
+            if let Some(logit) = target.and_then(|id| logits.get((id as usize).wrapping_sub(first))) {
+                *hit = *logit;
+            }
+        });
+    }
+    let nll = |((sum, hit), target): ((LogSumExp, f32), &Option<u32>)| {
+        target.map_or(0.0, |_| (sum.value() - f64::from(hit)) as f32)
+    };
+    Ok(sums.into_iter().zip(hits).zip(targets).map(nll).collect())
+}
+
+/// The logits of some rows, `[rows, vocab_size]`.
+fn last_logits<R: Rounding>(
+    checkpoint: &Checkpoint,
+    rows: std::ops::Range<usize>,
+    buffers: &mut Buffers,
+) -> Result<Vec<f32>> {
+    let (hidden, vocabulary) = (checkpoint.config().hidden_size, checkpoint.config().vocab_size);
+    let mut logits = vec![0.0; rows.len() * vocabulary];
+    for first in (0..vocabulary).step_by(STEP) {
+        let count = STEP.min(vocabulary - first);
+        checkpoint.read_part("lm_head.weight", first * hidden, count * hidden, &mut buffers.weight)?;
+        for (row, logits) in rows.clone().zip(logits.chunks_exact_mut(vocabulary)) {
+            let state = &buffers.normed[row * hidden..(row + 1) * hidden];
+            for (logit, weight) in logits[first..first + count].iter_mut().zip(buffers.weight.chunks_exact(hidden)) {
+                *logit = R::round(dot(state, weight));
+            }
+        }
+    }
+    Ok(logits)
+}

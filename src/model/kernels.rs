@@ -1,0 +1,273 @@
+//! Row kernels: normalisation, softmax, gating, rotary embedding, dot products.
+//!
+//! Written as plain loops over fixed-width lanes that the compiler vectorises for the instruction set found at run time
+//! (`pulp`). Sums have a fixed order and fused multiply-adds are explicit, so every instruction set gives the same bits.
+
+use half::bf16;
+
+/// Where activations are rounded: nowhere, or at every operation as a bf16 run of the original does.
+pub(super) trait Rounding: Copy + Send + Sync + 'static {
+    /// Whether [`Rounding::round`] does anything.
+    const ROUNDS: bool;
+    /// The activation type's nearest value.
+    fn round(value: f32) -> f32;
+}
+
+/// f32 activations.
+#[derive(Clone, Copy)]
+pub(super) struct Exact;
+
+impl Rounding for Exact {
+    const ROUNDS: bool = false;
+    #[inline(always)]
+    fn round(value: f32) -> f32 {
+        value
+    }
+}
+
+/// Activations rounded to bf16 (nearest, ties to even).
+#[derive(Clone, Copy)]
+pub(super) struct ToBf16;
+
+impl Rounding for ToBf16 {
+    const ROUNDS: bool = true;
+    #[inline(always)]
+    fn round(value: f32) -> f32 {
+        bf16::from_f32(value).to_f32()
+    }
+}
+
+/// Rounds a whole buffer.
+pub(super) fn round_all<R: Rounding>(values: &mut [f32]) {
+    if R::ROUNDS {
+        for value in values {
+            *value = R::round(*value);
+        }
+    }
+}
+
+const LANES: usize = 16;
+
+/// Runs a kernel compiled for the best instruction set of this machine.
+#[inline(always)]
+fn vectorised<T>(kernel: impl FnOnce() -> T) -> T {
+    pulp::Arch::new().dispatch(kernel)
+}
+
+/// Sum of the lanes, pairwise, in a fixed order.
+#[inline(always)]
+fn sum_lanes(mut lanes: [f32; LANES]) -> f32 {
+    let mut width = LANES / 2;
+    while width > 0 {
+        for lane in 0..width {
+            lanes[lane] += lanes[lane + width];
+        }
+        width /= 2;
+    }
+    lanes[0]
+}
+
+/// `exp(x)` in f32 to about 1 ulp; 0 below -87.3. Cephes' range reduction and polynomial.
+#[inline(always)]
+fn exp(x: f32) -> f32 {
+    const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding and subtracting it rounds to the nearest integer
+    let clamped = x.clamp(-87.3, 88.3);
+    let n = clamped.mul_add(std::f32::consts::LOG2_E, ROUND) - ROUND;
+    let r = n.mul_add(-0.693_359_4, clamped);
+    let r = n.mul_add(2.121_944_4e-4, r);
+    let mut p = 1.987_569_2e-4_f32;
+    for c in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5] {
+        p = p.mul_add(r, c);
+    }
+    let value = p.mul_add(r * r, r) + 1.0;
+    let scaled = value * f32::from_bits(((n as i32 + 127) as u32) << 23);
+    if x < -87.3 { 0.0 } else { scaled }
+}
+
+/// Dot product with 16 partial sums.
+pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    vectorised(
+        #[inline(always)]
+        || {
+            let mut lanes = [0.0_f32; LANES];
+            let (a_chunks, b_chunks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+            let (a_rest, b_rest) = (a_chunks.remainder(), b_chunks.remainder());
+            for (a, b) in a_chunks.zip(b_chunks) {
+                for lane in 0..LANES {
+                    lanes[lane] = a[lane].mul_add(b[lane], lanes[lane]);
+                }
+            }
+            for (lane, (a, b)) in a_rest.iter().zip(b_rest).enumerate() {
+                lanes[lane] = a.mul_add(*b, lanes[lane]);
+            }
+            sum_lanes(lanes)
+        },
+    )
+}
+
+/// `out = weight * round(x * rsqrt(mean(x^2) + eps))`: the cast to the activation type comes BEFORE the weight
+/// (model.md, "Forward pass").
+pub(super) fn rms_norm<R: Rounding>(out: &mut [f32], x: &[f32], weight: &[f32], eps: f32) {
+    let scale = 1.0 / (dot(x, x) / x.len() as f32 + eps).sqrt();
+    for ((out, &x), &weight) in out.iter_mut().zip(x).zip(weight) {
+        *out = R::round(weight * R::round(x * scale));
+    }
+}
+
+/// Softmax of the scores `row[..visible]` in place, f32; what lies behind becomes 0. `mask`, where given, hides keys
+/// (`false`), but never key 0.
+pub(super) fn softmax<R: Rounding>(row: &mut [f32], visible: usize, mask: Option<&[bool]>) {
+    let (row, behind) = row.split_at_mut(visible);
+    behind.fill(0.0);
+    if let Some(mask) = mask {
+        // Key 0 stays visible even when it is padding: prompts start with `<pad>` as BOS.
+        for (score, &shown) in row.iter_mut().zip(mask).skip(1) {
+            if !shown {
+                *score = f32::NEG_INFINITY;
+            }
+        }
+    }
+    vectorised(
+        #[inline(always)]
+        || {
+            let mut maxima = [f32::NEG_INFINITY; LANES];
+            for chunk in row.chunks(LANES) {
+                for (maximum, &score) in maxima.iter_mut().zip(chunk) {
+                    *maximum = if score > *maximum { score } else { *maximum };
+                }
+            }
+            let maximum = maxima.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let mut sums = [0.0_f32; LANES];
+            let mut chunks = row.chunks_exact_mut(LANES);
+            for chunk in &mut chunks {
+                for lane in 0..LANES {
+                    chunk[lane] = exp(chunk[lane] - maximum);
+                    sums[lane] += chunk[lane];
+                }
+            }
+            for (score, sum) in chunks.into_remainder().iter_mut().zip(&mut sums) {
+                *score = exp(*score - maximum);
+                *sum += *score;
+            }
+            let sum = sum_lanes(sums);
+            for probability in row {
+                *probability = R::round(*probability / sum);
+            }
+        },
+    );
+}
+
+/// The three-factor gate of one row: `up = a * (b * sigmoid(b)) * up` with `[a | b] = gate` in contiguous halves
+/// (model.md, `mlp3`: silu acts on the SECOND half).
+pub(super) fn gate<R: Rounding>(up: &mut [f32], gate: &[f32]) {
+    let (a, b) = gate.split_at(up.len());
+    vectorised(
+        #[inline(always)]
+        || {
+            for ((up, &a), &b) in up.iter_mut().zip(a).zip(b) {
+                let sigmoid = R::round(1.0 / (1.0 + exp(-b)));
+                *up = R::round(R::round(a * R::round(b * sigmoid)) * *up);
+            }
+        },
+    );
+}
+
+/// Rotary tables `[positions, head_dim / 2]`: cosine and sine of `position * 10000^(-2j/D)`, in f32, cast to the
+/// activation type. `rope_theta` and `rope_scaling` of the configuration are ignored, as in the original.
+pub(super) struct Rotary {
+    half: usize,
+    cosine: Vec<f32>,
+    sine: Vec<f32>,
+}
+
+impl Rotary {
+    pub(super) fn new<R: Rounding>(positions: usize, head_dim: usize) -> Self {
+        let half = head_dim / 2;
+        let frequency: Vec<f32> =
+            (0..half).map(|j| 1.0 / 10_000.0_f32.powf((2 * j) as f32 / head_dim as f32)).collect();
+        let angles = || (0..positions).flat_map(|p| frequency.iter().map(move |f| p as f32 * f));
+        Self {
+            half,
+            cosine: angles().map(|angle| R::round(angle.cos())).collect(),
+            sine: angles().map(|angle| R::round(angle.sin())).collect(),
+        }
+    }
+
+    /// Rotates all heads of one position in place: pairs `(j, j + D/2)`, half-split layout.
+    pub(super) fn rotate<R: Rounding>(&self, heads: &mut [f32], position: usize) {
+        let table = position * self.half..(position + 1) * self.half;
+        let (cosine, sine) = (&self.cosine[table.clone()], &self.sine[table]);
+        for head in heads.chunks_exact_mut(2 * self.half) {
+            let (first, second) = head.split_at_mut(self.half);
+            for j in 0..self.half {
+                let (x, y) = (first[j], second[j]);
+                first[j] = R::round(R::round(x * cosine[j]) + R::round(-y * sine[j]));
+                second[j] = R::round(R::round(y * cosine[j]) + R::round(x * sine[j]));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exp_is_within_two_ulp_and_flushes_what_underflows() {
+        for step in -8_700..8_800 {
+            let x = step as f32 / 100.0;
+            let exact = f64::from(x).exp();
+            assert!((f64::from(exp(x)) / exact - 1.0).abs() < 2.4e-7, "exp({x}) = {} but {exact}", exp(x));
+        }
+        assert_eq!(exp(0.0), 1.0);
+        assert_eq!(exp(-88.0), 0.0);
+        assert_eq!(exp(f32::NEG_INFINITY), 0.0);
+    }
+
+    #[test]
+    fn softmax_sums_to_one_hides_the_future_and_honours_the_mask() {
+        let mut row = [0.0, 1.0, 2.0, 99.0];
+        softmax::<Exact>(&mut row, 3, None);
+        // e^0, e^1, e^2 over 1 + 2.718282 + 7.389056 = 11.107338
+        for (found, expected) in row.iter().zip([0.090_030_57, 0.244_728_47, 0.665_240_96, 0.0]) {
+            assert!((found - expected).abs() < 1e-6, "{row:?}");
+        }
+        let mut row = [0.0, 1.0, 2.0];
+        softmax::<Exact>(&mut row, 3, Some(&[true, false, true]));
+        assert_eq!(row[1], 0.0);
+        assert!((row[0] - 0.119_202_92).abs() < 1e-6 && (row[2] - 0.880_797_1).abs() < 1e-6);
+    }
+
+    #[test]
+    fn the_gate_has_three_factors_and_silu_on_the_second_half() {
+        let mut up = [3.0, -1.0];
+        gate::<Exact>(&mut up, &[2.0, 5.0, 0.0, 1.0]);
+        // 2 * (0 * 0.5) * 3 = 0;  5 * (1 * 0.7310586) * -1 = -3.655293
+        assert_eq!(up[0], 0.0);
+        assert!((up[1] + 3.655_293).abs() < 1e-5);
+    }
+
+    #[test]
+    fn rms_norm_rounds_before_the_weight() {
+        let mut out = [0.0; 2];
+        rms_norm::<ToBf16>(&mut out, &[1.0, 3.0], &[1.01, 1.0], 0.0);
+        // rms = sqrt(5): 0.4472136 -> bf16 0.447265625, times 1.01 = 0.45173828 -> bf16 0.451171875
+        assert_eq!(out[0], 0.451_171_88);
+    }
+
+    #[test]
+    fn rotation_turns_the_half_split_pairs() {
+        let rotary = Rotary::new::<Exact>(2, 4);
+        let mut head = [1.0, 2.0, 3.0, 4.0];
+        rotary.rotate::<Exact>(&mut head, 1);
+        // pair (0, 2) by 1 rad, pair (1, 3) by 0.01 rad
+        let expected = [1.0_f32.cos() - 3.0 * 1.0_f32.sin(), 2.0 * 0.01_f32.cos() - 4.0 * 0.01_f32.sin()];
+        assert!((head[0] - expected[0]).abs() < 1e-6 && (head[1] - expected[1]).abs() < 1e-6, "{head:?}");
+    }
+
+    #[test]
+    fn dot_counts_every_element_once() {
+        let a: Vec<f32> = (0..37).map(|i| i as f32).collect();
+        assert_eq!(dot(&a, &vec![1.0; 37]), 666.0);
+    }
+}

@@ -1,0 +1,179 @@
+//! Reads a run folder back.
+
+use std::{collections::HashMap, path::PathBuf};
+
+use super::{
+    columns::{LayerTrace, SequenceTable},
+    frame::{column, read_parquet, unreadable},
+    write::part_name,
+};
+use crate::{
+    error::{Error, Result},
+    routing::LayerId,
+    run_dir::RunDir,
+};
+
+/// The routing trace of a run folder; layers are read one at a time.
+#[derive(Clone, Debug)]
+pub struct RoutingTrace {
+    run: RunDir,
+    num_experts: usize,
+    top_k: usize,
+    moe_layers: Vec<LayerId>,
+    segments: usize,
+}
+
+impl RoutingTrace {
+    /// Opens the trace of a run whose forward pass is complete.
+    ///
+    /// # Errors
+    /// [`Error::RunFolder`] if the folder holds no run, its manifest lacks the layout, or parts are missing.
+    pub fn open(run: &RunDir) -> Result<Self> {
+        let manifest = run.manifest()?;
+        let layout = &manifest["layout"];
+        let number = |key: &str| {
+            layout[key].as_u64().map(|value| value as usize).ok_or_else(|| {
+                Error::run_folder(
+                    format!("manifest.json of `{}` has no number `layout.{key}`", run.path().display()),
+                    "the run was made by another version: run it again with --force",
+                )
+            })
+        };
+        let layers = layout["moe_layers"].as_array().into_iter().flatten();
+        let trace = Self {
+            run: run.clone(),
+            num_experts: number("num_experts")?,
+            top_k: number("top_k")?,
+            moe_layers: layers.filter_map(|layer| layer.as_u64().map(|layer| layer as LayerId)).collect(),
+            segments: number("segments")?,
+        };
+        trace.check_parts()?;
+        Ok(trace)
+    }
+
+    /// Decoder layer indices of the MoE layers.
+    pub fn moe_layers(&self) -> &[LayerId] {
+        &self.moe_layers
+    }
+
+    /// Experts per layer.
+    pub fn num_experts(&self) -> usize {
+        self.num_experts
+    }
+
+    /// Choices per token.
+    pub fn top_k(&self) -> usize {
+        self.top_k
+    }
+
+    fn check_parts(&self) -> Result<()> {
+        let count = self.segments * self.moe_layers.len();
+        for part in 0..count {
+            for folder in ["trace", "router"] {
+                let path = self.run.file(&part_name(folder, part));
+                if !path.is_file() {
+                    return Err(Error::run_folder(
+                        format!("`{}` is missing: the forward pass of this run is not complete", path.display()),
+                        "run the same command with --resume",
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The sequences, documents, categories and token texts of the run.
+    ///
+    /// # Errors
+    /// [`Error::RunFolder`] if a table cannot be read.
+    pub fn sequences(&self) -> Result<SequenceTable> {
+        let path = self.run.file("sequences.parquet");
+        let frame = read_parquet(&path, &["document", "category", "tokens"])?;
+        let mut table = SequenceTable {
+            tokens: column!(frame, &path, "tokens", u32).collect::<Result<_>>()?,
+            ..SequenceTable::default()
+        };
+        let mut index = HashMap::new();
+        for name in column!(frame, &path, "document", str) {
+            let name = name?;
+            let next = index.len() as u32;
+            let document = *index.entry(name.to_owned()).or_insert(next);
+            if document == next {
+                table.document_names.push(name.to_owned());
+            }
+            table.document.push(document);
+        }
+        let categories = frame.column("category").and_then(|c| c.str()).map_err(|error| unreadable(&path, &error))?;
+        table.category_names = categories.iter().flatten().map(str::to_owned).collect();
+        table.category_names.sort();
+        table.category_names.dedup();
+        let position = |name: &str| table.category_names.binary_search_by(|known| known.as_str().cmp(name)).ok();
+        table.category =
+            categories.iter().map(|name| name.and_then(position).map(|category| category as u16)).collect();
+        let path = self.run.file("tokens.parquet");
+        let frame = read_parquet(&path, &["token_id", "text"])?;
+        let texts = frame.column("text").and_then(|c| c.str()).map_err(|error| unreadable(&path, &error))?;
+        for (id, text) in column!(frame, &path, "token_id", u32).zip(texts.iter()) {
+            if let Some(text) = text {
+                table.token_text.insert(id?, text.to_owned());
+            }
+        }
+        Ok(table)
+    }
+
+    /// One MoE layer over all sequences.
+    ///
+    /// # Errors
+    /// [`Error::RunFolder`] if a part cannot be read or does not hold that layer.
+    pub fn layer(&self, layer: LayerId) -> Result<LayerTrace> {
+        let index = self.moe_layers.iter().position(|&known| known == layer).ok_or_else(|| {
+            Error::internal(format!("layer {layer} is not one of the run's MoE layers {:?}", self.moe_layers))
+        })?;
+        let mut trace = LayerTrace { layer, num_experts: self.num_experts, top_k: self.top_k, ..LayerTrace::default() };
+        for segment in 0..self.segments {
+            let part = segment * self.moe_layers.len() + index;
+            self.read_choices(self.run.file(&part_name("trace", part)), &mut trace)?;
+            self.read_router(self.run.file(&part_name("router", part)), &mut trace)?;
+        }
+        Ok(trace)
+    }
+
+    fn read_choices(&self, path: PathBuf, trace: &mut LayerTrace) -> Result<()> {
+        let names = ["sequence", "layer", "position", "token_id", "expert", "probability", "dropped"];
+        let frame = read_parquet(&path, &names)?;
+        if let Some(other) =
+            column!(frame, &path, "layer", u16).find(|layer| !matches!(layer, Ok(l) if *l == trace.layer))
+        {
+            return Err(unreadable(&path, &format!("holds layer {}, expected {}", other?, trace.layer)));
+        }
+        extend(&mut trace.sequence, column!(frame, &path, "sequence", u32).step_by(self.top_k))?;
+        extend(&mut trace.position, column!(frame, &path, "position", u32).step_by(self.top_k))?;
+        extend(&mut trace.token_id, column!(frame, &path, "token_id", u32).step_by(self.top_k))?;
+        extend(&mut trace.expert, column!(frame, &path, "expert", u16))?;
+        extend(&mut trace.probability, column!(frame, &path, "probability", f32))?;
+        extend(&mut trace.kept, column!(frame, &path, "dropped", bool).map(|dropped| dropped.map(|d| !d)))?;
+        match trace.expert.iter().find(|&&expert| usize::from(expert) >= self.num_experts) {
+            Some(expert) => Err(unreadable(&path, &format!("expert {expert} of {}", self.num_experts))),
+            None => Ok(()),
+        }
+    }
+
+    fn read_router(&self, path: PathBuf, trace: &mut LayerTrace) -> Result<()> {
+        let frame = read_parquet(&path, &["entropy", "margin_first", "margin_k"])?;
+        extend(&mut trace.entropy, column!(frame, &path, "entropy", f32))?;
+        extend(&mut trace.margin_first, column!(frame, &path, "margin_first", f32))?;
+        extend(&mut trace.margin_k, column!(frame, &path, "margin_k", f32))?;
+        if trace.entropy.len() == trace.token_id.len() {
+            Ok(())
+        } else {
+            Err(unreadable(&path, &format!("{} rows, expected {}", trace.entropy.len(), trace.token_id.len())))
+        }
+    }
+}
+
+fn extend<T>(into: &mut Vec<T>, values: impl Iterator<Item = Result<T>>) -> Result<()> {
+    for value in values {
+        into.push(value?);
+    }
+    Ok(())
+}
