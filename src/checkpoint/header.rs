@@ -1,0 +1,182 @@
+//! What a weight file says it holds, before it is believed.
+
+use std::{
+    fmt,
+    fs::File,
+    io::{BufReader, Read},
+    path::Path,
+};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{IgnoredAny, MapAccess, Visitor},
+};
+
+/// A tensor as a weight file lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ListedTensor {
+    /// Name of the tensor.
+    pub name: String,
+    /// Name of the stored type, as the file spells it ("BF16", "F32", "I64" ...).
+    pub dtype: String,
+    /// Shape, row-major.
+    pub shape: Vec<usize>,
+    /// First byte in the file.
+    pub begin: u64,
+    /// Bytes that the file reserves for it.
+    pub bytes: u64,
+}
+
+impl ListedTensor {
+    /// The byte after its last one.
+    fn end(&self) -> u64 {
+        self.begin.saturating_add(self.bytes)
+    }
+}
+
+/// The tensors of a file, or why it cannot be used, and everything else that is wrong with it.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    /// Tensors in file order.
+    pub tensors: Vec<ListedTensor>,
+    /// One line per problem, each naming the file.
+    pub problems: Vec<String>,
+}
+
+/// Largest header that safetensors allows, in bytes.
+const MAX_HEADER: u64 = 100_000_000;
+
+/// Reads the header of a safetensors file: 8 bytes of length, JSON, data.
+///
+/// `file` is the name used in problems; `size` the bytes that the file really has.
+pub(super) fn list_safetensors(path: &Path, file: &str, size: u64) -> Listing {
+    let mut listing = Listing::default();
+    match read_header(path, size) {
+        Ok((start, header)) => listing.collect(file, start, size, header),
+        Err(reason) => listing.problems.push(format!("`{file}` {reason}")),
+    }
+    listing
+}
+
+/// The first byte of the data and the entries of the header.
+fn read_header(path: &Path, size: u64) -> Result<(u64, Entries<serde_json::Value>), String> {
+    let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
+    let mut reader = BufReader::new(File::open(path).map_err(unreadable)?);
+    let mut length = [0_u8; 8];
+    if size < 8 {
+        return Err(format!("has {size} bytes; a safetensors file starts with 8 bytes of header length"));
+    }
+    reader.read_exact(&mut length).map_err(unreadable)?;
+    let length = u64::from_le_bytes(length);
+    if length > MAX_HEADER {
+        return Err(format!("is not a safetensors file: header of {length} bytes; expected at most {MAX_HEADER}"));
+    }
+    if length + 8 > size {
+        return Err(format!("is truncated: its header alone takes {} bytes, the file has {size}", length + 8));
+    }
+    let mut json = vec![0; length as usize];
+    reader.read_exact(&mut json).map_err(unreadable)?;
+    let entries = serde_json::from_slice(&json)
+        .map_err(|error| format!("is not a safetensors file: its header is not valid JSON: {error}"))?;
+    Ok((length + 8, entries))
+}
+
+/// An entry of a safetensors header.
+#[derive(Deserialize)]
+struct HeaderEntry {
+    dtype: String,
+    shape: Vec<usize>,
+    data_offsets: (u64, u64),
+}
+
+impl Listing {
+    fn collect(&mut self, file: &str, start: u64, size: u64, header: Entries<serde_json::Value>) {
+        let mut described = start;
+        for (name, value) in header.0.into_iter().filter(|(name, _)| name != "__metadata__") {
+            match serde_json::from_value::<HeaderEntry>(value) {
+                Ok(HeaderEntry { dtype, shape, data_offsets: (begin, end) }) if begin <= end => {
+                    let (bytes, begin) = (end - begin, start.saturating_add(begin));
+                    described = described.max(begin.saturating_add(bytes));
+                    self.tensors.push(ListedTensor { name, dtype, shape, begin, bytes });
+                }
+                Ok(HeaderEntry { data_offsets: (begin, end), .. }) => self
+                    .problems
+                    .push(format!("tensor `{name}` in `{file}` ends at byte {end}, before it begins at {begin}")),
+                Err(error) => self.problems.push(format!("tensor `{name}` in `{file}` has a broken entry: {error}")),
+            }
+        }
+        self.overlaps(file);
+        if described > size {
+            self.truncated(file, described, size);
+        } else if described < size {
+            self.problems.push(format!(
+                "`{file}` has {size} bytes; its header describes {described}, so the last {} belong to nothing",
+                size - described
+            ));
+        }
+    }
+
+    /// Tensors whose bytes belong to another one too.
+    fn overlaps(&mut self, file: &str) {
+        let mut ordered: Vec<_> = self.tensors.iter().filter(|tensor| tensor.bytes > 0).collect();
+        ordered.sort_by_key(|tensor| tensor.begin);
+        for pair in ordered.windows(2).filter(|pair| pair[0].end() > pair[1].begin) {
+            let (first, second) = (&pair[0].name, &pair[1].name);
+            self.problems.push(format!("tensors `{first}` and `{second}` in `{file}` share bytes"));
+        }
+    }
+
+    /// One line for the file, with every tensor that is cut off.
+    fn truncated(&mut self, file: &str, described: u64, size: u64) {
+        let cut = self.tensors.iter().filter(|tensor| tensor.end() > size);
+        let names: Vec<_> = cut.map(|tensor| format!("`{}`", tensor.name)).collect();
+        self.problems.push(format!(
+            "`{file}` is truncated: its header describes {described} bytes, the file has {size}; cut off: {}",
+            names.join(", ")
+        ));
+    }
+}
+
+/// A JSON object as a list, so that a key that occurs twice is seen.
+#[derive(Debug)]
+pub(super) struct Entries<T>(pub Vec<(String, T)>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ObjectVisitor<T>(std::marker::PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+            type Value = Entries<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Entries(entries))
+            }
+        }
+        deserializer.deserialize_map(ObjectVisitor(std::marker::PhantomData))
+    }
+}
+
+/// The `weight_map` of an index file: tensor -> shard, in file order.
+#[derive(Debug, Deserialize)]
+pub(super) struct ShardIndex {
+    /// Tensor name and name of its shard.
+    pub weight_map: Entries<String>,
+    /// Sizes and the like, not used.
+    #[serde(default, rename = "metadata")]
+    _metadata: IgnoredAny,
+}
+
+impl Listing {
+    /// Whether a problem speaks of this tensor, so that it need not be called missing as well.
+    pub(super) fn mentions(&self, tensor: &str) -> bool {
+        let quoted = format!("`{tensor}`");
+        self.problems.iter().any(|problem| problem.contains(&quoted))
+    }
+}
