@@ -1,1 +1,119 @@
-//! Charts: SVG and PNG from statistics tables. Never computes.
+//! Charts of the statistics: one theme, one file per kind of figure. Selects, sorts and scales; never computes a
+//! statistic.
+//!
+//! [`plan`] turns the tables of a run into a list of [`ChartSpec`]s, which is cheap; [`ChartSpec::draw`] draws one of
+//! them as SVG and PNG, so that a caller may draw many at the same time and write them one by one.
+
+use rayon::prelude::*;
+
+use crate::{error::Result, routing::LayerId, stats::Tables};
+
+/// One chart, drawn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chart {
+    /// File stem below `charts/`, e.g. `radar_category_layer_3_kept`.
+    pub name: String,
+    /// The [`ChartKind::stem`] it belongs to.
+    pub kind: &'static str,
+    /// What the chart shows, in one line.
+    pub title: String,
+    /// How to read it, with n; also drawn under the figure.
+    pub caption: String,
+    /// The chart as an SVG document (no identifiers, safe to embed in HTML more than once).
+    pub svg: String,
+    /// The chart as a PNG image; its text is drawn from a font inside the binary.
+    pub png: Vec<u8>,
+}
+
+/// What a chart must know besides the numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChartContext {
+    /// Name of the checkpoint, for the subtitle.
+    pub checkpoint: String,
+    /// Name of the corpus, for the subtitle.
+    pub corpus: String,
+    /// Decoder layer indices of the MoE layers, ascending.
+    pub layers: Vec<LayerId>,
+    /// Categories in the order in which they are drawn.
+    pub categories: Vec<String>,
+    /// Experts per MoE layer.
+    pub num_experts: usize,
+    /// Choices per token.
+    pub top_k: usize,
+    /// Sequences that were routed.
+    pub sequences: u64,
+    /// Documents that they come from.
+    pub documents: u64,
+    /// Tokens that were routed.
+    pub tokens: u64,
+    /// Whether the BOS at position 0 is counted.
+    pub bos_counted: bool,
+}
+
+/// One kind of chart: the statistic that it shows and the figure of the `OpenMoE` paper that it corresponds to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChartKind {
+    /// How the file names begin.
+    pub stem: &'static str,
+    /// Name of the statistic.
+    pub statistic: &'static str,
+    /// Table (file stem below `stats/`) that the numbers come from.
+    pub table: &'static str,
+    /// Figure or table of the paper, or an empty string.
+    pub paper: &'static str,
+    /// The question that the chart answers.
+    pub question: &'static str,
+}
+
+/// A chart that has been decided on but not drawn.
+#[derive(Clone, Debug)]
+pub struct ChartSpec {
+    /// File stem below `charts/`.
+    pub name: String,
+    /// The [`ChartKind::stem`] it belongs to.
+    pub kind: &'static str,
+    /// What the chart shows, in one line.
+    pub title: String,
+    /// How to read it, with n.
+    pub caption: String,
+}
+
+impl ChartSpec {
+    /// Draws the chart as SVG and PNG.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Internal`] if a drawing backend or the PNG encoder fails.
+    pub fn draw(&self) -> Result<Chart> {
+        Ok(Chart {
+            name: self.name.clone(),
+            kind: self.kind,
+            title: self.title.clone(),
+            caption: self.caption.clone(),
+            svg: String::new(),
+            png: Vec::new(),
+        })
+    }
+}
+
+/// All kinds of chart, in the order of the report.
+pub const CHARTS: &[ChartKind] = &[];
+
+/// Decides which charts the tables allow; empty or withheld tables give no chart.
+pub fn plan(_tables: &Tables, _context: &ChartContext) -> Vec<ChartSpec> {
+    Vec::new()
+}
+
+/// Draws every chart of [`plan`] on all threads; `progress` is told the name of each as it is finished.
+///
+/// # Errors
+/// As [`ChartSpec::draw`].
+pub fn draw_all(tables: &Tables, context: &ChartContext, progress: &(dyn Fn(&str) + Sync)) -> Result<Vec<Chart>> {
+    plan(tables, context)
+        .par_iter()
+        .map(|spec| {
+            let chart = spec.draw()?;
+            progress(&chart.name);
+            Ok(chart)
+        })
+        .collect()
+}

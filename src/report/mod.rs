@@ -1,1 +1,9 @@
-//! Findings -> summary.json, verdict, HTML.
+//! Findings to `summary.json`, the verdict in words and `report.html`.
+
+mod html;
+mod summary;
+mod verdict;
+
+pub use html::html;
+pub use summary::{summary, summary_bytes};
+pub use verdict::verdict;
