@@ -78,6 +78,9 @@ pub struct Finding {
     /// Which baseline that is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub baseline_kind: Option<Name>,
+    /// What uniform routing would give, where `baseline` is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uniform_baseline: Option<f64>,
     /// Share of permutations that reach the estimate, (1 + count) / (1 + permutations).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub p_value: Option<f64>,
@@ -131,4 +134,53 @@ impl Finding {
         self.note = Some(reason.into());
         self
     }
+    /// Fills in the number, its 95 % interval `(low, high)` and its units; what is not finite stays absent.
+    #[must_use]
+    pub fn measured(mut self, estimate: f64, interval: Option<(f64, f64)>, n: u64, documents: u64) -> Self {
+        let interval = interval.filter(|(low, high)| low.is_finite() && high.is_finite());
+        self.estimate = finite(estimate);
+        self.low = interval.map(|(low, _)| low);
+        self.high = interval.map(|(_, high)| high);
+        self.n = n;
+        self.documents = Some(documents);
+        self
+    }
+
+    /// Fills in what the estimate is to be compared with; a baseline that is not finite stays absent.
+    #[must_use]
+    pub fn against(mut self, baseline: f64, kind: &'static str) -> Self {
+        self.baseline = finite(baseline);
+        self.baseline_kind = self.baseline.map(|_| Cow::Borrowed(kind));
+        self
+    }
+
+    /// The same finding under a variable and one of its keys.
+    #[must_use]
+    pub fn by(mut self, variable: &'static str) -> Self {
+        self.variable = Some(Cow::Borrowed(variable));
+        self
+    }
+
+    /// The same finding under a variant name.
+    #[must_use]
+    pub fn variant(mut self, variant: &'static str) -> Self {
+        self.variant = Some(Cow::Borrowed(variant));
+        self
+    }
+
+    /// Adds a remark; remarks are separated by "; ".
+    #[must_use]
+    pub fn remark(mut self, text: impl Into<Name>) -> Self {
+        let text = text.into();
+        self.note = Some(match self.note.take() {
+            Some(before) => Cow::Owned(format!("{before}; {text}")),
+            None => text,
+        });
+        self
+    }
+}
+
+/// The number, unless it is NaN or infinite.
+pub(super) fn finite(value: f64) -> Option<f64> {
+    value.is_finite().then_some(value)
 }

@@ -1,7 +1,43 @@
 //! Numbers with intervals and baselines, computed from the routing trace alone. Never draws, never prints.
+//!
+//! [`route_statistics`] turns one layer into tables of [`Finding`]s; [`STATISTICS`] lists what they hold. The rules
+//! for all of them: two views (chosen, kept); whole documents are the unit of every interval (see `resample`); whole
+//! choice vectors, or labels of whole documents, are the unit of every permutation (see `plain`, `information`,
+//! `label_null`); too few data withhold a number with its reason; the same input, seed and version give the same
+//! numbers for any number of threads, because work is divided into independent permutations, resamples and tables that
+//! are collected in order, never by thread.
 
+mod catalog;
+mod category;
+mod cells;
+mod coactivation;
+mod entropy;
 mod finding;
+mod information;
+mod label_null;
+mod load;
+mod occurrences;
+mod plain;
+mod predictability;
+mod random;
+mod repetition;
+mod resample;
+mod route;
+mod router;
+mod settings;
+mod share;
+mod spread;
+mod study;
 mod table;
+mod vocabulary;
 
+pub use catalog::{STATISTICS, StatisticInfo};
+pub use category::{cramers_v, jensen_shannon};
+pub use coactivation::maximum_entropy_pairs;
 pub use finding::{Finding, Name};
+pub use load::load_statistics;
+pub use repetition::uniform_repetition;
+pub use route::{headline, merge, route_statistics};
+pub use settings::Settings;
+pub use spread::{routing_noise_variance, routing_std_ceiling};
 pub use table::{StatisticTable, Tables};

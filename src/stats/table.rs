@@ -32,7 +32,7 @@ macro_rules! with_columns {
             (expert, opt_u16), (other_expert, opt_u16), (position, opt_u32), (token_id, opt_u32), (text, opt_text),
             (ranking, opt_name), (rank, opt_u32), (variant, opt_name), (quantile, opt_f64),
             (estimate, opt_f64), (low, opt_f64), (high, opt_f64), (n, u64), (documents, opt_u64),
-            (baseline, opt_f64), (baseline_kind, opt_name), (p_value, opt_f64),
+            (baseline, opt_f64), (baseline_kind, opt_name), (uniform_baseline, opt_f64), (p_value, opt_f64),
             (corrected, opt_f64), (corrected_low, opt_f64), (corrected_high, opt_f64),
             (ceiling, opt_f64), (explained, opt_f64), (explained_low, opt_f64), (explained_high, opt_f64),
             (noise_floor, opt_f64), (unit, name), (note, opt_name)

@@ -1,0 +1,193 @@
+//! Entropies of expert counts in bits, with one-pass delete-one-document jackknife.
+//!
+//! With counts n over the cells x of a table and the experts e, and f(n) = n log2 n, the conditional entropy of the
+//! expert given the cell is H(E|X) = (sum_x f(n_x) - sum_xe f(n_xe)) / N, over assignments. Every information
+//! statistic is a difference of two of these: I(E;X) takes the table with one cell as its first.
+
+use super::{cells::Cells, occurrences::Occurrences, occurrences::Patterns};
+use crate::routing::View;
+
+/// f(n) = n log2 n by table for small n.
+pub(super) struct NLogN {
+    value: Vec<f64>,
+    step: Vec<f64>,
+}
+
+impl NLogN {
+    /// Largest table that is still worth its cache.
+    const TABLE: usize = 1 << 16;
+
+    /// A table for counts up to `largest`, beyond it (or beyond 65,536) computed on demand.
+    pub(super) fn new(largest: usize) -> Self {
+        let size = largest.min(Self::TABLE) + 2;
+        let value: Vec<f64> = (0..size as u64).map(n_log_n).collect();
+        let step = value.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        Self { value, step }
+    }
+
+    /// f(n).
+    #[inline]
+    pub(super) fn of(&self, n: u32) -> f64 {
+        self.value.get(n as usize).copied().unwrap_or_else(|| n_log_n(u64::from(n)))
+    }
+
+    /// f(n + 1) - f(n).
+    #[inline]
+    fn step(&self, n: u32) -> f64 {
+        self.step.get(n as usize).copied().unwrap_or_else(|| n_log_n(u64::from(n) + 1) - n_log_n(u64::from(n)))
+    }
+}
+
+fn n_log_n(n: u64) -> f64 {
+    if n == 0 { 0.0 } else { n as f64 * (n as f64).log2() }
+}
+
+/// The three sums of a table from which its conditional entropy follows.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Sums {
+    /// N: assignments.
+    pub(super) assignments: u64,
+    /// Sum over cells of f(n_x).
+    pub(super) cells: f64,
+    /// Sum over cells and experts of f(n_xe).
+    pub(super) joint: f64,
+}
+
+impl Sums {
+    /// H(E|X) in bits; 0 without assignments.
+    pub(super) fn conditional_entropy(&self) -> f64 {
+        if self.assignments == 0 { 0.0 } else { (self.cells - self.joint) / self.assignments as f64 }
+    }
+}
+
+/// The sums of a table, and how they change when one document is left out.
+#[derive(Debug, Default)]
+pub(super) struct Jackknife {
+    /// Over all documents.
+    pub(super) total: Sums,
+    removed: Vec<Sums>,
+}
+
+impl Jackknife {
+    /// The sums without document `d`.
+    pub(super) fn without(&self, d: usize) -> Sums {
+        let removed = &self.removed[d];
+        Sums {
+            assignments: self.total.assignments - removed.assignments,
+            cells: self.total.cells - removed.cells,
+            joint: self.total.joint - removed.joint,
+        }
+    }
+
+    /// Counts a table whose rows are sorted by (cell, document).
+    pub(super) fn count(data: &Occurrences, cells: &Cells, view: View, f: &NLogN) -> Self {
+        let mut result = Self { removed: vec![Sums::default(); data.documents()], ..Self::default() };
+        let mut total = vec![0; data.experts];
+        let mut own = vec![0; data.experts];
+        for rows in cells.iter() {
+            let n = tally(data, view, rows, &mut total);
+            result.total.assignments += u64::from(n);
+            result.total.cells += f.of(n);
+            result.total.joint += total.iter().map(|n| f.of(*n)).sum::<f64>();
+            for run in rows.chunk_by(|a, b| data.document[*a as usize] == data.document[*b as usize]) {
+                let m = tally(data, view, run, &mut own);
+                let removed = &mut result.removed[data.document[run[0] as usize] as usize];
+                removed.assignments += u64::from(m);
+                removed.cells += f.of(n) - f.of(n - m);
+                for &row in run {
+                    for &expert in data.choices(view, row as usize) {
+                        let (all, mine) = (total[usize::from(expert)], &mut own[usize::from(expert)]);
+                        removed.joint += f.of(all) - f.of(all - *mine);
+                        *mine = 0;
+                    }
+                }
+            }
+            total.fill(0);
+        }
+        result
+    }
+}
+
+/// Adds the choices of some rows to the counts; returns how many there are.
+fn tally(data: &Occurrences, view: View, rows: &[u32], counts: &mut [u32]) -> u32 {
+    let mut n = 0;
+    for &row in rows {
+        for &expert in data.choices(view, row as usize) {
+            counts[usize::from(expert)] += 1;
+            n += 1;
+        }
+    }
+    n
+}
+
+/// The sums of a table whose cells are filled from `shuffled` patterns in cell order.
+pub(super) fn sums(
+    patterns: &Patterns,
+    view: View,
+    shuffled: &[u32],
+    start: &[u32],
+    f: &NLogN,
+    experts: usize,
+) -> Sums {
+    let mut counts = vec![0_u32; experts];
+    let mut sums = Sums::default();
+    for bounds in start.windows(2) {
+        let cell = &shuffled[bounds[0] as usize..bounds[1] as usize];
+        let (mut n, mut joint) = (0, 0.0);
+        if let [pattern] = cell {
+            n = patterns.experts(view, *pattern).len() as u32;
+        } else {
+            for &pattern in cell {
+                for &expert in patterns.experts(view, pattern) {
+                    let count = &mut counts[usize::from(expert)];
+                    joint += f.step(*count);
+                    *count += 1;
+                    n += 1;
+                }
+            }
+            clear(&mut counts, patterns, view, cell);
+        }
+        sums.assignments += u64::from(n);
+        sums.cells += f.of(n);
+        sums.joint += joint;
+    }
+    sums
+}
+
+/// Sets the counts that a cell touched back to 0.
+fn clear(counts: &mut [u32], patterns: &Patterns, view: View, cell: &[u32]) {
+    if cell.len() >= counts.len() {
+        counts.fill(0);
+        return;
+    }
+    for &pattern in cell {
+        for &expert in patterns.experts(view, pattern) {
+            counts[usize::from(expert)] = 0;
+        }
+    }
+}
+
+/// h = sum_t M_t log2 M_t / sum_t M_t in bits, M_t = choices of occurrence t: what is left of H(E|X) when the
+/// variable fixes the whole choice vector. log2 k on the chosen view; 0 without assignments.
+pub(super) fn choice_entropy(data: &Occurrences, rows: &[u32], view: View) -> f64 {
+    let mut occurrences = vec![0_u64; data.top_k + 1];
+    for &row in rows {
+        occurrences[data.choices(view, row as usize).len()] += 1;
+    }
+    let weighted = |f: &dyn Fn(u64) -> f64| -> f64 {
+        occurrences.iter().enumerate().map(|(choices, count)| *count as f64 * f(choices as u64)).sum()
+    };
+    let assignments = weighted(&|choices| choices as f64);
+    if assignments == 0.0 { 0.0 } else { weighted(&n_log_n) / assignments }
+}
+
+/// Delete-one standard error: sqrt((D - 1) / D * sum_d (theta_d - mean)^2).
+pub(super) fn jackknife_error(leave_one_out: &[f64]) -> f64 {
+    let n = leave_one_out.len() as f64;
+    let mean = leave_one_out.iter().sum::<f64>() / n;
+    let squares: f64 = leave_one_out.iter().map(|theta| (theta - mean).powi(2)).sum();
+    ((n - 1.0) / n * squares).sqrt()
+}
+
+/// Half width of a 95 % interval in standard errors.
+pub(super) const NORMAL_95: f64 = 1.96;

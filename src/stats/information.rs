@@ -1,0 +1,241 @@
+//! Mutual information of the chosen expert with token, position, category, previous token and document, and what a
+//! context adds once the token id is known. Bits, over assignments.
+
+use rayon::prelude::*;
+
+use super::{
+    cells::Cells,
+    entropy::{Jackknife, NORMAL_95, Sums, choice_entropy, jackknife_error, sums},
+    finding::{Finding, finite},
+    label_null::label_information,
+    occurrences::NONE,
+    random::Purpose,
+    study::{Study, mean, p_value},
+};
+use crate::routing::View;
+
+/// Baseline kind: expert vectors move over all occurrences.
+const OCCURRENCE: &str = "occurrence_shuffle";
+/// Baseline kind: expert vectors move within each token id.
+const WITHIN_TOKEN: &str = "within_token_shuffle";
+/// Baseline kind: category labels move over documents.
+const LABELS: &str = "document_label_permutation";
+/// `explained` needs at least this much to explain, in bits.
+const LEAST_EXPLAINABLE: f64 = 0.05;
+
+/// Rows that are shuffled together: over all of them, or within each token id.
+pub(super) struct Strata {
+    /// The random stream.
+    pub(super) purpose: Purpose,
+    /// What is known already: one cell, or one per token id. The strata of the shuffle.
+    pub(super) known: Cells,
+    /// The finer tables: variable and cells.
+    pub(super) finer: Vec<(&'static str, Cells)>,
+}
+
+impl Strata {
+    fn over_all(purpose: Purpose, rows: Vec<u32>, variables: &[(&'static str, &[u32])]) -> Self {
+        let finer = variables.iter().map(|(name, key)| (*name, Cells::by(&rows, key))).collect();
+        Self { purpose, known: Cells::single(rows), finer }
+    }
+
+    fn within_token(study: &Study, purpose: Purpose, rows: &[u32], variables: &[(&'static str, &[u32])]) -> Self {
+        let token = &study.data.token;
+        let finer = variables.iter().map(|(name, key)| (*name, Cells::by_pair(rows, token, key))).collect();
+        Self { purpose, known: Cells::by(rows, token), finer }
+    }
+
+    /// Shuffles the choice vectors within the strata and hands them to `f`, once per permutation.
+    ///
+    /// All tables of the strata are in the order of the strata, so that a uniformly shuffled vector of patterns can be
+    /// read in cell order directly, and one shuffle serves all of them.
+    pub(super) fn shuffles<T: Send>(&self, study: &Study, f: impl Fn(&[u32]) -> T + Sync) -> Vec<T> {
+        let observed = self.known.patterns(&study.data);
+        study.permutations(self.purpose, |stream| {
+            let mut shuffled = observed.clone();
+            for bounds in self.known.start.windows(2) {
+                stream.shuffle(&mut shuffled[bounds[0] as usize..bounds[1] as usize]);
+            }
+            f(&shuffled)
+        })
+    }
+
+    /// The sums of every finer table, both views, from shuffled patterns.
+    pub(super) fn sums(&self, study: &Study, shuffled: &[u32]) -> Vec<[Sums; 2]> {
+        let of = |view, cells: &Cells| {
+            sums(&study.data.patterns, view, shuffled, &cells.start, &study.f, study.data.experts)
+        };
+        self.finer.iter().map(|(_, cells)| View::ALL.map(|view| of(view, cells))).collect()
+    }
+}
+
+/// The strata of the plain shuffle over all occurrences: tables by token, position and document.
+pub(super) fn plain_strata(study: &Study) -> Strata {
+    let data = &study.data;
+    let variables: [(_, &[u32]); 3] =
+        [("token", &data.token), ("position", &data.position), ("document", &data.document)];
+    Strata::over_all(Purpose::Shuffle, (0..data.len() as u32).collect(), &variables)
+}
+
+/// `mutual_information`: rows for token, position, previous token, document and category, both views.
+pub(super) fn mutual_information(study: &Study, plain: &Strata, permuted: &[Vec<[Sums; 2]>]) -> Vec<Finding> {
+    let data = &study.data;
+    let mut findings = answers(study, "mutual_information", plain, permuted);
+    let previous: [(_, &[u32]); 1] = [("previous_token", &data.previous)];
+    let strata = Strata::over_all(Purpose::ShufflePrevious, with(&data.previous), &previous);
+    let permuted = strata.shuffles(study, |shuffled| strata.sums(study, shuffled));
+    findings.extend(answers(study, "mutual_information", &strata, &permuted));
+    let category: [(_, &[u32]); 1] = [("category", &data.category)];
+    let strata = Strata::over_all(Purpose::Labels, with(&data.category), &category);
+    findings.extend(category_answers(study, "mutual_information", &strata));
+    in_view_order(findings)
+}
+
+/// `conditional_mutual_information` given the token: rows for position bucket, document, previous token and category
+/// (the latter also as variant `within_token_shuffle`), both views.
+pub(super) fn conditional_mutual_information(study: &Study) -> Vec<Finding> {
+    let name = "conditional_mutual_information";
+    let data = &study.data;
+    let bucket: Vec<u32> = data.position.iter().map(|position| position / study.settings.bucket.max(1)).collect();
+    let all: Vec<u32> = (0..data.len() as u32).collect();
+    let labelled = with(&data.category);
+    let contexts: [(_, &[u32]); 2] = [("position_bucket", &bucket), ("document", &data.document)];
+    let mut findings = within_token_answers(study, name, Purpose::WithinToken, &all, &contexts);
+    let previous: [(_, &[u32]); 1] = [("previous_token", &data.previous)];
+    let rows = with(&data.previous);
+    findings.extend(within_token_answers(study, name, Purpose::WithinTokenPrevious, &rows, &previous));
+    let category: [(_, &[u32]); 1] = [("category", &data.category)];
+    let strata = Strata::within_token(study, Purpose::WithinTokenCategory, &labelled, &category);
+    findings.extend(category_answers(study, name, &strata));
+    let permuted = strata.shuffles(study, |shuffled| strata.sums(study, shuffled));
+    findings.extend(answers(study, name, &strata, &permuted).into_iter().map(|row| row.variant(WITHIN_TOKEN)));
+    in_view_order(findings)
+}
+
+fn within_token_answers(
+    study: &Study,
+    statistic: &'static str,
+    purpose: Purpose,
+    rows: &[u32],
+    contexts: &[(&'static str, &[u32])],
+) -> Vec<Finding> {
+    let strata = Strata::within_token(study, purpose, rows, contexts);
+    let permuted = strata.shuffles(study, |shuffled| strata.sums(study, shuffled));
+    answers(study, statistic, &strata, &permuted)
+}
+
+/// The rows that have a value.
+fn with(key: &[u32]) -> Vec<u32> {
+    (0..key.len() as u32).filter(|row| key[*row as usize] != NONE).collect()
+}
+
+/// Chosen rows before kept rows, otherwise as they were.
+fn in_view_order(mut findings: Vec<Finding>) -> Vec<Finding> {
+    findings.sort_by_key(|finding| finding.view != View::Chosen.name());
+    findings
+}
+
+/// One finding per finer table and view, against the shuffle of the strata.
+fn answers(study: &Study, statistic: &'static str, strata: &Strata, permuted: &[Vec<[Sums; 2]>]) -> Vec<Finding> {
+    let tasks: Vec<(usize, View)> =
+        (0..strata.finer.len()).flat_map(|table| View::ALL.map(|view| (table, view))).collect();
+    let known = View::ALL.map(|view| Jackknife::count(&study.data, &strata.known, view, &study.f));
+    tasks
+        .into_par_iter()
+        .map(|(table, view)| {
+            let (variable, cells) = &strata.finer[table];
+            let question = Question { study, statistic, strata, variable, view, known: &known[view as usize] };
+            let entropies: Vec<f64> =
+                permuted.iter().map(|sums| sums[table][view as usize].conditional_entropy()).collect();
+            let kind = if statistic == "mutual_information" { OCCURRENCE } else { WITHIN_TOKEN };
+            question.answer(cells, &entropies, kind)
+        })
+        .collect()
+}
+
+/// The finding about the category in both views, against permuted document labels.
+fn category_answers(study: &Study, statistic: &'static str, strata: &Strata) -> Vec<Finding> {
+    let permuted = label_information(study, &strata.known);
+    View::ALL
+        .into_iter()
+        .map(|view| {
+            let known = Jackknife::count(&study.data, &strata.known, view, &study.f);
+            let question = Question { study, statistic, strata, variable: "category", view, known: &known };
+            let entropies: Vec<f64> = permuted.iter().map(|sums| sums[view as usize].conditional_entropy()).collect();
+            question.answer(&strata.finer[0].1, &entropies, LABELS)
+        })
+        .collect()
+}
+
+/// One information statistic: I(E; variable), or I(E; variable | token).
+struct Question<'a> {
+    study: &'a Study<'a>,
+    statistic: &'static str,
+    strata: &'a Strata,
+    variable: &'static str,
+    view: View,
+    known: &'a Jackknife,
+}
+
+impl Question<'_> {
+    fn answer(&self, cells: &Cells, permuted_entropies: &[f64], kind: &'static str) -> Finding {
+        let study = self.study;
+        let mut finding = study.finding(self.statistic, self.view, "bits").by(self.variable);
+        finding.given = (self.statistic != "mutual_information").then_some("token".into());
+        let documents = self.documents();
+        finding.n = cells.rows.len() as u64;
+        finding.documents = Some(documents.len() as u64);
+        if let Some(reason) = self.reason_to_withhold() {
+            return finding.withheld(reason);
+        }
+        let finer = Jackknife::count(&study.data, cells, self.view, &study.f);
+        let known_entropy = self.known.total.conditional_entropy();
+        let estimate = known_entropy - finer.total.conditional_entropy();
+        let interval = study.resamples.enough(documents.len()).then(|| self.interval(&finer, &documents, estimate));
+        let permuted = permuted_entropies.iter().map(|entropy| known_entropy - entropy);
+        finding = finding.measured(estimate, interval, cells.rows.len() as u64, documents.len() as u64);
+        finding = finding.against(mean(permuted.clone()), kind);
+        finding.p_value = finding.baseline.map(|_| p_value(estimate, permuted));
+        finding.ceiling = finite(known_entropy - choice_entropy(&study.data, &cells.rows, self.view));
+        study.with_reason(explain(finding), documents.len())
+    }
+
+    /// Distinct documents of the rows, ascending.
+    fn documents(&self) -> Vec<usize> {
+        let mut documents: Vec<usize> =
+            self.strata.known.rows.iter().map(|row| self.study.data.document[*row as usize] as usize).collect();
+        documents.sort_unstable();
+        documents.dedup();
+        documents
+    }
+
+    fn reason_to_withhold(&self) -> Option<String> {
+        let categories = self.study.data.category_documents().iter().filter(|count| **count > 0).count();
+        if self.variable == "category" && categories < 2 {
+            return Some(format!("{categories} categories: at least 2 needed"));
+        }
+        (self.known.total.assignments == 0).then(|| "no assignment to count".to_owned())
+    }
+
+    fn interval(&self, finer: &Jackknife, documents: &[usize], estimate: f64) -> (f64, f64) {
+        let without =
+            |d: &usize| self.known.without(*d).conditional_entropy() - finer.without(*d).conditional_entropy();
+        let half = NORMAL_95 * jackknife_error(&documents.iter().map(without).collect::<Vec<_>>());
+        (estimate - half, estimate + half)
+    }
+}
+
+/// Fills in `corrected` and `explained` from estimate, baseline and ceiling.
+fn explain(mut finding: Finding) -> Finding {
+    let (Some(estimate), Some(baseline)) = (finding.estimate, finding.baseline) else { return finding };
+    finding.corrected = Some(estimate - baseline);
+    finding.corrected_low = finding.low.map(|low| low - baseline);
+    finding.corrected_high = finding.high.map(|high| high - baseline);
+    let explainable = finding.ceiling.map_or(0.0, |ceiling| ceiling - baseline);
+    if explainable >= LEAST_EXPLAINABLE {
+        finding.explained = finding.corrected.map(|value| value / explainable);
+        finding.explained_low = finding.corrected_low.map(|value| value / explainable);
+        finding.explained_high = finding.corrected_high.map(|value| value / explainable);
+    }
+    finding
+}

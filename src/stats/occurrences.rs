@@ -1,0 +1,256 @@
+//! One layer's routing, laid out for counting: dense ids, document-major, choice vectors as patterns.
+
+use std::collections::HashMap;
+
+use super::settings::Settings;
+use crate::{
+    error::{Error, Result},
+    routing::{ExpertId, LayerId, View},
+    trace::{LayerTrace, SequenceTable},
+};
+
+/// Marks "no previous token" and "no category".
+pub(super) const NONE: u32 = u32::MAX;
+
+/// The distinct choice vectors of a layer: ordered experts with their kept flags.
+///
+/// An occurrence carries the index of its pattern, so that a permutation moves the whole vector by moving one number.
+#[derive(Debug, Default)]
+pub(super) struct Patterns {
+    experts: [Vec<ExpertId>; 2],
+    start: [Vec<u32>; 2],
+    top_k: usize,
+}
+
+impl Patterns {
+    /// Number of distinct patterns.
+    pub(super) fn len(&self) -> usize {
+        self.start[0].len() - 1
+    }
+
+    /// The experts of a pattern in a view, first choice first.
+    #[inline]
+    pub(super) fn experts(&self, view: View, pattern: u32) -> &[ExpertId] {
+        let start = &self.start[view as usize];
+        &self.experts[view as usize][start[pattern as usize] as usize..start[pattern as usize + 1] as usize]
+    }
+
+    /// The first choice of a pattern.
+    #[inline]
+    pub(super) fn first(&self, pattern: u32) -> ExpertId {
+        self.experts[0][pattern as usize * self.top_k]
+    }
+
+    fn push(&mut self, choices: &[ExpertId], kept: &[bool]) {
+        self.experts[0].extend_from_slice(choices);
+        self.experts[1].extend(choices.iter().zip(kept).filter(|(_, kept)| **kept).map(|(expert, _)| *expert));
+        for view in 0..2 {
+            self.start[view].push(self.experts[view].len() as u32);
+        }
+    }
+}
+
+/// The occurrences of one layer that count, in document order (within a document: in input order).
+#[derive(Debug, Default)]
+pub(super) struct Occurrences {
+    /// Decoder layer index.
+    pub(super) layer: LayerId,
+    /// Experts of the layer.
+    pub(super) experts: usize,
+    /// Choices per occurrence.
+    pub(super) top_k: usize,
+    /// Dense document index, ascending.
+    pub(super) document: Vec<u32>,
+    /// Dense token index into `token_ids`.
+    pub(super) token: Vec<u32>,
+    /// Raw position.
+    pub(super) position: Vec<u32>,
+    /// Dense token index of the token before, [`NONE`] at position 0.
+    pub(super) previous: Vec<u32>,
+    /// Category index of the document, [`NONE`] without.
+    pub(super) category: Vec<u32>,
+    /// Whether the row before is the token before in the same sequence.
+    pub(super) follows: Vec<bool>,
+    /// Index of the choice vector in `patterns`.
+    pub(super) pattern: Vec<u32>,
+    /// The occurrence in the trace.
+    pub(super) source: Vec<u32>,
+    /// The distinct choice vectors.
+    pub(super) patterns: Patterns,
+    /// Token id by dense token index, ascending.
+    pub(super) token_ids: Vec<u32>,
+    /// Category index by dense document index, [`NONE`] without: that of the document's first sequence.
+    pub(super) label: Vec<u32>,
+    /// Category names by index.
+    pub(super) category_names: Vec<String>,
+}
+
+impl Occurrences {
+    /// Lays out a layer.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if columns disagree in length or an index is out of range.
+    pub(super) fn new(sequences: &SequenceTable, trace: &LayerTrace, settings: &Settings) -> Result<Self> {
+        check(sequences, trace)?;
+        let order = document_order(sequences, trace, settings);
+        let (token_ids, token) = dense(&trace.token_id);
+        let documents = Documents::new(sequences, trace, &order);
+        let mut rows = Self {
+            layer: trace.layer,
+            experts: trace.num_experts,
+            top_k: trace.top_k,
+            token_ids,
+            label: documents.label,
+            category_names: sequences.category_names.clone(),
+            ..Self::default()
+        };
+        for (row, &t) in order.iter().enumerate() {
+            let t = t as usize;
+            let document = documents.dense[sequences.document[trace.sequence[t] as usize] as usize];
+            let before = (t > 0 && trace.sequence[t - 1] == trace.sequence[t]).then(|| t - 1);
+            rows.document.push(document);
+            rows.token.push(token[t]);
+            rows.position.push(trace.position[t]);
+            rows.previous.push(before.map_or(NONE, |before| token[before]));
+            rows.category.push(rows.label[document as usize]);
+            rows.follows.push(row > 0 && before.is_some_and(|before| order[row - 1] as usize == before));
+        }
+        (rows.patterns, rows.pattern) = patterns(trace, &order);
+        rows.source = order;
+        Ok(rows)
+    }
+
+    /// Number of rows.
+    pub(super) fn len(&self) -> usize {
+        self.token.len()
+    }
+
+    /// Number of documents with at least one row.
+    pub(super) fn documents(&self) -> usize {
+        self.label.len()
+    }
+
+    /// The experts of a row in a view.
+    #[inline]
+    pub(super) fn choices(&self, view: View, row: usize) -> &[ExpertId] {
+        self.patterns.experts(view, self.pattern[row])
+    }
+
+    /// The previous token as a key for counting sort: [`NONE`] becomes the index after the last token.
+    pub(super) fn previous_or_last(&self) -> Vec<u32> {
+        self.previous.iter().map(|previous| (*previous).min(self.token_ids.len() as u32)).collect()
+    }
+
+    /// Documents per category.
+    pub(super) fn category_documents(&self) -> Vec<u64> {
+        let mut documents = vec![0; self.category_names.len()];
+        for &label in self.label.iter().filter(|label| **label != NONE) {
+            documents[label as usize] += 1;
+        }
+        documents
+    }
+}
+
+/// Dense document indices of the documents that have rows, and their categories.
+struct Documents {
+    dense: Vec<u32>,
+    label: Vec<u32>,
+}
+
+impl Documents {
+    fn new(sequences: &SequenceTable, trace: &LayerTrace, order: &[u32]) -> Self {
+        let mut dense = vec![NONE; sequences.document.iter().max().map_or(0, |max| *max as usize + 1)];
+        let mut label = Vec::new();
+        for &t in order {
+            let sequence = trace.sequence[t as usize] as usize;
+            let index = &mut dense[sequences.document[sequence] as usize];
+            if *index == NONE {
+                *index = label.len() as u32;
+                label.push(sequences.category[sequence].map_or(NONE, u32::from));
+            }
+        }
+        Self { dense, label }
+    }
+}
+
+/// The occurrences that count, by document, then in input order.
+fn document_order(sequences: &SequenceTable, trace: &LayerTrace, settings: &Settings) -> Vec<u32> {
+    let counts = |t: &u32| settings.include_bos || trace.position[*t as usize] > 0;
+    let mut order: Vec<u32> = (0..trace.len() as u32).filter(counts).collect();
+    order.sort_by_key(|t| sequences.document[trace.sequence[*t as usize] as usize]);
+    order
+}
+
+/// The distinct values in ascending order, and every value as an index into them.
+fn dense(values: &[u32]) -> (Vec<u32>, Vec<u32>) {
+    let mut distinct = values.to_vec();
+    distinct.sort_unstable();
+    distinct.dedup();
+    let index = values.iter().map(|value| distinct.partition_point(|other| other < value) as u32).collect();
+    (distinct, index)
+}
+
+/// The distinct choice vectors in order of first appearance, and the pattern index of every row.
+fn patterns(trace: &LayerTrace, order: &[u32]) -> (Patterns, Vec<u32>) {
+    let mut patterns = Patterns { start: [vec![0], vec![0]], top_k: trace.top_k, ..Patterns::default() };
+    let mut known: HashMap<Vec<(ExpertId, bool)>, u32> = HashMap::new();
+    let mut vector = Vec::with_capacity(trace.top_k);
+    let index = order
+        .iter()
+        .map(|&t| {
+            let (choices, kept) = (trace.choices(t as usize), trace.kept(t as usize));
+            vector.clear();
+            vector.extend(choices.iter().copied().zip(kept.iter().copied()));
+            known.get(&vector).copied().unwrap_or_else(|| {
+                let next = known.len() as u32;
+                known.insert(vector.clone(), next);
+                patterns.push(choices, kept);
+                next
+            })
+        })
+        .collect();
+    (patterns, index)
+}
+
+/// Refuses columns that do not belong together.
+fn check(sequences: &SequenceTable, trace: &LayerTrace) -> Result<()> {
+    let (rows, assignments) = (trace.len(), trace.len() * trace.top_k);
+    let lengths = [
+        ("sequence", trace.sequence.len(), rows),
+        ("position", trace.position.len(), rows),
+        ("expert", trace.expert.len(), assignments),
+        ("kept", trace.kept.len(), assignments),
+        ("entropy", trace.entropy.len(), rows),
+        ("margin_first", trace.margin_first.len(), rows),
+        ("margin_k", trace.margin_k.len(), rows),
+        ("document", sequences.document.len(), sequences.tokens.len()),
+        ("category", sequences.category.len(), sequences.tokens.len()),
+    ];
+    for (column, found, expected) in lengths {
+        if found != expected {
+            return Err(fault(trace, &format!("column `{column}` has {found} values, expected {expected}")));
+        }
+    }
+    if trace.sequence.iter().any(|sequence| *sequence as usize >= sequences.document.len()) {
+        return Err(fault(trace, "a row names a sequence that does not exist"));
+    }
+    if trace.expert.iter().any(|expert| usize::from(*expert) >= trace.num_experts) {
+        return Err(fault(trace, &format!("a row names an expert beyond the {} of the layer", trace.num_experts)));
+    }
+    let categories = sequences.category_names.len();
+    if sequences.category.iter().flatten().any(|category| usize::from(*category) >= categories) {
+        return Err(fault(trace, "a sequence names a category that does not exist"));
+    }
+    if trace.top_k == 0 || trace.top_k > trace.num_experts || assignments > u32::MAX as usize {
+        let (experts, k) = (trace.num_experts, trace.top_k);
+        return Err(fault(
+            trace,
+            &format!("{rows} occurrences with {k} choices of {experts} experts cannot be counted"),
+        ));
+    }
+    Ok(())
+}
+
+fn fault(trace: &LayerTrace, message: &str) -> Error {
+    Error::internal(format!("trace of decoder layer {}: {message}", trace.layer))
+}

@@ -1,0 +1,201 @@
+//! All statistics of one layer (part A of the documentation: context-independent specialization).
+
+use super::{
+    Finding, StatisticTable, Tables, category, coactivation, information, load, plain,
+    plain::Shuffled,
+    predictability, repetition, router,
+    settings::Settings,
+    share::{self, Shares},
+    spread::{self, Keys, Spread},
+    study::{Group, Study},
+    vocabulary,
+};
+use crate::{
+    error::Result,
+    routing::View,
+    trace::{LayerTrace, SequenceTable},
+};
+
+/// Baseline kind of `routing_std` by category.
+const LABELS: &str = "document_label_permutation";
+/// Baseline kind of `routing_std` by token and position.
+const OCCURRENCE: &str = "occurrence_shuffle";
+
+/// All statistics of one layer, both views; one table per statistic in the order of [`super::STATISTICS`].
+///
+/// `progress` is told what is being computed. The result depends on the data, the layer index and the settings, never
+/// on the number of threads. Memory: about 100 bytes per occurrence beside the trace, and the rows.
+///
+/// # Errors
+/// [`crate::error::Error::Internal`] if the columns of the trace do not belong together.
+pub fn route_statistics(
+    sequences: &SequenceTable,
+    layer: &LayerTrace,
+    settings: &Settings,
+    progress: &dyn Fn(&'static str),
+) -> Result<Vec<StatisticTable>> {
+    progress("counting");
+    let study = Study::new(sequences, layer, settings)?;
+    progress("permutations");
+    let strata = information::plain_strata(&study);
+    let permuted = plain::shuffles(&study, &strata);
+    let mut tables = share_tables(&study, &permuted, progress);
+    progress("top tokens");
+    tables.push(both_views("top_tokens", |view| vocabulary::top_tokens(&study, view)));
+    progress("mutual information");
+    tables.push(information_table(&study, &strata, &permuted));
+    progress("conditional mutual information");
+    let name = "conditional_mutual_information";
+    tables.push(table(name, information::conditional_mutual_information(&study)));
+    progress("token predictability");
+    tables.push(table("token_predictability", predictability::token_predictability(&study)));
+    progress("vocabulary specialization");
+    let of = |view| vocabulary::vocabulary_specialization(&study, view, &permuted);
+    tables.push(both_views("vocabulary_specialization", of));
+    progress("categories");
+    tables.extend(category_tables(&study));
+    progress("repetition and co-activation");
+    let repeats = repetition::Repeats::new(&study);
+    let of = |group: &Group| repetition::expert_repetition(&study, group, &repeats);
+    tables.push(table("expert_repetition", study.groups().iter().flat_map(of).collect()));
+    tables.push(both_views("coactivation", |view| coactivation::coactivation(&study, view)));
+    progress("load");
+    tables.push(both_views("expert_load", |view| {
+        study
+            .groups()
+            .iter()
+            .flat_map(|group| load::expert_load(&study, view, &share::group_shares(&study, view, group)))
+            .collect()
+    }));
+    progress("router");
+    tables.push(table("router_entropy", router::router_entropy(&study)));
+    tables.push(table("router_margin", router::router_margin(&study)));
+    Ok(tables)
+}
+
+/// Appends the tables of a layer to those of the layers before.
+pub fn merge(into: &mut Tables, layer_tables: Vec<StatisticTable>) {
+    for table in layer_tables {
+        let rows = table.rows;
+        into.entry(table.name).or_insert_with_key(|name| StatisticTable::new(name.as_str())).rows.extend(rows);
+    }
+}
+
+/// The findings that belong into `summary.json`: everything except the rows of single token ids, positions and pairs
+/// and the lists of tokens.
+pub fn headline(tables: &Tables) -> Vec<Finding> {
+    let bulky = |row: &Finding| {
+        row.token_id.is_some()
+            || row.position.is_some()
+            || row.other_expert.is_some()
+            || row.other_category.is_some()
+            || row.rank.is_some()
+    };
+    tables.values().flat_map(|table| &table.rows).filter(|row| !bulky(row)).cloned().collect()
+}
+
+fn table(name: &str, rows: Vec<Finding>) -> StatisticTable {
+    StatisticTable { name: name.to_owned(), rows }
+}
+
+fn both_views(name: &str, rows: impl Fn(View) -> Vec<Finding>) -> StatisticTable {
+    table(name, View::ALL.into_iter().flat_map(rows).collect())
+}
+
+fn information_table(study: &Study, strata: &information::Strata, permuted: &[Shuffled]) -> StatisticTable {
+    let sums: Vec<_> = permuted.iter().map(|shuffled| shuffled.sums.clone()).collect();
+    table("mutual_information", information::mutual_information(study, strata, &sums))
+}
+
+/// `expert_share`, `routing_std` and `routing_std_corrected`: one pass over the keys yields all three.
+fn share_tables(study: &Study, permuted: &[Shuffled], progress: &dyn Fn(&'static str)) -> Vec<StatisticTable> {
+    progress("expert shares");
+    let names = ["expert_share", "routing_std", "routing_std_corrected"];
+    let mut tables = names.map(StatisticTable::new);
+    for view in View::ALL {
+        let groups: Vec<Shares> = study.groups().iter().map(|group| share::group_shares(study, view, group)).collect();
+        let overall = groups[0].share();
+        let mut rows = ShareRows { study, view, overall: &overall, tables: &mut tables };
+        for shares in &groups {
+            rows.tables[0].rows.extend(share::expert_share(study, view, shares, &overall));
+        }
+        rows.categories(&groups[1..]);
+        rows.keys("position", permuted);
+        rows.keys("token", permuted);
+    }
+    tables.into()
+}
+
+/// Where the rows about shares of one view go.
+struct ShareRows<'a> {
+    study: &'a Study<'a>,
+    view: View,
+    overall: &'a [f64],
+    tables: &'a mut [StatisticTable; 3],
+}
+
+impl ShareRows<'_> {
+    fn categories(&mut self, groups: &[Shares]) {
+        let (study, view) = (self.study, self.view);
+        let spreads: Vec<Spread> = groups.iter().map(|shares| Spread::new(study, shares)).collect();
+        let permuted: Vec<Vec<f64>> = label_permuted_counts(study, view)
+            .iter()
+            .map(|table| groups.iter().map(|shares| spread_of_category(table, shares)).collect())
+            .collect();
+        let permuted: Vec<&[f64]> = permuted.iter().map(Vec::as_slice).collect();
+        self.spreads(&spreads, &permuted, LABELS);
+    }
+
+    fn keys(&mut self, variable: &'static str, permuted: &[Shuffled]) {
+        let (study, view) = (self.study, self.view);
+        let index = usize::from(variable == "position");
+        let cells = [&study.by_token, &study.by_position][index];
+        let rows = share::map_cells(study, view, variable, cells, |shares| {
+            (share::expert_share(study, view, &shares, self.overall), Spread::new(study, &shares))
+        });
+        let (shares, spreads): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
+        self.tables[0].rows.extend(shares.into_iter().flatten());
+        let permuted: Vec<&[f64]> =
+            permuted.iter().map(|shuffled| shuffled.spread[index][view as usize].as_slice()).collect();
+        let keys = Keys { variable, spreads: &spreads, withheld: cells.len() - spreads.len() };
+        self.tables[1].rows.push(keys.mean_std(study, view, &permuted));
+        if view == View::Chosen {
+            self.tables[2].rows.push(keys.mean_corrected(study, self.overall));
+        }
+        self.spreads(&spreads, &permuted, OCCURRENCE);
+    }
+
+    fn spreads(&mut self, spreads: &[Spread], permuted: &[&[f64]], kind: &'static str) {
+        self.tables[1].rows.extend(spread::routing_std(self.study, self.view, spreads, permuted, kind));
+        if self.view == View::Chosen {
+            self.tables[2].rows.extend(spread::routing_std_corrected(self.study, spreads, self.overall));
+        }
+    }
+}
+
+/// `[permutations][categories][experts]`.
+fn label_permuted_counts(study: &Study, view: View) -> Vec<Vec<Vec<u64>>> {
+    let categories = study.data.category_names.len();
+    study.label_permutations(|label| study.counts[view as usize].by_label(label, categories))
+}
+
+fn spread_of_category(table: &[Vec<u64>], shares: &Shares) -> f64 {
+    let share::Key::Category(category) = shares.key else { return f64::NAN };
+    let counts: Vec<u32> = table[category].iter().map(|count| *count as u32).collect();
+    spread::std_of_counts(counts.iter())
+}
+
+/// `domain_specialization`, `cramers_v` and `jensen_shannon`.
+fn category_tables(study: &Study) -> Vec<StatisticTable> {
+    let mut tables = ["domain_specialization", "cramers_v", "jensen_shannon"].map(StatisticTable::new);
+    for view in View::ALL {
+        for group in study.groups() {
+            let shares = share::group_shares(study, view, &group);
+            tables[0].rows.extend(category::domain_specialization(study, view, &group, &shares));
+        }
+        let permuted = label_permuted_counts(study, view);
+        tables[1].rows.extend(category::cramers_v_findings(study, view, &permuted));
+        tables[2].rows.extend(category::jensen_shannon_findings(study, view, &permuted));
+    }
+    tables.into()
+}

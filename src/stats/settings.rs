@@ -1,0 +1,43 @@
+//! What a person may choose about the statistics.
+
+/// Seed, number of repetitions, and minima. The defaults are those of the documentation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Seed of every resample, permutation and fold.
+    pub seed: u64,
+    /// Bootstrap resamples over documents.
+    pub resamples: usize,
+    /// Permutations behind a baseline.
+    pub permutations: usize,
+    /// Whether rows at position 0 (the BOS) count; the paper counts them.
+    pub include_bos: bool,
+    /// Fewest documents for an interval.
+    pub minimum_documents: usize,
+    /// Fewest occurrences for a number about one token id or one position.
+    pub minimum_occurrences: usize,
+    /// Fewest documents for cross-validation.
+    pub minimum_documents_for_folds: usize,
+    /// Folds of the cross-validation of `token_predictability`.
+    pub folds: usize,
+    /// Positions per `position_bucket`.
+    pub bucket: u32,
+    /// Length of the lists of `top_tokens`.
+    pub top_tokens: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            resamples: 1000,
+            permutations: 100,
+            include_bos: true,
+            minimum_documents: 8,
+            minimum_occurrences: 128,
+            minimum_documents_for_folds: 10,
+            folds: 5,
+            bucket: 64,
+            top_tokens: 10,
+        }
+    }
+}
