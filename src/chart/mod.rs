@@ -4,6 +4,24 @@
 //! [`plan`] turns the tables of a run into a list of [`ChartSpec`]s, which is cheap; [`ChartSpec::draw`] draws one of
 //! them as SVG and PNG, so that a caller may draw many at the same time and write them one by one.
 
+mod axis;
+mod bars;
+mod canvas;
+mod curve;
+mod font;
+mod heatmap;
+mod legend;
+mod page;
+mod plan;
+mod radar;
+mod raster;
+mod script;
+mod table;
+mod theme;
+
+pub use plan::{CHARTS, ChartSpec, plan};
+pub use script::visible;
+
 use rayon::prelude::*;
 
 use crate::{error::Result, routing::LayerId, stats::Tables};
@@ -63,44 +81,6 @@ pub struct ChartKind {
     pub paper: &'static str,
     /// The question that the chart answers.
     pub question: &'static str,
-}
-
-/// A chart that has been decided on but not drawn.
-#[derive(Clone, Debug)]
-pub struct ChartSpec {
-    /// File stem below `charts/`.
-    pub name: String,
-    /// The [`ChartKind::stem`] it belongs to.
-    pub kind: &'static str,
-    /// What the chart shows, in one line.
-    pub title: String,
-    /// How to read it, with n.
-    pub caption: String,
-}
-
-impl ChartSpec {
-    /// Draws the chart as SVG and PNG.
-    ///
-    /// # Errors
-    /// [`crate::error::Error::Internal`] if a drawing backend or the PNG encoder fails.
-    pub fn draw(&self) -> Result<Chart> {
-        Ok(Chart {
-            name: self.name.clone(),
-            kind: self.kind,
-            title: self.title.clone(),
-            caption: self.caption.clone(),
-            svg: String::new(),
-            png: Vec::new(),
-        })
-    }
-}
-
-/// All kinds of chart, in the order of the report.
-pub const CHARTS: &[ChartKind] = &[];
-
-/// Decides which charts the tables allow; empty or withheld tables give no chart.
-pub fn plan(_tables: &Tables, _context: &ChartContext) -> Vec<ChartSpec> {
-    Vec::new()
 }
 
 /// Draws every chart of [`plan`] on all threads; `progress` is told the name of each as it is finished.

@@ -1,0 +1,230 @@
+//! Grouped bars with intervals, baselines and ceilings; every bar is labelled directly.
+
+use plotters_backend::DrawingBackend;
+
+use super::{
+    axis::{tick_labels, ticks},
+    canvas::{Align, Canvas, Marker, Point, Type},
+    font,
+    legend::{self, Entry, Sample},
+    theme::{
+        ACCENT, AXIS_LINE, CEILING_LINE, Color, FIGURE_WIDTH, GRID_LINE, HEADING, LABEL, MUTED, SMALL, Stroke, TEXT,
+        TINY, WHISKER,
+    },
+};
+use crate::error::Result;
+
+/// Panels of grouped bars, one under the other.
+#[derive(Clone, Debug)]
+pub(super) struct BarFigure {
+    /// What the ticks over the bars are, e.g. "mean over permutations".
+    pub(super) baseline_label: String,
+    /// The panels.
+    pub(super) panels: Vec<BarPanel>,
+}
+
+/// Groups of bars over one vertical axis that begins at 0, or below it where a value does.
+#[derive(Clone, Debug)]
+pub(super) struct BarPanel {
+    /// Title of the panel.
+    pub(super) title: String,
+    /// What the vertical axis is.
+    pub(super) y_label: String,
+    /// Whether the axis is in percent.
+    pub(super) percent: bool,
+    /// The groups, from left to right.
+    pub(super) groups: Vec<BarGroup>,
+}
+
+/// Bars that belong together.
+#[derive(Clone, Debug)]
+pub(super) struct BarGroup {
+    /// What they have in common.
+    pub(super) label: String,
+    /// The bars, from left to right.
+    pub(super) bars: Vec<Bar>,
+}
+
+/// One value.
+#[derive(Clone, Debug)]
+pub(super) struct Bar {
+    /// Written under the bar.
+    pub(super) label: String,
+    /// The value; `None` where withheld.
+    pub(super) value: Option<f64>,
+    /// Its interval.
+    pub(super) interval: Option<(f64, f64)>,
+    /// What to compare it with.
+    pub(super) baseline: Option<f64>,
+    /// The largest value possible.
+    pub(super) ceiling: Option<f64>,
+    /// Fill.
+    pub(super) color: Color,
+}
+
+const PANEL_HEIGHT: f64 = 230.0;
+const TITLE_HEIGHT: f64 = 26.0;
+const LEFT: f64 = 68.0;
+const BOTTOM: f64 = 58.0;
+const BASELINE: Stroke = Stroke::solid(ACCENT, 2.6);
+
+/// The plotting area of a panel on the page.
+#[derive(Clone, Copy)]
+struct Frame {
+    left: f64,
+    top: f64,
+    width: f64,
+    low: f64,
+    high: f64,
+}
+
+impl Frame {
+    fn y(self, value: f64) -> f64 {
+        self.top + PANEL_HEIGHT * (1.0 - (value - self.low) / (self.high - self.low))
+    }
+}
+
+impl BarPanel {
+    fn bars(&self) -> impl Iterator<Item = &Bar> {
+        self.groups.iter().flat_map(|group| &group.bars)
+    }
+
+    /// Lower and upper end of the axis.
+    fn range(&self) -> (f64, f64) {
+        let values = || {
+            self.bars().flat_map(|bar| {
+                let (low, high) = bar.interval.unzip();
+                [bar.value, low, high, bar.baseline, bar.ceiling]
+            })
+        };
+        let high = values().flatten().fold(0.0, f64::max);
+        let low = values().flatten().fold(0.0, f64::min);
+        let high = if high > low { high } else { low + 1.0 };
+        (if low < 0.0 { low * 1.08 } else { 0.0 }, high * 1.08)
+    }
+}
+
+impl BarFigure {
+    fn legend(&self) -> Vec<Entry> {
+        let any = |test: &dyn Fn(&Bar) -> bool| self.panels.iter().flat_map(BarPanel::bars).any(test);
+        let mut entries = Vec::new();
+        if any(&|bar| bar.interval.is_some()) {
+            entries.push(Entry::new(Sample::Whisker, "95 % interval"));
+        }
+        if any(&|bar| bar.baseline.is_some()) {
+            entries.push(Entry::new(Sample::Line(BASELINE), self.baseline_label.clone()));
+        }
+        if any(&|bar| bar.ceiling.is_some()) {
+            entries.push(Entry::new(Sample::Line(CEILING_LINE), "ceiling: the largest value possible"));
+        }
+        entries
+    }
+
+    /// Width and height in pixels.
+    pub(super) fn size(&self) -> (f64, f64) {
+        let panel = PANEL_HEIGHT + TITLE_HEIGHT + BOTTOM;
+        (FIGURE_WIDTH, legend::height(&self.legend(), FIGURE_WIDTH) + panel * self.panels.len() as f64)
+    }
+
+    /// Draws the figure with its top left corner at a point.
+    pub(super) fn draw<B: DrawingBackend>(&self, canvas: &mut Canvas<'_, B>, at: Point) -> Result<()> {
+        let entries = self.legend();
+        legend::draw(canvas, &entries, at, FIGURE_WIDTH)?;
+        let mut top = at.1 + legend::height(&entries, FIGURE_WIDTH);
+        for panel in &self.panels {
+            let (low, high) = panel.range();
+            let frame = Frame { left: at.0 + LEFT, top: top + TITLE_HEIGHT, width: FIGURE_WIDTH - LEFT, low, high };
+            draw_axes(canvas, panel, frame)?;
+            draw_groups(canvas, panel, frame)?;
+            top += PANEL_HEIGHT + TITLE_HEIGHT + BOTTOM;
+        }
+        Ok(())
+    }
+}
+
+fn draw_axes<B: DrawingBackend>(canvas: &mut Canvas<'_, B>, panel: &BarPanel, frame: Frame) -> Result<()> {
+    canvas.text((frame.left, frame.top - 14.0), &panel.title, Type::new(HEADING, TEXT).bold())?;
+    let values = ticks(frame.low, frame.high, 5);
+    for (value, label) in values.iter().zip(tick_labels(&values, panel.percent)) {
+        let y = frame.y(*value);
+        canvas.line(&[(frame.left, y), (frame.left + frame.width, y)], GRID_LINE)?;
+        canvas.text((frame.left - 7.0, y), &label, Type::new(SMALL, MUTED).align(Align::End))?;
+    }
+    let label = Type::new(LABEL, TEXT).align(Align::Middle);
+    canvas.text_up((frame.left - 56.0, frame.top + PANEL_HEIGHT / 2.0), &panel.y_label, label)
+}
+
+fn draw_groups<B: DrawingBackend>(canvas: &mut Canvas<'_, B>, panel: &BarPanel, frame: Frame) -> Result<()> {
+    let slots: usize = panel.groups.iter().map(|group| group.bars.len() + 1).sum();
+    let slot = (frame.width / slots.max(1) as f64).min(64.0);
+    let used = slot * slots as f64;
+    let spread = (frame.width - used) / panel.groups.len().max(1) as f64;
+    let mut x = frame.left;
+    for group in &panel.groups {
+        let wide = slot * (group.bars.len() + 1) as f64 + spread;
+        let first = x + (wide - slot * group.bars.len() as f64) / 2.0;
+        for (index, bar) in group.bars.iter().enumerate() {
+            draw_bar(canvas, panel, bar, frame, first + slot * index as f64, slot)?;
+        }
+        let label = font::fit(&group.label, wide - 6.0, LABEL, true);
+        let below = frame.top + PANEL_HEIGHT + 36.0;
+        canvas.text((x + wide / 2.0, below), &label, Type::new(LABEL, TEXT).bold().align(Align::Middle))?;
+        x += wide;
+    }
+    let zero = frame.y(0.0);
+    canvas.line(&[(frame.left, zero), (frame.left + frame.width, zero)], AXIS_LINE)
+}
+
+fn draw_bar<B: DrawingBackend>(
+    canvas: &mut Canvas<'_, B>,
+    panel: &BarPanel,
+    bar: &Bar,
+    frame: Frame,
+    left: f64,
+    slot: f64,
+) -> Result<()> {
+    let (from, to) = (left + slot * 0.12, left + slot * 0.88);
+    let middle = left + slot / 2.0;
+    let size = if slot < 30.0 { TINY } else { SMALL };
+    let label = font::fit(&bar.label, slot, size, false);
+    let centred = Type::new(size, TEXT).align(Align::Middle);
+    canvas.text((middle, frame.top + PANEL_HEIGHT + 16.0), &label, centred)?;
+    let Some(value) = bar.value else {
+        let note = Type::new(size, MUTED);
+        return canvas.text_up((middle, frame.y(0.0) - 6.0), "withheld: too few data", note);
+    };
+    canvas.rect((from, frame.y(value.max(0.0))), (to, frame.y(value.min(0.0))), bar.color)?;
+    canvas.frame((from, frame.y(value.max(0.0))), (to, frame.y(value.min(0.0))), AXIS_LINE)?;
+    if let Some(ceiling) = bar.ceiling {
+        canvas.line(&[(left + slot * 0.02, frame.y(ceiling)), (left + slot * 0.98, frame.y(ceiling))], CEILING_LINE)?;
+    }
+    if let Some(baseline) = bar.baseline {
+        canvas.line(&[(left + slot * 0.04, frame.y(baseline)), (left + slot * 0.96, frame.y(baseline))], BASELINE)?;
+    }
+    let mut highest = value.max(bar.baseline.unwrap_or(value));
+    if let Some((low, high)) = bar.interval {
+        canvas.whisker(middle, frame.y(low), frame.y(high), (slot * 0.12).min(5.0), WHISKER)?;
+        highest = highest.max(high);
+    } else {
+        canvas.marker((middle, frame.y(value)), Marker::Diamond, 3.0, TEXT)?;
+    }
+    let shown = value_label(value, panel.percent);
+    let fits = font::width(&shown, size, false) <= slot * 1.05;
+    let above = frame.y(highest) - size * 0.85;
+    let clear = bar.ceiling.is_none_or(|ceiling| (frame.y(ceiling) - above).abs() > size * 0.75);
+    if fits {
+        let y = if clear { above } else { above - size * 0.9 };
+        canvas.text((middle, y), &shown, centred)?;
+    }
+    Ok(())
+}
+
+fn value_label(value: f64, percent: bool) -> String {
+    match (percent, value.abs()) {
+        (true, share) if share < 0.0995 => format!("{:.1}", value * 100.0),
+        (true, _) => format!("{:.0}", value * 100.0),
+        (false, size) if size >= 9.95 => format!("{value:.1}"),
+        (false, size) if size >= 0.0995 => format!("{value:.2}"),
+        (false, _) => format!("{value:.3}"),
+    }
+}

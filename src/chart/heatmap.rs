@@ -1,0 +1,260 @@
+//! Heat maps: coloured cells with the value written inside where there is room.
+
+use plotters_backend::DrawingBackend;
+
+use super::{
+    axis::number,
+    canvas::{Align, Canvas, Point, Type},
+    font,
+    theme::{
+        ACCENT, AXIS_LINE, Color, FIGURE_WIDTH, GRID_LINE, HEADING, LABEL, MUTED, PAPER, SMALL, Stroke, TEXT, TINY,
+        VALUE, WASH,
+    },
+};
+use crate::error::Result;
+
+/// How a value becomes a colour.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Scale {
+    /// White at 0, dark at the maximum.
+    Sequential {
+        /// The darkest value.
+        max: f64,
+    },
+    /// White at a ratio of 1, dark on both sides; steps are equal on a logarithmic scale. Ratios below 1 are hatched
+    /// so that greyscale tells the two sides apart.
+    Ratio {
+        /// The darkest ratio, above 1; its inverse is the darkest below.
+        limit: f64,
+    },
+}
+
+impl Scale {
+    fn color(self, value: f64) -> Color {
+        match self {
+            Self::Sequential { max } => PAPER.towards(VALUE.towards(TEXT, 0.25), value / max.max(1e-12)),
+            Self::Ratio { limit } => {
+                let amount = value.max(1e-12).ln() / limit.ln().max(1e-12);
+                if amount < 0.0 { PAPER.towards(VALUE, -amount) } else { PAPER.towards(ACCENT, amount) }
+            }
+        }
+    }
+
+    fn is_hatched(self, value: f64) -> bool {
+        matches!(self, Self::Ratio { limit } if value.max(1e-12).ln() < -0.2 * limit.ln())
+    }
+
+    /// Values along the colour bar.
+    fn samples(self) -> Vec<f64> {
+        match self {
+            Self::Sequential { max } => (0..=8).map(|step| max * f64::from(step) / 8.0).collect(),
+            Self::Ratio { limit } => (-4..=4).map(|step| limit.powf(f64::from(step) / 4.0)).collect(),
+        }
+    }
+}
+
+/// Blocks of cells over one colour scale.
+#[derive(Clone, Debug)]
+pub(super) struct HeatFigure {
+    /// How a value becomes a colour.
+    pub(super) scale: Scale,
+    /// What the values are.
+    pub(super) scale_label: String,
+    /// What the columns are.
+    pub(super) column_label: String,
+    /// The blocks, one under the other.
+    pub(super) blocks: Vec<HeatBlock>,
+}
+
+/// A matrix of values.
+#[derive(Clone, Debug)]
+pub(super) struct HeatBlock {
+    /// Title above the block; may be empty.
+    pub(super) title: String,
+    /// Names of the rows.
+    pub(super) rows: Vec<String>,
+    /// Names of the columns.
+    pub(super) columns: Vec<String>,
+    /// One list of cells per row; `None` where there is no value.
+    pub(super) cells: Vec<Vec<Option<f64>>>,
+}
+
+const TITLE_HEIGHT: f64 = 26.0;
+const HEADER: f64 = 20.0;
+const BLOCK_GAP: f64 = 16.0;
+const BAR_HEIGHT: f64 = 64.0;
+const AXIS_HEIGHT: f64 = 22.0;
+const LABEL_ROOM: f64 = 190.0;
+
+impl HeatFigure {
+    fn label_width(&self) -> f64 {
+        let rows = self.blocks.iter().flat_map(|block| &block.rows);
+        rows.map(|row| font::width(row, LABEL, false)).fold(30.0, f64::max).min(LABEL_ROOM) + 10.0
+    }
+
+    fn cell(&self) -> (f64, f64) {
+        let columns = self.blocks.iter().map(|block| block.columns.len()).max().unwrap_or(1).max(1);
+        let rows = self.blocks.iter().map(|block| block.rows.len()).max().unwrap_or(1).max(1);
+        let width = ((FIGURE_WIDTH - self.label_width()) / columns as f64).clamp(7.0, 64.0);
+        let height = if rows > 40 { width } else { width.clamp(20.0, 30.0) };
+        (width, height)
+    }
+
+    fn block_height(&self, block: &HeatBlock) -> f64 {
+        let title = if block.title.is_empty() { 0.0 } else { TITLE_HEIGHT };
+        title + HEADER + block.rows.len() as f64 * self.cell().1 + BLOCK_GAP
+    }
+
+    /// Width and height in pixels.
+    pub(super) fn size(&self) -> (f64, f64) {
+        let columns = self.blocks.iter().map(|block| block.columns.len()).max().unwrap_or(1);
+        let width = (self.label_width() + columns as f64 * self.cell().0).max(560.0);
+        let blocks: f64 = self.blocks.iter().map(|block| self.block_height(block)).sum();
+        (width, BAR_HEIGHT + AXIS_HEIGHT + blocks)
+    }
+
+    /// Draws the figure with its top left corner at a point.
+    pub(super) fn draw<B: DrawingBackend>(&self, canvas: &mut Canvas<'_, B>, at: Point) -> Result<()> {
+        self.draw_scale(canvas, at)?;
+        let left = at.0 + self.label_width();
+        let label = Type::new(LABEL, TEXT);
+        canvas.text((left, at.1 + BAR_HEIGHT + AXIS_HEIGHT / 2.0), &self.column_label, label)?;
+        let mut top = at.1 + BAR_HEIGHT + AXIS_HEIGHT;
+        for block in &self.blocks {
+            self.draw_block(canvas, block, (left, top))?;
+            top += self.block_height(block);
+        }
+        Ok(())
+    }
+
+    fn draw_scale<B: DrawingBackend>(&self, canvas: &mut Canvas<'_, B>, at: Point) -> Result<()> {
+        let left = at.0 + self.label_width();
+        canvas.text((left, at.1 + 9.0), &self.scale_label, Type::new(LABEL, TEXT))?;
+        let samples = self.scale.samples();
+        let step = 44.0;
+        for (index, value) in samples.iter().enumerate() {
+            let from = (left + index as f64 * step, at.1 + 20.0);
+            self.fill_cell(canvas, from, (step, 16.0), *value)?;
+            let middle = (from.0 + step / 2.0, at.1 + 46.0);
+            canvas.text(middle, &number(*value), Type::new(SMALL, MUTED).align(Align::Middle))?;
+        }
+        canvas.frame((left, at.1 + 20.0), (left + step * samples.len() as f64, at.1 + 36.0), AXIS_LINE)
+    }
+
+    fn fill_cell<B: DrawingBackend>(
+        &self,
+        canvas: &mut Canvas<'_, B>,
+        (x, y): Point,
+        (width, height): (f64, f64),
+        value: f64,
+    ) -> Result<()> {
+        let color = self.scale.color(value);
+        canvas.rect((x, y), (x + width, y + height), color)?;
+        if self.scale.is_hatched(value) && height < 20.0 {
+            let stroke = Stroke::solid(color.ink().with_alpha(0.55), 0.75);
+            canvas.line(&[(x + 1.0, y + height - 1.0), (x + height - 1.0, y + 1.0)], stroke)?;
+        }
+        Ok(())
+    }
+
+    fn draw_block<B: DrawingBackend>(&self, canvas: &mut Canvas<'_, B>, block: &HeatBlock, at: Point) -> Result<()> {
+        let (width, height) = self.cell();
+        let mut top = at.1;
+        if !block.title.is_empty() {
+            let title = font::fit(&block.title, self.size().0 - self.label_width(), HEADING, true);
+            canvas.text((at.0, top + 12.0), &title, Type::new(HEADING, TEXT).bold())?;
+            top += TITLE_HEIGHT;
+        }
+        self.draw_column_labels(canvas, block, (at.0, top))?;
+        top += HEADER;
+        let every = label_step(height);
+        for (index, (row, cells)) in block.rows.iter().zip(&block.cells).enumerate() {
+            let y = top + index as f64 * height;
+            if index % every == 0 {
+                let label = font::fit(row, LABEL_ROOM, LABEL, false);
+                canvas.text((at.0 - 8.0, y + height / 2.0), &label, Type::new(LABEL, TEXT).align(Align::End))?;
+            }
+            for (column, value) in cells.iter().enumerate() {
+                self.draw_cell(canvas, (at.0 + column as f64 * width, y), *value)?;
+            }
+        }
+        let end = (at.0 + width * block.columns.len() as f64, top + height * block.rows.len() as f64);
+        canvas.frame((at.0, top), end, AXIS_LINE)
+    }
+
+    fn draw_column_labels<B: DrawingBackend>(
+        &self,
+        canvas: &mut Canvas<'_, B>,
+        block: &HeatBlock,
+        at: Point,
+    ) -> Result<()> {
+        let (width, _) = self.cell();
+        let widest = block.columns.iter().map(|c| font::width(c, SMALL, false)).fold(0.0, f64::max).min(120.0);
+        let every = if width < 30.0 { label_step(width / (widest + 4.0) * 16.0) } else { 1 };
+        for (index, column) in block.columns.iter().enumerate().step_by(every) {
+            let middle = at.0 + (index as f64 + 0.5) * width;
+            let label = font::fit(column, width * every as f64 - 2.0, SMALL, false);
+            canvas.text((middle, at.1 + 10.0), &label, Type::new(SMALL, MUTED).align(Align::Middle))?;
+        }
+        Ok(())
+    }
+
+    fn draw_cell<B: DrawingBackend>(&self, canvas: &mut Canvas<'_, B>, at: Point, value: Option<f64>) -> Result<()> {
+        let (width, height) = self.cell();
+        let end = (at.0 + width, at.1 + height);
+        let Some(value) = value else {
+            canvas.rect(at, end, WASH)?;
+            return canvas.line(&[(at.0, at.1), end], GRID_LINE);
+        };
+        self.fill_cell(canvas, at, (width, height), value)?;
+        let text = cell_label(value);
+        let size = if width < 34.0 { TINY } else { SMALL };
+        if font::width(&text, size, false) <= width - 2.0 && height >= size {
+            let ink = self.scale.color(value).ink();
+            let middle = ((at.0 + end.0) / 2.0, (at.1 + end.1) / 2.0);
+            canvas.text(middle, &text, Type::new(size, ink).align(Align::Middle))?;
+        }
+        Ok(())
+    }
+}
+
+/// Two digits: enough to read, short enough for a cell.
+fn cell_label(value: f64) -> String {
+    if value.abs() >= 9.95 {
+        format!("{value:.0}")
+    } else if value.abs() >= 0.095 {
+        format!("{value:.1}")
+    } else {
+        format!("{value:.2}")
+    }
+}
+
+/// Every how many lines a label fits, when a line has this many pixels.
+fn label_step(pixels: f64) -> usize {
+    let mut step = 1;
+    while pixels * (step as f64) < 14.0 {
+        step *= 2;
+    }
+    step
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ratio_of_one_is_white_and_the_sides_mirror() {
+        let scale = Scale::Ratio { limit: 4.0 };
+        assert_eq!(scale.color(1.0), PAPER);
+        assert_eq!(scale.color(0.25), VALUE);
+        assert_eq!(scale.color(4.0), ACCENT);
+        assert_eq!(scale.color(0.0), VALUE);
+        assert!(scale.is_hatched(0.5) && !scale.is_hatched(2.0));
+    }
+
+    #[test]
+    fn labels_thin_out_when_cells_are_small() {
+        assert_eq!([label_step(20.0), label_step(7.0), label_step(4.0)], [1, 2, 4]);
+        assert_eq!([cell_label(12.3), cell_label(1.23), cell_label(0.05)], ["12", "1.2", "0.05"]);
+    }
+}

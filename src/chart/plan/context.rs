@@ -1,0 +1,159 @@
+//! Bar charts of how much each variable tells about the expert, all layers side by side.
+
+use super::{
+    ChartSpec,
+    selection::{Selection, interval, view_words, words},
+};
+use crate::{
+    chart::{
+        ChartKind,
+        bars::{Bar, BarFigure, BarGroup, BarPanel},
+        page::Body,
+        theme::{Color, LAYER_FILLS},
+    },
+    routing::{LayerId, View},
+    stats::Finding,
+};
+
+/// Order of the variables, most context-independent first.
+const VARIABLES: [&str; 6] = ["token", "previous_token", "category", "position", "position_bucket", "document"];
+
+/// Mutual information of the expert with each variable.
+pub(super) fn unconditional(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
+    let caption = "Top: share of what can be explained that each variable explains, (estimate - baseline) / (ceiling - \
+                   baseline). Bottom: the plug-in estimate in bits with its baseline, the mean over seeded \
+                   permutations; only what stands above the baseline is evidence.";
+    information(selection, kind, "Mutual information of expert and", caption)
+}
+
+/// What each context variable adds once the token id is known.
+pub(super) fn conditional(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
+    let caption = "What a context variable adds once the token id is known. Top: as a share of what is left to \
+                   explain. Bottom: the plug-in estimate in bits with its baseline, the mean over seeded shuffles within each \
+                   token id. Context-independent routing has bars at 0 % and estimates at their baselines.";
+    information(selection, kind, "Conditional mutual information given the token id, of expert and", caption)
+}
+
+fn information(selection: &Selection<'_>, kind: &'static ChartKind, title: &str, caption: &str) -> Vec<ChartSpec> {
+    let mut specs = Vec::new();
+    for view in View::ALL {
+        let rows: Vec<&Finding> =
+            selection.all_rows(kind.statistic, view).filter(|row| row.category.is_none()).collect();
+        if rows.iter().all(|row| row.estimate.is_none()) {
+            continue;
+        }
+        let explained = |row: &Finding| (row.explained, row.explained_low.zip(row.explained_high), None, None);
+        let bits = |row: &Finding| (row.estimate, interval(row), row.baseline, row.ceiling);
+        let panels = vec![
+            panel(selection, "Explained share", "explained", true, &rows, explained),
+            panel(selection, "Bits", "bits per assignment", false, &rows, bits),
+        ];
+        let title = format!("{title} ... ({})", view_words(view));
+        let body = Body::Bars(BarFigure { baseline_label: "baseline: mean over permutations".to_owned(), panels });
+        specs.push(selection.spec(kind, view.name(), title, caption, body));
+    }
+    specs
+}
+
+type Numbers = (Option<f64>, Option<(f64, f64)>, Option<f64>, Option<f64>);
+
+/// A panel with a group of bars per variable and a bar per layer.
+fn panel(
+    selection: &Selection<'_>,
+    title: &str,
+    y_label: &str,
+    percent: bool,
+    rows: &[&Finding],
+    numbers: impl Fn(&Finding) -> Numbers,
+) -> BarPanel {
+    let groups = VARIABLES
+        .into_iter()
+        .filter_map(|variable| {
+            let own = rows.iter().copied().filter(|row| row.variable.as_deref() == Some(variable));
+            group(selection, &words(variable), &own.collect::<Vec<_>>(), &numbers)
+        })
+        .collect();
+    BarPanel { title: title.to_owned(), y_label: y_label.to_owned(), percent, groups }
+}
+
+/// A group with a bar per layer; none where no layer has a row.
+pub(super) fn group(
+    selection: &Selection<'_>,
+    label: &str,
+    rows: &[&Finding],
+    numbers: impl Fn(&Finding) -> Numbers,
+) -> Option<BarGroup> {
+    let layers = selection.layers();
+    let bar = |(index, layer): (usize, &LayerId)| {
+        let row = rows.iter().find(|row| row.layer == *layer)?;
+        let (value, interval, baseline, ceiling) = numbers(row);
+        Some(Bar { label: format!("L{layer}"), value, interval, baseline, ceiling, color: fill(index, layers.len()) })
+    };
+    let bars: Vec<Bar> = layers.iter().enumerate().filter_map(bar).collect();
+    (!bars.is_empty()).then(|| BarGroup { label: label.to_owned(), bars })
+}
+
+/// The fill of a layer, light to dark.
+fn fill(index: usize, layers: usize) -> Color {
+    let step = (LAYER_FILLS.len() - 1) as f64 / layers.saturating_sub(1).max(1) as f64;
+    LAYER_FILLS[((index as f64 * step).round() as usize).min(LAYER_FILLS.len() - 2)]
+}
+
+/// The estimate of a row with its interval and baseline.
+pub(super) fn plain(row: &Finding) -> Numbers {
+    (row.estimate, interval(row), row.baseline, None)
+}
+
+/// Association of category and expert, all layers side by side.
+pub(super) fn cramers_v(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
+    let caption = "Cramer's V of category and expert: 0 no association, 1 the category decides. The baseline is the \
+                   mean over permutations of the labels over documents.";
+    let groups = View::ALL.into_iter().filter_map(|view| {
+        let rows: Vec<&Finding> = selection.rows(kind.statistic, view).collect();
+        group(selection, view_words(view), &rows, plain)
+    });
+    single(selection, kind, "Association of category and expert (Cramer's V)", caption, "Cramer's V", groups.collect())
+}
+
+/// How often the next token repeats the expert.
+pub(super) fn repetition(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
+    let caption = "Probability that the next token of the sequence has the same expert, against chance with the same \
+                   loads (Mixtral, Table 5). Layers side by side.";
+    let rows: Vec<&Finding> = selection.rows(kind.statistic, View::Chosen).collect();
+    let groups = variants(&rows)
+        .into_iter()
+        .filter_map(|variant| {
+            let own: Vec<&Finding> = rows.iter().copied().filter(|row| row.variant.as_deref() == variant).collect();
+            group(selection, &variant.map_or_else(|| "expert repetition".to_owned(), words), &own, plain)
+        })
+        .collect();
+    single(selection, kind, "Expert repetition from one token to the next", caption, "probability", groups)
+}
+
+/// The variants that occur, in file order.
+pub(super) fn variants<'a>(rows: &[&'a Finding]) -> Vec<Option<&'a str>> {
+    let mut found = Vec::new();
+    for variant in rows.iter().map(|row| row.variant.as_deref()) {
+        if !found.contains(&variant) {
+            found.push(variant);
+        }
+    }
+    found
+}
+
+/// A chart of one panel of bars; none without bars.
+pub(super) fn single(
+    selection: &Selection<'_>,
+    kind: &'static ChartKind,
+    title: &str,
+    caption: &str,
+    y_label: &str,
+    groups: Vec<BarGroup>,
+) -> Vec<ChartSpec> {
+    if groups.is_empty() {
+        return Vec::new();
+    }
+    let panel = BarPanel { title: String::new(), y_label: y_label.to_owned(), percent: false, groups };
+    let body = Body::Bars(BarFigure { baseline_label: "baseline".to_owned(), panels: vec![panel] });
+    vec![selection.spec(kind, "", title.to_owned(), caption, body)]
+}

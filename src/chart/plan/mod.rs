@@ -1,0 +1,124 @@
+//! Decides which charts the tables of a run allow. One file per question.
+
+mod context;
+mod load;
+mod selection;
+mod share;
+mod spread;
+mod tokens;
+
+use super::{Chart, ChartContext, ChartKind, page::Page};
+use crate::{error::Result, stats::Tables};
+use selection::Selection;
+
+/// A chart that has been decided on but not drawn.
+#[derive(Clone, Debug)]
+pub struct ChartSpec {
+    /// File stem below `charts/`.
+    pub name: String,
+    /// The [`ChartKind::stem`] it belongs to.
+    pub kind: &'static str,
+    page: Page,
+}
+
+impl ChartSpec {
+    /// What the chart shows, in one line.
+    pub fn title(&self) -> &str {
+        &self.page.title
+    }
+
+    /// Draws the chart as SVG and PNG.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Internal`] if a drawing backend or the PNG encoder fails.
+    pub fn draw(&self) -> Result<Chart> {
+        Ok(Chart {
+            name: self.name.clone(),
+            kind: self.kind,
+            title: self.page.title.clone(),
+            caption: self.page.caption.clone(),
+            svg: self.page.svg()?,
+            png: self.page.png()?,
+        })
+    }
+}
+
+/// Plans the charts of one kind.
+type Planner = fn(&Selection<'_>, &'static ChartKind) -> Vec<ChartSpec>;
+
+macro_rules! kinds {
+    ($($plan:path: $stem:literal, $statistic:literal, $table:literal, $paper:literal, $question:literal;)*) => {
+        /// All kinds of chart, in the order of the report.
+        pub const CHARTS: &[ChartKind] = &[$(ChartKind {
+            stem: $stem, statistic: $statistic, table: $table, paper: $paper, question: $question,
+        }),*];
+        const PLANNERS: &[Planner] = &[$($plan),*];
+    };
+}
+
+kinds! {
+    context::unconditional: "mutual_information", "mutual_information", "mutual_information", "",
+        "How much does each variable tell about the expert?";
+    context::conditional: "conditional_mutual_information", "conditional_mutual_information", "conditional_mutual_information", "",
+        "Once the token id is known, what does the context add?";
+    tokens::predictability: "token_predictability", "token_predictability", "token_predictability", "",
+        "Can the expert be predicted from the token id alone?";
+    tokens::vocabulary: "vocabulary_specialization", "vocabulary_specialization", "vocabulary_specialization", "",
+        "Does each token id have its own expert?";
+    share::tokens: "radar_token", "expert_share", "expert_share", "Fig. 10",
+        "Which experts do the most frequent token ids go to?";
+    tokens::top_tokens: "top_tokens", "top_tokens", "top_tokens", "Tables 9 and 15",
+        "Which tokens does each expert take?";
+    spread::by_token: "routing_std_token", "routing_std", "routing_std", "Fig. 14",
+        "How unevenly is each token id spread over the experts?";
+    share::categories: "radar_category", "expert_share", "expert_share", "Figs. 5-8",
+        "Do categories of text go to different experts?";
+    share::category_load: "category_load", "expert_share", "expert_share", "Figs. 5-8",
+        "How far is each category's load from even, expert by expert?";
+    share::domain: "domain_specialization", "domain_specialization", "domain_specialization", "",
+        "Which share of a category's tokens does each expert see?";
+    context::cramers_v: "cramers_v", "cramers_v", "cramers_v", "",
+        "How strongly are category and expert associated?";
+    load::jensen_shannon: "jensen_shannon", "jensen_shannon", "jensen_shannon", "",
+        "Which categories are routed alike?";
+    share::positions: "radar_position", "expert_share", "expert_share", "Fig. 9",
+        "Do positions go to different experts?";
+    spread::by_position: "routing_std_position", "routing_std", "routing_std", "Fig. 13",
+        "How unevenly is each position spread over the experts?";
+    context::repetition: "expert_repetition", "expert_repetition", "expert_repetition", "",
+        "Does the next token go to the same expert?";
+    load::overall: "expert_load", "expert_share", "expert_share", "",
+        "How is the load spread over the experts?";
+    load::balance: "load_balance", "max_violation", "expert_load", "",
+        "How far is the load from even?";
+    load::coactivation: "coactivation", "coactivation", "coactivation", "",
+        "Which experts are chosen together?";
+    load::confidence: "router_confidence", "router_entropy", "router_entropy", "",
+        "How sure is the router?";
+}
+
+/// Decides which charts the tables allow; an empty or withheld table gives no chart.
+pub fn plan(tables: &Tables, context: &ChartContext) -> Vec<ChartSpec> {
+    let selection = Selection::new(tables, context);
+    CHARTS.iter().zip(PLANNERS).flat_map(|(kind, planner)| planner(&selection, kind)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_of_charts_has_no_duplicates_and_every_entry_is_described() {
+        let mut stems: Vec<&str> = CHARTS.iter().map(|kind| kind.stem).collect();
+        stems.sort_unstable();
+        stems.dedup();
+        assert_eq!(stems.len(), CHARTS.len());
+        assert_eq!(CHARTS.len(), PLANNERS.len());
+        assert!(CHARTS.iter().all(|kind| kind.question.ends_with('?') && !kind.table.is_empty()));
+    }
+
+    #[test]
+    fn no_tables_give_no_charts() {
+        assert!(plan(&Tables::new(), &ChartContext::default()).is_empty());
+    }
+}

@@ -1,0 +1,130 @@
+//! Picks rows out of the tables and writes the words that all charts share.
+
+use super::{ChartSpec, Page};
+use crate::{
+    chart::{ChartContext, ChartKind, axis::count, page::Body, script},
+    routing::{LayerId, View},
+    stats::{Finding, Tables},
+};
+
+/// The rows of a run.
+pub(super) struct Selection<'a> {
+    tables: &'a Tables,
+    /// What the run was.
+    pub(super) context: &'a ChartContext,
+}
+
+impl<'a> Selection<'a> {
+    /// All rows of a run.
+    pub(super) fn new(tables: &'a Tables, context: &'a ChartContext) -> Self {
+        Self { tables, context }
+    }
+
+    /// The rows of a statistic in one view with a number in them, in file order.
+    pub(super) fn rows(&self, statistic: &'a str, view: View) -> impl Iterator<Item = &'a Finding> {
+        let rows = self.tables.values().flat_map(|table| &table.rows);
+        rows.filter(move |row| row.statistic == statistic && row.view == view.name() && row.estimate.is_some())
+    }
+
+    /// The same, the rows without a number included.
+    pub(super) fn all_rows(&self, statistic: &'a str, view: View) -> impl Iterator<Item = &'a Finding> {
+        let rows = self.tables.values().flat_map(|table| &table.rows);
+        rows.filter(move |row| row.statistic == statistic && row.view == view.name())
+    }
+
+    /// The MoE layers, by decoder layer index.
+    pub(super) fn layers(&self) -> &'a [LayerId] {
+        &self.context.layers
+    }
+
+    /// Experts per layer: what the context says, or what the rows need.
+    pub(super) fn experts(&self) -> usize {
+        self.context.num_experts
+    }
+
+    /// The categories in drawing order: those of the context that have rows, then the others as they come.
+    pub(super) fn categories(&self, rows: &[&'a Finding]) -> Vec<&'a str> {
+        let mut found: Vec<&str> = Vec::new();
+        let listed = self.context.categories.iter().map(String::as_str);
+        let has = |name: &str| rows.iter().any(|row| row.category.as_deref() == Some(name));
+        found.extend(listed.filter(|name| has(name)));
+        for name in rows.iter().filter_map(|row| row.category.as_deref()) {
+            if !found.contains(&name) {
+                found.push(name);
+            }
+        }
+        found
+    }
+
+    /// What was counted, for captions.
+    pub(super) fn sample(&self) -> String {
+        let context = self.context;
+        format!(
+            "n = {} tokens, {} sequences, {} documents; the BOS at position 0 is {}.",
+            count(context.tokens),
+            count(context.sequences),
+            count(context.documents),
+            if context.bos_counted { "counted" } else { "left out" },
+        )
+    }
+
+    /// A planned chart; the sample is added to the caption.
+    pub(super) fn spec(
+        &self,
+        kind: &'static ChartKind,
+        suffix: &str,
+        title: String,
+        caption: &str,
+        body: Body,
+    ) -> ChartSpec {
+        let context = self.context;
+        let paper = if kind.paper.is_empty() {
+            String::new()
+        } else {
+            format!(" Compare {} of the OpenMoE paper.", kind.paper)
+        };
+        let subtitle = format!(
+            "checkpoint: {} · corpus: {} · {} experts, top-{}",
+            context.checkpoint, context.corpus, context.num_experts, context.top_k
+        );
+        let caption = script::printable(&format!("{caption} {}{paper}", self.sample()));
+        let name = if suffix.is_empty() { kind.stem.to_owned() } else { format!("{}_{suffix}", kind.stem) };
+        ChartSpec { name, kind: kind.stem, page: Page { title, subtitle, caption, body } }
+    }
+}
+
+/// The two ends of a row's interval, where it has one.
+pub(super) fn interval(row: &Finding) -> Option<(f64, f64)> {
+    row.low.zip(row.high)
+}
+
+/// Words for a variable's or variant's name.
+pub(super) fn words(name: &str) -> String {
+    match name {
+        "token" => "token id".to_owned(),
+        "position_bucket" => "position (64-token bucket)".to_owned(),
+        other => other.replace('_', " "),
+    }
+}
+
+/// How a view is called in titles.
+pub(super) fn view_words(view: View) -> &'static str {
+    match view {
+        View::Chosen => "chosen, before capacity",
+        View::Kept => "kept, after capacity",
+    }
+}
+
+/// A category's name as it is drawn.
+pub(super) fn label(name: &str) -> String {
+    script::printable(name)
+}
+
+/// A token's text as it is drawn, or its id where the run had no tokenizer.
+pub(super) fn token_label(row: &Finding) -> String {
+    match (&row.text, row.token_id) {
+        (Some(text), _) => script::visible(text),
+        (None, Some(id)) => format!("id {id}"),
+        (None, None) => "?".to_owned(),
+    }
+}

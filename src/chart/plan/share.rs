@@ -1,0 +1,259 @@
+//! Charts of the expert shares: radars by category, position and token, and the load of every category.
+
+use super::{
+    ChartSpec,
+    selection::{Selection, label, token_label, view_words},
+};
+use crate::{
+    chart::{
+        ChartKind,
+        axis::count,
+        heatmap::{HeatBlock, HeatFigure, Scale},
+        page::Body,
+        radar::{RadarFigure, RadarPanel},
+    },
+    routing::{LayerId, View},
+    stats::Finding,
+};
+
+/// Most radars on one page.
+const PANELS_PER_PAGE: usize = 24;
+/// How many positions or tokens are drawn.
+const SELECTED: usize = 12;
+/// Widest block of a heat map whose values stay readable.
+pub(super) const COLUMNS_PER_BLOCK: usize = 32;
+
+/// One radar per category, a page per layer.
+pub(super) fn categories(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
+    let caption = "Share of each expert in the kept assignments of a category, experts clockwise from the top; \
+                   n under each name. All radars share one scale; rings are labelled in percent.";
+    radars(selection, kind, "category", "category", caption, |rows| {
+        selection.categories(rows).into_iter().map(|name| (label(name), Key::Category(name))).collect()
+    })
+}
+
+/// One radar per position: the first ones and then every doubling.
+pub(super) fn positions(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
+    let caption = "Share of each expert in the kept assignments at one position of the sequence, experts clockwise \
+                   from the top. Drawn: the positions 0 to 3, then every doubling and the last one with enough data; \
+                   all positions are in stats/expert_share.csv.";
+    radars(selection, kind, "position", "position", caption, |rows| {
+        let mut all: Vec<u32> = rows.iter().filter_map(|row| row.position).collect();
+        all.sort_unstable();
+        all.dedup();
+        let last = all.last().copied();
+        let mut drawn: Vec<u32> =
+            all.into_iter().filter(|p| *p < 4 || p.is_power_of_two() || Some(*p) == last).collect();
+        while drawn.len() > SELECTED {
+            drawn.remove(4);
+        }
+        drawn
+            .into_iter()
+            .map(|position| (format!("position {}", count(position.into())), Key::Position(position)))
+            .collect()
+    })
+}
+
+/// One radar for each of the most frequent token ids.
+pub(super) fn tokens(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
+    let caption = "Share of each expert in the kept assignments of one token id, experts clockwise from the top. \
+                   Drawn: the most frequent token ids; ␣ is a space, \\n a line end.";
+    radars(selection, kind, "token", "token id", caption, |rows| {
+        let mut ids: Vec<(u64, u32, String)> = Vec::new();
+        for row in rows {
+            let Some(id) = row.token_id else { continue };
+            match ids.iter_mut().find(|known| known.1 == id) {
+                Some(known) => known.0 = known.0.max(row.n),
+                None => ids.push((row.n, id, token_label(row))),
+            }
+        }
+        ids.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+        ids.into_iter().take(SELECTED).map(|(_, id, text)| (text, Key::Token(id))).collect()
+    })
+}
+
+/// What one radar is about.
+#[derive(Clone, Copy)]
+enum Key<'a> {
+    Category(&'a str),
+    Position(u32),
+    Token(u32),
+}
+
+impl Key<'_> {
+    fn is_of(self, row: &Finding) -> bool {
+        match self {
+            Self::Category(name) => row.category.as_deref() == Some(name),
+            Self::Position(position) => row.position == Some(position),
+            Self::Token(id) => row.token_id == Some(id),
+        }
+    }
+}
+
+fn radars<'a>(
+    selection: &Selection<'a>,
+    kind: &'static ChartKind,
+    variable: &str,
+    noun: &str,
+    caption: &str,
+    keys: impl Fn(&[&'a Finding]) -> Vec<(String, Key<'a>)>,
+) -> Vec<ChartSpec> {
+    let view = View::Kept;
+    let mut specs = Vec::new();
+    for &layer in selection.layers() {
+        let rows = share_rows(selection, layer, view, Some(variable));
+        let overall = by_expert(&share_rows(selection, layer, view, None), selection.experts(), |row| row.estimate);
+        let keys = keys(&rows);
+        let pages = keys.len().div_ceil(PANELS_PER_PAGE);
+        for (page, chunk) in keys.chunks(PANELS_PER_PAGE).enumerate() {
+            let panels: Vec<RadarPanel> =
+                chunk.iter().filter_map(|(title, key)| panel(selection, title, *key, &rows, &overall)).collect();
+            if panels.is_empty() {
+                continue;
+            }
+            let (part, suffix) = if pages > 1 {
+                (format!(", part {} of {pages}", page + 1), format!("_part_{}", page + 1))
+            } else {
+                Default::default()
+            };
+            let title = format!("Expert share by {noun}, layer {layer} ({}){part}", view_words(view));
+            let body = Body::Radar(RadarFigure { experts: selection.experts(), panels });
+            specs.push(selection.spec(kind, &format!("layer_{layer}_{}{suffix}", view.name()), title, caption, body));
+        }
+    }
+    specs
+}
+
+fn share_rows<'a>(selection: &Selection<'a>, layer: LayerId, view: View, variable: Option<&str>) -> Vec<&'a Finding> {
+    let rows = selection.rows("expert_share", view);
+    rows.filter(|row| row.layer == layer && row.variable.as_deref() == variable).collect()
+}
+
+/// One number per expert; empty where an expert has none.
+fn by_expert(rows: &[&Finding], experts: usize, number: impl Fn(&Finding) -> Option<f64>) -> Vec<f64> {
+    let mut values = vec![None; experts];
+    for row in rows {
+        if let Some(slot) = row.expert.and_then(|expert| values.get_mut(usize::from(expert))) {
+            *slot = number(row);
+        }
+    }
+    values.into_iter().collect::<Option<Vec<f64>>>().unwrap_or_default()
+}
+
+fn panel(
+    selection: &Selection<'_>,
+    title: &str,
+    key: Key<'_>,
+    rows: &[&Finding],
+    overall: &[f64],
+) -> Option<RadarPanel> {
+    let own: Vec<&Finding> = rows.iter().copied().filter(|row| key.is_of(row)).collect();
+    let experts = selection.experts();
+    let share = by_expert(&own, experts, |row| row.estimate);
+    let low = by_expert(&own, experts, |row| row.low);
+    let high = by_expert(&own, experts, |row| row.high);
+    if share.is_empty() {
+        return None;
+    }
+    let both = !low.is_empty() && !high.is_empty();
+    let n = own.first().map_or(0, |row| row.n);
+    let note = format!("n = {}{}", count(n), if both { "" } else { ", no interval" });
+    Some(RadarPanel {
+        title: title.to_owned(),
+        note,
+        share,
+        low: if both { low } else { Vec::new() },
+        high: if both { high } else { Vec::new() },
+        overall: overall.to_vec(),
+    })
+}
+
+/// Category by expert, each cell the load relative to even load.
+pub(super) fn category_load(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
+    let caption = "Share of each expert in the kept assignments of a category, as a multiple of the uniform share: \
+                   1 is even load, 2 twice that. Intervals are in stats/expert_share.csv.";
+    let uniform = 1.0 / selection.experts().max(1) as f64;
+    let title = |layer| format!("Expert load by category, layer {layer} ({})", view_words(View::Kept));
+    category_maps(selection, kind, View::Kept, caption, title, |row| Some(row.estimate? / uniform))
+}
+
+/// Category by expert, each cell the share of the category's tokens relative to chance.
+pub(super) fn domain(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
+    let caption = "Share of a category's tokens that have the expert among their choices, as a multiple of chance \
+                   (k/E). Intervals are in stats/domain_specialization.csv.";
+    let title = |layer| format!("Domain specialization, layer {layer} ({})", view_words(View::Chosen));
+    category_maps(selection, kind, View::Chosen, caption, title, |row| Some(row.estimate? / row.baseline?))
+}
+
+fn category_maps(
+    selection: &Selection<'_>,
+    kind: &'static ChartKind,
+    view: View,
+    caption: &str,
+    title: impl Fn(LayerId) -> String,
+    value: impl Fn(&Finding) -> Option<f64> + Copy,
+) -> Vec<ChartSpec> {
+    let mut specs = Vec::new();
+    for &layer in selection.layers() {
+        let rows: Vec<&Finding> = selection
+            .rows(kind.statistic, view)
+            .filter(|row| row.layer == layer && row.category.is_some() && row.expert.is_some())
+            .collect();
+        let names = selection.categories(&rows);
+        if names.is_empty() {
+            continue;
+        }
+        let cells: Vec<Vec<Option<f64>>> = names
+            .iter()
+            .map(|name| {
+                let own = rows.iter().filter(|row| row.category.as_deref() == Some(*name));
+                by_cell(own.copied(), selection.experts(), value)
+            })
+            .collect();
+        let labels: Vec<String> = names.iter().map(|name| label(name)).collect();
+        let body = Body::Heat(expert_blocks(&labels, &cells, "multiple of even load", "expert"));
+        specs.push(selection.spec(kind, &format!("layer_{layer}_{}", view.name()), title(layer), caption, body));
+    }
+    specs
+}
+
+/// One cell per expert.
+pub(super) fn by_cell<'a>(
+    rows: impl Iterator<Item = &'a Finding>,
+    experts: usize,
+    value: impl Fn(&Finding) -> Option<f64>,
+) -> Vec<Option<f64>> {
+    let mut cells = vec![None; experts];
+    for row in rows {
+        if let Some(cell) = row.expert.and_then(|expert| cells.get_mut(usize::from(expert))) {
+            *cell = value(row);
+        }
+    }
+    cells
+}
+
+/// A heat map of rows by experts, cut into blocks that are narrow enough to be read.
+pub(super) fn expert_blocks(rows: &[String], cells: &[Vec<Option<f64>>], scale: &str, columns: &str) -> HeatFigure {
+    let experts = cells.first().map_or(0, Vec::len);
+    let blocks: Vec<HeatBlock> = (0..experts)
+        .step_by(COLUMNS_PER_BLOCK)
+        .map(|from| {
+            let to = (from + COLUMNS_PER_BLOCK).min(experts);
+            let title =
+                if experts > COLUMNS_PER_BLOCK { format!("experts {from} to {}", to - 1) } else { String::new() };
+            HeatBlock {
+                title,
+                rows: rows.to_vec(),
+                columns: (from..to).map(|expert| expert.to_string()).collect(),
+                cells: cells.iter().map(|row| row[from..to].to_vec()).collect(),
+            }
+        })
+        .collect();
+    let max = cells.iter().flatten().flatten().copied().fold(2.0, f64::max);
+    HeatFigure {
+        scale: Scale::Sequential { max },
+        scale_label: scale.to_owned(),
+        column_label: columns.to_owned(),
+        blocks,
+    }
+}

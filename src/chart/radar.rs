@@ -1,0 +1,190 @@
+//! Radar figures: experts around a circle, one small radar per category, position or token.
+
+use plotters_backend::DrawingBackend;
+
+use super::{
+    axis::{percent, ticks},
+    canvas::{Align, Canvas, Point, Type, circle, polar},
+    font,
+    legend::{self, Entry, Sample},
+    theme::{
+        BAND_ALPHA, FIGURE_WIDTH, GRID_LINE, HEADING, MUTED, OVERALL_LINE, SMALL, TEXT, TINY, UNIFORM_LINE, VALUE,
+        VALUE_LINE,
+    },
+};
+use crate::error::Result;
+
+/// Small radars that share their experts and their scale.
+#[derive(Clone, Debug)]
+pub(super) struct RadarFigure {
+    /// Experts per layer.
+    pub(super) experts: usize,
+    /// One radar per category.
+    pub(super) panels: Vec<RadarPanel>,
+}
+
+/// The expert shares of one category. Each list has one entry per expert.
+#[derive(Clone, Debug, Default)]
+pub(super) struct RadarPanel {
+    /// Name of the category.
+    pub(super) title: String,
+    /// n, under the name.
+    pub(super) note: String,
+    /// Share of each expert.
+    pub(super) share: Vec<f64>,
+    /// Lower ends of the intervals; empty where withheld.
+    pub(super) low: Vec<f64>,
+    /// Upper ends of the intervals; empty where withheld.
+    pub(super) high: Vec<f64>,
+    /// Shares over everything; empty where unknown.
+    pub(super) overall: Vec<f64>,
+}
+
+const TITLE_HEIGHT: f64 = 38.0;
+const SPOKE_LABEL: f64 = 20.0;
+
+impl RadarFigure {
+    fn columns(&self) -> usize {
+        match self.panels.len() {
+            0..=3 => self.panels.len().max(1),
+            4 => 2,
+            5..=6 => 3,
+            7..=12 => 4,
+            13..=15 => 5,
+            _ => 6,
+        }
+    }
+
+    fn cell(&self) -> f64 {
+        (FIGURE_WIDTH / self.columns() as f64).min(360.0)
+    }
+
+    fn width(&self) -> f64 {
+        self.cell() * self.columns() as f64
+    }
+
+    fn legend(&self) -> Vec<Entry> {
+        let uniform = format!("uniform routing, 1/{} = {}", self.experts, percent(1.0 / self.experts as f64));
+        let mut entries = vec![Entry::new(Sample::Area(VALUE_LINE), "expert share")];
+        if self.panels.iter().any(|panel| !panel.low.is_empty()) {
+            entries.push(Entry::new(Sample::Band(VALUE), "95 % interval"));
+        }
+        if self.panels.iter().any(|panel| !panel.overall.is_empty()) {
+            entries.push(Entry::new(Sample::Line(OVERALL_LINE), "share over the whole corpus"));
+        }
+        entries.push(Entry::new(Sample::Line(UNIFORM_LINE), uniform));
+        entries
+    }
+
+    /// Width and height in pixels.
+    pub(super) fn size(&self) -> (f64, f64) {
+        let rows = self.panels.len().div_ceil(self.columns());
+        let legend = legend::height(&self.legend(), self.width().max(700.0));
+        (self.width(), legend + rows as f64 * (self.cell() + TITLE_HEIGHT))
+    }
+
+    /// The share at the rim: no part of any curve or interval lies outside.
+    fn rim(&self) -> f64 {
+        let all = self.panels.iter().flat_map(|panel| panel.share.iter().chain(&panel.high).chain(&panel.overall));
+        all.copied().fold(1.5 / self.experts as f64, f64::max).min(1.0) * 1.02
+    }
+
+    /// Draws the figure with its top left corner at a point.
+    pub(super) fn draw<B: DrawingBackend>(&self, canvas: &mut Canvas<'_, B>, at: Point) -> Result<()> {
+        let entries = self.legend();
+        let width = self.width().max(700.0);
+        legend::draw(canvas, &entries, (at.0.min(at.0 + (self.width() - width) / 2.0).max(20.0), at.1), width)?;
+        let top = at.1 + legend::height(&entries, width);
+        for (index, panel) in self.panels.iter().enumerate() {
+            let (row, column) = (index / self.columns(), index % self.columns());
+            let corner = (at.0 + column as f64 * self.cell(), top + row as f64 * (self.cell() + TITLE_HEIGHT));
+            self.draw_panel(canvas, panel, corner)?;
+        }
+        Ok(())
+    }
+
+    fn draw_panel<B: DrawingBackend>(&self, canvas: &mut Canvas<'_, B>, panel: &RadarPanel, at: Point) -> Result<()> {
+        let middle = at.0 + self.cell() / 2.0;
+        let title = font::fit(&panel.title, self.cell() - 12.0, HEADING, true);
+        canvas.text((middle, at.1 + 9.0), &title, Type::new(HEADING, TEXT).bold().align(Align::Middle))?;
+        let note = font::fit(&panel.note, self.cell() - 8.0, SMALL, false);
+        canvas.text((middle, at.1 + 26.0), &note, Type::new(SMALL, MUTED).align(Align::Middle))?;
+        let center = (middle, at.1 + TITLE_HEIGHT + self.cell() / 2.0 - 4.0);
+        let radius = self.cell() / 2.0 - SPOKE_LABEL - 6.0;
+        self.draw_grid(canvas, center, radius)?;
+        self.draw_shares(canvas, panel, center, radius)
+    }
+
+    fn draw_grid<B: DrawingBackend>(&self, canvas: &mut Canvas<'_, B>, center: Point, radius: f64) -> Result<()> {
+        let rim = self.rim();
+        let step = self.spoke_step();
+        for expert in (0..self.experts).step_by(step) {
+            let turn = expert as f64 / self.experts as f64;
+            canvas.line(&[center, polar(center, radius, turn)], GRID_LINE)?;
+            let label = Type::new(if self.cell() < 240.0 { TINY } else { SMALL }, MUTED).align(Align::Middle);
+            canvas.text(polar(center, radius + 11.0, turn), &expert.to_string(), label)?;
+        }
+        let rings: Vec<f64> = ticks(0.0, rim, 3).into_iter().filter(|ring| *ring > 0.0).collect();
+        for ring in &rings {
+            let mut points = circle(center, radius * ring / rim, 72);
+            points.extend(points.first().copied());
+            canvas.line(&points, GRID_LINE)?;
+        }
+        let mut uniform = circle(center, radius / (self.experts as f64 * rim), 48);
+        uniform.extend(uniform.first().copied());
+        canvas.line(&uniform, UNIFORM_LINE)
+    }
+
+    fn draw_ring_labels<B: DrawingBackend>(
+        &self,
+        canvas: &mut Canvas<'_, B>,
+        center: Point,
+        radius: f64,
+    ) -> Result<()> {
+        let rim = self.rim();
+        let turn = 0.5 / self.experts as f64;
+        for ring in ticks(0.0, rim, 3).into_iter().filter(|ring| *ring > 0.0) {
+            let (x, y) = polar(center, radius * ring / rim, turn);
+            let text = percent(ring).replace(".0 %", " %");
+            let half = font::width(&text, TINY, false) / 2.0 + 1.5;
+            canvas.rect((x - half, y - 6.0), (x + half, y + 6.0), super::theme::PAPER.with_alpha(0.75))?;
+            canvas.text((x, y), &text, Type::new(TINY, TEXT).align(Align::Middle))?;
+        }
+        Ok(())
+    }
+
+    fn spoke_step(&self) -> usize {
+        let room = if self.cell() < 240.0 { 16 } else { 32 };
+        let mut step = 1;
+        while self.experts.div_ceil(step) > room {
+            step *= 2;
+        }
+        step
+    }
+
+    fn draw_shares<B: DrawingBackend>(
+        &self,
+        canvas: &mut Canvas<'_, B>,
+        panel: &RadarPanel,
+        center: Point,
+        radius: f64,
+    ) -> Result<()> {
+        let outline = |shares: &[f64]| -> Vec<Point> {
+            let turn = |expert: usize| expert as f64 / self.experts as f64;
+            shares
+                .iter()
+                .enumerate()
+                .map(|(expert, share)| polar(center, radius * share.max(0.0) / self.rim(), turn(expert)))
+                .collect()
+        };
+        let closed = |mut points: Vec<Point>| {
+            points.extend(points.first().copied());
+            points
+        };
+        canvas.fill(&outline(&panel.share), VALUE.with_alpha(BAND_ALPHA / 2.0))?;
+        canvas.ring(&outline(&panel.high), &outline(&panel.low), VALUE.with_alpha(BAND_ALPHA))?;
+        canvas.line(&closed(outline(&panel.overall)), OVERALL_LINE)?;
+        canvas.line(&closed(outline(&panel.share)), VALUE_LINE)?;
+        self.draw_ring_labels(canvas, center, radius)
+    }
+}

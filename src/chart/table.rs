@@ -1,0 +1,111 @@
+//! Tables as figures: a row per expert, groups of columns side by side.
+
+use plotters_backend::DrawingBackend;
+
+use super::{
+    canvas::{Align, Canvas, Point, Type},
+    font,
+    theme::{AXIS_LINE, FIGURE_WIDTH, GRID_LINE, HEADING, LABEL, MUTED, SMALL, TEXT, WASH},
+};
+use crate::error::Result;
+
+/// Rows of words under groups of columns.
+#[derive(Clone, Debug)]
+pub(super) struct TableFigure {
+    /// What the row names are.
+    pub(super) row_label: String,
+    /// Title and number of columns of each group.
+    pub(super) groups: Vec<(String, usize)>,
+    /// The rows.
+    pub(super) rows: Vec<TableRow>,
+}
+
+/// One row.
+#[derive(Clone, Debug)]
+pub(super) struct TableRow {
+    /// Its name.
+    pub(super) name: String,
+    /// One cell per column, over all groups.
+    pub(super) cells: Vec<String>,
+}
+
+const ROW: f64 = 25.0;
+const HEADER: f64 = 52.0;
+const NAME_WIDTH: f64 = 62.0;
+const GROUP_GAP: f64 = 18.0;
+
+impl TableFigure {
+    fn column(&self) -> f64 {
+        let columns: usize = self.groups.iter().map(|group| group.1).sum();
+        let gaps = GROUP_GAP * self.groups.len() as f64;
+        ((FIGURE_WIDTH * 1.25 - NAME_WIDTH - gaps) / columns.max(1) as f64).clamp(52.0, 120.0)
+    }
+
+    /// Width and height in pixels.
+    pub(super) fn size(&self) -> (f64, f64) {
+        let columns: usize = self.groups.iter().map(|group| group.1).sum();
+        let width = NAME_WIDTH + self.groups.len() as f64 * GROUP_GAP + columns as f64 * self.column();
+        (width, HEADER + ROW * self.rows.len() as f64 + 4.0)
+    }
+
+    /// Left edge of every column, from the left edge of the table.
+    fn lefts(&self) -> Vec<f64> {
+        let mut x = NAME_WIDTH;
+        let mut lefts = Vec::new();
+        for (_, columns) in &self.groups {
+            x += GROUP_GAP;
+            lefts.extend((0..*columns).map(|column| x + column as f64 * self.column()));
+            x += *columns as f64 * self.column();
+        }
+        lefts
+    }
+
+    /// Draws the figure with its top left corner at a point.
+    pub(super) fn draw<B: DrawingBackend>(&self, canvas: &mut Canvas<'_, B>, at: Point) -> Result<()> {
+        let (width, height) = self.size();
+        let lefts = self.lefts();
+        self.draw_header(canvas, at, &lefts)?;
+        for (index, row) in self.rows.iter().enumerate() {
+            let top = at.1 + HEADER + index as f64 * ROW;
+            let middle = top + ROW / 2.0;
+            if index % 2 == 0 {
+                canvas.rect((at.0, top), (at.0 + width, top + ROW), WASH)?;
+            }
+            let name = Type::new(LABEL, TEXT).bold().align(Align::End);
+            canvas.text(
+                (at.0 + NAME_WIDTH - 6.0, middle),
+                &font::fit(&row.name, NAME_WIDTH - 8.0, LABEL, true),
+                name,
+            )?;
+            for (cell, left) in row.cells.iter().zip(&lefts) {
+                let text = font::fit(cell, self.column() - 6.0, LABEL, false);
+                canvas.text((at.0 + left, middle), &text, Type::new(LABEL, TEXT))?;
+            }
+        }
+        let bottom = at.1 + height - 4.0;
+        canvas.line(&[(at.0, bottom), (at.0 + width, bottom)], AXIS_LINE)
+    }
+
+    fn draw_header<B: DrawingBackend>(&self, canvas: &mut Canvas<'_, B>, at: Point, lefts: &[f64]) -> Result<()> {
+        let below = at.1 + HEADER - 12.0;
+        let mut first = 0;
+        for (title, columns) in &self.groups {
+            let left = at.0 + lefts.get(first).copied().unwrap_or(NAME_WIDTH);
+            let right = left + *columns as f64 * self.column();
+            canvas.text(
+                (left, at.1 + 10.0),
+                &font::fit(title, right - left, HEADING, true),
+                Type::new(HEADING, TEXT).bold(),
+            )?;
+            canvas.line(&[(left, at.1 + 24.0), (right - 8.0, at.1 + 24.0)], GRID_LINE)?;
+            for column in 0..*columns {
+                let x = left + column as f64 * self.column();
+                canvas.text((x, below), &(column + 1).to_string(), Type::new(SMALL, MUTED))?;
+            }
+            first += columns;
+        }
+        canvas.text((at.0 + NAME_WIDTH - 6.0, below), &self.row_label, Type::new(SMALL, MUTED).align(Align::End))?;
+        let (width, _) = self.size();
+        canvas.line(&[(at.0, at.1 + HEADER), (at.0 + width, at.1 + HEADER)], AXIS_LINE)
+    }
+}
