@@ -26,6 +26,13 @@ pub(super) struct ListedFile {
     pub listing: Listing,
 }
 
+impl ListedFile {
+    /// Whether not even a list of tensors could be had.
+    fn is_unreadable(&self) -> bool {
+        self.listing.tensors.is_empty() && !self.listing.problems.is_empty()
+    }
+}
+
 /// All weight files of a checkpoint, and what is wrong with their index.
 #[derive(Debug, Default)]
 pub(super) struct Located {
@@ -35,6 +42,8 @@ pub(super) struct Located {
     pub problems: Vec<String>,
     /// Tensors that are known to be missing already, because their shard is absent or lacks them.
     pub reported: Vec<String>,
+    /// The index, or the only file, could not be read at all: that a tensor is not listed says nothing.
+    pub blind: bool,
 }
 
 /// Finds the weights; `None` if the folder has none.
@@ -45,6 +54,7 @@ pub(super) fn locate(dir: &Path) -> Option<Located> {
         located.read_index(dir, name);
     } else {
         located.add(dir, name);
+        located.blind = located.files.iter().all(|file| file.is_unreadable());
     }
     Some(located)
 }
@@ -80,7 +90,10 @@ impl Located {
         });
         match parsed {
             Ok(ShardIndex { weight_map, .. }) => self.read_shards(dir, index, weight_map),
-            Err(reason) => self.problems.push(format!("`{index}` {reason}")),
+            Err(reason) => {
+                self.blind = true;
+                self.problems.push(format!("`{index}` {reason}"));
+            }
         }
     }
 
@@ -110,7 +123,7 @@ impl Located {
         }
         self.add(dir, shard);
         let file = &self.files[self.files.len() - 1];
-        if file.listing.tensors.is_empty() && !file.listing.problems.is_empty() {
+        if file.is_unreadable() {
             self.reported.extend(named.iter().map(|&name| name.to_owned()));
             return;
         }

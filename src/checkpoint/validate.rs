@@ -97,14 +97,12 @@ impl Validated {
     /// One line for all missing tensors that have the same place in their layers and the same shape.
     fn missing(&mut self, located: &Located, expected: &[ExpectedTensor], holder: &HashMap<&str, &str>) {
         let mut groups: BTreeMap<(&str, &[usize]), Vec<&str>> = BTreeMap::new();
-        let unreadable = located.files.iter().any(|file| file.listing.tensors.is_empty());
-        let whole_file = unreadable && located.files.len() == 1 && !self.problems.is_empty();
         let accounted = |name: &str| {
             located.reported.iter().any(|reported| reported == name)
                 || located.files.iter().any(|file| file.listing.mentions(name))
         };
         for tensor in expected.iter().filter(|tensor| !holder.contains_key(tensor.name.as_str())) {
-            if !whole_file && !accounted(&tensor.name) {
+            if !located.blind && !accounted(&tensor.name) {
                 groups.entry((role(&tensor.name), &tensor.shape)).or_default().push(&tensor.name);
             }
         }

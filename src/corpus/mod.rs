@@ -1,5 +1,21 @@
 //! Documents -> sequences of token ids.
 
+mod array;
+mod build;
+mod normalize;
+mod parquet;
+mod read;
+mod row;
+mod sentencepiece;
+mod source;
+#[cfg(test)]
+mod tests;
+mod tokenizer;
+mod trie;
+
+pub use read::CorpusOptions;
+pub use tokenizer::Tokenizer;
+
 use std::path::PathBuf;
 
 /// One sequence of the run: a document, or a chunk of one that is longer than the context.
@@ -48,4 +64,18 @@ pub struct Corpus {
     pub skipped: Vec<Skipped>,
     /// The input files.
     pub files: Vec<InputFile>,
+    /// Documents that were read but left out, in whole or in part, because enough sequences had been taken.
+    pub documents_left_out: usize,
+}
+
+impl Corpus {
+    /// Documents of which at least one sequence was taken.
+    pub fn documents(&self) -> usize {
+        self.files.iter().map(|file| file.documents).sum()
+    }
+
+    /// Tokens of all sequences, with the BOS of each.
+    pub fn tokens(&self) -> u64 {
+        self.sequences.iter().map(|sequence| sequence.token_ids.len() as u64).sum()
+    }
 }

@@ -1,0 +1,251 @@
+//! Files -> rows, each file read once from start to end, its hash taken on the way.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value;
+
+use super::{
+    Corpus, InputFile, Skipped, Tokenizer,
+    array::{Failure, read_array},
+    build::Builder,
+    parquet::read_parquet,
+    row::{Content, Row},
+    source::{Format, HashingReader, Source, collect},
+};
+use crate::error::{Error, Result};
+
+/// What to read and how to cut it.
+#[derive(Clone, Debug)]
+pub struct CorpusOptions {
+    /// Files, folders, or `-` for JSON lines on the standard input.
+    pub paths: Vec<PathBuf>,
+    /// Key of the rows that names their category; without it `domain`, then `category`, then `language`, then
+    /// (for files in a folder) the sub-folder or the file's stem. With it, rows that lack the key have no category.
+    pub category_key: Option<String>,
+    /// Longest sequence in tokens, the BOS included.
+    pub context: usize,
+    /// Keep only the first sequence of a document that is longer than the context, instead of cutting it into several.
+    pub truncate: bool,
+    /// Id that every sequence made from text starts with; `None` for no BOS. `input_ids` never get one.
+    pub bos: Option<u32>,
+    /// Ids must be below it.
+    pub vocab_size: usize,
+    /// Stop after so many sequences, the first in input order.
+    pub max_sequences: Option<usize>,
+    /// Whether anything that cannot be used is an error instead of an entry in [`Corpus::skipped`].
+    pub strict: bool,
+}
+
+impl Corpus {
+    /// Reads a corpus: `.jsonl`, `.jsonl.zst`, `.json` (a list), `.txt` and `.md` (one document each), `.parquet`,
+    /// folders of these, `-`.
+    ///
+    /// Sequences stand in input order, whatever the number of threads. Blank lines are no rows. The place of a row is
+    /// `file:line`; in `.json` and `.parquet` the line is the number of the row, counted from 1.
+    ///
+    /// # Errors
+    /// [`Error::Corpus`]: a path that is absent or of no known format; `input_ids` that are longer than the context or
+    /// beyond the vocabulary; text without a tokenizer; nothing usable at all; with `strict`, anything unusable.
+    /// [`Error::Tokenizer`]: the tokenizer has more ids than the model. [`Error::Io`]: a file cannot be read.
+    pub fn read(options: &CorpusOptions, tokenizer: Option<&Tokenizer>) -> Result<Self> {
+        check(options)?;
+        if let Some(tokenizer) = tokenizer {
+            tokenizer.check_vocabulary(options.vocab_size)?;
+        }
+        let (sources, skipped) = collect(&options.paths)?;
+        let mut builder = Builder::new(options, tokenizer);
+        builder.corpus.skipped = skipped;
+        for source in &sources {
+            read_source(source, options.category_key.as_deref(), &mut builder)?;
+        }
+        builder.flush()?;
+        verdict(builder.corpus, options)
+    }
+}
+
+/// Refuses options that leave no room for a token.
+fn check(options: &CorpusOptions) -> Result<()> {
+    let least = 1 + usize::from(options.bos.is_some());
+    if options.context < least {
+        return Err(Error::usage(
+            format!("the context is {} tokens; expected at least {least}", options.context),
+            "raise --context",
+        ));
+    }
+    if options.max_sequences == Some(0) {
+        return Err(Error::usage("at most 0 sequences were asked for; expected at least 1", "raise --max-sequences"));
+    }
+    match options.bos.filter(|&bos| bos as usize >= options.vocab_size) {
+        Some(bos) => Err(Error::usage(
+            format!("the BOS id is {bos}; the model's vocab_size is {}", options.vocab_size),
+            "leave it out with --no-bos",
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Whether what was read is a corpus.
+fn verdict(corpus: Corpus, options: &CorpusOptions) -> Result<Corpus> {
+    let reasons = |skipped: &[Skipped]| -> String {
+        skipped.iter().map(|skipped| format!("\n  - {}: {}", skipped.place, skipped.reason)).collect()
+    };
+    if options.strict && !corpus.skipped.is_empty() {
+        return Err(Error::corpus(
+            format!("{} places cannot be used:{}", corpus.skipped.len(), reasons(&corpus.skipped)),
+            "correct them, or leave out --strict to go on without them",
+        ));
+    }
+    if corpus.sequences.is_empty() {
+        let shown = corpus.skipped.len().min(20);
+        let more = match corpus.skipped.len() - shown {
+            0 => String::new(),
+            more => format!("\n  - and {more} more"),
+        };
+        return Err(Error::corpus(
+            format!(
+                "the corpus has no usable document: {} files, {} places that cannot be used{}{more}",
+                corpus.files.len(),
+                corpus.skipped.len(),
+                reasons(&corpus.skipped[..shown])
+            ),
+            "a row is a JSON object with the key `text`: {\"text\": \"...\"}",
+        ));
+    }
+    Ok(corpus)
+}
+
+/// Reads one file into the builder and takes its hash.
+fn read_source(source: &Source, key: Option<&str>, builder: &mut Builder) -> Result<()> {
+    let path = &source.path;
+    let index = builder.corpus.files.len();
+    builder.corpus.files.push(InputFile { path: path.clone(), sha256: String::new(), bytes: 0, documents: 0 });
+    let mut file = FileRows { source, key, builder };
+    let mut reader = HashingReader::open(path)?;
+    match source.format {
+        Format::Lines => file.lines(BufReader::with_capacity(1 << 16, &mut reader))?,
+        Format::ZstdLines => {
+            let decoder = zstd::Decoder::new(&mut reader).map_err(Error::io("decompress", path))?;
+            file.lines(BufReader::with_capacity(1 << 16, decoder))?;
+        }
+        Format::Array => file.array(BufReader::with_capacity(1 << 16, &mut reader))?,
+        Format::Text => file.text(&mut reader)?,
+        Format::Parquet => file.parquet()?,
+    }
+    let (sha256, bytes) = reader.finish().map_err(Error::io("read", path))?;
+    let entry = &mut builder.corpus.files[index];
+    (entry.sha256, entry.bytes) = (sha256, bytes);
+    Ok(())
+}
+
+/// The rows of one file on their way to the builder.
+struct FileRows<'a, 'b> {
+    source: &'a Source,
+    key: Option<&'a str>,
+    builder: &'a mut Builder<'b>,
+}
+
+impl FileRows<'_, '_> {
+    fn path(&self) -> &Path {
+        &self.source.path
+    }
+
+    /// `file:line`.
+    fn place(&self, line: usize) -> String {
+        format!("{}:{line}", self.path().display())
+    }
+
+    fn row(&mut self, line: usize, value: Result<Value, String>) -> Result<()> {
+        // With a key of the user's own, a folder's name would be a category of another kind.
+        let fallback = self.source.category.as_deref().filter(|_| self.key.is_none());
+        let row = value.and_then(|value| Row::new(value, self.key));
+        self.builder.row(self.place(line), row, fallback)
+    }
+
+    /// One JSON object a line.
+    fn lines(&mut self, mut reader: impl BufRead) -> Result<()> {
+        skip_byte_order_mark(&mut reader).map_err(Error::io("read", self.path()))?;
+        let mut bytes = Vec::new();
+        for line in 1.. {
+            bytes.clear();
+            if reader.read_until(b'\n', &mut bytes).map_err(Error::io("read", self.path()))? == 0 {
+                break;
+            }
+            if !bytes.trim_ascii().is_empty() {
+                self.row(line, parse_line(&bytes))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A JSON list of objects.
+    fn array(&mut self, mut reader: impl BufRead) -> Result<()> {
+        skip_byte_order_mark(&mut reader).map_err(Error::io("read", self.path()))?;
+        let mut number = 0;
+        let outcome = read_array(reader, |value| {
+            number += 1;
+            self.row(number, Ok(value))
+        });
+        match outcome {
+            Ok(()) => Ok(()),
+            Err(Failure::Sink(error)) => Err(error),
+            Err(Failure::Json(error)) if error.is_io() => Err(Error::io("read", self.path())(error.into())),
+            Err(Failure::Json(error)) => {
+                let reason = format!(
+                    "not a JSON list of objects: {error}; what follows row {number} was not read; a file with one \
+                     object a line must be named .jsonl"
+                );
+                self.builder.skip(self.path().display().to_string(), reason);
+                Ok(())
+            }
+        }
+    }
+
+    /// The whole file as one document.
+    fn text(&mut self, reader: &mut HashingReader) -> Result<()> {
+        let mut bytes = Vec::new();
+        reader.read_to_end(&mut bytes).map_err(Error::io("read", self.path()))?;
+        let place = self.path().display().to_string();
+        let row = match String::from_utf8(bytes) {
+            Ok(text) if text.trim_start_matches('\u{feff}').is_empty() => Err("the file is empty".into()),
+            Ok(text) => {
+                let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
+                Ok(Row { id: None, category: None, content: Content::Text(text) })
+            }
+            Err(error) => Err(format!("invalid UTF-8 at byte {}", error.utf8_error().valid_up_to())),
+        };
+        self.builder.row(place, row, self.source.category.as_deref())
+    }
+
+    /// A table; it is read at random places, so its hash is taken separately.
+    fn parquet(&mut self) -> Result<()> {
+        let mut number = 0;
+        let path = self.path().to_path_buf();
+        let key = self.key.map(str::to_owned);
+        read_parquet(&path, key.as_deref(), |value| {
+            number += 1;
+            self.row(number, Ok(value))
+        })
+    }
+}
+
+/// Some editors put a byte-order mark before UTF-8.
+fn skip_byte_order_mark(reader: &mut impl BufRead) -> std::io::Result<()> {
+    if reader.fill_buf()?.starts_with(b"\xef\xbb\xbf") {
+        reader.consume(3);
+    }
+    Ok(())
+}
+
+fn parse_line(bytes: &[u8]) -> Result<Value, String> {
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| format!("invalid UTF-8 at byte {} of the line", error.valid_up_to()))?;
+    serde_json::from_str(text).map_err(|error| format!("broken JSON: {}", without_line(&error)))
+}
+
+/// serde_json counts lines within the text it is given, which is one line here.
+fn without_line(error: &serde_json::Error) -> String {
+    error.to_string().replace(" at line 1 column ", " at column ")
+}

@@ -1,0 +1,159 @@
+//! A checkpoint's tokenizer: text <-> token ids.
+
+use std::path::{Path, PathBuf};
+
+use super::sentencepiece::SentencePiece;
+use crate::error::{Error, Result};
+
+/// The SentencePiece model, which OpenMoE was trained and run with.
+const SENTENCEPIECE_FILE: &str = "spiece.model";
+/// The tokenizer of the `tokenizers` library.
+const JSON_FILE: &str = "tokenizer.json";
+
+/// Turns text into token ids exactly as the file says; shared between threads.
+#[derive(Debug)]
+pub struct Tokenizer {
+    file: PathBuf,
+    engine: Engine,
+    warnings: Vec<String>,
+}
+
+#[derive(Debug)]
+enum Engine {
+    SentencePiece(Box<SentencePiece>),
+    Json(Box<tokenizers::Tokenizer>),
+}
+
+impl Tokenizer {
+    /// Opens the tokenizer of a folder; `None` if it has neither `spiece.model` nor `tokenizer.json`. With both,
+    /// `spiece.model` wins: of umT5's two files only that one keeps newlines, tabs and runs of spaces.
+    ///
+    /// # Errors
+    /// The file cannot be read or is no tokenizer of its kind.
+    pub fn open(dir: &Path) -> Result<Option<Self>> {
+        let (sentencepiece, json) = (dir.join(SENTENCEPIECE_FILE), dir.join(JSON_FILE));
+        if sentencepiece.is_file() {
+            Self::from_sentencepiece(sentencepiece).map(Some)
+        } else if json.is_file() {
+            Self::from_json(json).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    fn from_sentencepiece(file: PathBuf) -> Result<Self> {
+        let model = SentencePiece::open(&file).map_err(|reason| {
+            Error::tokenizer(
+                format!("tokenizer `{}` {reason}", file.display()),
+                "compare with the `spiece.model` of google/umt5-small",
+            )
+        })?;
+        Ok(Self { file, engine: Engine::SentencePiece(Box::new(model)), warnings: Vec::new() })
+    }
+
+    fn from_json(file: PathBuf) -> Result<Self> {
+        let tokenizer = tokenizers::Tokenizer::from_file(&file).map_err(|error| {
+            Error::tokenizer(
+                format!("tokenizer `{}` cannot be used: {error}", file.display()),
+                "put the `spiece.model` of the model beside it",
+            )
+        })?;
+        let mut tokenizer = Self { file, engine: Engine::Json(Box::new(tokenizer)), warnings: Vec::new() };
+        tokenizer.warnings = tokenizer.check_newline()?.into_iter().collect();
+        Ok(tokenizer)
+    }
+
+    /// A warning if a newline is lost: as `<unk>`, or because it gives the same ids as a space or as nothing.
+    fn check_newline(&self) -> Result<Option<String>> {
+        let newline = self.encode("a\nb")?;
+        let unknown = newline.iter().any(|&id| self.piece(id).is_some_and(|piece| piece == "<unk>"));
+        let fate = if unknown {
+            "turns newlines into <unk>"
+        } else if newline == self.encode("a b")? {
+            "turns newlines into spaces"
+        } else if newline == self.encode("ab")? {
+            "drops newlines"
+        } else {
+            return Ok(None);
+        };
+        Ok(Some(format!(
+            "tokenizer `{}` {fate}; OpenMoE was trained with a `spiece.model` that keeps them, so routing of code and \
+             of texts with several lines will not be the model's own; put that file beside it",
+            self.file.display()
+        )))
+    }
+
+    /// Ids of a text, without BOS or EOS. A literal "</s>" or "<pad>" is text to `spiece.model`, as in SentencePiece;
+    /// to `tokenizer.json` it is the special token.
+    ///
+    /// # Errors
+    /// The `tokenizers` library refuses the text; `spiece.model` never does.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
+        match &self.engine {
+            Engine::SentencePiece(model) => Ok(model.encode(text)),
+            Engine::Json(tokenizer) => {
+                let encoding = tokenizer.encode_fast(text, false).map_err(|error| Error::Tokenizer {
+                    message: format!("tokenizer `{}` cannot encode a text: {error}", self.file.display()),
+                    hint: None,
+                })?;
+                Ok(encoding.get_ids().to_vec())
+            }
+        }
+    }
+
+    /// The piece of an id as it is stored, such as "▁the" or "<0x0A>"; `None` beyond the vocabulary.
+    pub fn piece(&self, id: u32) -> Option<String> {
+        match &self.engine {
+            Engine::SentencePiece(model) => model.piece(id).map(str::to_owned),
+            Engine::Json(tokenizer) => tokenizer.id_to_token(id),
+        }
+    }
+
+    /// The text of ids; special tokens and ids beyond the vocabulary are left out, bytes that are not UTF-8 become
+    /// U+FFFD.
+    pub fn decode(&self, ids: &[u32]) -> String {
+        match &self.engine {
+            Engine::SentencePiece(model) => model.decode(ids),
+            Engine::Json(tokenizer) => tokenizer.decode(ids, true).unwrap_or_default(),
+        }
+    }
+
+    /// Largest id + 1.
+    pub fn vocab_size(&self) -> usize {
+        match &self.engine {
+            Engine::SentencePiece(model) => model.len(),
+            Engine::Json(tokenizer) => {
+                tokenizer.get_vocab(true).into_values().max().map_or(0, |largest| largest as usize + 1)
+            }
+        }
+    }
+
+    /// The file that was read.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// What the user must know of this tokenizer; empty when all is well.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Checks that every id has a row in the model's embedding.
+    ///
+    /// # Errors
+    /// The tokenizer has ids beyond `vocab_size`. Fewer ids than rows are fine.
+    pub fn check_vocabulary(&self, vocab_size: usize) -> Result<()> {
+        let own = self.vocab_size();
+        if own <= vocab_size {
+            return Ok(());
+        }
+        Err(Error::tokenizer(
+            format!(
+                "tokenizer `{}` has ids up to {}; the model's vocab_size is {vocab_size}, so ids must be below it",
+                self.file.display(),
+                own - 1
+            ),
+            "the tokenizer belongs to another model; take the one that was released with the checkpoint",
+        ))
+    }
+}
