@@ -11,6 +11,7 @@
 pub mod chart;
 pub mod checkpoint;
 pub mod cli;
+pub mod commands;
 pub mod corpus;
 pub mod error;
 pub mod model;

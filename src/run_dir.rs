@@ -46,7 +46,7 @@ pub struct RunDir {
 }
 
 impl RunDir {
-    /// Prepares a folder for a run described by `identity` (everything that decides its results). Creates it, and
+    /// Prepares a folder for a run described by `identity` (the keys of its manifest that decide its results). Creates it, and
     /// proves that it can be written to before any long work.
     ///
     /// Returns the folder and whether an earlier run is being resumed.
@@ -176,7 +176,7 @@ impl RunDir {
             return Ok(false);
         }
         let manifest = self.manifest()?;
-        let different = differences(&manifest["identity"], identity);
+        let different = differences(&manifest, identity);
         if different.is_empty() {
             return Ok(true);
         }
@@ -198,19 +198,11 @@ fn make_readable(file: &fs::File) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The keys in which two descriptions of a run differ, with both values.
-fn differences(before: &Value, now: &Value) -> Vec<String> {
-    let empty = serde_json::Map::new();
-    let (before, now) = (before.as_object().unwrap_or(&empty), now.as_object().unwrap_or(&empty));
-    let mut keys: Vec<&String> = before.keys().chain(now.keys()).collect();
-    keys.sort();
-    keys.dedup();
-    keys.into_iter()
-        .filter(|key| before.get(*key) != now.get(*key))
-        .map(|key| {
-            let show = |value: Option<&Value>| value.map_or_else(|| "absent".to_owned(), ToString::to_string);
-            format!("{key}: {} there, {} now", show(before.get(key)), show(now.get(key)))
-        })
+/// The keys of `identity` that the manifest has otherwise, with both values.
+fn differences(manifest: &Value, identity: &Value) -> Vec<String> {
+    let keys = identity.as_object().into_iter().flatten();
+    keys.filter(|(key, now)| manifest[key.as_str()] != **now)
+        .map(|(key, now)| format!("{key}: {} there, {now} now", manifest[key.as_str()]))
         .collect()
 }
 
@@ -227,7 +219,7 @@ mod tests {
         let identity = json!({"seed": 1});
         let (folder, resumed) = RunDir::prepare(&root, Occupied::Refuse, &identity).unwrap();
         assert!(!resumed);
-        folder.write_json("manifest.json", &json!({"complete": false, "identity": identity})).unwrap();
+        folder.write_json("manifest.json", &json!({"complete": false, "seed": 1})).unwrap();
         fs::write(root.join("mine.txt"), "keep").unwrap();
         let error = RunDir::prepare(&root, Occupied::Refuse, &identity).unwrap_err();
         assert!(error.to_string().contains("holds an incomplete run"), "{error}");

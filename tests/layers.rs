@@ -24,8 +24,24 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
 
 /// Crates that may be used in one or a few modules only (commands may use everything).
 const HEAVY: &[&str] = &[
-    "candle_core", "candle_nn", "candle_transformers", "gemm", "pulp", "polars", "plotters", "tokenizers", "safetensors",
-    "sentencepiece_model", "minijinja", "clap", "indicatif", "anyhow", "rand", "rand_xoshiro", "tempfile", "thiserror",
+    "candle_core",
+    "candle_nn",
+    "candle_transformers",
+    "gemm",
+    "pulp",
+    "polars",
+    "plotters",
+    "tokenizers",
+    "safetensors",
+    "sentencepiece_model",
+    "minijinja",
+    "clap",
+    "indicatif",
+    "anyhow",
+    "rand",
+    "rand_xoshiro",
+    "tempfile",
+    "thiserror",
 ];
 
 fn source() -> PathBuf {
@@ -126,7 +142,8 @@ fn every_module_has_a_rule() {
 #[test]
 fn only_one_file_holds_unsafe_code() {
     let all = RULES.iter().flat_map(|(module, ..)| files_of(module)).chain(files_of("commands"));
-    let with: Vec<_> = all.filter(|file| code(file).contains("unsafe {")).map(|file| file.file_name().unwrap().to_owned()).collect();
+    let with: Vec<_> =
+        all.filter(|file| code(file).contains("unsafe {")).map(|file| file.file_name().unwrap().to_owned()).collect();
     assert_eq!(with, ["matmul.rs"]);
 }
 

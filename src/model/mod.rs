@@ -6,11 +6,13 @@
 //! activation at the places where the original, run in bf16, rounds.
 
 mod attention;
+mod cost;
 mod forward;
 mod head;
 mod kernels;
 mod layers;
 mod matmul;
 
+pub use cost::{Cost, multiply_rate};
 pub use forward::{Arithmetic, ForwardOptions, Model, Outputs, Wave, WaveOutput};
 pub use matmul::{ROW_MULTIPLE, instruction_set};

@@ -1,0 +1,51 @@
+//! The machine: memory, threads, interruption.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::error::{Error, Result};
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// From now on the first interrupt (Ctrl-C, SIGTERM) lets the run stop where it loses nothing; a second one ends it at
+/// once.
+pub(super) fn watch_for_interrupts() {
+    // A handler that is there already (a second run in one process) does the same.
+    let _ = ctrlc::set_handler(|| {
+        if INTERRUPTED.swap(true, Ordering::SeqCst) {
+            std::process::exit(130);
+        }
+        super::terminal::note("\ninterrupted: stopping at the next safe point (press again to stop at once)");
+    });
+}
+
+/// Fails once an interrupt has been seen.
+pub(super) fn check_interrupt() -> Result<()> {
+    if INTERRUPTED.load(Ordering::SeqCst) { Err(Error::Interrupted) } else { Ok(()) }
+}
+
+/// Sets the number of threads of the process; all cores if `None`.
+pub(super) fn set_threads(threads: Option<u32>) -> Result<()> {
+    let Some(threads) = threads else { return Ok(()) };
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads as usize)
+        .build_global()
+        .map_err(|error| Error::internal(format!("thread pool: {error}")))
+}
+
+/// A line of a `/proc` file that starts with `key`, as bytes; `None` where there is no such file (not Linux).
+fn proc_bytes(file: &str, key: &str) -> Option<u64> {
+    let text = std::fs::read_to_string(file).ok()?;
+    let line = text.lines().find(|line| line.starts_with(key))?;
+    let kibibytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kibibytes * 1024)
+}
+
+/// Peak resident memory of this process so far.
+pub(super) fn peak_memory() -> Option<u64> {
+    proc_bytes("/proc/self/status", "VmHWM:")
+}
+
+/// Memory of the machine.
+pub(super) fn total_memory() -> Option<u64> {
+    proc_bytes("/proc/meminfo", "MemTotal:")
+}

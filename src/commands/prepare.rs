@@ -1,0 +1,188 @@
+//! What was typed -> what it means: everything is opened, read and validated before any long work.
+
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use super::{machine, terminal};
+use crate::{
+    checkpoint::{Checkpoint, sha256_file},
+    cli::RouteArgs,
+    corpus::{Corpus, CorpusOptions, Tokenizer},
+    error::{Error, Result},
+    model::{Cost, instruction_set},
+    routing::RouterSettings,
+    trace::{SEGMENT_TOKENS, TraceLayout},
+};
+
+/// A route run, ready to start.
+pub(super) struct Prepared {
+    pub(super) checkpoint: Checkpoint,
+    pub(super) tokenizer: Option<Tokenizer>,
+    pub(super) corpus: Corpus,
+    pub(super) router: RouterSettings,
+    pub(super) layout: TraceLayout,
+    pub(super) context: usize,
+    pub(super) cost: Cost,
+    pub(super) wave_tokens: usize,
+    /// The keys of the manifest that decide the results.
+    pub(super) identity: Map<String, Value>,
+}
+
+impl Prepared {
+    /// Opens, reads and validates everything that a run needs.
+    pub(super) fn new(arguments: &RouteArgs) -> Result<Self> {
+        check_factor(arguments.routing.capacity_factor)?;
+        let checkpoint = Checkpoint::open(&arguments.checkpoint)?;
+        let config = checkpoint.config();
+        let context = context(arguments, config.max_position_embeddings)?;
+        let tokenizer = open_tokenizer(&checkpoint)?;
+        let corpus = read_corpus(arguments, &checkpoint, tokenizer.as_ref(), context)?;
+        let router = config.router_settings(arguments.routing.capacity_rule, arguments.routing.capacity_factor);
+        let lengths: Vec<usize> = corpus.sequences.iter().map(|sequence| sequence.token_ids.len()).collect();
+        let layout = TraceLayout::new(&lengths, arguments.routing.group, config.moe_layers());
+        for group in &layout.groups {
+            router.capacity(lengths[group.clone()].iter().sum())?;
+        }
+        let cost = Cost::new(config, context);
+        let wave_tokens = arguments.execution.wave_tokens.map_or_else(|| default_wave(&cost), |n| n as usize);
+        let identity = identity(arguments, &checkpoint, tokenizer.as_ref(), &corpus, &router, context)?;
+        Ok(Self { checkpoint, tokenizer, corpus, router, layout, context, cost, wave_tokens, identity })
+    }
+
+    /// The checkpoint's label: the name of its folder.
+    pub(super) fn label(&self) -> String {
+        label(self.checkpoint.dir())
+    }
+}
+
+/// The name of a folder, for tables and charts.
+pub(super) fn label(folder: &Path) -> String {
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
+    folder.file_name().map_or_else(|| folder.display().to_string(), |name| name.to_string_lossy().into_owned())
+}
+
+fn check_factor(factor: Option<f64>) -> Result<()> {
+    match factor {
+        Some(factor) if !(factor.is_finite() && factor > 0.0) => Err(Error::usage(
+            format!("--capacity-factor {factor}; expected a positive number"),
+            "for no drops at all use --capacity-rule unlimited",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn context(arguments: &RouteArgs, longest: usize) -> Result<usize> {
+    match arguments.input.context.map(|context| context as usize) {
+        Some(context) if context > longest => Err(Error::usage(
+            format!("--context {context}; the model takes at most max_position_embeddings = {longest} tokens"),
+            format!("use --context {longest} or less; longer documents are cut into several sequences"),
+        )),
+        context => Ok(context.unwrap_or(longest)),
+    }
+}
+
+/// The checkpoint's tokenizer, checked against its vocabulary, its warnings passed on.
+pub(super) fn open_tokenizer(checkpoint: &Checkpoint) -> Result<Option<Tokenizer>> {
+    let tokenizer = Tokenizer::open(checkpoint.dir())?;
+    if let Some(tokenizer) = &tokenizer {
+        tokenizer.check_vocabulary(checkpoint.config().vocab_size)?;
+        tokenizer.warnings().iter().for_each(|warning| terminal::warn(warning));
+    }
+    Ok(tokenizer)
+}
+
+fn read_corpus(
+    arguments: &RouteArgs,
+    checkpoint: &Checkpoint,
+    tokenizer: Option<&Tokenizer>,
+    context: usize,
+) -> Result<Corpus> {
+    let input = &arguments.input;
+    let options = CorpusOptions {
+        paths: arguments.corpus.clone(),
+        category_key: input.category.clone(),
+        context,
+        truncate: input.truncate,
+        bos: (!input.no_bos).then_some(checkpoint.config().bos_token_id),
+        vocab_size: checkpoint.config().vocab_size,
+        max_sequences: input.max_sequences.map(|n| n as usize),
+        strict: input.strict,
+    };
+    let corpus = Corpus::read(&options, tokenizer)?;
+    for skipped in &corpus.skipped {
+        terminal::warn(&format!("{} left out: {}", skipped.place, skipped.reason));
+    }
+    Ok(corpus)
+}
+
+/// As many whole segments as a quarter of the machine's memory holds, at most eight.
+fn default_wave(cost: &Cost) -> usize {
+    let quarter = machine::total_memory().map_or(2.0e9, |total| total as f64 / 4.0);
+    let fixed = cost.memory(0, rayon::current_num_threads());
+    let tokens = ((quarter - fixed) / cost.activation_bytes_per_token).max(0.0) as usize;
+    (tokens / SEGMENT_TOKENS).clamp(1, 8) * SEGMENT_TOKENS
+}
+
+fn identity(
+    arguments: &RouteArgs,
+    checkpoint: &Checkpoint,
+    tokenizer: Option<&Tokenizer>,
+    corpus: &Corpus,
+    router: &RouterSettings,
+    context: usize,
+) -> Result<Map<String, Value>> {
+    let weights = checkpoint
+        .files()
+        .iter()
+        .map(|file| weight_identity(&file.path, arguments.execution.no_hash))
+        .collect::<Result<Vec<_>>>()?;
+    let tokenizer = match tokenizer {
+        Some(tokenizer) => json!({ "path": tokenizer.file(), "sha256": sha256_file(tokenizer.file())? }),
+        None => Value::Null,
+    };
+    let value = json!({
+        "command": "route",
+        "version": env!("CARGO_PKG_VERSION"),
+        "checkpoint": {
+            "path": checkpoint.dir(),
+            "config_sha256": sha256_file(&checkpoint.config_path())?,
+            "weights": weights,
+        },
+        "tokenizer": tokenizer,
+        "inputs": corpus.files,
+        "category_key": arguments.input.category,
+        "context": context,
+        "truncate": arguments.input.truncate,
+        "bos": !arguments.input.no_bos,
+        "max_sequences": arguments.input.max_sequences,
+        "group": arguments.routing.group.to_string(),
+        "capacity_rule": router.capacity_rule.to_string(),
+        "capacity_factor": router.capacity_factor,
+        "min_capacity": router.min_capacity,
+        "dtype": "f32",
+        "device": "cpu",
+        "instruction_set": instruction_set(),
+        "log_logits": arguments.execution.log_logits,
+        "seed": arguments.statistics.seed,
+        "resamples": arguments.statistics.resamples,
+        "permutations": arguments.statistics.permutations,
+        "exclude_bos": arguments.statistics.exclude_bos,
+    });
+    match value {
+        Value::Object(map) => Ok(map),
+        _ => Err(Error::internal("the identity of a run is an object")),
+    }
+}
+
+/// A weight file's path with its SHA-256, or with its size and time of change.
+fn weight_identity(path: &Path, no_hash: bool) -> Result<Value> {
+    let metadata = std::fs::metadata(path).map_err(Error::io("read", path))?;
+    if no_hash {
+        let modified = metadata.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+        return Ok(json!({
+            "path": path, "bytes": metadata.len(), "modified": modified.map(|time| time.as_secs()),
+        }));
+    }
+    Ok(json!({ "path": path, "bytes": metadata.len(), "sha256": sha256_file(path)? }))
+}

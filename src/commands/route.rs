@@ -1,0 +1,157 @@
+//! `route`: checkpoint and text -> trace, statistics, charts, report.
+
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use super::{
+    analyse::{Analysis, analyse},
+    execute::{Executed, execute},
+    machine,
+    prepare::Prepared,
+    terminal,
+};
+use crate::{
+    cli::{ExecutionArgs, RouteArgs},
+    error::{Error, Result},
+    run_dir::{Occupied, RunDir},
+    trace::write_inputs,
+};
+
+/// Runs `route` and prints the result.
+pub(super) fn run(arguments: &RouteArgs) -> anyhow::Result<()> {
+    let Some((run, analysis)) = route(arguments)? else { return Ok(()) };
+    if arguments.execution.json {
+        terminal::print(analysis.summary.trim_end())?;
+    } else {
+        analysis.print(&run)?;
+    }
+    Ok(())
+}
+
+/// The whole run; `None` after `--dry-run`.
+pub(super) fn route(arguments: &RouteArgs) -> Result<Option<(RunDir, Analysis)>> {
+    let clock = Instant::now();
+    let execution = &arguments.execution;
+    machine::watch_for_interrupts();
+    machine::set_threads(execution.threads)?;
+    let prepared = Prepared::new(arguments)?;
+    if execution.dry_run {
+        print_plan(&prepared, arguments)?;
+        return Ok(None);
+    }
+    let out = arguments.out.as_deref().ok_or_else(|| Error::usage("--out is missing", "name a new folder"))?;
+    let identity = Value::Object(prepared.identity.clone());
+    let (run, resumed) = RunDir::prepare(out, occupied(execution), &identity)?;
+    if resumed && run.manifest()?["complete"] == true {
+        terminal::note(&format!("`{}` is complete already; its statistics and charts are made anew", out.display()));
+    }
+    let mut manifest = manifest(&prepared, arguments);
+    run.write_json("manifest.json", &manifest)?;
+    announce(&prepared);
+    let text = |id| prepared.tokenizer.as_ref().and_then(|tokenizer| tokenizer.piece(id));
+    write_inputs(&run, &prepared.layout, &prepared.corpus.sequences, &prepared.router, &prepared.label(), text)?;
+    let executed = execute(&prepared, &run, execution.log_logits, execution.quiet)?;
+    record_forward(&mut manifest, &executed);
+    drop(prepared);
+    let analysis = analyse(&run, &mut manifest, execution.quiet, clock)?;
+    Ok(Some((run, analysis)))
+}
+
+fn occupied(execution: &ExecutionArgs) -> Occupied {
+    match (execution.force, execution.resume) {
+        (true, _) => Occupied::Replace,
+        (_, true) => Occupied::Resume,
+        _ => Occupied::Refuse,
+    }
+}
+
+/// The manifest of a run that is about to start.
+fn manifest(prepared: &Prepared, arguments: &RouteArgs) -> Value {
+    let mut manifest = prepared.identity.clone();
+    let corpus = &prepared.corpus;
+    let additions = json!({
+        "complete": false,
+        "command_line": std::env::args().collect::<Vec<_>>(),
+        "label": prepared.label(),
+        "layout": {
+            "moe_layers": prepared.layout.moe_layers,
+            "num_experts": prepared.router.num_experts,
+            "top_k": prepared.router.top_k,
+            "segments": prepared.layout.segments.len(),
+            "groups": prepared.layout.groups.len(),
+        },
+        "sequences": corpus.sequences.len(),
+        "documents": corpus.documents(),
+        "tokens": corpus.tokens(),
+        "skipped": corpus.skipped,
+        "documents_left_out": corpus.documents_left_out,
+        "threads": rayon::current_num_threads(),
+        "wave_tokens": prepared.wave_tokens,
+        "corpus": arguments.corpus,
+    });
+    if let Value::Object(additions) = additions {
+        manifest.extend(additions);
+    }
+    Value::Object(manifest)
+}
+
+fn record_forward(manifest: &mut Value, executed: &Executed) {
+    // A resumed run that found everything in place keeps no rate: it measured none.
+    let rate = (executed.tokens > 0).then(|| executed.tokens as f64 / executed.seconds);
+    manifest["forward_seconds"] = json!(executed.seconds);
+    manifest["forward_tokens"] = json!(executed.tokens);
+    manifest["tokens_per_second"] = json!(rate);
+    if let Some(rate) = rate {
+        let tokens = terminal::grouped(executed.tokens);
+        let seconds = terminal::duration(executed.seconds);
+        terminal::note(&format!(
+            "forward pass: {tokens} tokens in {seconds}, {} tokens/s",
+            terminal::grouped(rate as u64)
+        ));
+    }
+}
+
+fn announce(prepared: &Prepared) {
+    let corpus = &prepared.corpus;
+    terminal::note(&format!(
+        "{}: {} tokens in {} sequences of {} documents; MoE layers {:?}, {} experts, top-{}",
+        prepared.label(),
+        terminal::grouped(corpus.tokens()),
+        terminal::grouped(corpus.sequences.len() as u64),
+        terminal::grouped(corpus.documents() as u64),
+        prepared.layout.moe_layers,
+        prepared.router.num_experts,
+        prepared.router.top_k,
+    ));
+}
+
+/// What `--dry-run` shows: everything is valid, and this is what it would cost.
+fn print_plan(prepared: &Prepared, arguments: &RouteArgs) -> Result<()> {
+    announce(prepared);
+    let config = prepared.checkpoint.config();
+    let rate = crate::model::multiply_rate(config.hidden_size, config.intermediate_size);
+    let tokens = prepared.corpus.tokens();
+    let seconds = prepared.cost.flop_per_token * tokens as f64 / rate;
+    let wave = prepared.wave_tokens.min(tokens as usize);
+    let memory = prepared.cost.memory(wave, rayon::current_num_threads());
+    let (router, layout) = (&prepared.router, &prepared.layout);
+    let lines = [
+        format!(
+            "context: {} tokens, {} routing groups ({})",
+            prepared.context,
+            layout.groups.len(),
+            arguments.routing.group
+        ),
+        format!("capacity: rule {}, factor {}", router.capacity_rule, router.capacity_factor),
+        format!(
+            "waves of up to {} tokens; about {} of memory",
+            terminal::grouped(wave as u64),
+            terminal::bytes(memory)
+        ),
+        format!("forward pass: about {} at {:.0} GFLOP/s, statistics on top", terminal::duration(seconds), rate / 1e9),
+        format!("lines that cannot be used: {}", prepared.corpus.skipped.len()),
+        "dry run: nothing was written".to_owned(),
+    ];
+    lines.iter().try_for_each(|line| terminal::print(line))
+}

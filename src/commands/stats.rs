@@ -1,0 +1,36 @@
+//! `stats`: the statistics of a finished run again, without a forward pass.
+
+use std::time::Instant;
+
+use serde_json::json;
+
+use super::{analyse::analyse, machine, terminal};
+use crate::{cli::StatsArgs, run_dir::RunDir};
+
+/// Computes the statistics of a run again, then its summary, charts and report.
+pub(super) fn run(arguments: &StatsArgs) -> anyhow::Result<()> {
+    let clock = Instant::now();
+    machine::watch_for_interrupts();
+    machine::set_threads(arguments.threads)?;
+    let run = RunDir::open(&arguments.run)?;
+    let mut manifest = run.manifest()?;
+    if let Some(seed) = arguments.seed {
+        manifest["seed"] = json!(seed);
+    }
+    if let Some(resamples) = arguments.resamples {
+        manifest["resamples"] = json!(resamples);
+    }
+    if let Some(permutations) = arguments.permutations {
+        manifest["permutations"] = json!(permutations);
+    }
+    if arguments.exclude_bos {
+        manifest["exclude_bos"] = json!(true);
+    }
+    let analysis = analyse(&run, &mut manifest, arguments.quiet, clock)?;
+    if arguments.json {
+        terminal::print(analysis.summary.trim_end())?;
+    } else {
+        analysis.print(&run)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! Helpers of the integration tests: run the built binary, read its files.
+#![allow(dead_code)] // every test file uses a part of this
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use polars::prelude::*;
+use serde_json::Value;
+
+/// What a run of the binary left behind.
+pub struct Outcome {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// Runs the built binary with arguments separated by spaces (no argument here contains one).
+pub fn openmoe(arguments: &str) -> Outcome {
+    openmoe_with(&arguments.split_whitespace().collect::<Vec<_>>())
+}
+
+/// Runs the built binary.
+pub fn openmoe_with(arguments: &[&str]) -> Outcome {
+    let output = Command::new(env!("CARGO_BIN_EXE_openmoe-analyze")).args(arguments).output().unwrap();
+    Outcome {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// A path below `fixtures/`.
+pub fn fixture(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(path)
+}
+
+/// Copies a folder of plain files, so that a test may damage the copy.
+pub fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
+        }
+    }
+}
+
+/// A Parquet file as a data frame.
+pub fn read_table(path: &Path) -> DataFrame {
+    ParquetReader::new(File::open(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))).finish().unwrap()
+}
+
+/// All parts of a folder (`trace`, `router`, `logits`), one below the other in the order of their numbers.
+pub fn read_parts(run: &Path, folder: &str) -> DataFrame {
+    let mut paths: Vec<PathBuf> = fs::read_dir(run.join(folder)).unwrap().map(|e| e.unwrap().path()).collect();
+    paths.sort();
+    let mut frames = paths.iter().map(|path| read_table(path));
+    let mut all = frames.next().unwrap();
+    for frame in frames {
+        all.vstack_mut(&frame).unwrap();
+    }
+    all
+}
+
+/// A column of unsigned integers, whatever their width.
+pub fn integers(frame: &DataFrame, name: &str) -> Vec<u64> {
+    frame.column(name).unwrap().cast(&DataType::UInt64).unwrap().u64().unwrap().iter().map(Option::unwrap).collect()
+}
+
+/// A column of numbers.
+pub fn floats(frame: &DataFrame, name: &str) -> Vec<f64> {
+    frame.column(name).unwrap().cast(&DataType::Float64).unwrap().f64().unwrap().iter().map(Option::unwrap).collect()
+}
+
+/// A JSON file.
+pub fn read_json(path: &Path) -> Value {
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+/// Every file below a folder with its bytes, by relative path, sorted.
+pub fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(folder).unwrap().to_string_lossy().into_owned();
+                found.push((name, fs::read(&path).unwrap()));
+            }
+        }
+    }
+    found.sort();
+    found
+}
