@@ -96,7 +96,7 @@ pub struct RoutingArgs {
     #[arg(long, value_name = "RULE", default_value = "port")]
     pub capacity_rule: CapacityRule,
     /// Multiple of the average load that an expert accepts [default: router_capacity_factor_eval of config.json]
-    #[arg(long, value_name = "F")]
+    #[arg(long, value_name = "F", allow_negative_numbers = true)]
     pub capacity_factor: Option<f64>,
 }
 

@@ -1,5 +1,5 @@
 //! Helpers of the integration tests: run the built binary, read its files.
-#![allow(dead_code)] // every test file uses a part of this
+#![allow(dead_code, unreachable_pub)] // every test file uses a part of this
 
 use std::{
     fs::{self, File},
