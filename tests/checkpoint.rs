@@ -328,3 +328,121 @@ fn hashes_are_those_of_the_corpus_manifest() {
         assert_eq!(sha256_file(&path).unwrap(), file["sha256"].as_str().unwrap(), "{}", path.display());
     }
 }
+
+/// Rewrites a torch zip; `edit` gets each entry's name and bytes and says how it is stored.
+fn edit_zip(path: &Path, edit: impl Fn(&str, &mut Vec<u8>) -> bool) {
+    let mut archive = zip::ZipArchive::new(fs::File::open(path).unwrap()).unwrap();
+    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for index in 0..archive.len() {
+        let mut entry = archive.by_index(index).unwrap();
+        let name = entry.name().unwrap().into_owned();
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut entry, &mut bytes).unwrap();
+        if edit(&name, &mut bytes) {
+            let stored = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+            writer.start_file(name, stored).unwrap();
+            std::io::Write::write_all(&mut writer, &bytes).unwrap();
+        }
+    }
+    fs::write(path, writer.finish().unwrap().into_inner()).unwrap();
+}
+
+/// Puts `new` in the place of the only `old`.
+fn replace_bytes(bytes: &mut Vec<u8>, old: &[u8], new: &[u8]) {
+    let at = bytes.windows(old.len()).position(|window| window == old).unwrap();
+    bytes.splice(at..at + old.len(), new.iter().copied());
+}
+
+#[test]
+fn what_is_wrong_inside_a_bin_is_named() {
+    let dir = copy("goldens/B_top1_bin");
+    let path = dir.path().join("pytorch_model.bin");
+    edit_zip(&path, |name, bytes| {
+        if name.ends_with("data.pkl") {
+            replace_bytes(bytes, b"model.norm.", b"model.NORM.");
+        }
+        !name.ends_with("data/3")
+    });
+    let found = problems(dir.path());
+    for part in ["`model.NORM.weight`", "`model.norm.weight` is missing", "data/3`"] {
+        assert!(found.iter().any(|line| line.contains(part)), "{part}: {found:#?}");
+    }
+    edit_zip(&path, |name, bytes| {
+        if name.ends_with("data.pkl") {
+            replace_bytes(bytes, b"FloatStorage", b"DoubleStorage");
+        }
+        true
+    });
+    let found = problems(dir.path());
+    assert_eq!(found.len(), 49);
+    assert!(found.iter().all(|line| line.contains("unsupported type `DoubleStorage`")), "{found:#?}");
+    edit_zip(&path, |name, bytes| {
+        if name.ends_with("byteorder") {
+            *bytes = b"big".to_vec();
+        }
+        true
+    });
+    assert_problems(dir.path(), &[&["byte order `big`", "expected `little`"]]);
+    edit_zip(&path, |name, _| !name.ends_with("data.pkl"));
+    assert_problems(dir.path(), &[&["holds no data.pkl"]]);
+}
+
+#[test]
+fn a_short_storage_is_named() {
+    let dir = copy("goldens/B_top1_bin");
+    edit_zip(&dir.path().join("pytorch_model.bin"), |name, bytes| {
+        if name.ends_with("data/0") {
+            bytes.pop();
+        }
+        true
+    });
+    assert_problems(dir.path(), &[&["is truncated: it takes bytes 0..", "data/0`"]]);
+}
+
+#[test]
+fn shards_of_bins_open() {
+    // The one file under a shard's name, with an index that names it for every tensor.
+    let dir = copy("goldens/B_top1_bin");
+    let whole = Checkpoint::open(dir.path()).unwrap();
+    let shard = "pytorch_model-00001-of-00001.bin";
+    let map: serde_json::Map<_, _> =
+        whole.config().tensors().into_iter().map(|tensor| (tensor.name, shard.into())).collect();
+    fs::rename(dir.path().join("pytorch_model.bin"), dir.path().join(shard)).unwrap();
+    let index = serde_json::json!({"metadata": {"total_size": 0}, "weight_map": map});
+    fs::write(dir.path().join("pytorch_model.bin.index.json"), index.to_string()).unwrap();
+    let sharded = Checkpoint::open(dir.path()).unwrap();
+    assert_eq!(sharded.files()[0].path, dir.path().join(shard));
+    let (mut expected, mut found) = (Vec::new(), Vec::new());
+    whole.read("model.layers.1.mlp.experts.wo", &mut expected).unwrap();
+    sharded.read("model.layers.1.mlp.experts.wo", &mut found).unwrap();
+    assert!(!found.is_empty() && found == expected);
+}
+
+#[test]
+fn damaged_bytes_never_panic() {
+    for name in ["goldens/B_top1_bin", "goldens/C_batch3", "goldens/A_wide_32e"] {
+        let dir = copy(name);
+        let mut files: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.retain(|path| !path.ends_with("goldens.safetensors"));
+        files.sort();
+        for path in files {
+            let bytes = fs::read(&path).unwrap();
+            // Headers stand at the start (safetensors, JSON) or at the end (zip).
+            for step in 0..60 {
+                let at = if step % 2 == 0 {
+                    (step * 37) % bytes.len().min(6000)
+                } else {
+                    bytes.len() - 1 - step * 17 % bytes.len()
+                };
+                let mut damaged = bytes.clone();
+                damaged[at] ^= 1 << (step % 8);
+                fs::write(&path, damaged).unwrap();
+                if let Err(error) = Checkpoint::open(dir.path()) {
+                    assert_eq!(error.exit_code(), 2, "{error}");
+                }
+            }
+            fs::write(&path, bytes).unwrap();
+        }
+        Checkpoint::open(dir.path()).unwrap();
+    }
+}

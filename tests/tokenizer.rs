@@ -133,3 +133,25 @@ fn encoding_is_linear_in_every_text() {
         assert!(start.elapsed() < Duration::from_secs(20), "{:?} for {:?}", start.elapsed(), text.chars().next());
     }
 }
+
+#[test]
+fn the_bundled_corpora_have_the_token_counts_of_sentencepiece() {
+    let tokenizers = [(open("umt5"), "umt5_tokens"), (open("small4096"), "small_tokens")];
+    let manifest: serde_json::Value =
+        serde_json::from_slice(&fs::read(fixture("corpora/manifest.json")).unwrap()).unwrap();
+    let mut compared = 0;
+    for entry in manifest.as_array().unwrap() {
+        let path = entry["path"].as_str().unwrap();
+        for (tokenizer, key) in &tokenizers {
+            let Some(expected) = entry[key].as_u64() else { continue };
+            let text = fs::read_to_string(fixture("corpora").join(path)).unwrap();
+            let tokens = text.lines().map(|line| {
+                let row: serde_json::Value = serde_json::from_str(line).unwrap();
+                tokenizer.encode(row["text"].as_str().unwrap()).unwrap().len() as u64
+            });
+            assert_eq!(tokens.sum::<u64>(), expected, "{path}: {key}");
+            compared += 1;
+        }
+    }
+    assert_eq!(compared, 2 * 24);
+}

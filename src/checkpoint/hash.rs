@@ -1,6 +1,6 @@
 //! SHA-256 of files, streamed.
 
-use std::{fmt::Write, fs::File, io::Read, path::Path};
+use std::{fs::File, io::Read, path::Path};
 
 use sha2::{Digest, Sha256};
 
@@ -21,10 +21,8 @@ pub fn sha256_file(path: &Path) -> Result<String> {
         }
         hasher.update(&block[..count]);
     }
-    Ok(hasher.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    }))
+    let hex: Vec<_> = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(hex.concat())
 }
 
 #[cfg(test)]

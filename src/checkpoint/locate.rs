@@ -54,7 +54,7 @@ pub(super) fn locate(dir: &Path) -> Option<Located> {
         located.read_index(dir, name);
     } else {
         located.add(dir, name);
-        located.blind = located.files.iter().all(|file| file.is_unreadable());
+        located.blind = located.files.iter().all(ListedFile::is_unreadable);
     }
     Some(located)
 }

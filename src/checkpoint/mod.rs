@@ -279,15 +279,14 @@ fn check_folder(dir: &Path) -> Result<()> {
 }
 
 fn no_weights(dir: &Path) -> Error {
+    let problem = "there are no weights in it; expected `model.safetensors`, `model.safetensors.index.json`, \
+                   `pytorch_model.bin` or `pytorch_model.bin.index.json`";
     let strays = locate::stray_shards(dir);
-    let mut problem = "there are no weights in it; expected `model.safetensors`, `model.safetensors.index.json`, \
-                       `pytorch_model.bin` or `pytorch_model.bin.index.json`"
-        .to_owned();
     if strays.is_empty() {
-        return refusal(dir, vec![problem], "the download may be incomplete");
+        return refusal(dir, vec![problem.to_owned()], "the download may be incomplete");
     }
     let strays: Vec<&str> = strays.iter().map(String::as_str).collect();
-    problem.push_str(&format!("; found {}", locate::quoted(&strays)));
+    let problem = format!("{problem}; found {}", locate::quoted(&strays));
     refusal(dir, vec![problem], "shards need their index file; download it as well")
 }
 

@@ -16,7 +16,9 @@ pub(super) fn read_numbers(file: &File, offset: u64, dtype: Dtype, out: &mut [f3
     if dtype == Dtype::F32 {
         read_exact_at(file, bytemuck::cast_slice_mut(out), offset)?;
         if cfg!(target_endian = "big") {
-            out.iter_mut().for_each(|number| *number = f32::from_bits(number.to_bits().swap_bytes()));
+            for number in out {
+                *number = f32::from_bits(number.to_bits().swap_bytes());
+            }
         }
         return Ok(());
     }
@@ -27,7 +29,9 @@ pub(super) fn read_numbers(file: &File, offset: u64, dtype: Dtype, out: &mut [f3
         read_exact_at(file, bytemuck::cast_slice_mut(narrow), position)?;
         position += 2 * narrow.len() as u64;
         if cfg!(target_endian = "big") {
-            narrow.iter_mut().for_each(|bits| *bits = bits.swap_bytes());
+            for bits in &mut *narrow {
+                *bits = bits.swap_bytes();
+            }
         }
         widen(narrow, dtype, wide);
     }

@@ -15,6 +15,8 @@ use super::header::{ListedTensor, Listing};
 const MAX_PICKLE: u64 = 256 << 20;
 
 type Archive = ZipArchive<BufReader<File>>;
+/// Names and values of the pickled dict, in file order.
+type StateDict = Vec<(String, Object)>;
 
 /// Lists the tensors of a file written by `torch.save`. `file` is the name used in problems.
 pub(super) fn list_torch(path: &Path, file: &str) -> Listing {
@@ -35,7 +37,7 @@ pub(super) fn list_torch(path: &Path, file: &str) -> Listing {
 }
 
 /// The archive, the folder of its entries and the state dict.
-fn open(path: &Path) -> Result<(Archive, String, Vec<(String, Object)>), String> {
+fn open(path: &Path) -> Result<(Archive, String, StateDict), String> {
     let file = File::open(path).map_err(|error| format!("cannot be read: {error}"))?;
     let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|error| {
         format!("is truncated or not a zip archive ({error}); expected what torch.save writes since PyTorch 1.6")
@@ -76,7 +78,7 @@ fn read_entry(archive: &mut Archive, name: &str) -> Result<Vec<u8>, String> {
 }
 
 /// The named values of the pickle; a dict with string keys.
-fn state_dict(pickle: &[u8]) -> Result<Vec<(String, Object)>, String> {
+fn state_dict(pickle: &[u8]) -> Result<StateDict, String> {
     let mut stack = Stack::empty();
     let parsed = stack.read_loop(&mut &*pickle).and_then(|()| stack.finalize());
     let object = parsed.map_err(|error| {

@@ -11,10 +11,11 @@ pub(super) const SPACE_SYMBOL: &str = "\u{2581}";
 #[derive(Clone, Debug)]
 pub(super) struct Normalizer {
     rules: Option<CharsMap>,
-    add_dummy_prefix: bool,
+    /// Where a space is added to every text.
+    dummy: Dummy,
     remove_extra_whitespaces: bool,
-    escape_whitespaces: bool,
-    whitespace_is_suffix: bool,
+    /// What a space becomes.
+    space: &'static str,
     /// User-defined pieces; they pass unchanged.
     protected: PieceTrie,
 }
@@ -28,22 +29,25 @@ impl Normalizer {
         let rules = spec.precompiled_charsmap.as_deref().filter(|blob| !blob.is_empty());
         Ok(Self {
             rules: rules.map(CharsMap::new).transpose()?,
-            add_dummy_prefix: spec.add_dummy_prefix(),
+            dummy: match (spec.add_dummy_prefix(), whitespace_is_suffix) {
+                (false, _) => Dummy::None,
+                (true, false) => Dummy::Prefix,
+                (true, true) => Dummy::Suffix,
+            },
             remove_extra_whitespaces: spec.remove_extra_whitespaces(),
-            escape_whitespaces: spec.escape_whitespaces(),
-            whitespace_is_suffix,
+            space: if spec.escape_whitespaces() { SPACE_SYMBOL } else { " " },
             protected,
         })
     }
 
     /// Whether a text gets a space that it does not have, which decoding takes away again.
     pub(super) fn adds_prefix(&self) -> bool {
-        self.add_dummy_prefix && !self.whitespace_is_suffix
+        self.dummy == Dummy::Prefix
     }
 
     /// The text that is cut into pieces.
     pub(super) fn normalize(&self, text: &str) -> String {
-        let space = if self.escape_whitespaces { SPACE_SYMBOL } else { " " };
+        let space = self.space;
         let mut rest = text;
         if self.remove_extra_whitespaces {
             while let Some((" ", length)) = self.prefix(rest) {
@@ -70,7 +74,7 @@ impl Normalizer {
         if self.remove_extra_whitespaces {
             normalized.truncate(normalized.trim_end_matches(space).len());
         }
-        if self.add_dummy_prefix && self.whitespace_is_suffix {
+        if self.dummy == Dummy::Suffix {
             normalized.push_str(space);
         }
         normalized
@@ -85,6 +89,14 @@ impl Normalizer {
         let rule = self.rules.as_ref().and_then(|rules| rules.longest(text));
         Some(rule.unwrap_or_else(|| (&text[..character.len_utf8()], character.len_utf8())))
     }
+}
+
+/// Where the space goes that a text does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Dummy {
+    None,
+    Prefix,
+    Suffix,
 }
 
 /// The `precompiled_charsmap`: length of a double-array trie, the trie, replacements that end in NUL.

@@ -2,7 +2,7 @@
 
 use std::{fs::File, path::Path};
 
-use polars::prelude::{AnyValue, DataFrame, ParquetReader, SerReader};
+use polars::prelude::{AnyValue, DataFrame, ParquetReader, PlSmallStr, SerReader};
 use serde_json::{Map, Value};
 
 use super::row::CATEGORY_KEYS;
@@ -22,12 +22,11 @@ pub(super) fn read_parquet(
         Error::corpus(format!("corpus `{}` is not a readable Parquet file: {error}", path.display()), "write it again")
     };
     let open = || File::open(path).map(ParquetReader::new).map_err(Error::io("open", path));
-    let columns =
-        columns(path, open()?.schema().map_err(broken)?.iter_names().map(|name| name.as_str()), category_key)?;
-    let groups: Vec<usize> =
-        open()?.get_metadata().map_err(broken)?.row_groups.iter().map(|group| group.num_rows()).collect();
+    let columns = columns(path, open()?.schema().map_err(broken)?.iter_names().map(PlSmallStr::as_str), category_key)?;
+    let metadata = open()?.get_metadata().map_err(broken)?.clone();
     let mut first = 0;
-    for rows in groups {
+    for group in &metadata.row_groups {
+        let rows = group.num_rows();
         let reader = open()?.with_columns(Some(columns.clone())).with_slice(Some((first, rows)));
         send_rows(&reader.finish().map_err(broken)?, &mut sink).map_err(|failure| match failure {
             RowFailure::Polars(error) => broken(error),

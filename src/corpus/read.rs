@@ -89,8 +89,10 @@ fn check(options: &CorpusOptions) -> Result<()> {
 
 /// Whether what was read is a corpus.
 fn verdict(corpus: Corpus, options: &CorpusOptions) -> Result<Corpus> {
-    let reasons = |skipped: &[Skipped]| -> String {
-        skipped.iter().map(|skipped| format!("\n  - {}: {}", skipped.place, skipped.reason)).collect()
+    let reasons = |skipped: &[Skipped]| {
+        let lines: Vec<_> =
+            skipped.iter().map(|skipped| format!("\n  - {}: {}", skipped.place, skipped.reason)).collect();
+        lines.concat()
     };
     if options.strict && !corpus.skipped.is_empty() {
         return Err(Error::corpus(
@@ -242,10 +244,10 @@ fn skip_byte_order_mark(reader: &mut impl BufRead) -> std::io::Result<()> {
 fn parse_line(bytes: &[u8]) -> Result<Value, String> {
     let text = std::str::from_utf8(bytes)
         .map_err(|error| format!("invalid UTF-8 at byte {} of the line", error.valid_up_to()))?;
-    serde_json::from_str(text).map_err(|error| format!("broken JSON: {}", without_line(&error)))
+    serde_json::from_str(text.trim_end()).map_err(|error| format!("broken JSON: {}", without_line(&error)))
 }
 
-/// serde_json counts lines within the text it is given, which is one line here.
+/// `serde_json` counts lines within the text it is given, which is one line here.
 fn without_line(error: &serde_json::Error) -> String {
     error.to_string().replace(" at line 1 column ", " at column ")
 }

@@ -31,38 +31,30 @@ impl Row {
             return Err(format!("{}; expected an object with `text` or `input_ids`", describe(&value)));
         };
         Ok(Self {
-            id: match object.get("id") {
-                Some(id) => scalar(id).ok_or_else(|| format!("`id` is {}; expected a string", describe(id)))?,
-                None => None,
-            },
+            id: object.get("id").map_or(Ok(None), scalar).map_err(|found| format!("`id` {found}"))?,
             category: category(&object, category_key)?,
             content: content(&mut object)?,
         })
     }
 }
 
-/// The text of a scalar: `Some(None)` for null and the empty string, `None` for lists and objects.
-fn scalar(value: &Value) -> Option<Option<String>> {
+/// The text of a scalar, `None` for null and the empty string; for lists and objects the error says what was found.
+fn scalar(value: &Value) -> Result<Option<String>, String> {
     match value {
-        Value::Null => Some(None),
-        Value::String(text) => Some(Some(text.clone()).filter(|text| !text.is_empty())),
-        Value::Number(number) => Some(Some(number.to_string())),
-        Value::Bool(truth) => Some(Some(truth.to_string())),
-        Value::Array(_) | Value::Object(_) => None,
+        Value::Null => Ok(None),
+        Value::String(text) => Ok(Some(text.clone()).filter(|text| !text.is_empty())),
+        Value::Number(number) => Ok(Some(number.to_string())),
+        Value::Bool(truth) => Ok(Some(truth.to_string())),
+        Value::Array(_) | Value::Object(_) => Err(format!("is {}; expected a string", describe(value))),
     }
 }
 
 /// A key that was asked for must hold a scalar; among the default keys one that does not names no category.
 fn category(object: &Map<String, Value>, key: Option<&str>) -> Result<Option<String>, String> {
     let Some(key) = key else {
-        return Ok(CATEGORY_KEYS.iter().find_map(|key| object.get(*key).and_then(scalar).flatten()));
+        return Ok(CATEGORY_KEYS.iter().find_map(|key| scalar(object.get(*key)?).ok().flatten()));
     };
-    match object.get(key) {
-        Some(value) => {
-            scalar(value).ok_or_else(|| format!("category `{key}` is {}; expected a string", describe(value)))
-        }
-        None => Ok(None),
-    }
+    object.get(key).map_or(Ok(None), scalar).map_err(|found| format!("category `{key}` {found}"))
 }
 
 fn content(object: &mut Map<String, Value>) -> Result<Content, String> {

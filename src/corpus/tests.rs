@@ -3,6 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    slice,
 };
 
 use super::{Corpus, CorpusOptions, Sequence, Tokenizer};
@@ -90,7 +91,7 @@ fn long_documents_are_cut_and_every_piece_gets_its_bos() {
     let text = "one two three four five six seven eight nine ten";
     let ids = tokenizer.encode(text).unwrap();
     let (_dir, path) = file("a.txt", text);
-    let corpus = Corpus::read(&options(&[path.clone()]), Some(&tokenizer)).unwrap();
+    let corpus = Corpus::read(&options(slice::from_ref(&path)), Some(&tokenizer)).unwrap();
     // Seven ids beside the BOS fit into a context of eight.
     let pieces: Vec<Vec<u32>> = ids.chunks(7).map(|chunk| [&[0], chunk].concat()).collect();
     assert!(pieces.len() > 1);
@@ -98,7 +99,7 @@ fn long_documents_are_cut_and_every_piece_gets_its_bos() {
     assert!(corpus.sequences.iter().all(|s| !s.truncated && s.document == path.display().to_string()));
     assert_eq!((corpus.documents(), corpus.tokens()), (1, (ids.len() + pieces.len()) as u64));
 
-    let truncate = CorpusOptions { truncate: true, ..options(&[path.clone()]) };
+    let truncate = CorpusOptions { truncate: true, ..options(slice::from_ref(&path)) };
     let corpus = Corpus::read(&truncate, Some(&tokenizer)).unwrap();
     assert_eq!(corpus.sequences.len(), 1);
     assert!(corpus.sequences[0].truncated && corpus.sequences[0].token_ids == pieces[0]);
@@ -111,7 +112,7 @@ fn long_documents_are_cut_and_every_piece_gets_its_bos() {
 
 #[test]
 fn the_first_sequences_are_taken_and_the_rest_counted() {
-    let rows: String = (1..=5).map(|id| format!("{{\"input_ids\": [{id}]}}\n")).collect();
+    let rows: String = [1, 2, 3, 4, 5].map(|id| format!("{{\"input_ids\": [{id}]}}\n")).concat();
     let (_dir, path) = file("a.jsonl", rows);
     let limited = CorpusOptions { max_sequences: Some(3), ..options(&[path]) };
     let corpus = Corpus::read(&limited, None).unwrap();
@@ -223,11 +224,11 @@ fn folder_names_are_categories_of_rows_that_name_none() {
     fs::write(dir.path().join("notes.csv"), "a").unwrap();
     let folder = dir.path().to_path_buf();
     let of = |corpus: Corpus| corpus.sequences.into_iter().map(|s| s.category).collect::<Vec<_>>();
-    let corpus = Corpus::read(&options(&[folder.clone()]), Some(&tokenizer())).unwrap();
+    let corpus = Corpus::read(&options(slice::from_ref(&folder)), Some(&tokenizer())).unwrap();
     assert_eq!(corpus.skipped.len(), 1);
     assert!(corpus.skipped[0].place.ends_with("notes.csv"));
     assert_eq!(of(corpus), [Some("poems.jsonl".into()), Some("de".into()), Some("prose".into())]);
-    let keyed = CorpusOptions { category_key: Some("mood".into()), ..options(&[folder.clone()]) };
+    let keyed = CorpusOptions { category_key: Some("mood".into()), ..options(slice::from_ref(&folder)) };
     assert_eq!(of(Corpus::read(&keyed, Some(&tokenizer())).unwrap()), [None, None, Some("prose".into())]);
     // A file that was given itself names no category by its name; a folder whose name ends in .jsonl is a folder.
     let given = options(&[folder.join("prose.txt"), folder.join("poems.jsonl")]);
@@ -280,10 +281,10 @@ fn damaged_containers_are_errors() {
 fn options_without_room_are_refused() {
     let (_dir, path) = file("a.jsonl", r#"{"input_ids": [1]}"#);
     for bad in [
-        CorpusOptions { context: 1, ..options(&[path.clone()]) },
-        CorpusOptions { context: 0, bos: None, ..options(&[path.clone()]) },
-        CorpusOptions { max_sequences: Some(0), ..options(&[path.clone()]) },
-        CorpusOptions { bos: Some(4096), ..options(&[path.clone()]) },
+        CorpusOptions { context: 1, ..options(slice::from_ref(&path)) },
+        CorpusOptions { context: 0, bos: None, ..options(slice::from_ref(&path)) },
+        CorpusOptions { max_sequences: Some(0), ..options(slice::from_ref(&path)) },
+        CorpusOptions { bos: Some(4096), ..options(slice::from_ref(&path)) },
     ] {
         assert!(matches!(Corpus::read(&bad, None), Err(Error::Usage { .. })), "{bad:?}");
     }

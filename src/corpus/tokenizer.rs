@@ -83,7 +83,7 @@ impl Tokenizer {
         )))
     }
 
-    /// Ids of a text, without BOS or EOS. A literal "</s>" or "<pad>" is text to `spiece.model`, as in SentencePiece;
+    /// Ids of a text, without BOS or EOS. A literal `</s>` or `<pad>` is text to `spiece.model`, as in SentencePiece;
     /// to `tokenizer.json` it is the special token.
     ///
     /// # Errors
@@ -101,7 +101,7 @@ impl Tokenizer {
         }
     }
 
-    /// The piece of an id as it is stored, such as "▁the" or "<0x0A>"; `None` beyond the vocabulary.
+    /// The piece of an id as it is stored, such as `▁the` or `<0x0A>`; `None` beyond the vocabulary.
     pub fn piece(&self, id: u32) -> Option<String> {
         match &self.engine {
             Engine::SentencePiece(model) => model.piece(id).map(str::to_owned),
