@@ -56,7 +56,9 @@ fn fit(q: &[f64], k: usize) -> Vec<f64> {
         }
         weight = (0..q.len()).map(|e| q[e] * normalizer / rest[e]).collect();
         let mean = weight.iter().sum::<f64>() / weight.len() as f64;
-        weight.iter_mut().for_each(|weight| *weight /= mean);
+        for weight in &mut weight {
+            *weight /= mean;
+        }
     }
     weight
 }

@@ -54,6 +54,14 @@ pub(super) struct Sums {
 }
 
 impl Sums {
+    /// Adds a cell with `n` assignments and the sum over experts of f.
+    #[inline]
+    pub(super) fn add(&mut self, n: u32, joint: f64, f: &NLogN) {
+        self.assignments += u64::from(n);
+        self.cells += f.of(n);
+        self.joint += joint;
+    }
+
     /// H(E|X) in bits; 0 without assignments.
     pub(super) fn conditional_entropy(&self) -> f64 {
         if self.assignments == 0 { 0.0 } else { (self.cells - self.joint) / self.assignments as f64 }
@@ -86,9 +94,7 @@ impl Jackknife {
         let mut own = vec![0; data.experts];
         for rows in cells.iter() {
             let n = tally(data, view, rows, &mut total);
-            result.total.assignments += u64::from(n);
-            result.total.cells += f.of(n);
-            result.total.joint += total.iter().map(|n| f.of(*n)).sum::<f64>();
+            result.total.add(n, total.iter().map(|n| f.of(*n)).sum(), f);
             for run in rows.chunk_by(|a, b| data.document[*a as usize] == data.document[*b as usize]) {
                 let m = tally(data, view, run, &mut own);
                 let removed = &mut result.removed[data.document[run[0] as usize] as usize];
@@ -120,50 +126,67 @@ fn tally(data: &Occurrences, view: View, rows: &[u32], counts: &mut [u32]) -> u3
     n
 }
 
-/// The sums of a table whose cells are filled from `shuffled` patterns in cell order.
-pub(super) fn sums(
+/// One cell of a table, in both views.
+pub(super) struct Cell<'a> {
+    /// Occurrences.
+    pub(super) occurrences: usize,
+    /// Assignments by view.
+    pub(super) assignments: [u32; 2],
+    /// Largest expert count by view.
+    pub(super) largest: [u32; 2],
+    /// Expert counts by view, `[experts][2]`.
+    pub(super) counts: &'a [[u32; 2]],
+}
+
+/// The sums of a table whose cells are filled from `shuffled` patterns in cell order, both views in one pass. With
+/// `VISIT`, every cell is handed to `visit`; without, cells with one occurrence take a shortcut.
+pub(super) fn scan<const VISIT: bool>(
     patterns: &Patterns,
-    view: View,
     shuffled: &[u32],
     start: &[u32],
     f: &NLogN,
     experts: usize,
-) -> Sums {
-    let mut counts = vec![0_u32; experts];
-    let mut sums = Sums::default();
+    mut visit: impl FnMut(&Cell),
+) -> [Sums; 2] {
+    let mut counts = vec![[0_u32; 2]; experts];
+    let mut sums = [Sums::default(); 2];
     for bounds in start.windows(2) {
-        let cell = &shuffled[bounds[0] as usize..bounds[1] as usize];
-        let (mut n, mut joint) = (0, 0.0);
-        if let [pattern] = cell {
-            n = patterns.experts(view, *pattern).len() as u32;
-        } else {
-            for &pattern in cell {
-                for &expert in patterns.experts(view, pattern) {
-                    let count = &mut counts[usize::from(expert)];
-                    joint += f.step(*count);
-                    *count += 1;
-                    n += 1;
-                }
+        let rows = &shuffled[bounds[0] as usize..bounds[1] as usize];
+        if let (false, [pattern]) = (VISIT, rows) {
+            for view in View::ALL {
+                sums[view as usize].add(patterns.experts(view, *pattern).len() as u32, 0.0, f);
             }
-            clear(&mut counts, patterns, view, cell);
+            continue;
         }
-        sums.assignments += u64::from(n);
-        sums.cells += f.of(n);
-        sums.joint += joint;
+        let (mut assignments, mut largest, mut joint) = ([0; 2], [0; 2], [0.0; 2]);
+        for &(expert, kept) in rows.iter().flat_map(|pattern| patterns.choices(*pattern)) {
+            let count = &mut counts[usize::from(expert)];
+            for view in 0..=usize::from(kept) {
+                joint[view] += f.step(count[view]);
+                count[view] += 1;
+                assignments[view] += 1;
+                largest[view] = largest[view].max(count[view]);
+            }
+        }
+        if VISIT {
+            visit(&Cell { occurrences: rows.len(), assignments, largest, counts: &counts });
+        }
+        for view in 0..2 {
+            sums[view].add(assignments[view], joint[view], f);
+        }
+        clear(&mut counts, patterns, rows);
     }
     sums
 }
 
 /// Sets the counts that a cell touched back to 0.
-fn clear(counts: &mut [u32], patterns: &Patterns, view: View, cell: &[u32]) {
-    if cell.len() >= counts.len() {
-        counts.fill(0);
+fn clear(counts: &mut [[u32; 2]], patterns: &Patterns, rows: &[u32]) {
+    if rows.len() >= counts.len() {
+        counts.fill([0; 2]);
         return;
     }
-    for &pattern in cell {
-        for &expert in patterns.experts(view, pattern) {
-            counts[usize::from(expert)] = 0;
-        }
+    for (expert, _) in rows.iter().flat_map(|pattern| patterns.choices(*pattern)) {
+        counts[usize::from(*expert)] = [0; 2];
     }
 }
 

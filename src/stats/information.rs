@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::{
     cells::Cells,
-    entropy::{Jackknife, NORMAL_95, Sums, choice_entropy, jackknife_error, sums},
+    entropy::{Jackknife, NORMAL_95, Sums, choice_entropy, jackknife_error, scan},
     finding::{Finding, finite},
     label_null::label_information,
     occurrences::NONE,
@@ -60,31 +60,36 @@ impl Strata {
         })
     }
 
+    /// The finer tables.
+    fn tables(&self) -> Vec<(&'static str, &Cells)> {
+        self.finer.iter().map(|(name, cells)| (*name, cells)).collect()
+    }
+
     /// The sums of every finer table, both views, from shuffled patterns.
     pub(super) fn sums(&self, study: &Study, shuffled: &[u32]) -> Vec<[Sums; 2]> {
-        let of = |view, cells: &Cells| {
-            sums(&study.data.patterns, view, shuffled, &cells.start, &study.f, study.data.experts)
+        let of = |cells: &Cells| {
+            scan::<false>(&study.data.patterns, shuffled, &cells.start, &study.f, study.data.experts, |_| ())
         };
-        self.finer.iter().map(|(_, cells)| View::ALL.map(|view| of(view, cells))).collect()
+        self.finer.iter().map(|(_, cells)| of(cells)).collect()
     }
 }
 
-/// The strata of the plain shuffle over all occurrences: tables by token, position and document.
+/// The strata of the plain shuffle over all occurrences, with the table by document. The tables by token and position
+/// are those of the study.
 pub(super) fn plain_strata(study: &Study) -> Strata {
-    let data = &study.data;
-    let variables: [(_, &[u32]); 3] =
-        [("token", &data.token), ("position", &data.position), ("document", &data.document)];
-    Strata::over_all(Purpose::Shuffle, (0..data.len() as u32).collect(), &variables)
+    let rows = (0..study.data.len() as u32).collect();
+    Strata::over_all(Purpose::Shuffle, rows, &[("document", &study.data.document)])
 }
 
 /// `mutual_information`: rows for token, position, previous token, document and category, both views.
 pub(super) fn mutual_information(study: &Study, plain: &Strata, permuted: &[Vec<[Sums; 2]>]) -> Vec<Finding> {
     let data = &study.data;
-    let mut findings = answers(study, "mutual_information", plain, permuted);
+    let tables = [("token", &study.by_token), ("position", &study.by_position), ("document", &plain.finer[0].1)];
+    let mut findings = answers(study, "mutual_information", plain, &tables, permuted);
     let previous: [(_, &[u32]); 1] = [("previous_token", &data.previous)];
     let strata = Strata::over_all(Purpose::ShufflePrevious, with(&data.previous), &previous);
     let permuted = strata.shuffles(study, |shuffled| strata.sums(study, shuffled));
-    findings.extend(answers(study, "mutual_information", &strata, &permuted));
+    findings.extend(answers(study, "mutual_information", &strata, &strata.tables(), &permuted));
     let category: [(_, &[u32]); 1] = [("category", &data.category)];
     let strata = Strata::over_all(Purpose::Labels, with(&data.category), &category);
     findings.extend(category_answers(study, "mutual_information", &strata));
@@ -108,7 +113,9 @@ pub(super) fn conditional_mutual_information(study: &Study) -> Vec<Finding> {
     let strata = Strata::within_token(study, Purpose::WithinTokenCategory, &labelled, &category);
     findings.extend(category_answers(study, name, &strata));
     let permuted = strata.shuffles(study, |shuffled| strata.sums(study, shuffled));
-    findings.extend(answers(study, name, &strata, &permuted).into_iter().map(|row| row.variant(WITHIN_TOKEN)));
+    findings.extend(
+        answers(study, name, &strata, &strata.tables(), &permuted).into_iter().map(|row| row.variant(WITHIN_TOKEN)),
+    );
     in_view_order(findings)
 }
 
@@ -121,7 +128,7 @@ fn within_token_answers(
 ) -> Vec<Finding> {
     let strata = Strata::within_token(study, purpose, rows, contexts);
     let permuted = strata.shuffles(study, |shuffled| strata.sums(study, shuffled));
-    answers(study, statistic, &strata, &permuted)
+    answers(study, statistic, &strata, &strata.tables(), &permuted)
 }
 
 /// The rows that have a value.
@@ -136,14 +143,19 @@ fn in_view_order(mut findings: Vec<Finding>) -> Vec<Finding> {
 }
 
 /// One finding per finer table and view, against the shuffle of the strata.
-fn answers(study: &Study, statistic: &'static str, strata: &Strata, permuted: &[Vec<[Sums; 2]>]) -> Vec<Finding> {
-    let tasks: Vec<(usize, View)> =
-        (0..strata.finer.len()).flat_map(|table| View::ALL.map(|view| (table, view))).collect();
+fn answers(
+    study: &Study,
+    statistic: &'static str,
+    strata: &Strata,
+    tables: &[(&'static str, &Cells)],
+    permuted: &[Vec<[Sums; 2]>],
+) -> Vec<Finding> {
+    let tasks: Vec<(usize, View)> = (0..tables.len()).flat_map(|table| View::ALL.map(|view| (table, view))).collect();
     let known = View::ALL.map(|view| Jackknife::count(&study.data, &strata.known, view, &study.f));
     tasks
         .into_par_iter()
         .map(|(table, view)| {
-            let (variable, cells) = &strata.finer[table];
+            let (variable, cells) = tables[table];
             let question = Question { study, statistic, strata, variable, view, known: &known[view as usize] };
             let entropies: Vec<f64> =
                 permuted.iter().map(|sums| sums[table][view as usize].conditional_entropy()).collect();
@@ -202,11 +214,11 @@ impl Question<'_> {
 
     /// Distinct documents of the rows, ascending.
     fn documents(&self) -> Vec<usize> {
-        let mut documents: Vec<usize> =
-            self.strata.known.rows.iter().map(|row| self.study.data.document[*row as usize] as usize).collect();
-        documents.sort_unstable();
-        documents.dedup();
-        documents
+        let mut seen = vec![false; self.study.data.documents()];
+        for row in &self.strata.known.rows {
+            seen[self.study.data.document[*row as usize] as usize] = true;
+        }
+        (0..seen.len()).filter(|document| seen[*document]).collect()
     }
 
     fn reason_to_withhold(&self) -> Option<String> {

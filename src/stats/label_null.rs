@@ -20,6 +20,8 @@ pub(super) fn label_information(study: &Study, known: &Cells) -> Vec<[Sums; 2]> 
 
 /// Expert counts by (known cell, document): what moves as one when a document gets another label.
 struct Runs {
+    /// Cells with a single document, to which no permutation makes a difference.
+    constant: Sums,
     cell_start: Vec<u32>,
     document: Vec<u32>,
     entry_start: Vec<u32>,
@@ -29,7 +31,13 @@ struct Runs {
 impl Runs {
     fn new(study: &Study, known: &Cells, view: View) -> Self {
         let data = &study.data;
-        let mut runs = Self { cell_start: vec![0], document: Vec::new(), entry_start: vec![0], entry: Vec::new() };
+        let mut runs = Self {
+            constant: Sums::default(),
+            cell_start: vec![0],
+            document: Vec::new(),
+            entry_start: vec![0],
+            entry: Vec::new(),
+        };
         let mut counts = vec![0_u32; data.experts];
         for rows in known.iter() {
             for run in rows.chunk_by(|a, b| data.document[*a as usize] == data.document[*b as usize]) {
@@ -45,9 +53,25 @@ impl Runs {
                 runs.document.push(data.document[run[0] as usize]);
                 runs.entry_start.push(runs.entry.len() as u32);
             }
-            runs.cell_start.push(runs.document.len() as u32);
+            runs.close_cell(&study.f);
         }
         runs
+    }
+
+    /// Ends a cell; one with a single document is counted and taken out at once.
+    fn close_cell(&mut self, f: &NLogN) {
+        let first = self.cell_start.last().copied().unwrap_or_default() as usize;
+        if self.document.len() == first + 1 {
+            let entries = self.entries(first);
+            let n = entries.iter().map(|(_, count)| count).sum();
+            let joint = entries.iter().map(|(_, count)| f.of(*count)).sum();
+            self.constant.add(n, joint, f);
+            self.document.pop();
+            self.entry_start.pop();
+            self.entry.truncate(self.entry_start.last().copied().unwrap_or_default() as usize);
+        } else {
+            self.cell_start.push(self.document.len() as u32);
+        }
     }
 
     fn entries(&self, run: usize) -> &[(u16, u32)] {
@@ -57,7 +81,7 @@ impl Runs {
     fn sums(&self, label: &[u32], labels: usize, experts: usize, f: &NLogN) -> Sums {
         let mut total = vec![0_u32; labels];
         let mut counts = vec![0_u32; labels * experts];
-        let mut sums = Sums::default();
+        let mut sums = self.constant;
         for bounds in self.cell_start.windows(2) {
             let runs = bounds[0] as usize..bounds[1] as usize;
             let (mut cells, mut joint) = (0.0, 0.0);

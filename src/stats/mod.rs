@@ -7,6 +7,8 @@
 //! numbers for any number of threads, because work is divided into independent permutations, resamples and tables that
 //! are collected in order, never by thread.
 
+#![allow(clippy::doc_markdown, reason = "the documentation is full of formulae, which backticks would break up")]
+
 mod catalog;
 mod category;
 mod cells;

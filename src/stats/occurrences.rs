@@ -19,6 +19,7 @@ pub(super) const NONE: u32 = u32::MAX;
 pub(super) struct Patterns {
     experts: [Vec<ExpertId>; 2],
     start: [Vec<u32>; 2],
+    choice: Vec<(ExpertId, bool)>,
     top_k: usize,
 }
 
@@ -35,15 +36,22 @@ impl Patterns {
         &self.experts[view as usize][start[pattern as usize] as usize..start[pattern as usize + 1] as usize]
     }
 
+    /// The experts of a pattern with their kept flags, first choice first.
+    #[inline]
+    pub(super) fn choices(&self, pattern: u32) -> &[(ExpertId, bool)] {
+        &self.choice[pattern as usize * self.top_k..(pattern as usize + 1) * self.top_k]
+    }
+
     /// The first choice of a pattern.
     #[inline]
     pub(super) fn first(&self, pattern: u32) -> ExpertId {
-        self.experts[0][pattern as usize * self.top_k]
+        self.choice[pattern as usize * self.top_k].0
     }
 
-    fn push(&mut self, choices: &[ExpertId], kept: &[bool]) {
-        self.experts[0].extend_from_slice(choices);
-        self.experts[1].extend(choices.iter().zip(kept).filter(|(_, kept)| **kept).map(|(expert, _)| *expert));
+    fn push(&mut self, choices: &[(ExpertId, bool)]) {
+        self.choice.extend_from_slice(choices);
+        self.experts[0].extend(choices.iter().map(|(expert, _)| *expert));
+        self.experts[1].extend(choices.iter().filter(|(_, kept)| *kept).map(|(expert, _)| *expert));
         for view in 0..2 {
             self.start[view].push(self.experts[view].len() as u32);
         }
@@ -204,7 +212,7 @@ fn patterns(trace: &LayerTrace, order: &[u32]) -> (Patterns, Vec<u32>) {
             known.get(&vector).copied().unwrap_or_else(|| {
                 let next = known.len() as u32;
                 known.insert(vector.clone(), next);
-                patterns.push(choices, kept);
+                patterns.push(&vector);
                 next
             })
         })

@@ -3,14 +3,12 @@
 
 use super::{
     cells::Cells,
-    entropy::Sums,
+    entropy::{Cell, Sums, scan},
     information::Strata,
-    share::frequent,
     spread::std_of_counts,
     study::Study,
     vocabulary::{Concentration, VocabularySums},
 };
-use crate::routing::View;
 
 /// What one shuffle yields.
 pub(super) struct Shuffled {
@@ -24,54 +22,33 @@ pub(super) struct Shuffled {
 
 /// Shuffles the whole layer, once per permutation.
 pub(super) fn shuffles(study: &Study, strata: &Strata) -> Vec<Shuffled> {
-    let tables = [&study.by_token, &study.by_position];
-    let keys = tables.map(|cells| frequent(study, cells));
     strata.shuffles(study, |shuffled| {
-        let spread = [0, 1].map(|table| {
-            View::ALL.map(|view| {
-                let cells = tables[table];
-                keys[table]
-                    .iter()
-                    .map(|cell| std_of_counts(cell_counts(study, view, shuffled, cells, *cell).iter()))
-                    .collect()
-            })
+        let mut spread = [[Vec::new(), Vec::new()], [Vec::new(), Vec::new()]];
+        let mut vocabulary = [VocabularySums::default(); 2];
+        let scan = |cells: &Cells, visit: &mut dyn FnMut(&Cell)| {
+            scan::<true>(&study.data.patterns, shuffled, &cells.start, &study.f, study.data.experts, visit)
+        };
+        let by_token = scan(&study.by_token, &mut |cell| {
+            let frequent = spreads(study, cell, &mut spread[0]);
+            for (view, sums) in vocabulary.iter_mut().enumerate() {
+                sums.add(cell.largest[view], cell.assignments[view], frequent);
+            }
         });
-        Shuffled {
-            sums: strata.sums(study, shuffled),
-            spread,
-            vocabulary: View::ALL.map(|view| vocabulary(study, view, shuffled)),
-        }
+        let by_position = scan(&study.by_position, &mut |cell| {
+            spreads(study, cell, &mut spread[1]);
+        });
+        let sums = [by_token, by_position].into_iter().chain(strata.sums(study, shuffled)).collect();
+        Shuffled { sums, spread, vocabulary: vocabulary.map(|sums| sums.concentration()) }
     })
 }
 
-/// Expert counts of one cell filled from shuffled patterns.
-fn cell_counts(study: &Study, view: View, shuffled: &[u32], cells: &Cells, cell: usize) -> Vec<u32> {
-    let mut counts = vec![0; study.data.experts];
-    for pattern in &shuffled[cells.start[cell] as usize..cells.start[cell + 1] as usize] {
-        for expert in study.data.patterns.experts(view, *pattern) {
-            counts[usize::from(*expert)] += 1;
+/// Adds the spread of a cell in both views if it is frequent; returns whether it is.
+fn spreads(study: &Study, cell: &Cell, spread: &mut [Vec<f64>; 2]) -> bool {
+    let frequent = cell.occurrences >= study.settings.minimum_occurrences;
+    if frequent {
+        for (view, values) in spread.iter_mut().enumerate() {
+            values.push(std_of_counts(cell.counts.iter().map(|count| count[view])));
         }
     }
-    counts
-}
-
-/// Vocabulary specialization with the tokens' choice vectors taken from `shuffled`.
-fn vocabulary(study: &Study, view: View, shuffled: &[u32]) -> Concentration {
-    let mut sums = VocabularySums::default();
-    let mut counts = vec![0_u32; study.data.experts];
-    for bounds in study.by_token.start.windows(2) {
-        let cell = &shuffled[bounds[0] as usize..bounds[1] as usize];
-        let (mut n, mut largest) = (0, 0);
-        for expert in cell.iter().flat_map(|pattern| study.data.patterns.experts(view, *pattern)) {
-            let count = &mut counts[usize::from(*expert)];
-            *count += 1;
-            largest = largest.max(*count);
-            n += 1;
-        }
-        for expert in cell.iter().flat_map(|pattern| study.data.patterns.experts(view, *pattern)) {
-            counts[usize::from(*expert)] = 0;
-        }
-        sums.add(largest, n, cell.len() >= study.settings.minimum_occurrences);
-    }
-    sums.concentration()
+    frequent
 }

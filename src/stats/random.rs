@@ -52,10 +52,10 @@ impl Stream {
     ///
     /// `bound` must not be 0.
     pub(super) fn below(&mut self, bound: u32) -> u32 {
-        let reject_below = bound.wrapping_neg() % bound;
         loop {
             let product = (self.0.next_u64() >> 32) * u64::from(bound);
-            if product as u32 >= reject_below {
+            let low = product as u32;
+            if low >= bound || low >= bound.wrapping_neg() % bound {
                 return (product >> 32) as u32;
             }
         }

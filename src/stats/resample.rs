@@ -82,8 +82,11 @@ impl Resamples {
     /// Adds weight x count of a document to integer sums. [`super::study::Study::new`] has made sure that they fit.
     #[inline]
     pub(super) fn add(&self, document: usize, count: u32, sums: &mut [u32]) {
-        for (sum, weight) in sums.iter_mut().zip(self.of(document)) {
-            *sum += count * u32::from(*weight);
+        let weights = self.of(document);
+        if count == 1 {
+            sums.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += u32::from(*weight));
+        } else {
+            sums.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += count * u32::from(*weight));
         }
     }
 

@@ -1,7 +1,9 @@
 //! All statistics of one layer (part A of the documentation: context-independent specialization).
 
 use super::{
-    Finding, StatisticTable, Tables, category, coactivation, information, load, plain,
+    Finding, StatisticTable, Tables, category,
+    cells::Cells,
+    coactivation, information, load, plain,
     plain::Shuffled,
     predictability, repetition, router,
     settings::Settings,
@@ -112,18 +114,34 @@ fn share_tables(study: &Study, permuted: &[Shuffled], progress: &dyn Fn(&'static
     progress("expert shares");
     let names = ["expert_share", "routing_std", "routing_std_corrected"];
     let mut tables = names.map(StatisticTable::new);
+    let groups = View::ALL.map(|view| -> Vec<Shares> {
+        study.groups().iter().map(|group| share::group_shares(study, view, group)).collect()
+    });
+    let overall = [groups[0][0].share(), groups[1][0].share()];
+    let mut positions = key_rows(study, "position", &study.by_position, &overall);
+    let mut tokens = key_rows(study, "token", &study.by_token, &overall);
     for view in View::ALL {
-        let groups: Vec<Shares> = study.groups().iter().map(|group| share::group_shares(study, view, group)).collect();
-        let overall = groups[0].share();
-        let mut rows = ShareRows { study, view, overall: &overall, tables: &mut tables };
-        for shares in &groups {
-            rows.tables[0].rows.extend(share::expert_share(study, view, shares, &overall));
-        }
-        rows.categories(&groups[1..]);
-        rows.keys("position", permuted);
-        rows.keys("token", permuted);
+        let mut rows = ShareRows { study, view, overall: &overall[view as usize], tables: &mut tables };
+        rows.groups(&groups[view as usize]);
+        rows.keys("position", &study.by_position, std::mem::take(&mut positions[view as usize]), permuted);
+        rows.keys("token", &study.by_token, std::mem::take(&mut tokens[view as usize]), permuted);
     }
     tables.into()
+}
+
+/// The share rows and the spread of one key.
+type KeyRows = (Vec<Finding>, Spread);
+
+/// The rows of every frequent key, by view.
+fn key_rows(study: &Study, variable: &'static str, cells: &Cells, overall: &[Vec<f64>; 2]) -> [Vec<KeyRows>; 2] {
+    let rows = share::map_cells(study, variable, cells, |shares| {
+        View::ALL.map(|view| {
+            let shares = &shares[view as usize];
+            (share::expert_share(study, view, shares, &overall[view as usize]), Spread::new(study, shares))
+        })
+    });
+    let (chosen, kept) = rows.into_iter().map(|[chosen, kept]| (chosen, kept)).unzip();
+    [chosen, kept]
 }
 
 /// Where the rows about shares of one view go.
@@ -135,26 +153,28 @@ struct ShareRows<'a> {
 }
 
 impl ShareRows<'_> {
-    fn categories(&mut self, groups: &[Shares]) {
+    /// Over all and by category.
+    fn groups(&mut self, groups: &[Shares]) {
         let (study, view) = (self.study, self.view);
-        let spreads: Vec<Spread> = groups.iter().map(|shares| Spread::new(study, shares)).collect();
+        for shares in groups {
+            self.tables[0].rows.extend(share::expert_share(study, view, shares, self.overall));
+        }
+        let categories = &groups[1..];
+        let spreads: Vec<Spread> = categories.iter().map(|shares| Spread::new(study, shares)).collect();
         let permuted: Vec<Vec<f64>> = label_permuted_counts(study, view)
             .iter()
-            .map(|table| groups.iter().map(|shares| spread_of_category(table, shares)).collect())
+            .map(|table| categories.iter().map(|shares| spread_of_category(table, shares)).collect())
             .collect();
         let permuted: Vec<&[f64]> = permuted.iter().map(Vec::as_slice).collect();
         self.spreads(&spreads, &permuted, LABELS);
     }
 
-    fn keys(&mut self, variable: &'static str, permuted: &[Shuffled]) {
+    /// By position or token id, and the mean over these.
+    fn keys(&mut self, variable: &'static str, cells: &Cells, rows: Vec<KeyRows>, permuted: &[Shuffled]) {
         let (study, view) = (self.study, self.view);
-        let index = usize::from(variable == "position");
-        let cells = [&study.by_token, &study.by_position][index];
-        let rows = share::map_cells(study, view, variable, cells, |shares| {
-            (share::expert_share(study, view, &shares, self.overall), Spread::new(study, &shares))
-        });
         let (shares, spreads): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
         self.tables[0].rows.extend(shares.into_iter().flatten());
+        let index = usize::from(variable == "position");
         let permuted: Vec<&[f64]> =
             permuted.iter().map(|shuffled| shuffled.spread[index][view as usize].as_slice()).collect();
         let keys = Keys { variable, spreads: &spreads, withheld: cells.len() - spreads.len() };
@@ -181,8 +201,7 @@ fn label_permuted_counts(study: &Study, view: View) -> Vec<Vec<Vec<u64>>> {
 
 fn spread_of_category(table: &[Vec<u64>], shares: &Shares) -> f64 {
     let share::Key::Category(category) = shares.key else { return f64::NAN };
-    let counts: Vec<u32> = table[category].iter().map(|count| *count as u32).collect();
-    spread::std_of_counts(counts.iter())
+    spread::std_of_counts(table[category].iter().map(|count| *count as u32))
 }
 
 /// `domain_specialization`, `cramers_v` and `jensen_shannon`.

@@ -96,43 +96,78 @@ pub(super) fn frequent(study: &Study, cells: &Cells) -> Vec<usize> {
     (0..cells.len()).filter(|cell| cells.cell(*cell).len() >= study.settings.minimum_occurrences).collect()
 }
 
-/// What `f` makes of the shares of every frequent cell of `variable`, in the order of the cells.
+/// What `f` makes of the shares (chosen, kept) of every frequent cell of `variable`, in the order of the cells.
 pub(super) fn map_cells<T: Send>(
     study: &Study,
-    view: View,
     variable: &'static str,
     cells: &Cells,
-    f: impl Fn(Shares) -> T + Sync,
+    f: impl Fn([Shares; 2]) -> T + Sync,
 ) -> Vec<T> {
     let shares = |cell: usize| {
         let rows = cells.cell(cell);
-        cell_shares(study, view, key_of(study, variable, rows[0] as usize), rows)
+        cell_shares(study, key_of(study, variable, rows[0] as usize), rows)
     };
     frequent(study, cells).into_par_iter().map(|cell| f(shares(cell))).collect()
 }
 
-/// The shares of one cell by token or position; its rows are sorted by document.
-fn cell_shares(study: &Study, view: View, key: Key, rows: &[u32]) -> Shares {
+/// The shares of one cell by token or position, both views; its rows are sorted by document. Kept counts are the chosen
+/// ones less the dropped ones, which are few.
+fn cell_shares(study: &Study, key: Key, rows: &[u32]) -> [Shares; 2] {
     let data = &study.data;
     let runs = || rows.chunk_by(|a, b| data.document[*a as usize] == data.document[*b as usize]);
     let documents = runs().count();
-    let enough = study.resamples.enough(documents);
-    let mut count = vec![0_u64; data.experts];
-    let mut resampled = vec![vec![0; study.resamples.len()]; if enough { data.experts } else { 0 }];
-    let mut own = vec![0_u32; data.experts];
+    let resamples = if study.resamples.enough(documents) { study.resamples.len() } else { 0 };
+    let mut chosen = Tally::new(data.experts, resamples);
+    let mut dropped = Tally::new(data.experts, resamples);
     for run in runs() {
-        for expert in run.iter().flat_map(|row| data.choices(view, *row as usize)) {
-            own[usize::from(*expert)] += 1;
+        for (expert, kept) in run.iter().flat_map(|row| data.patterns.choices(data.pattern[*row as usize])) {
+            chosen.own[usize::from(*expert)] += 1;
+            dropped.own[usize::from(*expert)] += u32::from(!kept);
         }
-        for expert in 0..data.experts {
-            let m = std::mem::take(&mut own[expert]);
-            count[expert] += u64::from(m);
-            if enough && m > 0 {
-                study.resamples.add(data.document[run[0] as usize] as usize, m, &mut resampled[expert]);
+        let document = data.document[run[0] as usize] as usize;
+        chosen.close_document(study, document);
+        dropped.close_document(study, document);
+    }
+    let kept = chosen.less(&dropped);
+    let shares = |tally: Tally| {
+        let resampled = if resamples == 0 { Vec::new() } else { tally.resampled };
+        Shares { key, n: rows.len() as u64, documents, count: tally.count, resampled }
+    };
+    [shares(chosen), shares(kept)]
+}
+
+/// Expert counts of a cell, and their resamples.
+struct Tally {
+    own: Vec<u32>,
+    count: Vec<u64>,
+    resampled: Vec<Vec<u32>>,
+}
+
+impl Tally {
+    fn new(experts: usize, resamples: usize) -> Self {
+        Self { own: vec![0; experts], count: vec![0; experts], resampled: vec![vec![0; resamples]; experts] }
+    }
+
+    /// Moves the counts of a document into the sums.
+    fn close_document(&mut self, study: &Study, document: usize) {
+        for (expert, own) in self.own.iter_mut().enumerate().filter(|(_, own)| **own > 0) {
+            self.count[expert] += u64::from(*own);
+            if !self.resampled[expert].is_empty() {
+                study.resamples.add(document, *own, &mut self.resampled[expert]);
             }
+            *own = 0;
         }
     }
-    Shares { key, n: rows.len() as u64, documents, count, resampled }
+
+    /// These counts less others.
+    fn less(&self, other: &Self) -> Self {
+        let subtract = |(a, b): (&Vec<u32>, &Vec<u32>)| a.iter().zip(b).map(|(a, b)| a - b).collect();
+        Self {
+            own: Vec::new(),
+            count: self.count.iter().zip(&other.count).map(|(a, b)| a - b).collect(),
+            resampled: self.resampled.iter().zip(&other.resampled).map(subtract).collect(),
+        }
+    }
 }
 
 /// The key of the cell that a row is in.

@@ -64,16 +64,17 @@ fn variance(share: &[f64]) -> f64 {
 }
 
 /// Population standard deviation over experts of counts taken as shares; NaN without assignments.
-pub(super) fn std_of_counts<'a>(counts: impl Iterator<Item = &'a u32> + Clone) -> f64 {
+pub(super) fn std_of_counts(counts: impl Iterator<Item = u32>) -> f64 {
     let (mut total, mut squares, mut experts) = (0.0, 0.0, 0.0);
-    for count in counts {
-        let count = f64::from(*count);
+    for count in counts.map(f64::from) {
         total += count;
         squares += count * count;
         experts += 1.0;
     }
+    if total == 0.0 {
+        return f64::NAN;
+    }
     (squares / (total * total * experts) - 1.0 / (experts * experts)).max(0.0).sqrt()
-        + if total > 0.0 { 0.0 } else { f64::NAN }
 }
 
 impl Spread {

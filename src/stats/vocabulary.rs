@@ -97,9 +97,9 @@ fn observed(study: &Study, view: View) -> (VocabularySums, Vec<VocabularySums>) 
     let mut counts = vec![0_u32; data.experts];
     for rows in study.by_token.iter() {
         let frequent = rows.len() >= study.settings.minimum_occurrences;
-        let choices = |rows: &[u32], mut f: &mut dyn FnMut(usize)| {
+        let choices = |rows: &[u32], f: &mut dyn FnMut(usize)| {
             let all = rows.iter().flat_map(|row| data.choices(view, *row as usize));
-            all.map(|expert| usize::from(*expert)).for_each(&mut f);
+            all.map(|expert| usize::from(*expert)).for_each(f);
         };
         choices(rows, &mut |expert| counts[expert] += 1);
         let sum_and_max = |counts: &[u32]| (counts.iter().sum::<u32>(), counts.iter().copied().max().unwrap_or(0));
