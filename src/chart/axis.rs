@@ -78,6 +78,12 @@ pub(super) fn number(value: f64) -> String {
     }
 }
 
+/// A round number without trailing zeros.
+pub(super) fn short(value: f64) -> String {
+    let text = format!("{value:.6}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 /// A count with thousands separated.
 pub(super) fn count(value: u64) -> String {
     let digits = value.to_string();

@@ -35,7 +35,7 @@ impl Color {
     pub(super) fn ink(self) -> Self {
         let (r, g, b) = self.rgb;
         let luma = 0.299 * f64::from(r) + 0.587 * f64::from(g) + 0.114 * f64::from(b);
-        if luma > 140.0 { TEXT } else { PAPER }
+        if luma > 122.0 { TEXT } else { PAPER }
     }
 }
 
@@ -129,7 +129,7 @@ pub(super) const FLOOR_LINE: Stroke = Stroke::broken(ACCENT, 1.6, Dash::Dashed);
 /// Ceilings.
 pub(super) const CEILING_LINE: Stroke = Stroke::broken(TEXT, 1.4, Dash::Dotted);
 /// Means.
-pub(super) const MEAN_LINE: Stroke = Stroke::broken(VALUE, 1.2, Dash::DashDot);
+pub(super) const MEAN_LINE: Stroke = Stroke::solid(MUTED, 1.0);
 /// Uniform routing.
 pub(super) const UNIFORM_LINE: Stroke = Stroke::broken(TEXT, 1.1, Dash::Dashed);
 /// The share over everything, behind the share of one category.

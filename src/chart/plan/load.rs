@@ -103,7 +103,7 @@ pub(super) fn coactivation(selection: &Selection<'_>, kind: &'static ChartKind) 
         let block = HeatBlock { title: String::new(), rows: names.clone(), columns: names, cells };
         let body = Body::Heat(HeatFigure {
             scale: Scale::Ratio { limit: largest.exp().clamp(1.5, 8.0) },
-            scale_label: "observed / expected; small cells below 1 are hatched".to_owned(),
+            scale_label: "observed / expected".to_owned(),
             column_label: "expert (rows and columns)".to_owned(),
             blocks: vec![block],
         });
