@@ -200,7 +200,7 @@ fn draw_bar<B: DrawingBackend>(
     canvas.text((middle, frame.top + PANEL_HEIGHT + 16.0), &label, centred)?;
     let Some(value) = bar.value else {
         let note = Type::new(size, MUTED);
-        return canvas.text_up((middle, frame.y(0.0) - 6.0), "withheld: too few data", note);
+        return canvas.text_up((middle, frame.y(0.0) - 6.0), "withheld", note);
     };
     canvas.rect((from, frame.y(value.max(0.0))), (to, frame.y(value.min(0.0))), bar.color)?;
     canvas.frame((from, frame.y(value.max(0.0))), (to, frame.y(value.min(0.0))), AXIS_LINE)?;

@@ -34,13 +34,16 @@ pub(super) struct CurveFigure {
     pub(super) panels: Vec<CurvePanel>,
 }
 
+/// A place on the horizontal axis and the ends of the interval there.
+pub(super) type Span = (f64, f64, f64);
+
 /// What is drawn over one pair of axes, from back to front.
 #[derive(Clone, Debug, Default)]
 pub(super) struct CurvePanel {
     /// Title of the panel.
     pub(super) title: String,
     /// Intervals as areas: colour, (x, low, high).
-    pub(super) bands: Vec<(Color, Vec<(f64, f64, f64)>)>,
+    pub(super) bands: Vec<(Color, Vec<Span>)>,
     /// Curves.
     pub(super) lines: Vec<(Stroke, Vec<Point>)>,
     /// Single points.
@@ -225,7 +228,7 @@ impl CurveFigure {
                 .into_iter()
                 .find(|place| inside(place) && free(place));
             if let Some(place) = place {
-                canvas.text((place.0.0, (place.0.1 + place.1.1) / 2.0), &mark.label, Type::new(SMALL, TEXT))?;
+                canvas.text((place.0.0, f64::midpoint(place.0.1, place.1.1)), &mark.label, Type::new(SMALL, TEXT))?;
                 taken.push(place);
             }
         }

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use ab_glyph::{Font, FontRef, PxScale, ScaleFont};
 
-/// Regular weight: DejaVu Sans with the ideographs, kana and hangul of Droid Sans Fallback. See `assets/README.md`.
+/// Regular weight: `DejaVu` Sans with the ideographs, kana and hangul of Droid Sans Fallback. See `assets/README.md`.
 static REGULAR: LazyLock<Option<FontRef<'static>>> =
     LazyLock::new(|| FontRef::try_from_slice(include_bytes!("assets/routing-sans.ttf")).ok());
 /// Bold weight, Latin only, for titles.
@@ -19,7 +19,7 @@ pub(super) fn face(bold: bool) -> Option<&'static FontRef<'static>> {
     if bold { BOLD.as_ref() } else { REGULAR.as_ref() }
 }
 
-/// ab_glyph's scale for a font size in pixels per em.
+/// The rasteriser's scale for a font size in pixels per em.
 pub(super) fn scale(font: &FontRef<'static>, size: f64) -> PxScale {
     let em = font.units_per_em().unwrap_or(2048.0);
     PxScale::from(size as f32 * font.height_unscaled() / em)
@@ -61,7 +61,9 @@ pub(super) fn fit(text: &str, available: f64, size: f64, bold: bool) -> String {
 /// The text in lines of at most `available` pixels, broken at spaces.
 pub(super) fn wrap(text: &str, available: f64, size: f64, bold: bool) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
+    // A sample size stays on one line.
+    let text = text.replace("n = ", "n\u{a0}=\u{a0}");
+    for word in text.split_ascii_whitespace() {
         match lines.last_mut() {
             Some(line) if width(&format!("{line} {word}"), size, bold) <= available => {
                 line.push(' ');

@@ -238,7 +238,7 @@ impl HeatFigure {
         let size = if width < 34.0 { TINY } else { SMALL };
         if font::width(&text, size, false) <= width - 2.0 && height >= size {
             let ink = self.scale.color(value).ink();
-            let middle = ((at.0 + end.0) / 2.0, (at.1 + end.1) / 2.0);
+            let middle = (f64::midpoint(at.0, end.0), f64::midpoint(at.1, end.1));
             canvas.text(middle, &text, Type::new(size, ink).align(Align::Middle))?;
         }
         Ok(())

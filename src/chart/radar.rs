@@ -40,8 +40,8 @@ pub(super) struct RadarPanel {
     pub(super) overall: Vec<f64>,
 }
 
-const TITLE_HEIGHT: f64 = 40.0;
-const SPOKE_LABEL: f64 = 19.0;
+const TITLE_HEIGHT: f64 = 44.0;
+const SPOKE_LABEL: f64 = 24.0;
 
 impl RadarFigure {
     fn columns(&self) -> usize {

@@ -78,7 +78,7 @@ pub(super) enum Dash {
     /// Short dashes.
     Dotted,
     /// Dash, dot.
-    DashDot,
+    Mixed,
 }
 
 impl Dash {
@@ -88,7 +88,7 @@ impl Dash {
             Self::Solid => &[],
             Self::Dashed => &[8.0, 5.0],
             Self::Dotted => &[2.0, 3.5],
-            Self::DashDot => &[10.0, 4.0, 2.0, 4.0],
+            Self::Mixed => &[10.0, 4.0, 2.0, 4.0],
         }
     }
 }
@@ -123,7 +123,7 @@ pub(super) const AXIS_LINE: Stroke = Stroke::solid(MUTED, 1.0);
 /// Measured curves.
 pub(super) const VALUE_LINE: Stroke = Stroke::solid(VALUE, 1.8);
 /// Corrected curves.
-pub(super) const CORRECTED_LINE: Stroke = Stroke::broken(CORRECTED, 1.6, Dash::DashDot);
+pub(super) const CORRECTED_LINE: Stroke = Stroke::broken(CORRECTED, 1.6, Dash::Mixed);
 /// Noise floors and other baselines.
 pub(super) const FLOOR_LINE: Stroke = Stroke::broken(ACCENT, 1.6, Dash::Dashed);
 /// Ceilings.

@@ -68,7 +68,7 @@ fn whole(share: f64) -> String {
     format!("{:.0}", (share.clamp(0.0, 1.0) * 100.0).abs())
 }
 
-/// The verdict in sentences: one line per MoE layer (eight at most), then how the layers compare.
+/// The verdict in sentences: one line per `MoE` layer (eight at most), then how the layers compare.
 ///
 /// Reads `explained` of `mutual_information` (variable `token`) and of `conditional_mutual_information` given the token
 /// id, chosen view.
@@ -78,8 +78,7 @@ pub fn verdict(findings: &[Finding]) -> Vec<String> {
     if layers.is_empty() {
         return vec!["not enough data: no MoE layer has a mutual information of expert and token id".to_owned()];
     }
-    let mut lines: Vec<String> =
-        layers.iter().take(LAYERS_SHOWN).map(|layer| layer_line(findings, *layer)).collect();
+    let mut lines: Vec<String> = layers.iter().take(LAYERS_SHOWN).map(|layer| layer_line(findings, *layer)).collect();
     lines.extend(rest(findings, &layers));
     lines.push(overall(findings, &layers));
     lines
@@ -93,7 +92,7 @@ fn layer_line(findings: &[Finding], layer: LayerId) -> String {
     let contexts: Vec<String> = CONTEXTS
         .iter()
         .map(|(variable, name)| match share(findings, "conditional_mutual_information", variable, layer) {
-            Ok(added) => format!("{name} {}", added.words()),
+            Ok(added) => format!("{name} adds {}", added.words()),
             Err(reason) => format!("{name}: not enough data ({reason})"),
         })
         .collect();
@@ -105,9 +104,9 @@ fn layer_line(findings: &[Finding], layer: LayerId) -> String {
     )
 }
 
-/// Context variables and the words for what they do.
+/// Context variables and the words for them.
 const CONTEXTS: [(&str, &str); 3] =
-    [("previous_token", "the previous token adds"), ("category", "the category"), ("position_bucket", "the position")];
+    [("previous_token", "the previous token"), ("category", "the category"), ("position_bucket", "the position")];
 
 /// The explained share of a variable, or the reason why there is none.
 fn share(findings: &[Finding], statistic: &str, variable: &str, layer: LayerId) -> Result<Share, String> {
@@ -124,7 +123,8 @@ fn share(findings: &[Finding], statistic: &str, variable: &str, layer: LayerId) 
     let noted = |reason: &str| row.note.as_deref().unwrap_or(reason).to_owned();
     row.estimate.ok_or_else(|| noted("withheld"))?;
     let value = row.explained.ok_or_else(|| noted("less than 0.05 bits are left to explain"))?;
-    let (low, high) = row.explained_low.zip(row.explained_high).ok_or_else(|| noted("too few documents for an interval"))?;
+    let (low, high) =
+        row.explained_low.zip(row.explained_high).ok_or_else(|| noted("too few documents for an interval"))?;
     Ok(Share { value, low, high })
 }
 
@@ -153,14 +153,14 @@ fn rest(findings: &[Finding], layers: &BTreeSet<LayerId>) -> Option<String> {
     let others: Vec<LayerId> = layers.iter().copied().skip(LAYERS_SHOWN).collect();
     let shares: Vec<Share> =
         others.iter().filter_map(|layer| share(findings, "mutual_information", "token", *layer).ok()).collect();
-    let low = shares.iter().map(|share| share.value).reduce(f64::min);
-    let high = shares.iter().map(|share| share.value).reduce(f64::max);
+    let low = shares.iter().map(|share| share.low).reduce(f64::min);
+    let high = shares.iter().map(|share| share.high).reduce(f64::max);
     let names = others.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     match (others.is_empty(), low.zip(high)) {
         (true, _) => None,
         (false, None) => Some(format!("layers {names}: not enough data")),
         (false, Some((low, high))) => Some(format!(
-            "layers {names}: the token id explains {} to {} % of what can be explained; see summary.json",
+            "layers {names}: the intervals of what the token id explains lie between {} and {} %; see summary.json",
             whole(low),
             whole(high)
         )),
@@ -223,7 +223,7 @@ mod tests {
             lines,
             [
                 "layer 3: the token id explains 58 % [55, 61] of what can be explained; of what is left, the previous \
-                 token adds 9 % [8, 10]; the category 2 % [1, 3]; the position 0 % [0, 1]; context-independent: yes",
+                 token adds 9 % [8, 10]; the category adds 2 % [1, 3]; the position adds 0 % [0, 1]; context-independent: yes",
                 "overall: layer 3 is the only one with enough data; the layer that fits least decides; \
                  context-independent: yes",
             ]
@@ -241,10 +241,12 @@ mod tests {
 
     #[test]
     fn layers_are_ranked_only_where_their_intervals_are_apart() {
-        let apart = [layer(1, (0.8, 0.78, 0.82), (0.0, 0.0, 0.01)), layer(5, (0.4, 0.3, 0.45), (0.0, 0.0, 0.01))].concat();
+        let apart =
+            [layer(1, (0.8, 0.78, 0.82), (0.0, 0.0, 0.01)), layer(5, (0.4, 0.3, 0.45), (0.0, 0.0, 0.01))].concat();
         assert!(verdict(&apart)[2].contains("most in layer 1 and least in layer 5"));
         assert!(verdict(&apart)[2].ends_with("context-independent: no"));
-        let close = [layer(1, (0.8, 0.7, 0.9), (0.0, 0.0, 0.01)), layer(5, (0.75, 0.7, 0.8), (0.0, 0.0, 0.01))].concat();
+        let close =
+            [layer(1, (0.8, 0.7, 0.9), (0.0, 0.0, 0.01)), layer(5, (0.75, 0.7, 0.8), (0.0, 0.0, 0.01))].concat();
         assert!(verdict(&close)[2].contains("the intervals of the layers overlap"));
     }
 
@@ -256,7 +258,7 @@ mod tests {
         assert!(lines[1].starts_with("overall: not enough data"));
         assert!(verdict(&[])[0].starts_with("not enough data"));
         let alone = verdict(&[row("mutual_information", "token", 1, (0.9, 0.8, 0.95))]);
-        assert!(alone[0].contains("the previous token adds: not enough data (not measured)"), "{}", alone[0]);
+        assert!(alone[0].contains("the previous token: not enough data (not measured)"), "{}", alone[0]);
     }
 
     #[test]
@@ -265,6 +267,10 @@ mod tests {
             (0..10).flat_map(|l| layer(l, (0.5 + 0.01 * f64::from(l), 0.4, 0.7), (0.0, 0.0, 0.01))).collect();
         let lines = verdict(&many);
         assert_eq!(lines.len(), 10);
-        assert!(lines[8].starts_with("layers 8, 9: the token id explains 58 to 59 %"), "{}", lines[8]);
+        assert!(
+            lines[8].starts_with("layers 8, 9: the intervals of what the token id explains lie between 40 and 70 %"),
+            "{}",
+            lines[8]
+        );
     }
 }

@@ -22,7 +22,8 @@ const VARIABLES: [&str; 6] = ["token", "previous_token", "category", "position",
 pub(super) fn unconditional(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
     let caption = "Top: share of what can be explained that each variable explains, (estimate - baseline) / (ceiling - \
                    baseline). Bottom: the plug-in estimate in bits with its baseline, the mean over seeded \
-                   permutations; only what stands above the baseline is evidence.";
+                   permutations; only what stands above the baseline is evidence. Why a number is withheld stands in the column note of \
+                   stats/mutual_information.csv.";
     information(selection, kind, "Mutual information between the expert and each variable", caption)
 }
 

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     chart::{
         ChartKind,
-        axis::count,
+        axis::{ceil_nice, count},
         heatmap::{HeatBlock, HeatFigure, Scale},
         page::Body,
         radar::{RadarFigure, RadarPanel},
@@ -243,6 +243,7 @@ pub(super) fn expert_blocks(rows: &[String], cells: &[Vec<Option<f64>>], scale: 
         })
         .collect();
     let max = cells.iter().flatten().flatten().copied().fold(2.0, f64::max);
+    let max = ceil_nice(max);
     HeatFigure {
         scale: Scale::Sequential { max },
         scale_label: scale.to_owned(),

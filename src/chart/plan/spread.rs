@@ -10,9 +10,10 @@ use crate::{
         axis::{ceil_nice, number},
         canvas::Marker,
         curve::{CurveFigure, CurvePanel, Mark},
+        font,
         legend::{Entry, Sample},
         page::Body,
-        theme::{CEILING_LINE, CORRECTED_LINE, FLOOR_LINE, MEAN_LINE, VALUE, VALUE_LINE},
+        theme::{CEILING_LINE, CORRECTED_LINE, FLOOR_LINE, MEAN_LINE, SMALL, VALUE, VALUE_LINE},
     },
     routing::{LayerId, View},
     stats::Finding,
@@ -20,6 +21,8 @@ use crate::{
 
 /// How many of the most frequent token ids are named.
 const NAMED: usize = 14;
+/// Widest label of a point, in pixels.
+const LABEL_ROOM: f64 = 100.0;
 
 /// `routing_std` by position, one panel per layer, one chart per view.
 pub(super) fn by_position(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
@@ -174,7 +177,7 @@ fn add_levels(panel: &mut CurvePanel, rows: &[(f64, &Finding)], mean: Option<f64
 /// One point per token id; the most frequent ones come first, so that they are named first.
 fn marks(rows: &[(f64, &Finding)]) -> Vec<Mark> {
     let mark = |(rank, (x, row)): (usize, &(f64, &Finding))| {
-        let label = if rank < NAMED { token_label(row) } else { String::new() };
+        let label = if rank < NAMED { font::fit(&token_label(row), LABEL_ROOM, SMALL, false) } else { String::new() };
         let at = (*x, row.estimate?);
         Some(Mark { at, interval: interval(row), marker: Marker::Disc, color: VALUE, label })
     };
