@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn ticks_are_round_and_inside() {
-        assert_eq!(ticks(0.0, 1.0, 5), [0.0, 0.2, 0.4, 0.6000000000000001, 0.8, 1.0]);
+        assert_eq!(ticks(0.0, 1.0, 4), [0.0, 0.25, 0.5, 0.75, 1.0]);
         assert_eq!(tick_labels(&ticks(0.0, 0.12, 4), false), ["0.00", "0.05", "0.10"]);
         assert_eq!(tick_labels(&ticks(0.0, 1.0, 4), true), ["0 %", "25 %", "50 %", "75 %", "100 %"]);
         assert_eq!(ticks(1.0, 1.0, 5), [1.0]);

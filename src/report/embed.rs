@@ -6,6 +6,8 @@ use crate::chart::Chart;
 
 /// Bytes of charts that one page carries; what does not fit is linked.
 const BUDGET: usize = 9_000_000;
+/// An SVG up to this many bytes is preferred to its PNG: it stays sharp, and its words can be searched.
+const SVG_PREFERRED: usize = 500_000;
 
 /// Puts charts into a page until it is full.
 #[derive(Debug, Default)]
@@ -14,17 +16,18 @@ pub(super) struct Embedder {
 }
 
 impl Embedder {
-    /// A chart for the template: its SVG, or its PNG where that is smaller, or neither where the page is full.
+    /// A chart for the template: its SVG, or its PNG where the SVG is large and larger, or neither where the page is full.
     pub(super) fn figure(&mut self, chart: &Chart) -> Value {
         let svg = inline(&chart.svg);
         let png_size = chart.png.len().div_ceil(3) * 4;
-        let size = svg.len().min(png_size);
+        let vector = svg.len() <= SVG_PREFERRED.max(png_size) || chart.png.is_empty();
+        let size = if vector { svg.len() } else { png_size };
         let mut value = json!({ "name": chart.name, "title": chart.title, "caption": chart.caption });
         if self.used + size > BUDGET {
             return value;
         }
         self.used += size;
-        if svg.len() <= png_size || chart.png.is_empty() {
+        if vector {
             value["svg"] = json!(svg);
         } else {
             value["png"] = json!(base64(&chart.png));
@@ -66,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn the_smaller_form_is_embedded_and_a_full_page_links() {
+    fn a_large_chart_is_embedded_as_png_and_a_full_page_links() {
         let chart = |svg: usize, png: usize| Chart {
             name: "c".into(),
             kind: "mutual_information",
@@ -77,7 +80,7 @@ mod tests {
         };
         let mut embedder = Embedder::default();
         assert!(embedder.figure(&chart(10, 30)).get("svg").is_some());
-        assert!(embedder.figure(&chart(100, 30)).get("png").is_some());
+        assert!(embedder.figure(&chart(SVG_PREFERRED + 1, 30)).get("png").is_some());
         let large = embedder.figure(&chart(BUDGET, BUDGET));
         assert!(large.get("svg").is_none() && large.get("png").is_none());
     }

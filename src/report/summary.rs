@@ -35,12 +35,14 @@ pub fn summary_bytes(command: &str, findings: &[Finding], extra: Map<String, Val
     let Value::Object(document) = summary(command, findings, extra)? else {
         return Err(Error::internal("the summary is not a JSON object"));
     };
-    let settings = document.iter().filter(|(key, _)| *key != "findings");
-    let settings: String =
-        settings.map(|(key, value)| format!("  {}: {value},\n", Value::from(key.as_str()))).collect();
+    let settings: Vec<String> = document
+        .iter()
+        .filter(|(key, _)| *key != "findings")
+        .map(|(key, value)| format!("  {}: {value},", Value::from(key.as_str())))
+        .collect();
     let rows: Vec<String> =
         document["findings"].as_array().into_iter().flatten().map(|row| format!("    {row}")).collect();
-    let text = format!("{{\n{settings}  \"findings\": [\n{}\n  ]\n}}\n", rows.join(",\n"));
+    let text = format!("{{\n{}\n  \"findings\": [\n{}\n  ]\n}}\n", settings.join("\n"), rows.join(",\n"));
     Ok(text.into_bytes())
 }
 
