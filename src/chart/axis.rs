@@ -78,12 +78,18 @@ pub(super) fn number(value: f64) -> String {
     }
 }
 
+/// A round number without trailing zeros.
+pub(super) fn short(value: f64) -> String {
+    let text = format!("{value:.6}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 /// A count with thousands separated.
 pub(super) fn count(value: u64) -> String {
     let digits = value.to_string();
     let mut out = String::new();
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
@@ -97,7 +103,7 @@ mod tests {
 
     #[test]
     fn ticks_are_round_and_inside() {
-        assert_eq!(ticks(0.0, 1.0, 5), [0.0, 0.2, 0.4, 0.6000000000000001, 0.8, 1.0]);
+        assert_eq!(ticks(0.0, 1.0, 4), [0.0, 0.25, 0.5, 0.75, 1.0]);
         assert_eq!(tick_labels(&ticks(0.0, 0.12, 4), false), ["0.00", "0.05", "0.10"]);
         assert_eq!(tick_labels(&ticks(0.0, 1.0, 4), true), ["0 %", "25 %", "50 %", "75 %", "100 %"]);
         assert_eq!(ticks(1.0, 1.0, 5), [1.0]);

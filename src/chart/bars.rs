@@ -8,8 +8,8 @@ use super::{
     font,
     legend::{self, Entry, Sample},
     theme::{
-        ACCENT, AXIS_LINE, CEILING_LINE, Color, FIGURE_WIDTH, GRID_LINE, HEADING, LABEL, MUTED, SMALL, Stroke, TEXT,
-        TINY, WHISKER,
+        ACCENT, AXIS_LINE, CEILING_LINE, Color, FIGURE_WIDTH, GRID_LINE, GUTTER, HEADING, LABEL, MUTED, SMALL, Stroke,
+        TEXT, TINY, WHISKER,
     },
 };
 use crate::error::Result;
@@ -66,6 +66,7 @@ const PANEL_HEIGHT: f64 = 230.0;
 const TITLE_HEIGHT: f64 = 26.0;
 const LEFT: f64 = 68.0;
 const BOTTOM: f64 = 58.0;
+const PITCH: f64 = PANEL_HEIGHT + TITLE_HEIGHT + BOTTOM;
 const BASELINE: Stroke = Stroke::solid(ACCENT, 2.6);
 
 /// The plotting area of a panel on the page.
@@ -120,30 +121,38 @@ impl BarFigure {
         entries
     }
 
+    /// Three or more panels stand side by side.
+    fn columns(&self) -> usize {
+        if self.panels.len() > 2 { 2 } else { 1 }
+    }
+
     /// Width and height in pixels.
     pub(super) fn size(&self) -> (f64, f64) {
-        let panel = PANEL_HEIGHT + TITLE_HEIGHT + BOTTOM;
-        (FIGURE_WIDTH, legend::height(&self.legend(), FIGURE_WIDTH) + panel * self.panels.len() as f64)
+        let rows = self.panels.len().div_ceil(self.columns());
+        (FIGURE_WIDTH, legend::height(&self.legend(), FIGURE_WIDTH) + PITCH * rows as f64)
     }
 
     /// Draws the figure with its top left corner at a point.
     pub(super) fn draw<B: DrawingBackend>(&self, canvas: &mut Canvas<'_, B>, at: Point) -> Result<()> {
         let entries = self.legend();
         legend::draw(canvas, &entries, at, FIGURE_WIDTH)?;
-        let mut top = at.1 + legend::height(&entries, FIGURE_WIDTH);
-        for panel in &self.panels {
+        let top = at.1 + legend::height(&entries, FIGURE_WIDTH);
+        let cell = (FIGURE_WIDTH - GUTTER * (self.columns() - 1) as f64) / self.columns() as f64;
+        for (index, panel) in self.panels.iter().enumerate() {
             let (low, high) = panel.range();
-            let frame = Frame { left: at.0 + LEFT, top: top + TITLE_HEIGHT, width: FIGURE_WIDTH - LEFT, low, high };
+            let (row, column) = ((index / self.columns()) as f64, (index % self.columns()) as f64);
+            let left = at.0 + column * (cell + GUTTER) + LEFT;
+            let frame = Frame { left, top: top + row * PITCH + TITLE_HEIGHT, width: cell - LEFT, low, high };
             draw_axes(canvas, panel, frame)?;
             draw_groups(canvas, panel, frame)?;
-            top += PANEL_HEIGHT + TITLE_HEIGHT + BOTTOM;
         }
         Ok(())
     }
 }
 
 fn draw_axes<B: DrawingBackend>(canvas: &mut Canvas<'_, B>, panel: &BarPanel, frame: Frame) -> Result<()> {
-    canvas.text((frame.left, frame.top - 14.0), &panel.title, Type::new(HEADING, TEXT).bold())?;
+    let title = font::fit(&panel.title, frame.width, HEADING, true);
+    canvas.text((frame.left, frame.top - 14.0), &title, Type::new(HEADING, TEXT).bold())?;
     let values = ticks(frame.low, frame.high, 5);
     for (value, label) in values.iter().zip(tick_labels(&values, panel.percent)) {
         let y = frame.y(*value);
@@ -191,7 +200,7 @@ fn draw_bar<B: DrawingBackend>(
     canvas.text((middle, frame.top + PANEL_HEIGHT + 16.0), &label, centred)?;
     let Some(value) = bar.value else {
         let note = Type::new(size, MUTED);
-        return canvas.text_up((middle, frame.y(0.0) - 6.0), "withheld: too few data", note);
+        return canvas.text_up((middle, frame.y(0.0) - 6.0), "withheld", note);
     };
     canvas.rect((from, frame.y(value.max(0.0))), (to, frame.y(value.min(0.0))), bar.color)?;
     canvas.frame((from, frame.y(value.max(0.0))), (to, frame.y(value.min(0.0))), AXIS_LINE)?;
@@ -220,11 +229,12 @@ fn draw_bar<B: DrawingBackend>(
 }
 
 fn value_label(value: f64, percent: bool) -> String {
-    match (percent, value.abs()) {
+    let text = match (percent, value.abs()) {
         (true, share) if share < 0.0995 => format!("{:.1}", value * 100.0),
         (true, _) => format!("{:.0}", value * 100.0),
         (false, size) if size >= 9.95 => format!("{value:.1}"),
         (false, size) if size >= 0.0995 => format!("{value:.2}"),
         (false, _) => format!("{value:.3}"),
-    }
+    };
+    text.replace('-', "\u{2212}")
 }

@@ -226,10 +226,8 @@ fn dashes(points: &[Point], pattern: &[f64]) -> Vec<Vec<Point>> {
             let length = (to.0 - from.0).hypot(to.1 - from.1);
             let part = if length > left { left / length } else { 1.0 };
             let reached = (from.0 + (to.0 - from.0) * part, from.1 + (to.1 - from.1) * part);
-            if step % 2 == 0 {
-                if let Some(piece) = pieces.last_mut() {
-                    piece.push(reached);
-                }
+            if let Some(piece) = pieces.last_mut().filter(|_| step % 2 == 0) {
+                piece.push(reached);
             }
             if length <= left {
                 left -= length;

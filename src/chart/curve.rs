@@ -3,7 +3,7 @@
 use plotters_backend::DrawingBackend;
 
 use super::{
-    axis::{count, log_ticks, tick_labels, ticks},
+    axis::{count, log_ticks, short, tick_labels, ticks},
     canvas::{Align, Canvas, Marker, Point, Type},
     font,
     legend::{self, Entry},
@@ -24,13 +24,18 @@ pub(super) struct CurveFigure {
     pub(super) x_range: (f64, f64),
     /// Added to x before the logarithm, so that position 0 has a place.
     pub(super) x_shift: f64,
-    /// Upper end of the vertical axis, which begins at 0.
+    /// Upper end of the vertical axis.
     pub(super) y_max: f64,
+    /// Lower end of a logarithmic vertical axis; `None`: linear from 0.
+    pub(super) y_log_from: Option<f64>,
     /// What the line styles mean.
     pub(super) legend: Vec<Entry>,
     /// One panel per layer.
     pub(super) panels: Vec<CurvePanel>,
 }
+
+/// A place on the horizontal axis and the ends of the interval there.
+pub(super) type Span = (f64, f64, f64);
 
 /// What is drawn over one pair of axes, from back to front.
 #[derive(Clone, Debug, Default)]
@@ -38,7 +43,7 @@ pub(super) struct CurvePanel {
     /// Title of the panel.
     pub(super) title: String,
     /// Intervals as areas: colour, (x, low, high).
-    pub(super) bands: Vec<(Color, Vec<(f64, f64, f64)>)>,
+    pub(super) bands: Vec<(Color, Vec<Span>)>,
     /// Curves.
     pub(super) lines: Vec<(Stroke, Vec<Point>)>,
     /// Single points.
@@ -76,7 +81,11 @@ struct Frame {
 
 impl CurveFigure {
     fn columns(&self) -> usize {
-        if self.panels.len() == 1 { 1 } else { 2 }
+        match self.panels.len() {
+            1 => 1,
+            3 | 5 | 6 | 9 => 3,
+            _ => 2,
+        }
     }
 
     /// Width and height in pixels.
@@ -113,16 +122,19 @@ impl CurveFigure {
     }
 
     fn y(&self, frame: Frame, value: f64) -> f64 {
-        frame.top + frame.height * (1.0 - (value / self.y_max).clamp(0.0, 1.0))
+        let place = match self.y_log_from {
+            Some(low) => (value.max(1e-12) / low).ln() / (self.y_max / low).ln().max(1e-9),
+            None => value / self.y_max,
+        };
+        frame.top + frame.height * (1.0 - place.clamp(0.0, 1.0))
     }
 
     fn draw_axes<B: DrawingBackend>(&self, canvas: &mut Canvas<'_, B>, panel: &CurvePanel, frame: Frame) -> Result<()> {
         let bottom = frame.top + frame.height;
         let title = font::fit(&panel.title, frame.width, HEADING, true);
         canvas.text((frame.left, frame.top - 13.0), &title, Type::new(HEADING, TEXT).bold())?;
-        let values = ticks(0.0, self.y_max, 5);
-        for (value, label) in values.iter().zip(tick_labels(&values, false)) {
-            let y = self.y(frame, *value);
+        for (value, label) in self.y_ticks() {
+            let y = self.y(frame, value);
             canvas.line(&[(frame.left, y), (frame.left + frame.width, y)], GRID_LINE)?;
             canvas.text((frame.left - 7.0, y), &label, Type::new(SMALL, MUTED).align(Align::End))?;
         }
@@ -137,9 +149,20 @@ impl CurveFigure {
         canvas.text_up((frame.left - 54.0, frame.top + frame.height / 2.0), &self.y_label, middle)
     }
 
+    fn y_ticks(&self) -> Vec<(f64, String)> {
+        if let Some(low) = self.y_log_from {
+            return log_ticks(low, self.y_max).into_iter().map(|value| (value, short(value))).collect();
+        }
+        let values = ticks(0.0, self.y_max, 5);
+        values.iter().copied().zip(tick_labels(&values, false)).collect()
+    }
+
     fn x_ticks(&self) -> Vec<f64> {
         let (low, high) = self.x_range;
         let mut values = log_ticks(low.max(1.0), high);
+        if values.len() > 6 && self.columns() == 3 {
+            values.retain(|value| value.log10().fract().abs() < 1e-9);
+        }
         if low == 0.0 {
             values.insert(0, 0.0);
         }
@@ -205,7 +228,7 @@ impl CurveFigure {
                 .into_iter()
                 .find(|place| inside(place) && free(place));
             if let Some(place) = place {
-                canvas.text((place.0.0, (place.0.1 + place.1.1) / 2.0), &mark.label, Type::new(SMALL, TEXT))?;
+                canvas.text((place.0.0, f64::midpoint(place.0.1, place.1.1)), &mark.label, Type::new(SMALL, TEXT))?;
                 taken.push(place);
             }
         }

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use ab_glyph::{Font, FontRef, PxScale, ScaleFont};
 
-/// Regular weight: DejaVu Sans with the ideographs, kana and hangul of Droid Sans Fallback. See `assets/README.md`.
+/// Regular weight: `DejaVu` Sans with the ideographs, kana and hangul of Droid Sans Fallback. See `assets/README.md`.
 static REGULAR: LazyLock<Option<FontRef<'static>>> =
     LazyLock::new(|| FontRef::try_from_slice(include_bytes!("assets/routing-sans.ttf")).ok());
 /// Bold weight, Latin only, for titles.
@@ -19,7 +19,7 @@ pub(super) fn face(bold: bool) -> Option<&'static FontRef<'static>> {
     if bold { BOLD.as_ref() } else { REGULAR.as_ref() }
 }
 
-/// ab_glyph's scale for a font size in pixels per em.
+/// The rasteriser's scale for a font size in pixels per em.
 pub(super) fn scale(font: &FontRef<'static>, size: f64) -> PxScale {
     let em = font.units_per_em().unwrap_or(2048.0);
     PxScale::from(size as f32 * font.height_unscaled() / em)
@@ -30,23 +30,17 @@ pub(super) fn has_glyph(character: char) -> bool {
     face(false).is_some_and(|font| font.glyph_id(character).0 != 0)
 }
 
-/// The face that a character is drawn from: bold text falls back to regular where the bold font lacks it.
-pub(super) fn face_for(character: char, bold: bool) -> Option<&'static FontRef<'static>> {
-    let preferred = face(bold)?;
-    if preferred.glyph_id(character).0 == 0 { face(false) } else { Some(preferred) }
+/// The face that a line of text is drawn from: bold only where the bold font has every character.
+pub(super) fn face_for(text: &str, bold: bool) -> Option<&'static FontRef<'static>> {
+    let covered = |font: &&FontRef<'static>| text.chars().all(|character| font.glyph_id(character).0 != 0);
+    face(bold).filter(covered).or_else(|| face(false))
 }
 
 /// Width of a line of text in pixels at a font size.
 pub(super) fn width(text: &str, size: f64, bold: bool) -> f64 {
-    text.chars()
-        .map(|character| match face_for(character, bold) {
-            Some(font) => {
-                let scaled = font.as_scaled(scale(font, size));
-                f64::from(scaled.h_advance(scaled.glyph_id(character)))
-            }
-            None => 0.6 * size,
-        })
-        .sum()
+    let Some(font) = face_for(text, bold) else { return 0.6 * size * text.chars().count() as f64 };
+    let scaled = font.as_scaled(scale(font, size));
+    text.chars().map(|character| f64::from(scaled.h_advance(scaled.glyph_id(character)))).sum()
 }
 
 /// The text, cut with an ellipsis where it is wider than `available` pixels.
@@ -67,7 +61,9 @@ pub(super) fn fit(text: &str, available: f64, size: f64, bold: bool) -> String {
 /// The text in lines of at most `available` pixels, broken at spaces.
 pub(super) fn wrap(text: &str, available: f64, size: f64, bold: bool) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
+    // A sample size stays on one line.
+    let text = text.replace("n = ", "n\u{a0}=\u{a0}");
+    for word in text.split_ascii_whitespace() {
         match lines.last_mut() {
             Some(line) if width(&format!("{line} {word}"), size, bold) <= available => {
                 line.push(' ');
@@ -86,7 +82,7 @@ mod tests {
     #[test]
     fn fonts_load_and_cover_the_scripts_of_the_corpora() {
         assert!(face(true).is_some());
-        for character in "aÄж中語한カعש␣⏎⇥→×≥…".chars() {
+        for character in "aÄж中語한하カعש␣⏎⇥→×≥…".chars() {
             assert!(has_glyph(character), "{character}");
         }
         assert!(!has_glyph('\u{10FFFD}'));

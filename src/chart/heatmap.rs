@@ -3,7 +3,6 @@
 use plotters_backend::DrawingBackend;
 
 use super::{
-    axis::number,
     canvas::{Align, Canvas, Point, Type},
     font,
     theme::{
@@ -85,6 +84,9 @@ const BLOCK_GAP: f64 = 16.0;
 const BAR_HEIGHT: f64 = 64.0;
 const AXIS_HEIGHT: f64 = 22.0;
 const LABEL_ROOM: f64 = 190.0;
+const COLUMN_ROOM: f64 = 96.0;
+/// Cells lower than this have no room for their value, so ratios below 1 are hatched.
+const HATCH_BELOW: f64 = 15.0;
 
 impl HeatFigure {
     fn label_width(&self) -> f64 {
@@ -102,7 +104,7 @@ impl HeatFigure {
 
     fn block_height(&self, block: &HeatBlock) -> f64 {
         let title = if block.title.is_empty() { 0.0 } else { TITLE_HEIGHT };
-        title + HEADER + block.rows.len() as f64 * self.cell().1 + BLOCK_GAP
+        title + self.header() + block.rows.len() as f64 * self.cell().1 + BLOCK_GAP
     }
 
     /// Width and height in pixels.
@@ -129,14 +131,16 @@ impl HeatFigure {
 
     fn draw_scale<B: DrawingBackend>(&self, canvas: &mut Canvas<'_, B>, at: Point) -> Result<()> {
         let left = at.0 + self.label_width();
-        canvas.text((left, at.1 + 9.0), &self.scale_label, Type::new(LABEL, TEXT))?;
+        let hatched = matches!(self.scale, Scale::Ratio { .. }) && self.cell().1 < HATCH_BELOW;
+        let label = if hatched { format!("{}; below 1 hatched", self.scale_label) } else { self.scale_label.clone() };
+        canvas.text((left, at.1 + 9.0), &label, Type::new(LABEL, TEXT))?;
         let samples = self.scale.samples();
         let step = 44.0;
         for (index, value) in samples.iter().enumerate() {
             let from = (left + index as f64 * step, at.1 + 20.0);
             self.fill_cell(canvas, from, (step, 16.0), *value)?;
             let middle = (from.0 + step / 2.0, at.1 + 46.0);
-            canvas.text(middle, &number(*value), Type::new(SMALL, MUTED).align(Align::Middle))?;
+            canvas.text(middle, &scale_tick(*value), Type::new(SMALL, MUTED).align(Align::Middle))?;
         }
         canvas.frame((left, at.1 + 20.0), (left + step * samples.len() as f64, at.1 + 36.0), AXIS_LINE)
     }
@@ -150,7 +154,7 @@ impl HeatFigure {
     ) -> Result<()> {
         let color = self.scale.color(value);
         canvas.rect((x, y), (x + width, y + height), color)?;
-        if self.scale.is_hatched(value) && height < 20.0 {
+        if self.scale.is_hatched(value) && self.cell().1 < HATCH_BELOW {
             let stroke = Stroke::solid(color.ink().with_alpha(0.55), 0.75);
             canvas.line(&[(x + 1.0, y + height - 1.0), (x + height - 1.0, y + 1.0)], stroke)?;
         }
@@ -166,7 +170,7 @@ impl HeatFigure {
             top += TITLE_HEIGHT;
         }
         self.draw_column_labels(canvas, block, (at.0, top))?;
-        top += HEADER;
+        top += self.header();
         let every = label_step(height);
         for (index, (row, cells)) in block.rows.iter().zip(&block.cells).enumerate() {
             let y = top + index as f64 * height;
@@ -182,6 +186,23 @@ impl HeatFigure {
         canvas.frame((at.0, top), end, AXIS_LINE)
     }
 
+    /// Width of the widest column name.
+    fn widest_column(&self) -> f64 {
+        let columns = self.blocks.iter().flat_map(|block| &block.columns);
+        columns.map(|column| font::width(column, SMALL, false)).fold(0.0, f64::max)
+    }
+
+    /// Whether column names run upwards: words that are wider than a column.
+    fn is_upright(&self) -> bool {
+        let numeric = |name: &String| name.bytes().all(|byte| byte.is_ascii_digit());
+        self.widest_column() > self.cell().0 - 4.0 && !self.blocks.iter().flat_map(|b| &b.columns).all(numeric)
+    }
+
+    /// Height of the column names.
+    fn header(&self) -> f64 {
+        if self.is_upright() { self.widest_column().min(COLUMN_ROOM) + 12.0 } else { HEADER }
+    }
+
     fn draw_column_labels<B: DrawingBackend>(
         &self,
         canvas: &mut Canvas<'_, B>,
@@ -189,12 +210,18 @@ impl HeatFigure {
         at: Point,
     ) -> Result<()> {
         let (width, _) = self.cell();
-        let widest = block.columns.iter().map(|c| font::width(c, SMALL, false)).fold(0.0, f64::max).min(120.0);
-        let every = if width < 30.0 { label_step(width / (widest + 4.0) * 16.0) } else { 1 };
+        let middle = |index: usize| at.0 + (index as f64 + 0.5) * width;
+        let style = Type::new(SMALL, MUTED);
+        if self.is_upright() {
+            for (index, column) in block.columns.iter().enumerate().step_by(label_step(width)) {
+                let label = font::fit(column, COLUMN_ROOM, SMALL, false);
+                canvas.text_up((middle(index), at.1 + self.header() - 6.0), &label, style)?;
+            }
+            return Ok(());
+        }
+        let every = label_step(width / (self.widest_column() + 4.0) * 14.0);
         for (index, column) in block.columns.iter().enumerate().step_by(every) {
-            let middle = at.0 + (index as f64 + 0.5) * width;
-            let label = font::fit(column, width * every as f64 - 2.0, SMALL, false);
-            canvas.text((middle, at.1 + 10.0), &label, Type::new(SMALL, MUTED).align(Align::Middle))?;
+            canvas.text((middle(index), at.1 + 10.0), column, style.align(Align::Middle))?;
         }
         Ok(())
     }
@@ -211,10 +238,19 @@ impl HeatFigure {
         let size = if width < 34.0 { TINY } else { SMALL };
         if font::width(&text, size, false) <= width - 2.0 && height >= size {
             let ink = self.scale.color(value).ink();
-            let middle = ((at.0 + end.0) / 2.0, (at.1 + end.1) / 2.0);
+            let middle = (f64::midpoint(at.0, end.0), f64::midpoint(at.1, end.1));
             canvas.text(middle, &text, Type::new(size, ink).align(Align::Middle))?;
         }
         Ok(())
+    }
+}
+
+/// A value under the colour bar.
+fn scale_tick(value: f64) -> String {
+    if value.abs() >= 9.95 {
+        format!("{value:.0}")
+    } else {
+        format!("{value:.2}").trim_end_matches('0').trim_end_matches('.').to_owned()
     }
 }
 

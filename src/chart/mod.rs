@@ -50,11 +50,11 @@ pub struct ChartContext {
     pub checkpoint: String,
     /// Name of the corpus, for the subtitle.
     pub corpus: String,
-    /// Decoder layer indices of the MoE layers, ascending.
+    /// Decoder layer indices of the `MoE` layers, ascending.
     pub layers: Vec<LayerId>,
     /// Categories in the order in which they are drawn.
     pub categories: Vec<String>,
-    /// Experts per MoE layer.
+    /// Experts per `MoE` layer.
     pub num_experts: usize,
     /// Choices per token.
     pub top_k: usize,

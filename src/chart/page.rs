@@ -13,7 +13,7 @@ use super::{
     raster::RasterBackend,
     script,
     table::TableFigure,
-    theme::{LABEL, LEADING, MARGIN, MIN_WIDTH, MUTED, TEXT, TITLE, UNITS},
+    theme::{FONT_FAMILIES, LABEL, LEADING, MARGIN, MIN_WIDTH, MUTED, TEXT, TITLE, UNITS},
 };
 use crate::error::Result;
 
@@ -117,10 +117,12 @@ impl Page {
             self.draw(&mut backend, &layout)?;
             backend.present().map_err(|e| crate::error::Error::internal(format!("a chart could not be drawn: {e}")))?;
         }
+        let family = format!(" font-family=\"{FONT_FAMILIES}\"");
         let content = text.split_once('>').map_or("", |(_, rest)| rest);
+        let content = content.replace(&family, "").replace(" opacity=\"1\"", "");
         Ok(format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{}\" height=\"{}\" viewBox=\"0 0 {wide} {high}\" \
-             role=\"img\" aria-label=\"{}\">{content}",
+             role=\"img\" aria-label=\"{}\"{family}>{content}",
             layout.width,
             layout.height,
             escape(&self.title),

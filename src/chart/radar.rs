@@ -8,8 +8,8 @@ use super::{
     font,
     legend::{self, Entry, Sample},
     theme::{
-        BAND_ALPHA, FIGURE_WIDTH, GRID_LINE, HEADING, MUTED, OVERALL_LINE, SMALL, TEXT, TINY, UNIFORM_LINE, VALUE,
-        VALUE_LINE,
+        BAND_ALPHA, FIGURE_WIDTH, GRID_LINE, HEADING, MARGIN, MIN_WIDTH, MUTED, OVERALL_LINE, SMALL, TEXT, TINY,
+        UNIFORM_LINE, VALUE, VALUE_LINE,
     },
 };
 use crate::error::Result;
@@ -40,8 +40,8 @@ pub(super) struct RadarPanel {
     pub(super) overall: Vec<f64>,
 }
 
-const TITLE_HEIGHT: f64 = 38.0;
-const SPOKE_LABEL: f64 = 20.0;
+const TITLE_HEIGHT: f64 = 44.0;
+const SPOKE_LABEL: f64 = 24.0;
 
 impl RadarFigure {
     fn columns(&self) -> usize {
@@ -59,8 +59,9 @@ impl RadarFigure {
         (FIGURE_WIDTH / self.columns() as f64).min(360.0)
     }
 
+    /// Width of the figure, wide enough for the legend.
     fn width(&self) -> f64 {
-        self.cell() * self.columns() as f64
+        (self.cell() * self.columns() as f64).max(MIN_WIDTH - 2.0 * MARGIN)
     }
 
     fn legend(&self) -> Vec<Entry> {
@@ -73,13 +74,15 @@ impl RadarFigure {
             entries.push(Entry::new(Sample::Line(OVERALL_LINE), "share over the whole corpus"));
         }
         entries.push(Entry::new(Sample::Line(UNIFORM_LINE), uniform));
+        let rings: Vec<String> = self.rings().into_iter().map(|ring| percent(ring).replace(".0 %", " %")).collect();
+        entries.push(Entry::new(Sample::Line(GRID_LINE), format!("rings at {}", rings.join(", "))));
         entries
     }
 
     /// Width and height in pixels.
     pub(super) fn size(&self) -> (f64, f64) {
         let rows = self.panels.len().div_ceil(self.columns());
-        let legend = legend::height(&self.legend(), self.width().max(700.0));
+        let legend = legend::height(&self.legend(), self.width());
         (self.width(), legend + rows as f64 * (self.cell() + TITLE_HEIGHT))
     }
 
@@ -89,15 +92,20 @@ impl RadarFigure {
         all.copied().fold(1.5 / self.experts as f64, f64::max).min(1.0) * 1.02
     }
 
+    /// The shares at which a ring is drawn.
+    fn rings(&self) -> Vec<f64> {
+        ticks(0.0, self.rim(), 3).into_iter().filter(|ring| *ring > 0.0).collect()
+    }
+
     /// Draws the figure with its top left corner at a point.
     pub(super) fn draw<B: DrawingBackend>(&self, canvas: &mut Canvas<'_, B>, at: Point) -> Result<()> {
         let entries = self.legend();
-        let width = self.width().max(700.0);
-        legend::draw(canvas, &entries, (at.0.min(at.0 + (self.width() - width) / 2.0).max(20.0), at.1), width)?;
-        let top = at.1 + legend::height(&entries, width);
+        legend::draw(canvas, &entries, at, self.width())?;
+        let top = at.1 + legend::height(&entries, self.width());
+        let left = at.0 + (self.width() - self.cell() * self.columns() as f64) / 2.0;
         for (index, panel) in self.panels.iter().enumerate() {
             let (row, column) = (index / self.columns(), index % self.columns());
-            let corner = (at.0 + column as f64 * self.cell(), top + row as f64 * (self.cell() + TITLE_HEIGHT));
+            let corner = (left + column as f64 * self.cell(), top + row as f64 * (self.cell() + TITLE_HEIGHT));
             self.draw_panel(canvas, panel, corner)?;
         }
         Ok(())
@@ -109,8 +117,8 @@ impl RadarFigure {
         canvas.text((middle, at.1 + 9.0), &title, Type::new(HEADING, TEXT).bold().align(Align::Middle))?;
         let note = font::fit(&panel.note, self.cell() - 8.0, SMALL, false);
         canvas.text((middle, at.1 + 26.0), &note, Type::new(SMALL, MUTED).align(Align::Middle))?;
-        let center = (middle, at.1 + TITLE_HEIGHT + self.cell() / 2.0 - 4.0);
-        let radius = self.cell() / 2.0 - SPOKE_LABEL - 6.0;
+        let center = (middle, at.1 + TITLE_HEIGHT + self.cell() / 2.0 - 2.0);
+        let radius = self.cell() / 2.0 - SPOKE_LABEL;
         self.draw_grid(canvas, center, radius)?;
         self.draw_shares(canvas, panel, center, radius)
     }
@@ -124,8 +132,7 @@ impl RadarFigure {
             let label = Type::new(if self.cell() < 240.0 { TINY } else { SMALL }, MUTED).align(Align::Middle);
             canvas.text(polar(center, radius + 11.0, turn), &expert.to_string(), label)?;
         }
-        let rings: Vec<f64> = ticks(0.0, rim, 3).into_iter().filter(|ring| *ring > 0.0).collect();
-        for ring in &rings {
+        for ring in self.rings() {
             let mut points = circle(center, radius * ring / rim, 72);
             points.extend(points.first().copied());
             canvas.line(&points, GRID_LINE)?;
@@ -133,24 +140,6 @@ impl RadarFigure {
         let mut uniform = circle(center, radius / (self.experts as f64 * rim), 48);
         uniform.extend(uniform.first().copied());
         canvas.line(&uniform, UNIFORM_LINE)
-    }
-
-    fn draw_ring_labels<B: DrawingBackend>(
-        &self,
-        canvas: &mut Canvas<'_, B>,
-        center: Point,
-        radius: f64,
-    ) -> Result<()> {
-        let rim = self.rim();
-        let turn = 0.5 / self.experts as f64;
-        for ring in ticks(0.0, rim, 3).into_iter().filter(|ring| *ring > 0.0) {
-            let (x, y) = polar(center, radius * ring / rim, turn);
-            let text = percent(ring).replace(".0 %", " %");
-            let half = font::width(&text, TINY, false) / 2.0 + 1.5;
-            canvas.rect((x - half, y - 6.0), (x + half, y + 6.0), super::theme::PAPER.with_alpha(0.75))?;
-            canvas.text((x, y), &text, Type::new(TINY, TEXT).align(Align::Middle))?;
-        }
-        Ok(())
     }
 
     fn spoke_step(&self) -> usize {
@@ -184,7 +173,6 @@ impl RadarFigure {
         canvas.fill(&outline(&panel.share), VALUE.with_alpha(BAND_ALPHA / 2.0))?;
         canvas.ring(&outline(&panel.high), &outline(&panel.low), VALUE.with_alpha(BAND_ALPHA))?;
         canvas.line(&closed(outline(&panel.overall)), OVERALL_LINE)?;
-        canvas.line(&closed(outline(&panel.share)), VALUE_LINE)?;
-        self.draw_ring_labels(canvas, center, radius)
+        canvas.line(&closed(outline(&panel.share)), VALUE_LINE)
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
         if is_invisible(character) || !has_glyph(character) {
-            shown.push_str(&format!("U+{:04X}", u32::from(character)));
+            shown.extend(format!("U+{:04X}", u32::from(character)).chars());
         } else {
             shown.push(character);
         }

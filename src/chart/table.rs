@@ -78,7 +78,7 @@ impl TableFigure {
                 name,
             )?;
             for (cell, left) in row.cells.iter().zip(&lefts) {
-                let text = font::fit(cell, self.column() - 6.0, LABEL, false);
+                let text = font::fit(cell, self.column() - 10.0, LABEL, false);
                 canvas.text((at.0 + left, middle), &text, Type::new(LABEL, TEXT))?;
             }
         }

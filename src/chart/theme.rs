@@ -35,7 +35,7 @@ impl Color {
     pub(super) fn ink(self) -> Self {
         let (r, g, b) = self.rgb;
         let luma = 0.299 * f64::from(r) + 0.587 * f64::from(g) + 0.114 * f64::from(b);
-        if luma > 140.0 { TEXT } else { PAPER }
+        if luma > 122.0 { TEXT } else { PAPER }
     }
 }
 
@@ -78,7 +78,7 @@ pub(super) enum Dash {
     /// Short dashes.
     Dotted,
     /// Dash, dot.
-    DashDot,
+    Mixed,
 }
 
 impl Dash {
@@ -88,7 +88,7 @@ impl Dash {
             Self::Solid => &[],
             Self::Dashed => &[8.0, 5.0],
             Self::Dotted => &[2.0, 3.5],
-            Self::DashDot => &[10.0, 4.0, 2.0, 4.0],
+            Self::Mixed => &[10.0, 4.0, 2.0, 4.0],
         }
     }
 }
@@ -123,13 +123,13 @@ pub(super) const AXIS_LINE: Stroke = Stroke::solid(MUTED, 1.0);
 /// Measured curves.
 pub(super) const VALUE_LINE: Stroke = Stroke::solid(VALUE, 1.8);
 /// Corrected curves.
-pub(super) const CORRECTED_LINE: Stroke = Stroke::broken(CORRECTED, 1.6, Dash::DashDot);
+pub(super) const CORRECTED_LINE: Stroke = Stroke::broken(CORRECTED, 1.6, Dash::Mixed);
 /// Noise floors and other baselines.
 pub(super) const FLOOR_LINE: Stroke = Stroke::broken(ACCENT, 1.6, Dash::Dashed);
 /// Ceilings.
 pub(super) const CEILING_LINE: Stroke = Stroke::broken(TEXT, 1.4, Dash::Dotted);
 /// Means.
-pub(super) const MEAN_LINE: Stroke = Stroke::broken(VALUE, 1.2, Dash::DashDot);
+pub(super) const MEAN_LINE: Stroke = Stroke::solid(MUTED, 1.0);
 /// Uniform routing.
 pub(super) const UNIFORM_LINE: Stroke = Stroke::broken(TEXT, 1.1, Dash::Dashed);
 /// The share over everything, behind the share of one category.

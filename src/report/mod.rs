@@ -1,6 +1,8 @@
 //! Findings to `summary.json`, the verdict in words and `report.html`.
 
+mod embed;
 mod html;
+mod sections;
 mod summary;
 mod verdict;
 

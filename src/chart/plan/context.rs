@@ -22,8 +22,9 @@ const VARIABLES: [&str; 6] = ["token", "previous_token", "category", "position",
 pub(super) fn unconditional(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
     let caption = "Top: share of what can be explained that each variable explains, (estimate - baseline) / (ceiling - \
                    baseline). Bottom: the plug-in estimate in bits with its baseline, the mean over seeded \
-                   permutations; only what stands above the baseline is evidence.";
-    information(selection, kind, "Mutual information of expert and", caption)
+                   permutations; only what stands above the baseline is evidence. Why a number is withheld stands in the column note of \
+                   stats/mutual_information.csv.";
+    information(selection, kind, "Mutual information between the expert and each variable", caption)
 }
 
 /// What each context variable adds once the token id is known.
@@ -31,7 +32,12 @@ pub(super) fn conditional(selection: &Selection<'_>, kind: &'static ChartKind) -
     let caption = "What a context variable adds once the token id is known. Top: as a share of what is left to \
                    explain. Bottom: the plug-in estimate in bits with its baseline, the mean over seeded shuffles within each \
                    token id. Context-independent routing has bars at 0 % and estimates at their baselines.";
-    information(selection, kind, "Conditional mutual information given the token id, of expert and", caption)
+    information(
+        selection,
+        kind,
+        "Conditional mutual information between the expert and each context, given the token id",
+        caption,
+    )
 }
 
 fn information(selection: &Selection<'_>, kind: &'static ChartKind, title: &str, caption: &str) -> Vec<ChartSpec> {
@@ -45,10 +51,10 @@ fn information(selection: &Selection<'_>, kind: &'static ChartKind, title: &str,
         let explained = |row: &Finding| (row.explained, row.explained_low.zip(row.explained_high), None, None);
         let bits = |row: &Finding| (row.estimate, interval(row), row.baseline, row.ceiling);
         let panels = vec![
-            panel(selection, "Explained share", "explained", true, &rows, explained),
-            panel(selection, "Bits", "bits per assignment", false, &rows, bits),
+            panel(selection, "Explained share", "explained share", true, &rows, explained),
+            panel(selection, "Plug-in estimate and baseline", "bits per assignment", false, &rows, bits),
         ];
-        let title = format!("{title} ... ({})", view_words(view));
+        let title = format!("{title} ({})", view_words(view));
         let body = Body::Bars(BarFigure { baseline_label: "baseline: mean over permutations".to_owned(), panels });
         specs.push(selection.spec(kind, view.name(), title, caption, body));
     }

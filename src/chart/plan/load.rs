@@ -9,6 +9,7 @@ use super::{
 use crate::{
     chart::{
         ChartKind,
+        axis::ceil_nice,
         bars::{BarFigure, BarPanel},
         heatmap::{HeatBlock, HeatFigure, Scale},
         page::Body,
@@ -89,10 +90,8 @@ pub(super) fn coactivation(selection: &Selection<'_>, kind: &'static ChartKind) 
         let mut cells = vec![vec![None; experts]; experts];
         for row in selection.rows(kind.statistic, View::Chosen).filter(|row| row.layer == layer) {
             let pair = row.expert.zip(row.other_expert).map(|(a, b)| (usize::from(a), usize::from(b)));
-            if let (Some((a, b)), Some(ratio)) = (pair, ratio(row)) {
-                if a < experts && b < experts {
-                    (cells[a][b], cells[b][a]) = (Some(ratio), Some(ratio));
-                }
+            if let (Some((a, b)), Some(ratio)) = (pair.filter(|pair| pair.0.max(pair.1) < experts), ratio(row)) {
+                (cells[a][b], cells[b][a]) = (Some(ratio), Some(ratio));
             }
         }
         let largest = cells.iter().flatten().flatten().map(|ratio| ratio.max(0.05).ln().abs()).fold(0.0, f64::max);
@@ -103,7 +102,7 @@ pub(super) fn coactivation(selection: &Selection<'_>, kind: &'static ChartKind) 
         let block = HeatBlock { title: String::new(), rows: names.clone(), columns: names, cells };
         let body = Body::Heat(HeatFigure {
             scale: Scale::Ratio { limit: largest.exp().clamp(1.5, 8.0) },
-            scale_label: "observed / expected; small cells below 1 are hatched".to_owned(),
+            scale_label: "observed / expected".to_owned(),
             column_label: "expert (rows and columns)".to_owned(),
             blocks: vec![block],
         });
@@ -148,7 +147,7 @@ pub(super) fn jensen_shannon(selection: &Selection<'_>, kind: &'static ChartKind
         let labels: Vec<String> = names.iter().map(|name| label(name)).collect();
         let block = HeatBlock { title: String::new(), rows: labels.clone(), columns: labels, cells };
         let body = Body::Heat(HeatFigure {
-            scale: Scale::Sequential { max },
+            scale: Scale::Sequential { max: ceil_nice(max) },
             scale_label: "Jensen-Shannon divergence in millibits".to_owned(),
             column_label: String::new(),
             blocks: vec![block],

@@ -32,7 +32,7 @@ impl<'a> Selection<'a> {
         rows.filter(move |row| row.statistic == statistic && row.view == view.name())
     }
 
-    /// The MoE layers, by decoder layer index.
+    /// The `MoE` layers, by decoder layer index.
     pub(super) fn layers(&self) -> &'a [LayerId] {
         &self.context.layers
     }

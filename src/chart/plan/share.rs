@@ -7,7 +7,7 @@ use super::{
 use crate::{
     chart::{
         ChartKind,
-        axis::count,
+        axis::{ceil_nice, count},
         heatmap::{HeatBlock, HeatFigure, Scale},
         page::Body,
         radar::{RadarFigure, RadarPanel},
@@ -18,7 +18,7 @@ use crate::{
 
 /// Most radars on one page.
 const PANELS_PER_PAGE: usize = 24;
-/// How many positions or tokens are drawn.
+/// How many tokens are drawn.
 const SELECTED: usize = 12;
 /// Widest block of a heat map whose values stay readable.
 pub(super) const COLUMNS_PER_BLOCK: usize = 32;
@@ -26,31 +26,24 @@ pub(super) const COLUMNS_PER_BLOCK: usize = 32;
 /// One radar per category, a page per layer.
 pub(super) fn categories(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
     let caption = "Share of each expert in the kept assignments of a category, experts clockwise from the top; \
-                   n under each name. All radars share one scale; rings are labelled in percent.";
+                   n under each name: assignments. All radars share one scale.";
     radars(selection, kind, "category", "category", caption, |rows| {
         selection.categories(rows).into_iter().map(|name| (label(name), Key::Category(name))).collect()
     })
 }
 
-/// One radar per position: the first ones and then every doubling.
+/// One radar per position: the first, every power of two and the last.
 pub(super) fn positions(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
     let caption = "Share of each expert in the kept assignments at one position of the sequence, experts clockwise \
-                   from the top. Drawn: the positions 0 to 3, then every doubling and the last one with enough data; \
+                   from the top. Drawn: position 0, every power of two and the last position with enough data; \
                    all positions are in stats/expert_share.csv.";
     radars(selection, kind, "position", "position", caption, |rows| {
         let mut all: Vec<u32> = rows.iter().filter_map(|row| row.position).collect();
         all.sort_unstable();
         all.dedup();
         let last = all.last().copied();
-        let mut drawn: Vec<u32> =
-            all.into_iter().filter(|p| *p < 4 || p.is_power_of_two() || Some(*p) == last).collect();
-        while drawn.len() > SELECTED {
-            drawn.remove(4);
-        }
-        drawn
-            .into_iter()
-            .map(|position| (format!("position {}", count(position.into())), Key::Position(position)))
-            .collect()
+        let drawn = all.into_iter().filter(|p| *p == 0 || p.is_power_of_two() || Some(*p) == last);
+        drawn.map(|position| (format!("position {}", count(position.into())), Key::Position(position))).collect()
     })
 }
 
@@ -250,6 +243,7 @@ pub(super) fn expert_blocks(rows: &[String], cells: &[Vec<Option<f64>>], scale: 
         })
         .collect();
     let max = cells.iter().flatten().flatten().copied().fold(2.0, f64::max);
+    let max = ceil_nice(max);
     HeatFigure {
         scale: Scale::Sequential { max },
         scale_label: scale.to_owned(),

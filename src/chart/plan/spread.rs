@@ -10,9 +10,10 @@ use crate::{
         axis::{ceil_nice, number},
         canvas::Marker,
         curve::{CurveFigure, CurvePanel, Mark},
+        font,
         legend::{Entry, Sample},
         page::Body,
-        theme::{CEILING_LINE, CORRECTED_LINE, FLOOR_LINE, MEAN_LINE, VALUE, VALUE_LINE},
+        theme::{CEILING_LINE, CORRECTED_LINE, FLOOR_LINE, MEAN_LINE, SMALL, VALUE, VALUE_LINE},
     },
     routing::{LayerId, View},
     stats::Finding,
@@ -20,6 +21,8 @@ use crate::{
 
 /// How many of the most frequent token ids are named.
 const NAMED: usize = 14;
+/// Widest label of a point, in pixels.
+const LABEL_ROOM: f64 = 100.0;
 
 /// `routing_std` by position, one panel per layer, one chart per view.
 pub(super) fn by_position(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
@@ -27,12 +30,14 @@ pub(super) fn by_position(selection: &Selection<'_>, kind: &'static ChartKind) -
 }
 
 fn position_chart(selection: &Selection<'_>, kind: &'static ChartKind, view: View) -> Option<ChartSpec> {
-    let (mut panels, mut top, mut last) = (Vec::new(), 0.0f64, 1.0f64);
+    let (mut panels, mut top, mut bottom, mut last) = (Vec::new(), 0.0f64, 0.01f64, 1.0f64);
     for &layer in selection.layers() {
         let rows = keyed(selection, "routing_std", layer, view, "position", |row| row.position.map(f64::from));
         if rows.is_empty() {
             continue;
         }
+        let rows = thinned(rows);
+        bottom = bottom.min(lowest(&rows));
         let corrected = corrected(selection, layer, view, "position", |row| row.position.map(f64::from));
         let mean = mean(selection, layer, view, "position");
         let ends = (rows[0].0, rows[rows.len() - 1].0);
@@ -48,9 +53,10 @@ fn position_chart(selection: &Selection<'_>, kind: &'static ChartKind, view: Vie
     }
     let caption = "Standard deviation over the experts of the expert shares at each position. 0 is even routing; \
                    the noise floor is what even routing would show with this few assignments, the ceiling what routing \
-                   every token of the position to the same experts would show. The axis is logarithmic in position + 1.";
+                   every token of the position to the same experts would show. Both axes are logarithmic (horizontally in position + 1); of neighbouring positions one every 2 % is drawn.";
     let title = format!("Routing standard deviation by position ({})", view_words(view));
-    let figure = figure(panels, ("position in the sequence", 0.0, last, 1.0), top, Sample::Area(VALUE_LINE));
+    let figure =
+        figure(panels, ("position in the sequence", 0.0, last, 1.0), top, Some(bottom), Sample::Area(VALUE_LINE));
     Some(selection.spec(kind, view.name(), title, caption, Body::Curve(figure?)))
 }
 
@@ -69,7 +75,7 @@ fn token_chart(selection: &Selection<'_>, kind: &'static ChartKind, view: View) 
         }
         let mean = mean(selection, layer, view, "token");
         let ends = (rows[0].0, rows[rows.len() - 1].0);
-        (low, high, top) = (low.min(ends.0), high.max(ends.1), top.max(highest(&rows)));
+        (low, high, top) = (low.min(ends.0 * 0.93), high.max(ends.1 * 1.07), top.max(highest(&rows)));
         let mut panel = panel(layer, mean);
         panel.lines.push((FLOOR_LINE, rows.iter().filter_map(|(x, row)| Some((*x, row.noise_floor?))).collect()));
         add_levels(&mut panel, &rows, mean, ends);
@@ -82,7 +88,7 @@ fn token_chart(selection: &Selection<'_>, kind: &'static ChartKind, view: View) 
                    id occurs (the paper's figure has the id itself), because the noise floor falls with it.";
     let title = format!("Routing standard deviation by token id ({})", view_words(view));
     let figure =
-        figure(panels, ("occurrences of the token id", low, high, 0.0), top, Sample::Point(Marker::Disc, VALUE));
+        figure(panels, ("occurrences of the token id", low, high, 0.0), top, None, Sample::Point(Marker::Disc, VALUE));
     Some(selection.spec(kind, view.name(), title, caption, Body::Curve(figure?)))
 }
 
@@ -112,7 +118,7 @@ fn corrected(
     x: impl Fn(&Finding) -> Option<f64>,
 ) -> Vec<(f64, f64)> {
     let rows = keyed(selection, "routing_std_corrected", layer, view, variable, x);
-    rows.into_iter().filter_map(|(x, row)| Some((x, row.estimate?))).collect()
+    thinned(rows).into_iter().filter_map(|(x, row)| Some((x, row.estimate?))).collect()
 }
 
 /// The layer's mean: the row of the variable without a key.
@@ -126,6 +132,25 @@ fn mean(selection: &Selection<'_>, layer: LayerId, view: View, variable: &str) -
             && row.quantile.is_none()
     })?
     .estimate
+}
+
+/// The rows that a logarithmic axis has room for: the next one at least two percent further on.
+fn thinned(rows: Vec<(f64, &Finding)>) -> Vec<(f64, &Finding)> {
+    let mut kept: Vec<(f64, &Finding)> = Vec::new();
+    for row in rows {
+        if kept.last().is_none_or(|last| row.0 + 1.0 >= (last.0 + 1.0) * 1.02) {
+            kept.push(row);
+        }
+    }
+    kept
+}
+
+/// The lower end of a logarithmic axis, a power of ten at or below the noise floor, but not below 0.0001.
+fn lowest(rows: &[(f64, &Finding)]) -> f64 {
+    let values =
+        rows.iter().flat_map(|(_, row)| [row.estimate, row.noise_floor]).flatten().filter(|value| *value > 0.0);
+    let low = values.fold(0.01, f64::min);
+    10f64.powf(low.log10().floor()).max(1e-4)
 }
 
 fn highest(rows: &[(f64, &Finding)]) -> f64 {
@@ -152,14 +177,20 @@ fn add_levels(panel: &mut CurvePanel, rows: &[(f64, &Finding)], mean: Option<f64
 /// One point per token id; the most frequent ones come first, so that they are named first.
 fn marks(rows: &[(f64, &Finding)]) -> Vec<Mark> {
     let mark = |(rank, (x, row)): (usize, &(f64, &Finding))| {
-        let label = if rank < NAMED { token_label(row) } else { String::new() };
+        let label = if rank < NAMED { font::fit(&token_label(row), LABEL_ROOM, SMALL, false) } else { String::new() };
         let at = (*x, row.estimate?);
         Some(Mark { at, interval: interval(row), marker: Marker::Disc, color: VALUE, label })
     };
     rows.iter().rev().enumerate().filter_map(mark).collect()
 }
 
-fn figure(panels: Vec<CurvePanel>, x: (&str, f64, f64, f64), top: f64, sample: Sample) -> Option<CurveFigure> {
+fn figure(
+    panels: Vec<CurvePanel>,
+    x: (&str, f64, f64, f64),
+    top: f64,
+    y_log_from: Option<f64>,
+    sample: Sample,
+) -> Option<CurveFigure> {
     let uses = |stroke| {
         panels.iter().flat_map(|panel| &panel.lines).any(|(line, points)| *line == stroke && !points.is_empty())
     };
@@ -187,6 +218,7 @@ fn figure(panels: Vec<CurvePanel>, x: (&str, f64, f64, f64), top: f64, sample: S
         x_range: (x.1, x.2),
         x_shift: x.3,
         y_max: ceil_nice(top),
+        y_log_from,
         legend,
         panels,
     })
