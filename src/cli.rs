@@ -1,5 +1,8 @@
 //! What can be typed: clap types and help text. No logic.
 
+// These comments are the help text that clap prints: Markdown would show in the terminal. Flags are bools.
+#![allow(clippy::doc_markdown, clippy::struct_excessive_bools)]
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};

@@ -1,5 +1,7 @@
 //! Bad input never panics, never loses a result, never passes silently: message, hint and exit code of each.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // a test stops with the reason, and prints what it measured
+
 mod common;
 
 use std::{

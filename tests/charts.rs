@@ -2,6 +2,8 @@
 //!
 //! The files are left in `target/tmp/charts` to be looked at.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // a test stops with the reason, and prints what it measured
+
 use std::{fs, path::Path};
 
 use openmoe_analyze::{

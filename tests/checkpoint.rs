@@ -1,5 +1,7 @@
 //! Checkpoints of every container, and every way in which one can be broken.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // a test stops with the reason, and prints what it measured
+
 use std::{
     fs,
     path::{Path, PathBuf},

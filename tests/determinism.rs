@@ -1,5 +1,7 @@
 //! The same input gives the same bytes: run twice, with other numbers of threads, other wave sizes, killed and resumed.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // a test stops with the reason, and prints what it measured
+
 mod common;
 
 use std::{
@@ -85,7 +87,9 @@ fn a_killed_run_resumes_to_the_same_bytes() {
     assert!(refused.code == 2 && refused.stderr.contains("holds an incomplete run"), "{}", refused.stderr);
     route(&killed, &["--resume"]);
     assert_same(&results(&whole), &results(&killed), "killed and resumed");
-    let other = openmoe_with(&arguments(&killed).iter().map(String::as_str).chain(["--resume", "--seed", "7"]).collect::<Vec<_>>());
+    let other = openmoe_with(
+        &arguments(&killed).iter().map(String::as_str).chain(["--resume", "--seed", "7"]).collect::<Vec<_>>(),
+    );
     assert!(other.code == 2 && other.stderr.contains("seed: 0 there, 7 now"), "{}", other.stderr);
 }
 

@@ -1,6 +1,8 @@
 //! The import rules of the house: a module may use only what stands before it in the data's way. `model` and `trace`
 //! meet in `routing`; `chart` never computes, `stats` never draws.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // a test stops with the reason, and prints what it measured
+
 use std::{
     collections::BTreeSet,
     fs,

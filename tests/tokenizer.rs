@@ -1,5 +1,7 @@
 //! The tokenizers against ids that Google's SentencePiece gave.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // a test stops with the reason, and prints what it measured
+
 use std::{
     fs,
     path::{Path, PathBuf},

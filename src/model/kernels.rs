@@ -3,6 +3,9 @@
 //! Written as plain loops over fixed-width lanes that the compiler vectorises for the instruction set found at run time
 //! (`pulp`). Sums have a fixed order and fused multiply-adds are explicit, so every instruction set gives the same bits.
 
+// Kernels must be inlined into the function that pulp compiles for the instruction set found at run time.
+#![allow(clippy::inline_always)]
+
 use half::bf16;
 
 /// Where activations are rounded: nowhere, or at every operation as a bf16 run of the original does.
@@ -268,6 +271,6 @@ mod tests {
     #[test]
     fn dot_counts_every_element_once() {
         let a: Vec<f32> = (0..37).map(|i| i as f32).collect();
-        assert_eq!(dot(&a, &vec![1.0; 37]), 666.0);
+        assert_eq!(dot(&a, &[1.0; 37]), 666.0);
     }
 }

@@ -80,7 +80,7 @@ pub struct LayerRouting {
     pub entropy: Vec<f32>,
     /// g1 - g2: largest minus second largest probability, `[tokens]`.
     pub margin_first: Vec<f32>,
-    /// g_k - g_{k+1}: smallest chosen minus largest rejected probability, `[tokens]`; equals `margin_first` for k = 1.
+    /// `g_k - g_{k+1}`: smallest chosen minus largest rejected probability, `[tokens]`; equals `margin_first` for k = 1.
     pub margin_k: Vec<f32>,
 }
 

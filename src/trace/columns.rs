@@ -49,7 +49,7 @@ pub struct LayerTrace {
     pub entropy: Vec<f32>,
     /// g1 - g2, `[occurrences]`.
     pub margin_first: Vec<f32>,
-    /// g_k - g_{k+1}, `[occurrences]`.
+    /// `g_k - g_{k+1}`, `[occurrences]`.
     pub margin_k: Vec<f32>,
 }
 

@@ -1,6 +1,6 @@
 //! Reads a run folder back.
 
-use std::{collections::HashMap, path::PathBuf};
+use std::{collections::HashMap, path::Path};
 
 use super::{
     columns::{LayerTrace, SequenceTable},
@@ -132,42 +132,43 @@ impl RoutingTrace {
         let mut trace = LayerTrace { layer, num_experts: self.num_experts, top_k: self.top_k, ..LayerTrace::default() };
         for segment in 0..self.segments {
             let part = segment * self.moe_layers.len() + index;
-            self.read_choices(self.run.file(&part_name("trace", part)), &mut trace)?;
-            self.read_router(self.run.file(&part_name("router", part)), &mut trace)?;
+            self.read_choices(&self.run.file(&part_name("trace", part)), &mut trace)?;
+            read_router(&self.run.file(&part_name("router", part)), &mut trace)?;
         }
         Ok(trace)
     }
 
-    fn read_choices(&self, path: PathBuf, trace: &mut LayerTrace) -> Result<()> {
+    fn read_choices(&self, path: &Path, trace: &mut LayerTrace) -> Result<()> {
         let names = ["sequence", "layer", "position", "token_id", "expert", "probability", "dropped"];
-        let frame = read_parquet(&path, &names)?;
+        let frame = read_parquet(path, &names)?;
         if let Some(other) =
-            column!(frame, &path, "layer", u16).find(|layer| !matches!(layer, Ok(l) if *l == trace.layer))
+            column!(frame, path, "layer", u16).find(|layer| !matches!(layer, Ok(l) if *l == trace.layer))
         {
-            return Err(unreadable(&path, &format!("holds layer {}, expected {}", other?, trace.layer)));
+            return Err(unreadable(path, &format!("holds layer {}, expected {}", other?, trace.layer)));
         }
-        extend(&mut trace.sequence, column!(frame, &path, "sequence", u32).step_by(self.top_k))?;
-        extend(&mut trace.position, column!(frame, &path, "position", u32).step_by(self.top_k))?;
-        extend(&mut trace.token_id, column!(frame, &path, "token_id", u32).step_by(self.top_k))?;
-        extend(&mut trace.expert, column!(frame, &path, "expert", u16))?;
-        extend(&mut trace.probability, column!(frame, &path, "probability", f32))?;
-        extend(&mut trace.kept, column!(frame, &path, "dropped", bool).map(|dropped| dropped.map(|d| !d)))?;
+        extend(&mut trace.sequence, column!(frame, path, "sequence", u32).step_by(self.top_k))?;
+        extend(&mut trace.position, column!(frame, path, "position", u32).step_by(self.top_k))?;
+        extend(&mut trace.token_id, column!(frame, path, "token_id", u32).step_by(self.top_k))?;
+        extend(&mut trace.expert, column!(frame, path, "expert", u16))?;
+        extend(&mut trace.probability, column!(frame, path, "probability", f32))?;
+        extend(&mut trace.kept, column!(frame, path, "dropped", bool).map(|dropped| dropped.map(|d| !d)))?;
         match trace.expert.iter().find(|&&expert| usize::from(expert) >= self.num_experts) {
-            Some(expert) => Err(unreadable(&path, &format!("expert {expert} of {}", self.num_experts))),
+            Some(expert) => Err(unreadable(path, &format!("expert {expert} of {}", self.num_experts))),
             None => Ok(()),
         }
     }
+}
 
-    fn read_router(&self, path: PathBuf, trace: &mut LayerTrace) -> Result<()> {
-        let frame = read_parquet(&path, &["entropy", "margin_first", "margin_k"])?;
-        extend(&mut trace.entropy, column!(frame, &path, "entropy", f32))?;
-        extend(&mut trace.margin_first, column!(frame, &path, "margin_first", f32))?;
-        extend(&mut trace.margin_k, column!(frame, &path, "margin_k", f32))?;
-        if trace.entropy.len() == trace.token_id.len() {
-            Ok(())
-        } else {
-            Err(unreadable(&path, &format!("{} rows, expected {}", trace.entropy.len(), trace.token_id.len())))
-        }
+/// Entropy and margins of a part; one row per token.
+fn read_router(path: &Path, trace: &mut LayerTrace) -> Result<()> {
+    let frame = read_parquet(path, &["entropy", "margin_first", "margin_k"])?;
+    extend(&mut trace.entropy, column!(frame, path, "entropy", f32))?;
+    extend(&mut trace.margin_first, column!(frame, path, "margin_first", f32))?;
+    extend(&mut trace.margin_k, column!(frame, path, "margin_k", f32))?;
+    if trace.entropy.len() == trace.token_id.len() {
+        Ok(())
+    } else {
+        Err(unreadable(path, &format!("{} rows, expected {}", trace.entropy.len(), trace.token_id.len())))
     }
 }
 
