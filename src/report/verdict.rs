@@ -179,7 +179,7 @@ fn overall(findings: &[Finding], layers: &BTreeSet<LayerId>) -> String {
     };
     let judged: Vec<Option<Independence>> = layers.iter().map(|layer| independence(findings, *layer)).collect();
     let criterion = match judged.iter().copied().collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().max()) {
-        Some(worst) => format!("the layer that fits least decides; {}", worst.words()),
+        Some(worst) => format!("over all layers (the least fitting one decides) {}", worst.words()),
         None => "context-independent: not enough data in some layers".to_owned(),
     };
     let compared = if known.len() < 2 {
@@ -224,8 +224,8 @@ mod tests {
             [
                 "layer 3: the token id explains 58 % [55, 61] of what can be explained; of what is left, the previous \
                  token adds 9 % [8, 10]; the category adds 2 % [1, 3]; the position adds 0 % [0, 1]; context-independent: yes",
-                "overall: layer 3 is the only one with enough data; the layer that fits least decides; \
-                 context-independent: yes",
+                "overall: layer 3 is the only one with enough data; over all layers (the \
+                 least fitting one decides) context-independent: yes",
             ]
         );
     }
