@@ -19,7 +19,7 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
     ("model", &["error", "routing", "corpus", "checkpoint"], &["candle_core", "gemm", "pulp"]),
     ("trace", &["error", "routing", "corpus", "run_dir"], &["polars"]),
     ("stats", &["error", "routing", "trace"], &["polars", "rand", "rand_xoshiro"]),
-    ("chart", &["error", "routing", "stats"], &["plotters"]),
+    ("chart", &["error", "routing", "stats"], &["plotters", "resvg"]),
     ("report", &["error", "stats", "chart"], &["minijinja"]),
     ("cli", &["routing"], &["clap"]),
 ];
@@ -33,6 +33,7 @@ const HEAVY: &[&str] = &[
     "pulp",
     "polars",
     "plotters",
+    "resvg",
     "tokenizers",
     "safetensors",
     "sentencepiece_model",

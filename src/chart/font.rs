@@ -4,15 +4,16 @@ use std::sync::LazyLock;
 
 use ab_glyph::{Font, FontRef, PxScale, ScaleFont};
 
-/// Regular weight: `DejaVu` Sans with the ideographs, kana and hangul of Droid Sans Fallback. See `assets/README.md`.
-static REGULAR: LazyLock<Option<FontRef<'static>>> =
-    LazyLock::new(|| FontRef::try_from_slice(include_bytes!("assets/routing-sans.ttf")).ok());
-/// Bold weight, Latin only, for titles.
-static BOLD: LazyLock<Option<FontRef<'static>>> =
-    LazyLock::new(|| FontRef::try_from_slice(include_bytes!("assets/routing-sans-bold.ttf")).ok());
+/// Name of the embedded family.
+pub(super) const FAMILY: &str = "Routing Sans";
+/// The font files. See `assets/README.md`.
+pub(super) const REGULAR_FONT: &[u8] = include_bytes!("assets/routing-sans.ttf");
+pub(super) const BOLD_FONT: &[u8] = include_bytes!("assets/routing-sans-bold.ttf");
 
-/// Half of the x-height as a share of the em: how far the baseline lies below the middle of a line.
-pub(super) const HALF_X_HEIGHT: f64 = 0.2735;
+/// Regular weight: `DejaVu` Sans with the ideographs, kana and hangul of Droid Sans Fallback. See `assets/README.md`.
+static REGULAR: LazyLock<Option<FontRef<'static>>> = LazyLock::new(|| FontRef::try_from_slice(REGULAR_FONT).ok());
+/// Bold weight, Latin only, for titles.
+static BOLD: LazyLock<Option<FontRef<'static>>> = LazyLock::new(|| FontRef::try_from_slice(BOLD_FONT).ok());
 
 /// The font for a weight.
 pub(super) fn face(bold: bool) -> Option<&'static FontRef<'static>> {

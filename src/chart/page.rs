@@ -10,7 +10,6 @@ use super::{
     font,
     heatmap::HeatFigure,
     radar::RadarFigure,
-    raster::RasterBackend,
     script,
     table::TableFigure,
     theme::{FONT_FAMILIES, LABEL, LEADING, MARGIN, MIN_WIDTH, MUTED, TEXT, TITLE, UNITS},
@@ -127,14 +126,6 @@ impl Page {
             layout.height,
             escape(&format!("{}. {}", self.title, self.caption)),
         ))
-    }
-
-    /// The page as a PNG file.
-    pub(super) fn png(&self) -> Result<Vec<u8>> {
-        let layout = self.layout();
-        let mut backend = RasterBackend::new(layout.width, layout.height);
-        self.draw(&mut backend, &layout)?;
-        backend.into_png()
     }
 }
 

@@ -7,7 +7,7 @@ mod share;
 mod spread;
 mod tokens;
 
-use super::{Chart, ChartContext, ChartKind, page::Page};
+use super::{Chart, ChartContext, ChartKind, image, page::Page};
 use crate::{error::Result, stats::Tables};
 use selection::Selection;
 
@@ -32,13 +32,15 @@ impl ChartSpec {
     /// # Errors
     /// [`crate::error::Error::Internal`] if a drawing backend or the PNG encoder fails.
     pub fn draw(&self) -> Result<Chart> {
+        let svg = self.page.svg()?;
+        let png = image::png(&svg)?;
         Ok(Chart {
             name: self.name.clone(),
             kind: self.kind,
             title: self.page.title.clone(),
             caption: self.page.caption.clone(),
-            svg: self.page.svg()?,
-            png: self.page.png()?,
+            svg,
+            png,
         })
     }
 }
