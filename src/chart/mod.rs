@@ -1,7 +1,7 @@
 //! Charts of the statistics: one theme, one file per kind of figure. Selects, sorts and scales; never computes a
 //! statistic.
 //!
-//! [`plan`] turns the tables of a run into a list of [`ChartSpec`]s, which is cheap; [`ChartSpec::draw`] draws one of
+//! [`plan()`] turns the tables of a run into a list of [`ChartSpec`]s, which is cheap; [`ChartSpec::draw`] draws one of
 //! them as SVG and PNG, so that a caller may draw many at the same time and write them one by one.
 
 mod axis;
@@ -83,7 +83,7 @@ pub struct ChartKind {
     pub question: &'static str,
 }
 
-/// Draws every chart of [`plan`] on all threads; `progress` is told the name of each as it is finished.
+/// Draws every chart of [`plan()`] on all threads; `progress` is told the name of each as it is finished.
 ///
 /// # Errors
 /// As [`ChartSpec::draw`].
