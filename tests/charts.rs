@@ -1,4 +1,4 @@
-//! Charts and report from made-up tables: 16 experts, three MoE layers, 23 categories; and every degenerate input.
+//! Charts and report from made-up tables: 16 experts, two MoE layers, 23 categories; and every degenerate input.
 //!
 //! The files are left in `target/tmp/charts` to be looked at.
 
@@ -272,6 +272,18 @@ fn add_load(tables: &mut Tables, context: &ChartContext, layer: u16, view: View)
             add(tables, "jensen_shannon", with_interval(row, 0.002 + 0.03 * noise(index * 31 + other.len()), 0.001));
         }
     }
+    for (index, category) in context.categories.iter().enumerate() {
+        for (expert, share) in shares(experts, 40 + index, 1.2).into_iter().enumerate() {
+            let row = Finding {
+                category: Some(category.clone()),
+                expert: Some(expert as u16),
+                baseline: Some(2.0 / experts as f64),
+                n: 9_000,
+                ..Finding::new("domain_specialization", layer, view, "share")
+            };
+            add(tables, "domain_specialization", with_interval(row, 2.0 * share, 0.01));
+        }
+    }
     let row = Finding { baseline: Some(0.01), n: 9_000, ..Finding::new("cramers_v", layer, view, "ratio") };
     add(tables, "cramers_v", with_interval(row, 0.1, 0.01));
 }
@@ -291,15 +303,15 @@ fn tables(context: &ChartContext) -> Tables {
 }
 
 fn draw(tables: &Tables, context: &ChartContext) -> Vec<Chart> {
-    draw_all(tables, context, &|_| ()).unwrap()
+    draw_all(tables, context, &|_| ()).expect("charts are drawn and written")
 }
 
 fn write(folder: &str, charts: &[Chart]) {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(folder);
-    fs::create_dir_all(&folder).unwrap();
+    fs::create_dir_all(&folder).expect("charts are drawn and written");
     for chart in charts {
-        fs::write(folder.join(format!("{}.svg", chart.name)), &chart.svg).unwrap();
-        fs::write(folder.join(format!("{}.png", chart.name)), &chart.png).unwrap();
+        fs::write(folder.join(format!("{}.svg", chart.name)), &chart.svg).expect("charts are drawn and written");
+        fs::write(folder.join(format!("{}.png", chart.name)), &chart.png).expect("charts are drawn and written");
     }
 }
 
@@ -312,11 +324,11 @@ fn manifest() -> serde_json::Value {
 
 #[test]
 fn every_kind_of_chart_is_drawn_twice_the_same() {
-    let context = context(16, &[1, 3, 5]);
+    let context = context(16, &[1, 3]);
     let tables = tables(&context);
     let charts = draw(&tables, &context);
     write("charts", &charts);
-    for kind in CHARTS.iter().filter(|kind| kind.stem != "domain_specialization") {
+    for kind in CHARTS {
         assert!(charts.iter().any(|chart| chart.kind == kind.stem), "no chart of kind {}", kind.stem);
     }
     for chart in &charts {

@@ -32,12 +32,7 @@ pub(super) fn conditional(selection: &Selection<'_>, kind: &'static ChartKind) -
     let caption = "What a context variable adds once the token id is known. Top: as a share of what is left to \
                    explain. Bottom: the plug-in estimate in bits with its baseline, the mean over seeded shuffles within each \
                    token id. Context-independent routing has bars at 0 % and estimates at their baselines.";
-    information(
-        selection,
-        kind,
-        "Conditional mutual information between the expert and each context, given the token id",
-        caption,
-    )
+    information(selection, kind, "Conditional mutual information given the token id", caption)
 }
 
 fn information(selection: &Selection<'_>, kind: &'static ChartKind, title: &str, caption: &str) -> Vec<ChartSpec> {

@@ -50,9 +50,9 @@ pub(super) fn overall(selection: &Selection<'_>, kind: &'static ChartKind) -> Ve
 
 /// The statistics of balance and the words for them.
 const BALANCE: [(&str, &str); 4] = [
-    ("max_violation", "max violation: busiest expert over the mean, minus 1 (0 = even)"),
-    ("load_cv", "coefficient of variation of the load (0 = even)"),
-    ("load_gini", "Gini coefficient of the load (0 = even)"),
+    ("max_violation", "max violation: busiest expert / mean \u{2212} 1"),
+    ("load_cv", "coefficient of variation of the load"),
+    ("load_gini", "Gini coefficient of the load"),
     ("effective_experts", "effective experts: exp of the load entropy"),
 ];
 
@@ -76,8 +76,8 @@ pub(super) fn balance(selection: &Selection<'_>, kind: &'static ChartKind) -> Ve
     if panels.is_empty() {
         return Vec::new();
     }
-    let caption = "Balance of the load over the experts, layers side by side, before and after capacity. The baseline is \
-                   even load.";
+    let caption = "Balance of the load over the experts, layers side by side, before and after capacity. Even load is \
+                   0 in the first three panels and E effective experts.";
     let body = Body::Bars(BarFigure { baseline_label: "even load".to_owned(), panels });
     vec![selection.spec(kind, "", "Balance of the expert load".to_owned(), caption, body)]
 }

@@ -167,7 +167,9 @@ pub(super) fn category_load(selection: &Selection<'_>, kind: &'static ChartKind)
                    1 is even load, 2 twice that. Intervals are in stats/expert_share.csv.";
     let uniform = 1.0 / selection.experts().max(1) as f64;
     let title = |layer| format!("Expert load by category, layer {layer} ({})", view_words(View::Kept));
-    category_maps(selection, kind, View::Kept, caption, title, |row| Some(row.estimate? / uniform))
+    category_maps(selection, kind, View::Kept, (caption, "multiple of even load"), title, |row| {
+        Some(row.estimate? / uniform)
+    })
 }
 
 /// Category by expert, each cell the share of the category's tokens relative to chance.
@@ -175,14 +177,16 @@ pub(super) fn domain(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec
     let caption = "Share of a category's tokens that have the expert among their choices, as a multiple of chance \
                    (k/E). Intervals are in stats/domain_specialization.csv.";
     let title = |layer| format!("Domain specialization, layer {layer} ({})", view_words(View::Chosen));
-    category_maps(selection, kind, View::Chosen, caption, title, |row| Some(row.estimate? / row.baseline?))
+    category_maps(selection, kind, View::Chosen, (caption, "multiple of chance"), title, |row| {
+        Some(row.estimate? / row.baseline?)
+    })
 }
 
 fn category_maps(
     selection: &Selection<'_>,
     kind: &'static ChartKind,
     view: View,
-    caption: &str,
+    (caption, scale): (&str, &str),
     title: impl Fn(LayerId) -> String,
     value: impl Fn(&Finding) -> Option<f64> + Copy,
 ) -> Vec<ChartSpec> {
@@ -204,7 +208,7 @@ fn category_maps(
             })
             .collect();
         let labels: Vec<String> = names.iter().map(|name| label(name)).collect();
-        let body = Body::Heat(expert_blocks(&labels, &cells, "multiple of even load", "expert"));
+        let body = Body::Heat(expert_blocks(&labels, &cells, scale, "expert"));
         specs.push(selection.spec(kind, &format!("layer_{layer}_{}", view.name()), title(layer), caption, body));
     }
     specs

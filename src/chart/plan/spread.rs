@@ -53,7 +53,8 @@ fn position_chart(selection: &Selection<'_>, kind: &'static ChartKind, view: Vie
     }
     let caption = "Standard deviation over the experts of the expert shares at each position. 0 is even routing; \
                    the noise floor is what even routing would show with this few assignments, the ceiling what routing \
-                   every token of the position to the same experts would show. Both axes are logarithmic (horizontally in position + 1); of neighbouring positions one every 2 % is drawn.";
+                   every token of the position to the same experts would show. Both axes are logarithmic (horizontally \
+                   in position + 1); of neighbouring positions one every 2 % is drawn.";
     let title = format!("Routing standard deviation by position ({})", view_words(view));
     let figure =
         figure(panels, ("position in the sequence", 0.0, last, 1.0), top, Some(bottom), Sample::Area(VALUE_LINE));
