@@ -106,14 +106,13 @@ fn words(command: &str) -> Vec<String> {
     for letter in command.chars() {
         match (quote, letter) {
             (Some(open), letter) if letter == open => quote = None,
-            (Some(_), letter) => word.get_or_insert_default().push(letter),
             (None, '"' | '\'') => {
                 quote = Some(letter);
                 word.get_or_insert_default();
             }
             (None, ' ') => words.extend(word.take()),
             (None, '|' | '>' | '<' | '&' | ';') => panic!("`{command}`: pipes and redirections are not run"),
-            (None, letter) => word.get_or_insert_default().push(letter),
+            (_, letter) => word.get_or_insert_default().push(letter),
         }
     }
     assert!(quote.is_none(), "`{command}`: a quote is never closed");
