@@ -155,7 +155,7 @@ pub struct ExecutionArgs {
     /// Print summary.json to standard output instead of the result table
     #[arg(long)]
     pub json: bool,
-    /// No progress bars
+    /// No progress bars and no notes
     #[arg(long, short)]
     pub quiet: bool,
 }
@@ -168,6 +168,9 @@ pub struct StatsArgs {
     /// Leave the BOS rows out [default: as the run did]
     #[arg(long)]
     pub exclude_bos: bool,
+    /// Count the BOS rows [default: as the run did]
+    #[arg(long, conflicts_with = "exclude_bos")]
+    pub include_bos: bool,
     /// Seed [default: the run's]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
@@ -183,7 +186,7 @@ pub struct StatsArgs {
     /// Print summary.json to standard output instead of the result table
     #[arg(long)]
     pub json: bool,
-    /// No progress bars
+    /// No progress bars and no notes
     #[arg(long, short)]
     pub quiet: bool,
 }
@@ -193,7 +196,7 @@ pub struct StatsArgs {
 pub struct ChartArgs {
     /// Folder of a run
     pub run: PathBuf,
-    /// No progress bars
+    /// No progress bars and no notes
     #[arg(long, short)]
     pub quiet: bool,
 }
@@ -238,7 +241,7 @@ pub struct DemoArgs {
     /// Threads [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub threads: Option<u32>,
-    /// No progress bars
+    /// No progress bars and no notes
     #[arg(long, short)]
     pub quiet: bool,
 }

@@ -155,7 +155,17 @@ impl RunDir {
         ))
     }
 
+    /// Removes the run that is there. Without a manifest nothing here is known to be a run's, so nothing is removed.
     fn clear(&self) -> Result<()> {
+        if !self.file("manifest.json").exists() {
+            return match ENTRIES.iter().find(|entry| self.file(entry).exists()) {
+                None => Ok(()),
+                Some(entry) => Err(Error::run_folder(
+                    format!("--force: `{}` holds `{entry}` but no manifest.json, so it is no run", self.root.display()),
+                    "choose another --out",
+                )),
+            };
+        }
         for entry in ENTRIES {
             let path = self.file(entry);
             let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
@@ -202,8 +212,14 @@ fn make_readable(file: &fs::File) -> std::io::Result<()> {
 fn differences(manifest: &Value, identity: &Value) -> Vec<String> {
     let keys = identity.as_object().into_iter().flatten();
     keys.filter(|(key, now)| manifest[key.as_str()] != **now)
-        .map(|(key, now)| format!("{key}: {} there, {now} now", manifest[key.as_str()]))
+        .map(|(key, now)| format!("{key}: {} there, {} now", brief(&manifest[key.as_str()]), brief(now)))
         .collect()
+}
+
+/// A value as JSON, cut where it is long.
+fn brief(value: &Value) -> String {
+    let text = value.to_string();
+    if text.chars().count() <= 80 { text } else { text.chars().take(79).chain(['…']).collect() }
 }
 
 #[cfg(test)]
@@ -228,6 +244,10 @@ mod tests {
         assert!(error.to_string().contains("seed: 1 there, 2 now"), "{error}");
         RunDir::prepare(&root, Occupied::Replace, &identity).unwrap();
         assert!(!root.join("manifest.json").exists() && root.join("mine.txt").exists());
+        fs::create_dir(root.join("charts")).unwrap();
+        let error = RunDir::prepare(&root, Occupied::Replace, &identity).unwrap_err();
+        assert!(error.to_string().contains("holds `charts` but no manifest.json"), "{error}");
+        assert!(root.join("charts").exists(), "what is no run's is not removed");
     }
 
     #[test]

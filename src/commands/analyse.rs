@@ -25,8 +25,9 @@ pub(super) struct Analysis {
     charts: usize,
 }
 
-/// Computes everything that follows from the trace, and completes the manifest. `clock` started with the command.
-pub(super) fn analyse(run: &RunDir, manifest: &mut Value, quiet: bool, clock: Instant) -> Result<Analysis> {
+/// Computes everything that follows from the trace, and completes the manifest. `clock` started with the run; `None`
+/// leaves the run's own time and memory in the manifest.
+pub(super) fn analyse(run: &RunDir, manifest: &mut Value, quiet: bool, clock: Option<Instant>) -> Result<Analysis> {
     manifest["complete"] = json!(false);
     run.write_json("manifest.json", manifest)?;
     let trace = RoutingTrace::open(run)?;
@@ -39,21 +40,24 @@ pub(super) fn analyse(run: &RunDir, manifest: &mut Value, quiet: bool, clock: In
     run.write("summary.json", &summary)?;
     let charts = draw(run, &tables, &chart_context(manifest, &trace, &sequences), quiet)?;
     let verdict = report::verdict(&findings);
-    finish(run, manifest, &findings, &verdict, &charts, clock)?;
+    if let Some(clock) = clock {
+        manifest["wall_seconds"] = json!(clock.elapsed().as_secs_f64());
+        manifest["peak_memory_bytes"] = json!(machine::peak_memory());
+    }
+    finish(run, manifest, &findings, &verdict, &charts)?;
     let summary = String::from_utf8(summary).map_err(|error| Error::internal(error.to_string()))?;
     Ok(Analysis { summary, verdict, findings, charts: charts.len() })
 }
 
 /// Draws the charts of a run again from its tables, and its report.
 pub(super) fn redraw(run: &RunDir, manifest: &mut Value, quiet: bool) -> Result<usize> {
-    let clock = Instant::now();
     let trace = RoutingTrace::open(run)?;
     let sequences = trace.sequences()?;
     let tables = read_tables(run)?;
     let charts = draw(run, &tables, &chart_context(manifest, &trace, &sequences), quiet)?;
     let findings = headline(&tables);
     let verdict = report::verdict(&findings);
-    finish(run, manifest, &findings, &verdict, &charts, clock)?;
+    finish(run, manifest, &findings, &verdict, &charts)?;
     Ok(charts.len())
 }
 
@@ -174,10 +178,7 @@ fn finish(
     findings: &[Finding],
     verdict: &[String],
     charts: &[Chart],
-    clock: Instant,
 ) -> Result<()> {
-    manifest["wall_seconds"] = json!(clock.elapsed().as_secs_f64());
-    manifest["peak_memory_bytes"] = json!(machine::peak_memory());
     run.write("report.html", report::html(manifest, findings, verdict, charts)?.as_bytes())?;
     manifest["complete"] = json!(true);
     run.write_json("manifest.json", manifest)
@@ -206,9 +207,11 @@ impl Analysis {
         let shown = |f: &&Finding| {
             (f.statistic == "mutual_information" || f.statistic == "conditional_mutual_information")
                 && f.view == "chosen"
-                && f.variant.is_none()
+                && f.decides()
         };
-        for finding in self.findings.iter().filter(shown) {
+        let mut rows: Vec<&Finding> = self.findings.iter().filter(shown).collect();
+        rows.sort_by_key(|finding| (finding.layer, finding.given.is_some()));
+        for finding in rows {
             terminal::print(&table_line(finding))?;
         }
         Ok(())

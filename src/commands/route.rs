@@ -43,18 +43,20 @@ pub(super) fn route(arguments: &RouteArgs) -> Result<Option<(RunDir, Analysis)>>
     let out = arguments.out.as_deref().ok_or_else(|| Error::usage("--out is missing", "name a new folder"))?;
     let identity = Value::Object(prepared.identity.clone());
     let (run, resumed) = RunDir::prepare(out, occupied(execution), &identity)?;
-    if resumed && run.manifest()?["complete"] == true {
+    if resumed && !execution.quiet && run.manifest()?["complete"] == true {
         terminal::note(&format!("`{}` is complete already; its statistics and charts are made anew", out.display()));
     }
     let mut manifest = manifest(&prepared, arguments);
     run.write_json("manifest.json", &manifest)?;
-    announce(&prepared);
+    if !execution.quiet {
+        announce(&prepared);
+    }
     let text = |id| prepared.tokenizer.as_ref().and_then(|tokenizer| tokenizer.piece(id));
     write_inputs(&run, &prepared.layout, &prepared.corpus.sequences, &prepared.router, &prepared.label(), text)?;
     let executed = execute(&prepared, &run, execution.log_logits, execution.quiet)?;
-    record_forward(&mut manifest, &executed);
+    record_forward(&mut manifest, &executed, execution.quiet);
     drop(prepared);
-    let analysis = analyse(&run, &mut manifest, execution.quiet, clock)?;
+    let analysis = analyse(&run, &mut manifest, execution.quiet, Some(clock))?;
     Ok(Some((run, analysis)))
 }
 
@@ -96,13 +98,13 @@ fn manifest(prepared: &Prepared, arguments: &RouteArgs) -> Value {
     Value::Object(manifest)
 }
 
-fn record_forward(manifest: &mut Value, executed: &Executed) {
+fn record_forward(manifest: &mut Value, executed: &Executed, quiet: bool) {
     // A resumed run that found everything in place keeps no rate: it measured none.
     let rate = (executed.tokens > 0).then(|| executed.tokens as f64 / executed.seconds);
     manifest["forward_seconds"] = json!(executed.seconds);
     manifest["forward_tokens"] = json!(executed.tokens);
     manifest["tokens_per_second"] = json!(rate);
-    if let Some(rate) = rate {
+    if let Some(rate) = rate.filter(|_| !quiet) {
         let tokens = terminal::grouped(executed.tokens);
         let seconds = terminal::duration(executed.seconds);
         terminal::note(&format!(

@@ -1,7 +1,5 @@
 //! `stats`: the statistics of a finished run again, without a forward pass.
 
-use std::time::Instant;
-
 use serde_json::json;
 
 use super::{analyse::analyse, machine, terminal};
@@ -9,7 +7,6 @@ use crate::{cli::StatsArgs, run_dir::RunDir};
 
 /// Computes the statistics of a run again, then its summary, charts and report.
 pub(super) fn run(arguments: &StatsArgs) -> anyhow::Result<()> {
-    let clock = Instant::now();
     machine::watch_for_interrupts();
     machine::set_threads(arguments.threads)?;
     let run = RunDir::open(&arguments.run)?;
@@ -23,10 +20,10 @@ pub(super) fn run(arguments: &StatsArgs) -> anyhow::Result<()> {
     if let Some(permutations) = arguments.permutations {
         manifest["permutations"] = json!(permutations);
     }
-    if arguments.exclude_bos {
-        manifest["exclude_bos"] = json!(true);
+    if arguments.exclude_bos || arguments.include_bos {
+        manifest["exclude_bos"] = json!(arguments.exclude_bos);
     }
-    let analysis = analyse(&run, &mut manifest, arguments.quiet, clock)?;
+    let analysis = analyse(&run, &mut manifest, arguments.quiet, None)?;
     if arguments.json {
         terminal::print(analysis.summary.trim_end())?;
     } else {

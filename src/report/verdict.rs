@@ -63,9 +63,10 @@ impl Share {
     }
 }
 
-/// A share in whole percent, clipped to what a share can be.
+/// A share in whole percent. Below 0 is noise around 0 and stays visible.
 fn whole(share: f64) -> String {
-    format!("{:.0}", (share.clamp(0.0, 1.0) * 100.0).abs())
+    // Adding 0 turns the -0 of a rounded small negative share into 0.
+    format!("{:.0}", (share * 100.0).round() + 0.0)
 }
 
 /// The verdict in sentences: one line per `MoE` layer (eight at most), then how the layers compare.
@@ -118,6 +119,7 @@ fn share(findings: &[Finding], statistic: &str, variable: &str, layer: LayerId) 
                 && row.view == View::Chosen.name()
                 && row.variable.as_deref() == Some(variable)
                 && row.category.is_none()
+                && row.decides()
         })
         .ok_or_else(|| "not measured".to_owned())?;
     let noted = |reason: &str| row.note.as_deref().unwrap_or(reason).to_owned();
@@ -199,6 +201,7 @@ mod tests {
     fn row(statistic: &'static str, variable: &'static str, layer: LayerId, share: (f64, f64, f64)) -> Finding {
         Finding {
             variable: Some(variable.into()),
+            variant: (variable == "position_bucket").then_some("within_sequence_shift".into()),
             estimate: Some(1.0),
             explained: Some(share.0),
             explained_low: Some(share.1),
@@ -217,13 +220,13 @@ mod tests {
     }
 
     #[test]
-    fn a_line_quotes_shares_with_intervals_and_clips_below_zero() {
+    fn a_line_quotes_shares_with_intervals() {
         let lines = verdict(&layer(3, (0.58, 0.55, 0.61), (0.09, 0.08, 0.1)));
         assert_eq!(
             lines,
             [
                 "layer 3: the token id explains 58 % [55, 61] of what can be explained; of what is left, the previous \
-                 token adds 9 % [8, 10]; the category adds 2 % [1, 3]; the position adds 0 % [0, 1]; context-independent: yes",
+                 token adds 9 % [8, 10]; the category adds 2 % [1, 3]; the position adds 0 % [-1, 1]; context-independent: yes",
                 "overall: layer 3 is the only one with enough data; over all layers (the \
                  least fitting one decides) context-independent: yes",
             ]

@@ -127,6 +127,13 @@ impl Finding {
         }
     }
 
+    /// Whether this is the row of an information statistic that verdict, charts and tables quote. Position has two
+    /// baselines; the stricter one decides, which moves positions within each sequence.
+    pub fn decides(&self) -> bool {
+        let by_position = matches!(self.variable.as_deref(), Some("position" | "position_bucket"));
+        self.variant.as_deref() == by_position.then_some("within_sequence_shift")
+    }
+
     /// Withholds the number and says why.
     #[must_use]
     pub fn withheld(mut self, reason: impl Into<Name>) -> Self {

@@ -9,6 +9,7 @@ use super::{
     finding::{Finding, finite},
     label_null::label_information,
     occurrences::NONE,
+    position_null::shifted_answers,
     random::Purpose,
     study::{Study, mean, p_value},
 };
@@ -81,7 +82,8 @@ pub(super) fn plain_strata(study: &Study) -> Strata {
     Strata::over_all(Purpose::Shuffle, rows, &[("document", &study.data.document)])
 }
 
-/// `mutual_information`: rows for token, position, previous token, document and category, both views.
+/// `mutual_information`: rows for token, position (also as variant
+/// `within_sequence_shift`), previous token, document and category, both views.
 pub(super) fn mutual_information(study: &Study, plain: &Strata, permuted: &[Vec<[Sums; 2]>]) -> Vec<Finding> {
     let data = &study.data;
     let tables = [("token", &study.by_token), ("position", &study.by_position), ("document", &plain.finer[0].1)];
@@ -93,15 +95,19 @@ pub(super) fn mutual_information(study: &Study, plain: &Strata, permuted: &[Vec<
     let category: [(_, &[u32]); 1] = [("category", &data.category)];
     let strata = Strata::over_all(Purpose::Labels, with(&data.category), &category);
     findings.extend(category_answers(study, "mutual_information", &strata));
+    let all: Vec<u32> = (0..data.len() as u32).collect();
+    let cells = |position: &[u32]| Cells::by(&all, position);
+    findings.extend(shifted_answers(study, "mutual_information", "position", plain, cells));
     in_view_order(findings)
 }
 
-/// `conditional_mutual_information` given the token: rows for position bucket, document, previous token and category
-/// (the latter also as variant `within_token_shuffle`), both views.
+/// `conditional_mutual_information` given the token: rows for position bucket (also as variant
+/// `within_sequence_shift`), document, previous token and category (also as variant `within_token_shuffle`), both views.
 pub(super) fn conditional_mutual_information(study: &Study) -> Vec<Finding> {
     let name = "conditional_mutual_information";
     let data = &study.data;
-    let bucket: Vec<u32> = data.position.iter().map(|position| position / study.settings.bucket.max(1)).collect();
+    let buckets = |position: &[u32]| position.iter().map(|p| p / study.settings.bucket.max(1)).collect::<Vec<u32>>();
+    let bucket = buckets(&data.position);
     let all: Vec<u32> = (0..data.len() as u32).collect();
     let labelled = with(&data.category);
     let contexts: [(_, &[u32]); 2] = [("position_bucket", &bucket), ("document", &data.document)];
@@ -116,6 +122,9 @@ pub(super) fn conditional_mutual_information(study: &Study) -> Vec<Finding> {
     findings.extend(
         answers(study, name, &strata, &strata.tables(), &permuted).into_iter().map(|row| row.variant(WITHIN_TOKEN)),
     );
+    let strata = Strata::within_token(study, Purpose::Shift, &all, &[]);
+    let cells = |position: &[u32]| Cells::by_pair(&all, &data.token, &buckets(position));
+    findings.extend(shifted_answers(study, name, "position_bucket", &strata, cells));
     in_view_order(findings)
 }
 
@@ -180,17 +189,18 @@ fn category_answers(study: &Study, statistic: &'static str, strata: &Strata) -> 
 }
 
 /// One information statistic: I(E; variable), or I(E; variable | token).
-struct Question<'a> {
-    study: &'a Study<'a>,
-    statistic: &'static str,
-    strata: &'a Strata,
-    variable: &'static str,
-    view: View,
-    known: &'a Jackknife,
+pub(super) struct Question<'a> {
+    pub(super) study: &'a Study<'a>,
+    pub(super) statistic: &'static str,
+    pub(super) strata: &'a Strata,
+    pub(super) variable: &'static str,
+    pub(super) view: View,
+    pub(super) known: &'a Jackknife,
 }
 
 impl Question<'_> {
-    fn answer(&self, cells: &Cells, permuted_entropies: &[f64], kind: &'static str) -> Finding {
+    /// The finding, against the entropies that permutations gave.
+    pub(super) fn answer(&self, cells: &Cells, permuted_entropies: &[f64], kind: &'static str) -> Finding {
         let study = self.study;
         let mut finding = study.finding(self.statistic, self.view, "bits").by(self.variable);
         finding.given = (self.statistic != "mutual_information").then_some("token".into());
@@ -224,7 +234,8 @@ impl Question<'_> {
     fn reason_to_withhold(&self) -> Option<String> {
         let categories = self.study.data.category_documents().iter().filter(|count| **count > 0).count();
         if self.variable == "category" && categories < 2 {
-            return Some(format!("{categories} categories: at least 2 needed"));
+            let noun = if categories == 1 { "category" } else { "categories" };
+            return Some(format!("{categories} {noun}: at least 2 needed"));
         }
         (self.known.total.assignments == 0).then(|| "no assignment to count".to_owned())
     }

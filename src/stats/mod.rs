@@ -20,6 +20,7 @@ mod label_null;
 mod load;
 mod occurrences;
 mod plain;
+mod position_null;
 mod predictability;
 mod random;
 mod repetition;

@@ -28,6 +28,8 @@ pub(super) enum Purpose {
     Labels = 7,
     /// Documents to folds.
     Folds = 8,
+    /// Positions within each sequence.
+    Shift = 9,
 }
 
 /// A stream of random numbers.

@@ -117,12 +117,13 @@ pub(super) fn percentile(values: &mut Vec<f64>) -> Interval {
     Some((quantile(values, 0.025), quantile(values, 0.975)))
 }
 
-/// The percentile interval moved by (estimate - mean of the resampled values), cut at 0: for spreads, which resampling
-/// makes larger. Reorders the values.
-pub(super) fn centred(values: &mut Vec<f64>, estimate: f64) -> Interval {
+/// The percentile interval moved by (estimate - mean of the resampled values): for spreads, which resampling makes
+/// larger. Cut at 0 and at the ceiling, and never beside its estimate. Reorders the values.
+pub(super) fn centred(values: &mut Vec<f64>, estimate: f64, ceiling: f64) -> Interval {
     values.retain(|value| value.is_finite());
     let shift = estimate - values.iter().sum::<f64>() / values.len() as f64;
-    percentile(values).map(|(low, high)| ((low + shift).max(0.0), (high + shift).max(0.0)))
+    percentile(values)
+        .map(|(low, high)| ((low + shift).max(0.0).min(estimate), (high + shift).min(ceiling).max(estimate)))
 }
 
 /// The `p`-quantile by linear interpolation between order statistics: with h = (n - 1) p, the value at h

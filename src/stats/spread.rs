@@ -98,7 +98,8 @@ impl Spread {
         if !part(&self.std).is_finite() {
             return finding.withheld("too few assignments for a spread");
         }
-        let interval = centred(&mut self.resampled.iter().map(&part).collect(), part(&self.std));
+        let ceiling = routing_std_ceiling(study.data.experts, study.data.top_k, view);
+        let interval = centred(&mut self.resampled.iter().map(&part).collect(), part(&self.std), ceiling);
         let mut finding = finding.measured(part(&self.std), interval, self.n, self.documents as u64);
         finding.noise_floor = (view == View::Chosen && self.std.floor.is_finite()).then_some(self.std.floor);
         study.with_reason(finding, self.documents)
@@ -193,7 +194,8 @@ impl Keys<'_> {
 
     fn mean(&self, study: &Study, view: View, statistic: &'static str, part: impl Fn(&Moments) -> f64) -> Finding {
         let mut finding = study.finding(statistic, view, "share").by(self.variable);
-        finding.ceiling = Some(routing_std_ceiling(study.data.experts, study.data.top_k, view));
+        let ceiling = routing_std_ceiling(study.data.experts, study.data.top_k, view);
+        finding.ceiling = Some(ceiling);
         let minimum = study.settings.minimum_occurrences;
         finding = finding.remark(format!(
             "mean over {} {}s with at least {minimum} occurrences; {} with fewer are withheld",
@@ -210,7 +212,7 @@ impl Keys<'_> {
         let resample =
             |r: usize| mean_of_finite(self.spreads.iter().filter_map(|spread| spread.resampled.get(r)).map(&part));
         let mut values = (0..study.resamples.len()).map(resample).collect();
-        let interval = centred(&mut values, estimate).filter(|_| study.resamples.enough(documents));
+        let interval = centred(&mut values, estimate, ceiling).filter(|_| study.resamples.enough(documents));
         finding = finding.measured(estimate, interval, self.spreads.len() as u64, documents as u64);
         let floor = mean_of_finite(self.spreads.iter().map(|spread| spread.std.floor));
         finding.noise_floor = (view == View::Chosen && floor.is_finite()).then_some(floor);

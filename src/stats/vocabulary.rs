@@ -83,6 +83,8 @@ pub(super) fn vocabulary_specialization(study: &Study, view: View, permuted: &[S
         let finding = finding.measured(estimate[variant], interval, n, documents as u64);
         let mut finding = finding.against(mean(null.clone()), "occurrence_shuffle");
         finding.p_value = finding.baseline.map(|_| p_value(estimate[variant], null));
+        // Every occurrence has k different choices, so that one expert holds at most 1/k of them.
+        finding.ceiling = Some(if view == View::Chosen { 1.0 / study.data.top_k as f64 } else { 1.0 });
         study.with_reason(finding, documents)
     };
     (0..3).map(row).collect()

@@ -21,8 +21,8 @@ const VARIABLES: [&str; 6] = ["token", "previous_token", "category", "position",
 /// Mutual information of the expert with each variable.
 pub(super) fn unconditional(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
     let caption = "Top: share of what can be explained that each variable explains, (estimate - baseline) / (ceiling - \
-                   baseline). Bottom: the plug-in estimate in bits with its baseline, the mean over seeded \
-                   permutations; only what stands above the baseline is evidence. Why a number is withheld stands in the column note of \
+                   baseline). Bottom: the plug-in estimate in bits with its baseline, the mean over seeded permutations \
+                   (category: labels over documents; position: within each sequence; else: over occurrences); only what stands above the baseline is evidence. Why a number is withheld stands in the column note of \
                    stats/mutual_information.csv.";
     information(selection, kind, "Mutual information between the expert and each variable", caption)
 }
@@ -30,8 +30,8 @@ pub(super) fn unconditional(selection: &Selection<'_>, kind: &'static ChartKind)
 /// What each context variable adds once the token id is known.
 pub(super) fn conditional(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
     let caption = "What a context variable adds once the token id is known. Top: as a share of what is left to \
-                   explain. Bottom: the plug-in estimate in bits with its baseline, the mean over seeded shuffles within each \
-                   token id. Context-independent routing has bars at 0 % and estimates at their baselines.";
+                   explain. Bottom: the plug-in estimate in bits with its baseline, the mean over seeded permutations (category: \
+                   labels over documents; position: within each sequence; else: within each token id). Context-independent routing has bars at 0 % and estimates at their baselines.";
     information(selection, kind, "Conditional mutual information given the token id", caption)
 }
 
@@ -39,7 +39,7 @@ fn information(selection: &Selection<'_>, kind: &'static ChartKind, title: &str,
     let mut specs = Vec::new();
     for view in View::ALL {
         let rows: Vec<&Finding> =
-            selection.all_rows(kind.statistic, view).filter(|row| row.category.is_none()).collect();
+            selection.all_rows(kind.statistic, view).filter(|row| row.category.is_none() && row.decides()).collect();
         if rows.iter().all(|row| row.estimate.is_none()) {
             continue;
         }

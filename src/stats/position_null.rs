@@ -1,0 +1,56 @@
+//! A stricter null for position: the positions of every sequence moved circularly.
+//!
+//! Shuffling choice vectors over occurrences also breaks up documents. Late positions are reached by few, long
+//! documents, so what position then seems to add is in part which document it is. Moving the positions of a sequence
+//! keeps every document, every token and every neighbour, and only breaks the tie between a token and its position.
+
+use super::{
+    cells::Cells,
+    entropy::{Jackknife, scan},
+    finding::Finding,
+    information::{Question, Strata},
+    random::{Purpose, Stream},
+    study::Study,
+};
+use crate::routing::View;
+
+/// Baseline kind and variant name.
+pub(super) const SHIFT: &str = "within_sequence_shift";
+
+/// Findings about position (position bucket given the token) against moved positions, both views.
+///
+/// `key` turns a position into the variable's value; `cells` groups the rows by it within the strata.
+pub(super) fn shifted_answers(
+    study: &Study,
+    statistic: &'static str,
+    variable: &'static str,
+    strata: &Strata,
+    cells: impl Fn(&[u32]) -> Cells + Sync,
+) -> Vec<Finding> {
+    let data = &study.data;
+    let permuted = study.permutations(Purpose::Shift, |stream| {
+        let moved = cells(&shifted(study, stream));
+        let sums = scan::<false>(&data.patterns, &moved.patterns(data), &moved.start, &study.f, data.experts, |_| ());
+        View::ALL.map(|view| sums[view as usize].conditional_entropy())
+    });
+    let observed = cells(&data.position);
+    let answer = |view: View| {
+        let known = Jackknife::count(data, &strata.known, view, &study.f);
+        let question = Question { study, statistic, strata, variable, view, known: &known };
+        let entropies: Vec<f64> = permuted.iter().map(|entropy| entropy[view as usize]).collect();
+        question.answer(&observed, &entropies, SHIFT).variant(SHIFT)
+    };
+    View::ALL.map(answer).to_vec()
+}
+
+/// Every row's position after the positions of each sequence have been moved circularly by a random amount.
+fn shifted(study: &Study, stream: &mut Stream) -> Vec<u32> {
+    let mut positions = study.data.position.clone();
+    let mut start = 0;
+    while start < positions.len() {
+        let length = 1 + study.data.follows[start + 1..].iter().take_while(|follows| **follows).count();
+        positions[start..start + length].rotate_right(stream.below(length as u32) as usize);
+        start += length;
+    }
+    positions
+}
