@@ -179,7 +179,7 @@ fn a_folder_as_a_file_and_a_file_as_a_folder() {
     let config = bench.path("checkpoint/config.json");
     fs::remove_file(&config).unwrap();
     fs::create_dir(&config).unwrap();
-    bench.refused(&[], &["config.json", "hint:"]);
+    bench.refused(&[], &["`config.json` in it is a folder; expected a file", "hint:"]);
     let file = bench.path("checkpoint/model.safetensors");
     let corpus = bench.path("corpus.jsonl");
     let outcome = openmoe_with(&["route", file.to_str().unwrap(), "--corpus", corpus.to_str().unwrap(), "--out", "x"]);

@@ -269,6 +269,12 @@ fn check_folder(dir: &Path) -> Result<()> {
             "give the folder that holds the file",
         );
     }
+    if dir.join("config.json").is_dir() {
+        return refuse(
+            "`config.json` in it is a folder; expected a file",
+            "download `config.json` of the checkpoint again",
+        );
+    }
     if !dir.join("config.json").is_file() {
         return refuse(
             "there is no `config.json` in it",

@@ -108,8 +108,8 @@ fn verdict(corpus: Corpus, options: &CorpusOptions) -> Result<Corpus> {
         };
         return Err(Error::corpus(
             format!(
-                "the corpus has no usable document: {} files, {} places that cannot be used{}{more}",
-                corpus.files.len(),
+                "the corpus has no usable document: read {}; places that cannot be used: {}{}{more}",
+                names(&corpus.files),
                 corpus.skipped.len(),
                 reasons(&corpus.skipped[..shown])
             ),
@@ -117,6 +117,16 @@ fn verdict(corpus: Corpus, options: &CorpusOptions) -> Result<Corpus> {
         ));
     }
     Ok(corpus)
+}
+
+/// The first files by name, and how many more there are.
+fn names(files: &[InputFile]) -> String {
+    let shown: Vec<String> = files.iter().take(5).map(|file| format!("`{}`", file.path.display())).collect();
+    match files.len() {
+        0 => "no file".to_owned(),
+        count if count > shown.len() => format!("{} and {} more files", shown.join(", "), count - shown.len()),
+        _ => shown.join(", "),
+    }
 }
 
 /// Reads one file into the builder and takes its hash.

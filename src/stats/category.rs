@@ -13,8 +13,7 @@ use crate::routing::{ExpertId, View};
 const LABELS: &str = "document_label_permutation";
 
 /// `domain_specialization` = `N_ec` / `N_c`: share of the category's occurrences that chose (kept) the expert, in the
-/// top-k sense (OLMoE, arXiv 2409.02060, eq. 7); sums to k over experts on the chosen view. Baseline: even
-/// routing, k/E on the chosen view.
+/// top-k sense (OLMoE, arXiv 2409.02060, eq. 7); sums to k over experts on the chosen view. Baseline k/E.
 pub(super) fn domain_specialization(study: &Study, view: View, group: &Group, shares: &Shares) -> Vec<Finding> {
     let Some(category) = group.category else { return Vec::new() };
     let counts = &study.counts[view as usize];
@@ -29,9 +28,7 @@ pub(super) fn domain_specialization(study: &Study, view: View, group: &Group, sh
         let interval = study.resamples.ratio(&per_document(&|d| counts.of(d)[expert]), &occurrences);
         let estimate = shares.count[expert] as f64 / shares.n as f64;
         let finding = finding.measured(estimate, interval, shares.n, shares.documents as u64);
-        // Even routing of what was kept: k/E on the chosen view, less where choices were dropped.
-        let kept = shares.count.iter().sum::<u64>() as f64;
-        let finding = finding.against(kept / (shares.n as f64 * study.data.experts as f64), "uniform");
+        let finding = finding.against(study.data.top_k as f64 / study.data.experts as f64, "uniform");
         study.with_reason(finding, shares.documents)
     };
     (0..study.data.experts).map(row).collect()

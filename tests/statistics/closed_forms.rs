@@ -90,3 +90,37 @@ fn categories_of_documents_are_judged_by_document() {
     assert!(by_label.baseline.unwrap() > 5.0 * by_row.baseline.unwrap());
     assert!(one(&tables, "cramers_v", |row| row.view == "chosen").p_value.unwrap() > 0.05);
 }
+
+#[test]
+fn positions_are_judged_within_sequences() {
+    // Every document has one expert pair of its own, and the longer the later its number: late positions belong to few
+    // documents. Moving positions within a sequence changes no count, so that the null equals the estimate, while the
+    // shuffle of occurrences takes the 64 neighbours of a bucket for independent.
+    let mut random = Random(5);
+    let mut run = Run::new(8, 2, &[]);
+    for document in 0..24 {
+        let choices = random.subset(8, 2);
+        let tokens: Vec<_> = (0..20 + 10 * document).map(|_| (1, choices.clone(), vec![true; 2])).collect();
+        run.document(None, &tokens);
+    }
+    let tables = run.statistics(&quick());
+    for (table, variable) in [(MI, "position"), (CMI, "position_bucket")] {
+        let plain = information(&tables, table, variable, "chosen");
+        let moved = one(&tables, table, |row| {
+            row.variable.as_deref() == Some(variable)
+                && row.variant.as_deref() == Some("within_sequence_shift")
+                && row.view == "chosen"
+        });
+        assert_eq!(plain.estimate, moved.estimate);
+        close(moved.corrected, 0.0, 1e-9);
+        assert_eq!(moved.p_value, Some(1.0));
+        if variable == "position_bucket" {
+            assert!(plain.p_value.unwrap() < 0.05 && plain.corrected.unwrap() > 0.01, "{plain:#?}");
+        }
+        assert!(moved.decides() && !plain.decides());
+    }
+    // Where the position decides, moving positions takes everything away.
+    let tables = synthetic(Router::Position, 8, 2, 24, 64).statistics(&quick());
+    let moved = one(&tables, MI, |row| row.variant.as_deref() == Some("within_sequence_shift") && row.view == "chosen");
+    close(moved.explained, 1.0, 1e-12);
+}

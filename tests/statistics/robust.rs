@@ -98,7 +98,7 @@ fn intervals_bracket_their_estimates() {
     sound(&tables);
     for row in tables.values().flat_map(|table| &table.rows) {
         if let (Some(low), Some(estimate), Some(high)) = (row.low, row.estimate, row.high) {
-            assert!(low <= estimate + 1e-9 && estimate <= high + 1e-9, "{row:#?}");
+            assert!(low <= estimate && estimate <= high, "{row:#?}");
         }
     }
 }
