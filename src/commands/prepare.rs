@@ -116,12 +116,12 @@ fn read_corpus(
     Ok(corpus)
 }
 
-/// As many whole segments as a quarter of the machine's memory holds, at most eight.
+/// As many whole segments as a quarter of the machine's memory holds, at most four: beyond that weights are read hardly less often.
 fn default_wave(cost: &Cost) -> usize {
     let quarter = machine::total_memory().map_or(2.0e9, |total| total as f64 / 4.0);
     let fixed = cost.memory(0, rayon::current_num_threads());
     let tokens = ((quarter - fixed) / cost.activation_bytes_per_token).max(0.0) as usize;
-    (tokens / SEGMENT_TOKENS).clamp(1, 8) * SEGMENT_TOKENS
+    (tokens / SEGMENT_TOKENS).clamp(1, 4) * SEGMENT_TOKENS
 }
 
 fn identity(
