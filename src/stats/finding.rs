@@ -28,6 +28,12 @@ pub struct Finding {
     /// The variable that is known already, for conditional statistics.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub given: Option<Name>,
+    /// Label of the checkpoint that the number is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<String>,
+    /// Label of the checkpoint that it is compared with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
     /// Category (domain, language ...).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub category: Option<String>,
@@ -49,6 +55,9 @@ pub struct Finding {
     /// The token's text as its piece reads.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+    /// Name of a document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub document: Option<String>,
     /// What a list is ranked by: "count", "log_odds".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ranking: Option<Name>,
@@ -58,9 +67,18 @@ pub struct Finding {
     /// How ids are averaged ("unweighted", "token_weighted", "frequent"), which margin, which overlap ...
     #[serde(skip_serializing_if = "Option::is_none")]
     pub variant: Option<Name>,
-    /// Quantile of a distribution, in (0, 1); absent = the mean.
+    /// Quantile of a distribution, in (0, 1), absent = the mean; for a bin of values the quantile at its upper end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quantile: Option<f64>,
+    /// Smallest value of a bin.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bin_low: Option<f64>,
+    /// Largest value of a bin.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bin_high: Option<f64>,
+    /// Tokens that the checkpoint was trained on, where known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub training_tokens: Option<f64>,
 
     /// The value; for a statistic with a subtracted baseline the plug-in value. Absent = withheld, see `note`.
     pub estimate: Option<f64>,

@@ -30,6 +30,8 @@ pub(super) enum Purpose {
     Folds = 8,
     /// Positions within each sequence.
     Shift = 9,
+    /// Documents to two halves.
+    Halves = 10,
 }
 
 /// A stream of random numbers.

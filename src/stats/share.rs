@@ -112,7 +112,7 @@ pub(super) fn map_cells<T: Send>(
 
 /// The shares of one cell by token or position, both views; its rows are sorted by document. Kept counts are the chosen
 /// ones less the dropped ones, which are few.
-fn cell_shares(study: &Study, key: Key, rows: &[u32]) -> [Shares; 2] {
+pub(super) fn cell_shares(study: &Study, key: Key, rows: &[u32]) -> [Shares; 2] {
     let data = &study.data;
     let runs = || rows.chunk_by(|a, b| data.document[*a as usize] == data.document[*b as usize]);
     let documents = runs().count();

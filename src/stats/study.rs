@@ -78,6 +78,12 @@ impl<'a> Study<'a> {
         Finding { category: Some(self.data.category_names[category].clone()), ..finding }
     }
 
+    /// A finding about a document, with its category.
+    pub(super) fn about_label(&self, finding: Finding, document: usize) -> Finding {
+        let label = self.data.label[document];
+        if label == NONE { finding } else { self.about_category(finding, label as usize) }
+    }
+
     /// The groups of documents that loads, shares and repetition are given for: over all, then every category that has
     /// documents.
     pub(super) fn groups(&self) -> Vec<Group> {

@@ -28,9 +28,10 @@ macro_rules! with_columns {
     ($apply:ident) => {
         $apply! {
             (statistic, name), (layer, u16), (view, name),
-            (variable, opt_name), (given, opt_name), (category, opt_text), (other_category, opt_text),
+            (variable, opt_name), (given, opt_name), (checkpoint, opt_text), (reference, opt_text), (category, opt_text), (other_category, opt_text),
             (expert, opt_u16), (other_expert, opt_u16), (position, opt_u32), (token_id, opt_u32), (text, opt_text),
-            (ranking, opt_name), (rank, opt_u32), (variant, opt_name), (quantile, opt_f64),
+            (document, opt_text), (ranking, opt_name), (rank, opt_u32), (variant, opt_name), (quantile, opt_f64),
+            (bin_low, opt_f64), (bin_high, opt_f64), (training_tokens, opt_f64),
             (estimate, opt_f64), (low, opt_f64), (high, opt_f64), (n, u64), (documents, opt_u64),
             (baseline, opt_f64), (baseline_kind, opt_name), (uniform_baseline, opt_f64), (p_value, opt_f64),
             (corrected, opt_f64), (corrected_low, opt_f64), (corrected_high, opt_f64),

@@ -45,7 +45,7 @@ fn sound(tables: &Tables) {
         assert!(row.estimate.is_some() || row.note.is_some(), "withheld without a reason: {row:#?}");
         assert_eq!(row.low.is_some(), row.high.is_some());
     }
-    for info in STATISTICS {
+    for info in STATISTICS.iter().filter(|info| info.command == "route") {
         let rows = &tables[info.table].rows;
         let found = |view: &str| rows.iter().any(|row| row.statistic == info.name && row.view == view);
         assert!(

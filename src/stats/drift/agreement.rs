@@ -1,0 +1,119 @@
+//! `router_saturation` (OLMoE, arXiv 2409.02060, eq. 5), `first_choice_agreement`, `exact_set_agreement`, `jaccard`.
+
+use rayon::prelude::*;
+
+use super::{
+    chance::{Chance, Sets},
+    course::Course,
+};
+use crate::{
+    routing::View,
+    stats::{Finding, StatisticTable, finding::finite, occurrences::Occurrences},
+};
+
+/// The four statistics, in the order of the tables.
+const NAMES: [&str; 4] = ["router_saturation", "first_choice_agreement", "exact_set_agreement", "jaccard"];
+
+/// How far the choices of a row agree at two checkpoints, in the order of [`NAMES`].
+pub(super) fn agreement_of(a: &Occurrences, b: &Occurrences, row: usize) -> [f64; 4] {
+    let (one, other) = (a.choices(View::Chosen, row), b.choices(View::Chosen, row));
+    let shared = one.iter().filter(|expert| other.contains(expert)).count() as f64;
+    let k = a.top_k as f64;
+    let flag = |holds: bool| f64::from(u8::from(holds));
+    [shared / k, flag(one[0] == other[0]), flag(shared == k), shared / (2.0 * k - shared)]
+}
+
+/// The agreement of two checkpoints summed by document.
+fn sums(course: &Course, a: usize, b: usize) -> [Vec<f64>; 4] {
+    let (one, other) = (&course.studies[a].data, &course.studies[b].data);
+    let mut sums = NAMES.map(|_| vec![0.0; one.documents()]);
+    for row in 0..one.len() {
+        let document = one.document[row] as usize;
+        for (sums, value) in sums.iter_mut().zip(agreement_of(one, other, row)) {
+            sums[document] += value;
+        }
+    }
+    sums
+}
+
+/// Four tables. Saturation of every two checkpoints, of those with the reference first; the others with the reference.
+pub(super) fn agreement(course: &Course) -> Vec<StatisticTable> {
+    let all = 0..course.points.len();
+    let sets: Vec<Sets> = course.studies.par_iter().map(|study| Sets::new(&study.data, 0..study.data.len())).collect();
+    let with_reference = all.clone().map(|at| (at, course.reference));
+    let others =
+        all.clone().flat_map(|at| all.clone().map(move |to| (at, to))).filter(|(_, to)| *to != course.reference);
+    let pairs: Vec<(usize, usize)> = with_reference.chain(others).collect();
+    let occurrences = course.occurrences();
+    let rows: Vec<Vec<Finding>> = pairs
+        .into_par_iter()
+        .map(|(at, to)| {
+            let wanted = if to == course.reference { NAMES.len() } else { 1 };
+            let chance = sets[at].chance(&sets[to]);
+            let sums = sums(course, at, to);
+            (0..wanted).map(|index| row(course, (at, to), index, &sums[index], &occurrences, chance)).collect()
+        })
+        .collect();
+    let mut tables = NAMES.map(StatisticTable::new);
+    for row in rows.into_iter().flatten() {
+        if let Some(table) = tables.iter_mut().find(|table| table.name == row.statistic) {
+            table.rows.push(row);
+        }
+    }
+    tables.into()
+}
+
+fn row(
+    course: &Course,
+    (at, to): (usize, usize),
+    index: usize,
+    sums: &[f64],
+    occurrences: &[f64],
+    chance: Chance,
+) -> Finding {
+    let finding = course.last().finding(NAMES[index], View::Chosen, "share");
+    let finding = course.mean(course.about(finding, at, to), sums, occurrences);
+    let baseline = [chance.saturation, chance.first, chance.exact, chance.jaccard][index];
+    let uniform = uniform_chance(course.last().data.experts, course.last().data.top_k)[index];
+    let finding = Finding { uniform_baseline: finite(uniform), ..finding };
+    corrected(finding.against(baseline, "load_matched"))
+}
+
+/// Adds (estimate - chance) / (1 - chance), 1 = full agreement, 0 = chance.
+fn corrected(mut finding: Finding) -> Finding {
+    let Some(chance) = finding.baseline.filter(|_| finding.estimate.is_some()) else { return finding };
+    if 1.0 - chance < 1e-9 {
+        return finding.remark("not corrected: the loads alone force full agreement");
+    }
+    let of = |value: f64| (value - chance) / (1.0 - chance);
+    finding.corrected = finding.estimate.map(of);
+    finding.corrected_low = finding.low.map(of);
+    finding.corrected_high = finding.high.map(of);
+    finding
+}
+
+/// The chance of routers that choose k of E experts uniformly, in the order of [`NAMES`].
+fn uniform_chance(experts: usize, top_k: usize) -> [f64; 4] {
+    // Expected m-subsets that two random sets share: C(k, m)^2 / C(E, m).
+    let choose = |n: usize, m: usize| (0..m).map(|i| (n - i) as f64 / (i + 1) as f64).product::<f64>();
+    let moments: Vec<f64> = (1..=top_k).map(|m| choose(top_k, m).powi(2) / choose(experts, m)).collect();
+    let overlap = super::overlap_chance(&moments);
+    let k = top_k as f64;
+    let jaccard = overlap.iter().enumerate().map(|(shared, p)| p * shared as f64 / (2.0 * k - shared as f64)).sum();
+    [k / experts as f64, 1.0 / experts as f64, moments[top_k - 1], jaccard]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uniform_chance_of_two_of_sixteen() {
+        // 120 pairs: the same 1/120, one shared 2 * 14 / 120.
+        let found = uniform_chance(16, 2);
+        let expected = [2.0 / 16.0, 1.0 / 16.0, 1.0 / 120.0, 1.0 / 120.0 + 28.0 / 120.0 / 3.0];
+        for (found, expected) in found.iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-12, "{found} is not {expected}");
+        }
+    }
+}

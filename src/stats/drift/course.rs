@@ -1,0 +1,156 @@
+//! One layer at every checkpoint, over the same rows.
+
+use std::borrow::Cow;
+
+use super::{DriftLayer, DriftPoint, DriftSettings};
+use crate::{
+    error::{Error, Result},
+    routing::View,
+    stats::{
+        Finding,
+        random::{Purpose, Stream},
+        study::Study,
+    },
+    trace::{LayerTrace, SequenceTable},
+};
+
+/// A layer over the course of training. Row r is the same token in every study.
+pub(super) struct Course<'a> {
+    /// The checkpoints.
+    pub(super) points: &'a [DriftPoint<'a>],
+    /// The layer at every checkpoint.
+    pub(super) studies: Vec<Study<'a>>,
+    /// Index of the checkpoint that the others are compared with: the last one of the time axis.
+    pub(super) reference: usize,
+    /// What a person chose.
+    pub(super) settings: &'a DriftSettings,
+    /// Random halves of the documents, `[splits][documents]`.
+    pub(super) halves: Vec<Vec<bool>>,
+}
+
+impl<'a> Course<'a> {
+    /// Lays out the layer at every checkpoint.
+    pub(super) fn new(
+        sequences: &'a SequenceTable,
+        points: &'a [DriftPoint<'a>],
+        traces: &'a [Cow<'a, LayerTrace>],
+        reference: usize,
+        settings: &'a DriftSettings,
+    ) -> Result<Self> {
+        let studies: Vec<Study<'a>> =
+            traces.iter().map(|trace| Study::new(sequences, trace, &settings.statistics)).collect::<Result<_>>()?;
+        let first = &studies[reference].data;
+        let halves = (0..settings.splits)
+            .map(|index| {
+                let mut stream = Stream::new(settings.statistics.seed, first.layer, Purpose::Halves, index);
+                let mut half: Vec<bool> = (0..first.documents()).map(|document| document % 2 == 0).collect();
+                stream.shuffle(&mut half);
+                half
+            })
+            .collect();
+        Ok(Self { points, studies, reference, settings, halves })
+    }
+
+    /// The layer at the reference.
+    pub(super) fn last(&self) -> &Study<'a> {
+        &self.studies[self.reference]
+    }
+
+    /// The checkpoints of the time axis, in order.
+    pub(super) fn axis(&self) -> Vec<usize> {
+        (0..self.points.len()).filter(|index| !self.points[*index].off_axis).collect()
+    }
+
+    /// An empty finding about a checkpoint, compared with the reference.
+    pub(super) fn finding(&self, statistic: &'static str, view: View, unit: &'static str, at: usize) -> Finding {
+        self.about(self.last().finding(statistic, view, unit), at, self.reference)
+    }
+
+    /// A finding about a checkpoint, compared with another one.
+    pub(super) fn about(&self, finding: Finding, at: usize, reference: usize) -> Finding {
+        Finding {
+            checkpoint: Some(self.points[at].label.to_owned()),
+            reference: Some(self.points[reference].label.to_owned()),
+            training_tokens: self.points[at].training_tokens,
+            ..finding
+        }
+    }
+
+    /// Occurrences per document.
+    pub(super) fn occurrences(&self) -> Vec<f64> {
+        self.last().counts[0].occurrences.iter().map(|n| f64::from(*n)).collect()
+    }
+
+    /// Sum over the rows of each document of a value per row.
+    pub(super) fn per_document(&self, value: impl Fn(usize) -> f64) -> Vec<f64> {
+        let data = &self.last().data;
+        let mut sums = vec![0.0; data.documents()];
+        for row in 0..data.len() {
+            sums[data.document[row] as usize] += value(row);
+        }
+        sums
+    }
+
+    /// Fills in a mean over occurrences, given its sums by document; withheld without occurrences.
+    pub(super) fn mean(&self, finding: Finding, sums: &[f64], occurrences: &[f64]) -> Finding {
+        let n: f64 = occurrences.iter().sum();
+        if n == 0.0 {
+            return finding.withheld("no occurrence to count");
+        }
+        let documents = occurrences.iter().filter(|n| **n > 0.0).count();
+        let interval = self.last().resamples.ratio(sums, occurrences);
+        let finding = finding.measured(sums.iter().sum::<f64>() / n, interval, n as u64, documents as u64);
+        self.last().with_reason(finding, documents)
+    }
+}
+
+/// Refuses checkpoints that cannot be compared; returns the index of the reference.
+pub(super) fn check(points: &[DriftPoint<'_>], layers: &[DriftLayer<'_>]) -> Result<usize> {
+    if points.len() != layers.len() {
+        return Err(Error::internal(format!("{} checkpoints, but {} layers", points.len(), layers.len())));
+    }
+    let Some(reference) = points.iter().rposition(|point| !point.off_axis) else {
+        return Err(Error::usage("no checkpoint on the time axis", "give at least one checkpoint"));
+    };
+    for (index, point) in points.iter().enumerate() {
+        if points[..index].iter().any(|other| other.label == point.label) {
+            let message = format!("two checkpoints are called `{}`", point.label);
+            return Err(Error::usage(message, "give them labels: LABEL=PATH"));
+        }
+        if let Some(difference) = difference(layers[reference].trace, layers[index].trace) {
+            return Err(Error::usage(
+                format!("checkpoints `{}` and `{}`: {difference}", point.label, points[reference].label),
+                "only checkpoints of one run over the same tokens can be compared",
+            ));
+        }
+        let trace = layers[index].trace;
+        let needed = trace.len() * trace.num_experts;
+        if let Some(gate) = layers[index].gate.filter(|gate| gate.len() != needed) {
+            let message = format!("checkpoint `{}`: {} gate probabilities, {needed} needed", point.label, gate.len());
+            return Err(Error::internal(message));
+        }
+    }
+    Ok(reference)
+}
+
+/// The first difference between two traces that makes them incomparable, in words.
+fn difference(reference: &LayerTrace, other: &LayerTrace) -> Option<String> {
+    let sizes = [
+        ("decoder layer", usize::from(other.layer), usize::from(reference.layer)),
+        ("number of experts", other.num_experts, reference.num_experts),
+        ("choices per token", other.top_k, reference.top_k),
+        ("number of tokens", other.len(), reference.len()),
+    ];
+    if let Some((what, found, expected)) = sizes.into_iter().find(|(_, found, expected)| found != expected) {
+        return Some(format!("{what} {found} and {expected}"));
+    }
+    let columns = [
+        ("sequence", &other.sequence, &reference.sequence),
+        ("position", &other.position, &reference.position),
+        ("token id", &other.token_id, &reference.token_id),
+    ];
+    columns.into_iter().find_map(|(what, found, expected)| {
+        let row = found.iter().zip(expected).position(|(a, b)| a != b)?;
+        Some(format!("{what} {} and {} in row {row}", found[row], expected[row]))
+    })
+}

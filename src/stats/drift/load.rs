@@ -1,0 +1,106 @@
+//! `load_drift`: how far the loads of two checkpoints are apart, and the shares behind it. Chosen and kept.
+
+use super::{
+    course::Course,
+    distance::{between_halves, cosine, resampled, total_variation},
+};
+use crate::{
+    routing::View,
+    stats::{
+        Finding,
+        finding::finite,
+        resample::centred,
+        share::{self, Key, Shares},
+        study::Study,
+    },
+};
+
+/// Variant, distance, its value without a change.
+type Distance = (&'static str, fn(&[u64], &[u64]) -> f64, f64);
+
+const DISTANCES: [Distance; 2] = [("cosine", cosine, 1.0), ("total_variation", total_variation, 0.0)];
+
+/// Per checkpoint and view: cosine and total variation of the load, against no change. `noise_floor` is what another
+/// corpus of this size would show: the halves of the documents at the reference, whose distance is brought to the full
+/// size (total variation over sqrt 2; 1 - cosine, which is quadratic, over 2).
+pub(super) fn load_drift(course: &Course) -> Vec<Finding> {
+    let loads = View::ALL.map(|view| course.studies.iter().map(|study| overall(study, view)).collect::<Vec<_>>());
+    let mut findings = Vec::new();
+    for at in 0..course.points.len() {
+        for view in View::ALL {
+            let loads = &loads[view as usize];
+            let of = |distance| row(course, at, view, distance, (&loads[at], &loads[course.reference]));
+            findings.extend(DISTANCES.map(of));
+        }
+    }
+    findings
+}
+
+fn row(
+    course: &Course,
+    at: usize,
+    view: View,
+    (variant, distance, unchanged): Distance,
+    (own, last): (&Shares, &Shares),
+) -> Finding {
+    let finding = course.finding("load_drift", view, "ratio", at).variant(variant);
+    let estimate = distance(&own.count, &last.count);
+    if !estimate.is_finite() {
+        return finding.withheld("no assignment to count");
+    }
+    let interval = centred(&mut resampled(own, last, distance), estimate, 1.0);
+    let counts = &course.last().counts[view as usize];
+    let documents = (0..course.last().data.documents()).map(|document| (document, counts.of(document)));
+    let halves = between_halves(&course.halves, documents, &last.count, distance);
+    let floor = if variant == "cosine" { 1.0 - (1.0 - halves) / 2.0 } else { halves / 2.0_f64.sqrt() };
+    let finding = finding.measured(estimate, interval, own.assignments(), own.documents as u64);
+    let finding = Finding { noise_floor: finite(floor), ..finding.against(unchanged, "no_change") };
+    course.last().with_reason(finding, own.documents)
+}
+
+/// The shares over all documents.
+fn overall(study: &Study, view: View) -> Shares {
+    share::group_shares(study, view, &study.groups()[0])
+}
+
+/// `expert_share` at every checkpoint: over all, and of the listed token ids. Both views.
+pub(super) fn expert_shares(course: &Course) -> Vec<Finding> {
+    let cells = listed(course);
+    let mut findings = Vec::new();
+    for (at, study) in course.studies.iter().enumerate() {
+        let overall = View::ALL.map(|view| overall(study, view));
+        let load = [overall[0].share(), overall[1].share()];
+        let mut add = |view: View, shares: &Shares| {
+            let rows = share::expert_share(study, view, shares, &load[view as usize]);
+            findings.extend(rows.into_iter().map(|row| Finding { reference: None, ..course.about(row, at, at) }));
+        };
+        View::ALL.into_iter().for_each(|view| add(view, &overall[view as usize]));
+        for &cell in &cells {
+            let rows = study.by_token.cell(cell);
+            let shares = share::cell_shares(study, Key::Token(study.data.token[rows[0] as usize] as usize), rows);
+            View::ALL.into_iter().zip(&shares).for_each(|(view, shares)| add(view, shares));
+        }
+    }
+    findings
+}
+
+/// The token ids whose shares are listed: the most frequent ones and those that were asked for, with enough
+/// occurrences. Cell indices, ascending.
+fn listed(course: &Course) -> Vec<usize> {
+    let study = course.last();
+    let mut cells = share::frequent(study, &study.by_token);
+    let rows = |cell: usize| study.by_token.cell(cell);
+    cells.sort_by(|a, b| rows(*b).len().cmp(&rows(*a).len()).then(a.cmp(b)));
+    let asked = |cell: usize| {
+        let id = study.data.token_ids[study.data.token[rows(cell)[0] as usize] as usize];
+        course.settings.tokens_of_interest.contains(&id)
+    };
+    let mut kept: Vec<usize> = cells
+        .into_iter()
+        .enumerate()
+        .filter(|(rank, cell)| *rank < course.settings.tokens_listed || asked(*cell))
+        .map(|(_, cell)| cell)
+        .collect();
+    kept.sort_unstable();
+    kept
+}
