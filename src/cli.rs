@@ -32,7 +32,9 @@ pub enum Command {
     Chart(ChartArgs),
     /// Show what a checkpoint is, what a run would cost, and whether the model is sane
     Inspect(InspectArgs),
-    /// Run route on the bundled checkpoint and the bundled text
+    /// When was routing learnt, and what still changes? The same tokens through several checkpoints of one run
+    Drift(DriftArgs),
+    /// Run route and drift on the bundled checkpoints and the bundled text
     Demo(DemoArgs),
 }
 
@@ -50,6 +52,50 @@ pub struct RouteArgs {
     /// Folder of the run; must be new or empty unless --force or --resume
     #[arg(long, value_name = "DIR", required_unless_present = "dry_run")]
     pub out: Option<PathBuf>,
+    /// How the corpus is read
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// How tokens are routed
+    #[command(flatten)]
+    pub routing: RoutingArgs,
+    /// How statistics are computed
+    #[command(flatten)]
+    pub statistics: StatisticsArgs,
+    /// How the run is carried out
+    #[command(flatten)]
+    pub execution: ExecutionArgs,
+}
+
+/// `drift`.
+#[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "Example:\n  openmoe-analyze drift openmoe-8b-200B openmoe-8b-600B openmoe-8b-1T --corpus corpus/domains --out runs/drift\n\nCheckpoints stand in the order of training. Training tokens are read from names such as openmoe-8b-200B or 2.5M, or given as --tokens 200B 600B 1T."
+)]
+pub struct DriftArgs {
+    /// Checkpoints of one training run, in order: folders, or LABEL=FOLDER; a finished route run of the same inputs is reused
+    #[arg(required = true, num_args = 1.., value_name = "CHECKPOINT")]
+    pub checkpoints: Vec<String>,
+    /// Text to route: files, folders, or - for standard input
+    #[arg(long, required = true, num_args = 1.., value_name = "PATH")]
+    pub corpus: Vec<PathBuf>,
+    /// Folder of the run; must be new or empty unless --force or --resume
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Training tokens of the checkpoints, in order, such as 200B or 2.5M [default: read from the names]
+    #[arg(long, num_args = 1.., value_name = "N")]
+    pub tokens: Vec<String>,
+    /// A further checkpoint that is not on the time axis, such as a chat-tuned one
+    #[arg(long = "final", value_name = "CHECKPOINT")]
+    pub off_axis: Option<String>,
+    /// Run the last checkpoint again with bf16 activations: what arithmetic alone changes
+    #[arg(long)]
+    pub noise_floor: bool,
+    /// Match the experts of every checkpoint to those of the last (for checkpoints of different runs)
+    #[arg(long)]
+    pub match_experts: bool,
+    /// Token ids whose expert shares are listed and drawn [default: the most frequent]
+    #[arg(long, num_args = 1.., value_name = "ID")]
+    pub tokens_of_interest: Vec<u32>,
     /// How the corpus is read
     #[command(flatten)]
     pub input: InputArgs,

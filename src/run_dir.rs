@@ -12,7 +12,8 @@ use serde_json::Value;
 use crate::error::{Error, Result};
 
 /// What a run leaves at the top of its folder; nothing else is ever removed from it.
-const ENTRIES: [&str; 12] = [
+const ENTRIES: [&str; 13] = [
+    "checkpoints",
     "manifest.json",
     "sequences.parquet",
     "spans.parquet",

@@ -45,8 +45,7 @@ pub(super) fn analyse(run: &RunDir, manifest: &mut Value, quiet: bool, clock: Op
         manifest["peak_memory_bytes"] = json!(machine::peak_memory());
     }
     finish(run, manifest, &findings, &verdict, &charts)?;
-    let summary = String::from_utf8(summary).map_err(|error| Error::internal(error.to_string()))?;
-    Ok(Analysis { summary, verdict, findings, charts: charts.len() })
+    Analysis::new(summary, verdict, findings, charts.len())
 }
 
 /// Draws the charts of a run again from its tables, and its report.
@@ -62,7 +61,7 @@ pub(super) fn redraw(run: &RunDir, manifest: &mut Value, quiet: bool) -> Result<
 }
 
 /// Seeds and counts, from the manifest.
-fn settings(manifest: &Value) -> Settings {
+pub(super) fn settings(manifest: &Value) -> Settings {
     let defaults = Settings::default();
     let number = |key: &str, default: usize| manifest[key].as_u64().map_or(default, |value| value as usize);
     Settings {
@@ -75,7 +74,7 @@ fn settings(manifest: &Value) -> Settings {
 }
 
 /// What of the manifest stands in summary.json too: all that a number depends on, nothing that varies with the machine.
-fn summary_settings(manifest: &Value) -> Map<String, Value> {
+pub(super) fn summary_settings(manifest: &Value) -> Map<String, Value> {
     let keys = [
         "label",
         "version",
@@ -112,13 +111,19 @@ fn compute(
         merge(&mut tables, route_statistics(sequences, &columns, settings, &progress)?);
     }
     spinner.set_message("writing tables");
+    write_tables(run, &tables)?;
+    spinner.finish_and_clear();
+    Ok(tables)
+}
+
+/// Writes every table as CSV and Parquet, in place of those of an earlier pass.
+pub(super) fn write_tables(run: &RunDir, tables: &Tables) -> Result<()> {
     run.clear_folder("stats")?;
     for table in tables.values() {
         run.write(&format!("stats/{}.csv", table.name), &table.to_csv()?)?;
         run.write(&format!("stats/{}.parquet", table.name), &table.to_parquet()?)?;
     }
-    spinner.finish_and_clear();
-    Ok(tables)
+    Ok(())
 }
 
 fn read_tables(run: &RunDir) -> Result<Tables> {
@@ -140,7 +145,7 @@ fn read_table(path: &Path) -> Result<StatisticTable> {
     StatisticTable::from_parquet(&name, file)
 }
 
-fn chart_context(manifest: &Value, trace: &RoutingTrace, sequences: &SequenceTable) -> ChartContext {
+pub(super) fn chart_context(manifest: &Value, trace: &RoutingTrace, sequences: &SequenceTable) -> ChartContext {
     let corpus = manifest["corpus"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let corpus: Vec<_> =
         corpus.map(|path| Path::new(path).file_stem().map_or(path.into(), |stem| stem.to_string_lossy())).collect();
@@ -158,7 +163,7 @@ fn chart_context(manifest: &Value, trace: &RoutingTrace, sequences: &SequenceTab
     }
 }
 
-fn draw(run: &RunDir, tables: &Tables, context: &ChartContext, quiet: bool) -> Result<Vec<Chart>> {
+pub(super) fn draw(run: &RunDir, tables: &Tables, context: &ChartContext, quiet: bool) -> Result<Vec<Chart>> {
     machine::check_interrupt()?;
     let spinner: ProgressBar = terminal::spinner("charts", quiet);
     let charts = draw_all(tables, context, &|name: &str| spinner.set_message(name.to_owned()))?;
@@ -172,7 +177,7 @@ fn draw(run: &RunDir, tables: &Tables, context: &ChartContext, quiet: bool) -> R
 }
 
 /// The report, then the manifest: complete only when everything else is in place.
-fn finish(
+pub(super) fn finish(
     run: &RunDir,
     manifest: &mut Value,
     findings: &[Finding],
@@ -185,6 +190,12 @@ fn finish(
 }
 
 impl Analysis {
+    /// What a run found, from the bytes of its summary.
+    pub(super) fn new(summary: Vec<u8>, verdict: Vec<String>, findings: Vec<Finding>, charts: usize) -> Result<Self> {
+        let summary = String::from_utf8(summary).map_err(|error| Error::internal(error.to_string()))?;
+        Ok(Self { summary, verdict, findings, charts })
+    }
+
     /// Prints the result: a table per layer, the verdict, and where everything is.
     pub(super) fn print(&self, run: &RunDir) -> Result<()> {
         self.print_table()?;

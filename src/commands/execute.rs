@@ -5,7 +5,7 @@ use indicatif::ProgressBar;
 use super::{machine, prepare::Prepared, terminal};
 use crate::{
     error::Result,
-    model::{Arithmetic, ForwardOptions, Model, Outputs, Wave},
+    model::{ForwardOptions, Model, Outputs, Wave},
     routing::{LayerRouting, RoutingObserver},
     run_dir::RunDir,
     trace::{Segment, TraceWriter},
@@ -46,7 +46,8 @@ pub(super) fn execute(prepared: &Prepared, run: &RunDir, log_logits: bool, quiet
     let start = (0..layout.segments.len())
         .find(|&segment| !layout.segment_complete(run, segment, log_logits))
         .unwrap_or(layout.segments.len());
-    let options = ForwardOptions { router: prepared.router, arithmetic: Arithmetic::F32, outputs: Outputs::default() };
+    let options =
+        ForwardOptions { router: prepared.router, arithmetic: prepared.arithmetic, outputs: Outputs::default() };
     let model = Model::new(&prepared.checkpoint, options);
     let tokens: u64 = layout.segments[start..].iter().map(|segment| segment.tokens as u64).sum();
     let layers = layout.moe_layers.last().map_or(0, |&last| u64::from(last) + 1);

@@ -2,7 +2,10 @@
 
 mod analyse;
 mod chart;
+mod checkpoints;
 mod demo;
+mod drift;
+mod drift_analysis;
 mod execute;
 mod inspect;
 mod machine;
@@ -48,6 +51,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Stats(arguments) => stats::run(&arguments),
         Command::Chart(arguments) => chart::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Drift(arguments) => drift::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
     }
 }

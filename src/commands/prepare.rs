@@ -10,7 +10,7 @@ use crate::{
     cli::RouteArgs,
     corpus::{Corpus, CorpusOptions, Tokenizer},
     error::{Error, Result},
-    model::{Cost, instruction_set},
+    model::{Arithmetic, Cost, instruction_set},
     routing::RouterSettings,
     trace::{SEGMENT_TOKENS, TraceLayout},
 };
@@ -18,6 +18,10 @@ use crate::{
 /// A route run, ready to start.
 pub(super) struct Prepared {
     pub(super) checkpoint: Checkpoint,
+    /// The checkpoint's label: the name of its folder, unless given.
+    pub(super) label: String,
+    /// Rounding of activations.
+    pub(super) arithmetic: Arithmetic,
     pub(super) tokenizer: Option<Tokenizer>,
     pub(super) corpus: Corpus,
     pub(super) router: RouterSettings,
@@ -47,12 +51,29 @@ impl Prepared {
         let cost = Cost::new(config, context);
         let wave_tokens = arguments.execution.wave_tokens.map_or_else(|| default_wave(&cost), |n| n as usize);
         let identity = identity(arguments, &checkpoint, tokenizer.as_ref(), &corpus, &router, context)?;
-        Ok(Self { checkpoint, tokenizer, corpus, router, layout, context, cost, wave_tokens, identity })
+        let label = label(checkpoint.dir());
+        let arithmetic = Arithmetic::F32;
+        Ok(Self {
+            checkpoint,
+            label,
+            arithmetic,
+            tokenizer,
+            corpus,
+            router,
+            layout,
+            context,
+            cost,
+            wave_tokens,
+            identity,
+        })
     }
 
-    /// The checkpoint's label: the name of its folder.
-    pub(super) fn label(&self) -> String {
-        label(self.checkpoint.dir())
+    /// The same run with another checkpoint, which has been found to take the same tokens.
+    pub(super) fn with_checkpoint(self, arguments: &RouteArgs) -> Result<Self> {
+        let checkpoint = Checkpoint::open(&arguments.checkpoint)?;
+        let tokenizer = self.tokenizer.as_ref();
+        let identity = identity(arguments, &checkpoint, tokenizer, &self.corpus, &self.router, self.context)?;
+        Ok(Self { label: label(checkpoint.dir()), checkpoint, identity, ..self })
     }
 }
 

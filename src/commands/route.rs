@@ -42,30 +42,41 @@ pub(super) fn route(arguments: &RouteArgs) -> Result<Option<(RunDir, Analysis)>>
     }
     let out = arguments.out.as_deref().ok_or_else(|| Error::usage("--out is missing", "name a new folder"))?;
     let identity = Value::Object(prepared.identity.clone());
-    let (run, resumed) = RunDir::prepare(out, occupied(execution), &identity)?;
+    let (run, resumed) = RunDir::prepare(out, execution.occupied(), &identity)?;
     if resumed && !execution.quiet && run.manifest()?["complete"] == true {
         terminal::note(&format!("`{}` is complete already; its statistics and charts are made anew", out.display()));
     }
-    let mut manifest = manifest(&prepared, arguments);
-    run.write_json("manifest.json", &manifest)?;
-    if !execution.quiet {
-        announce(&prepared);
-    }
-    let text = |id| prepared.tokenizer.as_ref().and_then(|tokenizer| tokenizer.piece(id));
-    write_inputs(&run, &prepared.layout, &prepared.corpus.sequences, &prepared.router, &prepared.label(), text)?;
-    let executed = execute(&prepared, &run, execution.log_logits, execution.quiet)?;
-    record_forward(&mut manifest, &executed, execution.quiet);
+    let mut manifest = forward(&run, &prepared, arguments)?;
     drop(prepared);
     let analysis = analyse(&run, &mut manifest, execution.quiet, Some(clock))?;
     Ok(Some((run, analysis)))
 }
 
-fn occupied(execution: &ExecutionArgs) -> Occupied {
-    match (execution.force, execution.resume) {
-        (true, _) => Occupied::Replace,
-        (_, true) => Occupied::Resume,
-        _ => Occupied::Refuse,
+impl ExecutionArgs {
+    /// What to do with a folder that holds something.
+    pub(super) fn occupied(&self) -> Occupied {
+        match (self.force, self.resume) {
+            (true, _) => Occupied::Replace,
+            (_, true) => Occupied::Resume,
+            _ => Occupied::Refuse,
+        }
     }
+}
+
+/// The forward pass of a prepared run into its folder: everything but what follows from the trace. Returns the
+/// manifest, still incomplete.
+pub(super) fn forward(run: &RunDir, prepared: &Prepared, arguments: &RouteArgs) -> Result<Value> {
+    let execution = &arguments.execution;
+    let mut manifest = manifest(prepared, arguments);
+    run.write_json("manifest.json", &manifest)?;
+    if !execution.quiet {
+        announce(prepared);
+    }
+    let text = |id| prepared.tokenizer.as_ref().and_then(|tokenizer| tokenizer.piece(id));
+    write_inputs(run, &prepared.layout, &prepared.corpus.sequences, &prepared.router, &prepared.label, text)?;
+    let executed = execute(prepared, run, execution.log_logits, execution.quiet)?;
+    record_forward(&mut manifest, &executed, execution.quiet);
+    Ok(manifest)
 }
 
 /// The manifest of a run that is about to start.
@@ -75,7 +86,7 @@ fn manifest(prepared: &Prepared, arguments: &RouteArgs) -> Value {
     let additions = json!({
         "complete": false,
         "command_line": std::env::args().collect::<Vec<_>>(),
-        "label": prepared.label(),
+        "label": prepared.label,
         "layout": {
             "moe_layers": prepared.layout.moe_layers,
             "num_experts": prepared.router.num_experts,
@@ -118,7 +129,7 @@ fn announce(prepared: &Prepared) {
     let corpus = &prepared.corpus;
     terminal::note(&format!(
         "{}: {} tokens in {} sequences of {} documents; MoE layers {:?}, {} experts, top-{}",
-        prepared.label(),
+        prepared.label,
         terminal::grouped(corpus.tokens()),
         terminal::grouped(corpus.sequences.len() as u64),
         terminal::grouped(corpus.documents() as u64),

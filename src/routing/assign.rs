@@ -36,8 +36,8 @@ pub fn route(router_logits: Vec<f32>, num_experts: usize, top_k: usize, capacity
     routing
 }
 
-/// Softmax in f32, as the original computes it: maximum subtracted, all experts.
-fn softmax(logits: &[f32], probabilities: &mut [f32]) {
+/// Softmax of one token's router logits in f32, as the original computes it: maximum subtracted, all experts.
+pub fn softmax(logits: &[f32], probabilities: &mut [f32]) {
     let maximum = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let mut sum = 0.0_f32;
     for (probability, &logit) in probabilities.iter_mut().zip(logits) {

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    routing::LayerId,
+    routing::{LayerId, softmax},
     run_dir::RunDir,
 };
 
@@ -126,9 +126,7 @@ impl RoutingTrace {
     /// # Errors
     /// [`Error::RunFolder`] if a part cannot be read or does not hold that layer.
     pub fn layer(&self, layer: LayerId) -> Result<LayerTrace> {
-        let index = self.moe_layers.iter().position(|&known| known == layer).ok_or_else(|| {
-            Error::internal(format!("layer {layer} is not one of the run's MoE layers {:?}", self.moe_layers))
-        })?;
+        let index = self.index(layer)?;
         let mut trace = LayerTrace { layer, num_experts: self.num_experts, top_k: self.top_k, ..LayerTrace::default() };
         for segment in 0..self.segments {
             let part = segment * self.moe_layers.len() + index;
@@ -136,6 +134,40 @@ impl RoutingTrace {
             read_router(&self.run.file(&part_name("router", part)), &mut trace)?;
         }
         Ok(trace)
+    }
+
+    /// Gate probabilities of one MoE layer over all experts, `[occurrences, num_experts]`; `None` if the run kept no
+    /// router logits.
+    ///
+    /// # Errors
+    /// [`Error::RunFolder`] if a part cannot be read.
+    pub fn gate(&self, layer: LayerId) -> Result<Option<Vec<f32>>> {
+        let index = self.index(layer)?;
+        let mut gate = Vec::new();
+        for segment in 0..self.segments {
+            let path = self.run.file(&part_name("logits", segment * self.moe_layers.len() + index));
+            if !path.is_file() {
+                return Ok(None);
+            }
+            let frame = read_parquet(&path, &["logits"])?;
+            let lists = frame.column("logits").and_then(|c| c.list()).map_err(|error| unreadable(&path, &error))?;
+            let inner = lists.get_inner();
+            let logits: Vec<f32> = inner.f32().map_err(|error| unreadable(&path, &error))?.iter().flatten().collect();
+            if logits.len() != lists.len() * self.num_experts {
+                return Err(unreadable(&path, &format!("{} logits in {} rows", logits.len(), lists.len())));
+            }
+            let first = gate.len();
+            gate.resize(first + logits.len(), 0.0);
+            let rows = logits.chunks_exact(self.num_experts);
+            rows.zip(gate[first..].chunks_exact_mut(self.num_experts)).for_each(|(row, gate)| softmax(row, gate));
+        }
+        Ok(Some(gate))
+    }
+
+    fn index(&self, layer: LayerId) -> Result<usize> {
+        self.moe_layers.iter().position(|&known| known == layer).ok_or_else(|| {
+            Error::internal(format!("layer {layer} is not one of the run's MoE layers {:?}", self.moe_layers))
+        })
     }
 
     fn read_choices(&self, path: &Path, trace: &mut LayerTrace) -> Result<()> {
