@@ -12,8 +12,9 @@ use serde_json::Value;
 use crate::error::{Error, Result};
 
 /// What a run leaves at the top of its folder; nothing else is ever removed from it.
-const ENTRIES: [&str; 13] = [
+const ENTRIES: [&str; 14] = [
     "checkpoints",
+    "drift",
     "manifest.json",
     "sequences.parquet",
     "spans.parquet",

@@ -1,36 +1,64 @@
-//! `demo`: route on the bundled checkpoint and the bundled text.
+//! `demo`: route and drift on the bundled checkpoints and the bundled text.
 
 use std::path::{Path, PathBuf};
 
-use super::{route::route, terminal};
+use super::{drift::drift, route::route, terminal};
 use crate::{
-    cli::{DemoArgs, ExecutionArgs, InputArgs, RouteArgs, RoutingArgs, StatisticsArgs},
+    cli::{DemoArgs, DriftArgs, ExecutionArgs, InputArgs, RouteArgs, RoutingArgs, StatisticsArgs},
     error::{Error, Result},
 };
 
-const CHECKPOINT: &str = "checkpoints/openmoe-tiny-12.3M";
+/// The points of one training run, in order.
+const TRAINING: [&str; 6] = [
+    "checkpoints/openmoe-tiny-0.25M",
+    "checkpoints/openmoe-tiny-2.5M",
+    "checkpoints/openmoe-tiny-4.9M",
+    "checkpoints/openmoe-tiny-7.4M",
+    "checkpoints/openmoe-tiny-9.8M",
+    "checkpoints/openmoe-tiny-12.3M",
+];
+const CHAT: &str = "checkpoints/openmoe-tiny-12.3M-chat";
 const CORPORA: [&str; 3] = ["corpora/domains", "corpora/languages", "corpora/code_languages"];
 
-/// Runs the demonstration and ends with the verdict.
+/// Runs the demonstration and ends with the verdicts.
 pub(super) fn run(arguments: &DemoArgs) -> anyhow::Result<()> {
     let fixtures = fixtures()?;
-    let arguments = RouteArgs {
-        checkpoint: fixtures.join(CHECKPOINT),
+    let execution = ExecutionArgs {
+        threads: arguments.threads,
+        force: arguments.force,
+        quiet: arguments.quiet,
+        ..ExecutionArgs::default()
+    };
+    let route_arguments = RouteArgs {
+        checkpoint: fixtures.join(TRAINING[TRAINING.len() - 1]),
         corpus: CORPORA.iter().map(|corpus| fixtures.join(corpus)).collect(),
         out: Some(arguments.out.clone()),
         input: InputArgs::default(),
         routing: RoutingArgs::default(),
         statistics: StatisticsArgs::default(),
-        execution: ExecutionArgs {
-            threads: arguments.threads,
-            force: arguments.force,
-            quiet: arguments.quiet,
-            ..ExecutionArgs::default()
-        },
+        // The pool of threads is set once for the process.
+        execution: execution.clone(),
     };
-    if let Some((run, analysis)) = route(&arguments)? {
-        analysis.print_verdict(&run)?;
-    }
+    let Some((routed, route)) = route(&route_arguments)? else { return Ok(()) };
+    let drift_arguments = DriftArgs {
+        checkpoints: TRAINING.iter().map(|folder| fixtures.join(folder).display().to_string()).collect(),
+        corpus: vec![fixtures.join(CORPORA[0])],
+        out: arguments.out.join("drift"),
+        tokens: Vec::new(),
+        off_axis: Some(fixtures.join(CHAT).display().to_string()),
+        noise_floor: true,
+        match_experts: false,
+        tokens_of_interest: Vec::new(),
+        // Seven forward passes: the beginning of every document is enough to show the course.
+        input: InputArgs { context: Some(512), truncate: true, ..InputArgs::default() },
+        routing: RoutingArgs::default(),
+        statistics: StatisticsArgs::default(),
+        execution: ExecutionArgs { threads: None, ..execution },
+    };
+    let (drifted, drift) = drift(&drift_arguments)?;
+    route.print_verdict(&routed)?;
+    terminal::print("")?;
+    drift.print_verdict(&drifted)?;
     Ok(())
 }
 
@@ -40,13 +68,13 @@ fn fixtures() -> Result<PathBuf> {
     let source = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let candidates = [Some(PathBuf::new()), beside, Some(source)].into_iter().flatten();
     let mut folders = candidates.map(|folder| folder.join("fixtures"));
-    let found = folders.find(|folder| folder.join(CHECKPOINT).is_dir());
+    let found = folders.find(|folder| folder.join(CHAT).is_dir());
     if found.is_none() {
         terminal::note("the demonstration needs the folder `fixtures` of the source tree");
     }
     found.ok_or_else(|| {
         Error::usage(
-            format!("the bundled checkpoint `fixtures/{CHECKPOINT}` is neither here, nor beside the program, nor in the source tree"),
+            format!("the bundled checkpoint `fixtures/{CHAT}` is neither here, nor beside the program, nor in the source tree"),
             "run `cargo run --release -- demo` in a clone of the repository",
         )
     })

@@ -11,15 +11,16 @@ use crate::{
 const LEARNT: f64 = 0.5;
 
 /// One line per `MoE` layer, then how the layers compare: by which checkpoint half of the final routing beyond chance was
-/// there, and what still changed after the last but one.
+/// there, and what still changed after the last but one. `axis` names the checkpoints of the time axis in order; the
+/// last one is what the others are compared with.
 ///
-/// Reads `router_saturation` against the last checkpoint: `corrected` = (saturation - chance) / (1 - chance).
-pub fn drift_verdict(findings: &[Finding]) -> Vec<String> {
+/// Reads `router_saturation`: `corrected` = (saturation - chance) / (1 - chance).
+pub fn drift_verdict(findings: &[Finding], axis: &[&str]) -> Vec<String> {
     let layers: BTreeSet<LayerId> = findings.iter().map(|row| row.layer).collect();
     let mut learnt = Vec::new();
     let mut lines = Vec::new();
     for layer in layers {
-        let course = course(findings, layer);
+        let course = course(findings, layer, axis);
         let first = course.iter().position(|row| row.corrected_low.is_some_and(|low| low >= LEARNT));
         lines.push(layer_line(layer, &course, first));
         learnt.push(first.and_then(|index| course[index].checkpoint.clone()));
@@ -28,26 +29,19 @@ pub fn drift_verdict(findings: &[Finding]) -> Vec<String> {
     lines
 }
 
-/// The checkpoints of the time axis before the reference, in order.
-fn course(findings: &[Finding], layer: LayerId) -> Vec<&Finding> {
-    let mut rows: Vec<&Finding> = findings
-        .iter()
-        .filter(|row| {
+/// The saturation of every checkpoint before the last one of the time axis, against that one.
+fn course<'a>(findings: &'a [Finding], layer: LayerId, axis: &[&str]) -> Vec<&'a Finding> {
+    let Some((reference, before)) = axis.split_last() else { return Vec::new() };
+    let row = |label: &&str| {
+        findings.iter().find(|row| {
             row.statistic == "router_saturation"
                 && row.layer == layer
                 && row.view == View::Chosen.name()
-                && row.variant.is_none()
-                && row.checkpoint != row.reference
+                && row.checkpoint.as_deref() == Some(label)
+                && row.reference.as_deref() == Some(reference)
         })
-        .collect();
-    // Extra models stand behind the reference: they are no steps of the training.
-    let reference =
-        findings.iter().position(|row| row.statistic == "router_saturation" && row.checkpoint == row.reference);
-    let end = reference.map_or(usize::MAX, |index| index);
-    let before: BTreeSet<&str> =
-        findings[..end.min(findings.len())].iter().filter_map(|row| row.checkpoint.as_deref()).collect();
-    rows.retain(|row| row.checkpoint.as_deref().is_some_and(|name| before.contains(name)));
-    rows
+    };
+    before.iter().filter_map(row).collect()
 }
 
 fn layer_line(layer: LayerId, course: &[&Finding], learnt: Option<usize>) -> String {
@@ -117,13 +111,13 @@ mod tests {
             row("chat", (0.8, 0.79, 0.81)),
         ];
         assert_eq!(
-            drift_verdict(&rows),
+            drift_verdict(&rows, &["a", "b", "c"]),
             [
                 "layer 1: half of the final routing beyond chance was there by b: 62 % [60, 64]; at b, the last before the \
                  end, 62 % [60, 64]",
                 "overall: every layer had half of its final routing by b",
             ]
         );
-        assert!(drift_verdict(&rows[2..3])[0].contains("nothing to compare"));
+        assert!(drift_verdict(&rows[2..3], &["c"])[0].contains("nothing to compare"));
     }
 }

@@ -1,0 +1,153 @@
+//! `drift` through the binary: the same tokens through several checkpoints.
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // a test stops with the reason, and prints what it measured
+
+mod common;
+
+use std::path::Path;
+
+use common::{Outcome, contents, fixture, openmoe_with, read_json};
+use serde_json::Value;
+
+fn checkpoint(name: &str) -> String {
+    fixture("checkpoints").join(format!("openmoe-tiny-{name}")).display().to_string()
+}
+
+/// Twelve short documents through the given checkpoints.
+fn drift(out: &Path, checkpoints: &[&str], more: &[&str]) -> Outcome {
+    let corpus = fixture("corpora/domains/stackexchange.jsonl").display().to_string();
+    let mut all = vec!["drift"];
+    all.extend(checkpoints);
+    all.extend(["--corpus", &corpus, "--out", out.to_str().unwrap(), "--max-sequences", "12"]);
+    all.extend(["--resamples", "40", "--permutations", "10"]);
+    all.extend(more);
+    openmoe_with(&all)
+}
+
+/// The only finding of a statistic at layer 3, chosen view, of a checkpoint against a reference.
+fn finding<'a>(summary: &'a Value, statistic: &str, checkpoint: &str, reference: &str) -> &'a Value {
+    let of = |row: &&Value| {
+        row["statistic"] == statistic
+            && row["layer"] == 3
+            && row["view"] == "chosen"
+            && row["checkpoint"] == checkpoint
+            && row["reference"] == reference
+    };
+    let rows: Vec<&Value> = summary["findings"].as_array().unwrap().iter().filter(of).collect();
+    assert_eq!(rows.len(), 1, "{statistic} of {checkpoint} against {reference}: {rows:#?}");
+    rows[0]
+}
+
+fn results(run: &Path) -> Vec<(String, Vec<u8>)> {
+    let timed = |name: &str| name.ends_with("manifest.json") || name == "report.html";
+    contents(run).into_iter().filter(|(name, _)| !timed(name)).collect()
+}
+
+#[test]
+fn a_checkpoint_against_itself_and_a_later_one() {
+    let temporary = tempfile::tempdir().unwrap();
+    let out = temporary.path().join("run");
+    let (early, late) = (checkpoint("2.5M"), checkpoint("12.3M"));
+    let again = format!("again-20M={late}");
+    let outcome = drift(&out, &[&early, &late, &again], &["--noise-floor", "--final", &checkpoint("12.3M-chat")]);
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    let summary = read_json(&out.join("summary.json"));
+    let names = ["openmoe-tiny-2.5M", "openmoe-tiny-12.3M", "again-20M", "openmoe-tiny-12.3M-chat", "again-20M-bf16"];
+    for statistic in ["router_saturation", "first_choice_agreement", "exact_set_agreement", "jaccard"] {
+        for name in names {
+            let row = finding(&summary, statistic, name, "again-20M");
+            let (estimate, chance) = (row["estimate"].as_f64().unwrap(), row["baseline"].as_f64().unwrap());
+            assert!(estimate > chance, "{row}");
+        }
+        assert_eq!(finding(&summary, statistic, "openmoe-tiny-12.3M", "again-20M")["estimate"], 1.0);
+    }
+    let saturation =
+        |name: &str| finding(&summary, "router_saturation", name, "again-20M")["estimate"].as_f64().unwrap();
+    assert!(saturation("openmoe-tiny-2.5M") < 0.8, "much was learnt after 2.5M tokens");
+    // bf16 arithmetic moves near-ties only; tuning for chat moves more.
+    let (arithmetic, chat) = (saturation("again-20M-bf16"), saturation("openmoe-tiny-12.3M-chat"));
+    assert!(arithmetic < 1.0 && arithmetic > 0.95 && chat < arithmetic, "{arithmetic} {chat}");
+    let overlap = finding(&summary, "gate_overlap", "openmoe-tiny-12.3M", "again-20M");
+    assert!((overlap["estimate"].as_f64().unwrap() - 1.0).abs() < 1e-6);
+    let manifest = read_json(&out.join("manifest.json"));
+    assert_eq!((&manifest["complete"], &manifest["command"]), (&Value::from(true), &Value::from("drift")));
+    assert_eq!(manifest["checkpoints"][2]["training_tokens"], 2e7);
+}
+
+#[test]
+fn the_same_bytes_for_one_and_two_threads_and_after_resuming() {
+    let temporary = tempfile::tempdir().unwrap();
+    let checkpoints = [checkpoint("9.8M"), checkpoint("12.3M")];
+    let checkpoints: Vec<&str> = checkpoints.iter().map(String::as_str).collect();
+    let run = |name: &str, more: &[&str]| {
+        let out = temporary.path().join(name);
+        let outcome = drift(&out, &checkpoints, more);
+        assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+        results(&out)
+    };
+    let expected = run("one", &["--threads", "1"]);
+    assert!(expected.iter().any(|(name, _)| name == "checkpoints/openmoe-tiny-9.8M/trace/part-00002.parquet"));
+    assert!(expected == run("two", &["--threads", "2"]), "two threads");
+    // As a kill would leave it: the second checkpoint half done, no statistics.
+    let out = temporary.path().join("two");
+    std::fs::remove_file(out.join("checkpoints/openmoe-tiny-12.3M/trace/part-00002.parquet")).unwrap();
+    std::fs::remove_dir_all(out.join("stats")).unwrap();
+    assert!(expected == run("two", &["--resume"]), "resumed");
+}
+
+#[test]
+fn a_finished_run_is_reused_and_lacks_only_the_gates() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (run, out) = (temporary.path().join("openmoe-tiny-9.8M"), temporary.path().join("out"));
+    let corpus = fixture("corpora/domains/stackexchange.jsonl").display().to_string();
+    let options = ["--max-sequences", "12", "--resamples", "40", "--permutations", "10"];
+    let mut route = vec!["route".to_owned(), checkpoint("9.8M"), "--corpus".into(), corpus];
+    route.extend(["--out".into(), run.display().to_string()]);
+    route.extend(options.map(str::to_owned));
+    let outcome = openmoe_with(&route.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    let outcome = drift(&out, &[run.to_str().unwrap(), &checkpoint("12.3M")], &[]);
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    assert!(!out.join("checkpoints/openmoe-tiny-9.8M").exists(), "reused, not recomputed");
+    let reused = read_json(&out.join("summary.json"));
+    let whole = temporary.path().join("whole");
+    assert_eq!(drift(&whole, &[&checkpoint("9.8M"), &checkpoint("12.3M")], &[]).code, 0);
+    let whole = read_json(&whole.join("summary.json"));
+    let of = |summary, statistic| finding(summary, statistic, "openmoe-tiny-9.8M", "openmoe-tiny-12.3M").clone();
+    assert_eq!(of(&reused, "router_saturation"), of(&whole, "router_saturation"));
+    assert!(of(&reused, "gate_overlap")["estimate"].is_null() && of(&whole, "gate_overlap")["estimate"].is_number());
+    let outcome =
+        drift(&temporary.path().join("other"), &[run.to_str().unwrap(), &checkpoint("12.3M")], &["--context", "64"]);
+    let refused = outcome.stderr.contains("was made with other inputs") && outcome.stderr.contains("context");
+    assert!(outcome.code == 2 && refused, "{}", outcome.stderr);
+}
+
+#[test]
+fn what_does_not_belong_together_is_refused_and_nothing_is_written() {
+    let temporary = tempfile::tempdir().unwrap();
+    let out = temporary.path().join("out");
+    let wide = fixture("goldens/A_wide_32e").display().to_string();
+    let (early, late) = (checkpoint("2.5M"), checkpoint("12.3M"));
+    let refused = |checkpoints: &[&str], more: &[&str], parts: &[&str]| {
+        let outcome = drift(&out, checkpoints, more);
+        println!("exit code {}\n{}", outcome.code, outcome.stderr);
+        assert_eq!(outcome.code, 2, "{}", outcome.stderr);
+        for part in parts {
+            assert!(outcome.stderr.contains(part), "`{part}` is not in:\n{}", outcome.stderr);
+        }
+        assert!(!out.exists());
+    };
+    refused(
+        &[&late, &wide],
+        &[],
+        &[
+            "num_experts: 16 in `openmoe-tiny-12.3M`, 32 in `A_wide_32e`",
+            "MoE layers: [1, 3, 5]",
+            "tokenizer",
+            "vocab_size",
+        ],
+    );
+    refused(&[&late, &early], &[], &["`openmoe-tiny-12.3M` stands before `openmoe-tiny-2.5M`"]);
+    refused(&[&late, &late], &["--tokens", "1M", "2M"], &["two checkpoints are called `openmoe-tiny-12.3M`"]);
+    refused(&[&early, &late], &["--tokens", "1M"], &["--tokens has 1 values for 2 checkpoints"]);
+    refused(&[&early, "nowhere"], &[], &["nowhere"]);
+}
