@@ -1,11 +1,13 @@
 //! Findings to `summary.json`, the verdict in words and `report.html`.
 
+mod drift_verdict;
 mod embed;
 mod html;
 mod sections;
 mod summary;
 mod verdict;
 
+pub use drift_verdict::drift_verdict;
 pub use html::html;
 pub use summary::{summary, summary_bytes};
 pub use verdict::verdict;
