@@ -10,7 +10,7 @@ use openmoe_analyze::{
     chart::{CHARTS, Chart, ChartContext, draw_all, plan},
     report,
     routing::View,
-    stats::{Finding, StatisticTable, Tables},
+    stats::{Finding, STATISTICS, StatisticTable, Tables},
 };
 
 const TEXTS: [&str; 24] = [
@@ -328,7 +328,8 @@ fn every_kind_of_chart_is_drawn_twice_the_same() {
     let tables = tables(&context);
     let charts = draw(&tables, &context);
     write("charts", &charts);
-    for kind in CHARTS {
+    let of_route = |name: &str| STATISTICS.iter().any(|info| info.name == name && info.command == "route");
+    for kind in CHARTS.iter().filter(|kind| of_route(kind.statistic)) {
         assert!(charts.iter().any(|chart| chart.kind == kind.stem), "no chart of kind {}", kind.stem);
     }
     for chart in &charts {

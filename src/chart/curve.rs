@@ -20,8 +20,12 @@ pub(super) struct CurveFigure {
     pub(super) x_label: String,
     /// What the vertical axis is.
     pub(super) y_label: String,
-    /// First and last value of the logarithmic horizontal axis.
+    /// First and last value of the horizontal axis.
     pub(super) x_range: (f64, f64),
+    /// Whether the horizontal axis is linear; else it is logarithmic.
+    pub(super) x_linear: bool,
+    /// Ticks of the horizontal axis and their labels; empty: round numbers.
+    pub(super) x_ticks: Vec<(f64, String)>,
     /// Added to x before the logarithm, so that position 0 has a place.
     pub(super) x_shift: f64,
     /// Upper end of the vertical axis.
@@ -117,8 +121,8 @@ impl CurveFigure {
 
     fn x(&self, frame: Frame, value: f64) -> f64 {
         let (low, high) = self.x_range;
-        let log = |x: f64| (x + self.x_shift).max(1e-9).ln();
-        frame.left + frame.width * ((log(value) - log(low)) / (log(high) - log(low)).max(1e-9)).clamp(0.0, 1.0)
+        let scale = |x: f64| if self.x_linear { x } else { (x + self.x_shift).max(1e-9).ln() };
+        frame.left + frame.width * ((scale(value) - scale(low)) / (scale(high) - scale(low)).max(1e-9)).clamp(0.0, 1.0)
     }
 
     fn y(&self, frame: Frame, value: f64) -> f64 {
@@ -138,10 +142,15 @@ impl CurveFigure {
             canvas.line(&[(frame.left, y), (frame.left + frame.width, y)], GRID_LINE)?;
             canvas.text((frame.left - 7.0, y), &label, Type::new(SMALL, MUTED).align(Align::End))?;
         }
-        for value in self.x_ticks() {
+        let mut free_from = f64::NEG_INFINITY;
+        for (value, label) in self.x_ticks() {
             let x = self.x(frame, value);
             canvas.line(&[(x, bottom), (x, bottom + 5.0)], AXIS_LINE)?;
-            canvas.text((x, bottom + 14.0), &count(value as u64), Type::new(SMALL, MUTED).align(Align::Middle))?;
+            let half = font::width(&label, SMALL, false) / 2.0;
+            if x - half >= free_from {
+                canvas.text((x, bottom + 14.0), &label, Type::new(SMALL, MUTED).align(Align::Middle))?;
+                free_from = x + half + 4.0;
+            }
         }
         canvas.line(&[(frame.left, bottom), (frame.left + frame.width, bottom)], AXIS_LINE)?;
         let middle = Type::new(LABEL, TEXT).align(Align::Middle);
@@ -157,7 +166,10 @@ impl CurveFigure {
         values.iter().copied().zip(tick_labels(&values, false)).collect()
     }
 
-    fn x_ticks(&self) -> Vec<f64> {
+    fn x_ticks(&self) -> Vec<(f64, String)> {
+        if !self.x_ticks.is_empty() {
+            return self.x_ticks.clone();
+        }
         let (low, high) = self.x_range;
         let mut values = log_ticks(low.max(1.0), high);
         if values.len() > 6 && self.columns() == 3 {
@@ -166,7 +178,7 @@ impl CurveFigure {
         if low == 0.0 {
             values.insert(0, 0.0);
         }
-        values
+        values.into_iter().map(|value| (value, count(value as u64))).collect()
     }
 
     fn draw_panel<B: DrawingBackend>(

@@ -19,6 +19,10 @@ use crate::error::Result;
 pub(super) struct RadarFigure {
     /// Experts per layer.
     pub(super) experts: usize,
+    /// Radars in a row; `None`: as many as look well.
+    pub(super) columns: Option<usize>,
+    /// What the line behind each share is.
+    pub(super) overall_label: &'static str,
     /// One radar per category.
     pub(super) panels: Vec<RadarPanel>,
 }
@@ -45,6 +49,9 @@ const SPOKE_LABEL: f64 = 24.0;
 
 impl RadarFigure {
     fn columns(&self) -> usize {
+        if let Some(columns) = self.columns {
+            return columns.max(1);
+        }
         match self.panels.len() {
             0..=3 => self.panels.len().max(1),
             4 => 2,
@@ -71,7 +78,7 @@ impl RadarFigure {
             entries.push(Entry::new(Sample::Band(VALUE), "95 % interval"));
         }
         if self.panels.iter().any(|panel| !panel.overall.is_empty()) {
-            entries.push(Entry::new(Sample::Line(OVERALL_LINE), "share over the whole corpus"));
+            entries.push(Entry::new(Sample::Line(OVERALL_LINE), self.overall_label));
         }
         entries.push(Entry::new(Sample::Line(UNIFORM_LINE), uniform));
         let rings: Vec<String> = self.rings().into_iter().map(|ring| percent(ring).replace(".0 %", " %")).collect();

@@ -50,8 +50,8 @@ pub(super) fn analyse(
     let mut context = chart_context(manifest, &traces[0], &sequences);
     context.checkpoint = points.iter().map(|point| point.spec.label.as_str()).collect::<Vec<_>>().join(", ");
     let charts = draw(run, &tables, &context, quiet)?;
-    let axis: Vec<&str> = points.iter().filter(|p| !p.spec.off_axis).map(|p| p.spec.label.as_str()).collect();
-    let verdict = report::drift_verdict(&findings, &axis);
+
+    let verdict = report::drift_verdict(&findings);
     manifest["wall_seconds"] = json!(clock.elapsed().as_secs_f64());
     manifest["peak_memory_bytes"] = json!(machine::peak_memory());
     finish(run, manifest, &findings, &verdict, &charts)?;

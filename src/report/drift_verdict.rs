@@ -1,4 +1,4 @@
-//! The verdict of `drift` in words, derived from the ends of intervals.
+//! The verdict of `drift` in words, derived from the ends of the intervals and never from a point estimate alone.
 
 use std::collections::BTreeSet;
 
@@ -7,117 +7,177 @@ use crate::{
     stats::Finding,
 };
 
-/// Routing counts as learnt once the lower end of the chance-corrected saturation reaches this.
+/// Layers that get a line of their own.
+const LAYERS_SHOWN: usize = 8;
+
+/// Routing counts as half learnt from the first checkpoint on at which this share of the way from load-matched chance to full
+/// agreement is behind it, and stays so.
 const LEARNT: f64 = 0.5;
 
-/// One line per `MoE` layer, then how the layers compare: by which checkpoint half of the final routing beyond chance was
-/// there, and what still changed after the last but one. `axis` names the checkpoints of the time axis in order; the
-/// last one is what the others are compared with.
+/// The verdict in sentences: one line per `MoE` layer (eight at most), then all layers together.
 ///
-/// Reads `router_saturation`: `corrected` = (saturation - chance) / (1 - chance).
-pub fn drift_verdict(findings: &[Finding], axis: &[&str]) -> Vec<String> {
-    let layers: BTreeSet<LayerId> = findings.iter().map(|row| row.layer).collect();
-    let mut learnt = Vec::new();
-    let mut lines = Vec::new();
-    for layer in layers {
-        let course = course(findings, layer, axis);
-        let first = course.iter().position(|row| row.corrected_low.is_some_and(|low| low >= LEARNT));
-        lines.push(layer_line(layer, &course, first));
-        learnt.push(first.and_then(|index| course[index].checkpoint.clone()));
+/// Reads `corrected` of `router_saturation` against the last checkpoint of the time axis, which is the share of the way
+/// from load-matched chance to full agreement. A layer is half learnt at the first checkpoint at which the lower end of
+/// that interval is at least 0.5, and at every later one.
+pub fn drift_verdict(findings: &[Finding]) -> Vec<String> {
+    let rows: Vec<&Finding> = findings.iter().filter(|row| is_step(findings, row)).collect();
+    let layers: BTreeSet<LayerId> = rows.iter().map(|row| row.layer).collect();
+    let judged: Vec<(LayerId, Learnt)> = layers.iter().map(|layer| (*layer, judge(&rows, *layer))).collect();
+    if judged.is_empty() {
+        return vec!["not enough data: no MoE layer has a router saturation of several checkpoints".to_owned()];
     }
-    lines.push(overall(&learnt));
+    let mut lines: Vec<String> =
+        judged.iter().take(LAYERS_SHOWN).map(|(layer, learnt)| format!("layer {layer}: {}", learnt.words())).collect();
+    if judged.len() > LAYERS_SHOWN {
+        lines.push(format!("{} more layers: see summary.json", judged.len() - LAYERS_SHOWN));
+    }
+    lines.push(overall(&judged));
     lines
 }
 
-/// The saturation of every checkpoint before the last one of the time axis, against that one.
-fn course<'a>(findings: &'a [Finding], layer: LayerId, axis: &[&str]) -> Vec<&'a Finding> {
-    let Some((reference, before)) = axis.split_last() else { return Vec::new() };
-    let row = |label: &&str| {
-        findings.iter().find(|row| {
-            row.statistic == "router_saturation"
-                && row.layer == layer
-                && row.view == View::Chosen.name()
-                && row.checkpoint.as_deref() == Some(label)
-                && row.reference.as_deref() == Some(reference)
+/// Whether a row compares a checkpoint of the time axis with the last one. The axis is where last changes are counted.
+fn is_step(findings: &[Finding], row: &Finding) -> bool {
+    row.statistic == "router_saturation"
+        && row.view == View::Chosen.name()
+        && findings.iter().any(|step| {
+            step.statistic == "last_change"
+                && step.layer == row.layer
+                && step.checkpoint == row.checkpoint
+                && step.reference == row.reference
         })
-    };
-    before.iter().filter_map(row).collect()
 }
 
-fn layer_line(layer: LayerId, course: &[&Finding], learnt: Option<usize>) -> String {
-    let Some(last) = course.last() else {
-        return format!("layer {layer}: not enough data (one checkpoint: nothing to compare)");
-    };
-    let Some(words) = share(last) else {
-        return format!("layer {layer}: not enough data ({})", last.note.as_deref().unwrap_or("no interval"));
-    };
-    let when = match learnt {
-        Some(index) => {
-            let row = course[index];
-            format!(
-                "half of the final routing beyond chance was there by {}: {}",
-                name(row),
-                share(row).unwrap_or_default()
-            )
+/// When a layer was learnt.
+enum Learnt {
+    /// The first checkpoint, its position among the steps, and what is said about it.
+    From(usize, String),
+    /// Only the last checkpoint agrees with itself.
+    NotBefore(String),
+    /// Too little to say.
+    Unknown(String),
+}
+
+impl Learnt {
+    fn words(&self) -> &str {
+        match self {
+            Self::From(_, words) | Self::NotBefore(words) | Self::Unknown(words) => words,
         }
-        None => "less than half of the final routing beyond chance was there before the end".to_owned(),
-    };
-    format!("layer {layer}: {when}; at {}, the last before the end, {words}", name(last))
-}
-
-fn name(row: &Finding) -> &str {
-    row.checkpoint.as_deref().unwrap_or("?")
-}
-
-/// "62 % [60, 64]": saturation beyond chance.
-fn share(row: &Finding) -> Option<String> {
-    let (value, low, high) = (row.corrected?, row.corrected_low?, row.corrected_high?);
-    Some(format!("{:.0} % [{:.0}, {:.0}]", value * 100.0, low * 100.0, high * 100.0))
-}
-
-fn overall(learnt: &[Option<String>]) -> String {
-    let known: BTreeSet<&String> = learnt.iter().flatten().collect();
-    match (known.len(), learnt.iter().any(Option::is_none)) {
-        (1, false) => {
-            format!("overall: every layer had half of its final routing by {}", known.iter().next().map_or("?", |s| s))
-        }
-        (0, _) => "overall: no layer had half of its final routing measurably before the end".to_owned(),
-        _ => "overall: the layers differ in when half of their final routing was there".to_owned(),
     }
+}
+
+fn judge(rows: &[&Finding], layer: LayerId) -> Learnt {
+    let steps: Vec<&Finding> = rows.iter().copied().filter(|row| row.layer == layer).collect();
+    let Some((last, earlier)) = steps.split_last().filter(|(_, earlier)| !earlier.is_empty()) else {
+        return Learnt::Unknown("one checkpoint has nothing to agree with".to_owned());
+    };
+    if let Some(row) =
+        earlier.iter().find(|row| row.estimate.is_none() || row.corrected.is_none() || row.corrected_low.is_none())
+    {
+        let reason = row.note.as_deref().unwrap_or("no interval");
+        return Learnt::Unknown(format!("not enough data ({reason})"));
+    }
+    let name = |row: &Finding| row.checkpoint.clone().unwrap_or_default();
+    let unlearnt = earlier.iter().rposition(|row| row.corrected_low.is_some_and(|low| low < LEARNT));
+    let index = unlearnt.map_or(0, |index| index + 1);
+    let before = earlier[earlier.len() - 1];
+    match earlier.get(index) {
+        Some(first) => Learnt::From(
+            index,
+            format!(
+                "half learnt by {}: {} of the way from chance to full agreement with {}; {} stands at {}",
+                name(first),
+                words(first),
+                name(last),
+                name(before),
+                words(before)
+            ),
+        ),
+        None => Learnt::NotBefore(format!(
+            "not half learnt before {}: {} stands at {} of the way from chance to full agreement",
+            name(last),
+            name(before),
+            words(before)
+        )),
+    }
+}
+
+/// The corrected saturation of a row in percent with its interval.
+fn words(row: &Finding) -> String {
+    let whole = |value: Option<f64>| format!("{:.0}", (value.unwrap_or(0.0) * 100.0).round() + 0.0);
+    format!("{} % [{}, {}]", whole(row.corrected), whole(row.corrected_low), whole(row.corrected_high))
+}
+
+fn overall(judged: &[(LayerId, Learnt)]) -> String {
+    let learnt: Vec<(LayerId, usize)> = judged
+        .iter()
+        .filter_map(|(layer, learnt)| match learnt {
+            Learnt::From(index, _) => Some((*layer, *index)),
+            _ => None,
+        })
+        .collect();
+    let unknown = judged.iter().filter(|(_, learnt)| matches!(learnt, Learnt::Unknown(_))).count();
+    if unknown == judged.len() {
+        return "overall: not enough data".to_owned();
+    }
+    let criterion = "half of the way from load-matched chance, by the lower end of the interval";
+    if learnt.is_empty() {
+        return format!("overall: no layer is half learnt before the last checkpoint ({criterion})");
+    }
+    let known = judged.len() - unknown;
+    format!("overall: {} of {known} layers are half learnt before the last checkpoint ({criterion})", learnt.len())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn row(checkpoint: &str, corrected: (f64, f64, f64)) -> Finding {
-        Finding {
-            checkpoint: Some(checkpoint.into()),
-            reference: Some("c".into()),
-            estimate: Some(0.5),
-            corrected: Some(corrected.0),
-            corrected_low: Some(corrected.1),
-            corrected_high: Some(corrected.2),
-            ..Finding::new("router_saturation", 1, View::Chosen, "share")
-        }
+    fn step(layer: LayerId, label: &str, corrected: f64, low: f64) -> [Finding; 2] {
+        let row = |statistic| Finding {
+            checkpoint: Some(label.into()),
+            reference: Some("1T".into()),
+            estimate: Some(corrected),
+            corrected: Some(corrected),
+            corrected_low: Some(low),
+            corrected_high: Some((corrected + 0.02).min(1.0)),
+            ..Finding::new(statistic, layer, View::Chosen, "share")
+        };
+        [row("router_saturation"), row("last_change")]
     }
 
     #[test]
-    fn a_line_names_the_checkpoint_whose_interval_lies_above_one_half() {
+    fn learnt_is_the_first_checkpoint_after_which_the_interval_stays_above() {
         let rows = [
-            row("a", (0.52, 0.49, 0.55)),
-            row("b", (0.62, 0.6, 0.64)),
-            row("c", (1.0, 1.0, 1.0)),
-            row("chat", (0.8, 0.79, 0.81)),
-        ];
+            step(1, "200B", 0.53, 0.51),
+            step(1, "400B", 0.50, 0.49),
+            step(1, "600B", 0.65, 0.64),
+            step(1, "1T", 1.0, 1.0),
+            step(3, "200B", 0.5, 0.4),
+            step(3, "1T", 1.0, 1.0),
+        ]
+        .concat();
         assert_eq!(
-            drift_verdict(&rows, &["a", "b", "c"]),
+            drift_verdict(&rows),
             [
-                "layer 1: half of the final routing beyond chance was there by b: 62 % [60, 64]; at b, the last before the \
-                 end, 62 % [60, 64]",
-                "overall: every layer had half of its final routing by b",
+                "layer 1: half learnt by 600B: 65 % [64, 67] of the way from chance to full agreement with 1T; 600B stands at 65 % [64, 67]",
+                "layer 3: not half learnt before 1T: 200B stands at 50 % [40, 52] of the way from chance to full agreement",
+                "overall: 1 of 2 layers are half learnt before the last checkpoint (half of the way from load-matched chance, \
+                 by the lower end of the interval)",
             ]
         );
-        assert!(drift_verdict(&rows[2..3], &["c"])[0].contains("nothing to compare"));
+    }
+
+    #[test]
+    fn too_little_to_say() {
+        assert!(drift_verdict(&[])[0].starts_with("not enough data"));
+        let mut rows = [step(1, "200B", 0.9, 0.9), step(1, "1T", 1.0, 1.0)].concat();
+        rows[0] = rows[0].clone().withheld("2 documents");
+        rows[0].corrected = None;
+        assert_eq!(drift_verdict(&rows), ["layer 1: not enough data (2 documents)", "overall: not enough data"]);
+        // A checkpoint beside the axis has no last change and is no step.
+        let beside = step(1, "chat", 0.2, 0.1)[0].clone();
+        assert_eq!(
+            drift_verdict(&[rows[2].clone(), rows[3].clone(), beside])[0],
+            "layer 1: one checkpoint has nothing to agree with"
+        );
     }
 }

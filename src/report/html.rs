@@ -125,6 +125,8 @@ fn row_value(row: &Finding) -> Value {
 fn subject(row: &Finding) -> String {
     let quantile = row.quantile.map(|quantile| format!("quantile {quantile}"));
     let keys = [
+        row.checkpoint.as_deref().map(visible),
+        row.reference.as_deref().map(|reference| format!("against {}", visible(reference))),
         row.variable.as_deref().map(str::to_owned),
         row.given.as_deref().map(|given| format!("given {given}")),
         row.category.as_deref().map(visible),

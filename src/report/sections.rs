@@ -84,6 +84,30 @@ pub(super) const SECTIONS: &[Section] = &[
         statistics: &[("router_entropy", None), ("router_margin", None)],
         charts: &["router_confidence"],
     },
+    Section {
+        anchor: "drift",
+        question: "When was the routing learnt, and what still changes?",
+        asked: "The same tokens through every checkpoint: how far their experts agree with those of the last one, against \
+                load-matched chance; how many still change, and whether these are more than near-ties of the router.",
+        statistics: &[
+            ("router_saturation", None),
+            ("first_choice_agreement", None),
+            ("exact_set_agreement", None),
+            ("jaccard", None),
+            ("gate_overlap", None),
+            ("last_change", None),
+            ("expert_matching", None),
+        ],
+        charts: &["drift_agreement", "drift_last_change", "drift_matrix", "drift_margin", "drift_beside"],
+    },
+    Section {
+        anchor: "drift-tokens",
+        question: "Do token ids and loads still move between checkpoints?",
+        asked: "The distance between the expert shares of each token id, and between the loads, at each checkpoint and the \
+                last one, against no change and against the distance that another corpus of this size would show.",
+        statistics: &[("token_drift", None), ("load_drift", None)],
+        charts: &["drift_radar_token", "drift_token", "drift_load"],
+    },
 ];
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Decides which charts the tables of a run allow. One file per question.
 
 mod context;
+mod drift;
 mod load;
 mod selection;
 mod share;
@@ -97,6 +98,22 @@ kinds! {
         "Which experts are chosen together?";
     load::confidence: "router_confidence", "router_entropy", "router_entropy", "",
         "How sure is the router?";
+    drift::agreement: "drift_agreement", "router_saturation", "router_saturation", "",
+        "When was the final routing learnt?";
+    drift::matrix: "drift_matrix", "router_saturation", "router_saturation", "",
+        "Which checkpoints route alike?";
+    drift::beside: "drift_beside", "first_choice_agreement", "first_choice_agreement", "",
+        "How far is a checkpoint beside the time axis from the last one?";
+    drift::last_change: "drift_last_change", "last_change", "last_change", "",
+        "How many tokens still change their first choice?";
+    drift::by_margin: "drift_margin", "agreement_by_margin", "agreement_by_margin", "",
+        "Do only near-ties of the router still flip?";
+    drift::radars: "drift_radar_token", "token_drift", "token_drift", "Fig. 11",
+        "How do the experts of the most frequent token ids change in training?";
+    drift::by_frequency: "drift_token", "token_drift", "token_drift", "Fig. 11",
+        "Which token ids still move, and by more than another corpus would?";
+    drift::load: "drift_load", "load_drift", "load_drift", "",
+        "Does the load of the experts change in training?";
 }
 
 /// Decides which charts the tables allow; an empty or withheld table gives no chart.

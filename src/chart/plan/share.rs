@@ -110,7 +110,12 @@ fn radars<'a>(
                 Default::default()
             };
             let title = format!("Expert share by {noun}, layer {layer} ({}){part}", view_words(view));
-            let body = Body::Radar(RadarFigure { experts: selection.experts(), panels });
+            let body = Body::Radar(RadarFigure {
+                experts: selection.experts(),
+                columns: None,
+                overall_label: "share over the whole corpus",
+                panels,
+            });
             specs.push(selection.spec(kind, &format!("layer_{layer}_{}{suffix}", view.name()), title, caption, body));
         }
     }
@@ -123,7 +128,7 @@ fn share_rows<'a>(selection: &Selection<'a>, layer: LayerId, view: View, variabl
 }
 
 /// One number per expert; empty where an expert has none.
-fn by_expert(rows: &[&Finding], experts: usize, number: impl Fn(&Finding) -> Option<f64>) -> Vec<f64> {
+pub(super) fn by_expert(rows: &[&Finding], experts: usize, number: impl Fn(&Finding) -> Option<f64>) -> Vec<f64> {
     let mut values = vec![None; experts];
     for row in rows {
         if let Some(slot) = row.expert.and_then(|expert| values.get_mut(usize::from(expert))) {

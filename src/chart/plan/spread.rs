@@ -217,6 +217,8 @@ fn figure(
         x_label: x.0.to_owned(),
         y_label: "routing std (share)".to_owned(),
         x_range: (x.1, x.2),
+        x_linear: false,
+        x_ticks: Vec::new(),
         x_shift: x.3,
         y_max: ceil_nice(top),
         y_log_from,

@@ -1,0 +1,205 @@
+//! Curves over the course of training and over the margin.
+
+use super::{Specs, TimeAxis, checkpoints, percent_ticks, series};
+use crate::{
+    chart::{
+        ChartKind,
+        axis::ceil_nice,
+        canvas::Marker,
+        curve::{CurveFigure, CurvePanel, Mark},
+        legend::{Entry, Sample},
+        page::Body,
+        plan::selection::{Selection, interval, view_words, words},
+        theme::{MUTED, Stroke},
+    },
+    routing::{LayerId, View},
+    stats::Finding,
+};
+
+/// The statistics of agreement and their titles.
+const AGREEMENT: [(&str, &str); 4] = [
+    ("router_saturation", "Router saturation: shared experts / k"),
+    ("first_choice_agreement", "First-choice agreement"),
+    ("exact_set_agreement", "Exact-set agreement"),
+    ("jaccard", "Jaccard index of the chosen sets"),
+];
+
+/// Agreement with the last checkpoint over training, one line per layer.
+pub(in crate::chart::plan) fn agreement(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
+    let Some(axis) = TimeAxis::new(selection) else { return Specs::new() };
+    let panels: Vec<CurvePanel> = AGREEMENT
+        .into_iter()
+        .map(|(statistic, title)| panel(selection, &axis, statistic, title))
+        .filter(|panel| !panel.lines.is_empty())
+        .collect();
+    let caption = "Agreement of each checkpoint with the last one over the same tokens, one line per layer; the last \
+                   one agrees with itself. Bars: 95 % interval over documents. Grey: load-matched chance, from the lowest to \
+                   the highest layer: what two routers with these loads would agree on if they chose independently.";
+    let title = format!("Agreement with checkpoint {} ({})", axis.reference(), view_words(View::Chosen));
+    let figure = figure(selection, &axis, panels, "agreement", 1.0);
+    figure.map(|figure| selection.spec(kind, "", title, caption, Body::Curve(figure))).into_iter().collect()
+}
+
+/// Share of tokens whose first choice still changes, one line per layer.
+pub(in crate::chart::plan) fn last_change(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
+    let Some(axis) = TimeAxis::new(selection) else { return Specs::new() };
+    let panel = panel(selection, &axis, "last_change", "");
+    let ends =
+        selection.checkpoint_rows("last_change", View::Chosen).flat_map(|row| [row.high, row.estimate, row.baseline]);
+    let top = ceil_nice(ends.flatten().fold(0.01, f64::max)).min(1.0);
+    let panels = if panel.lines.is_empty() { Vec::new() } else { vec![panel] };
+    let caption = "Share of the occurrences whose first choice changes between two neighbouring checkpoints at or after \
+                   the one shown; 0 at the last by definition. Bars: 95 % interval over documents. Grey: independent first \
+                   choices with the same loads.";
+    let title = format!("Tokens whose first choice still changes ({})", view_words(View::Chosen));
+    let figure = figure(selection, &axis, panels, "share of tokens", top);
+    figure.map(|figure| selection.spec(kind, "", title, caption, Body::Curve(figure))).into_iter().collect()
+}
+
+/// One statistic over the checkpoints of the axis: chance of all layers as a band, a line and marks per layer.
+fn panel(selection: &Selection<'_>, axis: &TimeAxis, statistic: &'static str, title: &str) -> CurvePanel {
+    let rows: Vec<(f64, &Finding)> = selection
+        .checkpoint_rows(statistic, View::Chosen)
+        .filter(|row| row.reference.as_deref() == Some(axis.reference()))
+        .filter_map(|row| Some((axis.place(row)?, row)))
+        .collect();
+    let mut panel = CurvePanel { title: title.to_owned(), ..CurvePanel::default() };
+    let chance = axis.points.iter().filter_map(|(_, place)| {
+        let all = rows.iter().filter(|(x, _)| x == place).filter_map(|(_, row)| row.baseline);
+        let (low, high) = all.fold((f64::INFINITY, 0.0_f64), |(low, high), b| (low.min(b), high.max(b)));
+        // A single layer has a band of no width: it is drawn thick enough to be seen.
+        (low <= high).then(|| (*place, (low - 0.004).max(0.0), high + 0.004))
+    });
+    panel.bands.push((MUTED, chance.collect()));
+    for (index, layer) in selection.layers().iter().enumerate() {
+        let stroke = series(index, selection.layers().len());
+        let own: Vec<(f64, &Finding)> = rows.iter().filter(|(_, row)| row.layer == *layer).copied().collect();
+        add_line(&mut panel, &own, stroke, index);
+    }
+    panel
+}
+
+/// A line through the estimates with a mark and an interval at each.
+fn add_line(panel: &mut CurvePanel, rows: &[(f64, &Finding)], stroke: Stroke, index: usize) {
+    let points: Vec<(f64, f64)> = rows.iter().filter_map(|(x, row)| Some((*x, row.estimate?))).collect();
+    if points.is_empty() {
+        return;
+    }
+    let marker = marker(index);
+    let mark = |(at, (_, row)): (&(f64, f64), &(f64, &Finding))| Mark {
+        at: *at,
+        interval: interval(row),
+        marker,
+        color: stroke.color,
+        label: String::new(),
+    };
+    panel.marks.extend(points.iter().zip(rows).map(mark));
+    panel.lines.push((stroke, points));
+}
+
+fn marker(index: usize) -> Marker {
+    if index.is_multiple_of(2) { Marker::Disc } else { Marker::Diamond }
+}
+
+fn figure(
+    selection: &Selection<'_>,
+    axis: &TimeAxis,
+    panels: Vec<CurvePanel>,
+    y_label: &str,
+    y_max: f64,
+) -> Option<CurveFigure> {
+    let layers = selection.layers();
+    let entry = |(index, layer): (usize, &LayerId)| {
+        Entry::new(Sample::Line(series(index, layers.len())), format!("layer {layer}"))
+    };
+    let chance = Entry::new(Sample::Band(MUTED), "load-matched chance");
+    (!panels.is_empty()).then(|| CurveFigure {
+        x_label: axis.label.to_owned(),
+        y_label: y_label.to_owned(),
+        x_range: axis.range(),
+        x_linear: axis.linear,
+        x_ticks: axis.ticks(),
+        x_shift: 0.0,
+        y_max,
+        y_log_from: None,
+        legend: layers.iter().enumerate().map(entry).chain([chance]).collect(),
+        panels,
+    })
+}
+
+/// Agreement by the margin at the last checkpoint, one panel per layer and variant, one line per checkpoint.
+pub(in crate::chart::plan) fn by_margin(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
+    let all: Vec<&Finding> = selection.checkpoint_rows(kind.statistic, View::Chosen).collect();
+    let others: Vec<&str> =
+        checkpoints(&all.iter().copied().filter(|row| row.checkpoint != row.reference).collect::<Vec<_>>());
+    let mut specs = Specs::new();
+    for variant in ["overlap", "exact_set", "first_choice"] {
+        let rows: Vec<&Finding> = all.iter().copied().filter(|row| row.variant.as_deref() == Some(variant)).collect();
+        let panels: Vec<CurvePanel> = selection
+            .layers()
+            .iter()
+            .map(|layer| margin_panel(*layer, &rows, &others))
+            .filter(|panel| !panel.lines.is_empty())
+            .collect();
+        if panels.is_empty() {
+            continue;
+        }
+        specs.push(margin_chart(selection, kind, variant, panels, &others));
+    }
+    specs
+}
+
+fn margin_panel(layer: LayerId, rows: &[&Finding], others: &[&str]) -> CurvePanel {
+    let mut panel = CurvePanel { title: format!("layer {layer}"), ..CurvePanel::default() };
+    for (index, label) in others.iter().enumerate() {
+        let own = rows.iter().filter(|row| row.layer == layer && row.checkpoint.as_deref() == Some(*label));
+        let mut before = 0.0;
+        let points: Vec<(f64, &Finding)> = own
+            .filter_map(|row| {
+                let upper = row.quantile?;
+                let middle = f64::midpoint(before, upper);
+                before = upper;
+                Some((middle, *row))
+            })
+            .collect();
+        add_line(&mut panel, &points, series(index, others.len()), index);
+    }
+    panel
+}
+
+fn margin_chart(
+    selection: &Selection<'_>,
+    kind: &'static ChartKind,
+    variant: &str,
+    panels: Vec<CurvePanel>,
+    others: &[&str],
+) -> super::ChartSpec {
+    let which = if variant == "first_choice" {
+        "first minus second gate probability"
+    } else {
+        "last chosen minus first unchosen gate probability"
+    };
+    let caption = format!(
+        "Agreement with the last checkpoint of the tokens in each tenth of the margin ({which}) that the last checkpoint \
+         has. On the left near-ties, which another arithmetic may decide the other way; changes on the right are changes of \
+         what was learnt. Bars: 95 % interval over documents; chance and the margins themselves are in \
+         stats/agreement_by_margin.csv."
+    );
+    let entry = |(index, label): (usize, &&str)| {
+        Entry::new(Sample::Line(series(index, others.len())), format!("checkpoint {label}"))
+    };
+    let figure = CurveFigure {
+        x_label: "share of tokens with a smaller margin at the last checkpoint".to_owned(),
+        y_label: format!("agreement ({})", words(variant)),
+        x_range: (0.0, 1.0),
+        x_linear: true,
+        x_ticks: percent_ticks(),
+        x_shift: 0.0,
+        y_max: 1.0,
+        y_log_from: None,
+        legend: others.iter().enumerate().map(entry).collect(),
+        panels,
+    };
+    let title = format!("Agreement by router margin: {} ({})", words(variant), view_words(View::Chosen));
+    selection.spec(kind, variant, title, &caption, Body::Curve(figure))
+}

@@ -1,0 +1,149 @@
+//! Checkpoint against checkpoint, the load of the experts, and checkpoints beside the time axis.
+
+use super::{Specs, TimeAxis, checkpoints};
+use crate::{
+    chart::{
+        ChartKind,
+        axis::ceil_nice,
+        bars::{BarFigure, BarGroup, BarPanel},
+        heatmap::{HeatBlock, HeatFigure, Scale},
+        page::Body,
+        plan::{
+            context::{group, plain},
+            selection::{Selection, label, view_words},
+            share::{by_cell, expert_blocks},
+        },
+    },
+    routing::{LayerId, View},
+    stats::Finding,
+};
+
+/// Saturation of every two checkpoints, one block per layer.
+pub(in crate::chart::plan) fn matrix(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
+    let rows: Vec<&Finding> = selection.checkpoint_rows(kind.statistic, View::Chosen).collect();
+    let names = checkpoints(&rows);
+    let blocks: Vec<HeatBlock> = selection
+        .layers()
+        .iter()
+        .map(|layer| matrix_block(*layer, &rows, &names))
+        .filter(|block| block.cells.iter().flatten().any(Option::is_some))
+        .collect();
+    if blocks.is_empty() || names.len() < 2 {
+        return Specs::new();
+    }
+    let caption = "Share of the experts that two checkpoints choose alike for the same token, averaged over the tokens: \
+                   1 on the diagonal. Chance and intervals are in stats/router_saturation.csv.";
+    let body = Body::Heat(HeatFigure {
+        scale: Scale::Sequential { max: 1.0 },
+        scale_label: "router saturation".to_owned(),
+        column_label: "checkpoint (rows and columns)".to_owned(),
+        blocks,
+    });
+    let title = format!("Router saturation of every two checkpoints ({})", view_words(View::Chosen));
+    vec![selection.spec(kind, "", title, caption, body)]
+}
+
+fn matrix_block(layer: LayerId, rows: &[&Finding], names: &[&str]) -> HeatBlock {
+    let mut cells = vec![vec![None; names.len()]; names.len()];
+    let place = |name: &Option<String>| names.iter().position(|known| Some(*known) == name.as_deref());
+    for row in rows.iter().filter(|row| row.layer == layer) {
+        if let Some((at, to)) = place(&row.checkpoint).zip(place(&row.reference)) {
+            cells[at][to] = row.estimate;
+        }
+    }
+    let labels: Vec<String> = names.iter().map(|name| label(name)).collect();
+    HeatBlock { title: format!("layer {layer}"), rows: labels.clone(), columns: labels, cells }
+}
+
+/// Load of every expert at every checkpoint, one block per layer, one chart per view.
+pub(in crate::chart::plan) fn load(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
+    let uniform = 1.0 / selection.experts().max(1) as f64;
+    let mut specs = Specs::new();
+    for view in View::ALL {
+        let rows: Vec<&Finding> =
+            selection.checkpoint_rows("expert_share", view).filter(|row| row.variable.is_none()).collect();
+        let names = checkpoints(&rows);
+        let mut blocks = Vec::new();
+        for layer in selection.layers() {
+            let own = |name: &str| {
+                let own = rows.iter().copied();
+                let own = own.filter(|row| row.layer == *layer && row.checkpoint.as_deref() == Some(name));
+                by_cell(own, selection.experts(), |row| Some(row.estimate? / uniform))
+            };
+            let cells: Vec<Vec<Option<f64>>> = names.iter().map(|name| own(name)).collect();
+            if cells.iter().flatten().any(Option::is_some) {
+                let labels: Vec<String> = names.iter().map(|name| label(name)).collect();
+                let figure = expert_blocks(&labels, &cells, "", "");
+                blocks.extend(figure.blocks.into_iter().map(|block| titled(block, *layer)));
+            }
+        }
+        if blocks.is_empty() {
+            continue;
+        }
+        let max = blocks.iter().flat_map(|block| block.cells.iter().flatten().flatten().copied()).fold(2.0, f64::max);
+        let body = Body::Heat(HeatFigure {
+            scale: Scale::Sequential { max: ceil_nice(max) },
+            scale_label: "multiple of even load".to_owned(),
+            column_label: "expert".to_owned(),
+            blocks,
+        });
+        let caption = "Share of each expert in the assignments of a layer at each checkpoint, as a multiple of the uniform \
+                       share: 1 is even load. Columns that keep their shade are experts that keep their load; cosine and \
+                       total variation against the last checkpoint are in stats/load_drift.csv.";
+        let title = format!("Expert load over training ({})", view_words(view));
+        specs.push(selection.spec(kind, view.name(), title, caption, body));
+    }
+    specs
+}
+
+fn titled(block: HeatBlock, layer: LayerId) -> HeatBlock {
+    let part = if block.title.is_empty() { String::new() } else { format!(", {}", block.title) };
+    HeatBlock { title: format!("layer {layer}{part}"), ..block }
+}
+
+/// Statistics and their words.
+const AGREEMENT: [(&str, &str); 4] = [
+    ("router_saturation", "router saturation"),
+    ("first_choice_agreement", "first choice"),
+    ("exact_set_agreement", "exact set"),
+    ("jaccard", "Jaccard index"),
+];
+
+/// Checkpoints beside the time axis against the last one, layers side by side, one panel per checkpoint.
+pub(in crate::chart::plan) fn beside(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
+    let rows: Vec<&Finding> = selection.checkpoint_rows(kind.statistic, View::Chosen).collect();
+    let axis: Vec<&Finding> = selection.checkpoint_rows("last_change", View::Chosen).collect();
+    let on_axis = checkpoints(&axis);
+    let names: Vec<&str> = checkpoints(&rows).into_iter().filter(|name| !on_axis.contains(name)).collect();
+    let reference = rows.first().and_then(|row| row.reference.as_deref()).unwrap_or_default();
+    let panels: Vec<BarPanel> = names
+        .iter()
+        .map(|name| BarPanel {
+            title: format!("{} against {}", label(name), label(reference)),
+            y_label: "agreement".to_owned(),
+            percent: false,
+            groups: beside_groups(selection, name, reference),
+        })
+        .collect();
+    if panels.is_empty() || TimeAxis::new(selection).is_none() && on_axis.is_empty() {
+        return Specs::new();
+    }
+    let caption = "Agreement of a checkpoint that is no step of training with the last checkpoint, over the same tokens, \
+                   layers side by side, against load-matched chance.";
+    let title = format!("Agreement beside the time axis ({})", view_words(View::Chosen));
+    let body = Body::Bars(BarFigure { baseline_label: "load-matched chance".to_owned(), panels });
+    vec![selection.spec(kind, "", title, caption, body)]
+}
+
+fn beside_groups(selection: &Selection<'_>, name: &str, reference: &str) -> Vec<BarGroup> {
+    AGREEMENT
+        .into_iter()
+        .filter_map(|(statistic, words)| {
+            let rows: Vec<&Finding> = selection
+                .checkpoint_rows(statistic, View::Chosen)
+                .filter(|row| row.checkpoint.as_deref() == Some(name) && row.reference.as_deref() == Some(reference))
+                .collect();
+            group(selection, words, &rows, plain)
+        })
+        .collect()
+}

@@ -1,0 +1,181 @@
+//! Token ids over the course of training.
+
+use super::{Specs, TimeAxis, checkpoints};
+use crate::{
+    chart::{
+        ChartKind,
+        axis::{ceil_nice, count, number},
+        canvas::Marker,
+        curve::{CurveFigure, CurvePanel, Mark},
+        font,
+        legend::{Entry, Sample},
+        page::Body,
+        plan::{
+            selection::{Selection, interval, label, token_label, view_words},
+            share::by_expert,
+        },
+        radar::{RadarFigure, RadarPanel},
+        theme::{ACCENT, MEAN_LINE, SMALL, VALUE},
+    },
+    routing::{LayerId, View},
+    stats::Finding,
+};
+
+/// How many token ids are drawn as radars.
+const TOKENS: usize = 5;
+/// Most checkpoints in a row of radars.
+const CHECKPOINTS: usize = 6;
+/// How many of the most frequent token ids are named.
+const NAMED: usize = 14;
+/// Widest label of a point, in pixels.
+const LABEL_ROOM: f64 = 100.0;
+
+/// Radars of the most frequent token ids, a row per id and a column per checkpoint; a page per layer.
+pub(in crate::chart::plan) fn radars(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
+    let Some(axis) = TimeAxis::new(selection) else { return Specs::new() };
+    let view = View::Kept;
+    let caption = "Share of each expert in the kept assignments of one token id, experts clockwise from the top, at \
+                   successive checkpoints; behind it the share at the last one. Drawn: the most frequent token ids; \
+                   ␣ is a space, \\n a line end.";
+    let mut specs = Specs::new();
+    for &layer in selection.layers() {
+        let rows: Vec<&Finding> = selection
+            .checkpoint_rows("expert_share", view)
+            .filter(|row| row.layer == layer && row.token_id.is_some())
+            .collect();
+        let columns = spread_evenly(&axis.points.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>());
+        let panels = panels(selection, &rows, &columns, axis.reference());
+        if panels.is_empty() {
+            continue;
+        }
+        let body = Body::Radar(RadarFigure {
+            experts: selection.experts(),
+            columns: Some(columns.len()),
+            overall_label: "share at the last checkpoint",
+            panels,
+        });
+        let title = format!("Expert share by token id over training, layer {layer} ({})", view_words(view));
+        specs.push(selection.spec(kind, &format!("layer_{layer}_{}", view.name()), title, caption, body));
+    }
+    specs
+}
+
+/// The first, the last and evenly many between.
+fn spread_evenly<'a>(names: &[&'a str]) -> Vec<&'a str> {
+    let drawn = names.len().min(CHECKPOINTS);
+    (0..drawn).map(|index| names[index * (names.len() - 1) / drawn.saturating_sub(1).max(1)]).collect()
+}
+
+fn panels(selection: &Selection<'_>, rows: &[&Finding], columns: &[&str], reference: &str) -> Vec<RadarPanel> {
+    let of = |id: u32, name: &str| -> Vec<&Finding> {
+        let own = rows.iter().copied();
+        own.filter(|row| row.token_id == Some(id) && row.checkpoint.as_deref() == Some(name)).collect()
+    };
+    let mut ids: Vec<(u64, u32)> = rows.iter().filter_map(|row| Some((row.n, row.token_id?))).collect();
+    ids.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+    ids.dedup();
+    let experts = selection.experts();
+    let panel = |id: u32, name: &str| {
+        let own = of(id, name);
+        let first = own.first()?;
+        Some(RadarPanel {
+            title: format!("{} · {}", token_label(first), label(name)),
+            note: format!("n = {}", count(first.n)),
+            share: by_expert(&own, experts, |row| row.estimate),
+            low: by_expert(&own, experts, |row| row.low),
+            high: by_expert(&own, experts, |row| row.high),
+            overall: if name == reference {
+                Vec::new()
+            } else {
+                by_expert(&of(id, reference), experts, |row| row.estimate)
+            },
+        })
+    };
+    let complete = |id: u32| columns.iter().map(|name| panel(id, name)).collect::<Option<Vec<_>>>();
+    ids.into_iter().filter_map(|(_, id)| complete(id)).take(TOKENS).flatten().collect()
+}
+
+/// Drift of every token id over its frequency: the first checkpoint and the one before the last against the last.
+pub(in crate::chart::plan) fn by_frequency(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
+    let rows: Vec<&Finding> = selection
+        .checkpoint_rows(kind.statistic, View::Chosen)
+        .filter(|row| row.variant.as_deref() == Some("total_variation") && row.checkpoint != row.reference)
+        .collect();
+    let Some(axis) = TimeAxis::new(selection) else { return Specs::new() };
+    let names: Vec<&str> =
+        checkpoints(&rows).into_iter().filter(|name| axis.points.iter().any(|(known, _)| known == name)).collect();
+    let mut drawn: Vec<(&str, &str)> = names.first().map(|name| ("first", *name)).into_iter().collect();
+    drawn.extend(names.last().filter(|_| names.len() > 1).map(|name| ("before_last", *name)));
+    drawn.into_iter().filter_map(|(suffix, name)| frequency_chart(selection, kind, suffix, name, &rows)).collect()
+}
+
+fn frequency_chart(
+    selection: &Selection<'_>,
+    kind: &'static ChartKind,
+    suffix: &str,
+    name: &str,
+    rows: &[&Finding],
+) -> Option<super::ChartSpec> {
+    let own: Vec<&Finding> = rows.iter().copied().filter(|row| row.checkpoint.as_deref() == Some(name)).collect();
+    let panels: Vec<CurvePanel> = selection.layers().iter().filter_map(|layer| frequency_panel(*layer, &own)).collect();
+    let ids = || own.iter().filter(|row| row.token_id.is_some());
+    let low = ids().map(|row| row.n as f64 * 0.93).fold(f64::INFINITY, f64::min);
+    let high = ids().map(|row| row.n as f64 * 1.07).fold(1.0, f64::max);
+    let top = ids().flat_map(|row| [row.estimate, row.high, row.noise_floor]).flatten().fold(0.01, f64::max);
+    if panels.is_empty() {
+        return None;
+    }
+    let caption = "Total variation between the expert shares of each token id with at least 128 occurrences and its shares \
+                   at the last checkpoint: 0 no change, 1 no expert in common; the most frequent ids are named where there is \
+                   room. A diamond is the id's noise floor: the distance that another corpus of this size would show at the \
+                   last checkpoint alone. Line: mean, weighted by occurrences.";
+    let legend = vec![
+        Entry::new(Sample::Point(Marker::Disc, VALUE), "token drift"),
+        Entry::new(Sample::Band(VALUE), "95 % interval"),
+        Entry::new(Sample::Point(Marker::Diamond, ACCENT.with_alpha(0.45)), "noise floor"),
+        Entry::new(Sample::Line(MEAN_LINE), "mean"),
+    ];
+    let figure = CurveFigure {
+        x_label: "occurrences of the token id".to_owned(),
+        y_label: "total variation".to_owned(),
+        x_range: (low, high),
+        x_linear: false,
+        x_ticks: Vec::new(),
+        x_shift: 0.0,
+        y_max: ceil_nice(top).min(1.0),
+        y_log_from: None,
+        legend,
+        panels,
+    };
+    let reference = own.first().and_then(|row| row.reference.as_deref()).unwrap_or_default();
+    let title = format!("Token drift from {} to {} ({})", label(name), label(reference), view_words(View::Chosen));
+    Some(selection.spec(kind, suffix, title, caption, Body::Curve(figure)))
+}
+
+fn frequency_panel(layer: LayerId, rows: &[&Finding]) -> Option<CurvePanel> {
+    let own = || rows.iter().filter(|row| row.layer == layer);
+    let mean = own().find(|row| row.token_id.is_none()).and_then(|row| row.estimate);
+    let mut ids: Vec<&&Finding> = own().filter(|row| row.token_id.is_some()).collect();
+    ids.sort_by(|a, b| b.n.cmp(&a.n).then(a.token_id.cmp(&b.token_id)));
+    let ends = ids.last().map(|row| row.n as f64).zip(ids.first().map(|row| row.n as f64))?;
+    let title = mean.map(|mean| format!(": mean {}", number(mean))).unwrap_or_default();
+    let mut panel = CurvePanel { title: format!("layer {layer}{title}"), ..CurvePanel::default() };
+    if let Some(mean) = mean {
+        panel.lines.push((MEAN_LINE, vec![(ends.0, mean), (ends.1, mean)]));
+    }
+    let mark = |(rank, row): (usize, &&&Finding)| {
+        let label = if rank < NAMED { font::fit(&token_label(row), LABEL_ROOM, SMALL, false) } else { String::new() };
+        let at = (row.n as f64, row.estimate?);
+        Some(Mark { at, interval: interval(row), marker: Marker::Disc, color: VALUE, label })
+    };
+    let floor = |row: &&&Finding| Mark {
+        at: (row.n as f64, row.noise_floor.unwrap_or(0.0)),
+        interval: None,
+        marker: Marker::Diamond,
+        color: ACCENT.with_alpha(0.45),
+        label: String::new(),
+    };
+    panel.marks.extend(ids.iter().enumerate().filter_map(mark));
+    panel.marks.extend(ids.iter().filter(|row| row.noise_floor.is_some()).map(floor));
+    Some(panel)
+}
