@@ -49,8 +49,8 @@ fn is_step(findings: &[Finding], row: &Finding) -> bool {
 
 /// When a layer was learnt.
 enum Learnt {
-    /// The first checkpoint, its position among the steps, and what is said about it.
-    From(usize, String),
+    /// At a checkpoint before the last.
+    From(String),
     /// Only the last checkpoint agrees with itself.
     NotBefore(String),
     /// Too little to say.
@@ -60,7 +60,7 @@ enum Learnt {
 impl Learnt {
     fn words(&self) -> &str {
         match self {
-            Self::From(_, words) | Self::NotBefore(words) | Self::Unknown(words) => words,
+            Self::From(words) | Self::NotBefore(words) | Self::Unknown(words) => words,
         }
     }
 }
@@ -79,26 +79,20 @@ fn judge(rows: &[&Finding], layer: LayerId) -> Learnt {
     let name = |row: &Finding| row.checkpoint.clone().unwrap_or_default();
     let unlearnt = earlier.iter().rposition(|row| row.corrected_low.is_some_and(|low| low < LEARNT));
     let index = unlearnt.map_or(0, |index| index + 1);
-    match earlier.get(index) {
-        Some(first) => Learnt::From(
-            index,
-            format!(
-                "learnt at {}: {} on the way from chance to full agreement with {}",
-                name(first),
-                words(first),
-                name(last)
-            ),
-        ),
-        None => {
-            let before = earlier[earlier.len() - 1];
-            Learnt::NotBefore(format!(
-                "not learnt before {}: {} stands at {} on the way from chance to full agreement",
-                name(last),
-                name(before),
-                words(before)
-            ))
-        }
+    if let Some(first) = earlier.get(index) {
+        let (label, value) = (name(first), words(first));
+        return Learnt::From(format!(
+            "learnt at {label}: {value} on the way from chance to full agreement with {}",
+            name(last)
+        ));
     }
+    let before = earlier[earlier.len() - 1];
+    Learnt::NotBefore(format!(
+        "not learnt before {}: {} stands at {} on the way from chance to full agreement",
+        name(last),
+        name(before),
+        words(before)
+    ))
 }
 
 /// The corrected saturation of a row in percent with its interval.
@@ -108,23 +102,17 @@ fn words(row: &Finding) -> String {
 }
 
 fn overall(judged: &[(LayerId, Learnt)]) -> String {
-    let learnt: Vec<(LayerId, usize)> = judged
-        .iter()
-        .filter_map(|(layer, learnt)| match learnt {
-            Learnt::From(index, _) => Some((*layer, *index)),
-            _ => None,
-        })
-        .collect();
+    let learnt = judged.iter().filter(|(_, learnt)| matches!(learnt, Learnt::From(_))).count();
     let unknown = judged.iter().filter(|(_, learnt)| matches!(learnt, Learnt::Unknown(_))).count();
     if unknown == judged.len() {
         return "overall: not enough data".to_owned();
     }
     let criterion = "at least 90 % of the way from load-matched chance, by the lower end of the interval";
-    if learnt.is_empty() {
+    if learnt == 0 {
         return format!("overall: no layer is learnt before the last checkpoint ({criterion})");
     }
     let known = judged.len() - unknown;
-    format!("overall: {} of {known} layers are learnt before the last checkpoint ({criterion})", learnt.len())
+    format!("overall: {learnt} of {known} layers are learnt before the last checkpoint ({criterion})")
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ fn tables(layers: &[u16], checkpoints: usize, experts: usize) -> Tables {
             .map(|index| {
                 let learnt =
                     if index == 4 { 1.0 } else { (1.0 - (0.6 - 0.1 * speed).powi(index as i32 + 1)).min(0.97) };
-                let learnt = learning(&run.layer, learnt, 7 * index as u64 + u64::from(layer));
+                let learnt = learning(&run.layer, learnt, 1000 * (index as u64 + 1) + u64::from(layer));
                 LayerTrace { layer, ..learnt }
             })
             .collect();
