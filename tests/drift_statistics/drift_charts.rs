@@ -84,7 +84,7 @@ fn every_kind_of_drift_chart_is_drawn() {
     let findings = headline(&tables);
     let manifest = serde_json::json!({ "version": "0.1.0", "seed": 0 });
     let verdict = report::drift_verdict(&findings);
-    verdict.iter().for_each(|line| println!("{line}"));
+    println!("{}", verdict.join("\n"));
     assert_eq!(verdict.len(), 4);
     let page = report::html(&manifest, &findings, &verdict, &charts).unwrap();
     assert!(page.contains("200B, against 1T"));
