@@ -42,7 +42,7 @@ fn tables(layers: &[u16], checkpoints: usize, experts: usize) -> Tables {
             .map(|index| {
                 let learnt =
                     if index == 4 { 1.0 } else { (1.0 - (0.6 - 0.1 * speed).powi(index as i32 + 1)).min(0.97) };
-                let learnt = learning(&run.layer, learnt, 7 * index as u64 + u64::from(layer));
+                let learnt = learning(&run.layer, learnt, 1000 * (index as u64 + 1) + u64::from(layer));
                 LayerTrace { layer, ..learnt }
             })
             .collect();
@@ -84,7 +84,7 @@ fn every_kind_of_drift_chart_is_drawn() {
     let findings = headline(&tables);
     let manifest = serde_json::json!({ "version": "0.1.0", "seed": 0 });
     let verdict = report::drift_verdict(&findings);
-    verdict.iter().for_each(|line| println!("{line}"));
+    println!("{}", verdict.join("\n"));
     assert_eq!(verdict.len(), 4);
     let page = report::html(&manifest, &findings, &verdict, &charts).unwrap();
     assert!(page.contains("200B, against 1T"));

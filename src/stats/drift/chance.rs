@@ -96,7 +96,9 @@ mod tests {
         let others: [[ExpertId; 3]; 3] = [[2, 1, 0], [0, 4, 3], [3, 1, 4]];
         let count = |rows: &[[ExpertId; 3]]| {
             let mut sets = Sets::empty(5, 3);
-            rows.iter().for_each(|row| sets.add(row, 1.0));
+            for row in rows {
+                sets.add(row, 1.0);
+            }
             sets
         };
         let found = count(&rows).chance(&count(&others));

@@ -32,7 +32,7 @@ pub(super) fn resampled(a: &Shares, b: &Shares, distance: impl Fn(&[u64], &[u64]
 /// sides. `documents` are the expert counts by document.
 pub(super) fn between_halves<'a>(
     halves: &[Vec<bool>],
-    documents: impl Iterator<Item = (usize, &'a [u32])> + Clone,
+    documents: &(impl Iterator<Item = (usize, &'a [u32])> + Clone),
     total: &[u64],
     distance: impl Fn(&[u64], &[u64]) -> f64,
 ) -> f64 {
@@ -70,7 +70,7 @@ mod tests {
         let documents: [(usize, &[u32]); 2] = [(0, &[2, 0]), (2, &[0, 2])];
         // Split 1 parts the two documents: distance 1. Split 2 has both on one side.
         let halves = [vec![true, true, false], vec![true, false, true]];
-        assert_eq!(between_halves(&halves, documents.into_iter(), &[2, 2], total_variation), 1.0);
-        assert!(between_halves(&halves[1..], documents.into_iter(), &[2, 2], total_variation).is_nan());
+        assert_eq!(between_halves(&halves, &documents.into_iter(), &[2, 2], total_variation), 1.0);
+        assert!(between_halves(&halves[1..], &documents.into_iter(), &[2, 2], total_variation).is_nan());
     }
 }

@@ -51,7 +51,7 @@ fn row(
     let interval = centred(&mut resampled(own, last, distance), estimate, 1.0);
     let counts = &course.last().counts[view as usize];
     let documents = (0..course.last().data.documents()).map(|document| (document, counts.of(document)));
-    let halves = between_halves(&course.halves, documents, &last.count, distance);
+    let halves = between_halves(&course.halves, &documents, &last.count, distance);
     let floor = if variant == "cosine" { 1.0 - (1.0 - halves) / 2.0 } else { halves / 2.0_f64.sqrt() };
     let finding = finding.measured(estimate, interval, own.assignments(), own.documents as u64);
     let finding = Finding { noise_floor: finite(floor), ..finding.against(unchanged, "no_change") };
@@ -74,11 +74,13 @@ pub(super) fn expert_shares(course: &Course) -> Vec<Finding> {
             let rows = share::expert_share(study, view, shares, &load[view as usize]);
             findings.extend(rows.into_iter().map(|row| Finding { reference: None, ..course.about(row, at, at) }));
         };
-        View::ALL.into_iter().for_each(|view| add(view, &overall[view as usize]));
+        add(View::Chosen, &overall[0]);
+        add(View::Kept, &overall[1]);
         for &cell in &cells {
             let rows = study.by_token.cell(cell);
             let shares = share::cell_shares(study, Key::Token(study.data.token[rows[0] as usize] as usize), rows);
-            View::ALL.into_iter().zip(&shares).for_each(|(view, shares)| add(view, shares));
+            add(View::Chosen, &shares[0]);
+            add(View::Kept, &shares[1]);
         }
     }
     findings

@@ -48,7 +48,7 @@ struct Floors {
 /// One token id: `distances[checkpoint][view]`, `floors[view]`.
 struct Token {
     /// Dense token index.
-    token: usize,
+    dense: usize,
     /// Occurrences by document.
     occurrences: Vec<(usize, f64)>,
     /// Resampled occurrences.
@@ -81,7 +81,7 @@ impl Token {
             })
             .collect();
         Self {
-            token,
+            dense: token,
             resampled: last.resamples.sums(occurrences.iter().copied()),
             occurrences,
             distances,
@@ -136,7 +136,7 @@ fn largest(counts: &[u64]) -> Option<ExpertId> {
 fn floors(course: &Course, shares: &Shares, documents: &ByDocument) -> Floors {
     let by_document = documents.iter().map(|(document, counts)| (*document, counts.as_slice()));
     let halves = |distance: &dyn Fn(&[u64], &[u64]) -> f64| {
-        between_halves(&course.halves, by_document.clone(), &shares.count, distance)
+        between_halves(&course.halves, &by_document, &shares.count, distance)
     };
     Floors {
         total_variation: halves(&total_variation) / 2.0_f64.sqrt(),
@@ -186,7 +186,7 @@ fn token_rows(course: &Course, token: &Token, at: usize, view: View) -> [Finding
     let study = course.last();
     let (distance, floors) = (&token.distances[at][view as usize], &token.floors[view as usize]);
     let (n, documents) = (token.n(), token.occurrences.len());
-    let variants = variants(course, at, view).map(|finding| study.about_token(finding, token.token));
+    let variants = variants(course, at, view).map(|finding| study.about_token(finding, token.dense));
     let Some([own, last]) = distance.largest else {
         return variants.map(|finding| finding.withheld("no assignment to count"));
     };

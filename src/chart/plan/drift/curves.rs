@@ -68,7 +68,7 @@ fn panel(selection: &Selection<'_>, axis: &TimeAxis, statistic: &'static str, ti
         let all = rows.iter().filter(|(x, _)| x == place).filter_map(|(_, row)| row.baseline);
         let (low, high) = all.fold((f64::INFINITY, 0.0_f64), |(low, high), b| (low.min(b), high.max(b)));
         // A single layer has a band of no width: it is drawn thick enough to be seen.
-        (low <= high).then(|| (*place, (low - 0.004).max(0.0), high + 0.004))
+        (low <= high && high > 0.0).then(|| (*place, (low - 0.004).max(0.0), high + 0.004))
     });
     panel.bands.push((MUTED, chance.collect()));
     for (index, layer) in selection.layers().iter().enumerate() {
@@ -189,7 +189,7 @@ fn margin_chart(
         Entry::new(Sample::Line(series(index, others.len())), format!("checkpoint {label}"))
     };
     let figure = CurveFigure {
-        x_label: "share of tokens with a smaller margin at the last checkpoint".to_owned(),
+        x_label: "share of tokens with a smaller margin".to_owned(),
         y_label: format!("agreement ({})", words(variant)),
         x_range: (0.0, 1.0),
         x_linear: true,

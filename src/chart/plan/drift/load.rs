@@ -32,10 +32,10 @@ pub(in crate::chart::plan) fn matrix(selection: &Selection<'_>, kind: &'static C
         return Specs::new();
     }
     let caption = "Share of the experts that two checkpoints choose alike for the same token, averaged over the tokens: \
-                   1 on the diagonal. Chance and intervals are in stats/router_saturation.csv.";
+                   100 % on the diagonal. Chance and intervals are in stats/router_saturation.csv.";
     let body = Body::Heat(HeatFigure {
-        scale: Scale::Sequential { max: 1.0 },
-        scale_label: "router saturation".to_owned(),
+        scale: Scale::Sequential { max: 100.0 },
+        scale_label: "router saturation in %".to_owned(),
         column_label: "checkpoint (rows and columns)".to_owned(),
         blocks,
     });
@@ -48,7 +48,7 @@ fn matrix_block(layer: LayerId, rows: &[&Finding], names: &[&str]) -> HeatBlock 
     let place = |name: &Option<String>| names.iter().position(|known| Some(*known) == name.as_deref());
     for row in rows.iter().filter(|row| row.layer == layer) {
         if let Some((at, to)) = place(&row.checkpoint).zip(place(&row.reference)) {
-            cells[at][to] = row.estimate;
+            cells[at][to] = row.estimate.map(|share| share * 100.0);
         }
     }
     let labels: Vec<String> = names.iter().map(|name| label(name)).collect();

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Spans of training beyond this ratio are drawn on a logarithmic axis.
-const LINEAR_UP_TO: f64 = 30.0;
+const LINEAR_UP_TO: f64 = 100.0;
 
 /// The checkpoints of the time axis and where they stand.
 struct TimeAxis {

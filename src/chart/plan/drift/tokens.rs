@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// How many token ids are drawn as radars.
-const TOKENS: usize = 5;
+const TOKENS: usize = 6;
 /// Most checkpoints in a row of radars.
 const CHECKPOINTS: usize = 6;
 /// How many of the most frequent token ids are named.
@@ -30,7 +30,7 @@ const NAMED: usize = 14;
 /// Widest label of a point, in pixels.
 const LABEL_ROOM: f64 = 100.0;
 
-/// Radars of the most frequent token ids, a row per id and a column per checkpoint; a page per layer.
+/// Radars of the most frequent token ids, a column per checkpoint; a page per layer.
 pub(in crate::chart::plan) fn radars(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
     let Some(axis) = TimeAxis::new(selection) else { return Specs::new() };
     let view = View::Kept;
@@ -50,7 +50,8 @@ pub(in crate::chart::plan) fn radars(selection: &Selection<'_>, kind: &'static C
         }
         let body = Body::Radar(RadarFigure {
             experts: selection.experts(),
-            columns: Some(columns.len()),
+            // A row per token id; with few checkpoints two ids share a row.
+            columns: Some(if columns.len() > 3 { columns.len() } else { 2 * columns.len() }),
             overall_label: "share at the last checkpoint",
             panels,
         });
