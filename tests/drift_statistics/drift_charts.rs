@@ -36,6 +36,7 @@ fn tables(layers: &[u16], checkpoints: usize, experts: usize) -> Tables {
         for t in 0..run.layer.len() {
             run.layer.token_id[t] = random.below(20).min(random.below(20));
             run.layer.margin_k[t] = random.below(1000) as f32 / 1000.0;
+            run.layer.margin_first[t] = random.below(1000) as f32 / 1000.0;
         }
         let speed = 1.0 / f64::from(layer + 1);
         let traces: Vec<LayerTrace> = (0..checkpoints)

@@ -105,6 +105,10 @@ fn last_change_margin_and_documents() {
     assert_eq!((bin(0.5).n, bin(1.0).n), (5, 5));
     close(bin(0.5).bin_high, 0.1, 1e-7);
     close(bin(1.0).bin_low, 0.3, 1e-7);
+    // All first margins are equal: one bin up to the largest.
+    let all = at(&tables, "agreement_by_margin", "200B", |row| row.variant.as_deref() == Some("first_choice"));
+    close(all.estimate, 0.6, 1e-12);
+    assert_eq!((all.quantile, all.n), (Some(1.0), 10));
     // Both documents share 8 of 10; the first one is listed.
     let document = at(&tables, "document_drift", "200B", |_| true);
     close(document.estimate, 0.8, 1e-12);
@@ -133,7 +137,7 @@ fn token_and_load_drift() {
     // Kept at the reference: 2 4 1 0 of 7.
     let kept = [(2.0, 3.0), (4.0, 2.0), (1.0, 2.0), (0.0, 1.0)].iter().map(|(a, b)| f64::abs(a / 7.0 - b / 8.0));
     close(token("kept", "total_variation", Some(5)).estimate, kept.sum::<f64>() / 2.0, 1e-12);
-    // Largest shares: token 5 expert 0 (tie of 3 3 .. no: 3 2 2 1), then expert 1; token 6 expert 2 at both.
+    // Largest shares: token 5 goes from expert 0 (3 2 2 1) to expert 1 (3 4 1 0); token 6 stays with expert 2.
     let largest = token("chosen", "argmax_kept", Some(5));
     assert_eq!((largest.estimate, largest.expert, largest.other_expert), (Some(0.0), Some(0), Some(1)));
     assert_eq!(token("chosen", "argmax_kept", Some(6)).estimate, Some(1.0));

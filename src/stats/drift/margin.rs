@@ -49,6 +49,13 @@ fn bins(course: &Course, margin: &[f32]) -> Vec<Bin> {
         bin.rows.push(row);
     }
     bins.retain(|bin| !bin.rows.is_empty());
+    let mut below = 0;
+    for bin in &mut bins {
+        // Equal margins may fill more than their own bin: it ends at the last quantile that they reach.
+        below += bin.rows.len();
+        let reached = (below as f64 / sorted.len() as f64 * count as f64 + 1e-9).floor() / count as f64;
+        bin.upper = bin.upper.max(reached);
+    }
     bins
 }
 
