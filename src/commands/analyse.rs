@@ -25,6 +25,22 @@ pub(super) struct Analysis {
     charts: usize,
 }
 
+/// Opens a finished route run and its manifest.
+///
+/// # Errors
+/// [`Error::RunFolder`] if the folder holds no run, or a run of another command.
+pub(super) fn open_route_run(folder: &Path) -> Result<(RunDir, Value)> {
+    let run = RunDir::open(folder)?;
+    let manifest = run.manifest()?;
+    if manifest["command"] == "route" {
+        return Ok((run, manifest));
+    }
+    Err(Error::run_folder(
+        format!("`{}` holds a run of {}; expected one of \"route\"", folder.display(), manifest["command"]),
+        "repeat the command that made it with --resume: forward passes that are there are not computed again",
+    ))
+}
+
 /// Computes everything that follows from the trace, and completes the manifest. `clock` started with the run; `None`
 /// leaves the run's own time and memory in the manifest.
 pub(super) fn analyse(run: &RunDir, manifest: &mut Value, quiet: bool, clock: Option<Instant>) -> Result<Analysis> {

@@ -1,13 +1,15 @@
 //! `chart`: the charts of a finished run again, from its statistics.
 
-use super::{analyse::redraw, machine, terminal};
-use crate::{cli::ChartArgs, run_dir::RunDir};
+use super::{
+    analyse::{open_route_run, redraw},
+    machine, terminal,
+};
+use crate::cli::ChartArgs;
 
 /// Draws the charts of a run again, and its report.
 pub(super) fn run(arguments: &ChartArgs) -> anyhow::Result<()> {
     machine::watch_for_interrupts();
-    let run = RunDir::open(&arguments.run)?;
-    let mut manifest = run.manifest()?;
+    let (run, mut manifest) = open_route_run(&arguments.run)?;
     let count = redraw(&run, &mut manifest, arguments.quiet)?;
     let root = run.path().display();
     terminal::print(&format!("{count} charts in {root}/charts, the report in {root}/report.html"))?;

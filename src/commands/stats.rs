@@ -2,15 +2,17 @@
 
 use serde_json::json;
 
-use super::{analyse::analyse, machine, terminal};
-use crate::{cli::StatsArgs, run_dir::RunDir};
+use super::{
+    analyse::{analyse, open_route_run},
+    machine, terminal,
+};
+use crate::cli::StatsArgs;
 
 /// Computes the statistics of a run again, then its summary, charts and report.
 pub(super) fn run(arguments: &StatsArgs) -> anyhow::Result<()> {
     machine::watch_for_interrupts();
     machine::set_threads(arguments.threads)?;
-    let run = RunDir::open(&arguments.run)?;
-    let mut manifest = run.manifest()?;
+    let (run, mut manifest) = open_route_run(&arguments.run)?;
     if let Some(seed) = arguments.seed {
         manifest["seed"] = json!(seed);
     }
