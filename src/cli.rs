@@ -114,7 +114,7 @@ pub struct DriftArgs {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Input")]
 pub struct InputArgs {
-    /// Key of the rows that names the category [default: domain, then category, then language; else the file's name]
+    /// Key of the rows that names the category [default: domain, then category, then language; else, inside a folder, the file's or sub-folder's name]
     #[arg(long, value_name = "KEY")]
     pub category: Option<String>,
     /// Tokens per sequence, BOS included [default: the model's max_position_embeddings]
@@ -196,7 +196,7 @@ pub struct ExecutionArgs {
     #[arg(long)]
     pub resume: bool,
     /// Validate everything, show what would be done and what it would cost, and stop
-    #[arg(long)]
+    #[arg(long, conflicts_with = "json")]
     pub dry_run: bool,
     /// Print summary.json to standard output instead of the result table
     #[arg(long)]
@@ -282,8 +282,11 @@ pub struct DemoArgs {
     #[arg(long, value_name = "DIR", default_value = "openmoe-out")]
     pub out: PathBuf,
     /// Replace the run that is there
-    #[arg(long)]
+    #[arg(long, conflicts_with = "resume")]
     pub force: bool,
+    /// Go on with the interrupted run that is there
+    #[arg(long)]
+    pub resume: bool,
     /// Threads [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub threads: Option<u32>,

@@ -141,7 +141,9 @@ impl Error {
                 std::io::ErrorKind::NotFound => Some("check the spelling of the path".into()),
                 _ => None,
             },
-            Self::Interrupted => Some("run the same command with --resume to go on".into()),
+            Self::Interrupted => {
+                Some("run the same command again (route, drift and demo: with --resume) to go on".into())
+            }
             Self::Internal { .. } => {
                 Some("this is a fault of openmoe-analyze; please report it with the command line".into())
             }

@@ -11,11 +11,11 @@ use serde_json::Value;
 
 use crate::error::{Error, Result};
 
-/// What a run leaves at the top of its folder; nothing else is ever removed from it.
+/// What a run leaves at the top of its folder; nothing else is ever removed from it. The manifest
+/// comes last: while it is there, the folder is a run's.
 const ENTRIES: [&str; 14] = [
     "checkpoints",
     "drift",
-    "manifest.json",
     "sequences.parquet",
     "spans.parquet",
     "groups.parquet",
@@ -27,6 +27,7 @@ const ENTRIES: [&str; 14] = [
     "summary.json",
     "charts",
     "report.html",
+    "manifest.json",
 ];
 
 /// What to do when the folder holds something already.

@@ -82,6 +82,7 @@ fn context(experts: usize, layers: &[u16]) -> ChartContext {
         sequences: 1_840,
         documents: 1_212,
         tokens: 934_112,
+        bos: true,
         bos_counted: true,
     }
 }

@@ -82,15 +82,20 @@ fn a_killed_run_resumes_to_the_same_bytes() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(read_json(&killed.join("manifest.json"))["complete"], false, "it was killed before it was complete");
-    let again: Vec<String> = arguments(&killed);
-    let refused = openmoe_with(&again.iter().map(String::as_str).collect::<Vec<_>>());
+    let typed: Vec<String> = arguments(&killed);
+    let refused = openmoe_with(&typed.iter().map(String::as_str).collect::<Vec<_>>());
     assert!(refused.code == 2 && refused.stderr.contains("holds an incomplete run"), "{}", refused.stderr);
     route(&killed, &["--resume"]);
     assert_same(&results(&whole), &results(&killed), "killed and resumed");
-    let other = openmoe_with(
-        &arguments(&killed).iter().map(String::as_str).chain(["--resume", "--seed", "7"]).collect::<Vec<_>>(),
-    );
-    assert!(other.code == 2 && other.stderr.contains("seed: 0 there, 7 now"), "{}", other.stderr);
+    // Another corpus is another run; other settings of the statistics are not.
+    let other = |more: &[&str]| {
+        openmoe_with(&arguments(&killed).iter().map(String::as_str).chain(more.iter().copied()).collect::<Vec<_>>())
+    };
+    let refused = other(&["--resume", "--max-sequences", "3"]);
+    assert!(refused.code == 2 && refused.stderr.contains("max_sequences: null there, 3 now"), "{}", refused.stderr);
+    let again = other(&["--resume", "--seed", "7"]);
+    assert_eq!(again.code, 0, "{}", again.stderr);
+    assert_eq!(read_json(&killed.join("summary.json"))["seed"], 7);
 }
 
 #[test]

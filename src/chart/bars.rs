@@ -218,7 +218,7 @@ fn draw_bar<B: DrawingBackend>(
         canvas.marker((middle, frame.y(value)), Marker::Diamond, 3.0, TEXT)?;
     }
     let shown = value_label(value, panel.percent);
-    let fits = font::width(&shown, size, false) <= slot * 1.05;
+    let fits = font::width(&shown, size, false) <= slot - 3.0;
     let above = frame.y(highest) - size * 0.85;
     let clear = bar.ceiling.is_none_or(|ceiling| (frame.y(ceiling) - above).abs() > size * 0.75);
     if fits {

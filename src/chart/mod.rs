@@ -64,7 +64,9 @@ pub struct ChartContext {
     pub documents: u64,
     /// Tokens that were routed.
     pub tokens: u64,
-    /// Whether the BOS at position 0 is counted.
+    /// Whether every sequence starts with a BOS.
+    pub bos: bool,
+    /// Whether position 0 is counted.
     pub bos_counted: bool,
 }
 

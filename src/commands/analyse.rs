@@ -89,12 +89,16 @@ pub(super) fn settings(manifest: &Value) -> Settings {
     }
 }
 
-/// What of the manifest stands in summary.json too: all that a number depends on, nothing that varies with the machine.
+/// What of the manifest stands in summary.json too: how the numbers were made, nothing that varies with the machine. The
+/// hashes of inputs and checkpoint are in the manifest.
 pub(super) fn summary_settings(manifest: &Value) -> Map<String, Value> {
     let keys = [
         "label",
         "version",
         "context",
+        "truncate",
+        "category_key",
+        "max_sequences",
         "bos",
         "exclude_bos",
         "group",
@@ -175,6 +179,7 @@ pub(super) fn chart_context(manifest: &Value, trace: &RoutingTrace, sequences: &
         sequences: sequences.tokens.len() as u64,
         documents: sequences.document_names.len() as u64,
         tokens: sequences.tokens.iter().map(|&tokens| u64::from(tokens)).sum(),
+        bos: manifest["bos"] != false,
         bos_counted: manifest["exclude_bos"] != true,
     }
 }

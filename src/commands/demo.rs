@@ -26,6 +26,7 @@ pub(super) fn run(arguments: &DemoArgs) -> anyhow::Result<()> {
     let execution = ExecutionArgs {
         threads: arguments.threads,
         force: arguments.force,
+        resume: arguments.resume,
         quiet: arguments.quiet,
         ..ExecutionArgs::default()
     };
@@ -68,11 +69,7 @@ fn fixtures() -> Result<PathBuf> {
     let source = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let candidates = [Some(PathBuf::new()), beside, Some(source)].into_iter().flatten();
     let mut folders = candidates.map(|folder| folder.join("fixtures"));
-    let found = folders.find(|folder| folder.join(CHAT).is_dir());
-    if found.is_none() {
-        terminal::note("the demonstration needs the folder `fixtures` of the source tree");
-    }
-    found.ok_or_else(|| {
+    folders.find(|folder| folder.join(CHAT).is_dir()).ok_or_else(|| {
         Error::usage(
             format!("the bundled checkpoint `fixtures/{CHAT}` is neither here, nor beside the program, nor in the source tree"),
             "run `cargo run --release -- demo` in a clone of the repository",

@@ -47,6 +47,9 @@ pub(super) fn drift(arguments: &DriftArgs) -> Result<(RunDir, Analysis)> {
     let (run, _) = RunDir::prepare(&arguments.out, occupied, &Value::Object(identity.clone()))?;
     let mut manifest = Value::Object(identity);
     manifest["complete"] = json!(false);
+    manifest["seed"] = json!(arguments.statistics.seed);
+    manifest["resamples"] = json!(arguments.statistics.resamples);
+    manifest["exclude_bos"] = json!(arguments.statistics.exclude_bos);
     manifest["command_line"] = json!(std::env::args().collect::<Vec<_>>());
     run.write_json("manifest.json", &manifest)?;
     let mut points = Vec::new();
@@ -139,7 +142,7 @@ fn check_reusable(spec: &Spec, identity: &Map<String, Value>) -> Result<()> {
 fn identity(arguments: &DriftArgs, specs: &[Spec], route: &Map<String, Value>) -> Map<String, Value> {
     let mut identity: Map<String, Value> = route
         .iter()
-        .filter(|(key, _)| !["command", "checkpoint", "log_logits", "permutations"].contains(&key.as_str()))
+        .filter(|(key, _)| !["command", "checkpoint", "log_logits"].contains(&key.as_str()))
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect();
     let checkpoints: Vec<Value> = specs

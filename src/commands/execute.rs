@@ -53,6 +53,7 @@ pub(super) fn execute(prepared: &Prepared, run: &RunDir, log_logits: bool, quiet
     let layers = layout.moe_layers.last().map_or(0, |&last| u64::from(last) + 1);
     let bar = terminal::bar(tokens * layers, "forward pass", quiet);
     let clock = std::time::Instant::now();
+    machine::in_forward_pass(true);
     for segments in waves(&layout.segments[start..], prepared.wave_tokens) {
         let wave = wave(prepared, segments);
         let mut observer = RouteObserver {
@@ -62,6 +63,8 @@ pub(super) fn execute(prepared: &Prepared, run: &RunDir, log_logits: bool, quiet
         };
         model.forward(&wave, &mut observer)?;
     }
+    machine::in_forward_pass(false);
+    machine::check_interrupt()?;
     bar.finish_and_clear();
     Ok(Executed { tokens, seconds: clock.elapsed().as_secs_f64() })
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     machine,
-    prepare::{label, open_tokenizer},
+    prepare::{default_wave, label, open_tokenizer},
     terminal,
 };
 use crate::{
@@ -16,7 +16,6 @@ use crate::{
     error::{Error, Result},
     model::{Arithmetic, Cost, ForwardOptions, Model, Outputs, Wave, instruction_set, multiply_rate},
     routing::{CapacityRule, LayerRouting, RoutingObserver},
-    trace::SEGMENT_TOKENS,
 };
 
 /// Prints a checkpoint's description, and what the model makes of a text.
@@ -41,6 +40,15 @@ pub(super) fn run(arguments: &InspectArgs) -> anyhow::Result<()> {
 fn describe(checkpoint: &Checkpoint, tokenizer: Option<&Tokenizer>, arguments: &InspectArgs) -> Result<Value> {
     let config = checkpoint.config();
     let length = arguments.length.map_or(config.max_position_embeddings, |length| length as usize);
+    if length > config.max_position_embeddings {
+        return Err(Error::usage(
+            format!(
+                "--length {length}; the model takes at most max_position_embeddings = {}",
+                config.max_position_embeddings
+            ),
+            "capacity is that of one sequence routed alone",
+        ));
+    }
     let capacity = |rule| config.router_settings(rule, None).capacity(length);
     let parameters = config.parameter_count();
     let files: Vec<Value> =
@@ -77,7 +85,7 @@ fn estimate(checkpoint: &Checkpoint, length: usize, tokens: u64) -> Value {
     let config = checkpoint.config();
     let cost = Cost::new(config, length);
     let rate = multiply_rate(config.hidden_size, config.intermediate_size);
-    let wave = (tokens as usize).min(SEGMENT_TOKENS);
+    let wave = (tokens as usize).min(default_wave(&cost));
     json!({
         "tokens": tokens,
         "flop_per_token": cost.flop_per_token,
@@ -115,6 +123,12 @@ fn sample(checkpoint: &Checkpoint, tokenizer: Option<&Tokenizer>, text: &str, co
     ids.extend(tokenizer.encode(text)?);
     if ids.len() < 2 {
         return Err(Error::usage(format!("--text {text:?} gives no token"), "give at least one word"));
+    }
+    if ids.len() > config.max_position_embeddings {
+        return Err(Error::usage(
+            format!("--text has {} tokens; the model takes at most {}", ids.len(), config.max_position_embeddings),
+            "give a shorter text",
+        ));
     }
     let nll = forward(checkpoint, &ids, Outputs { nll: true, ..Outputs::default() })?.nll.concat();
     let mean = nll.iter().map(|&v| f64::from(v)).sum::<f64>() / nll.len() as f64;
@@ -202,7 +216,7 @@ fn print_description(d: &Value) -> Result<()> {
         capacity["port"], capacity["length"], capacity["factor"], capacity["t5x"]
     ));
     lines.push(format!(
-        "estimate        {} tokens: {} for the forward pass and {} of memory ({:.1} MFLOP per token, {:.0} GFLOP/s measured, {} threads, {})",
+        "estimate        {} tokens: at least {} for the forward pass and {} of memory ({:.1} MFLOP per token, {:.0} GFLOP/s measured, {} threads, {})",
         number(&estimate["tokens"]),
         terminal::duration(float(&estimate["seconds"])),
         terminal::bytes(float(&estimate["memory_bytes"])),

@@ -5,12 +5,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::error::{Error, Result};
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+static IN_FORWARD_PASS: AtomicBool = AtomicBool::new(false);
 
-/// From now on the first interrupt (Ctrl-C, SIGTERM) lets the run stop where it loses nothing; a second one ends it at
-/// once.
+/// Says whether the forward pass is running, which stops at the next routing group so that no part is lost.
+pub(super) fn in_forward_pass(running: bool) {
+    IN_FORWARD_PASS.store(running, Ordering::SeqCst);
+}
+
+/// From now on an interrupt (Ctrl-C, SIGTERM) lets the forward pass stop where it loses nothing, and anything else at
+/// once: files are whole or absent. A second one ends the forward pass at once too.
 pub(super) fn watch_for_interrupts() {
     // A handler that is there already (a second run in one process) does the same.
     let _ = ctrlc::set_handler(|| {
+        if !IN_FORWARD_PASS.load(Ordering::SeqCst) {
+            let error = Error::Interrupted;
+            super::terminal::error(&error.to_string(), error.hint().as_deref());
+            std::process::exit(130);
+        }
         if INTERRUPTED.swap(true, Ordering::SeqCst) {
             std::process::exit(130);
         }

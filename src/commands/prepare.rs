@@ -29,7 +29,7 @@ pub(super) struct Prepared {
     pub(super) context: usize,
     pub(super) cost: Cost,
     pub(super) wave_tokens: usize,
-    /// The keys of the manifest that decide the results.
+    /// The keys of the manifest that decide the trace.
     pub(super) identity: Map<String, Value>,
 }
 
@@ -37,6 +37,12 @@ impl Prepared {
     /// Opens, reads and validates everything that a run needs.
     pub(super) fn new(arguments: &RouteArgs) -> Result<Self> {
         check_factor(arguments.routing.capacity_factor)?;
+        if arguments.input.no_bos && arguments.statistics.exclude_bos {
+            return Err(Error::usage(
+                "--exclude-bos leaves position 0 out, and with --no-bos that is a token of the text",
+                "leave one of the two out",
+            ));
+        }
         let checkpoint = Checkpoint::open(&arguments.checkpoint)?;
         let config = checkpoint.config();
         let context = context(arguments, config.max_position_embeddings)?;
@@ -131,14 +137,19 @@ fn read_corpus(
         strict: input.strict,
     };
     let corpus = Corpus::read(&options, tokenizer)?;
+    let named = corpus.sequences.iter().any(|sequence| sequence.category.is_some());
+    if let Some(key) = input.category.as_ref().filter(|_| !named) {
+        terminal::warn(&format!("no row has the key `{key}` of --category with a text: there are no categories"));
+    }
     for skipped in &corpus.skipped {
         terminal::warn(&format!("{} left out: {}", skipped.place, skipped.reason));
     }
     Ok(corpus)
 }
 
-/// As many whole segments as a quarter of the machine's memory holds, at most four: beyond that weights are read hardly less often.
-fn default_wave(cost: &Cost) -> usize {
+/// As many whole segments as a quarter of the machine's memory holds, at most four: beyond that weights are read hardly
+/// less often.
+pub(super) fn default_wave(cost: &Cost) -> usize {
     let quarter = machine::total_memory().map_or(2.0e9, |total| total as f64 / 4.0);
     let fixed = cost.memory(0, rayon::current_num_threads());
     let tokens = ((quarter - fixed) / cost.activation_bytes_per_token).max(0.0) as usize;
@@ -185,10 +196,6 @@ fn identity(
         "device": "cpu",
         "instruction_set": instruction_set(),
         "log_logits": arguments.execution.log_logits,
-        "seed": arguments.statistics.seed,
-        "resamples": arguments.statistics.resamples,
-        "permutations": arguments.statistics.permutations,
-        "exclude_bos": arguments.statistics.exclude_bos,
     });
     match value {
         Value::Object(map) => Ok(map),

@@ -85,6 +85,10 @@ fn manifest(prepared: &Prepared, arguments: &RouteArgs) -> Value {
     let corpus = &prepared.corpus;
     let additions = json!({
         "complete": false,
+        "seed": arguments.statistics.seed,
+        "resamples": arguments.statistics.resamples,
+        "permutations": arguments.statistics.permutations,
+        "exclude_bos": arguments.statistics.exclude_bos,
         "command_line": std::env::args().collect::<Vec<_>>(),
         "label": prepared.label,
         "layout": {
@@ -162,7 +166,11 @@ fn print_plan(prepared: &Prepared, arguments: &RouteArgs) -> Result<()> {
             terminal::grouped(wave as u64),
             terminal::bytes(memory)
         ),
-        format!("forward pass: about {} at {:.0} GFLOP/s, statistics on top", terminal::duration(seconds), rate / 1e9),
+        format!(
+            "forward pass: at least {} at {:.0} GFLOP/s, statistics on top",
+            terminal::duration(seconds),
+            rate / 1e9
+        ),
         format!("lines that cannot be used: {}", prepared.corpus.skipped.len()),
         "dry run: nothing was written".to_owned(),
     ];

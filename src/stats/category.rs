@@ -106,15 +106,22 @@ pub(super) fn cramers_v_findings(study: &Study, view: View, permuted: &[Vec<Vec<
     vec![divergence(study, view, CRAMERS_V, Between::All, permuted)]
 }
 
-/// `jensen_shannon`: over all categories, and between each two.
+/// Most categories whose pairs are all compared: beyond that the table would grow with the square of a number that nobody
+/// reads.
+const CATEGORIES_PAIRED: usize = 64;
+
+/// `jensen_shannon`: over all categories, and between each two (of at most 64 categories).
 pub(super) fn jensen_shannon_findings(study: &Study, view: View, permuted: &[Vec<Vec<u64>>]) -> Vec<Finding> {
     let documents = study.data.category_documents();
     let used: Vec<usize> = (0..documents.len()).filter(|category| documents[*category] > 0).collect();
     let pairs = used.iter().flat_map(|a| used.iter().filter(move |b| a < b).map(|b| Between::Pair(*a, *b)));
-    std::iter::once(Between::All)
-        .chain(pairs)
-        .map(|between| divergence(study, view, JENSEN_SHANNON, between, permuted))
-        .collect()
+    let overall = divergence(study, view, JENSEN_SHANNON, Between::All, permuted);
+    if used.len() > CATEGORIES_PAIRED {
+        let reason = format!("{} categories: pairs are compared for at most {CATEGORIES_PAIRED}", used.len());
+        return vec![overall.remark(reason)];
+    }
+    let pairs = pairs.map(|between| divergence(study, view, JENSEN_SHANNON, between, permuted));
+    std::iter::once(overall).chain(pairs).collect()
 }
 
 /// A divergence with its delete-one-document interval and its null. n = occurrences that have one of the categories.

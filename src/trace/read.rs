@@ -107,6 +107,12 @@ impl RoutingTrace {
         table.category_names = categories.iter().flatten().map(str::to_owned).collect();
         table.category_names.sort();
         table.category_names.dedup();
+        if table.category_names.len() > usize::from(u16::MAX) {
+            return Err(Error::usage(
+                format!("{} categories; expected at most {}", table.category_names.len(), u16::MAX),
+                "name a key with fewer values by --category",
+            ));
+        }
         let position = |name: &str| table.category_names.binary_search_by(|known| known.as_str().cmp(name)).ok();
         table.category =
             categories.iter().map(|name| name.and_then(position).map(|category| category as u16)).collect();

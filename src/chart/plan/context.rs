@@ -107,7 +107,7 @@ pub(super) fn plain(row: &Finding) -> Numbers {
 
 /// Association of category and expert, all layers side by side.
 pub(super) fn cramers_v(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
-    let caption = "Cramer's V of category and expert: 0 no association, 1 the category decides. The baseline is the \
+    let caption = "Cramer's V of category and expert: 0 is no association; 1 is out of reach with more than one choice per token. The baseline is the \
                    mean over permutations of the labels over documents.";
     let groups = View::ALL.into_iter().filter_map(|view| {
         let rows: Vec<&Finding> = selection.rows(kind.statistic, view).collect();

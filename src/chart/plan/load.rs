@@ -189,7 +189,7 @@ pub(super) fn confidence(selection: &Selection<'_>, kind: &'static ChartKind) ->
     if panels.is_empty() {
         return Vec::new();
     }
-    let caption = "Distribution over the tokens of the router's entropy and margins: mean and quantiles, layers side by side. \
+    let caption = "Distribution over the tokens of the router's entropy and margins: mean and quantiles (5 % to 95 %), layers side by side. \
                    A low entropy or a large margin means a sure router; the baseline of the entropy is log E, even gates.";
     let body = Body::Bars(BarFigure { baseline_label: "even gates".to_owned(), panels });
     vec![selection.spec(kind, "", "Confidence of the router".to_owned(), caption, body)]
@@ -206,7 +206,7 @@ fn quantiles(rows: &[&Finding]) -> Vec<Option<f64>> {
 }
 
 fn quantile_words(quantile: Option<f64>) -> String {
-    quantile.map_or_else(|| "mean".to_owned(), |quantile| format!("{:.0} % quantile", quantile * 100.0))
+    quantile.map_or_else(|| "mean".to_owned(), |quantile| format!("{:.0} %", quantile * 100.0))
 }
 
 fn margin_words(variant: &str) -> String {

@@ -68,11 +68,15 @@ impl<'a> Selection<'a> {
     pub(super) fn sample(&self) -> String {
         let context = self.context;
         format!(
-            "n = {} tokens, {} sequences, {} documents; the BOS at position 0 is {}.",
+            "n = {} tokens, {} sequences, {} documents; {}.",
             count(context.tokens),
             count(context.sequences),
             count(context.documents),
-            if context.bos_counted { "counted" } else { "left out" },
+            match (context.bos, context.bos_counted) {
+                (false, _) => "without BOS",
+                (true, true) => "the BOS at position 0 is counted",
+                (true, false) => "the BOS at position 0 is left out",
+            },
         )
     }
 

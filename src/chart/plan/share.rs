@@ -26,7 +26,7 @@ pub(super) const COLUMNS_PER_BLOCK: usize = 32;
 /// One radar per category, a page per layer.
 pub(super) fn categories(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
     let caption = "Share of each expert in the kept assignments of a category, experts clockwise from the top; \
-                   n under each name: assignments. All radars share one scale.";
+                   n under each name: occurrences. All radars share one scale.";
     radars(selection, kind, "category", "category", caption, |rows| {
         selection.categories(rows).into_iter().map(|name| (label(name), Key::Category(name))).collect()
     })

@@ -52,9 +52,9 @@ fn position_chart(selection: &Selection<'_>, kind: &'static ChartKind, view: Vie
         panels.push(panel);
     }
     let caption = "Standard deviation over the experts of the expert shares at each position. 0 is even routing; \
-                   the noise floor is what even routing would show with this few assignments, the ceiling what routing \
+                   the noise floor is what so few occurrences add to it, the ceiling what routing \
                    every token of the position to the same experts would show. Both axes are logarithmic (horizontally \
-                   in position + 1); of neighbouring positions one every 2 % is drawn.";
+                   in position + 1); of neighbouring positions one every 2 % is drawn; what lies below the axis (0 with the noise removed) stands on it.";
     let title = format!("Routing standard deviation by position ({})", view_words(view));
     let figure =
         figure(panels, ("position in the sequence", 0.0, last, 1.0), top, Some(bottom), Sample::Area(VALUE_LINE));

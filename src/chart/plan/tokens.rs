@@ -85,7 +85,7 @@ fn ranked(rows: &[&Finding], expert: usize, ranking: &str) -> Vec<String> {
 /// Accuracy of predicting the first choice, against always guessing the busiest expert.
 pub(super) fn predictability(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
     let caption = "Held-out accuracy of predicting the routing, five-fold cross-validation by document. The baseline \
-                   is always guessing the busiest expert. Layers side by side.";
+                   is always guessing the busiest expert (the k busiest for the overlap; 0 for the gain). Layers side by side.";
     let groups = by_variant(selection, kind, View::Chosen);
     single(selection, kind, "Predictability of the expert from the token id", caption, "accuracy", groups)
 }
@@ -93,9 +93,17 @@ pub(super) fn predictability(selection: &Selection<'_>, kind: &'static ChartKind
 /// Share of each token id that its favourite expert takes.
 pub(super) fn vocabulary(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
     let caption = "Share of a token id's assignments that its most frequent expert takes, averaged over ids in three \
-                   ways; rare ids inflate the unweighted mean, which the permutation baseline shows. Layers side by side.";
+                   ways; rare ids inflate the unweighted mean, which the permutation baseline shows. At most 1/k: a \
+                   token's choices differ. Layers side by side.";
     let groups = by_variant(selection, kind, View::Chosen);
-    single(selection, kind, "Vocabulary specialization", caption, "share of the favourite expert", groups)
+    single(
+        selection,
+        kind,
+        "Vocabulary specialization (chosen, before capacity)",
+        caption,
+        "share of the favourite expert",
+        groups,
+    )
 }
 
 fn by_variant(selection: &Selection<'_>, kind: &'static ChartKind, view: View) -> Vec<crate::chart::bars::BarGroup> {
