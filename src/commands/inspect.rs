@@ -170,9 +170,24 @@ fn continue_greedily(checkpoint: &Checkpoint, mut ids: Vec<u32>, count: usize) -
 }
 
 fn print_description(d: &Value) -> Result<()> {
-    let number = |value: &Value| value.as_u64().map_or_else(|| value.to_string(), terminal::grouped);
-    let float = |value: &Value| value.as_f64().unwrap_or(f64::NAN);
-    let mut lines = vec![
+    let mut lines = shape_lines(d);
+    lines.extend(file_lines(d));
+    lines.extend(cost_lines(d));
+    lines.extend(d.get("text").into_iter().flat_map(text_lines));
+    lines.iter().try_for_each(|line| terminal::print(line))
+}
+
+/// A number of the description, with its thousands grouped where it is a count.
+fn number(value: &Value) -> String {
+    value.as_u64().map_or_else(|| value.to_string(), terminal::grouped)
+}
+
+fn float(value: &Value) -> f64 {
+    value.as_f64().unwrap_or(f64::NAN)
+}
+
+fn shape_lines(d: &Value) -> Vec<String> {
+    vec![
         format!("checkpoint      {}", d["checkpoint"].as_str().unwrap_or_default()),
         format!(
             "shape           hidden {}, intermediate {}, {} layers, {} heads of {} ({} key-value), vocabulary {}, context {}",
@@ -191,49 +206,57 @@ fn print_description(d: &Value) -> Result<()> {
             number(&d["parameters"]["total"]),
             number(&d["parameters"]["active_per_token"])
         ),
-    ];
-    for dtype in d["dtypes"].as_array().into_iter().flatten() {
-        lines.push(format!(
-            "dtype           {} ({} tensors)",
-            dtype["dtype"].as_str().unwrap_or_default(),
-            dtype["tensors"]
-        ));
-    }
-    for file in d["files"].as_array().into_iter().flatten() {
-        lines.push(format!(
-            "file            {} ({})",
-            file["path"].as_str().unwrap_or_default(),
-            terminal::bytes(float(&file["bytes"]))
-        ));
-    }
+    ]
+}
+
+fn file_lines(d: &Value) -> Vec<String> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let dtypes = d["dtypes"].as_array().into_iter().flatten();
+    let mut lines: Vec<String> = dtypes
+        .map(|dtype| format!("dtype           {} ({} tensors)", text(&dtype["dtype"]), dtype["tensors"]))
+        .collect();
+    let files = d["files"].as_array().into_iter().flatten();
+    lines.extend(
+        files.map(|file| {
+            format!("file            {} ({})", text(&file["path"]), terminal::bytes(float(&file["bytes"])))
+        }),
+    );
     lines.push(match d["tokenizer"]["file"].as_str() {
         Some(file) => format!("tokenizer       {file} ({} ids)", number(&d["tokenizer"]["ids"])),
         None => "tokenizer       none: only rows with `input_ids` can be routed".to_owned(),
     });
+    lines
+}
+
+fn cost_lines(d: &Value) -> [String; 2] {
     let (capacity, estimate) = (&d["capacity"], &d["estimate"]);
-    lines.push(format!(
-        "capacity        {} slots per expert for {} tokens at factor {} (rule port); {} with rule t5x",
-        capacity["port"], capacity["length"], capacity["factor"], capacity["t5x"]
-    ));
-    lines.push(format!(
-        "estimate        {} tokens: at least {} for the forward pass and {} of memory ({:.1} MFLOP per token, {:.0} GFLOP/s measured, {} threads, {})",
-        number(&estimate["tokens"]),
-        terminal::duration(float(&estimate["seconds"])),
-        terminal::bytes(float(&estimate["memory_bytes"])),
-        float(&estimate["flop_per_token"]) / 1e6,
-        float(&estimate["flop_per_second"]) / 1e9,
-        estimate["threads"],
-        estimate["instruction_set"].as_str().unwrap_or_default(),
-    ));
-    if let Some(text) = d.get("text") {
-        lines.push(format!(
+    [
+        format!(
+            "capacity        {} slots per expert for {} tokens at factor {} (rule port); {} with rule t5x",
+            capacity["port"], capacity["length"], capacity["factor"], capacity["t5x"]
+        ),
+        format!(
+            "estimate        {} tokens: at least {} for the forward pass and {} of memory ({:.1} MFLOP per token, {:.0} GFLOP/s measured, {} threads, {})",
+            number(&estimate["tokens"]),
+            terminal::duration(float(&estimate["seconds"])),
+            terminal::bytes(float(&estimate["memory_bytes"])),
+            float(&estimate["flop_per_token"]) / 1e6,
+            float(&estimate["flop_per_second"]) / 1e9,
+            estimate["threads"],
+            estimate["instruction_set"].as_str().unwrap_or_default(),
+        ),
+    ]
+}
+
+fn text_lines(text: &Value) -> [String; 2] {
+    [
+        format!(
             "perplexity      {:.1} over {} tokens (nll {:.3} per token; a uniform guess has {})",
             float(&text["perplexity"]),
             text["tokens"],
             float(&text["nll_per_token"]),
             number(&text["uniform_perplexity"])
-        ));
-        lines.push(format!("continuation    {}", text["continuation"]));
-    }
-    lines.iter().try_for_each(|line| terminal::print(line))
+        ),
+        format!("continuation    {}", text["continuation"]),
+    ]
 }

@@ -74,8 +74,12 @@ impl Prepared {
         })
     }
 
-    /// The same run with another checkpoint, which has been found to take the same tokens.
+    /// The same run with another checkpoint, which has been found to take the same tokens. A checkpoint that is open
+    /// already is not opened and hashed again.
     pub(super) fn with_checkpoint(self, arguments: &RouteArgs) -> Result<Self> {
+        if self.checkpoint.dir() == arguments.checkpoint {
+            return Ok(self);
+        }
         let checkpoint = Checkpoint::open(&arguments.checkpoint)?;
         let tokenizer = self.tokenizer.as_ref();
         let identity = identity(arguments, &checkpoint, tokenizer, &self.corpus, &self.router, self.context)?;

@@ -137,14 +137,11 @@ impl<'a> Model<'a> {
         buffers.reset(wave.tokens(), config);
         self.embed::<R>(wave, &mut buffers)?;
         self.keep_hidden(wave, &buffers.residual, &mut output);
-        let last_moe = config.moe_layers().last().map_or(0, |&layer| usize::from(layer));
-        for layer in 0..config.num_hidden_layers {
-            let complete = self.options.outputs.any() || layer < last_moe;
-            if layer > last_moe && !self.options.outputs.any() {
-                break;
-            }
+        let layers = self.layers_to_run(config);
+        for layer in 0..layers {
+            let complete = self.options.outputs.any() || layer + 1 < layers;
             decoder_layer::<R>(&context, layer, complete, &mut buffers, observer)?;
-            observer.observe_layer(layer, self.layers_to_run(config, last_moe))?;
+            observer.observe_layer(layer, layers)?;
             if layer + 1 < config.num_hidden_layers {
                 self.keep_hidden(wave, &buffers.residual, &mut output);
             }
@@ -157,7 +154,9 @@ impl<'a> Model<'a> {
         Ok(output)
     }
 
-    fn layers_to_run(&self, config: &Config, last_moe: usize) -> usize {
+    /// All layers, or those up to the last MoE layer, whose experts nobody needs.
+    fn layers_to_run(&self, config: &Config) -> usize {
+        let last_moe = config.moe_layers().last().map_or(0, |&layer| usize::from(layer));
         if self.options.outputs.any() { config.num_hidden_layers } else { last_moe + 1 }
     }
 
