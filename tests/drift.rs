@@ -71,6 +71,8 @@ fn a_checkpoint_against_itself_and_a_later_one() {
     let manifest = read_json(&out.join("manifest.json"));
     assert_eq!((&manifest["complete"], &manifest["command"]), (&Value::from(true), &Value::from("drift")));
     assert_eq!(manifest["checkpoints"][2]["training_tokens"], 2e7);
+    let dtype = |name: &str| read_json(&out.join("checkpoints").join(name).join("manifest.json"))["dtype"].clone();
+    assert_eq!([dtype("again-20M"), dtype("again-20M-bf16")], ["f32", "bf16"]);
     let refused = openmoe_with(&["stats", out.to_str().unwrap()]);
     assert!(refused.code == 2 && refused.stderr.contains("holds a run of \"drift\""), "{}", refused.stderr);
 }

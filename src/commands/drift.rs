@@ -64,6 +64,7 @@ pub(super) fn drift(arguments: &DriftArgs) -> Result<(RunDir, Analysis)> {
             prepared = prepared.with_checkpoint(&route)?;
             prepared.label.clone_from(&spec.label);
             prepared.arithmetic = spec.arithmetic;
+            prepared.identity.insert("dtype".into(), json!(spec.arithmetic.name()));
             forward_one(&run, &prepared, &route)?
         };
         manifest["sequences"] = record["sequences"].clone();
@@ -153,7 +154,7 @@ fn identity(arguments: &DriftArgs, specs: &[Spec], route: &Map<String, Value>) -
                 "path": spec.folder,
                 "training_tokens": spec.training_tokens,
                 "off_axis": spec.off_axis,
-                "arithmetic": format!("{:?}", spec.arithmetic).to_lowercase(),
+                "arithmetic": spec.arithmetic.name(),
             })
         })
         .collect();

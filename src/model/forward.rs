@@ -23,6 +23,16 @@ pub enum Arithmetic {
     Bf16,
 }
 
+impl Arithmetic {
+    /// The name in manifests: "f32" or "bf16".
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+        }
+    }
+}
+
 /// What to compute beyond the routing. Nothing after the last MoE layer's router is computed unless asked for here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outputs {
