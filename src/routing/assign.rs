@@ -82,18 +82,35 @@ fn entropy(probabilities: &[f32]) -> f32 {
     -probabilities.iter().filter(|&&p| p > 0.0).map(|&p| f64::from(p) * f64::from(p).ln()).sum::<f64>() as f32
 }
 
-/// Queue slots: all first choices in token order, then all second choices in token order. A dropped first choice still
-/// takes its place in the queue, so it still pushes second choices back.
+/// Fills in slots, drops and used capacity of a group whose tokens queue in their own order.
 fn queue(routing: &mut LayerRouting) {
-    let mut queued = vec![0_u32; routing.num_experts];
-    routing.slot = vec![0; routing.expert.len()];
-    for choice in 0..routing.top_k {
-        for index in (choice..routing.expert.len()).step_by(routing.top_k) {
-            let length = &mut queued[routing.expert[index] as usize];
-            routing.slot[index] = *length;
+    let tokens = 0..routing.tokens;
+    let queued = queue_slots(&routing.expert, routing.top_k, routing.num_experts, tokens, &mut routing.slot);
+    routing.dropped = routing.slot.iter().map(|&slot| slot >= routing.capacity).collect();
+    routing.used_capacity = queued.into_iter().map(|count| count.min(routing.capacity)).collect();
+}
+
+/// Queue slots of one group, `[tokens, top_k]` as `expert`: all first choices in the order of `tokens`, then all second
+/// choices in that order. A dropped first choice still takes its place in the queue, so it still pushes second choices
+/// back. `tokens` names every token of the group once; the model's own order is 0, 1, 2 ... Returns the length of each
+/// expert's queue.
+pub fn queue_slots(
+    expert: &[ExpertId],
+    top_k: usize,
+    num_experts: usize,
+    tokens: impl Iterator<Item = usize> + Clone,
+    slot: &mut Vec<u32>,
+) -> Vec<u32> {
+    let mut queued = vec![0_u32; num_experts];
+    slot.clear();
+    slot.resize(expert.len(), 0);
+    for choice in 0..top_k {
+        for token in tokens.clone() {
+            let index = token * top_k + choice;
+            let length = &mut queued[expert[index] as usize];
+            slot[index] = *length;
             *length += 1;
         }
     }
-    routing.dropped = routing.slot.iter().map(|&slot| slot >= routing.capacity).collect();
-    routing.used_capacity = queued.into_iter().map(|count| count.min(routing.capacity)).collect();
+    queued
 }

@@ -76,6 +76,30 @@ pub struct Finding {
     /// Largest value of a bin.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bin_high: Option<f64>,
+    /// Data set: the name of an input file or folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dataset: Option<String>,
+    /// Message of a conversation, from 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub turn: Option<u16>,
+    /// Who speaks: "system", "user", "assistant" or "tool".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<Name>,
+    /// Capacity factor of a replay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capacity_factor: Option<f64>,
+    /// Capacity rule of a replay: "port", "t5x" or "unlimited".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<Name>,
+    /// Which sequences compete in a replay: "run" (as routed), "sequence", "batch:N", "tokens:N".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grouping: Option<Name>,
+    /// Who gets a slot first in a replay: "position", "gate_probability" or "random".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priority: Option<Name>,
+    /// Which sequences a curve is over: absent = all that reach the position, "fixed" = those that reach the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cohort: Option<Name>,
     /// Tokens that the checkpoint was trained on, where known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub training_tokens: Option<f64>,

@@ -17,8 +17,41 @@ pub struct SequenceTable {
     pub document_names: Vec<String>,
     /// Category names by index, sorted.
     pub category_names: Vec<String>,
+    /// Data set index per sequence (`sequences.parquet`, column `dataset`).
+    pub dataset: Vec<u16>,
+    /// Data set names by index, in order of first appearance.
+    pub dataset_names: Vec<String>,
     /// Text of the token ids that occur (absent without a tokenizer).
     pub token_text: BTreeMap<u32, String>,
+}
+
+/// Turns and roles of the tokens of conversations (`spans.parquet`); sequences of plain text have none.
+///
+/// Sorted by sequence, then start. The spans of a conversation cover all its tokens without gaps.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SpanTable {
+    /// Sequence index, `[spans]`.
+    pub sequence: Vec<u32>,
+    /// Message of the conversation, from 0, `[spans]`.
+    pub turn: Vec<u16>,
+    /// Index into [`ROLES`], `[spans]`.
+    pub role: Vec<u8>,
+    /// First position, `[spans]`.
+    pub start: Vec<u32>,
+    /// Position after the last, `[spans]`.
+    pub end: Vec<u32>,
+}
+
+/// Who speaks, in the order in which tables list them.
+pub const ROLES: [&str; 4] = ["system", "user", "assistant", "tool"];
+
+/// The routing groups of a run (`groups.parquet`): the same for every layer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GroupTable {
+    /// Sequences of each group, consecutive in input order, `[groups]`.
+    pub sequences: Vec<std::ops::Range<u32>>,
+    /// Slots per expert, `u32::MAX` when unlimited, `[groups]`.
+    pub capacity: Vec<u32>,
 }
 
 /// One MoE layer's routing over all sequences, in input order; occurrence-major.

@@ -11,6 +11,6 @@ mod frame;
 mod read;
 mod write;
 
-pub use columns::{LayerTrace, SequenceTable};
+pub use columns::{GroupTable, LayerTrace, ROLES, SequenceTable, SpanTable};
 pub use read::RoutingTrace;
 pub use write::{SEGMENT_TOKENS, Segment, TraceLayout, TraceWriter, write_inputs};

