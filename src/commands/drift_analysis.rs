@@ -1,6 +1,6 @@
 //! The traces of several checkpoints -> drift statistics, charts, summary, report.
 
-use std::time::Instant;
+use std::{borrow::Cow, time::Instant};
 
 use serde_json::{Value, json};
 
@@ -13,9 +13,9 @@ use crate::{
     cli::DriftArgs,
     error::Result,
     report,
-    routing::LayerId,
+    routing::{ExpertId, LayerId},
     run_dir::RunDir,
-    stats::{DriftLayer, DriftPoint, DriftSettings, Tables, drift_statistics, headline, merge},
+    stats::{DriftPoint, DriftSettings, DriftSource, Tables, drift_statistics, headline, merge},
     trace::{LayerTrace, RoutingTrace, SequenceTable},
 };
 
@@ -58,7 +58,7 @@ pub(super) fn analyse(
     Analysis::new(summary, verdict, findings, charts.len())
 }
 
-/// Layer by layer: one layer of all checkpoints is in memory at a time.
+/// Layer by layer; within a layer checkpoint by checkpoint.
 fn compute(
     points: &[Point],
     traces: &[RoutingTrace],
@@ -71,18 +71,41 @@ fn compute(
     let mut tables = Tables::new();
     for &layer in traces[0].moe_layers() {
         machine::check_interrupt()?;
-        let loaded = traces.iter().map(|trace| load(trace, layer)).collect::<Result<Vec<_>>>()?;
-        let layers: Vec<DriftLayer> =
-            loaded.iter().map(|(trace, gate)| DriftLayer { trace, gate: gate.as_deref() }).collect();
+        let source = RecordedLayer { traces, layer };
         let progress = |what: &'static str| spinner.set_message(format!("layer {layer}: {what}"));
-        merge(&mut tables, drift_statistics(sequences, &names, &layers, settings, &progress)?);
+        merge(&mut tables, drift_statistics(sequences, &names, &source, settings, &progress)?);
     }
     spinner.finish_and_clear();
     Ok(tables)
 }
 
-fn load(trace: &RoutingTrace, layer: LayerId) -> Result<(LayerTrace, Option<Vec<f32>>)> {
-    Ok((trace.layer(layer)?, trace.gate(layer)?))
+/// One layer of the recorded traces.
+struct RecordedLayer<'a> {
+    traces: &'a [RoutingTrace],
+    layer: LayerId,
+}
+
+impl DriftSource for RecordedLayer<'_> {
+    fn checkpoints(&self) -> usize {
+        self.traces.len()
+    }
+
+    fn layer(&self, at: usize) -> Result<Cow<'_, LayerTrace>> {
+        machine::check_interrupt()?;
+        self.traces[at].layer(self.layer).map(Cow::Owned)
+    }
+
+    fn gate(&self, at: usize) -> Result<Option<Cow<'_, [f32]>>> {
+        Ok(self.traces[at].gate(self.layer)?.map(Cow::Owned))
+    }
+
+    fn segments(&self) -> usize {
+        self.traces[0].segments()
+    }
+
+    fn choices(&self, at: usize, segment: usize) -> Result<Cow<'_, [ExpertId]>> {
+        self.traces[at].choices(self.layer, segment).map(Cow::Owned)
+    }
 }
 
 fn drift_point(point: &Point) -> DriftPoint<'_> {

@@ -85,7 +85,7 @@ fn entropy(probabilities: &[f32]) -> f32 {
 /// Fills in slots, drops and used capacity of a group whose tokens queue in their own order.
 fn queue(routing: &mut LayerRouting) {
     let tokens = 0..routing.tokens;
-    let queued = queue_slots(&routing.expert, routing.top_k, routing.num_experts, tokens, &mut routing.slot);
+    let queued = queue_slots(&routing.expert, routing.top_k, routing.num_experts, &tokens, &mut routing.slot);
     routing.dropped = routing.slot.iter().map(|&slot| slot >= routing.capacity).collect();
     routing.used_capacity = queued.into_iter().map(|count| count.min(routing.capacity)).collect();
 }
@@ -98,7 +98,7 @@ pub fn queue_slots(
     expert: &[ExpertId],
     top_k: usize,
     num_experts: usize,
-    tokens: impl Iterator<Item = usize> + Clone,
+    tokens: &(impl Iterator<Item = usize> + Clone),
     slot: &mut Vec<u32>,
 ) -> Vec<u32> {
     let mut queued = vec![0_u32; num_experts];

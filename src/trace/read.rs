@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    routing::{LayerId, softmax},
+    routing::{ExpertId, LayerId, softmax},
     run_dir::RunDir,
 };
 
@@ -142,6 +142,25 @@ impl RoutingTrace {
         Ok(trace)
     }
 
+    /// Segments that the occurrences are divided into.
+    pub fn segments(&self) -> usize {
+        self.segments
+    }
+
+    /// The choices of one MoE layer in one segment, `[occurrences of the segment, top_k]`.
+    ///
+    /// # Errors
+    /// [`Error::RunFolder`] if the part cannot be read or names an expert that does not exist.
+    pub fn choices(&self, layer: LayerId, segment: usize) -> Result<Vec<ExpertId>> {
+        let part = segment * self.moe_layers.len() + self.index(layer)?;
+        let path = self.run.file(&part_name("trace", part));
+        let frame = read_parquet(&path, &["expert"])?;
+        let mut experts = Vec::new();
+        extend(&mut experts, column!(frame, &path, "expert", u16))?;
+        self.check_experts(&path, &experts)?;
+        Ok(experts)
+    }
+
     /// Gate probabilities of one MoE layer over all experts, `[occurrences, num_experts]`; `None` if the run kept no
     /// router logits.
     ///
@@ -170,6 +189,13 @@ impl RoutingTrace {
         Ok(Some(gate))
     }
 
+    fn check_experts(&self, path: &Path, experts: &[ExpertId]) -> Result<()> {
+        match experts.iter().find(|&&expert| usize::from(expert) >= self.num_experts) {
+            Some(expert) => Err(unreadable(path, &format!("expert {expert} of {}", self.num_experts))),
+            None => Ok(()),
+        }
+    }
+
     fn index(&self, layer: LayerId) -> Result<usize> {
         self.moe_layers.iter().position(|&known| known == layer).ok_or_else(|| {
             Error::internal(format!("layer {layer} is not one of the run's MoE layers {:?}", self.moe_layers))
@@ -190,10 +216,7 @@ impl RoutingTrace {
         extend(&mut trace.expert, column!(frame, path, "expert", u16))?;
         extend(&mut trace.probability, column!(frame, path, "probability", f32))?;
         extend(&mut trace.kept, column!(frame, path, "dropped", bool).map(|dropped| dropped.map(|d| !d)))?;
-        match trace.expert.iter().find(|&&expert| usize::from(expert) >= self.num_experts) {
-            Some(expert) => Err(unreadable(path, &format!("expert {expert} of {}", self.num_experts))),
-            None => Ok(()),
-        }
+        self.check_experts(path, &trace.expert)
     }
 }
 

@@ -54,7 +54,7 @@ fn tables(layers: &[u16], checkpoints: usize, experts: usize) -> Tables {
         let settings = DriftSettings { match_experts: true, ..with(Settings { minimum_occurrences: 20, ..quick() }) };
         merge(
             &mut tables,
-            drift_statistics(&run.sequences, &points(checkpoints), &layers, &settings, &|_| ()).unwrap(),
+            drift_statistics(&run.sequences, &points(checkpoints), layers.as_slice(), &settings, &|_| ()).unwrap(),
         );
     }
     tables

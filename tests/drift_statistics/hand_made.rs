@@ -169,13 +169,13 @@ fn gate_overlap_and_its_chance() {
     let sure: Vec<f32> = (0..40).map(|i| f32::from(u8::from(i % 4 == i / 20))).collect();
     let trace = |gate, trace| DriftLayer { trace, gate };
     let layers = [trace(Some(sure.as_slice()), &before), trace(Some(even.as_slice()), &run.layer)];
-    let found = drift_statistics(&run.sequences, &points(2), &layers, &with(settings()), &|_| ()).unwrap();
+    let found = drift_statistics(&run.sequences, &points(2), layers.as_slice(), &with(settings()), &|_| ()).unwrap();
     let rows = &found.iter().find(|table| table.name == "gate_overlap").unwrap().rows;
     close(rows[0].estimate, 0.25, 1e-12);
     close(rows[0].baseline, 0.25, 1e-12);
     close(rows[1].estimate, 1.0, 1e-12);
     let withheld = [layers[0], trace(None, &run.layer)];
-    let found = drift_statistics(&run.sequences, &points(2), &withheld, &with(settings()), &|_| ()).unwrap();
+    let found = drift_statistics(&run.sequences, &points(2), withheld.as_slice(), &with(settings()), &|_| ()).unwrap();
     let rows = &found.iter().find(|table| table.name == "gate_overlap").unwrap().rows;
     assert!(
         rows.iter().all(|row| row.estimate.is_none() && row.note.as_deref() == Some("the run has no router logits"))

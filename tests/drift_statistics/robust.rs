@@ -117,7 +117,8 @@ fn checkpoints_that_cannot_be_compared_are_refused_by_name() {
     let run = synthetic(Router::Nothing, 4, 2, 2, 6);
     let refused = |other: &LayerTrace| {
         let layers = [DriftLayer { trace: other, gate: None }, DriftLayer { trace: &run.layer, gate: None }];
-        let error = drift_statistics(&run.sequences, &points(2), &layers, &quick_drift(), &|_| ()).unwrap_err();
+        let error =
+            drift_statistics(&run.sequences, &points(2), layers.as_slice(), &quick_drift(), &|_| ()).unwrap_err();
         assert!(matches!(error, Error::Usage { .. }));
         error.to_string()
     };

@@ -28,7 +28,7 @@ pub fn quick_drift() -> DriftSettings {
 pub fn drift(run: &Run, traces: &[&LayerTrace], settings: &DriftSettings) -> Tables {
     let layers: Vec<DriftLayer<'_>> = traces.iter().map(|trace| DriftLayer { trace, gate: None }).collect();
     let mut tables = Tables::new();
-    let found = drift_statistics(&run.sequences, &points(traces.len()), &layers, settings, &|_| ());
+    let found = drift_statistics(&run.sequences, &points(traces.len()), layers.as_slice(), settings, &|_| ());
     merge(&mut tables, found.expect("statistics"));
     tables
 }

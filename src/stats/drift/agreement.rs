@@ -1,10 +1,8 @@
 //! `router_saturation` (OLMoE, arXiv 2409.02060, eq. 5), `first_choice_agreement`, `exact_set_agreement`, `jaccard`.
 
-use rayon::prelude::*;
-
 use super::{
-    chance::{Chance, Sets},
-    course::Course,
+    chance::Sets,
+    course::{Course, Step},
 };
 use crate::{
     routing::View,
@@ -23,60 +21,40 @@ pub(super) fn agreement_of(a: &Occurrences, b: &Occurrences, row: usize) -> [f64
     [shared / k, flag(one[0] == other[0]), flag(shared == k), shared / (2.0 * k - shared)]
 }
 
-/// The agreement of two checkpoints summed by document.
-fn sums(course: &Course, a: usize, b: usize) -> [Vec<f64>; 4] {
-    let (one, other) = (&course.studies[a].data, &course.studies[b].data);
+/// Four tables of one row: the checkpoint and the reference.
+pub(super) fn agreement(step: &Step) -> Vec<StatisticTable> {
+    let course = step.course;
+    let (one, last) = (&step.own.data, &course.last().data);
     let mut sums = NAMES.map(|_| vec![0.0; one.documents()]);
     for row in 0..one.len() {
         let document = one.document[row] as usize;
-        for (sums, value) in sums.iter_mut().zip(agreement_of(one, other, row)) {
+        for (sums, value) in sums.iter_mut().zip(agreement_of(one, last, row)) {
             sums[document] += value;
         }
     }
-    sums
-}
-
-/// Four tables. Saturation of every two checkpoints, of those with the reference first; the others with the reference.
-pub(super) fn agreement(course: &Course) -> Vec<StatisticTable> {
-    let all = 0..course.points.len();
-    let sets: Vec<Sets> = course.studies.par_iter().map(|study| Sets::new(&study.data, 0..study.data.len())).collect();
-    let with_reference = all.clone().map(|at| (at, course.reference));
-    let others =
-        all.clone().flat_map(|at| all.clone().map(move |to| (at, to))).filter(|(_, to)| *to != course.reference);
-    let pairs: Vec<(usize, usize)> = with_reference.chain(others).collect();
+    let sets = |data| Sets::new(data, 0..one.len());
+    let chance = sets(one).chance(&sets(last));
+    let chance = [chance.saturation, chance.first, chance.exact, chance.jaccard];
     let occurrences = course.occurrences();
-    let rows: Vec<Vec<Finding>> = pairs
-        .into_par_iter()
-        .map(|(at, to)| {
-            let wanted = if to == course.reference { NAMES.len() } else { 1 };
-            let chance = sets[at].chance(&sets[to]);
-            let sums = sums(course, at, to);
-            (0..wanted).map(|index| row(course, (at, to), index, &sums[index], &occurrences, chance)).collect()
-        })
-        .collect();
-    let mut tables = NAMES.map(StatisticTable::new);
-    for row in rows.into_iter().flatten() {
-        if let Some(table) = tables.iter_mut().find(|table| table.name == row.statistic) {
-            table.rows.push(row);
+    let row = |index: usize| {
+        let finding = course.mean(step.finding(NAMES[index], View::Chosen, "share"), &sums[index], &occurrences);
+        StatisticTable {
+            name: NAMES[index].to_owned(),
+            rows: vec![against_chance(course, finding, index, chance[index])],
         }
-    }
-    tables.into()
+    };
+    (0..NAMES.len()).map(row).collect()
 }
 
-fn row(
-    course: &Course,
-    (at, to): (usize, usize),
-    index: usize,
-    sums: &[f64],
-    occurrences: &[f64],
-    chance: Chance,
-) -> Finding {
-    let finding = course.last().finding(NAMES[index], View::Chosen, "share");
-    let finding = course.mean(course.about(finding, at, to), sums, occurrences);
-    let baseline = [chance.saturation, chance.first, chance.exact, chance.jaccard][index];
+/// A router saturation of any two checkpoints, from the sums by document.
+pub(super) fn saturation(course: &Course, (at, to): (usize, usize), sums: &[f64], chance: f64) -> Finding {
+    let finding = course.about(course.last().finding(NAMES[0], View::Chosen, "share"), at, to);
+    against_chance(course, course.mean(finding, sums, &course.occurrences()), 0, chance)
+}
+
+fn against_chance(course: &Course, finding: Finding, index: usize, chance: f64) -> Finding {
     let uniform = uniform_chance(course.last().data.experts, course.last().data.top_k)[index];
-    let finding = Finding { uniform_baseline: finite(uniform), ..finding };
-    corrected(finding.against(baseline, "load_matched"))
+    corrected(Finding { uniform_baseline: finite(uniform), ..finding }.against(chance, "load_matched"))
 }
 
 /// Adds (estimate - chance) / (1 - chance), 1 = full agreement, 0 = chance.

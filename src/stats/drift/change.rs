@@ -1,51 +1,68 @@
 //! `last_change` (StableMoE, arXiv 2204.08396) and `document_drift`. Chosen view.
 
-use super::{agreement::agreement_of, chance::Sets, course::Course};
-use crate::{routing::View, stats::Finding};
+use super::{
+    agreement::agreement_of,
+    chance::Sets,
+    course::{Course, Step},
+};
+use crate::{
+    routing::{ExpertId, View},
+    stats::Finding,
+};
 
-/// One row per checkpoint of the time axis: share of the occurrences whose first choice changes at a later step.
-/// Baseline: independent first choices with the loads of the checkpoints, 1 - sum_e prod_j p_e(t_j).
-pub(super) fn last_change(course: &Course) -> Vec<Finding> {
-    let axis = course.axis();
-    let first = |at: usize, row: usize| {
-        let data = &course.studies[at].data;
-        data.patterns.first(data.pattern[row])
-    };
-    let rows = course.last().data.len();
-    let mut changed = vec![false; rows];
-    let mut same = vec![1.0; course.last().data.experts];
-    let occurrences = course.occurrences();
-    let mut findings = Vec::new();
-    for (step, &at) in axis.iter().enumerate().rev() {
-        if let Some(&next) = axis.get(step + 1) {
-            (0..rows).for_each(|row| changed[row] |= first(at, row) != first(next, row));
-        }
-        let loads = Sets::new(&course.studies[at].data, 0..rows).first();
-        same.iter_mut().zip(loads).for_each(|(product, load)| *product *= load);
-        let sums = course.per_document(|row| f64::from(u8::from(changed[row])));
-        let finding = course.finding("last_change", View::Chosen, "share", at);
-        let chance = if step + 1 == axis.len() { 0.0 } else { 1.0 - same.iter().sum::<f64>() };
-        findings.push(course.mean(finding, &sums, &occurrences).against(chance, "load_matched"));
+/// Which occurrences change their first choice from some checkpoint on, gathered backwards along the time axis.
+pub(super) struct LastChange {
+    changed: Vec<bool>,
+    /// First choices at the checkpoint after; empty at the end of the axis.
+    next: Vec<ExpertId>,
+    /// Product over the checkpoints so far of the share of each expert, `[experts]`.
+    same: Vec<f64>,
+}
+
+impl LastChange {
+    /// Nothing has changed after the last checkpoint.
+    pub(super) fn new(course: &Course) -> Self {
+        let data = &course.last().data;
+        Self { changed: vec![false; data.len()], next: Vec::new(), same: vec![1.0; data.experts] }
     }
-    findings.reverse();
-    findings
+
+    /// The checkpoint before those seen so far: share of the occurrences whose first choice changes at a later step.
+    /// Baseline: independent first choices with the loads of the checkpoints, 1 - sum_e prod_j p_e(t_j). None off the axis.
+    pub(super) fn step(&mut self, step: &Step) -> Option<Finding> {
+        if step.course.points[step.at].off_axis {
+            return None;
+        }
+        let data = &step.own.data;
+        let first: Vec<ExpertId> = data.pattern.iter().map(|pattern| data.patterns.first(*pattern)).collect();
+        for ((changed, own), next) in self.changed.iter_mut().zip(&first).zip(&self.next) {
+            *changed |= own != next;
+        }
+        let is_last = self.next.is_empty();
+        self.next = first;
+        let loads = Sets::new(data, 0..data.len()).first();
+        self.same.iter_mut().zip(loads).for_each(|(product, load)| *product *= load);
+        let sums = step.course.per_document(|row| f64::from(u8::from(self.changed[row])));
+        let finding = step.finding("last_change", View::Chosen, "share");
+        let chance = if is_last { 0.0 } else { 1.0 - self.same.iter().sum::<f64>() };
+        Some(step.course.mean(finding, &sums, &step.course.occurrences()).against(chance, "load_matched"))
+    }
 }
 
-/// The documents with the lowest saturation at every checkpoint but the reference, against that of the layer. A
+/// The documents with the lowest saturation at a checkpoint, against that of the layer; none at the reference. A
 /// document is one cluster: no interval.
-pub(super) fn document_drift(course: &Course) -> Vec<Finding> {
-    let others = (0..course.points.len()).filter(|at| *at != course.reference);
-    others.flat_map(|at| lowest_documents(course, at)).collect()
+pub(super) fn document_drift(step: &Step) -> Vec<Finding> {
+    if step.at == step.course.reference { Vec::new() } else { lowest_documents(step) }
 }
 
-fn lowest_documents(course: &Course, at: usize) -> Vec<Finding> {
-    let (one, last) = (&course.studies[at].data, &course.last().data);
+fn lowest_documents(step: &Step) -> Vec<Finding> {
+    let course = step.course;
+    let (one, last) = (&step.own.data, &course.last().data);
     let sums = course.per_document(|row| agreement_of(one, last, row)[0]);
     let occurrences = course.occurrences();
     let overall = sums.iter().sum::<f64>() / occurrences.iter().sum::<f64>();
     let least = course.settings.minimum_document_occurrences as f64;
     let mut documents: Vec<usize> = (0..sums.len()).filter(|d| occurrences[*d] >= least.max(1.0)).collect();
-    let empty = course.finding("document_drift", View::Chosen, "share", at);
+    let empty = step.finding("document_drift", View::Chosen, "share");
     if documents.is_empty() {
         return vec![empty.withheld(format!("no document has {least} occurrences"))];
     }

@@ -1,8 +1,6 @@
-//! One layer at every checkpoint, over the same rows.
+//! One layer over the course of training: the reference, and one checkpoint at a time beside it.
 
-use std::borrow::Cow;
-
-use super::{DriftLayer, DriftPoint, DriftSettings};
+use super::{DriftPoint, DriftSettings};
 use crate::{
     error::{Error, Result},
     routing::View,
@@ -14,12 +12,12 @@ use crate::{
     trace::{LayerTrace, SequenceTable},
 };
 
-/// A layer over the course of training. Row r is the same token in every study.
+/// A layer over the course of training, laid out at the reference.
 pub(super) struct Course<'a> {
     /// The checkpoints.
     pub(super) points: &'a [DriftPoint<'a>],
-    /// The layer at every checkpoint.
-    pub(super) studies: Vec<Study<'a>>,
+    /// The layer at the reference.
+    last: Study<'a>,
     /// Index of the checkpoint that the others are compared with: the last one of the time axis.
     pub(super) reference: usize,
     /// What a person chose.
@@ -28,18 +26,34 @@ pub(super) struct Course<'a> {
     pub(super) halves: Vec<Vec<bool>>,
 }
 
+/// One checkpoint beside the reference. Row r is the same token in both.
+pub(super) struct Step<'a> {
+    /// The checkpoints and the reference.
+    pub(super) course: &'a Course<'a>,
+    /// Index of the checkpoint.
+    pub(super) at: usize,
+    /// The layer at the checkpoint.
+    pub(super) own: &'a Study<'a>,
+}
+
+impl Step<'_> {
+    /// An empty finding about the checkpoint, compared with the reference.
+    pub(super) fn finding(&self, statistic: &'static str, view: View, unit: &'static str) -> Finding {
+        self.course.about(self.course.last().finding(statistic, view, unit), self.at, self.course.reference)
+    }
+}
+
 impl<'a> Course<'a> {
-    /// Lays out the layer at every checkpoint.
+    /// Lays out the layer at the reference.
     pub(super) fn new(
         sequences: &'a SequenceTable,
         points: &'a [DriftPoint<'a>],
-        traces: &'a [Cow<'a, LayerTrace>],
+        trace: &'a LayerTrace,
         reference: usize,
         settings: &'a DriftSettings,
     ) -> Result<Self> {
-        let studies: Vec<Study<'a>> =
-            traces.iter().map(|trace| Study::new(sequences, trace, &settings.statistics)).collect::<Result<_>>()?;
-        let first = &studies[reference].data;
+        let last = Study::new(sequences, trace, &settings.statistics)?;
+        let first = &last.data;
         let halves = (0..settings.splits)
             .map(|index| {
                 let mut stream = Stream::new(settings.statistics.seed, first.layer, Purpose::Halves, index);
@@ -48,22 +62,30 @@ impl<'a> Course<'a> {
                 half
             })
             .collect();
-        Ok(Self { points, studies, reference, settings, halves })
+        Ok(Self { points, last, reference, settings, halves })
     }
 
     /// The layer at the reference.
     pub(super) fn last(&self) -> &Study<'a> {
-        &self.studies[self.reference]
+        &self.last
     }
 
-    /// The checkpoints of the time axis, in order.
-    pub(super) fn axis(&self) -> Vec<usize> {
-        (0..self.points.len()).filter(|index| !self.points[*index].off_axis).collect()
+    /// All checkpoints, the time axis backwards and first.
+    pub(super) fn backwards(&self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.points.len()).rev().collect();
+        order.sort_by_key(|at| self.points[*at].off_axis);
+        order
     }
 
-    /// An empty finding about a checkpoint, compared with the reference.
-    pub(super) fn finding(&self, statistic: &'static str, view: View, unit: &'static str, at: usize) -> Finding {
-        self.about(self.last().finding(statistic, view, unit), at, self.reference)
+    /// Refuses a checkpoint that did not see the same tokens or has other experts.
+    pub(super) fn check(&self, at: usize, own: &LayerTrace) -> Result<()> {
+        let (label, reference) = (self.points[at].label, self.points[self.reference].label);
+        difference(self.last.trace, own).map_or(Ok(()), |difference| {
+            Err(Error::usage(
+                format!("checkpoints `{label}` and `{reference}`: {difference}"),
+                "only checkpoints of one run over the same tokens can be compared",
+            ))
+        })
     }
 
     /// A finding about a checkpoint, compared with another one.
@@ -104,33 +126,21 @@ impl<'a> Course<'a> {
     }
 }
 
-/// Refuses checkpoints that cannot be compared; returns the index of the reference.
-pub(super) fn check(points: &[DriftPoint<'_>], layers: &[DriftLayer<'_>]) -> Result<usize> {
-    if points.len() != layers.len() {
-        return Err(Error::internal(format!("{} checkpoints, but {} layers", points.len(), layers.len())));
+/// Refuses checkpoints without order or names of their own; returns the index of the reference.
+pub(super) fn reference(points: &[DriftPoint<'_>], layers: usize) -> Result<usize> {
+    if points.len() != layers {
+        return Err(Error::internal(format!("{} checkpoints, but {layers} layers", points.len())));
     }
-    let Some(reference) = points.iter().rposition(|point| !point.off_axis) else {
-        return Err(Error::usage("no checkpoint on the time axis", "give at least one checkpoint"));
-    };
     for (index, point) in points.iter().enumerate() {
         if points[..index].iter().any(|other| other.label == point.label) {
             let message = format!("two checkpoints are called `{}`", point.label);
             return Err(Error::usage(message, "give them labels: LABEL=PATH"));
         }
-        if let Some(difference) = difference(layers[reference].trace, layers[index].trace) {
-            return Err(Error::usage(
-                format!("checkpoints `{}` and `{}`: {difference}", point.label, points[reference].label),
-                "only checkpoints of one run over the same tokens can be compared",
-            ));
-        }
-        let trace = layers[index].trace;
-        let needed = trace.len() * trace.num_experts;
-        if let Some(gate) = layers[index].gate.filter(|gate| gate.len() != needed) {
-            let message = format!("checkpoint `{}`: {} gate probabilities, {needed} needed", point.label, gate.len());
-            return Err(Error::internal(message));
-        }
     }
-    Ok(reference)
+    points
+        .iter()
+        .rposition(|point| !point.off_axis)
+        .ok_or_else(|| Error::usage("no checkpoint on the time axis", "give at least one checkpoint"))
 }
 
 /// The first difference between two traces that makes them incomparable, in words.

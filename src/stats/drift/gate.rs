@@ -1,67 +1,104 @@
 //! `gate_overlap`: how much of the gate probability stands where it stood. Chosen view; the gate knows no capacity.
 
+use std::borrow::Cow;
+
 use rayon::prelude::*;
 
-use super::{course::Course, matching::Matching};
-use crate::{routing::View, stats::Finding};
+use super::{
+    course::{Course, Step},
+    matching::Matching,
+    source::DriftSource,
+};
+use crate::{
+    error::{Error, Result},
+    routing::View,
+    stats::Finding,
+};
 
 /// Why a checkpoint has no number.
 const NO_LOGITS: &str = "the run has no router logits";
 
 /// Gate probabilities of one checkpoint with experts under their common names.
-struct Gates<'a> {
-    probability: &'a [f32],
+pub(super) struct Gates<'a> {
+    probability: Cow<'a, [f32]>,
     /// Column of every expert.
     column: Vec<usize>,
 }
 
-impl Gates<'_> {
+impl<'a> Gates<'a> {
+    fn new(course: &Course, at: usize, probability: Cow<'a, [f32]>, matching: Option<&Matching>) -> Result<Self> {
+        let experts = course.last().data.experts;
+        let needed = course.last().trace.len() * experts;
+        if probability.len() != needed {
+            let (label, found) = (course.points[at].label, probability.len());
+            return Err(Error::internal(format!("checkpoint `{label}`: {found} gate probabilities, {needed} needed")));
+        }
+        Ok(Self { probability, column: matching.map_or_else(|| (0..experts).collect(), Matching::columns) })
+    }
+
     fn at(&self, occurrence: usize, expert: usize) -> f32 {
         self.probability[occurrence * self.column.len() + self.column[expert]]
     }
 
-    /// The probabilities of an expert in ascending order, one list per expert.
-    fn sorted(&self, source: &[u32]) -> Vec<Vec<f32>> {
-        let column = |expert: usize| {
-            let mut column: Vec<f32> = source.iter().map(|t| self.at(*t as usize, expert)).collect();
-            column.sort_unstable_by(f32::total_cmp);
-            column
-        };
-        (0..self.column.len()).into_par_iter().map(column).collect()
+    /// The probabilities of an expert in ascending order.
+    fn sorted(&self, source: &[u32], expert: usize) -> Vec<f32> {
+        let mut column: Vec<f32> = source.iter().map(|t| self.at(*t as usize, expert)).collect();
+        column.sort_unstable_by(f32::total_cmp);
+        column
     }
 }
 
-/// One row per checkpoint: mean over occurrences of sum_e min(g_e(t), g_e(T)). Baseline: the same over all pairs of
-/// occurrences, one of each checkpoint, which is what independent gates with the same distributions would share.
-pub(super) fn gate_overlap(course: &Course, gates: &[Option<&[f32]>], matchings: Option<&[Matching]>) -> Vec<Finding> {
-    let experts = course.last().data.experts;
-    let gates: Vec<Option<Gates<'_>>> = gates
-        .iter()
-        .enumerate()
-        .map(|(index, probability)| {
-            let column = matchings.map_or_else(|| (0..experts).collect(), |all| all[index].columns());
-            probability.map(|probability| Gates { probability, column })
-        })
-        .collect();
-    let source = &course.last().data.source;
-    let last = gates[course.reference].as_ref();
-    let sorted = last.map(|gates| gates.sorted(source));
-    let occurrences = course.occurrences();
-    (0..course.points.len())
-        .map(|at| {
-            let finding = course.finding("gate_overlap", View::Chosen, "probability", at);
-            let (Some(own), Some(last), Some(sorted)) = (&gates[at], last, &sorted) else {
-                return finding.withheld(NO_LOGITS);
-            };
-            let shared = |row: usize| {
-                let t = source[row] as usize;
-                (0..experts).map(|expert| f64::from(own.at(t, expert).min(last.at(t, expert)))).sum()
-            };
-            let finding = course.mean(finding, &course.per_document(shared), &occurrences);
-            let chance: Vec<f64> = own.sorted(source).par_iter().zip(sorted).map(|(a, b)| mean_minimum(a, b)).collect();
-            finding.against(chance.iter().sum(), "independent_occurrences")
-        })
-        .collect()
+/// The reference's gate, and its distribution by expert.
+pub(super) struct GateReference<'a> {
+    gates: Option<Gates<'a>>,
+    /// Probabilities in ascending order, `[experts][occurrences]`.
+    sorted: Vec<Vec<f32>>,
+}
+
+impl<'a> GateReference<'a> {
+    /// Sorts the reference's gate probabilities by expert.
+    pub(super) fn new(course: &Course, probability: Option<Cow<'a, [f32]>>) -> Result<Self> {
+        let gates = probability.map(|gate| Gates::new(course, course.reference, gate, None)).transpose()?;
+        let source = &course.last().data.source;
+        let experts = 0..gates.as_ref().map_or(0, |gates| gates.column.len());
+        let sorted =
+            experts.into_par_iter().filter_map(|expert| Some(gates.as_ref()?.sorted(source, expert))).collect();
+        Ok(Self { gates, sorted })
+    }
+
+    /// The gate of a checkpoint; `None` if the run kept no router logits.
+    pub(super) fn of<'s, S: DriftSource + ?Sized>(
+        &'s self,
+        course: &Course,
+        source: &'s S,
+        at: usize,
+        matching: Option<&Matching>,
+    ) -> Result<Option<Gates<'s>>> {
+        let own = match (&self.gates, at == course.reference) {
+            (None, _) => None,
+            (Some(gates), true) => Some(Cow::Borrowed(&*gates.probability)),
+            (Some(_), false) => source.gate(at)?,
+        };
+        own.map(|gate| Gates::new(course, at, gate, matching)).transpose()
+    }
+
+    /// Mean over occurrences of sum_e min(g_e(t), g_e(T)). Baseline: the same over all pairs of occurrences, one of each
+    /// checkpoint, which is what independent gates with the same distributions would share.
+    pub(super) fn overlap(&self, step: &Step, own: Option<&Gates>) -> Finding {
+        let course = step.course;
+        let finding = step.finding("gate_overlap", View::Chosen, "probability");
+        let (Some(own), Some(last)) = (own, &self.gates) else { return finding.withheld(NO_LOGITS) };
+        let source = &course.last().data.source;
+        let experts = course.last().data.experts;
+        let shared = |row: usize| {
+            let t = source[row] as usize;
+            (0..experts).map(|expert| f64::from(own.at(t, expert).min(last.at(t, expert)))).sum()
+        };
+        let finding = course.mean(finding, &course.per_document(shared), &course.occurrences());
+        let chance = |expert: usize| mean_minimum(&own.sorted(source, expert), &self.sorted[expert]);
+        let chance: Vec<f64> = (0..experts).into_par_iter().map(chance).collect();
+        finding.against(chance.iter().sum(), "independent_occurrences")
+    }
 }
 
 /// Mean over all pairs of the smaller of two values, of ascending lists; NaN without values.

@@ -1,7 +1,7 @@
 //! `load_drift`: how far the loads of two checkpoints are apart, and the shares behind it. Chosen and kept.
 
 use super::{
-    course::Course,
+    course::{Course, Step},
     distance::{between_halves, cosine, resampled, total_variation},
 };
 use crate::{
@@ -20,30 +20,21 @@ type Distance = (&'static str, fn(&[u64], &[u64]) -> f64, f64);
 
 const DISTANCES: [Distance; 2] = [("cosine", cosine, 1.0), ("total_variation", total_variation, 0.0)];
 
-/// Per checkpoint and view: cosine and total variation of the load, against no change. `noise_floor` is what another
+/// Per view: cosine and total variation of the load, against no change. `noise_floor` is what another
 /// corpus of this size would show: the halves of the documents at the reference, whose distance is brought to the full
 /// size (total variation over sqrt 2; 1 - cosine, which is quadratic, over 2).
-pub(super) fn load_drift(course: &Course) -> Vec<Finding> {
-    let loads = View::ALL.map(|view| course.studies.iter().map(|study| overall(study, view)).collect::<Vec<_>>());
+pub(super) fn load_drift(step: &Step) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for at in 0..course.points.len() {
-        for view in View::ALL {
-            let loads = &loads[view as usize];
-            let of = |distance| row(course, at, view, distance, (&loads[at], &loads[course.reference]));
-            findings.extend(DISTANCES.map(of));
-        }
+    for view in View::ALL {
+        let (own, last) = (overall(step.own, view), overall(step.course.last(), view));
+        findings.extend(DISTANCES.map(|distance| row(step, view, distance, (&own, &last))));
     }
     findings
 }
 
-fn row(
-    course: &Course,
-    at: usize,
-    view: View,
-    (variant, distance, unchanged): Distance,
-    (own, last): (&Shares, &Shares),
-) -> Finding {
-    let finding = course.finding("load_drift", view, "ratio", at).variant(variant);
+fn row(step: &Step, view: View, (variant, distance, unchanged): Distance, (own, last): (&Shares, &Shares)) -> Finding {
+    let course = step.course;
+    let finding = step.finding("load_drift", view, "ratio").variant(variant);
     let estimate = distance(&own.count, &last.count);
     if !estimate.is_finite() {
         return finding.withheld("no assignment to count");
@@ -63,25 +54,23 @@ fn overall(study: &Study, view: View) -> Shares {
     share::group_shares(study, view, &study.groups()[0])
 }
 
-/// `expert_share` at every checkpoint: over all, and of the listed token ids. Both views.
-pub(super) fn expert_shares(course: &Course) -> Vec<Finding> {
-    let cells = listed(course);
+/// `expert_share` at the checkpoint: over all, and of the listed token ids. Both views.
+pub(super) fn expert_shares(step: &Step) -> Vec<Finding> {
+    let (course, study, at) = (step.course, step.own, step.at);
+    let overall = View::ALL.map(|view| overall(study, view));
+    let load = [overall[0].share(), overall[1].share()];
     let mut findings = Vec::new();
-    for (at, study) in course.studies.iter().enumerate() {
-        let overall = View::ALL.map(|view| overall(study, view));
-        let load = [overall[0].share(), overall[1].share()];
-        let mut add = |view: View, shares: &Shares| {
-            let rows = share::expert_share(study, view, shares, &load[view as usize]);
-            findings.extend(rows.into_iter().map(|row| Finding { reference: None, ..course.about(row, at, at) }));
-        };
-        add(View::Chosen, &overall[0]);
-        add(View::Kept, &overall[1]);
-        for &cell in &cells {
-            let rows = study.by_token.cell(cell);
-            let shares = share::cell_shares(study, Key::Token(study.data.token[rows[0] as usize] as usize), rows);
-            add(View::Chosen, &shares[0]);
-            add(View::Kept, &shares[1]);
-        }
+    let mut add = |view: View, shares: &Shares| {
+        let rows = share::expert_share(study, view, shares, &load[view as usize]);
+        findings.extend(rows.into_iter().map(|row| Finding { reference: None, ..course.about(row, at, at) }));
+    };
+    add(View::Chosen, &overall[0]);
+    add(View::Kept, &overall[1]);
+    for cell in listed(course) {
+        let rows = study.by_token.cell(cell);
+        let shares = share::cell_shares(study, Key::Token(study.data.token[rows[0] as usize] as usize), rows);
+        add(View::Chosen, &shares[0]);
+        add(View::Kept, &shares[1]);
     }
     findings
 }

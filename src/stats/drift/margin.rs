@@ -1,7 +1,11 @@
 //! `agreement_by_margin`: near-ties of the router flip by arithmetic alone, so that agreement is shown by the margin
 //! that the reference has. Chosen view.
 
-use super::{agreement::agreement_of, chance::Sets, course::Course};
+use super::{
+    agreement::agreement_of,
+    chance::Sets,
+    course::{Course, Step},
+};
 use crate::{
     routing::View,
     stats::{Finding, resample::quantile_sorted},
@@ -10,18 +14,13 @@ use crate::{
 /// Variant, index into the agreement of a row, whether the margin is that of the first choice.
 const VARIANTS: [(&str, usize, bool); 3] = [("overlap", 0, false), ("exact_set", 2, false), ("first_choice", 1, true)];
 
-/// One row per checkpoint, variant and bin of the reference's margin. Bins hold equally many occurrences, except that
-/// equal margins are never parted. `overlap` and `exact_set` by g_k - g_k+1, `first_choice` by g_1 - g_2.
-pub(super) fn agreement_by_margin(course: &Course) -> Vec<Finding> {
-    let by_k = bins(course, &course.last().trace.margin_k);
-    let by_first = bins(course, &course.last().trace.margin_first);
-    let mut findings = Vec::new();
-    for at in 0..course.points.len() {
-        for variant in VARIANTS {
-            findings.extend(rows(course, at, variant, if variant.2 { &by_first } else { &by_k }));
-        }
-    }
-    findings
+/// One row per variant and bin of the reference's margin. Bins hold equally many occurrences, except that equal margins
+/// are never parted. `overlap` and `exact_set` by g_k - g_k+1, `first_choice` by g_1 - g_2.
+pub(super) fn agreement_by_margin(step: &Step) -> Vec<Finding> {
+    let trace = step.course.last().trace;
+    let by_k = bins(step.course, &trace.margin_k);
+    let by_first = bins(step.course, &trace.margin_first);
+    VARIANTS.into_iter().flat_map(|variant| rows(step, variant, if variant.2 { &by_first } else { &by_k })).collect()
 }
 
 /// The rows with a margin between two quantiles.
@@ -59,9 +58,10 @@ fn bins(course: &Course, margin: &[f32]) -> Vec<Bin> {
     bins
 }
 
-fn rows(course: &Course, at: usize, (variant, index, _): (&'static str, usize, bool), bins: &[Bin]) -> Vec<Finding> {
-    let (one, last) = (&course.studies[at].data, &course.last().data);
-    let empty = course.finding("agreement_by_margin", View::Chosen, "share", at).variant(variant);
+fn rows(step: &Step, (variant, index, _): (&'static str, usize, bool), bins: &[Bin]) -> Vec<Finding> {
+    let course = step.course;
+    let (one, last) = (&step.own.data, &course.last().data);
+    let empty = step.finding("agreement_by_margin", View::Chosen, "share").variant(variant);
     if bins.is_empty() {
         return vec![empty.withheld("no occurrence to count")];
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use pathfinding::{kuhn_munkres::kuhn_munkres, matrix::Matrix};
 
-use super::course::Course;
+use super::course::Step;
 use crate::{
     error::{Error, Result},
     routing::{ExpertId, View},
@@ -93,33 +93,24 @@ fn matched(counts: &BTreeMap<u32, [Vec<u64>; 2]>, experts: usize) -> Matching {
 
 /// `expert_matching`: share of the assignments that the matched experts have in common, over all and for every expert
 /// (`expert` its own number, `other_expert` its name). Baseline: the expert of the same number.
-pub(super) fn findings(course: &Course, matchings: &[Matching]) -> Vec<Finding> {
+pub(super) fn findings(step: &Step, matching: &Matching) -> Vec<Finding> {
+    let documents = step.own.data.documents() as u64;
     let row = |finding: Finding, shared: u64, by_number: u64, assignments: u64| {
         if assignments == 0 {
             return finding.withheld("no assignment to count");
         }
         let of = |count: u64| count as f64 / assignments as f64;
-        let documents = course.last().data.documents() as u64;
         let finding = finding.measured(of(shared), None, assignments, documents);
         finding.against(of(by_number), "same_number").remark("no interval: the matching is fitted")
     };
-    let mut findings = Vec::new();
-    for (at, matching) in matchings.iter().enumerate() {
-        let empty = course.finding("expert_matching", View::Chosen, "share", at);
-        let sum = |values: &[u64]| values.iter().sum::<u64>();
-        let all =
-            row(empty.clone(), sum(&matching.shared), sum(&matching.shared_by_number), sum(&matching.assignments));
-        let renamed = matching.experts.iter().enumerate().filter(|(old, new)| *old != usize::from(**new)).count();
-        findings.push(all.remark(format!("{renamed} of {} experts renamed", matching.experts.len())));
-        for (old, &new) in matching.experts.iter().enumerate() {
-            let finding = Finding { expert: Some(old as ExpertId), other_expert: Some(new), ..empty.clone() };
-            findings.push(row(
-                finding,
-                matching.shared[old],
-                matching.shared_by_number[old],
-                matching.assignments[old],
-            ));
-        }
+    let empty = step.finding("expert_matching", View::Chosen, "share");
+    let sum = |values: &[u64]| values.iter().sum::<u64>();
+    let all = row(empty.clone(), sum(&matching.shared), sum(&matching.shared_by_number), sum(&matching.assignments));
+    let renamed = matching.experts.iter().enumerate().filter(|(old, new)| *old != usize::from(**new)).count();
+    let mut findings = vec![all.remark(format!("{renamed} of {} experts renamed", matching.experts.len()))];
+    for (old, &new) in matching.experts.iter().enumerate() {
+        let finding = Finding { expert: Some(old as ExpertId), other_expert: Some(new), ..empty.clone() };
+        findings.push(row(finding, matching.shared[old], matching.shared_by_number[old], matching.assignments[old]));
     }
     findings
 }

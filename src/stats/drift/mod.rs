@@ -12,19 +12,24 @@ mod gate;
 mod load;
 mod margin;
 mod matching;
+mod matrix;
+mod source;
 mod token;
 
 pub use chance::overlap_chance;
 pub use matching::{Matching, match_experts};
+pub use source::{DriftLayer, DriftSource};
 
 use std::borrow::Cow;
 
-use super::{Settings, StatisticTable};
+use super::{Finding, Settings, StatisticTable, study::Study};
 use crate::{
     error::Result,
     trace::{LayerTrace, SequenceTable},
 };
-use course::Course;
+use change::LastChange;
+use course::{Course, Step};
+use gate::GateReference;
 
 /// One checkpoint of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,15 +40,6 @@ pub struct DriftPoint<'a> {
     pub training_tokens: Option<f64>,
     /// Whether it stands beside the time axis: it is compared with the last checkpoint, but is none of the steps.
     pub off_axis: bool,
-}
-
-/// What one layer of a checkpoint did with the tokens.
-#[derive(Clone, Copy, Debug)]
-pub struct DriftLayer<'a> {
-    /// The routing; the same tokens in the same order for every checkpoint.
-    pub trace: &'a LayerTrace,
-    /// Gate probabilities over all experts, `[occurrences, num_experts]`; `None` withholds `gate_overlap`.
-    pub gate: Option<&'a [f32]>,
 }
 
 /// What a person may choose about the statistics of `drift`.
@@ -84,56 +80,110 @@ impl Default for DriftSettings {
 
 /// All drift statistics of one layer, one table per statistic in the order of [`super::STATISTICS`].
 ///
-/// `points` stand in the order of training, those off the time axis anywhere; `layers[i]` is what checkpoint i did.
-/// The reference of all comparisons is the last checkpoint of the time axis. `progress` is told what is being
-/// computed. The result depends on the data, the layer index and the settings, never on the number of threads.
-/// Memory: about 100 bytes per occurrence and checkpoint beside the traces, and the rows.
+/// `points` stand in the order of training, those off the time axis anywhere. The reference of all comparisons is the
+/// last checkpoint of the time axis. `progress` is told what is being computed. The result depends on the data, the
+/// layer index and the settings, never on the number of threads.
+///
+/// Memory: the reference and ONE other checkpoint, each about 100 bytes per occurrence and 4 per gate probability,
+/// and the rows. It does not grow with the number of checkpoints: the comparison of every two of them reads their
+/// choices segment by segment.
 ///
 /// # Errors
 /// [`crate::error::Error::Usage`] if there is no checkpoint on the time axis, two have one label, or a checkpoint did not see the
 /// same tokens or has other experts, and
-/// [`crate::error::Error::Internal`] if columns of a trace do not belong together.
-pub fn drift_statistics(
+/// [`crate::error::Error::Internal`] if columns of a trace do not belong together; reading errors of the source.
+pub fn drift_statistics<S: DriftSource + ?Sized>(
     sequences: &SequenceTable,
     points: &[DriftPoint<'_>],
-    layers: &[DriftLayer<'_>],
+    source: &S,
     settings: &DriftSettings,
     progress: &dyn Fn(&'static str),
 ) -> Result<Vec<StatisticTable>> {
-    let reference = course::check(points, layers)?;
-    let mut tables = Vec::new();
-    let mut traces: Vec<Cow<'_, LayerTrace>> = layers.iter().map(|layer| Cow::Borrowed(layer.trace)).collect();
-    let mut matchings = None;
-    if settings.match_experts {
-        progress("expert matching");
-        let found: Vec<Matching> =
-            layers.iter().map(|layer| match_experts(layers[reference].trace, layer.trace)).collect::<Result<_>>()?;
-        traces = layers.iter().zip(&found).map(|(layer, m)| Cow::Owned(m.renamed(layer.trace))).collect();
-        matchings = Some(found);
+    let reference = course::reference(points, source.checkpoints())?;
+    progress("reading");
+    let trace = source.layer(reference)?;
+    let course = Course::new(sequences, points, &trace, reference, settings)?;
+    let gate = GateReference::new(&course, source.gate(reference)?)?;
+    let mut last_change = LastChange::new(&course);
+    let mut matrix = matrix::Matrix::new(&course);
+    let mut by_checkpoint: Vec<Vec<StatisticTable>> = vec![Vec::new(); points.len()];
+    for at in course.backwards() {
+        let own = one_layer(&course, source, at)?;
+        let matching = settings.match_experts.then(|| match_experts(&trace, &own)).transpose()?;
+        let renamed = match &matching {
+            Some(matching) => Cow::Owned(matching.renamed(&own)),
+            None => own,
+        };
+        let is_laid_out = at == reference && matching.is_none();
+        let study = if is_laid_out { None } else { Some(Study::new(sequences, &renamed, &settings.statistics)?) };
+        let step = Step { course: &course, at, own: study.as_ref().unwrap_or(course.last()) };
+        let own_gate = gate.of(&course, source, at, matching.as_ref())?;
+        let mut tables = statistics_of(&step, &gate, own_gate.as_ref(), progress);
+        tables.push(table("last_change", last_change.step(&step).into_iter().collect()));
+        tables.extend(matching.as_ref().map(|matching| table("expert_matching", matching::findings(&step, matching))));
+        matrix.add(&step, matching);
+        by_checkpoint[at] = tables;
     }
-    progress("counting");
-    let course = Course::new(sequences, points, &traces, reference, settings)?;
-    progress("agreement");
-    tables.extend(agreement::agreement(&course));
-    progress("gate overlap");
-    let gates: Vec<Option<&[f32]>> = layers.iter().map(|layer| layer.gate).collect();
-    tables.push(table("gate_overlap", gate::gate_overlap(&course, &gates, matchings.as_deref())));
-    progress("token drift");
-    tables.push(table("token_drift", token::token_drift(&course)));
-    progress("last change");
-    tables.push(table("last_change", change::last_change(&course)));
-    progress("agreement by margin");
-    tables.push(table("agreement_by_margin", margin::agreement_by_margin(&course)));
-    progress("load drift");
-    tables.push(table("load_drift", load::load_drift(&course)));
-    tables.push(table("document_drift", change::document_drift(&course)));
-    tables.push(table("expert_share", load::expert_shares(&course)));
-    if let Some(matchings) = &matchings {
-        tables.push(table("expert_matching", matching::findings(&course, matchings)));
-    }
+    let mut tables = in_order(by_checkpoint);
+    progress("every two checkpoints");
+    let saturation = tables.iter_mut().find(|table| table.name == "router_saturation");
+    saturation.into_iter().try_for_each(|table| {
+        table.rows.extend(matrix.rows(&course, source)?);
+        Ok(())
+    })?;
     Ok(tables)
 }
 
-fn table(name: &str, rows: Vec<super::Finding>) -> StatisticTable {
+/// The layer at one checkpoint, checked against the reference.
+fn one_layer<'a, S: DriftSource + ?Sized>(
+    course: &Course<'a>,
+    source: &'a S,
+    at: usize,
+) -> Result<Cow<'a, LayerTrace>> {
+    if at == course.reference {
+        return Ok(Cow::Borrowed(course.last().trace));
+    }
+    let own = source.layer(at)?;
+    course.check(at, &own)?;
+    Ok(own)
+}
+
+/// Everything that compares one checkpoint with the reference alone.
+fn statistics_of(
+    step: &Step,
+    gate: &GateReference,
+    own_gate: Option<&gate::Gates>,
+    progress: &dyn Fn(&'static str),
+) -> Vec<StatisticTable> {
+    progress("agreement");
+    let mut tables = agreement::agreement(step);
+    progress("gate overlap");
+    tables.push(table("gate_overlap", vec![gate.overlap(step, own_gate)]));
+    progress("token drift");
+    tables.push(table("token_drift", token::token_drift(step)));
+    progress("agreement by margin");
+    tables.push(table("agreement_by_margin", margin::agreement_by_margin(step)));
+    progress("load drift");
+    tables.push(table("load_drift", load::load_drift(step)));
+    tables.push(table("document_drift", change::document_drift(step)));
+    tables.push(table("expert_share", load::expert_shares(step)));
+    tables
+}
+
+/// The rows of every checkpoint, in the order of the checkpoints and of the list of statistics.
+fn in_order(by_checkpoint: Vec<Vec<StatisticTable>>) -> Vec<StatisticTable> {
+    let mut tables: Vec<StatisticTable> = Vec::new();
+    for mut table in by_checkpoint.into_iter().flatten() {
+        match tables.iter_mut().find(|known| known.name == table.name) {
+            Some(known) => known.rows.append(&mut table.rows),
+            None => tables.push(table),
+        }
+    }
+    let place = |table: &StatisticTable| super::STATISTICS.iter().position(|info| info.table == table.name);
+    tables.sort_by_key(place);
+    tables
+}
+
+fn table(name: &str, rows: Vec<Finding>) -> StatisticTable {
     StatisticTable { name: name.to_owned(), rows }
 }

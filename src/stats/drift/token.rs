@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::{
-    course::Course,
+    course::{Course, Step},
     distance::{between_halves, resampled, total_variation},
 };
 use crate::{
@@ -45,7 +45,7 @@ struct Floors {
     same_largest: f64,
 }
 
-/// One token id: `distances[checkpoint][view]`, `floors[view]`.
+/// One token id at one checkpoint: `distances[view]`, `floors[view]`.
 struct Token {
     /// Dense token index.
     dense: usize,
@@ -53,12 +53,13 @@ struct Token {
     occurrences: Vec<(usize, f64)>,
     /// Resampled occurrences.
     resampled: Vec<f64>,
-    distances: Vec<[Distance; 2]>,
+    distances: [Distance; 2],
     floors: [Floors; 2],
 }
 
 impl Token {
-    fn new(course: &Course, cell: usize) -> Self {
+    fn new(step: &Step, cell: usize) -> Self {
+        let course = step.course;
         let last = course.last();
         let rows = last.by_token.cell(cell);
         let occurrences: Vec<(usize, f64)> = rows
@@ -69,17 +70,11 @@ impl Token {
         let shares = |study: &Study| share::cell_shares(study, Key::Token(token), study.by_token.cell(cell));
         let documents = |study: &Study| View::ALL.map(|view| by_document(study, view, rows));
         let reference = (shares(last), documents(last));
-        let distances = course
-            .studies
-            .iter()
-            .map(|study| {
-                let own = (shares(study), documents(study));
-                View::ALL.map(|view| {
-                    let view = view as usize;
-                    Distance::new((&own.0[view], &own.1[view]), (&reference.0[view], &reference.1[view]))
-                })
-            })
-            .collect();
+        let own = (shares(step.own), documents(step.own));
+        let distances = View::ALL.map(|view| {
+            let view = view as usize;
+            Distance::new((&own.0[view], &own.1[view]), (&reference.0[view], &reference.1[view]))
+        });
         Self {
             dense: token,
             resampled: last.resamples.sums(occurrences.iter().copied()),
@@ -148,45 +143,42 @@ fn floors(course: &Course, shares: &Shares, documents: &ByDocument) -> Floors {
     }
 }
 
-/// Per checkpoint and view: the mean over the frequent token ids weighted by their occurrences, then every such id.
-/// Variants `total_variation`, `jensen_shannon` and `argmax_kept`.
-pub(super) fn token_drift(course: &Course) -> Vec<Finding> {
-    let last = course.last();
+/// Per view: the mean over the frequent token ids weighted by their occurrences, then every such id. Variants
+/// `total_variation`, `jensen_shannon` and `argmax_kept`.
+pub(super) fn token_drift(step: &Step) -> Vec<Finding> {
+    let last = step.course.last();
     let cells = share::frequent(last, &last.by_token);
-    let views = course.points.len() * View::ALL.len();
-    let mut means: Vec<Means> = (0..views).map(|_| Means::new(last)).collect();
-    let mut rows: Vec<Vec<Finding>> = vec![Vec::new(); views];
+    let mut means = View::ALL.map(|_| Means::new(last));
+    let mut rows = View::ALL.map(|_| Vec::new());
     for chunk in cells.chunks(CHUNK) {
-        let tokens: Vec<Token> = chunk.par_iter().map(|cell| Token::new(course, *cell)).collect();
+        let tokens: Vec<Token> = chunk.par_iter().map(|cell| Token::new(step, *cell)).collect();
         for token in &tokens {
-            for (slot, (means, rows)) in means.iter_mut().zip(&mut rows).enumerate() {
-                let (at, view) = (slot / View::ALL.len(), View::ALL[slot % View::ALL.len()]);
-                means.add(token, at, view);
-                rows.extend(token_rows(course, token, at, view));
+            for view in View::ALL {
+                means[view as usize].add(token, view);
+                rows[view as usize].extend(token_rows(step, token, view));
             }
         }
     }
     let left_out = last.by_token.len() - cells.len();
     let mut findings = Vec::new();
-    for (slot, (means, rows)) in means.iter().zip(rows).enumerate() {
-        let (at, view) = (slot / View::ALL.len(), View::ALL[slot % View::ALL.len()]);
-        findings.extend(means.rows(course, at, view, left_out));
+    for (view, rows) in View::ALL.into_iter().zip(rows) {
+        findings.extend(means[view as usize].rows(step, view, left_out));
         findings.extend(rows);
     }
     findings
 }
 
 /// Empty findings of the three variants.
-fn variants(course: &Course, at: usize, view: View) -> [Finding; 3] {
+fn variants(step: &Step, view: View) -> [Finding; 3] {
     [("total_variation", "share"), ("jensen_shannon", "bits"), ("argmax_kept", "share")]
-        .map(|(variant, unit)| course.finding("token_drift", view, unit, at).by("token").variant(variant))
+        .map(|(variant, unit)| step.finding("token_drift", view, unit).by("token").variant(variant))
 }
 
-fn token_rows(course: &Course, token: &Token, at: usize, view: View) -> [Finding; 3] {
-    let study = course.last();
-    let (distance, floors) = (&token.distances[at][view as usize], &token.floors[view as usize]);
+fn token_rows(step: &Step, token: &Token, view: View) -> [Finding; 3] {
+    let study = step.course.last();
+    let (distance, floors) = (&token.distances[view as usize], &token.floors[view as usize]);
     let (n, documents) = (token.n(), token.occurrences.len());
-    let variants = variants(course, at, view).map(|finding| study.about_token(finding, token.dense));
+    let variants = variants(step, view).map(|finding| study.about_token(finding, token.dense));
     let Some([own, last]) = distance.largest else {
         return variants.map(|finding| finding.withheld("no assignment to count"));
     };
@@ -247,8 +239,8 @@ impl Means {
         }
     }
 
-    fn add(&mut self, token: &Token, at: usize, view: View) {
-        let (distance, floors) = (&token.distances[at][view as usize], token.floors[view as usize]);
+    fn add(&mut self, token: &Token, view: View) {
+        let (distance, floors) = (&token.distances[view as usize], token.floors[view as usize]);
         let Some([own, last]) = distance.largest else { return };
         let n = token.n();
         self.ids += 1;
@@ -275,10 +267,10 @@ impl Means {
         }
     }
 
-    fn rows(&self, course: &Course, at: usize, view: View, left_out: usize) -> Vec<Finding> {
-        let study = course.last();
+    fn rows(&self, step: &Step, view: View, left_out: usize) -> Vec<Finding> {
+        let study = step.course.last();
         let least = study.settings.minimum_occurrences;
-        let variants = variants(course, at, view);
+        let variants = variants(step, view);
         if self.ids == 0 {
             return variants.map(|row| row.withheld(format!("no token id has {least} occurrences"))).into();
         }
@@ -299,7 +291,7 @@ impl Means {
         let interval = enough.then(|| jackknife(estimate, &without));
         let divergence = divergence.measured(estimate, interval, self.n as u64, documents as u64);
         let floor = |sum: f64| finite(sum / self.floor_n);
-        let kept = course.mean(kept, &self.kept, &self.occurrences);
+        let kept = step.course.mean(kept, &self.kept, &self.occurrences);
         let kept = kept.against(floor(self.floors.same_largest).unwrap_or(f64::NAN), "split_half");
         let scope =
             format!("mean over {} token ids; {left_out} with fewer than {least} occurrences left out", self.ids);
