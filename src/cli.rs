@@ -52,18 +52,9 @@ pub struct RouteArgs {
     /// Folder of the run; must be new or empty unless --force or --resume
     #[arg(long, value_name = "DIR", required_unless_present = "dry_run")]
     pub out: Option<PathBuf>,
-    /// How the corpus is read
+    /// What every run has
     #[command(flatten)]
-    pub input: InputArgs,
-    /// How tokens are routed
-    #[command(flatten)]
-    pub routing: RoutingArgs,
-    /// How statistics are computed
-    #[command(flatten)]
-    pub statistics: StatisticsArgs,
-    /// How the run is carried out
-    #[command(flatten)]
-    pub execution: ExecutionArgs,
+    pub common: CommonArgs,
 }
 
 /// `drift`.
@@ -96,6 +87,14 @@ pub struct DriftArgs {
     /// Token ids whose expert shares are listed and drawn [default: the most frequent]
     #[arg(long, num_args = 1.., value_name = "ID")]
     pub tokens_of_interest: Vec<u32>,
+    /// What every run has
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+/// What every run has.
+#[derive(Clone, Debug, Default, Args)]
+pub struct CommonArgs {
     /// How the corpus is read
     #[command(flatten)]
     pub input: InputArgs,

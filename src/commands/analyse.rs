@@ -5,74 +5,134 @@ use std::{path::Path, time::Instant};
 use indicatif::ProgressBar;
 use serde_json::{Map, Value, json};
 
-use super::{machine, terminal};
+use super::{analyse_drift, analyse_route, machine, terminal};
 use crate::{
     chart::{Chart, ChartContext, draw_all},
     error::{Error, Result},
     report,
     run_dir::RunDir,
-    stats::{Finding, Settings, StatisticTable, Tables, headline, merge, route_statistics},
+    stats::{Finding, Settings, StatisticTable, Tables, headline},
     trace::{RoutingTrace, SequenceTable},
 };
 
 /// What a run found.
 pub(super) struct Analysis {
     /// `summary.json`, as text.
-    pub(super) summary: String,
+    summary: String,
     /// The verdict, line by line.
-    pub(super) verdict: Vec<String>,
+    verdict: Vec<String>,
     findings: Vec<Finding>,
     charts: usize,
 }
 
-/// Opens a finished route run and its manifest.
-///
-/// # Errors
-/// [`Error::RunFolder`] if the folder holds no run, or a run of another command.
-pub(super) fn open_route_run(folder: &Path) -> Result<(RunDir, Value)> {
-    let run = RunDir::open(folder)?;
-    let manifest = run.manifest()?;
-    if manifest["command"] == "route" {
-        return Ok((run, manifest));
-    }
-    Err(Error::run_folder(
-        format!("`{}` holds a run of {}; expected one of \"route\"", folder.display(), manifest["command"]),
-        "repeat the command that made it with --resume: forward passes that are there are not computed again",
-    ))
+/// The commands that leave a run behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Route,
+    Drift,
 }
 
-/// Computes everything that follows from the trace, and completes the manifest. `clock` started with the run; `None`
-/// leaves the run's own time and memory in the manifest.
+impl Kind {
+    /// The command that made a run.
+    fn of(run: &RunDir, manifest: &Value) -> Result<Self> {
+        match manifest["command"].as_str() {
+            Some("route") => Ok(Self::Route),
+            Some("drift") => Ok(Self::Drift),
+            _ => Err(Error::run_folder(
+                format!(
+                    "`{}` holds a run of {}; expected one of route or drift",
+                    run.path().display(),
+                    manifest["command"]
+                ),
+                "the run was made by another version: run it again with --force",
+            )),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Route => "route",
+            Self::Drift => "drift",
+        }
+    }
+
+    /// The statistics of the run's traces.
+    fn compute(self, run: &RunDir, manifest: &Value, quiet: bool) -> Result<Tables> {
+        match self {
+            Self::Route => analyse_route::compute(run, manifest, quiet),
+            Self::Drift => analyse_drift::compute(run, manifest, quiet),
+        }
+    }
+
+    /// What the charts say about the run.
+    fn context(self, run: &RunDir, manifest: &Value) -> Result<ChartContext> {
+        let traces = match self {
+            Self::Route => vec![(manifest["label"].as_str().unwrap_or_default().to_owned(), run.clone())],
+            Self::Drift => recorded_checkpoints(run, manifest)?,
+        };
+        let trace = RoutingTrace::open(&traces[0].1)?;
+        let labels = traces.into_iter().map(|(label, _)| label).collect::<Vec<_>>().join(", ");
+        Ok(ChartContext { checkpoint: labels, ..chart_context(manifest, &trace, &trace.sequences()?) })
+    }
+
+    fn verdict(self, findings: &[Finding]) -> Vec<String> {
+        match self {
+            Self::Route => report::verdict(findings),
+            Self::Drift => report::drift_verdict(findings),
+        }
+    }
+}
+
+/// The checkpoints of a run of several, by label, with the folders that hold their traces.
+///
+/// # Errors
+/// [`Error::RunFolder`] if the manifest names none, or a folder holds no run.
+pub(super) fn recorded_checkpoints(run: &RunDir, manifest: &Value) -> Result<Vec<(String, RunDir)>> {
+    let recorded = manifest["checkpoints"].as_array().into_iter().flatten();
+    let all: Vec<(String, RunDir)> = recorded
+        .filter_map(|entry| Some((entry["label"].as_str()?, entry["trace"].as_str()?)))
+        .map(|(label, trace)| Ok((label.to_owned(), RunDir::open(&run.file(trace))?)))
+        .collect::<Result<_>>()?;
+    if all.is_empty() {
+        return Err(Error::run_folder(
+            format!("manifest.json of `{}` names no checkpoint with a trace", run.path().display()),
+            "the run was made by another version: run it again with --force",
+        ));
+    }
+    Ok(all)
+}
+
+/// Computes everything that follows from the traces of a run, and completes the manifest. `clock` started with the run;
+/// `None` leaves the run's own time and memory in the manifest.
 pub(super) fn analyse(run: &RunDir, manifest: &mut Value, quiet: bool, clock: Option<Instant>) -> Result<Analysis> {
+    let kind = Kind::of(run, manifest)?;
     manifest["complete"] = json!(false);
     run.write_json("manifest.json", manifest)?;
-    let trace = RoutingTrace::open(run)?;
-    let sequences = trace.sequences()?;
     let statistics_clock = Instant::now();
-    let tables = compute(run, &trace, &sequences, &settings(manifest), quiet)?;
+    let tables = kind.compute(run, manifest, quiet)?;
+    write_tables(run, &tables)?;
     manifest["statistics_seconds"] = json!(statistics_clock.elapsed().as_secs_f64());
     let findings = headline(&tables);
-    let summary = report::summary_bytes("route", &findings, summary_settings(manifest))?;
+    let summary = report::summary_bytes(kind.name(), &findings, summary_settings(manifest))?;
     run.write("summary.json", &summary)?;
-    let charts = draw(run, &tables, &chart_context(manifest, &trace, &sequences), quiet)?;
-    let verdict = report::verdict(&findings);
+    let charts = draw(run, &tables, &kind.context(run, manifest)?, quiet)?;
+    let verdict = kind.verdict(&findings);
     if let Some(clock) = clock {
         manifest["wall_seconds"] = json!(clock.elapsed().as_secs_f64());
         manifest["peak_memory_bytes"] = json!(machine::peak_memory());
     }
     finish(run, manifest, &findings, &verdict, &charts)?;
-    Analysis::new(summary, verdict, findings, charts.len())
+    let summary = String::from_utf8(summary).map_err(|error| Error::internal(error.to_string()))?;
+    Ok(Analysis { summary, verdict, findings, charts: charts.len() })
 }
 
 /// Draws the charts of a run again from its tables, and its report.
 pub(super) fn redraw(run: &RunDir, manifest: &mut Value, quiet: bool) -> Result<usize> {
-    let trace = RoutingTrace::open(run)?;
-    let sequences = trace.sequences()?;
+    let kind = Kind::of(run, manifest)?;
     let tables = read_tables(run)?;
-    let charts = draw(run, &tables, &chart_context(manifest, &trace, &sequences), quiet)?;
+    let charts = draw(run, &tables, &kind.context(run, manifest)?, quiet)?;
     let findings = headline(&tables);
-    let verdict = report::verdict(&findings);
-    finish(run, manifest, &findings, &verdict, &charts)?;
+    finish(run, manifest, &findings, &kind.verdict(&findings), &charts)?;
     Ok(charts.len())
 }
 
@@ -91,7 +151,7 @@ pub(super) fn settings(manifest: &Value) -> Settings {
 
 /// What of the manifest stands in summary.json too: how the numbers were made, nothing that varies with the machine. The
 /// hashes of inputs and checkpoint are in the manifest.
-pub(super) fn summary_settings(manifest: &Value) -> Map<String, Value> {
+fn summary_settings(manifest: &Value) -> Map<String, Value> {
     let keys = [
         "label",
         "version",
@@ -114,30 +174,8 @@ pub(super) fn summary_settings(manifest: &Value) -> Map<String, Value> {
     keys.into_iter().map(|key| (key.to_owned(), manifest[key].clone())).collect()
 }
 
-/// Layer by layer: one is in memory at a time.
-fn compute(
-    run: &RunDir,
-    trace: &RoutingTrace,
-    sequences: &SequenceTable,
-    settings: &Settings,
-    quiet: bool,
-) -> Result<Tables> {
-    let spinner = terminal::spinner("statistics", quiet);
-    let mut tables = Tables::new();
-    for &layer in trace.moe_layers() {
-        machine::check_interrupt()?;
-        let columns = trace.layer(layer)?;
-        let progress = |what: &'static str| spinner.set_message(format!("layer {layer}: {what}"));
-        merge(&mut tables, route_statistics(sequences, &columns, settings, &progress)?);
-    }
-    spinner.set_message("writing tables");
-    write_tables(run, &tables)?;
-    spinner.finish_and_clear();
-    Ok(tables)
-}
-
 /// Writes every table as CSV and Parquet, in place of those of an earlier pass.
-pub(super) fn write_tables(run: &RunDir, tables: &Tables) -> Result<()> {
+fn write_tables(run: &RunDir, tables: &Tables) -> Result<()> {
     run.clear_folder("stats")?;
     for table in tables.values() {
         run.write(&format!("stats/{}.csv", table.name), &table.to_csv()?)?;
@@ -165,7 +203,7 @@ fn read_table(path: &Path) -> Result<StatisticTable> {
     StatisticTable::from_parquet(&name, file)
 }
 
-pub(super) fn chart_context(manifest: &Value, trace: &RoutingTrace, sequences: &SequenceTable) -> ChartContext {
+fn chart_context(manifest: &Value, trace: &RoutingTrace, sequences: &SequenceTable) -> ChartContext {
     let corpus = manifest["corpus"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let corpus: Vec<_> =
         corpus.map(|path| Path::new(path).file_stem().map_or(path.into(), |stem| stem.to_string_lossy())).collect();
@@ -184,7 +222,7 @@ pub(super) fn chart_context(manifest: &Value, trace: &RoutingTrace, sequences: &
     }
 }
 
-pub(super) fn draw(run: &RunDir, tables: &Tables, context: &ChartContext, quiet: bool) -> Result<Vec<Chart>> {
+fn draw(run: &RunDir, tables: &Tables, context: &ChartContext, quiet: bool) -> Result<Vec<Chart>> {
     machine::check_interrupt()?;
     let spinner: ProgressBar = terminal::spinner("charts", quiet);
     let charts = draw_all(tables, context, &|name: &str| spinner.set_message(name.to_owned()))?;
@@ -198,7 +236,7 @@ pub(super) fn draw(run: &RunDir, tables: &Tables, context: &ChartContext, quiet:
 }
 
 /// The report, then the manifest: complete only when everything else is in place.
-pub(super) fn finish(
+fn finish(
     run: &RunDir,
     manifest: &mut Value,
     findings: &[Finding],
@@ -211,16 +249,15 @@ pub(super) fn finish(
 }
 
 impl Analysis {
-    /// What a run found, from the bytes of its summary.
-    pub(super) fn new(summary: Vec<u8>, verdict: Vec<String>, findings: Vec<Finding>, charts: usize) -> Result<Self> {
-        let summary = String::from_utf8(summary).map_err(|error| Error::internal(error.to_string()))?;
-        Ok(Self { summary, verdict, findings, charts })
-    }
-
-    /// Prints the result: a table per layer, the verdict, and where everything is.
-    pub(super) fn print(&self, run: &RunDir) -> Result<()> {
-        self.print_table()?;
-        terminal::print("")?;
+    /// Prints the result: summary.json, or a table where the run has one, the verdict, and where everything is.
+    pub(super) fn print(&self, run: &RunDir, json: bool) -> Result<()> {
+        if json {
+            return terminal::print(self.summary.trim_end());
+        }
+        if self.findings.iter().any(is_information) {
+            self.print_table()?;
+            terminal::print("")?;
+        }
         self.print_verdict(run)
     }
 
@@ -236,18 +273,20 @@ impl Analysis {
         terminal::print(
             "layer  known     asked            bits [95 % interval]     by chance  explained [95 % interval]        n",
         )?;
-        let shown = |f: &&Finding| {
-            (f.statistic == "mutual_information" || f.statistic == "conditional_mutual_information")
-                && f.view == "chosen"
-                && f.decides()
-        };
-        let mut rows: Vec<&Finding> = self.findings.iter().filter(shown).collect();
+        let mut rows: Vec<&Finding> = self.findings.iter().filter(|finding| is_information(finding)).collect();
         rows.sort_by_key(|finding| (finding.layer, finding.given.is_some()));
         for finding in rows {
             terminal::print(&table_line(finding))?;
         }
         Ok(())
     }
+}
+
+/// Whether the table of a route run shows a finding.
+fn is_information(finding: &Finding) -> bool {
+    (finding.statistic == "mutual_information" || finding.statistic == "conditional_mutual_information")
+        && finding.view == "chosen"
+        && finding.decides()
 }
 
 fn table_line(finding: &Finding) -> String {

@@ -1,15 +1,13 @@
 //! `chart`: the charts of a finished run again, from its statistics.
 
-use super::{
-    analyse::{open_route_run, redraw},
-    machine, terminal,
-};
-use crate::{cli::ChartArgs, error::Error};
+use super::{analyse::redraw, machine, terminal};
+use crate::{cli::ChartArgs, error::Error, run_dir::RunDir};
 
 /// Draws the charts of a run again, and its report.
 pub(super) fn run(arguments: &ChartArgs) -> anyhow::Result<()> {
     machine::watch_for_interrupts();
-    let (run, mut manifest) = open_route_run(&arguments.run)?;
+    let run = RunDir::open(&arguments.run)?;
+    let mut manifest = run.manifest()?;
     if manifest["complete"] != true {
         return Err(Error::run_folder(
             format!(

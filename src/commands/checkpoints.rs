@@ -40,6 +40,15 @@ impl Spec {
         Self { label, folder, training_tokens, off_axis, arithmetic: Arithmetic::F32 }
     }
 
+    /// Where its trace is: a sub-folder of the run, or the whole path of the run that is reused.
+    pub(super) fn trace(&self) -> PathBuf {
+        if self.is_run() {
+            self.folder.canonicalize().unwrap_or_else(|_| self.folder.clone())
+        } else {
+            Path::new("checkpoints").join(&self.label)
+        }
+    }
+
     /// Whether the folder is a route run rather than a checkpoint.
     pub(super) fn is_run(&self) -> bool {
         self.folder.join("manifest.json").is_file()

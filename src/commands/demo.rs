@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{drift::drift, route::route, terminal};
 use crate::{
-    cli::{DemoArgs, DriftArgs, ExecutionArgs, InputArgs, RouteArgs, RoutingArgs, StatisticsArgs},
+    cli::{CommonArgs, DemoArgs, DriftArgs, ExecutionArgs, InputArgs, RouteArgs},
     error::{Error, Result},
 };
 
@@ -34,11 +34,8 @@ pub(super) fn run(arguments: &DemoArgs) -> anyhow::Result<()> {
         checkpoint: fixtures.join(TRAINING[TRAINING.len() - 1]),
         corpus: CORPORA.iter().map(|corpus| fixtures.join(corpus)).collect(),
         out: Some(arguments.out.clone()),
-        input: InputArgs::default(),
-        routing: RoutingArgs::default(),
-        statistics: StatisticsArgs::default(),
         // The pool of threads is set once for the process.
-        execution: execution.clone(),
+        common: CommonArgs { execution: execution.clone(), ..CommonArgs::default() },
     };
     let Some((routed, route)) = route(&route_arguments)? else { return Ok(()) };
     let drift_arguments = DriftArgs {
@@ -51,10 +48,11 @@ pub(super) fn run(arguments: &DemoArgs) -> anyhow::Result<()> {
         match_experts: false,
         tokens_of_interest: Vec::new(),
         // Seven forward passes: the beginning of every document is enough to show the course.
-        input: InputArgs { context: Some(512), truncate: true, ..InputArgs::default() },
-        routing: RoutingArgs::default(),
-        statistics: StatisticsArgs::default(),
-        execution: ExecutionArgs { threads: None, ..execution },
+        common: CommonArgs {
+            input: InputArgs { context: Some(512), truncate: true, ..InputArgs::default() },
+            execution: ExecutionArgs { threads: None, ..execution },
+            ..CommonArgs::default()
+        },
     };
     let (drifted, drift) = drift(&drift_arguments)?;
     route.print_verdict(&routed)?;

@@ -5,16 +5,15 @@ use std::time::Instant;
 use serde_json::{Map, Value, json};
 
 use super::{
-    analyse::Analysis,
+    analyse::{Analysis, analyse},
     checkpoints::{Spec, check_compatible, specs},
-    drift_analysis::{Point, analyse},
     machine,
     prepare::Prepared,
+    request::Request,
     route::forward,
-    terminal,
 };
 use crate::{
-    cli::{DriftArgs, ExecutionArgs, RouteArgs},
+    cli::DriftArgs,
     error::{Error, Result},
     run_dir::{Occupied, RunDir},
 };
@@ -22,11 +21,7 @@ use crate::{
 /// Runs `drift` and prints the result.
 pub(super) fn run(arguments: &DriftArgs) -> anyhow::Result<()> {
     let (run, analysis) = drift(arguments)?;
-    if arguments.execution.json {
-        terminal::print(analysis.summary.trim_end())?;
-    } else {
-        analysis.print_verdict(&run)?;
-    }
+    analysis.print(&run, arguments.common.execution.json)?;
     Ok(())
 }
 
@@ -34,73 +29,61 @@ pub(super) fn run(arguments: &DriftArgs) -> anyhow::Result<()> {
 pub(super) fn drift(arguments: &DriftArgs) -> Result<(RunDir, Analysis)> {
     let clock = Instant::now();
     machine::watch_for_interrupts();
-    machine::set_threads(arguments.execution.threads)?;
+    machine::set_threads(arguments.common.execution.threads)?;
     let specs = specs(arguments)?;
     check_compatible(&specs)?;
     let first = specs.iter().find(|spec| !spec.is_run()).unwrap_or(&specs[0]);
-    let mut prepared = Prepared::new(&route_arguments(arguments, first))?;
+    let mut prepared = Prepared::new(&request(arguments, first))?;
     for spec in specs.iter().filter(|spec| spec.is_run()) {
         check_reusable(spec, &prepared.identity)?;
     }
     let identity = identity(arguments, &specs, &prepared.identity);
-    let occupied = arguments.execution.occupied();
+    let occupied = arguments.common.execution.occupied();
     let (run, _) = RunDir::prepare(&arguments.out, occupied, &Value::Object(identity.clone()))?;
     let mut manifest = Value::Object(identity);
     manifest["complete"] = json!(false);
-    manifest["seed"] = json!(arguments.statistics.seed);
-    manifest["resamples"] = json!(arguments.statistics.resamples);
-    manifest["exclude_bos"] = json!(arguments.statistics.exclude_bos);
+    manifest["seed"] = json!(arguments.common.statistics.seed);
+    manifest["resamples"] = json!(arguments.common.statistics.resamples);
+    manifest["exclude_bos"] = json!(arguments.common.statistics.exclude_bos);
     manifest["command_line"] = json!(std::env::args().collect::<Vec<_>>());
     run.write_json("manifest.json", &manifest)?;
-    let mut points = Vec::new();
-    for spec in specs {
-        let reused = spec.is_run();
-        let (trace, record) = if reused {
-            let reused = RunDir::open(&spec.folder)?;
-            let record = reused.manifest()?;
-            (reused, record)
+    for spec in &specs {
+        let record = if spec.is_run() {
+            RunDir::open(&spec.folder)?.manifest()?
         } else {
-            let route = route_arguments(arguments, &spec);
-            prepared = prepared.with_checkpoint(&route)?;
+            let request = request(arguments, spec);
+            prepared = prepared.with_checkpoint(&request)?;
             prepared.label.clone_from(&spec.label);
             prepared.arithmetic = spec.arithmetic;
             prepared.identity.insert("dtype".into(), json!(spec.arithmetic.name()));
-            forward_one(&run, &prepared, &route)?
+            forward_one(&run, &format!("checkpoints/{}", spec.label), &prepared, &request)?
         };
-        manifest["sequences"] = record["sequences"].clone();
-        manifest["documents"] = record["documents"].clone();
-        manifest["tokens"] = record["tokens"].clone();
-        manifest["layout"] = record["layout"].clone();
-        points.push(Point { spec, trace });
+        for key in ["sequences", "documents", "tokens", "layout"] {
+            manifest[key] = record[key].clone();
+        }
     }
     drop(prepared);
-    let analysis = analyse(&run, &mut manifest, arguments, &points, clock)?;
+    let analysis = analyse(&run, &mut manifest, arguments.common.execution.quiet, Some(clock))?;
     Ok((run, analysis))
 }
 
-/// One checkpoint's forward pass into its own sub-folder, `checkpoints/LABEL`.
-fn forward_one(run: &RunDir, prepared: &Prepared, route: &RouteArgs) -> Result<(RunDir, Value)> {
-    let folder = run.file("checkpoints").join(&prepared.label);
+/// One checkpoint's forward pass into a sub-folder of its own; returns its manifest.
+pub(super) fn forward_one(run: &RunDir, folder: &str, prepared: &Prepared, request: &Request) -> Result<Value> {
+    let folder = run.file(folder);
     let identity = Value::Object(prepared.identity.clone());
     let occupied = if folder.join("manifest.json").exists() { Occupied::Resume } else { Occupied::Refuse };
     let (folder, _) = RunDir::prepare(&folder, occupied, &identity)?;
-    let mut record = forward(&folder, prepared, route)?;
+    let mut record = forward(&folder, prepared, request)?;
     record["complete"] = json!(true);
     folder.write_json("manifest.json", &record)?;
-    Ok((folder, record))
+    Ok(record)
 }
 
-/// The arguments of route for one checkpoint. Router logits are kept, so that `gate_overlap` can be recomputed.
-fn route_arguments(arguments: &DriftArgs, spec: &Spec) -> RouteArgs {
-    RouteArgs {
-        checkpoint: spec.folder.clone(),
-        corpus: arguments.corpus.clone(),
-        out: None,
-        input: arguments.input.clone(),
-        routing: arguments.routing.clone(),
-        statistics: arguments.statistics.clone(),
-        execution: ExecutionArgs { log_logits: true, ..arguments.execution.clone() },
-    }
+/// The forward pass of one checkpoint. Router logits are kept, so that `gate_overlap` can be recomputed.
+fn request(arguments: &DriftArgs, spec: &Spec) -> Request {
+    let mut common = arguments.common.clone();
+    common.execution.log_logits = true;
+    Request { checkpoint: spec.folder.clone(), corpus: arguments.corpus.clone(), common }
 }
 
 /// Keys of a route run's manifest that say which tokens were routed, and how.
@@ -155,6 +138,7 @@ fn identity(arguments: &DriftArgs, specs: &[Spec], route: &Map<String, Value>) -
                 "training_tokens": spec.training_tokens,
                 "off_axis": spec.off_axis,
                 "arithmetic": spec.arithmetic.name(),
+                "trace": spec.trace(),
             })
         })
         .collect();

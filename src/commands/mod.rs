@@ -1,15 +1,17 @@
 //! One file per subcommand: the only place that knows every stage, and that prints.
 
 mod analyse;
+mod analyse_drift;
+mod analyse_route;
 mod chart;
 mod checkpoints;
 mod demo;
 mod drift;
-mod drift_analysis;
 mod execute;
 mod inspect;
 mod machine;
 mod prepare;
+mod request;
 mod route;
 mod stats;
 mod terminal;

@@ -4,10 +4,9 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::{machine, terminal};
+use super::{machine, request::Request, terminal};
 use crate::{
     checkpoint::{Checkpoint, sha256_file},
-    cli::RouteArgs,
     corpus::{Corpus, CorpusOptions, Tokenizer},
     error::{Error, Result},
     model::{Arithmetic, Cost, instruction_set},
@@ -35,9 +34,9 @@ pub(super) struct Prepared {
 
 impl Prepared {
     /// Opens, reads and validates everything that a run needs.
-    pub(super) fn new(arguments: &RouteArgs) -> Result<Self> {
-        check_factor(arguments.routing.capacity_factor)?;
-        if arguments.input.no_bos && arguments.statistics.exclude_bos {
+    pub(super) fn new(arguments: &Request) -> Result<Self> {
+        check_factor(arguments.common.routing.capacity_factor)?;
+        if arguments.common.input.no_bos && arguments.common.statistics.exclude_bos {
             return Err(Error::usage(
                 "--exclude-bos leaves position 0 out, and with --no-bos that is a token of the text",
                 "leave one of the two out",
@@ -48,14 +47,15 @@ impl Prepared {
         let context = context(arguments, config.max_position_embeddings)?;
         let tokenizer = open_tokenizer(&checkpoint)?;
         let corpus = read_corpus(arguments, &checkpoint, tokenizer.as_ref(), context)?;
-        let router = config.router_settings(arguments.routing.capacity_rule, arguments.routing.capacity_factor);
+        let router =
+            config.router_settings(arguments.common.routing.capacity_rule, arguments.common.routing.capacity_factor);
         let lengths: Vec<usize> = corpus.sequences.iter().map(|sequence| sequence.token_ids.len()).collect();
-        let layout = TraceLayout::new(&lengths, arguments.routing.group, config.moe_layers());
+        let layout = TraceLayout::new(&lengths, arguments.common.routing.group, config.moe_layers());
         for group in &layout.groups {
             router.capacity(lengths[group.clone()].iter().sum())?;
         }
         let cost = Cost::new(config, context);
-        let wave_tokens = arguments.execution.wave_tokens.map_or_else(|| default_wave(&cost), |n| n as usize);
+        let wave_tokens = arguments.common.execution.wave_tokens.map_or_else(|| default_wave(&cost), |n| n as usize);
         let identity = identity(arguments, &checkpoint, tokenizer.as_ref(), &corpus, &router, context)?;
         let label = label(checkpoint.dir());
         let arithmetic = Arithmetic::F32;
@@ -76,7 +76,7 @@ impl Prepared {
 
     /// The same run with another checkpoint, which has been found to take the same tokens. A checkpoint that is open
     /// already is not opened and hashed again.
-    pub(super) fn with_checkpoint(self, arguments: &RouteArgs) -> Result<Self> {
+    pub(super) fn with_checkpoint(self, arguments: &Request) -> Result<Self> {
         if self.checkpoint.dir() == arguments.checkpoint {
             return Ok(self);
         }
@@ -103,8 +103,8 @@ fn check_factor(factor: Option<f64>) -> Result<()> {
     }
 }
 
-fn context(arguments: &RouteArgs, longest: usize) -> Result<usize> {
-    match arguments.input.context.map(|context| context as usize) {
+fn context(arguments: &Request, longest: usize) -> Result<usize> {
+    match arguments.common.input.context.map(|context| context as usize) {
         Some(context) if context > longest => Err(Error::usage(
             format!("--context {context}; the model takes at most max_position_embeddings = {longest} tokens"),
             format!("use --context {longest} or less; longer documents are cut into several sequences"),
@@ -124,12 +124,12 @@ pub(super) fn open_tokenizer(checkpoint: &Checkpoint) -> Result<Option<Tokenizer
 }
 
 fn read_corpus(
-    arguments: &RouteArgs,
+    arguments: &Request,
     checkpoint: &Checkpoint,
     tokenizer: Option<&Tokenizer>,
     context: usize,
 ) -> Result<Corpus> {
-    let input = &arguments.input;
+    let input = &arguments.common.input;
     let options = CorpusOptions {
         paths: arguments.corpus.clone(),
         category_key: input.category.clone(),
@@ -161,7 +161,7 @@ pub(super) fn default_wave(cost: &Cost) -> usize {
 }
 
 fn identity(
-    arguments: &RouteArgs,
+    arguments: &Request,
     checkpoint: &Checkpoint,
     tokenizer: Option<&Tokenizer>,
     corpus: &Corpus,
@@ -171,7 +171,7 @@ fn identity(
     let weights = checkpoint
         .files()
         .iter()
-        .map(|file| weight_identity(&file.path, arguments.execution.no_hash))
+        .map(|file| weight_identity(&file.path, arguments.common.execution.no_hash))
         .collect::<Result<Vec<_>>>()?;
     let tokenizer = match tokenizer {
         Some(tokenizer) => json!({ "path": tokenizer.file(), "sha256": sha256_file(tokenizer.file())? }),
@@ -187,19 +187,19 @@ fn identity(
         },
         "tokenizer": tokenizer,
         "inputs": corpus.files,
-        "category_key": arguments.input.category,
+        "category_key": arguments.common.input.category,
         "context": context,
-        "truncate": arguments.input.truncate,
-        "bos": !arguments.input.no_bos,
-        "max_sequences": arguments.input.max_sequences,
-        "group": arguments.routing.group.to_string(),
+        "truncate": arguments.common.input.truncate,
+        "bos": !arguments.common.input.no_bos,
+        "max_sequences": arguments.common.input.max_sequences,
+        "group": arguments.common.routing.group.to_string(),
         "capacity_rule": router.capacity_rule.to_string(),
         "capacity_factor": router.capacity_factor,
         "min_capacity": router.min_capacity,
         "dtype": "f32",
         "device": "cpu",
         "instruction_set": instruction_set(),
-        "log_logits": arguments.execution.log_logits,
+        "log_logits": arguments.common.execution.log_logits,
     });
     match value {
         Value::Object(map) => Ok(map),

@@ -9,6 +9,7 @@ use super::{
     execute::{Executed, execute},
     machine,
     prepare::Prepared,
+    request::Request,
     terminal,
 };
 use crate::{
@@ -21,23 +22,20 @@ use crate::{
 /// Runs `route` and prints the result.
 pub(super) fn run(arguments: &RouteArgs) -> anyhow::Result<()> {
     let Some((run, analysis)) = route(arguments)? else { return Ok(()) };
-    if arguments.execution.json {
-        terminal::print(analysis.summary.trim_end())?;
-    } else {
-        analysis.print(&run)?;
-    }
+    analysis.print(&run, arguments.common.execution.json)?;
     Ok(())
 }
 
 /// The whole run; `None` after `--dry-run`.
 pub(super) fn route(arguments: &RouteArgs) -> Result<Option<(RunDir, Analysis)>> {
     let clock = Instant::now();
-    let execution = &arguments.execution;
+    let request = Request::from(arguments);
+    let execution = &request.common.execution;
     machine::watch_for_interrupts();
     machine::set_threads(execution.threads)?;
-    let prepared = Prepared::new(arguments)?;
+    let prepared = Prepared::new(&request)?;
     if execution.dry_run {
-        print_plan(&prepared, arguments)?;
+        print_plan(&prepared, &request)?;
         return Ok(None);
     }
     let out = arguments.out.as_deref().ok_or_else(|| Error::usage("--out is missing", "name a new folder"))?;
@@ -46,7 +44,7 @@ pub(super) fn route(arguments: &RouteArgs) -> Result<Option<(RunDir, Analysis)>>
     if resumed && !execution.quiet && run.manifest()?["complete"] == true {
         terminal::note(&format!("`{}` is complete already; its statistics and charts are made anew", out.display()));
     }
-    let mut manifest = forward(&run, &prepared, arguments)?;
+    let mut manifest = forward(&run, &prepared, &request)?;
     drop(prepared);
     let analysis = analyse(&run, &mut manifest, execution.quiet, Some(clock))?;
     Ok(Some((run, analysis)))
@@ -65,8 +63,8 @@ impl ExecutionArgs {
 
 /// The forward pass of a prepared run into its folder: everything but what follows from the trace. Returns the
 /// manifest, still incomplete.
-pub(super) fn forward(run: &RunDir, prepared: &Prepared, arguments: &RouteArgs) -> Result<Value> {
-    let execution = &arguments.execution;
+pub(super) fn forward(run: &RunDir, prepared: &Prepared, arguments: &Request) -> Result<Value> {
+    let execution = &arguments.common.execution;
     let mut manifest = manifest(prepared, arguments);
     run.write_json("manifest.json", &manifest)?;
     if !execution.quiet {
@@ -80,15 +78,15 @@ pub(super) fn forward(run: &RunDir, prepared: &Prepared, arguments: &RouteArgs) 
 }
 
 /// The manifest of a run that is about to start.
-fn manifest(prepared: &Prepared, arguments: &RouteArgs) -> Value {
+fn manifest(prepared: &Prepared, arguments: &Request) -> Value {
     let mut manifest = prepared.identity.clone();
     let corpus = &prepared.corpus;
     let additions = json!({
         "complete": false,
-        "seed": arguments.statistics.seed,
-        "resamples": arguments.statistics.resamples,
-        "permutations": arguments.statistics.permutations,
-        "exclude_bos": arguments.statistics.exclude_bos,
+        "seed": arguments.common.statistics.seed,
+        "resamples": arguments.common.statistics.resamples,
+        "permutations": arguments.common.statistics.permutations,
+        "exclude_bos": arguments.common.statistics.exclude_bos,
         "command_line": std::env::args().collect::<Vec<_>>(),
         "label": prepared.label,
         "layout": {
@@ -144,7 +142,7 @@ fn announce(prepared: &Prepared) {
 }
 
 /// What `--dry-run` shows: everything is valid, and this is what it would cost.
-fn print_plan(prepared: &Prepared, arguments: &RouteArgs) -> Result<()> {
+fn print_plan(prepared: &Prepared, arguments: &Request) -> Result<()> {
     announce(prepared);
     let config = prepared.checkpoint.config();
     let rate = crate::model::multiply_rate(config.hidden_size, config.intermediate_size);
@@ -158,7 +156,7 @@ fn print_plan(prepared: &Prepared, arguments: &RouteArgs) -> Result<()> {
             "context: {} tokens, {} routing groups ({})",
             prepared.context,
             layout.groups.len(),
-            arguments.routing.group
+            arguments.common.routing.group
         ),
         format!("capacity: rule {}, factor {}", router.capacity_rule, router.capacity_factor),
         format!(

@@ -2,17 +2,15 @@
 
 use serde_json::json;
 
-use super::{
-    analyse::{analyse, open_route_run},
-    machine, terminal,
-};
-use crate::cli::StatsArgs;
+use super::{analyse::analyse, machine};
+use crate::{cli::StatsArgs, run_dir::RunDir};
 
 /// Computes the statistics of a run again, then its summary, charts and report.
 pub(super) fn run(arguments: &StatsArgs) -> anyhow::Result<()> {
     machine::watch_for_interrupts();
     machine::set_threads(arguments.threads)?;
-    let (run, mut manifest) = open_route_run(&arguments.run)?;
+    let run = RunDir::open(&arguments.run)?;
+    let mut manifest = run.manifest()?;
     if let Some(seed) = arguments.seed {
         manifest["seed"] = json!(seed);
     }
@@ -26,10 +24,6 @@ pub(super) fn run(arguments: &StatsArgs) -> anyhow::Result<()> {
         manifest["exclude_bos"] = json!(arguments.exclude_bos);
     }
     let analysis = analyse(&run, &mut manifest, arguments.quiet, None)?;
-    if arguments.json {
-        terminal::print(analysis.summary.trim_end())?;
-    } else {
-        analysis.print(&run)?;
-    }
+    analysis.print(&run, arguments.json)?;
     Ok(())
 }
