@@ -1,5 +1,7 @@
 //! All statistics of one layer about dropped assignments (part C of the documentation: drop-towards-the-end).
 
+mod study;
+
 use super::{Settings, StatisticTable};
 use crate::{
     error::Result,
@@ -63,6 +65,8 @@ pub fn drop_statistics(
     settings: &DropSettings,
     progress: &dyn Fn(&'static str),
 ) -> Result<Vec<StatisticTable>> {
-    let _ = (layer, settings, progress);
+    progress("counting");
+    let study = study::DropStudy::new(layer, settings)?;
+    let _ = (study.observed(), study.documents());
     Ok(Vec::new())
 }
