@@ -1,6 +1,11 @@
 //! All statistics of one layer about dropped assignments (part C of the documentation: drop-towards-the-end).
 
+mod curve;
+mod keys;
+mod ratios;
 mod study;
+mod tally;
+mod trend;
 
 use super::{Settings, StatisticTable};
 use crate::{
@@ -67,6 +72,5 @@ pub fn drop_statistics(
 ) -> Result<Vec<StatisticTable>> {
     progress("counting");
     let study = study::DropStudy::new(layer, settings)?;
-    let _ = (study.observed(), study.documents());
-    Ok(Vec::new())
+    Ok(ratios::tables(&study, progress))
 }
