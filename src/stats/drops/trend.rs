@@ -4,17 +4,19 @@ use std::ops::Range;
 
 use super::{
     keys::Key,
-    study::{DropStudy, Routed},
+    study::{DropStudy, Permutation, Routed},
 };
 use crate::stats::{
     Finding, StatisticTable,
     finding::finite,
-    resample::expanded_percentile,
+    resample::{Interval, expanded_percentile},
     study::{mean, p_value},
 };
 
 /// The contrasts of a sequence, in the order of the table.
 pub(super) const VARIANTS: [&str; 4] = ["last_minus_first", "slope", "first_minus_middle", "last_minus_middle"];
+/// The contrast `last_minus_first` less its own mean over the permutations, sequence by sequence.
+const EXCESS: &str = "last_minus_first_excess";
 /// Positions that the slope is given for.
 const PER_POSITIONS: f64 = 1000.0;
 /// The contrasts of one sequence: what is summed, before the division by [`Member::below`].
@@ -23,10 +25,8 @@ type Contrasts = [f64; VARIANTS.len()];
 /// The sequences that are long enough for a trend.
 pub(super) struct Trend {
     members: Vec<Member>,
-    /// Choices per row.
-    top_k: usize,
-    /// Dense data set of the rows of the table: over all, then those that have a long enough sequence.
-    scopes: Vec<Key>,
+    /// What the table is about: over all, then every data set.
+    pub(super) scopes: Vec<Key>,
     /// Sequences that are too short: over all, then by data set.
     short: Vec<usize>,
 }
@@ -98,7 +98,6 @@ impl Trend {
         let names = study.layer.sequences.dataset_names.len();
         let mut trend = Self {
             members: Vec::new(),
-            top_k: study.top_k(),
             scopes: std::iter::once(Key::All).chain((0..names).map(|dataset| Key::Dataset(dataset as u16))).collect(),
             short: vec![0; 1 + names],
         };
@@ -127,19 +126,14 @@ impl Trend {
         let mut table = StatisticTable::new("drop_trend");
         for (scope, short) in self.scopes.iter().zip(&self.short) {
             let members = self.members(*scope);
-            for (variant, name) in VARIANTS.iter().enumerate() {
-                let finding = scope.about(study, study.finding("drop_trend", "share")).variant(name);
-                let scope = Scope { trend: self, study, members: &members, variant };
-                let finding = scope.measured(finding, &observed, permuted);
-                table.rows.push(if *short == 0 { finding } else { finding.remark(self.left_out(study, *short)) });
-            }
+            let empty = |variant| scope.about(study, study.finding("drop_trend", "share")).variant(variant);
+            let of = |variant| Scope { trend: self, study, members: &members, variant };
+            let rows = VARIANTS.iter().enumerate().map(|(v, name)| of(v).measured(empty(name), &observed, permuted));
+            let mut rows: Vec<Finding> = rows.collect();
+            rows.insert(1, of(0).excess(empty(EXCESS), &observed, permuted));
+            table.rows.extend(rows.into_iter().map(|row| left_out(row, study, *short)));
         }
         table
-    }
-
-    fn left_out(&self, study: &DropStudy<'_>, short: usize) -> String {
-        let sequences = if short == 1 { "sequence" } else { "sequences" };
-        format!("{short} {sequences} shorter than {} positions left out", study.settings.minimum_length)
     }
 
     /// `last_minus_first` of a scope in every resample, its estimate, sequences and documents; for comparisons.
@@ -153,6 +147,16 @@ impl Trend {
             sequences: members.len(),
             documents: scope.documents(),
         }
+    }
+}
+
+/// Says how many sequences are too short.
+fn left_out(finding: Finding, study: &DropStudy<'_>, short: usize) -> Finding {
+    let least = study.settings.minimum_length;
+    match short {
+        0 => finding,
+        1 => finding.remark(format!("1 sequence shorter than {least} positions left out")),
+        _ => finding.remark(format!("{short} sequences shorter than {least} positions left out")),
     }
 }
 
@@ -183,10 +187,27 @@ impl Scope<'_> {
             return finding.withheld(format!("no sequence has {least} positions"));
         }
         let (estimate, documents) = (self.value(observed), self.documents());
-        let enough = self.study.resamples.enough(documents);
-        let interval = enough.then(|| expanded_percentile(&mut self.resampled(observed), documents)).flatten();
+        let interval = self.interval(observed, documents);
         let finding = finding.measured(estimate, interval, self.members.len() as u64, documents as u64);
         self.study.with_reason(self.corrected(finding, estimate, permuted), documents)
+    }
+
+    /// What is left above the baseline, with an interval of its own. Subtracting each sequence's own baseline removes
+    /// how much more the queues of one text overflow than those of another, which widens the shifted interval.
+    fn excess(&self, finding: Finding, observed: &[Contrasts], permuted: &[Vec<Contrasts>]) -> Finding {
+        if self.members.is_empty() || permuted.is_empty() {
+            return finding.withheld("no sequence or no permutation to compare with");
+        }
+        let of = |index: usize| observed[index][0] - mean(permuted.iter().map(|contrasts| contrasts[index][0]));
+        let excess: Vec<Contrasts> = (0..observed.len()).map(|index| [of(index), 0.0, 0.0, 0.0]).collect();
+        let (n, documents) = (self.members.len() as u64, self.documents());
+        let finding = finding.measured(self.value(&excess), self.interval(&excess, documents), n, documents as u64);
+        self.study.with_reason(finding.against(0.0, "no_excess"), documents)
+    }
+
+    fn interval(&self, contrasts: &[Contrasts], documents: usize) -> Interval {
+        let enough = self.study.resamples.enough(documents);
+        enough.then(|| expanded_percentile(&mut self.resampled(contrasts), documents)).flatten()
     }
 
     /// Subtracts what the same choices give in random order.
@@ -202,7 +223,7 @@ impl Scope<'_> {
             corrected_low: finding.low.map(shifted),
             corrected_high: finding.high.map(shifted),
             p_value: Some(p_value(estimate, values.iter().copied())),
-            ..finding.against(baseline, super::study::Permutation::WithinSequence.kind())
+            ..finding.against(baseline, Permutation::WithinSequence.kind())
         }
     }
 
