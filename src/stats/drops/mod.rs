@@ -1,5 +1,16 @@
 //! All statistics of one layer about dropped assignments (part C of the documentation: drop-towards-the-end).
 
+mod curve;
+mod difference;
+mod documents;
+mod keys;
+mod ratios;
+mod study;
+mod tally;
+mod trend;
+
+pub use difference::drop_difference;
+
 use super::{Settings, StatisticTable};
 use crate::{
     error::Result,
@@ -52,6 +63,17 @@ impl Default for DropSettings {
     }
 }
 
+/// `drop_trend` of one layer alone.
+///
+/// # Errors
+/// [`crate::error::Error::Internal`] if columns of a trace do not belong together.
+pub fn drop_trend(layer: &DropLayer<'_>, settings: &DropSettings) -> Result<StatisticTable> {
+    let study = study::DropStudy::new(layer, settings)?;
+    let trend = trend::Trend::new(&study);
+    let permuted = study.permutations(study::Permutation::WithinSequence, |routed| trend.values(routed));
+    Ok(trend.table(&study, &permuted))
+}
+
 /// All drop statistics of one layer, one table per statistic in the order of [`super::STATISTICS`].
 ///
 /// The result depends on the data, the layer index and the settings, never on the number of threads.
@@ -63,6 +85,9 @@ pub fn drop_statistics(
     settings: &DropSettings,
     progress: &dyn Fn(&'static str),
 ) -> Result<Vec<StatisticTable>> {
-    let _ = (layer, settings, progress);
-    Ok(Vec::new())
+    progress("counting");
+    let study = study::DropStudy::new(layer, settings)?;
+    let mut tables = ratios::tables(&study, progress);
+    tables.push(documents::document_drops(&study));
+    Ok(tables)
 }
