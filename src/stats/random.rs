@@ -32,6 +32,8 @@ pub(super) enum Purpose {
     Shift = 9,
     /// Documents to two halves.
     Halves = 10,
+    /// Tokens of a routing group that queue in random order.
+    ReplayOrder = 20,
 }
 
 /// A stream of random numbers.
