@@ -190,7 +190,7 @@ fn document_order(sequences: &SequenceTable, trace: &LayerTrace, settings: &Sett
 }
 
 /// The distinct values in ascending order, and every value as an index into them.
-fn dense(values: &[u32]) -> (Vec<u32>, Vec<u32>) {
+pub(super) fn dense(values: &[u32]) -> (Vec<u32>, Vec<u32>) {
     let mut distinct = values.to_vec();
     distinct.sort_unstable();
     distinct.dedup();
@@ -221,7 +221,7 @@ fn patterns(trace: &LayerTrace, order: &[u32]) -> (Patterns, Vec<u32>) {
 }
 
 /// Refuses columns that do not belong together.
-fn check(sequences: &SequenceTable, trace: &LayerTrace) -> Result<()> {
+pub(super) fn check(sequences: &SequenceTable, trace: &LayerTrace) -> Result<()> {
     let (rows, assignments) = (trace.len(), trace.len() * trace.top_k);
     let lengths = [
         ("sequence", trace.sequence.len(), rows),

@@ -32,6 +32,12 @@ pub(super) enum Purpose {
     Shift = 9,
     /// Documents to two halves.
     Halves = 10,
+    /// Choice vectors within each sequence.
+    WithinSequence = 11,
+    /// Choice vectors over all sequences of a layer.
+    AcrossSequences = 12,
+    /// Choice vectors over the sequences of each data set.
+    AcrossDataset = 13,
     /// Tokens of a routing group that queue in random order.
     ReplayOrder = 20,
 }

@@ -148,6 +148,11 @@ impl Chosen {
         Self { dataset, documents, occurrences: occurrences.iter().sum(), total, resampled }
     }
 
+    /// What a ratio can lose, `[documents of the layer]`.
+    pub(super) fn total(&self, ratio: usize) -> &[f64] {
+        &self.total[ratio]
+    }
+
     /// The part of a ratio that is lost; NaN where there is nothing to lose.
     pub(super) fn share(&self, ratio: usize, lost: &[f64]) -> f64 {
         let lost: f64 = self.documents.iter().map(|document| lost[*document]).sum();

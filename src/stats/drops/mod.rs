@@ -1,5 +1,9 @@
 //! All statistics of one layer about dropped assignments (part C of the documentation: drop-towards-the-end).
 
+mod losses;
+mod replay;
+mod study;
+
 use super::{Settings, StatisticTable};
 use crate::{
     error::Result,
@@ -63,6 +67,15 @@ pub fn drop_statistics(
     settings: &DropSettings,
     progress: &dyn Fn(&'static str),
 ) -> Result<Vec<StatisticTable>> {
-    let _ = (layer, settings, progress);
-    Ok(Vec::new())
+    progress("counting");
+    let study = study::DropStudy::new(layer, settings)?;
+    let _ = (study.observed(), study.documents());
+    let mut tables = Vec::new();
+    progress("capacity replay");
+    tables.push(table("capacity_replay", replay::capacity_replay(&study)?));
+    Ok(tables)
+}
+
+fn table(name: &str, rows: Vec<super::Finding>) -> StatisticTable {
+    StatisticTable { name: name.to_owned(), rows }
 }
