@@ -130,6 +130,11 @@ impl Chosen {
         scopes.filter(|scope| scope.dataset.is_none() || !scope.documents.is_empty()).collect()
     }
 
+    /// Over all.
+    pub(super) fn over_all(study: &DropStudy) -> Self {
+        Self::new(study, None)
+    }
+
     fn new(study: &DropStudy, dataset: Option<u16>) -> Self {
         let mut total = vec![vec![0.0; study.documents()]; Ratio::ALL.len()];
         let (mut occurrences, refused) = (vec![0_u64; study.documents()], vec![1; study.top_k()]);

@@ -1,8 +1,14 @@
 //! All statistics of one layer about dropped assignments (part C of the documentation: drop-towards-the-end).
 
+mod burstiness;
+mod causes;
+mod exact;
 mod losses;
+mod occupancy;
 mod replay;
 mod study;
+
+pub use exact::exact_replay;
 
 use super::{Settings, StatisticTable};
 use crate::{
@@ -73,6 +79,13 @@ pub fn drop_statistics(
     let mut tables = Vec::new();
     progress("capacity replay");
     tables.push(table("capacity_replay", replay::capacity_replay(&study)?));
+    let separate = replay::separate(&study);
+    progress("burstiness");
+    tables.push(table("burstiness", burstiness::burstiness(&study, separate)));
+    progress("drop causes");
+    tables.push(table("drop_causes", causes::drop_causes(&study, separate)));
+    progress("expert occupancy");
+    tables.push(table("expert_occupancy", occupancy::expert_occupancy(&study, separate)));
     Ok(tables)
 }
 

@@ -72,12 +72,7 @@ impl<'a> Curve<'a> {
     }
 
     /// Index of the smallest factor at which the weighted documents lose no more than a share of their assignments.
-    fn smallest(
-        &self,
-        documents: impl Iterator<Item = (usize, f64)> + Clone,
-        total: f64,
-        level: f64,
-    ) -> Option<usize> {
+    fn smallest(&self, documents: impl Iterator<Item = (usize, f64)> + Clone, total: f64, level: f64) -> Option<usize> {
         let exceeds = |at: usize| {
             let lost = self.losses.at(0, at);
             documents.clone().map(|(document, weight)| weight * lost[document]).sum::<f64>() / total > level
@@ -133,8 +128,7 @@ impl<'a> Curve<'a> {
         let factor = |at: Option<usize>| at.map_or(f64::from(LARGEST), |at| self.grid.factors[at]);
         let interval =
             resampled.and_then(|found| percentile(&mut found.iter().map(|at| factor(*at)).collect::<Vec<_>>()));
-        let finding =
-            finding.measured(factor(Some(found)), interval, scope.occurrences, scope.documents.len() as u64);
+        let finding = finding.measured(factor(Some(found)), interval, scope.occurrences, scope.documents.len() as u64);
         let router = study.layer.router;
         let own = if router.capacity_rule == CapacityRule::Unlimited { f64::NAN } else { router.capacity_factor };
         let missed = resampled.map_or(0, |found| found.iter().filter(|at| at.is_none()).count());

@@ -54,7 +54,13 @@ mod tests {
     use super::*;
 
     fn router(min_capacity: u32) -> RouterSettings {
-        RouterSettings { num_experts: 4, top_k: 2, capacity_rule: CapacityRule::Port, capacity_factor: 2.0, min_capacity }
+        RouterSettings {
+            num_experts: 4,
+            top_k: 2,
+            capacity_rule: CapacityRule::Port,
+            capacity_factor: 2.0,
+            min_capacity,
+        }
     }
 
     #[test]

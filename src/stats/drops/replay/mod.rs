@@ -56,6 +56,11 @@ pub(super) fn at_factor(study: &DropStudy, factor: f64) -> Option<Losses> {
     (usable == 0).then_some(losses)
 }
 
+/// Whether no routing group of the run holds two documents, so that whole documents can be drawn again.
+pub(super) fn separate(study: &DropStudy) -> bool {
+    Partition::run(study).separate
+}
+
 /// Refuses a trace whose drops are not those of its rule, factor and groups in the order of the text.
 pub(super) fn verify(study: &DropStudy) -> Result<()> {
     let (layer, k) = (&study.layer, study.top_k());
@@ -130,13 +135,7 @@ impl<'a> Replay<'a> {
     }
 
     /// What is lost at every factor of a grid, and the first factor at which no group has zero slots.
-    fn losses(
-        &self,
-        partition: &Partition,
-        slots: &[u32],
-        grid: &Grid,
-        ratios: &'static [Ratio],
-    ) -> (Losses, usize) {
+    fn losses(&self, partition: &Partition, slots: &[u32], grid: &Grid, ratios: &'static [Ratio]) -> (Losses, usize) {
         let (study, k) = (self.study, self.study.top_k());
         let mut losses = Losses::new(study, ratios, grid.factors.len());
         let (mut usable, mut refused) = (0, vec![0; k]);
@@ -311,8 +310,7 @@ impl<'a> Replay<'a> {
         });
         let chosen = sum(|bin| bin.chosen);
         let n = chosen as u64 / study.top_k() as u64;
-        let finding =
-            finding.measured(sum(|bin| bin.lost) / chosen, interval.flatten(), n, documents.len() as u64);
+        let finding = finding.measured(sum(|bin| bin.lost) / chosen, interval.flatten(), n, documents.len() as u64);
         let baseline = finite(sum(|bin| bin.observed) / chosen).unwrap_or(f64::NAN);
         with_reason(study, finding.against(baseline, AS_ROUTED), documents.len(), separate)
     }
