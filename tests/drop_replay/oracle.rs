@@ -11,9 +11,10 @@ pub fn slots(trace: &LayerTrace, order: &[usize]) -> Vec<u32> {
     for &row in &rows {
         for choice in 0..trace.top_k {
             let expert = trace.choices(row)[choice];
-            let before = rows.iter().flat_map(|other| (0..trace.top_k).map(move |c| (*other, c))).filter(|(other, c)| {
-                trace.choices(*other)[*c] == expert && (*c, place(*other)) < (choice, place(row))
-            });
+            let before = rows
+                .iter()
+                .flat_map(|other| (0..trace.top_k).map(move |c| (*other, c)))
+                .filter(|(other, c)| trace.choices(*other)[*c] == expert && (*c, place(*other)) < (choice, place(row)));
             slots.push(before.count() as u32);
         }
     }
