@@ -7,7 +7,7 @@ pub struct StatisticInfo {
     pub name: &'static str,
     /// The name in words.
     pub title: &'static str,
-    /// The command that it belongs to: "route" or "drift".
+    /// The command that it belongs to: "route", "drift" or "drops".
     pub command: &'static str,
     /// File stem below `stats/` of the table that holds it.
     pub table: &'static str,
@@ -145,5 +145,33 @@ pub const STATISTICS: &[StatisticInfo] = statistics! {
         expert_matching in expert_matching, "share", false: "Expert matching",
             "sum over token ids and experts of min(n_xe, n'_xm(e)) over the assignments, m = the one-to-one matching that makes it largest",
             "the experts of the same number", "Kuhn 1955; Munkres 1957";
+    }
+    "drops" {
+        assignment_drop_ratio in assignment_drop_ratio, "share", false: "Assignment drop ratio",
+            "dropped assignments / (k * occurrences), over all, by data set, category, role, turn, expert, token id and position",
+            "mean after permuting choice vectors with capacity reapplied: across sequences; for role, turn, token id and position within sequences",
+            "OpenMoE, arXiv 2402.01739, Figure 12";
+        first_choice_drop_ratio in first_choice_drop_ratio, "share", false: "First-choice drop ratio",
+            "share of the first choices that found no slot",
+            "as for assignment_drop_ratio", "this tool";
+        second_choice_drop_ratio in second_choice_drop_ratio, "share", false: "Second-choice drop ratio",
+            "share of the second choices that found no slot",
+            "as for assignment_drop_ratio", "this tool";
+        token_drop_ratio in token_drop_ratio, "share", false: "Token drop ratio",
+            "share of the occurrences that lost every choice",
+            "as for assignment_drop_ratio", "this tool";
+        gate_mass_lost in gate_mass_lost, "share", false: "Gate mass lost",
+            "sum of g over dropped assignments / sum of g over all assignments",
+            "as for assignment_drop_ratio; g moves with its choice", "this tool";
+        drop_trend in drop_trend, "share", false: "Drop trend within sequences",
+            "mean over sequences of the assignment drop ratio of the last quarter less that of the first; slope per 1,000 positions with sequence fixed effects; quarters against the middle",
+            "mean after permuting choice vectors within sequences with capacity reapplied; corrected: estimate - baseline",
+            "this tool";
+        document_drops in document_drops, "share", false: "Documents that lose most",
+            "assignment drop ratio of a document; the 50 highest",
+            "the assignment drop ratio of the layer", "this tool";
+        drop_difference in drop_difference, "share", false: "Drop difference between two models",
+            "drop ratio or trend of the model less that of the reference on the same sequences, paired by document",
+            "0, no difference", "OpenMoE, arXiv 2402.01739, Figure 12b";
     }
 };

@@ -7,6 +7,7 @@
 //! * ratios of sums (shares, accuracies, loads, means): the percentiles of the resampled values;
 //! * `routing_std`: the same percentiles, moved by (estimate - mean of the resampled values), because resampling adds
 //!   noise a second time and the plain percentiles of a spread miss their own estimate;
+//! * `drop_trend`: percentiles at levels widened for few documents;
 //! * entropies and other plug-in values of sparse tables: delete-one-document jackknife (see `entropy`).
 
 use rayon::prelude::*;
@@ -117,6 +118,54 @@ pub(super) fn percentile(values: &mut Vec<f64>) -> Interval {
     Some((quantile(values, 0.025), quantile(values, 0.975)))
 }
 
+/// The percentile interval at levels widened for few clusters: resampled means of n documents spread too little by
+/// sqrt((n - 1) / n), and normal tails are shorter than those of Student's t (Hesterberg 2015, doi
+/// 10.1080/00031305.2015.1089789, "expanded percentile"). Reorders the values.
+pub(super) fn expanded_percentile(values: &mut Vec<f64>, documents: usize) -> Interval {
+    values.retain(|value| value.is_finite());
+    if values.is_empty() || documents < 2 {
+        return None;
+    }
+    let n = documents as f64;
+    let level = normal_tail((n / (n - 1.0)).sqrt() * student_t_95(documents - 1));
+    Some((quantile(values, level), quantile(values, 1.0 - level)))
+}
+
+/// P(Z > x) of a standard normal variable for x >= 1: density over the continued fraction of Mills' ratio.
+fn normal_tail(x: f64) -> f64 {
+    let fraction = (1..200).rev().fold(x, |below, term| x + f64::from(term) / below);
+    (-0.5 * x * x).exp() / (2.0 * std::f64::consts::PI).sqrt() / fraction
+}
+
+/// The 97.5 % quantile of Student's t, by bisection of its distribution function.
+fn student_t_95(degrees: usize) -> f64 {
+    let (mut low, mut high) = (1.9, 13.0);
+    for _ in 0..60 {
+        let middle = f64::midpoint(low, high);
+        if student_t_within(middle, degrees) < 0.95 { low = middle } else { high = middle }
+    }
+    f64::midpoint(low, high)
+}
+
+/// P(|T| < t) for a whole number of degrees of freedom (Abramowitz and Stegun 1964, 26.7.3 and 26.7.4).
+fn student_t_within(t: f64, degrees: usize) -> f64 {
+    let angle = (t / (degrees as f64).sqrt()).atan();
+    let (sine, cosine) = angle.sin_cos();
+    let odd = degrees % 2 == 1;
+    let (mut term, mut sum) = if odd { (cosine, cosine) } else { (1.0, 1.0) };
+    let mut index = if odd { 3 } else { 2 };
+    while index < degrees {
+        term *= (index - 1) as f64 / index as f64 * cosine * cosine;
+        sum += term;
+        index += 2;
+    }
+    match (odd, degrees) {
+        (true, 1) => angle * std::f64::consts::FRAC_2_PI,
+        (true, _) => (angle + sine * sum) * std::f64::consts::FRAC_2_PI,
+        _ => sine * sum,
+    }
+}
+
 /// The percentile interval moved by (estimate - mean of the resampled values): for spreads, which resampling makes
 /// larger. Cut at 0 and at the ceiling, and never beside its estimate. Reorders the values.
 pub(super) fn centred(values: &mut Vec<f64>, estimate: f64, ceiling: f64) -> Interval {
@@ -159,6 +208,20 @@ mod tests {
             assert!((quantile_sorted(&[1.0, 2.0, 4.0, 8.0], p) - expected).abs() < 1e-12);
         }
         assert!(quantile(&mut [], 0.5).is_nan());
+    }
+
+    #[test]
+    fn tails_are_those_of_the_tables() {
+        let student = [(1, 12.7062), (2, 4.3027), (3, 3.1824), (7, 2.3646), (8, 2.3060), (39, 2.0227), (928, 1.9625)];
+        for (degrees, expected) in student {
+            assert!((student_t_95(degrees) - expected).abs() < 5e-5, "{degrees}: {}", student_t_95(degrees));
+        }
+        for (x, expected) in [(1.0, 0.158_655_25), (1.959_964, 0.025), (3.0, 0.001_349_9)] {
+            assert!((normal_tail(x) - expected).abs() < 1e-7, "{x}: {}", normal_tail(x));
+        }
+        // 8 documents: Phi(-sqrt(8 / 7) 2.3646) = Phi(-2.5279) = 0.00574; of 0..=1000 the values 5.74 and 994.26.
+        let (low, high) = expanded_percentile(&mut (0..=1000).map(f64::from).collect(), 8).unwrap();
+        assert!((low - 5.74).abs() < 0.01 && (high - 994.26).abs() < 0.01, "{low} {high}");
     }
 
     #[test]

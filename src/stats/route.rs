@@ -3,7 +3,9 @@
 use super::{
     Finding, StatisticTable, Tables, category,
     cells::Cells,
-    coactivation, information, load, plain,
+    coactivation,
+    drops::OwnRules,
+    information, load, plain,
     plain::Shuffled,
     predictability, repetition, router,
     settings::Settings,
@@ -84,16 +86,20 @@ pub fn merge(into: &mut Tables, layer_tables: Vec<StatisticTable>) {
 }
 
 /// The findings that belong into `summary.json`: everything except the rows of single token ids, positions and pairs
-/// and the lists of tokens.
+/// and the lists of tokens. Of the curves of `drops`, the drop ratio of all assignments by bin belongs there too.
 pub fn headline(tables: &Tables) -> Vec<Finding> {
+    let curve =
+        |row: &Finding| row.statistic == "assignment_drop_ratio" && row.variable.as_deref() == Some("position_bucket");
     let bulky = |row: &Finding| {
         row.token_id.is_some()
-            || row.position.is_some()
+            || (row.position.is_some() && !curve(row))
             || row.other_expert.is_some()
             || row.other_category.is_some()
             || row.rank.is_some()
     };
-    tables.values().flat_map(|table| &table.rows).filter(|row| !bulky(row)).cloned().collect()
+    let rules = OwnRules::new(tables);
+    let listed = |row: &&Finding| rules.summarised(row).unwrap_or(!bulky(row));
+    tables.values().flat_map(|table| &table.rows).filter(listed).cloned().collect()
 }
 
 fn table(name: &str, rows: Vec<Finding>) -> StatisticTable {

@@ -2,13 +2,23 @@
 
 mod burstiness;
 mod causes;
+mod curve;
+mod difference;
+mod documents;
 mod exact;
+mod headline;
+mod keys;
 mod losses;
 mod occupancy;
+mod ratios;
 mod replay;
 mod study;
+mod tally;
+mod trend;
 
+pub use difference::drop_difference;
 pub use exact::exact_replay;
+pub(super) use headline::OwnRules;
 
 use super::{Settings, StatisticTable};
 use crate::{
@@ -62,6 +72,17 @@ impl Default for DropSettings {
     }
 }
 
+/// `drop_trend` of one layer alone.
+///
+/// # Errors
+/// [`crate::error::Error::Internal`] if columns of a trace do not belong together.
+pub fn drop_trend(layer: &DropLayer<'_>, settings: &DropSettings) -> Result<StatisticTable> {
+    let study = study::DropStudy::new(layer, settings)?;
+    let trend = trend::Trend::new(&study);
+    let permuted = study.permutations(study::Permutation::WithinSequence, |routed| trend.values(routed));
+    Ok(trend.table(&study, &permuted))
+}
+
 /// All drop statistics of one layer, one table per statistic in the order of [`super::STATISTICS`].
 ///
 /// The result depends on the data, the layer index and the settings, never on the number of threads.
@@ -75,20 +96,23 @@ pub fn drop_statistics(
 ) -> Result<Vec<StatisticTable>> {
     progress("counting");
     let study = study::DropStudy::new(layer, settings)?;
-    let _ = (study.observed(), study.documents());
-    let mut tables = Vec::new();
-    progress("capacity replay");
-    tables.push(table("capacity_replay", replay::capacity_replay(&study)?));
-    let separate = replay::separate(&study);
-    progress("burstiness");
-    tables.push(table("burstiness", burstiness::burstiness(&study, separate)));
-    progress("drop causes");
-    tables.push(table("drop_causes", causes::drop_causes(&study, separate)));
-    progress("expert occupancy");
-    tables.push(table("expert_occupancy", occupancy::expert_occupancy(&study, separate)));
+    let mut tables = ratios::tables(&study, progress);
+    tables.push(documents::document_drops(&study));
+    tables.extend(queue_tables(&study, progress)?);
     Ok(tables)
 }
 
-fn table(name: &str, rows: Vec<super::Finding>) -> StatisticTable {
-    StatisticTable { name: name.to_owned(), rows }
+/// What other capacities would do, and what fills the queues.
+fn queue_tables(study: &study::DropStudy<'_>, progress: &dyn Fn(&'static str)) -> Result<Vec<StatisticTable>> {
+    let table = |name: &str, rows| StatisticTable { name: name.to_owned(), rows };
+    let separate = replay::separate(study);
+    progress("capacity replay");
+    let mut tables = vec![table("capacity_replay", replay::capacity_replay(study)?)];
+    progress("burstiness");
+    tables.push(table("burstiness", burstiness::burstiness(study, separate)));
+    progress("drop causes");
+    tables.push(table("drop_causes", causes::drop_causes(study, separate)));
+    progress("expert occupancy");
+    tables.push(table("expert_occupancy", occupancy::expert_occupancy(study, separate)));
+    Ok(tables)
 }

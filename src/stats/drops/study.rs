@@ -10,6 +10,7 @@ use crate::{
     routing::{ExpertId, View, queue_slots},
     stats::{
         Finding, Settings,
+        cells::Cells,
         occurrences::{NONE, check, dense},
         random::{Purpose, Stream},
         resample::Resamples,
@@ -39,6 +40,8 @@ pub(super) struct DropStudy<'a> {
     pub(super) groups: Vec<Group>,
     /// Index into `SequenceTable::document_names` by dense document index.
     pub(super) document_names: Vec<u32>,
+    /// Rows by dense document, within a document in input order.
+    pub(super) by_document: Cells,
     /// Bootstrap weights of the dense documents.
     pub(super) resamples: Resamples,
 }
@@ -114,10 +117,12 @@ impl<'a> DropStudy<'a> {
         let sequences = sequence_rows(layer)?;
         let (document, document_names) = dense_documents(layer);
         let (token_ids, token) = dense(&trace.token_id);
+        let rows: Vec<u32> = (0..trace.len() as u32).collect();
         Ok(Self {
             layer: *layer,
             settings,
             dropped: trace.kept.iter().map(|kept| !kept).collect(),
+            by_document: Cells::by(&rows, &document),
             document,
             token,
             token_ids,

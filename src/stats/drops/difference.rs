@@ -1,0 +1,166 @@
+//! `drop_difference`: two models on the same sequences, paired by document.
+
+use rayon::prelude::*;
+
+use super::{
+    DropLayer, DropSettings,
+    curve::{self, Windows},
+    keys::{self, Key},
+    study::DropStudy,
+    tally::{Atoms, ByDocument, RATIOS},
+    trend::{Resampled, Trend},
+};
+use crate::{
+    error::{Error, Result},
+    stats::{
+        Finding, StatisticTable,
+        resample::{Interval, expanded_percentile, percentile},
+    },
+};
+
+/// The same cell of both models.
+struct Pair {
+    key: Key,
+    model: ByDocument,
+    reference: ByDocument,
+}
+
+/// How the drop ratios and the trend of `model` differ from those of `reference` on the same sequences: model -
+/// reference, over all, by data set, role, turn and position. Both models count with the same weights in a resample.
+///
+/// `names` are the labels of model and reference (columns `checkpoint` and `reference`).
+///
+/// # Errors
+/// [`Error::Usage`] if the two layers are not of the same tokens; [`Error::Internal`] if columns do not belong together.
+pub fn drop_difference(
+    model: &DropLayer<'_>,
+    reference: &DropLayer<'_>,
+    names: (&str, &str),
+    settings: &DropSettings,
+) -> Result<StatisticTable> {
+    check(model, reference, names)?;
+    let studies = [DropStudy::new(model, settings)?, DropStudy::new(reference, settings)?];
+    let difference = Difference { studies: &studies, names };
+    let pairs = pairs(&studies);
+    let given = |ratio: usize| ratio != 2 || studies.iter().all(|study| study.top_k() > 1);
+    let rows = |pair: &Pair| -> Vec<Finding> {
+        (0..RATIOS.len()).filter(|ratio| given(*ratio)).map(|ratio| difference.row(pair, ratio)).collect()
+    };
+    let rows: Vec<Vec<Finding>> = pairs.par_iter().map(rows).collect();
+    let mut rows: Vec<Finding> = rows.into_iter().flatten().collect();
+    rows.extend(difference.trends());
+    Ok(StatisticTable { name: "drop_difference".to_owned(), rows })
+}
+
+/// The cells of the comparison, in the order of the table.
+fn pairs(studies: &[DropStudy<'_>; 2]) -> Vec<Pair> {
+    let [model, reference] = studies;
+    let wanted = |key: Key| !matches!(key, Key::Category(_) | Key::Position { .. } | Key::Bucket { fixed: true, .. });
+    let of = |atoms: &Atoms| -> Vec<Pair> {
+        let tables = atoms.by_document(model).into_iter().zip(atoms.by_document(reference));
+        let pair = |(key, (model, reference)): (&Key, _)| Pair { key: *key, model, reference };
+        atoms.keys.iter().zip(tables).map(pair).filter(|pair| wanted(pair.key)).collect()
+    };
+    let atoms = [keys::by_text(model), keys::by_message(model), curve::by_position(model, &Windows::new(model))];
+    let mut pairs: Vec<Pair> = atoms.iter().flat_map(of).collect();
+    if pairs.is_empty() {
+        pairs.push(Pair { key: Key::All, model: ByDocument::default(), reference: ByDocument::default() });
+    }
+    pairs.sort_by_key(|pair| pair.key);
+    pairs
+}
+
+/// Both models.
+struct Difference<'a> {
+    studies: &'a [DropStudy<'a>; 2],
+    names: (&'a str, &'a str),
+}
+
+impl Difference<'_> {
+    /// An empty finding.
+    fn finding(&self, key: Key, variant: &'static str) -> Finding {
+        let study = &self.studies[0];
+        let finding = key.about(study, study.finding("drop_difference", "share")).variant(variant);
+        let (model, reference) = self.names;
+        Finding { checkpoint: Some(model.to_owned()), reference: Some(reference.to_owned()), ..finding }
+    }
+
+    /// The difference of a ratio.
+    fn row(&self, pair: &Pair, ratio: usize) -> Finding {
+        let finding = self.finding(pair.key, RATIOS[ratio]);
+        let totals = [pair.model.total(), pair.reference.total()];
+        if totals.iter().any(|total| total.below(ratio) == 0.0) {
+            return finding.withheld("nothing was chosen here");
+        }
+        let resamples = &self.studies[0].resamples;
+        let values = || [&pair.model, &pair.reference].map(|side| side.resampled(resamples, ratio));
+        let documents = pair.model.documents(ratio);
+        let interval = self.interval(documents, values, percentile);
+        let estimate = totals[0].ratio(ratio) - totals[1].ratio(ratio);
+        self.filled(finding, estimate, interval, u64::from(totals[0].occurrences), documents)
+    }
+
+    /// The difference of `last_minus_first`, over all and by data set.
+    fn trends(&self) -> Vec<Finding> {
+        let trends = [Trend::new(&self.studies[0]), Trend::new(&self.studies[1])];
+        let row = |scope: &Key| {
+            let finding = self.finding(*scope, "drop_trend");
+            let [model, reference] = [0, 1].map(|side| trends[side].resampled(&self.studies[side], *scope));
+            let Resampled { sequences, documents, .. } = model;
+            if sequences == 0 {
+                let least = self.studies[0].settings.minimum_length;
+                return finding.withheld(format!("no sequence has {least} positions"));
+            }
+            let estimate = model.estimate - reference.estimate;
+            let expanded = |values: &mut Vec<f64>| expanded_percentile(values, documents);
+            let interval = self.interval(documents, || [model.values, reference.values], expanded);
+            self.filled(finding, estimate, interval, sequences as u64, documents)
+        };
+        trends[0].scopes.iter().map(row).collect()
+    }
+
+    /// The interval of the difference between the values of two models in the same resamples.
+    fn interval(
+        &self,
+        documents: usize,
+        values: impl FnOnce() -> [Vec<f64>; 2],
+        of: impl FnOnce(&mut Vec<f64>) -> Interval,
+    ) -> Interval {
+        if !self.studies[0].resamples.enough(documents) {
+            return None;
+        }
+        let [model, reference] = values();
+        of(&mut model.iter().zip(reference).map(|(model, reference)| model - reference).collect())
+    }
+
+    fn filled(&self, finding: Finding, estimate: f64, interval: Interval, n: u64, documents: usize) -> Finding {
+        let finding = finding.measured(estimate, interval, n, documents as u64).against(0.0, "no_difference");
+        self.studies[0].with_reason(finding, documents)
+    }
+}
+
+/// Refuses layers that are not of the same tokens.
+fn check(model: &DropLayer<'_>, reference: &DropLayer<'_>, names: (&str, &str)) -> Result<()> {
+    let (one, other) = (model.trace, reference.trace);
+    let columns = [
+        ("sequence", &one.sequence, &other.sequence),
+        ("position", &one.position, &other.position),
+        ("token id", &one.token_id, &other.token_id),
+        ("document", &model.sequences.document, &reference.sequences.document),
+    ];
+    let found = columns.into_iter().find_map(|(what, one, other)| {
+        if one.len() != other.len() {
+            return Some(format!("{} and {} rows", one.len(), other.len()));
+        }
+        let row = one.iter().zip(other).position(|(a, b)| a != b)?;
+        Some(format!("{what} {} and {} in row {row}", one[row], other[row]))
+    });
+    let layers = (one.layer != other.layer).then(|| format!("decoder layer {} and {}", one.layer, other.layer));
+    match layers.or(found) {
+        None => Ok(()),
+        Some(difference) => Err(Error::usage(
+            format!("models `{}` and `{}` cannot be compared: {difference}", names.0, names.1),
+            "both models need the same transcripts, tokenizer, template and context",
+        )),
+    }
+}

@@ -1,0 +1,124 @@
+//! What a row of the drop tables is about, and how the rows of a layer fall into such cells.
+
+use super::{
+    study::{DropStudy, Permutation},
+    tally::Atoms,
+};
+use crate::{
+    routing::ExpertId,
+    stats::{Finding, Name},
+    trace::ROLES,
+};
+
+/// What a number is about; the order is that of the tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Key {
+    /// The whole layer.
+    All,
+    /// A data set.
+    Dataset(u16),
+    /// A category.
+    Category(u16),
+    /// A role, index into [`ROLES`].
+    Role(u8),
+    /// A message of the conversations.
+    Turn(u16),
+    /// A role in a data set.
+    DatasetRole(u16, u8),
+    /// A message in a data set.
+    DatasetTurn(u16, u16),
+    /// An expert.
+    Expert(ExpertId),
+    /// A dense token index.
+    Token(u32),
+    /// A bin of a curve.
+    Bucket {
+        /// Whether only sequences that reach the end of the window count.
+        fixed: bool,
+        /// `None` = over all.
+        dataset: Option<u16>,
+        /// First position of the bin.
+        first: u32,
+    },
+    /// A point of the raw curve.
+    Position {
+        /// `None` = over all.
+        dataset: Option<u16>,
+        /// The position.
+        position: u32,
+    },
+}
+
+impl Key {
+    /// The permutation that the number is compared with: across sequences where the key says nothing about the place
+    /// within a sequence, else within sequences.
+    pub(super) fn permutation(self) -> Permutation {
+        match self {
+            Self::All | Self::Category(_) | Self::Expert(_) => Permutation::AcrossSequences,
+            Self::Dataset(_) => Permutation::AcrossDataset,
+            _ => Permutation::WithinSequence,
+        }
+    }
+
+    /// How many of the five ratios are given; the raw curve is one of assignments only.
+    pub(super) fn ratios(self) -> usize {
+        if matches!(self, Self::Position { .. }) { 1 } else { super::tally::RATIOS.len() }
+    }
+
+    /// A finding with this key.
+    pub(super) fn about(self, study: &DropStudy<'_>, finding: Finding) -> Finding {
+        let role = |role: u8| Some(Name::Borrowed(ROLES[usize::from(role)]));
+        let within = |finding: Finding, dataset: Option<u16>| match dataset {
+            Some(dataset) => study.about_dataset(finding, dataset),
+            None => finding,
+        };
+        match self {
+            Self::All => finding,
+            Self::Dataset(dataset) => study.about_dataset(finding, dataset),
+            Self::Category(category) => {
+                let name = study.layer.sequences.category_names[usize::from(category)].clone();
+                Finding { category: Some(name), ..finding }
+            }
+            Self::Role(index) => Finding { role: role(index), ..finding },
+            Self::Turn(turn) => Finding { turn: Some(turn), ..finding },
+            Self::DatasetRole(dataset, index) => Finding { role: role(index), ..study.about_dataset(finding, dataset) },
+            Self::DatasetTurn(dataset, turn) => Finding { turn: Some(turn), ..study.about_dataset(finding, dataset) },
+            Self::Expert(expert) => Finding { expert: Some(expert), ..finding.by("expert") },
+            Self::Token(token) => study.about_token(finding.by("token"), token),
+            Self::Bucket { fixed, dataset, first } => Finding {
+                position: Some(first),
+                cohort: fixed.then_some(Name::Borrowed("fixed")),
+                ..within(finding.by("position_bucket"), dataset)
+            },
+            Self::Position { dataset, position } => {
+                Finding { position: Some(position), ..within(finding.by("position"), dataset) }
+            }
+        }
+    }
+}
+
+/// Over all, data sets and categories.
+pub(super) fn by_text(study: &DropStudy<'_>) -> Atoms {
+    let keys = |(dataset, category): (u16, Option<u16>)| {
+        let category = category.map(Key::Category);
+        [Key::All, Key::Dataset(dataset)].into_iter().chain(category).collect()
+    };
+    Atoms::new(study, |row| Some((study.dataset(row), study.category(row))), keys)
+}
+
+/// Roles and turns, over all and by data set; plain text takes no part.
+pub(super) fn by_message(study: &DropStudy<'_>) -> Atoms {
+    let atom = |row: usize| Some((study.dataset(row), study.turn(row)?, study.role(row)?));
+    Atoms::new(study, atom, |(dataset, turn, role)| {
+        vec![Key::Role(role), Key::Turn(turn), Key::DatasetRole(dataset, role), Key::DatasetTurn(dataset, turn)]
+    })
+}
+
+/// Token ids with enough occurrences.
+pub(super) fn by_token(study: &DropStudy<'_>) -> Atoms {
+    let mut occurrences = vec![0; study.token_ids.len()];
+    (0..study.len()).filter(|row| study.counts(*row)).for_each(|row| occurrences[study.token[row] as usize] += 1);
+    let least = study.settings.statistics.minimum_occurrences;
+    let frequent = |row: usize| Some(study.token[row]).filter(|token| occurrences[*token as usize] >= least);
+    Atoms::new(study, frequent, |token| vec![Key::Token(token)])
+}

@@ -1,0 +1,167 @@
+//! The five drop ratios over all, by text, message, expert, token id and position.
+
+use rayon::prelude::*;
+
+use super::{
+    curve::{self, Windows},
+    keys::{self, Key},
+    study::{DropStudy, Permutation, Routed},
+    tally::{Atoms, ByDocument, RATIOS, Tally, expert_totals, experts_by_document},
+    trend::Trend,
+};
+use crate::{
+    routing::ExpertId,
+    stats::{Finding, StatisticTable, study::mean},
+};
+
+/// A cell with what it is compared with.
+struct Cell {
+    key: Key,
+    documents: ByDocument,
+    /// Mean of each ratio over the permutations, `[key.ratios()]`; empty where there are none.
+    baseline: Vec<f64>,
+}
+
+/// How the rows of a layer fall into cells.
+struct Layout {
+    text: Atoms,
+    experts: Vec<Key>,
+    /// Message, token and position: what is compared within sequences.
+    within: [Atoms; 3],
+    windows: Windows,
+}
+
+impl Layout {
+    fn new(study: &DropStudy<'_>) -> Self {
+        let windows = Windows::new(study);
+        Self {
+            text: keys::by_text(study),
+            experts: (0..study.layer.trace.num_experts).map(|expert| Key::Expert(expert as ExpertId)).collect(),
+            within: [keys::by_message(study), keys::by_token(study), curve::by_position(study, &windows)],
+            windows,
+        }
+    }
+
+    /// The observed counts of every cell.
+    fn cells(&self, study: &DropStudy<'_>) -> Vec<Cell> {
+        let of = |keys: &[Key], tables: Vec<ByDocument>| -> Vec<Cell> {
+            let cell = |(key, documents): (&Key, ByDocument)| Cell { key: *key, documents, baseline: Vec::new() };
+            keys.iter().zip(tables).map(cell).collect()
+        };
+        let atoms = std::iter::once(&self.text).chain(&self.within);
+        let mut cells: Vec<Cell> = atoms.flat_map(|atoms| of(&atoms.keys, atoms.by_document(study))).collect();
+        cells.extend(of(&self.experts, experts_by_document(study)));
+        if !cells.iter().any(|cell| cell.key == Key::All) {
+            cells.push(Cell { key: Key::All, documents: ByDocument::default(), baseline: Vec::new() });
+        }
+        cells.sort_by_key(|cell| cell.key);
+        cells
+    }
+
+    /// The ratios of the cells that are compared across sequences, in one permutation.
+    fn across(&self, study: &DropStudy<'_>, routed: Routed<'_>) -> Vec<f64> {
+        let mut values = ratios(&self.text.keys, &self.text.totals(routed));
+        values.extend(ratios(&self.experts, &expert_totals(study, routed)));
+        values
+    }
+
+    fn across_keys(&self) -> impl Iterator<Item = Key> {
+        self.text.keys.iter().chain(&self.experts).copied()
+    }
+
+    /// The ratios of the cells that are compared within sequences, in one permutation.
+    fn within(&self, routed: Routed<'_>) -> Vec<f64> {
+        self.within.iter().flat_map(|atoms| ratios(&atoms.keys, &atoms.totals(routed))).collect()
+    }
+
+    fn within_keys(&self) -> impl Iterator<Item = Key> {
+        self.within.iter().flat_map(|atoms| &atoms.keys).copied()
+    }
+}
+
+/// The ratios of every cell, one after the other.
+fn ratios(keys: &[Key], tallies: &[Tally]) -> Vec<f64> {
+    let of = |(key, tally): (&Key, &Tally)| -> Vec<f64> { (0..key.ratios()).map(|ratio| tally.ratio(ratio)).collect() };
+    keys.iter().zip(tallies).flat_map(of).collect()
+}
+
+/// The five tables, and `drop_trend`, which shares the permutations within sequences.
+pub(super) fn tables(study: &DropStudy<'_>, progress: &dyn Fn(&'static str)) -> Vec<StatisticTable> {
+    let layout = Layout::new(study);
+    let trend = Trend::new(study);
+    let mut cells = layout.cells(study);
+    progress("permutations across sequences");
+    let across = study.permutations(Permutation::AcrossSequences, |routed| layout.across(study, routed));
+    compare(&mut cells, layout.across_keys(), &across, |key| key.permutation() == Permutation::AcrossSequences);
+    let by_dataset = if study.layer.sequences.dataset_names.len() > 1 {
+        study.permutations(Permutation::AcrossDataset, |routed| layout.across(study, routed))
+    } else {
+        across
+    };
+    compare(&mut cells, layout.across_keys(), &by_dataset, |key| key.permutation() == Permutation::AcrossDataset);
+    progress("permutations within sequences");
+    let (within, slopes): (Vec<_>, Vec<_>) = study
+        .permutations(Permutation::WithinSequence, |routed| (layout.within(routed), trend.values(routed)))
+        .into_iter()
+        .unzip();
+    compare(&mut cells, layout.within_keys(), &within, |key| key.permutation() == Permutation::WithinSequence);
+    progress("drop ratios");
+    let mut tables = ratio_tables(study, &layout.windows, &cells);
+    tables.push(trend.table(study, &slopes));
+    tables
+}
+
+/// Fills in the baselines of the cells whose key is `wanted`: the mean over the permutations, summed in their order.
+fn compare(cells: &mut [Cell], keys: impl Iterator<Item = Key>, permuted: &[Vec<f64>], wanted: impl Fn(Key) -> bool) {
+    if permuted.is_empty() {
+        return;
+    }
+    let mut start = 0;
+    for key in keys {
+        let columns = start..start + key.ratios();
+        start = columns.end;
+        if let Some(cell) = cells.binary_search_by_key(&key, |cell| cell.key).ok().filter(|_| wanted(key)) {
+            let of = |column: usize| mean(permuted.iter().map(|values| values[column]));
+            cells[cell].baseline = columns.map(of).collect();
+        }
+    }
+}
+
+/// The five tables of ratios.
+fn ratio_tables(study: &DropStudy<'_>, windows: &Windows, cells: &[Cell]) -> Vec<StatisticTable> {
+    let rows = |cell: &Cell| -> Vec<Option<Finding>> {
+        (0..RATIOS.len()).map(|ratio| given(study, cell.key, ratio).then(|| row(study, windows, cell, ratio))).collect()
+    };
+    let rows: Vec<Vec<Option<Finding>>> = cells.par_iter().map(rows).collect();
+    let mut tables = RATIOS.map(StatisticTable::new);
+    for (ratio, row) in rows.into_iter().flat_map(|rows| rows.into_iter().enumerate()) {
+        tables[ratio].rows.extend(row);
+    }
+    tables.into()
+}
+
+/// Whether a ratio is given for a key. With one choice per token there is no second one to speak of.
+fn given(study: &DropStudy<'_>, key: Key, ratio: usize) -> bool {
+    ratio < key.ratios() && (ratio != 2 || study.top_k() > 1 || key == Key::All)
+}
+
+fn row(study: &DropStudy<'_>, windows: &Windows, cell: &Cell, ratio: usize) -> Finding {
+    let finding = cell.key.about(study, study.finding(RATIOS[ratio], "share"));
+    let (total, documents) = (cell.documents.total(), cell.documents.documents(ratio));
+    if total.below(ratio) == 0.0 {
+        let reason = match (ratio, study.top_k()) {
+            (2, 1) => "one choice per token: there is no second choice",
+            _ => "nothing was chosen here",
+        };
+        return Finding { n: u64::from(total.occurrences), ..finding.withheld(reason) };
+    }
+    let interval = cell.documents.interval(&study.resamples, ratio);
+    let finding = finding.measured(total.ratio(ratio), interval, u64::from(total.occurrences), documents as u64);
+    let baseline = cell.baseline.get(ratio).copied().unwrap_or(f64::NAN);
+    let finding = finding.against(baseline, cell.key.permutation().kind());
+    let finding = study.with_reason(finding, documents);
+    match cell.key {
+        Key::Bucket { fixed: true, dataset, .. } => finding.remark(windows.remark(dataset)),
+        _ => finding,
+    }
+}

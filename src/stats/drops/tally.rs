@@ -1,0 +1,257 @@
+//! What the five drop ratios are made of: counts of chosen and dropped, by cell and by document.
+
+use std::{collections::HashMap, hash::Hash};
+
+use super::{
+    keys::Key,
+    study::{DropStudy, Routed},
+};
+use crate::{
+    routing::ExpertId,
+    stats::{
+        occurrences::NONE,
+        resample::{Interval, Resamples, percentile},
+    },
+};
+
+/// The five ratios, in the order of their tables.
+pub(super) const RATIOS: [&str; 5] = [
+    "assignment_drop_ratio",
+    "first_choice_drop_ratio",
+    "second_choice_drop_ratio",
+    "token_drop_ratio",
+    "gate_mass_lost",
+];
+
+/// Chosen and dropped, of some occurrences or of the choices of one expert.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Tally {
+    /// Occurrences.
+    pub(super) occurrences: u32,
+    /// Occurrences that lost every choice.
+    lost: u32,
+    /// Choices: all, first, second.
+    chosen: [u32; 3],
+    /// Dropped choices: all, first, second.
+    dropped: [u32; 3],
+    /// Gate probability of the choices.
+    gate: f64,
+    /// Gate probability of the dropped choices.
+    gate_lost: f64,
+}
+
+impl Tally {
+    /// The tally of one row.
+    pub(super) fn of(routed: Routed<'_>, row: usize) -> Self {
+        let mut tally = Self { occurrences: 1, ..Self::default() };
+        for (choice, (_, gate, dropped)) in routed.choices(row).enumerate() {
+            tally.count(choice, gate, dropped);
+        }
+        tally.lost = u32::from(tally.dropped[0] == tally.chosen[0]);
+        tally
+    }
+
+    #[inline]
+    fn count(&mut self, choice: usize, gate: f32, dropped: bool) {
+        let (gate, flag) = (f64::from(gate), u32::from(dropped));
+        self.chosen[0] += 1;
+        self.dropped[0] += flag;
+        if choice < 2 {
+            self.chosen[choice + 1] += 1;
+            self.dropped[choice + 1] += flag;
+        }
+        self.gate += gate;
+        self.gate_lost += if dropped { gate } else { 0.0 };
+    }
+
+    #[inline]
+    pub(super) fn add(&mut self, other: &Self) {
+        self.occurrences += other.occurrences;
+        self.lost += other.lost;
+        for index in 0..3 {
+            self.chosen[index] += other.chosen[index];
+            self.dropped[index] += other.dropped[index];
+        }
+        self.gate += other.gate;
+        self.gate_lost += other.gate_lost;
+    }
+
+    /// Numerator of a ratio, index into [`RATIOS`].
+    pub(super) fn above(&self, ratio: usize) -> f64 {
+        match ratio {
+            3 => f64::from(self.lost),
+            4 => self.gate_lost,
+            _ => f64::from(self.dropped[ratio]),
+        }
+    }
+
+    /// Denominator of a ratio, index into [`RATIOS`].
+    pub(super) fn below(&self, ratio: usize) -> f64 {
+        match ratio {
+            3 => f64::from(self.occurrences),
+            4 => self.gate,
+            _ => f64::from(self.chosen[ratio]),
+        }
+    }
+
+    /// A ratio, NaN without a denominator.
+    pub(super) fn ratio(&self, ratio: usize) -> f64 {
+        self.above(ratio) / self.below(ratio)
+    }
+}
+
+/// A partition of the rows, fine enough that every cell is a union of its atoms.
+pub(super) struct Atoms {
+    /// Atom of each row, [`NONE`] for rows that take no part, `[rows]`.
+    of_row: Vec<u32>,
+    /// The cells that an atom belongs to, `[atoms]`.
+    cells_of: Vec<Vec<u32>>,
+    /// What each cell is about, ascending, `[cells]`.
+    pub(super) keys: Vec<Key>,
+}
+
+impl Atoms {
+    /// Sorts the rows that count into atoms by `atom`, and atoms into cells by `keys`.
+    pub(super) fn new<A: Copy + Eq + Hash>(
+        study: &DropStudy<'_>,
+        atom: impl Fn(usize) -> Option<A>,
+        keys: impl Fn(A) -> Vec<Key>,
+    ) -> Self {
+        let mut index: HashMap<A, u32> = HashMap::new();
+        let mut keys_of: Vec<Vec<Key>> = Vec::new();
+        let mut place = |row: usize| {
+            let Some(atom) = atom(row).filter(|_| study.counts(row)) else { return NONE };
+            *index.entry(atom).or_insert_with(|| {
+                keys_of.push(keys(atom));
+                keys_of.len() as u32 - 1
+            })
+        };
+        let of_row = (0..study.len()).map(&mut place).collect();
+        let mut sorted: Vec<Key> = keys_of.iter().flatten().copied().collect();
+        sorted.sort_unstable();
+        sorted.dedup();
+        let cell = |key: &Key| sorted.partition_point(|other| other < key) as u32;
+        let cells_of = keys_of.iter().map(|keys| keys.iter().map(cell).collect()).collect();
+        Self { of_row, cells_of, keys: sorted }
+    }
+
+    /// The tally of every cell, `[cells]`.
+    pub(super) fn totals(&self, routed: Routed<'_>) -> Vec<Tally> {
+        let mut atoms = vec![Tally::default(); self.cells_of.len()];
+        for (row, &atom) in self.of_row.iter().enumerate().filter(|(_, atom)| **atom != NONE) {
+            atoms[atom as usize].add(&Tally::of(routed, row));
+        }
+        let mut cells = vec![Tally::default(); self.keys.len()];
+        for (tally, members) in atoms.iter().zip(&self.cells_of) {
+            members.iter().for_each(|cell| cells[*cell as usize].add(tally));
+        }
+        cells
+    }
+
+    /// The tallies of every cell by document, `[cells]`.
+    pub(super) fn by_document(&self, study: &DropStudy<'_>) -> Vec<ByDocument> {
+        let routed = study.observed();
+        let mut cells = vec![ByDocument::default(); self.keys.len()];
+        let mut atoms = vec![Tally::default(); self.cells_of.len()];
+        let mut touched = Vec::new();
+        for rows in study.by_document.iter() {
+            for &row in rows {
+                let atom = self.of_row[row as usize];
+                if atom != NONE {
+                    let tally = &mut atoms[atom as usize];
+                    if tally.occurrences == 0 {
+                        touched.push(atom);
+                    }
+                    tally.add(&Tally::of(routed, row as usize));
+                }
+            }
+            for atom in touched.drain(..) {
+                let tally = std::mem::take(&mut atoms[atom as usize]);
+                let members = &self.cells_of[atom as usize];
+                members.iter().for_each(|cell| cells[*cell as usize].add(study.document[rows[0] as usize], &tally));
+            }
+        }
+        cells
+    }
+}
+
+/// The tally of one expert's choices over the layer, `[experts]`.
+pub(super) fn expert_totals(study: &DropStudy<'_>, routed: Routed<'_>) -> Vec<Tally> {
+    let mut tallies = vec![Tally::default(); study.layer.trace.num_experts];
+    for row in (0..study.len()).filter(|row| study.counts(*row)) {
+        let tallies = &mut tallies;
+        count_experts(routed, row, |expert, count| count(&mut tallies[usize::from(expert)]));
+    }
+    tallies
+}
+
+/// The tallies of every expert by document, `[experts]`.
+pub(super) fn experts_by_document(study: &DropStudy<'_>) -> Vec<ByDocument> {
+    let routed = study.observed();
+    let mut tables = vec![ByDocument::default(); study.layer.trace.num_experts];
+    for &row in study.by_document.rows.iter().filter(|row| study.counts(**row as usize)) {
+        let document = study.document[row as usize];
+        let tables = &mut tables;
+        count_experts(routed, row as usize, |expert, count| count(tables[usize::from(expert)].entry(document)));
+    }
+    tables
+}
+
+/// Gives every choice of a row to the tally of its expert.
+fn count_experts(routed: Routed<'_>, row: usize, mut give: impl FnMut(ExpertId, &dyn Fn(&mut Tally))) {
+    let lost = routed.choices(row).all(|(_, _, dropped)| dropped);
+    for (choice, (expert, gate, dropped)) in routed.choices(row).enumerate() {
+        give(expert, &|tally| {
+            tally.occurrences += 1;
+            tally.lost += u32::from(lost);
+            tally.count(choice, gate, dropped);
+        });
+    }
+}
+
+/// The tallies of one cell by document.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ByDocument {
+    /// Dense document index, and its tally; every document once.
+    pub(super) entries: Vec<(u32, Tally)>,
+}
+
+impl ByDocument {
+    /// The tally of a document; documents come one after the other.
+    fn entry(&mut self, document: u32) -> &mut Tally {
+        if self.entries.last().is_none_or(|(last, _)| *last != document) {
+            self.entries.push((document, Tally::default()));
+        }
+        let last = self.entries.len() - 1;
+        &mut self.entries[last].1
+    }
+
+    fn add(&mut self, document: u32, tally: &Tally) {
+        self.entry(document).add(tally);
+    }
+
+    /// The tally over all documents.
+    pub(super) fn total(&self) -> Tally {
+        let mut total = Tally::default();
+        self.entries.iter().for_each(|(_, tally)| total.add(tally));
+        total
+    }
+
+    /// Documents with a denominator.
+    pub(super) fn documents(&self, ratio: usize) -> usize {
+        self.entries.iter().filter(|(_, tally)| tally.below(ratio) > 0.0).count()
+    }
+
+    /// A ratio in every resample, `[resamples]`.
+    pub(super) fn resampled(&self, resamples: &Resamples, ratio: usize) -> Vec<f64> {
+        let sums = |part: fn(&Tally, usize) -> f64| {
+            resamples.sums(self.entries.iter().map(|(document, tally)| (*document as usize, part(tally, ratio))))
+        };
+        sums(Tally::above).iter().zip(sums(Tally::below)).map(|(above, below)| above / below).collect()
+    }
+
+    /// The interval of a ratio.
+    pub(super) fn interval(&self, resamples: &Resamples, ratio: usize) -> Interval {
+        resamples.enough(self.documents(ratio)).then(|| percentile(&mut self.resampled(resamples, ratio))).flatten()
+    }
+}
