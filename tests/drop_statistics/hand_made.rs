@@ -143,7 +143,7 @@ fn trend_within_sequences() {
         ("variant=last_minus_first", 0.5),
         ("variant=slope", 1000.0 * 1.25 / 22.5),
         ("variant=first_minus_middle", (0.125 - 0.5) / 2.0),
-        ("variant=last_minus_middle", (0.625 + 0.0) / 2.0),
+        ("variant=last_minus_middle", 0.625 / 2.0),
         ("dataset=chat variant=last_minus_first", 0.5),
         ("dataset=text variant=slope", 150.0),
     ];

@@ -106,7 +106,7 @@ fn queues_alone_make_a_trend_that_does_not_exceed_its_baseline() {
         run.route(1, slots);
         run
     };
-    let [there, exceeds, excess, significant] = count(50, run, |[row, excess, _]| {
+    let [there, exceeds, excess, significant] = count(30, run, |[row, excess, _]| {
         let p = row.p_value.unwrap();
         [above(row.low), above(row.corrected_low), above(excess.low), p <= 0.05]
     });
@@ -125,7 +125,7 @@ fn a_planted_slope_is_found_above_the_baseline() {
         run.route(1, slots);
         run
     };
-    let [there, exceeds, excess, slope] = count(50, run, |[row, excess, slope]| {
+    let [there, exceeds, excess, slope] = count(30, run, |[row, excess, slope]| {
         [above(row.low), above(row.corrected_low), above(excess.low), above(slope.corrected_low)]
     });
     println!(

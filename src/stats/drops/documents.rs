@@ -8,12 +8,14 @@ use crate::stats::{Finding, StatisticTable};
 
 /// The documents with the highest assignment drop ratio, highest first, ties in input order.
 pub(super) fn document_drops(study: &DropStudy<'_>) -> StatisticTable {
-    let mut tallies = vec![Tally::default(); study.document_names.len()];
+    let mut tallies = vec![Tally::default(); study.documents()];
     for row in (0..study.len()).filter(|row| study.counts(*row)) {
         tallies[study.document[row] as usize].add(&Tally::of(study.observed(), row));
     }
     let mut total = Tally::default();
-    tallies.iter().for_each(|tally| total.add(tally));
+    for tally in &tallies {
+        total.add(tally);
+    }
     let mut worst: Vec<usize> = (0..tallies.len()).filter(|index| tallies[*index].above(0) > 0.0).collect();
     worst.sort_by(|a, b| tallies[*b].ratio(0).total_cmp(&tallies[*a].ratio(0)));
     worst.truncate(study.settings.documents_listed);

@@ -92,13 +92,14 @@ pub(super) fn tables(study: &DropStudy<'_>, progress: &dyn Fn(&'static str)) -> 
     let mut cells = layout.cells(study);
     progress("permutations across sequences");
     let across = study.permutations(Permutation::AcrossSequences, |routed| layout.across(study, routed));
-    compare(&mut cells, layout.across_keys(), &across, |key| key.permutation() == Permutation::AcrossSequences);
-    let by_dataset = if study.layer.sequences.dataset_names.len() > 1 {
-        study.permutations(Permutation::AcrossDataset, |routed| layout.across(study, routed))
-    } else {
-        across
-    };
-    compare(&mut cells, layout.across_keys(), &by_dataset, |key| key.permutation() == Permutation::AcrossDataset);
+    // With one data set its own permutations are those of the layer.
+    compare(&mut cells, layout.across_keys(), &across, |key| key.permutation() != Permutation::WithinSequence);
+    if study.layer.sequences.dataset_names.len() > 1 {
+        let text = &layout.text;
+        let of = |routed: Routed<'_>| ratios(&text.keys, &text.totals(routed));
+        let across = study.permutations(Permutation::AcrossDataset, of);
+        compare(&mut cells, text.keys.iter().copied(), &across, |key| key.permutation() == Permutation::AcrossDataset);
+    }
     progress("permutations within sequences");
     let (within, slopes): (Vec<_>, Vec<_>) = study
         .permutations(Permutation::WithinSequence, |routed| (layout.within(routed), trend.values(routed)))

@@ -42,6 +42,7 @@ pub(super) struct Tally {
 
 impl Tally {
     /// The tally of one row.
+    #[inline]
     pub(super) fn of(routed: Routed<'_>, row: usize) -> Self {
         let mut tally = Self { occurrences: 1, ..Self::default() };
         for (choice, (_, gate, dropped)) in routed.choices(row).enumerate() {
@@ -64,6 +65,7 @@ impl Tally {
         self.gate_lost += if dropped { gate } else { 0.0 };
     }
 
+    /// Adds another tally.
     #[inline]
     pub(super) fn add(&mut self, other: &Self) {
         self.occurrences += other.occurrences;
@@ -143,7 +145,9 @@ impl Atoms {
         }
         let mut cells = vec![Tally::default(); self.keys.len()];
         for (tally, members) in atoms.iter().zip(&self.cells_of) {
-            members.iter().for_each(|cell| cells[*cell as usize].add(tally));
+            for cell in members {
+                cells[*cell as usize].add(tally);
+            }
         }
         cells
     }
@@ -167,8 +171,9 @@ impl Atoms {
             }
             for atom in touched.drain(..) {
                 let tally = std::mem::take(&mut atoms[atom as usize]);
-                let members = &self.cells_of[atom as usize];
-                members.iter().for_each(|cell| cells[*cell as usize].add(study.document[rows[0] as usize], &tally));
+                for cell in &self.cells_of[atom as usize] {
+                    cells[*cell as usize].add(study.document[rows[0] as usize], &tally);
+                }
             }
         }
         cells
@@ -180,7 +185,7 @@ pub(super) fn expert_totals(study: &DropStudy<'_>, routed: Routed<'_>) -> Vec<Ta
     let mut tallies = vec![Tally::default(); study.layer.trace.num_experts];
     for row in (0..study.len()).filter(|row| study.counts(*row)) {
         let tallies = &mut tallies;
-        count_experts(routed, row, |expert, count| count(&mut tallies[usize::from(expert)]));
+        count_experts(routed, row, |expert, tally| tallies[usize::from(expert)].add(tally));
     }
     tallies
 }
@@ -192,20 +197,19 @@ pub(super) fn experts_by_document(study: &DropStudy<'_>) -> Vec<ByDocument> {
     for &row in study.by_document.rows.iter().filter(|row| study.counts(**row as usize)) {
         let document = study.document[row as usize];
         let tables = &mut tables;
-        count_experts(routed, row as usize, |expert, count| count(tables[usize::from(expert)].entry(document)));
+        count_experts(routed, row as usize, |expert, tally| tables[usize::from(expert)].add(document, tally));
     }
     tables
 }
 
-/// Gives every choice of a row to the tally of its expert.
-fn count_experts(routed: Routed<'_>, row: usize, mut give: impl FnMut(ExpertId, &dyn Fn(&mut Tally))) {
-    let lost = routed.choices(row).all(|(_, _, dropped)| dropped);
+/// Gives every choice of a row, as a tally, to its expert.
+#[inline]
+fn count_experts(routed: Routed<'_>, row: usize, mut give: impl FnMut(ExpertId, &Tally)) {
+    let lost = u32::from(routed.choices(row).all(|(_, _, dropped)| dropped));
     for (choice, (expert, gate, dropped)) in routed.choices(row).enumerate() {
-        give(expert, &|tally| {
-            tally.occurrences += 1;
-            tally.lost += u32::from(lost);
-            tally.count(choice, gate, dropped);
-        });
+        let mut tally = Tally { occurrences: 1, lost, ..Tally::default() };
+        tally.count(choice, gate, dropped);
+        give(expert, &tally);
     }
 }
 
@@ -233,7 +237,9 @@ impl ByDocument {
     /// The tally over all documents.
     pub(super) fn total(&self) -> Tally {
         let mut total = Tally::default();
-        self.entries.iter().for_each(|(_, tally)| total.add(tally));
+        for (_, tally) in &self.entries {
+            total.add(tally);
+        }
         total
     }
 
