@@ -21,7 +21,7 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
     ("stats", &["error", "routing", "trace"], &["polars", "rand", "rand_xoshiro"]),
     ("chart", &["error", "routing", "stats"], &["plotters", "resvg"]),
     ("report", &["error", "routing", "stats", "chart"], &["minijinja"]),
-    ("cli", &["routing"], &["clap"]),
+    ("cli", &["routing", "corpus"], &["clap"]),
 ];
 
 /// Crates that may be used in one or a few modules only (commands may use everything).

@@ -38,6 +38,8 @@ pub(super) enum Purpose {
     AcrossSequences = 12,
     /// Choice vectors over the sequences of each data set.
     AcrossDataset = 13,
+    /// Tokens of a routing group that queue in random order.
+    ReplayOrder = 20,
 }
 
 /// A stream of random numbers.

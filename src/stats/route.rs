@@ -3,7 +3,9 @@
 use super::{
     Finding, StatisticTable, Tables, category,
     cells::Cells,
-    coactivation, information, load, plain,
+    coactivation,
+    drops::OwnRules,
+    information, load, plain,
     plain::Shuffled,
     predictability, repetition, router,
     settings::Settings,
@@ -95,7 +97,9 @@ pub fn headline(tables: &Tables) -> Vec<Finding> {
             || row.other_category.is_some()
             || row.rank.is_some()
     };
-    tables.values().flat_map(|table| &table.rows).filter(|row| !bulky(row)).cloned().collect()
+    let rules = OwnRules::new(tables);
+    let listed = |row: &&Finding| rules.summarised(row).unwrap_or(!bulky(row));
+    tables.values().flat_map(|table| &table.rows).filter(listed).cloned().collect()
 }
 
 fn table(name: &str, rows: Vec<Finding>) -> StatisticTable {

@@ -1,15 +1,24 @@
 //! All statistics of one layer about dropped assignments (part C of the documentation: drop-towards-the-end).
 
+mod burstiness;
+mod causes;
 mod curve;
 mod difference;
 mod documents;
+mod exact;
+mod headline;
 mod keys;
+mod losses;
+mod occupancy;
 mod ratios;
+mod replay;
 mod study;
 mod tally;
 mod trend;
 
 pub use difference::drop_difference;
+pub use exact::exact_replay;
+pub(super) use headline::OwnRules;
 
 use super::{Settings, StatisticTable};
 use crate::{
@@ -89,5 +98,21 @@ pub fn drop_statistics(
     let study = study::DropStudy::new(layer, settings)?;
     let mut tables = ratios::tables(&study, progress);
     tables.push(documents::document_drops(&study));
+    tables.extend(queue_tables(&study, progress)?);
+    Ok(tables)
+}
+
+/// What other capacities would do, and what fills the queues.
+fn queue_tables(study: &study::DropStudy<'_>, progress: &dyn Fn(&'static str)) -> Result<Vec<StatisticTable>> {
+    let table = |name: &str, rows| StatisticTable { name: name.to_owned(), rows };
+    let separate = replay::separate(study);
+    progress("capacity replay");
+    let mut tables = vec![table("capacity_replay", replay::capacity_replay(study)?)];
+    progress("burstiness");
+    tables.push(table("burstiness", burstiness::burstiness(study, separate)));
+    progress("drop causes");
+    tables.push(table("drop_causes", causes::drop_causes(study, separate)));
+    progress("expert occupancy");
+    tables.push(table("expert_occupancy", occupancy::expert_occupancy(study, separate)));
     Ok(tables)
 }

@@ -1,0 +1,97 @@
+//! `exact_replay`: a real forward pass at another capacity factor against the replay of the logged choices.
+
+use super::{
+    DropLayer, DropSettings,
+    losses::{Chosen, Losses, Ratio},
+    replay,
+    study::DropStudy,
+};
+use crate::{
+    error::{Error, Result},
+    stats::{Finding, StatisticTable, resample::percentile},
+};
+
+/// How far the first-order replay of `logged` at the factor of `rerun` was off: one row per ratio.
+///
+/// `rerun` is the same layer over the same sequences in the same groups, from a forward pass at another capacity factor.
+/// Estimate: the rerun; baseline: the replay of the logged choices at its factor; corrected: the difference, whose
+/// interval draws the same documents for both.
+///
+/// # Errors
+/// [`Error::Usage`] if the two runs do not have the same tokens, groups or rule, and [`Error::Internal`] if columns of a
+/// trace do not belong together or its drops are not those of its setting.
+pub fn exact_replay(rerun: &DropLayer<'_>, logged: &DropLayer<'_>, settings: &DropSettings) -> Result<StatisticTable> {
+    comparable(rerun, logged)?;
+    let (rerun, logged) = (DropStudy::new(rerun, settings)?, DropStudy::new(logged, settings)?);
+    replay::verify(&rerun)?;
+    replay::verify(&logged)?;
+    let factor = rerun.layer.router.capacity_factor;
+    let first_order = replay::at_factor(&logged, factor).ok_or_else(|| {
+        Error::internal(format!("a capacity of 0 at factor {factor}, with which the rerun has routed"))
+    })?;
+    let pair = Pair {
+        separate: replay::separate(&rerun),
+        chosen: [Chosen::over_all(&rerun), Chosen::over_all(&logged)],
+        lost: [Losses::observed(&rerun), first_order],
+        study: &rerun,
+    };
+    Ok(StatisticTable { name: "exact_replay".to_owned(), rows: (0..Ratio::ALL.len()).map(|i| pair.row(i)).collect() })
+}
+
+/// Refuses two runs that differ in more than the factor.
+fn comparable(rerun: &DropLayer<'_>, logged: &DropLayer<'_>) -> Result<()> {
+    let (a, b) = (&rerun.router, &logged.router);
+    let differs = [
+        ("decoder layer", rerun.trace.layer != logged.trace.layer),
+        ("tokens", rerun.trace.token_id != logged.trace.token_id || rerun.trace.sequence != logged.trace.sequence),
+        ("documents", rerun.sequences.document != logged.sequences.document),
+        ("routing groups", rerun.groups.sequences != logged.groups.sequences),
+        ("experts", (a.num_experts, a.top_k) != (b.num_experts, b.top_k)),
+        ("capacity rule", (a.capacity_rule, a.min_capacity) != (b.capacity_rule, b.min_capacity)),
+    ];
+    match differs.iter().find(|(_, differs)| *differs) {
+        None => Ok(()),
+        Some((what, _)) => Err(Error::usage(
+            format!(
+                "the exact replay and the run differ in their {what}; expected nothing but the capacity factor to differ"
+            ),
+            "rerun with the settings of the run",
+        )),
+    }
+}
+
+/// The rerun and the first-order replay of the same documents.
+struct Pair<'a> {
+    study: &'a DropStudy<'a>,
+    /// Denominators: gate probabilities differ in the layers behind the first.
+    chosen: [Chosen; 2],
+    lost: [Losses; 2],
+    separate: bool,
+}
+
+impl Pair<'_> {
+    fn row(&self, ratio: usize) -> Finding {
+        let (study, scope) = (self.study, &self.chosen[0]);
+        let finding = study.finding("exact_replay", "share");
+        let finding = Finding { capacity_factor: Some(study.layer.router.capacity_factor), ..finding };
+        let lost = |run: usize| self.lost[run].at(ratio, 0);
+        let [exact, first_order] = [0, 1].map(|run| self.chosen[run].share(ratio, lost(run)));
+        if exact.is_nan() || first_order.is_nan() {
+            return finding.variant(Ratio::ALL[ratio].name()).withheld("nothing that could be lost");
+        }
+        let finding = scope.measured(study, finding, ratio, lost(0), self.separate);
+        let interval = if self.separate { self.difference(ratio) } else { None };
+        Finding {
+            corrected: Some(exact - first_order),
+            corrected_low: interval.map(|(low, _)| low),
+            corrected_high: interval.map(|(_, high)| high),
+            ..finding.against(first_order, "first_order")
+        }
+    }
+
+    /// The interval of the difference, paired by document.
+    fn difference(&self, ratio: usize) -> Option<(f64, f64)> {
+        let of = |run: usize| self.chosen[run].resampled_share(self.study, ratio, self.lost[run].at(ratio, 0));
+        percentile(&mut of(0).iter().zip(of(1)).map(|(exact, first_order)| exact - first_order).collect())
+    }
+}

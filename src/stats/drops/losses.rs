@@ -1,0 +1,216 @@
+//! The five ratios of lost to chosen, summed by document: what an assignment, a token or a gate probability counts for.
+
+use super::study::DropStudy;
+use crate::stats::{
+    Finding,
+    resample::{Interval, percentile},
+};
+
+/// One of the ratios that people confuse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ratio {
+    /// Assignments that found no slot.
+    Assignment,
+    /// First choices that found no slot.
+    First,
+    /// Second choices that found no slot.
+    Second,
+    /// Tokens that lost every choice.
+    Token,
+    /// Gate probability of the assignments that found no slot.
+    GateMass,
+}
+
+impl Ratio {
+    /// All five, in the order in which tables list them.
+    pub(super) const ALL: [Self; 5] = [Self::Assignment, Self::First, Self::Second, Self::Token, Self::GateMass];
+
+    /// The name in files.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Assignment => "assignment_drop_ratio",
+            Self::First => "first_choice_drop_ratio",
+            Self::Second => "second_choice_drop_ratio",
+            Self::Token => "token_drop_ratio",
+            Self::GateMass => "gate_mass_lost",
+        }
+    }
+
+    /// Calls `count(refusals, weight)` for everything that one occurrence adds to the ratio: `refused[choice]` is at
+    /// how many of several ascending capacities the choice is dropped.
+    fn each(self, gates: &[f32], refused: &[u32], mut count: impl FnMut(u32, f64)) {
+        match self {
+            Self::Assignment => refused.iter().for_each(|refused| count(*refused, 1.0)),
+            Self::First => refused.iter().take(1).for_each(|refused| count(*refused, 1.0)),
+            Self::Second => refused.iter().skip(1).take(1).for_each(|refused| count(*refused, 1.0)),
+            Self::Token => refused.iter().min().into_iter().for_each(|refused| count(*refused, 1.0)),
+            Self::GateMass => refused.iter().zip(gates).for_each(|(refused, gate)| count(*refused, f64::from(*gate))),
+        }
+    }
+}
+
+/// What is lost of some ratios, by capacity and document.
+pub(super) struct Losses {
+    ratios: &'static [Ratio],
+    capacities: usize,
+    documents: usize,
+    /// `[ratios][capacities, documents]`.
+    lost: Vec<Vec<f64>>,
+}
+
+impl Losses {
+    /// No loss yet.
+    pub(super) fn new(study: &DropStudy, ratios: &'static [Ratio], capacities: usize) -> Self {
+        let documents = study.documents();
+        Self { ratios, capacities, documents, lost: vec![vec![0.0; capacities * documents]; ratios.len()] }
+    }
+
+    /// What the run itself lost: one capacity.
+    pub(super) fn observed(study: &DropStudy) -> Self {
+        let mut losses = Self::new(study, &Ratio::ALL, 1);
+        let refused: Vec<u32> = study.dropped.iter().map(|dropped| u32::from(*dropped)).collect();
+        for row in 0..study.len() {
+            losses.add(study, row, &refused[row * study.top_k()..(row + 1) * study.top_k()]);
+        }
+        losses
+    }
+
+    /// Adds an occurrence of which each choice is dropped at the first `refused[choice]` capacities.
+    pub(super) fn add(&mut self, study: &DropStudy, row: usize, refused: &[u32]) {
+        if !study.counts(row) || refused.iter().all(|refused| *refused == 0) {
+            return;
+        }
+        let (document, documents) = (study.document[row] as usize, self.documents);
+        let gates = &study.layer.trace.probability[row * refused.len()..];
+        for (ratio, lost) in self.ratios.iter().zip(&mut self.lost) {
+            ratio.each(gates, refused, |refused, weight| {
+                if refused > 0 {
+                    lost[(refused as usize - 1) * documents + document] += weight;
+                }
+            });
+        }
+    }
+
+    /// Turns "dropped up to this capacity" into "dropped at this capacity"; to be called once, at the end.
+    pub(super) fn cumulated(mut self) -> Self {
+        let documents = self.documents;
+        for lost in &mut self.lost {
+            for at in (0..self.capacities.saturating_sub(1) * documents).rev() {
+                lost[at] += lost[at + documents];
+            }
+        }
+        self
+    }
+
+    /// What the i-th ratio loses at a capacity, `[documents]`.
+    pub(super) fn at(&self, ratio: usize, capacity: usize) -> &[f64] {
+        &self.lost[ratio][capacity * self.documents..(capacity + 1) * self.documents]
+    }
+}
+
+/// What can be lost in some documents: the denominators of the five ratios.
+pub(super) struct Chosen {
+    /// Index of the data set, none = over all.
+    pub(super) dataset: Option<u16>,
+    /// Its documents.
+    pub(super) documents: Vec<usize>,
+    /// Its occurrences.
+    pub(super) occurrences: u64,
+    /// `[ratios][documents of the layer]`.
+    total: Vec<Vec<f64>>,
+    /// `[ratios][resamples]`.
+    resampled: Vec<Vec<f64>>,
+}
+
+impl Chosen {
+    /// Over all, then every data set that has documents.
+    pub(super) fn scopes(study: &DropStudy) -> Vec<Self> {
+        let datasets = 0..study.layer.sequences.dataset_names.len() as u16;
+        let scopes = std::iter::once(None).chain(datasets.map(Some)).map(|dataset| Self::new(study, dataset));
+        scopes.filter(|scope| scope.dataset.is_none() || !scope.documents.is_empty()).collect()
+    }
+
+    /// Over all.
+    pub(super) fn over_all(study: &DropStudy) -> Self {
+        Self::new(study, None)
+    }
+
+    fn new(study: &DropStudy, dataset: Option<u16>) -> Self {
+        let mut total = vec![vec![0.0; study.documents()]; Ratio::ALL.len()];
+        let (mut occurrences, refused) = (vec![0_u64; study.documents()], vec![1; study.top_k()]);
+        for row in 0..study.len() {
+            if study.counts(row) && dataset.is_none_or(|dataset| dataset == study.dataset(row)) {
+                let document = study.document[row] as usize;
+                let gates = &study.layer.trace.probability[row * refused.len()..];
+                occurrences[document] += 1;
+                for (ratio, total) in Ratio::ALL.iter().zip(&mut total) {
+                    ratio.each(gates, &refused, |_, weight| total[document] += weight);
+                }
+            }
+        }
+        let resampled = total.iter().map(|total| study.resamples.sums(total.iter().copied().enumerate())).collect();
+        let documents = (0..study.documents()).filter(|document| occurrences[*document] > 0).collect();
+        Self { dataset, documents, occurrences: occurrences.iter().sum(), total, resampled }
+    }
+
+    /// What a ratio can lose, `[documents of the layer]`.
+    pub(super) fn total(&self, ratio: usize) -> &[f64] {
+        &self.total[ratio]
+    }
+
+    /// The part of a ratio that is lost; NaN where there is nothing to lose.
+    pub(super) fn share(&self, ratio: usize, lost: &[f64]) -> f64 {
+        let lost: f64 = self.documents.iter().map(|document| lost[*document]).sum();
+        lost / self.total[ratio].iter().sum::<f64>()
+    }
+
+    /// The same for every resample; empty where the documents are too few for an interval.
+    pub(super) fn resampled_share(&self, study: &DropStudy, ratio: usize, lost: &[f64]) -> Vec<f64> {
+        if !study.resamples.enough(self.documents.len()) {
+            return Vec::new();
+        }
+        let lost = study.resamples.sums(self.documents.iter().map(|document| (*document, lost[*document])));
+        lost.iter().zip(&self.resampled[ratio]).map(|(lost, total)| lost / total).collect()
+    }
+
+    /// Its interval over documents.
+    pub(super) fn interval(&self, study: &DropStudy, ratio: usize, lost: &[f64]) -> Interval {
+        percentile(&mut self.resampled_share(study, ratio, lost))
+    }
+
+    /// Fills in the data set, and the name of the ratio as the variant.
+    pub(super) fn about(&self, study: &DropStudy, finding: Finding, ratio: Ratio) -> Finding {
+        let finding = finding.variant(ratio.name());
+        match self.dataset {
+            Some(dataset) => study.about_dataset(finding, dataset),
+            None => finding,
+        }
+    }
+
+    /// Fills in a ratio; the interval is left out where the documents of a routing group are several.
+    pub(super) fn measured(
+        &self,
+        study: &DropStudy,
+        finding: Finding,
+        ratio: usize,
+        lost: &[f64],
+        separate: bool,
+    ) -> Finding {
+        let finding = self.about(study, finding, Ratio::ALL[ratio]);
+        let estimate = self.share(ratio, lost);
+        if estimate.is_nan() {
+            return finding.withheld("nothing that could be lost");
+        }
+        let interval = if separate { self.interval(study, ratio, lost) } else { None };
+        let finding = finding.measured(estimate, interval, self.occurrences, self.documents.len() as u64);
+        with_reason(study, finding, self.documents.len(), separate)
+    }
+}
+
+/// Adds why the interval is withheld.
+pub(super) fn with_reason(study: &DropStudy, finding: Finding, documents: usize, separate: bool) -> Finding {
+    if separate { study.with_reason(finding, documents) } else { finding.remark(MIXED) }
+}
+
+/// Why an interval over documents is withheld although there are enough of them.
+const MIXED: &str = "no interval: documents share routing groups";
