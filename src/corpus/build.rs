@@ -1,11 +1,10 @@
 //! Rows -> sequences: encoding in parallel, cutting to the context, names.
 
-use std::collections::HashMap;
-
 use rayon::prelude::*;
 
 use super::{
     Corpus, CorpusOptions, Sequence, Skipped, Tokenizer,
+    names::Names,
     row::{Content, Row},
 };
 use crate::error::{Error, Result};
@@ -21,8 +20,9 @@ pub(super) struct Builder<'a> {
     pub corpus: Corpus,
     pending: Vec<Pending>,
     pending_bytes: usize,
-    /// How often each document name was wanted.
-    names: HashMap<String, usize>,
+    names: Names,
+    /// Data set of the file that was registered last.
+    pub dataset: String,
 }
 
 /// A row that waits to be encoded.
@@ -30,13 +30,22 @@ struct Pending {
     file: usize,
     /// `file:line`, or `file`.
     place: String,
+    dataset: String,
     row: Row,
 }
 
 impl<'a> Builder<'a> {
     pub(super) fn new(options: &'a CorpusOptions, tokenizer: Option<&'a Tokenizer>) -> Self {
         let corpus = Corpus::default();
-        Self { options, tokenizer, corpus, pending: Vec::new(), pending_bytes: 0, names: HashMap::new() }
+        Self {
+            options,
+            tokenizer,
+            corpus,
+            pending: Vec::new(),
+            pending_bytes: 0,
+            names: Names::default(),
+            dataset: String::new(),
+        }
     }
 
     /// Takes the next row of the file that was registered last; `fallback` is the category of rows that name none.
@@ -53,7 +62,8 @@ impl<'a> Builder<'a> {
                     Content::Text(text) => text.len(),
                     Content::Ids(ids) => 4 * ids.len(),
                 };
-                self.pending.push(Pending { file: self.corpus.files.len() - 1, place, row });
+                let (file, dataset) = (self.corpus.files.len() - 1, self.dataset.clone());
+                self.pending.push(Pending { file, place, dataset, row });
                 if self.pending.len() >= BATCH.0 || self.pending_bytes >= BATCH.1 {
                     self.flush()?;
                 }
@@ -129,7 +139,7 @@ impl<'a> Builder<'a> {
         }
         let bos = self.options.bos.filter(|_| matches!(pending.row.content, Content::Text(_)));
         let room = self.options.context - usize::from(bos.is_some());
-        let document = self.unique(pending.row.id.unwrap_or(pending.place));
+        let document = self.names.unique(pending.row.id.unwrap_or(pending.place));
         let source = self.corpus.files[pending.file].path.display().to_string();
         let chunks = ids.len().div_ceil(room);
         let wanted = if self.options.truncate { 1 } else { chunks };
@@ -140,27 +150,13 @@ impl<'a> Builder<'a> {
         for (index, chunk) in ids.chunks(room).take(taken).enumerate() {
             self.corpus.sequences.push(Sequence {
                 source: source.clone(),
+                dataset: pending.dataset.clone(),
                 document: document.clone(),
                 category: pending.row.category.clone(),
                 token_ids: bos.iter().chain(chunk).copied().collect(),
+                spans: Vec::new(),
                 truncated: taken < chunks && index + 1 == taken,
             });
         }
-    }
-
-    /// The name, or the name with the first free suffix `#2`, `#3` ...
-    fn unique(&mut self, name: String) -> String {
-        let Some(&taken) = self.names.get(&name) else {
-            self.names.insert(name.clone(), 1);
-            return name;
-        };
-        let mut count = taken + 1;
-        while self.names.contains_key(&format!("{name}#{count}")) {
-            count += 1;
-        }
-        let unique = format!("{name}#{count}");
-        self.names.insert(unique.clone(), 1);
-        self.names.insert(name, count);
-        unique
     }
 }

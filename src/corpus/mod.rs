@@ -1,36 +1,89 @@
-//! Documents -> sequences of token ids.
+//! Documents and conversations -> sequences of token ids.
 
+mod append;
 mod array;
 mod build;
+mod names;
 mod normalize;
 mod parquet;
 mod read;
 mod row;
+mod rows;
 mod sentencepiece;
 mod source;
+mod special;
 #[cfg(test)]
 mod tests;
 mod tokenizer;
+mod transcript;
 mod trie;
 
 pub use read::CorpusOptions;
-pub use tokenizer::Tokenizer;
+pub use tokenizer::{Token, Tokenizer};
+pub use transcript::{ChatTemplate, OasstPaths, Template, TranscriptFormat, TranscriptOptions};
 
 use std::path::PathBuf;
 
-/// One sequence of the run: a document, or a chunk of one that is longer than the context.
+/// One sequence of the run: a document, a chunk of one that is longer than the context, or a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sequence {
     /// Name of the input file, as given.
     pub source: String,
-    /// Document name: the row's `id`, else `file:line`; unique in the corpus (duplicates get a suffix).
+    /// Data set: for plain text the name of the path as given, without its ending; for conversations that of the file.
+    pub dataset: String,
+    /// Document name: the row's `id`, else `file:line`; unique in the corpus (duplicates get a suffix). All paths of one
+    /// tree of replies share it, as all chunks of a text do.
     pub document: String,
     /// Category, if the corpus names one.
     pub category: Option<String>,
     /// Token ids, with the BOS where there is one.
     pub token_ids: Vec<u32>,
+    /// Which tokens belong to which message, in order and without gaps from the first token to the last; empty for plain
+    /// text. A message that gives no token has an empty span.
+    pub spans: Vec<Span>,
     /// The rest of the document is in no other sequence.
     pub truncated: bool,
+}
+
+/// The tokens of one message of a conversation, those of its template included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Message of the conversation, from 0.
+    pub turn: u16,
+    /// Who speaks.
+    pub role: Role,
+    /// First position.
+    pub start: u32,
+    /// Position after the last.
+    pub end: u32,
+}
+
+/// Who speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// What the model is told before the conversation.
+    System,
+    /// The person.
+    User,
+    /// The model.
+    Assistant,
+    /// What a tool gave back.
+    Tool,
+}
+
+impl Role {
+    /// All roles, in the order in which tables list them.
+    pub const ALL: [Self; 4] = [Self::System, Self::User, Self::Assistant, Self::Tool];
+
+    /// The name in tables and in chat templates.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::User => "user",
+            Self::Assistant => "assistant",
+            Self::Tool => "tool",
+        }
+    }
 }
 
 /// A line or file that could not be used.
@@ -43,7 +96,7 @@ pub struct Skipped {
 }
 
 /// An input file with its identity.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct InputFile {
     /// Path as given.
     pub path: PathBuf,
@@ -51,8 +104,11 @@ pub struct InputFile {
     pub sha256: String,
     /// Size in bytes.
     pub bytes: u64,
-    /// Documents taken from it.
+    /// Documents taken from it; a tree of replies is one document.
     pub documents: usize,
+    /// How its conversations are written, such as `sharegpt`; `None` for plain text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
 }
 
 /// Everything that was read: the sequences in input order, what could not be used, and the files.
@@ -62,10 +118,14 @@ pub struct Corpus {
     pub sequences: Vec<Sequence>,
     /// What could not be used, with the reason. Never silent.
     pub skipped: Vec<Skipped>,
+    /// What was left out of rows that are used: parts that are no text, deleted messages. Never an error.
+    pub notes: Vec<Skipped>,
     /// The input files.
     pub files: Vec<InputFile>,
     /// Documents that were read but left out, in whole or in part, because enough sequences had been taken.
     pub documents_left_out: usize,
+    /// Conversations that were cut at the context.
+    pub conversations_cut: usize,
 }
 
 impl Corpus {

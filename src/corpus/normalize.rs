@@ -46,7 +46,14 @@ impl Normalizer {
     }
 
     /// The text that is cut into pieces.
-    pub(super) fn normalize(&self, text: &str) -> String {
+    #[cfg(test)]
+    fn normalize(&self, text: &str) -> String {
+        self.normalize_with(text, |_, _| ())
+    }
+
+    /// The text that is cut into pieces. `step` hears, in order, from which byte of the result on stands what which byte
+    /// of the text began: the last step at or before a byte of the result is the one that made it.
+    pub(super) fn normalize_with(&self, text: &str, mut step: impl FnMut(usize, usize)) -> String {
         let space = self.space;
         let mut rest = text;
         if self.remove_extra_whitespaces {
@@ -59,10 +66,12 @@ impl Normalizer {
             return normalized;
         }
         if self.adds_prefix() {
+            step(0, text.len() - rest.len());
             normalized.push_str(space);
         }
         let mut after_space = self.remove_extra_whitespaces;
         while let Some((piece, length)) = self.prefix(rest) {
+            step(normalized.len(), text.len() - rest.len());
             let piece = if after_space { piece.trim_start_matches(' ') } else { piece };
             for character in piece.chars() {
                 if character == ' ' { normalized.push_str(space) } else { normalized.push(character) }

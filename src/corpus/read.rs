@@ -1,18 +1,15 @@
-//! Files -> rows, each file read once from start to end, its hash taken on the way.
+//! A corpus: options, files, verdict.
 
-use std::{
-    io::{BufRead, BufReader, Read},
-    path::{Path, PathBuf},
-};
+use std::{io::Read, path::PathBuf};
 
 use serde_json::Value;
 
 use super::{
     Corpus, InputFile, Skipped, Tokenizer,
-    array::{Failure, read_array},
     build::Builder,
     parquet::read_parquet,
     row::{Content, Row},
+    rows::{read_lines, read_list},
     source::{Format, HashingReader, Source, collect},
 };
 use crate::error::{Error, Result};
@@ -51,7 +48,7 @@ impl Corpus {
     /// beyond the vocabulary; text without a tokenizer; nothing usable at all; with `strict`, anything unusable.
     /// [`Error::Tokenizer`]: the tokenizer has more ids than the model. [`Error::Io`]: a file cannot be read.
     pub fn read(options: &CorpusOptions, tokenizer: Option<&Tokenizer>) -> Result<Self> {
-        check(options)?;
+        check(options.context, options.bos, options.vocab_size, options.max_sequences)?;
         if let Some(tokenizer) = tokenizer {
             tokenizer.check_vocabulary(options.vocab_size)?;
         }
@@ -62,39 +59,40 @@ impl Corpus {
             read_source(source, options.category_key.as_deref(), &mut builder)?;
         }
         builder.flush()?;
-        verdict(builder.corpus, options)
+        let hint = "a row is a JSON object with the key `text`: {\"text\": \"...\"}";
+        verdict(builder.corpus, options.strict, hint)
     }
 }
 
 /// Refuses options that leave no room for a token.
-fn check(options: &CorpusOptions) -> Result<()> {
-    let least = 1 + usize::from(options.bos.is_some());
-    if options.context < least {
+pub(super) fn check(context: usize, bos: Option<u32>, vocab_size: usize, max_sequences: Option<usize>) -> Result<()> {
+    let least = 1 + usize::from(bos.is_some());
+    if context < least {
         return Err(Error::usage(
-            format!("the context is {} tokens; expected at least {least}", options.context),
+            format!("the context is {context} tokens; expected at least {least}"),
             "raise --context",
         ));
     }
-    if options.max_sequences == Some(0) {
+    if max_sequences == Some(0) {
         return Err(Error::usage("at most 0 sequences were asked for; expected at least 1", "raise --max-sequences"));
     }
-    match options.bos.filter(|&bos| bos as usize >= options.vocab_size) {
+    match bos.filter(|&bos| bos as usize >= vocab_size) {
         Some(bos) => Err(Error::usage(
-            format!("the BOS id is {bos}; the model's vocab_size is {}", options.vocab_size),
+            format!("the BOS id is {bos}; the model's vocab_size is {vocab_size}"),
             "leave it out with --no-bos",
         )),
         None => Ok(()),
     }
 }
 
-/// Whether what was read is a corpus.
-fn verdict(corpus: Corpus, options: &CorpusOptions) -> Result<Corpus> {
+/// Whether what was read is a corpus; `hint` says what a row looks like.
+pub(super) fn verdict(corpus: Corpus, strict: bool, hint: &str) -> Result<Corpus> {
     let reasons = |skipped: &[Skipped]| {
         let lines: Vec<_> =
             skipped.iter().map(|skipped| format!("\n  - {}: {}", skipped.place, skipped.reason)).collect();
         lines.concat()
     };
-    if options.strict && !corpus.skipped.is_empty() {
+    if strict && !corpus.skipped.is_empty() {
         return Err(Error::corpus(
             format!("{} places cannot be used:{}", corpus.skipped.len(), reasons(&corpus.skipped)),
             "correct them, or leave out --strict to go on without them",
@@ -113,7 +111,7 @@ fn verdict(corpus: Corpus, options: &CorpusOptions) -> Result<Corpus> {
                 corpus.skipped.len(),
                 reasons(&corpus.skipped[..shown])
             ),
-            "a row is a JSON object with the key `text`: {\"text\": \"...\"}",
+            hint,
         ));
     }
     Ok(corpus)
@@ -133,16 +131,17 @@ fn names(files: &[InputFile]) -> String {
 fn read_source(source: &Source, key: Option<&str>, builder: &mut Builder) -> Result<()> {
     let path = &source.path;
     let index = builder.corpus.files.len();
-    builder.corpus.files.push(InputFile { path: path.clone(), sha256: String::new(), bytes: 0, documents: 0 });
+    builder.corpus.files.push(InputFile { path: path.clone(), ..InputFile::default() });
+    builder.dataset.clone_from(&source.dataset);
     let mut file = FileRows { source, key, builder };
     let mut reader = HashingReader::open(path)?;
     match source.format {
-        Format::Lines => file.lines(BufReader::with_capacity(1 << 16, &mut reader))?,
+        Format::Lines => read_lines(path, &mut reader, |place, value| file.row(place, value))?,
         Format::ZstdLines => {
             let decoder = zstd::Decoder::new(&mut reader).map_err(Error::io("decompress", path))?;
-            file.lines(BufReader::with_capacity(1 << 16, decoder))?;
+            read_lines(path, decoder, |place, value| file.row(place, value))?;
         }
-        Format::Array => file.array(BufReader::with_capacity(1 << 16, &mut reader))?,
+        Format::Array => read_list(path, &mut reader, |place, value| file.row(place, value))?,
         Format::Text => file.text(&mut reader)?,
         Format::Parquet => file.parquet()?,
     }
@@ -160,66 +159,18 @@ struct FileRows<'a, 'b> {
 }
 
 impl FileRows<'_, '_> {
-    fn path(&self) -> &Path {
-        &self.source.path
-    }
-
-    /// `file:line`.
-    fn place(&self, line: usize) -> String {
-        format!("{}:{line}", self.path().display())
-    }
-
-    fn row(&mut self, line: usize, value: Result<Value, String>) -> Result<()> {
+    fn row(&mut self, place: String, value: Result<Value, String>) -> Result<()> {
         // With a key of the user's own, a folder's name would be a category of another kind.
         let fallback = self.source.category.as_deref().filter(|_| self.key.is_none());
         let row = value.and_then(|value| Row::new(value, self.key));
-        self.builder.row(self.place(line), row, fallback)
-    }
-
-    /// One JSON object a line.
-    fn lines(&mut self, mut reader: impl BufRead) -> Result<()> {
-        skip_byte_order_mark(&mut reader).map_err(Error::io("read", self.path()))?;
-        let mut bytes = Vec::new();
-        for line in 1.. {
-            bytes.clear();
-            if reader.read_until(b'\n', &mut bytes).map_err(Error::io("read", self.path()))? == 0 {
-                break;
-            }
-            if !bytes.trim_ascii().is_empty() {
-                self.row(line, parse_line(&bytes))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// A JSON list of objects.
-    fn array(&mut self, mut reader: impl BufRead) -> Result<()> {
-        skip_byte_order_mark(&mut reader).map_err(Error::io("read", self.path()))?;
-        let mut number = 0;
-        let outcome = read_array(reader, |value| {
-            number += 1;
-            self.row(number, Ok(value))
-        });
-        match outcome {
-            Ok(()) => Ok(()),
-            Err(Failure::Sink(error)) => Err(error),
-            Err(Failure::Json(error)) if error.is_io() => Err(Error::io("read", self.path())(error.into())),
-            Err(Failure::Json(error)) => {
-                let reason = format!(
-                    "not a JSON list of objects: {error}; what follows row {number} was not read; a file with one \
-                     object a line must be named .jsonl"
-                );
-                self.builder.skip(self.path().display().to_string(), reason);
-                Ok(())
-            }
-        }
+        self.builder.row(place, row, fallback)
     }
 
     /// The whole file as one document.
     fn text(&mut self, reader: &mut HashingReader) -> Result<()> {
         let mut bytes = Vec::new();
-        reader.read_to_end(&mut bytes).map_err(Error::io("read", self.path()))?;
-        let place = self.path().display().to_string();
+        reader.read_to_end(&mut bytes).map_err(Error::io("read", &self.source.path))?;
+        let place = self.source.path.display().to_string();
         let row = match String::from_utf8(bytes) {
             Ok(text) if text.trim_start_matches('\u{feff}').is_empty() => Err("the file is empty".into()),
             Ok(text) => {
@@ -234,30 +185,11 @@ impl FileRows<'_, '_> {
     /// A table; it is read at random places, so its hash is taken separately.
     fn parquet(&mut self) -> Result<()> {
         let mut number = 0;
-        let path = self.path().to_path_buf();
-        let key = self.key.map(str::to_owned);
-        read_parquet(&path, key.as_deref(), |value| {
+        let path = &self.source.path;
+        let key = self.key;
+        read_parquet(path, key, |value| {
             number += 1;
-            self.row(number, Ok(value))
+            self.row(format!("{}:{number}", path.display()), Ok(value))
         })
     }
-}
-
-/// Some editors put a byte-order mark before UTF-8.
-fn skip_byte_order_mark(reader: &mut impl BufRead) -> std::io::Result<()> {
-    if reader.fill_buf()?.starts_with(b"\xef\xbb\xbf") {
-        reader.consume(3);
-    }
-    Ok(())
-}
-
-fn parse_line(bytes: &[u8]) -> Result<Value, String> {
-    let text = std::str::from_utf8(bytes)
-        .map_err(|error| format!("invalid UTF-8 at byte {} of the line", error.valid_up_to()))?;
-    serde_json::from_str(text.trim_end()).map_err(|error| format!("broken JSON: {}", without_line(&error)))
-}
-
-/// `serde_json` counts lines within the text it is given, which is one line here.
-fn without_line(error: &serde_json::Error) -> String {
-    error.to_string().replace(" at line 1 column ", " at column ")
 }

@@ -39,7 +39,7 @@ impl Row {
 }
 
 /// The text of a scalar, `None` for null and the empty string; for lists and objects the error says what was found.
-fn scalar(value: &Value) -> Result<Option<String>, String> {
+pub(super) fn scalar(value: &Value) -> Result<Option<String>, String> {
     match value {
         Value::Null => Ok(None),
         Value::String(text) => Ok(Some(text.clone()).filter(|text| !text.is_empty())),
@@ -50,7 +50,7 @@ fn scalar(value: &Value) -> Result<Option<String>, String> {
 }
 
 /// A key that was asked for must hold a scalar; among the default keys one that does not names no category.
-fn category(object: &Map<String, Value>, key: Option<&str>) -> Result<Option<String>, String> {
+pub(super) fn category(object: &Map<String, Value>, key: Option<&str>) -> Result<Option<String>, String> {
     let Some(key) = key else {
         return Ok(CATEGORY_KEYS.iter().find_map(|key| scalar(object.get(*key)?).ok().flatten()));
     };
@@ -77,7 +77,7 @@ fn token_id(value: &Value) -> Result<u32, String> {
     id.ok_or_else(|| format!("`input_ids` holds {value}; expected integers from 0"))
 }
 
-fn describe(value: &Value) -> String {
+pub(super) fn describe(value: &Value) -> String {
     match value {
         Value::Array(_) => "a list".into(),
         Value::Object(_) => "an object".into(),

@@ -24,9 +24,12 @@ use sentencepiece_model::{ModelType, SentencePieceModel, Type};
 
 use super::{
     normalize::{Normalizer, SPACE_SYMBOL},
+    tokenizer::Token,
     trie::PieceTrie,
 };
 
+/// [`SPACE_SYMBOL`] as a character.
+const SPACE_CHARACTER: char = '\u{2581}';
 /// What an unknown character costs below the rarest piece.
 const UNKNOWN_PENALTY: f32 = 10.0;
 
@@ -106,21 +109,42 @@ impl SentencePiece {
 
     /// Ids of a text. Linear in its length.
     pub(super) fn encode(&self, text: &str) -> Vec<u32> {
-        let normalized = self.normalizer.normalize(text);
+        let normalized = self.normalizer.normalize_with(text, |_, _| ());
         let mut ids = Vec::new();
-        let mut last = None;
-        for (id, piece) in self.segment(&normalized) {
+        self.each_token(&normalized, |id, _, _| ids.push(id));
+        ids
+    }
+
+    /// Ids of a text with the byte of the text at which their first character stands that is no space; a token of spaces
+    /// only, with its first space. The space that the model adds to a text stands where the text begins.
+    pub(super) fn encode_with_offsets(&self, text: &str) -> Vec<Token> {
+        let mut steps = Vec::new();
+        let normalized = self.normalizer.normalize_with(text, |to, from| steps.push((to, from)));
+        let mut tokens = Vec::new();
+        self.each_token(&normalized, |id, start, piece| {
+            let spaces = piece.len() - piece.trim_start_matches([' ', SPACE_CHARACTER]).len();
+            let first = if spaces == piece.len() { start } else { start + spaces };
+            let step = steps.partition_point(|&(to, _)| to <= first) - 1;
+            tokens.push(Token { id, offset: steps[step].1 });
+        });
+        tokens
+    }
+
+    /// Gives every token of a normalised text to `emit`, in order: its id, where its piece starts, and the piece.
+    fn each_token(&self, normalized: &str, mut emit: impl FnMut(u32, usize, &str)) {
+        let (mut start, mut last) = (0, None);
+        for (id, piece) in self.segment(normalized) {
             match &self.bytes {
                 Some(bytes) if id == self.unknown => {
-                    ids.extend(piece.bytes().map(|byte| bytes[usize::from(byte)]));
+                    piece.bytes().for_each(|byte| emit(bytes[usize::from(byte)], start, piece));
                 }
                 // A run of unknown characters is one unknown piece.
                 _ if id == self.unknown && last == Some(id) => {}
-                _ => ids.push(id),
+                _ => emit(id, start, piece),
             }
             last = Some(id);
+            start += piece.len();
         }
-        ids
     }
 
     /// The best path through the normalised text: Viterbi over the pieces that start at each character.
@@ -159,6 +183,11 @@ impl SentencePiece {
     /// Pieces in the vocabulary.
     pub(super) fn len(&self) -> usize {
         self.pieces.len()
+    }
+
+    /// Id of a piece as it is stored; the first of equal ones.
+    pub(super) fn id(&self, piece: &str) -> Option<u32> {
+        self.pieces.iter().position(|known| known.text == piece).map(|id| id as u32)
     }
 
     /// The piece as it is stored.

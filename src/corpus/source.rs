@@ -9,7 +9,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::Skipped;
+use super::{Skipped, names::Names};
 use crate::error::{Error, Result};
 
 /// How a file is read.
@@ -45,6 +45,8 @@ pub(super) struct Source {
     pub format: Format,
     /// Sub-folder or file stem, for files that were found in a folder.
     pub category: Option<String>,
+    /// Stem of the path as given; the same for all files of a folder, unique among the paths.
+    pub dataset: String,
 }
 
 /// Lists the files of the paths in order, folders recursively by name, and what is in those folders but no corpus.
@@ -53,8 +55,14 @@ pub(super) struct Source {
 /// A path does not exist, cannot be listed, or is a file of an unknown format.
 pub(super) fn collect(paths: &[PathBuf]) -> Result<(Vec<Source>, Vec<Skipped>)> {
     let mut collector = Collector::default();
+    let mut names = Names::default();
     for path in paths {
+        let found = collector.sources.len();
         collector.path(path)?;
+        if collector.sources.len() > found {
+            let dataset = names.unique(stem(path));
+            collector.sources[found..].iter_mut().for_each(|source| source.dataset.clone_from(&dataset));
+        }
     }
     Ok((collector.sources, collector.skipped))
 }
@@ -71,7 +79,12 @@ impl Collector {
     fn path(&mut self, path: &Path) -> Result<()> {
         if path == Path::new("-") {
             if self.is_new(path) {
-                self.sources.push(Source { path: path.into(), format: Format::Lines, category: None });
+                self.sources.push(Source {
+                    path: path.into(),
+                    format: Format::Lines,
+                    category: None,
+                    dataset: String::new(),
+                });
             }
             return Ok(());
         }
@@ -91,7 +104,7 @@ impl Collector {
             )
         })?;
         if self.is_new(path) {
-            self.sources.push(Source { path: path.into(), format, category: None });
+            self.sources.push(Source { path: path.into(), format, category: None, dataset: String::new() });
         }
         Ok(())
     }
@@ -114,7 +127,7 @@ impl Collector {
             } else if let Some((format, stem)) = format_of(&path) {
                 let category = sub_folder(root, &path).or(Some(stem)).filter(|category| !category.is_empty());
                 if self.is_new(&path) {
-                    self.sources.push(Source { path, format, category });
+                    self.sources.push(Source { path, format, category, dataset: String::new() });
                 }
             } else {
                 self.skip(&path, &format!("a format that is not read; expected {}", endings()));
@@ -145,6 +158,19 @@ fn format_of(path: &Path) -> Option<(Format, String)> {
     Some((format, name[..name.len() - ending.len()].to_owned()))
 }
 
+/// Name of a data set that is read from a path: the file's name without its ending, or the folder's name.
+pub(super) fn stem(path: &Path) -> String {
+    if path == Path::new("-") {
+        return "stdin".into();
+    }
+    let known = if path.is_dir() { None } else { format_of(path).map(|(_, stem)| stem) };
+    known.filter(|stem| !stem.is_empty()).unwrap_or_else(|| {
+        let full = path.canonicalize().unwrap_or_else(|_| path.into());
+        full.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+    })
+}
+
+/// The endings that are read, as a list.
 fn endings() -> String {
     ENDINGS.map(|(ending, _)| ending).join(", ")
 }

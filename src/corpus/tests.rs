@@ -66,6 +66,8 @@ fn lines_are_used_or_listed_with_their_place() {
         document,
         category: category.map(str::to_owned),
         token_ids: ids.to_vec(),
+        dataset: "a".into(),
+        spans: Vec::new(),
         truncated: false,
     };
     // Ids get no BOS; the second row has no id, so it is named after its line.

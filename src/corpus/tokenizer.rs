@@ -2,13 +2,24 @@
 
 use std::path::{Path, PathBuf};
 
-use super::sentencepiece::SentencePiece;
+use super::{sentencepiece::SentencePiece, special::SpecialTokens};
 use crate::error::{Error, Result};
 
 /// The SentencePiece model, which OpenMoE was trained and run with.
 const SENTENCEPIECE_FILE: &str = "spiece.model";
 /// The tokenizer of the `tokenizers` library.
 const JSON_FILE: &str = "tokenizer.json";
+
+/// A token and where it stands in the text that was encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// Token id.
+    pub id: u32,
+    /// Byte of the text at which the token's first character stands that is no space; for a token of spaces only, its
+    /// first space. A space that the tokenizer adds to the text by itself stands where that text begins, and all the
+    /// byte tokens of one character stand where it does. Offsets never fall from one token to the next.
+    pub offset: usize,
+}
 
 /// Turns text into token ids exactly as the file says; shared between threads.
 #[derive(Debug)]
@@ -92,12 +103,67 @@ impl Tokenizer {
         match &self.engine {
             Engine::SentencePiece(model) => Ok(model.encode(text)),
             Engine::Json(tokenizer) => {
-                let encoding = tokenizer.encode_fast(text, false).map_err(|error| Error::Tokenizer {
-                    message: format!("tokenizer `{}` cannot encode a text: {error}", self.file.display()),
-                    hint: None,
-                })?;
+                let encoding = tokenizer.encode_fast(text, false).map_err(|error| self.refused(&error))?;
                 Ok(encoding.get_ids().to_vec())
             }
+        }
+    }
+
+    /// The same ids as [`Self::encode`], each with its place in the text.
+    ///
+    /// # Errors
+    /// As for [`Self::encode`].
+    pub fn encode_with_offsets(&self, text: &str) -> Result<Vec<Token>> {
+        match &self.engine {
+            Engine::SentencePiece(model) => Ok(model.encode_with_offsets(text)),
+            Engine::Json(tokenizer) => {
+                let encoding = tokenizer.encode(text, false).map_err(|error| self.refused(&error))?;
+                let mut least = 0;
+                let tokens = encoding.get_ids().iter().zip(encoding.get_offsets()).map(|(&id, &(start, end))| {
+                    let covered = text.get(start..end).unwrap_or_default();
+                    let spaces = covered.len() - covered.trim_start_matches(' ').len();
+                    least = least.max(if spaces == covered.len() { start } else { start + spaces });
+                    Token { id, offset: least }
+                });
+                Ok(tokens.collect())
+            }
+        }
+    }
+
+    /// Encodes a text in which special tokens stand as words, as `</s>`. With `spiece.model` they cut the text, and what
+    /// stands between two of them is encoded as a text of its own (as `T5Tokenizer` does); `tokenizer.json` finds its
+    /// special tokens by itself.
+    pub(super) fn encode_prompt(&self, text: &str, special: &SpecialTokens) -> Result<Vec<Token>> {
+        let Engine::SentencePiece(model) = &self.engine else {
+            return self.encode_with_offsets(text);
+        };
+        let mut tokens = Vec::new();
+        for (range, id) in special.split(text) {
+            match id {
+                Some(id) => tokens.push(Token { id, offset: range.start }),
+                None => tokens.extend(
+                    model
+                        .encode_with_offsets(&text[range.clone()])
+                        .into_iter()
+                        .map(|token| Token { offset: range.start + token.offset, ..token }),
+                ),
+            }
+        }
+        Ok(tokens)
+    }
+
+    fn refused(&self, error: &tokenizers::Error) -> Error {
+        Error::Tokenizer {
+            message: format!("tokenizer `{}` cannot encode a text: {error}", self.file.display()),
+            hint: None,
+        }
+    }
+
+    /// Id of a piece as it is stored, such as `</s>`.
+    pub fn id(&self, piece: &str) -> Option<u32> {
+        match &self.engine {
+            Engine::SentencePiece(model) => model.id(piece),
+            Engine::Json(tokenizer) => tokenizer.token_to_id(piece),
         }
     }
 

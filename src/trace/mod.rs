@@ -8,6 +8,7 @@
 
 mod columns;
 mod frame;
+mod inputs;
 mod read;
 mod write;
 

@@ -1,9 +1,9 @@
 //! Reads a run folder back.
 
-use std::{collections::HashMap, path::Path};
+use std::path::Path;
 
 use super::{
-    columns::{LayerTrace, SequenceTable},
+    columns::LayerTrace,
     frame::{column, read_parquet, unreadable},
     write::part_name,
 };
@@ -16,7 +16,7 @@ use crate::{
 /// The routing trace of a run folder; layers are read one at a time.
 #[derive(Clone, Debug)]
 pub struct RoutingTrace {
-    run: RunDir,
+    pub(super) run: RunDir,
     num_experts: usize,
     top_k: usize,
     moe_layers: Vec<LayerId>,
@@ -80,51 +80,6 @@ impl RoutingTrace {
             }
         }
         Ok(())
-    }
-
-    /// The sequences, documents, categories and token texts of the run.
-    ///
-    /// # Errors
-    /// [`Error::RunFolder`] if a table cannot be read.
-    pub fn sequences(&self) -> Result<SequenceTable> {
-        let path = self.run.file("sequences.parquet");
-        let frame = read_parquet(&path, &["document", "category", "tokens"])?;
-        let mut table = SequenceTable {
-            tokens: column!(frame, &path, "tokens", u32).collect::<Result<_>>()?,
-            ..SequenceTable::default()
-        };
-        let mut index = HashMap::new();
-        for name in column!(frame, &path, "document", str) {
-            let name = name?;
-            let next = index.len() as u32;
-            let document = *index.entry(name.to_owned()).or_insert(next);
-            if document == next {
-                table.document_names.push(name.to_owned());
-            }
-            table.document.push(document);
-        }
-        let categories = frame.column("category").and_then(|c| c.str()).map_err(|error| unreadable(&path, &error))?;
-        table.category_names = categories.iter().flatten().map(str::to_owned).collect();
-        table.category_names.sort();
-        table.category_names.dedup();
-        if table.category_names.len() > usize::from(u16::MAX) {
-            return Err(Error::usage(
-                format!("{} categories; expected at most {}", table.category_names.len(), u16::MAX),
-                "name a key with fewer values by --category",
-            ));
-        }
-        let position = |name: &str| table.category_names.binary_search_by(|known| known.as_str().cmp(name)).ok();
-        table.category =
-            categories.iter().map(|name| name.and_then(position).map(|category| category as u16)).collect();
-        let path = self.run.file("tokens.parquet");
-        let frame = read_parquet(&path, &["token_id", "text"])?;
-        let texts = frame.column("text").and_then(|c| c.str()).map_err(|error| unreadable(&path, &error))?;
-        for (id, text) in column!(frame, &path, "token_id", u32).zip(texts.iter()) {
-            if let Some(text) = text {
-                table.token_text.insert(id?, text.to_owned());
-            }
-        }
-        Ok(table)
     }
 
     /// One MoE layer over all sequences.

@@ -6,7 +6,7 @@ use polars::prelude::*;
 
 use super::frame::to_parquet;
 use crate::{
-    corpus::Sequence,
+    corpus::{Sequence, Span},
     error::Result,
     routing::{GroupRule, LayerId, LayerRouting, RouterSettings, RoutingObserver},
     run_dir::RunDir,
@@ -182,7 +182,8 @@ impl RoutingObserver for TraceWriter<'_> {
     }
 }
 
-/// Writes `sequences.parquet`, `groups.parquet` and `tokens.parquet`: everything that is known before the forward pass.
+/// Writes `sequences.parquet`, `groups.parquet`, `tokens.parquet` and, if there are conversations, `spans.parquet`:
+/// everything that is known before the forward pass.
 /// `checkpoint` is the checkpoint's label; `text` gives the piece of a token id, where there is a tokenizer.
 ///
 /// # Errors
@@ -204,8 +205,10 @@ pub fn write_inputs(
         Column::new("checkpoint".into(), vec![checkpoint; sequences.len()]),
         Column::new("tokens".into(), sequences.iter().map(|s| s.token_ids.len() as u32).collect::<Vec<_>>()),
         Column::new("truncated".into(), sequences.iter().map(|s| s.truncated).collect::<Vec<_>>()),
+        Column::new("dataset".into(), collect(|s| &s.dataset)),
     ];
     run.write("sequences.parquet", &to_parquet(table)?)?;
+    write_spans(run, sequences)?;
     write_groups(run, layout, sequences, router)?;
     let mut counts: BTreeMap<u32, u64> = BTreeMap::new();
     for id in sequences.iter().flat_map(|sequence| &sequence.token_ids) {
@@ -217,6 +220,26 @@ pub fn write_inputs(
         Column::new("count".into(), counts.values().copied().collect::<Vec<_>>()),
     ];
     run.write("tokens.parquet", &to_parquet(table)?)
+}
+
+/// One row per message; no file for plain text.
+fn write_spans(run: &RunDir, sequences: &[Sequence]) -> Result<()> {
+    let spans: Vec<(u32, Span)> = (0..)
+        .zip(sequences)
+        .flat_map(|(index, sequence)| sequence.spans.iter().map(move |span| (index, *span)))
+        .collect();
+    if spans.is_empty() {
+        return Ok(());
+    }
+    let number = |field: fn(&Span) -> u32| spans.iter().map(|(_, span)| field(span)).collect::<Vec<_>>();
+    let table = vec![
+        Column::new("sequence".into(), spans.iter().map(|(sequence, _)| *sequence).collect::<Vec<_>>()),
+        Column::new("turn".into(), spans.iter().map(|(_, span)| span.turn).collect::<Vec<_>>()),
+        Column::new("role".into(), spans.iter().map(|(_, span)| span.role.name()).collect::<Vec<_>>()),
+        Column::new("start".into(), number(|span| span.start)),
+        Column::new("end".into(), number(|span| span.end)),
+    ];
+    run.write("spans.parquet", &to_parquet(table)?)
 }
 
 fn write_groups(run: &RunDir, layout: &TraceLayout, sequences: &[Sequence], router: &RouterSettings) -> Result<()> {

@@ -1,0 +1,43 @@
+//! One corpus after another.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{Corpus, Sequence, names::Names};
+
+impl Corpus {
+    /// Appends another corpus: its sequences, files and counts follow one's own. Its documents and data sets stay its
+    /// own too: a name that is taken gets a suffix.
+    #[must_use]
+    pub fn append(mut self, other: Self) -> Self {
+        let mut sequences = other.sequences;
+        rename(&self.sequences, &mut sequences, |sequence| &sequence.document, |sequence| &mut sequence.document);
+        rename(&self.sequences, &mut sequences, |sequence| &sequence.dataset, |sequence| &mut sequence.dataset);
+        self.sequences.extend(sequences);
+        self.skipped.extend(other.skipped);
+        self.notes.extend(other.notes);
+        self.files.extend(other.files);
+        self.documents_left_out += other.documents_left_out;
+        self.conversations_cut += other.conversations_cut;
+        self
+    }
+}
+
+/// Gives names of `new` that occur in `old` a suffix; what had one name in `new` has one name after.
+fn rename(
+    old: &[Sequence],
+    new: &mut [Sequence],
+    name: fn(&Sequence) -> &String,
+    name_mut: fn(&mut Sequence) -> &mut String,
+) {
+    let mut names = Names::default();
+    let mut seen = HashSet::new();
+    for sequence in old.iter().filter(|sequence| seen.insert(name(sequence))) {
+        names.unique(name(sequence).clone());
+    }
+    let mut renamed: HashMap<String, String> = HashMap::new();
+    for sequence in new {
+        let own = name(sequence).clone();
+        let unique = renamed.entry(own).or_insert_with_key(|own| names.unique(own.clone()));
+        name_mut(sequence).clone_from(unique);
+    }
+}

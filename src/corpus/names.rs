@@ -1,0 +1,28 @@
+//! Names that must be unique.
+
+use std::collections::HashMap;
+
+/// Gives every name once; one that occurs again gets a suffix.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Names {
+    /// How often each name was wanted.
+    taken: HashMap<String, usize>,
+}
+
+impl Names {
+    /// The name, or the name with the first free suffix `#2`, `#3` ...
+    pub(super) fn unique(&mut self, name: String) -> String {
+        let Some(&taken) = self.taken.get(&name) else {
+            self.taken.insert(name.clone(), 1);
+            return name;
+        };
+        let mut count = taken + 1;
+        while self.taken.contains_key(&format!("{name}#{count}")) {
+            count += 1;
+        }
+        let unique = format!("{name}#{count}");
+        self.taken.insert(unique.clone(), 1);
+        self.taken.insert(name, count);
+        unique
+    }
+}

@@ -1,0 +1,197 @@
+//! Conversations -> sequences of token ids whose tokens know their message.
+//!
+//! A conversation is written as one text by a chat template and encoded as the original encodes its prompt: the special
+//! tokens (`<pad>` as BOS, `</s>`) cut the text, and what stands between two of them is encoded as one string, over the
+//! borders of messages. A special token that stands in a message as a word is special there too, as in the original. A
+//! token belongs to the message that holds its first character that is no space ([`Token::offset`](super::Token)).
+
+mod build;
+mod conversation;
+mod format;
+mod jinja;
+mod message;
+mod mt_bench;
+mod oasst;
+mod template;
+
+pub use format::{OasstPaths, TranscriptFormat};
+pub use template::{ChatTemplate, Template};
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use self::{
+    build::Builder,
+    conversation::{Row, read_row},
+    mt_bench::MtBench,
+};
+use super::{
+    Corpus, Skipped, Tokenizer,
+    read::{check, verdict},
+    rows::{read_lines, read_list},
+    source::{Format, HashingReader, Source, collect},
+};
+use crate::error::{Error, Result};
+
+/// What to read and how to cut it.
+#[derive(Clone, Debug)]
+pub struct TranscriptOptions {
+    /// `.json` lists, `.jsonl`, `.jsonl.zst`, folders of these, or `-` for JSON lines on the standard input. Every file is
+    /// a data set of its own, named after the file.
+    pub paths: Vec<PathBuf>,
+    /// How all files are written; `None` to detect it for each file by its first row that has one of the formats' keys.
+    pub format: Option<TranscriptFormat>,
+    /// Which conversations a tree of replies gives.
+    pub oasst_paths: OasstPaths,
+    /// Key of the rows that names their category; without it `domain`, then `category`, then `language`.
+    pub category_key: Option<String>,
+    /// Longest sequence in tokens; a longer conversation is cut there.
+    pub context: usize,
+    /// Id of the BOS that the template writes; `None` for no BOS.
+    pub bos: Option<u32>,
+    /// Id of the EOS that the template writes.
+    pub eos: u32,
+    /// Ids must be below it.
+    pub vocab_size: usize,
+    /// Stop after so many sequences, the first in input order.
+    pub max_sequences: Option<usize>,
+    /// Whether anything that cannot be used is an error instead of an entry in [`Corpus::skipped`].
+    pub strict: bool,
+}
+
+impl Corpus {
+    /// Reads conversations; each is one sequence. Answers of MT-Bench are joined with the questions of the same run by
+    /// `question_id` (first choice); questions that nothing answers stay conversations of their own file.
+    ///
+    /// Sequences stand in input order, whatever the number of threads. The document's name is the row's `id`,
+    /// `question_id`, `conversation_id`, `conversation_hash` or `message_tree_id`, else `file:line`.
+    ///
+    /// # Errors
+    /// [`Error::Corpus`]: a path that is absent or of no known format; no tokenizer; nothing usable at all; with `strict`,
+    /// anything unusable. [`Error::Tokenizer`]: the tokenizer has more ids than the model, or does not know the special
+    /// tokens of the template. [`Error::Io`]: a file cannot be read.
+    pub fn read_transcripts(
+        options: &TranscriptOptions,
+        template: &Template,
+        tokenizer: Option<&Tokenizer>,
+    ) -> Result<Self> {
+        check(options.context, options.bos, options.vocab_size, options.max_sequences)?;
+        let tokenizer = tokenizer.ok_or_else(|| {
+            Error::corpus(
+                "transcripts are text, but the checkpoint has no tokenizer",
+                "put the model's `spiece.model` into the checkpoint folder",
+            )
+        })?;
+        tokenizer.check_vocabulary(options.vocab_size)?;
+        let (sources, skipped) = collect(&options.paths)?;
+        let builder = Builder::new(options, template, tokenizer, skipped)?;
+        let mut reader = Reader { options, builder, bench: MtBench::default() };
+        for source in &sources {
+            reader.source(source)?;
+        }
+        let hint = "a row is a conversation: MT-Bench (questions, and answers together with their questions file), \
+                    ShareGPT, OpenAI messages, WildChat or an OASST tree; --format says which";
+        verdict(reader.into_corpus(), options.strict, hint)
+    }
+}
+
+/// Files -> rows -> documents.
+struct Reader<'a> {
+    options: &'a TranscriptOptions,
+    builder: Builder<'a>,
+    bench: MtBench,
+}
+
+impl Reader<'_> {
+    /// Reads one file and takes its hash.
+    fn source(&mut self, source: &Source) -> Result<()> {
+        let path = &source.path;
+        if matches!(source.format, Format::Text | Format::Parquet) {
+            return self.refuse(source);
+        }
+        let number = self.builder.begin(source);
+        let mut file = FileRows { number, format: self.options.format, reader: self };
+        let mut hashing = HashingReader::open(path)?;
+        let row = |place, value| {
+            file.row(place, value);
+            Ok(())
+        };
+        match source.format {
+            Format::Array => read_list(path, &mut hashing, row)?,
+            Format::ZstdLines => {
+                let decoder = zstd::Decoder::new(&mut hashing).map_err(Error::io("decompress", path))?;
+                read_lines(path, decoder, row)?;
+            }
+            _ => read_lines(path, &mut hashing, row)?,
+        }
+        let format = file.format;
+        let (sha256, bytes) = hashing.finish().map_err(Error::io("read", path))?;
+        self.builder.flush(number);
+        self.builder.finish(number, format, sha256, bytes);
+        Ok(())
+    }
+
+    /// A file that holds no conversations: an error if it was named, skipped if it was found in a folder.
+    fn refuse(&mut self, source: &Source) -> Result<()> {
+        let place = source.path.display().to_string();
+        let reason = "transcripts are read from .json, .jsonl and .jsonl.zst";
+        if source.category.is_none() {
+            return Err(Error::corpus(
+                format!("transcript `{place}` cannot be read: {reason}"),
+                "plain text is a corpus: --corpus; a table must be written as JSON lines",
+            ));
+        }
+        self.builder.skip(place, reason.into());
+        Ok(())
+    }
+
+    /// Joins what waited for the last file.
+    fn into_corpus(mut self) -> Corpus {
+        let mut current = 0;
+        for (file, document) in self.bench.join() {
+            if file != current {
+                self.builder.flush(current);
+                current = file;
+            }
+            match document {
+                Ok(document) => self.builder.document(file, document),
+                Err((place, reason)) => self.builder.skip(place, reason),
+            }
+        }
+        self.builder.flush(current);
+        self.builder.into_corpus()
+    }
+}
+
+/// The rows of one file.
+struct FileRows<'r, 'a> {
+    number: usize,
+    /// As asked for, or as detected.
+    format: Option<TranscriptFormat>,
+    reader: &'r mut Reader<'a>,
+}
+
+impl FileRows<'_, '_> {
+    fn row(&mut self, place: String, value: Result<Value, String>) {
+        let mut notes = Vec::new();
+        let row = value.and_then(|value| {
+            let format = self.format.map_or_else(|| TranscriptFormat::detect(&value), Ok)?;
+            self.format = Some(format);
+            let Reader { options, .. } = self.reader;
+            read_row(&place, &value, format, options.category_key.as_deref(), options.oasst_paths, &mut notes)
+        });
+        match row {
+            Ok(row) => {
+                let note = |reason| Skipped { place: place.clone(), reason };
+                self.reader.builder.notes.extend(notes.into_iter().map(note));
+                match row {
+                    Row::Document(document) => self.reader.builder.document(self.number, document),
+                    Row::Question(side) => self.reader.bench.question(self.number, side),
+                    Row::Answer(side) => self.reader.bench.answer(self.number, side),
+                }
+            }
+            Err(reason) => self.reader.builder.skip(place, reason),
+        }
+    }
+}

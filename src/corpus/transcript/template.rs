@@ -1,0 +1,257 @@
+//! Messages -> one text: the chat templates.
+
+use std::{fmt, path::Path, str::FromStr};
+
+use super::{jinja::Jinja, message::Message};
+use crate::{
+    corpus::{Role, Tokenizer},
+    error::{Error, Result},
+};
+
+/// Which chat template is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ChatTemplate {
+    /// The `chat_template` of the checkpoint's `tokenizer_config.json` where there is one, else that of the authors.
+    #[default]
+    Auto,
+    /// That of the authors' inference script: `<<SYS>>\n{system}\n<</SYS>>\n\n`, then `{bos}[INST] {user} [/INST]` and
+    /// ` {assistant} {eos}`, message by message in whatever order they stand. It knows no tools: what a tool gave back is
+    /// written like a user's message (and keeps the role `tool`).
+    OpenMoe,
+    /// The `chat_template` of the checkpoint's `tokenizer_config.json`.
+    Tokenizer,
+    /// The messages joined by newlines, one BOS at the start, as a document of a corpus. A newline belongs to the message
+    /// that it ends.
+    Plain,
+}
+
+impl ChatTemplate {
+    const ALL: [Self; 4] = [Self::Auto, Self::OpenMoe, Self::Tokenizer, Self::Plain];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::OpenMoe => "openmoe",
+            Self::Tokenizer => "tokenizer",
+            Self::Plain => "plain",
+        }
+    }
+}
+
+impl FromStr for ChatTemplate {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|template| template.name() == text).ok_or_else(|| {
+            Error::usage(
+                format!("chat template `{text}` is unknown; expected auto, openmoe, tokenizer or plain"),
+                "for example --template plain",
+            )
+        })
+    }
+}
+
+impl fmt::Display for ChatTemplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A chat template, ready to use. Its `Display` is `openmoe`, `tokenizer` or `plain`.
+#[derive(Clone, Debug)]
+pub struct Template(Kind);
+
+#[derive(Clone, Debug)]
+enum Kind {
+    OpenMoe,
+    Plain,
+    Jinja(Box<Jinja>),
+}
+
+impl Template {
+    /// Opens the template that is asked for, for a checkpoint folder.
+    ///
+    /// # Errors
+    /// [`Error::Tokenizer`]: `tokenizer_config.json` cannot be read, or its template is broken. [`Error::Usage`]:
+    /// [`ChatTemplate::Tokenizer`] where there is no `chat_template`.
+    pub fn open(choice: ChatTemplate, checkpoint: &Path) -> Result<Self> {
+        let kind = match choice {
+            ChatTemplate::OpenMoe => Kind::OpenMoe,
+            ChatTemplate::Plain => Kind::Plain,
+            ChatTemplate::Auto => Jinja::open(checkpoint)?.map_or(Kind::OpenMoe, |jinja| Kind::Jinja(Box::new(jinja))),
+            ChatTemplate::Tokenizer => match Jinja::open(checkpoint)? {
+                Some(jinja) => Kind::Jinja(Box::new(jinja)),
+                None => {
+                    return Err(Error::usage(
+                        format!("`{}` has no tokenizer_config.json with a `chat_template`", checkpoint.display()),
+                        "--template openmoe is the template of the authors, --template plain is none",
+                    ));
+                }
+            },
+        };
+        Ok(Self(kind))
+    }
+
+    /// Whether the text is a plain one: no special tokens in it, one BOS before it.
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(self.0, Kind::Plain)
+    }
+
+    /// The special tokens that the template writes and that cut its text.
+    ///
+    /// # Errors
+    /// The tokenizer does not know a token that the template uses.
+    pub(super) fn tokens(&self, tokenizer: &Tokenizer, special: Special) -> Result<TemplateTokens> {
+        match &self.0 {
+            Kind::Plain => Ok(TemplateTokens::default()),
+            Kind::OpenMoe => TemplateTokens::of_model(tokenizer, special),
+            Kind::Jinja(jinja) => jinja.tokens(tokenizer, special),
+        }
+    }
+
+    /// The text of a conversation.
+    ///
+    /// # Errors
+    /// A template of the tokenizer refuses the conversation; says why.
+    pub(super) fn render(&self, messages: &[Message], tokens: &TemplateTokens) -> Result<Rendered, String> {
+        Ok(match &self.0 {
+            Kind::OpenMoe => written(messages, |text, message| openmoe(text, message, tokens)),
+            Kind::Plain => {
+                let mut left = messages.len();
+                written(messages, |text, message| {
+                    text.push_str(&message.text);
+                    left -= 1;
+                    text.push_str(if left > 0 { "\n" } else { "" });
+                })
+            }
+            Kind::Jinja(jinja) => Rendered { text: jinja.render(messages, tokens)?, ends: None },
+        })
+    }
+
+    /// Where the text of each message ends, for those that begin at or before byte `last` of what was rendered.
+    ///
+    /// # Errors
+    /// The template does not let its messages be told apart; says why.
+    pub(super) fn ends(
+        &self,
+        messages: &[Message],
+        tokens: &TemplateTokens,
+        rendered: Rendered,
+        last: usize,
+    ) -> Result<Vec<usize>, String> {
+        match (&self.0, rendered.ends) {
+            (Kind::Jinja(jinja), None) => jinja.ends(messages, tokens, &rendered.text, last),
+            (_, ends) => Ok(ends.unwrap_or_default()),
+        }
+    }
+}
+
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Kind::OpenMoe => "openmoe",
+            Kind::Plain => "plain",
+            Kind::Jinja(_) => "tokenizer",
+        })
+    }
+}
+
+/// The special ids of a model.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Special {
+    /// `None` for no BOS at all.
+    pub bos: Option<u32>,
+    pub eos: u32,
+    pub vocab_size: usize,
+}
+
+/// Special tokens as words of a text.
+#[derive(Clone, Debug, Default)]
+pub(super) struct TemplateTokens {
+    /// What the template writes for the BOS; empty for none.
+    pub bos: String,
+    /// What the template writes for the EOS.
+    pub eos: String,
+    /// All words that are special tokens, with their ids.
+    pub words: Vec<(String, u32)>,
+}
+
+impl TemplateTokens {
+    /// The BOS and the EOS of the model, by the names that its tokenizer has for them.
+    ///
+    /// # Errors
+    /// The tokenizer has no such id.
+    pub(super) fn of_model(tokenizer: &Tokenizer, special: Special) -> Result<Self> {
+        let word = |name: &str, id: u32| {
+            tokenizer.piece(id).filter(|word| !word.is_empty()).ok_or_else(|| {
+                Error::tokenizer(
+                    format!("tokenizer `{}` has no token {id}, the model's {name}", tokenizer.file().display()),
+                    "the tokenizer belongs to another model; or use --template plain",
+                )
+            })
+        };
+        let bos = special.bos.map(|id| Ok((word("BOS", id)?, id))).transpose()?;
+        let eos = (word("EOS", special.eos)?, special.eos);
+        Ok(Self {
+            bos: bos.as_ref().map_or_else(String::new, |(word, _)| word.clone()),
+            eos: eos.0.clone(),
+            words: bos.into_iter().chain([eos]).collect(),
+        })
+    }
+}
+
+/// A conversation as text.
+pub(super) struct Rendered {
+    pub text: String,
+    /// Where the text of each message ends, where the template knows without asking.
+    ends: Option<Vec<usize>>,
+}
+
+/// Writes message after message.
+fn written(messages: &[Message], mut write: impl FnMut(&mut String, &Message)) -> Rendered {
+    let mut text = String::new();
+    let mut end = |message| {
+        write(&mut text, message);
+        text.len()
+    };
+    let ends = messages.iter().map(&mut end).collect();
+    Rendered { text, ends: Some(ends) }
+}
+
+/// The authors' template for one message.
+fn openmoe(text: &mut String, message: &Message, tokens: &TemplateTokens) {
+    let (before, after) = match message.role {
+        Role::System => (["", "<<SYS>>\n"], ["\n<</SYS>>\n\n", ""]),
+        Role::User | Role::Tool => ([tokens.bos.as_str(), "[INST] "], [" [/INST]", ""]),
+        Role::Assistant => (["", " "], [" ", tokens.eos.as_str()]),
+    };
+    for part in before.into_iter().chain([message.text.as_str()]).chain(after) {
+        text.push_str(part);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_round_trip() {
+        for template in ChatTemplate::ALL {
+            assert_eq!(template.to_string().parse::<ChatTemplate>().unwrap(), template);
+        }
+        assert!("llama".parse::<ChatTemplate>().is_err());
+    }
+
+    #[test]
+    fn the_authors_template_and_the_plain_one() {
+        let messages = [(Role::System, "S"), (Role::User, "U"), (Role::Assistant, "A"), (Role::Tool, "")]
+            .map(|(role, text)| Message { role, text: text.into() });
+        let tokens = TemplateTokens { bos: "<pad>".into(), eos: "</s>".into(), words: Vec::new() };
+        let render = |kind| Template(kind).render(&messages, &tokens).unwrap();
+        let openmoe = render(Kind::OpenMoe);
+        assert_eq!(openmoe.text, "<<SYS>>\nS\n<</SYS>>\n\n<pad>[INST] U [/INST] A </s><pad>[INST]  [/INST]");
+        assert_eq!(openmoe.ends.unwrap(), [20, 39, 46, 66]);
+        let plain = render(Kind::Plain);
+        assert_eq!((plain.text.as_str(), plain.ends.unwrap()), ("S\nU\nA\n", vec![2, 4, 6, 6]));
+    }
+}
