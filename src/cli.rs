@@ -7,7 +7,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::routing::{CapacityRule, GroupRule};
+use crate::{
+    corpus::{ChatTemplate, OasstPaths, TranscriptFormat},
+    routing::{CapacityRule, GroupRule},
+};
 
 /// Shows how a mixture-of-experts language model routes its tokens.
 #[derive(Debug, Parser)]
@@ -34,7 +37,9 @@ pub enum Command {
     Inspect(InspectArgs),
     /// When was routing learnt, and what still changes? The same tokens through several checkpoints of one run
     Drift(DriftArgs),
-    /// Run route and drift on the bundled checkpoints and the bundled text
+    /// Are later tokens dropped more? Multi-turn transcripts: where tokens lose their experts, why, and what prevents it
+    Drops(DropsArgs),
+    /// Run route, drift and drops on the bundled checkpoints, text and transcripts
     Demo(DemoArgs),
 }
 
@@ -90,6 +95,56 @@ pub struct DriftArgs {
     /// What every run has
     #[command(flatten)]
     pub common: CommonArgs,
+}
+
+/// `drops`.
+#[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "Example:\n  openmoe-analyze drops openmoe-8b --compare openmoe-8b-chat --transcripts mt_bench_question.jsonl mt_bench_answer.jsonl --corpus corpus/domains --out runs/drops\n\nTranscripts: MT-Bench questions and answers, ShareGPT, OpenAI messages, WildChat, OASST trees; .json, .jsonl, .jsonl.zst, folders of these, - for standard input. The format is detected for each file."
+)]
+pub struct DropsArgs {
+    /// Checkpoint folder, or LABEL=FOLDER
+    #[arg(value_name = "CHECKPOINT")]
+    pub checkpoint: String,
+    /// A second checkpoint for the same conversations, such as the chat-tuned one
+    #[arg(long, value_name = "CHECKPOINT")]
+    pub compare: Option<String>,
+    /// Conversations to route: files, folders, or - for standard input; every file is a data set
+    #[arg(long, num_args = 1.., value_name = "PATH", required_unless_present = "corpus")]
+    pub transcripts: Vec<PathBuf>,
+    /// Plain text to compare with: files or folders; every path is a data set
+    #[arg(long, num_args = 1.., value_name = "PATH")]
+    pub corpus: Vec<PathBuf>,
+    /// Folder of the run; must be new or empty unless --force or --resume
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// How conversations become tokens
+    #[command(flatten)]
+    pub transcript: TranscriptArgs,
+    /// Positions per bin of the curves
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
+    pub bin: u32,
+    /// Run the forward pass again with these capacity factors, to see how far the replay of the recorded choices is off
+    #[arg(long, num_args = 1.., value_name = "F")]
+    pub exact_replay: Vec<f64>,
+    /// What every run has
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+/// How conversations become tokens.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Transcripts")]
+pub struct TranscriptArgs {
+    /// Format of all transcripts: mt-bench-questions, mt-bench-answers, sharegpt, openai, wildchat or oasst [default: detected for each file]
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<TranscriptFormat>,
+    /// Conversations of an OASST tree: all paths from the root to a leaf, or the best-ranked one
+    #[arg(long, value_name = "PATHS", default_value_t)]
+    pub oasst_paths: OasstPaths,
+    /// Chat template: auto (the tokenizer_config.json's where there is one, else openmoe), openmoe (the authors'), tokenizer or plain
+    #[arg(long, value_name = "TEMPLATE", default_value_t)]
+    pub template: ChatTemplate,
 }
 
 /// What every run has.

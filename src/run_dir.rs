@@ -13,9 +13,11 @@ use crate::error::{Error, Result};
 
 /// What a run leaves at the top of its folder; nothing else is ever removed from it. The manifest
 /// comes last: while it is there, the folder is a run's.
-const ENTRIES: [&str; 14] = [
+const ENTRIES: [&str; 16] = [
     "checkpoints",
+    "exact_replay",
     "drift",
+    "drops",
     "sequences.parquet",
     "spans.parquet",
     "groups.parquet",

@@ -5,7 +5,7 @@ use std::{path::Path, time::Instant};
 use indicatif::ProgressBar;
 use serde_json::{Map, Value, json};
 
-use super::{analyse_drift, analyse_route, machine, terminal};
+use super::{analyse_drift, analyse_drops, analyse_route, machine, terminal};
 use crate::{
     chart::{Chart, ChartContext, draw_all},
     error::{Error, Result},
@@ -30,6 +30,7 @@ pub(super) struct Analysis {
 enum Kind {
     Route,
     Drift,
+    Drops,
 }
 
 impl Kind {
@@ -38,9 +39,10 @@ impl Kind {
         match manifest["command"].as_str() {
             Some("route") => Ok(Self::Route),
             Some("drift") => Ok(Self::Drift),
+            Some("drops") => Ok(Self::Drops),
             _ => Err(Error::run_folder(
                 format!(
-                    "`{}` holds a run of {}; expected one of route or drift",
+                    "`{}` holds a run of {}; expected one of route, drift or drops",
                     run.path().display(),
                     manifest["command"]
                 ),
@@ -53,6 +55,7 @@ impl Kind {
         match self {
             Self::Route => "route",
             Self::Drift => "drift",
+            Self::Drops => "drops",
         }
     }
 
@@ -61,6 +64,7 @@ impl Kind {
         match self {
             Self::Route => analyse_route::compute(run, manifest, quiet),
             Self::Drift => analyse_drift::compute(run, manifest, quiet),
+            Self::Drops => analyse_drops::compute(run, manifest, quiet),
         }
     }
 
@@ -68,7 +72,7 @@ impl Kind {
     fn context(self, run: &RunDir, manifest: &Value) -> Result<ChartContext> {
         let traces = match self {
             Self::Route => vec![(manifest["label"].as_str().unwrap_or_default().to_owned(), run.clone())],
-            Self::Drift => recorded_checkpoints(run, manifest)?,
+            Self::Drift | Self::Drops => recorded_checkpoints(run, manifest)?,
         };
         let trace = RoutingTrace::open(&traces[0].1)?;
         let labels = traces.into_iter().map(|(label, _)| label).collect::<Vec<_>>().join(", ");
@@ -79,6 +83,7 @@ impl Kind {
         match self {
             Self::Route => report::verdict(findings),
             Self::Drift => report::drift_verdict(findings),
+            Self::Drops => report::drops_verdict(findings),
         }
     }
 }
@@ -159,6 +164,10 @@ fn summary_settings(manifest: &Value) -> Map<String, Value> {
         "truncate",
         "category_key",
         "max_sequences",
+        "template",
+        "oasst_paths",
+        "conversations_cut",
+        "bin",
         "bos",
         "exclude_bos",
         "group",
@@ -171,7 +180,8 @@ fn summary_settings(manifest: &Value) -> Map<String, Value> {
         "documents",
         "tokens",
     ];
-    keys.into_iter().map(|key| (key.to_owned(), manifest[key].clone())).collect()
+    let recorded = keys.into_iter().filter_map(|key| Some((key.to_owned(), manifest.get(key)?.clone())));
+    recorded.collect()
 }
 
 /// Writes every table as CSV and Parquet, in place of those of an earlier pass.
@@ -204,7 +214,8 @@ fn read_table(path: &Path) -> Result<StatisticTable> {
 }
 
 fn chart_context(manifest: &Value, trace: &RoutingTrace, sequences: &SequenceTable) -> ChartContext {
-    let corpus = manifest["corpus"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let paths = |key: &str| manifest[key].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let corpus = paths("transcripts").chain(paths("corpus"));
     let corpus: Vec<_> =
         corpus.map(|path| Path::new(path).file_stem().map_or(path.into(), |stem| stem.to_string_lossy())).collect();
     ChartContext {

@@ -30,7 +30,8 @@ pub(super) struct Spec {
 }
 
 impl Spec {
-    fn new(typed: &str, off_axis: bool) -> Self {
+    /// Reads FOLDER or LABEL=FOLDER.
+    pub(super) fn new(typed: &str, off_axis: bool) -> Self {
         let (name, folder) = match typed.split_once('=') {
             Some((name, folder)) if !Path::new(typed).exists() => (Some(name), PathBuf::from(folder)),
             _ => (None, PathBuf::from(typed)),
@@ -69,8 +70,14 @@ pub(super) fn specs(arguments: &DriftArgs) -> Result<Vec<Spec>> {
         let label = format!("{}-bf16", last.label);
         specs.push(Spec { label, training_tokens: None, off_axis: true, arithmetic: Arithmetic::Bf16, ..last.clone() });
     }
+    check_labels(&specs)?;
+    Ok(specs)
+}
+
+/// Refuses labels that repeat or cannot be the name of a folder.
+pub(super) fn check_labels(specs: &[Spec]) -> Result<()> {
     let mut seen = BTreeSet::new();
-    for spec in &specs {
+    for spec in specs {
         if !seen.insert(&spec.label) {
             return Err(Error::usage(
                 format!("two checkpoints are called `{}`; expected different labels", spec.label),
@@ -84,7 +91,7 @@ pub(super) fn specs(arguments: &DriftArgs) -> Result<Vec<Spec>> {
             ));
         }
     }
-    Ok(specs)
+    Ok(())
 }
 
 fn assign_tokens(specs: &mut [Spec], typed: &[String]) -> Result<()> {

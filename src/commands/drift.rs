@@ -83,7 +83,7 @@ pub(super) fn forward_one(run: &RunDir, folder: &str, prepared: &Prepared, reque
 fn request(arguments: &DriftArgs, spec: &Spec) -> Request {
     let mut common = arguments.common.clone();
     common.execution.log_logits = true;
-    Request { checkpoint: spec.folder.clone(), corpus: arguments.corpus.clone(), common }
+    Request { checkpoint: spec.folder.clone(), corpus: arguments.corpus.clone(), transcripts: None, common }
 }
 
 /// Keys of a route run's manifest that say which tokens were routed, and how.

@@ -2,15 +2,18 @@
 
 mod analyse;
 mod analyse_drift;
+mod analyse_drops;
 mod analyse_route;
 mod chart;
 mod checkpoints;
 mod demo;
 mod drift;
+mod drops;
 mod execute;
 mod inspect;
 mod machine;
 mod prepare;
+mod read;
 mod request;
 mod route;
 mod stats;
@@ -54,6 +57,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Chart(arguments) => chart::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Drift(arguments) => drift::run(&arguments),
+        Command::Drops(arguments) => drops::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
     }
 }

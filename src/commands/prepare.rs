@@ -4,10 +4,10 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::{machine, request::Request, terminal};
+use super::{machine, read::read, request::Request, terminal};
 use crate::{
     checkpoint::{Checkpoint, sha256_file},
-    corpus::{Corpus, CorpusOptions, Tokenizer},
+    corpus::{Corpus, Tokenizer},
     error::{Error, Result},
     model::{Arithmetic, Cost, instruction_set},
     routing::RouterSettings,
@@ -46,7 +46,7 @@ impl Prepared {
         let config = checkpoint.config();
         let context = context(arguments, config.max_position_embeddings)?;
         let tokenizer = open_tokenizer(&checkpoint)?;
-        let corpus = read_corpus(arguments, &checkpoint, tokenizer.as_ref(), context)?;
+        let corpus = read(arguments, &checkpoint, tokenizer.as_ref(), context)?;
         let router =
             config.router_settings(arguments.common.routing.capacity_rule, arguments.common.routing.capacity_factor);
         let lengths: Vec<usize> = corpus.sequences.iter().map(|sequence| sequence.token_ids.len()).collect();
@@ -80,10 +80,16 @@ impl Prepared {
         if self.checkpoint.dir() == arguments.checkpoint {
             return Ok(self);
         }
+        self.with_request(arguments)
+    }
+
+    /// The same tokens with another checkpoint or another capacity.
+    pub(super) fn with_request(self, arguments: &Request) -> Result<Self> {
         let checkpoint = Checkpoint::open(&arguments.checkpoint)?;
-        let tokenizer = self.tokenizer.as_ref();
-        let identity = identity(arguments, &checkpoint, tokenizer, &self.corpus, &self.router, self.context)?;
-        Ok(Self { label: label(checkpoint.dir()), checkpoint, identity, ..self })
+        let routing = &arguments.common.routing;
+        let router = checkpoint.config().router_settings(routing.capacity_rule, routing.capacity_factor);
+        let identity = identity(arguments, &checkpoint, self.tokenizer.as_ref(), &self.corpus, &router, self.context)?;
+        Ok(Self { label: label(checkpoint.dir()), checkpoint, router, identity, ..self })
     }
 }
 
@@ -121,34 +127,6 @@ pub(super) fn open_tokenizer(checkpoint: &Checkpoint) -> Result<Option<Tokenizer
         tokenizer.warnings().iter().for_each(|warning| terminal::warn(warning));
     }
     Ok(tokenizer)
-}
-
-fn read_corpus(
-    arguments: &Request,
-    checkpoint: &Checkpoint,
-    tokenizer: Option<&Tokenizer>,
-    context: usize,
-) -> Result<Corpus> {
-    let input = &arguments.common.input;
-    let options = CorpusOptions {
-        paths: arguments.corpus.clone(),
-        category_key: input.category.clone(),
-        context,
-        truncate: input.truncate,
-        bos: (!input.no_bos).then_some(checkpoint.config().bos_token_id),
-        vocab_size: checkpoint.config().vocab_size,
-        max_sequences: input.max_sequences.map(|n| n as usize),
-        strict: input.strict,
-    };
-    let corpus = Corpus::read(&options, tokenizer)?;
-    let named = corpus.sequences.iter().any(|sequence| sequence.category.is_some());
-    if let Some(key) = input.category.as_ref().filter(|_| !named) {
-        terminal::warn(&format!("no row has the key `{key}` of --category with a text: there are no categories"));
-    }
-    for skipped in &corpus.skipped {
-        terminal::warn(&format!("{} left out: {}", skipped.place, skipped.reason));
-    }
-    Ok(corpus)
 }
 
 /// As many whole segments as a quarter of the machine's memory holds, at most four: beyond that weights are read hardly
@@ -202,7 +180,13 @@ fn identity(
         "log_logits": arguments.common.execution.log_logits,
     });
     match value {
-        Value::Object(map) => Ok(map),
+        Value::Object(mut map) => {
+            if let Some(transcripts) = &arguments.transcripts {
+                map.insert("template".into(), json!(transcripts.how.template.to_string()));
+                map.insert("oasst_paths".into(), json!(transcripts.how.oasst_paths.to_string()));
+            }
+            Ok(map)
+        }
         _ => Err(Error::internal("the identity of a run is an object")),
     }
 }

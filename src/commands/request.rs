@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::cli::{CommonArgs, RouteArgs};
+use crate::cli::{CommonArgs, RouteArgs, TranscriptArgs};
 
 /// A checkpoint, the text that goes through it, and how.
 #[derive(Clone, Debug)]
@@ -11,8 +11,19 @@ pub(super) struct Request {
     pub(super) checkpoint: PathBuf,
     /// Plain text.
     pub(super) corpus: Vec<PathBuf>,
+    /// Conversations.
+    pub(super) transcripts: Option<Transcripts>,
     /// Everything else.
     pub(super) common: CommonArgs,
+}
+
+/// Conversations, and how they become tokens.
+#[derive(Clone, Debug)]
+pub(super) struct Transcripts {
+    /// Files and folders.
+    pub(super) paths: Vec<PathBuf>,
+    /// Format, template.
+    pub(super) how: TranscriptArgs,
 }
 
 impl From<&RouteArgs> for Request {
@@ -20,6 +31,7 @@ impl From<&RouteArgs> for Request {
         Self {
             checkpoint: arguments.checkpoint.clone(),
             corpus: arguments.corpus.clone(),
+            transcripts: None,
             common: arguments.common.clone(),
         }
     }

@@ -101,9 +101,12 @@ fn manifest(prepared: &Prepared, arguments: &Request) -> Value {
         "tokens": corpus.tokens(),
         "skipped": corpus.skipped,
         "documents_left_out": corpus.documents_left_out,
+        "conversations_cut": corpus.conversations_cut,
+        "notes": corpus.notes,
         "threads": rayon::current_num_threads(),
         "wave_tokens": prepared.wave_tokens,
         "corpus": arguments.corpus,
+        "transcripts": arguments.transcripts.as_ref().map(|transcripts| &transcripts.paths),
     });
     if let Value::Object(additions) = additions {
         manifest.extend(additions);
@@ -142,7 +145,7 @@ fn announce(prepared: &Prepared) {
 }
 
 /// What `--dry-run` shows: everything is valid, and this is what it would cost.
-fn print_plan(prepared: &Prepared, arguments: &Request) -> Result<()> {
+pub(super) fn print_plan(prepared: &Prepared, arguments: &Request) -> Result<()> {
     announce(prepared);
     let config = prepared.checkpoint.config();
     let rate = crate::model::multiply_rate(config.hidden_size, config.intermediate_size);

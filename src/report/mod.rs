@@ -1,6 +1,7 @@
 //! Findings to `summary.json`, the verdict in words and `report.html`.
 
 mod drift_verdict;
+mod drops_verdict;
 mod embed;
 mod html;
 mod sections;
@@ -8,6 +9,7 @@ mod summary;
 mod verdict;
 
 pub use drift_verdict::drift_verdict;
+pub use drops_verdict::drops_verdict;
 pub use html::html;
 pub use summary::{summary, summary_bytes};
 pub use verdict::verdict;

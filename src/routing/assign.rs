@@ -94,7 +94,6 @@ fn queue(routing: &mut LayerRouting) {
 /// choices in that order. A dropped first choice still takes its place in the queue, so it still pushes second choices
 /// back. `tokens` names every token of the group once; the model's own order is 0, 1, 2 ... Returns the length of each
 /// expert's queue.
-#[allow(clippy::needless_pass_by_value, reason = "an iterator is what callers have")]
 pub fn queue_slots(
     expert: &[ExpertId],
     top_k: usize,

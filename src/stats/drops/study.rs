@@ -248,7 +248,7 @@ impl<'a> DropStudy<'a> {
         let mut slot = Vec::new();
         for group in &self.groups {
             let choices = &expert[group.rows.start * k..group.rows.end * k];
-            queue_slots(choices, k, experts, 0..group.rows.len(), &mut slot);
+            queue_slots(choices, k, experts, &(0..group.rows.len()), &mut slot);
             dropped.extend(slot.iter().map(|slot| *slot >= group.capacity));
         }
         dropped

@@ -75,7 +75,7 @@ impl Choices<'_> {
             let order = priority.order(first_gate, group.len(), random);
             let expert = &self.expert[group.start * self.top_k..group.end * self.top_k];
             let tokens = order.iter().map(|token| *token as usize);
-            queue_slots(expert, self.top_k, self.num_experts, tokens, &mut own);
+            queue_slots(expert, self.top_k, self.num_experts, &tokens, &mut own);
             slots.extend_from_slice(&own);
         }
         slots

@@ -1,0 +1,294 @@
+//! The verdict of `drops` in words, derived from the ends of the intervals and never from a point estimate alone.
+
+use std::collections::BTreeSet;
+
+use crate::{routing::LayerId, stats::Finding};
+
+/// Layers that get a line of their own.
+const LAYERS_SHOWN: usize = 8;
+
+/// The verdict in sentences: one line per `MoE` layer (eight at most), one per data set, one per compared model.
+///
+/// Whether later tokens are dropped more is decided by `drop_trend`, variant `last_minus_first`, alone: it is there if the
+/// interval lies above 0, and more than queue mechanics if what is left above random order does too. For the latter each
+/// sequence is compared with its own permutations (variant `last_minus_first_excess`): the interval of the difference of
+/// the means would also hold how much more one text's queues overflow than another's.
+pub fn drops_verdict(findings: &[Finding]) -> Vec<String> {
+    let own: Vec<&Finding> = findings.iter().filter(|row| row.checkpoint.is_none()).collect();
+    let layers: BTreeSet<LayerId> = own.iter().map(|row| row.layer).collect();
+    if layers.is_empty() {
+        return vec!["not enough data: no MoE layer has a drop ratio".to_owned()];
+    }
+    let mut lines: Vec<String> = layers.iter().take(LAYERS_SHOWN).map(|layer| layer_line(&own, *layer)).collect();
+    if layers.len() > LAYERS_SHOWN {
+        lines.push(format!("{} more layers: see summary.json", layers.len() - LAYERS_SHOWN));
+    }
+    let mut datasets: Vec<&str> = own.iter().filter_map(|row| row.dataset.as_deref()).collect();
+    let mut seen = BTreeSet::new();
+    datasets.retain(|name| seen.insert(*name));
+    lines.extend(datasets.iter().map(|dataset| dataset_line(&own, dataset, &layers)));
+    lines.extend(difference_line(findings));
+    lines
+}
+
+fn layer_line(rows: &[&Finding], layer: LayerId) -> String {
+    let ratio =
+        rows.iter().find(|row| row.layer == layer && row.statistic == "assignment_drop_ratio" && is_over_all(row));
+    let dropped = ratio
+        .map_or_else(|| "no drop ratio".to_owned(), |row| format!("{} of the assignments are dropped", share(row)));
+    match Trend::of(rows, layer, None) {
+        Some(trend) => format!("layer {layer}: {dropped}; {}", trend.words()),
+        None => format!("layer {layer}: {dropped}; no trend was measured"),
+    }
+}
+
+/// One data set over all layers.
+fn dataset_line(rows: &[&Finding], dataset: &str, layers: &BTreeSet<LayerId>) -> String {
+    let trends: Vec<(LayerId, Trend)> =
+        layers.iter().filter_map(|layer| Some((*layer, Trend::of(rows, *layer, Some(dataset))?))).collect();
+    let known = trends.iter().filter(|(_, trend)| trend.is_known()).count();
+    if known == 0 {
+        let reason = trends.first().and_then(|(_, trend)| trend.row.note.as_deref()).unwrap_or("no interval");
+        return format!("data set {dataset}: not enough data ({reason})");
+    }
+    let of = |holds: &dyn Fn(&Trend) -> bool| -> Vec<&(LayerId, Trend)> {
+        trends.iter().filter(|(_, trend)| trend.is_known() && holds(trend)).collect()
+    };
+    let rises = of(&|trend| trend.rises());
+    let beyond = of(&|trend| trend.is_beyond());
+    let bowl = of(&|trend| trend.is_u_shaped);
+    let mut words = match rises.len() {
+        0 => format!("later tokens are not dropped more in any of {known} layers"),
+        _ => format!("later tokens are dropped more in {}", layer_names(&rises)),
+    };
+    words += &match beyond.len() {
+        0 => "; no layer exceeds random order".to_owned(),
+        _ => {
+            let each: Vec<String> =
+                beyond.iter().map(|(layer, trend)| format!("layer {layer} by {}", trend.left())).collect();
+            format!("; above random order: {}", each.join(", "))
+        }
+    };
+    if !bowl.is_empty() {
+        words += &format!("; U-shaped in {}", layer_names(&bowl));
+    }
+    format!("data set {dataset}: {words}")
+}
+
+fn layer_names(trends: &[&(LayerId, Trend)]) -> String {
+    let names: Vec<String> = trends.iter().map(|(layer, _)| layer.to_string()).collect();
+    format!("layer{} {}", if names.len() == 1 { "" } else { "s" }, names.join(", "))
+}
+
+/// One line for each model that is compared with the first.
+fn difference_line(findings: &[Finding]) -> Vec<String> {
+    let rows = findings.iter().filter(|row| {
+        row.statistic == "drop_difference"
+            && row.variant.as_deref() == Some("assignment_drop_ratio")
+            && is_over_all(row)
+            && row.variable.is_none()
+    });
+    let mut lines: Vec<(String, Vec<String>)> = Vec::new();
+    for row in rows {
+        let names = [&row.checkpoint, &row.reference].map(|name| name.as_deref().unwrap_or_default());
+        let head = format!("{} against {}", names[0], names[1]);
+        let words = format!("{} in layer {}", points(row.estimate, row.low, row.high), row.layer);
+        match lines.iter_mut().find(|(known, _)| *known == head) {
+            Some((_, parts)) => parts.push(words),
+            None => lines.push((head, vec![words])),
+        }
+    }
+    let line = |(head, parts): (String, Vec<String>)| format!("{head}, drop ratio: {}", parts.join(", "));
+    lines.into_iter().map(line).collect()
+}
+
+/// Whether a finding speaks of all tokens of the layer.
+fn is_over_all(row: &Finding) -> bool {
+    row.dataset.is_none()
+        && row.category.is_none()
+        && row.role.is_none()
+        && row.turn.is_none()
+        && row.expert.is_none()
+        && row.token_id.is_none()
+        && row.position.is_none()
+}
+
+/// The trend of a layer, over all or of a data set.
+struct Trend<'a> {
+    row: &'a Finding,
+    /// What is left above random order, sequence by sequence.
+    excess: Option<&'a Finding>,
+    is_u_shaped: bool,
+}
+
+impl<'a> Trend<'a> {
+    fn of(rows: &[&'a Finding], layer: LayerId, dataset: Option<&str>) -> Option<Self> {
+        let variant = |name: &str| {
+            rows.iter().copied().find(|row| {
+                row.statistic == "drop_trend"
+                    && row.layer == layer
+                    && row.dataset.as_deref() == dataset
+                    && row.variant.as_deref() == Some(name)
+            })
+        };
+        let above = |name: &str| variant(name).is_some_and(|row| row.low.is_some_and(|low| low > 0.0));
+        let is_u_shaped = above("first_minus_middle") && above("last_minus_middle");
+        Some(Self { row: variant("last_minus_first")?, excess: variant("last_minus_first_excess"), is_u_shaped })
+    }
+
+    fn is_known(&self) -> bool {
+        self.row.estimate.is_some() && self.row.low.is_some()
+    }
+
+    fn rises(&self) -> bool {
+        self.row.low.is_some_and(|low| low > 0.0)
+    }
+
+    fn is_beyond(&self) -> bool {
+        self.rises() && self.excess.is_some_and(|row| row.low.is_some_and(|low| low > 0.0))
+    }
+
+    /// What is left above random order.
+    fn left(&self) -> String {
+        self.excess.map_or_else(|| "unknown".to_owned(), |row| points(row.estimate, row.low, row.high))
+    }
+
+    fn words(&self) -> String {
+        let row = self.row;
+        if !self.is_known() {
+            return format!("not enough data for a trend ({})", row.note.as_deref().unwrap_or("no interval"));
+        }
+        let what = if self.is_beyond() {
+            "later tokens are dropped more, beyond what random order gives"
+        } else if self.rises() {
+            "later tokens are dropped more, no more than in random order: it is the queue"
+        } else if row.high.is_some_and(|high| high < 0.0) {
+            "later tokens are dropped less"
+        } else {
+            "no trend"
+        };
+        let shape = if self.is_u_shaped { ", U-shaped" } else { "" };
+        format!(
+            "last quarter less first {}, in random order {}, left {}: {what}{shape}",
+            points(row.estimate, row.low, row.high),
+            signed(row.baseline),
+            self.left()
+        )
+    }
+}
+
+/// A ratio in percent with its interval.
+fn share(row: &Finding) -> String {
+    let percent = |value: Option<f64>| value.map_or_else(|| "?".to_owned(), |value| format!("{:.2}", value * 100.0));
+    match row.low {
+        Some(_) => format!("{} % [{}, {}]", percent(row.estimate), percent(row.low), percent(row.high)),
+        None => format!("{} %", percent(row.estimate)),
+    }
+}
+
+/// A difference of ratios in percentage points with its interval.
+fn points(estimate: Option<f64>, low: Option<f64>, high: Option<f64>) -> String {
+    match low.zip(high) {
+        Some((low, high)) => format!("{} [{}, {}]", signed(estimate), number(low), number(high)),
+        None => signed(estimate),
+    }
+}
+
+fn signed(value: Option<f64>) -> String {
+    value.map_or_else(|| "unknown".to_owned(), |value| format!("{} points", number(value)))
+}
+
+/// Percentage points with their sign; what rounds to 0 has none.
+fn number(value: f64) -> String {
+    let text = format!("{:+.2}", value * 100.0);
+    if text == "+0.00" || text == "-0.00" { "0.00".to_owned() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::routing::View;
+
+    /// The trend and what is left of it above random order.
+    fn trend(layer: LayerId, variant: &'static str, estimate: f64, left: f64, half: f64) -> [Finding; 2] {
+        let row = |variant: &'static str, estimate: f64, baseline: f64| Finding {
+            variant: Some(variant.into()),
+            estimate: Some(estimate),
+            low: Some(estimate - half),
+            high: Some(estimate + half),
+            baseline: Some(baseline),
+            ..Finding::new("drop_trend", layer, View::Chosen, "share")
+        };
+        let excess = if variant == "last_minus_first" { "last_minus_first_excess" } else { "other" };
+        [row(variant, estimate, estimate - left), row(excess, left, 0.0)]
+    }
+
+    fn ratio(layer: LayerId) -> [Finding; 2] {
+        let row = Finding::new("assignment_drop_ratio", layer, View::Chosen, "share");
+        let row = Finding { estimate: Some(0.025), low: Some(0.02), high: Some(0.03), ..row };
+        [row.clone(), Finding { dataset: Some("talks".into()), ..row }]
+    }
+
+    #[test]
+    fn the_interval_decides_and_random_order_is_named() {
+        let rows = [
+            ratio(1),
+            trend(1, "last_minus_first", 0.0587, 0.0021, 0.0010),
+            ratio(3),
+            trend(3, "last_minus_first", 0.0587, 0.0005, 0.0010),
+            trend(3, "first_minus_middle", 0.02, 0.0, 0.01),
+            trend(3, "last_minus_middle", 0.02, 0.0, 0.01),
+            ratio(5),
+            trend(5, "last_minus_first", -0.02, -0.03, 0.01),
+            ratio(7),
+            trend(7, "last_minus_first", 0.005, 0.02, 0.01),
+        ];
+        assert_eq!(
+            drops_verdict(&rows),
+            [
+                "layer 1: 2.50 % [2.00, 3.00] of the assignments are dropped; last quarter less first +5.87 points [+5.77, +5.97], in \
+                 random order +5.66 points, left +0.21 points [+0.11, +0.31]: later tokens are dropped more, beyond what random \
+                 order gives",
+                "layer 3: 2.50 % [2.00, 3.00] of the assignments are dropped; last quarter less first +5.87 points [+5.77, +5.97], in \
+                 random order +5.82 points, left +0.05 points [-0.05, +0.15]: later tokens are dropped more, no more than in \
+                 random order: it is the queue, U-shaped",
+                "layer 5: 2.50 % [2.00, 3.00] of the assignments are dropped; last quarter less first -2.00 points [-3.00, -1.00], in \
+                 random order +1.00 points, left -3.00 points [-4.00, -2.00]: later tokens are dropped less",
+                "layer 7: 2.50 % [2.00, 3.00] of the assignments are dropped; last quarter less first +0.50 points [-0.50, +1.50], in \
+                 random order -1.50 points, left +2.00 points [+1.00, +3.00]: no trend",
+            ]
+        );
+    }
+
+    #[test]
+    fn data_sets_and_compared_models_have_a_line_each() {
+        let of = |row: Finding| Finding { dataset: Some("talks".into()), ..row };
+        let difference = Finding {
+            checkpoint: Some("chat".into()),
+            reference: Some("base".into()),
+            variant: Some("assignment_drop_ratio".into()),
+            estimate: Some(-0.01),
+            low: Some(-0.02),
+            high: Some(0.0),
+            ..Finding::new("drop_difference", 1, View::Chosen, "share")
+        };
+        let rows = [
+            ratio(1),
+            of(trend(1, "last_minus_first", 0.05, 0.02, 0.01)),
+            of(trend(3, "last_minus_first", 0.05, 0.0, 0.01)),
+            difference,
+        ];
+        let lines = drops_verdict(&rows);
+        assert_eq!(
+            lines[2..],
+            [
+                "data set talks: later tokens are dropped more in layers 1, 3; above random order: layer 1 by +2.00 points \
+                 [+1.00, +3.00]",
+                "chat against base, drop ratio: -1.00 points [-2.00, 0.00] in layer 1",
+            ]
+        );
+        let few = of(trend(1, "last_minus_first", 0.05, 0.02, 0.01).withheld("3 documents"));
+        assert_eq!(drops_verdict(&[ratio(1), few])[1], "data set talks: not enough data (3 documents)");
+        assert!(drops_verdict(&[])[0].starts_with("not enough data"));
+    }
+}
