@@ -74,7 +74,7 @@ fn assert_covered(sequence: &Sequence) {
 
 /// A folder with one file of JSON lines, and the file.
 fn lines(rows: &[Value]) -> (tempfile::TempDir, PathBuf) {
-    file("chat.jsonl", rows.iter().map(|row| format!("{row}\n")).collect::<String>())
+    file("chat.jsonl", rows.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
 }
 
 fn file(name: &str, bytes: impl AsRef<[u8]>) -> (tempfile::TempDir, PathBuf) {
@@ -221,6 +221,10 @@ fn containers_and_folders_give_the_same_conversations() {
     assert!(corpus.files.iter().all(|file| file.format.as_deref() == Some("wildchat")));
     assert_eq!(corpus.skipped.len(), 1);
     assert!(corpus.skipped[0].reason.contains(".jsonl.zst"));
+    let bare = tempfile::tempdir().unwrap();
+    let nothing = TranscriptOptions { max_sequences: Some(1), ..options(&[bare.path().to_owned()]) };
+    let nothing = read_with(&nothing, ChatTemplate::Auto).unwrap_err().to_string();
+    assert!(nothing.contains("no usable document: read no file"), "{nothing}");
     let text = read_with(&options(&[dir.path().join("notes.txt")]), ChatTemplate::Auto).unwrap_err();
     assert!(matches!(text, Error::Corpus { .. }) && text.hint().unwrap().contains("--corpus"), "{text}");
 }
@@ -307,6 +311,13 @@ fn ten_thousand_turns_and_five_megabytes_are_read_in_seconds() {
     assert_eq!(whole.token_ids[..2048], cut.token_ids);
     println!("10,000 turns, twice: {:?}", start.elapsed());
     assert!(start.elapsed() < Duration::from_secs(20));
+
+    let start = Instant::now();
+    let source = "{% for m in messages %}{{ bos_token }}{{ m.role }}: {{ m.content }}\n{% endfor %}";
+    let corpus = with_jinja(&json!({ "chat_template": source }), &turns, 2048);
+    println!("10,000 turns by the tokenizer's template: {:?}", start.elapsed());
+    assert!(corpus.sequences[0].truncated && corpus.sequences[0].spans.len() > 100);
+    assert!(start.elapsed() < Duration::from_secs(60));
 
     let long = "A long message that says the same thing again and again. ".repeat((5 << 20) / 57);
     let start = Instant::now();
