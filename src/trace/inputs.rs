@@ -145,7 +145,7 @@ fn text<'a>(frame: &'a DataFrame, path: &Path, name: &str) -> Result<&'a StringC
 }
 
 fn within_u16(count: usize, what: &str, hint: &str) -> Result<()> {
-    if count <= usize::from(u16::MAX) {
+    if u16::try_from(count).is_ok() {
         return Ok(());
     }
     Err(Error::usage(format!("{count} {what}; expected at most {}", u16::MAX), hint))

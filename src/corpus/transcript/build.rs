@@ -107,6 +107,9 @@ impl<'a> Builder<'a> {
     pub(super) fn flush(&mut self, file: usize) {
         let pending = std::mem::take(&mut self.pending);
         self.pending_bytes = 0;
+        if pending.is_empty() {
+            return;
+        }
         if self.options.max_sequences.is_some_and(|most| self.files[file].sequences >= most) {
             self.files[file].left_out += pending.len();
             return;
@@ -194,7 +197,8 @@ impl Encoder<'_> {
         }
         let cut = tokens.len() > self.context;
         tokens.truncate(self.context);
-        let last = tokens[tokens.len() - 1].offset;
+        // Whatever lies behind the cut need not be told apart.
+        let last = if cut { tokens[tokens.len() - 1].offset } else { usize::MAX };
         let ends = self.template.ends(messages, &self.tokens, rendered, last)?;
         let spans = spans(messages, &ends, &tokens, cut);
         Ok(EncodedConversation { token_ids: tokens.into_iter().map(|token| token.id).collect(), spans, cut })

@@ -40,7 +40,7 @@ impl TranscriptFormat {
         }
     }
 
-    /// The key that holds the messages; in the order of [`Self::ALL`] the first that a row has tells its format.
+    /// The key that holds the messages.
     pub(super) fn key(self) -> &'static str {
         match self {
             Self::MtBenchQuestions => "turns",
@@ -52,7 +52,7 @@ impl TranscriptFormat {
         }
     }
 
-    /// The format of a row.
+    /// The format of a row: the first whose key holds what it should, else the first whose key is there at all.
     ///
     /// # Errors
     /// The row is none of a transcript; says what it has.
@@ -60,7 +60,14 @@ impl TranscriptFormat {
         let Value::Object(object) = row else {
             return Err("no JSON object; expected a conversation".into());
         };
-        Self::ALL.into_iter().find(|format| object.contains_key(format.key())).ok_or_else(|| {
+        let right = |format: &Self| match object.get(format.key()) {
+            Some(Value::Array(_)) => *format != Self::Oasst,
+            Some(Value::Object(_)) => *format == Self::Oasst,
+            _ => false,
+        };
+        let present = |format: &Self| object.contains_key(format.key());
+        let found = Self::ALL.into_iter().find(right).or_else(|| Self::ALL.into_iter().find(present));
+        found.ok_or_else(|| {
             let found: Vec<_> = object.keys().take(8).map(|key| format!("`{key}`")).collect();
             let expected = Self::ALL.map(|format| format!("`{}`", format.key())).join(", ");
             format!("no known format: the row has {}; expected one of {expected}", join_or(&found, "no key"))
@@ -150,6 +157,8 @@ mod tests {
         assert_eq!(of(json!({"conversations": []})), Ok(TranscriptFormat::ShareGpt));
         assert_eq!(of(json!({"conversation": []})), Ok(TranscriptFormat::WildChat));
         assert_eq!(of(json!({"messages": []})), Ok(TranscriptFormat::OpenAi));
+        assert_eq!(of(json!({"turns": 3, "prompt": "a", "messages": []})), Ok(TranscriptFormat::OpenAi));
+        assert_eq!(of(json!({"messages": "a"})), Ok(TranscriptFormat::OpenAi));
         assert_eq!(of(json!({"prompt": {}})), Ok(TranscriptFormat::Oasst));
         assert!(of(json!({"text": "a"})).unwrap_err().contains("the row has `text`; expected one of `turns`"));
         assert!(of(json!([1])).is_err() && of(json!({})).unwrap_err().contains("no key"));

@@ -166,7 +166,7 @@ fn common_end(shorter: &str, text: &str, start: usize, message: &Message) -> Opt
         return Some(shorter.len().max(start));
     }
     let same = shorter.bytes().zip(text.bytes()).take_while(|(a, b)| a == b).count();
-    let end = text.floor_char_boundary(same);
+    let end = (0..=same).rev().find(|&end| text.is_char_boundary(end))?;
     (end >= start && text[start..end].contains(message.text.trim())).then_some(end)
 }
 

@@ -118,7 +118,9 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn read(list: &Value) -> Result<(Vec<(Role, String)>, Vec<String>), String> {
+    type Read = (Vec<(Role, String)>, Vec<String>);
+
+    fn read(list: &Value) -> Result<Read, String> {
         let mut notes = Vec::new();
         let messages = messages(list, ("role", "content"), &mut notes)?;
         Ok((messages.into_iter().map(|message| (message.role, message.text)).collect(), notes))

@@ -156,7 +156,7 @@ impl Reader<'_> {
             }
             match document {
                 Ok(document) => self.builder.document(file, document),
-                Err((place, reason)) => self.builder.skip(place, reason),
+                Err(Skipped { place, reason }) => self.builder.skip(place, reason),
             }
         }
         self.builder.flush(current);

@@ -6,7 +6,7 @@ use super::{
     conversation::{Document, Side},
     message::Message,
 };
-use crate::corpus::Role;
+use crate::corpus::{Role, Skipped};
 
 /// Questions and answers of all files of a run, until the last file has been read: an answers file may stand before its
 /// questions.
@@ -28,8 +28,8 @@ impl MtBench {
 
     /// The conversations, each with its file, file by file in the order of the rows: an answer with its question belongs
     /// to the file of the answers, a question that nothing answers stays alone in its own. Of questions with one id the
-    /// first is answered. For what cannot be joined: place and reason.
-    pub(super) fn join(self) -> Vec<(usize, Result<Document, (String, String)>)> {
+    /// first is answered. What cannot be joined is skipped.
+    pub(super) fn join(self) -> Vec<(usize, Result<Document, Skipped>)> {
         let mut by_id: HashMap<&str, &Side> = HashMap::new();
         for (_, question) in &self.questions {
             by_id.entry(&question.id).or_insert(question);
@@ -37,7 +37,7 @@ impl MtBench {
         let answered: HashSet<&str> = self.answers.iter().map(|(_, answer)| answer.id.as_str()).collect();
         let joined = self.answers.iter().map(|(file, answer)| {
             let document = by_id.get(answer.id.as_str()).ok_or_else(|| missing(answer)).and_then(|q| pair(q, answer));
-            (*file, document.map_err(|reason| (answer.place.clone(), reason)))
+            (*file, document.map_err(|reason| Skipped { place: answer.place.clone(), reason }))
         });
         let alone = self.questions.iter().filter(|(_, question)| !answered.contains(question.id.as_str()));
         let mut all: Vec<_> = joined.chain(alone.map(|(file, question)| (*file, Ok(unanswered(question))))).collect();
@@ -101,7 +101,7 @@ mod tests {
                     let texts: Vec<_> = document.conversations[0].iter().map(|m| m.text.as_str()).collect();
                     format!("{file} {} {} {}", document.place, document.category.unwrap(), texts.concat())
                 }
-                Err((place, reason)) => format!("{file} {place}: {reason}"),
+                Err(Skipped { place, reason }) => format!("{file} {place}: {reason}"),
             })
             .collect();
         assert_eq!(

@@ -250,7 +250,7 @@ mod tests {
         let render = |kind| Template(kind).render(&messages, &tokens).unwrap();
         let openmoe = render(Kind::OpenMoe);
         assert_eq!(openmoe.text, "<<SYS>>\nS\n<</SYS>>\n\n<pad>[INST] U [/INST] A </s><pad>[INST]  [/INST]");
-        assert_eq!(openmoe.ends.unwrap(), [20, 39, 46, 66]);
+        assert_eq!(openmoe.ends.unwrap(), [20, 41, 48, 68]);
         let plain = render(Kind::Plain);
         assert_eq!((plain.text.as_str(), plain.ends.unwrap()), ("S\nU\nA\n", vec![2, 4, 6, 6]));
     }
