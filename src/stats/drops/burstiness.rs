@@ -19,10 +19,15 @@ use crate::{
 pub(super) fn burstiness(study: &DropStudy, separate: bool) -> Vec<Finding> {
     let empty = || study.finding("burstiness", "ratio");
     let across = Permuted::new(study, Permutation::AcrossSequences, separate);
-    let within = Permuted::new(study, Permutation::AcrossDataset, separate);
     let mut findings = vec![across.row(empty(), None)];
-    for dataset in (0..within.columns).filter(|dataset| within.chosen(Some(*dataset)) > 0.0) {
-        findings.push(within.row(study.about_dataset(empty(), dataset as u16), Some(dataset)));
+    // With one data set its own permutations are those of the layer.
+    let datasets = study.layer.sequences.dataset_names.len();
+    let within = (datasets > 1).then(|| Permuted::new(study, Permutation::AcrossDataset, separate));
+    for dataset in 0..datasets {
+        let (permuted, column) = within.as_ref().map_or((&across, None), |within| (within, Some(dataset)));
+        if permuted.chosen(column) > 0.0 {
+            findings.push(permuted.row(study.about_dataset(empty(), dataset as u16), column));
+        }
     }
     for expert in 0..across.columns {
         let finding = Finding { expert: Some(expert as ExpertId), ..empty().by("expert") };

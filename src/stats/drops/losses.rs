@@ -1,6 +1,6 @@
 //! The five ratios of lost to chosen, summed by document: what an assignment, a token or a gate probability counts for.
 
-use super::study::DropStudy;
+use super::{study::DropStudy, tally::RATIOS};
 use crate::stats::{
     Finding,
     resample::{Interval, percentile},
@@ -27,13 +27,7 @@ impl Ratio {
 
     /// The name in files.
     pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Assignment => "assignment_drop_ratio",
-            Self::First => "first_choice_drop_ratio",
-            Self::Second => "second_choice_drop_ratio",
-            Self::Token => "token_drop_ratio",
-            Self::GateMass => "gate_mass_lost",
-        }
+        RATIOS[self as usize]
     }
 
     /// Calls `count(refusals, weight)` for everything that one occurrence adds to the ratio: `refused[choice]` is at
