@@ -18,11 +18,11 @@ use crate::{
 /// Over all, by data set, by expert. `separate`: no routing group holds two documents.
 pub(super) fn burstiness(study: &DropStudy, separate: bool) -> Vec<Finding> {
     let empty = || study.finding("burstiness", "ratio");
-    let across = Permuted::new(study, Permutation::AcrossSequences, separate);
+    let across = Drops::new(study, Permutation::AcrossSequences, separate);
     let mut findings = vec![across.row(empty(), None)];
     // With one data set its own permutations are those of the layer.
     let datasets = study.layer.sequences.dataset_names.len();
-    let within = (datasets > 1).then(|| Permuted::new(study, Permutation::AcrossDataset, separate));
+    let within = (datasets > 1).then(|| Drops::new(study, Permutation::AcrossDataset, separate));
     for dataset in 0..datasets {
         let (permuted, column) = within.as_ref().map_or((&across, None), |within| (within, Some(dataset)));
         if permuted.chosen(column) > 0.0 {
@@ -37,7 +37,7 @@ pub(super) fn burstiness(study: &DropStudy, separate: bool) -> Vec<Finding> {
 }
 
 /// Assignments by document and column, which is the expert or, permuted within data sets, the data set.
-struct Permuted<'a> {
+struct Drops<'a> {
     study: &'a DropStudy<'a>,
     separate: bool,
     columns: usize,
@@ -51,7 +51,7 @@ struct Permuted<'a> {
     each: Vec<Vec<u64>>,
 }
 
-impl<'a> Permuted<'a> {
+impl<'a> Drops<'a> {
     fn new(study: &'a DropStudy<'a>, permutation: Permutation, separate: bool) -> Self {
         let by_dataset = permutation == Permutation::AcrossDataset;
         let table = study.layer.sequences;
@@ -96,7 +96,9 @@ impl<'a> Permuted<'a> {
         let chosen = self.by_document(&self.chosen, column);
         let dropped = self.by_document(&self.dropped, column);
         let mut permuted = self.by_document(&self.permuted, column);
-        permuted.iter_mut().for_each(|drops| *drops /= repetitions);
+        for drops in &mut permuted {
+            *drops /= repetitions;
+        }
         let documents = chosen.iter().filter(|chosen| **chosen > 0.0).count();
         let units = if finding.expert.is_some() { 1 } else { study.top_k() as u64 };
         let n = chosen.iter().sum::<f64>() as u64 / units;

@@ -193,7 +193,7 @@ impl Chosen {
         let finding = self.about(study, finding, Ratio::ALL[ratio]);
         let estimate = self.share(ratio, lost);
         if estimate.is_nan() {
-            return finding.withheld("nothing that could be lost");
+            return finding.withheld(NOTHING);
         }
         let interval = if separate { self.interval(study, ratio, lost) } else { None };
         let finding = finding.measured(estimate, interval, self.occurrences, self.documents.len() as u64);
@@ -206,5 +206,7 @@ pub(super) fn with_reason(study: &DropStudy, finding: Finding, documents: usize,
     if separate { study.with_reason(finding, documents) } else { finding.remark(MIXED) }
 }
 
+/// Why a ratio has no value.
+pub(super) const NOTHING: &str = "nothing that could be lost";
 /// Why an interval over documents is withheld although there are enough of them.
 const MIXED: &str = "no interval: documents share routing groups";
