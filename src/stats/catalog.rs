@@ -173,5 +173,21 @@ pub const STATISTICS: &[StatisticInfo] = statistics! {
         drop_difference in drop_difference, "share", false: "Drop difference between two models",
             "drop ratio or trend of the model less that of the reference on the same sequences, paired by document",
             "0, no difference", "OpenMoE, arXiv 2402.01739, Figure 12b";
+        capacity_replay in capacity_replay, "share", false: "Capacity replay",
+            "the five drop ratios recomputed from the logged choices at other capacity factors, rules, groups and orders of the queue; the smallest factor that drops no more than 0.1, 1 and 5 % (ratio)",
+            "the run's own value (as_routed)",
+            "this tool; order by gate probability: V-MoE, arXiv 2106.05974";
+        burstiness in burstiness, "ratio", false: "Burstiness of the drops",
+            "dropped assignments / mean dropped after permuting choice vectors across sequences",
+            "1: what is popular is popular everywhere", "this tool";
+        drop_causes in drop_causes, "share", false: "Causes of the drops",
+            "share of a token id, role or turn in the queues of an expert that overflowed",
+            "its share of all assignments of the layer", "this tool";
+        expert_occupancy in expert_occupancy, "share", false: "Expert occupancy along the text",
+            "mean over sequences of min(1, queue length / capacity) at the end of a bin of positions, for a first and a second choice",
+            "experts asked for alike", "this tool";
+        exact_replay in exact_replay, "share", false: "Exact replay",
+            "the five drop ratios of a second forward pass at another capacity factor; corrected: less the first-order replay",
+            "the first-order replay of the logged choices at that factor", "this tool";
     }
 };

@@ -29,6 +29,10 @@ fn occupancy_of_the_ten_tokens() {
         assert_eq!(at(&tables, "second_choice", 2, position).estimate, Some(mean));
     }
     assert_eq!(tables["expert_occupancy"].rows.len(), 2 * 3 * 3);
+    // Asked for alike, each of 3 experts has 2/3 of 2 slots after position 1; as second choice (6 + 2)/3 and (4 + 2)/3,
+    // which is full.
+    close(at(&tables, "first_choice", 1, 0).baseline, 1.0 / 3.0, 1e-12);
+    close(at(&tables, "second_choice", 1, 0).baseline, 1.0, 1e-12);
 }
 
 #[test]

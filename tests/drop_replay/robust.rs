@@ -70,6 +70,27 @@ fn rows_are_sound_and_their_keys_unique() {
 }
 
 #[test]
+fn the_summary_has_the_runs_own_setting_and_the_first_causes() {
+    use openmoe_analyze::stats::headline;
+    let tables = twenty_documents().statistics(&settings());
+    let rows = headline(&tables);
+    let of = |name: &'static str| rows.iter().filter(move |row| row.statistic == name).collect::<Vec<_>>();
+    let replay = of("capacity_replay");
+    let own = |row: &&&Finding| {
+        row.rule.as_deref() == Some("port") && row.grouping.as_deref() == Some("run") && row.position.is_none()
+    };
+    let smallest = |row: &&&Finding| row.unit == "ratio";
+    // 15 factors, 5 ratios, over all and two data sets; 3 levels, 2 rules, 4 groupings, and the data sets as routed.
+    assert_eq!(replay.iter().filter(|row| !smallest(row)).filter(own).count(), 15 * 5 * 3);
+    assert_eq!(replay.iter().filter(smallest).count(), 3 * 2 * (4 + 2));
+    assert_eq!(replay.len(), 15 * 5 * 3 + 3 * 2 * (4 + 2));
+    assert_eq!(of("burstiness").len(), 3);
+    assert!(of("drop_causes").iter().all(|row| row.rank.is_some_and(|rank| rank <= 3)));
+    assert_eq!(of("drop_causes").iter().filter(|row| row.rank == Some(1)).count(), 6);
+    assert!(of("expert_occupancy").is_empty());
+}
+
+#[test]
 fn degenerate_runs_have_tables() {
     let empty = Run::new(router(4, 2, CapacityRule::Port, 2.0));
     let mut single = Run::new(router(4, 2, CapacityRule::Port, 2.0));

@@ -105,13 +105,15 @@ impl Run {
         }
     }
 
+    /// With a rule that gives the groups the capacity that they have: the factor is too small to matter.
     pub fn layer(&self) -> DropLayer<'_> {
+        let capacity = self.groups.capacity.first().copied().unwrap_or(1);
         let router = RouterSettings {
             num_experts: self.layer.num_experts,
             top_k: self.layer.top_k,
-            capacity_rule: CapacityRule::Port,
-            capacity_factor: 2.0,
-            min_capacity: 4,
+            capacity_rule: if capacity == u32::MAX { CapacityRule::Unlimited } else { CapacityRule::Port },
+            capacity_factor: 0.01,
+            min_capacity: capacity,
         };
         DropLayer { sequences: &self.sequences, spans: &self.spans, groups: &self.groups, router, trace: &self.layer }
     }

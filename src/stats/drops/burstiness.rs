@@ -18,11 +18,16 @@ use crate::{
 /// Over all, by data set, by expert. `separate`: no routing group holds two documents.
 pub(super) fn burstiness(study: &DropStudy, separate: bool) -> Vec<Finding> {
     let empty = || study.finding("burstiness", "ratio");
-    let across = Permuted::new(study, Permutation::AcrossSequences, separate);
-    let within = Permuted::new(study, Permutation::AcrossDataset, separate);
+    let across = Drops::new(study, Permutation::AcrossSequences, separate);
     let mut findings = vec![across.row(empty(), None)];
-    for dataset in (0..within.columns).filter(|dataset| within.chosen(Some(*dataset)) > 0.0) {
-        findings.push(within.row(study.about_dataset(empty(), dataset as u16), Some(dataset)));
+    // With one data set its own permutations are those of the layer.
+    let datasets = study.layer.sequences.dataset_names.len();
+    let within = (datasets > 1).then(|| Drops::new(study, Permutation::AcrossDataset, separate));
+    for dataset in 0..datasets {
+        let (permuted, column) = within.as_ref().map_or((&across, None), |within| (within, Some(dataset)));
+        if permuted.chosen(column) > 0.0 {
+            findings.push(permuted.row(study.about_dataset(empty(), dataset as u16), column));
+        }
     }
     for expert in 0..across.columns {
         let finding = Finding { expert: Some(expert as ExpertId), ..empty().by("expert") };
@@ -32,7 +37,7 @@ pub(super) fn burstiness(study: &DropStudy, separate: bool) -> Vec<Finding> {
 }
 
 /// Assignments by document and column, which is the expert or, permuted within data sets, the data set.
-struct Permuted<'a> {
+struct Drops<'a> {
     study: &'a DropStudy<'a>,
     separate: bool,
     columns: usize,
@@ -46,7 +51,7 @@ struct Permuted<'a> {
     each: Vec<Vec<u64>>,
 }
 
-impl<'a> Permuted<'a> {
+impl<'a> Drops<'a> {
     fn new(study: &'a DropStudy<'a>, permutation: Permutation, separate: bool) -> Self {
         let by_dataset = permutation == Permutation::AcrossDataset;
         let table = study.layer.sequences;
@@ -91,7 +96,9 @@ impl<'a> Permuted<'a> {
         let chosen = self.by_document(&self.chosen, column);
         let dropped = self.by_document(&self.dropped, column);
         let mut permuted = self.by_document(&self.permuted, column);
-        permuted.iter_mut().for_each(|drops| *drops /= repetitions);
+        for drops in &mut permuted {
+            *drops /= repetitions;
+        }
         let documents = chosen.iter().filter(|chosen| **chosen > 0.0).count();
         let units = if finding.expert.is_some() { 1 } else { study.top_k() as u64 };
         let n = chosen.iter().sum::<f64>() as u64 / units;

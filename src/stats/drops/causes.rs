@@ -115,7 +115,9 @@ impl<'a> Queue<'a> {
         }
         rows.retain(|row| study.counts(*row as usize));
         let mut by_document = vec![0.0; study.documents()];
-        rows.iter().for_each(|row| by_document[study.document[*row as usize] as usize] += 1.0);
+        for row in &rows {
+            by_document[study.document[*row as usize] as usize] += 1.0;
+        }
         let remark = format!("{dropped} of {} dropped, routing groups: {groups}", rows.len());
         Self { study, separate, expert, rows, by_document, remark }
     }
@@ -151,7 +153,9 @@ impl<'a> Queue<'a> {
     /// The share of a cell in the queue.
     fn measured(&self, finding: Finding, cell: &[(u32, u32)]) -> Finding {
         let mut own = vec![0.0; self.by_document.len()];
-        cell.iter().for_each(|(_, document)| own[*document as usize] += 1.0);
+        for (_, document) in cell {
+            own[*document as usize] += 1.0;
+        }
         let documents = self.by_document.iter().filter(|queued| **queued > 0.0).count();
         let enough = self.separate && self.study.resamples.enough(documents);
         let interval = if enough { self.study.resamples.ratio(&own, &self.by_document) } else { None };

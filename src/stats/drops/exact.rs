@@ -2,7 +2,7 @@
 
 use super::{
     DropLayer, DropSettings,
-    losses::{Chosen, Losses, Ratio},
+    losses::{Chosen, Losses, NOTHING, Ratio},
     replay,
     study::DropStudy,
 };
@@ -77,7 +77,7 @@ impl Pair<'_> {
         let lost = |run: usize| self.lost[run].at(ratio, 0);
         let [exact, first_order] = [0, 1].map(|run| self.chosen[run].share(ratio, lost(run)));
         if exact.is_nan() || first_order.is_nan() {
-            return finding.variant(Ratio::ALL[ratio].name()).withheld("nothing that could be lost");
+            return finding.variant(Ratio::ALL[ratio].name()).withheld(NOTHING);
         }
         let finding = scope.measured(study, finding, ratio, lost(0), self.separate);
         let interval = if self.separate { self.difference(ratio) } else { None };

@@ -1,6 +1,6 @@
 //! The five ratios of lost to chosen, summed by document: what an assignment, a token or a gate probability counts for.
 
-use super::study::DropStudy;
+use super::{study::DropStudy, tally::RATIOS};
 use crate::stats::{
     Finding,
     resample::{Interval, percentile},
@@ -27,13 +27,7 @@ impl Ratio {
 
     /// The name in files.
     pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Assignment => "assignment_drop_ratio",
-            Self::First => "first_choice_drop_ratio",
-            Self::Second => "second_choice_drop_ratio",
-            Self::Token => "token_drop_ratio",
-            Self::GateMass => "gate_mass_lost",
-        }
+        RATIOS[self as usize]
     }
 
     /// Calls `count(refusals, weight)` for everything that one occurrence adds to the ratio: `refused[choice]` is at
@@ -199,7 +193,7 @@ impl Chosen {
         let finding = self.about(study, finding, Ratio::ALL[ratio]);
         let estimate = self.share(ratio, lost);
         if estimate.is_nan() {
-            return finding.withheld("nothing that could be lost");
+            return finding.withheld(NOTHING);
         }
         let interval = if separate { self.interval(study, ratio, lost) } else { None };
         let finding = finding.measured(estimate, interval, self.occurrences, self.documents.len() as u64);
@@ -212,5 +206,7 @@ pub(super) fn with_reason(study: &DropStudy, finding: Finding, documents: usize,
     if separate { study.with_reason(finding, documents) } else { finding.remark(MIXED) }
 }
 
+/// Why a ratio has no value.
+pub(super) const NOTHING: &str = "nothing that could be lost";
 /// Why an interval over documents is withheld although there are enough of them.
 const MIXED: &str = "no interval: documents share routing groups";

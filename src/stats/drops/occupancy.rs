@@ -14,8 +14,17 @@ use crate::{
 /// The classes of choices, which queue one after the other.
 const VARIANTS: [&str; 2] = ["first_choice", "second_choice"];
 
-/// Occupancies of one expert at the end of one bin: document and share of the slots taken, one per sequence.
-type Bin = Vec<(usize, f64)>;
+/// Occupancies of one expert at the end of one bin, one per sequence.
+type Bin = Vec<Taken>;
+
+/// How much of an expert's slots is taken where a sequence has come to the end of a bin.
+#[derive(Clone, Copy)]
+struct Taken {
+    document: usize,
+    share: f64,
+    /// The same if all experts were asked for alike.
+    uniform: f64,
+}
 
 /// By choice, expert and bin of positions: mean over the sequences that reach the end of the bin of min(1, queue length
 /// / capacity), as a token would find it that comes next. `separate`: no routing group holds two documents.
@@ -60,28 +69,32 @@ fn add_group(study: &DropStudy, group: &Group, choice: usize, expert: ExpertId, 
     let (trace, width) = (study.layer.trace, study.settings.bin.max(1));
     let is_earlier = |row: usize| trace.choices(row)[..choice].iter().filter(|other| **other == expert).count();
     let mut queued: usize = group.rows.clone().map(is_earlier).sum();
-    for row in group.rows.clone() {
+    let (experts, tokens) = (trace.num_experts as f64, group.rows.len());
+    let taken = |queued: f64| (queued / f64::from(group.capacity)).min(1.0);
+    for (before, row) in group.rows.clone().enumerate() {
         queued += usize::from(trace.choices(row)[choice] == expert);
         let position = trace.position[row];
         if position % width == width - 1 {
             let bin = (position / width) as usize;
             bins.resize_with(bins.len().max(bin + 1), Vec::new);
-            let taken = (queued as f64 / f64::from(group.capacity)).min(1.0);
-            bins[bin].push((study.document[row] as usize, taken));
+            let uniform = taken((choice * tokens + before + 1) as f64 / experts);
+            bins[bin].push(Taken { document: study.document[row] as usize, share: taken(queued as f64), uniform });
         }
     }
 }
 
 fn row(study: &DropStudy, finding: Finding, bin: &Bin, separate: bool) -> Finding {
-    let mut documents: Vec<usize> = bin.iter().map(|(document, _)| *document).collect();
+    let mut documents: Vec<usize> = bin.iter().map(|taken| taken.document).collect();
     documents.sort_unstable();
     documents.dedup();
     let interval = (separate && study.resamples.enough(documents.len())).then(|| {
-        let taken = study.resamples.sums(bin.iter().copied());
-        let sequences = study.resamples.sums(bin.iter().map(|(document, _)| (*document, 1.0)));
+        let taken = study.resamples.sums(bin.iter().map(|taken| (taken.document, taken.share)));
+        let sequences = study.resamples.sums(bin.iter().map(|taken| (taken.document, 1.0)));
         percentile(&mut taken.iter().zip(&sequences).map(|(taken, sequences)| taken / sequences).collect())
     });
-    let mean = bin.iter().map(|(_, taken)| taken).sum::<f64>() / bin.len() as f64;
-    let finding = finding.measured(mean, interval.flatten(), bin.len() as u64, documents.len() as u64);
+    let mean = |of: fn(&Taken) -> f64| bin.iter().map(of).sum::<f64>() / bin.len() as f64;
+    let finding = finding.against(mean(|taken| taken.uniform), "uniform");
+    let finding =
+        finding.measured(mean(|taken| taken.share), interval.flatten(), bin.len() as u64, documents.len() as u64);
     with_reason(study, finding, documents.len(), separate)
 }

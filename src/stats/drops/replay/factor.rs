@@ -9,7 +9,7 @@ use crate::{
     routing::CapacityRule,
     stats::{
         Finding,
-        drops::losses::{Chosen, with_reason},
+        drops::losses::{Chosen, NOTHING, with_reason},
         resample::percentile,
     },
 };
@@ -57,25 +57,19 @@ impl<'a> Curve<'a> {
 
     /// One row per level.
     fn rows(&self, scope: &Chosen) -> Vec<Finding> {
-        let total: f64 = self.chosen(scope).sum();
-        let documents = scope.documents.iter().map(|document| (*document, 1.0));
-        let found = LEVELS.map(|(_, level)| self.smallest(documents.clone(), total, level));
+        let documents: Vec<(usize, f64)> = scope.documents.iter().map(|document| (*document, 1.0)).collect();
+        let total = scope.total(0).iter().sum();
+        let found = LEVELS.map(|(_, level)| self.smallest(&documents, total, level));
         let resampled = self.resampled(scope);
         let rows = LEVELS.iter().zip(found).enumerate();
         rows.map(|(level, ((name, _), found))| self.row(scope, name, found, resampled.get(level))).collect()
     }
 
-    /// Chosen assignments by document of the scope.
-    fn chosen<'b>(&self, scope: &'b Chosen) -> impl Iterator<Item = f64> + 'b {
-        let of = scope.total(0);
-        scope.documents.iter().map(|document| of[*document])
-    }
-
     /// Index of the smallest factor at which the weighted documents lose no more than a share of their assignments.
-    fn smallest(&self, documents: impl Iterator<Item = (usize, f64)> + Clone, total: f64, level: f64) -> Option<usize> {
+    fn smallest(&self, documents: &[(usize, f64)], total: f64, level: f64) -> Option<usize> {
         let exceeds = |at: usize| {
             let lost = self.losses.at(0, at);
-            documents.clone().map(|(document, weight)| weight * lost[document]).sum::<f64>() / total > level
+            documents.iter().map(|(document, weight)| weight * lost[*document]).sum::<f64>() / total > level
         };
         let (mut low, mut high) = (self.usable, self.grid.factors.len());
         while low < high {
@@ -101,7 +95,7 @@ impl<'a> Curve<'a> {
             let drawn: Vec<(usize, f64)> =
                 scope.documents.iter().map(weight).filter(|(_, weight)| *weight > 0.0).collect();
             let total = drawn.iter().map(|(document, weight)| weight * scope.total(0)[*document]).sum();
-            LEVELS.map(|(_, level)| self.smallest(drawn.iter().copied(), total, level))
+            LEVELS.map(|(_, level)| self.smallest(&drawn, total, level))
         };
         let found: Vec<_> = (0..resamples.len()).into_par_iter().map(of).collect();
         (0..LEVELS.len()).map(|level| found.iter().map(|levels| levels[level]).collect()).collect()
@@ -120,6 +114,9 @@ impl<'a> Curve<'a> {
             Some(dataset) => study.about_dataset(finding, dataset),
             None => finding,
         };
+        if scope.documents.is_empty() {
+            return finding.withheld(NOTHING);
+        }
         let Some(found) = found else {
             let left = scope.share(0, self.losses.at(0, self.grid.factors.len() - 1));
             return finding
