@@ -3,7 +3,7 @@
 use plotters_backend::DrawingBackend;
 
 use super::{
-    axis::{tick_labels, ticks},
+    axis::{log_ticks, short, tick_labels, ticks},
     canvas::{Align, Canvas, Marker, Point, Type},
     font,
     legend::{self, Entry},
@@ -14,8 +14,11 @@ use crate::error::Result;
 /// Rows of points over one horizontal axis.
 #[derive(Clone, Debug)]
 pub(super) struct ForestFigure {
-    /// What the horizontal axis is; it is in percentage points.
+    /// What the horizontal axis is.
     pub(super) x_label: String,
+    /// Whether the values are ratios, on a logarithmic axis with a line at 1; else they are shares, in percentage points
+    /// around 0.
+    pub(super) ratios: bool,
     /// What the columns of numbers on the right are.
     pub(super) headers: Vec<String>,
     /// What the markers mean.
@@ -66,11 +69,29 @@ struct Frame {
     width: f64,
     low: f64,
     high: f64,
+    ratios: bool,
 }
 
 impl Frame {
     fn x(self, value: f64) -> f64 {
-        self.left + self.width * ((value - self.low) / (self.high - self.low)).clamp(0.0, 1.0)
+        let scale = |value: f64| if self.ratios { value.max(self.low).ln() } else { value };
+        let place = (scale(value) - scale(self.low)) / (scale(self.high) - scale(self.low));
+        self.left + self.width * place.clamp(0.0, 1.0)
+    }
+
+    /// Where nothing is different.
+    fn origin(self) -> f64 {
+        if self.ratios { 1.0 } else { 0.0 }
+    }
+
+    fn ticks(self) -> Vec<(f64, String)> {
+        if self.ratios {
+            return log_ticks(self.low, self.high).into_iter().map(|value| (value, short(value))).collect();
+        }
+        let values = ticks(self.low, self.high, 6);
+        let points: Vec<f64> = values.iter().map(|value| value * 100.0).collect();
+        let labels = tick_labels(&points, false).into_iter().map(|label| label.replace('-', "\u{2212}"));
+        values.into_iter().zip(labels).collect()
     }
 }
 
@@ -88,15 +109,17 @@ impl ForestFigure {
         (FIGURE_WIDTH, legend::height(&self.legend, FIGURE_WIDTH) + HEADER + self.height() + AXIS)
     }
 
-    /// The axis holds every point, its interval and 0.
+    /// The axis holds every point, its interval and what they are compared with.
     fn frame(&self, left: f64) -> Frame {
         let points = || self.rows().flat_map(|row| &row.points);
         let ends = |point: &ForestPoint| point.interval.map_or([point.at; 2], |(low, high)| [low, high]);
-        let low = points().flat_map(ends).fold(0.0, f64::min);
-        let high = points().flat_map(ends).fold(0.0, f64::max);
+        let origin = if self.ratios { 1.0 } else { 0.0 };
+        let values = || points().flat_map(ends).filter(|value| !self.ratios || *value > 0.0);
+        let (low, high) = (values().fold(origin, f64::min), values().fold(origin, f64::max));
         let margin = (high - low).max(1e-4) * 0.04;
+        let (low, high) = if self.ratios { (low / 1.3, high * 1.3) } else { (low - margin, high + margin) };
         let width = FIGURE_WIDTH - LABEL_WIDTH - CELL * self.headers.len() as f64 - 20.0;
-        Frame { left: left + LABEL_WIDTH, width, low: low - margin, high: high + margin }
+        Frame { left: left + LABEL_WIDTH, width, low, high, ratios: self.ratios }
     }
 
     /// Draws the figure with its top left corner at a point.
@@ -126,15 +149,13 @@ impl ForestFigure {
 
     fn draw_axis<B: DrawingBackend>(&self, canvas: &mut Canvas<'_, B>, frame: Frame, top: f64) -> Result<()> {
         let bottom = top + self.height();
-        let values = ticks(frame.low, frame.high, 6);
-        let points: Vec<f64> = values.iter().map(|value| value * 100.0).collect();
-        for (value, label) in values.iter().zip(tick_labels(&points, false)) {
-            let x = frame.x(*value);
+        for (value, label) in frame.ticks() {
+            let x = frame.x(value);
             canvas.line(&[(x, top), (x, bottom)], GRID_LINE)?;
-            let label = label.replace('-', "\u{2212}");
             canvas.text((x, bottom + 12.0), &label, Type::new(SMALL, MUTED).align(Align::Middle))?;
         }
-        canvas.line(&[(frame.x(0.0), top), (frame.x(0.0), bottom)], Stroke::solid(TEXT, 1.2))?;
+        let origin = frame.x(frame.origin());
+        canvas.line(&[(origin, top), (origin, bottom)], Stroke::solid(TEXT, 1.2))?;
         canvas.line(&[(frame.left, bottom), (frame.left + frame.width, bottom)], AXIS_LINE)?;
         let label = Type::new(LABEL, TEXT).align(Align::Middle);
         canvas.text((frame.left + frame.width / 2.0, bottom + 32.0), &self.x_label, label)

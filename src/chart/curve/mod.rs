@@ -102,6 +102,10 @@ const STRIP_GAP: f64 = 10.0;
 const TICK_ROOM: f64 = 96.0;
 /// A tick with less room than this has no name cut to it.
 const LEAST_TICK_ROOM: f64 = 30.0;
+/// Radius of a data point.
+const DISC: f64 = 2.6;
+/// Radius of the points that stand out.
+const SQUARE: f64 = 4.2;
 /// Half the width in which the interval of a single place is drawn.
 const SINGLE: f64 = 5.0;
 
@@ -191,7 +195,7 @@ impl CurveFigure {
         let Some(strip) = &self.strip else { return self.draw_x_axis(canvas, frame) };
         canvas.line(&[(frame.left, frame.bottom()), (frame.right(), frame.bottom())], AXIS_LINE)?;
         let below = Frame { top: frame.bottom() + STRIP_GAP, height: strip.height, scale: strip.y, ..frame };
-        draw_y_axis(canvas, below, &strip.y_label, (strip.height / 34.0) as usize)?;
+        draw_y_axis(canvas, below, &strip.y_label, ((strip.height / 26.0) as usize).max(2))?;
         if let Some(panel) = &panel.strip {
             self.draw_panel(canvas, panel, below)?;
         }
@@ -266,7 +270,8 @@ impl CurveFigure {
         }
         for mark in &panel.marks {
             let at = (self.x(frame, mark.at.0), frame.y(mark.at.1));
-            canvas.marker(at, mark.marker, 2.6, mark.color)?;
+            let radius = if mark.marker == Marker::Square { SQUARE } else { DISC };
+            canvas.marker(at, mark.marker, radius, mark.color)?;
         }
         self.draw_labels(canvas, panel, frame)
     }
@@ -290,7 +295,7 @@ impl CurveFigure {
 }
 
 fn draw_y_axis<B: DrawingBackend>(canvas: &mut Canvas<'_, B>, frame: Frame, label: &str, ticks: usize) -> Result<()> {
-    for (value, tick) in frame.scale.ticks(ticks.max(1)) {
+    for (value, tick) in frame.scale.ticks(ticks) {
         let y = frame.y(value);
         canvas.line(&[(frame.left, y), (frame.right(), y)], GRID_LINE)?;
         canvas.text((frame.left - 7.0, y), &tick, Type::new(SMALL, MUTED).align(Align::End))?;

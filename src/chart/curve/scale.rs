@@ -60,7 +60,8 @@ impl Scale {
         !self.log && self.low < 0.0 && self.high > 0.0
     }
 
-    /// About `count` round values with their labels.
+    /// About `count` round values with their labels; at most twice as many on a logarithmic axis, where that leaves
+    /// powers of ten.
     pub(super) fn ticks(self, count: usize) -> Vec<(f64, String)> {
         if !self.log {
             let values = ticks(self.low, self.high, count);
@@ -70,7 +71,11 @@ impl Scale {
         let (factor, unit) = if self.percent { (100.0, " %") } else { (1.0, "") };
         let zero = self.zero.then(|| (0.0, "0".to_owned()));
         let label = |value: f64| (value, format!("{}{unit}", short(value * factor)));
-        zero.into_iter().chain(log_ticks(self.low, self.high).into_iter().map(label)).collect()
+        let mut values = log_ticks(self.low, self.high);
+        if values.len() > 2 * count {
+            values.retain(|value| (value.log10() - value.log10().round()).abs() < 1e-9);
+        }
+        zero.into_iter().chain(values.into_iter().map(label)).collect()
     }
 }
 

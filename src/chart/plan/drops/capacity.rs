@@ -1,6 +1,6 @@
 //! What capacity would prevent the drops: replays of the logged choices.
 
-use super::{ASSIGNMENT, Scope, Specs, of_layer, scope_name, scopes};
+use super::{ASSIGNMENT, Scope, Specs, of_layer, scope_name, scopes, spec};
 use crate::{
     chart::{
         ChartKind,
@@ -66,9 +66,9 @@ pub(in crate::chart::plan) fn curves(selection: &Selection<'_>, kind: &'static C
         let caption = "What other capacities would have dropped, recomputed from the logged choices without a forward pass: exact for the first MoE layer, first order \
                        for later ones, which would see other inputs. Dotted: the paper's capacity factors, 1.25 in training and 2.0 in inference. Bars: 95 % interval over \
                        documents, none where a routing group holds several documents. The axis is logarithmic down to 0.01 %; 0 has a place of its own below it. \
-                       Who queues first changes the lost gate mass, never how many assignments are lost.";
+                       Curves that coincide hide each other. Who queues first changes the lost gate mass, never how many assignments are lost.";
         let title = format!("Drops over the capacity factor, layer {layer}");
-        specs.push(selection.spec(kind, &format!("layer_{layer}"), title, caption, Body::Stack(parts)));
+        specs.push(spec(selection, kind, &format!("layer_{layer}"), title, caption, Body::Stack(parts)));
     }
     specs
 }

@@ -1,6 +1,6 @@
 //! What filled the queues of the experts that drop most.
 
-use super::{Specs, of_layer, precise};
+use super::{Specs, of_layer, precise, spec};
 use crate::{
     chart::{
         ChartKind,
@@ -28,11 +28,11 @@ pub(in crate::chart::plan) fn table(selection: &Selection<'_>, kind: &'static Ch
         }
         let caption = "The experts that drop most assignments, worst first, and what their queues consisted of in the routing groups that sent them more than their \
                        capacity. Each cell: share of these queues, in brackets the share of all tokens of the layer: a token id, role or message that is far more \
-                       frequent in the queues than elsewhere is what filled them. n: assignments in these queues. ␣ is a space, \\n a line end. Intervals are in \
+                       frequent in the queues than elsewhere is what filled them; an empty cell: none in these queues. n: assignments in these queues. ␣ is a space, \\n a line end. Intervals are in \
                        stats/drop_causes.csv.";
         let title = format!("What filled the queues of the experts that drop most, layer {layer}");
         let body = Body::Table(figure(&rows));
-        specs.push(selection.spec(kind, &format!("layer_{layer}"), title, caption, body));
+        specs.push(spec(selection, kind, &format!("layer_{layer}"), title, caption, body));
     }
     specs
 }
@@ -60,8 +60,10 @@ fn figure(rows: &[&Finding]) -> TableFigure {
         let own: Vec<&Finding> = rows.iter().copied().filter(|row| row.expert == Some(*expert)).collect();
         let find = |test: &dyn Fn(&Finding) -> bool| own.iter().copied().find(|row| test(row));
         let token = |rank: u32| find(&|row| row.token_id.is_some() && row.rank == Some(rank));
-        let tokens = (1..=TOKENS)
-            .map(|rank| token(rank).map_or_else(String::new, |row| format!("{}\n{}", token_label(row), shares(row))));
+        let tokens = (1..=TOKENS).map(|rank| {
+            token(rank)
+                .map_or_else(String::new, |row| format!("{}\n{}", token_label(row), shares(row).replace('\n', " ")))
+        });
         let role = |role: &&str| find(&|row| row.role.as_deref() == Some(*role)).map(shares).unwrap_or_default();
         let turn = |turn: &u16| find(&|row| row.turn == Some(*turn)).map(shares).unwrap_or_default();
         let queue = own.first().map_or_else(String::new, |row| count(row.n));
@@ -74,5 +76,5 @@ fn figure(rows: &[&Finding]) -> TableFigure {
 /// Share in the queues, and of all tokens.
 fn shares(row: &Finding) -> String {
     let share = row.estimate.map(precise).unwrap_or_default();
-    row.baseline.map_or_else(|| format!("{share} %"), |overall| format!("{share} % ({})", precise(overall)))
+    row.baseline.map_or_else(|| format!("{share} %"), |overall| format!("{share} %\n({} %)", precise(overall)))
 }

@@ -1,6 +1,6 @@
-//! The ratios that are easily taken for one another, side by side; and observed drops against random order.
+//! The ratios that are easily taken for one another, side by side.
 
-use super::{Bins, RATIOS, Specs, curve, of_layer, scope_name, scopes, top};
+use super::{Bins, RATIOS, Specs, curve, of_layer, spec, top};
 use crate::{
     chart::{
         ChartKind,
@@ -38,7 +38,7 @@ pub(in crate::chart::plan) fn side_by_side(selection: &Selection<'_>, kind: &'st
                    second choices (which queue behind all first choices of the group), of the tokens (every choice lost), and of the \
                    gate probability of the choices. Orange: what the popularity of the experts alone would lose; what stands above it comes from texts that ask \
                    for the same experts at once. Intervals of the curves are in stats/*.csv.";
-    vec![selection.spec(kind, "", "First choices, second choices, tokens".to_owned(), caption, Body::Stack(parts))]
+    vec![spec(selection, kind, "", "First choices, second choices, tokens".to_owned(), caption, Body::Stack(parts))]
 }
 
 /// A row about a whole layer.
@@ -77,27 +77,4 @@ fn curves(selection: &Selection<'_>) -> Option<CurveFigure> {
         legend: RATIOS.iter().enumerate().map(entry).collect(),
         panels,
     })
-}
-
-/// Observed drops over those after permuting choices across sequences.
-pub(in crate::chart::plan) fn burstiness(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
-    let rows: Vec<&Finding> =
-        selection.all_rows(kind.statistic, View::Chosen).filter(|row| row.expert.is_none()).collect();
-    if rows.iter().all(|row| row.estimate.is_none()) {
-        return Specs::new();
-    }
-    let groups: Vec<BarGroup> = scopes(&rows)
-        .into_iter()
-        .filter_map(|scope| {
-            let own: Vec<&Finding> = rows.iter().copied().filter(|row| row.dataset.as_deref() == scope).collect();
-            group(selection, &scope_name(scope), &own, plain)
-        })
-        .collect();
-    let panel = BarPanel { y_label: "observed / random".to_owned(), groups, ..BarPanel::default() };
-    let caption = "Dropped assignments over their mean after permuting choice vectors across the sequences (of the data set), layers side by \
-                   side: 1 = the experts are as popular in every text; above 1 single texts ask for the same experts. Order within a routing group \
-                   cannot change this number. Experts one by one are in stats/burstiness.csv.";
-    let body =
-        Body::Bars(BarFigure { baseline_label: "1: equally popular everywhere".to_owned(), panels: vec![panel] });
-    vec![selection.spec(kind, "", "Burstiness: drops observed over drops in random order".to_owned(), caption, body)]
 }

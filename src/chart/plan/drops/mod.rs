@@ -1,5 +1,6 @@
 //! Charts of a layer's drops: where they happen, why, what capacity would prevent them, and how two models differ.
 
+mod burstiness;
 mod capacity;
 mod causes;
 mod choices;
@@ -10,9 +11,10 @@ mod roles;
 mod text;
 mod trend;
 
+pub(super) use burstiness::ratios as burstiness;
 pub(super) use capacity::curves as capacity;
 pub(super) use causes::table as causes;
-pub(super) use choices::{burstiness, side_by_side};
+pub(super) use choices::side_by_side;
 pub(super) use compare::difference;
 pub(super) use occupancy::map as occupancy;
 pub(super) use position::by_position;
@@ -26,10 +28,13 @@ use super::{
 };
 use crate::{
     chart::{
+        ChartKind,
         axis::{count, ticks},
         curve::Span,
+        page::Body,
         plan::selection::interval,
     },
+    routing::View,
     stats::Finding,
 };
 
@@ -126,6 +131,20 @@ fn top(values: impl Iterator<Item = f64>, intervals: impl Iterator<Item = f64>) 
     crate::chart::axis::ceil_nice(if needed > 0.0 { needed * 1.02 } else { 0.01 })
 }
 
+/// A planned chart about the first of the checkpoints in the subtitle.
+fn spec(
+    selection: &Selection<'_>,
+    kind: &'static ChartKind,
+    suffix: &str,
+    title: String,
+    caption: &str,
+    body: Body,
+) -> ChartSpec {
+    let compared = selection.checkpoint_rows("drop_difference", View::Chosen).next().is_some();
+    let which = if compared { " Drawn: the first of the two checkpoints." } else { "" };
+    selection.spec(kind, suffix, title, &format!("{caption}{which}"), body)
+}
+
 /// A share as percent with two significant digits.
 fn precise(share: f64) -> String {
     let value = share * 100.0;
@@ -141,5 +160,5 @@ fn precise(share: f64) -> String {
 
 /// The rows of a statistic about the first model, of one layer.
 fn of_layer<'a>(selection: &Selection<'a>, statistic: &'a str, layer: u16) -> Vec<&'a Finding> {
-    selection.rows(statistic, crate::routing::View::Chosen).filter(|row| row.layer == layer).collect()
+    selection.rows(statistic, View::Chosen).filter(|row| row.layer == layer).collect()
 }

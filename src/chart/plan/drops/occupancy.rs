@@ -1,6 +1,6 @@
 //! How full the queues are along the text.
 
-use super::{Bins, Specs, of_layer};
+use super::{Bins, Specs, of_layer, spec};
 use crate::{
     chart::{
         ChartKind,
@@ -38,11 +38,11 @@ pub(in crate::chart::plan) fn map(selection: &Selection<'_>, kind: &'static Char
             blocks,
         });
         let caption = "How much of its capacity every expert has given away at the end of a bin of positions, as the next token would find it: mean over the \
-                       sequences that reach the bin's end. At 100 % every further choice of the expert is dropped. Dark rows that begin early are \
+                       sequences that reach the bin's end. At 100 % every further choice of the expert is dropped in all of them. Dark rows that begin early are \
                        experts that many tokens ask for; a map that darkens from left to right everywhere is a queue that fills up. n and intervals are in \
                        stats/expert_occupancy.csv.";
         let title = format!("Occupancy of the experts along the text, layer {layer}");
-        specs.push(selection.spec(kind, &format!("layer_{layer}"), title, caption, body));
+        specs.push(spec(selection, kind, &format!("layer_{layer}"), title, caption, body));
     }
     specs
 }

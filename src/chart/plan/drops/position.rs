@@ -1,6 +1,6 @@
 //! Drops by position: the paper's Figure 12.
 
-use super::{ASSIGNMENT, Bins, Scope, Specs, curve, of_layer, scope_name, scopes, top};
+use super::{ASSIGNMENT, Bins, Scope, Specs, curve, of_layer, scope_name, scopes, spec, top};
 use crate::{
     chart::{
         ChartKind,
@@ -38,12 +38,13 @@ pub(in crate::chart::plan) fn by_position(selection: &Selection<'_>, kind: &'sta
              below 8 documents, cut where it leaves the panel. Dashed: the same choices in random order within each sequence. \
              It rises too, because queues fill up from the start, so that only what stands above it is about \
              the order of the text. Thin dash-dotted: the fixed cohort, the sequences that reach the end of the window: where only \
-             the thick curve rises, short sequences have left it. Below: how many sequences reach a position.",
+             the thick curve rises, short sequences have left it. In brackets: how many these are. Below, on a \
+             logarithmic axis: how many sequences reach a position.",
             count(bins.width as u64)
         );
         let title = format!("Drop ratio by position, layer {layer}");
         let body = Body::Curve(figure(panels, bins));
-        specs.push(selection.spec(kind, &format!("layer_{layer}"), title, &caption, body));
+        specs.push(spec(selection, kind, &format!("layer_{layer}"), title, &caption, body));
     }
     specs
 }
@@ -52,7 +53,7 @@ fn panel(rows: &[&Finding], scope: Scope<'_>, bins: Bins) -> CurvePanel {
     let (all, fixed) = (curve(rows, scope, false), curve(rows, scope, true));
     let strip = CurvePanel { bands: vec![(MUTED, reach(rows, scope, bins))], ..CurvePanel::default() };
     CurvePanel {
-        title: scope_name(scope),
+        title: format!("{}{}", scope_name(scope), cohort_words(&fixed, bins)),
         bands: vec![(VALUE, bins.band(&all))],
         lines: vec![
             (BASELINE, bins.line(&all, |row| row.baseline)),
@@ -62,6 +63,13 @@ fn panel(rows: &[&Finding], scope: Scope<'_>, bins: Bins) -> CurvePanel {
         strip: Some(Box::new(strip)),
         ..CurvePanel::default()
     }
+}
+
+/// How many sequences are in the fixed cohort.
+fn cohort_words(fixed: &[&Finding], bins: Bins) -> String {
+    // The first of several bins is full.
+    let sequences = fixed.first().filter(|_| fixed.len() > 1).map(|row| (row.n as f64 / bins.width).round() as u64);
+    sequences.map_or_else(String::new, |sequences| format!(" (fixed cohort: {})", count(sequences)))
 }
 
 /// How many sequences reach each position, in steps; without the raw curve the tokens of each bin per position.
@@ -107,7 +115,7 @@ fn figure(panels: Vec<CurvePanel>, bins: Bins) -> CurveFigure {
         x_ticks: bins.ticks(),
         x_shift: 0.0,
         y: Scale::from_zero(high).percent(),
-        strip: Some(Strip { y_label: "n".to_owned(), y: Scale::from_zero(ceil_nice(reaching)), height: 46.0 }),
+        strip: Some(Strip { y_label: "n (log)".to_owned(), y: Scale::log(0.8, ceil_nice(reaching)), height: 56.0 }),
         legend,
         panels,
     }

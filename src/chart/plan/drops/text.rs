@@ -1,6 +1,6 @@
 //! One conversation as text, its dropped tokens marked.
 
-use super::{Specs, of_layer};
+use super::{Specs, of_layer, spec};
 use crate::{
     chart::{
         ChartKind,
@@ -43,7 +43,7 @@ pub(in crate::chart::plan) fn conversation(selection: &Selection<'_>, kind: &'st
         );
         let title = format!("Dropped tokens of {}, layer {layer}", label(name));
         let body = Body::Flow(FlowFigure { legend: legend(&rows), paragraphs: paragraphs(shown) });
-        specs.push(selection.spec(kind, &format!("layer_{layer}"), title, &caption, body));
+        specs.push(spec(selection, kind, &format!("layer_{layer}"), title, &caption, body));
     }
     specs
 }

@@ -1,6 +1,6 @@
 //! The headline: is the end of a sequence dropped more, and more than in random order?
 
-use super::{Scope, Specs, of_layer, scope_name, scopes};
+use super::{Scope, Specs, of_layer, scope_name, scopes, spec};
 use crate::{
     chart::{
         ChartKind,
@@ -34,6 +34,7 @@ pub(in crate::chart::plan) fn forest(selection: &Selection<'_>, kind: &'static C
         Entry::new(Sample::Whisker, "95 % interval over documents"),
     ];
     let body = Body::Forest(ForestFigure {
+        ratios: false,
         x_label: "percentage points of the assignments".to_owned(),
         headers: ["observed", "random order", "left above it"].map(str::to_owned).to_vec(),
         legend,
@@ -44,7 +45,7 @@ pub(in crate::chart::plan) fn forest(selection: &Selection<'_>, kind: &'static C
                    the diamond is the mean over permutations of the same choices within each sequence, and the square is the mean over sequences of the \
                    observed less the permuted difference, with an interval of its own. Only where it lies right of 0 does the order of the text \
                    itself drop later tokens. n: sequences of at least 64 positions.";
-    vec![selection.spec(kind, "", "Are later tokens dropped more?".to_owned(), caption, body)]
+    vec![spec(selection, kind, "", "Are later tokens dropped more?".to_owned(), caption, body)]
 }
 
 /// One data set; `None` where the difference is withheld.
