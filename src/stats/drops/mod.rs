@@ -97,7 +97,7 @@ pub fn drop_statistics(
     progress("counting");
     let study = study::DropStudy::new(layer, settings)?;
     let mut tables = ratios::tables(&study, progress);
-    tables.push(documents::document_drops(&study));
+    tables.extend(documents::tables(&study));
     tables.extend(queue_tables(&study, progress)?);
     Ok(tables)
 }
