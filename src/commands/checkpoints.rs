@@ -167,7 +167,7 @@ pub(super) fn check_compatible(specs: &[Spec]) -> Result<()> {
     }
     Err(Error::usage(
         format!("the checkpoints are not of one run:\n  - {}", problems.join("\n  - ")),
-        "drift compares the routing of the same tokens: tokenizer, vocabulary, experts and MoE layers must agree",
+        "the routing of the same tokens is compared: tokenizer, vocabulary, experts and MoE layers must agree",
     ))
 }
 

@@ -1,10 +1,10 @@
-//! `demo`: route and drift on the bundled checkpoints and the bundled text.
+//! `demo`: route, drift and drops on the bundled checkpoints, text and transcripts.
 
 use std::path::{Path, PathBuf};
 
-use super::{drift::drift, route::route, terminal};
+use super::{drift::drift, drops::drops, route::route, terminal};
 use crate::{
-    cli::{CommonArgs, DemoArgs, DriftArgs, ExecutionArgs, InputArgs, RouteArgs},
+    cli::{CommonArgs, DemoArgs, DriftArgs, DropsArgs, ExecutionArgs, InputArgs, RouteArgs, TranscriptArgs},
     error::{Error, Result},
 };
 
@@ -19,6 +19,9 @@ const TRAINING: [&str; 6] = [
 ];
 const CHAT: &str = "checkpoints/openmoe-tiny-12.3M-chat";
 const CORPORA: [&str; 3] = ["corpora/domains", "corpora/languages", "corpora/code_languages"];
+const TRANSCRIPTS: &str = "corpora/transcripts";
+/// The factor that the model was trained with.
+const TRAINING_FACTOR: f64 = 1.25;
 
 /// Runs the demonstration and ends with the verdicts.
 pub(super) fn run(arguments: &DemoArgs) -> anyhow::Result<()> {
@@ -55,10 +58,30 @@ pub(super) fn run(arguments: &DemoArgs) -> anyhow::Result<()> {
         },
     };
     let (drifted, drift) = drift(&drift_arguments)?;
+    let Some((dropped, drops)) = drops(&drops_arguments(&fixtures, arguments, &drift_arguments.common.execution))?
+    else {
+        return Ok(());
+    };
     route.print_verdict(&routed)?;
     terminal::print("")?;
     drift.print_verdict(&drifted)?;
+    terminal::print("")?;
+    drops.print_verdict(&dropped)?;
     Ok(())
+}
+
+fn drops_arguments(fixtures: &Path, arguments: &DemoArgs, execution: &ExecutionArgs) -> DropsArgs {
+    DropsArgs {
+        checkpoint: fixtures.join(TRAINING[TRAINING.len() - 1]).display().to_string(),
+        compare: Some(fixtures.join(CHAT).display().to_string()),
+        transcripts: vec![fixtures.join(TRANSCRIPTS)],
+        corpus: vec![fixtures.join(CORPORA[0])],
+        out: arguments.out.join("drops"),
+        transcript: TranscriptArgs::default(),
+        bin: 64,
+        exact_replay: vec![TRAINING_FACTOR],
+        common: CommonArgs { execution: execution.clone(), ..CommonArgs::default() },
+    }
 }
 
 /// The bundled data: below the current folder, beside the program, or in the source tree it was built from.

@@ -170,6 +170,9 @@ pub const STATISTICS: &[StatisticInfo] = statistics! {
         document_drops in document_drops, "share", false: "Documents that lose most",
             "assignment drop ratio of a document; the 50 highest",
             "the assignment drop ratio of the layer", "this tool";
+        dropped_tokens in dropped_tokens, "share", false: "Dropped tokens of the worst conversation",
+            "share of a token's choices that found no slot, token by token, in the conversation that loses most",
+            "none: the conversation is chosen because it loses most", "this tool";
         drop_difference in drop_difference, "share", false: "Drop difference between two models",
             "drop ratio or trend of the model less that of the reference on the same sequences, paired by document",
             "0, no difference", "OpenMoE, arXiv 2402.01739, Figure 12b";

@@ -189,3 +189,20 @@ fn without_the_first_token_only_the_counting_changes() {
     // No counted row is left in a first quarter of one token.
     assert_eq!(at(&tables, "drop_trend", "variant=last_minus_first").estimate, None);
 }
+
+#[test]
+fn the_worst_conversation_token_by_token() {
+    let rows = two_sequences().statistics(&settings()).remove("dropped_tokens").unwrap().rows;
+    let found: Vec<_> = rows
+        .iter()
+        .map(|row| (row.position.unwrap(), row.turn.unwrap(), row.variant.as_deref().unwrap(), row.estimate.unwrap()))
+        .collect();
+    let (first, second, all) = ("first_dropped", "second_dropped", "all_dropped");
+    let expected = [(0, 0, second), (1, 0, second), (2, 0, first), (3, 1, second), (4, 1, "kept"), (5, 1, all)];
+    let shares = [0.5, 0.5, 0.5, 0.5, 0.0, 1.0];
+    let expected: Vec<_> =
+        expected.into_iter().zip(shares).map(|((at, turn, what), share)| (at, turn, what, share)).collect();
+    assert_eq!(found, expected);
+    assert!(rows.iter().all(|row| row.document == rows[0].document && row.dataset.as_deref() == Some("chat")));
+    assert_eq!((rows[5].expert, rows[5].other_expert, rows[5].role.as_deref()), (Some(1), Some(0), Some("assistant")));
+}

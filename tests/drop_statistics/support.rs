@@ -98,7 +98,7 @@ impl Run {
             self.groups.capacity.push(capacity);
             let choices = start * k..(start + tokens) * k;
             let mut slot = Vec::new();
-            queue_slots(&self.layer.expert[choices.clone()], k, self.layer.num_experts, 0..tokens, &mut slot);
+            queue_slots(&self.layer.expert[choices.clone()], k, self.layer.num_experts, &(0..tokens), &mut slot);
             let kept = &mut self.layer.kept[choices];
             kept.iter_mut().zip(slot).for_each(|(kept, slot)| *kept = slot < capacity);
             start += tokens;

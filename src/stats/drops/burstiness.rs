@@ -15,32 +15,81 @@ use crate::{
     stats::{Finding, study::p_value},
 };
 
-/// Over all, by data set, by expert. `separate`: no routing group holds two documents.
-pub(super) fn burstiness(study: &DropStudy, separate: bool) -> Vec<Finding> {
+/// Over all, by data set, by expert. `across` was permuted over the whole layer, `within` within data sets: `None` where
+/// there is one alone, whose permutations are those of the layer.
+pub(super) fn burstiness(study: &DropStudy, across: &Drops<'_>, within: Option<&Drops<'_>>) -> Vec<Finding> {
     let empty = || study.finding("burstiness", "ratio");
-    let across = Drops::new(study, Permutation::AcrossSequences, separate);
     let mut findings = vec![across.row(empty(), None)];
-    // With one data set its own permutations are those of the layer.
-    let datasets = study.layer.sequences.dataset_names.len();
-    let within = (datasets > 1).then(|| Drops::new(study, Permutation::AcrossDataset, separate));
-    for dataset in 0..datasets {
-        let (permuted, column) = within.as_ref().map_or((&across, None), |within| (within, Some(dataset)));
+    for dataset in 0..study.layer.sequences.dataset_names.len() {
+        let (permuted, column) = within.map_or((across, None), |within| (within, Some(dataset)));
         if permuted.chosen(column) > 0.0 {
             findings.push(permuted.row(study.about_dataset(empty(), dataset as u16), column));
         }
     }
-    for expert in 0..across.columns {
+    for expert in 0..across.counting.columns {
         let finding = Finding { expert: Some(expert as ExpertId), ..empty().by("expert") };
         findings.push(across.row(finding, Some(expert)));
     }
     findings
 }
 
-/// Assignments by document and column, which is the expert or, permuted within data sets, the data set.
-struct Drops<'a> {
+/// Counts the drops of permutations by document and column, which is the expert or, permuted within data sets, the data
+/// set.
+pub(super) struct DropCounting<'a> {
     study: &'a DropStudy<'a>,
-    separate: bool,
+    by_dataset: bool,
     columns: usize,
+    /// Dropped in all permutations together, `[documents, columns]`. Integer sums are the same in whatever order the
+    /// permutations end.
+    sums: Vec<AtomicU64>,
+}
+
+impl<'a> DropCounting<'a> {
+    /// Nothing counted yet.
+    pub(super) fn new(study: &'a DropStudy<'a>, permutation: Permutation) -> Self {
+        let by_dataset = permutation == Permutation::AcrossDataset;
+        let table = study.layer.sequences;
+        let columns = if by_dataset { table.dataset_names.len() } else { study.layer.trace.num_experts };
+        let sums = (0..study.documents() * columns).map(|_| AtomicU64::new(0)).collect();
+        Self { study, by_dataset, columns, sums }
+    }
+
+    fn column(&self, row: usize, expert: ExpertId) -> usize {
+        usize::from(if self.by_dataset { self.study.dataset(row) } else { expert })
+    }
+
+    fn cell(&self, row: usize, expert: ExpertId) -> usize {
+        self.study.document[row] as usize * self.columns + self.column(row, expert)
+    }
+
+    /// Adds one permutation; returns its drops by column.
+    pub(super) fn add(&self, routed: Routed<'_>) -> Vec<u64> {
+        let mut drops = vec![0; self.columns];
+        for_counted(self.study, routed, |row, expert, dropped| {
+            if dropped {
+                self.sums[self.cell(row, expert)].fetch_add(1, Ordering::Relaxed);
+                drops[self.column(row, expert)] += 1;
+            }
+        });
+        drops
+    }
+
+    /// All permutations, of which `each` are the drops by column, beside what was observed.
+    pub(super) fn finish(self, each: Vec<Vec<u64>>, separate: bool) -> Drops<'a> {
+        let (mut chosen, mut dropped) = (vec![0; self.sums.len()], vec![0; self.sums.len()]);
+        for_counted(self.study, self.study.observed(), |row, expert, lost| {
+            chosen[self.cell(row, expert)] += 1;
+            dropped[self.cell(row, expert)] += u64::from(lost);
+        });
+        let permuted = self.sums.iter().map(|sum| sum.load(Ordering::Relaxed)).collect();
+        Drops { counting: self, separate, chosen, dropped, permuted, each }
+    }
+}
+
+/// Assignments by document and column, as observed and permuted.
+pub(super) struct Drops<'a> {
+    counting: DropCounting<'a>,
+    separate: bool,
     /// `[documents, columns]`.
     chosen: Vec<u64>,
     /// Dropped as routed, `[documents, columns]`.
@@ -51,39 +100,11 @@ struct Drops<'a> {
     each: Vec<Vec<u64>>,
 }
 
-impl<'a> Drops<'a> {
-    fn new(study: &'a DropStudy<'a>, permutation: Permutation, separate: bool) -> Self {
-        let by_dataset = permutation == Permutation::AcrossDataset;
-        let table = study.layer.sequences;
-        let columns = if by_dataset { table.dataset_names.len() } else { study.layer.trace.num_experts };
-        let cells = study.documents() * columns;
-        let column = |row: usize, expert: ExpertId| usize::from(if by_dataset { study.dataset(row) } else { expert });
-        let cell = |row: usize, expert: ExpertId| study.document[row] as usize * columns + column(row, expert);
-        // Integer sums are the same in whatever order the permutations end.
-        let sums: Vec<AtomicU64> = (0..cells).map(|_| AtomicU64::new(0)).collect();
-        let each = study.permutations(permutation, |routed| {
-            let mut drops = vec![0; columns];
-            for_counted(study, routed, |row, expert, dropped| {
-                if dropped {
-                    sums[cell(row, expert)].fetch_add(1, Ordering::Relaxed);
-                    drops[column(row, expert)] += 1;
-                }
-            });
-            drops
-        });
-        let (mut chosen, mut dropped) = (vec![0; cells], vec![0; cells]);
-        for_counted(study, study.observed(), |row, expert, lost| {
-            chosen[cell(row, expert)] += 1;
-            dropped[cell(row, expert)] += u64::from(lost);
-        });
-        let permuted = sums.into_iter().map(AtomicU64::into_inner).collect();
-        Self { study, separate, columns, chosen, dropped, permuted, each }
-    }
-
+impl Drops<'_> {
     /// One column, or all, by document.
     fn by_document(&self, cells: &[u64], column: Option<usize>) -> Vec<f64> {
         let of = |cells: &[u64]| column.map_or_else(|| cells.iter().sum(), |column| cells[column]) as f64;
-        cells.chunks_exact(self.columns).map(of).collect()
+        cells.chunks_exact(self.counting.columns).map(of).collect()
     }
 
     /// Chosen assignments of a column.
@@ -92,7 +113,7 @@ impl<'a> Drops<'a> {
     }
 
     fn row(&self, finding: Finding, column: Option<usize>) -> Finding {
-        let (study, repetitions) = (self.study, self.each.len() as f64);
+        let (study, repetitions) = (self.counting.study, self.each.len() as f64);
         let chosen = self.by_document(&self.chosen, column);
         let dropped = self.by_document(&self.dropped, column);
         let mut permuted = self.by_document(&self.permuted, column);

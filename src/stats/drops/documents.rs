@@ -1,26 +1,33 @@
-//! `document_drops`: the documents that lose most.
+//! `document_drops`: the documents that lose most. `dropped_tokens`: the worst conversation token by token.
 
 use super::{
     study::DropStudy,
     tally::{RATIOS, Tally},
 };
-use crate::stats::{Finding, StatisticTable};
+use crate::{
+    stats::{Finding, StatisticTable, occurrences::NONE},
+    trace::ROLES,
+};
 
-/// The documents with the highest assignment drop ratio, highest first, ties in input order.
-pub(super) fn document_drops(study: &DropStudy<'_>) -> StatisticTable {
+/// Both tables.
+pub(super) fn tables(study: &DropStudy<'_>) -> [StatisticTable; 2] {
     let mut tallies = vec![Tally::default(); study.documents()];
     for row in (0..study.len()).filter(|row| study.counts(*row)) {
         tallies[study.document[row] as usize].add(&Tally::of(study.observed(), row));
     }
-    let mut total = Tally::default();
-    for tally in &tallies {
-        total.add(tally);
-    }
     let mut worst: Vec<usize> = (0..tallies.len()).filter(|index| tallies[*index].above(0) > 0.0).collect();
     worst.sort_by(|a, b| tallies[*b].ratio(0).total_cmp(&tallies[*a].ratio(0)));
-    worst.truncate(study.settings.documents_listed);
+    [document_drops(study, &tallies, &worst), dropped_tokens(study, &worst)]
+}
+
+/// The documents with the highest assignment drop ratio, highest first, ties in input order.
+fn document_drops(study: &DropStudy<'_>, tallies: &[Tally], worst: &[usize]) -> StatisticTable {
+    let mut total = Tally::default();
+    for tally in tallies {
+        total.add(tally);
+    }
     let mut table = StatisticTable::new("document_drops");
-    for (rank, document) in worst.iter().enumerate() {
+    for (rank, document) in worst.iter().take(study.settings.documents_listed).enumerate() {
         let n = u64::from(tallies[*document].occurrences);
         let finding = study.finding("document_drops", "share").measured(tallies[*document].ratio(0), None, n, 1);
         let finding = Finding { rank: Some(rank as u32 + 1), ..named(study, finding, *document) };
@@ -31,6 +38,50 @@ pub(super) fn document_drops(study: &DropStudy<'_>) -> StatisticTable {
         table.rows.push(study.finding("document_drops", "share").withheld(reason));
     }
     table
+}
+
+/// Every token of the worst conversation, or of the worst document where there is none; of several sequences that which
+/// loses most. `expert` and `other_expert` are its choices, `variant` says which were dropped.
+fn dropped_tokens(study: &DropStudy<'_>, worst: &[usize]) -> StatisticTable {
+    let mut table = StatisticTable::new("dropped_tokens");
+    let first_row = |document: &usize| study.by_document.cell(*document)[0] as usize;
+    let conversation = worst.iter().find(|document| study.span[first_row(document)] != NONE);
+    let Some(document) = conversation.or(worst.first()) else {
+        table.rows.push(study.finding("dropped_tokens", "share").withheld("no document lost an assignment"));
+        return table;
+    };
+    let rows = study.by_document.cell(*document);
+    let losses = |rows: &&[u32]| -> usize {
+        rows.iter().map(|row| study.observed().choices(*row as usize).filter(|choice| choice.2).count()).sum()
+    };
+    let sequences = rows.chunk_by(|a, b| study.sequence(*a as usize) == study.sequence(*b as usize));
+    // Of equal ones the first.
+    let most = sequences.rev().max_by_key(losses).unwrap_or_default();
+    table.rows = most.iter().map(|row| token(study, *document, *row as usize)).collect();
+    table
+}
+
+/// One token with what became of its choices.
+fn token(study: &DropStudy<'_>, document: usize, row: usize) -> Finding {
+    let choices: Vec<_> = study.observed().choices(row).collect();
+    let dropped = choices.iter().filter(|choice| choice.2).count();
+    let variant = match (dropped, choices[0].2) {
+        (0, _) => "kept",
+        (n, _) if n == choices.len() => "all_dropped",
+        (_, true) => "first_dropped",
+        (_, false) => "second_dropped",
+    };
+    let finding = study.finding("dropped_tokens", "share").variant(variant);
+    let finding = study.about_token(named(study, finding, document), study.token[row]);
+    let finding = Finding {
+        position: Some(study.layer.trace.position[row]),
+        turn: study.turn(row),
+        role: study.role(row).map(|role| ROLES[usize::from(role)].into()),
+        expert: Some(choices[0].0),
+        other_expert: choices.get(1).map(|choice| choice.0),
+        ..finding
+    };
+    finding.measured(dropped as f64 / choices.len() as f64, None, 1, 1)
 }
 
 /// A finding about a document, with the data set and category of its first sequence.

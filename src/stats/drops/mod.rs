@@ -96,20 +96,22 @@ pub fn drop_statistics(
 ) -> Result<Vec<StatisticTable>> {
     progress("counting");
     let study = study::DropStudy::new(layer, settings)?;
-    let mut tables = ratios::tables(&study, progress);
-    tables.push(documents::document_drops(&study));
-    tables.extend(queue_tables(&study, progress)?);
+    let separate = replay::separate(&study);
+    let mut tables = ratios::tables(&study, separate, progress);
+    tables.extend(documents::tables(&study));
+    tables.extend(queue_tables(&study, separate, progress)?);
     Ok(tables)
 }
 
 /// What other capacities would do, and what fills the queues.
-fn queue_tables(study: &study::DropStudy<'_>, progress: &dyn Fn(&'static str)) -> Result<Vec<StatisticTable>> {
+fn queue_tables(
+    study: &study::DropStudy<'_>,
+    separate: bool,
+    progress: &dyn Fn(&'static str),
+) -> Result<Vec<StatisticTable>> {
     let table = |name: &str, rows| StatisticTable { name: name.to_owned(), rows };
-    let separate = replay::separate(study);
     progress("capacity replay");
     let mut tables = vec![table("capacity_replay", replay::capacity_replay(study)?)];
-    progress("burstiness");
-    tables.push(table("burstiness", burstiness::burstiness(study, separate)));
     progress("drop causes");
     tables.push(table("drop_causes", causes::drop_causes(study, separate)));
     progress("expert occupancy");

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::{
+    burstiness::{DropCounting, burstiness},
     curve::{self, Windows},
     keys::{self, Key},
     study::{DropStudy, Permutation, Routed},
@@ -85,21 +86,14 @@ fn ratios(keys: &[Key], tallies: &[Tally]) -> Vec<f64> {
     keys.iter().zip(tallies).flat_map(of).collect()
 }
 
-/// The five tables, and `drop_trend`, which shares the permutations within sequences.
-pub(super) fn tables(study: &DropStudy<'_>, progress: &dyn Fn(&'static str)) -> Vec<StatisticTable> {
+/// The five tables, `drop_trend`, which shares the permutations within sequences, and `burstiness`, which shares those
+/// across them. `separate`: no routing group holds two documents.
+pub(super) fn tables(study: &DropStudy<'_>, separate: bool, progress: &dyn Fn(&'static str)) -> Vec<StatisticTable> {
     let layout = Layout::new(study);
     let trend = Trend::new(study);
     let mut cells = layout.cells(study);
     progress("permutations across sequences");
-    let across = study.permutations(Permutation::AcrossSequences, |routed| layout.across(study, routed));
-    // With one data set its own permutations are those of the layer.
-    compare(&mut cells, layout.across_keys(), &across, |key| key.permutation() != Permutation::WithinSequence);
-    if study.layer.sequences.dataset_names.len() > 1 {
-        let text = &layout.text;
-        let of = |routed: Routed<'_>| ratios(&text.keys, &text.totals(routed));
-        let across = study.permutations(Permutation::AcrossDataset, of);
-        compare(&mut cells, text.keys.iter().copied(), &across, |key| key.permutation() == Permutation::AcrossDataset);
-    }
+    let bursts = compare_across(study, separate, &layout, &mut cells);
     progress("permutations within sequences");
     let (within, slopes): (Vec<_>, Vec<_>) = study
         .permutations(Permutation::WithinSequence, |routed| (layout.within(routed), trend.values(routed)))
@@ -109,7 +103,29 @@ pub(super) fn tables(study: &DropStudy<'_>, progress: &dyn Fn(&'static str)) -> 
     progress("drop ratios");
     let mut tables = ratio_tables(study, &layout.windows, &cells);
     tables.push(trend.table(study, &slopes));
+    tables.push(bursts);
     tables
+}
+
+/// Fills in the baselines of the cells that are compared across sequences; the same permutations give `burstiness`.
+fn compare_across(study: &DropStudy<'_>, separate: bool, layout: &Layout, cells: &mut [Cell]) -> StatisticTable {
+    let counting = DropCounting::new(study, Permutation::AcrossSequences);
+    let fold = |routed: Routed<'_>| (layout.across(study, routed), counting.add(routed));
+    let (across, drops): (Vec<_>, Vec<_>) = study.permutations(Permutation::AcrossSequences, fold).into_iter().unzip();
+    // With one data set its own permutations are those of the layer.
+    compare(cells, layout.across_keys(), &across, |key| key.permutation() != Permutation::WithinSequence);
+    let across = counting.finish(drops, separate);
+    let mut within = None;
+    if study.layer.sequences.dataset_names.len() > 1 {
+        let counting = DropCounting::new(study, Permutation::AcrossDataset);
+        let text = &layout.text;
+        let fold = |routed: Routed<'_>| (ratios(&text.keys, &text.totals(routed)), counting.add(routed));
+        let (values, drops): (Vec<_>, Vec<_>) =
+            study.permutations(Permutation::AcrossDataset, fold).into_iter().unzip();
+        compare(cells, text.keys.iter().copied(), &values, |key| key.permutation() == Permutation::AcrossDataset);
+        within = Some(counting.finish(drops, separate));
+    }
+    StatisticTable { name: "burstiness".to_owned(), rows: burstiness(study, &across, within.as_ref()) }
 }
 
 /// Fills in the baselines of the cells whose key is `wanted`: the mean over the permutations, summed in their order.
