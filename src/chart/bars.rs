@@ -68,6 +68,10 @@ const PANEL_HEIGHT: f64 = 230.0;
 const TITLE_HEIGHT: f64 = 26.0;
 const LEFT: f64 = 68.0;
 const BOTTOM: f64 = 58.0;
+/// Widest bar with its white space.
+const WIDEST_SLOT: f64 = 64.0;
+/// How much wider than others the bars of a group with long names may be.
+const MOST_WIDENED: f64 = 1.8;
 const PITCH: f64 = PANEL_HEIGHT + TITLE_HEIGHT + BOTTOM;
 const BASELINE: Stroke = Stroke::solid(ACCENT, 2.6);
 
@@ -166,13 +170,13 @@ fn draw_axes<B: DrawingBackend>(canvas: &mut Canvas<'_, B>, panel: &BarPanel, fr
 }
 
 fn draw_groups<B: DrawingBackend>(canvas: &mut Canvas<'_, B>, panel: &BarPanel, frame: Frame) -> Result<()> {
-    let slots: usize = panel.groups.iter().map(|group| group.bars.len() + 1).sum();
-    let slot = (frame.width / slots.max(1) as f64).min(64.0);
-    let used = slot * slots as f64;
+    let slots = slots(panel, frame.width);
+    let wide = |group: &BarGroup, slot: f64| slot * (group.bars.len() + 1) as f64;
+    let used: f64 = panel.groups.iter().zip(&slots).map(|(group, slot)| wide(group, *slot)).sum();
     let spread = (frame.width - used) / panel.groups.len().max(1) as f64;
     let mut x = frame.left;
-    for group in &panel.groups {
-        let wide = slot * (group.bars.len() + 1) as f64 + spread;
+    for (group, slot) in panel.groups.iter().zip(slots) {
+        let wide = wide(group, slot) + spread;
         let first = x + (wide - slot * group.bars.len() as f64) / 2.0;
         for (index, bar) in group.bars.iter().enumerate() {
             draw_bar(canvas, panel, bar, frame, first + slot * index as f64, slot)?;
@@ -184,6 +188,19 @@ fn draw_groups<B: DrawingBackend>(canvas: &mut Canvas<'_, B>, panel: &BarPanel, 
     }
     let zero = frame.y(0.0);
     canvas.line(&[(frame.left, zero), (frame.left + frame.width, zero)], AXIS_LINE)
+}
+
+/// Width of a bar with its white space, by group: equal, but for groups with longer names under their bars.
+fn slots(panel: &BarPanel, width: f64) -> Vec<f64> {
+    let count = |group: &BarGroup| (group.bars.len() + 1) as f64;
+    let even = width / panel.groups.iter().map(count).sum::<f64>().max(1.0);
+    let weight = |group: &BarGroup| {
+        let widest = group.bars.iter().map(|bar| font::width(&bar.label, SMALL, false)).fold(0.0, f64::max);
+        ((widest + 6.0) / even).clamp(1.0, MOST_WIDENED)
+    };
+    let weights: Vec<f64> = panel.groups.iter().map(weight).collect();
+    let all: f64 = panel.groups.iter().zip(&weights).map(|(group, weight)| weight * count(group)).sum();
+    weights.iter().map(|weight| (weight * width / all.max(1.0)).min(WIDEST_SLOT)).collect()
 }
 
 fn draw_bar<B: DrawingBackend>(

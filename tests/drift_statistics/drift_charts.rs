@@ -122,6 +122,6 @@ fn long_labels_are_cut_and_token_ids_that_were_asked_for_come_first() {
     let charts = draw_all(&tables, &context, &|_| ()).unwrap();
     write("drift_charts_long", &charts);
     let radar = charts.iter().find(|chart| chart.kind == "drift_radar_token").unwrap();
-    let (seventh, eleventh) = (radar.svg.find("id 7 ·").unwrap(), radar.svg.find("id 11 ·").unwrap());
-    assert!(seventh < eleventh && eleventh < radar.svg.find("id 0 ·").unwrap());
+    let (seventh, eleventh) = (radar.svg.find("piece␣7 ·").unwrap(), radar.svg.find("piece␣11 ·").unwrap());
+    assert!(seventh < eleventh && eleventh < radar.svg.find("piece␣0 ·").unwrap());
 }

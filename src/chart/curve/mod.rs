@@ -107,7 +107,9 @@ const DISC: f64 = 2.6;
 /// Radius of the points that stand out.
 const SQUARE: f64 = 4.2;
 /// Half the width in which the interval of a single place is drawn.
-const SINGLE: f64 = 5.0;
+const SINGLE: f64 = 14.0;
+/// Least height of it.
+const SINGLE_HEIGHT: f64 = 6.0;
 
 /// The plotting area of a panel on the page.
 #[derive(Clone, Copy)]
@@ -285,8 +287,9 @@ impl CurveFigure {
         color: Color,
     ) -> Result<()> {
         if let [(x, low, high)] = points {
-            let x = self.x(frame, *x);
-            return canvas.rect((x - SINGLE, frame.y(*high)), (x + SINGLE, frame.y(*low)), color);
+            let (x, top, bottom) = (self.x(frame, *x), frame.y(*high), frame.y(*low));
+            let more = ((SINGLE_HEIGHT - (bottom - top)) / 2.0).max(0.0);
+            return canvas.rect((x - SINGLE, top - more), (x + SINGLE, bottom + more), color);
         }
         let upper = points.iter().map(|(x, _, high)| (self.x(frame, *x), frame.y(*high)));
         let lower = points.iter().rev().map(|(x, low, _)| (self.x(frame, *x), frame.y(*low)));

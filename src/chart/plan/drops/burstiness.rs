@@ -33,7 +33,7 @@ pub(in crate::chart::plan) fn ratios(selection: &Selection<'_>, kind: &'static C
     let body = Body::Forest(ForestFigure {
         x_label: "drops observed / drops after permuting across sequences".to_owned(),
         ratios: true,
-        headers: vec!["ratio".to_owned(), "drops".to_owned()],
+        headers: vec!["ratio".to_owned(), "drops: observed / permuted".to_owned()],
         legend: vec![
             Entry::new(Sample::Point(Marker::Disc, VALUE), "observed / permuted"),
             Entry::new(Sample::Whisker, "95 % interval over documents"),
@@ -57,14 +57,30 @@ fn row(rows: &[&Finding], scope: Scope<'_>) -> Option<ForestRow> {
         (Some(ratio), None) => number(ratio),
         (None, _) => "withheld".to_owned(),
     };
-    // "120 dropped, 3.4 after permuting across sequences"
-    let drops =
-        row.note.as_deref().into_iter().flat_map(|note| note.split("; ")).find(|part| part.contains(" dropped, "));
-    let drops = drops.map(|part| part.replace(" after permuting across sequences", " permuted"));
+    let drops = row.note.as_deref().and_then(drops).unwrap_or_default();
     Some(ForestRow {
         label: scope_name(scope),
         note: format!("n = {}, {} documents", count(row.n), count(row.documents.unwrap_or(0))),
         points: row.estimate.map(point).into_iter().collect(),
-        cells: vec![ratio, drops.unwrap_or_default()],
+        cells: vec![ratio, drops],
     })
+}
+
+/// "120 / 3.4" out of the remark "120 dropped, 3.4 after permuting across sequences".
+fn drops(note: &str) -> Option<String> {
+    let (observed, permuted) = note.split("; ").find_map(|part| part.split_once(" dropped, "))?;
+    Some(format!("{observed} / {}", permuted.split(' ').next()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drops_are_read_from_the_remark() {
+        let found = drops("no interval: 6 documents; 120 dropped, 3.4 after permuting across sequences");
+        assert_eq!(found.as_deref(), Some("120 / 3.4"));
+        assert_eq!(drops("7 dropped, none after permuting across sequences").as_deref(), Some("7 / none"));
+        assert_eq!(drops("too few documents"), None);
+    }
 }

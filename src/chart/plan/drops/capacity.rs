@@ -220,9 +220,9 @@ fn priority_words(priority: &str) -> String {
     }
 }
 
-/// A factor with its interval on a second line.
+/// A factor with its interval.
 fn factor_words(row: &Finding) -> String {
-    let value = row.estimate.map(short).unwrap_or_default();
+    let value = row.estimate.map(|factor| format!("{factor:.2}")).unwrap_or_default();
     interval(row).map_or(value.clone(), |(low, high)| format!("{value} [{low:.2}, {high:.2}]"))
 }
 

@@ -12,10 +12,8 @@ use crate::{
 };
 
 /// The choices and how they are called.
-const CHOICES: [(&str, &str); 2] = [
-    ("first_choice", "first choices: slots taken, in percent"),
-    ("second_choice", "second choices, which queue behind all first choices: slots taken, in percent"),
-];
+const CHOICES: [(&str, &str); 2] =
+    [("first_choice", "first choices"), ("second_choice", "second choices, behind all first choices")];
 
 /// Occupancy by expert and position, one block per choice, a chart per layer.
 pub(in crate::chart::plan) fn map(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {

@@ -38,8 +38,8 @@ pub(in crate::chart::plan) fn by_position(selection: &Selection<'_>, kind: &'sta
              below 8 documents, cut where it leaves the panel. Dashed: the same choices in random order within each sequence. \
              It rises too, because queues fill up from the start, so that only what stands above it is about \
              the order of the text. Thin dash-dotted: the fixed cohort, the sequences that reach the end of the window: where only \
-             the thick curve rises, short sequences have left it. In brackets: how many these are. Below, on a \
-             logarithmic axis: how many sequences reach a position.",
+             the thick curve rises, short sequences have left it. Below, on a logarithmic axis: how many \
+             sequences reach a position.",
             count(bins.width as u64)
         );
         let title = format!("Drop ratio by position, layer {layer}");
@@ -53,7 +53,8 @@ fn panel(rows: &[&Finding], scope: Scope<'_>, bins: Bins) -> CurvePanel {
     let (all, fixed) = (curve(rows, scope, false), curve(rows, scope, true));
     let strip = CurvePanel { bands: vec![(MUTED, reach(rows, scope, bins))], ..CurvePanel::default() };
     CurvePanel {
-        title: format!("{}{}", scope_name(scope), cohort_words(&fixed, bins)),
+        title: scope_name(scope),
+        legend: cohort_entry(&fixed, bins).into_iter().collect(),
         bands: vec![(VALUE, bins.band(&all))],
         lines: vec![
             (BASELINE, bins.line(&all, |row| row.baseline)),
@@ -65,11 +66,11 @@ fn panel(rows: &[&Finding], scope: Scope<'_>, bins: Bins) -> CurvePanel {
     }
 }
 
-/// How many sequences are in the fixed cohort.
-fn cohort_words(fixed: &[&Finding], bins: Bins) -> String {
-    // The first of several bins is full.
-    let sequences = fixed.first().filter(|_| fixed.len() > 1).map(|row| (row.n as f64 / bins.width).round() as u64);
-    sequences.map_or_else(String::new, |sequences| format!(" (fixed cohort: {})", count(sequences)))
+/// How many sequences are in the fixed cohort, where the first of several bins is full.
+fn cohort_entry(fixed: &[&Finding], bins: Bins) -> Option<Entry> {
+    let first = fixed.first().filter(|_| fixed.len() > 1)?;
+    let sequences = count((first.n as f64 / bins.width).round() as u64);
+    Some(Entry::new(Sample::Line(COHORT), format!("fixed cohort, sequences: {sequences}")))
 }
 
 /// How many sequences reach each position, in steps; without the raw curve the tokens of each bin per position.
@@ -104,8 +105,7 @@ fn figure(panels: Vec<CurvePanel>, bins: Bins) -> CurveFigure {
     let reaching = strips.flat_map(|band| &band.1).map(|span| span.2).fold(1.0, f64::max);
     let shown = |stroke: Stroke| lines().any(|(line, points)| *line == stroke && !points.is_empty());
     let mut legend = vec![Entry::new(Sample::Area(VALUE_LINE), "drop ratio with 95 % interval")];
-    let others = [(BASELINE, "random order within each sequence"), (COHORT, "fixed cohort")];
-    legend.extend(others.into_iter().filter(|(s, _)| shown(*s)).map(|(s, label)| Entry::new(Sample::Line(s), label)));
+    legend.extend(shown(BASELINE).then(|| Entry::new(Sample::Line(BASELINE), "random order within each sequence")));
     legend.push(Entry::new(Sample::Band(MUTED), "n: sequences that reach the position"));
     CurveFigure {
         x_label: "position in the sequence".to_owned(),

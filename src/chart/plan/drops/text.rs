@@ -25,7 +25,7 @@ pub(in crate::chart::plan) fn conversation(selection: &Selection<'_>, kind: &'st
             of_layer(selection, kind.statistic, layer).into_iter().filter(|row| row.position.is_some()).collect();
         rows.sort_by_key(|row| row.position);
         let dropped = rows.iter().filter(|row| tint(row) != Tint::Plain).count();
-        let Some(name) = rows.first().map(|row| row.document.as_deref().unwrap_or("the document")) else { continue };
+        let Some(name) = rows.first().map(|row| row.document.as_deref().unwrap_or("a conversation")) else { continue };
         let drawn = region(&rows);
         let shown = &rows[drawn.clone()];
         let part = if shown.len() < rows.len() {
@@ -35,9 +35,9 @@ pub(in crate::chart::plan) fn conversation(selection: &Selection<'_>, kind: &'st
             String::new()
         };
         let caption = format!(
-            "The text of the document that loses most, in its order, token by token: {} of its {} tokens lost at least one choice.{part} A token \
-             without any expert passes the layer unchanged. ⏎ is a line end. The worst of many documents is bad by selection too: it shows \
-             what is dropped, not how often.",
+            "The conversation that loses most (in a run of plain text: the document), token by token: {} of its {} tokens \
+             lost at least one choice.{part} A token without any expert passes the layer unchanged. In the margin: message, from \
+             0, and role. ⏎ is a line end. The worst of many is bad by selection too: it shows what is dropped, not how often.",
             count(dropped as u64),
             count(rows.len() as u64)
         );
