@@ -153,7 +153,9 @@ impl<'a> Replays<'a> {
         }
         let paper: Vec<(f64, String)> =
             PAPER.iter().filter(|at| (low..=high).contains(at)).map(|at| (*at, short(*at))).collect();
-        panels.iter_mut().for_each(|panel| panel.verticals.clone_from(&paper));
+        for panel in &mut panels {
+            panel.verticals.clone_from(&paper);
+        }
         Some(CurveFigure {
             x_label: "capacity factor".to_owned(),
             y_label: "lost share".to_owned(),
