@@ -84,6 +84,7 @@ fn context(experts: usize, layers: &[u16]) -> ChartContext {
         tokens: 934_112,
         bos: true,
         bos_counted: true,
+        tokens_of_interest: Vec::new(),
     }
 }
 

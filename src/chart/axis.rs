@@ -54,7 +54,10 @@ pub(super) fn tick_label(value: f64, step: f64) -> String {
 pub(super) fn tick_labels(values: &[f64], percent: bool) -> Vec<String> {
     let factor = if percent { 100.0 } else { 1.0 };
     let step = values.windows(2).map(|pair| pair[1] - pair[0]).fold(f64::INFINITY, f64::min) * factor;
-    let step = if step.is_finite() { step } else { values.first().copied().unwrap_or(1.0) * factor };
+    if !step.is_finite() {
+        let unit = if percent { " %" } else { "" };
+        return values.iter().map(|value| format!("{}{unit}", short(value * factor))).collect();
+    }
     let unit = if percent { " %" } else { "" };
     values.iter().map(|value| format!("{}{unit}", tick_label(value * factor, step))).collect()
 }
@@ -107,6 +110,7 @@ mod tests {
         assert_eq!(tick_labels(&ticks(0.0, 0.12, 4), false), ["0.00", "0.05", "0.10"]);
         assert_eq!(tick_labels(&ticks(0.0, 1.0, 4), true), ["0 %", "25 %", "50 %", "75 %", "100 %"]);
         assert_eq!(ticks(1.0, 1.0, 5), [1.0]);
+        assert_eq!([tick_labels(&[0.0], false), tick_labels(&[0.25], true)], [["0"], ["25 %"]]);
     }
 
     #[test]

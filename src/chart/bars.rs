@@ -24,7 +24,7 @@ pub(super) struct BarFigure {
 }
 
 /// Groups of bars over one vertical axis that begins at 0, or below it where a value does.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct BarPanel {
     /// Title of the panel.
     pub(super) title: String,
@@ -32,6 +32,8 @@ pub(super) struct BarPanel {
     pub(super) y_label: String,
     /// Whether the axis is in percent.
     pub(super) percent: bool,
+    /// Upper end of the axis; `None`: what the values need.
+    pub(super) max: Option<f64>,
     /// The groups, from left to right.
     pub(super) groups: Vec<BarGroup>,
 }
@@ -100,7 +102,7 @@ impl BarPanel {
         };
         let high = values().flatten().fold(0.0, f64::max);
         let low = values().flatten().fold(0.0, f64::min);
-        let high = if high > low { high } else { low + 1.0 };
+        let high = self.max.unwrap_or(if high > low { high } else { low + 1.0 });
         (if low < 0.0 { low * 1.08 } else { 0.0 }, high * 1.08)
     }
 }
@@ -232,6 +234,8 @@ fn value_label(value: f64, percent: bool) -> String {
     let text = match (percent, value.abs()) {
         (true, share) if share < 0.0995 => format!("{:.1}", value * 100.0),
         (true, _) => format!("{:.0}", value * 100.0),
+        // Close to 1 two digits hide the difference.
+        (false, size) if size > 0.99 && size < 1.0 => format!("{value:.3}"),
         (false, size) if size >= 9.95 => format!("{value:.1}"),
         (false, size) if size >= 0.0995 => format!("{value:.2}"),
         (false, _) => format!("{value:.3}"),

@@ -66,6 +66,8 @@ pub(super) enum Marker {
     Disc,
     /// A square standing on a corner.
     Diamond,
+    /// A square.
+    Square,
 }
 
 struct Pen {
@@ -172,8 +174,14 @@ impl<'a, B: DrawingBackend> Canvas<'a, B> {
 
     /// A data point.
     pub(super) fn marker(&mut self, at: Point, marker: Marker, radius: f64, color: Color) -> Result<()> {
-        let sides = if marker == Marker::Disc { 16 } else { 4 };
-        self.fill(&circle(at, radius, sides), color)
+        match marker {
+            Marker::Disc => self.fill(&circle(at, radius, 16), color),
+            Marker::Diamond => self.fill(&circle(at, radius, 4), color),
+            Marker::Square => {
+                let half = radius * 0.85;
+                self.rect((at.0 - half, at.1 - half), (at.0 + half, at.1 + half), color)
+            }
+        }
     }
 
     /// A vertical interval with caps.

@@ -8,7 +8,9 @@ mod axis;
 mod bars;
 mod canvas;
 mod curve;
+mod flow;
 mod font;
+mod forest;
 mod heatmap;
 mod image;
 mod legend;
@@ -68,6 +70,8 @@ pub struct ChartContext {
     pub bos: bool,
     /// Whether position 0 is counted.
     pub bos_counted: bool,
+    /// Token ids that were asked for, drawn first where charts show a choice of ids.
+    pub tokens_of_interest: Vec<u32>,
 }
 
 /// One kind of chart: the statistic that it shows and the figure of the `OpenMoE` paper that it corresponds to.

@@ -7,12 +7,14 @@ use super::{
     bars::BarFigure,
     canvas::{Canvas, Point, Type},
     curve::CurveFigure,
+    flow::FlowFigure,
     font,
+    forest::ForestFigure,
     heatmap::HeatFigure,
     radar::RadarFigure,
     script,
     table::TableFigure,
-    theme::{FONT_FAMILIES, LABEL, LEADING, MARGIN, MIN_WIDTH, MUTED, TEXT, TITLE, UNITS},
+    theme::{FONT_FAMILIES, HEADING, LABEL, LEADING, MARGIN, MIN_WIDTH, MUTED, TEXT, TITLE, UNITS},
 };
 use crate::error::Result;
 
@@ -29,6 +31,12 @@ pub(super) enum Body {
     Heat(HeatFigure),
     /// Words in rows and columns.
     Table(TableFigure),
+    /// Estimates one under the other.
+    Forest(ForestFigure),
+    /// Running text.
+    Flow(FlowFigure),
+    /// Figures one under the other, each under its title.
+    Stack(Vec<(String, Self)>),
 }
 
 impl Body {
@@ -39,6 +47,9 @@ impl Body {
             Self::Bars(figure) => figure.size(),
             Self::Heat(figure) => figure.size(),
             Self::Table(figure) => figure.size(),
+            Self::Forest(figure) => figure.size(),
+            Self::Flow(figure) => figure.size(),
+            Self::Stack(parts) => stack_size(parts),
         }
     }
 
@@ -49,8 +60,39 @@ impl Body {
             Self::Bars(figure) => figure.draw(canvas, at),
             Self::Heat(figure) => figure.draw(canvas, at),
             Self::Table(figure) => figure.draw(canvas, at),
+            Self::Forest(figure) => figure.draw(canvas, at),
+            Self::Flow(figure) => figure.draw(canvas, at),
+            Self::Stack(parts) => draw_stack(parts, canvas, at),
         }
     }
+}
+
+/// Height of the title over a figure of a stack.
+const PART_TITLE: f64 = 30.0;
+/// White space under a figure of a stack.
+const PART_GAP: f64 = 12.0;
+
+fn title_height(title: &str) -> f64 {
+    if title.is_empty() { 0.0 } else { PART_TITLE }
+}
+
+fn stack_size(parts: &[(String, Body)]) -> (f64, f64) {
+    let sizes = parts.iter().map(|(_, body)| body.size());
+    let titles: f64 = parts.iter().map(|(title, _)| title_height(title)).sum();
+    sizes.fold((0.0, titles), |(wide, high), (width, height)| (wide.max(width), high + height + PART_GAP))
+}
+
+fn draw_stack<B: DrawingBackend>(parts: &[(String, Body)], canvas: &mut Canvas<'_, B>, at: Point) -> Result<()> {
+    let (width, _) = stack_size(parts);
+    let mut top = at.1;
+    for (title, body) in parts {
+        let title = font::fit(title, width, HEADING, true);
+        canvas.text((at.0, top + PART_TITLE / 3.0), &title, Type::new(HEADING, TEXT).bold())?;
+        top += title_height(&title);
+        body.draw(canvas, (at.0, top))?;
+        top += body.size().1 + PART_GAP;
+    }
+    Ok(())
 }
 
 /// A figure with the words around it.

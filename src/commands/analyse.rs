@@ -230,7 +230,14 @@ fn chart_context(manifest: &Value, trace: &RoutingTrace, sequences: &SequenceTab
         tokens: sequences.tokens.iter().map(|&tokens| u64::from(tokens)).sum(),
         bos: manifest["bos"] != false,
         bos_counted: manifest["exclude_bos"] != true,
+        tokens_of_interest: tokens_of_interest(manifest),
     }
+}
+
+/// The token ids that were asked for, from the manifest.
+pub(super) fn tokens_of_interest(manifest: &Value) -> Vec<u32> {
+    let tokens = manifest["tokens_of_interest"].as_array().into_iter().flatten();
+    tokens.filter_map(|id| id.as_u64().map(|id| id as u32)).collect()
 }
 
 fn draw(run: &RunDir, tables: &Tables, context: &ChartContext, quiet: bool) -> Result<Vec<Chart>> {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::{
-    analyse::{recorded_checkpoints, settings},
+    analyse::{recorded_checkpoints, settings, tokens_of_interest},
     machine, terminal,
 };
 use crate::{
@@ -37,11 +37,10 @@ pub(super) fn compute(run: &RunDir, manifest: &Value, quiet: bool) -> Result<Tab
 }
 
 fn drift_settings(manifest: &Value) -> DriftSettings {
-    let tokens = manifest["tokens_of_interest"].as_array().into_iter().flatten();
     DriftSettings {
         statistics: settings(manifest),
         match_experts: manifest["match_experts"] == true,
-        tokens_of_interest: tokens.filter_map(|id| id.as_u64().map(|id| id as u32)).collect(),
+        tokens_of_interest: tokens_of_interest(manifest),
         ..DriftSettings::default()
     }
 }

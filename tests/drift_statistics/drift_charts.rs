@@ -108,3 +108,20 @@ fn one_or_two_checkpoints_and_withheld_numbers_give_fewer_charts_but_never_a_pan
     assert!(plan(&withheld, &context).is_empty());
     assert!(report::drift_verdict(&headline(&withheld))[0].contains("not enough data"));
 }
+
+#[test]
+fn long_labels_are_cut_and_token_ids_that_were_asked_for_come_first() {
+    let mut tables = tables(&[1, 3, 5], 6, 16);
+    let long = |label: &str| format!("openmoe-with-a-long-name-{label}-of-the-first-series-of-checkpoints");
+    for row in tables.values_mut().flat_map(|table| &mut table.rows) {
+        row.training_tokens = None;
+        row.checkpoint = row.checkpoint.as_deref().map(|label| format!("{}{label}", long(label)));
+        row.reference = row.reference.as_deref().map(|label| format!("{}{label}", long(label)));
+    }
+    let context = ChartContext { tokens_of_interest: vec![7, 11], ..context(&[1, 3, 5], 16) };
+    let charts = draw_all(&tables, &context, &|_| ()).unwrap();
+    write("drift_charts_long", &charts);
+    let radar = charts.iter().find(|chart| chart.kind == "drift_radar_token").unwrap();
+    let (seventh, eleventh) = (radar.svg.find("id 7 ·").unwrap(), radar.svg.find("id 11 ·").unwrap());
+    assert!(seventh < eleventh && eleventh < radar.svg.find("id 0 ·").unwrap());
+}

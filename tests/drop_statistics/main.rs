@@ -3,6 +3,7 @@
 
 mod closed_forms;
 mod difference;
+mod drop_charts;
 mod hand_made;
 mod robust;
 mod support;

@@ -74,7 +74,7 @@ fn panel(
             group(selection, &words(variable), &own.collect::<Vec<_>>(), &numbers)
         })
         .collect();
-    BarPanel { title: title.to_owned(), y_label: y_label.to_owned(), percent, groups }
+    BarPanel { title: title.to_owned(), y_label: y_label.to_owned(), percent, max: None, groups }
 }
 
 /// A group with a bar per layer; none where no layer has a row.
@@ -154,7 +154,7 @@ pub(super) fn single(
     if groups.is_empty() {
         return Vec::new();
     }
-    let panel = BarPanel { title: String::new(), y_label: y_label.to_owned(), percent: false, groups };
+    let panel = BarPanel { title: String::new(), y_label: y_label.to_owned(), percent: false, max: None, groups };
     let body = Body::Bars(BarFigure { baseline_label: "baseline".to_owned(), panels: vec![panel] });
     vec![selection.spec(kind, "", title.to_owned(), caption, body)]
 }

@@ -69,7 +69,8 @@ pub(super) fn balance(selection: &Selection<'_>, kind: &'static ChartKind) -> Ve
                     group(selection, view_words(view), &rows, plain)
                 })
                 .collect();
-            let panel = BarPanel { title: title.to_owned(), y_label: words(statistic), percent: false, groups };
+            let panel =
+                BarPanel { title: title.to_owned(), y_label: words(statistic), percent: false, max: None, groups };
             (!panel.groups.is_empty()).then_some(panel)
         })
         .collect();
@@ -183,7 +184,7 @@ pub(super) fn confidence(selection: &Selection<'_>, kind: &'static ChartKind) ->
                 .collect();
             let title =
                 variant.map_or_else(|| title.to_owned(), |variant| format!("{title}: {}", margin_words(variant)));
-            panels.push(BarPanel { title, y_label: y_label.to_owned(), percent: false, groups });
+            panels.push(BarPanel { title, y_label: y_label.to_owned(), percent: false, max: None, groups });
         }
     }
     if panels.is_empty() {

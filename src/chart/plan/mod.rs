@@ -2,6 +2,7 @@
 
 mod context;
 mod drift;
+mod drops;
 mod load;
 mod selection;
 mod share;
@@ -116,6 +117,26 @@ kinds! {
         "Which token ids still move, and by more than another corpus would?";
     drift::load: "drift_load", "load_drift", "load_drift", "",
         "Does the load of the experts change in training?";
+    drops::forest: "drop_trend", "drop_trend", "drop_trend", "Fig. 12",
+        "Are later tokens dropped more, and more than in random order?";
+    drops::by_position: "drop_position", "assignment_drop_ratio", "assignment_drop_ratio", "Fig. 12",
+        "Where in a sequence are assignments dropped?";
+    drops::by_message: "drop_turn_role", "assignment_drop_ratio", "assignment_drop_ratio", "Fig. 12",
+        "Whose messages are dropped, and which?";
+    drops::side_by_side: "drop_choice", "first_choice_drop_ratio", "first_choice_drop_ratio", "",
+        "Are first choices, second choices or whole tokens lost?";
+    drops::burstiness: "burstiness", "burstiness", "burstiness", "",
+        "Do single texts ask for the same experts?";
+    drops::occupancy: "expert_occupancy", "expert_occupancy", "expert_occupancy", "",
+        "When do the queues of the experts fill up?";
+    drops::causes: "drop_causes", "drop_causes", "drop_causes", "",
+        "Which tokens filled the queues of the experts that drop most?";
+    drops::conversation: "dropped_tokens", "dropped_tokens", "dropped_tokens", "",
+        "Which tokens of the worst document are dropped?";
+    drops::capacity: "capacity_curve", "capacity_replay", "capacity_replay", "",
+        "What capacity would prevent the drops?";
+    drops::difference: "drop_compare", "drop_difference", "drop_difference", "Fig. 12b",
+        "Does one model drop more than the other on the same text?";
 }
 
 /// Decides which charts the tables allow; an empty or withheld table gives no chart.

@@ -59,6 +59,7 @@ fn token_page(
             ("most frequent (raw count)".to_owned(), TOKENS as usize),
             ("most characteristic (smoothed log-odds)".to_owned(), TOKENS as usize),
         ],
+        headers: Vec::new(),
         rows: table,
     };
     let caption = "The ten token ids with the most kept assignments of each expert, and the ten whose odds in the expert \

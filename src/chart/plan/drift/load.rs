@@ -122,6 +122,7 @@ pub(in crate::chart::plan) fn beside(selection: &Selection<'_>, kind: &'static C
             title: format!("{} against {}", label(name), label(reference)),
             y_label: "agreement".to_owned(),
             percent: false,
+            max: Some(1.0),
             groups: beside_groups(selection, name, reference),
         })
         .collect();

@@ -87,7 +87,7 @@ fn checkpoints<'a>(rows: &[&'a Finding]) -> Vec<&'a str> {
 }
 
 /// The line of one of several series: hue and dashes both tell them apart.
-fn series(index: usize, of: usize) -> Stroke {
+pub(super) fn series(index: usize, of: usize) -> Stroke {
     let dashes = [Dash::Solid, Dash::Dashed, Dash::Mixed, Dash::Dotted];
     let anchors: [Color; 4] = [VALUE, CORRECTED, ACCENT, TEXT];
     let place = index as f64 / of.saturating_sub(1).max(1) as f64 * (anchors.len() - 1) as f64;

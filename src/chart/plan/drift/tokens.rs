@@ -6,7 +6,7 @@ use crate::{
         ChartKind,
         axis::{ceil_nice, count, number},
         canvas::Marker,
-        curve::{CurveFigure, CurvePanel, Mark},
+        curve::{CurveFigure, CurvePanel, Mark, Scale},
         font,
         legend::{Entry, Sample},
         page::Body,
@@ -35,7 +35,7 @@ pub(in crate::chart::plan) fn radars(selection: &Selection<'_>, kind: &'static C
     let Some(axis) = TimeAxis::new(selection) else { return Specs::new() };
     let view = View::Kept;
     let caption = "Share of each expert in the kept assignments of one token id, experts clockwise from the top, at \
-                   successive checkpoints; behind it the share at the last one. Drawn: the most frequent token ids; \
+                   successive checkpoints; behind it the share at the last one. Drawn: the ids that were asked for, then the most frequent ones; \
                    ␣ is a space, \\n a line end.";
     let mut specs = Specs::new();
     for &layer in selection.layers() {
@@ -72,9 +72,7 @@ fn panels(selection: &Selection<'_>, rows: &[&Finding], columns: &[&str], refere
         let own = rows.iter().copied();
         own.filter(|row| row.token_id == Some(id) && row.checkpoint.as_deref() == Some(name)).collect()
     };
-    let mut ids: Vec<(u64, u32)> = rows.iter().filter_map(|row| Some((row.n, row.token_id?))).collect();
-    ids.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
-    ids.dedup();
+    let ids = drawn_first(&selection.context.tokens_of_interest, rows);
     let experts = selection.experts();
     let panel = |id: u32, name: &str| {
         let own = of(id, name);
@@ -93,7 +91,21 @@ fn panels(selection: &Selection<'_>, rows: &[&Finding], columns: &[&str], refere
         })
     };
     let complete = |id: u32| columns.iter().map(|name| panel(id, name)).collect::<Option<Vec<_>>>();
-    ids.into_iter().filter_map(|(_, id)| complete(id)).take(TOKENS).flatten().collect()
+    let drawn = TOKENS.max(selection.context.tokens_of_interest.len());
+    ids.into_iter().filter_map(complete).take(drawn).flatten().collect()
+}
+
+/// Every token id once: those that were asked for, then the most frequent ones.
+fn drawn_first(wanted: &[u32], rows: &[&Finding]) -> Vec<u32> {
+    let mut counted: Vec<(u64, u32)> = rows.iter().filter_map(|row| Some((row.n, row.token_id?))).collect();
+    counted.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+    let mut ids: Vec<u32> = Vec::new();
+    for id in wanted.iter().copied().chain(counted.into_iter().map(|(_, id)| id)) {
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    ids
 }
 
 /// Drift of every token id over its frequency: the first checkpoint and the one before the last against the last.
@@ -143,8 +155,8 @@ fn frequency_chart(
         x_linear: false,
         x_ticks: Vec::new(),
         x_shift: 0.0,
-        y_max: ceil_nice(top).min(1.0),
-        y_log_from: None,
+        y: Scale::from_zero(ceil_nice(top).min(1.0)),
+        strip: None,
         legend,
         panels,
     };

@@ -1,0 +1,70 @@
+//! Observed drops against those of texts that are alike.
+
+use super::{Scope, Specs, scope_name, scopes, spec};
+use crate::{
+    chart::{
+        ChartKind,
+        axis::{count, number},
+        canvas::Marker,
+        forest::{ForestFigure, ForestPoint, ForestRow},
+        legend::{Entry, Sample},
+        page::Body,
+        plan::selection::{Selection, interval},
+        theme::{Stroke, TEXT, VALUE},
+    },
+    routing::{LayerId, View},
+    stats::Finding,
+};
+
+/// Observed drops over those after permuting choices across sequences, by layer and data set.
+pub(in crate::chart::plan) fn ratios(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
+    let rows: Vec<&Finding> =
+        selection.all_rows(kind.statistic, View::Chosen).filter(|row| row.expert.is_none()).collect();
+    let section = |layer: &LayerId| {
+        let own: Vec<&Finding> = rows.iter().copied().filter(|row| row.layer == *layer).collect();
+        let drawn: Vec<ForestRow> = scopes(&own).into_iter().filter_map(|scope| row(&own, scope)).collect();
+        (format!("layer {layer}"), drawn)
+    };
+    let sections: Vec<(String, Vec<ForestRow>)> =
+        selection.layers().iter().map(section).filter(|(_, rows)| !rows.is_empty()).collect();
+    if rows.iter().all(|row| row.estimate.is_none()) || sections.is_empty() {
+        return Specs::new();
+    }
+    let body = Body::Forest(ForestFigure {
+        x_label: "drops observed / drops after permuting across sequences".to_owned(),
+        ratios: true,
+        headers: vec!["ratio".to_owned(), "drops".to_owned()],
+        legend: vec![
+            Entry::new(Sample::Point(Marker::Disc, VALUE), "observed / permuted"),
+            Entry::new(Sample::Whisker, "95 % interval over documents"),
+            Entry::new(Sample::Line(Stroke::solid(TEXT, 1.2)), "1: the experts are equally popular in every text"),
+        ],
+        sections,
+    });
+    let caption = "Dropped assignments over their mean after permuting choice vectors across the sequences (of the data set). Above 1 \
+                   single texts ask for the same experts more than the whole does, and their queues overflow; at 1 the experts are as popular in every text. \
+                   Where permuting leaves hardly a drop the ratio is large and unsure; where it leaves none there is no ratio. The order of the tokens within a \
+                   routing group cannot change it. Experts one by one are in stats/burstiness.csv. n of a row: tokens.";
+    vec![spec(selection, kind, "", "Burstiness: do single texts ask for the same experts?".to_owned(), caption, body)]
+}
+
+/// One data set; also where the ratio is withheld.
+fn row(rows: &[&Finding], scope: Scope<'_>) -> Option<ForestRow> {
+    let row = rows.iter().find(|row| row.dataset.as_deref() == scope)?;
+    let point = |at: f64| ForestPoint { at, interval: interval(row), marker: Marker::Disc, color: VALUE };
+    let ratio = match (row.estimate, interval(row)) {
+        (Some(ratio), Some((low, high))) => format!("{} [{}, {}]", number(ratio), number(low), number(high)),
+        (Some(ratio), None) => number(ratio),
+        (None, _) => "withheld".to_owned(),
+    };
+    // "120 dropped, 3.4 after permuting across sequences"
+    let drops =
+        row.note.as_deref().into_iter().flat_map(|note| note.split("; ")).find(|part| part.contains(" dropped, "));
+    let drops = drops.map(|part| part.replace(" after permuting across sequences", " permuted"));
+    Some(ForestRow {
+        label: scope_name(scope),
+        note: format!("n = {}, {} documents", count(row.n), count(row.documents.unwrap_or(0))),
+        points: row.estimate.map(point).into_iter().collect(),
+        cells: vec![ratio, drops.unwrap_or_default()],
+    })
+}

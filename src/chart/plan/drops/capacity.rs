@@ -1,0 +1,254 @@
+//! What capacity would prevent the drops: replays of the logged choices.
+
+use super::{ASSIGNMENT, Scope, Specs, of_layer, scope_name, scopes, spec};
+use crate::{
+    chart::{
+        ChartKind,
+        axis::short,
+        canvas::Marker,
+        curve::{CurveFigure, CurvePanel, Mark, Scale},
+        font,
+        legend::{Entry, Sample},
+        page::Body,
+        plan::{
+            drift::series,
+            selection::{Selection, interval, label, words},
+        },
+        table::{TableFigure, TableRow},
+        theme::{ACCENT, CEILING_LINE, LABEL, Stroke},
+    },
+    stats::Finding,
+};
+
+/// The lowest ratio above 0 that has a place of its own.
+const LOWEST: f64 = 1e-4;
+/// The factors of the paper: training and inference.
+const PAPER: [f64; 2] = [1.25, 2.0];
+/// The levels of the table and how they are called.
+const LEVELS: [(&str, &str); 3] =
+    [("factor_for_0.1_percent", "0.1 %"), ("factor_for_1_percent", "1 %"), ("factor_for_5_percent", "5 %")];
+/// Widest name in a legend, in pixels.
+const LEGEND_ROOM: f64 = 200.0;
+const RULES: [&str; 2] = ["port", "t5x"];
+
+/// Replays of one layer.
+struct Replays<'a> {
+    rows: Vec<&'a Finding>,
+    exact: Vec<&'a Finding>,
+    /// The rule of the run.
+    own: &'a str,
+}
+
+/// One line of a panel: what it is called and its rows.
+type Curve<'a> = (String, Vec<&'a Finding>);
+
+/// Drop ratio over the capacity factor, and the smallest sufficient factors; a chart per layer.
+pub(in crate::chart::plan) fn curves(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
+    let mut specs = Specs::new();
+    for &layer in selection.layers() {
+        let rows = of_layer(selection, kind.statistic, layer);
+        let exact = of_layer(selection, "exact_replay", layer);
+        let exact = exact.into_iter().filter(|row| row.variant.as_deref() == Some(ASSIGNMENT)).collect();
+        let own = rows.iter().filter(|row| row.variable.is_some()).find_map(|row| row.rule.as_deref());
+        let replays = Replays { own: own.filter(|rule| RULES.contains(rule)).unwrap_or(RULES[0]), rows, exact };
+        let mut parts: Vec<(String, Body)> =
+            replays.figure().map(|figure| (String::new(), Body::Curve(figure))).into_iter().collect();
+        parts.extend(replays.table().map(|table| {
+            (
+                "Smallest factor at which no more than this share of the assignments is dropped, 95 % interval"
+                    .to_owned(),
+                Body::Table(table),
+            )
+        }));
+        if parts.is_empty() {
+            continue;
+        }
+        let caption = "What other capacities would have dropped, recomputed from the logged choices without a forward pass: exact for the first MoE layer, first order \
+                       for later ones, which would see other inputs. Dotted: the paper's capacity factors, 1.25 in training and 2.0 in inference. Bars: 95 % interval over \
+                       documents, none where a routing group holds several documents. The axis is logarithmic down to 0.01 %; 0 has a place of its own below it. \
+                       Curves that coincide hide each other. Who queues first changes the lost gate mass, never how many assignments are lost.";
+        let title = format!("Drops over the capacity factor, layer {layer}");
+        specs.push(spec(selection, kind, &format!("layer_{layer}"), title, caption, Body::Stack(parts)));
+    }
+    specs
+}
+
+impl<'a> Replays<'a> {
+    /// The rows over all factors at one setting, ascending.
+    fn curve(
+        &self,
+        (rule, grouping, priority): (&str, &str, &str),
+        variant: &str,
+        scope: Scope<'_>,
+    ) -> Vec<&'a Finding> {
+        let is = |key: &Option<std::borrow::Cow<'_, str>>, value: &str| key.as_deref() == Some(value);
+        let mut rows: Vec<&Finding> = self
+            .rows
+            .iter()
+            .copied()
+            .filter(|row| is(&row.rule, rule) && is(&row.grouping, grouping) && is(&row.priority, priority))
+            .filter(|row| is(&row.variant, variant) && row.dataset.as_deref() == scope && row.variable.is_none())
+            .filter(|row| row.capacity_factor.is_some())
+            .collect();
+        rows.sort_by(|a, b| a.capacity_factor.unwrap_or(0.0).total_cmp(&b.capacity_factor.unwrap_or(0.0)));
+        rows
+    }
+
+    /// The values of a key, in file order.
+    fn values(&self, key: impl Fn(&'a Finding) -> Option<&'a str>) -> Vec<&'a str> {
+        let mut found = Vec::new();
+        for value in self.rows.iter().filter_map(|row| key(row)) {
+            if !found.contains(&value) {
+                found.push(value);
+            }
+        }
+        found
+    }
+
+    /// A panel per question: the rules, the data sets, who competes, who comes first.
+    fn panels(&self) -> Vec<CurvePanel> {
+        let own = self.own;
+        let rules = RULES.map(|rule| (format!("rule {rule}"), self.curve((rule, "run", "position"), ASSIGNMENT, None)));
+        let by_dataset = scopes(&self.rows).into_iter();
+        let datasets = by_dataset.map(|s| (scope_name(s), self.curve((own, "run", "position"), ASSIGNMENT, s)));
+        let groupings = self.values(|row| row.grouping.as_deref()).into_iter();
+        let groupings = groupings.map(|g| (grouping_words(g), self.curve((own, g, "position"), ASSIGNMENT, None)));
+        let priorities = self.values(|row| row.priority.as_deref()).into_iter();
+        let priorities = priorities.map(|p| (priority_words(p), self.curve((own, "run", p), "gate_mass_lost", None)));
+        [
+            ("dropped assignments, by capacity rule".to_owned(), rules.to_vec()),
+            (format!("dropped assignments, by data set (rule {own})"), datasets.collect()),
+            (format!("dropped assignments, by who competes (rule {own})"), groupings.collect()),
+            (format!("lost gate mass, by who queues first (rule {own})"), priorities.collect()),
+        ]
+        .into_iter()
+        .filter_map(|(title, curves): (String, Vec<Curve<'a>>)| panel(title, &curves))
+        .collect()
+    }
+
+    /// Forward passes at other factors, as points.
+    fn add_exact(&self, panel: &mut CurvePanel) {
+        let mark = |row: &&Finding| {
+            let at = (row.capacity_factor?, row.estimate?);
+            Some(Mark { at, interval: interval(row), marker: Marker::Square, color: ACCENT, label: String::new() })
+        };
+        let marks: Vec<Mark> = self.exact.iter().filter_map(mark).collect();
+        if !marks.is_empty() {
+            panel.legend.push(Entry::new(Sample::Point(Marker::Square, ACCENT), "forward pass at this factor"));
+            panel.marks.extend(marks);
+        }
+    }
+
+    /// All panels over one axis; `None` where there is nothing to draw.
+    fn figure(&self) -> Option<CurveFigure> {
+        let mut panels = self.panels();
+        if let Some(first) = panels.first_mut() {
+            self.add_exact(first);
+        }
+        let places =
+            || panels.iter().flat_map(|panel| &panel.lines).flat_map(|(_, points)| points).map(|point| point.0);
+        let (low, high) = (places().fold(f64::INFINITY, f64::min), places().fold(0.0, f64::max));
+        if low >= high {
+            return None;
+        }
+        let paper: Vec<(f64, String)> =
+            PAPER.iter().filter(|at| (low..=high).contains(at)).map(|at| (*at, short(*at))).collect();
+        panels.iter_mut().for_each(|panel| panel.verticals.clone_from(&paper));
+        Some(CurveFigure {
+            x_label: "capacity factor".to_owned(),
+            y_label: "lost share".to_owned(),
+            x_range: (low - 0.1, high + 0.1),
+            x_linear: true,
+            x_ticks: (1..=(2.0 * high) as u32).map(|half| f64::from(half) / 2.0).map(|at| (at, short(at))).collect(),
+            x_shift: 0.0,
+            y: Scale::log(LOWEST, 1.0).percent().and_zero(),
+            strip: None,
+            legend: vec![Entry::new(
+                Sample::Line(CEILING_LINE),
+                "factors of the paper: 1.25 in training, 2 in inference",
+            )],
+            panels,
+        })
+    }
+
+    /// The smallest sufficient factors.
+    fn table(&self) -> Option<TableFigure> {
+        let cell = |rule: &str, grouping: &str, scope: Scope<'_>, level: &str| {
+            let found = self.rows.iter().find(|row| {
+                row.variant.as_deref() == Some(level)
+                    && row.rule.as_deref() == Some(rule)
+                    && row.grouping.as_deref() == Some(grouping)
+                    && row.dataset.as_deref() == scope
+            });
+            found.map_or_else(String::new, |row| factor_words(row))
+        };
+        let line = |name: String, grouping: &str, scope: Scope<'_>| {
+            let cells = RULES.iter().flat_map(|rule| LEVELS.map(|(level, _)| cell(rule, grouping, scope, level)));
+            TableRow { name, cells: cells.collect() }
+        };
+        let datasets = scopes(&self.rows).into_iter().map(|scope| line(scope_name(scope), "run", scope));
+        let others = self.values(|row| row.grouping.as_deref()).into_iter().filter(|name| *name != "run");
+        let rows: Vec<TableRow> = datasets
+            .chain(others.map(|grouping| line(grouping_words(grouping), grouping, None)))
+            .filter(|row| row.cells.iter().any(|cell| !cell.is_empty()))
+            .collect();
+        (!rows.is_empty()).then(|| TableFigure {
+            row_label: "groups of the run, unless said".to_owned(),
+            groups: RULES.map(|rule| (format!("rule {rule}"), LEVELS.len())).to_vec(),
+            headers: RULES.iter().flat_map(|_| LEVELS.map(|(_, words)| format!("at most {words}"))).collect(),
+            rows,
+        })
+    }
+}
+
+fn grouping_words(grouping: &str) -> String {
+    match grouping.split_once(':') {
+        Some(("batch", size)) => format!("groups of {size} sequences"),
+        Some(("tokens", size)) => format!("groups of {size} tokens"),
+        _ if grouping == "run" => "groups of the run".to_owned(),
+        _ if grouping == "sequence" => "each sequence alone".to_owned(),
+        _ => label(grouping),
+    }
+}
+
+fn priority_words(priority: &str) -> String {
+    match priority {
+        "position" => "order of the text".to_owned(),
+        "gate_probability" => "highest gate probability first".to_owned(),
+        "random" => "random order".to_owned(),
+        other => words(other),
+    }
+}
+
+/// A factor with its interval on a second line.
+fn factor_words(row: &Finding) -> String {
+    let value = row.estimate.map(short).unwrap_or_default();
+    interval(row).map_or(value.clone(), |(low, high)| format!("{value} [{low:.2}, {high:.2}]"))
+}
+
+/// One panel of curves; `None` where there is nothing to draw.
+fn panel(title: String, curves: &[Curve<'_>]) -> Option<CurvePanel> {
+    let drawn: Vec<&Curve<'_>> = curves.iter().filter(|curve| !curve.1.is_empty()).collect();
+    let mut panel = CurvePanel { title, ..CurvePanel::default() };
+    for (index, (name, rows)) in drawn.iter().enumerate() {
+        let stroke = series(index, drawn.len());
+        let name = font::fit(name, LEGEND_ROOM, LABEL, false);
+        panel.legend.push(Entry::new(Sample::Line(stroke), name));
+        add_curve(&mut panel, rows, stroke, index);
+    }
+    (!drawn.is_empty()).then_some(panel)
+}
+
+fn add_curve(panel: &mut CurvePanel, rows: &[&Finding], stroke: Stroke, index: usize) {
+    let marker = if index.is_multiple_of(2) { Marker::Disc } else { Marker::Diamond };
+    let points: Vec<(f64, f64, &Finding)> =
+        rows.iter().filter_map(|row| Some((row.capacity_factor?, row.estimate?, *row))).collect();
+    panel.lines.push((stroke, points.iter().map(|(x, y, _)| (*x, *y)).collect()));
+    panel.marks.extend(points.iter().map(|(x, y, row)| Mark {
+        at: (*x, *y),
+        interval: interval(row),
+        marker,
+        color: stroke.color,
+        label: String::new(),
+    }));
+}

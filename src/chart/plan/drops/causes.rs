@@ -1,0 +1,80 @@
+//! What filled the queues of the experts that drop most.
+
+use super::{Specs, of_layer, precise, spec};
+use crate::{
+    chart::{
+        ChartKind,
+        axis::count,
+        page::Body,
+        plan::selection::{Selection, token_label},
+        table::{TableFigure, TableRow},
+    },
+    stats::Finding,
+};
+
+/// Token ids per expert.
+const TOKENS: u32 = 7;
+/// Messages per expert.
+const TURNS: usize = 4;
+
+/// The worst experts, the token ids in their queues, and who said them; a chart per layer.
+pub(in crate::chart::plan) fn table(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
+    let mut specs = Specs::new();
+    for &layer in selection.layers() {
+        let rows: Vec<&Finding> =
+            of_layer(selection, kind.statistic, layer).into_iter().filter(|row| row.expert.is_some()).collect();
+        if rows.is_empty() {
+            continue;
+        }
+        let caption = "The experts that drop most assignments, worst first, and what their queues consisted of in the routing groups that sent them more than their \
+                       capacity. Each cell: share of these queues, in brackets the share of all tokens of the layer: a token id, role or message that is far more \
+                       frequent in the queues than elsewhere is what filled them; an empty cell: none in these queues. n: assignments in these queues. ␣ is a space, \\n a line end. Intervals are in \
+                       stats/drop_causes.csv.";
+        let title = format!("What filled the queues of the experts that drop most, layer {layer}");
+        let body = Body::Table(figure(&rows));
+        specs.push(spec(selection, kind, &format!("layer_{layer}"), title, caption, body));
+    }
+    specs
+}
+
+fn figure(rows: &[&Finding]) -> TableFigure {
+    let mut experts: Vec<u16> = Vec::new();
+    let mut roles: Vec<&str> = Vec::new();
+    let mut turns: Vec<u16> = Vec::new();
+    for row in rows {
+        experts.extend(row.expert.filter(|expert| !experts.contains(expert)));
+        roles.extend(row.role.as_deref().filter(|role| !roles.contains(role)));
+        turns.extend(row.turn.filter(|turn| !turns.contains(turn)));
+    }
+    turns.sort_unstable();
+    turns.truncate(TURNS);
+    let mut groups = vec![("n".to_owned(), 1), ("token ids, most frequent first".to_owned(), TOKENS as usize)];
+    groups.extend((!roles.is_empty()).then(|| ("role".to_owned(), roles.len())));
+    groups.extend((!turns.is_empty()).then(|| ("message".to_owned(), turns.len())));
+    let headers = std::iter::once("in queues".to_owned())
+        .chain((1..=TOKENS).map(|rank| rank.to_string()))
+        .chain(roles.iter().map(|role| (*role).to_owned()))
+        .chain(turns.iter().map(u16::to_string));
+    let headers = headers.collect();
+    let row = |expert: &u16| {
+        let own: Vec<&Finding> = rows.iter().copied().filter(|row| row.expert == Some(*expert)).collect();
+        let find = |test: &dyn Fn(&Finding) -> bool| own.iter().copied().find(|row| test(row));
+        let token = |rank: u32| find(&|row| row.token_id.is_some() && row.rank == Some(rank));
+        let tokens = (1..=TOKENS).map(|rank| {
+            token(rank)
+                .map_or_else(String::new, |row| format!("{}\n{}", token_label(row), shares(row).replace('\n', " ")))
+        });
+        let role = |role: &&str| find(&|row| row.role.as_deref() == Some(*role)).map(shares).unwrap_or_default();
+        let turn = |turn: &u16| find(&|row| row.turn == Some(*turn)).map(shares).unwrap_or_default();
+        let queue = own.first().map_or_else(String::new, |row| count(row.n));
+        let cells = std::iter::once(queue).chain(tokens).chain(roles.iter().map(role)).chain(turns.iter().map(turn));
+        TableRow { name: expert.to_string(), cells: cells.collect() }
+    };
+    TableFigure { row_label: "expert".to_owned(), groups, headers, rows: experts.iter().map(row).collect() }
+}
+
+/// Share in the queues, and of all tokens.
+fn shares(row: &Finding) -> String {
+    let share = row.estimate.map(precise).unwrap_or_default();
+    row.baseline.map_or_else(|| format!("{share} %"), |overall| format!("{share} %\n({} %)", precise(overall)))
+}

@@ -1,0 +1,115 @@
+//! Two models on the same sequences: the paper's Figure 12b.
+
+use super::{ASSIGNMENT, Bins, Scope, Specs, curve, of_layer, scope_name, scopes, top};
+use crate::{
+    chart::{
+        ChartKind,
+        axis::ceil_nice,
+        curve::{CurveFigure, CurvePanel, Scale, Strip},
+        legend::{Entry, Sample},
+        page::Body,
+        plan::selection::{Selection, label},
+        theme::{ACCENT, CORRECTED, CORRECTED_LINE, Dash, Stroke, VALUE, VALUE_LINE},
+    },
+    routing::{LayerId, View},
+    stats::Finding,
+};
+
+/// The compared model.
+const MODEL_LINE: Stroke = Stroke::broken(ACCENT, 1.8, Dash::Dashed);
+const STRIP_HEIGHT: f64 = 104.0;
+
+/// The rows of one layer that compare two models.
+struct Compared<'a> {
+    reference: Vec<&'a Finding>,
+    model: Vec<&'a Finding>,
+    difference: Vec<&'a Finding>,
+    bins: Bins,
+}
+
+/// Drop ratio of two models by position with their difference below, a panel per data set, a chart per layer.
+pub(in crate::chart::plan) fn difference(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
+    let all: Vec<&Finding> = selection.checkpoint_rows(kind.statistic, View::Chosen).collect();
+    let mut names: Vec<(&str, &str)> = Vec::new();
+    for pair in all.iter().filter_map(|row| row.checkpoint.as_deref().zip(row.reference.as_deref())) {
+        if !names.contains(&pair) {
+            names.push(pair);
+        }
+    }
+    let mut specs = Specs::new();
+    for (index, (model, reference)) in names.iter().enumerate() {
+        for &layer in selection.layers() {
+            let Some(compared) = compared(selection, &all, layer, model) else { continue };
+            let Some(figure) = figure(&compared, &label(model), &label(reference)) else { continue };
+            let first = if index == 0 { String::new() } else { format!("{}_", index + 1) };
+            let caption = "Dropped share of the chosen assignments of two models that read the same sequences, by position; \
+                           bands: 95 % intervals over documents, none below 8 documents. Below: the second model less the first in \
+                           percentage points, both with the same documents in every resample: where the band leaves 0, \
+                           the models differ. The difference needs no overlap of the bands above, and does not follow from it.";
+            let title = format!("Drop ratio of {} and {} by position, layer {layer}", label(reference), label(model));
+            specs.push(selection.spec(kind, &format!("{first}layer_{layer}"), title, caption, Body::Curve(figure)));
+        }
+    }
+    specs
+}
+
+fn compared<'a>(selection: &Selection<'a>, all: &[&'a Finding], layer: LayerId, model: &str) -> Option<Compared<'a>> {
+    let of_model = |row: &&Finding| row.layer == layer && row.checkpoint.as_deref() == Some(model);
+    let difference = all.iter().copied().filter(|row| row.variant.as_deref() == Some(ASSIGNMENT)).filter(of_model);
+    let difference: Vec<&Finding> = difference.collect();
+    let bins = Bins::new(&difference)?;
+    Some(Compared {
+        reference: of_layer(selection, ASSIGNMENT, layer),
+        model: selection.checkpoint_rows(ASSIGNMENT, View::Chosen).filter(of_model).collect(),
+        difference,
+        bins,
+    })
+}
+
+impl Compared<'_> {
+    fn panel(&self, scope: Scope<'_>) -> CurvePanel {
+        let bins = self.bins;
+        let rows = [&self.reference, &self.model, &self.difference].map(|rows| curve(rows, scope, false));
+        let line = |index: usize| bins.line(&rows[index], |row| row.estimate);
+        let strip = CurvePanel {
+            bands: vec![(CORRECTED, bins.band(&rows[2]))],
+            lines: vec![(CORRECTED_LINE, line(2))],
+            ..CurvePanel::default()
+        };
+        CurvePanel {
+            title: scope_name(scope),
+            bands: vec![(VALUE, bins.band(&rows[0])), (ACCENT, bins.band(&rows[1]))],
+            lines: vec![(VALUE_LINE, line(0)), (MODEL_LINE, line(1))],
+            strip: Some(Box::new(strip)),
+            ..CurvePanel::default()
+        }
+    }
+}
+
+fn figure(compared: &Compared<'_>, model: &str, reference: &str) -> Option<CurveFigure> {
+    let panels: Vec<CurvePanel> = scopes(&compared.difference).into_iter().map(|scope| compared.panel(scope)).collect();
+    let values = || panels.iter().flat_map(|panel| &panel.lines).flat_map(|(_, points)| points).map(|point| point.1);
+    values().next()?;
+    let high = top(values(), panels.iter().flat_map(|p| &p.bands).flat_map(|band| &band.1).map(|span| span.2));
+    let strips = || panels.iter().flat_map(|panel| &panel.strip);
+    let lines = strips().flat_map(|strip| &strip.lines).flat_map(|(_, points)| points).map(|point| point.1.abs());
+    let ends = strips().flat_map(|strip| &strip.bands).flat_map(|band| &band.1);
+    let largest = top(lines, ends.map(|(_, low, high)| low.abs().max(high.abs())));
+    let difference = Scale::linear(-ceil_nice(largest), ceil_nice(largest)).percent();
+    Some(CurveFigure {
+        x_label: "position in the sequence".to_owned(),
+        y_label: "dropped assignments".to_owned(),
+        x_range: (0.0, compared.bins.end),
+        x_linear: true,
+        x_ticks: compared.bins.ticks(),
+        x_shift: 0.0,
+        y: Scale::from_zero(high).percent(),
+        strip: Some(Strip { y_label: "difference".to_owned(), y: difference, height: STRIP_HEIGHT }),
+        legend: vec![
+            Entry::new(Sample::Area(VALUE_LINE), reference),
+            Entry::new(Sample::Area(MODEL_LINE), model),
+            Entry::new(Sample::Area(CORRECTED_LINE), "difference with 95 % interval"),
+        ],
+        panels,
+    })
+}

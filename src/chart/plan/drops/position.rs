@@ -1,0 +1,122 @@
+//! Drops by position: the paper's Figure 12.
+
+use super::{ASSIGNMENT, Bins, Scope, Specs, curve, of_layer, scope_name, scopes, spec, top};
+use crate::{
+    chart::{
+        ChartKind,
+        axis::{ceil_nice, count},
+        curve::{CurveFigure, CurvePanel, Scale, Strip},
+        legend::{Entry, Sample},
+        page::Body,
+        plan::selection::Selection,
+        theme::{ACCENT, CORRECTED, Dash, MUTED, Stroke, VALUE, VALUE_LINE},
+    },
+    stats::Finding,
+};
+
+/// Random order within each sequence.
+const BASELINE: Stroke = Stroke::broken(ACCENT, 1.1, Dash::Dashed);
+/// The fixed cohort.
+const COHORT: Stroke = Stroke::broken(CORRECTED, 1.1, Dash::Mixed);
+
+/// Drop ratio by position, a panel per data set, a chart per layer.
+pub(in crate::chart::plan) fn by_position(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
+    let mut specs = Specs::new();
+    for &layer in selection.layers() {
+        let rows = of_layer(selection, ASSIGNMENT, layer);
+        let Some(bins) = Bins::new(&rows) else { continue };
+        let panels: Vec<CurvePanel> = scopes(&rows)
+            .into_iter()
+            .map(|scope| panel(&rows, scope, bins))
+            .filter(|panel| panel.lines.iter().any(|(_, points)| !points.is_empty()))
+            .collect();
+        if panels.is_empty() {
+            continue;
+        }
+        let caption = format!(
+            "Dropped share of the chosen assignments in bins of {} positions; band: 95 % interval over documents, none \
+             below 8 documents, cut where it leaves the panel. Dashed: the same choices in random order within each sequence. \
+             It rises too, because queues fill up from the start, so that only what stands above it is about \
+             the order of the text. Thin dash-dotted: the fixed cohort, the sequences that reach the end of the window: where only \
+             the thick curve rises, short sequences have left it. In brackets: how many these are. Below, on a \
+             logarithmic axis: how many sequences reach a position.",
+            count(bins.width as u64)
+        );
+        let title = format!("Drop ratio by position, layer {layer}");
+        let body = Body::Curve(figure(panels, bins));
+        specs.push(spec(selection, kind, &format!("layer_{layer}"), title, &caption, body));
+    }
+    specs
+}
+
+fn panel(rows: &[&Finding], scope: Scope<'_>, bins: Bins) -> CurvePanel {
+    let (all, fixed) = (curve(rows, scope, false), curve(rows, scope, true));
+    let strip = CurvePanel { bands: vec![(MUTED, reach(rows, scope, bins))], ..CurvePanel::default() };
+    CurvePanel {
+        title: format!("{}{}", scope_name(scope), cohort_words(&fixed, bins)),
+        bands: vec![(VALUE, bins.band(&all))],
+        lines: vec![
+            (BASELINE, bins.line(&all, |row| row.baseline)),
+            (COHORT, bins.line(&fixed, |row| row.estimate)),
+            (VALUE_LINE, bins.line(&all, |row| row.estimate)),
+        ],
+        strip: Some(Box::new(strip)),
+        ..CurvePanel::default()
+    }
+}
+
+/// How many sequences are in the fixed cohort.
+fn cohort_words(fixed: &[&Finding], bins: Bins) -> String {
+    // The first of several bins is full.
+    let sequences = fixed.first().filter(|_| fixed.len() > 1).map(|row| (row.n as f64 / bins.width).round() as u64);
+    sequences.map_or_else(String::new, |sequences| format!(" (fixed cohort: {})", count(sequences)))
+}
+
+/// How many sequences reach each position, in steps; without the raw curve the tokens of each bin per position.
+fn reach(rows: &[&Finding], scope: Scope<'_>, bins: Bins) -> Vec<(f64, f64, f64)> {
+    let raw = rows.iter().filter(|row| row.variable.as_deref() == Some("position"));
+    let raw = raw.filter(|row| row.dataset.as_deref() == scope);
+    let mut steps: Vec<(f64, f64)> = raw.filter_map(|row| Some((f64::from(row.position?), row.n as f64))).collect();
+    let mut width = 1.0;
+    if steps.is_empty() {
+        width = bins.width;
+        let binned = curve(rows, scope, false);
+        steps = binned.iter().map(|row| (bins.x(row) - width / 2.0, row.n as f64 / width)).collect();
+    }
+    steps.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut area: Vec<(f64, f64, f64)> = Vec::new();
+    for (x, n) in &steps {
+        if area.last().is_none_or(|last| (last.2 - n).abs() > 1e-9) {
+            let before = area.last().map(|last| (*x, 0.0, last.2));
+            area.extend(before);
+            area.push((*x, 0.0, *n));
+        }
+    }
+    area.extend(steps.last().map(|(x, n)| (x + width, 0.0, *n)));
+    area
+}
+
+fn figure(panels: Vec<CurvePanel>, bins: Bins) -> CurveFigure {
+    let lines = || panels.iter().flat_map(|panel| &panel.lines);
+    let values = lines().flat_map(|(_, points)| points).map(|point| point.1);
+    let high = top(values, panels.iter().flat_map(|p| &p.bands).flat_map(|band| &band.1).map(|span| span.2));
+    let strips = panels.iter().flat_map(|panel| &panel.strip).flat_map(|strip| &strip.bands);
+    let reaching = strips.flat_map(|band| &band.1).map(|span| span.2).fold(1.0, f64::max);
+    let shown = |stroke: Stroke| lines().any(|(line, points)| *line == stroke && !points.is_empty());
+    let mut legend = vec![Entry::new(Sample::Area(VALUE_LINE), "drop ratio with 95 % interval")];
+    let others = [(BASELINE, "random order within each sequence"), (COHORT, "fixed cohort")];
+    legend.extend(others.into_iter().filter(|(s, _)| shown(*s)).map(|(s, label)| Entry::new(Sample::Line(s), label)));
+    legend.push(Entry::new(Sample::Band(MUTED), "n: sequences that reach the position"));
+    CurveFigure {
+        x_label: "position in the sequence".to_owned(),
+        y_label: "dropped assignments".to_owned(),
+        x_range: (0.0, bins.end),
+        x_linear: true,
+        x_ticks: bins.ticks(),
+        x_shift: 0.0,
+        y: Scale::from_zero(high).percent(),
+        strip: Some(Strip { y_label: "n (log)".to_owned(), y: Scale::log(0.8, ceil_nice(reaching)), height: 56.0 }),
+        legend,
+        panels,
+    }
+}

@@ -1,0 +1,70 @@
+//! Drops by who speaks and when.
+
+use super::{ASSIGNMENT, Scope, Specs, of_layer, scope_name, scopes, spec};
+use crate::{
+    chart::{
+        ChartKind,
+        bars::{Bar, BarFigure, BarGroup, BarPanel},
+        page::Body,
+        plan::selection::{Selection, interval},
+        theme::{Color, LAYER_FILLS},
+    },
+    stats::Finding,
+};
+
+/// Turns that are drawn.
+const TURNS: u16 = 10;
+
+/// Drop ratio by role and by turn, a panel per data set, a chart per layer.
+pub(in crate::chart::plan) fn by_message(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
+    let mut specs = Specs::new();
+    for &layer in selection.layers() {
+        let rows: Vec<&Finding> = of_layer(selection, ASSIGNMENT, layer)
+            .into_iter()
+            .filter(|row| row.variable.is_none() && row.role.is_some() != row.turn.is_some())
+            .collect();
+        let ends = rows.iter().filter(|row| row.turn.is_none_or(|turn| turn < TURNS));
+        let ends = ends.flat_map(|row| [row.estimate, row.baseline, row.high]).flatten();
+        let max = ends.fold(0.001, f64::max);
+        let panels: Vec<BarPanel> = scopes(&rows)
+            .into_iter()
+            .map(|scope| panel(&rows, scope, max))
+            .filter(|panel| !panel.groups.is_empty())
+            .collect();
+        if panels.is_empty() {
+            continue;
+        }
+        let caption = format!(
+            "Dropped share of the chosen assignments of each role and of each message, counted from 0 (the first {TURNS}). \
+             Orange: the same choices in random order within each sequence, where later messages lose more as well, because queues \
+             fill up; what a bar adds to it is about the order of the text. Plain text takes no part; template words belong to no message. n of every bar is in \
+             stats/assignment_drop_ratio.csv."
+        );
+        let body = Body::Bars(BarFigure { baseline_label: "random order within each sequence".to_owned(), panels });
+        let title = format!("Drop ratio by role and turn, layer {layer}");
+        specs.push(spec(selection, kind, &format!("layer_{layer}"), title, &caption, body));
+    }
+    specs
+}
+
+fn panel(rows: &[&Finding], scope: Scope<'_>, max: f64) -> BarPanel {
+    let own = || rows.iter().copied().filter(|row| row.dataset.as_deref() == scope);
+    let roles = own().filter_map(|row| Some(bar(row, row.role.as_deref()?.to_owned(), LAYER_FILLS[5])));
+    let mut turns: Vec<(u16, &Finding)> = own().filter_map(|row| Some((row.turn?, row))).collect();
+    turns.sort_by_key(|(turn, _)| *turn);
+    let turns = turns.into_iter().filter(|(turn, _)| *turn < TURNS);
+    let turns = turns.map(|(turn, row)| bar(row, turn.to_string(), LAYER_FILLS[2]));
+    let groups = [("role", roles.collect::<Vec<_>>()), ("message", turns.collect())];
+    let groups = groups.into_iter().filter(|(_, bars)| !bars.is_empty());
+    BarPanel {
+        title: scope_name(scope),
+        y_label: "dropped assignments".to_owned(),
+        percent: true,
+        max: Some(max),
+        groups: groups.map(|(label, bars)| BarGroup { label: label.to_owned(), bars }).collect(),
+    }
+}
+
+fn bar(row: &Finding, label: String, color: Color) -> Bar {
+    Bar { label, value: row.estimate, interval: interval(row), baseline: row.baseline, ceiling: None, color }
+}

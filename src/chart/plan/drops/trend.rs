@@ -1,0 +1,83 @@
+//! The headline: is the end of a sequence dropped more, and more than in random order?
+
+use super::{Scope, Specs, of_layer, scope_name, scopes, spec};
+use crate::{
+    chart::{
+        ChartKind,
+        axis::count,
+        canvas::Marker,
+        forest::{ForestFigure, ForestPoint, ForestRow},
+        legend::{Entry, Sample},
+        page::Body,
+        plan::selection::{Selection, interval},
+        theme::{ACCENT, CORRECTED, Color, VALUE},
+    },
+    stats::Finding,
+};
+
+/// Last quarter less first quarter, what random order gives, and what is left, by layer and data set.
+pub(in crate::chart::plan) fn forest(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
+    let section = |layer: &u16| {
+        let rows = of_layer(selection, kind.statistic, *layer);
+        let drawn: Vec<ForestRow> = scopes(&rows).into_iter().filter_map(|scope| row(&rows, scope)).collect();
+        (format!("layer {layer}"), drawn)
+    };
+    let sections: Vec<(String, Vec<ForestRow>)> =
+        selection.layers().iter().map(section).filter(|(_, rows)| !rows.is_empty()).collect();
+    if sections.is_empty() {
+        return Specs::new();
+    }
+    let legend = vec![
+        Entry::new(Sample::Point(Marker::Disc, VALUE), "observed: last quarter less first quarter"),
+        Entry::new(Sample::Point(Marker::Diamond, ACCENT), "in random order within each sequence"),
+        Entry::new(Sample::Point(Marker::Square, CORRECTED), "left above random order"),
+        Entry::new(Sample::Whisker, "95 % interval over documents"),
+    ];
+    let body = Body::Forest(ForestFigure {
+        ratios: false,
+        x_label: "percentage points of the assignments".to_owned(),
+        headers: ["observed", "random order", "left above it"].map(str::to_owned).to_vec(),
+        legend,
+        sections,
+    });
+    let caption = "Dropped share of the assignments in the last quarter of each sequence less that in its first quarter, mean over \
+                   the sequences. Later tokens are dropped more where the interval of the disc lies right of 0. Queues fill up in any order: \
+                   the diamond is the mean over permutations of the same choices within each sequence, and the square is the mean over sequences of the \
+                   observed less the permuted difference, with an interval of its own. Only where it lies right of 0 does the order of the text \
+                   itself drop later tokens. n: sequences of at least 64 positions.";
+    vec![spec(selection, kind, "", "Are later tokens dropped more?".to_owned(), caption, body)]
+}
+
+/// One data set; `None` where the difference is withheld.
+fn row(rows: &[&Finding], scope: Scope<'_>) -> Option<ForestRow> {
+    let of = |variant: &str| {
+        let own = |row: &&&Finding| row.dataset.as_deref() == scope && row.variant.as_deref() == Some(variant);
+        rows.iter().find(own).copied()
+    };
+    let observed = of("last_minus_first")?;
+    let left = of("last_minus_first_excess");
+    let point = |row: &Finding, marker: Marker, color: Color| {
+        Some(ForestPoint { at: row.estimate?, interval: interval(row), marker, color })
+    };
+    let random = observed.baseline.map(|at| ForestPoint { at, interval: None, marker: Marker::Diamond, color: ACCENT });
+    let points =
+        [point(observed, Marker::Disc, VALUE), random, left.and_then(|left| point(left, Marker::Square, CORRECTED))];
+    let documents = observed.documents.unwrap_or(0);
+    Some(ForestRow {
+        label: scope_name(scope),
+        note: format!("n = {} sequences, {} documents", count(observed.n), count(documents)),
+        points: points.into_iter().flatten().collect(),
+        cells: vec![
+            in_points(observed.estimate, interval(observed)),
+            in_points(observed.baseline, None),
+            left.map_or_else(String::new, |left| in_points(left.estimate, interval(left))),
+        ],
+    })
+}
+
+/// A difference of shares in percentage points.
+fn in_points(value: Option<f64>, interval: Option<(f64, f64)>) -> String {
+    let signed = |value: f64| format!("{:+.2}", value * 100.0).replace('-', "\u{2212}");
+    let value = value.map(signed).unwrap_or_default();
+    interval.map_or(value.clone(), |(low, high)| format!("{value} [{}, {}]", signed(low), signed(high)))
+}
