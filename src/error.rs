@@ -142,7 +142,7 @@ impl Error {
                 _ => None,
             },
             Self::Interrupted => {
-                Some("run the same command again (route, drift and demo: with --resume) to go on".into())
+                Some("run the same command again (route, drift, drops and demo: with --resume) to go on".into())
             }
             Self::Internal { .. } => {
                 Some("this is a fault of openmoe-analyze; please report it with the command line".into())

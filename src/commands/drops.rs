@@ -16,6 +16,7 @@ use super::{
 use crate::{
     cli::DropsArgs,
     error::{Error, Result},
+    routing::{CapacityRule, RouterSettings},
     run_dir::RunDir,
 };
 
@@ -36,6 +37,7 @@ pub(super) fn drops(arguments: &DropsArgs) -> Result<Option<(RunDir, Analysis)>>
     let request = request(arguments, &specs[0], None);
     let mut prepared = Prepared::new(&request)?;
     prepared.label.clone_from(&specs[0].label);
+    check_replays(arguments, &prepared)?;
     if arguments.common.execution.dry_run {
         print_plan(&prepared, &request)?;
         return Ok(None);
@@ -112,6 +114,23 @@ fn check_factors(factors: &[f64]) -> Result<()> {
                 format!("--exact-replay {factor}; expected positive numbers, each once"),
                 "for example --exact-replay 1.25 1.5",
             ));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses exact replays that could not run: found out before the first forward pass.
+fn check_replays(arguments: &DropsArgs, prepared: &Prepared) -> Result<()> {
+    if prepared.router.capacity_rule == CapacityRule::Unlimited && !arguments.exact_replay.is_empty() {
+        return Err(Error::usage(
+            "--exact-replay with --capacity-rule unlimited; expected a rule that has a factor",
+            "leave one of the two out, or take --capacity-rule port",
+        ));
+    }
+    for &capacity_factor in &arguments.exact_replay {
+        let router = RouterSettings { capacity_factor, ..prepared.router };
+        for group in &prepared.layout.groups {
+            router.capacity(prepared.corpus.sequences[group.clone()].iter().map(|s| s.token_ids.len()).sum())?;
         }
     }
     Ok(())

@@ -34,6 +34,10 @@ pub(super) fn read(
     for skipped in &corpus.skipped {
         terminal::warn(&format!("{} left out: {}", skipped.place, skipped.reason));
     }
+    if corpus.documents_left_out > 0 {
+        let documents = terminal::count(corpus.documents_left_out as u64, "document");
+        terminal::warn(&format!("--max-sequences left out {documents}, in whole or in part"));
+    }
     if !request.common.execution.quiet {
         corpus.notes.iter().for_each(|note| terminal::note(&format!("{}: {}", note.place, note.reason)));
     }

@@ -20,9 +20,22 @@ pub(super) fn print(line: &str) -> Result<()> {
     }
 }
 
-/// Tells what is being done, on standard error; nothing can be done if that fails.
+/// Tells what is being done, on standard error; nothing can be done if that fails. Control characters, which may come
+/// from somebody's data, are shown instead of obeyed.
 pub(super) fn note(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(std::io::stderr(), "{}", shown(line));
+}
+
+fn shown(line: &str) -> String {
+    let mut text = String::with_capacity(line.len());
+    for character in line.chars() {
+        match character {
+            '\n' | '\t' => text.push(character),
+            control if control.is_control() => text.extend(control.escape_default()),
+            other => text.push(other),
+        }
+    }
+    text
 }
 
 /// Warns on standard error.
@@ -102,6 +115,11 @@ pub(super) fn duration(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn control_characters_are_shown() {
+        assert_eq!(shown("role \u{1b}[31mX\n\thint"), "role \\u{1b}[31mX\n\thint");
+    }
 
     #[test]
     fn numbers_read_well() {

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::{routing::LayerId, stats::Finding};
+use crate::{
+    chart::visible,
+    routing::{ExpertId, LayerId},
+    stats::Finding,
+};
 
 /// Layers that get a line of their own.
 const LAYERS_SHOWN: usize = 8;
@@ -27,8 +31,70 @@ pub fn drops_verdict(findings: &[Finding]) -> Vec<String> {
     let mut seen = BTreeSet::new();
     datasets.retain(|name| seen.insert(*name));
     lines.extend(datasets.iter().map(|dataset| dataset_line(&own, dataset, &layers)));
-    lines.extend(difference_line(findings));
+    lines.extend(roles_line(&own));
+    lines.extend(causes_line(&own));
+    lines.extend(capacity_line(&own));
+    lines.extend(difference_lines(findings));
     lines
+}
+
+/// Who loses most, in the layer that drops most.
+fn roles_line(rows: &[&Finding]) -> Option<String> {
+    let ratio = |row: &&&Finding| row.statistic == "assignment_drop_ratio" && row.estimate.is_some();
+    let worst = rows
+        .iter()
+        .filter(ratio)
+        .filter(|row| is_over_all(row))
+        .max_by(|a, b| a.estimate.unwrap_or_default().total_cmp(&b.estimate.unwrap_or_default()))?;
+    let of_role =
+        |row: &&&Finding| row.layer == worst.layer && row.role.is_some() && row.turn.is_none() && row.dataset.is_none();
+    let each: Vec<String> = rows
+        .iter()
+        .filter(ratio)
+        .filter(of_role)
+        .map(|row| format!("{} {}", row.role.as_deref().unwrap_or_default(), share(row)))
+        .collect();
+    (!each.is_empty()).then(|| format!("by role in layer {}, which drops most: {}", worst.layer, each.join(", ")))
+}
+
+/// What fills the queue that loses most, layer by layer.
+fn causes_line(rows: &[&Finding]) -> Option<String> {
+    let mut layers: Vec<(LayerId, ExpertId, Vec<String>)> = Vec::new();
+    let ranked = rows.iter().filter(|row| row.statistic == "drop_causes" && row.variant.as_deref() == Some("token"));
+    for row in ranked {
+        let (Some(expert), Some(estimate)) = (row.expert, row.estimate) else { continue };
+        let text = row.text.as_deref().map_or_else(|| "?".to_owned(), visible);
+        let words = format!("{text} {:.0} %", estimate * 100.0);
+        match layers.iter_mut().find(|known| known.0 == row.layer) {
+            None => layers.push((row.layer, expert, vec![words])),
+            Some(known) if known.1 == expert => known.2.push(words),
+            Some(_) => {}
+        }
+    }
+    let each: Vec<String> = layers
+        .into_iter()
+        .take(LAYERS_SHOWN)
+        .map(|(layer, expert, tokens)| format!("expert {expert} of layer {layer} ({})", tokens.join(", ")))
+        .collect();
+    (!each.is_empty()).then(|| format!("queues that overflow most, and the tokens that fill them: {}", each.join("; ")))
+}
+
+/// The capacity that would do, by the run's own rule.
+fn capacity_line(rows: &[&Finding]) -> Option<String> {
+    let replay = || rows.iter().filter(|row| row.statistic == "capacity_replay" && row.dataset.is_none());
+    let rule = replay().find(|row| row.priority.is_some() && row.capacity_factor.is_some())?.rule.as_deref()?;
+    let each: Vec<String> = replay()
+        .filter(|row| row.rule.as_deref() == Some(rule) && row.grouping.as_deref() == Some("run"))
+        .filter(|row| row.variant.as_deref() == Some("factor_for_1_percent"))
+        .filter_map(|row| Some((row, row.estimate?)))
+        .map(|(row, factor)| match row.low.zip(row.high) {
+            Some((low, high)) => format!("{factor:.2} [{low:.2}, {high:.2}] in layer {}", row.layer),
+            None => format!("{factor:.2} in layer {}", row.layer),
+        })
+        .collect();
+    (!each.is_empty()).then(|| {
+        format!("capacity factor that would drop at most 1 % (replay of the choices, rule {rule}): {}", each.join(", "))
+    })
 }
 
 fn layer_line(rows: &[&Finding], layer: LayerId) -> String {
@@ -72,7 +138,8 @@ fn dataset_line(rows: &[&Finding], dataset: &str, layers: &BTreeSet<LayerId>) ->
     if !bowl.is_empty() {
         words += &format!("; U-shaped in {}", layer_names(&bowl));
     }
-    format!("data set {dataset}: {words}")
+    let sequences = trends.iter().map(|(_, trend)| trend.row.n).max().unwrap_or_default();
+    format!("data set {dataset} ({sequences} sequences): {words}")
 }
 
 fn layer_names(trends: &[&(LayerId, Trend)]) -> String {
@@ -80,26 +147,25 @@ fn layer_names(trends: &[&(LayerId, Trend)]) -> String {
     format!("layer{} {}", if names.len() == 1 { "" } else { "s" }, names.join(", "))
 }
 
-/// One line for each model that is compared with the first.
-fn difference_line(findings: &[Finding]) -> Vec<String> {
-    let rows = findings.iter().filter(|row| {
-        row.statistic == "drop_difference"
-            && row.variant.as_deref() == Some("assignment_drop_ratio")
-            && is_over_all(row)
-            && row.variable.is_none()
-    });
-    let mut lines: Vec<(String, Vec<String>)> = Vec::new();
-    for row in rows {
-        let names = [&row.checkpoint, &row.reference].map(|name| name.as_deref().unwrap_or_default());
-        let head = format!("{} against {}", names[0], names[1]);
-        let words = format!("{} in layer {}", points(row.estimate, row.low, row.high), row.layer);
-        match lines.iter_mut().find(|(known, _)| *known == head) {
-            Some((_, parts)) => parts.push(words),
-            None => lines.push((head, vec![words])),
+/// Two lines for each model that is compared with the first: how much it drops, and where.
+fn difference_lines(findings: &[Finding]) -> Vec<String> {
+    let of = |variant: &'static str, what: &str| -> Vec<String> {
+        let rows = findings.iter().filter(|row| {
+            row.statistic == "drop_difference" && row.variant.as_deref() == Some(variant) && is_over_all(row)
+        });
+        let mut lines: Vec<(String, Vec<String>)> = Vec::new();
+        for row in rows {
+            let names = [&row.checkpoint, &row.reference].map(|name| name.as_deref().unwrap_or_default());
+            let head = format!("{} against {}, {what}", names[0], names[1]);
+            let words = format!("{} in layer {}", points(row.estimate, row.low, row.high), row.layer);
+            match lines.iter_mut().find(|(known, _)| *known == head) {
+                Some((_, parts)) => parts.push(words),
+                None => lines.push((head, vec![words])),
+            }
         }
-    }
-    let line = |(head, parts): (String, Vec<String>)| format!("{head}, drop ratio: {}", parts.join(", "));
-    lines.into_iter().map(line).collect()
+        lines.into_iter().map(|(head, parts)| format!("{head}: {}", parts.join(", "))).collect()
+    };
+    [of("assignment_drop_ratio", "drop ratio"), of("drop_trend", "last quarter less first")].concat()
 }
 
 /// Whether a finding speaks of all tokens of the layer.
@@ -148,6 +214,10 @@ impl<'a> Trend<'a> {
         self.rises() && self.excess.is_some_and(|row| row.low.is_some_and(|low| low > 0.0))
     }
 
+    fn is_below(&self) -> bool {
+        self.excess.is_some_and(|row| row.high.is_some_and(|high| high < 0.0))
+    }
+
     /// What is left above random order.
     fn left(&self) -> String {
         self.excess.map_or_else(|| "unknown".to_owned(), |row| points(row.estimate, row.low, row.high))
@@ -160,6 +230,8 @@ impl<'a> Trend<'a> {
         }
         let what = if self.is_beyond() {
             "later tokens are dropped more, beyond what random order gives"
+        } else if self.rises() && self.is_below() {
+            "later tokens are dropped more, but less than random order would"
         } else if self.rises() {
             "later tokens are dropped more, no more than in random order: it is the queue"
         } else if row.high.is_some_and(|high| high < 0.0) {
@@ -169,7 +241,8 @@ impl<'a> Trend<'a> {
         };
         let shape = if self.is_u_shaped { ", U-shaped" } else { "" };
         format!(
-            "last quarter less first {}, in random order {}, left {}: {what}{shape}",
+            "last quarter less first of {} sequences {}, in random order {}, left {}: {what}{shape}",
+            row.n,
             points(row.estimate, row.low, row.high),
             signed(row.baseline),
             self.left()
@@ -210,23 +283,23 @@ mod tests {
     use crate::routing::View;
 
     /// The trend and what is left of it above random order.
-    fn trend(layer: LayerId, variant: &'static str, estimate: f64, left: f64, half: f64) -> [Finding; 2] {
+    fn trend(layer: LayerId, variant: &'static str, estimate: f64, left: f64, half: f64) -> Vec<Finding> {
         let row = |variant: &'static str, estimate: f64, baseline: f64| Finding {
             variant: Some(variant.into()),
             estimate: Some(estimate),
             low: Some(estimate - half),
             high: Some(estimate + half),
             baseline: Some(baseline),
+            n: 40,
             ..Finding::new("drop_trend", layer, View::Chosen, "share")
         };
         let excess = if variant == "last_minus_first" { "last_minus_first_excess" } else { "other" };
-        [row(variant, estimate, estimate - left), row(excess, left, 0.0)]
+        vec![row(variant, estimate, estimate - left), row(excess, left, 0.0)]
     }
 
-    fn ratio(layer: LayerId) -> [Finding; 2] {
+    fn ratio(layer: LayerId) -> Vec<Finding> {
         let row = Finding::new("assignment_drop_ratio", layer, View::Chosen, "share");
-        let row = Finding { estimate: Some(0.025), low: Some(0.02), high: Some(0.03), ..row };
-        [row.clone(), Finding { dataset: Some("talks".into()), ..row }]
+        vec![Finding { estimate: Some(0.025), low: Some(0.02), high: Some(0.03), ..row }]
     }
 
     #[test]
@@ -242,19 +315,20 @@ mod tests {
             trend(5, "last_minus_first", -0.02, -0.03, 0.01),
             ratio(7),
             trend(7, "last_minus_first", 0.005, 0.02, 0.01),
-        ];
+        ]
+        .concat();
         assert_eq!(
             drops_verdict(&rows),
             [
-                "layer 1: 2.50 % [2.00, 3.00] of the assignments are dropped; last quarter less first +5.87 points [+5.77, +5.97], in \
+                "layer 1: 2.50 % [2.00, 3.00] of the assignments are dropped; last quarter less first of 40 sequences +5.87 points [+5.77, +5.97], in \
                  random order +5.66 points, left +0.21 points [+0.11, +0.31]: later tokens are dropped more, beyond what random \
                  order gives",
-                "layer 3: 2.50 % [2.00, 3.00] of the assignments are dropped; last quarter less first +5.87 points [+5.77, +5.97], in \
+                "layer 3: 2.50 % [2.00, 3.00] of the assignments are dropped; last quarter less first of 40 sequences +5.87 points [+5.77, +5.97], in \
                  random order +5.82 points, left +0.05 points [-0.05, +0.15]: later tokens are dropped more, no more than in \
                  random order: it is the queue, U-shaped",
-                "layer 5: 2.50 % [2.00, 3.00] of the assignments are dropped; last quarter less first -2.00 points [-3.00, -1.00], in \
+                "layer 5: 2.50 % [2.00, 3.00] of the assignments are dropped; last quarter less first of 40 sequences -2.00 points [-3.00, -1.00], in \
                  random order +1.00 points, left -3.00 points [-4.00, -2.00]: later tokens are dropped less",
-                "layer 7: 2.50 % [2.00, 3.00] of the assignments are dropped; last quarter less first +0.50 points [-0.50, +1.50], in \
+                "layer 7: 2.50 % [2.00, 3.00] of the assignments are dropped; last quarter less first of 40 sequences +0.50 points [-0.50, +1.50], in \
                  random order -1.50 points, left +2.00 points [+1.00, +3.00]: no trend",
             ]
         );
@@ -262,7 +336,9 @@ mod tests {
 
     #[test]
     fn data_sets_and_compared_models_have_a_line_each() {
-        let of = |row: Finding| Finding { dataset: Some("talks".into()), ..row };
+        let of = |rows: Vec<Finding>| -> Vec<Finding> {
+            rows.into_iter().map(|row| Finding { dataset: Some("talks".into()), ..row }).collect()
+        };
         let difference = Finding {
             checkpoint: Some("chat".into()),
             reference: Some("base".into()),
@@ -276,19 +352,63 @@ mod tests {
             ratio(1),
             of(trend(1, "last_minus_first", 0.05, 0.02, 0.01)),
             of(trend(3, "last_minus_first", 0.05, 0.0, 0.01)),
-            difference,
-        ];
+            vec![difference],
+        ]
+        .concat();
         let lines = drops_verdict(&rows);
         assert_eq!(
             lines[2..],
             [
-                "data set talks: later tokens are dropped more in layers 1, 3; above random order: layer 1 by +2.00 points \
-                 [+1.00, +3.00]",
+                "data set talks (40 sequences): later tokens are dropped more in layers 1, 3; above random order: layer 1 by \
+                 +2.00 points [+1.00, +3.00]",
                 "chat against base, drop ratio: -1.00 points [-2.00, 0.00] in layer 1",
             ]
         );
-        let few = of(trend(1, "last_minus_first", 0.05, 0.02, 0.01).withheld("3 documents"));
-        assert_eq!(drops_verdict(&[ratio(1), few])[1], "data set talks: not enough data (3 documents)");
+        let mut few = of(trend(1, "last_minus_first", 0.05, 0.02, 0.01));
+        few[0] = few[0].clone().withheld("3 documents");
+        let lines = drops_verdict(&[ratio(1), few].concat());
+        assert_eq!(lines[1], "data set talks: not enough data (3 documents)");
         assert!(drops_verdict(&[])[0].starts_with("not enough data"));
+    }
+
+    #[test]
+    fn roles_causes_and_capacity_have_a_line_each() {
+        let role = |name: &'static str, estimate| Finding {
+            role: Some(name.into()),
+            estimate: Some(estimate),
+            ..Finding::new("assignment_drop_ratio", 1, View::Chosen, "share")
+        };
+        let cause = |text: &str, estimate| Finding {
+            variant: Some("token".into()),
+            expert: Some(4),
+            text: Some(text.into()),
+            estimate: Some(estimate),
+            ..Finding::new("drop_causes", 1, View::Chosen, "share")
+        };
+        let replay = |variant: &'static str, factor, priority: Option<&'static str>, estimate| Finding {
+            variant: Some(variant.into()),
+            capacity_factor: factor,
+            priority: priority.map(Into::into),
+            rule: Some("port".into()),
+            grouping: Some("run".into()),
+            estimate: Some(estimate),
+            ..Finding::new("capacity_replay", 1, View::Chosen, "share")
+        };
+        let rows = [
+            ratio(1),
+            vec![role("user", 0.01), role("assistant", 0.04), cause("\u{2581}the", 0.25), cause("<0x0A>", 0.1)],
+            vec![
+                replay("assignment_drop_ratio", Some(2.0), Some("position"), 0.02),
+                replay("factor_for_1_percent", None, None, 2.5),
+            ],
+        ];
+        assert_eq!(
+            drops_verdict(&rows.concat())[1..],
+            [
+                "by role in layer 1, which drops most: user 1.00 %, assistant 4.00 %",
+                "queues that overflow most, and the tokens that fill them: expert 4 of layer 1 (␣the 25 %, \\n 10 %)",
+                "capacity factor that would drop at most 1 % (replay of the choices, rule port): 2.50 in layer 1",
+            ]
+        );
     }
 }

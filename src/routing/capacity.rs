@@ -62,7 +62,8 @@ pub struct RouterSettings {
 }
 
 impl RouterSettings {
-    /// Slots per expert for a routing group of `tokens` tokens; `u32::MAX` when unlimited.
+    /// Slots per expert for a routing group of `tokens` tokens; `u32::MAX` when unlimited, or when the factor is so large
+    /// that it makes no difference.
     ///
     /// The port's formula is evaluated left to right in f64, as in Python.
     ///
@@ -73,7 +74,7 @@ impl RouterSettings {
         let capacity = match self.capacity_rule {
             CapacityRule::Port => {
                 let slots = (self.top_k as f64 * self.capacity_factor * tokens as f64 / experts).floor() as u32;
-                (slots + slots % 2).max(self.min_capacity)
+                slots.saturating_add(slots % 2).max(self.min_capacity)
             }
             CapacityRule::T5x => ((self.capacity_factor * tokens as f64 / experts).round_ties_even() as u32).max(4),
             CapacityRule::Unlimited => u32::MAX,
@@ -84,9 +85,23 @@ impl RouterSettings {
                     "capacity is 0 for {tokens} tokens, {} experts, top-{}, factor {}; expected at least 1 slot",
                     self.num_experts, self.top_k, self.capacity_factor
                 ),
-                "raise --capacity-factor or the configuration's router_min_capacity",
+                "raise the capacity factor or the configuration's router_min_capacity",
             ));
         }
         Ok(capacity)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_huge_factor_is_no_limit() {
+        for capacity_rule in [CapacityRule::Port, CapacityRule::T5x] {
+            let settings =
+                RouterSettings { num_experts: 16, top_k: 2, capacity_rule, capacity_factor: 1e30, min_capacity: 4 };
+            assert_eq!(settings.capacity(400).unwrap(), u32::MAX);
+        }
     }
 }

@@ -149,6 +149,11 @@ impl Reader<'_> {
     /// Joins what waited for the last file.
     fn into_corpus(mut self) -> Corpus {
         let mut current = 0;
+        if let Some((alone, all)) = self.bench.unanswered() {
+            let reason =
+                format!("{alone} of {all} questions have no answer: conversations of the user's messages alone");
+            self.builder.notes.push(Skipped { place: "MT-Bench".to_owned(), reason });
+        }
         for (file, document) in self.bench.join() {
             if file != current {
                 self.builder.flush(current);

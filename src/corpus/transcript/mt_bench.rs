@@ -26,6 +26,13 @@ impl MtBench {
         self.answers.push((file, side));
     }
 
+    /// How many questions stand alone although there are answers: `(alone, all)`.
+    pub(super) fn unanswered(&self) -> Option<(usize, usize)> {
+        let answered: HashSet<&str> = self.answers.iter().map(|(_, answer)| answer.id.as_str()).collect();
+        let alone = self.questions.iter().filter(|(_, question)| !answered.contains(question.id.as_str())).count();
+        (!answered.is_empty() && alone > 0).then_some((alone, self.questions.len()))
+    }
+
     /// The conversations, each with its file, file by file in the order of the rows: an answer with its question belongs
     /// to the file of the answers, a question that nothing answers stays alone in its own. Of questions with one id the
     /// first is answered. What cannot be joined is skipped.
