@@ -75,8 +75,8 @@ pub struct DriftArgs {
     #[arg(long, required = true, num_args = 1.., value_name = "PATH")]
     pub corpus: Vec<PathBuf>,
     /// Folder of the run; must be new or empty unless --force or --resume
-    #[arg(long, value_name = "DIR")]
-    pub out: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "dry_run")]
+    pub out: Option<PathBuf>,
     /// Training tokens of the checkpoints, in order, such as 200B or 2.5M [default: read from the names]
     #[arg(long, num_args = 1.., value_name = "N")]
     pub tokens: Vec<String>,
@@ -116,8 +116,8 @@ pub struct DropsArgs {
     #[arg(long, num_args = 1.., value_name = "PATH")]
     pub corpus: Vec<PathBuf>,
     /// Folder of the run; must be new or empty unless --force or --resume
-    #[arg(long, value_name = "DIR")]
-    pub out: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "dry_run")]
+    pub out: Option<PathBuf>,
     /// How conversations become tokens
     #[command(flatten)]
     pub transcript: TranscriptArgs,
