@@ -23,11 +23,11 @@ impl Work {
 pub(super) fn announce(prepared: &Prepared) {
     let corpus = &prepared.corpus;
     terminal::note(&format!(
-        "{}: {} tokens in {} sequences of {} documents; MoE layers {:?}, {} experts, top-{}",
+        "{}: {} in {} of {}; MoE layers {:?}, {} experts, top-{}",
         prepared.label,
-        terminal::grouped(corpus.tokens()),
-        terminal::grouped(corpus.sequences.len() as u64),
-        terminal::grouped(corpus.documents() as u64),
+        terminal::count(corpus.tokens(), "token"),
+        terminal::count(corpus.sequences.len() as u64, "sequence"),
+        terminal::count(corpus.documents() as u64, "document"),
         prepared.layout.moe_layers,
         prepared.router.num_experts,
         prepared.router.top_k,

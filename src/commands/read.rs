@@ -65,10 +65,11 @@ fn conversations(
     if !request.common.execution.quiet {
         for file in &corpus.files {
             let format = file.format.as_deref().unwrap_or("no format");
-            terminal::note(&format!("{}: {format}, {} documents", file.path.display(), file.documents));
+            let documents = terminal::count(file.documents as u64, "document");
+            terminal::note(&format!("{}: {format}, {documents}", file.path.display()));
         }
-        let (cut, all) = (corpus.conversations_cut, corpus.sequences.len());
-        terminal::note(&format!("template {template}; {cut} of {all} conversations cut at {context} tokens"));
+        let (cut, all) = (corpus.conversations_cut, terminal::count(corpus.sequences.len() as u64, "conversation"));
+        terminal::note(&format!("template {template}; {cut} of {all} cut at {context} tokens"));
     }
     Ok(corpus)
 }

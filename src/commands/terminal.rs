@@ -77,6 +77,11 @@ pub(super) fn grouped(number: u64) -> String {
     text
 }
 
+/// "1 document", "1,200 documents".
+pub(super) fn count(number: u64, noun: &str) -> String {
+    format!("{} {noun}{}", grouped(number), if number == 1 { "" } else { "s" })
+}
+
 /// Bytes in the unit that reads best.
 pub(super) fn bytes(count: f64) -> String {
     let units = ["B", "KiB", "MiB", "GiB", "TiB"];
@@ -101,6 +106,7 @@ mod tests {
     #[test]
     fn numbers_read_well() {
         assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!([1, 1200].map(|n| count(n, "token")), ["1 token", "1,200 tokens"]);
         assert_eq!([512.0, 1536.0, 3.0 * 1_073_741_824.0].map(bytes), ["512 B", "1.5 KiB", "3.0 GiB"]);
         assert_eq!([1.25, 120.0, 7200.0].map(duration), ["1.2 s", "2 min", "2.0 h"]);
     }
