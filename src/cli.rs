@@ -68,7 +68,7 @@ pub struct RouteArgs {
     after_help = "Example:\n  openmoe-analyze drift openmoe-8b-200B openmoe-8b-600B openmoe-8b-1T --corpus corpus/domains --out runs/drift\n\nCheckpoints stand in the order of training. Training tokens are read from names such as openmoe-8b-200B or 2.5M, or given as --tokens 200B 600B 1T."
 )]
 pub struct DriftArgs {
-    /// Checkpoints of one training run, in order: folders, or LABEL=FOLDER; a finished route run of the same inputs is reused
+    /// Checkpoints of one training run, in order: folders, or LABEL=FOLDER; finished route runs of the same text and options are reused, also if all are such runs
     #[arg(required = true, num_args = 1.., value_name = "CHECKPOINT")]
     pub checkpoints: Vec<String>,
     /// Text to route: files, folders, or - for standard input

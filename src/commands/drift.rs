@@ -9,7 +9,7 @@ use super::{
     checkpoints::{Spec, specs},
     compatible::check_compatible,
     interest, machine,
-    passes::{Pass, forward_one, validate},
+    passes::{self, Pass, forward_one},
     plan::{Work, nothing_written, print_plan},
     prepare::Prepared,
     protect,
@@ -18,12 +18,7 @@ use super::{
     route::{self, out},
     terminal,
 };
-use crate::{
-    cli::DriftArgs,
-    error::Result,
-    model::Arithmetic,
-    run_dir::{Occupied, RunDir},
-};
+use crate::{cli::DriftArgs, error::Result, model::Arithmetic, run_dir::RunDir};
 
 /// Runs `drift` and prints the result.
 pub(super) fn run(arguments: &DriftArgs) -> anyhow::Result<()> {
@@ -81,18 +76,16 @@ impl Ready {
         let (prepared, expected) = prepare(arguments, &specs, &passes)?;
         reuse::check(&specs, &expected, arguments.common.execution.quiet)?;
         interest::check(arguments, prepared.as_ref(), &expected, &specs[0])?;
-        let occupied = arguments.common.execution.occupied();
-        let resumed = arguments.out.as_deref().filter(|_| occupied == Occupied::Resume);
-        let (prepared, fingerprints) = match prepared {
+        let (prepared, identities) = match prepared {
             Some(prepared) => {
-                let (prepared, fingerprints) = validate(prepared, &passes, resumed)?;
-                (Some(prepared), fingerprints)
+                let (prepared, identities) = passes::identities(prepared, &passes)?;
+                (Some(prepared), identities)
             }
             None => (None, Vec::new()),
         };
-        let identity = identity(arguments, &specs, &expected, fingerprints)?;
+        let identity = identity(arguments, &specs, &expected, &identities)?;
         if let Some(out) = &arguments.out {
-            RunDir::check(out, occupied, &Value::Object(identity.clone()))?;
+            passes::check(out, arguments.common.execution.occupied(), &identity, &passes, &identities)?;
         }
         Ok(Self { specs, passes, prepared, expected, identity })
     }
@@ -196,24 +189,21 @@ const SHARED: [&str; 15] = [
     "instruction_set",
 ];
 
-/// What decides the traces: the checkpoints, and what their route runs have in common. `fingerprints` are those of the
+/// What decides the traces: the checkpoints, and what their route runs have in common. `identities` are those of the
 /// forward passes; a finished run records its own.
 fn identity(
     arguments: &DriftArgs,
     specs: &[Spec],
     expected: &Value,
-    fingerprints: Vec<Value>,
+    identities: &[Value],
 ) -> Result<Map<String, Value>> {
     let mut identity: Map<String, Value> =
         SHARED.into_iter().map(|key| (key.to_owned(), expected[key].clone())).collect();
-    let mut fingerprints = fingerprints.into_iter();
+    let mut identities = identities.iter();
     let mut checkpoints = Vec::new();
     for spec in specs {
-        let fingerprint = if spec.is_run() {
-            RunDir::open(&spec.folder)?.manifest()?["checkpoint"].clone()
-        } else {
-            fingerprints.next().unwrap_or_default()
-        };
+        let record =
+            if spec.is_run() { Some(RunDir::open(&spec.folder)?.manifest()?) } else { identities.next().cloned() };
         checkpoints.push(json!({
             "label": spec.label,
             "path": spec.folder,
@@ -221,7 +211,7 @@ fn identity(
             "off_axis": spec.off_axis,
             "arithmetic": spec.arithmetic.name(),
             "trace": trace(spec),
-            "checkpoint": fingerprint,
+            "checkpoint": record.unwrap_or_default()["checkpoint"],
         }));
     }
     identity.insert("command".into(), json!("drift"));

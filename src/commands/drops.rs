@@ -9,7 +9,7 @@ use super::{
     checkpoints::{Spec, check_labels},
     compatible::check_compatible,
     machine,
-    passes::{Pass, forward_one, validate},
+    passes::{self, Pass, forward_one},
     plan::{Work, print_plan},
     prepare::Prepared,
     protect,
@@ -19,7 +19,7 @@ use super::{
 use crate::{
     cli::DropsArgs,
     error::{Error, Result},
-    run_dir::{Occupied, RunDir},
+    run_dir::RunDir,
 };
 
 /// Runs `drops` and prints the result.
@@ -43,7 +43,8 @@ pub(super) fn drops(arguments: &DropsArgs) -> Result<Option<(RunDir, Analysis)>>
         return Ok(None);
     }
     let folder = out(arguments.out.as_deref())?;
-    let (run, _) = RunDir::prepare(folder, arguments.common.execution.occupied(), &Value::Object(identity.clone()))?;
+    let occupied = arguments.common.execution.occupied();
+    let (run, _) = RunDir::prepare(folder, occupied, &Value::Object(decisive(&identity)))?;
     let mut manifest = main_pass(&run, &mut prepared, &passes[0], identity, specs.len() > 1)?;
     for pass in &passes[1..] {
         prepared = prepared.with_checkpoint(&pass.spec, &pass.request)?;
@@ -56,15 +57,15 @@ pub(super) fn drops(arguments: &DropsArgs) -> Result<Option<(RunDir, Analysis)>>
 
 /// Opens, reads, validates and compares everything; ready for the first pass. Returns the identity of the run too.
 fn prepare(arguments: &DropsArgs, specs: &[Spec], passes: &[Pass]) -> Result<(Prepared, Map<String, Value>)> {
-    let (out, occupied) = (arguments.out.as_deref(), arguments.common.execution.occupied());
+    let out = arguments.out.as_deref();
     let prepared = Prepared::new(&passes[0].request)?;
     if let Some(out) = out {
         protect::texts(out, &passes[0].request, &prepared.corpus)?;
     }
-    let (prepared, _) = validate(prepared, passes, out.filter(|_| occupied == Occupied::Resume))?;
+    let (prepared, identities) = passes::identities(prepared, passes)?;
     let identity = identity(arguments, specs, &prepared.identity);
     if let Some(out) = out {
-        RunDir::check(out, occupied, &Value::Object(identity.clone()))?;
+        passes::check(out, arguments.common.execution.occupied(), &decisive(&identity), passes, &identities)?;
     }
     Ok((prepared, identity))
 }
@@ -171,6 +172,11 @@ fn trace_of(specs: &[Spec], spec: &Spec) -> String {
 /// Where the trace of an exact replay is, below the folder of the run.
 fn replay_folder(factor: f64) -> String {
     format!("exact_replay/{factor}")
+}
+
+/// The part of the identity that decides the traces; `--resume` may change the rest, which is counted anew.
+fn decisive(identity: &Map<String, Value>) -> Map<String, Value> {
+    identity.iter().filter(|(key, _)| *key != "bin").map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
 /// What decides the results: the forward pass of the first checkpoint, and what is done beside it.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{checkpoints::Spec, prepare::Prepared, request::Request, route::forward};
 use crate::{
@@ -21,30 +21,41 @@ pub(super) struct Pass {
     pub(super) folder: String,
 }
 
-/// Opens and hashes what every pass needs, and compares it with what an interrupted run left in the sub-folders: nothing
-/// may be found out only after the manifest of the run has been written anew. Ends with the first pass ready; returns the
-/// identity of each checkpoint.
+/// Opens and hashes what every pass needs. Ends with the first pass ready; returns the identity of every pass too.
 ///
 /// # Errors
-/// Those of opening, and of resuming a pass that is another one now.
-pub(super) fn validate(
-    mut prepared: Prepared,
-    passes: &[Pass],
-    resumed: Option<&Path>,
-) -> Result<(Prepared, Vec<Value>)> {
-    let mut checkpoints = Vec::new();
+/// Those of opening.
+pub(super) fn identities(mut prepared: Prepared, passes: &[Pass]) -> Result<(Prepared, Vec<Value>)> {
+    let mut identities = Vec::new();
     for pass in passes {
         prepared = prepared.with_checkpoint(&pass.spec, &pass.request)?;
-        checkpoints.push(prepared.identity["checkpoint"].clone());
-        if let Some(out) = resumed.filter(|_| pass.folder != ".") {
-            let identity = Value::Object(prepared.identity.clone());
-            RunDir::check(&out.join(&pass.folder), Occupied::Resume, &identity)?;
-        }
+        identities.push(Value::Object(prepared.identity.clone()));
     }
     match passes.first() {
-        Some(first) => Ok((prepared.with_checkpoint(&first.spec, &first.request)?, checkpoints)),
-        None => Ok((prepared, checkpoints)),
+        Some(first) => Ok((prepared.with_checkpoint(&first.spec, &first.request)?, identities)),
+        None => Ok((prepared, identities)),
     }
+}
+
+/// Compares the run and its passes with what their folders hold: nothing may be found out only after the manifest of the
+/// run has been written anew.
+///
+/// # Errors
+/// [`crate::error::Error::RunFolder`] as [`RunDir::check`].
+pub(super) fn check(
+    out: &Path,
+    occupied: Occupied,
+    run: &Map<String, Value>,
+    passes: &[Pass],
+    identities: &[Value],
+) -> Result<()> {
+    RunDir::check(out, occupied, &Value::Object(run.clone()))?;
+    if occupied == Occupied::Resume {
+        for (pass, identity) in passes.iter().zip(identities).filter(|(pass, _)| pass.folder != ".") {
+            RunDir::check(&out.join(&pass.folder), occupied, identity)?;
+        }
+    }
+    Ok(())
 }
 
 /// One forward pass into its sub-folder; what is there already is kept. Returns its manifest.

@@ -30,7 +30,7 @@ fn compare(place: &str, there: &Value, now: &Value, lines: &mut Vec<String>) {
             }
         }
         (Value::Array(old), Value::Array(new)) if old.iter().chain(new).any(is_nested) => {
-            lines.push(format!("{place}: {} entries there, {} now", old.len(), new.len()));
+            lines.push(format!("{place}: a list of {} there, of {} now", old.len(), new.len()));
         }
         _ => {
             let (there, now) = shown(there, now);
@@ -78,7 +78,7 @@ mod tests {
             "layers: [1,3] there, [1] now",
         ];
         assert_eq!(differences(&there, &now), expected);
-        assert_eq!(differences(&there, &json!({"weights": []})), ["weights: 2 entries there, 0 now"]);
+        assert_eq!(differences(&there, &json!({"weights": []})), ["weights: a list of 2 there, of 0 now"]);
         assert!(differences(&there, &json!({"seed": 1})).is_empty());
     }
 
