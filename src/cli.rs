@@ -68,15 +68,15 @@ pub struct RouteArgs {
     after_help = "Example:\n  openmoe-analyze drift openmoe-8b-200B openmoe-8b-600B openmoe-8b-1T --corpus corpus/domains --out runs/drift\n\nCheckpoints stand in the order of training. Training tokens are read from names such as openmoe-8b-200B or 2.5M, or given as --tokens 200B 600B 1T."
 )]
 pub struct DriftArgs {
-    /// Checkpoints of one training run, in order: folders, or LABEL=FOLDER; a finished route run of the same inputs is reused
+    /// Checkpoints of one training run, in order: folders, or LABEL=FOLDER; finished route runs of the same text and options are reused, also if all are such runs
     #[arg(required = true, num_args = 1.., value_name = "CHECKPOINT")]
     pub checkpoints: Vec<String>,
     /// Text to route: files, folders, or - for standard input
     #[arg(long, required = true, num_args = 1.., value_name = "PATH")]
     pub corpus: Vec<PathBuf>,
     /// Folder of the run; must be new or empty unless --force or --resume
-    #[arg(long, value_name = "DIR")]
-    pub out: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "dry_run")]
+    pub out: Option<PathBuf>,
     /// Training tokens of the checkpoints, in order, such as 200B or 2.5M [default: read from the names]
     #[arg(long, num_args = 1.., value_name = "N")]
     pub tokens: Vec<String>,
@@ -116,8 +116,8 @@ pub struct DropsArgs {
     #[arg(long, num_args = 1.., value_name = "PATH")]
     pub corpus: Vec<PathBuf>,
     /// Folder of the run; must be new or empty unless --force or --resume
-    #[arg(long, value_name = "DIR")]
-    pub out: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "dry_run")]
+    pub out: Option<PathBuf>,
     /// How conversations become tokens
     #[command(flatten)]
     pub transcript: TranscriptArgs,

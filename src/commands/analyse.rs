@@ -168,6 +168,8 @@ fn summary_settings(manifest: &Value) -> Map<String, Value> {
         "oasst_paths",
         "conversations_cut",
         "bin",
+        "match_experts",
+        "tokens_of_interest",
         "bos",
         "exclude_bos",
         "group",

@@ -5,11 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::prepare::label;
+use super::{prepare::label, reuse, terminal};
 use crate::{
-    checkpoint::{Checkpoint, Config, sha256_file},
     cli::DriftArgs,
-    corpus::Tokenizer,
     error::{Error, Result},
     model::Arithmetic,
 };
@@ -41,37 +39,40 @@ impl Spec {
         Self { label, folder, training_tokens, off_axis, arithmetic: Arithmetic::F32 }
     }
 
-    /// Where its trace is: a sub-folder of the run, or the whole path of the run that is reused.
-    pub(super) fn trace(&self) -> PathBuf {
-        if self.is_run() {
-            self.folder.canonicalize().unwrap_or_else(|_| self.folder.clone())
-        } else {
-            Path::new("checkpoints").join(&self.label)
-        }
+    /// Whether the folder is a run rather than a checkpoint.
+    pub(super) fn is_run(&self) -> bool {
+        self.folder.join("manifest.json").is_file() && !self.folder.join("config.json").is_file()
     }
 
-    /// Whether the folder is a route run rather than a checkpoint.
-    pub(super) fn is_run(&self) -> bool {
-        self.folder.join("manifest.json").is_file()
+    /// The training tokens in words, for plans.
+    pub(super) fn trained(&self) -> String {
+        self.training_tokens
+            .map_or_else(String::new, |tokens| format!(" ({} training tokens)", terminal::grouped(tokens as u64)))
     }
 }
 
 /// The checkpoints in order: the time axis, then the extra model, then the last one again in bf16 arithmetic.
 ///
 /// # Errors
-/// [`Error::Usage`] for labels that repeat or are no folder name, and for training tokens that cannot be read, are not
-/// as many as the checkpoints, or do not grow.
+/// [`Error::Usage`] for labels that repeat or are no folder name, for training tokens that cannot be read, are not as
+/// many as the checkpoints, or do not grow, and for a noise floor whose checkpoint is not known.
 pub(super) fn specs(arguments: &DriftArgs) -> Result<Vec<Spec>> {
     let mut specs: Vec<Spec> = arguments.checkpoints.iter().map(|typed| Spec::new(typed, false)).collect();
     assign_tokens(&mut specs, &arguments.tokens)?;
     specs.extend(arguments.off_axis.iter().map(|typed| Spec { training_tokens: None, ..Spec::new(typed, true) }));
+    reuse::refuse_other_commands(&specs)?;
     if arguments.noise_floor {
-        let last = &specs[arguments.checkpoints.len() - 1];
-        let label = format!("{}-bf16", last.label);
-        specs.push(Spec { label, training_tokens: None, off_axis: true, arithmetic: Arithmetic::Bf16, ..last.clone() });
+        specs.push(noise_floor(&specs[arguments.checkpoints.len() - 1])?);
     }
     check_labels(&specs)?;
     Ok(specs)
+}
+
+/// The last checkpoint again, in bf16 arithmetic. A finished run has no weights: they are where it took them from.
+fn noise_floor(last: &Spec) -> Result<Spec> {
+    let folder = if last.is_run() { reuse::checkpoint_of(&last.folder)? } else { last.folder.clone() };
+    let label = format!("{}-bf16", last.label);
+    Ok(Spec { label, folder, training_tokens: None, off_axis: true, arithmetic: Arithmetic::Bf16 })
 }
 
 /// Refuses labels that repeat or cannot be the name of a folder.
@@ -82,6 +83,12 @@ pub(super) fn check_labels(specs: &[Spec]) -> Result<()> {
             return Err(Error::usage(
                 format!("two checkpoints are called `{}`; expected different labels", spec.label),
                 "name them: LABEL=FOLDER",
+            ));
+        }
+        if spec.label.chars().any(char::is_control) {
+            return Err(Error::usage(
+                format!("label `{}` holds a control character; expected text in one line", spec.label.escape_debug()),
+                "name the checkpoint: LABEL=FOLDER",
             ));
         }
         if spec.label.is_empty() || spec.label.contains(['/', '\\']) || spec.label.starts_with('.') {
@@ -110,13 +117,18 @@ fn assign_tokens(specs: &mut [Spec], typed: &[String]) -> Result<()> {
     }
     let known: Vec<(f64, &str)> =
         specs.iter().filter_map(|spec| Some((spec.training_tokens?, spec.label.as_str()))).collect();
-    match known.windows(2).find(|pair| pair[0].0 >= pair[1].0) {
-        Some(pair) => Err(Error::usage(
-            format!("`{}` stands before `{}` but was trained on no fewer tokens", pair[0].1, pair[1].1),
-            "give the checkpoints in the order of training, or correct the numbers with --tokens",
-        )),
-        None => Ok(()),
+    let wrong: Vec<String> = known
+        .windows(2)
+        .filter(|pair| pair[0].0 >= pair[1].0)
+        .map(|pair| format!("`{}` stands before `{}` but was trained on no fewer tokens", pair[0].1, pair[1].1))
+        .collect();
+    if wrong.is_empty() {
+        return Ok(());
     }
+    Err(Error::usage(
+        format!("the checkpoints are not in the order of training:\n  - {}", wrong.join("\n  - ")),
+        "give the checkpoints in the order of training, or correct the numbers with --tokens",
+    ))
 }
 
 /// Training tokens in a name such as openmoe-8b-200B or openmoe-tiny-2.5M: the last part that is one. Units are capital
@@ -136,65 +148,6 @@ fn count(text: &str) -> Option<f64> {
     };
     let number: f64 = text[..text.len() - 1].parse().ok()?;
     (number.is_finite() && number >= 0.0).then_some(number * scale)
-}
-
-/// Opens every checkpoint once and compares it with the first: shapes, routing, tokenizer.
-///
-/// # Errors
-/// [`Error::Usage`] that names every difference; the errors of opening.
-pub(super) fn check_compatible(specs: &[Spec]) -> Result<()> {
-    let mut first: Option<(&Spec, Vec<(&'static str, String)>)> = None;
-    let mut problems = Vec::new();
-    for spec in specs.iter().filter(|spec| !spec.is_run()) {
-        let checkpoint = Checkpoint::open(&spec.folder)?;
-        let facts = facts(checkpoint.config(), tokenizer_hash(&checkpoint)?);
-        let Some((reference, expected)) = &first else {
-            first = Some((spec, facts));
-            continue;
-        };
-        for ((key, found), (_, expected)) in facts.iter().zip(expected).filter(|(a, b)| a.1 != b.1) {
-            problems.push(format!("{key}: {} in `{}`, {} in `{}`", expected, reference.label, found, spec.label));
-        }
-    }
-    if first.is_none() {
-        return Err(Error::usage(
-            "every folder given is a finished run; expected at least one checkpoint",
-            "give the folder of one of the checkpoints, so that the tokens can be compared",
-        ));
-    }
-    if problems.is_empty() {
-        return Ok(());
-    }
-    Err(Error::usage(
-        format!("the checkpoints are not of one run:\n  - {}", problems.join("\n  - ")),
-        "the routing of the same tokens is compared: tokenizer, vocabulary, experts and MoE layers must agree",
-    ))
-}
-
-fn tokenizer_hash(checkpoint: &Checkpoint) -> Result<String> {
-    match Tokenizer::open(checkpoint.dir())? {
-        Some(tokenizer) => sha256_file(tokenizer.file()),
-        None => Ok("none".to_owned()),
-    }
-}
-
-/// What must agree between the checkpoints of one run.
-fn facts(config: &Config, tokenizer: String) -> Vec<(&'static str, String)> {
-    vec![
-        ("tokenizer (SHA-256)", tokenizer),
-        ("vocab_size", config.vocab_size.to_string()),
-        ("num_experts", config.num_experts.to_string()),
-        ("MoE layers", format!("{:?}", config.moe_layers())),
-        ("router_topk", config.router_topk.to_string()),
-        ("num_hidden_layers", config.num_hidden_layers.to_string()),
-        ("hidden_size", config.hidden_size.to_string()),
-        ("intermediate_size", config.intermediate_size.to_string()),
-        ("num_attention_heads", config.num_attention_heads.to_string()),
-        ("head_dim", config.head_dim.to_string()),
-        ("max_position_embeddings", config.max_position_embeddings.to_string()),
-        ("router_capacity_factor_eval", config.router_capacity_factor_eval.to_string()),
-        ("router_min_capacity", config.router_min_capacity.to_string()),
-    ]
 }
 
 #[cfg(test)]

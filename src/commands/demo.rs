@@ -44,7 +44,7 @@ pub(super) fn run(arguments: &DemoArgs) -> anyhow::Result<()> {
     let drift_arguments = DriftArgs {
         checkpoints: TRAINING.iter().map(|folder| fixtures.join(folder).display().to_string()).collect(),
         corpus: vec![fixtures.join(CORPORA[0])],
-        out: arguments.out.join("drift"),
+        out: Some(arguments.out.join("drift")),
         tokens: Vec::new(),
         off_axis: Some(fixtures.join(CHAT).display().to_string()),
         noise_floor: true,
@@ -57,7 +57,7 @@ pub(super) fn run(arguments: &DemoArgs) -> anyhow::Result<()> {
             ..CommonArgs::default()
         },
     };
-    let (drifted, drift) = drift(&drift_arguments)?;
+    let Some((drifted, drift)) = drift(&drift_arguments)? else { return Ok(()) };
     let Some((dropped, drops)) = drops(&drops_arguments(&fixtures, arguments, &drift_arguments.common.execution))?
     else {
         return Ok(());
@@ -76,7 +76,7 @@ fn drops_arguments(fixtures: &Path, arguments: &DemoArgs, execution: &ExecutionA
         compare: Some(fixtures.join(CHAT).display().to_string()),
         transcripts: vec![fixtures.join(TRANSCRIPTS)],
         corpus: vec![fixtures.join(CORPORA[0])],
-        out: arguments.out.join("drops"),
+        out: Some(arguments.out.join("drops")),
         transcript: TranscriptArgs::default(),
         bin: 64,
         exact_replay: vec![TRAINING_FACTOR],

@@ -1,93 +1,179 @@
 //! `drift`: the same tokens through several checkpoints of one run -> when was routing learnt, and what still changes?
 
-use std::time::Instant;
+use std::{path::Path, time::Instant};
 
 use serde_json::{Map, Value, json};
 
 use super::{
     analyse::{Analysis, analyse},
-    checkpoints::{Spec, check_compatible, specs},
-    machine,
+    checkpoints::{Spec, specs},
+    compatible::check_compatible,
+    interest, machine,
+    passes::{self, Pass, forward_one},
+    plan::{Work, nothing_written, print_plan},
     prepare::Prepared,
+    protect,
     request::Request,
-    route::forward,
+    reuse,
+    route::{self, out},
+    terminal,
 };
-use crate::{
-    cli::DriftArgs,
-    error::{Error, Result},
-    run_dir::{Occupied, RunDir},
-};
+use crate::{cli::DriftArgs, error::Result, model::Arithmetic, run_dir::RunDir};
 
 /// Runs `drift` and prints the result.
 pub(super) fn run(arguments: &DriftArgs) -> anyhow::Result<()> {
-    let (run, analysis) = drift(arguments)?;
+    let Some((run, analysis)) = drift(arguments)? else { return Ok(()) };
     analysis.print(&run, arguments.common.execution.json)?;
     Ok(())
 }
 
-/// The whole run. Nothing is written before every checkpoint has been opened, validated and compared with the others.
-pub(super) fn drift(arguments: &DriftArgs) -> Result<(RunDir, Analysis)> {
+/// The whole run; `None` after `--dry-run`. Nothing is written before every checkpoint has been opened, validated and
+/// compared with the others.
+pub(super) fn drift(arguments: &DriftArgs) -> Result<Option<(RunDir, Analysis)>> {
     let clock = Instant::now();
     machine::watch_for_interrupts();
     machine::set_threads(arguments.common.execution.threads)?;
-    let specs = specs(arguments)?;
-    check_compatible(&specs)?;
-    let first = specs.iter().find(|spec| !spec.is_run()).unwrap_or(&specs[0]);
-    let mut prepared = Prepared::new(&request(arguments, first))?;
-    for spec in specs.iter().filter(|spec| spec.is_run()) {
-        check_reusable(spec, &prepared.identity)?;
+    let ready = Ready::new(arguments)?;
+    if arguments.common.execution.dry_run {
+        ready.print()?;
+        return Ok(None);
     }
-    let identity = identity(arguments, &specs, &prepared.identity);
-    let occupied = arguments.common.execution.occupied();
-    let (run, _) = RunDir::prepare(&arguments.out, occupied, &Value::Object(identity.clone()))?;
-    let mut manifest = Value::Object(identity);
-    manifest["complete"] = json!(false);
-    manifest["seed"] = json!(arguments.common.statistics.seed);
-    manifest["resamples"] = json!(arguments.common.statistics.resamples);
-    manifest["exclude_bos"] = json!(arguments.common.statistics.exclude_bos);
-    manifest["command_line"] = json!(std::env::args().collect::<Vec<_>>());
+    let identity = Value::Object(ready.identity.clone());
+    let (run, _) = RunDir::prepare(out(arguments.out.as_deref())?, arguments.common.execution.occupied(), &identity)?;
+    let mut manifest = ready.manifest(arguments);
     run.write_json("manifest.json", &manifest)?;
-    for spec in &specs {
-        let record = if spec.is_run() {
-            RunDir::open(&spec.folder)?.manifest()?
-        } else {
-            let request = request(arguments, spec);
-            prepared = prepared.with_checkpoint(&request)?;
-            prepared.label.clone_from(&spec.label);
-            prepared.arithmetic = spec.arithmetic;
-            prepared.identity.insert("dtype".into(), json!(spec.arithmetic.name()));
-            forward_one(&run, &format!("checkpoints/{}", spec.label), &prepared, &request)?
-        };
-        for key in ["sequences", "documents", "tokens", "layout"] {
-            manifest[key] = record[key].clone();
+    if let Some(mut prepared) = ready.prepared {
+        for pass in &ready.passes {
+            prepared = prepared.with_checkpoint(&pass.spec, &pass.request)?;
+            forward_one(&run, &prepared, pass)?;
         }
     }
-    drop(prepared);
     let analysis = analyse(&run, &mut manifest, arguments.common.execution.quiet, Some(clock))?;
-    Ok((run, analysis))
+    Ok(Some((run, analysis)))
 }
 
-/// One checkpoint's forward pass into a sub-folder of its own; returns its manifest.
-pub(super) fn forward_one(run: &RunDir, folder: &str, prepared: &Prepared, request: &Request) -> Result<Value> {
-    let folder = run.file(folder);
-    let identity = Value::Object(prepared.identity.clone());
-    let occupied = if folder.join("manifest.json").exists() { Occupied::Resume } else { Occupied::Refuse };
-    let (folder, _) = RunDir::prepare(&folder, occupied, &identity)?;
-    let mut record = forward(&folder, prepared, request)?;
-    record["complete"] = json!(true);
-    folder.write_json("manifest.json", &record)?;
-    Ok(record)
+/// A drift run, ready to start.
+struct Ready {
+    specs: Vec<Spec>,
+    /// The forward passes: those of the checkpoints that are no finished runs.
+    passes: Vec<Pass>,
+    /// `None` if every checkpoint is a finished run.
+    prepared: Option<Prepared>,
+    /// What every trace must agree with: the manifest of a route run over the same text.
+    expected: Value,
+    identity: Map<String, Value>,
+}
+
+impl Ready {
+    /// Opens, reads, validates and compares everything.
+    fn new(arguments: &DriftArgs) -> Result<Self> {
+        let specs = specs(arguments)?;
+        if let Some(out) = &arguments.out {
+            protect::folders(out, specs.iter().map(|spec| spec.folder.as_path()))?;
+        }
+        check_compatible(&specs)?;
+        let passes: Vec<Pass> = specs.iter().filter(|spec| !spec.is_run()).map(|spec| pass(arguments, spec)).collect();
+        let (prepared, expected) = prepare(arguments, &specs, &passes)?;
+        reuse::check(&specs, &expected, arguments.common.execution.quiet)?;
+        interest::check(arguments, prepared.as_ref(), &expected, &specs[0])?;
+        let (prepared, identities) = match prepared {
+            Some(prepared) => {
+                let (prepared, identities) = passes::identities(prepared, &passes)?;
+                (Some(prepared), identities)
+            }
+            None => (None, Vec::new()),
+        };
+        let identity = identity(arguments, &specs, &expected, &identities)?;
+        if let Some(out) = &arguments.out {
+            passes::check(out, arguments.common.execution.occupied(), &identity, &passes, &identities)?;
+        }
+        Ok(Self { specs, passes, prepared, expected, identity })
+    }
+
+    /// The manifest of the run before it starts.
+    fn manifest(&self, arguments: &DriftArgs) -> Value {
+        let mut manifest = Value::Object(self.identity.clone());
+        let labels: Vec<&str> = self.specs.iter().map(|spec| spec.label.as_str()).collect();
+        let statistics = &arguments.common.statistics;
+        manifest["complete"] = json!(false);
+        manifest["match_experts"] = json!(arguments.match_experts);
+        manifest["tokens_of_interest"] = json!(arguments.tokens_of_interest);
+        manifest["seed"] = json!(statistics.seed);
+        manifest["resamples"] = json!(statistics.resamples);
+        manifest["permutations"] = json!(statistics.permutations);
+        manifest["exclude_bos"] = json!(statistics.exclude_bos);
+        manifest["command_line"] = json!(std::env::args().collect::<Vec<_>>());
+        manifest["label"] = json!(labels.join(", "));
+        for key in ["config", "layout", "sequences", "documents", "tokens", "skipped", "documents_left_out", "notes"] {
+            manifest[key] = self.expected[key].clone();
+        }
+        manifest["threads"] = json!(rayon::current_num_threads());
+        manifest
+    }
+
+    /// What `--dry-run` shows.
+    fn print(&self) -> Result<()> {
+        let lines = std::iter::once("checkpoints:".to_owned()).chain(self.specs.iter().map(plan_line)).collect();
+        let work = Work { lines, passes: self.passes.len() };
+        if let (Some(prepared), Some(pass)) = (&self.prepared, self.passes.first()) {
+            return print_plan(prepared, &pass.request, &work);
+        }
+        work.lines.iter().try_for_each(|line| terminal::print(line))?;
+        let count = |key: &str| terminal::grouped(self.expected[key].as_u64().unwrap_or_default());
+        let (tokens, sequences) = (count("tokens"), count("sequences"));
+        terminal::print(&format!(
+            "0 forward passes: the traces of {tokens} tokens in {sequences} sequences are there"
+        ))?;
+        nothing_written()
+    }
+}
+
+/// One checkpoint in the plan.
+fn plan_line(spec: &Spec) -> String {
+    let how = match (spec.is_run(), spec.arithmetic) {
+        (true, _) => format!("reused, `{}`", spec.folder.display()),
+        (false, Arithmetic::F32) => "forward pass".to_owned(),
+        (false, Arithmetic::Bf16) => "forward pass with bf16 activations".to_owned(),
+    };
+    format!("  {}{}: {how}", spec.label, spec.trained())
+}
+
+/// Reads the text, if there is a checkpoint that it will go through; what every trace must agree with.
+fn prepare(arguments: &DriftArgs, specs: &[Spec], passes: &[Pass]) -> Result<(Option<Prepared>, Value)> {
+    let out = arguments.out.as_deref();
+    let Some(first) = passes.first() else {
+        out.map_or(Ok(()), |out| protect::paths(out, &arguments.corpus))?;
+        return Ok((None, reuse::expected(arguments, &specs[0])?));
+    };
+    let prepared = Prepared::new(&first.request)?;
+    out.map_or(Ok(()), |out| protect::texts(out, &first.request, &prepared.corpus))?;
+    let expected = route::manifest(&prepared, &first.request);
+    Ok((Some(prepared), expected))
 }
 
 /// The forward pass of one checkpoint. Router logits are kept, so that `gate_overlap` can be recomputed.
-fn request(arguments: &DriftArgs, spec: &Spec) -> Request {
+fn pass(arguments: &DriftArgs, spec: &Spec) -> Pass {
     let mut common = arguments.common.clone();
     common.execution.log_logits = true;
-    Request { checkpoint: spec.folder.clone(), corpus: arguments.corpus.clone(), transcripts: None, common }
+    let request =
+        Request { checkpoint: spec.folder.clone(), corpus: arguments.corpus.clone(), transcripts: None, common };
+    Pass { spec: spec.clone(), request, folder: trace(spec) }
 }
 
-/// Keys of a route run's manifest that say which tokens were routed, and how.
-const INPUT_KEYS: [&str; 10] = [
+/// Where the trace of a checkpoint is: below the folder of the run, or the whole path of the run that is reused.
+fn trace(spec: &Spec) -> String {
+    if spec.is_run() {
+        let whole = spec.folder.canonicalize();
+        whole.as_deref().unwrap_or(&spec.folder).display().to_string()
+    } else {
+        Path::new("checkpoints").join(&spec.label).display().to_string()
+    }
+}
+
+/// Keys that a drift run has in common with the route runs of its checkpoints.
+const SHARED: [&str; 15] = [
+    "version",
+    "tokenizer",
     "inputs",
     "category_key",
     "context",
@@ -98,54 +184,38 @@ const INPUT_KEYS: [&str; 10] = [
     "capacity_rule",
     "capacity_factor",
     "min_capacity",
+    "dtype",
+    "device",
+    "instruction_set",
 ];
 
-/// A finished run can stand for a checkpoint if it routed the same tokens in the same way.
-fn check_reusable(spec: &Spec, identity: &Map<String, Value>) -> Result<()> {
-    let manifest = RunDir::open(&spec.folder)?.manifest()?;
-    let mut different: Vec<&str> =
-        INPUT_KEYS.into_iter().filter(|key| Some(&manifest[*key]) != identity.get(*key)).collect();
-    if manifest["tokenizer"]["sha256"] != identity["tokenizer"]["sha256"] {
-        different.push("tokenizer");
+/// What decides the traces: the checkpoints, and what their route runs have in common. `identities` are those of the
+/// forward passes; a finished run records its own.
+fn identity(
+    arguments: &DriftArgs,
+    specs: &[Spec],
+    expected: &Value,
+    identities: &[Value],
+) -> Result<Map<String, Value>> {
+    let mut identity: Map<String, Value> =
+        SHARED.into_iter().map(|key| (key.to_owned(), expected[key].clone())).collect();
+    let mut identities = identities.iter();
+    let mut checkpoints = Vec::new();
+    for spec in specs {
+        let record =
+            if spec.is_run() { Some(RunDir::open(&spec.folder)?.manifest()?) } else { identities.next().cloned() };
+        checkpoints.push(json!({
+            "label": spec.label,
+            "path": spec.folder,
+            "training_tokens": spec.training_tokens,
+            "off_axis": spec.off_axis,
+            "arithmetic": spec.arithmetic.name(),
+            "trace": trace(spec),
+            "checkpoint": record.unwrap_or_default()["checkpoint"],
+        }));
     }
-    if manifest["complete"] == true && different.is_empty() {
-        return Ok(());
-    }
-    let what = if different.is_empty() {
-        "is not complete".to_owned()
-    } else {
-        format!("was made with other inputs: {}", different.join(", "))
-    };
-    Err(Error::usage(
-        format!("run `{}` {what}; it cannot stand for a checkpoint", spec.folder.display()),
-        "give the checkpoint itself, or make the run with the same corpus and options",
-    ))
-}
-
-/// What decides the results: the checkpoints, and what the route runs have in common.
-fn identity(arguments: &DriftArgs, specs: &[Spec], route: &Map<String, Value>) -> Map<String, Value> {
-    let mut identity: Map<String, Value> = route
-        .iter()
-        .filter(|(key, _)| !["command", "checkpoint", "log_logits"].contains(&key.as_str()))
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect();
-    let checkpoints: Vec<Value> = specs
-        .iter()
-        .map(|spec| {
-            json!({
-                "label": spec.label,
-                "path": spec.folder,
-                "training_tokens": spec.training_tokens,
-                "off_axis": spec.off_axis,
-                "arithmetic": spec.arithmetic.name(),
-                "trace": spec.trace(),
-            })
-        })
-        .collect();
     identity.insert("command".into(), json!("drift"));
     identity.insert("checkpoints".into(), json!(checkpoints));
-    identity.insert("match_experts".into(), json!(arguments.match_experts));
-    identity.insert("tokens_of_interest".into(), json!(arguments.tokens_of_interest));
     identity.insert("corpus".into(), json!(arguments.corpus));
-    identity
+    Ok(identity)
 }

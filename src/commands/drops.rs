@@ -6,12 +6,15 @@ use serde_json::{Map, Value, json};
 
 use super::{
     analyse::{Analysis, analyse},
-    checkpoints::{Spec, check_compatible, check_labels},
-    drift::forward_one,
+    checkpoints::{Spec, check_labels},
+    compatible::check_compatible,
     machine,
+    passes::{self, Pass, forward_one},
+    plan::{Work, print_plan},
     prepare::Prepared,
+    protect,
     request::{Request, Transcripts},
-    route::{forward, print_plan},
+    route::{forward, out},
 };
 use crate::{
     cli::DropsArgs,
@@ -34,33 +37,63 @@ pub(super) fn drops(arguments: &DropsArgs) -> Result<Option<(RunDir, Analysis)>>
     machine::set_threads(arguments.common.execution.threads)?;
     check_factors(&arguments.exact_replay)?;
     let specs = specs(arguments)?;
-    let request = request(arguments, &specs[0], None);
-    let mut prepared = Prepared::new(&request)?;
-    prepared.label.clone_from(&specs[0].label);
-    check_replays(arguments, &prepared)?;
+    let passes = passes(arguments, &specs);
+    let (mut prepared, identity) = prepare(arguments, &specs, &passes)?;
     if arguments.common.execution.dry_run {
-        print_plan(&prepared, &request)?;
+        print_plan(&prepared, &passes[0].request, &work(&passes))?;
         return Ok(None);
     }
-    let identity = identity(arguments, &specs, &prepared.identity);
-    let (run, _) =
-        RunDir::prepare(&arguments.out, arguments.common.execution.occupied(), &Value::Object(identity.clone()))?;
-    let mut manifest = main_pass(&run, &mut prepared, &request, identity, specs.len() > 1)?;
-    for spec in &specs[1..] {
-        let request = self::request(arguments, spec, None);
-        prepared = prepared.with_checkpoint(&request)?;
-        prepared.label.clone_from(&spec.label);
-        forward_one(&run, &trace_of(&specs, spec), &prepared, &request)?;
-    }
-    for &factor in &arguments.exact_replay {
-        let request = self::request(arguments, &specs[0], Some(factor));
-        prepared = prepared.with_request(&request)?;
-        prepared.label.clone_from(&specs[0].label);
-        forward_one(&run, &replay_folder(factor), &prepared, &request)?;
+    let folder = out(arguments.out.as_deref())?;
+    let occupied = arguments.common.execution.occupied();
+    let (run, _) = RunDir::prepare(folder, occupied, &Value::Object(decisive(&identity)))?;
+    let mut manifest = main_pass(&run, &mut prepared, &passes[0], identity, specs.len() > 1)?;
+    for pass in &passes[1..] {
+        prepared = prepared.with_checkpoint(&pass.spec, &pass.request)?;
+        forward_one(&run, &prepared, pass)?;
     }
     drop(prepared);
     let analysis = analyse(&run, &mut manifest, arguments.common.execution.quiet, Some(clock))?;
     Ok(Some((run, analysis)))
+}
+
+/// Opens, reads, validates and compares everything; ready for the first pass. Returns the identity of the run too.
+fn prepare(arguments: &DropsArgs, specs: &[Spec], passes: &[Pass]) -> Result<(Prepared, Map<String, Value>)> {
+    let out = arguments.out.as_deref();
+    let prepared = Prepared::new(&passes[0].request)?;
+    check_replays(arguments, &prepared)?;
+    if let Some(out) = out {
+        protect::texts(out, &passes[0].request, &prepared.corpus)?;
+    }
+    let (prepared, identities) = passes::identities(prepared, passes)?;
+    let identity = identity(arguments, specs, &prepared.identity);
+    if let Some(out) = out {
+        passes::check(out, arguments.common.execution.occupied(), &decisive(&identity), passes, &identities)?;
+    }
+    Ok((prepared, identity))
+}
+
+/// The first checkpoint's forward pass, then that of the second one, then the exact replays.
+fn passes(arguments: &DropsArgs, specs: &[Spec]) -> Vec<Pass> {
+    let pass = |spec: &Spec, factor: Option<f64>| Pass {
+        spec: spec.clone(),
+        request: request(arguments, spec, factor),
+        folder: factor.map_or_else(|| trace_of(specs, spec), replay_folder),
+    };
+    let replays = arguments.exact_replay.iter().map(|&factor| pass(&specs[0], Some(factor)));
+    specs.iter().map(|spec| pass(spec, None)).chain(replays).collect()
+}
+
+/// What `--dry-run` says about the passes, if there are several.
+fn work(passes: &[Pass]) -> Work {
+    if passes.len() == 1 {
+        return Work::one();
+    }
+    let line = |pass: &Pass| match pass.request.common.routing.capacity_factor {
+        Some(factor) => format!("  {}: forward pass at capacity factor {factor}", pass.spec.label),
+        None => format!("  {}: forward pass", pass.spec.label),
+    };
+    let lines = std::iter::once("checkpoints:".to_owned()).chain(passes.iter().map(line)).collect();
+    Work { lines, passes: passes.len() }
 }
 
 /// The first checkpoint's forward pass: into the folder of the run itself if it is the only one, else into a sub-folder.
@@ -68,20 +101,20 @@ pub(super) fn drops(arguments: &DropsArgs) -> Result<Option<(RunDir, Analysis)>>
 fn main_pass(
     run: &RunDir,
     prepared: &mut Prepared,
-    request: &Request,
+    pass: &Pass,
     identity: Map<String, Value>,
     several: bool,
 ) -> Result<Value> {
     if !several {
         let own = std::mem::replace(&mut prepared.identity, identity);
-        let manifest = forward(run, prepared, request)?;
+        let manifest = forward(run, prepared, &pass.request)?;
         prepared.identity = own;
         return Ok(manifest);
     }
     let mut manifest = Value::Object(identity);
     manifest["complete"] = json!(false);
     run.write_json("manifest.json", &manifest)?;
-    let record = forward_one(run, &format!("checkpoints/{}", prepared.label), prepared, request)?;
+    let record = forward_one(run, prepared, pass)?;
     for (key, value) in record.as_object().into_iter().flatten().filter(|(key, _)| *key != "complete") {
         if manifest.get(key).is_none() {
             manifest[key] = value.clone();
@@ -101,9 +134,10 @@ fn specs(arguments: &DropsArgs) -> Result<Vec<Spec>> {
             "statistics of a finished drops run are made again by `openmoe-analyze stats RUN`",
         ));
     }
-    if specs.len() > 1 {
-        check_compatible(&specs)?;
+    if let Some(out) = &arguments.out {
+        protect::folders(out, specs.iter().map(|spec| spec.folder.as_path()))?;
     }
+    check_compatible(&specs)?;
     Ok(specs)
 }
 
@@ -157,6 +191,11 @@ fn trace_of(specs: &[Spec], spec: &Spec) -> String {
 /// Where the trace of an exact replay is, below the folder of the run.
 fn replay_folder(factor: f64) -> String {
     format!("exact_replay/{factor}")
+}
+
+/// The part of the identity that decides the traces; `--resume` may change the rest, which is counted anew.
+fn decisive(identity: &Map<String, Value>) -> Map<String, Value> {
+    identity.iter().filter(|(key, _)| *key != "bin").map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
 /// What decides the results: the forward pass of the first checkpoint, and what is done beside it.

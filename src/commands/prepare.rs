@@ -1,12 +1,16 @@
 //! What was typed -> what it means: everything is opened, read and validated before any long work.
 
-use std::path::Path;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use serde_json::{Map, Value, json};
 
-use super::{machine, read::read, request::Request, terminal};
+use super::{checkpoints::Spec, machine, read::read, request::Request, terminal};
 use crate::{
     checkpoint::{Checkpoint, sha256_file},
+    cli::CommonArgs,
     corpus::{Corpus, Tokenizer},
     error::{Error, Result},
     model::{Arithmetic, Cost, instruction_set},
@@ -30,39 +34,32 @@ pub(super) struct Prepared {
     pub(super) wave_tokens: usize,
     /// The keys of the manifest that decide the trace.
     pub(super) identity: Map<String, Value>,
+    /// What was hashed already, by folder.
+    fingerprints: BTreeMap<PathBuf, Value>,
 }
 
 impl Prepared {
     /// Opens, reads and validates everything that a run needs.
     pub(super) fn new(arguments: &Request) -> Result<Self> {
-        check_factor(arguments.common.routing.capacity_factor)?;
-        if arguments.common.input.no_bos && arguments.common.statistics.exclude_bos {
-            return Err(Error::usage(
-                "--exclude-bos leaves position 0 out, and with --no-bos that is a token of the text",
-                "leave one of the two out",
-            ));
-        }
+        check_options(&arguments.common)?;
         let checkpoint = Checkpoint::open(&arguments.checkpoint)?;
         let config = checkpoint.config();
-        let context = context(arguments, config.max_position_embeddings)?;
+        let context = context(&arguments.common, config.max_position_embeddings)?;
         let tokenizer = open_tokenizer(&checkpoint)?;
         let corpus = read(arguments, &checkpoint, tokenizer.as_ref(), context)?;
-        let router =
-            config.router_settings(arguments.common.routing.capacity_rule, arguments.common.routing.capacity_factor);
+        let router = router(&checkpoint, &arguments.common);
         let lengths: Vec<usize> = corpus.sequences.iter().map(|sequence| sequence.token_ids.len()).collect();
         let layout = TraceLayout::new(&lengths, arguments.common.routing.group, config.moe_layers());
-        for group in &layout.groups {
-            router.capacity(lengths[group.clone()].iter().sum())?;
-        }
+        check_capacity(&router, &layout, &corpus)?;
         let cost = Cost::new(config, context);
         let wave_tokens = arguments.common.execution.wave_tokens.map_or_else(|| default_wave(&cost), |n| n as usize);
-        let identity = identity(arguments, &checkpoint, tokenizer.as_ref(), &corpus, &router, context)?;
-        let label = label(checkpoint.dir());
-        let arithmetic = Arithmetic::F32;
+        let fingerprint = fingerprint(&checkpoint, arguments.common.execution.no_hash)?;
+        let identity = identity(arguments, &fingerprint, tokenizer.as_ref(), &corpus, &router, context)?;
         Ok(Self {
+            label: label(checkpoint.dir()),
+            fingerprints: BTreeMap::from([(checkpoint.dir().to_path_buf(), fingerprint)]),
             checkpoint,
-            label,
-            arithmetic,
+            arithmetic: Arithmetic::F32,
             tokenizer,
             corpus,
             router,
@@ -74,21 +71,29 @@ impl Prepared {
         })
     }
 
-    /// The same run with another checkpoint, which has been found to take the same tokens. A checkpoint that is open
-    /// already is not opened and hashed again.
-    pub(super) fn with_checkpoint(self, arguments: &Request) -> Result<Self> {
-        if self.checkpoint.dir() == arguments.checkpoint {
-            return Ok(self);
-        }
-        self.with_request(arguments)
+    /// The same tokens with the checkpoint of `spec`, which has been found to take them, under its label, in its
+    /// arithmetic and with the capacity of the request. What is open already is not opened again.
+    pub(super) fn with_checkpoint(self, spec: &Spec, arguments: &Request) -> Result<Self> {
+        let same =
+            self.checkpoint.dir() == arguments.checkpoint && self.router == router(&self.checkpoint, &arguments.common);
+        let mut prepared = if same { self } else { self.with_request(arguments)? };
+        prepared.label.clone_from(&spec.label);
+        prepared.arithmetic = spec.arithmetic;
+        prepared.identity.insert("dtype".into(), json!(spec.arithmetic.name()));
+        Ok(prepared)
     }
 
-    /// The same tokens with another checkpoint or another capacity.
-    pub(super) fn with_request(self, arguments: &Request) -> Result<Self> {
+    /// No checkpoint is hashed twice.
+    fn with_request(mut self, arguments: &Request) -> Result<Self> {
         let checkpoint = Checkpoint::open(&arguments.checkpoint)?;
-        let routing = &arguments.common.routing;
-        let router = checkpoint.config().router_settings(routing.capacity_rule, routing.capacity_factor);
-        let identity = identity(arguments, &checkpoint, self.tokenizer.as_ref(), &self.corpus, &router, self.context)?;
+        let router = router(&checkpoint, &arguments.common);
+        check_capacity(&router, &self.layout, &self.corpus)?;
+        let fingerprint = match self.fingerprints.get(checkpoint.dir()) {
+            Some(known) => known.clone(),
+            None => fingerprint(&checkpoint, arguments.common.execution.no_hash)?,
+        };
+        let identity = identity(arguments, &fingerprint, self.tokenizer.as_ref(), &self.corpus, &router, self.context)?;
+        self.fingerprints.insert(checkpoint.dir().to_path_buf(), fingerprint);
         Ok(Self { label: label(checkpoint.dir()), checkpoint, router, identity, ..self })
     }
 }
@@ -99,8 +104,27 @@ pub(super) fn label(folder: &Path) -> String {
     folder.file_name().map_or_else(|| folder.display().to_string(), |name| name.to_string_lossy().into_owned())
 }
 
-fn check_factor(factor: Option<f64>) -> Result<()> {
-    match factor {
+fn router(checkpoint: &Checkpoint, common: &CommonArgs) -> RouterSettings {
+    checkpoint.config().router_settings(common.routing.capacity_rule, common.routing.capacity_factor)
+}
+
+/// Refuses a capacity that leaves a routing group without a slot.
+fn check_capacity(router: &RouterSettings, layout: &TraceLayout, corpus: &Corpus) -> Result<()> {
+    layout.groups.iter().try_for_each(|group| {
+        let tokens = corpus.sequences[group.clone()].iter().map(|sequence| sequence.token_ids.len()).sum();
+        router.capacity(tokens).map(|_| ())
+    })
+}
+
+/// Refuses options that contradict each other or leave no slot.
+pub(super) fn check_options(common: &CommonArgs) -> Result<()> {
+    if common.input.no_bos && common.statistics.exclude_bos {
+        return Err(Error::usage(
+            "--exclude-bos leaves position 0 out, and with --no-bos that is a token of the text",
+            "leave one of the two out",
+        ));
+    }
+    match common.routing.capacity_factor {
         Some(factor) if !(factor.is_finite() && factor > 0.0) => Err(Error::usage(
             format!("--capacity-factor {factor}; expected a positive number"),
             "for no drops at all use --capacity-rule unlimited",
@@ -109,8 +133,9 @@ fn check_factor(factor: Option<f64>) -> Result<()> {
     }
 }
 
-fn context(arguments: &Request, longest: usize) -> Result<usize> {
-    match arguments.common.input.context.map(|context| context as usize) {
+/// Tokens per sequence: as typed, else as many as the model takes.
+pub(super) fn context(common: &CommonArgs, longest: usize) -> Result<usize> {
+    match common.input.context.map(|context| context as usize) {
         Some(context) if context > longest => Err(Error::usage(
             format!("--context {context}; the model takes at most max_position_embeddings = {longest} tokens"),
             format!("use --context {longest} or less; longer documents are cut into several sequences"),
@@ -140,55 +165,60 @@ pub(super) fn default_wave(cost: &Cost) -> usize {
 
 fn identity(
     arguments: &Request,
-    checkpoint: &Checkpoint,
+    fingerprint: &Value,
     tokenizer: Option<&Tokenizer>,
     corpus: &Corpus,
     router: &RouterSettings,
     context: usize,
 ) -> Result<Map<String, Value>> {
-    let weights = checkpoint
-        .files()
-        .iter()
-        .map(|file| weight_identity(&file.path, arguments.common.execution.no_hash))
-        .collect::<Result<Vec<_>>>()?;
     let tokenizer = match tokenizer {
         Some(tokenizer) => json!({ "path": tokenizer.file(), "sha256": sha256_file(tokenizer.file())? }),
         None => Value::Null,
     };
+    let mut identity = Map::new();
+    identity.insert("command".into(), json!("route"));
+    identity.insert("version".into(), json!(env!("CARGO_PKG_VERSION")));
+    identity.insert("checkpoint".into(), fingerprint.clone());
+    identity.insert("tokenizer".into(), tokenizer);
+    identity.insert("inputs".into(), json!(corpus.files));
+    identity.extend(options(&arguments.common, router, context));
+    identity.insert("log_logits".into(), json!(arguments.common.execution.log_logits));
+    if let Some(transcripts) = &arguments.transcripts {
+        identity.insert("template".into(), json!(transcripts.how.template.to_string()));
+        identity.insert("oasst_paths".into(), json!(transcripts.how.oasst_paths.to_string()));
+    }
+    Ok(identity)
+}
+
+/// The part of an identity that options and machine decide, whatever the text and the weights.
+pub(super) fn options(common: &CommonArgs, router: &RouterSettings, context: usize) -> Map<String, Value> {
     let value = json!({
-        "command": "route",
-        "version": env!("CARGO_PKG_VERSION"),
-        "checkpoint": {
-            "path": checkpoint.dir(),
-            "config_sha256": sha256_file(&checkpoint.config_path())?,
-            "weights": weights,
-        },
-        "tokenizer": tokenizer,
-        "inputs": corpus.files,
-        "category_key": arguments.common.input.category,
+        "category_key": common.input.category,
         "context": context,
-        "truncate": arguments.common.input.truncate,
-        "bos": !arguments.common.input.no_bos,
-        "max_sequences": arguments.common.input.max_sequences,
-        "group": arguments.common.routing.group.to_string(),
+        "truncate": common.input.truncate,
+        "bos": !common.input.no_bos,
+        "max_sequences": common.input.max_sequences,
+        "group": common.routing.group.to_string(),
         "capacity_rule": router.capacity_rule.to_string(),
         "capacity_factor": router.capacity_factor,
         "min_capacity": router.min_capacity,
         "dtype": "f32",
         "device": "cpu",
         "instruction_set": instruction_set(),
-        "log_logits": arguments.common.execution.log_logits,
     });
-    match value {
-        Value::Object(mut map) => {
-            if let Some(transcripts) = &arguments.transcripts {
-                map.insert("template".into(), json!(transcripts.how.template.to_string()));
-                map.insert("oasst_paths".into(), json!(transcripts.how.oasst_paths.to_string()));
-            }
-            Ok(map)
-        }
-        _ => Err(Error::internal("the identity of a run is an object")),
-    }
+    if let Value::Object(options) = value { options } else { Map::new() }
+}
+
+/// What tells a checkpoint from every other: the hash of its configuration; of each weight file the path with its
+/// SHA-256, or with its size and time of change.
+pub(super) fn fingerprint(checkpoint: &Checkpoint, no_hash: bool) -> Result<Value> {
+    let weights =
+        checkpoint.files().iter().map(|file| weight_identity(&file.path, no_hash)).collect::<Result<Vec<_>>>()?;
+    Ok(json!({
+        "path": checkpoint.dir(),
+        "config_sha256": sha256_file(&checkpoint.config_path())?,
+        "weights": weights,
+    }))
 }
 
 /// A weight file's path with its SHA-256, or with its size and time of change.

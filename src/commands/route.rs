@@ -1,6 +1,6 @@
 //! `route`: checkpoint and text -> trace, statistics, charts, report.
 
-use std::time::Instant;
+use std::{path::Path, time::Instant};
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,9 @@ use super::{
     analyse::{Analysis, analyse},
     execute::{Executed, execute},
     machine,
+    plan::{Work, announce, print_plan},
     prepare::Prepared,
+    protect,
     request::Request,
     terminal,
 };
@@ -33,13 +35,20 @@ pub(super) fn route(arguments: &RouteArgs) -> Result<Option<(RunDir, Analysis)>>
     let execution = &request.common.execution;
     machine::watch_for_interrupts();
     machine::set_threads(execution.threads)?;
+    if let Some(out) = &arguments.out {
+        protect::folders(out, [arguments.checkpoint.as_path()])?;
+    }
     let prepared = Prepared::new(&request)?;
+    let identity = Value::Object(prepared.identity.clone());
+    if let Some(out) = &arguments.out {
+        protect::texts(out, &request, &prepared.corpus)?;
+        RunDir::check(out, execution.occupied(), &identity)?;
+    }
     if execution.dry_run {
-        print_plan(&prepared, &request)?;
+        print_plan(&prepared, &request, &Work::one())?;
         return Ok(None);
     }
-    let out = arguments.out.as_deref().ok_or_else(|| Error::usage("--out is missing", "name a new folder"))?;
-    let identity = Value::Object(prepared.identity.clone());
+    let out = out(arguments.out.as_deref())?;
     let (run, resumed) = RunDir::prepare(out, execution.occupied(), &identity)?;
     if resumed && !execution.quiet && run.manifest()?["complete"] == true {
         terminal::note(&format!("`{}` is complete already; its statistics and charts are made anew", out.display()));
@@ -48,6 +57,11 @@ pub(super) fn route(arguments: &RouteArgs) -> Result<Option<(RunDir, Analysis)>>
     drop(prepared);
     let analysis = analyse(&run, &mut manifest, execution.quiet, Some(clock))?;
     Ok(Some((run, analysis)))
+}
+
+/// The folder of the run; only `--dry-run` needs none.
+pub(super) fn out(typed: Option<&Path>) -> Result<&Path> {
+    typed.ok_or_else(|| Error::usage("--out is missing", "name a new folder"))
 }
 
 impl ExecutionArgs {
@@ -78,7 +92,7 @@ pub(super) fn forward(run: &RunDir, prepared: &Prepared, arguments: &Request) ->
 }
 
 /// The manifest of a run that is about to start.
-fn manifest(prepared: &Prepared, arguments: &Request) -> Value {
+pub(super) fn manifest(prepared: &Prepared, arguments: &Request) -> Value {
     let mut manifest = prepared.identity.clone();
     let corpus = &prepared.corpus;
     let additions = json!({
@@ -96,6 +110,7 @@ fn manifest(prepared: &Prepared, arguments: &Request) -> Value {
             "segments": prepared.layout.segments.len(),
             "groups": prepared.layout.groups.len(),
         },
+        "config": prepared.checkpoint.config(),
         "sequences": corpus.sequences.len(),
         "documents": corpus.documents(),
         "tokens": corpus.tokens(),
@@ -128,52 +143,4 @@ fn record_forward(manifest: &mut Value, executed: &Executed, quiet: bool) {
             terminal::grouped(rate as u64)
         ));
     }
-}
-
-fn announce(prepared: &Prepared) {
-    let corpus = &prepared.corpus;
-    terminal::note(&format!(
-        "{}: {} in {} of {}; MoE layers {:?}, {} experts, top-{}",
-        prepared.label,
-        terminal::count(corpus.tokens(), "token"),
-        terminal::count(corpus.sequences.len() as u64, "sequence"),
-        terminal::count(corpus.documents() as u64, "document"),
-        prepared.layout.moe_layers,
-        prepared.router.num_experts,
-        prepared.router.top_k,
-    ));
-}
-
-/// What `--dry-run` shows: everything is valid, and this is what it would cost.
-pub(super) fn print_plan(prepared: &Prepared, arguments: &Request) -> Result<()> {
-    announce(prepared);
-    let config = prepared.checkpoint.config();
-    let rate = crate::model::multiply_rate(config.hidden_size, config.intermediate_size);
-    let tokens = prepared.corpus.tokens();
-    let seconds = prepared.cost.flop_per_token * tokens as f64 / rate;
-    let wave = prepared.wave_tokens.min(tokens as usize);
-    let memory = prepared.cost.memory(wave, rayon::current_num_threads());
-    let (router, layout) = (&prepared.router, &prepared.layout);
-    let lines = [
-        format!(
-            "context: {} tokens, {} routing groups ({})",
-            prepared.context,
-            layout.groups.len(),
-            arguments.common.routing.group
-        ),
-        format!("capacity: rule {}, factor {}", router.capacity_rule, router.capacity_factor),
-        format!(
-            "waves of up to {} tokens; about {} of memory",
-            terminal::grouped(wave as u64),
-            terminal::bytes(memory)
-        ),
-        format!(
-            "forward pass: at least {} at {:.0} GFLOP/s, statistics on top",
-            terminal::duration(seconds),
-            rate / 1e9
-        ),
-        format!("lines that cannot be used: {}", prepared.corpus.skipped.len()),
-        "dry run: nothing was written".to_owned(),
-    ];
-    lines.iter().try_for_each(|line| terminal::print(line))
 }

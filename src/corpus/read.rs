@@ -64,6 +64,23 @@ impl Corpus {
     }
 }
 
+impl Corpus {
+    /// The files that [`Self::read`] would read for these paths, with their hashes and sizes but without a look at what
+    /// is in them: `documents` is 0.
+    ///
+    /// # Errors
+    /// As [`Self::read`] for paths that are absent or of no known format, and for files that cannot be read.
+    pub fn identify(paths: &[PathBuf]) -> Result<Vec<InputFile>> {
+        let (sources, _) = collect(paths)?;
+        let identity = |source: Source| {
+            let (sha256, bytes) =
+                HashingReader::open(&source.path)?.finish().map_err(Error::io("read", &source.path))?;
+            Ok(InputFile { path: source.path, sha256, bytes, ..InputFile::default() })
+        };
+        sources.into_iter().map(identity).collect()
+    }
+}
+
 /// Refuses options that leave no room for a token.
 pub(super) fn check(context: usize, bos: Option<u32>, vocab_size: usize, max_sequences: Option<usize>) -> Result<()> {
     let least = 1 + usize::from(bos.is_some());

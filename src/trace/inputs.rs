@@ -1,6 +1,9 @@
 //! Reads back the tables of what went in: sequences, messages, routing groups.
 
-use std::{collections::HashMap, path::Path};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::Path,
+};
 
 use polars::prelude::{DataFrame, StringChunked};
 
@@ -40,6 +43,17 @@ impl RoutingTrace {
             }
         }
         Ok(table)
+    }
+
+    /// Occurrences of every token id that occurs.
+    ///
+    /// # Errors
+    /// [`Error::RunFolder`] if the table cannot be read.
+    pub fn token_counts(&self) -> Result<BTreeMap<u32, u64>> {
+        let path = self.run.file("tokens.parquet");
+        let frame = read_parquet(&path, &["token_id", "count"])?;
+        let ids = column!(frame, &path, "token_id", u32);
+        ids.zip(column!(frame, &path, "count", u64)).map(|(id, count)| Ok((id?, count?))).collect()
     }
 
     /// The messages of the conversations; empty for a run over plain text.

@@ -1,6 +1,6 @@
 //! Reads a run folder back.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{
     columns::LayerTrace,
@@ -27,7 +27,8 @@ impl RoutingTrace {
     /// Opens the trace of a run whose forward pass is complete.
     ///
     /// # Errors
-    /// [`Error::RunFolder`] if the folder holds no run, its manifest lacks the layout, or parts are missing.
+    /// [`Error::RunFolder`] if the folder holds no run, its manifest lacks the layout, or parts are missing; of the router
+    /// logits either all are there or none.
     pub fn open(run: &RunDir) -> Result<Self> {
         let manifest = run.manifest()?;
         let layout = &manifest["layout"];
@@ -68,18 +69,23 @@ impl RoutingTrace {
 
     fn check_parts(&self) -> Result<()> {
         let count = self.segments * self.moe_layers.len();
-        for part in 0..count {
-            for folder in ["trace", "router"] {
-                let path = self.run.file(&part_name(folder, part));
-                if !path.is_file() {
-                    return Err(Error::run_folder(
-                        format!("`{}` is missing: the forward pass of this run is not complete", path.display()),
-                        "run the same command with --resume",
-                    ));
-                }
-            }
+        let missing = |folder: &str| {
+            (0..count).map(|part| self.run.file(&part_name(folder, part))).filter(|path| !path.is_file()).collect()
+        };
+        let [trace, router, logits]: [Vec<PathBuf>; 3] = ["trace", "router", "logits"].map(missing);
+        if let Some(path) = trace.iter().chain(&router).next() {
+            return Err(Error::run_folder(
+                format!("`{}` is missing: the forward pass of this run is not complete", path.display()),
+                "run the same command with --resume",
+            ));
         }
-        Ok(())
+        match logits.first() {
+            Some(path) if logits.len() < count => Err(Error::run_folder(
+                format!("`{}` is missing, but other parts of the router logits are there", path.display()),
+                "run the same command with --resume, or remove the folder logits/ to go on without logits",
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// One MoE layer over all sequences.

@@ -98,3 +98,24 @@ pub fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
     found.sort();
     found
 }
+
+/// Path of one of the small checkpoints, as `tiny("9.8M")`.
+pub fn tiny(name: &str) -> String {
+    fixture("checkpoints").join(format!("openmoe-tiny-{name}")).display().to_string()
+}
+
+/// Twelve short documents through what stands in `first` (subcommand and checkpoints); `more` may name an `--out`.
+pub fn twelve_documents(first: &[&str], more: &[&str]) -> Outcome {
+    let corpus = fixture("corpora/domains/stackexchange.jsonl").display().to_string();
+    let options = ["--corpus", &corpus, "--max-sequences", "12", "--resamples", "40", "--permutations", "10"];
+    openmoe_with(&[first, &options, more].concat())
+}
+
+/// Copies a folder with everything below it.
+pub fn copy_tree(from: &Path, to: &Path) {
+    for (name, bytes) in contents(from) {
+        let path = to.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+}

@@ -40,6 +40,12 @@ impl<'a> Gates<'a> {
         self.probability[occurrence * self.column.len() + self.column[expert]]
     }
 
+    /// The sum over the experts of an occurrence: 1 but for the rounding of the softmax.
+    fn sum(&self, occurrence: usize) -> f64 {
+        let experts = self.column.len();
+        self.probability[occurrence * experts..][..experts].iter().map(|p| f64::from(*p)).sum()
+    }
+
     /// The probabilities of an expert in ascending order.
     fn sorted(&self, source: &[u32], expert: usize) -> Vec<f32> {
         let mut column: Vec<f32> = source.iter().map(|t| self.at(*t as usize, expert)).collect();
@@ -82,7 +88,8 @@ impl<'a> GateReference<'a> {
         own.map(|gate| Gates::new(course, at, gate, matching)).transpose()
     }
 
-    /// Mean over occurrences of sum_e min(g_e(t), g_e(T)). Baseline: the same over all pairs of occurrences, one of each
+    /// Mean over occurrences of sum_e min(g_e(t), g_e(T)), each row brought to the sum 1 in f64 first, so that what is the
+    /// same overlaps by 1 and nothing by more. Baseline: the same over all pairs of occurrences, one of each
     /// checkpoint, which is what independent gates with the same distributions would share.
     pub(super) fn overlap(&self, step: &Step, own: Option<&Gates>) -> Finding {
         let course = step.course;
@@ -92,12 +99,15 @@ impl<'a> GateReference<'a> {
         let experts = course.last().data.experts;
         let shared = |row: usize| {
             let t = source[row] as usize;
-            (0..experts).map(|expert| f64::from(own.at(t, expert).min(last.at(t, expert)))).sum()
+            let (own_sum, last_sum) = (own.sum(t), last.sum(t));
+            let smaller =
+                |expert| (f64::from(own.at(t, expert)) / own_sum).min(f64::from(last.at(t, expert)) / last_sum);
+            (0..experts).map(smaller).sum::<f64>().min(1.0)
         };
         let finding = course.mean(finding, &course.per_document(shared), &course.occurrences());
         let chance = |expert: usize| mean_minimum(&own.sorted(source, expert), &self.sorted[expert]);
         let chance: Vec<f64> = (0..experts).into_par_iter().map(chance).collect();
-        finding.against(chance.iter().sum(), "independent_occurrences")
+        finding.against(chance.iter().sum::<f64>().min(1.0), "independent_occurrences")
     }
 }
 

@@ -1,6 +1,10 @@
 //! The folder of a run, and the only writer of files: everything appears under a temporary name and is renamed when
 //! complete, so that a file that is there is whole.
 
+mod difference;
+
+pub use difference::differences;
+
 use std::{
     fs,
     io::Write,
@@ -59,21 +63,43 @@ impl RunDir {
     /// # Errors
     /// [`Error::RunFolder`] if it is occupied, is a file, or holds another run; [`Error::Io`] if it cannot be written.
     pub fn prepare(root: &Path, occupied: Occupied, identity: &Value) -> Result<(Self, bool)> {
-        if root.exists() && !root.is_dir() {
+        let resumed = Self::check(root, occupied, identity)?;
+        let folder = Self { root: root.to_path_buf() };
+        fs::create_dir_all(root).map_err(Error::io("create", root))?;
+        if occupied == Occupied::Replace {
+            folder.clear()?;
+        }
+        tempfile::NamedTempFile::new_in(root).map_err(Error::io("write into", root))?;
+        Ok((folder, resumed))
+    }
+
+    /// Everything that [`Self::prepare`] would refuse for what the folder holds, without touching it. Returns whether
+    /// an earlier run would be resumed.
+    ///
+    /// # Errors
+    /// As [`Self::prepare`].
+    pub fn check(root: &Path, occupied: Occupied, identity: &Value) -> Result<bool> {
+        if !root.exists() {
+            return Ok(false);
+        }
+        if !root.is_dir() {
             return Err(Error::run_folder(
                 format!("--out `{}` is a file; expected a folder or a path where one can be made", root.display()),
                 "choose another --out",
             ));
         }
         let folder = Self { root: root.to_path_buf() };
-        fs::create_dir_all(root).map_err(Error::io("create", root))?;
-        let resumed = match occupied {
-            Occupied::Refuse => folder.refuse_if_occupied().map(|()| false)?,
-            Occupied::Replace => folder.clear().map(|()| false)?,
-            Occupied::Resume => folder.check_identity(identity)?,
-        };
-        tempfile::NamedTempFile::new_in(root).map_err(Error::io("write into", root))?;
-        Ok((folder, resumed))
+        match occupied {
+            Occupied::Refuse => folder.refuse_if_occupied().map(|()| false),
+            Occupied::Replace => folder.check_replaceable().map(|()| false),
+            Occupied::Resume => folder.check_identity(identity),
+        }
+    }
+
+    /// The entry of a run in folder `root` that is or holds `path`: what a run writes there, and `--force` removes. Both
+    /// paths are compared as they are.
+    pub fn entry_holding(root: &Path, path: &Path) -> Option<&'static str> {
+        ENTRIES.into_iter().find(|entry| path.starts_with(root.join(entry)))
     }
 
     /// Opens the folder of an existing run.
@@ -160,17 +186,22 @@ impl RunDir {
         ))
     }
 
-    /// Removes the run that is there. Without a manifest nothing here is known to be a run's, so nothing is removed.
-    fn clear(&self) -> Result<()> {
-        if !self.file("manifest.json").exists() {
-            return match ENTRIES.iter().find(|entry| self.file(entry).exists()) {
-                None => Ok(()),
-                Some(entry) => Err(Error::run_folder(
-                    format!("--force: `{}` holds `{entry}` but no manifest.json, so it is no run", self.root.display()),
-                    "choose another --out",
-                )),
-            };
+    /// Without a manifest nothing here is known to be a run's, so nothing may be removed.
+    fn check_replaceable(&self) -> Result<()> {
+        if self.file("manifest.json").exists() {
+            return Ok(());
         }
+        match ENTRIES.iter().find(|entry| self.file(entry).exists()) {
+            None => Ok(()),
+            Some(entry) => Err(Error::run_folder(
+                format!("--force: `{}` holds `{entry}` but no manifest.json, so it is no run", self.root.display()),
+                "choose another --out",
+            )),
+        }
+    }
+
+    /// Removes the run that is there.
+    fn clear(&self) -> Result<()> {
         for entry in ENTRIES {
             let path = self.file(entry);
             let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
@@ -211,20 +242,6 @@ fn make_readable(file: &fs::File) -> std::io::Result<()> {
     }
     let _ = file;
     Ok(())
-}
-
-/// The keys of `identity` that the manifest has otherwise, with both values.
-fn differences(manifest: &Value, identity: &Value) -> Vec<String> {
-    let keys = identity.as_object().into_iter().flatten();
-    keys.filter(|(key, now)| manifest[key.as_str()] != **now)
-        .map(|(key, now)| format!("{key}: {} there, {} now", brief(&manifest[key.as_str()]), brief(now)))
-        .collect()
-}
-
-/// A value as JSON, cut where it is long.
-fn brief(value: &Value) -> String {
-    let text = value.to_string();
-    if text.chars().count() <= 80 { text } else { text.chars().take(79).chain(['…']).collect() }
 }
 
 #[cfg(test)]

@@ -1,0 +1,71 @@
+//! Several forward passes over the same tokens, each into a sub-folder with a manifest of its own.
+
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use super::{checkpoints::Spec, prepare::Prepared, request::Request, route::forward};
+use crate::{
+    error::Result,
+    run_dir::{Occupied, RunDir},
+};
+
+/// One forward pass of a run of several.
+#[derive(Debug)]
+pub(super) struct Pass {
+    /// The checkpoint.
+    pub(super) spec: Spec,
+    /// What goes through it, and how.
+    pub(super) request: Request,
+    /// The sub-folder of the run that its trace goes to; `.` is the run itself.
+    pub(super) folder: String,
+}
+
+/// Opens and hashes what every pass needs. Ends with the first pass ready; returns the identity of every pass too.
+///
+/// # Errors
+/// Those of opening.
+pub(super) fn identities(mut prepared: Prepared, passes: &[Pass]) -> Result<(Prepared, Vec<Value>)> {
+    let mut identities = Vec::new();
+    for pass in passes {
+        prepared = prepared.with_checkpoint(&pass.spec, &pass.request)?;
+        identities.push(Value::Object(prepared.identity.clone()));
+    }
+    match passes.first() {
+        Some(first) => Ok((prepared.with_checkpoint(&first.spec, &first.request)?, identities)),
+        None => Ok((prepared, identities)),
+    }
+}
+
+/// Compares the run and its passes with what their folders hold: nothing may be found out only after the manifest of the
+/// run has been written anew.
+///
+/// # Errors
+/// [`crate::error::Error::RunFolder`] as [`RunDir::check`].
+pub(super) fn check(
+    out: &Path,
+    occupied: Occupied,
+    run: &Map<String, Value>,
+    passes: &[Pass],
+    identities: &[Value],
+) -> Result<()> {
+    RunDir::check(out, occupied, &Value::Object(run.clone()))?;
+    if occupied == Occupied::Resume {
+        for (pass, identity) in passes.iter().zip(identities).filter(|(pass, _)| pass.folder != ".") {
+            RunDir::check(&out.join(&pass.folder), occupied, identity)?;
+        }
+    }
+    Ok(())
+}
+
+/// One forward pass into its sub-folder; what is there already is kept. Returns its manifest.
+pub(super) fn forward_one(run: &RunDir, prepared: &Prepared, pass: &Pass) -> Result<Value> {
+    let folder = run.file(&pass.folder);
+    let identity = Value::Object(prepared.identity.clone());
+    let occupied = if folder.join("manifest.json").exists() { Occupied::Resume } else { Occupied::Refuse };
+    let (folder, _) = RunDir::prepare(&folder, occupied, &identity)?;
+    let mut record = forward(&folder, prepared, &pass.request)?;
+    record["complete"] = json!(true);
+    folder.write_json("manifest.json", &record)?;
+    Ok(record)
+}

@@ -1,0 +1,77 @@
+//! What `--dry-run` shows: everything is valid, and this is what it would cost.
+
+use super::{prepare::Prepared, request::Request, terminal};
+use crate::error::Result;
+
+/// What a run does beside its first forward pass.
+#[derive(Debug)]
+pub(super) struct Work {
+    /// What is said about it, line by line.
+    pub(super) lines: Vec<String>,
+    /// Forward passes over the whole text.
+    pub(super) passes: usize,
+}
+
+impl Work {
+    /// One forward pass.
+    pub(super) fn one() -> Self {
+        Self { lines: Vec::new(), passes: 1 }
+    }
+}
+
+/// The first line of a run: what goes through the model.
+pub(super) fn announce(prepared: &Prepared) {
+    let corpus = &prepared.corpus;
+    terminal::note(&format!(
+        "{}: {} in {} of {}; MoE layers {:?}, {} experts, top-{}",
+        prepared.label,
+        terminal::count(corpus.tokens(), "token"),
+        terminal::count(corpus.sequences.len() as u64, "sequence"),
+        terminal::count(corpus.documents() as u64, "document"),
+        prepared.layout.moe_layers,
+        prepared.router.num_experts,
+        prepared.router.top_k,
+    ));
+}
+
+/// Prints the plan of a run with at least one forward pass.
+pub(super) fn print_plan(prepared: &Prepared, arguments: &Request, work: &Work) -> Result<()> {
+    announce(prepared);
+    work.lines.iter().try_for_each(|line| terminal::print(line))?;
+    let tokens = prepared.corpus.tokens();
+    let wave = prepared.wave_tokens.min(tokens as usize);
+    let memory = prepared.cost.memory(wave, rayon::current_num_threads());
+    let (router, layout) = (&prepared.router, &prepared.layout);
+    let lines = [
+        format!(
+            "context: {} tokens, {} routing groups ({})",
+            prepared.context,
+            layout.groups.len(),
+            arguments.common.routing.group
+        ),
+        format!("capacity: rule {}, factor {}", router.capacity_rule, router.capacity_factor),
+        format!(
+            "waves of up to {} tokens; about {} of memory",
+            terminal::grouped(wave as u64),
+            terminal::bytes(memory)
+        ),
+        passes(prepared, work.passes),
+        format!("lines that cannot be used: {}", prepared.corpus.skipped.len()),
+    ];
+    lines.iter().try_for_each(|line| terminal::print(line))?;
+    nothing_written()
+}
+
+/// The time below which the forward passes cannot stay on this machine.
+fn passes(prepared: &Prepared, count: usize) -> String {
+    let config = prepared.checkpoint.config();
+    let rate = crate::model::multiply_rate(config.hidden_size, config.intermediate_size);
+    let seconds = prepared.cost.flop_per_token * prepared.corpus.tokens() as f64 * count as f64 / rate;
+    let what = if count == 1 { "forward pass".to_owned() } else { format!("{count} forward passes") };
+    format!("{what}: at least {} at {:.0} GFLOP/s, statistics on top", terminal::duration(seconds), rate / 1e9)
+}
+
+/// The last line of every plan.
+pub(super) fn nothing_written() -> Result<()> {
+    terminal::print("dry run: nothing was written")
+}
