@@ -111,21 +111,24 @@ pub(super) const SECTIONS: &[Section] = &[
     Section {
         anchor: "drop-trend",
         question: "Are later tokens dropped more?",
-        asked: "The dropped share of the assignments by position, turn and role, the last quarter of each sequence against the                 first, and both against the same choices in random order, whose queues fill up as well.",
+        asked: "The dropped share of the assignments by position, turn and role, the last quarter of each sequence against the \
+                first, and both against the same choices in random order, whose queues fill up as well.",
         statistics: &[("assignment_drop_ratio", None), ("drop_trend", None)],
         charts: &["drop_trend", "drop_position", "drop_turn_role", "drop_choice"],
     },
     Section {
         anchor: "drop-causes",
         question: "Why are tokens dropped?",
-        asked: "Whether single texts ask for the same experts at once, when the queues fill up, which tokens filled them, and                 what that looks like in the document that loses most.",
+        asked: "Whether single texts ask for the same experts at once, when the queues fill up, which tokens filled them, and \
+                what that looks like in the document that loses most.",
         statistics: &[("burstiness", None)],
         charts: &["burstiness", "expert_occupancy", "drop_causes", "dropped_tokens"],
     },
     Section {
         anchor: "drop-capacity",
         question: "What capacity would prevent it?",
-        asked: "The drops at other capacity factors, rules, groups and orders, recomputed from the logged choices, and the smallest                 factors that keep them at 0.1, 1 and 5 %.",
+        asked: "The drops at other capacity factors, rules, groups and orders, recomputed from the logged choices, and the smallest \
+                factors that keep them at 0.1, 1 and 5 %.",
         statistics: &[("exact_replay", None)],
         charts: &["capacity_curve"],
     },

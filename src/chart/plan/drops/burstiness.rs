@@ -33,9 +33,9 @@ pub(in crate::chart::plan) fn ratios(selection: &Selection<'_>, kind: &'static C
     let body = Body::Forest(ForestFigure {
         x_label: "drops observed / drops after permuting across sequences".to_owned(),
         ratios: true,
-        headers: vec!["ratio".to_owned(), "drops: observed / permuted".to_owned()],
+        headers: vec!["ratio".to_owned(), "observed / permuted".to_owned()],
         legend: vec![
-            Entry::new(Sample::Point(Marker::Disc, VALUE), "observed / permuted"),
+            Entry::new(Sample::Point(Marker::Disc, VALUE), "drops observed / drops after permuting"),
             Entry::new(Sample::Whisker, "95 % interval over documents"),
             Entry::new(Sample::Line(Stroke::solid(TEXT, 1.2)), "1: the experts are equally popular in every text"),
         ],

@@ -61,8 +61,9 @@ fn figure(rows: &[&Finding]) -> TableFigure {
         let find = |test: &dyn Fn(&Finding) -> bool| own.iter().copied().find(|row| test(row));
         let token = |rank: u32| find(&|row| row.token_id.is_some() && row.rank == Some(rank));
         let tokens = (1..=TOKENS).map(|rank| {
-            token(rank)
-                .map_or_else(String::new, |row| format!("{}\n{}", token_label(row), shares(row).replace('\n', " ")))
+            token(rank).map_or_else(String::new, |row| {
+                format!("{}\n{}", token_label(row), shares(row).replace('\n', " ").replace(" %)", ")"))
+            })
         });
         let role = |role: &&str| find(&|row| row.role.as_deref() == Some(*role)).map(shares).unwrap_or_default();
         let turn = |turn: &u16| find(&|row| row.turn == Some(*turn)).map(shares).unwrap_or_default();

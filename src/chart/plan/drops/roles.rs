@@ -37,7 +37,8 @@ pub(in crate::chart::plan) fn by_message(selection: &Selection<'_>, kind: &'stat
         let caption = format!(
             "Dropped share of the chosen assignments of each role and of each message, counted from 0 (the first {TURNS}). \
              Orange: the same choices in random order within each sequence, where later messages lose more as well, because queues \
-             fill up; what a bar adds to it is about the order of the text. Plain text takes no part; template words belong to no message. n of every bar is in \
+             fill up; what a bar adds to it is about the order of the text. The tokens \
+             of the template count with their message; plain text takes no part. n of every bar is in \
              stats/assignment_drop_ratio.csv."
         );
         let body = Body::Bars(BarFigure { baseline_label: "random order within each sequence".to_owned(), panels });

@@ -14,6 +14,10 @@ use crate::{
 
 /// Tokens that are drawn.
 const TOKENS: usize = 700;
+/// What stands for the bytes of a character behind the first one.
+const FURTHER: &str = "·";
+/// Most bytes of a character.
+const LONGEST: usize = 4;
 /// Tokens before the first drop where the beginning has none.
 const BEFORE: usize = 40;
 
@@ -25,7 +29,7 @@ pub(in crate::chart::plan) fn conversation(selection: &Selection<'_>, kind: &'st
             of_layer(selection, kind.statistic, layer).into_iter().filter(|row| row.position.is_some()).collect();
         rows.sort_by_key(|row| row.position);
         let dropped = rows.iter().filter(|row| tint(row) != Tint::Plain).count();
-        let Some(name) = rows.first().map(|row| row.document.as_deref().unwrap_or("a conversation")) else { continue };
+        let Some(name) = rows.first().map(|row| row.document.as_deref().unwrap_or("without a name")) else { continue };
         let drawn = region(&rows);
         let shown = &rows[drawn.clone()];
         let part = if shown.len() < rows.len() {
@@ -37,11 +41,13 @@ pub(in crate::chart::plan) fn conversation(selection: &Selection<'_>, kind: &'st
         let caption = format!(
             "The conversation that loses most (in a run of plain text: the document), token by token: {} of its {} tokens \
              lost at least one choice.{part} A token without any expert passes the layer unchanged. In the margin: message, from \
-             0, and role. ⏎ is a line end. The worst of many is bad by selection too: it shows what is dropped, not how often.",
+             0, and role. ⏎ is a line end, {FURTHER} a \
+             further byte of the character before it. The worst of many is bad by selection too: it shows what is dropped, not how often.",
             count(dropped as u64),
             count(rows.len() as u64)
         );
-        let title = format!("Dropped tokens of {}, layer {layer}", label(name));
+        let dataset = rows.first().and_then(|row| row.dataset.as_deref()).map(|name| format!(" of {}", label(name)));
+        let title = format!("Dropped tokens of document {}{}, layer {layer}", label(name), dataset.unwrap_or_default());
         let body = Body::Flow(FlowFigure { legend: legend(&rows), paragraphs: paragraphs(shown) });
         specs.push(spec(selection, kind, &format!("layer_{layer}"), title, &caption, body));
     }
@@ -81,10 +87,7 @@ fn region(rows: &[&Finding]) -> std::ops::Range<usize> {
 fn paragraphs(rows: &[&Finding]) -> Vec<Paragraph> {
     let speaker = |row: &Finding| (row.turn, row.role.clone());
     rows.chunk_by(|a, b| speaker(a) == speaker(b))
-        .map(|rows| Paragraph {
-            label: rows.first().map(|row| role(row)).unwrap_or_default(),
-            tokens: rows.iter().map(|row| token(row)).collect(),
-        })
+        .map(|rows| Paragraph { label: rows.first().map(|row| role(row)).unwrap_or_default(), tokens: tokens(rows) })
         .collect()
 }
 
@@ -96,6 +99,32 @@ fn role(row: &Finding) -> String {
     }
 }
 
+/// The tokens of a message; the bytes of a character are shown as that character.
+fn tokens(rows: &[&Finding]) -> Vec<FlowToken> {
+    let mut tokens: Vec<FlowToken> = rows.iter().map(|row| token(row)).collect();
+    let mut at = 0;
+    while at < tokens.len() {
+        let bytes: Vec<u8> = tokens[at..].iter().map_while(|token| byte(&token.piece)).take(LONGEST).collect();
+        let character = (2..=bytes.len()).find_map(|length| {
+            let text = std::str::from_utf8(&bytes[..length]).ok().filter(|text| text.chars().count() == 1)?;
+            Some((text.to_owned(), length))
+        });
+        let length = character.as_ref().map_or(1, |(_, length)| *length);
+        if let Some((text, length)) = character {
+            tokens[at..at + length].iter_mut().for_each(|token| FURTHER.clone_into(&mut token.piece));
+            tokens[at].piece = text;
+        }
+        at += length;
+    }
+    tokens
+}
+
+/// The byte that a piece such as `<0xE4>` stands for.
+fn byte(piece: &str) -> Option<u8> {
+    let digits = piece.strip_prefix("<0x")?.strip_suffix('>')?;
+    u8::from_str_radix(digits, 16).ok()
+}
+
 fn token(row: &Finding) -> FlowToken {
     let piece = match (&row.text, row.token_id) {
         (Some(text), _) => text.clone(),
@@ -103,4 +132,19 @@ fn token(row: &Finding) -> FlowToken {
         (None, None) => "?".to_owned(),
     };
     FlowToken { piece, tint: tint(row) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_shown_as_their_character() {
+        let rows: Vec<Finding> = ["a", "<0xC4>", "<0x85>", "<0xC4>", "b", "<0x0A>", "<0xE2>", "<0x82>", "<0xAC>"]
+            .map(|text| Finding { text: Some(text.to_owned()), ..Finding::default() })
+            .to_vec();
+        let rows: Vec<&Finding> = rows.iter().collect();
+        let pieces: Vec<String> = tokens(&rows).into_iter().map(|token| token.piece).collect();
+        assert_eq!(pieces, ["a", "ą", "·", "<0xC4>", "b", "<0x0A>", "€", "·", "·"]);
+    }
 }
