@@ -86,7 +86,7 @@ fn two_models_conversations_and_text() {
     done(&outcome);
     println!("{}", outcome.stdout);
     let summary = read_json(&out.join("summary.json"));
-    assert_eq!(summary["command"], "drops");
+    assert_eq!((&summary["command"], &summary["template"]), (&json!("drops"), &json!("openmoe")));
     for layer in [1, 3, 5] {
         let ratios =
             ["assignment_drop_ratio", "first_choice_drop_ratio", "second_choice_drop_ratio", "token_drop_ratio"];
@@ -231,6 +231,7 @@ fn what_cannot_be_run_is_refused_and_nothing_is_written() {
         (vec!["--transcripts", &share, "--compare", &base], "two checkpoints are called"),
         (vec!["--transcripts", &share, "--exact-replay", "0"], "--exact-replay 0"),
         (vec!["--transcripts", &share, "--exact-replay", "1", "1"], "each once"),
+        (vec!["--transcripts", &share, "--exact-replay", "1", "--capacity-rule", "unlimited"], "expected a rule"),
         (vec!["--transcripts", &share, "--bin", "0"], "--bin"),
         (vec!["--transcripts", &share, "--capacity-factor", "-1"], "--capacity-factor"),
     ] {

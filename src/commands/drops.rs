@@ -15,11 +15,13 @@ use super::{
     protect,
     request::{Request, Transcripts},
     route::{forward, out},
+    terminal,
 };
 use crate::{
     cli::DropsArgs,
+    corpus::{ChatTemplate, Template},
     error::{Error, Result},
-    routing::{CapacityRule, RouterSettings},
+    routing::CapacityRule,
     run_dir::RunDir,
 };
 
@@ -35,8 +37,9 @@ pub(super) fn drops(arguments: &DropsArgs) -> Result<Option<(RunDir, Analysis)>>
     let clock = Instant::now();
     machine::watch_for_interrupts();
     machine::set_threads(arguments.common.execution.threads)?;
-    check_factors(&arguments.exact_replay)?;
+    check_factors(arguments)?;
     let specs = specs(arguments)?;
+    let arguments = &with_template(arguments, &specs)?;
     let passes = passes(arguments, &specs);
     let (mut prepared, identity) = prepare(arguments, &specs, &passes)?;
     if arguments.common.execution.dry_run {
@@ -60,7 +63,6 @@ pub(super) fn drops(arguments: &DropsArgs) -> Result<Option<(RunDir, Analysis)>>
 fn prepare(arguments: &DropsArgs, specs: &[Spec], passes: &[Pass]) -> Result<(Prepared, Map<String, Value>)> {
     let out = arguments.out.as_deref();
     let prepared = Prepared::new(&passes[0].request)?;
-    check_replays(arguments, &prepared)?;
     if let Some(out) = out {
         protect::texts(out, &passes[0].request, &prepared.corpus)?;
     }
@@ -141,30 +143,43 @@ fn specs(arguments: &DropsArgs) -> Result<Vec<Spec>> {
     Ok(specs)
 }
 
-fn check_factors(factors: &[f64]) -> Result<()> {
+/// The arguments with the chat template that is meant by `auto`: that of the first checkpoint, for all.
+fn with_template(arguments: &DropsArgs, specs: &[Spec]) -> Result<DropsArgs> {
+    let mut arguments = arguments.clone();
+    if arguments.transcripts.is_empty() {
+        return Ok(arguments);
+    }
+    let resolved = |spec: &Spec| -> Result<ChatTemplate> {
+        Template::open(arguments.transcript.template, &spec.folder)?.to_string().parse()
+    };
+    let first = resolved(&specs[0])?;
+    for spec in &specs[1..] {
+        let own = resolved(spec)?;
+        if own != first {
+            terminal::warn(&format!(
+                "`{}` has template {own}, `{}` {first}: both get the same tokens, by {first}",
+                spec.label, specs[0].label
+            ));
+        }
+    }
+    arguments.transcript.template = first;
+    Ok(arguments)
+}
+
+fn check_factors(arguments: &DropsArgs) -> Result<()> {
+    let factors = &arguments.exact_replay;
+    if arguments.common.routing.capacity_rule == CapacityRule::Unlimited && !factors.is_empty() {
+        return Err(Error::usage(
+            "--exact-replay with --capacity-rule unlimited; expected a rule that has a factor",
+            "leave one of the two out, or take --capacity-rule port",
+        ));
+    }
     for (index, factor) in factors.iter().enumerate() {
         if !(factor.is_finite() && *factor > 0.0) || factors[..index].contains(factor) {
             return Err(Error::usage(
                 format!("--exact-replay {factor}; expected positive numbers, each once"),
                 "for example --exact-replay 1.25 1.5",
             ));
-        }
-    }
-    Ok(())
-}
-
-/// Refuses exact replays that could not run: found out before the first forward pass.
-fn check_replays(arguments: &DropsArgs, prepared: &Prepared) -> Result<()> {
-    if prepared.router.capacity_rule == CapacityRule::Unlimited && !arguments.exact_replay.is_empty() {
-        return Err(Error::usage(
-            "--exact-replay with --capacity-rule unlimited; expected a rule that has a factor",
-            "leave one of the two out, or take --capacity-rule port",
-        ));
-    }
-    for &capacity_factor in &arguments.exact_replay {
-        let router = RouterSettings { capacity_factor, ..prepared.router };
-        for group in &prepared.layout.groups {
-            router.capacity(prepared.corpus.sequences[group.clone()].iter().map(|s| s.token_ids.len()).sum())?;
         }
     }
     Ok(())
