@@ -98,7 +98,7 @@ fn two_models_conversations_and_text() {
         // Questions only: every message is the user's.
         assert_eq!(findings(&summary, "assignment_drop_ratio", layer, &["role"]).len(), 1);
         assert_eq!(findings(&summary, "assignment_drop_ratio", layer, &["turn"]).len(), 2);
-        assert_eq!(findings(&summary, "drop_difference", layer, &["checkpoint", "reference", "variant"]).len(), 6);
+        assert_eq!(findings(&summary, "drop_difference", layer, &["checkpoint", "reference", "variant"]).len(), 3);
         assert_eq!(findings(&summary, "exact_replay", layer, &["variant", "capacity_factor"]).len(), 5);
     }
     // The total is that of the trace.

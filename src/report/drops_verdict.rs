@@ -123,23 +123,21 @@ fn dataset_line(rows: &[&Finding], dataset: &str, layers: &BTreeSet<LayerId>) ->
     let rises = of(&|trend| trend.rises());
     let beyond = of(&|trend| trend.is_beyond());
     let bowl = of(&|trend| trend.is_u_shaped);
-    let mut words = match rises.len() {
-        0 => format!("later tokens are not dropped more in any of {known} layers"),
-        _ => format!("later tokens are dropped more in {}", layer_names(&rises)),
+    let trend = if rises.is_empty() {
+        format!("later tokens are not dropped more in any of {known} layers")
+    } else {
+        format!("later tokens are dropped more in {}", layer_names(&rises))
     };
-    words += &match beyond.len() {
-        0 => "; no layer exceeds random order".to_owned(),
-        _ => {
-            let each: Vec<String> =
-                beyond.iter().map(|(layer, trend)| format!("layer {layer} by {}", trend.left())).collect();
-            format!("; above random order: {}", each.join(", "))
-        }
+    let left = if beyond.is_empty() {
+        "no layer exceeds random order".to_owned()
+    } else {
+        let of = |(layer, trend): &&(LayerId, Trend)| format!("layer {layer} by {}", trend.left());
+        format!("above random order: {}", beyond.iter().map(of).collect::<Vec<_>>().join(", "))
     };
-    if !bowl.is_empty() {
-        words += &format!("; U-shaped in {}", layer_names(&bowl));
-    }
+    let shape = (!bowl.is_empty()).then(|| format!("U-shaped in {}", layer_names(&bowl)));
+    let words: Vec<String> = [trend, left].into_iter().chain(shape).collect();
     let sequences = trends.iter().map(|(_, trend)| trend.row.n).max().unwrap_or_default();
-    format!("data set {dataset} ({sequences} sequences): {words}")
+    format!("data set {dataset} ({sequences} sequences): {}", words.join("; "))
 }
 
 fn layer_names(trends: &[&(LayerId, Trend)]) -> String {

@@ -150,7 +150,8 @@ pub struct Finding {
     /// Value that sampling noise alone would give.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub noise_floor: Option<f64>,
-    /// Unit: "bits", "nats", "share", "ratio", "probability", "count", "experts", "z".
+    /// Unit: "bits", "nats", "share", "ratio", "probability", "count", "experts", "z"
+    /// "share per 1000 positions".
     pub unit: Name,
     /// Why a number is withheld, or what to keep in mind.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -86,13 +86,11 @@ pub fn merge(into: &mut Tables, layer_tables: Vec<StatisticTable>) {
 }
 
 /// The findings that belong into `summary.json`: everything except the rows of single token ids, positions and pairs
-/// and the lists of tokens. Of the curves of `drops`, the drop ratio of all assignments by bin belongs there too.
+/// and the lists of tokens. The tables of `drops` have rules of their own.
 pub fn headline(tables: &Tables) -> Vec<Finding> {
-    let curve =
-        |row: &Finding| row.statistic == "assignment_drop_ratio" && row.variable.as_deref() == Some("position_bucket");
     let bulky = |row: &Finding| {
         row.token_id.is_some()
-            || (row.position.is_some() && !curve(row))
+            || row.position.is_some()
             || row.other_expert.is_some()
             || row.other_category.is_some()
             || row.rank.is_some()

@@ -86,3 +86,44 @@ fn shared_groups_have_no_interval_and_no_drops_no_ratio() {
     assert_eq!((row.estimate, row.n), (None, 2));
     assert_eq!(row.note.as_deref(), Some("0 dropped, none after permuting across sequences"));
 }
+
+/// One of twenty documents asks for nothing but one expert; the others for all of them alike.
+#[test]
+fn a_few_drops_after_permuting_give_no_ratio_but_a_p_value() {
+    let mut random = Random(5);
+    let mut all = Run::new(router(16, 1, CapacityRule::Port, 3.0));
+    for document in 0..20 {
+        let tokens: Vec<Token> =
+            (0..160).map(|_| token(0, &[if document == 0 { 3 } else { random.below(16) as u16 }], &[0.5])).collect();
+        all.document("a", &tokens);
+    }
+    let tables = all.queue(GroupRule::Sequence).statistics(&quick());
+    let row = overall(&tables);
+    // 160 tokens of one expert, 30 slots: 130 dropped; permuted it has 8 + 10 of 160 and none overflows as a rule.
+    let note = row.note.as_deref().unwrap();
+    assert!(note.starts_with("130 dropped, ") && note.contains(" after permuting across sequences"), "{note}");
+    assert_eq!((row.estimate, row.low, row.documents), (None, None, Some(20)));
+    assert!(row.p_value.unwrap() < 0.05, "{row:#?}");
+}
+
+#[test]
+fn ratios_without_an_interval_say_why() {
+    // Three long documents overflow whatever they get; seventeen of two tokens never do.
+    let mut random = Random(5);
+    let mut all = Run::new(router(4, 1, CapacityRule::Port, 1.0));
+    for document in 0..20 {
+        let length = if document < 3 { 200 } else { 2 };
+        let tokens: Vec<Token> = (0..length).map(|_| token(0, &[random.below(4) as u16], &[0.5])).collect();
+        all.document("a", &tokens);
+    }
+    all.router.min_capacity = 4;
+    let tables = all.queue(GroupRule::Sequence).statistics(&quick());
+    let row = overall(&tables);
+    assert!(row.estimate.is_some() && row.low.is_none(), "{row:#?}");
+    let note = row.note.as_deref().unwrap();
+    assert!(note.starts_with("no interval: 3 documents have drops after permuting, at least 8 needed; "), "{note}");
+    let unsaid =
+        |row: &&Finding| row.low.is_none() && row.note.as_deref().is_none_or(|note| !note.contains("no interval"));
+    let rows = tables["burstiness"].rows.iter().filter(|row| row.estimate.is_some());
+    assert_eq!(rows.filter(unsaid).count(), 0);
+}

@@ -22,6 +22,10 @@ fn repeated_tokens_are_their_own_baseline() {
     assert_eq!((all.estimate, all.baseline, all.low, all.high), (Some(0.75), Some(0.75), Some(0.75), Some(0.75)));
     let tail = at(&tables, RATIOS[3], "variable=position_bucket position=64");
     assert_eq!((tail.estimate, tail.baseline, tail.n), (Some(1.0), Some(1.0), 160));
+    // All of ten documents alike: 0.741^10 = 0.05.
+    let reason =
+        "no interval: everything was dropped in 10 documents (up to 25.9 % of such documents could keep something)";
+    assert_eq!((tail.low, tail.high, tail.note.as_deref()), (None, None, Some(reason)));
     let trend = at(&tables, "drop_trend", "variant=last_minus_first");
     assert_eq!((trend.estimate, trend.baseline, trend.corrected), (Some(1.0), Some(1.0), Some(0.0)));
     assert_eq!((trend.low, trend.corrected_high, trend.p_value), (Some(1.0), Some(0.0), Some(1.0)));
@@ -63,6 +67,27 @@ fn permutations_within_sequences_keep_the_total() {
     }
     // The gate mass of a bin is what its permuted vectors carry, so that no ratio exceeds 1.
     assert!(tables[RATIOS[4]].rows.iter().filter_map(|row| row.baseline).all(|mean| (0.0..=1.0).contains(&mean)));
+}
+
+/// Eight documents without a drop are no proof that there is none: 0.688^8 = 0.05.
+#[test]
+fn nothing_dropped_has_no_interval_without_width() {
+    let mut run = Run::new(4, 2, &["all"], &[]);
+    for _ in 0..8 {
+        run.document(0, None, &vec![(7, vec![1, 2]); 80]);
+    }
+    run.route(1, |_| 80);
+    let tables = run.statistics(&quick());
+    let reason = "no interval: nothing was dropped in 8 documents (up to 31.2 % of such documents could have drops)";
+    for name in RATIOS {
+        let row = at(&tables, name, "");
+        assert_eq!((row.estimate, row.low, row.high, row.note.as_deref()), (Some(0.0), None, None, Some(reason)));
+        let bin = at(&tables, name, "variable=position_bucket cohort=fixed position=0");
+        assert_eq!(
+            bin.note.as_deref().unwrap(),
+            format!("{reason}; 8 sequences reach the end of the window of 64 positions")
+        );
+    }
 }
 
 /// Sequences of a group share its queues: the second sequence finds what the first one has left.

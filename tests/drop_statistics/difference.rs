@@ -67,6 +67,32 @@ fn pairing_removes_what_both_models_share() {
 }
 
 #[test]
+fn shared_groups_and_no_drops_have_no_interval() {
+    let of = |size: usize, slots: u32| {
+        let mut run = Run::new(2, 1, &["all"], &[]);
+        for document in 0..16 {
+            run.document(0, None, &vec![(0, vec![(document % 2) as u16]); 64 + document]);
+        }
+        run.route(size, |_| slots);
+        run
+    };
+    let reason = |model: &Run, reference: &Run, variant: &str| {
+        let rows = difference(model, reference);
+        let row = one(&rows, |row| key(row) == format!("variant={variant}"));
+        assert_eq!(row.low.is_none(), row.note.is_some());
+        row.note.clone().unwrap_or_default().into_owned()
+    };
+    for variant in ["assignment_drop_ratio", "drop_trend"] {
+        assert_eq!(reason(&of(1, 20), &of(1, 30), variant), "");
+        let mixed = "no interval: documents share routing groups";
+        assert_eq!(reason(&of(4, 20), &of(1, 30), variant), mixed);
+        assert_eq!(reason(&of(1, 20), &of(4, 30), variant), mixed);
+    }
+    let neither = "no interval: neither model dropped anything in 16 documents";
+    assert_eq!(reason(&of(1, 100), &of(1, 90), "gate_mass_lost"), neither);
+}
+
+#[test]
 fn other_tokens_are_refused() {
     let reference = two_sequences();
     let mut model = two_sequences();

@@ -2,7 +2,7 @@
 
 use openmoe_analyze::{
     routing::ExpertId,
-    stats::{DropSettings, Settings, drop_trend},
+    stats::{DropSettings, Finding, Settings, drop_trend},
 };
 
 use crate::support::*;
@@ -74,14 +74,14 @@ fn five_ratios_by_text_and_message() {
 fn five_ratios_by_expert_and_token() {
     let tables = two_sequences().statistics(&settings());
     // Expert 0: first choice of a0 a1 a2 b3, a2 dropped; second of a3 a5 b0 b1, all but b0 dropped. a5 lost everything.
-    // Gate: (1/2 + 3/4) / (4/2 + 4/4).
+    // Gate: (1/2 + 3/4) / (4/2 + 4/4). Of its first and second choices n counts the first or the second ones.
     let expected = [
-        ("variable=expert expert=0", [4.0 / 8.0, 1.0 / 4.0, 3.0 / 4.0, 1.0 / 8.0, 1.25 / 3.0], 8),
+        ("variable=expert expert=0", [4.0 / 8.0, 1.0 / 4.0, 3.0 / 4.0, 1.0 / 8.0, 1.25 / 3.0], [8, 4, 4, 8, 8]),
         // Token 5 at a1 a3 a4 b3: second choices of a1 a3 b3.
-        ("variable=token token_id=5", [3.0 / 8.0, 0.0, 3.0 / 4.0, 0.0, 0.75 / 3.0], 4),
+        ("variable=token token_id=5", [3.0 / 8.0, 0.0, 3.0 / 4.0, 0.0, 0.75 / 3.0], [4; 5]),
     ];
     for (keys, values, n) in expected {
-        for (table, value) in RATIOS.iter().zip(values) {
+        for ((table, value), n) in RATIOS.iter().zip(values).zip(n) {
             let row = at(&tables, table, keys);
             close(row.estimate, value, 1e-12);
             assert_eq!(row.n, n, "{table} {keys}");
@@ -99,9 +99,6 @@ fn curves_of_all_that_reach_a_position_and_of_the_fixed_cohort() {
         ("variable=position_bucket position=2", 4.0 / 8.0, 4),
         ("variable=position_bucket position=4", 2.0 / 4.0, 2),
         ("variable=position_bucket dataset=text position=2", 2.0 / 4.0, 2),
-        // Only sequence a reaches position 5, the end of the longest; only b that of its data set.
-        ("variable=position_bucket cohort=fixed position=0", 2.0 / 4.0, 2),
-        ("variable=position_bucket cohort=fixed dataset=text position=0", 1.0 / 4.0, 2),
         ("variable=position position=1", 2.0 / 4.0, 2),
         ("variable=position position=5", 2.0 / 2.0, 1),
         ("variable=position dataset=text position=1", 1.0 / 2.0, 1),
@@ -111,9 +108,30 @@ fn curves_of_all_that_reach_a_position_and_of_the_fixed_cohort() {
         close(row.estimate, value, 1e-12);
         assert_eq!((row.n, row.baseline_kind.as_deref()), (n, Some("within_sequence")), "{keys}");
     }
-    let fixed = at(&tables, RATIOS[0], "variable=position_bucket cohort=fixed dataset=text position=2");
-    assert!(fixed.note.as_deref().unwrap().ends_with("1 sequence reaches the end of the window of 4 positions"));
     assert!(tables[RATIOS[1]].rows.iter().all(|row| row.variable.as_deref() != Some("position")));
+    let fixed = at(&tables, RATIOS[0], "variable=position_bucket cohort=fixed dataset=text position=0");
+    assert_eq!((fixed.estimate, fixed.n), (None, 0));
+    assert_eq!(fixed.note.as_deref(), Some("no fixed cohort: 1 document, at least 8 needed"));
+}
+
+/// Two documents are a cohort: both reach the first four of six and four positions, in bins of two.
+#[test]
+fn the_fixed_cohort_is_as_long_as_enough_documents_reach() {
+    let mut settings = settings();
+    settings.statistics.minimum_documents = 2;
+    let tables = two_sequences().statistics(&settings);
+    for (position, value) in [(0, 3.0 / 8.0), (2, 4.0 / 8.0)] {
+        let row = at(&tables, RATIOS[0], &format!("variable=position_bucket cohort=fixed position={position}"));
+        close(row.estimate, value, 1e-12);
+        assert_eq!((row.n, row.documents), (4, Some(2)));
+        assert!(row.note.as_deref().unwrap().ends_with("2 sequences reach the end of the window of 4 positions"));
+    }
+    let fixed = |row: &&Finding| row.cohort.is_some() && row.dataset.is_none();
+    assert_eq!(tables[RATIOS[0]].rows.iter().filter(fixed).count(), 2, "nothing behind the window");
+    settings.bin = 5;
+    let tables = two_sequences().statistics(&settings);
+    let none = at(&tables, RATIOS[3], "variable=position_bucket cohort=fixed position=0");
+    assert_eq!(none.note.as_deref(), Some("no fixed cohort: fewer than 2 documents reach 5 positions"));
 }
 
 #[test]
@@ -153,6 +171,8 @@ fn trend_within_sequences() {
         close(row.estimate, value, 1e-9);
         close(row.corrected, value - row.baseline.unwrap(), 1e-9);
         assert_eq!(row.n, if keys.starts_with("dataset") { 1 } else { 2 });
+        let unit = if keys.ends_with("slope") { "share per 1000 positions" } else { "share" };
+        assert_eq!(row.unit, unit, "{keys}");
     }
     let excess = at(&tables, "drop_trend", "variant=last_minus_first_excess");
     close(excess.estimate, at(&tables, "drop_trend", "variant=last_minus_first").corrected.unwrap(), 1e-12);

@@ -7,13 +7,16 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{
-    losses::with_reason,
+    reason::{missing, remarked},
     study::{DropStudy, Permutation, Routed},
 };
 use crate::{
     routing::ExpertId,
     stats::{Finding, study::p_value},
 };
+
+/// Fewest dropped assignments after permuting, on average, for a ratio.
+const LEAST: f64 = 5.0;
 
 /// Over all, by data set, by expert. `across` was permuted over the whole layer, `within` within data sets: `None` where
 /// there is one alone, whose permutations are those of the layer.
@@ -75,21 +78,20 @@ impl<'a> DropCounting<'a> {
     }
 
     /// All permutations, of which `each` are the drops by column, beside what was observed.
-    pub(super) fn finish(self, each: Vec<Vec<u64>>, separate: bool) -> Drops<'a> {
+    pub(super) fn finish(self, each: Vec<Vec<u64>>) -> Drops<'a> {
         let (mut chosen, mut dropped) = (vec![0; self.sums.len()], vec![0; self.sums.len()]);
         for_counted(self.study, self.study.observed(), |row, expert, lost| {
             chosen[self.cell(row, expert)] += 1;
             dropped[self.cell(row, expert)] += u64::from(lost);
         });
         let permuted = self.sums.iter().map(|sum| sum.load(Ordering::Relaxed)).collect();
-        Drops { counting: self, separate, chosen, dropped, permuted, each }
+        Drops { counting: self, chosen, dropped, permuted, each }
     }
 }
 
 /// Assignments by document and column, as observed and permuted.
 pub(super) struct Drops<'a> {
     counting: DropCounting<'a>,
-    separate: bool,
     /// `[documents, columns]`.
     chosen: Vec<u64>,
     /// Dropped as routed, `[documents, columns]`.
@@ -124,17 +126,39 @@ impl Drops<'_> {
         let units = if finding.expert.is_some() { 1 } else { study.top_k() as u64 };
         let n = chosen.iter().sum::<f64>() as u64 / units;
         let (lost, expected) = (dropped.iter().sum::<f64>(), permuted.iter().sum::<f64>());
+        let each = self.each.iter().map(|drops| column.map_or_else(|| drops.iter().sum(), |c| drops[c]) as f64);
+        let finding = Finding {
+            n,
+            documents: Some(documents as u64),
+            p_value: (repetitions > 0.0).then(|| p_value(lost, each)),
+            ..finding.against(1.0, "popular_everywhere")
+        };
         if expected.is_nan() || expected == 0.0 {
-            let finding = Finding { n, documents: Some(documents as u64), ..finding };
             return finding.withheld(format!("{lost} dropped, none after permuting across sequences"));
         }
-        let enough = self.separate && study.resamples.enough(documents);
-        let interval = if enough { study.resamples.ratio(&dropped, &permuted) } else { None };
-        let each = self.each.iter().map(|drops| column.map_or_else(|| drops.iter().sum(), |c| drops[c]) as f64);
-        let finding = finding.measured(lost / expected, interval, n, documents as u64);
-        let finding = Finding { p_value: Some(p_value(lost, each)), ..finding.against(1.0, "popular_everywhere") };
-        with_reason(study, finding, documents, self.separate)
+        if expected < LEAST {
+            let counts = format!("{lost} dropped, {expected:.2} after permuting across sequences");
+            return finding.withheld(counts).remark("too few after permuting for a ratio");
+        }
+        let reason = self.missing(lost, documents, &permuted);
+        let interval = if reason.is_none() { study.resamples.ratio(&dropped, &permuted) } else { None };
+        remarked(finding.measured(lost / expected, interval, n, documents as u64), reason)
             .remark(format!("{lost} dropped, {expected:.1} after permuting across sequences"))
+    }
+
+    /// Why there is no interval.
+    fn missing(&self, lost: f64, documents: usize, permuted: &[f64]) -> Option<String> {
+        let study = self.counting.study;
+        missing(study, documents, study.separate).or_else(|| {
+            let needed = study.settings.statistics.minimum_documents;
+            let losing = permuted.iter().filter(|drops| **drops > 0.0).count();
+            if !study.resamples.enough(losing) {
+                return Some(format!(
+                    "no interval: {losing} documents have drops after permuting, at least {needed} needed"
+                ));
+            }
+            (lost == 0.0).then(|| format!("no interval: nothing was dropped in {documents} documents"))
+        })
     }
 }
 

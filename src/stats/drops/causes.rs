@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{losses::with_reason, study::DropStudy};
+use super::{reason::with_reason, study::DropStudy};
 use crate::{
     routing::ExpertId,
     stats::{Finding, Name},
@@ -47,14 +47,14 @@ impl Cause {
 }
 
 /// Per expert, those with most drops first: the most frequent token ids, the roles and the turns in its overflowing
-/// queues. `separate`: no routing group holds two documents.
-pub(super) fn drop_causes(study: &DropStudy, separate: bool) -> Vec<Finding> {
+/// queues.
+pub(super) fn drop_causes(study: &DropStudy) -> Vec<Finding> {
     let experts = worst(study);
     if experts.is_empty() {
         return vec![study.finding("drop_causes", "share").withheld("nothing is dropped")];
     }
     let overall = Cause::ALL.map(|cause| occurrences(study, cause));
-    let of = |(expert, dropped): (ExpertId, u64)| Queue::new(study, expert, dropped, separate).rows(&overall);
+    let of = |(expert, dropped): (ExpertId, u64)| Queue::new(study, expert, dropped).rows(&overall);
     experts.into_par_iter().map(of).collect::<Vec<_>>().concat()
 }
 
@@ -91,7 +91,6 @@ fn occurrences(study: &DropStudy, cause: Cause) -> Vec<u64> {
 /// The assignments to one expert in the groups that sent it more than its capacity.
 struct Queue<'a> {
     study: &'a DropStudy<'a>,
-    separate: bool,
     expert: ExpertId,
     /// Rows of the assignments, one each.
     rows: Vec<u32>,
@@ -101,7 +100,7 @@ struct Queue<'a> {
 }
 
 impl<'a> Queue<'a> {
-    fn new(study: &'a DropStudy<'a>, expert: ExpertId, dropped: u64, separate: bool) -> Self {
+    fn new(study: &'a DropStudy<'a>, expert: ExpertId, dropped: u64) -> Self {
         let trace = study.layer.trace;
         let (mut rows, mut groups) = (Vec::new(), 0);
         for group in &study.groups {
@@ -119,7 +118,7 @@ impl<'a> Queue<'a> {
             by_document[study.document[*row as usize] as usize] += 1.0;
         }
         let remark = format!("{dropped} of {} dropped, routing groups: {groups}", rows.len());
-        Self { study, separate, expert, rows, by_document, remark }
+        Self { study, expert, rows, by_document, remark }
     }
 
     fn rows(&self, overall: &[Vec<u64>; 3]) -> Vec<Finding> {
@@ -157,10 +156,10 @@ impl<'a> Queue<'a> {
             own[*document as usize] += 1.0;
         }
         let documents = self.by_document.iter().filter(|queued| **queued > 0.0).count();
-        let enough = self.separate && self.study.resamples.enough(documents);
+        let enough = self.study.separate && self.study.resamples.enough(documents);
         let interval = if enough { self.study.resamples.ratio(&own, &self.by_document) } else { None };
         let queue = self.rows.len();
         let finding = finding.measured(cell.len() as f64 / queue as f64, interval, queue as u64, documents as u64);
-        with_reason(self.study, finding, documents, self.separate).remark(self.remark.clone())
+        with_reason(self.study, finding, documents, self.study.separate).remark(self.remark.clone())
     }
 }

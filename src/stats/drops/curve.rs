@@ -1,44 +1,89 @@
 //! Drops by position: bins and raw, of all sequences that reach a position, and of those that reach the end.
 
-use super::{keys::Key, study::DropStudy, tally::Atoms};
+use std::{collections::BTreeMap, ops::Range};
 
-/// The windows of a layer: how long the longest sequence is, over all and by data set.
+use super::{keys::Key, reason::counted, study::DropStudy, tally::Atoms};
+
+/// The windows of the fixed cohorts: over all, and by data set.
 pub(super) struct Windows {
-    all: usize,
-    dataset: Vec<usize>,
-    /// Sequences that reach the end of the window: over all, then by data set.
-    pub(super) reaching: Vec<usize>,
+    all: Window,
+    dataset: Vec<Window>,
+}
+
+/// The positions that a fixed cohort is followed over: as many whole bins as enough documents for an interval reach.
+pub(super) struct Window {
+    /// 0 without a cohort.
+    positions: usize,
+    /// Sequences that reach the end.
+    sequences: usize,
+    /// Documents, whether they reach it or not.
+    documents: usize,
 }
 
 impl Windows {
-    /// Finds the longest sequences.
+    /// Finds the windows.
     pub(super) fn new(study: &DropStudy<'_>) -> Self {
-        let table = study.layer.sequences;
-        let mut windows = Self {
-            all: study.sequences.iter().map(ExactSizeIterator::len).max().unwrap_or(0),
-            dataset: vec![0; table.dataset_names.len()],
-            reaching: vec![0; 1 + table.dataset_names.len()],
-        };
-        for (rows, dataset) in study.sequences.iter().zip(&table.dataset) {
-            let window = &mut windows.dataset[usize::from(*dataset)];
-            *window = rows.len().max(*window);
+        let datasets = 0..study.layer.sequences.dataset_names.len() as u16;
+        Self {
+            all: Window::new(study, None),
+            dataset: datasets.map(|dataset| Window::new(study, Some(dataset))).collect(),
         }
-        for (rows, dataset) in study.sequences.iter().zip(&table.dataset) {
-            let dataset = usize::from(*dataset);
-            windows.reaching[0] += usize::from(rows.len() == windows.all);
-            windows.reaching[1 + dataset] += usize::from(rows.len() == windows.dataset[dataset]);
-        }
-        windows
     }
 
-    /// What to keep in mind about a fixed cohort.
-    pub(super) fn remark(&self, dataset: Option<u16>) -> String {
-        let index = dataset.map_or(0, |dataset| 1 + usize::from(dataset));
-        let window = dataset.map_or(self.all, |dataset| self.dataset[usize::from(dataset)]);
-        let reaching = self.reaching[index];
-        let verb = if reaching == 1 { "sequence reaches" } else { "sequences reach" };
-        format!("{reaching} {verb} the end of the window of {window} positions")
+    /// The window over all, or of a data set.
+    fn of(&self, dataset: Option<u16>) -> &Window {
+        dataset.map_or(&self.all, |dataset| &self.dataset[usize::from(dataset)])
     }
+
+    /// What stands for the curves of those that have documents but no cohort.
+    pub(super) fn missing(&self) -> impl Iterator<Item = Key> {
+        let scopes = std::iter::once(None).chain((0..self.dataset.len()).map(|dataset| Some(dataset as u16)));
+        let without = scopes.filter(|scope| self.of(*scope).positions == 0 && self.of(*scope).documents > 0);
+        without.map(|dataset| Key::Bucket { fixed: true, dataset, first: 0 })
+    }
+
+    /// What to keep in mind about a fixed cohort, or why there is none.
+    pub(super) fn remark(&self, study: &DropStudy<'_>, dataset: Option<u16>) -> String {
+        let Window { positions, sequences, documents } = *self.of(dataset);
+        let needed = needed(study);
+        let verb = if sequences == 1 { "sequence reaches" } else { "sequences reach" };
+        if positions > 0 {
+            format!("{sequences} {verb} the end of the window of {positions} positions")
+        } else if documents < needed {
+            format!("no fixed cohort: {}, at least {needed} needed", counted(documents))
+        } else {
+            format!("no fixed cohort: fewer than {needed} documents reach {} positions", study.settings.bin.max(1))
+        }
+    }
+}
+
+impl Window {
+    fn new(study: &DropStudy<'_>, dataset: Option<u16>) -> Self {
+        let within = |rows: &&Range<usize>| {
+            !rows.is_empty() && dataset.is_none_or(|dataset| study.dataset(rows.start) == dataset)
+        };
+        let mut longest: BTreeMap<u32, usize> = BTreeMap::new();
+        for rows in study.sequences.iter().filter(within) {
+            let length = longest.entry(study.document[rows.start]).or_default();
+            *length = rows.len().max(*length);
+        }
+        let mut lengths: Vec<usize> = longest.into_values().collect();
+        lengths.sort_unstable_by_key(|length| std::cmp::Reverse(*length));
+        let bin = study.settings.bin.max(1) as usize;
+        let positions = lengths.get(needed(study) - 1).map_or(0, |length| length - length % bin);
+        let sequences = study.sequences.iter().filter(within).filter(|rows| rows.len() >= positions).count();
+        Self { positions, sequences, documents: lengths.len() }
+    }
+
+    /// Whether a position of a sequence of some length belongs to the cohort.
+    fn takes(&self, length: usize, position: u32) -> bool {
+        length >= self.positions && (position as usize) < self.positions
+    }
+}
+
+/// Fewest documents of a cohort: those that an interval needs.
+fn needed(study: &DropStudy<'_>) -> usize {
+    study.settings.statistics.minimum_documents.max(2)
 }
 
 /// The curves.
@@ -47,8 +92,9 @@ pub(super) fn by_position(study: &DropStudy<'_>, windows: &Windows) -> Atoms {
     let atom = |row: usize| {
         let dataset = study.dataset(row);
         let length = study.sequences[study.sequence(row)].len();
-        let reaches = [length == windows.all, length == windows.dataset[usize::from(dataset)]];
-        Some((dataset, reaches, study.layer.trace.position[row]))
+        let position = study.layer.trace.position[row];
+        let reaches = [None, Some(dataset)].map(|scope| windows.of(scope).takes(length, position));
+        Some((dataset, reaches, position))
     };
     Atoms::new(study, atom, |(dataset, reaches, position)| {
         let first = position - position % bin;

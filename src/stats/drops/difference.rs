@@ -6,6 +6,7 @@ use super::{
     DropLayer, DropSettings,
     curve::{self, Windows},
     keys::{self, Key},
+    reason::{missing, remarked},
     study::DropStudy,
     tally::{Atoms, ByDocument, RATIOS},
     trend::{Resampled, Trend},
@@ -95,9 +96,14 @@ impl Difference<'_> {
         let resamples = &self.studies[0].resamples;
         let values = || [&pair.model, &pair.reference].map(|side| side.resampled(resamples, ratio));
         let documents = pair.model.documents(ratio);
-        let interval = self.interval(documents, values, percentile);
+        let nothing = totals.iter().all(|total| total.above(ratio) == 0.0);
+        let reason = self.missing(documents).or_else(|| {
+            nothing.then(|| format!("no interval: neither model dropped anything in {documents} documents"))
+        });
+        let interval = interval(reason.as_ref(), values, percentile);
         let estimate = totals[0].ratio(ratio) - totals[1].ratio(ratio);
-        self.filled(finding, estimate, interval, u64::from(totals[0].occurrences), documents)
+        let finding = finding.measured(estimate, interval, u64::from(totals[0].occurrences), documents as u64);
+        remarked(finding.against(0.0, "no_difference"), reason)
     }
 
     /// The difference of `last_minus_first`, over all and by data set.
@@ -113,30 +119,31 @@ impl Difference<'_> {
             }
             let estimate = model.estimate - reference.estimate;
             let expanded = |values: &mut Vec<f64>| expanded_percentile(values, documents);
-            let interval = self.interval(documents, || [model.values, reference.values], expanded);
-            self.filled(finding, estimate, interval, sequences as u64, documents)
+            let reason = self.missing(documents);
+            let interval = interval(reason.as_ref(), || [model.values, reference.values], expanded);
+            let finding = finding.measured(estimate, interval, sequences as u64, documents as u64);
+            remarked(finding.against(0.0, "no_difference"), reason)
         };
         trends[0].scopes.iter().map(row).collect()
     }
 
-    /// The interval of the difference between the values of two models in the same resamples.
-    fn interval(
-        &self,
-        documents: usize,
-        values: impl FnOnce() -> [Vec<f64>; 2],
-        of: impl FnOnce(&mut Vec<f64>) -> Interval,
-    ) -> Interval {
-        if !self.studies[0].resamples.enough(documents) {
-            return None;
-        }
-        let [model, reference] = values();
-        of(&mut model.iter().zip(reference).map(|(model, reference)| model - reference).collect())
+    /// Why there is no interval.
+    fn missing(&self, documents: usize) -> Option<String> {
+        missing(&self.studies[0], documents, self.studies.iter().all(|study| study.separate))
     }
+}
 
-    fn filled(&self, finding: Finding, estimate: f64, interval: Interval, n: u64, documents: usize) -> Finding {
-        let finding = finding.measured(estimate, interval, n, documents as u64).against(0.0, "no_difference");
-        self.studies[0].with_reason(finding, documents)
+/// The interval of the difference between the values of two models in the same resamples.
+fn interval(
+    missing: Option<&String>,
+    values: impl FnOnce() -> [Vec<f64>; 2],
+    of: impl FnOnce(&mut Vec<f64>) -> Interval,
+) -> Interval {
+    if missing.is_some() {
+        return None;
     }
+    let [model, reference] = values();
+    of(&mut model.iter().zip(reference).map(|(model, reference)| model - reference).collect())
 }
 
 /// Refuses layers that are not of the same tokens.

@@ -30,7 +30,7 @@ pub fn exact_replay(rerun: &DropLayer<'_>, logged: &DropLayer<'_>, settings: &Dr
         Error::internal(format!("a capacity of 0 at factor {factor}, with which the rerun has routed"))
     })?;
     let pair = Pair {
-        separate: replay::separate(&rerun),
+        separate: rerun.separate,
         chosen: [Chosen::over_all(&rerun), Chosen::over_all(&logged)],
         lost: [Losses::observed(&rerun), first_order],
         study: &rerun,

@@ -33,7 +33,7 @@ pub(super) enum Key {
     Token(u32),
     /// A bin of a curve.
     Bucket {
-        /// Whether only sequences that reach the end of the window count.
+        /// Whether only sequences that reach the end of the window count, and positions in it.
         fixed: bool,
         /// `None` = over all.
         dataset: Option<u16>,

@@ -1,6 +1,10 @@
 //! The five ratios of lost to chosen, summed by document: what an assignment, a token or a gate probability counts for.
 
-use super::{study::DropStudy, tally::RATIOS};
+use super::{
+    reason::{Units, measured_share},
+    study::DropStudy,
+    tally::RATIOS,
+};
 use crate::stats::{
     Finding,
     resample::{Interval, percentile},
@@ -181,7 +185,7 @@ impl Chosen {
         }
     }
 
-    /// Fills in a ratio; the interval is left out where the documents of a routing group are several.
+    /// Fills in a ratio; `separate`: no routing group holds two documents.
     pub(super) fn measured(
         &self,
         study: &DropStudy,
@@ -195,18 +199,10 @@ impl Chosen {
         if estimate.is_nan() {
             return finding.withheld(NOTHING);
         }
-        let interval = if separate { self.interval(study, ratio, lost) } else { None };
-        let finding = finding.measured(estimate, interval, self.occurrences, self.documents.len() as u64);
-        with_reason(study, finding, self.documents.len(), separate)
+        let units = Units { n: self.occurrences, documents: self.documents.len(), separate };
+        measured_share(study, finding, estimate, units, || self.interval(study, ratio, lost))
     }
-}
-
-/// Adds why the interval is withheld.
-pub(super) fn with_reason(study: &DropStudy, finding: Finding, documents: usize, separate: bool) -> Finding {
-    if separate { study.with_reason(finding, documents) } else { finding.remark(MIXED) }
 }
 
 /// Why a ratio has no value.
 pub(super) const NOTHING: &str = "nothing that could be lost";
-/// Why an interval over documents is withheld although there are enough of them.
-const MIXED: &str = "no interval: documents share routing groups";

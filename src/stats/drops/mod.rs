@@ -11,6 +11,7 @@ mod keys;
 mod losses;
 mod occupancy;
 mod ratios;
+mod reason;
 mod replay;
 mod study;
 mod tally;
@@ -96,25 +97,20 @@ pub fn drop_statistics(
 ) -> Result<Vec<StatisticTable>> {
     progress("counting");
     let study = study::DropStudy::new(layer, settings)?;
-    let separate = replay::separate(&study);
-    let mut tables = ratios::tables(&study, separate, progress);
+    let mut tables = ratios::tables(&study, progress);
     tables.extend(documents::tables(&study));
-    tables.extend(queue_tables(&study, separate, progress)?);
+    tables.extend(queue_tables(&study, progress)?);
     Ok(tables)
 }
 
 /// What other capacities would do, and what fills the queues.
-fn queue_tables(
-    study: &study::DropStudy<'_>,
-    separate: bool,
-    progress: &dyn Fn(&'static str),
-) -> Result<Vec<StatisticTable>> {
+fn queue_tables(study: &study::DropStudy<'_>, progress: &dyn Fn(&'static str)) -> Result<Vec<StatisticTable>> {
     let table = |name: &str, rows| StatisticTable { name: name.to_owned(), rows };
     progress("capacity replay");
     let mut tables = vec![table("capacity_replay", replay::capacity_replay(study)?)];
     progress("drop causes");
-    tables.push(table("drop_causes", causes::drop_causes(study, separate)));
+    tables.push(table("drop_causes", causes::drop_causes(study)));
     progress("expert occupancy");
-    tables.push(table("expert_occupancy", occupancy::expert_occupancy(study, separate)));
+    tables.push(table("expert_occupancy", occupancy::expert_occupancy(study)));
     Ok(tables)
 }

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::{
-    losses::with_reason,
+    reason::with_reason,
     study::{DropStudy, Group},
 };
 use crate::{
@@ -27,8 +27,8 @@ struct Taken {
 }
 
 /// By choice, expert and bin of positions: mean over the sequences that reach the end of the bin of min(1, queue length
-/// / capacity), as a token would find it that comes next. `separate`: no routing group holds two documents.
-pub(super) fn expert_occupancy(study: &DropStudy, separate: bool) -> Vec<Finding> {
+/// / capacity), as a token would find it that comes next.
+pub(super) fn expert_occupancy(study: &DropStudy) -> Vec<Finding> {
     let empty = || study.finding("expert_occupancy", "share").by("position_bucket");
     let limited = study.groups.iter().any(|group| group.capacity < u32::MAX);
     let bin = study.settings.bin.max(1);
@@ -51,7 +51,7 @@ pub(super) fn expert_occupancy(study: &DropStudy, separate: bool) -> Vec<Finding
         let row = |(index, bin_values): (usize, &Bin)| {
             let finding = empty().variant(variants[choice]);
             let position = Some(index as u32 * bin);
-            row(study, Finding { expert: Some(expert), position, ..finding }, bin_values, separate)
+            row(study, Finding { expert: Some(expert), position, ..finding }, bin_values)
         };
         bins.iter().enumerate().map(row).collect::<Vec<_>>()
     };
@@ -83,11 +83,11 @@ fn add_group(study: &DropStudy, group: &Group, choice: usize, expert: ExpertId, 
     }
 }
 
-fn row(study: &DropStudy, finding: Finding, bin: &Bin, separate: bool) -> Finding {
+fn row(study: &DropStudy, finding: Finding, bin: &Bin) -> Finding {
     let mut documents: Vec<usize> = bin.iter().map(|taken| taken.document).collect();
     documents.sort_unstable();
     documents.dedup();
-    let interval = (separate && study.resamples.enough(documents.len())).then(|| {
+    let interval = (study.separate && study.resamples.enough(documents.len())).then(|| {
         let taken = study.resamples.sums(bin.iter().map(|taken| (taken.document, taken.share)));
         let sequences = study.resamples.sums(bin.iter().map(|taken| (taken.document, 1.0)));
         percentile(&mut taken.iter().zip(&sequences).map(|(taken, sequences)| taken / sequences).collect())
@@ -96,5 +96,5 @@ fn row(study: &DropStudy, finding: Finding, bin: &Bin, separate: bool) -> Findin
     let finding = finding.against(mean(|taken| taken.uniform), "uniform");
     let finding =
         finding.measured(mean(|taken| taken.share), interval.flatten(), bin.len() as u64, documents.len() as u64);
-    with_reason(study, finding, documents.len(), separate)
+    with_reason(study, finding, documents.len(), study.separate)
 }

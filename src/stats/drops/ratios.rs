@@ -6,6 +6,7 @@ use super::{
     burstiness::{DropCounting, burstiness},
     curve::{self, Windows},
     keys::{self, Key},
+    reason::{Units, measured_share, remarked},
     study::{DropStudy, Permutation, Routed},
     tally::{Atoms, ByDocument, RATIOS, Tally, expert_totals, experts_by_document},
     trend::Trend,
@@ -52,8 +53,10 @@ impl Layout {
         let atoms = std::iter::once(&self.text).chain(&self.within);
         let mut cells: Vec<Cell> = atoms.flat_map(|atoms| of(&atoms.keys, atoms.by_document(study))).collect();
         cells.extend(of(&self.experts, experts_by_document(study)));
+        let empty = |key| Cell { key, documents: ByDocument::default(), baseline: Vec::new() };
+        cells.extend(self.windows.missing().map(empty));
         if !cells.iter().any(|cell| cell.key == Key::All) {
-            cells.push(Cell { key: Key::All, documents: ByDocument::default(), baseline: Vec::new() });
+            cells.push(empty(Key::All));
         }
         cells.sort_by_key(|cell| cell.key);
         cells
@@ -87,13 +90,13 @@ fn ratios(keys: &[Key], tallies: &[Tally]) -> Vec<f64> {
 }
 
 /// The five tables, `drop_trend`, which shares the permutations within sequences, and `burstiness`, which shares those
-/// across them. `separate`: no routing group holds two documents.
-pub(super) fn tables(study: &DropStudy<'_>, separate: bool, progress: &dyn Fn(&'static str)) -> Vec<StatisticTable> {
+/// across them.
+pub(super) fn tables(study: &DropStudy<'_>, progress: &dyn Fn(&'static str)) -> Vec<StatisticTable> {
     let layout = Layout::new(study);
     let trend = Trend::new(study);
     let mut cells = layout.cells(study);
     progress("permutations across sequences");
-    let bursts = compare_across(study, separate, &layout, &mut cells);
+    let bursts = compare_across(study, &layout, &mut cells);
     progress("permutations within sequences");
     let (within, slopes): (Vec<_>, Vec<_>) = study
         .permutations(Permutation::WithinSequence, |routed| (layout.within(routed), trend.values(routed)))
@@ -108,13 +111,13 @@ pub(super) fn tables(study: &DropStudy<'_>, separate: bool, progress: &dyn Fn(&'
 }
 
 /// Fills in the baselines of the cells that are compared across sequences; the same permutations give `burstiness`.
-fn compare_across(study: &DropStudy<'_>, separate: bool, layout: &Layout, cells: &mut [Cell]) -> StatisticTable {
+fn compare_across(study: &DropStudy<'_>, layout: &Layout, cells: &mut [Cell]) -> StatisticTable {
     let counting = DropCounting::new(study, Permutation::AcrossSequences);
     let fold = |routed: Routed<'_>| (layout.across(study, routed), counting.add(routed));
     let (across, drops): (Vec<_>, Vec<_>) = study.permutations(Permutation::AcrossSequences, fold).into_iter().unzip();
     // With one data set its own permutations are those of the layer.
     compare(cells, layout.across_keys(), &across, |key| key.permutation() != Permutation::WithinSequence);
-    let across = counting.finish(drops, separate);
+    let across = counting.finish(drops);
     let mut within = None;
     if study.layer.sequences.dataset_names.len() > 1 {
         let counting = DropCounting::new(study, Permutation::AcrossDataset);
@@ -123,7 +126,7 @@ fn compare_across(study: &DropStudy<'_>, separate: bool, layout: &Layout, cells:
         let (values, drops): (Vec<_>, Vec<_>) =
             study.permutations(Permutation::AcrossDataset, fold).into_iter().unzip();
         compare(cells, text.keys.iter().copied(), &values, |key| key.permutation() == Permutation::AcrossDataset);
-        within = Some(counting.finish(drops, separate));
+        within = Some(counting.finish(drops));
     }
     StatisticTable { name: "burstiness".to_owned(), rows: burstiness(study, &across, within.as_ref()) }
 }
@@ -165,20 +168,21 @@ fn given(study: &DropStudy<'_>, key: Key, ratio: usize) -> bool {
 fn row(study: &DropStudy<'_>, windows: &Windows, cell: &Cell, ratio: usize) -> Finding {
     let finding = cell.key.about(study, study.finding(RATIOS[ratio], "share"));
     let (total, documents) = (cell.documents.total(), cell.documents.documents(ratio));
+    let n = u64::from(if matches!(cell.key, Key::Expert(_)) { total.choices(ratio) } else { total.occurrences });
+    let cohort = match cell.key {
+        Key::Bucket { fixed: true, dataset, .. } => Some(windows.remark(study, dataset)),
+        _ => None,
+    };
     if total.below(ratio) == 0.0 {
         let reason = match (ratio, study.top_k()) {
-            (2, 1) => "one choice per token: there is no second choice",
-            _ => "nothing was chosen here",
+            (2, 1) => "one choice per token: there is no second choice".to_owned(),
+            _ => cohort.unwrap_or_else(|| "nothing was chosen here".to_owned()),
         };
-        return Finding { n: u64::from(total.occurrences), ..finding.withheld(reason) };
+        return Finding { n, ..finding.withheld(reason) };
     }
-    let interval = cell.documents.interval(&study.resamples, ratio);
-    let finding = finding.measured(total.ratio(ratio), interval, u64::from(total.occurrences), documents as u64);
+    let units = Units { n, documents, separate: study.separate };
+    let interval = || cell.documents.interval(&study.resamples, ratio);
+    let finding = measured_share(study, finding, total.ratio(ratio), units, interval);
     let baseline = cell.baseline.get(ratio).copied().unwrap_or(f64::NAN);
-    let finding = finding.against(baseline, cell.key.permutation().kind());
-    let finding = study.with_reason(finding, documents);
-    match cell.key {
-        Key::Bucket { fixed: true, dataset, .. } => finding.remark(windows.remark(dataset)),
-        _ => finding,
-    }
+    remarked(finding.against(baseline, cell.key.permutation().kind()), cohort)
 }

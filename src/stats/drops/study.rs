@@ -38,6 +38,8 @@ pub(super) struct DropStudy<'a> {
     pub(super) sequences: Vec<Range<usize>>,
     /// Rows and capacity of each routing group, `[groups]`.
     pub(super) groups: Vec<Group>,
+    /// Whether no routing group holds two documents, so that whole documents can be drawn again.
+    pub(super) separate: bool,
     /// Index into `SequenceTable::document_names` by dense document index.
     pub(super) document_names: Vec<u32>,
     /// Rows by dense document, within a document in input order.
@@ -118,16 +120,19 @@ impl<'a> DropStudy<'a> {
         let (document, document_names) = dense_documents(layer);
         let (token_ids, token) = dense(&trace.token_id);
         let rows: Vec<u32> = (0..trace.len() as u32).collect();
+        let groups = groups(layer, &sequences)?;
+        let alone = |group: &Group| document[group.rows.clone()].windows(2).all(|pair| pair[0] == pair[1]);
         Ok(Self {
             layer: *layer,
             settings,
             dropped: trace.kept.iter().map(|kept| !kept).collect(),
             by_document: Cells::by(&rows, &document),
+            separate: groups.iter().all(alone),
+            groups,
             document,
             token,
             token_ids,
             span: span_of_rows(layer, &sequences)?,
-            groups: groups(layer, &sequences)?,
             sequences,
             resamples: Resamples::draw(&settings.statistics, trace.layer, document_names.len()),
             document_names,
@@ -269,15 +274,6 @@ impl<'a> DropStudy<'a> {
     pub(super) fn about_token(&self, finding: Finding, dense_token: u32) -> Finding {
         let id = self.token_ids[dense_token as usize];
         Finding { token_id: Some(id), text: self.layer.sequences.token_text.get(&id).cloned(), ..finding }
-    }
-
-    /// Adds why the interval is withheld where the documents are too few.
-    pub(super) fn with_reason(&self, finding: Finding, documents: usize) -> Finding {
-        if self.resamples.enough(documents) {
-            return finding;
-        }
-        let needed = self.settings.statistics.minimum_documents;
-        finding.remark(format!("no interval: {documents} documents, at least {needed} needed"))
     }
 }
 

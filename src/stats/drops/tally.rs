@@ -96,6 +96,14 @@ impl Tally {
         }
     }
 
+    /// Choices that a ratio is over; for the token ratio of one expert also those that chose it.
+    pub(super) fn choices(&self, ratio: usize) -> u32 {
+        match ratio {
+            1 | 2 => self.chosen[ratio],
+            _ => self.chosen[0],
+        }
+    }
+
     /// A ratio, NaN without a denominator.
     pub(super) fn ratio(&self, ratio: usize) -> f64 {
         self.above(ratio) / self.below(ratio)
@@ -258,6 +266,6 @@ impl ByDocument {
 
     /// The interval of a ratio.
     pub(super) fn interval(&self, resamples: &Resamples, ratio: usize) -> Interval {
-        resamples.enough(self.documents(ratio)).then(|| percentile(&mut self.resampled(resamples, ratio))).flatten()
+        percentile(&mut self.resampled(resamples, ratio))
     }
 }

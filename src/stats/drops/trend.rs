@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::{
     keys::Key,
+    reason::with_reason,
     study::{DropStudy, Permutation, Routed},
 };
 use crate::stats::{
@@ -19,6 +20,8 @@ pub(super) const VARIANTS: [&str; 4] = ["last_minus_first", "slope", "first_minu
 const EXCESS: &str = "last_minus_first_excess";
 /// Positions that the slope is given for.
 const PER_POSITIONS: f64 = 1000.0;
+/// What the slope is measured in.
+const SLOPE_UNIT: &str = "share per 1000 positions";
 /// The contrasts of one sequence: what is summed, before the division by [`Member::below`].
 type Contrasts = [f64; VARIANTS.len()];
 
@@ -126,7 +129,10 @@ impl Trend {
         let mut table = StatisticTable::new("drop_trend");
         for (scope, short) in self.scopes.iter().zip(&self.short) {
             let members = self.members(*scope);
-            let empty = |variant| scope.about(study, study.finding("drop_trend", "share")).variant(variant);
+            let empty = |variant: &'static str| {
+                let unit = if variant == VARIANTS[1] { SLOPE_UNIT } else { "share" };
+                scope.about(study, study.finding("drop_trend", unit)).variant(variant)
+            };
             let of = |variant| Scope { trend: self, study, members: &members, variant };
             let rows = VARIANTS.iter().enumerate().map(|(v, name)| of(v).measured(empty(name), &observed, permuted));
             let mut rows: Vec<Finding> = rows.collect();
@@ -189,7 +195,7 @@ impl Scope<'_> {
         let (estimate, documents) = (self.value(observed), self.documents());
         let interval = self.interval(observed, documents);
         let finding = finding.measured(estimate, interval, self.members.len() as u64, documents as u64);
-        self.study.with_reason(self.corrected(finding, estimate, permuted), documents)
+        with_reason(self.study, self.corrected(finding, estimate, permuted), documents, self.study.separate)
     }
 
     /// What is left above the baseline, with an interval of its own. Subtracting each sequence's own baseline removes
@@ -202,11 +208,11 @@ impl Scope<'_> {
         let excess: Vec<Contrasts> = (0..observed.len()).map(|index| [of(index), 0.0, 0.0, 0.0]).collect();
         let (n, documents) = (self.members.len() as u64, self.documents());
         let finding = finding.measured(self.value(&excess), self.interval(&excess, documents), n, documents as u64);
-        self.study.with_reason(finding.against(0.0, "no_excess"), documents)
+        with_reason(self.study, finding.against(0.0, "no_excess"), documents, self.study.separate)
     }
 
     fn interval(&self, contrasts: &[Contrasts], documents: usize) -> Interval {
-        let enough = self.study.resamples.enough(documents);
+        let enough = self.study.separate && self.study.resamples.enough(documents);
         enough.then(|| expanded_percentile(&mut self.resampled(contrasts), documents)).flatten()
     }
 

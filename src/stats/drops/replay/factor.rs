@@ -9,7 +9,10 @@ use crate::{
     routing::CapacityRule,
     stats::{
         Finding,
-        drops::losses::{Chosen, NOTHING, with_reason},
+        drops::{
+            losses::{Chosen, NOTHING},
+            reason::with_reason,
+        },
         resample::percentile,
     },
 };
@@ -22,8 +25,11 @@ const LARGEST: u32 = 8;
 /// Steps of the grid per unit of the factor.
 const STEPS: u32 = 100;
 
-/// Per rule and grouping over all, and by data set in the groups of the run. The order of the queue does not matter:
-/// an expert drops all that exceeds its capacity.
+/// With the BOS left out, the queue still has it: an order that refuses it refuses fewer of those that count.
+const ORDERED: &str = "in the order of the text: the BOS queues but does not count";
+
+/// Per rule and grouping over all, and by data set in the groups of the run, in the order of the text. Where every
+/// token counts the order does not matter: an expert drops all that exceeds its capacity.
 pub(super) fn smallest_factors(replay: &Replay) -> Vec<Finding> {
     let rules = [CapacityRule::Port, CapacityRule::T5x];
     let cases: Vec<(usize, CapacityRule)> =
@@ -131,6 +137,7 @@ impl<'a> Curve<'a> {
         let missed = resampled.map_or(0, |found| found.iter().filter(|at| at.is_none()).count());
         let finding = finding.against(own, AS_ROUTED).remark(Cow::Borrowed(FIRST_ORDER));
         let finding = with_reason(study, finding, scope.documents.len(), self.partition.separate);
+        let finding = if study.settings.statistics.include_bos { finding } else { finding.remark(ORDERED) };
         if missed == 0 {
             return finding;
         }

@@ -14,7 +14,8 @@ use std::borrow::Cow;
 use rayon::prelude::*;
 
 use super::{
-    losses::{Chosen, Losses, Ratio, with_reason},
+    losses::{Chosen, Losses, Ratio},
+    reason::{Units, measured_share},
     study::DropStudy,
 };
 use crate::{
@@ -54,11 +55,6 @@ pub(super) fn at_factor(study: &DropStudy, factor: f64) -> Option<Losses> {
     let (losses, usable) =
         replay.losses(run, &replay.choices.slots(&run.groups, Priority::Position), &grid, &Ratio::ALL);
     (usable == 0).then_some(losses)
-}
-
-/// Whether no routing group of the run holds two documents, so that whole documents can be drawn again.
-pub(super) fn separate(study: &DropStudy) -> bool {
-    Partition::run(study).separate
 }
 
 /// Refuses a trace whose drops are not those of its rule, factor and groups in the order of the text.
@@ -304,15 +300,15 @@ impl<'a> Replay<'a> {
         let mut documents: Vec<usize> = bin.iter().map(|bin| bin.document).collect();
         documents.sort_unstable();
         documents.dedup();
-        let interval = (separate && study.resamples.enough(documents.len())).then(|| {
+        let interval = || {
             let (lost, chosen) = (resampled(|bin| bin.lost), resampled(|bin| bin.chosen));
             percentile(&mut lost.iter().zip(&chosen).map(|(lost, chosen)| lost / chosen).collect())
-        });
+        };
         let chosen = sum(|bin| bin.chosen);
-        let n = chosen as u64 / study.top_k() as u64;
-        let finding = finding.measured(sum(|bin| bin.lost) / chosen, interval.flatten(), n, documents.len() as u64);
+        let units = Units { n: chosen as u64 / study.top_k() as u64, documents: documents.len(), separate };
         let baseline = finite(sum(|bin| bin.observed) / chosen).unwrap_or(f64::NAN);
-        with_reason(study, finding.against(baseline, AS_ROUTED), documents.len(), separate)
+        let finding = finding.against(baseline, AS_ROUTED);
+        measured_share(study, finding, sum(|bin| bin.lost) / chosen, units, interval)
     }
 }
 
