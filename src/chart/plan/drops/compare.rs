@@ -43,7 +43,7 @@ pub(in crate::chart::plan) fn difference(selection: &Selection<'_>, kind: &'stat
             let Some(figure) = figure(&compared, &label(model), &label(reference)) else { continue };
             let first = if index == 0 { String::new() } else { format!("{}_", index + 1) };
             let caption = "Dropped share of the chosen assignments of two models that read the same sequences, by position; \
-                           bands: 95 % intervals over documents, none below 8 documents. Below: the second model less the first in \
+                           bands: 95 % intervals over documents, none where they are too few. Below: the second model less the first in \
                            percentage points, both with the same documents in every resample: where the band leaves 0, \
                            the models differ. The difference needs no overlap of the bands above, and does not follow from it.";
             let title = format!("Drop ratio of {} and {} by position, layer {layer}", label(reference), label(model));

@@ -34,12 +34,12 @@ pub(in crate::chart::plan) fn by_position(selection: &Selection<'_>, kind: &'sta
             continue;
         }
         let caption = format!(
-            "Dropped share of the chosen assignments in bins of {} positions; band: 95 % interval over documents, none \
-             below 8 documents, cut where it leaves the panel. Dashed: the same choices in random order within each sequence. \
+            "Dropped share of the chosen assignments in bins of {} positions; band: 95 % interval over documents, none where \
+             they are too few, cut where it leaves the panel. Dashed: the same choices in random order within each sequence. \
              It rises too, because queues fill up from the start, so that only what stands above it is about \
-             the order of the text. Thin dash-dotted: the fixed cohort, the sequences that reach the end of the window: where only \
-             the thick curve rises, short sequences have left it. Below, on a logarithmic axis: how many \
-             sequences reach a position.",
+             the order of the text. Thin dash-dotted: the fixed cohort, the same sequences from the first to the last position of \
+             its curve: where only the thick curve rises, short sequences have left it. Below, on a logarithmic axis: \
+             how many sequences reach a position.",
             count(bins.width as u64)
         );
         let title = format!("Drop ratio by position, layer {layer}");
