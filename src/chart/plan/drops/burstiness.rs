@@ -43,7 +43,7 @@ pub(in crate::chart::plan) fn ratios(selection: &Selection<'_>, kind: &'static C
     });
     let caption = "Dropped assignments over their mean after permuting choice vectors across the sequences (of the data set). Above 1 \
                    single texts ask for the same experts more than the whole does, and their queues overflow; at 1 the experts are as popular in every text. \
-                   Where permuting leaves hardly a drop the ratio is large and unsure; where it leaves none there is no ratio. The order of the tokens within a \
+                   Where permuting leaves hardly a drop the ratio is withheld. The order of the tokens within a \
                    routing group cannot change it. Experts one by one are in stats/burstiness.csv. n of a row: tokens.";
     vec![spec(selection, kind, "", "Burstiness: do single texts ask for the same experts?".to_owned(), caption, body)]
 }
