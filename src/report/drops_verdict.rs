@@ -64,7 +64,7 @@ fn causes_line(rows: &[&Finding]) -> Option<String> {
     for row in ranked {
         let (Some(expert), Some(estimate)) = (row.expert, row.estimate) else { continue };
         let text = row.text.as_deref().map_or_else(|| "?".to_owned(), visible);
-        let words = format!("{text} {:.0} %", estimate * 100.0);
+        let words = format!("\"{text}\" {:.0} %", estimate * 100.0);
         match layers.iter_mut().find(|known| known.0 == row.layer) {
             None => layers.push((row.layer, expert, vec![words])),
             Some(known) if known.1 == expert => known.2.push(words),
@@ -404,7 +404,7 @@ mod tests {
             drops_verdict(&rows.concat())[1..],
             [
                 "by role in layer 1, which drops most: user 1.00 %, assistant 4.00 %",
-                "queues that overflow most, and the tokens that fill them: expert 4 of layer 1 (␣the 25 %, \\n 10 %)",
+                "queues that overflow most, and the tokens that fill them: expert 4 of layer 1 (\"␣the\" 25 %, \"\\n\" 10 %)",
                 "capacity factor that would drop at most 1 % (replay of the choices, rule port): 2.50 in layer 1",
             ]
         );
