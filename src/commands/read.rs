@@ -34,11 +34,11 @@ pub(super) fn read(
     for skipped in &corpus.skipped {
         terminal::warn(&format!("{} left out: {}", skipped.place, skipped.reason));
     }
-    if corpus.documents_left_out > 0 {
-        let documents = terminal::count(corpus.documents_left_out as u64, "document");
-        terminal::warn(&format!("--max-sequences left out {documents}, in whole or in part"));
-    }
     if !request.common.execution.quiet {
+        if corpus.documents_left_out > 0 {
+            let documents = terminal::count(corpus.documents_left_out as u64, "document");
+            terminal::note(&format!("--max-sequences left out {documents}, in whole or in part"));
+        }
         corpus.notes.iter().for_each(|note| terminal::note(&format!("{}: {}", note.place, note.reason)));
     }
     Ok(corpus)
