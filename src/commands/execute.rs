@@ -48,7 +48,7 @@ pub(super) fn execute(prepared: &Prepared, run: &RunDir, log_logits: bool, quiet
         .unwrap_or(layout.segments.len());
     let options =
         ForwardOptions { router: prepared.router, arithmetic: prepared.arithmetic, outputs: Outputs::default() };
-    let model = Model::new(&prepared.checkpoint, options);
+    let mut model = Model::new(&prepared.checkpoint, options);
     let tokens: u64 = layout.segments[start..].iter().map(|segment| segment.tokens as u64).sum();
     let layers = layout.moe_layers.last().map_or(0, |&last| u64::from(last) + 1);
     let bar = terminal::bar(tokens * layers, "forward pass", quiet);

@@ -53,7 +53,7 @@ impl Cost {
 /// Measures what this machine multiplies, in floating point operations per second on all threads of the pool, with a
 /// product of the shape that the model runs. Takes a fraction of a second.
 pub fn multiply_rate(hidden: usize, inner: usize) -> f64 {
-    let (inputs, outputs) = (hidden.min(1024), inner.min(2048));
+    let (inputs, outputs) = (hidden.min(1024), inner.min(1024));
     let tiles = rayon::current_num_threads() * 2;
     let (input, weight) = (vec![0.5_f32; TILE_ROWS * inputs], vec![0.25_f32; inputs * outputs]);
     let mut out = vec![0.0_f32; tiles * TILE_ROWS * outputs];
@@ -61,8 +61,7 @@ pub fn multiply_rate(hidden: usize, inner: usize) -> f64 {
     for _ in 0..3 {
         let start = Instant::now();
         out.par_chunks_mut(TILE_ROWS * outputs).for_each(|out| {
-            let weight = Matrix::new(&weight, outputs, inputs).transposed();
-            multiply(out, outputs, Matrix::new(&input, TILE_ROWS, inputs), weight);
+            multiply(out, outputs, Matrix::new(&input, TILE_ROWS, inputs), Matrix::new(&weight, inputs, outputs));
         });
         let flop = 2.0 * (tiles * TILE_ROWS * inputs * outputs) as f64;
         best = best.max(flop / start.elapsed().as_secs_f64());

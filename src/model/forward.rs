@@ -5,7 +5,8 @@ use std::ops::Range;
 use super::{
     head,
     kernels::{Exact, Rotary, Rounding, ToBf16, round_all},
-    layers::{Buffers, Context},
+    layers::{Buffers, Context, kept_rows},
+    weights::{Loader, Parts},
 };
 use crate::{
     checkpoint::{Checkpoint, Config},
@@ -111,12 +112,14 @@ pub struct WaveOutput {
 pub struct Model<'a> {
     checkpoint: &'a Checkpoint,
     options: ForwardOptions,
+    /// Kept from wave to wave.
+    buffers: Buffers,
 }
 
 impl<'a> Model<'a> {
     /// A model over a validated checkpoint; reads nothing yet.
     pub fn new(checkpoint: &'a Checkpoint, options: ForwardOptions) -> Self {
-        Self { checkpoint, options }
+        Self { checkpoint, options, buffers: Buffers::default() }
     }
 
     /// Runs one wave through all layers that are needed and reports every routing decision to `observer`: per MoE
@@ -125,7 +128,7 @@ impl<'a> Model<'a> {
     /// # Errors
     /// [`Error::Usage`] for a sequence that is empty, longer than `max_position_embeddings` or holds an id beyond the
     /// vocabulary; [`Error::NonFinite`] for NaN or infinity in router logits; reading errors; the observer's errors.
-    pub fn forward(&self, wave: &Wave, observer: &mut dyn RoutingObserver) -> Result<WaveOutput> {
+    pub fn forward(&mut self, wave: &Wave, observer: &mut dyn RoutingObserver) -> Result<WaveOutput> {
         self.check(wave)?;
         match self.options.arithmetic {
             Arithmetic::F32 => self.run::<Exact>(wave, observer),
@@ -133,33 +136,48 @@ impl<'a> Model<'a> {
         }
     }
 
-    fn run<R: Rounding>(&self, wave: &Wave, observer: &mut dyn RoutingObserver) -> Result<WaveOutput> {
+    fn run<R: Rounding>(&mut self, wave: &Wave, observer: &mut dyn RoutingObserver) -> Result<WaveOutput> {
+        let mut buffers = std::mem::take(&mut self.buffers);
+        let checkpoint = self.checkpoint;
+        let output = std::thread::scope(|scope| {
+            let loader = Loader::start(scope, checkpoint);
+            self.layers::<R>(wave, &loader, &mut buffers, observer)
+        });
+        self.buffers = buffers;
+        output
+    }
+
+    fn layers<R: Rounding>(
+        &self,
+        wave: &Wave,
+        loader: &Loader,
+        buffers: &mut Buffers,
+        observer: &mut dyn RoutingObserver,
+    ) -> Result<WaveOutput> {
         let config = self.checkpoint.config();
         let longest = wave.sequences.iter().map(|ids| ids.len()).max().unwrap_or(0);
-        let context = Context {
-            checkpoint: self.checkpoint,
-            wave,
-            rotary: Rotary::new::<R>(longest, config.head_dim),
-            router: self.options.router,
-        };
-        let mut buffers = Buffers::default();
-        let mut output = WaveOutput::default();
-        buffers.reset(wave.tokens(), config);
-        self.embed::<R>(wave, &mut buffers)?;
-        self.keep_hidden(wave, &buffers.residual, &mut output);
+        let context =
+            Context { config, wave, rotary: Rotary::new::<R>(longest, config.head_dim), router: self.options.router };
+        let outputs = self.options.outputs;
         let layers = self.layers_to_run(config);
+        let schedule = Schedule { parts: Parts(config), loader, layers, complete: outputs.any() };
+        schedule.request_from(0);
+        let mut output = WaveOutput::default();
+        buffers.reset(wave, config);
+        self.embed::<R>(wave, &mut buffers.residual)?;
+        self.keep_hidden(wave, &buffers.residual, &mut output);
         for layer in 0..layers {
-            let complete = self.options.outputs.any() || layer + 1 < layers;
-            decoder_layer::<R>(&context, layer, complete, &mut buffers, observer)?;
+            decoder_layer::<R>(&context, &schedule, layer, buffers, observer)?;
             observer.observe_layer(layer, layers)?;
             if layer + 1 < config.num_hidden_layers {
                 self.keep_hidden(wave, &buffers.residual, &mut output);
             }
         }
-        if self.options.outputs.any() {
-            context.norm::<R>("model.norm.weight", &mut buffers)?;
+        if outputs.any() {
+            let weights = loader.take()?;
+            context.norm::<R>(weights.vector(0), buffers);
             self.keep_hidden(wave, &buffers.normed, &mut output);
-            head::evaluate::<R>(self.checkpoint, wave, self.options.outputs, &mut buffers, &mut output)?;
+            head::evaluate::<R>(self.checkpoint, wave, outputs, &buffers.normed, &mut output)?;
         }
         Ok(output)
     }
@@ -171,16 +189,17 @@ impl<'a> Model<'a> {
     }
 
     /// `residual = embed[ids]`, not scaled; only the rows that occur are read.
-    fn embed<R: Rounding>(&self, wave: &Wave, buffers: &mut Buffers) -> Result<()> {
+    fn embed<R: Rounding>(&self, wave: &Wave, residual: &mut [f32]) -> Result<()> {
         let hidden = self.checkpoint.config().hidden_size;
         let mut rows: Vec<(u32, usize)> = wave.sequences.iter().flat_map(|ids| ids.iter().copied()).zip(0..).collect();
         rows.sort_unstable();
+        let mut embedding = Vec::new();
         for same in rows.chunk_by(|a, b| a.0 == b.0) {
             let first = same[0].0 as usize * hidden;
-            self.checkpoint.read_part("model.embed_tokens.weight", first, hidden, &mut buffers.weight)?;
-            round_all::<R>(&mut buffers.weight);
+            self.checkpoint.read_part("model.embed_tokens.weight", first, hidden, &mut embedding)?;
+            round_all::<R>(&mut embedding);
             for &(_, row) in same {
-                buffers.residual[row * hidden..(row + 1) * hidden].copy_from_slice(&buffers.weight);
+                residual[row * hidden..(row + 1) * hidden].copy_from_slice(&embedding);
             }
         }
         Ok(())
@@ -228,25 +247,82 @@ impl<'a> Model<'a> {
     }
 }
 
-/// One decoder layer. Of an incomplete layer (the last MoE layer when only routing is wanted) just attention and router.
+/// Which parts are read when: everything up to the next router at once, since which experts come after it is not known
+/// before.
+struct Schedule<'a> {
+    parts: Parts<'a>,
+    loader: &'a Loader,
+    /// Decoder layers that are run.
+    layers: usize,
+    /// Whether the last of them is run to its end.
+    complete: bool,
+}
+
+impl Schedule<'_> {
+    /// Asks for the parts from the beginning of `layer` up to the next router, or to the end.
+    fn request_from(&self, layer: usize) {
+        for layer in layer..self.layers {
+            self.loader.request(self.parts.attention(layer));
+            if self.parts.0.is_moe_layer(layer) {
+                return;
+            }
+            self.loader.request(self.parts.mlp(layer));
+        }
+        if self.complete {
+            self.loader.request(self.parts.final_norm());
+        }
+    }
+
+    /// Asks for the experts that kept rows, and for what follows them up to the next router.
+    fn request_experts(&self, layer: usize, kept: &[Vec<(usize, f32)>]) {
+        for (expert, _) in kept.iter().enumerate().filter(|(_, rows)| !rows.is_empty()) {
+            self.loader.request(self.parts.expert(layer, expert));
+        }
+        self.loader.request(self.parts.extra_mlp(layer));
+        self.request_from(layer + 1);
+    }
+
+    /// Whether of this layer nothing after its router is needed.
+    fn ends_at_router(&self, layer: usize) -> bool {
+        !self.complete && layer + 1 == self.layers
+    }
+}
+
+/// One decoder layer. Of the last MoE layer, when only routing is wanted, just attention and router.
 fn decoder_layer<R: Rounding>(
     context: &Context,
+    schedule: &Schedule,
     layer: usize,
-    complete: bool,
     buffers: &mut Buffers,
     observer: &mut dyn RoutingObserver,
 ) -> Result<()> {
-    let prefix = format!("model.layers.{layer}");
-    context.attention::<R>(layer, buffers)?;
-    context.norm::<R>(&format!("{prefix}.post_attention_layernorm.weight"), buffers)?;
-    if !context.checkpoint.config().is_moe_layer(layer) {
-        return context.dense_mlp::<R>(&format!("{prefix}.mlp"), buffers);
-    }
-    let routings = context.router(layer, buffers, observer)?;
-    if !complete {
+    let loader = schedule.loader;
+    let weights = loader.take()?;
+    context.attention::<R>(&weights, buffers);
+    if !context.config.is_moe_layer(layer) {
+        loader.give_back(weights);
+        let weights = loader.take()?;
+        context.dense_mlp::<R>(&weights, buffers);
+        loader.give_back(weights);
         return Ok(());
     }
-    context.experts::<R>(layer, &routings, buffers)?;
-    context.norm::<R>(&format!("{prefix}.pre_extra_mlp_layernorm.weight"), buffers)?;
-    context.dense_mlp::<R>(&format!("{prefix}.extra_mlp"), buffers)
+    let routings = context.router(layer, weights.vector(6), buffers, observer)?;
+    loader.give_back(weights);
+    if schedule.ends_at_router(layer) {
+        return Ok(());
+    }
+    let kept = kept_rows::<R>(&routings, context.router.num_experts);
+    schedule.request_experts(layer, &kept);
+    buffers.begin_experts();
+    for rows in kept.iter().filter(|rows| !rows.is_empty()) {
+        let weights = loader.take()?;
+        context.expert::<R>(&weights, rows, buffers);
+        loader.give_back(weights);
+    }
+    context.end_experts::<R>(buffers);
+    let weights = loader.take()?;
+    context.norm::<R>(weights.vector(3), buffers);
+    context.dense_mlp::<R>(&weights, buffers);
+    loader.give_back(weights);
+    Ok(())
 }

@@ -6,8 +6,7 @@ use rayon::prelude::*;
 use super::{
     forward::{Outputs, Wave, WaveOutput},
     kernels::{Rounding, dot, round_all},
-    layers::Buffers,
-    matmul::linear,
+    matmul::{Matrix, linear},
 };
 use crate::{checkpoint::Checkpoint, error::Result};
 
@@ -36,42 +35,42 @@ impl LogSumExp {
     }
 }
 
-/// `logits = f32(normed @ lm_head^T)`: the next-token nll and the last positions' logits, as asked. `buffers.normed` is
-/// the output of the final norm.
+/// `logits = f32(normed @ lm_head^T)`: the next-token nll and the last positions' logits, as asked. `normed` is the output
+/// of the final norm, in whole product rows.
 pub(super) fn evaluate<R: Rounding>(
     checkpoint: &Checkpoint,
     wave: &Wave,
     outputs: Outputs,
-    buffers: &mut Buffers,
+    normed: &[f32],
     output: &mut WaveOutput,
 ) -> Result<()> {
     let offsets = wave.offsets();
     if outputs.nll {
         let targets: Vec<Option<u32>> =
             wave.sequences.iter().flat_map(|ids| ids[1..].iter().copied().map(Some).chain([None])).collect();
-        let nll = all_nll::<R>(checkpoint, &targets, buffers)?;
+        let nll = all_nll::<R>(checkpoint, &targets, normed)?;
         output.nll = offsets.windows(2).map(|ends| nll[ends[0]..ends[1] - 1].to_vec()).collect();
     }
     if outputs.final_logits > 0 {
         for ends in offsets.windows(2) {
             let first = ends[0].max(ends[1].saturating_sub(outputs.final_logits));
-            output.final_logits.push(last_logits::<R>(checkpoint, first..ends[1], buffers)?);
+            output.final_logits.push(last_logits::<R>(checkpoint, first..ends[1], normed)?);
         }
     }
     Ok(())
 }
 
 /// The nll of every row of the wave; 0 where there is no target.
-fn all_nll<R: Rounding>(checkpoint: &Checkpoint, targets: &[Option<u32>], buffers: &mut Buffers) -> Result<Vec<f32>> {
+fn all_nll<R: Rounding>(checkpoint: &Checkpoint, targets: &[Option<u32>], normed: &[f32]) -> Result<Vec<f32>> {
     let (hidden, vocabulary) = (checkpoint.config().hidden_size, checkpoint.config().vocab_size);
     let mut sums = vec![LogSumExp::EMPTY; targets.len()];
     let mut hits = vec![0.0_f32; targets.len()];
-    let mut logits = Vec::new();
+    let (mut logits, mut weight) = (Vec::new(), Vec::new());
     for first in (0..vocabulary).step_by(STEP) {
         let count = STEP.min(vocabulary - first);
-        checkpoint.read_part("lm_head.weight", first * hidden, count * hidden, &mut buffers.weight)?;
-        logits.resize(buffers.normed.len() / hidden * count, 0.0);
-        linear(&mut logits, &buffers.normed, &buffers.weight, hidden, count);
+        checkpoint.read_part("lm_head.weight", first * hidden, count * hidden, &mut weight)?;
+        logits.resize(normed.len() / hidden * count, 0.0);
+        linear(&mut logits, normed, Matrix::new(&weight, count, hidden).transposed());
         round_all::<R>(&mut logits);
         let rows = logits.par_chunks_exact(count).zip(&mut sums).zip(&mut hits).zip(targets);
         rows.for_each(|(((logits, sum), hit), target)| {
@@ -88,19 +87,16 @@ fn all_nll<R: Rounding>(checkpoint: &Checkpoint, targets: &[Option<u32>], buffer
 }
 
 /// The logits of some rows, `[rows, vocab_size]`.
-fn last_logits<R: Rounding>(
-    checkpoint: &Checkpoint,
-    rows: std::ops::Range<usize>,
-    buffers: &mut Buffers,
-) -> Result<Vec<f32>> {
+fn last_logits<R: Rounding>(checkpoint: &Checkpoint, rows: std::ops::Range<usize>, normed: &[f32]) -> Result<Vec<f32>> {
     let (hidden, vocabulary) = (checkpoint.config().hidden_size, checkpoint.config().vocab_size);
     let mut logits = vec![0.0; rows.len() * vocabulary];
+    let mut weight = Vec::new();
     for first in (0..vocabulary).step_by(STEP) {
         let count = STEP.min(vocabulary - first);
-        checkpoint.read_part("lm_head.weight", first * hidden, count * hidden, &mut buffers.weight)?;
+        checkpoint.read_part("lm_head.weight", first * hidden, count * hidden, &mut weight)?;
         for (row, logits) in rows.clone().zip(logits.chunks_exact_mut(vocabulary)) {
-            let state = &buffers.normed[row * hidden..(row + 1) * hidden];
-            for (logit, weight) in logits[first..first + count].iter_mut().zip(buffers.weight.chunks_exact(hidden)) {
+            let state = &normed[row * hidden..(row + 1) * hidden];
+            for (logit, weight) in logits[first..first + count].iter_mut().zip(weight.chunks_exact(hidden)) {
                 *logit = R::round(dot(state, weight));
             }
         }

@@ -75,7 +75,8 @@ fn sum_lanes(mut lanes: [f32; LANES]) -> f32 {
 fn exp(x: f32) -> f32 {
     const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding and subtracting it rounds to the nearest integer
     let clamped = x.clamp(-87.3, 88.3);
-    let n = clamped.mul_add(std::f32::consts::LOG2_E, ROUND) - ROUND;
+    let shifted = clamped.mul_add(std::f32::consts::LOG2_E, ROUND);
+    let n = shifted - ROUND;
     let r = n.mul_add(-0.693_359_4, clamped);
     let r = n.mul_add(2.121_944_4e-4, r);
     let mut p = 1.987_569_2e-4_f32;
@@ -83,8 +84,35 @@ fn exp(x: f32) -> f32 {
         p = p.mul_add(r, c);
     }
     let value = p.mul_add(r * r, r) + 1.0;
-    let scaled = value * f32::from_bits(((n as i32 + 127) as u32) << 23);
+    // 2^n: the low bits of `shifted` are n, and a conversion that saturates would not be vectorised.
+    let scaled = value * f32::from_bits(shifted.to_bits().wrapping_add(127) << 23);
     if x < -87.3 { 0.0 } else { scaled }
+}
+
+/// Division by one number, as exact as the machine's division and several times as fast for many numerators: multiply
+/// by the reciprocal and correct twice (Markstein 1990, theorem 8.2: with a correctly rounded reciprocal and a quotient
+/// within one ulp the corrected quotient is correctly rounded).
+#[derive(Clone, Copy)]
+struct Quotient {
+    divisor: f32,
+    reciprocal: f32,
+}
+
+impl Quotient {
+    #[inline(always)]
+    fn by(divisor: f32) -> Self {
+        Self { divisor, reciprocal: 1.0 / divisor }
+    }
+
+    /// `numerator / divisor`, correctly rounded for quotients above 2^-100, whose remainders do not underflow.
+    #[inline(always)]
+    fn of(self, numerator: f32) -> f32 {
+        let corrected = |quotient: f32| {
+            let remainder = quotient.mul_add(-self.divisor, numerator);
+            remainder.mul_add(self.reciprocal, quotient)
+        };
+        corrected(corrected(numerator * self.reciprocal))
+    }
 }
 
 /// Dot product with 16 partial sums.
@@ -117,11 +145,13 @@ pub(super) fn rms_norm<R: Rounding>(out: &mut [f32], x: &[f32], weight: &[f32], 
     }
 }
 
-/// Softmax of the scores `row[..visible]` in place, f32; what lies behind becomes 0. `mask`, where given, hides keys
-/// (`false`), but never key 0.
+/// Softmax of the scores `row[..visible]` in place, f32; what lies behind becomes 0. The row is a whole number of
+/// [`LANES`]. `mask`, where given, hides keys (`false`), but never key 0.
 pub(super) fn softmax<R: Rounding>(row: &mut [f32], visible: usize, mask: Option<&[bool]>) {
-    let (row, behind) = row.split_at_mut(visible);
+    let (row, behind) = row.split_at_mut(visible.next_multiple_of(LANES));
     behind.fill(0.0);
+    // The exponential of minus infinity is 0: whole lanes can be computed.
+    row[visible..].fill(f32::NEG_INFINITY);
     if let Some(mask) = mask {
         // Key 0 stays visible even when it is padding: prompts start with `<pad>` as BOS.
         for (score, &shown) in row.iter_mut().zip(mask).skip(1) {
@@ -130,40 +160,37 @@ pub(super) fn softmax<R: Rounding>(row: &mut [f32], visible: usize, mask: Option
             }
         }
     }
+    // One simple loop a step: the compiler vectorises each, but not all in one.
     vectorised(
         #[inline(always)]
         || {
             let mut maxima = [f32::NEG_INFINITY; LANES];
-            for chunk in row.chunks(LANES) {
-                for (maximum, &score) in maxima.iter_mut().zip(chunk) {
-                    *maximum = if score > *maximum { score } else { *maximum };
+            for scores in row.as_chunks::<LANES>().0 {
+                for lane in 0..LANES {
+                    maxima[lane] = if scores[lane] > maxima[lane] { scores[lane] } else { maxima[lane] };
                 }
             }
             let maximum = maxima.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            for score in &mut *row {
+                *score = exp(*score - maximum);
+            }
             let mut sums = [0.0_f32; LANES];
-            let mut chunks = row.chunks_exact_mut(LANES);
-            for chunk in &mut chunks {
+            for exponentials in row.as_chunks::<LANES>().0 {
                 for lane in 0..LANES {
-                    chunk[lane] = exp(chunk[lane] - maximum);
-                    sums[lane] += chunk[lane];
+                    sums[lane] += exponentials[lane];
                 }
             }
-            for (score, sum) in chunks.into_remainder().iter_mut().zip(&mut sums) {
-                *score = exp(*score - maximum);
-                *sum += *score;
-            }
-            let sum = sum_lanes(sums);
+            let quotient = Quotient::by(sum_lanes(sums));
             for probability in row {
-                *probability = R::round(*probability / sum);
+                *probability = R::round(quotient.of(*probability));
             }
         },
     );
 }
 
-/// The three-factor gate of one row: `up = a * (b * sigmoid(b)) * up` with `[a | b] = gate` in contiguous halves
-/// (model.md, `mlp3`: silu acts on the SECOND half).
-pub(super) fn gate<R: Rounding>(up: &mut [f32], gate: &[f32]) {
-    let (a, b) = gate.split_at(up.len());
+/// The three-factor gate: `up = a * (b * sigmoid(b)) * up`, element by element; `a` is the first half of the gate
+/// projection and `b` the second (model.md, `mlp3`: silu acts on the SECOND half).
+pub(super) fn gate<R: Rounding>(up: &mut [f32], a: &[f32], b: &[f32]) {
     vectorised(
         #[inline(always)]
         || {
@@ -228,14 +255,36 @@ mod tests {
     }
 
     #[test]
+    fn the_quotient_is_the_machines() {
+        let mut state = 1_u32;
+        let mut random = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / 16_777_216.0
+        };
+        for _ in 0..2_000 {
+            let divisor = 1.0 + 2047.0 * random() * random();
+            let quotient = Quotient::by(divisor);
+            for _ in 0..500 {
+                let numerator = random() * (-60.0 * random()).exp();
+                let (found, exact) = (quotient.of(numerator), numerator / divisor);
+                assert_eq!(found.to_bits(), exact.to_bits(), "{numerator} / {divisor}");
+            }
+        }
+        assert_eq!(Quotient::by(3.0).of(0.0), 0.0);
+    }
+
+    #[test]
     fn softmax_sums_to_one_hides_the_future_and_honours_the_mask() {
-        let mut row = [0.0, 1.0, 2.0, 99.0];
+        let mut row = [99.0; 2 * LANES];
+        row[..3].copy_from_slice(&[0.0, 1.0, 2.0]);
         softmax::<Exact>(&mut row, 3, None);
         // e^0, e^1, e^2 over 1 + 2.718282 + 7.389056 = 11.107338
-        for (found, expected) in row.iter().zip([0.090_030_57, 0.244_728_47, 0.665_240_96, 0.0]) {
+        for (found, expected) in row.iter().zip([0.090_030_57, 0.244_728_47, 0.665_240_96]) {
             assert!((found - expected).abs() < 1e-6, "{row:?}");
         }
-        let mut row = [0.0, 1.0, 2.0];
+        assert!(row[3..].iter().all(|hidden| *hidden == 0.0), "{row:?}");
+        let mut row = [99.0; LANES];
+        row[..3].copy_from_slice(&[0.0, 1.0, 2.0]);
         softmax::<Exact>(&mut row, 3, Some(&[true, false, true]));
         assert_eq!(row[1], 0.0);
         assert!((row[0] - 0.119_202_92).abs() < 1e-6 && (row[2] - 0.880_797_1).abs() < 1e-6);
@@ -244,7 +293,7 @@ mod tests {
     #[test]
     fn the_gate_has_three_factors_and_silu_on_the_second_half() {
         let mut up = [3.0, -1.0];
-        gate::<Exact>(&mut up, &[2.0, 5.0, 0.0, 1.0]);
+        gate::<Exact>(&mut up, &[2.0, 5.0], &[0.0, 1.0]);
         // 2 * (0 * 0.5) * 3 = 0;  5 * (1 * 0.7310586) * -1 = -3.655293
         assert_eq!(up[0], 0.0);
         assert!((up[1] + 3.655_293).abs() < 1e-5);

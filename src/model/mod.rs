@@ -6,12 +6,16 @@
 //! activation at the places where the original, run in bf16, rounds.
 
 mod attention;
+mod attention_kernel;
 mod cost;
 mod forward;
 mod head;
 mod kernels;
 mod layers;
 mod matmul;
+mod mlp;
+mod scratch;
+mod weights;
 
 pub use cost::{Cost, multiply_rate};
 pub use forward::{Arithmetic, ForwardOptions, Model, Outputs, Wave, WaveOutput};
