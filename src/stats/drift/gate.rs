@@ -104,7 +104,7 @@ impl<'a> GateReference<'a> {
                 |expert| (f64::from(own.at(t, expert)) / own_sum).min(f64::from(last.at(t, expert)) / last_sum);
             (0..experts).map(smaller).sum::<f64>().min(1.0)
         };
-        let finding = course.mean(finding, &course.per_document(shared), &course.occurrences());
+        let finding = course.mean(finding, &course.per_document(shared), &course.baseline.occurrences);
         let chance = |expert: usize| mean_minimum(&own.sorted(source, expert), &self.sorted[expert]);
         let chance: Vec<f64> = (0..experts).into_par_iter().map(chance).collect();
         finding.against(chance.iter().sum::<f64>().min(1.0), "independent_occurrences")
