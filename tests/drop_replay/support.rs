@@ -2,7 +2,7 @@
 
 use openmoe_analyze::{
     routing::{CapacityRule, ExpertId, GroupRule, RouterSettings, route},
-    stats::{DropLayer, DropSettings, Finding, Settings, Tables, drop_statistics, merge},
+    stats::{DropLayer, DropSettings, DropStudy, Finding, Settings, Tables, drop_statistics, merge},
     trace::{GroupTable, LayerTrace, SequenceTable, SpanTable},
 };
 
@@ -147,9 +147,13 @@ impl Run {
         }
     }
 
+    pub fn study(&self, settings: &DropSettings) -> DropStudy<'_> {
+        DropStudy::new(&self.layer(), settings).unwrap()
+    }
+
     pub fn statistics(&self, settings: &DropSettings) -> Tables {
         let mut tables = Tables::new();
-        merge(&mut tables, drop_statistics(&self.layer(), settings, &|_| ()).expect("statistics"));
+        merge(&mut tables, drop_statistics(&self.study(settings), &|_| ()).expect("statistics"));
         tables
     }
 }

@@ -11,7 +11,7 @@ use crate::{
 };
 
 fn difference(model: &Run, reference: &Run) -> Vec<Finding> {
-    drop_difference(&model.layer(), &reference.layer(), ("chat", "base"), &settings()).unwrap().rows
+    drop_difference(&model.study(&settings()), &reference.study(&settings()), ("chat", "base")).unwrap().rows
 }
 
 #[test]
@@ -97,7 +97,8 @@ fn other_tokens_are_refused() {
     let reference = two_sequences();
     let mut model = two_sequences();
     model.layer.token_id[3] = 9;
-    let error = drop_difference(&model.layer(), &reference.layer(), ("chat", "base"), &settings()).unwrap_err();
+    let (model, reference) = (model.study(&settings()), reference.study(&settings()));
+    let error = drop_difference(&model, &reference, ("chat", "base")).unwrap_err();
     assert!(matches!(error, Error::Usage { .. }));
     assert!(error.to_string().ends_with("cannot be compared: token id 9 and 5 in row 3"), "{error}");
 }

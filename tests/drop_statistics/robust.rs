@@ -2,7 +2,7 @@
 
 use openmoe_analyze::{
     routing::ExpertId,
-    stats::{Finding, STATISTICS, Tables, headline},
+    stats::{DropStudy, Finding, STATISTICS, Tables, drop_difference, headline},
 };
 
 use crate::{
@@ -119,8 +119,8 @@ fn columns_that_do_not_belong_together_are_an_error() {
     for (index, breaks) in broken.into_iter().enumerate() {
         let mut run = two_sequences();
         breaks(&mut run);
-        let result = openmoe_analyze::stats::drop_statistics(&run.layer(), &settings(), &|_| ());
-        assert_eq!(result.unwrap_err().exit_code(), 3, "{index}");
+        let Err(error) = DropStudy::new(&run.layer(), &settings()) else { panic!("{index}") };
+        assert_eq!(error.exit_code(), 3, "{index}");
     }
 }
 
@@ -146,8 +146,7 @@ fn long_conversations() -> Tables {
         table.rows.iter_mut().for_each(|row| row.checkpoint = Some("chat".to_owned()));
         tables.get_mut(&name).unwrap().rows.extend(table.rows);
     }
-    let difference =
-        openmoe_analyze::stats::drop_difference(&model.layer(), &run.layer(), ("chat", "base"), &quick()).unwrap();
+    let difference = drop_difference(&model.study(&quick()), &run.study(&quick()), ("chat", "base")).unwrap();
     tables.insert(difference.name.clone(), difference);
     tables
 }

@@ -2,7 +2,7 @@
 
 use openmoe_analyze::{
     routing::{CapacityRule, ExpertId, RouterSettings, queue_slots},
-    stats::{DropLayer, DropSettings, Finding, Settings, Tables, drop_statistics, merge},
+    stats::{DropLayer, DropSettings, DropStudy, Finding, Settings, Tables, drop_statistics, merge},
     trace::{GroupTable, LayerTrace, SequenceTable, SpanTable},
 };
 
@@ -118,9 +118,13 @@ impl Run {
         DropLayer { sequences: &self.sequences, spans: &self.spans, groups: &self.groups, router, trace: &self.layer }
     }
 
+    pub fn study(&self, settings: &DropSettings) -> DropStudy<'_> {
+        DropStudy::new(&self.layer(), settings).unwrap()
+    }
+
     pub fn statistics(&self, settings: &DropSettings) -> Tables {
         let mut tables = Tables::new();
-        merge(&mut tables, drop_statistics(&self.layer(), settings, &|_| ()).unwrap());
+        merge(&mut tables, drop_statistics(&self.study(settings), &|_| ()).unwrap());
         tables
     }
 }

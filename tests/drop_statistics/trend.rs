@@ -56,7 +56,7 @@ fn count<const N: usize>(
     properties: impl Fn([&Finding; 3]) -> [bool; N] + Sync,
 ) -> [usize; N] {
     let of = |seed: u64| {
-        let rows = drop_trend(&run(seed).layer(), &settings(seed, permutations)).unwrap().rows;
+        let rows = drop_trend(&run(seed).study(&settings(seed, permutations))).rows;
         let row = |variant: &'static str| one(&rows, |row| key(row) == format!("variant={variant}"));
         properties([row("last_minus_first"), row("last_minus_first_excess"), row("slope")])
     };
