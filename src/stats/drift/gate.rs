@@ -105,7 +105,15 @@ impl<'a> GateReference<'a> {
             (0..experts).map(smaller).sum::<f64>().min(1.0)
         };
         let finding = course.mean(finding, &course.per_document(shared), &course.baseline.occurrences);
-        let chance = |expert: usize| mean_minimum(&own.sorted(source, expert), &self.sorted[expert]);
+        // At the reference these are the sorted probabilities already, under the names of `own`.
+        let sorted = |expert: usize| -> Cow<'_, [f32]> {
+            if step.at == course.reference {
+                self.sorted[own.column[expert]].as_slice().into()
+            } else {
+                own.sorted(source, expert).into()
+            }
+        };
+        let chance = |expert: usize| mean_minimum(&sorted(expert), &self.sorted[expert]);
         let chance: Vec<f64> = (0..experts).into_par_iter().map(chance).collect();
         finding.against(chance.iter().sum::<f64>().min(1.0), "independent_occurrences")
     }
