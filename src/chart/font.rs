@@ -6,8 +6,9 @@ use ab_glyph::{Font, FontRef, PxScale, ScaleFont};
 
 /// Name of the embedded family.
 pub(super) const FAMILY: &str = "Routing Sans";
-/// The font files. See `assets/README.md`.
+/// The font file of the regular weight. See `assets/README.md`.
 pub(super) const REGULAR_FONT: &[u8] = include_bytes!("assets/routing-sans.ttf");
+/// The font file of the bold weight. See `assets/README.md`.
 pub(super) const BOLD_FONT: &[u8] = include_bytes!("assets/routing-sans-bold.ttf");
 
 /// Regular weight: `DejaVu` Sans with the ideographs, kana and hangul of Droid Sans Fallback. See `assets/README.md`.

@@ -10,7 +10,10 @@ use crate::{
     error::{Error, Result},
     routing::{LayerId, RouterSettings},
     run_dir::RunDir,
-    stats::{DropLayer, DropSettings, StatisticTable, Tables, drop_difference, drop_statistics, exact_replay, merge},
+    stats::{
+        DropLayer, DropSettings, DropStudy, StatisticTable, Tables, drop_difference, drop_statistics, exact_replay,
+        merge,
+    },
     trace::{GroupTable, LayerTrace, RoutingTrace, SequenceTable, SpanTable},
 };
 
@@ -103,21 +106,24 @@ fn of_layer(
     machine::check_interrupt()?;
     let first = &checkpoints[0];
     let columns = first.trace.layer(layer)?;
-    let logged = first.layer(&columns);
-    let mut tables = drop_statistics(&logged, settings, progress)?;
+    progress("counting");
+    let logged = DropStudy::new(&first.layer(&columns), settings)?;
+    let mut tables = drop_statistics(&logged, progress)?;
     for other in &checkpoints[1..] {
         machine::check_interrupt()?;
         let columns = other.trace.layer(layer)?;
-        let model = other.layer(&columns);
-        tables.extend(of_checkpoint(drop_statistics(&model, settings, progress)?, &other.label));
+        progress("counting");
+        let model = DropStudy::new(&other.layer(&columns), settings)?;
+        tables.extend(of_checkpoint(drop_statistics(&model, progress)?, &other.label));
         progress("difference");
-        tables.push(drop_difference(&model, &logged, (&other.label, &first.label), settings)?);
+        tables.push(drop_difference(&model, &logged, (&other.label, &first.label))?);
     }
     for replay in replays {
         machine::check_interrupt()?;
         progress("exact replay");
         let columns = replay.trace.layer(layer)?;
-        tables.push(exact_replay(&replay.layer(&columns), &logged, settings)?);
+        let rerun = DropStudy::new(&replay.layer(&columns), settings)?;
+        tables.push(exact_replay(&rerun, &logged)?);
     }
     Ok(tables)
 }

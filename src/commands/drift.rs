@@ -170,25 +170,6 @@ fn trace(spec: &Spec) -> String {
     }
 }
 
-/// Keys that a drift run has in common with the route runs of its checkpoints.
-const SHARED: [&str; 15] = [
-    "version",
-    "tokenizer",
-    "inputs",
-    "category_key",
-    "context",
-    "truncate",
-    "bos",
-    "max_sequences",
-    "group",
-    "capacity_rule",
-    "capacity_factor",
-    "min_capacity",
-    "dtype",
-    "device",
-    "instruction_set",
-];
-
 /// What decides the traces: the checkpoints, and what their route runs have in common. `identities` are those of the
 /// forward passes; a finished run records its own.
 fn identity(
@@ -197,8 +178,7 @@ fn identity(
     expected: &Value,
     identities: &[Value],
 ) -> Result<Map<String, Value>> {
-    let mut identity: Map<String, Value> =
-        SHARED.into_iter().map(|key| (key.to_owned(), expected[key].clone())).collect();
+    let mut identity = reuse::in_common(expected);
     let mut identities = identities.iter();
     let mut checkpoints = Vec::new();
     for spec in specs {

@@ -37,6 +37,9 @@ const COMPARED: [&str; 14] = [
     "layout",
 ];
 
+/// Those of them that are no part of what identifies a drift run: it reads no transcripts, and takes the layout of the traces as it is.
+const OF_ROUTE_ALONE: [&str; 3] = ["template", "oasst_paths", "layout"];
+
 /// Keys that may move near-ties: worth a word, no reason to refuse.
 const NOTED: [&str; 3] = ["version", "device", "instruction_set"];
 
@@ -152,8 +155,7 @@ pub(super) fn check(specs: &[Spec], expected: &Value, quiet: bool) -> Result<()>
             wrong.push(error.to_string());
         }
         problems.extend(wrong.into_iter().map(|line| format!("`{folder}`: {line}")));
-        let noted: Map<String, Value> = NOTED.iter().map(|key| ((*key).to_owned(), expected[*key].clone())).collect();
-        for line in differences(&manifest, &Value::Object(noted)).iter().filter(|_| !quiet) {
+        for line in differences(&manifest, &Value::Object(taken(expected, NOTED))).iter().filter(|_| !quiet) {
             terminal::note(&format!("`{folder}` was made elsewhere, near-ties may differ: {line}"));
         }
     }
@@ -166,9 +168,20 @@ pub(super) fn check(specs: &[Spec], expected: &Value, quiet: bool) -> Result<()>
     ))
 }
 
+/// What the route runs of all checkpoints of a drift run have in common, and its manifest takes over.
+pub(super) fn in_common(expected: &Value) -> Map<String, Value> {
+    let routed = COMPARED.into_iter().filter(|key| !OF_ROUTE_ALONE.contains(key));
+    taken(expected, ["version", "tokenizer"].into_iter().chain(routed).chain(["device", "instruction_set"]))
+}
+
+/// Some keys of a manifest with their values, null where it has none.
+fn taken(manifest: &Value, keys: impl IntoIterator<Item = &'static str>) -> Map<String, Value> {
+    keys.into_iter().map(|key| (key.to_owned(), manifest[key].clone())).collect()
+}
+
 /// The keys of a manifest that decide what its trace means.
 fn comparable(manifest: &Value) -> Value {
-    let mut keys: Map<String, Value> = COMPARED.iter().map(|key| ((*key).to_owned(), manifest[*key].clone())).collect();
+    let mut keys = taken(manifest, COMPARED);
     keys.insert("tokenizer (SHA-256)".into(), manifest["tokenizer"]["sha256"].clone());
     let facts = config(manifest).map_or(Value::Null, |config| {
         Value::Object(facts(&config).into_iter().map(|(key, value)| (key.to_owned(), json!(value))).collect())

@@ -35,6 +35,7 @@ struct Pending {
 }
 
 impl<'a> Builder<'a> {
+    /// An empty corpus; without a tokenizer only rows of token ids can be taken.
     pub(super) fn new(options: &'a CorpusOptions, tokenizer: Option<&'a Tokenizer>) -> Self {
         let corpus = Corpus::default();
         Self {

@@ -10,14 +10,18 @@ pub(super) const CATEGORY_KEYS: [&str; 3] = ["domain", "category", "language"];
 pub(super) struct Row {
     /// The row's `id`.
     pub id: Option<String>,
+    /// What stands under the category's key.
     pub category: Option<String>,
+    /// What is routed.
     pub content: Content,
 }
 
 /// Text to encode, or token ids to use as they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Content {
+    /// `text`.
     Text(String),
+    /// `input_ids`.
     Ids(Vec<u32>),
 }
 
@@ -77,6 +81,7 @@ fn token_id(value: &Value) -> Result<u32, String> {
     id.ok_or_else(|| format!("`input_ids` holds {value}; expected integers from 0"))
 }
 
+/// A value in words for messages: what it is, or itself where it is short.
 pub(super) fn describe(value: &Value) -> String {
     match value {
         Value::Array(_) => "a list".into(),

@@ -22,8 +22,7 @@ pub(super) fn read_lines(
     reader: impl Read,
     mut sink: impl FnMut(String, Result<Value, String>) -> Result<()>,
 ) -> Result<()> {
-    let mut reader = BufReader::with_capacity(BUFFER, reader);
-    skip_byte_order_mark(&mut reader).map_err(Error::io("read", path))?;
+    let mut reader = without_byte_order_mark(path, reader)?;
     let mut bytes = Vec::new();
     for line in 1.. {
         bytes.clear();
@@ -47,8 +46,7 @@ pub(super) fn read_list(
     reader: impl Read,
     mut sink: impl FnMut(String, Result<Value, String>) -> Result<()>,
 ) -> Result<()> {
-    let mut reader = BufReader::with_capacity(BUFFER, reader);
-    skip_byte_order_mark(&mut reader).map_err(Error::io("read", path))?;
+    let reader = without_byte_order_mark(path, reader)?;
     let mut number = 0;
     let outcome = read_array(reader, |value| {
         number += 1;
@@ -68,12 +66,13 @@ pub(super) fn read_list(
     }
 }
 
-/// Some editors put a byte-order mark before UTF-8.
-fn skip_byte_order_mark(reader: &mut impl BufRead) -> std::io::Result<()> {
-    if reader.fill_buf()?.starts_with(b"\xef\xbb\xbf") {
+/// Buffers a file and skips the byte-order mark that some editors put before UTF-8.
+fn without_byte_order_mark<R: Read>(path: &Path, reader: R) -> Result<BufReader<R>> {
+    let mut reader = BufReader::with_capacity(BUFFER, reader);
+    if reader.fill_buf().map_err(Error::io("read", path))?.starts_with(b"\xef\xbb\xbf") {
         reader.consume(3);
     }
-    Ok(())
+    Ok(reader)
 }
 
 fn parse_line(bytes: &[u8]) -> Result<Value, String> {

@@ -42,6 +42,7 @@ const ENDINGS: [(&str, Format); 6] = [
 pub(super) struct Source {
     /// Path as given, or the folder as given and the path within it; `-` is the standard input.
     pub path: PathBuf,
+    /// How the file is read.
     pub format: Format,
     /// Sub-folder or file stem, for files that were found in a folder.
     pub category: Option<String>,

@@ -42,7 +42,7 @@ pub use coactivation::maximum_entropy_pairs;
 pub use drift::{
     DriftLayer, DriftPoint, DriftSettings, DriftSource, Matching, drift_statistics, match_experts, overlap_chance,
 };
-pub use drops::{DropLayer, DropSettings, drop_difference, drop_statistics, drop_trend, exact_replay};
+pub use drops::{DropLayer, DropSettings, DropStudy, drop_difference, drop_statistics, drop_trend, exact_replay};
 pub use finding::{Finding, Name};
 pub use load::load_statistics;
 pub use repetition::uniform_repetition;

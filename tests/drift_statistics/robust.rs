@@ -56,28 +56,12 @@ fn saturation_rises_with_training_and_lies_between_chance_and_one() {
     assert!(changes.windows(2).all(|pair| pair[0] >= pair[1]), "{changes:?}");
 }
 
-/// Every number is finite, every interval brackets its estimate, and what is withheld says why.
+/// Every row is sound, and every interval brackets its estimate or is missing for a reason.
 #[track_caller]
-fn sound(tables: &Tables) {
+fn bracketed(tables: &Tables) {
+    sound(tables);
     for row in tables.values().flat_map(|table| &table.rows) {
-        let numbers = [
-            row.estimate,
-            row.low,
-            row.high,
-            row.baseline,
-            row.uniform_baseline,
-            row.corrected,
-            row.corrected_low,
-            row.corrected_high,
-            row.noise_floor,
-            row.bin_low,
-            row.bin_high,
-            row.quantile,
-        ];
-        assert!(numbers.iter().flatten().all(|number| number.is_finite()), "{row:#?}");
-        assert!(row.estimate.is_some() || row.note.is_some(), "withheld without a reason: {row:#?}");
         assert!(row.low.is_some() || row.note.is_some(), "no interval and no reason: {row:#?}");
-        assert_eq!(row.low.is_some(), row.high.is_some());
         if let (Some(low), Some(estimate), Some(high)) = (row.low, row.estimate, row.high) {
             assert!(low <= estimate + 1e-9 && estimate <= high + 1e-9, "{row:#?}");
         }
@@ -86,28 +70,13 @@ fn sound(tables: &Tables) {
 
 #[test]
 fn degenerate_inputs_withhold_numbers_and_never_fail() {
-    let drop_all = |mut run: Run| {
-        run.layer.kept.fill(false);
-        run
-    };
-    let runs = [
-        Run::new(4, 2, &[]),
-        Run::new(1, 1, &["a"]),
-        synthetic(Router::Nothing, 4, 2, 1, 1),
-        synthetic(Router::Nothing, 4, 2, 1, 30),
-        synthetic(Router::Nothing, 2, 2, 9, 30),
-        synthetic(Router::Nothing, 1, 1, 9, 30),
-        synthetic(Router::Nothing, 4, 1, 12, 30),
-        synthetic(Router::Nothing, 6, 3, 12, 30),
-        drop_all(synthetic(Router::Nothing, 4, 2, 12, 30)),
-    ];
-    for run in &runs {
+    for run in &degenerate() {
         let before = learning(&run.layer, 0.5, 3);
         for (minimum_occurrences, match_experts) in [(1, true), (128, false)] {
             let statistics = Settings { resamples: 30, minimum_occurrences, ..quick() };
             let settings = DriftSettings { match_experts, minimum_document_occurrences: 1, ..with(statistics) };
-            sound(&drift(run, &[&before, &before, &run.layer], &settings));
-            sound(&drift(run, &[&run.layer], &settings));
+            bracketed(&drift(run, &[&before, &before, &run.layer], &settings));
+            bracketed(&drift(run, &[&run.layer], &settings));
         }
     }
 }

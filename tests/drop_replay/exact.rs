@@ -16,7 +16,7 @@ fn at_factor(mut run: Run, factor: f64) -> Run {
 #[test]
 fn the_same_choices_leave_no_difference() {
     let (logged, rerun) = (ten_tokens(), at_factor(ten_tokens(), 0.75));
-    let table = exact_replay(&rerun.layer(), &logged.layer(), &quick()).unwrap();
+    let table = exact_replay(&rerun.study(&quick()), &logged.study(&quick())).unwrap();
     assert_eq!((table.name.as_str(), table.rows.len()), ("exact_replay", 5));
     for (row, variant) in table.rows.iter().zip(RATIOS) {
         assert_eq!((row.variant.as_deref(), row.capacity_factor, row.n), (Some(variant), Some(0.75), 10));
@@ -33,7 +33,7 @@ fn changed_choices_show_in_the_difference() {
     // u3 asks for expert 2 instead of 1: at factor 0.75 only u2 is dropped in document 1.
     rerun.trace.expert[19] = 2;
     let rerun = at_factor(rerun, 0.75);
-    let table = exact_replay(&rerun.layer(), &logged.layer(), &quick()).unwrap();
+    let table = exact_replay(&rerun.study(&quick()), &logged.study(&quick())).unwrap();
     // Expert 2 has u0, u2, u3 in document 1: slot 2 of 2 is dropped as well. 4 of 20 in both, one first choice.
     let rows: Vec<&Finding> = table.rows.iter().collect();
     close(rows[0].estimate, 0.2, 1e-12);
@@ -60,7 +60,7 @@ fn the_difference_is_paired_by_document() {
         run
     };
     let (logged, rerun) = (build(5, false).queue(GroupRule::Sequence), at_factor(build(5, true), 1.25));
-    let table = exact_replay(&rerun.layer(), &logged.layer(), &quick()).unwrap();
+    let table = exact_replay(&rerun.study(&quick()), &logged.study(&quick())).unwrap();
     let row = &table.rows[0];
     println!("{:?} against {:?}: {:?}", row.estimate, row.baseline, (row.corrected_low, row.corrected_high));
     assert!(row.corrected_low.unwrap() > 0.0 && row.corrected.unwrap() > row.corrected_low.unwrap(), "{row:#?}");
@@ -72,7 +72,7 @@ fn other_runs_are_refused() {
     let refused = |change: fn(&mut Run), what: &str| {
         let (logged, mut rerun) = (ten_tokens(), ten_tokens());
         change(&mut rerun);
-        match exact_replay(&rerun.layer(), &logged.layer(), &quick()) {
+        match exact_replay(&rerun.study(&quick()), &logged.study(&quick())) {
             Err(error @ Error::Usage { .. }) => assert!(error.to_string().contains(what), "{error}"),
             other => panic!("{other:?}"),
         }

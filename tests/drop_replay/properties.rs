@@ -153,7 +153,7 @@ proptest! {
 fn a_trace_that_its_setting_does_not_explain_is_a_fault() {
     use openmoe_analyze::{error::Error, stats::drop_statistics};
     let run = routed(router(4, 2, CapacityRule::Port, 1.0), GroupRule::Batch(2), &[9, 7, 12], 5, 2.0);
-    let error = |run: &Run| match drop_statistics(&run.layer(), &fast(), &|_| ()) {
+    let error = |run: &Run| match drop_statistics(&run.study(&fast()), &|_| ()) {
         Err(Error::Internal { .. }) => (),
         other => panic!("{other:?}"),
     };
@@ -163,5 +163,5 @@ fn a_trace_that_its_setting_does_not_explain_is_a_fault() {
     let mut other_factor = run.clone();
     other_factor.router.capacity_factor = 3.0;
     error(&other_factor);
-    drop_statistics(&run.layer(), &fast(), &|_| ()).unwrap();
+    drop_statistics(&run.study(&fast()), &|_| ()).unwrap();
 }

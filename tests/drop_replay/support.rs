@@ -1,34 +1,17 @@
 //! Runs in the making: sequences with given choices, routed by brute force or by the router itself.
 
+#[path = "../common/synthetic.rs"]
+mod synthetic;
+
 use openmoe_analyze::{
     routing::{CapacityRule, ExpertId, GroupRule, RouterSettings, route},
-    stats::{DropLayer, DropSettings, Finding, Settings, Tables, drop_statistics, merge},
+    stats::{DropLayer, DropSettings, DropStudy, Finding, Settings, Tables, drop_statistics, merge},
     trace::{GroupTable, LayerTrace, SequenceTable, SpanTable},
 };
 
 use crate::oracle;
-
-/// `SplitMix64`: random numbers for synthetic traces.
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn word(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut word = self.0;
-        word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        word = (word ^ (word >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        word ^ (word >> 31)
-    }
-
-    pub fn below(&mut self, bound: u32) -> u32 {
-        (self.word() % u64::from(bound)) as u32
-    }
-
-    /// In [0, 1).
-    pub fn unit(&mut self) -> f32 {
-        (self.word() >> 40) as f32 / (1 << 24) as f32
-    }
-}
+pub use synthetic::{RATIOS, Random, close, one};
+use synthetic::{add_document, add_row, add_sequence};
 
 /// One token: its id, its ordered choices and their gate probabilities.
 #[derive(Clone, Debug)]
@@ -71,8 +54,7 @@ impl Run {
 
     /// Adds a document of one sequence.
     pub fn document(&mut self, dataset: &str, tokens: &[Token]) {
-        let document = self.sequences.document_names.len() as u32;
-        self.sequences.document_names.push(format!("document {document}"));
+        let document = add_document(&mut self.sequences);
         self.chunk(document, dataset, tokens);
     }
 
@@ -83,21 +65,13 @@ impl Run {
             names.push(dataset.to_owned());
             names.len() - 1
         });
-        let sequence = self.sequences.tokens.len() as u32;
-        self.sequences.tokens.push(tokens.len() as u32);
-        self.sequences.document.push(document);
-        self.sequences.category.push(None);
+        let sequence = add_sequence(&mut self.sequences, document, None, tokens.len());
         self.sequences.dataset.push(dataset as u16);
         for (position, token) in tokens.iter().enumerate() {
             self.sequences.token_text.insert(token.id, format!("piece {}", token.id));
-            self.trace.sequence.push(sequence);
-            self.trace.position.push(position as u32);
-            self.trace.token_id.push(token.id);
-            self.trace.expert.extend(&token.experts);
+            add_row(&mut self.trace, sequence, position, token.id, &token.experts);
             self.trace.probability.extend(&token.gates);
             self.trace.entropy.push(1.0);
-            self.trace.margin_first.push(0.25);
-            self.trace.margin_k.push(0.125);
         }
     }
 
@@ -147,9 +121,13 @@ impl Run {
         }
     }
 
+    pub fn study(&self, settings: &DropSettings) -> DropStudy<'_> {
+        DropStudy::new(&self.layer(), settings).unwrap()
+    }
+
     pub fn statistics(&self, settings: &DropSettings) -> Tables {
         let mut tables = Tables::new();
-        merge(&mut tables, drop_statistics(&self.layer(), settings, &|_| ()).expect("statistics"));
+        merge(&mut tables, drop_statistics(&self.study(settings), &|_| ()).expect("statistics"));
         tables
     }
 }
@@ -165,7 +143,7 @@ pub fn routed(router: RouterSettings, rule: GroupRule, lengths: &[usize], seed: 
     for group in rule.partition(lengths) {
         let tokens: usize = lengths[group.clone()].iter().sum();
         let logits = (0..tokens * router.num_experts)
-            .map(|i| 4.0 * random.unit() + if i % router.num_experts == 1 { skew } else { 0.0 })
+            .map(|i| 4.0 * random.unit_f32() + if i % router.num_experts == 1 { skew } else { 0.0 })
             .collect();
         let capacity = router.capacity(tokens).unwrap();
         let routing = route(logits, router.num_experts, router.top_k, capacity);
@@ -194,20 +172,6 @@ pub fn quick() -> DropSettings {
     }
 }
 
-/// The only row of a table that meets a condition.
-#[track_caller]
-pub fn one<'a>(tables: &'a Tables, table: &str, condition: impl Fn(&Finding) -> bool) -> &'a Finding {
-    let rows: Vec<&Finding> = tables[table].rows.iter().filter(|row| condition(row)).collect();
-    assert_eq!(rows.len(), 1, "{rows:#?}");
-    rows[0]
-}
-
-#[track_caller]
-pub fn close(found: Option<f64>, expected: f64, tolerance: f64) {
-    let found = found.expect("a number");
-    assert!((found - expected).abs() <= tolerance, "{found} is not {expected}");
-}
-
 /// Which replay a row is about, over all data sets and positions.
 #[derive(Clone, Copy, Debug)]
 pub struct Replay<'a> {
@@ -234,11 +198,3 @@ impl Replay<'_> {
         one(tables, "capacity_replay", |row| self.fits(row))
     }
 }
-
-pub const RATIOS: [&str; 5] = [
-    "assignment_drop_ratio",
-    "first_choice_drop_ratio",
-    "second_choice_drop_ratio",
-    "token_drop_ratio",
-    "gate_mass_lost",
-];

@@ -11,7 +11,7 @@ use crate::{
 };
 
 fn difference(model: &Run, reference: &Run) -> Vec<Finding> {
-    drop_difference(&model.layer(), &reference.layer(), ("chat", "base"), &settings()).unwrap().rows
+    drop_difference(&model.study(&settings()), &reference.study(&settings()), ("chat", "base")).unwrap().rows
 }
 
 #[test]
@@ -23,7 +23,7 @@ fn differences_of_ratios_and_trend() {
     let dropped: Vec<usize> = (0..20).filter(|index| !model.layer.kept[*index]).collect();
     assert_eq!(dropped, [1, 3, 7, 11, 19]);
     let rows = difference(&model, &reference);
-    let found = |keys: &str| one(&rows, |row| key(row) == keys);
+    let found = |keys: &str| one_of(&rows, |row| key(row) == keys);
     // 5/20 and 9/20; first choices 0 and 3 of 10; a: 4/12 and 6/12; user: 2/6 and 3/6.
     let expected = [
         ("variant=assignment_drop_ratio", -0.2, 10),
@@ -60,7 +60,7 @@ fn pairing_removes_what_both_models_share() {
         model.layer.kept[document * 20 + 1..document * 20 + dropped].fill(false);
     }
     let rows = difference(&model, &reference);
-    let row = one(&rows, |row| key(row) == "variant=assignment_drop_ratio");
+    let row = one_of(&rows, |row| key(row) == "variant=assignment_drop_ratio");
     for value in [row.estimate, row.low, row.high] {
         close(value, -0.05, 1e-12);
     }
@@ -78,7 +78,7 @@ fn shared_groups_and_no_drops_have_no_interval() {
     };
     let reason = |model: &Run, reference: &Run, variant: &str| {
         let rows = difference(model, reference);
-        let row = one(&rows, |row| key(row) == format!("variant={variant}"));
+        let row = one_of(&rows, |row| key(row) == format!("variant={variant}"));
         assert_eq!(row.low.is_none(), row.note.is_some());
         row.note.clone().unwrap_or_default().into_owned()
     };
@@ -97,7 +97,8 @@ fn other_tokens_are_refused() {
     let reference = two_sequences();
     let mut model = two_sequences();
     model.layer.token_id[3] = 9;
-    let error = drop_difference(&model.layer(), &reference.layer(), ("chat", "base"), &settings()).unwrap_err();
+    let (model, reference) = (model.study(&settings()), reference.study(&settings()));
+    let error = drop_difference(&model, &reference, ("chat", "base")).unwrap_err();
     assert!(matches!(error, Error::Usage { .. }));
     assert!(error.to_string().ends_with("cannot be compared: token id 9 and 5 in row 3"), "{error}");
 }

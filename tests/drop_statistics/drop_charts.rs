@@ -7,8 +7,8 @@ use openmoe_analyze::{
     report,
     routing::{CapacityRule, RouterSettings, View},
     stats::{
-        DropLayer, Finding, STATISTICS, StatisticTable, Tables, drop_difference, drop_statistics, exact_replay,
-        headline, merge,
+        DropLayer, DropStudy, Finding, STATISTICS, StatisticTable, Tables, drop_difference, drop_statistics,
+        exact_replay, headline, merge,
     },
 };
 
@@ -71,8 +71,8 @@ fn run(layer: u16, seed: u64, liking: u32, factor: f64) -> Run {
     run
 }
 
-fn layer(run: &Run, factor: f64) -> DropLayer<'_> {
-    DropLayer { router: router(factor), ..run.layer() }
+fn study(run: &Run, factor: f64) -> DropStudy<'_> {
+    DropStudy::new(&DropLayer { router: router(factor), ..run.layer() }, &quick()).unwrap()
 }
 
 /// All tables of two models and a rerun.
@@ -81,17 +81,17 @@ fn tables(layers: &[u16]) -> Tables {
     for &index in layers {
         let seed = 7 + u64::from(index);
         let (first, chat) = (run(index, seed, 4, FACTOR), run(index, seed, 2, FACTOR));
-        let logged = layer(&first, FACTOR);
-        merge(&mut tables, drop_statistics(&logged, &quick(), &|_| ()).unwrap());
-        let model = layer(&chat, FACTOR);
-        let mut other = drop_statistics(&model, &quick(), &|_| ()).unwrap();
+        let logged = study(&first, FACTOR);
+        merge(&mut tables, drop_statistics(&logged, &|_| ()).unwrap());
+        let model = study(&chat, FACTOR);
+        let mut other = drop_statistics(&model, &|_| ()).unwrap();
         other.truncate(6);
         other.iter_mut().flat_map(|table| &mut table.rows).for_each(|row| row.checkpoint = Some("8b-chat".into()));
         merge(&mut tables, other);
-        merge(&mut tables, vec![drop_difference(&model, &logged, ("8b-chat", "8b"), &quick()).unwrap()]);
+        merge(&mut tables, vec![drop_difference(&model, &logged, ("8b-chat", "8b")).unwrap()]);
         for factor in [1.0, 2.0] {
             let again = run(index, seed, 4, factor);
-            merge(&mut tables, vec![exact_replay(&layer(&again, factor), &logged, &quick()).unwrap()]);
+            merge(&mut tables, vec![exact_replay(&study(&again, factor), &logged).unwrap()]);
         }
     }
     tables
@@ -187,7 +187,7 @@ fn one_model_and_one_text_give_fewer_charts() {
     alone.sequences.dataset.fill(2);
     alone.spans = openmoe_analyze::trace::SpanTable::default();
     let mut tables = Tables::new();
-    merge(&mut tables, drop_statistics(&layer(&alone, FACTOR), &quick(), &|_| ()).unwrap());
+    merge(&mut tables, drop_statistics(&study(&alone, FACTOR), &|_| ()).unwrap());
     let kinds: Vec<&str> = draw("drop_charts_one", &tables, &context(&[3])).iter().map(|chart| chart.kind).collect();
     let expected = ["drop_trend", "drop_position", "drop_choice", "burstiness", "expert_occupancy", "drop_causes"];
     assert!(expected.iter().all(|kind| kinds.contains(kind)), "{kinds:?}");

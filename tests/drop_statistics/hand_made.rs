@@ -178,11 +178,11 @@ fn trend_within_sequences() {
     close(excess.estimate, at(&tables, "drop_trend", "variant=last_minus_first").corrected.unwrap(), 1e-12);
     // From five positions on, the text is left out.
     let settings = DropSettings { minimum_length: 5, ..settings() };
-    let rows = drop_trend(&two_sequences().layer(), &settings).unwrap().rows;
-    let row = one(&rows, |row| key(row) == "variant=last_minus_first");
+    let rows = drop_trend(&two_sequences().study(&settings)).rows;
+    let row = one_of(&rows, |row| key(row) == "variant=last_minus_first");
     assert_eq!((row.n, row.documents), (1, Some(1)));
     assert!(row.note.as_deref().unwrap().ends_with("1 sequence shorter than 5 positions left out"));
-    let text = one(&rows, |row| key(row) == "dataset=text variant=last_minus_first");
+    let text = one_of(&rows, |row| key(row) == "dataset=text variant=last_minus_first");
     assert_eq!(text.estimate, None);
 }
 

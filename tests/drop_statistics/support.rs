@@ -1,32 +1,16 @@
 //! Hand-made and synthetic runs with routing groups and spans, and how to look into the tables.
 
+#[path = "../common/synthetic.rs"]
+mod synthetic;
+
 use openmoe_analyze::{
     routing::{CapacityRule, ExpertId, RouterSettings, queue_slots},
-    stats::{DropLayer, DropSettings, Finding, Settings, Tables, drop_statistics, merge},
+    stats::{DropLayer, DropSettings, DropStudy, Finding, Settings, Tables, drop_statistics, merge},
     trace::{GroupTable, LayerTrace, SequenceTable, SpanTable},
 };
 
-/// `SplitMix64`: random numbers for synthetic traces.
-pub struct Random(pub u64);
-
-impl Random {
-    fn word(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut word = self.0;
-        word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        word = (word ^ (word >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        word ^ (word >> 31)
-    }
-
-    pub fn below(&mut self, bound: u32) -> u32 {
-        (self.word() % u64::from(bound)) as u32
-    }
-
-    /// Uniform in 0..1.
-    pub fn unit(&mut self) -> f64 {
-        (self.word() >> 11) as f64 / (1_u64 << 53) as f64
-    }
-}
+pub use synthetic::{RATIOS, Random, close, one, one_of};
+use synthetic::{add_document, add_row, add_sequence};
 
 /// A run in the making.
 #[derive(Clone)]
@@ -51,28 +35,19 @@ impl Run {
 
     /// Adds a document of one sequence, by the token ids and choices of its rows; returns its sequence.
     pub fn document(&mut self, dataset: u16, category: Option<u16>, rows: &[(u32, Vec<ExpertId>)]) -> u32 {
-        let document = self.sequences.document_names.len() as u32;
-        self.sequences.document_names.push(format!("document {document}"));
+        let document = add_document(&mut self.sequences);
         self.chunk(document, dataset, category, rows)
     }
 
     /// Adds a sequence to a document.
     pub fn chunk(&mut self, document: u32, dataset: u16, category: Option<u16>, rows: &[(u32, Vec<ExpertId>)]) -> u32 {
-        let sequence = self.sequences.tokens.len() as u32;
-        self.sequences.tokens.push(rows.len() as u32);
-        self.sequences.document.push(document);
-        self.sequences.category.push(category);
+        let sequence = add_sequence(&mut self.sequences, document, category, rows.len());
         self.sequences.dataset.push(dataset);
         for (position, (token, experts)) in rows.iter().enumerate() {
-            self.layer.sequence.push(sequence);
-            self.layer.position.push(position as u32);
-            self.layer.token_id.push(*token);
-            self.layer.expert.extend(experts);
+            add_row(&mut self.layer, sequence, position, *token, experts);
             self.layer.probability.extend((0..experts.len()).map(|choice| 0.5_f32.powi(choice as i32 + 1)));
             self.layer.kept.extend(experts.iter().map(|_| true));
             self.layer.entropy.push(1.0);
-            self.layer.margin_first.push(0.25);
-            self.layer.margin_k.push(0.125);
         }
         sequence
     }
@@ -118,9 +93,13 @@ impl Run {
         DropLayer { sequences: &self.sequences, spans: &self.spans, groups: &self.groups, router, trace: &self.layer }
     }
 
+    pub fn study(&self, settings: &DropSettings) -> DropStudy<'_> {
+        DropStudy::new(&self.layer(), settings).unwrap()
+    }
+
     pub fn statistics(&self, settings: &DropSettings) -> Tables {
         let mut tables = Tables::new();
-        merge(&mut tables, drop_statistics(&self.layer(), settings, &|_| ()).unwrap());
+        merge(&mut tables, drop_statistics(&self.study(settings), &|_| ()).unwrap());
         tables
     }
 }
@@ -131,14 +110,6 @@ pub fn quick() -> DropSettings {
 
 pub fn with(statistics: Settings) -> DropSettings {
     DropSettings { statistics, ..DropSettings::default() }
-}
-
-/// The only row of a table that meets a condition.
-#[track_caller]
-pub fn one(rows: &[Finding], condition: impl Fn(&Finding) -> bool) -> &Finding {
-    let found: Vec<&Finding> = rows.iter().filter(|row| condition(row)).collect();
-    assert_eq!(found.len(), 1, "{found:#?}");
-    found[0]
 }
 
 /// The keys of a row in words, in a fixed order: `dataset=a role=user`; over all: nothing.
@@ -163,19 +134,5 @@ pub fn key(row: &Finding) -> String {
 /// The row with these keys and no others.
 #[track_caller]
 pub fn at<'a>(tables: &'a Tables, table: &str, keys: &str) -> &'a Finding {
-    one(&tables[table].rows, |row| key(row) == keys)
+    one(tables, table, |row| key(row) == keys)
 }
-
-#[track_caller]
-pub fn close(found: Option<f64>, expected: f64, tolerance: f64) {
-    let found = found.expect("a number");
-    assert!((found - expected).abs() <= tolerance, "{found} is not {expected}");
-}
-
-pub const RATIOS: [&str; 5] = [
-    "assignment_drop_ratio",
-    "first_choice_drop_ratio",
-    "second_choice_drop_ratio",
-    "token_drop_ratio",
-    "gate_mass_lost",
-];

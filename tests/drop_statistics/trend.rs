@@ -56,8 +56,8 @@ fn count<const N: usize>(
     properties: impl Fn([&Finding; 3]) -> [bool; N] + Sync,
 ) -> [usize; N] {
     let of = |seed: u64| {
-        let rows = drop_trend(&run(seed).layer(), &settings(seed, permutations)).unwrap().rows;
-        let row = |variant: &'static str| one(&rows, |row| key(row) == format!("variant={variant}"));
+        let rows = drop_trend(&run(seed).study(&settings(seed, permutations))).rows;
+        let row = |variant: &'static str| one_of(&rows, |row| key(row) == format!("variant={variant}"));
         properties([row("last_minus_first"), row("last_minus_first_excess"), row("slope")])
     };
     let found: Vec<[bool; N]> = (1..=SEEDS).into_par_iter().map(of).collect();

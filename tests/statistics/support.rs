@@ -1,33 +1,16 @@
 //! Hand-made and synthetic traces, and how to look into the tables.
 
+#[path = "../common/synthetic.rs"]
+mod synthetic;
+
 use openmoe_analyze::{
     routing::ExpertId,
     stats::{Finding, Settings, Tables, merge, route_statistics},
     trace::{LayerTrace, SequenceTable},
 };
 
-/// `SplitMix64`: random numbers for synthetic traces.
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn below(&mut self, bound: u32) -> u32 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut word = self.0;
-        word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        word = (word ^ (word >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((word ^ (word >> 31)) % u64::from(bound)) as u32
-    }
-
-    /// `k` distinct experts in random order.
-    pub fn subset(&mut self, experts: usize, k: usize) -> Vec<ExpertId> {
-        let mut all: Vec<ExpertId> = (0..experts as ExpertId).collect();
-        for i in 0..k {
-            all.swap(i, i + self.below((experts - i) as u32) as usize);
-        }
-        all.truncate(k);
-        all
-    }
-}
+pub use synthetic::{Random, close, one, sound};
+use synthetic::{add_document, add_row, add_sequence};
 
 /// A run in the making: documents of one sequence each.
 pub struct Run {
@@ -46,28 +29,19 @@ impl Run {
 
     /// Adds a document of one sequence; every token with its choices and their kept flags.
     pub fn document(&mut self, category: Option<u16>, tokens: &[(u32, Vec<ExpertId>, Vec<bool>)]) {
-        let document = self.sequences.document_names.len() as u32;
-        self.sequences.document_names.push(format!("document {document}"));
+        let document = add_document(&mut self.sequences);
         self.chunk(document, category, tokens);
     }
 
     /// Adds a sequence to a document.
     pub fn chunk(&mut self, document: u32, category: Option<u16>, tokens: &[(u32, Vec<ExpertId>, Vec<bool>)]) {
-        let sequence = self.sequences.tokens.len() as u32;
-        self.sequences.tokens.push(tokens.len() as u32);
-        self.sequences.document.push(document);
-        self.sequences.category.push(category);
+        let sequence = add_sequence(&mut self.sequences, document, category, tokens.len());
         for (position, (token, experts, kept)) in tokens.iter().enumerate() {
             self.sequences.token_text.insert(*token, format!("piece {token}"));
-            self.layer.sequence.push(sequence);
-            self.layer.position.push(position as u32);
-            self.layer.token_id.push(*token);
-            self.layer.expert.extend(experts);
+            add_row(&mut self.layer, sequence, position, *token, experts);
             self.layer.probability.extend(experts.iter().map(|_| 0.5));
             self.layer.kept.extend(kept);
             self.layer.entropy.push(1.0 + position as f32);
-            self.layer.margin_first.push(0.25);
-            self.layer.margin_k.push(0.125);
         }
     }
 
@@ -109,28 +83,31 @@ pub fn synthetic(router: Router, experts: usize, k: usize, documents: u32, lengt
     run
 }
 
-pub fn quick() -> Settings {
-    Settings { resamples: 100, permutations: 20, ..Settings::default() }
+/// Runs without tokens, experts to choose between or documents to resample, and one in which everything is dropped.
+pub fn degenerate() -> [Run; 9] {
+    let mut all_dropped = synthetic(Router::Nothing, 4, 2, 12, 30);
+    all_dropped.layer.kept.fill(false);
+    [
+        Run::new(4, 2, &[]),
+        Run::new(1, 1, &["a"]),
+        synthetic(Router::Nothing, 4, 2, 1, 1),
+        synthetic(Router::Nothing, 4, 2, 1, 30),
+        synthetic(Router::Nothing, 2, 2, 9, 30),
+        synthetic(Router::Nothing, 1, 1, 9, 30),
+        synthetic(Router::Nothing, 4, 1, 12, 30),
+        synthetic(Router::Nothing, 6, 3, 12, 30),
+        all_dropped,
+    ]
 }
 
-/// The only row of a table that meets a condition.
-#[track_caller]
-pub fn one<'a>(tables: &'a Tables, table: &str, condition: impl Fn(&Finding) -> bool) -> &'a Finding {
-    let rows: Vec<&Finding> = tables[table].rows.iter().filter(|row| condition(row)).collect();
-    assert_eq!(rows.len(), 1, "{rows:#?}");
-    rows[0]
+pub fn quick() -> Settings {
+    Settings { resamples: 100, permutations: 20, ..Settings::default() }
 }
 
 /// An information statistic without a variant.
 #[track_caller]
 pub fn information<'a>(tables: &'a Tables, table: &str, variable: &str, view: &str) -> &'a Finding {
     one(tables, table, |row| row.variable.as_deref() == Some(variable) && row.view == view && row.variant.is_none())
-}
-
-#[track_caller]
-pub fn close(found: Option<f64>, expected: f64, tolerance: f64) {
-    let found = found.expect("a number");
-    assert!((found - expected).abs() <= tolerance, "{found} is not {expected}");
 }
 
 pub const MI: &str = "mutual_information";

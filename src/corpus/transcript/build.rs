@@ -26,7 +26,9 @@ pub(super) struct Builder<'a> {
     options: &'a TranscriptOptions,
     encoder: Encoder<'a>,
     files: Vec<FileDocuments>,
+    /// What could not be used.
     pub skipped: Vec<Skipped>,
+    /// What was used, but not as it stands.
     pub notes: Vec<Skipped>,
     pending: Vec<Document>,
     pending_bytes: usize,

@@ -17,8 +17,11 @@ const ID_KEYS: [&str; 5] = ["id", "question_id", "conversation_id", "conversatio
 pub(super) struct Document {
     /// `file:line`.
     pub place: String,
+    /// What the row calls itself.
     pub id: Option<String>,
+    /// What stands under the category's key.
     pub category: Option<String>,
+    /// Their messages, in the order in which they were said.
     pub conversations: Vec<Vec<Message>>,
 }
 
@@ -32,18 +35,24 @@ impl Document {
 /// One side of an MT-Bench conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Side {
+    /// `file:line`.
     pub place: String,
     /// The `question_id`.
     pub id: String,
+    /// What stands under the category's key.
     pub category: Option<String>,
+    /// The texts of one speaker, turn by turn.
     pub turns: Vec<String>,
 }
 
 /// What a row gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Row {
+    /// Whole conversations.
     Document(Document),
+    /// The user's side.
     Question(Side),
+    /// The model's side.
     Answer(Side),
 }
 

@@ -10,7 +10,9 @@ pub(super) const MOST_MESSAGES: usize = 1 << 16;
 /// One message of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Message {
+    /// Who speaks.
     pub role: Role,
+    /// What is said.
     pub text: String,
 }
 

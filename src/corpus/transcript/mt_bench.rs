@@ -18,10 +18,12 @@ pub(super) struct MtBench {
 }
 
 impl MtBench {
+    /// Takes a question of the file with this number.
     pub(super) fn question(&mut self, file: usize, side: Side) {
         self.questions.push((file, side));
     }
 
+    /// Takes an answer of the file with this number.
     pub(super) fn answer(&mut self, file: usize, side: Side) {
         self.answers.push((file, side));
     }

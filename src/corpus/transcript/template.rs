@@ -161,7 +161,9 @@ impl fmt::Display for Template {
 pub(super) struct Special {
     /// `None` for no BOS at all.
     pub bos: Option<u32>,
+    /// Id of the EOS.
     pub eos: u32,
+    /// Ids are below it.
     pub vocab_size: usize,
 }
 
@@ -202,6 +204,7 @@ impl TemplateTokens {
 
 /// A conversation as text.
 pub(super) struct Rendered {
+    /// All of it, special tokens as words.
     pub text: String,
     /// Where the text of each message ends, where the template knows without asking.
     ends: Option<Vec<usize>>,

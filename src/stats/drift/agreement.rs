@@ -24,7 +24,7 @@ pub(super) fn agreement_of(a: &Occurrences, b: &Occurrences, row: usize) -> [f64
 /// Four tables of one row: the checkpoint and the reference.
 pub(super) fn agreement(step: &Step) -> Vec<StatisticTable> {
     let course = step.course;
-    let (one, last) = (&step.own.data, &course.last().data);
+    let (one, last, occurrences) = (&step.own.data, &course.last().data, &course.baseline.occurrences);
     let mut sums = NAMES.map(|_| vec![0.0; one.documents()]);
     for row in 0..one.len() {
         let document = one.document[row] as usize;
@@ -32,12 +32,10 @@ pub(super) fn agreement(step: &Step) -> Vec<StatisticTable> {
             sums[document] += value;
         }
     }
-    let sets = |data| Sets::new(data, 0..one.len());
-    let chance = sets(one).chance(&sets(last));
+    let chance = Sets::new(one, 0..one.len()).chance(&course.baseline.sets);
     let chance = [chance.saturation, chance.first, chance.exact, chance.jaccard];
-    let occurrences = course.occurrences();
     let row = |index: usize| {
-        let finding = course.mean(step.finding(NAMES[index], View::Chosen, "share"), &sums[index], &occurrences);
+        let finding = course.mean(step.finding(NAMES[index], View::Chosen, "share"), &sums[index], occurrences);
         StatisticTable {
             name: NAMES[index].to_owned(),
             rows: vec![against_chance(course, finding, index, chance[index])],
@@ -49,7 +47,7 @@ pub(super) fn agreement(step: &Step) -> Vec<StatisticTable> {
 /// A router saturation of any two checkpoints, from the sums by document.
 pub(super) fn saturation(course: &Course, (at, to): (usize, usize), sums: &[f64], chance: f64) -> Finding {
     let finding = course.about(course.last().finding(NAMES[0], View::Chosen, "share"), at, to);
-    against_chance(course, course.mean(finding, sums, &course.occurrences()), 0, chance)
+    against_chance(course, course.mean(finding, sums, &course.baseline.occurrences), 0, chance)
 }
 
 fn against_chance(course: &Course, finding: Finding, index: usize, chance: f64) -> Finding {

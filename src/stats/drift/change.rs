@@ -44,7 +44,7 @@ impl LastChange {
         let sums = step.course.per_document(|row| f64::from(u8::from(self.changed[row])));
         let finding = step.finding("last_change", View::Chosen, "share");
         let chance = if is_last { 0.0 } else { 1.0 - self.same.iter().sum::<f64>() };
-        Some(step.course.mean(finding, &sums, &step.course.occurrences()).against(chance, "load_matched"))
+        Some(step.course.mean(finding, &sums, &step.course.baseline.occurrences).against(chance, "load_matched"))
     }
 }
 
@@ -58,7 +58,7 @@ fn lowest_documents(step: &Step) -> Vec<Finding> {
     let course = step.course;
     let (one, last) = (&step.own.data, &course.last().data);
     let sums = course.per_document(|row| agreement_of(one, last, row)[0]);
-    let occurrences = course.occurrences();
+    let occurrences = &course.baseline.occurrences;
     let overall = sums.iter().sum::<f64>() / occurrences.iter().sum::<f64>();
     let least = course.settings.minimum_document_occurrences as f64;
     let mut documents: Vec<usize> = (0..sums.len()).filter(|d| occurrences[*d] >= least.max(1.0)).collect();
@@ -69,10 +69,9 @@ fn lowest_documents(step: &Step) -> Vec<Finding> {
     let saturation = |document: usize| sums[document] / occurrences[document];
     documents.sort_by(|a, b| saturation(*a).total_cmp(&saturation(*b)).then(a.cmp(b)));
     documents.truncate(course.settings.documents_listed);
-    let names = names(course);
     let row = |(index, document): (usize, usize)| {
         let finding = Finding {
-            document: Some(names[document].to_owned()),
+            document: Some(course.baseline.names[document].to_owned()),
             rank: Some(index as u32 + 1),
             ..course.last().about_label(empty.clone(), document)
         };
@@ -82,15 +81,4 @@ fn lowest_documents(step: &Step) -> Vec<Finding> {
             .remark("no interval: one document")
     };
     documents.into_iter().enumerate().map(row).collect()
-}
-
-/// Document names by dense index.
-fn names<'a>(course: &'a Course) -> Vec<&'a str> {
-    let study = course.last();
-    let mut names = vec![""; study.data.documents()];
-    for (row, &t) in study.data.source.iter().enumerate() {
-        let document = study.sequences.document[study.trace.sequence[t as usize] as usize] as usize;
-        names[study.data.document[row] as usize] = &study.sequences.document_names[document];
-    }
-    names
 }

@@ -1,14 +1,10 @@
 //! One layer over the course of training: the reference, and one checkpoint at a time beside it.
 
-use super::{DriftPoint, DriftSettings};
+use super::{DriftPoint, DriftSettings, baseline::Baseline};
 use crate::{
     error::{Error, Result},
     routing::View,
-    stats::{
-        Finding,
-        random::{Purpose, Stream},
-        study::Study,
-    },
+    stats::{Finding, study::Study},
     trace::{LayerTrace, SequenceTable},
 };
 
@@ -22,8 +18,8 @@ pub(super) struct Course<'a> {
     pub(super) reference: usize,
     /// What a person chose.
     pub(super) settings: &'a DriftSettings,
-    /// Random halves of the documents, `[splits][documents]`.
-    pub(super) halves: Vec<Vec<bool>>,
+    /// What the layer at the reference gives every comparison.
+    pub(super) baseline: Baseline<'a>,
 }
 
 /// One checkpoint beside the reference. Row r is the same token in both.
@@ -44,7 +40,7 @@ impl Step<'_> {
 }
 
 impl<'a> Course<'a> {
-    /// Lays out the layer at the reference.
+    /// Lays out the layer at the reference, and counts what every comparison needs of it.
     pub(super) fn new(
         sequences: &'a SequenceTable,
         points: &'a [DriftPoint<'a>],
@@ -53,16 +49,8 @@ impl<'a> Course<'a> {
         settings: &'a DriftSettings,
     ) -> Result<Self> {
         let last = Study::new(sequences, trace, &settings.statistics)?;
-        let first = &last.data;
-        let halves = (0..settings.splits)
-            .map(|index| {
-                let mut stream = Stream::new(settings.statistics.seed, first.layer, Purpose::Halves, index);
-                let mut half: Vec<bool> = (0..first.documents()).map(|document| document % 2 == 0).collect();
-                stream.shuffle(&mut half);
-                half
-            })
-            .collect();
-        Ok(Self { points, last, reference, settings, halves })
+        let baseline = Baseline::new(&last, settings);
+        Ok(Self { points, last, reference, settings, baseline })
     }
 
     /// The layer at the reference.
@@ -96,11 +84,6 @@ impl<'a> Course<'a> {
             training_tokens: self.points[at].training_tokens,
             ..finding
         }
-    }
-
-    /// Occurrences per document.
-    pub(super) fn occurrences(&self) -> Vec<f64> {
-        self.last().counts[0].occurrences.iter().map(|n| f64::from(*n)).collect()
     }
 
     /// Sum over the rows of each document of a value per row.

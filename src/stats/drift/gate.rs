@@ -104,8 +104,16 @@ impl<'a> GateReference<'a> {
                 |expert| (f64::from(own.at(t, expert)) / own_sum).min(f64::from(last.at(t, expert)) / last_sum);
             (0..experts).map(smaller).sum::<f64>().min(1.0)
         };
-        let finding = course.mean(finding, &course.per_document(shared), &course.occurrences());
-        let chance = |expert: usize| mean_minimum(&own.sorted(source, expert), &self.sorted[expert]);
+        let finding = course.mean(finding, &course.per_document(shared), &course.baseline.occurrences);
+        // At the reference these are the sorted probabilities already, under the names of `own`.
+        let sorted = |expert: usize| -> Cow<'_, [f32]> {
+            if step.at == course.reference {
+                self.sorted[own.column[expert]].as_slice().into()
+            } else {
+                own.sorted(source, expert).into()
+            }
+        };
+        let chance = |expert: usize| mean_minimum(&sorted(expert), &self.sorted[expert]);
         let chance: Vec<f64> = (0..experts).into_par_iter().map(chance).collect();
         finding.against(chance.iter().sum::<f64>().min(1.0), "independent_occurrences")
     }

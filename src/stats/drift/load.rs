@@ -1,8 +1,10 @@
 //! `load_drift`: how far the loads of two checkpoints are apart, and the shares behind it. Chosen and kept.
 
 use super::{
-    course::{Course, Step},
+    DriftSettings,
+    course::Step,
     distance::{between_halves, cosine, resampled, total_variation},
+    token::FrequentToken,
 };
 use crate::{
     routing::View,
@@ -26,31 +28,42 @@ const DISTANCES: [Distance; 2] = [("cosine", cosine, 1.0), ("total_variation", t
 pub(super) fn load_drift(step: &Step) -> Vec<Finding> {
     let mut findings = Vec::new();
     for view in View::ALL {
-        let (own, last) = (overall(step.own, view), overall(step.course.last(), view));
-        findings.extend(DISTANCES.map(|distance| row(step, view, distance, (&own, &last))));
+        let own = overall(step.own, view);
+        findings.extend((0..DISTANCES.len()).map(|index| row(step, view, index, &own)));
     }
     findings
 }
 
-fn row(step: &Step, view: View, (variant, distance, unchanged): Distance, (own, last): (&Shares, &Shares)) -> Finding {
+fn row(step: &Step, view: View, index: usize, own: &Shares) -> Finding {
     let course = step.course;
+    let ((variant, distance, unchanged), last) = (DISTANCES[index], &course.baseline.load[view as usize]);
     let finding = step.finding("load_drift", view, "ratio").variant(variant);
     let estimate = distance(&own.count, &last.count);
     if !estimate.is_finite() {
         return finding.withheld("no assignment to count");
     }
     let interval = centred(&mut resampled(own, last, distance), estimate, 1.0);
-    let counts = &course.last().counts[view as usize];
-    let documents = (0..course.last().data.documents()).map(|document| (document, counts.of(document)));
-    let halves = between_halves(&course.halves, &documents, &last.count, distance);
-    let floor = if variant == "cosine" { 1.0 - (1.0 - halves) / 2.0 } else { halves / 2.0_f64.sqrt() };
+    let floor = course.baseline.load_floors[view as usize][index];
     let finding = finding.measured(estimate, interval, own.assignments(), own.documents as u64);
     let finding = Finding { noise_floor: finite(floor), ..finding.against(unchanged, "no_change") };
     course.last().with_reason(finding, own.documents)
 }
 
+/// What another corpus of this size would show, in the order of the distances.
+pub(super) type LoadFloors = [f64; DISTANCES.len()];
+
+/// The distances between the halves of the documents at the reference, brought to the full size.
+pub(super) fn floors(last: &Study, view: View, load: &Shares, halves: &[Vec<bool>]) -> LoadFloors {
+    let counts = &last.counts[view as usize];
+    let documents = (0..last.data.documents()).map(|document| (document, counts.of(document)));
+    DISTANCES.map(|(variant, distance, _)| {
+        let apart = between_halves(halves, &documents, &load.count, distance);
+        if variant == "cosine" { 1.0 - (1.0 - apart) / 2.0 } else { apart / 2.0_f64.sqrt() }
+    })
+}
+
 /// The shares over all documents.
-fn overall(study: &Study, view: View) -> Shares {
+pub(super) fn overall(study: &Study, view: View) -> Shares {
     share::group_shares(study, view, &study.groups()[0])
 }
 
@@ -66,7 +79,7 @@ pub(super) fn expert_shares(step: &Step) -> Vec<Finding> {
     };
     add(View::Chosen, &overall[0]);
     add(View::Kept, &overall[1]);
-    for cell in listed(course) {
+    for &cell in &course.baseline.listed {
         let rows = study.by_token.cell(cell);
         let shares = share::cell_shares(study, Key::Token(study.data.token[rows[0] as usize] as usize), rows);
         add(View::Chosen, &shares[0]);
@@ -77,19 +90,18 @@ pub(super) fn expert_shares(step: &Step) -> Vec<Finding> {
 
 /// The token ids whose shares are listed: the most frequent ones and those that were asked for, with enough
 /// occurrences. Cell indices, ascending.
-fn listed(course: &Course) -> Vec<usize> {
-    let study = course.last();
-    let mut cells = share::frequent(study, &study.by_token);
+pub(super) fn listed(study: &Study, settings: &DriftSettings, frequent: &[FrequentToken]) -> Vec<usize> {
+    let mut cells: Vec<usize> = frequent.iter().map(|token| token.cell).collect();
     let rows = |cell: usize| study.by_token.cell(cell);
     cells.sort_by(|a, b| rows(*b).len().cmp(&rows(*a).len()).then(a.cmp(b)));
     let asked = |cell: usize| {
         let id = study.data.token_ids[study.data.token[rows(cell)[0] as usize] as usize];
-        course.settings.tokens_of_interest.contains(&id)
+        settings.tokens_of_interest.contains(&id)
     };
     let mut kept: Vec<usize> = cells
         .into_iter()
         .enumerate()
-        .filter(|(rank, cell)| *rank < course.settings.tokens_listed || asked(*cell))
+        .filter(|(rank, cell)| *rank < settings.tokens_listed || asked(*cell))
         .map(|(_, cell)| cell)
         .collect();
     kept.sort_unstable();

@@ -4,6 +4,7 @@
 //! statistics look at the chosen view; load and token drift at both.
 
 mod agreement;
+mod baseline;
 mod chance;
 mod change;
 mod course;

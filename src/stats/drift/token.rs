@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::{
-    course::{Course, Step},
+    course::Step,
     distance::{between_halves, resampled, total_variation},
 };
 use crate::{
@@ -37,6 +37,14 @@ struct Distance {
     largest: Option<[ExpertId; 2]>,
 }
 
+/// A token id with enough occurrences for a number of its own.
+pub(super) struct FrequentToken {
+    /// Its cell.
+    pub(super) cell: usize,
+    /// Its noise floors, by view.
+    floors: [Floors; 2],
+}
+
 /// What sampling alone would do to a token id: the halves of its documents at the reference, at full size.
 #[derive(Clone, Copy)]
 struct Floors {
@@ -46,7 +54,7 @@ struct Floors {
 }
 
 /// One token id at one checkpoint: `distances[view]`, `floors[view]`.
-struct Token {
+struct Token<'a> {
     /// Dense token index.
     dense: usize,
     /// Occurrences by document.
@@ -54,13 +62,12 @@ struct Token {
     /// Resampled occurrences.
     resampled: Vec<f64>,
     distances: [Distance; 2],
-    floors: [Floors; 2],
+    floors: &'a [Floors; 2],
 }
 
-impl Token {
-    fn new(step: &Step, cell: usize) -> Self {
-        let course = step.course;
-        let last = course.last();
+impl<'a> Token<'a> {
+    fn new(step: &Step, frequent: &'a FrequentToken) -> Self {
+        let (last, cell) = (step.course.last(), frequent.cell);
         let rows = last.by_token.cell(cell);
         let occurrences: Vec<(usize, f64)> = rows
             .chunk_by(|a, b| last.data.document[*a as usize] == last.data.document[*b as usize])
@@ -80,7 +87,7 @@ impl Token {
             resampled: last.resamples.sums(occurrences.iter().copied()),
             occurrences,
             distances,
-            floors: View::ALL.map(|view| floors(course, &reference.0[view as usize], &reference.1[view as usize])),
+            floors: &frequent.floors,
         }
     }
 
@@ -128,11 +135,20 @@ fn largest(counts: &[u64]) -> Option<ExpertId> {
     counts.iter().position(|count| *count == most).map(|expert| expert as ExpertId)
 }
 
-fn floors(course: &Course, shares: &Shares, documents: &ByDocument) -> Floors {
+/// The token ids with enough occurrences, with what the halves of the documents at the reference say about them.
+pub(super) fn frequent(last: &Study, halves: &[Vec<bool>]) -> Vec<FrequentToken> {
+    let floors = |cell: usize, view: View| floors(&by_document(last, view, last.by_token.cell(cell)), last, halves);
+    let token = |cell: usize| FrequentToken { cell, floors: View::ALL.map(|view| floors(cell, view)) };
+    share::frequent(last, &last.by_token).into_par_iter().map(token).collect()
+}
+
+fn floors(documents: &ByDocument, last: &Study, splits: &[Vec<bool>]) -> Floors {
+    let mut total = vec![0; last.data.experts];
+    for (_, counts) in documents {
+        total.iter_mut().zip(counts).for_each(|(sum, count)| *sum += u64::from(*count));
+    }
     let by_document = documents.iter().map(|(document, counts)| (*document, counts.as_slice()));
-    let halves = |distance: &dyn Fn(&[u64], &[u64]) -> f64| {
-        between_halves(&course.halves, &by_document, &shares.count, distance)
-    };
+    let halves = |distance: &dyn Fn(&[u64], &[u64]) -> f64| between_halves(splits, &by_document, &total, distance);
     Floors {
         total_variation: halves(&total_variation) / 2.0_f64.sqrt(),
         jensen_shannon: halves(&|a, b| jensen_shannon(&[a, b])) / 2.0,
@@ -146,12 +162,11 @@ fn floors(course: &Course, shares: &Shares, documents: &ByDocument) -> Floors {
 /// Per view: the mean over the frequent token ids weighted by their occurrences, then every such id. Variants
 /// `total_variation`, `jensen_shannon` and `argmax_kept`.
 pub(super) fn token_drift(step: &Step) -> Vec<Finding> {
-    let last = step.course.last();
-    let cells = share::frequent(last, &last.by_token);
+    let (last, frequent) = (step.course.last(), &step.course.baseline.frequent);
     let mut means = View::ALL.map(|_| Means::new(last));
     let mut rows = View::ALL.map(|_| Vec::new());
-    for chunk in cells.chunks(CHUNK) {
-        let tokens: Vec<Token> = chunk.par_iter().map(|cell| Token::new(step, *cell)).collect();
+    for chunk in frequent.chunks(CHUNK) {
+        let tokens: Vec<Token> = chunk.par_iter().map(|token| Token::new(step, token)).collect();
         for token in &tokens {
             for view in View::ALL {
                 means[view as usize].add(token, view);
@@ -159,7 +174,7 @@ pub(super) fn token_drift(step: &Step) -> Vec<Finding> {
             }
         }
     }
-    let left_out = last.by_token.len() - cells.len();
+    let left_out = last.by_token.len() - frequent.len();
     let mut findings = Vec::new();
     for (view, rows) in View::ALL.into_iter().zip(rows) {
         findings.extend(means[view as usize].rows(step, view, left_out));

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::{
-    DropLayer, DropSettings,
+    DropLayer,
     curve::{self, Windows},
     keys::{self, Key},
     reason::{missing, remarked},
@@ -32,17 +32,16 @@ struct Pair {
 /// `names` are the labels of model and reference (columns `checkpoint` and `reference`).
 ///
 /// # Errors
-/// [`Error::Usage`] if the two layers are not of the same tokens; [`Error::Internal`] if columns do not belong together.
+/// [`Error::Usage`] if the two layers are not of the same tokens.
 pub fn drop_difference(
-    model: &DropLayer<'_>,
-    reference: &DropLayer<'_>,
+    model: &DropStudy<'_>,
+    reference: &DropStudy<'_>,
     names: (&str, &str),
-    settings: &DropSettings,
 ) -> Result<StatisticTable> {
-    check(model, reference, names)?;
-    let studies = [DropStudy::new(model, settings)?, DropStudy::new(reference, settings)?];
-    let difference = Difference { studies: &studies, names };
-    let pairs = pairs(&studies);
+    check(&model.layer, &reference.layer, names)?;
+    let studies = [model, reference];
+    let difference = Difference { studies, names };
+    let pairs = pairs(studies);
     let given = |ratio: usize| ratio != 2 || studies.iter().all(|study| study.top_k() > 1);
     let rows = |pair: &Pair| -> Vec<Finding> {
         (0..RATIOS.len()).filter(|ratio| given(*ratio)).map(|ratio| difference.row(pair, ratio)).collect()
@@ -54,8 +53,7 @@ pub fn drop_difference(
 }
 
 /// The cells of the comparison, in the order of the table.
-fn pairs(studies: &[DropStudy<'_>; 2]) -> Vec<Pair> {
-    let [model, reference] = studies;
+fn pairs([model, reference]: [&DropStudy<'_>; 2]) -> Vec<Pair> {
     let wanted = |key: Key| !matches!(key, Key::Category(_) | Key::Position { .. } | Key::Bucket { fixed: true, .. });
     let of = |atoms: &Atoms| -> Vec<Pair> {
         let tables = atoms.by_document(model).into_iter().zip(atoms.by_document(reference));
@@ -73,14 +71,14 @@ fn pairs(studies: &[DropStudy<'_>; 2]) -> Vec<Pair> {
 
 /// Both models.
 struct Difference<'a> {
-    studies: &'a [DropStudy<'a>; 2],
+    studies: [&'a DropStudy<'a>; 2],
     names: (&'a str, &'a str),
 }
 
 impl Difference<'_> {
     /// An empty finding.
     fn finding(&self, key: Key, variant: &'static str) -> Finding {
-        let study = &self.studies[0];
+        let study = self.studies[0];
         let finding = key.about(study, study.finding("drop_difference", "share")).variant(variant);
         let (model, reference) = self.names;
         Finding { checkpoint: Some(model.to_owned()), reference: Some(reference.to_owned()), ..finding }
@@ -108,10 +106,10 @@ impl Difference<'_> {
 
     /// The difference of `last_minus_first`, over all and by data set.
     fn trends(&self) -> Vec<Finding> {
-        let trends = [Trend::new(&self.studies[0]), Trend::new(&self.studies[1])];
+        let trends = self.studies.map(Trend::new);
         let row = |scope: &Key| {
             let finding = self.finding(*scope, "drop_trend");
-            let [model, reference] = [0, 1].map(|side| trends[side].resampled(&self.studies[side], *scope));
+            let [model, reference] = [0, 1].map(|side| trends[side].resampled(self.studies[side], *scope));
             let Resampled { sequences, documents, .. } = model;
             if sequences == 0 {
                 let least = self.studies[0].settings.minimum_length;
@@ -129,7 +127,7 @@ impl Difference<'_> {
 
     /// Why there is no interval.
     fn missing(&self, documents: usize) -> Option<String> {
-        missing(&self.studies[0], documents, self.studies.iter().all(|study| study.separate))
+        missing(self.studies[0], documents, self.studies.iter().all(|study| study.separate))
     }
 }
 

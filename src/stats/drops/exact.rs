@@ -1,7 +1,7 @@
 //! `exact_replay`: a real forward pass at another capacity factor against the replay of the logged choices.
 
 use super::{
-    DropLayer, DropSettings,
+    DropLayer,
     losses::{Chosen, Losses, NOTHING, Ratio},
     replay,
     study::DropStudy,
@@ -18,22 +18,21 @@ use crate::{
 /// interval draws the same documents for both.
 ///
 /// # Errors
-/// [`Error::Usage`] if the two runs do not have the same tokens, groups or rule, and [`Error::Internal`] if columns of a
-/// trace do not belong together or its drops are not those of its setting.
-pub fn exact_replay(rerun: &DropLayer<'_>, logged: &DropLayer<'_>, settings: &DropSettings) -> Result<StatisticTable> {
-    comparable(rerun, logged)?;
-    let (rerun, logged) = (DropStudy::new(rerun, settings)?, DropStudy::new(logged, settings)?);
-    replay::verify(&rerun)?;
-    replay::verify(&logged)?;
+/// [`Error::Usage`] if the two runs do not have the same tokens, groups or rule, and [`Error::Internal`] if the drops of a
+/// trace are not those of its setting.
+pub fn exact_replay(rerun: &DropStudy<'_>, logged: &DropStudy<'_>) -> Result<StatisticTable> {
+    comparable(&rerun.layer, &logged.layer)?;
+    replay::verify(rerun)?;
+    replay::verify(logged)?;
     let factor = rerun.layer.router.capacity_factor;
-    let first_order = replay::at_factor(&logged, factor).ok_or_else(|| {
+    let first_order = replay::at_factor(logged, factor).ok_or_else(|| {
         Error::internal(format!("a capacity of 0 at factor {factor}, with which the rerun has routed"))
     })?;
     let pair = Pair {
         separate: rerun.separate,
-        chosen: [Chosen::over_all(&rerun), Chosen::over_all(&logged)],
-        lost: [Losses::observed(&rerun), first_order],
-        study: &rerun,
+        chosen: [Chosen::over_all(rerun), Chosen::over_all(logged)],
+        lost: [Losses::observed(rerun), first_order],
+        study: rerun,
     };
     Ok(StatisticTable { name: "exact_replay".to_owned(), rows: (0..Ratio::ALL.len()).map(|i| pair.row(i)).collect() })
 }

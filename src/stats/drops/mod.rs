@@ -20,6 +20,7 @@ mod trend;
 pub use difference::drop_difference;
 pub use exact::exact_replay;
 pub(super) use headline::OwnRules;
+pub use study::DropStudy;
 
 use super::{Settings, StatisticTable};
 use crate::{
@@ -74,14 +75,10 @@ impl Default for DropSettings {
 }
 
 /// `drop_trend` of one layer alone.
-///
-/// # Errors
-/// [`crate::error::Error::Internal`] if columns of a trace do not belong together.
-pub fn drop_trend(layer: &DropLayer<'_>, settings: &DropSettings) -> Result<StatisticTable> {
-    let study = study::DropStudy::new(layer, settings)?;
-    let trend = trend::Trend::new(&study);
+pub fn drop_trend(study: &DropStudy<'_>) -> StatisticTable {
+    let trend = trend::Trend::new(study);
     let permuted = study.permutations(study::Permutation::WithinSequence, |routed| trend.values(routed));
-    Ok(trend.table(&study, &permuted))
+    trend.table(study, &permuted)
 }
 
 /// All drop statistics of one layer, one table per statistic in the order of [`super::STATISTICS`].
@@ -89,22 +86,16 @@ pub fn drop_trend(layer: &DropLayer<'_>, settings: &DropSettings) -> Result<Stat
 /// The result depends on the data, the layer index and the settings, never on the number of threads.
 ///
 /// # Errors
-/// [`crate::error::Error::Internal`] if columns of a trace do not belong together.
-pub fn drop_statistics(
-    layer: &DropLayer<'_>,
-    settings: &DropSettings,
-    progress: &dyn Fn(&'static str),
-) -> Result<Vec<StatisticTable>> {
-    progress("counting");
-    let study = study::DropStudy::new(layer, settings)?;
-    let mut tables = ratios::tables(&study, progress);
-    tables.extend(documents::tables(&study));
-    tables.extend(queue_tables(&study, progress)?);
+/// [`crate::error::Error::Internal`] if the run's own setting does not reproduce the recorded drops.
+pub fn drop_statistics(study: &DropStudy<'_>, progress: &dyn Fn(&'static str)) -> Result<Vec<StatisticTable>> {
+    let mut tables = ratios::tables(study, progress);
+    tables.extend(documents::tables(study));
+    tables.extend(queue_tables(study, progress)?);
     Ok(tables)
 }
 
 /// What other capacities would do, and what fills the queues.
-fn queue_tables(study: &study::DropStudy<'_>, progress: &dyn Fn(&'static str)) -> Result<Vec<StatisticTable>> {
+fn queue_tables(study: &DropStudy<'_>, progress: &dyn Fn(&'static str)) -> Result<Vec<StatisticTable>> {
     let table = |name: &str, rows| StatisticTable { name: name.to_owned(), rows };
     progress("capacity replay");
     let mut tables = vec![table("capacity_replay", replay::capacity_replay(study)?)];

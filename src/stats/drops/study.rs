@@ -19,11 +19,11 @@ use crate::{
 };
 
 /// One layer, ready for counting drops. A row is an occurrence; rows stand in input order, sequences contiguous.
-pub(super) struct DropStudy<'a> {
+pub struct DropStudy<'a> {
     /// The layer as it was recorded: `layer.trace` has experts, probabilities, positions and token ids by row.
     pub(super) layer: DropLayer<'a>,
     /// What a person chose.
-    pub(super) settings: &'a DropSettings,
+    pub(super) settings: DropSettings,
     /// Whether an assignment found no slot in the run, `[rows, top_k]`.
     pub(super) dropped: Vec<bool>,
     /// Dense document index, `[rows]`.
@@ -113,7 +113,7 @@ impl<'a> DropStudy<'a> {
     ///
     /// # Errors
     /// [`Error::Internal`] if columns, spans or groups do not belong together.
-    pub(super) fn new(layer: &DropLayer<'a>, settings: &'a DropSettings) -> Result<Self> {
+    pub fn new(layer: &DropLayer<'a>, settings: &DropSettings) -> Result<Self> {
         let (table, trace) = (layer.sequences, layer.trace);
         check(table, trace)?;
         let sequences = sequence_rows(layer)?;
@@ -124,7 +124,7 @@ impl<'a> DropStudy<'a> {
         let alone = |group: &Group| document[group.rows.clone()].windows(2).all(|pair| pair[0] == pair[1]);
         Ok(Self {
             layer: *layer,
-            settings,
+            settings: settings.clone(),
             dropped: trace.kept.iter().map(|kept| !kept).collect(),
             by_document: Cells::by(&rows, &document),
             separate: groups.iter().all(alone),
