@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 
+use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
@@ -234,7 +235,10 @@ pub struct ExecutionArgs {
     /// Threads [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub threads: Option<u32>,
-    /// Tokens that go through a layer together; more = weights are read less often, fewer = less memory [default: by the machine's memory]
+    /// Memory that the forward pass may take, such as 1.5GiB; decides how many tokens go through a layer together [default: a quarter of the machine's]
+    #[arg(long, value_name = "SIZE", conflicts_with = "wave_tokens")]
+    pub memory: Option<ByteSize>,
+    /// Tokens that go through a layer together; more = weights are read less often, fewer = less memory [default: by --memory]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub wave_tokens: Option<u32>,
     /// Keep the router logits of every token too (logits/)
@@ -315,6 +319,9 @@ pub struct InspectArgs {
     /// Tokens for which to estimate time and memory
     #[arg(long, value_name = "N", default_value_t = 1_000_000)]
     pub tokens: u64,
+    /// Memory that a run may take, such as 1.5GiB [default: a quarter of the machine's]
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<ByteSize>,
     /// Print the perplexity of this text and continue it greedily
     #[arg(long, value_name = "TEXT")]
     pub text: Option<String>,

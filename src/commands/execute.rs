@@ -1,14 +1,17 @@
 //! Runs the forward pass of a prepared run wave by wave into its folder.
 
+use std::{ops::Range, sync::mpsc::sync_channel};
+
 use indicatif::ProgressBar;
 
 use super::{machine, prepare::Prepared, terminal};
 use crate::{
-    error::Result,
+    corpus::Sequence,
+    error::{Error, Result},
     model::{ForwardOptions, Model, Outputs, Wave},
     routing::{LayerRouting, RoutingObserver},
     run_dir::RunDir,
-    trace::{Segment, TraceWriter},
+    trace::{FinishedPart, Segment, TraceLayout, TraceWriter},
 };
 
 /// Passes routing on to the trace, moves the bar, and stops when interrupted.
@@ -38,62 +41,93 @@ pub(super) struct Executed {
     pub(super) tokens: u64,
     /// Seconds that it took.
     pub(super) seconds: f64,
+    /// Peak resident memory of the process when it was done, in bytes.
+    pub(super) peak_memory: Option<u64>,
 }
 
-/// Runs every wave whose parts are not all in place yet.
+/// Runs every wave whose parts are not all in place yet. Parts are written by a thread of their own.
 pub(super) fn execute(prepared: &Prepared, run: &RunDir, log_logits: bool, quiet: bool) -> Result<Executed> {
     let layout = &prepared.layout;
     let start = (0..layout.segments.len())
         .find(|&segment| !layout.segment_complete(run, segment, log_logits))
         .unwrap_or(layout.segments.len());
-    let options =
-        ForwardOptions { router: prepared.router, arithmetic: prepared.arithmetic, outputs: Outputs::default() };
-    let mut model = Model::new(&prepared.checkpoint, options);
     let tokens: u64 = layout.segments[start..].iter().map(|segment| segment.tokens as u64).sum();
     let layers = layout.moe_layers.last().map_or(0, |&last| u64::from(last) + 1);
     let bar = terminal::bar(tokens * layers, "forward pass", quiet);
     let clock = std::time::Instant::now();
     machine::in_forward_pass(true);
-    for segments in waves(&layout.segments[start..], prepared.wave_tokens) {
-        let wave = wave(prepared, segments);
-        let mut observer = RouteObserver {
-            trace: TraceWriter::new(run, layout, &prepared.corpus.sequences, log_logits),
-            bar: &bar,
-            tokens: wave.tokens() as u64,
-        };
-        model.forward(&wave, &mut observer)?;
-    }
+    let (computed, written) = std::thread::scope(|scope| {
+        // One part waits while another is written: more would only take memory.
+        let (sender, finished) = sync_channel::<FinishedPart>(1);
+        let writer = scope.spawn(move || finished.into_iter().try_for_each(|part| part.write(run)));
+        let trace = TraceWriter::with(layout, &prepared.corpus.sequences, log_logits, move |part| {
+            sender.send(part).map_err(|_| Error::internal("the thread that writes the trace has stopped"))
+        });
+        let computed = compute(prepared, start, RouteObserver { trace, bar: &bar, tokens: 0 });
+        (computed, writer.join())
+    });
+    // Why the writer stopped says more than that it did.
+    written.unwrap_or_else(|_| Err(Error::internal("the thread that writes the trace panicked")))?;
+    computed?;
     machine::in_forward_pass(false);
     machine::check_interrupt()?;
     bar.finish_and_clear();
-    Ok(Executed { tokens, seconds: clock.elapsed().as_secs_f64() })
+    Ok(Executed { tokens, seconds: clock.elapsed().as_secs_f64(), peak_memory: machine::peak_memory() })
 }
 
-/// Joins consecutive segments while their tokens stay within `limit`; at least one.
-fn waves(segments: &[Segment], limit: usize) -> Vec<&[Segment]> {
-    let mut waves = Vec::new();
-    let (mut start, mut tokens) = (0, 0);
-    for (index, segment) in segments.iter().enumerate() {
-        if index > start && tokens + segment.tokens > limit {
-            waves.push(&segments[start..index]);
-            (start, tokens) = (index, 0);
+/// The waves from segment `start` on; the observer goes with the last.
+fn compute(prepared: &Prepared, start: usize, mut observer: RouteObserver) -> Result<()> {
+    let options =
+        ForwardOptions { router: prepared.router, arithmetic: prepared.arithmetic, outputs: Outputs::default() };
+    let mut model = Model::new(&prepared.checkpoint, options);
+    let layout = &prepared.layout;
+    let lengths = group_tokens(layout, &prepared.corpus.sequences);
+    for groups in waves(&layout.segments[start..], &lengths, prepared.wave_tokens) {
+        let wave = wave(prepared, groups);
+        observer.tokens = wave.tokens() as u64;
+        model.forward(&wave, &mut observer)?;
+    }
+    Ok(())
+}
+
+/// Tokens of every routing group.
+fn group_tokens(layout: &TraceLayout, sequences: &[Sequence]) -> Vec<usize> {
+    let tokens = |group: &Range<usize>| sequences[group.clone()].iter().map(|sequence| sequence.token_ids.len()).sum();
+    layout.groups.iter().map(tokens).collect()
+}
+
+/// Cuts the routing groups of the segments into waves of at most `limit` tokens, at least one group each: whole segments
+/// where they fit, so that an interrupted run has little to repeat.
+fn waves(segments: &[Segment], group_tokens: &[usize], limit: usize) -> Vec<Range<usize>> {
+    let mut waves: Vec<(Range<usize>, usize)> = Vec::new();
+    for segment in segments {
+        let whole = segment.tokens <= limit;
+        let units = if whole {
+            vec![(segment.groups.clone(), segment.tokens)]
+        } else {
+            segment.groups.clone().map(|group| (group..group + 1, group_tokens[group])).collect()
+        };
+        for (index, (groups, tokens)) in units.into_iter().enumerate() {
+            match waves.last_mut() {
+                // The groups of a segment that is cut do not join the wave of the segment before.
+                Some((wave, sum)) if *sum + tokens <= limit && (whole || index > 0) => {
+                    wave.end = groups.end;
+                    *sum += tokens;
+                }
+                _ => waves.push((groups, tokens)),
+            }
         }
-        tokens += segment.tokens;
     }
-    if start < segments.len() {
-        waves.push(&segments[start..]);
-    }
-    waves
+    waves.into_iter().map(|(groups, _)| groups).collect()
 }
 
-fn wave<'a>(prepared: &'a Prepared, segments: &[Segment]) -> Wave<'a> {
-    let (first, last) = (&segments[0], &segments[segments.len() - 1]);
-    let sequences = first.sequences.start..last.sequences.end;
-    let groups = first.groups.start..last.groups.end;
+fn wave(prepared: &Prepared, groups: Range<usize>) -> Wave<'_> {
+    let layout = &prepared.layout;
+    let sequences = layout.groups[groups.start].start..layout.groups[groups.end - 1].end;
     Wave {
         first_sequence: sequences.start as u32,
         first_group: groups.start as u32,
-        groups: prepared.layout.groups[groups]
+        groups: layout.groups[groups]
             .iter()
             .map(|group| group.start - sequences.start..group.end - sequences.start)
             .collect(),
@@ -107,12 +141,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waves_are_whole_segments_within_the_limit() {
-        let segment = |tokens| Segment { sequences: 0..1, groups: 0..1, tokens };
-        let segments = [segment(10), segment(10), segment(30), segment(5), segment(5)];
-        let sizes = |limit| waves(&segments, limit).iter().map(|wave| wave.len()).collect::<Vec<_>>();
-        assert_eq!(sizes(1), [1, 1, 1, 1, 1]);
-        assert_eq!(sizes(20), [2, 1, 2]);
-        assert_eq!(sizes(1000), [5]);
+    fn waves_are_whole_segments_within_the_limit_else_groups() {
+        let segment = |groups: Range<usize>, tokens| Segment { sequences: groups.clone(), groups, tokens };
+        let segments = [segment(0..1, 10), segment(1..3, 10), segment(3..4, 30), segment(4..6, 5), segment(6..7, 5)];
+        let tokens = [10, 6, 4, 30, 2, 3, 5];
+        assert_eq!(waves(&segments, &tokens, 20), [0..3, 3..4, 4..7]);
+        assert_eq!(waves(&segments, &tokens, 1000), [0..7]);
+        // The second segment does not fit: it is cut, and does not join the first.
+        assert_eq!(waves(&segments, &tokens, 9), [0..1, 1..2, 2..3, 3..4, 4..6, 6..7]);
+        assert_eq!(waves(&segments, &tokens, 1), [0..1, 1..2, 2..3, 3..4, 4..5, 5..6, 6..7]);
     }
 }

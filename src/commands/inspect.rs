@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     machine,
-    prepare::{default_wave, label, open_tokenizer},
+    prepare::{default_memory, label, open_tokenizer, wave_within},
     terminal,
 };
 use crate::{
@@ -76,16 +76,17 @@ fn describe(checkpoint: &Checkpoint, tokenizer: Option<&Tokenizer>, arguments: &
             "port": capacity(CapacityRule::Port)?,
             "t5x": capacity(CapacityRule::T5x)?,
         },
-        "estimate": estimate(checkpoint, length, arguments.tokens),
+        "estimate": estimate(checkpoint, length, arguments.tokens, arguments.memory.map(|size| size.as_u64())),
     }))
 }
 
 /// Time and memory of a routing-only run over `tokens` tokens, from a measured multiplication rate.
-fn estimate(checkpoint: &Checkpoint, length: usize, tokens: u64) -> Value {
+fn estimate(checkpoint: &Checkpoint, length: usize, tokens: u64, memory: Option<u64>) -> Value {
     let config = checkpoint.config();
     let cost = Cost::new(config, length);
     let rate = multiply_rate(config.hidden_size, config.intermediate_size);
-    let wave = (tokens as usize).min(default_wave(&cost));
+    let limit = memory.unwrap_or_else(default_memory);
+    let wave = (tokens as usize).min(wave_within(&cost, limit));
     json!({
         "tokens": tokens,
         "flop_per_token": cost.flop_per_token,
@@ -93,7 +94,8 @@ fn estimate(checkpoint: &Checkpoint, length: usize, tokens: u64) -> Value {
         "instruction_set": instruction_set(),
         "threads": rayon::current_num_threads(),
         "seconds": cost.flop_per_token * tokens as f64 / rate,
-        "memory_bytes": cost.memory(wave, rayon::current_num_threads()),
+        "memory_limit_bytes": limit,
+        "memory_bytes": machine::resident_memory() as f64 + cost.memory(wave, rayon::current_num_threads()),
         "wave_tokens": wave,
     })
 }

@@ -56,6 +56,11 @@ pub(super) fn peak_memory() -> Option<u64> {
     proc_bytes("/proc/self/status", "VmHWM:")
 }
 
+/// Resident memory of this process; 0 where the system does not say.
+pub(super) fn resident_memory() -> u64 {
+    proc_bytes("/proc/self/status", "VmRSS:").unwrap_or(0)
+}
+
 /// Memory of the machine.
 pub(super) fn total_memory() -> Option<u64> {
     proc_bytes("/proc/meminfo", "MemTotal:")

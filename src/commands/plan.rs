@@ -1,6 +1,6 @@
 //! What `--dry-run` shows: everything is valid, and this is what it would cost.
 
-use super::{prepare::Prepared, request::Request, terminal};
+use super::{machine, prepare::Prepared, request::Request, terminal};
 use crate::error::Result;
 
 /// What a run does beside its first forward pass.
@@ -40,7 +40,7 @@ pub(super) fn print_plan(prepared: &Prepared, arguments: &Request, work: &Work) 
     work.lines.iter().try_for_each(|line| terminal::print(line))?;
     let tokens = prepared.corpus.tokens();
     let wave = prepared.wave_tokens.min(tokens as usize);
-    let memory = prepared.cost.memory(wave, rayon::current_num_threads());
+    let memory = machine::resident_memory() as f64 + prepared.cost.memory(wave, rayon::current_num_threads());
     let (router, layout) = (&prepared.router, &prepared.layout);
     let lines = [
         format!(

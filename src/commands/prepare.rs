@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::{checkpoints::Spec, machine, read::read, request::Request, terminal};
 use crate::{
     checkpoint::{Checkpoint, sha256_file},
-    cli::CommonArgs,
+    cli::{CommonArgs, ExecutionArgs},
     corpus::{Corpus, Tokenizer},
     error::{Error, Result},
     model::{Arithmetic, Cost, instruction_set},
@@ -52,7 +52,7 @@ impl Prepared {
         let layout = TraceLayout::new(&lengths, arguments.common.routing.group, config.moe_layers());
         check_capacity(&router, &layout, &corpus)?;
         let cost = Cost::new(config, context);
-        let wave_tokens = arguments.common.execution.wave_tokens.map_or_else(|| default_wave(&cost), |n| n as usize);
+        let wave_tokens = wave_tokens(&arguments.common.execution, &cost, largest_group(&layout, &lengths))?;
         let fingerprint = fingerprint(&checkpoint, arguments.common.execution.no_hash)?;
         let identity = identity(arguments, &fingerprint, tokenizer.as_ref(), &corpus, &router, context)?;
         Ok(Self {
@@ -154,13 +154,49 @@ pub(super) fn open_tokenizer(checkpoint: &Checkpoint) -> Result<Option<Tokenizer
     Ok(tokenizer)
 }
 
-/// As many whole segments as a quarter of the machine's memory holds, at most four: beyond that weights are read hardly
-/// less often.
-pub(super) fn default_wave(cost: &Cost) -> usize {
-    let quarter = machine::total_memory().map_or(2.0e9, |total| total as f64 / 4.0);
-    let fixed = cost.memory(0, rayon::current_num_threads());
-    let tokens = ((quarter - fixed) / cost.activation_bytes_per_token).max(0.0) as usize;
-    (tokens / SEGMENT_TOKENS).clamp(1, 4) * SEGMENT_TOKENS
+/// Tokens of the largest routing group: no wave can be smaller.
+fn largest_group(layout: &TraceLayout, lengths: &[usize]) -> usize {
+    layout.groups.iter().map(|group| lengths[group.clone()].iter().sum()).max().unwrap_or(0)
+}
+
+/// Tokens of a wave: as typed, else what the memory holds.
+///
+/// # Errors
+/// [`Error::Usage`] if `--memory` does not hold the largest routing group.
+fn wave_tokens(execution: &ExecutionArgs, cost: &Cost, largest_group: usize) -> Result<usize> {
+    if let Some(tokens) = execution.wave_tokens {
+        return Ok(tokens as usize);
+    }
+    let Some(limit) = execution.memory.map(|size| size.as_u64()) else {
+        return Ok(wave_within(cost, default_memory()));
+    };
+    let wave = wave_within(cost, limit);
+    if wave < largest_group {
+        let needed = machine::resident_memory() + cost.memory(largest_group, rayon::current_num_threads()) as u64;
+        return Err(Error::usage(
+            format!(
+                "--memory {}: the largest routing group has {} and needs at least {}",
+                terminal::bytes(limit as f64),
+                terminal::count(largest_group as u64, "token"),
+                terminal::bytes(needed as f64),
+            ),
+            "give more memory, shorter sequences (--context) or smaller routing groups (--group)",
+        ));
+    }
+    Ok(wave)
+}
+
+/// A quarter of the machine's memory.
+pub(super) fn default_memory() -> u64 {
+    machine::total_memory().map_or(2_000_000_000, |total| total / 4)
+}
+
+/// As many tokens as go into `limit` bytes beside what the process holds already, at most four segments: beyond that
+/// weights are read hardly less often.
+pub(super) fn wave_within(cost: &Cost, limit: u64) -> usize {
+    let fixed = machine::resident_memory() as f64 + cost.memory(0, rayon::current_num_threads());
+    let tokens = ((limit as f64 - fixed) / cost.activation_bytes_per_token).max(0.0);
+    (tokens as usize).min(4 * SEGMENT_TOKENS)
 }
 
 fn identity(

@@ -120,6 +120,7 @@ pub(super) fn manifest(prepared: &Prepared, arguments: &Request) -> Value {
         "notes": corpus.notes,
         "threads": rayon::current_num_threads(),
         "wave_tokens": prepared.wave_tokens,
+        "memory_limit_bytes": arguments.common.execution.memory.map(|size| size.as_u64()),
         "corpus": arguments.corpus,
         "transcripts": arguments.transcripts.as_ref().map(|transcripts| &transcripts.paths),
     });
@@ -134,6 +135,7 @@ fn record_forward(manifest: &mut Value, executed: &Executed, quiet: bool) {
     let rate = (executed.tokens > 0).then(|| executed.tokens as f64 / executed.seconds);
     manifest["forward_seconds"] = json!(executed.seconds);
     manifest["forward_tokens"] = json!(executed.tokens);
+    manifest["forward_peak_memory_bytes"] = json!(executed.peak_memory);
     manifest["tokens_per_second"] = json!(rate);
     if let Some(rate) = rate.filter(|_| !quiet) {
         let tokens = terminal::grouped(executed.tokens);

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use super::{
     attention_kernel::{GROUP_ROWS, Group, PANEL, padded_dim, run},
     kernels::Rounding,
+    matmul::share,
     scratch::ScratchPool,
 };
 use crate::checkpoint::Config;
@@ -142,7 +143,7 @@ pub(super) fn attend<R: Rounding>(
     }
     // The longest blocks first: whoever comes last has little to wait for.
     blocks.sort_by_key(|(_, start, _)| std::cmp::Reverse(*start));
-    blocks.into_par_iter().with_max_len(1).for_each(|(out, start, rows)| {
+    share(blocks, |(out, start, rows)| {
         let first = (rows.first + start) * width;
         let query = &query[first..first + out.len()];
         for head in 0..heads.query {

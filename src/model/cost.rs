@@ -1,10 +1,12 @@
 //! What a forward pass costs, before it is run.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use rayon::prelude::*;
-
-use super::matmul::{Matrix, TILE_ROWS, multiply};
+use super::{
+    matmul::{Matrix, TILE_ROWS, linear},
+    mlp::COLUMNS,
+    weights::Parts,
+};
 use crate::checkpoint::Config;
 
 /// Arithmetic and memory of a routing-only forward pass.
@@ -14,7 +16,7 @@ pub struct Cost {
     pub flop_per_token: f64,
     /// Bytes of activations per token of a wave.
     pub activation_bytes_per_token: f64,
-    /// Bytes of the largest set of weights held at once, as f32.
+    /// Bytes of the two buffers that weights travel through, as f32.
     pub weight_bytes: f64,
     /// Bytes that each thread needs beside.
     pub thread_bytes: f64,
@@ -35,12 +37,16 @@ impl Cost {
         let router = hidden * config.num_experts as f64 * moe_layers.len() as f64;
         let products =
             attention * (last + 1) as f64 + mlp * dense + complete_moe * mlp * (1 + config.router_topk) as f64 + router;
-        let tile = TILE_ROWS as f64;
+        // Residual, normed, output; queries and what attention makes; keys or values, and both as they are laid out.
+        let activations = 3.0 * hidden + 2.0 * query + 3.0 * key_value;
+        let routing = (config.num_experts + 16 * config.router_topk + 32) as f64;
+        // A tile of gathered rows, what an expert makes of them, three times some inner columns, and as much for packing.
+        let tile = TILE_ROWS as f64 * (2.0 * hidden + 6.0 * COLUMNS as f64);
         Self {
             flop_per_token: 2.0 * products,
-            activation_bytes_per_token: 4.0 * (4.0 * hidden + 2.0 * query + 2.0 * key_value),
-            weight_bytes: 4.0 * mlp.max(query * hidden),
-            thread_bytes: 4.0 * (tile * 3.0 * inner).max(tile * length as f64),
+            activation_bytes_per_token: 4.0 * (activations + routing),
+            weight_bytes: Parts(config).buffer_bytes() as f64,
+            thread_bytes: 4.0 * tile,
         }
     }
 
@@ -51,20 +57,17 @@ impl Cost {
 }
 
 /// Measures what this machine multiplies, in floating point operations per second on all threads of the pool, with a
-/// product of the shape that the model runs. Takes a fraction of a second.
+/// product of the shape that the model runs. Takes a quarter of a second: shorter, it would measure a burst.
 pub fn multiply_rate(hidden: usize, inner: usize) -> f64 {
     let (inputs, outputs) = (hidden.min(1024), inner.min(1024));
-    let tiles = rayon::current_num_threads() * 2;
-    let (input, weight) = (vec![0.5_f32; TILE_ROWS * inputs], vec![0.25_f32; inputs * outputs]);
-    let mut out = vec![0.0_f32; tiles * TILE_ROWS * outputs];
-    let mut best = 0.0_f64;
-    for _ in 0..3 {
-        let start = Instant::now();
-        out.par_chunks_mut(TILE_ROWS * outputs).for_each(|out| {
-            multiply(out, outputs, Matrix::new(&input, TILE_ROWS, inputs), Matrix::new(&weight, inputs, outputs));
-        });
-        let flop = 2.0 * (tiles * TILE_ROWS * inputs * outputs) as f64;
-        best = best.max(flop / start.elapsed().as_secs_f64());
+    let rows = rayon::current_num_threads() * 2 * TILE_ROWS;
+    let (input, weight) = (vec![0.5_f32; rows * inputs], vec![0.25_f32; inputs * outputs]);
+    let mut out = vec![0.0_f32; rows * outputs];
+    linear(&mut out, &input, Matrix::new(&weight, inputs, outputs));
+    let (mut products, clock) = (0, Instant::now());
+    while products < 2 || clock.elapsed() < Duration::from_millis(250) {
+        linear(&mut out, &input, Matrix::new(&weight, inputs, outputs));
+        products += 1;
     }
-    best
+    2.0 * (products * rows * inputs * outputs) as f64 / clock.elapsed().as_secs_f64()
 }

@@ -7,9 +7,10 @@
 //! ([`INNER_BLOCK`]), which it never cuts again. Its special kernels for very small products are kept out by padding
 //! rows to a multiple of [`ROW_MULTIPLE`]. Threads share rows, never a sum.
 
-use std::ops::Range;
-
-use rayon::prelude::*;
+use std::{
+    ops::Range,
+    sync::{Mutex, PoisonError},
+};
 
 /// Rows of a product are padded to a multiple of this, so that no special kernel for few rows is chosen.
 pub const ROW_MULTIPLE: usize = 32;
@@ -18,6 +19,8 @@ pub(super) const INNER_BLOCK: usize = 512;
 /// Most rows that one task multiplies: enough to pay for packing the weights (measured: 1,024 rows reach 0.95 of the
 /// best rate, 256 rows 0.8).
 pub(super) const TILE_ROWS: usize = 1024;
+/// Rows of the last tiles.
+const LAST_TILE_ROWS: usize = 256;
 /// Columns of a product that are computed together: what is written stays in the cache.
 const TILE_COLUMNS: usize = 1024;
 
@@ -124,12 +127,43 @@ pub(super) fn padded(rows: usize) -> usize {
     rows.next_multiple_of(ROW_MULTIPLE)
 }
 
-/// Rows per task when `rows` rows are shared among the threads of the pool: at most [`TILE_ROWS`], as equal as whole
-/// product rows allow.
-pub(super) fn tile_rows(rows: usize) -> usize {
+/// Rows of a product that is shared among the threads of the pool, tile by tile: at most [`TILE_ROWS`], the last ones
+/// smaller, so that no thread waits long for another.
+pub(super) fn tiles(rows: usize) -> Vec<Range<usize>> {
     let threads = rayon::current_num_threads();
-    let tiles = rows.div_ceil(TILE_ROWS).next_multiple_of(threads);
-    padded(rows.div_ceil(tiles)).max(ROW_MULTIPLE)
+    let smallest = padded(rows.div_ceil(threads)).min(LAST_TILE_ROWS);
+    let mut tiles = Vec::new();
+    let mut first = 0;
+    while first < rows {
+        let size = padded((rows - first).div_ceil(threads)).clamp(smallest, TILE_ROWS);
+        tiles.push(first..rows.min(first + size));
+        first += size;
+    }
+    tiles
+}
+
+/// Cuts `out` into the [`tiles`] of its rows of `width` elements.
+pub(super) fn cut<'a>(out: &'a mut [f32], width: usize) -> Vec<(&'a mut [f32], Range<usize>)> {
+    let tiles = tiles(out.len() / width);
+    let mut rest = out;
+    let cut = |tile: Range<usize>| {
+        let (part, tail) = std::mem::take(&mut rest).split_at_mut(tile.len() * width);
+        rest = tail;
+        (part, tile)
+    };
+    tiles.into_iter().map(cut).collect()
+}
+
+/// Runs the tasks on all threads of the pool in their order: whoever is free takes the next.
+pub(super) fn share<T: Send>(tasks: Vec<T>, work: impl Fn(T) + Sync) {
+    let queue = Mutex::new(tasks.into_iter());
+    // A panic in a task is passed on by `broadcast`; the queue is whole at any time.
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+    rayon::broadcast(|_| {
+        while let Some(task) = next() {
+            work(task);
+        }
+    });
 }
 
 /// A linear layer without bias over all rows: `out[rows, outputs] = input[rows, inputs] @ weight[inputs, outputs]`.
@@ -138,10 +172,8 @@ pub(super) fn tile_rows(rows: usize) -> usize {
 pub(super) fn linear(out: &mut [f32], input: &[f32], weight: Matrix) {
     let (inputs, outputs) = (weight.rows, weight.columns);
     debug_assert_eq!(input.len() / inputs % ROW_MULTIPLE, 0);
-    let tile = tile_rows(input.len() / inputs);
-    let tiles = out.par_chunks_mut(tile * outputs).zip(input.par_chunks(tile * inputs));
-    tiles.with_max_len(1).for_each(|(out, input)| {
-        let input = Matrix::new(input, input.len() / inputs, inputs);
+    share(cut(out, outputs), |(out, tile)| {
+        let input = Matrix::new(&input[tile.start * inputs..tile.end * inputs], tile.len(), inputs);
         for first in (0..outputs).step_by(TILE_COLUMNS) {
             let columns = first..outputs.min(first + TILE_COLUMNS);
             multiply(&mut out[first..], outputs, input, weight.columns(columns));
@@ -192,6 +224,16 @@ mod tests {
                 let same = part.iter().zip(&whole[first * outputs..]).all(|(a, b)| a.to_bits() == b.to_bits());
                 assert!(same, "[{rows}, {inputs}] @ [{inputs}, {outputs}] from row {first}");
             }
+        }
+    }
+
+    #[test]
+    fn tiles_are_whole_product_rows_and_cover_all() {
+        for rows in [32, 64, 512, 1024, 4096, 8192 + 32] {
+            let tiles = tiles(rows);
+            assert_eq!(tiles.iter().map(Range::len).sum::<usize>(), rows);
+            assert!(tiles.windows(2).all(|pair| pair[0].end == pair[1].start && pair[0].len() >= pair[1].len()));
+            assert!(tiles.iter().all(|tile| tile.len() % ROW_MULTIPLE == 0 && tile.len() <= TILE_ROWS), "{tiles:?}");
         }
     }
 

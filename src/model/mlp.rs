@@ -1,10 +1,10 @@
 //! The gated MLP with three factors, over tiles of rows: dense, or an expert on the rows that it kept.
 
-use rayon::prelude::*;
+use std::ops::Range;
 
 use super::{
     kernels::{Rounding, gate, round_all},
-    matmul::{INNER_BLOCK, Matrix, multiply, multiply_add, padded, tile_rows},
+    matmul::{INNER_BLOCK, Matrix, cut, multiply, multiply_add, padded, share, tiles},
     scratch::{MlpScratch, Scratch, ScratchPool, at_least},
 };
 
@@ -25,17 +25,15 @@ pub(super) struct Mlp<'a> {
 impl Mlp<'_> {
     /// `out = mlp(input)` for every row of both, which are whole product rows.
     pub(super) fn dense<R: Rounding>(self, out: &mut [f32], input: &[f32], pool: &ScratchPool) {
-        let tile = tile_rows(out.len() / self.hidden) * self.hidden;
-        out.par_chunks_mut(tile)
-            .zip(input.par_chunks(tile))
-            .with_max_len(1)
-            .for_each(|(out, input)| self.tile::<R>(out, input, &mut pool.mine().mlp));
+        share(cut(out, self.hidden), |(out, tile)| {
+            let input = &input[tile.start * self.hidden..tile.end * self.hidden];
+            self.tile::<R>(out, input, &mut pool.mine().mlp);
+        });
     }
 
     /// `out[row] += weight * mlp(input[row])` for the rows of an expert, ascending, with their combine weights.
     pub(super) fn expert<R: Rounding>(self, out: &mut [f32], input: &[f32], rows: &[(usize, f32)], pool: &ScratchPool) {
-        let tiles: Vec<_> = disjoint(out, rows, self.hidden).collect();
-        tiles.into_par_iter().with_max_len(1).for_each(|(out, first, rows)| {
+        share(disjoint(out, rows, self.hidden), |(out, first, rows)| {
             let Scratch { gathered, made, mlp, .. } = &mut *pool.mine();
             let length = padded(rows.len()) * self.hidden;
             let (gathered, made) = (at_least(gathered, length), at_least(made, length));
@@ -79,18 +77,18 @@ impl Mlp<'_> {
     }
 }
 
-/// The rows of an expert in tiles, each with the part of `out` that holds its rows and the first row of that part.
-fn disjoint<'a>(
-    out: &'a mut [f32],
-    rows: &'a [(usize, f32)],
-    hidden: usize,
-) -> impl Iterator<Item = (&'a mut [f32], usize, &'a [(usize, f32)])> {
+/// Some rows of an expert: the part of the output that holds them, the first row of that part, the rows.
+type ExpertTile<'a> = (&'a mut [f32], usize, &'a [(usize, f32)]);
+
+/// The rows of an expert in tiles.
+fn disjoint<'a>(out: &'a mut [f32], rows: &'a [(usize, f32)], hidden: usize) -> Vec<ExpertTile<'a>> {
     let (mut rest, mut first) = (out, 0);
-    rows.chunks(tile_rows(rows.len())).map(move |rows| {
+    let cut = |tile: Range<usize>| {
+        let rows = &rows[tile];
         let end = rows.last().map_or(first, |(row, _)| row + 1);
         let (part, tail) = std::mem::take(&mut rest).split_at_mut((end - first) * hidden);
-        let start = std::mem::replace(&mut first, end);
         rest = tail;
-        (part, start, rows)
-    })
+        (part, std::mem::replace(&mut first, end), rows)
+    };
+    tiles(rows.len()).into_iter().map(cut).collect()
 }

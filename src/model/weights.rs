@@ -57,7 +57,7 @@ impl Piece {
 pub(super) type Part = Vec<Piece>;
 
 /// The weights of one part, as f32.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Weights {
     numbers: Vec<f32>,
     pieces: Vec<(Range<usize>, [usize; 2])>,
@@ -138,9 +138,11 @@ impl Loader {
         let (requests, requested) = channel::<Part>();
         let (finished, read) = channel();
         let (used, free) = channel();
+        let largest = Parts(checkpoint.config()).largest();
         for _ in 0..BUFFERS {
-            // The other end is in this function.
-            let _ = used.send(Weights::default());
+            // Room for any part from the beginning: growing would hold the old room beside the new. The other end of the
+            // channel is in this function.
+            let _ = used.send(Weights { numbers: Vec::with_capacity(largest), pieces: Vec::new() });
         }
         scope.spawn(move || {
             let mut stored = Vec::new();
@@ -237,12 +239,18 @@ impl Parts<'_> {
         vec![Piece::as_stored("model.norm.weight".to_owned(), 1, self.0.hidden_size)]
     }
 
-    /// Bytes of the buffers that the parts travel through.
-    pub(super) fn buffer_bytes(self) -> usize {
+    /// Numbers of the largest part.
+    fn largest(self) -> usize {
         let numbers = |part: Part| part.iter().map(Piece::elements).sum::<usize>();
         let layers = 0..self.0.num_hidden_layers;
-        let largest = layers.map(|layer| numbers(self.attention(layer))).max().unwrap_or(0);
-        4 * BUFFERS * largest.max(numbers(self.extra_mlp(0)))
+        let attention = layers.map(|layer| numbers(self.attention(layer))).max().unwrap_or(0);
+        attention.max(numbers(self.extra_mlp(0)))
+    }
+
+    /// Bytes of the buffers that the parts travel through, and of what is read before it is transposed.
+    pub(super) fn buffer_bytes(self) -> usize {
+        let widest = self.0.hidden_size.max(self.0.intermediate_size).max(self.0.num_attention_heads * self.0.head_dim);
+        4 * (BUFFERS * self.largest() + TRANSPOSED_ROWS * widest)
     }
 }
 

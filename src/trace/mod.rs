@@ -14,4 +14,4 @@ mod write;
 
 pub use columns::{GroupTable, LayerTrace, ROLES, SequenceTable, SpanTable};
 pub use read::RoutingTrace;
-pub use write::{SEGMENT_TOKENS, Segment, TraceLayout, TraceWriter, write_inputs};
+pub use write::{FinishedPart, SEGMENT_TOKENS, Segment, TraceLayout, TraceWriter, write_inputs};

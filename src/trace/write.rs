@@ -76,7 +76,7 @@ pub(super) fn part_name(folder: &str, part: usize) -> String {
     format!("{folder}/part-{part:05}.parquet")
 }
 
-/// Columns of the part that is being filled.
+/// Columns of a part that is being filled.
 #[derive(Default)]
 struct Columns {
     sequence: Vec<u32>,
@@ -92,23 +92,88 @@ struct Columns {
     logits: Vec<f32>,
 }
 
-/// Listens to the forward pass and writes each part as soon as its last routing group has been seen.
+/// One layer of one segment, ready to be written.
+pub struct FinishedPart {
+    columns: Columns,
+    layer: LayerId,
+    part: usize,
+    top_k: usize,
+    num_experts: usize,
+    log_logits: bool,
+}
+
+impl FinishedPart {
+    /// Writes the part's files: trace/, router/ and, if they are kept, logits/.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub fn write(self, run: &RunDir) -> Result<()> {
+        let Self { columns, layer, part, top_k, num_experts, log_logits } = self;
+        let rows = columns.expert.len();
+        let spread = |values: &[u32]| values.iter().flat_map(|&v| std::iter::repeat_n(v, top_k)).collect::<Vec<u32>>();
+        let choice: Vec<u8> = (0..rows).map(|row| (row % top_k) as u8).collect();
+        let trace = vec![
+            Column::new("sequence".into(), spread(&columns.sequence)),
+            Column::new("layer".into(), vec![layer; rows]),
+            Column::new("position".into(), spread(&columns.position)),
+            Column::new("choice".into(), choice),
+            Column::new("token_id".into(), spread(&columns.token_id)),
+            Column::new("expert".into(), columns.expert),
+            Column::new("probability".into(), columns.probability),
+            Column::new("slot".into(), columns.slot),
+            Column::new("dropped".into(), columns.dropped),
+        ];
+        run.write(&part_name("trace", part), &to_parquet(trace)?)?;
+        let place = vec![
+            Column::new("layer".into(), vec![layer; columns.position.len()]),
+            Column::new("sequence".into(), columns.sequence),
+            Column::new("position".into(), columns.position),
+        ];
+        if log_logits {
+            let rows: ListChunked =
+                columns.logits.chunks_exact(num_experts).map(|row| Some(Series::new(PlSmallStr::EMPTY, row))).collect();
+            let mut logits = in_contract_order(&place);
+            logits.push(rows.with_name("logits".into()).into_column());
+            run.write(&part_name("logits", part), &to_parquet(logits)?)?;
+        }
+        let mut router = in_contract_order(&place);
+        router.push(Column::new("entropy".into(), columns.entropy));
+        router.push(Column::new("margin_first".into(), columns.margin_first));
+        router.push(Column::new("margin_k".into(), columns.margin_k));
+        run.write(&part_name("router", part), &to_parquet(router)?)
+    }
+}
+
+/// Listens to the forward pass and passes each part on as soon as its last routing group has been seen. A segment may
+/// come in several waves: its layers are all kept until they are whole.
 pub struct TraceWriter<'a> {
-    run: &'a RunDir,
     layout: &'a TraceLayout,
     sequences: &'a [Sequence],
     log_logits: bool,
-    columns: Columns,
+    /// By MoE layer: what has been seen of the segment.
+    columns: Vec<Columns>,
+    write: Box<dyn FnMut(FinishedPart) -> Result<()> + 'a>,
 }
 
 impl<'a> TraceWriter<'a> {
     /// A writer into a run folder; `log_logits` keeps the router logits of every token too.
     pub fn new(run: &'a RunDir, layout: &'a TraceLayout, sequences: &'a [Sequence], log_logits: bool) -> Self {
-        Self { run, layout, sequences, log_logits, columns: Columns::default() }
+        Self::with(layout, sequences, log_logits, move |part| part.write(run))
     }
 
-    fn append(&mut self, routing: &LayerRouting) {
-        let columns = &mut self.columns;
+    /// A writer that hands finished parts to `write`, for example to send them to a thread that writes.
+    pub fn with(
+        layout: &'a TraceLayout,
+        sequences: &'a [Sequence],
+        log_logits: bool,
+        write: impl FnMut(FinishedPart) -> Result<()> + 'a,
+    ) -> Self {
+        let columns = layout.moe_layers.iter().map(|_| Columns::default()).collect();
+        Self { layout, sequences, log_logits, columns, write: Box::new(write) }
+    }
+
+    fn append(&mut self, layer: usize, routing: &LayerRouting) {
+        let columns = &mut self.columns[layer];
         for sequence in routing.sequences.clone() {
             let ids = &self.sequences[sequence as usize].token_ids;
             columns.sequence.extend(std::iter::repeat_n(sequence, ids.len()));
@@ -126,42 +191,6 @@ impl<'a> TraceWriter<'a> {
             columns.logits.extend(&routing.router_logits);
         }
     }
-
-    fn flush(&mut self, layer: LayerId, part: usize, top_k: usize, num_experts: usize) -> Result<()> {
-        let columns = std::mem::take(&mut self.columns);
-        let rows = columns.expert.len();
-        let spread = |values: &[u32]| values.iter().flat_map(|&v| std::iter::repeat_n(v, top_k)).collect::<Vec<u32>>();
-        let choice: Vec<u8> = (0..rows).map(|row| (row % top_k) as u8).collect();
-        let trace = vec![
-            Column::new("sequence".into(), spread(&columns.sequence)),
-            Column::new("layer".into(), vec![layer; rows]),
-            Column::new("position".into(), spread(&columns.position)),
-            Column::new("choice".into(), choice),
-            Column::new("token_id".into(), spread(&columns.token_id)),
-            Column::new("expert".into(), columns.expert),
-            Column::new("probability".into(), columns.probability),
-            Column::new("slot".into(), columns.slot),
-            Column::new("dropped".into(), columns.dropped),
-        ];
-        self.run.write(&part_name("trace", part), &to_parquet(trace)?)?;
-        let place = vec![
-            Column::new("layer".into(), vec![layer; columns.position.len()]),
-            Column::new("sequence".into(), columns.sequence),
-            Column::new("position".into(), columns.position),
-        ];
-        if self.log_logits {
-            let rows: ListChunked =
-                columns.logits.chunks_exact(num_experts).map(|row| Some(Series::new(PlSmallStr::EMPTY, row))).collect();
-            let mut logits = in_contract_order(&place);
-            logits.push(rows.with_name("logits".into()).into_column());
-            self.run.write(&part_name("logits", part), &to_parquet(logits)?)?;
-        }
-        let mut router = in_contract_order(&place);
-        router.push(Column::new("entropy".into(), columns.entropy));
-        router.push(Column::new("margin_first".into(), columns.margin_first));
-        router.push(Column::new("margin_k".into(), columns.margin_k));
-        self.run.write(&part_name("router", part), &to_parquet(router)?)
-    }
 }
 
 /// sequence, layer, position from layer, sequence, position.
@@ -171,14 +200,21 @@ fn in_contract_order(place: &[Column]) -> Vec<Column> {
 
 impl RoutingObserver for TraceWriter<'_> {
     fn observe_routing(&mut self, routing: &LayerRouting) -> Result<()> {
-        self.append(routing);
+        let layer = self.layout.moe_layers.partition_point(|&layer| layer < routing.layer);
+        self.append(layer, routing);
         let group = routing.group as usize;
         let segment = self.layout.segments.partition_point(|segment| segment.groups.end <= group);
-        if group + 1 == self.layout.segments[segment].groups.end {
-            let layer = self.layout.moe_layers.partition_point(|&layer| layer < routing.layer);
-            self.flush(routing.layer, self.layout.part(segment, layer), routing.top_k, routing.num_experts)?;
+        if group + 1 < self.layout.segments[segment].groups.end {
+            return Ok(());
         }
-        Ok(())
+        (self.write)(FinishedPart {
+            columns: std::mem::take(&mut self.columns[layer]),
+            layer: routing.layer,
+            part: self.layout.part(segment, layer),
+            top_k: routing.top_k,
+            num_experts: routing.num_experts,
+            log_logits: self.log_logits,
+        })
     }
 }
 
