@@ -49,4 +49,4 @@ pub use repetition::uniform_repetition;
 pub use route::{headline, merge, route_statistics};
 pub use settings::Settings;
 pub use spread::{routing_noise_variance, routing_std_ceiling};
-pub use table::{StatisticTable, Tables};
+pub use table::{StatisticTable, TableFile, Tables};

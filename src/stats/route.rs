@@ -1,5 +1,7 @@
 //! All statistics of one layer (part A of the documentation: context-independent specialization).
 
+use rayon::prelude::*;
+
 use super::{
     Finding, StatisticTable, Tables, category,
     cells::Cells,
@@ -43,38 +45,46 @@ pub fn route_statistics(
     progress("permutations");
     let strata = information::plain_strata(&study);
     let permuted = plain::shuffles(&study, &strata);
-    let mut tables = share_tables(&study, &permuted, progress);
-    progress("top tokens");
-    tables.push(both_views("top_tokens", |view| vocabulary::top_tokens(&study, view)));
-    progress("mutual information");
-    tables.push(information_table(&study, &strata, &permuted));
-    progress("conditional mutual information");
-    let name = "conditional_mutual_information";
-    tables.push(table(name, information::conditional_mutual_information(&study)));
-    progress("token predictability");
-    tables.push(table("token_predictability", predictability::token_predictability(&study)));
-    progress("vocabulary specialization");
-    let of = |view| vocabulary::vocabulary_specialization(&study, view, &permuted);
-    tables.push(both_views("vocabulary_specialization", of));
-    progress("categories");
-    tables.extend(category_tables(&study));
-    progress("repetition and co-activation");
-    let repeats = repetition::Repeats::new(&study);
-    let of = |group: &Group| repetition::expert_repetition(&study, group, &repeats);
-    tables.push(table("expert_repetition", study.groups().iter().flat_map(of).collect()));
-    tables.push(both_views("coactivation", |view| coactivation::coactivation(&study, view)));
-    progress("load");
-    tables.push(both_views("expert_load", |view| {
-        study
-            .groups()
-            .iter()
-            .flat_map(|group| load::expert_load(&study, view, &share::group_shares(&study, view, group)))
-            .collect()
-    }));
-    progress("router");
-    tables.push(table("router_entropy", router::router_entropy(&study)));
-    tables.push(table("router_margin", router::router_margin(&study)));
-    Ok(tables)
+    progress("tables");
+    let tables: Vec<Vec<StatisticTable>> =
+        tasks(&study, &strata, &permuted).par_iter().with_max_len(1).map(|task| task()).collect();
+    Ok(tables.into_iter().flatten().collect())
+}
+
+/// Some tables that are computed independently of all others.
+type Task<'a> = Box<dyn Fn() -> Vec<StatisticTable> + Send + Sync + 'a>;
+
+/// All tables, in order.
+fn tasks<'a>(study: &'a Study, strata: &'a information::Strata, permuted: &'a [Shuffled]) -> Vec<Task<'a>> {
+    let vocabulary = |view| vocabulary::vocabulary_specialization(study, view, permuted);
+    let conditional = || table("conditional_mutual_information", information::conditional_mutual_information(study));
+    vec![
+        Box::new(|| share_tables(study, permuted)),
+        Box::new(|| vec![both_views("top_tokens", |view| vocabulary::top_tokens(study, view))]),
+        Box::new(|| vec![information_table(study, strata, permuted)]),
+        Box::new(move || vec![conditional()]),
+        Box::new(|| vec![table("token_predictability", predictability::token_predictability(study))]),
+        Box::new(move || vec![both_views("vocabulary_specialization", vocabulary)]),
+        Box::new(|| category_tables(study)),
+        Box::new(|| vec![repetition_table(study)]),
+        Box::new(|| vec![both_views("coactivation", |view| coactivation::coactivation(study, view))]),
+        Box::new(|| vec![load_table(study)]),
+        Box::new(|| vec![table("router_entropy", router::router_entropy(study))]),
+        Box::new(|| vec![table("router_margin", router::router_margin(study))]),
+    ]
+}
+
+fn repetition_table(study: &Study) -> StatisticTable {
+    let repeats = repetition::Repeats::new(study);
+    let of = |group: &Group| repetition::expert_repetition(study, group, &repeats);
+    table("expert_repetition", study.groups().iter().flat_map(of).collect())
+}
+
+fn load_table(study: &Study) -> StatisticTable {
+    both_views("expert_load", |view| {
+        let of = |group: &Group| load::expert_load(study, view, &share::group_shares(study, view, group));
+        study.groups().iter().flat_map(of).collect()
+    })
 }
 
 /// Appends the tables of a layer to those of the layers before.
@@ -114,8 +124,7 @@ fn information_table(study: &Study, strata: &information::Strata, permuted: &[Sh
 }
 
 /// `expert_share`, `routing_std` and `routing_std_corrected`: one pass over the keys yields all three.
-fn share_tables(study: &Study, permuted: &[Shuffled], progress: &dyn Fn(&'static str)) -> Vec<StatisticTable> {
-    progress("expert shares");
+fn share_tables(study: &Study, permuted: &[Shuffled]) -> Vec<StatisticTable> {
     let names = ["expert_share", "routing_std", "routing_std_corrected"];
     let mut tables = names.map(StatisticTable::new);
     let groups = View::ALL.map(|view| -> Vec<Shares> {

@@ -117,6 +117,9 @@ pub(super) fn cell_shares(study: &Study, key: Key, rows: &[u32]) -> [Shares; 2] 
     let runs = || rows.chunk_by(|a, b| data.document[*a as usize] == data.document[*b as usize]);
     let documents = runs().count();
     let resamples = if study.resamples.enough(documents) { study.resamples.len() } else { 0 };
+    if resamples == 0 {
+        return plain_shares(study, key, rows, documents);
+    }
     let mut chosen = Tally::new(data.experts, resamples);
     let mut dropped = Tally::new(data.experts, resamples);
     for run in runs() {
@@ -129,11 +132,20 @@ pub(super) fn cell_shares(study: &Study, key: Key, rows: &[u32]) -> [Shares; 2] 
         dropped.close_document(study, document);
     }
     let kept = chosen.less(&dropped);
-    let shares = |tally: Tally| {
-        let resampled = if resamples == 0 { Vec::new() } else { tally.resampled };
-        Shares { key, n: rows.len() as u64, documents, count: tally.count, resampled }
-    };
+    let shares =
+        |tally: Tally| Shares { key, n: rows.len() as u64, documents, count: tally.count, resampled: tally.resampled };
     [shares(chosen), shares(kept)]
+}
+
+/// The shares without resamples: no need to know whose counts they are.
+fn plain_shares(study: &Study, key: Key, rows: &[u32], documents: usize) -> [Shares; 2] {
+    let data = &study.data;
+    let mut count = [vec![0; data.experts], vec![0; data.experts]];
+    for &(expert, kept) in rows.iter().flat_map(|row| data.patterns.choices(data.pattern[*row as usize])) {
+        count[0][usize::from(expert)] += 1;
+        count[1][usize::from(expert)] += u64::from(kept);
+    }
+    count.map(|count| Shares { key, n: rows.len() as u64, documents, count, resampled: Vec::new() })
 }
 
 /// Expert counts of a cell, and their resamples.
@@ -152,9 +164,7 @@ impl Tally {
     fn close_document(&mut self, study: &Study, document: usize) {
         for (expert, own) in self.own.iter_mut().enumerate().filter(|(_, own)| **own > 0) {
             self.count[expert] += u64::from(*own);
-            if !self.resampled[expert].is_empty() {
-                study.resamples.add(document, *own, &mut self.resampled[expert]);
-            }
+            study.resamples.add(document, *own, &mut self.resampled[expert]);
             *own = 0;
         }
     }
