@@ -11,7 +11,7 @@ use super::{
     plain::Shuffled,
     predictability, repetition, router,
     settings::Settings,
-    share::{self, Shares},
+    share::{self, Shares, Summary},
     spread::{self, Keys, Spread},
     study::{Group, Study},
     vocabulary,
@@ -131,8 +131,11 @@ fn share_tables(study: &Study, permuted: &[Shuffled]) -> Vec<StatisticTable> {
         study.groups().iter().map(|group| share::group_shares(study, view, group)).collect()
     });
     let overall = [groups[0][0].share(), groups[1][0].share()];
-    let mut positions = key_rows(study, "position", &study.by_position, &overall);
-    let mut tokens = key_rows(study, "token", &study.by_token, &overall);
+    let mut positions = key_rows(study, "position", &study.by_position);
+    let mut tokens = key_rows(study, "token", &study.by_token);
+    let keys = groups[0].len() + positions[0].len() + tokens[0].len();
+    // As large as it will be: growing would copy a million rows.
+    tables[0].rows.reserve_exact(View::ALL.len() * keys * study.data.experts);
     for view in View::ALL {
         let mut rows = ShareRows { study, view, overall: &overall[view as usize], tables: &mut tables };
         rows.groups(&groups[view as usize]);
@@ -142,16 +145,13 @@ fn share_tables(study: &Study, permuted: &[Shuffled]) -> Vec<StatisticTable> {
     tables.into()
 }
 
-/// The share rows and the spread of one key.
-type KeyRows = (Vec<Finding>, Spread);
+/// What the rows about one key are made of: its shares and their spread.
+type KeyRows = (Summary, Spread);
 
-/// The rows of every frequent key, by view.
-fn key_rows(study: &Study, variable: &'static str, cells: &Cells, overall: &[Vec<f64>; 2]) -> [Vec<KeyRows>; 2] {
+/// Every frequent key, by view.
+fn key_rows(study: &Study, variable: &'static str, cells: &Cells) -> [Vec<KeyRows>; 2] {
     let rows = share::map_cells(study, variable, cells, |shares| {
-        View::ALL.map(|view| {
-            let shares = &shares[view as usize];
-            (share::expert_share(study, view, shares, &overall[view as usize]), Spread::new(study, shares))
-        })
+        shares.map(|shares| (shares.summary(), Spread::new(study, &shares)))
     });
     let (chosen, kept) = rows.into_iter().map(|[chosen, kept]| (chosen, kept)).unzip();
     [chosen, kept]
@@ -170,7 +170,7 @@ impl ShareRows<'_> {
     fn groups(&mut self, groups: &[Shares]) {
         let (study, view) = (self.study, self.view);
         for shares in groups {
-            self.tables[0].rows.extend(share::expert_share(study, view, shares, self.overall));
+            self.tables[0].rows.extend(share::expert_share(study, view, &shares.summary(), self.overall));
         }
         let categories = &groups[1..];
         let spreads: Vec<Spread> = categories.iter().map(|shares| Spread::new(study, shares)).collect();
@@ -186,7 +186,9 @@ impl ShareRows<'_> {
     fn keys(&mut self, variable: &'static str, cells: &Cells, rows: Vec<KeyRows>, permuted: &[Shuffled]) {
         let (study, view) = (self.study, self.view);
         let (shares, spreads): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
-        self.tables[0].rows.extend(shares.into_iter().flatten());
+        for summary in &shares {
+            self.tables[0].rows.extend(share::expert_share(study, view, summary, self.overall));
+        }
         let index = usize::from(variable == "position");
         let permuted: Vec<&[f64]> =
             permuted.iter().map(|shuffled| shuffled.spread[index][view as usize].as_slice()).collect();

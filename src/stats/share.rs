@@ -59,14 +59,30 @@ impl Shares {
         total
     }
 
-    /// The 95 % interval of every expert's share; empty where the documents are too few.
-    fn intervals(&self) -> Vec<Interval> {
+    /// What the rows about these shares say.
+    pub(super) fn summary(&self) -> Summary {
         let total = self.resampled_assignments();
-        let of = |sums: &Vec<u32>| {
+        let interval = |sums: &Vec<u32>| {
             percentile(&mut sums.iter().zip(&total).map(|(sum, total)| f64::from(*sum) / total).collect())
         };
-        self.resampled.iter().map(of).collect()
+        Summary {
+            key: self.key,
+            n: self.n,
+            documents: self.documents,
+            share: self.share(),
+            intervals: self.resampled.iter().map(interval).collect(),
+        }
     }
+}
+
+/// Shares with their intervals: what is left of [`Shares`] once the resamples are no longer needed.
+pub(super) struct Summary {
+    key: Key,
+    n: u64,
+    documents: usize,
+    share: Vec<f64>,
+    /// By expert; empty where the documents are too few.
+    intervals: Vec<Interval>,
 }
 
 /// Counts over their sum; empty if the sum is 0.
@@ -199,17 +215,20 @@ pub(super) fn about(study: &Study, finding: Finding, key: Key) -> Finding {
 }
 
 /// One row per expert: share of the key's assignments, against the overall share (over all: against 1/E).
-pub(super) fn expert_share(study: &Study, view: View, shares: &Shares, overall: &[f64]) -> Vec<Finding> {
+pub(super) fn expert_share<'a>(
+    study: &'a Study,
+    view: View,
+    shares: &'a Summary,
+    overall: &'a [f64],
+) -> impl Iterator<Item = Finding> + 'a {
     let uniform = 1.0 / study.data.experts as f64;
-    let share = shares.share();
-    let intervals = shares.intervals();
-    let row = |expert: usize| {
+    let row = move |expert: usize| {
         let finding = about(study, study.finding("expert_share", view, "share"), shares.key);
         let mut finding = Finding { expert: Some(expert as ExpertId), uniform_baseline: Some(uniform), ..finding };
         finding.n = shares.n;
         finding.documents = Some(shares.documents as u64);
-        let Some(estimate) = share.get(expert) else { return finding.withheld("no assignment to count") };
-        let interval = intervals.get(expert).copied().flatten();
+        let Some(estimate) = shares.share.get(expert) else { return finding.withheld("no assignment to count") };
+        let interval = shares.intervals.get(expert).copied().flatten();
         let finding = finding.measured(*estimate, interval, shares.n, shares.documents as u64);
         let finding = match shares.key {
             Key::All => finding.against(uniform, "uniform"),
@@ -217,5 +236,5 @@ pub(super) fn expert_share(study: &Study, view: View, shares: &Shares, overall: 
         };
         study.with_reason(finding, shares.documents)
     };
-    (0..study.data.experts).map(row).collect()
+    (0..study.data.experts).map(row)
 }
