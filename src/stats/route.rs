@@ -46,45 +46,73 @@ pub fn route_statistics(
     let strata = information::plain_strata(&study);
     let permuted = plain::shuffles(&study, &strata);
     progress("tables");
-    let tables: Vec<Vec<StatisticTable>> =
-        tasks(&study, &strata, &permuted).par_iter().with_max_len(1).map(|task| task()).collect();
+    let tasks = tasks(&study, &strata, &permuted);
+    let tables: Vec<Vec<StatisticTable>> = tasks.par_iter().with_max_len(1).map(|(_, task)| task()).collect();
     Ok(tables.into_iter().flatten().collect())
 }
 
-/// Some tables that are computed independently of all others.
-type Task<'a> = Box<dyn Fn() -> Vec<StatisticTable> + Send + Sync + 'a>;
+/// Those tables of [`route_statistics`] that are computed together with the table `name`, alone; none if there is no such
+/// table.
+///
+/// # Errors
+/// As [`route_statistics`].
+pub fn route_statistic(
+    sequences: &SequenceTable,
+    layer: &LayerTrace,
+    settings: &Settings,
+    name: &str,
+) -> Result<Vec<StatisticTable>> {
+    let study = Study::new(sequences, layer, settings)?;
+    let strata = information::plain_strata(&study);
+    let permuted = if SHUFFLED.contains(&name) { plain::shuffles(&study, &strata) } else { Vec::new() };
+    let tasks = tasks(&study, &strata, &permuted);
+    Ok(tasks.into_iter().find(|(names, _)| names.contains(&name)).map_or_else(Vec::new, |(_, task)| task()))
+}
+
+/// Tables that need the shuffles of the whole layer.
+const SHUFFLED: [&str; 5] =
+    ["expert_share", "routing_std", "routing_std_corrected", "mutual_information", "vocabulary_specialization"];
+
+/// The names of some tables, and what computes them, independently of all others.
+type Task<'a> = (&'static [&'static str], Box<dyn Fn() -> Vec<StatisticTable> + Send + Sync + 'a>);
 
 /// All tables, in order.
 fn tasks<'a>(study: &'a Study, strata: &'a information::Strata, permuted: &'a [Shuffled]) -> Vec<Task<'a>> {
-    let vocabulary = |view| vocabulary::vocabulary_specialization(study, view, permuted);
-    let conditional = || table("conditional_mutual_information", information::conditional_mutual_information(study));
+    macro_rules! one {
+        ($name:literal, $rows:expr) => {
+            (&[$name], Box::new(move || vec![table($name, $rows)]))
+        };
+    }
+    let of_views = |rows: &dyn Fn(View) -> Vec<Finding>| View::ALL.into_iter().flat_map(rows).collect::<Vec<_>>();
     vec![
-        Box::new(|| share_tables(study, permuted)),
-        Box::new(|| vec![both_views("top_tokens", |view| vocabulary::top_tokens(study, view))]),
-        Box::new(|| vec![information_table(study, strata, permuted)]),
-        Box::new(move || vec![conditional()]),
-        Box::new(|| vec![table("token_predictability", predictability::token_predictability(study))]),
-        Box::new(move || vec![both_views("vocabulary_specialization", vocabulary)]),
-        Box::new(|| category_tables(study)),
-        Box::new(|| vec![repetition_table(study)]),
-        Box::new(|| vec![both_views("coactivation", |view| coactivation::coactivation(study, view))]),
-        Box::new(|| vec![load_table(study)]),
-        Box::new(|| vec![table("router_entropy", router::router_entropy(study))]),
-        Box::new(|| vec![table("router_margin", router::router_margin(study))]),
+        (&["expert_share", "routing_std", "routing_std_corrected"], Box::new(|| share_tables(study, permuted))),
+        one!("top_tokens", of_views(&|view| vocabulary::top_tokens(study, view))),
+        one!("mutual_information", information_rows(study, strata, permuted)),
+        one!("conditional_mutual_information", information::conditional_mutual_information(study)),
+        one!("token_predictability", predictability::token_predictability(study)),
+        one!(
+            "vocabulary_specialization",
+            of_views(&|view| vocabulary::vocabulary_specialization(study, view, permuted))
+        ),
+        (&["domain_specialization", "cramers_v", "jensen_shannon"], Box::new(|| category_tables(study))),
+        one!("expert_repetition", repetition_rows(study)),
+        one!("coactivation", of_views(&|view| coactivation::coactivation(study, view))),
+        one!("expert_load", load_rows(study)),
+        one!("router_entropy", router::router_entropy(study)),
+        one!("router_margin", router::router_margin(study)),
     ]
 }
 
-fn repetition_table(study: &Study) -> StatisticTable {
+fn repetition_rows(study: &Study) -> Vec<Finding> {
     let repeats = repetition::Repeats::new(study);
     let of = |group: &Group| repetition::expert_repetition(study, group, &repeats);
-    table("expert_repetition", study.groups().iter().flat_map(of).collect())
+    study.groups().iter().flat_map(of).collect()
 }
 
-fn load_table(study: &Study) -> StatisticTable {
-    both_views("expert_load", |view| {
-        let of = |group: &Group| load::expert_load(study, view, &share::group_shares(study, view, group));
-        study.groups().iter().flat_map(of).collect()
-    })
+fn load_rows(study: &Study) -> Vec<Finding> {
+    let of = |view, group: &Group| load::expert_load(study, view, &share::group_shares(study, view, group));
+    let groups = study.groups();
+    View::ALL.into_iter().flat_map(|view| groups.iter().flat_map(move |group| of(view, group))).collect()
 }
 
 /// Appends the tables of a layer to those of the layers before.
@@ -114,13 +142,9 @@ fn table(name: &str, rows: Vec<Finding>) -> StatisticTable {
     StatisticTable { name: name.to_owned(), rows }
 }
 
-fn both_views(name: &str, rows: impl Fn(View) -> Vec<Finding>) -> StatisticTable {
-    table(name, View::ALL.into_iter().flat_map(rows).collect())
-}
-
-fn information_table(study: &Study, strata: &information::Strata, permuted: &[Shuffled]) -> StatisticTable {
+fn information_rows(study: &Study, strata: &information::Strata, permuted: &[Shuffled]) -> Vec<Finding> {
     let sums: Vec<_> = permuted.iter().map(|shuffled| shuffled.sums.clone()).collect();
-    table("mutual_information", information::mutual_information(study, strata, &sums))
+    information::mutual_information(study, strata, &sums)
 }
 
 /// `expert_share`, `routing_std` and `routing_std_corrected`: one pass over the keys yields all three.

@@ -21,7 +21,8 @@ const CATEGORIES: usize = 10;
 const LAYERS: [LayerId; 4] = [1, 3, 5, 7];
 /// Shortest and longest document; a document is one sequence.
 const DOCUMENT: Range<u64> = 200..2049;
-const ROUTER: RouterSettings = RouterSettings {
+/// Router of every layer.
+pub const ROUTER: RouterSettings = RouterSettings {
     num_experts: 32,
     top_k: 2,
     capacity_rule: CapacityRule::Port,
