@@ -312,3 +312,38 @@ pub(super) fn check(sequences: &SequenceTable, trace: &LayerTrace) -> Result<()>
 fn fault(trace: &LayerTrace, message: &str) -> Error {
     Error::internal(format!("trace of decoder layer {}: {message}", trace.layer))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_numbered_alike_by_table_and_by_search() {
+        let values = [7, 0, 30_000, 7, 12];
+        let expected = (vec![0, 7, 12, 30_000], vec![1, 0, 3, 1, 2]);
+        assert_eq!(dense(&values), expected);
+        assert_eq!(dense_by_search(&values), expected);
+        assert_eq!(dense(&[u32::MAX, 3]), (vec![3, u32::MAX], vec![1, 0]));
+        assert_eq!(dense(&[]), (Vec::new(), Vec::new()));
+    }
+
+    #[test]
+    fn patterns_are_numbered_alike_in_a_table_and_in_a_map() {
+        let vectors = [[(2, true), (0, true)], [(0, true), (2, true)], [(2, true), (0, false)], [(2, true), (0, true)]];
+        let trace = |num_experts| LayerTrace {
+            num_experts,
+            top_k: 2,
+            expert: vectors.iter().flatten().map(|(expert, _)| *expert).collect(),
+            kept: vectors.iter().flatten().map(|(_, kept)| *kept).collect(),
+            ..LayerTrace::default()
+        };
+        let (few, many) = (trace(3), trace(40_000));
+        assert!(matches!(KnownPatterns::new(&few), KnownPatterns::Table { .. }));
+        assert!(matches!(KnownPatterns::new(&many), KnownPatterns::Map(_)));
+        for trace in [few, many] {
+            let (patterns, index) = patterns(&trace, &[0, 1, 2, 3]);
+            assert_eq!(index, [0, 1, 2, 0]);
+            assert_eq!((patterns.choices(2), patterns.experts(View::Kept, 2)), (vectors[2].as_slice(), [2].as_slice()));
+        }
+    }
+}
