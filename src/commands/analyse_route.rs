@@ -46,3 +46,21 @@ fn keep_frequent_tokens(table: &mut StatisticTable) {
     table.rows.retain(|row| row.token_id.is_none_or(|id| ids.contains(&(row.n, id))));
     table.rows.shrink_to_fit();
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{routing::View, stats::Finding};
+
+    #[test]
+    fn shares_of_the_most_frequent_token_ids_stay() {
+        let row = |token_id, n| Finding { token_id, n, ..Finding::new("expert_share", 1, View::Kept, "share") };
+        let ids = 0..100_u32;
+        let tokens = ids.clone().flat_map(|id| [row(Some(id), u64::from(id / 2)), row(Some(id), u64::from(id / 2))]);
+        let mut table = StatisticTable { name: "expert_share".into(), rows: vec![row(None, 1)] };
+        table.rows.extend(tokens);
+        keep_frequent_tokens(&mut table);
+        let expected = std::iter::once(None).chain((100 - TOKENS_IN_MEMORY as u32..100).flat_map(|id| [Some(id); 2]));
+        assert!(table.rows.iter().map(|row| row.token_id).eq(expected));
+    }
+}
