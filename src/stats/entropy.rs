@@ -163,11 +163,11 @@ impl CellCounts {
             result.remove(document, n[view], m[view], f);
         }
         for &(expert, kept) in run.iter().flat_map(|row| data.patterns.choices(data.pattern[*row as usize])) {
-            for view in 0..=usize::from(kept) {
+            for (view, result) in result.iter_mut().enumerate().take(1 + usize::from(kept)) {
                 let own = std::mem::take(&mut self.own[usize::from(expert)][view]);
                 if own > 0 {
                     let all = self.all[usize::from(expert)][view];
-                    result[view].removed[document].joint += f.of(all) - f.of(all - own);
+                    result.removed[document].joint += f.of(all) - f.of(all - own);
                 }
             }
         }
@@ -257,7 +257,9 @@ fn clear(counts: &mut [[u32; 2]], patterns: &Patterns, rows: &[u32]) {
 /// variable fixes the whole choice vector. log2 k on the chosen view; 0 without assignments.
 pub(super) fn choice_entropy(data: &Occurrences, rows: &[u32]) -> [f64; 2] {
     let mut rows_of = vec![0_u64; data.patterns.len()];
-    rows.iter().for_each(|row| rows_of[data.pattern[*row as usize] as usize] += 1);
+    for row in rows {
+        rows_of[data.pattern[*row as usize] as usize] += 1;
+    }
     View::ALL.map(|view| {
         let mut occurrences = vec![0_u64; data.top_k + 1];
         for (pattern, rows) in rows_of.iter().enumerate() {

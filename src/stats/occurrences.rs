@@ -202,7 +202,9 @@ pub(super) fn dense(values: &[u32]) -> (Vec<u32>, Vec<u32>) {
         return dense_by_search(values);
     }
     let mut index = vec![NONE; largest + 1];
-    values.iter().for_each(|value| index[*value as usize] = 0);
+    for value in values {
+        index[*value as usize] = 0;
+    }
     let distinct: Vec<u32> = (0..=largest as u32).filter(|value| index[*value as usize] == 0).collect();
     (0..).zip(&distinct).for_each(|(position, value)| index[*value as usize] = position);
     let indices = values.iter().map(|value| index[*value as usize]).collect();

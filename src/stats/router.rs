@@ -79,7 +79,9 @@ fn sorted(values: &[f32]) -> Vec<f32> {
     for shift in [0, DIGIT, 2 * DIGIT] {
         let digit = |key: u32| (key >> shift) as usize & ((1 << DIGIT) - 1);
         let mut next = vec![0_usize; (1 << DIGIT) + 1];
-        keys.iter().for_each(|key| next[digit(*key) + 1] += 1);
+        for key in &keys {
+            next[digit(*key) + 1] += 1;
+        }
         (0..1 << DIGIT).for_each(|value| next[value + 1] += next[value]);
         for key in &keys {
             let slot = &mut next[digit(*key)];

@@ -255,7 +255,7 @@ impl TableFile {
             };
             let part = DataFrame::new(layer.height(), columns.iter().map(column).collect())?;
             if all.width() == 0 {
-                all = part
+                all = part;
             } else {
                 all.vstack_mut_owned(part)?;
             }

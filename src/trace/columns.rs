@@ -96,7 +96,9 @@ impl LayerTrace {
                     let rows: usize = parts.iter().map(|part| part.$column.len()).sum();
                     self.$column.reserve_exact(rows * times + rows / 4);
                 }
-                parts.iter().for_each(|part| self.$column.extend_from_slice(&part.$column));
+                for part in parts {
+                    self.$column.extend_from_slice(&part.$column);
+                }
             )*};
         }
         append!(sequence, position, token_id, expert, probability, kept, entropy, margin_first, margin_k);

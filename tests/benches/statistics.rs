@@ -1,6 +1,8 @@
 //! Every table of the route statistics on one layer of a made-up run, with and without resampling, and the statistics of
 //! drift and drops once. `BENCH_ROWS` chooses the rows of the whole run, which has 4 layers.
 
+#![allow(clippy::unwrap_used)] // a bench stops with the reason
+
 mod support;
 
 use std::sync::LazyLock;

@@ -2,6 +2,8 @@
 //!
 //! With `BENCH_RUN=FOLDER` the run is left in that folder and nothing is measured.
 
+#![allow(clippy::unwrap_used)] // a bench stops with the reason
+
 mod support;
 
 use std::path::Path;
@@ -35,7 +37,9 @@ fn write(bencher: Bencher) {
     let run = synthetic.prepare(folder.path());
     bencher.counter(ItemsCount::new(synthetic.rows())).bench_local(|| {
         let mut writer = TraceWriter::new(&run, &synthetic.layout, &synthetic.sequences, false);
-        routing.iter().for_each(|routing| writer.observe_routing(routing).unwrap());
+        for routing in &routing {
+            writer.observe_routing(routing).unwrap();
+        }
     });
 }
 

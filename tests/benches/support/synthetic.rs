@@ -161,7 +161,7 @@ impl Zipf {
         let word = random.next_u64();
         let point = (word >> 11) as f64 / (1_u64 << 53) as f64 * self.0[VOCABULARY - 1];
         let rank = self.0.partition_point(|sum| *sum <= point).min(VOCABULARY - 1);
-        let shift = if word % 3 == 0 { 997 * category } else { 0 };
+        let shift = if word.is_multiple_of(3) { 997 * category } else { 0 };
         1 + ((rank + shift) % VOCABULARY) as u32
     }
 }
