@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use bytesize::ByteSize;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, builder::TypedValueParser};
 
 use crate::{
     corpus::{ChatTemplate, OasstPaths, TranscriptFormat},
@@ -214,11 +214,11 @@ pub struct StatisticsArgs {
     /// Seed of resamples, permutations and folds
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
-    /// Bootstrap resamples of documents behind every percentile interval
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(40..=100_000))]
+    /// Bootstrap resamples of documents behind every percentile interval; 0 = no such interval
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = repetitions(40))]
     pub resamples: u32,
-    /// Permutations behind every permutation baseline
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(10..=100_000))]
+    /// Permutations behind every permutation baseline; 0 = no such baseline
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = repetitions(10))]
     pub permutations: u32,
 }
 
@@ -226,6 +226,14 @@ impl Default for StatisticsArgs {
     fn default() -> Self {
         Self { exclude_bos: false, seed: 0, resamples: 1000, permutations: 100 }
     }
+}
+
+/// 0 for none, or enough for a number to mean something.
+fn repetitions(least: u32) -> impl TypedValueParser<Value = u32> {
+    clap::value_parser!(u32).range(..=100_000).try_map(move |count: u32| match count {
+        count if count == 0 || count >= least => Ok(count),
+        count => Err(format!("{count} is not 0 (none) or {least}..=100000")),
+    })
 }
 
 /// How a run is carried out: none of this changes a result.
@@ -279,10 +287,10 @@ pub struct StatsArgs {
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
     /// Bootstrap resamples [default: the run's]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(40..=100_000))]
+    #[arg(long, value_name = "N", value_parser = repetitions(40))]
     pub resamples: Option<u32>,
     /// Permutations [default: the run's]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(10..=100_000))]
+    #[arg(long, value_name = "N", value_parser = repetitions(10))]
     pub permutations: Option<u32>,
     /// Threads [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]

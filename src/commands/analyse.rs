@@ -11,7 +11,7 @@ use crate::{
     error::{Error, Result},
     report,
     run_dir::RunDir,
-    stats::{Finding, Settings, StatisticTable, Tables, headline},
+    stats::{Finding, Settings, StatisticTable, TableFile, Tables, headline},
     trace::{RoutingTrace, SequenceTable},
 };
 
@@ -59,12 +59,12 @@ impl Kind {
         }
     }
 
-    /// The statistics of the run's traces.
-    fn compute(self, run: &RunDir, manifest: &Value, quiet: bool) -> Result<Tables> {
+    /// The statistics of the run's traces, and the files of those tables that are not in memory as a whole.
+    fn compute(self, run: &RunDir, manifest: &Value, quiet: bool) -> Result<(Tables, Vec<TableFile>)> {
         match self {
             Self::Route => analyse_route::compute(run, manifest, quiet),
-            Self::Drift => analyse_drift::compute(run, manifest, quiet),
-            Self::Drops => analyse_drops::compute(run, manifest, quiet),
+            Self::Drift => Ok((analyse_drift::compute(run, manifest, quiet)?, Vec::new())),
+            Self::Drops => Ok((analyse_drops::compute(run, manifest, quiet)?, Vec::new())),
         }
     }
 
@@ -114,8 +114,8 @@ pub(super) fn analyse(run: &RunDir, manifest: &mut Value, quiet: bool, clock: Op
     manifest["complete"] = json!(false);
     run.write_json("manifest.json", manifest)?;
     let statistics_clock = Instant::now();
-    let tables = kind.compute(run, manifest, quiet)?;
-    write_tables(run, &tables)?;
+    let (tables, files) = kind.compute(run, manifest, quiet)?;
+    write_tables(run, &tables, files)?;
     manifest["statistics_seconds"] = json!(statistics_clock.elapsed().as_secs_f64());
     let findings = headline(&tables);
     let summary = report::summary_bytes(kind.name(), &findings, summary_settings(manifest))?;
@@ -186,12 +186,21 @@ fn summary_settings(manifest: &Value) -> Map<String, Value> {
     recorded.collect()
 }
 
-/// Writes every table as CSV and Parquet, in place of those of an earlier pass.
-fn write_tables(run: &RunDir, tables: &Tables) -> Result<()> {
+/// Writes every table as CSV and Parquet, in place of those of an earlier pass; the `files` replace what the tables hold.
+fn write_tables(run: &RunDir, tables: &Tables, files: Vec<TableFile>) -> Result<()> {
     run.clear_folder("stats")?;
-    for table in tables.values() {
-        run.write(&format!("stats/{}.csv", table.name), &table.to_csv()?)?;
-        run.write(&format!("stats/{}.parquet", table.name), &table.to_parquet()?)?;
+    let write = |name: &str, csv: &[u8], parquet: &[u8]| {
+        run.write(&format!("stats/{name}.csv"), csv)?;
+        run.write(&format!("stats/{name}.parquet"), parquet)
+    };
+    for table in tables.values().filter(|table| files.iter().all(|file| file.name() != table.name)) {
+        let (csv, parquet) = table.to_bytes()?;
+        write(&table.name, &csv, &parquet)?;
+    }
+    for file in files {
+        let name = file.name().to_owned();
+        let (csv, parquet) = file.into_bytes()?;
+        write(&name, &csv, &parquet)?;
     }
     Ok(())
 }

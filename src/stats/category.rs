@@ -4,6 +4,7 @@ use super::{
     entropy::{NORMAL_95, jackknife_error},
     finding::Finding,
     occurrences::NONE,
+    resample::percentile,
     share::{Shares, shares},
     study::{Group, Study, mean, p_value},
 };
@@ -17,15 +18,16 @@ const LABELS: &str = "document_label_permutation";
 pub(super) fn domain_specialization(study: &Study, view: View, group: &Group, shares: &Shares) -> Vec<Finding> {
     let Some(category) = group.category else { return Vec::new() };
     let counts = &study.counts[view as usize];
-    let inside = |d: usize| group.documents.binary_search(&d).is_ok();
-    let per_document = |f: &dyn Fn(usize) -> u32| -> Vec<f64> {
-        (0..study.data.documents()).map(|d| if inside(d) { f64::from(f(d)) } else { 0.0 }).collect()
+    let sums = |f: &dyn Fn(usize) -> u32| study.resamples.sums(group.documents.iter().map(|d| (*d, f64::from(f(*d)))));
+    let occurrences = sums(&|d| counts.occurrences[d]);
+    let interval = |expert: usize| {
+        let chosen = sums(&|d| counts.of(d)[expert]);
+        percentile(&mut chosen.iter().zip(&occurrences).map(|(above, below)| above / below).collect())
     };
-    let occurrences = per_document(&|d| counts.occurrences[d]);
     let row = |expert: usize| {
         let finding = study.about_category(study.finding("domain_specialization", view, "share"), category);
         let finding = Finding { expert: Some(expert as ExpertId), ..finding.by("category") };
-        let interval = study.resamples.ratio(&per_document(&|d| counts.of(d)[expert]), &occurrences);
+        let interval = study.resamples.enough(shares.documents).then(|| interval(expert)).flatten();
         let estimate = shares.count[expert] as f64 / shares.n as f64;
         let finding = finding.measured(estimate, interval, shares.n, shares.documents as u64);
         let finding = finding.against(study.data.top_k as f64 / study.data.experts as f64, "uniform");

@@ -55,6 +55,9 @@ impl Cells {
 
 /// The rows in ascending order of their key; rows of equal key keep their order (counting sort).
 fn sorted(rows: &[u32], key: &[u32]) -> Vec<u32> {
+    if rows.is_sorted_by_key(|row| key[*row as usize]) {
+        return rows.to_vec();
+    }
     let largest = rows.iter().map(|row| key[*row as usize]).max().unwrap_or(0) as usize;
     let mut next = vec![0_u32; largest + 2];
     for &row in rows {

@@ -87,40 +87,103 @@ impl Jackknife {
         }
     }
 
-    /// Counts a table whose rows are sorted by (cell, document).
-    pub(super) fn count(data: &Occurrences, cells: &Cells, view: View, f: &NLogN) -> Self {
-        let mut result = Self { removed: vec![Sums::default(); data.documents()], ..Self::default() };
-        let mut total = vec![0; data.experts];
-        let mut own = vec![0; data.experts];
+    /// Counts a table whose rows are sorted by (cell, document), both views in one pass.
+    pub(super) fn count(data: &Occurrences, cells: &Cells, f: &NLogN) -> [Self; 2] {
+        let mut result = [0, 1].map(|_| Self { removed: vec![Sums::default(); data.documents()], ..Self::default() });
+        let mut counts = CellCounts::new(data.experts);
         for rows in cells.iter() {
-            let n = tally(data, view, rows, &mut total);
-            result.total.add(n, total.iter().map(|n| f.of(*n)).sum(), f);
-            for run in rows.chunk_by(|a, b| data.document[*a as usize] == data.document[*b as usize]) {
-                let m = tally(data, view, run, &mut own);
-                let removed = &mut result.removed[data.document[run[0] as usize] as usize];
-                removed.assignments += u64::from(m);
-                removed.cells += f.of(n) - f.of(n - m);
-                for &row in run {
-                    for &expert in data.choices(view, row as usize) {
-                        let (all, mine) = (total[usize::from(expert)], &mut own[usize::from(expert)]);
-                        removed.joint += f.of(all) - f.of(all - *mine);
-                        *mine = 0;
-                    }
-                }
+            match rows {
+                [row] => only(data, *row as usize, f, &mut result),
+                rows => counts.add_cell(data, rows, f, &mut result),
             }
-            total.fill(0);
         }
         result
     }
+
+    /// Takes note that a document adds `m` of the `n` assignments of a cell.
+    fn remove(&mut self, document: usize, n: u32, m: u32, f: &NLogN) {
+        let removed = &mut self.removed[document];
+        removed.assignments += u64::from(m);
+        removed.cells += f.of(n) - f.of(n - m);
+    }
 }
 
-/// Adds the choices of some rows to the counts; returns how many there are.
-fn tally(data: &Occurrences, view: View, rows: &[u32], counts: &mut [u32]) -> u32 {
-    let mut n = 0;
+/// A cell with one row: every count is 0 or 1, and f of both is 0.
+fn only(data: &Occurrences, row: usize, f: &NLogN, result: &mut [Jackknife; 2]) {
+    for view in View::ALL {
+        let n = data.choices(view, row).len() as u32;
+        result[view as usize].total.add(n, 0.0, f);
+        result[view as usize].remove(data.document[row] as usize, n, n, f);
+    }
+}
+
+/// The expert counts of one cell and of one document in it, `[experts][views]`.
+struct CellCounts {
+    all: Vec<[u32; 2]>,
+    own: Vec<[u32; 2]>,
+    touched: Vec<u16>,
+}
+
+impl CellCounts {
+    fn new(experts: usize) -> Self {
+        Self { all: vec![[0; 2]; experts], own: vec![[0; 2]; experts], touched: Vec::new() }
+    }
+
+    fn add_cell(&mut self, data: &Occurrences, rows: &[u32], f: &NLogN, result: &mut [Jackknife; 2]) {
+        let n = tally(data, rows, &mut self.all);
+        self.find_touched(data, rows);
+        for (view, result) in result.iter_mut().enumerate() {
+            let joint = self.touched.iter().map(|expert| f.of(self.all[usize::from(*expert)][view])).sum();
+            result.total.add(n[view], joint, f);
+        }
+        for run in rows.chunk_by(|a, b| data.document[*a as usize] == data.document[*b as usize]) {
+            self.take_off(data, run, n, f, result);
+        }
+        self.touched.iter().for_each(|expert| self.all[usize::from(*expert)] = [0; 2]);
+    }
+
+    /// The experts of a cell, ascending: always in the same order, so that sums over them come out the same.
+    fn find_touched(&mut self, data: &Occurrences, rows: &[u32]) {
+        self.touched.clear();
+        if rows.len() * data.top_k < self.all.len() {
+            let choices = rows.iter().flat_map(|row| data.choices(View::Chosen, *row as usize));
+            self.touched.extend(choices);
+            self.touched.sort_unstable();
+            self.touched.dedup();
+        } else {
+            self.touched.extend(0..self.all.len() as u16);
+        }
+    }
+
+    /// What the table loses without the document of these rows.
+    fn take_off(&mut self, data: &Occurrences, run: &[u32], n: [u32; 2], f: &NLogN, result: &mut [Jackknife; 2]) {
+        let document = data.document[run[0] as usize] as usize;
+        let m = tally(data, run, &mut self.own);
+        for (view, result) in result.iter_mut().enumerate() {
+            result.remove(document, n[view], m[view], f);
+        }
+        for &(expert, kept) in run.iter().flat_map(|row| data.patterns.choices(data.pattern[*row as usize])) {
+            for (view, result) in result.iter_mut().enumerate().take(1 + usize::from(kept)) {
+                let own = std::mem::take(&mut self.own[usize::from(expert)][view]);
+                if own > 0 {
+                    let all = self.all[usize::from(expert)][view];
+                    result.removed[document].joint += f.of(all) - f.of(all - own);
+                }
+            }
+        }
+    }
+}
+
+/// Adds the choices of some rows to the counts; returns how many there are, by view.
+fn tally(data: &Occurrences, rows: &[u32], counts: &mut [[u32; 2]]) -> [u32; 2] {
+    let mut n = [0; 2];
     for &row in rows {
-        for &expert in data.choices(view, row as usize) {
-            counts[usize::from(expert)] += 1;
-            n += 1;
+        for &(expert, kept) in data.patterns.choices(data.pattern[row as usize]) {
+            let count = &mut counts[usize::from(expert)];
+            count[0] += 1;
+            count[1] += u32::from(kept);
+            n[0] += 1;
+            n[1] += u32::from(kept);
         }
     }
     n
@@ -190,18 +253,24 @@ fn clear(counts: &mut [[u32; 2]], patterns: &Patterns, rows: &[u32]) {
     }
 }
 
-/// h = sum_t M_t log2 M_t / sum_t M_t in bits, M_t = choices of occurrence t: what is left of H(E|X) when the
+/// h = sum_t M_t log2 M_t / sum_t M_t in bits by view, M_t = choices of occurrence t: what is left of H(E|X) when the
 /// variable fixes the whole choice vector. log2 k on the chosen view; 0 without assignments.
-pub(super) fn choice_entropy(data: &Occurrences, rows: &[u32], view: View) -> f64 {
-    let mut occurrences = vec![0_u64; data.top_k + 1];
-    for &row in rows {
-        occurrences[data.choices(view, row as usize).len()] += 1;
+pub(super) fn choice_entropy(data: &Occurrences, rows: &[u32]) -> [f64; 2] {
+    let mut rows_of = vec![0_u64; data.patterns.len()];
+    for row in rows {
+        rows_of[data.pattern[*row as usize] as usize] += 1;
     }
-    let weighted = |f: &dyn Fn(u64) -> f64| -> f64 {
-        occurrences.iter().enumerate().map(|(choices, count)| *count as f64 * f(choices as u64)).sum()
-    };
-    let assignments = weighted(&|choices| choices as f64);
-    if assignments == 0.0 { 0.0 } else { weighted(&n_log_n) / assignments }
+    View::ALL.map(|view| {
+        let mut occurrences = vec![0_u64; data.top_k + 1];
+        for (pattern, rows) in rows_of.iter().enumerate() {
+            occurrences[data.patterns.experts(view, pattern as u32).len()] += rows;
+        }
+        let weighted = |f: &dyn Fn(u64) -> f64| -> f64 {
+            occurrences.iter().enumerate().map(|(choices, count)| *count as f64 * f(choices as u64)).sum()
+        };
+        let assignments = weighted(&|choices| choices as f64);
+        if assignments == 0.0 { 0.0 } else { weighted(&n_log_n) / assignments }
+    })
 }
 
 /// Delete-one standard error: sqrt((D - 1) / D * sum_d (theta_d - mean)^2).

@@ -86,18 +86,20 @@ pub(super) fn plain_strata(study: &Study) -> Strata {
 /// `within_sequence_shift`), previous token, document and category, both views.
 pub(super) fn mutual_information(study: &Study, plain: &Strata, permuted: &[Vec<[Sums; 2]>]) -> Vec<Finding> {
     let data = &study.data;
+    let name = "mutual_information";
+    let known = Known::new(study, &plain.known);
     let tables = [("token", &study.by_token), ("position", &study.by_position), ("document", &plain.finer[0].1)];
-    let mut findings = answers(study, "mutual_information", plain, &tables, permuted);
+    let counted = count_all(study, &tables);
+    let mut findings = answers(study, name, &known, &counted, permuted);
     let previous: [(_, &[u32]); 1] = [("previous_token", &data.previous)];
     let strata = Strata::over_all(Purpose::ShufflePrevious, with(&data.previous), &previous);
-    let permuted = strata.shuffles(study, |shuffled| strata.sums(study, shuffled));
-    findings.extend(answers(study, "mutual_information", &strata, &strata.tables(), &permuted));
+    findings.extend(shuffled_answers(study, name, &strata, &Known::new(study, &strata.known)));
     let category: [(_, &[u32]); 1] = [("category", &data.category)];
     let strata = Strata::over_all(Purpose::Labels, with(&data.category), &category);
-    findings.extend(category_answers(study, "mutual_information", &strata));
-    let all: Vec<u32> = (0..data.len() as u32).collect();
-    let cells = |position: &[u32]| Cells::by(&all, position);
-    findings.extend(shifted_answers(study, "mutual_information", "position", plain, cells));
+    let known_labels = Known::new(study, &strata.known);
+    findings.extend(category_answers(study, name, &strata, &known_labels, &count_all(study, &strata.tables())));
+    let cells = |position: &[u32]| Cells::by(&plain.known.rows, position);
+    findings.extend(shifted_answers(study, name, &known, &counted[1], cells));
     in_view_order(findings)
 }
 
@@ -109,35 +111,32 @@ pub(super) fn conditional_mutual_information(study: &Study) -> Vec<Finding> {
     let buckets = |position: &[u32]| position.iter().map(|p| p / study.settings.bucket.max(1)).collect::<Vec<u32>>();
     let bucket = buckets(&data.position);
     let all: Vec<u32> = (0..data.len() as u32).collect();
-    let labelled = with(&data.category);
     let contexts: [(_, &[u32]); 2] = [("position_bucket", &bucket), ("document", &data.document)];
-    let mut findings = within_token_answers(study, name, Purpose::WithinToken, &all, &contexts);
-    let previous: [(_, &[u32]); 1] = [("previous_token", &data.previous)];
-    let rows = with(&data.previous);
-    findings.extend(within_token_answers(study, name, Purpose::WithinTokenPrevious, &rows, &previous));
-    let category: [(_, &[u32]); 1] = [("category", &data.category)];
-    let strata = Strata::within_token(study, Purpose::WithinTokenCategory, &labelled, &category);
-    findings.extend(category_answers(study, name, &strata));
+    let strata = Strata::within_token(study, Purpose::WithinToken, &all, &contexts);
+    let known = Known::new(study, &strata.known);
+    let counted = count_all(study, &strata.tables());
     let permuted = strata.shuffles(study, |shuffled| strata.sums(study, shuffled));
-    findings.extend(
-        answers(study, name, &strata, &strata.tables(), &permuted).into_iter().map(|row| row.variant(WITHIN_TOKEN)),
-    );
-    let strata = Strata::within_token(study, Purpose::Shift, &all, &[]);
+    let mut findings = answers(study, name, &known, &counted, &permuted);
     let cells = |position: &[u32]| Cells::by_pair(&all, &data.token, &buckets(position));
-    findings.extend(shifted_answers(study, name, "position_bucket", &strata, cells));
+    let shifted = shifted_answers(study, name, &known, &counted[0], cells);
+    drop((strata, counted, bucket));
+    let previous: [(_, &[u32]); 1] = [("previous_token", &data.previous)];
+    let strata = Strata::within_token(study, Purpose::WithinTokenPrevious, &with(&data.previous), &previous);
+    findings.extend(shuffled_answers(study, name, &strata, &Known::new(study, &strata.known)));
+    let category: [(_, &[u32]); 1] = [("category", &data.category)];
+    let strata = Strata::within_token(study, Purpose::WithinTokenCategory, &with(&data.category), &category);
+    let (known, counted) = (Known::new(study, &strata.known), count_all(study, &strata.tables()));
+    findings.extend(category_answers(study, name, &strata, &known, &counted));
+    let permuted = strata.shuffles(study, |shuffled| strata.sums(study, shuffled));
+    findings.extend(answers(study, name, &known, &counted, &permuted).into_iter().map(|row| row.variant(WITHIN_TOKEN)));
+    findings.extend(shifted);
     in_view_order(findings)
 }
 
-fn within_token_answers(
-    study: &Study,
-    statistic: &'static str,
-    purpose: Purpose,
-    rows: &[u32],
-    contexts: &[(&'static str, &[u32])],
-) -> Vec<Finding> {
-    let strata = Strata::within_token(study, purpose, rows, contexts);
+/// The findings of strata against their own shuffle.
+fn shuffled_answers(study: &Study, statistic: &'static str, strata: &Strata, known: &Known) -> Vec<Finding> {
     let permuted = strata.shuffles(study, |shuffled| strata.sums(study, shuffled));
-    answers(study, statistic, &strata, &strata.tables(), &permuted)
+    answers(study, statistic, known, &count_all(study, &strata.tables()), &permuted)
 }
 
 /// The rows that have a value.
@@ -151,99 +150,133 @@ fn in_view_order(mut findings: Vec<Finding>) -> Vec<Finding> {
     findings
 }
 
+/// A finer table, counted.
+pub(super) struct Counted {
+    variable: &'static str,
+    /// By view.
+    jackknife: [Jackknife; 2],
+}
+
+fn count_all(study: &Study, tables: &[(&'static str, &Cells)]) -> Vec<Counted> {
+    let count = |(variable, cells): &(&'static str, &Cells)| Counted {
+        variable,
+        jackknife: Jackknife::count(&study.data, cells, &study.f),
+    };
+    tables.par_iter().map(count).collect()
+}
+
+/// What the rows of strata have in common, whatever is asked about them.
+pub(super) struct Known {
+    /// The table of what is known already, by view.
+    jackknife: [Jackknife; 2],
+    /// What is left when the variable fixes the choices, by view.
+    choice_entropy: [f64; 2],
+    /// Distinct documents, ascending.
+    documents: Vec<usize>,
+    occurrences: u64,
+}
+
+impl Known {
+    pub(super) fn new(study: &Study, cells: &Cells) -> Self {
+        let mut seen = vec![false; study.data.documents()];
+        cells.rows.iter().for_each(|row| seen[study.data.document[*row as usize] as usize] = true);
+        Self {
+            jackknife: Jackknife::count(&study.data, cells, &study.f),
+            choice_entropy: choice_entropy(&study.data, &cells.rows),
+            documents: (0..seen.len()).filter(|document| seen[*document]).collect(),
+            occurrences: cells.rows.len() as u64,
+        }
+    }
+}
+
 /// One finding per finer table and view, against the shuffle of the strata.
 fn answers(
     study: &Study,
     statistic: &'static str,
-    strata: &Strata,
-    tables: &[(&'static str, &Cells)],
+    known: &Known,
+    tables: &[Counted],
     permuted: &[Vec<[Sums; 2]>],
 ) -> Vec<Finding> {
-    let tasks: Vec<(usize, View)> = (0..tables.len()).flat_map(|table| View::ALL.map(|view| (table, view))).collect();
-    let known = View::ALL.map(|view| Jackknife::count(&study.data, &strata.known, view, &study.f));
-    tasks
-        .into_par_iter()
-        .map(|(table, view)| {
-            let (variable, cells) = tables[table];
-            let question = Question { study, statistic, strata, variable, view, known: &known[view as usize] };
-            let entropies: Vec<f64> =
-                permuted.iter().map(|sums| sums[table][view as usize].conditional_entropy()).collect();
-            let kind = if statistic == "mutual_information" { OCCURRENCE } else { WITHIN_TOKEN };
-            question.answer(cells, &entropies, kind)
+    let kind = if statistic == "mutual_information" { OCCURRENCE } else { WITHIN_TOKEN };
+    let of_table = |(table, finer): (usize, &Counted)| {
+        View::ALL.map(|view| {
+            let entropy = |sums: &Vec<[Sums; 2]>| sums[table][view as usize].conditional_entropy();
+            let entropies: Vec<f64> = permuted.iter().map(entropy).collect();
+            Question { study, statistic, known, finer, view }.answer(&entropies, kind)
         })
-        .collect()
+    };
+    tables.iter().enumerate().flat_map(of_table).collect()
 }
 
 /// The finding about the category in both views, against permuted document labels.
-fn category_answers(study: &Study, statistic: &'static str, strata: &Strata) -> Vec<Finding> {
+fn category_answers(
+    study: &Study,
+    statistic: &'static str,
+    strata: &Strata,
+    known: &Known,
+    counted: &[Counted],
+) -> Vec<Finding> {
     let permuted = label_information(study, &strata.known);
-    View::ALL
-        .into_iter()
-        .map(|view| {
-            let known = Jackknife::count(&study.data, &strata.known, view, &study.f);
-            let question = Question { study, statistic, strata, variable: "category", view, known: &known };
-            let entropies: Vec<f64> = permuted.iter().map(|sums| sums[view as usize].conditional_entropy()).collect();
-            question.answer(&strata.finer[0].1, &entropies, LABELS)
-        })
-        .collect()
+    let answer = |view: View| {
+        let entropies: Vec<f64> = permuted.iter().map(|sums| sums[view as usize].conditional_entropy()).collect();
+        Question { study, statistic, known, finer: &counted[0], view }.answer(&entropies, LABELS)
+    };
+    View::ALL.map(answer).to_vec()
 }
 
 /// One information statistic: I(E; variable), or I(E; variable | token).
 pub(super) struct Question<'a> {
     pub(super) study: &'a Study<'a>,
     pub(super) statistic: &'static str,
-    pub(super) strata: &'a Strata,
-    pub(super) variable: &'static str,
+    pub(super) known: &'a Known,
+    pub(super) finer: &'a Counted,
     pub(super) view: View,
-    pub(super) known: &'a Jackknife,
 }
 
 impl Question<'_> {
     /// The finding, against the entropies that permutations gave.
-    pub(super) fn answer(&self, cells: &Cells, permuted_entropies: &[f64], kind: &'static str) -> Finding {
+    pub(super) fn answer(&self, permuted_entropies: &[f64], kind: &'static str) -> Finding {
         let study = self.study;
-        let mut finding = study.finding(self.statistic, self.view, "bits").by(self.variable);
+        let mut finding = study.finding(self.statistic, self.view, "bits").by(self.finer.variable);
         finding.given = (self.statistic != "mutual_information").then_some("token".into());
-        let documents = self.documents();
-        finding.n = cells.rows.len() as u64;
-        finding.documents = Some(documents.len() as u64);
+        let (n, documents) = (self.known.occurrences, self.known.documents.len());
+        finding.n = n;
+        finding.documents = Some(documents as u64);
         if let Some(reason) = self.reason_to_withhold() {
             return finding.withheld(reason);
         }
-        let finer = Jackknife::count(&study.data, cells, self.view, &study.f);
-        let known_entropy = self.known.total.conditional_entropy();
-        let estimate = known_entropy - finer.total.conditional_entropy();
-        let interval = study.resamples.enough(documents.len()).then(|| self.interval(&finer, &documents, estimate));
+        let known_entropy = self.known().total.conditional_entropy();
+        let estimate = known_entropy - self.finer().total.conditional_entropy();
+        let interval = study.resamples.enough(documents).then(|| self.interval(estimate));
         let permuted = permuted_entropies.iter().map(|entropy| known_entropy - entropy);
-        finding = finding.measured(estimate, interval, cells.rows.len() as u64, documents.len() as u64);
+        finding = finding.measured(estimate, interval, n, documents as u64);
         finding = finding.against(mean(permuted.clone()), kind);
         finding.p_value = finding.baseline.map(|_| p_value(estimate, permuted));
-        finding.ceiling = finite(known_entropy - choice_entropy(&study.data, &cells.rows, self.view));
-        study.with_reason(explain(finding), documents.len())
+        finding.ceiling = finite(known_entropy - self.known.choice_entropy[self.view as usize]);
+        study.with_reason(explain(finding), documents)
     }
 
-    /// Distinct documents of the rows, ascending.
-    fn documents(&self) -> Vec<usize> {
-        let mut seen = vec![false; self.study.data.documents()];
-        for row in &self.strata.known.rows {
-            seen[self.study.data.document[*row as usize] as usize] = true;
-        }
-        (0..seen.len()).filter(|document| seen[*document]).collect()
+    fn known(&self) -> &Jackknife {
+        &self.known.jackknife[self.view as usize]
+    }
+
+    fn finer(&self) -> &Jackknife {
+        &self.finer.jackknife[self.view as usize]
     }
 
     fn reason_to_withhold(&self) -> Option<String> {
         let categories = self.study.data.category_documents().iter().filter(|count| **count > 0).count();
-        if self.variable == "category" && categories < 2 {
+        if self.finer.variable == "category" && categories < 2 {
             let noun = if categories == 1 { "category" } else { "categories" };
             return Some(format!("{categories} {noun}: at least 2 needed"));
         }
-        (self.known.total.assignments == 0).then(|| "no assignment to count".to_owned())
+        (self.known().total.assignments == 0).then(|| "no assignment to count".to_owned())
     }
 
-    fn interval(&self, finer: &Jackknife, documents: &[usize], estimate: f64) -> (f64, f64) {
+    fn interval(&self, estimate: f64) -> (f64, f64) {
         let without =
-            |d: &usize| self.known.without(*d).conditional_entropy() - finer.without(*d).conditional_entropy();
-        let half = NORMAL_95 * jackknife_error(&documents.iter().map(without).collect::<Vec<_>>());
+            |d: &usize| self.known().without(*d).conditional_entropy() - self.finer().without(*d).conditional_entropy();
+        let half = NORMAL_95 * jackknife_error(&self.known.documents.iter().map(without).collect::<Vec<_>>());
         (estimate - half, estimate + half)
     }
 }

@@ -13,6 +13,9 @@ use crate::routing::View;
 /// Per permutation and view, the sums of the table (known cell, category) under permuted labels; `known` has one cell
 /// for I(E;C) and one per token id for I(E;C|X), its rows sorted by document within a cell.
 pub(super) fn label_information(study: &Study, known: &Cells) -> Vec<[Sums; 2]> {
+    if study.settings.permutations == 0 {
+        return Vec::new();
+    }
     let runs = View::ALL.map(|view| Runs::new(study, known, view));
     let labels = study.data.category_names.len();
     study.label_permutations(|label| [0, 1].map(|view| runs[view].sums(label, labels, study.data.experts, &study.f)))

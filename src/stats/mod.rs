@@ -46,7 +46,7 @@ pub use drops::{DropLayer, DropSettings, DropStudy, drop_difference, drop_statis
 pub use finding::{Finding, Name};
 pub use load::load_statistics;
 pub use repetition::uniform_repetition;
-pub use route::{headline, merge, route_statistics};
+pub use route::{headline, merge, route_statistic, route_statistics};
 pub use settings::Settings;
 pub use spread::{routing_noise_variance, routing_std_ceiling};
-pub use table::{StatisticTable, Tables};
+pub use table::{StatisticTable, TableFile, Tables};

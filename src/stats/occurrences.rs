@@ -110,6 +110,12 @@ impl Occurrences {
             token_ids,
             label: documents.label,
             category_names: sequences.category_names.clone(),
+            document: Vec::with_capacity(order.len()),
+            token: Vec::with_capacity(order.len()),
+            position: Vec::with_capacity(order.len()),
+            previous: Vec::with_capacity(order.len()),
+            category: Vec::with_capacity(order.len()),
+            follows: Vec::with_capacity(order.len()),
             ..Self::default()
         };
         for (row, &t) in order.iter().enumerate() {
@@ -191,6 +197,24 @@ fn document_order(sequences: &SequenceTable, trace: &LayerTrace, settings: &Sett
 
 /// The distinct values in ascending order, and every value as an index into them.
 pub(super) fn dense(values: &[u32]) -> (Vec<u32>, Vec<u32>) {
+    let largest = values.iter().copied().max().unwrap_or(0) as usize;
+    if largest >= LARGEST_TABLE {
+        return dense_by_search(values);
+    }
+    let mut index = vec![NONE; largest + 1];
+    for value in values {
+        index[*value as usize] = 0;
+    }
+    let distinct: Vec<u32> = (0..=largest as u32).filter(|value| index[*value as usize] == 0).collect();
+    (0..).zip(&distinct).for_each(|(position, value)| index[*value as usize] = position);
+    let indices = values.iter().map(|value| index[*value as usize]).collect();
+    (distinct, indices)
+}
+
+/// Most entries of a table that is indexed directly (16 MiB): beyond it values are searched for.
+const LARGEST_TABLE: usize = 1 << 22;
+
+fn dense_by_search(values: &[u32]) -> (Vec<u32>, Vec<u32>) {
     let mut distinct = values.to_vec();
     distinct.sort_unstable();
     distinct.dedup();
@@ -201,7 +225,7 @@ pub(super) fn dense(values: &[u32]) -> (Vec<u32>, Vec<u32>) {
 /// The distinct choice vectors in order of first appearance, and the pattern index of every row.
 fn patterns(trace: &LayerTrace, order: &[u32]) -> (Patterns, Vec<u32>) {
     let mut patterns = Patterns { start: [vec![0], vec![0]], top_k: trace.top_k, ..Patterns::default() };
-    let mut known: HashMap<Vec<(ExpertId, bool)>, u32> = HashMap::new();
+    let mut known = KnownPatterns::new(trace);
     let mut vector = Vec::with_capacity(trace.top_k);
     let index = order
         .iter()
@@ -209,15 +233,43 @@ fn patterns(trace: &LayerTrace, order: &[u32]) -> (Patterns, Vec<u32>) {
             let (choices, kept) = (trace.choices(t as usize), trace.kept(t as usize));
             vector.clear();
             vector.extend(choices.iter().copied().zip(kept.iter().copied()));
-            known.get(&vector).copied().unwrap_or_else(|| {
-                let next = known.len() as u32;
-                known.insert(vector.clone(), next);
+            let index = known.index(&vector);
+            if *index == NONE {
+                *index = patterns.len() as u32;
                 patterns.push(&vector);
-                next
-            })
+            }
+            *index
         })
         .collect();
     (patterns, index)
+}
+
+/// Pattern indices by choice vector, [`NONE`] where a vector is new.
+enum KnownPatterns {
+    /// Every possible vector has a place of its own.
+    Table { experts: usize, index: Vec<u32> },
+    /// There are too many possible ones.
+    Map(HashMap<Vec<(ExpertId, bool)>, u32>),
+}
+
+impl KnownPatterns {
+    fn new(trace: &LayerTrace) -> Self {
+        let possible = (0..trace.top_k).try_fold(1_usize, |possible, _| possible.checked_mul(2 * trace.num_experts));
+        match possible.filter(|possible| *possible <= LARGEST_TABLE) {
+            Some(possible) => Self::Table { experts: trace.num_experts, index: vec![NONE; possible] },
+            None => Self::Map(HashMap::new()),
+        }
+    }
+
+    fn index(&mut self, vector: &[(ExpertId, bool)]) -> &mut u32 {
+        match self {
+            Self::Table { experts, index } => {
+                let place = |(expert, kept): &(ExpertId, bool)| 2 * usize::from(*expert) + usize::from(*kept);
+                &mut index[vector.iter().fold(0, |sum, choice| sum * 2 * *experts + place(choice))]
+            }
+            Self::Map(index) => index.entry(vector.to_vec()).or_insert(NONE),
+        }
+    }
 }
 
 /// Refuses columns that do not belong together.
@@ -261,4 +313,39 @@ pub(super) fn check(sequences: &SequenceTable, trace: &LayerTrace) -> Result<()>
 
 fn fault(trace: &LayerTrace, message: &str) -> Error {
     Error::internal(format!("trace of decoder layer {}: {message}", trace.layer))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_numbered_alike_by_table_and_by_search() {
+        let values = [7, 0, 30_000, 7, 12];
+        let expected = (vec![0, 7, 12, 30_000], vec![1, 0, 3, 1, 2]);
+        assert_eq!(dense(&values), expected);
+        assert_eq!(dense_by_search(&values), expected);
+        assert_eq!(dense(&[u32::MAX, 3]), (vec![3, u32::MAX], vec![1, 0]));
+        assert_eq!(dense(&[]), (Vec::new(), Vec::new()));
+    }
+
+    #[test]
+    fn patterns_are_numbered_alike_in_a_table_and_in_a_map() {
+        let vectors = [[(2, true), (0, true)], [(0, true), (2, true)], [(2, true), (0, false)], [(2, true), (0, true)]];
+        let trace = |num_experts| LayerTrace {
+            num_experts,
+            top_k: 2,
+            expert: vectors.iter().flatten().map(|(expert, _)| *expert).collect(),
+            kept: vectors.iter().flatten().map(|(_, kept)| *kept).collect(),
+            ..LayerTrace::default()
+        };
+        let (few, many) = (trace(3), trace(40_000));
+        assert!(matches!(KnownPatterns::new(&few), KnownPatterns::Table { .. }));
+        assert!(matches!(KnownPatterns::new(&many), KnownPatterns::Map(_)));
+        for trace in [few, many] {
+            let (patterns, index) = patterns(&trace, &[0, 1, 2, 3]);
+            assert_eq!(index, [0, 1, 2, 0]);
+            assert_eq!((patterns.choices(2), patterns.experts(View::Kept, 2)), (vectors[2].as_slice(), [2].as_slice()));
+        }
+    }
 }

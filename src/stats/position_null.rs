@@ -6,9 +6,9 @@
 
 use super::{
     cells::Cells,
-    entropy::{Jackknife, scan},
+    entropy::scan,
     finding::Finding,
-    information::{Question, Strata},
+    information::{Counted, Known, Question},
     random::{Purpose, Stream},
     study::Study,
 };
@@ -19,12 +19,12 @@ pub(super) const SHIFT: &str = "within_sequence_shift";
 
 /// Findings about position (position bucket given the token) against moved positions, both views.
 ///
-/// `key` turns a position into the variable's value; `cells` groups the rows by it within the strata.
+/// `cells` groups the rows by a moved position within the strata; `observed` is the table by the true one.
 pub(super) fn shifted_answers(
     study: &Study,
     statistic: &'static str,
-    variable: &'static str,
-    strata: &Strata,
+    known: &Known,
+    observed: &Counted,
     cells: impl Fn(&[u32]) -> Cells + Sync,
 ) -> Vec<Finding> {
     let data = &study.data;
@@ -33,12 +33,9 @@ pub(super) fn shifted_answers(
         let sums = scan::<false>(&data.patterns, &moved.patterns(data), &moved.start, &study.f, data.experts, |_| ());
         View::ALL.map(|view| sums[view as usize].conditional_entropy())
     });
-    let observed = cells(&data.position);
     let answer = |view: View| {
-        let known = Jackknife::count(data, &strata.known, view, &study.f);
-        let question = Question { study, statistic, strata, variable, view, known: &known };
         let entropies: Vec<f64> = permuted.iter().map(|entropy| entropy[view as usize]).collect();
-        question.answer(&observed, &entropies, SHIFT).variant(SHIFT)
+        Question { study, statistic, known, finer: observed, view }.answer(&entropies, SHIFT).variant(SHIFT)
     };
     View::ALL.map(answer).to_vec()
 }

@@ -102,10 +102,7 @@ impl FoldCounts {
 
     /// For every fold, the expert with the highest first-choice count outside of it; `None` where there is no count.
     fn best_first(&self) -> Vec<Option<ExpertId>> {
-        let best = |counts: Vec<u32>| {
-            let largest = counts.iter().copied().max().filter(|largest| *largest > 0)?;
-            counts.iter().position(|count| *count == largest).map(|expert| expert as ExpertId)
-        };
+        let best = |counts: Vec<u32>| most(counts.into_iter().zip(0..));
         (0..self.folds).map(|fold| best(outside(&self.first, fold, self.experts))).collect()
     }
 
@@ -118,6 +115,24 @@ impl FoldCounts {
         };
         (0..self.folds).map(|fold| best(outside(&self.any, fold, self.experts))).collect()
     }
+}
+
+/// The expert with the highest count, the lowest of those that share it; `None` where there is no count.
+fn most(counts: impl Iterator<Item = (u32, ExpertId)>) -> Option<ExpertId> {
+    let (count, expert) = counts.min_by_key(|(count, expert)| (u32::MAX - count, *expert))?;
+    (count > 0).then_some(expert)
+}
+
+/// Most rows of a cell whose predictions are counted row against row, instead of in a table of folds and experts.
+const FEW_ROWS: usize = 12;
+
+/// As [`FoldCounts::best_first`] for the fold of `row`, from few rows.
+fn best_of_few(data: &Occurrences, fold: &[u32], rows: &[u32], row: u32) -> Option<ExpertId> {
+    let fold_of = |row: u32| fold[data.document[row as usize] as usize];
+    let first = |row: u32| data.patterns.first(data.pattern[row as usize]);
+    let others = rows.iter().filter(|other| fold_of(**other) != fold_of(row));
+    let count = |expert| others.clone().filter(|other| first(**other) == expert).count() as u32;
+    most(others.clone().map(|other| (count(first(*other)), first(*other))))
 }
 
 /// Counts over all folds but one.
@@ -185,16 +200,18 @@ impl Scores {
         while rows_left > 0 {
             let rows = by_pair.cell(pair);
             let known = rows.len() > 1 && data.previous[rows[0] as usize] != super::occurrences::NONE;
-            let own = if known {
+            let many = (known && rows.len() > FEW_ROWS).then(|| {
                 counts.count(data, fold, rows);
                 counts.best_first()
-            } else {
-                vec![None; token.len()]
-            };
+            });
             for &row in rows {
                 let document = data.document[row as usize] as usize;
-                let fold = fold[document] as usize;
-                let prediction = own[fold].or(token[fold]);
+                let own = match &many {
+                    Some(own) => own[fold[document] as usize],
+                    None if known => best_of_few(data, fold, rows, row),
+                    None => None,
+                };
+                let prediction = own.or(token[fold[document] as usize]);
                 self.token_and_previous[document] += hit(prediction, data.choices(View::Chosen, row as usize));
             }
             rows_left -= rows.len();

@@ -95,9 +95,10 @@ impl Chance {
     fn new(study: &Study, group: &Group) -> Self {
         let data = &study.data;
         let mut patterns = vec![0_u64; data.patterns.len()];
-        for row in (0..data.len()).filter(|row| group.documents.binary_search(&(data.document[*row] as usize)).is_ok())
-        {
-            patterns[data.pattern[row] as usize] += 1;
+        let mut counts = vec![false; data.documents()];
+        group.documents.iter().for_each(|document| counts[*document] = true);
+        for (pattern, document) in data.pattern.iter().zip(&data.document) {
+            patterns[*pattern as usize] += u64::from(counts[*document as usize]);
         }
         let mut chance = Self { first: vec![0; data.experts], sets: BTreeMap::new(), n: 0.0 };
         for (pattern, count) in patterns.into_iter().enumerate().filter(|(_, count)| *count > 0) {

@@ -189,9 +189,9 @@ pub(super) fn quantile(values: &mut [f64], p: f64) -> f64 {
 }
 
 /// The same quantile of values that are sorted already.
-pub(super) fn quantile_sorted(values: &[f64], p: f64) -> f64 {
+pub(super) fn quantile_sorted<T: Copy + Into<f64>>(values: &[T], p: f64) -> f64 {
     let h = (values.len() as f64 - 1.0).max(0.0) * p.clamp(0.0, 1.0);
-    let at = |index: usize| values.get(index).or(values.last()).copied().unwrap_or(f64::NAN);
+    let at = |index: usize| values.get(index).or(values.last()).map_or(f64::NAN, |value| (*value).into());
     let low = at(h.floor() as usize);
     low + (h - h.floor()) * (at(h.floor() as usize + 1) - low)
 }

@@ -1,5 +1,7 @@
 //! All statistics of one layer (part A of the documentation: context-independent specialization).
 
+use rayon::prelude::*;
+
 use super::{
     Finding, StatisticTable, Tables, category,
     cells::Cells,
@@ -9,7 +11,7 @@ use super::{
     plain::Shuffled,
     predictability, repetition, router,
     settings::Settings,
-    share::{self, Shares},
+    share::{self, Shares, Summary},
     spread::{self, Keys, Spread},
     study::{Group, Study},
     vocabulary,
@@ -43,38 +45,74 @@ pub fn route_statistics(
     progress("permutations");
     let strata = information::plain_strata(&study);
     let permuted = plain::shuffles(&study, &strata);
-    let mut tables = share_tables(&study, &permuted, progress);
-    progress("top tokens");
-    tables.push(both_views("top_tokens", |view| vocabulary::top_tokens(&study, view)));
-    progress("mutual information");
-    tables.push(information_table(&study, &strata, &permuted));
-    progress("conditional mutual information");
-    let name = "conditional_mutual_information";
-    tables.push(table(name, information::conditional_mutual_information(&study)));
-    progress("token predictability");
-    tables.push(table("token_predictability", predictability::token_predictability(&study)));
-    progress("vocabulary specialization");
-    let of = |view| vocabulary::vocabulary_specialization(&study, view, &permuted);
-    tables.push(both_views("vocabulary_specialization", of));
-    progress("categories");
-    tables.extend(category_tables(&study));
-    progress("repetition and co-activation");
-    let repeats = repetition::Repeats::new(&study);
-    let of = |group: &Group| repetition::expert_repetition(&study, group, &repeats);
-    tables.push(table("expert_repetition", study.groups().iter().flat_map(of).collect()));
-    tables.push(both_views("coactivation", |view| coactivation::coactivation(&study, view)));
-    progress("load");
-    tables.push(both_views("expert_load", |view| {
-        study
-            .groups()
-            .iter()
-            .flat_map(|group| load::expert_load(&study, view, &share::group_shares(&study, view, group)))
-            .collect()
-    }));
-    progress("router");
-    tables.push(table("router_entropy", router::router_entropy(&study)));
-    tables.push(table("router_margin", router::router_margin(&study)));
-    Ok(tables)
+    progress("tables");
+    let tasks = tasks(&study, &strata, &permuted);
+    let tables: Vec<Vec<StatisticTable>> = tasks.par_iter().with_max_len(1).map(|(_, task)| task()).collect();
+    Ok(tables.into_iter().flatten().collect())
+}
+
+/// Those tables of [`route_statistics`] that are computed together with the table `name`, alone; none if there is no such
+/// table.
+///
+/// # Errors
+/// As [`route_statistics`].
+pub fn route_statistic(
+    sequences: &SequenceTable,
+    layer: &LayerTrace,
+    settings: &Settings,
+    name: &str,
+) -> Result<Vec<StatisticTable>> {
+    let study = Study::new(sequences, layer, settings)?;
+    let strata = information::plain_strata(&study);
+    let permuted = if SHUFFLED.contains(&name) { plain::shuffles(&study, &strata) } else { Vec::new() };
+    let tasks = tasks(&study, &strata, &permuted);
+    Ok(tasks.into_iter().find(|(names, _)| names.contains(&name)).map_or_else(Vec::new, |(_, task)| task()))
+}
+
+/// Tables that need the shuffles of the whole layer.
+const SHUFFLED: [&str; 5] =
+    ["expert_share", "routing_std", "routing_std_corrected", "mutual_information", "vocabulary_specialization"];
+
+/// The names of some tables, and what computes them, independently of all others.
+type Task<'a> = (&'static [&'static str], Box<dyn Fn() -> Vec<StatisticTable> + Send + Sync + 'a>);
+
+/// All tables, in order.
+fn tasks<'a>(study: &'a Study, strata: &'a information::Strata, permuted: &'a [Shuffled]) -> Vec<Task<'a>> {
+    macro_rules! one {
+        ($name:literal, $rows:expr) => {
+            (&[$name], Box::new(move || vec![table($name, $rows)]))
+        };
+    }
+    let of_views = |rows: &dyn Fn(View) -> Vec<Finding>| View::ALL.into_iter().flat_map(rows).collect::<Vec<_>>();
+    vec![
+        (&["expert_share", "routing_std", "routing_std_corrected"], Box::new(|| share_tables(study, permuted))),
+        one!("top_tokens", of_views(&|view| vocabulary::top_tokens(study, view))),
+        one!("mutual_information", information_rows(study, strata, permuted)),
+        one!("conditional_mutual_information", information::conditional_mutual_information(study)),
+        one!("token_predictability", predictability::token_predictability(study)),
+        one!(
+            "vocabulary_specialization",
+            of_views(&|view| vocabulary::vocabulary_specialization(study, view, permuted))
+        ),
+        (&["domain_specialization", "cramers_v", "jensen_shannon"], Box::new(|| category_tables(study))),
+        one!("expert_repetition", repetition_rows(study)),
+        one!("coactivation", of_views(&|view| coactivation::coactivation(study, view))),
+        one!("expert_load", load_rows(study)),
+        one!("router_entropy", router::router_entropy(study)),
+        one!("router_margin", router::router_margin(study)),
+    ]
+}
+
+fn repetition_rows(study: &Study) -> Vec<Finding> {
+    let repeats = repetition::Repeats::new(study);
+    let of = |group: &Group| repetition::expert_repetition(study, group, &repeats);
+    study.groups().iter().flat_map(of).collect()
+}
+
+fn load_rows(study: &Study) -> Vec<Finding> {
+    let of = |view, group: &Group| load::expert_load(study, view, &share::group_shares(study, view, group));
+    let groups = study.groups();
+    View::ALL.into_iter().flat_map(|view| groups.iter().flat_map(move |group| of(view, group))).collect()
 }
 
 /// Appends the tables of a layer to those of the layers before.
@@ -104,26 +142,24 @@ fn table(name: &str, rows: Vec<Finding>) -> StatisticTable {
     StatisticTable { name: name.to_owned(), rows }
 }
 
-fn both_views(name: &str, rows: impl Fn(View) -> Vec<Finding>) -> StatisticTable {
-    table(name, View::ALL.into_iter().flat_map(rows).collect())
-}
-
-fn information_table(study: &Study, strata: &information::Strata, permuted: &[Shuffled]) -> StatisticTable {
+fn information_rows(study: &Study, strata: &information::Strata, permuted: &[Shuffled]) -> Vec<Finding> {
     let sums: Vec<_> = permuted.iter().map(|shuffled| shuffled.sums.clone()).collect();
-    table("mutual_information", information::mutual_information(study, strata, &sums))
+    information::mutual_information(study, strata, &sums)
 }
 
 /// `expert_share`, `routing_std` and `routing_std_corrected`: one pass over the keys yields all three.
-fn share_tables(study: &Study, permuted: &[Shuffled], progress: &dyn Fn(&'static str)) -> Vec<StatisticTable> {
-    progress("expert shares");
+fn share_tables(study: &Study, permuted: &[Shuffled]) -> Vec<StatisticTable> {
     let names = ["expert_share", "routing_std", "routing_std_corrected"];
     let mut tables = names.map(StatisticTable::new);
     let groups = View::ALL.map(|view| -> Vec<Shares> {
         study.groups().iter().map(|group| share::group_shares(study, view, group)).collect()
     });
     let overall = [groups[0][0].share(), groups[1][0].share()];
-    let mut positions = key_rows(study, "position", &study.by_position, &overall);
-    let mut tokens = key_rows(study, "token", &study.by_token, &overall);
+    let mut positions = key_rows(study, "position", &study.by_position);
+    let mut tokens = key_rows(study, "token", &study.by_token);
+    let keys = groups[0].len() + positions[0].len() + tokens[0].len();
+    // As large as it will be: growing would copy a million rows.
+    tables[0].rows.reserve_exact(View::ALL.len() * keys * study.data.experts);
     for view in View::ALL {
         let mut rows = ShareRows { study, view, overall: &overall[view as usize], tables: &mut tables };
         rows.groups(&groups[view as usize]);
@@ -133,16 +169,13 @@ fn share_tables(study: &Study, permuted: &[Shuffled], progress: &dyn Fn(&'static
     tables.into()
 }
 
-/// The share rows and the spread of one key.
-type KeyRows = (Vec<Finding>, Spread);
+/// What the rows about one key are made of: its shares and their spread.
+type KeyRows = (Summary, Spread);
 
-/// The rows of every frequent key, by view.
-fn key_rows(study: &Study, variable: &'static str, cells: &Cells, overall: &[Vec<f64>; 2]) -> [Vec<KeyRows>; 2] {
+/// Every frequent key, by view.
+fn key_rows(study: &Study, variable: &'static str, cells: &Cells) -> [Vec<KeyRows>; 2] {
     let rows = share::map_cells(study, variable, cells, |shares| {
-        View::ALL.map(|view| {
-            let shares = &shares[view as usize];
-            (share::expert_share(study, view, shares, &overall[view as usize]), Spread::new(study, shares))
-        })
+        shares.map(|shares| (shares.summary(), Spread::new(study, &shares)))
     });
     let (chosen, kept) = rows.into_iter().map(|[chosen, kept]| (chosen, kept)).unzip();
     [chosen, kept]
@@ -161,7 +194,7 @@ impl ShareRows<'_> {
     fn groups(&mut self, groups: &[Shares]) {
         let (study, view) = (self.study, self.view);
         for shares in groups {
-            self.tables[0].rows.extend(share::expert_share(study, view, shares, self.overall));
+            self.tables[0].rows.extend(share::expert_share(study, view, &shares.summary(), self.overall));
         }
         let categories = &groups[1..];
         let spreads: Vec<Spread> = categories.iter().map(|shares| Spread::new(study, shares)).collect();
@@ -177,7 +210,9 @@ impl ShareRows<'_> {
     fn keys(&mut self, variable: &'static str, cells: &Cells, rows: Vec<KeyRows>, permuted: &[Shuffled]) {
         let (study, view) = (self.study, self.view);
         let (shares, spreads): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
-        self.tables[0].rows.extend(shares.into_iter().flatten());
+        for summary in &shares {
+            self.tables[0].rows.extend(share::expert_share(study, view, summary, self.overall));
+        }
         let index = usize::from(variable == "position");
         let permuted: Vec<&[f64]> =
             permuted.iter().map(|shuffled| shuffled.spread[index][view as usize].as_slice()).collect();

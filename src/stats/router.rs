@@ -28,28 +28,22 @@ pub(super) fn router_margin(study: &Study) -> Vec<Finding> {
 /// the share of values below or at x (Woodruff 1952), which needs counts per document only.
 fn distribution(study: &Study, finding: &Finding, values: &[f32]) -> Vec<Finding> {
     let data = &study.data;
-    let values: Vec<f64> = data.source.iter().map(|t| f64::from(values[*t as usize])).collect();
+    let values: Vec<f32> = data.source.iter().map(|t| values[*t as usize]).collect();
     let (n, documents) = (values.len() as u64, data.documents());
     if values.is_empty() {
         return vec![finding.clone().withheld("no occurrence to count")];
     }
-    let per_document = |f: &dyn Fn(f64) -> f64| -> Vec<f64> {
-        let mut sums = vec![0.0; documents];
-        for (value, document) in values.iter().zip(&data.document) {
-            sums[*document as usize] += f(*value);
-        }
-        sums
-    };
-    let occurrences = per_document(&|_| 1.0);
-    let sums = per_document(&|value| value);
+    let mut sums = vec![0.0; documents];
+    for (value, document) in values.iter().zip(&data.document) {
+        sums[*document as usize] += f64::from(*value);
+    }
+    let occurrences: Vec<f64> = study.counts[0].occurrences.iter().map(|n| f64::from(*n)).collect();
     let mean = sums.iter().sum::<f64>() / n as f64;
     let interval = study.resamples.ratio(&sums, &occurrences);
     let mut findings = vec![finding.clone().measured(mean, interval, n, documents as u64)];
-    let mut sorted = values.clone();
-    sorted.sort_unstable_by(f64::total_cmp);
-    for p in QUANTILES {
-        let at = quantile_sorted(&sorted, p);
-        let below = per_document(&|value| f64::from(u8::from(value <= at)));
+    let sorted = sorted(&values);
+    let quantiles = QUANTILES.map(|p| quantile_sorted(&sorted, p));
+    for ((p, at), below) in QUANTILES.into_iter().zip(quantiles).zip(at_or_below(study, &values, &quantiles)) {
         let reached = below.iter().sum::<f64>() / n as f64;
         let interval = study.resamples.ratio(&below, &occurrences).map(|(low, high)| {
             let moved = |share: f64| quantile_sorted(&sorted, p + reached - share);
@@ -59,4 +53,57 @@ fn distribution(study: &Study, finding: &Finding, values: &[f32]) -> Vec<Finding
         findings.push(finding.measured(at, interval, n, documents as u64));
     }
     findings.into_iter().map(|finding| study.with_reason(finding, documents)).collect()
+}
+
+/// By quantile, the values of every document at or below it; the quantiles ascend.
+fn at_or_below(study: &Study, values: &[f32], quantiles: &[f64; 5]) -> [Vec<f64>; 5] {
+    let mut below = [0; 5].map(|_| vec![0.0; study.data.documents()]);
+    for (value, document) in values.iter().zip(&study.data.document) {
+        let reached = 5 - quantiles.iter().filter(|at| f64::from(*value) <= **at).count();
+        below[reached.min(4)][*document as usize] += f64::from(u8::from(reached < 5));
+    }
+    // So far every value stands at the first quantile that reaches it.
+    for quantile in 1..5 {
+        let (before, from) = below.split_at_mut(quantile);
+        from[0].iter_mut().zip(&before[quantile - 1]).for_each(|(sum, count)| *sum += count);
+    }
+    below
+}
+
+/// The values in ascending order (radix sort of their bits, which keep the order once negative ones are turned round).
+fn sorted(values: &[f32]) -> Vec<f32> {
+    const DIGIT: u32 = 11;
+    let turn = |bits: u32| if bits >> 31 == 1 { !bits } else { bits | 1 << 31 };
+    let mut keys: Vec<u32> = values.iter().map(|value| turn(value.to_bits())).collect();
+    let mut other = vec![0; keys.len()];
+    for shift in [0, DIGIT, 2 * DIGIT] {
+        let digit = |key: u32| (key >> shift) as usize & ((1 << DIGIT) - 1);
+        let mut next = vec![0_usize; (1 << DIGIT) + 1];
+        for key in &keys {
+            next[digit(*key) + 1] += 1;
+        }
+        (0..1 << DIGIT).for_each(|value| next[value + 1] += next[value]);
+        for key in &keys {
+            let slot = &mut next[digit(*key)];
+            other[*slot] = *key;
+            *slot += 1;
+        }
+        std::mem::swap(&mut keys, &mut other);
+    }
+    let back = |key: u32| f32::from_bits(if key >> 31 == 1 { key & !(1 << 31) } else { !key });
+    keys.into_iter().map(back).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn radix_sort_is_the_total_order() {
+        let values = [0.5, -0.0, 3.0e-9, f32::INFINITY, -2.0, 0.0, 1.0, f32::NAN, -1.0e30, 0.5, 0.25];
+        let mut expected = values;
+        expected.sort_unstable_by(f32::total_cmp);
+        let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&sorted(&values)), bits(&expected));
+    }
 }

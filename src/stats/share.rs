@@ -59,14 +59,30 @@ impl Shares {
         total
     }
 
-    /// The 95 % interval of every expert's share; empty where the documents are too few.
-    fn intervals(&self) -> Vec<Interval> {
+    /// What the rows about these shares say.
+    pub(super) fn summary(&self) -> Summary {
         let total = self.resampled_assignments();
-        let of = |sums: &Vec<u32>| {
+        let interval = |sums: &Vec<u32>| {
             percentile(&mut sums.iter().zip(&total).map(|(sum, total)| f64::from(*sum) / total).collect())
         };
-        self.resampled.iter().map(of).collect()
+        Summary {
+            key: self.key,
+            n: self.n,
+            documents: self.documents,
+            share: self.share(),
+            intervals: self.resampled.iter().map(interval).collect(),
+        }
     }
+}
+
+/// Shares with their intervals: what is left of [`Shares`] once the resamples are no longer needed.
+pub(super) struct Summary {
+    key: Key,
+    n: u64,
+    documents: usize,
+    share: Vec<f64>,
+    /// By expert; empty where the documents are too few.
+    intervals: Vec<Interval>,
 }
 
 /// Counts over their sum; empty if the sum is 0.
@@ -117,6 +133,9 @@ pub(super) fn cell_shares(study: &Study, key: Key, rows: &[u32]) -> [Shares; 2] 
     let runs = || rows.chunk_by(|a, b| data.document[*a as usize] == data.document[*b as usize]);
     let documents = runs().count();
     let resamples = if study.resamples.enough(documents) { study.resamples.len() } else { 0 };
+    if resamples == 0 {
+        return plain_shares(study, key, rows, documents);
+    }
     let mut chosen = Tally::new(data.experts, resamples);
     let mut dropped = Tally::new(data.experts, resamples);
     for run in runs() {
@@ -129,11 +148,20 @@ pub(super) fn cell_shares(study: &Study, key: Key, rows: &[u32]) -> [Shares; 2] 
         dropped.close_document(study, document);
     }
     let kept = chosen.less(&dropped);
-    let shares = |tally: Tally| {
-        let resampled = if resamples == 0 { Vec::new() } else { tally.resampled };
-        Shares { key, n: rows.len() as u64, documents, count: tally.count, resampled }
-    };
+    let shares =
+        |tally: Tally| Shares { key, n: rows.len() as u64, documents, count: tally.count, resampled: tally.resampled };
     [shares(chosen), shares(kept)]
+}
+
+/// The shares without resamples: no need to know whose counts they are.
+fn plain_shares(study: &Study, key: Key, rows: &[u32], documents: usize) -> [Shares; 2] {
+    let data = &study.data;
+    let mut count = [vec![0; data.experts], vec![0; data.experts]];
+    for &(expert, kept) in rows.iter().flat_map(|row| data.patterns.choices(data.pattern[*row as usize])) {
+        count[0][usize::from(expert)] += 1;
+        count[1][usize::from(expert)] += u64::from(kept);
+    }
+    count.map(|count| Shares { key, n: rows.len() as u64, documents, count, resampled: Vec::new() })
 }
 
 /// Expert counts of a cell, and their resamples.
@@ -152,9 +180,7 @@ impl Tally {
     fn close_document(&mut self, study: &Study, document: usize) {
         for (expert, own) in self.own.iter_mut().enumerate().filter(|(_, own)| **own > 0) {
             self.count[expert] += u64::from(*own);
-            if !self.resampled[expert].is_empty() {
-                study.resamples.add(document, *own, &mut self.resampled[expert]);
-            }
+            study.resamples.add(document, *own, &mut self.resampled[expert]);
             *own = 0;
         }
     }
@@ -189,17 +215,20 @@ pub(super) fn about(study: &Study, finding: Finding, key: Key) -> Finding {
 }
 
 /// One row per expert: share of the key's assignments, against the overall share (over all: against 1/E).
-pub(super) fn expert_share(study: &Study, view: View, shares: &Shares, overall: &[f64]) -> Vec<Finding> {
+pub(super) fn expert_share<'a>(
+    study: &'a Study,
+    view: View,
+    shares: &'a Summary,
+    overall: &'a [f64],
+) -> impl Iterator<Item = Finding> + 'a {
     let uniform = 1.0 / study.data.experts as f64;
-    let share = shares.share();
-    let intervals = shares.intervals();
-    let row = |expert: usize| {
+    let row = move |expert: usize| {
         let finding = about(study, study.finding("expert_share", view, "share"), shares.key);
         let mut finding = Finding { expert: Some(expert as ExpertId), uniform_baseline: Some(uniform), ..finding };
         finding.n = shares.n;
         finding.documents = Some(shares.documents as u64);
-        let Some(estimate) = share.get(expert) else { return finding.withheld("no assignment to count") };
-        let interval = intervals.get(expert).copied().flatten();
+        let Some(estimate) = shares.share.get(expert) else { return finding.withheld("no assignment to count") };
+        let interval = shares.intervals.get(expert).copied().flatten();
         let finding = finding.measured(*estimate, interval, shares.n, shares.documents as u64);
         let finding = match shares.key {
             Key::All => finding.against(uniform, "uniform"),
@@ -207,5 +236,5 @@ pub(super) fn expert_share(study: &Study, view: View, shares: &Shares, overall: 
         };
         study.with_reason(finding, shares.documents)
     };
-    (0..study.data.experts).map(row).collect()
+    (0..study.data.experts).map(row)
 }

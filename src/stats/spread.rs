@@ -35,25 +35,26 @@ pub(super) struct Spread {
     n: u64,
     documents: usize,
     std: Moments,
+    /// What sampling noise alone would give.
+    floor: f64,
     resampled: Vec<Moments>,
 }
 
-/// Standard deviation of a share vector, its noise floor, and what is left without the noise.
+/// Standard deviation of a share vector, and what is left of it without the sampling noise. There are 1,000 for each of
+/// thousands of keys.
 #[derive(Clone, Copy, Debug)]
 struct Moments {
     std: f64,
-    floor: f64,
     corrected: f64,
 }
 
 impl Moments {
-    const NONE: Self = Self { std: f64::NAN, floor: f64::NAN, corrected: f64::NAN };
+    const NONE: Self = Self { std: f64::NAN, corrected: f64::NAN };
 
-    /// From the variance and the sum of squares of the shares of `n` occurrences.
-    fn new(variance: f64, sum_of_squares: f64, n: f64, experts: usize, top_k: usize) -> Self {
-        let noise = routing_noise_variance(sum_of_squares, n, experts, top_k);
+    /// From the variance over experts, and from what sampling noise adds to it.
+    fn new(variance: f64, noise: f64) -> Self {
         let corrected = if noise.is_finite() { (variance - noise).max(0.0).sqrt() } else { f64::NAN };
-        Self { std: variance.max(0.0).sqrt(), floor: noise.sqrt(), corrected }
+        Self { std: variance.max(0.0).sqrt(), corrected }
     }
 }
 
@@ -82,12 +83,15 @@ impl Spread {
     pub(super) fn new(study: &Study, shares: &Shares) -> Self {
         let (experts, top_k) = (study.data.experts, study.data.top_k);
         let share = shares.share();
-        let std = if share.is_empty() {
-            Moments::NONE
-        } else {
-            Moments::new(variance(&share), share.iter().map(|s| s * s).sum(), shares.n as f64, experts, top_k)
-        };
-        Self { key: shares.key, n: shares.n, documents: shares.documents, std, resampled: resampled(shares, top_k) }
+        let noise = routing_noise_variance(share.iter().map(|s| s * s).sum(), shares.n as f64, experts, top_k);
+        Self {
+            key: shares.key,
+            n: shares.n,
+            documents: shares.documents,
+            std: if share.is_empty() { Moments::NONE } else { Moments::new(variance(&share), noise) },
+            floor: if share.is_empty() { f64::NAN } else { noise.sqrt() },
+            resampled: resampled(shares, top_k),
+        }
     }
 
     fn finding(&self, study: &Study, view: View, statistic: &'static str, part: impl Fn(&Moments) -> f64) -> Finding {
@@ -101,7 +105,7 @@ impl Spread {
         let ceiling = routing_std_ceiling(study.data.experts, study.data.top_k, view);
         let interval = centred(&mut self.resampled.iter().map(&part).collect(), part(&self.std), ceiling);
         let mut finding = finding.measured(part(&self.std), interval, self.n, self.documents as u64);
-        finding.noise_floor = (view == View::Chosen && self.std.floor.is_finite()).then_some(self.std.floor);
+        finding.noise_floor = (view == View::Chosen && self.floor.is_finite()).then_some(self.floor);
         study.with_reason(finding, self.documents)
     }
 }
@@ -123,7 +127,7 @@ fn resampled(shares: &Shares, top_k: usize) -> Vec<Moments> {
         }
         let sum_of_squares = square / (total * total);
         let variance = sum_of_squares * uniform - uniform * uniform;
-        Moments::new(variance, sum_of_squares, total / top_k as f64, experts, top_k)
+        Moments::new(variance, routing_noise_variance(sum_of_squares, total / top_k as f64, experts, top_k))
     };
     squares.into_iter().zip(&total).map(moments).collect()
 }
@@ -214,7 +218,7 @@ impl Keys<'_> {
         let mut values = (0..study.resamples.len()).map(resample).collect();
         let interval = centred(&mut values, estimate, ceiling).filter(|_| study.resamples.enough(documents));
         finding = finding.measured(estimate, interval, self.spreads.len() as u64, documents as u64);
-        let floor = mean_of_finite(self.spreads.iter().map(|spread| spread.std.floor));
+        let floor = mean_of_finite(self.spreads.iter().map(|spread| spread.floor));
         finding.noise_floor = (view == View::Chosen && floor.is_finite()).then_some(floor);
         study.with_reason(finding, documents)
     }

@@ -102,9 +102,13 @@ impl<'a> Study<'a> {
         format!("no interval: {documents} documents, at least {} needed", self.settings.minimum_documents)
     }
 
-    /// Adds that remark where the documents are too few.
+    /// Adds that remark where the documents are too few, and another where an interval was not asked for.
     pub(super) fn with_reason(&self, finding: Finding, documents: usize) -> Finding {
-        if self.resamples.enough(documents) { finding } else { finding.remark(self.too_few_documents(documents)) }
+        if !self.resamples.enough(documents) {
+            return finding.remark(self.too_few_documents(documents));
+        }
+        let withheld = self.resamples.len() == 0 && finding.estimate.is_some() && finding.low.is_none();
+        if withheld { finding.remark("no resamples") } else { finding }
     }
 
     /// Calls `f` once per permutation with a fresh stream; results in the order of the permutations, whatever the

@@ -87,6 +87,23 @@ pub struct LayerTrace {
 }
 
 impl LayerTrace {
+    /// Appends parts of the same layer; the first time room is made for `times` as many, so that the columns of a large
+    /// layer grow once.
+    pub(super) fn extend(&mut self, parts: &[Self], times: usize) {
+        macro_rules! append {
+            ($($column:ident),*) => {$(
+                if self.$column.is_empty() {
+                    let rows: usize = parts.iter().map(|part| part.$column.len()).sum();
+                    self.$column.reserve_exact(rows * times + rows / 4);
+                }
+                for part in parts {
+                    self.$column.extend_from_slice(&part.$column);
+                }
+            )*};
+        }
+        append!(sequence, position, token_id, expert, probability, kept, entropy, margin_first, margin_k);
+    }
+
     /// Number of occurrences.
     pub fn len(&self) -> usize {
         self.token_id.len()

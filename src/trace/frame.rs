@@ -26,6 +26,8 @@ fn failed(error: &PolarsError) -> Error {
 pub(super) fn read_parquet(path: &Path, columns: &[&str]) -> Result<DataFrame> {
     let file = File::open(path).map_err(Error::io("open", path))?;
     ParquetReader::new(file)
+        // Parts are small and read side by side: splitting one more finely only costs.
+        .read_parallel(ParallelStrategy::None)
         .with_columns(Some(columns.iter().map(ToString::to_string).collect()))
         .finish()
         .map_err(|error| unreadable(path, &error))
@@ -51,3 +53,27 @@ macro_rules! column {
     };
 }
 pub(super) use column;
+
+/// A column of numbers without nulls as one slice, copied only where the file has it in several pieces.
+macro_rules! values {
+    ($frame:expr, $path:expr, $name:literal, $kind:ident) => {{
+        let fault = |error: &dyn std::fmt::Display| crate::trace::frame::unreadable($path, error);
+        let column = $frame.column($name).and_then(|column| column.$kind()).map_err(|error| fault(&error))?;
+        match column.cont_slice() {
+            Ok(slice) => std::borrow::Cow::Borrowed(slice),
+            Err(_) => std::borrow::Cow::Owned(
+                column.to_vec_null_aware().left().ok_or_else(|| fault(&concat!("null in `", $name, "`")))?,
+            ),
+        }
+    }};
+}
+pub(super) use values;
+
+/// A column of flags without nulls.
+pub(super) fn flags(frame: &DataFrame, path: &Path, name: &str) -> Result<Vec<bool>> {
+    let column = frame.column(name).and_then(|column| column.bool()).map_err(|error| unreadable(path, &error))?;
+    if column.null_count() > 0 {
+        return Err(unreadable(path, &format!("null in `{name}`")));
+    }
+    Ok(column.downcast_iter().flat_map(|array| array.values_iter()).collect())
+}

@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
+
 use super::{
     columns::LayerTrace,
-    frame::{column, read_parquet, unreadable},
+    frame::{flags, read_parquet, unreadable, values},
     write::part_name,
 };
 use crate::{
@@ -12,6 +14,9 @@ use crate::{
     routing::{ExpertId, LayerId, softmax},
     run_dir::RunDir,
 };
+
+/// Parts that a thread reads before they are joined: enough to keep all threads busy, few beside a layer.
+const PARTS_PER_THREAD: usize = 8;
 
 /// The routing trace of a run folder; layers are read one at a time.
 #[derive(Clone, Debug)]
@@ -88,18 +93,31 @@ impl RoutingTrace {
         }
     }
 
-    /// One MoE layer over all sequences.
+    /// One MoE layer over all sequences. Parts are read in parallel, as many at a time as there are threads.
     ///
     /// # Errors
     /// [`Error::RunFolder`] if a part cannot be read or does not hold that layer.
     pub fn layer(&self, layer: LayerId) -> Result<LayerTrace> {
         let index = self.index(layer)?;
-        let mut trace = LayerTrace { layer, num_experts: self.num_experts, top_k: self.top_k, ..LayerTrace::default() };
-        for segment in 0..self.segments {
-            let part = segment * self.moe_layers.len() + index;
-            self.read_choices(&self.run.file(&part_name("trace", part)), &mut trace)?;
-            read_router(&self.run.file(&part_name("router", part)), &mut trace)?;
+        let mut trace = self.no_rows(layer);
+        let segments: Vec<usize> = (0..self.segments).collect();
+        for wave in segments.chunks(PARTS_PER_THREAD * rayon::current_num_threads()) {
+            let part = |segment: &usize| self.part(layer, segment * self.moe_layers.len() + index);
+            let parts: Vec<LayerTrace> = wave.par_iter().map(part).collect::<Result<_>>()?;
+            trace.extend(&parts, self.segments.div_ceil(wave.len()));
         }
+        Ok(trace)
+    }
+
+    fn no_rows(&self, layer: LayerId) -> LayerTrace {
+        LayerTrace { layer, num_experts: self.num_experts, top_k: self.top_k, ..LayerTrace::default() }
+    }
+
+    /// One layer of one segment.
+    fn part(&self, layer: LayerId, part: usize) -> Result<LayerTrace> {
+        let mut trace = self.no_rows(layer);
+        self.read_choices(&self.run.file(&part_name("trace", part)), &mut trace)?;
+        read_router(&self.run.file(&part_name("router", part)), &mut trace)?;
         Ok(trace)
     }
 
@@ -116,8 +134,7 @@ impl RoutingTrace {
         let part = segment * self.moe_layers.len() + self.index(layer)?;
         let path = self.run.file(&part_name("trace", part));
         let frame = read_parquet(&path, &["expert"])?;
-        let mut experts = Vec::new();
-        extend(&mut experts, column!(frame, &path, "expert", u16))?;
+        let experts = values!(frame, &path, "expert", u16).into_owned();
         self.check_experts(&path, &experts)?;
         Ok(experts)
     }
@@ -166,17 +183,16 @@ impl RoutingTrace {
     fn read_choices(&self, path: &Path, trace: &mut LayerTrace) -> Result<()> {
         let names = ["sequence", "layer", "position", "token_id", "expert", "probability", "dropped"];
         let frame = read_parquet(path, &names)?;
-        if let Some(other) =
-            column!(frame, path, "layer", u16).find(|layer| !matches!(layer, Ok(l) if *l == trace.layer))
-        {
-            return Err(unreadable(path, &format!("holds layer {}, expected {}", other?, trace.layer)));
+        if let Some(other) = values!(frame, path, "layer", u16).iter().find(|layer| **layer != trace.layer) {
+            return Err(unreadable(path, &format!("holds layer {other}, expected {}", trace.layer)));
         }
-        extend(&mut trace.sequence, column!(frame, path, "sequence", u32).step_by(self.top_k))?;
-        extend(&mut trace.position, column!(frame, path, "position", u32).step_by(self.top_k))?;
-        extend(&mut trace.token_id, column!(frame, path, "token_id", u32).step_by(self.top_k))?;
-        extend(&mut trace.expert, column!(frame, path, "expert", u16))?;
-        extend(&mut trace.probability, column!(frame, path, "probability", f32))?;
-        extend(&mut trace.kept, column!(frame, path, "dropped", bool).map(|dropped| dropped.map(|d| !d)))?;
+        let every = |values: &[u32]| values.iter().copied().step_by(self.top_k).collect();
+        trace.sequence = every(&values!(frame, path, "sequence", u32));
+        trace.position = every(&values!(frame, path, "position", u32));
+        trace.token_id = every(&values!(frame, path, "token_id", u32));
+        trace.expert = values!(frame, path, "expert", u16).into_owned();
+        trace.probability = values!(frame, path, "probability", f32).into_owned();
+        trace.kept = flags(&frame, path, "dropped")?.into_iter().map(|dropped| !dropped).collect();
         self.check_experts(path, &trace.expert)
     }
 }
@@ -184,19 +200,12 @@ impl RoutingTrace {
 /// Entropy and margins of a part; one row per token.
 fn read_router(path: &Path, trace: &mut LayerTrace) -> Result<()> {
     let frame = read_parquet(path, &["entropy", "margin_first", "margin_k"])?;
-    extend(&mut trace.entropy, column!(frame, path, "entropy", f32))?;
-    extend(&mut trace.margin_first, column!(frame, path, "margin_first", f32))?;
-    extend(&mut trace.margin_k, column!(frame, path, "margin_k", f32))?;
+    trace.entropy = values!(frame, path, "entropy", f32).into_owned();
+    trace.margin_first = values!(frame, path, "margin_first", f32).into_owned();
+    trace.margin_k = values!(frame, path, "margin_k", f32).into_owned();
     if trace.entropy.len() == trace.token_id.len() {
         Ok(())
     } else {
         Err(unreadable(path, &format!("{} rows, expected {}", trace.entropy.len(), trace.token_id.len())))
     }
-}
-
-fn extend<T>(into: &mut Vec<T>, values: impl Iterator<Item = Result<T>>) -> Result<()> {
-    for value in values {
-        into.push(value?);
-    }
-    Ok(())
 }

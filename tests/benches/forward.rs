@@ -5,7 +5,7 @@
 //! ids of its `tokens.json`; `-- --prepare` only writes the checkpoint and prints where; `-- --json` prints numbers.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
-#[path = "support/mod.rs"]
+#[path = "support/forward_pass.rs"]
 mod support;
 #[path = "../common/synthetic_checkpoint.rs"]
 mod synthetic_checkpoint;

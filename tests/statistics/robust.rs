@@ -20,6 +20,24 @@ fn the_number_of_threads_makes_no_difference() {
     assert_ne!(one[MI], other_seed[MI]);
 }
 
+#[test]
+fn without_resamples_and_permutations_the_numbers_stay_and_say_why_they_stand_alone() {
+    let run = synthetic(Router::Nothing, 8, 2, 20, 40);
+    let settings = Settings { minimum_occurrences: 10, ..quick() };
+    let full = run.statistics(&settings);
+    let bare = run.statistics(&Settings { resamples: 0, permutations: 0, ..settings });
+    sound(&bare);
+    let rows = |tables: &Tables| tables.values().flat_map(|table| table.rows.clone()).collect::<Vec<_>>();
+    for (full, bare) in rows(&full).into_iter().zip(rows(&bare)) {
+        assert_eq!((&full.statistic, full.estimate, full.n), (&bare.statistic, bare.estimate, bare.n));
+        let by_resampling = full.low.is_some() && bare.low.is_none();
+        let says = bare.note.as_deref().is_some_and(|note| note.ends_with("no resamples"));
+        assert!(!by_resampling || says, "{bare:#?}");
+        assert_eq!(bare.p_value, None);
+    }
+    assert!(information(&bare, MI, "token", "chosen").low.is_some(), "the jackknife draws nothing");
+}
+
 /// Every row is sound, and every statistic of the list has one.
 #[track_caller]
 fn complete(tables: &Tables) {

@@ -74,8 +74,9 @@ pub(super) fn expert_shares(step: &Step) -> Vec<Finding> {
     let load = [overall[0].share(), overall[1].share()];
     let mut findings = Vec::new();
     let mut add = |view: View, shares: &Shares| {
-        let rows = share::expert_share(study, view, shares, &load[view as usize]);
-        findings.extend(rows.into_iter().map(|row| Finding { reference: None, ..course.about(row, at, at) }));
+        let summary = shares.summary();
+        let rows = share::expert_share(study, view, &summary, &load[view as usize]);
+        findings.extend(rows.map(|row| Finding { reference: None, ..course.about(row, at, at) }));
     };
     add(View::Chosen, &overall[0]);
     add(View::Kept, &overall[1]);
