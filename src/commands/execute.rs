@@ -146,7 +146,7 @@ mod tests {
         let segments = [segment(0..1, 10), segment(1..3, 10), segment(3..4, 30), segment(4..6, 5), segment(6..7, 5)];
         let tokens = [10, 6, 4, 30, 2, 3, 5];
         assert_eq!(waves(&segments, &tokens, 20), [0..3, 3..4, 4..7]);
-        assert_eq!(waves(&segments, &tokens, 1000), [0..7]);
+        assert_eq!(waves(&segments, &tokens, 59), [0..6, 6..7]);
         // The second segment does not fit: it is cut, and does not join the first.
         assert_eq!(waves(&segments, &tokens, 9), [0..1, 1..2, 2..3, 3..4, 4..6, 6..7]);
         assert_eq!(waves(&segments, &tokens, 1), [0..1, 1..2, 2..3, 3..4, 4..5, 5..6, 6..7]);

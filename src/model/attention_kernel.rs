@@ -61,7 +61,7 @@ pub(super) fn run<R: Rounding>(group: Group, out: &mut [f32], scratch: &mut Atte
     gather_queries(group, query);
     let arch = pulp::Arch::new();
     let keys = Panels { numbers: group.keys, stride: group.key_panel, count: panels };
-    arch.dispatch(Scores { query, keys, dim: group.dim, pitch, scores });
+    arch.dispatch(Scores { query, keys, dim: group.dim, pitch, out: scores });
     for (row, scores) in scores.chunks_exact_mut(pitch).enumerate() {
         let scores = &mut scores[..panels * PANEL];
         round_all::<R>(scores);
@@ -113,7 +113,7 @@ struct Scores<'a> {
     dim: usize,
     /// Elements from row to row of the scores.
     pitch: usize,
-    scores: &'a mut [f32],
+    out: &'a mut [f32],
 }
 
 impl WithSimd for Scores<'_> {
@@ -121,12 +121,12 @@ impl WithSimd for Scores<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let rows = self.scores.len() / self.pitch;
+        let rows = self.out.len() / self.pitch;
         for panel in 0..self.keys.count {
             let keys = &self.keys.numbers[panel * self.keys.stride..][..self.dim * PANEL];
             for (first, count) in tiles(rows) {
                 let query = &self.query[first * self.dim..(first + count) * self.dim];
-                let scores = &mut self.scores[first * self.pitch + panel * PANEL..];
+                let scores = &mut self.out[first * self.pitch + panel * PANEL..];
                 // Sums, keys and a query fit the registers, of which there are 32 or 16.
                 match (S::REGISTER_COUNT >= 32, count) {
                     (true, ROWS) => scores_tile::<S, ROWS, 4>(simd, query, keys, scores, self.pitch),

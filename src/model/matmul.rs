@@ -143,7 +143,7 @@ pub(super) fn tiles(rows: usize) -> Vec<Range<usize>> {
 }
 
 /// Cuts `out` into the [`tiles`] of its rows of `width` elements.
-pub(super) fn cut<'a>(out: &'a mut [f32], width: usize) -> Vec<(&'a mut [f32], Range<usize>)> {
+pub(super) fn cut(out: &mut [f32], width: usize) -> Vec<(&mut [f32], Range<usize>)> {
     let tiles = tiles(out.len() / width);
     let mut rest = out;
     let cut = |tile: Range<usize>| {

@@ -3,16 +3,16 @@
 //! `cargo bench --bench forward` prints tokens per second and the share of the machine's multiplication rate, which is
 //! measured before and after every pass. `-- --rounds N`; `-- --checkpoint DIR` runs another checkpoint with the token
 //! ids of its `tokens.json`; `-- --prepare` only writes the checkpoint and prints where; `-- --json` prints numbers.
-#![allow(clippy::print_stdout, clippy::unwrap_used)]
+#![allow(clippy::print_stdout)] // what it measured
 
 #[path = "support/forward_pass.rs"]
-mod support;
+mod forward_pass;
 #[path = "../common/synthetic_checkpoint.rs"]
 mod synthetic_checkpoint;
 
+use forward_pass::{Options, measure_pass, tokens_of};
 use openmoe_analyze::{checkpoint::Dtype, model::Cost};
 use serde_json::json;
-use support::{Options, measure_pass, tokens_of};
 use synthetic_checkpoint::{BASE, Fill};
 
 const SEQUENCES: usize = 4;
@@ -21,10 +21,10 @@ const LENGTH: usize = 2048;
 fn main() {
     let options = Options::parse();
     let folder = options.checkpoint.clone().unwrap_or_else(|| {
-        let folder = support::folder("base-f32");
-        let sequences = support::random_sequences(SEQUENCES, LENGTH, BASE.vocabulary as u32);
+        let folder = forward_pass::folder("base-f32");
+        let sequences = forward_pass::random_sequences(SEQUENCES, LENGTH, BASE.vocabulary as u32);
         BASE.write(&folder, Dtype::F32, Fill::Random, &sequences.concat());
-        support::write_tokens(&folder, &sequences);
+        forward_pass::write_tokens(&folder, &sequences);
         folder
     });
     if options.prepare {

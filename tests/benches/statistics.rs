@@ -10,8 +10,8 @@ use std::sync::LazyLock;
 use divan::{Bencher, counter::ItemsCount};
 use openmoe_analyze::{
     stats::{
-        DriftLayer, DriftPoint, DriftSettings, DropLayer, DropSettings, Settings, drift_statistics, drop_statistics,
-        route_statistic, route_statistics,
+        DriftLayer, DriftPoint, DriftSettings, DropLayer, DropSettings, DropStudy, Settings, drift_statistics,
+        drop_statistics, route_statistic, route_statistics,
     },
     trace::{GroupTable, LayerTrace, SequenceTable, SpanTable},
 };
@@ -99,5 +99,5 @@ fn drops(bencher: Bencher) {
     let (spans, settings) = (SpanTable::default(), DropSettings { statistics: settings(0), ..DropSettings::default() });
     let Input { sequences, groups, layers } = &*INPUT;
     let layer = DropLayer { sequences, spans: &spans, groups, router: ROUTER, trace: &layers[0] };
-    bencher.counter(rows()).bench(|| drop_statistics(&layer, &settings, &|_| ()).unwrap());
+    bencher.counter(rows()).bench(|| drop_statistics(&DropStudy::new(&layer, &settings).unwrap(), &|_| ()).unwrap());
 }

@@ -1,5 +1,6 @@
 //! Checkpoints of any shape for benchmarks and memory tests: a safetensors header over a file of holes, with numbers
 //! only where they matter. A hole costs no disk and reads as zero.
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)] // every user takes a part of this, and stops with the reason
 
 use std::{
     collections::BTreeSet,

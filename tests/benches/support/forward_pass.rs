@@ -1,5 +1,5 @@
 //! What the benchmarks of the forward pass share.
-#![allow(dead_code)] // every benchmark uses a part of this
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)] // every bench uses a part of this, and stops with the reason
 
 use std::{
     fs,

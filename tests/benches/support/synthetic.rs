@@ -109,6 +109,7 @@ impl Synthetic {
         for segment in 0..self.layout.segments.len() {
             self.routing(segment).iter().for_each(|routing| writer.observe_routing(routing).unwrap());
         }
+        drop(writer);
         run
     }
 
