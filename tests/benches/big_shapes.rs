@@ -19,6 +19,9 @@ use synthetic_checkpoint::{BASE, Fill, Shape};
 
 const SEQUENCES: usize = 2;
 const LENGTH: usize = 2048;
+/// Where things lie in the folder of a case; the run must not lie in what it reads.
+const CHECKPOINT: &str = "checkpoint";
+const ROWS: &str = "rows.jsonl";
 const GIB: f64 = (1_u64 << 30) as f64;
 
 /// A model, how it is stored, and the memory that it gets.
@@ -97,9 +100,9 @@ fn measure(case: &Case) {
     let folder = forward_pass::folder(&format!("shape-{}", case.name));
     let sequences = forward_pass::random_sequences(SEQUENCES, LENGTH, case.shape.vocabulary as u32);
     let ids = sequences.concat();
-    case.shape.write(&folder, case.dtype, case.fill, &ids);
-    write_rows(&folder.join("rows.jsonl"), &sequences);
-    let weights = fs::metadata(folder.join("model.safetensors")).unwrap();
+    case.shape.write(&folder.join(CHECKPOINT), case.dtype, case.fill, &ids);
+    write_rows(&folder.join(ROWS), &sequences);
+    let weights = fs::metadata(folder.join(CHECKPOINT).join("model.safetensors")).unwrap();
     let (manifest, read) = route(&folder, case.limit_gib);
     fs::remove_dir_all(&folder).unwrap();
     let number = |key: &str| manifest[key].as_f64().unwrap_or_else(|| panic!("manifest.json has no {key}"));
@@ -135,9 +138,9 @@ fn route(folder: &Path, limit_gib: f64) -> (Value, Option<f64>) {
     let before = bytes_read();
     let output = Command::new(env!("CARGO_BIN_EXE_openmoe-analyze"))
         .arg("route")
-        .arg(folder)
+        .arg(folder.join(CHECKPOINT))
         .args(["--no-hash", "-q", "--force", "--memory", &format!("{limit_gib}GiB"), "--corpus"])
-        .arg(folder.join("rows.jsonl"))
+        .arg(folder.join(ROWS))
         .arg("--out")
         .arg(&out)
         .output()
