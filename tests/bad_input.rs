@@ -219,6 +219,14 @@ fn sequence_longer_than_the_model() {
 }
 
 #[test]
+fn memory_that_holds_no_routing_group() {
+    let bench = Bench::new(TINY);
+    let parts = ["--memory 1.0 MiB: the largest routing group has", "and needs at least", "hint: give more memory"];
+    bench.refused(&["--memory", "1MiB"], &parts);
+    bench.refused(&["--memory", "much"], &["invalid value 'much' for '--memory <SIZE>'"]);
+}
+
+#[test]
 fn unknown_flag_values() {
     let bench = Bench::new(TINY);
     bench.refused(&["--group", "batch:0"], &["batch:0", "sequence, batch:N or tokens:N"]);

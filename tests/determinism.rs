@@ -58,7 +58,7 @@ fn threads_waves_and_repetition_change_no_byte() {
     }
     assert_same(&expected, &run("again", &["--threads", "2"]), "the same command again");
     assert_same(&expected, &run("one", &["--threads", "1"]), "one thread");
-    assert_same(&expected, &run("small", &["--threads", "2", "--wave-tokens", "1"]), "waves of one segment");
+    assert_same(&expected, &run("small", &["--threads", "2", "--wave-tokens", "1"]), "waves of one routing group");
     assert_same(&expected, &run("two", &["--threads", "1", "--wave-tokens", "33000"]), "waves of two segments");
 }
 

@@ -1,0 +1,61 @@
+//! Memory is bounded by `--memory`, not by the size of the checkpoint.
+
+mod common;
+#[path = "common/synthetic_checkpoint.rs"]
+mod synthetic_checkpoint;
+
+use std::fs;
+
+use common::{openmoe_with, read_json};
+use openmoe_analyze::checkpoint::Dtype;
+use serde_json::json;
+use synthetic_checkpoint::{Fill, Shape};
+
+/// 430 million numbers, nearly all of them holes: 0.9 GB that take a few MB of disk.
+const SHAPE: Shape = Shape {
+    hidden_size: 256,
+    intermediate_size: 2048,
+    layers: 12,
+    heads: 4,
+    head_dim: 64,
+    vocabulary: 1024,
+    experts: 32,
+    moe_interval: 2,
+};
+const LIMIT: u64 = 320 << 20;
+
+/// Resident memory is read from /proc.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_checkpoint_twice_as_large_as_the_memory_runs_within_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoint = folder.path().join("checkpoint");
+    let ids: Vec<Vec<u32>> =
+        (0..3_u32).map(|row| (0..256).map(|position| (row * 300 + position) % 1024).collect()).collect();
+    SHAPE.write(&checkpoint, Dtype::Bf16, Fill::Holes, &ids.concat());
+    let bytes = fs::metadata(checkpoint.join("model.safetensors")).unwrap().len();
+    assert!(bytes > 2 * LIMIT, "{bytes}");
+    let rows: String = ids.iter().map(|ids| format!("{}\n", json!({ "input_ids": ids }))).collect();
+    let corpus = folder.path().join("rows.jsonl");
+    fs::write(&corpus, rows).unwrap();
+    let out = folder.path().join("run");
+    let paths = [&checkpoint, &corpus, &out].map(|path| path.to_str().unwrap());
+    let limit = LIMIT.to_string();
+    let outcome = openmoe_with(&[
+        "route",
+        paths[0],
+        "--corpus",
+        paths[1],
+        "--out",
+        paths[2],
+        "--no-hash",
+        "--memory",
+        &limit,
+        "-q",
+    ]);
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    let manifest = read_json(&out.join("manifest.json"));
+    let peak = manifest["forward_peak_memory_bytes"].as_u64().unwrap();
+    assert!(peak < LIMIT, "peak {peak} of {LIMIT}");
+    assert_eq!(manifest["memory_limit_bytes"], LIMIT);
+}
