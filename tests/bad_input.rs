@@ -221,7 +221,7 @@ fn sequence_longer_than_the_model() {
 #[test]
 fn memory_that_holds_no_routing_group() {
     let bench = Bench::new(TINY);
-    let parts = ["--memory 1.0 MiB: the largest routing group has", "and needs at least", "hint: give more memory"];
+    let parts = ["--memory 1.0 MiB: the largest routing group has", "and needs about", "hint: give more memory"];
     bench.refused(&["--memory", "1MiB"], &parts);
     bench.refused(&["--memory", "much"], &["invalid value 'much' for '--memory <SIZE>'"]);
 }

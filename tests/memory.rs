@@ -7,7 +7,7 @@ mod synthetic_checkpoint;
 
 use std::fs;
 
-use common::{openmoe_with, read_json};
+use common::{openmoe_with, read_json, tiny};
 use openmoe_analyze::checkpoint::Dtype;
 use serde_json::json;
 use synthetic_checkpoint::{Fill, Shape};
@@ -59,4 +59,24 @@ fn a_checkpoint_twice_as_large_as_the_memory_runs_within_it() {
     let peak = manifest["forward_peak_memory_bytes"].as_u64().unwrap();
     assert!(peak < LIMIT, "peak {peak} of {LIMIT}");
     assert_eq!(manifest["memory_limit_bytes"], LIMIT);
+}
+
+/// A sequence takes whole panels of 64 keys: 4,000 of one token would take 250 MB in one wave.
+#[cfg(target_os = "linux")]
+#[test]
+fn short_sequences_stay_within_the_memory_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows: Vec<String> = (0..4000).map(|row| json!({ "input_ids": [5 + row % 4000] }).to_string()).collect();
+    let corpus = folder.path().join("rows.jsonl");
+    fs::write(&corpus, rows.join("\n")).unwrap();
+    let (checkpoint, out) = (tiny("12.3M"), folder.path().join("run"));
+    let paths = [corpus.to_str().unwrap(), out.to_str().unwrap()];
+    let limit = (260_u64 << 20).to_string();
+    let options = ["--no-bos", "--memory", &limit, "--resamples", "0", "--permutations", "0", "-q"];
+    let outcome =
+        openmoe_with(&[&["route", &checkpoint, "--corpus", paths[0], "--out", paths[1]], &options[..]].concat());
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    let manifest = read_json(&out.join("manifest.json"));
+    let peak = manifest["forward_peak_memory_bytes"].as_u64().unwrap();
+    assert!(peak < 260 << 20, "peak {peak}");
 }

@@ -4,14 +4,17 @@ use std::{ops::Range, sync::mpsc::sync_channel};
 
 use indicatif::ProgressBar;
 
-use super::{machine, prepare::Prepared, terminal};
+use super::{
+    machine,
+    prepare::{Prepared, group_rows},
+    terminal,
+};
 use crate::{
-    corpus::Sequence,
     error::{Error, Result},
     model::{ForwardOptions, Model, Outputs, Wave},
     routing::{LayerRouting, RoutingObserver},
     run_dir::RunDir,
-    trace::{FinishedPart, Segment, TraceLayout, TraceWriter},
+    trace::{FinishedPart, Segment, TraceWriter},
 };
 
 /// Passes routing on to the trace, moves the bar, and stops when interrupted.
@@ -81,8 +84,8 @@ fn compute(prepared: &Prepared, start: usize, mut observer: RouteObserver) -> Re
         ForwardOptions { router: prepared.router, arithmetic: prepared.arithmetic, outputs: Outputs::default() };
     let mut model = Model::new(&prepared.checkpoint, options);
     let layout = &prepared.layout;
-    let lengths = group_tokens(layout, &prepared.corpus.sequences);
-    for groups in waves(&layout.segments[start..], &lengths, prepared.wave_tokens) {
+    let rows = group_rows(layout, &prepared.corpus.sequences);
+    for groups in waves(&layout.segments[start..], &rows, prepared.wave_tokens) {
         let wave = wave(prepared, groups);
         observer.tokens = wave.tokens() as u64;
         model.forward(&wave, &mut observer)?;
@@ -90,31 +93,26 @@ fn compute(prepared: &Prepared, start: usize, mut observer: RouteObserver) -> Re
     Ok(())
 }
 
-/// Tokens of every routing group.
-fn group_tokens(layout: &TraceLayout, sequences: &[Sequence]) -> Vec<usize> {
-    let tokens = |group: &Range<usize>| sequences[group.clone()].iter().map(|sequence| sequence.token_ids.len()).sum();
-    layout.groups.iter().map(tokens).collect()
-}
-
-/// Cuts the routing groups of the segments into waves of at most `limit` tokens, at least one group each: whole segments
+/// Cuts the routing groups of the segments into waves of at most `limit` rows, at least one group each: whole segments
 /// where they fit, so that an interrupted run has little to repeat.
-fn waves(segments: &[Segment], group_tokens: &[usize], limit: usize) -> Vec<Range<usize>> {
+fn waves(segments: &[Segment], group_rows: &[usize], limit: usize) -> Vec<Range<usize>> {
     let mut waves: Vec<(Range<usize>, usize)> = Vec::new();
     for segment in segments {
-        let whole = segment.tokens <= limit;
+        let rows = group_rows[segment.groups.clone()].iter().sum();
+        let whole = rows <= limit;
         let units = if whole {
-            vec![(segment.groups.clone(), segment.tokens)]
+            vec![(segment.groups.clone(), rows)]
         } else {
-            segment.groups.clone().map(|group| (group..group + 1, group_tokens[group])).collect()
+            segment.groups.clone().map(|group| (group..group + 1, group_rows[group])).collect()
         };
-        for (index, (groups, tokens)) in units.into_iter().enumerate() {
+        for (index, (groups, rows)) in units.into_iter().enumerate() {
             match waves.last_mut() {
                 // The groups of a segment that is cut do not join the wave of the segment before.
-                Some((wave, sum)) if *sum + tokens <= limit && (whole || index > 0) => {
+                Some((wave, sum)) if *sum + rows <= limit && (whole || index > 0) => {
                     wave.end = groups.end;
-                    *sum += tokens;
+                    *sum += rows;
                 }
-                _ => waves.push((groups, tokens)),
+                _ => waves.push((groups, rows)),
             }
         }
     }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     machine,
-    prepare::{default_memory, label, open_tokenizer, wave_within},
+    prepare::{default_memory, label, memory, open_tokenizer, wave_within},
     terminal,
 };
 use crate::{
@@ -81,12 +81,13 @@ fn describe(checkpoint: &Checkpoint, tokenizer: Option<&Tokenizer>, arguments: &
 }
 
 /// Time and memory of a routing-only run over `tokens` tokens, from a measured multiplication rate.
-fn estimate(checkpoint: &Checkpoint, length: usize, tokens: u64, memory: Option<u64>) -> Value {
+fn estimate(checkpoint: &Checkpoint, length: usize, tokens: u64, limit: Option<u64>) -> Value {
     let config = checkpoint.config();
     let cost = Cost::new(config, length);
     let rate = multiply_rate(config.hidden_size, config.intermediate_size);
-    let limit = memory.unwrap_or_else(default_memory);
-    let wave = (tokens as usize).min(wave_within(&cost, limit));
+    let limit = limit.unwrap_or_else(default_memory);
+    // One sequence is the least: if that is over the limit, the number shows it.
+    let wave = wave_within(config, &cost, false, limit).max(length).min(tokens as usize);
     json!({
         "tokens": tokens,
         "flop_per_token": cost.flop_per_token,
@@ -95,7 +96,7 @@ fn estimate(checkpoint: &Checkpoint, length: usize, tokens: u64, memory: Option<
         "threads": rayon::current_num_threads(),
         "seconds": cost.flop_per_token * tokens as f64 / rate,
         "memory_limit_bytes": limit,
-        "memory_bytes": machine::resident_memory() as f64 + cost.memory(wave, rayon::current_num_threads()),
+        "memory_bytes": memory(config, &cost, false, wave),
         "wave_tokens": wave,
     })
 }

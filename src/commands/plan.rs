@@ -1,6 +1,10 @@
 //! What `--dry-run` shows: everything is valid, and this is what it would cost.
 
-use super::{machine, prepare::Prepared, request::Request, terminal};
+use super::{
+    prepare::{Prepared, group_rows, memory},
+    request::Request,
+    terminal,
+};
 use crate::error::Result;
 
 /// What a run does beside its first forward pass.
@@ -38,9 +42,11 @@ pub(super) fn announce(prepared: &Prepared) {
 pub(super) fn print_plan(prepared: &Prepared, arguments: &Request, work: &Work) -> Result<()> {
     announce(prepared);
     work.lines.iter().try_for_each(|line| terminal::print(line))?;
-    let tokens = prepared.corpus.tokens();
-    let wave = prepared.wave_tokens.min(tokens as usize);
-    let memory = machine::resident_memory() as f64 + prepared.cost.memory(wave, rayon::current_num_threads());
+    let rows = group_rows(&prepared.layout, &prepared.corpus.sequences);
+    let (largest, all) = (rows.iter().copied().max().unwrap_or(0), rows.iter().sum());
+    let wave = prepared.wave_tokens.max(largest).min(all);
+    let log_logits = arguments.common.execution.log_logits;
+    let memory = memory(prepared.checkpoint.config(), &prepared.cost, log_logits, wave);
     let (router, layout) = (&prepared.router, &prepared.layout);
     let lines = [
         format!(

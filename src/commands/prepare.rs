@@ -9,11 +9,11 @@ use serde_json::{Map, Value, json};
 
 use super::{checkpoints::Spec, machine, read::read, request::Request, terminal};
 use crate::{
-    checkpoint::{Checkpoint, sha256_file},
+    checkpoint::{Checkpoint, Config, sha256_file},
     cli::{CommonArgs, ExecutionArgs},
-    corpus::{Corpus, Tokenizer},
+    corpus::{Corpus, Sequence, Tokenizer},
     error::{Error, Result},
-    model::{Arithmetic, Cost, instruction_set},
+    model::{Arithmetic, Cost, PANEL, instruction_set},
     routing::RouterSettings,
     trace::{SEGMENT_TOKENS, TraceLayout},
 };
@@ -52,7 +52,8 @@ impl Prepared {
         let layout = TraceLayout::new(&lengths, arguments.common.routing.group, config.moe_layers());
         check_capacity(&router, &layout, &corpus)?;
         let cost = Cost::new(config, context);
-        let wave_tokens = wave_tokens(&arguments.common.execution, &cost, largest_group(&layout, &lengths))?;
+        let wave_tokens =
+            wave_tokens(&arguments.common.execution, config, &cost, group_rows(&layout, &corpus.sequences))?;
         let fingerprint = fingerprint(&checkpoint, arguments.common.execution.no_hash)?;
         let identity = identity(arguments, &fingerprint, tokenizer.as_ref(), &corpus, &router, context)?;
         Ok(Self {
@@ -154,31 +155,33 @@ pub(super) fn open_tokenizer(checkpoint: &Checkpoint) -> Result<Option<Tokenizer
     Ok(tokenizer)
 }
 
-/// Tokens of the largest routing group: no wave can be smaller.
-fn largest_group(layout: &TraceLayout, lengths: &[usize]) -> usize {
-    layout.groups.iter().map(|group| lengths[group.clone()].iter().sum()).max().unwrap_or(0)
+/// Rows that every routing group takes of a wave: its tokens, each sequence rounded up to whole panels of attention.
+pub(super) fn group_rows(layout: &TraceLayout, sequences: &[Sequence]) -> Vec<usize> {
+    let rows = |sequence: &Sequence| sequence.token_ids.len().next_multiple_of(PANEL);
+    layout.groups.iter().map(|group| sequences[group.clone()].iter().map(rows).sum()).collect()
 }
 
 /// Tokens of a wave: as typed, else what the memory holds.
 ///
 /// # Errors
 /// [`Error::Usage`] if `--memory` does not hold the largest routing group.
-fn wave_tokens(execution: &ExecutionArgs, cost: &Cost, largest_group: usize) -> Result<usize> {
+fn wave_tokens(execution: &ExecutionArgs, config: &Config, cost: &Cost, group_rows: Vec<usize>) -> Result<usize> {
     if let Some(tokens) = execution.wave_tokens {
         return Ok(tokens as usize);
     }
     let Some(limit) = execution.memory.map(|size| size.as_u64()) else {
-        return Ok(wave_within(cost, default_memory()));
+        return Ok(wave_within(config, cost, execution.log_logits, default_memory()));
     };
-    let wave = wave_within(cost, limit);
+    let wave = wave_within(config, cost, execution.log_logits, limit);
+    let largest_group = group_rows.into_iter().max().unwrap_or(0);
     if wave < largest_group {
-        let needed = machine::resident_memory() + cost.memory(largest_group, rayon::current_num_threads()) as u64;
+        let needed = memory(config, cost, execution.log_logits, largest_group);
         return Err(Error::usage(
             format!(
-                "--memory {}: the largest routing group has {} and needs at least {}",
+                "--memory {}: the largest routing group has {} and needs about {}",
                 terminal::bytes(limit as f64),
-                terminal::count(largest_group as u64, "token"),
-                terminal::bytes(needed as f64),
+                terminal::count(largest_group as u64, "row"),
+                terminal::bytes(needed),
             ),
             "give more memory, shorter sequences (--context) or smaller routing groups (--group)",
         ));
@@ -191,12 +194,22 @@ pub(super) fn default_memory() -> u64 {
     machine::total_memory().map_or(2_000_000_000, |total| total / 4)
 }
 
-/// As many tokens as go into `limit` bytes beside what the process holds already, at most four segments: beyond that
-/// weights are read hardly less often.
-pub(super) fn wave_within(cost: &Cost, limit: u64) -> usize {
-    let fixed = machine::resident_memory() as f64 + cost.memory(0, rayon::current_num_threads());
-    let tokens = ((limit as f64 - fixed) / cost.activation_bytes_per_token).max(0.0);
-    (tokens as usize).min(4 * SEGMENT_TOKENS)
+/// Memory of the process with a wave of so many rows: what it holds already, what the allocator and the threads that
+/// write tables take (measured: up to 90 MiB), the parts of the trace that are not written yet, and the wave.
+pub(super) fn memory(config: &Config, cost: &Cost, log_logits: bool, rows: usize) -> f64 {
+    const BESIDE: u64 = 112 << 20;
+    // Of every MoE layer the segment that is being filled, and four parts on their way, which are copied once.
+    let parts = config.moe_layers().len() + 8;
+    let token = 32 + 16 * config.router_topk + if log_logits { 4 * config.num_experts } else { 0 };
+    (machine::resident_memory() + BESIDE) as f64
+        + (parts * token * SEGMENT_TOKENS) as f64
+        + cost.memory(rows, rayon::current_num_threads())
+}
+
+/// As many rows as go into `limit` bytes, at most four segments: beyond that weights are read hardly less often.
+pub(super) fn wave_within(config: &Config, cost: &Cost, log_logits: bool, limit: u64) -> usize {
+    let rows = (limit as f64 - memory(config, cost, log_logits, 0)) / cost.activation_bytes_per_token;
+    (rows.max(0.0) as usize).min(4 * SEGMENT_TOKENS)
 }
 
 fn identity(

@@ -14,8 +14,8 @@ use super::{
     scratch::{AttentionScratch, at_least},
 };
 
-/// Keys of one panel.
-pub(super) const PANEL: usize = 64;
+/// Keys of one panel: a sequence takes whole panels of a wave's memory.
+pub const PANEL: usize = 64;
 /// Query rows that share every load of a key or a value: six rows by four registers fill the 32 of AVX-512.
 const ROWS: usize = 6;
 /// Query rows that go through the keys together: a panel stays in the first-level cache for all of them.

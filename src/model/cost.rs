@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{
+    attention_kernel::padded_dim,
     matmul::{Matrix, TILE_ROWS, linear},
     mlp::COLUMNS,
     weights::Parts,
@@ -38,7 +39,8 @@ impl Cost {
         let products =
             attention * (last + 1) as f64 + mlp * dense + complete_moe * mlp * (1 + config.router_topk) as f64 + router;
         // Residual, normed, output; queries and what attention makes; keys or values, and both as they are laid out.
-        let activations = 3.0 * hidden + 2.0 * query + 3.0 * key_value;
+        let padded_values = (config.num_key_value_heads * padded_dim(config.head_dim)) as f64;
+        let activations = 3.0 * hidden + 2.0 * query + 2.0 * key_value + padded_values;
         let routing = (config.num_experts + 16 * config.router_topk + 32) as f64;
         // A tile of gathered rows, what an expert makes of them, three times some inner columns, and as much for packing.
         let tile = TILE_ROWS as f64 * (2.0 * hidden + 6.0 * COLUMNS as f64);

@@ -17,6 +17,7 @@ mod mlp;
 mod scratch;
 mod weights;
 
+pub use attention_kernel::PANEL;
 pub use cost::{Cost, multiply_rate};
 pub use forward::{Arithmetic, ForwardOptions, Model, Outputs, Wave, WaveOutput};
 pub use matmul::{ROW_MULTIPLE, instruction_set};
