@@ -25,58 +25,38 @@ const SHAPE: Shape = Shape {
 };
 const LIMIT: u64 = 320 << 20;
 
-/// Resident memory is read from /proc.
+/// Routes the rows of token ids within `limit` bytes; the peak of the forward pass must be below. /proc tells it.
+fn route_within(limit: u64, checkpoint: &str, rows: impl Iterator<Item = Vec<u32>>) {
+    let folder = tempfile::tempdir().unwrap();
+    let rows: Vec<String> = rows.map(|ids| json!({ "input_ids": ids }).to_string()).collect();
+    let (corpus, out) = (folder.path().join("rows.jsonl"), folder.path().join("run"));
+    fs::write(&corpus, rows.join("\n")).unwrap();
+    let (corpus, memory) = (corpus.to_str().unwrap(), limit.to_string());
+    let paths = ["route", checkpoint, "--corpus", corpus, "--out", out.to_str().unwrap()];
+    let options = ["--memory", &memory, "--no-bos", "--no-hash", "--resamples", "0", "--permutations", "0", "-q"];
+    let outcome = openmoe_with(&[&paths[..], &options].concat());
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    let manifest = read_json(&out.join("manifest.json"));
+    let peak = manifest["forward_peak_memory_bytes"].as_u64().unwrap();
+    assert!(peak < limit, "peak {peak} of {limit}");
+    assert_eq!(manifest["memory_limit_bytes"], limit);
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_checkpoint_twice_as_large_as_the_memory_runs_within_it() {
     let folder = tempfile::tempdir().unwrap();
-    let checkpoint = folder.path().join("checkpoint");
     let ids: Vec<Vec<u32>> =
         (0..3_u32).map(|row| (0..256).map(|position| (row * 300 + position) % 1024).collect()).collect();
-    SHAPE.write(&checkpoint, Dtype::Bf16, Fill::Holes, &ids.concat());
-    let bytes = fs::metadata(checkpoint.join("model.safetensors")).unwrap().len();
+    SHAPE.write(folder.path(), Dtype::Bf16, Fill::Holes, &ids.concat());
+    let bytes = fs::metadata(folder.path().join("model.safetensors")).unwrap().len();
     assert!(bytes > 2 * LIMIT, "{bytes}");
-    let rows: Vec<String> = ids.iter().map(|ids| json!({ "input_ids": ids }).to_string()).collect();
-    let corpus = folder.path().join("rows.jsonl");
-    fs::write(&corpus, rows.join("\n")).unwrap();
-    let out = folder.path().join("run");
-    let paths = [&checkpoint, &corpus, &out].map(|path| path.to_str().unwrap());
-    let limit = LIMIT.to_string();
-    let outcome = openmoe_with(&[
-        "route",
-        paths[0],
-        "--corpus",
-        paths[1],
-        "--out",
-        paths[2],
-        "--no-hash",
-        "--memory",
-        &limit,
-        "-q",
-    ]);
-    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
-    let manifest = read_json(&out.join("manifest.json"));
-    let peak = manifest["forward_peak_memory_bytes"].as_u64().unwrap();
-    assert!(peak < LIMIT, "peak {peak} of {LIMIT}");
-    assert_eq!(manifest["memory_limit_bytes"], LIMIT);
+    route_within(LIMIT, folder.path().to_str().unwrap(), ids.into_iter());
 }
 
 /// A sequence takes whole panels of 64 keys: 4,000 of one token would take 250 MB in one wave.
 #[cfg(target_os = "linux")]
 #[test]
 fn short_sequences_stay_within_the_memory_too() {
-    let folder = tempfile::tempdir().unwrap();
-    let rows: Vec<String> = (0..4000).map(|row| json!({ "input_ids": [5 + row % 4000] }).to_string()).collect();
-    let corpus = folder.path().join("rows.jsonl");
-    fs::write(&corpus, rows.join("\n")).unwrap();
-    let (checkpoint, out) = (tiny("12.3M"), folder.path().join("run"));
-    let paths = [corpus.to_str().unwrap(), out.to_str().unwrap()];
-    let limit = (260_u64 << 20).to_string();
-    let options = ["--no-bos", "--memory", &limit, "--resamples", "0", "--permutations", "0", "-q"];
-    let outcome =
-        openmoe_with(&[&["route", &checkpoint, "--corpus", paths[0], "--out", paths[1]], &options[..]].concat());
-    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
-    let manifest = read_json(&out.join("manifest.json"));
-    let peak = manifest["forward_peak_memory_bytes"].as_u64().unwrap();
-    assert!(peak < 260 << 20, "peak {peak}");
+    route_within(260 << 20, &tiny("12.3M"), (0..4000).map(|row| vec![5 + row % 4000]));
 }

@@ -57,9 +57,7 @@ impl Buffers {
         }
         self.panels.reset(wave.sequences.iter().map(|ids| Rows::panels(ids.len())).sum(), Heads::of(config));
     }
-}
 
-impl Buffers {
     /// Nothing has been added by an expert yet.
     pub(super) fn begin_experts(&mut self) {
         self.output.fill(0.0);

@@ -93,7 +93,8 @@ impl RoutingTrace {
         }
     }
 
-    /// One MoE layer over all sequences. Parts are read in parallel, as many at a time as there are threads.
+    /// One MoE layer over all sequences. Parts are read in parallel, some for every thread at a time; of several that cannot
+    /// be read the first is named.
     ///
     /// # Errors
     /// [`Error::RunFolder`] if a part cannot be read or does not hold that layer.
@@ -103,7 +104,8 @@ impl RoutingTrace {
         let segments: Vec<usize> = (0..self.segments).collect();
         for wave in segments.chunks(PARTS_PER_THREAD * rayon::current_num_threads()) {
             let part = |segment: &usize| self.part(layer, segment * self.moe_layers.len() + index);
-            let parts: Vec<LayerTrace> = wave.par_iter().map(part).collect::<Result<_>>()?;
+            let parts: Vec<Result<LayerTrace>> = wave.par_iter().map(part).collect();
+            let parts: Vec<LayerTrace> = parts.into_iter().collect::<Result<_>>()?;
             trace.extend(&parts, self.segments.div_ceil(wave.len()));
         }
         Ok(trace)
