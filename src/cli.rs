@@ -34,6 +34,8 @@ pub enum Command {
     Stats(StatsArgs),
     /// Draw the charts of a finished run again from its statistics
     Chart(ChartArgs),
+    /// Write one report of several finished runs: route, drift and drops together, or two runs of a kind side by side
+    Report(ReportArgs),
     /// Show what a checkpoint is, what a run would cost, and whether the model is sane
     Inspect(InspectArgs),
     /// When was routing learnt, and what still changes? The same tokens through several checkpoints of one run
@@ -308,6 +310,26 @@ pub struct StatsArgs {
 pub struct ChartArgs {
     /// Folder of a run
     pub run: PathBuf,
+    /// No progress bars and no notes
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// `report`.
+#[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "Examples:\n  openmoe-analyze report openmoe-out openmoe-out/drift openmoe-out/drops --out all.html\n  openmoe-analyze report runs/base runs/chat --out base-and-chat.html"
+)]
+pub struct ReportArgs {
+    /// Folders of finished runs
+    #[arg(required = true, num_args = 1.., value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+    /// File of the report [default: report.html in the folder of the run; needed for several runs]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Replace the file that is there
+    #[arg(long)]
+    pub force: bool,
     /// No progress bars and no notes
     #[arg(long, short)]
     pub quiet: bool,

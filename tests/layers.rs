@@ -20,7 +20,7 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
     ("trace", &["error", "routing", "corpus", "run_dir"], &["polars"]),
     ("stats", &["error", "routing", "trace"], &["polars", "rand", "rand_xoshiro"]),
     ("chart", &["error", "routing", "stats"], &["plotters", "resvg"]),
-    ("report", &["error", "routing", "stats", "chart"], &["minijinja"]),
+    ("report", &["error", "routing", "trace", "stats", "chart"], &["minijinja"]),
     ("cli", &["routing", "corpus"], &["clap"]),
 ];
 

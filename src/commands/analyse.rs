@@ -5,7 +5,7 @@ use std::{path::Path, time::Instant};
 use indicatif::ProgressBar;
 use serde_json::{Map, Value, json};
 
-use super::{analyse_drift, analyse_drops, analyse_route, machine, terminal};
+use super::{analyse_drift, analyse_drops, analyse_route, machine, page, terminal};
 use crate::{
     chart::{Chart, ChartContext, draw_all},
     error::{Error, Result},
@@ -27,7 +27,7 @@ pub(super) struct Analysis {
 
 /// The commands that leave a run behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Route,
     Drift,
     Drops,
@@ -35,7 +35,7 @@ enum Kind {
 
 impl Kind {
     /// The command that made a run.
-    fn of(run: &RunDir, manifest: &Value) -> Result<Self> {
+    pub(super) fn of(run: &RunDir, manifest: &Value) -> Result<Self> {
         match manifest["command"].as_str() {
             Some("route") => Ok(Self::Route),
             Some("drift") => Ok(Self::Drift),
@@ -51,7 +51,7 @@ impl Kind {
         }
     }
 
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Route => "route",
             Self::Drift => "drift",
@@ -69,17 +69,22 @@ impl Kind {
     }
 
     /// What the charts say about the run.
-    fn context(self, run: &RunDir, manifest: &Value) -> Result<ChartContext> {
-        let traces = match self {
-            Self::Route => vec![(manifest["label"].as_str().unwrap_or_default().to_owned(), run.clone())],
-            Self::Drift | Self::Drops => recorded_checkpoints(run, manifest)?,
-        };
+    pub(super) fn context(self, run: &RunDir, manifest: &Value) -> Result<ChartContext> {
+        let traces = self.traces(run, manifest)?;
         let trace = RoutingTrace::open(&traces[0].1)?;
         let labels = traces.into_iter().map(|(label, _)| label).collect::<Vec<_>>().join(", ");
         Ok(ChartContext { checkpoint: labels, ..chart_context(manifest, &trace, &trace.sequences()?) })
     }
 
-    fn verdict(self, findings: &[Finding]) -> Vec<String> {
+    /// The folders that hold the run's traces, by label.
+    pub(super) fn traces(self, run: &RunDir, manifest: &Value) -> Result<Vec<(String, RunDir)>> {
+        match self {
+            Self::Route => Ok(vec![(manifest["label"].as_str().unwrap_or_default().to_owned(), run.clone())]),
+            Self::Drift | Self::Drops => recorded_checkpoints(run, manifest),
+        }
+    }
+
+    pub(super) fn verdict(self, findings: &[Finding]) -> Vec<String> {
         match self {
             Self::Route => report::verdict(findings),
             Self::Drift => report::drift_verdict(findings),
@@ -120,13 +125,15 @@ pub(super) fn analyse(run: &RunDir, manifest: &mut Value, quiet: bool, clock: Op
     let findings = headline(&tables);
     let summary = report::summary_bytes(kind.name(), &findings, summary_settings(manifest))?;
     run.write("summary.json", &summary)?;
-    let charts = draw(run, &tables, &kind.context(run, manifest)?, quiet)?;
+    let context = kind.context(run, manifest)?;
+    let charts = draw(run, &tables, &context, quiet)?;
     let verdict = kind.verdict(&findings);
     if let Some(clock) = clock {
         manifest["wall_seconds"] = json!(clock.elapsed().as_secs_f64());
         manifest["peak_memory_bytes"] = json!(machine::peak_memory());
     }
-    finish(run, manifest, &findings, &verdict, &charts)?;
+    let found = page::Found { kind, context: &context, tables: &tables, findings: &findings, verdict: &verdict };
+    finish(run, manifest, &found, quiet)?;
     let summary = String::from_utf8(summary).map_err(|error| Error::internal(error.to_string()))?;
     Ok(Analysis { summary, verdict, findings, charts: charts.len() })
 }
@@ -135,9 +142,12 @@ pub(super) fn analyse(run: &RunDir, manifest: &mut Value, quiet: bool, clock: Op
 pub(super) fn redraw(run: &RunDir, manifest: &mut Value, quiet: bool) -> Result<usize> {
     let kind = Kind::of(run, manifest)?;
     let tables = read_tables(run)?;
-    let charts = draw(run, &tables, &kind.context(run, manifest)?, quiet)?;
+    let context = kind.context(run, manifest)?;
+    let charts = draw(run, &tables, &context, quiet)?;
     let findings = headline(&tables);
-    finish(run, manifest, &findings, &kind.verdict(&findings), &charts)?;
+    let verdict = kind.verdict(&findings);
+    let found = page::Found { kind, context: &context, tables: &tables, findings: &findings, verdict: &verdict };
+    finish(run, manifest, &found, quiet)?;
     Ok(charts.len())
 }
 
@@ -205,7 +215,8 @@ fn write_tables(run: &RunDir, tables: &Tables, files: Vec<TableFile>) -> Result<
     Ok(())
 }
 
-fn read_tables(run: &RunDir) -> Result<Tables> {
+/// The tables of a finished run.
+pub(super) fn read_tables(run: &RunDir) -> Result<Tables> {
     let folder = run.file("stats");
     let mut tables = Tables::new();
     for entry in std::fs::read_dir(&folder).map_err(Error::io("read", &folder))? {
@@ -265,14 +276,8 @@ fn draw(run: &RunDir, tables: &Tables, context: &ChartContext, quiet: bool) -> R
 }
 
 /// The report, then the manifest: complete only when everything else is in place.
-fn finish(
-    run: &RunDir,
-    manifest: &mut Value,
-    findings: &[Finding],
-    verdict: &[String],
-    charts: &[Chart],
-) -> Result<()> {
-    run.write("report.html", report::html(manifest, findings, verdict, charts)?.as_bytes())?;
+fn finish(run: &RunDir, manifest: &mut Value, found: &page::Found<'_>, quiet: bool) -> Result<()> {
+    run.write("report.html", page::of_run(run, manifest, found, quiet)?.as_bytes())?;
     manifest["complete"] = json!(true);
     run.write_json("manifest.json", manifest)
 }

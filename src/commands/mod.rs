@@ -14,11 +14,13 @@ mod execute;
 mod inspect;
 mod interest;
 mod machine;
+mod page;
 mod passes;
 mod plan;
 mod prepare;
 mod protect;
 mod read;
+mod report;
 mod request;
 mod reuse;
 mod route;
@@ -61,6 +63,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Route(arguments) => route::run(&arguments),
         Command::Stats(arguments) => stats::run(&arguments),
         Command::Chart(arguments) => chart::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Drift(arguments) => drift::run(&arguments),
         Command::Drops(arguments) => drops::run(&arguments),

@@ -2,14 +2,17 @@
 
 mod drift_verdict;
 mod drops_verdict;
-mod embed;
-mod html;
-mod sections;
+mod excerpt;
+mod figure;
+mod page;
+mod questions;
 mod summary;
+mod text;
 mod verdict;
 
 pub use drift_verdict::drift_verdict;
 pub use drops_verdict::drops_verdict;
-pub use html::html;
+pub use excerpt::{Excerpt, excerpt};
+pub use page::{ReportedRun, html};
 pub use summary::{summary, summary_bytes};
 pub use verdict::verdict;

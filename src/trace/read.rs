@@ -123,6 +123,26 @@ impl RoutingTrace {
         Ok(trace)
     }
 
+    /// One MoE layer of one segment.
+    ///
+    /// # Errors
+    /// As [`Self::layer`].
+    pub fn segment(&self, layer: LayerId, segment: usize) -> Result<LayerTrace> {
+        self.part(layer, segment * self.moe_layers.len() + self.index(layer)?)
+    }
+
+    /// The ranks of the choices of one segment in the queues of their experts, `[occurrences of the segment, top_k]`.
+    ///
+    /// # Errors
+    /// [`Error::RunFolder`] if the part cannot be read.
+    pub fn slots(&self, layer: LayerId, segment: usize) -> Result<Vec<u32>> {
+        let part = segment * self.moe_layers.len() + self.index(layer)?;
+        let path = self.run.file(&part_name("trace", part));
+        let frame = read_parquet(&path, &["slot"])?;
+        let slots = values!(frame, &path, "slot", u32).into_owned();
+        Ok(slots)
+    }
+
     /// Segments that the occurrences are divided into.
     pub fn segments(&self) -> usize {
         self.segments

@@ -1,0 +1,190 @@
+//! Finished runs -> the page that shows them.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::{
+    analyse::{Kind, read_tables},
+    machine, terminal,
+};
+use crate::{
+    chart::{ChartContext, plan},
+    error::{Error, Result},
+    report::{self, Excerpt, ReportedRun},
+    run_dir::RunDir,
+    stats::{Finding, Tables, headline},
+    trace::RoutingTrace,
+};
+
+/// Tokens that a page carries one by one, over all its runs: about 30 bytes each.
+const TOKENS: usize = 48_000;
+/// Documents that lose most stand first, so many of each layer.
+const WORST: u32 = 3;
+
+/// What a run found.
+pub(super) struct Found<'a> {
+    pub(super) kind: Kind,
+    pub(super) context: &'a ChartContext,
+    pub(super) tables: &'a Tables,
+    pub(super) findings: &'a [Finding],
+    pub(super) verdict: &'a [String],
+}
+
+/// A finished run, read back from its folder.
+struct Finished {
+    run: RunDir,
+    manifest: Value,
+    kind: Kind,
+    context: ChartContext,
+    tables: Tables,
+    findings: Vec<Finding>,
+    verdict: Vec<String>,
+}
+
+/// The report of one run that has just been computed.
+pub(super) fn of_run(run: &RunDir, manifest: &Value, found: &Found<'_>, quiet: bool) -> Result<String> {
+    let label = label(run, manifest, found.kind)?;
+    let spinner = terminal::spinner("report", quiet);
+    let page = report::html(&[reported(run, manifest, found, label, (0, 1), Some(String::new()))?]);
+    spinner.finish_and_clear();
+    page
+}
+
+/// The report of finished runs, for a page in the folder `beside`.
+pub(super) fn of_runs(folders: &[impl AsRef<Path>], beside: &Path, quiet: bool) -> Result<String> {
+    let finished = folders.iter().map(|folder| Finished::open(folder.as_ref())).collect::<Result<Vec<_>>>()?;
+    let labels = labels(&finished)?;
+    let spinner = terminal::spinner("report", quiet);
+    let runs = finished
+        .iter()
+        .zip(labels)
+        .enumerate()
+        .map(|(index, (run, label))| {
+            machine::check_interrupt()?;
+            let place = (index, finished.len());
+            reported(&run.run, &run.manifest, &run.found(), label, place, folder_from(beside, run.run.path()))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let page = report::html(&runs);
+    spinner.finish_and_clear();
+    page
+}
+
+impl Finished {
+    fn open(folder: &Path) -> Result<Self> {
+        let run = RunDir::open(folder)?;
+        let manifest = run.manifest()?;
+        if manifest["complete"] != true {
+            return Err(Error::run_folder(
+                format!("run `{}` is not complete: its statistics may be missing or of other settings", folder.display()),
+                "make them first with `openmoe-analyze stats RUN`, or finish the run with --resume",
+            ));
+        }
+        let kind = Kind::of(&run, &manifest)?;
+        let (tables, context) = (read_tables(&run)?, kind.context(&run, &manifest)?);
+        let findings = headline(&tables);
+        let verdict = kind.verdict(&findings);
+        Ok(Self { run, manifest, kind, context, tables, findings, verdict })
+    }
+
+    fn found(&self) -> Found<'_> {
+        Found {
+            kind: self.kind,
+            context: &self.context,
+            tables: &self.tables,
+            findings: &self.findings,
+            verdict: &self.verdict,
+        }
+    }
+}
+
+/// A run as run `index` of `runs` in a page.
+fn reported<'a>(
+    run: &RunDir,
+    manifest: &'a Value,
+    found: &Found<'a>,
+    label: String,
+    (index, runs): (usize, usize),
+    folder: Option<String>,
+) -> Result<ReportedRun<'a>> {
+    let planned = plan(found.tables, found.context).into_iter().map(|chart| (chart.name, chart.kind)).collect();
+    Ok(ReportedRun {
+        label,
+        command: found.kind.name(),
+        manifest,
+        context: found.context,
+        tables: found.tables,
+        findings: found.findings,
+        verdict: found.verdict,
+        excerpts: excerpts(run, manifest, found, index, TOKENS / runs)?,
+        charts: planned,
+        folder,
+    })
+}
+
+/// Documents token by token: of a drift run through the first and the last checkpoint of the time axis.
+fn excerpts(
+    run: &RunDir,
+    manifest: &Value,
+    found: &Found<'_>,
+    index: usize,
+    budget: usize,
+) -> Result<Vec<Excerpt>> {
+    let mut traces = found.kind.traces(run, manifest)?;
+    if found.kind == Kind::Drift {
+        let on_axis = |at: &usize| manifest["checkpoints"][*at]["off_axis"] != true;
+        let last = (0..traces.len()).rev().find(on_axis).unwrap_or(0);
+        traces = if last == 0 { vec![traces.remove(0)] } else { vec![traces[0].clone(), traces.remove(last)] };
+    }
+    let worst: Vec<String> = found
+        .tables
+        .get("document_drops")
+        .into_iter()
+        .flat_map(|table| &table.rows)
+        .filter(|row| row.rank.is_some_and(|rank| rank <= WORST))
+        .filter_map(|row| row.document.clone())
+        .collect();
+    let budget = budget / traces.len().max(1);
+    let excerpt = |(label, folder): &(String, RunDir)| {
+        machine::check_interrupt()?;
+        report::excerpt(index, label, &RoutingTrace::open(folder)?, &worst, budget)
+    };
+    traces.iter().map(excerpt).collect()
+}
+
+/// What the page calls a run.
+fn label(run: &RunDir, manifest: &Value, kind: Kind) -> Result<String> {
+    let mut traces = kind.traces(run, manifest)?.into_iter().map(|(label, _)| label);
+    let first = traces.next().unwrap_or_default();
+    let on_axis = |(at, label): (usize, String)| (manifest["checkpoints"][at + 1]["off_axis"] != true).then_some(label);
+    Ok(match kind {
+        Kind::Route => first,
+        Kind::Drift => match traces.enumerate().filter_map(on_axis).last() {
+            Some(last) => format!("{first} to {last}"),
+            None => first,
+        },
+        Kind::Drops => match traces.next() {
+            Some(other) => format!("{first} against {other}"),
+            None => first,
+        },
+    })
+}
+
+/// The labels of the runs of a page; where two of a kind have the same, their folders tell them apart.
+fn labels(finished: &[Finished]) -> Result<Vec<String>> {
+    let labels =
+        finished.iter().map(|run| label(&run.run, &run.manifest, run.kind)).collect::<Result<Vec<String>>>()?;
+    let same = |at: usize, other: usize| finished[at].kind == finished[other].kind && labels[at] == labels[other];
+    let each = (0..finished.len()).map(|at| {
+        let twice = (0..finished.len()).any(|other| other != at && same(at, other));
+        if twice { format!("{} ({})", labels[at], finished[at].run.path().display()) } else { labels[at].clone() }
+    });
+    Ok(each.collect())
+}
+
+/// The folder of a run as seen from a page beside it; none for folders elsewhere, whose path is nobody's business.
+fn folder_from(beside: &Path, run: &Path) -> Option<String> {
+    let (beside, run) = (std::path::absolute(beside).ok()?, std::path::absolute(run).ok()?);
+    Some(run.strip_prefix(beside).ok()?.to_string_lossy().into_owned())
+}

@@ -1,0 +1,48 @@
+//! `report`: one page of several finished runs.
+
+use std::path::{Path, PathBuf};
+
+use super::{machine, page, terminal};
+use crate::{
+    cli::ReportArgs,
+    error::{Error, Result},
+    run_dir::write_file,
+};
+
+/// Writes the report of the runs.
+pub(super) fn run(arguments: &ReportArgs) -> anyhow::Result<()> {
+    machine::watch_for_interrupts();
+    let out = destination(arguments)?;
+    let html = page::of_runs(&arguments.runs, folder_of(&out), arguments.quiet)?;
+    write_file(&out, html.as_bytes())?;
+    let runs = terminal::count(arguments.runs.len() as u64, "run");
+    terminal::print(&format!("{runs} in {}", out.display()))?;
+    Ok(())
+}
+
+/// Where the report goes.
+fn destination(arguments: &ReportArgs) -> Result<PathBuf> {
+    match (&arguments.out, &arguments.runs[..]) {
+        (None, [one]) => Ok(one.join("report.html")),
+        (None, several) => Err(Error::usage(
+            format!("{} runs, but no file for their report", several.len()),
+            "name one, such as --out report.html",
+        )),
+        (Some(out), _) if out.is_dir() => Err(Error::usage(
+            format!("--out `{}` is a folder; expected the name of a file", out.display()),
+            format!("write `{}`", out.join("report.html").display()),
+        )),
+        (Some(out), _) if out.exists() && !arguments.force => {
+            Err(Error::usage(format!("--out `{}` is there already", out.display()), "replace it with --force"))
+        }
+        (Some(out), _) => Ok(out.clone()),
+    }
+}
+
+/// The folder that a file is in.
+pub(super) fn folder_of(file: &Path) -> &Path {
+    match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}

@@ -1,0 +1,287 @@
+//! Documents of a run token by token, for the part of the page that shows text: as many as a page can carry.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use serde::Serialize;
+
+use super::text::running;
+use crate::{
+    error::Result,
+    routing::LayerId,
+    trace::{GroupTable, LayerTrace, ROLES, RoutingTrace, SequenceTable, SpanTable},
+};
+
+/// Segments that are read: of a larger run, evenly spread ones.
+const MOST_SEGMENTS: usize = 32;
+/// Tokens of one document; of a longer one the first sequences.
+const MOST_OF_DOCUMENT: usize = 4096;
+/// Fewer tokens than this are not worth another document.
+const LEAST_LEFT: usize = 64;
+
+/// Documents with everything that the router decided about them.
+///
+/// `token`, and for each layer `expert`, `probability` and `slot`, run over the tokens of all sequences of all documents,
+/// one after another; the last three have `top_k` values a token.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Excerpt {
+    /// Index of the run in the report.
+    pub run: usize,
+    /// Label of the model.
+    pub checkpoint: String,
+    layers: Vec<LayerId>,
+    experts: usize,
+    top_k: usize,
+    documents_total: usize,
+    tokens_total: u64,
+    /// "run": `counts` are over all tokens of the run; "file": over the part of it that was read.
+    counts_of: &'static str,
+    vocabulary: Vocabulary,
+    documents: Vec<Document>,
+    /// Index into the vocabulary.
+    token: Vec<u32>,
+    routing: BTreeMap<LayerId, Choices>,
+    /// Assignments of the ids of the vocabulary: expert, count, expert, count ...
+    counts: BTreeMap<LayerId, BTreeMap<u32, Vec<u64>>>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+struct Vocabulary {
+    id: Vec<u32>,
+    text: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Document {
+    name: String,
+    category: Option<String>,
+    sequences: Vec<Sequence>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Sequence {
+    length: u32,
+    /// Slots per expert; none where unlimited.
+    capacity: BTreeMap<LayerId, u32>,
+    /// First position, position after the last, role, turn.
+    spans: Vec<(u32, u32, &'static str, u16)>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+struct Choices {
+    expert: Vec<u16>,
+    /// Per mille.
+    probability: Vec<u16>,
+    slot: Vec<u32>,
+}
+
+/// What of a run goes into an excerpt.
+struct Selection {
+    /// The run's tables.
+    sequences: SequenceTable,
+    /// Segments that are read.
+    segments: Vec<usize>,
+    /// Document and its sequences, in the order of the page.
+    documents: Vec<(u32, Vec<u32>)>,
+    /// First token of a chosen sequence in the columns.
+    start: HashMap<u32, usize>,
+    tokens: usize,
+}
+
+/// Documents of at most about `budget` tokens: those named first, then one of each data set and category in turn.
+///
+/// # Errors
+/// [`crate::error::Error::RunFolder`] if the trace cannot be read.
+pub fn excerpt(run: usize, label: &str, trace: &RoutingTrace, first: &[String], budget: usize) -> Result<Excerpt> {
+    let selection = Selection::new(trace, first, budget)?;
+    let (groups, spans) = (trace.groups()?, trace.spans()?);
+    let capacity = capacities(&groups);
+    let mut excerpt = Excerpt {
+        run,
+        checkpoint: label.to_owned(),
+        layers: trace.moe_layers().to_vec(),
+        experts: trace.num_experts(),
+        top_k: trace.top_k(),
+        documents_total: selection.sequences.document_names.len(),
+        tokens_total: selection.sequences.tokens.iter().map(|&tokens| u64::from(tokens)).sum(),
+        counts_of: if selection.segments.len() == trace.segments() { "run" } else { "file" },
+        vocabulary: Vocabulary::default(),
+        documents: selection.described(trace.moe_layers(), &capacity, &spans),
+        token: vec![0; selection.tokens],
+        routing: BTreeMap::new(),
+        counts: BTreeMap::new(),
+    };
+    excerpt.read_tokens(trace, &selection)?;
+    for &layer in trace.moe_layers() {
+        excerpt.read_layer(trace, &selection, layer)?;
+    }
+    Ok(excerpt)
+}
+
+/// Slots per expert of each sequence, as its group has them.
+fn capacities(groups: &GroupTable) -> HashMap<u32, u32> {
+    let each = groups.sequences.iter().zip(&groups.capacity);
+    each.flat_map(|(sequences, &capacity)| sequences.clone().map(move |sequence| (sequence, capacity))).collect()
+}
+
+impl Excerpt {
+    /// The ids of the chosen sequences, and the vocabulary.
+    fn read_tokens(&mut self, trace: &RoutingTrace, selection: &Selection) -> Result<()> {
+        let Some(&layer) = trace.moe_layers().first() else { return Ok(()) };
+        let mut known: HashMap<u32, u32> = HashMap::new();
+        for &segment in &selection.segments {
+            let part = trace.segment(layer, segment)?;
+            for (t, at) in selection.rows(&part) {
+                let id = part.token_id[t];
+                let index = *known.entry(id).or_insert_with(|| {
+                    self.vocabulary.id.push(id);
+                    let text = selection.sequences.token_text.get(&id);
+                    self.vocabulary.text.push(text.map_or_else(|| format!("[{id}]"), |piece| running(piece)));
+                    self.vocabulary.id.len() as u32 - 1
+                });
+                self.token[at] = index;
+            }
+        }
+        Ok(())
+    }
+
+    /// Choices of the chosen sequences, and where the ids of the vocabulary go in all that is read.
+    fn read_layer(&mut self, trace: &RoutingTrace, selection: &Selection, layer: LayerId) -> Result<()> {
+        let (tokens, k) = (selection.tokens, self.top_k);
+        let mut choices =
+            Choices { expert: vec![0; tokens * k], probability: vec![0; tokens * k], slot: vec![0; tokens * k] };
+        let index: HashMap<u32, u32> = self.vocabulary.id.iter().copied().zip(0..).collect();
+        let mut counts: BTreeMap<u32, Vec<u64>> = BTreeMap::new();
+        for &segment in &selection.segments {
+            let (part, slots) = (trace.segment(layer, segment)?, trace.slots(layer, segment)?);
+            for (t, at) in selection.rows(&part) {
+                for choice in 0..k {
+                    let (from, to) = (t * k + choice, at * k + choice);
+                    choices.expert[to] = part.expert[from];
+                    choices.probability[to] = (part.probability[from] * 1000.0).round() as u16;
+                    choices.slot[to] = slots[from];
+                }
+            }
+            for t in 0..part.len() {
+                let Some(&id) = index.get(&part.token_id[t]) else { continue };
+                let count = counts.entry(id).or_insert_with(|| vec![0; self.experts]);
+                part.choices(t).iter().for_each(|&expert| count[usize::from(expert)] += 1);
+            }
+        }
+        self.routing.insert(layer, choices);
+        self.counts.insert(layer, counts.into_iter().map(|(id, count)| (id, sparse(&count))).collect());
+        Ok(())
+    }
+}
+
+/// Expert, count, expert, count ... of the experts that were chosen.
+fn sparse(count: &[u64]) -> Vec<u64> {
+    count.iter().zip(0..).filter(|(count, _)| **count > 0).flat_map(|(&count, expert)| [expert, count]).collect()
+}
+
+impl Selection {
+    fn new(trace: &RoutingTrace, first: &[String], budget: usize) -> Result<Self> {
+        let sequences = trace.sequences()?;
+        let count = trace.segments();
+        let most = count.min(MOST_SEGMENTS);
+        let segments: Vec<usize> = (0..most).map(|at| at * count / most).collect();
+        let mut available: Vec<u32> = Vec::new();
+        if let Some(&layer) = trace.moe_layers().first() {
+            for &segment in &segments {
+                available.extend(trace.segment(layer, segment)?.sequence);
+                available.dedup();
+            }
+        }
+        let mut selection =
+            Self { sequences, segments, documents: Vec::new(), start: HashMap::new(), tokens: 0 };
+        for (document, chosen) in selection.in_turn(&available, first) {
+            selection.take(document, &chosen, budget);
+            if selection.tokens + LEAST_LEFT > budget {
+                break;
+            }
+        }
+        Ok(selection)
+    }
+
+    /// Takes the first sequences of a document, if they fit.
+    fn take(&mut self, document: u32, sequences: &[u32], budget: usize) {
+        let mut taken = 0;
+        let mut chosen = Vec::new();
+        for &sequence in sequences {
+            let length = self.sequences.tokens[sequence as usize] as usize;
+            if !chosen.is_empty() && taken + length > MOST_OF_DOCUMENT {
+                break;
+            }
+            taken += length;
+            chosen.push(sequence);
+        }
+        // The first document is shown even if it alone is more than was asked for.
+        if self.tokens + taken > budget && !self.documents.is_empty() {
+            return;
+        }
+        for &sequence in &chosen {
+            self.start.insert(sequence, self.tokens);
+            self.tokens += self.sequences.tokens[sequence as usize] as usize;
+        }
+        self.documents.push((document, chosen));
+    }
+
+    /// The documents that can be shown: those named first, then one of each data set and category in turn.
+    fn in_turn(&self, available: &[u32], first: &[String]) -> Vec<(u32, Vec<u32>)> {
+        let mut queues: BTreeMap<(u16, Option<u16>), VecDeque<(u32, Vec<u32>)>> = BTreeMap::new();
+        for &sequence in available {
+            let at = sequence as usize;
+            let document = self.sequences.document[at];
+            let queue = queues.entry((self.sequences.dataset[at], self.sequences.category[at])).or_default();
+            match queue.back_mut() {
+                Some((known, sequences)) if *known == document => sequences.push(sequence),
+                _ => queue.push_back((document, vec![sequence])),
+            }
+        }
+        let named = |document: &(u32, Vec<u32>)| first.contains(&self.sequences.document_names[document.0 as usize]);
+        let mut order: Vec<(u32, Vec<u32>)> = queues.values().flatten().filter(|entry| named(entry)).cloned().collect();
+        queues.values_mut().for_each(|queue| queue.retain(|entry| !named(entry)));
+        while queues.values().any(|queue| !queue.is_empty()) {
+            order.extend(queues.values_mut().filter_map(VecDeque::pop_front));
+        }
+        order
+    }
+
+    /// Rows of a part that belong to chosen sequences, with their places in the columns.
+    fn rows<'a>(&'a self, part: &'a LayerTrace) -> impl Iterator<Item = (usize, usize)> + 'a {
+        part.sequence.iter().zip(&part.position).enumerate().filter_map(|(t, (sequence, position))| {
+            self.start.get(sequence).map(|start| (t, start + *position as usize))
+        })
+    }
+
+    fn described(&self, layers: &[LayerId], capacity: &HashMap<u32, u32>, spans: &SpanTable) -> Vec<Document> {
+        let sequence = |&sequence: &u32| {
+            let slots = capacity.get(&sequence).copied().filter(|&slots| slots != u32::MAX);
+            let own = spans.sequence.partition_point(|&other| other < sequence)
+                ..spans.sequence.partition_point(|&other| other <= sequence);
+            let span = |at: usize| {
+                (spans.start[at], spans.end[at], ROLES[usize::from(spans.role[at])], spans.turn[at])
+            };
+            Sequence {
+                length: self.sequences.tokens[sequence as usize],
+                capacity: slots.map(|slots| layers.iter().map(|&layer| (layer, slots)).collect()).unwrap_or_default(),
+                spans: own.map(span).collect(),
+            }
+        };
+        let document = |(document, sequences): &(u32, Vec<u32>)| {
+            let first = sequences[0] as usize;
+            let all = self.sequences.document.iter().filter(|&other| other == document).count();
+            let mut name = self.sequences.document_names[*document as usize].clone();
+            if all > sequences.len() {
+                name = format!("{name} (the first {} of {all} sequences)", sequences.len());
+            }
+            let dataset = || self.sequences.dataset_names.get(usize::from(self.sequences.dataset[first])).cloned();
+            let category = self.sequences.category[first];
+            Document {
+                name,
+                category: category.map(|at| self.sequences.category_names[usize::from(at)].clone()).or_else(dataset),
+                sequences: sequences.iter().map(sequence).collect(),
+            }
+        };
+        self.documents.iter().map(document).collect()
+    }
+}

@@ -1,0 +1,67 @@
+//! The numbers of a figure as columns.
+
+use serde_json::{Map, Value, json};
+
+use super::Row;
+use crate::report::text::rounded;
+
+/// Columns under construction; one that holds nothing but nulls is left out.
+#[derive(Debug, Default)]
+pub(super) struct Columns {
+    columns: Vec<(&'static str, Vec<Value>)>,
+}
+
+impl Columns {
+    /// The columns that every figure has.
+    pub(super) fn of(rows: &[Row<'_>]) -> Self {
+        let mut columns = Self::default();
+        columns.add("run", rows.iter().map(|row| json!(row.run)));
+        columns.add("layer", rows.iter().map(|row| json!(row.finding.layer)));
+        columns.add("view", rows.iter().map(|row| json!(row.finding.view)));
+        columns.add("n", rows.iter().map(|row| json!(row.finding.n)));
+        columns.add("note", rows.iter().map(|row| json!(row.finding.note)));
+        columns
+    }
+
+    /// Estimate, interval, baseline and reference lines.
+    #[must_use]
+    pub(super) fn with_estimates(mut self, rows: &[Row<'_>]) -> Self {
+        self.numbers("estimate", rows.iter().map(|row| row.finding.estimate));
+        self.numbers("low", rows.iter().map(|row| row.finding.low));
+        self.numbers("high", rows.iter().map(|row| row.finding.high));
+        self.numbers("baseline", rows.iter().map(|row| row.finding.baseline));
+        self.numbers("noise_floor", rows.iter().map(|row| row.finding.noise_floor));
+        self.numbers("ceiling", rows.iter().map(|row| row.finding.ceiling));
+        self
+    }
+
+    /// The share of what can be explained, in the place of the estimate.
+    #[must_use]
+    pub(super) fn with_explained(mut self, rows: &[Row<'_>]) -> Self {
+        self.numbers("estimate", rows.iter().map(|row| row.finding.explained));
+        self.numbers("low", rows.iter().map(|row| row.finding.explained_low));
+        self.numbers("high", rows.iter().map(|row| row.finding.explained_high));
+        self
+    }
+
+    /// A column of numbers, rounded to what a figure can show.
+    pub(super) fn numbers(&mut self, name: &'static str, values: impl Iterator<Item = Option<f64>>) {
+        self.add(name, values.map(|value| json!(value.map(rounded))));
+    }
+
+    /// A column of words.
+    pub(super) fn words(&mut self, name: &'static str, values: impl Iterator<Item = String>) {
+        self.add(name, values.map(Value::from));
+    }
+
+    /// A column.
+    pub(super) fn add(&mut self, name: &'static str, values: impl Iterator<Item = Value>) {
+        self.columns.push((name, values.collect()));
+    }
+
+    /// The columns that hold anything.
+    pub(super) fn finish(self) -> Map<String, Value> {
+        let told = self.columns.into_iter().filter(|(_, values)| values.iter().any(|value| !value.is_null()));
+        told.map(|(name, values)| (name.to_owned(), Value::Array(values))).collect()
+    }
+}

@@ -1,0 +1,146 @@
+//! The keys of a finding as dimensions that a figure can be laid out along.
+
+use crate::{report::text::readable, stats::Finding};
+
+/// A key of [`Finding`], in the order in which labels name them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Dimension {
+    Checkpoint,
+    Reference,
+    Dataset,
+    Category,
+    OtherCategory,
+    Role,
+    Turn,
+    Document,
+    Token,
+    Expert,
+    OtherExpert,
+    Position,
+    Quantile,
+    CapacityFactor,
+    Variable,
+    Given,
+    Variant,
+    Rule,
+    Grouping,
+    Priority,
+    Cohort,
+    Ranking,
+}
+
+impl Dimension {
+    pub(super) const ALL: [Self; 22] = [
+        Self::Checkpoint,
+        Self::Reference,
+        Self::Dataset,
+        Self::Category,
+        Self::OtherCategory,
+        Self::Role,
+        Self::Turn,
+        Self::Document,
+        Self::Token,
+        Self::Expert,
+        Self::OtherExpert,
+        Self::Position,
+        Self::Quantile,
+        Self::CapacityFactor,
+        Self::Variable,
+        Self::Given,
+        Self::Variant,
+        Self::Rule,
+        Self::Grouping,
+        Self::Priority,
+        Self::Cohort,
+        Self::Ranking,
+    ];
+
+    /// Dimensions that a figure is cut along when it would hold too many lines, the first first.
+    pub(super) const CUT_FIRST: [Self; 8] = [
+        Self::Variant,
+        Self::Rule,
+        Self::Grouping,
+        Self::Priority,
+        Self::Cohort,
+        Self::Checkpoint,
+        Self::Category,
+        Self::Dataset,
+    ];
+
+    /// What the dimension is called in titles.
+    pub(super) const fn title(self) -> &'static str {
+        match self {
+            Self::Checkpoint => "checkpoint",
+            Self::Reference => "reference checkpoint",
+            Self::Dataset => "data set",
+            Self::Category => "category",
+            Self::OtherCategory => "other category",
+            Self::Role => "role",
+            Self::Turn => "turn",
+            Self::Document => "document",
+            Self::Token => "token id",
+            Self::Expert => "expert",
+            Self::OtherExpert => "other expert",
+            Self::Position => "position",
+            Self::Quantile => "quantile",
+            Self::CapacityFactor => "capacity factor",
+            Self::Variable => "variable",
+            Self::Given => "known variable",
+            Self::Variant => "variant",
+            Self::Rule => "capacity rule",
+            Self::Grouping => "grouping",
+            Self::Priority => "priority",
+            Self::Cohort => "cohort",
+            Self::Ranking => "ranking",
+        }
+    }
+
+    /// Whether it says what the number is about, and not how it was computed.
+    pub(super) fn is_subject(self) -> bool {
+        self <= Self::CapacityFactor
+    }
+
+    /// The number of a numeric dimension.
+    pub(super) fn number(self, row: &Finding) -> Option<f64> {
+        match self {
+            Self::Turn => row.turn.map(f64::from),
+            Self::Position => row.position.map(f64::from),
+            Self::Quantile => row.quantile,
+            Self::CapacityFactor => row.capacity_factor,
+            Self::Expert => row.expert.map(f64::from),
+            Self::OtherExpert => row.other_expert.map(f64::from),
+            _ => None,
+        }
+    }
+
+    /// The key as a reader sees it; `None` where the finding does not have it.
+    pub(super) fn text(self, row: &Finding) -> Option<String> {
+        let words = |name: &str| name.replace('_', " ");
+        match self {
+            Self::Checkpoint => row.checkpoint.as_deref().map(readable),
+            Self::Reference => row.reference.as_deref().map(readable),
+            Self::Dataset => row.dataset.as_deref().map(readable),
+            Self::Category => row.category.as_deref().map(readable),
+            Self::OtherCategory => row.other_category.as_deref().map(readable),
+            Self::Role => row.role.as_deref().map(words),
+            Self::Document => row.document.as_deref().map(readable),
+            Self::Token => row.token_id.map(|id| token_text(row, id)),
+            Self::Variable => row.variable.as_deref().map(words),
+            Self::Given => row.given.as_deref().map(|given| format!("given {}", words(given))),
+            Self::Variant => row.variant.as_deref().map(words),
+            Self::Rule => row.rule.as_deref().map(|rule| format!("rule {rule}")),
+            Self::Grouping => row.grouping.as_deref().map(|grouping| format!("group {grouping}")),
+            Self::Priority => row.priority.as_deref().map(|priority| format!("by {}", words(priority))),
+            Self::Cohort => row.cohort.as_deref().map(|cohort| format!("{cohort} cohort")),
+            Self::Ranking => row.ranking.as_deref().map(words),
+            Self::Turn | Self::Position | Self::Quantile | Self::CapacityFactor | Self::Expert | Self::OtherExpert => {
+                self.number(row).map(|number| number.to_string())
+            }
+        }
+    }
+}
+
+/// The text of a token id with its number; the number alone where there is no tokenizer.
+fn token_text(row: &Finding, id: u32) -> String {
+    row.text.as_deref().map_or_else(|| format!("id {id}"), |text| format!("{} ({id})", readable(text)))
+}

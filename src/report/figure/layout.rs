@@ -1,0 +1,362 @@
+//! From the keys of the rows to figures.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Figure, Kind, Row,
+    data::Columns,
+    dimension::Dimension::{self, *},
+};
+use crate::{report::text::thousands, stats::StatisticInfo};
+
+/// Lines that a reader can tell apart.
+const MOST_SERIES: usize = 8;
+/// Places along a line: more are not seen.
+const MOST_PLACES: usize = 256;
+const MOST_MATRIX_ROWS: usize = 48;
+const MOST_MATRIX_COLUMNS: usize = 64;
+const MOST_LABELS: usize = 60;
+const MOST_POINTS: usize = 600;
+/// Keys that a figure can be laid out along; what has more is a list, and stands in `stats/` only.
+const MOST_SUBJECTS: usize = 3;
+
+/// Rows with the same keys.
+struct Group<'a> {
+    dimensions: Vec<Dimension>,
+    unit: &'a str,
+    rows: Vec<Row<'a>>,
+}
+
+/// The share of what can be explained, which the verdicts quote.
+pub(super) fn explained(rows: &[Row<'_>]) -> Option<Figure> {
+    let told = rows.iter().filter(|row| row.finding.explained.is_some() && row.finding.decides());
+    let rows: Vec<Row<'_>> = told.copied().collect();
+    let label = |row: &Row<'_>| join([Variable, Given].into_iter().filter_map(|key| key.text(row.finding)));
+    let labels = in_order(rows.iter().map(label));
+    let mut columns = Columns::of(&rows).with_explained(&rows);
+    columns.words("label", rows.iter().map(label));
+    (!rows.is_empty()).then(|| Figure {
+        rows: labels,
+        zero: true,
+        ..figure(Kind::Intervals, "share of what can be explained".to_owned(), "share", columns)
+    })
+}
+
+/// A figure, or several, for each set of keys.
+pub(super) fn by_keys(info: &StatisticInfo, rows: &[Row<'_>]) -> Vec<Figure> {
+    let binned = rows.iter().any(|row| row.finding.variable.as_deref() == Some("position_bucket"));
+    // Single positions are too many to be seen, and few of them have an interval.
+    let shown = rows.iter().filter(|row| {
+        let variable = row.finding.variable.as_deref();
+        !(binned && variable == Some("position") && row.finding.position.is_some())
+    });
+    let shown: Vec<Row<'_>> = shown.copied().collect();
+    let keys = Keys::of(&shown);
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    for row in shown {
+        let (dimensions, unit) = (keys.dimensions(&row), &*row.finding.unit);
+        match groups.iter_mut().find(|group| group.dimensions == dimensions && group.unit == unit) {
+            Some(group) => group.rows.push(row),
+            None => groups.push(Group { dimensions, unit, rows: vec![row] }),
+        }
+    }
+    groups.sort_by_key(|group| group.dimensions.iter().filter(|key| key.is_subject()).count());
+    groups.into_iter().flat_map(|group| group.figures(info, &keys)).collect()
+}
+
+/// Keys that mean something in a statistic as a whole.
+struct Keys {
+    /// Some rows are about a second model.
+    second_model: bool,
+    /// Checkpoints in order of appearance; empty where `second_model`.
+    checkpoints: Vec<String>,
+    /// References in order of appearance.
+    references: Vec<String>,
+    /// The last checkpoint of the time axis.
+    last: Option<String>,
+}
+
+impl Keys {
+    fn of(rows: &[Row<'_>]) -> Self {
+        let named = rows.iter().filter(|row| row.finding.checkpoint.is_some()).count();
+        let on_axis = rows.iter().filter(|row| row.finding.training_tokens.is_some());
+        let last = on_axis.max_by(|a, b| a.finding.training_tokens.unwrap_or(0.0).total_cmp(&b.finding.training_tokens.unwrap_or(0.0)));
+        Self {
+            second_model: named > 0 && named < rows.len(),
+            checkpoints: in_order(rows.iter().filter_map(|row| Checkpoint.text(row.finding))),
+            references: in_order(rows.iter().filter_map(|row| Reference.text(row.finding))),
+            last: last.and_then(|row| Checkpoint.text(row.finding)),
+        }
+    }
+
+    fn dimensions(&self, row: &Row<'_>) -> Vec<Dimension> {
+        let mut present: Vec<Dimension> =
+            Dimension::ALL.into_iter().filter(|key| self.text(*key, row).is_some()).collect();
+        let subjects = present.iter().filter(|key| key.is_subject() && **key != Checkpoint).count();
+        if subjects > 0 {
+            present.retain(|key| *key != Variable);
+        }
+        if self.references.len() < 2 {
+            present.retain(|key| *key != Reference);
+        }
+        present
+    }
+
+    /// A key of a row; rows without a checkpoint are about the run's own where others name a second one.
+    fn text(&self, key: Dimension, row: &Row<'_>) -> Option<String> {
+        let own = (key == Checkpoint && self.second_model).then(|| row.model.to_owned());
+        key.text(row.finding).or(own)
+    }
+
+    fn words(&self, keys: &[Dimension], row: &Row<'_>) -> String {
+        join(keys.iter().filter_map(|key| self.text(*key, row)))
+    }
+}
+
+impl<'a> Group<'a> {
+    fn has(&self, key: Dimension) -> bool {
+        self.dimensions.contains(&key)
+    }
+
+    fn without(&self, keys: &[Dimension]) -> Vec<Dimension> {
+        self.dimensions.iter().copied().filter(|key| !keys.contains(key)).collect()
+    }
+
+    fn figures(self, info: &StatisticInfo, keys: &Keys) -> Vec<Figure> {
+        let over_time = self.has(Checkpoint) && !keys.second_model;
+        if self.dimensions.iter().filter(|key| key.is_subject()).count() > MOST_SUBJECTS {
+            return Vec::new();
+        }
+        if self.has(Ranking) {
+            return vec![self.words(info, keys)];
+        }
+        if self.has(Reference) {
+            return self.checkpoints_by_reference(info, keys);
+        }
+        if self.has(Token) && !(self.has(Expert) && !self.has(OtherExpert)) {
+            return self.cut(keys, &[Token, Expert, OtherExpert], 1, |part| part.scatter(info, keys));
+        }
+        for (row, column) in [(Expert, OtherExpert), (Category, OtherCategory)] {
+            if self.has(row) && self.has(column) {
+                return self.cut(keys, &[row, column], 1, |part| part.matrix(info, keys, &[row], column));
+            }
+        }
+        if self.has(Expert) && self.dimensions.iter().any(|key| key.is_subject() && *key != Expert) {
+            let rows: Vec<Dimension> = self.without(&[Expert]).into_iter().filter(|key| key.is_subject()).collect();
+            let kept: Vec<Dimension> = rows.iter().copied().chain([Expert]).collect();
+            return self.cut(keys, &kept, 1, |part| part.matrix(info, keys, &rows, Expert));
+        }
+        let numeric = [Position, CapacityFactor, Quantile, Turn].into_iter().find(|key| self.has(*key));
+        match numeric.or(over_time.then_some(Checkpoint)) {
+            Some(x) => self.cut(keys, &[x], MOST_SERIES, |part| part.curve(info, keys, x)),
+            None => self.cut(keys, &[], MOST_LABELS / 2, |part| part.intervals(info, keys)),
+        }
+    }
+
+    /// Parts with at most `most` different keys beside `kept`, a figure for each.
+    fn cut(
+        self,
+        keys: &Keys,
+        kept: &[Dimension],
+        most: usize,
+        draw: impl Fn(&Self) -> Figure,
+    ) -> Vec<Figure> {
+        let mut by: Vec<Dimension> = Vec::new();
+        for candidate in Dimension::CUT_FIRST {
+            let rest: Vec<Dimension> =
+                self.without(kept).into_iter().filter(|key| !by.contains(key)).collect();
+            if distinct(&self.rows, |row| keys.words(&rest, row)) <= most {
+                break;
+            }
+            if rest.contains(&candidate) {
+                by.push(candidate);
+            }
+        }
+        let names = in_order(self.rows.iter().map(|row| keys.words(&by, row)));
+        let part = |name: &String| {
+            let rows = self.rows.iter().copied().filter(|row| keys.words(&by, row) == *name).collect();
+            let part = Group { dimensions: self.without(&by), unit: self.unit, rows };
+            let mut figure = draw(&part);
+            if !name.is_empty() {
+                figure.label = format!("{}: {name}", figure.label);
+            }
+            figure
+        };
+        names.iter().map(part).collect()
+    }
+
+    fn label(&self) -> String {
+        let titles: Vec<&str> = self.dimensions.iter().filter(|key| key.is_subject()).map(|key| key.title()).collect();
+        if titles.is_empty() { "over all".to_owned() } else { format!("by {}", titles.join(" and ")) }
+    }
+
+    /// Estimates under each other.
+    fn intervals(&self, info: &StatisticInfo, keys: &Keys) -> Figure {
+        let label = |row: &Row<'_>| {
+            let words = keys.words(&self.dimensions, row);
+            if words.is_empty() { "over all".to_owned() } else { words }
+        };
+        let all = in_order(self.rows.iter().map(label));
+        let labels: Vec<String> = all.iter().take(MOST_LABELS).cloned().collect();
+        let shown: Vec<Row<'_>> = self.rows.iter().copied().filter(|row| labels.contains(&label(row))).collect();
+        let mut columns = Columns::of(&shown).with_estimates(&shown);
+        columns.words("label", shown.iter().map(label));
+        let left_out = left_out(info, labels.len(), all.len(), "rows");
+        let figure = figure(Kind::Intervals, self.label(), self.unit, columns);
+        Figure { rows: labels, left_out, zero: starts_at_zero(&shown), ..figure }
+    }
+
+    /// Lines over a numeric key, or over the checkpoints in order.
+    fn curve(&self, info: &StatisticInfo, keys: &Keys, x: Dimension) -> Figure {
+        let place = |row: &Row<'_>| match x {
+            Checkpoint => keys.checkpoints.iter().position(|name| Some(name) == Checkpoint.text(row.finding).as_ref()).map(|at| at as f64),
+            _ => x.number(row.finding),
+        };
+        let mut all: Vec<f64> = self.rows.iter().filter_map(place).collect();
+        all.sort_by(f64::total_cmp);
+        all.dedup();
+        let places = spread(&all, MOST_PLACES);
+        let shown: Vec<Row<'_>> = self
+            .rows
+            .iter()
+            .copied()
+            .filter(|row| place(row).is_some_and(|at| places.binary_search_by(|other| other.total_cmp(&at)).is_ok()))
+            .collect();
+        let series = self.without(&[x]);
+        let mut columns = Columns::of(&shown).with_estimates(&shown);
+        columns.numbers("x", shown.iter().map(place));
+        columns.words("series", shown.iter().map(|row| keys.words(&series, row)));
+        if x == Checkpoint {
+            columns.words("x_text", shown.iter().map(|row| Checkpoint.text(row.finding).unwrap_or_default()));
+        }
+        let left_out = left_out(info, places.len(), all.len(), "places");
+        let figure = figure(Kind::Curve, self.label(), self.unit, columns);
+        let x_scale = Some(if x == Checkpoint { "ordinal" } else { "linear" });
+        Figure { x_title: Some(x.title()), x_scale, left_out, zero: starts_at_zero(&shown), ..figure }
+    }
+
+    /// Coloured cells; of many rows those with the largest n, of many positions every so many.
+    fn matrix(&self, info: &StatisticInfo, keys: &Keys, rows: &[Dimension], column: Dimension) -> Figure {
+        let name = |row: &Row<'_>| keys.words(rows, row);
+        let column_name = |row: &Row<'_>| keys.words(&[column], row);
+        let all = in_order(self.rows.iter().map(name));
+        let chosen = if rows.contains(&Token) { self.most_frequent(&all, name) } else { spread(&all, MOST_MATRIX_ROWS) };
+        let columns_order = spread(&in_order(self.rows.iter().map(column_name)), MOST_MATRIX_COLUMNS);
+        let (row_set, column_set): (BTreeSet<&String>, BTreeSet<&String>) =
+            (chosen.iter().collect(), columns_order.iter().collect());
+        let shown = self.rows.iter().filter(|row| row_set.contains(&name(row)) && column_set.contains(&column_name(row)));
+        let shown: Vec<Row<'_>> = shown.copied().collect();
+        let mut columns = Columns::of(&shown).with_estimates(&shown);
+        columns.words("row", shown.iter().map(name));
+        columns.words("column", shown.iter().map(column_name));
+        let left_out = left_out(info, chosen.len(), all.len(), "rows");
+        let figure = figure(Kind::Matrix, self.label(), self.unit, columns);
+        let row_title = join(rows.iter().map(|key| key.title().to_owned()));
+        let titles = (Some(row_title), Some(column.title()));
+        Figure { row_title: titles.0, column_title: titles.1, rows: chosen, columns_order, left_out, ..figure }
+    }
+
+    fn most_frequent(&self, all: &[String], name: impl Fn(&Row<'a>) -> String) -> Vec<String> {
+        let mut counts: Vec<(u64, usize)> = all.iter().enumerate().map(|(at, _)| (0, at)).collect();
+        let places: std::collections::BTreeMap<&String, usize> = all.iter().zip(0..).collect();
+        for row in &self.rows {
+            let at = places[&name(row)];
+            counts[at].0 = counts[at].0.max(row.finding.n);
+        }
+        counts.sort_by_key(|(n, at)| (u64::MAX - n, *at));
+        counts.truncate(MOST_MATRIX_ROWS);
+        counts.into_iter().map(|(_, at)| all[at].clone()).collect()
+    }
+
+    /// Every checkpoint against the last, then every two.
+    fn checkpoints_by_reference(&self, info: &StatisticInfo, keys: &Keys) -> Vec<Figure> {
+        let dimensions = self.without(&[Reference]);
+        let last: Vec<Row<'_>> =
+            self.rows.iter().copied().filter(|row| Reference.text(row.finding) == keys.last).collect();
+        let over_time = Group { dimensions, unit: self.unit, rows: last };
+        let mut curve = over_time.curve(info, keys, Checkpoint);
+        curve.label = keys.last.as_ref().map_or(curve.label.clone(), |last| format!("against {last}"));
+        let square = self.matrix(info, keys, &[Checkpoint], Reference);
+        if over_time.rows.is_empty() { vec![square] } else { vec![curve, square] }
+    }
+
+    /// Points over n.
+    fn scatter(&self, info: &StatisticInfo, keys: &Keys) -> Figure {
+        let all = distinct(&self.rows, |row| keys.words(&[Token], row));
+        let mut sizes: Vec<u64> = self.rows.iter().map(|row| row.finding.n).collect();
+        sizes.sort_unstable_by_key(|n| u64::MAX - n);
+        let variants = (self.rows.len() / all.max(1)).max(1);
+        let least = sizes.get((MOST_POINTS * variants).min(sizes.len() - 1)).copied().unwrap_or(0);
+        let shown: Vec<Row<'_>> = self.rows.iter().copied().filter(|row| row.finding.n >= least).collect();
+        let mut columns = Columns::of(&shown).with_estimates(&shown);
+        columns.add("x", shown.iter().map(|row| row.finding.n.into()));
+        columns.words("label", shown.iter().map(|row| keys.words(&[Token], row)));
+        let left_out = left_out(info, distinct(&shown, |row| keys.words(&[Token], row)), all, "token ids");
+        let figure = figure(Kind::Scatter, self.label(), self.unit, columns);
+        Figure { x_title: Some("n"), x_scale: Some("log"), left_out, zero: starts_at_zero(&shown), ..figure }
+    }
+
+    /// Words by rank.
+    fn words(&self, info: &StatisticInfo, keys: &Keys) -> Figure {
+        let mut columns = Columns::of(&self.rows).with_estimates(&self.rows);
+        columns.words("column", self.rows.iter().map(|row| keys.words(&[Expert], row)));
+        columns.add("rank", self.rows.iter().map(|row| row.finding.rank.into()));
+        columns.words("label", self.rows.iter().map(|row| keys.words(&[Token], row)));
+        columns.words("series", self.rows.iter().map(|row| keys.words(&[Ranking], row)));
+        let column_title = Some(Expert.title());
+        Figure { column_title, ..figure(Kind::Words, "by expert".to_owned(), info.unit, columns) }
+    }
+}
+
+fn figure(kind: Kind, label: String, unit: &str, columns: Columns) -> Figure {
+    Figure {
+        kind,
+        label,
+        y_title: unit.to_owned(),
+        x_title: None,
+        row_title: None,
+        column_title: None,
+        x_scale: None,
+        rows: Vec::new(),
+        columns_order: Vec::new(),
+        zero: false,
+        left_out: None,
+        data: columns.finish(),
+    }
+}
+
+/// Shares and counts start at 0; what is far from it (agreements, entropies) would be squeezed.
+fn starts_at_zero(rows: &[Row<'_>]) -> bool {
+    let told = || rows.iter().flat_map(|row| [row.finding.estimate, row.finding.baseline]).flatten();
+    let (low, high) = (told().fold(f64::INFINITY, f64::min), told().fold(f64::NEG_INFINITY, f64::max));
+    low >= 0.0 && low < 0.6 * high
+}
+
+fn left_out(info: &StatisticInfo, shown: usize, all: usize, what: &str) -> Option<String> {
+    (shown < all).then(|| {
+        let (shown, all) = (thousands(shown as u64), thousands(all as u64));
+        format!("{shown} of {all} {what} are shown; all are in stats/{}.csv", info.table)
+    })
+}
+
+/// At most `most` of the values, evenly spread, the first and the last among them.
+fn spread<T: Clone>(values: &[T], most: usize) -> Vec<T> {
+    if values.len() <= most {
+        return values.to_vec();
+    }
+    (0..most).map(|at| values[at * (values.len() - 1) / (most - 1)].clone()).collect()
+}
+
+fn join(words: impl Iterator<Item = String>) -> String {
+    words.collect::<Vec<_>>().join(", ")
+}
+
+/// The different names, in order of appearance.
+fn in_order(names: impl Iterator<Item = String>) -> Vec<String> {
+    let mut known = BTreeSet::new();
+    names.filter(|name| known.insert(name.clone())).collect()
+}
+
+fn distinct<'a>(rows: &[Row<'a>], name: impl Fn(&Row<'a>) -> String) -> usize {
+    rows.iter().map(name).collect::<BTreeSet<String>>().len()
+}

@@ -1,0 +1,88 @@
+//! The numbers and scripts of the page.
+
+use std::io::Write;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use flate2::{Compression, write::GzEncoder};
+use serde_json::{Map, Value, json};
+
+use super::{Drawn, ReportedRun};
+use crate::error::{Error, Result};
+
+/// Everything that the scripts show, as JSON, compressed, in letters: no value can end the element that it stands in.
+///
+/// # Errors
+/// [`Error::Internal`] if it cannot be written as JSON or compressed.
+pub(super) fn packed(runs: &[ReportedRun<'_>], drawn: &[Drawn]) -> Result<String> {
+    let excerpts: Vec<_> = runs.iter().flat_map(|run| &run.excerpts).collect();
+    let document = json!({
+        "runs": runs.iter().map(run).collect::<Vec<Value>>(),
+        "statistics": statistics(drawn).map_err(|error| unpacked(&error))?,
+        "tokens": serde_json::to_value(excerpts).map_err(|error| unpacked(&error))?,
+    });
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(document.to_string().as_bytes()).map_err(|error| unpacked(&error))?;
+    Ok(STANDARD.encode(encoder.finish().map_err(|error| unpacked(&error))?))
+}
+
+fn run(run: &ReportedRun<'_>) -> Value {
+    json!({
+        "label": run.label,
+        "command": run.command,
+        "layers": run.context.layers,
+        "experts": run.context.num_experts,
+        "top_k": run.context.top_k,
+    })
+}
+
+fn statistics(drawn: &[Drawn]) -> serde_json::Result<Map<String, Value>> {
+    let shown = drawn.iter().filter(|drawn| !drawn.figures.is_empty());
+    shown
+        .map(|drawn| {
+            let info = drawn.info;
+            let figures = serde_json::to_value(&drawn.figures)?;
+            let value = json!({ "title": info.title, "unit": info.unit, "baseline": info.baseline, "figures": figures });
+            Ok((info.name.to_owned(), value))
+        })
+        .collect()
+}
+
+fn unpacked(error: &dyn std::fmt::Display) -> Error {
+    Error::internal(format!("the numbers of the report could not be packed: {error}"))
+}
+
+/// The scripts in the order in which they need each other, libraries first.
+macro_rules! scripts {
+    ($($name:literal),* $(,)?) => {
+        /// Name and text of each script.
+        pub(super) const SCRIPTS: &[(&str, &str)] = &[$(($name, include_str!(concat!("../assets/", $name)))),*];
+    };
+}
+
+scripts!(
+    "vendor/d3.min.js",
+    "vendor/plot.umd.min.js",
+    "scripts/start.js",
+    "scripts/format.js",
+    "scripts/data.js",
+    "scripts/tip.js",
+    "scripts/theme.js",
+    "scripts/figure.js",
+    "scripts/intervals.js",
+    "scripts/curve.js",
+    "scripts/matrix.js",
+    "scripts/scatter.js",
+    "scripts/words.js",
+    "scripts/tables.js",
+    "scripts/token_data.js",
+    "scripts/token_text.js",
+    "scripts/token_id.js",
+    "scripts/tokens.js",
+    "scripts/controls.js",
+    "scripts/main.js",
+);
+
+/// All scripts as one.
+pub(super) fn script() -> String {
+    SCRIPTS.iter().map(|(_, text)| *text).collect::<Vec<_>>().join("\n")
+}

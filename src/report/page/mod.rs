@@ -1,0 +1,356 @@
+//! `report.html`: one file that opens offline and asks no host for anything.
+
+mod data;
+mod table;
+
+use std::path::Path;
+
+use minijinja::{Environment, value::Serde};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{
+    excerpt::Excerpt,
+    figure::{Figure, Row, figures},
+    questions::{QUESTIONS, Question},
+    text::thousands,
+};
+use crate::{
+    chart::{CHARTS, ChartContext},
+    error::{Error, Result},
+    stats::{Finding, STATISTICS, StatisticInfo, Tables},
+};
+use table::{Differences, Table, differences, table};
+
+/// A finished run, as the report shows it.
+#[derive(Debug)]
+pub struct ReportedRun<'a> {
+    /// What the page calls it.
+    pub label: String,
+    /// "route", "drift" or "drops".
+    pub command: &'static str,
+    /// Its manifest.
+    pub manifest: &'a Value,
+    /// What its charts say about it.
+    pub context: &'a ChartContext,
+    /// Its tables.
+    pub tables: &'a Tables,
+    /// Its headline numbers.
+    pub findings: &'a [Finding],
+    /// Its verdict, line by line.
+    pub verdict: &'a [String],
+    /// Documents token by token.
+    pub excerpts: Vec<Excerpt>,
+    /// Stems of the files below its `charts/`, each with the kind of the chart.
+    pub charts: Vec<(String, &'static str)>,
+    /// Where its folder is, as seen from the page: "" for the folder of the page itself; none if it cannot be linked.
+    pub folder: Option<String>,
+}
+
+/// What the template is filled with.
+#[derive(Serialize)]
+struct Filling<'a> {
+    title: String,
+    version: &'static str,
+    runs: Vec<RunPart<'a>>,
+    layers: Vec<u16>,
+    questions: Vec<QuestionPart>,
+    has_tokens: bool,
+    data: String,
+    style: &'static str,
+    script: String,
+}
+
+/// A run on the first screen.
+#[derive(Serialize)]
+struct RunPart<'a> {
+    index: usize,
+    label: &'a str,
+    command: &'static str,
+    question: &'static str,
+    facts: Vec<Pair>,
+    verdict: &'a [String],
+    hero: Option<Hero>,
+    provenance: Vec<Pair>,
+}
+
+/// The picture beside a verdict.
+#[derive(Serialize)]
+struct Hero {
+    statistic: &'static str,
+    figure: usize,
+    caption: &'static str,
+}
+
+#[derive(Serialize)]
+struct Pair {
+    name: String,
+    value: String,
+}
+
+#[derive(Serialize)]
+struct QuestionPart {
+    anchor: &'static str,
+    question: &'static str,
+    asked: &'static str,
+    statistics: Vec<StatisticPart>,
+}
+
+#[derive(Serialize)]
+struct StatisticPart {
+    name: &'static str,
+    title: &'static str,
+    unit: &'static str,
+    definition: &'static str,
+    baseline: &'static str,
+    source: &'static str,
+    reading: &'static str,
+    figures: Vec<Choice>,
+    table: Option<Table>,
+    differences: Option<Differences>,
+    files: Vec<File>,
+}
+
+/// A figure that the reader can choose.
+#[derive(Serialize)]
+struct Choice {
+    index: usize,
+    label: String,
+}
+
+#[derive(Serialize)]
+struct File {
+    href: String,
+    text: String,
+}
+
+/// A kind of run: its question, and the picture that answers it.
+struct KindOfRun {
+    command: &'static str,
+    question: &'static str,
+    statistic: &'static str,
+    /// How the label of the figure begins.
+    figure: &'static str,
+    caption: &'static str,
+}
+
+const KINDS: [KindOfRun; 3] = [
+    KindOfRun {
+        command: "route",
+        question: "Is routing decided by the token id, whatever the context?",
+        statistic: "mutual_information",
+        figure: "share of what can be explained",
+        caption: "How much of what can be explained about the expert each variable explains alone, with 95 % intervals over documents.",
+    },
+    KindOfRun {
+        command: "drift",
+        question: "Is routing learnt early and then fixed?",
+        statistic: "router_saturation",
+        figure: "against",
+        caption: "How many of the last checkpoint's experts each checkpoint already chooses for the same tokens; dashed: load-matched chance.",
+    },
+    KindOfRun {
+        command: "drops",
+        question: "Are later tokens dropped more?",
+        statistic: "assignment_drop_ratio",
+        figure: "by position",
+        caption: "Dropped share of the assignments by position; dashed: the same choices in random order, whose queues fill up as well.",
+    },
+];
+
+/// A statistic with the figures that the runs allow.
+struct Drawn {
+    info: &'static StatisticInfo,
+    figures: Vec<Figure>,
+}
+
+/// The report of one or several runs as one HTML document; it makes no request to any host.
+///
+/// # Errors
+/// [`Error::Internal`] if the template cannot be filled in.
+pub fn html(runs: &[ReportedRun<'_>]) -> Result<String> {
+    let drawn: Vec<Drawn> = STATISTICS.iter().map(|info| draw(info, runs)).collect();
+    let questions: Vec<QuestionPart> = QUESTIONS.iter().filter_map(|question| part(question, &drawn, runs)).collect();
+    let mut layers: Vec<u16> = runs.iter().flat_map(|run| run.context.layers.iter().copied()).collect();
+    layers.sort_unstable();
+    layers.dedup();
+    let filling = Filling {
+        title: title(runs),
+        version: env!("CARGO_PKG_VERSION"),
+        runs: runs.iter().enumerate().map(|(index, run)| run_part(index, run, &drawn)).collect(),
+        layers,
+        questions,
+        has_tokens: runs.iter().any(|run| !run.excerpts.is_empty()),
+        data: data::packed(runs, &drawn)?,
+        style: include_str!("../assets/report.css"),
+        script: data::script(),
+    };
+    let mut environment = Environment::new();
+    environment.add_template("report.html", include_str!("../assets/report.html")).map_err(|e| unfilled(&e))?;
+    let template = environment.get_template("report.html").map_err(|e| unfilled(&e))?;
+    template.render(Serde(filling)).map_err(|e| unfilled(&e))
+}
+
+fn draw(info: &'static StatisticInfo, runs: &[ReportedRun<'_>]) -> Drawn {
+    let rows: Vec<Row<'_>> = runs
+        .iter()
+        .enumerate()
+        .flat_map(|(index, run)| {
+            let model = run.context.checkpoint.split(", ").next().unwrap_or_default();
+            let rows = run.tables.get(info.table).into_iter().flat_map(|table| &table.rows);
+            rows.filter(|row| row.statistic == info.name).map(move |finding| Row { run: index, model, finding })
+        })
+        .collect();
+    Drawn { info, figures: figures(info, &rows) }
+}
+
+fn title(runs: &[ReportedRun<'_>]) -> String {
+    match runs {
+        [one] => format!("How {} routes its tokens", one.label),
+        _ => {
+            let mut models: Vec<&str> = runs.iter().map(|run| run.label.as_str()).collect();
+            models.dedup();
+            format!("Expert routing: {}", models.join(", "))
+        }
+    }
+}
+
+fn run_part<'a>(index: usize, run: &'a ReportedRun<'_>, drawn: &[Drawn]) -> RunPart<'a> {
+    let kind = KINDS.iter().find(|kind| kind.command == run.command);
+    let hero = kind.and_then(|kind| {
+        let own = drawn.iter().find(|drawn| drawn.info.name == kind.statistic)?;
+        let figure = own.figures.iter().position(|figure| figure.label.starts_with(kind.figure));
+        let figure = figure.or((!own.figures.is_empty()).then_some(0))?;
+        Some(Hero { statistic: kind.statistic, figure, caption: kind.caption })
+    });
+    let mut provenance = Vec::new();
+    flatten("", run.manifest, &mut provenance);
+    RunPart {
+        index,
+        label: &run.label,
+        command: run.command,
+        question: kind.map_or("", |kind| kind.question),
+        facts: facts(run),
+        verdict: run.verdict,
+        hero,
+        provenance,
+    }
+}
+
+/// What was run, in a few words.
+fn facts(run: &ReportedRun<'_>) -> Vec<Pair> {
+    let context = run.context;
+    let layers: Vec<String> = context.layers.iter().map(ToString::to_string).collect();
+    let told = |key: &str| match &run.manifest[key] {
+        Value::Null => None,
+        value => Some(plain(value)),
+    };
+    let text = format!(
+        "{} tokens in {} sequences of {} documents",
+        thousands(context.tokens),
+        thousands(context.sequences),
+        thousands(context.documents)
+    );
+    let router = format!("{} experts, {} choices a token", context.num_experts, context.top_k);
+    let capacity = told("capacity_rule").zip(told("capacity_factor"));
+    let queues = capacity.map(|(rule, factor)| {
+        format!("rule {rule}, factor {factor}, group {}", told("group").unwrap_or_default())
+    });
+    let intervals = told("resamples").zip(told("permutations")).map(|(resamples, permutations)| {
+        format!("95 % over documents, {resamples} resamples; {permutations} permutations")
+    });
+    let lines = [
+        ("Model", Some(context.checkpoint.clone())),
+        ("Text", Some(context.corpus.clone())),
+        ("Amount", Some(text)),
+        ("MoE layers", Some(layers.join(", "))),
+        ("Router", Some(router)),
+        ("Capacity", queues),
+        ("Intervals", intervals),
+    ];
+    let told = lines.into_iter().filter_map(|(name, value)| Some((name, value.filter(|value| !value.is_empty())?)));
+    told.map(|(name, value)| Pair { name: name.to_owned(), value }).collect()
+}
+
+/// A question with the statistics that the runs have; none without any.
+fn part(question: &Question, drawn: &[Drawn], runs: &[ReportedRun<'_>]) -> Option<QuestionPart> {
+    let own = drawn.iter().filter(|drawn| drawn.info.question == question.anchor);
+    let mut own: Vec<&Drawn> = own.collect();
+    // What the first screen shows comes first.
+    own.sort_by_key(|drawn| !KINDS.iter().any(|kind| kind.statistic == drawn.info.name));
+    let statistics: Vec<StatisticPart> = own.into_iter().filter_map(|drawn| statistic_part(drawn, runs)).collect();
+    (!statistics.is_empty()).then_some(QuestionPart {
+        anchor: question.anchor,
+        question: question.question,
+        asked: question.asked,
+        statistics,
+    })
+}
+
+fn statistic_part(drawn: &Drawn, runs: &[ReportedRun<'_>]) -> Option<StatisticPart> {
+    let info = drawn.info;
+    let table = table(info, runs);
+    let choice = |(index, figure): (usize, &Figure)| Choice { index, label: figure.label.clone() };
+    (table.is_some() || !drawn.figures.is_empty()).then(|| StatisticPart {
+        name: info.name,
+        title: info.title,
+        unit: info.unit,
+        definition: info.definition,
+        baseline: info.baseline,
+        source: info.source,
+        reading: info.reading,
+        figures: drawn.figures.iter().enumerate().map(choice).collect(),
+        table,
+        differences: differences(info, runs),
+        files: runs.iter().flat_map(|run| files(info, run)).collect(),
+    })
+}
+
+/// The charts for papers, and the whole table.
+fn files(info: &StatisticInfo, run: &ReportedRun<'_>) -> Vec<File> {
+    let Some(folder) = run.folder.as_deref().filter(|_| run.tables.contains_key(info.table)) else { return Vec::new() };
+    let below = |name: String| File { href: address(&Path::new(folder).join(&name)), text: name };
+    let kinds: Vec<&str> = CHARTS.iter().filter(|kind| kind.statistic == info.name).map(|kind| kind.stem).collect();
+    let charts = run.charts.iter().filter(|(_, kind)| kinds.contains(kind));
+    let charts = charts.map(|(stem, _)| below(format!("charts/{stem}.svg")));
+    std::iter::once(below(format!("stats/{}.csv", info.table))).chain(charts).collect()
+}
+
+/// A relative path as the address of a link.
+fn address(path: &Path) -> String {
+    let text = path.to_string_lossy().replace('\\', "/");
+    let mut address = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte) {
+            address.push(char::from(byte));
+        } else {
+            address.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    address
+}
+
+/// The manifest as lines of key and value.
+fn flatten(prefix: &str, value: &Value, lines: &mut Vec<Pair>) {
+    let below = |key: &str| if prefix.is_empty() { key.to_owned() } else { format!("{prefix}.{key}") };
+    let line = |value: String| Pair { name: prefix.to_owned(), value };
+    match value {
+        Value::Object(map) => map.iter().for_each(|(key, value)| flatten(&below(key), value, lines)),
+        Value::Array(items) if items.iter().any(|item| item.is_object() || item.is_array()) => {
+            items.iter().enumerate().for_each(|(index, item)| flatten(&below(&index.to_string()), item, lines));
+        }
+        Value::Array(items) => lines.push(line(items.iter().map(plain).collect::<Vec<_>>().join(" "))),
+        other => lines.push(line(plain(other))),
+    }
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn unfilled(error: &minijinja::Error) -> Error {
+    Error::internal(format!("the report template could not be filled in: {error:#}"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,78 @@
+//! Numbers and token texts as a page shows them. A browser has more fonts than the charts, so that every letter stays.
+
+/// A token's text or a name, with spaces, line ends and control characters visible.
+pub(super) fn readable(piece: &str) -> String {
+    match piece {
+        "" => return "(empty)".to_owned(),
+        "<0x0A>" => return "\u{23ce}".to_owned(),
+        "<0x0D>" => return "\\r".to_owned(),
+        "<0x09>" => return "\\t".to_owned(),
+        _ => {}
+    }
+    let mut text = String::with_capacity(piece.len());
+    for character in piece.chars() {
+        match character {
+            '\u{2581}' => text.push('\u{2423}'),
+            '\n' => text.push('\u{23ce}'),
+            // Characters that turn the direction of the whole line, and those without a shape.
+            '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => {
+                text.push_str(&format!("U+{:04X}", u32::from(character)));
+            }
+            control if control.is_control() => text.push_str(&format!("U+{:04X}", u32::from(control))),
+            other => text.push(other),
+        }
+    }
+    text
+}
+
+/// A token as part of running text: its leading space is a space.
+pub(super) fn running(piece: &str) -> String {
+    readable(piece).replace('\u{2423}', " ")
+}
+
+/// Four significant digits.
+pub(super) fn short(value: f64) -> String {
+    if value != 0.0 && value.abs() < 1e-4 {
+        return format!("{value:.2e}").replace('-', "\u{2212}");
+    }
+    let magnitude = if value == 0.0 { 0 } else { value.abs().log10().floor() as i32 };
+    let decimals = (3 - magnitude).clamp(0, 6) as usize;
+    format!("{value:.decimals$}").replace('-', "\u{2212}")
+}
+
+/// A count with commas.
+pub(super) fn thousands(count: u64) -> String {
+    let digits = count.to_string();
+    let (head, tail) = digits.split_at(digits.len() % 3);
+    let groups = tail.as_bytes().chunks(3).map(|group| String::from_utf8_lossy(group).into_owned());
+    let parts: Vec<String> = (!head.is_empty()).then(|| head.to_owned()).into_iter().chain(groups).collect();
+    parts.join(",")
+}
+
+/// Five significant digits: what a figure can show. The whole number is in `stats/`.
+pub(super) fn rounded(value: f64) -> f64 {
+    format!("{value:.4e}").parse().unwrap_or(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_stay_readable_and_cannot_turn_the_line() {
+        assert_eq!(readable("\u{2581}the"), "\u{2423}the");
+        assert_eq!([readable(""), readable("<0x0A>"), readable("a\u{202e}b\u{7}")], ["(empty)", "\u{23ce}", "aU+202EbU+0007"]);
+        assert_eq!(running("\u{2581}the\u{2581}"), " the ");
+        assert_eq!(readable("<script>\u{4e2d}"), "<script>\u{4e2d}");
+    }
+
+    #[test]
+    fn numbers_have_four_digits() {
+        assert_eq!([thousands(0), thousands(999), thousands(1_234_567)], ["0", "999", "1,234,567"]);
+        assert_eq!(
+            [short(0.0), short(12.345_67), short(0.001_234_56), short(-1e-7)],
+            ["0.000", "12.35", "0.001235", "\u{2212}1.00e\u{2212}7"]
+        );
+        assert_eq!([rounded(0.123_456_7), rounded(-12_345_678.0), rounded(0.0)], [0.12346, -12_346_000.0, 0.0]);
+    }
+}
