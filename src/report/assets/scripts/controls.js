@@ -1,0 +1,66 @@
+// The toolbar: layer, view, light or dark, tables open or folded.
+(() => {
+  "use strict";
+  const VIEWS = {
+    chosen: "chosen: what the router asked for, before capacity",
+    kept: "kept: what found a slot in its expert, after capacity",
+  };
+
+  const layerSelect = () => {
+    const layers = [...new Set(Report.data.runs.flatMap((run) => run.layers))].sort((a, b) => a - b);
+    const select = document.getElementById("layer");
+    select.replaceChildren(Report.option("all", "all"), ...layers.map((layer) => Report.option(layer, String(layer))));
+    select.addEventListener("change", () => Report.change({ layer: select.value === "all" ? "all" : Number(select.value) }));
+  };
+
+  const viewSelect = () => {
+    const figures = Object.values(Report.data.statistics).flatMap((statistic) => statistic.figures);
+    const present = new Set(figures.flatMap((figure) => figure.data.view));
+    const views = Object.keys(VIEWS).filter((view) => present.has(view));
+    const [select, words] = ["view", "view-words"].map((id) => document.getElementById(id));
+    const explain = () => (words.textContent = VIEWS[select.value] ?? "");
+    select.replaceChildren(...views.map((view) => Report.option(view, view)));
+    select.closest("label").hidden = views.length < 2;
+    if (views.length && !views.includes(Report.state.view)) Report.state.view = views[0];
+    select.addEventListener("change", () => (explain(), Report.change({ view: select.value })));
+    explain();
+  };
+
+  // "auto" follows the system; nothing is stored.
+  const themeSelect = () => {
+    const select = document.getElementById("theme");
+    select.addEventListener("change", () => document.documentElement.setAttribute("data-theme", select.value));
+  };
+
+  const foldButton = () => {
+    const button = document.getElementById("fold");
+    const all = () => [...document.querySelectorAll("details.table")];
+    button.addEventListener("click", () => {
+      const open = button.getAttribute("aria-pressed") === "true";
+      all().forEach((details) => (details.open = open));
+      button.setAttribute("aria-pressed", String(!open));
+      button.textContent = open ? "Fold tables" : "Open tables";
+    });
+    button.hidden = !all().length;
+  };
+
+  // A <select> above a figure of which there are several.
+  const figureSelects = () => {
+    for (const select of document.querySelectorAll("select.which-figure")) {
+      const host = select.closest("figure").querySelector(".plot");
+      select.addEventListener("change", () => {
+        host.dataset.figure = select.value;
+        Report.draw(host);
+      });
+    }
+  };
+
+  Report.startControls = () => {
+    layerSelect();
+    viewSelect();
+    themeSelect();
+    foldButton();
+    figureSelects();
+    document.getElementById("toolbar").hidden = false;
+  };
+})();

@@ -1,0 +1,112 @@
+// Lines over a quantity, with bands for the intervals and the baseline as a dashed line of the same colour.
+(() => {
+  "use strict";
+  const VALUES = ["estimate", "low", "high", "baseline", "noise_floor", "ceiling"];
+  const MARKED = 60; // more points than these need no marker each
+
+  // Series are told apart by colour; with one series, runs are.
+  const scheme = (context) => {
+    const { rows, figure } = context;
+    const series = Report.distinct(rows, "series", figure.columns_order);
+    const runs = Report.distinct(rows, "run");
+    const byRun = series.length <= 1;
+    const values = byRun ? runs : series;
+    return {
+      key: byRun ? "run" : "series",
+      values,
+      text: (value) => (byRun ? (runs.length > 1 || !series.length ? Report.data.runs[value].name : series[0]) : value),
+      panelKeys: byRun || runs.length <= 1 ? ["layer"] : ["run", "layer"],
+    };
+  };
+
+  // The axis: a number line, or names in the order of their x.
+  const axis = (context, width) => {
+    const { figure, rows } = context;
+    const names = new Map(rows.filter((row) => row.x_text !== null).map((row) => [row.x, row.x_text]));
+    const places = Report.distinct(rows, "x").sort((a, b) => a - b);
+    const ordinal = figure.x_scale === "ordinal";
+    const settings = ordinal ? { type: "point", domain: places, padding: 0.3 }
+      : { type: figure.x_scale === "log" ? "log" : "linear", domain: d3.extent(places), nice: false };
+    if (!names.size) {
+      const ticks = Math.max(2, Math.floor(width / 90));
+      return { ...settings, ...(ordinal ? {} : { ticks, tickFormat: figure.x_scale === "log" ? "~s" : undefined }), label: null, bottom: 24 };
+    }
+    const cut = (x) => Report.fit(names.get(x) ?? String(x), 110);
+    const longest = Math.max(...places.map((x) => Report.textWidth(cut(x))));
+    const rotated = longest + 8 > (width - 50) / places.length;
+    return {
+      ...settings, ticks: places, tickFormat: cut, label: null,
+      ...(rotated ? { tickRotate: -40 } : {}),
+      bottom: rotated ? Math.ceil(longest * 0.66) + 24 : 24,
+    };
+  };
+
+  // All marks of one line. A marker is another sign beside colour and dash.
+  const lineMarks = (rows, index, few) => {
+    const colour = Report.colour(index);
+    const sorted = [...rows].sort((a, b) => a.x - b.x);
+    const dashed = { x: "x", stroke: colour, strokeWidth: 1.3, strokeDasharray: "3 3" };
+    return [
+      Plot.areaY(sorted, { x: "x", y1: (row) => row.low ?? NaN, y2: (row) => row.high ?? NaN, fill: colour, fillOpacity: 0.2 }),
+      Plot.lineY(sorted, { ...dashed, y: (row) => row.baseline ?? NaN }),
+      Plot.lineY(sorted, { x: "x", y: (row) => row.estimate ?? NaN, stroke: colour, strokeWidth: 1.9,
+        strokeDasharray: few ? "none" : Report.dash(index) }),
+      few ? Plot.dot(sorted, { x: "x", y: "estimate", fill: colour, stroke: colour, r: 3, symbol: Report.symbol(index) }) : null,
+    ];
+  };
+
+  const referenceMarks = (rows) =>
+    Report.references(rows).map(({ key, colour, dash }) =>
+      Plot.lineY([...rows].sort((a, b) => a.x - b.x), { x: "x", y: (row) => row[key] ?? NaN, stroke: colour, strokeDasharray: dash, strokeWidth: 1.4 }));
+
+  const paint = (context, panel, width, shared) => {
+    const { kinds, domain, figure } = shared;
+    const { bottom, ...x } = axis(context, width);
+    const margin = { left: 52, right: 12, top: 12, bottom };
+    const groups = kinds.values.map((value) => panel.rows.filter((row) => row[kinds.key] === value));
+    const few = Math.max(...groups.map((group) => group.length)) <= MARKED;
+    const height = (context.compact ? 190 : width > 700 ? 320 : 230) + bottom - 24;
+    const plot = Report.plot({
+      width, height,
+      marginLeft: margin.left, marginRight: margin.right, marginTop: margin.top, marginBottom: margin.bottom,
+      x, y: { domain, label: null, grid: true, ticks: 5 },
+      marks: [
+        domain[0] <= 0 ? Plot.ruleY([0], { stroke: "var(--line-strong)" }) : null,
+        ...groups.flatMap((group, index) => (group.length ? lineMarks(group, shared.hue(kinds.values[index], index), few) : [])),
+        ...referenceMarks(panel.rows),
+        Plot.dot(panel.rows, Plot.pointer({ x: "x", y: "estimate", r: 7, stroke: "var(--ink)", strokeWidth: 1.5, maxRadius: 80 })),
+      ],
+    });
+    const lines = (row) => {
+      const where = `${row.x_text ?? Report.count(row.x)}${row.series ? `, ${row.series}` : ""}`;
+      return Report.describe(row, figure, `${where} (${Report.place(row)})`);
+    };
+    return Report.reachable(context, plot, { rows: panel.rows, margin, at: (row) => ({ x: row.x, y: row.estimate }), lines });
+  };
+
+  Report.kinds.curve = (context) => {
+    const { figure } = context;
+    const placed = context.rows.filter((row) => row.x !== null);
+    if (placed.length < context.rows.length) {
+      context.notes.push(`${Report.plural(context.rows.length - placed.length, "value")} without a place on the axis: see the table.`);
+    }
+    context = { ...context, rows: placed };
+    const kinds = scheme(context);
+    const hue = (value, index) => (kinds.key === "run" ? value : index);
+    const shared = { kinds, figure, hue, domain: Report.extent(placed, VALUES, figure.zero) };
+    const panels = Report.panels(placed, kinds.panelKeys);
+    const few = placed.length / Math.max(1, panels.length * kinds.values.length) <= MARKED;
+    const items = kinds.values.map((value, index) => {
+      const at = hue(value, index);
+      return { text: kinds.text(value), colour: Report.colour(at), dash: few ? "none" : Report.dash(at), symbol: few ? Report.symbol(at) : null, area: true };
+    });
+    if (placed.some((row) => row.baseline !== null)) items.push({ text: "baseline, same colour", colour: "var(--soft)", dash: "3 3" });
+    items.push(...Report.references(placed));
+    return [
+      Report.legend(items),
+      Report.axisTitle(figure.y_title && `\u2191 ${figure.y_title}`),
+      Report.grid(context, panels, context.compact ? 200 : 280, (panel, width) => paint(context, panel, width, shared)),
+      Report.axisTitle(figure.x_title && `${figure.x_title} \u2192`),
+    ].filter(Boolean);
+  };
+})();

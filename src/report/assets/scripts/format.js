@@ -1,0 +1,59 @@
+// Numbers and rows in words.
+(() => {
+  "use strict";
+  const MINUS = "\u2212";
+
+  // Four significant digits, like the tables.
+  Report.number = (value) => {
+    if (value === null || value === undefined || Number.isNaN(value)) return "\u2013";
+    if (value !== 0 && Math.abs(value) < 1e-4) return value.toExponential(2).replaceAll("-", MINUS);
+    const magnitude = value === 0 ? 0 : Math.floor(Math.log10(Math.abs(value)));
+    const decimals = Math.min(6, Math.max(0, 3 - magnitude));
+    return value.toFixed(decimals).replaceAll("-", MINUS);
+  };
+
+  Report.count = (value) => (value === null || value === undefined ? "\u2013" : value.toLocaleString("en-US"));
+
+  Report.plural = (count, noun) => `${Report.count(count)} ${noun}${count === 1 ? "" : "s"}`;
+
+  // The values of a row as lines of a tip: the number, its interval, what it is compared with, and n.
+  Report.describe = (row, figure, head) => {
+    const { unit, baseline } = figure.statistic;
+    const lines = [head, `${Report.number(row.estimate)} ${unit ?? ""}`.trim()];
+    if (row.low !== null && row.high !== null) {
+      lines.push(`95 % interval [${Report.number(row.low)}, ${Report.number(row.high)}]`);
+    } else if (row.estimate !== null) lines.push("no interval");
+    if (row.baseline !== null) lines.push(`baseline ${Report.number(row.baseline)}${baseline ? ` (${short(baseline)})` : ""}`);
+    if (row.noise_floor !== null) lines.push(`noise floor ${Report.number(row.noise_floor)}`);
+    if (row.ceiling !== null) lines.push(`ceiling ${Report.number(row.ceiling)}`);
+    if (row.n !== null) lines.push(`n ${Report.count(row.n)}`);
+    if (row.note) lines.push(row.note);
+    return lines;
+  };
+
+  const short = (text) => (text.length > 60 ? `${text.slice(0, 57)}\u2026` : text);
+
+  // "layer 3, kept", with the run where there are several.
+  Report.place = (row) => {
+    const run = Report.data.runs.length > 1 ? `${Report.data.runs[row.run].name}, ` : "";
+    return `${run}layer ${row.layer}, ${row.view}`;
+  };
+
+  // Width of a text in pixels; scripts such as Chinese are wider than Latin.
+  const canvas = document.createElement("canvas").getContext("2d");
+  Report.textWidth = (text, size = 12) => {
+    canvas.font = `${size}px system-ui, sans-serif`;
+    return canvas.measureText(text).width;
+  };
+
+  // The text, cut to a width.
+  Report.fit = (text, width, size = 12) => {
+    if (Report.textWidth(text, size) <= width) return text;
+    const letters = Array.from(text);
+    while (letters.length > 1 && Report.textWidth(`${letters.join("")}\u2026`, size) > width) letters.pop();
+    return `${letters.join("")}\u2026`;
+  };
+
+  // Blanks at the ends of a token would not be seen.
+  Report.visible = (text) => text.replace(/^ +| +$/g, (blanks) => "\u2423".repeat(blanks.length)) || "\u2205";
+})();

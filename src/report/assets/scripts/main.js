@@ -1,0 +1,60 @@
+// Decodes the data and starts everything. Figures are drawn when they come into view, and all of them before printing.
+(() => {
+  "use strict";
+  const hosts = () => [...document.querySelectorAll(".plot")];
+
+  // Draws what has been seen again; what has not waits for its turn.
+  const redraw = () => {
+    Report.hideTip();
+    hosts().forEach((host) => (host.dataset.drawn ? Report.draw(host) : null));
+  };
+
+  const watchViewport = () => {
+    const seen = new IntersectionObserver((entries) => {
+      for (const { isIntersecting, target } of entries) {
+        if (!isIntersecting) continue;
+        seen.unobserve(target);
+        Report.draw(target);
+      }
+    }, { rootMargin: "400px 0px" });
+    hosts().forEach((host) => {
+      Report.walkByKeys(host);
+      seen.observe(host);
+    });
+  };
+
+  const watchWidth = () => {
+    const sizes = new ResizeObserver((entries) => {
+      for (const { target } of entries) {
+        const width = target.clientWidth;
+        if (target.dataset.drawn && width && Number(target.dataset.width) !== width) Report.draw(target);
+      }
+    });
+    hosts().forEach((host) => sizes.observe(host));
+  };
+
+  const watchPrinting = () => {
+    window.addEventListener("beforeprint", () => hosts().forEach((host) => Report.draw(host)));
+    window.addEventListener("afterprint", redraw);
+  };
+
+  const start = async () => {
+    const state = document.getElementById("state");
+    try {
+      await Report.decode();
+      Report.startControls();
+      Report.startTables();
+      Report.startTokens?.();
+      Report.listeners.push(redraw);
+      watchViewport();
+      watchWidth();
+      watchPrinting();
+    } catch (error) {
+      Report.errors.push(String(error));
+      state.textContent = `The figures could not be drawn: ${error}. The tables below are complete.`;
+      state.hidden = false;
+    }
+  };
+
+  Report.ready = start();
+})();

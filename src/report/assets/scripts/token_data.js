@@ -1,0 +1,59 @@
+// The token-level data: where sequences begin in the long columns, and what one token chose.
+(() => {
+  "use strict";
+  const made = new Map();
+
+  // A set of tokens with its sequences laid out; made once.
+  Report.tokenSet = (index) => {
+    if (!made.has(index)) made.set(index, layOut(Report.data.tokens[index]));
+    return made.get(index);
+  };
+
+  const layOut = (raw) => {
+    const sequences = [];
+    let start = 0;
+    raw.documents.forEach((document, number) => {
+      document.sequences.forEach((sequence, part) => {
+        sequences.push({ ...sequence, start, document: number, part });
+        start += sequence.length;
+      });
+    });
+    const length = (document) => document.sequences.reduce((sum, sequence) => sum + sequence.length, 0);
+    return { ...raw, allSequences: sequences, lengths: raw.documents.map(length) };
+  };
+
+  Report.tokenText = (set, vocabulary) => set.vocabulary.text[vocabulary] ?? "";
+
+  Report.sequencesOf = (set, document) => set.allSequences.filter((sequence) => sequence.document === document);
+
+  // The sequence that holds a place in the long columns.
+  Report.sequenceAt = (set, place) => {
+    const index = d3.bisectRight(set.allSequences.map((sequence) => sequence.start), place) - 1;
+    return set.allSequences[index];
+  };
+
+  // What a token chose at a layer: expert, probability, slot, and whether the slot was beyond the capacity.
+  Report.choices = (set, layer, sequence, place) => {
+    const routing = set.routing[layer];
+    const capacity = sequence.capacity[layer];
+    return Array.from({ length: set.top_k }, (_, choice) => {
+      const at = place * set.top_k + choice;
+      const slot = routing.slot[at];
+      return { expert: routing.expert[at], probability: routing.probability[at] / 1000, slot, capacity, dropped: slot >= capacity };
+    });
+  };
+
+  // How much of its choices a token lost.
+  Report.loss = (choices) => {
+    const lost = choices.filter((choice) => choice.dropped).length;
+    if (!lost) return "none";
+    if (lost === choices.length) return "all";
+    return choices[0].dropped ? "first" : "later";
+  };
+
+  // The message that holds a position, of conversations.
+  Report.roleAt = (sequence, position) => {
+    const span = (sequence.spans ?? []).find(([start, end]) => start <= position && position < end);
+    return span ? `${span[2]}, turn ${span[3]}` : null;
+  };
+})();

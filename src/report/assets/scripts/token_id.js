@@ -1,0 +1,96 @@
+// Where one token id goes: its assignments per expert, and its occurrences in the documents of this file.
+(() => {
+  "use strict";
+  const SHOWN = 200;
+  const CONTEXT = 7;
+  const SUGGESTED = 50;
+
+  // Index in the vocabulary of an id, an exact text, or the first text that holds the words.
+  Report.findToken = (set, typed) => {
+    const { id, text } = set.vocabulary;
+    const number = /^#?(\d+)(\s|$)/.exec(typed);
+    if (number) {
+      const found = id.indexOf(Number(number[1]));
+      if (found >= 0) return found;
+    }
+    const exact = text.findIndex((piece) => piece === typed || piece.trim() === typed.trim());
+    return exact >= 0 ? exact : text.findIndex((piece) => piece.toLowerCase().includes(typed.trim().toLowerCase()));
+  };
+
+  Report.suggestTokens = (set, typed, list) => {
+    const wanted = typed.trim().toLowerCase();
+    const found = [];
+    for (let index = 0; index < set.vocabulary.id.length && found.length < SUGGESTED; index += 1) {
+      const text = Report.tokenText(set, index);
+      if (!wanted || text.toLowerCase().includes(wanted) || String(set.vocabulary.id[index]).startsWith(wanted)) found.push(index);
+    }
+    list.replaceChildren(...found.map((index) =>
+      Report.element("option", { value: `${set.vocabulary.id[index]} ${Report.visible(Report.tokenText(set, index))}` })));
+  };
+
+  // Assignments per expert, most first, with a bar for the share.
+  const countTable = (set, layer, vocabulary) => {
+    const flat = set.counts[layer]?.[vocabulary] ?? [];
+    const pairs = d3.pairs(flat).filter((_, index) => index % 2 === 0).sort((a, b) => b[1] - a[1]);
+    const total = d3.sum(pairs, ([, count]) => count);
+    const rows = pairs.map(([expert, count]) => {
+      const share = count / total;
+      const bar = Report.element("td", { class: "bar" }, `${(100 * share).toFixed(1)} %`);
+      bar.style.setProperty("--bar", `${(100 * share).toFixed(1)}%`);
+      return Report.element("tr", {}, Report.element("th", { scope: "row" }, `expert ${expert}`), bar, Report.element("td", {}, Report.count(count)));
+    });
+    const over = set.counts_of === "run" ? "all documents of the run" : "the documents in this file";
+    const caption = `${Report.plural(total, "assignment")} over ${over}, layer ${layer}`;
+    const heads = ["expert", "share", "count"].map((text) => Report.element("th", { scope: "col" }, text));
+    return Report.element("table", { class: "counts" }, Report.element("caption", {}, caption),
+      Report.element("thead", {}, Report.element("tr", {}, ...heads)), Report.element("tbody", {}, ...rows));
+  };
+
+  const badge = (choice) =>
+    Report.element("span", { class: choice.dropped ? "badge dropped" : "badge" }, `${choice.expert}${choice.dropped ? " dropped" : ""}`);
+
+  // One occurrence in its context; the button opens its document there.
+  const line = (set, layer, place, open) => {
+    const sequence = Report.sequenceAt(set, place);
+    const end = sequence.start + sequence.length;
+    const words = (from, to) => set.token.slice(from, to).map((token) => Report.tokenText(set, token)).join("");
+    const name = set.documents[sequence.document].name;
+    const go = Report.element("button", { type: "button", class: "place" }, `${name}, position ${place - sequence.start}`);
+    go.addEventListener("click", () => open(sequence, place));
+    return Report.element("li", {},
+      Report.element("span", { class: "context" },
+        words(Math.max(sequence.start, place - CONTEXT), place),
+        Report.element("mark", {}, Report.tokenText(set, set.token[place])),
+        words(place + 1, Math.min(end, place + 1 + CONTEXT))),
+      Report.element("span", { class: "badges" }, ...Report.choices(set, layer, sequence, place).map(badge)),
+      go);
+  };
+
+  const occurrences = (set, vocabulary) => {
+    const places = [];
+    let count = 0;
+    set.token.forEach((token, place) => {
+      if (token !== vocabulary) return;
+      count += 1;
+      if (places.length < SHOWN) places.push(place);
+    });
+    return { places, count };
+  };
+
+  // The panel of a token id.
+  Report.idPanel = (set, layer, vocabulary, open) => {
+    const { places, count } = occurrences(set, vocabulary);
+    const text = Report.visible(Report.tokenText(set, vocabulary));
+    const heading = Report.element("h4", {}, "Token id ", Report.element("code", {}, String(set.vocabulary.id[vocabulary])), " ", Report.element("code", {}, text));
+    const shown = count > places.length ? `, the first ${places.length} of them` : "";
+    return [
+      heading,
+      Report.element("div", { class: "id-columns" },
+        countTable(set, layer, vocabulary),
+        Report.element("div", {},
+          Report.element("p", {}, `${Report.plural(count, "occurrence")} in the documents in this file${shown}:`),
+          Report.element("ol", { class: "occurrences", tabindex: "0", "aria-label": `occurrences of ${text}` },
+            ...places.map((place) => line(set, layer, place, open))))),
+    ];
+  };
+})();
