@@ -1,6 +1,6 @@
 //! From the keys of the rows to figures.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Figure, Kind, Row,
@@ -20,8 +20,9 @@ const MOST_POINTS: usize = 600;
 /// Keys that a figure can be laid out along; what has more is a list, and stands in `stats/` only.
 const MOST_SUBJECTS: usize = 3;
 
-/// Rows with the same keys.
+/// Rows about the same kind of subject, in one unit.
 struct Group<'a> {
+    /// Subjects, and what any of the rows has beside them.
     dimensions: Vec<Dimension>,
     unit: &'a str,
     rows: Vec<Row<'a>>,
@@ -55,12 +56,13 @@ pub(super) fn by_keys(info: &StatisticInfo, rows: &[Row<'_>]) -> Vec<Figure> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     for row in shown {
         let (dimensions, unit) = (keys.dimensions(&row), &*row.finding.unit);
-        match groups.iter_mut().find(|group| group.dimensions == dimensions && group.unit == unit) {
-            Some(group) => group.rows.push(row),
+        let subjects = keys.subjects(&dimensions);
+        match groups.iter_mut().find(|group| keys.subjects(&group.dimensions) == subjects && group.unit == unit) {
+            Some(group) => group.add(row, &dimensions),
             None => groups.push(Group { dimensions, unit, rows: vec![row] }),
         }
     }
-    groups.sort_by_key(|group| group.dimensions.iter().filter(|key| key.is_subject()).count());
+    groups.sort_by_key(|group| keys.subjects(&group.dimensions).len());
     groups.into_iter().flat_map(|group| group.figures(info, &keys)).collect()
 }
 
@@ -68,7 +70,9 @@ pub(super) fn by_keys(info: &StatisticInfo, rows: &[Row<'_>]) -> Vec<Figure> {
 struct Keys {
     /// Some rows are about a second model.
     second_model: bool,
-    /// Checkpoints in order of appearance; empty where `second_model`.
+    /// Some rows stand on the time axis.
+    over_time: bool,
+    /// Checkpoints in order of appearance.
     checkpoints: Vec<String>,
     /// References in order of appearance.
     references: Vec<String>,
@@ -83,6 +87,7 @@ impl Keys {
         let last = on_axis.max_by(|a, b| a.finding.training_tokens.unwrap_or(0.0).total_cmp(&b.finding.training_tokens.unwrap_or(0.0)));
         Self {
             second_model: named > 0 && named < rows.len(),
+            over_time: last.is_some(),
             checkpoints: in_order(rows.iter().filter_map(|row| Checkpoint.text(row.finding))),
             references: in_order(rows.iter().filter_map(|row| Reference.text(row.finding))),
             last: last.and_then(|row| Checkpoint.text(row.finding)),
@@ -90,16 +95,24 @@ impl Keys {
     }
 
     fn dimensions(&self, row: &Row<'_>) -> Vec<Dimension> {
-        let mut present: Vec<Dimension> =
+        let present: Vec<Dimension> =
             Dimension::ALL.into_iter().filter(|key| self.text(*key, row).is_some()).collect();
-        let subjects = present.iter().filter(|key| key.is_subject() && **key != Checkpoint).count();
-        if subjects > 0 {
-            present.retain(|key| *key != Variable);
-        }
-        if self.references.len() < 2 {
-            present.retain(|key| *key != Reference);
-        }
-        present
+        let beside = present.iter().any(|key| key.is_subject() && *key != Checkpoint);
+        let told = |key: &Dimension| match key {
+            Variable => !beside,
+            // A document has one category and one data set.
+            Category | Dataset => !present.contains(&Document),
+            Reference => self.references.len() > 1,
+            Checkpoint => self.second_model || self.over_time || self.checkpoints.len() > 1,
+            _ => true,
+        };
+        present.iter().copied().filter(told).collect()
+    }
+
+    /// The keys that say what a number is about; a second model is another line, not another figure.
+    fn subjects(&self, dimensions: &[Dimension]) -> Vec<Dimension> {
+        let own = |key: &&Dimension| key.is_subject() && !(**key == Checkpoint && self.second_model);
+        dimensions.iter().filter(own).copied().collect()
     }
 
     /// A key of a row; rows without a checkpoint are about the run's own where others name a second one.
@@ -111,9 +124,26 @@ impl Keys {
     fn words(&self, keys: &[Dimension], row: &Row<'_>) -> String {
         join(keys.iter().filter_map(|key| self.text(*key, row)))
     }
+
+    /// The same with the names of numeric keys: a bare number says little among words.
+    fn named(&self, keys: &[Dimension], row: &Row<'_>) -> String {
+        join(keys.iter().filter_map(|key| {
+            let text = self.text(*key, row)?;
+            Some(if key.number(row.finding).is_some() { format!("{} {text}", key.title()) } else { text })
+        }))
+    }
 }
 
 impl<'a> Group<'a> {
+    fn add(&mut self, row: Row<'a>, dimensions: &[Dimension]) {
+        self.rows.push(row);
+        if dimensions.iter().any(|key| !self.has(*key)) {
+            self.dimensions.extend(dimensions);
+            self.dimensions.sort_unstable();
+            self.dimensions.dedup();
+        }
+    }
+
     fn has(&self, key: Dimension) -> bool {
         self.dimensions.contains(&key)
     }
@@ -123,8 +153,9 @@ impl<'a> Group<'a> {
     }
 
     fn figures(self, info: &StatisticInfo, keys: &Keys) -> Vec<Figure> {
-        let over_time = self.has(Checkpoint) && !keys.second_model;
-        if self.dimensions.iter().filter(|key| key.is_subject()).count() > MOST_SUBJECTS {
+        let subjects = keys.subjects(&self.dimensions);
+        let over_time = subjects.contains(&Checkpoint) && keys.over_time;
+        if subjects.len() > MOST_SUBJECTS {
             return Vec::new();
         }
         if self.has(Ranking) {
@@ -141,8 +172,11 @@ impl<'a> Group<'a> {
                 return self.cut(keys, &[row, column], 1, |part| part.matrix(info, keys, &[row], column));
             }
         }
-        if self.has(Expert) && self.dimensions.iter().any(|key| key.is_subject() && *key != Expert) {
-            let rows: Vec<Dimension> = self.without(&[Expert]).into_iter().filter(|key| key.is_subject()).collect();
+        if self.has(Document) {
+            return self.cut(keys, &[Document], 1, |part| part.intervals(info, keys));
+        }
+        if self.has(Expert) && subjects.len() > 1 {
+            let rows: Vec<Dimension> = subjects.into_iter().filter(|key| *key != Expert).collect();
             let kept: Vec<Dimension> = rows.iter().copied().chain([Expert]).collect();
             return self.cut(keys, &kept, 1, |part| part.matrix(info, keys, &rows, Expert));
         }
@@ -161,39 +195,48 @@ impl<'a> Group<'a> {
         most: usize,
         draw: impl Fn(&Self) -> Figure,
     ) -> Vec<Figure> {
-        let mut by: Vec<Dimension> = Vec::new();
+        // The same numbers of fewer sequences would lie over the others.
+        let mut by: Vec<Dimension> = if self.has(Cohort) { vec![Cohort] } else { Vec::new() };
         for candidate in Dimension::CUT_FIRST {
             let rest: Vec<Dimension> =
                 self.without(kept).into_iter().filter(|key| !by.contains(key)).collect();
             if distinct(&self.rows, |row| keys.words(&rest, row)) <= most {
                 break;
             }
-            if rest.contains(&candidate) {
+            if rest.contains(&candidate) && !by.contains(&candidate) {
                 by.push(candidate);
             }
         }
-        let names = in_order(self.rows.iter().map(|row| keys.words(&by, row)));
-        let part = |name: &String| {
-            let rows = self.rows.iter().copied().filter(|row| keys.words(&by, row) == *name).collect();
-            let part = Group { dimensions: self.without(&by), unit: self.unit, rows };
-            let mut figure = draw(&part);
+        let values: Vec<Vec<String>> =
+            by.iter().map(|key| in_order(self.rows.iter().map(|row| keys.words(&[*key], row)))).collect();
+        // In the order of the keys: everything about the first variant before the second.
+        let mut parts: BTreeMap<Vec<usize>, Vec<Row<'_>>> = BTreeMap::new();
+        for row in &self.rows {
+            let place = |(key, values): (&Dimension, &Vec<String>)| {
+                values.iter().position(|value| *value == keys.words(&[*key], row)).unwrap_or(0)
+            };
+            parts.entry(by.iter().zip(&values).map(place).collect()).or_default().push(*row);
+        }
+        let draw = |rows: Vec<Row<'a>>| {
+            let name = keys.words(&by, &rows[0]);
+            let mut figure = draw(&Group { dimensions: self.without(&by), unit: self.unit, rows });
             if !name.is_empty() {
                 figure.label = format!("{}: {name}", figure.label);
             }
             figure
         };
-        names.iter().map(part).collect()
+        parts.into_values().map(draw).collect()
     }
 
-    fn label(&self) -> String {
-        let titles: Vec<&str> = self.dimensions.iter().filter(|key| key.is_subject()).map(|key| key.title()).collect();
+    fn label(&self, keys: &Keys) -> String {
+        let titles: Vec<&str> = keys.subjects(&self.dimensions).into_iter().map(Dimension::title).collect();
         if titles.is_empty() { "over all".to_owned() } else { format!("by {}", titles.join(" and ")) }
     }
 
     /// Estimates under each other.
     fn intervals(&self, info: &StatisticInfo, keys: &Keys) -> Figure {
         let label = |row: &Row<'_>| {
-            let words = keys.words(&self.dimensions, row);
+            let words = keys.named(&self.dimensions, row);
             if words.is_empty() { "over all".to_owned() } else { words }
         };
         let all = in_order(self.rows.iter().map(label));
@@ -202,7 +245,7 @@ impl<'a> Group<'a> {
         let mut columns = Columns::of(&shown).with_estimates(&shown);
         columns.words("label", shown.iter().map(label));
         let left_out = left_out(info, labels.len(), all.len(), "rows");
-        let figure = figure(Kind::Intervals, self.label(), self.unit, columns);
+        let figure = figure(Kind::Intervals, self.label(keys), self.unit, columns);
         Figure { rows: labels, left_out, zero: starts_at_zero(&shown), ..figure }
     }
 
@@ -225,19 +268,24 @@ impl<'a> Group<'a> {
         let series = self.without(&[x]);
         let mut columns = Columns::of(&shown).with_estimates(&shown);
         columns.numbers("x", shown.iter().map(place));
-        columns.words("series", shown.iter().map(|row| keys.words(&series, row)));
+        columns.words("series", shown.iter().map(|row| {
+            // A checkpoint beside the time axis is a point, not a station of the line.
+            let beside = x == Checkpoint && row.finding.training_tokens.is_none();
+            let own = beside.then(|| Checkpoint.text(row.finding)).flatten();
+            join([keys.named(&series, row)].into_iter().filter(|words| !words.is_empty()).chain(own))
+        }));
         if x == Checkpoint {
             columns.words("x_text", shown.iter().map(|row| Checkpoint.text(row.finding).unwrap_or_default()));
         }
         let left_out = left_out(info, places.len(), all.len(), "places");
-        let figure = figure(Kind::Curve, self.label(), self.unit, columns);
+        let figure = figure(Kind::Curve, self.label(keys), self.unit, columns);
         let x_scale = Some(if x == Checkpoint { "ordinal" } else { "linear" });
         Figure { x_title: Some(x.title()), x_scale, left_out, zero: starts_at_zero(&shown), ..figure }
     }
 
     /// Coloured cells; of many rows those with the largest n, of many positions every so many.
     fn matrix(&self, info: &StatisticInfo, keys: &Keys, rows: &[Dimension], column: Dimension) -> Figure {
-        let name = |row: &Row<'_>| keys.words(rows, row);
+        let name = |row: &Row<'_>| if rows.len() > 1 { keys.named(rows, row) } else { keys.words(rows, row) };
         let column_name = |row: &Row<'_>| keys.words(&[column], row);
         let all = in_order(self.rows.iter().map(name));
         let chosen = if rows.contains(&Token) { self.most_frequent(&all, name) } else { spread(&all, MOST_MATRIX_ROWS) };
@@ -250,7 +298,7 @@ impl<'a> Group<'a> {
         columns.words("row", shown.iter().map(name));
         columns.words("column", shown.iter().map(column_name));
         let left_out = left_out(info, chosen.len(), all.len(), "rows");
-        let figure = figure(Kind::Matrix, self.label(), self.unit, columns);
+        let figure = figure(Kind::Matrix, self.label(keys), self.unit, columns);
         let row_title = join(rows.iter().map(|key| key.title().to_owned()));
         let titles = (Some(row_title), Some(column.title()));
         Figure { row_title: titles.0, column_title: titles.1, rows: chosen, columns_order, left_out, ..figure }
@@ -258,7 +306,7 @@ impl<'a> Group<'a> {
 
     fn most_frequent(&self, all: &[String], name: impl Fn(&Row<'a>) -> String) -> Vec<String> {
         let mut counts: Vec<(u64, usize)> = all.iter().enumerate().map(|(at, _)| (0, at)).collect();
-        let places: std::collections::BTreeMap<&String, usize> = all.iter().zip(0..).collect();
+        let places: BTreeMap<&String, usize> = all.iter().zip(0..).collect();
         for row in &self.rows {
             let at = places[&name(row)];
             counts[at].0 = counts[at].0.max(row.finding.n);
@@ -292,7 +340,7 @@ impl<'a> Group<'a> {
         columns.add("x", shown.iter().map(|row| row.finding.n.into()));
         columns.words("label", shown.iter().map(|row| keys.words(&[Token], row)));
         let left_out = left_out(info, distinct(&shown, |row| keys.words(&[Token], row)), all, "token ids");
-        let figure = figure(Kind::Scatter, self.label(), self.unit, columns);
+        let figure = figure(Kind::Scatter, self.label(keys), self.unit, columns);
         Figure { x_title: Some("n"), x_scale: Some("log"), left_out, zero: starts_at_zero(&shown), ..figure }
     }
 

@@ -15,6 +15,8 @@ use crate::stats::{Finding, StatisticInfo};
 pub(super) struct Row<'a> {
     /// Index of the run in the report.
     pub(super) run: usize,
+    /// Its kind.
+    pub(super) command: &'static str,
     /// What rows without a checkpoint are about.
     pub(super) model: &'a str,
     /// The numbers.
@@ -66,13 +68,35 @@ pub(super) struct Figure {
 }
 
 /// Figures that one statistic may have: more are not looked through.
-const MOST_FIGURES: usize = 40;
+const MOST_FIGURES: usize = 60;
 
 /// The figures of a statistic over all runs of the report, the one that sums up most first.
 pub(super) fn figures(info: &StatisticInfo, rows: &[Row<'_>]) -> Vec<Figure> {
-    let mut figures = layout::explained(rows).into_iter().chain(layout::by_keys(info, rows)).collect::<Vec<_>>();
+    let mut commands: Vec<&str> = rows.iter().map(|row| row.command).collect();
+    commands.dedup();
+    let mut figures: Vec<Figure> = layout::explained(rows).into_iter().collect();
+    for command in &commands {
+        // Runs of different kinds have the same statistic with other keys.
+        let own: Vec<Row<'_>> = rows.iter().copied().filter(|row| row.command == *command).collect();
+        let mut found = layout::by_keys(info, &own);
+        if commands.len() > 1 {
+            found.iter_mut().for_each(|figure| figure.label = format!("{command}: {}", figure.label));
+        }
+        figures.extend(found);
+    }
     figures.truncate(MOST_FIGURES);
+    name_units(&mut figures);
     figures
+}
+
+/// Figures of the same name are told apart by their units.
+fn name_units(figures: &mut [Figure]) {
+    let labels: Vec<String> = figures.iter().map(|figure| figure.label.clone()).collect();
+    for figure in figures {
+        if labels.iter().filter(|label| **label == figure.label).count() > 1 {
+            figure.label = format!("{} ({})", figure.label, figure.y_title);
+        }
+    }
 }
 
 #[cfg(test)]

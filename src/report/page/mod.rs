@@ -198,7 +198,7 @@ fn draw(info: &'static StatisticInfo, runs: &[ReportedRun<'_>]) -> Drawn {
         .flat_map(|(index, run)| {
             let model = run.context.checkpoint.split(", ").next().unwrap_or_default();
             let rows = run.tables.get(info.table).into_iter().flat_map(|table| &table.rows);
-            rows.filter(|row| row.statistic == info.name).map(move |finding| Row { run: index, model, finding })
+            rows.filter(|row| row.statistic == info.name).map(move |finding| Row { run: index, command: run.command, model, finding })
         })
         .collect();
     Drawn { info, figures: figures(info, &rows) }

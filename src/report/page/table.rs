@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Rows that a table of the page shows for each run; the rest is in `stats/`.
-const ROWS_SHOWN: usize = 240;
+const ROWS_SHOWN: usize = 120;
 
 /// A number: four significant digits, and the whole of it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
