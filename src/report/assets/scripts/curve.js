@@ -3,6 +3,7 @@
   "use strict";
   const VALUES = ["estimate", "low", "high", "baseline", "noise_floor", "ceiling"];
   const MARKED = 60; // more points than these need no marker each
+  const LABEL = 110; // widest name of a tick, in pixels
 
   // Series are told apart by colour; with one series, runs are.
   const scheme = (context) => {
@@ -14,31 +15,47 @@
     return {
       key: byRun ? "run" : "series",
       values,
-      text: (value) => (byRun ? (runs.length > 1 || !series.length ? Report.data.runs[value].name : series[0]) : value),
+      text: (value) => (!byRun ? value : runs.length > 1 ? Report.data.runs[value].name : series[0] ?? "estimate, 95 % interval"),
       panelKeys: byRun || runs.length <= 1 ? ["layer"] : ["run", "layer"],
     };
   };
 
-  // The axis: a number line, or names in the order of their x.
-  const axis = (context, width) => {
-    const { figure, rows } = context;
+  // The places on the axis, and their names where they have some (checkpoints), without what all names begin with.
+  const axisOf = ({ figure, rows }) => {
     const names = new Map(rows.filter((row) => row.x_text !== null).map((row) => [row.x, row.x_text]));
     const places = Report.distinct(rows, "x").sort((a, b) => a - b);
-    const ordinal = figure.x_scale === "ordinal";
-    const settings = ordinal ? { type: "point", domain: places, padding: 0.3 }
-      : { type: figure.x_scale === "log" ? "log" : "linear", domain: d3.extent(places), nice: false };
-    if (!names.size) {
-      const ticks = Math.max(2, Math.floor(width / 90));
-      return { ...settings, ...(ordinal ? {} : { ticks, tickFormat: figure.x_scale === "log" ? "~s" : undefined }), label: null, bottom: 24 };
+    const start = Report.commonStart([...names.values()]);
+    const text = (x) => Report.fit((names.get(x) ?? String(x)).slice(names.has(x) ? start.length : 0), LABEL);
+    const longest = Math.max(0, ...places.map((x) => Report.textWidth(text(x))));
+    return { scale: figure.x_scale ?? "linear", named: names.size > 0, places, start, text, longest };
+  };
+
+  // Places that have room for their name; the first and the last one come first.
+  const readable = (places, position, room) => {
+    const kept = [];
+    for (const place of [places[0], places.at(-1), ...places.slice(1, -1)]) {
+      if (kept.every((other) => Math.abs(position(other) - position(place)) >= room)) kept.push(place);
     }
-    const cut = (x) => Report.fit(names.get(x) ?? String(x), 110);
-    const longest = Math.max(...places.map((x) => Report.textWidth(cut(x))));
-    const rotated = longest + 8 > (width - 50) / places.length;
-    return {
-      ...settings, ticks: places, tickFormat: cut, label: null,
-      ...(rotated ? { tickRotate: -40 } : {}),
-      bottom: rotated ? Math.ceil(longest * 0.66) + 24 : 24,
-    };
+    return kept.sort((a, b) => a - b);
+  };
+
+  // Settings of the axis in a panel of this width, and the margins that its names need.
+  const axisSettings = (axis, width) => {
+    const { scale, places, named } = axis;
+    const ordinal = scale === "ordinal";
+    const settings = ordinal ? { type: "point", domain: places, padding: 0.3 } : { type: scale === "log" ? "log" : "linear", domain: d3.extent(places) };
+    const margin = { left: 52, right: 12, top: 12, bottom: 24 };
+    if (!named && !ordinal) {
+      const tickFormat = scale === "log" ? "~s" : undefined;
+      return { x: { ...settings, ticks: Math.max(2, Math.floor(width / 90)), tickFormat, label: null }, margin };
+    }
+    const rotated = axis.longest + 8 > (width - 64) / places.length;
+    if (rotated) Object.assign(margin, { left: Math.max(52, Math.ceil(axis.longest * 0.8) + 8), bottom: Math.ceil(axis.longest * 0.66) + 22 });
+    const range = [margin.left, width - margin.right];
+    const position = ordinal ? d3.scalePoint(places, range)
+      : (scale === "log" ? d3.scaleLog : d3.scaleLinear)(settings.domain, range);
+    const ticks = readable(places, position, rotated ? 15 : axis.longest + 8);
+    return { x: { ...settings, ticks, tickFormat: axis.text, label: null, ...(rotated ? { tickRotate: -40 } : {}) }, margin };
   };
 
   // All marks of one line. A marker is another sign beside colour and dash.
@@ -61,11 +78,10 @@
 
   const paint = (context, panel, width, shared) => {
     const { kinds, domain, figure } = shared;
-    const { bottom, ...x } = axis(context, width);
-    const margin = { left: 52, right: 12, top: 12, bottom };
+    const { x, margin } = axisSettings(shared.axis, width);
     const groups = kinds.values.map((value) => panel.rows.filter((row) => row[kinds.key] === value));
     const few = Math.max(...groups.map((group) => group.length)) <= MARKED;
-    const height = (context.compact ? 190 : width > 700 ? 320 : 230) + bottom - 24;
+    const height = (context.compact ? 190 : width > 700 ? 320 : 230) + margin.bottom - 24;
     const plot = Report.plot({
       width, height,
       marginLeft: margin.left, marginRight: margin.right, marginTop: margin.top, marginBottom: margin.bottom,
@@ -92,8 +108,10 @@
     }
     context = { ...context, rows: placed };
     const kinds = scheme(context);
-    const hue = (value, index) => (kinds.key === "run" ? value : index);
-    const shared = { kinds, figure, hue, domain: Report.extent(placed, VALUES, figure.zero) };
+    const rank = Report.runRank(figure);
+    const hue = (value, index) => (kinds.key === "run" ? rank(value) : index);
+    const shared = { kinds, figure, hue, axis: axisOf(context), domain: Report.extent(placed, VALUES, figure.zero) };
+    const { start } = shared.axis;
     const panels = Report.panels(placed, kinds.panelKeys);
     const few = placed.length / Math.max(1, panels.length * kinds.values.length) <= MARKED;
     const items = kinds.values.map((value, index) => {
@@ -105,8 +123,8 @@
     return [
       Report.legend(items),
       Report.axisTitle(figure.y_title && `\u2191 ${figure.y_title}`),
-      Report.grid(context, panels, context.compact ? 200 : 280, (panel, width) => paint(context, panel, width, shared)),
-      Report.axisTitle(figure.x_title && `${figure.x_title} \u2192`),
+      Report.grid(context, panels, context.compact ? 165 : 280, (panel, width) => paint(context, panel, width, shared)),
+      Report.axisTitle(figure.x_title && `${figure.x_title}${start ? ` (${start}\u2026)` : ""} \u2192`),
     ].filter(Boolean);
   };
 })();

@@ -48,6 +48,12 @@
     return [...given, ...[...present].filter((value) => value !== null && !known.has(value))];
   };
 
+  // Place of a run among those of a figure: it decides the colour, also where only one of them is shown.
+  Report.runRank = (figure) => {
+    const runs = Report.distinct(figure.rows_data, "run").sort((a, b) => a - b);
+    return (run) => runs.indexOf(run);
+  };
+
   // The rows that the selectors ask for. What a figure does not have (a view, a layer) is said, not left blank.
   Report.select = (figure, run = null) => {
     const notes = [];

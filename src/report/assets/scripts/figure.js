@@ -53,7 +53,7 @@
     return plot;
   };
 
-  // Marks that are alike for curve and scatter: lines of reference, in the legend only where they are there.
+  // Lines of reference of a curve, in the legend only where they are there.
   Report.references = (rows) =>
     [
       { key: "noise_floor", text: "noise floor", colour: "var(--floor)", dash: "7 4" },

@@ -54,6 +54,15 @@
     return `${letters.join("")}\u2026`;
   };
 
+  // What all names begin with, up to a separator, is said once instead of at every tick.
+  Report.commonStart = (names) => {
+    if (names.length < 2) return "";
+    let end = 0;
+    while (end < names[0].length && names.every((name) => name[end] === names[0][end])) end += 1;
+    const start = /^.*[-_/:. ]/.exec(names[0].slice(0, end))?.[0] ?? "";
+    return start.length > 4 && names.every((name) => name.length > start.length) ? start : "";
+  };
+
   // Blanks at the ends of a token would not be seen.
   Report.visible = (text) => text.replace(/^ +| +$/g, (blanks) => "\u2423".repeat(blanks.length)) || "\u2205";
 })();

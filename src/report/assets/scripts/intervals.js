@@ -3,19 +3,16 @@
   "use strict";
   const VALUES = ["estimate", "low", "high", "baseline"];
 
-  // Layers that fit side by side; the rest goes below.
-  const chunks = (layers, room) => {
-    const size = Math.max(1, Math.ceil(layers.length / Math.ceil(layers.length / room)));
-    return Array.from({ length: Math.ceil(layers.length / size) }, (_, index) =>
-      layers.slice(index * size, (index + 1) * size));
-  };
+  // So many layers stand side by side; the rest goes below, equally wide.
+  const chunks = (layers, size) =>
+    Array.from({ length: Math.ceil(layers.length / size) }, (_, index) => layers.slice(index * size, (index + 1) * size));
 
-  const runMarks = (rows, run, several) => {
+  const runMarks = (rows, run, index, several) => {
     const place = several ? { y: (row) => String(row.run), fy: "label", fx: "layer" } : { y: "label", fx: "layer" };
-    const colour = Report.colour(run);
+    const colour = Report.colour(index);
     return [
       Plot.ruleY(rows.filter((row) => row.low !== null), { ...place, x1: "low", x2: "high", stroke: colour, strokeWidth: 2.5, strokeOpacity: 0.75 }),
-      Plot.dot(rows, { ...place, x: "estimate", fill: colour, stroke: colour, r: 4, symbol: Report.symbol(run) }),
+      Plot.dot(rows, { ...place, x: "estimate", fill: colour, stroke: colour, r: 4, symbol: Report.symbol(index) }),
       Plot.tickX(rows.filter((row) => row.baseline !== null), { ...place, x: "baseline", stroke: "var(--base)", strokeWidth: 2.2 }),
     ];
   };
@@ -27,16 +24,17 @@
     const cut = (label) => Report.fit(label, margin.left - 12);
     const labelAxis = { domain: labels, tickFormat: cut, label: null, tickSize: 0 };
     const plot = Report.plot({
-      width: context.width,
+      width: margin.left + (context.width - margin.left) * (layers.length / shared.abreast),
       height: labels.length * lineHeight + margin.top + margin.bottom,
       marginLeft: margin.left, marginRight: margin.right, marginTop: margin.top, marginBottom: margin.bottom,
-      x: { domain, label: null, grid: true, ticks: Math.max(2, Math.floor((context.width - margin.left) / layers.length / 70)) },
+      x: { domain, label: null, grid: true, insetLeft: 3, insetRight: 12,
+        ticks: Math.max(2, Math.floor((context.width - margin.left) / shared.abreast / 80)) },
       y: several ? { axis: null, domain: runs.map(String), padding: 0.1 } : { ...labelAxis, padding: 0.25 },
       ...(several ? { fy: { ...labelAxis, axis: "left", padding: 0.15 } } : {}),
-      fx: { domain: layers, label: null, tickFormat: (layer) => `layer ${layer}`, padding: 0.08 },
+      fx: { domain: layers, label: null, tickFormat: (layer) => `layer ${layer}`, paddingInner: 0.06, paddingOuter: 0 },
       marks: [
         Plot.ruleX(domain[0] <= 0 && domain[1] >= 0 ? [0] : [], { stroke: "var(--line-strong)" }),
-        ...runs.flatMap((run) => runMarks(rows.filter((row) => row.run === run), run, several)),
+        ...runs.flatMap((run) => runMarks(rows.filter((row) => row.run === run), run, shared.rank(run), several)),
         Plot.dot(rows, Plot.pointer({
           x: "estimate", fx: "layer", r: 8, stroke: "var(--ink)", strokeWidth: 1.5, maxRadius: 60,
           ...(several ? { y: (row) => String(row.run), fy: "label" } : { y: "label" }),
@@ -57,13 +55,14 @@
     const longest = Math.max(...labels.map((label) => Report.textWidth(label)));
     const left = Math.ceil(Math.min(longest + 14, width * 0.36));
     const margin = { left, right: 10, top: 24, bottom: 24 };
-    const shared = { labels, runs, figure, margin, domain: Report.extent(rows, VALUES, figure.zero) };
-    const room = Math.max(1, Math.floor((width - left) / 150));
-    const plots = chunks(layers, room).map((part) =>
+    const shared = { labels, runs, rank: Report.runRank(figure), figure, margin, domain: Report.extent(rows, VALUES, figure.zero) };
+    const room = Math.max(1, Math.floor((width - left) / (context.compact ? 95 : 150)));
+    shared.abreast = Math.ceil(layers.length / Math.ceil(layers.length / room));
+    const plots = chunks(layers, shared.abreast).map((part) =>
       paint(context, rows.filter((row) => part.includes(row.layer)), part, shared));
     const items = runs.length > 1
-      ? runs.map((run) => ({ text: Report.data.runs[run].name, colour: Report.colour(run), dash: "none", symbol: Report.symbol(run) }))
-      : [{ text: "estimate, 95 % interval", colour: Report.colour(runs[0]), dash: "none", symbol: Report.symbol(runs[0]) }];
+      ? runs.map((run) => ({ text: Report.data.runs[run].name, colour: Report.colour(shared.rank(run)), dash: "none", symbol: Report.symbol(shared.rank(run)) }))
+      : [{ text: "estimate, 95 % interval", colour: Report.colour(shared.rank(runs[0])), dash: "none", symbol: Report.symbol(shared.rank(runs[0])) }];
     if (rows.some((row) => row.baseline !== null)) items.push({ text: "baseline", colour: "var(--base)", tick: true });
     return [Report.legend(items), ...plots, Report.axisTitle(figure.y_title && `${figure.y_title} \u2192`)];
   };

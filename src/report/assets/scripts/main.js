@@ -24,17 +24,20 @@
   };
 
   const watchWidth = () => {
-    const sizes = new ResizeObserver((entries) => {
-      for (const { target } of entries) {
-        const width = target.clientWidth;
-        if (target.dataset.drawn && width && Number(target.dataset.width) !== width) Report.draw(target);
-      }
-    });
+    const redrawIfOther = (host) => {
+      const width = host.clientWidth;
+      if (host.dataset.drawn && width && Number(host.dataset.width) !== width) Report.draw(host);
+    };
+    // In the next frame: drawing changes sizes, which an observer must not do while it is told of some.
+    const sizes = new ResizeObserver((entries) => requestAnimationFrame(() => entries.forEach(({ target }) => redrawIfOther(target))));
     hosts().forEach((host) => sizes.observe(host));
   };
 
   const watchPrinting = () => {
-    window.addEventListener("beforeprint", () => hosts().forEach((host) => Report.draw(host)));
+    window.addEventListener("beforeprint", () => {
+      document.querySelectorAll("details.more").forEach((details) => (details.open = true));
+      hosts().forEach((host) => Report.draw(host));
+    });
     window.addEventListener("afterprint", redraw);
   };
 

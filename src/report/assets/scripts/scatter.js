@@ -4,12 +4,18 @@
   const VALUES = ["estimate", "baseline", "noise_floor", "ceiling"];
   const DASH = { draw: (path, size) => { const half = Math.sqrt(size); path.moveTo(-half, 0); path.lineTo(half, 0); } };
 
+  const TICKS = [
+    { key: "baseline", text: "baseline of each", colour: "var(--base)" },
+    { key: "noise_floor", text: "noise floor of each", colour: "var(--floor)" },
+  ];
+
   const paint = (context, panel, width, shared) => {
     const { domain, across, figure } = shared;
     const margin = { left: 52, right: 12, top: 12, bottom: 24 };
     const rows = panel.rows;
     const run = rows[0].run;
-    const colour = Report.colour(run);
+    const index = shared.rank(run);
+    const colour = Report.colour(index);
     const sorted = [...rows].sort((a, b) => a.x - b.x);
     const plot = Report.plot({
       width, height: context.compact ? 190 : width > 700 ? 360 : 260,
@@ -19,10 +25,10 @@
       marks: [
         domain[0] <= 0 ? Plot.ruleY([0], { stroke: "var(--line-strong)" }) : null,
         Plot.ruleX(rows.filter((row) => row.low !== null), { x: "x", y1: "low", y2: "high", stroke: colour, strokeOpacity: 0.2 }),
-        Plot.dot(rows.filter((row) => row.baseline !== null), { x: "x", y: "baseline", stroke: "var(--base)", strokeOpacity: 0.6, symbol: DASH, r: 3 }),
-        Plot.dot(rows, { x: "x", y: "estimate", fill: colour, fillOpacity: 0.65, r: rows.length > 200 ? 2 : 3, symbol: Report.symbol(run) }),
-        ...Report.references(rows).map(({ key, colour: stroke, dash }) =>
-          Plot.lineY(sorted, { x: "x", y: (row) => row[key] ?? NaN, stroke, strokeDasharray: dash, strokeWidth: 1.6 })),
+        ...TICKS.map(({ key, colour: stroke }) =>
+          Plot.dot(rows.filter((row) => row[key] !== null), { x: "x", y: key, stroke, strokeOpacity: 0.6, symbol: DASH, r: 3 })),
+        Plot.dot(rows, { x: "x", y: "estimate", fill: colour, fillOpacity: 0.65, r: rows.length > 200 ? 2 : 3, symbol: Report.symbol(index) }),
+        Plot.lineY(sorted, { x: "x", y: (row) => row.ceiling ?? NaN, stroke: "var(--soft)", strokeDasharray: "2 3", strokeWidth: 1.6 }),
         Plot.dot(rows, Plot.pointer({ x: "x", y: "estimate", r: 7, stroke: "var(--ink)", strokeWidth: 1.5, maxRadius: 40 })),
       ],
     });
@@ -35,15 +41,16 @@
     const placed = rows.filter((row) => row.x > 0 && row.estimate !== null);
     const across = d3.extent(placed, (row) => row.x);
     if (across[0] === across[1]) across[1] = across[0] * 10;
-    const shared = { figure, across, domain: Report.extent(placed, VALUES, figure.zero) };
+    const shared = { figure, across, rank: Report.runRank(figure), domain: Report.extent(placed, VALUES, figure.zero) };
     const runs = Report.distinct(placed, "run");
-    const items = runs.map((run) => ({ text: runs.length > 1 ? Report.data.runs[run].name : "estimate", colour: Report.colour(run), symbol: Report.symbol(run) }));
-    if (placed.some((row) => row.baseline !== null)) items.push({ text: "baseline of each", colour: "var(--base)", dash: "none" });
-    items.push(...Report.references(placed));
+    const items = runs.map((run) => ({ text: runs.length > 1 ? Report.data.runs[run].name : "estimate", colour: Report.colour(shared.rank(run)), symbol: Report.symbol(shared.rank(run)) }));
+    const has = (key) => placed.some((row) => row[key] !== null);
+    TICKS.filter(({ key }) => has(key)).forEach(({ text, colour }) => items.push({ text, colour, dash: "none" }));
+    if (has("ceiling")) items.push({ text: "ceiling", colour: "var(--soft)", dash: "2 3" });
     return [
       Report.legend(items),
       Report.axisTitle(figure.y_title && `\u2191 ${figure.y_title}`),
-      Report.grid(context, Report.panels(placed, ["run", "layer"]), context.compact ? 200 : 280, (panel, width) => paint(context, panel, width, shared)),
+      Report.grid(context, Report.panels(placed, ["run", "layer"]), context.compact ? 165 : 280, (panel, width) => paint(context, panel, width, shared)),
       Report.axisTitle(`${figure.x_title ?? "n"} (logarithmic) \u2192`),
     ].filter(Boolean);
   };

@@ -8,6 +8,7 @@ const Report = {
 };
 
 window.addEventListener("error", (event) => Report.errors.push(String(event.message)));
+document.addEventListener("securitypolicyviolation", (event) => Report.errors.push(`forbidden: ${event.blockedURI}`));
 window.addEventListener("unhandledrejection", (event) => Report.errors.push(String(event.reason)));
 
 // An element with attributes; children are elements or strings.

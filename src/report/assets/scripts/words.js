@@ -30,7 +30,7 @@
     const panels = Report.panels(context.rows, ["run", "layer", "series"]);
     return [
       Report.axisTitle(context.figure.y_title && `bar: ${context.figure.y_title}`),
-      Report.grid(context, panels, Infinity, (panel) => table(panel, context.figure)),
+      Report.grid(context, panels, 500, (panel) => table(panel, context.figure)),
     ].filter(Boolean);
   };
 })();
