@@ -4,6 +4,9 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // a test stops with the reason, and prints what it measured
 
+#[path = "common/page.rs"]
+mod page;
+
 use std::{fs, path::Path};
 
 use openmoe_analyze::{
@@ -12,6 +15,8 @@ use openmoe_analyze::{
     routing::View,
     stats::{Finding, STATISTICS, StatisticTable, Tables},
 };
+
+use page::page_of;
 
 const TEXTS: [&str; 24] = [
     "\u{2581}the",
@@ -317,13 +322,6 @@ fn write(folder: &str, charts: &[Chart]) {
     }
 }
 
-fn manifest() -> serde_json::Value {
-    serde_json::json!({
-        "version": "0.1.0", "command": ["openmoe-analyze", "route", "checkpoint", "--corpus", "domains"], "seed": 17,
-        "checkpoint": { "path": "checkpoint", "config_sha256": "ab".repeat(32) }, "wall_seconds": 12.5, "complete": true,
-    })
-}
-
 #[test]
 fn every_kind_of_chart_is_drawn_twice_the_same() {
     let context = context(16, &[1, 3]);
@@ -348,7 +346,8 @@ fn every_kind_of_chart_is_drawn_twice_the_same() {
         .filter(|r| r.expert.is_none() && r.token_id.is_none() && r.position.is_none())
         .cloned()
         .collect();
-    let page = report::html(&manifest(), &findings, &report::verdict(&findings), &charts).unwrap();
+    let page = page_of("route", &context, &tables, &findings, &report::verdict(&findings), &charts);
+    assert!(page.contains("charts/mutual_information_chosen.svg"));
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     fs::write(folder.join("charts/report.html"), page).unwrap();
 }

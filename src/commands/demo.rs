@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{drift::drift, drops::drops, route::route, terminal};
+use super::{drift::drift, drops::drops, page, route::route, terminal};
 use crate::{
     cli::{CommonArgs, DemoArgs, DriftArgs, DropsArgs, ExecutionArgs, InputArgs, RouteArgs, TranscriptArgs},
     error::{Error, Result},
@@ -62,11 +62,15 @@ pub(super) fn run(arguments: &DemoArgs) -> anyhow::Result<()> {
     else {
         return Ok(());
     };
+    // One page for all three, in the place of the report of route alone.
+    let folders = [&arguments.out, &arguments.out.join("drift"), &arguments.out.join("drops")];
+    routed.write("report.html", page::of_runs(&folders, &arguments.out, arguments.quiet)?.as_bytes())?;
     route.print_verdict(&routed)?;
     terminal::print("")?;
     drift.print_verdict(&drifted)?;
     terminal::print("")?;
     drops.print_verdict(&dropped)?;
+    terminal::print(&format!("\nall three in one report: {}", routed.file("report.html").display()))?;
     Ok(())
 }
 

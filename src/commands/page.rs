@@ -77,7 +77,10 @@ impl Finished {
         let manifest = run.manifest()?;
         if manifest["complete"] != true {
             return Err(Error::run_folder(
-                format!("run `{}` is not complete: its statistics may be missing or of other settings", folder.display()),
+                format!(
+                    "run `{}` is not complete: its statistics may be missing or of other settings",
+                    folder.display()
+                ),
                 "make them first with `openmoe-analyze stats RUN`, or finish the run with --resume",
             ));
         }
@@ -124,13 +127,7 @@ fn reported<'a>(
 }
 
 /// Documents token by token: of a drift run through the first and the last checkpoint of the time axis.
-fn excerpts(
-    run: &RunDir,
-    manifest: &Value,
-    found: &Found<'_>,
-    index: usize,
-    budget: usize,
-) -> Result<Vec<Excerpt>> {
+fn excerpts(run: &RunDir, manifest: &Value, found: &Found<'_>, index: usize, budget: usize) -> Result<Vec<Excerpt>> {
     let mut traces = found.kind.traces(run, manifest)?;
     if found.kind == Kind::Drift {
         let on_axis = |at: &usize| manifest["checkpoints"][*at]["off_axis"] != true;

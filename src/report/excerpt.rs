@@ -191,8 +191,7 @@ impl Selection {
                 available.dedup();
             }
         }
-        let mut selection =
-            Self { sequences, segments, documents: Vec::new(), start: HashMap::new(), tokens: 0 };
+        let mut selection = Self { sequences, segments, documents: Vec::new(), start: HashMap::new(), tokens: 0 };
         for (document, chosen) in selection.in_turn(&available, first) {
             selection.take(document, &chosen, budget);
             if selection.tokens + LEAST_LEFT > budget {
@@ -258,9 +257,7 @@ impl Selection {
             let slots = capacity.get(&sequence).copied().filter(|&slots| slots != u32::MAX);
             let own = spans.sequence.partition_point(|&other| other < sequence)
                 ..spans.sequence.partition_point(|&other| other <= sequence);
-            let span = |at: usize| {
-                (spans.start[at], spans.end[at], ROLES[usize::from(spans.role[at])], spans.turn[at])
-            };
+            let span = |at: usize| (spans.start[at], spans.end[at], ROLES[usize::from(spans.role[at])], spans.turn[at]);
             Sequence {
                 length: self.sequences.tokens[sequence as usize],
                 capacity: slots.map(|slots| layers.iter().map(|&layer| (layer, slots)).collect()).unwrap_or_default(),

@@ -61,7 +61,10 @@ mod tests {
     #[test]
     fn pieces_stay_readable_and_cannot_turn_the_line() {
         assert_eq!(readable("\u{2581}the"), "\u{2423}the");
-        assert_eq!([readable(""), readable("<0x0A>"), readable("a\u{202e}b\u{7}")], ["(empty)", "\u{23ce}", "aU+202EbU+0007"]);
+        assert_eq!(
+            [readable(""), readable("<0x0A>"), readable("a\u{202e}b\u{7}")],
+            ["(empty)", "\u{23ce}", "aU+202EbU+0007"]
+        );
         assert_eq!(running("\u{2581}the\u{2581}"), " the ");
         assert_eq!(readable("<script>\u{4e2d}"), "<script>\u{4e2d}");
     }

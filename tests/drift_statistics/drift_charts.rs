@@ -9,7 +9,7 @@ use openmoe_analyze::{
     trace::LayerTrace,
 };
 
-use crate::{support::*, training::*};
+use crate::{page::page_of, support::*, training::*};
 
 fn context(layers: &[u16], experts: usize) -> ChartContext {
     ChartContext {
@@ -84,11 +84,10 @@ fn every_kind_of_drift_chart_is_drawn() {
         println!("{}: {}", chart.name, chart.title);
     }
     let findings = headline(&tables);
-    let manifest = serde_json::json!({ "version": "0.1.0", "seed": 0 });
     let verdict = report::drift_verdict(&findings);
     println!("{}", verdict.join("\n"));
     assert_eq!(verdict.len(), 4);
-    let page = report::html(&manifest, &findings, &verdict, &charts).unwrap();
+    let page = page_of("drift", &context, &tables, &findings, &verdict, &charts);
     assert!(page.contains("200B, against 1T"));
     fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join("drift_charts/report.html"), page).unwrap();
 }

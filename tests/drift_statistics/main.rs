@@ -4,6 +4,8 @@
 mod closed_forms;
 mod drift_charts;
 mod hand_made;
+#[path = "../common/page.rs"]
+mod page;
 mod robust;
 #[path = "../statistics/support.rs"]
 #[allow(dead_code, reason = "shared with the tests of the route statistics")]

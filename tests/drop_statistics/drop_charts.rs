@@ -12,7 +12,7 @@ use openmoe_analyze::{
     },
 };
 
-use crate::support::*;
+use crate::{page::page_of, support::*};
 
 const EXPERTS: u32 = 8;
 const FACTOR: f64 = 1.25;
@@ -176,8 +176,7 @@ fn every_kind_of_drop_chart_is_drawn() {
     assert!(text.caption.contains("tokens 362 to 1,061 of 1,200"), "{}", text.caption);
     assert!(text.caption.contains("Drawn: the first of the two checkpoints."), "{}", text.caption);
     let findings = headline(&tables);
-    let manifest = serde_json::json!({ "version": "0.1.0", "seed": 0 });
-    let page = report::html(&manifest, &findings, &report::drops_verdict(&findings), &charts).unwrap();
+    let page = page_of("drops", &context, &tables, &findings, &report::drops_verdict(&findings), &charts);
     assert!(page.contains("Are later tokens dropped more?") && page.contains("What capacity would prevent it?"));
 }
 

@@ -5,6 +5,8 @@ mod closed_forms;
 mod difference;
 mod drop_charts;
 mod hand_made;
+#[path = "../common/page.rs"]
+mod page;
 mod robust;
 mod support;
 mod trend;

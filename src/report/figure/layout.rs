@@ -84,7 +84,9 @@ impl Keys {
     fn of(rows: &[Row<'_>]) -> Self {
         let named = rows.iter().filter(|row| row.finding.checkpoint.is_some()).count();
         let on_axis = rows.iter().filter(|row| row.finding.training_tokens.is_some());
-        let last = on_axis.max_by(|a, b| a.finding.training_tokens.unwrap_or(0.0).total_cmp(&b.finding.training_tokens.unwrap_or(0.0)));
+        let last = on_axis.max_by(|a, b| {
+            a.finding.training_tokens.unwrap_or(0.0).total_cmp(&b.finding.training_tokens.unwrap_or(0.0))
+        });
         Self {
             second_model: named > 0 && named < rows.len(),
             over_time: last.is_some(),
@@ -95,8 +97,7 @@ impl Keys {
     }
 
     fn dimensions(&self, row: &Row<'_>) -> Vec<Dimension> {
-        let present: Vec<Dimension> =
-            Dimension::ALL.into_iter().filter(|key| self.text(*key, row).is_some()).collect();
+        let present: Vec<Dimension> = Dimension::ALL.into_iter().filter(|key| self.text(*key, row).is_some()).collect();
         let beside = present.iter().any(|key| key.is_subject() && *key != Checkpoint);
         let told = |key: &Dimension| match key {
             Variable => !beside,
@@ -188,18 +189,11 @@ impl<'a> Group<'a> {
     }
 
     /// Parts with at most `most` different keys beside `kept`, a figure for each.
-    fn cut(
-        self,
-        keys: &Keys,
-        kept: &[Dimension],
-        most: usize,
-        draw: impl Fn(&Self) -> Figure,
-    ) -> Vec<Figure> {
+    fn cut(self, keys: &Keys, kept: &[Dimension], most: usize, draw: impl Fn(&Self) -> Figure) -> Vec<Figure> {
         // The same numbers of fewer sequences would lie over the others.
         let mut by: Vec<Dimension> = if self.has(Cohort) { vec![Cohort] } else { Vec::new() };
         for candidate in Dimension::CUT_FIRST {
-            let rest: Vec<Dimension> =
-                self.without(kept).into_iter().filter(|key| !by.contains(key)).collect();
+            let rest: Vec<Dimension> = self.without(kept).into_iter().filter(|key| !by.contains(key)).collect();
             if distinct(&self.rows, |row| keys.words(&rest, row)) <= most {
                 break;
             }
@@ -252,7 +246,11 @@ impl<'a> Group<'a> {
     /// Lines over a numeric key, or over the checkpoints in order.
     fn curve(&self, info: &StatisticInfo, keys: &Keys, x: Dimension) -> Figure {
         let place = |row: &Row<'_>| match x {
-            Checkpoint => keys.checkpoints.iter().position(|name| Some(name) == Checkpoint.text(row.finding).as_ref()).map(|at| at as f64),
+            Checkpoint => keys
+                .checkpoints
+                .iter()
+                .position(|name| Some(name) == Checkpoint.text(row.finding).as_ref())
+                .map(|at| at as f64),
             _ => x.number(row.finding),
         };
         let mut all: Vec<f64> = self.rows.iter().filter_map(place).collect();
@@ -268,12 +266,15 @@ impl<'a> Group<'a> {
         let series = self.without(&[x]);
         let mut columns = Columns::of(&shown).with_estimates(&shown);
         columns.numbers("x", shown.iter().map(place));
-        columns.words("series", shown.iter().map(|row| {
-            // A checkpoint beside the time axis is a point, not a station of the line.
-            let beside = x == Checkpoint && row.finding.training_tokens.is_none();
-            let own = beside.then(|| Checkpoint.text(row.finding)).flatten();
-            join([keys.named(&series, row)].into_iter().filter(|words| !words.is_empty()).chain(own))
-        }));
+        columns.words(
+            "series",
+            shown.iter().map(|row| {
+                // A checkpoint beside the time axis is a point, not a station of the line.
+                let beside = x == Checkpoint && row.finding.training_tokens.is_none();
+                let own = beside.then(|| Checkpoint.text(row.finding)).flatten();
+                join([keys.named(&series, row)].into_iter().filter(|words| !words.is_empty()).chain(own))
+            }),
+        );
         if x == Checkpoint {
             columns.words("x_text", shown.iter().map(|row| Checkpoint.text(row.finding).unwrap_or_default()));
         }
@@ -288,11 +289,13 @@ impl<'a> Group<'a> {
         let name = |row: &Row<'_>| if rows.len() > 1 { keys.named(rows, row) } else { keys.words(rows, row) };
         let column_name = |row: &Row<'_>| keys.words(&[column], row);
         let all = in_order(self.rows.iter().map(name));
-        let chosen = if rows.contains(&Token) { self.most_frequent(&all, name) } else { spread(&all, MOST_MATRIX_ROWS) };
+        let chosen =
+            if rows.contains(&Token) { self.most_frequent(&all, name) } else { spread(&all, MOST_MATRIX_ROWS) };
         let columns_order = spread(&in_order(self.rows.iter().map(column_name)), MOST_MATRIX_COLUMNS);
         let (row_set, column_set): (BTreeSet<&String>, BTreeSet<&String>) =
             (chosen.iter().collect(), columns_order.iter().collect());
-        let shown = self.rows.iter().filter(|row| row_set.contains(&name(row)) && column_set.contains(&column_name(row)));
+        let shown =
+            self.rows.iter().filter(|row| row_set.contains(&name(row)) && column_set.contains(&column_name(row)));
         let shown: Vec<Row<'_>> = shown.copied().collect();
         let mut columns = Columns::of(&shown).with_estimates(&shown);
         columns.words("row", shown.iter().map(name));

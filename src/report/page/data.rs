@@ -41,7 +41,8 @@ fn statistics(drawn: &[Drawn]) -> serde_json::Result<Map<String, Value>> {
         .map(|drawn| {
             let info = drawn.info;
             let figures = serde_json::to_value(&drawn.figures)?;
-            let value = json!({ "title": info.title, "unit": info.unit, "baseline": info.baseline, "figures": figures });
+            let value =
+                json!({ "title": info.title, "unit": info.unit, "baseline": info.baseline, "figures": figures });
             Ok((info.name.to_owned(), value))
         })
         .collect()

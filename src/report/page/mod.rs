@@ -198,7 +198,12 @@ fn draw(info: &'static StatisticInfo, runs: &[ReportedRun<'_>]) -> Drawn {
         .flat_map(|(index, run)| {
             let model = run.context.checkpoint.split(", ").next().unwrap_or_default();
             let rows = run.tables.get(info.table).into_iter().flat_map(|table| &table.rows);
-            rows.filter(|row| row.statistic == info.name).map(move |finding| Row { run: index, command: run.command, model, finding })
+            rows.filter(|row| row.statistic == info.name).map(move |finding| Row {
+                run: index,
+                command: run.command,
+                model,
+                finding,
+            })
         })
         .collect();
     Drawn { info, figures: figures(info, &rows) }
@@ -253,9 +258,8 @@ fn facts(run: &ReportedRun<'_>) -> Vec<Pair> {
     );
     let router = format!("{} experts, {} choices a token", context.num_experts, context.top_k);
     let capacity = told("capacity_rule").zip(told("capacity_factor"));
-    let queues = capacity.map(|(rule, factor)| {
-        format!("rule {rule}, factor {factor}, group {}", told("group").unwrap_or_default())
-    });
+    let queues = capacity
+        .map(|(rule, factor)| format!("rule {rule}, factor {factor}, group {}", told("group").unwrap_or_default()));
     let intervals = told("resamples").zip(told("permutations")).map(|(resamples, permutations)| {
         format!("95 % over documents, {resamples} resamples; {permutations} permutations")
     });

@@ -1,0 +1,247 @@
+//! The page of one run and of several: what it holds, what it must never hold, and what a real browser does with it.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // a test stops with the reason, and prints what it measured
+
+mod common;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::OnceLock,
+};
+
+use common::{openmoe_with, read_json, tiny, twelve_documents};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const SCRIPT: &str = "</script><script>document.title = 'taken over'</script><img src=x onerror=alert(1)>";
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// Runs that the tests only read: two of route, one of drift, one of drops.
+struct Runs {
+    folder: TempDir,
+}
+
+impl Runs {
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+}
+
+/// Documents and categories full of markup, quotes, control characters and other scripts.
+fn nasty_corpus(folder: &Path) -> PathBuf {
+    let texts = [
+        SCRIPT,
+        "\"quotes\" & 'more' {{ braces }} {% raw %} `code`",
+        "\u{5e9}\u{5dc}\u{5d5}\u{5dd} \u{202e}turned",
+        "\u{1f600} tabs\tand\nlines",
+    ];
+    let rows = (0..16).map(|row| {
+        let category = if row % 2 == 0 { SCRIPT } else { "a \"category\"\\ of two\nlines" };
+        json!({ "id": format!("{SCRIPT} {row}"), "domain": category, "text": format!("{} {}", texts[row % 4].repeat(3), row) }).to_string()
+    });
+    let path = folder.join("nasty.jsonl");
+    fs::write(&path, rows.collect::<Vec<_>>().join("\n")).unwrap();
+    path
+}
+
+fn runs() -> &'static Runs {
+    static RUNS: OnceLock<Runs> = OnceLock::new();
+    RUNS.get_or_init(|| {
+        let runs = Runs { folder: tempfile::tempdir().unwrap() };
+        let corpus = nasty_corpus(runs.folder.path());
+        let few = ["--resamples", "40", "--permutations", "10", "-q"];
+        let (last, earlier) = (tiny("12.3M"), tiny("2.5M"));
+        let route = |checkpoint: &str, name: &str| {
+            let out = runs.path(name);
+            let outcome =
+                openmoe_with(&[&["route", checkpoint, "--corpus", text(&corpus), "--out", &out], &few[..]].concat());
+            assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+        };
+        route(&last, "nasty");
+        route(&earlier, "earlier");
+        let outcome = twelve_documents(&["drift", &earlier, &last], &["--out", &runs.path("drift"), "-q"]);
+        assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+        let transcripts = common::fixture("corpora/transcripts/openai_messages.jsonl").display().to_string();
+        let out = runs.path("drops");
+        let drops = ["drops", &last, "--transcripts", &transcripts, "--max-sequences", "12", "--out", &out];
+        let outcome = openmoe_with(&[&drops[..], &few].concat());
+        assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+        runs
+    })
+}
+
+/// A report of several runs.
+fn report(names: &[&str], file: &str) -> PathBuf {
+    let out = runs().folder.path().join(file);
+    let folders: Vec<String> = names.iter().map(|name| runs().path(name)).collect();
+    let folders: Vec<&str> = folders.iter().map(String::as_str).collect();
+    let outcome = openmoe_with(&[&["report"], &folders[..], &["--out", text(&out), "-q", "--force"]].concat());
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    out
+}
+
+/// The page without scripts and packed numbers, which no value of a run reaches as text.
+fn markup(page: &str) -> String {
+    let mut rest = page;
+    let mut markup = String::new();
+    while let Some((before, after)) = rest.split_once("<script") {
+        markup.push_str(before);
+        rest = after.split_once("</script>").unwrap().1;
+    }
+    markup + rest
+}
+
+#[test]
+fn a_page_asks_no_host_and_shows_markup_as_text() {
+    let page = fs::read_to_string(runs().folder.path().join("nasty/report.html")).unwrap();
+    let markup = markup(&page);
+    assert!(markup.contains("&lt;&#x2f;script&gt;&lt;script&gt;") || markup.contains("&lt;/script&gt;&lt;script&gt;"));
+    assert!(!markup.contains("<img") && !markup.contains("taken over'</script>"), "markup of a document");
+    for reference in ["src=", "href=\"http", "href=\"//", "@import", "url("] {
+        assert!(!markup.contains(reference), "{reference} in the page");
+    }
+    assert!(page.contains("default-src 'none'"));
+    assert_eq!(page.matches("</script>").count(), page.matches("<script").count() - scripts_in_libraries(&page));
+}
+
+/// `<script` inside the text of a script opens nothing.
+fn scripts_in_libraries(page: &str) -> usize {
+    let mut inside = 0;
+    let mut rest = page;
+    while let Some((_, after)) = rest.split_once("<script") {
+        let (script, next) = after.split_once("</script>").unwrap();
+        inside += script.matches("<script").count();
+        rest = next;
+    }
+    inside
+}
+
+#[test]
+fn every_verdict_and_every_headline_statistic_is_in_the_page() {
+    let page = fs::read_to_string(report(&["nasty", "drift", "drops"], "three.html")).unwrap();
+    for name in ["nasty", "drift", "drops"] {
+        let summary = read_json(&runs().folder.path().join(name).join("summary.json"));
+        for finding in summary["findings"].as_array().unwrap() {
+            let heading = format!("id=\"{}\"", finding["statistic"].as_str().unwrap());
+            assert!(page.contains(&heading), "no section {heading}");
+        }
+    }
+    assert!(
+        page.contains("context-independent") && page.contains("of the way from chance") && page.contains("dropped")
+    );
+}
+
+#[test]
+fn two_runs_of_a_kind_stand_side_by_side_with_their_difference() {
+    let page = fs::read_to_string(report(&["nasty", "earlier"], "two.html")).unwrap();
+    assert!(page.contains("openmoe-tiny-2.5M less openmoe-tiny-12.3M"));
+    let finding = |name: &str| -> f64 {
+        let summary = read_json(&runs().folder.path().join(name).join("summary.json"));
+        let found = summary["findings"].as_array().unwrap().iter().find(|finding| {
+            finding["statistic"] == "load_cv"
+                && finding["layer"] == 1
+                && finding["view"] == "kept"
+                && finding.get("category").is_none()
+        });
+        found.unwrap()["estimate"].as_f64().unwrap()
+    };
+    let difference = finding("earlier") - finding("nasty");
+    assert!(page.contains(&format!("data-value=\"{difference}\"")), "no difference {difference}");
+}
+
+#[test]
+fn what_cannot_be_reported_is_refused_with_a_hint() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = |arguments: &[&str], words: &[&str]| {
+        let outcome = openmoe_with(&[&["report"], arguments].concat());
+        assert_eq!(outcome.code, 2, "{}", outcome.stderr);
+        for word in words {
+            assert!(outcome.stderr.contains(word), "no `{word}` in: {}", outcome.stderr);
+        }
+    };
+    let (nasty, earlier) = (runs().path("nasty"), runs().path("earlier"));
+    refused(&[&nasty, &earlier], &["2 runs", "hint:", "--out report.html"]);
+    refused(&[text(folder.path())], &["is not the folder of a run", "hint:"]);
+    refused(&[&nasty, "--out", text(folder.path())], &["is a folder", "report.html"]);
+    let taken = folder.path().join("notes.html");
+    fs::write(&taken, "mine").unwrap();
+    refused(&[&nasty, "--out", text(&taken)], &["is there already", "--force"]);
+    assert_eq!(fs::read_to_string(&taken).unwrap(), "mine");
+    let unfinished = folder.path().join("unfinished");
+    fs::create_dir(&unfinished).unwrap();
+    fs::write(unfinished.join("manifest.json"), "{\"command\":\"route\",\"complete\":false}").unwrap();
+    refused(&[text(&unfinished)], &["is not complete", "stats RUN"]);
+}
+
+/// Debian's name, and those of other systems.
+fn browser() -> Option<&'static str> {
+    let names = ["chromium", "chromium-browser", "google-chrome"];
+    names
+        .into_iter()
+        .find(|name| Command::new(name).arg("--version").output().is_ok_and(|output| output.status.success()))
+}
+
+/// The page with `tests/browser/drive.js` at its end, through a headless browser: what the driver saw, and what the browser logged.
+fn driven(browser: &str, page: &Path) -> (Value, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let driver = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/drive.js");
+    let html = fs::read_to_string(page).unwrap();
+    let (before, after) = html.rsplit_once("</body>").unwrap();
+    let copy = folder.path().join("driven.html");
+    fs::write(&copy, format!("{before}<script>{}</script></body>{after}", fs::read_to_string(driver).unwrap()))
+        .unwrap();
+    let network = folder.path().join("network.json");
+    let output = Command::new(browser)
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1280,1000"])
+        .args(["--enable-logging=stderr", "--v=0", "--virtual-time-budget=120000", "--dump-dom"])
+        .arg(format!("--user-data-dir={}", folder.path().join("profile").display()))
+        .arg(format!("--log-net-log={}", network.display()))
+        .arg(format!("file://{}", copy.display()))
+        .output()
+        .unwrap();
+    let dom = String::from_utf8_lossy(&output.stdout);
+    let logged = String::from_utf8_lossy(&output.stderr);
+    let result =
+        dom.split_once("<pre id=\"result\"").and_then(|(_, rest)| rest.split_once('>')?.1.split_once("</pre>"));
+    let result = result.unwrap_or_else(|| panic!("the driver left no result: {logged}")).0;
+    let result = result.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
+    let console = logged.lines().filter(|line| line.contains("CONSOLE")).collect::<Vec<_>>().join("\n");
+    assert_eq!(asked(&network, &copy), Vec::<String>::new(), "requests of the page");
+    (serde_json::from_str(&result).unwrap(), console)
+}
+
+/// Addresses that the page asked for, itself left out.
+fn asked(network: &Path, page: &Path) -> Vec<String> {
+    let log = fs::read_to_string(network).unwrap();
+    let own = format!("file://{}", page.display());
+    let initiated = log.split("\"initiator\":").skip(1).map(|rest| rest.split(['}', '\n']).next().unwrap());
+    let of_page = initiated.filter(|event| event.starts_with("\"file:") || event.contains(&own));
+    of_page.map(str::to_owned).collect()
+}
+
+#[test]
+fn in_a_real_browser_everything_works_and_nothing_is_logged() {
+    let Some(browser) = browser() else {
+        println!("NOT RUN: no chromium on this machine");
+        return;
+    };
+    for (names, file) in
+        [(&["nasty"][..], "one.html"), (&["nasty", "drift", "drops"], "all.html"), (&["nasty", "earlier"], "pair.html")]
+    {
+        let page = report(names, file);
+        let (result, console) = driven(browser, &page);
+        println!("{file}, {} bytes: {result}", fs::metadata(&page).unwrap().len());
+        assert_eq!(result["errors"], json!([]), "{file}");
+        assert_eq!(result["failures"], json!([]), "{file}");
+        assert_eq!(console, "", "{file}");
+        assert!(result["figures_drawn"].as_u64().unwrap() >= 10, "{result}");
+        for check in ["table_sorts_ok", "filter_ok", "token_view_ok", "theme_ok", "escaped_ok"] {
+            assert_eq!(result[check], true, "{check}: {result}");
+        }
+    }
+}
