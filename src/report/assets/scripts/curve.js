@@ -110,7 +110,7 @@
     const kinds = scheme(context);
     const rank = Report.runRank(figure);
     const hue = (value, index) => (kinds.key === "run" ? rank(value) : index);
-    const shared = { kinds, figure, hue, axis: axisOf(context), domain: Report.extent(placed, VALUES, figure.zero) };
+    const shared = { kinds, figure, hue, axis: axisOf(context), domain: Report.extent(context.scaleRows, VALUES, figure.zero) };
     const { start } = shared.axis;
     const panels = Report.panels(placed, kinds.panelKeys);
     const few = placed.length / Math.max(1, panels.length * kinds.values.length) <= MARKED;
@@ -123,7 +123,7 @@
     return [
       Report.legend(items),
       Report.axisTitle(figure.y_title && `\u2191 ${figure.y_title}`),
-      Report.grid(context, panels, context.compact ? 165 : 280, (panel, width) => paint(context, panel, width, shared)),
+      Report.grid(context, panels, context.dense ? 165 : 280, (panel, width) => paint(context, panel, width, shared)),
       Report.axisTitle(figure.x_title && `${figure.x_title}${start ? ` (${start}\u2026)` : ""} \u2192`),
     ].filter(Boolean);
   };

@@ -55,8 +55,8 @@
     const longest = Math.max(...labels.map((label) => Report.textWidth(label)));
     const left = Math.ceil(Math.min(longest + 14, width * 0.36));
     const margin = { left, right: 10, top: 24, bottom: 24 };
-    const shared = { labels, runs, rank: Report.runRank(figure), figure, margin, domain: Report.extent(rows, VALUES, figure.zero) };
-    const room = Math.max(1, Math.floor((width - left) / (context.compact ? 95 : 150)));
+    const shared = { labels, runs, rank: Report.runRank(figure), figure, margin, domain: Report.extent(context.scaleRows, VALUES, figure.zero) };
+    const room = Math.max(1, Math.floor((width - left) / (context.dense ? 95 : 150)));
     shared.abreast = Math.ceil(layers.length / Math.ceil(layers.length / room));
     const plots = chunks(layers, shared.abreast).map((part) =>
       paint(context, rows.filter((row) => part.includes(row.layer)), part, shared));

@@ -35,7 +35,7 @@
     const { rowNames, columnNames, colours, figure, margin } = shared;
     const cells = panel.rows.filter((row) => row.estimate !== null);
     const across = (width - margin.left - margin.right) / columnNames.length;
-    const down = Math.min(34, Math.max(15, across));
+    const down = Math.min(24, Math.max(15, across));
     const written = across >= LABELLED && down >= 15;
     const plot = Report.plot({
       width,
