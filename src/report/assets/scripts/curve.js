@@ -3,6 +3,7 @@
   "use strict";
   const VALUES = ["estimate", "low", "high", "baseline", "noise_floor", "ceiling"];
   const MARKED = 60; // more points than these need no marker each
+  const BANDED = 6; // more lines than these would hide each other under their bands
   const LABEL = 110; // widest name of a tick, in pixels
 
   // Series are told apart by colour; with one series, runs are.
@@ -43,14 +44,17 @@
   const axisSettings = (axis, width) => {
     const { scale, places, named } = axis;
     const ordinal = scale === "ordinal";
-    const settings = ordinal ? { type: "point", domain: places, padding: 0.3 } : { type: scale === "log" ? "log" : "linear", domain: d3.extent(places) };
+    const settings = ordinal ? { type: "point", domain: places, padding: 0.3 }
+      : { type: scale === "log" ? "log" : "linear", domain: d3.extent(places) };
     const margin = { left: 52, right: 12, top: 12, bottom: 24 };
     if (!named && !ordinal) {
       const tickFormat = scale === "log" ? "~s" : undefined;
       return { x: { ...settings, ticks: Math.max(2, Math.floor(width / 90)), tickFormat, label: null }, margin };
     }
     const rotated = axis.longest + 8 > (width - 64) / places.length;
-    if (rotated) Object.assign(margin, { left: Math.max(52, Math.ceil(axis.longest * 0.8) + 8), bottom: Math.ceil(axis.longest * 0.66) + 22 });
+    if (rotated) {
+      Object.assign(margin, { left: Math.max(52, Math.ceil(axis.longest * 0.8) + 8), bottom: Math.ceil(axis.longest * 0.66) + 22 });
+    }
     const range = [margin.left, width - margin.right];
     const position = ordinal ? d3.scalePoint(places, range)
       : (scale === "log" ? d3.scaleLog : d3.scaleLinear)(settings.domain, range);
@@ -59,12 +63,12 @@
   };
 
   // All marks of one line. A marker is another sign beside colour and dash.
-  const lineMarks = (rows, index, few) => {
+  const lineMarks = (rows, index, few, crowded) => {
     const colour = Report.colour(index);
     const sorted = [...rows].sort((a, b) => a.x - b.x);
-    const dashed = { x: "x", stroke: colour, strokeWidth: 1.3, strokeDasharray: "3 3" };
+    const dashed = { x: "x", stroke: colour, strokeWidth: crowded ? 0.7 : 1.3, strokeDasharray: "3 3" };
     return [
-      Plot.areaY(sorted, { x: "x", y1: (row) => row.low ?? NaN, y2: (row) => row.high ?? NaN, fill: colour, fillOpacity: 0.2 }),
+      crowded ? null : Plot.areaY(sorted, { x: "x", y1: (row) => row.low ?? NaN, y2: (row) => row.high ?? NaN, fill: colour, fillOpacity: 0.2 }),
       Plot.lineY(sorted, { ...dashed, y: (row) => row.baseline ?? NaN }),
       Plot.lineY(sorted, { x: "x", y: (row) => row.estimate ?? NaN, stroke: colour, strokeWidth: 1.9,
         strokeDasharray: few ? "none" : Report.dash(index) }),
@@ -74,7 +78,9 @@
 
   const referenceMarks = (rows) =>
     Report.references(rows).map(({ key, colour, dash }) =>
-      Plot.lineY([...rows].sort((a, b) => a.x - b.x), { x: "x", y: (row) => row[key] ?? NaN, stroke: colour, strokeDasharray: dash, strokeWidth: 1.4 }));
+      Plot.lineY([...rows].sort((a, b) => a.x - b.x), {
+        x: "x", y: (row) => row[key] ?? NaN, stroke: colour, strokeDasharray: dash, strokeWidth: 1.4,
+      }));
 
   const paint = (context, panel, width, shared) => {
     const { kinds, domain, figure } = shared;
@@ -88,13 +94,14 @@
       x, y: { domain, label: null, grid: true, ticks: 5 },
       marks: [
         domain[0] <= 0 ? Plot.ruleY([0], { stroke: "var(--line-strong)" }) : null,
-        ...groups.flatMap((group, index) => (group.length ? lineMarks(group, shared.hue(kinds.values[index], index), few) : [])),
+        ...groups.flatMap((group, index) => (group.length ? lineMarks(group, shared.hue(kinds.values[index], index), few, shared.crowded) : [])),
         ...referenceMarks(panel.rows),
         Plot.dot(panel.rows, Plot.pointer({ x: "x", y: "estimate", r: 7, stroke: "var(--ink)", strokeWidth: 1.5, maxRadius: 80 })),
       ],
     });
     const lines = (row) => {
-      const where = `${row.x_text ?? Report.count(row.x)}${row.series ? `, ${row.series}` : ""}`;
+      const place = row.x_text ?? `${figure.x_title ?? ""} ${Report.count(row.x)}`.trim();
+      const where = `${place}${row.series ? `, ${row.series}` : ""}`;
       return Report.describe(row, figure, `${where} (${Report.place(row)})`);
     };
     return Report.reachable(context, plot, { rows: panel.rows, margin, at: (row) => ({ x: row.x, y: row.estimate }), lines });
@@ -103,27 +110,30 @@
   Report.kinds.curve = (context) => {
     const { figure } = context;
     const placed = context.rows.filter((row) => row.x !== null);
-    if (placed.length < context.rows.length) {
-      context.notes.push(`${Report.plural(context.rows.length - placed.length, "value")} without a place on the axis: see the table.`);
+    const left = context.rows.length - placed.length;
+    if (left) {
+      context.notes.push(`${Report.plural(left, "value")} without a place on the axis: see the table.`);
     }
     context = { ...context, rows: placed };
     const kinds = scheme(context);
     const rank = Report.runRank(figure);
     const hue = (value, index) => (kinds.key === "run" ? rank(value) : index);
-    const shared = { kinds, figure, hue, axis: axisOf(context), domain: Report.extent(placed, VALUES, figure.zero) };
+    const shared = { kinds, figure, hue, crowded: kinds.values.length > BANDED, axis: axisOf(context), domain: Report.extent(context.scaleRows, VALUES, figure.zero) };
+    if (shared.crowded) context.notes.push("So many lines are drawn without the bands of their intervals; the tips have them.");
     const { start } = shared.axis;
     const panels = Report.panels(placed, kinds.panelKeys);
     const few = placed.length / Math.max(1, panels.length * kinds.values.length) <= MARKED;
     const items = kinds.values.map((value, index) => {
       const at = hue(value, index);
-      return { text: kinds.text(value), colour: Report.colour(at), dash: few ? "none" : Report.dash(at), symbol: few ? Report.symbol(at) : null, area: true };
+      const shape = few ? { dash: "none", symbol: Report.symbol(at) } : { dash: Report.dash(at) };
+      return { text: kinds.text(value), colour: Report.colour(at), ...shape, area: !shared.crowded };
     });
     if (placed.some((row) => row.baseline !== null)) items.push({ text: "baseline, same colour", colour: "var(--soft)", dash: "3 3" });
     items.push(...Report.references(placed));
     return [
       Report.legend(items),
       Report.axisTitle(figure.y_title && `\u2191 ${figure.y_title}`),
-      Report.grid(context, panels, context.compact ? 165 : 280, (panel, width) => paint(context, panel, width, shared)),
+      Report.grid(context, panels, context.dense ? 165 : 280, (panel, width) => paint(context, panel, width, shared)),
       Report.axisTitle(figure.x_title && `${figure.x_title}${start ? ` (${start}\u2026)` : ""} \u2192`),
     ].filter(Boolean);
   };

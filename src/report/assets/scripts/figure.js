@@ -78,22 +78,27 @@
       `${range}, layers ${layers}, ${view} view. The numbers are in the table below and in the files of the run.`;
   };
 
-  // Draws the figure that an element asks for by data-statistic, data-figure and, for one run only, data-run.
-  Report.draw = (host) => {
+  // Draws the figure that an element asks for by data-statistic, data-figure and, for one run only, data-run; as wide as
+  // the element, or as the paper.
+  Report.draw = (host, paper = null) => {
     const figure = Report.figure(host.dataset.statistic, Number(host.dataset.figure ?? 0));
-    const width = host.clientWidth;
+    const width = paper ?? host.clientWidth;
     if (!figure || !width) return;
     const run = host.dataset.run === undefined ? null : Number(host.dataset.run);
     const selection = Report.select(figure, run);
     const compact = host.hasAttribute("data-compact");
     host.panels = [];
-    const context = { figure, host, width, compact, rows: selection.rows, notes: [...selection.notes] };
+    const context = {
+      figure, host, width, compact, rows: selection.rows, notes: [...selection.notes],
+      dense: compact || paper !== null, // panels may be narrow
+      scaleRows: run === null ? selection.rows : Report.select(figure).rows, // figures of one run each have one scale
+    };
     const drawn = selection.rows.length ? Report.kinds[figure.kind](context) : [];
     const notes = [...context.notes, compact ? null : figure.left_out].filter(Boolean);
     host.replaceChildren(...drawn, ...notes.map((note) => Report.element("p", { class: "figure-note" }, note)));
     const words = figure.kind === "words";
     host.setAttribute("role", words ? "group" : "img");
-    host.setAttribute("aria-label", altText(figure, selection));
+    host.setAttribute("aria-label", [altText(figure, selection), ...notes].join(" "));
     host.dataset.drawn = String(Number(host.dataset.drawn ?? 0) + 1);
     host.dataset.width = String(width);
   };

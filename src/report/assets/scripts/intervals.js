@@ -55,14 +55,16 @@
     const longest = Math.max(...labels.map((label) => Report.textWidth(label)));
     const left = Math.ceil(Math.min(longest + 14, width * 0.36));
     const margin = { left, right: 10, top: 24, bottom: 24 };
-    const shared = { labels, runs, rank: Report.runRank(figure), figure, margin, domain: Report.extent(rows, VALUES, figure.zero) };
-    const room = Math.max(1, Math.floor((width - left) / (context.compact ? 95 : 150)));
+    const shared = { labels, runs, rank: Report.runRank(figure), figure, margin, domain: Report.extent(context.scaleRows, VALUES, figure.zero) };
+    const room = Math.max(1, Math.floor((width - left) / (context.dense ? 95 : 150)));
     shared.abreast = Math.ceil(layers.length / Math.ceil(layers.length / room));
     const plots = chunks(layers, shared.abreast).map((part) =>
       paint(context, rows.filter((row) => part.includes(row.layer)), part, shared));
-    const items = runs.length > 1
-      ? runs.map((run) => ({ text: Report.data.runs[run].name, colour: Report.colour(shared.rank(run)), dash: "none", symbol: Report.symbol(shared.rank(run)) }))
-      : [{ text: "estimate, 95 % interval", colour: Report.colour(shared.rank(runs[0])), dash: "none", symbol: Report.symbol(shared.rank(runs[0])) }];
+    const item = (run, text) => ({
+      text, colour: Report.colour(shared.rank(run)), dash: "none", symbol: Report.symbol(shared.rank(run)),
+    });
+    const items = runs.length > 1 ? runs.map((run) => item(run, Report.data.runs[run].name))
+      : [item(runs[0], "estimate, 95 % interval")];
     if (rows.some((row) => row.baseline !== null)) items.push({ text: "baseline", colour: "var(--base)", tick: true });
     return [Report.legend(items), ...plots, Report.axisTitle(figure.y_title && `${figure.y_title} \u2192`)];
   };

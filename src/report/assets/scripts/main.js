@@ -1,6 +1,7 @@
 // Decodes the data and starts everything. Figures are drawn when they come into view, and all of them before printing.
 (() => {
   "use strict";
+  const PAPER = 680; // width of a figure on A4 or Letter, in pixels
   const hosts = () => [...document.querySelectorAll(".plot")];
 
   // Draws what has been seen again; what has not waits for its turn.
@@ -36,9 +37,13 @@
   const watchPrinting = () => {
     window.addEventListener("beforeprint", () => {
       document.querySelectorAll("details.more").forEach((details) => (details.open = true));
-      hosts().forEach((host) => Report.draw(host));
+      hosts().forEach((host) => Report.draw(host, PAPER));
+      Report.limitTables(true);
     });
-    window.addEventListener("afterprint", redraw);
+    window.addEventListener("afterprint", () => {
+      Report.limitTables(false);
+      redraw();
+    });
   };
 
   const start = async () => {

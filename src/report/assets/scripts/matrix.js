@@ -35,13 +35,14 @@
     const { rowNames, columnNames, colours, figure, margin } = shared;
     const cells = panel.rows.filter((row) => row.estimate !== null);
     const across = (width - margin.left - margin.right) / columnNames.length;
-    const down = Math.min(34, Math.max(15, across));
+    const down = Math.min(24, Math.max(15, across));
     const written = across >= LABELLED && down >= 15;
     const plot = Report.plot({
       width,
       height: Math.ceil(rowNames.length * down + margin.top + margin.bottom),
       marginLeft: margin.left, marginRight: margin.right, marginTop: margin.top, marginBottom: margin.bottom,
-      x: { type: "band", domain: columnNames, ticks: columnNames.filter((_, index) => index % Math.ceil(LINE / across) === 0), label: null, tickSize: 0, padding: 0, tickFormat: shared.columnText,
+      x: { type: "band", domain: columnNames, ticks: columnNames.filter((_, index) => index % Math.ceil(LINE / across) === 0), label: null,
+        tickSize: 0, padding: 0, tickFormat: shared.columnText,
         ...(shared.rotated(across) ? { tickRotate: -50 } : {}) },
       y: { type: "band", domain: rowNames, label: null, tickSize: 0, padding: 0, tickFormat: shared.rowText },
       marks: [
@@ -72,7 +73,9 @@
     const columns = Math.max(1, Math.min(panels.length, Math.floor((width + 18) / (minimum + 18))));
     const across = ((width - 18 * (columns - 1)) / columns - left - 8) / columnNames.length;
     const bottom = rotated(across) ? Math.ceil(label * 0.78) + 18 : 22;
-    const shared = { rowNames, columnNames, rowText, columnText, figure, rotated, colours: colouring(rows, figure.zero), margin: { left, right: 8, top: 6, bottom } };
+    const colours = colouring(rows, figure.zero);
+    const margin = { left, right: 8, top: 6, bottom };
+    const shared = { rowNames, columnNames, rowText, columnText, figure, rotated, colours, margin };
     const beginning = (start) => (start ? ` (${start}\u2026)` : "");
     const titles = [figure.row_title && `\u2193 ${figure.row_title}${beginning(rowStart)}`,
       figure.column_title && `${figure.column_title}${beginning(columnStart)} \u2192`];

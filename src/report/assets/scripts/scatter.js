@@ -39,18 +39,24 @@
   Report.kinds.scatter = (context) => {
     const { figure, rows } = context;
     const placed = rows.filter((row) => row.x > 0 && row.estimate !== null);
+    const left = rows.length - placed.length;
+    if (left) context.notes.push(`${Report.plural(left, "value")} withheld: see the table.`);
     const across = d3.extent(placed, (row) => row.x);
     if (across[0] === across[1]) across[1] = across[0] * 10;
-    const shared = { figure, across, rank: Report.runRank(figure), domain: Report.extent(placed, VALUES, figure.zero) };
+    const shared = { figure, across, rank: Report.runRank(figure), domain: Report.extent(context.scaleRows, VALUES, figure.zero) };
     const runs = Report.distinct(placed, "run");
-    const items = runs.map((run) => ({ text: runs.length > 1 ? Report.data.runs[run].name : "estimate", colour: Report.colour(shared.rank(run)), symbol: Report.symbol(shared.rank(run)) }));
+    const items = runs.map((run) => ({
+      text: runs.length > 1 ? Report.data.runs[run].name : "estimate",
+      colour: Report.colour(shared.rank(run)), symbol: Report.symbol(shared.rank(run)),
+    }));
     const has = (key) => placed.some((row) => row[key] !== null);
     TICKS.filter(({ key }) => has(key)).forEach(({ text, colour }) => items.push({ text, colour, dash: "none" }));
     if (has("ceiling")) items.push({ text: "ceiling", colour: "var(--soft)", dash: "2 3" });
     return [
       Report.legend(items),
       Report.axisTitle(figure.y_title && `\u2191 ${figure.y_title}`),
-      Report.grid(context, Report.panels(placed, ["run", "layer"]), context.compact ? 165 : 280, (panel, width) => paint(context, panel, width, shared)),
+      Report.grid(context, Report.panels(placed, ["run", "layer"]), context.dense ? 165 : 280,
+        (panel, width) => paint(context, panel, width, shared)),
       Report.axisTitle(`${figure.x_title ?? "n"} (logarithmic) \u2192`),
     ].filter(Boolean);
   };

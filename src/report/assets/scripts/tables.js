@@ -2,6 +2,8 @@
 (() => {
   "use strict";
 
+  const PRINTED = 30;
+
   const sortValue = (cell) => {
     const text = cell?.dataset.value ?? cell?.textContent.trim() ?? "";
     const value = Number(text);
@@ -62,6 +64,18 @@
     filter.addEventListener("input", () => update(table, filter, status));
     Report.listeners.push(() => update(table, filter, status));
     update(table, filter, status);
+  };
+
+  // On paper a table has its first rows only, in the order and choice of the screen.
+  Report.limitTables = (printing) => {
+    for (const table of document.querySelectorAll("table.sortable")) {
+      const rows = [...table.tBodies[0].rows].filter((row) => !row.hidden);
+      rows.forEach((row, index) => row.classList.toggle("beyond", printing && index >= PRINTED));
+      const scroll = table.closest(".scroll");
+      if (scroll.nextElementSibling?.matches(".printed")) scroll.nextElementSibling.remove();
+      const words = `The first ${PRINTED} of ${Report.plural(rows.length, "row")} are printed.`;
+      if (printing && rows.length > PRINTED) scroll.after(Report.element("p", { class: "print-only printed soft" }, words));
+    }
   };
 
   Report.startTables = () => document.querySelectorAll("table.sortable").forEach(enhance);

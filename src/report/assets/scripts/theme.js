@@ -16,7 +16,7 @@
   Report.diverging = (t) =>
     `color-mix(in oklab, var(--${t < 0 ? "below" : "above"}) ${(100 * Math.abs(t)).toFixed(1)}%, var(--weak))`;
   // What can be read on such a cell.
-  Report.inkOn = (t) => (Math.abs(t) > 0.55 ? "var(--on-strong)" : "var(--ink)");
+  Report.inkOn = (t) => (Math.abs(t) > 0.5 ? "var(--on-strong)" : "var(--ink)");
 
   const SVG = "http://www.w3.org/2000/svg";
   const shape = (tag, attributes) => {

@@ -9,11 +9,11 @@
     box = Report.element("div", { class: "tip", role: "status", hidden: true });
     ring = Report.element("div", { class: "ring", hidden: true });
     document.body.append(ring, box);
-    window.addEventListener("scroll", Report.hideTip, { passive: true });
     document.addEventListener("keydown", (event) => event.key === "Escape" && Report.hideTip());
   };
 
-  // Lines at a place in the window; the first one is the heading. The box stays inside the window.
+  // Lines at a place in the window; the first one is the heading. The box stays inside the window, and where it is on the
+  // page when the page scrolls.
   Report.showTip = (lines, x, y, ringed = false) => {
     make();
     box.replaceChildren(...lines.map((line, index) => Report.element(index ? "div" : "b", {}, line)));
@@ -22,11 +22,11 @@
     const room = document.documentElement.clientWidth;
     const left = x + 14 + width > room ? Math.max(4, x - width - 14) : x + 14;
     const top = y - height - 12 < 4 ? y + 16 : y - height - 12;
-    box.style.left = `${left}px`;
-    box.style.top = `${top}px`;
+    box.style.left = `${left + window.scrollX}px`;
+    box.style.top = `${top + window.scrollY}px`;
     ring.hidden = !ringed;
-    ring.style.left = `${x - 8}px`;
-    ring.style.top = `${y - 8}px`;
+    ring.style.left = `${x - 8 + window.scrollX}px`;
+    ring.style.top = `${y - 8 + window.scrollY}px`;
   };
 
   Report.hideTip = () => {
@@ -68,7 +68,7 @@
       event.preventDefault();
       index = Math.min(marks.length - 1, Math.max(0, index + step));
       const { panel, row } = marks[index];
-      panel.plot.scrollIntoView({ block: "nearest" });
+      panel.plot.scrollIntoView({ block: "nearest", behavior: "instant" });
       const [x, y] = located(panel, row);
       const frame = panel.plot.getBoundingClientRect();
       Report.showTip(panel.lines(row), frame.left + x, frame.top + y, true);

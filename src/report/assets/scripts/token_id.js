@@ -88,7 +88,7 @@
       Report.element("div", { class: "id-columns" },
         countTable(set, layer, vocabulary),
         Report.element("div", {},
-          Report.element("p", {}, `${Report.plural(count, "occurrence")} in the documents in this file${shown}:`),
+          Report.element("p", {}, `${Report.plural(count, "occurrence")} in the documents in this file${shown}, with the experts in order of choice:`),
           Report.element("ol", { class: "occurrences", tabindex: "0", "aria-label": `occurrences of ${text}` },
             ...places.map((place) => line(set, layer, place, open))))),
     ];
