@@ -102,9 +102,11 @@ fn a_page_asks_no_host_and_shows_markup_as_text() {
     let markup = markup(&page);
     assert!(markup.contains("&lt;&#x2f;script&gt;&lt;script&gt;") || markup.contains("&lt;/script&gt;&lt;script&gt;"));
     assert!(!markup.contains("<img") && !markup.contains("taken over'</script>"), "markup of a document");
-    for reference in ["src=", "href=\"http", "href=\"//", "@import", "url("] {
-        assert!(!markup.contains(reference), "{reference} in the page");
+    let tags = markup.split('<').skip(1).map(|rest| rest.split('>').next().unwrap());
+    for tag in tags.filter(|tag| tag.contains("src=") || tag.contains("href=")) {
+        assert!(tag.starts_with("a ") && !tag.contains("src=") && !tag.contains("//"), "<{tag}>");
     }
+    assert!(!markup.contains("@import") && !markup.contains("url("));
     assert!(page.contains("default-src 'none'"));
     assert_eq!(page.matches("</script>").count(), page.matches("<script").count() - scripts_in_libraries(&page));
 }
@@ -127,7 +129,7 @@ fn every_verdict_and_every_headline_statistic_is_in_the_page() {
     for name in ["nasty", "drift", "drops"] {
         let summary = read_json(&runs().folder.path().join(name).join("summary.json"));
         for finding in summary["findings"].as_array().unwrap() {
-            let heading = format!("id=\"{}\"", finding["statistic"].as_str().unwrap());
+            let heading = format!("-{}\" class=\"statistic\"", finding["statistic"].as_str().unwrap());
             assert!(page.contains(&heading), "no section {heading}");
         }
     }
@@ -151,7 +153,8 @@ fn two_runs_of_a_kind_stand_side_by_side_with_their_difference() {
         found.unwrap()["estimate"].as_f64().unwrap()
     };
     let difference = finding("earlier") - finding("nasty");
-    assert!(page.contains(&format!("data-value=\"{difference}\"")), "no difference {difference}");
+    let values = page.split("data-value=\"").skip(1).filter_map(|rest| rest.split('"').next()?.parse::<f64>().ok());
+    assert!(values.into_iter().any(|value| (value - difference).abs() < 1e-12), "no difference {difference}");
 }
 
 #[test]
@@ -198,7 +201,7 @@ fn driven(browser: &str, page: &Path) -> (Value, String) {
     let network = folder.path().join("network.json");
     let output = Command::new(browser)
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1280,1000"])
-        .args(["--enable-logging=stderr", "--v=0", "--virtual-time-budget=120000", "--dump-dom"])
+        .args(["--enable-logging=stderr", "--v=0", "--virtual-time-budget=60000", "--dump-dom"])
         .arg(format!("--user-data-dir={}", folder.path().join("profile").display()))
         .arg(format!("--log-net-log={}", network.display()))
         .arg(format!("file://{}", copy.display()))

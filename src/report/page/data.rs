@@ -85,5 +85,5 @@ scripts!(
 
 /// All scripts as one.
 pub(super) fn script() -> String {
-    SCRIPTS.iter().map(|(_, text)| *text).collect::<Vec<_>>().join("\n")
+    SCRIPTS.iter().map(|(_, text)| *text).collect::<Vec<_>>().join("\n;\n")
 }
