@@ -264,6 +264,7 @@ impl<'a> Group<'a> {
             .filter(|row| place(row).is_some_and(|at| places.binary_search_by(|other| other.total_cmp(&at)).is_ok()))
             .collect();
         let series = self.without(&[x]);
+        let several = x == Checkpoint && shown.iter().any(|row| row.finding.training_tokens.is_none());
         let mut columns = Columns::of(&shown).with_estimates(&shown);
         columns.numbers("x", shown.iter().map(place));
         columns.words(
@@ -271,7 +272,8 @@ impl<'a> Group<'a> {
             shown.iter().map(|row| {
                 // A checkpoint beside the time axis is a point, not a station of the line.
                 let beside = x == Checkpoint && row.finding.training_tokens.is_none();
-                let own = beside.then(|| Checkpoint.text(row.finding)).flatten();
+                let own =
+                    if beside { Checkpoint.text(row.finding) } else { several.then(|| "over training".to_owned()) };
                 join([keys.named(&series, row)].into_iter().filter(|words| !words.is_empty()).chain(own))
             }),
         );

@@ -102,6 +102,6 @@ fn checkpoints_against_the_last_are_a_curve_and_against_each_other_cells() {
         [(Kind::Curve, "against t2"), (Kind::Matrix, "by checkpoint and reference checkpoint")]
     );
     // t3 is not on the time axis: a point of its own.
-    assert_eq!(found[0].data["series"], serde_json::json!(["", "", "", "t3"]));
+    assert_eq!(found[0].data["series"], serde_json::json!(["over training", "over training", "over training", "t3"]));
     assert_eq!(found[1].data["estimate"].as_array().unwrap().len(), 16);
 }

@@ -210,13 +210,13 @@ fn draw(info: &'static StatisticInfo, runs: &[ReportedRun<'_>]) -> Drawn {
 }
 
 fn title(runs: &[ReportedRun<'_>]) -> String {
+    let first = runs.first().map_or("a model", |run| run.label.as_str());
     match runs {
-        [one] => format!("How {} routes its tokens", one.label),
-        _ => {
-            let mut models: Vec<&str> = runs.iter().map(|run| run.label.as_str()).collect();
-            models.dedup();
-            format!("Expert routing: {}", models.join(", "))
+        [run, others @ ..] if others.iter().any(|other| other.command == run.command) => {
+            let labels: Vec<&str> = runs.iter().map(|run| run.label.as_str()).collect();
+            format!("Expert routing: {}", labels.join(" beside "))
         }
+        _ => format!("How {first} routes its tokens"),
     }
 }
 
