@@ -19,6 +19,7 @@ mod plan;
 mod prepare;
 mod protect;
 mod read;
+mod reproduce;
 mod request;
 mod reuse;
 mod route;
@@ -65,6 +66,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Drift(arguments) => drift::run(&arguments),
         Command::Drops(arguments) => drops::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Reproduce(arguments) => reproduce::run(&arguments),
     }
 }
 

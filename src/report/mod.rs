@@ -1,5 +1,6 @@
 //! Findings to `summary.json`, the verdict in words and `report.html`.
 
+mod comparison;
 mod drift_verdict;
 mod drops_verdict;
 mod embed;
@@ -8,6 +9,7 @@ mod sections;
 mod summary;
 mod verdict;
 
+pub use comparison::ComparisonReport;
 pub use drift_verdict::drift_verdict;
 pub use drops_verdict::drops_verdict;
 pub use html::html;

@@ -1,0 +1,81 @@
+//! The sentences: what is found, layer by layer, and what else differs between the paper and a run.
+
+use super::{compare::Row, figures::EXPERTS, run::Run};
+use crate::routing::LayerId;
+
+/// In which layers the run's number is higher or lower than the paper's beyond the interval of the difference.
+pub(super) fn direction(rows: &[Row], measure: &str) -> String {
+    let rows: Vec<&Row> = rows.iter().filter(|row| row.summary && row.measure == measure).collect();
+    let of = |wanted: fn(&Row) -> bool| -> Vec<LayerId> {
+        rows.iter().filter(|row| wanted(row)).map(|row| row.layer).collect()
+    };
+    let parts = [
+        ("higher", of(|row| row.apart().is_some_and(|(low, _)| low > 0.0))),
+        ("lower", of(|row| row.apart().is_some_and(|(_, high)| high < 0.0))),
+        (
+            "no different within the interval",
+            of(|row| row.apart().is_some_and(|(low, high)| low <= 0.0 && high >= 0.0)),
+        ),
+        ("without an interval", of(|row| row.apart().is_none())),
+    ];
+    let parts = parts.into_iter().filter(|(_, found)| !found.is_empty());
+    list(parts.map(|(word, found)| format!("{word} in {}", layers(&found))))
+}
+
+/// The smallest and the largest distance of the summary rows of a measure.
+pub(super) fn span(rows: &[Row], measure: &str) -> Option<(f64, f64)> {
+    let values = || rows.iter().filter(|row| row.summary && row.measure == measure).map(|row| row.distance);
+    let (low, high) = (values().fold(f64::NAN, f64::min), values().fold(f64::NAN, f64::max));
+    low.is_finite().then_some((low, high))
+}
+
+/// "layer 1", "layers 1, 3 and 5".
+pub(super) fn layers(layers: &[LayerId]) -> String {
+    let mut names: Vec<String> = layers.iter().map(ToString::to_string).collect();
+    names.dedup();
+    let plural = if names.len() == 1 { "" } else { "s" };
+    let last = names.pop().unwrap_or_default();
+    let before = names.join(", ");
+    if before.is_empty() { format!("layer{plural} {last}") } else { format!("layer{plural} {before} and {last}") }
+}
+
+/// "a; b; c".
+pub(super) fn list(parts: impl Iterator<Item = String>) -> String {
+    parts.collect::<Vec<_>>().join("; ")
+}
+
+/// What differs beside the numbers: checkpoint, layer, text, n.
+pub(super) fn differs(run: &Run, paper_checkpoint: &str, paper_text: &str) -> String {
+    format!(
+        "What differs: the checkpoint ({paper_checkpoint}; yours is {}), the layer (the paper shows one and does not say which; \
+         yours are {}), the number of experts ({EXPERTS} against {}) and the text ({paper_text}; yours: {}, {} tokens of {} \
+         documents).",
+        run.checkpoint,
+        layers(&run.layers),
+        run.experts,
+        run.corpus,
+        grouped(run.tokens),
+        grouped(run.documents),
+    )
+}
+
+/// 1234567 as "1,234,567".
+pub(super) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let comma = |index: usize| index > 0 && (digits.len() - index).is_multiple_of(3);
+    digits.chars().enumerate().flat_map(|(i, digit)| comma(i).then_some(',').into_iter().chain([digit])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_read_well() {
+        assert_eq!(
+            [layers(&[1]), layers(&[1, 3]), layers(&[1, 3, 5])],
+            ["layer 1", "layers 1 and 3", "layers 1, 3 and 5"]
+        );
+        assert_eq!([grouped(7), grouped(1234), grouped(1_234_567)], ["7", "1,234", "1,234,567"]);
+    }
+}
