@@ -83,7 +83,7 @@ fn read(folder: &Path) -> Result<Run> {
     Ok(Run {
         name: folder.display().to_string(),
         command,
-        checkpoint: manifest["label"].as_str().unwrap_or_default().to_owned(),
+        checkpoint: checkpoint_name(&manifest),
         corpus: corpus_names(&manifest).join(", "),
         layers: layers.iter().map(|layer| Ok(number(layer)? as u16)).collect::<Result<_>>()?,
         experts: number(&manifest["layout"]["num_experts"])? as usize,
@@ -92,6 +92,18 @@ fn read(folder: &Path) -> Result<Run> {
         documents: number(&manifest["documents"])?,
         tables: read_tables(&run, tables)?,
     })
+}
+
+/// The label of the checkpoint; of several on the axis of training the first and the last, of two beside each other both.
+fn checkpoint_name(manifest: &Value) -> String {
+    let checkpoints = manifest["checkpoints"].as_array().into_iter().flatten();
+    let on_axis: Vec<&str> =
+        checkpoints.filter(|entry| entry["off_axis"] != true).filter_map(|entry| entry["label"].as_str()).collect();
+    match on_axis.as_slice() {
+        [first, second] => format!("{first} and {second}"),
+        [first, .., last] => format!("{first} to {last}, {} checkpoints", on_axis.len()),
+        _ => manifest["label"].as_str().unwrap_or_default().to_owned(),
+    }
 }
 
 fn read_tables(run: &RunDir, names: &[&str]) -> Result<Tables> {
@@ -196,4 +208,30 @@ fn print(report: &ComparisonReport<'_>, json: bool) -> Result<()> {
         lines.extend(report.figure_lines());
     }
     lines.iter().try_for_each(|line| terminal::print(line))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::paper::Rule;
+
+    #[test]
+    fn a_check_that_fails_ends_with_exit_code_1() {
+        let check = |found: f64| Check::new("5", "shares sum to 1", Rule::Near, 1.0, found, 0.1);
+        assert!(verdict(&[check(1.0)]).is_ok());
+        let error = verdict(&[check(1.0), check(2.0)]).unwrap_err();
+        assert_eq!((error.exit_code(), error.to_string().as_str()), (1, "1 of 2 checks fail: shares sum to 1"));
+        assert!(error.hint().is_some());
+    }
+
+    #[test]
+    fn checkpoints_are_named_shortly() {
+        let entry = |label: &str, off_axis: bool| json!({"label": label, "off_axis": off_axis});
+        let of = |entries: &[Value]| checkpoint_name(&json!({"label": "x", "checkpoints": entries}));
+        assert_eq!(of(&[entry("a", false), entry("b", false), entry("c", true)]), "a and b");
+        assert_eq!(of(&[entry("a", false), entry("b", false), entry("c", false)]), "a to c, 3 checkpoints");
+        assert_eq!(checkpoint_name(&json!({"label": "x"})), "x");
+    }
 }

@@ -132,7 +132,7 @@ fn ceilings(paper: &Paper) -> Vec<Check> {
             "lowest std of a token id is above twice the floor",
             Rule::AtLeast,
             2.0 * floor,
-            { paper.token_std.iter().copied().fold(f64::INFINITY, f64::min) },
+            paper.token_std.iter().copied().fold(f64::NAN, f64::min),
             0.0,
         )
         .note("no token id of Figure 14 looks evenly routed by noise alone"),

@@ -173,7 +173,9 @@ pub fn compare(paper: &Paper, runs: &[Run]) -> Comparison {
             Command::Drops => drops::compare(paper, run),
         };
         let alone = runs.iter().filter(|other| other.command == run.command).count() == 1;
-        sections.into_iter().for_each(|section| comparison.add(section, run, (!alone).then_some(index + 1)));
+        for section in sections {
+            comparison.add(section, run, (!alone).then_some(index + 1));
+        }
     }
     comparison.add_missing(runs);
     comparison

@@ -135,12 +135,12 @@ fn overlay(paper: &Paper, run: &Run, courses: &[Course<'_>]) -> Overlay {
             band: spans.collect(),
         }
     };
-    let panel = |(place, course): (usize, &Course<'_>)| {
+    let panel = |course: &Course<'_>| {
         let mut series: Vec<Series> = paper.courses.iter().enumerate().map(theirs).collect();
         let rows: Vec<_> = course.of_token(None).filter_map(|(x, row)| Some((x, Measured::of(row)?))).collect();
         series.push(Series {
-            who: Who::Run(place, run.layers.len()),
-            label: format!("layer {}, mean over token ids", course.layer),
+            who: Who::Run(0, 1),
+            label: "yours, mean over token ids".to_owned(),
             points: rows.iter().map(|(x, number)| (*x, number.value)).collect(),
             band: rows.iter().filter_map(|(x, number)| number.interval.map(|(low, high)| (*x, low, high))).collect(),
         });
@@ -158,6 +158,6 @@ fn overlay(paper: &Paper, run: &Run, courses: &[Course<'_>]) -> Overlay {
         x_ticks: [0.0, 0.2, 0.4, 0.6, 0.8, 1.0].map(|at| (at, format!("{:.0} %", 100.0 * at))).to_vec(),
         logarithmic: false,
         percent: false,
-        panels: courses.iter().enumerate().map(panel).collect(),
+        panels: courses.iter().map(panel).collect(),
     }
 }

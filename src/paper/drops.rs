@@ -17,6 +17,10 @@ const RATIO: &str = "assignment_drop_ratio";
 const WILSON: &str = "Wilson, as if assignments were independent";
 const BINS: &str = "bootstrap over documents, the mean of the ends of the bins (no narrower than the bucket's own)";
 
+const UNBOUNDED: &str = "no interval: the first bucket's reaches nearly to 0, or a bucket has none (too few documents)";
+/// A first bucket whose interval begins below this part of it leaves its ratio without a bound.
+const LEAST: f64 = 0.1;
+
 /// The drops of one data set, checkpoint and layer of a run.
 struct Drops<'a> {
     layer: LayerId,
@@ -146,9 +150,16 @@ impl Match<'_> {
         let yours: Vec<Measured> = pairs.iter().map(|(_, (yours, _))| *yours).collect();
         let n = pairs.iter().fold((0, 0), |n, (a, (_, b))| (n.0 + a.assignments as u64, n.1 + b));
         let n = (Some(n.0), n.1);
+        if let (Some(a), Some(b)) = (last_less_first(&theirs), last_less_first(&yours)) {
+            let row = Row::difference("last_less_first", label, drops.layer, "share", (a, n.0), (b, n.1));
+            rows.push(row.intervals(WILSON, BINS).summary());
+        }
         if let (Some(a), Some(b)) = (last_over_first(&theirs), last_over_first(&yours)) {
             let row = Row::difference("last_over_first", label, drops.layer, "ratio", (a, n.0), (b, n.1));
-            rows.push(row.intervals(WILSON, BINS).summary());
+            let why = if b.interval.is_some() { BINS } else { UNBOUNDED };
+            // The difference of two ratios has no interval where one of them has none.
+            let row = if b.interval.is_some() { row } else { Row { distance_low: None, distance_high: None, ..row } };
+            rows.push(row.intervals(WILSON, why).summary());
         }
         let apart = curve_distance(&theirs, &yours);
         rows.push(
@@ -164,14 +175,22 @@ impl Match<'_> {
     }
 }
 
+/// The last bucket's ratio less the first's; `None` where there is only one.
+fn last_less_first(buckets: &[Measured]) -> Option<Measured> {
+    let (first, last) = (buckets.first()?, buckets.last()?);
+    let both = first.interval.is_some() && last.interval.is_some();
+    let less = last.less(*first);
+    (buckets.len() > 1).then_some(Measured { interval: less.interval.filter(|_| both), ..less })
+}
+
 /// The last bucket's ratio over the first's; `None` where the first has no drops or there is only one.
 fn last_over_first(buckets: &[Measured]) -> Option<Measured> {
     let (first, last) = (buckets.first()?, buckets.last()?);
     (buckets.len() > 1 && first.value > 0.0).then(|| {
-        // An end at 0 would make the ratio infinite: it stays at a hundredth of the number.
-        let low = first.interval.map(|(low, high)| (low.max(first.value / 100.0), high));
-        let first = Measured { interval: low, ..*first };
-        propagated(&[*last, first], |at| at[0] / at[1]).not_negative()
+        let ratio = propagated(&[*last, *first], |at| at[0] / at[1]).not_negative();
+        let bounded =
+            [first, last].iter().all(|bucket| bucket.interval.is_some_and(|(low, _)| low > LEAST * bucket.value));
+        Measured { interval: ratio.interval.filter(|_| bounded), ..ratio }
     })
 }
 
@@ -192,18 +211,18 @@ fn sentence(matches: &[Match<'_>], curves: usize, rows: &[Row], run: &Run) -> St
             words::direction(&own, measure)
         };
         format!(
-            "{} beside data set {}: the drop ratio of yours is {}; the last bucket over the first is {}",
+            "{} beside data set {}: the drop ratio of yours is {}; its last bucket less its first is {}.",
             found.curve.label(),
             found.dataset,
             of("drop_ratio"),
-            of("last_over_first")
+            of("last_less_first")
         )
     };
     format!(
-        "{} of {curves} curves have a data set in the run. {}. The capacity factor is the run's own, the paper's is not stated with the \
+        "{} of {curves} curves have a data set in the run. {} The capacity factor is the run's own, the paper's is not stated with the \
          figure. {}",
         matches.len(),
-        words::list(matches.iter().map(one)),
+        matches.iter().map(one).collect::<Vec<_>>().join(" "),
         words::differs(
             run,
             "the paper names raw and chat, not which checkpoint",
@@ -223,7 +242,7 @@ fn overlay(figure: &'static str, title: &str, matches: &[Match<'_>], run: &Run) 
     let panel = |found: &Match<'_>| {
         let buckets = BUCKETS.iter().filter(|range| range.0 <= found.curve.last());
         let paper = buckets.map(|range| (middle(*range), found.curve.bucket(*range).ratio())).collect();
-        let mut all = vec![series(Who::Paper(0), format!("paper, {}", found.curve.label()), paper)];
+        let mut all = vec![series(Who::Paper(0), "paper".to_owned(), paper)];
         for drops in &found.layers {
             let place = run.layers.iter().position(|layer| *layer == drops.layer).unwrap_or_default();
             let values = BUCKETS.iter().filter_map(|range| Some((middle(*range), drops.bucket(*range)?.0))).collect();
@@ -261,6 +280,10 @@ mod tests {
     fn ratios_and_distances_of_curves() {
         let curve = [0.01, 0.02, 0.04].map(Measured::fixed);
         assert_eq!(last_over_first(&curve), Some(Measured::fixed(4.0)));
+        assert!((last_less_first(&curve).unwrap().value - 0.03).abs() < 1e-12);
+        let uncertain = |value: f64, low: f64| Measured { value, interval: Some((low, 2.0 * value)) };
+        assert!(last_over_first(&[uncertain(0.1, 0.05), uncertain(0.2, 0.1)]).unwrap().interval.is_some());
+        assert_eq!(last_over_first(&[uncertain(0.1, 0.0), uncertain(0.2, 0.1)]).unwrap().interval, None);
         assert_eq!(last_over_first(&[Measured::fixed(0.0), Measured::fixed(1.0)]), None);
         let other = [0.02, 0.02, 0.02].map(Measured::fixed);
         assert!((curve_distance(&curve, &other).value - 0.01).abs() < 1e-12);

@@ -70,6 +70,7 @@ impl Measured {
     }
 
     /// `self - other`.
+    #[must_use]
     pub fn less(self, other: Self) -> Self {
         propagated(&[self, other], |at| at[0] - at[1])
     }
@@ -109,7 +110,8 @@ pub fn share_divergence(a: &[f64], b: &[f64]) -> f64 {
     let term = |p: f64, mean: f64| if p > 0.0 { p * (p / mean).log2() } else { 0.0 };
     let pair = |(a, b): (&f64, &f64)| {
         let (a, b) = (a.max(0.0) / all_a, b.max(0.0) / all_b);
-        (term(a, f64::midpoint(a, b)) + term(b, f64::midpoint(a, b))) / 2.0
+        let mean = f64::midpoint(a, b);
+        f64::midpoint(term(a, mean), term(b, mean))
     };
     a.iter().zip(b).map(pair).sum()
 }

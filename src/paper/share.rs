@@ -51,6 +51,9 @@ impl Topic {
     }
 }
 
+/// How far the entries are from each other, within the paper and within the run.
+const BETWEEN: &str = "between_total_variation";
+
 /// Other names of the paper's categories.
 const SYNONYMS: [(&str, &str); 8] = [
     ("commoncrawl", "cc"),
@@ -85,7 +88,7 @@ fn figure(topic: &Topic, figure: &ShareFigure, run: &Run) -> Compared {
     let pairs: Vec<Pair<'_>> = figure.categories.iter().filter_map(|entry| matched(topic, entry, run)).collect();
     if pairs.is_empty() {
         let names: Vec<&str> = figure.categories.iter().map(|entry| entry.name.as_str()).collect();
-        let reason = format!("the run has shares of none of the {}: {}", topic.entries, names.join(", "));
+        let reason = format!("the run has expert shares of none of its {}: {}", topic.entries, names.join(", "));
         return Err((topic.figure, reason));
     }
     let rows: Vec<Row> = run.layers.iter().flat_map(|layer| LayerPairs::of(*layer, &pairs, run.top_k).rows()).collect();
@@ -197,10 +200,7 @@ impl<'a> LayerPairs<'a> {
             let (paper, yours) = (within(&paper, EXPERTS), within(&yours, experts));
             Row::difference(measure, "", self.layer, unit, (paper, n.0), (yours, n.1)).summary()
         };
-        let rows = [
-            row("between_total_variation", "share", total_variation),
-            row("between_jensen_shannon", "bits", share_divergence),
-        ];
+        let rows = [row(BETWEEN, "share", total_variation), row("between_jensen_shannon", "bits", share_divergence)];
         rows.into_iter().map(|row| with_intervals(row, &self.pairs)).collect()
     }
 }
@@ -255,9 +255,12 @@ fn sentence(topic: &Topic, figure: &ShareFigure, pairs: &[Pair<'_>], rows: &[Row
     } else {
         ""
     };
-    let between = words::direction(rows, "between_total_variation");
-    let between =
-        if between.is_empty() { between } else { format!("; distance between {}: yours is {between}", topic.entries) };
+    let between = words::direction(rows, BETWEEN);
+    let between = if pairs.len() > 1 {
+        format!("; distance between {}: yours is {between}", topic.entries)
+    } else {
+        String::new()
+    };
     format!(
         "{} of {} {} are in the run. Spread over experts, as a share of its ceiling: yours is {}{between}.{noise} {identity} {}",
         pairs.len(),

@@ -226,7 +226,7 @@ fn thinned(positions: impl Iterator<Item = usize>) -> Vec<usize> {
 }
 
 fn position_overlay(paper: &Paper, run: &Run, spreads: &[Spread<'_>]) -> Overlay {
-    let panel = |(place, spread): (usize, &Spread<'_>)| {
+    let panel = |spread: &Spread<'_>| {
         let kept = thinned(paper.position_std.iter().map(|(at, _)| *at));
         let theirs = paper.position_std.iter().filter(|(at, _)| kept.binary_search(at).is_ok());
         let paper = Series {
@@ -239,8 +239,8 @@ fn position_overlay(paper: &Paper, run: &Run, spreads: &[Spread<'_>]) -> Overlay
         let own = spread.positions.iter().filter(|(at, _)| kept.binary_search(at).is_ok());
         let own: Vec<_> = own.filter_map(|(at, row)| Some((*at as f64, spread.relative(row)?))).collect();
         let yours = Series {
-            who: Who::Run(place, run.layers.len()),
-            label: format!("yours, layer {}", spread.layer),
+            who: Who::Run(0, 1),
+            label: "yours".to_owned(),
             points: own.iter().map(|(x, number)| (*x, number.value)).collect(),
             band: own.iter().filter_map(|(x, n)| n.interval.map(|(low, high)| (*x, low, high))).collect(),
         };
@@ -259,7 +259,7 @@ fn position_overlay(paper: &Paper, run: &Run, spreads: &[Spread<'_>]) -> Overlay
         x_ticks: Vec::new(),
         logarithmic: true,
         percent: false,
-        panels: spreads.iter().enumerate().filter(|(_, spread)| !spread.positions.is_empty()).map(panel).collect(),
+        panels: spreads.iter().filter(|spread| !spread.positions.is_empty()).map(panel).collect(),
     }
 }
 

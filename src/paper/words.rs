@@ -16,17 +16,11 @@ pub(super) fn direction(rows: &[Row], measure: &str) -> String {
             "no different within the interval",
             of(|row| row.apart().is_some_and(|(low, high)| low <= 0.0 && high >= 0.0)),
         ),
-        ("without an interval", of(|row| row.apart().is_none())),
+        ("compared without an interval", of(|row| row.apart().is_none())),
     ];
     let parts = parts.into_iter().filter(|(_, found)| !found.is_empty());
-    list(parts.map(|(word, found)| format!("{word} in {}", layers(&found))))
-}
-
-/// The smallest and the largest distance of the summary rows of a measure.
-pub(super) fn span(rows: &[Row], measure: &str) -> Option<(f64, f64)> {
-    let values = || rows.iter().filter(|row| row.summary && row.measure == measure).map(|row| row.distance);
-    let (low, high) = (values().fold(f64::NAN, f64::min), values().fold(f64::NAN, f64::max));
-    low.is_finite().then_some((low, high))
+    let parts: Vec<String> = parts.map(|(word, found)| format!("{word} in {}", layers(&found))).collect();
+    if parts.is_empty() { "not comparable".to_owned() } else { parts.join(", ") }
 }
 
 /// "layer 1", "layers 1, 3 and 5".
@@ -37,11 +31,6 @@ pub(super) fn layers(layers: &[LayerId]) -> String {
     let last = names.pop().unwrap_or_default();
     let before = names.join(", ");
     if before.is_empty() { format!("layer{plural} {last}") } else { format!("layer{plural} {before} and {last}") }
-}
-
-/// "a; b; c".
-pub(super) fn list(parts: impl Iterator<Item = String>) -> String {
-    parts.collect::<Vec<_>>().join("; ")
 }
 
 /// What differs beside the numbers: checkpoint, layer, text, n.

@@ -28,7 +28,7 @@ pub struct ComparisonReport<'a> {
 /// A column of numbers: what the measure is called, what it is multiplied by, and its decimals.
 fn style(measure: &str) -> (String, f64, usize) {
     match measure {
-        "drop_ratio" | "curve_distance" => (format!("{measure}, %"), 100.0, 3),
+        "drop_ratio" | "curve_distance" | "last_less_first" => (format!("{measure}, %"), 100.0, 3),
         "last_over_first" => (measure.to_owned(), 1.0, 2),
         _ => (measure.to_owned(), 1.0, 4),
     }

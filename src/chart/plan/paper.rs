@@ -98,7 +98,7 @@ fn between(sections: &[Section]) -> Option<ChartSpec> {
     let groups: Vec<BarGroup> = sections.iter().filter_map(group).collect();
     let panels = vec![BarPanel { y_label: "mean total variation".to_owned(), groups, ..BarPanel::default() }];
     let caption = "Mean over pairs of categories (positions, tokens) of the total variation between their expert shares, within the \
-                   paper and within each layer of the run: it needs no common numbering of the experts. Bars: 95 % interval; the paper's has \
+                   paper and within each layer of the run (L1 = layer 1): it needs no common numbering of the experts. Bars: 95 % interval; the paper's has \
                    one where the assignments behind its shares are known. Few assignments make it larger (Figure 9).";
     let title = "How far apart categories are, in the paper and in your run";
     let body = Body::Bars(BarFigure { baseline_label: String::new(), panels: panels.clone() });
@@ -119,5 +119,5 @@ fn group(section: &Section) -> Option<BarGroup> {
 }
 
 fn layer(layer: LayerId) -> String {
-    format!("layer {layer}")
+    format!("L{layer}")
 }
