@@ -254,7 +254,7 @@ fn overlay(figure: &'static str, title: &str, matches: &[Match<'_>], run: &Run) 
         name: format!("figure_{figure}_drops"),
         title: format!("Figure {figure} beside {}: {title}", run.checkpoint),
         caption: "Dropped share of the assignments in five buckets of positions: 0-255, 256-511, 512-1023, 1024-1535, 1536-2047. Bands: \
-                  95 % intervals; the paper's as if assignments were independent, the run's over documents."
+                  95 % intervals; the paper's as if assignments were independent, the run's over documents, none where they are too few."
             .to_owned(),
         x_label: "position in the sequence",
         y_label: "dropped assignments",

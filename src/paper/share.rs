@@ -250,8 +250,7 @@ fn sentence(topic: &Topic, figure: &ShareFigure, pairs: &[Pair<'_>], rows: &[Row
         "The numbers of experts differ, so that nothing is compared expert by expert."
     };
     let noise = if topic.entries == "positions" {
-        " With a few hundred tokens a position, most of the spread and of the distance between positions is sampling noise, on both \
-         sides (see Figure 13)."
+        " With a few hundred tokens a position, a large part of both is sampling noise (noise_share of Figure 13)."
     } else {
         ""
     };
@@ -279,7 +278,9 @@ fn overlay(topic: &Topic, pairs: &[Pair<'_>], run: &Run) -> Overlay {
             let share: Vec<f64> = yours.share.iter().map(|share| share.value).collect();
             curve(Who::Run(place, run.layers.len()), format!("layer {layer}, {} experts", run.experts), &share)
         }));
-        OverlayPanel { title: pair.paper.name.clone(), series }
+        let name = &pair.paper.name;
+        let title = if topic.entries == "tokens" { format!("token \"{name}\"") } else { name.clone() };
+        OverlayPanel { title, series }
     };
     Overlay {
         name: format!("figure_{}_profiles", topic.figure),

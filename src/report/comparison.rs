@@ -51,7 +51,7 @@ fn cells(row: &Row) -> [String; 8] {
     let count = |n: Option<u64>| n.map_or_else(|| "-".to_owned(), grouped);
     [
         measure,
-        row.item.clone(),
+        if row.item.is_empty() { "all that both have".to_owned() } else { row.item.clone() },
         row.layer.to_string(),
         number(row.paper, row.paper_low.zip(row.paper_high), form, false),
         count(row.paper_n),
@@ -246,7 +246,7 @@ fn markdown_section(section: &Section) -> Vec<String> {
     ways.sort_unstable();
     ways.dedup();
     lines.push(String::new());
-    lines.extend(ways.into_iter().map(|way| format!("Intervals of {way}.  ")));
+    lines.extend(ways.into_iter().map(|way| format!("Intervals: {way}.  ")));
     lines
 }
 
