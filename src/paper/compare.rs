@@ -52,7 +52,7 @@ pub struct Row {
 }
 
 impl Row {
-    /// Two numbers and their difference.
+    /// Two numbers and their difference, which has an interval if the run's number has one.
     pub(super) fn difference(
         measure: &'static str,
         item: &str,
@@ -61,7 +61,10 @@ impl Row {
         (paper, paper_n): (Measured, Option<u64>),
         (yours, yours_n): (Measured, u64),
     ) -> Self {
-        let apart = Self::distance(measure, item, layer, unit, yours.less(paper), (paper_n, yours_n));
+        let apart = {
+            let difference = yours.less(paper).known_from(&[yours]);
+            Self::distance(measure, item, layer, unit, difference, (paper_n, yours_n))
+        };
         Self {
             paper: Some(paper.value),
             paper_low: paper.interval.map(|ends| ends.0),
@@ -210,5 +213,19 @@ impl Comparison {
                 self.not_compared.push(NotCompared { figure, run: None, reason: reason.to_owned() });
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_with_too_few_documents_leaves_the_difference_without_an_interval() {
+        let paper = Measured { value: 0.1, interval: Some((0.05, 0.2)) };
+        let row =
+            |yours: Measured, paper: Measured| Row::difference("drop_ratio", "", 1, "share", (paper, None), (yours, 7));
+        assert_eq!(row(Measured::fixed(0.3), paper).apart(), None);
+        assert!(row(paper, Measured::fixed(0.3)).apart().is_some(), "the paper's number counts as exact");
     }
 }

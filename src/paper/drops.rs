@@ -17,7 +17,9 @@ const RATIO: &str = "assignment_drop_ratio";
 const WILSON: &str = "Wilson, as if assignments were independent";
 const BINS: &str = "bootstrap over documents, the mean of the ends of the bins (no narrower than the bucket's own)";
 
-const UNBOUNDED: &str = "no interval: the first bucket's reaches nearly to 0, or a bucket has none (too few documents)";
+const UNBOUNDED: &str =
+    "no interval: the first bucket's reaches nearly to 0, or a bin has none (too few documents, or nothing dropped)";
+const NONE: &str = "no interval: a bin has none (too few documents, or nothing dropped)";
 /// A first bucket whose interval begins below this part of it leaves its ratio without a bound.
 const LEAST: f64 = 0.1;
 
@@ -152,35 +154,38 @@ impl Match<'_> {
         let n = (Some(n.0), n.1);
         if let (Some(a), Some(b)) = (last_less_first(&theirs), last_less_first(&yours)) {
             let row = Row::difference("last_less_first", label, drops.layer, "share", (a, n.0), (b, n.1));
-            rows.push(row.intervals(WILSON, BINS).summary());
+            rows.push(row.intervals(WILSON, way(b)).summary());
         }
         if let (Some(a), Some(b)) = (last_over_first(&theirs), last_over_first(&yours)) {
             let row = Row::difference("last_over_first", label, drops.layer, "ratio", (a, n.0), (b, n.1));
-            let why = if b.interval.is_some() { BINS } else { UNBOUNDED };
-            // The difference of two ratios has no interval where one of them has none.
-            let row = if b.interval.is_some() { row } else { Row { distance_low: None, distance_high: None, ..row } };
-            rows.push(row.intervals(WILSON, why).summary());
+            rows.push(row.intervals(WILSON, if b.interval.is_some() { BINS } else { UNBOUNDED }).summary());
         }
-        let apart = curve_distance(&theirs, &yours);
+        let apart = curve_distance(&theirs, &yours).known_from(&yours);
         rows.push(
-            Row::distance("curve_distance", label, drops.layer, "share", apart, n).intervals(WILSON, BINS).summary(),
+            Row::distance("curve_distance", label, drops.layer, "share", apart, n)
+                .intervals(WILSON, way(apart))
+                .summary(),
         );
         rows.extend(pairs.iter().map(|(paper, (yours, n))| {
             let (first, end) = paper.positions;
             let theirs = (paper.ratio(), Some(paper.assignments as u64));
             let item = format!("{label} {first}-{end}");
-            Row::difference("drop_ratio", &item, drops.layer, "share", theirs, (*yours, *n)).intervals(WILSON, BINS)
+            Row::difference("drop_ratio", &item, drops.layer, "share", theirs, (*yours, *n))
+                .intervals(WILSON, way(*yours))
         }));
         rows
     }
 }
 
+/// How the interval of something made from bins was got, or why there is none.
+fn way(number: Measured) -> &'static str {
+    if number.interval.is_some() { BINS } else { NONE }
+}
+
 /// The last bucket's ratio less the first's; `None` where there is only one.
 fn last_less_first(buckets: &[Measured]) -> Option<Measured> {
     let (first, last) = (buckets.first()?, buckets.last()?);
-    let both = first.interval.is_some() && last.interval.is_some();
-    let less = last.less(*first);
-    (buckets.len() > 1).then_some(Measured { interval: less.interval.filter(|_| both), ..less })
+    (buckets.len() > 1).then(|| last.less(*first).known_from(&[*first, *last]))
 }
 
 /// The last bucket's ratio over the first's; `None` where the first has no drops or there is only one.

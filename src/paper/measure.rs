@@ -69,6 +69,13 @@ impl Measured {
         Self { interval: self.interval.map(|(low, high)| (low.max(0.0), high)), ..self }
     }
 
+    /// The same without its interval if one of the numbers that it was made from has none: unlike the paper's, a run's
+    /// number without an interval is not exact, it has too few documents.
+    #[must_use]
+    pub(super) fn known_from(self, parts: &[Self]) -> Self {
+        Self { interval: self.interval.filter(|_| parts.iter().all(|part| part.interval.is_some())), ..self }
+    }
+
     /// `self - other`.
     #[must_use]
     pub fn less(self, other: Self) -> Self {

@@ -154,7 +154,7 @@ impl<'a> LayerPairs<'a> {
             self.layer,
             "share of the ceiling",
             (spread(&paper, EXPERTS, TOP_K), n.0),
-            (spread(&yours, experts, self.top_k), n.1),
+            (spread(&yours, experts, self.top_k).known_from(&yours), n.1),
         );
         let mut rows = vec![relative, self.apart("profile_distance", item, pairs, n, profile_distance)];
         if experts == EXPERTS {
@@ -175,13 +175,13 @@ impl<'a> LayerPairs<'a> {
     ) -> Row {
         let (paper, yours) = sides(pairs);
         let (split, experts) = (paper.len(), pairs[0].1.share.len());
-        let inputs: Vec<Measured> = paper.into_iter().chain(yours).collect();
+        let inputs = [paper.as_slice(), &yours].concat();
         let apart = propagated(&inputs, |at| {
             let (paper, yours) = at.split_at(split);
             mean(paper.chunks(EXPERTS).zip(yours.chunks(experts)).map(|(a, b)| distance(a, b)))
         });
         let unit = if measure == "jensen_shannon" { "bits" } else { "share" };
-        Row::distance(measure, item, self.layer, unit, apart.not_negative(), n)
+        Row::distance(measure, item, self.layer, unit, apart.not_negative().known_from(&yours), n)
     }
 
     /// How far the entries are from each other, within the paper and within the run.
@@ -197,7 +197,7 @@ impl<'a> LayerPairs<'a> {
                 propagated(inputs, |at| mean_over_pairs(&at.chunks(experts).collect::<Vec<_>>(), distance))
                     .not_negative()
             };
-            let (paper, yours) = (within(&paper, EXPERTS), within(&yours, experts));
+            let (paper, yours) = (within(&paper, EXPERTS), within(&yours, experts).known_from(&yours));
             Row::difference(measure, "", self.layer, unit, (paper, n.0), (yours, n.1)).summary()
         };
         let rows = [row(BETWEEN, "share", total_variation), row("between_jensen_shannon", "bits", share_divergence)];
@@ -224,12 +224,10 @@ fn with_intervals(row: Row, pairs: &[(&Shares, &RunShares)]) -> Row {
         _ => "Wilson of each share where its assignments are known, else taken as exact",
     };
     let with = |yours: &RunShares| yours.share.iter().all(|share| share.interval.is_some());
-    let yours = match pairs.iter().filter(|(_, yours)| with(yours)).count() {
-        0 => "no interval, its shares have none (too few documents)",
-        n if n == pairs.len() => "bootstrap over documents of each share, changes added in squares",
-        _ => {
-            "bootstrap over documents of each share, changes added in squares; some shares have none (too few documents)"
-        }
+    let yours = if pairs.iter().all(|(_, yours)| with(yours)) {
+        "bootstrap over documents of each share, changes added in squares"
+    } else {
+        "no interval, some of its shares have none (too few documents)"
     };
     row.intervals(paper, yours)
 }

@@ -209,7 +209,8 @@ fn token_rows(theirs: &[f64], spread: &Spread<'_>) -> Vec<Row> {
     let apart = (!spread.tokens.is_empty()).then(|| {
         let apart = spread.token_distance(theirs);
         let row = Row::distance("distribution_distance", "token ids", spread.layer, "share of the ceiling", apart, n);
-        row.intervals("taken as exact, n of each token id is not known", ENDS).summary()
+        let yours = format!("{ENDS} (token ids in too few documents stay)");
+        row.intervals("taken as exact, n of each token id is not known", &yours).summary()
     });
     mean().into_iter().chain(apart).collect()
 }
