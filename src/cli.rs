@@ -44,6 +44,8 @@ pub enum Command {
     Drops(DropsArgs),
     /// Run route, drift and drops on the bundled checkpoints, text and transcripts
     Demo(DemoArgs),
+    /// How far are finished runs from the paper? Its Figures 5-14 beside yours, and the closed forms they must satisfy
+    Reproduce(ReproduceArgs),
 }
 
 /// `route`.
@@ -381,6 +383,32 @@ pub struct DemoArgs {
     /// Threads [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub threads: Option<u32>,
+    /// No progress bars and no notes
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// `reproduce`.
+#[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "Examples:\n  openmoe-analyze reproduce openmoe-out openmoe-out/drift openmoe-out/drops\n  openmoe-analyze reproduce --paper-only\n\nRoute runs are held against Figures 5-10, 13 and 14, drift runs against Figure 11, drops runs against Figure 12. The paper's numbers are part of the program."
+)]
+pub struct ReproduceArgs {
+    /// Folders of finished route, drift and drops runs of one kind of model
+    #[arg(value_name = "RUN", conflicts_with = "paper_only")]
+    pub runs: Vec<PathBuf>,
+    /// Only check the paper's own numbers against closed forms and each other; needs no run
+    #[arg(long)]
+    pub paper_only: bool,
+    /// Folder of the comparison; must be new or empty unless --force [default: RUN/reproduce of the first run; with --paper-only nothing is written]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Replace the comparison that --out holds
+    #[arg(long)]
+    pub force: bool,
+    /// Print comparison.json to standard output instead of the tables
+    #[arg(long)]
+    pub json: bool,
     /// No progress bars and no notes
     #[arg(long, short)]
     pub quiet: bool,

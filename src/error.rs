@@ -1,7 +1,7 @@
 //! What can go wrong, what to do about it, and the exit code it ends in.
 //!
 //! Every message says what and its value, what was expected, what was found and where; the next step stands in
-//! [`Error::hint`]. The exit codes are those of the output contract: 2 bad input or usage, 3 a fault of the tool,
+//! [`Error::hint`]. The exit codes are those of the output contract: 1 a failed check, 2 bad input or usage, 3 a fault of the tool,
 //! 130 interrupted.
 
 use std::path::{Path, PathBuf};
@@ -81,6 +81,12 @@ pub enum Error {
         /// The operating system's reason.
         source: std::io::Error,
     },
+    /// A check that was asked for did not hold.
+    #[error("{message}")]
+    CheckFailed {
+        /// Which ones, of how many.
+        message: String,
+    },
     /// The run was interrupted; what is complete stays.
     #[error("interrupted: what is complete has been kept")]
     Interrupted,
@@ -144,15 +150,17 @@ impl Error {
             Self::Interrupted => {
                 Some("run the same command again (route, drift, drops and demo: with --resume) to go on".into())
             }
+            Self::CheckFailed { .. } => Some("the table above says what was expected and what was found".into()),
             Self::Internal { .. } => {
                 Some("this is a fault of openmoe-analyze; please report it with the command line".into())
             }
         }
     }
 
-    /// The exit code of the process: 2 bad input or usage, 3 a fault of the tool, 130 interrupted.
+    /// The exit code of the process: 1 a check that was asked for failed, 2 bad input or usage, 3 a fault of the tool, 130 interrupted.
     pub fn exit_code(&self) -> u8 {
         match self {
+            Self::CheckFailed { .. } => 1,
             Self::Internal { .. } => 3,
             Self::Interrupted => 130,
             _ => 2,

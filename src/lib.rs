@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! checkpoint ─┐
-//!             ├─> model ──(routing)──> trace ──> stats ──> chart ──> report
+//!             ├─> model ──(routing)──> trace ──> stats ──> paper ──> chart ──> report
 //! corpus ─────┘
 //! ```
 
@@ -15,6 +15,7 @@ pub mod commands;
 pub mod corpus;
 pub mod error;
 pub mod model;
+pub mod paper;
 pub mod report;
 pub mod routing;
 pub mod run_dir;

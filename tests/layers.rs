@@ -19,8 +19,9 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
     ("model", &["error", "routing", "corpus", "checkpoint"], &["candle_core", "gemm", "pulp"]),
     ("trace", &["error", "routing", "corpus", "run_dir"], &["polars"]),
     ("stats", &["error", "routing", "trace"], &["polars", "rand", "rand_xoshiro"]),
-    ("chart", &["error", "routing", "stats"], &["plotters", "resvg"]),
-    ("report", &["error", "routing", "trace", "stats", "chart"], &["minijinja"]),
+    ("paper", &["error", "routing", "stats"], &[]),
+    ("chart", &["error", "routing", "stats", "paper"], &["plotters", "resvg"]),
+    ("report", &["error", "routing", "trace", "stats", "paper", "chart"], &["minijinja"]),
     ("cli", &["routing", "corpus"], &["clap"]),
 ];
 

@@ -21,7 +21,7 @@ mod script;
 mod table;
 mod theme;
 
-pub use plan::{CHARTS, ChartSpec, plan};
+pub use plan::{CHARTS, ChartSpec, plan, plan_comparison};
 pub use script::visible;
 
 use rayon::prelude::*;

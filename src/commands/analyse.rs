@@ -229,20 +229,17 @@ pub(super) fn read_tables(run: &RunDir) -> Result<Tables> {
     Ok(tables)
 }
 
-fn read_table(path: &Path) -> Result<StatisticTable> {
+/// A table of `stats/`, by its Parquet file.
+pub(super) fn read_table(path: &Path) -> Result<StatisticTable> {
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     let file = std::fs::File::open(path).map_err(Error::io("open", path))?;
     StatisticTable::from_parquet(&name, file)
 }
 
 fn chart_context(manifest: &Value, trace: &RoutingTrace, sequences: &SequenceTable) -> ChartContext {
-    let paths = |key: &str| manifest[key].as_array().into_iter().flatten().filter_map(Value::as_str);
-    let corpus = paths("transcripts").chain(paths("corpus"));
-    let corpus: Vec<_> =
-        corpus.map(|path| Path::new(path).file_stem().map_or(path.into(), |stem| stem.to_string_lossy())).collect();
     ChartContext {
         checkpoint: manifest["label"].as_str().unwrap_or_default().to_owned(),
-        corpus: corpus.join(", "),
+        corpus: corpus_names(manifest).join(", "),
         layers: trace.moe_layers().to_vec(),
         categories: sequences.category_names.clone(),
         num_experts: trace.num_experts(),
@@ -254,6 +251,13 @@ fn chart_context(manifest: &Value, trace: &RoutingTrace, sequences: &SequenceTab
         bos_counted: manifest["exclude_bos"] != true,
         tokens_of_interest: tokens_of_interest(manifest),
     }
+}
+
+/// The names of the texts of a run, as typed, without folders and endings.
+pub(super) fn corpus_names(manifest: &Value) -> Vec<String> {
+    let paths = |key: &str| manifest[key].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let name = |path: &str| Path::new(path).file_stem().map_or(path.into(), |stem| stem.to_string_lossy()).into_owned();
+    paths("transcripts").chain(paths("corpus")).map(name).collect()
 }
 
 /// The token ids that were asked for, from the manifest.

@@ -21,6 +21,7 @@ mod prepare;
 mod protect;
 mod read;
 mod report;
+mod reproduce;
 mod request;
 mod reuse;
 mod route;
@@ -68,6 +69,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Drift(arguments) => drift::run(&arguments),
         Command::Drops(arguments) => drops::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Reproduce(arguments) => reproduce::run(&arguments),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Findings to `summary.json`, the verdict in words and `report.html`.
 
+mod comparison;
 mod drift_verdict;
 mod drops_verdict;
 mod excerpt;
@@ -10,6 +11,7 @@ mod summary;
 mod text;
 mod verdict;
 
+pub use comparison::ComparisonReport;
 pub use drift_verdict::drift_verdict;
 pub use drops_verdict::drops_verdict;
 pub use excerpt::{Excerpt, excerpt};

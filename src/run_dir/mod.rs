@@ -17,11 +17,12 @@ use crate::error::{Error, Result};
 
 /// What a run leaves at the top of its folder; nothing else is ever removed from it. The manifest
 /// comes last: while it is there, the folder is a run's.
-const ENTRIES: [&str; 16] = [
+const ENTRIES: [&str; 17] = [
     "checkpoints",
     "exact_replay",
     "drift",
     "drops",
+    "reproduce",
     "sequences.parquet",
     "spans.parquet",
     "groups.parquet",

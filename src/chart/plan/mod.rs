@@ -4,6 +4,7 @@ mod context;
 mod drift;
 mod drops;
 mod load;
+mod paper;
 mod selection;
 mod share;
 mod spread;
@@ -13,6 +14,7 @@ use std::{borrow::Cow, collections::BTreeSet};
 
 use super::{Chart, ChartContext, ChartKind, image, page::Page};
 use crate::{error::Result, stats::Tables};
+pub use paper::plan_comparison;
 use selection::Selection;
 
 /// A chart that has been decided on but not drawn.

@@ -1,0 +1,237 @@
+//! `reproduce`: the paper's figures beside finished runs, and the closed forms that its numbers must satisfy.
+
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use serde_json::Value;
+
+use super::{
+    analyse::{corpus_names, read_table},
+    machine, terminal,
+};
+use crate::{
+    chart::{Chart, ChartSpec, plan_comparison},
+    cli::ReproduceArgs,
+    error::{Error, Result},
+    paper::{self, Check, Command, Comparison, Paper, Run},
+    report::ComparisonReport,
+    run_dir::{Occupied, RunDir},
+    stats::Tables,
+};
+
+const FILES: [&str; 3] = ["comparison.json", "comparison.csv", "comparison.md"];
+
+/// Compares, draws, writes and prints; a check that fails ends it with exit code 1.
+pub(super) fn run(arguments: &ReproduceArgs) -> anyhow::Result<()> {
+    machine::watch_for_interrupts();
+    if arguments.runs.is_empty() && !arguments.paper_only {
+        return Err(Error::usage(
+            "reproduce needs the folders of finished runs, or --paper-only",
+            "for example: openmoe-analyze reproduce openmoe-out openmoe-out/drift openmoe-out/drops",
+        )
+        .into());
+    }
+    let runs: Vec<Run> = arguments.runs.iter().map(|folder| read(folder)).collect::<Result<_>>()?;
+    one_kind_of_model(&runs)?;
+    let out = out_folder(arguments)?;
+    let out = out.map(|folder| prepare(&folder, arguments)).transpose()?;
+    let paper = Paper::load()?;
+    let checks = paper::checks(&paper);
+    let comparison = if runs.is_empty() { Comparison::default() } else { paper::compare(&paper, &runs) };
+    let report = ComparisonReport { checks: &checks, comparison: &comparison, runs: &runs };
+    let charts = out.as_ref().map(|out| write(out, &report, arguments.quiet)).transpose()?;
+    print(&report, arguments.json)?;
+    if let (Some(out), Some(charts), false) = (&out, charts, arguments.json) {
+        let root = out.path().display();
+        terminal::print(&format!("{charts} charts in {root}/charts, every number in {root}/comparison.csv"))?;
+    }
+    Ok(verdict(&checks)?)
+}
+
+/// Fails if a check does.
+fn verdict(checks: &[Check]) -> Result<()> {
+    let failed: Vec<&str> = checks.iter().filter(|check| !check.holds).map(|check| check.claim.as_str()).collect();
+    if failed.is_empty() {
+        return Ok(());
+    }
+    Err(Error::CheckFailed {
+        message: format!("{} of {} checks fail: {}", failed.len(), checks.len(), failed.join("; ")),
+    })
+}
+
+/// What a finished run says, without its trace.
+fn read(folder: &Path) -> Result<Run> {
+    let run = RunDir::open(folder)?;
+    let manifest = run.manifest()?;
+    let refused = |what: &str, hint: &str| Error::run_folder(format!("run `{}` {what}", folder.display()), hint);
+    let (command, tables): (Command, &[&str]) = match manifest["command"].as_str() {
+        Some("route") => (Command::Route, &["expert_share", "routing_std"]),
+        Some("drift") => (Command::Drift, &["token_drift"]),
+        Some("drops") => (Command::Drops, &["assignment_drop_ratio"]),
+        other => {
+            let what = format!("is of command {}; expected route, drift or drops", other.unwrap_or("unknown"));
+            return Err(refused(&what, "give the folder that --out of one of these named"));
+        }
+    };
+    if manifest["complete"] != true {
+        let hint = "finish it: repeat the command that made it with --resume, or `openmoe-analyze stats RUN` if only the statistics are missing";
+        return Err(refused("is not complete", hint));
+    }
+    let damaged = || refused("has a manifest.json without `layout`", "run it again with --force");
+    let number = |value: &Value| value.as_u64().ok_or_else(damaged);
+    let layers = manifest["layout"]["moe_layers"].as_array().ok_or_else(damaged)?;
+    Ok(Run {
+        name: folder.display().to_string(),
+        command,
+        checkpoint: checkpoint_name(&manifest),
+        corpus: corpus_names(&manifest).join(", "),
+        layers: layers.iter().map(|layer| Ok(number(layer)? as u16)).collect::<Result<_>>()?,
+        experts: number(&manifest["layout"]["num_experts"])? as usize,
+        top_k: number(&manifest["layout"]["top_k"])? as usize,
+        tokens: number(&manifest["tokens"])?,
+        documents: number(&manifest["documents"])?,
+        tables: read_tables(&run, tables)?,
+    })
+}
+
+/// The label of the checkpoint; of several on the axis of training the first and the last, of two beside each other both.
+fn checkpoint_name(manifest: &Value) -> String {
+    let checkpoints = manifest["checkpoints"].as_array().into_iter().flatten();
+    let on_axis: Vec<&str> =
+        checkpoints.filter(|entry| entry["off_axis"] != true).filter_map(|entry| entry["label"].as_str()).collect();
+    match on_axis.as_slice() {
+        [first, second] => format!("{first} and {second}"),
+        [first, .., last] => format!("{first} to {last}, {} checkpoints", on_axis.len()),
+        _ => manifest["label"].as_str().unwrap_or_default().to_owned(),
+    }
+}
+
+fn read_tables(run: &RunDir, names: &[&str]) -> Result<Tables> {
+    let table = |name: &&str| {
+        let path = run.file(&format!("stats/{name}.parquet"));
+        if !path.is_file() {
+            return Err(Error::run_folder(
+                format!("`{}` does not exist; the paper's figures are compared with it", path.display()),
+                "make the statistics again with `openmoe-analyze stats RUN`",
+            ));
+        }
+        Ok(((*name).to_owned(), read_table(&path)?))
+    };
+    names.iter().map(table).collect()
+}
+
+/// Runs of different models would stand under one layer number with different meanings.
+fn one_kind_of_model(runs: &[Run]) -> Result<()> {
+    let Some(first) = runs.first() else { return Ok(()) };
+    let of = |run: &Run| format!("{} experts, top-{}, MoE layers {:?}", run.experts, run.top_k, run.layers);
+    match runs.iter().find(|run| of(run) != of(first)) {
+        None => Ok(()),
+        Some(other) => Err(Error::usage(
+            format!(
+                "runs of different kinds of model: `{}` has {}; `{}` has {}",
+                first.name,
+                of(first),
+                other.name,
+                of(other)
+            ),
+            "compare the runs of one kind of model at a time",
+        )),
+    }
+}
+
+/// Where the files go: `--out`, else `reproduce` in the first run; nowhere for the paper alone.
+fn out_folder(arguments: &ReproduceArgs) -> Result<Option<PathBuf>> {
+    let first = arguments.runs.first();
+    let Some(out) = arguments.out.clone().or_else(|| Some(first?.join("reproduce"))) else { return Ok(None) };
+    let taken = |run: &PathBuf| RunDir::entry_holding(run, &out).filter(|entry| *entry != "reproduce");
+    if let Some((run, entry)) = arguments.runs.iter().find_map(|run| Some((run, taken(run)?))) {
+        return Err(Error::usage(
+            format!("--out `{}` lies in `{entry}` of the run `{}`", out.display(), run.display()),
+            "leave --out away to write to RUN/reproduce, or choose a folder of its own",
+        ));
+    }
+    Ok(Some(out))
+}
+
+/// Makes the folder. What is there is replaced with `--force` only, and only what an earlier comparison wrote.
+fn prepare(out: &Path, arguments: &ReproduceArgs) -> Result<RunDir> {
+    let entries = || std::fs::read_dir(out).map(|mut entries| entries.next().is_some());
+    let occupied = out.is_dir() && entries().map_err(Error::io("read", out))?;
+    let refused = |holds: &str, hint: &str| {
+        let what = format!("--out `{}` holds {holds}; expected a new or empty folder", out.display());
+        Error::run_folder(what, hint)
+    };
+    let earlier = out.join(FILES[0]).is_file();
+    if occupied && !earlier {
+        return Err(refused("other files", "choose another --out"));
+    }
+    if occupied && !arguments.force {
+        return Err(refused("an earlier comparison", "add --force to replace it, or choose another --out"));
+    }
+    if occupied {
+        for name in FILES.map(|name| out.join(name)).iter().filter(|path| path.is_file()) {
+            std::fs::remove_file(name).map_err(Error::io("remove", name))?;
+        }
+        let charts = out.join("charts");
+        if charts.is_dir() {
+            std::fs::remove_dir_all(&charts).map_err(Error::io("remove", &charts))?;
+        }
+    }
+    // What an earlier comparison wrote is gone: nothing of a run is left to replace.
+    Ok(RunDir::prepare(out, Occupied::Replace, &Value::Null)?.0)
+}
+
+/// Writes charts and tables; `comparison.json` last, since it marks the folder as a comparison. Returns the charts.
+fn write(out: &RunDir, report: &ComparisonReport<'_>, quiet: bool) -> Result<usize> {
+    machine::check_interrupt()?;
+    let spinner = terminal::spinner("charts", quiet);
+    let plan = plan_comparison(report.comparison);
+    let charts: Vec<Chart> = plan.par_iter().map(ChartSpec::draw).collect::<Result<_>>()?;
+    spinner.finish_and_clear();
+    for chart in &charts {
+        out.write(&format!("charts/{}.svg", chart.name), chart.svg.as_bytes())?;
+        out.write(&format!("charts/{}.png", chart.name), &chart.png)?;
+    }
+    out.write(FILES[1], report.csv()?.as_bytes())?;
+    out.write(FILES[2], report.markdown().as_bytes())?;
+    out.write_json(FILES[0], &report.json()?)?;
+    Ok(charts.len())
+}
+
+fn print(report: &ComparisonReport<'_>, json: bool) -> Result<()> {
+    if json {
+        return terminal::print(&format!("{:#}", report.json()?));
+    }
+    let mut lines = report.check_lines();
+    if !report.runs.is_empty() {
+        lines.push(String::new());
+        lines.extend(report.figure_lines());
+    }
+    lines.iter().try_for_each(|line| terminal::print(line))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::paper::Rule;
+
+    #[test]
+    fn a_check_that_fails_ends_with_exit_code_1() {
+        let check = |found: f64| Check::new("5", "shares sum to 1", Rule::Near, 1.0, found, 0.1);
+        assert!(verdict(&[check(1.0)]).is_ok());
+        let error = verdict(&[check(1.0), check(2.0)]).unwrap_err();
+        assert_eq!((error.exit_code(), error.to_string().as_str()), (1, "1 of 2 checks fail: shares sum to 1"));
+        assert!(error.hint().is_some());
+    }
+
+    #[test]
+    fn checkpoints_are_named_shortly() {
+        let entry = |label: &str, off_axis: bool| json!({"label": label, "off_axis": off_axis});
+        let of = |entries: &[Value]| checkpoint_name(&json!({"label": "x", "checkpoints": entries}));
+        assert_eq!(of(&[entry("a", false), entry("b", false), entry("c", true)]), "a and b");
+        assert_eq!(of(&[entry("a", false), entry("b", false), entry("c", false)]), "a to c, 3 checkpoints");
+        assert_eq!(checkpoint_name(&json!({"label": "x"})), "x");
+    }
+}

@@ -1,0 +1,231 @@
+//! Which figures of the paper the given runs can be held against, and what comes out.
+
+use serde::Serialize;
+
+use super::{
+    course, drops,
+    figures::Paper,
+    measure::Measured,
+    overlay::Overlay,
+    run::{Command, Run},
+    share, spread,
+};
+use crate::routing::LayerId;
+
+/// One number of the paper beside one of a run, and how far they are apart.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Row {
+    /// What is compared: "relative_std", "profile_distance" ...
+    pub measure: &'static str,
+    /// Category, position, token or data set; empty: over all that both have.
+    pub item: String,
+    /// Decoder layer of the run.
+    pub layer: LayerId,
+    /// Whether it stands in the printed table.
+    pub summary: bool,
+    /// The paper's number; absent where only the distance is a number.
+    pub paper: Option<f64>,
+    /// Lower end of its interval.
+    pub paper_low: Option<f64>,
+    /// Upper end of its interval.
+    pub paper_high: Option<f64>,
+    /// Assignments, occurrences or vertices behind it, where known.
+    pub paper_n: Option<u64>,
+    /// The run's number.
+    pub yours: Option<f64>,
+    /// Lower end of its interval.
+    pub yours_low: Option<f64>,
+    /// Upper end of its interval.
+    pub yours_high: Option<f64>,
+    /// What is behind it.
+    pub yours_n: Option<u64>,
+    /// The run's number less the paper's, or the distance between the two.
+    pub distance: f64,
+    /// Lower end of its interval.
+    pub distance_low: Option<f64>,
+    /// Upper end of its interval.
+    pub distance_high: Option<f64>,
+    /// Unit of all of them.
+    pub unit: &'static str,
+    /// How the intervals were got, or why there is none: the paper's, then the run's.
+    pub intervals: String,
+}
+
+impl Row {
+    /// Two numbers and their difference, which has an interval if the run's number has one.
+    pub(super) fn difference(
+        measure: &'static str,
+        item: &str,
+        layer: LayerId,
+        unit: &'static str,
+        (paper, paper_n): (Measured, Option<u64>),
+        (yours, yours_n): (Measured, u64),
+    ) -> Self {
+        let apart = {
+            let difference = yours.less(paper).known_from(&[yours]);
+            Self::distance(measure, item, layer, unit, difference, (paper_n, yours_n))
+        };
+        Self {
+            paper: Some(paper.value),
+            paper_low: paper.interval.map(|ends| ends.0),
+            paper_high: paper.interval.map(|ends| ends.1),
+            yours: Some(yours.value),
+            yours_low: yours.interval.map(|ends| ends.0),
+            yours_high: yours.interval.map(|ends| ends.1),
+            ..apart
+        }
+    }
+
+    /// A distance between two things that are no numbers.
+    pub(super) fn distance(
+        measure: &'static str,
+        item: &str,
+        layer: LayerId,
+        unit: &'static str,
+        apart: Measured,
+        (paper_n, yours_n): (Option<u64>, u64),
+    ) -> Self {
+        Self {
+            measure,
+            item: item.to_owned(),
+            layer,
+            summary: false,
+            paper: None,
+            paper_low: None,
+            paper_high: None,
+            paper_n,
+            yours: None,
+            yours_low: None,
+            yours_high: None,
+            yours_n: Some(yours_n),
+            distance: apart.value,
+            distance_low: apart.interval.map(|ends| ends.0),
+            distance_high: apart.interval.map(|ends| ends.1),
+            unit,
+            intervals: String::new(),
+        }
+    }
+
+    /// Says how the intervals of both sides were got.
+    pub(super) fn intervals(self, paper: &str, yours: &str) -> Self {
+        Self { intervals: format!("paper: {paper}; yours: {yours}"), ..self }
+    }
+
+    /// Puts the row into the printed table.
+    pub(super) fn summary(self) -> Self {
+        Self { summary: true, ..self }
+    }
+
+    /// The interval of the distance.
+    pub fn apart(&self) -> Option<(f64, f64)> {
+        self.distance_low.zip(self.distance_high)
+    }
+}
+
+/// One figure of the paper beside one run.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Section {
+    /// Number of the figure.
+    pub figure: &'static str,
+    /// What it shows.
+    pub title: String,
+    /// Folder of the run.
+    pub run: String,
+    /// What is found, and what differs beside it: checkpoint, layer, text, n.
+    pub sentence: String,
+    /// The numbers.
+    pub rows: Vec<Row>,
+}
+
+/// A figure that no run could be held against.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NotCompared {
+    /// Number of the figure.
+    pub figure: &'static str,
+    /// Folder of the run, where one was tried.
+    pub run: Option<String>,
+    /// Why not.
+    pub reason: String,
+}
+
+/// The paper beside the runs.
+#[derive(Clone, Debug, Default)]
+pub struct Comparison {
+    /// Figure by figure, run by run.
+    pub sections: Vec<Section>,
+    /// What could not be compared.
+    pub not_compared: Vec<NotCompared>,
+    /// What is drawn.
+    pub overlays: Vec<Overlay>,
+}
+
+/// A section with what is drawn of it, or the figure's number and why there is none.
+pub(super) type Compared = Result<(Section, Overlay), (&'static str, String)>;
+
+/// Every figure of the paper beside every run that can be held against it.
+pub fn compare(paper: &Paper, runs: &[Run]) -> Comparison {
+    let mut comparison = Comparison::default();
+    for (index, run) in runs.iter().enumerate() {
+        let sections = match run.command {
+            Command::Route => {
+                let mut sections = share::compare(paper, run);
+                sections.extend(spread::compare(paper, run));
+                sections
+            }
+            Command::Drift => vec![course::compare(paper, run)],
+            Command::Drops => drops::compare(paper, run),
+        };
+        let alone = runs.iter().filter(|other| other.command == run.command).count() == 1;
+        for section in sections {
+            comparison.add(section, run, (!alone).then_some(index + 1));
+        }
+    }
+    comparison.add_missing(runs);
+    comparison
+}
+
+impl Comparison {
+    /// `number` tells the charts of several runs of one command apart.
+    fn add(&mut self, compared: Compared, run: &Run, number: Option<usize>) {
+        match compared {
+            Ok((section, mut overlay)) => {
+                if let Some(number) = number {
+                    overlay.name = format!("{}_run_{number}", overlay.name);
+                }
+                self.sections.push(section);
+                self.overlays.push(overlay);
+            }
+            Err((figure, reason)) => {
+                self.not_compared.push(NotCompared { figure, run: Some(run.name.clone()), reason });
+            }
+        }
+    }
+
+    /// The figures of the commands of which no run was given.
+    fn add_missing(&mut self, runs: &[Run]) {
+        let commands: [(Command, &'static str, &str); 3] = [
+            (Command::Route, "5-10, 13, 14", "no route run was given"),
+            (Command::Drift, "11", "no drift run was given"),
+            (Command::Drops, "12", "no drops run was given"),
+        ];
+        for (command, figure, reason) in commands {
+            if runs.iter().all(|run| run.command != command) {
+                self.not_compared.push(NotCompared { figure, run: None, reason: reason.to_owned() });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_with_too_few_documents_leaves_the_difference_without_an_interval() {
+        let paper = Measured { value: 0.1, interval: Some((0.05, 0.2)) };
+        let row =
+            |yours: Measured, paper: Measured| Row::difference("drop_ratio", "", 1, "share", (paper, None), (yours, 7));
+        assert_eq!(row(Measured::fixed(0.3), paper).apart(), None);
+        assert!(row(paper, Measured::fixed(0.3)).apart().is_some(), "the paper's number counts as exact");
+    }
+}

@@ -1,0 +1,30 @@
+//! The paper beside a run: Figures 5 to 14 of the OpenMoE paper (arXiv 2402.01739) as numbers, the closed forms that they
+//! must satisfy, and how far the statistics of a finished run are from them.
+//!
+//! The experts of two models have no common numbering, and their number may differ. What is compared always is therefore
+//! free of labels: sorted shares, spread as a part of its ceiling, distances between categories of the same model. Shares
+//! are compared expert by expert only where the numbers of experts agree, and mean something only for the same checkpoint.
+
+#![allow(
+    clippy::doc_markdown,
+    reason = "the documentation is full of names and formulae, which backticks would break up"
+)]
+
+mod check;
+mod compare;
+mod course;
+mod drops;
+mod figures;
+mod measure;
+mod overlay;
+mod run;
+mod share;
+mod spread;
+mod words;
+
+pub use check::{Check, Rule, checks};
+pub use compare::{Comparison, NotCompared, Row, Section, compare};
+pub use figures::{BUCKETS, DropBucket, DropCurve, EXPERTS, Paper, ShareFigure, Shares, TOP_K, TokenCourse};
+pub use measure::{Measured, profile_distance, propagated, relative_std, share_divergence, total_variation};
+pub use overlay::{Overlay, OverlayPanel, Series, Who};
+pub use run::{Command, Run};

@@ -1,0 +1,142 @@
+//! What is taken from a finished run: its tables and what they are about.
+
+use super::measure::Measured;
+use crate::{
+    routing::{LayerId, View},
+    stats::{Finding, Tables},
+};
+
+/// The command that made a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// `route`: expert shares and their spread.
+    Route,
+    /// `drift`: several checkpoints of one training run.
+    Drift,
+    /// `drops`: dropped assignments.
+    Drops,
+}
+
+/// A finished run.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Its folder, as given.
+    pub name: String,
+    /// The command that made it.
+    pub command: Command,
+    /// Label of its checkpoint or checkpoints.
+    pub checkpoint: String,
+    /// Names of its texts.
+    pub corpus: String,
+    /// Decoder layer indices of the MoE layers.
+    pub layers: Vec<LayerId>,
+    /// Experts per layer.
+    pub experts: usize,
+    /// Choices per token.
+    pub top_k: usize,
+    /// Tokens that were routed.
+    pub tokens: u64,
+    /// Documents that they come from.
+    pub documents: u64,
+    /// Its statistics.
+    pub tables: Tables,
+}
+
+/// The expert shares of one category, position or token of a run.
+#[derive(Clone, Debug)]
+pub(super) struct RunShares {
+    /// Share of each expert.
+    pub(super) share: Vec<Measured>,
+    /// Occurrences.
+    pub(super) n: u64,
+}
+
+/// What a share is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Key {
+    /// A category of the run.
+    Category(String),
+    /// A position.
+    Position(u32),
+    /// The text of a token.
+    Token(String),
+}
+
+impl Key {
+    fn matches(&self, row: &Finding) -> bool {
+        match self {
+            Self::Category(name) => row.category.as_ref() == Some(name),
+            Self::Position(position) => row.position == Some(*position),
+            Self::Token(text) => row.text.as_ref() == Some(text),
+        }
+    }
+
+    fn variable(&self) -> &'static str {
+        match self {
+            Self::Category(_) => "category",
+            Self::Position(_) => "position",
+            Self::Token(_) => "token",
+        }
+    }
+}
+
+impl Run {
+    /// The rows of a statistic in a view, of the first checkpoint if there are several side by side.
+    pub(super) fn rows(&self, statistic: &str, view: View) -> impl Iterator<Item = &Finding> {
+        let table = self.tables.get(statistic).map(|table| table.rows.as_slice()).unwrap_or_default();
+        table.iter().filter(move |row| row.view == view.name())
+    }
+
+    /// The kept expert shares of a key, by layer; only layers in which every expert has one.
+    pub(super) fn shares(&self, key: &Key) -> Vec<(LayerId, RunShares)> {
+        let mut rows: Vec<&Finding> = self
+            .rows("expert_share", View::Kept)
+            .filter(|row| row.checkpoint.is_none() && row.variable.as_deref() == Some(key.variable()))
+            .filter(|row| key.matches(row))
+            .collect();
+        rows.sort_by_key(|row| (row.layer, row.token_id, row.expert));
+        let layer = |layer: &LayerId| {
+            let of_layer: Vec<&&Finding> = rows.iter().filter(|row| row.layer == *layer).collect();
+            // Two ids may read the same: the first one that is complete counts.
+            let first = of_layer.get(..self.experts)?;
+            let share: Vec<Measured> = first.iter().filter_map(|row| Measured::of(row)).collect();
+            let positive = share.iter().map(|share| share.value).sum::<f64>() > 0.0;
+            (share.len() == self.experts && positive).then(|| (*layer, RunShares { share, n: first[0].n }))
+        };
+        self.layers.iter().filter_map(layer).collect()
+    }
+
+    /// The categories that have shares, in file order.
+    pub(super) fn categories(&self) -> Vec<&str> {
+        let mut found: Vec<&str> = Vec::new();
+        let layer = self.layers.first().copied().unwrap_or_default();
+        let rows = self.rows("expert_share", View::Kept);
+        for name in rows.filter(|row| row.layer == layer && row.expert == Some(0)).filter_map(|r| r.category.as_deref())
+        {
+            if !found.contains(&name) {
+                found.push(name);
+            }
+        }
+        found
+    }
+
+    /// The text of the token that the paper calls `text`: the same, or the same after a space.
+    pub(super) fn token_text(&self, statistic: &str, text: &str) -> Option<String> {
+        let spaced = format!("\u{2581}{text}");
+        let has = |wanted: &str| {
+            self.rows(statistic, View::Kept).any(|row| row.text.as_deref() == Some(wanted) && row.estimate.is_some())
+        };
+        [text.to_owned(), spaced].into_iter().find(|text| has(text))
+    }
+
+    /// The data sets of its drop ratios, in file order.
+    pub(super) fn datasets(&self) -> Vec<&str> {
+        let mut found: Vec<&str> = Vec::new();
+        for name in self.rows("assignment_drop_ratio", View::Chosen).filter_map(|row| row.dataset.as_deref()) {
+            if !found.contains(&name) {
+                found.push(name);
+            }
+        }
+        found
+    }
+}

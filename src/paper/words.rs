@@ -1,0 +1,70 @@
+//! The sentences: what is found, layer by layer, and what else differs between the paper and a run.
+
+use super::{compare::Row, figures::EXPERTS, run::Run};
+use crate::routing::LayerId;
+
+/// In which layers the run's number is higher or lower than the paper's beyond the interval of the difference.
+pub(super) fn direction(rows: &[Row], measure: &str) -> String {
+    let rows: Vec<&Row> = rows.iter().filter(|row| row.summary && row.measure == measure).collect();
+    let of = |wanted: fn(&Row) -> bool| -> Vec<LayerId> {
+        rows.iter().filter(|row| wanted(row)).map(|row| row.layer).collect()
+    };
+    let parts = [
+        ("higher", of(|row| row.apart().is_some_and(|(low, _)| low > 0.0))),
+        ("lower", of(|row| row.apart().is_some_and(|(_, high)| high < 0.0))),
+        (
+            "no different within the interval",
+            of(|row| row.apart().is_some_and(|(low, high)| low <= 0.0 && high >= 0.0)),
+        ),
+        ("compared without an interval", of(|row| row.apart().is_none())),
+    ];
+    let parts = parts.into_iter().filter(|(_, found)| !found.is_empty());
+    let parts: Vec<String> = parts.map(|(word, found)| format!("{word} in {}", layers(&found))).collect();
+    if parts.is_empty() { "not comparable".to_owned() } else { parts.join(", ") }
+}
+
+/// "layer 1", "layers 1, 3 and 5".
+pub(super) fn layers(layers: &[LayerId]) -> String {
+    let mut names: Vec<String> = layers.iter().map(ToString::to_string).collect();
+    names.dedup();
+    let plural = if names.len() == 1 { "" } else { "s" };
+    let last = names.pop().unwrap_or_default();
+    let before = names.join(", ");
+    if before.is_empty() { format!("layer{plural} {last}") } else { format!("layer{plural} {before} and {last}") }
+}
+
+/// What differs beside the numbers: checkpoint, layer, text, n.
+pub(super) fn differs(run: &Run, paper_checkpoint: &str, paper_text: &str) -> String {
+    format!(
+        "What differs: the checkpoint ({paper_checkpoint}; yours is {}), the layer (the paper shows one and does not say which; \
+         yours are {}), the number of experts ({EXPERTS} against {}) and the text ({paper_text}; yours: {}, {} tokens of {} \
+         documents).",
+        run.checkpoint,
+        layers(&run.layers),
+        run.experts,
+        run.corpus,
+        grouped(run.tokens),
+        grouped(run.documents),
+    )
+}
+
+/// 1234567 as "1,234,567".
+pub(super) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let comma = |index: usize| index > 0 && (digits.len() - index).is_multiple_of(3);
+    digits.chars().enumerate().flat_map(|(i, digit)| comma(i).then_some(',').into_iter().chain([digit])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_read_well() {
+        assert_eq!(
+            [layers(&[1]), layers(&[1, 3]), layers(&[1, 3, 5])],
+            ["layer 1", "layers 1 and 3", "layers 1, 3 and 5"]
+        );
+        assert_eq!([grouped(7), grouped(1234), grouped(1_234_567)], ["7", "1,234", "1,234,567"]);
+    }
+}

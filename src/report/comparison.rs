@@ -1,0 +1,310 @@
+//! The paper beside a run, for people (text, Markdown) and for programs (JSON, CSV).
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    error::{Error, Result},
+    paper::{Check, Comparison, Row, Rule, Run, Section},
+};
+
+/// Version of the layout of `comparison.json`.
+const SCHEMA: u64 = 1;
+/// Columns of the terminal that the text keeps to.
+const WIDTH: usize = 158;
+const SOURCE: &str =
+    "OpenMoE, arXiv 2402.01739; numbers read from the vector graphics of its PDF, coordinates good to about 1e-5";
+
+/// What was found, in the forms of the files.
+#[derive(Clone, Copy, Debug)]
+pub struct ComparisonReport<'a> {
+    /// The closed-form checks.
+    pub checks: &'a [Check],
+    /// The figures beside the runs.
+    pub comparison: &'a Comparison,
+    /// The runs.
+    pub runs: &'a [Run],
+}
+
+/// A column of numbers: what the measure is called, what it is multiplied by, and its decimals.
+fn style(measure: &str) -> (String, f64, usize) {
+    match measure {
+        "drop_ratio" | "curve_distance" | "last_less_first" => (format!("{measure}, %"), 100.0, 3),
+        "last_over_first" => (measure.to_owned(), 1.0, 2),
+        _ => (measure.to_owned(), 1.0, 4),
+    }
+}
+
+fn number(value: Option<f64>, interval: Option<(f64, f64)>, (factor, digits): (f64, usize), sign: bool) -> String {
+    let Some(value) = value else { return "-".to_owned() };
+    let one = |value: f64| {
+        let value = value * factor;
+        if sign { format!("{value:+.digits$}") } else { format!("{value:.digits$}") }
+    };
+    let ends = interval.map(|(low, high)| format!(" [{}, {}]", one(low), one(high))).unwrap_or_default();
+    format!("{}{ends}", one(value))
+}
+
+/// The cells of a row: measure, item, layer, the paper's number and n, the run's number and n, distance.
+fn cells(row: &Row) -> [String; 8] {
+    let (measure, factor, digits) = style(row.measure);
+    let form = (factor, digits);
+    let count = |n: Option<u64>| n.map_or_else(|| "-".to_owned(), grouped);
+    [
+        measure,
+        if row.item.is_empty() { "all that both have".to_owned() } else { row.item.clone() },
+        row.layer.to_string(),
+        number(row.paper, row.paper_low.zip(row.paper_high), form, false),
+        count(row.paper_n),
+        number(row.yours, row.yours_low.zip(row.yours_high), form, false),
+        count(row.yours_n),
+        // A distance between two numbers has a sign, one between two curves has none.
+        number(Some(row.distance), row.apart(), form, row.paper.is_some()),
+    ]
+}
+
+const HEADERS: [&str; 8] =
+    ["measure", "of", "layer", "paper [95 %]", "n", "yours [95 %]", "n", "yours - paper, or distance"];
+
+/// 1234567 as "1,234,567".
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let comma = |index: usize| index > 0 && (digits.len() - index).is_multiple_of(3);
+    digits.chars().enumerate().flat_map(|(i, digit)| comma(i).then_some(',').into_iter().chain([digit])).collect()
+}
+
+/// Up to seven significant digits, without zeros at the end.
+fn significant(value: f64) -> String {
+    if value == 0.0 || !value.is_finite() {
+        return value.to_string();
+    }
+    if value.abs() < 1e-4 {
+        return format!("{value:.1e}");
+    }
+    let decimals = (5 - value.abs().log10().floor() as i32).clamp(0, 6) as usize;
+    let text = format!("{value:.decimals$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+fn expectation(check: &Check) -> String {
+    let sign = match check.rule {
+        Rule::Near => "",
+        Rule::AtMost => "<= ",
+        Rule::AtLeast => ">= ",
+    };
+    let tolerance = if check.tolerance == 0.0 { String::new() } else { format!(" ±{}", significant(check.tolerance)) };
+    format!("{sign}{}{tolerance}", significant(check.expected))
+}
+
+fn verdict(check: &Check) -> &'static str {
+    if check.holds { "holds" } else { "FAILS" }
+}
+
+/// Words on lines of at most `width` characters, each after `indent` spaces.
+fn wrapped(text: &str, indent: usize, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(format!("{}{word}", " ".repeat(indent))),
+        }
+    }
+    lines
+}
+
+impl ComparisonReport<'_> {
+    /// The closed-form checks as lines of text.
+    pub fn check_lines(&self) -> Vec<String> {
+        let header =
+            format!("{:<7} {:<6} {:<76} {:>22} {:>10}", "verdict", "figure", "what must hold", "expected", "found");
+        let mut lines = vec![format!("paper: {SOURCE}"), header];
+        for check in self.checks {
+            lines.push(format!(
+                "{:<7} {:<6} {:<76} {:>22} {:>10}",
+                verdict(check),
+                check.figure,
+                check.claim,
+                expectation(check),
+                significant(check.found)
+            ));
+            lines.extend(wrapped(&check.note, 17, WIDTH));
+        }
+        let holds = self.checks.iter().filter(|check| check.holds).count();
+        lines.push(format!("{holds} of {} checks hold", self.checks.len()));
+        lines
+    }
+
+    /// The figures beside the runs as lines of text: the summary rows and the sentences.
+    pub fn figure_lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for section in &self.comparison.sections {
+            lines.push(format!("Figure {}: {}, beside {}", section.figure, section.title, section.run));
+            lines.push(text_line(&HEADERS.map(str::to_owned)));
+            lines.extend(section.rows.iter().filter(|row| row.summary).map(|row| text_line(&cells(row))));
+            lines.extend(wrapped(&section.sentence, 2, WIDTH));
+            lines.push(String::new());
+        }
+        lines.extend(self.not_compared_lines());
+        lines
+    }
+
+    fn not_compared_lines(&self) -> Vec<String> {
+        let line = |missing: &crate::paper::NotCompared| {
+            let run = missing.run.as_ref().map(|run| format!(" beside {run}")).unwrap_or_default();
+            wrapped(&format!("Figure {} not compared{run}: {}", missing.figure, missing.reason), 0, WIDTH)
+        };
+        self.comparison.not_compared.iter().flat_map(line).collect()
+    }
+
+    /// `comparison.json`.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if a number cannot be written as JSON.
+    pub fn json(&self) -> Result<Value> {
+        let run = |run: &Run| {
+            json!({
+                "run": run.name, "checkpoint": run.checkpoint, "corpus": run.corpus, "layers": run.layers,
+                "num_experts": run.experts, "top_k": run.top_k, "tokens": run.tokens, "documents": run.documents,
+            })
+        };
+        Ok(json!({
+            "schema": SCHEMA,
+            "command": "reproduce",
+            "source": SOURCE,
+            "checks": value(self.checks)?,
+            "runs": self.runs.iter().map(run).collect::<Vec<_>>(),
+            "figures": value(&self.comparison.sections)?,
+            "not_compared": value(&self.comparison.not_compared)?,
+        }))
+    }
+
+    /// `comparison.csv`: every row of every figure.
+    ///
+    /// # Errors
+    /// As [`Self::json`].
+    pub fn csv(&self) -> Result<String> {
+        let mut text = String::new();
+        for section in &self.comparison.sections {
+            for row in &section.rows {
+                let mut line = Map::new();
+                line.insert("figure".to_owned(), json!(section.figure));
+                line.insert("run".to_owned(), json!(section.run));
+                if let Value::Object(fields) = value(row)? {
+                    line.extend(fields);
+                }
+                if text.is_empty() {
+                    text = line.keys().cloned().collect::<Vec<_>>().join(",") + "\n";
+                }
+                text += &(line.values().map(field).collect::<Vec<_>>().join(",") + "\n");
+            }
+        }
+        Ok(text)
+    }
+
+    /// `comparison.md`.
+    pub fn markdown(&self) -> String {
+        let mut lines = vec!["# The paper beside your run".to_owned(), String::new(), format!("Paper: {SOURCE}.")];
+        lines.extend(self.comparison.sections.iter().flat_map(markdown_section));
+        if !self.comparison.not_compared.is_empty() {
+            lines.extend(["", "## Not compared", ""].map(str::to_owned));
+            lines.extend(self.comparison.not_compared.iter().map(|missing| {
+                let run = missing.run.as_ref().map(|run| format!(" beside `{run}`")).unwrap_or_default();
+                format!("* Figure {}{run}: {}", missing.figure, missing.reason)
+            }));
+        }
+        lines.extend(
+            ["", "## Closed forms and identities that the paper's numbers must satisfy", ""].map(str::to_owned),
+        );
+        lines.extend(markdown_table(
+            &["verdict", "figure", "what must hold", "expected", "found", "note"].map(str::to_owned),
+        ));
+        lines.extend(self.checks.iter().map(|check| {
+            let cells = [
+                verdict(check).to_owned(),
+                check.figure.to_owned(),
+                check.claim.clone(),
+                expectation(check),
+                significant(check.found),
+                check.note.clone(),
+            ];
+            markdown_line(&cells)
+        }));
+        lines.join("\n") + "\n"
+    }
+}
+
+fn markdown_section(section: &Section) -> Vec<String> {
+    let title = format!("## Figure {}: {}", section.figure, section.title);
+    let mut lines =
+        vec![String::new(), title, String::new(), format!("Beside `{}`. {}", section.run, section.sentence)];
+    lines.push(String::new());
+    lines.extend(markdown_table(&HEADERS.map(str::to_owned)));
+    lines.extend(section.rows.iter().map(|row| markdown_line(&cells(row))));
+    let mut ways: Vec<&str> = section.rows.iter().map(|row| row.intervals.as_str()).collect();
+    ways.sort_unstable();
+    ways.dedup();
+    lines.push(String::new());
+    lines.extend(ways.into_iter().map(|way| format!("Intervals: {way}.  ")));
+    lines
+}
+
+fn markdown_table(headers: &[String]) -> [String; 2] {
+    [markdown_line(headers), format!("|{}", " --- |".repeat(headers.len()))]
+}
+
+fn markdown_line(cells: &[String]) -> String {
+    let cells: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
+    format!("| {} |", cells.join(" | "))
+}
+
+fn text_line([measure, item, layer, paper, paper_n, yours, yours_n, distance]: &[String; 8]) -> String {
+    let line = format!(
+        "  {measure:<23} {item:<25} {layer:>5} {paper:>24} {paper_n:>9} {yours:>24} {yours_n:>9} {distance:>27}"
+    );
+    line.trim_end().to_owned()
+}
+
+fn value<T: serde::Serialize + ?Sized>(item: &T) -> Result<Value> {
+    serde_json::to_value(item).map_err(|error| Error::internal(format!("the comparison is no JSON: {error}")))
+}
+
+/// A field of a CSV line.
+fn field(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) if text.contains([',', '"', '\n']) => format!("\"{}\"", text.replace('"', "\"\"")),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!(
+            [0.121_031, 1.5, 0.0, 508.0, 1e-5, 10.2].map(significant),
+            ["0.121031", "1.5", "0", "508", "1.0e-5", "10.2"]
+        );
+        assert_eq!(number(Some(0.5), Some((0.25, 1.0)), (100.0, 1), false), "50.0 [25.0, 100.0]");
+        assert_eq!(number(Some(-0.5), None, (1.0, 2), true), "-0.50");
+        assert_eq!(number(None, None, (1.0, 2), true), "-");
+    }
+
+    #[test]
+    fn fields_with_commas_are_quoted() {
+        assert_eq!(
+            [json!("a"), json!("a,\"b\""), json!(null), json!(1.5)].map(|v| field(&v)),
+            ["a", "\"a,\"\"b\"\"\"", "", "1.5"]
+        );
+    }
+
+    #[test]
+    fn text_is_wrapped_at_words() {
+        assert_eq!(wrapped("one two three", 1, 8), [" one two", " three"]);
+    }
+}
