@@ -21,7 +21,7 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
     ("stats", &["error", "routing", "trace"], &["polars", "rand", "rand_xoshiro"]),
     ("chart", &["error", "routing", "stats"], &["plotters", "resvg"]),
     ("report", &["error", "routing", "stats", "chart"], &["minijinja"]),
-    ("cli", &["routing", "corpus"], &["clap"]),
+    ("cli", &["routing", "corpus"], &["clap", "clap_complete"]),
 ];
 
 /// Crates that may be used in one or a few modules only (commands may use everything).
@@ -40,6 +40,8 @@ const HEAVY: &[&str] = &[
     "minijinja",
     "minijinja_contrib",
     "clap",
+    "clap_complete",
+    "clap_mangen",
     "indicatif",
     "anyhow",
     "rand",

@@ -127,17 +127,7 @@ impl RunDir {
     /// # Errors
     /// [`Error::Io`].
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        let path = self.file(name);
-        let parent = path.parent().unwrap_or(&self.root);
-        fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
-        let mut file = tempfile::Builder::new()
-            .prefix(".writing-")
-            .tempfile_in(parent)
-            .map_err(Error::io("write into", parent))?;
-        file.write_all(bytes).map_err(Error::io("write", &path))?;
-        make_readable(file.as_file()).map_err(Error::io("write", &path))?;
-        file.persist(&path).map_err(|error| error.error).map_err(Error::io("write", &path))?;
-        Ok(())
+        write_file(&self.file(name), bytes)
     }
 
     /// Writes JSON, indented, with a final newline.
@@ -231,6 +221,21 @@ impl RunDir {
             "repeat the command that made it, or choose another --out",
         ))
     }
+}
+
+/// Writes a file, whole or not at all, and the folders above it that are missing.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    let parent = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+    fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
+    let mut file =
+        tempfile::Builder::new().prefix(".writing-").tempfile_in(parent).map_err(Error::io("write into", parent))?;
+    file.write_all(bytes).map_err(Error::io("write", path))?;
+    make_readable(file.as_file()).map_err(Error::io("write", path))?;
+    file.persist(path).map_err(|error| error.error).map_err(Error::io("write", path))?;
+    Ok(())
 }
 
 /// Temporary files are private; results are not.
