@@ -136,6 +136,19 @@ fn modules_use_only_what_stands_before_them() {
     assert!(violations.is_empty(), "{}", violations.join("\n"));
 }
 
+/// A newcomer reads the page, not this file.
+#[test]
+fn the_page_on_architecture_states_these_rules() {
+    let page = fs::read_to_string(source().join("../docs/architecture.md")).unwrap();
+    let listed = |names: &[&str]| if names.is_empty() { "-".to_owned() } else { names.join(", ") };
+    for (module, allowed, heavy) in RULES {
+        let row = format!("| `{module}` | {} | {} |", listed(allowed), listed(heavy));
+        assert!(page.lines().any(|line| line == row), "docs/architecture.md lacks\n{row}");
+        assert!(page.matches(&format!("| `{module}` | ")).count() == 2, "`{module}`: what it is, what it may use");
+    }
+    assert!(page.contains("| `commands` | "));
+}
+
 #[test]
 fn every_module_has_a_rule() {
     let mut modules: Vec<String> = fs::read_dir(source())

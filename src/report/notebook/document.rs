@@ -22,13 +22,13 @@ impl Cell {
             Self::Markdown(id, text) => {
                 json!({ "cell_type": "markdown", "id": id, "metadata": {}, "source": lines(text) })
             }
-            Self::Code(id, text) => code(id, text, json!({})),
-            Self::Parameters(text) => code("parameters", text, json!({ "tags": ["parameters"] })),
+            Self::Code(id, text) => code(id, text, &json!({})),
+            Self::Parameters(text) => code("parameters", text, &json!({ "tags": ["parameters"] })),
         }
     }
 }
 
-fn code(id: &str, text: &str, metadata: Value) -> Value {
+fn code(id: &str, text: &str, metadata: &Value) -> Value {
     json!({
         "cell_type": "code", "execution_count": null, "id": id, "metadata": metadata, "outputs": [],
         "source": lines(text),

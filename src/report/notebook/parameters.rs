@@ -12,12 +12,16 @@ use crate::stats::{Finding, Tables};
 /// Names of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Parameters {
-    layers: Vec<String>,
-    num_experts: u64,
-    categories: Vec<String>,
-    datasets: Vec<String>,
+    /// Decoder layers with experts.
+    pub(super) layers: Vec<String>,
+    /// Experts of a layer.
+    pub(super) num_experts: u64,
+    /// Categories of a route run.
+    pub(super) categories: Vec<String>,
+    /// Data sets of a drops run.
+    pub(super) datasets: Vec<String>,
     /// Checkpoints of a drift run on its time axis, in order.
-    checkpoints: Vec<String>,
+    pub(super) checkpoints: Vec<String>,
     /// Checkpoints of a drift run beside its time axis.
     pub(super) beside: Vec<String>,
 }

@@ -65,7 +65,7 @@ for layer, axis in panels("Router saturation of each two checkpoints, %", height
     axis.set_yticks(range(len(names)), names, fontsize=6.5)
     axis.grid(False)
 plt.show()
-pairs = pl.DataFrame({"checkpoint": CHECKPOINTS[:-1], "reference": CHECKPOINTS[1:]}, schema_overrides={"checkpoint": pl.String})
+pairs = pl.DataFrame({"checkpoint": CHECKPOINTS[:-1], "reference": CHECKPOINTS[1:]}, {"checkpoint": str, "reference": str})
 neighbours = pairs.join(matrix, on=["checkpoint", "reference"], maintain_order="left")
 show(neighbours, "layer", "checkpoint", "reference")
 
