@@ -48,7 +48,7 @@ def error_bars(frame, value="estimate", low="low", high="high"):
     return ends.fill_null(0).to_numpy().T.clip(0)
 
 
-def panels(title, width=3.1, height=2.35, **options):
+def panels(title, width=3.1, height=2.6, **options):
     """One panel a layer, at most three beside each other."""
     columns = min(3, len(LAYERS))
     lines = -(-len(LAYERS) // columns)

@@ -48,12 +48,12 @@ show(learnt, "layer", "checkpoint")
 # ## Every checkpoint against every other
 #
 # Router saturation of each two. A block of high values is a time in which little changed; the table has neighbouring checkpoints
-# with their intervals.
+# with their intervals. Columns have the numbers of the rows.
 
 # %% matrix
 matrix = table("router_saturation")
 names = CHECKPOINTS + BESIDE
-for layer, axis in panels("Router saturation of each two checkpoints, %", height=3.4, sharey=True).items():
+for layer, axis in panels("Router saturation of each two checkpoints, %", height=2.9, sharey=True).items():
     pairs = matrix.filter(layer=layer).select("checkpoint", "reference", "estimate").iter_rows()
     values = {(one, other): value for one, other, value in pairs}
     axis.imshow([[values[one, other] for other in names] for one in names], vmin=0, vmax=1)
@@ -61,8 +61,8 @@ for layer, axis in panels("Router saturation of each two checkpoints, %", height
         for x, other in enumerate(names):
             shade = "white" if values[one, other] < 0.6 else "black"
             axis.text(x, y, f"{values[one, other]:.0%}".rstrip("%"), ha="center", va="center", fontsize=6, color=shade)
-    axis.set_xticks(range(len(names)), names, rotation=90, fontsize=6.5)
-    axis.set_yticks(range(len(names)), names, fontsize=6.5)
+    axis.set_xticks(range(len(names)), range(1, len(names) + 1))
+    axis.set_yticks(range(len(names)), [f"{name}  {number}" for number, name in enumerate(names, 1)])
     axis.grid(False)
 plt.show()
 pairs = pl.DataFrame({"checkpoint": CHECKPOINTS[:-1], "reference": CHECKPOINTS[1:]}, {"checkpoint": str, "reference": str})
@@ -113,7 +113,7 @@ for layer, axis in panels(f"Agreement with {LAST} by router margin", sharey=True
         if name == COMPARED:
             axis.plot(part["quantile"] * 100, part["baseline"], "C7--", label="by chance")
     axis.yaxis.set_major_formatter(PercentFormatter(1))
-    axis.set(xlabel="margin, percentile", ylabel="share of the choices that agree", ylim=(0, 1.03))
+    axis.set(xlabel="margin, percentile", ylabel="choices that agree", ylim=(0, 1.03))
 legend_below(axis)
 plt.show()
 show(margins.filter(checkpoint=COMPARED, layer=LAYER), "layer", "checkpoint", "quantile", "bin_high")

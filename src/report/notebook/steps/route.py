@@ -97,7 +97,7 @@ for layer, axis in panels("Standard deviation of the expert shares, by token id"
         if column in part.columns:
             axis.plot(part["n"], part[column], style, ms=2, lw=1, label=column.replace("_", " "))
     log_occurrences(axis)
-    axis.set(ylabel="standard deviation (share)")
+    axis.set(ylabel="deviation (share)", ylim=0)
 legend_below(axis)
 plt.show()
 show(rows(deviation, token_id=None), "layer", "ceiling", "noise_floor")
