@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand, builder::TypedValueParser};
+use clap_complete::Shell;
 
 use crate::{
     corpus::{ChatTemplate, OasstPaths, TranscriptFormat},
@@ -46,6 +47,12 @@ pub enum Command {
     Demo(DemoArgs),
     /// How far are finished runs from the paper? Its Figures 5-14 beside yours, and the closed forms they must satisfy
     Reproduce(ReproduceArgs),
+    /// Write a Jupyter notebook that loads a finished run and draws its main figures again, ready to be changed
+    Notebook(NotebookArgs),
+    /// Print what makes a shell complete subcommands, options and values
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write one page for every subcommand
+    Man(ManArgs),
 }
 
 /// `route`.
@@ -412,4 +419,39 @@ pub struct ReproduceArgs {
     /// No progress bars and no notes
     #[arg(long, short)]
     pub quiet: bool,
+}
+
+/// `notebook`.
+#[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "Example:\n  openmoe-analyze notebook runs/8b --out notebooks/8b.ipynb\n\nThe notebook needs Python with polars and matplotlib, and Jupyter to show it."
+)]
+pub struct NotebookArgs {
+    /// Folder of a finished run (route, drift or drops)
+    pub run: PathBuf,
+    /// The notebook, a file that ends in .ipynb [default: notebook.ipynb in the folder of the run]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Replace the file that is there
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// `completions`.
+#[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "Example:\n  openmoe-analyze completions bash > ~/.local/share/bash-completion/completions/openmoe-analyze"
+)]
+pub struct CompletionsArgs {
+    /// The shell
+    pub shell: Shell,
+}
+
+/// `man`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Example:\n  openmoe-analyze man --out ~/.local/share/man/man1")]
+pub struct ManArgs {
+    /// Folder for one page a subcommand, openmoe-analyze-SUBCOMMAND.1; pages that are there are replaced
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
 }

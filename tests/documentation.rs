@@ -247,22 +247,6 @@ fn links_between_documents_lead_to_files() {
 }
 
 #[test]
-fn notebooks_are_notebooks_without_outputs() {
-    let folder = root().join("notebooks-export");
-    let notebooks: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    let notebooks: Vec<_> = notebooks.iter().filter(|path| path.extension().is_some_and(|e| e == "ipynb")).collect();
-    assert!(!notebooks.is_empty());
-    for path in notebooks {
-        let notebook: serde_json::Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
-        assert_eq!(notebook["nbformat"], 4, "{}", path.display());
-        for cell in notebook["cells"].as_array().unwrap().iter().filter(|cell| cell["cell_type"] == "code") {
-            assert_eq!(cell["outputs"], serde_json::json!([]), "{}", path.display());
-            assert_eq!(cell["execution_count"], serde_json::Value::Null, "{}", path.display());
-        }
-    }
-}
-
-#[test]
 fn the_comparison_can_fail() {
     assert!(line_matches("perplexity ... over 8 tokens", "perplexity 79.9 over 8 tokens"));
     assert!(!line_matches("perplexity ... over 9 tokens", "perplexity 79.9 over 8 tokens"));

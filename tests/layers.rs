@@ -22,7 +22,7 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
     ("paper", &["error", "routing", "stats"], &[]),
     ("chart", &["error", "routing", "stats", "paper"], &["plotters", "resvg"]),
     ("report", &["error", "routing", "trace", "stats", "paper", "chart"], &["minijinja"]),
-    ("cli", &["routing", "corpus"], &["clap"]),
+    ("cli", &["routing", "corpus"], &["clap", "clap_complete"]),
 ];
 
 /// Crates that may be used in one or a few modules only (commands may use everything).
@@ -41,6 +41,8 @@ const HEAVY: &[&str] = &[
     "minijinja",
     "minijinja_contrib",
     "clap",
+    "clap_complete",
+    "clap_mangen",
     "indicatif",
     "anyhow",
     "rand",
@@ -133,6 +135,19 @@ fn modules_use_only_what_stands_before_them() {
         }
     }
     assert!(violations.is_empty(), "{}", violations.join("\n"));
+}
+
+/// A newcomer reads the page, not this file.
+#[test]
+fn the_page_on_architecture_states_these_rules() {
+    let page = fs::read_to_string(source().join("../docs/architecture.md")).unwrap();
+    let listed = |names: &[&str]| if names.is_empty() { "-".to_owned() } else { names.join(", ") };
+    for (module, allowed, heavy) in RULES {
+        let row = format!("| `{module}` | {} | {} |", listed(allowed), listed(heavy));
+        assert!(page.lines().any(|line| line == row), "docs/architecture.md lacks\n{row}");
+        assert!(page.matches(&format!("| `{module}` | ")).count() == 2, "`{module}`: what it is, what it may use");
+    }
+    assert!(page.contains("| `commands` | "));
 }
 
 #[test]

@@ -151,6 +151,14 @@ pub(super) fn redraw(run: &RunDir, manifest: &mut Value, quiet: bool) -> Result<
     Ok(charts.len())
 }
 
+/// The tables of a finished run, and its verdict.
+pub(super) fn read_back(run: &RunDir, manifest: &Value) -> Result<(Tables, Vec<String>)> {
+    let kind = Kind::of(run, manifest)?;
+    let tables = read_tables(run)?;
+    let verdict = kind.verdict(&headline(&tables));
+    Ok((tables, verdict))
+}
+
 /// Seeds and counts, from the manifest.
 pub(super) fn settings(manifest: &Value) -> Settings {
     let defaults = Settings::default();

@@ -7,13 +7,17 @@ mod analyse_route;
 mod chart;
 mod checkpoints;
 mod compatible;
+mod completions;
 mod demo;
 mod drift;
 mod drops;
 mod execute;
+mod finished;
 mod inspect;
 mod interest;
 mod machine;
+mod man;
+mod notebook;
 mod page;
 mod passes;
 mod plan;
@@ -70,6 +74,9 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Drops(arguments) => drops::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Reproduce(arguments) => reproduce::run(&arguments),
+        Command::Notebook(arguments) => notebook::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
+        Command::Man(arguments) => man::run(&arguments),
     }
 }
 

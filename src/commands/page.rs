@@ -6,11 +6,11 @@ use serde_json::Value;
 
 use super::{
     analyse::{Kind, read_tables},
-    machine, terminal,
+    finished, machine, terminal,
 };
 use crate::{
     chart::{ChartContext, plan},
-    error::{Error, Result},
+    error::Result,
     report::{self, Excerpt, ReportedRun},
     run_dir::RunDir,
     stats::{Finding, Tables, headline},
@@ -73,17 +73,7 @@ pub(super) fn of_runs(folders: &[impl AsRef<Path>], beside: &Path, quiet: bool) 
 
 impl Finished {
     fn open(folder: &Path) -> Result<Self> {
-        let run = RunDir::open(folder)?;
-        let manifest = run.manifest()?;
-        if manifest["complete"] != true {
-            return Err(Error::run_folder(
-                format!(
-                    "run `{}` is not complete: its statistics may be missing or of other settings",
-                    folder.display()
-                ),
-                "make them first with `openmoe-analyze stats RUN`, or finish the run with --resume",
-            ));
-        }
+        let (run, manifest) = finished::open(folder)?;
         let kind = Kind::of(&run, &manifest)?;
         let (tables, context) = (read_tables(&run)?, kind.context(&run, &manifest)?);
         let findings = headline(&tables);

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     analyse::{corpus_names, read_table},
-    machine, terminal,
+    finished, machine, terminal,
 };
 use crate::{
     chart::{Chart, ChartSpec, plan_comparison},
@@ -61,8 +61,7 @@ fn verdict(checks: &[Check]) -> Result<()> {
 
 /// What a finished run says, without its trace.
 fn read(folder: &Path) -> Result<Run> {
-    let run = RunDir::open(folder)?;
-    let manifest = run.manifest()?;
+    let (run, manifest) = finished::open(folder)?;
     let refused = |what: &str, hint: &str| Error::run_folder(format!("run `{}` {what}", folder.display()), hint);
     let (command, tables): (Command, &[&str]) = match manifest["command"].as_str() {
         Some("route") => (Command::Route, &["expert_share", "routing_std"]),
@@ -73,10 +72,6 @@ fn read(folder: &Path) -> Result<Run> {
             return Err(refused(&what, "give the folder that --out of one of these named"));
         }
     };
-    if manifest["complete"] != true {
-        let hint = "finish it: repeat the command that made it with --resume, or `openmoe-analyze stats RUN` if only the statistics are missing";
-        return Err(refused("is not complete", hint));
-    }
     let damaged = || refused("has a manifest.json without `layout`", "run it again with --force");
     let number = |value: &Value| value.as_u64().ok_or_else(damaged);
     let layers = manifest["layout"]["moe_layers"].as_array().ok_or_else(damaged)?;

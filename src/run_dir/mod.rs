@@ -224,12 +224,12 @@ impl RunDir {
     }
 }
 
-/// Writes a file, whole or not at all; makes its folder.
+/// Writes a file, whole or not at all, and the folders above it that are missing.
 ///
 /// # Errors
 /// [`Error::Io`].
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let parent = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
     fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
     let mut file =
         tempfile::Builder::new().prefix(".writing-").tempfile_in(parent).map_err(Error::io("write into", parent))?;

@@ -1,0 +1,97 @@
+//! `notebook`: a notebook that loads a finished run and draws its main figures again.
+
+use std::path::{Component, Path, PathBuf};
+
+use super::{analyse::read_back, finished, terminal};
+use crate::{
+    cli::NotebookArgs,
+    error::{Error, Result},
+    report::{NotebookSource, notebook},
+    run_dir::write_file,
+};
+
+/// Writes the notebook.
+pub(super) fn run(arguments: &NotebookArgs) -> anyhow::Result<()> {
+    let (run, manifest) = finished::open(&arguments.run)?;
+    let out = arguments.out.clone().unwrap_or_else(|| run.file("notebook.ipynb"));
+    check(&out, arguments.force)?;
+    let (tables, verdict) = read_back(&run, &manifest)?;
+    let parent = out.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+    let folder = seen_from(&real(parent), &run_place(run.path()));
+    let source = NotebookSource { manifest: &manifest, tables: &tables, verdict: &verdict, folder: &folder };
+    write_file(&out, &notebook(&source)?)?;
+    terminal::print(&format!("{}: open it with Jupyter, which needs polars and matplotlib", out.display()))?;
+    Ok(())
+}
+
+/// Refuses what is no name of a notebook, and to replace a file unasked.
+fn check(out: &Path, force: bool) -> Result<()> {
+    if out.extension().is_none_or(|extension| extension != "ipynb") || out.is_dir() {
+        return Err(Error::usage(
+            format!("--out `{}` is no name of a notebook; expected a file that ends in .ipynb", out.display()),
+            "for example --out notebook.ipynb",
+        ));
+    }
+    if out.exists() && !force {
+        return Err(Error::usage(
+            format!("`{}` exists, and may have been changed by hand", out.display()),
+            "choose another --out, or add --force to replace it",
+        ));
+    }
+    Ok(())
+}
+
+/// A folder without links; where it does not exist yet, as it is.
+fn real(folder: &Path) -> PathBuf {
+    let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_path_buf());
+    absolute.canonicalize().unwrap_or(absolute)
+}
+
+/// A run by its own name below a real folder, so that a link to a run stays one.
+fn run_place(run: &Path) -> PathBuf {
+    let absolute = std::path::absolute(run).unwrap_or_else(|_| run.to_path_buf());
+    match (absolute.parent(), absolute.file_name()) {
+        (Some(parent), Some(name)) => real(parent).join(name),
+        _ => real(run),
+    }
+}
+
+/// A folder as seen from another, with `/` between the parts; the whole path where they share no folder but the root.
+fn seen_from(from: &Path, folder: &Path) -> String {
+    let (from, parts): (Vec<_>, Vec<_>) = (from.components().collect(), folder.components().collect());
+    let shared = from.iter().zip(&parts).take_while(|(one, other)| one == other).count();
+    if !from[..shared].iter().any(|part| matches!(part, Component::Normal(_))) {
+        return folder.display().to_string().replace('\\', if cfg!(windows) { "/" } else { "\\" });
+    }
+    let up = from[shared..].iter().map(|_| "..".to_owned());
+    let down = parts[shared..].iter().map(|part| part.as_os_str().to_string_lossy().into_owned());
+    let path = up.chain(down).collect::<Vec<_>>().join("/");
+    if path.is_empty() { ".".to_owned() } else { path }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_named_from_where_the_notebook_is() {
+        let seen = |from: &str, folder: &str| seen_from(Path::new(from), Path::new(folder));
+        assert_eq!(seen("/a/run", "/a/run"), ".");
+        assert_eq!(seen("/a/notebooks", "/a/run/drift"), "../run/drift");
+        assert_eq!(seen("/a", "/a/run"), "run");
+        assert_eq!(seen("/b", "/a/run"), "/a/run", "nothing is shared but the root");
+    }
+
+    #[test]
+    fn only_a_new_notebook_is_written_unless_forced() {
+        let temporary = tempfile::tempdir().unwrap();
+        let file = temporary.path().join("a.ipynb");
+        check(&file, false).unwrap();
+        std::fs::write(&file, "mine").unwrap();
+        assert!(check(&file, false).unwrap_err().to_string().contains("exists"));
+        check(&file, true).unwrap();
+        for other in ["manifest.json", "folder"] {
+            assert!(check(&temporary.path().join(other), true).unwrap_err().to_string().contains(".ipynb"));
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! The parameters of a notebook: the names of a run that a reader may want to shorten or replace.
+
+use serde_json::Value;
+
+use super::{
+    NotebookSource,
+    document::Cell,
+    literal::{list, python},
+};
+use crate::stats::{Finding, Tables};
+
+/// Names of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Parameters {
+    /// Decoder layers with experts.
+    pub(super) layers: Vec<String>,
+    /// Experts of a layer.
+    pub(super) num_experts: u64,
+    /// Categories of a route run.
+    pub(super) categories: Vec<String>,
+    /// Data sets of a drops run.
+    pub(super) datasets: Vec<String>,
+    /// Checkpoints of a drift run on its time axis, in order.
+    pub(super) checkpoints: Vec<String>,
+    /// Checkpoints of a drift run beside its time axis.
+    pub(super) beside: Vec<String>,
+}
+
+impl Parameters {
+    /// The names of a run, from its manifest and its tables.
+    pub(super) fn of(source: &NotebookSource) -> Self {
+        let layout = &source.manifest["layout"];
+        let (beside, checkpoints) = labels(source.manifest);
+        Self {
+            layers: layout["moe_layers"].as_array().into_iter().flatten().map(Value::to_string).collect(),
+            num_experts: layout["num_experts"].as_u64().unwrap_or_default(),
+            categories: names(source.tables, "expert_share", |row| row.category.as_deref()),
+            datasets: names(source.tables, "assignment_drop_ratio", |row| row.dataset.as_deref()),
+            checkpoints,
+            beside,
+        }
+    }
+
+    /// The cell that says them to Python.
+    pub(super) fn cell(&self, folder: &str, command: &str) -> Cell {
+        let middle = self.layers.get(self.layers.len() / 2).map_or("0", String::as_str);
+        let mut lines = vec![
+            "from pathlib import Path\n".to_owned(),
+            format!("RUN = Path({})  # the folder of the run, seen from that of this notebook", python(folder)),
+            format!("LAYERS = {}  # decoder layers with experts", list(&self.layers)),
+            format!("LAYER = {middle}  # the one that is shown where there is room for one"),
+        ];
+        match command {
+            "route" => lines.extend(self.of_route()),
+            "drift" => lines.extend(self.of_drift()),
+            _ => lines.push(format!("DATASETS = {}", literals(&self.datasets))),
+        }
+        Cell::Parameters(lines.join("\n"))
+    }
+
+    fn of_route(&self) -> [String; 3] {
+        [
+            format!("NUM_EXPERTS = {}", self.num_experts),
+            "VIEW = \"kept\"  # \"chosen\": what the router asked for; \"kept\": what is left after the capacity limit"
+                .to_owned(),
+            format!("CATEGORIES = {}", literals(&self.categories)),
+        ]
+    }
+
+    fn of_drift(&self) -> [String; 4] {
+        let last = self.checkpoints.last().map_or("", String::as_str);
+        // With one checkpoint on the axis, only what stands beside it can be compared.
+        let before = self.checkpoints.iter().rev().nth(1).or_else(|| self.beside.last());
+        [
+            format!("CHECKPOINTS = {}", literals(&self.checkpoints)),
+            format!("BESIDE = {}  # not on the time axis", literals(&self.beside)),
+            format!("LAST = {}  # all others are compared with it", python(last)),
+            format!("COMPARED = {}  # the one that is looked at closely", python(before.map_or(last, String::as_str))),
+        ]
+    }
+}
+
+fn literals(names: &[String]) -> String {
+    list(&names.iter().map(|name| python(name)).collect::<Vec<_>>())
+}
+
+/// Labels of the checkpoints: beside the time axis, and on it.
+fn labels(manifest: &Value) -> (Vec<String>, Vec<String>) {
+    let all = manifest["checkpoints"].as_array().into_iter().flatten();
+    let named = all.filter_map(|entry| Some((entry["label"].as_str()?.to_owned(), entry["off_axis"] == true)));
+    let (beside, on_axis): (Vec<_>, Vec<_>) = named.partition(|(_, off_axis)| *off_axis);
+    let names = |labels: Vec<(String, bool)>| labels.into_iter().map(|(label, _)| label).collect();
+    (names(beside), names(on_axis))
+}
+
+/// The names that a key has in a table, in the order of the rows.
+fn names(tables: &Tables, table: &str, key: fn(&Finding) -> Option<&str>) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for name in tables.get(table).into_iter().flat_map(|table| &table.rows).filter_map(key) {
+        if !names.iter().any(|known| known == name) {
+            names.push(name.to_owned());
+        }
+    }
+    names
+}
