@@ -120,9 +120,8 @@ fn reported<'a>(
 fn excerpts(run: &RunDir, manifest: &Value, found: &Found<'_>, index: usize, budget: usize) -> Result<Vec<Excerpt>> {
     let mut traces = found.kind.traces(run, manifest)?;
     if found.kind == Kind::Drift {
-        let on_axis = |at: &usize| manifest["checkpoints"][*at]["off_axis"] != true;
-        let last = (0..traces.len()).rev().find(on_axis).unwrap_or(0);
-        traces = if last == 0 { vec![traces.remove(0)] } else { vec![traces[0].clone(), traces.remove(last)] };
+        let last = last_on_axis(manifest, traces.len());
+        traces = [0].into_iter().chain(last).map(|at| traces[at].clone()).collect();
     }
     let worst: Vec<String> = found
         .tables
@@ -142,20 +141,21 @@ fn excerpts(run: &RunDir, manifest: &Value, found: &Found<'_>, index: usize, bud
 
 /// What the page calls a run.
 fn label(run: &RunDir, manifest: &Value, kind: Kind) -> Result<String> {
-    let mut traces = kind.traces(run, manifest)?.into_iter().map(|(label, _)| label);
-    let first = traces.next().unwrap_or_default();
-    let on_axis = |(at, label): (usize, String)| (manifest["checkpoints"][at + 1]["off_axis"] != true).then_some(label);
-    Ok(match kind {
-        Kind::Route => first,
-        Kind::Drift => match traces.enumerate().filter_map(on_axis).last() {
-            Some(last) => format!("{first} to {last}"),
-            None => first,
-        },
-        Kind::Drops => match traces.next() {
-            Some(other) => format!("{first} against {other}"),
-            None => first,
-        },
+    let labels: Vec<String> = kind.traces(run, manifest)?.into_iter().map(|(label, _)| label).collect();
+    let other = match kind {
+        Kind::Route => None,
+        Kind::Drift => last_on_axis(manifest, labels.len()).map(|last| ("to", last)),
+        Kind::Drops => (labels.len() > 1).then_some(("against", 1)),
+    };
+    Ok(match other {
+        Some((word, at)) => format!("{} {word} {}", labels[0], labels[at]),
+        None => labels[0].clone(),
     })
+}
+
+/// The last of several checkpoints of the time axis, after the first.
+fn last_on_axis(manifest: &Value, checkpoints: usize) -> Option<usize> {
+    (1..checkpoints).rev().find(|&at| manifest["checkpoints"][at]["off_axis"] != true)
 }
 
 /// The labels of the runs of a page; where two of a kind have the same, their folders tell them apart.

@@ -74,6 +74,9 @@ struct Choices {
     slot: Vec<u32>,
 }
 
+/// A document and sequences of it.
+type WithSequences = (u32, Vec<u32>);
+
 /// What of a run goes into an excerpt.
 struct Selection {
     /// The run's tables.
@@ -81,7 +84,7 @@ struct Selection {
     /// Segments that are read.
     segments: Vec<usize>,
     /// Document and its sequences, in the order of the page.
-    documents: Vec<(u32, Vec<u32>)>,
+    documents: Vec<WithSequences>,
     /// First token of a chosen sequence in the columns.
     start: HashMap<u32, usize>,
     tokens: usize,
@@ -225,8 +228,8 @@ impl Selection {
     }
 
     /// The documents that can be shown: those named first, then one of each data set and category in turn.
-    fn in_turn(&self, available: &[u32], first: &[String]) -> Vec<(u32, Vec<u32>)> {
-        let mut queues: BTreeMap<(u16, Option<u16>), VecDeque<(u32, Vec<u32>)>> = BTreeMap::new();
+    fn in_turn(&self, available: &[u32], first: &[String]) -> Vec<WithSequences> {
+        let mut queues: BTreeMap<(u16, Option<u16>), VecDeque<WithSequences>> = BTreeMap::new();
         for &sequence in available {
             let at = sequence as usize;
             let document = self.sequences.document[at];
@@ -236,9 +239,11 @@ impl Selection {
                 _ => queue.push_back((document, vec![sequence])),
             }
         }
-        let named = |document: &(u32, Vec<u32>)| first.contains(&self.sequences.document_names[document.0 as usize]);
-        let mut order: Vec<(u32, Vec<u32>)> = queues.values().flatten().filter(|entry| named(entry)).cloned().collect();
-        queues.values_mut().for_each(|queue| queue.retain(|entry| !named(entry)));
+        let named = |document: &WithSequences| first.contains(&self.sequences.document_names[document.0 as usize]);
+        let mut order: Vec<WithSequences> = queues.values().flatten().filter(|entry| named(entry)).cloned().collect();
+        for queue in queues.values_mut() {
+            queue.retain(|entry| !named(entry));
+        }
         while queues.values().any(|queue| !queue.is_empty()) {
             order.extend(queues.values_mut().filter_map(VecDeque::pop_front));
         }
@@ -264,7 +269,7 @@ impl Selection {
                 spans: own.map(span).collect(),
             }
         };
-        let document = |(document, sequences): &(u32, Vec<u32>)| {
+        let document = |(document, sequences): &WithSequences| {
             let first = sequences[0] as usize;
             let all = self.sequences.document.iter().filter(|&other| other == document).count();
             let mut name = self.sequences.document_names[*document as usize].clone();

@@ -5,8 +5,8 @@
 pub(super) struct Question {
     /// Anchor in the page, and [`crate::stats::StatisticInfo::question`].
     pub(super) anchor: &'static str,
-    /// The question.
-    pub(super) question: &'static str,
+    /// The question in words.
+    pub(super) words: &'static str,
     /// What was measured to answer it.
     pub(super) asked: &'static str,
 }
@@ -15,66 +15,66 @@ pub(super) struct Question {
 pub(super) const QUESTIONS: &[Question] = &[
     Question {
         anchor: "token",
-        question: "Does the token id decide the expert?",
+        words: "Does the token id decide the expert?",
         asked: "How many bits the token id (and category and position) tells about the expert, how well the expert of unseen \
                 documents is predicted from the token id alone, and whether each token id has its own expert.",
     },
     Question {
         anchor: "context",
-        question: "Once the token id is known, does the context add anything?",
+        words: "Once the token id is known, does the context add anything?",
         asked: "How many bits the previous token, the category, the position and the document add to the token id. \
                 Context-independent routing adds none. Also how often the next token repeats the expert.",
     },
     Question {
         anchor: "category",
-        question: "Do categories, positions and token ids go to different experts?",
+        words: "Do categories, positions and token ids go to different experts?",
         asked: "The share of every expert in each category (domain, language ...), at each position and for each frequent token \
                 id, and how far the categories are apart.",
     },
     Question {
         anchor: "load",
-        question: "Is the load even, and which experts work together?",
+        words: "Is the load even, and which experts work together?",
         asked: "Measures of balance before and after capacity, and which pairs of experts the same token chooses.",
     },
     Question {
         anchor: "confidence",
-        question: "How sure is the router?",
+        words: "How sure is the router?",
         asked: "The entropy of the gate probabilities and the margins between the choices. Where margins are small, a change \
                 of arithmetic alone can change the expert.",
     },
     Question {
         anchor: "drift",
-        question: "When was the routing learnt, and what still changes?",
+        words: "When was the routing learnt, and what still changes?",
         asked: "The same tokens through every checkpoint: how far their experts agree with those of the last one, against \
                 load-matched chance; how many still change, and whether these are more than near-ties of the router.",
     },
     Question {
         anchor: "drift-tokens",
-        question: "Do token ids and loads still move between checkpoints?",
+        words: "Do token ids and loads still move between checkpoints?",
         asked: "The distance between the expert shares of each token id, and between the loads, at each checkpoint and the \
                 last one, against no change and against the distance that another corpus of this size would show.",
     },
     Question {
         anchor: "drop-trend",
-        question: "Are later tokens dropped more?",
+        words: "Are later tokens dropped more?",
         asked: "The dropped share of the assignments by position, turn and role, the last quarter of each sequence against the \
                 first, and both against the same choices in random order, whose queues fill up as well.",
     },
     Question {
         anchor: "drop-causes",
-        question: "Why are tokens dropped?",
+        words: "Why are tokens dropped?",
         asked: "Whether single texts ask for the same experts at once, when the queues fill up, which tokens filled them, and \
                 which documents lose most.",
     },
     Question {
         anchor: "drop-capacity",
-        question: "What capacity would prevent it?",
+        words: "What capacity would prevent it?",
         asked: "The drops at other capacity factors, rules, groups and orders, recomputed from the logged choices, and the smallest \
                 factors that keep them at 0.1, 1 and 5 %.",
     },
     Question {
         anchor: "drop-compare",
-        question: "Do the two models differ?",
+        words: "Do the two models differ?",
         asked: "The drops of two models on the same sequences, paired by document.",
     },
 ];

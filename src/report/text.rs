@@ -9,20 +9,20 @@ pub(super) fn readable(piece: &str) -> String {
         "<0x09>" => return "\\t".to_owned(),
         _ => {}
     }
-    let mut text = String::with_capacity(piece.len());
-    for character in piece.chars() {
-        match character {
-            '\u{2581}' => text.push('\u{2423}'),
-            '\n' => text.push('\u{23ce}'),
-            // Characters that turn the direction of the whole line, and those without a shape.
-            '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => {
-                text.push_str(&format!("U+{:04X}", u32::from(character)));
-            }
-            control if control.is_control() => text.push_str(&format!("U+{:04X}", u32::from(control))),
-            other => text.push(other),
-        }
-    }
-    text
+    let shown = |character: char| match character {
+        '\u{2581}' => "\u{2423}".to_owned(),
+        '\n' => "\u{23ce}".to_owned(),
+        character if turns_or_hides(character) => format!("U+{:04X}", u32::from(character)),
+        other => other.to_string(),
+    };
+    piece.chars().map(shown).collect()
+}
+
+/// Control characters, those that turn the direction of the whole line, and those without a shape.
+fn turns_or_hides(character: char) -> bool {
+    let without_shape =
+        ['\u{200b}'..='\u{200f}', '\u{202a}'..='\u{202e}', '\u{2066}'..='\u{2069}', '\u{feff}'..='\u{feff}'];
+    character.is_control() || without_shape.iter().any(|range| range.contains(&character))
 }
 
 /// A token as part of running text: its leading space is a space.

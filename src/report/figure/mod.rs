@@ -3,6 +3,7 @@
 
 mod data;
 mod dimension;
+mod keys;
 mod layout;
 
 use serde::Serialize;
@@ -80,7 +81,9 @@ pub(super) fn figures(info: &StatisticInfo, rows: &[Row<'_>]) -> Vec<Figure> {
         let own: Vec<Row<'_>> = rows.iter().copied().filter(|row| row.command == *command).collect();
         let mut found = layout::by_keys(info, &own);
         if commands.len() > 1 {
-            found.iter_mut().for_each(|figure| figure.label = format!("{command}: {}", figure.label));
+            for figure in &mut found {
+                figure.label = format!("{command}: {}", figure.label);
+            }
         }
         figures.extend(found);
     }

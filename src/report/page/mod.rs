@@ -6,6 +6,7 @@ mod table;
 use std::path::Path;
 
 use minijinja::{Environment, value::Serde};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -285,7 +286,7 @@ fn part(question: &Question, drawn: &[Drawn], runs: &[ReportedRun<'_>]) -> Optio
     let statistics: Vec<StatisticPart> = own.into_iter().filter_map(|drawn| statistic_part(drawn, runs)).collect();
     (!statistics.is_empty()).then_some(QuestionPart {
         anchor: question.anchor,
-        question: question.question,
+        question: question.words,
         asked: question.asked,
         statistics,
     })
@@ -320,18 +321,12 @@ fn files(info: &StatisticInfo, run: &ReportedRun<'_>) -> Vec<File> {
     std::iter::once(below(format!("stats/{}.csv", info.table))).chain(charts).collect()
 }
 
+/// Everything but what a path may hold as it is.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
 /// A relative path as the address of a link.
 fn address(path: &Path) -> String {
-    let text = path.to_string_lossy().replace('\\', "/");
-    let mut address = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte) {
-            address.push(char::from(byte));
-        } else {
-            address.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    address
+    utf8_percent_encode(&path.to_string_lossy().replace('\\', "/"), ESCAPED).to_string()
 }
 
 /// The manifest as lines of key and value.

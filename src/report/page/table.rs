@@ -49,12 +49,13 @@ struct TableRow {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Differences {
     of: String,
-    rows: Vec<Difference>,
+    rows: Vec<Pair>,
     left_out: usize,
 }
 
+/// The same number of both runs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-struct Difference {
+struct Pair {
     layer: u16,
     view: String,
     of: String,
@@ -84,7 +85,7 @@ pub(super) fn differences(info: &StatisticInfo, runs: &[ReportedRun<'_>]) -> Opt
     let [first, second] = runs.iter().filter(of).collect::<Vec<_>>()[..] else { return None };
     let rows = |run: &'_ ReportedRun<'_>| run.findings.iter().filter(|row| is_shown(info, row)).cloned().collect();
     let (left, right): (Vec<Finding>, Vec<Finding>) = (rows(first), rows(second));
-    let mut all: Vec<Difference> = left
+    let mut all: Vec<Pair> = left
         .iter()
         .filter_map(|row| {
             let other = right.iter().find(|other| subject(other) == subject(row) && same_place(other, row))?;
@@ -98,13 +99,13 @@ pub(super) fn differences(info: &StatisticInfo, runs: &[ReportedRun<'_>]) -> Opt
 
 /// The second value less the first. The interval takes the two runs for independent: the half-widths are added as squares,
 /// each side with the end that it moves.
-fn difference(first: &Finding, second: &Finding) -> Option<Difference> {
+fn difference(first: &Finding, second: &Finding) -> Option<Pair> {
     let (a, b) = (first.estimate?, second.estimate?);
     let ends = first.low.zip(first.high).zip(second.low.zip(second.high));
     let interval = ends.map(|((a_low, a_high), (b_low, b_high))| {
         (b - a - (b - b_low).hypot(a_high - a), b - a + (b_high - b).hypot(a - a_low))
     });
-    Some(Difference {
+    Some(Pair {
         layer: first.layer,
         view: first.view.to_string(),
         of: subject(first),

@@ -5,9 +5,9 @@ use serde_json::json;
 use super::*;
 use crate::{routing::View, stats::StatisticTable};
 
-fn page(rows: Vec<Finding>) -> String {
+fn page(rows: &[Finding]) -> String {
     let mut tables = Tables::new();
-    for row in &rows {
+    for row in rows {
         let name = row.statistic.to_string();
         let table = tables.entry(name.clone()).or_insert_with(|| StatisticTable { name, rows: Vec::new() });
         table.rows.push(row.clone());
@@ -21,7 +21,7 @@ fn page(rows: Vec<Finding>) -> String {
         manifest: &manifest,
         context: &context,
         tables: &tables,
-        findings: &rows,
+        findings: rows,
         verdict: &["layer 1: <not> enough data".to_owned()],
         excerpts: Vec::new(),
         charts: vec![
@@ -43,7 +43,7 @@ fn values_are_escaped_and_numbers_stand_with_their_intervals() {
         n: 1234,
         ..Finding::new("mutual_information", 1, View::Chosen, "bits")
     };
-    let page = page(vec![row.clone(), row.withheld("too <few>")]);
+    let page = page(&[row.clone(), row.withheld("too <few>")]);
     for text in
         ["layer 1: &lt;not&gt; enough data", "a &lt;b&gt;", "m &lt;i&gt;", "inputs.0.file", "too &lt;few&gt;", "1,234"]
     {
@@ -59,7 +59,7 @@ fn values_are_escaped_and_numbers_stand_with_their_intervals() {
 
 #[test]
 fn questions_without_numbers_are_left_out() {
-    let page = page(Vec::new());
+    let page = page(&[]);
     assert!(QUESTIONS.iter().all(|question| !page.contains(question.asked)));
     assert!(page.contains("inputs.0.file"));
 }

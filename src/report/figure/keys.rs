@@ -1,0 +1,89 @@
+//! Which keys mean something in a statistic as a whole.
+
+#![allow(clippy::enum_glob_use, reason = "names of keys stand on every line")]
+
+use std::collections::BTreeSet;
+
+use super::{
+    Row,
+    dimension::Dimension::{self, *},
+};
+
+/// Keys that mean something in a statistic as a whole.
+pub(super) struct Keys {
+    /// Some rows are about a second model.
+    pub(super) second_model: bool,
+    /// Some rows stand on the time axis.
+    pub(super) over_time: bool,
+    /// Checkpoints in order of appearance.
+    pub(super) checkpoints: Vec<String>,
+    /// References in order of appearance.
+    references: Vec<String>,
+    /// The last checkpoint of the time axis.
+    pub(super) last: Option<String>,
+}
+
+impl Keys {
+    pub(super) fn of(rows: &[Row<'_>]) -> Self {
+        let named = rows.iter().filter(|row| row.finding.checkpoint.is_some()).count();
+        let on_axis = rows.iter().filter(|row| row.finding.training_tokens.is_some());
+        let last = on_axis.max_by(|a, b| {
+            a.finding.training_tokens.unwrap_or(0.0).total_cmp(&b.finding.training_tokens.unwrap_or(0.0))
+        });
+        Self {
+            second_model: named > 0 && named < rows.len(),
+            over_time: last.is_some(),
+            checkpoints: in_order(rows.iter().filter_map(|row| Checkpoint.text(row.finding))),
+            references: in_order(rows.iter().filter_map(|row| Reference.text(row.finding))),
+            last: last.and_then(|row| Checkpoint.text(row.finding)),
+        }
+    }
+
+    pub(super) fn dimensions(&self, row: &Row<'_>) -> Vec<Dimension> {
+        let present: Vec<Dimension> = Dimension::ALL.into_iter().filter(|key| self.text(*key, row).is_some()).collect();
+        let beside = present.iter().any(|key| key.is_subject() && *key != Checkpoint);
+        let told = |key: &Dimension| match key {
+            Variable => !beside,
+            // A document has one category and one data set.
+            Category | Dataset => !present.contains(&Document),
+            Reference => self.references.len() > 1,
+            Checkpoint => self.second_model || self.over_time || self.checkpoints.len() > 1,
+            _ => true,
+        };
+        present.iter().copied().filter(told).collect()
+    }
+
+    /// The keys that say what a number is about; a second model is another line, not another figure.
+    pub(super) fn subjects(&self, dimensions: &[Dimension]) -> Vec<Dimension> {
+        let own = |key: &&Dimension| key.is_subject() && !(**key == Checkpoint && self.second_model);
+        dimensions.iter().filter(own).copied().collect()
+    }
+
+    /// A key of a row; rows without a checkpoint are about the run's own where others name a second one.
+    pub(super) fn text(&self, key: Dimension, row: &Row<'_>) -> Option<String> {
+        let own = (key == Checkpoint && self.second_model).then(|| row.model.to_owned());
+        key.text(row.finding).or(own)
+    }
+
+    pub(super) fn words(&self, keys: &[Dimension], row: &Row<'_>) -> String {
+        join(keys.iter().filter_map(|key| self.text(*key, row)))
+    }
+
+    /// The same with the names of numeric keys: a bare number says little among words.
+    pub(super) fn named(&self, keys: &[Dimension], row: &Row<'_>) -> String {
+        join(keys.iter().filter_map(|key| {
+            let text = self.text(*key, row)?;
+            Some(if key.number(row.finding).is_some() { format!("{} {text}", key.title()) } else { text })
+        }))
+    }
+}
+
+pub(super) fn join(words: impl Iterator<Item = String>) -> String {
+    words.collect::<Vec<_>>().join(", ")
+}
+
+/// The different names, in order of appearance.
+pub(super) fn in_order(names: impl Iterator<Item = String>) -> Vec<String> {
+    let mut known = BTreeSet::new();
+    names.filter(|name| known.insert(name.clone())).collect()
+}
