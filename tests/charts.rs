@@ -347,7 +347,7 @@ fn every_kind_of_chart_is_drawn_twice_the_same() {
         .cloned()
         .collect();
     let page = page_of("route", &context, &tables, &findings, &report::verdict(&findings), &charts);
-    assert!(page.contains("charts/mutual_information_chosen.svg"));
+    assert!(page.contains("charts&#x2f;mutual_information_chosen.svg"));
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     fs::write(folder.join("charts/report.html"), page).unwrap();
 }

@@ -5,7 +5,7 @@ mod table;
 
 use std::path::Path;
 
-use minijinja::{Environment, value::Serde};
+use minijinja::{Environment, UndefinedBehavior, value::Serde};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::Value;
@@ -187,6 +187,8 @@ pub fn html(runs: &[ReportedRun<'_>]) -> Result<String> {
         script: data::script(),
     };
     let mut environment = Environment::new();
+    // A name that the filling does not have is a mistake, not an empty cell.
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.add_template("report.html", include_str!("../assets/report.html")).map_err(|e| unfilled(&e))?;
     let template = environment.get_template("report.html").map_err(|e| unfilled(&e))?;
     template.render(Serde(filling)).map_err(|e| unfilled(&e))
