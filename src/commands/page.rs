@@ -10,15 +10,15 @@ use super::{
 };
 use crate::{
     chart::{ChartContext, plan},
-    error::Result,
+    error::{Error, Result},
     report::{self, Excerpt, ReportedRun},
     run_dir::RunDir,
-    stats::{Finding, Tables, headline},
+    stats::{Finding, STATISTICS, Tables, headline},
     trace::RoutingTrace,
 };
 
 /// Tokens that a page carries one by one, over all its runs: about 30 bytes each.
-const TOKENS: usize = 48_000;
+const TOKENS: usize = 40_000;
 /// Documents that lose most stand first, so many of each layer.
 const WORST: u32 = 3;
 
@@ -77,6 +77,7 @@ impl Finished {
         let kind = Kind::of(&run, &manifest)?;
         let (tables, context) = (read_tables(&run)?, kind.context(&run, &manifest)?);
         let findings = headline(&tables);
+        check_tables(&run, &tables)?;
         let verdict = kind.verdict(&findings);
         Ok(Self { run, manifest, kind, context, tables, findings, verdict })
     }
@@ -89,6 +90,24 @@ impl Finished {
             findings: &self.findings,
             verdict: &self.verdict,
         }
+    }
+}
+
+/// Every statistic of summary.json must have its table: a file that was lost must not leave a page without its section.
+fn check_tables(run: &RunDir, tables: &Tables) -> Result<()> {
+    let path = run.file("summary.json");
+    let damaged = |what: String| Error::run_folder(what, "make the statistics again with `openmoe-analyze stats RUN`");
+    let text = std::fs::read(&path).map_err(|error| damaged(format!("`{}`: {error}", path.display())))?;
+    let summary: Value =
+        serde_json::from_slice(&text).map_err(|error| damaged(format!("`{}` is not JSON: {error}", path.display())))?;
+    let told = summary["findings"].as_array().into_iter().flatten().filter_map(|row| row["statistic"].as_str());
+    let table = |name: &str| STATISTICS.iter().find(|info| info.name == name).map(|info| info.table);
+    match told.filter_map(table).find(|table| !tables.contains_key(*table)) {
+        Some(missing) => {
+            let path = run.file(&format!("stats/{missing}.parquet"));
+            Err(damaged(format!("`{}` does not exist, but summary.json quotes its numbers", path.display())))
+        }
+        None => Ok(()),
     }
 }
 
@@ -105,6 +124,7 @@ fn reported<'a>(
     Ok(ReportedRun {
         label,
         command: found.kind.name(),
+        model: found.kind.traces(run, manifest)?.into_iter().next().map(|(label, _)| label).unwrap_or_default(),
         manifest,
         context: found.context,
         tables: found.tables,

@@ -32,6 +32,10 @@ fn destination(arguments: &ReportArgs) -> Result<PathBuf> {
             format!("--out `{}` is a folder; expected the name of a file", out.display()),
             format!("write `{}`", out.join("report.html").display()),
         )),
+        (Some(out), _) if out.extension().is_none_or(|extension| extension != "html") => Err(Error::usage(
+            format!("--out `{}` is no name of a page; expected a file that ends in .html", out.display()),
+            "for example --out report.html",
+        )),
         (Some(out), _) if out.exists() && !arguments.force => {
             Err(Error::usage(format!("--out `{}` is there already", out.display()), "replace it with --force"))
         }

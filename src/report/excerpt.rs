@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use serde::Serialize;
 
-use super::text::running;
+use super::text::{readable, running};
 use crate::{
     error::Result,
     routing::LayerId,
@@ -33,7 +33,9 @@ pub struct Excerpt {
     top_k: usize,
     documents_total: usize,
     tokens_total: u64,
-    /// "run": `counts` are over all tokens of the run; "file": over the part of it that was read.
+    /// Tokens of the segments that were read.
+    tokens_read: u64,
+    /// "run": `counts` are over all tokens of the run; "part": over the segments that were read.
     counts_of: &'static str,
     vocabulary: Vocabulary,
     documents: Vec<Document>,
@@ -106,7 +108,8 @@ pub fn excerpt(run: usize, label: &str, trace: &RoutingTrace, first: &[String], 
         top_k: trace.top_k(),
         documents_total: selection.sequences.document_names.len(),
         tokens_total: selection.sequences.tokens.iter().map(|&tokens| u64::from(tokens)).sum(),
-        counts_of: if selection.segments.len() == trace.segments() { "run" } else { "file" },
+        tokens_read: 0,
+        counts_of: if selection.segments.len() == trace.segments() { "run" } else { "part" },
         vocabulary: Vocabulary::default(),
         documents: selection.described(trace.moe_layers(), &capacity, &spans),
         token: vec![0; selection.tokens],
@@ -133,6 +136,7 @@ impl Excerpt {
         let mut known: HashMap<u32, u32> = HashMap::new();
         for &segment in &selection.segments {
             let part = trace.segment(layer, segment)?;
+            self.tokens_read += part.len() as u64;
             for (t, at) in selection.rows(&part) {
                 let id = part.token_id[t];
                 let index = *known.entry(id).or_insert_with(|| {
@@ -188,11 +192,8 @@ impl Selection {
         let most = count.min(MOST_SEGMENTS);
         let segments: Vec<usize> = (0..most).map(|at| at * count / most).collect();
         let mut available: Vec<u32> = Vec::new();
-        if let Some(&layer) = trace.moe_layers().first() {
-            for &segment in &segments {
-                available.extend(trace.segment(layer, segment)?.sequence);
-                available.dedup();
-            }
+        for &segment in &segments {
+            available.extend(trace.sequences_of(segment)?);
         }
         let mut selection = Self { sequences, segments, documents: Vec::new(), start: HashMap::new(), tokens: 0 };
         for (document, chosen) in selection.in_turn(&available, first) {
@@ -234,9 +235,16 @@ impl Selection {
             let at = sequence as usize;
             let document = self.sequences.document[at];
             let queue = queues.entry((self.sequences.dataset[at], self.sequences.category[at])).or_default();
+            let begins = at == 0 || self.sequences.document[at - 1] != document;
             match queue.back_mut() {
-                Some((known, sequences)) if *known == document => sequences.push(sequence),
-                _ => queue.push_back((document, vec![sequence])),
+                // Of a document whose beginning was not read nothing is shown, nor what follows a gap.
+                Some((known, sequences))
+                    if *known == document && sequences.last() == sequence.checked_sub(1).as_ref() =>
+                {
+                    sequences.push(sequence);
+                }
+                _ if begins => queue.push_back((document, vec![sequence])),
+                _ => {}
             }
         }
         let named = |document: &WithSequences| first.contains(&self.sequences.document_names[document.0 as usize]);
@@ -272,15 +280,17 @@ impl Selection {
         let document = |(document, sequences): &WithSequences| {
             let first = sequences[0] as usize;
             let all = self.sequences.document.iter().filter(|&other| other == document).count();
-            let mut name = self.sequences.document_names[*document as usize].clone();
+            let mut name = readable(&self.sequences.document_names[*document as usize]);
             if all > sequences.len() {
                 name = format!("{name} (the first {} of {all} sequences)", sequences.len());
             }
-            let dataset = || self.sequences.dataset_names.get(usize::from(self.sequences.dataset[first])).cloned();
+            let dataset = || {
+                self.sequences.dataset_names.get(usize::from(self.sequences.dataset[first])).map(|name| readable(name))
+            };
             let category = self.sequences.category[first];
             Document {
                 name,
-                category: category.map(|at| self.sequences.category_names[usize::from(at)].clone()).or_else(dataset),
+                category: category.map(|at| readable(&self.sequences.category_names[usize::from(at)])).or_else(dataset),
                 sequences: sequences.iter().map(sequence).collect(),
             }
         };

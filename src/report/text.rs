@@ -1,5 +1,7 @@
 //! Numbers and token texts as a page shows them. A browser has more fonts than the charts, so that every letter stays.
 
+use crate::stats::Finding;
+
 /// A token's text or a name, with spaces, line ends and control characters visible.
 pub(super) fn readable(piece: &str) -> String {
     match piece {
@@ -23,6 +25,11 @@ fn turns_or_hides(character: char) -> bool {
     let without_shape =
         ['\u{200b}'..='\u{200f}', '\u{202a}'..='\u{202e}', '\u{2066}'..='\u{2069}', '\u{feff}'..='\u{feff}'];
     character.is_control() || without_shape.iter().any(|range| range.contains(&character))
+}
+
+/// The text of a token id with its number; the number alone where there is no tokenizer.
+pub(super) fn token_text(row: &Finding, id: u32) -> String {
+    row.text.as_deref().map_or_else(|| format!("id {id}"), |text| format!("{} ({id})", readable(text)))
 }
 
 /// A token as part of running text: its leading space is a space.

@@ -131,6 +131,18 @@ impl RoutingTrace {
         self.part(layer, segment * self.moe_layers.len() + self.index(layer)?)
     }
 
+    /// The sequences of one segment, in order.
+    ///
+    /// # Errors
+    /// [`Error::RunFolder`] if the part cannot be read.
+    pub fn sequences_of(&self, segment: usize) -> Result<Vec<u32>> {
+        let path = self.run.file(&part_name("trace", segment * self.moe_layers.len()));
+        let frame = read_parquet(&path, &["sequence"])?;
+        let mut sequences = values!(frame, &path, "sequence", u32).into_owned();
+        sequences.dedup();
+        Ok(sequences)
+    }
+
     /// The ranks of the choices of one segment in the queues of their experts, `[occurrences of the segment, top_k]`.
     ///
     /// # Errors

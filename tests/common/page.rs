@@ -20,6 +20,7 @@ pub fn page_of(
     let run = ReportedRun {
         label: context.checkpoint.clone(),
         command,
+        model: context.checkpoint.split(", ").next().unwrap_or_default().to_owned(),
         manifest: &json!({ "version": "0.1.0", "command": command, "seed": 0 }),
         context,
         tables,

@@ -1,6 +1,9 @@
 //! The keys of a finding as dimensions that a figure can be laid out along.
 
-use crate::{report::text::readable, stats::Finding};
+use crate::{
+    report::text::{readable, token_text},
+    stats::Finding,
+};
 
 /// A key of [`Finding`], in the order in which labels name them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -138,9 +141,4 @@ impl Dimension {
             }
         }
     }
-}
-
-/// The text of a token id with its number; the number alone where there is no tokenizer.
-fn token_text(row: &Finding, id: u32) -> String {
-    row.text.as_deref().map_or_else(|| format!("id {id}"), |text| format!("{} ({id})", readable(text)))
 }

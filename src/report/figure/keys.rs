@@ -2,7 +2,7 @@
 
 #![allow(clippy::enum_glob_use, reason = "names of keys stand on every line")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Row,
@@ -19,23 +19,28 @@ pub(super) struct Keys {
     pub(super) checkpoints: Vec<String>,
     /// References in order of appearance.
     references: Vec<String>,
-    /// The last checkpoint of the time axis.
-    pub(super) last: Option<String>,
+    /// The last checkpoint of the time axis of each run.
+    pub(super) last: BTreeMap<usize, String>,
 }
 
 impl Keys {
     pub(super) fn of(rows: &[Row<'_>]) -> Self {
         let named = rows.iter().filter(|row| row.finding.checkpoint.is_some()).count();
-        let on_axis = rows.iter().filter(|row| row.finding.training_tokens.is_some());
-        let last = on_axis.max_by(|a, b| {
-            a.finding.training_tokens.unwrap_or(0.0).total_cmp(&b.finding.training_tokens.unwrap_or(0.0))
-        });
+        let mut latest: BTreeMap<usize, (f64, String)> = BTreeMap::new();
+        for row in rows {
+            let (Some(tokens), Some(name)) = (row.finding.training_tokens, Checkpoint.text(row.finding)) else {
+                continue;
+            };
+            if latest.get(&row.run).is_none_or(|(most, _)| tokens > *most) {
+                latest.insert(row.run, (tokens, name));
+            }
+        }
         Self {
             second_model: named > 0 && named < rows.len(),
-            over_time: last.is_some(),
+            over_time: !latest.is_empty(),
             checkpoints: in_order(rows.iter().filter_map(|row| Checkpoint.text(row.finding))),
             references: in_order(rows.iter().filter_map(|row| Reference.text(row.finding))),
-            last: last.and_then(|row| Checkpoint.text(row.finding)),
+            last: latest.into_iter().map(|(run, (_, name))| (run, name)).collect(),
         }
     }
 

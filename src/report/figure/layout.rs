@@ -66,7 +66,12 @@ pub(super) fn by_keys(info: &StatisticInfo, rows: &[Row<'_>]) -> Vec<Figure> {
         }
     }
     groups.sort_by_key(|group| keys.subjects(&group.dimensions).len());
-    groups.into_iter().flat_map(|group| group.figures(info, &keys)).collect()
+    let mut figures: Vec<Figure> = groups.into_iter().flat_map(|group| group.figures(info, &keys)).collect();
+    for figure in figures.iter_mut().filter(|figure| binned && figure.x_title == Some(Position.title())) {
+        let single = format!("bins of positions are shown; single positions are in stats/{}.csv", info.table);
+        figure.left_out = Some(figure.left_out.take().map_or(single.clone(), |before| format!("{before}; {single}")));
+    }
+    figures
 }
 
 impl<'a> Group<'a> {
@@ -90,11 +95,11 @@ impl<'a> Group<'a> {
     fn figures(self, info: &StatisticInfo, keys: &Keys) -> Vec<Figure> {
         let subjects = keys.subjects(&self.dimensions);
         let over_time = subjects.contains(&Checkpoint) && keys.over_time;
-        if subjects.len() > MOST_SUBJECTS {
+        if subjects.iter().filter(|key| **key != OtherExpert).count() > MOST_SUBJECTS {
             return Vec::new();
         }
         if self.has(Ranking) {
-            return vec![self.words(info, keys)];
+            return vec![self.words(keys)];
         }
         if self.has(Reference) {
             return self.checkpoints_by_reference(info, keys);
@@ -111,14 +116,17 @@ impl<'a> Group<'a> {
             return self.cut(keys, &[Document], 1, |part| part.intervals(info, keys));
         }
         if self.has(Expert) && subjects.len() > 1 {
-            let rows: Vec<Dimension> = subjects.into_iter().filter(|key| *key != Expert).collect();
+            let rows: Vec<Dimension> = subjects.iter().copied().filter(|key| *key != Expert).collect();
             let kept: Vec<Dimension> = rows.iter().copied().chain([Expert]).collect();
             return self.cut(keys, &kept, 1, |part| part.matrix(info, keys, &rows, Expert));
         }
         let numeric = [Position, CapacityFactor, Quantile, Turn].into_iter().find(|key| self.has(*key));
         match numeric.or(over_time.then_some(Checkpoint)) {
             Some(x) => self.cut(keys, &[x], MOST_SERIES, |part| part.curve(info, keys, x)),
-            None => self.cut(keys, &[], MOST_LABELS / 2, |part| part.intervals(info, keys)),
+            None if distinct(&self.rows, |row| keys.words(&self.dimensions, row)) <= MOST_LABELS / 2 => {
+                vec![self.intervals(info, keys)]
+            }
+            None => self.cut(keys, &subjects, 1, |part| part.intervals(info, keys)),
         }
     }
 
@@ -258,11 +266,19 @@ impl<'a> Group<'a> {
     /// Every checkpoint against the last, then every two.
     fn checkpoints_by_reference(&self, info: &StatisticInfo, keys: &Keys) -> Vec<Figure> {
         let dimensions = self.without(&[Reference]);
-        let last: Vec<Row<'_>> =
-            self.rows.iter().copied().filter(|row| Reference.text(row.finding) == keys.last).collect();
+        let last: Vec<Row<'_>> = self
+            .rows
+            .iter()
+            .copied()
+            .filter(|row| Reference.text(row.finding).as_ref() == keys.last.get(&row.run))
+            .collect();
         let over_time = Group { dimensions, unit: self.unit, rows: last };
         let mut curve = over_time.curve(info, keys, Checkpoint);
-        curve.label = keys.last.as_ref().map_or(curve.label.clone(), |last| format!("against {last}"));
+        let ends: BTreeSet<&String> = keys.last.values().collect();
+        curve.label = match ends.first() {
+            Some(last) if ends.len() == 1 => format!("against {last}"),
+            _ => "against the last checkpoint of each run".to_owned(),
+        };
         let square = self.matrix(info, keys, &[Checkpoint], Reference);
         if over_time.rows.is_empty() { vec![square] } else { vec![curve, square] }
     }
@@ -284,14 +300,14 @@ impl<'a> Group<'a> {
     }
 
     /// Words by rank.
-    fn words(&self, info: &StatisticInfo, keys: &Keys) -> Figure {
+    fn words(&self, keys: &Keys) -> Figure {
         let mut columns = Columns::of(&self.rows).with_estimates(&self.rows);
         columns.words("column", self.rows.iter().map(|row| keys.words(&[Expert], row)));
         columns.add("rank", self.rows.iter().map(|row| row.finding.rank.into()));
         columns.words("label", self.rows.iter().map(|row| keys.words(&[Token], row)));
         columns.words("series", self.rows.iter().map(|row| keys.words(&[Ranking], row)));
         let column_title = Some(Expert.title());
-        Figure { column_title, ..figure(Kind::Words, "by expert".to_owned(), info.unit, columns) }
+        Figure { column_title, ..figure(Kind::Words, self.label(keys), self.unit, columns) }
     }
 }
 

@@ -87,7 +87,12 @@ pub(super) fn figures(info: &StatisticInfo, rows: &[Row<'_>]) -> Vec<Figure> {
         }
         figures.extend(found);
     }
+    let further = figures.len().saturating_sub(MOST_FIGURES);
     figures.truncate(MOST_FIGURES);
+    if let Some(last) = figures.last_mut().filter(|_| further > 0) {
+        last.left_out =
+            Some(format!("{further} further figures are not in this page; their rows are in stats/{}.csv", info.table));
+    }
     name_units(&mut figures);
     figures
 }

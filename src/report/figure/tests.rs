@@ -105,3 +105,49 @@ fn checkpoints_against_the_last_are_a_curve_and_against_each_other_cells() {
     assert_eq!(found[0].data["series"], serde_json::json!(["over training", "over training", "over training", "t3"]));
     assert_eq!(found[1].data["estimate"].as_array().unwrap().len(), 16);
 }
+
+#[test]
+fn many_categories_stay_one_figure() {
+    let rows: Vec<Finding> = (0..80)
+        .map(|at| Finding { category: Some(format!("c{at}")), variable: Some("category".into()), ..finding(0.5) })
+        .collect();
+    let found = figures_of("load_cv", &rows);
+    assert_eq!((found.len(), found[0].label.as_str(), found[0].rows.len()), (1, "by category", 60));
+    assert_eq!(found[0].left_out.as_deref(), Some("60 of 80 rows are shown; all are in stats/expert_load.csv"));
+}
+
+#[test]
+fn runs_that_end_at_different_checkpoints_are_each_held_against_their_own_end() {
+    let pair = |at: usize, of: usize| Finding {
+        checkpoint: Some(format!("t{at}")),
+        reference: Some(format!("t{of}")),
+        training_tokens: Some(at as f64 + 1.0),
+        ..finding(0.5)
+    };
+    let findings = |last: usize| -> Vec<Finding> {
+        (0..=last).flat_map(|at| (0..=last).map(move |of| (at, of))).map(|(at, of)| pair(at, of)).collect()
+    };
+    let (short, long) = (findings(1), findings(2));
+    let row = |run, finding| Row { run, command: "drift", model: "t0", finding };
+    let rows: Vec<Row<'_>> =
+        short.iter().map(|finding| row(0, finding)).chain(long.iter().map(|finding| row(1, finding))).collect();
+    let found = figures(info("router_saturation"), &rows);
+    assert_eq!(found[0].label, "against the last checkpoint of each run");
+    assert_eq!(found[0].data["run"], serde_json::json!([0, 0, 1, 1, 1]));
+}
+
+#[test]
+fn words_of_two_units_are_two_figures_with_names_of_their_own() {
+    let word = |unit: &'static str, ranking: &'static str| Finding {
+        expert: Some(1),
+        token_id: Some(7),
+        ranking: Some(ranking.into()),
+        rank: Some(1),
+        unit: unit.into(),
+        ..finding(3.0)
+    };
+    let found = figures_of("top_tokens", &[word("count", "count"), word("z", "log_odds")]);
+    assert!(found.iter().all(|figure| figure.kind == Kind::Words));
+    assert_eq!(found.iter().map(|figure| figure.y_title.as_str()).collect::<Vec<_>>(), ["count", "z"]);
+    assert_ne!(found[0].label, found[1].label);
+}

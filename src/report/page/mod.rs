@@ -30,6 +30,8 @@ pub struct ReportedRun<'a> {
     pub label: String,
     /// "route", "drift" or "drops".
     pub command: &'static str,
+    /// The model that rows without a checkpoint are about.
+    pub model: String,
     /// Its manifest.
     pub manifest: &'a Value,
     /// What its charts say about it.
@@ -199,7 +201,7 @@ fn draw(info: &'static StatisticInfo, runs: &[ReportedRun<'_>]) -> Drawn {
         .iter()
         .enumerate()
         .flat_map(|(index, run)| {
-            let model = run.context.checkpoint.split(", ").next().unwrap_or_default();
+            let model = run.model.as_str();
             let rows = run.tables.get(info.table).into_iter().flat_map(|table| &table.rows);
             rows.filter(|row| row.statistic == info.name).map(move |finding| Row {
                 run: index,
@@ -219,6 +221,7 @@ fn title(runs: &[ReportedRun<'_>]) -> String {
             let labels: Vec<&str> = runs.iter().map(|run| run.label.as_str()).collect();
             format!("Expert routing: {}", labels.join(" beside "))
         }
+        [run, ..] if run.command != "route" => format!("Expert routing: {first}"),
         _ => format!("How {first} routes its tokens"),
     }
 }
@@ -264,7 +267,12 @@ fn facts(run: &ReportedRun<'_>) -> Vec<Pair> {
     let queues = capacity
         .map(|(rule, factor)| format!("rule {rule}, factor {factor}, group {}", told("group").unwrap_or_default()));
     let intervals = told("resamples").zip(told("permutations")).map(|(resamples, permutations)| {
-        format!("95 % over documents, {resamples} resamples; {permutations} permutations")
+        let bootstrap = if resamples == "0" {
+            "95 % by jackknife alone".to_owned()
+        } else {
+            format!("95 % over documents, {resamples} resamples")
+        };
+        format!("{bootstrap}; {} permutations", if permutations == "0" { "no" } else { &permutations })
     });
     let lines = [
         ("Model", Some(context.checkpoint.clone())),

@@ -1,15 +1,19 @@
 //! The table of a statistic, and the differences between two runs of a kind.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::ReportedRun;
 use crate::{
-    report::text::{readable, short, thousands},
+    report::text::{readable, short, thousands, token_text},
     stats::{Finding, StatisticInfo},
 };
 
-/// Rows that a table of the page shows for each run; the rest is in `stats/`.
+/// Rows that a table of the page shows for each run, shared by its layers and views; the rest is in `stats/`.
 const ROWS_SHOWN: usize = 120;
+/// Rows that every layer and view has at least.
+const ROWS_OF_LAYER: usize = 12;
 
 /// A number: four significant digits, and the whole of it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -40,6 +44,7 @@ struct TableRow {
     baseline: Option<Number>,
     explained: Option<Number>,
     explained_interval: Option<String>,
+    explained_low: Option<f64>,
     n: u64,
     n_text: String,
     note: Option<String>,
@@ -49,6 +54,8 @@ struct TableRow {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Differences {
     of: String,
+    /// What the intervals take for granted.
+    note: String,
     rows: Vec<Pair>,
     left_out: usize,
 }
@@ -63,38 +70,65 @@ struct Pair {
     second: Number,
     difference: Number,
     interval: Option<String>,
+    low: Option<f64>,
+    n: u64,
+    n_text: String,
 }
 
 /// The table of a statistic; none without rows.
 pub(super) fn table(info: &StatisticInfo, runs: &[ReportedRun<'_>]) -> Option<Table> {
-    let of_run = |(index, run): (usize, &ReportedRun<'_>)| -> Vec<TableRow> {
-        let rows = run.findings.iter().filter(|row| is_shown(info, row));
-        rows.map(|row| table_row(index, row)).collect()
-    };
-    let each: Vec<Vec<TableRow>> = runs.iter().enumerate().map(of_run).collect();
-    let left_out = each.iter().map(|rows| rows.len().saturating_sub(ROWS_SHOWN)).sum();
+    let each: Vec<Vec<&Finding>> = runs.iter().map(|run| rows_of(info, run)).collect();
     let several_runs = each.iter().filter(|rows| !rows.is_empty()).count() > 1;
-    let rows: Vec<TableRow> = each.into_iter().flat_map(|rows| rows.into_iter().take(ROWS_SHOWN)).collect();
+    let shown: Vec<Vec<&Finding>> = each.iter().map(|rows| first_of_every_layer(rows)).collect();
+    let left_out = each.iter().zip(&shown).map(|(rows, shown)| rows.len() - shown.len()).sum();
+    let of_run = |(index, rows): (usize, &Vec<&Finding>)| -> Vec<TableRow> {
+        rows.iter().map(|row| table_row(index, row)).collect()
+    };
+    let rows: Vec<TableRow> = shown.iter().enumerate().flat_map(of_run).collect();
     let explained = rows.iter().any(|row| row.explained.is_some());
     (!rows.is_empty()).then_some(Table { rows, explained, several_runs, left_out })
 }
 
-/// The differences between the first two runs that have the statistic and are of one kind; none where there is one such run.
+/// The rows of a run: those about layers, categories, data sets ... as a whole; where the statistic has none, all.
+fn rows_of<'a>(info: &StatisticInfo, run: &ReportedRun<'a>) -> Vec<&'a Finding> {
+    let whole: Vec<&Finding> = run.findings.iter().filter(|row| is_shown(info, row)).collect();
+    if !whole.is_empty() {
+        return whole;
+    }
+    let all = run.tables.get(info.table).into_iter().flat_map(|table| &table.rows);
+    all.filter(|row| row.statistic == info.name).collect()
+}
+
+/// The first rows of every layer and view, so that none is without numbers.
+fn first_of_every_layer<'a>(rows: &[&'a Finding]) -> Vec<&'a Finding> {
+    let mut counts: BTreeMap<(u16, &str), usize> = rows.iter().map(|row| ((row.layer, &*row.view), 0)).collect();
+    let most = (ROWS_SHOWN / counts.len().max(1)).max(ROWS_OF_LAYER);
+    let mut shown = Vec::new();
+    for &row in rows {
+        let count = counts.entry((row.layer, &*row.view)).or_default();
+        *count += 1;
+        if *count <= most {
+            shown.push(row);
+        }
+    }
+    shown
+}
+
+/// The differences between the first two runs of the statistic's kind; none where there is one such run.
 pub(super) fn differences(info: &StatisticInfo, runs: &[ReportedRun<'_>]) -> Option<Differences> {
     let of = |run: &&ReportedRun<'_>| run.command == info.command;
-    let [first, second] = runs.iter().filter(of).collect::<Vec<_>>()[..] else { return None };
-    let rows = |run: &'_ ReportedRun<'_>| run.findings.iter().filter(|row| is_shown(info, row)).cloned().collect();
-    let (left, right): (Vec<Finding>, Vec<Finding>) = (rows(first), rows(second));
-    let mut all: Vec<Pair> = left
-        .iter()
-        .filter_map(|row| {
-            let other = right.iter().find(|other| subject(other) == subject(row) && same_place(other, row))?;
-            difference(row, other)
-        })
-        .collect();
+    let [first, second, ..] = runs.iter().filter(of).collect::<Vec<_>>()[..] else { return None };
+    let place = |row: &Finding| (row.layer, row.view.to_string(), row.unit.to_string(), subject(row));
+    let shown = |run: &ReportedRun<'_>| run.findings.iter().filter(|row| is_shown(info, row)).cloned().collect();
+    let (left, right): (Vec<Finding>, Vec<Finding>) = (shown(first), shown(second));
+    let others: BTreeMap<_, &Finding> = right.iter().map(|row| (place(row), row)).collect();
+    let mut all: Vec<Pair> = left.iter().filter_map(|row| difference(row, others.get(&place(row)).copied()?)).collect();
     let left_out = all.len().saturating_sub(ROWS_SHOWN);
     all.truncate(ROWS_SHOWN);
-    (!all.is_empty()).then(|| Differences { of: format!("{} less {}", second.label, first.label), rows: all, left_out })
+    let note =
+        "The interval takes the two runs for independent; where they share their documents it is usually too wide.";
+    let of = format!("{} less {}", second.label, first.label);
+    (!all.is_empty()).then(|| Differences { of, note: note.to_owned(), rows: all, left_out })
 }
 
 /// The second value less the first. The interval takes the two runs for independent: the half-widths are added as squares,
@@ -113,11 +147,10 @@ fn difference(first: &Finding, second: &Finding) -> Option<Pair> {
         second: number(b),
         difference: number(b - a),
         interval: interval.map(|(low, high)| bracket(low, high)),
+        low: interval.map(|(low, _)| low),
+        n: first.n.min(second.n),
+        n_text: thousands(first.n.min(second.n)),
     })
-}
-
-fn same_place(a: &Finding, b: &Finding) -> bool {
-    a.layer == b.layer && a.view == b.view && a.unit == b.unit
 }
 
 /// Numbers about single experts, token ids and positions are for the figures.
@@ -138,6 +171,7 @@ fn table_row(run: usize, row: &Finding) -> TableRow {
         baseline: row.baseline.map(number),
         explained: row.explained.map(number),
         explained_interval: interval(row.explained_low, row.explained_high),
+        explained_low: row.explained_low,
         n: row.n,
         n_text: thousands(row.n),
         note: row.note.as_deref().map(str::to_owned),
@@ -158,6 +192,12 @@ fn subject(row: &Finding) -> String {
         row.role.as_deref().map(words),
         row.turn.map(|turn| format!("turn {turn}")),
         row.document.as_deref().map(readable),
+        row.token_id.map(|id| token_text(row, id)),
+        row.expert.map(|expert| format!("expert {expert}")),
+        row.other_expert.map(|expert| format!("and expert {expert}")),
+        row.position.map(|position| format!("position {position}")),
+        row.ranking.as_deref().map(words),
+        row.rank.map(|rank| format!("rank {rank}")),
         row.variant.as_deref().map(words),
         row.quantile.map(|quantile| format!("quantile {quantile}")),
         row.capacity_factor.map(|factor| format!("factor {factor}")),

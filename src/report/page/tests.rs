@@ -18,6 +18,7 @@ fn page(rows: &[Finding]) -> String {
     let run = ReportedRun {
         label: "m <i>".into(),
         command: "route",
+        model: "m".into(),
         manifest: &manifest,
         context: &context,
         tables: &tables,
