@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, fs, io::ErrorKind, path::Path, process::Command};
 
 use clap::CommandFactory;
 use common::openmoe_with;
@@ -38,6 +38,65 @@ fn every_shell_completes_every_subcommand_and_option() {
     }
     let unknown = openmoe_with(&["completions", "cmd"]);
     assert!(unknown.code == 2 && unknown.stderr.contains("possible values: bash"), "{}", unknown.stderr);
+}
+
+/// What bash offers for the last of the words; `None` where there is no bash.
+fn offered(script: &Path, words: &[&str]) -> Option<Vec<String>> {
+    // As bash does it: the function that `complete` registered gets the program, the word and the word before.
+    let ask = r#"source "$1"; shift
+        COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
+        [[ $(complete -p "$1") =~ -F\ ([^ ]+) ]] || exit 1
+        "${BASH_REMATCH[1]}" "$1" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+        printf '%s\n' "${COMPREPLY[@]}""#;
+    let mut bash = Command::new("bash");
+    bash.args(["--norc", "-c", ask, "bash"]).arg(script).arg("openmoe-analyze").args(words);
+    let output = match bash.output() {
+        Err(error) if error.kind() == ErrorKind::NotFound => return None,
+        output => output.unwrap(),
+    };
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect())
+}
+
+#[test]
+fn bash_completes_the_options_of_every_subcommand() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("openmoe-analyze.bash");
+    fs::write(&script, openmoe_with(&["completions", "bash"]).stdout).unwrap();
+    let Some(first) = offered(&script, &["re"]) else {
+        println!("NOT RUN: there is no bash here");
+        return;
+    };
+    assert_eq!(first, ["report", "reproduce"]);
+    assert_eq!(offered(&script, &["reproduce", "--paper"]).unwrap(), ["--paper-only"]);
+    assert_eq!(offered(&script, &["completions", "po"]).unwrap(), ["powershell"]);
+    for (subcommand, options) in subcommands() {
+        let offered = offered(&script, &[&subcommand, "--"]).unwrap();
+        for option in options {
+            assert!(offered.contains(&format!("--{option}")), "{subcommand} --{option} is not in {offered:?}");
+        }
+    }
+}
+
+#[test]
+fn the_manual_shows_values_in_its_synopsis_and_examples_that_can_be_copied() {
+    let folder = tempfile::tempdir().unwrap();
+    let pages = folder.path().to_str().unwrap();
+    assert_eq!(openmoe_with(&["man", "--out", pages]).code, 0);
+    let page = |name: &str| fs::read_to_string(folder.path().join(format!("{name}.1"))).unwrap();
+    let route = page("openmoe-analyze-route");
+    assert!(route.contains("[OPTIONS] \\-\\-corpus <PATH>..."), "{route}");
+    assert!(
+        route.contains(".SH EXAMPLES\n.nf\nopenmoe\\-analyze route path/to/openmoe\\-8b \\e\n    \\-\\-corpus "),
+        "{route}"
+    );
+    assert!(route.contains(".SH NOTES\nCorpora: "), "{route}");
+    let main = page("openmoe-analyze");
+    assert!(
+        main.contains(".SH EXAMPLES\nTry it on the bundled model") && main.contains(".SH NOTES\nExit codes: "),
+        "{main}"
+    );
+    assert!(!route.contains("EXTRA") && !main.contains("EXTRA"));
 }
 
 #[test]

@@ -41,10 +41,15 @@ fn check(out: &Path, force: bool) -> Result<()> {
     Ok(())
 }
 
-/// A folder without links; where it does not exist yet, as it is.
+/// A folder without links. What of it does not exist yet will be made below the real place of what does.
 fn real(folder: &Path) -> PathBuf {
     let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_path_buf());
-    absolute.canonicalize().unwrap_or(absolute)
+    let place = absolute.ancestors().find_map(|ancestor| {
+        let rest = absolute.strip_prefix(ancestor).ok()?;
+        // Joining nothing would end the path with a separator.
+        ancestor.canonicalize().ok().map(|real| if rest == Path::new("") { real } else { real.join(rest) })
+    });
+    place.unwrap_or(absolute)
 }
 
 /// A run by its own name below a real folder, so that a link to a run stays one.
@@ -80,6 +85,19 @@ mod tests {
         assert_eq!(seen("/a/notebooks", "/a/run/drift"), "../run/drift");
         assert_eq!(seen("/a", "/a/run"), "run");
         assert_eq!(seen("/b", "/a/run"), "/a/run", "nothing is shared but the root");
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_folder_that_does_not_exist_yet_lies_below_the_real_place_of_one_that_does() {
+        let temporary = tempfile::tempdir().unwrap();
+        let root = temporary.path().canonicalize().unwrap();
+        std::fs::create_dir_all(root.join("real/deep/er")).unwrap();
+        std::os::unix::fs::symlink(root.join("real/deep/er"), root.join("link")).unwrap();
+        assert_eq!(real(&root.join("link")), root.join("real/deep/er"));
+        let new = real(&root.join("link/sub/sub"));
+        assert_eq!(new, root.join("real/deep/er/sub/sub"));
+        assert_eq!(seen_from(&new, &root.join("run")), "../../../../../run");
     }
 
     #[test]
