@@ -36,6 +36,56 @@
   const visibleRows = (table) => [...table.tBodies[0].rows].filter((row) => !row.hidden);
   const MARKS = ".plot svg :is(circle, path, rect, line), .plot table.words td";
 
+  // What a script writes where a value is missing.
+  const MISSING = /\b(?:undefined|NaN|null|Infinity)\b|\[object /;
+  // A run may have such names (a category "NaN", a token "null"): as they are, as the page shows them, and their last words.
+  const names = new Set();
+  const collect = (value) => {
+    if (typeof value === "string") {
+      if (!MISSING.test(value)) return;
+      for (const name of [value, value.trim(), Report.visible(value), Report.plainName(value)]) {
+        names.add(name);
+        names.add(name.split(/[-_/:. ]/).at(-1));
+      }
+    } else if (value && typeof value === "object") Object.values(value).forEach(collect);
+  };
+  const withoutNames = (text) =>
+    [...names].filter((name) => name).sort((a, b) => b.length - a.length).reduce((rest, name) => rest.replaceAll(name, ""), text);
+  // Places that have numbers only: there no name excuses it.
+  const NUMBERS = "#token-panel td, .counts :is(td, caption), .ramp-texts, .table-tools [role=status], table.sortable td:not(.word)";
+  const WRITTEN = ".plot, #toolbar, .table-tools, #token-body, .tip";
+  const nothingMissing = (where, root = document.body) => {
+    for (const node of all(NUMBERS, root)) {
+      expect(!MISSING.test(node.textContent), `a value is missing, ${where}: ${node.textContent}`);
+    }
+    const written = all(WRITTEN, root).flatMap((part) => [part, ...all("*", part)]);
+    for (const node of written) {
+      const texts = [...node.childNodes].filter((child) => child.nodeType === Node.TEXT_NODE).map((child) => child.data);
+      const told = ["aria-label", "title", "placeholder"].map((name) => node.getAttribute(name) ?? "");
+      for (const text of [...texts, ...told]) {
+        if (MISSING.test(text)) expect(!MISSING.test(withoutNames(text)), `a value is missing, ${where}: ${text.slice(0, 200)}`);
+      }
+    }
+  };
+  const tipsOf = (host) => (host.panels ?? []).flatMap((panel) => panel.rows.slice(0, 50).flatMap((row) => panel.lines(row)));
+  const figureIsWhole = (host, what) => {
+    const lost = tipsOf(host).find((line) => MISSING.test(line) && MISSING.test(withoutNames(line)));
+    expect(!lost, `a value is missing in a tip of ${what}: ${lost}`);
+    expect(!one("[d*='NaN'], [cx*='NaN'], [transform*='NaN']", host), `NaN in a mark of ${what}`);
+    const label = host.getAttribute("aria-label") ?? "";
+    const empty = host.textContent.includes("No number to show");
+    expect(empty || one(MARKS.replaceAll(".plot ", ""), host), `no mark and no reason: ${what}`);
+    expect(!label.includes("95 % interval") || Report.figure(host.dataset.statistic, Number(host.dataset.figure)).data.low?.some((low) => low !== null),
+      `an interval is told of but not drawn: ${what}`);
+    expect(!label.includes("baseline") || withoutBaselineWords(host, label), `a baseline is told of but not drawn: ${what}`);
+  };
+  // The title, the label and the notes of a figure may speak of baselines; what is said of its marks may not.
+  const withoutBaselineWords = (host, label) => {
+    const figure = Report.figure(host.dataset.statistic, Number(host.dataset.figure));
+    const marks = label.slice(`${figure.statistic.title}: ${figure.label}.`.length).split(". ")[0];
+    return !marks.includes("baseline") || figure.data.baseline?.some((value) => value !== null);
+  };
+
   // Every figure is drawn when it comes into view, has marks and an alternative text.
   const figures = async () => {
     for (const host of all(".plot")) {
@@ -43,9 +93,9 @@
       for (let turn = 0; turn < 40 && !host.dataset.drawn; turn += 1) await frame();
       expect(host.dataset.drawn, `not drawn: ${host.dataset.statistic}`);
       expect(host.getAttribute("aria-label")?.length > 40, `no alternative text: ${host.dataset.statistic}`);
-      expect(!/NaN|undefined|null/.test(host.textContent + host.getAttribute("aria-label")), `NaN or undefined in ${host.dataset.statistic}`);
-      expect(!one("[d*='NaN'], [cx*='NaN'], [transform*='NaN']", host), `NaN in a mark of ${host.dataset.statistic}`);
+      figureIsWhole(host, host.dataset.statistic);
     }
+    nothingMissing("at first");
     result.figures = all(".plot").length;
     result.figures_drawn = all(".plot[data-drawn]").length;
     result.svg_marks = all(MARKS).length;
@@ -61,12 +111,13 @@
         choose(select, value);
         const figure = Report.figure(host.dataset.statistic, Number(value));
         expect(host.childElementCount > 0, `empty: ${host.dataset.statistic} ${figure.label}`);
-        expect(!one("[d*='NaN'], [cx*='NaN'], [transform*='NaN']", host), `NaN in a mark of ${host.dataset.statistic} ${figure.label}`);
+        figureIsWhole(host, `${host.dataset.statistic} ${figure.label}`);
         result.kinds = [...new Set([...result.kinds, figure.kind])].sort();
         drawn += 1;
       }
     }
     result.other_figures_drawn = drawn;
+    nothingMissing("in the last of several figures");
   };
 
   // A selector redraws every figure and hides the rows of tables that are of something else.
@@ -77,14 +128,28 @@
     choose(layer, chosen);
     result.layer_change_redraws = drawings().filter((count, index) => count > before[index]).length;
     expect(result.layer_change_redraws === before.length, "a change of layer does not redraw every figure");
-    const strangers = all("table.sortable").flatMap(visibleRows).filter((row) => row.dataset.layer !== chosen);
-    expect(strangers.length === 0, "a table shows rows of another layer");
+    const silent = new Set();
+    for (const { value } of [...layer.options].filter((option) => option.value !== "all")) {
+      choose(layer, value);
+      all(".plot").forEach((host) => figureIsWhole(host, `${host.dataset.statistic}, layer ${value}`));
+      nothingMissing(`layer ${value}`);
+      for (const table of all("table.sortable")) {
+        const shown = visibleRows(table);
+        expect(shown.every((row) => row.dataset.layer === value), "a table shows rows of another layer");
+        const status = one("[role=status]", table.closest("details")).textContent;
+        if (!shown.length && !status.includes(`no row of layer ${value}`)) silent.add(table.closest("section").id);
+      }
+    }
+    expect(!silent.size, `tables without rows of a layer do not say so: ${[...silent].join(", ")}`);
     choose(layer, "all");
     const view = one("#view");
+    const words = one("#view-words");
+    const several = view.options.length > 1;
+    expect(view.checkVisibility() === several && (several || !words.checkVisibility()), "a choice of one view is shown");
     for (const { value } of [...view.options].reverse()) {
       choose(view, value);
-      const words = one("#view-words").textContent;
-      expect(words.startsWith(value), `the view is not explained: ${words}`);
+      expect(words.textContent.startsWith(value), `the view is not explained: ${words.textContent}`);
+      nothingMissing(`view ${value}`);
       result.views = (result.views ?? 0) + 1;
     }
     const theme = one("#theme");
@@ -96,36 +161,62 @@
     choose(theme, "auto");
   };
 
-  const sortValues = (table, column) =>
-    visibleRows(table).map((row) => row.cells[column].dataset.value ?? row.cells[column].textContent)
-      .map(Number).filter((value) => !Number.isNaN(value));
+  // The number that a cell shows; of an interval its lower end. A cell without one is blank.
+  const shownNumber = (cell) => {
+    const text = cell.textContent.replaceAll("\u2212", "-").replace(/(\d),(?=\d)/g, "$1");
+    const found = /-?\d+(?:\.\d+)?(?:e[-+]?\d+)?/.exec(text);
+    return found ? Number(found[0]) : null;
+  };
+  const NUMERIC = ["layer", "estimate", "95 % interval", "baseline", "explained", "its interval", "first", "second", "difference"];
 
-  // Columns of numbers sort upwards, then downwards; a filter leaves only rows with its word.
+  // Upwards or downwards by what is shown, zeros in their place, blanks at the end.
+  const isSorted = (table, column, sign) => {
+    const values = visibleRows(table).map((row) => shownNumber(row.cells[column]));
+    const blank = values.indexOf(null);
+    const numbers = blank < 0 ? values : values.slice(0, blank);
+    return values.slice(numbers.length).every((value) => value === null) &&
+      numbers.every((value, index) => !index || sign * (value - numbers[index - 1]) >= -1e-12);
+  };
+
+  const sorts = (table) => {
+    for (const [at, header] of all("thead th", table).entries()) {
+      if (!NUMERIC.includes(header.textContent.trim())) continue;
+      for (const [direction, sign] of [["ascending", 1], ["descending", -1]]) {
+        one("button", header).click();
+        const told = header.getAttribute("aria-sort") === direction;
+        result.columns_sorted = (result.columns_sorted ?? 0) + 1;
+        result.table_sorts_ok &&= expect(told && isSorted(table, at, sign),
+          `${table.closest("section").id}: ${header.textContent} is not sorted ${direction}`);
+      }
+    }
+  };
+
+  const filters = (table) => {
+    const filter = one("input[type=search]", table.closest("details"));
+    const rows = visibleRows(table);
+    const cellHas = (row, word) => [...row.cells].some((cell) => cell.textContent.toLowerCase().includes(word));
+    const word = rows.length ? all("td.of", rows.at(-1)).at(-1).textContent.trim().toLowerCase().split(/\s+/)[0] : "";
+    const number = rows.length ? one("td:not(.word)", rows[0]).textContent.trim() : "";
+    let right = true;
+    for (const typed of [word, number]) {
+      type(filter, typed);
+      const wanted = rows.filter((row) => cellHas(row, typed));
+      right &&= visibleRows(table).length === wanted.length && wanted.every((row) => !row.hidden);
+    }
+    type(filter, "no such word as this");
+    right &&= visibleRows(table).length === 0;
+    type(filter, "");
+    result.filter_ok &&= expect(right && visibleRows(table).length === rows.length, `${table.closest("section").id}: a filter leaves wrong rows`);
+  };
+
+  // Every column of numbers and intervals sorts; a filter leaves all rows with its word, and no other.
   const tables = () => {
     result.tables = all("table.sortable").length;
     result.table_sorts_ok = true;
     result.filter_ok = true;
     for (const table of all("table.sortable")) {
-      const headers = all("thead th", table);
-      const column = headers.findIndex((header) => header.textContent.trim() === "estimate");
-      const at = column < 0 ? headers.findIndex((header) => header.textContent.trim() === "difference") : column;
-      for (const direction of ["ascending", "descending"]) {
-        one("button", headers[at]).click();
-        const values = sortValues(table, at).filter((value) => value !== 0);
-        const sign = direction === "ascending" ? 1 : -1;
-        const sorted = values.every((value, index) => !index || sign * (value - values[index - 1]) >= 0);
-        const told = headers[at].getAttribute("aria-sort") === direction;
-        result.table_sorts_ok &&= expect(sorted && told, `a table is not sorted ${direction}`);
-      }
-      const filter = one("input[type=search]", table.closest("details"));
-      const rows = visibleRows(table);
-      const word = rows.at(-1)?.cells[2].textContent.trim().toLowerCase().split(/\s+/)[0] ?? "";
-      type(filter, word);
-      const right = visibleRows(table).every((row) => row.textContent.toLowerCase().includes(word)) && (!rows.length || visibleRows(table).length > 0);
-      type(filter, "no such word as this");
-      const none = visibleRows(table).length === 0;
-      type(filter, "");
-      result.filter_ok &&= expect(right && none && visibleRows(table).length === rows.length, "a filter leaves wrong rows");
+      sorts(table);
+      filters(table);
     }
   };
 
@@ -149,6 +240,7 @@
     Report.hideTip();
   };
 
+  const tokenSection = () => one("#tokens");
   const tokenText = () => one("#token-text");
   const tokens = () => {
     if (!tokenText()) return;
@@ -161,6 +253,9 @@
       for (const index of [last, 0]) {
         choose(one("#token-document"), one("#token-document").options[index].value);
         expect(all(".token", box).length > 0, "a document has no tokens");
+        nothingMissing(`tokens of ${value}`, tokenSection());
+        press(all(".token", box)[0], "Enter");
+        nothingMissing(`token id of ${value}`, tokenSection());
       }
     }
     result.tokens_shown = all(".token", box).length;
@@ -168,7 +263,10 @@
       choose(one("#token-colouring"), value);
       expect(one("#token-legend").childElementCount > 1, `no legend for ${value}`);
     }
-    for (const { value } of [...one("#token-layer").options].reverse()) choose(one("#token-layer"), value);
+    for (const { value } of [...one("#token-layer").options].reverse()) {
+      choose(one("#token-layer"), value);
+      nothingMissing(`tokens, layer ${value}`, tokenSection());
+    }
     all(".token", box)[0].focus();
     press(document.activeElement, "ArrowRight");
     const second = all(".token", box)[Math.min(1, result.tokens_shown - 1)];
@@ -214,6 +312,7 @@
 
   const drive = async () => {
     await Report.ready;
+    collect(Report.data);
     for (const step of [figures, otherFigures, selectors, tables, tips, tokens, printing, safety]) {
       try {
         await step();

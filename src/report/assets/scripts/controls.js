@@ -20,7 +20,7 @@
     const [select, words] = ["view", "view-words"].map((id) => document.getElementById(id));
     const explain = () => (words.textContent = VIEWS[select.value] ?? "");
     select.replaceChildren(...views.map((view) => Report.option(view, view)));
-    select.closest("label").hidden = views.length < 2;
+    select.closest("label").hidden = words.hidden = views.length < 2;
     if (views.length && !views.includes(Report.state.view)) Report.state.view = views[0];
     select.addEventListener("change", () => (explain(), Report.change({ view: select.value })));
     explain();

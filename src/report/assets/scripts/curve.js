@@ -5,6 +5,21 @@
   const MARKED = 60; // more points than these need no marker each
   const BANDED = 6; // more lines than these would hide each other under their bands
   const LABEL = 110; // widest name of a tick, in pixels
+  // Names that have no room side by side are turned: as little as the distance of two of them, in pixels, allows.
+  const TURNS = [{ angle: 40, apart: 20 }, { angle: 65, apart: 15 }];
+  const MARGIN = { left: 52, right: 12, top: 12, bottom: 24 };
+
+  const turn = (axis, width) => {
+    const step = (width - MARGIN.left - MARGIN.right) / axis.places.length;
+    if (axis.longest + 8 <= step) return null;
+    const { angle, apart } = TURNS.find((one) => one.apart <= step) ?? TURNS.at(-1);
+    const radians = (angle * Math.PI) / 180;
+    return { angle, apart, left: axis.longest * Math.cos(radians), down: axis.longest * Math.sin(radians) };
+  };
+
+  // Narrowest panel in which every name of an ordinal axis has room.
+  const narrowest = ({ scale, named, places }, least) =>
+    (scale === "ordinal" && named ? Math.max(least, MARGIN.left + MARGIN.right + 8 + TURNS.at(-1).apart * (places.length + 1)) : least);
 
   // Series are told apart by colour; with one series, runs are.
   const scheme = (context) => {
@@ -16,7 +31,7 @@
     return {
       key: byRun ? "run" : "series",
       values,
-      text: (value) => (!byRun ? value : runs.length > 1 ? Report.data.runs[value].name : series[0] ?? "estimate, 95 % interval"),
+      text: (value) => (!byRun ? value : runs.length > 1 ? Report.data.runs[value].name : series[0] ?? "estimate"),
       panelKeys: byRun || runs.length <= 1 ? ["layer"] : ["run", "layer"],
     };
   };
@@ -46,20 +61,20 @@
     const ordinal = scale === "ordinal";
     const settings = ordinal ? { type: "point", domain: places, padding: 0.3 }
       : { type: scale === "log" ? "log" : "linear", domain: d3.extent(places) };
-    const margin = { left: 52, right: 12, top: 12, bottom: 24 };
+    const margin = { ...MARGIN };
     if (!named && !ordinal) {
       const tickFormat = scale === "log" ? "~s" : undefined;
       return { x: { ...settings, ticks: Math.max(2, Math.floor(width / 90)), tickFormat, label: null }, margin };
     }
-    const rotated = axis.longest + 8 > (width - 64) / places.length;
-    if (rotated) {
-      Object.assign(margin, { left: Math.max(52, Math.ceil(axis.longest * 0.8) + 8), bottom: Math.ceil(axis.longest * 0.66) + 22 });
+    const turned = turn(axis, width);
+    if (turned) {
+      Object.assign(margin, { left: Math.max(MARGIN.left, Math.ceil(turned.left) + 8), bottom: Math.ceil(turned.down) + 22 });
     }
     const range = [margin.left, width - margin.right];
     const position = ordinal ? d3.scalePoint(places, range)
       : (scale === "log" ? d3.scaleLog : d3.scaleLinear)(settings.domain, range);
-    const ticks = readable(places, position, rotated ? 15 : axis.longest + 8);
-    return { x: { ...settings, ticks, tickFormat: axis.text, label: null, ...(rotated ? { tickRotate: -40 } : {}) }, margin };
+    const ticks = readable(places, position, turned ? turned.apart : axis.longest + 8);
+    return { x: { ...settings, ticks, tickFormat: axis.text, label: null, ...(turned ? { tickRotate: -turned.angle } : {}) }, margin };
   };
 
   // All marks of one line. A marker is another sign beside colour and dash.
@@ -112,28 +127,32 @@
     const placed = context.rows.filter((row) => row.x !== null);
     const left = context.rows.length - placed.length;
     if (left) {
-      context.notes.push(`${Report.plural(left, "value")} without a place on the axis: see the table.`);
+      context.notes.push(`${Report.plural(left, "value")} without a place on the axis: see ${Report.numbersFile(context.host.dataset.statistic)}.`);
     }
+    const whole = context;
     context = { ...context, rows: placed };
     const kinds = scheme(context);
     const rank = Report.runRank(figure);
     const hue = (value, index) => (kinds.key === "run" ? rank(value) : index);
     const shared = { kinds, figure, hue, crowded: kinds.values.length > BANDED, axis: axisOf(context), domain: Report.extent(context.scaleRows, VALUES, figure.zero) };
-    if (shared.crowded) context.notes.push("So many lines are drawn without the bands of their intervals; the tips have them.");
+    whole.bare = shared.crowded;
+    const ranged = Report.hasIntervals(placed);
+    if (shared.crowded && ranged) context.notes.push("So many lines are drawn without the bands of their intervals; the tips have them.");
     const { start } = shared.axis;
     const panels = Report.panels(placed, kinds.panelKeys);
     const few = placed.length / Math.max(1, panels.length * kinds.values.length) <= MARKED;
     const items = kinds.values.map((value, index) => {
       const at = hue(value, index);
       const shape = few ? { dash: "none", symbol: Report.symbol(at) } : { dash: Report.dash(at) };
-      return { text: kinds.text(value), colour: Report.colour(at), ...shape, area: !shared.crowded };
+      return { text: kinds.text(value), colour: Report.colour(at), ...shape, area: ranged && !shared.crowded };
     });
-    if (placed.some((row) => row.baseline !== null)) items.push({ text: "baseline, same colour", colour: "var(--soft)", dash: "3 3" });
+    if (ranged && !shared.crowded) items.push({ text: "95 % interval, same colour", colour: "var(--soft)", area: true });
+    if (Report.hasBaselines(placed)) items.push({ text: "baseline, same colour", colour: "var(--soft)", dash: "3 3" });
     items.push(...Report.references(placed));
     return [
       Report.legend(items),
       Report.axisTitle(figure.y_title && `\u2191 ${figure.y_title}`),
-      Report.grid(context, panels, context.dense ? 165 : 280, (panel, width) => paint(context, panel, width, shared)),
+      Report.grid(context, panels, narrowest(shared.axis, context.dense ? 165 : 280), (panel, width) => paint(context, panel, width, shared)),
       Report.axisTitle(figure.x_title && `${figure.x_title}${start ? ` (${start}\u2026)` : ""} \u2192`),
     ].filter(Boolean);
   };

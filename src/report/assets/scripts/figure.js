@@ -60,22 +60,59 @@
       { key: "ceiling", text: "ceiling", colour: "var(--soft)", dash: "2 3" },
     ].filter(({ key }) => rows.some((row) => row[key] !== null));
 
+  // Whether any row has a 95 % interval or a baseline: what is not drawn is in no legend and in no alt text.
+  Report.hasIntervals = (rows) => rows.some((row) => row.low !== null && row.high !== null);
+  Report.hasBaselines = (rows) => rows.some((row) => row.baseline !== null);
+
+  const joined = (head, ...parts) => `${head}${parts.filter(Boolean).map((part, index) => `${index ? " and" : " with"} ${part}`).join("")}`;
   const MARKS = {
-    intervals: "Points with 95 % intervals and a tick at the baseline",
-    curve: "Lines with bands of 95 % intervals and dashed baselines",
-    matrix: "A matrix of coloured cells",
-    scatter: "Points over n",
-    words: "Lists of tokens per expert",
+    intervals: (rows) => joined("Points", Report.hasIntervals(rows) && "95 % intervals", Report.hasBaselines(rows) && "a tick at the baseline"),
+    curve: (rows, context) => joined("Lines", Report.hasIntervals(rows) && !context.bare && "bands of 95 % intervals",
+      Report.hasBaselines(rows) && "dashed baselines", ...Report.references(rows).map(({ text }) => `a line for the ${text}`)),
+    matrix: () => "A matrix of coloured cells",
+    scatter: (rows) => joined("Points over n", Report.hasIntervals(rows) && "95 % intervals", Report.hasBaselines(rows) && "a dash at the baseline of each"),
+    words: () => "Lists of tokens per expert",
+  };
+
+  // The section of a statistic, and the file that has all of its numbers.
+  const section = (name) => [...document.querySelectorAll("section.statistic")].find(({ dataset }) => dataset.name === name);
+  Report.numbersFile = (name) => {
+    const links = [...(section(name)?.querySelectorAll(".files a") ?? [])].map((link) => link.textContent);
+    return links.find((text) => text.startsWith("stats/")) ?? "stats/ of the run";
+  };
+  const whereNumbersAre = (name) => {
+    const table = section(name)?.querySelector("details.table") ? "; the table of this statistic has the main ones" : "";
+    return `All numbers are in ${Report.numbersFile(name)}${table}.`;
   };
 
   // The alt text: what it is, what the marks are, how many values there are and how far they reach.
-  const altText = (figure, { rows, view }) => {
+  const altText = (figure, context, { rows, view }) => {
+    const name = `${figure.statistic.title}: ${figure.label}.`;
+    const where = whereNumbersAre(context.host.dataset.statistic);
+    if (context.empty) return `${name} No number to show. ${where}`;
     const values = rows.map((row) => row.estimate).filter((value) => value !== null);
     const [low, high] = d3.extent(values);
-    const range = values.length ? `from ${Report.number(low)} to ${Report.number(high)} ${figure.statistic.unit ?? ""}` : "";
+    const range = values.length ? ` from ${Report.number(low)} to ${Report.number(high)} ${figure.statistic.unit ?? ""}`.trimEnd() : "";
     const layers = Report.distinct(rows, "layer").join(", ");
-    return `${figure.statistic.title}: ${figure.label}. ${MARKS[figure.kind]}. ${Report.plural(values.length, "value")} ` +
-      `${range}, layers ${layers}, ${view} view. The numbers are in the table below and in the files of the run.`;
+    return `${name} ${MARKS[figure.kind](rows, context)}. ${Report.plural(values.length, "value")}${range}, ` +
+      `layers ${layers}, ${view} view. ${where}`;
+  };
+
+  // What a kind can draw of a row; lists of words need no number.
+  const DRAWN = {
+    intervals: (row) => row.estimate !== null,
+    curve: (row) => row.estimate !== null && row.x !== null,
+    matrix: (row) => row.estimate !== null,
+    scatter: (row) => row.estimate !== null && row.x > 0,
+    words: (row) => row.label !== null,
+  };
+
+  // Instead of axes without anything in them.
+  const nothing = (context) => {
+    const reasons = Report.distinct(context.rows, "note").filter(Boolean);
+    const told = reasons.slice(0, 3).join("; ") + (reasons.length > 3 ? "; \u2026" : "");
+    const fallback = context.rows.length ? "every value is withheld" : context.notes.pop() ?? "the run has no values of it.";
+    return [Report.element("p", { class: "figure-note", dir: "auto" }, `No number to show: ${told || fallback}`)];
   };
 
   // Draws the figure that an element asks for by data-statistic, data-figure and, for one run only, data-run; as wide as
@@ -93,12 +130,13 @@
       dense: compact || paper !== null, // panels may be narrow
       scaleRows: run === null ? selection.rows : Report.select(figure).rows, // figures of one run each have one scale
     };
-    const drawn = selection.rows.length ? Report.kinds[figure.kind](context) : [];
+    context.empty = !selection.rows.some(DRAWN[figure.kind]);
+    const drawn = context.empty ? nothing(context) : Report.kinds[figure.kind](context);
     const notes = [...context.notes, compact ? null : figure.left_out].filter(Boolean);
     host.replaceChildren(...drawn, ...notes.map((note) => Report.element("p", { class: "figure-note" }, note)));
     const words = figure.kind === "words";
     host.setAttribute("role", words ? "group" : "img");
-    host.setAttribute("aria-label", [altText(figure, selection), ...notes].join(" "));
+    host.setAttribute("aria-label", [altText(figure, context, selection), ...(context.empty ? drawn.map((node) => node.textContent) : []), ...notes].join(" "));
     host.dataset.drawn = String(Number(host.dataset.drawn ?? 0) + 1);
     host.dataset.width = String(width);
   };

@@ -60,12 +60,14 @@
     shared.abreast = Math.ceil(layers.length / Math.ceil(layers.length / room));
     const plots = chunks(layers, shared.abreast).map((part) =>
       paint(context, rows.filter((row) => part.includes(row.layer)), part, shared));
+    const ranged = Report.hasIntervals(rows);
     const item = (run, text) => ({
-      text, colour: Report.colour(shared.rank(run)), dash: "none", symbol: Report.symbol(shared.rank(run)),
+      text, colour: Report.colour(shared.rank(run)), dash: ranged ? "none" : null, symbol: Report.symbol(shared.rank(run)),
     });
     const items = runs.length > 1 ? runs.map((run) => item(run, Report.data.runs[run].name))
-      : [item(runs[0], "estimate, 95 % interval")];
-    if (rows.some((row) => row.baseline !== null)) items.push({ text: "baseline", colour: "var(--base)", tick: true });
+      : [item(runs[0], ranged ? "estimate, 95 % interval" : "estimate")];
+    if (runs.length > 1 && ranged) items.push({ text: "95 % interval, same colour", colour: "var(--soft)", dash: "none" });
+    if (Report.hasBaselines(rows)) items.push({ text: "baseline", colour: "var(--base)", tick: true });
     return [Report.legend(items), ...plots, Report.axisTitle(figure.y_title && `${figure.y_title} \u2192`)];
   };
 })();

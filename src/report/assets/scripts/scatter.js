@@ -40,7 +40,7 @@
     const { figure, rows } = context;
     const placed = rows.filter((row) => row.x > 0 && row.estimate !== null);
     const left = rows.length - placed.length;
-    if (left) context.notes.push(`${Report.plural(left, "value")} withheld: see the table.`);
+    if (left) context.notes.push(`${Report.plural(left, "value")} withheld: the reasons are in ${Report.numbersFile(context.host.dataset.statistic)}.`);
     const across = d3.extent(placed, (row) => row.x);
     if (across[0] === across[1]) across[1] = across[0] * 10;
     const shared = { figure, across, rank: Report.runRank(figure), domain: Report.extent(context.scaleRows, VALUES, figure.zero) };
@@ -51,6 +51,7 @@
     }));
     const has = (key) => placed.some((row) => row[key] !== null);
     TICKS.filter(({ key }) => has(key)).forEach(({ text, colour }) => items.push({ text, colour, dash: "none" }));
+    if (Report.hasIntervals(placed)) items.push({ text: "95 % interval, same colour", colour: "var(--soft)", dash: "none" });
     if (has("ceiling")) items.push({ text: "ceiling", colour: "var(--soft)", dash: "2 3" });
     return [
       Report.legend(items),

@@ -23,7 +23,7 @@ Report.element = (tag, attributes = {}, ...children) => {
 };
 
 // An option of a <select>.
-Report.option = (value, text, selected = false) => Report.element("option", { value, selected }, text);
+Report.option = (value, text, selected = false) => Report.element("option", { value, selected, dir: "auto" }, text);
 
 // A labelled control: the label's text stands before it.
 Report.labelled = (text, control) => Report.element("label", {}, Report.element("span", {}, text), control);

@@ -42,12 +42,16 @@
     const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
     let shown = 0;
     for (const row of rows) {
-      const text = row.textContent.toLowerCase();
+      const text = [...row.cells].map((cell) => cell.textContent).join(" ").toLowerCase();
       row.hidden = !(chosen(row, views, Report.state) && words.every((word) => text.includes(word)));
       shown += row.hidden ? 0 : 1;
     }
     const only = views.size === 1 && !views.has(Report.state.view) ? `; ${[...views][0]} view only` : "";
-    status.textContent = `${Report.count(shown)} of ${Report.plural(rows.length, "row")} shown${only}`;
+    const layer = Report.state.layer;
+    const ofLayer = layer === "all" ? rows : rows.filter((row) => Number(row.dataset.layer) === layer);
+    const here = ofLayer.some((row) => chosen(row, views, Report.state));
+    const none = here ? "" : ofLayer.length ? `; no row of layer ${layer} in the ${Report.state.view} view` : `; no row of layer ${layer}`;
+    status.textContent = `${Report.count(shown)} of ${Report.plural(rows.length, "row")} shown${none}${only}`;
   };
 
   const enhance = (table) => {

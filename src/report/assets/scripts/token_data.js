@@ -19,7 +19,9 @@
       });
     });
     const length = (document) => document.sequences.reduce((sum, sequence) => sum + sequence.length, 0);
-    return { ...raw, allSequences: sequences, lengths: raw.documents.map(length) };
+    const documents = raw.documents.map(({ name, category, ...rest }) =>
+      ({ ...rest, name: Report.plainName(name), category: category === null ? null : Report.plainName(category) }));
+    return { ...raw, documents, allSequences: sequences, lengths: raw.documents.map(length) };
   };
 
   Report.tokenText = (set, vocabulary) => set.vocabulary.text[vocabulary] ?? "";
@@ -35,11 +37,11 @@
   // What a token chose at a layer: expert, probability, slot, and whether the slot was beyond the capacity.
   Report.choices = (set, layer, sequence, place) => {
     const routing = set.routing[layer];
-    const capacity = sequence.capacity[layer];
+    const capacity = sequence.capacity[layer] ?? null; // none where the rule sets no limit
     return Array.from({ length: set.top_k }, (_, choice) => {
       const at = place * set.top_k + choice;
       const slot = routing.slot[at];
-      return { expert: routing.expert[at], probability: routing.probability[at] / 1000, slot, capacity, dropped: slot >= capacity };
+      return { expert: routing.expert[at], probability: routing.probability[at] / 1000, slot, capacity, dropped: capacity !== null && slot >= capacity };
     });
   };
 

@@ -28,6 +28,13 @@
       Report.element("option", { value: `${set.vocabulary.id[index]} ${Report.visible(Report.tokenText(set, index))}` })));
   };
 
+  // Of a large run only a part is read.
+  const counted = ({ counts_of: of, tokens_read: read, tokens_total: total }) => {
+    if (of === "run") return "all documents of the run";
+    const amount = Number.isFinite(read) ? ` (${Report.count(read)} of ${Report.plural(total, "token")})` : "";
+    return `the part of the run that was read${amount}`;
+  };
+
   // Assignments per expert, most first, with a bar for the share.
   const countTable = (set, layer, vocabulary) => {
     const flat = set.counts[layer]?.[vocabulary] ?? [];
@@ -39,8 +46,7 @@
       bar.style.setProperty("--bar", `${(100 * share).toFixed(1)}%`);
       return Report.element("tr", {}, Report.element("th", { scope: "row" }, `expert ${expert}`), bar, Report.element("td", {}, Report.count(count)));
     });
-    const over = set.counts_of === "run" ? "all documents of the run" : "the documents in this file";
-    const caption = `${Report.plural(total, "assignment")} over ${over}, layer ${layer}`;
+    const caption = `${Report.plural(total, "assignment")} over ${counted(set)}, layer ${layer}`;
     const heads = ["expert", "share", "count"].map((text) => Report.element("th", { scope: "col" }, text));
     return Report.element("table", { class: "counts" }, Report.element("caption", {}, caption),
       Report.element("thead", {}, Report.element("tr", {}, ...heads)), Report.element("tbody", {}, ...rows));
@@ -55,12 +61,12 @@
     const end = sequence.start + sequence.length;
     const words = (from, to) => set.token.slice(from, to).map((token) => Report.tokenText(set, token)).join("");
     const name = set.documents[sequence.document].name;
-    const go = Report.element("button", { type: "button", class: "place" }, `${name}, position ${place - sequence.start}`);
+    const go = Report.element("button", { type: "button", class: "place", dir: "auto" }, `${name}, position ${place - sequence.start}`);
     go.addEventListener("click", () => open(sequence, place));
     return Report.element("li", {},
-      Report.element("span", { class: "context" },
+      Report.element("span", { class: "context", dir: "auto" },
         words(Math.max(sequence.start, place - CONTEXT), place),
-        Report.element("mark", {}, Report.tokenText(set, set.token[place])),
+        Report.element("mark", { dir: "auto" }, Report.tokenText(set, set.token[place])),
         words(place + 1, Math.min(end, place + 1 + CONTEXT))),
       Report.element("span", { class: "badges" }, ...Report.choices(set, layer, sequence, place).map(badge)),
       go);
@@ -81,7 +87,7 @@
   Report.idPanel = (set, layer, vocabulary, open) => {
     const { places, count } = occurrences(set, vocabulary);
     const text = Report.visible(Report.tokenText(set, vocabulary));
-    const heading = Report.element("h4", {}, "Token id ", Report.element("code", {}, String(set.vocabulary.id[vocabulary])), " ", Report.element("code", {}, text));
+    const heading = Report.element("h4", {}, "Token id ", Report.element("code", {}, String(set.vocabulary.id[vocabulary])), " ", Report.element("code", { dir: "auto" }, text));
     const shown = count > places.length ? `, the first ${places.length} of them` : "";
     return [
       heading,

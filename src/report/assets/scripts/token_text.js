@@ -59,7 +59,7 @@
       const message = (sequence.spans ?? []).find(([start, end]) => start === position && end > start);
       if (message) nodes.push(Report.element("div", { class: "message" }, `${message[2]}, turn ${message[3]}`));
       const text = Report.tokenText(set, set.token[place]);
-      const span = Report.element("span", { tabindex: "-1", "data-place": place }, text || "\u2205");
+      const span = Report.element("span", { tabindex: "-1", dir: "auto", "data-place": place }, text || "\u2205");
       paint(span, Report.choices(set, layer, sequence, place), colouring, text);
       nodes.push(span);
       if (/^[\u23ce\u21b5\u240a]+$/.test(text)) nodes.push(Report.element("br"));
@@ -76,6 +76,10 @@
 
   const fact = (name, value) => [Report.element("dt", {}, name), Report.element("dd", {}, value)];
 
+  // Where no rule limits an expert, a slot is only a place in its queue.
+  const slotText = ({ slot, capacity }) =>
+    capacity === null ? `${Report.count(slot + 1)}, no limit` : `${Report.count(slot + 1)} of ${Report.count(capacity)}`;
+
   // The panel of one token.
   Report.tokenPanel = (set, view, place) => {
     const { sequence, layer } = view;
@@ -84,15 +88,15 @@
     const role = Report.roleAt(sequence, position);
     const choices = Report.choices(set, layer, sequence, place);
     const rows = choices.map((choice, index) => Report.element("tr", {},
-      ...[index + 1, choice.expert, `${(100 * choice.probability).toFixed(1)} %`, `${choice.slot + 1} of ${choice.capacity}`,
+      ...[index + 1, choice.expert, `${(100 * choice.probability).toFixed(1)} %`, slotText(choice),
         choice.dropped ? "dropped" : "kept"].map((value) => Report.element("td", {}, String(value)))));
     const heads = ["choice", "expert", "probability", "slot", "fate"].map((text) => Report.element("th", { scope: "col" }, text));
     return [
-      Report.element("p", { class: "token-name" }, Report.element("code", {}, Report.visible(Report.tokenText(set, vocabulary)))),
+      Report.element("p", { class: "token-name" }, Report.element("code", { dir: "auto" }, Report.visible(Report.tokenText(set, vocabulary)))),
       Report.element("dl", {}, ...fact("id", String(set.vocabulary.id[vocabulary])), ...fact("position", String(position)),
         ...(role ? fact("message", role) : []), ...fact("layer", String(layer))),
       Report.element("table", {}, Report.element("thead", {}, Report.element("tr", {}, ...heads)), Report.element("tbody", {}, ...rows)),
-      Report.element("p", { class: "soft" }, `${LOSS[Report.loss(choices)]}. Enter or click: where this token id goes in all documents.`),
+      Report.element("p", { class: "soft" }, `${LOSS[Report.loss(choices)]}. Enter or click: where this token id goes elsewhere.`),
     ];
   };
 })();
