@@ -78,6 +78,7 @@ fn read(folder: &Path) -> Result<Run> {
     Ok(Run {
         name: folder.display().to_string(),
         command,
+        label: manifest["label"].as_str().unwrap_or_default().to_owned(),
         checkpoint: checkpoint_name(&manifest),
         corpus: corpus_names(&manifest).join(", "),
         layers: layers.iter().map(|layer| Ok(number(layer)? as u16)).collect::<Result<_>>()?,
