@@ -324,6 +324,61 @@ fn files_and_charts_are_written_and_replaced_only_with_force() {
     assert!(!out.join("charts/old.svg").exists() && out.join("mine.txt").exists());
 }
 
+#[test]
+fn a_comparison_that_was_stopped_is_replaced_with_force_and_other_files_never_are() {
+    let theirs = paper_shares("fig5_redpajama", "arxiv");
+    let run = made_up("route", 32, &[("expert_share", shares("arxiv", &theirs, 0.001)), ("routing_std", Vec::new())]);
+    let (folder, out) = (text(run.path()), run.path().join("reproduce"));
+    fs::create_dir_all(out.join("charts")).unwrap();
+    fs::create_dir_all(out.join(".comparison-x1/charts")).unwrap();
+    fs::write(out.join("charts/figure_5_profiles.svg"), "half").unwrap();
+    let refused = reproduce(&[&folder]);
+    assert!(refused.code == 2 && refused.stderr.contains("holds an earlier comparison"), "{}", refused.stderr);
+    assert_eq!(reproduce(&[&folder, "--force"]).code, 0);
+    let mut names: Vec<String> =
+        fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["charts", "comparison.csv", "comparison.json", "comparison.md"]);
+    let other = tempdir().unwrap();
+    fs::create_dir(other.path().join("charts")).unwrap();
+    fs::write(other.path().join("charts/holiday.png"), "mine").unwrap();
+    let refused = reproduce(&[&folder, "--out", &text(other.path()), "--force"]);
+    assert!(refused.code == 2 && refused.stderr.contains("holds other files"), "{}", refused.stderr);
+    assert!(other.path().join("charts/holiday.png").exists());
+}
+
+/// A comparison that cannot be written leaves the earlier one as it is.
+#[cfg(unix)]
+#[test]
+fn the_earlier_comparison_stays_until_there_is_a_new_one() {
+    let theirs = paper_shares("fig5_redpajama", "arxiv");
+    let run = made_up("route", 32, &[("expert_share", shares("arxiv", &theirs, 0.001)), ("routing_std", Vec::new())]);
+    let (folder, out) = (text(run.path()), run.path().join("reproduce"));
+    assert_eq!(reproduce(&[&folder]).code, 0);
+    let before = fs::read(out.join("comparison.json")).unwrap();
+    // A limit on the size of files stops the writing of the new one.
+    let command = format!(
+        "ulimit -f 1; trap '' XFSZ; exec '{}' reproduce '{folder}' --force --quiet",
+        env!("CARGO_BIN_EXE_openmoe-analyze")
+    );
+    let output = Command::new("sh").args(["-c", &command]).output().unwrap();
+    assert!(!output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!(fs::read(out.join("comparison.json")).unwrap(), before);
+    assert!(out.join("charts/figure_5_profiles.svg").exists() && out.join("comparison.csv").exists());
+}
+
+#[test]
+fn without_a_figure_the_checks_are_written_and_no_chart_is_claimed() {
+    let folder = tempdir().unwrap();
+    let out = folder.path().join("paper");
+    let outcome = reproduce(&["--paper-only", "--out", &text(&out)]);
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    assert!(outcome.stdout.contains("no figure is compared; the checks are in ") && !outcome.stdout.contains("charts"));
+    let csv = fs::read_to_string(out.join("comparison.csv")).unwrap();
+    assert!(csv.starts_with("figure,run,measure,item,") && csv.lines().count() == 1, "{csv}");
+    assert!(!out.join("charts").exists());
+}
+
 /// Every refusal names what is wrong, has a hint, and exits with 2.
 #[test]
 fn what_cannot_be_compared_is_refused_with_a_hint() {
@@ -339,6 +394,8 @@ fn what_cannot_be_compared_is_refused_with_a_hint() {
     let empty = tempdir().unwrap();
     refused(&[], "needs the folders of finished runs, or --paper-only");
     refused(&[&text(empty.path())], "is not the folder of a run");
+    let again = text(&empty.path().join("."));
+    refused(&[&text(empty.path()), &again], "is given twice");
     let shares = || vec![("expert_share", shares("arxiv", &[0.25; 4], 0.0)), ("routing_std", Vec::new())];
     let (four, other) = (made_up("route", 4, &shares()), made_up("drift", 32, &[("token_drift", Vec::new())]));
     refused(&[&text(four.path()), &text(other.path())], "runs of different kinds of model");
