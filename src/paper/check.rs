@@ -324,7 +324,8 @@ mod tests {
 
     #[test]
     fn a_changed_figure_fails() {
-        let changes: [(&str, fn(&mut Paper)); 5] = [
+        type Change = fn(&mut Paper);
+        let changes: [(&str, Change); 5] = [
             ("a share", |paper| paper.shares[0].categories[0].share[0] += 0.01),
             ("a std above the ceiling", |paper| paper.token_std[5] = 0.13),
             ("a drop ratio", |paper| paper.drops[0].ratio[7] += 0.001),
