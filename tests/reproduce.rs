@@ -171,9 +171,9 @@ fn other_numbers_of_experts_are_compared_without_identity() {
     assert_eq!(reason("12"), "no drops run was given");
 }
 
-#[test]
-fn a_course_like_the_papers_has_no_distance() {
-    let row_at = |tokens: f64, drift: f64| Finding {
+/// Mean drift over token ids at a checkpoint.
+fn row_at(tokens: f64, drift: f64) -> Finding {
+    Finding {
         checkpoint: Some(format!("{tokens}")),
         training_tokens: Some(tokens),
         ..Finding::new("token_drift", 3, View::Kept, "share").by("token").variant("total_variation").measured(
@@ -182,17 +182,52 @@ fn a_course_like_the_papers_has_no_distance() {
             900,
             10,
         )
-    };
+    }
+}
+
+#[test]
+fn a_course_like_the_papers_has_no_distance() {
     let rows = vec![row_at(190e9, 0.1210), row_at(620e9, 0.3), row_at(1e12, 0.0)];
     let comparison = compared(&made_up("drift", 16, &[("token_drift", rows)]));
-    let first = row(&comparison, "11", "token_drift", "\"ed\" at 20 % of training");
+    let first = row(&comparison, "11", "token_drift", "\"ed\" at 20 % of the way");
     near(&first["distance"], 0.0, 2e-5);
     // Wilson of 0.121 and n = 576 is [0.0969, 0.1502]; square and add with [0.111, 0.141].
     near(&first["distance_low"], -(0.01f64.powi(2) + 0.0292f64.powi(2)).sqrt(), 2e-4);
     near(&first["distance_high"], (0.02f64.powi(2) + 0.0241f64.powi(2)).sqrt(), 2e-4);
-    near(&row(&comparison, "11", "token_drift", "\"an\" at 60 % of training")["yours"], 0.3, 0.0);
+    near(&row(&comparison, "11", "token_drift", "\"an\" at 60 % of the way")["yours"], 0.3, 0.0);
     let rows = comparison["figures"][0]["rows"].as_array().unwrap();
     assert!(rows.iter().all(|row| !row["item"].as_str().unwrap().contains("40 %")), "no checkpoint is near 40 %");
+    let sentence = comparison["figures"][0]["sentence"].as_str().unwrap();
+    assert!(
+        sentence.contains("within 5 points: 20 %, 60 %; without a checkpoint in the run: 40 %, 80 %"),
+        "{sentence}"
+    );
+}
+
+/// The released checkpoints end at 1.1T: 600B of 1.1T is 55 %, but it is the paper's 600B.
+#[test]
+fn the_papers_own_checkpoints_are_matched_by_their_tokens() {
+    let at = [200e9, 400e9, 600e9, 798e9, 1e12, 1.1e12];
+    let rows = at.iter().enumerate().map(|(place, tokens)| row_at(*tokens, 0.5 - 0.1 * place as f64)).collect();
+    let comparison = compared(&made_up("drift", 16, &[("token_drift", rows)]));
+    for (label, drift) in [("200B", 0.5), ("400B", 0.4), ("600B", 0.3), ("800B", 0.2)] {
+        near(&row(&comparison, "11", "token_drift", &format!("\"ed\" at {label}"))["yours"], drift, 1e-12);
+    }
+    let figure = &comparison["figures"][0];
+    assert_eq!(figure["rows"].as_array().unwrap().len(), 8, "two tokens of the paper at four points");
+    assert_eq!(
+        [&figure["rows"][0]["paper_n_unit"], &figure["rows"][0]["yours_n_unit"]],
+        ["kept assignments", "occurrences"]
+    );
+    let sentence = figure["sentence"].as_str().unwrap();
+    assert!(sentence.contains("matched by training tokens, within 1 %: 200B, 400B, 600B, 800B. "), "{sentence}");
+    assert!(sentence.contains("are to 1.0T, yours to your last checkpoint, 1.1T"), "{sentence}");
+    assert!(sentence.contains("beside \"ed\" higher in layer 3, beside \"an\" higher in layer 3"), "{sentence}");
+    // One of the paper's tokens is enough, and then nothing is matched by parts: 380B is 38 % of 1.0T.
+    let rows = vec![row_at(200e9, 0.5), row_at(380e9, 0.4), row_at(1e12, 0.0)];
+    let comparison = compared(&made_up("drift", 16, &[("token_drift", rows)]));
+    let sentence = comparison["figures"][0]["sentence"].as_str().unwrap();
+    assert!(sentence.contains("1 %: 200B; without a checkpoint in the run: 400B, 600B, 800B"), "{sentence}");
 }
 
 #[test]
@@ -223,6 +258,43 @@ fn drops_are_compared_in_buckets() {
     let apart = f64::midpoint(0.01 - 508.0 / 205_323.0, 0.04 - 170.5 / 162_445.0);
     near(&row(&comparison, "12a", "curve_distance", "RedPajama")["distance"], apart, 1e-6);
     near(&row(&comparison, "12a", "drop_ratio", "RedPajama")["distance"], 0.02 - 0.001_473_16, 1e-7);
+    let overall = row(&comparison, "12a", "drop_ratio", "RedPajama");
+    assert_eq!(
+        [&overall["yours_n"], &overall["yours_n_unit"], &overall["paper_n_unit"]],
+        [&json!(1000), &json!("assignments"), &json!("assignments")],
+        "500 occurrences of two choices"
+    );
+    let missing = comparison["not_compared"].as_array().unwrap();
+    let reason = missing.iter().find(|missing| missing["figure"] == "12b").unwrap()["reason"].as_str().unwrap();
+    assert!(reason.contains("of MT-Bench answers; no data set of the run (redpajama_sample) holds any"), "{reason}");
+}
+
+/// Whatever --compare named stands in the place of "chat", under its own name.
+#[test]
+fn checkpoints_in_the_places_of_raw_and_chat_keep_their_names() {
+    let of = |dataset: &str, checkpoint: Option<&str>, variable: Option<&'static str>, position: Option<u32>| {
+        let mut row = Finding::new("assignment_drop_ratio", 3, View::Chosen, "share").measured(0.1, None, 20, 10);
+        row.variable = variable.map(Into::into);
+        row.position = position;
+        row.dataset = Some(dataset.to_owned());
+        row.checkpoint = checkpoint.map(str::to_owned);
+        row
+    };
+    let mut rows = Vec::new();
+    for dataset in ["mt_bench_answer_a", "mt_bench_answer_b"] {
+        for checkpoint in [None, Some("base-200B")] {
+            rows.push(of(dataset, checkpoint, None, None));
+            rows.push(of(dataset, checkpoint, Some("position"), Some(3)));
+        }
+    }
+    let comparison = compared(&made_up("drops", 32, &[("assignment_drop_ratio", rows)]));
+    let figures = comparison["figures"].as_array().unwrap();
+    let sentence = figures.iter().find(|section| section["figure"] == "12b").unwrap()["sentence"].as_str().unwrap();
+    let first =
+        "on data set mt_bench_answer_a (the first of 2 such data sets; the others are left out) in the place of";
+    assert!(sentence.contains(&format!("Your made-up {first} raw")), "{sentence}");
+    assert!(sentence.contains(&format!("Your base-200B {first} chat")), "{sentence}");
+    assert!(!sentence.contains("number of experts"), "both have 32: {sentence}");
 }
 
 #[test]
@@ -252,6 +324,61 @@ fn files_and_charts_are_written_and_replaced_only_with_force() {
     assert!(!out.join("charts/old.svg").exists() && out.join("mine.txt").exists());
 }
 
+#[test]
+fn a_comparison_that_was_stopped_is_replaced_with_force_and_other_files_never_are() {
+    let theirs = paper_shares("fig5_redpajama", "arxiv");
+    let run = made_up("route", 32, &[("expert_share", shares("arxiv", &theirs, 0.001)), ("routing_std", Vec::new())]);
+    let (folder, out) = (text(run.path()), run.path().join("reproduce"));
+    fs::create_dir_all(out.join("charts")).unwrap();
+    fs::create_dir_all(out.join(".comparison-x1/charts")).unwrap();
+    fs::write(out.join("charts/figure_5_profiles.svg"), "half").unwrap();
+    let refused = reproduce(&[&folder]);
+    assert!(refused.code == 2 && refused.stderr.contains("holds an earlier comparison"), "{}", refused.stderr);
+    assert_eq!(reproduce(&[&folder, "--force"]).code, 0);
+    let mut names: Vec<String> =
+        fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["charts", "comparison.csv", "comparison.json", "comparison.md"]);
+    let other = tempdir().unwrap();
+    fs::create_dir(other.path().join("charts")).unwrap();
+    fs::write(other.path().join("charts/holiday.png"), "mine").unwrap();
+    let refused = reproduce(&[&folder, "--out", &text(other.path()), "--force"]);
+    assert!(refused.code == 2 && refused.stderr.contains("holds other files"), "{}", refused.stderr);
+    assert!(other.path().join("charts/holiday.png").exists());
+}
+
+/// A comparison that cannot be written leaves the earlier one as it is.
+#[cfg(unix)]
+#[test]
+fn the_earlier_comparison_stays_until_there_is_a_new_one() {
+    let theirs = paper_shares("fig5_redpajama", "arxiv");
+    let run = made_up("route", 32, &[("expert_share", shares("arxiv", &theirs, 0.001)), ("routing_std", Vec::new())]);
+    let (folder, out) = (text(run.path()), run.path().join("reproduce"));
+    assert_eq!(reproduce(&[&folder]).code, 0);
+    let before = fs::read(out.join("comparison.json")).unwrap();
+    // A limit on the size of files stops the writing of the new one.
+    let command = format!(
+        "ulimit -f 1; trap '' XFSZ; exec '{}' reproduce '{folder}' --force --quiet",
+        env!("CARGO_BIN_EXE_openmoe-analyze")
+    );
+    let output = Command::new("sh").args(["-c", &command]).output().unwrap();
+    assert!(!output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!(fs::read(out.join("comparison.json")).unwrap(), before);
+    assert!(out.join("charts/figure_5_profiles.svg").exists() && out.join("comparison.csv").exists());
+}
+
+#[test]
+fn without_a_figure_the_checks_are_written_and_no_chart_is_claimed() {
+    let folder = tempdir().unwrap();
+    let out = folder.path().join("paper");
+    let outcome = reproduce(&["--paper-only", "--out", &text(&out)]);
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    assert!(outcome.stdout.contains("no figure is compared; the checks are in ") && !outcome.stdout.contains("charts"));
+    let csv = fs::read_to_string(out.join("comparison.csv")).unwrap();
+    assert!(csv.starts_with("figure,run,measure,item,") && csv.lines().count() == 1, "{csv}");
+    assert!(!out.join("charts").exists());
+}
+
 /// Every refusal names what is wrong, has a hint, and exits with 2.
 #[test]
 fn what_cannot_be_compared_is_refused_with_a_hint() {
@@ -267,6 +394,8 @@ fn what_cannot_be_compared_is_refused_with_a_hint() {
     let empty = tempdir().unwrap();
     refused(&[], "needs the folders of finished runs, or --paper-only");
     refused(&[&text(empty.path())], "is not the folder of a run");
+    let again = text(&empty.path().join("."));
+    refused(&[&text(empty.path()), &again], "is given twice");
     let shares = || vec![("expert_share", shares("arxiv", &[0.25; 4], 0.0)), ("routing_std", Vec::new())];
     let (four, other) = (made_up("route", 4, &shares()), made_up("drift", 32, &[("token_drift", Vec::new())]));
     refused(&[&text(four.path()), &text(other.path())], "runs of different kinds of model");

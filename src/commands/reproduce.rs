@@ -19,7 +19,11 @@ use crate::{
     stats::Tables,
 };
 
-const FILES: [&str; 3] = ["comparison.json", "comparison.csv", "comparison.md"];
+/// In the order in which they get into their place.
+const FILES: [&str; 3] = ["comparison.csv", "comparison.md", "comparison.json"];
+const CHARTS: &str = "charts";
+/// How the folder of a comparison in the making begins.
+const UNFINISHED: &str = ".comparison-";
 
 /// Compares, draws, writes and prints; a check that fails ends it with exit code 1.
 pub(super) fn run(arguments: &ReproduceArgs) -> anyhow::Result<()> {
@@ -31,10 +35,11 @@ pub(super) fn run(arguments: &ReproduceArgs) -> anyhow::Result<()> {
         )
         .into());
     }
+    each_once(&arguments.runs)?;
     let runs: Vec<Run> = arguments.runs.iter().map(|folder| read(folder)).collect::<Result<_>>()?;
     one_kind_of_model(&runs)?;
     let out = out_folder(arguments)?;
-    let out = out.map(|folder| prepare(&folder, arguments)).transpose()?;
+    out.iter().try_for_each(|out| check_folder(out, arguments.force))?;
     let paper = Paper::load()?;
     let checks = paper::checks(&paper);
     let comparison = if runs.is_empty() { Comparison::default() } else { paper::compare(&paper, &runs) };
@@ -42,10 +47,18 @@ pub(super) fn run(arguments: &ReproduceArgs) -> anyhow::Result<()> {
     let charts = out.as_ref().map(|out| write(out, &report, arguments.quiet)).transpose()?;
     print(&report, arguments.json)?;
     if let (Some(out), Some(charts), false) = (&out, charts, arguments.json) {
-        let root = out.path().display();
-        terminal::print(&format!("{charts} charts in {root}/charts, every number in {root}/comparison.csv"))?;
+        terminal::print(&written(out, charts, &comparison))?;
     }
     Ok(verdict(&checks)?)
+}
+
+/// What was written where.
+fn written(out: &Path, charts: usize, comparison: &Comparison) -> String {
+    let root = out.display();
+    if comparison.sections.is_empty() {
+        return format!("no figure is compared; the checks are in {root}/comparison.json and {root}/comparison.md");
+    }
+    format!("{charts} charts in {root}/charts, every number in {root}/comparison.csv")
 }
 
 /// Fails if a check does.
@@ -78,6 +91,7 @@ fn read(folder: &Path) -> Result<Run> {
     Ok(Run {
         name: folder.display().to_string(),
         command,
+        label: manifest["label"].as_str().unwrap_or_default().to_owned(),
         checkpoint: checkpoint_name(&manifest),
         corpus: corpus_names(&manifest).join(", "),
         layers: layers.iter().map(|layer| Ok(number(layer)? as u16)).collect::<Result<_>>()?,
@@ -115,6 +129,16 @@ fn read_tables(run: &RunDir, names: &[&str]) -> Result<Tables> {
     names.iter().map(table).collect()
 }
 
+/// A run that is given twice would be counted as two.
+fn each_once(folders: &[PathBuf]) -> Result<()> {
+    let place = |folder: &PathBuf| folder.canonicalize().unwrap_or_else(|_| folder.clone());
+    let twice =
+        folders.iter().enumerate().find(|(at, folder)| folders[..*at].iter().any(|f| place(f) == place(folder)));
+    twice.map_or(Ok(()), |(_, folder)| {
+        Err(Error::usage(format!("run `{}` is given twice", folder.display()), "give every run once"))
+    })
+}
+
 /// Runs of different models would stand under one layer number with different meanings.
 fn one_kind_of_model(runs: &[Run]) -> Result<()> {
     let Some(first) = runs.first() else { return Ok(()) };
@@ -148,49 +172,87 @@ fn out_folder(arguments: &ReproduceArgs) -> Result<Option<PathBuf>> {
     Ok(Some(out))
 }
 
-/// Makes the folder. What is there is replaced with `--force` only, and only what an earlier comparison wrote.
-fn prepare(out: &Path, arguments: &ReproduceArgs) -> Result<RunDir> {
-    let entries = || std::fs::read_dir(out).map(|mut entries| entries.next().is_some());
-    let occupied = out.is_dir() && entries().map_err(Error::io("read", out))?;
+/// Refuses a folder that holds other things, or without `--force` an earlier comparison, whole or stopped half-way.
+/// Nothing is touched.
+fn check_folder(out: &Path, force: bool) -> Result<()> {
+    if !out.is_dir() {
+        return RunDir::check(out, Occupied::Refuse, &Value::Null).map(|_| ());
+    }
     let refused = |holds: &str, hint: &str| {
         let what = format!("--out `{}` holds {holds}; expected a new or empty folder", out.display());
-        Error::run_folder(what, hint)
+        Err(Error::run_folder(what, hint))
     };
-    let earlier = out.join(FILES[0]).is_file();
-    if occupied && !earlier {
-        return Err(refused("other files", "choose another --out"));
+    let names = names_in(out)?;
+    if names.is_empty() || (force && is_comparison(out, &names)?) {
+        return Ok(());
     }
-    if occupied && !arguments.force {
-        return Err(refused("an earlier comparison", "add --force to replace it, or choose another --out"));
+    if is_comparison(out, &names)? {
+        return refused("an earlier comparison", "add --force to replace it, or choose another --out");
     }
-    if occupied {
-        for name in FILES.map(|name| out.join(name)).iter().filter(|path| path.is_file()) {
-            std::fs::remove_file(name).map_err(Error::io("remove", name))?;
-        }
-        let charts = out.join("charts");
-        if charts.is_dir() {
-            std::fs::remove_dir_all(&charts).map_err(Error::io("remove", &charts))?;
-        }
-    }
-    // What an earlier comparison wrote is gone: nothing of a run is left to replace.
-    Ok(RunDir::prepare(out, Occupied::Replace, &Value::Null)?.0)
+    refused("other files", "choose another --out")
 }
 
-/// Writes charts and tables; `comparison.json` last, since it marks the folder as a comparison. Returns the charts.
-fn write(out: &RunDir, report: &ComparisonReport<'_>, quiet: bool) -> Result<usize> {
+fn names_in(folder: &Path) -> Result<Vec<String>> {
+    let entries = std::fs::read_dir(folder).map_err(Error::io("read", folder))?;
+    let name = |entry: std::io::Result<std::fs::DirEntry>| Ok(entry?.file_name().to_string_lossy().into_owned());
+    entries.map(name).collect::<std::io::Result<_>>().map_err(Error::io("read", folder))
+}
+
+/// Whether an earlier comparison is there. It is whole with `comparison.json`; one that was stopped before holds nothing but
+/// what a comparison writes.
+fn is_comparison(out: &Path, names: &[String]) -> Result<bool> {
+    if names.iter().any(|name| name == FILES[2]) {
+        return Ok(true);
+    }
+    let own = |name: &String| FILES.contains(&name.as_str()) || name == CHARTS || name.starts_with(UNFINISHED);
+    let charts = out.join(CHARTS);
+    let drawn = if charts.is_dir() { names_in(&charts)? } else { Vec::new() };
+    let of_paper = |name: &String| name.starts_with("figure_") || name.starts_with("between_categories");
+    Ok(names.iter().all(own) && drawn.iter().all(of_paper))
+}
+
+/// Draws and writes everything into a folder of its own within `out`, and only then puts it in the place of what an earlier
+/// comparison left. Returns the charts.
+fn write(out: &Path, report: &ComparisonReport<'_>, quiet: bool) -> Result<usize> {
     machine::check_interrupt()?;
     let spinner = terminal::spinner("charts", quiet);
     let plan = plan_comparison(report.comparison);
     let charts: Vec<Chart> = plan.par_iter().map(ChartSpec::draw).collect::<Result<_>>()?;
     spinner.finish_and_clear();
+    std::fs::create_dir_all(out).map_err(Error::io("create", out))?;
+    let unfinished =
+        tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(out).map_err(Error::io("write into", out))?;
+    let (made, _) = RunDir::prepare(unfinished.path(), Occupied::Refuse, &Value::Null)?;
     for chart in &charts {
-        out.write(&format!("charts/{}.svg", chart.name), chart.svg.as_bytes())?;
-        out.write(&format!("charts/{}.png", chart.name), &chart.png)?;
+        made.write(&format!("{CHARTS}/{}.svg", chart.name), chart.svg.as_bytes())?;
+        made.write(&format!("{CHARTS}/{}.png", chart.name), &chart.png)?;
     }
-    out.write(FILES[1], report.csv()?.as_bytes())?;
-    out.write(FILES[2], report.markdown().as_bytes())?;
-    out.write_json(FILES[0], &report.json()?)?;
+    made.write(FILES[0], report.csv()?.as_bytes())?;
+    made.write(FILES[1], report.markdown().as_bytes())?;
+    made.write_json(FILES[2], &report.json()?)?;
+    machine::check_interrupt()?;
+    replace(out, unfinished.path())?;
     Ok(charts.len())
+}
+
+/// Moves a comparison into its place: `comparison.json` last, so that at every moment an old or a new one marks the folder.
+fn replace(out: &Path, made: &Path) -> Result<()> {
+    let old = out.join(CHARTS);
+    if old.is_dir() {
+        std::fs::remove_dir_all(&old).map_err(Error::io("remove", &old))?;
+    }
+    for name in [CHARTS].into_iter().chain(FILES) {
+        let from = made.join(name);
+        if from.exists() {
+            let to = out.join(name);
+            std::fs::rename(&from, &to).map_err(Error::io("write", &to))?;
+        }
+    }
+    let stopped = names_in(out)?.into_iter().filter(|name| name.starts_with(UNFINISHED)).map(|name| out.join(name));
+    for folder in stopped.filter(|folder| folder != made) {
+        std::fs::remove_dir_all(&folder).map_err(Error::io("remove", &folder))?;
+    }
+    Ok(())
 }
 
 fn print(report: &ComparisonReport<'_>, json: bool) -> Result<()> {

@@ -13,7 +13,7 @@ use super::{
 use crate::routing::LayerId;
 
 /// One number of the paper beside one of a run, and how far they are apart.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Row {
     /// What is compared: "relative_std", "profile_distance" ...
     pub measure: &'static str,
@@ -29,8 +29,10 @@ pub struct Row {
     pub paper_low: Option<f64>,
     /// Upper end of its interval.
     pub paper_high: Option<f64>,
-    /// Assignments, occurrences or vertices behind it, where known.
+    /// What is behind it, where known.
     pub paper_n: Option<u64>,
+    /// What `paper_n` counts.
+    pub paper_n_unit: &'static str,
     /// The run's number.
     pub yours: Option<f64>,
     /// Lower end of its interval.
@@ -39,6 +41,8 @@ pub struct Row {
     pub yours_high: Option<f64>,
     /// What is behind it.
     pub yours_n: Option<u64>,
+    /// What `yours_n` counts.
+    pub yours_n_unit: &'static str,
     /// The run's number less the paper's, or the distance between the two.
     pub distance: f64,
     /// Lower end of its interval.
@@ -94,16 +98,23 @@ impl Row {
             paper_low: None,
             paper_high: None,
             paper_n,
+            paper_n_unit: "",
             yours: None,
             yours_low: None,
             yours_high: None,
             yours_n: Some(yours_n),
+            yours_n_unit: "",
             distance: apart.value,
             distance_low: apart.interval.map(|ends| ends.0),
             distance_high: apart.interval.map(|ends| ends.1),
             unit,
             intervals: String::new(),
         }
+    }
+
+    /// Says what the numbers behind both sides count.
+    pub(super) fn counted(self, paper: &'static str, yours: &'static str) -> Self {
+        Self { paper_n_unit: paper, yours_n_unit: yours, ..self }
     }
 
     /// Says how the intervals of both sides were got.

@@ -26,6 +26,8 @@ const LEAST: f64 = 0.1;
 /// The drops of one data set, checkpoint and layer of a run.
 struct Drops<'a> {
     layer: LayerId,
+    /// Assignments of an occurrence: the run's tables count occurrences, the paper assignments.
+    top_k: u64,
     overall: Option<&'a Finding>,
     /// By raw position.
     positions: Vec<&'a Finding>,
@@ -37,16 +39,20 @@ struct Drops<'a> {
 struct Match<'a> {
     curve: &'a DropCurve,
     /// Data set of the run.
-    dataset: String,
+    dataset: &'a str,
+    /// How many data sets of the run could have been taken; the first is.
+    datasets: usize,
+    /// Label of the checkpoint of the run.
+    checkpoint: &'a str,
     layers: Vec<Drops<'a>>,
 }
 
 impl<'a> Drops<'a> {
-    fn of(run: &'a Run, layer: LayerId, dataset: &str, compared: bool) -> Self {
+    fn of(run: &'a Run, layer: LayerId, dataset: &str, compared: Option<&str>) -> Self {
         let rows: Vec<&Finding> = run
             .rows(RATIO, View::Chosen)
             .filter(|row| row.layer == layer && row.dataset.as_deref() == Some(dataset))
-            .filter(|row| row.checkpoint.is_some() == compared && row.cohort.is_none())
+            .filter(|row| row.checkpoint.as_deref() == compared && row.cohort.is_none())
             .collect();
         let by = |variable: &str| {
             let mut found: Vec<&Finding> =
@@ -57,14 +63,21 @@ impl<'a> Drops<'a> {
         let all = |row: &&&Finding| {
             row.variable.is_none() && row.role.is_none() && row.turn.is_none() && row.category.is_none()
         };
-        Self { layer, overall: rows.iter().find(all).copied(), positions: by("position"), bins: by("position_bucket") }
+        let top_k = run.top_k as u64;
+        Self {
+            layer,
+            top_k,
+            overall: rows.iter().find(all).copied(),
+            positions: by("position"),
+            bins: by("position_bucket"),
+        }
     }
 
     fn last(&self) -> Option<usize> {
         self.positions.last()?.position.map(|position| position as usize)
     }
 
-    /// The drop ratio between two positions; its interval where the bins divide them and all have one.
+    /// The drop ratio between two positions and its assignments; its interval where the bins divide them and all have one.
     fn bucket(&self, (first, last): (usize, usize)) -> Option<(Measured, u64)> {
         let within = |row: &&&Finding| row.position.is_some_and(|at| (first..=last).contains(&(at as usize)));
         let sum = |rows: &[&'a Finding]| -> Option<(f64, u64)> {
@@ -77,7 +90,7 @@ impl<'a> Drops<'a> {
         let parts: Option<Vec<_>> = bins.map(|row| Some((Measured::of(row)?, row.n as f64))).collect();
         let same_rows = sum(&self.bins).is_some_and(|(_, in_bins)| in_bins == n);
         let interval = parts.filter(|_| same_rows).and_then(|parts| Measured::together(&parts)?.interval);
-        Some((Measured { value: dropped / n as f64, interval }, n))
+        Some((Measured { value: dropped / n as f64, interval }, n * self.top_k))
     }
 }
 
@@ -91,9 +104,7 @@ fn section(figure: &'static str, title: &str, paper: &Paper, run: &Run) -> Compa
     let curves: Vec<&DropCurve> = paper.drops.iter().filter(|curve| curve.figure() == figure).collect();
     let matches: Vec<Match<'_>> = curves.iter().filter_map(|curve| matched(curve, run)).collect();
     if matches.is_empty() {
-        let labels: Vec<&str> = curves.iter().map(|curve| curve.label()).collect();
-        let reason = format!("no data set of the run ({}) is one of {}", run.datasets().join(", "), labels.join(", "));
-        return Err((figure, reason));
+        return Err((figure, reason(figure, &curves, run)));
     }
     let rows: Vec<Row> = matches.iter().flat_map(Match::rows).collect();
     let section = Section {
@@ -106,13 +117,26 @@ fn section(figure: &'static str, title: &str, paper: &Paper, run: &Run) -> Compa
     Ok((section, overlay(figure, title, &matches, run)))
 }
 
-/// What of a run is about the data set of a curve.
+fn reason(figure: &str, curves: &[&DropCurve], run: &Run) -> String {
+    let own = run.datasets().join(", ");
+    if figure == "12b" {
+        return format!("its curves, raw and chat, are of MT-Bench answers; no data set of the run ({own}) holds any");
+    }
+    let labels: Vec<&str> = curves.iter().map(|curve| curve.label()).collect();
+    format!("no data set of the run ({own}) is one of {}; MTBench means conversations with answers", labels.join(", "))
+}
+
+/// What of a run is about the data set of a curve. The run's first checkpoint stands in the place of every curve but
+/// "chat", the one of its --compare in that place.
 fn matched<'a>(curve: &'a DropCurve, run: &'a Run) -> Option<Match<'a>> {
     let wanted = if curve.figure() == "12b" { "MTBench" } else { curve.label() };
-    let dataset = run.datasets().into_iter().find(|name| same_dataset(name, wanted))?.to_owned();
-    let of_layer = |layer: &LayerId| Drops::of(run, *layer, &dataset, curve.label() == "chat");
+    let found: Vec<&str> = run.datasets().into_iter().filter(|name| same_dataset(name, wanted)).collect();
+    let dataset = *found.first()?;
+    let compared = if curve.label() == "chat" { Some(run.compared()?) } else { None };
+    let of_layer = |layer: &LayerId| Drops::of(run, *layer, dataset, compared);
     let layers: Vec<Drops<'_>> = run.layers.iter().map(of_layer).filter(|drops| !drops.positions.is_empty()).collect();
-    (!layers.is_empty()).then_some(Match { curve, dataset, layers })
+    let checkpoint = compared.unwrap_or(&run.label);
+    (!layers.is_empty()).then_some(Match { curve, dataset, datasets: found.len(), checkpoint, layers })
 }
 
 /// Whether a data set of a run is one of the paper's, by its name. Questions alone are no conversations.
@@ -142,7 +166,7 @@ impl Match<'_> {
             .filter_map(|range| Some((self.curve.bucket(range), drops.bucket(range)?)))
             .collect();
         let mut rows = Vec::new();
-        if let Some((number, n)) = drops.overall.and_then(|row| Some((Measured::of(row)?, row.n))) {
+        if let Some((number, n)) = drops.overall.and_then(|row| Some((Measured::of(row)?, row.n * drops.top_k))) {
             let whole = self.curve.overall();
             let paper = (whole.ratio(), Some(whole.assignments as u64));
             let row = Row::difference("drop_ratio", label, drops.layer, "share", paper, (number, n));
@@ -173,7 +197,7 @@ impl Match<'_> {
             Row::difference("drop_ratio", &item, drops.layer, "share", theirs, (*yours, *n))
                 .intervals(WILSON, way(*yours))
         }));
-        rows
+        rows.into_iter().map(|row| row.counted("assignments", "assignments")).collect()
     }
 }
 
@@ -192,9 +216,9 @@ fn last_less_first(buckets: &[Measured]) -> Option<Measured> {
 fn last_over_first(buckets: &[Measured]) -> Option<Measured> {
     let (first, last) = (buckets.first()?, buckets.last()?);
     (buckets.len() > 1 && first.value > 0.0).then(|| {
-        let ratio = propagated(&[*last, *first], |at| at[0] / at[1]).not_negative();
         let bounded =
             [first, last].iter().all(|bucket| bucket.interval.is_some_and(|(low, _)| low > LEAST * bucket.value));
+        let ratio = last.over(*first);
         Measured { interval: ratio.interval.filter(|_| bounded), ..ratio }
     })
 }
@@ -215,10 +239,16 @@ fn sentence(matches: &[Match<'_>], curves: usize, rows: &[Row], run: &Run) -> St
             let own: Vec<Row> = rows.iter().filter(|row| row.item == found.curve.label()).cloned().collect();
             words::direction(&own, measure)
         };
+        let several = if found.datasets > 1 {
+            format!(" (the first of {} such data sets; the others are left out)", found.datasets)
+        } else {
+            String::new()
+        };
         format!(
-            "{} beside data set {}: the drop ratio of yours is {}; its last bucket less its first is {}.",
-            found.curve.label(),
+            "Your {} on data set {}{several} in the place of {}: its drop ratio is {}; its last bucket less its first is {}.",
+            found.checkpoint,
             found.dataset,
+            found.curve.label(),
             of("drop_ratio"),
             of("last_less_first")
         )
@@ -253,13 +283,17 @@ fn overlay(figure: &'static str, title: &str, matches: &[Match<'_>], run: &Run) 
             let values = BUCKETS.iter().filter_map(|range| Some((middle(*range), drops.bucket(*range)?.0))).collect();
             all.push(series(Who::Run(place, run.layers.len()), format!("yours, layer {}", drops.layer), values));
         }
-        OverlayPanel { title: format!("{} beside {}", found.curve.label(), found.dataset), series: all }
+        OverlayPanel {
+            title: format!("{} beside {}, {}", found.curve.label(), found.checkpoint, found.dataset),
+            series: all,
+        }
     };
     Overlay {
         name: format!("figure_{figure}_drops"),
         title: format!("Figure {figure} beside {}: {title}", run.checkpoint),
         caption: "Dropped share of the assignments in five buckets of positions: 0-255, 256-511, 512-1023, 1024-1535, 1536-2047. Bands: \
-                  95 % intervals; the paper's as if assignments were independent, the run's over documents, none where they are too few."
+                  95 % intervals; the paper's as if assignments were independent, the run's over documents, none where they are too few. \
+                  A panel names the paper's curve, then your checkpoint and data set in its place."
             .to_owned(),
         x_label: "position in the sequence",
         y_label: "dropped assignments",
@@ -281,6 +315,20 @@ mod tests {
         assert!(same_dataset("ted_talks", "TED") && !same_dataset("curated", "TED"));
     }
 
+    /// On the plain scale the ratio's interval would reach below 1, 0.967.
+    #[test]
+    fn a_rise_beyond_the_interval_of_the_difference_is_one_of_the_ratio() {
+        let bucket = |value: f64, low: f64, high: f64| Measured { value, interval: Some((low, high)) };
+        let rising = [bucket(0.01, 0.005, 0.0155), bucket(0.02, 0.0125, 0.04)];
+        assert!(last_less_first(&rising).unwrap().interval.unwrap().0 > 0.0);
+        let (low, high) = last_over_first(&rising).unwrap().interval.unwrap();
+        // ln 2 less sqrt(ln(1.6)^2 + ln(1.55)^2), and plus sqrt(ln(2)^2 + ln(2)^2).
+        assert!((low - 1.0518).abs() < 1e-4 && (high - 5.3303).abs() < 1e-4, "{low} {high}");
+        let falling = [rising[1], rising[0]];
+        let (down, up) = last_over_first(&falling).unwrap().interval.unwrap();
+        assert!((down - 1.0 / high).abs() < 1e-12 && (up - 1.0 / low).abs() < 1e-12, "upside down");
+    }
+
     #[test]
     fn ratios_and_distances_of_curves() {
         let curve = [0.01, 0.02, 0.04].map(Measured::fixed);
@@ -290,6 +338,7 @@ mod tests {
         assert!(last_over_first(&[uncertain(0.1, 0.05), uncertain(0.2, 0.1)]).unwrap().interval.is_some());
         assert_eq!(last_over_first(&[uncertain(0.1, 0.0), uncertain(0.2, 0.1)]).unwrap().interval, None);
         assert_eq!(last_over_first(&[Measured::fixed(0.0), Measured::fixed(1.0)]), None);
+        assert_eq!(last_over_first(&[uncertain(0.1, 0.05), Measured::fixed(0.0)]), Some(Measured::fixed(0.0)));
         let other = [0.02, 0.02, 0.02].map(Measured::fixed);
         assert!((curve_distance(&curve, &other).value - 0.01).abs() < 1e-12);
     }

@@ -72,6 +72,13 @@ pub struct TokenCourse {
 }
 
 impl TokenCourse {
+    /// Training tokens at a point, from its label: "200B", "1.0T".
+    pub fn tokens(&self, point: usize) -> f64 {
+        let label = self.points[point].0.as_str();
+        let of = |suffix: char, unit: f64| Some(label.strip_suffix(suffix)?.parse::<f64>().ok()? * unit);
+        of('B', 1e9).or_else(|| of('T', 1e12)).unwrap_or(f64::NAN)
+    }
+
     /// Assignments at a point.
     pub fn n(&self, point: usize) -> u64 {
         self.points[point].1.iter().sum()

@@ -81,6 +81,20 @@ impl Measured {
     pub fn less(self, other: Self) -> Self {
         propagated(&[self, other], |at| at[0] - at[1])
     }
+
+    /// `self / other`, its interval on the scale of logarithms, where ratios are symmetric: upside down it has the ends
+    /// upside down. No interval where an end is 0 or one of the two has none.
+    #[must_use]
+    pub(super) fn over(self, other: Self) -> Self {
+        let logarithm = |number: Self| Self {
+            value: number.value.ln(),
+            interval: number.interval.map(|(low, high)| (low.ln(), high.ln())),
+        };
+        let (a, b) = (logarithm(self), logarithm(other));
+        let ends = a.less(b).known_from(&[a, b]).interval.map(|(low, high)| (low.exp(), high.exp()));
+        let positive = |number: Self| number.value > 0.0 && number.interval.is_some_and(|(low, _)| low > 0.0);
+        Self { value: self.value / other.value, interval: ends.filter(|_| positive(self) && positive(other)) }
+    }
 }
 
 /// A function of numbers with intervals. Each number goes to the ends of its interval, one at a time, and the squares of

@@ -24,6 +24,8 @@ pub struct Run {
     pub name: String,
     /// The command that made it.
     pub command: Command,
+    /// Label of its first checkpoint.
+    pub label: String,
     /// Label of its checkpoint or checkpoints.
     pub checkpoint: String,
     /// Names of its texts.
@@ -98,12 +100,22 @@ impl Run {
         let layer = |layer: &LayerId| {
             let of_layer: Vec<&&Finding> = rows.iter().filter(|row| row.layer == *layer).collect();
             // Two ids may read the same: the first one that is complete counts.
-            let first = of_layer.get(..self.experts)?;
-            let share: Vec<Measured> = first.iter().filter_map(|row| Measured::of(row)).collect();
-            let positive = share.iter().map(|share| share.value).sum::<f64>() > 0.0;
-            (share.len() == self.experts && positive).then(|| (*layer, RunShares { share, n: first[0].n }))
+            let mut ids = of_layer.chunk_by(|a, b| a.token_id == b.token_id);
+            ids.find_map(|rows| Some((*layer, self.complete(rows)?)))
         };
         self.layers.iter().filter_map(layer).collect()
+    }
+
+    /// The shares of all experts, if each has one and anything is kept.
+    fn complete(&self, rows: &[&&Finding]) -> Option<RunShares> {
+        let share: Vec<Measured> = rows.iter().filter_map(|row| Measured::of(row)).collect();
+        let positive = share.iter().map(|share| share.value).sum::<f64>() > 0.0;
+        (share.len() == self.experts && positive).then_some(RunShares { share, n: rows.first()?.n })
+    }
+
+    /// The label of the checkpoint that stands beside the first.
+    pub(super) fn compared(&self) -> Option<&str> {
+        self.rows("assignment_drop_ratio", View::Chosen).find_map(|row| row.checkpoint.as_deref())
     }
 
     /// The categories that have shares, in file order.

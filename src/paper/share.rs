@@ -229,7 +229,7 @@ fn with_intervals(row: Row, pairs: &[(&Shares, &RunShares)]) -> Row {
     } else {
         "no interval, some of its shares have none (too few documents)"
     };
-    row.intervals(paper, yours)
+    row.counted("kept assignments", "occurrences").intervals(paper, yours)
 }
 
 fn mean(values: impl Iterator<Item = f64>) -> f64 {

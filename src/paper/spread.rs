@@ -148,8 +148,8 @@ fn by_position(paper: &Paper, run: &Run, spreads: &[Spread<'_>]) -> Compared {
         return Err(("13", "no position of the run has enough occurrences".to_owned()));
     }
     let sentence = format!(
-        "Spread over experts by position, as a share of its ceiling: yours is {}; share of the variance that is sampling noise: yours \
-         is {}. The rest of the spread has the experts' unequal load in it too. {}",
+        "Spread over experts by position, as a share of its ceiling: yours is {}; share of the variance that is sampling noise \
+         (the paper's in the kept view, yours in the chosen view, where the noise is known): yours is {}. The rest of the spread has the experts' unequal load in it too. {}",
         words::direction(&rows, "relative_std"),
         words::direction(&rows, "noise_share"),
         words::differs(run, "the paper does not name its own", "448 RedPajama sequences, 167 of which reach the end"),
@@ -164,7 +164,7 @@ fn position_rows(paper: &Paper, spread: &Spread<'_>) -> Vec<Row> {
     let row = |item: &str, range: (usize, usize)| {
         let (theirs, yours) = (paper_over(paper, range)?, spread.over(range)?);
         let row = Row::difference("relative_std", item, spread.layer, "share of the ceiling", theirs, yours);
-        Some(row.intervals(VERTICES, ENDS))
+        Some(row.counted("vertices", "positions").intervals(VERTICES, ENDS))
     };
     let all = row(&format!("positions 1-{last}"), (1, last)).map(Row::summary);
     let noise = noise_row(paper, spread, last);
@@ -178,7 +178,7 @@ fn noise_row(paper: &Paper, spread: &Spread<'_>, last: usize) -> Option<Row> {
     let parts: Vec<_> = vertices.filter_map(|vertex| noise(paper, *vertex, true)).collect();
     let (theirs, yours) = ((ratio(&parts)?, Some(parts.len() as u64)), spread.noise_share()?);
     let row = Row::difference("noise_share", &format!("positions 1-{last}"), spread.layer, "share", theirs, yours);
-    Some(row.intervals(VERTICES, ENDS).summary())
+    Some(row.counted("vertices", "positions").intervals(VERTICES, ENDS).summary())
 }
 
 fn by_token(paper: &Paper, run: &Run, spreads: &[Spread<'_>]) -> Compared {
@@ -189,7 +189,8 @@ fn by_token(paper: &Paper, run: &Run, spreads: &[Spread<'_>]) -> Compared {
     }
     let sentence = format!(
         "Spread over experts by token id, as a share of its ceiling (1 = always the same two experts): yours is {}. Token ids have no \
-         common numbering: distributions are compared, not ids. {}",
+         common numbering: distributions are compared, not ids. The paper's interval is over its token ids, yours over \
+         documents: they do not cover the same chance. {}",
         words::direction(&rows, "relative_std"),
         words::differs(run, "the paper does not name its own", "token ids with more than 128 occurrences in RedPajama"),
     );
@@ -212,7 +213,7 @@ fn token_rows(theirs: &[f64], spread: &Spread<'_>) -> Vec<Row> {
         let yours = format!("{ENDS} (token ids in too few documents stay)");
         row.intervals("taken as exact, n of each token id is not known", &yours).summary()
     });
-    mean().into_iter().chain(apart).collect()
+    mean().into_iter().chain(apart).map(|row| row.counted("token ids", "token ids")).collect()
 }
 
 /// What a logarithmic axis has room for: the next position at least two percent further on.
@@ -280,7 +281,7 @@ fn token_overlay(theirs: &[f64], run: &Run, spreads: &[Spread<'_>]) -> Overlay {
         title: format!("Figure 14 beside {}: routing std by token id, as a share of its ceiling", run.checkpoint),
         caption: "Standard deviation over experts of the kept shares of each frequent token id, sorted, over the largest that two \
                   distinct choices can have: 1 = always the same two experts. Above 1 only where single choices are dropped. The area \
-                  between two curves is their distribution_distance."
+                  between two curves is their distribution_distance. No intervals are drawn."
             .to_owned(),
         x_label: "token ids, the most even first (share of all)",
         y_label: "routing std / ceiling",

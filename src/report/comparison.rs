@@ -143,6 +143,7 @@ impl ComparisonReport<'_> {
             lines.push(format!("Figure {}: {}, beside {}", section.figure, section.title, section.run));
             lines.push(text_line(&HEADERS.map(str::to_owned)));
             lines.extend(section.rows.iter().filter(|row| row.summary).map(|row| text_line(&cells(row))));
+            lines.push(format!("  {}", counted(section)));
             lines.extend(wrapped(&section.sentence, 2, WIDTH));
             lines.push(String::new());
         }
@@ -180,23 +181,19 @@ impl ComparisonReport<'_> {
         }))
     }
 
-    /// `comparison.csv`: every row of every figure.
+    /// `comparison.csv`: every row of every figure, below a line with the names of the columns.
     ///
     /// # Errors
     /// As [`Self::json`].
     pub fn csv(&self) -> Result<String> {
-        let mut text = String::new();
+        let mut text =
+            format!("figure,run,{}\n", fields(&Row::default())?.keys().cloned().collect::<Vec<_>>().join(","));
         for section in &self.comparison.sections {
             for row in &section.rows {
                 let mut line = Map::new();
                 line.insert("figure".to_owned(), json!(section.figure));
                 line.insert("run".to_owned(), json!(section.run));
-                if let Value::Object(fields) = value(row)? {
-                    line.extend(fields);
-                }
-                if text.is_empty() {
-                    text = line.keys().cloned().collect::<Vec<_>>().join(",") + "\n";
-                }
+                line.extend(fields(row)?);
                 text += &(line.values().map(field).collect::<Vec<_>>().join(",") + "\n");
             }
         }
@@ -235,6 +232,12 @@ impl ComparisonReport<'_> {
     }
 }
 
+/// What the columns n count: one pair of units a figure.
+fn counted(section: &Section) -> String {
+    let units = section.rows.first().map_or(("", ""), |row| (row.paper_n_unit, row.yours_n_unit));
+    format!("n: the paper's counts {}, yours counts {}.", units.0, units.1)
+}
+
 fn markdown_section(section: &Section) -> Vec<String> {
     let title = format!("## Figure {}: {}", section.figure, section.title);
     let mut lines =
@@ -246,6 +249,7 @@ fn markdown_section(section: &Section) -> Vec<String> {
     ways.sort_unstable();
     ways.dedup();
     lines.push(String::new());
+    lines.push(format!("{}  ", counted(section)));
     lines.extend(ways.into_iter().map(|way| format!("Intervals: {way}.  ")));
     lines
 }
@@ -268,6 +272,13 @@ fn text_line([measure, item, layer, paper, paper_n, yours, yours_n, distance]: &
 
 fn value<T: serde::Serialize + ?Sized>(item: &T) -> Result<Value> {
     serde_json::to_value(item).map_err(|error| Error::internal(format!("the comparison is no JSON: {error}")))
+}
+
+fn fields(row: &Row) -> Result<Map<String, Value>> {
+    match value(row)? {
+        Value::Object(fields) => Ok(fields),
+        other => Err(Error::internal(format!("a row of the comparison is {other}"))),
+    }
 }
 
 /// A field of a CSV line.

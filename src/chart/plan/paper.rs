@@ -98,8 +98,9 @@ fn between(sections: &[Section]) -> Option<ChartSpec> {
     let groups: Vec<BarGroup> = sections.iter().filter_map(group).collect();
     let panels = vec![BarPanel { y_label: "mean total variation".to_owned(), groups, ..BarPanel::default() }];
     let caption = "Mean over pairs of categories (positions, tokens) of the total variation between their expert shares, within the \
-                   paper and within each layer of the run (L1 = layer 1): it needs no common numbering of the experts. Bars: 95 % interval; the paper's has \
-                   one where the assignments behind its shares are known. Few assignments make it larger (Figure 9).";
+                   paper and within each layer of the run (L1 = layer 1): it needs no common numbering of the experts. Whiskers: 95 % interval, a diamond: no interval. The paper's are too \
+                   narrow: they take assignments as independent, and entries whose assignments are not known as exact (part of Figure 10). \
+                   Few assignments make the distance larger (Figure 9).";
     let title = "How far apart categories are, in the paper and in your run";
     let body = Body::Bars(BarFigure { baseline_label: String::new(), panels: panels.clone() });
     (!panels[0].groups.is_empty()).then(|| spec("between_categories", title, caption, body))
