@@ -77,13 +77,20 @@
     return { x: { ...settings, ticks, tickFormat: axis.text, label: null, ...(turned ? { tickRotate: -turned.angle } : {}) }, margin };
   };
 
+  // The band of the intervals; a single place has no width, so that it gets a bar.
+  const interval = (sorted, colour) => {
+    const ends = { x: "x", y1: (row) => row.low ?? NaN, y2: (row) => row.high ?? NaN };
+    return sorted.length === 1 ? Plot.ruleX(sorted, { ...ends, stroke: colour, strokeWidth: 5, strokeOpacity: 0.4 })
+      : Plot.areaY(sorted, { ...ends, fill: colour, fillOpacity: 0.2 });
+  };
+
   // All marks of one line. A marker is another sign beside colour and dash.
   const lineMarks = (rows, index, few, crowded) => {
     const colour = Report.colour(index);
     const sorted = [...rows].sort((a, b) => a.x - b.x);
     const dashed = { x: "x", stroke: colour, strokeWidth: crowded ? 0.7 : 1.3, strokeDasharray: "3 3" };
     return [
-      crowded ? null : Plot.areaY(sorted, { x: "x", y1: (row) => row.low ?? NaN, y2: (row) => row.high ?? NaN, fill: colour, fillOpacity: 0.2 }),
+      crowded ? null : interval(sorted, colour),
       Plot.lineY(sorted, { ...dashed, y: (row) => row.baseline ?? NaN }),
       Plot.lineY(sorted, { x: "x", y: (row) => row.estimate ?? NaN, stroke: colour, strokeWidth: 1.9,
         strokeDasharray: few ? "none" : Report.dash(index) }),
