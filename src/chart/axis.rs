@@ -1,5 +1,7 @@
 //! Ticks and numbers.
 
+pub(super) use crate::stats::thousands as count;
+
 /// Round tick values that span `low` to `high` in about `count` steps.
 pub(super) fn ticks(low: f64, high: f64, count: usize) -> Vec<f64> {
     let span = high - low;
@@ -85,19 +87,6 @@ pub(super) fn number(value: f64) -> String {
 pub(super) fn short(value: f64) -> String {
     let text = format!("{value:.6}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-/// A count with thousands separated.
-pub(super) fn count(value: u64) -> String {
-    let digits = value.to_string();
-    let mut out = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 #[cfg(test)]

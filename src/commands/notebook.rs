@@ -7,7 +7,7 @@ use crate::{
     cli::NotebookArgs,
     error::{Error, Result},
     report::{NotebookSource, notebook},
-    run_dir::write_file,
+    run_dir::{folder_of, write_file},
 };
 
 /// Writes the notebook.
@@ -16,8 +16,7 @@ pub(super) fn run(arguments: &NotebookArgs) -> anyhow::Result<()> {
     let out = arguments.out.clone().unwrap_or_else(|| run.file("notebook.ipynb"));
     check(&out, arguments.force)?;
     let (tables, verdict) = read_back(&run, &manifest)?;
-    let parent = out.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
-    let folder = seen_from(&real(parent), &run_place(run.path()));
+    let folder = seen_from(&real(folder_of(&out)), &run_place(run.path()));
     let source = NotebookSource { manifest: &manifest, tables: &tables, verdict: &verdict, folder: &folder };
     write_file(&out, &notebook(&source)?)?;
     terminal::print(&format!("{}: open it with Jupyter, which needs polars and matplotlib", out.display()))?;

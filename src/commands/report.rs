@@ -1,12 +1,12 @@
 //! `report`: one page of several finished runs.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::{machine, page, terminal};
 use crate::{
     cli::ReportArgs,
     error::{Error, Result},
-    run_dir::write_file,
+    run_dir::{folder_of, write_file},
 };
 
 /// Writes the report of the runs.
@@ -40,13 +40,5 @@ fn destination(arguments: &ReportArgs) -> Result<PathBuf> {
             Err(Error::usage(format!("--out `{}` is there already", out.display()), "replace it with --force"))
         }
         (Some(out), _) => Ok(out.clone()),
-    }
-}
-
-/// The folder that a file is in.
-pub(super) fn folder_of(file: &Path) -> &Path {
-    match file.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
     }
 }

@@ -8,6 +8,7 @@ use std::{
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::error::{Error, Result};
+pub(super) use crate::stats::thousands as grouped;
 
 /// Prints a line of the result to standard output. A reader that has gone away (a closed pipe) is not an error.
 ///
@@ -75,19 +76,6 @@ pub(super) fn spinner(what: &'static str, quiet: bool) -> ProgressBar {
 
 fn target(quiet: bool) -> ProgressDrawTarget {
     if quiet || !std::io::stderr().is_terminal() { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() }
-}
-
-/// 1234567 as "1,234,567".
-pub(super) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// "1 document", "1,200 documents".

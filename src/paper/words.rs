@@ -1,7 +1,7 @@
 //! The sentences: what is found, layer by layer, and what else differs between the paper and a run.
 
 use super::{compare::Row, figures::EXPERTS, run::Run};
-use crate::routing::LayerId;
+use crate::{routing::LayerId, stats::thousands};
 
 /// How much wider than it is the interval of a difference must leave out 0 for a direction to be claimed: the paper's
 /// documents are not known, and what counts as exact has no width, so that the intervals are too narrow.
@@ -57,16 +57,9 @@ pub(super) fn differs(run: &Run, paper_checkpoint: &str, paper_text: &str) -> St
         run.checkpoint,
         layers(&run.layers),
         run.corpus,
-        grouped(run.tokens),
-        grouped(run.documents),
+        thousands(run.tokens),
+        thousands(run.documents),
     )
-}
-
-/// 1234567 as "1,234,567".
-pub(super) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let comma = |index: usize| index > 0 && (digits.len() - index).is_multiple_of(3);
-    digits.chars().enumerate().flat_map(|(i, digit)| comma(i).then_some(',').into_iter().chain([digit])).collect()
 }
 
 #[cfg(test)]
@@ -90,6 +83,6 @@ mod tests {
             [layers(&[1]), layers(&[1, 3]), layers(&[1, 3, 5])],
             ["layer 1", "layers 1 and 3", "layers 1, 3 and 5"]
         );
-        assert_eq!([grouped(7), grouped(1234), grouped(1_234_567)], ["7", "1,234", "1,234,567"]);
+        assert_eq!([thousands(7), thousands(1234), thousands(1_234_567)], ["7", "1,234", "1,234,567"]);
     }
 }

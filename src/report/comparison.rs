@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     error::{Error, Result},
     paper::{Check, Comparison, Row, Rule, Run, Section},
+    stats::thousands,
 };
 
 /// Version of the layout of `comparison.json`.
@@ -48,7 +49,7 @@ fn number(value: Option<f64>, interval: Option<(f64, f64)>, (factor, digits): (f
 fn cells(row: &Row) -> [String; 8] {
     let (measure, factor, digits) = style(row.measure);
     let form = (factor, digits);
-    let count = |n: Option<u64>| n.map_or_else(|| "-".to_owned(), grouped);
+    let count = |n: Option<u64>| n.map_or_else(|| "-".to_owned(), thousands);
     [
         measure,
         if row.item.is_empty() { "all that both have".to_owned() } else { row.item.clone() },
@@ -64,13 +65,6 @@ fn cells(row: &Row) -> [String; 8] {
 
 const HEADERS: [&str; 8] =
     ["measure", "of", "layer", "paper [95 %]", "n", "yours [95 %]", "n", "yours - paper, or distance"];
-
-/// 1234567 as "1,234,567".
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let comma = |index: usize| index > 0 && (digits.len() - index).is_multiple_of(3);
-    digits.chars().enumerate().flat_map(|(i, digit)| comma(i).then_some(',').into_iter().chain([digit])).collect()
-}
 
 /// Up to seven significant digits, without zeros at the end.
 fn significant(value: f64) -> String {

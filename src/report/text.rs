@@ -47,15 +47,6 @@ pub(super) fn short(value: f64) -> String {
     format!("{value:.decimals$}").replace('-', "\u{2212}")
 }
 
-/// A count with commas.
-pub(super) fn thousands(count: u64) -> String {
-    let digits = count.to_string();
-    let (head, tail) = digits.split_at(digits.len() % 3);
-    let groups = tail.as_bytes().chunks(3).map(|group| String::from_utf8_lossy(group).into_owned());
-    let parts: Vec<String> = (!head.is_empty()).then(|| head.to_owned()).into_iter().chain(groups).collect();
-    parts.join(",")
-}
-
 /// Five significant digits: what a figure can show. The whole number is in `stats/`.
 pub(super) fn rounded(value: f64) -> f64 {
     format!("{value:.4e}").parse().unwrap_or(value)
@@ -78,7 +69,6 @@ mod tests {
 
     #[test]
     fn numbers_have_four_digits() {
-        assert_eq!([thousands(0), thousands(999), thousands(1_234_567)], ["0", "999", "1,234,567"]);
         assert_eq!(
             [short(0.0), short(12.345_67), short(0.001_234_56), short(-1e-7)],
             ["0.000", "12.35", "0.001235", "\u{2212}1.00e\u{2212}7"]

@@ -224,12 +224,17 @@ impl RunDir {
     }
 }
 
+/// The folder that a file is in: of a bare name the current one.
+pub fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."))
+}
+
 /// Writes a file, whole or not at all, and the folders above it that are missing.
 ///
 /// # Errors
 /// [`Error::Io`].
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
-    let parent = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+    let parent = folder_of(path);
     fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
     let mut file =
         tempfile::Builder::new().prefix(".writing-").tempfile_in(parent).map_err(Error::io("write into", parent))?;

@@ -34,6 +34,7 @@ mod share;
 mod spread;
 mod study;
 mod table;
+mod thousands;
 mod vocabulary;
 
 pub use catalog::{STATISTICS, StatisticInfo};
@@ -50,3 +51,4 @@ pub use route::{headline, merge, route_statistic, route_statistics};
 pub use settings::Settings;
 pub use spread::{routing_noise_variance, routing_std_ceiling};
 pub use table::{StatisticTable, TableFile, Tables};
+pub use thousands::thousands;

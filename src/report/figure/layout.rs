@@ -10,7 +10,7 @@ use super::{
     dimension::Dimension::{self, *},
     keys::{Keys, in_order, join},
 };
-use crate::{report::text::thousands, stats::StatisticInfo};
+use crate::stats::{StatisticInfo, thousands};
 
 /// Lines that a reader can tell apart.
 const MOST_SERIES: usize = 8;

@@ -14,12 +14,11 @@ use super::{
     excerpt::Excerpt,
     figure::{Figure, Row, figures},
     questions::{QUESTIONS, Question},
-    text::thousands,
 };
 use crate::{
     chart::{CHARTS, ChartContext},
     error::{Error, Result},
-    stats::{Finding, STATISTICS, StatisticInfo, Tables},
+    stats::{Finding, STATISTICS, StatisticInfo, Tables, thousands},
 };
 use table::{Differences, Table, differences, table};
 

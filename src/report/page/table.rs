@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::ReportedRun;
 use crate::{
-    report::text::{readable, short, thousands, token_text},
-    stats::{Finding, StatisticInfo},
+    report::text::{readable, short, token_text},
+    stats::{Finding, StatisticInfo, thousands},
 };
 
 /// Rows that a table of the page shows for each run, shared by its layers and views; the rest is in `stats/`.
