@@ -1,0 +1,1 @@
+//! Weights, configurations and tokenizers as they lie on disks.

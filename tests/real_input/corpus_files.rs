@@ -1,0 +1,1 @@
+//! Files of text: what they are, whatever they are called.

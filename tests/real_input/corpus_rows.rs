@@ -1,0 +1,1 @@
+//! Rows of text: keys, categories, what stands beside the text.

@@ -1,0 +1,15 @@
+//! Input as people really have it: every kind of fault that was met, with its smallest inputs. Small files that only another
+//! program can write lie in `tests/cases`; everything else is made here.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // a test stops with the reason, and prints what it measured
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod checkpoints;
+mod corpus_files;
+mod corpus_rows;
+mod process;
+mod run_folder;
+mod transcripts;
+mod verdicts;

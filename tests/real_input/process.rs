@@ -1,0 +1,1 @@
+//! The process: names that are no UTF-8, limits, panics, options.

@@ -1,0 +1,1 @@
+//! The folder of a run: one writer, whole files, nothing foreign.

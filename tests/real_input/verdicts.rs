@@ -1,0 +1,1 @@
+//! Verdicts of models whose routing is known beforehand.
