@@ -1,16 +1,13 @@
 //! Documents and conversations -> sequences of token ids.
 
 mod append;
-mod array;
 mod build;
+mod files;
 mod names;
 mod normalize;
-mod parquet;
 mod read;
 mod row;
-mod rows;
 mod sentencepiece;
-mod source;
 mod special;
 #[cfg(test)]
 mod tests;
@@ -22,7 +19,7 @@ pub use read::CorpusOptions;
 pub use tokenizer::{Token, Tokenizer};
 pub use transcript::{ChatTemplate, OasstPaths, Template, TranscriptFormat, TranscriptOptions};
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// One sequence of the run: a document, a chunk of one that is longer than the context, or a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,16 +96,25 @@ pub struct Skipped {
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct InputFile {
     /// Path as given.
+    #[serde(serialize_with = "lossy")]
     pub path: PathBuf,
-    /// SHA-256 of its bytes, hexadecimal.
+    /// SHA-256 of its bytes, hexadecimal; of those that were read, if `partial`.
     pub sha256: String,
-    /// Size in bytes.
+    /// Size in bytes, or how many were read.
     pub bytes: u64,
+    /// The file goes on: enough sequences had been taken.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub partial: bool,
     /// Documents taken from it; a tree of replies is one document.
     pub documents: usize,
     /// How its conversations are written, such as `sharegpt`; `None` for plain text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
+}
+
+/// A path that is not UTF-8 has a name all the same.
+fn lossy<S: serde::Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.display())
 }
 
 /// Everything that was read: the sequences in input order, what could not be used, and the files.

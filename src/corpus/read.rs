@@ -1,16 +1,14 @@
 //! A corpus: options, files, verdict.
 
-use std::{io::Read, path::PathBuf};
+use std::{ops::ControlFlow, path::PathBuf};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
     Corpus, InputFile, Skipped, Tokenizer,
     build::Builder,
-    parquet::read_parquet,
-    row::{Content, Row},
-    rows::{read_lines, read_list},
-    source::{Format, HashingReader, Source, collect},
+    files::{self, Column, HashingReader, Refusal, RowSink, Source, collect},
+    row::{CATEGORY_KEYS, Content, Row},
 };
 use crate::error::{Error, Result};
 
@@ -146,25 +144,12 @@ fn names(files: &[InputFile]) -> String {
 
 /// Reads one file into the builder and takes its hash.
 fn read_source(source: &Source, key: Option<&str>, builder: &mut Builder) -> Result<()> {
-    let path = &source.path;
     let index = builder.corpus.files.len();
-    builder.corpus.files.push(InputFile { path: path.clone(), ..InputFile::default() });
+    builder.corpus.files.push(InputFile { path: source.path.clone(), ..InputFile::default() });
     builder.dataset.clone_from(&source.dataset);
-    let mut file = FileRows { source, key, builder };
-    let mut reader = HashingReader::open(path)?;
-    match source.format {
-        Format::Lines => read_lines(path, &mut reader, |place, value| file.row(place, value))?,
-        Format::ZstdLines => {
-            let decoder = zstd::Decoder::new(&mut reader).map_err(Error::io("decompress", path))?;
-            read_lines(path, decoder, |place, value| file.row(place, value))?;
-        }
-        Format::Array => read_list(path, &mut reader, |place, value| file.row(place, value))?,
-        Format::Text => file.text(&mut reader)?,
-        Format::Parquet => file.parquet()?,
-    }
-    let (sha256, bytes) = reader.finish().map_err(Error::io("read", path))?;
+    let identity = files::read_source(source, &mut FileRows { source, key, builder })?;
     let entry = &mut builder.corpus.files[index];
-    (entry.sha256, entry.bytes) = (sha256, bytes);
+    (entry.sha256, entry.bytes, entry.partial) = (identity.sha256, identity.bytes, identity.partial);
     Ok(())
 }
 
@@ -175,38 +160,47 @@ struct FileRows<'a, 'b> {
     builder: &'a mut Builder<'b>,
 }
 
-impl FileRows<'_, '_> {
-    fn row(&mut self, place: String, value: Result<Value, String>) -> Result<()> {
+impl RowSink for FileRows<'_, '_> {
+    fn noun(&self) -> &'static str {
+        "corpus"
+    }
+
+    fn row(&mut self, place: String, value: Result<Value, String>) -> Result<ControlFlow<()>> {
         // With a key of the user's own, a folder's name would be a category of another kind.
         let fallback = self.source.category.as_deref().filter(|_| self.key.is_none());
         let row = value.and_then(|value| Row::new(value, self.key));
-        self.builder.row(place, row, fallback)
+        self.builder.row(place, row, fallback)?;
+        Ok(ControlFlow::Continue(()))
     }
 
-    /// The whole file as one document.
-    fn text(&mut self, reader: &mut HashingReader) -> Result<()> {
-        let mut bytes = Vec::new();
-        reader.read_to_end(&mut bytes).map_err(Error::io("read", &self.source.path))?;
-        let place = self.source.path.display().to_string();
-        let row = match String::from_utf8(bytes) {
-            Ok(text) if text.trim_start_matches('\u{feff}').is_empty() => Err("the file is empty".into()),
-            Ok(text) => {
-                let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
-                Ok(Row { id: None, category: None, content: Content::Text(text) })
-            }
-            Err(error) => Err(format!("invalid UTF-8 at byte {}", error.utf8_error().valid_up_to())),
-        };
-        self.builder.row(place, row, self.source.category.as_deref())
+    fn text(&mut self, place: String, text: Result<String, String>) -> Result<ControlFlow<()>> {
+        let row = text.map(|text| Row { id: None, category: None, content: Content::Text(text) });
+        self.builder.row(place, row, self.source.category.as_deref())?;
+        Ok(ControlFlow::Continue(()))
     }
 
-    /// A table; it is read at random places, so its hash is taken separately.
-    fn parquet(&mut self) -> Result<()> {
-        let mut number = 0;
-        let path = &self.source.path;
-        let key = self.key;
-        read_parquet(path, key, |value| {
-            number += 1;
-            self.row(format!("{}:{number}", path.display()), Ok(value))
-        })
+    fn refuses_text(&self) -> Option<Refusal> {
+        None
+    }
+
+    fn note(&mut self, place: String, reason: String) {
+        self.builder.corpus.notes.push(Skipped { place, reason });
+    }
+
+    fn columns(&mut self, columns: &[Column]) -> Result<Vec<bool>, Refusal> {
+        let categories = self.key.as_ref().map_or(&CATEGORY_KEYS[..], std::slice::from_ref);
+        let wanted = |name: &str| ["text", "input_ids", "id"].contains(&name) || categories.contains(&name);
+        if columns.iter().any(|column| column.name == "text" || column.name == "input_ids") {
+            return Ok(columns.iter().map(|column| wanted(&column.name)).collect());
+        }
+        let names: Vec<_> = columns.iter().map(|column| format!("`{}`", column.name)).collect();
+        Err(Refusal::new(
+            format!("has the columns {}; expected `text` or `input_ids`", names.join(", ")),
+            "rename the column that holds the documents",
+        ))
+    }
+
+    fn is_row(&self, object: &Map<String, Value>) -> bool {
+        object.contains_key("text") || object.contains_key("input_ids")
     }
 }

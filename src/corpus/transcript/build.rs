@@ -11,8 +11,8 @@ use super::{
 use crate::{
     corpus::{
         Corpus, InputFile, Sequence, Skipped, Span, Token, Tokenizer,
+        files::{Identity, Source, stem},
         names::Names,
-        source::{Source, stem},
         special::SpecialTokens,
     },
     error::Result,
@@ -83,9 +83,10 @@ impl<'a> Builder<'a> {
     }
 
     /// Notes what a file is, when it has been read.
-    pub(super) fn finish(&mut self, file: usize, format: Option<TranscriptFormat>, sha256: String, bytes: u64) {
+    pub(super) fn finish(&mut self, file: usize, format: Option<TranscriptFormat>, identity: Identity) {
         let input = &mut self.files[file].input;
-        (input.format, input.sha256, input.bytes) = (format.map(|format| format.to_string()), sha256, bytes);
+        input.format = format.map(|format| format.to_string());
+        (input.sha256, input.bytes, input.partial) = (identity.sha256, identity.bytes, identity.partial);
     }
 
     /// Notes what could not be used.

@@ -2,58 +2,50 @@
 
 use std::{fs::File, path::Path};
 
-use polars::prelude::{AnyValue, DataFrame, ParquetReader, PlSmallStr, SerReader};
+use polars::prelude::{AnyValue, DataFrame, ParquetReader, SerReader};
 use serde_json::{Map, Value};
 
-use super::row::CATEGORY_KEYS;
+use super::{Column, ColumnKind, RowSink};
 use crate::error::{Error, Result};
 
-/// Gives every row of a Parquet file to `sink` as a JSON object of the columns that a corpus uses; one row group is in
+/// Gives every row of a Parquet file to `sink` as a JSON object of the columns that it asks for; one row group is in
 /// memory.
 ///
 /// # Errors
-/// The file is not Parquet, or has neither a `text` nor an `input_ids` column; and what `sink` returns.
-pub(super) fn read_parquet(
-    path: &Path,
-    category_key: Option<&str>,
-    mut sink: impl FnMut(Value) -> Result<()>,
-) -> Result<()> {
+/// The file is not Parquet, or holds no rows for the sink; and what `sink` returns.
+pub(super) fn read_parquet(path: &Path, sink: &mut dyn RowSink) -> Result<()> {
     let broken = |error: polars::prelude::PolarsError| {
         Error::corpus(format!("corpus `{}` is not a readable Parquet file: {error}", path.display()), "write it again")
     };
     let open = || File::open(path).map(ParquetReader::new).map_err(Error::io("open", path));
-    let columns = columns(path, open()?.schema().map_err(broken)?.iter_names().map(PlSmallStr::as_str), category_key)?;
+    let columns: Vec<Column> = open()?
+        .schema()
+        .map_err(broken)?
+        .iter_names()
+        .map(|name| Column { name: name.to_string(), kind: ColumnKind::Text, type_name: String::new() })
+        .collect();
+    let wanted = sink.columns(&columns).map_err(|refusal| {
+        Error::corpus(format!("{} `{}` {}", sink.noun(), path.display(), refusal.message), refusal.hint)
+    })?;
+    let columns: Vec<String> =
+        columns.into_iter().zip(wanted).filter(|(_, wanted)| *wanted).map(|(column, _)| column.name).collect();
     let metadata = open()?.get_metadata().map_err(broken)?.clone();
     let mut first = 0;
     for group in &metadata.row_groups {
         let rows = group.num_rows();
         let reader = open()?.with_columns(Some(columns.clone())).with_slice(Some((first, rows)));
-        send_rows(&reader.finish().map_err(broken)?, &mut sink).map_err(|failure| match failure {
+        let mut number = first;
+        let mut send = |value| {
+            number += 1;
+            sink.row(format!("{}:{number}", path.display()), Ok(value)).map(drop)
+        };
+        send_rows(&reader.finish().map_err(broken)?, &mut send).map_err(|failure| match failure {
             RowFailure::Polars(error) => broken(error),
             RowFailure::Sink(error) => error,
         })?;
         first += rows;
     }
     Ok(())
-}
-
-/// The columns that a corpus uses, among those that are there.
-fn columns<'a>(path: &Path, names: impl Iterator<Item = &'a str>, category_key: Option<&str>) -> Result<Vec<String>> {
-    let names: Vec<&str> = names.collect();
-    let categories = category_key.as_ref().map_or(&CATEGORY_KEYS[..], std::slice::from_ref);
-    let wanted = ["text", "input_ids", "id"].iter().chain(categories);
-    let found: Vec<String> = wanted.filter(|name| names.contains(name)).map(|&name| name.to_owned()).collect();
-    if found.iter().any(|name| name == "text" || name == "input_ids") {
-        return Ok(found);
-    }
-    Err(Error::corpus(
-        format!(
-            "corpus `{}` has the columns {}; expected `text` or `input_ids`",
-            path.display(),
-            names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-        ),
-        "rename the column that holds the documents",
-    ))
 }
 
 enum RowFailure {

@@ -9,12 +9,12 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::{Skipped, names::Names};
+use crate::corpus::{Skipped, names::Names};
 use crate::error::{Error, Result};
 
 /// How a file is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Format {
+pub(in crate::corpus) enum Format {
     /// One JSON object a line.
     Lines,
     /// The same, compressed.
@@ -39,11 +39,13 @@ const ENDINGS: [(&str, Format); 6] = [
 
 /// A file of the corpus.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Source {
+pub(in crate::corpus) struct Source {
     /// Path as given, or the folder as given and the path within it; `-` is the standard input.
     pub path: PathBuf,
     /// How the file is read.
     pub format: Format,
+    /// The path was given, not found in a folder: what is wrong with it is an error.
+    pub named: bool,
     /// Sub-folder or file stem, for files that were found in a folder.
     pub category: Option<String>,
     /// Stem of the path as given; the same for all files of a folder, unique among the paths.
@@ -54,7 +56,7 @@ pub(super) struct Source {
 ///
 /// # Errors
 /// A path does not exist, cannot be listed, or is a file of an unknown format.
-pub(super) fn collect(paths: &[PathBuf]) -> Result<(Vec<Source>, Vec<Skipped>)> {
+pub(in crate::corpus) fn collect(paths: &[PathBuf]) -> Result<(Vec<Source>, Vec<Skipped>)> {
     let mut collector = Collector::default();
     let mut names = Names::default();
     for path in paths {
@@ -83,6 +85,7 @@ impl Collector {
                 self.sources.push(Source {
                     path: path.into(),
                     format: Format::Lines,
+                    named: true,
                     category: None,
                     dataset: String::new(),
                 });
@@ -105,7 +108,13 @@ impl Collector {
             )
         })?;
         if self.is_new(path) {
-            self.sources.push(Source { path: path.into(), format, category: None, dataset: String::new() });
+            self.sources.push(Source {
+                path: path.into(),
+                format,
+                named: true,
+                category: None,
+                dataset: String::new(),
+            });
         }
         Ok(())
     }
@@ -128,7 +137,7 @@ impl Collector {
             } else if let Some((format, stem)) = format_of(&path) {
                 let category = sub_folder(root, &path).or(Some(stem)).filter(|category| !category.is_empty());
                 if self.is_new(&path) {
-                    self.sources.push(Source { path, format, category, dataset: String::new() });
+                    self.sources.push(Source { path, format, named: false, category, dataset: String::new() });
                 }
             } else {
                 self.skip(&path, &format!("a format that is not read; expected {}", endings()));
@@ -160,7 +169,7 @@ fn format_of(path: &Path) -> Option<(Format, String)> {
 }
 
 /// Name of a data set that is read from a path: the file's name without its ending, or the folder's name.
-pub(super) fn stem(path: &Path) -> String {
+pub(in crate::corpus) fn stem(path: &Path) -> String {
     if path == Path::new("-") {
         return "stdin".into();
     }
@@ -185,7 +194,7 @@ fn sub_folder(root: &Path, path: &Path) -> Option<String> {
 }
 
 /// Hashes and counts what passes through it.
-pub(super) struct HashingReader {
+pub(in crate::corpus) struct HashingReader {
     inner: Box<dyn Read>,
     hasher: Sha256,
     bytes: u64,
@@ -196,7 +205,7 @@ impl HashingReader {
     ///
     /// # Errors
     /// The file cannot be opened.
-    pub(super) fn open(path: &Path) -> Result<Self> {
+    pub(in crate::corpus) fn open(path: &Path) -> Result<Self> {
         let inner: Box<dyn Read> = if path == Path::new("-") {
             Box::new(io::stdin())
         } else {
@@ -206,7 +215,7 @@ impl HashingReader {
     }
 
     /// Reads what is left and gives the SHA-256 in hexadecimal and the number of bytes of the whole.
-    pub(super) fn finish(mut self) -> io::Result<(String, u64)> {
+    pub(in crate::corpus) fn finish(mut self) -> io::Result<(String, u64)> {
         io::copy(&mut self, &mut io::sink())?;
         let hex: Vec<_> = self.hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         Ok((hex.concat(), self.bytes))
