@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::{
     Corpus, InputFile, Skipped, Tokenizer,
     build::Builder,
-    files::{self, Column, HashingReader, Refusal, RowSink, Source, collect},
+    files::{self, Column, Identity, Refusal, RowSink, Source, collect, identify},
     row::{CATEGORY_KEYS, Content, Row},
 };
 use crate::error::{Error, Result};
@@ -71,8 +71,7 @@ impl Corpus {
     pub fn identify(paths: &[PathBuf]) -> Result<Vec<InputFile>> {
         let (sources, _) = collect(paths)?;
         let identity = |source: Source| {
-            let (sha256, bytes) =
-                HashingReader::open(&source.path)?.finish().map_err(Error::io("read", &source.path))?;
+            let Identity { sha256, bytes, .. } = identify(&source.path)?;
             Ok(InputFile { path: source.path, sha256, bytes, ..InputFile::default() })
         };
         sources.into_iter().map(identity).collect()
