@@ -13,6 +13,8 @@ mod raw;
 mod read;
 mod rows;
 mod scan;
+#[cfg(test)]
+mod tests;
 
 pub(super) use self::{
     collect::{Source, collect},
