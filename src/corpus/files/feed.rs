@@ -11,6 +11,9 @@ use super::{
 };
 use crate::error::{Error, Result};
 
+/// Keys under which lists of rows are kept, whatever the rows look like.
+const WRAPPING: [&str; 8] = ["data", "rows", "examples", "items", "records", "documents", "instances", "train"];
+
 /// Why a file was not read to its end.
 #[derive(Debug)]
 pub(super) enum Failure {
@@ -182,8 +185,11 @@ impl<'s> Feed<'s> {
         if self.sink.is_row(object) {
             return Vec::new();
         }
-        let lists = object.iter().filter(|(_, value)| value.as_array().is_some_and(|list| self.is_list(list)));
-        lists.map(|(key, _)| key.clone()).collect()
+        let holds = |key: &str, value: &Value| {
+            let list = value.as_array().map_or(&[][..], Vec::as_slice);
+            self.is_list(list) || WRAPPING.contains(&key) && list.first().is_some_and(Value::is_object)
+        };
+        object.iter().filter(|(key, value)| holds(key, value)).map(|(key, _)| key.clone()).collect()
     }
 
     /// Something of the file that could not be used, after the rows that were.

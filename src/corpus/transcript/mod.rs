@@ -91,7 +91,7 @@ impl Corpus {
         }
         let hint = "a row is a conversation: MT-Bench (questions, and answers together with their questions file), \
                     ShareGPT, OpenAI messages, WildChat or an OASST tree; --format says which";
-        verdict(reader.into_corpus(), options.strict, hint)
+        verdict(reader.into_corpus(), &options.paths, options.strict, hint)
     }
 }
 
