@@ -84,10 +84,12 @@ impl Kind {
         }
     }
 
-    pub(super) fn verdict(self, findings: &[Finding]) -> Vec<String> {
+    /// The verdict, line by line. The rows of single token ids are in the tables alone.
+    pub(super) fn verdict(self, findings: &[Finding], tables: &Tables) -> Vec<String> {
+        let tokens = tables.get("token_drift").map_or(&[][..], |table| &table.rows);
         match self {
             Self::Route => report::verdict(findings),
-            Self::Drift => report::drift_verdict(findings),
+            Self::Drift => report::drift_verdict(findings, tokens),
             Self::Drops => report::drops_verdict(findings),
         }
     }
@@ -127,7 +129,7 @@ pub(super) fn analyse(run: &RunDir, manifest: &mut Value, quiet: bool, clock: Op
     run.write("summary.json", &summary)?;
     let context = kind.context(run, manifest)?;
     let charts = draw(run, &tables, &context, quiet)?;
-    let verdict = kind.verdict(&findings);
+    let verdict = kind.verdict(&findings, &tables);
     if let Some(clock) = clock {
         manifest["wall_seconds"] = json!(clock.elapsed().as_secs_f64());
         manifest["peak_memory_bytes"] = json!(machine::peak_memory());
@@ -145,7 +147,7 @@ pub(super) fn redraw(run: &RunDir, manifest: &mut Value, quiet: bool) -> Result<
     let context = kind.context(run, manifest)?;
     let charts = draw(run, &tables, &context, quiet)?;
     let findings = headline(&tables);
-    let verdict = kind.verdict(&findings);
+    let verdict = kind.verdict(&findings, &tables);
     let found = page::Found { kind, context: &context, tables: &tables, findings: &findings, verdict: &verdict };
     finish(run, manifest, &found, quiet)?;
     Ok(charts.len())
@@ -155,7 +157,7 @@ pub(super) fn redraw(run: &RunDir, manifest: &mut Value, quiet: bool) -> Result<
 pub(super) fn read_back(run: &RunDir, manifest: &Value) -> Result<(Tables, Vec<String>)> {
     let kind = Kind::of(run, manifest)?;
     let tables = read_tables(run)?;
-    let verdict = kind.verdict(&headline(&tables));
+    let verdict = kind.verdict(&headline(&tables), &tables);
     Ok((tables, verdict))
 }
 

@@ -78,7 +78,7 @@ impl Finished {
         let (tables, context) = (read_tables(&run)?, kind.context(&run, &manifest)?);
         let findings = headline(&tables);
         check_tables(&run, &tables)?;
-        let verdict = kind.verdict(&findings);
+        let verdict = kind.verdict(&findings, &tables);
         Ok(Self { run, manifest, kind, context, tables, findings, verdict })
     }
 
