@@ -96,7 +96,7 @@ pub const STATISTICS: &[StatisticInfo] = statistics! {
             "H(mean of the share vectors) - mean of H(share vector), categories weighted equally",
             "mean after permuting labels over documents",
             "Lin 1991",
-            "0: two categories are routed alike; 1 bit: they share no expert. The pairs far above the permuted baseline are the categories that the router tells apart.";
+            "0: two categories are routed alike; 1 bit: they share no expert. Of C categories together it is at most log2 C bits, and with k choices among E experts at most log2(E/k): 3 bits for 2 of 16. The pairs far above the permuted baseline are the categories that the router tells apart.";
         expert_repetition in expert_repetition, "context", "probability", false: "Expert repetition",
             "P(first choice repeats at the next token); P(the choices of neighbouring tokens share an expert)",
             "two occurrences drawn independently; uniform_baseline: 1/E and 1 - C(E-k,k)/C(E,k)",
