@@ -5,7 +5,7 @@ use std::{path::Path, time::Instant};
 use indicatif::ProgressBar;
 use serde_json::{Map, Value, json};
 
-use super::{analyse_drift, analyse_drops, analyse_route, machine, page, terminal};
+use super::{analyse_drift, analyse_drops, analyse_route, machine, mailable::Paths, page, terminal};
 use crate::{
     chart::{Chart, ChartContext, draw_all},
     error::{Error, Result},
@@ -121,12 +121,13 @@ pub(super) fn analyse(run: &RunDir, manifest: &mut Value, quiet: bool, clock: Op
     manifest["complete"] = json!(false);
     run.write_json("manifest.json", manifest)?;
     let statistics_clock = Instant::now();
-    let (tables, files) = kind.compute(run, manifest, quiet)?;
+    let (mut tables, files) = kind.compute(run, manifest, quiet)?;
     write_tables(run, &tables, files)?;
     manifest["statistics_seconds"] = json!(statistics_clock.elapsed().as_secs_f64());
     let findings = headline(&tables);
     let summary = report::summary_bytes(kind.name(), &findings, summary_settings(manifest))?;
     run.write("summary.json", &summary)?;
+    Paths::of(manifest).shorten_documents(&mut tables);
     let context = kind.context(run, manifest)?;
     let charts = draw(run, &tables, &context, quiet)?;
     let verdict = kind.verdict(&findings, &tables);
@@ -143,10 +144,11 @@ pub(super) fn analyse(run: &RunDir, manifest: &mut Value, quiet: bool, clock: Op
 /// Draws the charts of a run again from its tables, and its report.
 pub(super) fn redraw(run: &RunDir, manifest: &mut Value, quiet: bool) -> Result<usize> {
     let kind = Kind::of(run, manifest)?;
-    let tables = read_tables(run)?;
+    let mut tables = read_tables(run)?;
+    let findings = headline(&tables);
+    Paths::of(manifest).shorten_documents(&mut tables);
     let context = kind.context(run, manifest)?;
     let charts = draw(run, &tables, &context, quiet)?;
-    let findings = headline(&tables);
     let verdict = kind.verdict(&findings, &tables);
     let found = page::Found { kind, context: &context, tables: &tables, findings: &findings, verdict: &verdict };
     finish(run, manifest, &found, quiet)?;

@@ -16,7 +16,7 @@ mod verdict;
 pub use comparison::ComparisonReport;
 pub use drift_verdict::drift_verdict;
 pub use drops_verdict::drops_verdict;
-pub use excerpt::{Excerpt, excerpt};
+pub use excerpt::{Excerpt, Wanted, excerpt};
 pub use notebook::{NotebookSource, notebook};
 pub use page::{ReportedRun, html};
 pub use summary::{summary, summary_bytes};
