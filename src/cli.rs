@@ -55,6 +55,22 @@ pub enum Command {
     Man(ManArgs),
 }
 
+impl Command {
+    /// Whether the page that the command writes shows the command line and whole paths.
+    pub fn shows_command(&self) -> bool {
+        match self {
+            Self::Route(arguments) => arguments.common.execution.show_command,
+            Self::Drift(arguments) => arguments.common.execution.show_command,
+            Self::Drops(arguments) => arguments.common.execution.show_command,
+            Self::Stats(arguments) => arguments.show_command,
+            Self::Chart(arguments) => arguments.show_command,
+            Self::Report(arguments) => arguments.show_command,
+            Self::Demo(arguments) => arguments.show_command,
+            Self::Inspect(_) | Self::Reproduce(_) | Self::Notebook(_) | Self::Completions(_) | Self::Man(_) => false,
+        }
+    }
+}
+
 /// `route`.
 #[derive(Clone, Debug, Args)]
 #[command(
@@ -216,6 +232,9 @@ pub struct RoutingArgs {
     /// Multiple of the average load that an expert accepts [default: router_capacity_factor_eval of config.json]
     #[arg(long, value_name = "F", allow_negative_numbers = true)]
     pub capacity_factor: Option<f64>,
+    /// Route with a router that gives every token the same logits (its rows are all equal), instead of refusing it
+    #[arg(long)]
+    pub allow_constant_router: bool,
 }
 
 /// How statistics are computed.
@@ -281,6 +300,9 @@ pub struct ExecutionArgs {
     /// Print summary.json to standard output instead of the result table
     #[arg(long)]
     pub json: bool,
+    /// Show the command line and whole paths in the report; without it the report can be mailed
+    #[arg(long)]
+    pub show_command: bool,
     /// No progress bars and no notes
     #[arg(long, short)]
     pub quiet: bool,
@@ -312,6 +334,9 @@ pub struct StatsArgs {
     /// Print summary.json to standard output instead of the result table
     #[arg(long)]
     pub json: bool,
+    /// Show the command line and whole paths in the report; without it the report can be mailed
+    #[arg(long)]
+    pub show_command: bool,
     /// No progress bars and no notes
     #[arg(long, short)]
     pub quiet: bool,
@@ -322,6 +347,9 @@ pub struct StatsArgs {
 pub struct ChartArgs {
     /// Folder of a run
     pub run: PathBuf,
+    /// Show the command line and whole paths in the report; without it the report can be mailed
+    #[arg(long)]
+    pub show_command: bool,
     /// No progress bars and no notes
     #[arg(long, short)]
     pub quiet: bool,
@@ -342,6 +370,9 @@ pub struct ReportArgs {
     /// Replace the file that is there
     #[arg(long)]
     pub force: bool,
+    /// Show the command line and whole paths in the report; without it the report can be mailed
+    #[arg(long)]
+    pub show_command: bool,
     /// No progress bars and no notes
     #[arg(long, short)]
     pub quiet: bool,
@@ -393,6 +424,9 @@ pub struct DemoArgs {
     /// Threads [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub threads: Option<u32>,
+    /// Show the command line and whole paths in the report; without it the report can be mailed
+    #[arg(long)]
+    pub show_command: bool,
     /// No progress bars and no notes
     #[arg(long, short)]
     pub quiet: bool,

@@ -20,8 +20,8 @@ pub(super) enum Scale {
         /// The darkest value.
         max: f64,
     },
-    /// White at a ratio of 1, dark on both sides; steps are equal on a logarithmic scale. Ratios below 1 are hatched
-    /// so that greyscale tells the two sides apart.
+    /// White at a ratio of 1, blue above and orange below, as in the report; steps are equal on a logarithmic scale. Ratios
+    /// below 1 are hatched so that greyscale tells the two sides apart.
     Ratio {
         /// The darkest ratio, above 1; its inverse is the darkest below.
         limit: f64,
@@ -34,7 +34,7 @@ impl Scale {
             Self::Sequential { max } => PAPER.towards(VALUE.towards(TEXT, 0.25), value / max.max(1e-12)),
             Self::Ratio { limit } => {
                 let amount = value.max(1e-12).ln() / limit.ln().max(1e-12);
-                if amount < 0.0 { PAPER.towards(VALUE, -amount) } else { PAPER.towards(ACCENT, amount) }
+                if amount < 0.0 { PAPER.towards(ACCENT, -amount) } else { PAPER.towards(VALUE, amount) }
             }
         }
     }
@@ -234,7 +234,7 @@ impl HeatFigure {
             return canvas.line(&[(at.0, at.1), end], GRID_LINE);
         };
         self.fill_cell(canvas, at, (width, height), value)?;
-        let text = cell_label(value);
+        let text = cell_label(value, self.scale);
         let size = if width < 34.0 { TINY } else { SMALL };
         if font::width(&text, size, false) <= width - 2.0 && height >= size {
             let ink = self.scale.color(value).ink();
@@ -254,9 +254,11 @@ fn scale_tick(value: f64) -> String {
     }
 }
 
-/// Two digits: enough to read, short enough for a cell.
-fn cell_label(value: f64) -> String {
-    if value.abs() >= 9.95 {
+/// Two digits: enough to read, short enough for a cell. Where all values are below 1, all have two decimals.
+fn cell_label(value: f64, scale: Scale) -> String {
+    if matches!(scale, Scale::Sequential { max } if max <= 1.0) {
+        format!("{value:.2}")
+    } else if value.abs() >= 9.95 {
         format!("{value:.0}")
     } else if value.abs() >= 0.095 {
         format!("{value:.1}")
@@ -282,15 +284,19 @@ mod tests {
     fn a_ratio_of_one_is_white_and_the_sides_mirror() {
         let scale = Scale::Ratio { limit: 4.0 };
         assert_eq!(scale.color(1.0), PAPER);
-        assert_eq!(scale.color(0.25), VALUE);
-        assert_eq!(scale.color(4.0), ACCENT);
-        assert_eq!(scale.color(0.0), VALUE);
+        assert_eq!(scale.color(0.25), ACCENT);
+        assert_eq!(scale.color(4.0), VALUE);
+        assert_eq!(scale.color(0.0), ACCENT);
         assert!(scale.is_hatched(0.5) && !scale.is_hatched(2.0));
     }
 
     #[test]
     fn labels_thin_out_when_cells_are_small() {
         assert_eq!([label_step(20.0), label_step(7.0), label_step(4.0)], [1, 2, 4]);
-        assert_eq!([cell_label(12.3), cell_label(1.23), cell_label(0.05)], ["12", "1.2", "0.05"]);
+        let label = |value, max| cell_label(value, Scale::Sequential { max });
+        assert_eq!(
+            [label(12.3, 20.0), label(1.23, 2.0), label(0.05, 2.0), label(0.34, 0.5)],
+            ["12", "1.2", "0.05", "0.34"]
+        );
     }
 }

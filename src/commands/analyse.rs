@@ -5,7 +5,7 @@ use std::{path::Path, time::Instant};
 use indicatif::ProgressBar;
 use serde_json::{Map, Value, json};
 
-use super::{analyse_drift, analyse_drops, analyse_route, machine, page, terminal};
+use super::{analyse_drift, analyse_drops, analyse_route, machine, mailable::Paths, page, terminal};
 use crate::{
     chart::{Chart, ChartContext, draw_all},
     error::{Error, Result},
@@ -84,10 +84,12 @@ impl Kind {
         }
     }
 
-    pub(super) fn verdict(self, findings: &[Finding]) -> Vec<String> {
+    /// The verdict, line by line. The rows of single token ids are in the tables alone.
+    pub(super) fn verdict(self, findings: &[Finding], tables: &Tables) -> Vec<String> {
+        let tokens = tables.get("token_drift").map_or(&[][..], |table| &table.rows);
         match self {
             Self::Route => report::verdict(findings),
-            Self::Drift => report::drift_verdict(findings),
+            Self::Drift => report::drift_verdict(findings, tokens),
             Self::Drops => report::drops_verdict(findings),
         }
     }
@@ -126,9 +128,10 @@ pub(super) fn analyse(run: &RunDir, manifest: &mut Value, quiet: bool, clock: Op
     let findings = headline(&tables);
     let summary = report::summary_bytes(kind.name(), &findings, summary_settings(manifest))?;
     run.write("summary.json", &summary)?;
+    Paths::of(manifest).shorten_documents(&mut tables);
     let context = kind.context(run, manifest)?;
     let charts = draw(run, &tables, &context, quiet)?;
-    let verdict = kind.verdict(&findings);
+    let verdict = kind.verdict(&findings, &tables);
     if let Some(clock) = clock {
         manifest["wall_seconds"] = json!(clock.elapsed().as_secs_f64());
         manifest["peak_memory_bytes"] = json!(machine::peak_memory());
@@ -142,11 +145,12 @@ pub(super) fn analyse(run: &RunDir, manifest: &mut Value, quiet: bool, clock: Op
 /// Draws the charts of a run again from its tables, and its report.
 pub(super) fn redraw(run: &RunDir, manifest: &mut Value, quiet: bool) -> Result<usize> {
     let kind = Kind::of(run, manifest)?;
-    let tables = read_tables(run)?;
+    let mut tables = read_tables(run)?;
+    let findings = headline(&tables);
+    Paths::of(manifest).shorten_documents(&mut tables);
     let context = kind.context(run, manifest)?;
     let charts = draw(run, &tables, &context, quiet)?;
-    let findings = headline(&tables);
-    let verdict = kind.verdict(&findings);
+    let verdict = kind.verdict(&findings, &tables);
     let found = page::Found { kind, context: &context, tables: &tables, findings: &findings, verdict: &verdict };
     finish(run, manifest, &found, quiet)?;
     Ok(charts.len())
@@ -156,7 +160,7 @@ pub(super) fn redraw(run: &RunDir, manifest: &mut Value, quiet: bool) -> Result<
 pub(super) fn read_back(run: &RunDir, manifest: &Value) -> Result<(Tables, Vec<String>)> {
     let kind = Kind::of(run, manifest)?;
     let tables = read_tables(run)?;
-    let verdict = kind.verdict(&headline(&tables));
+    let verdict = kind.verdict(&headline(&tables), &tables);
     Ok((tables, verdict))
 }
 

@@ -89,6 +89,7 @@ fn compute(prepared: &Prepared, start: usize, mut observer: RouteObserver) -> Re
         let wave = wave(prepared, groups);
         observer.tokens = wave.tokens() as u64;
         model.forward(&wave, &mut observer)?;
+        prepared.check_unchanged()?;
     }
     Ok(())
 }

@@ -12,10 +12,12 @@ mod demo;
 mod drift;
 mod drops;
 mod execute;
+mod fingerprint;
 mod finished;
 mod inspect;
 mod interest;
 mod machine;
+mod mailable;
 mod man;
 mod notebook;
 mod page;
@@ -64,6 +66,7 @@ pub fn parse() -> Result<Cli, ExitCode> {
 /// # Errors
 /// Whatever the command meets; [`explain`] tells the user and chooses the exit code.
 pub fn run(cli: Cli) -> anyhow::Result<()> {
+    mailable::show_command(cli.command.shows_command());
     match cli.command {
         Command::Route(arguments) => route::run(&arguments),
         Command::Stats(arguments) => stats::run(&arguments),

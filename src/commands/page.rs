@@ -1,19 +1,21 @@
 //! Finished runs -> the page that shows them.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use serde_json::Value;
 
 use super::{
     analyse::{Kind, read_tables},
-    finished, machine, terminal,
+    finished, machine,
+    mailable::Paths,
+    terminal,
 };
 use crate::{
     chart::{ChartContext, plan},
     error::{Error, Result},
-    report::{self, Excerpt, ReportedRun},
+    report::{self, Excerpt, ReportedRun, Wanted},
     run_dir::RunDir,
-    stats::{Finding, STATISTICS, Tables, headline},
+    stats::{Finding, STATISTICS, StatisticTable, Tables, headline},
     trace::RoutingTrace,
 };
 
@@ -75,10 +77,11 @@ impl Finished {
     fn open(folder: &Path) -> Result<Self> {
         let (run, manifest) = finished::open(folder)?;
         let kind = Kind::of(&run, &manifest)?;
-        let (tables, context) = (read_tables(&run)?, kind.context(&run, &manifest)?);
+        let (mut tables, context) = (read_tables(&run)?, kind.context(&run, &manifest)?);
         let findings = headline(&tables);
+        Paths::of(&manifest).shorten_documents(&mut tables);
         check_tables(&run, &tables)?;
-        let verdict = kind.verdict(&findings);
+        let verdict = kind.verdict(&findings, &tables);
         Ok(Self { run, manifest, kind, context, tables, findings, verdict })
     }
 
@@ -114,7 +117,7 @@ fn check_tables(run: &RunDir, tables: &Tables) -> Result<()> {
 /// A run as run `index` of `runs` in a page.
 fn reported<'a>(
     run: &RunDir,
-    manifest: &'a Value,
+    manifest: &Value,
     found: &Found<'a>,
     label: String,
     (index, runs): (usize, usize),
@@ -125,15 +128,26 @@ fn reported<'a>(
         label,
         command: found.kind.name(),
         model: found.kind.traces(run, manifest)?.into_iter().next().map(|(label, _)| label).unwrap_or_default(),
-        manifest,
+        manifest: Paths::of(manifest).manifest(manifest),
         context: found.context,
         tables: found.tables,
+        rows_in_files: rows_in_files(run, found.tables)?,
         findings: found.findings,
         verdict: found.verdict,
         excerpts: excerpts(run, manifest, found, index, TOKENS / runs)?,
         charts: planned,
         folder,
     })
+}
+
+/// Rows in the file of each table: a run has just kept in memory what the page needs of them.
+fn rows_in_files(run: &RunDir, tables: &Tables) -> Result<BTreeMap<String, usize>> {
+    let rows = |name: &String| {
+        let path = run.file(&format!("stats/{name}.parquet"));
+        let file = std::fs::File::open(&path).map_err(Error::io("open", &path))?;
+        Ok((name.clone(), StatisticTable::rows_of_parquet(name, file)?))
+    };
+    tables.keys().map(rows).collect()
 }
 
 /// Documents token by token: of a drift run through the first and the last checkpoint of the time axis.
@@ -152,9 +166,16 @@ fn excerpts(run: &RunDir, manifest: &Value, found: &Found<'_>, index: usize, bud
         .filter_map(|row| row.document.clone())
         .collect();
     let budget = budget / traces.len().max(1);
+    let paths = Paths::of(manifest);
     let excerpt = |(label, folder): &(String, RunDir)| {
         machine::check_interrupt()?;
-        report::excerpt(index, label, &RoutingTrace::open(folder)?, &worst, budget)
+        let shorten = |name: &str| paths.shorten(name);
+        report::excerpt(
+            index,
+            label,
+            &RoutingTrace::open(folder)?,
+            &Wanted { first: &worst, shorten: &shorten, budget },
+        )
     };
     traces.iter().map(excerpt).collect()
 }
@@ -185,7 +206,8 @@ fn labels(finished: &[Finished]) -> Result<Vec<String>> {
     let same = |at: usize, other: usize| finished[at].kind == finished[other].kind && labels[at] == labels[other];
     let each = (0..finished.len()).map(|at| {
         let twice = (0..finished.len()).any(|other| other != at && same(at, other));
-        if twice { format!("{} ({})", labels[at], finished[at].run.path().display()) } else { labels[at].clone() }
+        let folder = || Paths::default().shorten(&finished[at].run.path().display().to_string());
+        if twice { format!("{} ({})", labels[at], folder()) } else { labels[at].clone() }
     });
     Ok(each.collect())
 }

@@ -94,7 +94,7 @@ pub(super) fn forward(run: &RunDir, prepared: &Prepared, arguments: &Request) ->
 /// The manifest of a run that is about to start.
 pub(super) fn manifest(prepared: &Prepared, arguments: &Request) -> Value {
     let mut manifest = prepared.identity.clone();
-    let corpus = &prepared.corpus;
+    let (corpus, notes) = (&prepared.corpus, prepared.notes());
     let additions = json!({
         "complete": false,
         "seed": arguments.common.statistics.seed,
@@ -118,8 +118,8 @@ pub(super) fn manifest(prepared: &Prepared, arguments: &Request) -> Value {
         "skipped_total": corpus.skipped.total(),
         "documents_left_out": corpus.documents_left_out,
         "conversations_cut": corpus.conversations_cut,
-        "notes": corpus.notes,
-        "notes_total": corpus.notes.total(),
+        "notes": notes,
+        "notes_total": notes.total(),
         "warnings": corpus.warnings,
         "categories": corpus.categories,
         "repeated_documents": corpus.repeated_documents(),

@@ -92,12 +92,22 @@ struct Selection {
     tokens: usize,
 }
 
-/// Documents of at most about `budget` tokens: those named first, then one of each data set and category in turn.
+/// Which documents an excerpt shows, and how it calls them.
+pub struct Wanted<'a> {
+    /// Names of documents that come first.
+    pub first: &'a [String],
+    /// Makes a name that may be shown of the name of a document.
+    pub shorten: &'a dyn Fn(&str) -> String,
+    /// Tokens that there is room for.
+    pub budget: usize,
+}
+
+/// Documents of at most about so many tokens: those named first, then one of each data set and category in turn.
 ///
 /// # Errors
 /// [`crate::error::Error::RunFolder`] if the trace cannot be read.
-pub fn excerpt(run: usize, label: &str, trace: &RoutingTrace, first: &[String], budget: usize) -> Result<Excerpt> {
-    let selection = Selection::new(trace, first, budget)?;
+pub fn excerpt(run: usize, label: &str, trace: &RoutingTrace, wanted: &Wanted<'_>) -> Result<Excerpt> {
+    let selection = Selection::new(trace, wanted)?;
     let (groups, spans) = (trace.groups()?, trace.spans()?);
     let capacity = capacities(&groups);
     let mut excerpt = Excerpt {
@@ -186,8 +196,12 @@ fn sparse(count: &[u64]) -> Vec<u64> {
 }
 
 impl Selection {
-    fn new(trace: &RoutingTrace, first: &[String], budget: usize) -> Result<Self> {
-        let sequences = trace.sequences()?;
+    fn new(trace: &RoutingTrace, wanted: &Wanted<'_>) -> Result<Self> {
+        let (first, budget) = (wanted.first, wanted.budget);
+        let mut sequences = trace.sequences()?;
+        for name in &mut sequences.document_names {
+            *name = (wanted.shorten)(name);
+        }
         let count = trace.segments();
         let most = count.min(MOST_SEGMENTS);
         let segments: Vec<usize> = (0..most).map(|at| at * count / most).collect();

@@ -32,6 +32,18 @@ pub(super) fn token_text(row: &Finding, id: u32) -> String {
     row.text.as_deref().map_or_else(|| format!("id {id}"), |text| format!("{} ({id})", readable(text)))
 }
 
+/// The words for variable and variant. Information statistics have a second row of some variables, against a more lenient
+/// baseline: the row that verdict and charts quote has the plain name, the other one says what it is.
+pub(super) fn variable_words(row: &Finding) -> (Option<String>, Option<String>) {
+    let words = |text: &str| text.replace('_', " ");
+    let (variable, variant) = (row.variable.as_deref().map(words), row.variant.as_deref().map(words));
+    if !matches!(&*row.statistic, "mutual_information" | "conditional_mutual_information") {
+        return (variable, variant);
+    }
+    let lenient = (!row.decides()).then(|| "(lenient baseline)".to_owned());
+    (variable.map(|variable| [Some(variable), lenient].into_iter().flatten().collect::<Vec<_>>().join(" ")), None)
+}
+
 /// A token as part of running text: its leading space is a space.
 pub(super) fn running(piece: &str) -> String {
     readable(piece).replace('\u{2423}', " ")

@@ -33,7 +33,15 @@
   };
   const press = (target, key) => target.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
   const drawings = () => all(".plot").map((host) => Number(host.dataset.drawn ?? 0));
-  const visibleRows = (table) => [...table.tBodies[0].rows].filter((row) => !row.hidden);
+  // All rows of a table, and not only those that have been written so far.
+  const visibleRows = (table) => {
+    while (table.written < table.rows.length) table.write(1000);
+    return [...table.node.tBodies[0].rows];
+  };
+  const openTables = () => Report.tables.forEach((table) => {
+    table.details.open = true;
+    table.update();
+  });
   const MARKS = ".plot svg :is(circle, path, rect, line), .plot table.words td";
 
   // What a script writes where a value is missing.
@@ -122,6 +130,9 @@
 
   // A selector redraws every figure and hides the rows of tables that are of something else.
   const selectors = () => {
+    const folded = all("details.table").filter((details) => !details.open).length;
+    expect(folded === all("details.table").length, "a table is open at first");
+    openTables();
     const layer = one("#layer");
     const chosen = [...layer.options].at(-1).value;
     const before = drawings();
@@ -133,11 +144,11 @@
       choose(layer, value);
       all(".plot").forEach((host) => figureIsWhole(host, `${host.dataset.statistic}, layer ${value}`));
       nothingMissing(`layer ${value}`);
-      for (const table of all("table.sortable")) {
+      for (const table of Report.tables) {
         const shown = visibleRows(table);
         expect(shown.every((row) => row.dataset.layer === value), "a table shows rows of another layer");
-        const status = one("[role=status]", table.closest("details")).textContent;
-        if (!shown.length && !status.includes(`no row of layer ${value}`)) silent.add(table.closest("section").id);
+        const status = table.status.textContent;
+        if (!shown.length && !status.includes(`no row of layer ${value}`)) silent.add(table.node.closest("section").id);
       }
     }
     expect(!silent.size, `tables without rows of a layer do not say so: ${[...silent].join(", ")}`);
@@ -179,45 +190,72 @@
   };
 
   const sorts = (table) => {
-    for (const [at, header] of all("thead th", table).entries()) {
+    for (const [at, header] of all("thead th", table.node).entries()) {
       if (!NUMERIC.includes(header.textContent.trim())) continue;
       for (const [direction, sign] of [["ascending", 1], ["descending", -1]]) {
         one("button", header).click();
         const told = header.getAttribute("aria-sort") === direction;
         result.columns_sorted = (result.columns_sorted ?? 0) + 1;
         result.table_sorts_ok &&= expect(told && isSorted(table, at, sign),
-          `${table.closest("section").id}: ${header.textContent} is not sorted ${direction}`);
+          `${table.node.closest("section").id}: ${header.textContent} is not sorted ${direction}`);
       }
     }
   };
 
+  // The words of a cell, as a filter knows them.
+  const wordsOf = (text) => text.toLowerCase().split(/[^\p{L}\p{M}\p{N}]+/u).filter(Boolean);
+
   const filters = (table) => {
-    const filter = one("input[type=search]", table.closest("details"));
-    const rows = visibleRows(table);
-    const cellHas = (row, word) => [...row.cells].some((cell) => cell.textContent.toLowerCase().includes(word));
-    const word = rows.length ? all("td.of", rows.at(-1)).at(-1).textContent.trim().toLowerCase().split(/\s+/)[0] : "";
-    const number = rows.length ? one("td:not(.word)", rows[0]).textContent.trim() : "";
+    const rows = visibleRows(table).map((row) => all("td.of", row).map((cell) => cell.textContent).join(" "));
+    const typed = [...new Set([rows[0], rows.at(-1)].filter(Boolean).flatMap((text) => wordsOf(text).slice(0, 3)))];
     let right = true;
-    for (const typed of [word, number]) {
-      type(filter, typed);
-      const wanted = rows.filter((row) => cellHas(row, typed));
-      right &&= visibleRows(table).length === wanted.length && wanted.every((row) => !row.hidden);
+    for (const word of typed) {
+      type(table.filter, word);
+      const wanted = rows.filter((text) => wordsOf(text).includes(word)).length;
+      right &&= visibleRows(table).length === wanted && visibleRows(table).every((row) =>
+        all("td.of", row).some((cell) => wordsOf(cell.textContent).includes(word)));
+      expect(right, `${table.node.closest("section").id}: ${word} finds ${visibleRows(table).length} of ${wanted} rows`);
     }
-    type(filter, "no such word as this");
+    type(table.filter, "nosuchwordasthis");
     right &&= visibleRows(table).length === 0;
-    type(filter, "");
-    result.filter_ok &&= expect(right && visibleRows(table).length === rows.length, `${table.closest("section").id}: a filter leaves wrong rows`);
+    type(table.filter, "");
+    result.filter_ok &&= expect(right && visibleRows(table).length === rows.length, `${table.node.closest("section").id}: a filter leaves wrong rows`);
   };
 
   // Every column of numbers and intervals sorts; a filter leaves all rows with its word, and no other.
   const tables = () => {
-    result.tables = all("table.sortable").length;
+    openTables();
+    result.tables = Report.tables.length;
+    expect(result.tables === all("table.sortable").length, "a table without its rows");
+    result.rows = Report.tables.reduce((sum, table) => sum + table.size, 0);
     result.table_sorts_ok = true;
     result.filter_ok = true;
-    for (const table of all("table.sortable")) {
+    for (const table of Report.tables) {
       sorts(table);
       filters(table);
+      const part = table.size < table.total;
+      expect(table.status.textContent.includes("in this page, of") === part, `${table.node.closest("section").id}: ${table.status.textContent}`);
+      expect(part || table.size === table.total, `more rows than there are: ${table.node.dataset.statistic}`);
     }
+  };
+
+  // Every link of the contents lands at its heading, also after everything between has been drawn.
+  const landing = async () => {
+    result.landed = {};
+    const links = all("#contents a");
+    for (const link of links.slice().reverse()) {
+      if (!link.checkVisibility()) continue;
+      const target = document.getElementById(link.getAttribute("href").slice(1));
+      window.scrollTo({ top: 0, behavior: "instant" });
+      await frame();
+      link.click();
+      for (let turn = 0; turn < 20; turn += 1) await frame();
+      const top = target.getBoundingClientRect().top;
+      const end = window.scrollY + window.innerHeight >= document.documentElement.scrollHeight - 2;
+      result.landed[target.id] = Math.round(top);
+      expect(Math.abs(top) < 100 || (end && top > 0), `the link to ${target.id} lands ${Math.round(top)} pixels off`);
+    }
+    window.scrollTo({ top: 0, behavior: "instant" });
   };
 
   // Hover and arrow keys show value, n and interval.
@@ -313,7 +351,7 @@
   const drive = async () => {
     await Report.ready;
     collect(Report.data);
-    for (const step of [figures, otherFigures, selectors, tables, tips, tokens, printing, safety]) {
+    for (const step of [landing, figures, otherFigures, selectors, tables, tips, tokens, printing, safety]) {
       try {
         await step();
       } catch (error) {

@@ -108,7 +108,7 @@ pub(super) fn coactivation(selection: &Selection<'_>, kind: &'static ChartKind) 
             blocks: vec![block],
         });
         let caption = "How often two experts are chosen by the same token, over what their loads alone would give \
-                       (maximum-entropy baseline): 1 is as expected. Shares and intervals are in stats/coactivation.csv.";
+                       (maximum-entropy baseline): 1 is as expected, blue more often, orange less. Shares and intervals are in stats/coactivation.csv.";
         let title = format!("Co-activation of experts, layer {layer} ({})", view_words(View::Chosen));
         specs.push(selection.spec(kind, &format!("layer_{layer}_{}", View::Chosen.name()), title, caption, body));
     }
@@ -138,7 +138,7 @@ pub(super) fn jensen_shannon(selection: &Selection<'_>, kind: &'static ChartKind
         for row in &rows {
             let place = |name: &Option<String>| names.iter().position(|known| Some(*known) == name.as_deref());
             if let Some((a, b)) = place(&row.category).zip(place(&row.other_category)) {
-                (cells[a][b], cells[b][a]) = (row.estimate.map(millibits), row.estimate.map(millibits));
+                (cells[a][b], cells[b][a]) = (row.estimate, row.estimate);
             }
         }
         let max = cells.iter().flatten().flatten().copied().fold(0.0, f64::max);
@@ -149,21 +149,17 @@ pub(super) fn jensen_shannon(selection: &Selection<'_>, kind: &'static ChartKind
         let block = HeatBlock { title: String::new(), rows: labels.clone(), columns: labels, cells };
         let body = Body::Heat(HeatFigure {
             scale: Scale::Sequential { max: ceil_nice(max) },
-            scale_label: "Jensen-Shannon divergence in millibits".to_owned(),
+            scale_label: "Jensen-Shannon divergence in bits".to_owned(),
             column_label: String::new(),
             blocks: vec![block],
         });
         let caption = "Jensen-Shannon divergence between the expert shares of two categories: 0 is the same routing, \
-                       1000 millibits no expert in common. Permutation baselines and intervals are in \
+                       1 bit no expert in common. Permutation baselines and intervals are in \
                        stats/jensen_shannon.csv.";
         let title = format!("Divergence between categories, layer {layer} ({})", view_words(View::Chosen));
         specs.push(selection.spec(kind, &format!("layer_{layer}_{}", View::Chosen.name()), title, caption, body));
     }
     specs
-}
-
-fn millibits(bits: f64) -> f64 {
-    bits * 1000.0
 }
 
 /// Router entropy and margins: quantiles over the tokens, layers side by side.

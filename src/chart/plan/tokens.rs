@@ -2,8 +2,8 @@
 
 use super::{
     ChartSpec,
-    context::{group, plain, single, variants},
-    selection::{Selection, token_label, view_words, words},
+    context::{group, single, variants},
+    selection::{Selection, interval, token_label, view_words, words},
 };
 use crate::{
     chart::{
@@ -113,7 +113,8 @@ fn by_variant(selection: &Selection<'_>, kind: &'static ChartKind, view: View) -
         .into_iter()
         .filter_map(|variant| {
             let own: Vec<&Finding> = rows.iter().copied().filter(|row| row.variant.as_deref() == variant).collect();
-            group(selection, &variant.map_or_else(|| "token id".to_owned(), words), &own, plain)
+            let numbers = |row: &Finding| (row.estimate, interval(row), row.baseline, row.ceiling);
+            group(selection, &variant.map_or_else(|| "token id".to_owned(), words), &own, numbers)
         })
         .collect()
 }

@@ -35,12 +35,16 @@ impl Columns {
         self
     }
 
-    /// The share of what can be explained, in the place of the estimate.
+    /// The share of what can be explained in per cent, in the place of the estimate; the bits stand beside it.
     #[must_use]
     pub(super) fn with_explained(mut self, rows: &[Row<'_>]) -> Self {
-        self.numbers("estimate", rows.iter().map(|row| row.finding.explained));
-        self.numbers("low", rows.iter().map(|row| row.finding.explained_low));
-        self.numbers("high", rows.iter().map(|row| row.finding.explained_high));
+        let percent = |share: Option<f64>| share.map(|share| share * 100.0);
+        self.numbers("estimate", rows.iter().map(|row| percent(row.finding.explained)));
+        self.numbers("low", rows.iter().map(|row| percent(row.finding.explained_low)));
+        self.numbers("high", rows.iter().map(|row| percent(row.finding.explained_high)));
+        self.numbers("plain", rows.iter().map(|row| row.finding.estimate));
+        self.numbers("plain_baseline", rows.iter().map(|row| row.finding.baseline));
+        self.words("plain_unit", rows.iter().map(|row| row.finding.unit.to_string()));
         self
     }
 

@@ -1,7 +1,7 @@
 //! The keys of a finding as dimensions that a figure can be laid out along.
 
 use crate::{
-    report::text::{readable, token_text},
+    report::text::{readable, token_text, variable_words},
     stats::Finding,
 };
 
@@ -128,9 +128,9 @@ impl Dimension {
             Self::Role => row.role.as_deref().map(words),
             Self::Document => row.document.as_deref().map(readable),
             Self::Token => row.token_id.map(|id| token_text(row, id)),
-            Self::Variable => row.variable.as_deref().map(words),
+            Self::Variable => variable_words(row).0,
             Self::Given => row.given.as_deref().map(|given| format!("given {}", words(given))),
-            Self::Variant => row.variant.as_deref().map(words),
+            Self::Variant => variable_words(row).1,
             Self::Rule => row.rule.as_deref().map(|rule| format!("rule {rule}")),
             Self::Grouping => row.grouping.as_deref().map(|grouping| format!("group {grouping}")),
             Self::Priority => row.priority.as_deref().map(|priority| format!("by {}", words(priority))),

@@ -23,6 +23,11 @@ const MOST_POINTS: usize = 600;
 /// Keys that a figure can be laid out along; what has more is a list, and stands in `stats/` only.
 const MOST_SUBJECTS: usize = 3;
 
+/// Unit of the share of what can be explained.
+pub(super) const EXPLAINED: &str = "% of what can be explained";
+/// Shares of experts whose baseline is another share: a cell is the multiple of it.
+const RATIOS: [&str; 3] = ["coactivation", "domain_specialization", "expert_share"];
+
 /// Rows about the same kind of subject, in one unit.
 struct Group<'a> {
     /// Subjects, and what any of the rows has beside them.
@@ -31,7 +36,7 @@ struct Group<'a> {
     rows: Vec<Row<'a>>,
 }
 
-/// The share of what can be explained, which the verdicts quote.
+/// The share of what can be explained, which the verdicts quote, in per cent; with the bits behind it.
 pub(super) fn explained(rows: &[Row<'_>]) -> Option<Figure> {
     let told = rows.iter().filter(|row| row.finding.explained.is_some() && row.finding.decides());
     let rows: Vec<Row<'_>> = told.copied().collect();
@@ -42,7 +47,10 @@ pub(super) fn explained(rows: &[Row<'_>]) -> Option<Figure> {
     (!rows.is_empty()).then(|| Figure {
         rows: labels,
         zero: true,
-        ..figure(Kind::Intervals, "share of what can be explained".to_owned(), "share", columns)
+        unit: EXPLAINED.to_owned(),
+        reach: Some((0.0, 100.0)),
+        decimals: Some(0),
+        ..figure(Kind::Intervals, "share of what can be explained".to_owned(), EXPLAINED, columns)
     })
 }
 
@@ -65,11 +73,14 @@ pub(super) fn by_keys(info: &StatisticInfo, rows: &[Row<'_>]) -> Vec<Figure> {
             None => groups.push(Group { dimensions, unit, rows: vec![row] }),
         }
     }
-    groups.sort_by_key(|group| keys.subjects(&group.dimensions).len());
+    // The commonest tokens are the same in most experts: what an expert takes more often than others comes first.
+    let common = |group: &Group<'_>| group.has(Ranking) && group.unit == "count";
+    // Pairs that are compared say more than one number over all of them.
+    let pairs = |group: &Group<'_>| group.has(OtherCategory);
+    groups.sort_by_key(|group| (!pairs(group), keys.subjects(&group.dimensions).len(), common(group)));
     let mut figures: Vec<Figure> = groups.into_iter().flat_map(|group| group.figures(info, &keys)).collect();
     for figure in figures.iter_mut().filter(|figure| binned && figure.x_title == Some(Position.title())) {
-        let single = format!("bins of positions are shown; single positions are in stats/{}.csv", info.table);
-        figure.left_out = Some(figure.left_out.take().map_or(single.clone(), |before| format!("{before}; {single}")));
+        figure.leave_out(&format!("bins of positions are shown; single positions are in stats/{}.csv", info.table));
     }
     figures
 }
@@ -225,17 +236,24 @@ impl<'a> Group<'a> {
         let left_out = left_out(info, places.len(), all.len(), "places");
         let figure = figure(Kind::Curve, self.label(keys), self.unit, columns);
         let x_scale = Some(if x == Checkpoint { "ordinal" } else { "linear" });
-        Figure { x_title: Some(x.title()), x_scale, left_out, zero: starts_at_zero(&shown), ..figure }
+        // Measures of the same thing, each with a floor of its own.
+        let apart = self.has(Variant) && shown.iter().any(|row| row.finding.noise_floor.is_some());
+        Figure { x_title: Some(x.title()), x_scale, left_out, apart, zero: starts_at_zero(&shown), ..figure }
     }
 
     /// Coloured cells; of many rows those with the largest n, of many positions every so many.
     fn matrix(&self, info: &StatisticInfo, keys: &Keys, rows: &[Dimension], column: Dimension) -> Figure {
         let name = |row: &Row<'_>| if rows.len() > 1 { keys.named(rows, row) } else { keys.words(rows, row) };
         let column_name = |row: &Row<'_>| keys.words(&[column], row);
-        let all = in_order(self.rows.iter().map(name));
+        let own = in_order(self.rows.iter().map(name));
+        let across = in_order(self.rows.iter().map(column_name));
+        // A square has one order, and what it names once stands in rows and columns.
+        let square =
+            matches!((rows, column), ([Expert], OtherExpert) | ([Category], OtherCategory) | ([Checkpoint], Reference));
+        let all = if square { in_order(own.into_iter().chain(across.iter().cloned())) } else { own };
         let chosen =
             if rows.contains(&Token) { self.most_frequent(&all, name) } else { spread(&all, MOST_MATRIX_ROWS) };
-        let columns_order = spread(&in_order(self.rows.iter().map(column_name)), MOST_MATRIX_COLUMNS);
+        let columns_order = if square { chosen.clone() } else { spread(&across, MOST_MATRIX_COLUMNS) };
         let (row_set, column_set): (BTreeSet<&String>, BTreeSet<&String>) =
             (chosen.iter().collect(), columns_order.iter().collect());
         let shown =
@@ -244,11 +262,17 @@ impl<'a> Group<'a> {
         let mut columns = Columns::of(&shown).with_estimates(&shown);
         columns.words("row", shown.iter().map(name));
         columns.words("column", shown.iter().map(column_name));
-        let left_out = left_out(info, chosen.len(), all.len(), "rows");
         let figure = figure(Kind::Matrix, self.label(keys), self.unit, columns);
-        let row_title = join(rows.iter().map(|key| key.title().to_owned()));
-        let titles = (Some(row_title), Some(column.title()));
-        Figure { row_title: titles.0, column_title: titles.1, rows: chosen, columns_order, left_out, ..figure }
+        Figure {
+            row_title: Some(join(rows.iter().map(|key| key.title().to_owned()))),
+            column_title: Some(column.title()),
+            left_out: left_out(info, chosen.len(), all.len(), "rows"),
+            ratio: RATIOS.contains(&info.name) && shown.iter().all(|row| row.finding.baseline.is_some_and(|b| b > 0.0)),
+            symmetric: square && column != Reference,
+            rows: chosen,
+            columns_order,
+            ..figure
+        }
     }
 
     fn most_frequent(&self, all: &[String], name: impl Fn(&Row<'a>) -> String) -> Vec<String> {
@@ -311,21 +335,9 @@ impl<'a> Group<'a> {
     }
 }
 
-fn figure(kind: Kind, label: String, unit: &str, columns: Columns) -> Figure {
-    Figure {
-        kind,
-        label,
-        y_title: unit.to_owned(),
-        x_title: None,
-        row_title: None,
-        column_title: None,
-        x_scale: None,
-        rows: Vec::new(),
-        columns_order: Vec::new(),
-        zero: false,
-        left_out: None,
-        data: columns.finish(),
-    }
+/// A figure of one unit.
+pub(super) fn figure(kind: Kind, label: String, unit: &str, columns: Columns) -> Figure {
+    Figure { kind, label, y_title: unit.to_owned(), unit: unit.to_owned(), data: columns.finish(), ..Figure::default() }
 }
 
 /// Shares and counts start at 0; what is far from it (agreements, entropies) would be squeezed.
@@ -335,7 +347,7 @@ fn starts_at_zero(rows: &[Row<'_>]) -> bool {
     low >= 0.0 && low < 0.6 * high
 }
 
-fn left_out(info: &StatisticInfo, shown: usize, all: usize, what: &str) -> Option<String> {
+pub(super) fn left_out(info: &StatisticInfo, shown: usize, all: usize, what: &str) -> Option<String> {
     (shown < all).then(|| {
         let (shown, all) = (thousands(shown as u64), thousands(all as u64));
         format!("{shown} of {all} {what} are shown; all are in stats/{}.csv", info.table)

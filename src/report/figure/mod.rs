@@ -1,8 +1,10 @@
 //! Figures of the page, as data: one component per kind draws them. Which kind a statistic gets follows from the keys of its
 //! rows, so that a new statistic needs no figure of its own.
 
+mod capacity;
 mod data;
 mod dimension;
+mod hero;
 mod keys;
 mod layout;
 
@@ -10,6 +12,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::stats::{Finding, StatisticInfo};
+pub(super) use hero::{HEROES, hero};
 
 /// A row of a run's table.
 #[derive(Clone, Copy, Debug)]
@@ -25,10 +28,11 @@ pub(super) struct Row<'a> {
 }
 
 /// What draws a figure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Kind {
     /// Estimates with intervals and baselines, one under the other.
+    #[default]
     Intervals,
     /// Lines over a numeric axis, with bands.
     Curve,
@@ -41,12 +45,14 @@ pub(super) enum Kind {
 }
 
 /// A figure with its numbers, in columns of equal length; the scripts of the page know nothing of statistics.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(super) struct Figure {
     pub(super) kind: Kind,
     /// What the reader chooses it by.
     pub(super) label: String,
     pub(super) y_title: String,
+    /// What stands behind a number in a tip.
+    pub(super) unit: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) x_title: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -55,6 +61,8 @@ pub(super) struct Figure {
     pub(super) column_title: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) x_scale: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) y_scale: Option<&'static str>,
     /// Rows of a matrix, or labels, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) rows: Vec<String>,
@@ -62,10 +70,45 @@ pub(super) struct Figure {
     pub(super) columns_order: Vec<String>,
     /// Whether the axis of the estimate starts at 0.
     pub(super) zero: bool,
+    /// Ends that the axis of the estimate has at least.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) reach: Option<(f64, f64)>,
+    /// Decimals of the values that are written beside their marks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) decimals: Option<u8>,
+    /// Whether each series has a panel and an axis of its own: they are measures that cannot be compared.
+    #[serde(skip_serializing_if = "is_false")]
+    pub(super) apart: bool,
+    /// Whether the cells of a matrix show the estimate as a multiple of its baseline.
+    #[serde(skip_serializing_if = "is_false")]
+    pub(super) ratio: bool,
+    /// Whether a matrix has each pair once, and shows it twice.
+    #[serde(skip_serializing_if = "is_false")]
+    pub(super) symmetric: bool,
     /// What is not shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) left_out: Option<String>,
     pub(super) data: Map<String, Value>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+impl Figure {
+    /// Whether it shows that a number differs from another one.
+    fn varies(&self) -> bool {
+        let mut told =
+            self.data.get("estimate").and_then(Value::as_array).into_iter().flatten().filter(|v| !v.is_null());
+        let first = told.next();
+        self.kind == Kind::Words || told.any(|value| Some(value) != first)
+    }
+
+    /// Adds a remark about what is not shown.
+    fn leave_out(&mut self, remark: &str) {
+        self.left_out = Some(self.left_out.take().map_or(remark.to_owned(), |before| format!("{before}; {remark}")));
+    }
 }
 
 /// Figures that one statistic may have: more are not looked through.
@@ -73,13 +116,12 @@ const MOST_FIGURES: usize = 60;
 
 /// The figures of a statistic over all runs of the report, the one that sums up most first.
 pub(super) fn figures(info: &StatisticInfo, rows: &[Row<'_>]) -> Vec<Figure> {
-    let mut commands: Vec<&str> = rows.iter().map(|row| row.command).collect();
-    commands.dedup();
+    let commands = keys::in_order(rows.iter().map(|row| row.command.to_owned()));
     let mut figures: Vec<Figure> = layout::explained(rows).into_iter().collect();
     for command in &commands {
         // Runs of different kinds have the same statistic with other keys.
         let own: Vec<Row<'_>> = rows.iter().copied().filter(|row| row.command == *command).collect();
-        let mut found = layout::by_keys(info, &own);
+        let mut found = capacity::figures(info, &own).unwrap_or_else(|| layout::by_keys(info, &own));
         if commands.len() > 1 {
             for figure in &mut found {
                 figure.label = format!("{command}: {}", figure.label);
@@ -87,11 +129,14 @@ pub(super) fn figures(info: &StatisticInfo, rows: &[Row<'_>]) -> Vec<Figure> {
         }
         figures.extend(found);
     }
-    let further = figures.len().saturating_sub(MOST_FIGURES);
-    figures.truncate(MOST_FIGURES);
-    if let Some(last) = figures.last_mut().filter(|_| further > 0) {
-        last.left_out =
-            Some(format!("{further} further figures are not in this page; their rows are in stats/{}.csv", info.table));
+    if figures.len() > MOST_FIGURES {
+        // What is the same everywhere goes first.
+        figures.sort_by_key(|figure| !figure.varies());
+        let further = figures.len() - MOST_FIGURES;
+        figures.truncate(MOST_FIGURES);
+        let remark =
+            format!("{further} further figures are not in this page; their rows are in stats/{}.csv", info.table);
+        figures.iter_mut().for_each(|figure| figure.leave_out(&remark));
     }
     name_units(&mut figures);
     figures

@@ -36,13 +36,19 @@ fn run(run: &ReportedRun<'_>) -> Value {
 }
 
 fn statistics(drawn: &[Drawn]) -> serde_json::Result<Map<String, Value>> {
-    let shown = drawn.iter().filter(|drawn| !drawn.figures.is_empty());
+    let shown = drawn.iter().filter(|drawn| drawn.table.is_some() || !drawn.figures.is_empty());
     shown
         .map(|drawn| {
             let info = drawn.info;
             let figures = serde_json::to_value(&drawn.figures)?;
-            let value =
-                json!({ "title": info.title, "unit": info.unit, "baseline": info.baseline, "figures": figures });
+            let value = json!({
+                "title": info.title,
+                "unit": info.unit,
+                "baseline": info.baseline,
+                "figures": figures,
+                "table": drawn.table.as_ref().map(|table| &table.columns),
+                "differences": drawn.differences.as_ref().map(|differences| &differences.columns),
+            });
             Ok((info.name.to_owned(), value))
         })
         .collect()
@@ -80,6 +86,7 @@ scripts!(
     "scripts/token_id.js",
     "scripts/tokens.js",
     "scripts/controls.js",
+    "scripts/landing.js",
     "scripts/main.js",
 );
 

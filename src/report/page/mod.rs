@@ -3,7 +3,7 @@
 mod data;
 mod table;
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use minijinja::{Environment, UndefinedBehavior, value::Serde};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::{
     excerpt::Excerpt,
-    figure::{Figure, Row, figures},
+    figure::{Figure, HEROES, Row, figures, hero},
     questions::{QUESTIONS, Question},
 };
 use crate::{
@@ -31,12 +31,14 @@ pub struct ReportedRun<'a> {
     pub command: &'static str,
     /// The model that rows without a checkpoint are about.
     pub model: String,
-    /// Its manifest.
-    pub manifest: &'a Value,
+    /// Its manifest, without what a page does not tell.
+    pub manifest: Value,
     /// What its charts say about it.
     pub context: &'a ChartContext,
     /// Its tables.
     pub tables: &'a Tables,
+    /// Rows that the file of a table has, where these are more than the table has in memory.
+    pub rows_in_files: BTreeMap<String, usize>,
     /// Its headline numbers.
     pub findings: &'a [Finding],
     /// Its verdict, line by line.
@@ -56,7 +58,7 @@ struct Filling<'a> {
     version: &'static str,
     runs: Vec<RunPart<'a>>,
     layers: Vec<u16>,
-    questions: Vec<QuestionPart>,
+    questions: Vec<QuestionPart<'a>>,
     has_tokens: bool,
     data: String,
     style: &'static str,
@@ -91,15 +93,15 @@ struct Pair {
 }
 
 #[derive(Serialize)]
-struct QuestionPart {
+struct QuestionPart<'a> {
     anchor: &'static str,
     question: &'static str,
     asked: &'static str,
-    statistics: Vec<StatisticPart>,
+    statistics: Vec<StatisticPart<'a>>,
 }
 
 #[derive(Serialize)]
-struct StatisticPart {
+struct StatisticPart<'a> {
     name: &'static str,
     title: &'static str,
     unit: &'static str,
@@ -108,8 +110,8 @@ struct StatisticPart {
     source: &'static str,
     reading: &'static str,
     figures: Vec<Choice>,
-    table: Option<Table>,
-    differences: Option<Differences>,
+    table: Option<&'a Table>,
+    differences: Option<&'a Differences>,
     files: Vec<File>,
 }
 
@@ -126,47 +128,14 @@ struct File {
     text: String,
 }
 
-/// A kind of run: its question, and the picture that answers it.
-struct KindOfRun {
-    command: &'static str,
-    question: &'static str,
-    statistic: &'static str,
-    /// How the label of the figure begins.
-    figure: &'static str,
-    caption: &'static str,
-}
-
-const KINDS: [KindOfRun; 3] = [
-    KindOfRun {
-        command: "route",
-        question: "Is routing decided by the token id, whatever the context?",
-        statistic: "mutual_information",
-        figure: "share of what can be explained",
-        caption: "How much of what can be explained about the expert each variable explains alone, with 95 % intervals over documents.",
-    },
-    KindOfRun {
-        command: "drift",
-        question: "Is routing learnt early and then fixed?",
-        statistic: "router_saturation",
-        figure: "against",
-        caption: "How many of the last checkpoint's experts each checkpoint already chooses for the same tokens; dashed: load-matched chance.",
-    },
-    KindOfRun {
-        command: "drops",
-        question: "Are later tokens dropped more?",
-        statistic: "assignment_drop_ratio",
-        figure: "by position",
-        caption: "Dropped share of the assignments by position; dashed: the same choices in random order, whose queues fill up as well.",
-    },
-];
-
-/// Places that could not be used, or not as they stand, that a page lists.
-const PLACES: usize = 20;
-
 /// A statistic with the figures that the runs allow.
 struct Drawn {
     info: &'static StatisticInfo,
     figures: Vec<Figure>,
+    table: Option<Table>,
+    differences: Option<Differences>,
+    /// Which of the figures is the picture beside the words.
+    hero: Option<usize>,
 }
 
 /// The report of one or several runs as one HTML document; it makes no request to any host.
@@ -175,7 +144,8 @@ struct Drawn {
 /// [`Error::Internal`] if the template cannot be filled in.
 pub fn html(runs: &[ReportedRun<'_>]) -> Result<String> {
     let drawn: Vec<Drawn> = STATISTICS.iter().map(|info| draw(info, runs)).collect();
-    let questions: Vec<QuestionPart> = QUESTIONS.iter().filter_map(|question| part(question, &drawn, runs)).collect();
+    let questions: Vec<QuestionPart<'_>> =
+        QUESTIONS.iter().filter_map(|question| part(question, &drawn, runs)).collect();
     let mut layers: Vec<u16> = runs.iter().flat_map(|run| run.context.layers.iter().copied()).collect();
     layers.sort_unstable();
     layers.dedup();
@@ -199,21 +169,26 @@ pub fn html(runs: &[ReportedRun<'_>]) -> Result<String> {
 }
 
 fn draw(info: &'static StatisticInfo, runs: &[ReportedRun<'_>]) -> Drawn {
-    let rows: Vec<Row<'_>> = runs
-        .iter()
-        .enumerate()
-        .flat_map(|(index, run)| {
-            let model = run.model.as_str();
+    let mut figures = figures(info, &rows_of(&[info.name], runs));
+    let kind = HEROES.iter().find(|kind| kind.statistic == info.name);
+    let hero = kind.and_then(|kind| hero(kind, &rows_of(kind.made_of, runs)));
+    let place = hero.is_some().then_some(figures.len());
+    figures.extend(hero);
+    Drawn { info, figures, table: table(info, runs), differences: differences(info, runs), hero: place }
+}
+
+/// The rows of statistics in all runs.
+fn rows_of<'a>(statistics: &[&str], runs: &'a [ReportedRun<'_>]) -> Vec<Row<'a>> {
+    let of_run = |(index, run): (usize, &'a ReportedRun<'_>)| {
+        let infos = statistics.iter().filter_map(|name| STATISTICS.iter().find(|info| info.name == *name));
+        let rows = infos.flat_map(|info| {
             let rows = run.tables.get(info.table).into_iter().flat_map(|table| &table.rows);
-            rows.filter(|row| row.statistic == info.name).map(move |finding| Row {
-                run: index,
-                command: run.command,
-                model,
-                finding,
-            })
-        })
-        .collect();
-    Drawn { info, figures: figures(info, &rows) }
+            rows.filter(move |row| row.statistic == info.name)
+        });
+        let model = run.model.as_str();
+        rows.map(move |finding| Row { run: index, command: run.command, model, finding }).collect::<Vec<_>>()
+    };
+    runs.iter().enumerate().flat_map(of_run).collect()
 }
 
 fn title(runs: &[ReportedRun<'_>]) -> String {
@@ -229,15 +204,13 @@ fn title(runs: &[ReportedRun<'_>]) -> String {
 }
 
 fn run_part<'a>(index: usize, run: &'a ReportedRun<'_>, drawn: &[Drawn]) -> RunPart<'a> {
-    let kind = KINDS.iter().find(|kind| kind.command == run.command);
+    let kind = HEROES.iter().find(|kind| kind.command == run.command);
     let hero = kind.and_then(|kind| {
-        let own = drawn.iter().find(|drawn| drawn.info.name == kind.statistic)?;
-        let figure = own.figures.iter().position(|figure| figure.label.starts_with(kind.figure));
-        let figure = figure.or((!own.figures.is_empty()).then_some(0))?;
+        let figure = drawn.iter().find(|drawn| drawn.info.name == kind.statistic)?.hero?;
         Some(Hero { statistic: kind.statistic, figure, caption: kind.caption })
     });
     let mut provenance = Vec::new();
-    flatten("", run.manifest, &mut provenance);
+    flatten("", &run.manifest, &mut provenance);
     RunPart {
         index,
         label: &run.label,
@@ -290,12 +263,12 @@ fn facts(run: &ReportedRun<'_>) -> Vec<Pair> {
 }
 
 /// A question with the statistics that the runs have; none without any.
-fn part(question: &Question, drawn: &[Drawn], runs: &[ReportedRun<'_>]) -> Option<QuestionPart> {
+fn part<'a>(question: &Question, drawn: &'a [Drawn], runs: &[ReportedRun<'_>]) -> Option<QuestionPart<'a>> {
     let own = drawn.iter().filter(|drawn| drawn.info.question == question.anchor);
     let mut own: Vec<&Drawn> = own.collect();
     // What the first screen shows comes first.
-    own.sort_by_key(|drawn| !KINDS.iter().any(|kind| kind.statistic == drawn.info.name));
-    let statistics: Vec<StatisticPart> = own.into_iter().filter_map(|drawn| statistic_part(drawn, runs)).collect();
+    own.sort_by_key(|drawn| !HEROES.iter().any(|kind| kind.statistic == drawn.info.name));
+    let statistics: Vec<StatisticPart<'_>> = own.into_iter().filter_map(|drawn| statistic_part(drawn, runs)).collect();
     (!statistics.is_empty()).then_some(QuestionPart {
         anchor: question.anchor,
         question: question.words,
@@ -304,11 +277,10 @@ fn part(question: &Question, drawn: &[Drawn], runs: &[ReportedRun<'_>]) -> Optio
     })
 }
 
-fn statistic_part(drawn: &Drawn, runs: &[ReportedRun<'_>]) -> Option<StatisticPart> {
+fn statistic_part<'a>(drawn: &'a Drawn, runs: &[ReportedRun<'_>]) -> Option<StatisticPart<'a>> {
     let info = drawn.info;
-    let table = table(info, runs);
     let choice = |(index, figure): (usize, &Figure)| Choice { index, label: figure.label.clone() };
-    (table.is_some() || !drawn.figures.is_empty()).then(|| StatisticPart {
+    (drawn.table.is_some() || !drawn.figures.is_empty()).then(|| StatisticPart {
         name: info.name,
         title: info.title,
         unit: info.unit,
@@ -317,16 +289,17 @@ fn statistic_part(drawn: &Drawn, runs: &[ReportedRun<'_>]) -> Option<StatisticPa
         source: info.source,
         reading: info.reading,
         figures: drawn.figures.iter().enumerate().map(choice).collect(),
-        table,
-        differences: differences(info, runs),
-        files: runs.iter().flat_map(|run| files(info, run)).collect(),
+        table: drawn.table.as_ref(),
+        differences: drawn.differences.as_ref(),
+        files: runs.iter().flat_map(|run| files(info, run, runs.len() > 1)).collect(),
     })
 }
 
 /// The charts for papers, and the whole table.
-fn files(info: &StatisticInfo, run: &ReportedRun<'_>) -> Vec<File> {
+fn files(info: &StatisticInfo, run: &ReportedRun<'_>, several: bool) -> Vec<File> {
     let Some(folder) = run.folder.as_deref().filter(|_| run.tables.contains_key(info.table)) else { return Vec::new() };
-    let below = |name: String| File { href: address(&Path::new(folder).join(&name)), text: name };
+    let text = |name: &str| if several { format!("{} {}: {name}", run.command, run.label) } else { name.to_owned() };
+    let below = |name: String| File { href: address(&Path::new(folder).join(&name)), text: text(&name) };
     let kinds: Vec<&str> = CHARTS.iter().filter(|kind| kind.statistic == info.name).map(|kind| kind.stem).collect();
     let charts = run.charts.iter().filter(|(_, kind)| kinds.contains(kind));
     let charts = charts.map(|(stem, _)| below(format!("charts/{stem}.svg")));
@@ -341,24 +314,38 @@ fn address(path: &Path) -> String {
     utf8_percent_encode(&path.to_string_lossy().replace('\\', "/"), ESCAPED).to_string()
 }
 
+/// Items of a list in the manifest that are shown; of a longer one a number says how many there are.
+const ITEMS_SHOWN: usize = 20;
+
 /// The manifest as lines of key and value.
 fn flatten(prefix: &str, value: &Value, lines: &mut Vec<Pair>) {
     let below = |key: &str| if prefix.is_empty() { key.to_owned() } else { format!("{prefix}.{key}") };
     let line = |value: String| Pair { name: prefix.to_owned(), value };
     match value {
-        Value::Object(map) => map.iter().for_each(|(key, value)| flatten(&below(key), value, lines)),
-        Value::Array(items) if items.iter().any(|item| item.is_object() || item.is_array()) => {
-            // A list of what could not be used may be as long as the corpus; what decides the run is listed whole.
-            let most = if ["skipped", "notes"].contains(&prefix) { PLACES } else { items.len() };
-            let shown = items.iter().take(most).enumerate();
-            shown.for_each(|(index, item)| flatten(&below(&index.to_string()), item, lines));
-            if items.len() > most {
-                let value = format!("{} places in manifest.json, {most} of them here", thousands(items.len() as u64));
-                lines.push(line(value));
+        Value::Object(map) => {
+            for (key, value) in map {
+                // The manifest lists the first places and counts all.
+                let total = map.get(&format!("{key}_total")).and_then(Value::as_u64);
+                flatten_items(&below(key), value, total, lines);
             }
         }
-        Value::Array(items) => lines.push(line(items.iter().map(plain).collect::<Vec<_>>().join(" "))),
+        Value::Array(_) => flatten_items(prefix, value, None, lines),
         other => lines.push(line(plain(other))),
+    }
+}
+
+/// A list as lines, or as one line of words; anything else as it is.
+fn flatten_items(name: &str, value: &Value, total: Option<u64>, lines: &mut Vec<Pair>) {
+    let Value::Array(items) = value else { return flatten(name, value, lines) };
+    let shown = &items[..items.len().min(ITEMS_SHOWN)];
+    let further = total.unwrap_or(0).max(items.len() as u64) - shown.len() as u64;
+    let more = (further > 0).then(|| format!("\u{2026} and {} more, in manifest.json", thousands(further)));
+    if items.iter().any(|item| item.is_object() || item.is_array()) {
+        shown.iter().enumerate().for_each(|(index, item)| flatten(&format!("{name}.{index}"), item, lines));
+        lines.extend(more.map(|value| Pair { name: name.to_owned(), value }));
+    } else {
+        let words = shown.iter().map(plain).chain(more);
+        lines.push(Pair { name: name.to_owned(), value: words.collect::<Vec<_>>().join(" ") });
     }
 }
 

@@ -1,19 +1,28 @@
 //! The table of a statistic, and the differences between two runs of a kind.
 
-use std::collections::BTreeMap;
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use serde::Serialize;
+use serde_json::{Map, Value, json};
 
 use super::ReportedRun;
 use crate::{
-    report::text::{readable, short, token_text},
+    report::text::{readable, rounded, short, token_text, variable_words},
     stats::{Finding, StatisticInfo, thousands},
 };
 
-/// Rows that a table of the page shows for each run, shared by its layers and views; the rest is in `stats/`.
-const ROWS_SHOWN: usize = 120;
-/// Rows that every layer and view has at least.
-const ROWS_OF_LAYER: usize = 12;
+/// A statistic of at most so many rows in a run is in the page as a whole.
+const ROWS_WHOLE: usize = 8000;
+/// Rows that a page holds of a longer one, for each run, shared by its layers and views.
+const ROWS_KEPT: usize = 1500;
+/// Rows that stand in the page as text, for readers without scripts.
+const ROWS_WRITTEN: usize = 12;
+/// Of tables of shares by token id and expert, so many of the most frequent ids are looked through: after a forward pass
+/// the others are in the files only.
+const TOKENS: usize = 64;
 
 /// A number: four significant digits, and the whole of it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -22,13 +31,19 @@ pub(super) struct Number {
     full: f64,
 }
 
-/// The rows of a statistic that speak of a whole layer, category, data set, checkpoint ...
+/// The rows of a statistic: first those about a layer, category, data set, checkpoint ... as a whole, then the others.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Table {
+    /// The first rows, for readers without scripts.
     rows: Vec<TableRow>,
     explained: bool,
     several_runs: bool,
-    left_out: usize,
+    several_units: bool,
+    /// How many rows the page has, and the files of the runs.
+    count: String,
+    /// All rows of the page in columns, for the scripts.
+    #[serde(skip)]
+    pub(super) columns: Value,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -39,13 +54,10 @@ struct TableRow {
     of: String,
     estimate: Option<Number>,
     interval: Option<String>,
-    low: Option<f64>,
-    high: Option<f64>,
     baseline: Option<Number>,
     explained: Option<Number>,
     explained_interval: Option<String>,
-    explained_low: Option<f64>,
-    n: u64,
+    unit: String,
     n_text: String,
     note: Option<String>,
 }
@@ -56,8 +68,12 @@ pub(super) struct Differences {
     of: String,
     /// What the intervals take for granted.
     note: String,
+    /// The first rows, for readers without scripts.
     rows: Vec<Pair>,
-    left_out: usize,
+    count: String,
+    /// All rows in columns, for the scripts.
+    #[serde(skip)]
+    pub(super) columns: Value,
 }
 
 /// The same number of both runs.
@@ -70,48 +86,165 @@ struct Pair {
     second: Number,
     difference: Number,
     interval: Option<String>,
-    low: Option<f64>,
+    #[serde(skip)]
+    ends: Option<(f64, f64)>,
+    #[serde(skip)]
     n: u64,
     n_text: String,
 }
 
 /// The table of a statistic; none without rows.
 pub(super) fn table(info: &StatisticInfo, runs: &[ReportedRun<'_>]) -> Option<Table> {
-    let each: Vec<Vec<&Finding>> = runs.iter().map(|run| rows_of(info, run)).collect();
-    let several_runs = each.iter().filter(|rows| !rows.is_empty()).count() > 1;
-    let shown: Vec<Vec<&Finding>> = each.iter().map(|rows| first_of_every_layer(rows)).collect();
-    let left_out = each.iter().zip(&shown).map(|(rows, shown)| rows.len() - shown.len()).sum();
-    let of_run = |(index, rows): (usize, &Vec<&Finding>)| -> Vec<TableRow> {
-        rows.iter().map(|row| table_row(index, row)).collect()
-    };
-    let rows: Vec<TableRow> = shown.iter().enumerate().flat_map(of_run).collect();
-    let explained = rows.iter().any(|row| row.explained.is_some());
-    (!rows.is_empty()).then_some(Table { rows, explained, several_runs, left_out })
+    let each: Vec<OwnRows<'_>> = runs.iter().map(|run| OwnRows::of(info, run)).collect();
+    let several_runs = each.iter().filter(|own| !own.rows.is_empty()).count() > 1;
+    let rows: Vec<(usize, &Finding)> =
+        each.iter().enumerate().flat_map(|(run, own)| own.rows.iter().map(move |row| (run, *row))).collect();
+    let units: BTreeSet<&str> = rows.iter().map(|(_, row)| &*row.unit).collect();
+    let written = first_of_every_layer(&rows, |(run, row)| (*run, row.layer, row.view.to_string()));
+    let total = each.iter().map(|own| own.total).sum();
+    (!rows.is_empty()).then(|| Table {
+        explained: rows.iter().any(|(_, row)| row.explained.is_some()),
+        several_runs,
+        several_units: units.len() > 1,
+        count: count(rows.len(), total, info),
+        columns: estimates(&rows, total),
+        rows: written.into_iter().map(|(run, row)| table_row(run, row)).collect(),
+    })
 }
 
-/// The rows of a run: those about layers, categories, data sets ... as a whole; where the statistic has none, all.
-fn rows_of<'a>(info: &StatisticInfo, run: &ReportedRun<'a>) -> Vec<&'a Finding> {
-    let whole: Vec<&Finding> = run.findings.iter().filter(|row| is_shown(info, row)).collect();
-    if !whole.is_empty() {
-        return whole;
+/// How much of the files the page has.
+fn count(shown: usize, total: usize, info: &StatisticInfo) -> String {
+    let (page, all) = (thousands(shown as u64), thousands(total as u64));
+    if shown == total {
+        return format!("{page} rows: all of stats/{}.csv that are about this.", info.table);
     }
-    let all = run.tables.get(info.table).into_iter().flat_map(|table| &table.rows);
-    all.filter(|row| row.statistic == info.name).collect()
+    format!(
+        "{page} of {all} rows are in this page: those about a layer, category or checkpoint as a whole, and those whose \
+         intervals are farthest from their baselines. All are in stats/{}.csv.",
+        info.table
+    )
+}
+
+/// The rows of a statistic in one run.
+struct OwnRows<'a> {
+    /// Those that the page has.
+    rows: Vec<&'a Finding>,
+    /// How many the run's files have.
+    total: usize,
+}
+
+impl<'a> OwnRows<'a> {
+    fn of(info: &StatisticInfo, run: &ReportedRun<'a>) -> Self {
+        let table = run.tables.get(info.table);
+        let all = table.into_iter().flat_map(|table| &table.rows);
+        let (mut rows, further): (Vec<&Finding>, Vec<&Finding>) =
+            all.filter(|row| row.statistic == info.name).partition(|row| is_whole(row));
+        let in_files = run.rows_in_files.get(info.table).copied().unwrap_or(0);
+        let only_in_files = in_files.saturating_sub(table.map_or(0, |table| table.rows.len()));
+        let total = rows.len() + further.len() + only_in_files;
+        if rows.len() > ROWS_WHOLE {
+            rows = farthest(&rows);
+        }
+        rows.extend(if total <= ROWS_WHOLE { further } else { farthest(&further) });
+        Self { rows, total }
+    }
+}
+
+/// The rows of each layer and view that are farthest from their baselines, the farthest first.
+fn farthest<'a>(rows: &[&'a Finding]) -> Vec<&'a Finding> {
+    let frequent = FrequentTokens::of(rows);
+    let mut groups: BTreeMap<(u16, &str), Vec<&Finding>> = BTreeMap::new();
+    for &row in rows.iter().filter(|row| frequent.has(row)) {
+        groups.entry((row.layer, &*row.view)).or_default().push(row);
+    }
+    let most = ROWS_KEPT / groups.len().max(1);
+    let mut kept = Vec::new();
+    for mut group in groups.into_values() {
+        group.sort_by(|a, b| distance(b).partial_cmp(&distance(a)).unwrap_or(Ordering::Equal));
+        kept.extend(group.into_iter().take(most));
+    }
+    kept
+}
+
+/// Whether a row has an interval, and how far that, or else the estimate, is from the baseline: below 0 inside of it.
+fn distance(row: &Finding) -> (bool, f64) {
+    let baseline = row.baseline.unwrap_or(0.0);
+    match (row.estimate, row.low.zip(row.high)) {
+        (None, _) => (false, f64::NEG_INFINITY),
+        (Some(_), Some((low, high))) => (true, (low - baseline).max(baseline - high)),
+        (Some(estimate), None) => (false, (estimate - baseline).abs()),
+    }
+}
+
+/// The most frequent token ids of each layer, where a row is the share of an id that an expert has.
+struct FrequentTokens(BTreeSet<(u16, u64, u32)>);
+
+impl FrequentTokens {
+    fn of(rows: &[&Finding]) -> Self {
+        let mut layers: BTreeMap<u16, BTreeSet<(u64, u32)>> = BTreeMap::new();
+        for row in rows.iter().filter(|row| row.expert.is_some()) {
+            if let Some(id) = row.token_id {
+                layers.entry(row.layer).or_default().insert((u64::MAX - row.n, id));
+            }
+        }
+        let first = |(layer, ids): (u16, BTreeSet<(u64, u32)>)| {
+            ids.into_iter().take(TOKENS).map(move |(n, id)| (layer, u64::MAX - n, id)).collect::<Vec<_>>()
+        };
+        Self(layers.into_iter().flat_map(first).collect())
+    }
+
+    fn has(&self, row: &Finding) -> bool {
+        let id = row.token_id.filter(|_| row.expert.is_some());
+        id.is_none_or(|id| self.0.contains(&(row.layer, row.n, id)))
+    }
 }
 
 /// The first rows of every layer and view, so that none is without numbers.
-fn first_of_every_layer<'a>(rows: &[&'a Finding]) -> Vec<&'a Finding> {
-    let mut counts: BTreeMap<(u16, &str), usize> = rows.iter().map(|row| ((row.layer, &*row.view), 0)).collect();
-    let most = (ROWS_SHOWN / counts.len().max(1)).max(ROWS_OF_LAYER);
-    let mut shown = Vec::new();
-    for &row in rows {
-        let count = counts.entry((row.layer, &*row.view)).or_default();
+fn first_of_every_layer<T: Clone, K: Ord>(rows: &[T], group: impl Fn(&T) -> K) -> Vec<T> {
+    let mut counts: BTreeMap<K, usize> = rows.iter().map(|row| (group(row), 0)).collect();
+    let most = (ROWS_WRITTEN / counts.len().max(1)).max(1);
+    let mut first = Vec::new();
+    for row in rows {
+        let count = counts.entry(group(row)).or_default();
         *count += 1;
         if *count <= most {
-            shown.push(row);
+            first.push(row.clone());
         }
     }
-    shown
+    first
+}
+
+/// Columns of equal length; five significant digits, as in the figures. A column without anything in it is left out.
+fn estimates(rows: &[(usize, &Finding)], total: usize) -> Value {
+    let of = |cell: &dyn Fn(usize, &Finding) -> Value| -> Vec<Value> {
+        rows.iter().map(|(run, row)| cell(*run, row)).collect()
+    };
+    let number = |value: Option<f64>| json!(value.map(rounded));
+    packed(
+        total,
+        vec![
+            ("run", of(&|run, _| json!(run))),
+            ("layer", of(&|_, row| json!(row.layer))),
+            ("view", of(&|_, row| json!(row.view))),
+            ("of", of(&|_, row| json!(subject(row)))),
+            ("estimate", of(&|_, row| number(row.estimate))),
+            ("low", of(&|_, row| number(row.low))),
+            ("high", of(&|_, row| number(row.high))),
+            ("baseline", of(&|_, row| number(row.baseline))),
+            ("explained", of(&|_, row| number(row.explained))),
+            ("explained_low", of(&|_, row| number(row.explained_low))),
+            ("explained_high", of(&|_, row| number(row.explained_high))),
+            ("unit", of(&|_, row| json!(row.unit))),
+            ("n", of(&|_, row| json!(row.n))),
+            ("note", of(&|_, row| json!(row.note))),
+        ],
+    )
+}
+
+fn packed(total: usize, columns: Vec<(&str, Vec<Value>)>) -> Value {
+    let told = columns.into_iter().filter(|(_, values)| values.iter().any(|value| !value.is_null()));
+    let columns: Map<String, Value> = told.map(|(name, values)| (name.to_owned(), Value::Array(values))).collect();
+    json!({ "total": total, "columns": columns })
 }
 
 /// The differences between the first two runs of the statistic's kind; none where there is one such run.
@@ -119,16 +252,44 @@ pub(super) fn differences(info: &StatisticInfo, runs: &[ReportedRun<'_>]) -> Opt
     let of = |run: &&ReportedRun<'_>| run.command == info.command;
     let [first, second, ..] = runs.iter().filter(of).collect::<Vec<_>>()[..] else { return None };
     let place = |row: &Finding| (row.layer, row.view.to_string(), row.unit.to_string(), subject(row));
-    let shown = |run: &ReportedRun<'_>| run.findings.iter().filter(|row| is_shown(info, row)).cloned().collect();
-    let (left, right): (Vec<Finding>, Vec<Finding>) = (shown(first), shown(second));
+    let of_whole = |run: &'_ ReportedRun<'_>| -> Vec<Finding> {
+        run.findings.iter().filter(|row| row.statistic == info.name && is_whole(row)).cloned().collect()
+    };
+    let (left, right) = (of_whole(first), of_whole(second));
     let others: BTreeMap<_, &Finding> = right.iter().map(|row| (place(row), row)).collect();
-    let mut all: Vec<Pair> = left.iter().filter_map(|row| difference(row, others.get(&place(row)).copied()?)).collect();
-    let left_out = all.len().saturating_sub(ROWS_SHOWN);
-    all.truncate(ROWS_SHOWN);
+    let all: Vec<Pair> = left.iter().filter_map(|row| difference(row, others.get(&place(row)).copied()?)).collect();
     let note =
         "The interval takes the two runs for independent; where they share their documents it is usually too wide.";
     let of = format!("{} less {}", second.label, first.label);
-    (!all.is_empty()).then(|| Differences { of, note: note.to_owned(), rows: all, left_out })
+    (!all.is_empty()).then(|| Differences {
+        of,
+        note: note.to_owned(),
+        count: format!(
+            "{} rows: every number about a layer, category or checkpoint as a whole.",
+            thousands(all.len() as u64)
+        ),
+        columns: pairs(&all),
+        rows: first_of_every_layer(&all, |pair| (pair.layer, pair.view.clone())),
+    })
+}
+
+/// The differences in columns, in full: a difference has fewer digits than what it is between.
+fn pairs(all: &[Pair]) -> Value {
+    let of = |cell: &dyn Fn(&Pair) -> Value| -> Vec<Value> { all.iter().map(cell).collect() };
+    packed(
+        all.len(),
+        vec![
+            ("layer", of(&|pair| json!(pair.layer))),
+            ("view", of(&|pair| json!(pair.view))),
+            ("of", of(&|pair| json!(pair.of))),
+            ("first", of(&|pair| json!(pair.first.full))),
+            ("second", of(&|pair| json!(pair.second.full))),
+            ("difference", of(&|pair| json!(pair.difference.full))),
+            ("low", of(&|pair| json!(pair.ends.map(|(low, _)| low)))),
+            ("high", of(&|pair| json!(pair.ends.map(|(_, high)| high)))),
+            ("n", of(&|pair| json!(pair.n))),
+        ],
+    )
 }
 
 /// The second value less the first. The interval takes the two runs for independent: the half-widths are added as squares,
@@ -147,15 +308,15 @@ fn difference(first: &Finding, second: &Finding) -> Option<Pair> {
         second: number(b),
         difference: number(b - a),
         interval: interval.map(|(low, high)| bracket(low, high)),
-        low: interval.map(|(low, _)| low),
+        ends: interval,
         n: first.n.min(second.n),
         n_text: thousands(first.n.min(second.n)),
     })
 }
 
-/// Numbers about single experts, token ids and positions are for the figures.
-fn is_shown(info: &StatisticInfo, row: &Finding) -> bool {
-    row.statistic == info.name && row.expert.is_none() && row.token_id.is_none() && row.position.is_none()
+/// Whether a number is about a layer, category, data set ... as a whole, and not about a single expert, token id or position.
+fn is_whole(row: &Finding) -> bool {
+    row.expert.is_none() && row.token_id.is_none() && row.position.is_none()
 }
 
 fn table_row(run: usize, row: &Finding) -> TableRow {
@@ -166,13 +327,10 @@ fn table_row(run: usize, row: &Finding) -> TableRow {
         of: subject(row),
         estimate: row.estimate.map(number),
         interval: interval(row.low, row.high),
-        low: row.low,
-        high: row.high,
         baseline: row.baseline.map(number),
         explained: row.explained.map(number),
         explained_interval: interval(row.explained_low, row.explained_high),
-        explained_low: row.explained_low,
-        n: row.n,
+        unit: row.unit.to_string(),
         n_text: thousands(row.n),
         note: row.note.as_deref().map(str::to_owned),
     }
@@ -181,10 +339,11 @@ fn table_row(run: usize, row: &Finding) -> TableRow {
 /// The keys that say which number of the layer it is.
 fn subject(row: &Finding) -> String {
     let words = |text: &str| text.replace('_', " ");
+    let (variable, variant) = variable_words(row);
     let keys = [
         row.checkpoint.as_deref().map(readable),
         row.reference.as_deref().map(|reference| format!("against {}", readable(reference))),
-        row.variable.as_deref().map(words),
+        variable,
         row.given.as_deref().map(|given| format!("given {}", words(given))),
         row.dataset.as_deref().map(readable),
         row.category.as_deref().map(readable),
@@ -198,7 +357,7 @@ fn subject(row: &Finding) -> String {
         row.position.map(|position| format!("position {position}")),
         row.ranking.as_deref().map(words),
         row.rank.map(|rank| format!("rank {rank}")),
-        row.variant.as_deref().map(words),
+        variant,
         row.quantile.map(|quantile| format!("quantile {quantile}")),
         row.capacity_factor.map(|factor| format!("factor {factor}")),
         row.rule.as_deref().map(|rule| format!("rule {rule}")),

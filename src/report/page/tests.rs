@@ -19,9 +19,10 @@ fn page(rows: &[Finding]) -> String {
         label: "m <i>".into(),
         command: "route",
         model: "m".into(),
-        manifest: &manifest,
+        manifest,
         context: &context,
         tables: &tables,
+        rows_in_files: BTreeMap::new(),
         findings: rows,
         verdict: &["layer 1: <not> enough data".to_owned()],
         excerpts: Vec::new(),
@@ -68,7 +69,7 @@ fn questions_without_numbers_are_left_out() {
 
 #[test]
 fn every_hero_is_a_statistic_of_its_kind_of_run() {
-    for kind in KINDS {
+    for kind in HEROES {
         assert!(
             STATISTICS.iter().any(|info| info.name == kind.statistic && info.command == kind.command),
             "{}",

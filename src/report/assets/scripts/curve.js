@@ -32,7 +32,7 @@
       key: byRun ? "run" : "series",
       values,
       text: (value) => (!byRun ? value : runs.length > 1 ? Report.data.runs[value].name : series[0] ?? "estimate"),
-      panelKeys: byRun || runs.length <= 1 ? ["layer"] : ["run", "layer"],
+      panelKeys: figure.apart && !byRun ? ["run", "layer", "series"] : byRun || runs.length <= 1 ? ["layer"] : ["run", "layer"],
     };
   };
 
@@ -98,35 +98,54 @@
     ];
   };
 
-  const referenceMarks = (rows) =>
-    Report.references(rows).map(({ key, colour, dash }) =>
-      Plot.lineY([...rows].sort((a, b) => a.x - b.x), {
-        x: "x", y: (row) => row[key] ?? NaN, stroke: colour, strokeDasharray: dash, strokeWidth: 1.4,
-      }));
+  // A floor or ceiling for each line that has one; in the colour of the line where there are several.
+  const referenceMarks = (groups, shared) =>
+    groups.flatMap((group, index) => {
+      const own = shared.hue(shared.kinds.values[index], index);
+      return Report.references(group).map(({ key, colour, dash }) =>
+        Plot.lineY([...group].sort((a, b) => a.x - b.x), {
+          x: "x", y: (row) => row[key] ?? NaN, stroke: shared.kinds.values.length > 1 ? Report.colour(own) : colour, strokeDasharray: dash, strokeWidth: 1.4,
+        }));
+    });
+
+  // A logarithmic axis has no place for 0: what is below its end lies on its lower edge.
+  const LOWEST = 1e-4;
+  const logDomain = (rows) => {
+    const values = rows.flatMap((row) => VALUES.map((key) => row[key])).filter((value) => value !== null && value > 0);
+    const [least, most] = values.length ? d3.extent(values) : [LOWEST, 1];
+    return [Math.max(LOWEST, Math.min(least, most / 10)), Math.max(most, LOWEST * 10)];
+  };
+  const onAxis = (rows, low) => {
+    const place = (value) => (value === null ? null : Math.max(low, value));
+    return rows.map((row) => ({ ...row, told: row, estimate: place(row.estimate), low: place(row.low), high: place(row.high), baseline: place(row.baseline) }));
+  };
 
   const paint = (context, panel, width, shared) => {
-    const { kinds, domain, figure } = shared;
+    const { kinds, figure } = shared;
     const { x, margin } = axisSettings(shared.axis, width);
-    const groups = kinds.values.map((value) => panel.rows.filter((row) => row[kinds.key] === value));
+    const log = figure.y_scale === "log";
+    const domain = shared.domainOf(panel);
+    const placed = log ? onAxis(panel.rows, domain[0]) : panel.rows;
+    const groups = kinds.values.map((value) => placed.filter((row) => row[kinds.key] === value));
     const few = Math.max(...groups.map((group) => group.length)) <= MARKED;
     const height = (context.compact ? 190 : width > 700 ? 320 : 230) + margin.bottom - 24;
     const plot = Report.plot({
       width, height,
       marginLeft: margin.left, marginRight: margin.right, marginTop: margin.top, marginBottom: margin.bottom,
-      x, y: { domain, label: null, grid: true, ticks: 5 },
+      x, y: { domain, label: null, grid: true, ticks: 5, ...(log ? { type: "log", tickFormat: "~p" } : {}) },
       marks: [
         domain[0] <= 0 ? Plot.ruleY([0], { stroke: "var(--line-strong)" }) : null,
         ...groups.flatMap((group, index) => (group.length ? lineMarks(group, shared.hue(kinds.values[index], index), few, shared.crowded) : [])),
-        ...referenceMarks(panel.rows),
-        Plot.dot(panel.rows, Plot.pointer({ x: "x", y: "estimate", r: 7, stroke: "var(--ink)", strokeWidth: 1.5, maxRadius: 80 })),
+        ...referenceMarks(groups, shared),
+        Plot.dot(placed, Plot.pointer({ x: "x", y: "estimate", r: 7, stroke: "var(--ink)", strokeWidth: 1.5, maxRadius: 80 })),
       ],
     });
     const lines = (row) => {
       const place = row.x_text ?? `${figure.x_title ?? ""} ${Report.count(row.x)}`.trim();
       const where = `${place}${row.series ? `, ${row.series}` : ""}`;
-      return Report.describe(row, figure, `${where} (${Report.place(row)})`);
+      return Report.describe(row.told ?? row, figure, `${where} (${Report.place(row)})`);
     };
-    return Report.reachable(context, plot, { rows: panel.rows, margin, at: (row) => ({ x: row.x, y: row.estimate }), lines });
+    return Report.reachable(context, plot, { rows: placed, margin, at: (row) => ({ x: row.x, y: row.estimate }), lines });
   };
 
   Report.kinds.curve = (context) => {
@@ -141,7 +160,13 @@
     const kinds = scheme(context);
     const rank = Report.runRank(figure);
     const hue = (value, index) => (kinds.key === "run" ? rank(value) : index);
-    const shared = { kinds, figure, hue, crowded: kinds.values.length > BANDED, axis: axisOf(context), domain: Report.extent(context.scaleRows, VALUES, figure.zero) };
+    const shared = { kinds, figure, hue, crowded: kinds.values.length > BANDED, axis: axisOf(context) };
+    const log = figure.y_scale === "log";
+    const domain = log ? logDomain(context.scaleRows) : Report.extent(context.scaleRows, VALUES, figure.zero);
+    // Measures that cannot be compared have an axis each, the same in every layer.
+    shared.domainOf = ({ series }) => (figure.apart && !log && kinds.panelKeys.includes("series")
+      ? Report.extent(context.scaleRows.filter((row) => row.series === series), VALUES, false) : domain);
+    if (log) context.notes.push(`The axis is logarithmic; what is below ${Report.number(100 * domain[0])} %, 0 included, lies on its lower edge.`);
     whole.bare = shared.crowded;
     const ranged = Report.hasIntervals(placed);
     if (shared.crowded && ranged) context.notes.push("So many lines are drawn without the bands of their intervals; the tips have them.");
@@ -155,7 +180,8 @@
     });
     if (ranged && !shared.crowded) items.push({ text: "95 % interval, same colour", colour: "var(--soft)", area: true });
     if (Report.hasBaselines(placed)) items.push({ text: "baseline, same colour", colour: "var(--soft)", dash: "3 3" });
-    items.push(...Report.references(placed));
+    items.push(...Report.references(placed).map((item) =>
+      (kinds.values.length > 1 ? { ...item, text: `${item.text}, same colour`, colour: "var(--soft)" } : item)));
     return [
       Report.legend(items),
       Report.axisTitle(figure.y_title && `\u2191 ${figure.y_title}`),

@@ -3,7 +3,7 @@
   "use strict";
   const OPTIONAL = [
     "estimate", "low", "high", "baseline", "n", "note", "noise_floor", "ceiling",
-    "label", "x", "x_text", "series", "row", "column", "rank",
+    "label", "x", "x_text", "series", "row", "column", "rank", "plain", "plain_baseline", "plain_unit",
   ];
 
   Report.decode = async () => {
@@ -69,9 +69,9 @@
     return { rows, view, notes };
   };
 
-  // Smallest and largest of some columns; zero belongs to it where the axis starts there.
-  Report.extent = (rows, keys, zero) => {
-    let [low, high] = zero ? [0, 0] : [Infinity, -Infinity];
+  // Smallest and largest of some columns; zero belongs to it where the axis starts there, and so do the ends of `reach`.
+  Report.extent = (rows, keys, zero, reach = null) => {
+    let [low, high] = reach ?? (zero ? [0, 0] : [Infinity, -Infinity]);
     for (const row of rows) {
       for (const key of keys) {
         const value = row[key];
@@ -82,6 +82,7 @@
     }
     if (low > high) return [0, 1];
     if (low === high) return [Math.min(low, 0), Math.max(high, low === 0 ? 1 : 0)];
+    if (reach && low === reach[0] && high === reach[1]) return reach;
     const air = (high - low) * 0.03;
     return [zero && low === 0 ? 0 : low - air, zero && high === 0 ? 0 : high + air];
   };

@@ -66,7 +66,8 @@
 
   const joined = (head, ...parts) => `${head}${parts.filter(Boolean).map((part, index) => `${index ? " and" : " with"} ${part}`).join("")}`;
   const MARKS = {
-    intervals: (rows) => joined("Points", Report.hasIntervals(rows) && "95 % intervals", Report.hasBaselines(rows) && "a tick at the baseline"),
+    intervals: (rows) => joined("Points", Report.hasIntervals(rows) && "95 % intervals", Report.hasBaselines(rows) && "a tick at the baseline",
+      rows.some((row) => row.ceiling !== null) && "a dotted tick at the ceiling"),
     curve: (rows, context) => joined("Lines", Report.hasIntervals(rows) && !context.bare && "bands of 95 % intervals",
       Report.hasBaselines(rows) && "dashed baselines", ...Report.references(rows).map(({ text }) => `a line for the ${text}`)),
     matrix: () => "A matrix of coloured cells",
@@ -92,7 +93,7 @@
     if (context.empty) return `${name} No number to show. ${where}`;
     const values = rows.map((row) => row.estimate).filter((value) => value !== null);
     const [low, high] = d3.extent(values);
-    const range = values.length ? ` from ${Report.number(low)} to ${Report.number(high)} ${figure.statistic.unit ?? ""}`.trimEnd() : "";
+    const range = values.length ? ` from ${Report.number(low)} to ${Report.number(high)} ${figure.unit ?? ""}`.trimEnd() : "";
     const layers = Report.distinct(rows, "layer").join(", ");
     return `${name} ${MARKS[figure.kind](rows, context)}. ${Report.plural(values.length, "value")}${range}, ` +
       `layers ${layers}, ${view} view. ${where}`;
@@ -115,6 +116,14 @@
     return [Report.element("p", { class: "figure-note", dir: "auto" }, `No number to show: ${told || fallback}`)];
   };
 
+  // What a picture beside the words shows: the words do not change with the selectors.
+  const shownBeside = (view) => {
+    const layer = Report.state.layer;
+    const same = view === "chosen" && layer === "all";
+    const shown = `${view} view, ${layer === "all" ? "all layers" : `layer ${layer}`}`;
+    return `Shown: ${shown}${same ? ", as in the words." : "; the words are about the chosen view and all layers."}`;
+  };
+
   // Draws the figure that an element asks for by data-statistic, data-figure and, for one run only, data-run; as wide as
   // the element, or as the paper.
   Report.draw = (host, paper = null) => {
@@ -132,7 +141,7 @@
     };
     context.empty = !selection.rows.some(DRAWN[figure.kind]);
     const drawn = context.empty ? nothing(context) : Report.kinds[figure.kind](context);
-    const notes = [...context.notes, compact ? null : figure.left_out].filter(Boolean);
+    const notes = [...context.notes, compact ? shownBeside(selection.view) : figure.left_out].filter(Boolean);
     host.replaceChildren(...drawn, ...notes.map((note) => Report.element("p", { class: "figure-note" }, note)));
     const words = figure.kind === "words";
     host.setAttribute("role", words ? "group" : "img");

@@ -12,14 +12,25 @@
     return value.toFixed(decimals).replaceAll("-", MINUS);
   };
 
+  // With so many decimals, as they are written beside a mark.
+  Report.written = (value, decimals, unit) => {
+    const text = value.toFixed(decimals).replace("-", MINUS);
+    return `${/^\u2212?0(\.0*)?$/.test(text) ? text.replace(MINUS, "") : text}${unit?.startsWith("% ") ? " %" : ""}`;
+  };
+
   Report.count = (value) => (value === null || value === undefined ? "\u2013" : value.toLocaleString("en-US"));
 
   Report.plural = (count, noun) => `${Report.count(count)} ${noun}${count === 1 ? "" : "s"}`;
 
   // The values of a row as lines of a tip: the number, its interval, what it is compared with, and n.
   Report.describe = (row, figure, head) => {
-    const { unit, baseline } = figure.statistic;
-    const lines = [head, `${Report.number(row.estimate)} ${unit ?? ""}`.trim()];
+    const { baseline } = figure.statistic;
+    const lines = [head, `${Report.number(row.estimate)} ${figure.unit ?? ""}`.trim()];
+    if (row.plain !== null) {
+      const chance = row.plain_baseline === null ? "" : `, chance ${Report.number(row.plain_baseline)}`;
+      lines.push(`${Report.number(row.plain)} ${row.plain_unit ?? ""}${chance}`);
+    }
+    if (figure.ratio) lines.push(`${Report.number(row.estimate / row.baseline)} times the baseline`);
     if (row.low !== null && row.high !== null) {
       lines.push(`95 % interval [${Report.number(row.low)}, ${Report.number(row.high)}]`);
     } else if (row.estimate !== null) lines.push("no interval");

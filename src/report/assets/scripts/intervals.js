@@ -1,7 +1,7 @@
-// Estimates with their intervals, one line per label, layers side by side.
+// Estimates with their intervals, one line per label, layers side by side; measures that differ one under the other.
 (() => {
   "use strict";
-  const VALUES = ["estimate", "low", "high", "baseline"];
+  const VALUES = ["estimate", "low", "high", "baseline", "ceiling"];
 
   // So many layers stand side by side; the rest goes below, equally wide.
   const chunks = (layers, size) =>
@@ -14,7 +14,20 @@
       Plot.ruleY(rows.filter((row) => row.low !== null), { ...place, x1: "low", x2: "high", stroke: colour, strokeWidth: 2.5, strokeOpacity: 0.75 }),
       Plot.dot(rows, { ...place, x: "estimate", fill: colour, stroke: colour, r: 4, symbol: Report.symbol(index) }),
       Plot.tickX(rows.filter((row) => row.baseline !== null), { ...place, x: "baseline", stroke: "var(--base)", strokeWidth: 2.2 }),
+      Plot.tickX(rows.filter((row) => row.ceiling !== null), { ...place, x: "ceiling", stroke: "var(--soft)", strokeWidth: 1.6, strokeDasharray: "2 2" }),
     ];
+  };
+
+  // The values beside their marks, on the side that has room.
+  const valueMarks = (rows, { figure, domain }, several) => {
+    if (figure.decimals === undefined || several) return [];
+    const middle = domain[0] + 0.62 * (domain[1] - domain[0]);
+    const text = (row) => Report.written(row.estimate, figure.decimals, figure.unit);
+    const side = (right) => Plot.text(rows.filter((row) => row.estimate !== null && (row.estimate <= middle) === right), {
+      y: "label", fx: "layer", x: (row) => (right ? row.high : row.low) ?? row.estimate, text,
+      textAnchor: right ? "start" : "end", dx: right ? 7 : -7, fontSize: 11, fill: "var(--ink)",
+    });
+    return [side(true), side(false)];
   };
 
   const paint = (context, rows, layers, shared) => {
@@ -35,6 +48,7 @@
       marks: [
         Plot.ruleX(domain[0] <= 0 && domain[1] >= 0 ? [0] : [], { stroke: "var(--line-strong)" }),
         ...runs.flatMap((run) => runMarks(rows.filter((row) => row.run === run), run, shared.rank(run), several)),
+        ...valueMarks(rows, shared, several),
         Plot.dot(rows, Plot.pointer({
           x: "estimate", fx: "layer", r: 8, stroke: "var(--ink)", strokeWidth: 1.5, maxRadius: 60,
           ...(several ? { y: (row) => String(row.run), fy: "label" } : { y: "label" }),
@@ -43,8 +57,22 @@
     });
     const at = (row) => ({ x: row.estimate, fx: row.layer,
       ...(several ? { y: String(row.run), fy: row.label } : { y: row.label }) });
-    const lines = (row) => Report.describe(row, figure, `${row.label} (${Report.place(row)})`);
+    const series = (row) => (row.series ? `${row.series}: ` : "");
+    const lines = (row) => Report.describe(row, figure, `${series(row)}${row.label} (${Report.place(row)})`);
     return Report.reachable(context, plot, { rows, margin, at, lines });
+  };
+
+  // The plots of one measure.
+  const part = (context, series, shared) => {
+    const { figure, layers } = shared;
+    const own = (rows) => (series === null ? rows : rows.filter((row) => row.series === series));
+    const rows = own(context.rows);
+    const all = own(context.scaleRows);
+    const labels = Report.distinct(all, "label", figure.rows);
+    const domain = Report.extent(all, VALUES, figure.zero, figure.reach);
+    const plots = chunks(layers, shared.abreast).map((some) =>
+      paint(context, rows.filter((row) => some.includes(row.layer)), some, { ...shared, labels, domain }));
+    return series === null ? plots : [Report.element("div", { class: "panel-title" }, series), ...plots];
   };
 
   Report.kinds.intervals = (context) => {
@@ -55,11 +83,11 @@
     const longest = Math.max(...labels.map((label) => Report.textWidth(label)));
     const left = Math.ceil(Math.min(longest + 14, width * 0.36));
     const margin = { left, right: 10, top: 24, bottom: 24 };
-    const shared = { labels, runs, rank: Report.runRank(figure), figure, margin, domain: Report.extent(context.scaleRows, VALUES, figure.zero) };
+    const shared = { runs, layers, rank: Report.runRank(figure), figure, margin };
     const room = Math.max(1, Math.floor((width - left) / (context.dense ? 95 : 150)));
     shared.abreast = Math.ceil(layers.length / Math.ceil(layers.length / room));
-    const plots = chunks(layers, shared.abreast).map((part) =>
-      paint(context, rows.filter((row) => part.includes(row.layer)), part, shared));
+    const measures = Report.distinct(rows, "series");
+    const plots = (measures.length ? measures : [null]).flatMap((series) => part(context, series, shared));
     const ranged = Report.hasIntervals(rows);
     const item = (run, text) => ({
       text, colour: Report.colour(shared.rank(run)), dash: ranged ? "none" : null, symbol: Report.symbol(shared.rank(run)),
@@ -68,6 +96,8 @@
       : [item(runs[0], ranged ? "estimate, 95 % interval" : "estimate")];
     if (runs.length > 1 && ranged) items.push({ text: "95 % interval, same colour", colour: "var(--soft)", dash: "none" });
     if (Report.hasBaselines(rows)) items.push({ text: "baseline", colour: "var(--base)", tick: true });
-    return [Report.legend(items), ...plots, Report.axisTitle(figure.y_title && `${figure.y_title} \u2192`)];
+    if (rows.some((row) => row.ceiling !== null)) items.push({ text: "ceiling: the most that is possible", colour: "var(--soft)", tick: true, dash: "2 2" });
+    const title = measures.length > 1 ? null : Report.axisTitle(figure.y_title && `${figure.y_title} \u2192`);
+    return [Report.legend(items), ...plots, title].filter(Boolean);
   };
 })();

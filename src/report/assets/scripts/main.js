@@ -57,9 +57,10 @@
       watchViewport();
       watchWidth();
       watchPrinting();
+      Report.startLanding();
     } catch (error) {
       Report.errors.push(String(error));
-      state.textContent = `The figures could not be drawn: ${error}. The tables below are complete.`;
+      state.textContent = `The figures could not be drawn: ${error}. The first rows of the tables can be read below.`;
       state.hidden = false;
     }
   };

@@ -1,4 +1,5 @@
-// Cells coloured by their value, or by how far they are from their baseline where every cell has one.
+// Cells coloured by their value: equal numbers have equal colours. Shares of experts are shown as multiples of their
+// baselines, on a logarithmic scale that is the same up and down.
 (() => {
   "use strict";
   const LABELLED = 26; // narrowest cell, in pixels, that has its value written in it
@@ -11,25 +12,43 @@
     return text.replace("-", "\u2212").replace(/^(\u2212?)0\./, "$1.");
   };
 
-  // From a row to its place on the ramp, the ramp, and what stands below it.
-  const colouring = (rows, zero) => {
-    const values = rows.filter((row) => row.estimate !== null);
-    if (values.length && values.every((row) => row.baseline !== null)) {
-      const reach = d3.max(values, (row) => Math.abs(row.estimate - row.baseline)) || 1;
-      return {
-        at: (row) => (row.estimate - row.baseline) / reach,
-        colour: Report.diverging,
-        ramp: [-1, 1, [short(-reach), "baseline", `+${short(reach)}`]],
-      };
-    }
-    const [least, high] = values.length ? d3.extent(values, (row) => row.estimate) : [0, 1];
-    const low = zero ? Math.min(0, least) : least;
+  const MOST = 8; // multiples beyond are as dark as this one
+
+  // What a cell says, from a row to its place on the ramp, the ramp, and what stands below it.
+  const multiples = (values) => {
+    const times = (row) => row.estimate / row.baseline;
+    const reached = d3.max(values, (row) => (row.estimate > 0 ? Math.abs(Math.log(times(row))) : 0)) ?? 0;
+    const limit = Math.min(MOST, Math.max(1.5, Math.exp(reached)));
     return {
+      says: times,
+      at: (row) => Math.max(-1, Math.min(1, Math.log(times(row)) / Math.log(limit))),
+      colour: Report.diverging,
+      ramp: [-1, 1, [`${short(1 / limit)} or less`, "1: as the baseline", `${short(limit)}${reached > Math.log(MOST) ? " or more" : ""}`]],
+      title: "times the baseline (logarithmic)",
+    };
+  };
+
+  const colouring = (rows, figure) => {
+    const values = rows.filter((row) => row.estimate !== null);
+    if (figure.ratio) return multiples(values);
+    const [least, high] = values.length ? d3.extent(values, (row) => row.estimate) : [0, 1];
+    const says = (row) => row.estimate;
+    if (least < 0) {
+      const reach = Math.max(-least, high) || 1;
+      return { says, at: (row) => row.estimate / reach, colour: Report.diverging, ramp: [-1, 1, [short(-reach), "0", `+${short(reach)}`]] };
+    }
+    // What starts near 0 starts at 0; else the colours would be wasted on what does not occur.
+    const low = least < 0.6 * high ? 0 : least;
+    return {
+      says,
       at: (row) => (row.estimate - low) / (high - low || 1),
       colour: Report.sequential,
       ramp: [0, 1, [Report.number(low), Report.number(high)]],
     };
   };
+
+  // Each pair of a symmetric matrix stands on both sides of the diagonal.
+  const bothWays = (rows) => [...rows, ...rows.filter((row) => row.row !== row.column).map((row) => ({ ...row, row: row.column, column: row.row }))];
 
   const paint = (context, panel, width, shared) => {
     const { rowNames, columnNames, colours, figure, margin } = shared;
@@ -47,7 +66,7 @@
       y: { type: "band", domain: rowNames, label: null, tickSize: 0, padding: 0, tickFormat: shared.rowText },
       marks: [
         Plot.cell(cells, { x: "column", y: "row", inset: 0.5, fill: { value: (row) => colours.colour(colours.at(row)), scale: null } }),
-        written ? Plot.text(cells, { x: "column", y: "row", text: (row) => short(row.estimate), fontSize: 10,
+        written ? Plot.text(cells, { x: "column", y: "row", text: (row) => short(colours.says(row)), fontSize: 10,
           fill: { value: (row) => Report.inkOn(colours.at(row)), scale: null } }) : null,
         Plot.cell(cells, Plot.pointer({ x: "column", y: "row", stroke: "var(--ink)", strokeWidth: 2, fill: "none" })),
       ],
@@ -58,7 +77,8 @@
   };
 
   Report.kinds.matrix = (context) => {
-    const { figure, rows, width } = context;
+    const { figure, width } = context;
+    const rows = figure.symmetric ? bothWays(context.rows) : context.rows;
     const rowNames = Report.distinct(rows, "row", figure.rows);
     const columnNames = Report.distinct(rows, "column", figure.columns_order ?? rowNames); // a square matrix has one order
     const [rowStart, columnStart] = [rowNames, columnNames].map((names) => Report.commonStart(names.map(String)));
@@ -73,7 +93,7 @@
     const columns = Math.max(1, Math.min(panels.length, Math.floor((width + 18) / (minimum + 18))));
     const across = ((width - 18 * (columns - 1)) / columns - left - 8) / columnNames.length;
     const bottom = rotated(across) ? Math.ceil(label * 0.78) + 18 : 22;
-    const colours = colouring(rows, figure.zero);
+    const colours = colouring(context.scaleRows, figure);
     const margin = { left, right: 8, top: 6, bottom };
     const shared = { rowNames, columnNames, rowText, columnText, figure, rotated, colours, margin };
     const beginning = (start) => (start ? ` (${start}\u2026)` : "");
@@ -82,7 +102,7 @@
     return [
       Report.axisTitle(titles.filter(Boolean).join(", ")),
       Report.grid(context, panels, minimum, (panel, inner) => paint(context, panel, inner, shared)),
-      Report.element("div", { class: "legend" }, Report.element("span", {}, figure.y_title ?? ""),
+      Report.element("div", { class: "legend" }, Report.element("span", {}, colours.title ?? figure.y_title ?? ""),
         Report.ramp(shared.colours.colour, ...shared.colours.ramp)),
     ].filter(Boolean);
   };

@@ -29,7 +29,7 @@
   const swatch = ({ colour, dash, symbol, area, tick }) => {
     const box = shape("svg", { width: 30, height: 12, "aria-hidden": "true" });
     if (area) box.append(shape("rect", { x: 0, y: 1, width: 30, height: 10, fill: colour, opacity: 0.25 }));
-    if (tick) box.append(shape("line", { x1: 15, x2: 15, y1: 0, y2: 12, stroke: colour, "stroke-width": 2 }));
+    if (tick) box.append(shape("line", { x1: 15, x2: 15, y1: 0, y2: 12, stroke: colour, "stroke-width": 2, ...(dash ? { "stroke-dasharray": dash } : {}) }));
     else if (dash) {
       box.append(shape("line", { x1: 0, x2: 30, y1: 6, y2: 6, stroke: colour, "stroke-width": 2, "stroke-dasharray": dash }));
     }

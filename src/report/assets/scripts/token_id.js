@@ -5,20 +5,29 @@
   const CONTEXT = 7;
   const SUGGESTED = 50;
 
-  // Index in the vocabulary of an id, an exact text, or the first text that holds the words.
-  Report.findToken = (set, typed) => {
+  const OTHERS = 12; // ids with the same text that are offered
+
+  // Charts and files write the blank before a word as a sign.
+  const typedText = (typed) => typed.replace(/[\u2423\u2581]/g, " ");
+
+  // Indices in the vocabulary of an id, or of the texts: the same text first, then the same but for blanks around it and
+  // for small and large letters, and only else those that hold it. A list's own entries begin with the id.
+  Report.findTokens = (set, typed) => {
     const { id, text } = set.vocabulary;
-    const number = /^#?(\d+)(\s|$)/.exec(typed);
-    if (number) {
-      const found = id.indexOf(Number(number[1]));
-      if (found >= 0) return found;
-    }
-    const exact = text.findIndex((piece) => piece === typed || piece.trim() === typed.trim());
-    return exact >= 0 ? exact : text.findIndex((piece) => piece.toLowerCase().includes(typed.trim().toLowerCase()));
+    const number = /^\s*#?(\d+)(?:\s|$)/.exec(typed);
+    const byId = number ? id.indexOf(Number(number[1])) : -1;
+    const wanted = typedText(typed);
+    const word = wanted.trim().toLowerCase();
+    const all = text.map((_, index) => index);
+    const same = all.filter((index) => text[index] === wanted);
+    const alike = word ? all.filter((index) => text[index].trim().toLowerCase() === word) : [];
+    const found = [...new Set([...(byId >= 0 ? [byId] : []), ...same, ...alike])];
+    if (found.length || !word) return found.slice(0, OTHERS);
+    return all.filter((index) => text[index].toLowerCase().includes(word)).slice(0, OTHERS);
   };
 
   Report.suggestTokens = (set, typed, list) => {
-    const wanted = typed.trim().toLowerCase();
+    const wanted = typedText(typed).trim().toLowerCase();
     const found = [];
     for (let index = 0; index < set.vocabulary.id.length && found.length < SUGGESTED; index += 1) {
       const text = Report.tokenText(set, index);
@@ -35,19 +44,21 @@
     return `the part of the run that was read${amount}`;
   };
 
-  // Assignments per expert, most first, with a bar for the share.
+  // How many of the occurrences of an id chose an expert, most first, with a bar: 100 % is all of them. An occurrence has
+  // as many choices as the router makes, so that the shares add up to so many times 100 %.
   const countTable = (set, layer, vocabulary) => {
     const flat = set.counts[layer]?.[vocabulary] ?? [];
     const pairs = d3.pairs(flat).filter((_, index) => index % 2 === 0).sort((a, b) => b[1] - a[1]);
-    const total = d3.sum(pairs, ([, count]) => count);
+    const total = d3.sum(pairs, ([, count]) => count) / set.top_k;
     const rows = pairs.map(([expert, count]) => {
-      const share = count / total;
-      const bar = Report.element("td", { class: "bar" }, `${(100 * share).toFixed(1)} %`);
-      bar.style.setProperty("--bar", `${(100 * share).toFixed(1)}%`);
+      const percent = `${((100 * count) / total).toFixed(1)} %`;
+      const bar = Report.element("td", { class: "bar" }, percent);
+      bar.style.setProperty("--bar", percent.replace(" ", ""));
       return Report.element("tr", {}, Report.element("th", { scope: "row" }, `expert ${expert}`), bar, Report.element("td", {}, Report.count(count)));
     });
-    const caption = `${Report.plural(total, "assignment")} over ${counted(set)}, layer ${layer}`;
-    const heads = ["expert", "share", "count"].map((text) => Report.element("th", { scope: "col" }, text));
+    const each = set.top_k > 1 ? `, each with ${set.top_k} choices` : "";
+    const caption = `${Report.plural(total, "occurrence")}${each}, over ${counted(set)}, layer ${layer}`;
+    const heads = ["expert", "share of the occurrences", "count"].map((text) => Report.element("th", { scope: "col" }, text));
     return Report.element("table", { class: "counts" }, Report.element("caption", {}, caption),
       Report.element("thead", {}, Report.element("tr", {}, ...heads)), Report.element("tbody", {}, ...rows));
   };

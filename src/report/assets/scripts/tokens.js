@@ -133,9 +133,20 @@
   };
 
   const pickTyped = () => {
-    const found = Report.findToken(view.set, part("id").value);
-    if (found >= 0) showId(found);
-    else part("id-panel").replaceChildren(Report.element("p", {}, "No token of these documents has this id or text."));
+    const found = Report.findTokens(view.set, part("id").value);
+    if (!found.length) {
+      part("id-panel").replaceChildren(Report.element("p", {}, "No token of these documents has this id or text."));
+      return;
+    }
+    showId(found[0]);
+    if (found.length < 2) return;
+    const others = found.slice(1).map((vocabulary) => {
+      const text = `${view.set.vocabulary.id[vocabulary]} ${Report.visible(Report.tokenText(view.set, vocabulary))}`;
+      const button = Report.element("button", { type: "button", dir: "auto" }, text);
+      button.addEventListener("click", () => showId(vocabulary));
+      return button;
+    });
+    part("id-panel").prepend(Report.element("p", { class: "others" }, "Other token ids with this text: ", ...others));
   };
 
   const listen = () => {
@@ -164,9 +175,11 @@
   Report.startTokens = () => {
     const sets = Report.data.tokens ?? [];
     if (!sets.length || !part("text")) return;
+    // Of a run with several models the model is named.
     const name = ({ run, checkpoint }) => {
       const label = Report.data.runs[run].name;
-      return checkpoint && !label.includes(checkpoint) ? `${label}: ${checkpoint}` : label;
+      const several = sets.filter((set) => set.run === run).length > 1;
+      return checkpoint && (several || !label.includes(checkpoint)) ? `${label}: ${checkpoint}` : label;
     };
     part("run").replaceChildren(...sets.map((set, index) => Report.option(index, name(set))));
     part("run").closest("label").hidden = sets.length < 2;

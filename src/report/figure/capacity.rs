@@ -1,0 +1,183 @@
+//! The replays of other capacities: there are thousands of them, and a few answer what capacity would prevent the drops.
+
+use super::{
+    Figure, Kind, Row,
+    data::Columns,
+    keys::in_order,
+    layout::{figure, left_out},
+};
+use crate::stats::{Finding, StatisticInfo};
+
+/// Rules with slots to run out of.
+const RULES: [&str; 2] = ["port", "t5x"];
+/// What is lost, and how it is called.
+const LOSSES: [(&str, &str); 5] = [
+    ("assignment_drop_ratio", "dropped assignments"),
+    ("first_choice_drop_ratio", "dropped first choices"),
+    ("second_choice_drop_ratio", "dropped second choices"),
+    ("token_drop_ratio", "tokens that lose every choice"),
+    ("gate_mass_lost", "lost gate mass"),
+];
+/// The smallest factor that drops no more than so much.
+const LEVELS: [(&str, &str); 3] =
+    [("factor_for_0.1_percent", "0.1 %"), ("factor_for_1_percent", "1 %"), ("factor_for_5_percent", "5 %")];
+
+/// The figures of the capacity replay: curves over the factor, and the smallest factors; none for another statistic.
+pub(super) fn figures(info: &StatisticInfo, rows: &[Row<'_>]) -> Option<Vec<Figure>> {
+    let replays = (info.name == "capacity_replay").then(|| Replays::of(rows))?;
+    let own = replays.own;
+    let dropped = LOSSES[0];
+    let mut curves = vec![
+        replays.curve(dropped, "by capacity rule", |row| of(row, None, "run", "position"), rule),
+        replays.curve(dropped, &format!("by data set (rule {own})"), |row| is(row, own, "run", "position"), dataset),
+        replays.curve(
+            dropped,
+            &format!("by who competes (rule {own})"),
+            |row| {
+                row.dataset.is_none() && row.rule.as_deref() == Some(own) && row.priority.as_deref() == Some("position")
+            },
+            grouping,
+        ),
+        replays.curve(
+            LOSSES[4],
+            &format!("by who queues first (rule {own})"),
+            |row| row.dataset.is_none() && row.rule.as_deref() == Some(own) && row.grouping.as_deref() == Some("run"),
+            priority,
+        ),
+        replays.smallest(),
+    ];
+    curves.extend(
+        LOSSES[1..]
+            .iter()
+            .map(|loss| replays.curve(*loss, "by capacity rule", |row| of(row, None, "run", "position"), rule)),
+    );
+    let mut found: Vec<Figure> = curves.into_iter().flatten().collect();
+    let drawn: usize = found.iter().map(|figure| figure.data["layer"].as_array().map_or(0, Vec::len)).sum();
+    let remark = left_out(info, drawn, rows.len(), "replays");
+    found.iter_mut().for_each(|figure| figure.left_out.clone_from(&remark));
+    (!found.is_empty()).then_some(found)
+}
+
+/// The replays of a statistic.
+struct Replays<'a, 'b> {
+    rows: &'b [Row<'a>],
+    /// The rule of the run, or the first one that limits anything.
+    own: &'b str,
+}
+
+impl<'a, 'b> Replays<'a, 'b> {
+    fn of(rows: &'b [Row<'a>]) -> Self {
+        let routed = rows.iter().filter(|row| row.finding.variable.is_some());
+        let own = routed.filter_map(|row| row.finding.rule.as_deref()).find(|rule| RULES.contains(rule));
+        Self { rows, own: own.unwrap_or(RULES[0]) }
+    }
+
+    /// What is lost over the capacity factor, on a logarithmic axis; none without two factors.
+    fn curve(
+        &self,
+        (variant, loss): (&str, &str),
+        by: &str,
+        belongs: impl Fn(&Finding) -> bool,
+        series: impl Fn(&Row<'a>) -> String,
+    ) -> Option<Figure> {
+        let rows: Vec<Row<'_>> = self
+            .rows
+            .iter()
+            .copied()
+            .filter(|row| row.finding.variant.as_deref() == Some(variant) && row.finding.variable.is_none())
+            .filter(|row| row.finding.capacity_factor.is_some() && limits(row.finding) && belongs(row.finding))
+            .collect();
+        let mut columns = Columns::of(&rows).with_estimates(&rows);
+        columns.numbers("x", rows.iter().map(|row| row.finding.capacity_factor));
+        columns.words("series", rows.iter().map(|row| with_model(row, series(row))));
+        let factors =
+            in_order(rows.iter().filter_map(|row| row.finding.capacity_factor.map(|factor| factor.to_string())));
+        (factors.len() > 1).then(|| Figure {
+            x_title: Some("capacity factor"),
+            x_scale: Some("linear"),
+            y_scale: Some("log"),
+            ..figure(Kind::Curve, format!("{loss} over the capacity factor, {by}"), "share", columns)
+        })
+    }
+
+    /// The smallest factors that drop no more than 0.1, 1 and 5 %.
+    fn smallest(&self) -> Option<Figure> {
+        let level = |row: &Row<'_>| {
+            LEVELS
+                .into_iter()
+                .find(|(variant, _)| row.finding.variant.as_deref() == Some(variant))
+                .map(|(_, words)| words)
+        };
+        let label = |row: &Row<'a>| {
+            let words = format!("{}: at most {}, {}", rule(row), level(row).unwrap_or_default(), dataset(row));
+            with_model(row, words)
+        };
+        let told = self.rows.iter().copied().filter(|row| level(row).is_some() && limits(row.finding));
+        let rows: Vec<Row<'_>> = told
+            .filter(|row| row.finding.grouping.as_deref() == Some("run") && row.finding.estimate.is_some())
+            .collect();
+        let mut columns = Columns::of(&rows).with_estimates(&rows);
+        columns.words("label", rows.iter().map(label));
+        (!rows.is_empty()).then(|| Figure {
+            rows: in_order(rows.iter().map(label)),
+            zero: true,
+            unit: "times the average load".to_owned(),
+            decimals: Some(2),
+            ..figure(
+                Kind::Intervals,
+                "smallest factors that drop at most 0.1, 1 and 5 %".to_owned(),
+                "capacity factor",
+                columns,
+            )
+        })
+    }
+}
+
+/// Whether the rule of a row limits anything.
+fn limits(row: &Finding) -> bool {
+    row.rule.as_deref().is_some_and(|rule| RULES.contains(&rule))
+}
+
+fn of(row: &Finding, dataset: Option<&str>, grouping: &str, priority: &str) -> bool {
+    row.dataset.as_deref() == dataset
+        && row.grouping.as_deref() == Some(grouping)
+        && row.priority.as_deref() == Some(priority)
+}
+
+fn is(row: &Finding, rule: &str, grouping: &str, priority: &str) -> bool {
+    row.rule.as_deref() == Some(rule) && of(row, row.dataset.as_deref(), grouping, priority)
+}
+
+fn rule(row: &Row<'_>) -> String {
+    format!("rule {}", row.finding.rule.as_deref().unwrap_or("unknown"))
+}
+
+fn dataset(row: &Row<'_>) -> String {
+    row.finding.dataset.as_deref().map_or_else(|| "all data sets".to_owned(), crate::report::text::readable)
+}
+
+fn grouping(row: &Row<'_>) -> String {
+    match row.finding.grouping.as_deref().unwrap_or_default().split_once(':') {
+        Some(("batch", size)) => format!("groups of {size} sequences"),
+        Some(("tokens", size)) => format!("groups of {size} tokens"),
+        _ if row.finding.grouping.as_deref() == Some("sequence") => "each sequence alone".to_owned(),
+        _ => "groups of the run".to_owned(),
+    }
+}
+
+fn priority(row: &Row<'_>) -> String {
+    match row.finding.priority.as_deref().unwrap_or_default() {
+        "position" => "order of the text".to_owned(),
+        "gate_probability" => "highest gate probability first".to_owned(),
+        "random" => "random order".to_owned(),
+        other => other.replace('_', " "),
+    }
+}
+
+/// A second model has lines of its own.
+fn with_model(row: &Row<'_>, words: String) -> String {
+    row.finding
+        .checkpoint
+        .as_deref()
+        .map_or(words.clone(), |name| format!("{words}, {}", crate::report::text::readable(name)))
+}
