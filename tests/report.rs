@@ -194,7 +194,9 @@ fn tables_count_the_files_and_hold_all_of_those_that_are_not_long() {
         assert_eq!(found["total"], all, "{statistic}");
         assert!(all > 0 && (shown == all || (shown < all && all > 8000)), "{statistic}: {shown} of {all}");
         let (shown, all) = (thousands(shown), thousands(all));
-        assert!(page.contains(&format!("{shown} rows: all of")) || page.contains(&format!("{shown} of {all} rows are in")));
+        assert!(
+            page.contains(&format!("{shown} rows: all of")) || page.contains(&format!("{shown} of {all} rows are in"))
+        );
     }
 }
 
@@ -241,7 +243,17 @@ fn charts_name_documents_below_what_was_typed() {
     fs::write(texts.join("lines.jsonl"), rows.collect::<Vec<_>>().join("\n")).unwrap();
     let out = folder.path().join("run");
     let outcome = openmoe_with(&[
-        "drops", &tiny("12.3M"), "--corpus", text(&texts), "--out", text(&out), "--resamples", "0", "--permutations", "0", "-q",
+        "drops",
+        &tiny("12.3M"),
+        "--corpus",
+        text(&texts),
+        "--out",
+        text(&out),
+        "--resamples",
+        "0",
+        "--permutations",
+        "0",
+        "-q",
     ]);
     assert_eq!(outcome.code, 0, "{}", outcome.stderr);
     let charts = fs::read_dir(out.join("charts")).unwrap().map(|entry| entry.unwrap().path());

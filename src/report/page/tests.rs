@@ -154,7 +154,7 @@ fn long_lists_of_the_manifest_are_cut_and_counted() {
     assert_eq!(told[20], "skipped = \u{2026} and 1,214 more, in manifest.json");
     let told = lines(&json!({ "skipped": vec!["x"; 25] }));
     assert!(told[0].ends_with("x \u{2026} and 5 more, in manifest.json"), "{told:?}");
-    assert_eq!(lines(&json!({ "notes": [], "a": { "b": [1, 2] } })), ["a.b = 1 2", "notes = "]);
+    assert_eq!(lines(&json!({ "notes": [], "a": { "b": [1, 2] } })), ["notes = ", "a.b = 1 2"]);
 }
 
 #[test]
