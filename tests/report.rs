@@ -6,12 +6,15 @@ mod common;
 
 use std::{
     fs,
+    io::Read,
     path::{Path, PathBuf},
     process::Command,
     sync::OnceLock,
 };
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use common::{openmoe_with, read_json, tiny, twelve_documents};
+use openmoe_analyze::stats::StatisticTable;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -153,8 +156,116 @@ fn two_runs_of_a_kind_stand_side_by_side_with_their_difference() {
         found.unwrap()["estimate"].as_f64().unwrap()
     };
     let difference = finding("earlier") - finding("nasty");
-    let values = page.split("data-value=\"").skip(1).filter_map(|rest| rest.split('"').next()?.parse::<f64>().ok());
-    assert!(values.into_iter().any(|value| (value - difference).abs() < 1e-12), "no difference {difference}");
+    let numbers = numbers(&page);
+    let values = numbers["statistics"]["load_cv"]["differences"]["columns"]["difference"].as_array().unwrap();
+    let differs = |value: &Value| (value.as_f64().unwrap() - difference).abs() < 1e-12;
+    assert!(values.iter().any(differs), "no difference {difference}");
+}
+
+/// What the scripts of a page read.
+fn numbers(page: &str) -> Value {
+    let (_, from) = page.split_once("id=\"report-data\">").unwrap();
+    let bytes = STANDARD.decode(from.split_once("</script>").unwrap().0.trim()).unwrap();
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(&bytes[..]).read_to_string(&mut text).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+/// Rows of a statistic in the CSV file of a table.
+fn rows_of_csv(run: &str, table: &str, statistic: &str) -> Vec<String> {
+    let text = fs::read_to_string(runs().folder.path().join(run).join(format!("stats/{table}.csv"))).unwrap();
+    text.lines().filter(|line| line.starts_with(&format!("{statistic},"))).map(str::to_owned).collect()
+}
+
+#[test]
+fn tables_count_the_files_and_hold_all_of_those_that_are_not_long() {
+    for (run, table, statistic) in [
+        ("earlier", "domain_specialization", "domain_specialization"),
+        ("earlier", "expert_share", "expert_share"),
+        ("earlier", "coactivation", "coactivation"),
+        ("drift", "token_drift", "token_drift"),
+        ("drops", "capacity_replay", "capacity_replay"),
+        ("drops", "assignment_drop_ratio", "assignment_drop_ratio"),
+    ] {
+        let page = fs::read_to_string(runs().folder.path().join(run).join("report.html")).unwrap();
+        let found = &numbers(&page)["statistics"][statistic]["table"];
+        let shown = found["columns"]["layer"].as_array().unwrap().len();
+        let all = rows_of_csv(run, table, statistic).len();
+        assert_eq!(found["total"], all, "{statistic}");
+        assert!(all > 0 && (shown == all || (shown < all && all > 8000)), "{statistic}: {shown} of {all}");
+        let (shown, all) = (thousands(shown), thousands(all));
+        assert!(
+            page.contains(&format!("{shown} rows: all of")) || page.contains(&format!("{shown} of {all} rows are in"))
+        );
+    }
+}
+
+fn thousands(number: usize) -> String {
+    openmoe_analyze::stats::thousands(number as u64)
+}
+
+/// Everything that a page says, its packed numbers included.
+fn said(path: &Path) -> String {
+    let page = fs::read_to_string(path).unwrap();
+    let packed = numbers(&page).to_string();
+    page + &packed
+}
+
+#[test]
+fn a_page_tells_no_folder_of_the_machine_unless_asked() {
+    let folder = runs().folder.path().display().to_string();
+    let texts = common::fixture("corpora/transcripts").display().to_string();
+    for name in ["nasty", "drift", "drops"] {
+        let page = said(&runs().folder.path().join(name).join("report.html"));
+        assert!(!page.contains(&folder) && !page.contains(&texts), "a path of this machine in the page of {name}");
+        assert!(!page.contains("command_line"), "the command line in the page of {name}");
+        assert!(!page.contains(env!("CARGO_MANIFEST_DIR")), "the folder of the program in the page of {name}");
+    }
+    // Beside each other two runs of one label are told apart by their folders, as far as needed.
+    let out = runs().folder.path().join("twice.html");
+    let run = runs().path("nasty");
+    let outcome = openmoe_with(&["report", &run, &run, "--out", text(&out), "-q"]);
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    assert!(!said(&out).contains(&folder));
+    let outcome = openmoe_with(&["report", &run, "--out", text(&out), "-q", "--force", "--show-command"]);
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    let page = said(&out).replace("&#x2f;", "/");
+    assert!(page.contains(&folder) && page.contains("command_line") && page.contains("--resamples"));
+}
+
+#[test]
+fn charts_name_documents_below_what_was_typed() {
+    let folder = tempfile::tempdir().unwrap();
+    let texts = folder.path().join("private/texts");
+    fs::create_dir_all(&texts).unwrap();
+    let words = "the same words again and again ".repeat(60);
+    let rows = (0..12).map(|row| json!({ "domain": "a", "text": format!("{row} {words}") }).to_string());
+    fs::write(texts.join("lines.jsonl"), rows.collect::<Vec<_>>().join("\n")).unwrap();
+    let out = folder.path().join("run");
+    let outcome = openmoe_with(&[
+        "drops",
+        &tiny("12.3M"),
+        "--corpus",
+        text(&texts),
+        "--out",
+        text(&out),
+        "--resamples",
+        "0",
+        "--permutations",
+        "0",
+        "-q",
+    ]);
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    let charts = fs::read_dir(out.join("charts")).unwrap().map(|entry| entry.unwrap().path());
+    let svg = charts.filter(|path| path.extension().is_some_and(|extension| extension == "svg"));
+    let svg: String = svg.map(|path| fs::read_to_string(path).unwrap()).collect();
+    let page = said(&out.join("report.html"));
+    for told in [&svg, &page] {
+        assert!(!told.contains("private") && told.contains("lines.jsonl:"), "a folder above the corpus");
+    }
+    // The files keep whole names: they stay where they are.
+    let csv = fs::read_to_string(out.join("stats/document_drops.csv")).unwrap();
+    assert!(csv.contains(text(&texts)));
 }
 
 #[test]
@@ -227,6 +338,16 @@ fn asked(network: &Path, page: &Path) -> Vec<String> {
     of_page.map(str::to_owned).collect()
 }
 
+/// The largest domain specialization of the chosen view in the files of runs, as the table of a page shows it.
+fn largest(names: &[&str]) -> Value {
+    let tables = names.iter().filter_map(|name| {
+        let path = runs().folder.path().join(name).join("stats/domain_specialization.parquet");
+        Some(StatisticTable::from_parquet("domain_specialization", fs::File::open(path).ok()?).unwrap())
+    });
+    let rows = tables.flat_map(|table| table.rows).filter(|row| row.view == "chosen");
+    json!(format!("{:.4}", rows.filter_map(|row| row.estimate).fold(0.0, f64::max)))
+}
+
 #[test]
 fn in_a_real_browser_everything_works_and_nothing_is_logged() {
     let Some(browser) = browser() else {
@@ -243,6 +364,7 @@ fn in_a_real_browser_everything_works_and_nothing_is_logged() {
         assert_eq!(result["failures"], json!([]), "{file}");
         assert_eq!(console, "", "{file}");
         assert!(result["figures_drawn"].as_u64().unwrap() >= 10, "{result}");
+        assert_eq!(result["largest"], largest(names), "{file}: the top of the sorted table");
         for check in ["table_sorts_ok", "filter_ok", "token_view_ok", "theme_ok", "escaped_ok"] {
             assert_eq!(result[check], true, "{check}: {result}");
         }

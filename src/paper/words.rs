@@ -1,5 +1,7 @@
 //! The sentences: what is found, layer by layer, and what else differs between the paper and a run.
 
+use std::collections::BTreeSet;
+
 use super::{compare::Row, figures::EXPERTS, run::Run};
 use crate::{routing::LayerId, stats::thousands};
 
@@ -35,8 +37,8 @@ pub(super) fn direction(rows: &[Row], measure: &str) -> String {
 
 /// "layer 1", "layers 1, 3 and 5".
 pub(super) fn layers(layers: &[LayerId]) -> String {
+    let layers: BTreeSet<LayerId> = layers.iter().copied().collect();
     let mut names: Vec<String> = layers.iter().map(ToString::to_string).collect();
-    names.dedup();
     let plural = if names.len() == 1 { "" } else { "s" };
     let last = names.pop().unwrap_or_default();
     let before = names.join(", ");
@@ -80,7 +82,7 @@ mod tests {
     #[test]
     fn lists_read_well() {
         assert_eq!(
-            [layers(&[1]), layers(&[1, 3]), layers(&[1, 3, 5])],
+            [layers(&[1]), layers(&[1, 3, 1]), layers(&[1, 3, 5])],
             ["layer 1", "layers 1 and 3", "layers 1, 3 and 5"]
         );
         assert_eq!([thousands(7), thousands(1234), thousands(1_234_567)], ["7", "1,234", "1,234,567"]);

@@ -237,6 +237,16 @@
       expect(table.status.textContent.includes("in this page, of") === part, `${table.node.closest("section").id}: ${table.status.textContent}`);
       expect(part || table.size === table.total, `more rows than there are: ${table.node.dataset.statistic}`);
     }
+    result.largest = largest();
+  };
+
+  // What stands on top when domain specialization is sorted downwards.
+  const largest = () => {
+    const table = Report.tables.find(({ node }) => node.dataset.statistic === "domain_specialization" && node.dataset.rows === "table");
+    if (!table) return null;
+    const header = one("th[data-key=estimate]", table.node);
+    while (header.getAttribute("aria-sort") !== "descending") one("button", header).click();
+    return one("tbody tr", table.node).cells[table.keys.indexOf("estimate")].textContent;
   };
 
   // Every link of the contents lands at its heading, also after everything between has been drawn.

@@ -41,7 +41,8 @@ impl Columns {
         let percent = |share: Option<f64>| share.map(|share| share * 100.0);
         self.numbers("estimate", rows.iter().map(|row| percent(row.finding.explained)));
         self.numbers("low", rows.iter().map(|row| percent(row.finding.explained_low)));
-        self.numbers("high", rows.iter().map(|row| percent(row.finding.explained_high)));
+        // No share is above 100 %, where a symmetric interval may end.
+        self.numbers("high", rows.iter().map(|row| percent(row.finding.explained_high).map(|high| high.min(100.0))));
         self.numbers("plain", rows.iter().map(|row| row.finding.estimate));
         self.numbers("plain_baseline", rows.iter().map(|row| row.finding.baseline));
         self.words("plain_unit", rows.iter().map(|row| row.finding.unit.to_string()));

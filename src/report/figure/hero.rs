@@ -57,11 +57,12 @@ pub(in crate::report) const HEROES: [KindOfRun; 3] = [
         command: "drift",
         question: "Is routing learnt early and then fixed?",
         statistic: "router_saturation",
-        made_of: &["router_saturation"],
+        made_of: &["router_saturation", "first_choice_agreement"],
         caption: "How far each checkpoint is on the way from load-matched chance (0 %) to full agreement with the last \
-                  checkpoint of the training (100 %), with 95 % intervals over documents.",
+                  checkpoint of the training (100 %); and how many first choices differ from it in a model that is no step of the \
+                  training; with 95 % intervals over documents.",
         label: "way from chance to full agreement",
-        unit: "% of the way from chance to full agreement",
+        unit: "%",
         decimals: 0,
         reach: Some((0.0, 100.0)),
         marks: way,
@@ -86,29 +87,44 @@ const KNOWN: &str = "once the token id is known: % of what is left";
 /// Variables in the order of the words.
 const VARIABLES: [(&str, &str); 6] = [
     ("token", "token id"),
+    ("document", "document"),
     ("previous_token", "previous token"),
     ("category", "category"),
     ("position", "position"),
     ("position_bucket", "position"),
-    ("document", "document"),
 ];
 
 fn explained(row: &Finding) -> Vec<Mark> {
     let variable = VARIABLES.iter().position(|(name, _)| row.variable.as_deref() == Some(name));
     let Some(place) = variable.filter(|_| row.explained.is_some() && row.decides()) else { return Vec::new() };
     let (panel, panels) = if row.given.is_none() { (ALONE, 0) } else { (KNOWN, VARIABLES.len()) };
-    let values = [row.explained, row.explained_low, row.explained_high];
-    vec![Mark { place: panels + place, panel, label: VARIABLES[place].1.to_owned(), values }]
+    // Its baseline is lenient, so that what it adds is an upper end.
+    let bound =
+        if row.given.is_some() && row.variable.as_deref() == Some("previous_token") { " (at most)" } else { "" };
+    // No share is above 100 %, where a symmetric interval may end.
+    let values = [row.explained, row.explained_low, row.explained_high.map(|high| high.min(1.0))];
+    vec![Mark { place: panels + place, panel, label: format!("{}{bound}", VARIABLES[place].1), values }]
 }
+
+const WAY: &str = "way from chance to full agreement with the last checkpoint, %";
+const BESIDE: &str = "beside the time axis: tokens whose first choice differs, %";
 
 fn way(row: &Finding) -> Vec<Mark> {
     let (Some(checkpoint), Some(reference)) = (&row.checkpoint, &row.reference) else { return Vec::new() };
-    let values = [row.corrected, row.corrected_low, row.corrected_high];
-    // Of the other pairs no words are made, and the last checkpoint agrees with itself.
-    if checkpoint == reference || row.training_tokens.is_none() {
-        return Vec::new();
+    let on_axis = row.training_tokens.is_some();
+    let less = |share: Option<f64>| share.map(|share| 1.0 - share);
+    let label = readable(checkpoint);
+    match &*row.statistic {
+        // The last checkpoint agrees with itself.
+        _ if checkpoint == reference => Vec::new(),
+        "router_saturation" if on_axis => {
+            vec![Mark { place: 0, panel: WAY, label, values: [row.corrected, row.corrected_low, row.corrected_high] }]
+        }
+        "first_choice_agreement" if !on_axis => {
+            vec![Mark { place: 1, panel: BESIDE, label, values: [less(row.estimate), less(row.high), less(row.low)] }]
+        }
+        _ => Vec::new(),
     }
-    vec![Mark { place: 0, panel: "", label: readable(checkpoint), values }]
 }
 
 const LOST: &str = "dropped assignments, %";
@@ -164,4 +180,104 @@ pub(in crate::report) fn hero(kind: &KindOfRun, rows: &[Row<'_>]) -> Option<Figu
         decimals: Some(kind.decimals),
         ..figure(Kind::Intervals, kind.label.to_owned(), kind.unit, columns)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::routing::View;
+
+    /// The picture of a kind of run.
+    fn hero_of(command: &'static str, findings: &[Finding]) -> Figure {
+        let rows: Vec<Row<'_>> =
+            findings.iter().map(|finding| Row { run: 0, command, model: "base", finding }).collect();
+        hero(HEROES.iter().find(|kind| kind.command == command).unwrap(), &rows).unwrap()
+    }
+
+    #[test]
+    fn the_picture_of_a_route_run_shows_what_the_words_say() {
+        let row = |statistic, variable: &'static str, given: Option<&'static str>, explained| Finding {
+            variable: Some(variable.into()),
+            given: given.map(Into::into),
+            explained: Some(explained),
+            variant: variable.starts_with("position").then_some("within_sequence_shift".into()),
+            ..Finding::new(statistic, 1, View::Chosen, "bits")
+        };
+        let known = Some("token");
+        let hero = hero_of(
+            "route",
+            &[
+                row("mutual_information", "position", None, 0.01),
+                row("mutual_information", "token", None, 0.81),
+                row("conditional_mutual_information", "position_bucket", known, 0.03),
+                row("conditional_mutual_information", "previous_token", known, 0.27),
+                // The lenient row of the same variable is not in the words.
+                Finding { variant: None, ..row("mutual_information", "position", None, 0.9) },
+            ],
+        );
+        assert_eq!(hero.data["label"], json!(["token id", "position", "previous token (at most)", "position"]));
+        assert_eq!(hero.data["estimate"], json!([81.0, 1.0, 27.0, 3.0]));
+        assert_eq!(
+            hero.data["series"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|name| name.as_str().unwrap()[..5].to_owned())
+                .collect::<Vec<_>>(),
+            ["alone", "alone", "once ", "once "]
+        );
+    }
+
+    #[test]
+    fn the_picture_of_a_drift_run_shows_the_way_from_chance_to_the_last_checkpoint() {
+        let pair = |at: usize, of: usize, corrected| Finding {
+            checkpoint: Some(format!("t{at}")),
+            reference: Some(format!("t{of}")),
+            training_tokens: (at < 3).then_some(at as f64 + 1.0),
+            corrected: Some(corrected),
+            ..Finding { estimate: Some(0.7), ..Finding::new("router_saturation", 1, View::Chosen, "share") }
+        };
+        let beside = Finding {
+            statistic: "first_choice_agreement".into(),
+            estimate: Some(0.75),
+            low: Some(0.7),
+            high: Some(0.8),
+            ..pair(3, 2, 0.0)
+        };
+        let on_axis = Finding { training_tokens: Some(1.0), ..beside.clone() };
+        let rows =
+            [pair(0, 2, 0.1), pair(1, 2, 0.67), pair(2, 2, 1.0), pair(0, 1, 0.5), pair(3, 2, 0.8), on_axis, beside];
+        let hero = hero_of("drift", &rows);
+        assert_eq!(hero.data["label"], json!(["t0", "t1", "t3"]));
+        let values = ["estimate", "low", "high"].map(|name| hero.data[name][2].as_f64().unwrap());
+        assert_eq!((values, &hero.data["estimate"][1]), ([25.0, 20.0, 30.0], &json!(67.0)));
+    }
+
+    #[test]
+    fn the_picture_of_a_drops_run_shows_the_trend_and_what_is_left_of_it() {
+        let trend = |variant: &'static str, estimate, baseline| Finding {
+            variant: Some(variant.into()),
+            baseline: Some(baseline),
+            ..Finding { estimate: Some(estimate), ..Finding::new("drop_trend", 1, View::Chosen, "share") }
+        };
+        let dropped =
+            Finding { estimate: Some(0.038), ..Finding::new("assignment_drop_ratio", 1, View::Chosen, "share") };
+        let hero = hero_of(
+            "drops",
+            &[
+                trend("last_minus_first", 0.0543, 0.0519),
+                trend("last_minus_first_excess", 0.0024, 0.0),
+                trend("slope", 0.5, 0.4),
+                Finding { role: Some("user".into()), ..dropped.clone() },
+                dropped,
+            ],
+        );
+        assert_eq!(
+            hero.data["label"],
+            json!(["all assignments", "as it is", "in random order", "left above random order"])
+        );
+        assert_eq!(hero.data["estimate"], json!([3.8, 5.43, 5.19, 0.24]));
+    }
 }

@@ -216,7 +216,9 @@ impl<'a> Group<'a> {
             .copied()
             .filter(|row| place(row).is_some_and(|at| places.binary_search_by(|other| other.total_cmp(&at)).is_ok()))
             .collect();
-        let series = self.without(&[x]);
+        // Measures of the same thing, each with a floor of its own, cannot share an axis.
+        let apart = self.has(Variant) && shown.iter().any(|row| row.finding.noise_floor.is_some());
+        let series = if apart { self.without(&[x, Variant]) } else { self.without(&[x]) };
         let several = x == Checkpoint && shown.iter().any(|row| row.finding.training_tokens.is_none());
         let mut columns = Columns::of(&shown).with_estimates(&shown);
         columns.numbers("x", shown.iter().map(place));
@@ -230,14 +232,15 @@ impl<'a> Group<'a> {
                 join([keys.named(&series, row)].into_iter().filter(|words| !words.is_empty()).chain(own))
             }),
         );
+        if apart {
+            columns.words("panel", shown.iter().map(|row| keys.words(&[Variant], row)));
+        }
         if x == Checkpoint {
             columns.words("x_text", shown.iter().map(|row| Checkpoint.text(row.finding).unwrap_or_default()));
         }
         let left_out = left_out(info, places.len(), all.len(), "places");
         let figure = figure(Kind::Curve, self.label(keys), self.unit, columns);
         let x_scale = Some(if x == Checkpoint { "ordinal" } else { "linear" });
-        // Measures of the same thing, each with a floor of its own.
-        let apart = self.has(Variant) && shown.iter().any(|row| row.finding.noise_floor.is_some());
         Figure { x_title: Some(x.title()), x_scale, left_out, apart, zero: starts_at_zero(&shown), ..figure }
     }
 

@@ -76,7 +76,7 @@ pub(super) struct Figure {
     /// Decimals of the values that are written beside their marks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) decimals: Option<u8>,
-    /// Whether each series has a panel and an axis of its own: they are measures that cannot be compared.
+    /// Whether the panels that the data name have an axis each: they are measures that cannot be compared.
     #[serde(skip_serializing_if = "is_false")]
     pub(super) apart: bool,
     /// Whether the cells of a matrix show the estimate as a multiple of its baseline.

@@ -107,6 +107,180 @@ fn checkpoints_against_the_last_are_a_curve_and_against_each_other_cells() {
 }
 
 #[test]
+fn runs_of_one_kind_apart_in_the_report_have_their_figures_once() {
+    let row = Finding { variable: Some("token".into()), ..finding(0.5) };
+    let runs = ["route", "drift", "route"].into_iter().zip(0..);
+    let rows: Vec<Row<'_>> = runs.map(|(command, run)| Row { run, command, model: "base", finding: &row }).collect();
+    let labels: Vec<String> = figures(info("load_cv"), &rows).into_iter().map(|figure| figure.label).collect();
+    assert_eq!(labels, ["route: over all", "drift: over all"]);
+}
+
+#[test]
+fn a_square_has_one_order_and_each_pair_once() {
+    let pair = |a: u16, b: u16| Finding {
+        expert: Some(a),
+        other_expert: Some(b),
+        baseline: Some(0.1),
+        ..Finding::new("coactivation", 1, View::Chosen, "probability")
+    };
+    let rows = [pair(0, 1), pair(0, 2), pair(1, 2)].map(|row| Finding { estimate: Some(0.2), n: 9, ..row });
+    let found = figures_of("coactivation", &rows);
+    assert_eq!(found[0].rows, ["0", "1", "2"]);
+    assert_eq!(found[0].columns_order, found[0].rows);
+    assert!(found[0].symmetric && found[0].ratio);
+    let checkpoints = |at: &str, of: &str| Finding {
+        checkpoint: Some(at.to_owned()),
+        reference: Some(of.to_owned()),
+        training_tokens: Some(1.0),
+        ..finding(0.5)
+    };
+    // The last one is met first as a reference.
+    let rows = [checkpoints("a", "b"), checkpoints("b", "b"), checkpoints("a", "a"), checkpoints("b", "a")];
+    let found = figures_of("router_saturation", &rows);
+    let square = found.iter().find(|figure| figure.kind == Kind::Matrix).unwrap();
+    assert_eq!((&square.rows, square.symmetric, square.ratio), (&square.columns_order, false, false));
+}
+
+#[test]
+fn a_share_without_a_baseline_of_its_own_is_no_multiple() {
+    let cell =
+        |expert, baseline| Finding { category: Some("a".into()), expert: Some(expert), baseline, ..finding(0.25) };
+    let told = figures_of("expert_share", &[cell(0, Some(0.25)), cell(1, Some(0.25))]);
+    let withheld = figures_of("expert_share", &[cell(0, Some(0.25)), cell(1, None)]);
+    let nothing = figures_of("expert_share", &[cell(0, Some(0.25)), cell(1, Some(0.0))]);
+    assert!(told[0].ratio && !withheld[0].ratio && !nothing[0].ratio);
+}
+
+#[test]
+fn what_is_explained_is_told_in_per_cent_with_its_bits() {
+    let row = Finding {
+        variable: Some("token".into()),
+        explained: Some(0.8127),
+        explained_low: Some(0.8),
+        baseline: Some(0.05),
+        ..Finding { estimate: Some(2.434), ..Finding::new("mutual_information", 1, View::Chosen, "bits") }
+    };
+    let found = figures_of("mutual_information", std::slice::from_ref(&row));
+    let data = &found[0].data;
+    let values = ["estimate", "low", "plain", "plain_baseline"].map(|name| data[name][0].as_f64().unwrap());
+    assert_eq!(values, [81.27, 80.0, 2.434, 0.05]);
+    assert_eq!((found[0].unit.as_str(), &data["plain_unit"][0]), ("% of what can be explained", &"bits".into()));
+    assert_eq!(found[1].unit, "bits");
+}
+
+#[test]
+fn one_name_has_one_number() {
+    let row = |variant: Option<&'static str>| Finding {
+        variable: Some("position".into()),
+        variant: variant.map(Into::into),
+        ..Finding { estimate: Some(0.1), ..Finding::new("mutual_information", 1, View::Chosen, "bits") }
+    };
+    let found = figures_of("mutual_information", &[row(None), row(Some("within_sequence_shift"))]);
+    assert_eq!(found[0].rows, ["position (lenient baseline)", "position"]);
+    // Elsewhere a variant is what it says.
+    let found =
+        figures_of("vocabulary_specialization", &[Finding { variant: Some("frequent".into()), ..finding(0.5) }]);
+    assert_eq!(found[0].rows, ["frequent"]);
+}
+
+#[test]
+fn measures_with_floors_of_their_own_have_panels_of_their_own() {
+    let at = |variant: &'static str, checkpoint: &str, floor| Finding {
+        variant: Some(variant.into()),
+        checkpoint: Some(checkpoint.into()),
+        reference: Some("b".into()),
+        training_tokens: Some(1.0),
+        noise_floor: Some(floor),
+        ..finding(0.5)
+    };
+    let both = |checkpoint| [at("cosine", checkpoint, 0.99), at("total_variation", checkpoint, 0.02)];
+    let rows = [both("a"), both("b")].concat();
+    let found = figures_of("load_drift", &rows);
+    assert!(found[0].apart);
+    assert_eq!(found[0].data["panel"], serde_json::json!(["cosine", "total variation", "cosine", "total variation"]));
+    assert!(found[0].data["series"].as_array().unwrap().iter().all(|series| series == ""));
+}
+
+#[test]
+fn pairs_of_categories_come_before_the_number_over_all() {
+    let row = |a: Option<&str>, b: Option<&str>| Finding {
+        category: a.map(str::to_owned),
+        other_category: b.map(str::to_owned),
+        ..Finding { estimate: Some(0.1), ..Finding::new("jensen_shannon", 1, View::Chosen, "bits") }
+    };
+    let found = figures_of("jensen_shannon", &[row(None, None), row(Some("a"), Some("b"))]);
+    assert_eq!(found.iter().map(|figure| figure.kind).collect::<Vec<_>>(), [Kind::Matrix, Kind::Intervals]);
+}
+
+/// A replay of 64 sequences under a rule.
+fn replay(rule: &'static str, variant: &'static str, factor: Option<f64>, estimate: f64) -> Finding {
+    Finding {
+        rule: Some(rule.into()),
+        variant: Some(variant.into()),
+        grouping: Some("run".into()),
+        priority: factor.is_some().then_some("position".into()),
+        capacity_factor: factor,
+        estimate: Some(estimate),
+        n: 64,
+        ..Finding::new("capacity_replay", 1, View::Chosen, "share")
+    }
+}
+
+#[test]
+fn the_capacity_that_would_do_is_a_curve_and_a_smallest_factor() {
+    let mut rows: Vec<Finding> = Vec::new();
+    for rule in ["unlimited", "port", "t5x"] {
+        for factor in [1.0, 2.0] {
+            let lost = if rule == "unlimited" { 0.0 } else { 0.1 / factor };
+            rows.push(replay(rule, "assignment_drop_ratio", Some(factor), lost));
+            rows.push(Finding {
+                dataset: Some("chats".into()),
+                ..replay(rule, "assignment_drop_ratio", Some(factor), lost)
+            });
+        }
+        rows.push(replay(rule, "factor_for_1_percent", None, 1.87));
+    }
+    let found = figures_of("capacity_replay", &rows);
+    let labels: Vec<&str> = found.iter().map(|figure| figure.label.as_str()).collect();
+    assert_eq!(
+        labels,
+        [
+            "dropped assignments over the capacity factor, by capacity rule",
+            "dropped assignments over the capacity factor, by data set (rule port)",
+            "dropped assignments over the capacity factor, by who competes (rule port)",
+            "smallest factors that drop at most 0.1, 1 and 5 %",
+        ]
+    );
+    assert_eq!((found[0].y_scale, &found[0].data["x"]), (Some("log"), &serde_json::json!([1.0, 2.0, 1.0, 2.0])));
+    assert_eq!(found[0].data["series"], serde_json::json!(["rule port", "rule port", "rule t5x", "rule t5x"]));
+    assert_eq!(found[1].data["series"], serde_json::json!(["all data sets", "chats", "all data sets", "chats"]));
+    assert_eq!(found[3].rows, ["rule port: at most 1 %, all data sets", "rule t5x: at most 1 %, all data sets"]);
+    assert!(found.iter().all(|figure| figure.left_out.as_deref().is_some_and(|text| text.contains("of 15 replays"))));
+}
+
+#[test]
+fn a_list_of_figures_that_is_cut_keeps_what_varies_and_says_so_everywhere() {
+    let rows: Vec<Finding> = (0..70)
+        .flat_map(|document| {
+            (0..9_u32).map(move |turn| Finding {
+                dataset: Some(format!("d{document}")),
+                turn: Some(turn as u16),
+                role: Some("user".into()),
+                // The last ones alone are no straight line.
+                ..finding(if document < 65 { 0.0 } else { f64::from(turn) })
+            })
+        })
+        .collect();
+    let found = figures_of("assignment_drop_ratio", &rows);
+    assert!(found.len() == MOST_FIGURES && found[0].varies() && !found[MOST_FIGURES - 1].varies());
+    assert!(
+        found
+            .iter()
+            .all(|figure| figure.left_out.as_deref().is_some_and(|text| text.contains("further figures are not")))
+    );
+}
+
+#[test]
 fn many_categories_stay_one_figure() {
     let rows: Vec<Finding> = (0..80)
         .map(|at| Finding { category: Some(format!("c{at}")), variable: Some("category".into()), ..finding(0.5) })
@@ -148,6 +322,6 @@ fn words_of_two_units_are_two_figures_with_names_of_their_own() {
     };
     let found = figures_of("top_tokens", &[word("count", "count"), word("z", "log_odds")]);
     assert!(found.iter().all(|figure| figure.kind == Kind::Words));
-    assert_eq!(found.iter().map(|figure| figure.y_title.as_str()).collect::<Vec<_>>(), ["count", "z"]);
+    assert_eq!(found.iter().map(|figure| figure.y_title.as_str()).collect::<Vec<_>>(), ["z", "count"]);
     assert_ne!(found[0].label, found[1].label);
 }

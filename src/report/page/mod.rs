@@ -291,15 +291,20 @@ fn statistic_part<'a>(drawn: &'a Drawn, runs: &[ReportedRun<'_>]) -> Option<Stat
         figures: drawn.figures.iter().enumerate().map(choice).collect(),
         table: drawn.table.as_ref(),
         differences: drawn.differences.as_ref(),
-        files: runs.iter().flat_map(|run| files(info, run, runs.len() > 1)).collect(),
+        files: runs.iter().flat_map(|run| files(info, run, runs)).collect(),
     })
 }
 
-/// The charts for papers, and the whole table.
-fn files(info: &StatisticInfo, run: &ReportedRun<'_>, several: bool) -> Vec<File> {
+/// The charts for papers, and the whole table; where several runs have one, it is said whose.
+fn files(info: &StatisticInfo, run: &ReportedRun<'_>, runs: &[ReportedRun<'_>]) -> Vec<File> {
     let Some(folder) = run.folder.as_deref().filter(|_| run.tables.contains_key(info.table)) else { return Vec::new() };
-    let text = |name: &str| if several { format!("{} {}: {name}", run.command, run.label) } else { name.to_owned() };
-    let below = |name: String| File { href: address(&Path::new(folder).join(&name)), text: text(&name) };
+    let having = || runs.iter().filter(|other| other.tables.contains_key(info.table));
+    let whose = match having().count() {
+        1 => String::new(),
+        _ if having().filter(|other| other.command == run.command).count() == 1 => format!("{}: ", run.command),
+        _ => format!("{}: ", run.label),
+    };
+    let below = |name: String| File { href: address(&Path::new(folder).join(&name)), text: format!("{whose}{name}") };
     let kinds: Vec<&str> = CHARTS.iter().filter(|kind| kind.statistic == info.name).map(|kind| kind.stem).collect();
     let charts = run.charts.iter().filter(|(_, kind)| kinds.contains(kind));
     let charts = charts.map(|(stem, _)| below(format!("charts/{stem}.svg")));

@@ -60,6 +60,103 @@ fn values_are_escaped_and_numbers_stand_with_their_intervals() {
     assert!(!page.contains("radar_token_layer_1"), "a chart of a statistic that the run does not have");
 }
 
+/// The numbers of a page, as its scripts read them.
+fn unpacked(page: &str) -> serde_json::Value {
+    use base64::Engine as _;
+    use std::io::Read as _;
+
+    let (_, from) = page.split_once("id=\"report-data\">").unwrap();
+    let bytes =
+        base64::engine::general_purpose::STANDARD.decode(from.split_once("</script>").unwrap().0.trim()).unwrap();
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(&bytes[..]).read_to_string(&mut text).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+/// The share of an expert in a category.
+fn share(category: &str, expert: u16, estimate: f64) -> Finding {
+    Finding {
+        category: Some(category.to_owned()),
+        expert: Some(expert),
+        estimate: Some(estimate),
+        low: Some(estimate - 0.01),
+        high: Some(estimate + 0.01),
+        baseline: Some(0.125),
+        n: 100,
+        ..Finding::new("domain_specialization", 1, View::Chosen, "share")
+    }
+}
+
+#[test]
+fn a_table_has_all_rows_and_the_last_category_can_be_found() {
+    let categories = (0..137).map(|at| format!("c{at:03}")).chain(["zh-cn".to_owned()]);
+    let rows: Vec<Finding> = categories
+        .flat_map(|name| (0..16).map(move |expert| share(&name, expert, 0.1 + f64::from(expert) / 100.0)))
+        .collect();
+    let page = page(&rows);
+    let table = &unpacked(&page)["statistics"]["domain_specialization"]["table"];
+    assert_eq!((&table["total"], table["columns"]["of"].as_array().unwrap().len()), (&2208.into(), 2208));
+    assert_eq!(table["columns"]["of"][2207], "zh-cn, expert 15");
+    assert_eq!(table["columns"]["estimate"][2207], 0.25);
+    assert!(page.contains("2,208 rows: all of stats") && !page.contains("more rows are in the files"));
+}
+
+#[test]
+fn a_table_that_is_cut_says_so_and_keeps_what_is_farthest_from_its_baseline() {
+    let many = (0..600).flat_map(|at| (0..16).map(move |expert| share(&format!("c{at:03}"), expert, 0.125)));
+    let mut rows: Vec<Finding> = many.collect();
+    rows.push(share("zz", 4, 0.8692));
+    rows.push(Finding { category: None, expert: None, ..share("", 0, 0.125) });
+    let page = page(&rows);
+    let table = &unpacked(&page)["statistics"]["domain_specialization"]["table"];
+    let of = table["columns"]["of"].as_array().unwrap();
+    assert_eq!((&table["total"], of.len()), (&9602.into(), 1501));
+    assert_eq!([&of[0], &of[1]], ["over all", "zz, expert 4"]);
+    assert!(page.contains("1,501 of 9,602 rows are in this page: those about a layer"));
+}
+
+#[test]
+fn rows_that_are_in_the_files_alone_are_counted() {
+    let rows = [share("a", 0, 0.5)];
+    let tables: Tables = [(
+        "domain_specialization".to_owned(),
+        StatisticTable { name: "domain_specialization".into(), rows: rows.to_vec() },
+    )]
+    .into();
+    let context = ChartContext::default();
+    let run = ReportedRun {
+        label: "m".into(),
+        command: "route",
+        model: "m".into(),
+        manifest: json!({}),
+        context: &context,
+        tables: &tables,
+        rows_in_files: BTreeMap::from([("domain_specialization".to_owned(), 70_500)]),
+        findings: &rows,
+        verdict: &[],
+        excerpts: Vec::new(),
+        charts: Vec::new(),
+        folder: None,
+    };
+    assert!(html(&[run]).unwrap().contains("1 of 70,500 rows are in this page"));
+}
+
+#[test]
+fn long_lists_of_the_manifest_are_cut_and_counted() {
+    let lines = |manifest: &Value| {
+        let mut lines = Vec::new();
+        flatten("", manifest, &mut lines);
+        lines.into_iter().map(|line| format!("{} = {}", line.name, line.value)).collect::<Vec<_>>()
+    };
+    let skipped: Vec<Value> = (0..20).map(|at| json!({ "place": format!("x:{at}") })).collect();
+    let told = lines(&json!({ "skipped": skipped, "skipped_total": 1_234 }));
+    assert_eq!((told.len(), told[0].as_str()), (22, "skipped.0.place = x:0"));
+    assert_eq!(told[20], "skipped = \u{2026} and 1,214 more, in manifest.json");
+    let told = lines(&json!({ "skipped": vec!["x"; 25] }));
+    assert!(told[0].ends_with("x \u{2026} and 5 more, in manifest.json"), "{told:?}");
+    assert_eq!(lines(&json!({ "notes": [], "a": { "b": [1, 2] } })), ["notes = ", "a.b = 1 2"]);
+}
+
 #[test]
 fn questions_without_numbers_are_left_out() {
     let page = page(&[]);

@@ -32,7 +32,7 @@
       key: byRun ? "run" : "series",
       values,
       text: (value) => (!byRun ? value : runs.length > 1 ? Report.data.runs[value].name : series[0] ?? "estimate"),
-      panelKeys: figure.apart && !byRun ? ["run", "layer", "series"] : byRun || runs.length <= 1 ? ["layer"] : ["run", "layer"],
+      panelKeys: [...(byRun || runs.length <= 1 ? [] : ["run"]), "layer", ...(figure.apart ? ["panel"] : [])],
     };
   };
 
@@ -63,8 +63,10 @@
       : { type: scale === "log" ? "log" : "linear", domain: d3.extent(places) };
     const margin = { ...MARGIN };
     if (!named && !ordinal) {
-      const tickFormat = scale === "log" ? "~s" : undefined;
-      return { x: { ...settings, ticks: Math.max(2, Math.floor(width / 90)), tickFormat, label: null }, margin };
+      // A single place is its own tick.
+      const ticks = places.length === 1 ? places : Math.max(2, Math.floor(width / 90));
+      const tickFormat = places.length === 1 ? String : scale === "log" ? "~s" : undefined;
+      return { x: { ...settings, ticks, tickFormat, label: null }, margin };
     }
     const turned = turn(axis, width);
     if (turned) {
@@ -98,15 +100,17 @@
     ];
   };
 
-  // A floor or ceiling for each line that has one; in the colour of the line where there are several.
+  // A floor or ceiling for each line that has one; in the colour of the line where there are several in one panel.
   const referenceMarks = (groups, shared) =>
     groups.flatMap((group, index) => {
       const own = shared.hue(shared.kinds.values[index], index);
       return Report.references(group).map(({ key, colour, dash }) =>
         Plot.lineY([...group].sort((a, b) => a.x - b.x), {
-          x: "x", y: (row) => row[key] ?? NaN, stroke: shared.kinds.values.length > 1 ? Report.colour(own) : colour, strokeDasharray: dash, strokeWidth: 1.4,
+          x: "x", y: (row) => row[key] ?? NaN, stroke: ownFloors(shared) ? Report.colour(own) : colour, strokeDasharray: dash, strokeWidth: 1.4,
         }));
     });
+
+  const ownFloors = ({ kinds, figure }) => kinds.values.length > 1 && !figure.apart;
 
   // A logarithmic axis has no place for 0: what is below its end lies on its lower edge.
   const LOWEST = 1e-4;
@@ -142,7 +146,7 @@
     });
     const lines = (row) => {
       const place = row.x_text ?? `${figure.x_title ?? ""} ${Report.count(row.x)}`.trim();
-      const where = `${place}${row.series ? `, ${row.series}` : ""}`;
+      const where = [place, row.panel, row.series].filter(Boolean).join(", ");
       return Report.describe(row.told ?? row, figure, `${where} (${Report.place(row)})`);
     };
     return Report.reachable(context, plot, { rows: placed, margin, at: (row) => ({ x: row.x, y: row.estimate }), lines });
@@ -164,9 +168,9 @@
     const log = figure.y_scale === "log";
     const domain = log ? logDomain(context.scaleRows) : Report.extent(context.scaleRows, VALUES, figure.zero);
     // Measures that cannot be compared have an axis each, the same in every layer.
-    shared.domainOf = ({ series }) => (figure.apart && !log && kinds.panelKeys.includes("series")
-      ? Report.extent(context.scaleRows.filter((row) => row.series === series), VALUES, false) : domain);
-    if (log) context.notes.push(`The axis is logarithmic; what is below ${Report.number(100 * domain[0])} %, 0 included, lies on its lower edge.`);
+    shared.domainOf = (panel) => (figure.apart && !log
+      ? Report.extent(context.scaleRows.filter((row) => row.panel === panel.panel), VALUES, false) : domain);
+    if (log) context.notes.push(`The axis is logarithmic; what is below ${Number((100 * domain[0]).toPrecision(2))} %, 0 included, lies on its lower edge.`);
     whole.bare = shared.crowded;
     const ranged = Report.hasIntervals(placed);
     if (shared.crowded && ranged) context.notes.push("So many lines are drawn without the bands of their intervals; the tips have them.");
@@ -181,7 +185,7 @@
     if (ranged && !shared.crowded) items.push({ text: "95 % interval, same colour", colour: "var(--soft)", area: true });
     if (Report.hasBaselines(placed)) items.push({ text: "baseline, same colour", colour: "var(--soft)", dash: "3 3" });
     items.push(...Report.references(placed).map((item) =>
-      (kinds.values.length > 1 ? { ...item, text: `${item.text}, same colour`, colour: "var(--soft)" } : item)));
+      (ownFloors(shared) ? { ...item, text: `${item.text}, same colour`, colour: "var(--soft)" } : item)));
     return [
       Report.legend(items),
       Report.axisTitle(figure.y_title && `\u2191 ${figure.y_title}`),

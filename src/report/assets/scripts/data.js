@@ -3,7 +3,7 @@
   "use strict";
   const OPTIONAL = [
     "estimate", "low", "high", "baseline", "n", "note", "noise_floor", "ceiling",
-    "label", "x", "x_text", "series", "row", "column", "rank", "plain", "plain_baseline", "plain_unit",
+    "label", "x", "x_text", "series", "row", "column", "rank", "plain", "plain_baseline", "plain_unit", "panel",
   ];
 
   Report.decode = async () => {

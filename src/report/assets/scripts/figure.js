@@ -22,11 +22,14 @@
       if (!groups.has(key)) groups.set(key, { rows: [], ...Object.fromEntries(keys.map((name) => [name, row[name]])) });
       groups.get(key).rows.push(row);
     }
-    const panels = [...groups.values()].sort((a, b) => (a.run ?? 0) - (b.run ?? 0) || (a.layer ?? 0) - (b.layer ?? 0));
+    const measures = Report.distinct(rows, "panel");
+    const place = ({ panel }) => measures.indexOf(panel);
+    const panels = [...groups.values()].sort((a, b) =>
+      (a.run ?? 0) - (b.run ?? 0) || place(a) - place(b) || (a.layer ?? 0) - (b.layer ?? 0));
     const several = (name) => keys.includes(name) && new Set(panels.map((panel) => panel[name])).size > 1;
     const [runs, series] = [several("run"), several("series")];
     panels.forEach((panel) => {
-      const words = [runs ? Report.data.runs[panel.run].name : null, `layer ${panel.layer}`, series ? panel.series : null];
+      const words = [runs ? Report.data.runs[panel.run].name : null, panel.panel, `layer ${panel.layer}`, series ? panel.series : null];
       panel.title = words.filter(Boolean).join(" \u00b7 ");
     });
     return panels;
@@ -79,7 +82,7 @@
   const section = (name) => [...document.querySelectorAll("section.statistic")].find(({ dataset }) => dataset.name === name);
   Report.numbersFile = (name) => {
     const links = [...(section(name)?.querySelectorAll(".files a") ?? [])].map((link) => link.textContent);
-    return links.find((text) => text.startsWith("stats/")) ?? "stats/ of the run";
+    return /stats\/\S+/.exec(links.find((text) => text.includes("stats/")) ?? "")?.[0] ?? "stats/ of the run";
   };
   const whereNumbersAre = (name) => {
     const table = section(name)?.querySelector("details.table") ? "; the table of this statistic has the main ones" : "";

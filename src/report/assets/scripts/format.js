@@ -15,7 +15,7 @@
   // With so many decimals, as they are written beside a mark.
   Report.written = (value, decimals, unit) => {
     const text = value.toFixed(decimals).replace("-", MINUS);
-    return `${/^\u2212?0(\.0*)?$/.test(text) ? text.replace(MINUS, "") : text}${unit?.startsWith("% ") ? " %" : ""}`;
+    return `${/^\u2212?0(\.0*)?$/.test(text) ? text.replace(MINUS, "") : text}${unit === "%" || unit?.startsWith("% ") ? " %" : ""}`;
   };
 
   Report.count = (value) => (value === null || value === undefined ? "\u2013" : value.toLocaleString("en-US"));

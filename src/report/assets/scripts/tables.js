@@ -36,10 +36,11 @@
   // Words in small letters with a blank around each; signs between them do not count.
   const plain = (text) => ` ${text.toLowerCase().split(/[^\p{L}\p{M}\p{N}]+/u).filter(Boolean).join(" ")} `;
 
-  // Whether a text has a term: as whole words, or (`begun`) as the beginning of one; numbers are whole always.
+  // Whether a text has a term: as whole words, or (`begun`) as the beginning of one; numbers are whole always. Signs, and
+  // scripts that set no blanks between words, are found anywhere.
   const has = ({ words, raw }, term, begun) => {
     const phrase = plain(term).trimEnd();
-    if (!phrase) return raw.includes(term.toLowerCase());
+    if (!phrase || (begun && /^[^\u0000-\u02ff]+$/.test(term))) return raw.includes(term.toLowerCase());
     return words.includes(`${phrase} `) || (begun && !/\p{N}$/u.test(phrase) && words.includes(phrase));
   };
 
