@@ -5,18 +5,21 @@ use std::{io::Cursor, path::Path, time::Instant};
 use indicatif::ProgressBar;
 use serde_json::{Map, Value, json};
 
-use super::{analyse_drift, analyse_drops, analyse_route, machine, page, terminal};
+use super::{
+    analyse_drift, analyse_drops, analyse_route, machine, page, terminal,
+    traces::{record_traces, recorded_checkpoints},
+};
 use crate::{
     chart::{Chart, ChartContext, draw_all},
     error::{Error, Result},
     report,
     run_dir::{RunDir, Staged},
     stats::{Finding, Settings, StatisticTable, TableFile, Tables, headline},
-    trace::{RoutingTrace, SequenceTable},
+    trace::{RoutingTrace, SequenceTable, manifest_number},
 };
 
-/// The key of a manifest with the digests of the runs that hold its traces, by label.
-const TRACES: &str = "trace_digests";
+/// As many resamples and permutations as the command line takes.
+const REPETITIONS: usize = 100_000;
 
 /// What a run found.
 pub(super) struct Analysis {
@@ -96,45 +99,6 @@ impl Kind {
     }
 }
 
-/// The checkpoints of a run of several, by label, with the folders that hold their traces.
-///
-/// # Errors
-/// [`Error::RunFolder`] if the manifest names none, or a folder holds no run.
-pub(super) fn recorded_checkpoints(run: &RunDir, manifest: &Value) -> Result<Vec<(String, RunDir)>> {
-    let recorded = manifest["checkpoints"].as_array().into_iter().flatten();
-    let all: Vec<(String, RunDir)> = recorded
-        .filter_map(|entry| Some((entry["label"].as_str()?, entry["trace"].as_str()?)))
-        .map(|(label, trace)| Ok((label.to_owned(), recorded_trace(run, manifest, label, trace)?)))
-        .collect::<Result<_>>()?;
-    if all.is_empty() {
-        return Err(Error::run_folder(
-            format!("manifest.json of `{}` names no checkpoint with a trace", run.path().display()),
-            "the run was made by another version: run it again with --force",
-        ));
-    }
-    Ok(all)
-}
-
-/// The run that holds the trace of one checkpoint: the same that the statistics were made from before, if they were.
-fn recorded_trace(run: &RunDir, manifest: &Value, label: &str, trace: &str) -> Result<RunDir> {
-    let (path, place) = (run.file(trace), run.path().display());
-    let reuses = if Path::new(trace).is_absolute() { "reuses" } else { "consists of" };
-    let made = |what: &str| {
-        Error::run_folder(
-            format!("`{place}` {reuses} the run `{}`, {what}", path.display()),
-            format!("put it back where it was, or make `{place}` again"),
-        )
-    };
-    if !path.join("manifest.json").exists() {
-        return Err(made("which is not there any more"));
-    }
-    let opened = RunDir::open(&path)?;
-    match manifest[TRACES][label].as_str() {
-        Some(digest) if opened.digest() != Some(digest) => Err(made("in whose place there is another run now")),
-        _ => Ok(opened),
-    }
-}
-
 /// Computes everything that follows from the traces of a run, and completes the manifest. `clock` started with the run;
 /// `None` leaves the run's own time and memory in the manifest. Until all is computed and on the disk, nothing is changed.
 pub(super) fn analyse(run: &RunDir, manifest: &mut Value, quiet: bool, clock: Option<Instant>) -> Result<Analysis> {
@@ -189,16 +153,22 @@ pub(super) fn read_back(run: &RunDir, manifest: &Value) -> Result<(Tables, Vec<S
 }
 
 /// Seeds and counts, from the manifest.
-pub(super) fn settings(manifest: &Value) -> Settings {
+///
+/// # Errors
+/// [`Error::RunFolder`] for counts that no command takes.
+pub(super) fn settings(run: &RunDir, manifest: &Value) -> Result<Settings> {
     let defaults = Settings::default();
-    let number = |key: &str, default: usize| manifest[key].as_u64().map_or(default, |value| value as usize);
-    Settings {
+    let number = |key: &str, default: usize| match manifest.get(key) {
+        None | Some(Value::Null) => Ok(default),
+        Some(value) => manifest_number(run, value, key, 0..=REPETITIONS),
+    };
+    Ok(Settings {
         seed: manifest["seed"].as_u64().unwrap_or(defaults.seed),
-        resamples: number("resamples", defaults.resamples),
-        permutations: number("permutations", defaults.permutations),
+        resamples: number("resamples", defaults.resamples)?,
+        permutations: number("permutations", defaults.permutations)?,
         include_bos: manifest["exclude_bos"] != true,
         ..defaults
-    }
+    })
 }
 
 /// What of the manifest stands in summary.json too: how the numbers were made, nothing that varies with the machine. The
@@ -233,16 +203,6 @@ fn summary_settings(manifest: &Value) -> Map<String, Value> {
     // Only where it is another one than that of the run.
     let version = manifest.get("statistics_version").filter(|version| **version != manifest["version"]);
     recorded.chain(version.map(|version| ("statistics_version".to_owned(), version.clone()))).collect()
-}
-
-/// Which run every trace is of, so that no other one is taken for it later.
-fn record_traces(kind: Kind, run: &RunDir, manifest: &mut Value) -> Result<()> {
-    if kind == Kind::Route {
-        return Ok(());
-    }
-    let digest = |(label, trace): (String, RunDir)| Some((label, json!(trace.digest()?)));
-    manifest[TRACES] = Value::Object(kind.traces(run, manifest)?.into_iter().filter_map(digest).collect());
-    Ok(())
 }
 
 /// Every table as CSV and Parquet; the `files` replace what the tables hold.

@@ -51,7 +51,9 @@ pub(super) fn note_version(run: &RunDir, manifest: &Value, key: &str, quiet: boo
         terminal::note(&format!("`{place}`: {what} made by version {then}; this is version {now}"));
     }
     if run.digest().is_none() {
-        terminal::note(&format!("`{place}` was made before checksums were kept: damage to its files cannot be noticed"));
+        terminal::note(&format!(
+            "`{place}` was made before checksums were kept: damage to its files cannot be noticed"
+        ));
     }
 }
 

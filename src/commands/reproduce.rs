@@ -118,9 +118,7 @@ fn checkpoint_name(manifest: &Value) -> String {
 }
 
 fn read_tables(run: &RunDir, names: &[&str]) -> Result<Tables> {
-    let table = |name: &&str| {
-        Ok(((*name).to_owned(), read_table(run, name)?))
-    };
+    let table = |name: &&str| Ok(((*name).to_owned(), read_table(run, name)?));
     names.iter().map(table).collect()
 }
 

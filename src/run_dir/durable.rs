@@ -71,7 +71,9 @@ pub(super) fn sync_all(files: &[(PathBuf, NamedTempFile)]) -> Result<()> {
         });
         let started: Vec<_> = started.collect();
         started.into_iter().try_for_each(|(files, thread)| match thread {
-            Some(thread) => thread.join().unwrap_or_else(|_| Err(Error::internal("a thread that syncs files panicked"))),
+            Some(thread) => {
+                thread.join().unwrap_or_else(|_| Err(Error::internal("a thread that syncs files panicked")))
+            }
             None => one_after_the_other(files),
         })
     })

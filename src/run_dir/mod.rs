@@ -5,12 +5,14 @@ mod checksums;
 mod difference;
 mod durable;
 mod lock;
+mod occupied;
 mod ours;
 mod staged;
 
 pub use difference::differences;
 pub use durable::{folder_of, write_file};
 pub use lock::Lock;
+pub use occupied::Occupied;
 pub use staged::Staged;
 
 use std::{
@@ -23,7 +25,7 @@ use serde_json::{Value, json};
 
 use self::{
     checksums::{Checksums, Verdict, run_digest, sha256},
-    ours::{ENTRIES, Holds},
+    ours::ENTRIES,
 };
 use crate::error::{Error, Result};
 
@@ -31,21 +33,6 @@ use crate::error::{Error, Result};
 pub const REPORT_RUNS: &str = "report_runs";
 /// Files without a checksum: both name the time that the run took.
 const UNLISTED: [&str; 2] = ["manifest.json", "report.html"];
-/// How far above a folder a run may be that it belongs to: `RUN/checkpoints/LABEL`, below the one of a demonstration.
-const ABOVE: usize = 4;
-
-/// What to do when the folder holds something already.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Occupied {
-    /// Refuse (default).
-    #[default]
-    Refuse,
-    /// Remove the run that is there and start anew (`--force`).
-    Replace,
-    /// Go on with the run that is there, if it is the same (`--resume`).
-    Resume,
-}
-
 /// A run folder.
 #[derive(Clone, Debug)]
 pub struct RunDir {
@@ -106,23 +93,7 @@ impl RunDir {
     /// # Errors
     /// As [`Self::prepare`].
     pub fn check(root: &Path, occupied: Occupied, identity: &Value) -> Result<bool> {
-        check_above(root)?;
-        if !root.exists() {
-            return refuse_dangling(root).map(|()| false);
-        }
-        if !root.is_dir() {
-            return Err(Error::run_folder(
-                format!("--out `{}` is a file; expected a folder or a path where one can be made", root.display()),
-                "choose another --out",
-            ));
-        }
-        Lock::check(root)?;
-        let holds = Holds::of(root)?;
-        match occupied {
-            Occupied::Refuse => check_empty(root, &holds).map(|()| false),
-            Occupied::Replace => check_replaceable(root, &holds).map(|()| false),
-            Occupied::Resume => check_resumable(root, &holds, identity),
-        }
+        occupied::check(root, occupied, identity)
     }
 
     /// The entry of a run in folder `root` that is or holds `path`: what a run writes there, and `--force` removes. Both
@@ -153,7 +124,7 @@ impl RunDir {
     /// [`Error::RunFolder`] if there is no run, or another process writes there; [`Error::Io`] if it cannot be written.
     pub fn open_to_write(root: &Path) -> Result<Self> {
         Self::open(root)?;
-        check_above(root)?;
+        occupied::check_above(root)?;
         let lock = Lock::acquire(root)?.map(Arc::new);
         let run = Self { lock, ..Self::open(root)? };
         if ours::is_manifest(&run.manifest()?) {
@@ -168,8 +139,9 @@ impl RunDir {
     /// [`Error::RunFolder`] if another process writes there; [`Error::Io`] if nothing can be written there.
     pub fn lock_around(file: &Path) -> Result<Option<Lock>> {
         let whole = std::path::absolute(file).map_err(Error::io("find", file))?;
-        let is_run = |folder: &&Path| Self::open(folder).and_then(|run| run.manifest()).is_ok_and(|m| ours::is_manifest(&m));
-        match whole.ancestors().take(ABOVE).find(is_run) {
+        let is_run =
+            |folder: &&Path| Self::open(folder).and_then(|run| run.manifest()).is_ok_and(|m| ours::is_manifest(&m));
+        match whole.ancestors().take(occupied::ABOVE).find(is_run) {
             Some(run) => Lock::acquire(run),
             None => Ok(None),
         }
@@ -335,83 +307,6 @@ fn damaged(path: &Path, what: &str) -> Error {
         "repeat the command that made the run with --resume: it makes what is damaged again, and keeps the rest"
     };
     Error::run_folder(format!("`{}` is damaged: {what}", path.display()), hint)
-}
-
-/// Refuses a folder that belongs to a run that another process writes.
-fn check_above(root: &Path) -> Result<()> {
-    let whole = root.canonicalize().or_else(|_| std::path::absolute(root)).map_err(Error::io("find", root))?;
-    let above = whole.ancestors().skip(1).take(ABOVE);
-    let mut holding = above.filter(|above| RunDir::entry_holding(above, &whole).is_some());
-    holding.try_for_each(Lock::check)
-}
-
-/// A link that leads nowhere exists and does not.
-fn refuse_dangling(root: &Path) -> Result<()> {
-    match fs::read_link(root) {
-        Ok(target) => Err(Error::run_folder(
-            format!("--out `{}` is a link to `{}`, which does not exist", root.display(), target.display()),
-            "choose another --out, or make the folder that the link names",
-        )),
-        Err(_) => Ok(()),
-    }
-}
-
-fn check_empty(root: &Path, holds: &Holds) -> Result<()> {
-    let what = match holds {
-        Holds::Nothing => return Ok(()),
-        Holds::Run(manifest) if manifest["complete"] == true => "a complete run",
-        Holds::Run(_) | Holds::Headless(_) => "an incomplete run",
-        Holds::Foreign | Holds::Other => "other files",
-    };
-    Err(Error::run_folder(
-        format!("--out `{}` holds {what}; expected a new or empty folder", root.display()),
-        "choose another --out, or add --force to replace the run, or --resume to go on with it",
-    ))
-}
-
-/// Without a manifest of ours nothing here is known to be a run's, so nothing may be removed.
-fn check_replaceable(root: &Path, holds: &Holds) -> Result<()> {
-    let place = root.display();
-    let what = match holds {
-        Holds::Nothing | Holds::Run(_) | Holds::Headless(_) => return Ok(()),
-        Holds::Foreign => format!("`{place}/manifest.json` was not written by openmoe-analyze, so this is no run"),
-        Holds::Other => match ENTRIES.iter().find(|entry| root.join(entry).exists()) {
-            None => return Ok(()),
-            Some(entry) => format!("`{place}` holds `{entry}` but no manifest.json, so it is no run"),
-        },
-    };
-    Err(Error::run_folder(format!("--force: {what}; nothing was removed"), "choose another --out"))
-}
-
-/// Whether a run is there, and that it is the same run.
-fn check_resumable(root: &Path, holds: &Holds, identity: &Value) -> Result<bool> {
-    let place = root.display();
-    let other_out = "repeat the command that made it, or choose another --out";
-    match holds {
-        Holds::Nothing => Ok(false),
-        Holds::Run(manifest) => {
-            let different = differences(manifest, identity);
-            if different.is_empty() {
-                return Ok(true);
-            }
-            let what = format!("--resume: `{place}` holds another run; different: {}", different.join("; "));
-            Err(Error::run_folder(what, other_out))
-        }
-        // Parts without a checksum are made again, so that no harm is done.
-        Holds::Headless(digest) if digest.as_ref().is_none_or(|digest| *digest == run_digest(identity)) => Ok(true),
-        Holds::Headless(_) => Err(Error::run_folder(
-            format!("--resume: `{place}` holds another run, whose manifest.json is missing or damaged"),
-            other_out,
-        )),
-        Holds::Foreign => Err(Error::run_folder(
-            format!("--resume: `{place}/manifest.json` was not written by openmoe-analyze, so this is no run"),
-            "choose another --out",
-        )),
-        Holds::Other => Err(Error::run_folder(
-            format!("--resume: `{place}` holds other files; expected a run, or a new or empty folder"),
-            "choose another --out",
-        )),
-    }
 }
 
 #[cfg(test)]

@@ -191,6 +191,7 @@ pub(super) fn check_below(root: &Path) -> Result<()> {
 
 /// Removes the run that is there, and nothing else: what has another name stays, with the folders that hold it.
 pub(super) fn clear(root: &Path) -> Result<()> {
+    sweep(root)?;
     for run in runs_below(root)? {
         clear(&run)?;
         remove_empty(&run);
@@ -235,10 +236,10 @@ fn clear_comparison(folder: &Path) -> Result<()> {
     remove_from(folder, |name| name.starts_with("comparison."))
 }
 
-/// Removes some files of a folder and the left-over ones, then the folder, if nothing is left in it.
+/// Removes some files of a folder, then the folder, if nothing is left in it.
 fn remove_from(folder: &Path, which: impl Fn(&str) -> bool) -> Result<()> {
     for (name, path, is_folder) in entries(folder)? {
-        if !is_folder && (which(&name) || is_leftover(&name, &path)) {
+        if !is_folder && which(&name) {
             remove_file(&path)?;
         }
     }

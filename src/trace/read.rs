@@ -1,13 +1,13 @@
 //! Reads a run folder back.
 
-use std::{ops::RangeInclusive, path::Path};
+use std::{path::Path, sync::Arc};
 
 use rayon::prelude::*;
-use serde_json::Value;
 
 use super::{
     columns::LayerTrace,
     frame::{flags, read_parquet, unreadable, values},
+    manifest::{layers, manifest_number},
     write::part_name,
 };
 use crate::{
@@ -34,6 +34,8 @@ pub struct RoutingTrace {
     top_k: usize,
     moe_layers: Vec<LayerId>,
     segments: usize,
+    /// Tokens of every sequence.
+    lengths: Arc<Vec<u32>>,
 }
 
 impl RoutingTrace {
@@ -44,7 +46,7 @@ impl RoutingTrace {
     /// logits either all are there or none.
     pub fn open(run: &RunDir) -> Result<Self> {
         let manifest = run.manifest()?;
-        let number = |key: &str, range| number(run, &manifest["layout"][key], &format!("layout.{key}"), range);
+        let number = |key: &str, range| manifest_number(run, &manifest["layout"][key], &format!("layout.{key}"), range);
         let num_experts = number("num_experts", 1..=EXPERTS)?;
         let trace = Self {
             run: run.clone(),
@@ -52,6 +54,7 @@ impl RoutingTrace {
             top_k: number("top_k", 1..=num_experts.min(CHOICES))?,
             moe_layers: layers(run, &manifest["layout"]["moe_layers"])?,
             segments: number("segments", 0..=SEGMENTS)?,
+            lengths: Arc::new(lengths(run)?),
         };
         trace.check_parts()?;
         Ok(trace)
@@ -231,48 +234,40 @@ impl RoutingTrace {
         trace.expert = values!(frame, path, "expert", u16).into_owned();
         trace.probability = values!(frame, path, "probability", f32).into_owned();
         trace.kept = flags(&frame, path, "dropped")?.into_iter().map(|dropped| !dropped).collect();
-        self.check_experts(path, &trace.expert)
+        self.check_experts(path, &trace.expert)?;
+        self.check_rows(path, trace)
+    }
+
+    /// What a trace without checksums may hold if it is damaged, and nothing behind this could cope with.
+    fn check_rows(&self, path: &Path, trace: &LayerTrace) -> Result<()> {
+        if !trace.expert.len().is_multiple_of(self.top_k) {
+            return Err(unreadable(path, &format!("{} rows, {} for each token", trace.expert.len(), self.top_k)));
+        }
+        let length = |sequence: u32| self.lengths.get(sequence as usize).copied().unwrap_or_default();
+        let mut places = trace.sequence.iter().zip(&trace.position);
+        if let Some((sequence, position)) = places.find(|(sequence, position)| **position >= length(**sequence)) {
+            let length = length(*sequence);
+            return Err(unreadable(
+                path,
+                &format!("position {position} of sequence {sequence}, which has {length} tokens"),
+            ));
+        }
+        if let Some(wrong) = trace.probability.iter().find(|probability| !(0.0..=1.001).contains(*probability)) {
+            return Err(unreadable(path, &format!("probability {wrong}")));
+        }
+        let twice = |choices: &&[ExpertId]| (1..choices.len()).any(|at| choices[..at].contains(&choices[at]));
+        match trace.expert.chunks_exact(self.top_k).find(twice) {
+            Some(choices) => Err(unreadable(path, &format!("a token with the choices {choices:?}"))),
+            None => Ok(()),
+        }
     }
 }
 
-/// A number of a manifest, which anybody may have edited: what follows trusts it.
-fn number(run: &RunDir, value: &Value, key: &str, range: RangeInclusive<usize>) -> Result<usize> {
-    let number = value.as_u64().and_then(|number| usize::try_from(number).ok());
-    number.filter(|number| range.contains(number)).ok_or_else(|| {
-        Error::run_folder(
-            format!(
-                "manifest.json of `{}` has `{key}` {}; expected a number from {} to {}",
-                run.path().display(),
-                terse(value),
-                range.start(),
-                range.end()
-            ),
-            "the manifest was changed or the run made by another version: run it again with --force",
-        )
-    })
-}
-
-/// The MoE layers of a manifest, in order.
-fn layers(run: &RunDir, value: &Value) -> Result<Vec<LayerId>> {
-    let layer = |value: &Value| value.as_u64().and_then(|layer| LayerId::try_from(layer).ok());
-    let layers: Option<Vec<LayerId>> = value.as_array().and_then(|list| list.iter().map(layer).collect());
-    layers.filter(|layers| layers.is_sorted_by(|one, other| one < other)).ok_or_else(|| {
-        Error::run_folder(
-            format!(
-                "manifest.json of `{}` has `layout.moe_layers` {}; expected ascending numbers up to {}",
-                run.path().display(),
-                terse(value),
-                LayerId::MAX
-            ),
-            "the manifest was changed or the run made by another version: run it again with --force",
-        )
-    })
-}
-
-/// JSON, cut where it is long.
-fn terse(value: &Value) -> String {
-    let text = value.to_string();
-    if text.chars().count() > 60 { format!("{}…", text.chars().take(60).collect::<String>()) } else { text }
+/// Tokens of every sequence.
+fn lengths(run: &RunDir) -> Result<Vec<u32>> {
+    let path = run.file("sequences.parquet");
+    let frame = read_parquet(run, "sequences.parquet", &["tokens"])?;
+    Ok(values!(frame, &path, "tokens", u32).into_owned())
 }
 
 /// Entropy and margins of a part; one row per token.
