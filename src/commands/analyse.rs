@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     analyse_drift, analyse_drops, analyse_route, machine, page, terminal,
-    traces::{record_traces, recorded_checkpoints},
+    traces::{self, record_traces, recorded_checkpoints},
 };
 use crate::{
     chart::{Chart, ChartContext, draw_all},
@@ -106,6 +106,7 @@ pub(super) fn analyse(run: &RunDir, manifest: &mut Value, quiet: bool, clock: Op
     let mut staged = Staged::new(run);
     let statistics_clock = Instant::now();
     let (tables, files) = kind.compute(run, manifest, quiet)?;
+    traces::check(kind, run, manifest)?;
     stage_tables(&mut staged, &tables, files)?;
     manifest["statistics_seconds"] = json!(statistics_clock.elapsed().as_secs_f64());
     manifest["statistics_version"] = json!(env!("CARGO_PKG_VERSION"));

@@ -52,6 +52,14 @@ fn recorded_trace(run: &RunDir, manifest: &Value, label: &str, trace: &str) -> R
     }
 }
 
+/// Compares what no statistic reads with its checksum too: who believes the numbers may look into the trace next.
+pub(super) fn check(kind: Kind, run: &RunDir, manifest: &Value) -> Result<()> {
+    run.check_trace()?;
+    let replays = manifest["exact_replay"].as_array().into_iter().flatten().filter_map(|entry| entry["trace"].as_str());
+    replays.map(|folder| RunDir::open(&run.file(folder))).try_for_each(|replay| replay?.check_trace())?;
+    kind.traces(run, manifest)?.iter().try_for_each(|(_, trace)| trace.check_trace())
+}
+
 /// Which run every trace is of, so that no other one is taken for it later.
 pub(super) fn record_traces(kind: Kind, run: &RunDir, manifest: &mut Value) -> Result<()> {
     if kind == Kind::Route {

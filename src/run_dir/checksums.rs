@@ -3,11 +3,12 @@
 //! what is whole.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, HashSet},
     fmt::Write as _,
     fs,
     io::Write as _,
-    path::Path,
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use serde_json::Value;
@@ -21,15 +22,19 @@ pub(super) const CHECKSUMS: &str = "checksums.sha256";
 /// How its first line begins; the digest of the run follows.
 const RUN: &str = "# run ";
 
+/// Files that this process has written, or read and found as they were written, with their checksums: a trace is opened many
+/// times, and no file of it is hashed twice.
+static KNOWN: Mutex<Option<HashSet<(PathBuf, String)>>> = Mutex::new(None);
+
 /// What is known of the files of a run.
 #[derive(Debug, Default)]
 pub(super) struct Checksums {
+    /// The folder of the run.
+    root: PathBuf,
     /// Digest of the run that the files belong to.
     run: Option<String>,
     /// SHA-256 by name.
     files: BTreeMap<String, String>,
-    /// Files that this process has written, or read and found as they were written.
-    known: BTreeSet<String>,
     /// Whether the file holds all of `files`, so that lines can be added.
     current: bool,
 }
@@ -47,8 +52,8 @@ pub(super) enum Verdict {
 
 impl Checksums {
     /// No file yet.
-    pub(super) fn new(run: &str) -> Self {
-        Self { run: Some(run.to_owned()), ..Self::default() }
+    pub(super) fn new(root: &Path, run: &str) -> Self {
+        Self { root: root.to_path_buf(), run: Some(run.to_owned()), ..Self::default() }
     }
 
     /// What the folder of a run records; nothing if there is no such file.
@@ -58,7 +63,7 @@ impl Checksums {
     pub(super) fn open(root: &Path) -> Result<Self> {
         let path = root.join(CHECKSUMS);
         match fs::read(&path) {
-            Ok(bytes) => Ok(Self::parse(&String::from_utf8_lossy(&bytes))),
+            Ok(bytes) => Ok(Self { root: root.to_path_buf(), ..Self::parse(&String::from_utf8_lossy(&bytes)) }),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
             Err(error) => Err(Error::io("read", &path)(error)),
         }
@@ -96,23 +101,29 @@ impl Checksums {
         self.files.contains_key(name)
     }
 
-    /// The names below a folder.
+    /// The names below a folder; all for that of the run.
     pub(super) fn below(&self, folder: &str) -> Vec<String> {
-        let inside = |name: &&String| name.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+        let inside =
+            |name: &&String| folder.is_empty() || name.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
         self.files.keys().filter(inside).cloned().collect()
     }
 
     /// Whether this process has seen the file whole.
     pub(super) fn is_known(&self, name: &str) -> bool {
-        self.known.contains(name)
+        let Some(sum) = self.files.get(name) else { return false };
+        known().get_or_insert_default().contains(&(self.root.join(name), sum.clone()))
+    }
+
+    fn remember(&self, name: &str, digest: &str) {
+        known().get_or_insert_default().insert((self.root.join(name), digest.to_owned()));
     }
 
     /// Compares the digest of what was read.
-    pub(super) fn compare(&mut self, name: &str, digest: &str) -> Verdict {
+    pub(super) fn compare(&self, name: &str, digest: &str) -> Verdict {
         match self.files.get(name) {
             None => Verdict::Unlisted,
             Some(expected) if expected == digest => {
-                self.known.insert(name.to_owned());
+                self.remember(name, digest);
                 Verdict::Same
             }
             Some(_) => Verdict::Other,
@@ -123,16 +134,16 @@ impl Checksums {
     ///
     /// # Errors
     /// Those of writing.
-    pub(super) fn add(&mut self, root: &Path, files: Vec<(String, String)>) -> Result<()> {
+    pub(super) fn add(&mut self, files: Vec<(String, String)>) -> Result<()> {
         let lines: String = files.iter().map(|(name, sum)| format!("{sum}  {name}\n")).collect();
         for (name, sum) in files {
-            self.known.insert(name.clone());
+            self.remember(&name, &sum);
             self.files.insert(name, sum);
         }
         if !self.current {
-            return self.write(root);
+            return self.write();
         }
-        let path = root.join(CHECKSUMS);
+        let path = self.root.join(CHECKSUMS);
         let mut file = fs::OpenOptions::new().append(true).open(&path).map_err(Error::io("write", &path))?;
         file.write_all(lines.as_bytes()).and_then(|()| file.sync_data()).map_err(Error::io("write", &path))
     }
@@ -141,26 +152,35 @@ impl Checksums {
     ///
     /// # Errors
     /// Those of writing.
-    pub(super) fn replace(&mut self, root: &Path, folders: &[&str], files: Vec<(String, String)>) -> Result<()> {
+    pub(super) fn replace(&mut self, folders: &[&str], files: Vec<(String, String)>) -> Result<()> {
         let replaced: Vec<String> = folders.iter().flat_map(|folder| self.below(folder)).collect();
         for name in replaced {
             self.files.remove(&name);
-            self.known.remove(&name);
         }
-        self.known.extend(files.iter().map(|(name, _)| name.clone()));
+        files.iter().for_each(|(name, sum)| self.remember(name, sum));
         self.files.extend(files);
-        self.write(root)
+        self.write()
     }
 
     /// Writes everything anew, sorted by name: the same run leaves the same bytes, in whatever order its parts were made.
     ///
     /// # Errors
     /// Those of writing.
-    pub(super) fn write(&mut self, root: &Path) -> Result<()> {
-        write_file(&root.join(CHECKSUMS), self.text().as_bytes())?;
+    pub(super) fn write(&mut self) -> Result<()> {
+        write_file(&self.root.join(CHECKSUMS), self.text().as_bytes())?;
         self.current = true;
         Ok(())
     }
+}
+
+fn known() -> MutexGuard<'static, Option<HashSet<(PathBuf, String)>>> {
+    KNOWN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// As if another process went on.
+#[cfg(test)]
+pub(super) fn forget() {
+    known().take();
 }
 
 fn is_digest(text: &str) -> bool {
@@ -209,13 +229,14 @@ mod tests {
     #[test]
     fn lines_are_added_and_a_cut_one_is_none() {
         let folder = tempfile::tempdir().unwrap();
-        let mut checksums = Checksums::new("r");
+        let mut checksums = Checksums::new(folder.path(), "r");
         let entry = |name: &str| (name.to_owned(), sha256(name.as_bytes()));
-        checksums.add(folder.path(), vec![entry("trace/b")]).unwrap();
-        checksums.add(folder.path(), vec![entry("trace/a"), entry("stats/x  y")]).unwrap();
+        checksums.add(vec![entry("trace/b")]).unwrap();
+        checksums.add(vec![entry("trace/a"), entry("stats/x  y")]).unwrap();
         let path = folder.path().join(CHECKSUMS);
         let text = fs::read_to_string(&path).unwrap();
         fs::write(&path, &text[..text.len() - 1]).unwrap();
+        forget();
         let mut read = Checksums::open(folder.path()).unwrap();
         assert_eq!((read.run(), read.below("trace").len(), read.lists("stats/x  y")), (Some("r"), 2, false));
         assert_eq!(read.compare("trace/a", &sha256(b"trace/a")), Verdict::Same);
@@ -223,9 +244,9 @@ mod tests {
         assert_eq!(read.compare("trace/c", &sha256(b"trace/a")), Verdict::Unlisted);
         assert!(read.is_known("trace/a") && !read.is_known("trace/b"));
         // The next line does not join the one that was cut.
-        read.add(folder.path(), vec![entry("trace/c")]).unwrap();
+        read.add(vec![entry("trace/c")]).unwrap();
         assert_eq!(Checksums::open(folder.path()).unwrap().below("trace").len(), 3);
-        read.replace(folder.path(), &["trace"], vec![entry("stats/z")]).unwrap();
+        read.replace(&["trace"], vec![entry("stats/z")]).unwrap();
         assert_eq!(Checksums::open(folder.path()).unwrap().files.into_keys().collect::<Vec<_>>(), ["stats/z"]);
     }
 }

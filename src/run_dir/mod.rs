@@ -82,7 +82,7 @@ impl RunDir {
         let digest = run_digest(identity);
         let recorded = Checksums::open(root)?;
         let same = resumed && recorded.run() == Some(&digest);
-        let checksums = if same { recorded } else { Checksums::new(&digest) };
+        let checksums = if same { recorded } else { Checksums::new(root, &digest) };
         let checksums = Some(Arc::new(Mutex::new(checksums)));
         Ok((Self { root: root.to_path_buf(), digest: Some(digest), checksums, lock }, resumed))
     }
@@ -182,7 +182,7 @@ impl RunDir {
         let listed = files.iter().filter(|(name, _)| !UNLISTED.contains(&name.as_str()));
         let sums: Vec<_> = listed.map(|(name, bytes)| (name.clone(), sha256(bytes.as_ref()))).collect();
         match self.checksums() {
-            Some(mut checksums) if !sums.is_empty() => checksums.add(&self.root, sums),
+            Some(mut checksums) if !sums.is_empty() => checksums.add(sums),
             _ => Ok(()),
         }
     }
@@ -205,11 +205,11 @@ impl RunDir {
     /// # Errors
     /// [`Error::Io`].
     pub fn settle_checksums(&self) -> Result<()> {
-        self.checksums().map_or(Ok(()), |mut checksums| checksums.write(&self.root))
+        self.checksums().map_or(Ok(()), |mut checksums| checksums.write())
     }
 
     fn replace_checksums(&self, folders: &[&str], files: Vec<(String, String)>) -> Result<()> {
-        self.checksums().map_or(Ok(()), |mut checksums| checksums.replace(&self.root, folders, files))
+        self.checksums().map_or(Ok(()), |mut checksums| checksums.replace(folders, files))
     }
 
     /// Reads a file of the run, and compares it with its checksum unless this process has done so before.
@@ -223,7 +223,7 @@ impl RunDir {
             return Ok(bytes);
         }
         let digest = sha256(&bytes);
-        let verdict = self.checksums().map_or(Verdict::Same, |mut checksums| checksums.compare(name, &digest));
+        let verdict = self.checksums().map_or(Verdict::Same, |checksums| checksums.compare(name, &digest));
         let what = match verdict {
             Verdict::Same => return Ok(bytes),
             Verdict::Other => "its SHA-256 is not the one that it was written with",
@@ -240,6 +240,18 @@ impl RunDir {
             _ => return false,
         }
         self.read(name).is_ok()
+    }
+
+    /// Compares every file of the trace with its checksum, also those that no statistic has read yet.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn check_trace(&self) -> Result<()> {
+        let unread =
+            |name: &String| !name.starts_with("stats/") && !name.starts_with("charts/") && name != "summary.json";
+        let known = |name: &String| self.checksums().is_none_or(|checksums| checksums.is_known(name));
+        let names = self.checksums().map_or_else(Vec::new, |checksums| checksums.below(""));
+        names.iter().filter(|name| unread(name) && !known(name)).try_for_each(|name| self.read(name).map(|_| ()))
     }
 
     /// Whether the run has a file: it is there, or was written.

@@ -82,12 +82,14 @@ fn what_is_read_back_is_what_was_written() {
     drop(run);
     let read = |name: &str| RunDir::open(temporary.path()).unwrap().read(name).map_err(|error| error.to_string());
     assert_eq!(read("trace/part-00000.parquet").unwrap(), b"part");
+    checksums::forget();
     fs::write(temporary.path().join("trace/part-00000.parquet"), "pbrt").unwrap();
     fs::write(temporary.path().join("trace/part-00001.parquet"), "foreign").unwrap();
     assert!(read("trace/part-00000.parquet").unwrap_err().contains("is damaged: its SHA-256"));
     assert!(read("trace/part-00001.parquet").unwrap_err().contains("does not list it"));
     let (resumed, _) = RunDir::prepare(temporary.path(), Occupied::Resume, &json!({"seed": 1})).unwrap();
     assert!(!resumed.is_intact("trace/part-00000.parquet") && resumed.is_intact("summary.json"));
+    drop(resumed);
     // The checksums of another run say nothing about this one.
     let mut other = manifest(true, 1);
     other["run_digest"] = json!("another");
