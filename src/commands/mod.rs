@@ -33,6 +33,7 @@ mod reuse;
 mod route;
 mod stats;
 mod terminal;
+mod traces;
 
 use std::process::ExitCode;
 

@@ -9,7 +9,7 @@ use std::{
 use polars::prelude::*;
 
 use super::finding::{Finding, Name};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, guarded};
 
 /// All rows of one statistic (or one family, such as `expert_load`).
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -146,7 +146,8 @@ impl StatisticTable {
     /// # Errors
     /// [`Error::RunFolder`] if the file is not such a table.
     pub fn from_parquet<R: Read + Seek + polars::io::mmap::MmapBytesReader>(name: &str, reader: R) -> Result<Self> {
-        let frame = ParquetReader::new(reader).finish().map_err(|error| unreadable(name, &error))?;
+        let read = || ParquetReader::new(reader).finish().map_err(|error| unreadable(name, &error));
+        let frame = guarded(|panic| unreadable(name, &panic), read)?;
         let mut rows = vec![Finding::default(); frame.height()];
         macro_rules! read {
             ($(($field:ident, $kind:ident)),* $(,)?) => { $(
@@ -231,6 +232,11 @@ impl TableFile {
         &self.name
     }
 
+    /// Rows of all layers so far.
+    pub fn rows(&self) -> usize {
+        self.layers.iter().map(DataFrame::height).sum()
+    }
+
     /// Adds the rows of another layer.
     ///
     /// # Errors
@@ -280,7 +286,7 @@ fn table_error(name: &str, error: &PolarsError) -> Error {
     Error::internal(format!("table `{name}`: {error}"))
 }
 
-fn unreadable(name: &str, error: &PolarsError) -> Error {
+fn unreadable(name: &str, error: &dyn std::fmt::Display) -> Error {
     Error::run_folder(
         format!("statistics table `stats/{name}.parquet` cannot be read: {error}"),
         "run `openmoe-analyze stats RUN` to write it anew",
