@@ -36,7 +36,7 @@ pub(super) fn run(arguments: &ReproduceArgs) -> anyhow::Result<()> {
         .into());
     }
     each_once(&arguments.runs)?;
-    let runs: Vec<Run> = arguments.runs.iter().map(|folder| read(folder)).collect::<Result<_>>()?;
+    let runs: Vec<Run> = arguments.runs.iter().map(|folder| read(folder, arguments.quiet)).collect::<Result<_>>()?;
     one_kind_of_model(&runs)?;
     let out = out_folder(arguments)?;
     out.iter().try_for_each(|out| check_folder(out, arguments.force))?;
@@ -75,8 +75,8 @@ fn verdict(checks: &[Check]) -> Result<()> {
 }
 
 /// What a finished run says, without its trace.
-fn read(folder: &Path) -> Result<Run> {
-    let (run, manifest) = finished::open(folder, false)?;
+fn read(folder: &Path, quiet: bool) -> Result<Run> {
+    let (run, manifest) = finished::open(folder, quiet)?;
     let refused = |what: &str, hint: &str| Error::run_folder(format!("run `{}` {what}", folder.display()), hint);
     let (command, tables): (Command, &[&str]) = match manifest["command"].as_str() {
         Some("route") => (Command::Route, &["expert_share", "routing_std"]),
