@@ -8,7 +8,7 @@ use super::{
     Corpus, InputFile, LeftOut, Skipped, Tokenizer,
     build::Builder,
     columns::wanted_columns,
-    files::{Column, HashingReader, Refusal, RowSink, Source, collect, read_source},
+    files::{Column, Identity, Refusal, RowSink, Source, collect, identify, read_source},
     row::{AskedKeys, Row},
 };
 use crate::error::{Error, Result};
@@ -83,8 +83,7 @@ impl Corpus {
     pub fn identify(paths: &[PathBuf]) -> Result<Vec<InputFile>> {
         let (sources, _) = collect(paths)?;
         let identity = |source: Source| {
-            let (sha256, bytes) =
-                HashingReader::open(&source.path)?.finish().map_err(Error::io("read", &source.path))?;
+            let Identity { sha256, bytes, .. } = identify(&source.path)?;
             Ok(InputFile { path: source.path, sha256, bytes, ..InputFile::default() })
         };
         sources.into_iter().map(identity).collect()
