@@ -43,7 +43,8 @@ fn plan(option: &str, path: &Path) -> Outcome {
 /// `N tokens in M sequences of K documents`.
 fn size(outcome: &Outcome) -> String {
     assert_eq!(outcome.code, 0, "{}", outcome.stderr);
-    let line = outcome.stdout.lines().find(|line| line.contains(" tokens in ")).unwrap();
+    let all = [outcome.stdout.as_str(), &outcome.stderr].join("\n");
+    let line = all.lines().find(|line| line.contains(" tokens in ")).unwrap();
     line.split(": ").nth(1).unwrap().split(';').next().unwrap().to_owned()
 }
 
