@@ -114,6 +114,8 @@ pub(super) fn cramers_v_findings(study: &Study, view: View, permuted: &[Vec<Vec<
 /// Most categories that are shown one by one: charts, pages and the summary hold no single one of more, and their pairs,
 /// whose number grows with the square, are not compared at all.
 pub const CATEGORIES_SHOWN: usize = 64;
+/// Categories by documents from which on a divergence between so many categories has no interval.
+const MOST_RECOUNTED: usize = 2 << 20;
 
 /// Leaves out the rows of single categories where there are more than [`CATEGORIES_SHOWN`], for all that shows tables. What is
 /// said of documents stays.
@@ -157,13 +159,16 @@ fn divergence(study: &Study, view: View, what: Divergence, between: Between, per
         let finding = Finding { n, documents: Some(documents.len() as u64), ..finding };
         return finding.withheld("fewer than 2 categories or experts with assignments");
     }
+    // Every document is left out once, and every category counted again: too much for thousands of both.
+    let categories = table.iter().filter(|row| row.iter().any(|count| *count > 0)).count();
+    let is_too_much = categories > CATEGORIES_SHOWN && categories * documents.len() > MOST_RECOUNTED;
     let mut without = |d: &usize| {
         change(&mut table[label[*d] as usize], counts.of(*d), |sum, count| sum - count);
         let value = compute(&table, between);
         change(&mut table[label[*d] as usize], counts.of(*d), |sum, count| sum + count);
         if value.is_finite() { value } else { 0.0 }
     };
-    let interval = study.resamples.enough(documents.len()).then(|| {
+    let interval = (study.resamples.enough(documents.len()) && !is_too_much).then(|| {
         let half = NORMAL_95 * jackknife_error(&documents.iter().map(&mut without).collect::<Vec<_>>());
         (estimate - half, estimate + half)
     });
@@ -172,7 +177,11 @@ fn divergence(study: &Study, view: View, what: Divergence, between: Between, per
     let mut finding = finding.against(mean(null.iter().copied()), LABELS);
     finding.p_value = finding.baseline.map(|_| p_value(estimate, null.iter().copied()));
     finding.corrected = finding.baseline.map(|baseline| estimate - baseline);
-    study.with_reason(finding, documents.len())
+    let finding = study.with_reason(finding, documents.len());
+    if is_too_much {
+        return finding.remark(format!("no interval: {categories} categories in {} documents", documents.len()));
+    }
+    finding
 }
 
 fn change(sums: &mut [u64], counts: &[u32], f: impl Fn(u64, u64) -> u64) {
