@@ -323,6 +323,36 @@ fn what_is_not_needed_is_not_read_from_a_stream_but_counted_in_a_file() {
     assert_eq!((recorder.rows.len(), identity.unwrap().partial), (100, false));
 }
 
+/// What is hashed of a stream is what was used, in whatever portions it comes; what goes on without end is not waited for.
+#[test]
+#[cfg(unix)]
+fn a_stream_is_read_as_far_as_it_is_needed() {
+    let folder = tempfile::tempdir().unwrap();
+    let read = |name: &str, portion: Vec<u8>| {
+        let path = folder.path().join(name);
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let into = path.clone();
+        let writer = std::thread::spawn(move || {
+            let mut pipe = fs::OpenOptions::new().write(true).open(into).unwrap();
+            while pipe.write_all(&portion).is_ok() {}
+        });
+        let (recorder, identity) = into_most(3, &path);
+        writer.join().unwrap();
+        assert_eq!(recorder.rows.len(), 3);
+        identity.unwrap()
+    };
+    let line = b"{\"text\": \"one\"}\n";
+    let [one, other] = [read("one", line.to_vec()), read("other", line.repeat(7000))];
+    assert_eq!((&one, one.bytes, one.partial), (&other, 3 * line.len() as u64, true));
+    let packed = gzip(&line.repeat(100_000));
+    let [one, other] = [read("small.gz", packed.clone()), read("large.gz", packed.repeat(20))];
+    assert_eq!((&one, one.partial), (&other, true));
+}
+
+fn into_most(most: usize, path: &Path) -> (Recorder, Result<Identity>) {
+    into(Recorder { most: Some(most), ..Recorder::default() }, path)
+}
+
 #[test]
 #[cfg(unix)]
 fn what_lies_in_a_folder_is_left_out_where_it_cannot_be_used() {

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use polars_arrow::{
     array::{
-        Array, BinaryViewArray, BooleanArray, FixedSizeBinaryArray, FixedSizeListArray, ListArray, PrimitiveArray,
-        StructArray, Utf8ViewArray,
+        Array, BinaryViewArray, BooleanArray, FixedSizeBinaryArray, FixedSizeListArray, Float16Array, ListArray,
+        PrimitiveArray, StructArray, Utf8ViewArray,
     },
     datatypes::ArrowDataType as Type,
     types::NativeType,
@@ -42,14 +42,14 @@ pub(super) fn cell(array: &dyn Array, index: usize, bytes: Bytes) -> Result<Valu
         return Ok(Value::Null);
     }
     Ok(match array.dtype() {
-        Type::Boolean => of::<BooleanArray>(array)?.value(index).into(),
-        Type::Utf8View => of::<Utf8ViewArray>(array)?.value(index).into(),
-        Type::BinaryView => text(of::<BinaryViewArray>(array)?.value(index), bytes)?,
-        Type::FixedSizeBinary(_) => text(of::<FixedSizeBinaryArray>(array)?.value(index), bytes)?,
-        Type::LargeList(_) => list(of::<ListArray<i64>>(array)?.value(index).as_ref(), bytes)?,
-        Type::FixedSizeList(..) => list(of::<FixedSizeListArray>(array)?.value(index).as_ref(), bytes)?,
+        Type::Boolean => of_type::<BooleanArray>(array)?.value(index).into(),
+        Type::Utf8View => of_type::<Utf8ViewArray>(array)?.value(index).into(),
+        Type::BinaryView => text(of_type::<BinaryViewArray>(array)?.value(index), bytes)?,
+        Type::FixedSizeBinary(_) => text(of_type::<FixedSizeBinaryArray>(array)?.value(index), bytes)?,
+        Type::LargeList(_) => list(of_type::<ListArray<i64>>(array)?.value(index).as_ref(), bytes)?,
+        Type::FixedSizeList(..) => list(of_type::<FixedSizeListArray>(array)?.value(index).as_ref(), bytes)?,
         Type::Struct(fields) => {
-            let values = of::<StructArray>(array)?.values();
+            let values = of_type::<StructArray>(array)?.values();
             let cells = fields.iter().zip(values).map(|(field, values)| {
                 Ok((field.name.to_string(), cell(values.as_ref(), index, Bytes::of(&field.name))?))
             });
@@ -60,12 +60,12 @@ pub(super) fn cell(array: &dyn Array, index: usize, bytes: Bytes) -> Result<Valu
 }
 
 /// The array as what its type says.
-fn of<A: 'static>(array: &dyn Array) -> Result<&A, String> {
+fn of_type<A: 'static>(array: &dyn Array) -> Result<&A, String> {
     array.as_any().downcast_ref().ok_or_else(|| "is stored as another type than it has".to_owned())
 }
 
 fn native<T: NativeType>(array: &dyn Array, index: usize) -> Result<T, String> {
-    of::<PrimitiveArray<T>>(array).map(|array| array.value(index))
+    of_type::<PrimitiveArray<T>>(array).map(|array| array.value(index))
 }
 
 fn list(array: &dyn Array, bytes: Bytes) -> Result<Value, String> {
@@ -82,7 +82,7 @@ fn number(array: &dyn Array, index: usize, of: &Type) -> Result<Value, String> {
         Type::UInt16 => native::<u16>(array, index)?.into(),
         Type::UInt32 => native::<u32>(array, index)?.into(),
         Type::UInt64 => native::<u64>(array, index)?.into(),
-        Type::Float16 => shortest(native::<polars_utils::float16::pf16>(array, index)?.to_string()),
+        Type::Float16 => shortest(of_type::<Float16Array>(array)?.value(index).to_string()),
         Type::Float32 => shortest(native::<f32>(array, index)?.to_string()),
         Type::Float64 => shortest(native::<f64>(array, index)?.to_string()),
         Type::Decimal(_, scale) => decimal(native(array, index)?, *scale),
