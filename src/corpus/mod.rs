@@ -17,7 +17,7 @@ mod trie;
 
 pub use read::CorpusOptions;
 pub use tokenizer::{Token, Tokenizer};
-pub use transcript::{ChatTemplate, OasstPaths, Template, TranscriptFormat, TranscriptOptions};
+pub use transcript::{ChatTemplate, OasstPaths, Template, TemplateSource, TranscriptFormat, TranscriptOptions};
 
 use std::path::{Path, PathBuf};
 
