@@ -62,7 +62,7 @@ pub(super) fn print_plan(prepared: &Prepared, arguments: &Request, work: &Work) 
             terminal::bytes(memory)
         ),
         passes(prepared, work.passes),
-        format!("lines that cannot be used: {}", prepared.corpus.skipped.len()),
+        format!("lines that cannot be used: {}", terminal::grouped(prepared.corpus.skipped.total() as u64)),
     ];
     lines.iter().try_for_each(|line| terminal::print(line))?;
     nothing_written()

@@ -2,7 +2,11 @@
 
 mod append;
 mod build;
+mod categories;
+mod columns;
 mod files;
+mod keys;
+mod left_out;
 mod names;
 mod normalize;
 mod read;
@@ -15,11 +19,19 @@ mod tokenizer;
 mod transcript;
 mod trie;
 
+pub use categories::Categories;
+pub use keys::nearest;
+pub use left_out::LeftOut;
 pub use read::CorpusOptions;
 pub use tokenizer::{Token, Tokenizer};
 pub use transcript::{ChatTemplate, OasstPaths, Template, TemplateSource, TranscriptFormat, TranscriptOptions};
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+};
+
+use sha2::{Digest, Sha256};
 
 /// One sequence of the run: a document, a chunk of one that is longer than the context, or a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,9 +135,15 @@ pub struct Corpus {
     /// Sequences in input order.
     pub sequences: Vec<Sequence>,
     /// What could not be used, with the reason. Never silent.
-    pub skipped: Vec<Skipped>,
+    pub skipped: LeftOut,
     /// What was left out of rows that are used: parts that are no text, deleted messages. Never an error.
-    pub notes: Vec<Skipped>,
+    pub notes: LeftOut,
+    /// What was used as it stands, but is hardly what was meant.
+    pub warnings: Vec<String>,
+    /// Where the categories of plain text come from; `None` without plain text.
+    pub categories: Option<Categories>,
+    /// The keys that rows of plain text have, the most frequent first; empty unless a category was asked for.
+    pub keys: Vec<String>,
     /// The input files.
     pub files: Vec<InputFile>,
     /// Documents that were read but left out, in whole or in part, because enough sequences had been taken.
@@ -140,8 +158,26 @@ impl Corpus {
         self.files.iter().map(|file| file.documents).sum()
     }
 
+    /// Documents whose sequences are those of a document before them, token by token.
+    pub fn repeated_documents(&self) -> usize {
+        let mut seen = HashSet::new();
+        let documents = self.sequences.chunk_by(|a, b| a.document == b.document);
+        documents.filter(|document| !seen.insert(digest(document))).count()
+    }
+
     /// Tokens of all sequences, with the BOS of each.
     pub fn tokens(&self) -> u64 {
         self.sequences.iter().map(|sequence| sequence.token_ids.len() as u64).sum()
     }
+}
+
+/// What tells the tokens of a document from those of every other.
+fn digest(sequences: &[Sequence]) -> [u8; 16] {
+    let mut hasher = Sha256::new();
+    for sequence in sequences {
+        hasher.update(sequence.token_ids.len().to_le_bytes());
+        sequence.token_ids.iter().for_each(|id| hasher.update(id.to_le_bytes()));
+    }
+    let whole = hasher.finalize();
+    std::array::from_fn(|byte| whole[byte])
 }

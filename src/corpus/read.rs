@@ -5,10 +5,11 @@ use std::{ops::ControlFlow, path::PathBuf};
 use serde_json::{Map, Value};
 
 use super::{
-    Corpus, InputFile, Skipped, Tokenizer,
+    Corpus, InputFile, LeftOut, Skipped, Tokenizer,
     build::Builder,
-    files::{self, Column, HashingReader, Refusal, RowSink, Source, collect},
-    row::{CATEGORY_KEYS, Content, Row},
+    columns::wanted_columns,
+    files::{Column, Identity, Refusal, RowSink, Source, collect, identify, read_source},
+    row::{AskedKeys, Row},
 };
 use crate::error::{Error, Result};
 
@@ -17,9 +18,12 @@ use crate::error::{Error, Result};
 pub struct CorpusOptions {
     /// Files, folders, or `-` for JSON lines on the standard input.
     pub paths: Vec<PathBuf>,
-    /// Key of the rows that names their category; without it `domain`, then `category`, then `language`, then
-    /// (for files in a folder) the sub-folder or the file's stem. With it, rows that lack the key have no category.
+    /// Key of the rows that names their category, or a path of keys such as `meta.set`. Without it the first of `domain`,
+    /// `category` and `language` that the documents have, else, for files in a folder, their names. With it, documents
+    /// that lack the key have no category.
     pub category_key: Option<String>,
+    /// Key of the rows that holds their text, or a path of keys; without it `text`, or `input_ids`.
+    pub text_key: Option<String>,
     /// Longest sequence in tokens, the BOS included.
     pub context: usize,
     /// Keep only the first sequence of a document that is longer than the context, instead of cutting it into several.
@@ -32,6 +36,13 @@ pub struct CorpusOptions {
     pub max_sequences: Option<usize>,
     /// Whether anything that cannot be used is an error instead of an entry in [`Corpus::skipped`].
     pub strict: bool,
+}
+
+impl CorpusOptions {
+    /// The keys that were asked for.
+    pub(super) fn asked(&self) -> AskedKeys<'_> {
+        AskedKeys { category: self.category_key.as_deref(), text: self.text_key.as_deref() }
+    }
 }
 
 impl Corpus {
@@ -52,13 +63,14 @@ impl Corpus {
         }
         let (sources, skipped) = collect(&options.paths)?;
         let mut builder = Builder::new(options, tokenizer);
-        builder.corpus.skipped = skipped;
+        builder.corpus.skipped = skipped.into();
         for source in &sources {
-            read_source(source, options.category_key.as_deref(), &mut builder)?;
+            builder.begin(source);
+            let identity = read_source(source, &mut FileRows { keys: options.asked(), builder: &mut builder })?;
+            builder.end(identity);
         }
-        builder.flush()?;
-        let hint = "a row is a JSON object with the key `text`: {\"text\": \"...\"}";
-        verdict(builder.corpus, options.strict, hint)
+        let hint = "a row is a JSON object with the key `text`: {\"text\": \"...\"}; --text-key names another one";
+        verdict(builder.finish()?, &options.paths, options.strict, hint)
     }
 }
 
@@ -71,8 +83,7 @@ impl Corpus {
     pub fn identify(paths: &[PathBuf]) -> Result<Vec<InputFile>> {
         let (sources, _) = collect(paths)?;
         let identity = |source: Source| {
-            let (sha256, bytes) =
-                HashingReader::open(&source.path)?.finish().map_err(Error::io("read", &source.path))?;
+            let Identity { sha256, bytes, .. } = identify(&source.path)?;
             Ok(InputFile { path: source.path, sha256, bytes, ..InputFile::default() })
         };
         sources.into_iter().map(identity).collect()
@@ -100,36 +111,47 @@ pub(super) fn check(context: usize, bos: Option<u32>, vocab_size: usize, max_seq
     }
 }
 
+/// Places that a message names.
+const SHOWN: usize = 20;
+
 /// Whether what was read is a corpus; `hint` says what a row looks like.
-pub(super) fn verdict(corpus: Corpus, strict: bool, hint: &str) -> Result<Corpus> {
-    let reasons = |skipped: &[Skipped]| {
-        let lines: Vec<_> =
-            skipped.iter().map(|skipped| format!("\n  - {}: {}", skipped.place, skipped.reason)).collect();
-        lines.concat()
-    };
-    if strict && !corpus.skipped.is_empty() {
+pub(super) fn verdict(corpus: Corpus, paths: &[PathBuf], strict: bool, hint: &str) -> Result<Corpus> {
+    let total = corpus.skipped.total();
+    if strict && total > 0 {
         return Err(Error::corpus(
-            format!("{} places cannot be used:{}", corpus.skipped.len(), reasons(&corpus.skipped)),
+            format!("{total} places cannot be used:{}", reasons(&corpus.skipped)),
             "correct them, or leave out --strict to go on without them",
         ));
     }
-    if corpus.sequences.is_empty() {
-        let shown = corpus.skipped.len().min(20);
-        let more = match corpus.skipped.len() - shown {
-            0 => String::new(),
-            more => format!("\n  - and {more} more"),
-        };
+    if !corpus.sequences.is_empty() {
+        return Ok(corpus);
+    }
+    if corpus.files.is_empty() && total == 0 {
+        let folders: Vec<String> = paths.iter().map(|path| format!("`{}`", path.display())).collect();
+        let what = if folders.len() == 1 { "is an empty folder" } else { "are empty folders" };
         return Err(Error::corpus(
-            format!(
-                "the corpus has no usable document: read {}; places that cannot be used: {}{}{more}",
-                names(&corpus.files),
-                corpus.skipped.len(),
-                reasons(&corpus.skipped[..shown])
-            ),
-            hint,
+            format!("the corpus has no document: {} {what}", folders.join(", ")),
+            "name a folder that holds files, or a file; `-` reads JSON lines from the standard input",
         ));
     }
-    Ok(corpus)
+    // The reason of the first row may say what would help.
+    let tried = corpus.skipped.first().and_then(|skipped| skipped.reason.split_once(": try ")).map(|(_, what)| what);
+    let hint = tried.map_or_else(|| hint.to_owned(), |what| format!("try {what}"));
+    Err(Error::corpus(
+        format!(
+            "the corpus has no usable document: read {}; places that cannot be used: {total}{}",
+            names(&corpus.files),
+            reasons(&corpus.skipped)
+        ),
+        hint,
+    ))
+}
+
+/// The first places with their reasons, a line each, and how many more there are.
+fn reasons(skipped: &LeftOut) -> String {
+    let first = skipped.iter().take(SHOWN).map(|skipped| format!("\n  - {}: {}", skipped.place, skipped.reason));
+    let rest = skipped.rest(SHOWN).into_iter().map(|(count, reason)| format!("\n  - and {count} more: {reason}"));
+    first.chain(rest).collect()
 }
 
 /// The first files by name, and how many more there are.
@@ -142,21 +164,9 @@ fn names(files: &[InputFile]) -> String {
     }
 }
 
-/// Reads one file into the builder and takes its hash.
-fn read_source(source: &Source, key: Option<&str>, builder: &mut Builder) -> Result<()> {
-    let index = builder.corpus.files.len();
-    builder.corpus.files.push(InputFile { path: source.path.clone(), ..InputFile::default() });
-    builder.dataset.clone_from(&source.dataset);
-    let identity = files::read_source(source, &mut FileRows { source, key, builder })?;
-    let entry = &mut builder.corpus.files[index];
-    (entry.sha256, entry.bytes, entry.partial) = (identity.sha256, identity.bytes, identity.partial);
-    Ok(())
-}
-
 /// The rows of one file on their way to the builder.
 struct FileRows<'a, 'b> {
-    source: &'a Source,
-    key: Option<&'a str>,
+    keys: AskedKeys<'a>,
     builder: &'a mut Builder<'b>,
 }
 
@@ -166,17 +176,14 @@ impl RowSink for FileRows<'_, '_> {
     }
 
     fn row(&mut self, place: String, value: Result<Value, String>) -> Result<ControlFlow<()>> {
-        // With a key of the user's own, a folder's name would be a category of another kind.
-        let fallback = self.source.category.as_deref().filter(|_| self.key.is_none());
-        let row = value.and_then(|value| Row::new(value, self.key));
-        self.builder.row(place, row, fallback)?;
-        Ok(ControlFlow::Continue(()))
+        if let (Some(_), Ok(Value::Object(object))) = (self.keys.category, &value) {
+            self.builder.keys.add(object);
+        }
+        self.builder.row(place, value.and_then(|value| Row::new(value, &self.keys)))
     }
 
     fn text(&mut self, place: String, text: Result<String, String>) -> Result<ControlFlow<()>> {
-        let row = text.map(|text| Row { id: None, category: None, content: Content::Text(text) });
-        self.builder.row(place, row, self.source.category.as_deref())?;
-        Ok(ControlFlow::Continue(()))
+        self.builder.row(place, text.map(Row::text))
     }
 
     fn refuses_text(&self) -> Option<Refusal> {
@@ -188,19 +195,13 @@ impl RowSink for FileRows<'_, '_> {
     }
 
     fn columns(&mut self, columns: &[Column]) -> Result<Vec<bool>, Refusal> {
-        let categories = self.key.as_ref().map_or(&CATEGORY_KEYS[..], std::slice::from_ref);
-        let wanted = |name: &str| ["text", "input_ids", "id"].contains(&name) || categories.contains(&name);
-        if columns.iter().any(|column| column.name == "text" || column.name == "input_ids") {
-            return Ok(columns.iter().map(|column| wanted(&column.name)).collect());
-        }
-        let names: Vec<_> = columns.iter().map(|column| format!("`{}`", column.name)).collect();
-        Err(Refusal::new(
-            format!("has the columns {}; expected `text` or `input_ids`", names.join(", ")),
-            "rename the column that holds the documents",
-        ))
+        let wanted = wanted_columns(columns, &self.keys)?;
+        let unread = columns.iter().zip(&wanted).filter(|(_, wanted)| !**wanted).map(|(column, _)| &column.name);
+        unread.for_each(|name| self.builder.keys.one(name.clone()));
+        Ok(wanted)
     }
 
     fn is_row(&self, object: &Map<String, Value>) -> bool {
-        object.contains_key("text") || object.contains_key("input_ids")
+        self.keys.are_in(object)
     }
 }

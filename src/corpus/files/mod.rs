@@ -2,19 +2,32 @@
 //!
 //! Whoever takes the rows is a [`RowSink`]; a corpus and a transcript differ in nothing else here.
 
-mod array;
 mod collect;
+mod decode;
+mod feed;
+mod json;
+mod magic;
+mod name;
 mod parquet;
+mod raw;
+mod read;
 mod rows;
+mod scan;
+#[cfg(test)]
+mod tests;
 
-pub(super) use collect::{HashingReader, Source, collect, stem};
+pub(super) use self::{
+    collect::{Source, collect},
+    name::stem,
+    raw::identify,
+    read::read_source,
+};
 
-use std::{io::Read, ops::ControlFlow};
+use std::ops::ControlFlow;
 
 use serde_json::{Map, Value};
 
-use self::collect::Format;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// Takes what one file gives, in order.
 pub(super) trait RowSink {
@@ -97,52 +110,4 @@ pub(super) struct Identity {
     pub bytes: u64,
     /// The file goes on: enough had been taken.
     pub partial: bool,
-}
-
-/// Reads one file into the sink, whatever it is, and takes its hash.
-///
-/// # Errors
-/// A file that was named cannot be used; what the sink returns.
-pub(super) fn read_source(source: &Source, sink: &mut dyn RowSink) -> Result<Identity> {
-    let path = &source.path;
-    let place = path.display().to_string();
-    if let Some(refusal) = sink.refuses_text().filter(|_| source.format == Format::Text) {
-        return refuse(source, sink, refusal).map(|()| Identity::default());
-    }
-    let mut reader = HashingReader::open(path)?;
-    let mut row = |place: String, row: Result<Value, String>| sink.row(place, row).map(drop);
-    match source.format {
-        Format::Lines => rows::read_lines(path, &mut reader, row)?,
-        Format::ZstdLines => {
-            let decoder = zstd::Decoder::new(&mut reader).map_err(Error::io("decompress", path))?;
-            rows::read_lines(path, decoder, row)?;
-        }
-        Format::Array => rows::read_list(path, &mut reader, &mut row)?,
-        Format::Text => {
-            let mut bytes = Vec::new();
-            reader.read_to_end(&mut bytes).map_err(Error::io("read", path))?;
-            let _ = sink.text(place, text(bytes))?;
-        }
-        Format::Parquet => parquet::read_parquet(path, sink)?,
-    }
-    let (sha256, bytes) = reader.finish().map_err(Error::io("read", path))?;
-    Ok(Identity { sha256, bytes, partial: false })
-}
-
-/// A file that cannot be used: an error if it was named, left out if it was found in a folder.
-fn refuse(source: &Source, sink: &mut dyn RowSink, refusal: Refusal) -> Result<()> {
-    let place = source.path.display().to_string();
-    if source.named {
-        return Err(Error::corpus(format!("{} `{place}` {}", sink.noun(), refusal.message), refusal.hint));
-    }
-    sink.row(place, Err(refusal.message)).map(drop)
-}
-
-/// The bytes of a file as one document.
-fn text(bytes: Vec<u8>) -> Result<String, String> {
-    match String::from_utf8(bytes) {
-        Ok(text) if text.trim_start_matches('\u{feff}').is_empty() => Err("the file is empty".into()),
-        Ok(text) => Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)),
-        Err(error) => Err(format!("invalid UTF-8 at byte {}", error.utf8_error().valid_up_to())),
-    }
 }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     corpus::{
-        Corpus, InputFile, Sequence, Skipped, Span, Token, Tokenizer,
+        Corpus, InputFile, LeftOut, Sequence, Skipped, Span, Token, Tokenizer,
         files::{Identity, Source, stem},
         names::Names,
         special::SpecialTokens,
@@ -33,9 +33,9 @@ pub(super) struct Builder<'a> {
     encoder: Encoder<'a>,
     files: Vec<FileDocuments>,
     /// What could not be used.
-    pub skipped: Vec<Skipped>,
+    pub skipped: LeftOut,
     /// What was used, but not as it stands, and belongs to no file.
-    pub notes: Vec<Skipped>,
+    pub notes: LeftOut,
     /// Conversations that the template refuses.
     refused: Refused,
     /// Threads with the stacks that templates of others need; `None` for those that are there.
@@ -102,9 +102,10 @@ impl<'a> Builder<'a> {
         let tokens = template.tokens(tokenizer, special)?;
         let special = SpecialTokens::new(&tokens.words);
         let encoder = Encoder { template, tokenizer, tokens, special, bos: options.bos, context: options.context };
-        let (files, notes, pending) = (Vec::new(), Vec::new(), Vec::new());
+        let (files, notes, pending) = (Vec::new(), LeftOut::default(), Vec::new());
         let refused = Refused { all: true, ..Refused::default() };
         let threads = template.source().and_then(|_| threads());
+        let skipped = skipped.into();
         Ok(Self { options, encoder, files, skipped, notes, refused, threads, pending, pending_bytes: 0 })
     }
 
@@ -134,6 +135,11 @@ impl<'a> Builder<'a> {
         self.files[file].notes.add(place, reason, count);
     }
 
+    /// Whether a file has given all sequences that are wanted.
+    pub(super) fn is_full(&self, file: usize) -> bool {
+        self.options.max_sequences.is_some_and(|most| self.files[file].sequences >= most)
+    }
+
     /// What the template refused, of all.
     pub(super) fn refused(&self) -> &Refused {
         &self.refused
@@ -158,7 +164,7 @@ impl<'a> Builder<'a> {
         if pending.is_empty() {
             return;
         }
-        if self.options.max_sequences.is_some_and(|most| self.files[file].sequences >= most) {
+        if self.is_full(file) {
             self.files[file].left_out += pending.len();
             return;
         }
@@ -225,7 +231,8 @@ impl<'a> Builder<'a> {
                     truncated: conversation.cut,
                 }));
             }
-            corpus.notes.extend(file.notes.into_list(&file.input.path.display().to_string()));
+            let path = file.input.path.display().to_string();
+            file.notes.into_list(&path).into_iter().for_each(|note| corpus.notes.push(note));
             corpus.files.push(file.input);
         }
         corpus.conversations_cut = corpus.sequences.iter().filter(|sequence| sequence.truncated).count();

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{
-    OasstPaths, TranscriptFormat,
+    OasstPaths,
     beside::{Given, beside},
     layout::{Layout, Shape, list_of},
     message::{self, Findings, MOST_MESSAGES, Message, messages},

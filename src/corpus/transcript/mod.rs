@@ -107,7 +107,7 @@ impl Corpus {
             let reason = format!("{} beside it holds a template too, which is not used", source.not_used.join(" and "));
             corpus.notes.push(Skipped { place: source.path.display().to_string(), reason });
         }
-        verdict(corpus, options.strict, hint)
+        verdict(corpus, &options.paths, options.strict, hint)
     }
 }
 
@@ -150,7 +150,7 @@ impl Reader<'_> {
         let mut current = 0;
         let place = "MT-Bench".to_owned();
         let notes = self.bench.notes().into_iter().map(|reason| Skipped { place: place.clone(), reason });
-        self.builder.notes.extend(notes);
+        notes.for_each(|note| self.builder.notes.push(note));
         for (file, document) in self.bench.join() {
             if file != current {
                 self.builder.flush(current);
@@ -186,7 +186,8 @@ impl RowSink for FileRows<'_, '_> {
 
     fn row(&mut self, place: String, value: Result<Value, String>) -> Result<ControlFlow<()>> {
         self.take(place, value);
-        Ok(ControlFlow::Continue(()))
+        // Sides of MT-Bench wait for each other: none of them is too many before all are there.
+        Ok(if self.reader.builder.is_full(self.number) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     }
 
     fn text(&mut self, place: String, _: Result<String, String>) -> Result<ControlFlow<()>> {

@@ -24,7 +24,7 @@ const DEFAULT: &str = "default";
 const TOOLS: &str = "tool_use";
 
 /// What to do where a template cannot be used.
-pub(super) const HINT: &str = "--template openmoe is the template of the authors, --template plain is none";
+pub(in super::super) const HINT: &str = "--template openmoe is the template of the authors, --template plain is none";
 
 /// Templates as they stand in their file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
