@@ -24,7 +24,7 @@ pub use keys::nearest;
 pub use left_out::LeftOut;
 pub use read::CorpusOptions;
 pub use tokenizer::{Token, Tokenizer};
-pub use transcript::{ChatTemplate, OasstPaths, Template, TranscriptFormat, TranscriptOptions};
+pub use transcript::{ChatTemplate, OasstPaths, Template, TemplateSource, TranscriptFormat, TranscriptOptions};
 
 use std::{
     collections::HashSet,

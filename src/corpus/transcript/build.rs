@@ -1,12 +1,18 @@
 //! Conversations -> sequences: rendering and encoding in parallel, spans, cutting to the context.
 
+use std::collections::HashMap;
+
 use rayon::prelude::*;
+use serde_json::Value;
 
 use super::{
     TranscriptFormat, TranscriptOptions,
+    beside::Given,
     conversation::{Document, check},
+    jinja,
     message::Message,
-    template::{Special, Template, TemplateTokens},
+    notes::Notes,
+    template::{Rendered, Special, Template, TemplateTokens},
 };
 use crate::{
     corpus::{
@@ -28,10 +34,25 @@ pub(super) struct Builder<'a> {
     files: Vec<FileDocuments>,
     /// What could not be used.
     pub skipped: LeftOut,
-    /// What was used, but not as it stands.
+    /// What was used, but not as it stands, and belongs to no file.
     pub notes: LeftOut,
+    /// Conversations that the template refuses.
+    refused: Refused,
+    /// Threads with the stacks that templates of others need; `None` for those that are there.
+    threads: Option<rayon::ThreadPool>,
     pending: Vec<Document>,
     pending_bytes: usize,
+}
+
+/// What the template refused.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Refused {
+    /// How many conversations.
+    pub count: usize,
+    /// The first of them, with the reason.
+    pub first: Option<Skipped>,
+    /// Whether it refused no other.
+    pub all: bool,
 }
 
 /// What one file gave.
@@ -41,13 +62,24 @@ struct FileDocuments {
     documents: Vec<Encoded>,
     sequences: usize,
     left_out: usize,
+    notes: Notes,
 }
 
 /// A document, encoded.
 struct Encoded {
+    place: String,
     name: String,
+    dataset: Option<String>,
     category: Option<String>,
     conversations: Vec<EncodedConversation>,
+    /// What the template does not write.
+    notes: Vec<String>,
+}
+
+/// Why a document gives nothing.
+struct Failure {
+    skipped: Skipped,
+    by_template: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,14 +103,18 @@ impl<'a> Builder<'a> {
         let special = SpecialTokens::new(&tokens.words);
         let encoder = Encoder { template, tokenizer, tokens, special, bos: options.bos, context: options.context };
         let (files, notes, pending) = (Vec::new(), LeftOut::default(), Vec::new());
-        Ok(Self { options, encoder, files, skipped: skipped.into(), notes, pending, pending_bytes: 0 })
+        let refused = Refused { all: true, ..Refused::default() };
+        let threads = template.source().and_then(|_| threads());
+        let skipped = skipped.into();
+        Ok(Self { options, encoder, files, skipped, notes, refused, threads, pending, pending_bytes: 0 })
     }
 
     /// Begins the next file and gives its number.
     pub(super) fn begin(&mut self, source: &Source) -> usize {
         let input = InputFile { path: source.path.clone(), ..InputFile::default() };
         let dataset = stem(&source.path);
-        self.files.push(FileDocuments { input, dataset, documents: Vec::new(), sequences: 0, left_out: 0 });
+        let (documents, notes) = (Vec::new(), Notes::default());
+        self.files.push(FileDocuments { input, dataset, documents, sequences: 0, left_out: 0, notes });
         self.files.len() - 1
     }
 
@@ -92,6 +128,21 @@ impl<'a> Builder<'a> {
     /// Notes what could not be used.
     pub(super) fn skip(&mut self, place: String, reason: String) {
         self.skipped.push(Skipped { place, reason });
+    }
+
+    /// Notes what was left out of a row of a file that is used.
+    pub(super) fn note(&mut self, file: usize, place: &str, reason: &str, count: usize) {
+        self.files[file].notes.add(place, reason, count);
+    }
+
+    /// Whether a file has given all sequences that are wanted.
+    pub(super) fn is_full(&self, file: usize) -> bool {
+        self.options.max_sequences.is_some_and(|most| self.files[file].sequences >= most)
+    }
+
+    /// What the template refused, of all.
+    pub(super) fn refused(&self) -> &Refused {
+        &self.refused
     }
 
     /// Takes the next document of a file; after the last one of the file comes [`Self::flush`].
@@ -113,19 +164,35 @@ impl<'a> Builder<'a> {
         if pending.is_empty() {
             return;
         }
-        if self.options.max_sequences.is_some_and(|most| self.files[file].sequences >= most) {
+        if self.is_full(file) {
             self.files[file].left_out += pending.len();
             return;
         }
         let encoder = &self.encoder;
-        let encoded: Vec<_> = pending.into_par_iter().map(|document| encoder.document(document)).collect();
-        for outcome in encoded {
-            match outcome {
-                Ok(document) => {
-                    self.files[file].sequences += document.conversations.len();
-                    self.files[file].documents.push(document);
+        let encode = || pending.into_par_iter().map(|document| encoder.document(document)).collect();
+        let encoded: Vec<_> = match &self.threads {
+            Some(threads) => threads.install(encode),
+            None => encode(),
+        };
+        encoded.into_iter().for_each(|outcome| self.encoded(file, outcome));
+    }
+
+    fn encoded(&mut self, file: usize, outcome: Result<Encoded, Failure>) {
+        match outcome {
+            Ok(document) => {
+                self.refused.all = false;
+                let file = &mut self.files[file];
+                document.notes.iter().for_each(|note| file.notes.add(&document.place, note, 1));
+                file.sequences += document.conversations.len();
+                file.documents.push(document);
+            }
+            Err(Failure { skipped, by_template }) => {
+                self.refused.all &= by_template;
+                self.refused.count += usize::from(by_template);
+                if by_template && self.refused.first.is_none() {
+                    self.refused.first = Some(skipped.clone());
                 }
-                Err(skipped) => self.skipped.push(skipped),
+                self.skipped.push(skipped);
             }
         }
     }
@@ -137,7 +204,9 @@ impl<'a> Builder<'a> {
         let most = self.options.max_sequences.unwrap_or(usize::MAX);
         for mut file in self.files {
             corpus.documents_left_out += file.left_out;
-            let dataset = datasets.unique(file.dataset);
+            let own = file.documents.iter().any(|document| document.dataset.is_none());
+            let dataset = if own || file.documents.is_empty() { datasets.unique(file.dataset) } else { String::new() };
+            let mut models: HashMap<String, String> = HashMap::new();
             for document in file.documents {
                 let left = most - corpus.sequences.len();
                 corpus.documents_left_out += usize::from(left < document.conversations.len());
@@ -146,6 +215,12 @@ impl<'a> Builder<'a> {
                 }
                 file.input.documents += 1;
                 let name = names.unique(document.name);
+                let dataset = match document.dataset {
+                    Some(model) => {
+                        models.entry(model).or_insert_with_key(|model| datasets.unique(model.clone())).clone()
+                    }
+                    None => dataset.clone(),
+                };
                 corpus.sequences.extend(document.conversations.into_iter().take(left).map(|conversation| Sequence {
                     source: file.input.path.display().to_string(),
                     dataset: dataset.clone(),
@@ -156,11 +231,19 @@ impl<'a> Builder<'a> {
                     truncated: conversation.cut,
                 }));
             }
+            let path = file.input.path.display().to_string();
+            file.notes.into_list(&path).into_iter().for_each(|note| corpus.notes.push(note));
             corpus.files.push(file.input);
         }
         corpus.conversations_cut = corpus.sequences.iter().filter(|sequence| sequence.truncated).count();
         corpus
     }
+}
+
+/// As many threads as there are, at most eight, with the stacks that templates of others need.
+fn threads() -> Option<rayon::ThreadPool> {
+    let count = rayon::current_num_threads().min(8);
+    rayon::ThreadPoolBuilder::new().num_threads(count).stack_size(jinja::STACK).build().ok()
 }
 
 /// Turns conversations into token ids; shared between threads.
@@ -174,18 +257,28 @@ struct Encoder<'a> {
 }
 
 impl Encoder<'_> {
-    fn document(&self, document: Document) -> Result<Encoded, Skipped> {
-        let Document { place, id, category, conversations } = document;
-        let encoded: Result<_, String> = conversations.iter().map(|messages| self.conversation(messages)).collect();
-        match encoded {
-            Ok(conversations) => Ok(Encoded { name: id.unwrap_or(place), category, conversations }),
-            Err(reason) => Err(Skipped { place, reason }),
+    fn document(&self, document: Document) -> Result<Encoded, Failure> {
+        let Document { place, id, dataset, category, given, conversations } = document;
+        let failure = |reason, by_template| Failure { skipped: Skipped { place: place.clone(), reason }, by_template };
+        let (mut encoded, mut notes) = (Vec::with_capacity(conversations.len()), Vec::new());
+        for messages in &conversations {
+            let rendered =
+                self.template.render(messages, &given, &self.tokens).map_err(|reason| failure(reason, true))?;
+            notes.extend(not_written(&rendered.text, messages, &given));
+            let conversation = self.conversation(messages, &given, rendered);
+            encoded.push(conversation.map_err(|reason| failure(reason, false))?);
         }
+        let name = id.unwrap_or_else(|| place.clone());
+        Ok(Encoded { place, name, dataset, category, conversations: encoded, notes })
     }
 
-    /// Renders, encodes and cuts a conversation.
-    fn conversation(&self, messages: &[Message]) -> Result<EncodedConversation, String> {
-        let rendered = self.template.render(messages, &self.tokens)?;
+    /// Encodes and cuts a conversation.
+    fn conversation(
+        &self,
+        messages: &[Message],
+        given: &Given,
+        rendered: Rendered,
+    ) -> Result<EncodedConversation, String> {
         let tokens = if self.template.is_plain() {
             self.tokenizer.encode_with_offsets(&rendered.text)
         } else {
@@ -202,10 +295,30 @@ impl Encoder<'_> {
         tokens.truncate(self.context);
         // Whatever lies behind the cut need not be told apart.
         let last = if cut { tokens[tokens.len() - 1].offset } else { usize::MAX };
-        let ends = self.template.ends(messages, &self.tokens, rendered, last)?;
+        let ends = self.template.ends(messages, given, &self.tokens, rendered, last)?;
         let spans = spans(messages, &ends, &tokens, cut);
         Ok(EncodedConversation { token_ids: tokens.into_iter().map(|token| token.id).collect(), spans, cut })
     }
+}
+
+/// What a conversation carries and its text does not hold: reasoning, tools, documents.
+fn not_written(text: &str, messages: &[Message], given: &Given) -> Vec<String> {
+    let mut notes = Vec::new();
+    for (key, reasoning) in messages.iter().filter_map(Message::reasoning) {
+        let thought = reasoning.as_str().map_or_else(|| reasoning.to_string(), |text| text.trim().to_owned());
+        if !thought.is_empty() && !text.contains(&thought) {
+            notes.push(format!("`{key}` of a message left out: the template does not write it"));
+        }
+    }
+    for (name, value) in &given.values {
+        let first = value.get(0).unwrap_or(value);
+        let of = |key: &str| first.get(key).or_else(|| first.get("function")?.get(key)).and_then(Value::as_str);
+        let words = ["name", "title", "text"].into_iter().find_map(of);
+        if !words.is_some_and(|words| text.contains(words.trim())) {
+            notes.push(format!("`{name}` beside the messages left out: the template does not write them"));
+        }
+    }
+    notes
 }
 
 /// The tokens of each message: a token belongs to the message in whose part of the text its offset lies. Messages behind

@@ -3,9 +3,12 @@
 use serde_json::{Map, Value};
 
 use super::{
-    OasstPaths, TranscriptFormat,
-    message::{MOST_MESSAGES, Message, messages},
+    OasstPaths,
+    beside::{Given, beside},
+    layout::{Layout, Shape, list_of},
+    message::{self, Findings, MOST_MESSAGES, Message, messages},
     oasst,
+    pairs::{alternating, exchange_of, exchanges, pair},
 };
 use crate::corpus::row::{category, describe, scalar};
 
@@ -19,8 +22,12 @@ pub(super) struct Document {
     pub place: String,
     /// What the row calls itself.
     pub id: Option<String>,
+    /// The data set, if it is another one than that of the file: the model that answered.
+    pub dataset: Option<String>,
     /// What stands under the category's key.
     pub category: Option<String>,
+    /// What the template is given beside the messages.
+    pub given: Given,
     /// Their messages, in the order in which they were said.
     pub conversations: Vec<Vec<Message>>,
 }
@@ -39,6 +46,10 @@ pub(super) struct Side {
     pub place: String,
     /// The `question_id`.
     pub id: String,
+    /// The `model_id` of an answer.
+    pub model: Option<String>,
+    /// Choices beside the first one.
+    pub further_choices: usize,
     /// What stands under the category's key.
     pub category: Option<String>,
     /// The texts of one speaker, turn by turn.
@@ -56,40 +67,64 @@ pub(super) enum Row {
     Answer(Side),
 }
 
-/// Reads a row of a known format; `notes` takes what had to be left out of it.
+/// Reads a row of a known layout; `findings` takes what had to be left out of it.
 ///
 /// # Errors
 /// The row cannot be used; says why.
 pub(super) fn read_row(
     place: &str,
-    row: &Value,
-    format: TranscriptFormat,
+    row: &Map<String, Value>,
+    layout: &Layout,
     category_key: Option<&str>,
     oasst_paths: OasstPaths,
-    notes: &mut Vec<String>,
+    findings: &mut Findings,
 ) -> Result<Row, String> {
-    let Value::Object(object) = row else {
-        return Err(format!("{}; expected an object with `{}`", describe(row), format.key()));
-    };
-    let Some(content) = object.get(format.key()) else {
-        return Err(format!("no `{}`; the file is read as {format}", format.key()));
-    };
-    let category = category(object, category_key)?;
+    let category = category(row, category_key)?;
     let place = place.to_owned();
-    let conversations = match format {
-        TranscriptFormat::MtBenchQuestions => {
-            let turns = turns(content, "turns")?;
-            return Ok(Row::Question(Side { place, id: question_id(object)?, category, turns }));
+    let (conversations, given) = match &layout.shape {
+        Shape::Questions => {
+            let turns = turns(content(row, layout, "turns")?, "turns")?;
+            return Ok(Row::Question(side(place, row, category, turns, 0)?));
         }
-        TranscriptFormat::MtBenchAnswers => {
-            let turns = first_choice(content)?;
-            return Ok(Row::Answer(Side { place, id: question_id(object)?, category, turns }));
+        Shape::Answers => {
+            let (turns, further) = first_choice(content(row, layout, "choices")?)?;
+            return Ok(Row::Answer(side(place, row, category, turns, further)?));
         }
-        TranscriptFormat::ShareGpt => vec![messages(content, ("from", "value"), notes)?],
-        TranscriptFormat::OpenAi | TranscriptFormat::WildChat => vec![messages(content, ("role", "content"), notes)?],
-        TranscriptFormat::Oasst => oasst::paths(content, oasst_paths, notes)?,
+        Shape::Tree => (oasst::paths(content(row, layout, "prompt")?, oasst_paths, findings)?, Given::default()),
+        _ => {
+            let (mut messages, used) = conversation(row, layout, findings)?;
+            let given = beside(row, &used, &mut messages, findings);
+            (vec![messages], given)
+        }
     };
-    Ok(Row::Document(Document { place, id: id(object)?, category, conversations }))
+    Ok(Row::Document(Document { place, id: id(row)?, dataset: None, category, given, conversations }))
+}
+
+/// The messages of a row that is one conversation, and the keys that they come from.
+fn conversation<'a>(
+    row: &Map<String, Value>,
+    layout: &'a Layout,
+    findings: &mut Findings,
+) -> Result<(Vec<Message>, Vec<&'a str>), String> {
+    let list = |key: &str| -> Result<_, String> {
+        list_of(content(row, layout, key)?).map_err(|found| format!("the messages are {found}"))
+    };
+    Ok(match &layout.shape {
+        Shape::Messages(key, usual) => {
+            let list = list(key)?;
+            let names = message::names(&list).unwrap_or(*usual);
+            (messages(&list, names, findings)?, vec![key.as_str()])
+        }
+        Shape::Exchanges(Some(key)) => (exchanges(&list(key)?, findings)?, vec![key.as_str()]),
+        Shape::Exchanges(None) => (exchange_of(row, findings), vec!["system"]),
+        Shape::Alternating(key) => (alternating(&list(key)?)?, vec![key.as_str()]),
+        _ => pair(row, findings)?,
+    })
+}
+
+/// What stands under the key that holds the messages.
+fn content<'a>(row: &'a Map<String, Value>, layout: &Layout, key: &str) -> Result<&'a Value, String> {
+    row.get(key).ok_or_else(|| format!("no `{key}`; the file is read as {}", layout.format))
 }
 
 /// Refuses conversations that are none.
@@ -114,15 +149,23 @@ fn id(object: &Map<String, Value>) -> Result<Option<String>, String> {
     Ok(None)
 }
 
-fn question_id(object: &Map<String, Value>) -> Result<String, String> {
-    let id = object.get("question_id").map_or(Ok(None), scalar).map_err(|found| format!("`question_id` {found}"))?;
-    id.ok_or_else(|| "no `question_id`".into())
+fn side(
+    place: String,
+    row: &Map<String, Value>,
+    category: Option<String>,
+    turns: Vec<String>,
+    further_choices: usize,
+) -> Result<Side, String> {
+    let text = |key: &str| row.get(key).map_or(Ok(None), scalar).map_err(|found| format!("`{key}` {found}"));
+    let id = text("question_id")?.ok_or("no `question_id`")?;
+    Ok(Side { place, id, model: text("model_id")?, further_choices, category, turns })
 }
 
-fn first_choice(choices: &Value) -> Result<Vec<String>, String> {
+/// The turns of the first choice, and how many further choices there are.
+fn first_choice(choices: &Value) -> Result<(Vec<String>, usize), String> {
     match choices {
         Value::Array(choices) => match choices.first().map(|choice| choice.get("turns")) {
-            Some(Some(list)) => turns(list, "choices[0].turns"),
+            Some(Some(list)) => Ok((turns(list, "choices[0].turns")?, choices.len() - 1)),
             Some(None) => Err("the first of `choices` has no `turns`".into()),
             None => Err("`choices` is an empty list".into()),
         },

@@ -2,8 +2,6 @@
 
 use std::{fmt, str::FromStr};
 
-use serde_json::Value;
-
 use crate::error::{Error, Result};
 
 /// A way to write conversations.
@@ -21,12 +19,22 @@ pub enum TranscriptFormat {
     WildChat,
     /// `{"message_tree_id", "prompt": {"text", "role", "replies": [...]}}`.
     Oasst,
+    /// A prompt and its response beside each other: `{"prompt", "response"}`, `{"instruction", "input", "output"}`,
+    /// `{"prompt", "chosen", "rejected"}`, `[{"human", "assistant"}]`.
+    Instruction,
 }
 
 impl TranscriptFormat {
     /// All formats.
-    pub const ALL: [Self; 6] =
-        [Self::MtBenchQuestions, Self::MtBenchAnswers, Self::ShareGpt, Self::OpenAi, Self::WildChat, Self::Oasst];
+    pub const ALL: [Self; 7] = [
+        Self::MtBenchQuestions,
+        Self::MtBenchAnswers,
+        Self::ShareGpt,
+        Self::OpenAi,
+        Self::WildChat,
+        Self::Oasst,
+        Self::Instruction,
+    ];
 
     /// The name on the command line and in the manifest.
     pub fn name(self) -> &'static str {
@@ -37,10 +45,11 @@ impl TranscriptFormat {
             Self::OpenAi => "openai",
             Self::WildChat => "wildchat",
             Self::Oasst => "oasst",
+            Self::Instruction => "instruction",
         }
     }
 
-    /// The key that holds the messages.
+    /// The key that holds the messages, where they stand under the usual one.
     pub(super) fn key(self) -> &'static str {
         match self {
             Self::MtBenchQuestions => "turns",
@@ -48,35 +57,9 @@ impl TranscriptFormat {
             Self::ShareGpt => "conversations",
             Self::OpenAi => "messages",
             Self::WildChat => "conversation",
-            Self::Oasst => "prompt",
+            Self::Oasst | Self::Instruction => "prompt",
         }
     }
-
-    /// The format of a row: the first whose key holds what it should, else the first whose key is there at all.
-    ///
-    /// # Errors
-    /// The row is none of a transcript; says what it has.
-    pub(super) fn detect(row: &Value) -> Result<Self, String> {
-        let Value::Object(object) = row else {
-            return Err("no JSON object; expected a conversation".into());
-        };
-        let right = |format: &Self| match object.get(format.key()) {
-            Some(Value::Array(_)) => *format != Self::Oasst,
-            Some(Value::Object(_)) => *format == Self::Oasst,
-            _ => false,
-        };
-        let present = |format: &Self| object.contains_key(format.key());
-        let found = Self::ALL.into_iter().find(right).or_else(|| Self::ALL.into_iter().find(present));
-        found.ok_or_else(|| {
-            let found: Vec<_> = object.keys().take(8).map(|key| format!("`{key}`")).collect();
-            let expected = Self::ALL.map(|format| format!("`{}`", format.key())).join(", ");
-            format!("no known format: the row has {}; expected one of {expected}", join_or(&found, "no key"))
-        })
-    }
-}
-
-fn join_or(found: &[String], nothing: &str) -> String {
-    if found.is_empty() { nothing.to_owned() } else { found.join(", ") }
 }
 
 impl FromStr for TranscriptFormat {
@@ -136,7 +119,6 @@ impl fmt::Display for OasstPaths {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn names_round_trip_and_others_are_refused() {
@@ -147,20 +129,5 @@ mod tests {
         assert_eq!("best".parse::<OasstPaths>().unwrap(), OasstPaths::Best);
         assert_eq!(OasstPaths::default().to_string(), "all");
         assert!("worst".parse::<OasstPaths>().is_err());
-    }
-
-    #[test]
-    fn a_row_tells_its_format() {
-        let of = |row: Value| TranscriptFormat::detect(&row);
-        assert_eq!(of(json!({"question_id": 1, "turns": []})), Ok(TranscriptFormat::MtBenchQuestions));
-        assert_eq!(of(json!({"question_id": 1, "choices": []})), Ok(TranscriptFormat::MtBenchAnswers));
-        assert_eq!(of(json!({"conversations": []})), Ok(TranscriptFormat::ShareGpt));
-        assert_eq!(of(json!({"conversation": []})), Ok(TranscriptFormat::WildChat));
-        assert_eq!(of(json!({"messages": []})), Ok(TranscriptFormat::OpenAi));
-        assert_eq!(of(json!({"turns": 3, "prompt": "a", "messages": []})), Ok(TranscriptFormat::OpenAi));
-        assert_eq!(of(json!({"messages": "a"})), Ok(TranscriptFormat::OpenAi));
-        assert_eq!(of(json!({"prompt": {}})), Ok(TranscriptFormat::Oasst));
-        assert!(of(json!({"text": "a"})).unwrap_err().contains("the row has `text`; expected one of `turns`"));
-        assert!(of(json!([1])).is_err() && of(json!({})).unwrap_err().contains("no key"));
     }
 }

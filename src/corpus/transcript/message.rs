@@ -1,5 +1,7 @@
 //! Messages: who says what.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use serde_json::{Map, Value};
 
 use crate::corpus::{Role, row::describe};
@@ -7,92 +9,210 @@ use crate::corpus::{Role, row::describe};
 /// Most messages of one conversation: turns are counted in 16 bits.
 pub(super) const MOST_MESSAGES: usize = 1 << 16;
 
-/// One message of a conversation.
+/// Keys under which a message says who speaks, in the order in which they are looked at.
+const ROLE_KEYS: [&str; 5] = ["role", "from", "speaker", "author", "sender"];
+/// Keys under which it says what.
+const TEXT_KEYS: [&str; 5] = ["content", "value", "text", "message", "utterance"];
+/// Keys of what a model thought before it answered, the usual one first.
+pub(super) const REASONING_KEYS: [&str; 3] = ["reasoning_content", "thinking", "reasoning"];
+/// Keys of calls of tools.
+pub(super) const CALL_KEYS: [&str; 2] = ["tool_calls", "function_call"];
+
+/// One message of a conversation; cheap to copy, since the paths of a tree share their messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Message {
     /// Who speaks.
     pub role: Role,
-    /// What is said.
-    pub text: String,
+    /// What is said, calls of tools included.
+    pub text: Arc<str>,
+    /// What else the message carries, if anything.
+    pub more: Option<Arc<More>>,
+}
+
+/// What a message carries beside its role and its text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct More {
+    /// Its text without calls of tools, where it has such calls; `None` inside for none at all.
+    pub without_calls: Option<Option<Arc<str>>>,
+    /// All its other keys.
+    pub keys: Map<String, Value>,
+}
+
+impl Message {
+    /// A message that is nothing but its text.
+    pub(super) fn new(role: Role, text: impl Into<Arc<str>>) -> Self {
+        Self { role, text: text.into(), more: None }
+    }
+
+    /// What was said without calls of tools.
+    pub(super) fn said(&self) -> &str {
+        let without = self.more.as_ref().and_then(|more| more.without_calls.as_ref());
+        without.map_or(&self.text, |said| said.as_deref().unwrap_or_default())
+    }
+
+    /// About how many bytes a template has to move for it.
+    pub(super) fn bytes(&self) -> usize {
+        let value = |value: &Value| value.as_str().map_or_else(|| value.to_string().len(), str::len);
+        self.text.len() + self.more.iter().flat_map(|more| more.keys.values()).map(value).sum::<usize>()
+    }
+
+    /// What was thought before, with its key.
+    pub(super) fn reasoning(&self) -> Option<(&'static str, &Value)> {
+        let keys = &self.more.as_ref()?.keys;
+        let found = |key: &&'static str| keys.get(*key).filter(|value| !value.is_null()).map(|value| (*key, value));
+        REASONING_KEYS.iter().find_map(found)
+    }
 }
 
 /// Words for the roles; upper and lower case are the same.
 const ROLE_WORDS: [(Role, &[&str]); 4] = [
     (Role::System, &["system", "developer"]),
-    (Role::User, &["user", "human", "prompter"]),
-    (Role::Assistant, &["assistant", "gpt", "chatgpt", "bing", "bard", "function_call"]),
-    (Role::Tool, &["tool", "function", "observation"]),
+    (Role::User, &["user", "human", "prompter", "customer", "instruction"]),
+    (
+        Role::Assistant,
+        &[
+            "assistant",
+            "gpt",
+            "chatgpt",
+            "bing",
+            "bard",
+            "function_call",
+            "bot",
+            "chatbot",
+            "ai",
+            "model",
+            "claude",
+            "gemini",
+            "agent",
+            "tool_call",
+        ],
+    ),
+    (
+        Role::Tool,
+        &[
+            "tool",
+            "function",
+            "observation",
+            "ipython",
+            "tool_response",
+            "tool_result",
+            "tool_results",
+            "function_response",
+            "environment",
+        ],
+    ),
 ];
 
 /// The role that a word names.
-fn role(word: &str) -> Option<Role> {
-    let word = word.to_ascii_lowercase();
+pub(super) fn role(word: &str) -> Option<Role> {
+    let word = word.trim().to_ascii_lowercase();
     ROLE_WORDS.into_iter().find(|(_, words)| words.contains(&word.as_str())).map(|(role, _)| role)
 }
 
+/// What reading messages finds out beside them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Findings {
+    /// What had to be left out, and how often.
+    pub notes: Vec<(String, usize)>,
+    /// Words that stand for a role and are not its name.
+    pub roles: BTreeMap<String, Role>,
+}
+
+impl Findings {
+    /// Something was left out.
+    pub(super) fn note(&mut self, reason: impl Into<String>) {
+        self.notes.push((reason.into(), 1));
+    }
+
+    /// A word stands for a role.
+    pub(super) fn role(&mut self, word: &str, role: Role) {
+        if word != role.name() && !self.roles.contains_key(word) {
+            self.roles.insert(word.to_owned(), role);
+        }
+    }
+}
+
 /// Reads a role from a key of a message.
-pub(super) fn role_of(message: &Map<String, Value>, key: &str) -> Result<Role, String> {
+pub(super) fn role_of(message: &Map<String, Value>, key: &str, findings: &mut Findings) -> Result<Role, String> {
     let word = match message.get(key) {
         Some(Value::String(word)) => word,
         Some(other) => return Err(format!("`{key}` is {}; expected a string", describe(other))),
         None => return Err(format!("no `{key}`")),
     };
-    role(word).ok_or_else(|| {
+    let role = role(word).ok_or_else(|| {
         let known: Vec<_> = ROLE_WORDS.iter().flat_map(|(_, words)| *words).copied().collect();
+        let word: String = word.chars().take(60).collect();
         format!("`{key}` is \"{word}\"; expected one of {}", known.join(", "))
+    })?;
+    findings.role(word, role);
+    Ok(role)
+}
+
+/// The keys under which the messages of a list have their role and their text; `None` where none has both.
+pub(super) fn names(list: &[Value]) -> Option<(&'static str, &'static str)> {
+    list.iter().take(16).find_map(|message| {
+        let message = message.as_object()?;
+        let role = ROLE_KEYS.into_iter().find(|key| message.get(*key).is_some_and(Value::is_string))?;
+        let text = TEXT_KEYS.into_iter().find(|key| message.contains_key(*key))?;
+        Some((role, text))
     })
 }
 
-/// Reads a list of messages; `role_key` and `text_key` say where a message has its role and its text. `notes` takes what
-/// had to be left out.
+/// Reads a list of messages; `names` says where a message has its role and its text.
 ///
 /// # Errors
 /// The list, or one of its messages, cannot be used; says why.
 pub(super) fn messages(
-    list: &Value,
+    list: &[Value],
     (role_key, text_key): (&str, &str),
-    notes: &mut Vec<String>,
+    findings: &mut Findings,
 ) -> Result<Vec<Message>, String> {
-    let Value::Array(list) = list else {
-        return Err(format!("the messages are {}; expected a list", describe(list)));
-    };
-    let read = |(turn, message): (usize, &Value)| {
+    let mut read = |(turn, message): (usize, &Value)| {
+        let of = |reason| format!("message {turn}: {reason}");
         let Value::Object(message) = message else {
             return Err(format!("message {turn} is {}; expected an object", describe(message)));
         };
-        let role = role_of(message, role_key).map_err(|reason| format!("message {turn}: {reason}"))?;
-        let text = text(message, text_key, &mut |note| notes.push(format!("message {turn}: {note}")))
-            .map_err(|reason| format!("message {turn}: {reason}"))?;
-        Ok(Message { role, text })
+        let role = role_of(message, role_key, findings).map_err(of)?;
+        let (text, without_calls) = text(message, text_key, findings).map_err(of)?;
+        let other = |(key, value): &(&String, &Value)| *key != role_key && *key != text_key && !value.is_null();
+        let keys: Map<_, _> = message.iter().filter(other).map(|(key, value)| (key.clone(), value.clone())).collect();
+        let is_plain = keys.is_empty() && without_calls.is_none();
+        let more = (!is_plain).then(|| Arc::new(More { without_calls, keys }));
+        Ok(Message { role, text: text.into(), more })
     };
-    list.iter().enumerate().map(read).collect()
+    list.iter().enumerate().map(&mut read).collect()
 }
+
+/// A text, and what of it is no call of a tool, where there are such calls.
+type Text = (String, Option<Option<Arc<str>>>);
 
 /// The text of a message: a string, nothing (null), or a list of parts whose texts are joined. Calls of tools follow as
 /// their JSON, on a line of their own.
-fn text(message: &Map<String, Value>, key: &str, note: &mut dyn FnMut(String)) -> Result<String, String> {
-    let calls: Vec<&Value> = ["tool_calls", "function_call"]
-        .iter()
-        .filter_map(|key| message.get(*key))
-        .filter(|call| !is_empty(call))
-        .collect();
-    let mut text = match message.get(key) {
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Array(parts)) => join_parts(parts, note)?,
-        Some(Value::Null) => String::new(),
+fn text(message: &Map<String, Value>, key: &str, findings: &mut Findings) -> Result<Text, String> {
+    let calls: Vec<&Value> =
+        CALL_KEYS.iter().filter_map(|key| message.get(*key)).filter(|call| !is_empty(call)).collect();
+    let said = match message.get(key) {
+        Some(Value::String(text)) => Some(text.clone()),
+        Some(Value::Array(parts)) => Some(join_parts(parts, findings)?),
+        Some(Value::Null) => None,
         Some(other) => {
             return Err(format!("`{key}` is {}; expected a string, null or a list of parts", describe(other)));
         }
         None if calls.is_empty() => return Err(format!("no `{key}`")),
-        None => String::new(),
+        None => None,
     };
+    if calls.is_empty() {
+        return Ok((said.unwrap_or_default(), None));
+    }
+    let without_calls = said.as_deref().map(Arc::from);
+    let mut text = said.unwrap_or_default();
     for call in calls {
         if !text.is_empty() {
             text.push('\n');
         }
         text.push_str(&call.to_string());
     }
-    Ok(text)
+    Ok((text, Some(without_calls)))
 }
 
 fn is_empty(value: &Value) -> bool {
@@ -100,14 +220,14 @@ fn is_empty(value: &Value) -> bool {
 }
 
 /// The texts of parts, joined; every other part is noted by its type.
-fn join_parts(parts: &[Value], note: &mut dyn FnMut(String)) -> Result<String, String> {
+fn join_parts(parts: &[Value], findings: &mut Findings) -> Result<String, String> {
     let mut joined = String::new();
     for part in parts {
         match (part, part.get("text")) {
             (Value::String(text), _) | (_, Some(Value::String(text))) => joined.push_str(text),
             (Value::Object(part), _) => {
                 let kind = part.get("type").and_then(Value::as_str).unwrap_or("unknown");
-                note(format!("a part of type `{kind}` left out; only text is routed"));
+                findings.note(format!("a part of type `{kind}` left out; only text is routed"));
             }
             (other, _) => return Err(format!("a part is {}; expected an object", describe(other))),
         }
@@ -123,9 +243,11 @@ mod tests {
     type Read = (Vec<(Role, String)>, Vec<String>);
 
     fn read(list: &Value) -> Result<Read, String> {
-        let mut notes = Vec::new();
-        let messages = messages(list, ("role", "content"), &mut notes)?;
-        Ok((messages.into_iter().map(|message| (message.role, message.text)).collect(), notes))
+        let mut findings = Findings::default();
+        let list = list.as_array().unwrap();
+        let messages = messages(list, ("role", "content"), &mut findings)?;
+        let texts = messages.into_iter().map(|message| (message.role, message.text.to_string())).collect();
+        Ok((texts, findings.notes.into_iter().map(|(note, _)| note).collect()))
     }
 
     #[test]
@@ -154,13 +276,28 @@ mod tests {
             (Role::Assistant, "{\"name\":\"f\"}"),
         ];
         assert_eq!(messages, expected.map(|(role, text)| (role, text.to_owned())));
-        assert_eq!(notes, ["message 1: a part of type `image_url` left out; only text is routed"]);
+        assert_eq!(notes, ["a part of type `image_url` left out; only text is routed"]);
+    }
+
+    #[test]
+    fn a_message_keeps_its_other_keys_and_roles_are_mapped() {
+        let list = json!([
+            {"from": "human", "value": "a", "weight": 0, "nothing": null}, {"from": "GPT", "value": "b", "tool_calls": [{"name": "f"}]},
+            {"from": "ipython", "value": "c"}, {"from": "system", "value": "d", "reasoning": "why"}
+        ]);
+        let list = list.as_array().unwrap();
+        let mut findings = Findings::default();
+        let read = messages(list, names(list).unwrap(), &mut findings).unwrap();
+        let words: Vec<_> = findings.roles.iter().map(|(word, role)| format!("{word} {}", role.name())).collect();
+        assert_eq!(words, ["GPT assistant", "human user", "ipython tool"]);
+        assert_eq!(Value::Object(read[0].more.as_ref().unwrap().keys.clone()), json!({"weight": 0}));
+        assert_eq!((read[1].said(), &*read[1].text), ("b", "b\n[{\"name\":\"f\"}]"));
+        assert_eq!((read[2].more.as_ref(), read[3].reasoning().unwrap().0), (None, "reasoning"));
     }
 
     #[test]
     fn what_cannot_be_used_says_which_message_and_why() {
         for (list, reason) in [
-            (json!("hi"), "the messages are a string; expected a list"),
             (json!(["hi"]), "message 0 is a string"),
             (json!([{"role": "user", "content": "a"}, {"content": "b"}]), "message 1: no `role`"),
             (

@@ -5,31 +5,38 @@
 //! borders of messages. A special token that stands in a message as a word is special there too, as in the original. A
 //! token belongs to the message that holds its first character that is no space ([`Token::offset`](super::Token)).
 
+mod beside;
 mod build;
 mod conversation;
 mod format;
 mod jinja;
+mod layout;
 mod message;
 mod mt_bench;
+mod notes;
 mod oasst;
+mod pairs;
 mod template;
 
 pub use format::{OasstPaths, TranscriptFormat};
-pub use template::{ChatTemplate, Template};
+pub use template::{ChatTemplate, Template, TemplateSource};
 
-use std::{ops::ControlFlow, path::PathBuf};
+use std::{collections::BTreeMap, ops::ControlFlow, path::PathBuf};
 
 use serde_json::{Map, Value};
 
 use self::{
-    build::Builder,
+    build::{Builder, Refused},
     conversation::{Row, read_row},
+    layout::Layout,
+    message::Findings,
     mt_bench::MtBench,
 };
 use super::{
-    Corpus, Skipped, Tokenizer,
-    files::{Column, Refusal, RowSink, Source, collect, read_source},
+    Corpus, Role, Skipped, Tokenizer,
+    files::{Column, ColumnKind, Refusal, RowSink, Source, collect, read_source},
     read::{check, verdict},
+    row::describe,
 };
 use crate::error::{Error, Result};
 
@@ -61,7 +68,7 @@ pub struct TranscriptOptions {
 
 impl Corpus {
     /// Reads conversations; each is one sequence. Answers of MT-Bench are joined with the questions of the same run by
-    /// `question_id` (first choice); questions that nothing answers stay conversations of their own file.
+    /// `question_id` (first choice; the last answer of a model); questions that nothing answers stay conversations of their own file.
     ///
     /// Sequences stand in input order, whatever the number of threads. The document's name is the row's `id`,
     /// `question_id`, `conversation_id`, `conversation_hash` or `message_tree_id`, else `file:line`.
@@ -89,10 +96,33 @@ impl Corpus {
         for source in &sources {
             reader.source(source)?;
         }
-        let hint = "a row is a conversation: MT-Bench (questions, and answers together with their questions file), \
-                    ShareGPT, OpenAI messages, WildChat or an OASST tree; --format says which";
-        verdict(reader.into_corpus(), &options.paths, options.strict, hint)
+        let hint = "a row is a conversation: a list of messages ({\"role\", \"content\"} or {\"from\", \"value\"}) under any \
+                    key, a prompt with its response, MT-Bench (questions, and answers together with their questions \
+                    file) or an OASST tree; --format says which";
+        let (mut corpus, refused) = reader.into_corpus();
+        if let Some(error) = broken(template, &refused, &corpus) {
+            return Err(error);
+        }
+        if let Some(source) = template.source().filter(|source| !source.not_used.is_empty()) {
+            let reason = format!("{} beside it holds a template too, which is not used", source.not_used.join(" and "));
+            corpus.notes.push(Skipped { place: source.path.display().to_string(), reason });
+        }
+        verdict(corpus, &options.paths, options.strict, hint)
     }
+}
+
+/// The error about a template that refuses every conversation: it is not the rows that are wrong.
+fn broken(template: &Template, refused: &Refused, corpus: &Corpus) -> Option<Error> {
+    let first = refused.first.as_ref().filter(|_| refused.all && corpus.sequences.is_empty())?;
+    let path = template.source()?.path.display();
+    let Skipped { place, reason } = first;
+    Some(Error::tokenizer(
+        format!(
+            "the chat template of `{path}` fails on every conversation ({}); the first, {place}: {reason}",
+            refused.count
+        ),
+        jinja::HINT,
+    ))
 }
 
 /// Files -> rows -> documents.
@@ -106,22 +136,21 @@ impl Reader<'_> {
     /// Reads one file and takes its hash.
     fn source(&mut self, source: &Source) -> Result<()> {
         let number = self.builder.begin(source);
-        let mut file = FileRows { number, format: self.options.format, reader: self };
+        let mut file = FileRows { number, layout: None, seen: None, roles: BTreeMap::new(), reader: self };
         let identity = read_source(source, &mut file)?;
-        let format = file.format;
+        let format = file.format();
+        file.told(&source.path.display().to_string());
         self.builder.flush(number);
         self.builder.finish(number, format, identity);
         Ok(())
     }
 
     /// Joins what waited for the last file.
-    fn into_corpus(mut self) -> Corpus {
+    fn into_corpus(mut self) -> (Corpus, Refused) {
         let mut current = 0;
-        if let Some((alone, all)) = self.bench.unanswered() {
-            let reason =
-                format!("{alone} of {all} questions have no answer: conversations of the user's messages alone");
-            self.builder.notes.push(Skipped { place: "MT-Bench".to_owned(), reason });
-        }
+        let place = "MT-Bench".to_owned();
+        let notes = self.bench.notes().into_iter().map(|reason| Skipped { place: place.clone(), reason });
+        notes.for_each(|note| self.builder.notes.push(note));
         for (file, document) in self.bench.join() {
             if file != current {
                 self.builder.flush(current);
@@ -133,15 +162,20 @@ impl Reader<'_> {
             }
         }
         self.builder.flush(current);
-        self.builder.into_corpus()
+        let refused = self.builder.refused().clone();
+        (self.builder.into_corpus(), refused)
     }
 }
 
 /// The rows of one file.
 struct FileRows<'r, 'a> {
     number: usize,
-    /// As asked for, or as detected.
-    format: Option<TranscriptFormat>,
+    /// As the first row says that leaves no doubt.
+    layout: Option<Layout>,
+    /// The format of a row that leaves one, until then.
+    seen: Option<TranscriptFormat>,
+    /// Words that stood for a role.
+    roles: BTreeMap<String, Role>,
     reader: &'r mut Reader<'a>,
 }
 
@@ -152,7 +186,8 @@ impl RowSink for FileRows<'_, '_> {
 
     fn row(&mut self, place: String, value: Result<Value, String>) -> Result<ControlFlow<()>> {
         self.take(place, value);
-        Ok(ControlFlow::Continue(()))
+        // Sides of MT-Bench wait for each other: none of them is too many before all are there.
+        Ok(if self.reader.builder.is_full(self.number) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     }
 
     fn text(&mut self, place: String, _: Result<String, String>) -> Result<ControlFlow<()>> {
@@ -168,31 +203,57 @@ impl RowSink for FileRows<'_, '_> {
     }
 
     fn note(&mut self, place: String, reason: String) {
-        self.reader.builder.notes.push(Skipped { place, reason });
+        self.reader.builder.note(self.number, &place, &reason, 1);
     }
 
     fn columns(&mut self, columns: &[Column]) -> Result<Vec<bool>, Refusal> {
-        Ok(vec![true; columns.len()])
+        // Any column may hold the messages, whatever it is called.
+        let holds = |column: &Column| matches!(column.kind, ColumnKind::List | ColumnKind::Object | ColumnKind::Text);
+        if columns.iter().any(holds) {
+            return Ok(columns.iter().map(|column| column.kind != ColumnKind::Other).collect());
+        }
+        let found: Vec<_> =
+            columns.iter().take(8).map(|column| format!("`{}` ({})", column.name, column.type_name)).collect();
+        Err(Refusal::new(
+            format!(
+                "has no column of lists, objects or text that could hold conversations; found {}",
+                found.join(", ")
+            ),
+            "a column of conversations is a list of structs with `role` and `content`, or their JSON",
+        ))
     }
 
     fn is_row(&self, object: &Map<String, Value>) -> bool {
-        self.format.is_some() || TranscriptFormat::ALL.iter().any(|format| object.contains_key(format.key()))
+        self.layout.is_some() || Layout::detect(object, None).is_ok_and(|layout| layout.sure)
     }
 }
 
 impl FileRows<'_, '_> {
+    /// The format of the file, as far as it is known.
+    fn format(&self) -> Option<TranscriptFormat> {
+        self.layout.as_ref().map(|layout| layout.format).or(self.seen).or(self.reader.options.format)
+    }
+
+    /// Says how the file was taken.
+    fn told(&mut self, path: &str) {
+        if let Some(told) = self.layout.as_ref().and_then(Layout::told) {
+            self.reader.builder.note(self.number, path, &told, 1);
+        }
+        if !self.roles.is_empty() {
+            let words = self.roles.iter().map(|(word, role)| format!("{word} -> {}", role.name()));
+            let told = format!("roles: {}", words.collect::<Vec<_>>().join(", "));
+            self.reader.builder.note(self.number, path, &told, 1);
+        }
+    }
+
     fn take(&mut self, place: String, value: Result<Value, String>) {
-        let mut notes = Vec::new();
-        let row = value.and_then(|value| {
-            let format = self.format.map_or_else(|| TranscriptFormat::detect(&value), Ok)?;
-            self.format = Some(format);
-            let Reader { options, .. } = self.reader;
-            read_row(&place, &value, format, options.category_key.as_deref(), options.oasst_paths, &mut notes)
-        });
-        match row {
+        let mut findings = Findings::default();
+        match value.and_then(|value| self.read(&place, &value, &mut findings)) {
             Ok(row) => {
-                let note = |reason| Skipped { place: place.clone(), reason };
-                self.reader.builder.notes.extend(notes.into_iter().map(note));
+                for (reason, count) in findings.notes {
+                    self.reader.builder.note(self.number, &place, &reason, count);
+                }
+                self.roles.append(&mut findings.roles);
                 match row {
                     Row::Document(document) => self.reader.builder.document(self.number, document),
                     Row::Question(side) => self.reader.bench.question(self.number, side),
@@ -201,5 +262,24 @@ impl FileRows<'_, '_> {
             }
             Err(reason) => self.reader.builder.skip(place, reason),
         }
+    }
+
+    /// Reads a row; the first that leaves no doubt decides how those after it are read.
+    fn read(&mut self, place: &str, value: &Value, findings: &mut Findings) -> Result<Row, String> {
+        let options = self.reader.options;
+        let Value::Object(row) = value else {
+            let format = self.format().map_or("a conversation".to_owned(), |format| format!("`{}`", format.key()));
+            return Err(format!("{}; expected an object with {format}", describe(value)));
+        };
+        let found = match &self.layout {
+            Some(layout) => layout.clone(),
+            None => Layout::detect(row, options.format)?,
+        };
+        if found.sure {
+            self.layout.get_or_insert_with(|| found.clone());
+        } else {
+            self.seen.get_or_insert(found.format);
+        }
+        read_row(place, row, &found, options.category_key.as_deref(), options.oasst_paths, findings)
     }
 }

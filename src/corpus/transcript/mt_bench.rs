@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{
+    beside::Given,
     conversation::{Document, Side},
     message::Message,
 };
@@ -28,11 +29,46 @@ impl MtBench {
         self.answers.push((file, side));
     }
 
-    /// How many questions stand alone although there are answers: `(alone, all)`.
-    pub(super) fn unanswered(&self) -> Option<(usize, usize)> {
+    /// What was not used as it stands, each with how often: questions without an answer, answers that were given again,
+    /// choices beside the first one.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
         let answered: HashSet<&str> = self.answers.iter().map(|(_, answer)| answer.id.as_str()).collect();
         let alone = self.questions.iter().filter(|(_, question)| !answered.contains(question.id.as_str())).count();
-        (!answered.is_empty() && alone > 0).then_some((alone, self.questions.len()))
+        if !answered.is_empty() && alone > 0 {
+            let all = self.questions.len();
+            notes
+                .push(format!("{alone} of {all} questions have no answer: conversations of the user's messages alone"));
+        }
+        let again = self.answers.len() - self.last_answers().len();
+        if again > 0 {
+            notes.push(format!(
+                "{again} answers left out: the same model answers the same question again further below"
+            ));
+        }
+        let further: usize = self.answers.iter().map(|(_, answer)| answer.further_choices).sum();
+        if further > 0 {
+            notes.push(format!("{further} further choices left out: the first of each answer is used"));
+        }
+        notes
+    }
+
+    /// Of the answers of a model of a file to a question the last one, as in FastChat.
+    fn last_answers(&self) -> HashSet<usize> {
+        let mut last = HashMap::new();
+        for (at, (file, answer)) in self.answers.iter().enumerate() {
+            last.insert((*file, answer.model.as_deref(), answer.id.as_str()), at);
+        }
+        last.into_values().collect()
+    }
+
+    /// The files in which several models answer: there each is a data set of its own.
+    fn of_several_models(&self) -> HashSet<usize> {
+        let mut models: HashMap<usize, HashSet<Option<&str>>> = HashMap::new();
+        for (file, answer) in &self.answers {
+            models.entry(*file).or_default().insert(answer.model.as_deref());
+        }
+        models.into_iter().filter(|(_, models)| models.len() > 1).map(|(file, _)| file).collect()
     }
 
     /// The conversations, each with its file, file by file in the order of the rows: an answer with its question belongs
@@ -44,8 +80,12 @@ impl MtBench {
             by_id.entry(&question.id).or_insert(question);
         }
         let answered: HashSet<&str> = self.answers.iter().map(|(_, answer)| answer.id.as_str()).collect();
-        let joined = self.answers.iter().map(|(file, answer)| {
+        let (last, several) = (self.last_answers(), self.of_several_models());
+        let used = self.answers.iter().enumerate().filter(|(at, _)| last.contains(at)).map(|(_, answer)| answer);
+        let joined = used.map(|(file, answer)| {
             let document = by_id.get(answer.id.as_str()).ok_or_else(|| missing(answer)).and_then(|q| pair(q, answer));
+            let dataset = answer.model.clone().filter(|_| several.contains(file));
+            let document = document.map(|document| Document { dataset, ..document });
             (*file, document.map_err(|reason| Skipped { place: answer.place.clone(), reason }))
         });
         let alone = self.questions.iter().filter(|(_, question)| !answered.contains(question.id.as_str()));
@@ -66,20 +106,27 @@ fn pair(question: &Side, answer: &Side) -> Result<Document, String> {
     }
     let mut messages = Vec::with_capacity(asked + said);
     for (turn, text) in question.turns.iter().enumerate() {
-        messages.push(Message { role: Role::User, text: text.clone() });
-        messages.extend(answer.turns.get(turn).map(|text| Message { role: Role::Assistant, text: text.clone() }));
+        messages.push(Message::new(Role::User, text.as_str()));
+        messages.extend(answer.turns.get(turn).map(|text| Message::new(Role::Assistant, text.as_str())));
     }
     let category = answer.category.clone().or_else(|| question.category.clone());
     Ok(document(answer, category, messages))
 }
 
 fn unanswered(question: &Side) -> Document {
-    let messages = question.turns.iter().map(|text| Message { role: Role::User, text: text.clone() }).collect();
+    let messages = question.turns.iter().map(|text| Message::new(Role::User, text.as_str())).collect();
     document(question, question.category.clone(), messages)
 }
 
 fn document(side: &Side, category: Option<String>, messages: Vec<Message>) -> Document {
-    Document { place: side.place.clone(), id: Some(side.id.clone()), category, conversations: vec![messages] }
+    Document {
+        place: side.place.clone(),
+        id: Some(side.id.clone()),
+        dataset: None,
+        category,
+        given: Given::default(),
+        conversations: vec![messages],
+    }
 }
 
 #[cfg(test)]
@@ -88,7 +135,8 @@ mod tests {
 
     fn side(place: &str, id: &str, turns: &[&str]) -> Side {
         let turns = turns.iter().map(|&turn| turn.to_owned()).collect();
-        Side { place: place.into(), id: id.into(), category: Some(format!("c{id}")), turns }
+        let category = Some(format!("c{id}"));
+        Side { place: place.into(), id: id.into(), model: None, further_choices: 0, category, turns }
     }
 
     #[test]
@@ -107,7 +155,7 @@ mod tests {
             .into_iter()
             .map(|(file, document)| match document {
                 Ok(document) => {
-                    let texts: Vec<_> = document.conversations[0].iter().map(|m| m.text.as_str()).collect();
+                    let texts: Vec<_> = document.conversations[0].iter().map(|m| &*m.text).collect();
                     format!("{file} {} {} {}", document.place, document.category.unwrap(), texts.concat())
                 }
                 Err(Skipped { place, reason }) => format!("{file} {place}: {reason}"),
@@ -123,5 +171,21 @@ mod tests {
                 "1 q:1 c1 xy",
             ]
         );
+    }
+
+    #[test]
+    fn the_last_answer_of_a_model_wins_and_models_are_data_sets() {
+        let mut bench = MtBench::default();
+        bench.question(0, side("q:1", "1", &["x"]));
+        for (place, model, text) in [("a:1", "m", "Old."), ("a:2", "m", "New."), ("a:3", "n", "Other.")] {
+            let answer = side(place, "1", &[text]);
+            bench.answer(1, Side { model: Some(model.into()), further_choices: 1, ..answer });
+        }
+        bench.answer(2, Side { model: Some("m".into()), ..side("b:1", "1", &["Again."]) });
+        assert_eq!(bench.notes().len(), 2);
+        assert!(bench.notes()[0].starts_with("1 answers") && bench.notes()[1].starts_with("3 further"));
+        let documents: Vec<_> = bench.join().into_iter().map(|(_, document)| document.unwrap()).collect();
+        let shown: Vec<_> = documents.iter().map(|d| (d.place.as_str(), d.dataset.as_deref())).collect();
+        assert_eq!(shown, [("a:2", Some("m")), ("a:3", Some("n")), ("b:1", None)]);
     }
 }

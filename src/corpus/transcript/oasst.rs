@@ -4,23 +4,37 @@ use serde_json::{Map, Value};
 
 use super::{
     OasstPaths,
-    message::{Message, role_of},
+    message::{Findings, Message, role_of},
 };
 use crate::corpus::row::describe;
 
+/// Most messages and bytes of text that the paths of one tree may have together: they share what comes before a fork, and
+/// a long prompt with thousands of replies would be encoded thousands of times.
+const MOST: (usize, usize) = (1 << 20, 64 << 20);
+
 /// The conversations of a tree: paths from its prompt to messages without replies, in the order of the file. A deleted
-/// message goes with everything that follows it; `notes` hears how many there were.
+/// message goes with everything that follows it; `findings` hears how many there were.
 ///
 /// # Errors
 /// A message cannot be used, or the prompt is deleted; says why.
-pub(super) fn paths(prompt: &Value, choice: OasstPaths, notes: &mut Vec<String>) -> Result<Vec<Vec<Message>>, String> {
-    let mut walk = Walk { choice, path: Vec::new(), found: Vec::new(), deleted: 0 };
+pub(super) fn paths(prompt: &Value, choice: OasstPaths, findings: &mut Findings) -> Result<Vec<Vec<Message>>, String> {
     if is_deleted(prompt) {
         return Err("the prompt is deleted, and with it the whole tree".into());
     }
-    walk.message(prompt)?;
+    let mut walk = Walk { choice, path: Vec::new(), found: Vec::new(), size: (0, 0), deleted: 0, left_out: 0 };
+    // Not by recursion: a tree may be as deep as its file is long.
+    let mut open = vec![(0, prompt)];
+    while let Some((depth, message)) = open.pop() {
+        walk.path.truncate(depth);
+        let replies = walk.message(message, findings)?;
+        open.extend(replies.into_iter().rev().map(|reply| (depth + 1, reply)));
+    }
     if walk.deleted > 0 {
-        notes.push(format!("{} deleted messages left out with what follows them", walk.deleted));
+        findings.notes.push(("a deleted message left out with what follows it".into(), walk.deleted));
+    }
+    if walk.left_out > 0 {
+        let reason = format!("a path left out: those before it have {} MiB of text together", MOST.1 >> 20);
+        findings.notes.push((reason, walk.left_out));
     }
     Ok(walk.found)
 }
@@ -30,25 +44,36 @@ struct Walk {
     /// The messages on the way to where the walk is.
     path: Vec<Message>,
     found: Vec<Vec<Message>>,
+    /// Messages and bytes of what was found.
+    size: (usize, usize),
     deleted: usize,
+    left_out: usize,
 }
 
 impl Walk {
-    /// A message and everything below it. The reader of JSON bounds the depth.
-    fn message(&mut self, value: &Value) -> Result<(), String> {
+    /// Takes a message and gives the replies to follow.
+    fn message<'a>(&mut self, value: &'a Value, findings: &mut Findings) -> Result<Vec<&'a Value>, String> {
         let Value::Object(object) = value else {
             return Err(format!("a message is {}; expected an object", describe(value)));
         };
-        self.path.push(message(object)?);
+        self.path.push(message(object, findings)?);
         let replies = self.replies(object)?;
         if replies.is_empty() {
-            self.found.push(self.path.clone());
+            self.end_of_path();
         }
-        for reply in replies {
-            self.message(reply)?;
+        Ok(replies)
+    }
+
+    /// A path has come to its end; the first one is taken whatever its size.
+    fn end_of_path(&mut self) {
+        let bytes: usize = self.path.iter().map(|message| message.text.len()).sum();
+        let size = (self.size.0 + self.path.len(), self.size.1 + bytes);
+        if !self.found.is_empty() && (size.0 > MOST.0 || size.1 > MOST.1) {
+            self.left_out += 1;
+            return;
         }
-        self.path.pop();
-        Ok(())
+        self.size = size;
+        self.found.push(self.path.clone());
     }
 
     /// The replies to follow.
@@ -75,14 +100,14 @@ fn rank(message: &Value) -> i64 {
     message.get("rank").and_then(Value::as_i64).unwrap_or(i64::MAX)
 }
 
-fn message(object: &Map<String, Value>) -> Result<Message, String> {
+fn message(object: &Map<String, Value>, findings: &mut Findings) -> Result<Message, String> {
     let of = |reason| match object.get("message_id").and_then(Value::as_str) {
         Some(id) => format!("message {id}: {reason}"),
         None => format!("a message: {reason}"),
     };
-    let role = role_of(object, "role").map_err(of)?;
+    let role = role_of(object, "role", findings).map_err(of)?;
     match object.get("text") {
-        Some(Value::String(text)) => Ok(Message { role, text: text.clone() }),
+        Some(Value::String(text)) => Ok(Message::new(role, text.as_str())),
         Some(other) => Err(of(format!("`text` is {}; expected a string", describe(other)))),
         None => Err(of("no `text`".into())),
     }
@@ -106,24 +131,40 @@ mod tests {
     #[test]
     fn every_path_or_the_best_one_without_what_is_deleted() {
         let read = |choice| {
-            let mut notes = Vec::new();
-            let paths = paths(&tree(), choice, &mut notes).unwrap();
-            let texts = |path: Vec<Message>| path.into_iter().map(|message| message.text).collect::<Vec<_>>().concat();
-            (paths.into_iter().map(texts).collect::<Vec<_>>(), notes)
+            let mut findings = Findings::default();
+            let paths = paths(&tree(), choice, &mut findings).unwrap();
+            let texts =
+                |path: Vec<Message>| path.into_iter().map(|message| message.text.to_string()).collect::<String>();
+            (paths.into_iter().map(texts).collect::<Vec<_>>(), findings.notes)
         };
         let (all, notes) = read(OasstPaths::All);
         assert_eq!(all, ["pa", "pbmoree", "pc"]);
-        assert_eq!(notes, ["2 deleted messages left out with what follows them"]);
+        assert_eq!(notes, [("a deleted message left out with what follows it".to_owned(), 2)]);
         assert_eq!(read(OasstPaths::Best).0, ["pbmoree"]);
     }
 
     #[test]
     fn what_cannot_be_used_says_why() {
-        let refused = |tree: Value| paths(&tree, OasstPaths::All, &mut Vec::new()).unwrap_err();
+        let refused = |tree: Value| paths(&tree, OasstPaths::All, &mut Findings::default()).unwrap_err();
         assert!(refused(json!({"deleted": true})).contains("the prompt is deleted"));
         assert!(refused(json!(["p"])).contains("a message is a list"));
         let message = json!({"message_id": "m7", "role": "prompter", "text": 5});
         assert_eq!(refused(message), "message m7: `text` is 5; expected a string");
         assert!(refused(json!({"role": "prompter", "text": "a", "replies": 1})).contains("`replies` is 1"));
+    }
+
+    #[test]
+    fn a_tree_may_be_deep_and_its_paths_share_what_they_have_in_common() {
+        let mut deep = json!({"role": "assistant", "text": "z"});
+        for _ in 0..2_000 {
+            deep = json!({"role": "prompter", "text": "x", "replies": [deep]});
+        }
+        assert_eq!(paths(&deep, OasstPaths::All, &mut Findings::default()).unwrap()[0].len(), 2_001);
+        let reply = json!({"role": "assistant", "text": "r"});
+        let wide = json!({"role": "prompter", "text": "x".repeat(1 << 20), "replies": vec![reply; 3_000]});
+        let mut findings = Findings::default();
+        let found = paths(&wide, OasstPaths::All, &mut findings).unwrap();
+        assert!(std::sync::Arc::ptr_eq(&found[0][0].text, &found[62][0].text));
+        assert_eq!((found.len(), findings.notes[0].1), (63, 2_937));
     }
 }

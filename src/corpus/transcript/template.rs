@@ -1,8 +1,12 @@
 //! Messages -> one text: the chat templates.
 
-use std::{fmt, path::Path, str::FromStr};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
-use super::{jinja::Jinja, message::Message};
+use super::{beside::Given, jinja::Jinja, message::Message};
 use crate::{
     corpus::{Role, Tokenizer},
     error::{Error, Result},
@@ -11,14 +15,15 @@ use crate::{
 /// Which chat template is asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ChatTemplate {
-    /// The `chat_template` of the checkpoint's `tokenizer_config.json` where there is one, else that of the authors.
+    /// The template of the checkpoint's tokenizer where there is one, else that of the authors.
     #[default]
     Auto,
     /// That of the authors' inference script: `<<SYS>>\n{system}\n<</SYS>>\n\n`, then `{bos}[INST] {user} [/INST]` and
     /// ` {assistant} {eos}`, message by message in whatever order they stand. It knows no tools: what a tool gave back is
     /// written like a user's message (and keeps the role `tool`).
     OpenMoe,
-    /// The `chat_template` of the checkpoint's `tokenizer_config.json`.
+    /// That of the checkpoint's tokenizer: `chat_template.jinja`, else the `chat_template` of `tokenizer_config.json`, else
+    /// that of `chat_template.json`.
     Tokenizer,
     /// The messages joined by newlines, one BOS at the start, as a document of a corpus. A newline belongs to the message
     /// that it ends.
@@ -68,11 +73,53 @@ enum Kind {
     Jinja(Box<Jinja>),
 }
 
+/// Where a template of a tokenizer comes from, for the manifest.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct TemplateSource {
+    /// The file.
+    #[serde(serialize_with = "shown")]
+    pub path: PathBuf,
+    /// SHA-256 of the template's text, hexadecimal.
+    pub sha256: String,
+    /// The day at which its `strftime_now` stands still, if it asks for the time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub date: Option<String>,
+    /// Files that hold a template too, which is not used.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_used: Vec<String>,
+}
+
+/// A path as it can be shown: one that is not UTF-8 must not cost the manifest.
+fn shown<S: serde::Serializer>(path: &Path, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.display())
+}
+
+impl fmt::Display for TemplateSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.path.file_name().unwrap_or_default().to_string_lossy())?;
+        if let Some(date) = &self.date {
+            write!(f, "; strftime_now is {date}")?;
+        }
+        if !self.not_used.is_empty() {
+            write!(f, "; that of {} is not used", self.not_used.join(" and "))?;
+        }
+        Ok(())
+    }
+}
+
 impl Template {
+    /// Where the template comes from; `None` for one that is built in.
+    pub fn source(&self) -> Option<&TemplateSource> {
+        match &self.0 {
+            Kind::Jinja(jinja) => Some(&jinja.source),
+            Kind::OpenMoe | Kind::Plain => None,
+        }
+    }
+
     /// Opens the template that is asked for, for a checkpoint folder.
     ///
     /// # Errors
-    /// [`Error::Tokenizer`]: `tokenizer_config.json` cannot be read, or its template is broken. [`Error::Usage`]:
+    /// [`Error::Tokenizer`]: the template's file cannot be read, or the template is broken. [`Error::Usage`]:
     /// [`ChatTemplate::Tokenizer`] where there is no `chat_template`.
     pub fn open(choice: ChatTemplate, checkpoint: &Path) -> Result<Self> {
         let kind = match choice {
@@ -83,7 +130,10 @@ impl Template {
                 Some(jinja) => Kind::Jinja(Box::new(jinja)),
                 None => {
                     return Err(Error::usage(
-                        format!("`{}` has no tokenizer_config.json with a `chat_template`", checkpoint.display()),
+                        format!(
+                            "`{}` has neither a chat_template.jinja nor a tokenizer_config.json with a `chat_template`",
+                            checkpoint.display()
+                        ),
                         "--template openmoe is the template of the authors, --template plain is none",
                     ));
                 }
@@ -113,7 +163,12 @@ impl Template {
     ///
     /// # Errors
     /// A template of the tokenizer refuses the conversation; says why.
-    pub(super) fn render(&self, messages: &[Message], tokens: &TemplateTokens) -> Result<Rendered, String> {
+    pub(super) fn render(
+        &self,
+        messages: &[Message],
+        given: &Given,
+        tokens: &TemplateTokens,
+    ) -> Result<Rendered, String> {
         Ok(match &self.0 {
             Kind::OpenMoe => written(messages, |text, message| openmoe(text, message, tokens)),
             Kind::Plain => {
@@ -124,7 +179,7 @@ impl Template {
                     text.push_str(if left > 0 { "\n" } else { "" });
                 })
             }
-            Kind::Jinja(jinja) => Rendered { text: jinja.render(messages, tokens)?, ends: None },
+            Kind::Jinja(jinja) => Rendered { text: jinja.render(messages, given, tokens)?, ends: None },
         })
     }
 
@@ -135,12 +190,13 @@ impl Template {
     pub(super) fn ends(
         &self,
         messages: &[Message],
+        given: &Given,
         tokens: &TemplateTokens,
         rendered: Rendered,
         last: usize,
     ) -> Result<Vec<usize>, String> {
         match (&self.0, rendered.ends) {
-            (Kind::Jinja(jinja), None) => jinja.ends(messages, tokens, &rendered.text, last),
+            (Kind::Jinja(jinja), None) => jinja.ends(messages, given, tokens, &rendered.text, last),
             (_, ends) => Ok(ends.unwrap_or_default()),
         }
     }
@@ -228,7 +284,7 @@ fn openmoe(text: &mut String, message: &Message, tokens: &TemplateTokens) {
         Role::User | Role::Tool => ([tokens.bos.as_str(), "[INST] "], [" [/INST]", ""]),
         Role::Assistant => (["", " "], [" ", tokens.eos.as_str()]),
     };
-    for part in before.into_iter().chain([message.text.as_str()]).chain(after) {
+    for part in before.into_iter().chain([&*message.text]).chain(after) {
         text.push_str(part);
     }
 }
@@ -248,9 +304,9 @@ mod tests {
     #[test]
     fn the_authors_template_and_the_plain_one() {
         let messages = [(Role::System, "S"), (Role::User, "U"), (Role::Assistant, "A"), (Role::Tool, "")]
-            .map(|(role, text)| Message { role, text: text.into() });
+            .map(|(role, text)| Message::new(role, text));
         let tokens = TemplateTokens { bos: "<pad>".into(), eos: "</s>".into(), words: Vec::new() };
-        let render = |kind| Template(kind).render(&messages, &tokens).unwrap();
+        let render = |kind| Template(kind).render(&messages, &Given::default(), &tokens).unwrap();
         let openmoe = render(Kind::OpenMoe);
         assert_eq!(openmoe.text, "<<SYS>>\nS\n<</SYS>>\n\n<pad>[INST] U [/INST] A </s><pad>[INST]  [/INST]");
         assert_eq!(openmoe.ends.unwrap(), [20, 41, 48, 68]);

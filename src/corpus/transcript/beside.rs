@@ -1,0 +1,114 @@
+//! What stands beside the messages of a row: a system prompt, tools, and texts that are no part of the conversation.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::{
+    layout::list_of,
+    message::{Findings, Message, REASONING_KEYS, names},
+};
+use crate::corpus::Role;
+
+/// Keys of a system prompt, in the order in which they are looked at.
+const SYSTEM_KEYS: [&str; 4] = ["system", "system_prompt", "system_message", "system_instruction"];
+/// Keys of what a chat template may write before the messages, with the name that it has for them.
+const GIVEN_KEYS: [(&str, &str); 2] = [("tools", "tools"), ("documents", "documents")];
+/// Keys of texts that are no part of the conversation that was taken.
+const TEXT_KEYS: [&str; 14] = [
+    "instruction",
+    "input",
+    "output",
+    "prompt",
+    "response",
+    "completion",
+    "question",
+    "answer",
+    "context",
+    "chosen",
+    "rejected",
+    "functions",
+    "function_call",
+    "text",
+];
+
+/// What the row gives to the template beside the messages.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Given {
+    /// Name in the template, and value: a list of objects.
+    pub values: Vec<(&'static str, Arc<Value>)>,
+}
+
+impl Given {
+    /// About how many bytes of text a template has to write for it.
+    pub(super) fn bytes(&self) -> usize {
+        self.values.iter().map(|(_, value)| value.to_string().len()).sum()
+    }
+}
+
+/// Takes the system prompt and what a template may write; notes the rest.
+pub(super) fn beside(
+    row: &Map<String, Value>,
+    used: &[&str],
+    messages: &mut Vec<Message>,
+    findings: &mut Findings,
+) -> Given {
+    system(row, used, messages, findings);
+    let mut given = Given::default();
+    for (key, name) in GIVEN_KEYS.into_iter().filter(|(key, _)| !used.contains(key)) {
+        let Some(value) = row.get(key).filter(|value| is_filled(value)) else { continue };
+        match objects(value) {
+            Some(list) => given.values.push((name, Arc::new(list))),
+            None => findings.note(format!("`{key}` beside the messages left out: no list of objects")),
+        }
+    }
+    let is_known = |key: &&str| TEXT_KEYS.contains(key) || REASONING_KEYS.contains(key);
+    for (key, value) in row.iter().filter(|(key, value)| !used.contains(&key.as_str()) && is_filled(value)) {
+        let is_text = is_known(&key.as_str()) && !is_said(value, messages);
+        if is_text || value.as_array().is_some_and(|list| names(list).is_some()) {
+            findings.note(format!("`{key}` beside the messages left out"));
+        }
+    }
+    given
+}
+
+fn is_filled(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::String(text) => !text.trim().is_empty(),
+        Value::Array(list) => !list.is_empty(),
+        Value::Object(object) => !object.is_empty(),
+        _ => true,
+    }
+}
+
+/// Whether a text is that of a message.
+fn is_said(value: &Value, messages: &[Message]) -> bool {
+    value.as_str().is_some_and(|text| messages.iter().any(|message| message.text.trim() == text.trim()))
+}
+
+/// A list of objects, or its JSON.
+fn objects(value: &Value) -> Option<Value> {
+    let list = list_of(value).ok()?;
+    list.iter().all(Value::is_object).then(|| Value::Array(list.into_owned()))
+}
+
+/// A system prompt beside the messages comes first, unless the messages have one.
+fn system(row: &Map<String, Value>, used: &[&str], messages: &mut Vec<Message>, findings: &mut Findings) {
+    let mut found = SYSTEM_KEYS.into_iter().filter(|key| !used.contains(key) && row.get(*key).is_some_and(is_filled));
+    let Some(key) = found.next() else { return };
+    found.for_each(|other| findings.note(format!("`{other}` left out: `{key}` is the system prompt")));
+    let Some(text) = row[key].as_str() else {
+        return findings.note(format!("`{key}` beside the messages left out: no string"));
+    };
+    match messages.first() {
+        Some(first) if first.role != Role::System => {
+            messages.insert(0, Message::new(Role::System, text));
+            findings.note(format!("`{key}` is taken as a first message of the role system"));
+        }
+        Some(first) if first.text.trim() != text.trim() => {
+            findings.note(format!("`{key}` left out: the messages begin with one of the role system"));
+        }
+        _ => {}
+    }
+}

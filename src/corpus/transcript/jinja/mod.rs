@@ -1,0 +1,294 @@
+//! The chat template of a tokenizer, from the file and in the dialect of transformers (`origin`, `dialect`).
+//!
+//! A template is a program that came with a download: steps, output and strings are bounded by fuel, compiling and a first
+//! short conversation by a clock, nesting by a large stack (`sandbox`).
+//!
+//! Which part of the text belongs to which message is found by rendering the first message, the first two, and so on: a
+//! message has what it adds. Two kinds of templates need more:
+//!
+//! * The text of a message changes when others follow (an end mark on the last one only, say). What the two texts have
+//!   in common from their start is taken as the shorter conversation, if the message's own content lies wholly in it;
+//!   else the conversation is refused, since its tokens would be counted for the wrong speaker.
+//! * A message adds nothing by itself, or cannot stand last (a system message that the template puts into the first
+//!   user's). It has the text up to the end of its content, if its content and then that of the next message stand in
+//!   what the next one adds; else it has no token.
+
+mod dialect;
+mod origin;
+mod python_json;
+mod sandbox;
+#[cfg(test)]
+mod tests;
+mod values;
+
+use std::path::Path;
+
+use minijinja::{Environment, Value};
+use serde_json::Value as Json;
+use sha2::{Digest, Sha256};
+
+use self::{
+    dialect::DATE,
+    origin::{CONFIG, Found, broken, find},
+};
+pub(super) use self::{origin::HINT, sandbox::STACK};
+use super::{
+    TemplateSource,
+    beside::Given,
+    message::{CALL_KEYS, Message},
+    template::{Special, TemplateTokens},
+};
+use crate::{
+    corpus::Tokenizer,
+    error::{Error, Result},
+};
+
+/// The template's name within its environment; error messages show it.
+const NAME: &str = "chat_template";
+/// The name of the template for conversations with tools.
+const TOOLS: &str = "chat_template_for_tools";
+
+/// A compiled template with the special tokens of its file.
+#[derive(Clone, Debug)]
+pub(super) struct Jinja {
+    environment: Environment<'static>,
+    /// Where it comes from.
+    pub source: TemplateSource,
+    /// The text of all templates.
+    text: String,
+    has_tools: bool,
+    bos: Option<String>,
+    eos: Option<String>,
+    /// Further special tokens by their names, such as `pad_token`.
+    named: Vec<(String, String)>,
+    /// `added_tokens_decoder`: words and ids.
+    added: Vec<(String, u32)>,
+}
+
+impl Jinja {
+    /// Opens the template of a checkpoint folder; `None` where there is none.
+    ///
+    /// # Errors
+    /// The file cannot be read, or the template is broken.
+    pub(super) fn open(checkpoint: &Path) -> Result<Option<Self>> {
+        let (Some(found), config) = find(checkpoint)? else { return Ok(None) };
+        let mut templates = vec![(NAME, found.default.clone())];
+        templates.extend(found.tools.clone().map(|source| (TOOLS, source)));
+        let text: String = templates.iter().map(|(_, source)| source.as_str()).collect();
+        let environment = sandbox::compile(templates).map_err(|reason| broken(&found.path, &reason))?;
+        Ok(Some(Self {
+            environment,
+            source: source(&found, &text),
+            has_tools: found.tools.is_some(),
+            text,
+            bos: token_word(&config["bos_token"]),
+            eos: token_word(&config["eos_token"]),
+            named: named_tokens(&config),
+            added: added_tokens(&config),
+        }))
+    }
+
+    /// The BOS and EOS of the file, or where it names none those of the model; both and the file's added tokens are
+    /// special.
+    ///
+    /// # Errors
+    /// The file names a BOS or EOS that neither it nor the tokenizer has an id for.
+    pub(super) fn tokens(&self, tokenizer: &Tokenizer, special: Special) -> Result<TemplateTokens> {
+        let mut tokens = TemplateTokens::of_model(tokenizer, special)?;
+        let in_model = |(_, id): &&(String, u32)| (*id as usize) < special.vocab_size;
+        tokens.words.extend(self.added.iter().filter(in_model).cloned());
+        for (own, word) in [(&self.bos, &mut tokens.bos), (&self.eos, &mut tokens.eos)] {
+            let Some(own) = own.as_ref().filter(|_| !word.is_empty()) else { continue };
+            if !tokens.words.iter().any(|(known, _)| known == own) {
+                let id = tokenizer.id(own).ok_or_else(|| {
+                    Error::tokenizer(
+                        format!("{CONFIG} names the special token `{own}`; `{}` has none", tokenizer.file().display()),
+                        "the two files belong to different models; or use --template openmoe",
+                    )
+                })?;
+                tokens.words.push((own.clone(), id));
+            }
+            word.clone_from(own);
+        }
+        Ok(tokens)
+    }
+
+    /// The text of a conversation.
+    ///
+    /// # Errors
+    /// The template refuses it; says why.
+    pub(super) fn render(
+        &self,
+        messages: &[Message],
+        given: &Given,
+        tokens: &TemplateTokens,
+    ) -> Result<String, String> {
+        let conversation = self.conversation(messages, given, tokens)?;
+        conversation.render(messages.len())
+    }
+
+    /// Where the text of each message ends, for those that begin at or before byte `last` of `text`.
+    ///
+    /// # Errors
+    /// The text of a message changes when others follow.
+    pub(super) fn ends(
+        &self,
+        messages: &[Message],
+        given: &Given,
+        tokens: &TemplateTokens,
+        text: &str,
+        last: usize,
+    ) -> Result<Vec<usize>, String> {
+        let conversation = self.conversation(messages, given, tokens)?;
+        let mut ends = Vec::new();
+        let mut start = 0;
+        for (turn, message) in messages.iter().enumerate() {
+            if start > last {
+                break;
+            }
+            start = if turn + 1 == messages.len() {
+                text.len()
+            } else {
+                match conversation.render(turn + 1) {
+                    Ok(shorter) => common_end(&shorter, text, start, message).ok_or_else(|| changes(turn))?,
+                    Err(_) => start,
+                }
+            };
+            ends.push(start);
+        }
+        give_own_text(&mut ends, messages, text);
+        Ok(ends)
+    }
+
+    /// A conversation as the template sees it.
+    fn conversation(
+        &self,
+        messages: &[Message],
+        given: &Given,
+        tokens: &TemplateTokens,
+    ) -> Result<Conversation, String> {
+        let deep = || "what a message carries is nested too deep for a template".to_owned();
+        let values: Option<Vec<Value>> = messages.iter().map(|message| self.message(message)).collect();
+        let text = |name: &str, text: &str| (name.to_owned(), Value::from(text));
+        let mut variables: Vec<(String, Value)> = self.named.iter().map(|(name, word)| text(name, word)).collect();
+        variables.extend([text("bos_token", &tokens.bos), text("eos_token", &tokens.eos)]);
+        variables.push(("add_generation_prompt".to_owned(), Value::from(false)));
+        for name in ["tools", "documents"] {
+            let value = given.values.iter().find(|(given, _)| *given == name);
+            let value = value.map_or(Some(Value::from(())), |(_, value)| values::value(value));
+            variables.push((name.to_owned(), value.ok_or_else(deep)?));
+        }
+        let with_tools = self.has_tools && given.values.iter().any(|(name, _)| *name == "tools");
+        Ok(Conversation {
+            environment: self.environment.clone(),
+            template: if with_tools { TOOLS } else { NAME },
+            messages: values.ok_or_else(deep)?,
+            bytes: messages.iter().map(Message::bytes).sum::<usize>() + given.bytes(),
+            variables,
+        })
+    }
+
+    /// A message as transformers gives it to a template: all its keys, those that are null left out. Calls of tools stay in
+    /// the text where the template does not write them.
+    fn message(&self, message: &Message) -> Option<Value> {
+        let more = message.more.as_deref();
+        let writes_calls = CALL_KEYS.iter().any(|key| self.text.contains(key));
+        let without_calls = more.and_then(|more| more.without_calls.as_ref()).filter(|_| writes_calls);
+        let content = without_calls.map_or(Some(&message.text), Option::as_ref);
+        let mut keys = vec![(Value::from("role"), Value::from(message.role.name()))];
+        keys.extend(content.map(|content| (Value::from("content"), Value::from(&**content))));
+        let other = |key: &str| !matches!(key, "role" | "content") && (writes_calls || !CALL_KEYS.contains(&key));
+        for (key, value) in more.into_iter().flat_map(|more| &more.keys).filter(|(key, _)| other(key)) {
+            keys.push((Value::from(key.as_str()), values::value(value)?));
+        }
+        if let Some((_, reasoning)) = message.reasoning() {
+            let value = values::value(reasoning)?;
+            if !keys.iter().any(|(key, _)| key.as_str() == Some("thinking")) {
+                keys.push((Value::from("thinking"), value.clone()));
+            }
+            keys.retain(|(key, _)| key.as_str() != Some("reasoning_content"));
+            keys.push((Value::from("reasoning_content"), value));
+        }
+        Some(Value::from_pairs(keys))
+    }
+}
+
+/// A conversation, ready to be written as a whole or in part.
+struct Conversation {
+    environment: Environment<'static>,
+    template: &'static str,
+    messages: Vec<Value>,
+    /// Bytes of text that the template may have to move.
+    bytes: usize,
+    variables: Vec<(String, Value)>,
+}
+
+impl Conversation {
+    /// The text of the first messages.
+    fn render(&self, count: usize) -> Result<String, String> {
+        let mut variables = self.variables.clone();
+        variables.push(("messages".to_owned(), Value::from(self.messages[..count].to_vec())));
+        sandbox::render(&self.environment, self.template, Value::from_pairs(variables), (count, self.bytes))
+            .map_err(|reason| format!("the chat template refuses the conversation: {reason}"))
+    }
+}
+
+/// What the manifest says of a template.
+fn source(found: &Found, text: &str) -> TemplateSource {
+    let digest: Vec<_> = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    TemplateSource {
+        path: found.path.clone(),
+        sha256: digest.concat(),
+        date: text.contains("strftime_now").then(|| DATE.to_owned()),
+        not_used: found.others.iter().map(|&other| other.to_owned()).collect(),
+    }
+}
+
+fn changes(turn: usize) -> String {
+    format!(
+        "the chat template writes message {turn} otherwise when more messages follow, so its tokens cannot be told from \
+         those of the next; --template openmoe or plain can"
+    )
+}
+
+/// Where a message ends: as far as the shorter conversation agrees with the whole one, never before `start`. `None` if
+/// they part before the message's content is over.
+fn common_end(shorter: &str, text: &str, start: usize, message: &Message) -> Option<usize> {
+    if text.starts_with(shorter) {
+        return Some(shorter.len().max(start));
+    }
+    let same = shorter.bytes().zip(text.bytes()).take_while(|(a, b)| a == b).count();
+    let end = (0..=same).rev().find(|&end| text.is_char_boundary(end))?;
+    (end >= start && text[start..end].contains(message.said().trim())).then_some(end)
+}
+
+/// Messages that add nothing get the text up to the end of their content, where that stands before the next one's.
+fn give_own_text(ends: &mut [usize], messages: &[Message], text: &str) {
+    let mut start = 0;
+    for turn in 0..ends.len().saturating_sub(1) {
+        let (own, next) = (messages[turn].said().trim(), messages[turn + 1].said().trim());
+        if ends[turn] == start && !own.is_empty() {
+            let region = &text[start..ends[turn + 1]];
+            let found = region.find(own).map(|at| at + own.len()).filter(|&end| region[end..].contains(next));
+            ends[turn] = start + found.unwrap_or(0);
+        }
+        start = ends[turn];
+    }
+}
+
+/// A token is written as its text, or as an object with the text as `content`.
+fn token_word(token: &Json) -> Option<String> {
+    let word = token.as_str().or_else(|| token["content"].as_str())?;
+    Some(word.to_owned()).filter(|word| !word.is_empty())
+}
+
+fn added_tokens(config: &Json) -> Vec<(String, u32)> {
+    let entries = config["added_tokens_decoder"].as_object().into_iter().flatten();
+    entries.filter_map(|(id, token)| Some((token_word(token)?, id.parse().ok()?))).collect()
+}
+
+/// Special tokens beside the BOS and the EOS, by the names that a template has for them.
+fn named_tokens(config: &Json) -> Vec<(String, String)> {
+    let entries = config.as_object().into_iter().flatten().filter(|(name, _)| name.ends_with("_token"));
+    entries.filter_map(|(name, token)| Some((name.clone(), token_word(token)?))).collect()
+}

@@ -1,0 +1,121 @@
+//! Which file a chat template comes from: the one that transformers takes it from.
+//!
+//! `chat_template.jinja` comes before the `chat_template` of `tokenizer_config.json`, which comes before
+//! `chat_template.json`, the file of older processors. Beside the default there may be a template for conversations with
+//! tools, `tool_use`; it is the one of `additional_chat_templates/` or of the same list.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+
+/// The file of the tokenizer's settings, with its special tokens and often its template.
+pub(super) const CONFIG: &str = "tokenizer_config.json";
+/// The file that comes first.
+const FILE: &str = "chat_template.jinja";
+/// The folder of further templates.
+const FOLDER: &str = "additional_chat_templates";
+/// The file of older processors.
+const PROCESSOR: &str = "chat_template.json";
+/// The name of the template that is used unless the row has tools.
+const DEFAULT: &str = "default";
+/// The name of the one for tools.
+const TOOLS: &str = "tool_use";
+
+/// What to do where a template cannot be used.
+pub(in super::super) const HINT: &str = "--template openmoe is the template of the authors, --template plain is none";
+
+/// Templates as they stand in their file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    /// The file.
+    pub path: PathBuf,
+    /// The template.
+    pub default: String,
+    /// That for conversations with tools, if there is one.
+    pub tools: Option<String>,
+    /// Files whose templates are not used, as this one comes first.
+    pub others: Vec<&'static str>,
+}
+
+/// The template of a checkpoint's folder, and the settings of its tokenizer.
+///
+/// # Errors
+/// A file cannot be read or is no JSON; its template is of no known kind.
+pub(super) fn find(checkpoint: &Path) -> Result<(Option<Found>, Value)> {
+    let config = json(&checkpoint.join(CONFIG))?;
+    let own = text(&checkpoint.join(FILE))?.map(|default| named(default, checkpoint)).transpose()?;
+    let of_config = config.get("chat_template").filter(|template| !template.is_null());
+    let processor = json(&checkpoint.join(PROCESSOR))?;
+    let of_processor = processor.get("chat_template").filter(|template| !template.is_null());
+    let mut found = Vec::new();
+    if let Some((default, tools)) = own {
+        found.push((FILE, default, tools));
+    }
+    for (file, template) in [(CONFIG, of_config), (PROCESSOR, of_processor)] {
+        // What comes first decides, even if what comes after it is broken.
+        let Some(template) = template else { continue };
+        if found.is_empty() {
+            let (default, tools) = entry(template).map_err(|reason| broken(&checkpoint.join(file), &reason))?;
+            found.push((file, default, tools));
+        } else {
+            found.push((file, String::new(), None));
+        }
+    }
+    let others = found.iter().skip(1).map(|(file, ..)| *file).collect();
+    let first = found.into_iter().next();
+    let found = first.map(|(file, default, tools)| Found { path: checkpoint.join(file), default, tools, others });
+    Ok((found, config))
+}
+
+/// An error about a template.
+pub(super) fn broken(path: &Path, reason: &str) -> Error {
+    Error::tokenizer(format!("chat template of `{}` cannot be used: {reason}", path.display()), HINT)
+}
+
+/// The template beside the others of its folder.
+fn named(default: String, checkpoint: &Path) -> Result<(String, Option<String>)> {
+    let tools = text(&checkpoint.join(FOLDER).join(format!("{TOOLS}.jinja")))?;
+    Ok((default, tools))
+}
+
+/// The text of a file, if there is such a file; without a byte-order mark.
+fn text(path: &Path) -> Result<Option<String>> {
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+    let text = String::from_utf8(bytes).map_err(|_| broken(path, "it is not UTF-8"))?;
+    Ok(Some(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)))
+}
+
+/// A file of JSON; null where there is none.
+fn json(path: &Path) -> Result<Value> {
+    let Some(text) = text(path)? else { return Ok(Value::Null) };
+    serde_json::from_str(&text).map_err(|error| broken(path, &format!("broken JSON: {error}")))
+}
+
+/// A template as text: the only one, or the one that is called default, with the one for tools.
+fn entry(template: &Value) -> Result<(String, Option<String>), String> {
+    let named: Vec<(String, Option<String>)> = match template {
+        Value::String(source) => return Ok((source.clone(), None)),
+        Value::Array(list) => list
+            .iter()
+            .map(|entry| {
+                let name = entry["name"].as_str().map_or_else(|| entry["name"].to_string(), str::to_owned);
+                (name, entry["template"].as_str().map(str::to_owned))
+            })
+            .collect(),
+        Value::Object(entries) => {
+            entries.iter().map(|(name, source)| (name.clone(), source.as_str().map(str::to_owned))).collect()
+        }
+        other => return Err(format!("`chat_template` is {other}; expected a text or a list of named texts")),
+    };
+    let of = |wanted: &str| named.iter().find(|(name, _)| name == wanted).and_then(|(_, source)| source.clone());
+    let default = of(DEFAULT).ok_or_else(|| {
+        let names: Vec<_> = named.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+        format!("`chat_template` is a list without a template named \"{DEFAULT}\"; found {}", names.join(", "))
+    })?;
+    Ok((default, of(TOOLS)))
+}

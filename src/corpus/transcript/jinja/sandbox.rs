@@ -1,0 +1,142 @@
+//! Where templates of others are compiled and run: bounded in steps, output, strings, nesting and time.
+
+use std::{sync::mpsc, thread, time::Duration};
+
+use minijinja::{Environment, Error, ErrorKind, State, Value, value::ValueKind};
+
+use super::{NAME, dialect};
+
+/// Bytes of the stacks on which templates run. Their values may be nested as deep as their fuel allows, and are compared
+/// and freed by recursion.
+pub(in super::super) const STACK: usize = 128 << 20;
+/// Steps for a conversation of no message; a step also pays for 64 bytes that are written or moved.
+const FUEL: u64 = 100_000;
+/// Further steps for each message.
+const FUEL_OF_MESSAGE: u64 = 1_000;
+/// Most bytes of a conversation that is written.
+const MOST_BYTES: usize = 64 << 20;
+/// Longest tag of a template: the compiler goes as deep as an expression is long.
+const LONGEST_TAG: usize = 64 << 10;
+/// How long compiling may take, and writing a conversation of two words: milliseconds, if the template is honest.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Most values within one that is written as text.
+const MOST_VALUES: usize = 1 << 20;
+
+/// Compiles templates and tries the first one on a conversation of two words.
+///
+/// # Errors
+/// A template is broken, or does not come to its end.
+pub(super) fn compile(templates: Vec<(&'static str, String)>) -> Result<Environment<'static>, String> {
+    let (sender, receiver) = mpsc::channel();
+    let work = move || {
+        // Nobody listens any more once patience has ended.
+        let _ = sender.send(compiled(templates));
+    };
+    let thread = thread::Builder::new().name("chat template".into()).stack_size(STACK).spawn(work);
+    thread.map_err(|error| format!("no thread can be started for it: {error}"))?;
+    let seconds = PATIENCE.as_secs();
+    receiver.recv_timeout(PATIENCE).unwrap_or_else(|_| Err(format!("it did not end within {seconds} seconds")))
+}
+
+fn compiled(templates: Vec<(&'static str, String)>) -> Result<Environment<'static>, String> {
+    let mut environment = dialect::environment().map_err(|error| error.to_string())?;
+    environment.set_formatter(|out, state, value| {
+        check_size(value)?;
+        minijinja::escape_formatter(out, state, value)
+    });
+    environment.set_unknown_method_callback(method);
+    for (name, source) in templates {
+        let source = dialect::prepared(&source);
+        if dialect::longest_tag(&source) > LONGEST_TAG {
+            return Err(format!("a tag of it is longer than {LONGEST_TAG} bytes"));
+        }
+        environment.add_template_owned(name, source).map_err(|error| error.to_string())?;
+    }
+    let message = |role: &str| Value::from_pairs([("role", role), ("content", "a")]);
+    let messages = Value::from(vec![message("user"), message("assistant")]);
+    let variables = [("messages", messages), ("bos_token", Value::from("")), ("eos_token", Value::from(""))];
+    match run(&environment, NAME, Value::from_pairs(variables), (2, 2)) {
+        Err(error) if error.kind() == ErrorKind::OutOfFuel => {
+            Err(format!("two words take it {}", too_much(&environment, 2, 2)))
+        }
+        // It may refuse a conversation as short as that.
+        _ => Ok(environment),
+    }
+}
+
+/// Writes a conversation of so many messages and bytes.
+///
+/// # Errors
+/// The template refuses it, or needs too much for it.
+pub(super) fn render(
+    environment: &Environment<'_>,
+    template: &str,
+    variables: Value,
+    (messages, bytes): (usize, usize),
+) -> Result<String, String> {
+    let text = run(environment, template, variables, (messages, bytes)).map_err(|error| match error.kind() {
+        ErrorKind::OutOfFuel => format!("it takes {}", too_much(environment, messages, bytes)),
+        _ => error.to_string(),
+    })?;
+    if text.len() > MOST_BYTES {
+        return Err(format!("its text is {} bytes long; at most {MOST_BYTES} are read", text.len()));
+    }
+    Ok(text)
+}
+
+fn run(
+    environment: &Environment<'_>,
+    template: &str,
+    variables: Value,
+    (messages, bytes): (usize, usize),
+) -> Result<String, Error> {
+    let mut environment = environment.clone();
+    environment.set_fuel(Some(fuel(messages, bytes)));
+    environment.get_template(template)?.render(variables)
+}
+
+fn fuel(messages: usize, bytes: usize) -> u64 {
+    FUEL + messages as u64 * FUEL_OF_MESSAGE + 2 * bytes as u64
+}
+
+fn too_much(_: &Environment<'_>, messages: usize, bytes: usize) -> String {
+    format!("more than {} steps, or 64 bytes for each of them", fuel(messages, bytes))
+}
+
+/// Refuses values that are small until they are written: a list that holds itself twice, forty times over.
+fn check_size(value: &Value) -> Result<(), Error> {
+    let is_container = |value: &Value| matches!(value.kind(), ValueKind::Seq | ValueKind::Map | ValueKind::Iterable);
+    if !is_container(value) {
+        return Ok(());
+    }
+    let (mut open, mut seen) = (vec![value.clone()], 0);
+    while let Some(value) = open.pop() {
+        seen += 1;
+        if seen > MOST_VALUES {
+            return Err(Error::new(ErrorKind::InvalidOperation, "a value holds too many others to be written"));
+        }
+        if !is_container(&value) {
+            continue;
+        }
+        for item in value.try_iter()? {
+            seen += 1;
+            let item = if value.kind() == ValueKind::Map { value.get_item(&item)? } else { item };
+            if is_container(&item) {
+                open.push(item);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Python's methods; what `format` fills in must be short, as it is made before it is paid for.
+fn method(state: &mut State, value: &Value, name: &str, arguments: &[Value]) -> Result<Value, Error> {
+    if name == "format" && value.as_str().is_some_and(has_long_number) {
+        return Err(Error::new(ErrorKind::InvalidOperation, "format: a width of more than four digits"));
+    }
+    minijinja_contrib::pycompat::unknown_method_callback(state, value, name, arguments)
+}
+
+fn has_long_number(text: &str) -> bool {
+    text.split(|character: char| !character.is_ascii_digit()).any(|digits| digits.len() > 4)
+}
