@@ -285,7 +285,7 @@ pub struct ExecutionArgs {
     /// Keep the router logits of every token too (logits/)
     #[arg(long)]
     pub log_logits: bool,
-    /// Identify weight files by size and time instead of SHA-256
+    /// Identify weight files by size and time instead of SHA-256; whether their numbers are sane is not looked at then
     #[arg(long)]
     pub no_hash: bool,
     /// Replace the run that --out holds

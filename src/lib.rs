@@ -14,6 +14,7 @@ pub mod cli;
 pub mod commands;
 pub mod corpus;
 pub mod error;
+pub mod first_bytes;
 pub mod model;
 pub mod paper;
 pub mod report;

@@ -12,11 +12,12 @@ use std::{
 /// Module, modules of this crate that it may use, heavy crates that are at home in it.
 const RULES: &[(&str, &[&str], &[&str])] = &[
     ("error", &[], &["thiserror"]),
+    ("first_bytes", &[], &[]),
     ("run_dir", &["error"], &["tempfile"]),
     ("routing", &["error"], &[]),
     (
         "corpus",
-        &["error"],
+        &["error", "first_bytes"],
         &[
             "tokenizers",
             "polars_parquet",
@@ -27,7 +28,7 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
             "minijinja_contrib",
         ],
     ),
-    ("checkpoint", &["error", "routing"], &["candle_core", "safetensors"]),
+    ("checkpoint", &["error", "first_bytes", "routing"], &["safetensors"]),
     ("model", &["error", "routing", "corpus", "checkpoint"], &["candle_core", "gemm", "pulp"]),
     ("trace", &["error", "routing", "corpus", "run_dir"], &["polars"]),
     ("stats", &["error", "routing", "trace"], &["polars", "rand", "rand_xoshiro"]),

@@ -50,6 +50,9 @@ pub struct Config {
     pub mlp_gated: bool,
     /// What config.json says of the stored type; the weight files have the last word.
     pub torch_dtype: String,
+    /// Whether the head is the embedding. Routing does not depend on it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tie_word_embeddings: bool,
 }
 
 impl Config {

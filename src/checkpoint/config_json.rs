@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::Config;
+use super::{Config, unread};
+use crate::first_bytes::parse_json;
 
 /// The class that the authors' checkpoints name in `architectures`; `model_type` says "llama" and decides nothing.
 const ARCHITECTURE: &str = "OpenMoeForCausalLM";
@@ -15,17 +16,39 @@ impl Config {
     /// Every problem as a line of its own: not JSON, not an OpenMoE, missing sizes, wrong types, options that the
     /// original does not run.
     pub fn parse(text: &str) -> Result<Self, Vec<String>> {
-        let value: Value = serde_json::from_str(text)
-            .map_err(|error| vec![format!("`config.json` is not valid JSON: {error}; expected one JSON object")])?;
-        let Value::Object(object) = value else {
-            return Err(vec![format!("`config.json` holds {}; expected one JSON object", kind(&value))]);
-        };
-        recognise(&object).map_err(|problem| vec![problem])?;
+        Self::parse_with_notes(text).map(|(config, _)| config)
+    }
+
+    /// As [`Self::parse`], with what must be said of keys that are there and not read.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn parse_with_notes(text: &str) -> Result<(Self, Vec<String>), Vec<String>> {
+        let object = openmoe(text).map_err(|problem| vec![problem])?;
         let mut keys = Keys { object: &object, problems: Vec::new() };
         let config = keys.config();
         keys.check(&config);
-        if keys.problems.is_empty() { Ok(config) } else { Err(keys.problems) }
+        if keys.problems.is_empty() { Ok((config, unread::notes(&object))) } else { Err(keys.problems) }
     }
+
+    /// Tells whether a text is the configuration of an OpenMoE at all.
+    ///
+    /// # Errors
+    /// What it is instead.
+    pub fn recognise(text: &str) -> Result<(), String> {
+        openmoe(text).map(|_| ())
+    }
+}
+
+/// The keys of a text that is the configuration of an OpenMoE.
+fn openmoe(text: &str) -> Result<Map<String, Value>, String> {
+    let value: Value = parse_json(text)
+        .map_err(|error| format!("`config.json` is not valid JSON: {error}; expected one JSON object"))?;
+    let Value::Object(object) = value else {
+        return Err(format!("`config.json` holds {}; expected one JSON object", kind(&value)));
+    };
+    recognise(&object)?;
+    Ok(object)
 }
 
 /// Largest size that is believed; products of sizes stay far below what overflows.
@@ -103,7 +126,10 @@ impl<'a> Keys<'a> {
             pad_token_id: self.id(&["pad_token_id"], 0),
             hidden_act: self.text(&["hidden_act"], "swiglu"),
             mlp_gated: self.truth(&["mlp_gated", "gated"], true),
-            torch_dtype: self.text(&["torch_dtype"], "float32"),
+            // New versions of transformers write `dtype`; where both stand, the older one is what the authors wrote.
+            torch_dtype: self
+                .text(if has(self.object, "torch_dtype") { &["torch_dtype"] } else { &["dtype"] }, "float32"),
+            tie_word_embeddings: self.truth(&["tie_word_embeddings"], false),
         }
     }
 
@@ -127,10 +153,8 @@ impl<'a> Keys<'a> {
             let vocab_size = config.vocab_size;
             self.expect(vocab_size == 0 || (id as usize) < vocab_size, key, id, &format!("an id below {vocab_size}"));
         }
-        for key in ["attention_bias", "tie_word_embeddings"] {
-            let set = self.truth(&[key], false);
-            self.expect(!set, key, true, "false, the only one it runs");
-        }
+        let bias = self.truth(&["attention_bias"], false);
+        self.expect(!bias, "attention_bias", true, "false, the only one it runs");
     }
 
     fn expect(&mut self, holds: bool, key: &str, found: impl std::fmt::Display, expected: &str) {
@@ -233,7 +257,8 @@ mod tests {
             ("hidden_size", Value::Null, "missing"),
             ("hidden_size", (-64).into(), "-64"),
             ("rms_norm_eps", "small".into(), "\"small\""),
-            ("tie_word_embeddings", true.into(), "true"),
+            ("attention_bias", true.into(), "true"),
+            ("rms_norm_eps", "Infinity".into(), "\"Infinity\""),
             ("bos_token_id", 4096.into(), "4096"),
             ("topk", 1.into(), "2 but `topk` is 1"),
         ] {

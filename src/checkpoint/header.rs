@@ -1,6 +1,7 @@
 //! What a weight file says it holds, before it is believed.
 
 use std::{
+    collections::HashSet,
     fmt,
     fs::File,
     io::{BufReader, Read},
@@ -9,7 +10,12 @@ use std::{
 
 use serde::{
     Deserialize, Deserializer,
-    de::{IgnoredAny, MapAccess, Visitor},
+    de::{Error as _, IgnoredAny, MapAccess, Visitor},
+};
+
+use super::{
+    header_entry::{Entry, HeaderEntry},
+    words::{Problems, named, quoted},
 };
 
 /// A tensor as a weight file lists it.
@@ -40,11 +46,25 @@ pub(super) struct Listing {
     /// Tensors in file order.
     pub tensors: Vec<ListedTensor>,
     /// One line per problem, each naming the file.
-    pub problems: Vec<String>,
+    pub problems: Problems,
+    /// Tensors of which a problem speaks, so that they need not be called missing as well.
+    pub mentioned: HashSet<String>,
+    /// What is no problem and should be known all the same.
+    pub notes: Vec<String>,
+    /// What to do about a file that is something else.
+    pub hint: Option<&'static str>,
 }
 
+/// Most entries of a JSON object that are kept: more than any model has tensors.
+const MAX_ENTRIES: usize = 1 << 20;
 /// Largest header that safetensors allows, in bytes.
 const MAX_HEADER: u64 = 100_000_000;
+
+/// Whether a file begins as one of safetensors: a believable length, an object.
+pub(super) fn is_safetensors(first: &[u8]) -> bool {
+    let length = first.get(..8).and_then(|length| length.try_into().ok()).map(u64::from_le_bytes);
+    length.is_some_and(|length| length <= MAX_HEADER) && first.get(8) == Some(&b'{')
+}
 
 /// Reads the header of a safetensors file: 8 bytes of length, JSON, data.
 ///
@@ -59,7 +79,7 @@ pub(super) fn list_safetensors(path: &Path, file: &str, size: u64) -> Listing {
 }
 
 /// The first byte of the data and the entries of the header.
-fn read_header(path: &Path, size: u64) -> Result<(u64, Entries<serde_json::Value>), String> {
+fn read_header(path: &Path, size: u64) -> Result<(u64, Entries<Entry>), String> {
     let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
     let mut reader = BufReader::new(File::open(path).map_err(unreadable)?);
     let mut length = [0_u8; 8];
@@ -69,7 +89,9 @@ fn read_header(path: &Path, size: u64) -> Result<(u64, Entries<serde_json::Value
     reader.read_exact(&mut length).map_err(unreadable)?;
     let length = u64::from_le_bytes(length);
     if length > MAX_HEADER {
-        return Err(format!("is not a safetensors file: header of {length} bytes; expected at most {MAX_HEADER}"));
+        return Err(format!(
+            "is not a safetensors file: it begins with no header length; expected one of at most {MAX_HEADER} bytes"
+        ));
     }
     if length + 8 > size {
         return Err(format!("is truncated: its header alone takes {} bytes, the file has {size}", length + 8));
@@ -81,28 +103,26 @@ fn read_header(path: &Path, size: u64) -> Result<(u64, Entries<serde_json::Value
     Ok((length + 8, entries))
 }
 
-/// An entry of a safetensors header.
-#[derive(Deserialize)]
-struct HeaderEntry {
-    dtype: String,
-    shape: Vec<usize>,
-    data_offsets: (u64, u64),
-}
-
 impl Listing {
-    fn collect(&mut self, file: &str, start: u64, size: u64, header: Entries<serde_json::Value>) {
+    /// A tensor that cannot be used, and why.
+    pub(super) fn broken(&mut self, name: &str, reason: &str) {
+        self.problems.push(format!("tensor {} {reason}", named(name)));
+        self.mentioned.insert(name.to_owned());
+    }
+
+    fn collect(&mut self, file: &str, start: u64, size: u64, header: Entries<Entry>) {
         let mut described = start;
-        for (name, value) in header.0.into_iter().filter(|(name, _)| name != "__metadata__") {
-            match serde_json::from_value::<HeaderEntry>(value) {
+        for (name, Entry(entry)) in header.0.into_iter().filter(|(name, _)| name != "__metadata__") {
+            match entry {
                 Ok(HeaderEntry { dtype, shape, data_offsets: (begin, end) }) if begin <= end => {
                     let (bytes, begin) = (end - begin, start.saturating_add(begin));
                     described = described.max(begin.saturating_add(bytes));
                     self.tensors.push(ListedTensor { name, dtype, shape, begin, bytes });
                 }
-                Ok(HeaderEntry { data_offsets: (begin, end), .. }) => self
-                    .problems
-                    .push(format!("tensor `{name}` in `{file}` ends at byte {end}, before it begins at {begin}")),
-                Err(error) => self.problems.push(format!("tensor `{name}` in `{file}` has a broken entry: {error}")),
+                Ok(HeaderEntry { data_offsets: (begin, end), .. }) => {
+                    self.broken(&name, &format!("in `{file}` ends at byte {end}, before it begins at {begin}"));
+                }
+                Err(reason) => self.broken(&name, &format!("in `{file}` has a broken entry: {reason}")),
             }
         }
         self.overlaps(file);
@@ -121,18 +141,18 @@ impl Listing {
         let mut ordered: Vec<_> = self.tensors.iter().filter(|tensor| tensor.bytes > 0).collect();
         ordered.sort_by_key(|tensor| tensor.begin);
         for pair in ordered.windows(2).filter(|pair| pair[0].end() > pair[1].begin) {
-            let (first, second) = (&pair[0].name, &pair[1].name);
-            self.problems.push(format!("tensors `{first}` and `{second}` in `{file}` share bytes"));
+            let (first, second) = (named(&pair[0].name), named(&pair[1].name));
+            self.problems.push(format!("tensors {first} and {second} in `{file}` share bytes"));
         }
     }
 
     /// One line for the file, with every tensor that is cut off.
     fn truncated(&mut self, file: &str, described: u64, size: u64) {
-        let cut = self.tensors.iter().filter(|tensor| tensor.end() > size);
-        let names: Vec<_> = cut.map(|tensor| format!("`{}`", tensor.name)).collect();
+        let names: Vec<&str> =
+            self.tensors.iter().filter(|tensor| tensor.end() > size).map(|tensor| tensor.name.as_str()).collect();
         self.problems.push(format!(
             "`{file}` is truncated: its header describes {described} bytes, the file has {size}; cut off: {}",
-            names.join(", ")
+            quoted(&names)
         ));
     }
 }
@@ -154,6 +174,9 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut entries = Vec::new();
                 while let Some(entry) = map.next_entry()? {
+                    if entries.len() == MAX_ENTRIES {
+                        return Err(A::Error::custom(format!("more than {MAX_ENTRIES} entries")));
+                    }
                     entries.push(entry);
                 }
                 Ok(Entries(entries))
@@ -171,12 +194,4 @@ pub(super) struct ShardIndex {
     /// Sizes and the like, not used.
     #[serde(default, rename = "metadata")]
     _metadata: IgnoredAny,
-}
-
-impl Listing {
-    /// Whether a problem speaks of this tensor, so that it need not be called missing as well.
-    pub(super) fn mentions(&self, tensor: &str) -> bool {
-        let quoted = format!("`{tensor}`");
-        self.problems.iter().any(|problem| problem.contains(&quoted))
-    }
 }

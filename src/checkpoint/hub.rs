@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::refusal;
+use super::open::refusal;
 use crate::error::Result;
 
 /// The checkpoint that is meant by a folder: in the root of a cached repository the snapshot of its main branch, or its

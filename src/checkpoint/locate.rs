@@ -1,11 +1,16 @@
 //! Which files of a folder hold the weights.
 
-use std::path::Path;
+use std::{
+    collections::{BTreeSet, HashSet},
+    path::Path,
+};
 
 use super::{
-    header::{Entries, Listing, ShardIndex, list_safetensors},
-    torch::list_torch,
+    header::{Entries, Listing, ShardIndex, is_safetensors, list_safetensors},
+    torch::{is_pickle, list_old, list_zip},
+    words::{Problems, named, quoted},
 };
+use crate::first_bytes::{foreign, parse_json, peek, read_text};
 
 /// Containers in the order in which they are looked for: file name, whether it is an index of shards.
 const CONTAINERS: [(&str, bool); 4] = [
@@ -14,6 +19,8 @@ const CONTAINERS: [(&str, bool); 4] = [
     ("pytorch_model.bin", false),
     ("pytorch_model.bin.index.json", true),
 ];
+/// Largest index that is read, in bytes.
+const MAX_INDEX: u64 = 256 << 20;
 
 /// A weight file with what it lists.
 #[derive(Debug)]
@@ -39,16 +46,20 @@ pub(super) struct Located {
     /// Files in name order.
     pub files: Vec<ListedFile>,
     /// One line per problem of the index.
-    pub problems: Vec<String>,
+    pub problems: Problems,
     /// Tensors that are known to be missing already, because their shard is absent or lacks them.
-    pub reported: Vec<String>,
+    pub reported: HashSet<String>,
     /// The index, or the only file, could not be read at all: that a tensor is not listed says nothing.
     pub blind: bool,
+    /// What is no problem and should be known all the same.
+    pub notes: Vec<String>,
+    /// What to do about an index that is something else.
+    hint: Option<&'static str>,
 }
 
 /// Finds the weights; `None` if the folder has none.
 pub(super) fn locate(dir: &Path) -> Option<Located> {
-    let (name, is_index) = CONTAINERS.into_iter().find(|(name, _)| dir.join(name).is_file())?;
+    let (name, is_index) = CONTAINERS.into_iter().find(|(name, _)| dir.join(name).exists())?;
     let mut located = Located::default();
     if is_index {
         located.read_index(dir, name);
@@ -56,38 +67,90 @@ pub(super) fn locate(dir: &Path) -> Option<Located> {
         located.add(dir, name);
         located.blind = located.files.iter().all(ListedFile::is_unreadable);
     }
+    located.notes.extend(located.unused(dir, name));
     Some(located)
 }
 
-/// Names of weight files that lie in a folder without being found by [`locate`]: shards without their index.
-pub(super) fn stray_shards(dir: &Path) -> Vec<String> {
+/// Names of files that look like weights, of any program.
+pub(super) fn weight_files(dir: &Path) -> BTreeSet<String> {
+    const ENDINGS: [&str; 12] =
+        ["safetensors", "bin", "pt", "pth", "ckpt", "gguf", "msgpack", "h5", "npz", "incomplete", "part", "crdownload"];
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
-    let mut names: Vec<_> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
-    names.retain(|name| has_extension(name, "safetensors") || has_extension(name, "bin"));
-    names.sort();
-    names
-}
-
-fn has_extension(name: &str, extension: &str) -> bool {
-    Path::new(name).extension().is_some_and(|found| found == extension)
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let is_weights =
+        |name: &String| Path::new(name).extension().is_some_and(|end| ENDINGS.iter().any(|known| end == *known));
+    names.filter(|name| is_weights(name) || name.ends_with(".index.json")).collect()
 }
 
 impl Located {
+    /// The names of all tensors, those that are known to be missing included.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        let listed = self.files.iter().flat_map(|file| &file.listing.tensors).map(|tensor| tensor.name.as_str());
+        let mentioned = self.files.iter().flat_map(|file| &file.listing.mentioned).map(String::as_str);
+        listed.chain(mentioned).chain(self.reported.iter().map(String::as_str))
+    }
+
+    /// Gives every tensor another name.
+    pub(super) fn rename(&mut self, rename: impl Fn(&str) -> String) {
+        let all = |names: &HashSet<String>| names.iter().map(|name| rename(name)).collect();
+        self.reported = all(&self.reported);
+        for listing in self.files.iter_mut().map(|file| &mut file.listing) {
+            listing.tensors.iter_mut().for_each(|tensor| tensor.name = rename(&tensor.name));
+            listing.mentioned = all(&listing.mentioned);
+        }
+    }
+
+    /// What to do, where a file says it.
+    pub(super) fn hint(&self) -> Option<&'static str> {
+        self.hint.or_else(|| self.files.iter().find_map(|file| file.listing.hint))
+    }
+
+    /// A note of the weights that lie beside those that are used: another step of the training, another type.
+    fn unused(&self, dir: &Path, container: &str) -> Option<String> {
+        let used = |name: &String| name == container || self.files.iter().any(|file| file.name == *name);
+        let is_model =
+            |name: &String| ["model", "pytorch_model", "adapter_model"].iter().any(|start| name.starts_with(start));
+        let mut unused: Vec<String> = weight_files(dir)
+            .into_iter()
+            .filter(|name| is_model(name) && !used(name))
+            .map(|name| named(&name))
+            .collect();
+        if unused.is_empty() {
+            return None;
+        }
+        for (name, _) in CONTAINERS.iter().filter(|(name, is_index)| *is_index && *name != container) {
+            let Some(entry) = unused.iter_mut().find(|entry| **entry == format!("`{name}`")) else { continue };
+            if let Ok(index) = read_text(&dir.join(name), MAX_INDEX)
+                && let Ok(ShardIndex { weight_map: Entries(weights), .. }) = parse_json(&index)
+            {
+                let shards = weights.iter().map(|(_, shard)| shard).collect::<BTreeSet<_>>().len();
+                let noun = if shards == 1 { "shard" } else { "shards" };
+                entry.push_str(&format!(" (an index of {shards} {noun})"));
+            }
+        }
+        let count = unused.len();
+        let shown = unused[..count.min(10)].join(", ");
+        let more = if count > 10 { format!(" and {} more", count - 10) } else { String::new() };
+        Some(format!("not used: {shown}{more}; the weights are those of `{container}`"))
+    }
+
     /// Adds a weight file with what it lists.
     fn add(&mut self, dir: &Path, name: &str) {
         let path = dir.join(name);
         let bytes = path.metadata().map_or(0, |metadata| metadata.len());
-        let listing =
-            if has_extension(name, "bin") { list_torch(&path, name) } else { list_safetensors(&path, name, bytes) };
+        let listing = list(&path, name, bytes);
         self.files.push(ListedFile { name: name.to_owned(), bytes, listing });
     }
 
     fn read_index(&mut self, dir: &Path, index: &str) {
-        let text = std::fs::read_to_string(dir.join(index)).map_err(|error| format!("cannot be read: {error}"));
-        let parsed = text.and_then(|text| {
-            serde_json::from_str::<ShardIndex>(&text)
-                .map_err(|error| format!("is not an index of shards: {error}; expected `weight_map`: tensor -> file"))
-        });
+        let parsed = match read_text(&dir.join(index), MAX_INDEX) {
+            Ok(text) => parse_json::<ShardIndex>(&text)
+                .map_err(|error| format!("is not an index of shards: {error}; expected `weight_map`: tensor -> file")),
+            Err(foreign) => {
+                self.hint = Some(foreign.hint);
+                Err(foreign.what)
+            }
+        };
         match parsed {
             Ok(ShardIndex { weight_map, .. }) => self.read_shards(dir, index, weight_map),
             Err(reason) => {
@@ -100,7 +163,7 @@ impl Located {
     fn read_shards(&mut self, dir: &Path, index: &str, Entries(mut weights): Entries<String>) {
         weights.sort_by(|a, b| (&a.1, &a.0).cmp(&(&b.1, &b.0)));
         for pair in weights.windows(2).filter(|pair| pair[0] == pair[1]) {
-            self.problems.push(format!("`{index}` names tensor `{}` twice", pair[0].0));
+            self.problems.push(format!("`{index}` names tensor {} twice", named(&pair[0].0)));
         }
         weights.dedup();
         if weights.is_empty() {
@@ -113,38 +176,65 @@ impl Located {
     }
 
     /// One shard against what the index says of it.
-    fn read_shard(&mut self, dir: &Path, index: &str, shard: &str, named: &[&str]) {
+    fn read_shard(&mut self, dir: &Path, index: &str, shard: &str, indexed: &[&str]) {
         let is_name = Path::new(shard).file_name().is_some_and(|name| name == shard);
-        if !is_name || !dir.join(shard).is_file() {
+        if !is_name || !dir.join(shard).exists() {
             let what = if is_name { "which does not exist" } else { "which is not a file name of this folder" };
-            self.problems.push(format!("`{index}` names `{shard}`, {what}; it should hold {}", quoted(named)));
-            self.reported.extend(named.iter().map(|&name| name.to_owned()));
+            self.problems.push(format!("`{index}` names {}, {what}; it should hold {}", named(shard), quoted(indexed)));
+            self.reported.extend(indexed.iter().map(|&name| name.to_owned()));
             return;
         }
         self.add(dir, shard);
         let file = &self.files[self.files.len() - 1];
         if file.is_unreadable() {
-            self.reported.extend(named.iter().map(|&name| name.to_owned()));
+            self.reported.extend(indexed.iter().map(|&name| name.to_owned()));
             return;
         }
-        let held: std::collections::HashSet<&str> =
-            file.listing.tensors.iter().map(|tensor| tensor.name.as_str()).collect();
-        for &name in named.iter().filter(|&&name| !held.contains(name) && !file.listing.mentions(name)) {
+        let held: HashSet<&str> = file.listing.tensors.iter().map(|tensor| tensor.name.as_str()).collect();
+        for &name in indexed.iter().filter(|&&name| !held.contains(name) && !file.listing.mentioned.contains(name)) {
+            let tensor = named(name);
             self.problems
-                .push(format!("`{index}` says that tensor `{name}` is in `{shard}`; that file does not have it"));
-            self.reported.push(name.to_owned());
+                .push(format!("`{index}` says that tensor {tensor} is in `{shard}`; that file does not have it"));
+            self.reported.insert(name.to_owned());
         }
-        let named: std::collections::HashSet<&str> = named.iter().copied().collect();
-        for tensor in file.listing.tensors.iter().filter(|tensor| !named.contains(tensor.name.as_str())) {
+        let indexed: HashSet<&str> = indexed.iter().copied().collect();
+        for tensor in file.listing.tensors.iter().filter(|tensor| !indexed.contains(tensor.name.as_str())) {
             self.problems.push(format!(
-                "tensor `{}` in `{shard}` is not said to be there by `{index}`; expected it under `weight_map`",
-                tensor.name
+                "tensor {} in `{shard}` is not said to be there by `{index}`; expected it under `weight_map`",
+                named(&tensor.name)
             ));
         }
     }
 }
 
-/// Names in backticks with commas between.
-pub(super) fn quoted(names: &[&str]) -> String {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+/// What a file holds, by its first bytes; what it is called decides only what is expected of one that is neither.
+fn list(path: &Path, name: &str, bytes: u64) -> Listing {
+    let refused = |what: String, hint: &'static str| Listing {
+        problems: vec![format!("`{name}` {what}")].into(),
+        hint: Some(hint),
+        ..Listing::default()
+    };
+    let first = match peek(path) {
+        Ok(first) => first,
+        Err(foreign) => return refused(foreign.what, foreign.hint),
+    };
+    let called_bin = Path::new(name).extension().is_some_and(|end| end == "bin");
+    let (mut listing, is_bin) = if first.starts_with(b"PK\x03\x04") {
+        (list_zip(path, name), true)
+    } else if is_pickle(&first) {
+        (list_old(path, name), true)
+    } else if is_safetensors(&first) {
+        (list_safetensors(path, name, bytes), false)
+    } else if let Some(foreign) = foreign(&first) {
+        return refused(foreign.what, foreign.hint);
+    } else if called_bin {
+        return list_zip(path, name);
+    } else {
+        return list_safetensors(path, name, bytes);
+    };
+    if is_bin != called_bin {
+        let kind = if is_bin { "what torch.save writes" } else { "safetensors" };
+        listing.notes.push(format!("`{name}` holds {kind}, whatever its name says, and is read as that"));
+    }
+    listing
 }

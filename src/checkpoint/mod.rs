@@ -7,14 +7,21 @@ mod config;
 mod config_json;
 mod hash;
 mod header;
+mod header_entry;
 mod hub;
 mod locate;
+mod names;
+mod open;
+mod pickle;
 mod read;
 mod sanity;
 mod shapes;
 mod state;
+mod state_dict;
 mod torch;
+mod unread;
 mod validate;
+mod words;
 
 pub use config::Config;
 pub use hash::sha256_file;
@@ -128,7 +135,12 @@ pub struct Checkpoint {
     tensors: HashMap<String, StoredTensor>,
     /// SHA-256 of the bytes of config.json as they were read.
     config_sha256: String,
+    notes: Vec<String>,
 }
+
+/// The tensor that makes logits of the last hidden states.
+const HEAD: &str = "lm_head.weight";
+const EMBEDDING: &str = "model.embed_tokens.weight";
 
 /// What one reading of a whole weight file tells.
 #[derive(Clone, Debug, PartialEq)]
@@ -140,52 +152,6 @@ pub struct WeightReading {
 }
 
 impl Checkpoint {
-    /// Opens a folder in the Hugging Face layout and validates all of it; reads headers only.
-    ///
-    /// Weights are looked for as `model.safetensors`, `model.safetensors.index.json`, `pytorch_model.bin`,
-    /// `pytorch_model.bin.index.json`, in this order. `*.rotary_emb.inv_freq` buffers are ignored; every other tensor
-    /// that the configuration does not imply is a problem.
-    ///
-    /// # Errors
-    /// [`Error::Checkpoint`] with every problem: no folder, no configuration, no weights, unsupported options; absent
-    /// shards, truncated files; missing, extra, duplicated, misshaped tensors, and unsupported types.
-    pub fn open(dir: &Path) -> Result<Self> {
-        let refuse = |problem: String, hint: &str| refusal(dir, vec![problem], hint);
-        check_folder(dir)?;
-        let bytes = std::fs::read(dir.join("config.json")).map_err(Error::io("read", dir.join("config.json")))?;
-        let config_sha256 = hash::sha256_bytes(&bytes);
-        let text = String::from_utf8(bytes)
-            .map_err(|error| refuse(format!("`config.json` is not UTF-8: {error}"), "the file may be damaged"))?;
-        let located = locate::locate(dir).ok_or_else(|| no_weights(dir))?;
-        let (config, mut problems) = match Config::parse(&text) {
-            Ok(config) => (Some(config), Vec::new()),
-            Err(problems) => (None, problems),
-        };
-        let expected = config.as_ref().map(Config::tensors);
-        let validated = validate::validate(&located, expected.as_deref());
-        problems.extend(validated.problems);
-        match config {
-            Some(config) if problems.is_empty() => {
-                Self::with_files(dir, config, config_sha256, located, validated.tensors)
-            }
-            _ => Err(refusal(dir, problems, hint_for(expected.is_some()))),
-        }
-    }
-
-    fn with_files(
-        dir: &Path,
-        config: Config,
-        config_sha256: String,
-        located: locate::Located,
-        tensors: HashMap<String, StoredTensor>,
-    ) -> Result<Self> {
-        let files: Vec<_> =
-            located.files.into_iter().map(|file| WeightFile { path: dir.join(file.name), bytes: file.bytes }).collect();
-        let open = |file: &WeightFile| File::open(&file.path).map_err(Error::io("open", &file.path));
-        let handles = files.iter().map(open).collect::<Result<_>>()?;
-        Ok(Self { dir: dir.to_path_buf(), config, files, handles, tensors, config_sha256 })
-    }
-
     /// Reads a weight file (by its place in [`Self::files`]) from beginning to end: hash and numbers in one go, of the very
     /// file that the forward pass reads.
     ///
@@ -212,6 +178,23 @@ impl Checkpoint {
     /// The folder as it was given; also where its tokenizer is looked for.
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// What was met and not used, or taken in another way than it is written.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// The tensor that makes logits of the last hidden states: the head, or the embedding where the two are tied or there is
+    /// no head.
+    pub fn head(&self) -> &'static str {
+        if self.config.tie_word_embeddings || !self.tensors.contains_key(HEAD) { EMBEDDING } else { HEAD }
+    }
+
+    /// Parameters by role; a head that is not stored has none.
+    pub fn parameter_count(&self) -> ParameterCount {
+        let count = self.config.parameter_count();
+        if self.tensors.contains_key(HEAD) { count } else { count.without_head() }
     }
 
     /// Path of the config.json.
@@ -287,59 +270,5 @@ impl Checkpoint {
         self.tensors.get(name).ok_or_else(|| {
             Error::internal(format!("tensor `{name}` was asked for; `{}` has none of that name", self.dir.display()))
         })
-    }
-}
-
-/// Refuses what is no checkpoint folder at all.
-fn check_folder(dir: &Path) -> Result<()> {
-    let refuse = |problem: &str, hint: &str| Err(refusal(dir, vec![problem.to_owned()], hint));
-    if !dir.exists() {
-        return refuse(
-            "the folder does not exist; expected one with `config.json` and weight files",
-            "give the path of a downloaded checkpoint; names of a hub are not looked up, nothing is downloaded",
-        );
-    }
-    if !dir.is_dir() {
-        return refuse(
-            "it is a file; expected a folder with `config.json` and weight files",
-            "give the folder that holds the file",
-        );
-    }
-    if dir.join("config.json").is_dir() {
-        return refuse(
-            "`config.json` in it is a folder; expected a file",
-            "download `config.json` of the checkpoint again",
-        );
-    }
-    if !dir.join("config.json").is_file() {
-        return refuse(
-            "there is no `config.json` in it",
-            "give the folder of a checkpoint in the Hugging Face layout: config.json beside the weight files",
-        );
-    }
-    Ok(())
-}
-
-fn no_weights(dir: &Path) -> Error {
-    let problem = "there are no weights in it; expected `model.safetensors`, `model.safetensors.index.json`, \
-                   `pytorch_model.bin` or `pytorch_model.bin.index.json`";
-    let strays = locate::stray_shards(dir);
-    if strays.is_empty() {
-        return refusal(dir, vec![problem.to_owned()], "the download may be incomplete");
-    }
-    let strays: Vec<&str> = strays.iter().map(String::as_str).collect();
-    let problem = format!("{problem}; found {}", locate::quoted(&strays));
-    refusal(dir, vec![problem], "shards need their index file; download it as well")
-}
-
-fn refusal(dir: &Path, problems: Vec<String>, hint: &str) -> Error {
-    Error::Checkpoint { path: dir.to_path_buf(), problems, hint: Some(hint.to_owned()) }
-}
-
-fn hint_for(has_config: bool) -> &'static str {
-    if has_config {
-        "`config.json` and the weight files may come from different checkpoints, or a download is incomplete"
-    } else {
-        "the supported models are OpenMoE base, 8b and 34b and others of their form"
     }
 }

@@ -90,6 +90,12 @@ impl Config {
 }
 
 impl ParameterCount {
+    /// The same model whose head is its embedding.
+    pub(super) fn without_head(self) -> Self {
+        let total = self.total - self.lm_head;
+        Self { total, active_per_token: self.active_per_token - self.lm_head, lm_head: 0, ..self }
+    }
+
     /// The counter that a tensor belongs to.
     fn role(&mut self, name: &str) -> &mut u64 {
         match name {

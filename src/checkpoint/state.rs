@@ -2,7 +2,7 @@
 
 use std::{fs::Metadata, time::UNIX_EPOCH};
 
-use super::{Checkpoint, refusal};
+use super::{Checkpoint, open::refusal};
 use crate::error::{Error, Result};
 
 /// What tells a file that is open from itself after a change, without reading it.

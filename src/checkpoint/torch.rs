@@ -1,63 +1,73 @@
-//! What a `pytorch_model.bin` holds: a zip of one pickle and one stored (uncompressed) entry per tensor storage.
+//! What a `pytorch_model.bin` holds: since PyTorch 1.6 a zip of one pickle and one stored (uncompressed) entry per storage,
+//! before that some pickles and the storages behind them.
 
 use std::{
+    collections::HashMap,
     fs::File,
     io::{BufReader, Read},
     path::Path,
 };
 
-use candle_core::pickle::{Object, Stack};
 use zip::{CompressionMethod, ZipArchive};
 
-use super::header::{ListedTensor, Listing};
+use super::{
+    header::Listing,
+    pickle::{MAX_PICKLE, Pickle, Value},
+    read::read_exact_at,
+    state_dict,
+    words::named,
+};
 
-/// Largest pickle that is read into memory, in bytes; it holds names and shapes only.
-const MAX_PICKLE: u64 = 256 << 20;
+/// What the first pickle of a file before PyTorch 1.6 is.
+const MAGIC: i128 = 0x1950_a86a_20f9_469c_fc6c;
 
 type Archive = ZipArchive<BufReader<File>>;
-/// Names and values of the pickled dict, in file order.
-type StateDict = Vec<(String, Object)>;
 
-/// Lists the tensors of a file written by `torch.save`. `file` is the name used in problems.
-pub(super) fn list_torch(path: &Path, file: &str) -> Listing {
+/// Lists the tensors of a zip written by `torch.save`. `file` is the name used in problems.
+pub(super) fn list_zip(path: &Path, file: &str) -> Listing {
     let mut listing = Listing::default();
-    match open(path) {
-        Ok((mut archive, root, entries)) => {
-            for (name, value) in entries {
-                match locate(&mut archive, &root, &name, value) {
-                    Ok(Some(tensor)) => listing.tensors.push(tensor),
-                    Ok(None) => {}
-                    Err(reason) => listing.problems.push(format!("tensor `{name}` in `{file}` {reason}")),
-                }
-            }
-        }
-        Err(reason) => listing.problems.push(format!("`{file}` {reason}")),
+    if let Err(reason) = read_zip(path, file, &mut listing) {
+        listing.problems.push(format!("`{file}` {reason}"));
     }
     listing
 }
 
-/// The archive, the folder of its entries and the state dict.
-fn open(path: &Path) -> Result<(Archive, String, StateDict), String> {
-    let file = File::open(path).map_err(|error| format!("cannot be read: {error}"))?;
-    let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|error| {
+/// Lists the tensors of a file that `torch.save` wrote before PyTorch 1.6, or with its old serialization.
+pub(super) fn list_old(path: &Path, file: &str) -> Listing {
+    let mut listing = Listing::default();
+    if let Err(reason) = read_old(path, file, &mut listing) {
+        listing.problems.push(format!("`{file}` {reason}"));
+    }
+    listing
+}
+
+/// Whether a file may be one that [`list_old`] reads.
+pub(super) fn is_pickle(first: &[u8]) -> bool {
+    matches!(first, [0x80, 1..=5, ..]) || first.starts_with(b"L119547037146038801333356L")
+}
+
+fn read_zip(path: &Path, file: &str, listing: &mut Listing) -> Result<(), String> {
+    let handle = File::open(path).map_err(|error| format!("cannot be read: {error}"))?;
+    let mut archive = ZipArchive::new(BufReader::new(handle)).map_err(|error| {
         format!("is truncated or not a zip archive ({error}); expected what torch.save writes since PyTorch 1.6")
     })?;
-    let pickle = (0..archive.len())
+    let name = (0..archive.len())
         .filter_map(|index| archive.by_index_raw(index).ok()?.name().ok().map(|name| name.to_string()))
         .find(|name| name == "data.pkl" || name.ends_with("/data.pkl"))
         .ok_or("holds no data.pkl; expected what torch.save writes")?;
-    let root = pickle.trim_end_matches("data.pkl").to_owned();
+    let root = name.trim_end_matches("data.pkl").to_owned();
     big_endian(&mut archive, &root)?;
-    let entries = state_dict(&read_entry(&mut archive, &pickle)?)?;
-    Ok((archive, root, entries))
+    let bytes = read_entry(&mut archive, &name)?;
+    let pickle = Pickle::read(&bytes).map_err(|reason| format!("holds a data.pkl that {reason}"))?;
+    listing.take_state_dict(&pickle, file, |key| entry_range(&mut archive, &format!("{root}data/{key}")))
 }
 
 /// Refuses files that were written on a big-endian machine.
 fn big_endian(archive: &mut Archive, root: &str) -> Result<(), String> {
     match read_entry(archive, &format!("{root}byteorder")) {
         Ok(order) if order != b"little" => Err(format!(
-            "stores its numbers in byte order `{}`; expected `little`",
-            String::from_utf8_lossy(&order).trim()
+            "stores its numbers in byte order {}; expected `little`",
+            named(String::from_utf8_lossy(&order).trim())
         )),
         _ => Ok(()),
     }
@@ -65,146 +75,120 @@ fn big_endian(archive: &mut Archive, root: &str) -> Result<(), String> {
 
 /// A whole small entry; its checksum is verified on the way.
 fn read_entry(archive: &mut Archive, name: &str) -> Result<Vec<u8>, String> {
-    let entry = archive.by_name(name).map_err(|error| format!("holds an unreadable entry `{name}`: {error}"))?;
+    let shown = named(name);
+    let entry = archive.by_name(name).map_err(|error| format!("holds an unreadable entry {shown}: {error}"))?;
     if entry.size() > MAX_PICKLE {
-        return Err(format!("holds an entry `{name}` of {} bytes; expected at most {MAX_PICKLE}", entry.size()));
+        return Err(format!("holds an entry {shown} of {} bytes; expected at most {MAX_PICKLE}", entry.size()));
     }
     let mut bytes = Vec::new();
     entry
         .take(MAX_PICKLE)
         .read_to_end(&mut bytes)
-        .map_err(|error| format!("holds an unreadable entry `{name}`: {error}"))?;
+        .map_err(|error| format!("holds an unreadable entry {shown}: {error}"))?;
     Ok(bytes)
-}
-
-/// The named values of the pickle; a dict with string keys.
-fn state_dict(pickle: &[u8]) -> Result<StateDict, String> {
-    let mut stack = Stack::empty();
-    let parsed = stack.read_loop(&mut &*pickle).and_then(|()| stack.finalize());
-    let object = parsed.map_err(|error| {
-        let text = error.to_string();
-        format!("holds a data.pkl that cannot be read: {}", text.lines().next().unwrap_or_default())
-    })?;
-    let dict = match object {
-        Object::Dict(dict) => dict,
-        Object::Build { callable, .. } => callable.dict().unwrap_or_default(),
-        _ => Vec::new(),
-    };
-    if dict.is_empty() {
-        return Err("holds no state dict; expected a dict of tensors as torch.save writes it".into());
-    }
-    Ok(dict.into_iter().filter_map(|(key, value)| Some((key.unicode().ok()?, value))).collect())
-}
-
-/// Where a tensor's numbers lie; `None` for values that are no tensors (such as `_metadata`).
-fn locate(archive: &mut Archive, root: &str, name: &str, value: Object) -> Result<Option<ListedTensor>, String> {
-    let Some(arguments) = rebuild_arguments(value) else { return Ok(None) };
-    let view = View::read(&arguments).ok_or("has an entry of an unknown form; expected _rebuild_tensor_v2")?;
-    if !view.is_contiguous() {
-        return Err(format!(
-            "is not contiguous: shape {:?} with strides {:?}; save it with .contiguous()",
-            view.shape, view.strides
-        ));
-    }
-    let (dtype, item) = storage_dtype(&view.class)
-        .ok_or_else(|| format!("has the unsupported type `{}`; expected float32, float16 or bfloat16", view.class))?;
-    let entry_name = format!("{root}data/{}", view.key);
-    let (begin, stored) = entry_range(archive, &entry_name)?;
-    let skipped = (view.offset as u64).saturating_mul(item);
-    let bytes = view.shape.iter().fold(item, |bytes, &dimension| bytes.saturating_mul(dimension as u64));
-    if skipped.saturating_add(bytes) > stored {
-        return Err(format!(
-            "is truncated: it takes bytes {skipped}..{} of entry `{entry_name}`, which has {stored}",
-            skipped.saturating_add(bytes)
-        ));
-    }
-    Ok(Some(ListedTensor { name: name.into(), dtype: dtype.into(), shape: view.shape, begin: begin + skipped, bytes }))
 }
 
 /// First byte and length of a stored entry.
 fn entry_range(archive: &mut Archive, name: &str) -> Result<(u64, u64), String> {
-    let index = archive.index_for_name(name).ok_or_else(|| format!("names entry `{name}`, which is not there"))?;
-    let entry = archive.by_index_raw(index).map_err(|error| format!("has an unreadable entry `{name}`: {error}"))?;
+    let shown = named(name);
+    let index = archive.index_for_name(name).ok_or_else(|| format!("names entry {shown}, which is not there"))?;
+    let entry = archive.by_index_raw(index).map_err(|error| format!("has an unreadable entry {shown}: {error}"))?;
     if entry.compression() != CompressionMethod::Stored || entry.encrypted() {
         return Err(format!("is compressed ({}); expected a stored entry", entry.compression()));
     }
-    let begin = entry.data_start().ok_or_else(|| format!("has an unreadable entry `{name}`"))?;
+    let begin = entry.data_start().ok_or_else(|| format!("has an unreadable entry {shown}"))?;
     Ok((begin, entry.size()))
 }
 
-/// The arguments of `torch._utils._rebuild_tensor_v2`, also inside a parameter or a typed tensor.
-fn rebuild_arguments(value: Object) -> Option<Vec<Object>> {
-    let (callable, arguments) = value.reduce().ok()?;
-    let (module, class) = callable.class().ok()?;
-    let mut arguments = arguments.tuple().ok()?;
-    match (module.as_str(), class.as_str()) {
-        ("torch._utils", "_rebuild_tensor_v2") => Some(arguments),
-        ("torch._utils", "_rebuild_parameter") if !arguments.is_empty() => rebuild_arguments(arguments.swap_remove(0)),
-        ("torch._tensor", "_rebuild_from_type_v2") if arguments.len() > 2 => arguments.swap_remove(2).tuple().ok(),
-        _ => None,
+/// Magic number, protocol version, machine, the object, the keys of the storages: five pickles. Behind them every storage as
+/// the number of its elements (8 bytes) and the elements.
+fn read_old(path: &Path, file: &str, listing: &mut Listing) -> Result<(), String> {
+    let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
+    let handle = File::open(path).map_err(unreadable)?;
+    let size = handle.metadata().map_err(unreadable)?.len();
+    let mut bytes = Vec::new();
+    (&handle).take(MAX_PICKLE).read_to_end(&mut bytes).map_err(unreadable)?;
+    let broken = |reason: String| format!("is a pickle that {reason}; expected what torch.save writes");
+    let magic = Pickle::read(&bytes).map_err(broken)?;
+    if magic.integer(magic.root()) != Some(MAGIC) {
+        return Err("is a pickle, but not one that torch.save wrote; expected a state dict of torch.save".into());
     }
+    let mut at = magic.length;
+    let mut next = || {
+        let pickle = Pickle::read(&bytes[at..]).map_err(broken)?;
+        at += pickle.length;
+        Ok::<_, String>(pickle)
+    };
+    let (_version, machine, object, keys) = (next()?, next()?, next()?, next()?);
+    if let Value::Dict(entries) = machine.get(machine.root())
+        && entries.iter().any(|&(key, value)| machine.text(key) == Some("little_endian") && machine.is_false(value))
+    {
+        return Err("stores its numbers in byte order `big`; expected `little`".into());
+    }
+    let classes: HashMap<&str, &str> =
+        object.persistent_ids().filter_map(|id| state_dict::storage(&object, id)).collect();
+    let places = old_storages(&handle, at as u64, size, &keys, &classes);
+    listing.take_state_dict(&object, file, |key| {
+        places.get(key).copied().ok_or_else(|| format!("names storage {}, which is cut off or not there", named(key)))
+    })
 }
 
-/// A tensor as a view of a storage.
-struct View {
-    /// Storage class, e.g. `BFloat16Storage`.
-    class: String,
-    /// Entry under `data/`.
-    key: String,
-    /// First element in the storage.
-    offset: usize,
-    shape: Vec<usize>,
-    strides: Vec<usize>,
+/// Where each storage begins and how many bytes it has, as far as the file goes.
+fn old_storages(
+    handle: &File,
+    start: u64,
+    size: u64,
+    keys: &Pickle,
+    classes: &HashMap<&str, &str>,
+) -> HashMap<String, (u64, u64)> {
+    let mut places = HashMap::new();
+    let mut at = start;
+    for key in keys.items(keys.root()).unwrap_or_default().iter().filter_map(|&key| keys.text(key)) {
+        let mut count = [0; 8];
+        if read_exact_at(handle, &mut count, at).is_err() {
+            break;
+        }
+        // A storage that is not the model's still has to be passed over.
+        let Some(item) = classes.get(key).and_then(|class| item_bytes(class)) else { break };
+        let bytes = u64::from_le_bytes(count).saturating_mul(item);
+        at += 8;
+        if at.saturating_add(bytes) > size {
+            break;
+        }
+        places.insert(key.to_owned(), (at, bytes));
+        at += bytes;
+    }
+    places
 }
 
-impl View {
-    /// (persistent id ("storage", class, key, location, size), offset, shape, strides, ...)
-    fn read(arguments: &[Object]) -> Option<Self> {
-        let [Object::PersistentLoad(storage), offset, shape, strides, ..] = arguments else { return None };
-        let Object::Tuple(storage) = &**storage else { return None };
-        let [_, Object::Class { class_name, .. }, Object::Unicode(key), ..] = &storage[..] else { return None };
-        Some(Self {
-            class: class_name.clone(),
-            key: key.clone(),
-            offset: count(offset)?,
-            shape: counts(shape)?,
-            strides: counts(strides)?,
-        })
-    }
-
-    fn is_contiguous(&self) -> bool {
-        let mut expected = 1_usize;
-        let dimensions = self.shape.iter().zip(&self.strides).rev();
-        self.shape.len() == self.strides.len()
-            && dimensions.into_iter().all(|(&dimension, &stride)| {
-                let fits = dimension <= 1 || stride == expected;
-                expected = expected.saturating_mul(dimension);
-                fits
-            })
-    }
-}
-
-fn count(object: &Object) -> Option<usize> {
-    match object {
-        Object::Int(value) => usize::try_from(*value).ok(),
-        Object::Long(value) => usize::try_from(*value).ok(),
-        _ => None,
-    }
-}
-
-fn counts(object: &Object) -> Option<Vec<usize>> {
-    match object {
-        Object::Tuple(values) => values.iter().map(count).collect(),
-        _ => None,
-    }
-}
-
-/// Name of the type as safetensors spells it, and its bytes.
-fn storage_dtype(class: &str) -> Option<(&'static str, u64)> {
+/// Bytes of an element of any storage.
+fn item_bytes(class: &str) -> Option<u64> {
     match class {
-        "FloatStorage" => Some(("F32", 4)),
-        "HalfStorage" => Some(("F16", 2)),
-        "BFloat16Storage" => Some(("BF16", 2)),
+        "DoubleStorage" | "LongStorage" | "ComplexFloatStorage" => Some(8),
+        "FloatStorage" | "IntStorage" => Some(4),
+        "HalfStorage" | "BFloat16Storage" | "ShortStorage" => Some(2),
+        "ByteStorage" | "CharStorage" | "BoolStorage" | "UntypedStorage" => Some(1),
         _ => None,
+    }
+}
+
+impl Listing {
+    /// Lists the tensors of the state dict of a pickle, whose storages `place` finds.
+    fn take_state_dict(
+        &mut self,
+        pickle: &Pickle,
+        file: &str,
+        mut place: impl FnMut(&str) -> Result<(u64, u64), String>,
+    ) -> Result<(), String> {
+        let (entries, note) = state_dict::find(pickle)?;
+        self.notes.extend(note.map(|note| format!("`{file}`: {note}")));
+        for (name, value) in entries {
+            match state_dict::locate(pickle, name, value, &mut place) {
+                Ok(Some(tensor)) => self.tensors.push(tensor),
+                Ok(None) => {}
+                Err(reason) => self.broken(name, &format!("in `{file}` {reason}")),
+            }
+        }
+        Ok(())
     }
 }

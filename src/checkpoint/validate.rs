@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{
-    Dtype, ExpectedTensor, StoredTensor,
+    Dtype, ExpectedTensor, HEAD, StoredTensor,
     header::ListedTensor,
-    locate::{ListedFile, Located, quoted},
+    locate::{ListedFile, Located},
+    words::{Problems, named, quoted},
 };
 
 /// What is left when everything is right, and everything that is not.
@@ -14,7 +15,7 @@ pub(super) struct Validated {
     /// Usable tensors by name.
     pub tensors: HashMap<String, StoredTensor>,
     /// One line per problem, each naming file and tensor.
-    pub problems: Vec<String>,
+    pub problems: Problems,
 }
 
 /// Compares the listed tensors with the expected ones; without a usable configuration only the files are checked.
@@ -24,13 +25,13 @@ pub(super) fn validate(located: &Located, expected: Option<&[ExpectedTensor]>) -
         expected.map(|tensors| tensors.iter().map(|tensor| (tensor.name.as_str(), tensor.shape.as_slice())).collect());
     let mut holder: HashMap<&str, &str> = HashMap::new();
     for (index, file) in located.files.iter().enumerate() {
-        validated.problems.extend(file.listing.problems.iter().cloned());
+        validated.problems.extend(&file.listing.problems);
         let mut extra = Vec::new();
         for tensor in file.listing.tensors.iter().filter(|tensor| !is_harmless(&tensor.name)) {
             if let Some(other) = holder.insert(&tensor.name, &file.name) {
-                let name = &tensor.name;
+                let name = named(&tensor.name);
                 let again = if other == file.name { "twice".into() } else { format!("and in `{other}` too") };
-                validated.problems.push(format!("tensor `{name}` is in `{}` {again}; expected it once", file.name));
+                validated.problems.push(format!("tensor {name} is in `{}` {again}; expected it once", file.name));
             }
             match shapes.as_ref().map(|shapes| shapes.get(tensor.name.as_str())) {
                 Some(None) => extra.push(tensor.name.as_str()),
@@ -55,17 +56,19 @@ fn is_harmless(name: &str) -> bool {
 impl Validated {
     /// Type, shape and size of one tensor.
     fn check(&mut self, index: usize, file: &ListedFile, tensor: &ListedTensor, shape: Option<&[usize]>) {
-        let ListedTensor { name, dtype, .. } = tensor;
+        let ListedTensor { dtype, .. } = tensor;
+        let name = named(&tensor.name);
         if let Some(shape) = shape.filter(|shape| *shape != tensor.shape) {
             self.problems.push(format!(
-                "tensor `{name}` in `{}` has shape {:?}; `config.json` implies {shape:?}",
+                "tensor {name} in `{}` has shape {:?}; `config.json` implies {shape:?}",
                 file.name, tensor.shape
             ));
         }
         let Some(stored) = Dtype::parse(dtype) else {
             self.problems.push(format!(
-                "tensor `{name}` in `{}` has the unsupported type {dtype}; expected BF16, F16 or F32",
-                file.name
+                "tensor {name} in `{}` has the unsupported type {}; expected BF16, F16 or F32",
+                file.name,
+                dtype.chars().take(40).collect::<String>()
             ));
             return;
         };
@@ -73,19 +76,19 @@ impl Validated {
         let bytes = tensor.shape.iter().fold(size, |bytes, &dimension| bytes.saturating_mul(dimension as u64));
         if bytes != tensor.bytes {
             self.problems.push(format!(
-                "tensor `{name}` in `{}` takes {} bytes; shape {:?} of {dtype} implies {bytes}",
+                "tensor {name} in `{}` takes {} bytes; shape {:?} of {dtype} implies {bytes}",
                 file.name, tensor.bytes, tensor.shape
             ));
         }
         let stored = StoredTensor { file: index, offset: tensor.begin, dtype: stored, shape: tensor.shape.clone() };
-        self.tensors.insert(name.clone(), stored);
+        self.tensors.insert(tensor.name.clone(), stored);
     }
 
     /// One line for all tensors of a file that the configuration does not imply.
     fn extra(&mut self, file: &str, names: &[&str]) {
         match names {
             [] => {}
-            [name] => self.problems.push(format!("tensor `{name}` in `{file}` is not implied by `config.json`")),
+            [name] => self.problems.push(format!("tensor {} in `{file}` is not implied by `config.json`", named(name))),
             _ => self.problems.push(format!(
                 "{} tensors in `{file}` are not implied by `config.json`: {}",
                 names.len(),
@@ -98,11 +101,12 @@ impl Validated {
     fn missing(&mut self, located: &Located, expected: &[ExpectedTensor], holder: &HashMap<&str, &str>) {
         let mut groups: BTreeMap<(&str, &[usize]), Vec<&str>> = BTreeMap::new();
         let accounted = |name: &str| {
-            located.reported.iter().any(|reported| reported == name)
-                || located.files.iter().any(|file| file.listing.mentions(name))
+            located.reported.contains(name) || located.files.iter().any(|file| file.listing.mentioned.contains(name))
         };
+        // Routing needs no head, and a model whose head is its embedding stores it once.
+        let is_optional = |tensor: &ExpectedTensor| tensor.name == HEAD;
         for tensor in expected.iter().filter(|tensor| !holder.contains_key(tensor.name.as_str())) {
-            if !located.blind && !accounted(&tensor.name) {
+            if !located.blind && !accounted(&tensor.name) && !is_optional(tensor) {
                 groups.entry((role(&tensor.name), &tensor.shape)).or_default().push(&tensor.name);
             }
         }

@@ -61,6 +61,9 @@ impl Spec {
 pub(super) fn specs(arguments: &DriftArgs) -> Result<Vec<Spec>> {
     let mut specs: Vec<Spec> = arguments.checkpoints.iter().map(|typed| Spec::new(typed, false)).collect();
     assign_tokens(&mut specs, &arguments.tokens)?;
+    if arguments.tokens.is_empty() {
+        check_steps(&specs)?;
+    }
     specs.extend(arguments.off_axis.iter().map(|typed| Spec { training_tokens: None, ..Spec::new(typed, true) }));
     reuse::refuse_other_commands(&specs)?;
     if arguments.noise_floor {
@@ -133,6 +136,73 @@ fn assign_tokens(specs: &mut [Spec], typed: &[String]) -> Result<()> {
     ))
 }
 
+/// Refuses checkpoints whose names count the steps of the training in another order.
+fn check_steps(specs: &[Spec]) -> Result<()> {
+    let known: Vec<(Step, &str)> =
+        specs.iter().filter_map(|spec| Some((Step::of(spec)?, spec.label.as_str()))).collect();
+    let wrong: Vec<String> = known
+        .windows(2)
+        .filter(|pair| pair[0].0.unit == pair[1].0.unit && pair[0].0.number > pair[1].0.number)
+        .map(|pair| {
+            let ((before, first), (after, second)) = (&pair[0], &pair[1]);
+            let unit = before.unit;
+            format!("`{first}` ({unit} {}) stands before `{second}` ({unit} {})", before.number, after.number)
+        })
+        .collect();
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    Err(Error::usage(
+        format!("the checkpoints are not in the order of training:\n  - {}", wrong.join("\n  - ")),
+        "give the checkpoints in the order of training (a shell sorts checkpoint-1000 before checkpoint-200), or say with \
+         --tokens how far each was trained",
+    ))
+}
+
+/// A point of a training in its own unit.
+#[derive(Clone, Debug, PartialEq)]
+struct Step {
+    unit: &'static str,
+    number: f64,
+}
+
+impl Step {
+    /// The step that a label names, or else the folder.
+    fn of(spec: &Spec) -> Option<Self> {
+        Self::in_name(&spec.label).or_else(|| Self::in_name(&label(&spec.folder)))
+    }
+
+    /// A step in a name such as `checkpoint-1000`, `global_step1000`, `step_5k` or `epoch=3`: the first of the units, and of
+    /// one that stands there twice the last.
+    fn in_name(name: &str) -> Option<Self> {
+        const UNITS: [(&str, &str); 6] = [
+            ("step", "step"),
+            ("checkpoint", "step"),
+            ("ckpt", "step"),
+            ("iteration", "step"),
+            ("iter", "step"),
+            ("epoch", "epoch"),
+        ];
+        let name = name.to_ascii_lowercase();
+        let number = |word: &str| name.rmatch_indices(word).find_map(|(at, _)| number(&name[at + word.len()..]));
+        UNITS.into_iter().find_map(|(word, unit)| number(word).map(|number| Self { unit, number }))
+    }
+}
+
+/// The number at the beginning of a text, after at most one sign that separates: 1000, -1000, _5k, =3.
+fn number(text: &str) -> Option<f64> {
+    let text = text.strip_prefix('s').unwrap_or(text);
+    let text = text.strip_prefix(['-', '_', '=', '.', ' ']).unwrap_or(text);
+    let end = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+    let number: f64 = text[..end].parse().ok()?;
+    let scale = match text[end..].chars().next() {
+        Some('k') => 1e3,
+        Some('m') => 1e6,
+        _ => 1.0,
+    };
+    Some(number * scale)
+}
+
 /// Training tokens in a name such as openmoe-8b-200B or openmoe-tiny-2.5M: the last part that is one. Units are capital
 /// letters, so that the 8b of a model's size is none.
 fn training_tokens(label: &str) -> Option<f64> {
@@ -169,6 +239,37 @@ mod tests {
         for (name, tokens) in expected {
             assert_eq!(training_tokens(name), tokens, "{name}");
         }
+    }
+
+    #[test]
+    fn steps_are_read_from_names_and_must_not_fall() {
+        for (name, unit, number) in [
+            ("checkpoint-1000", "step", 1000.0),
+            ("global_step20", "step", 20.0),
+            ("step-00000500", "step", 500.0),
+            ("step5k-tokens", "step", 5000.0),
+            ("epoch=3-step=1500", "step", 1500.0),
+            ("epoch_3", "epoch", 3.0),
+            ("iter_0000100", "step", 100.0),
+        ] {
+            assert_eq!(Step::in_name(name), Some(Step { unit, number }), "{name}");
+        }
+        for name in ["openmoe-8b-200B", "final", "steps", "checkpoint", "checkpoint-last"] {
+            assert_eq!(Step::in_name(name), None, "{name}");
+        }
+        let check = |labels: &[&str]| {
+            let specs: Vec<Spec> = labels.iter().map(|label| Spec::new(&format!("{label}=nowhere"), false)).collect();
+            check_steps(&specs).map_err(|error| error.to_string())
+        };
+        check(&["checkpoint-200", "checkpoint-1000", "final"]).unwrap();
+        check(&["epoch-3", "step-2"]).unwrap();
+        let message = check(&["checkpoint-1000", "checkpoint-200"]).unwrap_err();
+        assert!(
+            message.contains("`checkpoint-1000` (step 1000) stands before `checkpoint-200` (step 200)"),
+            "{message}"
+        );
+        let folders = ["a=runs/step-5", "b=runs/step-4"].map(|typed| Spec::new(typed, false));
+        assert!(check_steps(&folders).is_err());
     }
 
     #[test]

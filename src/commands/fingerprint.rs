@@ -46,8 +46,12 @@ impl Fingerprint {
             "config_sha256": checkpoint.config_sha256(),
             "weights": weights,
         });
-        let notes = describe_oddities(&oddities);
+        let mut notes = checkpoint.notes().to_vec();
+        notes.extend(describe_oddities(&oddities));
         notes.iter().for_each(|note| terminal::warn_once(&format!("{}: {note}", checkpoint.dir().display())));
+        if no_hash {
+            notes.push("--no-hash: the numbers of the weights were not looked at".to_owned());
+        }
         Ok(Self { value, state, notes })
     }
 }

@@ -10,7 +10,7 @@ use super::{
     terminal,
 };
 use crate::{
-    checkpoint::{Checkpoint, snapshot},
+    checkpoint::{Checkpoint, describe_oddities, snapshot},
     cli::InspectArgs,
     corpus::Tokenizer,
     error::{Error, Result},
@@ -22,10 +22,14 @@ use crate::{
 pub(super) fn run(arguments: &InspectArgs) -> anyhow::Result<()> {
     machine::set_threads(arguments.threads)?;
     let checkpoint = Checkpoint::open(&snapshot(&arguments.checkpoint))?;
-    checkpoint.constant_routers()?.iter().for_each(|problem| terminal::warn(problem));
+    checkpoint.notes().iter().chain(&checkpoint.constant_routers()?).for_each(|line| terminal::warn(line));
     let tokenizer = open_tokenizer(&checkpoint)?;
     let mut description = describe(&checkpoint, tokenizer.as_ref(), arguments)?;
     if let Some(text) = &arguments.text {
+        // The forward pass reads all weights anyway: whether they are sane is what is asked.
+        for index in 0..checkpoint.files().len() {
+            describe_oddities(&checkpoint.read_whole(index)?.oddities).iter().for_each(|line| terminal::warn(line));
+        }
         let sample = sample(&checkpoint, tokenizer.as_ref(), text, arguments.continuation)?;
         description["text"] = sample;
     }
@@ -51,7 +55,7 @@ fn describe(checkpoint: &Checkpoint, tokenizer: Option<&Tokenizer>, arguments: &
         ));
     }
     let capacity = |rule| config.router_settings(rule, None).capacity(length);
-    let parameters = config.parameter_count();
+    let parameters = checkpoint.parameter_count();
     let files: Vec<Value> =
         checkpoint.files().iter().map(|file| json!({ "path": text(&file.path), "bytes": file.bytes })).collect();
     Ok(json!({
@@ -142,8 +146,20 @@ fn sample(checkpoint: &Checkpoint, tokenizer: Option<&Tokenizer>, text: &str, co
         "nll_per_token": mean,
         "perplexity": mean.exp(),
         "uniform_perplexity": config.vocab_size,
+        "judgement": judgement(mean, config.vocab_size),
         "continuation": tokenizer.decode(&continuation),
     }))
+}
+
+/// What a perplexity says of a model, in words; the loss of guessing is ln(vocabulary).
+fn judgement(nll: f64, vocabulary: usize) -> &'static str {
+    match nll / (vocabulary as f64).ln() {
+        share if share.is_nan() => "not a number: a weight is not finite, or activations overflow",
+        share if share > 1.05 => "worse than guessing: weights, tokenizer and text do not belong together",
+        share if share > 0.9 => "that of guessing: this model has learnt nothing, or its weights are damaged",
+        share if share > 0.6 => "far from guessing; a trained model has some tens on prose of its languages",
+        _ => "that of a trained model",
+    }
 }
 
 fn forward(checkpoint: &Checkpoint, ids: &[u32], outputs: Outputs) -> Result<crate::model::WaveOutput> {
@@ -252,7 +268,7 @@ fn cost_lines(d: &Value) -> [String; 2] {
     ]
 }
 
-fn text_lines(text: &Value) -> [String; 2] {
+fn text_lines(text: &Value) -> [String; 3] {
     [
         format!(
             "perplexity      {:.1} over {} tokens (nll {:.3} per token; a uniform guess has {})",
@@ -261,6 +277,7 @@ fn text_lines(text: &Value) -> [String; 2] {
             float(&text["nll_per_token"]),
             number(&text["uniform_perplexity"])
         ),
+        format!("                {}", text["judgement"].as_str().unwrap_or_default()),
         format!("continuation    {}", text["continuation"]),
     ]
 }

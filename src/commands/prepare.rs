@@ -138,6 +138,7 @@ fn check_routers(checkpoint: &Checkpoint, common: &CommonArgs) -> Result<()> {
     Err(Error::Checkpoint {
         path: checkpoint.dir().to_path_buf(),
         problems,
+        left_out: 0,
         hint: Some("every token gets the same experts; --allow-constant-router routes it all the same".to_owned()),
     })
 }

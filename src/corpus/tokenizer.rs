@@ -2,13 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
+use tokenizers::{ModelWrapper, PaddingStrategy};
+
 use super::{sentencepiece::SentencePiece, special::SpecialTokens};
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    first_bytes::{Foreign, foreign, parse_json, read_bytes, text_of},
+};
 
 /// The SentencePiece model, which OpenMoE was trained and run with.
 const SENTENCEPIECE_FILE: &str = "spiece.model";
+/// The same under the name that Llama's tools give it.
+const LLAMA_FILE: &str = "tokenizer.model";
 /// The tokenizer of the `tokenizers` library.
 const JSON_FILE: &str = "tokenizer.json";
+/// Largest tokenizer that is read, in bytes.
+const MAX_FILE: u64 = 256 << 20;
 
 /// A token and where it stands in the text that was encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,27 +44,73 @@ enum Engine {
     Json(Box<tokenizers::Tokenizer>),
 }
 
+/// The bytes of a tokenizer, if they are not something else.
+fn sound_bytes(file: &Path) -> Result<Vec<u8>> {
+    let refuse =
+        |found: Foreign| Error::tokenizer(format!("tokenizer `{}` {}", file.display(), found.what), found.hint);
+    let bytes = read_bytes(file, MAX_FILE).map_err(refuse)?;
+    foreign(&bytes[..bytes.len().min(1024)]).map_or(Ok(bytes), |found| Err(refuse(found)))
+}
+
+/// Switches off what a training saved with its tokenizer and what would change the text: cutting, padding, chance. Says what
+/// was on.
+fn switch_off(tokenizer: &mut tokenizers::Tokenizer) -> Result<Vec<String>, tokenizers::Error> {
+    let mut switched = Vec::new();
+    if let Some(truncation) = tokenizer.get_truncation() {
+        switched.push(format!("truncation to {} tokens", truncation.max_length));
+        tokenizer.with_truncation(None)?;
+    }
+    if let Some(padding) = tokenizer.get_padding() {
+        switched.push(match padding.strategy {
+            PaddingStrategy::Fixed(length) => format!("padding to {length} tokens"),
+            PaddingStrategy::BatchLongest => "padding".to_owned(),
+        });
+        tokenizer.with_padding(None);
+    }
+    if let ModelWrapper::BPE(bpe) = tokenizer.get_model()
+        && let Some(dropout) = bpe.dropout.filter(|&dropout| dropout > 0.0)
+    {
+        switched.push(format!("dropout {dropout} of merges"));
+        let mut bpe = bpe.clone();
+        bpe.dropout = None;
+        tokenizer.with_model(bpe);
+    }
+    Ok(switched)
+}
+
 impl Tokenizer {
-    /// Opens the tokenizer of a folder; `None` if it has neither `spiece.model` nor `tokenizer.json`. With both,
-    /// `spiece.model` wins: of umT5's two files only that one keeps newlines, tabs and runs of spaces.
+    /// Opens the tokenizer of a folder; `None` if it has neither `spiece.model`, `tokenizer.model` nor `tokenizer.json`. The
+    /// first of these wins: of umT5's two files only `spiece.model` keeps newlines, tabs and runs of spaces.
     ///
     /// # Errors
     /// The file cannot be read or is no tokenizer of its kind.
     pub fn open(dir: &Path) -> Result<Option<Self>> {
-        let (sentencepiece, json) = (dir.join(SENTENCEPIECE_FILE), dir.join(JSON_FILE));
-        if sentencepiece.is_file() {
-            Self::from_sentencepiece(sentencepiece).map(Some)
-        } else if json.is_file() {
-            Self::from_json(json).map(Some)
-        } else {
-            Ok(None)
+        let file = |name: &str| dir.join(name);
+        // A link to nowhere is a file that is missing, not one that was never there.
+        let is_there = |name: &str| file(name).symlink_metadata().is_ok();
+        if is_there(SENTENCEPIECE_FILE) {
+            return Self::from_sentencepiece(file(SENTENCEPIECE_FILE)).map(Some);
         }
+        let unused = match is_there(LLAMA_FILE).then(|| Self::from_sentencepiece(file(LLAMA_FILE))) {
+            // Other programs keep other formats under this name.
+            Some(Err(error)) if is_there(JSON_FILE) => Some(format!("{error}; `{JSON_FILE}` is used instead")),
+            Some(opened) => return opened.map(Some),
+            None => None,
+        };
+        if !is_there(JSON_FILE) {
+            return Ok(None);
+        }
+        let mut tokenizer = Self::from_json(file(JSON_FILE))?;
+        tokenizer.warnings.extend(unused);
+        Ok(Some(tokenizer))
     }
 
     fn from_sentencepiece(file: PathBuf) -> Result<Self> {
-        let model = SentencePiece::open(&file).map_err(|reason| {
+        let shown = file.display().to_string();
+        let bytes = sound_bytes(&file)?;
+        let model = SentencePiece::from_bytes(&bytes).map_err(|reason| {
             Error::tokenizer(
-                format!("tokenizer `{}` {reason}", file.display()),
+                format!("tokenizer `{shown}` {reason}"),
                 "compare with the `spiece.model` of google/umt5-small",
             )
         })?;
@@ -63,14 +118,24 @@ impl Tokenizer {
     }
 
     fn from_json(file: PathBuf) -> Result<Self> {
-        let tokenizer = tokenizers::Tokenizer::from_file(&file).map_err(|error| {
+        let shown = file.display().to_string();
+        let refuse = |error: String| {
             Error::tokenizer(
-                format!("tokenizer `{}` cannot be used: {error}", file.display()),
+                format!("tokenizer `{shown}` cannot be used: {error}"),
                 "put the `spiece.model` of the model beside it",
             )
-        })?;
+        };
+        let text = text_of(sound_bytes(&file)?).map_err(|found| refuse(found.what))?;
+        let mut tokenizer: tokenizers::Tokenizer = parse_json(&text).map_err(|error| refuse(error.to_string()))?;
+        let switched = switch_off(&mut tokenizer).map_err(|error| refuse(error.to_string()))?;
         let mut tokenizer = Self { file, engine: Engine::Json(Box::new(tokenizer)), warnings: Vec::new() };
-        tokenizer.warnings = tokenizer.check_newline()?.into_iter().collect();
+        let switched = (!switched.is_empty()).then(|| {
+            let what = switched.join(", ");
+            format!(
+                "tokenizer `{shown}` is saved with {what}; switched off, so that every text is taken whole and as it is"
+            )
+        });
+        tokenizer.warnings = switched.into_iter().chain(tokenizer.check_newline()?).collect();
         Ok(tokenizer)
     }
 

@@ -26,12 +26,14 @@ pub enum Error {
         hint: Option<String>,
     },
     /// A checkpoint that cannot be used; all of its problems at once.
-    #[error("checkpoint `{}` cannot be used: {} problem{}\n  - {}", path.display(), problems.len(), if problems.len() == 1 { "" } else { "s" }, problems.join("\n  - "))]
+    #[error("checkpoint `{}` cannot be used: {}", path.display(), listed(problems, *left_out))]
     Checkpoint {
         /// The checkpoint folder.
         path: PathBuf,
         /// One line per problem, each naming file and tensor.
         problems: Vec<String>,
+        /// Problems beyond those.
+        left_out: usize,
         /// The next step.
         hint: Option<String>,
     },
@@ -100,6 +102,17 @@ pub enum Error {
         /// What happened, where.
         message: String,
     },
+}
+
+/// Problems that are listed; the rest is counted.
+const LISTED: usize = 20;
+
+/// How many problems there are, then the first of them, one line each.
+fn listed(problems: &[String], left_out: usize) -> String {
+    let all = problems.len() + left_out;
+    let lines = problems.iter().take(LISTED).map(|problem| format!("\n  - {problem}")).collect::<String>();
+    let more = if all > LISTED { format!("\n  and {} more", all - LISTED) } else { String::new() };
+    format!("{all} problem{}{lines}{more}", if all == 1 { "" } else { "s" })
 }
 
 impl Error {

@@ -68,7 +68,7 @@ fn all_nll<R: Rounding>(checkpoint: &Checkpoint, targets: &[Option<u32>], normed
     let (mut logits, mut weight) = (Vec::new(), Vec::new());
     for first in (0..vocabulary).step_by(STEP) {
         let count = STEP.min(vocabulary - first);
-        checkpoint.read_part("lm_head.weight", first * hidden, count * hidden, &mut weight)?;
+        checkpoint.read_part(checkpoint.head(), first * hidden, count * hidden, &mut weight)?;
         logits.resize(normed.len() / hidden * count, 0.0);
         linear(&mut logits, normed, Matrix::new(&weight, count, hidden).transposed());
         round_all::<R>(&mut logits);
@@ -93,7 +93,7 @@ fn last_logits<R: Rounding>(checkpoint: &Checkpoint, rows: std::ops::Range<usize
     let mut weight = Vec::new();
     for first in (0..vocabulary).step_by(STEP) {
         let count = STEP.min(vocabulary - first);
-        checkpoint.read_part("lm_head.weight", first * hidden, count * hidden, &mut weight)?;
+        checkpoint.read_part(checkpoint.head(), first * hidden, count * hidden, &mut weight)?;
         for (row, logits) in rows.clone().zip(logits.chunks_exact_mut(vocabulary)) {
             let state = &normed[row * hidden..(row + 1) * hidden];
             for (logit, weight) in logits[first..first + count].iter_mut().zip(weight.chunks_exact(hidden)) {

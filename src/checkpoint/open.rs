@@ -1,0 +1,194 @@
+//! A folder becomes a checkpoint: found, read, compared, or refused with every problem at once.
+
+use std::{fs::File, path::Path};
+
+use super::{
+    Checkpoint, Config, HEAD, WeightFile, hash,
+    locate::{Located, locate, weight_files},
+    names,
+    validate::{self, Validated},
+    words::{Problems, quoted},
+};
+use crate::{
+    error::{Error, Result},
+    first_bytes::{read_bytes, text_of},
+};
+
+/// Largest config.json that is read, in bytes.
+const MAX_CONFIG: u64 = 16 << 20;
+
+impl Checkpoint {
+    /// Opens a folder in the Hugging Face layout and validates all of it; reads headers only.
+    ///
+    /// Weights are looked for as `model.safetensors`, `model.safetensors.index.json`, `pytorch_model.bin`,
+    /// `pytorch_model.bin.index.json`, in this order; what is in them is told by their first bytes.
+    /// `*.rotary_emb.inv_freq` buffers are ignored; every other tensor that the configuration does not imply is a problem. A
+    /// prefix that all names share is taken off, a state dict inside the dict of a training program is found, and there
+    /// need be no `lm_head.weight`; [`Checkpoint::notes`] says so.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] with every problem: no folder, no configuration, no weights, unsupported options; absent
+    /// shards, truncated files; missing, extra, duplicated, misshaped tensors, and unsupported types.
+    pub fn open(dir: &Path) -> Result<Self> {
+        check_folder(dir)?;
+        let refuse = |what: &str, hint| refusal(dir, vec![format!("`config.json` {what}")], hint);
+        let bytes =
+            read_bytes(&dir.join("config.json"), MAX_CONFIG).map_err(|found| refuse(&found.what, found.hint))?;
+        let config_sha256 = hash::sha256_bytes(&bytes);
+        let text = text_of(bytes).map_err(|found| refuse(&found.what, found.hint))?;
+        // What is no OpenMoE at all needs no look at its weights, and no download of them.
+        Config::recognise(&text).map_err(|problem| refusal(dir, vec![problem], hint_for(false)))?;
+        let (config, problems) = match Config::parse_with_notes(&text) {
+            Ok(config) => (Some(config), Problems::default()),
+            Err(problems) => (None, problems.into()),
+        };
+        let Some(mut located) = locate(dir) else { return Err(no_weights(dir, problems)) };
+        let renamed = names::unify(&mut located).map_err(|problem| refusal(dir, vec![problem], hint_for(true)))?;
+        let expected = config.as_ref().map(|(config, _)| config.tensors());
+        let mut validated = validate::validate(&located, expected.as_deref());
+        let mut all = problems;
+        all.extend(&validated.problems);
+        match config {
+            Some((config, mut notes)) if all.is_empty() => {
+                notes.append(&mut located.notes);
+                notes.extend(located.files.iter().flat_map(|file| file.listing.notes.clone()));
+                notes.extend(renamed);
+                notes.extend(about_the_head(&config, &mut validated));
+                Self::with_files(dir, config, config_sha256, located, validated, notes)
+            }
+            _ => Err(refusal_of_all(dir, all, located.hint().unwrap_or(hint_for(expected.is_some())))),
+        }
+    }
+
+    fn with_files(
+        dir: &Path,
+        config: Config,
+        config_sha256: String,
+        located: Located,
+        validated: Validated,
+        notes: Vec<String>,
+    ) -> Result<Self> {
+        let files: Vec<_> =
+            located.files.into_iter().map(|file| WeightFile { path: dir.join(file.name), bytes: file.bytes }).collect();
+        let open = |file: &WeightFile| File::open(&file.path).map_err(Error::io("open", &file.path));
+        let handles = files.iter().map(open).collect::<Result<_>>()?;
+        let tensors = validated.tensors;
+        Ok(Self { dir: dir.to_path_buf(), config, files, handles, tensors, config_sha256, notes })
+    }
+}
+
+/// What makes logits, where that is not the head.
+fn about_the_head(config: &Config, validated: &mut Validated) -> Option<String> {
+    match (validated.tensors.contains_key(HEAD), config.tie_word_embeddings) {
+        (false, _) => Some(format!("there is no `{HEAD}`; the embedding stands for it, and routing needs neither")),
+        (true, true) => Some(format!(
+            "`{HEAD}` is not used: by `tie_word_embeddings` the embedding stands for it; routing needs neither"
+        )),
+        (true, false) => None,
+    }
+}
+
+/// Refuses what is no checkpoint folder at all.
+fn check_folder(dir: &Path) -> Result<()> {
+    let refuse = |problem: &str, hint: &str| Err(refusal(dir, vec![problem.to_owned()], hint));
+    if !dir.exists() {
+        return refuse(
+            "the folder does not exist; expected one with `config.json` and weight files",
+            "give the path of a downloaded checkpoint; names of a hub are not looked up, nothing is downloaded",
+        );
+    }
+    if !dir.is_dir() {
+        return refuse(
+            "it is a file; expected a folder with `config.json` and weight files",
+            "give the folder that holds the file",
+        );
+    }
+    let config = dir.join("config.json");
+    if config.is_dir() {
+        return refuse(
+            "`config.json` in it is a folder; expected a file",
+            "download `config.json` of the checkpoint again",
+        );
+    }
+    if config.symlink_metadata().is_ok() && !config.exists() {
+        return refuse(
+            "`config.json` in it is a link to a file that is not there",
+            "fetch the checkpoint again, or copy it with the files that its links name (cp -L)",
+        );
+    }
+    if !config.exists() {
+        return Err(no_config(dir));
+    }
+    Ok(())
+}
+
+fn no_config(dir: &Path) -> Error {
+    if let Some(refusal) = adapter(dir) {
+        return refusal;
+    }
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let inside = entries.map(|entry| entry.path()).filter(|path| path.join("config.json").is_file());
+    let mut inside: Vec<String> =
+        inside.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).collect();
+    inside.sort();
+    if inside.is_empty() {
+        let problem = "there is no `config.json` in it".to_owned();
+        let hint = "give the folder of a checkpoint in the Hugging Face layout: config.json beside the weight files";
+        return refusal(dir, vec![problem], hint);
+    }
+    let inside: Vec<&str> = inside.iter().map(String::as_str).collect();
+    let problem = format!("there is no `config.json` in it, but in its folders {}", quoted(&inside));
+    refusal(dir, vec![problem], "give one of these folders")
+}
+
+/// The refusal of a folder that holds what a fine-tuning left, if it is one.
+fn adapter(dir: &Path) -> Option<Error> {
+    let names = ["adapter_model.safetensors", "adapter_model.bin", "adapter_config.json"];
+    let name = names.into_iter().find(|name| dir.join(name).exists())?;
+    let problem = format!("`{name}`: it holds an adapter, not a model");
+    let hint = "merge the adapter into its base model first (peft: merge_and_unload), and give the merged model";
+    Some(refusal(dir, vec![problem], hint))
+}
+
+fn no_weights(dir: &Path, mut problems: Problems) -> Error {
+    if let Some(refusal) = adapter(dir) {
+        return refusal;
+    }
+    let problem = "there are no weights in it; expected `model.safetensors`, `model.safetensors.index.json`, \
+                   `pytorch_model.bin` or `pytorch_model.bin.index.json`";
+    let found = weight_files(dir);
+    let names: Vec<&str> = found.iter().map(String::as_str).collect();
+    if names.is_empty() {
+        problems.push(problem.to_owned());
+        return refusal_of_all(dir, problems, "the download may be incomplete");
+    }
+    problems.push(format!("{problem}; found {}", quoted(&names)));
+    let is_shard = |name: &&str| name.contains("-of-");
+    let is_whole = |name: &&str| name.ends_with(".safetensors") || name.ends_with(".bin");
+    let hint = if names.iter().any(is_shard) {
+        "shards need their index file; download it as well"
+    } else if names.iter().any(is_whole) {
+        "if that file is the whole model, call it model.safetensors or pytorch_model.bin"
+    } else {
+        "fetch or convert the checkpoint: only the files named above are read"
+    };
+    refusal_of_all(dir, problems, hint)
+}
+
+/// A checkpoint that cannot be used.
+pub(super) fn refusal(dir: &Path, problems: Vec<String>, hint: &str) -> Error {
+    refusal_of_all(dir, problems.into(), hint)
+}
+
+fn refusal_of_all(dir: &Path, problems: Problems, hint: &str) -> Error {
+    let Problems { lines, left_out } = problems;
+    Error::Checkpoint { path: dir.to_path_buf(), problems: lines, left_out, hint: Some(hint.to_owned()) }
+}
+
+fn hint_for(has_config: bool) -> &'static str {
+    if has_config {
+        "`config.json` and the weight files may come from different checkpoints, or a download is incomplete"
+    } else {
+        "the supported models are OpenMoE base, 8b and 34b and others of their form"
+    }
+}

@@ -1,0 +1,218 @@
+//! Tensors by name in what `torch.save` pickled: the state dict itself, or one inside the dict of a training program.
+
+use std::collections::HashSet;
+
+use super::{
+    header::ListedTensor,
+    pickle::{Index, Pickle, Value},
+    words::named,
+};
+
+/// Where programs put a model's state dict, the likeliest first.
+const KNOWN: [&str; 5] = ["module", "model", "state_dict", "model_state_dict", "net"];
+/// The end of the name by which a model is told.
+const EMBEDDING: &str = "embed_tokens.weight";
+/// How deep a state dict may lie.
+const DEPTH: usize = 4;
+
+/// Names and values of a dict, in their order.
+pub(super) type Entries<'a> = Vec<(&'a str, Index)>;
+
+/// A dict that holds tensors, by the keys that lead to it.
+struct Candidate<'a> {
+    path: String,
+    entries: Entries<'a>,
+    tensors: usize,
+}
+
+impl Candidate<'_> {
+    /// Whether the embedding of a model is in it.
+    fn is_model(&self) -> bool {
+        self.entries.iter().any(|(name, _)| name.ends_with(EMBEDDING))
+    }
+}
+
+/// The state dict of a pickle, and what must be said of the choice.
+pub(super) fn find<'a>(pickle: &Pickle<'a>) -> Result<(Entries<'a>, Option<String>), String> {
+    let mut candidates = Vec::new();
+    collect(pickle, pickle.root(), "", &mut HashSet::new(), &mut candidates);
+    // A counter or the state of an optimizer is a tensor too.
+    let (mut candidates, others): (Vec<_>, Vec<_>) = candidates.into_iter().partition(Candidate::is_model);
+    let mut others = others;
+    if candidates.is_empty() {
+        std::mem::swap(&mut candidates, &mut others);
+    }
+    if let Some(root) = candidates.iter().position(|candidate| candidate.path.is_empty()) {
+        return Ok((candidates.swap_remove(root).entries, None));
+    }
+    let last = |candidate: &Candidate| candidate.path.rsplit('.').next().unwrap_or_default().to_owned();
+    let known = KNOWN.into_iter().find_map(|name| candidates.iter().position(|candidate| last(candidate) == name));
+    let chosen = known.or((candidates.len() == 1).then_some(0));
+    let list = |candidates: &[Candidate]| {
+        let shown =
+            candidates.iter().take(5).map(|other| format!("{} ({} tensors)", named(&other.path), other.tensors));
+        shown.collect::<Vec<_>>().join(", ")
+    };
+    let Some(chosen) = chosen else { return Err(none(pickle, &list(&candidates))) };
+    let Candidate { path, entries, tensors } = candidates.swap_remove(chosen);
+    candidates.append(&mut others);
+    let others =
+        if candidates.is_empty() { String::new() } else { format!("; tensors not used: {}", list(&candidates)) };
+    Ok((entries, Some(format!("the dict {} in it holds the {tensors} tensors{others}", named(&path)))))
+}
+
+/// Why there is no state dict to be had.
+fn none(pickle: &Pickle, candidates: &str) -> String {
+    if !candidates.is_empty() {
+        return format!(
+            "holds several dicts of tensors and none with a known name: {candidates}; save one of them alone"
+        );
+    }
+    if let Value::Call(callable, _) = pickle.get(pickle.root())
+        && let Some((module, class)) = pickle.global(*callable)
+    {
+        return format!(
+            "holds an object of {} and no state dict; save model.state_dict()",
+            named(&format!("{module}.{class}"))
+        );
+    }
+    "holds no state dict; expected a dict of tensors as torch.save writes it".into()
+}
+
+fn collect<'a>(
+    pickle: &Pickle<'a>,
+    index: Index,
+    path: &str,
+    seen: &mut HashSet<Index>,
+    candidates: &mut Vec<Candidate<'a>>,
+) {
+    let Value::Dict(dict) = pickle.get(index) else { return };
+    if !seen.insert(index) || path.split('.').count() > DEPTH {
+        return;
+    }
+    let entries: Entries = dict.iter().filter_map(|&(key, value)| Some((pickle.text(key)?, value))).collect();
+    let tensors = entries.iter().filter(|(_, value)| rebuild_arguments(pickle, *value).is_some()).count();
+    if tensors > 0 {
+        candidates.push(Candidate { path: path.to_owned(), entries: entries.clone(), tensors });
+    }
+    for (key, value) in entries {
+        let below = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+        collect(pickle, value, &below, seen, candidates);
+    }
+}
+
+/// The arguments of `torch._utils._rebuild_tensor_v2`, also inside a parameter or a typed tensor.
+fn rebuild_arguments(pickle: &Pickle, value: Index) -> Option<Vec<Index>> {
+    let mut value = value;
+    // A parameter of a parameter of ... is nothing that torch writes.
+    for _ in 0..3 {
+        let Value::Call(callable, arguments) = pickle.get(value) else { return None };
+        let arguments = pickle.items(*arguments)?;
+        match pickle.global(*callable)? {
+            ("torch._utils", "_rebuild_tensor_v2" | "_rebuild_tensor" | "_rebuild_tensor_v3") => {
+                return Some(arguments.to_vec());
+            }
+            ("torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state") => value = *arguments.first()?,
+            ("torch._tensor", "_rebuild_from_type_v2") => return pickle.items(*arguments.get(2)?).map(<[_]>::to_vec),
+            _ => return None,
+        }
+    }
+    None
+}
+
+/// A tensor as a view of a storage.
+struct View<'a> {
+    /// Storage class, e.g. `BFloat16Storage`.
+    class: &'a str,
+    /// What the storage is called.
+    key: &'a str,
+    /// First element in the storage.
+    offset: usize,
+    shape: Vec<usize>,
+    strides: Vec<usize>,
+}
+
+impl<'a> View<'a> {
+    /// (persistent id ("storage", class, key, location, size), offset, shape, strides, ...)
+    fn read(pickle: &Pickle<'a>, arguments: &[Index]) -> Option<Self> {
+        let [storage, offset, shape, strides, ..] = *arguments else { return None };
+        let Value::Persistent(id) = pickle.get(storage) else { return None };
+        let (key, class) = self::storage(pickle, *id)?;
+        Some(Self {
+            class,
+            key,
+            offset: pickle.count(offset)?,
+            shape: counts(pickle, shape)?,
+            strides: counts(pickle, strides)?,
+        })
+    }
+
+    fn is_contiguous(&self) -> bool {
+        let mut expected = 1_usize;
+        let dimensions = self.shape.iter().zip(&self.strides).rev();
+        self.shape.len() == self.strides.len()
+            && dimensions.into_iter().all(|(&dimension, &stride)| {
+                let fits = dimension <= 1 || stride == expected;
+                expected = expected.saturating_mul(dimension);
+                fits
+            })
+    }
+}
+
+/// A tuple of counts, also as a `torch.Size`.
+fn counts(pickle: &Pickle, index: Index) -> Option<Vec<usize>> {
+    let items = match pickle.get(index) {
+        Value::Call(_, arguments) => pickle.items(*pickle.items(*arguments)?.first()?)?,
+        _ => pickle.items(index)?,
+    };
+    items.iter().map(|&item| pickle.count(item)).collect()
+}
+
+/// Name and class of the storage that a persistent id stands for.
+pub(super) fn storage<'a>(pickle: &Pickle<'a>, id: Index) -> Option<(&'a str, &'a str)> {
+    let [_, class, key, ..] = *pickle.items(id)? else { return None };
+    Some((pickle.text(key)?, pickle.global(class)?.1))
+}
+
+/// Where a tensor's numbers lie, given where its storage begins and how many bytes that has; `None` for values that are no
+/// tensors (such as `_metadata`).
+pub(super) fn locate(
+    pickle: &Pickle,
+    name: &str,
+    value: Index,
+    place: impl FnOnce(&str) -> Result<(u64, u64), String>,
+) -> Result<Option<ListedTensor>, String> {
+    let Some(arguments) = rebuild_arguments(pickle, value) else { return Ok(None) };
+    let view = View::read(pickle, &arguments).ok_or("has an entry of an unknown form; expected _rebuild_tensor_v2")?;
+    if !view.is_contiguous() {
+        return Err(format!(
+            "is not contiguous: shape {:?} with strides {:?}; save it with .contiguous()",
+            view.shape, view.strides
+        ));
+    }
+    let (dtype, item) = storage_dtype(view.class).ok_or_else(|| {
+        format!("has the unsupported type {}; expected float32, float16 or bfloat16", named(view.class))
+    })?;
+    let (begin, stored) = place(view.key)?;
+    let skipped = (view.offset as u64).saturating_mul(item);
+    let bytes = view.shape.iter().fold(item, |bytes, &dimension| bytes.saturating_mul(dimension as u64));
+    if skipped.saturating_add(bytes) > stored {
+        return Err(format!(
+            "is truncated: it takes bytes {skipped}..{} of storage {}, which has {stored}",
+            skipped.saturating_add(bytes),
+            named(view.key)
+        ));
+    }
+    let begin = begin + skipped;
+    Ok(Some(ListedTensor { name: name.into(), dtype: dtype.into(), shape: view.shape, begin, bytes }))
+}
+
+/// Name of the type as safetensors spells it, and its bytes.
+fn storage_dtype(class: &str) -> Option<(&'static str, u64)> {
+    match class {
+        "FloatStorage" => Some(("F32", 4)),
+        "HalfStorage" => Some(("F16", 2)),
+        "BFloat16Storage" => Some(("BF16", 2)),
+        _ => None,
+    }
+}

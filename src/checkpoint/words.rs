@@ -1,0 +1,75 @@
+//! Names and problems in messages: whatever a file holds, few and short.
+
+/// Characters of a name that are shown.
+const SHOWN: usize = 120;
+/// Names in one line.
+const IN_LINE: usize = 20;
+/// Problems that are kept; the rest is counted.
+const KEPT: usize = 200;
+
+/// A name in backticks; the middle of a very long one is left out.
+pub(super) fn named(name: &str) -> String {
+    let length = name.chars().count();
+    if length <= SHOWN {
+        return format!("`{name}`");
+    }
+    let start: String = name.chars().take(SHOWN / 2).collect();
+    let end: String = name.chars().skip(length - SHOWN / 2).collect();
+    format!("`{start}…{end}`")
+}
+
+/// Names in backticks with commas between; of many the first ones and a count.
+pub(super) fn quoted(names: &[&str]) -> String {
+    let shown = names.iter().take(IN_LINE).map(|name| named(name)).collect::<Vec<_>>().join(", ");
+    if names.len() > IN_LINE { format!("{shown} and {} more", names.len() - IN_LINE) } else { shown }
+}
+
+/// Problems, one line each; of very many the first ones and a count.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Problems {
+    pub(super) lines: Vec<String>,
+    pub(super) left_out: usize,
+}
+
+impl Problems {
+    pub(super) fn push(&mut self, line: String) {
+        if self.lines.len() < KEPT {
+            self.lines.push(line);
+        } else {
+            self.left_out += 1;
+        }
+    }
+
+    pub(super) fn extend(&mut self, others: &Self) {
+        others.lines.iter().for_each(|line| self.push(line.clone()));
+        self.left_out += others.left_out;
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+}
+
+impl From<Vec<String>> for Problems {
+    fn from(lines: Vec<String>) -> Self {
+        Self { lines, left_out: 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_problems_are_bounded() {
+        let long = named(&"x".repeat(1_000_000));
+        assert!(long.chars().count() < 130 && long.contains('…'), "{long}");
+        assert!(quoted(&["a"; 23]).ends_with("`a` and 3 more") && quoted(&["a", "b"]) == "`a`, `b`");
+        let mut problems = Problems::default();
+        (0..KEPT + 5).for_each(|n| problems.push(n.to_string()));
+        let mut all = Problems::default();
+        all.push("first".into());
+        all.extend(&problems);
+        assert_eq!((all.lines.len(), all.left_out), (KEPT, 6));
+    }
+}
