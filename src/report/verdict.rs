@@ -156,7 +156,7 @@ fn judged(layers: &[&Layer]) -> String {
         return "not enough data in some layers".to_owned();
     };
     let deciding: Vec<&Layer> = layers.iter().zip(&all).filter(|(_, own)| **own == worst).map(|(l, _)| *l).collect();
-    let by = if deciding.len() == layers.len() { String::new() } else { format!(" by {}", named(&deciding)) };
+    let by = if deciding.len() == layers.len() { String::new() } else { format!(", decided by {}", named(&deciding)) };
     format!("{}{by} ({})", worst.word(), worst.meaning())
 }
 

@@ -173,7 +173,7 @@ fn layers_are_ranked_only_where_their_intervals_are_apart() {
     let apart = [layer(1, (0.8, 0.78, 0.82), none), layer(5, (0.4, 0.3, 0.45), (0.3, 0.2, 0.4))].concat();
     assert_eq!(
         verdict(&apart)[2],
-        "overall: context-independent: no by layer 5 (the token id explains less than 50 %, and a context adds more than 10 % \
+        "overall: context-independent: no, decided by layer 5 (the token id explains less than 50 %, and a context adds more than 10 % \
          of what is left); routing follows the token id most in layer 1 and least in layer 5"
     );
     let close = [layer(1, (0.8, 0.7, 0.9), none), layer(5, (0.75, 0.7, 0.8), none)].concat();
