@@ -126,7 +126,8 @@ fn uncorrected(row: &Finding) -> String {
 /// A share in whole percent, below 2 % with a decimal place. Below 0 is noise around 0 and stays visible.
 fn percent(share: f64) -> String {
     let decimals = usize::from(share != 0.0 && share.abs() < 0.02);
-    let text = format!("{:.decimals$}", share * 100.0);
+    let scale = if decimals == 0 { 1.0 } else { 10.0 };
+    let text = format!("{:.decimals$}", (share * 100.0 * scale).round() / scale);
     if text.trim_start_matches('-').chars().all(|digit| digit == '0' || digit == '.') { "0".to_owned() } else { text }
 }
 

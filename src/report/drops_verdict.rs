@@ -110,7 +110,7 @@ fn layer_line(rows: &[&Finding], layer: LayerId) -> String {
     }
 }
 
-/// What holds over all texts. The part that random order explains is judged by the upper end of what is left above it.
+/// What holds over all texts.
 fn overall<'a>(trends: &[(LayerId, Trend<'a>)]) -> String {
     let known: Vec<&(LayerId, Trend<'a>)> = trends.iter().filter(|(_, trend)| trend.is_known()).collect();
     if known.is_empty() {
@@ -137,9 +137,10 @@ fn extent(trends: &[&(LayerId, Trend)]) -> String {
     format!("{} ({points} points)", layer_names(trends))
 }
 
-/// How much of a rise is there in random order too, in the layer where that is least.
+/// How much of a rise is there in random order too, in the layer where that is least: by the upper end of what is left and the
+/// lower end of the rise.
 fn in_random_order(rises: &[&(LayerId, Trend)]) -> Option<String> {
-    let part = |trend: &Trend| Some(1.0 - trend.excess?.high?.max(0.0) / trend.row.estimate?);
+    let part = |trend: &Trend| Some(1.0 - trend.excess?.high?.max(0.0) / trend.row.low?);
     let parts: Vec<f64> = rises.iter().map(|(_, trend)| part(trend)).collect::<Option<_>>()?;
     let least = parts.into_iter().fold(1.0, f64::min);
     Some(if least >= 0.5 {

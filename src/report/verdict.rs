@@ -135,13 +135,14 @@ fn named(layers: &[&Layer]) -> String {
 fn overall(layers: &[Layer]) -> String {
     let (empty, varied): (Vec<&Layer>, Vec<&Layer>) =
         layers.iter().partition(|layer| matches!(layer.token, Explained::Nothing(_)));
+    let nearly = if empty.iter().all(|layer| layer.constant.is_some()) { "" } else { ", or nearly so" };
     if varied.is_empty() {
-        return "the router is constant in every layer, or nearly so: there is nothing to explain".to_owned();
+        return format!("the router is constant in every layer{nearly}: there is nothing to explain");
     }
     let left_out = match empty.as_slice() {
         [] => String::new(),
-        [one] => format!("; {} is left out: its router is constant, or nearly so", named(&[one])),
-        many => format!("; {} are left out: their routers are constant, or nearly so", named(many)),
+        [one] => format!("; {} is left out: its router is constant{nearly}", named(&[one])),
+        many => format!("; {} are left out: their routers are constant{nearly}", named(many)),
     };
     let Some(compared) = compared(&varied) else {
         return format!("not enough data to say whether routing follows the token id{left_out}");
@@ -156,7 +157,7 @@ fn judged(layers: &[&Layer]) -> String {
         return "not enough data in some layers".to_owned();
     };
     let deciding: Vec<&Layer> = layers.iter().zip(&all).filter(|(_, own)| **own == worst).map(|(l, _)| *l).collect();
-    let by = if deciding.len() == layers.len() { String::new() } else { format!(" by {}", named(&deciding)) };
+    let by = if deciding.len() == layers.len() { String::new() } else { format!(", decided by {}", named(&deciding)) };
     format!("{}{by} ({})", worst.word(), worst.meaning())
 }
 

@@ -141,13 +141,14 @@ fn a_constant_router_is_named_with_its_experts() {
     let words = "the router is constant: every token gets the experts 0, 7; there is nothing to explain";
     let lines = verdict(&constant(3));
     assert_eq!(lines[0], format!("layer 3: {words}"));
-    assert_eq!(lines[1], "overall: the router is constant in every layer, or nearly so: there is nothing to explain");
+    assert_eq!(lines[1], "overall: the router is constant in every layer: there is nothing to explain");
     let lines = verdict(&[function(1, (1.0, 0.98, 1.02)), constant(3)].concat());
     assert_eq!(lines[1], format!("layer 3: {words}"));
     assert!(lines[2].starts_with("overall: context-independent: fully ("), "{}", lines[2]);
-    assert!(lines[2].ends_with("; layer 3 is left out: its router is constant, or nearly so"), "{}", lines[2]);
+    assert!(lines[2].ends_with("; layer 3 is left out: its router is constant"), "{}", lines[2]);
     let nearly = verdict(&[bits("mutual_information", "token", 3, (0.02, 0.001, 0.03))]);
     assert_eq!(nearly[0], "layer 3: the router is nearly constant: only 0.03 bits are there to explain at all");
+    assert_eq!(nearly[1], "overall: the router is constant in every layer, or nearly so: there is nothing to explain");
 }
 
 #[test]
@@ -173,7 +174,7 @@ fn layers_are_ranked_only_where_their_intervals_are_apart() {
     let apart = [layer(1, (0.8, 0.78, 0.82), none), layer(5, (0.4, 0.3, 0.45), (0.3, 0.2, 0.4))].concat();
     assert_eq!(
         verdict(&apart)[2],
-        "overall: context-independent: no by layer 5 (the token id explains less than 50 %, and a context adds more than 10 % \
+        "overall: context-independent: no, decided by layer 5 (the token id explains less than 50 %, and a context adds more than 10 % \
          of what is left); routing follows the token id most in layer 1 and least in layer 5"
     );
     let close = [layer(1, (0.8, 0.7, 0.9), none), layer(5, (0.75, 0.7, 0.8), none)].concat();
