@@ -50,7 +50,8 @@ impl Paths {
         for above in &self.above {
             rest = without(&rest, above);
         }
-        if is_absolute(&rest) && !rest.contains(['\n', '`']) {
+        let goes_on = ["\n", "`", ": ", " /"].into_iter().any(|sign| rest.contains(sign));
+        if is_absolute(&rest) && !goes_on {
             return last_names(&rest).to_owned();
         }
         // A path inside a sentence ends where the sentence goes on.
@@ -163,6 +164,12 @@ mod tests {
             ("C:\\chats\\a.jsonl:3", "a.jsonl:3"),
             ("/other/models/base/config.json", "base/config.json"),
             ("/x", "x"),
+            ("/my models/base 8b/config.json", "base 8b/config.json"),
+            (
+                "/models/a/base/spiece.model: no tokenizer in /models/a/base",
+                "base/spiece.model: no tokenizer in a/base",
+            ),
+            ("/models/a/base is missing", "a/base is missing"),
             ("relative/x/y.jsonl:1", "relative/x/y.jsonl:1"),
             ("an id / with a slash", "an id / with a slash"),
             ("/home/me/my texts/a b.jsonl:2", "my texts/a b.jsonl:2"),

@@ -4,9 +4,12 @@ use super::{
     Figure, Kind, Row,
     data::Columns,
     keys::in_order,
-    layout::{figure, left_out},
+    layout::{MOST_LABELS, MOST_SERIES, figure, left_out},
 };
-use crate::stats::{Finding, StatisticInfo};
+use crate::{
+    report::text::readable,
+    stats::{Finding, StatisticInfo},
+};
 
 /// Rules with slots to run out of.
 const RULES: [&str; 2] = ["port", "t5x"];
@@ -54,7 +57,9 @@ pub(super) fn figures(info: &StatisticInfo, rows: &[Row<'_>]) -> Option<Vec<Figu
     let mut found: Vec<Figure> = curves.into_iter().flatten().collect();
     let drawn: usize = found.iter().map(|figure| figure.data["layer"].as_array().map_or(0, Vec::len)).sum();
     let remark = left_out(info, drawn, rows.len(), "replays");
-    found.iter_mut().for_each(|figure| figure.left_out.clone_from(&remark));
+    for figure in &mut found {
+        figure.left_out.clone_from(&remark);
+    }
     (!found.is_empty()).then_some(found)
 }
 
@@ -87,9 +92,11 @@ impl<'a, 'b> Replays<'a, 'b> {
             .filter(|row| row.finding.variant.as_deref() == Some(variant) && row.finding.variable.is_none())
             .filter(|row| row.finding.capacity_factor.is_some() && limits(row.finding) && belongs(row.finding))
             .collect();
+        let line = |row: &Row<'a>| with_model(row, &series(row));
+        let rows = first_of(rows, MOST_SERIES, line);
         let mut columns = Columns::of(&rows).with_estimates(&rows);
         columns.numbers("x", rows.iter().map(|row| row.finding.capacity_factor));
-        columns.words("series", rows.iter().map(|row| with_model(row, series(row))));
+        columns.words("series", rows.iter().map(line));
         let factors =
             in_order(rows.iter().filter_map(|row| row.finding.capacity_factor.map(|factor| factor.to_string())));
         (factors.len() > 1).then(|| Figure {
@@ -110,12 +117,13 @@ impl<'a, 'b> Replays<'a, 'b> {
         };
         let label = |row: &Row<'a>| {
             let words = format!("{}: at most {}, {}", rule(row), level(row).unwrap_or_default(), dataset(row));
-            with_model(row, words)
+            with_model(row, &words)
         };
         let told = self.rows.iter().copied().filter(|row| level(row).is_some() && limits(row.finding));
         let rows: Vec<Row<'_>> = told
             .filter(|row| row.finding.grouping.as_deref() == Some("run") && row.finding.estimate.is_some())
             .collect();
+        let rows = first_of(rows, MOST_LABELS, label);
         let mut columns = Columns::of(&rows).with_estimates(&rows);
         columns.words("label", rows.iter().map(label));
         (!rows.is_empty()).then(|| Figure {
@@ -153,7 +161,7 @@ fn rule(row: &Row<'_>) -> String {
 }
 
 fn dataset(row: &Row<'_>) -> String {
-    row.finding.dataset.as_deref().map_or_else(|| "all data sets".to_owned(), crate::report::text::readable)
+    row.finding.dataset.as_deref().map_or_else(|| "all data sets".to_owned(), readable)
 }
 
 fn grouping(row: &Row<'_>) -> String {
@@ -175,9 +183,18 @@ fn priority(row: &Row<'_>) -> String {
 }
 
 /// A second model has lines of its own.
-fn with_model(row: &Row<'_>, words: String) -> String {
-    row.finding
-        .checkpoint
-        .as_deref()
-        .map_or(words.clone(), |name| format!("{words}, {}", crate::report::text::readable(name)))
+fn with_model(row: &Row<'_>, words: &str) -> String {
+    match &row.finding.checkpoint {
+        Some(name) => format!("{words}, {}", readable(name)),
+        None => words.to_owned(),
+    }
+}
+
+/// The rows of the first `most` names: more lines cannot be told apart.
+fn first_of<'a>(rows: Vec<Row<'a>>, most: usize, name: impl Fn(&Row<'a>) -> String) -> Vec<Row<'a>> {
+    let names = in_order(rows.iter().map(&name));
+    match names.get(most) {
+        None => rows,
+        Some(_) => rows.into_iter().filter(|row| names[..most].contains(&name(row))).collect(),
+    }
 }

@@ -13,12 +13,12 @@ use super::{
 use crate::stats::{StatisticInfo, thousands};
 
 /// Lines that a reader can tell apart.
-const MOST_SERIES: usize = 8;
+pub(super) const MOST_SERIES: usize = 8;
 /// Places along a line: more are not seen.
 const MOST_PLACES: usize = 256;
 const MOST_MATRIX_ROWS: usize = 48;
 const MOST_MATRIX_COLUMNS: usize = 64;
-const MOST_LABELS: usize = 60;
+pub(super) const MOST_LABELS: usize = 60;
 const MOST_POINTS: usize = 600;
 /// Keys that a figure can be laid out along; what has more is a list, and stands in `stats/` only.
 const MOST_SUBJECTS: usize = 3;

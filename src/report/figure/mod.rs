@@ -46,6 +46,7 @@ pub(super) enum Kind {
 
 /// A figure with its numbers, in columns of equal length; the scripts of the page know nothing of statistics.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own for the scripts")]
 pub(super) struct Figure {
     pub(super) kind: Kind,
     /// What the reader chooses it by.
@@ -136,7 +137,9 @@ pub(super) fn figures(info: &StatisticInfo, rows: &[Row<'_>]) -> Vec<Figure> {
         figures.truncate(MOST_FIGURES);
         let remark =
             format!("{further} further figures are not in this page; their rows are in stats/{}.csv", info.table);
-        figures.iter_mut().for_each(|figure| figure.leave_out(&remark));
+        for figure in &mut figures {
+            figure.leave_out(&remark);
+        }
     }
     name_units(&mut figures);
     figures

@@ -68,7 +68,7 @@
     const own = (rows) => (series === null ? rows : rows.filter((row) => row.series === series));
     const rows = own(context.rows);
     const all = own(context.scaleRows);
-    const labels = Report.distinct(all, "label", figure.rows);
+    const labels = Report.distinct(all, "label", series === null ? figure.rows : null);
     const domain = Report.extent(all, VALUES, figure.zero, figure.reach);
     const plots = chunks(layers, shared.abreast).map((some) =>
       paint(context, rows.filter((row) => some.includes(row.layer)), some, { ...shared, labels, domain }));
