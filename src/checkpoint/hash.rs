@@ -11,6 +11,14 @@ use crate::error::{Error, Result};
 /// # Errors
 /// The file cannot be opened or read.
 pub fn sha256_file(path: &Path) -> Result<String> {
+    sha256_watched(path, |_| {})
+}
+
+/// The same; `read` is told of every block how many bytes it has.
+///
+/// # Errors
+/// As [`sha256_file`].
+pub fn sha256_watched(path: &Path, mut read: impl FnMut(u64)) -> Result<String> {
     let mut file = File::open(path).map_err(Error::io("open", path))?;
     let mut hasher = Sha256::new();
     let mut block = vec![0; 1 << 20];
@@ -20,6 +28,7 @@ pub fn sha256_file(path: &Path) -> Result<String> {
             break;
         }
         hasher.update(&block[..count]);
+        read(count as u64);
     }
     let hex: Vec<_> = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(hex.concat())

@@ -14,7 +14,7 @@ mod torch;
 mod validate;
 
 pub use config::Config;
-pub use hash::sha256_file;
+pub use hash::{sha256_file, sha256_watched};
 pub use shapes::{ExpectedTensor, ParameterCount};
 
 use std::{

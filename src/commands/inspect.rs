@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::{
     machine,
-    prepare::{default_memory, label, memory, open_tokenizer, wave_within},
+    memory::Bound,
+    prepare::{label, memory, open_tokenizer, wave_within},
     terminal,
 };
 use crate::{
@@ -29,7 +30,7 @@ pub(super) fn run(arguments: &InspectArgs) -> anyhow::Result<()> {
         description["text"] = sample;
     }
     if arguments.json {
-        terminal::print(&format!("{description:#}"))?;
+        terminal::print_json(&format!("{description:#}"))?;
     } else {
         print_description(&description)?;
     }
@@ -52,7 +53,7 @@ fn describe(checkpoint: &Checkpoint, tokenizer: Option<&Tokenizer>, arguments: &
     let capacity = |rule| config.router_settings(rule, None).capacity(length);
     let parameters = config.parameter_count();
     let files: Vec<Value> =
-        checkpoint.files().iter().map(|file| json!({ "path": file.path, "bytes": file.bytes })).collect();
+        checkpoint.files().iter().map(|file| json!({ "path": file.path.to_string_lossy(), "bytes": file.bytes })).collect();
     Ok(json!({
         "checkpoint": label(checkpoint.dir()),
         "hidden_size": config.hidden_size,
@@ -69,7 +70,7 @@ fn describe(checkpoint: &Checkpoint, tokenizer: Option<&Tokenizer>, arguments: &
         "parameters": { "total": parameters.total, "active_per_token": parameters.active_per_token },
         "dtypes": checkpoint.dtypes().iter().map(|d| json!({ "dtype": d.dtype.name(), "tensors": d.tensors })).collect::<Vec<_>>(),
         "files": files,
-        "tokenizer": tokenizer.map(|tokenizer| json!({ "file": tokenizer.file(), "ids": tokenizer.vocab_size() })),
+        "tokenizer": tokenizer.map(|tokenizer| json!({ "file": tokenizer.file().to_string_lossy(), "ids": tokenizer.vocab_size() })),
         "capacity": {
             "length": length,
             "factor": config.router_capacity_factor_eval,
@@ -85,9 +86,9 @@ fn estimate(checkpoint: &Checkpoint, length: usize, tokens: u64, limit: Option<u
     let config = checkpoint.config();
     let cost = Cost::new(config, length);
     let rate = multiply_rate(config.hidden_size, config.intermediate_size);
-    let limit = limit.unwrap_or_else(default_memory);
+    let bound = Bound::for_run(limit);
     // One sequence is the least: if that is over the limit, the number shows it.
-    let wave = wave_within(config, &cost, false, limit).max(length).min(tokens as usize);
+    let wave = wave_within(config, &cost, false, bound.bytes).max(length).min(tokens as usize);
     json!({
         "tokens": tokens,
         "flop_per_token": cost.flop_per_token,
@@ -95,7 +96,8 @@ fn estimate(checkpoint: &Checkpoint, length: usize, tokens: u64, limit: Option<u
         "instruction_set": instruction_set(),
         "threads": rayon::current_num_threads(),
         "seconds": cost.flop_per_token * tokens as f64 / rate,
-        "memory_limit_bytes": limit,
+        "memory_limit_bytes": bound.bytes,
+        "memory_limit": bound.of,
         "memory_bytes": memory(config, &cost, false, wave),
         "wave_tokens": wave,
     })

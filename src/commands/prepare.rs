@@ -7,9 +7,16 @@ use std::{
 
 use serde_json::{Map, Value, json};
 
-use super::{checkpoints::Spec, machine, read::read, request::Request, terminal};
+use super::{
+    checkpoints::Spec,
+    machine,
+    memory::{Bound, check_room},
+    read::read,
+    request::Request,
+    terminal,
+};
 use crate::{
-    checkpoint::{Checkpoint, Config, sha256_file},
+    checkpoint::{Checkpoint, Config, sha256_file, sha256_watched},
     cli::{CommonArgs, ExecutionArgs},
     corpus::{Corpus, Sequence, Tokenizer},
     error::{Error, Result},
@@ -52,8 +59,10 @@ impl Prepared {
         let layout = TraceLayout::new(&lengths, arguments.common.routing.group, config.moe_layers());
         check_capacity(&router, &layout, &corpus)?;
         let cost = Cost::new(config, context);
-        let wave_tokens =
-            wave_tokens(&arguments.common.execution, config, &cost, group_rows(&layout, &corpus.sequences))?;
+        let rows = group_rows(&layout, &corpus.sequences);
+        let wave_tokens = wave_tokens(&arguments.common.execution, config, &cost, &rows)?;
+        let memory = memory(config, &cost, arguments.common.execution.log_logits, wave_rows(wave_tokens, &rows));
+        check_room(memory as u64 - machine::resident_memory().min(memory as u64))?;
         let fingerprint = fingerprint(&checkpoint, arguments.common.execution.no_hash)?;
         let identity = identity(arguments, &fingerprint, tokenizer.as_ref(), &corpus, &router, context)?;
         Ok(Self {
@@ -161,19 +170,24 @@ pub(super) fn group_rows(layout: &TraceLayout, sequences: &[Sequence]) -> Vec<us
     layout.groups.iter().map(|group| sequences[group.clone()].iter().map(rows).sum()).collect()
 }
 
+/// Rows of the largest wave: a group is never cut.
+pub(super) fn wave_rows(wave_tokens: usize, group_rows: &[usize]) -> usize {
+    wave_tokens.max(group_rows.iter().copied().max().unwrap_or(0)).min(group_rows.iter().sum())
+}
+
 /// Tokens of a wave: as typed, else what the memory holds.
 ///
 /// # Errors
 /// [`Error::Usage`] if `--memory` does not hold the largest routing group.
-fn wave_tokens(execution: &ExecutionArgs, config: &Config, cost: &Cost, group_rows: Vec<usize>) -> Result<usize> {
+fn wave_tokens(execution: &ExecutionArgs, config: &Config, cost: &Cost, group_rows: &[usize]) -> Result<usize> {
     if let Some(tokens) = execution.wave_tokens {
         return Ok(tokens as usize);
     }
     let Some(limit) = execution.memory.map(|size| size.as_u64()) else {
-        return Ok(wave_within(config, cost, execution.log_logits, default_memory()));
+        return Ok(wave_within(config, cost, execution.log_logits, Bound::for_run(None).bytes));
     };
     let wave = wave_within(config, cost, execution.log_logits, limit);
-    let largest_group = group_rows.into_iter().max().unwrap_or(0);
+    let largest_group = group_rows.iter().copied().max().unwrap_or(0);
     if wave < largest_group {
         let needed = memory(config, cost, execution.log_logits, largest_group);
         return Err(Error::usage(
@@ -187,11 +201,6 @@ fn wave_tokens(execution: &ExecutionArgs, config: &Config, cost: &Cost, group_ro
         ));
     }
     Ok(wave)
-}
-
-/// A quarter of the machine's memory.
-pub(super) fn default_memory() -> u64 {
-    machine::total_memory().map_or(2_000_000_000, |total| total / 4)
 }
 
 /// Memory of the process with a wave of so many rows: what it holds already, what the allocator and the threads that
@@ -221,7 +230,7 @@ fn identity(
     context: usize,
 ) -> Result<Map<String, Value>> {
     let tokenizer = match tokenizer {
-        Some(tokenizer) => json!({ "path": tokenizer.file(), "sha256": sha256_file(tokenizer.file())? }),
+        Some(tokenizer) => json!({ "path": tokenizer.file().to_string_lossy(), "sha256": sha256_file(tokenizer.file())? }),
         None => Value::Null,
     };
     let mut identity = Map::new();
@@ -264,10 +273,19 @@ pub(super) fn fingerprint(checkpoint: &Checkpoint, no_hash: bool) -> Result<Valu
     let weights =
         checkpoint.files().iter().map(|file| weight_identity(&file.path, no_hash)).collect::<Result<Vec<_>>>()?;
     Ok(json!({
-        "path": checkpoint.dir(),
+        "path": checkpoint.dir().to_string_lossy(),
         "config_sha256": sha256_file(&checkpoint.config_path())?,
         "weights": weights,
     }))
+}
+
+/// SHA-256 of a file that may take minutes to read: the bar says so, and an interrupt ends it.
+fn sha256_of_weights(path: &Path, bytes: u64) -> Result<String> {
+    let bar = terminal::bar(bytes, "SHA-256", false);
+    bar.set_message(path.file_name().unwrap_or_default().to_string_lossy().into_owned());
+    let hash = sha256_watched(path, |read| bar.inc(read));
+    bar.finish_and_clear();
+    hash
 }
 
 /// A weight file's path with its SHA-256, or with its size and time of change.
@@ -276,8 +294,8 @@ fn weight_identity(path: &Path, no_hash: bool) -> Result<Value> {
     if no_hash {
         let modified = metadata.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
         return Ok(json!({
-            "path": path, "bytes": metadata.len(), "modified": modified.map(|time| time.as_secs()),
+            "path": path.to_string_lossy(), "bytes": metadata.len(), "modified": modified.map(|time| time.as_secs()),
         }));
     }
-    Ok(json!({ "path": path, "bytes": metadata.len(), "sha256": sha256_file(path)? }))
+    Ok(json!({ "path": path.to_string_lossy(), "bytes": metadata.len(), "sha256": sha256_of_weights(path, metadata.len())? }))
 }

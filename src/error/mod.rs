@@ -5,8 +5,10 @@
 //! 130 interrupted.
 
 mod panics;
+mod shown;
 
 pub use panics::{guarded, last_resort, quiet_panics};
+pub use shown::{bullets, is_obeyed, one_line};
 
 use std::path::{Path, PathBuf};
 
@@ -26,7 +28,7 @@ pub enum Error {
         hint: Option<String>,
     },
     /// A checkpoint that cannot be used; all of its problems at once.
-    #[error("checkpoint `{}` cannot be used: {} problem{}\n  - {}", path.display(), problems.len(), if problems.len() == 1 { "" } else { "s" }, problems.join("\n  - "))]
+    #[error("checkpoint `{}` cannot be used: {} problem{}{}", path.display(), problems.len(), if problems.len() == 1 { "" } else { "s" }, bullets(problems))]
     Checkpoint {
         /// The checkpoint folder.
         path: PathBuf,
