@@ -3,10 +3,13 @@
 // These comments are the help text that clap prints: Markdown would show in the terminal. Flags are bools.
 #![allow(clippy::doc_markdown, clippy::struct_excessive_bools)]
 
-use std::path::PathBuf;
+use std::{ffi::OsStr, path::PathBuf, str::FromStr};
 
 use bytesize::ByteSize;
-use clap::{Args, Parser, Subcommand, builder::TypedValueParser};
+use clap::{
+    Arg, Args, Parser, Subcommand,
+    builder::{PossibleValue, PossibleValuesParser, StringValueParser, TypedValueParser},
+};
 use clap_complete::Shell;
 
 use crate::{
@@ -74,6 +77,7 @@ impl Command {
 /// `route`.
 #[derive(Clone, Debug, Args)]
 #[command(
+    override_usage = "openmoe-analyze route [OPTIONS] <CHECKPOINT> --corpus <PATH>... --out <DIR>",
     after_help = "Example:\n  openmoe-analyze route path/to/openmoe-8b --corpus corpus/domains corpus/languages --out runs/8b\n\nCorpora: .jsonl, .jsonl.zst, .json, .txt, .md, .parquet, folders of these, - for standard input. A row has `text` (or `input_ids`, or a prompt and its completion), and may have `id` and a category. If the text has another key, name it with --text-key."
 )]
 pub struct RouteArgs {
@@ -82,7 +86,7 @@ pub struct RouteArgs {
     /// Text to route: files, folders, or - for standard input
     #[arg(long, required = true, num_args = 1.., value_name = "PATH")]
     pub corpus: Vec<PathBuf>,
-    /// Folder of the run; must be new or empty unless --force or --resume
+    /// Folder of the run, required unless --dry-run; must be new or empty unless --force or --resume
     #[arg(long, value_name = "DIR", required_unless_present = "dry_run")]
     pub out: Option<PathBuf>,
     /// What every run has
@@ -93,16 +97,17 @@ pub struct RouteArgs {
 /// `drift`.
 #[derive(Clone, Debug, Args)]
 #[command(
+    override_usage = "openmoe-analyze drift [OPTIONS] <CHECKPOINT>... --corpus <PATH>... --out <DIR>",
     after_help = "Example:\n  openmoe-analyze drift openmoe-8b-200B openmoe-8b-600B openmoe-8b-1T --corpus corpus/domains --out runs/drift\n\nCheckpoints stand in the order of training. Training tokens are read from names such as openmoe-8b-200B or 2.5M, or given as --tokens 200B 600B 1T."
 )]
 pub struct DriftArgs {
     /// Checkpoints of one training run, in order: folders, or LABEL=FOLDER; finished route runs of the same text and options are reused, also if all are such runs
     #[arg(required = true, num_args = 1.., value_name = "CHECKPOINT")]
-    pub checkpoints: Vec<String>,
+    pub checkpoints: Vec<PathBuf>,
     /// Text to route: files, folders, or - for standard input
     #[arg(long, required = true, num_args = 1.., value_name = "PATH")]
     pub corpus: Vec<PathBuf>,
-    /// Folder of the run; must be new or empty unless --force or --resume
+    /// Folder of the run, required unless --dry-run; must be new or empty unless --force or --resume
     #[arg(long, value_name = "DIR", required_unless_present = "dry_run")]
     pub out: Option<PathBuf>,
     /// Training tokens of the checkpoints, in order, such as 200B or 2.5M [default: read from the names]
@@ -110,7 +115,7 @@ pub struct DriftArgs {
     pub tokens: Vec<String>,
     /// A further checkpoint that is not on the time axis, such as a chat-tuned one
     #[arg(long = "final", value_name = "CHECKPOINT")]
-    pub off_axis: Option<String>,
+    pub off_axis: Option<PathBuf>,
     /// Run the last checkpoint again with bf16 activations: what arithmetic alone changes
     #[arg(long)]
     pub noise_floor: bool,
@@ -128,22 +133,23 @@ pub struct DriftArgs {
 /// `drops`.
 #[derive(Clone, Debug, Args)]
 #[command(
+    override_usage = "openmoe-analyze drops [OPTIONS] <CHECKPOINT> --transcripts <PATH>... --out <DIR>",
     after_help = "Example:\n  openmoe-analyze drops openmoe-8b --compare openmoe-8b-chat --transcripts mt_bench_question.jsonl mt_bench_answer.jsonl --corpus corpus/domains --out runs/drops\n\nTranscripts: MT-Bench questions and answers, ShareGPT, OpenAI messages, WildChat, OASST trees; .json, .jsonl, .jsonl.zst, folders of these, - for standard input. The format is detected for each file."
 )]
 pub struct DropsArgs {
     /// Checkpoint folder, or LABEL=FOLDER
     #[arg(value_name = "CHECKPOINT")]
-    pub checkpoint: String,
+    pub checkpoint: PathBuf,
     /// A second checkpoint for the same conversations, such as the chat-tuned one
     #[arg(long, value_name = "CHECKPOINT")]
-    pub compare: Option<String>,
+    pub compare: Option<PathBuf>,
     /// Conversations to route: files, folders, or - for standard input; every file is a data set
     #[arg(long, num_args = 1.., value_name = "PATH", required_unless_present = "corpus")]
     pub transcripts: Vec<PathBuf>,
     /// Plain text to compare with: files or folders; every path is a data set
     #[arg(long, num_args = 1.., value_name = "PATH")]
     pub corpus: Vec<PathBuf>,
-    /// Folder of the run; must be new or empty unless --force or --resume
+    /// Folder of the run, required unless --dry-run; must be new or empty unless --force or --resume
     #[arg(long, value_name = "DIR", required_unless_present = "dry_run")]
     pub out: Option<PathBuf>,
     /// How conversations become tokens
@@ -165,13 +171,13 @@ pub struct DropsArgs {
 #[command(next_help_heading = "Transcripts")]
 pub struct TranscriptArgs {
     /// Format of all transcripts: mt-bench-questions, mt-bench-answers, sharegpt, openai, wildchat or oasst [default: detected for each file]
-    #[arg(long, value_name = "FORMAT")]
+    #[arg(long, value_name = "FORMAT", value_parser = one_of(TranscriptFormat::ALL, TranscriptFormat::name), hide_possible_values = true)]
     pub format: Option<TranscriptFormat>,
     /// Conversations of an OASST tree: all paths from the root to a leaf, or the best-ranked one
-    #[arg(long, value_name = "PATHS", default_value_t)]
+    #[arg(long, value_name = "PATHS", default_value_t, value_parser = one_of(OasstPaths::ALL, OasstPaths::name), hide_possible_values = true)]
     pub oasst_paths: OasstPaths,
     /// Chat template: auto (the tokenizer_config.json's where there is one, else openmoe), openmoe (the authors'), tokenizer or plain
-    #[arg(long, value_name = "TEMPLATE", default_value_t)]
+    #[arg(long, value_name = "TEMPLATE", default_value_t, value_parser = one_of(ChatTemplate::ALL, ChatTemplate::name), hide_possible_values = true)]
     pub template: ChatTemplate,
 }
 
@@ -224,10 +230,10 @@ pub struct InputArgs {
 #[command(next_help_heading = "Routing")]
 pub struct RoutingArgs {
     /// Which sequences compete for the same slots: sequence, batch:N or tokens:N (consecutive in input order)
-    #[arg(long, value_name = "GROUP", default_value = "sequence")]
+    #[arg(long, value_name = "GROUP", default_value = "sequence", value_parser = Offered(&["sequence", "batch:8", "tokens:4096"]), hide_possible_values = true)]
     pub group: GroupRule,
     /// Slots per expert: port (PyTorch port, the released checkpoints), t5x (training code) or unlimited
-    #[arg(long, value_name = "RULE", default_value = "port")]
+    #[arg(long, value_name = "RULE", default_value_t, value_parser = one_of(CapacityRule::ALL, CapacityRule::name), hide_possible_values = true)]
     pub capacity_rule: CapacityRule,
     /// Multiple of the average load that an expert accepts [default: router_capacity_factor_eval of config.json]
     #[arg(long, value_name = "F", allow_negative_numbers = true)]
@@ -247,10 +253,10 @@ pub struct StatisticsArgs {
     /// Seed of resamples, permutations and folds
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
-    /// Bootstrap resamples of documents behind every percentile interval; 0 = no such interval
+    /// Bootstrap resamples of documents behind every percentile interval: 40 or more; 0 = no such interval
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = repetitions(40))]
     pub resamples: u32,
-    /// Permutations behind every permutation baseline; 0 = no such baseline
+    /// Permutations behind every permutation baseline: 10 or more; 0 = no such baseline
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = repetitions(10))]
     pub permutations: u32,
 }
@@ -258,6 +264,35 @@ pub struct StatisticsArgs {
 impl Default for StatisticsArgs {
     fn default() -> Self {
         Self { exclude_bos: false, seed: 0, resamples: 1000, permutations: 100 }
+    }
+}
+
+/// Values that have names: completions offer them, and a message on another one lists them.
+fn one_of<T, const N: usize>(all: [T; N], name: fn(T) -> &'static str) -> impl TypedValueParser<Value = T>
+where
+    T: Clone + FromStr<Err: std::error::Error + Send + Sync + 'static> + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(all.map(name)).try_map(|name| name.parse())
+}
+
+/// Text with endless values, of which completions offer some.
+#[derive(Clone, Debug)]
+struct Offered(&'static [&'static str]);
+
+impl TypedValueParser for Offered {
+    type Value = GroupRule;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        argument: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<GroupRule, clap::Error> {
+        StringValueParser::new().try_map(|text| text.parse::<GroupRule>()).parse_ref(command, argument, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(self.0.iter().map(PossibleValue::new)))
     }
 }
 
@@ -276,7 +311,7 @@ pub struct ExecutionArgs {
     /// Threads [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub threads: Option<u32>,
-    /// Memory that the forward pass may take, such as 1.5GiB; decides how many tokens go through a layer together [default: a quarter of the machine's]
+    /// Memory that the forward pass may take, such as 1.5GiB; decides how many tokens go through a layer together [default: a quarter of what machine, container and ulimit -v allow]
     #[arg(long, value_name = "SIZE", conflicts_with = "wave_tokens")]
     pub memory: Option<ByteSize>,
     /// Tokens that go through a layer together; more = weights are read less often, fewer = less memory [default: by --memory]
@@ -322,10 +357,10 @@ pub struct StatsArgs {
     /// Seed [default: the run's]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Bootstrap resamples [default: the run's]
+    /// Bootstrap resamples: 40 or more, 0 = none [default: the run's]
     #[arg(long, value_name = "N", value_parser = repetitions(40))]
     pub resamples: Option<u32>,
-    /// Permutations [default: the run's]
+    /// Permutations: 10 or more, 0 = none [default: the run's]
     #[arg(long, value_name = "N", value_parser = repetitions(10))]
     pub permutations: Option<u32>,
     /// Threads [default: all cores]
@@ -392,7 +427,7 @@ pub struct InspectArgs {
     /// Tokens for which to estimate time and memory
     #[arg(long, value_name = "N", default_value_t = 1_000_000)]
     pub tokens: u64,
-    /// Memory that a run may take, such as 1.5GiB [default: a quarter of the machine's]
+    /// Memory that a run may take, such as 1.5GiB [default: a quarter of what machine, container and ulimit -v allow]
     #[arg(long, value_name = "SIZE")]
     pub memory: Option<ByteSize>,
     /// Print the perplexity of this text and continue it greedily

@@ -42,9 +42,15 @@ fn hexadecimal(hasher: Sha256) -> String {
     hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
 }
 
-/// Reads an open file from its first byte to its last, once: its SHA-256, with every part shown to its scan on the way.
+/// Reads an open file from its first byte to its last, once: its SHA-256, with every part shown to its scan on the way;
+/// `watch` is told of every block how many bytes it has.
 /// Parts stand in the order of their first bytes; one that begins inside another is not looked at, unless it is the same.
-pub(super) fn sha256_and_scan(file: &File, size: u64, parts: &mut [Part]) -> io::Result<String> {
+pub(super) fn sha256_and_scan(
+    file: &File,
+    size: u64,
+    parts: &mut [Part],
+    watch: &mut dyn FnMut(u64),
+) -> io::Result<String> {
     let mut hasher = Sha256::new();
     let mut block = vec![0; BLOCK];
     let mut position = 0;
@@ -53,16 +59,23 @@ pub(super) fn sha256_and_scan(file: &File, size: u64, parts: &mut [Part]) -> io:
         if begin < position {
             continue;
         }
-        each_block(file, position..begin, &mut block, |bytes| hasher.update(bytes))?;
+        each_block(file, position..begin, &mut block, |bytes| {
+            hasher.update(bytes);
+            watch(bytes.len() as u64);
+        })?;
         each_block(file, begin..end, &mut block, |bytes| {
             hasher.update(bytes);
+            watch(bytes.len() as u64);
             same[0].scan.block(bytes);
         })?;
         let (first, others) = same.split_at_mut(1);
         others.iter_mut().for_each(|other| other.scan.clone_from(&first[0].scan));
         position = end;
     }
-    each_block(file, position..size, &mut block, |bytes| hasher.update(bytes))?;
+    each_block(file, position..size, &mut block, |bytes| {
+        hasher.update(bytes);
+        watch(bytes.len() as u64);
+    })?;
     Ok(hexadecimal(hasher))
 }
 

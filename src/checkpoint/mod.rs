@@ -153,14 +153,15 @@ pub struct WeightReading {
 
 impl Checkpoint {
     /// Reads a weight file (by its place in [`Self::files`]) from beginning to end: hash and numbers in one go, of the very
-    /// file that the forward pass reads.
+    /// file that the forward pass reads. `watch` is told how many bytes of it were read, block by block.
     ///
     /// # Errors
     /// The file cannot be read, or the cache of a hub knows it by another hash.
-    pub fn read_whole(&self, file: usize) -> Result<WeightReading> {
+    pub fn read_whole(&self, file: usize, watch: &mut dyn FnMut(u64)) -> Result<WeightReading> {
         let WeightFile { path, bytes } = &self.files[file];
         let mut parts = self.parts_of(file);
-        let sha256 = hash::sha256_and_scan(&self.handles[file], *bytes, &mut parts).map_err(Error::io("read", path))?;
+        let sha256 =
+            hash::sha256_and_scan(&self.handles[file], *bytes, &mut parts, watch).map_err(Error::io("read", path))?;
         check_blob(path, &sha256)?;
         Ok(WeightReading { sha256, oddities: sanity::oddities(&parts) })
     }

@@ -328,7 +328,7 @@ impl Analysis {
     /// Prints the result: summary.json, or a table where the run has one, the verdict, and where everything is.
     pub(super) fn print(&self, run: &RunDir, json: bool) -> Result<()> {
         if json {
-            return terminal::print(self.summary.trim_end());
+            return terminal::print_json(self.summary.trim_end());
         }
         if self.findings.iter().any(is_information) {
             self.print_table()?;

@@ -9,7 +9,7 @@ use super::{prepare::label, reuse, terminal};
 use crate::{
     checkpoint::snapshot,
     cli::DriftArgs,
-    error::{Error, Result},
+    error::{Error, Result, bullets},
     model::Arithmetic,
 };
 
@@ -29,11 +29,12 @@ pub(super) struct Spec {
 }
 
 impl Spec {
-    /// Reads FOLDER or LABEL=FOLDER.
-    pub(super) fn new(typed: &str, off_axis: bool) -> Self {
-        let (name, folder) = match typed.split_once('=') {
-            Some((name, folder)) if !Path::new(typed).exists() => (Some(name), PathBuf::from(folder)),
-            _ => (None, PathBuf::from(typed)),
+    /// Reads FOLDER or LABEL=FOLDER. A folder whose name is no UTF-8 has no label but its own.
+    pub(super) fn new(typed: impl AsRef<Path>, off_axis: bool) -> Self {
+        let typed = typed.as_ref();
+        let (name, folder) = match typed.to_str().and_then(|text| text.split_once('=')) {
+            Some((name, folder)) if !typed.exists() => (Some(name), PathBuf::from(folder)),
+            _ => (None, typed.to_path_buf()),
         };
         let folder = snapshot(&folder);
         let label = name.map_or_else(|| label(&folder), str::to_owned);
@@ -65,6 +66,15 @@ pub(super) fn specs(arguments: &DriftArgs) -> Result<Vec<Spec>> {
         check_steps(&specs)?;
     }
     specs.extend(arguments.off_axis.iter().map(|typed| Spec { training_tokens: None, ..Spec::new(typed, true) }));
+    if specs.len() == 1 && !arguments.noise_floor {
+        return Err(Error::usage(
+            format!(
+                "drift has one checkpoint, `{}`, which has nothing to agree with; expected two or more",
+                specs[0].label
+            ),
+            "give the checkpoints of one training run in order, or a model to hold it against with --final; for one checkpoint alone there is `route`",
+        ));
+    }
     reuse::refuse_other_commands(&specs)?;
     if arguments.noise_floor {
         specs.push(noise_floor(&specs[arguments.checkpoints.len() - 1])?);
@@ -131,7 +141,7 @@ fn assign_tokens(specs: &mut [Spec], typed: &[String]) -> Result<()> {
         return Ok(());
     }
     Err(Error::usage(
-        format!("the checkpoints are not in the order of training:\n  - {}", wrong.join("\n  - ")),
+        format!("the checkpoints are not in the order of training:{}", bullets(&wrong)),
         "give the checkpoints in the order of training, or correct the numbers with --tokens",
     ))
 }
@@ -274,7 +284,7 @@ mod tests {
 
     #[test]
     fn checkpoints_must_grow_and_have_labels_of_their_own() {
-        let spec = |label: &str| Spec::new(&format!("{label}=nowhere"), false);
+        let spec = |label: &str| Spec::new(format!("{label}=nowhere"), false);
         let mut specs = [spec("a-2M"), spec("b-1M")];
         let error = assign_tokens(&mut specs, &[]).unwrap_err();
         assert!(error.to_string().contains("`a-2M` stands before `b-1M`"), "{error}");

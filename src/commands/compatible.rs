@@ -4,7 +4,7 @@ use super::checkpoints::Spec;
 use crate::{
     checkpoint::{Checkpoint, Config, sha256_file},
     corpus::Tokenizer,
-    error::{Error, Result},
+    error::{Error, Result, bullets},
 };
 
 /// Opens every checkpoint once and compares it with the first: shapes, arithmetic, routing, tokenizer. Finished runs are
@@ -32,7 +32,7 @@ pub(super) fn check_compatible(specs: &[Spec]) -> Result<()> {
         return Ok(());
     }
     Err(Error::usage(
-        format!("the checkpoints are not of one run:\n  - {}", problems.join("\n  - ")),
+        format!("the checkpoints are not of one run:{}", bullets(&problems)),
         "the same tokens go through all of them: tokenizer, vocabulary, experts and MoE layers must agree",
     ))
 }

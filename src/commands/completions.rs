@@ -14,7 +14,7 @@ pub(super) fn run(arguments: &CompletionsArgs) -> anyhow::Result<()> {
     clap_complete::generate(arguments.shell, &mut command, &name, &mut script);
     let script = String::from_utf8(script)?;
     let script = if arguments.shell == Shell::Bash { with_one_spelling(&script, &name) } else { script };
-    terminal::print(script.trim_end())?;
+    terminal::print_text(script.trim_end())?;
     Ok(())
 }
 

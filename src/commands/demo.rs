@@ -47,11 +47,11 @@ pub(super) fn run(arguments: &DemoArgs) -> anyhow::Result<()> {
     };
     let Some((routed, route)) = route(&route_arguments)? else { return Ok(()) };
     let drift_arguments = DriftArgs {
-        checkpoints: TRAINING.iter().map(|folder| fixtures.join(folder).display().to_string()).collect(),
+        checkpoints: TRAINING.iter().map(|folder| fixtures.join(folder)).collect(),
         corpus: vec![fixtures.join(CORPORA[0])],
         out: Some(arguments.out.join(BESIDE[0])),
         tokens: Vec::new(),
-        off_axis: Some(fixtures.join(CHAT).display().to_string()),
+        off_axis: Some(fixtures.join(CHAT)),
         noise_floor: true,
         match_experts: false,
         tokens_of_interest: Vec::new(),
@@ -84,8 +84,8 @@ pub(super) fn run(arguments: &DemoArgs) -> anyhow::Result<()> {
 
 fn drops_arguments(fixtures: &Path, arguments: &DemoArgs, execution: &ExecutionArgs) -> DropsArgs {
     DropsArgs {
-        checkpoint: fixtures.join(TRAINING[TRAINING.len() - 1]).display().to_string(),
-        compare: Some(fixtures.join(CHAT).display().to_string()),
+        checkpoint: fixtures.join(TRAINING[TRAINING.len() - 1]),
+        compare: Some(fixtures.join(CHAT)),
         transcripts: vec![fixtures.join(TRANSCRIPTS)],
         corpus: vec![fixtures.join(CORPORA[0])],
         out: Some(arguments.out.join(BESIDE[1])),

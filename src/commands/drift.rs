@@ -121,7 +121,7 @@ impl Ready {
         manifest["resamples"] = json!(statistics.resamples);
         manifest["permutations"] = json!(statistics.permutations);
         manifest["exclude_bos"] = json!(statistics.exclude_bos);
-        manifest["command_line"] = json!(std::env::args().collect::<Vec<_>>());
+        manifest["command_line"] = json!(route::command_line());
         manifest["label"] = json!(labels.join(", "));
         for key in OF_THE_TEXT {
             manifest[key] = self.expected[key].clone();
@@ -205,7 +205,7 @@ fn identity(
             if spec.is_run() { Some(RunDir::open(&spec.folder)?.manifest()?) } else { identities.next().cloned() };
         checkpoints.push(json!({
             "label": spec.label,
-            "path": spec.folder,
+            "path": spec.folder.to_string_lossy(),
             "training_tokens": spec.training_tokens,
             "off_axis": spec.off_axis,
             "arithmetic": spec.arithmetic.name(),
@@ -215,6 +215,6 @@ fn identity(
     }
     identity.insert("command".into(), json!("drift"));
     identity.insert("checkpoints".into(), json!(checkpoints));
-    identity.insert("corpus".into(), json!(arguments.corpus));
+    identity.insert("corpus".into(), json!(route::texts(&arguments.corpus)));
     Ok(identity)
 }

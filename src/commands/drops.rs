@@ -219,7 +219,7 @@ fn identity(arguments: &DropsArgs, specs: &[Spec], first: &Map<String, Value>) -
     let mut identity = first.clone();
     let checkpoints: Vec<Value> = specs
         .iter()
-        .map(|spec| json!({ "label": spec.label, "path": spec.folder, "trace": trace_of(specs, spec) }))
+        .map(|spec| json!({ "label": spec.label, "path": spec.folder.to_string_lossy(), "trace": trace_of(specs, spec) }))
         .collect();
     let replays: Vec<Value> = arguments
         .exact_replay

@@ -65,16 +65,23 @@ pub(super) fn execute(prepared: &Prepared, run: &RunDir, log_logits: bool, quiet
     let bar = terminal::bar(tokens * layers, "forward pass", quiet);
     let clock = std::time::Instant::now();
     machine::in_forward_pass(true);
-    let (computed, written) = std::thread::scope(|scope| {
+    let (computed, written) = std::thread::scope(|scope| -> Result<_> {
         // One part waits while another is written: more would only take memory.
         let (sender, finished) = sync_channel::<FinishedPart>(1);
-        let writer = scope.spawn(move || finished.into_iter().try_for_each(|part| part.write(run)));
+        let writing = move || finished.into_iter().try_for_each(|part| part.write(run));
+        let writer = std::thread::Builder::new().name("trace".into()).spawn_scoped(scope, writing);
+        let writer = writer.map_err(|error| {
+            Error::usage(
+                format!("the thread that writes the trace cannot be started: {error}"),
+                "allow more processes (ulimit -u) or address space (ulimit -v)",
+            )
+        })?;
         let trace = TraceWriter::with(layout, &prepared.corpus.sequences, log_logits, move |part| {
             sender.send(part).map_err(|_| Error::internal("the thread that writes the trace has stopped"))
         });
         let computed = compute(prepared, &segments, RouteObserver { trace, bar: &bar, tokens: 0 });
-        (computed, writer.join())
-    });
+        Ok((computed, writer.join()))
+    })?;
     // Why the writer stopped says more than that it did.
     written.unwrap_or_else(|_| Err(Error::internal("the thread that writes the trace panicked")))?;
     computed?;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{prepare::text, terminal};
 use crate::{
-    checkpoint::{Checkpoint, CheckpointState, check_blob, describe_oddities},
+    checkpoint::{Checkpoint, CheckpointState, WeightReading, check_blob, describe_oddities},
     error::{Error, Result},
 };
 
@@ -35,7 +35,7 @@ impl Fingerprint {
                 weights.push(by_size_and_time(&file.path)?);
                 continue;
             }
-            let reading = checkpoint.read_whole(index)?;
+            let reading = read_watched(checkpoint, index)?;
             weights.push(json!({ "path": text(&file.path), "bytes": file.bytes, "sha256": reading.sha256 }));
             oddities.extend(reading.oddities);
         }
@@ -54,6 +54,16 @@ impl Fingerprint {
         }
         Ok(Self { value, state, notes })
     }
+}
+
+/// A weight file, which may take minutes to read: the bar says so.
+pub(super) fn read_watched(checkpoint: &Checkpoint, index: usize) -> Result<WeightReading> {
+    let file = &checkpoint.files()[index];
+    let bar = terminal::bar(file.bytes, "SHA-256", false);
+    bar.set_message(file.path.file_name().unwrap_or_default().to_string_lossy().into_owned());
+    let reading = checkpoint.read_whole(index, &mut |bytes| bar.inc(bytes));
+    bar.finish_and_clear();
+    reading
 }
 
 /// A weight file's path with its size and times of change, in place of its hash.

@@ -5,8 +5,10 @@ use candle_transformers::generation::{LogitsProcessor, Sampling};
 use serde_json::{Value, json};
 
 use super::{
+    fingerprint::read_watched,
     machine,
-    prepare::{default_memory, label, memory, open_tokenizer, text, wave_within},
+    memory::Bound,
+    prepare::{label, memory, open_tokenizer, text, wave_within},
     terminal,
 };
 use crate::{
@@ -28,13 +30,13 @@ pub(super) fn run(arguments: &InspectArgs) -> anyhow::Result<()> {
     if let Some(text) = &arguments.text {
         // The forward pass reads all weights anyway: whether they are sane is what is asked.
         for index in 0..checkpoint.files().len() {
-            describe_oddities(&checkpoint.read_whole(index)?.oddities).iter().for_each(|line| terminal::warn(line));
+            describe_oddities(&read_watched(&checkpoint, index)?.oddities).iter().for_each(|line| terminal::warn(line));
         }
         let sample = sample(&checkpoint, tokenizer.as_ref(), text, arguments.continuation)?;
         description["text"] = sample;
     }
     if arguments.json {
-        terminal::print(&format!("{description:#}"))?;
+        terminal::print_json(&format!("{description:#}"))?;
     } else {
         print_description(&description)?;
     }
@@ -90,9 +92,9 @@ fn estimate(checkpoint: &Checkpoint, length: usize, tokens: u64, limit: Option<u
     let config = checkpoint.config();
     let cost = Cost::new(config, length);
     let rate = multiply_rate(config.hidden_size, config.intermediate_size);
-    let limit = limit.unwrap_or_else(default_memory);
+    let bound = Bound::for_run(limit);
     // One sequence is the least: if that is over the limit, the number shows it.
-    let wave = wave_within(config, &cost, false, limit).max(length).min(tokens as usize);
+    let wave = wave_within(config, &cost, false, bound.bytes).max(length).min(tokens as usize);
     json!({
         "tokens": tokens,
         "flop_per_token": cost.flop_per_token,
@@ -100,7 +102,8 @@ fn estimate(checkpoint: &Checkpoint, length: usize, tokens: u64, limit: Option<u
         "instruction_set": instruction_set(),
         "threads": rayon::current_num_threads(),
         "seconds": cost.flop_per_token * tokens as f64 / rate,
-        "memory_limit_bytes": limit,
+        "memory_limit_bytes": bound.bytes,
+        "memory_limit": bound.of,
         "memory_bytes": memory(config, &cost, false, wave),
         "wave_tokens": wave,
     })

@@ -1,50 +1,58 @@
-//! The machine: memory, threads, interruption.
+//! The machine: threads, and the memory that the process takes.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    path::Path,
+    sync::{Mutex, atomic::AtomicBool, atomic::Ordering},
+};
 
+use super::memory::is_address_space_limited;
 use crate::error::{Error, Result};
 
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
-static IN_FORWARD_PASS: AtomicBool = AtomicBool::new(false);
+pub(super) use super::signals::{check_interrupt, in_forward_pass, watch_for_interrupts};
 
-/// Says whether the forward pass is running, which stops at the next routing group so that no part is lost.
-pub(super) fn in_forward_pass(running: bool) {
-    IN_FORWARD_PASS.store(running, Ordering::SeqCst);
-}
+/// Threads beside those that compute: one reads weights, one writes the trace, two draw bars, one is to spare.
+const BESIDE: usize = 5;
 
-/// From now on an interrupt (Ctrl-C, SIGTERM) lets the forward pass stop where it loses nothing, and anything else at
-/// once: files are whole or absent. A second one ends the forward pass at once too.
-pub(super) fn watch_for_interrupts() {
-    // A handler that is there already (a second run in one process) does the same.
-    let _ = ctrlc::set_handler(|| {
-        if !IN_FORWARD_PASS.load(Ordering::SeqCst) {
-            let error = Error::Interrupted;
-            super::terminal::error(&error.to_string(), error.hint().as_deref());
-            std::process::exit(130);
-        }
-        if INTERRUPTED.swap(true, Ordering::SeqCst) {
-            std::process::exit(130);
-        }
-        super::terminal::note("\ninterrupted: stopping at the next safe point (press again to stop at once)");
-    });
-}
-
-/// Fails once an interrupt has been seen.
-pub(super) fn check_interrupt() -> Result<()> {
-    if INTERRUPTED.load(Ordering::SeqCst) { Err(Error::Interrupted) } else { Ok(()) }
-}
-
-/// Sets the number of threads of the process; all cores if `None`.
+/// Sets the number of threads of the process, once; all cores if `None`.
+///
+/// # Errors
+/// [`Error::Usage`] if the system does not allow as many as the run will start.
 pub(super) fn set_threads(threads: Option<u32>) -> Result<()> {
-    let Some(threads) = threads else { return Ok(()) };
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(threads as usize)
-        .build_global()
-        .map_err(|error| Error::internal(format!("thread pool: {error}")))
+    static SET: AtomicBool = AtomicBool::new(false);
+    if SET.swap(true, Ordering::SeqCst) {
+        return Ok(());
+    }
+    // Tables are read and written by a pool that always has all cores.
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let typed = threads.map(|threads| threads as usize);
+    // Where the address space is limited, trying would use up what the run needs.
+    if !is_address_space_limited() {
+        try_threads(typed.unwrap_or(cores) + cores + BESIDE)?;
+    }
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(typed.unwrap_or(0));
+    pool.build_global().map_err(|error| Error::usage(format!("cannot start the threads: {error}"), THREADS))
+}
+
+/// What to do where threads cannot be started.
+const THREADS: &str = "allow more processes (ulimit -u) or address space (ulimit -v), or take fewer threads: --threads 1, and POLARS_MAX_THREADS=1 in the environment";
+
+/// Starts so many threads at once and ends them: a pool that cannot start one would panic in the middle of a run.
+fn try_threads(count: usize) -> Result<()> {
+    let gate = Mutex::new(());
+    let wait = || drop(gate.lock());
+    std::thread::scope(|scope| {
+        let _closed = gate.lock();
+        for started in 0..count {
+            std::thread::Builder::new().spawn_scoped(scope, wait).map_err(|error| {
+                Error::usage(format!("cannot start {count} threads: after {started}: {error}"), THREADS)
+            })?;
+        }
+        Ok(())
+    })
 }
 
 /// A line of a `/proc` file that starts with `key`, as bytes; `None` where there is no such file (not Linux).
-fn proc_bytes(file: &str, key: &str) -> Option<u64> {
+pub(super) fn proc_bytes(file: &Path, key: &str) -> Option<u64> {
     let text = std::fs::read_to_string(file).ok()?;
     let line = text.lines().find(|line| line.starts_with(key))?;
     let kibibytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
@@ -53,15 +61,10 @@ fn proc_bytes(file: &str, key: &str) -> Option<u64> {
 
 /// Peak resident memory of this process so far.
 pub(super) fn peak_memory() -> Option<u64> {
-    proc_bytes("/proc/self/status", "VmHWM:")
+    proc_bytes(Path::new("/proc/self/status"), "VmHWM:")
 }
 
 /// Resident memory of this process; 0 where the system does not say.
 pub(super) fn resident_memory() -> u64 {
-    proc_bytes("/proc/self/status", "VmRSS:").unwrap_or(0)
-}
-
-/// Memory of the machine.
-pub(super) fn total_memory() -> Option<u64> {
-    proc_bytes("/proc/meminfo", "MemTotal:")
+    proc_bytes(Path::new("/proc/self/status"), "VmRSS:").unwrap_or(0)
 }

@@ -15,7 +15,7 @@ pub(super) fn run(arguments: &ManArgs) -> anyhow::Result<()> {
     let mut command = Cli::command().disable_help_subcommand(true);
     command.build();
     let Some(folder) = &arguments.out else {
-        terminal::print(page(command)?.trim_end())?;
+        terminal::print_text(page(command)?.trim_end())?;
         return Ok(());
     };
     let subcommands: Vec<Command> = command.get_subcommands().cloned().collect();

@@ -19,6 +19,7 @@ mod interest;
 mod machine;
 mod mailable;
 mod man;
+mod memory;
 mod notebook;
 mod page;
 mod passes;
@@ -31,43 +32,35 @@ mod reproduce;
 mod request;
 mod reuse;
 mod route;
+mod signals;
 mod stats;
 mod terminal;
 mod traces;
+mod usage;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, error::ErrorKind};
+pub use usage::parse;
 
 use crate::{
     cli::{Cli, Command},
     error::Error,
 };
 
-/// Parses the command line of the process.
-///
-/// # Errors
-/// The exit code, when there is nothing to run: help or version was asked for, or the usage is wrong. What is missing
-/// is then named and an example shown.
-pub fn parse() -> Result<Cli, ExitCode> {
-    Cli::try_parse().map_err(|error| {
-        // Nothing can be done if the message cannot be printed.
-        let _ = error.print();
-        if error.kind() == ErrorKind::MissingRequiredArgument {
-            let name = std::env::args().nth(1).unwrap_or_default();
-            let example = Cli::command().find_subcommand(&name).and_then(|command| command.get_after_help().cloned());
-            terminal::note(&example.map_or_else(String::new, |example| format!("\n{example}")));
-        }
-        ExitCode::from(error.exit_code() as u8)
-    })
-}
-
 /// Runs a command line.
 ///
 /// # Errors
 /// Whatever the command meets; [`explain`] tells the user and chooses the exit code.
 pub fn run(cli: Cli) -> anyhow::Result<()> {
+    signals::tame_signals();
     mailable::show_command(cli.command.shows_command());
+    if is_quiet(&cli.command) {
+        terminal::be_quiet();
+    }
+    // These take no --threads, and read tables with threads all the same.
+    if matches!(cli.command, Command::Chart(_) | Command::Report(_) | Command::Reproduce(_) | Command::Notebook(_)) {
+        machine::set_threads(None)?;
+    }
     match cli.command {
         Command::Route(arguments) => route::run(&arguments),
         Command::Stats(arguments) => stats::run(&arguments),
@@ -81,6 +74,21 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Notebook(arguments) => notebook::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man(arguments) => man::run(&arguments),
+    }
+}
+
+/// Whether a command was asked to draw no bars.
+fn is_quiet(command: &Command) -> bool {
+    match command {
+        Command::Route(arguments) => arguments.common.execution.quiet,
+        Command::Drift(arguments) => arguments.common.execution.quiet,
+        Command::Drops(arguments) => arguments.common.execution.quiet,
+        Command::Stats(arguments) => arguments.quiet,
+        Command::Chart(arguments) => arguments.quiet,
+        Command::Report(arguments) => arguments.quiet,
+        Command::Demo(arguments) => arguments.quiet,
+        Command::Reproduce(arguments) => arguments.quiet,
+        Command::Inspect(_) | Command::Notebook(_) | Command::Completions(_) | Command::Man(_) => false,
     }
 }
 

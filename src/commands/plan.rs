@@ -1,7 +1,8 @@
 //! What `--dry-run` shows: everything is valid, and this is what it would cost.
 
 use super::{
-    prepare::{Prepared, group_rows, memory},
+    memory::Bound,
+    prepare::{Prepared, group_rows, memory, wave_rows},
     request::Request,
     terminal,
 };
@@ -42,10 +43,13 @@ pub(super) fn announce(prepared: &Prepared) {
 pub(super) fn print_plan(prepared: &Prepared, arguments: &Request, work: &Work) -> Result<()> {
     announce(prepared);
     work.lines.iter().try_for_each(|line| terminal::print(line))?;
-    let rows = group_rows(&prepared.layout, &prepared.corpus.sequences);
-    let (largest, all) = (rows.iter().copied().max().unwrap_or(0), rows.iter().sum());
-    let wave = prepared.wave_tokens.max(largest).min(all);
-    let log_logits = arguments.common.execution.log_logits;
+    let wave = wave_rows(prepared.wave_tokens, &group_rows(&prepared.layout, &prepared.corpus.sequences));
+    let execution = &arguments.common.execution;
+    let log_logits = execution.log_logits;
+    let bound = match execution.wave_tokens {
+        Some(_) => "--wave-tokens".to_owned(),
+        None => Bound::for_run(execution.memory.map(|size| size.as_u64())).to_string(),
+    };
     let memory = memory(prepared.checkpoint.config(), &prepared.cost, log_logits, wave);
     let (router, layout) = (&prepared.router, &prepared.layout);
     let lines = [
@@ -57,7 +61,7 @@ pub(super) fn print_plan(prepared: &Prepared, arguments: &Request, work: &Work) 
         ),
         format!("capacity: rule {}, factor {}", router.capacity_rule, router.capacity_factor),
         format!(
-            "waves of up to {} tokens; about {} of memory",
+            "waves of up to {} tokens; about {} of memory, of {bound}",
             terminal::grouped(wave as u64),
             terminal::bytes(memory)
         ),

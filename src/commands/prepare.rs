@@ -7,7 +7,15 @@ use std::{
 
 use serde_json::{Map, Value, json};
 
-use super::{checkpoints::Spec, fingerprint::Fingerprint, machine, read::read, request::Request, terminal};
+use super::{
+    checkpoints::Spec,
+    fingerprint::Fingerprint,
+    machine,
+    memory::{Bound, check_room},
+    read::read,
+    request::Request,
+    terminal,
+};
 use crate::{
     checkpoint::{Checkpoint, Config, check_blob, repository_name, sha256_file},
     cli::{CommonArgs, ExecutionArgs},
@@ -53,8 +61,10 @@ impl Prepared {
         let layout = TraceLayout::new(&lengths, arguments.common.routing.group, config.moe_layers());
         check_capacity(&router, &layout, &corpus)?;
         let cost = Cost::new(config, context);
-        let wave_tokens =
-            wave_tokens(&arguments.common.execution, config, &cost, group_rows(&layout, &corpus.sequences))?;
+        let rows = group_rows(&layout, &corpus.sequences);
+        let wave_tokens = wave_tokens(&arguments.common.execution, config, &cost, &rows)?;
+        let memory = memory(config, &cost, arguments.common.execution.log_logits, wave_rows(wave_tokens, &rows));
+        check_room(memory as u64 - machine::resident_memory().min(memory as u64))?;
         let fingerprint = Fingerprint::new(&checkpoint, arguments.common.execution.no_hash)?;
         let identity = identity(arguments, &fingerprint.value, tokenizer.as_ref(), &corpus, &router, context)?;
         Ok(Self {
@@ -208,19 +218,24 @@ pub(super) fn group_rows(layout: &TraceLayout, sequences: &[Sequence]) -> Vec<us
     layout.groups.iter().map(|group| sequences[group.clone()].iter().map(rows).sum()).collect()
 }
 
+/// Rows of the largest wave: a group is never cut.
+pub(super) fn wave_rows(wave_tokens: usize, group_rows: &[usize]) -> usize {
+    wave_tokens.max(group_rows.iter().copied().max().unwrap_or(0)).min(group_rows.iter().sum())
+}
+
 /// Tokens of a wave: as typed, else what the memory holds.
 ///
 /// # Errors
 /// [`Error::Usage`] if `--memory` does not hold the largest routing group.
-fn wave_tokens(execution: &ExecutionArgs, config: &Config, cost: &Cost, group_rows: Vec<usize>) -> Result<usize> {
+fn wave_tokens(execution: &ExecutionArgs, config: &Config, cost: &Cost, group_rows: &[usize]) -> Result<usize> {
     if let Some(tokens) = execution.wave_tokens {
         return Ok(tokens as usize);
     }
     let Some(limit) = execution.memory.map(|size| size.as_u64()) else {
-        return Ok(wave_within(config, cost, execution.log_logits, default_memory()));
+        return Ok(wave_within(config, cost, execution.log_logits, Bound::for_run(None).bytes));
     };
     let wave = wave_within(config, cost, execution.log_logits, limit);
-    let largest_group = group_rows.into_iter().max().unwrap_or(0);
+    let largest_group = group_rows.iter().copied().max().unwrap_or(0);
     if wave < largest_group {
         let needed = memory(config, cost, execution.log_logits, largest_group);
         return Err(Error::usage(
@@ -234,11 +249,6 @@ fn wave_tokens(execution: &ExecutionArgs, config: &Config, cost: &Cost, group_ro
         ));
     }
     Ok(wave)
-}
-
-/// A quarter of the machine's memory.
-pub(super) fn default_memory() -> u64 {
-    machine::total_memory().map_or(2_000_000_000, |total| total / 4)
 }
 
 /// Memory of the process with a wave of so many rows: what it holds already, what the allocator and the threads that

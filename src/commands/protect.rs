@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use super::request::Request;
 use crate::{
     corpus::Corpus,
-    error::{Error, Result},
+    error::{Error, Result, bullets},
     run_dir::RunDir,
 };
 
@@ -64,7 +64,7 @@ fn refusal(out: &Path, problems: &[String]) -> Result<()> {
         return Ok(());
     }
     Err(Error::usage(
-        format!("--out `{}` would change what it is made from:\n  - {}", out.display(), problems.join("\n  - ")),
+        format!("--out `{}` would change what it is made from:{}", out.display(), bullets(&problems)),
         "choose an --out of its own, outside checkpoints, runs and text that are read; nothing was touched",
     ))
 }

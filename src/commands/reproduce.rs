@@ -250,7 +250,7 @@ fn replace(out: &Path, made: &Path) -> Result<()> {
 
 fn print(report: &ComparisonReport<'_>, json: bool) -> Result<()> {
     if json {
-        return terminal::print(&format!("{:#}", report.json()?));
+        return terminal::print_json(&format!("{:#}", report.json()?));
     }
     let mut lines = report.check_lines();
     if !report.runs.is_empty() {

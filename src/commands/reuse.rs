@@ -15,7 +15,7 @@ use crate::{
     checkpoint::{Checkpoint, Config},
     cli::DriftArgs,
     corpus::{Corpus, InputFile},
-    error::{Error, Result},
+    error::{Error, Result, bullets},
     run_dir::{RunDir, differences},
     trace::RoutingTrace,
 };
@@ -62,7 +62,7 @@ pub(super) fn refuse_other_commands(specs: &[Spec]) -> Result<()> {
         return Ok(());
     }
     Err(Error::usage(
-        format!("only a route run can stand for a checkpoint:\n  - {}", problems.join("\n  - ")),
+        format!("only a route run can stand for a checkpoint:{}", bullets(&problems)),
         "give the checkpoint itself, or one trace of the run: its sub-folder checkpoints/LABEL",
     ))
 }
@@ -124,7 +124,8 @@ pub(super) fn expected(arguments: &DriftArgs, first: &Spec) -> Result<Value> {
 /// The files as they are now, with the numbers of documents of a run that read the same bytes.
 fn inputs(paths: &[PathBuf], recorded: &Value) -> Result<Value> {
     let documents = |file: &InputFile| {
-        let same = |entry: &&Value| entry["sha256"] == json!(file.sha256) && entry["path"] == json!(file.path);
+        let same =
+            |entry: &&Value| entry["sha256"] == json!(file.sha256) && entry["path"] == *file.path.to_string_lossy();
         recorded.as_array().into_iter().flatten().find(same).map(|entry| entry["documents"].clone())
     };
     let files = Corpus::identify(paths)?;
@@ -165,7 +166,7 @@ pub(super) fn check(specs: &[Spec], expected: &Value, quiet: bool) -> Result<()>
         return Ok(());
     }
     Err(Error::usage(
-        format!("finished runs that cannot stand for checkpoints:\n  - {}", problems.join("\n  - ")),
+        format!("finished runs that cannot stand for checkpoints:{}", bullets(&problems)),
         "give the checkpoint itself, or make the run again with the same text and options",
     ))
 }

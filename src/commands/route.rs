@@ -1,6 +1,9 @@
 //! `route`: checkpoint and text -> trace, statistics, charts, report.
 
-use std::{path::Path, time::Instant};
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use serde_json::{Value, json};
 
@@ -109,6 +112,16 @@ pub(super) fn forward(run: &RunDir, prepared: &Prepared, arguments: &Request) ->
     Ok(manifest)
 }
 
+/// The command line as it was typed. JSON is UTF-8: what is none in it is replaced.
+pub(super) fn command_line() -> Vec<String> {
+    std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect()
+}
+
+/// Paths as they stand in the manifest, which is UTF-8.
+pub(super) fn texts(paths: &[PathBuf]) -> Vec<String> {
+    paths.iter().map(|path| path.to_string_lossy().into_owned()).collect()
+}
+
 /// The manifest of a run that is about to start.
 pub(super) fn manifest(prepared: &Prepared, arguments: &Request) -> Value {
     let mut manifest = prepared.identity.clone();
@@ -119,7 +132,7 @@ pub(super) fn manifest(prepared: &Prepared, arguments: &Request) -> Value {
         "resamples": arguments.common.statistics.resamples,
         "permutations": arguments.common.statistics.permutations,
         "exclude_bos": arguments.common.statistics.exclude_bos,
-        "command_line": std::env::args().collect::<Vec<_>>(),
+        "command_line": command_line(),
         "label": prepared.label,
         "layout": {
             "moe_layers": prepared.layout.moe_layers,
@@ -144,8 +157,8 @@ pub(super) fn manifest(prepared: &Prepared, arguments: &Request) -> Value {
         "threads": rayon::current_num_threads(),
         "wave_tokens": prepared.wave_tokens,
         "memory_limit_bytes": arguments.common.execution.memory.map(|size| size.as_u64()),
-        "corpus": arguments.corpus,
-        "transcripts": arguments.transcripts.as_ref().map(|transcripts| &transcripts.paths),
+        "corpus": texts(&arguments.corpus),
+        "transcripts": arguments.transcripts.as_ref().map(|transcripts| texts(&transcripts.paths)),
     });
     if let Value::Object(additions) = additions {
         manifest.extend(additions);
@@ -155,7 +168,8 @@ pub(super) fn manifest(prepared: &Prepared, arguments: &Request) -> Value {
 
 fn record_forward(manifest: &mut Value, executed: &Executed, quiet: bool) {
     // A resumed run that found everything in place keeps no rate: it measured none.
-    let rate = (executed.tokens > 0).then(|| executed.tokens as f64 / executed.seconds);
+    // Nor does one whose clock stood still.
+    let rate = (executed.tokens > 0 && executed.seconds > 0.0).then(|| executed.tokens as f64 / executed.seconds);
     manifest["forward_seconds"] = json!(executed.seconds);
     manifest["forward_tokens"] = json!(executed.tokens);
     manifest["forward_peak_memory_bytes"] = json!(executed.peak_memory);

@@ -3,13 +3,16 @@
 use std::{
     collections::BTreeSet,
     io::{ErrorKind, IsTerminal, Write},
-    sync::Mutex,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, is_obeyed, one_line};
 pub(super) use crate::stats::thousands as grouped;
 
 /// Prints a line of the result to standard output. A reader that has gone away (a closed pipe) is not an error.
@@ -17,26 +20,57 @@ pub(super) use crate::stats::thousands as grouped;
 /// # Errors
 /// [`Error::Io`] if standard output cannot be written.
 pub(super) fn print(line: &str) -> Result<()> {
-    match writeln!(std::io::stdout(), "{line}") {
+    print_text(&shown(line))
+}
+
+/// Prints JSON. What a terminal would obey in its strings becomes an escape of JSON, so that the value stays.
+///
+/// # Errors
+/// As [`print`].
+pub(super) fn print_json(json: &str) -> Result<()> {
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
+        if is_obeyed(character) && character != '\n' {
+            text.push_str(&format!("\\u{:04x}", u32::from(character)));
+        } else {
+            text.push(character);
+        }
+    }
+    print_text(&text)
+}
+
+/// Prints text of the program itself, such as a manual page, as it is.
+///
+/// # Errors
+/// As [`print`].
+pub(super) fn print_text(text: &str) -> Result<()> {
+    match writeln!(std::io::stdout(), "{text}") {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Error::io("write", "standard output")(error)),
         _ => Ok(()),
     }
 }
 
-/// Tells what is being done, on standard error; nothing can be done if that fails. Control characters, which may come
-/// from somebody's data, are shown instead of obeyed.
+/// Tells what is being done, on standard error; nothing can be done if that fails. What comes from somebody's data is
+/// shown instead of obeyed.
 pub(super) fn note(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{}", shown(line));
+    note_text(&shown(line));
 }
 
-fn shown(line: &str) -> String {
-    let mut text = String::with_capacity(line.len());
-    for character in line.chars() {
-        match character {
-            '\n' | '\t' => text.push(character),
-            control if control.is_control() => text.extend(control.escape_default()),
-            other => text.push(other),
+/// Tells something in words of the program itself, as they are.
+pub(super) fn note_text(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// A message with our own lines: empty ones before it, and the items of lists. Any other line break came with the data.
+fn shown(message: &str) -> String {
+    let body = message.trim_start_matches('\n');
+    let mut text = message[..message.len() - body.len()].to_owned();
+    for (index, line) in body.split('\n').enumerate() {
+        if index > 0 {
+            let indent = line.len() - line.trim_start_matches(' ').len();
+            text.push_str(if indent >= 2 && line[indent..].starts_with("- ") { "\n" } else { "\\n" });
         }
+        text.push_str(&one_line(line));
     }
     text
 }
@@ -63,14 +97,14 @@ pub(super) fn error(message: &str, hint: Option<&str>) {
     }
 }
 
-/// A bar over a known amount of work; hidden where nobody watches.
-pub(super) fn bar(length: u64, what: &'static str, quiet: bool) -> ProgressBar {
+/// A bar over a known amount of work; hidden where nobody watches. It takes what the line leaves.
+pub(super) fn bar(length: u64, what: impl Into<String>, quiet: bool) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(length), target(quiet));
-    let template = "{prefix:>14} [{bar:40}] {percent:>3} %  {elapsed} elapsed, {eta} left  {msg}";
+    let template = "{prefix:>14} [{wide_bar}] {percent:>3} %  {elapsed}, {eta} left  {msg}";
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style.progress_chars("=> "));
     }
-    bar.set_prefix(what);
+    bar.set_prefix(what.into());
     bar
 }
 
@@ -85,8 +119,19 @@ pub(super) fn spinner(what: &'static str, quiet: bool) -> ProgressBar {
     bar
 }
 
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// From now on no bar is drawn (`--quiet`), also by what does not know of the option.
+pub(super) fn be_quiet() {
+    QUIET.store(true, Ordering::Relaxed);
+}
+
 fn target(quiet: bool) -> ProgressDrawTarget {
-    if quiet || !std::io::stderr().is_terminal() { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() }
+    if quiet || QUIET.load(Ordering::Relaxed) || !std::io::stderr().is_terminal() {
+        ProgressDrawTarget::hidden()
+    } else {
+        ProgressDrawTarget::stderr()
+    }
 }
 
 /// "1 document", "1,200 documents".
@@ -116,8 +161,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn control_characters_are_shown() {
-        assert_eq!(shown("role \u{1b}[31mX\n\thint"), "role \\u{1b}[31mX\n\thint");
+    fn what_comes_with_the_data_is_shown_and_never_makes_a_line() {
+        assert_eq!(shown("role \u{1b}[31mX\u{202e}"), "role \\u{1b}[31mX\\u{202e}");
+        assert_eq!(shown("`x`\n\nhint: run it\n- y"), "`x`\\n\\nhint: run it\\n- y");
+        assert_eq!(shown("\n2 problems:\n  - a\n    - b"), "\n2 problems:\n  - a\n    - b");
     }
 
     #[test]

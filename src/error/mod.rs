@@ -5,8 +5,10 @@
 //! 130 interrupted.
 
 mod panics;
+mod shown;
 
 pub use panics::{guarded, last_resort, quiet_panics};
+pub use shown::{bullets, is_obeyed, one_line};
 
 use std::path::{Path, PathBuf};
 
@@ -110,9 +112,9 @@ const LISTED: usize = 20;
 /// How many problems there are, then the first of them, one line each.
 fn listed(problems: &[String], left_out: usize) -> String {
     let all = problems.len() + left_out;
-    let lines = problems.iter().take(LISTED).map(|problem| format!("\n  - {problem}")).collect::<String>();
-    let more = if all > LISTED { format!("\n  and {} more", all - LISTED) } else { String::new() };
-    format!("{all} problem{}{lines}{more}", if all == 1 { "" } else { "s" })
+    let more = (all > LISTED).then(|| format!("and {} more", all - LISTED));
+    let lines: Vec<String> = problems.iter().take(LISTED).cloned().chain(more).collect();
+    format!("{all} problem{}{}", if all == 1 { "" } else { "s" }, bullets(&lines))
 }
 
 impl Error {

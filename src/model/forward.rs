@@ -140,7 +140,7 @@ impl<'a> Model<'a> {
         let mut buffers = std::mem::take(&mut self.buffers);
         let checkpoint = self.checkpoint;
         let output = std::thread::scope(|scope| {
-            let loader = Loader::start(scope, checkpoint);
+            let loader = Loader::start(scope, checkpoint)?;
             self.layers::<R>(wave, &loader, &mut buffers, observer)
         });
         self.buffers = buffers;

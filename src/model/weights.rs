@@ -5,7 +5,7 @@
 use std::{
     ops::Range,
     sync::mpsc::{Receiver, Sender, channel},
-    thread::Scope,
+    thread::{Builder, Scope},
 };
 
 use super::matmul::Matrix;
@@ -134,7 +134,10 @@ pub(super) struct Loader {
 
 impl Loader {
     /// Starts the reading thread.
-    pub(super) fn start<'scope>(scope: &'scope Scope<'scope, '_>, checkpoint: &'scope Checkpoint) -> Self {
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if the system allows no thread more, or no room for the buffers.
+    pub(super) fn start<'scope>(scope: &'scope Scope<'scope, '_>, checkpoint: &'scope Checkpoint) -> Result<Self> {
         let (requests, requested) = channel::<Part>();
         let (finished, read) = channel();
         let (used, free) = channel();
@@ -142,9 +145,9 @@ impl Loader {
         for _ in 0..BUFFERS {
             // Room for any part from the beginning: growing would hold the old room beside the new. The other end of the
             // channel is in this function.
-            let _ = used.send(Weights { numbers: Vec::with_capacity(largest), pieces: Vec::new() });
+            let _ = used.send(Weights { numbers: room(largest)?, pieces: Vec::new() });
         }
-        scope.spawn(move || {
+        let reading = move || {
             let mut stored = Vec::new();
             while let (Ok(part), Ok(mut weights)) = (requested.recv(), free.recv()) {
                 let outcome = weights.fill(checkpoint, &part, &mut stored).map(|()| weights);
@@ -152,8 +155,14 @@ impl Loader {
                     break;
                 }
             }
-        });
-        Self { requests, read, used }
+        };
+        Builder::new().name("weights".into()).spawn_scoped(scope, reading).map_err(|error| {
+            Error::usage(
+                format!("the thread that reads weights cannot be started: {error}"),
+                "allow more processes (ulimit -u) or address space (ulimit -v)",
+            )
+        })?;
+        Ok(Self { requests, read, used })
     }
 
     /// Asks for a part; parts come in the order in which they were asked for.
@@ -174,6 +183,18 @@ impl Loader {
     pub(super) fn give_back(&self, weights: Weights) {
         let _ = self.used.send(weights);
     }
+}
+
+/// Room for so many numbers.
+fn room(numbers: usize) -> Result<Vec<f32>> {
+    let mut room = Vec::new();
+    room.try_reserve_exact(numbers).map_err(|error| {
+        Error::usage(
+            format!("no memory for a part of the weights, {numbers} numbers: {error}"),
+            "raise the limit of the process (ulimit -v), or use a machine with more memory",
+        )
+    })?;
+    Ok(room)
 }
 
 /// Names and shapes of the parts of a model.

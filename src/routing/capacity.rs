@@ -20,6 +20,20 @@ pub enum CapacityRule {
     Unlimited,
 }
 
+impl CapacityRule {
+    /// All rules.
+    pub const ALL: [Self; 3] = [Self::Port, Self::T5x, Self::Unlimited];
+
+    /// The name on the command line and in the manifest.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Port => "port",
+            Self::T5x => "t5x",
+            Self::Unlimited => "unlimited",
+        }
+    }
+}
+
 impl FromStr for CapacityRule {
     type Err = Error;
 
@@ -38,11 +52,7 @@ impl FromStr for CapacityRule {
 
 impl fmt::Display for CapacityRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Port => "port",
-            Self::T5x => "t5x",
-            Self::Unlimited => "unlimited",
-        })
+        f.write_str(self.name())
     }
 }
 

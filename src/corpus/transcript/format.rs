@@ -92,6 +92,19 @@ pub enum OasstPaths {
     Best,
 }
 
+impl OasstPaths {
+    /// All choices.
+    pub const ALL: [Self; 2] = [Self::All, Self::Best];
+
+    /// The name on the command line and in the manifest.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Best => "best",
+        }
+    }
+}
+
 impl FromStr for OasstPaths {
     type Err = Error;
 
@@ -109,10 +122,7 @@ impl FromStr for OasstPaths {
 
 impl fmt::Display for OasstPaths {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::All => "all",
-            Self::Best => "best",
-        })
+        f.write_str(self.name())
     }
 }
 

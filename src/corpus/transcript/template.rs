@@ -31,9 +31,11 @@ pub enum ChatTemplate {
 }
 
 impl ChatTemplate {
-    const ALL: [Self; 4] = [Self::Auto, Self::OpenMoe, Self::Tokenizer, Self::Plain];
+    /// All templates.
+    pub const ALL: [Self; 4] = [Self::Auto, Self::OpenMoe, Self::Tokenizer, Self::Plain];
 
-    fn name(self) -> &'static str {
+    /// The name on the command line and in the manifest.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Auto => "auto",
             Self::OpenMoe => "openmoe",

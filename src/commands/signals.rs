@@ -1,0 +1,109 @@
+//! Signals: interrupts end a run where it loses nothing, and no other ends it without a word.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::error::{Error, Result};
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+static IN_FORWARD_PASS: AtomicBool = AtomicBool::new(false);
+
+/// Says whether the forward pass is running, which stops at the next routing group so that no part is lost.
+pub(super) fn in_forward_pass(running: bool) {
+    IN_FORWARD_PASS.store(running, Ordering::SeqCst);
+}
+
+/// Fails once an interrupt has been seen.
+pub(super) fn check_interrupt() -> Result<()> {
+    if INTERRUPTED.load(Ordering::SeqCst) { Err(Error::Interrupted) } else { Ok(()) }
+}
+
+/// What an interrupt does: the forward pass stops where it loses nothing, and anything else at once, because files are
+/// whole or absent. A second one ends the forward pass at once too.
+#[cfg(unix)]
+fn interrupted() {
+    if !IN_FORWARD_PASS.load(Ordering::SeqCst) {
+        let error = Error::Interrupted;
+        super::terminal::error(&error.to_string(), error.hint().as_deref());
+        std::process::exit(130);
+    }
+    if INTERRUPTED.swap(true, Ordering::SeqCst) {
+        std::process::exit(130);
+    }
+    super::terminal::note("interrupted: stopping at the next safe point (press again to stop at once)");
+}
+
+#[cfg(unix)]
+mod watch {
+    use std::{
+        ffi::c_int,
+        sync::{
+            Arc,
+            atomic::{AtomicBool, Ordering},
+            mpsc::channel,
+        },
+    };
+
+    use signal_hook::{
+        consts::{SIGABRT, SIGHUP, SIGINT, SIGTERM, SIGXCPU, SIGXFSZ},
+        flag,
+        iterator::Signals,
+    };
+
+    /// What asks a process to end: Ctrl-C, `kill`, a terminal that closes, a limit of computing time.
+    const INTERRUPTS: [c_int; 4] = [SIGINT, SIGTERM, SIGHUP, SIGXCPU];
+
+    /// From now on a file that grows beyond `ulimit -f` is an error of writing it, with its name, and an abort (no memory
+    /// is left for what must be held) ends in the code of a fault of the tool instead of a signal's.
+    pub(in super::super) fn tame_signals() {
+        // Where a handler cannot be set, the system does what it would have done anyway.
+        let _ = flag::register(SIGXFSZ, Arc::default());
+        let _ = flag::register_conditional_shutdown(SIGABRT, 3, Arc::new(AtomicBool::new(true)));
+    }
+
+    /// From now on an interrupt lets the forward pass stop where it loses nothing. What was ignored when the process
+    /// started stays so: that is how `nohup` and shells protect work in the background.
+    pub(in super::super) fn watch_for_interrupts() {
+        static WATCHED: AtomicBool = AtomicBool::new(false);
+        if WATCHED.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let ignored = std::fs::read_to_string("/proc/self/status").map_or(0, |status| ignored(&status));
+        let watched = INTERRUPTS.into_iter().filter(move |signal| ignored & (1 << (signal - 1)) == 0);
+        let (ready, started) = channel();
+        // Without a thread nothing is set: then the system ends the process, and files are whole or absent all the same.
+        let watcher = std::thread::Builder::new().name("interrupts".into()).spawn(move || {
+            let signals = Signals::new(watched);
+            let _ = ready.send(());
+            signals.into_iter().for_each(|mut signals| signals.forever().for_each(|_| super::interrupted()));
+        });
+        if watcher.is_ok() {
+            let _ = started.recv();
+        }
+    }
+
+    /// The signals that a process ignores, one bit each, by its status file.
+    pub(super) fn ignored(status: &str) -> u64 {
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+    }
+}
+
+/// Other systems end the process at once: files are whole or absent.
+#[cfg(not(unix))]
+mod watch {
+    pub(in super::super) fn tame_signals() {}
+    pub(in super::super) fn watch_for_interrupts() {}
+}
+
+pub(super) use watch::{tame_signals, watch_for_interrupts};
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::watch::ignored;
+
+    #[test]
+    fn the_mask_of_ignored_signals_is_read() {
+        assert_eq!(ignored("Name:\ta\nSigIgn:\t0000000000001001\nSigCgt:\t00000000000000ff\n"), 0x1001);
+        assert_eq!(ignored("Name:\ta\n"), 0);
+    }
+}

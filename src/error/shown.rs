@@ -1,0 +1,48 @@
+//! Somebody's text in our messages: shown, never obeyed.
+
+use std::fmt::Write;
+
+/// Whether a terminal obeys the character instead of showing it: control characters, line separators, and the marks that
+/// turn the direction of writing round.
+pub fn is_obeyed(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Text in one line: what a terminal would obey is escaped, but for tabs.
+pub fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for character in text.chars() {
+        if is_obeyed(character) && character != '\t' {
+            line.extend(character.escape_default());
+        } else {
+            line.push(character);
+        }
+    }
+    line
+}
+
+/// A list below a message: each item in a line of its own, whatever it holds. A message has no other lines; what is
+/// printed keeps these and shows every other line break as `\n`.
+pub fn bullets<T: AsRef<str>>(items: &[T]) -> String {
+    items.iter().fold(String::new(), |mut list, item| {
+        // Writing into a string does not fail.
+        let _ = write!(list, "\n  - {}", one_line(item.as_ref()));
+        list
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_obeys_is_escaped() {
+        assert_eq!(one_line("a\u{1b}[31m\nb\tc\u{202e}d\u{2066}é"), "a\\u{1b}[31m\\nb\tc\\u{202e}d\\u{2066}é");
+    }
+
+    #[test]
+    fn an_item_cannot_be_two() {
+        assert_eq!(bullets(&["a\n  - b", "c"]), "\n  - a\\n  - b\n  - c");
+    }
+}
