@@ -123,6 +123,9 @@ pub(super) fn broken(error: &io::Error, compressed: bool) -> Refusal {
         let hint = "it is damaged or was cut: fetch or compress it again";
         return Refusal::new(format!("cannot be decompressed: {error}"), hint);
     }
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        return Refusal::new("was cut while it was read", "wait until it is whole, or fetch it again");
+    }
     Refusal::new(format!("cannot be read: {error}"), "check the file and its permissions")
 }
 

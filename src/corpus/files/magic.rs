@@ -66,8 +66,10 @@ pub(super) fn magic(first: &[u8]) -> Magic {
         _ => {}
     }
     // Marks of letters may begin a text, too; of the formats that have one, only PDF may be without other bytes.
-    let is_text = first.iter().all(is_textual);
-    let is = |mark: &[u8]| first.starts_with(mark) && (!is_text || mark == b"%PDF-" || !mark.iter().all(is_textual));
+    let is_text = first.iter().copied().all(is_textual);
+    let is = |mark: &[u8]| {
+        first.starts_with(mark) && (!is_text || mark == b"%PDF-" || !mark.iter().copied().all(is_textual))
+    };
     if is(b"PAR1") {
         return Magic::Parquet;
     }
@@ -80,8 +82,8 @@ pub(super) fn magic(first: &[u8]) -> Magic {
     bare_utf16(first).or_else(|| zeros(first)).or_else(|| markup(first)).unwrap_or(Magic::Text)
 }
 
-fn is_textual(byte: &u8) -> bool {
-    *byte >= 0x20 || matches!(byte, b'\t' | b'\n' | b'\r' | 0x0c)
+fn is_textual(byte: u8) -> bool {
+    byte >= 0x20 || matches!(byte, b'\t' | b'\n' | b'\r' | 0x0c)
 }
 
 /// What git leaves where a large file was not fetched.

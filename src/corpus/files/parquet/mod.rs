@@ -4,6 +4,8 @@
 mod cell;
 mod kind;
 mod slice;
+#[cfg(test)]
+mod tests;
 mod time;
 
 use std::{
