@@ -118,13 +118,15 @@ fn decompress<'a>(how: &Magic, bytes: Decoded<'a>) -> io::Result<Decoded<'a>> {
 }
 
 /// What is wrong with a file that cannot be read on.
-pub(super) fn broken(error: &io::Error, compressed: bool, rows: bool) -> Refusal {
-    let before = if rows { "; the rows before are used" } else { "" };
+pub(super) fn broken(error: &io::Error, compressed: bool) -> Refusal {
     if compressed {
-        let message = format!("cannot be decompressed: {error}{before}");
-        return Refusal::new(message, "it is damaged or was cut: fetch or compress it again");
+        let hint = "it is damaged or was cut: fetch or compress it again";
+        return Refusal::new(format!("cannot be decompressed: {error}"), hint);
     }
-    Refusal::new(format!("cannot be read: {error}{before}"), "check the file and its permissions")
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        return Refusal::new("was cut while it was read", "wait until it is whole, or fetch it again");
+    }
+    Refusal::new(format!("cannot be read: {error}"), "check the file and its permissions")
 }
 
 /// UTF-16 as UTF-8; what is none becomes U+FFFD. A byte-order mark stays, to be skipped as that of UTF-8 is.
