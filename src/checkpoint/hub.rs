@@ -1,6 +1,9 @@
 //! The cache of the Hugging Face hub: `models--OWNER--NAME/snapshots/REVISION/FILE` links to `blobs/HASH`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::UNIX_EPOCH,
+};
 
 use super::open::refusal;
 use crate::error::Result;
@@ -32,26 +35,41 @@ pub fn repository_name(folder: &Path) -> Option<String> {
     root.strip_prefix("models--")?.rsplit("--").next().map(str::to_owned)
 }
 
-/// Holds the SHA-256 of a file against the one that the cache calls it by, where it does.
+/// Holds the SHA-256 of a file against the one that the hub's client knows it by, where it does.
 ///
 /// # Errors
 /// [`crate::error::Error::Checkpoint`] if they differ: the file is not the one that was fetched.
 pub fn check_blob(file: &Path, sha256: &str) -> Result<()> {
-    let Ok(blob) = file.canonicalize() else { return Ok(()) };
-    let in_blobs = blob.parent().and_then(Path::file_name).is_some_and(|name| name == "blobs");
-    let name = blob.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    // Small files are called by a SHA-1 of 40 digits, which nothing else here needs.
-    if !in_blobs || !is_hexadecimal(name, 64) || name.eq_ignore_ascii_case(sha256) {
+    let Some(known) = name_of_blob(file).or_else(|| noted_by_download(file)) else { return Ok(()) };
+    // Small files are known by a SHA-1 of 40 digits, which nothing else here needs.
+    if !is_hexadecimal(&known, 64) || known.eq_ignore_ascii_case(sha256) {
         return Ok(());
     }
     let shown = file.file_name().unwrap_or_default().to_string_lossy();
     Err(refusal(
         file.parent().unwrap_or(file),
         vec![format!(
-            "`{shown}` has SHA-256 {sha256}; the cache of the hub calls it {name}: it is not the file that was fetched"
+            "`{shown}` has SHA-256 {sha256}; the cache of the hub calls it {known}: it is not the file that was fetched"
         )],
-        "remove the file from the cache and fetch it again",
+        "remove the file and what the cache holds of it, and fetch it again",
     ))
+}
+
+/// What a file of the cache is called behind its link.
+fn name_of_blob(file: &Path) -> Option<String> {
+    let blob = file.canonicalize().ok()?;
+    let in_blobs = blob.parent().and_then(Path::file_name).is_some_and(|name| name == "blobs");
+    blob.file_name().filter(|_| in_blobs)?.to_str().map(str::to_owned)
+}
+
+/// What the client noted beside a download into a folder of its own: revision, hash, time. As for the client, a file that
+/// was changed later is another file.
+fn noted_by_download(file: &Path) -> Option<String> {
+    let name = format!("{}.metadata", file.file_name()?.to_str()?);
+    let note = std::fs::read_to_string(file.parent()?.join(".cache/huggingface/download").join(name)).ok()?;
+    let [_, hash, time] = note.lines().collect::<Vec<_>>()[..] else { return None };
+    let modified = file.metadata().ok()?.modified().ok()?.duration_since(UNIX_EPOCH).ok()?.as_secs_f64();
+    (modified <= time.trim().parse::<f64>().ok()? + 1.0).then(|| hash.trim().to_owned())
 }
 
 fn is_hexadecimal(text: &str, digits: usize) -> bool {

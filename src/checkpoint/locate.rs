@@ -218,6 +218,9 @@ fn list(path: &Path, name: &str, bytes: u64) -> Listing {
         Ok(first) => first,
         Err(foreign) => return refused(foreign.what, foreign.hint),
     };
+    if first.is_empty() {
+        return refused("is empty".to_owned(), "fetch the file again");
+    }
     let called_bin = Path::new(name).extension().is_some_and(|end| end == "bin");
     let (mut listing, is_bin) = if first.starts_with(b"PK\x03\x04") {
         (list_zip(path, name), true)

@@ -13,6 +13,7 @@ mod locate;
 mod names;
 mod open;
 mod pickle;
+mod pickle_machine;
 mod read;
 mod sanity;
 mod shapes;

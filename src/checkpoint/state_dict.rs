@@ -37,8 +37,7 @@ pub(super) fn find<'a>(pickle: &Pickle<'a>) -> Result<(Entries<'a>, Option<Strin
     let mut candidates = Vec::new();
     collect(pickle, pickle.root(), "", &mut HashSet::new(), &mut candidates);
     // A counter or the state of an optimizer is a tensor too.
-    let (mut candidates, others): (Vec<_>, Vec<_>) = candidates.into_iter().partition(Candidate::is_model);
-    let mut others = others;
+    let (mut candidates, mut others): (Vec<_>, Vec<_>) = candidates.into_iter().partition(Candidate::is_model);
     if candidates.is_empty() {
         std::mem::swap(&mut candidates, &mut others);
     }
@@ -48,11 +47,6 @@ pub(super) fn find<'a>(pickle: &Pickle<'a>) -> Result<(Entries<'a>, Option<Strin
     let last = |candidate: &Candidate| candidate.path.rsplit('.').next().unwrap_or_default().to_owned();
     let known = KNOWN.into_iter().find_map(|name| candidates.iter().position(|candidate| last(candidate) == name));
     let chosen = known.or((candidates.len() == 1).then_some(0));
-    let list = |candidates: &[Candidate]| {
-        let shown =
-            candidates.iter().take(5).map(|other| format!("{} ({} tensors)", named(&other.path), other.tensors));
-        shown.collect::<Vec<_>>().join(", ")
-    };
     let Some(chosen) = chosen else { return Err(none(pickle, &list(&candidates))) };
     let Candidate { path, entries, tensors } = candidates.swap_remove(chosen);
     candidates.append(&mut others);
@@ -61,11 +55,21 @@ pub(super) fn find<'a>(pickle: &Pickle<'a>) -> Result<(Entries<'a>, Option<Strin
     Ok((entries, Some(format!("the dict {} in it holds the {tensors} tensors{others}", named(&path)))))
 }
 
+/// Dicts with the number of their tensors; of many the first ones and a count.
+fn list(candidates: &[Candidate]) -> String {
+    let shown = candidates.iter().take(5).map(|other| match other.path.as_str() {
+        "" => format!("{} outside of every dict", other.tensors),
+        path => format!("{} in {}", other.tensors, named(path)),
+    });
+    let more = if candidates.len() > 5 { format!(" and {} dicts more", candidates.len() - 5) } else { String::new() };
+    format!("{}{more}", shown.collect::<Vec<_>>().join(", "))
+}
+
 /// Why there is no state dict to be had.
 fn none(pickle: &Pickle, candidates: &str) -> String {
     if !candidates.is_empty() {
         return format!(
-            "holds several dicts of tensors and none with a known name: {candidates}; save one of them alone"
+            "holds several dicts of tensors and none with a known name: {candidates}; save the model's alone"
         );
     }
     if let Value::Call(callable, _) = pickle.get(pickle.root())

@@ -271,16 +271,16 @@ fn cost_lines(d: &Value) -> [String; 2] {
     ]
 }
 
-fn text_lines(text: &Value) -> [String; 3] {
+fn text_lines(text: &Value) -> [String; 2] {
     [
         format!(
-            "perplexity      {:.1} over {} tokens (nll {:.3} per token; a uniform guess has {})",
+            "perplexity      {:.1} over {} tokens (nll {:.3} per token; a uniform guess has {}): {}",
             float(&text["perplexity"]),
             text["tokens"],
             float(&text["nll_per_token"]),
-            number(&text["uniform_perplexity"])
+            number(&text["uniform_perplexity"]),
+            text["judgement"].as_str().unwrap_or_default()
         ),
-        format!("                {}", text["judgement"].as_str().unwrap_or_default()),
         format!("continuation    {}", text["continuation"]),
     ]
 }
