@@ -17,6 +17,8 @@ const MOVED_SHOWN: usize = 3;
 /// A layer has reached half of its final agreement from the first checkpoint on at which this share of the way from
 /// load-matched chance to full agreement is behind it, and stays so.
 const LEARNT: f64 = 0.5;
+/// Chance above this leaves nothing to be learnt.
+const CERTAIN: f64 = 1.0 - 1e-9;
 
 /// The verdict in sentences: one line per `MoE` layer (eight at most), then all layers together, then each checkpoint beside
 /// the time axis (`--final`, `--noise-floor`).
@@ -78,6 +80,9 @@ fn judge(rows: &[&Finding], layer: LayerId) -> Learnt {
     let Some((last, earlier)) = steps.split_last().filter(|(_, earlier)| !earlier.is_empty()) else {
         return Learnt::Unknown("one checkpoint has nothing to agree with".to_owned());
     };
+    if earlier.iter().any(|row| row.baseline.is_some_and(|chance| chance > CERTAIN)) {
+        return Learnt::Unknown("the experts' loads alone force full agreement: the routers are constant".to_owned());
+    }
     if let Some(row) =
         earlier.iter().find(|row| row.estimate.is_none() || row.corrected.is_none() || row.corrected_low.is_none())
     {
@@ -280,6 +285,14 @@ mod tests {
     #[test]
     fn too_little_to_say() {
         assert!(drift_verdict(&[], &[])[0].starts_with("not enough data"));
+        let mut constant = [step(1, "200B", 1.0, 1.0), step(1, "1T", 1.0, 1.0)].concat();
+        for row in &mut constant {
+            (row.baseline, row.corrected, row.corrected_low) = (Some(1.0), None, None);
+        }
+        assert_eq!(
+            drift_verdict(&constant, &[])[0],
+            "layer 1: the experts' loads alone force full agreement: the routers are constant"
+        );
         let mut rows = [step(1, "200B", 0.9, 0.9), step(1, "1T", 1.0, 1.0)].concat();
         rows[0] = rows[0].clone().withheld("2 documents");
         rows[0].corrected = None;

@@ -27,7 +27,8 @@ pub fn drops_verdict(findings: &[Finding]) -> Vec<String> {
         return vec!["not enough data: no MoE layer has a drop ratio".to_owned()];
     }
     let trends = Trend::over_all(&own, &layers);
-    let mut lines = vec![format!("overall: {}", overall(&trends))];
+    let summary = if is_nothing_dropped(&own) { "nothing is dropped".to_owned() } else { overall(&trends) };
+    let mut lines = vec![format!("overall: {summary}")];
     lines.extend(layers.iter().take(LAYERS_SHOWN).map(|layer| layer_line(&own, *layer)));
     if layers.len() > LAYERS_SHOWN {
         lines.push(format!("{} more layers: see summary.json", layers.len() - LAYERS_SHOWN));
@@ -108,6 +109,11 @@ fn layer_line(rows: &[&Finding], layer: LayerId) -> String {
         Some(trend) => format!("layer {layer}: {dropped}; {}", trend.words()),
         None => format!("layer {layer}: {dropped}; no trend was measured"),
     }
+}
+
+fn is_nothing_dropped(rows: &[&Finding]) -> bool {
+    let mut ratios = rows.iter().filter(|row| row.statistic == "assignment_drop_ratio" && is_over_all(row)).peekable();
+    ratios.peek().is_some() && ratios.all(|row| row.estimate == Some(0.0))
 }
 
 /// What holds over all texts.

@@ -152,9 +152,10 @@ fn overall(layers: &[Layer]) -> String {
 
 /// The layer that fits least decides.
 fn judged(layers: &[&Layer]) -> String {
-    let all: Option<Vec<Independence>> = layers.iter().map(|layer| layer.independence()).collect();
-    let Some((all, worst)) = all.and_then(|all| all.iter().copied().max().map(|worst| (all, worst))) else {
-        return "not enough data in some layers".to_owned();
+    let unknown: Vec<&Layer> = layers.iter().copied().filter(|layer| layer.independence().is_none()).collect();
+    let all: Vec<Independence> = layers.iter().filter_map(|layer| layer.independence()).collect();
+    let Some(worst) = all.iter().copied().max().filter(|_| unknown.is_empty()) else {
+        return format!("not enough data in {}", named(&unknown));
     };
     let deciding: Vec<&Layer> = layers.iter().zip(&all).filter(|(_, own)| **own == worst).map(|(l, _)| *l).collect();
     let by = if deciding.len() == layers.len() { String::new() } else { format!(", decided by {}", named(&deciding)) };

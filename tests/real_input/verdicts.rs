@@ -16,7 +16,7 @@ use support::{Random, Router, synthetic};
 
 use crate::common;
 
-#[allow(dead_code, unused_imports)] // the statistics use more of it
+#[allow(dead_code, unused_imports, unreachable_pub)] // the tests of the statistics use more of it
 #[path = "../statistics/support.rs"]
 mod support;
 

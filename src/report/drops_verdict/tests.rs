@@ -172,4 +172,6 @@ fn a_rise_that_random_order_lacks_is_not_called_the_queue() {
     );
     let lines = drops_verdict(&trend(1, "last_minus_first", 0.005, 0.0, 0.01));
     assert_eq!(lines[0], "overall: later tokens are not measurably dropped more in any layer");
+    let none = vec![Finding { estimate: Some(0.0), low: None, high: None, ..ratio(1).remove(0) }];
+    assert_eq!(drops_verdict(&none)[0], "overall: nothing is dropped");
 }

@@ -190,7 +190,7 @@ fn withheld_numbers_say_why() {
     assert!(verdict(&[])[0].starts_with("not enough data"));
     let alone = verdict(&[row("mutual_information", "token", 1, (0.9, 0.8, 0.95))]);
     assert!(alone[0].contains("the previous token: not enough data (not measured)"), "{}", alone[0]);
-    assert!(alone[1].starts_with("overall: context-independent: not enough data in some layers"), "{}", alone[1]);
+    assert!(alone[1].starts_with("overall: context-independent: not enough data in layer 1;"), "{}", alone[1]);
 }
 
 #[test]
