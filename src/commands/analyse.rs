@@ -1,19 +1,27 @@
 //! A run folder with a complete trace -> statistics, charts, summary, report. Needs no checkpoint.
 
-use std::{path::Path, time::Instant};
+use std::{collections::BTreeMap, io::Cursor, path::Path, time::Instant};
 
 use indicatif::ProgressBar;
 use serde_json::{Map, Value, json};
 
-use super::{analyse_drift, analyse_drops, analyse_route, machine, mailable::Paths, page, terminal};
+use super::{
+    analyse_drift, analyse_drops, analyse_route, machine,
+    mailable::Paths,
+    page, terminal,
+    traces::{self, record_traces, recorded_checkpoints},
+};
 use crate::{
     chart::{Chart, ChartContext, draw_all},
     error::{Error, Result},
     report,
-    run_dir::RunDir,
+    run_dir::{RunDir, Staged},
     stats::{Finding, Settings, StatisticTable, TableFile, Tables, headline},
-    trace::{RoutingTrace, SequenceTable},
+    trace::{RoutingTrace, SequenceTable, manifest_number},
 };
+
+/// As many resamples and permutations as the command line takes.
+const REPETITIONS: usize = 100_000;
 
 /// What a run found.
 pub(super) struct Analysis {
@@ -93,48 +101,41 @@ impl Kind {
     }
 }
 
-/// The checkpoints of a run of several, by label, with the folders that hold their traces.
-///
-/// # Errors
-/// [`Error::RunFolder`] if the manifest names none, or a folder holds no run.
-pub(super) fn recorded_checkpoints(run: &RunDir, manifest: &Value) -> Result<Vec<(String, RunDir)>> {
-    let recorded = manifest["checkpoints"].as_array().into_iter().flatten();
-    let all: Vec<(String, RunDir)> = recorded
-        .filter_map(|entry| Some((entry["label"].as_str()?, entry["trace"].as_str()?)))
-        .map(|(label, trace)| Ok((label.to_owned(), RunDir::open(&run.file(trace))?)))
-        .collect::<Result<_>>()?;
-    if all.is_empty() {
-        return Err(Error::run_folder(
-            format!("manifest.json of `{}` names no checkpoint with a trace", run.path().display()),
-            "the run was made by another version: run it again with --force",
-        ));
-    }
-    Ok(all)
-}
-
 /// Computes everything that follows from the traces of a run, and completes the manifest. `clock` started with the run;
-/// `None` leaves the run's own time and memory in the manifest.
+/// `None` leaves the run's own time and memory in the manifest. Until all is computed and on the disk, nothing is changed.
 pub(super) fn analyse(run: &RunDir, manifest: &mut Value, quiet: bool, clock: Option<Instant>) -> Result<Analysis> {
     let kind = Kind::of(run, manifest)?;
-    manifest["complete"] = json!(false);
-    run.write_json("manifest.json", manifest)?;
+    let mut staged = Staged::new(run);
     let statistics_clock = Instant::now();
     let (mut tables, files) = kind.compute(run, manifest, quiet)?;
-    write_tables(run, &tables, files)?;
+    traces::check(kind, run, manifest)?;
+    let rows_in_files = files.iter().map(|file| (file.name().to_owned(), file.rows())).collect();
+    stage_tables(&mut staged, &tables, files)?;
     manifest["statistics_seconds"] = json!(statistics_clock.elapsed().as_secs_f64());
+    manifest["statistics_version"] = json!(env!("CARGO_PKG_VERSION"));
+    record_traces(kind, run, manifest)?;
     let findings = headline(&tables);
     let summary = report::summary_bytes(kind.name(), &findings, summary_settings(manifest))?;
-    run.write("summary.json", &summary)?;
+    staged.add("summary.json", &summary)?;
     Paths::of(manifest).shorten_documents(&mut tables);
     let context = kind.context(run, manifest)?;
-    let charts = draw(run, &tables, &context, quiet)?;
+    let charts = draw(&mut staged, &tables, &context, quiet)?;
     let verdict = kind.verdict(&findings);
     if let Some(clock) = clock {
         manifest["wall_seconds"] = json!(clock.elapsed().as_secs_f64());
         manifest["peak_memory_bytes"] = json!(machine::peak_memory());
     }
-    let found = page::Found { kind, context: &context, tables: &tables, findings: &findings, verdict: &verdict };
-    finish(run, manifest, &found, quiet)?;
+    let found = page::Found {
+        kind,
+        context: &context,
+        tables: &tables,
+        rows_in_files: &rows_in_files,
+        findings: &findings,
+        verdict: &verdict,
+    };
+    stage_report(&mut staged, run, manifest, &found, quiet)?;
+    machine::check_interrupt()?;
+    staged.publish(manifest, &["stats", "charts"])?;
     let summary = String::from_utf8(summary).map_err(|error| Error::internal(error.to_string()))?;
     Ok(Analysis { summary, verdict, findings, charts: charts.len() })
 }
@@ -146,10 +147,20 @@ pub(super) fn redraw(run: &RunDir, manifest: &mut Value, quiet: bool) -> Result<
     let findings = headline(&tables);
     Paths::of(manifest).shorten_documents(&mut tables);
     let context = kind.context(run, manifest)?;
-    let charts = draw(run, &tables, &context, quiet)?;
+    let mut staged = Staged::new(run);
+    let charts = draw(&mut staged, &tables, &context, quiet)?;
     let verdict = kind.verdict(&findings);
-    let found = page::Found { kind, context: &context, tables: &tables, findings: &findings, verdict: &verdict };
-    finish(run, manifest, &found, quiet)?;
+    let found = page::Found {
+        kind,
+        context: &context,
+        tables: &tables,
+        rows_in_files: &BTreeMap::new(),
+        findings: &findings,
+        verdict: &verdict,
+    };
+    stage_report(&mut staged, run, manifest, &found, quiet)?;
+    machine::check_interrupt()?;
+    staged.publish(manifest, &["charts"])?;
     Ok(charts.len())
 }
 
@@ -162,16 +173,22 @@ pub(super) fn read_back(run: &RunDir, manifest: &Value) -> Result<(Tables, Vec<S
 }
 
 /// Seeds and counts, from the manifest.
-pub(super) fn settings(manifest: &Value) -> Settings {
+///
+/// # Errors
+/// [`Error::RunFolder`] for counts that no command takes.
+pub(super) fn settings(run: &RunDir, manifest: &Value) -> Result<Settings> {
     let defaults = Settings::default();
-    let number = |key: &str, default: usize| manifest[key].as_u64().map_or(default, |value| value as usize);
-    Settings {
+    let number = |key: &str, default: usize| match manifest.get(key) {
+        None | Some(Value::Null) => Ok(default),
+        Some(value) => manifest_number(run, value, key, 0..=REPETITIONS),
+    };
+    Ok(Settings {
         seed: manifest["seed"].as_u64().unwrap_or(defaults.seed),
-        resamples: number("resamples", defaults.resamples),
-        permutations: number("permutations", defaults.permutations),
+        resamples: number("resamples", defaults.resamples)?,
+        permutations: number("permutations", defaults.permutations)?,
         include_bos: manifest["exclude_bos"] != true,
         ..defaults
-    }
+    })
 }
 
 /// What of the manifest stands in summary.json too: how the numbers were made, nothing that varies with the machine. The
@@ -203,15 +220,16 @@ fn summary_settings(manifest: &Value) -> Map<String, Value> {
         "tokens",
     ];
     let recorded = keys.into_iter().filter_map(|key| Some((key.to_owned(), manifest.get(key)?.clone())));
-    recorded.collect()
+    // Only where it is another one than that of the run.
+    let version = manifest.get("statistics_version").filter(|version| **version != manifest["version"]);
+    recorded.chain(version.map(|version| ("statistics_version".to_owned(), version.clone()))).collect()
 }
 
-/// Writes every table as CSV and Parquet, in place of those of an earlier pass; the `files` replace what the tables hold.
-fn write_tables(run: &RunDir, tables: &Tables, files: Vec<TableFile>) -> Result<()> {
-    run.clear_folder("stats")?;
-    let write = |name: &str, csv: &[u8], parquet: &[u8]| {
-        run.write(&format!("stats/{name}.csv"), csv)?;
-        run.write(&format!("stats/{name}.parquet"), parquet)
+/// Every table as CSV and Parquet; the `files` replace what the tables hold.
+fn stage_tables(staged: &mut Staged<'_>, tables: &Tables, files: Vec<TableFile>) -> Result<()> {
+    let mut write = |name: &str, csv: &[u8], parquet: &[u8]| {
+        staged.add(&format!("stats/{name}.csv"), csv)?;
+        staged.add(&format!("stats/{name}.parquet"), parquet)
     };
     for table in tables.values().filter(|table| files.iter().all(|file| file.name() != table.name)) {
         let (csv, parquet) = table.to_bytes()?;
@@ -227,23 +245,25 @@ fn write_tables(run: &RunDir, tables: &Tables, files: Vec<TableFile>) -> Result<
 
 /// The tables of a finished run.
 pub(super) fn read_tables(run: &RunDir) -> Result<Tables> {
-    let folder = run.file("stats");
     let mut tables = Tables::new();
-    for entry in std::fs::read_dir(&folder).map_err(Error::io("read", &folder))? {
-        let path = entry.map_err(Error::io("read", &folder))?.path();
-        if path.extension().is_some_and(|extension| extension == "parquet") {
-            let table = read_table(&path)?;
-            tables.insert(table.name.clone(), table);
+    for name in run.names("stats")? {
+        if let Some(name) = name.strip_prefix("stats/").and_then(|name| name.strip_suffix(".parquet")) {
+            tables.insert(name.to_owned(), read_table(run, name)?);
         }
     }
     Ok(tables)
 }
 
 /// A table of `stats/`, by its Parquet file.
-pub(super) fn read_table(path: &Path) -> Result<StatisticTable> {
-    let name = path.file_stem().unwrap_or_default().to_string_lossy();
-    let file = std::fs::File::open(path).map_err(Error::io("open", path))?;
-    StatisticTable::from_parquet(&name, file)
+pub(super) fn read_table(run: &RunDir, name: &str) -> Result<StatisticTable> {
+    let file = format!("stats/{name}.parquet");
+    if !run.file(&file).is_file() {
+        return Err(Error::run_folder(
+            format!("`{}` does not exist", run.file(&file).display()),
+            "make the statistics again with `openmoe-analyze stats RUN`",
+        ));
+    }
+    StatisticTable::from_parquet(name, Cursor::new(run.read(&file)?))
 }
 
 fn chart_context(manifest: &Value, trace: &RoutingTrace, sequences: &SequenceTable) -> ChartContext {
@@ -276,24 +296,27 @@ pub(super) fn tokens_of_interest(manifest: &Value) -> Vec<u32> {
     tokens.filter_map(|id| id.as_u64().map(|id| id as u32)).collect()
 }
 
-fn draw(run: &RunDir, tables: &Tables, context: &ChartContext, quiet: bool) -> Result<Vec<Chart>> {
+fn draw(staged: &mut Staged<'_>, tables: &Tables, context: &ChartContext, quiet: bool) -> Result<Vec<Chart>> {
     machine::check_interrupt()?;
     let spinner: ProgressBar = terminal::spinner("charts", quiet);
     let charts = draw_all(tables, context, &|name: &str| spinner.set_message(name.to_owned()))?;
-    run.clear_folder("charts")?;
     for chart in &charts {
-        run.write(&format!("charts/{}.svg", chart.name), chart.svg.as_bytes())?;
-        run.write(&format!("charts/{}.png", chart.name), &chart.png)?;
+        staged.add(&format!("charts/{}.svg", chart.name), chart.svg.as_bytes())?;
+        staged.add(&format!("charts/{}.png", chart.name), &chart.png)?;
     }
     spinner.finish_and_clear();
     Ok(charts)
 }
 
-/// The report, then the manifest: complete only when everything else is in place.
-fn finish(run: &RunDir, manifest: &mut Value, found: &page::Found<'_>, quiet: bool) -> Result<()> {
-    run.write("report.html", page::of_run(run, manifest, found, quiet)?.as_bytes())?;
-    manifest["complete"] = json!(true);
-    run.write_json("manifest.json", manifest)
+/// The report: of this run, and of those that it showed beside it.
+fn stage_report(
+    staged: &mut Staged<'_>,
+    run: &RunDir,
+    manifest: &Value,
+    found: &page::Found<'_>,
+    quiet: bool,
+) -> Result<()> {
+    staged.add("report.html", page::of_run(run, manifest, found, quiet)?.as_bytes())
 }
 
 impl Analysis {

@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::{
-    analyse::{recorded_checkpoints, settings, tokens_of_interest},
+    analyse::{settings, tokens_of_interest},
     machine, terminal,
+    traces::recorded_checkpoints,
 };
 use crate::{
     error::Result,
@@ -23,7 +24,7 @@ pub(super) fn compute(run: &RunDir, manifest: &Value, quiet: bool) -> Result<Tab
     let points: Vec<DriftPoint> =
         checkpoints.iter().zip(0..).map(|((label, _), at)| point(label, &manifest["checkpoints"][at])).collect();
     let sequences = traces[0].sequences()?;
-    let settings = drift_settings(manifest);
+    let settings = drift_settings(run, manifest)?;
     let spinner = terminal::spinner("statistics", quiet);
     let mut tables = Tables::new();
     for &layer in traces[0].moe_layers() {
@@ -36,13 +37,13 @@ pub(super) fn compute(run: &RunDir, manifest: &Value, quiet: bool) -> Result<Tab
     Ok(tables)
 }
 
-fn drift_settings(manifest: &Value) -> DriftSettings {
-    DriftSettings {
-        statistics: settings(manifest),
+fn drift_settings(run: &RunDir, manifest: &Value) -> Result<DriftSettings> {
+    Ok(DriftSettings {
+        statistics: settings(run, manifest)?,
         match_experts: manifest["match_experts"] == true,
         tokens_of_interest: tokens_of_interest(manifest),
         ..DriftSettings::default()
-    }
+    })
 }
 
 fn point<'a>(label: &'a str, recorded: &Value) -> DriftPoint<'a> {

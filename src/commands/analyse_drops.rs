@@ -2,10 +2,7 @@
 
 use serde_json::Value;
 
-use super::{
-    analyse::{recorded_checkpoints, settings},
-    machine, terminal,
-};
+use super::{analyse::settings, machine, terminal, traces::recorded_checkpoints};
 use crate::{
     error::{Error, Result},
     routing::{LayerId, RouterSettings},
@@ -14,7 +11,7 @@ use crate::{
         DropLayer, DropSettings, DropStudy, StatisticTable, Tables, drop_difference, drop_statistics, exact_replay,
         merge,
     },
-    trace::{GroupTable, LayerTrace, RoutingTrace, SequenceTable, SpanTable},
+    trace::{GroupTable, LayerTrace, RoutingTrace, SequenceTable, SpanTable, manifest_number},
 };
 
 /// Tables that are kept of the checkpoint that is compared with; the causes and replays are those of the first.
@@ -84,8 +81,11 @@ pub(super) fn compute(run: &RunDir, manifest: &Value, quiet: bool) -> Result<Tab
         .map(|folder| Recorded::open(&checkpoints[0].label, &RunDir::open(&run.file(folder))?))
         .collect::<Result<Vec<_>>>()?;
     let defaults = DropSettings::default();
-    let bin = manifest["bin"].as_u64().map_or(defaults.bin, |bin| bin as u32);
-    let settings = DropSettings { statistics: settings(manifest), bin, ..defaults };
+    let bin = match &manifest["bin"] {
+        Value::Null => defaults.bin,
+        bin => manifest_number(run, bin, "bin", 1..=u32::MAX as usize)? as u32,
+    };
+    let settings = DropSettings { statistics: settings(run, manifest)?, bin, ..defaults };
     let spinner = terminal::spinner("statistics", quiet);
     let mut tables = Tables::new();
     for &layer in checkpoints[0].trace.moe_layers() {

@@ -18,7 +18,7 @@ const TOKENS_IN_MEMORY: usize = 64;
 pub(super) fn compute(run: &RunDir, manifest: &Value, quiet: bool) -> Result<(Tables, Vec<TableFile>)> {
     let trace = RoutingTrace::open(run)?;
     let sequences = trace.sequences()?;
-    let settings = settings(manifest);
+    let settings = settings(run, manifest)?;
     let spinner = terminal::spinner("statistics", quiet);
     let mut tables = Tables::new();
     let mut shares = TableFile::new("expert_share");

@@ -2,12 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
+use serde_json::json;
+
 use super::{drift::drift, drops::drops, page, route::route, terminal};
 use crate::{
     cli::{CommonArgs, DemoArgs, DriftArgs, DropsArgs, ExecutionArgs, InputArgs, RouteArgs, TranscriptArgs},
     error::{Error, Result},
+    run_dir::REPORT_RUNS,
 };
 
+/// The folders of the two other runs, in that of the first.
+const BESIDE: [&str; 2] = ["drift", "drops"];
 /// The points of one training run, in order.
 const TRAINING: [&str; 6] = [
     "checkpoints/openmoe-tiny-0.25M",
@@ -44,7 +49,7 @@ pub(super) fn run(arguments: &DemoArgs) -> anyhow::Result<()> {
     let drift_arguments = DriftArgs {
         checkpoints: TRAINING.iter().map(|folder| fixtures.join(folder).display().to_string()).collect(),
         corpus: vec![fixtures.join(CORPORA[0])],
-        out: Some(arguments.out.join("drift")),
+        out: Some(arguments.out.join(BESIDE[0])),
         tokens: Vec::new(),
         off_axis: Some(fixtures.join(CHAT).display().to_string()),
         noise_floor: true,
@@ -62,9 +67,12 @@ pub(super) fn run(arguments: &DemoArgs) -> anyhow::Result<()> {
     else {
         return Ok(());
     };
-    // One page for all three, in the place of the report of route alone.
-    let folders = [&arguments.out, &arguments.out.join("drift"), &arguments.out.join("drops")];
+    // One page for all three, in the place of the report of route alone; the manifest says so to whoever makes it again.
+    let folders = [&arguments.out, &arguments.out.join(BESIDE[0]), &arguments.out.join(BESIDE[1])];
     routed.write("report.html", page::of_runs(&folders, &arguments.out, arguments.quiet)?.as_bytes())?;
+    let mut manifest = routed.manifest()?;
+    manifest[REPORT_RUNS] = json!(BESIDE);
+    routed.write_manifest(&manifest)?;
     route.print_verdict(&routed)?;
     terminal::print("")?;
     drift.print_verdict(&drifted)?;
@@ -80,7 +88,7 @@ fn drops_arguments(fixtures: &Path, arguments: &DemoArgs, execution: &ExecutionA
         compare: Some(fixtures.join(CHAT).display().to_string()),
         transcripts: vec![fixtures.join(TRANSCRIPTS)],
         corpus: vec![fixtures.join(CORPORA[0])],
-        out: Some(arguments.out.join("drops")),
+        out: Some(arguments.out.join(BESIDE[1])),
         transcript: TranscriptArgs::default(),
         bin: 64,
         exact_replay: vec![TRAINING_FACTOR],

@@ -15,7 +15,7 @@ use super::{
     protect,
     request::Request,
     reuse,
-    route::{self, out},
+    route::{self, note_resumed, out},
     terminal,
 };
 use crate::{cli::DriftArgs, error::Result, model::Arithmetic, run_dir::RunDir};
@@ -39,9 +39,11 @@ pub(super) fn drift(arguments: &DriftArgs) -> Result<Option<(RunDir, Analysis)>>
         return Ok(None);
     }
     let identity = Value::Object(ready.identity.clone());
-    let (run, _) = RunDir::prepare(out(arguments.out.as_deref())?, arguments.common.execution.occupied(), &identity)?;
+    let execution = &arguments.common.execution;
+    let (run, resumed) = RunDir::prepare(out(arguments.out.as_deref())?, execution.occupied(), &identity)?;
+    note_resumed(&run, resumed, execution.quiet);
     let mut manifest = ready.manifest(arguments);
-    run.write_json("manifest.json", &manifest)?;
+    run.write_manifest(&manifest)?;
     if let Some(mut prepared) = ready.prepared {
         for pass in &ready.passes {
             prepared = prepared.with_checkpoint(&pass.spec, &pass.request)?;

@@ -14,7 +14,7 @@ use super::{
     prepare::Prepared,
     protect,
     request::{Request, Transcripts},
-    route::{forward, out},
+    route::{forward, note_resumed, out},
     terminal,
 };
 use crate::{
@@ -48,7 +48,8 @@ pub(super) fn drops(arguments: &DropsArgs) -> Result<Option<(RunDir, Analysis)>>
     }
     let folder = out(arguments.out.as_deref())?;
     let occupied = arguments.common.execution.occupied();
-    let (run, _) = RunDir::prepare(folder, occupied, &Value::Object(decisive(&identity)))?;
+    let (run, resumed) = RunDir::prepare(folder, occupied, &Value::Object(decisive(&identity)))?;
+    note_resumed(&run, resumed, arguments.common.execution.quiet);
     let mut manifest = main_pass(&run, &mut prepared, &passes[0], identity, specs.len() > 1)?;
     for pass in &passes[1..] {
         prepared = prepared.with_checkpoint(&pass.spec, &pass.request)?;
@@ -115,7 +116,7 @@ fn main_pass(
     }
     let mut manifest = Value::Object(identity);
     manifest["complete"] = json!(false);
-    run.write_json("manifest.json", &manifest)?;
+    run.write_manifest(&manifest)?;
     let record = forward_one(run, prepared, pass)?;
     for (key, value) in record.as_object().into_iter().flatten().filter(|(key, _)| *key != "complete") {
         if manifest.get(key).is_none() {

@@ -48,13 +48,19 @@ pub(super) struct Executed {
     pub(super) peak_memory: Option<u64>,
 }
 
-/// Runs every wave whose parts are not all in place yet. Parts are written by a thread of their own.
+/// Runs every wave whose parts are not all in place, as they were written. Parts are written by a thread of their own.
 pub(super) fn execute(prepared: &Prepared, run: &RunDir, log_logits: bool, quiet: bool) -> Result<Executed> {
     let layout = &prepared.layout;
-    let start = (0..layout.segments.len())
-        .find(|&segment| !layout.segment_complete(run, segment, log_logits))
-        .unwrap_or(layout.segments.len());
-    let tokens: u64 = layout.segments[start..].iter().map(|segment| segment.tokens as u64).sum();
+    let (missing, damaged) = layout.missing(run, log_logits);
+    if damaged > 0 {
+        let files = terminal::count(damaged as u64, "file");
+        let place = run.path().display();
+        terminal::note(&format!(
+            "`{place}`: {files} of the trace have another checksum than they were written with, or none: made again"
+        ));
+    }
+    let segments = consecutive(&missing);
+    let tokens: u64 = missing.iter().map(|&segment| layout.segments[segment].tokens as u64).sum();
     let layers = layout.moe_layers.last().map_or(0, |&last| u64::from(last) + 1);
     let bar = terminal::bar(tokens * layers, "forward pass", quiet);
     let clock = std::time::Instant::now();
@@ -66,7 +72,7 @@ pub(super) fn execute(prepared: &Prepared, run: &RunDir, log_logits: bool, quiet
         let trace = TraceWriter::with(layout, &prepared.corpus.sequences, log_logits, move |part| {
             sender.send(part).map_err(|_| Error::internal("the thread that writes the trace has stopped"))
         });
-        let computed = compute(prepared, start, RouteObserver { trace, bar: &bar, tokens: 0 });
+        let computed = compute(prepared, &segments, RouteObserver { trace, bar: &bar, tokens: 0 });
         (computed, writer.join())
     });
     // Why the writer stopped says more than that it did.
@@ -78,14 +84,27 @@ pub(super) fn execute(prepared: &Prepared, run: &RunDir, log_logits: bool, quiet
     Ok(Executed { tokens, seconds: clock.elapsed().as_secs_f64(), peak_memory: machine::peak_memory() })
 }
 
-/// The waves from segment `start` on; the observer goes with the last.
-fn compute(prepared: &Prepared, start: usize, mut observer: RouteObserver) -> Result<()> {
+/// Ascending numbers as ranges.
+fn consecutive(numbers: &[usize]) -> Vec<Range<usize>> {
+    let mut ranges: Vec<Range<usize>> = Vec::new();
+    for &number in numbers {
+        match ranges.last_mut().filter(|range| range.end == number) {
+            Some(range) => range.end = number + 1,
+            None => ranges.push(number..number + 1),
+        }
+    }
+    ranges
+}
+
+/// The waves of some segments; the observer goes with the last.
+fn compute(prepared: &Prepared, segments: &[Range<usize>], mut observer: RouteObserver) -> Result<()> {
     let options =
         ForwardOptions { router: prepared.router, arithmetic: prepared.arithmetic, outputs: Outputs::default() };
     let mut model = Model::new(&prepared.checkpoint, options);
     let layout = &prepared.layout;
     let rows = group_rows(layout, &prepared.corpus.sequences);
-    for groups in waves(&layout.segments[start..], &rows, prepared.wave_tokens) {
+    let of = |segments: &Range<usize>| waves(&layout.segments[segments.clone()], &rows, prepared.wave_tokens);
+    for groups in segments.iter().flat_map(of) {
         let wave = wave(prepared, groups);
         observer.tokens = wave.tokens() as u64;
         model.forward(&wave, &mut observer)?;
@@ -137,6 +156,12 @@ fn wave(prepared: &Prepared, groups: Range<usize>) -> Wave<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn segments_in_a_row_go_together() {
+        assert_eq!(consecutive(&[0, 1, 4, 6, 7, 8]), [0..2, 4..5, 6..9]);
+        assert!(consecutive(&[]).is_empty());
+    }
 
     #[test]
     fn waves_are_whole_segments_within_the_limit_else_groups() {

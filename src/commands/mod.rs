@@ -32,6 +32,7 @@ mod reuse;
 mod route;
 mod stats;
 mod terminal;
+mod traces;
 
 use std::process::ExitCode;
 
@@ -85,6 +86,8 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
 /// Prints an error and its hint to standard error; the exit code it ends in.
 pub fn explain(error: &anyhow::Error) -> ExitCode {
     let known = error.chain().find_map(|cause| cause.downcast_ref::<Error>());
-    terminal::error(&error.to_string(), known.and_then(Error::hint).as_deref());
-    ExitCode::from(known.map_or(3, Error::exit_code))
+    let code = known.map_or(3, Error::exit_code);
+    let report = if code == 3 { "; please report it with the command line" } else { "" };
+    terminal::error(&format!("{error}{report}"), known.and_then(Error::hint).as_deref());
+    ExitCode::from(code)
 }

@@ -7,17 +7,18 @@ use crate::{
     cli::NotebookArgs,
     error::{Error, Result},
     report::{NotebookSource, notebook},
-    run_dir::{folder_of, write_file},
+    run_dir::{RunDir, folder_of, write_file},
 };
 
 /// Writes the notebook.
 pub(super) fn run(arguments: &NotebookArgs) -> anyhow::Result<()> {
-    let (run, manifest) = finished::open(&arguments.run)?;
+    let (run, manifest) = finished::open(&arguments.run, false)?;
     let out = arguments.out.clone().unwrap_or_else(|| run.file("notebook.ipynb"));
     check(&out, arguments.force)?;
     let (tables, verdict) = read_back(&run, &manifest)?;
     let folder = seen_from(&real(folder_of(&out)), &run_place(run.path()));
     let source = NotebookSource { manifest: &manifest, tables: &tables, verdict: &verdict, folder: &folder };
+    let _lock = RunDir::lock_around(&out)?;
     write_file(&out, &notebook(&source)?)?;
     terminal::print(&format!("{}: open it with Jupyter, which needs polars and matplotlib", out.display()))?;
     Ok(())

@@ -1,6 +1,9 @@
 //! Finished runs -> the page that shows them.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Component, Path, PathBuf},
+};
 
 use serde_json::Value;
 
@@ -14,8 +17,8 @@ use crate::{
     chart::{ChartContext, plan},
     error::{Error, Result},
     report::{self, Excerpt, ReportedRun, Wanted},
-    run_dir::RunDir,
-    stats::{Finding, STATISTICS, StatisticTable, Tables, headline},
+    run_dir::{REPORT_RUNS, RunDir},
+    stats::{Finding, STATISTICS, Tables, headline},
     trace::RoutingTrace,
 };
 
@@ -25,10 +28,13 @@ const TOKENS: usize = 40_000;
 const WORST: u32 = 3;
 
 /// What a run found.
+#[derive(Clone, Copy)]
 pub(super) struct Found<'a> {
     pub(super) kind: Kind,
     pub(super) context: &'a ChartContext,
     pub(super) tables: &'a Tables,
+    /// Rows of the files of those tables that have more of them than are in memory.
+    pub(super) rows_in_files: &'a BTreeMap<String, usize>,
     pub(super) findings: &'a [Finding],
     pub(super) verdict: &'a [String],
 }
@@ -40,32 +46,50 @@ struct Finished {
     kind: Kind,
     context: ChartContext,
     tables: Tables,
+    /// None: what is read back is whole.
+    rows_in_files: BTreeMap<String, usize>,
     findings: Vec<Finding>,
     verdict: Vec<String>,
 }
 
-/// The report of one run that has just been computed.
+/// A run on a page.
+struct Shown<'a> {
+    run: &'a RunDir,
+    manifest: &'a Value,
+    found: Found<'a>,
+}
+
+/// The report of one run that has just been computed, and of the runs that its report shows beside it.
 pub(super) fn of_run(run: &RunDir, manifest: &Value, found: &Found<'_>, quiet: bool) -> Result<String> {
-    let label = label(run, manifest, found.kind)?;
-    let spinner = terminal::spinner("report", quiet);
-    let page = report::html(&[reported(run, manifest, found, label, (0, 1), Some(String::new()))?]);
-    spinner.finish_and_clear();
-    page
+    let mut others = Vec::new();
+    for name in names_beside(manifest) {
+        match Finished::open(&run.file(&name), quiet) {
+            Ok(finished) => others.push(finished),
+            Err(error) => terminal::warn(&format!("the report shows `{name}` no more: {error}")),
+        }
+    }
+    let first = Shown { run, manifest, found: *found };
+    let shown: Vec<Shown<'_>> = std::iter::once(first).chain(others.iter().map(Finished::shown)).collect();
+    of_shown(&shown, run.path(), quiet)
 }
 
 /// The report of finished runs, for a page in the folder `beside`.
 pub(super) fn of_runs(folders: &[impl AsRef<Path>], beside: &Path, quiet: bool) -> Result<String> {
-    let finished = folders.iter().map(|folder| Finished::open(folder.as_ref())).collect::<Result<Vec<_>>>()?;
-    let labels = labels(&finished)?;
+    let open = |folder: &_| Finished::open(AsRef::as_ref(folder), quiet);
+    let finished = folders.iter().map(open).collect::<Result<Vec<_>>>()?;
+    of_shown(&finished.iter().map(Finished::shown).collect::<Vec<_>>(), beside, quiet)
+}
+
+fn of_shown(shown: &[Shown<'_>], beside: &Path, quiet: bool) -> Result<String> {
+    let labels = labels(shown)?;
     let spinner = terminal::spinner("report", quiet);
-    let runs = finished
+    let runs = shown
         .iter()
         .zip(labels)
         .enumerate()
         .map(|(index, (run, label))| {
             machine::check_interrupt()?;
-            let place = (index, finished.len());
-            reported(&run.run, &run.manifest, &run.found(), label, place, folder_from(beside, run.run.path()))
+            reported(run, label, (index, shown.len()), folder_from(beside, run.run.path()))
         })
         .collect::<Result<Vec<_>>>()?;
     let page = report::html(&runs);
@@ -73,26 +97,40 @@ pub(super) fn of_runs(folders: &[impl AsRef<Path>], beside: &Path, quiet: bool) 
     page
 }
 
+/// The names of the folders in that of a run whose runs its report shows too: those of a demonstration.
+pub(super) fn names_beside(manifest: &Value) -> Vec<String> {
+    let names = manifest[REPORT_RUNS].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let is_inside = |name: &&str| Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
+    names.filter(is_inside).map(str::to_owned).collect()
+}
+
+/// Those folders, without links.
+pub(super) fn shown_beside(run: &RunDir, manifest: &Value) -> Vec<PathBuf> {
+    names_beside(manifest).into_iter().filter_map(|name| run.file(&name).canonicalize().ok()).collect()
+}
+
 impl Finished {
-    fn open(folder: &Path) -> Result<Self> {
-        let (run, manifest) = finished::open(folder)?;
+    fn open(folder: &Path, quiet: bool) -> Result<Self> {
+        let (run, manifest) = finished::open(folder, quiet)?;
         let kind = Kind::of(&run, &manifest)?;
         let (mut tables, context) = (read_tables(&run)?, kind.context(&run, &manifest)?);
         let findings = headline(&tables);
         Paths::of(&manifest).shorten_documents(&mut tables);
         check_tables(&run, &tables)?;
         let verdict = kind.verdict(&findings);
-        Ok(Self { run, manifest, kind, context, tables, findings, verdict })
+        Ok(Self { run, manifest, kind, context, tables, rows_in_files: BTreeMap::new(), findings, verdict })
     }
 
-    fn found(&self) -> Found<'_> {
-        Found {
+    fn shown(&self) -> Shown<'_> {
+        let found = Found {
             kind: self.kind,
             context: &self.context,
             tables: &self.tables,
+            rows_in_files: &self.rows_in_files,
             findings: &self.findings,
             verdict: &self.verdict,
-        }
+        };
+        Shown { run: &self.run, manifest: &self.manifest, found }
     }
 }
 
@@ -100,7 +138,10 @@ impl Finished {
 fn check_tables(run: &RunDir, tables: &Tables) -> Result<()> {
     let path = run.file("summary.json");
     let damaged = |what: String| Error::run_folder(what, "make the statistics again with `openmoe-analyze stats RUN`");
-    let text = std::fs::read(&path).map_err(|error| damaged(format!("`{}`: {error}", path.display())))?;
+    if !path.is_file() {
+        return Err(damaged(format!("`{}` does not exist", path.display())));
+    }
+    let text = run.read("summary.json")?;
     let summary: Value =
         serde_json::from_slice(&text).map_err(|error| damaged(format!("`{}` is not JSON: {error}", path.display())))?;
     let told = summary["findings"].as_array().into_iter().flatten().filter_map(|row| row["statistic"].as_str());
@@ -116,13 +157,12 @@ fn check_tables(run: &RunDir, tables: &Tables) -> Result<()> {
 
 /// A run as run `index` of `runs` in a page.
 fn reported<'a>(
-    run: &RunDir,
-    manifest: &Value,
-    found: &Found<'a>,
+    shown: &Shown<'a>,
     label: String,
     (index, runs): (usize, usize),
     folder: Option<String>,
 ) -> Result<ReportedRun<'a>> {
+    let Shown { run, manifest, found } = shown;
     let planned = plan(found.tables, found.context).into_iter().map(|chart| (chart.name, chart.kind)).collect();
     Ok(ReportedRun {
         label,
@@ -131,23 +171,13 @@ fn reported<'a>(
         manifest: Paths::of(manifest).manifest(manifest),
         context: found.context,
         tables: found.tables,
-        rows_in_files: rows_in_files(run, found.tables)?,
+        rows_in_files: found.rows_in_files,
         findings: found.findings,
         verdict: found.verdict,
         excerpts: excerpts(run, manifest, found, index, TOKENS / runs)?,
         charts: planned,
         folder,
     })
-}
-
-/// Rows in the file of each table: a run has just kept in memory what the page needs of them.
-fn rows_in_files(run: &RunDir, tables: &Tables) -> Result<BTreeMap<String, usize>> {
-    let rows = |name: &String| {
-        let path = run.file(&format!("stats/{name}.parquet"));
-        let file = std::fs::File::open(&path).map_err(Error::io("open", &path))?;
-        Ok((name.clone(), StatisticTable::rows_of_parquet(name, file)?))
-    };
-    tables.keys().map(rows).collect()
 }
 
 /// Documents token by token: of a drift run through the first and the last checkpoint of the time axis.
@@ -200,13 +230,13 @@ fn last_on_axis(manifest: &Value, checkpoints: usize) -> Option<usize> {
 }
 
 /// The labels of the runs of a page; where two of a kind have the same, their folders tell them apart.
-fn labels(finished: &[Finished]) -> Result<Vec<String>> {
+fn labels(shown: &[Shown<'_>]) -> Result<Vec<String>> {
     let labels =
-        finished.iter().map(|run| label(&run.run, &run.manifest, run.kind)).collect::<Result<Vec<String>>>()?;
-    let same = |at: usize, other: usize| finished[at].kind == finished[other].kind && labels[at] == labels[other];
-    let each = (0..finished.len()).map(|at| {
-        let twice = (0..finished.len()).any(|other| other != at && same(at, other));
-        let folder = || Paths::default().shorten(&finished[at].run.path().display().to_string());
+        shown.iter().map(|run| label(run.run, run.manifest, run.found.kind)).collect::<Result<Vec<String>>>()?;
+    let same = |at: usize, other: usize| shown[at].found.kind == shown[other].found.kind && labels[at] == labels[other];
+    let each = (0..shown.len()).map(|at| {
+        let twice = (0..shown.len()).any(|other| other != at && same(at, other));
+        let folder = || Paths::default().shorten(&shown[at].run.path().display().to_string());
         if twice { format!("{} ({})", labels[at], folder()) } else { labels[at].clone() }
     });
     Ok(each.collect())

@@ -58,14 +58,11 @@ pub(super) fn check(
     Ok(())
 }
 
-/// One forward pass into its sub-folder; what is there already is kept. Returns its manifest.
+/// One forward pass into its sub-folder; what is there already, whole and of this pass, is kept. Returns its manifest.
 pub(super) fn forward_one(run: &RunDir, prepared: &Prepared, pass: &Pass) -> Result<Value> {
-    let folder = run.file(&pass.folder);
-    let identity = Value::Object(prepared.identity.clone());
-    let occupied = if folder.join("manifest.json").exists() { Occupied::Resume } else { Occupied::Refuse };
-    let (folder, _) = RunDir::prepare(&folder, occupied, &identity)?;
+    let folder = run.prepare_below(&pass.folder, &Value::Object(prepared.identity.clone()))?;
     let mut record = forward(&folder, prepared, &pass.request)?;
     record["complete"] = json!(true);
-    folder.write_json("manifest.json", &record)?;
+    folder.write_manifest(&record)?;
     Ok(record)
 }

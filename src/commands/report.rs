@@ -6,18 +6,31 @@ use super::{machine, page, terminal};
 use crate::{
     cli::ReportArgs,
     error::{Error, Result},
-    run_dir::{folder_of, write_file},
+    run_dir::{RunDir, folder_of, write_file},
 };
 
 /// Writes the report of the runs.
 pub(super) fn run(arguments: &ReportArgs) -> anyhow::Result<()> {
     machine::watch_for_interrupts();
     let out = destination(arguments)?;
-    let html = page::of_runs(&arguments.runs, folder_of(&out), arguments.quiet)?;
+    let runs = shown(arguments)?;
+    let html = page::of_runs(&runs, folder_of(&out), arguments.quiet)?;
+    let _lock = RunDir::lock_around(&out)?;
     write_file(&out, html.as_bytes())?;
-    let runs = terminal::count(arguments.runs.len() as u64, "run");
+    let runs = terminal::count(runs.len() as u64, "run");
     terminal::print(&format!("{runs} in {}", out.display()))?;
     Ok(())
+}
+
+/// The runs as typed. A run whose own report shows others beside it gets that report again.
+fn shown(arguments: &ReportArgs) -> Result<Vec<PathBuf>> {
+    let mut runs = arguments.runs.clone();
+    if let (None, [one]) = (&arguments.out, &arguments.runs[..]) {
+        let run = RunDir::open(one)?;
+        let names = page::names_beside(&run.manifest()?);
+        runs.extend(names.into_iter().map(|name| one.join(name)));
+    }
+    Ok(runs)
 }
 
 /// Where the report goes.

@@ -15,7 +15,7 @@ use crate::{
     error::{Error, Result},
     paper::{self, Check, Command, Comparison, Paper, Run},
     report::ComparisonReport,
-    run_dir::{Occupied, RunDir},
+    run_dir::{Occupied, RunDir, write_file},
     stats::Tables,
 };
 
@@ -36,7 +36,7 @@ pub(super) fn run(arguments: &ReproduceArgs) -> anyhow::Result<()> {
         .into());
     }
     each_once(&arguments.runs)?;
-    let runs: Vec<Run> = arguments.runs.iter().map(|folder| read(folder)).collect::<Result<_>>()?;
+    let runs: Vec<Run> = arguments.runs.iter().map(|folder| read(folder, arguments.quiet)).collect::<Result<_>>()?;
     one_kind_of_model(&runs)?;
     let out = out_folder(arguments)?;
     out.iter().try_for_each(|out| check_folder(out, arguments.force))?;
@@ -44,7 +44,9 @@ pub(super) fn run(arguments: &ReproduceArgs) -> anyhow::Result<()> {
     let checks = paper::checks(&paper);
     let comparison = if runs.is_empty() { Comparison::default() } else { paper::compare(&paper, &runs) };
     let report = ComparisonReport { checks: &checks, comparison: &comparison, runs: &runs };
+    let lock = out.as_deref().map(RunDir::lock_around).transpose()?;
     let charts = out.as_ref().map(|out| write(out, &report, arguments.quiet)).transpose()?;
+    drop(lock);
     print(&report, arguments.json)?;
     if let (Some(out), Some(charts), false) = (&out, charts, arguments.json) {
         terminal::print(&written(out, charts, &comparison))?;
@@ -73,8 +75,8 @@ fn verdict(checks: &[Check]) -> Result<()> {
 }
 
 /// What a finished run says, without its trace.
-fn read(folder: &Path) -> Result<Run> {
-    let (run, manifest) = finished::open(folder)?;
+fn read(folder: &Path, quiet: bool) -> Result<Run> {
+    let (run, manifest) = finished::open(folder, quiet)?;
     let refused = |what: &str, hint: &str| Error::run_folder(format!("run `{}` {what}", folder.display()), hint);
     let (command, tables): (Command, &[&str]) = match manifest["command"].as_str() {
         Some("route") => (Command::Route, &["expert_share", "routing_std"]),
@@ -116,16 +118,7 @@ fn checkpoint_name(manifest: &Value) -> String {
 }
 
 fn read_tables(run: &RunDir, names: &[&str]) -> Result<Tables> {
-    let table = |name: &&str| {
-        let path = run.file(&format!("stats/{name}.parquet"));
-        if !path.is_file() {
-            return Err(Error::run_folder(
-                format!("`{}` does not exist; the paper's figures are compared with it", path.display()),
-                "make the statistics again with `openmoe-analyze stats RUN`",
-            ));
-        }
-        Ok(((*name).to_owned(), read_table(&path)?))
-    };
+    let table = |name: &&str| Ok(((*name).to_owned(), read_table(run, name)?));
     names.iter().map(table).collect()
 }
 
@@ -222,14 +215,14 @@ fn write(out: &Path, report: &ComparisonReport<'_>, quiet: bool) -> Result<usize
     std::fs::create_dir_all(out).map_err(Error::io("create", out))?;
     let unfinished =
         tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(out).map_err(Error::io("write into", out))?;
-    let (made, _) = RunDir::prepare(unfinished.path(), Occupied::Refuse, &Value::Null)?;
+    let write = |name: &str, bytes: &[u8]| write_file(&unfinished.path().join(name), bytes);
     for chart in &charts {
-        made.write(&format!("{CHARTS}/{}.svg", chart.name), chart.svg.as_bytes())?;
-        made.write(&format!("{CHARTS}/{}.png", chart.name), &chart.png)?;
+        write(&format!("{CHARTS}/{}.svg", chart.name), chart.svg.as_bytes())?;
+        write(&format!("{CHARTS}/{}.png", chart.name), &chart.png)?;
     }
-    made.write(FILES[0], report.csv()?.as_bytes())?;
-    made.write(FILES[1], report.markdown().as_bytes())?;
-    made.write_json(FILES[2], &report.json()?)?;
+    write(FILES[0], report.csv()?.as_bytes())?;
+    write(FILES[1], report.markdown().as_bytes())?;
+    write(FILES[2], format!("{:#}\n", report.json()?).as_bytes())?;
     machine::check_interrupt()?;
     replace(out, unfinished.path())?;
     Ok(charts.len())

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     cli::{ExecutionArgs, RouteArgs},
     error::{Error, Result},
-    run_dir::{Occupied, RunDir},
+    run_dir::{Occupied, REPORT_RUNS, RunDir},
     trace::write_inputs,
 };
 
@@ -50,13 +50,26 @@ pub(super) fn route(arguments: &RouteArgs) -> Result<Option<(RunDir, Analysis)>>
     }
     let out = out(arguments.out.as_deref())?;
     let (run, resumed) = RunDir::prepare(out, execution.occupied(), &identity)?;
-    if resumed && !execution.quiet && run.manifest()?["complete"] == true {
-        terminal::note(&format!("`{}` is complete already; its statistics and charts are made anew", out.display()));
-    }
+    note_resumed(&run, resumed, execution.quiet);
     let mut manifest = forward(&run, &prepared, &request)?;
     drop(prepared);
     let analysis = analyse(&run, &mut manifest, execution.quiet, Some(clock))?;
     Ok(Some((run, analysis)))
+}
+
+/// Says what an earlier run in the folder is good for.
+pub(super) fn note_resumed(run: &RunDir, resumed: bool, quiet: bool) {
+    let place = run.path().display();
+    match run.manifest() {
+        _ if !resumed || quiet => {}
+        Ok(manifest) if manifest["complete"] == true => {
+            terminal::note(&format!("`{place}` is complete already; its statistics and charts are made anew"));
+        }
+        Ok(_) => {}
+        Err(_) => terminal::note(&format!(
+            "manifest.json of `{place}` is missing or damaged and is made again; parts that have their checksum are kept"
+        )),
+    }
 }
 
 /// The folder of the run; only `--dry-run` needs none.
@@ -80,13 +93,18 @@ impl ExecutionArgs {
 pub(super) fn forward(run: &RunDir, prepared: &Prepared, arguments: &Request) -> Result<Value> {
     let execution = &arguments.common.execution;
     let mut manifest = manifest(prepared, arguments);
-    run.write_json("manifest.json", &manifest)?;
+    // A run that goes on keeps the report that it had; one that was replaced has no manifest any more.
+    if let Some(runs) = run.manifest().ok().and_then(|earlier| earlier.get(REPORT_RUNS).cloned()) {
+        manifest[REPORT_RUNS] = runs;
+    }
+    run.write_manifest(&manifest)?;
     if !execution.quiet {
         announce(prepared);
     }
     let text = |id| prepared.tokenizer.as_ref().and_then(|tokenizer| tokenizer.piece(id));
     write_inputs(run, &prepared.layout, &prepared.corpus.sequences, &prepared.router, &prepared.label, text)?;
     let executed = execute(prepared, run, execution.log_logits, execution.quiet)?;
+    run.settle_checksums()?;
     record_forward(&mut manifest, &executed, execution.quiet);
     Ok(manifest)
 }

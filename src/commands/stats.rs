@@ -2,15 +2,16 @@
 
 use serde_json::json;
 
-use super::{analyse::analyse, machine};
+use super::{analyse::analyse, finished, machine};
 use crate::{cli::StatsArgs, run_dir::RunDir};
 
 /// Computes the statistics of a run again, then its summary, charts and report.
 pub(super) fn run(arguments: &StatsArgs) -> anyhow::Result<()> {
     machine::watch_for_interrupts();
     machine::set_threads(arguments.threads)?;
-    let run = RunDir::open(&arguments.run)?;
+    let run = RunDir::open_to_write(&arguments.run)?;
     let mut manifest = run.manifest()?;
+    finished::note_version(&run, &manifest, "version", arguments.quiet);
     if let Some(seed) = arguments.seed {
         manifest["seed"] = json!(seed);
     }
@@ -24,6 +25,7 @@ pub(super) fn run(arguments: &StatsArgs) -> anyhow::Result<()> {
         manifest["exclude_bos"] = json!(arguments.exclude_bos);
     }
     let analysis = analyse(&run, &mut manifest, arguments.quiet, None)?;
+    finished::note_joint(&run, arguments.quiet);
     analysis.print(&run, arguments.json)?;
     Ok(())
 }

@@ -1,77 +1,90 @@
-//! The folder of a run, and the only writer of files: everything appears under a temporary name and is renamed when
-//! complete, so that a file that is there is whole.
+//! The folder of a run, and the only writer of files: one process at a time writes there, everything appears under a temporary
+//! name and is renamed when it is on the disk, and what is read back is compared with the checksum that it had.
 
+mod checksums;
 mod difference;
+mod durable;
+mod lock;
+mod occupied;
+mod ours;
+mod staged;
 
 pub use difference::differences;
+pub use durable::{folder_of, write_file};
+pub use lock::Lock;
+pub use occupied::Occupied;
+pub use staged::Staged;
 
 use std::{
     fs,
-    io::Write,
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use self::{
+    checksums::{Checksums, Verdict, run_digest, sha256},
+    ours::ENTRIES,
+};
 use crate::error::{Error, Result};
 
-/// What a run leaves at the top of its folder; nothing else is ever removed from it. The manifest
-/// comes last: while it is there, the folder is a run's.
-const ENTRIES: [&str; 17] = [
-    "checkpoints",
-    "exact_replay",
-    "drift",
-    "drops",
-    "reproduce",
-    "sequences.parquet",
-    "spans.parquet",
-    "groups.parquet",
-    "tokens.parquet",
-    "trace",
-    "router",
-    "logits",
-    "stats",
-    "summary.json",
-    "charts",
-    "report.html",
-    "manifest.json",
-];
-
-/// What to do when the folder holds something already.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Occupied {
-    /// Refuse (default).
-    #[default]
-    Refuse,
-    /// Remove the run that is there and start anew (`--force`).
-    Replace,
-    /// Go on with the run that is there, if it is the same (`--resume`).
-    Resume,
-}
-
+/// The key of a manifest with the folders below the run's whose runs its report shows too.
+pub const REPORT_RUNS: &str = "report_runs";
+/// Files without a checksum: both name the time that the run took.
+const UNLISTED: [&str; 2] = ["manifest.json", "report.html"];
 /// A run folder.
 #[derive(Clone, Debug)]
 pub struct RunDir {
     root: PathBuf,
+    /// Digest of what decides the results; none in a run of a version that kept no checksums.
+    digest: Option<String>,
+    checksums: Option<Arc<Mutex<Checksums>>>,
+    /// Held as long as any copy of this lives.
+    lock: Option<Arc<Lock>>,
 }
 
 impl RunDir {
-    /// Prepares a folder for a run described by `identity` (the keys of its manifest that decide its results). Creates it, and
-    /// proves that it can be written to before any long work.
+    /// Prepares a folder for a run described by `identity` (the keys of its manifest that decide its results): creates it, locks it,
+    /// which proves that it can be written to before any long work, and removes what a kill left under temporary names.
     ///
     /// Returns the folder and whether an earlier run is being resumed.
     ///
     /// # Errors
-    /// [`Error::RunFolder`] if it is occupied, is a file, or holds another run; [`Error::Io`] if it cannot be written.
+    /// [`Error::RunFolder`] if it is occupied, is a file, holds another run, or another process writes there; [`Error::Io`] if it
+    /// cannot be written.
     pub fn prepare(root: &Path, occupied: Occupied, identity: &Value) -> Result<(Self, bool)> {
-        let resumed = Self::check(root, occupied, identity)?;
-        let folder = Self { root: root.to_path_buf() };
-        fs::create_dir_all(root).map_err(Error::io("create", root))?;
-        if occupied == Occupied::Replace {
-            folder.clear()?;
+        Self::check(root, occupied, identity)?;
+        durable::create_folders(root)?;
+        let lock = Lock::acquire(root)?.map(Arc::new);
+        Self::prepare_locked(root, occupied, identity, lock)
+    }
+
+    /// Prepares a run below this one, such as that of one of several checkpoints; what is there of it already is kept.
+    ///
+    /// # Errors
+    /// As [`Self::prepare`] with [`Occupied::Resume`].
+    pub fn prepare_below(&self, name: &str, identity: &Value) -> Result<Self> {
+        self.check_there()?;
+        let root = self.file(name);
+        durable::create_folders(&root)?;
+        Ok(Self::prepare_locked(&root, Occupied::Resume, identity, self.lock.clone())?.0)
+    }
+
+    /// What was checked before the folder was locked is checked again: another process may have been faster.
+    fn prepare_locked(root: &Path, how: Occupied, identity: &Value, lock: Option<Arc<Lock>>) -> Result<(Self, bool)> {
+        let resumed = Self::check(root, how, identity)?;
+        if how == Occupied::Replace {
+            ours::check_below(root)?;
+            ours::clear(root)?;
         }
-        tempfile::NamedTempFile::new_in(root).map_err(Error::io("write into", root))?;
-        Ok((folder, resumed))
+        ours::sweep(root)?;
+        let digest = run_digest(identity);
+        let recorded = Checksums::open(root)?;
+        let same = resumed && recorded.run() == Some(&digest);
+        let checksums = if same { recorded } else { Checksums::new(root, &digest) };
+        let checksums = Some(Arc::new(Mutex::new(checksums)));
+        Ok((Self { root: root.to_path_buf(), digest: Some(digest), checksums, lock }, resumed))
     }
 
     /// Everything that [`Self::prepare`] would refuse for what the folder holds, without touching it. Returns whether
@@ -80,21 +93,7 @@ impl RunDir {
     /// # Errors
     /// As [`Self::prepare`].
     pub fn check(root: &Path, occupied: Occupied, identity: &Value) -> Result<bool> {
-        if !root.exists() {
-            return Ok(false);
-        }
-        if !root.is_dir() {
-            return Err(Error::run_folder(
-                format!("--out `{}` is a file; expected a folder or a path where one can be made", root.display()),
-                "choose another --out",
-            ));
-        }
-        let folder = Self { root: root.to_path_buf() };
-        match occupied {
-            Occupied::Refuse => folder.refuse_if_occupied().map(|()| false),
-            Occupied::Replace => folder.check_replaceable().map(|()| false),
-            Occupied::Resume => folder.check_identity(identity),
-        }
+        occupied::check(root, occupied, identity)
     }
 
     /// The entry of a run in folder `root` that is or holds `path`: what a run writes there, and `--force` removes. Both
@@ -103,14 +102,49 @@ impl RunDir {
         ENTRIES.into_iter().find(|entry| path.starts_with(root.join(entry)))
     }
 
-    /// Opens the folder of an existing run.
+    /// Opens the folder of an existing run to read it.
     ///
     /// # Errors
     /// [`Error::RunFolder`] if there is no run.
     pub fn open(root: &Path) -> Result<Self> {
-        let folder = Self { root: root.to_path_buf() };
-        folder.manifest()?;
-        Ok(folder)
+        let mut run = Self { root: root.to_path_buf(), digest: None, checksums: None, lock: None };
+        run.digest = run.manifest()?["run_digest"].as_str().map(str::to_owned);
+        if let Some(digest) = &run.digest {
+            let recorded = Checksums::open(root)?;
+            // What belongs to another run says nothing about this one.
+            let own = if recorded.run() == Some(digest) { recorded } else { Checksums::default() };
+            run.checksums = Some(Arc::new(Mutex::new(own)));
+        }
+        Ok(run)
+    }
+
+    /// Opens the folder of an existing run to write into it, and removes what a kill left under temporary names.
+    ///
+    /// # Errors
+    /// [`Error::RunFolder`] if there is no run, or another process writes there; [`Error::Io`] if it cannot be written.
+    pub fn open_to_write(root: &Path) -> Result<Self> {
+        Self::open(root)?;
+        occupied::check_above(root)?;
+        let lock = Lock::acquire(root)?.map(Arc::new);
+        let run = Self { lock, ..Self::open(root)? };
+        if ours::is_manifest(&run.manifest()?) {
+            ours::sweep(root)?;
+        }
+        Ok(run)
+    }
+
+    /// Locks the run that a file lies in, if it lies in one; to be held while it is written.
+    ///
+    /// # Errors
+    /// [`Error::RunFolder`] if another process writes there; [`Error::Io`] if nothing can be written there.
+    pub fn lock_around(file: &Path) -> Result<Option<Lock>> {
+        let whole = std::path::absolute(file).map_err(Error::io("find", file))?;
+        let is_run =
+            |folder: &&Path| Self::open(folder).and_then(|run| run.manifest()).is_ok_and(|m| ours::is_manifest(&m));
+        match whole.ancestors().take(occupied::ABOVE).find(is_run) {
+            Some(run) => Lock::acquire(run),
+            None => Ok(None),
+        }
     }
 
     /// The folder's path.
@@ -123,29 +157,138 @@ impl RunDir {
         self.root.join(name)
     }
 
+    /// The digest of what decides the run's results; `None` in a run of a version that kept no checksums.
+    pub fn digest(&self) -> Option<&str> {
+        self.digest.as_deref()
+    }
+
     /// Writes a file below the folder, whole or not at all.
     ///
     /// # Errors
     /// [`Error::Io`].
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        write_file(&self.file(name), bytes)
+        self.write_all(&[(name.to_owned(), bytes)])
     }
 
-    /// Writes JSON, indented, with a final newline.
+    /// Writes files that belong together. Each has its checksum only when all of them are on the disk.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::RunFolder`] if the folder is gone.
+    pub fn write_all(&self, files: &[(String, impl AsRef<[u8]>)]) -> Result<()> {
+        self.check_there()?;
+        for (name, bytes) in files {
+            write_file(&self.file(name), bytes.as_ref())?;
+        }
+        let listed = files.iter().filter(|(name, _)| !UNLISTED.contains(&name.as_str()));
+        let sums: Vec<_> = listed.map(|(name, bytes)| (name.clone(), sha256(bytes.as_ref()))).collect();
+        match self.checksums() {
+            Some(mut checksums) if !sums.is_empty() => checksums.add(sums),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes the manifest, with the digest that binds the files to it.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::RunFolder`] if the folder is gone.
+    pub fn write_manifest(&self, manifest: &Value) -> Result<()> {
+        self.check_there()?;
+        let mut manifest = manifest.clone();
+        if let Some(digest) = &self.digest {
+            manifest["run_digest"] = json!(digest);
+        }
+        write_file(&self.file("manifest.json"), format!("{manifest:#}\n").as_bytes())
+    }
+
+    /// Brings the checksums into the order of their names, which does not depend on how the run was carried out.
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn write_json(&self, name: &str, value: &Value) -> Result<()> {
-        self.write(name, format!("{value:#}\n").as_bytes())
+    pub fn settle_checksums(&self) -> Result<()> {
+        self.checksums().map_or(Ok(()), |mut checksums| checksums.write())
     }
 
-    /// Removes the files of a sub-folder, so that none of an earlier pass stays behind.
+    fn replace_checksums(&self, folders: &[&str], files: Vec<(String, String)>) -> Result<()> {
+        self.checksums().map_or(Ok(()), |mut checksums| checksums.replace(folders, files))
+    }
+
+    /// Reads a file of the run, and compares it with its checksum unless this process has done so before.
     ///
     /// # Errors
-    /// [`Error::Io`].
-    pub fn clear_folder(&self, name: &str) -> Result<()> {
+    /// [`Error::Io`] if it cannot be read; [`Error::RunFolder`] if it is not what was written.
+    pub fn read(&self, name: &str) -> Result<Vec<u8>> {
         let path = self.file(name);
-        if path.is_dir() { fs::remove_dir_all(&path).map_err(Error::io("remove", &path)) } else { Ok(()) }
+        let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
+        if self.checksums().is_none_or(|checksums| checksums.is_known(name)) {
+            return Ok(bytes);
+        }
+        let digest = sha256(&bytes);
+        let verdict = self.checksums().map_or(Verdict::Same, |checksums| checksums.compare(name, &digest));
+        let what = match verdict {
+            Verdict::Same => return Ok(bytes),
+            Verdict::Other => "its SHA-256 is not the one that it was written with",
+            Verdict::Unlisted => "checksums.sha256 of this run does not list it",
+        };
+        Err(damaged(&path, what))
+    }
+
+    /// Whether a file is there and is what this run wrote.
+    pub fn is_intact(&self, name: &str) -> bool {
+        match self.checksums() {
+            Some(checksums) if checksums.is_known(name) => return self.file(name).is_file(),
+            Some(checksums) if checksums.lists(name) => {}
+            _ => return false,
+        }
+        self.read(name).is_ok()
+    }
+
+    /// Compares every file of the trace with its checksum, also those that no statistic has read yet.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn check_trace(&self) -> Result<()> {
+        let unread =
+            |name: &String| !name.starts_with("stats/") && !name.starts_with("charts/") && name != "summary.json";
+        let known = |name: &String| self.checksums().is_none_or(|checksums| checksums.is_known(name));
+        let names = self.checksums().map_or_else(Vec::new, |checksums| checksums.below(""));
+        names.iter().filter(|name| unread(name) && !known(name)).try_for_each(|name| self.read(name).map(|_| ()))
+    }
+
+    /// Whether the run has a file: it is there, or was written.
+    pub fn has(&self, name: &str) -> bool {
+        self.file(name).is_file() || self.checksums().is_some_and(|checksums| checksums.lists(name))
+    }
+
+    /// The files of a folder of the run that can be told from others: those with a checksum, else all; by name.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the folder cannot be read.
+    pub fn names(&self, folder: &str) -> Result<Vec<String>> {
+        if let Some(checksums) = self.checksums() {
+            return Ok(checksums.below(folder));
+        }
+        let path = self.file(folder);
+        let read = fs::read_dir(&path).map_err(Error::io("read", &path))?;
+        let name = |entry: std::io::Result<fs::DirEntry>| Ok(entry?.file_name().to_string_lossy().into_owned());
+        let names: Vec<String> = read.map(name).collect::<std::io::Result<_>>().map_err(Error::io("read", &path))?;
+        let mut names: Vec<String> = names.into_iter().map(|name| format!("{folder}/{name}")).collect();
+        names.sort();
+        Ok(names)
+    }
+
+    fn checksums(&self) -> Option<MutexGuard<'_, Checksums>> {
+        self.checksums.as_deref().map(|checksums| checksums.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A run whose folder was removed or renamed while it goes on must not make another one.
+    fn check_there(&self) -> Result<()> {
+        if self.root.is_dir() {
+            return Ok(());
+        }
+        Err(Error::run_folder(
+            format!("`{}`, the folder of this run, is not there any more", self.root.display()),
+            "start the command again",
+        ))
     }
 
     /// The run's manifest.
@@ -158,138 +301,25 @@ impl RunDir {
         let text = fs::read(&path).map_err(|error| {
             missing(format!("`{}` is not the folder of a run: manifest.json: {error}", self.root.display()))
         })?;
-        serde_json::from_slice(&text).map_err(|error| missing(format!("`{}` is not JSON: {error}", path.display())))
-    }
-
-    fn refuse_if_occupied(&self) -> Result<()> {
-        let mut entries = fs::read_dir(&self.root).map_err(Error::io("read", &self.root))?;
-        if entries.next().is_none() {
-            return Ok(());
-        }
-        let holds = match self.manifest() {
-            Ok(manifest) if manifest["complete"] == true => "a complete run",
-            Ok(_) => "an incomplete run",
-            Err(_) => "other files",
-        };
-        Err(Error::run_folder(
-            format!("--out `{}` holds {holds}; expected a new or empty folder", self.root.display()),
-            "choose another --out, or add --force to replace the run, or --resume to go on with it",
-        ))
-    }
-
-    /// Without a manifest nothing here is known to be a run's, so nothing may be removed.
-    fn check_replaceable(&self) -> Result<()> {
-        if self.file("manifest.json").exists() {
-            return Ok(());
-        }
-        match ENTRIES.iter().find(|entry| self.file(entry).exists()) {
-            None => Ok(()),
-            Some(entry) => Err(Error::run_folder(
-                format!("--force: `{}` holds `{entry}` but no manifest.json, so it is no run", self.root.display()),
-                "choose another --out",
-            )),
-        }
-    }
-
-    /// Removes the run that is there.
-    fn clear(&self) -> Result<()> {
-        for entry in ENTRIES {
-            let path = self.file(entry);
-            let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
-            match removed {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(Error::io("remove", &path)(error));
-                }
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether a run is there, and that it is the same run.
-    fn check_identity(&self, identity: &Value) -> Result<bool> {
-        if !self.file("manifest.json").exists() {
-            self.refuse_if_occupied()?;
-            return Ok(false);
-        }
-        let manifest = self.manifest()?;
-        let different = differences(&manifest, identity);
-        if different.is_empty() {
-            return Ok(true);
-        }
-        Err(Error::run_folder(
-            format!("--resume: `{}` holds another run; different: {}", self.root.display(), different.join("; ")),
-            "repeat the command that made it, or choose another --out",
-        ))
+        serde_json::from_slice(&text).map_err(|error| {
+            Error::run_folder(
+                format!("`{}` is damaged, it is not JSON: {error}", path.display()),
+                "repeat the command that made the run with --resume: what has its checksum is kept",
+            )
+        })
     }
 }
 
-/// The folder that a file is in: of a bare name the current one.
-pub fn folder_of(file: &Path) -> &Path {
-    file.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."))
-}
-
-/// Writes a file, whole or not at all, and the folders above it that are missing.
-///
-/// # Errors
-/// [`Error::Io`].
-pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
-    let parent = folder_of(path);
-    fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
-    let mut file =
-        tempfile::Builder::new().prefix(".writing-").tempfile_in(parent).map_err(Error::io("write into", parent))?;
-    file.write_all(bytes).map_err(Error::io("write", path))?;
-    make_readable(file.as_file()).map_err(Error::io("write", path))?;
-    file.persist(path).map_err(|error| error.error).map_err(Error::io("write", path))?;
-    Ok(())
-}
-
-/// Temporary files are private; results are not.
-fn make_readable(file: &fs::File) -> std::io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        file.set_permissions(fs::Permissions::from_mode(0o644))?;
-    }
-    let _ = file;
-    Ok(())
+/// A file is not what was written.
+fn damaged(path: &Path, what: &str) -> Error {
+    let derived = |folder: &Path| folder.ends_with("stats") || path.ends_with("summary.json");
+    let hint = if path.parent().is_some_and(derived) {
+        "make the statistics again with `openmoe-analyze stats RUN`"
+    } else {
+        "repeat the command that made the run with --resume: it makes what is damaged again, and keeps the rest"
+    };
+    Error::run_folder(format!("`{}` is damaged: {what}", path.display()), hint)
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn an_occupied_folder_is_refused_replaced_or_resumed() {
-        let temporary = tempfile::tempdir().unwrap();
-        let root = temporary.path().join("run");
-        let identity = json!({"seed": 1});
-        let (folder, resumed) = RunDir::prepare(&root, Occupied::Refuse, &identity).unwrap();
-        assert!(!resumed);
-        folder.write_json("manifest.json", &json!({"complete": false, "seed": 1})).unwrap();
-        fs::write(root.join("mine.txt"), "keep").unwrap();
-        let error = RunDir::prepare(&root, Occupied::Refuse, &identity).unwrap_err();
-        assert!(error.to_string().contains("holds an incomplete run"), "{error}");
-        assert!(RunDir::prepare(&root, Occupied::Resume, &identity).unwrap().1);
-        let error = RunDir::prepare(&root, Occupied::Resume, &json!({"seed": 2})).unwrap_err();
-        assert!(error.to_string().contains("seed: 1 there, 2 now"), "{error}");
-        RunDir::prepare(&root, Occupied::Replace, &identity).unwrap();
-        assert!(!root.join("manifest.json").exists() && root.join("mine.txt").exists());
-        fs::create_dir(root.join("charts")).unwrap();
-        let error = RunDir::prepare(&root, Occupied::Replace, &identity).unwrap_err();
-        assert!(error.to_string().contains("holds `charts` but no manifest.json"), "{error}");
-        assert!(root.join("charts").exists(), "what is no run's is not removed");
-    }
-
-    #[test]
-    fn a_file_is_whole_or_absent_and_no_temporary_name_stays() {
-        let temporary = tempfile::tempdir().unwrap();
-        let (folder, _) = RunDir::prepare(temporary.path(), Occupied::Refuse, &json!({})).unwrap();
-        folder.write("stats/a.csv", b"x").unwrap();
-        folder.write("stats/a.csv", b"y").unwrap();
-        assert_eq!(fs::read(folder.file("stats/a.csv")).unwrap(), b"y");
-        assert_eq!(fs::read_dir(folder.file("stats")).unwrap().count(), 1);
-    }
-}
+mod tests;

@@ -9,7 +9,7 @@ use std::{
 use polars::prelude::*;
 
 use super::finding::{Finding, Name};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, guarded};
 
 /// All rows of one statistic (or one family, such as `expert_load`).
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -133,20 +133,13 @@ impl StatisticTable {
         parquet(&self.name, &mut self.to_frame()?)
     }
 
-    /// How many rows a Parquet file of a table has, without reading them.
-    ///
-    /// # Errors
-    /// [`Error::RunFolder`] if it is no Parquet file.
-    pub fn rows_of_parquet<R: Read + Seek + polars::io::mmap::MmapBytesReader>(name: &str, reader: R) -> Result<usize> {
-        ParquetReader::new(reader).num_rows().map_err(|error| unreadable(name, &error))
-    }
-
     /// Reads a table back from its Parquet file.
     ///
     /// # Errors
     /// [`Error::RunFolder`] if the file is not such a table.
     pub fn from_parquet<R: Read + Seek + polars::io::mmap::MmapBytesReader>(name: &str, reader: R) -> Result<Self> {
-        let frame = ParquetReader::new(reader).finish().map_err(|error| unreadable(name, &error))?;
+        let read = || ParquetReader::new(reader).finish().map_err(|error| unreadable(name, &error));
+        let frame = guarded(|panic| unreadable(name, &panic), read)?;
         let mut rows = vec![Finding::default(); frame.height()];
         macro_rules! read {
             ($(($field:ident, $kind:ident)),* $(,)?) => { $(
@@ -231,6 +224,11 @@ impl TableFile {
         &self.name
     }
 
+    /// How many rows there are.
+    pub fn rows(&self) -> usize {
+        self.layers.iter().map(DataFrame::height).sum()
+    }
+
     /// Adds the rows of another layer.
     ///
     /// # Errors
@@ -280,7 +278,7 @@ fn table_error(name: &str, error: &PolarsError) -> Error {
     Error::internal(format!("table `{name}`: {error}"))
 }
 
-fn unreadable(name: &str, error: &PolarsError) -> Error {
+fn unreadable(name: &str, error: &dyn std::fmt::Display) -> Error {
     Error::run_folder(
         format!("statistics table `stats/{name}.parquet` cannot be read: {error}"),
         "run `openmoe-analyze stats RUN` to write it anew",
@@ -310,8 +308,8 @@ mod tests {
         let table = StatisticTable { name: "routing_std".into(), rows };
         let bytes = table.to_parquet().unwrap();
         assert_eq!(StatisticTable::from_parquet("routing_std", Cursor::new(bytes)).unwrap(), table);
+        assert_eq!(file.rows(), 2);
         let (csv_by_layer, by_layer) = file.into_bytes().unwrap();
-        assert_eq!(StatisticTable::rows_of_parquet("routing_std", Cursor::new(by_layer.clone())).unwrap(), 2);
         assert_eq!(StatisticTable::from_parquet("routing_std", Cursor::new(by_layer)).unwrap(), table);
         assert_eq!(csv_by_layer, table.to_csv().unwrap());
         let csv = String::from_utf8(table.to_csv().unwrap()).unwrap();

@@ -1,10 +1,13 @@
 //! Parquet bytes from and to data frames.
 
-use std::{fs::File, io::Cursor, path::Path};
+use std::{io::Cursor, path::Path};
 
 use polars::prelude::*;
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result, guarded},
+    run_dir::RunDir,
+};
 
 /// A data frame as a Parquet file (zstd).
 pub(super) fn to_parquet(columns: Vec<Column>) -> Result<Vec<u8>> {
@@ -22,22 +25,27 @@ fn failed(error: &PolarsError) -> Error {
     Error::internal(format!("Parquet: {error}"))
 }
 
-/// Reads some columns of a Parquet file.
-pub(super) fn read_parquet(path: &Path, columns: &[&str]) -> Result<DataFrame> {
-    let file = File::open(path).map_err(Error::io("open", path))?;
-    ParquetReader::new(file)
-        // Parts are small and read side by side: splitting one more finely only costs.
-        .read_parallel(ParallelStrategy::None)
-        .with_columns(Some(columns.iter().map(ToString::to_string).collect()))
-        .finish()
-        .map_err(|error| unreadable(path, &error))
+/// Reads some columns of a Parquet file of a run. A file whose bytes are not those that were written never gets to polars, which
+/// panics at some of them.
+pub(super) fn read_parquet(run: &RunDir, name: &str, columns: &[&str]) -> Result<DataFrame> {
+    let bytes = run.read(name)?;
+    let path = run.file(name);
+    let read = || {
+        ParquetReader::new(Cursor::new(bytes))
+            // Parts are small and read side by side: splitting one more finely only costs.
+            .read_parallel(ParallelStrategy::None)
+            .with_columns(Some(columns.iter().map(ToString::to_string).collect()))
+            .finish()
+            .map_err(|error| unreadable(&path, &error))
+    };
+    guarded(|panic| unreadable(&path, &panic), read)
 }
 
 /// A file of the run is not what it should be.
 pub(super) fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Error {
     Error::run_folder(
         format!("`{}` cannot be read: {error}", path.display()),
-        "the run is damaged or was made by another version: run it again with --force",
+        "the run is damaged: repeat the command that made it with --resume; a run of another version: with --force",
     )
 }
 

@@ -12,7 +12,10 @@ use super::{
     frame::{column, read_parquet, unreadable},
     read::RoutingTrace,
 };
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    run_dir::RunDir,
+};
 
 impl RoutingTrace {
     /// The sequences, documents, categories, data sets and token texts of the run.
@@ -22,7 +25,7 @@ impl RoutingTrace {
     /// can be told apart.
     pub fn sequences(&self) -> Result<SequenceTable> {
         let path = self.run.file("sequences.parquet");
-        let frame = read_parquet(&path, &["document", "category", "tokens"])?;
+        let frame = read_parquet(&self.run, "sequences.parquet", &["document", "category", "tokens"])?;
         let mut table = SequenceTable {
             tokens: column!(frame, &path, "tokens", u32).collect::<Result<_>>()?,
             ..SequenceTable::default()
@@ -30,12 +33,12 @@ impl RoutingTrace {
         let documents = column!(frame, &path, "document", str).map(|name| name.map(str::to_owned));
         (table.document, table.document_names) = by_first_appearance(documents)?;
         read_categories(&frame, &path, &mut table)?;
-        let (dataset, names) = by_first_appearance(dataset_names(&path)?.into_iter().map(Ok))?;
+        let (dataset, names) = by_first_appearance(dataset_names(&self.run)?.into_iter().map(Ok))?;
         within_u16(names.len(), "data sets", "give fewer files")?;
         table.dataset = dataset.into_iter().map(|dataset| dataset as u16).collect();
         table.dataset_names = names;
         let path = self.run.file("tokens.parquet");
-        let frame = read_parquet(&path, &["token_id", "text"])?;
+        let frame = read_parquet(&self.run, "tokens.parquet", &["token_id", "text"])?;
         let texts = text(&frame, &path, "text")?;
         for (id, text) in column!(frame, &path, "token_id", u32).zip(texts.iter()) {
             if let Some(text) = text {
@@ -51,7 +54,7 @@ impl RoutingTrace {
     /// [`Error::RunFolder`] if the table cannot be read.
     pub fn token_counts(&self) -> Result<BTreeMap<u32, u64>> {
         let path = self.run.file("tokens.parquet");
-        let frame = read_parquet(&path, &["token_id", "count"])?;
+        let frame = read_parquet(&self.run, "tokens.parquet", &["token_id", "count"])?;
         let ids = column!(frame, &path, "token_id", u32);
         ids.zip(column!(frame, &path, "count", u64)).map(|(id, count)| Ok((id?, count?))).collect()
     }
@@ -62,10 +65,10 @@ impl RoutingTrace {
     /// [`Error::RunFolder`] if the table cannot be read.
     pub fn spans(&self) -> Result<SpanTable> {
         let path = self.run.file("spans.parquet");
-        if !path.is_file() {
+        if !self.run.has("spans.parquet") {
             return Ok(SpanTable::default());
         }
-        let frame = read_parquet(&path, &["sequence", "turn", "role", "start", "end"])?;
+        let frame = read_parquet(&self.run, "spans.parquet", &["sequence", "turn", "role", "start", "end"])?;
         let role = |name: &str| {
             let index = ROLES.iter().position(|known| *known == name);
             index.map(|index| index as u8).ok_or_else(|| unreadable(&path, &format!("role \"{name}\"")))
@@ -85,7 +88,7 @@ impl RoutingTrace {
     /// [`Error::RunFolder`] if the table cannot be read, or its groups are not consecutive.
     pub fn groups(&self) -> Result<GroupTable> {
         let path = self.run.file("groups.parquet");
-        let frame = read_parquet(&path, &["group", "sequence", "layer", "capacity"])?;
+        let frame = read_parquet(&self.run, "groups.parquet", &["group", "sequence", "layer", "capacity"])?;
         let first = self.moe_layers().first().copied();
         let mut table = GroupTable::default();
         let rows = column!(frame, &path, "group", u32)
@@ -139,12 +142,13 @@ fn read_categories(frame: &DataFrame, path: &Path, table: &mut SequenceTable) ->
 }
 
 /// The data set of every sequence; in runs that were made before there were any, the stem of its file.
-fn dataset_names(path: &Path) -> Result<Vec<String>> {
-    if let Ok(frame) = read_parquet(path, &["dataset"]) {
-        return column!(frame, path, "dataset", str).map(|name| name.map(str::to_owned)).collect();
+fn dataset_names(run: &RunDir) -> Result<Vec<String>> {
+    let path = run.file("sequences.parquet");
+    if let Ok(frame) = read_parquet(run, "sequences.parquet", &["dataset"]) {
+        return column!(frame, &path, "dataset", str).map(|name| name.map(str::to_owned)).collect();
     }
-    let frame = read_parquet(path, &["source"])?;
-    column!(frame, path, "source", str).map(|source| source.map(stem)).collect()
+    let frame = read_parquet(run, "sequences.parquet", &["source"])?;
+    column!(frame, &path, "source", str).map(|source| source.map(stem)).collect()
 }
 
 fn stem(source: &str) -> String {
@@ -193,7 +197,7 @@ mod tests {
     fn written(dir: &Path, sequences: &[Sequence]) -> RoutingTrace {
         let (run, _) = RunDir::prepare(dir, Occupied::Refuse, &json!({})).unwrap();
         let layout = json!({ "num_experts": 4, "top_k": 2, "moe_layers": [1, 3], "segments": 0 });
-        run.write_json("manifest.json", &json!({ "layout": layout })).unwrap();
+        run.write_manifest(&json!({ "layout": layout })).unwrap();
         let lengths: Vec<_> = sequences.iter().map(|sequence| sequence.token_ids.len()).collect();
         let layout = TraceLayout::new(&lengths, GroupRule::Batch(2), vec![1, 3]);
         let router = RouterSettings {

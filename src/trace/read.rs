@@ -1,12 +1,13 @@
 //! Reads a run folder back.
 
-use std::path::{Path, PathBuf};
+use std::{path::Path, sync::Arc};
 
 use rayon::prelude::*;
 
 use super::{
     columns::LayerTrace,
     frame::{flags, read_parquet, unreadable, values},
+    manifest::{layers, manifest_number},
     write::part_name,
 };
 use crate::{
@@ -18,6 +19,13 @@ use crate::{
 /// Parts that a thread reads before they are joined: enough to keep all threads busy, few beside a layer.
 const PARTS_PER_THREAD: usize = 8;
 
+/// More than any checkpoint has; what is larger comes from a damaged manifest, and would only be noticed when memory ends.
+const EXPERTS: usize = 65_536;
+/// Choices are numbered by a byte.
+const CHOICES: usize = 255;
+/// At a segment's 16,384 tokens: 160 billion tokens.
+const SEGMENTS: usize = 10_000_000;
+
 /// The routing trace of a run folder; layers are read one at a time.
 #[derive(Clone, Debug)]
 pub struct RoutingTrace {
@@ -26,6 +34,8 @@ pub struct RoutingTrace {
     top_k: usize,
     moe_layers: Vec<LayerId>,
     segments: usize,
+    /// Tokens of every sequence.
+    lengths: Arc<Vec<u32>>,
 }
 
 impl RoutingTrace {
@@ -36,22 +46,15 @@ impl RoutingTrace {
     /// logits either all are there or none.
     pub fn open(run: &RunDir) -> Result<Self> {
         let manifest = run.manifest()?;
-        let layout = &manifest["layout"];
-        let number = |key: &str| {
-            layout[key].as_u64().map(|value| value as usize).ok_or_else(|| {
-                Error::run_folder(
-                    format!("manifest.json of `{}` has no number `layout.{key}`", run.path().display()),
-                    "the run was made by another version: run it again with --force",
-                )
-            })
-        };
-        let layers = layout["moe_layers"].as_array().into_iter().flatten();
+        let number = |key: &str, range| manifest_number(run, &manifest["layout"][key], &format!("layout.{key}"), range);
+        let num_experts = number("num_experts", 1..=EXPERTS)?;
         let trace = Self {
             run: run.clone(),
-            num_experts: number("num_experts")?,
-            top_k: number("top_k")?,
-            moe_layers: layers.filter_map(|layer| layer.as_u64().map(|layer| layer as LayerId)).collect(),
-            segments: number("segments")?,
+            num_experts,
+            top_k: number("top_k", 1..=num_experts.min(CHOICES))?,
+            moe_layers: layers(run, &manifest["layout"]["moe_layers"])?,
+            segments: number("segments", 0..=SEGMENTS)?,
+            lengths: Arc::new(lengths(run)?),
         };
         trace.check_parts()?;
         Ok(trace)
@@ -72,20 +75,22 @@ impl RoutingTrace {
         self.top_k
     }
 
+    /// The first part that is missing is enough to know: a damaged manifest may count millions.
     fn check_parts(&self) -> Result<()> {
         let count = self.segments * self.moe_layers.len();
         let missing = |folder: &str| {
-            (0..count).map(|part| self.run.file(&part_name(folder, part))).filter(|path| !path.is_file()).collect()
+            let mut paths = (0..count).map(|part| self.run.file(&part_name(folder, part)));
+            paths.find(|path| !path.is_file())
         };
-        let [trace, router, logits]: [Vec<PathBuf>; 3] = ["trace", "router", "logits"].map(missing);
-        if let Some(path) = trace.iter().chain(&router).next() {
+        if let Some(path) = missing("trace").or_else(|| missing("router")) {
             return Err(Error::run_folder(
                 format!("`{}` is missing: the forward pass of this run is not complete", path.display()),
                 "run the same command with --resume",
             ));
         }
-        match logits.first() {
-            Some(path) if logits.len() < count => Err(Error::run_folder(
+        let some_logits = || (0..count).any(|part| self.run.file(&part_name("logits", part)).is_file());
+        match missing("logits") {
+            Some(path) if some_logits() => Err(Error::run_folder(
                 format!("`{}` is missing, but other parts of the router logits are there", path.display()),
                 "run the same command with --resume, or remove the folder logits/ to go on without logits",
             )),
@@ -118,8 +123,8 @@ impl RoutingTrace {
     /// One layer of one segment.
     fn part(&self, layer: LayerId, part: usize) -> Result<LayerTrace> {
         let mut trace = self.no_rows(layer);
-        self.read_choices(&self.run.file(&part_name("trace", part)), &mut trace)?;
-        read_router(&self.run.file(&part_name("router", part)), &mut trace)?;
+        self.read_choices(&part_name("trace", part), &mut trace)?;
+        read_router(&self.run, &part_name("router", part), &mut trace)?;
         Ok(trace)
     }
 
@@ -136,8 +141,8 @@ impl RoutingTrace {
     /// # Errors
     /// [`Error::RunFolder`] if the part cannot be read.
     pub fn sequences_of(&self, segment: usize) -> Result<Vec<u32>> {
-        let path = self.run.file(&part_name("trace", segment * self.moe_layers.len()));
-        let frame = read_parquet(&path, &["sequence"])?;
+        let name = part_name("trace", segment * self.moe_layers.len());
+        let (path, frame) = (self.run.file(&name), read_parquet(&self.run, &name, &["sequence"])?);
         let mut sequences = values!(frame, &path, "sequence", u32).into_owned();
         sequences.dedup();
         Ok(sequences)
@@ -149,8 +154,8 @@ impl RoutingTrace {
     /// [`Error::RunFolder`] if the part cannot be read.
     pub fn slots(&self, layer: LayerId, segment: usize) -> Result<Vec<u32>> {
         let part = segment * self.moe_layers.len() + self.index(layer)?;
-        let path = self.run.file(&part_name("trace", part));
-        let frame = read_parquet(&path, &["slot"])?;
+        let name = part_name("trace", part);
+        let (path, frame) = (self.run.file(&name), read_parquet(&self.run, &name, &["slot"])?);
         let slots = values!(frame, &path, "slot", u32).into_owned();
         Ok(slots)
     }
@@ -166,8 +171,8 @@ impl RoutingTrace {
     /// [`Error::RunFolder`] if the part cannot be read or names an expert that does not exist.
     pub fn choices(&self, layer: LayerId, segment: usize) -> Result<Vec<ExpertId>> {
         let part = segment * self.moe_layers.len() + self.index(layer)?;
-        let path = self.run.file(&part_name("trace", part));
-        let frame = read_parquet(&path, &["expert"])?;
+        let name = part_name("trace", part);
+        let (path, frame) = (self.run.file(&name), read_parquet(&self.run, &name, &["expert"])?);
         let experts = values!(frame, &path, "expert", u16).into_owned();
         self.check_experts(&path, &experts)?;
         Ok(experts)
@@ -182,11 +187,12 @@ impl RoutingTrace {
         let index = self.index(layer)?;
         let mut gate = Vec::new();
         for segment in 0..self.segments {
-            let path = self.run.file(&part_name("logits", segment * self.moe_layers.len() + index));
+            let name = part_name("logits", segment * self.moe_layers.len() + index);
+            let path = self.run.file(&name);
             if !path.is_file() {
                 return Ok(None);
             }
-            let frame = read_parquet(&path, &["logits"])?;
+            let frame = read_parquet(&self.run, &name, &["logits"])?;
             let lists = frame.column("logits").and_then(|c| c.list()).map_err(|error| unreadable(&path, &error))?;
             let inner = lists.get_inner();
             let logits: Vec<f32> = inner.f32().map_err(|error| unreadable(&path, &error))?.iter().flatten().collect();
@@ -214,9 +220,10 @@ impl RoutingTrace {
         })
     }
 
-    fn read_choices(&self, path: &Path, trace: &mut LayerTrace) -> Result<()> {
+    fn read_choices(&self, name: &str, trace: &mut LayerTrace) -> Result<()> {
+        let path = &self.run.file(name);
         let names = ["sequence", "layer", "position", "token_id", "expert", "probability", "dropped"];
-        let frame = read_parquet(path, &names)?;
+        let frame = read_parquet(&self.run, name, &names)?;
         if let Some(other) = values!(frame, path, "layer", u16).iter().find(|layer| **layer != trace.layer) {
             return Err(unreadable(path, &format!("holds layer {other}, expected {}", trace.layer)));
         }
@@ -227,13 +234,46 @@ impl RoutingTrace {
         trace.expert = values!(frame, path, "expert", u16).into_owned();
         trace.probability = values!(frame, path, "probability", f32).into_owned();
         trace.kept = flags(&frame, path, "dropped")?.into_iter().map(|dropped| !dropped).collect();
-        self.check_experts(path, &trace.expert)
+        self.check_experts(path, &trace.expert)?;
+        self.check_rows(path, trace)
+    }
+
+    /// What a trace without checksums may hold if it is damaged, and nothing behind this could cope with.
+    fn check_rows(&self, path: &Path, trace: &LayerTrace) -> Result<()> {
+        if !trace.expert.len().is_multiple_of(self.top_k) {
+            return Err(unreadable(path, &format!("{} rows, {} for each token", trace.expert.len(), self.top_k)));
+        }
+        let length = |sequence: u32| self.lengths.get(sequence as usize).copied().unwrap_or_default();
+        let mut places = trace.sequence.iter().zip(&trace.position);
+        if let Some((sequence, position)) = places.find(|(sequence, position)| **position >= length(**sequence)) {
+            let length = length(*sequence);
+            return Err(unreadable(
+                path,
+                &format!("position {position} of sequence {sequence}, which has {length} tokens"),
+            ));
+        }
+        if let Some(wrong) = trace.probability.iter().find(|probability| !(0.0..=1.001).contains(*probability)) {
+            return Err(unreadable(path, &format!("probability {wrong}")));
+        }
+        let twice = |choices: &&[ExpertId]| (1..choices.len()).any(|at| choices[..at].contains(&choices[at]));
+        match trace.expert.chunks_exact(self.top_k).find(twice) {
+            Some(choices) => Err(unreadable(path, &format!("a token with the choices {choices:?}"))),
+            None => Ok(()),
+        }
     }
 }
 
+/// Tokens of every sequence.
+fn lengths(run: &RunDir) -> Result<Vec<u32>> {
+    let path = run.file("sequences.parquet");
+    let frame = read_parquet(run, "sequences.parquet", &["tokens"])?;
+    Ok(values!(frame, &path, "tokens", u32).into_owned())
+}
+
 /// Entropy and margins of a part; one row per token.
-fn read_router(path: &Path, trace: &mut LayerTrace) -> Result<()> {
-    let frame = read_parquet(path, &["entropy", "margin_first", "margin_k"])?;
+fn read_router(run: &RunDir, name: &str, trace: &mut LayerTrace) -> Result<()> {
+    let path = &run.file(name);
+    let frame = read_parquet(run, name, &["entropy", "margin_first", "margin_k"])?;
     trace.entropy = values!(frame, path, "entropy", f32).into_owned();
     trace.margin_first = values!(frame, path, "margin_first", f32).into_owned();
     trace.margin_k = values!(frame, path, "margin_k", f32).into_owned();

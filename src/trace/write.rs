@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, ops::Range};
 
 use polars::prelude::*;
+use rayon::prelude::*;
 
 use super::frame::to_parquet;
 use crate::{
@@ -61,13 +62,18 @@ impl TraceLayout {
         segment * self.moe_layers.len() + layer_index
     }
 
-    /// Whether every part of a segment is in place.
-    pub fn segment_complete(&self, run: &RunDir, segment: usize, log_logits: bool) -> bool {
-        (0..self.moe_layers.len()).all(|layer| {
-            let part = self.part(segment, layer);
-            let folders = ["trace", "router", "logits"];
-            folders[..if log_logits { 3 } else { 2 }].iter().all(|folder| run.file(&part_name(folder, part)).is_file())
-        })
+    /// The segments of which a part is missing or not what was written. Returns also how many files are there and are not.
+    pub fn missing(&self, run: &RunDir, log_logits: bool) -> (Vec<usize>, usize) {
+        let folders = &["trace", "router", "logits"][..if log_logits { 3 } else { 2 }];
+        let broken = |segment: usize| -> (usize, usize) {
+            let parts = (0..self.moe_layers.len()).map(|layer| self.part(segment, layer));
+            let names = parts.flat_map(|part| folders.iter().map(move |folder| part_name(folder, part)));
+            let broken: Vec<String> = names.filter(|name| !run.is_intact(name)).collect();
+            (broken.len(), broken.iter().filter(|name| run.file(name).is_file()).count())
+        };
+        let counts: Vec<(usize, usize)> = (0..self.segments.len()).into_par_iter().map(broken).collect();
+        let missing = (0..).zip(&counts).filter(|(_, (broken, _))| *broken > 0).map(|(segment, _)| segment).collect();
+        (missing, counts.iter().map(|(_, damaged)| damaged).sum())
     }
 }
 
@@ -123,7 +129,7 @@ impl FinishedPart {
             Column::new("slot".into(), columns.slot),
             Column::new("dropped".into(), columns.dropped),
         ];
-        run.write(&part_name("trace", part), &to_parquet(trace)?)?;
+        let mut files = vec![(part_name("trace", part), to_parquet(trace)?)];
         let place = vec![
             Column::new("layer".into(), vec![layer; columns.position.len()]),
             Column::new("sequence".into(), columns.sequence),
@@ -134,13 +140,14 @@ impl FinishedPart {
                 columns.logits.chunks_exact(num_experts).map(|row| Some(Series::new(PlSmallStr::EMPTY, row))).collect();
             let mut logits = in_contract_order(&place);
             logits.push(rows.with_name("logits".into()).into_column());
-            run.write(&part_name("logits", part), &to_parquet(logits)?)?;
+            files.push((part_name("logits", part), to_parquet(logits)?));
         }
         let mut router = in_contract_order(&place);
         router.push(Column::new("entropy".into(), columns.entropy));
         router.push(Column::new("margin_first".into(), columns.margin_first));
         router.push(Column::new("margin_k".into(), columns.margin_k));
-        run.write(&part_name("router", part), &to_parquet(router)?)
+        files.push((part_name("router", part), to_parquet(router)?));
+        run.write_all(&files)
     }
 }
 

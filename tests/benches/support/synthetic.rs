@@ -118,7 +118,7 @@ impl Synthetic {
         let (run, _) = RunDir::prepare(folder, Occupied::Refuse, &json!({})).unwrap();
         let text = |id| Some(format!("piece {id}"));
         write_inputs(&run, &self.layout, &self.sequences, &ROUTER, "synthetic", text).unwrap();
-        run.write_json("manifest.json", &self.manifest()).unwrap();
+        run.write_manifest(&self.manifest()).unwrap();
         run
     }
 

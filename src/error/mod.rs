@@ -4,6 +4,10 @@
 //! [`Error::hint`]. The exit codes are those of the output contract: 1 a failed check, 2 bad input or usage, 3 a fault of the tool,
 //! 130 interrupted.
 
+mod panics;
+
+pub use panics::{guarded, last_resort, quiet_panics};
+
 use std::path::{Path, PathBuf};
 
 /// The result of every fallible function of the library.
@@ -151,9 +155,8 @@ impl Error {
                 Some("run the same command again (route, drift, drops and demo: with --resume) to go on".into())
             }
             Self::CheckFailed { .. } => Some("the table above says what was expected and what was found".into()),
-            Self::Internal { .. } => {
-                Some("this is a fault of openmoe-analyze; please report it with the command line".into())
-            }
+            // Nothing that the reader could do better.
+            Self::Internal { .. } => None,
         }
     }
 
