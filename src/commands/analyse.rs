@@ -145,7 +145,7 @@ pub(super) fn analyse(run: &RunDir, manifest: &mut Value, quiet: bool, clock: Op
 /// Draws the charts of a run again from its tables, and its report.
 pub(super) fn redraw(run: &RunDir, manifest: &mut Value, quiet: bool) -> Result<usize> {
     let kind = Kind::of(run, manifest)?;
-    let mut tables = read_tables(run)?;
+    let (mut tables, rows_in_files) = read_tables_counted(run)?;
     let findings = headline(&tables);
     Paths::of(manifest).shorten_documents(&mut tables);
     let context = kind.context(run, manifest)?;
@@ -156,7 +156,7 @@ pub(super) fn redraw(run: &RunDir, manifest: &mut Value, quiet: bool) -> Result<
         kind,
         context: &context,
         tables: &tables,
-        rows_in_files: &page::rows_in_files(run, &tables)?,
+        rows_in_files: &rows_in_files,
         findings: &findings,
         verdict: &verdict,
     };
@@ -229,7 +229,7 @@ fn summary_settings(manifest: &Value) -> Map<String, Value> {
 
 /// Every table as CSV and Parquet; the `files` replace what the tables hold. Returns the rows of each.
 fn stage_tables(staged: &mut Staged<'_>, tables: &Tables, files: Vec<TableFile>) -> Result<page::RowsInFiles> {
-    let mut rows: page::RowsInFiles = tables.iter().map(|(name, table)| (name.clone(), table.rows.len())).collect();
+    let mut rows = rows_of(tables);
     rows.extend(files.iter().map(|file| (file.name().to_owned(), file.rows())));
     let mut write = |name: &str, csv: &[u8], parquet: &[u8]| {
         staged.add(&format!("stats/{name}.csv"), csv)?;
@@ -249,14 +249,24 @@ fn stage_tables(staged: &mut Staged<'_>, tables: &Tables, files: Vec<TableFile>)
 
 /// The tables of a finished run, as they are shown: without single categories, if these are many.
 pub(super) fn read_tables(run: &RunDir) -> Result<Tables> {
+    Ok(read_tables_counted(run)?.0)
+}
+
+/// The same, with the rows that each file has.
+pub(super) fn read_tables_counted(run: &RunDir) -> Result<(Tables, page::RowsInFiles)> {
     let mut tables = Tables::new();
     for name in run.names("stats")? {
         if let Some(name) = name.strip_prefix("stats/").and_then(|name| name.strip_suffix(".parquet")) {
             tables.insert(name.to_owned(), read_table(run, name)?);
         }
     }
+    let rows = rows_of(&tables);
     keep_shown_categories(&mut tables);
-    Ok(tables)
+    Ok((tables, rows))
+}
+
+fn rows_of(tables: &Tables) -> page::RowsInFiles {
+    tables.iter().map(|(name, table)| (name.clone(), table.rows.len())).collect()
 }
 
 /// A table of `stats/`, by its Parquet file.

@@ -8,7 +8,7 @@ use std::{
 use serde_json::Value;
 
 use super::{
-    analyse::{Kind, read_tables},
+    analyse::{Kind, read_tables_counted},
     finished, machine,
     mailable::Paths,
     terminal,
@@ -18,7 +18,7 @@ use crate::{
     error::{Error, Result},
     report::{self, Excerpt, ReportedRun, Wanted},
     run_dir::{REPORT_RUNS, RunDir},
-    stats::{Finding, STATISTICS, StatisticTable, Tables, headline},
+    stats::{Finding, STATISTICS, Tables, headline},
     trace::RoutingTrace,
 };
 
@@ -115,12 +115,12 @@ impl Finished {
     fn open(folder: &Path, quiet: bool) -> Result<Self> {
         let (run, manifest) = finished::open(folder, quiet)?;
         let kind = Kind::of(&run, &manifest)?;
-        let (mut tables, context) = (read_tables(&run)?, kind.context(&run, &manifest)?);
+        let (mut tables, rows_in_files) = read_tables_counted(&run)?;
+        let context = kind.context(&run, &manifest)?;
         let findings = headline(&tables);
         Paths::of(&manifest).shorten_documents(&mut tables);
         check_tables(&run, &tables)?;
         let verdict = kind.verdict(&findings, &tables);
-        let rows_in_files = rows_in_files(&run, &tables)?;
         Ok(Self { run, manifest, kind, context, tables, rows_in_files, findings, verdict })
     }
 
@@ -174,23 +174,13 @@ fn reported<'a>(
         manifest: Paths::of(manifest).manifest(manifest),
         context: found.context,
         tables: found.tables,
-        rows_in_files: found.rows_in_files.clone(),
+        rows_in_files: found.rows_in_files,
         findings: found.findings,
         verdict: found.verdict,
         excerpts: excerpts(run, manifest, found, index, TOKENS / runs)?,
         charts: planned,
         folder,
     })
-}
-
-/// Rows in the file of each table of a finished run.
-pub(super) fn rows_in_files(run: &RunDir, tables: &Tables) -> Result<RowsInFiles> {
-    let rows = |name: &String| {
-        let path = run.file(&format!("stats/{name}.parquet"));
-        let file = std::fs::File::open(&path).map_err(Error::io("open", &path))?;
-        Ok((name.clone(), StatisticTable::rows_of_parquet(name, file)?))
-    };
-    tables.keys().map(rows).collect()
 }
 
 /// Documents token by token: of a drift run through the first and the last checkpoint of the time axis.

@@ -24,7 +24,7 @@ pub fn page_of(
         manifest: json!({ "version": "0.1.0", "command": command, "seed": 0 }),
         context,
         tables,
-        rows_in_files: std::collections::BTreeMap::new(),
+        rows_in_files: &std::collections::BTreeMap::new(),
         findings,
         verdict,
         excerpts: Vec::new(),

@@ -38,7 +38,7 @@ pub struct ReportedRun<'a> {
     /// Its tables.
     pub tables: &'a Tables,
     /// Rows that the file of a table has, where these are more than the table has in memory.
-    pub rows_in_files: BTreeMap<String, usize>,
+    pub rows_in_files: &'a BTreeMap<String, usize>,
     /// Its headline numbers.
     pub findings: &'a [Finding],
     /// Its verdict, line by line.
