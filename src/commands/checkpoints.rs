@@ -7,6 +7,7 @@ use std::{
 
 use super::{prepare::label, reuse, terminal};
 use crate::{
+    checkpoint::snapshot,
     cli::DriftArgs,
     error::{Error, Result, bullets},
     model::Arithmetic,
@@ -35,6 +36,7 @@ impl Spec {
             Some((name, folder)) if !typed.exists() => (Some(name), PathBuf::from(folder)),
             _ => (None, typed.to_path_buf()),
         };
+        let folder = snapshot(&folder);
         let label = name.map_or_else(|| label(&folder), str::to_owned);
         let training_tokens = training_tokens(&label);
         Self { label, folder, training_tokens, off_axis, arithmetic: Arithmetic::F32 }
@@ -61,21 +63,24 @@ pub(super) fn specs(arguments: &DriftArgs) -> Result<Vec<Spec>> {
     let mut specs: Vec<Spec> = arguments.checkpoints.iter().map(|typed| Spec::new(typed, false)).collect();
     assign_tokens(&mut specs, &arguments.tokens)?;
     specs.extend(arguments.off_axis.iter().map(|typed| Spec { training_tokens: None, ..Spec::new(typed, true) }));
-    if specs.len() == 1 && !arguments.noise_floor {
-        return Err(Error::usage(
-            format!(
-                "drift has one checkpoint, `{}`, which has nothing to agree with; expected two or more",
-                specs[0].label
-            ),
-            "give the checkpoints of one training run in order, or a model to hold it against with --final; for one checkpoint alone there is `route`",
-        ));
-    }
     reuse::refuse_other_commands(&specs)?;
     if arguments.noise_floor {
         specs.push(noise_floor(&specs[arguments.checkpoints.len() - 1])?);
     }
     check_labels(&specs)?;
     Ok(specs)
+}
+
+/// Refuses a run of one checkpoint: nothing would come of its forward pass that `route` does not say.
+///
+/// # Errors
+/// [`Error::Usage`].
+pub(super) fn refuse_one(specs: &[Spec]) -> Result<()> {
+    let [only] = specs else { return Ok(()) };
+    Err(Error::usage(
+        format!("drift has one checkpoint, `{}`, which has nothing to agree with; expected two or more", only.label),
+        "give the checkpoints of one training run in order, or a model beside it with --final; for one checkpoint alone there is `route`",
+    ))
 }
 
 /// The last checkpoint again, in bf16 arithmetic. A finished run has no weights: they are where it took them from.
