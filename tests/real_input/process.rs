@@ -121,7 +121,7 @@ fn the_address_space_bounds_the_memory_and_is_named() {
     let (code, message, output) = shell("ulimit -v 3000000; \"$0\" inspect \"$1\" --json", folder.path());
     assert_eq!(code, Some(0), "{message}");
     let description: serde_json::Value = serde_json::from_str(&output).unwrap();
-    assert_eq!(description["estimate"]["memory_limit_bytes"], 3_000_000 * 1024 / 4);
+    assert_eq!(description["estimate"]["memory_limit_bytes"], 768_000_000_u64);
     assert_eq!(description["estimate"]["memory_limit"], "a quarter of the address space, ulimit -v");
     let (code, message, output) =
         shell("ulimit -v 3000000; \"$0\" route \"$1\" --corpus \"$2\" --dry-run", folder.path());
