@@ -62,7 +62,7 @@ pub enum Command {
 #[derive(Clone, Debug, Args)]
 #[command(
     override_usage = "openmoe-analyze route [OPTIONS] <CHECKPOINT> --corpus <PATH>... --out <DIR>",
-    after_help = "Example:\n  openmoe-analyze route path/to/openmoe-8b --corpus corpus/domains corpus/languages --out runs/8b\n\nCorpora: .jsonl, .jsonl.zst, .json, .txt, .md, .parquet, folders of these, - for standard input. A row has `text` (or `input_ids`), and may have `id` and a category."
+    after_help = "Example:\n  openmoe-analyze route path/to/openmoe-8b --corpus corpus/domains corpus/languages --out runs/8b\n\nCorpora: .jsonl, .jsonl.zst, .json, .txt, .md, .parquet, folders of these, - for standard input. A row has `text` (or `input_ids`, or a prompt and its completion), and may have `id` and a category. If the text has another key, name it with --text-key."
 )]
 pub struct RouteArgs {
     /// Checkpoint folder: config.json, weights (safetensors or pytorch_model.bin), tokenizer
@@ -186,9 +186,12 @@ pub struct CommonArgs {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Input")]
 pub struct InputArgs {
-    /// Key of the rows that names the category [default: domain, then category, then language; else, inside a folder, the file's or sub-folder's name]
+    /// Key of the rows that names the category, such as style or meta.set [default: the first of domain, category and language that the rows have; else, inside a folder, the file's or sub-folder's name]
     #[arg(long, value_name = "KEY")]
     pub category: Option<String>,
+    /// Key of the rows of a corpus that holds the text, such as content or data.body [default: text, or input_ids]
+    #[arg(long, value_name = "NAME")]
+    pub text_key: Option<String>,
     /// Tokens per sequence, BOS included [default: the model's max_position_embeddings]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
     pub context: Option<u32>,

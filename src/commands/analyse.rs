@@ -11,7 +11,7 @@ use crate::{
     error::{Error, Result},
     report,
     run_dir::RunDir,
-    stats::{Finding, Settings, StatisticTable, TableFile, Tables, headline},
+    stats::{Finding, Settings, StatisticTable, TableFile, Tables, headline, keep_shown_categories},
     trace::{RoutingTrace, SequenceTable},
 };
 
@@ -119,8 +119,9 @@ pub(super) fn analyse(run: &RunDir, manifest: &mut Value, quiet: bool, clock: Op
     manifest["complete"] = json!(false);
     run.write_json("manifest.json", manifest)?;
     let statistics_clock = Instant::now();
-    let (tables, files) = kind.compute(run, manifest, quiet)?;
+    let (mut tables, files) = kind.compute(run, manifest, quiet)?;
     write_tables(run, &tables, files)?;
+    keep_shown_categories(&mut tables);
     manifest["statistics_seconds"] = json!(statistics_clock.elapsed().as_secs_f64());
     let findings = headline(&tables);
     let summary = report::summary_bytes(kind.name(), &findings, summary_settings(manifest))?;
@@ -223,7 +224,7 @@ fn write_tables(run: &RunDir, tables: &Tables, files: Vec<TableFile>) -> Result<
     Ok(())
 }
 
-/// The tables of a finished run.
+/// The tables of a finished run, as they are shown: without single categories, if these are many.
 pub(super) fn read_tables(run: &RunDir) -> Result<Tables> {
     let folder = run.file("stats");
     let mut tables = Tables::new();
@@ -234,6 +235,7 @@ pub(super) fn read_tables(run: &RunDir) -> Result<Tables> {
             tables.insert(table.name.clone(), table);
         }
     }
+    keep_shown_categories(&mut tables);
     Ok(tables)
 }
 

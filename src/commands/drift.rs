@@ -20,6 +20,23 @@ use super::{
 };
 use crate::{cli::DriftArgs, error::Result, model::Arithmetic, run_dir::RunDir};
 
+/// What the manifest says of text and model, as that of a route run does.
+const OF_THE_TEXT: [&str; 13] = [
+    "config",
+    "layout",
+    "sequences",
+    "documents",
+    "tokens",
+    "skipped",
+    "skipped_total",
+    "documents_left_out",
+    "notes",
+    "notes_total",
+    "warnings",
+    "categories",
+    "repeated_documents",
+];
+
 /// Runs `drift` and prints the result.
 pub(super) fn run(arguments: &DriftArgs) -> anyhow::Result<()> {
     let Some((run, analysis)) = drift(arguments)? else { return Ok(()) };
@@ -105,7 +122,7 @@ impl Ready {
         manifest["exclude_bos"] = json!(statistics.exclude_bos);
         manifest["command_line"] = json!(route::command_line());
         manifest["label"] = json!(labels.join(", "));
-        for key in ["config", "layout", "sequences", "documents", "tokens", "skipped", "documents_left_out", "notes"] {
+        for key in OF_THE_TEXT {
             manifest[key] = self.expected[key].clone();
         }
         manifest["threads"] = json!(rayon::current_num_threads());

@@ -70,7 +70,7 @@ pub(super) fn print_plan(prepared: &Prepared, arguments: &Request, work: &Work) 
             "disk: about {} for the trace; tables and charts on top",
             terminal::bytes(disk(prepared, work.passes, log_logits))
         ),
-        format!("lines that cannot be used: {}", prepared.corpus.skipped.len()),
+        format!("lines that cannot be used: {}", terminal::grouped(prepared.corpus.skipped.total() as u64)),
     ];
     lines.iter().try_for_each(|line| terminal::print(line))?;
     nothing_written()

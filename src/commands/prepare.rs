@@ -305,6 +305,7 @@ fn identity(
 pub(super) fn options(common: &CommonArgs, router: &RouterSettings, context: usize) -> Map<String, Value> {
     let value = json!({
         "category_key": common.input.category,
+        "text_key": common.input.text_key,
         "context": context,
         "truncate": common.input.truncate,
         "bos": !common.input.no_bos,

@@ -21,11 +21,12 @@ use crate::{
 };
 
 /// Keys of a route run's manifest that say which tokens were routed, and how.
-const COMPARED: [&str; 14] = [
+const COMPARED: [&str; 15] = [
     "inputs",
     "template",
     "oasst_paths",
     "category_key",
+    "text_key",
     "context",
     "truncate",
     "bos",

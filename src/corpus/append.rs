@@ -13,8 +13,11 @@ impl Corpus {
         rename(&self.sequences, &mut sequences, |sequence| &sequence.document, |sequence| &mut sequence.document);
         rename(&self.sequences, &mut sequences, |sequence| &sequence.dataset, |sequence| &mut sequence.dataset);
         self.sequences.extend(sequences);
-        self.skipped.extend(other.skipped);
-        self.notes.extend(other.notes);
+        self.skipped.append(other.skipped);
+        self.notes.append(other.notes);
+        self.warnings.extend(other.warnings);
+        self.categories = self.categories.or(other.categories);
+        self.keys.extend(other.keys);
         self.files.extend(other.files);
         self.documents_left_out += other.documents_left_out;
         self.conversations_cut += other.conversations_cut;

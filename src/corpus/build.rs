@@ -1,11 +1,16 @@
 //! Rows -> sequences: encoding in parallel, cutting to the context, names.
 
+use std::{collections::BTreeMap, ops::ControlFlow};
+
 use rayon::prelude::*;
 
 use super::{
-    Corpus, CorpusOptions, Sequence, Skipped, Tokenizer,
+    Corpus, CorpusOptions, InputFile, Sequence, Skipped, Tokenizer,
+    categories::Candidates,
+    files::{Identity, Source},
+    keys::KeyCounts,
     names::Names,
-    row::{Content, Row},
+    row::{Content, Row, Told, padding},
 };
 use crate::error::{Error, Result};
 
@@ -22,7 +27,21 @@ pub(super) struct Builder<'a> {
     pending_bytes: usize,
     names: Names,
     /// Data set of the file that was registered last.
-    pub dataset: String,
+    dataset: String,
+    candidates: Candidates,
+    /// Which keys rows have.
+    pub keys: KeyCounts,
+    told: BTreeMap<Told, Tally>,
+}
+
+/// How often something was done with a row.
+#[derive(Debug)]
+struct Tally {
+    rows: usize,
+    /// What it was done to, and of how much.
+    amount: (usize, usize),
+    /// The first such row.
+    place: String,
 }
 
 /// A row that waits to be encoded.
@@ -46,31 +65,91 @@ impl<'a> Builder<'a> {
             pending_bytes: 0,
             names: Names::default(),
             dataset: String::new(),
+            candidates: Candidates::default(),
+            keys: KeyCounts::default(),
+            told: BTreeMap::new(),
         }
     }
 
-    /// Takes the next row of the file that was registered last; `fallback` is the category of rows that name none.
+    /// Registers the next file.
+    pub(super) fn begin(&mut self, source: &Source) {
+        self.corpus.files.push(InputFile { path: source.path.clone(), ..InputFile::default() });
+        self.dataset.clone_from(&source.dataset);
+        self.candidates.file(source.category.clone());
+    }
+
+    /// Notes what was read of the file that was registered last.
+    pub(super) fn end(&mut self, identity: Identity) {
+        if let Some(file) = self.corpus.files.last_mut() {
+            (file.sha256, file.bytes, file.partial) = (identity.sha256, identity.bytes, identity.partial);
+        }
+    }
+
+    /// Takes the next row of the file that was registered last; `Break` if no more are needed.
     ///
     /// # Errors
     /// The row makes the whole corpus unusable: token ids that the model cannot take, text without a tokenizer.
-    pub(super) fn row(&mut self, place: String, row: Result<Row, String>, fallback: Option<&str>) -> Result<()> {
+    pub(super) fn row(&mut self, place: String, row: Result<Row, String>) -> Result<ControlFlow<()>> {
         match row {
             Err(reason) => self.skip(place, reason),
-            Ok(mut row) => {
+            Ok(row) => {
                 self.check(&place, &row.content)?;
-                row.category = row.category.or_else(|| fallback.map(str::to_owned));
                 self.pending_bytes += match &row.content {
                     Content::Text(text) => text.len(),
                     Content::Ids(ids) => 4 * ids.len(),
                 };
                 let (file, dataset) = (self.corpus.files.len() - 1, self.dataset.clone());
                 self.pending.push(Pending { file, place, dataset, row });
-                if self.pending.len() >= BATCH.0 || self.pending_bytes >= BATCH.1 {
+                // A stream may give no more rows than are wanted: what is enough is not waited for.
+                if self.pending.len() >= BATCH.0.min(self.left()) || self.pending_bytes >= BATCH.1 {
                     self.flush()?;
                 }
             }
         }
-        Ok(())
+        Ok(if self.is_full() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    }
+
+    /// The corpus, when all files have been read: encodes what waits, and decides what the categories are.
+    ///
+    /// # Errors
+    /// As [`Self::row`].
+    pub(super) fn finish(mut self) -> Result<Corpus> {
+        self.flush()?;
+        let asked = self.options.asked();
+        for (told, tally) in std::mem::take(&mut self.told) {
+            self.tell(&told, tally);
+        }
+        let Self { mut corpus, candidates, keys, .. } = self;
+        let is_asked = asked.category.is_some();
+        let (files, sequences) = (&corpus.files, &mut corpus.sequences);
+        corpus.categories = Some(candidates.decide(&asked.categories(), is_asked, files, sequences));
+        corpus.keys = keys.by_frequency();
+        Ok(corpus)
+    }
+
+    /// What was done with rows, in words: a note, or a warning.
+    fn tell(&mut self, told: &Told, Tally { rows, amount, place }: Tally) {
+        let rows = if rows == 1 { String::new() } else { format!(" (so in {rows} rows)") };
+        let reason = match told {
+            Told::Joined(keys) => {
+                let keys: Vec<_> = keys.iter().map(|key| format!("`{key}`")).collect();
+                format!("{} joined into one text, a line each where no space is between them{rows}", keys.join(" and "))
+            }
+            Told::Lines(key) => format!("`{key}` is a list: its strings are joined, one a line{rows}"),
+            Told::Masked => format!("{} of {} ids left out: `attention_mask` masks them{rows}", amount.0, amount.1),
+            Told::Unused("text") => format!("`text` is not used where there are `input_ids`{rows}"),
+            Told::Unused(key) => {
+                format!("`{key}` is not used: the ids of a row are one sequence that starts at position 0{rows}")
+            }
+            Told::Padded(id) => {
+                let percent = 100.0 * amount.0 as f64 / amount.1 as f64;
+                self.corpus.warnings.push(format!(
+                    "{place}: {percent:.0} % of `input_ids` are id {id} at an end{rows}: padding is routed like text; leave it out, or give an `attention_mask`"
+                ));
+                return;
+            }
+        };
+        self.corpus.notes.push(Skipped { place, reason });
     }
 
     /// Notes what could not be used.
@@ -102,7 +181,7 @@ impl<'a> Builder<'a> {
     }
 
     /// Encodes what waits, each row on its own, and appends the sequences in input order.
-    pub(super) fn flush(&mut self) -> Result<()> {
+    fn flush(&mut self) -> Result<()> {
         let pending = std::mem::take(&mut self.pending);
         self.pending_bytes = 0;
         if self.is_full() {
@@ -125,8 +204,28 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// Sequences that may still be taken.
+    fn left(&self) -> usize {
+        self.options.max_sequences.map_or(usize::MAX, |limit| limit.saturating_sub(self.corpus.sequences.len()))
+    }
+
     fn is_full(&self) -> bool {
-        self.options.max_sequences.is_some_and(|limit| self.corpus.sequences.len() >= limit)
+        self.left() == 0
+    }
+
+    /// Counts what was done with a row that is used.
+    fn count(&mut self, pending: &Pending) {
+        let ids = if let Content::Ids(ids) = &pending.row.content { ids.as_slice() } else { &[] };
+        let masked: usize = pending.row.told.iter().map(|told| told.1).sum();
+        let padded = padding(ids).map(|(id, count)| (Told::Padded(id), count));
+        for (told, amount) in pending.row.told.iter().cloned().chain(padded) {
+            let whole = ids.len() + masked;
+            let tally =
+                self.told.entry(told).or_insert(Tally { rows: 0, amount: (0, 0), place: pending.place.clone() });
+            tally.rows += 1;
+            tally.amount.0 += amount;
+            tally.amount.1 += whole;
+        }
     }
 
     /// Cuts a document into sequences; each starts with its own BOS.
@@ -138,14 +237,16 @@ impl<'a> Builder<'a> {
             self.corpus.documents_left_out += 1;
             return;
         }
+        self.count(&pending);
         let bos = self.options.bos.filter(|_| matches!(pending.row.content, Content::Text(_)));
         let room = self.options.context - usize::from(bos.is_some());
         let document = self.names.unique(pending.row.id.unwrap_or(pending.place));
         let source = self.corpus.files[pending.file].path.display().to_string();
         let chunks = ids.len().div_ceil(room);
         let wanted = if self.options.truncate { 1 } else { chunks };
-        let left = self.options.max_sequences.map_or(usize::MAX, |limit| limit - self.corpus.sequences.len());
-        let taken = wanted.min(left);
+        let taken = wanted.min(self.left());
+        let keys = self.options.asked().categories().len();
+        self.candidates.document(pending.file, self.corpus.sequences.len(), &pending.row.categories, keys);
         self.corpus.documents_left_out += usize::from(taken < wanted);
         self.corpus.files[pending.file].documents += 1;
         for (index, chunk) in ids.chunks(room).take(taken).enumerate() {
@@ -153,7 +254,7 @@ impl<'a> Builder<'a> {
                 source: source.clone(),
                 dataset: pending.dataset.clone(),
                 document: document.clone(),
-                category: pending.row.category.clone(),
+                category: None,
                 token_ids: bos.iter().chain(chunk).copied().collect(),
                 spans: Vec::new(),
                 truncated: taken < chunks && index + 1 == taken,

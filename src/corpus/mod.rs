@@ -1,16 +1,17 @@
 //! Documents and conversations -> sequences of token ids.
 
 mod append;
-mod array;
 mod build;
+mod categories;
+mod columns;
+mod files;
+mod keys;
+mod left_out;
 mod names;
 mod normalize;
-mod parquet;
 mod read;
 mod row;
-mod rows;
 mod sentencepiece;
-mod source;
 mod special;
 #[cfg(test)]
 mod tests;
@@ -18,11 +19,19 @@ mod tokenizer;
 mod transcript;
 mod trie;
 
+pub use categories::Categories;
+pub use keys::nearest;
+pub use left_out::LeftOut;
 pub use read::CorpusOptions;
 pub use tokenizer::{Token, Tokenizer};
 pub use transcript::{ChatTemplate, OasstPaths, Template, TranscriptFormat, TranscriptOptions};
 
-use std::path::PathBuf;
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+};
+
+use sha2::{Digest, Sha256};
 
 /// One sequence of the run: a document, a chunk of one that is longer than the context, or a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,16 +108,25 @@ pub struct Skipped {
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct InputFile {
     /// Path as given.
+    #[serde(serialize_with = "lossy")]
     pub path: PathBuf,
-    /// SHA-256 of its bytes, hexadecimal.
+    /// SHA-256 of its bytes, hexadecimal; of those that were read, if `partial`.
     pub sha256: String,
-    /// Size in bytes.
+    /// Size in bytes, or how many were read.
     pub bytes: u64,
+    /// The file goes on: enough sequences had been taken.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub partial: bool,
     /// Documents taken from it; a tree of replies is one document.
     pub documents: usize,
     /// How its conversations are written, such as `sharegpt`; `None` for plain text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
+}
+
+/// A path that is not UTF-8 has a name all the same.
+fn lossy<S: serde::Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.display())
 }
 
 /// Everything that was read: the sequences in input order, what could not be used, and the files.
@@ -117,9 +135,15 @@ pub struct Corpus {
     /// Sequences in input order.
     pub sequences: Vec<Sequence>,
     /// What could not be used, with the reason. Never silent.
-    pub skipped: Vec<Skipped>,
+    pub skipped: LeftOut,
     /// What was left out of rows that are used: parts that are no text, deleted messages. Never an error.
-    pub notes: Vec<Skipped>,
+    pub notes: LeftOut,
+    /// What was used as it stands, but is hardly what was meant.
+    pub warnings: Vec<String>,
+    /// Where the categories of plain text come from; `None` without plain text.
+    pub categories: Option<Categories>,
+    /// The keys that rows of plain text have, the most frequent first; empty unless a category was asked for.
+    pub keys: Vec<String>,
     /// The input files.
     pub files: Vec<InputFile>,
     /// Documents that were read but left out, in whole or in part, because enough sequences had been taken.
@@ -134,8 +158,26 @@ impl Corpus {
         self.files.iter().map(|file| file.documents).sum()
     }
 
+    /// Documents whose sequences are those of a document before them, token by token.
+    pub fn repeated_documents(&self) -> usize {
+        let mut seen = HashSet::new();
+        let documents = self.sequences.chunk_by(|a, b| a.document == b.document);
+        documents.filter(|document| !seen.insert(digest(document))).count()
+    }
+
     /// Tokens of all sequences, with the BOS of each.
     pub fn tokens(&self) -> u64 {
         self.sequences.iter().map(|sequence| sequence.token_ids.len() as u64).sum()
     }
+}
+
+/// What tells the tokens of a document from those of every other.
+fn digest(sequences: &[Sequence]) -> [u8; 16] {
+    let mut hasher = Sha256::new();
+    for sequence in sequences {
+        hasher.update(sequence.token_ids.len().to_le_bytes());
+        sequence.token_ids.iter().for_each(|id| hasher.update(id.to_le_bytes()));
+    }
+    let whole = hasher.finalize();
+    std::array::from_fn(|byte| whole[byte])
 }

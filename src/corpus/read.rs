@@ -1,16 +1,15 @@
 //! A corpus: options, files, verdict.
 
-use std::{io::Read, path::PathBuf};
+use std::{ops::ControlFlow, path::PathBuf};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
-    Corpus, InputFile, Skipped, Tokenizer,
+    Corpus, InputFile, LeftOut, Skipped, Tokenizer,
     build::Builder,
-    parquet::read_parquet,
-    row::{Content, Row},
-    rows::{read_lines, read_list},
-    source::{Format, HashingReader, Source, collect},
+    columns::wanted_columns,
+    files::{Column, Identity, Refusal, RowSink, Source, collect, identify, read_source},
+    row::{AskedKeys, Row},
 };
 use crate::error::{Error, Result};
 
@@ -19,9 +18,12 @@ use crate::error::{Error, Result};
 pub struct CorpusOptions {
     /// Files, folders, or `-` for JSON lines on the standard input.
     pub paths: Vec<PathBuf>,
-    /// Key of the rows that names their category; without it `domain`, then `category`, then `language`, then
-    /// (for files in a folder) the sub-folder or the file's stem. With it, rows that lack the key have no category.
+    /// Key of the rows that names their category, or a path of keys such as `meta.set`. Without it the first of `domain`,
+    /// `category` and `language` that the documents have, else, for files in a folder, their names. With it, documents
+    /// that lack the key have no category.
     pub category_key: Option<String>,
+    /// Key of the rows that holds their text, or a path of keys; without it `text`, or `input_ids`.
+    pub text_key: Option<String>,
     /// Longest sequence in tokens, the BOS included.
     pub context: usize,
     /// Keep only the first sequence of a document that is longer than the context, instead of cutting it into several.
@@ -34,6 +36,13 @@ pub struct CorpusOptions {
     pub max_sequences: Option<usize>,
     /// Whether anything that cannot be used is an error instead of an entry in [`Corpus::skipped`].
     pub strict: bool,
+}
+
+impl CorpusOptions {
+    /// The keys that were asked for.
+    pub(super) fn asked(&self) -> AskedKeys<'_> {
+        AskedKeys { category: self.category_key.as_deref(), text: self.text_key.as_deref() }
+    }
 }
 
 impl Corpus {
@@ -54,13 +63,14 @@ impl Corpus {
         }
         let (sources, skipped) = collect(&options.paths)?;
         let mut builder = Builder::new(options, tokenizer);
-        builder.corpus.skipped = skipped;
+        builder.corpus.skipped = skipped.into();
         for source in &sources {
-            read_source(source, options.category_key.as_deref(), &mut builder)?;
+            builder.begin(source);
+            let identity = read_source(source, &mut FileRows { keys: options.asked(), builder: &mut builder })?;
+            builder.end(identity);
         }
-        builder.flush()?;
-        let hint = "a row is a JSON object with the key `text`: {\"text\": \"...\"}";
-        verdict(builder.corpus, options.strict, hint)
+        let hint = "a row is a JSON object with the key `text`: {\"text\": \"...\"}; --text-key names another one";
+        verdict(builder.finish()?, &options.paths, options.strict, hint)
     }
 }
 
@@ -73,8 +83,7 @@ impl Corpus {
     pub fn identify(paths: &[PathBuf]) -> Result<Vec<InputFile>> {
         let (sources, _) = collect(paths)?;
         let identity = |source: Source| {
-            let (sha256, bytes) =
-                HashingReader::open(&source.path)?.finish().map_err(Error::io("read", &source.path))?;
+            let Identity { sha256, bytes, .. } = identify(&source.path)?;
             Ok(InputFile { path: source.path, sha256, bytes, ..InputFile::default() })
         };
         sources.into_iter().map(identity).collect()
@@ -102,36 +111,47 @@ pub(super) fn check(context: usize, bos: Option<u32>, vocab_size: usize, max_seq
     }
 }
 
+/// Places that a message names.
+const SHOWN: usize = 20;
+
 /// Whether what was read is a corpus; `hint` says what a row looks like.
-pub(super) fn verdict(corpus: Corpus, strict: bool, hint: &str) -> Result<Corpus> {
-    let reasons = |skipped: &[Skipped]| {
-        let lines: Vec<_> =
-            skipped.iter().map(|skipped| format!("\n  - {}: {}", skipped.place, skipped.reason)).collect();
-        lines.concat()
-    };
-    if strict && !corpus.skipped.is_empty() {
+pub(super) fn verdict(corpus: Corpus, paths: &[PathBuf], strict: bool, hint: &str) -> Result<Corpus> {
+    let total = corpus.skipped.total();
+    if strict && total > 0 {
         return Err(Error::corpus(
-            format!("{} places cannot be used:{}", corpus.skipped.len(), reasons(&corpus.skipped)),
+            format!("{total} places cannot be used:{}", reasons(&corpus.skipped)),
             "correct them, or leave out --strict to go on without them",
         ));
     }
-    if corpus.sequences.is_empty() {
-        let shown = corpus.skipped.len().min(20);
-        let more = match corpus.skipped.len() - shown {
-            0 => String::new(),
-            more => format!("\n  - and {more} more"),
-        };
+    if !corpus.sequences.is_empty() {
+        return Ok(corpus);
+    }
+    if corpus.files.is_empty() && total == 0 {
+        let folders: Vec<String> = paths.iter().map(|path| format!("`{}`", path.display())).collect();
+        let what = if folders.len() == 1 { "is an empty folder" } else { "are empty folders" };
         return Err(Error::corpus(
-            format!(
-                "the corpus has no usable document: read {}; places that cannot be used: {}{}{more}",
-                names(&corpus.files),
-                corpus.skipped.len(),
-                reasons(&corpus.skipped[..shown])
-            ),
-            hint,
+            format!("the corpus has no document: {} {what}", folders.join(", ")),
+            "name a folder that holds files, or a file; `-` reads JSON lines from the standard input",
         ));
     }
-    Ok(corpus)
+    // The reason of the first row may say what would help.
+    let tried = corpus.skipped.first().and_then(|skipped| skipped.reason.split_once(": try ")).map(|(_, what)| what);
+    let hint = tried.map_or_else(|| hint.to_owned(), |what| format!("try {what}"));
+    Err(Error::corpus(
+        format!(
+            "the corpus has no usable document: read {}; places that cannot be used: {total}{}",
+            names(&corpus.files),
+            reasons(&corpus.skipped)
+        ),
+        hint,
+    ))
+}
+
+/// The first places with their reasons, a line each, and how many more there are.
+fn reasons(skipped: &LeftOut) -> String {
+    let first = skipped.iter().take(SHOWN).map(|skipped| format!("\n  - {}: {}", skipped.place, skipped.reason));
+    let rest = skipped.rest(SHOWN).into_iter().map(|(count, reason)| format!("\n  - and {count} more: {reason}"));
+    first.chain(rest).collect()
 }
 
 /// The first files by name, and how many more there are.
@@ -144,69 +164,44 @@ fn names(files: &[InputFile]) -> String {
     }
 }
 
-/// Reads one file into the builder and takes its hash.
-fn read_source(source: &Source, key: Option<&str>, builder: &mut Builder) -> Result<()> {
-    let path = &source.path;
-    let index = builder.corpus.files.len();
-    builder.corpus.files.push(InputFile { path: path.clone(), ..InputFile::default() });
-    builder.dataset.clone_from(&source.dataset);
-    let mut file = FileRows { source, key, builder };
-    let mut reader = HashingReader::open(path)?;
-    match source.format {
-        Format::Lines => read_lines(path, &mut reader, |place, value| file.row(place, value))?,
-        Format::ZstdLines => {
-            let decoder = zstd::Decoder::new(&mut reader).map_err(Error::io("decompress", path))?;
-            read_lines(path, decoder, |place, value| file.row(place, value))?;
-        }
-        Format::Array => read_list(path, &mut reader, |place, value| file.row(place, value))?,
-        Format::Text => file.text(&mut reader)?,
-        Format::Parquet => file.parquet()?,
-    }
-    let (sha256, bytes) = reader.finish().map_err(Error::io("read", path))?;
-    let entry = &mut builder.corpus.files[index];
-    (entry.sha256, entry.bytes) = (sha256, bytes);
-    Ok(())
-}
-
 /// The rows of one file on their way to the builder.
 struct FileRows<'a, 'b> {
-    source: &'a Source,
-    key: Option<&'a str>,
+    keys: AskedKeys<'a>,
     builder: &'a mut Builder<'b>,
 }
 
-impl FileRows<'_, '_> {
-    fn row(&mut self, place: String, value: Result<Value, String>) -> Result<()> {
-        // With a key of the user's own, a folder's name would be a category of another kind.
-        let fallback = self.source.category.as_deref().filter(|_| self.key.is_none());
-        let row = value.and_then(|value| Row::new(value, self.key));
-        self.builder.row(place, row, fallback)
+impl RowSink for FileRows<'_, '_> {
+    fn noun(&self) -> &'static str {
+        "corpus"
     }
 
-    /// The whole file as one document.
-    fn text(&mut self, reader: &mut HashingReader) -> Result<()> {
-        let mut bytes = Vec::new();
-        reader.read_to_end(&mut bytes).map_err(Error::io("read", &self.source.path))?;
-        let place = self.source.path.display().to_string();
-        let row = match String::from_utf8(bytes) {
-            Ok(text) if text.trim_start_matches('\u{feff}').is_empty() => Err("the file is empty".into()),
-            Ok(text) => {
-                let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
-                Ok(Row { id: None, category: None, content: Content::Text(text) })
-            }
-            Err(error) => Err(format!("invalid UTF-8 at byte {}", error.utf8_error().valid_up_to())),
-        };
-        self.builder.row(place, row, self.source.category.as_deref())
+    fn row(&mut self, place: String, value: Result<Value, String>) -> Result<ControlFlow<()>> {
+        if let (Some(_), Ok(Value::Object(object))) = (self.keys.category, &value) {
+            self.builder.keys.add(object);
+        }
+        self.builder.row(place, value.and_then(|value| Row::new(value, &self.keys)))
     }
 
-    /// A table; it is read at random places, so its hash is taken separately.
-    fn parquet(&mut self) -> Result<()> {
-        let mut number = 0;
-        let path = &self.source.path;
-        let key = self.key;
-        read_parquet(path, key, |value| {
-            number += 1;
-            self.row(format!("{}:{number}", path.display()), Ok(value))
-        })
+    fn text(&mut self, place: String, text: Result<String, String>) -> Result<ControlFlow<()>> {
+        self.builder.row(place, text.map(Row::text))
+    }
+
+    fn refuses_text(&self) -> Option<Refusal> {
+        None
+    }
+
+    fn note(&mut self, place: String, reason: String) {
+        self.builder.corpus.notes.push(Skipped { place, reason });
+    }
+
+    fn columns(&mut self, columns: &[Column]) -> Result<Vec<bool>, Refusal> {
+        let wanted = wanted_columns(columns, &self.keys)?;
+        let unread = columns.iter().zip(&wanted).filter(|(_, wanted)| !**wanted).map(|(column, _)| &column.name);
+        unread.for_each(|name| self.builder.keys.one(name.clone()));
+        Ok(wanted)
+    }
+
+    fn is_row(&self, object: &Map<String, Value>) -> bool {
+        self.keys.are_in(object)
     }
 }

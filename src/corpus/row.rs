@@ -2,43 +2,123 @@
 
 use serde_json::{Map, Value};
 
+use super::keys::{is_column_of, likely_text, listed, lookup, object_in};
+
 /// Keys that name a category when none is asked for, in the order in which they are looked at.
 pub(super) const CATEGORY_KEYS: [&str; 3] = ["domain", "category", "language"];
+/// Longest value of such a key that is taken for a category, in bytes; one that was asked for may be of any length.
+const LONGEST_CATEGORY: usize = 200;
+
+/// Keys of two parts of a text, what is asked and what is answered; a row without `text` may have one of each.
+const ASKED: [&str; 7] = ["instruction", "prompt", "question", "query", "problem", "inputs", "input"];
+const ANSWERED: [&str; 8] = ["completion", "response", "output", "answer", "solution", "targets", "outputs", "target"];
+/// What may stand before the question, and between question and answer.
+const BEFORE: [&str; 2] = ["system_prompt", "system"];
+const BETWEEN: [&str; 2] = ["input", "context"];
+/// Keys of conversations, which are no plain text.
+const CONVERSATIONS: [&str; 3] = ["messages", "conversations", "conversation"];
+/// What may stand beside `input_ids`, would change what is routed, and is not used.
+const BESIDE_IDS: [&str; 3] = ["text", "position_ids", "segment_ids"];
+
+/// The keys that were asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct AskedKeys<'a> {
+    /// Of the category.
+    pub category: Option<&'a str>,
+    /// Of the text.
+    pub text: Option<&'a str>,
+}
+
+impl<'a> AskedKeys<'a> {
+    /// The keys that may name a category.
+    pub(super) fn categories(&self) -> Vec<&'a str> {
+        self.category.map_or_else(|| CATEGORY_KEYS.to_vec(), |key| vec![key])
+    }
+
+    /// Whether an object has what a row needs.
+    pub(super) fn are_in(&self, object: &Map<String, Value>) -> bool {
+        self.text.map_or_else(|| is_text(&|key| object.contains_key(key)), |key| lookup(object, key).is_some())
+    }
+
+    /// Whether a column of a table can say something about a row.
+    pub(super) fn want(&self, column: &str) -> bool {
+        let of = |key: &str| is_column_of(column, key);
+        let text = self.text.map_or_else(
+            || {
+                let ids = ["input_ids", "attention_mask"].iter().chain(&BESIDE_IDS);
+                ids.chain(&ASKED).chain(&ANSWERED).chain(&BEFORE).chain(&BETWEEN).any(|key| column == *key)
+            },
+            of,
+        );
+        text || column == "id" || self.categories().into_iter().any(of)
+    }
+}
+
+/// Whether the keys that `has` knows hold a text: one of its own, or a question and its answer.
+pub(super) fn is_text(has: &dyn Fn(&str) -> bool) -> bool {
+    let any = |keys: &[&str]| keys.iter().any(|key| has(key));
+    has("text") || has("input_ids") || any(&ASKED) && any(&ANSWERED)
+}
 
 /// What a row gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Row {
     /// The row's `id`.
     pub id: Option<String>,
-    /// What stands under the category's key.
-    pub category: Option<String>,
+    /// What stands under each of [`AskedKeys::categories`]; empty for a text without keys.
+    pub categories: Vec<Option<String>>,
     /// What is routed.
     pub content: Content,
+    /// What was done to get it, with an amount.
+    pub told: Vec<(Told, usize)>,
 }
 
 /// Text to encode, or token ids to use as they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Content {
-    /// `text`.
+    /// A text.
     Text(String),
     /// `input_ids`.
     Ids(Vec<u32>),
 }
 
+/// What was done with a row beside taking it, or left undone; told once for all rows.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Told {
+    /// The texts under several keys were joined.
+    Joined(Vec<&'static str>),
+    /// The strings of a list were joined.
+    Lines(String),
+    /// `attention_mask` takes ids away; the amount: how many.
+    Masked,
+    /// A key beside `input_ids` is not used.
+    Unused(&'static str),
+    /// Most of the ids are one id over and over at an end; the amount: how many.
+    Padded(u32),
+}
+
 impl Row {
-    /// Reads a JSON row. `category_key` is the key asked for; without it the default keys are looked at.
+    /// A document without keys.
+    pub(super) fn text(text: String) -> Self {
+        Self { id: None, categories: Vec::new(), content: Content::Text(text), told: Vec::new() }
+    }
+
+    /// Reads a JSON row.
     ///
     /// # Errors
     /// The row cannot be used; says why.
-    pub(super) fn new(value: Value, category_key: Option<&str>) -> Result<Self, String> {
+    pub(super) fn new(value: Value, keys: &AskedKeys<'_>) -> Result<Self, String> {
         let Value::Object(mut object) = value else {
             return Err(format!("{}; expected an object with `text` or `input_ids`", describe(&value)));
         };
-        Ok(Self {
-            id: object.get("id").map_or(Ok(None), scalar).map_err(|found| format!("`id` {found}"))?,
-            category: category(&object, category_key)?,
-            content: content(&mut object)?,
-        })
+        let id = object.get("id").map_or(Ok(None), scalar).map_err(|found| format!("`id` {found}"))?;
+        let categories = match keys.category {
+            Some(_) => vec![category(&object, keys.category)?],
+            None => CATEGORY_KEYS.iter().map(|key| default_category(&object, key)).collect(),
+        };
+        let mut told = Vec::new();
+        let content = content(&mut object, keys.text, &mut told)?;
+        Ok(Self { id, categories, content, told })
     }
 }
 
@@ -56,29 +136,161 @@ pub(super) fn scalar(value: &Value) -> Result<Option<String>, String> {
 /// A key that was asked for must hold a scalar; among the default keys one that does not names no category.
 pub(super) fn category(object: &Map<String, Value>, key: Option<&str>) -> Result<Option<String>, String> {
     let Some(key) = key else {
-        return Ok(CATEGORY_KEYS.iter().find_map(|key| scalar(object.get(*key)?).ok().flatten()));
+        return Ok(CATEGORY_KEYS.iter().find_map(|key| default_category(object, key)));
     };
-    object.get(key).map_or(Ok(None), scalar).map_err(|found| format!("category `{key}` {found}"))
+    let Some(value) = lookup(object, key) else { return Ok(None) };
+    if let Some(inner) = object_in(&value) {
+        return Err(format!("category `{key}` is {}", object_words(&inner, key, "--category")));
+    }
+    scalar(&value).map_err(|found| format!("category `{key}` {found}"))
 }
 
-fn content(object: &mut Map<String, Value>) -> Result<Content, String> {
-    match object.remove("input_ids").filter(|ids| !ids.is_null()) {
-        Some(Value::Array(ids)) if ids.is_empty() => return Err("`input_ids` is an empty list".into()),
-        Some(Value::Array(ids)) => return ids.iter().map(token_id).collect::<Result<_, _>>().map(Content::Ids),
-        Some(other) => return Err(format!("`input_ids` is {}; expected a list of token ids", describe(&other))),
-        None => {}
+/// What stands under a key that nobody asked for, if that can be a category.
+fn default_category(object: &Map<String, Value>, key: &str) -> Option<String> {
+    scalar(object.get(key)?).ok().flatten().filter(|value| value.len() <= LONGEST_CATEGORY)
+}
+
+/// What an object holds, and how it can be asked for.
+fn object_words(object: &Map<String, Value>, key: &str, option: &str) -> String {
+    let scalars: Vec<&str> =
+        object.iter().filter(|(_, value)| !value.is_array() && !value.is_object()).map(|(name, _)| &**name).collect();
+    match scalars.first() {
+        Some(first) => format!("an object with {}: try {option} {key}.{first}", listed(scalars.iter().copied())),
+        None => "an object without a string".to_owned(),
+    }
+}
+
+fn content(
+    object: &mut Map<String, Value>,
+    text_key: Option<&str>,
+    told: &mut Vec<(Told, usize)>,
+) -> Result<Content, String> {
+    if let Some(key) = text_key {
+        return match lookup(object, key) {
+            Some(value) => text_of(value.into_owned(), key, told).map(Content::Text),
+            None => Err(format!("no `{key}`; {}", instead(object))),
+        };
+    }
+    if let Some(ids) = object.remove("input_ids").filter(|ids| !ids.is_null()) {
+        let unused = BESIDE_IDS.into_iter().filter(|key| object.get(*key).is_some_and(|value| !value.is_null()));
+        told.extend(unused.map(|key| (Told::Unused(key), 0)));
+        return token_ids(ids, object.remove("attention_mask").as_ref(), told).map(Content::Ids);
     }
     match object.remove("text") {
-        Some(Value::String(text)) if text.is_empty() => Err("`text` is empty".into()),
-        Some(Value::String(text)) => Ok(Content::Text(text)),
-        Some(other) => Err(format!("`text` is {}; expected a string", describe(&other))),
-        None => Err("neither `text` nor `input_ids`".into()),
+        Some(Value::Null) | None => {}
+        Some(text) => return text_of(text, "text", told).map(Content::Text),
+    }
+    match joined(object, told) {
+        Some(text) => Ok(Content::Text(text)),
+        None => Err(format!("neither `text` nor `input_ids`; {}", instead(object))),
+    }
+}
+
+/// The text of a value: a string, or strings one below the other.
+fn text_of(value: Value, key: &str, told: &mut Vec<(Told, usize)>) -> Result<String, String> {
+    let text = match value {
+        Value::String(text) => text,
+        Value::Array(lines) if lines.is_empty() => return Err(format!("`{key}` is an empty list")),
+        Value::Array(lines) if lines.iter().all(Value::is_string) => {
+            told.push((Told::Lines(key.to_owned()), 0));
+            let lines: Vec<&str> = lines.iter().filter_map(Value::as_str).collect();
+            lines.join("\n")
+        }
+        Value::Array(_) => return Err(format!("`{key}` is a list; expected a string, or a list of strings")),
+        Value::Object(object) => return Err(format!("`{key}` is {}", object_words(&object, key, "--text-key"))),
+        other => return Err(format!("`{key}` is {}; expected a string", describe(&other))),
+    };
+    if text.is_empty() { Err(format!("`{key}` is empty")) } else { Ok(text) }
+}
+
+/// What is asked and what is answered as one text; `None` without both.
+fn joined(object: &Map<String, Value>, told: &mut Vec<(Told, usize)>) -> Option<String> {
+    let text = |key: &'static str| {
+        let text = object.get(key)?.as_str().filter(|text| !text.is_empty())?;
+        Some((key, text))
+    };
+    let answered = ANSWERED.into_iter().find_map(text)?;
+    let asked = ASKED.into_iter().find_map(text)?;
+    let before = BEFORE.into_iter().find_map(text);
+    let between = BETWEEN.into_iter().find_map(text).filter(|between| between.0 != asked.0);
+    let parts: Vec<_> = before.into_iter().chain([asked]).chain(between).chain([answered]).collect();
+    let mut joined = String::new();
+    for (_, part) in &parts {
+        if !joined.is_empty() && !joined.ends_with(char::is_whitespace) && !part.starts_with(char::is_whitespace) {
+            joined.push('\n');
+        }
+        joined.push_str(part);
+    }
+    told.push((Told::Joined(parts.into_iter().map(|(key, _)| key).collect()), 0));
+    Some(joined)
+}
+
+/// What a row without a text has, and what may help.
+fn instead(object: &Map<String, Value>) -> String {
+    if object.is_empty() {
+        return "the row has nothing else".to_owned();
+    }
+    let has = listed(object.keys().map(String::as_str));
+    let conversation = CONVERSATIONS.into_iter().find(|key| object.get(*key).is_some_and(Value::is_array));
+    match (conversation, likely_text(object)) {
+        (Some(key), _) => format!("the row has {has}: `{key}` is a conversation, try `drops --transcripts`"),
+        (None, Some(key)) => format!("the row has {has}: try --text-key {key}"),
+        (None, None) => format!("the row has {has}"),
+    }
+}
+
+/// The ids that are not masked.
+fn token_ids(ids: Value, mask: Option<&Value>, told: &mut Vec<(Told, usize)>) -> Result<Vec<u32>, String> {
+    let Value::Array(ids) = ids else {
+        return Err(format!("`input_ids` is {}; expected a list of token ids", describe(&ids)));
+    };
+    if ids.is_empty() {
+        return Err("`input_ids` is an empty list".into());
+    }
+    let ids = ids.iter().map(token_id).collect::<Result<Vec<u32>, _>>()?;
+    let mask = match mask {
+        Some(Value::Array(mask)) => mask,
+        Some(Value::Null) | None => return Ok(ids),
+        Some(other) => return Err(format!("`attention_mask` is {}; expected a list", describe(other))),
+    };
+    if mask.len() != ids.len() {
+        return Err(format!("`attention_mask` has {} entries, `input_ids` {}", mask.len(), ids.len()));
+    }
+    let counts = mask.iter().map(counts).collect::<Result<Vec<bool>, _>>()?;
+    let kept: Vec<u32> = ids.iter().zip(counts).filter(|(_, counts)| *counts).map(|(id, _)| *id).collect();
+    match ids.len() - kept.len() {
+        _ if kept.is_empty() => return Err("`attention_mask` masks all ids".into()),
+        0 => {}
+        masked => told.push((Told::Masked, masked)),
+    }
+    Ok(kept)
+}
+
+/// Whether an entry of a mask lets its id through.
+fn counts(entry: &Value) -> Result<bool, String> {
+    let number = entry.as_bool().map(f64::from).or_else(|| entry.as_f64());
+    match number {
+        Some(number) => Ok(number != 0.0),
+        None => Err(format!("`attention_mask` holds {}; expected 0 and 1", describe(entry))),
     }
 }
 
 fn token_id(value: &Value) -> Result<u32, String> {
     let id = value.as_u64().and_then(|id| u32::try_from(id).ok());
     id.ok_or_else(|| format!("`input_ids` holds {value}; expected integers from 0"))
+}
+
+/// The id that stands at an end over and over, and how often, where that is more than half of the ids: padding, as far as
+/// can be told without a mask.
+pub(super) fn padding(ids: &[u32]) -> Option<(u32, usize)> {
+    const LEAST: usize = 16;
+    let run = |ids: &mut dyn Iterator<Item = &u32>| {
+        let first = *ids.next()?;
+        Some((first, 1 + ids.take_while(|id| **id == first).count()))
+    };
+    let (left, right) = (run(&mut ids.iter())?, run(&mut ids.iter().rev())?);
+    let longest = if right.1 >= left.1 { right } else { left };
+    (longest.1 >= LEAST && 2 * longest.1 > ids.len()).then_some(longest)
 }
 
 /// A value in words for messages: what it is, or itself where it is short.
@@ -96,20 +308,38 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn row(value: Value) -> Result<Row, String> {
+        Row::new(value, &AskedKeys::default())
+    }
+
+    fn asked(value: Value, category: &str) -> Result<Row, String> {
+        Row::new(value, &AskedKeys { category: Some(category), text: None })
+    }
+
+    fn text(value: Value, key: Option<&str>) -> Result<(String, Vec<Told>), String> {
+        let row = Row::new(value, &AskedKeys { category: None, text: key })?;
+        let Content::Text(text) = row.content else { panic!("{row:?}") };
+        Ok((text, row.told.into_iter().map(|told| told.0).collect()))
+    }
+
     #[test]
-    fn default_keys_are_looked_at_in_order_and_empty_ones_passed_over() {
-        let of = |value: Value, key: Option<&str>| Row::new(value, key).unwrap().category;
-        assert_eq!(of(json!({"text": "a", "language": "de", "domain": "book"}), None).as_deref(), Some("book"));
-        assert_eq!(of(json!({"text": "a", "domain": "", "category": 7}), None).as_deref(), Some("7"));
-        assert_eq!(of(json!({"text": "a", "category": ["x"]}), None), None);
-        assert_eq!(of(json!({"text": "a", "domain": "book", "lang": "de"}), Some("lang")).as_deref(), Some("de"));
-        assert_eq!(of(json!({"text": "a", "domain": "book"}), Some("lang")), None);
-        assert_eq!(of(json!({"text": "a", "lang": ""}), Some("lang")), None);
+    fn every_key_that_may_name_a_category_is_kept() {
+        let of = |value: Value| row(value).unwrap().categories;
+        let some = |name: &str| Some(name.to_owned());
+        assert_eq!(of(json!({"text": "a", "language": "de", "domain": "book"})), [some("book"), None, some("de")]);
+        assert_eq!(of(json!({"text": "a", "domain": "", "category": 7})), [None, some("7"), None]);
+        assert_eq!(of(json!({"text": "a", "category": ["x"], "language": "x".repeat(500)})), [None, None, None]);
+        let of = |value: Value, key| asked(value, key).unwrap().categories;
+        assert_eq!(of(json!({"text": "a", "domain": "book", "lang": "de"}), "lang"), [some("de")]);
+        assert_eq!(of(json!({"text": "a", "domain": "book"}), "lang"), [None]);
+        assert_eq!(of(json!({"text": "a", "lang": ""}), "lang"), [None]);
+        assert_eq!(of(json!({"text": "a", "meta": {"set": "C4"}}), "meta.set"), [some("C4")]);
+        assert_eq!(of(json!({"text": "a", "meta": "{\"set\": \"C4\"}"}), "meta.set"), [some("C4")]);
     }
 
     #[test]
     fn ids_may_be_strings_or_numbers() {
-        let of = |value: Value| Row::new(value, None).unwrap().id;
+        let of = |value: Value| row(value).unwrap().id;
         assert_eq!(of(json!({"text": "a", "id": "x"})).as_deref(), Some("x"));
         assert_eq!(of(json!({"text": "a", "id": 12})).as_deref(), Some("12"));
         assert_eq!(of(json!({"text": "a", "id": null})), None);
@@ -117,28 +347,104 @@ mod tests {
     }
 
     #[test]
-    fn input_ids_are_taken_before_text() {
-        let row = Row::new(json!({"text": "a", "input_ids": [0, 5]}), None).unwrap();
-        assert_eq!(row.content, Content::Ids(vec![0, 5]));
-        assert_eq!(Row::new(json!({"text": "a", "input_ids": null}), None).unwrap().content, Content::Text("a".into()));
+    fn input_ids_are_taken_before_text_and_what_stands_beside_them_is_told() {
+        let found = row(json!({"text": "a", "input_ids": [0, 5], "position_ids": [0, 0]})).unwrap();
+        assert_eq!(found.content, Content::Ids(vec![0, 5]));
+        assert_eq!(found.told, [(Told::Unused("text"), 0), (Told::Unused("position_ids"), 0)]);
+        let text = row(json!({"text": "a", "input_ids": null})).unwrap();
+        assert_eq!((text.content, text.told), (Content::Text("a".into()), Vec::new()));
+    }
+
+    #[test]
+    fn masked_ids_are_left_out() {
+        for mask in [json!([1, 1, 0, 0]), json!([true, true, false, false]), json!([1.0, 1.0, 0.0, 0.0])] {
+            let row = row(json!({"input_ids": [0, 5, 0, 0], "attention_mask": mask})).unwrap();
+            assert_eq!((row.content, row.told), (Content::Ids(vec![0, 5]), vec![(Told::Masked, 2)]));
+        }
+        let whole = row(json!({"input_ids": [0, 5], "attention_mask": [1, 1]})).unwrap();
+        assert_eq!((whole.content, whole.told), (Content::Ids(vec![0, 5]), Vec::new()));
+    }
+
+    #[test]
+    fn padding_is_one_id_at_an_end_of_more_than_half() {
+        let padded = |text: &[u32], pad: usize| [text, &vec![0; pad]].concat();
+        assert_eq!(padding(&padded(&[7, 8, 9], 40)), Some((0, 40)));
+        assert_eq!(padding(&[vec![3; 20], vec![7, 8]].concat()), Some((3, 20)));
+        assert_eq!(padding(&padded(&[7, 8, 9], 15)), None);
+        assert_eq!(padding(&padded(&(1..60).collect::<Vec<_>>(), 20)), None);
+        assert_eq!(padding(&[]), None);
+    }
+
+    #[test]
+    fn question_and_answer_are_joined_and_so_are_lists_of_lines() {
+        for (value, expected, keys) in [
+            (json!({"prompt": "Hi", "response": "Yes."}), "Hi\nYes.", vec!["prompt", "response"]),
+            (json!({"prompt": "The sky is", "completion": " blue"}), "The sky is blue", vec!["prompt", "completion"]),
+            (
+                json!({"instruction": "Add", "input": "1 2", "output": "3", "id": "x"}),
+                "Add\n1 2\n3",
+                vec!["instruction", "input", "output"],
+            ),
+            (json!({"instruction": "Add", "input": "", "output": "3"}), "Add\n3", vec!["instruction", "output"]),
+            (
+                json!({"system_prompt": "Be brief.", "question": "Why?", "response": "So."}),
+                "Be brief.\nWhy?\nSo.",
+                vec!["system_prompt", "question", "response"],
+            ),
+            (json!({"input": "1", "output": "2"}), "1\n2", vec!["input", "output"]),
+        ] {
+            assert_eq!(text(value, None).unwrap(), (expected.to_owned(), vec![Told::Joined(keys)]));
+        }
+        // A text that is there is the text.
+        assert_eq!(text(json!({"text": "a", "prompt": "b", "output": "c"}), None).unwrap(), ("a".into(), vec![]));
+        let lines = (String::from("a\nb"), vec![Told::Lines("text".into())]);
+        assert_eq!(text(json!({"text": ["a", "b"]}), None).unwrap(), lines);
+    }
+
+    #[test]
+    fn the_text_may_have_a_key_of_its_own() {
+        let plain = |value, key| text(value, Some(key)).unwrap().0;
+        assert_eq!(plain(json!({"content": "a", "text": "b", "input_ids": [1]}), "content"), "a");
+        assert_eq!(plain(json!({"data": {"body": "a"}}), "data.body"), "a");
+        assert_eq!(plain(json!({"data": "{\"body\": \"a\"}"}), "data.body"), "a");
+        let refused = text(json!({"text": "b", "id": "x"}), Some("content")).unwrap_err();
+        assert_eq!(refused, "no `content`; the row has text, id: try --text-key text");
     }
 
     #[test]
     fn what_cannot_be_used_says_why() {
         for (value, reason) in [
             (json!([1]), "a list; expected an object"),
-            (json!({"title": "a"}), "neither `text` nor `input_ids`"),
+            (json!({"title": "a"}), "neither `text` nor `input_ids`; the row has title"),
+            (
+                json!({"id": 1, "Text": "a"}),
+                "neither `text` nor `input_ids`; the row has id, Text: try --text-key Text",
+            ),
+            (json!({"messages": [{"role": "user"}]}), "`messages` is a conversation, try `drops --transcripts`"),
+            (json!({}), "the row has nothing else"),
             (json!({"text": 5}), "`text` is 5"),
             (json!({"text": ""}), "`text` is empty"),
+            (json!({"text": []}), "`text` is an empty list"),
+            (json!({"text": [1]}), "`text` is a list; expected a string, or a list of strings"),
+            (json!({"text": {"en": "a"}}), "`text` is an object with en: try --text-key text.en"),
             (json!({"input_ids": []}), "empty list"),
             (json!({"input_ids": "1 2"}), "`input_ids` is a string"),
             (json!({"input_ids": [1, -2]}), "holds -2"),
             (json!({"input_ids": [1.5]}), "holds 1.5"),
             (json!({"input_ids": [4_294_967_296_u64]}), "holds 4294967296"),
+            (json!({"input_ids": [1, 2], "attention_mask": [1]}), "`attention_mask` has 1 entries, `input_ids` 2"),
+            (json!({"input_ids": [1], "attention_mask": [0]}), "`attention_mask` masks all ids"),
+            (json!({"input_ids": [1], "attention_mask": ["x"]}), "`attention_mask` holds a string; expected 0 and 1"),
+            (json!({"input_ids": [1], "attention_mask": 1}), "`attention_mask` is 1; expected a list"),
             (json!({"text": "a", "id": [1]}), "`id` is a list"),
-            (json!({"text": "a", "kind": {}}), "category `kind` is an object"),
+            (json!({"text": "a", "kind": {}}), "category `kind` is an object without a string"),
+            (json!({"text": "a", "kind": ["x"]}), "category `kind` is a list; expected a string"),
+            (
+                json!({"text": "a", "kind": {"set": "C4"}}),
+                "category `kind` is an object with set: try --category kind.set",
+            ),
         ] {
-            let found = Row::new(value, Some("kind")).unwrap_err();
+            let found = asked(value, "kind").unwrap_err();
             assert!(found.contains(reason), "{found}");
         }
     }

@@ -22,6 +22,7 @@ fn options(paths: &[PathBuf]) -> CorpusOptions {
     CorpusOptions {
         paths: paths.to_vec(),
         category_key: None,
+        text_key: None,
         context: 8,
         truncate: false,
         bos: Some(0),
@@ -56,8 +57,14 @@ fn message(result: Result<Corpus>) -> String {
 #[test]
 fn lines_are_used_or_listed_with_their_place() {
     let good = r#"{"input_ids": [1, 2], "id": "x", "domain": "book"}"#;
-    let lines: [&[u8]; 6] =
-        [good.as_bytes(), b"", b"{\"input_ids\": [3", b"\xff", br#"{"input_ids": [7]}"#, br#"{"text": ""}"#];
+    let lines: [&[u8]; 6] = [
+        good.as_bytes(),
+        b"",
+        b"{\"input_ids\": [3",
+        b"\xff",
+        br#"{"input_ids": [7], "domain": "book"}"#,
+        br#"{"text": ""}"#,
+    ];
     let (_dir, path) = file("a.jsonl", lines.join(&b'\n'));
     let corpus = read_ids(&path).unwrap();
     let name = path.display().to_string();
@@ -73,7 +80,7 @@ fn lines_are_used_or_listed_with_their_place() {
     // Ids get no BOS; the second row has no id, so it is named after its line.
     assert_eq!(
         corpus.sequences,
-        [sequence("x".into(), Some("book"), &[1, 2]), sequence(format!("{name}:5"), None, &[7])]
+        [sequence("x".into(), Some("book"), &[1, 2]), sequence(format!("{name}:5"), Some("book"), &[7])]
     );
     let skipped: Vec<_> = corpus.skipped.iter().map(|s| (s.place.as_str(), s.reason.as_str())).collect();
     let place = |line: usize| format!("{name}:{line}");
@@ -143,7 +150,8 @@ fn names_are_unique() {
 fn every_format_gives_the_same_rows() {
     use polars::prelude::{Column, DataFrame, IntoColumn, NamedFrom, ParquetWriter, Series};
 
-    let lines = "{\"id\": 1, \"domain\": \"x\", \"input_ids\": [1, 2]}\n{\"id\": 2, \"input_ids\": [3]}\n";
+    let lines =
+        "{\"id\": 1, \"domain\": \"x\", \"input_ids\": [1, 2]}\n{\"id\": 2, \"domain\": \"x\", \"input_ids\": [3]}\n";
     let list = format!("[{}]", lines.trim().replace('\n', ","));
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("a.jsonl"), format!("\u{feff}{lines}")).unwrap();
@@ -152,7 +160,7 @@ fn every_format_gives_the_same_rows() {
     let lists = [Series::new("".into(), [1_i64, 2]), Series::new("".into(), [3_i64])];
     let columns: Vec<Column> = vec![
         Series::new("id".into(), [1_i64, 2]).into_column(),
-        Series::new("domain".into(), [Some("x"), None]).into_column(),
+        Series::new("domain".into(), ["x", "x"]).into_column(),
         Series::new("unused".into(), [0.5, 1.5]).into_column(),
         Series::new("input_ids".into(), lists).into_column(),
     ];
@@ -164,7 +172,7 @@ fn every_format_gives_the_same_rows() {
         let corpus = read_ids(&path).unwrap();
         let rows: Vec<_> =
             corpus.sequences.iter().map(|s| (s.document.as_str(), s.category.as_deref(), &s.token_ids[..])).collect();
-        assert_eq!(rows, [("1", Some("x"), &[1, 2][..]), ("2", None, &[3])], "{name}");
+        assert_eq!(rows, [("1", Some("x"), &[1, 2][..]), ("2", Some("x"), &[3])], "{name}");
         assert!(corpus.skipped.is_empty(), "{name}: {:?}", corpus.skipped);
         assert_eq!(corpus.files[0].bytes, fs::metadata(&path).unwrap().len(), "{name}");
         assert_eq!(corpus.files[0].sha256.len(), 64);
@@ -213,29 +221,160 @@ fn the_number_of_threads_does_not_matter() {
     assert_eq!(read(1), read(3));
 }
 
-#[test]
-fn folder_names_are_categories_of_rows_that_name_none() {
+/// The categories of the sequences, and where they come from.
+fn categories(options: &CorpusOptions) -> (Vec<Option<String>>, String) {
+    let corpus = Corpus::read(options, Some(&tokenizer())).unwrap();
+    let line = corpus.categories.unwrap().line();
+    (corpus.sequences.into_iter().map(|sequence| sequence.category).collect(), line)
+}
+
+fn some(names: &[&str]) -> Vec<Option<String>> {
+    names.iter().map(|name| Some((*name).to_owned())).collect()
+}
+
+/// A folder with files of rows of two tokens each, told apart by what else they hold.
+fn folder(files: &[(&str, &[&str])]) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
-    fs::create_dir(dir.path().join("poems.jsonl")).unwrap();
-    fs::write(
-        dir.path().join("poems.jsonl/a.jsonl"),
-        "{\"input_ids\": [1]}\n{\"language\": \"de\", \"input_ids\": [1]}",
-    )
-    .unwrap();
-    fs::write(dir.path().join("prose.txt"), "a").unwrap();
-    fs::write(dir.path().join("notes.csv"), "a").unwrap();
-    let folder = dir.path().to_path_buf();
-    let of = |corpus: Corpus| corpus.sequences.into_iter().map(|s| s.category).collect::<Vec<_>>();
-    let corpus = Corpus::read(&options(slice::from_ref(&folder)), Some(&tokenizer())).unwrap();
-    assert_eq!(corpus.skipped.len(), 1);
-    assert!(corpus.skipped[0].place.ends_with("notes.csv"));
-    assert_eq!(of(corpus), [Some("poems.jsonl".into()), Some("de".into()), Some("prose".into())]);
-    let keyed = CorpusOptions { category_key: Some("mood".into()), ..options(slice::from_ref(&folder)) };
-    assert_eq!(of(Corpus::read(&keyed, Some(&tokenizer())).unwrap()), [None, None, Some("prose".into())]);
-    // A file that was given itself names no category by its name; a folder whose name ends in .jsonl is a folder.
-    let given = options(&[folder.join("prose.txt"), folder.join("poems.jsonl")]);
-    let corpus = Corpus::read(&given, Some(&tokenizer())).unwrap();
-    assert_eq!(of(corpus), [None, Some("a".into()), Some("de".into())]);
+    for (name, rows) in files {
+        let path = dir.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let rows: Vec<_> = rows.iter().map(|more| format!("{{\"input_ids\": [1, 2]{more}}}\n")).collect();
+        fs::write(path, rows.concat()).unwrap();
+    }
+    dir
+}
+
+#[test]
+fn folder_names_are_categories_where_no_key_is() {
+    let two: &[&str] = &["", ""];
+    let dir = folder(&[("poems.jsonl/a.jsonl", two), ("prose.jsonl", two), ("notes.csv", &[])]);
+    let whole = options(&[dir.path().to_owned()]);
+    assert_eq!(
+        categories(&whole),
+        (some(&["poems.jsonl", "poems.jsonl", "prose", "prose"]), "categories: 2 by file names".into())
+    );
+    assert!(Corpus::read(&whole, None).unwrap().skipped[0].place.ends_with("notes.csv"));
+    // With a key of the user's own, a folder's name would be a category of another kind.
+    let keyed = CorpusOptions { category_key: Some("mood".into()), ..whole };
+    assert_eq!(categories(&keyed), (vec![None; 4], "categories: none (no row has `mood`)".into()));
+    // A file that was given itself names no category by its name.
+    let given = options(&[dir.path().join("prose.jsonl"), dir.path().join("poems.jsonl/a.jsonl")]);
+    let (none, line) = categories(&given);
+    assert_eq!(none, [None, None, None, None]);
+    assert!(line.starts_with("categories: none (no row has `domain`, `category` or `language`"), "{line}");
+}
+
+#[test]
+fn names_that_say_nothing_are_no_categories() {
+    let two: &[&str] = &["", ""];
+    let one: &[&str] = &[""];
+    for (files, line) in [
+        (vec![("0.jsonl", one), ("1.jsonl", one), ("2.jsonl", one)], "0, 1, 2 ... are numbered parts"),
+        (vec![("part-007.jsonl", two), ("part-008.jsonl", two)], "part-007, part-008 ... are numbered parts"),
+        (vec![("train.jsonl", two), ("Test.jsonl", two)], "Test, train are parts of a data set"),
+        (vec![("a.jsonl", one), ("b.jsonl", one), ("c.jsonl", one)], "3 categories for 3 documents"),
+        (vec![("a.jsonl", two)], "no row has `domain`, `category` or `language`"),
+    ] {
+        let dir = folder(&files);
+        let (found, told) = categories(&options(&[dir.path().to_owned()]));
+        assert!(found.iter().all(Option::is_none) && told.contains(line), "{told}");
+    }
+    let years = folder(&[("2019.jsonl", two), ("2020.jsonl", two)]);
+    assert_eq!(categories(&options(&[years.path().to_owned()])).1, "categories: 2 by file names");
+}
+
+#[test]
+fn files_of_one_name_are_told_apart_by_the_folder_that_differs() {
+    let two: &[&str] = &["", ""];
+    let dir = folder(&[
+        ("en/train.jsonl", two),
+        ("de/train.jsonl", two),
+        ("x/data/fr/a.jsonl", two),
+        ("x/data/it/a.jsonl", two),
+    ]);
+    let path = |name: &str| dir.path().join(name);
+    let expected = (some(&["en", "en", "de", "de"]), "categories: 2 by folders".to_owned());
+    assert_eq!(categories(&options(&[path("en"), path("de")])), expected);
+    assert_eq!(categories(&options(&[path("en/train.jsonl"), path("de/train.jsonl")])), expected);
+    assert_eq!(categories(&options(&[path("x")])).0, some(&["fr", "fr", "it", "it"]));
+}
+
+#[test]
+fn one_key_decides_for_the_whole_corpus() {
+    let read = |rows: &[&str], key: Option<&str>| {
+        let dir = folder(&[("a.jsonl", rows)]);
+        categories(&CorpusOptions { category_key: key.map(str::to_owned), ..options(&[dir.path().join("a.jsonl")]) })
+    };
+    let en = r#", "language": "en""#;
+    let sport = r#", "category": "sport", "language": "en""#;
+    let none = vec![None, None];
+    // The first that all have, not the first of every row.
+    assert_eq!(read(&[en, sport], None), (some(&["en", "en"]), "categories: 1 by `language`".into()));
+    assert_eq!(read(&[en, sport], Some("category")).1, "categories: 1 by `category`; 1 document has none");
+    // A key that tells documents apart goes before one that does not.
+    let book = r#", "domain": "web", "language": "de""#;
+    let news = r#", "domain": "web", "language": "en""#;
+    assert_eq!(read(&[book, book, news, news], None).1, "categories: 2 by `language`");
+    // Half of the documents are not the corpus.
+    let (found, line) = read(&[en, ""], None);
+    assert_eq!((found, line.as_str()), (none, "categories: none (`language`: in 1 of 2 documents only)"));
+    let mostly: Vec<&str> = std::iter::repeat_n(en, 18).chain([r#", "language": "de""#, ""]).collect();
+    assert_eq!(read(&mostly, None).1, "categories: 2 by `language`; 1 document has none");
+}
+
+#[test]
+fn as_many_categories_as_documents_are_none_unless_they_were_asked_for() {
+    let rows: Vec<String> = (0..100).map(|number| format!(", \"category\": \"c{number}\"")).collect();
+    let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+    let dir = folder(&[("a.jsonl", &rows)]);
+    let path = dir.path().join("a.jsonl");
+    let (found, line) = categories(&options(slice::from_ref(&path)));
+    assert_eq!(
+        (found[7].clone(), line.as_str()),
+        (None, "categories: none (`category`: 100 categories for 100 documents)")
+    );
+    let (found, line) = categories(&CorpusOptions { category_key: Some("category".into()), ..options(&[path]) });
+    assert_eq!(found[7].as_deref(), Some("c7"));
+    assert_eq!(line, "categories: 100 by `category`; 100 categories for 100 documents");
+}
+
+#[test]
+fn equal_documents_are_counted() {
+    let (_dir, path) = file("a.jsonl", "{\"input_ids\": [1, 2]}\n".repeat(3) + "{\"input_ids\": [1, 3]}\n");
+    assert_eq!(read_ids(&path).unwrap().repeated_documents(), 2);
+    // Chunks of one document that are alike are no documents.
+    let (_dir, path) = file("a.txt", "a a a a a a a a a a a a a a a a a a a a a");
+    let corpus = Corpus::read(&options(&[path]), Some(&tokenizer())).unwrap();
+    assert_eq!((corpus.sequences.len(), corpus.repeated_documents()), (3, 0));
+}
+
+#[test]
+fn what_was_done_with_rows_is_told_once() {
+    let joined = "{\"prompt\": \"a\", \"completion\": \"b\"}\n".repeat(3);
+    let masked = format!("{{\"input_ids\": [1, 2{0}], \"attention_mask\": [1, 1{0}]}}\n", ", 0".repeat(5));
+    let padded = format!("{{\"input_ids\": [7, 8{}]}}\n", ", 0".repeat(98)).repeat(2);
+    let (_dir, path) = file("a.jsonl", [joined, masked, padded].concat());
+    let wide = CorpusOptions { context: 100, ..options(&[path]) };
+    let corpus = Corpus::read(&wide, Some(&tokenizer())).unwrap();
+    assert_eq!(corpus.sequences[3].token_ids, [1, 2]);
+    let notes: Vec<&str> = corpus.notes.iter().map(|note| note.reason.as_str()).collect();
+    assert_eq!(
+        notes,
+        [
+            "`prompt` and `completion` joined into one text, a line each where no space is between them (so in 3 rows)",
+            "5 of 7 ids left out: `attention_mask` masks them",
+        ]
+    );
+    assert!(corpus.notes[0].place.ends_with("a.jsonl:1") && corpus.notes[1].place.ends_with("a.jsonl:4"));
+    assert_eq!(corpus.warnings.len(), 1);
+    assert!(corpus.warnings[0].contains("a.jsonl:5: 98 % of `input_ids` are id 0 at an end (so in 2 rows)"));
+}
+
+#[test]
+fn an_empty_folder_is_said_to_be_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = message(read_ids(dir.path()));
+    assert!(text.ends_with("is an empty folder"), "{text}");
 }
 
 #[test]
@@ -257,8 +396,10 @@ fn a_corpus_without_documents_says_why() {
     let (_dir, broken) = file("a.jsonl", "{\n{\n");
     let text = message(read_ids(&broken));
     assert!(text.contains("a.jsonl:1: broken JSON") && text.contains("a.jsonl:2"), "{text}");
+    let (_dir, other) = file("a.json", "input_ids: [1]");
+    assert!(message(read_ids(&other)).contains("is not a readable list of rows: it begins with `input_ids: [1]`"));
     let (_dir, object) = file("a.json", r#"{"input_ids": [1]}"#);
-    assert!(message(read_ids(&object)).contains("not a JSON list of objects"));
+    assert_eq!(read_ids(&object).unwrap().sequences.len(), 1);
     let (_dir, latin) = file("a.txt", b"caf\xe9");
     assert!(message(read_ids(&latin)).contains("invalid UTF-8 at byte 3"));
     assert!(message(read_ids(&dir.path().join("absent.jsonl"))).contains("does not exist"));
@@ -270,7 +411,8 @@ fn damaged_containers_are_errors() {
     let (_dir, cut) = file("a.jsonl.zst", &bytes[..bytes.len() - 3]);
     assert!(read_ids(&cut).unwrap_err().to_string().contains("a.jsonl.zst"));
     let (_dir, other) = file("a.jsonl.zst", "{\"input_ids\": [1]}\n");
-    assert!(read_ids(&other).unwrap_err().to_string().contains("a.jsonl.zst"));
+    let corpus = read_ids(&other).unwrap();
+    assert_eq!((corpus.sequences.len(), corpus.notes.len()), (1, 1), "a file is what it holds: {:?}", corpus.notes);
     let (_dir, table) = file("a.parquet", "PAR1");
     assert!(message(read_ids(&table)).contains("not a readable Parquet file"));
     // The rows before the damage are used.

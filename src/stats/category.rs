@@ -1,6 +1,9 @@
 //! How much categories differ in their experts: `domain_specialization`, `cramers_v`, `jensen_shannon`.
 
+use std::collections::HashSet;
+
 use super::{
+    Tables,
     entropy::{NORMAL_95, jackknife_error},
     finding::Finding,
     occurrences::NONE,
@@ -108,9 +111,22 @@ pub(super) fn cramers_v_findings(study: &Study, view: View, permuted: &[Vec<Vec<
     vec![divergence(study, view, CRAMERS_V, Between::All, permuted)]
 }
 
-/// Most categories whose pairs are all compared: beyond that the table would grow with the square of a number that nobody
-/// reads.
-const CATEGORIES_PAIRED: usize = 64;
+/// Most categories that are shown one by one: charts, pages and the summary hold no single one of more, and their pairs,
+/// whose number grows with the square, are not compared at all.
+pub const CATEGORIES_SHOWN: usize = 64;
+/// Categories by documents from which on a divergence between so many categories has no interval.
+const MOST_RECOUNTED: usize = 2 << 20;
+
+/// Leaves out the rows of single categories where there are more than [`CATEGORIES_SHOWN`], for all that shows tables. What is
+/// said of documents stays.
+pub fn keep_shown_categories(tables: &mut Tables) {
+    let is_of_one = |row: &Finding| row.category.is_some() && row.document.is_none();
+    let rows = tables.values().flat_map(|table| &table.rows).filter(|row| is_of_one(row));
+    let names: HashSet<&str> = rows.filter_map(|row| row.category.as_deref()).collect();
+    if names.len() > CATEGORIES_SHOWN {
+        tables.values_mut().for_each(|table| table.rows.retain(|row| !is_of_one(row)));
+    }
+}
 
 /// `jensen_shannon`: over all categories, and between each two (of at most 64 categories).
 pub(super) fn jensen_shannon_findings(study: &Study, view: View, permuted: &[Vec<Vec<u64>>]) -> Vec<Finding> {
@@ -118,8 +134,8 @@ pub(super) fn jensen_shannon_findings(study: &Study, view: View, permuted: &[Vec
     let used: Vec<usize> = (0..documents.len()).filter(|category| documents[*category] > 0).collect();
     let pairs = used.iter().flat_map(|a| used.iter().filter(move |b| a < b).map(|b| Between::Pair(*a, *b)));
     let overall = divergence(study, view, JENSEN_SHANNON, Between::All, permuted);
-    if used.len() > CATEGORIES_PAIRED {
-        let reason = format!("{} categories: pairs are compared for at most {CATEGORIES_PAIRED}", used.len());
+    if used.len() > CATEGORIES_SHOWN {
+        let reason = format!("{} categories: pairs are compared for at most {CATEGORIES_SHOWN}", used.len());
         return vec![overall.remark(reason)];
     }
     let pairs = pairs.map(|between| divergence(study, view, JENSEN_SHANNON, between, permuted));
@@ -143,13 +159,16 @@ fn divergence(study: &Study, view: View, what: Divergence, between: Between, per
         let finding = Finding { n, documents: Some(documents.len() as u64), ..finding };
         return finding.withheld("fewer than 2 categories or experts with assignments");
     }
+    // Every document is left out once, and every category counted again: too much for thousands of both.
+    let categories = table.iter().filter(|row| row.iter().any(|count| *count > 0)).count();
+    let is_too_much = categories > CATEGORIES_SHOWN && categories * documents.len() > MOST_RECOUNTED;
     let mut without = |d: &usize| {
         change(&mut table[label[*d] as usize], counts.of(*d), |sum, count| sum - count);
         let value = compute(&table, between);
         change(&mut table[label[*d] as usize], counts.of(*d), |sum, count| sum + count);
         if value.is_finite() { value } else { 0.0 }
     };
-    let interval = study.resamples.enough(documents.len()).then(|| {
+    let interval = (study.resamples.enough(documents.len()) && !is_too_much).then(|| {
         let half = NORMAL_95 * jackknife_error(&documents.iter().map(&mut without).collect::<Vec<_>>());
         (estimate - half, estimate + half)
     });
@@ -158,7 +177,11 @@ fn divergence(study: &Study, view: View, what: Divergence, between: Between, per
     let mut finding = finding.against(mean(null.iter().copied()), LABELS);
     finding.p_value = finding.baseline.map(|_| p_value(estimate, null.iter().copied()));
     finding.corrected = finding.baseline.map(|baseline| estimate - baseline);
-    study.with_reason(finding, documents.len())
+    let finding = study.with_reason(finding, documents.len());
+    if is_too_much {
+        return finding.remark(format!("no interval: {categories} categories in {} documents", documents.len()));
+    }
+    finding
 }
 
 fn change(sums: &mut [u64], counts: &[u32], f: impl Fn(u64, u64) -> u64) {
@@ -170,6 +193,24 @@ fn change(sums: &mut [u64], counts: &[u32], f: impl Fn(u64, u64) -> u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::StatisticTable;
+
+    #[test]
+    fn single_categories_are_shown_up_to_a_number() {
+        let row = |category: Option<usize>, document: Option<&str>| Finding {
+            category: category.map(|category| format!("c{category}")),
+            document: document.map(str::to_owned),
+            ..Finding::new("expert_share", 1, View::Kept, "share")
+        };
+        for (count, left) in [(CATEGORIES_SHOWN, CATEGORIES_SHOWN + 2), (CATEGORIES_SHOWN + 1, 2)] {
+            let rows = (0..count).map(|category| row(Some(category), None));
+            let mut table = StatisticTable::new("expert_share");
+            table.rows = rows.chain([row(None, None), row(Some(3), Some("a"))]).collect();
+            let mut tables = Tables::from([("expert_share".to_owned(), table)]);
+            keep_shown_categories(&mut tables);
+            assert_eq!(tables["expert_share"].rows.len(), left);
+        }
+    }
 
     #[test]
     fn cramers_v_of_two_by_two() {

@@ -38,7 +38,7 @@ mod thousands;
 mod vocabulary;
 
 pub use catalog::{STATISTICS, StatisticInfo};
-pub use category::{cramers_v, jensen_shannon};
+pub use category::{CATEGORIES_SHOWN, cramers_v, jensen_shannon, keep_shown_categories};
 pub use coactivation::maximum_entropy_pairs;
 pub use drift::{
     DriftLayer, DriftPoint, DriftSettings, DriftSource, Matching, drift_statistics, match_experts, overlap_chance,

@@ -225,6 +225,7 @@ fn plain_text_follows_as_further_data_sets() {
     let corpus_options = CorpusOptions {
         paths: vec![dir.path().join("web"), dir.path().join("mt_bench_question.txt")],
         category_key: None,
+        text_key: None,
         context: 64,
         truncate: false,
         bos: Some(0),

@@ -10,9 +10,9 @@ use super::{
 };
 use crate::{
     corpus::{
-        Corpus, InputFile, Sequence, Skipped, Span, Token, Tokenizer,
+        Corpus, InputFile, LeftOut, Sequence, Skipped, Span, Token, Tokenizer,
+        files::{Identity, Source, stem},
         names::Names,
-        source::{Source, stem},
         special::SpecialTokens,
     },
     error::Result,
@@ -27,9 +27,9 @@ pub(super) struct Builder<'a> {
     encoder: Encoder<'a>,
     files: Vec<FileDocuments>,
     /// What could not be used.
-    pub skipped: Vec<Skipped>,
+    pub skipped: LeftOut,
     /// What was used, but not as it stands.
-    pub notes: Vec<Skipped>,
+    pub notes: LeftOut,
     pending: Vec<Document>,
     pending_bytes: usize,
 }
@@ -70,8 +70,8 @@ impl<'a> Builder<'a> {
         let tokens = template.tokens(tokenizer, special)?;
         let special = SpecialTokens::new(&tokens.words);
         let encoder = Encoder { template, tokenizer, tokens, special, bos: options.bos, context: options.context };
-        let (files, notes, pending) = (Vec::new(), Vec::new(), Vec::new());
-        Ok(Self { options, encoder, files, skipped, notes, pending, pending_bytes: 0 })
+        let (files, notes, pending) = (Vec::new(), LeftOut::default(), Vec::new());
+        Ok(Self { options, encoder, files, skipped: skipped.into(), notes, pending, pending_bytes: 0 })
     }
 
     /// Begins the next file and gives its number.
@@ -83,9 +83,10 @@ impl<'a> Builder<'a> {
     }
 
     /// Notes what a file is, when it has been read.
-    pub(super) fn finish(&mut self, file: usize, format: Option<TranscriptFormat>, sha256: String, bytes: u64) {
+    pub(super) fn finish(&mut self, file: usize, format: Option<TranscriptFormat>, identity: Identity) {
         let input = &mut self.files[file].input;
-        (input.format, input.sha256, input.bytes) = (format.map(|format| format.to_string()), sha256, bytes);
+        input.format = format.map(|format| format.to_string());
+        (input.sha256, input.bytes, input.partial) = (identity.sha256, identity.bytes, identity.partial);
     }
 
     /// Notes what could not be used.

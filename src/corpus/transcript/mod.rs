@@ -17,9 +17,9 @@ mod template;
 pub use format::{OasstPaths, TranscriptFormat};
 pub use template::{ChatTemplate, Template};
 
-use std::path::PathBuf;
+use std::{ops::ControlFlow, path::PathBuf};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use self::{
     build::Builder,
@@ -28,9 +28,8 @@ use self::{
 };
 use super::{
     Corpus, Skipped, Tokenizer,
+    files::{Column, Refusal, RowSink, Source, collect, read_source},
     read::{check, verdict},
-    rows::{read_lines, read_list},
-    source::{Format, HashingReader, Source, collect},
 };
 use crate::error::{Error, Result};
 
@@ -92,7 +91,7 @@ impl Corpus {
         }
         let hint = "a row is a conversation: MT-Bench (questions, and answers together with their questions file), \
                     ShareGPT, OpenAI messages, WildChat or an OASST tree; --format says which";
-        verdict(reader.into_corpus(), options.strict, hint)
+        verdict(reader.into_corpus(), &options.paths, options.strict, hint)
     }
 }
 
@@ -106,43 +105,12 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// Reads one file and takes its hash.
     fn source(&mut self, source: &Source) -> Result<()> {
-        let path = &source.path;
-        if matches!(source.format, Format::Text | Format::Parquet) {
-            return self.refuse(source);
-        }
         let number = self.builder.begin(source);
         let mut file = FileRows { number, format: self.options.format, reader: self };
-        let mut hashing = HashingReader::open(path)?;
-        let row = |place, value| {
-            file.row(place, value);
-            Ok(())
-        };
-        match source.format {
-            Format::Array => read_list(path, &mut hashing, row)?,
-            Format::ZstdLines => {
-                let decoder = zstd::Decoder::new(&mut hashing).map_err(Error::io("decompress", path))?;
-                read_lines(path, decoder, row)?;
-            }
-            _ => read_lines(path, &mut hashing, row)?,
-        }
+        let identity = read_source(source, &mut file)?;
         let format = file.format;
-        let (sha256, bytes) = hashing.finish().map_err(Error::io("read", path))?;
         self.builder.flush(number);
-        self.builder.finish(number, format, sha256, bytes);
-        Ok(())
-    }
-
-    /// A file that holds no conversations: an error if it was named, skipped if it was found in a folder.
-    fn refuse(&mut self, source: &Source) -> Result<()> {
-        let place = source.path.display().to_string();
-        let reason = "transcripts are read from .json, .jsonl and .jsonl.zst";
-        if source.category.is_none() {
-            return Err(Error::corpus(
-                format!("transcript `{place}` cannot be read: {reason}"),
-                "plain text is a corpus: --corpus; a table must be written as JSON lines",
-            ));
-        }
-        self.builder.skip(place, reason.into());
+        self.builder.finish(number, format, identity);
         Ok(())
     }
 
@@ -177,8 +145,43 @@ struct FileRows<'r, 'a> {
     reader: &'r mut Reader<'a>,
 }
 
+impl RowSink for FileRows<'_, '_> {
+    fn noun(&self) -> &'static str {
+        "transcript"
+    }
+
+    fn row(&mut self, place: String, value: Result<Value, String>) -> Result<ControlFlow<()>> {
+        self.take(place, value);
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn text(&mut self, place: String, _: Result<String, String>) -> Result<ControlFlow<()>> {
+        self.take(place, Err("plain text".into()));
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn refuses_text(&self) -> Option<Refusal> {
+        Some(Refusal::new(
+            "cannot be read: transcripts are read from .json, .jsonl and .jsonl.zst",
+            "plain text is a corpus: --corpus; a table must be written as JSON lines",
+        ))
+    }
+
+    fn note(&mut self, place: String, reason: String) {
+        self.reader.builder.notes.push(Skipped { place, reason });
+    }
+
+    fn columns(&mut self, columns: &[Column]) -> Result<Vec<bool>, Refusal> {
+        Ok(vec![true; columns.len()])
+    }
+
+    fn is_row(&self, object: &Map<String, Value>) -> bool {
+        self.format.is_some() || TranscriptFormat::ALL.iter().any(|format| object.contains_key(format.key()))
+    }
+}
+
 impl FileRows<'_, '_> {
-    fn row(&mut self, place: String, value: Result<Value, String>) {
+    fn take(&mut self, place: String, value: Result<Value, String>) {
         let mut notes = Vec::new();
         let row = value.and_then(|value| {
             let format = self.format.map_or_else(|| TranscriptFormat::detect(&value), Ok)?;

@@ -160,6 +160,9 @@ const KINDS: [KindOfRun; 3] = [
     },
 ];
 
+/// Places that could not be used, or not as they stand, that a page lists.
+const PLACES: usize = 20;
+
 /// A statistic with the figures that the runs allow.
 struct Drawn {
     info: &'static StatisticInfo,
@@ -345,7 +348,14 @@ fn flatten(prefix: &str, value: &Value, lines: &mut Vec<Pair>) {
     match value {
         Value::Object(map) => map.iter().for_each(|(key, value)| flatten(&below(key), value, lines)),
         Value::Array(items) if items.iter().any(|item| item.is_object() || item.is_array()) => {
-            items.iter().enumerate().for_each(|(index, item)| flatten(&below(&index.to_string()), item, lines));
+            // A list of what could not be used may be as long as the corpus; what decides the run is listed whole.
+            let most = if ["skipped", "notes"].contains(&prefix) { PLACES } else { items.len() };
+            let shown = items.iter().take(most).enumerate();
+            shown.for_each(|(index, item)| flatten(&below(&index.to_string()), item, lines));
+            if items.len() > most {
+                let value = format!("{} places in manifest.json, {most} of them here", thousands(items.len() as u64));
+                lines.push(line(value));
+            }
         }
         Value::Array(items) => lines.push(line(items.iter().map(plain).collect::<Vec<_>>().join(" "))),
         other => lines.push(line(plain(other))),

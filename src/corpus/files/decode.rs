@@ -1,0 +1,218 @@
+//! From the bytes of a file to those of its text: decompressed, and UTF-8.
+
+use std::io::{self, BufRead, Read};
+
+use super::{
+    Refusal,
+    magic::{Magic, magic},
+    raw::{Peeked, Raw},
+};
+
+/// Layers of compression that are taken off.
+const MOST_LAYERS: usize = 3;
+
+/// The largest window of Zstandard (`--long=31`), as an exponent of two.
+const LARGEST_WINDOW: u32 = 31;
+
+/// The decoded bytes of a file.
+pub(super) enum Decoded<'a> {
+    /// The bytes themselves: nothing is used ahead of the rows, so that what is hashed is what was used.
+    Plain(&'a mut Raw),
+    /// What was made of them.
+    Made(Peeked<Box<dyn Read + 'a>>),
+}
+
+impl<'a> Decoded<'a> {
+    fn made(reader: impl Read + 'a) -> Self {
+        Self::Made(Peeked::new(Box::new(reader)))
+    }
+
+    /// What comes next, as [`Peeked::peek`].
+    ///
+    /// # Errors
+    /// As reading.
+    pub(super) fn peek(&mut self, enough: impl Fn(&[u8]) -> bool) -> io::Result<&[u8]> {
+        match self {
+            Self::Plain(raw) => raw.peek(enough),
+            Self::Made(made) => made.peek(enough),
+        }
+    }
+
+    /// Bytes that were used.
+    pub(super) fn used(&self) -> u64 {
+        match self {
+            Self::Plain(raw) => raw.used,
+            Self::Made(made) => made.used,
+        }
+    }
+}
+
+impl Read for Decoded<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(raw) => raw.read(into),
+            Self::Made(made) => made.read(into),
+        }
+    }
+}
+
+impl BufRead for Decoded<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        match self {
+            Self::Plain(raw) => raw.fill_buf(),
+            Self::Made(made) => made.fill_buf(),
+        }
+    }
+
+    fn consume(&mut self, count: usize) {
+        match self {
+            Self::Plain(raw) => raw.consume(count),
+            Self::Made(made) => made.consume(count),
+        }
+    }
+}
+
+/// A file, opened as far as its first bytes say.
+pub(super) struct Opened<'a> {
+    /// What the innermost bytes are: text, markup or Parquet.
+    pub magic: Magic,
+    /// The bytes, UTF-8 if they are text.
+    pub bytes: Decoded<'a>,
+}
+
+/// Takes compression and encoding off; `compressed` becomes whether there was any, also where that fails.
+///
+/// # Errors
+/// The file cannot be read or decompressed.
+pub(super) fn open<'a>(raw: &'a mut Raw, compressed: &mut bool) -> io::Result<Opened<'a>> {
+    let mut bytes = Decoded::Plain(raw);
+    let mut found = look(&mut bytes)?;
+    *compressed = matches!(found, Magic::Gzip | Magic::Zstd);
+    if let Decoded::Plain(raw) = &mut bytes {
+        raw.whole_blocks = *compressed;
+    }
+    let mut layers = 0;
+    while layers < MOST_LAYERS && matches!(found, Magic::Gzip | Magic::Zstd) {
+        bytes = decompress(&found, bytes)?;
+        found = look(&mut bytes)?;
+        layers += 1;
+    }
+    if let Magic::Utf16 { little } = found {
+        bytes = Decoded::made(Utf16::new(bytes, little));
+    }
+    Ok(Opened { magic: found, bytes })
+}
+
+/// Enough to know what it is: a line, or half a kilobyte, which holds the mark of a tar archive.
+fn look(bytes: &mut Decoded) -> io::Result<Magic> {
+    bytes.peek(|next| next.len() >= 512 || next.contains(&b'\n')).map(magic)
+}
+
+fn decompress<'a>(how: &Magic, bytes: Decoded<'a>) -> io::Result<Decoded<'a>> {
+    if *how == Magic::Gzip {
+        return Ok(Decoded::made(flate2::bufread::MultiGzDecoder::new(bytes)));
+    }
+    let mut decoder = zstd::Decoder::with_buffer(bytes)?;
+    decoder.window_log_max(LARGEST_WINDOW)?;
+    Ok(Decoded::made(decoder))
+}
+
+/// What is wrong with a file that cannot be read on.
+pub(super) fn broken(error: &io::Error, compressed: bool) -> Refusal {
+    if compressed {
+        let hint = "it is damaged or was cut: fetch or compress it again";
+        return Refusal::new(format!("cannot be decompressed: {error}"), hint);
+    }
+    Refusal::new(format!("cannot be read: {error}"), "check the file and its permissions")
+}
+
+/// UTF-16 as UTF-8; what is none becomes U+FFFD. A byte-order mark stays, to be skipped as that of UTF-8 is.
+struct Utf16<R> {
+    inner: R,
+    little: bool,
+    /// A first half that waits for its second.
+    high: Option<u16>,
+    ready: Vec<u8>,
+    given: usize,
+}
+
+impl<R: BufRead> Utf16<R> {
+    fn new(inner: R, little: bool) -> Self {
+        Self { inner, little, high: None, ready: Vec::new(), given: 0 }
+    }
+
+    /// The next unit; an odd byte at the end is none.
+    fn unit(&mut self) -> io::Result<Option<u16>> {
+        let mut pair = [0; 2];
+        let mut filled = 0;
+        while filled < 2 {
+            match self.inner.read(&mut pair[filled..])? {
+                0 => return Ok(None),
+                count => filled += count,
+            }
+        }
+        Ok(Some(if self.little { u16::from_le_bytes(pair) } else { u16::from_be_bytes(pair) }))
+    }
+
+    fn push(&mut self, units: &[u16]) {
+        for character in char::decode_utf16(units.iter().copied()) {
+            let character = character.unwrap_or(char::REPLACEMENT_CHARACTER);
+            self.ready.extend(character.encode_utf8(&mut [0; 4]).as_bytes());
+        }
+    }
+
+    /// Decodes some units; at the end there are none.
+    fn decode_some(&mut self) -> io::Result<()> {
+        self.ready.clear();
+        self.given = 0;
+        while self.ready.len() < 4096 {
+            let unit = self.unit()?;
+            match (self.high.take(), unit) {
+                (None, None) => break,
+                (Some(high), None) => self.push(&[high]),
+                (Some(high), Some(unit)) if (0xd800..0xdc00).contains(&unit) => {
+                    self.push(&[high]);
+                    self.high = Some(unit);
+                }
+                (Some(high), Some(unit)) => self.push(&[high, unit]),
+                (None, Some(unit)) if (0xd800..0xdc00).contains(&unit) => self.high = Some(unit),
+                (None, Some(unit)) => self.push(&[unit]),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<R: BufRead> Read for Utf16<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.given == self.ready.len() {
+            self.decode_some()?;
+        }
+        let count = (&self.ready[self.given..]).read(into)?;
+        self.given += count;
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn utf16_of_both_orders_becomes_utf8_and_halves_are_replaced() {
+        let text = "a\u{e9}\u{1f600}\u{4e2d}".repeat(3000);
+        for little in [true, false] {
+            let bytes: Vec<u8> = text
+                .encode_utf16()
+                .flat_map(|unit| if little { unit.to_le_bytes() } else { unit.to_be_bytes() })
+                .collect();
+            let mut found = String::new();
+            Utf16::new(&bytes[..], little).read_to_string(&mut found).unwrap();
+            assert_eq!(found, text);
+        }
+        let halves: Vec<u8> = [0xd83d, 0x61, 0xd83d].into_iter().flat_map(u16::to_le_bytes).collect();
+        let mut found = String::new();
+        Utf16::new(&halves[..], true).read_to_string(&mut found).unwrap();
+        assert_eq!(found, "\u{fffd}a\u{fffd}");
+    }
+}

@@ -1,0 +1,248 @@
+//! The rows of one file on their way to the sink: parsed, unwrapped, counted.
+
+use std::{io, ops::ControlFlow};
+
+use serde_json::{Map, Value};
+
+use super::{
+    Refusal, RowSink,
+    json::{Oddities, parse},
+    raw::READ_ON,
+};
+use crate::error::{Error, Result};
+
+/// Keys under which lists of rows are kept, whatever the rows look like.
+const WRAPPING: [&str; 8] = ["data", "rows", "examples", "items", "records", "documents", "instances", "train"];
+
+/// Why a file was not read to its end.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// It is not what it should be.
+    File(Refusal),
+    /// Its bytes cannot be had.
+    Bytes(io::Error),
+    /// Whoever takes the rows refuses to go on.
+    Sink(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Sink(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Bytes(error)
+    }
+}
+
+/// What a row is that was used, but not as it stands: told once for a file.
+#[derive(Default)]
+struct Told {
+    twice: Rows,
+    key: String,
+    halves: Rows,
+    deep: Rows,
+    lists: Rows,
+}
+
+/// How many rows there are of a kind, and where the first is.
+#[derive(Default)]
+struct Rows {
+    count: u64,
+    first: String,
+}
+
+impl Rows {
+    fn add(&mut self, place: &str) {
+        self.count += 1;
+        if self.count == 1 {
+            place.clone_into(&mut self.first);
+        }
+    }
+
+    fn say(&self, what: &str) -> Option<String> {
+        let rows = if self.count == 1 { "1 row" } else { &format!("{} rows", self.count) };
+        (self.count > 0).then(|| format!("{what} ({rows}, the first is {})", self.first))
+    }
+}
+
+/// Hands rows to a sink.
+pub(super) struct Feed<'s> {
+    /// The file's name.
+    pub file: String,
+    /// Takes the rows.
+    pub sink: &'s mut dyn RowSink,
+    /// What is left of a stream is never read when nothing more is needed.
+    stream: bool,
+    /// Rows that were handed on.
+    pub rows: u64,
+    /// Whether the sink has enough.
+    pub full: bool,
+    /// The first row, which may turn out to be the wrapping of all others.
+    held: Option<(String, Value)>,
+    told: Told,
+}
+
+impl<'s> Feed<'s> {
+    /// A feed for one file.
+    pub(super) fn new(file: String, sink: &'s mut dyn RowSink, stream: bool) -> Self {
+        Self { file, sink, stream, rows: 0, full: false, held: None, told: Told::default() }
+    }
+
+    /// Whether reading may stop after so many bytes.
+    pub(super) fn is_done(&self, used: u64) -> bool {
+        self.full && (self.stream || used > READ_ON)
+    }
+
+    /// A row as bytes: usually one value, sometimes several one after the other.
+    pub(super) fn bytes(&mut self, place: String, bytes: &[u8]) -> Result<()> {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => self.text(place, text.trim_end().trim_start_matches('\u{feff}')),
+            Err(error) => {
+                let reason = format!("invalid UTF-8 at byte {} of the line", error.valid_up_to());
+                self.send(place, Err(reason))
+            }
+        }
+    }
+
+    fn text(&mut self, place: String, text: &str) -> Result<()> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        let mut oddities = Oddities::default();
+        let (first, mut rest) = match parse(text, &mut oddities) {
+            Ok(parsed) => parsed,
+            Err(reason) => return self.send(place, Err(reason)),
+        };
+        let mut more = Vec::new();
+        while !rest.is_empty() {
+            match parse(rest, &mut oddities) {
+                Ok((value, after)) => (rest, ()) = (after, more.push(value)),
+                Err(_) => return self.send(place, Err(format!("broken JSON: trailing characters: {}", start(rest)))),
+            }
+        }
+        self.tell(&place, oddities);
+        self.send(place.clone(), Ok(first))?;
+        more.into_iter().try_for_each(|value| self.send(place.clone(), Ok(value)))
+    }
+
+    fn tell(&mut self, place: &str, oddities: Oddities) {
+        if let Some(key) = oddities.twice {
+            self.told.twice.add(place);
+            if self.told.twice.count == 1 {
+                self.told.key = key;
+            }
+        }
+        if oddities.halves > 0 {
+            self.told.halves.add(place);
+        }
+        if oddities.deep {
+            self.told.deep.add(place);
+        }
+    }
+
+    /// A row, or why it is none. A list of rows is as many rows.
+    pub(super) fn send(&mut self, place: String, row: Result<Value, String>) -> Result<()> {
+        match row {
+            Ok(Value::Array(list)) if self.is_list(&list) => {
+                self.release()?;
+                self.told.lists.add(&place);
+                list.into_iter().try_for_each(|row| self.emit(place.clone(), Ok(row)))
+            }
+            Ok(Value::Object(object)) if self.rows == 0 && self.held.is_none() && !self.wraps(&object).is_empty() => {
+                self.held = Some((place, Value::Object(object)));
+                Ok(())
+            }
+            row => {
+                self.release()?;
+                self.emit(place, row)
+            }
+        }
+    }
+
+    fn emit(&mut self, place: String, row: Result<Value, String>) -> Result<()> {
+        self.rows += 1;
+        self.full |= self.sink.row(place, row)? == ControlFlow::Break(());
+        Ok(())
+    }
+
+    /// Another row came: the first was no wrapping.
+    fn release(&mut self) -> Result<()> {
+        match self.held.take() {
+            Some((place, row)) => self.emit(place, Ok(row)),
+            None => Ok(()),
+        }
+    }
+
+    fn is_list(&self, list: &[Value]) -> bool {
+        list.first().and_then(Value::as_object).is_some_and(|first| self.sink.is_row(first))
+    }
+
+    /// The keys of an object that is no row itself but holds lists of rows.
+    fn wraps(&self, object: &Map<String, Value>) -> Vec<String> {
+        if self.sink.is_row(object) {
+            return Vec::new();
+        }
+        let holds = |key: &str, value: &Value| {
+            let list = value.as_array().map_or(&[][..], Vec::as_slice);
+            self.is_list(list) || WRAPPING.contains(&key) && list.first().is_some_and(Value::is_object)
+        };
+        object.iter().filter(|(key, value)| holds(key, value)).map(|(key, _)| key.clone()).collect()
+    }
+
+    /// Something of the file that could not be used, after the rows that were.
+    pub(super) fn rest(&mut self, reason: String) -> Result<()> {
+        let place = if self.rows == 0 { self.file.clone() } else { format!("{} after row {}", self.file, self.rows) };
+        self.release()?;
+        self.full |= self.sink.row(place, Err(reason))? == ControlFlow::Break(());
+        Ok(())
+    }
+
+    /// Something of the file that was used, but not as it stands.
+    pub(super) fn note(&mut self, reason: impl Into<String>) {
+        self.sink.note(self.file.clone(), reason.into());
+    }
+
+    /// The file has ended: a single object may have been the wrapping of all rows; tells what was not as it should be.
+    pub(super) fn end(&mut self) -> Result<()> {
+        if let Some((place, Value::Object(mut object))) = self.held.take() {
+            let keys = self.wraps(&object);
+            match (&keys[..], keys.first().and_then(|key| object.remove(key))) {
+                ([key], Some(Value::Array(list))) => self.unwrapped(key, list)?,
+                _ => self.emit(place, Err(several(&keys)))?,
+            }
+        }
+        let told = std::mem::take(&mut self.told);
+        let twice = format!("`{}` stands twice in an object: the last one is used", told.key);
+        let notes = [
+            told.twice.say(&twice),
+            told.halves.say("halves of surrogate pairs, as in \\ud83d, became U+FFFD"),
+            told.deep.say("what is nested deeper than 512 brackets was passed over"),
+            told.lists.say("a list of rows stands where a row should: each is used"),
+        ];
+        notes.into_iter().flatten().for_each(|note| self.note(note));
+        Ok(())
+    }
+
+    fn unwrapped(&mut self, key: &str, list: Vec<Value>) -> Result<()> {
+        self.note(format!("is an object whose `{key}` holds the list of rows"));
+        for (index, row) in list.into_iter().enumerate() {
+            self.emit(format!("{}:{}", self.file, index + 1), Ok(row))?;
+        }
+        Ok(())
+    }
+}
+
+fn several(keys: &[String]) -> String {
+    let keys: Vec<_> = keys.iter().map(|key| format!("`{key}`")).collect();
+    format!("an object whose {} hold lists of rows; write each into a file of its own", keys.join(" and "))
+}
+
+/// The first characters of a text, for messages.
+pub(super) fn start(text: &str) -> String {
+    let shown: String = text.chars().take(20).collect();
+    let more = if text.chars().nth(20).is_some() { "..." } else { "" };
+    format!("`{}{more}`", shown.escape_debug())
+}

@@ -1,0 +1,82 @@
+//! Some rows of a column, decoded.
+
+use std::{io::Cursor, ops::Range};
+
+use polars_arrow::{array::Array, datatypes::Field};
+use polars_buffer::Buffer;
+use polars_parquet::{
+    parquet::page::CompressedPage,
+    read::{BasicDecompressor, ColumnChunkMetadata, Filter, PageReader, column_iter_to_arrays},
+};
+
+/// The largest page that is decoded: one cell cannot be larger.
+const LARGEST_PAGE: usize = 1 << 30;
+
+/// Bytes of decoded columns that are in memory together, about.
+const SLICE: usize = 64 << 20;
+
+/// A leaf of a column in one row group, as it lies in the file.
+pub(super) struct Chunk<'g> {
+    /// Its bytes.
+    pub bytes: Buffer<u8>,
+    /// What the footer says of it.
+    pub metadata: &'g ColumnChunkMetadata,
+}
+
+impl Chunk<'_> {
+    fn pages(&self) -> PageReader {
+        PageReader::new(Cursor::new(self.bytes.clone()), self.metadata, Vec::new(), LARGEST_PAGE)
+    }
+
+    /// Bytes of all pages when they are decompressed, by their own headers.
+    ///
+    /// # Errors
+    /// A page is too large, or damaged.
+    fn decompressed(&self, rows: usize) -> Result<usize, String> {
+        let (mut total, mut values) = (0_usize, 0);
+        let mut reader = self.pages();
+        if reader.read_dict().map_err(|error| error.to_string())?.is_none() {
+            reader = self.pages();
+        }
+        for page in reader {
+            let CompressedPage::Data(page) = page.map_err(|error| error.to_string())? else { continue };
+            let size = page.uncompressed_size();
+            if size > LARGEST_PAGE {
+                return Err(format!("a page of {size} bytes; at most {LARGEST_PAGE} are read"));
+            }
+            (total, values) = (total.saturating_add(size), values + page.num_values());
+        }
+        let is_flat = self.metadata.descriptor().descriptor.max_rep_level == 0;
+        if is_flat && values != rows {
+            return Err(format!("a column has {values} values in a group of {rows} rows"));
+        }
+        Ok(total)
+    }
+}
+
+/// How many rows of a group are decoded at a time.
+///
+/// # Errors
+/// A column is damaged, or has a page that is too large.
+pub(super) fn rows_at_a_time(columns: &[(Vec<Chunk>, Field)], rows: usize) -> Result<usize, String> {
+    let sizes = columns.iter().flat_map(|(chunks, _)| chunks).map(|chunk| chunk.decompressed(rows));
+    let total: usize = sizes.sum::<Result<_, _>>()?;
+    Ok((rows.saturating_mul(SLICE) / total.max(1)).clamp(1, rows.max(1)))
+}
+
+/// Some rows of a column of a group, whole.
+///
+/// # Errors
+/// The column is damaged, or of a type that the library does not read.
+pub(super) fn arrays(chunks: &[Chunk], field: &Field, rows: Range<usize>) -> Result<Vec<Box<dyn Array>>, String> {
+    let columns = chunks.iter().map(|chunk| BasicDecompressor::new(chunk.pages(), Vec::new())).collect();
+    let types = chunks.iter().map(|chunk| &chunk.metadata.descriptor().descriptor.primitive_type).collect();
+    let (expected, filter) = (rows.len(), Filter::new_ranged(rows.start, rows.end));
+    let (arrays, _) =
+        column_iter_to_arrays(columns, types, field.clone(), Some(filter)).map_err(|error| error.to_string())?;
+    let found: usize = arrays.iter().map(|array| array.len()).sum();
+    if found == expected {
+        return Ok(arrays);
+    }
+    Err(format!("column `{}` has {found} rows where {expected} are due", field.name))
+}
