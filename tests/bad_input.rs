@@ -230,7 +230,7 @@ fn memory_that_holds_no_routing_group() {
 fn unknown_flag_values() {
     let bench = Bench::new(TINY);
     bench.refused(&["--group", "batch:0"], &["batch:0", "sequence, batch:N or tokens:N"]);
-    bench.refused(&["--capacity-rule", "colossal"], &["colossal", "port, t5x or unlimited"]);
+    bench.refused(&["--capacity-rule", "colossal"], &["colossal", "[possible values: port, t5x, unlimited]"]);
     bench.refused(&["--capacity-factor", "-1"], &["-1"]);
     bench.refused(&["--capacity-factor", "nan"], &["--capacity-factor NaN"]);
     bench.refused(&["--frobnicate"], &["--frobnicate"]);

@@ -109,10 +109,10 @@ fn out_never_touches_what_is_read() {
     }
     let outcome = twelve_documents(&["route", &tiny("2.5M")], &["--out", &folder, "--force"]);
     assert_refused(&outcome, &["it is the folder of a checkpoint"]);
-    let other = tiny("12.3M");
-    for command in ["route", "drift", "drops"] {
-        let outcome =
-            common::openmoe_with(&[command, &other, "--corpus", &text(&text_inside), "--out", &run, "--force"]);
+    let (earlier, other) = (tiny("9.8M"), tiny("12.3M"));
+    for checkpoints in [&["route", &other][..], &["drift", &earlier, &other], &["drops", &other]] {
+        let paths = ["--corpus", &text(&text_inside), "--out", &run, "--force"];
+        let outcome = common::openmoe_with(&[checkpoints, &paths].concat());
         assert_refused(&outcome, &["a run writes `stats` there, where the text"]);
     }
     assert!(contents(temporary.path()) == before, "nothing was touched");
@@ -142,10 +142,10 @@ fn a_dry_run_says_what_would_be_done_and_writes_nothing() {
     // An --out that is named is checked too, and not made.
     let temporary = tempfile::tempdir().unwrap();
     let out = temporary.path().join("out");
-    assert_eq!(drift(&[&late], &["--dry-run", "--out", &text(&out)]).code, 0);
+    assert_eq!(drift(&[&early, &late], &["--dry-run", "--out", &text(&out)]).code, 0);
     assert!(!out.exists());
-    assert_refused(&drift(&[&late], &["--dry-run", "--out", &early]), &["holds a complete run"]);
-    assert_refused(&drift(&[&late], &[]), &["--out"]);
+    assert_refused(&drift(&[&early, &late], &["--dry-run", "--out", &early]), &["holds a complete run"]);
+    assert_refused(&drift(&[&early, &late], &[]), &["--out"]);
 }
 
 #[test]
@@ -245,11 +245,11 @@ fn finished_runs_are_compared_without_a_checkpoint() {
 
 #[test]
 fn tokens_of_interest_exist_and_rare_ones_get_a_word() {
-    let late = tiny("12.3M");
-    let outcome = drift(&[&late], &["--dry-run", "--tokens-of-interest", "4096", "0", "70000"]);
+    let (early, late) = (text(&runs().join("early")), tiny("12.3M"));
+    let outcome = drift(&[&early, &late], &["--dry-run", "--tokens-of-interest", "4096", "0", "70000"]);
     assert_refused(&outcome, &["--tokens-of-interest 4096 70000; expected ids below vocab_size = 4096"]);
     for checkpoint in [late, text(&runs().join("late"))] {
-        let outcome = drift(&[&checkpoint], &["--dry-run", "--tokens-of-interest", "0"]);
+        let outcome = drift(&[&early, &checkpoint], &["--dry-run", "--tokens-of-interest", "0"]);
         let expected =
             "warning: token id 0 of --tokens-of-interest occurs 12 times; expert shares are listed from 128 on";
         assert!(outcome.code == 0 && outcome.stderr.contains(expected), "{}", outcome.stderr);

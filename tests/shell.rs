@@ -79,13 +79,36 @@ fn bash_completes_the_options_of_every_subcommand() {
 }
 
 #[test]
+fn values_that_have_names_are_offered() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("openmoe-analyze.bash");
+    fs::write(&script, openmoe_with(&["completions", "bash"]).stdout).unwrap();
+    let zsh = openmoe_with(&["completions", "zsh"]).stdout;
+    let values = [
+        (["route", "--capacity-rule"], &["port", "t5x", "unlimited"][..]),
+        (["drift", "--group"], &["sequence", "batch:8", "tokens:4096"]),
+        (["drops", "--template"], &["auto", "openmoe", "tokenizer", "plain"]),
+        (["drops", "--oasst-paths"], &["all", "best"]),
+        (["drops", "--format"], &["mt-bench-questions", "sharegpt", "openai", "wildchat", "oasst"]),
+    ];
+    for ([subcommand, option], values) in values {
+        assert!(zsh.contains(&values[..2].join(" ")) || zsh.contains(&values[1..3].join(" ")), "{option}");
+        let Some(offered) = offered(&script, &[subcommand, option, ""]) else {
+            println!("NOT RUN: there is no bash here");
+            return;
+        };
+        assert!(values.iter().all(|value| offered.iter().any(|word| word == value)), "{option}: {offered:?}");
+    }
+}
+
+#[test]
 fn the_manual_shows_values_in_its_synopsis_and_examples_that_can_be_copied() {
     let folder = tempfile::tempdir().unwrap();
     let pages = folder.path().to_str().unwrap();
     assert_eq!(openmoe_with(&["man", "--out", pages]).code, 0);
     let page = |name: &str| fs::read_to_string(folder.path().join(format!("{name}.1"))).unwrap();
     let route = page("openmoe-analyze-route");
-    assert!(route.contains("[OPTIONS] \\-\\-corpus <PATH>..."), "{route}");
+    assert!(route.contains("[OPTIONS] <CHECKPOINT> \\-\\-corpus <PATH>... \\-\\-out <DIR>"), "{route}");
     assert!(
         route.contains(".SH EXAMPLES\n.nf\nopenmoe\\-analyze route path/to/openmoe\\-8b \\e\n    \\-\\-corpus "),
         "{route}"

@@ -66,21 +66,24 @@ pub(super) fn specs(arguments: &DriftArgs) -> Result<Vec<Spec>> {
         check_steps(&specs)?;
     }
     specs.extend(arguments.off_axis.iter().map(|typed| Spec { training_tokens: None, ..Spec::new(typed, true) }));
-    if specs.len() == 1 && !arguments.noise_floor {
-        return Err(Error::usage(
-            format!(
-                "drift has one checkpoint, `{}`, which has nothing to agree with; expected two or more",
-                specs[0].label
-            ),
-            "give the checkpoints of one training run in order, or a model to hold it against with --final; for one checkpoint alone there is `route`",
-        ));
-    }
     reuse::refuse_other_commands(&specs)?;
     if arguments.noise_floor {
         specs.push(noise_floor(&specs[arguments.checkpoints.len() - 1])?);
     }
     check_labels(&specs)?;
     Ok(specs)
+}
+
+/// Refuses a run of one checkpoint: nothing would come of its forward pass that `route` does not say.
+///
+/// # Errors
+/// [`Error::Usage`].
+pub(super) fn refuse_one(specs: &[Spec]) -> Result<()> {
+    let [only] = specs else { return Ok(()) };
+    Err(Error::usage(
+        format!("drift has one checkpoint, `{}`, which has nothing to agree with; expected two or more", only.label),
+        "give the checkpoints of one training run in order, or a model beside it with --final; for one checkpoint alone there is `route`",
+    ))
 }
 
 /// The last checkpoint again, in bf16 arithmetic. A finished run has no weights: they are where it took them from.

@@ -45,6 +45,12 @@ pub(super) fn run(arguments: &DemoArgs) -> anyhow::Result<()> {
         // The pool of threads is set once for the process.
         common: CommonArgs { execution: execution.clone(), ..CommonArgs::default() },
     };
+    let step = |words: &str| {
+        if !arguments.quiet {
+            terminal::note(words)
+        }
+    };
+    step("1 of 3: route, one checkpoint over all text");
     let Some((routed, route)) = route(&route_arguments)? else { return Ok(()) };
     let drift_arguments = DriftArgs {
         checkpoints: TRAINING.iter().map(|folder| fixtures.join(folder)).collect(),
@@ -62,7 +68,9 @@ pub(super) fn run(arguments: &DemoArgs) -> anyhow::Result<()> {
             ..CommonArgs::default()
         },
     };
+    step("2 of 3: drift, the six checkpoints of one training run, a chat-tuned one and the last again in bf16");
     let Some((drifted, drift)) = drift(&drift_arguments)? else { return Ok(()) };
+    step("3 of 3: drops, base and chat-tuned, then the base again at the training's capacity factor");
     let Some((dropped, drops)) = drops(&drops_arguments(&fixtures, arguments, &drift_arguments.common.execution))?
     else {
         return Ok(());

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     analyse::{Analysis, analyse},
-    checkpoints::{Spec, specs},
+    checkpoints::{Spec, refuse_one, specs},
     compatible::check_compatible,
     interest, machine,
     passes::{self, Pass, forward_one},
@@ -90,6 +90,7 @@ impl Ready {
         if let Some(out) = &arguments.out {
             protect::folders(out, specs.iter().map(|spec| spec.folder.as_path()))?;
         }
+        refuse_one(&specs)?;
         check_compatible(&specs)?;
         let passes: Vec<Pass> = specs.iter().filter(|spec| !spec.is_run()).map(|spec| pass(arguments, spec)).collect();
         let (prepared, expected) = prepare(arguments, &specs, &passes)?;

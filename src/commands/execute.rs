@@ -22,6 +22,8 @@ struct RouteObserver<'a> {
     trace: TraceWriter<'a>,
     bar: &'a ProgressBar,
     tokens: u64,
+    /// Which wave of how many, where there are several.
+    wave: String,
 }
 
 impl RoutingObserver for RouteObserver<'_> {
@@ -33,7 +35,7 @@ impl RoutingObserver for RouteObserver<'_> {
     fn observe_layer(&mut self, layer: usize, layers: usize) -> Result<()> {
         machine::check_interrupt()?;
         self.bar.inc(self.tokens);
-        self.bar.set_message(format!("layer {} of {layers}", layer + 1));
+        self.bar.set_message(format!("{}layer {} of {layers}", self.wave, layer + 1));
         Ok(())
     }
 }
@@ -79,7 +81,8 @@ pub(super) fn execute(prepared: &Prepared, run: &RunDir, log_logits: bool, quiet
         let trace = TraceWriter::with(layout, &prepared.corpus.sequences, log_logits, move |part| {
             sender.send(part).map_err(|_| Error::internal("the thread that writes the trace has stopped"))
         });
-        let computed = compute(prepared, &segments, RouteObserver { trace, bar: &bar, tokens: 0 });
+        let observer = RouteObserver { trace, bar: &bar, tokens: 0, wave: String::new() };
+        let computed = compute(prepared, &segments, observer);
         Ok((computed, writer.join()))
     })?;
     // Why the writer stopped says more than that it did.
@@ -111,7 +114,10 @@ fn compute(prepared: &Prepared, segments: &[Range<usize>], mut observer: RouteOb
     let layout = &prepared.layout;
     let rows = group_rows(layout, &prepared.corpus.sequences);
     let of = |segments: &Range<usize>| waves(&layout.segments[segments.clone()], &rows, prepared.wave_tokens);
-    for groups in segments.iter().flat_map(of) {
+    let waves: Vec<Range<usize>> = segments.iter().flat_map(of).collect();
+    let count = waves.len();
+    for (index, groups) in waves.into_iter().enumerate() {
+        observer.wave = if count > 1 { format!("wave {} of {count}, ", index + 1) } else { String::new() };
         let wave = wave(prepared, groups);
         observer.tokens = wave.tokens() as u64;
         model.forward(&wave, &mut observer)?;

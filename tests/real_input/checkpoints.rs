@@ -382,9 +382,9 @@ fn numbers_that_no_training_leaves_are_warned_of() {
         ("lm_head.weight", 0, 1, [0xc0, 0x7f], "`lm_head.weight`".into(), OddityKind::NotFinite(4096 * 64 / 16)),
     ] {
         let bench = Bench::new();
-        assert!(bench.open().read_whole(0).unwrap().oddities.is_empty());
+        assert!(bench.open().read_whole(0, &mut |_| {}).unwrap().oddities.is_empty());
         fill(&bench.file(WEIGHTS), tensor, from, to, pattern);
-        let reading = bench.open().read_whole(0).unwrap();
+        let reading = bench.open().read_whole(0, &mut |_| {}).unwrap();
         let [oddity] = &reading.oddities[..] else { panic!("{:?}", reading.oddities) };
         assert_eq!((&oddity.place, oddity.kind), (&place, kind));
         assert!(describe_oddities(&reading.oddities)[0].contains(&place));
@@ -461,11 +461,11 @@ fn a_hub_cache_is_opened_by_its_root_and_held_against_its_hashes() {
 fn a_download_into_a_folder_is_held_against_what_its_client_noted() {
     let bench = Bench::tiny("plain.safetensors", WEIGHTS);
     fs::create_dir_all(bench.file(".cache/huggingface/download")).unwrap();
-    let sha256 = bench.open().read_whole(0).unwrap().sha256;
+    let sha256 = bench.open().read_whole(0, &mut |_| {}).unwrap().sha256;
     let note = |hash: &str, time: u64| {
         let text = format!("{}\n{hash}\n{time}.5\n", "0".repeat(40));
         bench.write(".cache/huggingface/download/model.safetensors.metadata", text);
-        bench.open().read_whole(0)
+        bench.open().read_whole(0, &mut |_| {})
     };
     let other = "0".repeat(64);
     assert!(note(&sha256, 1 << 40).is_ok() && note(&other, 1 << 40).is_err());
