@@ -87,6 +87,16 @@ fn a_killed_run_resumes_to_the_same_bytes() {
     assert!(refused.code == 2 && refused.stderr.contains("holds an incomplete run"), "{}", refused.stderr);
     route(&killed, &["--resume"]);
     assert_same(&results(&whole), &results(&killed), "killed and resumed");
+    // A damaged part costs its segment, the second of three, and no more.
+    let part = killed.join("trace/part-00004.parquet");
+    let mut bytes = std::fs::read(&part).unwrap();
+    bytes[1000] ^= 1;
+    std::fs::write(&part, bytes).unwrap();
+    route(&killed, &["--resume"]);
+    assert_same(&results(&whole), &results(&killed), "damaged and resumed");
+    let manifest = read_json(&killed.join("manifest.json"));
+    let (again, all) = (manifest["forward_tokens"].as_u64().unwrap(), manifest["tokens"].as_u64().unwrap());
+    assert!(again > 0 && again < all / 2, "{again} of {all} tokens");
     // Another corpus is another run; other settings of the statistics are not.
     let other = |more: &[&str]| {
         openmoe_with(&arguments(&killed).iter().map(String::as_str).chain(more.iter().copied()).collect::<Vec<_>>())

@@ -62,7 +62,7 @@ pub(super) fn note_joint(run: &RunDir, quiet: bool) {
     let (Ok(own), false) = (run.path().canonicalize(), quiet) else { return };
     let Some(above) = own.parent().and_then(|above| RunDir::open(above).ok()) else { return };
     let Ok(manifest) = above.manifest() else { return };
-    if page::shown_beside(&above, &manifest).iter().any(|run| *run == own) {
+    if page::shown_beside(&above, &manifest).contains(&own) {
         let place = above.path().display();
         terminal::note(&format!(
             "`{place}/report.html` shows this run too, as it was: `openmoe-analyze chart {place}` makes it anew"

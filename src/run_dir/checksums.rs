@@ -135,9 +135,11 @@ impl Checksums {
     /// # Errors
     /// Those of writing.
     pub(super) fn add(&mut self, files: Vec<(String, String)>) -> Result<()> {
-        let lines: String = files.iter().map(|(name, sum)| format!("{sum}  {name}\n")).collect();
+        let mut lines = String::new();
         for (name, sum) in files {
             self.remember(&name, &sum);
+            // Writing to a string cannot fail.
+            let _ = writeln!(lines, "{sum}  {name}");
             self.files.insert(name, sum);
         }
         if !self.current {
@@ -157,7 +159,9 @@ impl Checksums {
         for name in replaced {
             self.files.remove(&name);
         }
-        files.iter().for_each(|(name, sum)| self.remember(name, sum));
+        for (name, sum) in &files {
+            self.remember(name, sum);
+        }
         self.files.extend(files);
         self.write()
     }

@@ -104,7 +104,9 @@ fn files_replace_others_together_or_not_at_all() {
     let mut record = manifest(false, 1);
     let fill = |names: &[&str]| {
         let mut staged = Staged::new(&run);
-        names.iter().for_each(|name| staged.add(name, name.as_bytes()).unwrap());
+        for name in names {
+            staged.add(name, name.as_bytes()).unwrap();
+        }
         staged
     };
     fill(&["stats/a.csv", "stats/b.csv"]).publish(&mut record, &["stats"]).unwrap();

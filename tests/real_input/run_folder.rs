@@ -106,7 +106,9 @@ fn assert_same(run: &Path, expected: &Path) {
     let (found, expected) = (results(run), results(expected));
     let names = |of: &[(String, Vec<u8>)]| of.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
     assert_eq!(names(&found), names(&expected));
-    found.iter().zip(&expected).for_each(|(one, other)| assert!(one == other, "{} differs", one.0));
+    for (one, other) in found.iter().zip(&expected) {
+        assert!(one == other, "{} differs", one.0);
+    }
 }
 
 #[test]
@@ -155,7 +157,9 @@ fn one_flipped_bit_of_anything_that_is_read_is_noticed() {
             fs::write(run.join(file), &whole).unwrap();
         }
     };
-    trace.iter().for_each(|file| damaged("stats", file, &[]));
+    for file in trace {
+        damaged("stats", file, &[]);
+    }
     for command in ["chart", "report", "notebook"] {
         damaged(command, "stats/mutual_information.parquet", &[]);
     }
