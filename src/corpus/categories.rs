@@ -134,6 +134,8 @@ impl Candidates {
             let objection = counts.objection().or_else(|| counts.too_few());
             match objection {
                 Some(objection) => reasons.push(format!("`{key}`: {objection}")),
+                // The files say the same, and of all documents.
+                None if counts.with < counts.documents && self.is_said_by_files(&said) => {}
                 None if counts.categories > 1 => return (counts.told(Some(format!("`{key}`")), None), said),
                 None => single = single.or(Some((counts.told(Some(format!("`{key}`")), None), said))),
             }
@@ -142,6 +144,16 @@ impl Candidates {
             return single;
         }
         self.by_files(files, reasons)
+    }
+
+    /// Whether the names of the files are those that documents have under a key, and documents without it have one too.
+    fn is_said_by_files(&self, said: &[u32]) -> bool {
+        let name = |number: u32| self.names.names.get(number as usize);
+        let label = |document: &Document| self.labels[document.file].as_ref();
+        self.documents.iter().zip(said).all(|(document, said)| match (label(document), name(*said)) {
+            (label, Some(said)) => label == Some(said),
+            (label, None) => label.is_some(),
+        })
     }
 
     /// The names of files, where they say something.

@@ -315,6 +315,13 @@ fn one_key_decides_for_the_whole_corpus() {
     let book = r#", "domain": "web", "language": "de""#;
     let news = r#", "domain": "web", "language": "en""#;
     assert_eq!(read(&[book, book, news, news], None).1, "categories: 2 by `language`");
+    // Files that say the same as a key, and of all documents, go before it.
+    let dir = folder(&[("web.jsonl", &[r#", "domain": "web""#; 19]), ("de.jsonl", &[r#", "language": "de""#; 2])]);
+    let (found, line) = categories(&options(&[dir.path().to_owned()]));
+    assert_eq!(
+        (found[0].as_deref(), found[20].as_deref(), line.as_str()),
+        (Some("de"), Some("web"), "categories: 2 by file names")
+    );
     // Half of the documents are not the corpus.
     let (found, line) = read(&[en, ""], None);
     assert_eq!((found, line.as_str()), (none, "categories: none (`language`: in 1 of 2 documents only)"));
