@@ -161,9 +161,13 @@ impl Candidates {
         let paths: Vec<PathBuf> = files.iter().map(|file| file.path.clone()).collect();
         let found: Vec<bool> = self.labels.iter().map(Option::is_some).collect();
         for (by, labels) in [("file names", self.labels.clone()), ("folders", distinguishing(&paths, &found))] {
-            if let Some(reason) = say_nothing(&labels) {
-                reasons.extend(reason);
-                continue;
+            match worth(&labels) {
+                Worth::Something => {}
+                Worth::Nothing => continue,
+                Worth::Other(reason) => {
+                    reasons.push(reason);
+                    continue;
+                }
             }
             let numbers: Vec<u32> =
                 labels.iter().map(|label| label.as_deref().map_or(NONE, |label| self.names.number(label))).collect();
@@ -186,17 +190,29 @@ impl Candidates {
     }
 }
 
-/// Why labels of files are none of categories; the inner `None`: there is no need to say so.
-fn say_nothing(labels: &[Option<String>]) -> Option<Option<String>> {
+/// What labels of files are worth.
+enum Worth {
+    /// They may be categories.
+    Something,
+    /// There is one at most.
+    Nothing,
+    /// They are other things.
+    Other(String),
+}
+
+/// Whether labels of files may be categories.
+fn worth(labels: &[Option<String>]) -> Worth {
     let all: BTreeSet<&str> = labels.iter().flatten().map(String::as_str).collect();
     let shown = || all.iter().take(3).copied().collect::<Vec<_>>().join(", ");
     if all.len() < 2 {
-        return Some(None);
+        Worth::Nothing
+    } else if all.iter().all(|label| SPLITS.contains(&label.to_ascii_lowercase().as_str())) {
+        Worth::Other(format!("{} are parts of a data set", shown()))
+    } else if are_numbered(&all) {
+        Worth::Other(format!("{} ... are numbered parts", shown()))
+    } else {
+        Worth::Something
     }
-    if all.iter().all(|label| SPLITS.contains(&label.to_ascii_lowercase().as_str())) {
-        return Some(Some(format!("{} are parts of a data set", shown())));
-    }
-    are_numbered(&all).then(|| Some(format!("{} ... are numbered parts", shown())))
 }
 
 /// Whether names differ in one number only, which counts from 0 or 1 or has leading zeros: years do not.

@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeSet, HashMap},
 };
 
 use serde_json::{Map, Value};
@@ -152,8 +152,8 @@ impl KeyCounts {
 
     /// The keys, the most frequent first, equally frequent ones by name.
     pub(super) fn by_frequency(&self) -> Vec<String> {
-        let sorted: BTreeMap<_, _> = self.0.iter().map(|(name, count)| ((usize::MAX - count, name), ())).collect();
-        sorted.into_keys().map(|(_, name)| name.clone()).collect()
+        let sorted: BTreeSet<_> = self.0.iter().map(|(name, count)| (usize::MAX - count, name)).collect();
+        sorted.into_iter().map(|(_, name)| name.clone()).collect()
     }
 }
 
