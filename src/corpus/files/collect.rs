@@ -10,6 +10,7 @@ use std::{
 use serde_json::Value;
 
 use super::{
+    Refusal,
     magic::{Magic, magic},
     name::{describes, endings, parts, stem, without_shard},
 };
@@ -236,16 +237,16 @@ fn by_bytes(path: &Path) -> Result<Ending> {
     let mut first = Vec::new();
     let file = fs::File::open(path).map_err(Error::io("open", path))?;
     file.take(512).read_to_end(&mut first).map_err(Error::io("read", path))?;
-    let what = match magic(&first) {
+    let hint = "rename or convert it; `-` reads JSON lines from the standard input";
+    let refusal = match magic(&first) {
         Magic::Gzip | Magic::Zstd | Magic::Parquet | Magic::Utf16 { .. } => return Ok(Ending::Unknown),
         Magic::Text if first.trim_ascii_start().starts_with(b"{") => return Ok(Ending::Unknown),
-        Magic::Foreign(refusal) => refusal.message,
-        Magic::Text | Magic::Markup(_) => format!("has a format that is not read; expected {}", endings()),
+        Magic::Foreign(refusal) => refusal,
+        Magic::Text | Magic::Markup(_) => {
+            Refusal::new(format!("has a format that is not read; expected {}", endings()), hint)
+        }
     };
-    Err(Error::corpus(
-        format!("corpus `{}` {what}", path.display()),
-        "rename or convert it; `-` reads JSON lines from the standard input",
-    ))
+    Err(Error::corpus(format!("corpus `{}` {}", path.display(), refusal.message), refusal.hint))
 }
 
 /// Whether a folder is that of a run of this program: its tables are no text.

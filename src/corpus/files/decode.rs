@@ -15,7 +15,62 @@ const MOST_LAYERS: usize = 3;
 const LARGEST_WINDOW: u32 = 31;
 
 /// The decoded bytes of a file.
-pub(super) type Decoded<'a> = Peeked<Box<dyn Read + 'a>>;
+pub(super) enum Decoded<'a> {
+    /// The bytes themselves: nothing is used ahead of the rows, so that what is hashed is what was used.
+    Plain(&'a mut Raw),
+    /// What was made of them.
+    Made(Peeked<Box<dyn Read + 'a>>),
+}
+
+impl<'a> Decoded<'a> {
+    fn made(reader: impl Read + 'a) -> Self {
+        Self::Made(Peeked::new(Box::new(reader)))
+    }
+
+    /// What comes next, as [`Peeked::peek`].
+    ///
+    /// # Errors
+    /// As reading.
+    pub(super) fn peek(&mut self, enough: impl Fn(&[u8]) -> bool) -> io::Result<&[u8]> {
+        match self {
+            Self::Plain(raw) => raw.peek(enough),
+            Self::Made(made) => made.peek(enough),
+        }
+    }
+
+    /// Bytes that were used.
+    pub(super) fn used(&self) -> u64 {
+        match self {
+            Self::Plain(raw) => raw.used,
+            Self::Made(made) => made.used,
+        }
+    }
+}
+
+impl Read for Decoded<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(raw) => raw.read(into),
+            Self::Made(made) => made.read(into),
+        }
+    }
+}
+
+impl BufRead for Decoded<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        match self {
+            Self::Plain(raw) => raw.fill_buf(),
+            Self::Made(made) => made.fill_buf(),
+        }
+    }
+
+    fn consume(&mut self, count: usize) {
+        match self {
+            Self::Plain(raw) => raw.consume(count),
+            Self::Made(made) => made.consume(count),
+        }
+    }
+}
 
 /// A file, opened as far as its first bytes say.
 pub(super) struct Opened<'a> {
@@ -30,10 +85,12 @@ pub(super) struct Opened<'a> {
 /// # Errors
 /// The file cannot be read or decompressed.
 pub(super) fn open<'a>(raw: &'a mut Raw, compressed: &mut bool) -> io::Result<Opened<'a>> {
-    let mut found = look(raw)?;
+    let mut bytes = Decoded::Plain(raw);
+    let mut found = look(&mut bytes)?;
     *compressed = matches!(found, Magic::Gzip | Magic::Zstd);
-    raw.whole_blocks = *compressed;
-    let mut bytes: Decoded<'_> = Peeked::new(Box::new(raw));
+    if let Decoded::Plain(raw) = &mut bytes {
+        raw.whole_blocks = *compressed;
+    }
     let mut layers = 0;
     while layers < MOST_LAYERS && matches!(found, Magic::Gzip | Magic::Zstd) {
         bytes = decompress(&found, bytes)?;
@@ -41,33 +98,35 @@ pub(super) fn open<'a>(raw: &'a mut Raw, compressed: &mut bool) -> io::Result<Op
         layers += 1;
     }
     if let Magic::Utf16 { little } = found {
-        bytes = Peeked::new(Box::new(Utf16::new(bytes, little)));
+        bytes = Decoded::made(Utf16::new(bytes, little));
     }
     Ok(Opened { magic: found, bytes })
 }
 
 /// Enough to know what it is: a line, or half a kilobyte, which holds the mark of a tar archive.
-fn look<R: Read>(bytes: &mut Peeked<R>) -> io::Result<Magic> {
+fn look(bytes: &mut Decoded) -> io::Result<Magic> {
     bytes.peek(|next| next.len() >= 512 || next.contains(&b'\n')).map(magic)
 }
 
 fn decompress<'a>(how: &Magic, bytes: Decoded<'a>) -> io::Result<Decoded<'a>> {
     if *how == Magic::Gzip {
-        return Ok(Peeked::new(Box::new(flate2::bufread::MultiGzDecoder::new(bytes))));
+        return Ok(Decoded::made(flate2::bufread::MultiGzDecoder::new(bytes)));
     }
     let mut decoder = zstd::Decoder::with_buffer(bytes)?;
     decoder.window_log_max(LARGEST_WINDOW)?;
-    Ok(Peeked::new(Box::new(decoder)))
+    Ok(Decoded::made(decoder))
 }
 
 /// What is wrong with a file that cannot be read on.
-pub(super) fn broken(error: &io::Error, compressed: bool, rows: bool) -> Refusal {
-    let before = if rows { "; the rows before are used" } else { "" };
+pub(super) fn broken(error: &io::Error, compressed: bool) -> Refusal {
     if compressed {
-        let message = format!("cannot be decompressed: {error}{before}");
-        return Refusal::new(message, "it is damaged or was cut: fetch or compress it again");
+        let hint = "it is damaged or was cut: fetch or compress it again";
+        return Refusal::new(format!("cannot be decompressed: {error}"), hint);
     }
-    Refusal::new(format!("cannot be read: {error}{before}"), "check the file and its permissions")
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        return Refusal::new("was cut while it was read", "wait until it is whole, or fetch it again");
+    }
+    Refusal::new(format!("cannot be read: {error}"), "check the file and its permissions")
 }
 
 /// UTF-16 as UTF-8; what is none becomes U+FFFD. A byte-order mark stays, to be skipped as that of UTF-8 is.

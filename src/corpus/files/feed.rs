@@ -151,7 +151,7 @@ impl<'s> Feed<'s> {
                 self.told.lists.add(&place);
                 list.into_iter().try_for_each(|row| self.emit(place.clone(), Ok(row)))
             }
-            Ok(Value::Object(object)) if self.rows == 0 && self.held.is_none() && !self.wraps(&object).is_empty() => {
+            Ok(Value::Object(object)) if self.rows == 0 && self.held.is_none() && self.may_hold_all(&object) => {
                 self.held = Some((place, Value::Object(object)));
                 Ok(())
             }
@@ -174,6 +174,11 @@ impl<'s> Feed<'s> {
             Some((place, row)) => self.emit(place, Ok(row)),
             None => Ok(()),
         }
+    }
+
+    /// Whether an object may hold all rows: in a list, or column by column.
+    fn may_hold_all(&self, object: &Map<String, Value>) -> bool {
+        is_frame(object) || !self.wraps(object).is_empty()
     }
 
     fn is_list(&self, list: &[Value]) -> bool {
@@ -205,13 +210,28 @@ impl<'s> Feed<'s> {
         self.sink.note(self.file.clone(), reason.into());
     }
 
+    /// The rows of a table that was written column by column.
+    fn frame(&mut self, columns: &Map<String, Value>) -> Result<()> {
+        self.note("is an object of columns, as pandas writes tables: each of their cells is one of a row");
+        let indices = columns.values().next().and_then(Value::as_object).into_iter().flat_map(Map::keys);
+        for (number, index) in indices.enumerate() {
+            let row = columns.iter().map(|(name, cells)| (name.clone(), cells[index.as_str()].clone())).collect();
+            self.emit(format!("{}:{}", self.file, number + 1), Ok(Value::Object(row)))?;
+        }
+        Ok(())
+    }
+
     /// The file has ended: a single object may have been the wrapping of all rows; tells what was not as it should be.
     pub(super) fn end(&mut self) -> Result<()> {
         if let Some((place, Value::Object(mut object))) = self.held.take() {
-            let keys = self.wraps(&object);
-            match (&keys[..], keys.first().and_then(|key| object.remove(key))) {
-                ([key], Some(Value::Array(list))) => self.unwrapped(key, list)?,
-                _ => self.emit(place, Err(several(&keys)))?,
+            if is_frame(&object) {
+                self.frame(&object)?;
+            } else {
+                let keys = self.wraps(&object);
+                match (&keys[..], keys.first().and_then(|key| object.remove(key))) {
+                    ([key], Some(Value::Array(list))) => self.unwrapped(key, list)?,
+                    _ => self.emit(place, Err(several(&keys)))?,
+                }
             }
         }
         let told = std::mem::take(&mut self.told);
@@ -233,6 +253,14 @@ impl<'s> Feed<'s> {
         }
         Ok(())
     }
+}
+
+/// Whether an object holds columns whose cells stand under the numbers of their rows: `{"text": {"0": ..., "1": ...}}`.
+fn is_frame(object: &Map<String, Value>) -> bool {
+    let numbered = |cells: &Map<String, Value>| {
+        cells.keys().enumerate().all(|(index, key)| *key == index.to_string()) && !cells.is_empty()
+    };
+    !object.is_empty() && object.values().all(|cells| cells.as_object().is_some_and(numbered))
 }
 
 fn several(keys: &[String]) -> String {

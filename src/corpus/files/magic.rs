@@ -25,7 +25,7 @@ pub(super) enum Magic {
 }
 
 /// First bytes, what they are the mark of, and what to do with it.
-const FOREIGN: [(&[u8], &str, &str); 16] = [
+const FOREIGN: [(&[u8], &str, &str); 17] = [
     (b"PK\x03\x04", "a zip archive", UNPACK),
     (b"\xfd7zXZ\0", "compressed with xz", "decompress it: xz -d FILE, or xz -dc FILE | ... --corpus -"),
     (b"BZh", "compressed with bzip2", "decompress it: bzip2 -d FILE, or bzip2 -dc FILE | ... --corpus -"),
@@ -39,6 +39,7 @@ const FOREIGN: [(&[u8], &str, &str); 16] = [
     (b"SQLite format 3\0", "an SQLite database", CONVERT),
     (b"Obj\x01", "an Avro file", CONVERT),
     (b"ORC", "an ORC file", CONVERT),
+    (b"PARE", "an encrypted Parquet file", "write it without encryption"),
     (b"%PDF-", "a PDF document", "write its text into a .txt file"),
     (b"\x89PNG", "a picture", "give text"),
     (b"\x7fELF", "a program", "give text"),
@@ -56,7 +57,6 @@ pub(super) fn magic(first: &[u8]) -> Magic {
         [0x1f, 0x8b, ..] => return Magic::Gzip,
         // A frame, or one that may be skipped, as pzstd writes.
         [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => return Magic::Zstd,
-        [b'P', b'A', b'R', b'1' | b'E', ..] => return Magic::Parquet,
         [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => {
             return Magic::Foreign(Refusal::new("is UTF-32; expected UTF-8", "iconv -t UTF-8 converts it"));
         }
@@ -65,8 +65,14 @@ pub(super) fn magic(first: &[u8]) -> Magic {
         [0x80, 2..=5, ..] => return Magic::Foreign(Refusal::new("is a Python pickle; expected text or rows", CONVERT)),
         _ => {}
     }
-    // ORC and BZh are letters: a text may begin with them.
-    let is = |mark: &[u8]| first.starts_with(mark) && (mark.len() > 3 || !first.iter().all(is_textual));
+    // Marks of letters may begin a text, too; of the formats that have one, only PDF may be without other bytes.
+    let is_text = first.iter().copied().all(is_textual);
+    let is = |mark: &[u8]| {
+        first.starts_with(mark) && (!is_text || mark == b"%PDF-" || !mark.iter().copied().all(is_textual))
+    };
+    if is(b"PAR1") {
+        return Magic::Parquet;
+    }
     if let Some((_, what, hint)) = FOREIGN.into_iter().find(|(mark, ..)| is(mark)) {
         return Magic::Foreign(Refusal::new(format!("is {what}; expected text or rows"), hint));
     }
@@ -76,8 +82,8 @@ pub(super) fn magic(first: &[u8]) -> Magic {
     bare_utf16(first).or_else(|| zeros(first)).or_else(|| markup(first)).unwrap_or(Magic::Text)
 }
 
-fn is_textual(byte: &u8) -> bool {
-    *byte >= 0x20 || matches!(byte, b'\t' | b'\n' | b'\r' | 0x0c)
+fn is_textual(byte: u8) -> bool {
+    byte >= 0x20 || matches!(byte, b'\t' | b'\n' | b'\r' | 0x0c)
 }
 
 /// What git leaves where a large file was not fetched.
@@ -150,6 +156,8 @@ mod tests {
             b"\xef\xbb\xbf{}",
             b"BZh is a word",
             b"ORC and elf",
+            b"PARENTS and PAR1",
+            b"PAR1 is a mark",
             b"caf\xe9",
             b"a\0"[..1].as_ref(),
         ] {
@@ -174,7 +182,8 @@ mod tests {
         assert!(message(b"ok\0\0\0").starts_with("holds NUL at byte 2"));
         assert!(message(&[0; 64]).starts_with("holds NUL at byte 0"));
         assert!(message(b"  <!DOCTYPE HTML>").starts_with("is a web page"));
-        assert_eq!(magic(b"PAR1\x15"), Magic::Parquet);
+        assert_eq!(magic(b"PAR1\x15\0"), Magic::Parquet);
+        assert!(message(b"PARE\x15\0").starts_with("is an encrypted Parquet file"));
         assert_eq!(magic(b"\x1f\x8b\x08"), Magic::Gzip);
         assert_eq!(magic(b"\x28\xb5\x2f\xfd"), Magic::Zstd);
     }

@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 /// A file that was named cannot be used; what the sink returns.
 pub(in crate::corpus) fn read_source(source: &Source, sink: &mut dyn RowSink) -> Result<Identity> {
     if let Some(refusal) = sink.refuses_text().filter(|_| source.ending == Ending::Text) {
-        return refuse(source, sink, refusal).map(|()| Identity::default());
+        return refuse(source, sink, refusal, 0).map(|()| Identity::default());
     }
     let stream = is_stream(&source.path);
     let mut raw = match Raw::open(&source.path) {
@@ -29,22 +29,22 @@ pub(in crate::corpus) fn read_source(source: &Source, sink: &mut dyn RowSink) ->
         Err(error) if source.named => return Err(Error::io("open", &source.path)(error)),
         Err(error) => {
             let refusal = Refusal::new(format!("cannot be opened: {error}"), "");
-            return refuse(source, sink, refusal).map(|()| Identity::default());
+            return refuse(source, sink, refusal, 0).map(|()| Identity::default());
         }
     };
     let mut feed = Feed::new(source.path.display().to_string(), sink, stream);
     let mut compressed = false;
     let outcome = fill(source, &mut feed, &mut raw, &mut compressed, stream);
-    let (rows, mut stopped) = (feed.rows > 0, feed.full && outcome.is_ok());
+    let (rows, mut stopped) = (feed.rows, feed.full && outcome.is_ok());
     let refusal = match outcome {
         Ok(()) => None,
         Err(Failure::Sink(error)) => return Err(error),
         Err(Failure::File(refusal)) => Some(refusal),
-        Err(Failure::Bytes(error)) => Some(decode::broken(&error, compressed, rows)),
+        Err(Failure::Bytes(error)) => Some(decode::broken(&error, compressed)),
     };
     if let Some(refusal) = refusal {
         stopped = true;
-        refuse(source, sink, refusal)?;
+        refuse(source, sink, refusal, rows)?;
     }
     finish(source, raw, stream, stopped)
 }
@@ -63,12 +63,13 @@ fn finish(source: &Source, raw: Raw, stream: bool, stopped: bool) -> Result<Iden
     }
 }
 
-/// A file that cannot be used: an error if it was named, left out if it was found in a folder.
-fn refuse(source: &Source, sink: &mut dyn RowSink, refusal: Refusal) -> Result<()> {
+/// A file that cannot be used: an error if it was named, left out if it was found in a folder, from where it breaks off.
+fn refuse(source: &Source, sink: &mut dyn RowSink, refusal: Refusal, rows: u64) -> Result<()> {
     let place = source.path.display().to_string();
     if source.named {
         return Err(Error::corpus(format!("{} `{place}` {}", sink.noun(), refusal.message), refusal.hint));
     }
+    let place = if rows == 0 { place } else { format!("{place} after row {rows}") };
     sink.row(place, Err(refusal.message)).map(drop)
 }
 

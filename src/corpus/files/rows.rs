@@ -82,7 +82,7 @@ fn lines(feed: &mut Feed, reader: &mut Decoded) -> Result<(), Failure> {
             Cut::Whole if bytes.trim_ascii().is_empty() => {}
             Cut::Whole => feed.bytes(place(), &bytes)?,
         }
-        if feed.is_done(reader.used) {
+        if feed.is_done(reader.used()) {
             break;
         }
     }
@@ -99,7 +99,7 @@ fn values(feed: &mut Feed, reader: &mut Decoded) -> Result<(), Failure> {
             break;
         }
         row(feed, reader, &mut bytes, &mut line, None)?;
-        if feed.is_done(reader.used) {
+        if feed.is_done(reader.used()) {
             break;
         }
     }
@@ -165,7 +165,7 @@ fn elements(
                 *number += 1;
                 row(feed, reader, bytes, line, Some(*number))?;
                 comma = false;
-                if feed.is_done(reader.used) {
+                if feed.is_done(reader.used()) {
                     return Ok(false);
                 }
             }

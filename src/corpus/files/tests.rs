@@ -10,17 +10,17 @@ use std::{
 use serde_json::{Map, Value, json};
 
 use super::{Column, Identity, Refusal, RowSink, collect, read_source, scan::LONGEST};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// Takes everything, and stops after some rows.
 #[derive(Default)]
-struct Recorder {
-    rows: Vec<(String, Result<Value, String>)>,
-    notes: Vec<String>,
-    most: Option<usize>,
-    columns: Vec<Column>,
+pub(super) struct Recorder {
+    pub rows: Vec<(String, Result<Value, String>)>,
+    pub notes: Vec<String>,
+    pub most: Option<usize>,
+    pub columns: Vec<Column>,
     /// The only column that is read.
-    only: Option<String>,
+    pub only: Option<String>,
 }
 
 impl RowSink for Recorder {
@@ -64,7 +64,7 @@ fn read(name: &str, bytes: impl AsRef<[u8]>) -> (Recorder, Result<Identity>) {
     into(Recorder::default(), &path)
 }
 
-fn into(mut recorder: Recorder, path: &Path) -> (Recorder, Result<Identity>) {
+pub(super) fn into(mut recorder: Recorder, path: &Path) -> (Recorder, Result<Identity>) {
     let identity = collect(&[path.to_owned()]).and_then(|(sources, _)| read_source(&sources[0], &mut recorder));
     (recorder, identity)
 }
@@ -104,7 +104,7 @@ fn utf16(text: &str) -> Vec<u8> {
     text.encode_utf16().flat_map(u16::to_le_bytes).collect()
 }
 
-fn case(name: &str) -> PathBuf {
+pub(super) fn case(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/parquet").join(name)
 }
 
@@ -114,7 +114,7 @@ const TWO: &str = "{\"text\": \"one\"}\n{\"text\": \"two\"}\n";
 fn rows_are_the_same_however_they_are_packed() {
     let list = "[{\"text\": \"one\"}, {\"text\": \"two\"}]";
     let pretty = "{\n  \"text\": \"one\"\n}\n{\n  \"text\":\n    \"two\"\n}\n";
-    let packed: [(&str, Vec<u8>); 18] = [
+    let packed: [(&str, Vec<u8>); 19] = [
         ("a.jsonl", TWO.into()),
         ("a.ndjson", TWO.into()),
         ("a.json", TWO.into()),
@@ -125,6 +125,7 @@ fn rows_are_the_same_however_they_are_packed() {
         ("a.json", pretty.into()),
         ("a.json", format!("{{\"version\": 1, \"data\": {list}}}").into()),
         ("a.json", format!("{{\n \"data\": {list}\n}}").into()),
+        ("a.json", "{\"text\": {\"0\": \"one\", \"1\": \"two\"}, \"id\": {\"0\": 1, \"1\": 2}}".into()),
         ("a.jsonl", TWO.replace('\n', " ").into()),
         ("a.jsonl", TWO.replace('\n', "\r\n").into()),
         ("a.jsonl", TWO.replace("{\"", "\u{feff}{\"").into()),
@@ -251,69 +252,6 @@ fn a_line_without_limit_is_passed_over() {
 }
 
 #[test]
-fn cells_of_every_type_are_what_pyarrow_reads() {
-    let expected: Vec<Value> = fs::read_to_string(case("every_type.jsonl"))
-        .unwrap()
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
-    let (recorder, identity) = into(Recorder::default(), &case("every_type.parquet"));
-    identity.unwrap();
-    assert_eq!(recorder.rows.len(), expected.len());
-    for ((place, row), expected) in recorder.rows.iter().zip(&expected) {
-        let row = row.as_ref().unwrap();
-        for (name, value) in expected.as_object().unwrap() {
-            assert_eq!(row[name], *value, "{name} of {place}");
-        }
-    }
-    let types: Vec<_> =
-        recorder.columns.iter().map(|column| (column.name.as_str(), column.type_name.as_str())).collect();
-    assert!(types.contains(&("list_of_struct", "list<struct<role: string, content: string>>")), "{types:?}");
-    assert!(types.contains(&("dictionary", "string")) && types.contains(&("decimal", "decimal(20, 0)")), "{types:?}");
-}
-
-#[test]
-fn bytes_that_are_no_text_leave_their_row_out() {
-    let (recorder, identity) = into(Recorder::default(), &case("binary_text.parquet"));
-    identity.unwrap();
-    assert_eq!(recorder.rows[0].1, Ok(json!({"text": "one two three four", "id": "00ff"})));
-    assert_eq!(recorder.rows[1].1, Err("column `text` holds invalid UTF-8 at byte 3".into()));
-    assert!(recorder.rows[1].0.ends_with("binary_text.parquet:2") && recorder.rows[2].1.is_ok());
-}
-
-#[test]
-fn a_type_that_is_not_read_is_refused_by_name_unless_nobody_wants_it() {
-    let (_, identity) = into(Recorder::default(), &case("duration.parquet"));
-    let message = identity.unwrap_err().to_string();
-    assert!(message.contains("has the column `text` of type duration, which is not read"), "{message}");
-    let other = Recorder { only: Some("id".into()), ..Recorder::default() };
-    assert!(into(other, &case("duration.parquet")).1.is_ok());
-}
-
-/// Whatever is cut off or flipped, the outcome is rows or an error that names the file.
-#[test]
-fn damaged_tables_never_panic() {
-    let whole = fs::read(case("conversations.parquet")).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("a.parquet");
-    let mut refused = 0;
-    let mut attempt = |bytes: &[u8]| {
-        fs::write(&path, bytes).unwrap();
-        if let (_, Err(error)) = into(Recorder::default(), &path) {
-            refused += 1;
-            assert!(matches!(error, Error::Corpus { .. }) && error.to_string().contains("a.parquet"), "{error:?}");
-        }
-    };
-    (4..whole.len()).step_by(41).for_each(|length| attempt(&whole[..length]));
-    for byte in 4..whole.len() {
-        let mut flipped = whole.clone();
-        flipped[byte] ^= 1 << (byte % 8);
-        attempt(&flipped);
-    }
-    assert!(refused > 100, "{refused}");
-}
-
-#[test]
 fn what_is_not_needed_is_not_read_from_a_stream_but_counted_in_a_file() {
     let text = TWO.repeat(50);
     let folder = tempfile::tempdir().unwrap();
@@ -321,6 +259,36 @@ fn what_is_not_needed_is_not_read_from_a_stream_but_counted_in_a_file() {
     fs::write(&path, &text).unwrap();
     let (recorder, identity) = into(Recorder { most: Some(3), ..Recorder::default() }, &path);
     assert_eq!((recorder.rows.len(), identity.unwrap().partial), (100, false));
+}
+
+/// What is hashed of a stream is what was used, in whatever portions it comes; what goes on without end is not waited for.
+#[test]
+#[cfg(unix)]
+fn a_stream_is_read_as_far_as_it_is_needed() {
+    let folder = tempfile::tempdir().unwrap();
+    let read = |name: &str, portion: Vec<u8>| {
+        let path = folder.path().join(name);
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let into = path.clone();
+        let writer = std::thread::spawn(move || {
+            let mut pipe = fs::OpenOptions::new().write(true).open(into).unwrap();
+            while pipe.write_all(&portion).is_ok() {}
+        });
+        let (recorder, identity) = into_most(3, &path);
+        writer.join().unwrap();
+        assert_eq!(recorder.rows.len(), 3);
+        identity.unwrap()
+    };
+    let line = b"{\"text\": \"one\"}\n";
+    let [one, other] = [read("one", line.to_vec()), read("other", line.repeat(7000))];
+    assert_eq!((&one, one.bytes, one.partial), (&other, 3 * line.len() as u64, true));
+    let packed = gzip(&line.repeat(100_000));
+    let [one, other] = [read("small.gz", packed.clone()), read("large.gz", packed.repeat(20))];
+    assert_eq!((&one, one.partial), (&other, true));
+}
+
+fn into_most(most: usize, path: &Path) -> (Recorder, Result<Identity>) {
+    into(Recorder { most: Some(most), ..Recorder::default() }, path)
 }
 
 #[test]
@@ -391,7 +359,9 @@ fn parts_of_one_data_set_are_one_data_set() {
     let folder = tempfile::tempdir().unwrap();
     let paths = ["train-00000-of-00002.jsonl", "train-00001-of-00002.jsonl", "train.jsonl"]
         .map(|name| folder.path().join(name));
-    paths.iter().for_each(|path| fs::write(path, TWO).unwrap());
+    for path in &paths {
+        fs::write(path, TWO).unwrap();
+    }
     let (sources, _) = collect(&paths).unwrap();
     let datasets: Vec<_> = sources.iter().map(|source| source.dataset.as_str()).collect();
     assert_eq!(datasets, ["train", "train", "train#2"], "the third is another thing");

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use polars_arrow::{
     array::{
-        Array, BinaryViewArray, BooleanArray, FixedSizeBinaryArray, FixedSizeListArray, ListArray, PrimitiveArray,
-        StructArray, Utf8ViewArray,
+        Array, BinaryViewArray, BooleanArray, FixedSizeBinaryArray, FixedSizeListArray, Float16Array, ListArray,
+        PrimitiveArray, StructArray, Utf8ViewArray,
     },
     datatypes::ArrowDataType as Type,
     types::NativeType,
@@ -13,6 +13,7 @@ use polars_arrow::{
 use serde_json::{Map, Number, Value};
 
 use super::time;
+use crate::corpus::files::scan::LONGEST;
 
 /// What bytes become that are no UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,14 +43,14 @@ pub(super) fn cell(array: &dyn Array, index: usize, bytes: Bytes) -> Result<Valu
         return Ok(Value::Null);
     }
     Ok(match array.dtype() {
-        Type::Boolean => of::<BooleanArray>(array)?.value(index).into(),
-        Type::Utf8View => of::<Utf8ViewArray>(array)?.value(index).into(),
-        Type::BinaryView => text(of::<BinaryViewArray>(array)?.value(index), bytes)?,
-        Type::FixedSizeBinary(_) => text(of::<FixedSizeBinaryArray>(array)?.value(index), bytes)?,
-        Type::LargeList(_) => list(of::<ListArray<i64>>(array)?.value(index).as_ref(), bytes)?,
-        Type::FixedSizeList(..) => list(of::<FixedSizeListArray>(array)?.value(index).as_ref(), bytes)?,
+        Type::Boolean => of_type::<BooleanArray>(array)?.value(index).into(),
+        Type::Utf8View => text(of_type::<Utf8ViewArray>(array)?.value(index).as_bytes(), Bytes::Text)?,
+        Type::BinaryView => text(of_type::<BinaryViewArray>(array)?.value(index), bytes)?,
+        Type::FixedSizeBinary(_) => text(of_type::<FixedSizeBinaryArray>(array)?.value(index), bytes)?,
+        Type::LargeList(_) => list(of_type::<ListArray<i64>>(array)?.value(index).as_ref(), bytes)?,
+        Type::FixedSizeList(..) => list(of_type::<FixedSizeListArray>(array)?.value(index).as_ref(), bytes)?,
         Type::Struct(fields) => {
-            let values = of::<StructArray>(array)?.values();
+            let values = of_type::<StructArray>(array)?.values();
             let cells = fields.iter().zip(values).map(|(field, values)| {
                 Ok((field.name.to_string(), cell(values.as_ref(), index, Bytes::of(&field.name))?))
             });
@@ -60,12 +61,12 @@ pub(super) fn cell(array: &dyn Array, index: usize, bytes: Bytes) -> Result<Valu
 }
 
 /// The array as what its type says.
-fn of<A: 'static>(array: &dyn Array) -> Result<&A, String> {
+fn of_type<A: 'static>(array: &dyn Array) -> Result<&A, String> {
     array.as_any().downcast_ref().ok_or_else(|| "is stored as another type than it has".to_owned())
 }
 
 fn native<T: NativeType>(array: &dyn Array, index: usize) -> Result<T, String> {
-    of::<PrimitiveArray<T>>(array).map(|array| array.value(index))
+    of_type::<PrimitiveArray<T>>(array).map(|array| array.value(index))
 }
 
 fn list(array: &dyn Array, bytes: Bytes) -> Result<Value, String> {
@@ -82,9 +83,9 @@ fn number(array: &dyn Array, index: usize, of: &Type) -> Result<Value, String> {
         Type::UInt16 => native::<u16>(array, index)?.into(),
         Type::UInt32 => native::<u32>(array, index)?.into(),
         Type::UInt64 => native::<u64>(array, index)?.into(),
-        Type::Float16 => shortest(native::<polars_utils::float16::pf16>(array, index)?.to_string()),
-        Type::Float32 => shortest(native::<f32>(array, index)?.to_string()),
-        Type::Float64 => shortest(native::<f64>(array, index)?.to_string()),
+        Type::Float16 => shortest(&of_type::<Float16Array>(array)?.value(index).to_string()),
+        Type::Float32 => shortest(&native::<f32>(array, index)?.to_string()),
+        Type::Float64 => shortest(&native::<f64>(array, index)?.to_string()),
         Type::Decimal(_, scale) => decimal(native(array, index)?, *scale),
         Type::Date32 => time::date(native::<i32>(array, index)?.into()).into(),
         Type::Date64 => time::date(native::<i64>(array, index)?.div_euclid(86_400_000)).into(),
@@ -96,7 +97,7 @@ fn number(array: &dyn Array, index: usize, of: &Type) -> Result<Value, String> {
 }
 
 /// The number that the shortest digits of a float stand for: 0.1 in 32 bits is 0.1. What is no number is null.
-fn shortest(digits: String) -> Value {
+fn shortest(digits: &str) -> Value {
     let number = digits.parse().ok().and_then(Number::from_f64);
     number.map_or(Value::Null, Value::Number)
 }
@@ -114,6 +115,9 @@ fn decimal(value: i128, scale: usize) -> Value {
 
 /// Bytes as text.
 fn text(bytes: &[u8], kind: Bytes) -> Result<Value, String> {
+    if bytes.len() > LONGEST {
+        return Err(format!("holds a text that is longer than {} MiB; split it", LONGEST >> 20));
+    }
     match (std::str::from_utf8(bytes), kind) {
         (Ok(text), Bytes::Text) => Ok(text.into()),
         (Ok(text), Bytes::Name) if !text.contains(|character: char| character.is_control()) => Ok(text.into()),
@@ -139,13 +143,14 @@ mod tests {
 
     #[test]
     fn floats_are_their_shortest_digits() {
-        assert_eq!(shortest(0.1_f32.to_string()).to_string(), "0.1");
-        assert_eq!(shortest(2.5_f64.to_string()).to_string(), "2.5");
-        assert_eq!(shortest(f64::NAN.to_string()), Value::Null);
+        assert_eq!(shortest(&0.1_f32.to_string()).to_string(), "0.1");
+        assert_eq!(shortest(&2.5_f64.to_string()).to_string(), "2.5");
+        assert_eq!(shortest(&f64::NAN.to_string()), Value::Null);
     }
 
     #[test]
     fn bytes_are_text_or_digits() {
+        assert!(text(&vec![b'a'; LONGEST + 1], Bytes::Text).unwrap_err().contains("longer than 1 MiB"));
         assert_eq!(text(b"caf\xc3\xa9", Bytes::Text).unwrap(), "café");
         assert!(text(b"caf\xe9", Bytes::Text).unwrap_err().contains("invalid UTF-8 at byte 3"));
         assert_eq!(text(b"\0\x01\xff", Bytes::Name).unwrap(), "0001ff");

@@ -4,6 +4,8 @@
 mod cell;
 mod kind;
 mod slice;
+#[cfg(test)]
+mod tests;
 mod time;
 
 use std::{
@@ -51,7 +53,7 @@ pub(super) fn read(path: &Path, feed: &mut Feed) -> Result<(), Failure> {
     let mut table = Table { file, length, fields, first: 0 };
     for group in &metadata.row_groups {
         table.group(group, feed)?;
-        if feed.full && length > READ_ON {
+        if table.is_done(feed) {
             break;
         }
     }
@@ -101,9 +103,17 @@ impl Table {
             let read = |(chunks, field): &(Vec<Chunk>, Field)| caught(|| arrays(chunks, field, start..end));
             let arrays = columns.iter().map(read).collect::<Result<Vec<_>, _>>()?;
             self.send(&arrays, start, end, feed)?;
+            if self.is_done(feed) {
+                break;
+            }
         }
         self.first += rows;
         Ok(())
+    }
+
+    /// Whether the sink has enough, and the rest is too much to count.
+    fn is_done(&self, feed: &Feed) -> bool {
+        feed.full && self.length > READ_ON
     }
 
     /// The bytes of the leaves of one column, as they lie in the file.

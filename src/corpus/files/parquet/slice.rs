@@ -9,8 +9,10 @@ use polars_parquet::{
     read::{BasicDecompressor, ColumnChunkMetadata, Filter, PageReader, column_iter_to_arrays},
 };
 
-/// The largest page that is decoded: one cell cannot be larger.
-const LARGEST_PAGE: usize = 1 << 30;
+use crate::corpus::files::scan::LONGEST;
+
+/// The largest page that is decoded; a cell lies in one.
+const LARGEST_PAGE: usize = 2 * LONGEST;
 
 /// Bytes of decoded columns that are in memory together, about.
 const SLICE: usize = 64 << 20;
@@ -28,7 +30,8 @@ impl Chunk<'_> {
         PageReader::new(Cursor::new(self.bytes.clone()), self.metadata, Vec::new(), LARGEST_PAGE)
     }
 
-    /// Bytes of all pages when they are decompressed, by their own headers.
+    /// Bytes of all pages when they are decompressed, by their own headers; those of the dictionary, whose header is not
+    /// told, are what the footer counts beside them.
     ///
     /// # Errors
     /// A page is too large, or damaged.
@@ -42,7 +45,7 @@ impl Chunk<'_> {
             let CompressedPage::Data(page) = page.map_err(|error| error.to_string())? else { continue };
             let size = page.uncompressed_size();
             if size > LARGEST_PAGE {
-                return Err(format!("a page of {size} bytes; at most {LARGEST_PAGE} are read"));
+                return Err(too_large(size));
             }
             (total, values) = (total.saturating_add(size), values + page.num_values());
         }
@@ -50,8 +53,14 @@ impl Chunk<'_> {
         if is_flat && values != rows {
             return Err(format!("a column has {values} values in a group of {rows} rows"));
         }
-        Ok(total)
+        let all = usize::try_from(self.metadata.uncompressed_size()).unwrap_or(0);
+        let dictionary = all.saturating_sub(total);
+        if dictionary > LARGEST_PAGE { Err(too_large(dictionary)) } else { Ok(total.max(all)) }
     }
+}
+
+fn too_large(size: usize) -> String {
+    format!("a page of {size} bytes; at most {LARGEST_PAGE} are read")
 }
 
 /// How many rows of a group are decoded at a time.
