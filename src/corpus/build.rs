@@ -8,9 +8,10 @@ use super::{
     Corpus, CorpusOptions, InputFile, Sequence, Skipped, Tokenizer,
     categories::Candidates,
     files::{Identity, Source},
+    ids::padding,
     keys::KeyCounts,
     names::Names,
-    row::{Content, Row, Told, padding},
+    row::{Content, Row, Told},
 };
 use crate::error::{Error, Result};
 

@@ -134,6 +134,8 @@ impl Candidates {
             let objection = counts.objection().or_else(|| counts.too_few());
             match objection {
                 Some(objection) => reasons.push(format!("`{key}`: {objection}")),
+                // The files say the same, and of all documents.
+                None if counts.with < counts.documents && self.is_said_by_files(&said) => {}
                 None if counts.categories > 1 => return (counts.told(Some(format!("`{key}`")), None), said),
                 None => single = single.or(Some((counts.told(Some(format!("`{key}`")), None), said))),
             }
@@ -144,14 +146,28 @@ impl Candidates {
         self.by_files(files, reasons)
     }
 
+    /// Whether the names of the files are those that documents have under a key, and documents without it have one too.
+    fn is_said_by_files(&self, said: &[u32]) -> bool {
+        let name = |number: u32| self.names.names.get(number as usize);
+        let label = |document: &Document| self.labels[document.file].as_ref();
+        self.documents.iter().zip(said).all(|(document, said)| match (label(document), name(*said)) {
+            (label, Some(said)) => label == Some(said),
+            (label, None) => label.is_some(),
+        })
+    }
+
     /// The names of files, where they say something.
     fn by_files(&mut self, files: &[InputFile], mut reasons: Vec<String>) -> (Categories, Vec<u32>) {
         let paths: Vec<PathBuf> = files.iter().map(|file| file.path.clone()).collect();
         let found: Vec<bool> = self.labels.iter().map(Option::is_some).collect();
         for (by, labels) in [("file names", self.labels.clone()), ("folders", distinguishing(&paths, &found))] {
-            if let Some(reason) = say_nothing(&labels) {
-                reasons.extend(reason);
-                continue;
+            match worth(&labels) {
+                Worth::Something => {}
+                Worth::Nothing => continue,
+                Worth::Other(reason) => {
+                    reasons.push(reason);
+                    continue;
+                }
             }
             let numbers: Vec<u32> =
                 labels.iter().map(|label| label.as_deref().map_or(NONE, |label| self.names.number(label))).collect();
@@ -174,17 +190,29 @@ impl Candidates {
     }
 }
 
-/// Why labels of files are none of categories; the inner `None`: there is no need to say so.
-fn say_nothing(labels: &[Option<String>]) -> Option<Option<String>> {
+/// What labels of files are worth.
+enum Worth {
+    /// They may be categories.
+    Something,
+    /// There is one at most.
+    Nothing,
+    /// They are other things.
+    Other(String),
+}
+
+/// Whether labels of files may be categories.
+fn worth(labels: &[Option<String>]) -> Worth {
     let all: BTreeSet<&str> = labels.iter().flatten().map(String::as_str).collect();
     let shown = || all.iter().take(3).copied().collect::<Vec<_>>().join(", ");
     if all.len() < 2 {
-        return Some(None);
+        Worth::Nothing
+    } else if all.iter().all(|label| SPLITS.contains(&label.to_ascii_lowercase().as_str())) {
+        Worth::Other(format!("{} are parts of a data set", shown()))
+    } else if are_numbered(&all) {
+        Worth::Other(format!("{} ... are numbered parts", shown()))
+    } else {
+        Worth::Something
     }
-    if all.iter().all(|label| SPLITS.contains(&label.to_ascii_lowercase().as_str())) {
-        return Some(Some(format!("{} are parts of a data set", shown())));
-    }
-    are_numbered(&all).then(|| Some(format!("{} ... are numbered parts", shown())))
 }
 
 /// Whether names differ in one number only, which counts from 0 or 1 or has leading zeros: years do not.

@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeSet, HashMap},
 };
 
 use serde_json::{Map, Value};
@@ -152,15 +152,19 @@ impl KeyCounts {
 
     /// The keys, the most frequent first, equally frequent ones by name.
     pub(super) fn by_frequency(&self) -> Vec<String> {
-        let sorted: BTreeMap<_, _> = self.0.iter().map(|(name, count)| ((usize::MAX - count, name), ())).collect();
-        sorted.into_keys().map(|(_, name)| name.clone()).collect()
+        let sorted: BTreeSet<_> = self.0.iter().map(|(name, count)| (usize::MAX - count, name)).collect();
+        sorted.into_iter().map(|(_, name)| name.clone()).collect()
     }
 }
 
 /// The name that is spelt most like `typed`, if one is close.
 pub fn nearest<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let typed = typed.to_lowercase();
-    let most = 1 + typed.chars().count() / 4;
+    // Of two letters, one that differs is another word.
+    let most = match typed.chars().count() {
+        0..=2 => 0,
+        letters => 1 + letters / 4,
+    };
     let last = |name: &'a str| name.rsplit('.').next().unwrap_or(name);
     let far = |name: &'a str| distance(&typed, &name.to_lowercase()).min(distance(&typed, &last(name).to_lowercase()));
     let all = names.into_iter().map(|name| (far(name), name));
@@ -230,6 +234,7 @@ mod tests {
         assert_eq!(nearest("styl", ["text", "style", "year"]), Some("style"));
         assert_eq!(nearest("Set", ["text", "meta.set"]), Some("meta.set"));
         assert_eq!(nearest("zzzz", ["text", "style"]), None);
+        assert_eq!((nearest("y", ["x"]), nearest("X", ["x"])), (None, Some("x")));
         let names: Vec<String> = (0..15).map(|n| format!("k{n}")).collect();
         assert!(listed(names.iter().map(String::as_str)).ends_with("k11 and 3 more"));
     }

@@ -5,6 +5,7 @@ mod build;
 mod categories;
 mod columns;
 mod files;
+mod ids;
 mod keys;
 mod left_out;
 mod names;

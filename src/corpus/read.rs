@@ -136,7 +136,12 @@ pub(super) fn verdict(corpus: Corpus, paths: &[PathBuf], strict: bool, hint: &st
     }
     // The reason of the first row may say what would help.
     let tried = corpus.skipped.first().and_then(|skipped| skipped.reason.split_once(": try ")).map(|(_, what)| what);
-    let hint = tried.map_or_else(|| hint.to_owned(), |what| format!("try {what}"));
+    let is_category = corpus.skipped.first().is_some_and(|skipped| skipped.reason.starts_with("category `"));
+    let hint = match tried {
+        Some(what) => format!("try {what}"),
+        None if is_category => "name a key that holds a word or a number: --category KEY".to_owned(),
+        None => hint.to_owned(),
+    };
     Err(Error::corpus(
         format!(
             "the corpus has no usable document: read {}; places that cannot be used: {total}{}",

@@ -124,7 +124,9 @@ pub fn keep_shown_categories(tables: &mut Tables) {
     let rows = tables.values().flat_map(|table| &table.rows).filter(|row| is_of_one(row));
     let names: HashSet<&str> = rows.filter_map(|row| row.category.as_deref()).collect();
     if names.len() > CATEGORIES_SHOWN {
-        tables.values_mut().for_each(|table| table.rows.retain(|row| !is_of_one(row)));
+        for table in tables.values_mut() {
+            table.rows.retain(|row| !is_of_one(row));
+        }
     }
 }
 
