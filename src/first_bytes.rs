@@ -96,8 +96,9 @@ pub fn peek(path: &Path) -> Result<Vec<u8>, Foreign> {
 /// # Errors
 /// It is larger, is none, or cannot be read.
 pub fn read_bytes(path: &Path, limit: u64) -> Result<Vec<u8>, Foreign> {
-    let bytes = read_up_to(path, limit + 1)?;
-    if bytes.len() as u64 > limit {
+    let is_larger = path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() > limit);
+    let bytes = if is_larger { Vec::new() } else { read_up_to(path, limit + 1)? };
+    if is_larger || bytes.len() as u64 > limit {
         return Err(Foreign::new(format!("has more than {limit} bytes, which no file of this kind has"), AGAIN));
     }
     Ok(bytes)
@@ -129,6 +130,10 @@ pub fn text_of(bytes: Vec<u8>) -> Result<String, Foreign> {
 
 fn read_up_to(path: &Path, limit: u64) -> Result<Vec<u8>, Foreign> {
     let unreadable = |error: std::io::Error| Foreign::new(format!("cannot be read: {error}"), "check its permissions");
+    if path.is_symlink() && !path.exists() {
+        let hint = "fetch the checkpoint again, or copy it with the files that its links name (cp -L)";
+        return Err(Foreign::new("is a link to a file that is not there", hint));
+    }
     // A pipe would wait for ever, a device never end.
     if !path.metadata().map_err(unreadable)?.is_file() {
         return Err(Foreign::new("is not a regular file", "put the file itself in its place"));

@@ -59,7 +59,7 @@ pub(super) struct Located {
 
 /// Finds the weights; `None` if the folder has none.
 pub(super) fn locate(dir: &Path) -> Option<Located> {
-    let (name, is_index) = CONTAINERS.into_iter().find(|(name, _)| dir.join(name).exists())?;
+    let (name, is_index) = CONTAINERS.into_iter().find(|(name, _)| dir.join(name).symlink_metadata().is_ok())?;
     let mut located = Located::default();
     if is_index {
         located.read_index(dir, name);
@@ -178,7 +178,7 @@ impl Located {
     /// One shard against what the index says of it.
     fn read_shard(&mut self, dir: &Path, index: &str, shard: &str, indexed: &[&str]) {
         let is_name = Path::new(shard).file_name().is_some_and(|name| name == shard);
-        if !is_name || !dir.join(shard).exists() {
+        if !is_name || dir.join(shard).symlink_metadata().is_err() {
             let what = if is_name { "which does not exist" } else { "which is not a file name of this folder" };
             self.problems.push(format!("`{index}` names {}, {what}; it should hold {}", named(shard), quoted(indexed)));
             self.reported.extend(indexed.iter().map(|&name| name.to_owned()));

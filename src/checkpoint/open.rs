@@ -110,13 +110,7 @@ fn check_folder(dir: &Path) -> Result<()> {
             "download `config.json` of the checkpoint again",
         );
     }
-    if config.symlink_metadata().is_ok() && !config.exists() {
-        return refuse(
-            "`config.json` in it is a link to a file that is not there",
-            "fetch the checkpoint again, or copy it with the files that its links name (cp -L)",
-        );
-    }
-    if !config.exists() {
+    if config.symlink_metadata().is_err() {
         return Err(no_config(dir));
     }
     Ok(())
