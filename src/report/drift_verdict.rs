@@ -118,17 +118,23 @@ fn judge(rows: &[&Finding], layer: LayerId) -> Learnt {
 
 /// The corrected saturation of a row in percent with its interval.
 fn words(row: &Finding) -> String {
-    let whole = |value: Option<f64>| percent(value.unwrap_or_default());
+    let whole = |value: Option<f64>| whole(value.unwrap_or_default());
     format!("{} % [{}, {}]", whole(row.corrected), whole(row.corrected_low), whole(row.corrected_high))
 }
 
 /// What the charts draw for the same row.
 fn uncorrected(row: &Finding) -> String {
-    let whole = |value: Option<f64>| value.map_or_else(|| "?".to_owned(), percent);
+    let whole = |value: Option<f64>| value.map_or_else(|| "?".to_owned(), whole);
     format!("chance-corrected; uncorrected {} %, by chance {} %", whole(row.estimate), whole(row.baseline))
 }
 
-/// A share in whole percent, below 2 % with a decimal place. Below 0 is noise around 0 and stays visible.
+/// A share in whole percent. Below 0 is noise around 0 and stays visible.
+fn whole(share: f64) -> String {
+    // Adding 0 turns the -0 of a rounded small negative share into 0.
+    format!("{:.0}", (share * 100.0).round() + 0.0)
+}
+
+/// A share in percent, below 2 % with a decimal place: what arithmetic alone changes is small.
 fn percent(share: f64) -> String {
     let decimals = usize::from(share != 0.0 && share.abs() < 0.02);
     let scale = if decimals == 0 { 1.0 } else { 10.0 };
