@@ -229,6 +229,9 @@ pub struct RoutingArgs {
     /// Multiple of the average load that an expert accepts [default: router_capacity_factor_eval of config.json]
     #[arg(long, value_name = "F", allow_negative_numbers = true)]
     pub capacity_factor: Option<f64>,
+    /// Route with a router that gives every token the same logits (its rows are all equal), instead of refusing it
+    #[arg(long)]
+    pub allow_constant_router: bool,
 }
 
 /// How statistics are computed.

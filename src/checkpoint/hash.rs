@@ -1,10 +1,19 @@
 //! SHA-256 of files, streamed.
 
-use std::{fs::File, io::Read, path::Path};
+use std::{
+    fs::File,
+    io::{self, Read},
+    ops::Range,
+    path::Path,
+};
 
 use sha2::{Digest, Sha256};
 
+use super::{read::read_exact_at, sanity::Part};
 use crate::error::{Error, Result};
+
+/// Bytes read at a time; whole numbers of every type.
+const BLOCK: usize = 1 << 20;
 
 /// SHA-256 of a file's bytes in hexadecimal; reads it once in blocks of 1 MiB.
 ///
@@ -13,7 +22,7 @@ use crate::error::{Error, Result};
 pub fn sha256_file(path: &Path) -> Result<String> {
     let mut file = File::open(path).map_err(Error::io("open", path))?;
     let mut hasher = Sha256::new();
-    let mut block = vec![0; 1 << 20];
+    let mut block = vec![0; BLOCK];
     loop {
         let count = file.read(&mut block).map_err(Error::io("read", path))?;
         if count == 0 {
@@ -21,8 +30,52 @@ pub fn sha256_file(path: &Path) -> Result<String> {
         }
         hasher.update(&block[..count]);
     }
-    let hex: Vec<_> = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(hex.concat())
+    Ok(hexadecimal(hasher))
+}
+
+/// SHA-256 of bytes in hexadecimal.
+pub(super) fn sha256_bytes(bytes: &[u8]) -> String {
+    hexadecimal(Sha256::new_with_prefix(bytes))
+}
+
+fn hexadecimal(hasher: Sha256) -> String {
+    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
+}
+
+/// Reads an open file from its first byte to its last, once: its SHA-256, with every part shown to its scan on the way.
+/// Parts stand in the order of their first bytes; one that begins inside another is not looked at, unless it is the same.
+pub(super) fn sha256_and_scan(file: &File, size: u64, parts: &mut [Part]) -> io::Result<String> {
+    let mut hasher = Sha256::new();
+    let mut block = vec![0; BLOCK];
+    let mut position = 0;
+    for same in parts.chunk_by_mut(|a, b| (a.begin, a.end) == (b.begin, b.end)) {
+        let (begin, end) = (same[0].begin, same[0].end);
+        if begin < position {
+            continue;
+        }
+        each_block(file, position..begin, &mut block, |bytes| hasher.update(bytes))?;
+        each_block(file, begin..end, &mut block, |bytes| {
+            hasher.update(bytes);
+            same[0].scan.block(bytes);
+        })?;
+        let (first, others) = same.split_at_mut(1);
+        others.iter_mut().for_each(|other| other.scan.clone_from(&first[0].scan));
+        position = end;
+    }
+    each_block(file, position..size, &mut block, |bytes| hasher.update(bytes))?;
+    Ok(hexadecimal(hasher))
+}
+
+/// Gives a range of bytes to `take`, block by block.
+fn each_block(file: &File, range: Range<u64>, block: &mut [u8], mut take: impl FnMut(&[u8])) -> io::Result<()> {
+    let mut position = range.start;
+    while position < range.end {
+        let count = (range.end - position).min(block.len() as u64) as usize;
+        read_exact_at(file, &mut block[..count], position)?;
+        take(&block[..count]);
+        position += count as u64;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -7,15 +7,21 @@ mod config;
 mod config_json;
 mod hash;
 mod header;
+mod hub;
 mod locate;
 mod read;
+mod sanity;
 mod shapes;
+mod state;
 mod torch;
 mod validate;
 
 pub use config::Config;
 pub use hash::sha256_file;
+pub use hub::{check_blob, repository_name, snapshot};
+pub use sanity::{Oddity, OddityKind, describe_oddities};
 pub use shapes::{ExpectedTensor, ParameterCount};
+pub use state::CheckpointState;
 
 use std::{
     collections::HashMap,
@@ -120,6 +126,17 @@ pub struct Checkpoint {
     files: Vec<WeightFile>,
     handles: Vec<File>,
     tensors: HashMap<String, StoredTensor>,
+    /// SHA-256 of the bytes of config.json as they were read.
+    config_sha256: String,
+}
+
+/// What one reading of a whole weight file tells.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WeightReading {
+    /// SHA-256 of its bytes, hexadecimal.
+    pub sha256: String,
+    /// What is odd about its numbers.
+    pub oddities: Vec<Oddity>,
 }
 
 impl Checkpoint {
@@ -135,12 +152,10 @@ impl Checkpoint {
     pub fn open(dir: &Path) -> Result<Self> {
         let refuse = |problem: String, hint: &str| refusal(dir, vec![problem], hint);
         check_folder(dir)?;
-        let text = std::fs::read(dir.join("config.json"))
-            .map_err(Error::io("read", dir.join("config.json")))
-            .and_then(|bytes| {
-                String::from_utf8(bytes)
-                    .map_err(|error| refuse(format!("`config.json` is not UTF-8: {error}"), "the file may be damaged"))
-            })?;
+        let bytes = std::fs::read(dir.join("config.json")).map_err(Error::io("read", dir.join("config.json")))?;
+        let config_sha256 = hash::sha256_bytes(&bytes);
+        let text = String::from_utf8(bytes)
+            .map_err(|error| refuse(format!("`config.json` is not UTF-8: {error}"), "the file may be damaged"))?;
         let located = locate::locate(dir).ok_or_else(|| no_weights(dir))?;
         let (config, mut problems) = match Config::parse(&text) {
             Ok(config) => (Some(config), Vec::new()),
@@ -150,7 +165,9 @@ impl Checkpoint {
         let validated = validate::validate(&located, expected.as_deref());
         problems.extend(validated.problems);
         match config {
-            Some(config) if problems.is_empty() => Self::with_files(dir, config, located, validated.tensors),
+            Some(config) if problems.is_empty() => {
+                Self::with_files(dir, config, config_sha256, located, validated.tensors)
+            }
             _ => Err(refusal(dir, problems, hint_for(expected.is_some()))),
         }
     }
@@ -158,6 +175,7 @@ impl Checkpoint {
     fn with_files(
         dir: &Path,
         config: Config,
+        config_sha256: String,
         located: locate::Located,
         tensors: HashMap<String, StoredTensor>,
     ) -> Result<Self> {
@@ -165,7 +183,25 @@ impl Checkpoint {
             located.files.into_iter().map(|file| WeightFile { path: dir.join(file.name), bytes: file.bytes }).collect();
         let open = |file: &WeightFile| File::open(&file.path).map_err(Error::io("open", &file.path));
         let handles = files.iter().map(open).collect::<Result<_>>()?;
-        Ok(Self { dir: dir.to_path_buf(), config, files, handles, tensors })
+        Ok(Self { dir: dir.to_path_buf(), config, files, handles, tensors, config_sha256 })
+    }
+
+    /// Reads a weight file (by its place in [`Self::files`]) from beginning to end: hash and numbers in one go, of the very
+    /// file that the forward pass reads.
+    ///
+    /// # Errors
+    /// The file cannot be read, or the cache of a hub knows it by another hash.
+    pub fn read_whole(&self, file: usize) -> Result<WeightReading> {
+        let WeightFile { path, bytes } = &self.files[file];
+        let mut parts = self.parts_of(file);
+        let sha256 = hash::sha256_and_scan(&self.handles[file], *bytes, &mut parts).map_err(Error::io("read", path))?;
+        check_blob(path, &sha256)?;
+        Ok(WeightReading { sha256, oddities: sanity::oddities(&parts) })
+    }
+
+    /// SHA-256 of the config.json that was read.
+    pub fn config_sha256(&self) -> &str {
+        &self.config_sha256
     }
 
     /// The configuration.

@@ -92,10 +92,12 @@ impl Kind {
         }
     }
 
-    pub(super) fn verdict(self, findings: &[Finding]) -> Vec<String> {
+    /// The verdict, line by line. The rows of single token ids are in the tables alone.
+    pub(super) fn verdict(self, findings: &[Finding], tables: &Tables) -> Vec<String> {
+        let tokens = tables.get("token_drift").map_or(&[][..], |table| &table.rows);
         match self {
             Self::Route => report::verdict(findings),
-            Self::Drift => report::drift_verdict(findings),
+            Self::Drift => report::drift_verdict(findings, tokens),
             Self::Drops => report::drops_verdict(findings),
         }
     }
@@ -120,7 +122,7 @@ pub(super) fn analyse(run: &RunDir, manifest: &mut Value, quiet: bool, clock: Op
     Paths::of(manifest).shorten_documents(&mut tables);
     let context = kind.context(run, manifest)?;
     let charts = draw(&mut staged, &tables, &context, quiet)?;
-    let verdict = kind.verdict(&findings);
+    let verdict = kind.verdict(&findings, &tables);
     if let Some(clock) = clock {
         manifest["wall_seconds"] = json!(clock.elapsed().as_secs_f64());
         manifest["peak_memory_bytes"] = json!(machine::peak_memory());
@@ -149,7 +151,7 @@ pub(super) fn redraw(run: &RunDir, manifest: &mut Value, quiet: bool) -> Result<
     let context = kind.context(run, manifest)?;
     let mut staged = Staged::new(run);
     let charts = draw(&mut staged, &tables, &context, quiet)?;
-    let verdict = kind.verdict(&findings);
+    let verdict = kind.verdict(&findings, &tables);
     let found = page::Found {
         kind,
         context: &context,
@@ -168,7 +170,7 @@ pub(super) fn redraw(run: &RunDir, manifest: &mut Value, quiet: bool) -> Result<
 pub(super) fn read_back(run: &RunDir, manifest: &Value) -> Result<(Tables, Vec<String>)> {
     let kind = Kind::of(run, manifest)?;
     let tables = read_tables(run)?;
-    let verdict = kind.verdict(&headline(&tables));
+    let verdict = kind.verdict(&headline(&tables), &tables);
     Ok((tables, verdict))
 }
 

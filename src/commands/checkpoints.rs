@@ -7,6 +7,7 @@ use std::{
 
 use super::{prepare::label, reuse, terminal};
 use crate::{
+    checkpoint::snapshot,
     cli::DriftArgs,
     error::{Error, Result},
     model::Arithmetic,
@@ -34,6 +35,7 @@ impl Spec {
             Some((name, folder)) if !Path::new(typed).exists() => (Some(name), PathBuf::from(folder)),
             _ => (None, PathBuf::from(typed)),
         };
+        let folder = snapshot(&folder);
         let label = name.map_or_else(|| label(&folder), str::to_owned);
         let training_tokens = training_tokens(&label);
         Self { label, folder, training_tokens, off_axis, arithmetic: Arithmetic::F32 }

@@ -108,6 +108,7 @@ fn compute(prepared: &Prepared, segments: &[Range<usize>], mut observer: RouteOb
         let wave = wave(prepared, groups);
         observer.tokens = wave.tokens() as u64;
         model.forward(&wave, &mut observer)?;
+        prepared.check_unchanged()?;
     }
     Ok(())
 }

@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 
 use super::{
     machine,
-    prepare::{default_memory, label, memory, open_tokenizer, wave_within},
+    prepare::{default_memory, label, memory, open_tokenizer, text, wave_within},
     terminal,
 };
 use crate::{
-    checkpoint::Checkpoint,
+    checkpoint::{Checkpoint, snapshot},
     cli::InspectArgs,
     corpus::Tokenizer,
     error::{Error, Result},
@@ -21,7 +21,8 @@ use crate::{
 /// Prints a checkpoint's description, and what the model makes of a text.
 pub(super) fn run(arguments: &InspectArgs) -> anyhow::Result<()> {
     machine::set_threads(arguments.threads)?;
-    let checkpoint = Checkpoint::open(&arguments.checkpoint)?;
+    let checkpoint = Checkpoint::open(&snapshot(&arguments.checkpoint))?;
+    checkpoint.constant_routers()?.iter().for_each(|problem| terminal::warn(problem));
     let tokenizer = open_tokenizer(&checkpoint)?;
     let mut description = describe(&checkpoint, tokenizer.as_ref(), arguments)?;
     if let Some(text) = &arguments.text {
@@ -52,7 +53,7 @@ fn describe(checkpoint: &Checkpoint, tokenizer: Option<&Tokenizer>, arguments: &
     let capacity = |rule| config.router_settings(rule, None).capacity(length);
     let parameters = config.parameter_count();
     let files: Vec<Value> =
-        checkpoint.files().iter().map(|file| json!({ "path": file.path, "bytes": file.bytes })).collect();
+        checkpoint.files().iter().map(|file| json!({ "path": text(&file.path), "bytes": file.bytes })).collect();
     Ok(json!({
         "checkpoint": label(checkpoint.dir()),
         "hidden_size": config.hidden_size,
@@ -69,7 +70,7 @@ fn describe(checkpoint: &Checkpoint, tokenizer: Option<&Tokenizer>, arguments: &
         "parameters": { "total": parameters.total, "active_per_token": parameters.active_per_token },
         "dtypes": checkpoint.dtypes().iter().map(|d| json!({ "dtype": d.dtype.name(), "tensors": d.tensors })).collect::<Vec<_>>(),
         "files": files,
-        "tokenizer": tokenizer.map(|tokenizer| json!({ "file": tokenizer.file(), "ids": tokenizer.vocab_size() })),
+        "tokenizer": tokenizer.map(|tokenizer| json!({ "file": text(tokenizer.file()), "ids": tokenizer.vocab_size() })),
         "capacity": {
             "length": length,
             "factor": config.router_capacity_factor_eval,

@@ -12,6 +12,7 @@ mod demo;
 mod drift;
 mod drops;
 mod execute;
+mod fingerprint;
 mod finished;
 mod inspect;
 mod interest;

@@ -117,7 +117,7 @@ impl Finished {
         let findings = headline(&tables);
         Paths::of(&manifest).shorten_documents(&mut tables);
         check_tables(&run, &tables)?;
-        let verdict = kind.verdict(&findings);
+        let verdict = kind.verdict(&findings, &tables);
         Ok(Self { run, manifest, kind, context, tables, rows_in_files: BTreeMap::new(), findings, verdict })
     }
 

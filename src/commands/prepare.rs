@@ -7,11 +7,11 @@ use std::{
 
 use serde_json::{Map, Value, json};
 
-use super::{checkpoints::Spec, machine, read::read, request::Request, terminal};
+use super::{checkpoints::Spec, fingerprint::Fingerprint, machine, read::read, request::Request, terminal};
 use crate::{
-    checkpoint::{Checkpoint, Config, sha256_file},
+    checkpoint::{Checkpoint, Config, check_blob, repository_name, sha256_file},
     cli::{CommonArgs, ExecutionArgs},
-    corpus::{Corpus, Sequence, Tokenizer},
+    corpus::{Corpus, Sequence, Skipped, Tokenizer},
     error::{Error, Result},
     model::{Arithmetic, Cost, PANEL, instruction_set},
     routing::RouterSettings,
@@ -35,7 +35,7 @@ pub(super) struct Prepared {
     /// The keys of the manifest that decide the trace.
     pub(super) identity: Map<String, Value>,
     /// What was hashed already, by folder.
-    fingerprints: BTreeMap<PathBuf, Value>,
+    fingerprints: BTreeMap<PathBuf, Fingerprint>,
 }
 
 impl Prepared {
@@ -43,6 +43,7 @@ impl Prepared {
     pub(super) fn new(arguments: &Request) -> Result<Self> {
         check_options(&arguments.common)?;
         let checkpoint = Checkpoint::open(&arguments.checkpoint)?;
+        check_routers(&checkpoint, &arguments.common)?;
         let config = checkpoint.config();
         let context = context(&arguments.common, config.max_position_embeddings)?;
         let tokenizer = open_tokenizer(&checkpoint)?;
@@ -54,8 +55,8 @@ impl Prepared {
         let cost = Cost::new(config, context);
         let wave_tokens =
             wave_tokens(&arguments.common.execution, config, &cost, group_rows(&layout, &corpus.sequences))?;
-        let fingerprint = fingerprint(&checkpoint, arguments.common.execution.no_hash)?;
-        let identity = identity(arguments, &fingerprint, tokenizer.as_ref(), &corpus, &router, context)?;
+        let fingerprint = Fingerprint::new(&checkpoint, arguments.common.execution.no_hash)?;
+        let identity = identity(arguments, &fingerprint.value, tokenizer.as_ref(), &corpus, &router, context)?;
         Ok(Self {
             label: label(checkpoint.dir()),
             fingerprints: BTreeMap::from([(checkpoint.dir().to_path_buf(), fingerprint)]),
@@ -87,21 +88,65 @@ impl Prepared {
     /// No checkpoint is hashed twice.
     fn with_request(mut self, arguments: &Request) -> Result<Self> {
         let checkpoint = Checkpoint::open(&arguments.checkpoint)?;
+        check_routers(&checkpoint, &arguments.common)?;
         let router = router(&checkpoint, &arguments.common);
         check_capacity(&router, &self.layout, &self.corpus)?;
         let fingerprint = match self.fingerprints.get(checkpoint.dir()) {
             Some(known) => known.clone(),
-            None => fingerprint(&checkpoint, arguments.common.execution.no_hash)?,
+            None => Fingerprint::new(&checkpoint, arguments.common.execution.no_hash)?,
         };
-        let identity = identity(arguments, &fingerprint, self.tokenizer.as_ref(), &self.corpus, &router, self.context)?;
+        checkpoint.check_unchanged(&fingerprint.state)?;
+        let identity =
+            identity(arguments, &fingerprint.value, self.tokenizer.as_ref(), &self.corpus, &router, self.context)?;
         self.fingerprints.insert(checkpoint.dir().to_path_buf(), fingerprint);
         Ok(Self { label: label(checkpoint.dir()), checkpoint, router, identity, ..self })
     }
+
+    /// Refuses to go on if the weights are not those that were hashed.
+    pub(super) fn check_unchanged(&self) -> Result<()> {
+        match self.fingerprints.get(self.checkpoint.dir()) {
+            Some(fingerprint) => self.checkpoint.check_unchanged(&fingerprint.state),
+            None => Ok(()),
+        }
+    }
+
+    /// What was left out of rows that are used, and what is odd about the checkpoint.
+    pub(super) fn notes(&self) -> Vec<Skipped> {
+        let own = self.fingerprints.get(self.checkpoint.dir()).into_iter().flat_map(|known| &known.notes);
+        let place = text(self.checkpoint.dir());
+        let own = own.map(|reason| Skipped { place: place.clone(), reason: reason.clone() });
+        self.corpus.notes.iter().cloned().chain(own).collect()
+    }
 }
 
-/// The name of a folder, for tables and charts.
+/// A path as text; bytes that are no UTF-8 become U+FFFD.
+pub(super) fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+/// Refuses routers that cannot choose, unless they are wanted.
+fn check_routers(checkpoint: &Checkpoint, common: &CommonArgs) -> Result<()> {
+    let problems = checkpoint.constant_routers()?;
+    if problems.is_empty() {
+        return Ok(());
+    }
+    if common.routing.allow_constant_router {
+        problems.iter().for_each(|problem| terminal::warn_once(problem));
+        return Ok(());
+    }
+    Err(Error::Checkpoint {
+        path: checkpoint.dir().to_path_buf(),
+        problems,
+        hint: Some("every token gets the same experts; --allow-constant-router routes it all the same".to_owned()),
+    })
+}
+
+/// The name of a folder, for tables and charts; of a hub's snapshot that of its repository.
 pub(super) fn label(folder: &Path) -> String {
     let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
+    if let Some(name) = repository_name(&folder) {
+        return name;
+    }
     folder.file_name().map_or_else(|| folder.display().to_string(), |name| name.to_string_lossy().into_owned())
 }
 
@@ -221,7 +266,11 @@ fn identity(
     context: usize,
 ) -> Result<Map<String, Value>> {
     let tokenizer = match tokenizer {
-        Some(tokenizer) => json!({ "path": tokenizer.file(), "sha256": sha256_file(tokenizer.file())? }),
+        Some(tokenizer) => {
+            let sha256 = sha256_file(tokenizer.file())?;
+            check_blob(tokenizer.file(), &sha256)?;
+            json!({ "path": text(tokenizer.file()), "sha256": sha256 })
+        }
         None => Value::Null,
     };
     let mut identity = Map::new();
@@ -232,6 +281,9 @@ fn identity(
     identity.insert("inputs".into(), json!(corpus.files));
     identity.extend(options(&arguments.common, router, context));
     identity.insert("log_logits".into(), json!(arguments.common.execution.log_logits));
+    if arguments.common.routing.allow_constant_router {
+        identity.insert("allow_constant_router".into(), json!(true));
+    }
     if let Some(transcripts) = &arguments.transcripts {
         identity.insert("template".into(), json!(transcripts.how.template.to_string()));
         identity.insert("oasst_paths".into(), json!(transcripts.how.oasst_paths.to_string()));
@@ -256,28 +308,4 @@ pub(super) fn options(common: &CommonArgs, router: &RouterSettings, context: usi
         "instruction_set": instruction_set(),
     });
     if let Value::Object(options) = value { options } else { Map::new() }
-}
-
-/// What tells a checkpoint from every other: the hash of its configuration; of each weight file the path with its
-/// SHA-256, or with its size and time of change.
-pub(super) fn fingerprint(checkpoint: &Checkpoint, no_hash: bool) -> Result<Value> {
-    let weights =
-        checkpoint.files().iter().map(|file| weight_identity(&file.path, no_hash)).collect::<Result<Vec<_>>>()?;
-    Ok(json!({
-        "path": checkpoint.dir(),
-        "config_sha256": sha256_file(&checkpoint.config_path())?,
-        "weights": weights,
-    }))
-}
-
-/// A weight file's path with its SHA-256, or with its size and time of change.
-fn weight_identity(path: &Path, no_hash: bool) -> Result<Value> {
-    let metadata = std::fs::metadata(path).map_err(Error::io("read", path))?;
-    if no_hash {
-        let modified = metadata.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
-        return Ok(json!({
-            "path": path, "bytes": metadata.len(), "modified": modified.map(|time| time.as_secs()),
-        }));
-    }
-    Ok(json!({ "path": path, "bytes": metadata.len(), "sha256": sha256_file(path)? }))
 }

@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use crate::cli::{CommonArgs, RouteArgs, TranscriptArgs};
+use crate::{
+    checkpoint::snapshot,
+    cli::{CommonArgs, RouteArgs, TranscriptArgs},
+};
 
 /// A checkpoint, the text that goes through it, and how.
 #[derive(Clone, Debug)]
@@ -29,7 +32,7 @@ pub(super) struct Transcripts {
 impl From<&RouteArgs> for Request {
     fn from(arguments: &RouteArgs) -> Self {
         Self {
-            checkpoint: arguments.checkpoint.clone(),
+            checkpoint: snapshot(&arguments.checkpoint),
             corpus: arguments.corpus.clone(),
             transcripts: None,
             common: arguments.common.clone(),

@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 use super::{
     checkpoints::Spec,
     compatible::facts,
-    prepare::{check_options, context, fingerprint, options},
+    fingerprint::Fingerprint,
+    prepare::{check_options, context, options},
     terminal,
 };
 use crate::{
@@ -87,7 +88,7 @@ pub(super) fn checkpoint_of(run: &Path) -> Result<PathBuf> {
     let checkpoint = Checkpoint::open(&folder)
         .map_err(|error| refuse(format!("`{shown}`, which it was made from, cannot be opened: {error}")))?;
     let hashed = recorded["weights"].as_array().into_iter().flatten().all(|file| file.get("sha256").is_some());
-    let different = differences(&recorded, &fingerprint(&checkpoint, !hashed)?);
+    let different = differences(&recorded, &Fingerprint::new(&checkpoint, !hashed)?.value);
     if different.is_empty() {
         return Ok(folder);
     }

@@ -135,7 +135,7 @@ pub(super) fn manifest(prepared: &Prepared, arguments: &Request) -> Value {
         "skipped": corpus.skipped,
         "documents_left_out": corpus.documents_left_out,
         "conversations_cut": corpus.conversations_cut,
-        "notes": corpus.notes,
+        "notes": prepared.notes(),
         "threads": rayon::current_num_threads(),
         "wave_tokens": prepared.wave_tokens,
         "memory_limit_bytes": arguments.common.execution.memory.map(|size| size.as_u64()),

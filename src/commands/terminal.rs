@@ -1,7 +1,9 @@
 //! Standard output for results, standard error for progress and warnings.
 
 use std::{
+    collections::BTreeSet,
     io::{ErrorKind, IsTerminal, Write},
+    sync::Mutex,
     time::Duration,
 };
 
@@ -42,6 +44,15 @@ fn shown(line: &str) -> String {
 /// Warns on standard error.
 pub(super) fn warn(line: &str) {
     note(&format!("warning: {line}"));
+}
+
+/// Warns of what several openings of one file would tell again and again, once in the life of the process.
+pub(super) fn warn_once(line: &str) {
+    static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let is_new = TOLD.lock().map_or(true, |mut told| told.insert(line.to_owned()));
+    if is_new {
+        warn(line);
+    }
 }
 
 /// The message of a failed run, then, after a blank line, its hint.

@@ -10,8 +10,11 @@ use crate::{
 
 /// Layers that get a line of their own.
 const LAYERS_SHOWN: usize = 8;
+/// What the intervals cover.
+const CONFIDENCE: f64 = 0.95;
 
-/// The verdict in sentences: one line per `MoE` layer (eight at most), one per data set, one per compared model.
+/// The verdict in sentences: all layers together, one line per `MoE` layer (eight at most), one per data set where there are
+/// several, one that counts their intervals, one per compared model.
 ///
 /// Whether later tokens are dropped more is decided by `drop_trend`, variant `last_minus_first`, alone: it is there if the
 /// interval lies above 0, and more than queue mechanics if what is left above random order does too. For the latter each
@@ -23,14 +26,14 @@ pub fn drops_verdict(findings: &[Finding]) -> Vec<String> {
     if layers.is_empty() {
         return vec!["not enough data: no MoE layer has a drop ratio".to_owned()];
     }
-    let mut lines: Vec<String> = layers.iter().take(LAYERS_SHOWN).map(|layer| layer_line(&own, *layer)).collect();
+    let trends = Trend::over_all(&own, &layers);
+    let summary = if is_nothing_dropped(&own) { "nothing is dropped".to_owned() } else { overall(&trends) };
+    let mut lines = vec![format!("overall: {summary}")];
+    lines.extend(layers.iter().take(LAYERS_SHOWN).map(|layer| layer_line(&own, *layer)));
     if layers.len() > LAYERS_SHOWN {
         lines.push(format!("{} more layers: see summary.json", layers.len() - LAYERS_SHOWN));
     }
-    let mut datasets: Vec<&str> = own.iter().filter_map(|row| row.dataset.as_deref()).collect();
-    let mut seen = BTreeSet::new();
-    datasets.retain(|name| seen.insert(*name));
-    lines.extend(datasets.iter().map(|dataset| dataset_line(&own, dataset, &layers)));
+    lines.extend(dataset_lines(&own, &layers, &trends));
     lines.extend(roles_line(&own));
     lines.extend(causes_line(&own));
     lines.extend(capacity_line(&own));
@@ -108,34 +111,113 @@ fn layer_line(rows: &[&Finding], layer: LayerId) -> String {
     }
 }
 
+fn is_nothing_dropped(rows: &[&Finding]) -> bool {
+    let mut ratios = rows.iter().filter(|row| row.statistic == "assignment_drop_ratio" && is_over_all(row)).peekable();
+    ratios.peek().is_some() && ratios.all(|row| row.estimate == Some(0.0))
+}
+
+/// What holds over all texts.
+fn overall<'a>(trends: &[(LayerId, Trend<'a>)]) -> String {
+    let known: Vec<&(LayerId, Trend<'a>)> = trends.iter().filter(|(_, trend)| trend.is_known()).collect();
+    if known.is_empty() {
+        return "not enough data to say whether later tokens are dropped more".to_owned();
+    }
+    let of = |holds: fn(&Trend<'a>) -> bool| -> Vec<&(LayerId, Trend<'a>)> {
+        known.iter().copied().filter(|(_, trend)| holds(trend)).collect()
+    };
+    let (rises, falls) = (of(Trend::rises), of(Trend::falls));
+    let fewer = (!falls.is_empty()).then(|| format!("later tokens are dropped less in {}", extent(&falls)));
+    if rises.is_empty() {
+        return fewer.unwrap_or_else(|| "later tokens are not measurably dropped more in any layer".to_owned());
+    }
+    let more = format!("later tokens are dropped more in {}", extent(&rises));
+    [Some(more), in_random_order(&rises), fewer].into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
+
+/// "layers 1, 3 (+1.44 to +5.43 points)".
+fn extent(trends: &[&(LayerId, Trend)]) -> String {
+    let estimates = || trends.iter().filter_map(|(_, trend)| trend.row.estimate);
+    let (low, high) = (estimates().fold(f64::INFINITY, f64::min), estimates().fold(f64::NEG_INFINITY, f64::max));
+    let (low, high) = (number(low), number(high));
+    let points = if low == high { low } else { format!("{low} to {high}") };
+    format!("{} ({points} points)", layer_names(trends))
+}
+
+/// How much of a rise is there in random order too, in the layer where that is least: by the upper end of what is left and the
+/// lower end of the rise.
+fn in_random_order(rises: &[&(LayerId, Trend)]) -> Option<String> {
+    let part = |trend: &Trend| Some(1.0 - trend.excess?.high?.max(0.0) / trend.row.low?);
+    let parts: Vec<f64> = rises.iter().map(|(_, trend)| part(trend)).collect::<Option<_>>()?;
+    let least = parts.into_iter().fold(1.0, f64::min);
+    Some(if least >= 0.5 {
+        format!("at least {:.0} % of that is there in random order too: it is the queue", (least * 100.0).floor())
+    } else {
+        "random order alone may not give half of that".to_owned()
+    })
+}
+
+/// A line for each data set and one that counts; none for a single one that is everything.
+fn dataset_lines(rows: &[&Finding], layers: &BTreeSet<LayerId>, over_all: &[(LayerId, Trend)]) -> Vec<String> {
+    let mut names: Vec<&str> = rows.iter().filter_map(|row| row.dataset.as_deref()).collect();
+    let mut seen = BTreeSet::new();
+    names.retain(|name| seen.insert(*name));
+    let of = |name: &str| -> Vec<(LayerId, Trend)> {
+        layers.iter().filter_map(|layer| Some((*layer, Trend::of(rows, *layer, Some(name))?))).collect()
+    };
+    let sets: Vec<(&str, Vec<(LayerId, Trend)>)> = names.into_iter().map(|name| (name, of(name))).collect();
+    let sequences = |trends: &[(LayerId, Trend)]| trends.iter().map(|(_, trend)| trend.row.n).collect::<Vec<_>>();
+    if sets.len() < 2 && sets.iter().all(|(_, only)| sequences(only) == sequences(over_all)) {
+        return chance_line(over_all).into_iter().collect();
+    }
+    let mut lines: Vec<String> = sets.iter().map(|(name, trends)| dataset_line(name, trends)).collect();
+    let all: Vec<(LayerId, Trend)> = sets.into_iter().flat_map(|(_, trends)| trends).collect();
+    lines.extend(chance_line(&all));
+    lines
+}
+
+/// How many intervals miss 0, and how many would by chance: who looks at many finds some.
+fn chance_line<'a>(trends: &[(LayerId, Trend<'a>)]) -> Option<String> {
+    let known: Vec<&Trend<'a>> =
+        trends.iter().map(|(_, trend)| trend).filter(|trend| trend.is_excess_known()).collect();
+    let count = |holds: fn(&Trend<'a>) -> bool| known.iter().filter(|trend| holds(trend)).count();
+    let (above, below) = (count(Trend::is_above), count(Trend::is_below));
+    let expected = known.len() as f64 * (1.0 - CONFIDENCE);
+    let expected = if expected < 0.5 { "less than 1".to_owned() } else { format!("about {:.0}", expected.round()) };
+    (known.len() > 1).then(|| {
+        format!(
+            "of {} intervals of what is left above random order, {above} lie{} above 0 and {below} below; by chance {expected} would miss 0",
+            known.len(),
+            if above == 1 { "s" } else { "" },
+        )
+    })
+}
+
 /// One data set over all layers.
-fn dataset_line(rows: &[&Finding], dataset: &str, layers: &BTreeSet<LayerId>) -> String {
-    let trends: Vec<(LayerId, Trend)> =
-        layers.iter().filter_map(|layer| Some((*layer, Trend::of(rows, *layer, Some(dataset))?))).collect();
+fn dataset_line<'a>(dataset: &str, trends: &[(LayerId, Trend<'a>)]) -> String {
     let known = trends.iter().filter(|(_, trend)| trend.is_known()).count();
     if known == 0 {
         let reason = trends.first().and_then(|(_, trend)| trend.row.note.as_deref()).unwrap_or("no interval");
         return format!("data set {dataset}: not enough data ({reason})");
     }
-    let of = |holds: &dyn Fn(&Trend) -> bool| -> Vec<&(LayerId, Trend)> {
+    let of = |holds: fn(&Trend<'a>) -> bool| -> Vec<&(LayerId, Trend<'a>)> {
         trends.iter().filter(|(_, trend)| trend.is_known() && holds(trend)).collect()
     };
-    let rises = of(&|trend| trend.rises());
-    let beyond = of(&|trend| trend.is_beyond());
-    let bowl = of(&|trend| trend.is_u_shaped);
+    let (rises, bowl) = (of(Trend::rises), of(|trend| trend.is_u_shaped));
     let trend = if rises.is_empty() {
         format!("later tokens are not dropped more in any of {known} layers")
     } else {
         format!("later tokens are dropped more in {}", layer_names(&rises))
     };
-    let left = if beyond.is_empty() {
-        "no layer exceeds random order".to_owned()
-    } else {
-        let of = |(layer, trend): &&(LayerId, Trend)| format!("layer {layer} by {}", trend.left());
-        format!("above random order: {}", beyond.iter().map(of).collect::<Vec<_>>().join(", "))
+    let left = |where_to: &str, trends: &[&(LayerId, Trend)]| {
+        let each: Vec<String> =
+            trends.iter().map(|(layer, trend)| format!("layer {layer} by {}", trend.left())).collect();
+        (!each.is_empty()).then(|| format!("{where_to} random order: {}", each.join(", ")))
     };
+    let (above, below) = (left("above", &of(Trend::is_above)), left("below", &of(Trend::is_below)));
+    let neither = (above.is_none() && below.is_none()).then(|| "no layer differs from random order".to_owned());
     let shape = (!bowl.is_empty()).then(|| format!("U-shaped in {}", layer_names(&bowl)));
-    let words: Vec<String> = [trend, left].into_iter().chain(shape).collect();
+    let words: Vec<String> =
+        std::iter::once(trend).chain([above, below, neither, shape].into_iter().flatten()).collect();
     let sequences = trends.iter().map(|(_, trend)| trend.row.n).max().unwrap_or_default();
     format!("data set {dataset} ({sequences} sequences): {}", words.join("; "))
 }
@@ -163,7 +245,7 @@ fn difference_lines(findings: &[Finding]) -> Vec<String> {
         }
         lines.into_iter().map(|(head, parts)| format!("{head}: {}", parts.join(", "))).collect()
     };
-    [of("assignment_drop_ratio", "drop ratio"), of("drop_trend", "last quarter less first")].concat()
+    [of("assignment_drop_ratio", "drop ratio"), of("drop_trend", "last quarter minus first quarter")].concat()
 }
 
 /// Whether a finding speaks of all tokens of the layer.
@@ -186,6 +268,11 @@ struct Trend<'a> {
 }
 
 impl<'a> Trend<'a> {
+    /// The trends over all texts, layer by layer.
+    fn over_all(rows: &[&'a Finding], layers: &BTreeSet<LayerId>) -> Vec<(LayerId, Self)> {
+        layers.iter().filter_map(|layer| Some((*layer, Self::of(rows, *layer, None)?))).collect()
+    }
+
     fn of(rows: &[&'a Finding], layer: LayerId, dataset: Option<&str>) -> Option<Self> {
         let variant = |name: &str| {
             rows.iter().copied().find(|row| {
@@ -208,8 +295,16 @@ impl<'a> Trend<'a> {
         self.row.low.is_some_and(|low| low > 0.0)
     }
 
-    fn is_beyond(&self) -> bool {
-        self.rises() && self.excess.is_some_and(|row| row.low.is_some_and(|low| low > 0.0))
+    fn falls(&self) -> bool {
+        self.row.high.is_some_and(|high| high < 0.0)
+    }
+
+    fn is_excess_known(&self) -> bool {
+        self.excess.is_some_and(|row| row.low.is_some() && row.high.is_some())
+    }
+
+    fn is_above(&self) -> bool {
+        self.excess.is_some_and(|row| row.low.is_some_and(|low| low > 0.0))
     }
 
     fn is_below(&self) -> bool {
@@ -226,20 +321,20 @@ impl<'a> Trend<'a> {
         if !self.is_known() {
             return format!("not enough data for a trend ({})", row.note.as_deref().unwrap_or("no interval"));
         }
-        let what = if self.is_beyond() {
+        let what = if self.rises() && self.is_above() {
             "later tokens are dropped more, beyond what random order gives"
         } else if self.rises() && self.is_below() {
             "later tokens are dropped more, but less than random order would"
         } else if self.rises() {
-            "later tokens are dropped more, no more than in random order: it is the queue"
-        } else if row.high.is_some_and(|high| high < 0.0) {
+            "later tokens are dropped more, but no more than in random order"
+        } else if self.falls() {
             "later tokens are dropped less"
         } else {
             "no trend"
         };
         let shape = if self.is_u_shaped { ", U-shaped" } else { "" };
         format!(
-            "last quarter less first of {} sequences {}, in random order {}, left {}: {what}{shape}",
+            "last quarter minus first quarter of {} sequences {}, in random order {}, left {}: {what}{shape}",
             row.n,
             points(row.estimate, row.low, row.high),
             signed(row.baseline),
@@ -269,144 +364,12 @@ fn signed(value: Option<f64>) -> String {
     value.map_or_else(|| "unknown".to_owned(), |value| format!("{} points", number(value)))
 }
 
-/// Percentage points with their sign; what rounds to 0 has none.
+/// Percentage points with their sign; an end that is not 0 does not look like it, and what is as good as 0 has no sign.
 fn number(value: f64) -> String {
-    let text = format!("{:+.2}", value * 100.0);
-    if text == "+0.00" || text == "-0.00" { "0.00".to_owned() } else { text }
+    let is_zero = |text: &str| text.trim_start_matches(['+', '-']).chars().all(|digit| digit == '0' || digit == '.');
+    let texts = [2, 3, 4].map(|decimals| format!("{:+.decimals$}", value * 100.0));
+    texts.into_iter().find(|text| !is_zero(text)).unwrap_or_else(|| "0.00".to_owned())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::routing::View;
-
-    /// The trend and what is left of it above random order.
-    fn trend(layer: LayerId, variant: &'static str, estimate: f64, left: f64, half: f64) -> Vec<Finding> {
-        let row = |variant: &'static str, estimate: f64, baseline: f64| Finding {
-            variant: Some(variant.into()),
-            estimate: Some(estimate),
-            low: Some(estimate - half),
-            high: Some(estimate + half),
-            baseline: Some(baseline),
-            n: 40,
-            ..Finding::new("drop_trend", layer, View::Chosen, "share")
-        };
-        let excess = if variant == "last_minus_first" { "last_minus_first_excess" } else { "other" };
-        vec![row(variant, estimate, estimate - left), row(excess, left, 0.0)]
-    }
-
-    fn ratio(layer: LayerId) -> Vec<Finding> {
-        let row = Finding::new("assignment_drop_ratio", layer, View::Chosen, "share");
-        vec![Finding { estimate: Some(0.025), low: Some(0.02), high: Some(0.03), ..row }]
-    }
-
-    #[test]
-    fn the_interval_decides_and_random_order_is_named() {
-        let rows = [
-            ratio(1),
-            trend(1, "last_minus_first", 0.0587, 0.0021, 0.0010),
-            ratio(3),
-            trend(3, "last_minus_first", 0.0587, 0.0005, 0.0010),
-            trend(3, "first_minus_middle", 0.02, 0.0, 0.01),
-            trend(3, "last_minus_middle", 0.02, 0.0, 0.01),
-            ratio(5),
-            trend(5, "last_minus_first", -0.02, -0.03, 0.01),
-            ratio(7),
-            trend(7, "last_minus_first", 0.005, 0.02, 0.01),
-        ]
-        .concat();
-        assert_eq!(
-            drops_verdict(&rows),
-            [
-                "layer 1: 2.50 % [2.00, 3.00] of the assignments are dropped; last quarter less first of 40 sequences +5.87 points [+5.77, +5.97], in \
-                 random order +5.66 points, left +0.21 points [+0.11, +0.31]: later tokens are dropped more, beyond what random \
-                 order gives",
-                "layer 3: 2.50 % [2.00, 3.00] of the assignments are dropped; last quarter less first of 40 sequences +5.87 points [+5.77, +5.97], in \
-                 random order +5.82 points, left +0.05 points [-0.05, +0.15]: later tokens are dropped more, no more than in \
-                 random order: it is the queue, U-shaped",
-                "layer 5: 2.50 % [2.00, 3.00] of the assignments are dropped; last quarter less first of 40 sequences -2.00 points [-3.00, -1.00], in \
-                 random order +1.00 points, left -3.00 points [-4.00, -2.00]: later tokens are dropped less",
-                "layer 7: 2.50 % [2.00, 3.00] of the assignments are dropped; last quarter less first of 40 sequences +0.50 points [-0.50, +1.50], in \
-                 random order -1.50 points, left +2.00 points [+1.00, +3.00]: no trend",
-            ]
-        );
-    }
-
-    #[test]
-    fn data_sets_and_compared_models_have_a_line_each() {
-        let of = |rows: Vec<Finding>| -> Vec<Finding> {
-            rows.into_iter().map(|row| Finding { dataset: Some("talks".into()), ..row }).collect()
-        };
-        let difference = Finding {
-            checkpoint: Some("chat".into()),
-            reference: Some("base".into()),
-            variant: Some("assignment_drop_ratio".into()),
-            estimate: Some(-0.01),
-            low: Some(-0.02),
-            high: Some(0.0),
-            ..Finding::new("drop_difference", 1, View::Chosen, "share")
-        };
-        let rows = [
-            ratio(1),
-            of(trend(1, "last_minus_first", 0.05, 0.02, 0.01)),
-            of(trend(3, "last_minus_first", 0.05, 0.0, 0.01)),
-            vec![difference],
-        ]
-        .concat();
-        let lines = drops_verdict(&rows);
-        assert_eq!(
-            lines[2..],
-            [
-                "data set talks (40 sequences): later tokens are dropped more in layers 1, 3; above random order: layer 1 by \
-                 +2.00 points [+1.00, +3.00]",
-                "chat against base, drop ratio: -1.00 points [-2.00, 0.00] in layer 1",
-            ]
-        );
-        let mut few = of(trend(1, "last_minus_first", 0.05, 0.02, 0.01));
-        few[0] = few[0].clone().withheld("3 documents");
-        let lines = drops_verdict(&[ratio(1), few].concat());
-        assert_eq!(lines[1], "data set talks: not enough data (3 documents)");
-        assert!(drops_verdict(&[])[0].starts_with("not enough data"));
-    }
-
-    #[test]
-    fn roles_causes_and_capacity_have_a_line_each() {
-        let role = |name: &'static str, estimate| Finding {
-            role: Some(name.into()),
-            estimate: Some(estimate),
-            ..Finding::new("assignment_drop_ratio", 1, View::Chosen, "share")
-        };
-        let cause = |text: &str, estimate| Finding {
-            variant: Some("token".into()),
-            expert: Some(4),
-            text: Some(text.into()),
-            estimate: Some(estimate),
-            ..Finding::new("drop_causes", 1, View::Chosen, "share")
-        };
-        let replay = |variant: &'static str, factor, priority: Option<&'static str>, estimate| Finding {
-            variant: Some(variant.into()),
-            capacity_factor: factor,
-            priority: priority.map(Into::into),
-            rule: Some("port".into()),
-            grouping: Some("run".into()),
-            estimate: Some(estimate),
-            ..Finding::new("capacity_replay", 1, View::Chosen, "share")
-        };
-        let rows = [
-            ratio(1),
-            vec![role("user", 0.01), role("assistant", 0.04), cause("\u{2581}the", 0.25), cause("<0x0A>", 0.1)],
-            vec![
-                replay("assignment_drop_ratio", Some(2.0), Some("position"), 0.02),
-                replay("factor_for_1_percent", None, None, 2.5),
-            ],
-        ];
-        assert_eq!(
-            drops_verdict(&rows.concat())[1..],
-            [
-                "by role in layer 1, which drops most: user 1.00 %, assistant 4.00 %",
-                "queues that overflow most, and the tokens that fill them: expert 4 of layer 1 (\"␣the\" 25 %, \"\\n\" 10 %)",
-                "capacity factor that would drop at most 1 % (replay of the choices, rule port): 2.50 in layer 1",
-            ]
-        );
-    }
-}
+mod tests;

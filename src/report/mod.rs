@@ -5,6 +5,7 @@ mod drift_verdict;
 mod drops_verdict;
 mod excerpt;
 mod figure;
+mod independence;
 mod notebook;
 mod page;
 mod questions;

@@ -71,7 +71,7 @@ pub const STATISTICS: &[StatisticInfo] = statistics! {
             "I(E;C|X) = H(E|X) - H(E|X,C) over assignments; explained = (estimate - baseline) / (H(E|X) - h - baseline)",
             "mean after shuffling choice vectors within each token id; category: labels over documents",
             "this tool",
-            "What the context still tells once the token id is known; for context-independent routing it explains 0 % of what is left. The previous token's baseline is lenient, so that its share is an upper end.";
+            "What the context still tells once the token id is known; for context-independent routing it explains 0 % of what is left. The previous token's baseline is lenient, so that its share is an upper end. Position and category have a second row with a lenient baseline, marked so; words and charts use the stricter one. Shares of different variables overlap: do not add them.";
         token_predictability in token_predictability, "token", "share", false: "Token predictability",
             "accuracy of predicting the first choice from the token id, five folds over documents; also the set overlap, and with the previous token",
             "the majority expert(s) of the training folds; 0 for the gain",
@@ -96,7 +96,7 @@ pub const STATISTICS: &[StatisticInfo] = statistics! {
             "H(mean of the share vectors) - mean of H(share vector), categories weighted equally",
             "mean after permuting labels over documents",
             "Lin 1991",
-            "0: two categories are routed alike; 1 bit: they share no expert. Of C categories together it is at most log2 C bits, and with k choices among E experts at most log2(E/k): 3 bits for 2 of 16. The pairs far above the permuted baseline are the categories that the router tells apart.";
+            "0: the categories are routed alike. The most is log2 m bits for m categories, when no two of them share an expert: 1 bit for a pair; and never more than log2(E/k), because k choices are distinct (kept: log2 E), so that 23 categories over 16 experts with two choices reach 3 bits. The pairs far above the permuted baseline are the categories that the router tells apart.";
         expert_repetition in expert_repetition, "context", "probability", false: "Expert repetition",
             "P(first choice repeats at the next token); P(the choices of neighbouring tokens share an expert)",
             "two occurrences drawn independently; uniform_baseline: 1/E and 1 - C(E-k,k)/C(E,k)",

@@ -84,7 +84,7 @@ fn every_kind_of_drift_chart_is_drawn() {
         println!("{}: {}", chart.name, chart.title);
     }
     let findings = headline(&tables);
-    let verdict = report::drift_verdict(&findings);
+    let verdict = report::drift_verdict(&findings, &tables["token_drift"].rows);
     println!("{}", verdict.join("\n"));
     assert_eq!(verdict.len(), 4);
     let page = page_of("drift", &context, &tables, &findings, &verdict, &charts);
@@ -105,7 +105,7 @@ fn one_or_two_checkpoints_and_withheld_numbers_give_fewer_charts_but_never_a_pan
         *row = row.clone().withheld("too few data");
     }
     assert!(plan(&withheld, &context).is_empty());
-    assert!(report::drift_verdict(&headline(&withheld))[0].contains("not enough data"));
+    assert!(report::drift_verdict(&headline(&withheld), &[])[0].contains("not enough data"));
 }
 
 #[test]

@@ -1,0 +1,69 @@
+//! What tells a checkpoint from every other, and what its bytes told on the way.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::{prepare::text, terminal};
+use crate::{
+    checkpoint::{Checkpoint, CheckpointState, check_blob, describe_oddities},
+    error::{Error, Result},
+};
+
+/// A checkpoint's identity, and the state in which its files had it.
+#[derive(Clone, Debug)]
+pub(super) struct Fingerprint {
+    /// The hash of its configuration; of each weight file the path with its SHA-256, or with its size and times of change.
+    pub(super) value: Value,
+    /// The files as they were before they were read.
+    pub(super) state: CheckpointState,
+    /// What was met and must not pass silently.
+    pub(super) notes: Vec<String>,
+}
+
+impl Fingerprint {
+    /// Reads all weights, unless size and time are to stand for them; warns of what is odd about their numbers.
+    ///
+    /// # Errors
+    /// A file cannot be read, changes meanwhile, or is not the one that the cache of a hub names.
+    pub(super) fn new(checkpoint: &Checkpoint, no_hash: bool) -> Result<Self> {
+        let state = checkpoint.state()?;
+        let mut oddities = Vec::new();
+        let mut weights = Vec::new();
+        for (index, file) in checkpoint.files().iter().enumerate() {
+            if no_hash {
+                weights.push(by_size_and_time(&file.path)?);
+                continue;
+            }
+            let reading = checkpoint.read_whole(index)?;
+            weights.push(json!({ "path": text(&file.path), "bytes": file.bytes, "sha256": reading.sha256 }));
+            oddities.extend(reading.oddities);
+        }
+        checkpoint.check_unchanged(&state)?;
+        check_blob(&checkpoint.config_path(), checkpoint.config_sha256())?;
+        let value = json!({
+            "path": text(checkpoint.dir()),
+            "config_sha256": checkpoint.config_sha256(),
+            "weights": weights,
+        });
+        let notes = describe_oddities(&oddities);
+        notes.iter().for_each(|note| terminal::warn_once(&format!("{}: {note}", checkpoint.dir().display())));
+        Ok(Self { value, state, notes })
+    }
+}
+
+/// A weight file's path with its size and times of change, in place of its hash.
+fn by_size_and_time(path: &Path) -> Result<Value> {
+    let metadata = std::fs::metadata(path).map_err(Error::io("read", path))?;
+    let modified = metadata.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+    let mut value = json!({
+        "path": text(path), "bytes": metadata.len(), "modified": modified.map(|time| time.as_secs()),
+    });
+    // A program that copies into a file may set the time of its content back, but not this one.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        value["changed"] = json!(metadata.ctime());
+    }
+    Ok(value)
+}

@@ -1,0 +1,177 @@
+//! Verdicts of hand-made numbers.
+
+use super::*;
+use crate::routing::View;
+
+/// The trend and what is left of it above random order.
+fn trend(layer: LayerId, variant: &'static str, estimate: f64, left: f64, half: f64) -> Vec<Finding> {
+    let row = |variant: &'static str, estimate: f64, baseline: f64| Finding {
+        variant: Some(variant.into()),
+        estimate: Some(estimate),
+        low: Some(estimate - half),
+        high: Some(estimate + half),
+        baseline: Some(baseline),
+        n: 40,
+        ..Finding::new("drop_trend", layer, View::Chosen, "share")
+    };
+    let excess = if variant == "last_minus_first" { "last_minus_first_excess" } else { "other" };
+    vec![row(variant, estimate, estimate - left), row(excess, left, 0.0)]
+}
+
+fn ratio(layer: LayerId) -> Vec<Finding> {
+    let row = Finding::new("assignment_drop_ratio", layer, View::Chosen, "share");
+    vec![Finding { estimate: Some(0.025), low: Some(0.02), high: Some(0.03), ..row }]
+}
+
+#[test]
+fn the_interval_decides_and_random_order_is_named() {
+    let rows = [
+        ratio(1),
+        trend(1, "last_minus_first", 0.0587, 0.0021, 0.0010),
+        ratio(3),
+        trend(3, "last_minus_first", 0.0587, 0.0005, 0.0010),
+        trend(3, "first_minus_middle", 0.02, 0.0, 0.01),
+        trend(3, "last_minus_middle", 0.02, 0.0, 0.01),
+        ratio(5),
+        trend(5, "last_minus_first", -0.02, -0.03, 0.01),
+        ratio(7),
+        trend(7, "last_minus_first", 0.005, 0.02, 0.01),
+    ]
+    .concat();
+    assert_eq!(
+        drops_verdict(&rows),
+        [
+            "overall: later tokens are dropped more in layers 1, 3 (+5.87 points); at least 94 % of that is there in random \
+             order too: it is the queue; later tokens are dropped less in layer 5 (-2.00 points)",
+            "layer 1: 2.50 % [2.00, 3.00] of the assignments are dropped; last quarter minus first quarter of 40 sequences +5.87 points [+5.77, +5.97], in \
+             random order +5.66 points, left +0.21 points [+0.11, +0.31]: later tokens are dropped more, beyond what random \
+             order gives",
+            "layer 3: 2.50 % [2.00, 3.00] of the assignments are dropped; last quarter minus first quarter of 40 sequences +5.87 points [+5.77, +5.97], in \
+             random order +5.82 points, left +0.05 points [-0.05, +0.15]: later tokens are dropped more, but no more than in \
+             random order, U-shaped",
+            "layer 5: 2.50 % [2.00, 3.00] of the assignments are dropped; last quarter minus first quarter of 40 sequences -2.00 points [-3.00, -1.00], in \
+             random order +1.00 points, left -3.00 points [-4.00, -2.00]: later tokens are dropped less",
+            "layer 7: 2.50 % [2.00, 3.00] of the assignments are dropped; last quarter minus first quarter of 40 sequences +0.50 points [-0.50, +1.50], in \
+             random order -1.50 points, left +2.00 points [+1.00, +3.00]: no trend",
+            "of 4 intervals of what is left above random order, 2 lie above 0 and 1 below; by chance less than 1 would miss 0",
+        ]
+    );
+}
+
+#[test]
+fn data_sets_and_compared_models_have_a_line_each() {
+    let of = |rows: Vec<Finding>| -> Vec<Finding> {
+        rows.into_iter().map(|row| Finding { dataset: Some("talks".into()), ..row }).collect()
+    };
+    let difference = Finding {
+        checkpoint: Some("chat".into()),
+        reference: Some("base".into()),
+        variant: Some("assignment_drop_ratio".into()),
+        estimate: Some(-0.01),
+        low: Some(-0.02),
+        high: Some(0.0),
+        ..Finding::new("drop_difference", 1, View::Chosen, "share")
+    };
+    let rows = [
+        ratio(1),
+        of(trend(1, "last_minus_first", 0.05, 0.02, 0.01)),
+        of(trend(3, "last_minus_first", 0.05, 0.0, 0.01)),
+        vec![difference],
+    ]
+    .concat();
+    let lines = drops_verdict(&rows);
+    assert_eq!(
+        lines[3..],
+        [
+            "data set talks (40 sequences): later tokens are dropped more in layers 1, 3; above random order: layer 1 by \
+             +2.00 points [+1.00, +3.00]",
+            "of 2 intervals of what is left above random order, 1 lies above 0 and 0 below; by chance less than 1 would miss 0",
+            "chat against base, drop ratio: -1.00 points [-2.00, 0.00] in layer 1",
+        ]
+    );
+    let mut few = of(trend(1, "last_minus_first", 0.05, 0.02, 0.01));
+    few[0] = few[0].clone().withheld("3 documents");
+    let lines = drops_verdict(&[ratio(1), few].concat());
+    assert_eq!(lines[2], "data set talks: not enough data (3 documents)");
+    assert!(drops_verdict(&[])[0].starts_with("not enough data"));
+}
+
+#[test]
+fn roles_causes_and_capacity_have_a_line_each() {
+    let role = |name: &'static str, estimate| Finding {
+        role: Some(name.into()),
+        estimate: Some(estimate),
+        ..Finding::new("assignment_drop_ratio", 1, View::Chosen, "share")
+    };
+    let cause = |text: &str, estimate| Finding {
+        variant: Some("token".into()),
+        expert: Some(4),
+        text: Some(text.into()),
+        estimate: Some(estimate),
+        ..Finding::new("drop_causes", 1, View::Chosen, "share")
+    };
+    let replay = |variant: &'static str, factor, priority: Option<&'static str>, estimate| Finding {
+        variant: Some(variant.into()),
+        capacity_factor: factor,
+        priority: priority.map(Into::into),
+        rule: Some("port".into()),
+        grouping: Some("run".into()),
+        estimate: Some(estimate),
+        ..Finding::new("capacity_replay", 1, View::Chosen, "share")
+    };
+    let rows = [
+        ratio(1),
+        vec![role("user", 0.01), role("assistant", 0.04), cause("\u{2581}the", 0.25), cause("<0x0A>", 0.1)],
+        vec![
+            replay("assignment_drop_ratio", Some(2.0), Some("position"), 0.02),
+            replay("factor_for_1_percent", None, None, 2.5),
+        ],
+    ];
+    assert_eq!(
+        drops_verdict(&rows.concat())[2..],
+        [
+            "by role in layer 1, which drops most: user 1.00 %, assistant 4.00 %",
+            "queues that overflow most, and the tokens that fill them: expert 4 of layer 1 (\"␣the\" 25 %, \"\\n\" 10 %)",
+            "capacity factor that would drop at most 1 % (replay of the choices, rule port): 2.50 in layer 1",
+        ]
+    );
+}
+
+#[test]
+fn both_directions_are_said_and_a_single_data_set_is_not_said_twice() {
+    let of = |name: &str, rows: Vec<Finding>| -> Vec<Finding> {
+        rows.into_iter().map(|row| Finding { dataset: Some(name.into()), ..row }).collect()
+    };
+    let all = [
+        trend(1, "last_minus_first", 0.05, 0.0, 0.01),
+        trend(3, "last_minus_first", 0.05, -0.007, 0.0066),
+        trend(5, "last_minus_first", 0.05, 0.0743e-2, 0.0740e-2),
+    ]
+    .concat();
+    let single = drops_verdict(&[all.clone(), of("talks", all.clone())].concat());
+    assert!(single.iter().all(|line| !line.starts_with("data set")), "{single:?}");
+    assert_eq!(single.len(), 5);
+    let lines = drops_verdict(&[all.clone(), of("talks", all.clone()), of("texts", all)].concat());
+    assert_eq!(
+        lines[4],
+        "data set talks (40 sequences): later tokens are dropped more in layers 1, 3, 5; above random order: layer 5 by +0.07 \
+         points [+0.0003, +0.15]; below random order: layer 3 by -0.70 points [-1.36, -0.04]"
+    );
+    assert_eq!(
+        lines[6],
+        "of 6 intervals of what is left above random order, 2 lie above 0 and 2 below; by chance less than 1 would miss 0"
+    );
+}
+
+#[test]
+fn a_rise_that_random_order_lacks_is_not_called_the_queue() {
+    let lines = drops_verdict(&trend(1, "last_minus_first", 0.05, 0.03, 0.01));
+    assert_eq!(
+        lines[0],
+        "overall: later tokens are dropped more in layer 1 (+5.00 points); random order alone may not give half of that"
+    );
+    let lines = drops_verdict(&trend(1, "last_minus_first", 0.005, 0.0, 0.01));
+    assert_eq!(lines[0], "overall: later tokens are not measurably dropped more in any layer");
+    let none = vec![Finding { estimate: Some(0.0), low: None, high: None, ..ratio(1).remove(0) }];
+    assert_eq!(drops_verdict(&none)[0], "overall: nothing is dropped");
+}
