@@ -143,7 +143,7 @@ impl Candidates {
         if let Some(single) = single {
             return single;
         }
-        self.by_files(files, reasons)
+        self.by_files(keys, files, reasons)
     }
 
     /// Whether the names of the files are those that documents have under a key, and documents without it have one too.
@@ -157,7 +157,7 @@ impl Candidates {
     }
 
     /// The names of files, where they say something.
-    fn by_files(&mut self, files: &[InputFile], mut reasons: Vec<String>) -> (Categories, Vec<u32>) {
+    fn by_files(&mut self, keys: &[&str], files: &[InputFile], mut reasons: Vec<String>) -> (Categories, Vec<u32>) {
         let paths: Vec<PathBuf> = files.iter().map(|file| file.path.clone()).collect();
         let found: Vec<bool> = self.labels.iter().map(Option::is_some).collect();
         for (by, labels) in [("file names", self.labels.clone()), ("folders", distinguishing(&paths, &found))] {
@@ -181,12 +181,38 @@ impl Candidates {
                 None => {}
             }
         }
+        if let Some(found) = self.by_keys_of_files(keys) {
+            return found;
+        }
         if reasons.is_empty() {
             reasons.push("no row has `domain`, `category` or `language`; --category names another key".to_owned());
         }
         reasons.dedup();
         let none = Categories { reason: Some(reasons.join("; ")), ..Categories::default() };
         (none, vec![NONE; self.documents.len()])
+    }
+
+    /// A key for each file, where all documents of every file have one: files of several collections, named one by one.
+    fn by_keys_of_files(&self, keys: &[&str]) -> Option<(Categories, Vec<u32>)> {
+        let said = |document: usize, key: usize| self.said[document * keys.len() + key];
+        let mut has = vec![vec![true; keys.len()]; self.labels.len()];
+        for (index, document) in self.documents.iter().enumerate() {
+            let file = &mut has[document.file];
+            file.iter_mut().enumerate().for_each(|(key, has)| *has &= said(index, key) != NONE);
+        }
+        let key_of: Vec<Option<usize>> = has.iter().map(|file| file.iter().position(|has| *has)).collect();
+        let key = |document: &Document| key_of[document.file];
+        let chosen: Vec<u32> = (0..)
+            .zip(&self.documents)
+            .map(|(index, document)| Some(said(index, key(document)?)))
+            .collect::<Option<_>>()?;
+        let counts = Counts::new(&chosen);
+        if counts.categories < 2 || counts.objection().is_some() {
+            return None;
+        }
+        let used: BTreeSet<usize> = self.documents.iter().filter_map(key).collect();
+        let names: Vec<String> = used.into_iter().map(|key| format!("`{}`", keys[key])).collect();
+        Some((counts.told(Some(names.join(" or ") + ", whichever the file has"), None), chosen))
     }
 }
 

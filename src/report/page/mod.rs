@@ -319,8 +319,10 @@ fn address(path: &Path) -> String {
     utf8_percent_encode(&path.to_string_lossy().replace('\\', "/"), ESCAPED).to_string()
 }
 
-/// Items of a list in the manifest that are shown; of a longer one a number says how many there are.
-const ITEMS_SHOWN: usize = 20;
+/// Places that could not be used, or not as they stand, that a page lists; a number says how many there are.
+const PLACES_SHOWN: usize = 20;
+/// Items of the other lists in the manifest, such as the files that were read.
+const ITEMS_SHOWN: usize = 200;
 
 /// The manifest as lines of key and value.
 fn flatten(prefix: &str, value: &Value, lines: &mut Vec<Pair>) {
@@ -342,7 +344,8 @@ fn flatten(prefix: &str, value: &Value, lines: &mut Vec<Pair>) {
 /// A list as lines, or as one line of words; anything else as it is.
 fn flatten_items(name: &str, value: &Value, total: Option<u64>, lines: &mut Vec<Pair>) {
     let Value::Array(items) = value else { return flatten(name, value, lines) };
-    let shown = &items[..items.len().min(ITEMS_SHOWN)];
+    let places = ["skipped", "notes"].iter().any(|list| name.rsplit('.').next() == Some(list));
+    let shown = &items[..items.len().min(if places { PLACES_SHOWN } else { ITEMS_SHOWN })];
     let further = total.unwrap_or(0).max(items.len() as u64) - shown.len() as u64;
     let more = (further > 0).then(|| format!("\u{2026} and {} more, in manifest.json", thousands(further)));
     if items.iter().any(|item| item.is_object() || item.is_array()) {
