@@ -128,3 +128,22 @@ fn as_many_categories_as_documents_are_none_unless_they_were_asked_for() {
     assert_eq!(found[7].as_deref(), Some("c7"));
     assert_eq!(line, "categories: 100 by `category`; 100 categories for 100 documents");
 }
+
+#[test]
+fn files_of_several_collections_keep_the_key_that_each_has() {
+    let dir = folder(&[
+        ("book.jsonl", &[r#", "domain": "book""#, r#", "domain": "book""#]),
+        (
+            "all.jsonl",
+            &[r#", "language": "ar""#, r#", "language": "de""#, r#", "language": "ar""#, r#", "language": "de""#],
+        ),
+    ]);
+    let given = options(&[dir.path().join("book.jsonl"), dir.path().join("all.jsonl")]);
+    let line = "categories: 3 by `domain` or `language`, whichever the file has";
+    assert_eq!(categories(&given), (some(&["book", "book", "ar", "de", "ar", "de"]), line.into()));
+    // A file whose rows do not agree gives no category to any.
+    fs::write(dir.path().join("odd.jsonl"), "{\"input_ids\": [1, 2], \"language\": \"ar\"}\n{\"input_ids\": [1, 2]}\n")
+        .unwrap();
+    let odd = options(&[dir.path().join("book.jsonl"), dir.path().join("odd.jsonl")]);
+    assert_eq!(categories(&odd).0, [Some("book"), Some("book"), None, None].map(|_| None));
+}
