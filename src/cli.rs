@@ -78,7 +78,7 @@ impl Command {
 #[derive(Clone, Debug, Args)]
 #[command(
     override_usage = "openmoe-analyze route [OPTIONS] <CHECKPOINT> --corpus <PATH>... --out <DIR>",
-    after_help = "Example:\n  openmoe-analyze route path/to/openmoe-8b --corpus corpus/domains corpus/languages --out runs/8b\n\nCorpora: .jsonl, .jsonl.zst, .json, .txt, .md, .parquet, folders of these, - for standard input. A row has `text` (or `input_ids`, or a prompt and its completion), and may have `id` and a category. If the text has another key, name it with --text-key."
+    after_help = "Example:\n  openmoe-analyze route path/to/openmoe-8b --corpus corpus/domains corpus/languages --out runs/8b\n\nCorpora: .jsonl, .json, .txt and .md, also as .gz or .zst, .parquet, folders of these, - for standard input. A row has `text` (or `input_ids`, or a prompt and its completion), and may have `id` and a category. If the text has another key, name it with --text-key."
 )]
 pub struct RouteArgs {
     /// Checkpoint folder: config.json, weights (safetensors or pytorch_model.bin), tokenizer
@@ -134,7 +134,7 @@ pub struct DriftArgs {
 #[derive(Clone, Debug, Args)]
 #[command(
     override_usage = "openmoe-analyze drops [OPTIONS] <CHECKPOINT> --transcripts <PATH>... --out <DIR>",
-    after_help = "Example:\n  openmoe-analyze drops openmoe-8b --compare openmoe-8b-chat --transcripts mt_bench_question.jsonl mt_bench_answer.jsonl --corpus corpus/domains --out runs/drops\n\nTranscripts: MT-Bench questions and answers, ShareGPT, OpenAI messages, WildChat, OASST trees; .json, .jsonl, .jsonl.zst, folders of these, - for standard input. The format is detected for each file."
+    after_help = "Example:\n  openmoe-analyze drops openmoe-8b --compare openmoe-8b-chat --transcripts mt_bench_question.jsonl mt_bench_answer.jsonl --corpus corpus/domains --out runs/drops\n\nTranscripts: lists of messages ({role, content} or {from, value}) under any key, as in ShareGPT, OpenAI and WildChat files, prompts with their responses, MT-Bench questions and answers, OASST trees; files as for a corpus, Parquet included, folders of these, - for standard input. The format is detected for each file."
 )]
 pub struct DropsArgs {
     /// Checkpoint folder, or LABEL=FOLDER
@@ -170,13 +170,13 @@ pub struct DropsArgs {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Transcripts")]
 pub struct TranscriptArgs {
-    /// Format of all transcripts: mt-bench-questions, mt-bench-answers, sharegpt, openai, wildchat or oasst [default: detected for each file]
+    /// Format of all transcripts: mt-bench-questions, mt-bench-answers, sharegpt, openai, wildchat, oasst or instruction [default: detected for each file]
     #[arg(long, value_name = "FORMAT", value_parser = one_of(TranscriptFormat::ALL, TranscriptFormat::name), hide_possible_values = true)]
     pub format: Option<TranscriptFormat>,
     /// Conversations of an OASST tree: all paths from the root to a leaf, or the best-ranked one
     #[arg(long, value_name = "PATHS", default_value_t, value_parser = one_of(OasstPaths::ALL, OasstPaths::name), hide_possible_values = true)]
     pub oasst_paths: OasstPaths,
-    /// Chat template: auto (the tokenizer_config.json's where there is one, else openmoe), openmoe (the authors'), tokenizer or plain
+    /// Chat template: auto (the tokenizer's where there is one: chat_template.jinja, then tokenizer_config.json; else openmoe), openmoe (the authors'), tokenizer or plain
     #[arg(long, value_name = "TEMPLATE", default_value_t, value_parser = one_of(ChatTemplate::ALL, ChatTemplate::name), hide_possible_values = true)]
     pub template: ChatTemplate,
 }

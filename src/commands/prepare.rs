@@ -299,6 +299,9 @@ fn identity(
     if let Some(transcripts) = &arguments.transcripts {
         identity.insert("template".into(), json!(transcripts.how.template.to_string()));
         identity.insert("oasst_paths".into(), json!(transcripts.how.oasst_paths.to_string()));
+        if let Some(source) = &corpus.template {
+            identity.insert("chat_template".into(), json!(source));
+        }
     }
     Ok(identity)
 }

@@ -158,7 +158,8 @@ fn conversations(
             terminal::note(&format!("{}: {format}, {documents}", file.path.display()));
         }
         let (cut, all) = (corpus.conversations_cut, terminal::count(corpus.sequences.len() as u64, "conversation"));
-        terminal::note(&format!("template {template}; {cut} of {all} cut at {context} tokens"));
+        let source = template.source().map_or_else(String::new, |source| format!(" ({source})"));
+        terminal::note(&format!("template {template}{source}; {cut} of {all} cut at {context} tokens"));
     }
     Ok(corpus)
 }

@@ -151,6 +151,8 @@ pub struct Corpus {
     pub documents_left_out: usize,
     /// Conversations that were cut at the context.
     pub conversations_cut: usize,
+    /// Where the chat template of the conversations comes from; `None` for one that is built in.
+    pub template: Option<TemplateSource>,
 }
 
 impl Corpus {

@@ -107,6 +107,7 @@ impl Corpus {
             let reason = format!("{} beside it holds a template too, which is not used", source.not_used.join(" and "));
             corpus.notes.push(Skipped { place: source.path.display().to_string(), reason });
         }
+        corpus.template = template.source().cloned();
         verdict(corpus, &options.paths, options.strict, hint)
     }
 }
