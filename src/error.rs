@@ -106,9 +106,9 @@ const LISTED: usize = 20;
 /// How many problems there are, then the first of them, one line each.
 fn listed(problems: &[String], left_out: usize) -> String {
     let all = problems.len() + left_out;
-    let lines = problems.iter().take(LISTED).map(|problem| format!("\n  - {problem}")).collect::<String>();
+    let lines = problems[..problems.len().min(LISTED)].join("\n  - ");
     let more = if all > LISTED { format!("\n  and {} more", all - LISTED) } else { String::new() };
-    format!("{all} problem{}{lines}{more}", if all == 1 { "" } else { "s" })
+    format!("{all} problem{}\n  - {lines}{more}", if all == 1 { "" } else { "s" })
 }
 
 impl Error {
