@@ -69,7 +69,9 @@ pub(super) fn sha256_and_scan(
             same[0].scan.block(bytes);
         })?;
         let (first, others) = same.split_at_mut(1);
-        others.iter_mut().for_each(|other| other.scan.clone_from(&first[0].scan));
+        for other in others {
+            other.scan.clone_from(&first[0].scan);
+        }
         position = end;
     }
     each_block(file, position..size, &mut block, |bytes| {

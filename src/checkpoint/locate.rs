@@ -125,7 +125,7 @@ impl Located {
             {
                 let shards = weights.iter().map(|(_, shard)| shard).collect::<BTreeSet<_>>().len();
                 let noun = if shards == 1 { "shard" } else { "shards" };
-                entry.push_str(&format!(" (an index of {shards} {noun})"));
+                *entry = format!("{entry} (an index of {shards} {noun})");
             }
         }
         let count = unused.len();

@@ -158,7 +158,8 @@ fn no_weights(dir: &Path, mut problems: Problems) -> Error {
     }
     problems.push(format!("{problem}; found {}", quoted(&names)));
     let is_shard = |name: &&str| name.contains("-of-");
-    let is_whole = |name: &&str| name.ends_with(".safetensors") || name.ends_with(".bin");
+    let is_whole =
+        |name: &&str| Path::new(name).extension().is_some_and(|ending| ending == "safetensors" || ending == "bin");
     let hint = if names.iter().any(is_shard) {
         "shards need their index file; download it as well"
     } else if names.iter().any(is_whole) {

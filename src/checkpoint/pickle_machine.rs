@@ -80,7 +80,8 @@ impl<'a> Machine<'a> {
     /// Op-codes that push a value of their own. Says whether the code was one.
     fn constant(&mut self, code: u8) -> Result<bool, String> {
         let value = match code {
-            b'N' | 0x88 => Value::Other,
+            // None, true, an empty set.
+            b'N' | 0x88 | 0x8f => Value::Other,
             0x89 => Value::False,
             b'J' => Value::Int(i128::from(self.number(4)? as u32 as i32)),
             b'K' => Value::Int(self.number(1)?.into()),
@@ -97,7 +98,6 @@ impl<'a> Machine<'a> {
             b')' => Value::Tuple(Vec::new()),
             b']' => Value::List(Vec::new()),
             b'}' => Value::Dict(Vec::new()),
-            0x8f => Value::Other,
             b'(' => Value::Mark,
             b'c' => {
                 let (module, name) = (self.line()?, self.line()?);

@@ -173,17 +173,17 @@ impl Scan {
             Dtype::F16 => self.halves(bytes, 0x7c00),
             Dtype::F32 => {
                 let word = |word: &[u8]| word.try_into().map_or(0, u32::from_le_bytes);
-                self.words(bytes.chunks_exact(4).map(word), 0x7f80_0000, 0x7fff_ffff);
+                self.words(&bytes.chunks_exact(4).map(word), 0x7f80_0000, 0x7fff_ffff);
             }
         }
     }
 
     fn halves(&mut self, bytes: &[u8], exponent: u32) {
         let half = |half: &[u8]| half.try_into().map_or(0, u16::from_le_bytes).into();
-        self.words(bytes.chunks_exact(2).map(half), exponent, 0x7fff);
+        self.words(&bytes.chunks_exact(2).map(half), exponent, 0x7fff);
     }
 
-    fn words<I>(&mut self, words: I, exponent: u32, magnitude: u32)
+    fn words<I>(&mut self, words: &I, exponent: u32, magnitude: u32)
     where
         I: DoubleEndedIterator<Item = u32> + ExactSizeIterator + Clone,
     {

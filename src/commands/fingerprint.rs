@@ -48,7 +48,9 @@ impl Fingerprint {
         });
         let mut notes = checkpoint.notes().to_vec();
         notes.extend(describe_oddities(&oddities));
-        notes.iter().for_each(|note| terminal::warn_once(&format!("{}: {note}", checkpoint.dir().display())));
+        for note in &notes {
+            terminal::warn_once(&format!("{}: {note}", checkpoint.dir().display()));
+        }
         if no_hash {
             notes.push("--no-hash: the numbers of the weights were not looked at".to_owned());
         }

@@ -24,13 +24,17 @@ use crate::{
 pub(super) fn run(arguments: &InspectArgs) -> anyhow::Result<()> {
     machine::set_threads(arguments.threads)?;
     let checkpoint = Checkpoint::open(&snapshot(&arguments.checkpoint))?;
-    checkpoint.notes().iter().chain(&checkpoint.constant_routers()?).for_each(|line| terminal::warn(line));
+    for line in checkpoint.notes().iter().chain(&checkpoint.constant_routers()?) {
+        terminal::warn(line);
+    }
     let tokenizer = open_tokenizer(&checkpoint)?;
     let mut description = describe(&checkpoint, tokenizer.as_ref(), arguments)?;
     if let Some(text) = &arguments.text {
         // The forward pass reads all weights anyway: whether they are sane is what is asked.
         for index in 0..checkpoint.files().len() {
-            describe_oddities(&read_watched(&checkpoint, index)?.oddities).iter().for_each(|line| terminal::warn(line));
+            for line in describe_oddities(&read_watched(&checkpoint, index)?.oddities) {
+                terminal::warn(&line);
+            }
         }
         let sample = sample(&checkpoint, tokenizer.as_ref(), text, arguments.continuation)?;
         description["text"] = sample;

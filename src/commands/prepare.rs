@@ -142,7 +142,9 @@ fn check_routers(checkpoint: &Checkpoint, common: &CommonArgs) -> Result<()> {
         return Ok(());
     }
     if common.routing.allow_constant_router {
-        problems.iter().for_each(|problem| terminal::warn_once(problem));
+        for problem in &problems {
+            terminal::warn_once(problem);
+        }
         return Ok(());
     }
     Err(Error::Checkpoint {

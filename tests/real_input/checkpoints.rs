@@ -403,7 +403,10 @@ fn a_zero_tensor_is_warned_of_and_kept_with_the_run() {
     let out = tempfile::tempdir().unwrap();
     let out = out.path().join("run");
     let (checkpoint, out) = (bench.dir().to_str().unwrap(), out.to_str().unwrap());
-    let outcome = twelve_documents(&["route", checkpoint], &["--out", out, "--quiet"]);
+    let corpus = fixture("corpora/domains/book.jsonl").display().to_string();
+    let short = ["--corpus", &corpus, "--max-sequences", "1", "--context", "16", "--truncate"];
+    let fast = ["--resamples", "0", "--permutations", "0", "--out", out, "--quiet"];
+    let outcome = openmoe_with(&[&["route", checkpoint][..], &short, &fast].concat());
     assert_eq!(outcome.code, 0, "{}", outcome.stderr);
     let expected = "weights are zero throughout: `model.layers.1.self_attn.o_proj.weight`";
     assert!(outcome.stderr.contains(expected), "{}", outcome.stderr);
