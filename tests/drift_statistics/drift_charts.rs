@@ -86,7 +86,9 @@ fn every_kind_of_drift_chart_is_drawn() {
     let findings = headline(&tables);
     let verdict = report::drift_verdict(&findings, &tables["token_drift"].rows);
     println!("{}", verdict.join("\n"));
-    assert_eq!(verdict.len(), 4);
+    // Three layers, all of them, and the model beside the time axis.
+    assert_eq!(verdict.len(), 5);
+    assert!(verdict[4].starts_with("chat against 1T: the first choice of the tokens differs for "), "{}", verdict[4]);
     let page = page_of("drift", &context, &tables, &findings, &verdict, &charts);
     assert!(page.contains("200B, against 1T"));
     fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join("drift_charts/report.html"), page).unwrap();
