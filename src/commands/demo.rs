@@ -47,7 +47,7 @@ pub(super) fn run(arguments: &DemoArgs) -> anyhow::Result<()> {
     };
     let step = |words: &str| {
         if !arguments.quiet {
-            terminal::note(words)
+            terminal::note(words);
         }
     };
     step("1 of 3: route, one checkpoint over all text");

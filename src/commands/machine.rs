@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 pub(super) use super::signals::{check_interrupt, in_forward_pass, watch_for_interrupts};
 
 /// Threads beside those that compute: one reads weights, one writes the trace, two draw bars, one is to spare.
-const BESIDE: usize = 5;
+pub(super) const BESIDE: usize = 5;
 
 /// Sets the number of threads of the process, once; all cores if `None`.
 ///

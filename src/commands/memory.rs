@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{machine::proc_bytes, terminal};
+use super::{
+    machine::{BESIDE, proc_bytes},
+    terminal,
+};
 use crate::error::{Error, Result};
 
 /// Where no system says how much there is.
@@ -91,7 +94,10 @@ fn address_space(root: &Path) -> Option<u64> {
 /// # Errors
 /// [`Error::Usage`] with what is needed, and the limit.
 pub(super) fn check_room(needed: u64) -> Result<()> {
-    let needed = needed + THREAD * rayon::current_num_threads() as u64;
+    // Beside the threads that compute there are those that read and write tables, one a core, and a few more.
+    let limited = is_address_space_limited();
+    let others = if limited { std::thread::available_parallelism().map_or(1, usize::from) + BESIDE } else { 0 };
+    let needed = needed + THREAD * (rayon::current_num_threads() + others) as u64;
     let refused = Vec::<u8>::new().try_reserve_exact(needed as usize).is_err();
     if !refused {
         return Ok(());

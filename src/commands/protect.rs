@@ -64,7 +64,7 @@ fn refusal(out: &Path, problems: &[String]) -> Result<()> {
         return Ok(());
     }
     Err(Error::usage(
-        format!("--out `{}` would change what it is made from:{}", out.display(), bullets(&problems)),
+        format!("--out `{}` would change what it is made from:{}", out.display(), bullets(problems)),
         "choose an --out of its own, outside checkpoints, runs and text that are read; nothing was touched",
     ))
 }

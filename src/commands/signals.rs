@@ -74,7 +74,10 @@ mod watch {
         let watcher = std::thread::Builder::new().name("interrupts".into()).spawn(move || {
             let signals = Signals::new(watched);
             let _ = ready.send(());
-            signals.into_iter().for_each(|mut signals| signals.forever().for_each(|_| super::interrupted()));
+            let Ok(mut signals) = signals else { return };
+            for _ in signals.forever() {
+                super::interrupted();
+            }
         });
         if watcher.is_ok() {
             let _ = started.recv();

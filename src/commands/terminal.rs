@@ -28,10 +28,12 @@ pub(super) fn print(line: &str) -> Result<()> {
 /// # Errors
 /// As [`print`].
 pub(super) fn print_json(json: &str) -> Result<()> {
+    use std::fmt::Write;
     let mut text = String::with_capacity(json.len());
     for character in json.chars() {
         if is_obeyed(character) && character != '\n' {
-            text.push_str(&format!("\\u{:04x}", u32::from(character)));
+            // Writing into a string does not fail.
+            let _ = write!(text, "\\u{:04x}", u32::from(character));
         } else {
             text.push(character);
         }
