@@ -271,7 +271,7 @@ mod tests {
             assert_eq!(Step::in_name(name), None, "{name}");
         }
         let check = |labels: &[&str]| {
-            let specs: Vec<Spec> = labels.iter().map(|label| Spec::new(&format!("{label}=nowhere"), false)).collect();
+            let specs: Vec<Spec> = labels.iter().map(|label| Spec::new(format!("{label}=nowhere"), false)).collect();
             check_steps(&specs).map_err(|error| error.to_string())
         };
         check(&["checkpoint-200", "checkpoint-1000", "final"]).unwrap();

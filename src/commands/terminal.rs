@@ -26,7 +26,7 @@ pub(super) fn print(line: &str) -> Result<()> {
 /// Prints JSON. What a terminal would obey in its strings becomes an escape of JSON, so that the value stays.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub(super) fn print_json(json: &str) -> Result<()> {
     use std::fmt::Write;
     let mut text = String::with_capacity(json.len());
@@ -44,7 +44,7 @@ pub(super) fn print_json(json: &str) -> Result<()> {
 /// Prints text of the program itself, such as a manual page, as it is.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub(super) fn print_text(text: &str) -> Result<()> {
     match writeln!(std::io::stdout(), "{text}") {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Error::io("write", "standard output")(error)),

@@ -1,4 +1,4 @@
-//! What the numbers of a layer say about context independence. [`super::verdict`] has the words for it.
+//! What the numbers of a layer say about context independence. [`super::verdict()`] has the words for it.
 
 use crate::{
     routing::{LayerId, View},

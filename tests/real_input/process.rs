@@ -144,6 +144,7 @@ fn too_little_address_space_is_said_and_never_a_crash() {
 
 /// A run that waits for rows on its standard input, started by a shell line, once it watches for SIGTERM.
 #[cfg(target_os = "linux")]
+#[allow(clippy::zombie_processes, reason = "whoever calls it waits")]
 fn waiting(line: &str) -> Child {
     let mut bash = Command::new("bash");
     bash.args(["--norc", "-c", line, PROGRAM, &tiny("12.3M")]);

@@ -174,7 +174,9 @@ impl<'a> Builder<'a> {
             Some(threads) => threads.install(encode),
             None => encode(),
         };
-        encoded.into_iter().for_each(|outcome| self.encoded(file, outcome));
+        for outcome in encoded {
+            self.encoded(file, outcome);
+        }
     }
 
     fn encoded(&mut self, file: usize, outcome: Result<Encoded, Failure>) {

@@ -32,11 +32,15 @@ pub(super) struct Message {
 /// What a message carries beside its role and its text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct More {
-    /// Its text without calls of tools, where it has such calls; `None` inside for none at all.
-    pub without_calls: Option<Option<Arc<str>>>,
+    /// Its text without calls of tools, where it has such calls.
+    pub without_calls: Option<WithoutCalls>,
     /// All its other keys.
     pub keys: Map<String, Value>,
 }
+
+/// What of a message is no call of a tool; nothing where it has calls alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct WithoutCalls(pub Option<Arc<str>>);
 
 impl Message {
     /// A message that is nothing but its text.
@@ -47,7 +51,7 @@ impl Message {
     /// What was said without calls of tools.
     pub(super) fn said(&self) -> &str {
         let without = self.more.as_ref().and_then(|more| more.without_calls.as_ref());
-        without.map_or(&self.text, |said| said.as_deref().unwrap_or_default())
+        without.map_or(&self.text, |said| said.0.as_deref().unwrap_or_default())
     }
 
     /// About how many bytes a template has to move for it.
@@ -184,7 +188,7 @@ pub(super) fn messages(
 }
 
 /// A text, and what of it is no call of a tool, where there are such calls.
-type Text = (String, Option<Option<Arc<str>>>);
+type Text = (String, Option<WithoutCalls>);
 
 /// The text of a message: a string, nothing (null), or a list of parts whose texts are joined. Calls of tools follow as
 /// their JSON, on a line of their own.
@@ -204,7 +208,7 @@ fn text(message: &Map<String, Value>, key: &str, findings: &mut Findings) -> Res
     if calls.is_empty() {
         return Ok((said.unwrap_or_default(), None));
     }
-    let without_calls = said.as_deref().map(Arc::from);
+    let without_calls = WithoutCalls(said.as_deref().map(Arc::from));
     let mut text = said.unwrap_or_default();
     for call in calls {
         if !text.is_empty() {

@@ -53,7 +53,7 @@ impl MtBench {
         notes
     }
 
-    /// Of the answers of a model of a file to a question the last one, as in FastChat.
+    /// Of the answers of a model of a file to a question the last one, as in `FastChat`.
     fn last_answers(&self) -> HashSet<usize> {
         let mut last = HashMap::new();
         for (at, (file, answer)) in self.answers.iter().enumerate() {

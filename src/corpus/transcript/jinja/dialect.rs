@@ -89,10 +89,9 @@ fn code(text: &str, end: &str) -> usize {
             Some(_) if escaped => escaped = false,
             Some(_) if byte == b'\\' => escaped = true,
             Some(open) if byte == open => quote = None,
-            Some(_) => {}
             None if matches!(byte, b'"' | b'\'') => quote = Some(byte),
             None if text.as_bytes()[at..].starts_with(end.as_bytes()) => return at + end.len(),
-            None => {}
+            _ => {}
         }
     }
     text.len()

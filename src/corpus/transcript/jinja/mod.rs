@@ -194,7 +194,7 @@ impl Jinja {
         let more = message.more.as_deref();
         let writes_calls = CALL_KEYS.iter().any(|key| self.text.contains(key));
         let without_calls = more.and_then(|more| more.without_calls.as_ref()).filter(|_| writes_calls);
-        let content = without_calls.map_or(Some(&message.text), Option::as_ref);
+        let content = without_calls.map_or(Some(&message.text), |said| said.0.as_ref());
         let mut keys = vec![(Value::from("role"), Value::from(message.role.name()))];
         keys.extend(content.map(|content| (Value::from("content"), Value::from(&**content))));
         let other = |key: &str| !matches!(key, "role" | "content") && (writes_calls || !CALL_KEYS.contains(&key));

@@ -61,6 +61,7 @@ impl Style {
 ///
 /// # Errors
 /// The value is none that JSON has, or an argument none that `json.dumps` takes.
+#[allow(clippy::needless_pass_by_value, reason = "the signature of a filter")]
 pub(super) fn tojson(value: &Value, arguments: Rest<Value>, named: Kwargs) -> Result<String, Error> {
     let style = Style::new(&arguments, &named)?;
     let mut out = String::new();
