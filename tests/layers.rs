@@ -93,7 +93,8 @@ fn files_of(module: &str) -> Vec<PathBuf> {
 
 /// Code without comments and unit tests, so that prose and tests may name other modules.
 fn code(path: &Path) -> String {
-    if path.ends_with("tests.rs") {
+    let inside = path.strip_prefix(source()).unwrap_or(path);
+    if path.ends_with("tests.rs") || inside.iter().any(|folder| folder == "tests") {
         return String::new();
     }
     let text = fs::read_to_string(path).unwrap();

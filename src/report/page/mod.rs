@@ -347,7 +347,11 @@ fn flatten_items(name: &str, value: &Value, total: Option<u64>, lines: &mut Vec<
     let places = ["skipped", "notes"].iter().any(|list| name.rsplit('.').next() == Some(list));
     let shown = &items[..items.len().min(if places { PLACES_SHOWN } else { ITEMS_SHOWN })];
     let further = total.unwrap_or(0).max(items.len() as u64) - shown.len() as u64;
-    let more = (further > 0).then(|| format!("\u{2026} and {} more, in manifest.json", thousands(further)));
+    let where_to = match total.filter(|total| *total > items.len() as u64) {
+        Some(_) => format!("; manifest.json lists the first {}", thousands(items.len() as u64)),
+        None => ", in manifest.json".to_owned(),
+    };
+    let more = (further > 0).then(|| format!("\u{2026} and {} more{where_to}", thousands(further)));
     if items.iter().any(|item| item.is_object() || item.is_array()) {
         shown.iter().enumerate().for_each(|(index, item)| flatten(&format!("{name}.{index}"), item, lines));
         lines.extend(more.map(|value| Pair { name: name.to_owned(), value }));
