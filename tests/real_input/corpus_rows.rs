@@ -132,7 +132,8 @@ fn a_category_that_no_row_has_is_an_error_that_names_the_keys() {
     let text = desk.write("a.txt", "a b");
     desk.refused(&[&text], &["--category", "style"], &["there are no rows with keys"]);
     desk.routed(&[&rows], &["--category", "meta.set"]);
-    assert_eq!(desk.sequences(), [(3, Some("C4".to_owned()))]);
+    // <pad>, and `a b` as three pieces.
+    assert_eq!(desk.sequences(), [(4, Some("C4".to_owned()))]);
 }
 
 #[test]

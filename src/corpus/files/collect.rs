@@ -49,6 +49,13 @@ pub(in crate::corpus) struct Source {
     pub dataset: String,
 }
 
+impl Source {
+    /// Whether its name says that it is plain text.
+    pub(in crate::corpus) fn is_text(&self) -> bool {
+        self.ending == Ending::Text
+    }
+}
+
 /// Lists the files of the paths in order, folders recursively by name, and what is in those folders but no corpus.
 ///
 /// # Errors

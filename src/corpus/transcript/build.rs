@@ -266,7 +266,7 @@ impl Encoder<'_> {
         for messages in &conversations {
             let rendered =
                 self.template.render(messages, &given, &self.tokens).map_err(|reason| failure(reason, true))?;
-            notes.extend(not_written(&rendered.text, messages, &given));
+            notes.extend(not_written(self.template, &rendered.text, messages, &given));
             let conversation = self.conversation(messages, &given, rendered);
             encoded.push(conversation.map_err(|reason| failure(reason, false))?);
         }
@@ -304,7 +304,7 @@ impl Encoder<'_> {
 }
 
 /// What a conversation carries and its text does not hold: reasoning, tools, documents.
-fn not_written(text: &str, messages: &[Message], given: &Given) -> Vec<String> {
+fn not_written(template: &Template, text: &str, messages: &[Message], given: &Given) -> Vec<String> {
     let mut notes = Vec::new();
     for (key, reasoning) in messages.iter().filter_map(Message::reasoning) {
         let thought = reasoning.as_str().map_or_else(|| reasoning.to_string(), |text| text.trim().to_owned());
@@ -316,7 +316,7 @@ fn not_written(text: &str, messages: &[Message], given: &Given) -> Vec<String> {
         let first = value.get(0).unwrap_or(value);
         let of = |key: &str| first.get(key).or_else(|| first.get("function")?.get(key)).and_then(Value::as_str);
         let words = ["name", "title", "text"].into_iter().find_map(of);
-        if !words.is_some_and(|words| text.contains(words.trim())) {
+        if !template.speaks_of(name) || !words.is_some_and(|words| text.contains(words.trim())) {
             notes.push(format!("`{name}` beside the messages left out: the template does not write them"));
         }
     }

@@ -43,7 +43,7 @@ use crate::error::{Error, Result};
 /// What to read and how to cut it.
 #[derive(Clone, Debug)]
 pub struct TranscriptOptions {
-    /// `.json` lists, `.jsonl`, `.jsonl.zst`, folders of these, or `-` for JSON lines on the standard input. Every file is
+    /// `.json` and `.jsonl`, also compressed, `.parquet`, folders of these, or `-` for the standard input. Every file is
     /// a data set of its own, named after the file.
     pub paths: Vec<PathBuf>,
     /// How all files are written; `None` to detect it for each file by its first row that has one of the formats' keys.
@@ -126,6 +126,8 @@ fn broken(template: &Template, refused: &Refused, corpus: &Corpus) -> Option<Err
     ))
 }
 
+const READ_FROM: &str = "transcripts are read from .json, .jsonl, .jsonl.gz, .jsonl.zst and .parquet";
+
 /// Files -> rows -> documents.
 struct Reader<'a> {
     options: &'a TranscriptOptions,
@@ -136,6 +138,10 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// Reads one file and takes its hash.
     fn source(&mut self, source: &Source) -> Result<()> {
+        if source.is_text() && !source.named {
+            self.builder.skip(source.path.display().to_string(), READ_FROM.into());
+            return Ok(());
+        }
         let number = self.builder.begin(source);
         let mut file = FileRows { number, layout: None, seen: None, roles: BTreeMap::new(), reader: self };
         let identity = read_source(source, &mut file)?;
@@ -197,10 +203,7 @@ impl RowSink for FileRows<'_, '_> {
     }
 
     fn refuses_text(&self) -> Option<Refusal> {
-        Some(Refusal::new(
-            "cannot be read: transcripts are read from .json, .jsonl and .jsonl.zst",
-            "plain text is a corpus: --corpus; a table must be written as JSON lines",
-        ))
+        Some(Refusal::new(format!("cannot be read: {READ_FROM}"), "plain text is a corpus: --corpus"))
     }
 
     fn note(&mut self, place: String, reason: String) {

@@ -149,6 +149,11 @@ impl Template {
         matches!(self.0, Kind::Plain)
     }
 
+    /// Whether a word stands in the template: what it does not speak of it does not write.
+    pub(super) fn speaks_of(&self, word: &str) -> bool {
+        matches!(&self.0, Kind::Jinja(jinja) if jinja.speaks_of(word))
+    }
+
     /// The special tokens that the template writes and that cut its text.
     ///
     /// # Errors

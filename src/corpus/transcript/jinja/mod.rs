@@ -66,6 +66,11 @@ pub(super) struct Jinja {
 }
 
 impl Jinja {
+    /// Whether a word stands in the text of a template.
+    pub(super) fn speaks_of(&self, word: &str) -> bool {
+        self.text.contains(word)
+    }
+
     /// Opens the template of a checkpoint folder; `None` where there is none.
     ///
     /// # Errors
