@@ -3,6 +3,8 @@
 
 use serde_json::{Map, Number, Value};
 
+use crate::first_bytes::NOT_FINITE;
+
 /// Brackets within brackets that are read; what lies deeper is passed over.
 const DEEPEST: usize = 512;
 
@@ -199,7 +201,8 @@ impl Parser<'_, '_> {
         let length = rest.bytes().position(|byte| !is_word(byte)).unwrap_or(rest.len());
         let word = &rest[..length];
         let value = match word {
-            "null" | "NaN" | "Infinity" | "-Infinity" => Value::Null,
+            "null" => Value::Null,
+            _ if NOT_FINITE.contains(&word) => Value::Null,
             "true" => Value::Bool(true),
             "false" => Value::Bool(false),
             _ => number(word)?,
