@@ -1,4 +1,4 @@
-//! What tells a checkpoint from every other, and what its bytes told on the way.
+//! The identity of a checkpoint, and what was noticed while its bytes were read.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ pub(super) struct Fingerprint {
     pub(super) value: Value,
     /// The files as they were before they were read.
     pub(super) state: CheckpointState,
-    /// What was met and must not pass silently.
+    /// What the user must be told of.
     pub(super) notes: Vec<String>,
 }
 

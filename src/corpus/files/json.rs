@@ -22,7 +22,7 @@ pub(super) struct Oddities {
 /// Reads the value at the start of a text; gives what follows it, too.
 ///
 /// # Errors
-/// There is none; says why, as `serde_json` does.
+/// The text begins with no JSON value; the reason is in the words of `serde_json`.
 pub(super) fn parse<'a>(text: &'a str, oddities: &mut Oddities) -> Result<(Value, &'a str), String> {
     let mut parser = Parser { text, at: 0, oddities };
     let value = parser.value(0);
