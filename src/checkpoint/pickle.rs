@@ -26,12 +26,12 @@ pub(super) enum Value {
     Dict(Vec<(Index, Index)>),
     /// Module and name.
     Global(Index, Index),
-    /// Something called with something.
+    /// A call: the function or class, and its arguments.
     Call(Index, Index),
-    /// What the program keeps elsewhere: a storage.
+    /// A persistent id: data that lies outside of the pickle, here the storage of a tensor.
     Persistent(Index),
     False,
-    /// None, true, floats, sets and whatever else nobody asks for.
+    /// Anything that is not needed to find tensors: None, true, floats, sets.
     Other,
     Mark,
 }
@@ -82,7 +82,7 @@ impl<'a> Pickle<'a> {
         matches!(self.get(index), Value::False | Value::Int(0))
     }
 
-    /// What the program keeps elsewhere, all of it.
+    /// All persistent ids.
     pub(super) fn persistent_ids(&self) -> impl Iterator<Item = Index> {
         self.values.iter().filter_map(|value| match value {
             Value::Persistent(id) => Some(*id),

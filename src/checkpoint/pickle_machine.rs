@@ -123,7 +123,7 @@ impl<'a> Machine<'a> {
         Ok(Value::Text(self.at - length..self.at))
     }
 
-    /// An integer of any length; one beyond 16 bytes is nothing that is asked for.
+    /// An integer of any length. One of more than 16 bytes can be no size or offset, and is kept without its value.
     fn long(&mut self, width: usize) -> Result<Value, String> {
         let length = self.number(width)? as usize;
         let bytes = self.take(length)?;
@@ -179,7 +179,7 @@ impl<'a> Machine<'a> {
                 let items = self.pop_to_mark()?;
                 self.set(&items)?;
             }
-            // Sets: their members are nothing that is asked for.
+            // The members of a set are dropped: no tensor is among them.
             0x90 => drop(self.pop_to_mark()?),
             0x91 => {
                 self.pop_to_mark()?;
@@ -195,7 +195,7 @@ impl<'a> Machine<'a> {
         Ok(&mut self.values[top as usize])
     }
 
-    /// Appends to the list on top; to anything else nothing can be appended that is asked for.
+    /// Appends to the list on top of the stack. What is appended to anything else is dropped: no tensor depends on it.
     fn append(&mut self, items: &[Index]) -> Result<(), String> {
         if let Value::List(list) = self.top()? {
             list.extend(items);
@@ -262,7 +262,7 @@ impl<'a> Machine<'a> {
                 let (_, arguments, class) = (self.pop()?, self.pop()?, self.pop()?);
                 self.call(class, arguments)?;
             }
-            // State that is given to an object: none of those that are asked for needs it.
+            // The state of an object is dropped: no tensor depends on it.
             b'b' => drop(self.pop()?),
             b'o' | b'i' => {
                 if code == b'i' {

@@ -108,7 +108,7 @@ fn collect<'a>(
 /// The arguments of `torch._utils._rebuild_tensor_v2`, also inside a parameter or a typed tensor.
 fn rebuild_arguments(pickle: &Pickle, value: Index) -> Option<Vec<Index>> {
     let mut value = value;
-    // A parameter of a parameter of ... is nothing that torch writes.
+    // torch wraps a tensor once or twice; a longer chain is not followed.
     for _ in 0..3 {
         let Value::Call(callable, arguments) = pickle.get(value) else { return None };
         let arguments = pickle.items(*arguments)?;

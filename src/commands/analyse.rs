@@ -120,26 +120,11 @@ pub(super) fn analyse(run: &RunDir, manifest: &mut Value, quiet: bool, clock: Op
     let summary = report::summary_bytes(kind.name(), &findings, summary_settings(manifest))?;
     staged.add("summary.json", &summary)?;
     Paths::of(manifest).shorten_documents(&mut tables);
-    let context = kind.context(run, manifest)?;
-    let charts = draw(&mut staged, &tables, &context, quiet)?;
-    let verdict = kind.verdict(&findings, &tables);
-    if let Some(clock) = clock {
-        manifest["wall_seconds"] = json!(clock.elapsed().as_secs_f64());
-        manifest["peak_memory_bytes"] = json!(machine::peak_memory());
-    }
-    let found = page::Found {
-        kind,
-        context: &context,
-        tables: &tables,
-        rows_in_files: &rows_in_files,
-        findings: &findings,
-        verdict: &verdict,
-    };
-    stage_report(&mut staged, run, manifest, &found, quiet)?;
-    machine::check_interrupt()?;
+    let numbers = Numbers { kind, run, tables: &tables, rows_in_files: &rows_in_files, findings: &findings };
+    let (charts, verdict) = numbers.show(&mut staged, manifest, quiet, clock)?;
     staged.publish(manifest, &["stats", "charts"])?;
     let summary = String::from_utf8(summary).map_err(|error| Error::internal(error.to_string()))?;
-    Ok(Analysis { summary, verdict, findings, charts: charts.len() })
+    Ok(Analysis { summary, verdict, findings, charts })
 }
 
 /// Draws the charts of a run again from its tables, and its report.
@@ -148,22 +133,11 @@ pub(super) fn redraw(run: &RunDir, manifest: &mut Value, quiet: bool) -> Result<
     let (mut tables, rows_in_files) = read_tables_counted(run)?;
     let findings = headline(&tables);
     Paths::of(manifest).shorten_documents(&mut tables);
-    let context = kind.context(run, manifest)?;
     let mut staged = Staged::new(run);
-    let charts = draw(&mut staged, &tables, &context, quiet)?;
-    let verdict = kind.verdict(&findings, &tables);
-    let found = page::Found {
-        kind,
-        context: &context,
-        tables: &tables,
-        rows_in_files: &rows_in_files,
-        findings: &findings,
-        verdict: &verdict,
-    };
-    stage_report(&mut staged, run, manifest, &found, quiet)?;
-    machine::check_interrupt()?;
+    let numbers = Numbers { kind, run, tables: &tables, rows_in_files: &rows_in_files, findings: &findings };
+    let (charts, _) = numbers.show(&mut staged, manifest, quiet, None)?;
     staged.publish(manifest, &["charts"])?;
-    Ok(charts.len())
+    Ok(charts)
 }
 
 /// The tables of a finished run, and its verdict.
@@ -323,15 +297,37 @@ fn draw(staged: &mut Staged<'_>, tables: &Tables, context: &ChartContext, quiet:
     Ok(charts)
 }
 
-/// The report: of this run, and of those that it showed beside it.
-fn stage_report(
-    staged: &mut Staged<'_>,
-    run: &RunDir,
-    manifest: &Value,
-    found: &page::Found<'_>,
-    quiet: bool,
-) -> Result<()> {
-    staged.add("report.html", page::of_run(run, manifest, found, quiet)?.as_bytes())
+/// The numbers of a run, from which its charts and its page follow.
+struct Numbers<'a> {
+    kind: Kind,
+    run: &'a RunDir,
+    tables: &'a Tables,
+    rows_in_files: &'a page::RowsInFiles,
+    findings: &'a [Finding],
+}
+
+impl Numbers<'_> {
+    /// Makes the charts and the page; gives the number of charts, and the verdict. `clock` as for [`analyse`].
+    fn show(
+        &self,
+        staged: &mut Staged<'_>,
+        manifest: &mut Value,
+        quiet: bool,
+        clock: Option<Instant>,
+    ) -> Result<(usize, Vec<String>)> {
+        let Self { kind, run, tables, rows_in_files, findings } = *self;
+        let context = kind.context(run, manifest)?;
+        let charts = draw(staged, tables, &context, quiet)?;
+        let verdict = kind.verdict(findings, tables);
+        if let Some(clock) = clock {
+            manifest["wall_seconds"] = json!(clock.elapsed().as_secs_f64());
+            manifest["peak_memory_bytes"] = json!(machine::peak_memory());
+        }
+        let found = page::Found { kind, context: &context, tables, rows_in_files, findings, verdict: &verdict };
+        staged.add("report.html", page::of_run(run, manifest, &found, quiet)?.as_bytes())?;
+        machine::check_interrupt()?;
+        Ok((charts.len(), verdict))
+    }
 }
 
 impl Analysis {

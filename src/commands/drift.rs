@@ -18,7 +18,12 @@ use super::{
     route::{self, note_resumed, out},
     terminal,
 };
-use crate::{cli::DriftArgs, error::Result, model::Arithmetic, run_dir::RunDir};
+use crate::{
+    cli::DriftArgs,
+    error::{Result, path_text},
+    model::Arithmetic,
+    run_dir::RunDir,
+};
 
 /// What the manifest says of text and model, as that of a route run does.
 const OF_THE_TEXT: [&str; 13] = [
@@ -184,9 +189,9 @@ fn pass(arguments: &DriftArgs, spec: &Spec) -> Pass {
 fn trace(spec: &Spec) -> String {
     if spec.is_run() {
         let whole = spec.folder.canonicalize();
-        whole.as_deref().unwrap_or(&spec.folder).display().to_string()
+        path_text(whole.as_deref().unwrap_or(&spec.folder))
     } else {
-        Path::new("checkpoints").join(&spec.label).display().to_string()
+        path_text(&Path::new("checkpoints").join(&spec.label))
     }
 }
 
@@ -206,7 +211,7 @@ fn identity(
             if spec.is_run() { Some(RunDir::open(&spec.folder)?.manifest()?) } else { identities.next().cloned() };
         checkpoints.push(json!({
             "label": spec.label,
-            "path": spec.folder.to_string_lossy(),
+            "path": path_text(&spec.folder),
             "training_tokens": spec.training_tokens,
             "off_axis": spec.off_axis,
             "arithmetic": spec.arithmetic.name(),

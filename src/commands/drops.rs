@@ -20,7 +20,7 @@ use super::{
 use crate::{
     cli::DropsArgs,
     corpus::{ChatTemplate, Template},
-    error::{Error, Result},
+    error::{Error, Result, path_text},
     routing::CapacityRule,
     run_dir::RunDir,
 };
@@ -219,7 +219,7 @@ fn identity(arguments: &DropsArgs, specs: &[Spec], first: &Map<String, Value>) -
     let mut identity = first.clone();
     let checkpoints: Vec<Value> = specs
         .iter()
-        .map(|spec| json!({ "label": spec.label, "path": spec.folder.to_string_lossy(), "trace": trace_of(specs, spec) }))
+        .map(|spec| json!({ "label": spec.label, "path": path_text(&spec.folder), "trace": trace_of(specs, spec) }))
         .collect();
     let replays: Vec<Value> = arguments
         .exact_replay

@@ -1,13 +1,13 @@
-//! What tells a checkpoint from every other, and what its bytes told on the way.
+//! The identity of a checkpoint, and what was noticed while its bytes were read.
 
 use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{prepare::text, terminal};
+use super::terminal;
 use crate::{
     checkpoint::{Checkpoint, CheckpointState, WeightReading, check_blob, describe_oddities},
-    error::{Error, Result},
+    error::{Error, Result, path_text},
 };
 
 /// A checkpoint's identity, and the state in which its files had it.
@@ -17,7 +17,7 @@ pub(super) struct Fingerprint {
     pub(super) value: Value,
     /// The files as they were before they were read.
     pub(super) state: CheckpointState,
-    /// What was met and must not pass silently.
+    /// What the user must be told of.
     pub(super) notes: Vec<String>,
 }
 
@@ -36,13 +36,13 @@ impl Fingerprint {
                 continue;
             }
             let reading = read_watched(checkpoint, index)?;
-            weights.push(json!({ "path": text(&file.path), "bytes": file.bytes, "sha256": reading.sha256 }));
+            weights.push(json!({ "path": path_text(&file.path), "bytes": file.bytes, "sha256": reading.sha256 }));
             oddities.extend(reading.oddities);
         }
         checkpoint.check_unchanged(&state)?;
         check_blob(&checkpoint.config_path(), checkpoint.config_sha256())?;
         let value = json!({
-            "path": text(checkpoint.dir()),
+            "path": path_text(checkpoint.dir()),
             "config_sha256": checkpoint.config_sha256(),
             "weights": weights,
         });
@@ -73,7 +73,7 @@ fn by_size_and_time(path: &Path) -> Result<Value> {
     let metadata = std::fs::metadata(path).map_err(Error::io("read", path))?;
     let modified = metadata.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
     let mut value = json!({
-        "path": text(path), "bytes": metadata.len(), "modified": modified.map(|time| time.as_secs()),
+        "path": path_text(path), "bytes": metadata.len(), "modified": modified.map(|time| time.as_secs()),
     });
     // A program that copies into a file may set the time of its content back, but not this one.
     #[cfg(unix)]

@@ -8,14 +8,14 @@ use super::{
     fingerprint::read_watched,
     machine,
     memory::Bound,
-    prepare::{label, memory, open_tokenizer, text, wave_within},
+    prepare::{label, memory, open_tokenizer, wave_within},
     terminal,
 };
 use crate::{
     checkpoint::{Checkpoint, describe_oddities, snapshot},
     cli::InspectArgs,
     corpus::Tokenizer,
-    error::{Error, Result},
+    error::{Error, Result, path_text},
     model::{Arithmetic, Cost, ForwardOptions, Model, Outputs, Wave, instruction_set, multiply_rate},
     routing::{CapacityRule, LayerRouting, RoutingObserver},
 };
@@ -63,7 +63,7 @@ fn describe(checkpoint: &Checkpoint, tokenizer: Option<&Tokenizer>, arguments: &
     let capacity = |rule| config.router_settings(rule, None).capacity(length);
     let parameters = checkpoint.parameter_count();
     let files: Vec<Value> =
-        checkpoint.files().iter().map(|file| json!({ "path": text(&file.path), "bytes": file.bytes })).collect();
+        checkpoint.files().iter().map(|file| json!({ "path": path_text(&file.path), "bytes": file.bytes })).collect();
     Ok(json!({
         "checkpoint": label(checkpoint.dir()),
         "hidden_size": config.hidden_size,
@@ -80,7 +80,7 @@ fn describe(checkpoint: &Checkpoint, tokenizer: Option<&Tokenizer>, arguments: &
         "parameters": { "total": parameters.total, "active_per_token": parameters.active_per_token },
         "dtypes": checkpoint.dtypes().iter().map(|d| json!({ "dtype": d.dtype.name(), "tensors": d.tensors })).collect::<Vec<_>>(),
         "files": files,
-        "tokenizer": tokenizer.map(|tokenizer| json!({ "file": text(tokenizer.file()), "ids": tokenizer.vocab_size() })),
+        "tokenizer": tokenizer.map(|tokenizer| json!({ "file": path_text(tokenizer.file()), "ids": tokenizer.vocab_size() })),
         "capacity": {
             "length": length,
             "factor": config.router_capacity_factor_eval,

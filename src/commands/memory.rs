@@ -11,7 +11,7 @@ use super::{
 };
 use crate::error::{Error, Result};
 
-/// Where no system says how much there is.
+/// The memory that is assumed where no system says how much there is.
 const UNKNOWN: u64 = 2_000_000_000;
 /// Address space that a thread takes beside what it works on: its stack, and the first segment of its allocator.
 const THREAD: u64 = 34 << 20;

@@ -20,7 +20,7 @@ use crate::{
     checkpoint::{Checkpoint, Config, check_blob, repository_name, sha256_file},
     cli::{CommonArgs, ExecutionArgs},
     corpus::{Corpus, LeftOut, Sequence, Skipped, Tokenizer},
-    error::{Error, Result},
+    error::{Error, Result, path_text},
     model::{Arithmetic, Cost, PANEL, instruction_set},
     routing::RouterSettings,
     trace::{SEGMENT_TOKENS, TraceLayout},
@@ -123,16 +123,11 @@ impl Prepared {
     /// What was left out of rows that are used, and what is odd about the checkpoint.
     pub(super) fn notes(&self) -> LeftOut {
         let own = self.fingerprints.get(self.checkpoint.dir()).into_iter().flat_map(|known| &known.notes);
-        let place = text(self.checkpoint.dir());
+        let place = path_text(self.checkpoint.dir());
         let mut notes = self.corpus.notes.clone();
         notes.extend(own.map(|reason| Skipped { place: place.clone(), reason: reason.clone() }));
         notes
     }
-}
-
-/// A path as text; bytes that are no UTF-8 become U+FFFD.
-pub(super) fn text(path: &Path) -> String {
-    path.to_string_lossy().into_owned()
 }
 
 /// Refuses routers that cannot choose, unless they are wanted.
@@ -283,7 +278,7 @@ fn identity(
         Some(tokenizer) => {
             let sha256 = sha256_file(tokenizer.file())?;
             check_blob(tokenizer.file(), &sha256)?;
-            json!({ "path": text(tokenizer.file()), "sha256": sha256 })
+            json!({ "path": path_text(tokenizer.file()), "sha256": sha256 })
         }
         None => Value::Null,
     };

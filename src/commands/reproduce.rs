@@ -12,7 +12,7 @@ use super::{
 use crate::{
     chart::{Chart, ChartSpec, plan_comparison},
     cli::ReproduceArgs,
-    error::{Error, Result},
+    error::{Error, Result, path_text},
     paper::{self, Check, Command, Comparison, Paper, Run},
     report::ComparisonReport,
     run_dir::{Occupied, RunDir, write_file},
@@ -91,7 +91,7 @@ fn read(folder: &Path, quiet: bool) -> Result<Run> {
     let number = |value: &Value| value.as_u64().ok_or_else(damaged);
     let layers = manifest["layout"]["moe_layers"].as_array().ok_or_else(damaged)?;
     Ok(Run {
-        name: folder.display().to_string(),
+        name: path_text(folder),
         command,
         label: manifest["label"].as_str().unwrap_or_default().to_owned(),
         checkpoint: checkpoint_name(&manifest),

@@ -15,7 +15,7 @@ use crate::{
     checkpoint::{Checkpoint, Config},
     cli::DriftArgs,
     corpus::{Corpus, InputFile},
-    error::{Error, Result, bullets},
+    error::{Error, Result, bullets, path_text},
     run_dir::{RunDir, differences},
     trace::RoutingTrace,
 };
@@ -124,8 +124,7 @@ pub(super) fn expected(arguments: &DriftArgs, first: &Spec) -> Result<Value> {
 /// The files as they are now, with the numbers of documents of a run that read the same bytes.
 fn inputs(paths: &[PathBuf], recorded: &Value) -> Result<Value> {
     let documents = |file: &InputFile| {
-        let same =
-            |entry: &&Value| entry["sha256"] == json!(file.sha256) && entry["path"] == *file.path.to_string_lossy();
+        let same = |entry: &&Value| entry["sha256"] == json!(file.sha256) && entry["path"] == path_text(&file.path);
         recorded.as_array().into_iter().flatten().find(same).map(|entry| entry["documents"].clone())
     };
     let files = Corpus::identify(paths)?;

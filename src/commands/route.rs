@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     cli::{ExecutionArgs, RouteArgs},
-    error::{Error, Result},
+    error::{Error, Result, path_text},
     run_dir::{Occupied, REPORT_RUNS, RunDir},
     trace::write_inputs,
 };
@@ -119,7 +119,7 @@ pub(super) fn command_line() -> Vec<String> {
 
 /// Paths as they stand in the manifest, which is UTF-8.
 pub(super) fn texts(paths: &[PathBuf]) -> Vec<String> {
-    paths.iter().map(|path| path.to_string_lossy().into_owned()).collect()
+    paths.iter().map(|path| path_text(path)).collect()
 }
 
 /// The manifest of a run that is about to start.

@@ -222,7 +222,7 @@ enum Worth {
     Something,
     /// There is one at most.
     Nothing,
-    /// They are other things.
+    /// They name something else, and why that is known.
     Other(String),
 }
 

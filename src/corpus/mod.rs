@@ -27,10 +27,7 @@ pub use read::CorpusOptions;
 pub use tokenizer::{Token, Tokenizer};
 pub use transcript::{ChatTemplate, OasstPaths, Template, TemplateSource, TranscriptFormat, TranscriptOptions};
 
-use std::{
-    collections::HashSet,
-    path::{Path, PathBuf},
-};
+use std::{collections::HashSet, path::PathBuf};
 
 use sha2::{Digest, Sha256};
 
@@ -109,7 +106,7 @@ pub struct Skipped {
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct InputFile {
     /// Path as given.
-    #[serde(serialize_with = "lossy")]
+    #[serde(serialize_with = "crate::error::serialize_path")]
     pub path: PathBuf,
     /// SHA-256 of its bytes, hexadecimal; of those that were read, if `partial`.
     pub sha256: String,
@@ -123,11 +120,6 @@ pub struct InputFile {
     /// How its conversations are written, such as `sharegpt`; `None` for plain text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
-}
-
-/// A path that is not UTF-8 has a name all the same.
-fn lossy<S: serde::Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&path.display())
 }
 
 /// Everything that was read: the sequences in input order, what could not be used, and the files.

@@ -49,7 +49,7 @@ fn sound_bytes(file: &Path) -> Result<Vec<u8>> {
     let refuse =
         |found: Foreign| Error::tokenizer(format!("tokenizer `{}` {}", file.display(), found.what), found.hint);
     let bytes = read_bytes(file, MAX_FILE).map_err(refuse)?;
-    foreign(&bytes[..bytes.len().min(1024)]).map_or(Ok(bytes), |found| Err(refuse(found)))
+    foreign(&bytes).map_or(Ok(bytes), |found| Err(refuse(found)))
 }
 
 /// Switches off what a training saved with its tokenizer and what would change the text: cutting, padding, chance. Says what

@@ -8,7 +8,7 @@ mod panics;
 mod shown;
 
 pub use panics::{guarded, last_resort, quiet_panics};
-pub use shown::{bullets, is_obeyed, one_line};
+pub use shown::{bullets, is_obeyed, one_line, path_text, serialize_path};
 
 use std::path::{Path, PathBuf};
 

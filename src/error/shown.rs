@@ -1,6 +1,6 @@
 //! Somebody's text in our messages: shown, never obeyed.
 
-use std::fmt::Write;
+use std::{fmt::Write, path::Path};
 
 /// Whether a terminal obeys the character instead of showing it: control characters, line separators, and the marks that
 /// turn the direction of writing round.
@@ -20,6 +20,19 @@ pub fn one_line(text: &str) -> String {
         }
     }
     line
+}
+
+/// A path as text, for JSON and messages: bytes that are no UTF-8 become U+FFFD, so that no path costs a file or a run.
+pub fn path_text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+/// A path in a file of ours, as [`path_text`] gives it: `#[serde(serialize_with = "serialize_path")]`.
+///
+/// # Errors
+/// Those of the serializer.
+pub fn serialize_path<S: serde::Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path.to_string_lossy())
 }
 
 /// A list below a message: each item in a line of its own, whatever it holds. A message has no other lines; what is

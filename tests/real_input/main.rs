@@ -5,6 +5,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/conversations.rs"]
+mod conversations;
 
 mod checkpoints;
 mod corpus_files;

@@ -1,30 +1,15 @@
 //! Conversations as people have them: under which key they stand, what stands beside them.
 
-use std::{fs, path::Path};
-
-use openmoe_analyze::corpus::{ChatTemplate, Corpus, OasstPaths, Template, Tokenizer, TranscriptOptions};
+use openmoe_analyze::corpus::{ChatTemplate, Corpus, Template, TranscriptOptions};
 use serde_json::{Value, json};
 
+use crate::conversations::{fixture, lines, options, tokenizer};
+
 fn read(rows: &[Value]) -> Corpus {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/tokenizers/small4096");
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("chat.jsonl");
-    fs::write(&path, rows.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")).unwrap();
-    let options = TranscriptOptions {
-        paths: vec![path],
-        format: None,
-        oasst_paths: OasstPaths::All,
-        category_key: None,
-        context: 2048,
-        bos: Some(0),
-        eos: 1,
-        vocab_size: 4096,
-        max_sequences: None,
-        strict: true,
-    };
-    let template = Template::open(ChatTemplate::OpenMoe, &folder).unwrap();
-    let tokenizer = Tokenizer::open(&folder).unwrap().unwrap();
-    Corpus::read_transcripts(&options, &template, Some(&tokenizer)).unwrap()
+    let (_dir, path) = lines(rows);
+    let options = TranscriptOptions { strict: true, ..options(&[path]) };
+    let template = Template::open(ChatTemplate::OpenMoe, &fixture("tokenizers/small4096")).unwrap();
+    Corpus::read_transcripts(&options, &template, Some(&tokenizer())).unwrap()
 }
 
 fn chat() -> Value {

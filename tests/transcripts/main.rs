@@ -2,12 +2,16 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // a test stops with the reason, and prints what it measured
 
+#[path = "../common/conversations.rs"]
+mod conversations;
 mod formats;
 mod templates;
 
+use self::conversations::{file, fixture, lines, options, tokenizer};
+
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
@@ -20,31 +24,8 @@ use openmoe_analyze::{
 };
 use serde_json::{Value, json};
 
-fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
-}
-
 fn transcript(name: &str) -> PathBuf {
     fixture("corpora/transcripts").join(name)
-}
-
-fn tokenizer() -> Tokenizer {
-    Tokenizer::open(&fixture("tokenizers/small4096")).unwrap().unwrap()
-}
-
-fn options(paths: &[PathBuf]) -> TranscriptOptions {
-    TranscriptOptions {
-        paths: paths.to_vec(),
-        format: None,
-        oasst_paths: OasstPaths::All,
-        category_key: None,
-        context: 2048,
-        bos: Some(0),
-        eos: 1,
-        vocab_size: 4096,
-        max_sequences: None,
-        strict: false,
-    }
 }
 
 fn template(choice: ChatTemplate) -> Template {
@@ -70,18 +51,6 @@ fn assert_covered(sequence: &Sequence) {
         position = span.end;
     }
     assert_eq!(position as usize, sequence.token_ids.len(), "{}", sequence.document);
-}
-
-/// A folder with one file of JSON lines, and the file.
-fn lines(rows: &[Value]) -> (tempfile::TempDir, PathBuf) {
-    file("chat.jsonl", rows.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
-}
-
-fn file(name: &str, bytes: impl AsRef<[u8]>) -> (tempfile::TempDir, PathBuf) {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join(name);
-    fs::write(&path, bytes).unwrap();
-    (dir, path)
 }
 
 fn messages(messages: &[(&str, &str)]) -> Value {

@@ -30,7 +30,7 @@ pub(in crate::corpus) enum Ending {
     Text,
     /// A table with a row per document.
     Parquet,
-    /// Nothing.
+    /// Nothing: its bytes must tell.
     Unknown,
 }
 
@@ -88,7 +88,7 @@ fn thing(path: &Path) -> PathBuf {
 struct Collector {
     sources: Vec<Source>,
     skipped: Vec<Skipped>,
-    /// What was met already, links resolved.
+    /// Paths that were met already, with links resolved.
     seen: HashSet<PathBuf>,
 }
 
@@ -197,7 +197,7 @@ impl Collector {
     }
 }
 
-/// A path that cannot be looked at, where it was named.
+/// The error about a path that was named and cannot be looked at.
 fn absent(path: &Path, error: io::Error) -> Error {
     if error.kind() != io::ErrorKind::NotFound {
         return Error::io("look at", path)(error);
@@ -212,7 +212,7 @@ fn absent(path: &Path, error: io::Error) -> Error {
     Error::corpus(format!("corpus `{}` {what}; expected a file or a folder", path.display()), hint)
 }
 
-/// The same, where it was found in a folder.
+/// Why a path that was found in a folder is left out: it cannot be looked at.
 fn unreachable(path: &Path, error: &io::Error) -> String {
     match fs::read_link(path) {
         Ok(target) => format!("a link to `{}`, which cannot be followed: {error}", target.display()),

@@ -19,9 +19,9 @@ const WRAPPING: [&str; 8] = ["data", "rows", "examples", "items", "records", "do
 pub(super) enum Failure {
     /// It is not what it should be.
     File(Refusal),
-    /// Its bytes cannot be had.
+    /// Its bytes cannot be read.
     Bytes(io::Error),
-    /// Whoever takes the rows refuses to go on.
+    /// The sink refuses to go on.
     Sink(Error),
 }
 

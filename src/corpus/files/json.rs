@@ -3,6 +3,8 @@
 
 use serde_json::{Map, Number, Value};
 
+use crate::first_bytes::NOT_FINITE;
+
 /// Brackets within brackets that are read; what lies deeper is passed over.
 const DEEPEST: usize = 512;
 
@@ -20,7 +22,7 @@ pub(super) struct Oddities {
 /// Reads the value at the start of a text; gives what follows it, too.
 ///
 /// # Errors
-/// There is none; says why, as `serde_json` does.
+/// The text begins with no JSON value; the reason is in the words of `serde_json`.
 pub(super) fn parse<'a>(text: &'a str, oddities: &mut Oddities) -> Result<(Value, &'a str), String> {
     let mut parser = Parser { text, at: 0, oddities };
     let value = parser.value(0);
@@ -199,7 +201,8 @@ impl Parser<'_, '_> {
         let length = rest.bytes().position(|byte| !is_word(byte)).unwrap_or(rest.len());
         let word = &rest[..length];
         let value = match word {
-            "null" | "NaN" | "Infinity" | "-Infinity" => Value::Null,
+            "null" => Value::Null,
+            _ if NOT_FINITE.contains(&word) => Value::Null,
             "true" => Value::Bool(true),
             "false" => Value::Bool(false),
             _ => number(word)?,

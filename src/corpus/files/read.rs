@@ -116,13 +116,13 @@ fn not_a(what: &str, found: &str) -> Failure {
     Failure::File(Refusal::new(format!("is not a readable {what}: {found}"), hint))
 }
 
-/// A table is read at random places.
+/// A table is not read from its start to its end, so it must lie in a file, uncompressed.
 fn table(source: &Source, feed: &mut Feed, compressed: bool, stream: bool) -> Result<(), Failure> {
     if compressed {
         return Err(Failure::File(Refusal::new("is Parquet, compressed as a whole", "decompress it")));
     }
     if stream {
-        let message = "is Parquet, which is read at random places; expected text";
+        let message = "is Parquet, which cannot be read from a stream; expected text";
         return Err(Failure::File(Refusal::new(message, "save it to a file, and name the file")));
     }
     parquet::read(&source.path, feed)

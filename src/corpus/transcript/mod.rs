@@ -43,8 +43,9 @@ use crate::error::{Error, Result};
 /// What to read and how to cut it.
 #[derive(Clone, Debug)]
 pub struct TranscriptOptions {
-    /// `.json` and `.jsonl`, also compressed, `.parquet`, folders of these, or `-` for the standard input. Every file is
-    /// a data set of its own, named after the file.
+    /// Files as for a corpus, but for those of plain text: `.jsonl`, `.ndjson` and `.json`, each also compressed (`.gz`,
+    /// `.zst`), and `.parquet`; folders of these, or `-` for the standard input. Every file is a data set of its own, named
+    /// after the file.
     pub paths: Vec<PathBuf>,
     /// How all files are written; `None` to detect it for each file by its first row that has one of the formats' keys.
     pub format: Option<TranscriptFormat>,
@@ -68,7 +69,8 @@ pub struct TranscriptOptions {
 
 impl Corpus {
     /// Reads conversations; each is one sequence. Answers of MT-Bench are joined with the questions of the same run by
-    /// `question_id` (first choice; the last answer of a model); questions that nothing answers stay conversations of their own file.
+    /// `question_id` (first choice; the last answer of a model). Questions that nothing answers stay conversations of their own
+    /// file.
     ///
     /// Sequences stand in input order, whatever the number of threads. The document's name is the row's `id`,
     /// `question_id`, `conversation_id`, `conversation_hash` or `message_tree_id`, else `file:line`.
@@ -126,7 +128,8 @@ fn broken(template: &Template, refused: &Refused, corpus: &Corpus) -> Option<Err
     ))
 }
 
-const READ_FROM: &str = "transcripts are read from .json, .jsonl, .jsonl.gz, .jsonl.zst and .parquet";
+const READ_FROM: &str = "transcripts are read from .jsonl, .ndjson and .json (each also compressed, as .jsonl.gz or .jsonl.zst) \
+                         and from .parquet";
 
 /// Files -> rows -> documents.
 struct Reader<'a> {
@@ -203,7 +206,7 @@ impl RowSink for FileRows<'_, '_> {
     }
 
     fn refuses_text(&self) -> Option<Refusal> {
-        Some(Refusal::new(format!("cannot be read: {READ_FROM}"), "plain text is a corpus: --corpus"))
+        Some(Refusal::new(format!("is text; {READ_FROM}"), "plain text is a corpus: --corpus"))
     }
 
     fn note(&mut self, place: String, reason: String) {

@@ -79,7 +79,7 @@ enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct TemplateSource {
     /// The file.
-    #[serde(serialize_with = "shown")]
+    #[serde(serialize_with = "crate::error::serialize_path")]
     pub path: PathBuf,
     /// SHA-256 of the template's text, hexadecimal.
     pub sha256: String,
@@ -89,11 +89,6 @@ pub struct TemplateSource {
     /// Files that hold a template too, which is not used.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_used: Vec<String>,
-}
-
-/// A path as it can be shown: one that is not UTF-8 must not cost the manifest.
-fn shown<S: serde::Serializer>(path: &Path, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-    serializer.collect_str(&path.display())
 }
 
 impl fmt::Display for TemplateSource {

@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    first_bytes::{parse_json, read_text},
+};
 
 /// The file of the tokenizer's settings, with its special tokens and often its template.
 pub(super) const CONFIG: &str = "tokenizer_config.json";
@@ -22,6 +25,8 @@ const PROCESSOR: &str = "chat_template.json";
 const DEFAULT: &str = "default";
 /// The name of the one for tools.
 const TOOLS: &str = "tool_use";
+/// Largest file that is read, in bytes.
+const MAX_FILE: u64 = 64 << 20;
 
 /// What to do where a template cannot be used.
 pub(in super::super) const HINT: &str = "--template openmoe is the template of the authors, --template plain is none";
@@ -85,15 +90,13 @@ fn text(path: &Path) -> Result<Option<String>> {
     if !path.is_file() {
         return Ok(None);
     }
-    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
-    let text = String::from_utf8(bytes).map_err(|_| broken(path, "it is not UTF-8"))?;
-    Ok(Some(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)))
+    read_text(path, MAX_FILE).map(Some).map_err(|found| broken(path, &format!("it {}", found.what)))
 }
 
 /// A file of JSON; null where there is none.
 fn json(path: &Path) -> Result<Value> {
     let Some(text) = text(path)? else { return Ok(Value::Null) };
-    serde_json::from_str(&text).map_err(|error| broken(path, &format!("broken JSON: {error}")))
+    parse_json(&text).map_err(|error| broken(path, &format!("broken JSON: {error}")))
 }
 
 /// A template as text: the only one, or the one that is called default, with the one for tools.

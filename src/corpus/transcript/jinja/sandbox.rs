@@ -9,15 +9,15 @@ use super::{NAME, dialect};
 /// Bytes of the stacks on which templates run. Their values may be nested as deep as their fuel allows, and are compared
 /// and freed by recursion.
 pub(in super::super) const STACK: usize = 128 << 20;
-/// Steps for a conversation of no message; a step also pays for 64 bytes that are written or moved.
+/// Steps that a template may take before its first message. Writing or moving 64 bytes counts as a step, too.
 const FUEL: u64 = 100_000;
 /// Further steps for each message.
 const FUEL_OF_MESSAGE: u64 = 1_000;
 /// Most bytes of a conversation that is written.
 const MOST_BYTES: usize = 64 << 20;
-/// Longest tag of a template: the compiler goes as deep as an expression is long.
+/// Longest tag of a template: the compiler recurses into an expression, as deep as it is long.
 const LONGEST_TAG: usize = 64 << 10;
-/// How long compiling may take, and writing a conversation of two words: milliseconds, if the template is honest.
+/// How long compiling a template and writing a conversation of two words may take. Real templates need milliseconds.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Most values within one that is written as text.
 const MOST_VALUES: usize = 1 << 20;
@@ -29,7 +29,7 @@ const MOST_VALUES: usize = 1 << 20;
 pub(super) fn compile(templates: Vec<(&'static str, String)>) -> Result<Environment<'static>, String> {
     let (sender, receiver) = mpsc::channel();
     let work = move || {
-        // Nobody listens any more once patience has ended.
+        // Sending fails if the caller has given up waiting; there is nobody left to tell.
         let _ = sender.send(compiled(templates));
     };
     let thread = thread::Builder::new().name("chat template".into()).stack_size(STACK).spawn(work);
@@ -56,10 +56,8 @@ fn compiled(templates: Vec<(&'static str, String)>) -> Result<Environment<'stati
     let messages = Value::from(vec![message("user"), message("assistant")]);
     let variables = [("messages", messages), ("bos_token", Value::from("")), ("eos_token", Value::from(""))];
     match run(&environment, NAME, Value::from_pairs(variables), (2, 2)) {
-        Err(error) if error.kind() == ErrorKind::OutOfFuel => {
-            Err(format!("two words take it {}", too_much(&environment, 2, 2)))
-        }
-        // It may refuse a conversation as short as that.
+        Err(error) if error.kind() == ErrorKind::OutOfFuel => Err(format!("two words take it {}", too_much(2, 2))),
+        // Other errors are no fault of the template: it may refuse a conversation as short as this one.
         _ => Ok(environment),
     }
 }
@@ -75,7 +73,7 @@ pub(super) fn render(
     (messages, bytes): (usize, usize),
 ) -> Result<String, String> {
     let text = run(environment, template, variables, (messages, bytes)).map_err(|error| match error.kind() {
-        ErrorKind::OutOfFuel => format!("it takes {}", too_much(environment, messages, bytes)),
+        ErrorKind::OutOfFuel => format!("it takes {}", too_much(messages, bytes)),
         _ => error.to_string(),
     })?;
     if text.len() > MOST_BYTES {
@@ -99,11 +97,13 @@ fn fuel(messages: usize, bytes: usize) -> u64 {
     FUEL + messages as u64 * FUEL_OF_MESSAGE + 2 * bytes as u64
 }
 
-fn too_much(_: &Environment<'_>, messages: usize, bytes: usize) -> String {
-    format!("more than {} steps, or 64 bytes for each of them", fuel(messages, bytes))
+/// What a template that ran out of fuel took.
+fn too_much(messages: usize, bytes: usize) -> String {
+    format!("more than {} steps, or writes more than 64 bytes for each of them", fuel(messages, bytes))
 }
 
-/// Refuses values that are small until they are written: a list that holds itself twice, forty times over.
+/// Refuses values that are small in memory but endless as text, such as a list that holds the same list twice, forty levels
+/// deep.
 fn check_size(value: &Value) -> Result<(), Error> {
     let is_container = |value: &Value| matches!(value.kind(), ValueKind::Seq | ValueKind::Map | ValueKind::Iterable);
     if !is_container(value) {
@@ -129,7 +129,7 @@ fn check_size(value: &Value) -> Result<(), Error> {
     Ok(())
 }
 
-/// Python's methods; what `format` fills in must be short, as it is made before it is paid for.
+/// Python's methods. `format` may only fill in short values, because its result is built before fuel is taken for it.
 fn method(state: &mut State, value: &Value, name: &str, arguments: &[Value]) -> Result<Value, Error> {
     if name == "format" && value.as_str().is_some_and(has_long_number) {
         return Err(Error::new(ErrorKind::InvalidOperation, "format: a width of more than four digits"));

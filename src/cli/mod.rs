@@ -1,0 +1,76 @@
+//! What can be typed: clap types and help text. No logic.
+
+// These comments are the help text that clap prints: Markdown would show in the terminal. Flags are bools.
+#![allow(clippy::doc_markdown, clippy::struct_excessive_bools)]
+
+mod common;
+mod finished;
+mod runs;
+mod shell;
+mod values;
+
+pub use self::{
+    common::{CommonArgs, ExecutionArgs, InputArgs, RoutingArgs, StatisticsArgs},
+    finished::{ChartArgs, NotebookArgs, ReportArgs, ReproduceArgs, StatsArgs},
+    runs::{DemoArgs, DriftArgs, DropsArgs, InspectArgs, RouteArgs, TranscriptArgs},
+    shell::{CompletionsArgs, ManArgs},
+};
+
+use clap::{Parser, Subcommand};
+
+/// Shows how a mixture-of-experts language model routes its tokens.
+#[derive(Debug, Parser)]
+#[command(name = "openmoe-analyze", version, about, arg_required_else_help = true, subcommand_required = true)]
+#[command(
+    after_help = "Try it on the bundled model and text:  openmoe-analyze demo\n\nExit codes: 0 done, 1 a check that was asked for failed, 2 bad input or usage, 3 a fault of the tool, 130 interrupted (resumable)."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Is routing decided by the token id, whatever the context? Forward pass, trace, statistics, charts
+    Route(RouteArgs),
+    /// Compute the statistics of a finished run again, without a forward pass
+    Stats(StatsArgs),
+    /// Draw the charts of a finished run again from its statistics
+    Chart(ChartArgs),
+    /// Write one report of several finished runs: route, drift and drops together, or two runs of a kind side by side
+    Report(ReportArgs),
+    /// Show what a checkpoint is, what a run would cost, and whether the model is sane
+    Inspect(InspectArgs),
+    /// When was routing learnt, and what still changes? The same tokens through several checkpoints of one run
+    Drift(DriftArgs),
+    /// Are later tokens dropped more? Multi-turn transcripts: where tokens lose their experts, why, and what prevents it
+    Drops(DropsArgs),
+    /// Run route, drift and drops on the bundled checkpoints, text and transcripts
+    Demo(DemoArgs),
+    /// How far are finished runs from the paper? Its Figures 5-14 beside yours, and the closed forms they must satisfy
+    Reproduce(ReproduceArgs),
+    /// Write a Jupyter notebook that loads a finished run and draws its main figures again, ready to be changed
+    Notebook(NotebookArgs),
+    /// Print what makes a shell complete subcommands, options and values
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write one page for every subcommand
+    Man(ManArgs),
+}
+
+impl Command {
+    /// Whether the page that the command writes shows the command line and whole paths.
+    pub fn shows_command(&self) -> bool {
+        match self {
+            Self::Route(arguments) => arguments.common.execution.show_command,
+            Self::Drift(arguments) => arguments.common.execution.show_command,
+            Self::Drops(arguments) => arguments.common.execution.show_command,
+            Self::Stats(arguments) => arguments.show_command,
+            Self::Chart(arguments) => arguments.show_command,
+            Self::Report(arguments) => arguments.show_command,
+            Self::Demo(arguments) => arguments.show_command,
+            Self::Inspect(_) | Self::Reproduce(_) | Self::Notebook(_) | Self::Completions(_) | Self::Man(_) => false,
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Subcommands that run a model over a text.
+
+use std::path::PathBuf;
+
+use bytesize::ByteSize;
+use clap::Args;
+
+use super::{common::CommonArgs, values::one_of};
+use crate::corpus::{ChatTemplate, OasstPaths, TranscriptFormat};
+
+/// `route`.
+#[derive(Clone, Debug, Args)]
+#[command(
+    override_usage = "openmoe-analyze route [OPTIONS] <CHECKPOINT> --corpus <PATH>... --out <DIR>",
+    after_help = "Example:\n  openmoe-analyze route path/to/openmoe-8b --corpus corpus/domains corpus/languages --out runs/8b\n\nCorpora: .jsonl, .json, .txt and .md, also as .gz or .zst, .parquet, folders of these, - for standard input. A row has `text` (or `input_ids`, or a prompt and its completion), and may have `id` and a category. If the text has another key, name it with --text-key."
+)]
+pub struct RouteArgs {
+    /// Checkpoint folder: config.json, weights (safetensors or pytorch_model.bin), tokenizer
+    pub checkpoint: PathBuf,
+    /// Text to route: files, folders, or - for standard input
+    #[arg(long, required = true, num_args = 1.., value_name = "PATH")]
+    pub corpus: Vec<PathBuf>,
+    /// Folder of the run, required unless --dry-run; must be new or empty unless --force or --resume
+    #[arg(long, value_name = "DIR", required_unless_present = "dry_run")]
+    pub out: Option<PathBuf>,
+    /// What every run has
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+/// `drift`.
+#[derive(Clone, Debug, Args)]
+#[command(
+    override_usage = "openmoe-analyze drift [OPTIONS] <CHECKPOINT>... --corpus <PATH>... --out <DIR>",
+    after_help = "Example:\n  openmoe-analyze drift openmoe-8b-200B openmoe-8b-600B openmoe-8b-1T --corpus corpus/domains --out runs/drift\n\nCheckpoints stand in the order of training. Training tokens are read from names such as openmoe-8b-200B or 2.5M, or given as --tokens 200B 600B 1T."
+)]
+pub struct DriftArgs {
+    /// Checkpoints of one training run, in order: folders, or LABEL=FOLDER; finished route runs of the same text and options are reused, also if all are such runs
+    #[arg(required = true, num_args = 1.., value_name = "CHECKPOINT")]
+    pub checkpoints: Vec<PathBuf>,
+    /// Text to route: files, folders, or - for standard input
+    #[arg(long, required = true, num_args = 1.., value_name = "PATH")]
+    pub corpus: Vec<PathBuf>,
+    /// Folder of the run, required unless --dry-run; must be new or empty unless --force or --resume
+    #[arg(long, value_name = "DIR", required_unless_present = "dry_run")]
+    pub out: Option<PathBuf>,
+    /// Training tokens of the checkpoints, in order, such as 200B or 2.5M [default: read from the names]
+    #[arg(long, num_args = 1.., value_name = "N")]
+    pub tokens: Vec<String>,
+    /// A further checkpoint that is not on the time axis, such as a chat-tuned one
+    #[arg(long = "final", value_name = "CHECKPOINT")]
+    pub off_axis: Option<PathBuf>,
+    /// Run the last checkpoint again with bf16 activations: what arithmetic alone changes
+    #[arg(long)]
+    pub noise_floor: bool,
+    /// Match the experts of every checkpoint to those of the last (for checkpoints of different runs)
+    #[arg(long)]
+    pub match_experts: bool,
+    /// Token ids whose expert shares are listed and drawn [default: the most frequent]
+    #[arg(long, num_args = 1.., value_name = "ID")]
+    pub tokens_of_interest: Vec<u32>,
+    /// What every run has
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+/// `drops`.
+#[derive(Clone, Debug, Args)]
+#[command(
+    override_usage = "openmoe-analyze drops [OPTIONS] <CHECKPOINT> --transcripts <PATH>... --out <DIR>",
+    after_help = "Example:\n  openmoe-analyze drops openmoe-8b --compare openmoe-8b-chat --transcripts mt_bench_question.jsonl mt_bench_answer.jsonl --corpus corpus/domains --out runs/drops\n\nTranscripts: lists of messages ({role, content} or {from, value}) under any key, as in ShareGPT, OpenAI and WildChat files, prompts with their responses, MT-Bench questions and answers, OASST trees; files as for a corpus, Parquet included, folders of these, - for standard input. The format is detected for each file."
+)]
+pub struct DropsArgs {
+    /// Checkpoint folder, or LABEL=FOLDER
+    #[arg(value_name = "CHECKPOINT")]
+    pub checkpoint: PathBuf,
+    /// A second checkpoint for the same conversations, such as the chat-tuned one
+    #[arg(long, value_name = "CHECKPOINT")]
+    pub compare: Option<PathBuf>,
+    /// Conversations to route: files, folders, or - for standard input; every file is a data set
+    #[arg(long, num_args = 1.., value_name = "PATH", required_unless_present = "corpus")]
+    pub transcripts: Vec<PathBuf>,
+    /// Plain text to compare with: files or folders; every path is a data set
+    #[arg(long, num_args = 1.., value_name = "PATH")]
+    pub corpus: Vec<PathBuf>,
+    /// Folder of the run, required unless --dry-run; must be new or empty unless --force or --resume
+    #[arg(long, value_name = "DIR", required_unless_present = "dry_run")]
+    pub out: Option<PathBuf>,
+    /// How conversations become tokens
+    #[command(flatten)]
+    pub transcript: TranscriptArgs,
+    /// Positions per bin of the curves
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
+    pub bin: u32,
+    /// Run the forward pass again with these capacity factors, to see how far the replay of the recorded choices is off
+    #[arg(long, num_args = 1.., value_name = "F")]
+    pub exact_replay: Vec<f64>,
+    /// What every run has
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+/// How conversations become tokens.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Transcripts")]
+pub struct TranscriptArgs {
+    /// Format of all transcripts: mt-bench-questions, mt-bench-answers, sharegpt, openai, wildchat, oasst or instruction [default: detected for each file]
+    #[arg(long, value_name = "FORMAT", value_parser = one_of(TranscriptFormat::ALL, TranscriptFormat::name), hide_possible_values = true)]
+    pub format: Option<TranscriptFormat>,
+    /// Conversations of an OASST tree: all paths from the root to a leaf, or the best-ranked one
+    #[arg(long, value_name = "PATHS", default_value_t, value_parser = one_of(OasstPaths::ALL, OasstPaths::name), hide_possible_values = true)]
+    pub oasst_paths: OasstPaths,
+    /// Chat template: auto (the tokenizer's where there is one: chat_template.jinja, then tokenizer_config.json; else openmoe), openmoe (the authors'), tokenizer or plain
+    #[arg(long, value_name = "TEMPLATE", default_value_t, value_parser = one_of(ChatTemplate::ALL, ChatTemplate::name), hide_possible_values = true)]
+    pub template: ChatTemplate,
+}
+
+/// `inspect`.
+#[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "Example:\n  openmoe-analyze inspect path/to/openmoe-8b --tokens 1000000 --text \"The capital of France is\""
+)]
+pub struct InspectArgs {
+    /// Checkpoint folder
+    pub checkpoint: PathBuf,
+    /// Length for which to show the capacity [default: max_position_embeddings]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub length: Option<u32>,
+    /// Tokens for which to estimate time and memory
+    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    pub tokens: u64,
+    /// Memory that a run may take, such as 1.5GiB [default: a quarter of what machine, container and ulimit -v allow]
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<ByteSize>,
+    /// Print the perplexity of this text and continue it greedily
+    #[arg(long, value_name = "TEXT")]
+    pub text: Option<String>,
+    /// Tokens of the greedy continuation
+    #[arg(long, value_name = "N", default_value_t = 24)]
+    pub continuation: usize,
+    /// Threads [default: all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub threads: Option<u32>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `demo`.
+#[derive(Clone, Debug, Args)]
+pub struct DemoArgs {
+    /// Folder of the run
+    #[arg(long, value_name = "DIR", default_value = "openmoe-out")]
+    pub out: PathBuf,
+    /// Replace the run that is there
+    #[arg(long, conflicts_with = "resume")]
+    pub force: bool,
+    /// Go on with the interrupted run that is there
+    #[arg(long)]
+    pub resume: bool,
+    /// Threads [default: all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub threads: Option<u32>,
+    /// Show the command line and whole paths in the report; without it the report can be mailed
+    #[arg(long)]
+    pub show_command: bool,
+    /// No progress bars and no notes
+    #[arg(long, short)]
+    pub quiet: bool,
+}

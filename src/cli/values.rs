@@ -1,0 +1,47 @@
+//! What an option's value may be.
+
+use std::{ffi::OsStr, str::FromStr};
+
+use clap::{
+    Arg,
+    builder::{PossibleValue, PossibleValuesParser, StringValueParser, TypedValueParser},
+};
+
+use crate::routing::GroupRule;
+
+/// Values that have names: completions offer them, and a message on another one lists them.
+pub(super) fn one_of<T, const N: usize>(all: [T; N], name: fn(T) -> &'static str) -> impl TypedValueParser<Value = T>
+where
+    T: Clone + FromStr<Err: std::error::Error + Send + Sync + 'static> + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(all.map(name)).try_map(|name| name.parse())
+}
+
+/// Text with endless values, of which completions offer some.
+#[derive(Clone, Debug)]
+pub(super) struct Offered(pub(super) &'static [&'static str]);
+
+impl TypedValueParser for Offered {
+    type Value = GroupRule;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        argument: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<GroupRule, clap::Error> {
+        StringValueParser::new().try_map(|text| text.parse::<GroupRule>()).parse_ref(command, argument, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(self.0.iter().map(PossibleValue::new)))
+    }
+}
+
+/// 0 for none, or enough for a number to mean something.
+pub(super) fn repetitions(least: u32) -> impl TypedValueParser<Value = u32> {
+    clap::value_parser!(u32).range(..=100_000).try_map(move |count: u32| match count {
+        count if count == 0 || count >= least => Ok(count),
+        count => Err(format!("{count} is not 0 (none) or {least}..=100000")),
+    })
+}
