@@ -62,11 +62,15 @@ fn name_of_blob(file: &Path) -> Option<String> {
     blob.file_name().filter(|_| in_blobs)?.to_str().map(str::to_owned)
 }
 
-/// What the client noted beside a download into a folder of its own: revision, hash, time. As for the client, a file that
-/// was changed later is another file.
+/// What the client noted of a download into a folder of its own: revision, hash, time. It notes that in the folder that it
+/// was given, of which the file may lie in a sub-folder. As for the client, a file that was changed later is another file.
 fn noted_by_download(file: &Path) -> Option<String> {
     let name = format!("{}.metadata", file.file_name()?.to_str()?);
-    let note = std::fs::read_to_string(file.parent()?.join(".cache/huggingface/download").join(name)).ok()?;
+    let folder = file.parent()?.canonicalize().ok()?;
+    let note = folder.ancestors().find_map(|root| {
+        let notes = root.join(".cache/huggingface/download").join(folder.strip_prefix(root).ok()?);
+        std::fs::read_to_string(notes.join(&name)).ok()
+    })?;
     let [_, hash, time] = note.lines().collect::<Vec<_>>()[..] else { return None };
     let modified = file.metadata().ok()?.modified().ok()?.duration_since(UNIX_EPOCH).ok()?.as_secs_f64();
     (modified <= time.trim().parse::<f64>().ok()? + 1.0).then(|| hash.trim().to_owned())

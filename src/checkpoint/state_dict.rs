@@ -1,6 +1,6 @@
 //! Tensors by name in what `torch.save` pickled: the state dict itself, or one inside the dict of a training program.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 
 use super::{
     header::ListedTensor,
@@ -20,7 +20,7 @@ pub(super) type Entries<'a> = Vec<(&'a str, Index)>;
 
 /// A dict that holds tensors, by the keys that lead to it.
 struct Candidate<'a> {
-    path: String,
+    path: Vec<&'a str>,
     entries: Entries<'a>,
     tensors: usize,
 }
@@ -34,32 +34,30 @@ impl Candidate<'_> {
 
 /// The state dict of a pickle, and what must be said of the choice.
 pub(super) fn find<'a>(pickle: &Pickle<'a>) -> Result<(Entries<'a>, Option<String>), String> {
-    let mut candidates = Vec::new();
-    collect(pickle, pickle.root(), "", &mut HashSet::new(), &mut candidates);
     // A counter or the state of an optimizer is a tensor too.
-    let (mut candidates, mut others): (Vec<_>, Vec<_>) = candidates.into_iter().partition(Candidate::is_model);
+    let (mut candidates, mut others): (Vec<_>, Vec<_>) = collect(pickle).into_iter().partition(Candidate::is_model);
     if candidates.is_empty() {
         std::mem::swap(&mut candidates, &mut others);
     }
     if let Some(root) = candidates.iter().position(|candidate| candidate.path.is_empty()) {
         return Ok((candidates.swap_remove(root).entries, None));
     }
-    let last = |candidate: &Candidate| candidate.path.rsplit('.').next().unwrap_or_default().to_owned();
-    let known = KNOWN.into_iter().find_map(|name| candidates.iter().position(|candidate| last(candidate) == name));
+    let is_called = |candidate: &Candidate, name| candidate.path.last() == Some(&name);
+    let known = KNOWN.into_iter().find_map(|name| candidates.iter().position(|candidate| is_called(candidate, name)));
     let chosen = known.or((candidates.len() == 1).then_some(0));
     let Some(chosen) = chosen else { return Err(none(pickle, &list(&candidates))) };
     let Candidate { path, entries, tensors } = candidates.swap_remove(chosen);
     candidates.append(&mut others);
     let others =
         if candidates.is_empty() { String::new() } else { format!("; tensors not used: {}", list(&candidates)) };
-    Ok((entries, Some(format!("the dict {} in it holds the {tensors} tensors{others}", named(&path)))))
+    Ok((entries, Some(format!("the dict {} in it holds the {tensors} tensors{others}", named(&path.join("."))))))
 }
 
 /// Dicts with the number of their tensors; of many the first ones and a count.
 fn list(candidates: &[Candidate]) -> String {
-    let shown = candidates.iter().take(5).map(|other| match other.path.as_str() {
-        "" => format!("{} outside of every dict", other.tensors),
-        path => format!("{} in {}", other.tensors, named(path)),
+    let shown = candidates.iter().take(5).map(|other| match &other.path[..] {
+        [] => format!("{} outside of every dict", other.tensors),
+        path => format!("{} in {}", other.tensors, named(&path.join("."))),
     });
     let more = if candidates.len() > 5 { format!(" and {} dicts more", candidates.len() - 5) } else { String::new() };
     format!("{}{more}", shown.collect::<Vec<_>>().join(", "))
@@ -83,26 +81,27 @@ fn none(pickle: &Pickle, candidates: &str) -> String {
     "holds no state dict; expected a dict of tensors as torch.save writes it".into()
 }
 
-fn collect<'a>(
-    pickle: &Pickle<'a>,
-    index: Index,
-    path: &str,
-    seen: &mut HashSet<Index>,
-    candidates: &mut Vec<Candidate<'a>>,
-) {
-    let Value::Dict(dict) = pickle.get(index) else { return };
-    if !seen.insert(index) || path.split('.').count() > DEPTH {
-        return;
+/// Dicts that hold tensors. What several keys lead to is met by the fewest: a walk in breadth, so that none is out of reach
+/// because it was met too deep before.
+fn collect<'a>(pickle: &Pickle<'a>) -> Vec<Candidate<'a>> {
+    let (mut candidates, mut seen) = (Vec::new(), HashSet::from([pickle.root()]));
+    let mut waiting = VecDeque::from([(pickle.root(), Vec::new())]);
+    while let Some((index, path)) = waiting.pop_front() {
+        let Value::Dict(dict) = pickle.get(index) else { continue };
+        let entries: Entries = dict.iter().filter_map(|&(key, value)| Some((pickle.text(key)?, value))).collect();
+        let tensors = entries.iter().filter(|(_, value)| rebuild_arguments(pickle, *value).is_some()).count();
+        if path.len() < DEPTH {
+            for &(key, value) in &entries {
+                if matches!(pickle.get(value), Value::Dict(_)) && seen.insert(value) {
+                    waiting.push_back((value, path.iter().copied().chain([key]).collect()));
+                }
+            }
+        }
+        if tensors > 0 {
+            candidates.push(Candidate { path, entries, tensors });
+        }
     }
-    let entries: Entries = dict.iter().filter_map(|&(key, value)| Some((pickle.text(key)?, value))).collect();
-    let tensors = entries.iter().filter(|(_, value)| rebuild_arguments(pickle, *value).is_some()).count();
-    if tensors > 0 {
-        candidates.push(Candidate { path: path.to_owned(), entries: entries.clone(), tensors });
-    }
-    for (key, value) in entries {
-        let below = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
-        collect(pickle, value, &below, seen, candidates);
-    }
+    candidates
 }
 
 /// The arguments of `torch._utils._rebuild_tensor_v2`, also inside a parameter or a typed tensor.

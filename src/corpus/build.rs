@@ -93,6 +93,8 @@ impl<'a> Builder<'a> {
     pub(super) fn row(&mut self, place: String, row: Result<Row, String>) -> Result<ControlFlow<()>> {
         match row {
             Err(reason) => self.skip(place, reason),
+            // A row that is not wanted is counted, of a file whose rest is read: what is in it ends nothing.
+            Ok(_) if self.is_full() => self.corpus.documents_left_out += 1,
             Ok(row) => {
                 self.check(&place, &row.content)?;
                 self.pending_bytes += match &row.content {

@@ -247,13 +247,19 @@ fn by_bytes(path: &Path) -> Result<Ending> {
     let hint = "rename or convert it; `-` reads JSON lines from the standard input";
     let refusal = match magic(&first) {
         Magic::Gzip | Magic::Zstd | Magic::Parquet | Magic::Utf16 { .. } => return Ok(Ending::Unknown),
-        Magic::Text if first.trim_ascii_start().starts_with(b"{") => return Ok(Ending::Unknown),
+        Magic::Text if begins_with_rows(&first) => return Ok(Ending::Unknown),
         Magic::Foreign(refusal) => refusal,
         Magic::Text | Magic::Markup(_) => {
             Refusal::new(format!("has a format that is not read; expected {}", endings()), hint)
         }
     };
     Err(Error::corpus(format!("corpus `{}` {}", path.display(), refusal.message), refusal.hint))
+}
+
+/// Whether text begins as an object or a list does, with or without a byte-order mark.
+fn begins_with_rows(first: &[u8]) -> bool {
+    let text = first.strip_prefix(b"\xef\xbb\xbf").unwrap_or(first).trim_ascii_start();
+    text.first().is_some_and(|sign| b"{[".contains(sign))
 }
 
 /// Whether a folder is that of a run of this program: its tables are no text.

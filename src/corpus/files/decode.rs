@@ -1,6 +1,12 @@
 //! From the bytes of a file to those of its text: decompressed, and UTF-8.
 
-use std::io::{self, BufRead, Read};
+use std::{
+    cell::Cell,
+    io::{self, BufRead, Read},
+    rc::Rc,
+};
+
+use flate2::bufread::GzDecoder;
 
 use super::{
     Refusal,
@@ -78,6 +84,8 @@ pub(super) struct Opened<'a> {
     pub magic: Magic,
     /// The bytes, UTF-8 if they are text.
     pub bytes: Decoded<'a>,
+    /// Whether something follows what was compressed, known when all bytes have been read.
+    pub trailing: Rc<Cell<bool>>,
 }
 
 /// Takes compression and encoding off; `compressed` becomes whether there was any, also where that fails.
@@ -91,16 +99,16 @@ pub(super) fn open<'a>(raw: &'a mut Raw, compressed: &mut bool) -> io::Result<Op
     if let Decoded::Plain(raw) = &mut bytes {
         raw.whole_blocks = *compressed;
     }
-    let mut layers = 0;
+    let (mut layers, trailing) = (0, Rc::new(Cell::new(false)));
     while layers < MOST_LAYERS && matches!(found, Magic::Gzip | Magic::Zstd) {
-        bytes = decompress(&found, bytes)?;
+        bytes = decompress(&found, bytes, &trailing)?;
         found = look(&mut bytes)?;
         layers += 1;
     }
     if let Magic::Utf16 { little } = found {
         bytes = Decoded::made(Utf16::new(bytes, little));
     }
-    Ok(Opened { magic: found, bytes })
+    Ok(Opened { magic: found, bytes, trailing })
 }
 
 /// Enough to know what it is: a line, or half a kilobyte, which holds the mark of a tar archive.
@@ -108,13 +116,57 @@ fn look(bytes: &mut Decoded) -> io::Result<Magic> {
     bytes.peek(|next| next.len() >= 512 || next.contains(&b'\n')).map(magic)
 }
 
-fn decompress<'a>(how: &Magic, bytes: Decoded<'a>) -> io::Result<Decoded<'a>> {
+fn decompress<'a>(how: &Magic, bytes: Decoded<'a>, trailing: &Rc<Cell<bool>>) -> io::Result<Decoded<'a>> {
     if *how == Magic::Gzip {
-        return Ok(Decoded::made(flate2::bufread::MultiGzDecoder::new(bytes)));
+        return Ok(Decoded::made(Members { member: Some(GzDecoder::new(bytes)), trailing: trailing.clone() }));
     }
     let mut decoder = zstd::Decoder::with_buffer(bytes)?;
     decoder.window_log_max(LARGEST_WINDOW)?;
     Ok(Decoded::made(decoder))
+}
+
+/// All members of a gzip file, one after the other, as gzip itself takes them: the zeros with which tapes and blocks are
+/// filled up are passed over, and anything else that is no member ends them.
+struct Members<'a> {
+    /// The member that is being read; `None` at the end.
+    member: Option<GzDecoder<Decoded<'a>>>,
+    /// Whether something else followed the last one.
+    trailing: Rc<Cell<bool>>,
+}
+
+impl Members<'_> {
+    /// Goes on to the next member.
+    fn next(&mut self) -> io::Result<()> {
+        let Some(mut bytes) = self.member.take().map(GzDecoder::into_inner) else { return Ok(()) };
+        loop {
+            let next = bytes.fill_buf()?;
+            let zeros = next.iter().take_while(|byte| **byte == 0).count();
+            if zeros == 0 {
+                break;
+            }
+            bytes.consume(zeros);
+        }
+        let next = bytes.peek(|next| next.len() >= 2)?;
+        if next.starts_with(b"\x1f\x8b") {
+            self.member = Some(GzDecoder::new(bytes));
+        } else {
+            self.trailing.set(!next.is_empty());
+        }
+        Ok(())
+    }
+}
+
+impl Read for Members<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        while let Some(member) = &mut self.member {
+            let count = member.read(into)?;
+            if count > 0 || into.is_empty() {
+                return Ok(count);
+            }
+            self.next()?;
+        }
+        Ok(0)
+    }
 }
 
 /// What is wrong with a file that cannot be read on.

@@ -1,6 +1,6 @@
 //! The rows of one file on their way to the sink: parsed, unwrapped, counted.
 
-use std::{io, ops::ControlFlow};
+use std::{collections::HashSet, io, ops::ControlFlow};
 
 use serde_json::{Map, Value};
 
@@ -213,9 +213,16 @@ impl<'s> Feed<'s> {
     /// The rows of a table that was written column by column.
     fn frame(&mut self, columns: &Map<String, Value>) -> Result<()> {
         self.note("is an object of columns, as pandas writes tables: each of their cells is one of a row");
-        let indices = columns.values().next().and_then(Value::as_object).into_iter().flat_map(Map::keys);
-        for (number, index) in indices.enumerate() {
-            let row = columns.iter().map(|(name, cells)| (name.clone(), cells[index.as_str()].clone())).collect();
+        // A column may lack cells that others have.
+        let (mut seen, mut indices) = (HashSet::new(), Vec::new());
+        for index in columns.values().filter_map(Value::as_object).flat_map(Map::keys) {
+            if seen.insert(index) {
+                indices.push(index);
+            }
+        }
+        for (number, index) in indices.into_iter().enumerate() {
+            let cell = |(name, cells): (&String, &Value)| Some((name.clone(), cells.get(index)?.clone()));
+            let row = columns.iter().filter_map(cell).collect();
             self.emit(format!("{}:{}", self.file, number + 1), Ok(Value::Object(row)))?;
         }
         Ok(())
@@ -257,10 +264,10 @@ impl<'s> Feed<'s> {
 
 /// Whether an object holds columns whose cells stand under the numbers of their rows: `{"text": {"0": ..., "1": ...}}`.
 fn is_frame(object: &Map<String, Value>) -> bool {
-    let numbered = |cells: &Map<String, Value>| {
-        cells.keys().enumerate().all(|(index, key)| *key == index.to_string()) && !cells.is_empty()
-    };
-    !object.is_empty() && object.values().all(|cells| cells.as_object().is_some_and(numbered))
+    let is_number = |key: &String| key.parse::<u64>().is_ok_and(|number| number.to_string() == *key);
+    let numbered = |cells: &Map<String, Value>| cells.keys().all(is_number);
+    let has_cells = object.values().any(|cells| cells.as_object().is_some_and(|cells| !cells.is_empty()));
+    has_cells && object.values().all(|cells| cells.as_object().is_some_and(numbered))
 }
 
 fn several(keys: &[String]) -> String {

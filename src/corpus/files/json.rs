@@ -1,6 +1,8 @@
 //! JSON as programs really write it: with NaN and Infinity, halves of surrogate pairs, numbers of any length and brackets of
 //! any depth. Everything that standard JSON allows means what it means there.
 
+use std::ops::Range;
+
 use serde_json::{Map, Number, Value};
 
 use crate::first_bytes::NOT_FINITE;
@@ -24,18 +26,21 @@ pub(super) struct Oddities {
 /// # Errors
 /// The text begins with no JSON value; the reason is in the words of `serde_json`.
 pub(super) fn parse<'a>(text: &'a str, oddities: &mut Oddities) -> Result<(Value, &'a str), String> {
-    let mut parser = Parser { text, at: 0, oddities };
+    let mut parser = Parser { text, at: 0, oddities, words: Vec::new() };
     let value = parser.value(0);
-    let at = parser.at;
+    let Parser { at, words, .. } = parser;
     match value {
         Some(value) => Ok((value, text[at..].trim_ascii_start())),
-        None => Err(reason(text)),
+        None => Err(reason(text, words)),
     }
 }
 
-/// The words of `serde_json`, which refuses all that is refused here. It counts lines within the text that it is given.
-fn reason(text: &str) -> String {
-    let found = serde_json::from_str::<serde::de::IgnoredAny>(text);
+/// The words of `serde_json`, which refuses all that is refused here. It counts lines within the text that it is given. What
+/// only it refuses, `words`, is a number to it, so that it comes to what is broken.
+fn reason(text: &str, words: Vec<Range<usize>>) -> String {
+    let mut text = text.as_bytes().to_vec();
+    words.into_iter().for_each(|word| text[word].fill(b'1'));
+    let found = serde_json::from_slice::<serde::de::IgnoredAny>(&text);
     let reason = found.err().map_or_else(|| "no value".to_owned(), |error| error.to_string());
     format!("broken JSON: {}", reason.replace(" at line 1 column ", " at column "))
 }
@@ -44,6 +49,8 @@ struct Parser<'a, 'o> {
     text: &'a str,
     at: usize,
     oddities: &'o mut Oddities,
+    /// Where numbers stand that are none.
+    words: Vec<Range<usize>>,
 }
 
 impl Parser<'_, '_> {
@@ -202,7 +209,10 @@ impl Parser<'_, '_> {
         let word = &rest[..length];
         let value = match word {
             "null" => Value::Null,
-            _ if NOT_FINITE.contains(&word) => Value::Null,
+            _ if NOT_FINITE.contains(&word) => {
+                self.words.push(self.at..self.at + length);
+                Value::Null
+            }
             "true" => Value::Bool(true),
             "false" => Value::Bool(false),
             _ => number(word)?,
@@ -305,6 +315,21 @@ mod tests {
         assert_eq!(odd(&format!("[{big}, -{big}]")).0, json!([big, format!("-{big}")]));
         assert_eq!(odd(r#"{"text": "first", "text": "second"}"#).1.twice.as_deref(), Some("text"));
         assert_eq!(odd(r#"{"text": "first", "a": {"text": "second"}}"#).1, Oddities::default());
+    }
+
+    #[test]
+    fn a_fault_is_named_where_it_is_whatever_stands_before_it() {
+        let odd = r#"{"score": NaN, "list": [-Infinity, Infinity, 1e999], "half \ud83d": "\ude00 \ud83dx", "text": "one two""#;
+        let plain = odd.replace("-Infinity", "111111111").replace("Infinity", "11111111").replace("NaN", "111");
+        for fault in ["", ", ", "} {", "x", ": 1", ", \"b\": Nan}"] {
+            let reason = |text: &str| match parse(&format!("{text}{fault}"), &mut Oddities::default()) {
+                Ok((_, rest)) => parse(rest, &mut Oddities::default()).unwrap_err(),
+                Err(reason) => reason,
+            };
+            assert_eq!(reason(odd), reason(&plain), "{fault}");
+        }
+        let error = parse(odd, &mut Oddities::default()).unwrap_err();
+        assert!(error.contains(&format!("column {}", odd.len())), "{error}");
     }
 
     #[test]

@@ -74,22 +74,37 @@ fn refuse(source: &Source, sink: &mut dyn RowSink, refusal: Refusal, rows: u64) 
 }
 
 fn fill(source: &Source, feed: &mut Feed, raw: &mut Raw, compressed: &mut bool, stream: bool) -> Result<(), Failure> {
-    let Opened { magic, mut bytes } = decode::open(raw, compressed)?;
+    let Opened { magic, mut bytes, trailing } = decode::open(raw, compressed)?;
+    innermost(source, feed, magic, &mut bytes, (*compressed, stream))?;
+    if trailing.get() {
+        feed.rest("what follows its last gzip member is no gzip: not read".into())?;
+    }
+    Ok(())
+}
+
+/// What is left when compression and encoding are off; whether there was compression, and whether it is a stream.
+fn innermost(
+    source: &Source,
+    feed: &mut Feed,
+    magic: Magic,
+    bytes: &mut Decoded,
+    (compressed, stream): (bool, bool),
+) -> Result<(), Failure> {
     match magic {
         Magic::Foreign(refusal) => return Err(Failure::File(refusal)),
         Magic::Markup(refusal) if source.ending != Ending::Text => return Err(Failure::File(refusal)),
         Magic::Gzip | Magic::Zstd => {
             return Err(Failure::File(Refusal::new("is compressed more than three times", "decompress it")));
         }
-        Magic::Parquet => return table(source, feed, *compressed, stream),
+        Magic::Parquet => return table(source, feed, compressed, stream),
         Magic::Utf16 { .. } => feed.note("is UTF-16, and was read as such"),
         Magic::Text | Magic::Markup(_) => {}
     }
-    if name::says_compressed(&source.path) && !*compressed {
+    if name::says_compressed(&source.path) && !compressed {
         feed.note("is not compressed, whatever its name says");
     }
     if source.ending == Ending::Text {
-        return text(feed, &mut bytes);
+        return text(feed, bytes);
     }
     let begins = bytes.peek(|next| next.iter().any(|byte| !is_blank(*byte)))?;
     let first = begins.iter().copied().find(|byte| !is_blank(*byte));
@@ -104,7 +119,7 @@ fn fill(source: &Source, feed: &mut Feed, raw: &mut Raw, compressed: &mut bool, 
         }
         _ => {}
     }
-    rows::read(feed, &mut bytes, source.ending)
+    rows::read(feed, bytes, source.ending)
 }
 
 fn is_blank(byte: u8) -> bool {

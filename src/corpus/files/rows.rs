@@ -25,7 +25,7 @@ enum Layout {
 /// # Errors
 /// The file cannot be read; what the sink returns.
 pub(super) fn read(feed: &mut Feed, reader: &mut Decoded, ending: Ending) -> Result<(), Failure> {
-    let layout = layout(reader.peek(|next| judge(next).is_some())?);
+    let layout = judge(reader.peek(|next| judge(next).1)?).0;
     match (layout, ending) {
         (Layout::List, Ending::Lines) => feed.note("is named .jsonl and holds a list"),
         (Layout::Values, _) => feed.note("holds rows that are written over several lines"),
@@ -39,32 +39,42 @@ pub(super) fn read(feed: &mut Feed, reader: &mut Decoded, ending: Ending) -> Res
     Ok(feed.end()?)
 }
 
-fn layout(next: &[u8]) -> Layout {
-    let first = trim(next).first();
-    judge(next).unwrap_or(if first == Some(&b'[') { Layout::List } else { Layout::Lines })
-}
-
 fn trim(next: &[u8]) -> &[u8] {
     let start = next.iter().position(|byte| !byte.is_ascii_whitespace() && !b"\xef\xbb\xbf".contains(byte));
     &next[start.unwrap_or(next.len())..]
 }
 
-/// How rows stand, once enough is seen of them: the first line, and the beginning of a second if the first is open.
-fn judge(next: &[u8]) -> Option<Layout> {
+/// How rows stand, and whether enough is seen of them to be sure: the first line, and what follows it if it is open.
+fn judge(next: &[u8]) -> (Layout, bool) {
     let text = trim(next);
-    let first = *text.first()?;
-    if first != b'{' && first != b'[' {
-        return Some(Layout::Lines);
+    let likely = if text.first() == Some(&b'[') { Layout::List } else { Layout::Lines };
+    if !text.first().is_none_or(|first| b"{[".contains(first)) {
+        return (Layout::Lines, true);
     }
-    let (line, rest) = text.split_at(text.iter().position(|byte| *byte == b'\n')?);
-    let is_open = scan::is_open(line);
-    let second = trim(rest).first();
-    match (first, is_open) {
-        (b'{', false) => Some(Layout::Lines),
-        // A line that was cut is followed by the next row; a row over several lines by its first key.
-        (b'{', true) => second.map(|second| if b"{[".contains(second) { Layout::Lines } else { Layout::Values }),
-        (_, true) => Some(Layout::List),
-        (_, false) => second.map(|_| Layout::Lines),
+    let Some(end) = text.iter().position(|byte| *byte == b'\n') else { return (likely, false) };
+    let (line, rest) = text.split_at(end);
+    let rest = trim(rest);
+    match (likely, scan::is_open(line), rest.first()) {
+        (Layout::List, true, _) => (Layout::List, true),
+        (Layout::List, false, second) => (if second.is_some() { Layout::Lines } else { likely }, second.is_some()),
+        (_, false, _) => (Layout::Lines, true),
+        (_, true, None) => (Layout::Lines, false),
+        (_, true, Some(b'{' | b'[')) => continued(line, rest),
+        (_, true, Some(_)) => (Layout::Values, true),
+    }
+}
+
+/// What a line that is open and followed by a bracket is: cut off, and followed by the next row; or the beginning of a value
+/// that goes on, if a value may stand there, and if that of the bracket is followed by a comma or by the end of what it is in.
+fn continued(line: &[u8], rest: &[u8]) -> (Layout, bool) {
+    if !scan::expects_value(line) {
+        return (Layout::Lines, true);
+    }
+    match scan::after_value(rest).map(|after| trim(after).first().copied()) {
+        None => (Layout::Values, false),
+        Some(None) => (Layout::Lines, false),
+        Some(Some(b',' | b']' | b'}')) => (Layout::Values, true),
+        Some(Some(_)) => (Layout::Lines, true),
     }
 }
 
@@ -198,13 +208,22 @@ mod tests {
             ("{\"text\":\n{\"text\": \"b\"}\n", Lines),
             ("{\n  \"text\": \"a\"\n}\n", Values),
             ("\u{feff}{\"text\":\n\"a\"}\n", Values),
+            ("{\"data\": [\n{\"text\": \"a\"},\n{\"text\": \"b\"}\n]}\n", Values),
+            ("{\"data\": [\n{\"text\": \"a\"}\n]}", Values),
+            ("{\"data\":\n[\n{\"text\": \"a\"}\n]}", Values),
+            ("{\"data\": [{\"text\": \"a\"},\n{\"text\": \"b\"}\n]}", Values),
+            ("{\"data\": [\n{\"text\": \"a longer row than is looked at", Values),
+            ("{\"meta\":\n{\"a\": 1},\n\"text\": \"b\"}", Values),
+            ("{\"input_ids\": [\n{\"input_ids\": [1]}\n{\"input_ids\": [2]}\n", Lines),
+            ("{\"id\": 1,\n{\"id\": 2}\n", Lines),
+            ("{\"text\": \"cut [\n{\"text\": \"b\"},\n", Lines),
             ("[{\"text\": \"a\"}]", List),
             ("[{\"text\": \"a\"}]\n", List),
             ("\n[\n{\"text\": \"a\"}\n]\n", List),
             ("[1]\n[2]\n", Lines),
             ("text", Lines),
         ] {
-            assert_eq!(layout(text.as_bytes()), expected, "{text}");
+            assert_eq!(judge(text.as_bytes()).0, expected, "{text}");
         }
     }
 }

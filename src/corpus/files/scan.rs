@@ -88,6 +88,31 @@ pub(super) fn is_open(text: &[u8]) -> bool {
     !text.iter().any(|byte| state.ends_with(*byte)) && state.depth > 0
 }
 
+/// Whether a value may follow the beginning of a value: in a list, or after a colon, and outside of strings.
+pub(super) fn expects_value(text: &[u8]) -> bool {
+    let (mut state, mut open, mut last) = (State::default(), Vec::new(), 0);
+    for &byte in text {
+        let was_in_string = state.in_string;
+        state.ends_with(byte);
+        match byte {
+            _ if was_in_string || state.in_string => {}
+            b'{' | b'[' => open.push(byte),
+            b'}' | b']' => drop(open.pop()),
+            _ => {}
+        }
+        last = if byte.is_ascii_whitespace() { last } else { byte };
+    }
+    let in_list = open.last() == Some(&b'[');
+    !state.in_string && (last == b':' || in_list && b"[,".contains(&last))
+}
+
+/// What follows the object or list that a text begins with; `None` if that is not closed.
+pub(super) fn after_value(text: &[u8]) -> Option<&[u8]> {
+    let mut state = State::default();
+    let end = text.iter().position(|byte| state.ends_with(*byte))?;
+    Some(&text[end + 1..])
+}
+
 /// Where in a value the scan is.
 #[derive(Default)]
 struct State {

@@ -100,7 +100,7 @@ impl Table {
         let step = caught(|| rows_at_a_time(&columns, rows))?;
         for start in (0..rows).step_by(step) {
             let end = rows.min(start + step);
-            let read = |(chunks, field): &(Vec<Chunk>, Field)| caught(|| arrays(chunks, field, start..end));
+            let read = |(chunks, field): &(Vec<Chunk>, Field)| caught(|| arrays(chunks, field, start..end, rows));
             let arrays = columns.iter().map(read).collect::<Result<Vec<_>, _>>()?;
             self.send(&arrays, start, end, feed)?;
             if self.is_done(feed) {

@@ -73,19 +73,29 @@ pub(super) fn rows_at_a_time(columns: &[(Vec<Chunk>, Field)], rows: usize) -> Re
     Ok((rows.saturating_mul(SLICE) / total.max(1)).clamp(1, rows.max(1)))
 }
 
-/// Some rows of a column of a group, whole.
+/// Some rows of a column of a group of `all` rows, whole.
 ///
 /// # Errors
 /// The column is damaged, or of a type that the library does not read.
-pub(super) fn arrays(chunks: &[Chunk], field: &Field, rows: Range<usize>) -> Result<Vec<Box<dyn Array>>, String> {
+pub(super) fn arrays(
+    chunks: &[Chunk],
+    field: &Field,
+    rows: Range<usize>,
+    all: usize,
+) -> Result<Vec<Box<dyn Array>>, String> {
     let columns = chunks.iter().map(|chunk| BasicDecompressor::new(chunk.pages(), Vec::new())).collect();
     let types = chunks.iter().map(|chunk| &chunk.metadata.descriptor().descriptor.primitive_type).collect();
-    let (expected, filter) = (rows.len(), Filter::new_ranged(rows.start, rows.end));
+    // How many rows repeated values make is known when they are decoded: after the last row, one more is asked for, and
+    // must not come. The values of all other columns were counted.
+    let is_repeated = chunks.iter().any(|chunk| chunk.metadata.descriptor().descriptor.max_rep_level > 0);
+    let beyond = usize::from(is_repeated && rows.end == all);
+    let (expected, filter) = (rows.len(), Filter::new_ranged(rows.start, rows.end + beyond));
     let (arrays, _) =
         column_iter_to_arrays(columns, types, field.clone(), Some(filter)).map_err(|error| error.to_string())?;
     let found: usize = arrays.iter().map(|array| array.len()).sum();
     if found == expected {
         return Ok(arrays);
     }
-    Err(format!("column `{}` has {found} rows where {expected} are due", field.name))
+    let more = if found > expected { " or more" } else { "" };
+    Err(format!("column `{}` has {found}{more} rows where {expected} are due", field.name))
 }
