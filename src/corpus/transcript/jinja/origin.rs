@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    first_bytes::{Foreign, parse_json, read_text},
+};
 
 /// The file of the tokenizer's settings, with its special tokens and often its template.
 pub(super) const CONFIG: &str = "tokenizer_config.json";
@@ -18,6 +21,8 @@ const FILE: &str = "chat_template.jinja";
 const FOLDER: &str = "additional_chat_templates";
 /// The file of older processors.
 const PROCESSOR: &str = "chat_template.json";
+/// Largest file of a template or of a tokenizer's settings; those with tens of thousands of added tokens have a few MB.
+const MOST_BYTES: u64 = 64 << 20;
 /// The name of the template that is used unless the row has tools.
 const DEFAULT: &str = "default";
 /// The name of the one for tools.
@@ -80,20 +85,23 @@ fn named(default: String, checkpoint: &Path) -> Result<(String, Option<String>)>
     Ok((default, tools))
 }
 
-/// The text of a file, if there is such a file; without a byte-order mark.
+/// The text of a file, if there is such a file; without a byte-order mark. What has the name and is none is an error: the
+/// template of the authors would take its place without a word.
 fn text(path: &Path) -> Result<Option<String>> {
-    if !path.is_file() {
+    if !path.exists() && !path.is_symlink() {
         return Ok(None);
     }
-    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
-    let text = String::from_utf8(bytes).map_err(|_| broken(path, "it is not UTF-8"))?;
-    Ok(Some(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)))
+    let text = read_text(path, MOST_BYTES).map_err(|Foreign { what, hint }| {
+        let message = format!("chat template of `{}` cannot be used: the file {what}", path.display());
+        Error::tokenizer(message, format!("{hint}; {HINT}"))
+    })?;
+    Ok(Some(text))
 }
 
 /// A file of JSON; null where there is none.
 fn json(path: &Path) -> Result<Value> {
     let Some(text) = text(path)? else { return Ok(Value::Null) };
-    serde_json::from_str(&text).map_err(|error| broken(path, &format!("broken JSON: {error}")))
+    parse_json(&text).map_err(|error| broken(path, &format!("broken JSON: {error}")))
 }
 
 /// A template as text: the only one, or the one that is called default, with the one for tools.
