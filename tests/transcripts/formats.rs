@@ -110,7 +110,7 @@ fn containers_and_folders_give_the_same_conversations() {
     let bare = tempfile::tempdir().unwrap();
     let nothing = TranscriptOptions { max_sequences: Some(1), ..options(&[bare.path().to_owned()]) };
     let nothing = read_with(&nothing, ChatTemplate::Auto).unwrap_err().to_string();
-    assert!(nothing.contains("no usable document: read no file"), "{nothing}");
+    assert!(nothing.contains("the corpus has no document") && nothing.contains("` is an empty folder"), "{nothing}");
     let text = read_with(&options(&[dir.path().join("notes.txt")]), ChatTemplate::Auto).unwrap_err();
     assert!(matches!(text, Error::Corpus { .. }) && text.hint().unwrap().contains("--corpus"), "{text}");
 }

@@ -137,7 +137,12 @@ impl<'a> Builder<'a> {
 
     /// Whether a file has given all sequences that are wanted.
     pub(super) fn is_full(&self, file: usize) -> bool {
-        self.options.max_sequences.is_some_and(|most| self.files[file].sequences >= most)
+        self.left(file) == 0
+    }
+
+    /// Sequences that a file may still give.
+    fn left(&self, file: usize) -> usize {
+        self.options.max_sequences.map_or(usize::MAX, |most| most.saturating_sub(self.files[file].sequences))
     }
 
     /// What the template refused, of all.
@@ -152,7 +157,8 @@ impl<'a> Builder<'a> {
         }
         self.pending_bytes += document.bytes();
         self.pending.push(document);
-        if self.pending.len() >= BATCH.0 || self.pending_bytes >= BATCH.1 {
+        // A stream may give no more rows than are wanted: what is enough is not waited for.
+        if self.pending.len() >= BATCH.0.min(self.left(file)) || self.pending_bytes >= BATCH.1 {
             self.flush(file);
         }
     }

@@ -30,7 +30,7 @@ use self::{
     conversation::{Row, read_row},
     layout::Layout,
     message::Findings,
-    mt_bench::MtBench,
+    mt_bench::{MOST_WAITING, MtBench},
 };
 use super::{
     Corpus, Role, Skipped, Tokenizer,
@@ -149,7 +149,7 @@ impl Reader<'_> {
         let mut file = FileRows { number, layout: None, seen: None, roles: BTreeMap::new(), reader: self };
         let identity = read_source(source, &mut file)?;
         let format = file.format();
-        file.told(&source.path.display().to_string());
+        file.told(&source.path.display().to_string(), identity.partial);
         self.builder.flush(number);
         self.builder.finish(number, format, identity);
         Ok(())
@@ -196,8 +196,8 @@ impl RowSink for FileRows<'_, '_> {
 
     fn row(&mut self, place: String, value: Result<Value, String>) -> Result<ControlFlow<()>> {
         self.take(place, value);
-        // Sides of MT-Bench wait for each other: none of them is too many before all are there.
-        Ok(if self.reader.builder.is_full(self.number) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        let is_full = self.reader.builder.is_full(self.number) || self.is_enough();
+        Ok(if is_full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     }
 
     fn text(&mut self, place: String, _: Result<String, String>) -> Result<ControlFlow<()>> {
@@ -241,8 +241,20 @@ impl FileRows<'_, '_> {
         self.layout.as_ref().map(|layout| layout.format).or(self.seen).or(self.reader.options.format)
     }
 
+    /// Whether more sides of MT-Bench wait for each other than any file of it has. Which of them are the first sequences is
+    /// known when all are there, so that none below that is too many.
+    fn is_enough(&self) -> bool {
+        let most = self.reader.options.max_sequences.map(|most| most.max(MOST_WAITING));
+        most.is_some_and(|most| self.reader.bench.waiting(self.number) >= most)
+    }
+
     /// Says how the file was taken.
-    fn told(&mut self, path: &str) {
+    fn told(&mut self, path: &str, is_partial: bool) {
+        if is_partial && self.is_enough() {
+            let waiting = self.reader.bench.waiting(self.number);
+            let told = format!("{waiting} questions and answers were read and no more: --max-sequences wants fewer");
+            self.reader.builder.note(self.number, path, &told, 1);
+        }
         if let Some(told) = self.layout.as_ref().and_then(Layout::told) {
             self.reader.builder.note(self.number, path, &told, 1);
         }

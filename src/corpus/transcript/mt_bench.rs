@@ -9,6 +9,10 @@ use super::{
 };
 use crate::corpus::{Role, Skipped};
 
+/// Questions and answers of one file that may wait where only some sequences are wanted: far more than any benchmark has, so
+/// that only an input without an end is cut there.
+pub(super) const MOST_WAITING: usize = 1 << 15;
+
 /// Questions and answers of all files of a run, until the last file has been read: an answers file may stand before its
 /// questions.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +31,13 @@ impl MtBench {
     /// Takes an answer of the file with this number.
     pub(super) fn answer(&mut self, file: usize, side: Side) {
         self.answers.push((file, side));
+    }
+
+    /// How many questions and answers of a file wait for each other.
+    pub(super) fn waiting(&self, file: usize) -> usize {
+        // The sides of a file follow each other, and the last file is the one that is asked for.
+        let of = |sides: &[(usize, Side)]| sides.len() - sides.partition_point(|(of, _)| *of < file);
+        of(&self.questions) + of(&self.answers)
     }
 
     /// What was not used as it stands, each with how often: questions without an answer, answers that were given again,

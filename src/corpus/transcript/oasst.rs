@@ -10,7 +10,7 @@ use crate::corpus::row::describe;
 
 /// Most messages and bytes of text that the paths of one tree may have together: they share what comes before a fork, and
 /// a long prompt with thousands of replies would be encoded thousands of times.
-const MOST: (usize, usize) = (1 << 20, 64 << 20);
+const MOST: (usize, usize) = (1 << 20, 16 << 20);
 
 /// The conversations of a tree: paths from its prompt to messages without replies, in the order of the file. A deleted
 /// message goes with everything that follows it; `findings` hears how many there were.
@@ -164,7 +164,7 @@ mod tests {
         let wide = json!({"role": "prompter", "text": "x".repeat(1 << 20), "replies": vec![reply; 3_000]});
         let mut findings = Findings::default();
         let found = paths(&wide, OasstPaths::All, &mut findings).unwrap();
-        assert!(std::sync::Arc::ptr_eq(&found[0][0].text, &found[62][0].text));
-        assert_eq!((found.len(), findings.notes[0].1), (63, 2_937));
+        assert!(std::sync::Arc::ptr_eq(&found[0][0].text, &found[14][0].text));
+        assert_eq!((found.len(), findings.notes[0].1), (15, 2_985));
     }
 }

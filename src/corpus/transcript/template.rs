@@ -181,7 +181,10 @@ impl Template {
                     text.push_str(if left > 0 { "\n" } else { "" });
                 })
             }
-            Kind::Jinja(jinja) => Rendered { text: jinja.render(messages, given, tokens)?, ends: None },
+            Kind::Jinja(jinja) => {
+                let (text, steps) = jinja.render(messages, given, tokens)?;
+                Rendered { text, steps, ends: None }
+            }
         })
     }
 
@@ -198,7 +201,7 @@ impl Template {
         last: usize,
     ) -> Result<Vec<usize>, String> {
         match (&self.0, rendered.ends) {
-            (Kind::Jinja(jinja), None) => jinja.ends(messages, given, tokens, &rendered.text, last),
+            (Kind::Jinja(jinja), None) => jinja.ends(messages, given, tokens, (&rendered.text, rendered.steps), last),
             (_, ends) => Ok(ends.unwrap_or_default()),
         }
     }
@@ -264,6 +267,8 @@ impl TemplateTokens {
 pub(super) struct Rendered {
     /// All of it, special tokens as words.
     pub text: String,
+    /// What it took a template of others.
+    steps: u64,
     /// Where the text of each message ends, where the template knows without asking.
     ends: Option<Vec<usize>>,
 }
@@ -276,7 +281,7 @@ fn written(messages: &[Message], mut write: impl FnMut(&mut String, &Message)) -
         text.len()
     };
     let ends = messages.iter().map(&mut end).collect();
-    Rendered { text, ends: Some(ends) }
+    Rendered { text, steps: 0, ends: Some(ends) }
 }
 
 /// The authors' template for one message.

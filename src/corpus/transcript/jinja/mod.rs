@@ -30,6 +30,7 @@ use sha2::{Digest, Sha256};
 use self::{
     dialect::DATE,
     origin::{CONFIG, Found, broken, find},
+    sandbox::{FUEL_OF_PARTS, Failure, PartsFuel},
 };
 pub(super) use self::{origin::HINT, sandbox::STACK};
 use super::{
@@ -118,7 +119,7 @@ impl Jinja {
         Ok(tokens)
     }
 
-    /// The text of a conversation.
+    /// The text of a conversation, and the steps that it took.
     ///
     /// # Errors
     /// The template refuses it; says why.
@@ -127,42 +128,26 @@ impl Jinja {
         messages: &[Message],
         given: &Given,
         tokens: &TemplateTokens,
-    ) -> Result<String, String> {
+    ) -> Result<(String, u64), String> {
         let conversation = self.conversation(messages, given, tokens)?;
-        conversation.render(messages.len())
+        let fuel = sandbox::fuel(messages.len(), conversation.bytes);
+        conversation.render(messages.len(), fuel).map_err(|failure| failure.reason)
     }
 
-    /// Where the text of each message ends, for those that begin at or before byte `last` of `text`.
+    /// Where the text of each message ends, for those that begin at or before byte `last` of a text that took so many steps.
     ///
     /// # Errors
-    /// The text of a message changes when others follow.
+    /// The text of a message changes when others follow; there are too many messages to write all parts of the conversation.
     pub(super) fn ends(
         &self,
         messages: &[Message],
         given: &Given,
         tokens: &TemplateTokens,
-        text: &str,
+        written: (&str, u64),
         last: usize,
     ) -> Result<Vec<usize>, String> {
-        let conversation = self.conversation(messages, given, tokens)?;
-        let mut ends = Vec::new();
-        let mut start = 0;
-        for (turn, message) in messages.iter().enumerate() {
-            if start > last {
-                break;
-            }
-            start = if turn + 1 == messages.len() {
-                text.len()
-            } else {
-                match conversation.render(turn + 1) {
-                    Ok(shorter) => common_end(&shorter, text, start, message).ok_or_else(|| changes(turn))?,
-                    Err(_) => start,
-                }
-            };
-            ends.push(start);
-        }
-        give_own_text(&mut ends, messages, text);
-        Ok(ends)
+        let fuel = PartsFuel::new(FUEL_OF_PARTS, written.1, messages.len());
+        self.conversation(messages, given, tokens)?.ends(messages, written.0, last, fuel)
     }
 
     /// A conversation as the template sees it.
@@ -229,12 +214,39 @@ struct Conversation {
 }
 
 impl Conversation {
-    /// The text of the first messages.
-    fn render(&self, count: usize) -> Result<String, String> {
+    /// The text of the first messages, and the steps that it took.
+    fn render(&self, count: usize, fuel: u64) -> Result<(String, u64), Failure> {
         let mut variables = self.variables.clone();
         variables.push(("messages".to_owned(), Value::from(self.messages[..count].to_vec())));
-        sandbox::render(&self.environment, self.template, Value::from_pairs(variables), (count, self.bytes))
-            .map_err(|reason| format!("the chat template refuses the conversation: {reason}"))
+        sandbox::render(&self.environment, self.template, Value::from_pairs(variables), fuel).map_err(|failure| {
+            Failure { reason: format!("the chat template refuses the conversation: {}", failure.reason), ..failure }
+        })
+    }
+
+    /// As [`Jinja::ends`], with so much fuel.
+    fn ends(&self, messages: &[Message], text: &str, last: usize, mut fuel: PartsFuel) -> Result<Vec<usize>, String> {
+        let mut ends = Vec::new();
+        let mut start = 0;
+        for (turn, message) in messages.iter().enumerate() {
+            if start > last {
+                break;
+            }
+            start = if turn + 1 == messages.len() {
+                text.len()
+            } else {
+                let part = self.render(turn + 1, fuel.of_part());
+                let price = part.as_ref().map(|(part, steps)| (part.len(), *steps)).map_err(drop);
+                fuel.pay(turn + 1, price).ok_or_else(|| too_many(turn, messages.len()))?;
+                match part {
+                    Ok((shorter, _)) => common_end(&shorter, text, start, message).ok_or_else(|| changes(turn))?,
+                    Err(failure) if failure.is_stopped => return Err(failure.reason),
+                    Err(_) => start,
+                }
+            };
+            ends.push(start);
+        }
+        give_own_text(&mut ends, messages, text);
+        Ok(ends)
     }
 }
 
@@ -253,6 +265,13 @@ fn changes(turn: usize) -> String {
     format!(
         "the chat template writes message {turn} otherwise when more messages follow, so its tokens cannot be told from \
          those of the next; --template openmoe or plain can"
+    )
+}
+
+fn too_many(turn: usize, messages: usize) -> String {
+    format!(
+        "to tell its {messages} messages apart, the chat template has to write the first, the first two, and so on, which is \
+         too much from message {turn} on; --template openmoe or plain needs to write them once"
     )
 }
 

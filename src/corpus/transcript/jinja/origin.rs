@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::{
     error::{Error, Result},
-    first_bytes::{parse_json, read_text},
+    first_bytes::{Foreign, parse_json, read_text},
 };
 
 /// The file of the tokenizer's settings, with its special tokens and often its template.
@@ -21,12 +21,12 @@ const FILE: &str = "chat_template.jinja";
 const FOLDER: &str = "additional_chat_templates";
 /// The file of older processors.
 const PROCESSOR: &str = "chat_template.json";
+/// Largest file of a template or of a tokenizer's settings; those with tens of thousands of added tokens have a few MB.
+const MOST_BYTES: u64 = 64 << 20;
 /// The name of the template that is used unless the row has tools.
 const DEFAULT: &str = "default";
 /// The name of the one for tools.
 const TOOLS: &str = "tool_use";
-/// Largest file that is read, in bytes.
-const MAX_FILE: u64 = 64 << 20;
 
 /// What to do where a template cannot be used.
 pub(in super::super) const HINT: &str = "--template openmoe is the template of the authors, --template plain is none";
@@ -85,12 +85,17 @@ fn named(default: String, checkpoint: &Path) -> Result<(String, Option<String>)>
     Ok((default, tools))
 }
 
-/// The text of a file, if there is such a file; without a byte-order mark.
+/// The text of a file, if there is such a file; without a byte-order mark. What has the name and is none is an error: the
+/// template of the authors would take its place without a word.
 fn text(path: &Path) -> Result<Option<String>> {
-    if !path.is_file() {
+    if !path.exists() && !path.is_symlink() {
         return Ok(None);
     }
-    read_text(path, MAX_FILE).map(Some).map_err(|found| broken(path, &format!("it {}", found.what)))
+    let text = read_text(path, MOST_BYTES).map_err(|Foreign { what, hint }| {
+        let message = format!("chat template of `{}` cannot be used: the file {what}", path.display());
+        Error::tokenizer(message, format!("{hint}; {HINT}"))
+    })?;
+    Ok(Some(text))
 }
 
 /// A file of JSON; null where there is none.

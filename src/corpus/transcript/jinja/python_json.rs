@@ -48,12 +48,14 @@ impl Style {
         Ok(Self { ensure_ascii: is_true(&found[0]), indent, item, key, sort_keys: is_true(&found[3]) })
     }
 
-    /// Begins a line at a level, where values stand on lines of their own.
-    fn line(&self, out: &mut String, level: usize) {
-        if let Some(indent) = &self.indent {
-            out.push('\n');
-            (0..level).for_each(|_| out.push_str(indent));
-        }
+    /// Begins a line at a level, where values stand on lines of their own. An indent may be any text: what it adds up to is
+    /// known before it is written.
+    fn line(&self, out: &mut String, level: usize) -> Result<(), Error> {
+        let Some(indent) = &self.indent else { return Ok(()) };
+        check_size(indent.len().saturating_mul(level).saturating_add(out.len()))?;
+        out.push('\n');
+        (0..level).for_each(|_| out.push_str(indent));
+        Ok(())
     }
 }
 
@@ -94,9 +96,7 @@ fn write(out: &mut String, value: &Value, style: &Style, level: usize) -> Result
     if level > DEEPEST {
         return Err(refused(format!("nested deeper than {DEEPEST}")));
     }
-    if out.len() > MOST_BYTES {
-        return Err(refused(format!("more than {MOST_BYTES} bytes")));
-    }
+    check_size(out.len())?;
     match value.kind() {
         ValueKind::None => out.push_str("null"),
         ValueKind::Bool => out.push_str(if value.is_true() { "true" } else { "false" }),
@@ -109,6 +109,10 @@ fn write(out: &mut String, value: &Value, style: &Style, level: usize) -> Result
     Ok(())
 }
 
+fn check_size(bytes: usize) -> Result<(), Error> {
+    if bytes > MOST_BYTES { Err(refused(format!("more than {MOST_BYTES} bytes"))) } else { Ok(()) }
+}
+
 fn write_list(out: &mut String, list: &Value, style: &Style, level: usize) -> Result<(), Error> {
     out.push('[');
     let mut is_empty = true;
@@ -117,11 +121,11 @@ fn write_list(out: &mut String, list: &Value, style: &Style, level: usize) -> Re
             out.push_str(&style.item);
         }
         is_empty = false;
-        style.line(out, level + 1);
+        style.line(out, level + 1)?;
         write(out, &item, style, level + 1)?;
     }
     if !is_empty {
-        style.line(out, level);
+        style.line(out, level)?;
     }
     out.push(']');
     Ok(())
@@ -137,13 +141,13 @@ fn write_map(out: &mut String, map: &Value, style: &Style, level: usize) -> Resu
         if number > 0 {
             out.push_str(&style.item);
         }
-        style.line(out, level + 1);
+        style.line(out, level + 1)?;
         quoted(out, &key_text(key)?, style.ensure_ascii);
         out.push_str(&style.key);
         write(out, &map.get_item(key)?, style, level + 1)?;
     }
     if !keys.is_empty() {
-        style.line(out, level);
+        style.line(out, level)?;
     }
     out.push('}');
     Ok(())

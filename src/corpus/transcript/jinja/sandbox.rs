@@ -15,6 +15,10 @@ const FUEL: u64 = 100_000;
 const FUEL_OF_MESSAGE: u64 = 1_000;
 /// Most bytes of a conversation that is written.
 const MOST_BYTES: usize = 64 << 20;
+/// Most steps for all the parts of one conversation that are written to tell its messages apart.
+pub(super) const FUEL_OF_PARTS: u64 = 1 << 26;
+/// Steps that are worth the preparation of a part.
+const FUEL_OF_PART: u64 = 2_000;
 /// Longest tag of a template: the compiler recurses into an expression, as deep as it is long.
 const LONGEST_TAG: usize = 64 << 10;
 /// How long compiling a template and writing a conversation of two words may take. Real templates need milliseconds.
@@ -55,14 +59,24 @@ fn compiled(templates: Vec<(&'static str, String)>) -> Result<Environment<'stati
     let message = |role: &str| Value::from_pairs([("role", role), ("content", "a")]);
     let messages = Value::from(vec![message("user"), message("assistant")]);
     let variables = [("messages", messages), ("bos_token", Value::from("")), ("eos_token", Value::from(""))];
-    match run(&environment, NAME, Value::from_pairs(variables), (2, 2)) {
-        Err(error) if error.kind() == ErrorKind::OutOfFuel => Err(format!("two words take it {}", too_much(2, 2))),
+    match run(&environment, NAME, Value::from_pairs(variables), fuel(2, 2)) {
+        Err(error) if error.kind() == ErrorKind::OutOfFuel => {
+            Err(format!("two words take it {}", too_much(fuel(2, 2))))
+        }
         // Other errors are no fault of the template: it may refuse a conversation as short as this one.
         _ => Ok(environment),
     }
 }
 
-/// Writes a conversation of so many messages and bytes.
+/// Why a template has not written a conversation.
+pub(super) struct Failure {
+    /// In words.
+    pub reason: String,
+    /// It did not refuse, but was stopped.
+    pub is_stopped: bool,
+}
+
+/// Writes a conversation with so much fuel; gives the steps that it took.
 ///
 /// # Errors
 /// The template refuses it, or needs too much for it.
@@ -70,36 +84,64 @@ pub(super) fn render(
     environment: &Environment<'_>,
     template: &str,
     variables: Value,
-    (messages, bytes): (usize, usize),
-) -> Result<String, String> {
-    let text = run(environment, template, variables, (messages, bytes)).map_err(|error| match error.kind() {
-        ErrorKind::OutOfFuel => format!("it takes {}", too_much(messages, bytes)),
-        _ => error.to_string(),
+    fuel: u64,
+) -> Result<(String, u64), Failure> {
+    let (text, steps) = run(environment, template, variables, fuel).map_err(|error| match error.kind() {
+        ErrorKind::OutOfFuel => Failure { reason: format!("it takes {}", too_much(fuel)), is_stopped: true },
+        _ => Failure { reason: error.to_string(), is_stopped: false },
     })?;
     if text.len() > MOST_BYTES {
-        return Err(format!("its text is {} bytes long; at most {MOST_BYTES} are read", text.len()));
+        let reason = format!("its text is {} bytes long; at most {MOST_BYTES} are read", text.len());
+        return Err(Failure { reason, is_stopped: true });
     }
-    Ok(text)
+    Ok((text, steps))
 }
 
-fn run(
-    environment: &Environment<'_>,
-    template: &str,
-    variables: Value,
-    (messages, bytes): (usize, usize),
-) -> Result<String, Error> {
+/// The fuel of the parts of a conversation: one for them all, as there are as many of them as messages, each longer than the
+/// one before it.
+pub(super) struct PartsFuel {
+    left: u64,
+    /// Steps and messages of the whole conversation.
+    whole: (u64, u64),
+}
+
+impl PartsFuel {
+    /// Fuel for the parts of a conversation of so many messages that took so many steps.
+    pub(super) fn new(left: u64, steps: u64, messages: usize) -> Self {
+        Self { left, whole: (steps, messages.max(1) as u64) }
+    }
+
+    /// What one part may take: about as much as the whole at most.
+    pub(super) fn of_part(&self) -> u64 {
+        2 * self.whole.0 + FUEL_OF_PART
+    }
+
+    /// Pays for a part with so many messages; `None` where the fuel has come to its end. What was refused has taken its share
+    /// of the whole, as nobody says what it took.
+    pub(super) fn pay(&mut self, messages: usize, written: Result<(usize, u64), ()>) -> Option<()> {
+        let messages = messages as u64;
+        let (bytes, steps) = written.unwrap_or_else(|()| (0, self.whole.0.saturating_mul(messages) / self.whole.1));
+        let price = FUEL_OF_PART + steps + (messages + bytes as u64) / 8;
+        self.left = self.left.checked_sub(price)?;
+        Some(())
+    }
+}
+
+fn run(environment: &Environment<'_>, template: &str, variables: Value, fuel: u64) -> Result<(String, u64), Error> {
     let mut environment = environment.clone();
-    environment.set_fuel(Some(fuel(messages, bytes)));
-    environment.get_template(template)?.render(variables)
+    environment.set_fuel(Some(fuel));
+    let captured = environment.get_template(template)?.render_captured(variables)?;
+    let steps = captured.state().fuel_levels().map_or(0, |(taken, _)| taken);
+    Ok((captured.into_output(), steps))
 }
 
-fn fuel(messages: usize, bytes: usize) -> u64 {
+/// The steps for a conversation of so many messages and bytes.
+pub(super) fn fuel(messages: usize, bytes: usize) -> u64 {
     FUEL + messages as u64 * FUEL_OF_MESSAGE + 2 * bytes as u64
 }
 
-/// What a template that ran out of fuel took.
-fn too_much(messages: usize, bytes: usize) -> String {
-    format!("more than {} steps, or writes more than 64 bytes for each of them", fuel(messages, bytes))
+fn too_much(fuel: u64) -> String {
+    format!("more than {fuel} steps, or 64 bytes for each of them")
 }
 
 /// Refuses values that are small in memory but endless as text, such as a list that holds the same list twice, forty levels

@@ -32,7 +32,7 @@ fn read(list: &Json) -> Vec<Message> {
 
 fn render(jinja: &Jinja, list: &Json, tools: Option<&Json>) -> std::result::Result<String, String> {
     let values = tools.map(|tools| ("tools", std::sync::Arc::new(tools.clone()))).into_iter().collect();
-    jinja.render(&read(list), &Given { values }, &tokens())
+    jinja.render(&read(list), &Given { values }, &tokens()).map(|(text, _)| text)
 }
 
 #[test]
@@ -89,6 +89,44 @@ fn templates_come_from_where_transformers_takes_them() {
     assert!(Jinja::open(folder(&[further]).path()).unwrap().is_none());
     let broken = Jinja::open(folder(&[("chat_template.json", "{")]).path()).unwrap_err();
     assert!(broken.to_string().contains("broken JSON") && broken.hint().is_some(), "{broken}");
+    // What has the name of a template and is none is no reason to take another one.
+    let other = folder(&[("chat_template.jinja/a", "x")]);
+    let refused = Jinja::open(other.path()).unwrap_err();
+    assert!(
+        refused.to_string().contains("is not a regular file") && refused.hint().unwrap().contains("--template openmoe")
+    );
+}
+
+#[test]
+fn the_parts_of_a_conversation_share_their_fuel() {
+    let jinja = open("{% for m in messages %}{{ m.content }}{% endfor %}").unwrap();
+    let ends = |list: &[Json], fuel: u64| {
+        let (messages, given) = (read(&Json::from(list)), Given::default());
+        let (text, steps) = jinja.render(&messages, &given, &tokens()).unwrap();
+        let conversation = jinja.conversation(&messages, &given, &tokens()).unwrap();
+        let fuel = PartsFuel::new(fuel, steps, messages.len());
+        conversation.ends(&messages, &text, usize::MAX, fuel)
+    };
+    let list: Vec<Json> = (0..100).map(|turn| json!({"role": "user", "content": "a".repeat(turn % 3)})).collect();
+    let found = ends(&list, FUEL_OF_PARTS).unwrap();
+    assert_eq!((found.len(), found[2], found[99]), (100, 3, 99));
+    let refused = ends(&list, FUEL_OF_PARTS >> 9).unwrap_err();
+    assert!(refused.contains("its 100 messages apart") && refused.contains("--template openmoe"), "{refused}");
+    // A part that the template refuses is paid for too.
+    let mut fuel = PartsFuel::new(10_000, 4_000, 4);
+    assert_eq!([3, 3, 3].map(|messages| fuel.pay(messages, Err(()))), [Some(()), Some(()), None]);
+}
+
+#[test]
+fn an_indent_of_any_length_is_bounded_with_what_it_indents() {
+    let nested = "[".repeat(40) + &"]".repeat(40);
+    let jinja = open("{{ messages[0].deep | tojson(indent=messages[0].content) }}").unwrap();
+    let deep: Json = serde_json::from_str(&nested).unwrap();
+    let indented =
+        |length: usize| render(&jinja, &json!([{"role": "user", "content": "x".repeat(length), "deep": deep}]), None);
+    assert_eq!(indented(1).unwrap().matches('x').count(), 39 * 39);
+    let refused = indented(1 << 20).unwrap_err();
+    assert!(refused.contains("tojson: more than 67108864 bytes"), "{refused}");
 }
 
 #[test]
