@@ -1,6 +1,6 @@
 //! Tensors by name in what `torch.save` pickled: the state dict itself, or one inside the dict of a training program.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 
 use super::{
     header::ListedTensor,
@@ -12,7 +12,7 @@ use super::{
 const KNOWN: [&str; 5] = ["module", "model", "state_dict", "model_state_dict", "net"];
 /// The end of the name by which a model is told.
 const EMBEDDING: &str = "embed_tokens.weight";
-/// How deep a state dict may lie.
+/// How many keys may lead to a state dict. Keys may hold dots, so that the path does not tell.
 const DEPTH: usize = 4;
 
 /// Names and values of a dict, in their order.
@@ -21,6 +21,8 @@ pub(super) type Entries<'a> = Vec<(&'a str, Index)>;
 /// A dict that holds tensors, by the keys that lead to it.
 struct Candidate<'a> {
     path: String,
+    /// The last of those keys; none leads to the root.
+    key: Option<&'a str>,
     entries: Entries<'a>,
     tensors: usize,
 }
@@ -34,21 +36,19 @@ impl Candidate<'_> {
 
 /// The state dict of a pickle, and what must be said of the choice.
 pub(super) fn find<'a>(pickle: &Pickle<'a>) -> Result<(Entries<'a>, Option<String>), String> {
-    let mut candidates = Vec::new();
-    collect(pickle, pickle.root(), "", &mut HashSet::new(), &mut candidates);
+    let candidates = collect(pickle);
     // A counter or the state of an optimizer is a tensor too.
     let (mut candidates, mut others): (Vec<_>, Vec<_>) = candidates.into_iter().partition(Candidate::is_model);
     if candidates.is_empty() {
         std::mem::swap(&mut candidates, &mut others);
     }
-    if let Some(root) = candidates.iter().position(|candidate| candidate.path.is_empty()) {
+    if let Some(root) = candidates.iter().position(|candidate| candidate.key.is_none()) {
         return Ok((candidates.swap_remove(root).entries, None));
     }
-    let last = |candidate: &Candidate| candidate.path.rsplit('.').next().unwrap_or_default().to_owned();
-    let known = KNOWN.into_iter().find_map(|name| candidates.iter().position(|candidate| last(candidate) == name));
+    let known = KNOWN.into_iter().find_map(|name| candidates.iter().position(|other| other.key == Some(name)));
     let chosen = known.or((candidates.len() == 1).then_some(0));
     let Some(chosen) = chosen else { return Err(none(pickle, &list(&candidates))) };
-    let Candidate { path, entries, tensors } = candidates.swap_remove(chosen);
+    let Candidate { path, entries, tensors, .. } = candidates.swap_remove(chosen);
     candidates.append(&mut others);
     let others =
         if candidates.is_empty() { String::new() } else { format!("; tensors not used: {}", list(&candidates)) };
@@ -57,9 +57,9 @@ pub(super) fn find<'a>(pickle: &Pickle<'a>) -> Result<(Entries<'a>, Option<Strin
 
 /// Dicts with the number of their tensors; of many the first ones and a count.
 fn list(candidates: &[Candidate]) -> String {
-    let shown = candidates.iter().take(5).map(|other| match other.path.as_str() {
-        "" => format!("{} outside of every dict", other.tensors),
-        path => format!("{} in {}", other.tensors, named(path)),
+    let shown = candidates.iter().take(5).map(|other| match other.key {
+        None => format!("{} outside of every dict", other.tensors),
+        Some(_) => format!("{} in {}", other.tensors, named(&other.path)),
     });
     let more = if candidates.len() > 5 { format!(" and {} dicts more", candidates.len() - 5) } else { String::new() };
     format!("{}{more}", shown.collect::<Vec<_>>().join(", "))
@@ -83,26 +83,26 @@ fn none(pickle: &Pickle, candidates: &str) -> String {
     "holds no state dict; expected a dict of tensors as torch.save writes it".into()
 }
 
-fn collect<'a>(
-    pickle: &Pickle<'a>,
-    index: Index,
-    path: &str,
-    seen: &mut HashSet<Index>,
-    candidates: &mut Vec<Candidate<'a>>,
-) {
-    let Value::Dict(dict) = pickle.get(index) else { return };
-    if !seen.insert(index) || path.split('.').count() > DEPTH {
-        return;
+/// Every dict that holds tensors, level by level: one that several paths lead to is found by the shortest.
+fn collect<'a>(pickle: &Pickle<'a>) -> Vec<Candidate<'a>> {
+    let mut candidates = Vec::new();
+    let mut seen = HashSet::from([pickle.root()]);
+    let mut waiting = VecDeque::from([(pickle.root(), String::new(), None, 0)]);
+    while let Some((index, path, key, depth)) = waiting.pop_front() {
+        let Value::Dict(dict) = pickle.get(index) else { continue };
+        let entries: Entries = dict.iter().filter_map(|&(key, value)| Some((pickle.text(key)?, value))).collect();
+        let tensors = entries.iter().filter(|(_, value)| rebuild_arguments(pickle, *value).is_some()).count();
+        for &(key, value) in entries.iter().filter(|_| depth < DEPTH) {
+            if matches!(pickle.get(value), Value::Dict(_)) && seen.insert(value) {
+                let below = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+                waiting.push_back((value, below, Some(key), depth + 1));
+            }
+        }
+        if tensors > 0 {
+            candidates.push(Candidate { path, key, entries, tensors });
+        }
     }
-    let entries: Entries = dict.iter().filter_map(|&(key, value)| Some((pickle.text(key)?, value))).collect();
-    let tensors = entries.iter().filter(|(_, value)| rebuild_arguments(pickle, *value).is_some()).count();
-    if tensors > 0 {
-        candidates.push(Candidate { path: path.to_owned(), entries: entries.clone(), tensors });
-    }
-    for (key, value) in entries {
-        let below = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
-        collect(pickle, value, &below, seen, candidates);
-    }
+    candidates
 }
 
 /// The arguments of `torch._utils._rebuild_tensor_v2`, also inside a parameter or a typed tensor.
@@ -218,5 +218,43 @@ fn storage_dtype(class: &str) -> Option<(&'static str, u64)> {
         "HalfStorage" => Some(("F16", 2)),
         "BFloat16Storage" => Some(("BF16", 2)),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A dict of one tensor, and what opens and closes a dict under a key.
+    const MODEL: &[u8] = b"}X\x01\0\0\0wctorch._utils\n_rebuild_tensor_v2\n(tRs";
+
+    fn inside(key: &str, value: &[u8]) -> Vec<u8> {
+        [b"}X", &(key.len() as u32).to_le_bytes()[..], key.as_bytes(), value, b"s"].concat()
+    }
+
+    fn found(root: &[u8]) -> Result<String, String> {
+        let bytes = [b"\x80\x02", root, b"."].concat();
+        let pickle = Pickle::read(&bytes)?;
+        let (entries, note) = find(&pickle)?;
+        assert_eq!(entries[0].0, "w");
+        Ok(note.unwrap_or_default())
+    }
+
+    #[test]
+    fn keys_with_dots_are_one_step() {
+        let note = found(&inside("trainer.state.of.step.1.2.3", &inside("model.module", MODEL))).unwrap();
+        assert!(note.contains("trainer.state.of.step.1.2.3.model.module"), "{note}");
+        let deep = |steps: usize| (0..steps).fold(MODEL.to_vec(), |below, _| inside("a", &below));
+        assert!(found(&deep(DEPTH)).is_ok() && found(&deep(DEPTH + 1)).is_err());
+        assert_eq!(found(MODEL).unwrap(), "");
+    }
+
+    #[test]
+    fn a_dict_is_found_by_the_shortest_way() {
+        // {"a": {"a": {"a": {"a": {"a": SHARED}}}}, "model": SHARED}
+        let shared = [MODEL, b"q\x07"].concat();
+        let deep = (0..5).fold(shared, |below, _| inside("a", &below));
+        let note = found(&[&deep[..], b"X\x05\0\0\0modelh\x07s"].concat()).unwrap();
+        assert!(note.contains("the dict `model` in it"), "{note}");
     }
 }
