@@ -84,8 +84,9 @@ pub(super) fn execute(prepared: &Prepared, run: &RunDir, log_logits: bool, quiet
         let send =
             move |step| sender.send(step).map_err(|_| Error::internal("the thread that writes the trace has stopped"));
         let checked = send.clone();
-        let trace =
-            TraceWriter::with(layout, &prepared.corpus.sequences, log_logits, move |part| send(Step::Write(part)));
+        let trace = TraceWriter::with(layout, &prepared.corpus.sequences, log_logits, move |part| {
+            send(Step::Write(Box::new(part)))
+        });
         let observer = RouteObserver { trace, bar: &bar, tokens: 0, wave: String::new() };
         let computed = compute(prepared, &segments, observer, move || checked(Step::List));
         Ok((computed, writer.join()))
@@ -102,7 +103,7 @@ pub(super) fn execute(prepared: &Prepared, run: &RunDir, log_logits: bool, quiet
 /// What the thread that writes is told.
 enum Step {
     /// A part is ready.
-    Write(FinishedPart),
+    Write(Box<FinishedPart>),
     /// The weights were still those that were hashed when everything up to now was computed.
     List,
 }

@@ -572,8 +572,6 @@ fn a_run_that_no_manifest_can_name_is_refused_before_anything_is_made() {
     copy_tree(&FINISHED.path("r0"), &run);
     let out = folder.path().join("out");
     let corpus = FINISHED.path("corpus.jsonl");
-    let mut first = std::ffi::OsString::from("A=");
-    first.push(&run);
     let drift = |first: &std::ffi::OsStr, out: &Path| {
         std::process::Command::new(env!("CARGO_BIN_EXE_openmoe-analyze"))
             .arg("drift")
@@ -583,7 +581,7 @@ fn a_run_that_no_manifest_can_name_is_refused_before_anything_is_made() {
             .output()
             .unwrap()
     };
-    let refused = drift(&first, &out);
+    let refused = drift(run.as_os_str(), &out);
     let stderr = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(refused.status.code() == Some(2) && stderr.contains("is no UTF-8"), "{stderr}");
     assert!(!out.exists());
