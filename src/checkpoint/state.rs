@@ -1,8 +1,12 @@
 //! Whether files are still those that were hashed: size, times and place on the disk, looked at again while a run reads them.
 
-use std::{fs::Metadata, time::UNIX_EPOCH};
+use std::{
+    fs::Metadata,
+    sync::{Arc, Mutex, PoisonError},
+    time::UNIX_EPOCH,
+};
 
-use super::{Checkpoint, open::refusal};
+use super::{Checkpoint, hash::sha256_and_scan, open::refusal};
 use crate::error::{Error, Result};
 
 /// What tells a file that is open from itself after a change, without reading it.
@@ -30,11 +34,29 @@ impl FileState {
     }
 }
 
+impl FileState {
+    /// Whether the content may be the same: a link, another name or another mode change the file's state and not its bytes.
+    fn may_be_harmless(&self, before: &Self) -> bool {
+        (self.bytes, self.modified) == (before.bytes, before.modified)
+    }
+}
+
 /// The state of all files of a checkpoint at one moment.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct CheckpointState {
     config_sha256: String,
-    weights: Vec<FileState>,
+    /// Renewed where a file was found to have the same bytes in another state. Copies share it.
+    weights: Arc<Mutex<Vec<FileState>>>,
+    /// SHA-256 of every weight file, if they were read.
+    sums: Vec<String>,
+}
+
+impl CheckpointState {
+    /// The same with the SHA-256 of every weight file, against which a file in another state is held.
+    #[must_use]
+    pub fn with_sums(self, sums: Vec<String>) -> Self {
+        Self { sums, ..self }
+    }
 }
 
 impl Checkpoint {
@@ -43,38 +65,55 @@ impl Checkpoint {
     /// # Errors
     /// The system does not tell it.
     pub fn state(&self) -> Result<CheckpointState> {
+        let weights = Arc::new(Mutex::new(self.file_states()?));
+        Ok(CheckpointState { config_sha256: self.config_sha256.clone(), weights, sums: Vec::new() })
+    }
+
+    fn file_states(&self) -> Result<Vec<FileState>> {
         let state = |(handle, file): (&std::fs::File, &super::WeightFile)| {
             handle.metadata().map(|metadata| FileState::new(&metadata)).map_err(Error::io("read", &file.path))
         };
-        let weights = self.handles.iter().zip(&self.files).map(state).collect::<Result<_>>()?;
-        Ok(CheckpointState { config_sha256: self.config_sha256.clone(), weights })
+        self.handles.iter().zip(&self.files).map(state).collect()
     }
 
-    /// Refuses to go on if any file is not what it was at an earlier moment.
+    /// Refuses to go on if any file is not what it was at an earlier moment. One whose size and time of content are the same
+    /// and whose state is another is read again, where its SHA-256 is known: the bytes count, and its new state is kept.
     ///
     /// # Errors
-    /// [`Error::Checkpoint`] that names the files that have changed.
+    /// [`Error::Checkpoint`] that names the files that have changed; those of reading.
     pub fn check_unchanged(&self, before: &CheckpointState) -> Result<()> {
-        let now = self.state()?;
-        if now == *before {
-            return Ok(());
-        }
+        let now = self.file_states()?;
+        let mut known = before.weights.lock().unwrap_or_else(PoisonError::into_inner);
         let mut problems = Vec::new();
-        if now.config_sha256 != before.config_sha256 || now.weights.len() != before.weights.len() {
+        if self.config_sha256 != before.config_sha256 || now.len() != known.len() {
             problems.push("`config.json` or the list of weight files changed while the run read it".to_owned());
         }
-        for ((file, now), before) in self.files.iter().zip(&now.weights).zip(&before.weights) {
-            if now != before {
-                let name = file.path.file_name().unwrap_or_default().to_string_lossy();
-                problems
-                    .push(format!("`{name}` changed while the run read it: its size or times are not those it had"));
+        for (index, (now, known)) in now.into_iter().zip(known.iter_mut()).enumerate().filter(|(_, (a, b))| a != *b) {
+            match before.sums.get(index) {
+                Some(sum) if now.may_be_harmless(known) && self.sum(index)? == *sum => *known = now,
+                _ => problems.push(self.changed(index)),
             }
         }
-        Err(refusal(
+        if problems.is_empty() { Ok(()) } else { Err(self.mixed(problems)) }
+    }
+
+    /// SHA-256 of a weight file as it is now, through the handle that the forward pass reads.
+    fn sum(&self, index: usize) -> Result<String> {
+        let file = &self.files[index];
+        sha256_and_scan(&self.handles[index], file.bytes, &mut [], &mut |_| {}).map_err(Error::io("read", &file.path))
+    }
+
+    fn changed(&self, index: usize) -> String {
+        let name = self.files[index].path.file_name().unwrap_or_default().to_string_lossy();
+        format!("`{name}` changed while the run read it: its size, times or bytes are not those it had")
+    }
+
+    fn mixed(&self, problems: Vec<String>) -> Error {
+        refusal(
             &self.dir,
             problems,
-            "what this pass has written may be of mixed weights: when nothing writes to the files any more, run the same \
-             command with --force; --resume goes on only if the files are again what they were",
-        ))
+            "what was written since the last check may be of mixed weights and is not kept: when nothing writes to the files any \
+             more, run the same command with --force; --resume goes on only if the files are again what they were",
+        )
     }
 }

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     cli::DriftArgs,
-    error::{Result, path_text},
+    error::{Error, Result, path_text},
     model::Arithmetic,
     run_dir::RunDir,
 };
@@ -65,7 +65,9 @@ pub(super) fn drift(arguments: &DriftArgs) -> Result<Option<(RunDir, Analysis)>>
     let (run, resumed) = RunDir::prepare(out(arguments.out.as_deref())?, execution.occupied(), &identity)?;
     note_resumed(&run, resumed, execution.quiet);
     let mut manifest = ready.manifest(arguments);
-    run.write_manifest(&manifest)?;
+    if !passes::is_whole(&run, ready.prepared.as_ref(), &ready.passes) {
+        run.write_manifest(&manifest)?;
+    }
     if let Some(mut prepared) = ready.prepared {
         for pass in &ready.passes {
             prepared = prepared.with_checkpoint(&pass.spec, &pass.request)?;
@@ -182,17 +184,27 @@ fn pass(arguments: &DriftArgs, spec: &Spec) -> Pass {
     common.execution.log_logits = true;
     let request =
         Request { checkpoint: spec.folder.clone(), corpus: arguments.corpus.clone(), transcripts: None, common };
-    Pass { spec: spec.clone(), request, folder: trace(spec) }
+    Pass { spec: spec.clone(), request, folder: below(spec) }
 }
 
-/// Where the trace of a checkpoint is: below the folder of the run, or the whole path of the run that is reused.
-fn trace(spec: &Spec) -> String {
-    if spec.is_run() {
-        let whole = spec.folder.canonicalize();
-        path_text(whole.as_deref().unwrap_or(&spec.folder))
-    } else {
-        path_text(&Path::new("checkpoints").join(&spec.label))
+/// Where the trace of a checkpoint is, below the folder of the run.
+fn below(spec: &Spec) -> String {
+    path_text(&Path::new("checkpoints").join(&spec.label))
+}
+
+/// Where the trace of a checkpoint is: below the folder of the run, or the whole path of the run that is reused. The manifest,
+/// where it is looked up again, is UTF-8.
+fn trace(spec: &Spec) -> Result<String> {
+    if !spec.is_run() {
+        return Ok(below(spec));
     }
+    let whole = spec.folder.canonicalize().ok().into_iter().chain(std::path::absolute(&spec.folder));
+    whole.into_iter().find_map(|path| path.to_str().map(str::to_owned)).ok_or_else(|| {
+        Error::usage(
+            format!("the path of the run `{}` is no UTF-8, so no manifest can name it", spec.folder.display()),
+            "give the run another name, or name a link to it",
+        )
+    })
 }
 
 /// What decides the traces: the checkpoints, and what their route runs have in common. `identities` are those of the
@@ -215,7 +227,7 @@ fn identity(
             "training_tokens": spec.training_tokens,
             "off_axis": spec.off_axis,
             "arithmetic": spec.arithmetic.name(),
-            "trace": trace(spec),
+            "trace": trace(spec)?,
             "checkpoint": record.unwrap_or_default()["checkpoint"],
         }));
     }

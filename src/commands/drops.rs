@@ -50,7 +50,7 @@ pub(super) fn drops(arguments: &DropsArgs) -> Result<Option<(RunDir, Analysis)>>
     let occupied = arguments.common.execution.occupied();
     let (run, resumed) = RunDir::prepare(folder, occupied, &Value::Object(decisive(&identity)))?;
     note_resumed(&run, resumed, arguments.common.execution.quiet);
-    let mut manifest = main_pass(&run, &mut prepared, &passes[0], identity, specs.len() > 1)?;
+    let mut manifest = main_pass(&run, &mut prepared, &passes, identity, specs.len() > 1)?;
     for pass in &passes[1..] {
         prepared = prepared.with_checkpoint(&pass.spec, &pass.request)?;
         forward_one(&run, &prepared, pass)?;
@@ -104,19 +104,25 @@ fn work(passes: &[Pass]) -> Work {
 fn main_pass(
     run: &RunDir,
     prepared: &mut Prepared,
-    pass: &Pass,
+    passes: &[Pass],
     identity: Map<String, Value>,
     several: bool,
 ) -> Result<Value> {
+    let pass = &passes[0];
     if !several {
         let own = std::mem::replace(&mut prepared.identity, identity);
         let manifest = forward(run, prepared, &pass.request)?;
         prepared.identity = own;
+        if !passes::is_whole(run, Some(prepared), &passes[1..]) {
+            run.write_manifest(&manifest)?;
+        }
         return Ok(manifest);
     }
     let mut manifest = Value::Object(identity);
     manifest["complete"] = json!(false);
-    run.write_manifest(&manifest)?;
+    if !passes::is_whole(run, Some(prepared), passes) {
+        run.write_manifest(&manifest)?;
+    }
     let record = forward_one(run, prepared, pass)?;
     for (key, value) in record.as_object().into_iter().flatten().filter(|(key, _)| *key != "complete") {
         if manifest.get(key).is_none() {

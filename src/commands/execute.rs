@@ -1,6 +1,9 @@
 //! Runs the forward pass of a prepared run wave by wave into its folder.
 
-use std::{ops::Range, sync::mpsc::sync_channel};
+use std::{
+    ops::Range,
+    sync::mpsc::{Receiver, sync_channel},
+};
 
 use indicatif::ProgressBar;
 
@@ -13,7 +16,7 @@ use crate::{
     error::{Error, Result},
     model::{ForwardOptions, Model, Outputs, Wave},
     routing::{LayerRouting, RoutingObserver},
-    run_dir::RunDir,
+    run_dir::{RunDir, Written},
     trace::{FinishedPart, Segment, TraceWriter},
 };
 
@@ -69,8 +72,8 @@ pub(super) fn execute(prepared: &Prepared, run: &RunDir, log_logits: bool, quiet
     machine::in_forward_pass(true);
     let (computed, written) = std::thread::scope(|scope| -> Result<_> {
         // One part waits while another is written: more would only take memory.
-        let (sender, finished) = sync_channel::<FinishedPart>(1);
-        let writing = move || finished.into_iter().try_for_each(|part| part.write(run));
+        let (sender, steps) = sync_channel(1);
+        let writing = move || write(run, steps);
         let writer = std::thread::Builder::new().name("trace".into()).spawn_scoped(scope, writing);
         let writer = writer.map_err(|error| {
             Error::usage(
@@ -78,11 +81,14 @@ pub(super) fn execute(prepared: &Prepared, run: &RunDir, log_logits: bool, quiet
                 "allow more processes (ulimit -u) or address space (ulimit -v)",
             )
         })?;
+        let send =
+            move |step| sender.send(step).map_err(|_| Error::internal("the thread that writes the trace has stopped"));
+        let checked = send.clone();
         let trace = TraceWriter::with(layout, &prepared.corpus.sequences, log_logits, move |part| {
-            sender.send(part).map_err(|_| Error::internal("the thread that writes the trace has stopped"))
+            send(Step::Write(Box::new(part)))
         });
         let observer = RouteObserver { trace, bar: &bar, tokens: 0, wave: String::new() };
-        let computed = compute(prepared, &segments, observer);
+        let computed = compute(prepared, &segments, observer, move || checked(Step::List));
         Ok((computed, writer.join()))
     })?;
     // Why the writer stopped says more than that it did.
@@ -92,6 +98,27 @@ pub(super) fn execute(prepared: &Prepared, run: &RunDir, log_logits: bool, quiet
     machine::check_interrupt()?;
     bar.finish_and_clear();
     Ok(Executed { tokens, seconds: clock.elapsed().as_secs_f64(), peak_memory: machine::peak_memory() })
+}
+
+/// What the thread that writes is told.
+enum Step {
+    /// A part is ready.
+    Write(Box<FinishedPart>),
+    /// The weights were still those that were hashed when everything up to now was computed.
+    List,
+}
+
+/// Writes parts. Each counts as the run's only when the weights that it was made from have been checked: what a run makes of
+/// mixed weights, or is killed over, is made again.
+fn write(run: &RunDir, steps: Receiver<Step>) -> Result<()> {
+    let mut written = Written::default();
+    for step in steps {
+        match step {
+            Step::Write(part) => written.append(part.write(run)?),
+            Step::List => run.list(std::mem::take(&mut written))?,
+        }
+    }
+    Ok(())
 }
 
 /// Ascending numbers as ranges.
@@ -106,8 +133,13 @@ fn consecutive(numbers: &[usize]) -> Vec<Range<usize>> {
     ranges
 }
 
-/// The waves of some segments; the observer goes with the last.
-fn compute(prepared: &Prepared, segments: &[Range<usize>], mut observer: RouteObserver) -> Result<()> {
+/// The waves of some segments; observer and `checked`, which is told that the weights have not changed, go with the last.
+fn compute(
+    prepared: &Prepared,
+    segments: &[Range<usize>],
+    mut observer: RouteObserver,
+    checked: impl Fn() -> Result<()>,
+) -> Result<()> {
     let options =
         ForwardOptions { router: prepared.router, arithmetic: prepared.arithmetic, outputs: Outputs::default() };
     let mut model = Model::new(&prepared.checkpoint, options);
@@ -120,8 +152,11 @@ fn compute(prepared: &Prepared, segments: &[Range<usize>], mut observer: RouteOb
         observer.wave = if count > 1 { format!("wave {} of {count}, ", index + 1) } else { String::new() };
         let wave = wave(prepared, groups);
         observer.tokens = wave.tokens() as u64;
-        model.forward(&wave, &mut observer)?;
-        prepared.check_unchanged()?;
+        let computed = model.forward(&wave, &mut observer);
+        // What an interrupted wave has finished is kept too.
+        let unchanged = prepared.check_unchanged().and_then(|()| checked());
+        computed?;
+        unchanged?;
     }
     Ok(())
 }

@@ -27,7 +27,8 @@ impl Fingerprint {
     /// # Errors
     /// A file cannot be read, changes meanwhile, or is not the one that the cache of a hub names.
     pub(super) fn new(checkpoint: &Checkpoint, no_hash: bool) -> Result<Self> {
-        let state = checkpoint.state()?;
+        let mut state = checkpoint.state()?;
+        let mut sums = Vec::new();
         let mut oddities = Vec::new();
         let mut weights = Vec::new();
         for (index, file) in checkpoint.files().iter().enumerate() {
@@ -38,7 +39,9 @@ impl Fingerprint {
             let reading = read_watched(checkpoint, index)?;
             weights.push(json!({ "path": path_text(&file.path), "bytes": file.bytes, "sha256": reading.sha256 }));
             oddities.extend(reading.oddities);
+            sums.push(reading.sha256);
         }
+        state = state.with_sums(sums);
         checkpoint.check_unchanged(&state)?;
         check_blob(&checkpoint.config_path(), checkpoint.config_sha256())?;
         let value = json!({

@@ -50,12 +50,26 @@ pub(super) fn check(
     identities: &[Value],
 ) -> Result<()> {
     RunDir::check(out, occupied, &Value::Object(run.clone()))?;
-    if occupied == Occupied::Resume {
-        for (pass, identity) in passes.iter().zip(identities).filter(|(pass, _)| pass.folder != ".") {
-            RunDir::check(&out.join(&pass.folder), occupied, identity)?;
-        }
-    }
-    Ok(())
+    let mut below = passes.iter().zip(identities).filter(|(pass, _)| pass.folder != ".");
+    below.try_for_each(|(pass, identity)| RunDir::check_below(out, &pass.folder, occupied, identity))
+}
+
+/// Whether a run that goes on has nothing to make: it stays complete until its statistics change.
+pub(super) fn is_whole(run: &RunDir, prepared: Option<&Prepared>, passes: &[Pass]) -> bool {
+    let pass = |pass: &Pass, prepared| {
+        let folder = RunDir::open(&run.file(&pass.folder)).ok();
+        folder.is_some_and(|folder| has_whole_trace(&folder, prepared, pass.request.common.execution.log_logits))
+    };
+    is_complete(run) && prepared.is_none_or(|prepared| passes.iter().all(|one| pass(one, prepared)))
+}
+
+/// Whether the manifest of a run says that it is complete and its trace is there, as it was written.
+pub(super) fn has_whole_trace(run: &RunDir, prepared: &Prepared, log_logits: bool) -> bool {
+    is_complete(run) && prepared.layout.missing(run, log_logits).0.is_empty()
+}
+
+fn is_complete(run: &RunDir) -> bool {
+    run.manifest().is_ok_and(|manifest| manifest["complete"] == true)
 }
 
 /// One forward pass into its sub-folder; what is there already, whole and of this pass, is kept. Returns its manifest.

@@ -11,6 +11,7 @@ use super::{
     analyse::{Analysis, analyse},
     execute::{Executed, execute},
     machine,
+    passes::has_whole_trace,
     plan::{Work, announce, print_plan},
     prepare::Prepared,
     protect,
@@ -100,7 +101,9 @@ pub(super) fn forward(run: &RunDir, prepared: &Prepared, arguments: &Request) ->
     if let Some(runs) = run.manifest().ok().and_then(|earlier| earlier.get(REPORT_RUNS).cloned()) {
         manifest[REPORT_RUNS] = runs;
     }
-    run.write_manifest(&manifest)?;
+    if !has_whole_trace(run, prepared, execution.log_logits) {
+        run.write_manifest(&manifest)?;
+    }
     if !execution.quiet {
         announce(prepared);
     }

@@ -187,7 +187,8 @@ pub(super) fn forget() {
     known().take();
 }
 
-fn is_digest(text: &str) -> bool {
+/// Whether a text is a SHA-256 in hexadecimal.
+pub(super) fn is_digest(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 

@@ -26,7 +26,7 @@ pub struct Lock {
     /// The lock file, whatever the current folder becomes.
     path: PathBuf,
     /// Closing it ends the lock.
-    _file: File,
+    file: File,
 }
 
 impl Lock {
@@ -54,7 +54,7 @@ impl Lock {
                     // The number is for the eyes of others; the lock does not depend on it.
                     let _ = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
                     held().push(path.clone());
-                    return Ok(Some(Self { path, _file: file }));
+                    return Ok(Some(Self { path, file }));
                 }
                 Err(TryLockError::WouldBlock) => std::thread::sleep(MOMENT),
                 Err(TryLockError::Error(_)) => {
@@ -82,8 +82,11 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // Removed while it is locked: whoever opens it now finds that it is not the file of that name any more.
-        let _ = fs::remove_file(&self.path);
+        // Removed while it is locked: whoever opens it now finds that it is not the file of that name any more. Where someone
+        // has removed it before, the file of that name is the lock of another.
+        if is_same(&self.file, &self.path) {
+            let _ = fs::remove_file(&self.path);
+        }
         held().retain(|path| *path != self.path);
     }
 }
@@ -142,6 +145,17 @@ mod tests {
         assert!(Lock::acquire(folder.path()).unwrap().is_none(), "it is held by this process");
         drop(lock);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn the_lock_of_another_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = Lock::acquire(folder.path()).unwrap().unwrap();
+        fs::remove_file(folder.path().join(LOCK)).unwrap();
+        fs::write(folder.path().join(LOCK), "4711").unwrap();
+        drop(lock);
+        assert_eq!(fs::read_to_string(folder.path().join(LOCK)).unwrap(), "4711");
     }
 
     #[test]

@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 
 use self::{
     checksums::{Checksums, Verdict, run_digest, sha256},
-    ours::ENTRIES,
+    ours::{ENTRIES, Holds},
 };
 use crate::error::{Error, Result};
 
@@ -42,6 +42,20 @@ pub struct RunDir {
     checksums: Option<Arc<Mutex<Checksums>>>,
     /// Held as long as any copy of this lives.
     lock: Option<Arc<Lock>>,
+    /// What became of what the folder held.
+    how: Occupied,
+}
+
+/// Names and digests of files that are on the disk, and that count as the run's only when they are listed.
+#[derive(Debug, Default)]
+#[must_use]
+pub struct Written(Vec<(String, String)>);
+
+impl Written {
+    /// Joins what was written later.
+    pub fn append(&mut self, mut later: Self) {
+        self.0.append(&mut later.0);
+    }
 }
 
 impl RunDir {
@@ -57,34 +71,62 @@ impl RunDir {
         Self::check(root, occupied, identity)?;
         durable::create_folders(root)?;
         let lock = Lock::acquire(root)?.map(Arc::new);
-        Self::prepare_locked(root, occupied, identity, lock)
+        // What was checked before the folder was locked is checked again: another process may have been faster.
+        let resumed = Self::check(root, occupied, identity)?;
+        let digest = run_digest(identity);
+        if occupied == Occupied::Replace {
+            Self::replace(root, &digest)?;
+        }
+        Ok((Self::prepare_locked(root, occupied, digest, resumed, lock)?, resumed))
     }
 
-    /// Prepares a run below this one, such as that of one of several checkpoints; what is there of it already is kept.
+    /// Prepares a run below this one, such as that of one of several checkpoints; what is there of it already is kept, unless
+    /// this run has replaced another.
     ///
     /// # Errors
-    /// As [`Self::prepare`] with [`Occupied::Resume`].
+    /// As [`Self::check_below`].
     pub fn prepare_below(&self, name: &str, identity: &Value) -> Result<Self> {
         self.check_there()?;
         let root = self.file(name);
         durable::create_folders(&root)?;
-        Ok(Self::prepare_locked(&root, Occupied::Resume, identity, self.lock.clone())?.0)
+        let holds = Holds::of(&root)?;
+        let resumed = match self.how {
+            Occupied::Replace => occupied::check_cleared(&root, &holds).map(|()| false),
+            _ => occupied::check_resumable_part(&root, &holds, identity),
+        }?;
+        Self::prepare_locked(&root, self.how, run_digest(identity), resumed, self.lock.clone())
     }
 
-    /// What was checked before the folder was locked is checked again: another process may have been faster.
-    fn prepare_locked(root: &Path, how: Occupied, identity: &Value, lock: Option<Arc<Lock>>) -> Result<(Self, bool)> {
-        let resumed = Self::check(root, how, identity)?;
-        if how == Occupied::Replace {
-            ours::check_below(root)?;
-            ours::clear(root)?;
-        }
+    /// Everything that [`Self::prepare_below`] would refuse in folder `name` of a run that is to be prepared, without touching
+    /// anything.
+    ///
+    /// # Errors
+    /// [`Error::RunFolder`] if the folder holds what is no pass of the run, or another process writes there.
+    pub fn check_below(root: &Path, name: &str, occupied: Occupied, identity: &Value) -> Result<()> {
+        occupied::check_part(root, name, occupied, identity)
+    }
+
+    /// Removes the run that is there. At every moment the folder is known as that of the old or of the new run.
+    fn replace(root: &Path, digest: &str) -> Result<()> {
+        ours::check_below(root)?;
+        ours::clear_results(root)?;
+        Checksums::new(root, digest).write()?;
+        ours::clear_manifest(root)
+    }
+
+    fn prepare_locked(
+        root: &Path,
+        how: Occupied,
+        digest: String,
+        resumed: bool,
+        lock: Option<Arc<Lock>>,
+    ) -> Result<Self> {
         ours::sweep(root)?;
-        let digest = run_digest(identity);
         let recorded = Checksums::open(root)?;
         let same = resumed && recorded.run() == Some(&digest);
         let checksums = if same { recorded } else { Checksums::new(root, &digest) };
         let checksums = Some(Arc::new(Mutex::new(checksums)));
-        Ok((Self { root: root.to_path_buf(), digest: Some(digest), checksums, lock }, resumed))
+        Ok(Self { root: root.to_path_buf(), digest: Some(digest), checksums, lock, how })
     }
 
     /// Everything that [`Self::prepare`] would refuse for what the folder holds, without touching it. Returns whether
@@ -107,7 +149,8 @@ impl RunDir {
     /// # Errors
     /// [`Error::RunFolder`] if there is no run.
     pub fn open(root: &Path) -> Result<Self> {
-        let mut run = Self { root: root.to_path_buf(), digest: None, checksums: None, lock: None };
+        let mut run =
+            Self { root: root.to_path_buf(), digest: None, checksums: None, lock: None, how: Occupied::Refuse };
         run.digest = run.manifest()?["run_digest"].as_str().map(str::to_owned);
         if let Some(digest) = &run.digest {
             let recorded = Checksums::open(root)?;
@@ -124,13 +167,21 @@ impl RunDir {
     /// [`Error::RunFolder`] if there is no run, or another process writes there; [`Error::Io`] if it cannot be written.
     pub fn open_to_write(root: &Path) -> Result<Self> {
         Self::open(root)?;
-        occupied::check_above(root)?;
-        let lock = Lock::acquire(root)?.map(Arc::new);
+        let lock = Self::lock(root)?.map(Arc::new);
         let run = Self { lock, ..Self::open(root)? };
         if ours::is_manifest(&run.manifest()?) {
             ours::sweep(root)?;
         }
         Ok(run)
+    }
+
+    /// Locks a run for writing, unless it belongs to one that another process writes.
+    fn lock(run: &Path) -> Result<Option<Lock>> {
+        occupied::check_above(run)?;
+        let lock = Lock::acquire(run)?;
+        // Another process may have been faster.
+        occupied::check_above(run)?;
+        Ok(lock)
     }
 
     /// Locks the run that a file lies in, if it lies in one; to be held while it is written.
@@ -142,7 +193,7 @@ impl RunDir {
         let is_run =
             |folder: &&Path| Self::open(folder).and_then(|run| run.manifest()).is_ok_and(|m| ours::is_manifest(&m));
         match whole.ancestors().take(occupied::ABOVE).find(is_run) {
-            Some(run) => Lock::acquire(run),
+            Some(run) => Self::lock(run),
             None => Ok(None),
         }
     }
@@ -170,17 +221,30 @@ impl RunDir {
         self.write_all(&[(name.to_owned(), bytes)])
     }
 
-    /// Writes files that belong together. Each has its checksum only when all of them are on the disk.
+    fn write_all(&self, files: &[(String, impl AsRef<[u8]>)]) -> Result<()> {
+        let written = self.write_unlisted(files)?;
+        self.list(written)
+    }
+
+    /// Writes files that belong together; none of them has its checksum before [`Self::list`], so that a run that goes on makes
+    /// them again.
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::RunFolder`] if the folder is gone.
-    pub fn write_all(&self, files: &[(String, impl AsRef<[u8]>)]) -> Result<()> {
+    pub fn write_unlisted(&self, files: &[(String, impl AsRef<[u8]>)]) -> Result<Written> {
         self.check_there()?;
         for (name, bytes) in files {
             write_file(&self.file(name), bytes.as_ref())?;
         }
         let listed = files.iter().filter(|(name, _)| !UNLISTED.contains(&name.as_str()));
-        let sums: Vec<_> = listed.map(|(name, bytes)| (name.clone(), sha256(bytes.as_ref()))).collect();
+        Ok(Written(listed.map(|(name, bytes)| (name.clone(), sha256(bytes.as_ref()))).collect()))
+    }
+
+    /// Gives files that are on the disk their checksums.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn list(&self, Written(sums): Written) -> Result<()> {
         match self.checksums() {
             Some(mut checksums) if !sums.is_empty() => checksums.add(sums),
             _ => Ok(()),

@@ -9,7 +9,7 @@ use super::{
     checksums::run_digest,
     difference::differences,
     lock::Lock,
-    ours::{ENTRIES, Holds},
+    ours::{ENTRIES, Holds, runs_below},
 };
 use crate::error::{Error, Result};
 
@@ -46,6 +46,44 @@ pub(super) fn check(root: &Path, occupied: Occupied, identity: &Value) -> Result
         Occupied::Refuse => check_empty(root, &holds).map(|()| false),
         Occupied::Replace => check_replaceable(root, &holds).map(|()| false),
         Occupied::Resume => check_resumable(root, &holds, identity),
+    }
+}
+
+/// Everything that forbids to write a pass of a run into a folder below it, without touching anything: to be asked before
+/// anything of the run is removed. Other files may be there, such as a notebook.
+pub(super) fn check_part(root: &Path, name: &str, occupied: Occupied, identity: &Value) -> Result<()> {
+    let folder = root.join(name);
+    if !folder.is_dir() {
+        return check(&folder, occupied, identity).map(|_| ());
+    }
+    Lock::check(&folder)?;
+    let holds = Holds::of(&folder)?;
+    match occupied {
+        Occupied::Refuse => check_empty(&folder, &holds),
+        Occupied::Replace => {
+            check_replaceable(&folder, &holds)?;
+            if runs_below(root)?.contains(&folder) { Ok(()) } else { check_cleared(&folder, &holds) }
+        }
+        Occupied::Resume => check_resumable_part(&folder, &holds, identity).map(|_| ()),
+    }
+}
+
+/// Whether an earlier pass is there to go on with.
+pub(super) fn check_resumable_part(folder: &Path, holds: &Holds, identity: &Value) -> Result<bool> {
+    match holds {
+        Holds::Other if !ENTRIES.iter().any(|entry| folder.join(entry).exists()) => Ok(false),
+        _ => check_resumable(folder, holds, identity),
+    }
+}
+
+/// Refuses the folder of a pass that is still a run's after everything of the run above was removed.
+pub(super) fn check_cleared(folder: &Path, holds: &Holds) -> Result<()> {
+    match holds {
+        Holds::Nothing | Holds::Other => Ok(()),
+        Holds::Run(_) | Holds::Headless(_) | Holds::Foreign => Err(Error::run_folder(
+            format!("--force: `{}` holds a run that is none of this run's own", folder.display()),
+            "move it away, or choose another --out",
+        )),
     }
 }
 

@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use super::{
     REPORT_RUNS,
-    checksums::{CHECKSUMS, Checksums},
-    durable::UNFINISHED,
+    checksums::{CHECKSUMS, Checksums, is_digest},
+    durable::{UNFINISHED, write_file},
     lock::{LOCK, Lock},
 };
 use crate::error::{Error, Result};
@@ -44,6 +44,12 @@ const RUNS: [&str; 2] = ["checkpoints", "exact_replay"];
 const BESIDE: [&str; 2] = ["drift", "drops"];
 /// Folders of parts.
 const PARTS: [&str; 3] = ["trace", "router", "logits"];
+/// What a run writes before its forward pass.
+const INPUTS: [&str; 4] = ["sequences.parquet", "spans.parquet", "groups.parquet", "tokens.parquet"];
+/// The commands that fill a run folder, as they stand in a command line.
+const COMMANDS: [&str; 4] = ["route", "drift", "drops", "demo"];
+/// What is removed last: by one of them the folder is known as a run's.
+const MARKS: [&str; 2] = [CHECKSUMS, "manifest.json"];
 /// Folders that are filled anew by every pass over the statistics, and what their files end in.
 const DERIVED: [(&str, [&str; 2]); 2] = [("stats", ["csv", "parquet"]), ("charts", ["svg", "png"])];
 
@@ -70,13 +76,16 @@ impl Holds {
         if only_leftovers(root, true)? {
             return Ok(Self::Nothing);
         }
-        let digest = || Checksums::open(root).map(|checksums| checksums.run().map(str::to_owned));
+        // Other programs keep a file of that name too: only ours names a run.
+        let digest =
+            || Checksums::open(root).map(|checksums| checksums.run().filter(|run| is_digest(run)).map(str::to_owned));
         match fs::read(root.join("manifest.json")) {
             Ok(bytes) => match serde_json::from_slice::<Value>(&bytes) {
                 Ok(manifest) if is_manifest(&manifest) => Ok(Self::Run(manifest)),
                 Ok(_) => Ok(Self::Foreign),
+                // What other programs write may be no JSON: NaN, comments. A power cut leaves nothing or zeros.
                 Err(_) => match digest()? {
-                    None if !only_own_names(root)? => Ok(Self::Foreign),
+                    None if bytes.iter().any(|&byte| byte != 0) || !only_trace(root)? => Ok(Self::Foreign),
                     digest => Ok(Self::Headless(digest)),
                 },
             },
@@ -134,15 +143,19 @@ fn only_leftovers(folder: &Path, top: bool) -> Result<bool> {
     Ok(true)
 }
 
-/// Whether everything has a name that a run gives.
-fn only_own_names(root: &Path) -> Result<bool> {
-    for (name, path, _) in entries(root)? {
-        if !ENTRIES.contains(&name.as_str()) && !is_leftover(&name, &path) {
-            return Ok(false);
-        }
-    }
-    for folder in PARTS {
-        if entries(&root.join(folder))?.iter().any(|(name, path, _)| !is_part(name) && !is_leftover(name, path)) {
+/// Whether nothing is there but an empty manifest and what only a run of ours names so: the trace and its inputs.
+fn only_trace(root: &Path) -> Result<bool> {
+    for (name, path, is_folder) in entries(root)? {
+        let own = if is_folder && PARTS.contains(&name.as_str()) {
+            entries(&path)?
+                .iter()
+                .all(|(name, path, is_folder)| !is_folder && (is_part(name) || is_leftover(name, path)))
+        } else if is_folder {
+            ENTRIES.contains(&name.as_str()) && only_leftovers(&path, false)?
+        } else {
+            INPUTS.contains(&name.as_str()) || name == "manifest.json" || is_leftover(&name, &path)
+        };
+        if !own {
             return Ok(false);
         }
     }
@@ -154,30 +167,55 @@ fn is_part(name: &str) -> bool {
     number.is_some_and(|number| number.len() >= 5 && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// Removes what a kill left under temporary names, of a folder that is a run's or nobody's.
+/// Removes what a kill left under temporary names, of a folder that is a run's or nobody's, and of the runs below that are its
+/// own and that nobody writes.
 pub(super) fn sweep(root: &Path) -> Result<()> {
-    for folder in std::iter::once(root.to_path_buf()).chain(ENTRIES.iter().map(|entry| root.join(entry))) {
+    let inside = ENTRIES.iter().chain(&["reproduce/charts"]).map(|entry| root.join(entry));
+    for folder in std::iter::once(root.to_path_buf()).chain(inside) {
         for (name, path, is_folder) in entries(&folder)? {
             if !is_folder && name != LOCK && is_leftover(&name, &path) {
                 remove_file(&path)?;
             }
         }
     }
-    Ok(())
+    runs_below(root)?.into_iter().filter(|run| Lock::check(run).is_ok()).try_for_each(|run| sweep(&run))
 }
 
-/// The runs below a run that are its own: they go with it.
-fn runs_below(root: &Path) -> Result<Vec<PathBuf>> {
+/// The runs below a run that are its own: they go with it. Others may lie there too, made by a command of their own.
+pub(super) fn runs_below(root: &Path) -> Result<Vec<PathBuf>> {
+    let holds = Holds::of(root)?;
     let mut runs = Vec::new();
     for folder in RUNS {
-        runs.extend(entries(&root.join(folder))?.into_iter().filter(|(_, _, is_folder)| *is_folder).map(|e| e.1));
+        for (name, path, is_folder) in entries(&root.join(folder))? {
+            let own = match &holds {
+                Holds::Run(manifest) => names_trace(manifest, &Path::new(folder).join(&name)),
+                _ => is_made_by_another(&path),
+            };
+            if is_folder && own {
+                runs.push(path);
+            }
+        }
     }
-    if let Holds::Run(manifest) = Holds::of(root)? {
+    if let Holds::Run(manifest) = holds {
         let shown = manifest[REPORT_RUNS].as_array().into_iter().flatten().filter_map(Value::as_str);
         runs.extend(shown.filter(|name| BESIDE.contains(name)).map(|name| root.join(name)));
     }
     runs.retain(|run| matches!(Holds::of(run), Ok(Holds::Nothing | Holds::Run(_) | Holds::Headless(_))));
     Ok(runs)
+}
+
+/// Whether a manifest names the folder of one of its passes, seen from the folder of the run.
+fn names_trace(manifest: &Value, folder: &Path) -> bool {
+    let passes = RUNS.iter().filter_map(|key| manifest[*key].as_array()).flatten();
+    passes.filter_map(|pass| pass["trace"].as_str()).any(|trace| Path::new(trace) == folder)
+}
+
+/// Whether a run was made as a pass of another: its command line is not that of its own command. It stands in for the manifest
+/// of the other where that is lost.
+fn is_made_by_another(run: &Path) -> bool {
+    let Ok(Holds::Run(manifest)) = Holds::of(run) else { return true };
+    let words = manifest["command_line"].as_array().into_iter().flatten().skip(1).filter_map(Value::as_str);
+    words.into_iter().find(|word| COMMANDS.contains(word)).is_none_or(|typed| manifest["command"] != typed)
 }
 
 /// Refuses to remove what another process writes below.
@@ -190,8 +228,19 @@ pub(super) fn check_below(root: &Path) -> Result<()> {
 }
 
 /// Removes the run that is there, and nothing else: what has another name stays, with the folders that hold it.
-pub(super) fn clear(root: &Path) -> Result<()> {
+fn clear(root: &Path) -> Result<()> {
+    clear_results(root)?;
+    MARKS.iter().try_for_each(|mark| remove_file(&root.join(mark)))
+}
+
+/// Removes everything of the run but the files by which it is known as one; its manifest says from now on that it is not
+/// complete.
+pub(super) fn clear_results(root: &Path) -> Result<()> {
     sweep(root)?;
+    if let Holds::Run(mut manifest) = Holds::of(root)? {
+        manifest["complete"] = Value::Bool(false);
+        write_file(&root.join("manifest.json"), format!("{manifest:#}\n").as_bytes())?;
+    }
     for run in runs_below(root)? {
         clear(&run)?;
         remove_empty(&run);
@@ -206,10 +255,13 @@ pub(super) fn clear(root: &Path) -> Result<()> {
     for folder in RUNS {
         remove_empty(&root.join(folder));
     }
-    for entry in ENTRIES.iter().filter(|entry| entry.contains('.')) {
-        remove_file(&root.join(entry))?;
-    }
-    Ok(())
+    let files = ENTRIES.iter().filter(|entry| entry.contains('.') && !MARKS.contains(entry));
+    files.into_iter().try_for_each(|file| remove_file(&root.join(file)))
+}
+
+/// Removes the manifest of the run that was cleared.
+pub(super) fn clear_manifest(root: &Path) -> Result<()> {
+    remove_file(&root.join("manifest.json"))
 }
 
 /// Removes what an earlier pass left in `stats` or `charts`: what has a checksum; everything that ends as its files do where

@@ -24,6 +24,9 @@ fn an_occupied_folder_is_refused_replaced_or_resumed() {
     assert!(error.to_string().contains("seed: 1 there, 2 now"), "{error}");
     RunDir::prepare(&root, Occupied::Replace, &identity).unwrap();
     assert!(!root.join("manifest.json").exists() && root.join("mine.txt").exists());
+    // From the first moment on it is known which run was begun.
+    assert!(RunDir::prepare(&root, Occupied::Resume, &identity).unwrap().1);
+    fs::remove_file(root.join("checksums.sha256")).unwrap();
     fs::create_dir(root.join("charts")).unwrap();
     let error = RunDir::prepare(&root, Occupied::Replace, &identity).unwrap_err();
     assert!(error.to_string().contains("holds `charts` but no manifest.json"), "{error}");
@@ -50,7 +53,9 @@ fn force_removes_a_run_and_nothing_else() {
     let (run, _) = RunDir::prepare(root, Occupied::Refuse, &json!({})).unwrap();
     run.write("trace/part-00000.parquet", b"part").unwrap();
     run.write("stats/a.csv", b"table").unwrap();
-    run.write_manifest(&manifest(true, 1)).unwrap();
+    let mut record = manifest(true, 1);
+    record["checkpoints"] = json!([{"trace": "checkpoints/B"}]);
+    run.write_manifest(&record).unwrap();
     let below = run.prepare_below("checkpoints/B", &json!({})).unwrap();
     below.write("trace/part-00000.parquet", b"part").unwrap();
     below.write_manifest(&manifest(true, 1)).unwrap();
@@ -68,7 +73,8 @@ fn force_removes_a_run_and_nothing_else() {
         }
     }
     left.sort();
-    let expected = ["checkpoints/epoch-9/w.bin", "drift/manifest.json", "stats/mine.csv", "trace/notes.txt"];
+    let expected =
+        ["checkpoints/epoch-9/w.bin", "checksums.sha256", "drift/manifest.json", "stats/mine.csv", "trace/notes.txt"];
     assert_eq!(left, expected.map(PathBuf::from));
 }
 

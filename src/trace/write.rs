@@ -10,7 +10,7 @@ use crate::{
     corpus::{Sequence, Span},
     error::Result,
     routing::{GroupRule, LayerId, LayerRouting, RouterSettings, RoutingObserver},
-    run_dir::RunDir,
+    run_dir::{RunDir, Written},
 };
 
 /// Tokens after which a segment is closed (at the end of the routing group that reaches it).
@@ -109,11 +109,11 @@ pub struct FinishedPart {
 }
 
 impl FinishedPart {
-    /// Writes the part's files: trace/, router/ and, if they are kept, logits/.
+    /// Writes the part's files: trace/, router/ and, if they are kept, logits/. They count when the run lists them.
     ///
     /// # Errors
     /// Those of writing.
-    pub fn write(self, run: &RunDir) -> Result<()> {
+    pub fn write(self, run: &RunDir) -> Result<Written> {
         let Self { columns, layer, part, top_k, num_experts, log_logits } = self;
         let rows = columns.expert.len();
         let spread = |values: &[u32]| values.iter().flat_map(|&v| std::iter::repeat_n(v, top_k)).collect::<Vec<u32>>();
@@ -147,7 +147,7 @@ impl FinishedPart {
         router.push(Column::new("margin_first".into(), columns.margin_first));
         router.push(Column::new("margin_k".into(), columns.margin_k));
         files.push((part_name("router", part), to_parquet(router)?));
-        run.write_all(&files)
+        run.write_unlisted(&files)
     }
 }
 
@@ -165,7 +165,7 @@ pub struct TraceWriter<'a> {
 impl<'a> TraceWriter<'a> {
     /// A writer into a run folder; `log_logits` keeps the router logits of every token too.
     pub fn new(run: &'a RunDir, layout: &'a TraceLayout, sequences: &'a [Sequence], log_logits: bool) -> Self {
-        Self::with(layout, sequences, log_logits, move |part| part.write(run))
+        Self::with(layout, sequences, log_logits, move |part| run.list(part.write(run)?))
     }
 
     /// A writer that hands finished parts to `write`, for example to send them to a thread that writes.

@@ -232,13 +232,21 @@ fn force_removes_nothing_that_is_not_a_run_of_ours() {
         r#"{"command": "train", "version": "1", "complete": true}"#,
         r#"{"command": "route"}"#,
         "complete: true",
+        r#"{"name": "my experiment", "loss": NaN}"#,
+        "// mine\n{name: 'my experiment'}",
+        "",
+        "\0\0\0\0",
     ];
     for (index, manifest) in foreign.iter().enumerate() {
         let out = folder.path().join(index.to_string());
         fs::create_dir_all(out.join("checkpoints/epoch-9")).unwrap();
-        fs::create_dir_all(out.join("trace")).unwrap();
         fs::write(out.join("checkpoints/epoch-9/w.bin"), "precious").unwrap();
-        fs::write(out.join("trace/part-00000.txt"), "mine").unwrap();
+        // Names that a run gives too.
+        for name in ["stats/results.csv", "charts/plot.png", "summary.json", "trace/part-00000.parquet"] {
+            fs::create_dir_all(out.join(name).parent().unwrap()).unwrap();
+            fs::write(out.join(name), "mine").unwrap();
+        }
+        fs::write(out.join("checksums.sha256"), format!("{}  w.bin\n", "0".repeat(64))).unwrap();
         fs::write(out.join("manifest.json"), manifest).unwrap();
         let before = contents(&out);
         for more in ["--force", "--resume"] {
@@ -383,4 +391,203 @@ fn links_and_modes_are_those_of_the_user() {
     assert!(std::process::Command::new("sh").args(["-c", &command]).status().unwrap().success());
     let page = fs::read_dir(pages).unwrap().next().unwrap().unwrap();
     assert_eq!(page.metadata().unwrap().permissions().mode() & 0o777, 0o640);
+}
+
+/// A copy of a checkpoint that a test may change.
+fn changeable() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    copy_tree(Path::new(&tiny("12.3M")), folder.path());
+    folder
+}
+
+/// Holds a process at the moment at which its first part is there.
+#[cfg(unix)]
+fn held_at_its_first_part(arguments: &[&str], out: &Path) -> std::process::Child {
+    let child = std::process::Command::new(env!("CARGO_BIN_EXE_openmoe-analyze"))
+        .args(arguments)
+        .stderr(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    while !out.join("trace/part-00000.parquet").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    signal(&child, "STOP");
+    child
+}
+
+#[cfg(unix)]
+fn signal(child: &std::process::Child, name: &str) {
+    let kill = std::process::Command::new("kill").args([format!("-{name}"), child.id().to_string()]).status();
+    assert!(kill.unwrap().success());
+}
+
+/// A route run over several parts, held, its weights changed by `change`, and gone on with.
+#[cfg(unix)]
+fn changed_on_the_way(checkpoint: &Path, out: &Path, change: impl FnOnce(&Path)) -> (i32, String) {
+    let words = "It is a truth universally acknowledged that a single man in possession of a good fortune ";
+    let corpus = checkpoint.join("long.jsonl");
+    let rows: Vec<String> =
+        (0..20).map(|row| json!({"text": format!("{row} {}", words.repeat(8))}).to_string()).collect();
+    fs::write(&corpus, rows.join("\n")).unwrap();
+    let [folder, corpus, to] = [checkpoint, &corpus, out].map(|path| path.to_str().unwrap());
+    let options = ["--resamples", "0", "--permutations", "0", "--threads", "1", "--quiet"];
+    let child =
+        held_at_its_first_part(&[&["route", folder, "--corpus", corpus, "--out", to], &options[..]].concat(), out);
+    change(&checkpoint.join("model.safetensors"));
+    signal(&child, "CONT");
+    let ended = child.wait_with_output().unwrap();
+    (ended.status.code().unwrap(), String::from_utf8(ended.stderr).unwrap())
+}
+
+#[cfg(unix)]
+#[test]
+fn parts_of_weights_that_changed_are_none_of_the_run() {
+    let (checkpoint, folder) = (changeable(), tempfile::tempdir().unwrap());
+    let out = folder.path().join("run");
+    let (code, stderr) = changed_on_the_way(checkpoint.path(), &out, |weights| flip(weights, 1));
+    assert!(code == 2 && stderr.contains("`model.safetensors` changed while the run read it"), "{code} {stderr}");
+    let listed = fs::read_to_string(out.join("checksums.sha256")).unwrap();
+    assert!(out.join("trace/part-00002.parquet").is_file(), "the test sees too little");
+    assert!(listed.contains("tokens.parquet") && !listed.contains("part-"), "{listed}");
+}
+
+#[cfg(unix)]
+#[test]
+fn another_name_or_mode_of_the_weights_is_no_change() {
+    use std::os::unix::fs::PermissionsExt;
+    let (checkpoint, folder) = (changeable(), tempfile::tempdir().unwrap());
+    let out = folder.path().join("run");
+    let (code, stderr) = changed_on_the_way(checkpoint.path(), &out, |weights| {
+        fs::hard_link(weights, weights.with_extension("copy")).unwrap();
+        fs::set_permissions(weights, fs::Permissions::from_mode(0o600)).unwrap();
+        fs::rename(weights, weights.with_extension("old")).unwrap();
+        fs::write(weights, "another file").unwrap();
+    });
+    assert_eq!(code, 0, "{stderr}");
+}
+
+#[test]
+fn other_files_in_the_folder_of_a_pass_stay_and_hinder_nothing() {
+    let (_folder, run) = FINISHED.copy("d");
+    let pass = run.join("checkpoints/B");
+    fs::write(pass.join("notebook.ipynb"), "mine").unwrap();
+    fs::write(pass.join("trace/notes.txt"), "mine").unwrap();
+    // What would be found out only after the old run is gone is found out before.
+    let manifest = fs::read(pass.join("manifest.json")).unwrap();
+    fs::write(pass.join("manifest.json"), "{\"name\": \"my experiment\"}").unwrap();
+    let before = contents(&run);
+    let force = || FINISHED.drift(&FINISHED.path("r0"), &run, &["--force"]);
+    assert_refused(&force(), &["--force: `", "checkpoints/B/manifest.json` was not written by openmoe-analyze"]);
+    assert!(contents(&run) == before, "something was touched");
+    fs::write(pass.join("manifest.json"), manifest).unwrap();
+    let outcome = force();
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    for name in ["notebook.ipynb", "trace/notes.txt"] {
+        assert_eq!(fs::read(pass.join(name)).unwrap(), b"mine");
+        fs::remove_file(pass.join(name)).unwrap();
+    }
+    assert_same(&run, &FINISHED.path("d"));
+}
+
+#[test]
+fn a_run_of_its_own_below_a_run_is_not_replaced_with_it() {
+    let (_folder, run) = FINISHED.copy("d");
+    let mine = run.join("checkpoints/mine");
+    copy_tree(&FINISHED.path("r0"), &mine);
+    let before = contents(&mine);
+    // Whether the manifest of the run can be read or not.
+    for emptied in [false, true] {
+        if emptied {
+            fs::write(run.join("manifest.json"), "").unwrap();
+        }
+        let outcome = FINISHED.drift(&FINISHED.path("r0"), &run, &["--force"]);
+        assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+        assert!(contents(&mine) == before, "it was touched");
+    }
+    // Nor by a pass of that name.
+    copy_tree(&mine, &run.join("checkpoints/C"));
+    let before = contents(&run);
+    let corpus = FINISHED.path("corpus.jsonl").display().to_string();
+    let (a, c, out) = (format!("A={}", tiny("2.5M")), format!("C={}", tiny("12.3M")), run.display().to_string());
+    let outcome = checked(&["drift", &a, &c, "--corpus", &corpus, "--out", &out, "--force"]);
+    assert_refused(&outcome, &["--force: `", "checkpoints/C` holds a run that is none of this run's own"]);
+    assert!(contents(&run) == before, "something was touched");
+}
+
+#[test]
+fn a_run_below_one_that_is_being_written_is_not_written() {
+    let (_folder, run) = FINISHED.copy("d");
+    let lock = File::create(run.join(LOCK)).unwrap();
+    lock.lock().unwrap();
+    let below = run.join("checkpoints/B");
+    let before = contents(&below);
+    let out = below.join("notebook.ipynb");
+    let finished = FINISHED.path("r0");
+    let more = ["--out", out.to_str().unwrap()];
+    assert_refused(&of("notebook", &finished, &more), &["another process writes to `"]);
+    let out = below.join("reproduce");
+    assert_refused(&of("reproduce", &finished, &["--out", out.to_str().unwrap()]), &["another process writes to `"]);
+    assert!(contents(&below) == before, "something was touched");
+}
+
+#[test]
+fn a_complete_run_stays_complete_until_something_changes() {
+    for name in ["r0", "d"] {
+        let (_folder, run) = FINISHED.copy(name);
+        // The first file that is written besides the inputs cannot be.
+        fs::remove_dir_all(run.join("stats")).unwrap();
+        fs::write(run.join("stats"), "in the way").unwrap();
+        let resume = || match name {
+            "d" => FINISHED.drift(&FINISHED.path("r0"), &run, &["--resume"]),
+            _ => FINISHED.route(&run, &["--resume"]),
+        };
+        let outcome = resume();
+        assert_ne!(outcome.code, 0, "{}", outcome.stderr);
+        assert_eq!(read_json(&run.join("manifest.json"))["complete"], true, "{name}");
+        fs::remove_file(run.join("stats")).unwrap();
+        assert_eq!(resume().code, 0);
+        assert_same(&run, &FINISHED.path(name));
+    }
+}
+
+#[test]
+fn what_a_kill_leaves_deep_below_is_removed() {
+    let (_folder, run) = FINISHED.copy("d");
+    let left = ["reproduce/charts/.writing-Ab12Cd", "checkpoints/B/router/.writing-Ab12Cd"];
+    for name in left {
+        fs::create_dir_all(run.join(name).parent().unwrap()).unwrap();
+        fs::write(run.join(name), "half").unwrap();
+    }
+    assert_eq!(of("stats", &run, &["--resamples", "0", "--permutations", "0"]).code, 0);
+    assert!(left.iter().all(|name| !run.join(name).exists()));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_run_that_no_manifest_can_name_is_refused_before_anything_is_made() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join(std::ffi::OsStr::from_bytes(b"r\xff"));
+    copy_tree(&FINISHED.path("r0"), &run);
+    let out = folder.path().join("out");
+    let corpus = FINISHED.path("corpus.jsonl");
+    let drift = |first: &std::ffi::OsStr, out: &Path| {
+        std::process::Command::new(env!("CARGO_BIN_EXE_openmoe-analyze"))
+            .arg("drift")
+            .args([first, std::ffi::OsStr::new(&format!("B={}", tiny("2.5M")))])
+            .args(["--resamples", "0", "--permutations", "0", "--corpus"])
+            .args([&corpus, Path::new("--out"), out])
+            .output()
+            .unwrap()
+    };
+    let refused = drift(run.as_os_str(), &out);
+    let stderr = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(2) && stderr.contains("is no UTF-8"), "{stderr}");
+    assert!(!out.exists());
+    // A link does what the hint says.
+    std::os::unix::fs::symlink(&run, folder.path().join("link")).unwrap();
+    let first = format!("A={}", folder.path().join("link").display());
+    let made = drift(std::ffi::OsStr::new(&first), &out);
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 }
