@@ -144,6 +144,24 @@ fn every_form_of_torch_save_gives_the_same_numbers() {
     assert_same(&misnamed, &plain);
 }
 
+/// Dots in a key are no depth.
+#[test]
+fn a_state_dict_under_a_key_with_dots_is_found() {
+    let mut bytes = fs::read(case("old_protocol_2.bin")).unwrap();
+    let (key, dotted) = (b"model_state_dict", b"net.a.b.c.d.e.fg");
+    let at = bytes.windows(key.len()).position(|window| window == key).unwrap();
+    bytes[at..at + key.len()].copy_from_slice(dotted);
+    let bench = Bench::tiny("old_protocol_2.bin", "pytorch_model.bin");
+    bench.write("pytorch_model.bin", bytes);
+    let checkpoint = bench.open();
+    assert_same(&checkpoint, &Bench::tiny("plain.safetensors", WEIGHTS).open());
+    assert!(
+        checkpoint.notes()[0].contains("the dict `net.a.b.c.d.e.fg` in it holds the 26 tensors"),
+        "{:?}",
+        checkpoint.notes()
+    );
+}
+
 #[test]
 fn an_old_file_that_is_cut_names_what_is_gone() {
     let bytes = fs::read(case("old_protocol_2.bin")).unwrap();
@@ -479,6 +497,22 @@ fn a_download_into_a_folder_is_held_against_what_its_client_noted() {
     assert!(note(&sha256, 1 << 40).is_ok() && note(&other, 1 << 40).is_err());
     // Changed after the download, by whoever: no longer that file.
     assert!(note(&other, 1).is_ok());
+}
+
+/// The client keeps its notes in the folder that it was given, also those of files in sub-folders.
+#[test]
+fn a_download_of_a_sub_folder_is_held_against_what_its_client_noted() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("sub/model");
+    copy_folder(&fixture("checkpoints/openmoe-tiny-12.3M"), &model);
+    let notes = folder.path().join(".cache/huggingface/download/sub/model");
+    fs::create_dir_all(&notes).unwrap();
+    let time = 1_u64 << 40;
+    fs::write(notes.join("model.safetensors.metadata"), format!("{}\n{}\n{time}.5\n", "0".repeat(40), "0".repeat(64)))
+        .unwrap();
+    let outcome = twelve_documents(&["route", model.to_str().unwrap()], &["--dry-run"]);
+    assert_eq!(outcome.code, 2);
+    assert!(outcome.stderr.contains("is not the file that was fetched"), "{}", outcome.stderr);
 }
 
 #[test]
