@@ -306,6 +306,18 @@ fn damaged_containers_are_errors() {
     assert_eq!((corpus.sequences.len(), corpus.skipped.len()), (1, 1));
 }
 
+/// As those of a stream, which are not read.
+#[test]
+fn rows_after_the_last_that_is_wanted_end_nothing() {
+    for bad in ["[1, 99999999]".to_owned(), format!("{:?}", [1; 4000])] {
+        let (_dir, path) = file("a.jsonl", format!("{{\"input_ids\": [1]}}\n{{\"input_ids\": {bad}}}\n"));
+        let one = CorpusOptions { max_sequences: Some(1), ..options(slice::from_ref(&path)) };
+        let corpus = Corpus::read(&one, None).unwrap();
+        assert_eq!((corpus.sequences.len(), corpus.documents_left_out), (1, 1));
+        assert!(Corpus::read(&options(&[path]), None).is_err());
+    }
+}
+
 #[test]
 fn options_without_room_are_refused() {
     let (_dir, path) = file("a.jsonl", r#"{"input_ids": [1]}"#);

@@ -39,7 +39,9 @@ pub(super) fn parse<'a>(text: &'a str, oddities: &mut Oddities) -> Result<(Value
 /// only it refuses, `words`, is a number to it, so that it comes to what is broken.
 fn reason(text: &str, words: Vec<Range<usize>>) -> String {
     let mut text = text.as_bytes().to_vec();
-    words.into_iter().for_each(|word| text[word].fill(b'1'));
+    for word in words {
+        text[word].fill(b'1');
+    }
     let found = serde_json::from_slice::<serde::de::IgnoredAny>(&text);
     let reason = found.err().map_or_else(|| "no value".to_owned(), |error| error.to_string());
     format!("broken JSON: {}", reason.replace(" at line 1 column ", " at column "))

@@ -114,7 +114,7 @@ const TWO: &str = "{\"text\": \"one\"}\n{\"text\": \"two\"}\n";
 fn rows_are_the_same_however_they_are_packed() {
     let list = "[{\"text\": \"one\"}, {\"text\": \"two\"}]";
     let pretty = "{\n  \"text\": \"one\"\n}\n{\n  \"text\":\n    \"two\"\n}\n";
-    let packed: [(&str, Vec<u8>); 19] = [
+    let packed: [(&str, Vec<u8>); 26] = [
         ("a.jsonl", TWO.into()),
         ("a.ndjson", TWO.into()),
         ("a.json", TWO.into()),
@@ -134,6 +134,13 @@ fn rows_are_the_same_however_they_are_packed() {
         ("a.jsonl.gz", [gzip(b"{\"text\": \"one\"}\n"), gzip(b"{\"text\": \"two\"}\n")].concat()),
         ("a.jsonl.zst", zstd::encode_all(&gzip(TWO.as_bytes())[..], 3).unwrap()),
         ("a", gzip(TWO.as_bytes())),
+        ("a", list.into()),
+        ("a", format!("\u{feff}{TWO}").into()),
+        ("a", format!("\u{feff}\n {list}").into()),
+        ("a.json", "{\"data\": [\n{\"text\": \"one\"},\n{\"text\": \"two\"}\n]}\n".into()),
+        ("a.json", "{\"data\":\n[\n{\"text\": \"one\"},\n{\"text\": \"two\"}\n]\n}\n".into()),
+        ("a.jsonl.gz", [gzip(TWO.as_bytes()), vec![0; 100_000]].concat()),
+        ("a.jsonl.gz", [gzip(b"{\"text\": \"one\"}\n"), vec![0; 512], gzip(b"{\"text\": \"two\"}\n")].concat()),
     ];
     for (name, bytes) in packed {
         assert_eq!(texts(name, &bytes), ["one", "two"], "{name}: {}", String::from_utf8_lossy(&bytes));
@@ -143,6 +150,30 @@ fn rows_are_the_same_however_they_are_packed() {
     assert_eq!(texts("a.jsonl.zst", frames.concat()), ["one", "two"]);
     assert_eq!(rows("a.jsonl", pretty).into_iter().map(|(place, _)| place).collect::<Vec<_>>(), ["1", "4"]);
     assert_eq!(rows("a.json", list).into_iter().map(|(place, _)| place).collect::<Vec<_>>(), ["1", "2"]);
+}
+
+/// Cells that a column of a frame lacks are missing, rows are not.
+#[test]
+fn a_frame_has_the_rows_of_all_its_columns() {
+    let frame = "{\"id\": {\"3\": \"a\"}, \"none\": {}, \"text\": {\"7\": \"one\", \"3\": \"two\", \"12\": \"three\"}}";
+    assert_eq!(texts("a.json", frame), ["two", "one", "three"]);
+    let found: Vec<_> = rows("a.json", frame).into_iter().map(|(_, row)| row).collect();
+    assert_eq!(found, [json!({"id": "a", "text": "two"}), json!({"text": "one"}), json!({"text": "three"})]);
+}
+
+#[test]
+fn what_follows_compressed_rows_is_left_out_and_said() {
+    for (name, bytes) in [("a.jsonl.gz", TWO.as_bytes()), ("a.txt", b"text")] {
+        let (recorder, identity) = read(name, [gzip(bytes), b"garbage".to_vec()].concat());
+        let (place, last) = recorder.rows.last().unwrap();
+        assert!(place.contains(&format!("{name} after row ")), "{place}");
+        assert_eq!(last.as_ref().unwrap_err(), "what follows its last gzip member is no gzip: not read");
+        assert!(
+            identity.unwrap().bytes > bytes.len() as u64
+                && recorder.rows[..recorder.rows.len() - 1].iter().all(|row| row.1.is_ok())
+        );
+        assert!(read(name, [gzip(bytes), gzip(bytes)[..12].to_vec()].concat()).1.is_err());
+    }
 }
 
 #[test]

@@ -93,3 +93,11 @@ write("conversations", pa.table({"conversation_id": ["a", "b"], "conversation": 
     [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yes."}],
     [{"role": "user", "content": "Two?"}, {"role": "assistant", "content": "No."}],
 ]), "redacted": [False, False], "timestamp": pa.array([first, first])}))
+
+# Its footer counts one row less than the column holds: 40 is written as 0x50, 39 as 0x4e.
+write("one_row_more", pa.table({"text": [["one", "two"]] * 40}))
+path = HERE / "one_row_more.parquet"
+whole = path.read_bytes()
+length = int.from_bytes(whole[-8:-4], "little")
+footer = whole[-8 - length : -8].replace(b"\x16\x50", b"\x16\x4e")
+path.write_bytes(whole[: -8 - length] + footer + whole[-8:])

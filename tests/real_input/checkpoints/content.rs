@@ -135,6 +135,22 @@ fn a_download_into_a_folder_is_held_against_what_its_client_noted() {
     assert!(note(&other, 1).is_ok());
 }
 
+/// The client keeps its notes in the folder that it was given, also those of files in sub-folders.
+#[test]
+fn a_download_of_a_sub_folder_is_held_against_what_its_client_noted() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("sub/model");
+    copy_folder(&fixture("checkpoints/openmoe-tiny-12.3M"), &model);
+    let notes = folder.path().join(".cache/huggingface/download/sub/model");
+    fs::create_dir_all(&notes).unwrap();
+    let time = 1_u64 << 40;
+    fs::write(notes.join("model.safetensors.metadata"), format!("{}\n{}\n{time}.5\n", "0".repeat(40), "0".repeat(64)))
+        .unwrap();
+    let outcome = twelve_documents(&["route", model.to_str().unwrap()], &["--dry-run"]);
+    assert_eq!(outcome.code, 2);
+    assert!(outcome.stderr.contains("is not the file that was fetched"), "{}", outcome.stderr);
+}
+
 #[test]
 fn weights_that_change_under_a_run_end_it() {
     let bench = Bench::new();

@@ -29,6 +29,24 @@ fn every_form_of_torch_save_gives_the_same_numbers() {
     assert_same(&misnamed, &plain);
 }
 
+/// Dots in a key are no depth.
+#[test]
+fn a_state_dict_under_a_key_with_dots_is_found() {
+    let mut bytes = fs::read(case("old_protocol_2.bin")).unwrap();
+    let (key, dotted) = (b"model_state_dict", b"net.a.b.c.d.e.fg");
+    let at = bytes.windows(key.len()).position(|window| window == key).unwrap();
+    bytes[at..at + key.len()].copy_from_slice(dotted);
+    let bench = Bench::tiny("old_protocol_2.bin", "pytorch_model.bin");
+    bench.write("pytorch_model.bin", bytes);
+    let checkpoint = bench.open();
+    assert_same(&checkpoint, &Bench::tiny("plain.safetensors", WEIGHTS).open());
+    assert!(
+        checkpoint.notes()[0].contains("the dict `net.a.b.c.d.e.fg` in it holds the 26 tensors"),
+        "{:?}",
+        checkpoint.notes()
+    );
+}
+
 #[test]
 fn an_old_file_that_is_cut_names_what_is_gone() {
     let bytes = fs::read(case("old_protocol_2.bin")).unwrap();

@@ -40,6 +40,14 @@ fn bytes_that_are_no_text_leave_their_row_out() {
     assert!(recorder.rows[1].0.ends_with("binary_text.parquet:2") && recorder.rows[2].1.is_ok());
 }
 
+/// Its footer counts a row less than its only column, whose values are repeated, holds.
+#[test]
+fn a_row_beyond_those_of_the_footer_is_not_lost_in_silence() {
+    let (_, identity) = into(Recorder::default(), &case("one_row_more.parquet"));
+    let message = identity.unwrap_err().to_string();
+    assert!(message.contains("column `text` has 40 or more rows where 39 are due"), "{message}");
+}
+
 #[test]
 fn a_type_that_is_not_read_is_refused_by_name_unless_nobody_wants_it() {
     let (_, identity) = into(Recorder::default(), &case("duration.parquet"));
