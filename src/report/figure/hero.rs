@@ -74,7 +74,7 @@ pub(in crate::report) const HEROES: [KindOfRun; 3] = [
         made_of: &["assignment_drop_ratio", "drop_trend"],
         caption: "Dropped share of the assignments; and how much more the last quarter of a sequence loses than the first: as \
                   it is, in random order, whose queues fill up as well, and what is left; with 95 % intervals over documents.",
-        label: "drops, and last quarter less first",
+        label: "drops, and last quarter minus first",
         unit: "%, or percentage points",
         decimals: 2,
         reach: None,
@@ -128,7 +128,7 @@ fn way(row: &Finding) -> Vec<Mark> {
 }
 
 const LOST: &str = "dropped assignments, %";
-const TREND: &str = "last quarter less first, percentage points";
+const TREND: &str = "last quarter minus first, percentage points";
 
 fn drops(row: &Finding) -> Vec<Mark> {
     let own = row.checkpoint.is_none() && row.dataset.is_none() && row.cohort.is_none();
