@@ -50,8 +50,13 @@ pub(super) fn paths<'a>(out: &Path, read: impl IntoIterator<Item = &'a PathBuf>)
     let place = real(out);
     let mut problems: Vec<String> = Vec::new();
     for path in read.into_iter().filter(|path| *path != Path::new("-")) {
-        let Some(entry) = RunDir::entry_holding(&place, &real(path)) else { continue };
-        let line = format!("a run writes `{entry}` there, where the text `{}` lies", path.display());
+        let own = real(path);
+        let line = match RunDir::entry_holding(&place, &own) {
+            Some(entry) => format!("a run writes `{entry}` there, where the text `{}` lies", path.display()),
+            // From then on the folder would be that of a run, and no text.
+            None if own == place => format!("it is the folder of the text `{}`", path.display()),
+            None => continue,
+        };
         if !problems.contains(&line) {
             problems.push(line);
         }
@@ -133,7 +138,8 @@ mod tests {
         for inside in ["trace", "trace/text.jsonl", "tokens.parquet", "trace/../stats/new.txt"] {
             assert!(check(inside).unwrap_err().contains("a run writes `"), "{inside}");
         }
-        for beside in ["text.jsonl", "traces/text.jsonl", "../text.jsonl", "."] {
+        assert!(check(".").unwrap_err().contains("it is the folder of the text `"));
+        for beside in ["text.jsonl", "traces/text.jsonl", "../text.jsonl", ".."] {
             check(beside).unwrap();
         }
         paths(&out, &[PathBuf::from("-")]).unwrap();
