@@ -144,7 +144,7 @@ fn a_dry_run_says_what_would_be_done_and_writes_nothing() {
     let out = temporary.path().join("out");
     assert_eq!(drift(&[&early, &late], &["--dry-run", "--out", &text(&out)]).code, 0);
     assert!(!out.exists());
-    assert_refused(&drift(&[&early, &late], &["--dry-run", "--out", &early]), &["holds a complete run"]);
+    assert_refused(&drift(&[&tiny("2.5M"), &late], &["--dry-run", "--out", &early]), &["holds a complete run"]);
     assert_refused(&drift(&[&early, &late], &[]), &["--out"]);
 }
 
