@@ -64,7 +64,7 @@ impl Prepared {
         let rows = group_rows(&layout, &corpus.sequences);
         let wave_tokens = wave_tokens(&arguments.common.execution, config, &cost, &rows)?;
         let memory = memory(config, &cost, arguments.common.execution.log_logits, wave_rows(wave_tokens, &rows));
-        check_room(memory as u64 - machine::resident_memory().min(memory as u64))?;
+        check_room((memory as u64).saturating_sub(machine::resident_memory()))?;
         let fingerprint = Fingerprint::new(&checkpoint, arguments.common.execution.no_hash)?;
         let identity = identity(arguments, &fingerprint.value, tokenizer.as_ref(), &corpus, &router, context)?;
         Ok(Self {
