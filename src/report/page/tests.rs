@@ -151,7 +151,7 @@ fn long_lists_of_the_manifest_are_cut_and_counted() {
     let skipped: Vec<Value> = (0..20).map(|at| json!({ "place": format!("x:{at}") })).collect();
     let told = lines(&json!({ "skipped": skipped, "skipped_total": 1_234 }));
     assert_eq!((told.len(), told[0].as_str()), (22, "skipped.0.place = x:0"));
-    assert_eq!(told[20], "skipped = \u{2026} and 1,214 more, in manifest.json");
+    assert_eq!(told[20], "skipped = \u{2026} and 1,214 more; manifest.json lists the first 20");
     let told = lines(&json!({ "skipped": vec!["x"; 25] }));
     assert!(told[0].ends_with("x \u{2026} and 5 more, in manifest.json"), "{told:?}");
     assert_eq!(lines(&json!({ "notes": [], "a": { "b": [1, 2] } })), ["notes = ", "a.b = 1 2"]);
