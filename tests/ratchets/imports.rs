@@ -149,7 +149,9 @@ fn named(file: &SourceFile, modules: &BTreeSet<Vec<String>>) -> Vec<Named> {
     for prefix in ["crate::", "super::", "self::"] {
         for (start, _) in rest.match_indices(prefix) {
             let path: String = rest[start..].chars().take_while(|c| c.is_alphanumeric() || "_:".contains(*c)).collect();
-            if rest[..start].ends_with("super::") || rest[..start].ends_with(|c: char| c.is_alphanumeric() || c == '_')
+            if rest[..start].ends_with("(in ")
+                || rest[..start].ends_with("super::")
+                || rest[..start].ends_with(|c: char| c.is_alphanumeric() || c == '_')
             {
                 continue;
             }
