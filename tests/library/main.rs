@@ -11,6 +11,7 @@ mod drop_replay;
 mod drop_statistics;
 mod layers;
 mod parity;
+mod ratchets;
 mod router;
 mod statistics;
 mod tokenizer;

@@ -8,6 +8,7 @@ mod documentation;
 mod drift;
 mod drift_input;
 mod drops;
+mod frozen;
 mod memory;
 mod notebook;
 mod parity_binary;

@@ -6,7 +6,7 @@ use std::{ops::Range, path::Path};
 use openmoe_analyze::{
     corpus::Sequence,
     routing::{CapacityRule, GroupRule, LayerId, LayerRouting, RouterSettings, RoutingObserver, route},
-    run_dir::{Occupied, RunDir},
+    run::{Occupied, RunDir},
     trace::{RoutingTrace, TraceLayout, TraceWriter, write_inputs},
 };
 use rand_xoshiro::{
