@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use openmoe_analyze::{
     corpus::Sequence,
     routing::{CapacityRule, ExpertId, GroupRule, LayerId, LayerRouting, RouterSettings, RoutingObserver, queue_slots},
-    run_dir::{Occupied, RunDir},
+    run::{Occupied, RunDir},
     trace::{FinishedPart, TraceLayout, TraceWriter, write_inputs},
 };
 use rand_xoshiro::{
