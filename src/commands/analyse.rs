@@ -16,7 +16,7 @@ use crate::{
     error::{Error, Result},
     report,
     run_dir::{RunDir, Staged},
-    stats::{Finding, Settings, StatisticTable, TableFile, Tables, headline, keep_shown_categories},
+    stats::{Finding, Settings, Statistic, StatisticTable, TableFile, Tables, headline, keep_shown_categories},
     trace::{RoutingTrace, SequenceTable, manifest_number},
 };
 
@@ -366,7 +366,7 @@ impl Analysis {
 
 /// Whether the table of a route run shows a finding.
 fn is_information(finding: &Finding) -> bool {
-    (finding.statistic == "mutual_information" || finding.statistic == "conditional_mutual_information")
+    matches!(finding.statistic, Statistic::MutualInformation | Statistic::ConditionalMutualInformation)
         && finding.view == "chosen"
         && finding.decides()
 }

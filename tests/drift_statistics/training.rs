@@ -56,7 +56,9 @@ pub fn learning(trace: &LayerTrace, learnt: f64, seed: u64) -> LayerTrace {
 /// The row of a statistic about a checkpoint compared with the reference, over all.
 #[track_caller]
 pub fn at<'a>(tables: &'a Tables, table: &str, checkpoint: &str, condition: impl Fn(&Finding) -> bool) -> &'a Finding {
-    one(tables, table, |row| row.statistic == table && row.checkpoint.as_deref() == Some(checkpoint) && condition(row))
+    one(tables, table, |row| {
+        row.statistic.name() == table && row.checkpoint.as_deref() == Some(checkpoint) && condition(row)
+    })
 }
 
 pub fn with(statistics: Settings) -> DriftSettings {
