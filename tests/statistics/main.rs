@@ -5,3 +5,4 @@ mod closed_forms;
 mod hand_made;
 mod robust;
 mod support;
+mod wide;
