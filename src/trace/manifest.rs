@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{
     error::{Error, Result},
     routing::LayerId,
-    run_dir::RunDir,
+    run::RunDir,
 };
 
 /// A number of a manifest, which anybody may have edited: what follows trusts it.
