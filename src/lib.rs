@@ -19,6 +19,7 @@ pub mod model;
 pub mod paper;
 pub mod report;
 pub mod routing;
+pub mod run;
 pub mod run_dir;
 pub mod stats;
 pub mod trace;

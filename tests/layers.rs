@@ -15,6 +15,7 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
     ("first_bytes", &[], &[]),
     ("run_dir", &["error"], &["tempfile"]),
     ("routing", &["error"], &[]),
+    ("run", &["error", "routing", "corpus", "checkpoint", "run_dir"], &[]),
     (
         "corpus",
         &["error", "first_bytes"],
