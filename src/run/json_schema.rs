@@ -15,7 +15,7 @@ pub(crate) fn assert_is_described<T: schemars::JsonSchema>(title: &str, file: &s
     }
     let described = fs::read_to_string(&path).unwrap_or_default();
     let differs = described.lines().zip(schema.lines()).position(|(one, other)| one != other);
-    let line = differs.map_or_else(|| described.lines().count().min(schema.lines().count()), |line| line) + 1;
+    let line = differs.unwrap_or_else(|| described.lines().count().min(schema.lines().count())) + 1;
     assert!(
         described == schema,
         "{} differs from the types from line {line} on: SCHEMA=update cargo test --lib schema",

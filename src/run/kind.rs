@@ -33,6 +33,17 @@ impl RunKind {
     }
 }
 
+impl RunKind {
+    /// The question that it answers.
+    pub fn question(self) -> &'static str {
+        match self {
+            Self::Route => "Is routing decided by the token id, whatever the context?",
+            Self::Drift => "When was the routing learnt, and what still changes?",
+            Self::Drops => "Are later tokens dropped more?",
+        }
+    }
+}
+
 impl FromStr for RunKind {
     type Err = Error;
 

@@ -205,6 +205,21 @@ pub struct RecordedCheckpoint {
     pub checkpoint: Option<CheckpointFiles>,
 }
 
+impl RecordedCheckpoint {
+    /// A checkpoint by its label, its folder as given, and the folder of its trace.
+    pub fn new(label: impl Into<String>, path: impl Into<String>, trace: impl Into<String>) -> Self {
+        Self {
+            label: label.into(),
+            path: path.into(),
+            training_tokens: None,
+            off_axis: false,
+            arithmetic: None,
+            trace: trace.into(),
+            checkpoint: None,
+        }
+    }
+}
+
 impl Serialize for RecordedCheckpoint {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let of_drift = self.arithmetic.is_some() || self.checkpoint.is_some() || self.training_tokens.is_some();
@@ -308,8 +323,7 @@ impl From<&InputFile> for RecordedInput {
 
 /// The names of texts by their paths: without folders and endings.
 pub(super) fn text_names<'a>(paths: impl Iterator<Item = &'a String>) -> Vec<String> {
-    let name = |path: &String| {
-        Path::new(path).file_stem().map_or(path.clone(), |stem| stem.to_string_lossy().into_owned())
-    };
+    let name =
+        |path: &String| Path::new(path).file_stem().map_or(path.clone(), |stem| stem.to_string_lossy().into_owned());
     paths.map(name).collect()
 }

@@ -85,10 +85,7 @@ impl<'a> Keys<'a> {
     pub(super) fn wrong(&self, key: &str, found: &Value, expected: &str) -> Error {
         let run = self.run.display();
         let what = if key.is_empty() { String::new() } else { format!("`{key}` ") };
-        Error::run_folder(
-            format!("manifest.json of `{run}` has {what}{}; expected {expected}", terse(found)),
-            HINT,
-        )
+        Error::run_folder(format!("manifest.json of `{run}` has {what}{}; expected {expected}", terse(found)), HINT)
     }
 
     fn missing(&self, key: &str) -> Error {
@@ -98,7 +95,7 @@ impl<'a> Keys<'a> {
 }
 
 /// One step of a path: its name, and the value that it leads to.
-fn descend<'a>(segment: &Segment, key: &mut String, found: &mut &'a Value) {
+fn descend(segment: &Segment, key: &mut String, found: &mut &Value) {
     static NOTHING: Value = Value::Null;
     match segment {
         Segment::Map { key: name } => {
@@ -106,7 +103,7 @@ fn descend<'a>(segment: &Segment, key: &mut String, found: &mut &'a Value) {
             *found = found.get(name).unwrap_or(&NOTHING);
         }
         Segment::Seq { index } => {
-            key.push_str(&format!("[{index}]"));
+            *key = format!("{key}[{index}]");
             *found = found.get(index).unwrap_or(&NOTHING);
         }
         Segment::Enum { .. } | Segment::Unknown => {}

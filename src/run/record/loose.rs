@@ -1,12 +1,11 @@
 //! A manifest of which nothing is believed: by it is decided whose a folder is, and what of it may be removed or gone on with.
 //! It may be of another program, of a run that was killed, or damaged.
 
-use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::{run::RunKind, run_dir::differences};
+use crate::run::{RunKind, difference::differences_in_json};
 
-/// The commands that fill a run folder, as they stand in a command line.
+/// The command that fills several run folders, as it stands in a command line.
 const DEMO: &str = "demo";
 
 /// What stands in a `manifest.json`, whoever wrote it.
@@ -75,9 +74,8 @@ impl LooseRecord {
     }
 
     /// Where it differs from what it would be now: only what stands in `now` counts.
-    pub fn differences(&self, now: &impl Serialize) -> Vec<String> {
-        let now = serde_json::to_value(now).unwrap_or_default();
-        differences(&Value::Object(self.0.clone()), &now)
+    pub(in crate::run) fn differences(&self, now: &Value) -> Vec<String> {
+        differences_in_json(&self.0.clone().into(), now)
     }
 
     /// The bytes of the same manifest, saying that the run is not complete.

@@ -34,7 +34,7 @@ use crate::{
     checkpoint::Config,
     error::{Error, Result},
     routing::RouterSettings,
-    run::RunKind,
+    run::{RunKind, difference::as_json},
 };
 
 /// The layout of the keys that this version writes. It grows when a key gets another meaning; new keys leave it.
@@ -112,8 +112,12 @@ pub struct RunRecord {
     pub report_runs: Vec<String>,
     /// Keys that this version does not know, also those within known objects.
     #[serde(skip)]
-    unknown: Map<String, Value>,
+    pub unknown: UnknownKeys,
 }
+
+/// Keys that this version does not know, with their values.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UnknownKeys(Map<String, Value>);
 
 impl RunRecord {
     /// The record of a run that is about to start: of no text yet, by nobody's command line.
@@ -138,7 +142,7 @@ impl RunRecord {
             run_cost: None,
             run_digest: None,
             report_runs: Vec::new(),
-            unknown: Map::new(),
+            unknown: UnknownKeys::default(),
         }
     }
 
@@ -172,14 +176,14 @@ impl RunRecord {
             run_cost: keys.optional_part()?,
             run_digest: keys.optional("run_digest")?,
             report_runs: keys.optional("report_runs")?.unwrap_or_default(),
-            unknown: Map::new(),
+            unknown: UnknownKeys::default(),
         };
         let (experts, choices) = (record.layout.num_experts, record.layout.top_k);
         if choices > experts {
             return Err(keys.wrong("layout.top_k", &choices.into(), &format!("a whole number from 1 to {experts}")));
         }
         if let (Value::Object(there), Value::Object(known)) = (manifest, record.to_json()?) {
-            record.unknown = order::unknown(there, &known);
+            record.unknown = UnknownKeys(order::unknown(there, &known));
         }
         Ok(record)
     }
@@ -195,10 +199,10 @@ impl RunRecord {
     /// # Errors
     /// [`Error::Internal`] if it cannot be written as JSON.
     pub fn to_json(&self) -> Result<Value> {
-        let value = serde_json::to_value(self).map_err(|error| Error::internal(format!("manifest.json: {error}")))?;
+        let value = as_json(self)?;
         let Value::Object(keys) = value else { return Ok(value) };
         let mut keys = order::settled(self.identity.command, keys);
-        order::merge(&mut keys, &self.unknown);
+        order::merge(&mut keys, &self.unknown.0);
         Ok(Value::Object(keys))
     }
 

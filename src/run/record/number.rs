@@ -19,6 +19,14 @@ pub(super) fn between<'de, D: Deserializer<'de>, const LOW: u64, const HIGH: u64
     Between { low: LOW, high: HIGH }.deserialize(deserializer).map(|number| number as usize)
 }
 
+/// A whole number from 1 on.
+///
+/// # Errors
+/// Those of the deserializer, for anything else.
+pub(super) fn at_least_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    Between { low: 1, high: u64::from(u32::MAX) }.deserialize(deserializer).map(|number| number as u32)
+}
+
 /// Ascending layer numbers.
 ///
 /// # Errors

@@ -7,7 +7,7 @@ use serde::{
     de::{MapAccess, Visitor},
 };
 
-use super::number::{between, layers};
+use super::number::{at_least_one, between, layers};
 use crate::{
     corpus::{Categories, LeftOut, Skipped},
     routing::LayerId,
@@ -46,8 +46,8 @@ pub struct DriftSettings {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DropsSettings {
     /// Positions in a bin of the curves.
-    #[serde(deserialize_with = "between::<_, 1, 4_294_967_295>")]
-    pub bin: usize,
+    #[serde(deserialize_with = "at_least_one")]
+    pub bin: u32,
 }
 
 /// Which layers route, and into how many parts the trace is cut.

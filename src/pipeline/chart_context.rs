@@ -1,0 +1,33 @@
+//! What charts say about the run that they show.
+
+use crate::{
+    chart::ChartContext,
+    error::Result,
+    run::{RunDir, RunRecord, traces_of},
+    trace::{RoutingTrace, SequenceTable},
+};
+
+/// What the charts say about the run.
+pub(crate) fn chart_context(run: &RunDir, record: &RunRecord) -> Result<ChartContext> {
+    let traces = traces_of(run, record)?;
+    let trace = RoutingTrace::open(&traces[0].1)?;
+    let labels = traces.into_iter().map(|(label, _)| label).collect::<Vec<_>>().join(", ");
+    Ok(ChartContext { checkpoint: labels, ..of_trace(record, &trace, &trace.sequences()?) })
+}
+
+fn of_trace(record: &RunRecord, trace: &RoutingTrace, sequences: &SequenceTable) -> ChartContext {
+    ChartContext {
+        checkpoint: record.label.clone(),
+        corpus: record.text_names().join(", "),
+        layers: trace.moe_layers().to_vec(),
+        categories: sequences.category_names.clone(),
+        num_experts: trace.num_experts(),
+        top_k: trace.top_k(),
+        sequences: sequences.tokens.len() as u64,
+        documents: sequences.document_names.len() as u64,
+        tokens: sequences.tokens.iter().map(|&tokens| u64::from(tokens)).sum(),
+        bos: record.identity.text.as_ref().is_none_or(|text| text.bos),
+        bos_counted: !record.statistics.exclude_bos,
+        tokens_of_interest: record.tokens_of_interest().to_vec(),
+    }
+}

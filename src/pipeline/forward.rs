@@ -1,0 +1,80 @@
+//! The forward pass of a prepared run into its folder.
+
+use super::{
+    forward_waves::{Executed, execute},
+    prepared_pass::Prepared,
+    quantities,
+    request::Request,
+};
+use crate::{
+    commands::terminal,
+    error::Result,
+    run::{ForwardPassCost, RunDir, RunRecord},
+    trace::write_inputs,
+};
+
+/// The forward pass of a prepared run into its folder: everything but what follows from the trace. Completes the record
+/// that the run started with, but for the word that it is complete.
+pub(crate) fn forward(run: &RunDir, prepared: &Prepared, arguments: &Request, record: &mut RunRecord) -> Result<()> {
+    let execution = &arguments.common.execution;
+    // A run that goes on keeps the report that it had; one that was replaced has no manifest any more.
+    if let Ok(earlier) = run.loose_record() {
+        record.report_runs = earlier.report_runs().into_iter().map(str::to_owned).collect();
+    }
+    if !has_whole_trace(run, prepared, execution.log_logits) {
+        run.write_record(record)?;
+    }
+    if !execution.quiet {
+        announce(prepared);
+    }
+    let text = |id| prepared.tokenizer.as_ref().and_then(|tokenizer| tokenizer.piece(id));
+    write_inputs(run, &prepared.layout, &prepared.corpus.sequences, &prepared.router, &prepared.label, text)?;
+    let executed = execute(prepared, run, execution.log_logits, execution.quiet)?;
+    run.settle_checksums()?;
+    record.forward_cost = Some(cost(&executed, execution.quiet));
+    Ok(())
+}
+
+/// The first line of a run: what goes through the model.
+pub(crate) fn announce(prepared: &Prepared) {
+    let corpus = &prepared.corpus;
+    terminal::note(&format!(
+        "{}: {} in {} of {}; MoE layers {:?}, {} experts, top-{}",
+        prepared.label,
+        quantities::count(corpus.tokens(), "token"),
+        quantities::count(corpus.sequences.len() as u64, "sequence"),
+        quantities::count(corpus.documents() as u64, "document"),
+        prepared.layout.moe_layers,
+        prepared.router.num_experts,
+        prepared.router.top_k,
+    ));
+}
+
+/// Whether the manifest of a run says that it is complete and its trace is there, as it was written.
+pub(crate) fn has_whole_trace(run: &RunDir, prepared: &Prepared, log_logits: bool) -> bool {
+    is_complete(run) && prepared.layout.missing(run, log_logits).0.is_empty()
+}
+
+pub(crate) fn is_complete(run: &RunDir) -> bool {
+    run.loose_record().is_ok_and(|record| record.is_complete())
+}
+
+fn cost(executed: &Executed, quiet: bool) -> ForwardPassCost {
+    // A resumed run that found everything in place keeps no rate: it measured none.
+    // Nor does one whose clock stood still.
+    let rate = (executed.tokens > 0 && executed.seconds > 0.0).then(|| executed.tokens as f64 / executed.seconds);
+    if let Some(rate) = rate.filter(|_| !quiet) {
+        let tokens = quantities::grouped(executed.tokens);
+        let seconds = quantities::duration(executed.seconds);
+        terminal::note(&format!(
+            "forward pass: {tokens} tokens in {seconds}, {} tokens/s",
+            quantities::grouped(rate as u64)
+        ));
+    }
+    ForwardPassCost {
+        forward_seconds: executed.seconds,
+        forward_tokens: executed.tokens,
+        forward_peak_memory_bytes: executed.peak_memory,
+        tokens_per_second: rate,
+    }
+}
