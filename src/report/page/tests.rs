@@ -1,9 +1,16 @@
 //! The page from made-up rows.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use super::*;
-use crate::{routing::View, run::StatisticSettings, stats::StatisticTable};
+use crate::{
+    chart::ChartContext,
+    routing::View,
+    run::StatisticSettings,
+    stats::{Finding, StatisticTable, Tables},
+};
 
 fn page(rows: &[Finding]) -> String {
     let mut tables = Tables::new();

@@ -16,7 +16,8 @@ use rand_xoshiro::{
 use rayon::prelude::*;
 
 const VOCABULARY: usize = 30_000;
-const CATEGORIES: usize = 10;
+/// Categories with words of their own.
+pub const CATEGORIES: usize = 10;
 const LAYERS: [LayerId; 4] = [1, 3, 5, 7];
 /// Shortest and longest document; a document is one sequence.
 const DOCUMENT: Range<u64> = 200..2049;
@@ -39,7 +40,7 @@ impl Synthetic {
     /// About `rows` rows of trace (at least one document): 4 MoE layers, 32 experts, top-2.
     pub fn new(rows: usize) -> Self {
         let mut random = Xoshiro256PlusPlus::seed_from_u64(7);
-        let ids = Zipf::new();
+        let ids = Zipf::new(VOCABULARY);
         let (mut sequences, mut left) = (Vec::new(), rows / (LAYERS.len() * ROUTER.top_k));
         while left > 0 || sequences.is_empty() {
             let index = sequences.len();
@@ -139,13 +140,13 @@ impl Synthetic {
 }
 
 /// Token ids by falling frequency, a third of them shifted by the category.
-struct Zipf(Vec<f64>);
+pub struct Zipf(Vec<f64>);
 
 impl Zipf {
-    fn new() -> Self {
+    pub fn new(vocabulary: usize) -> Self {
         let mut sum = 0.0;
         Self(
-            (0..VOCABULARY)
+            (0..vocabulary)
                 .map(|rank| {
                     sum += 1.0 / (rank as f64 + 2.7);
                     sum
@@ -154,11 +155,11 @@ impl Zipf {
         )
     }
 
-    fn draw(&self, random: &mut Xoshiro256PlusPlus, category: usize) -> u32 {
-        let word = random.next_u64();
-        let point = (word >> 11) as f64 / (1_u64 << 53) as f64 * self.0[VOCABULARY - 1];
-        let rank = self.0.partition_point(|sum| *sum <= point).min(VOCABULARY - 1);
+    pub fn draw(&self, random: &mut Xoshiro256PlusPlus, category: usize) -> u32 {
+        let (word, vocabulary) = (random.next_u64(), self.0.len());
+        let point = (word >> 11) as f64 / (1_u64 << 53) as f64 * self.0[vocabulary - 1];
+        let rank = self.0.partition_point(|sum| *sum <= point).min(vocabulary - 1);
         let shift = if word.is_multiple_of(3) { 997 * category } else { 0 };
-        1 + ((rank + shift) % VOCABULARY) as u32
+        1 + ((rank + shift) % vocabulary) as u32
     }
 }
