@@ -1,5 +1,4 @@
 //! As much of JSON Schema as the schemas in `docs/schema/` use; a keyword that is not known here is a failure, not a pass.
-#![allow(unreachable_pub)] // every test file is a crate of its own
 
 use serde_json::{Map, Value};
 
@@ -7,7 +6,7 @@ use serde_json::{Map, Value};
 const WORDS: [&str; 6] = ["$schema", "title", "description", "format", "default", "$defs"];
 
 /// Where a value is not what a schema says, one line for each place.
-pub fn problems(schema: &Value, value: &Value) -> Vec<String> {
+pub(crate) fn problems(schema: &Value, value: &Value) -> Vec<String> {
     let mut found = Vec::new();
     check(schema, schema, value, "", &mut found);
     found
@@ -103,4 +102,21 @@ fn additional(
             check(root, schema, value, &format!("{place}.{key}"), found);
         }
     }
+}
+
+/// Without this the test could be blind.
+#[test]
+fn a_value_that_is_not_as_described_is_seen() {
+    let schema = serde_json::json!({
+        "type": "object", "required": ["a", "b"], "$defs": { "Small": { "type": "integer", "minimum": 0, "maximum": 9 } },
+        "properties": {
+            "a": { "$ref": "#/$defs/Small" }, "b": { "type": ["array", "null"], "items": { "enum": ["x"] } },
+            "c": { "anyOf": [{ "type": "null" }, { "const": 1 }] },
+        },
+    });
+    let found = |value: Value| problems(&schema, &value).len();
+    assert_eq!(found(serde_json::json!({ "a": 9, "b": ["x"], "c": 1, "d": "unknown" })), 0);
+    assert_eq!(found(serde_json::json!({ "a": 10, "b": ["x", "y"], "c": 2 })), 3);
+    assert_eq!((found(serde_json::json!({ "a": -1.5, "b": null })), found(serde_json::json!([]))), (2, 1));
+    assert_eq!(problems(&serde_json::json!({ "pattern": "x" }), &Value::Null).len(), 1, "an unknown keyword");
 }

@@ -45,7 +45,7 @@ impl<'a> Keys<'a> {
     /// # Errors
     /// As [`Self::part`].
     pub(super) fn optional_part<T: DeserializeOwned>(&self) -> Result<Option<T>> {
-        let is_there = |key: &&str| self.manifest.get(key).is_some_and(|value| !value.is_null());
+        let is_there = |key: &&str| self.manifest.get(key).is_some();
         if fields_of::<T>().iter().any(is_there) { self.part().map(Some) } else { Ok(None) }
     }
 

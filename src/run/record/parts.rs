@@ -21,9 +21,11 @@ pub struct StatisticSettings {
     pub seed: u64,
     /// Resamples of documents behind every interval; 0: none.
     #[serde(deserialize_with = "between::<_, 0, 100_000>")]
+    #[cfg_attr(test, schemars(range(min = 0, max = 100_000)))]
     pub resamples: usize,
     /// Permutations behind every baseline that needs them; 0: none.
     #[serde(deserialize_with = "between::<_, 0, 100_000>")]
+    #[cfg_attr(test, schemars(range(min = 0, max = 100_000)))]
     pub permutations: usize,
     /// Whether position 0 was left out.
     pub exclude_bos: bool,
@@ -47,6 +49,7 @@ pub struct DriftSettings {
 pub struct DropsSettings {
     /// Positions in a bin of the curves.
     #[serde(deserialize_with = "at_least_one")]
+    #[cfg_attr(test, schemars(range(min = 1)))]
     pub bin: u32,
 }
 
@@ -59,12 +62,15 @@ pub struct RecordedLayout {
     pub moe_layers: Vec<LayerId>,
     /// Experts per layer. More than any checkpoint has would only be noticed when memory ends.
     #[serde(deserialize_with = "between::<_, 1, 65_536>")]
+    #[cfg_attr(test, schemars(range(min = 1, max = 65_536)))]
     pub num_experts: usize,
     /// Choices per token; they are numbered by a byte.
     #[serde(deserialize_with = "between::<_, 1, 255>")]
+    #[cfg_attr(test, schemars(range(min = 1, max = 255)))]
     pub top_k: usize,
     /// Segments of the trace: of 16,384 tokens each, so that 160 billion tokens are the most.
     #[serde(deserialize_with = "between::<_, 0, 10_000_000>")]
+    #[cfg_attr(test, schemars(range(min = 0, max = 10_000_000)))]
     pub segments: usize,
     /// Routing groups.
     #[serde(default, skip_serializing_if = "Option::is_none")]
