@@ -1,12 +1,10 @@
 //! The trace of a route run -> its statistics.
 
-use serde_json::Value;
-
 use crate::{
     commands::{signals, terminal},
     error::Result,
     pipeline::recorded_settings::settings,
-    run::RunDir,
+    run::{RunDir, RunRecord},
     stats::{StatisticTable, TableFile, Tables, merge, route_statistics},
     trace::RoutingTrace,
 };
@@ -16,10 +14,10 @@ use crate::{
 const TOKENS_IN_MEMORY: usize = 64;
 
 /// Layer by layer: one is in memory at a time. Beside the tables the files of `expert_share`, which hold more rows.
-pub(crate) fn compute(run: &RunDir, manifest: &Value, quiet: bool) -> Result<(Tables, Vec<TableFile>)> {
+pub(crate) fn compute(run: &RunDir, record: &RunRecord, quiet: bool) -> Result<(Tables, Vec<TableFile>)> {
     let trace = RoutingTrace::open(run)?;
     let sequences = trace.sequences()?;
-    let settings = settings(run, manifest)?;
+    let settings = settings(record);
     let spinner = terminal::spinner("statistics", quiet);
     let mut tables = Tables::new();
     let mut shares = TableFile::new("expert_share");
