@@ -197,6 +197,10 @@ pub const STATISTICS: &[StatisticInfo] = statistics! {
             "share of the second choices that found no slot",
             "as for assignment_drop_ratio", "this tool",
             "Second choices queue behind all first ones of the group, so that they are dropped first.";
+        choice_drop_ratio in choice_drop_ratio, "drop-trend", "share", false: "Drop ratio by choice",
+            "share of the r-th choices that found no slot, r = rank from 1 to k; of more than two choices",
+            "as for assignment_drop_ratio", "this tool",
+            "Each choice queues behind all earlier ones of the group: where the later ranks are lost and the first ones kept, the capacity cuts what weighs least.";
         token_drop_ratio in token_drop_ratio, "drop-trend", "share", false: "Token drop ratio",
             "share of the occurrences that lost every choice",
             "as for assignment_drop_ratio", "this tool",

@@ -8,6 +8,9 @@ use super::{
 };
 use crate::stats::{Finding, StatisticTable, resample::percentile, study::mean};
 
+/// The name of statistic and table.
+pub(super) const NAME: &str = "choice_drop_ratio";
+
 /// Choices by rank, over all, by data set and by category; without cells where there are no more than two.
 pub(super) struct ByRank<'a> {
     study: &'a DropStudy<'a>,
@@ -50,11 +53,11 @@ impl<'a> ByRank<'a> {
         let observed = self.shares(study.observed());
         let mut counts = vec![Counts::new(study, k); self.cells];
         self.for_cells(|cell, row| counts[cell].add(study, row));
-        let mut table = StatisticTable::new("choice_drop_ratio");
+        let mut table = StatisticTable::new(NAME);
         for (cell, (key, counts)) in self.text.keys.iter().zip(&counts).enumerate() {
             let permuted = within.filter(|_| matches!(key, Key::Dataset(_))).unwrap_or(across);
             for rank in 0..k {
-                let empty = Finding { rank: Some(rank as u32 + 1), ..study.finding("choice_drop_ratio", "share") };
+                let empty = Finding { rank: Some(rank as u32 + 1), ..study.finding(NAME, "share") };
                 let index = cell * k + rank;
                 let finding = counts.measured(study, key.about(study, empty), rank, observed[index]);
                 let baseline = mean(permuted.iter().map(|shares| shares[index]));

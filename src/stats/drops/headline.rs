@@ -63,7 +63,11 @@ impl<'a> OwnRules<'a> {
         let late = row.turn.is_some_and(|turn| turn >= TURNS);
         let listed = match row.statistic.as_ref() {
             ASSIGNMENTS => assignments(row),
-            "first_choice_drop_ratio" | "second_choice_drop_ratio" | "token_drop_ratio" | GATE_MASS => {
+            "first_choice_drop_ratio"
+            | "second_choice_drop_ratio"
+            | "choice_drop_ratio"
+            | "token_drop_ratio"
+            | GATE_MASS => {
                 matches!(About::of(row), About::Everything | About::Dataset | About::Category | About::Role)
             }
             "drop_trend" | "exact_replay" => true,
