@@ -4,8 +4,8 @@
 use rayon::prelude::*;
 
 use super::{
-    finding::Finding, maximum_entropy::maximum_entropy_pairs, occurrences::NONE, resample::percentile, study::Study,
-    thousands,
+    catalog::Statistic, finding::Finding, maximum_entropy::maximum_entropy_pairs, occurrences::NONE,
+    resample::percentile, study::Study, thousands,
 };
 use crate::routing::{ExpertId, View};
 
@@ -107,7 +107,7 @@ fn by_document(study: &Study, view: View, listed: &[usize]) -> Vec<Vec<(u32, u32
 /// Of more than 64 experts the pairs furthest from their baselines are listed, and a row says so.
 pub(super) fn coactivation(study: &Study, view: View) -> Vec<Finding> {
     let (experts, top_k, n) = (study.data.experts, study.data.top_k, study.data.len());
-    let empty = || Finding { n: n as u64, ..study.finding("coactivation", view, "probability") };
+    let empty = || Finding { n: n as u64, ..study.finding(Statistic::Coactivation, view) };
     if top_k < 2 || n == 0 {
         let reason = if top_k < 2 { "one choice per token: there are no pairs" } else { "no occurrence to count" };
         return vec![empty().withheld(reason)];

@@ -39,7 +39,7 @@ mod table;
 mod thousands;
 mod vocabulary;
 
-pub use catalog::{STATISTICS, StatisticInfo};
+pub use catalog::{STATISTICS, Statistic, StatisticInfo};
 pub use category::{CATEGORIES_SHOWN, cramers_v, jensen_shannon, keep_shown_categories};
 pub use drift::{
     DriftLayer, DriftPoint, DriftSettings, DriftSource, Matching, drift_statistics, match_experts, overlap_chance,

@@ -23,7 +23,7 @@ pub use exact::exact_replay;
 pub(super) use headline::OwnRules;
 pub use study::DropStudy;
 
-use super::{Settings, StatisticTable};
+use super::{Settings, Statistic, StatisticTable};
 use crate::{
     error::Result,
     routing::RouterSettings,
@@ -78,7 +78,8 @@ impl Default for DropSettings {
 /// Whether a table is given of every model that is compared: the ratios and the trend. Causes and replays are those of the
 /// first model.
 pub fn is_of_every_model(table: &str) -> bool {
-    tally::RATIOS.contains(&table) || [choices::NAME, trend::NAME].contains(&table)
+    let others = [Statistic::ChoiceDropRatio, Statistic::DropTrend];
+    tally::RATIOS.into_iter().chain(others).any(|statistic| statistic.table() == table)
 }
 
 /// `drop_trend` of one layer alone.

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     routing::{ExpertId, MOST_CHOICES},
-    stats::{Finding, resample::percentile},
+    stats::{Finding, Statistic, resample::percentile},
 };
 
 /// The classes of choices, which queue one after the other.
@@ -51,7 +51,7 @@ struct Taken {
 /// / capacity), as a token would find it that comes next. Of more than two choices the first two and the last are given,
 /// of more than 64 experts the 32 that are chosen most.
 pub(super) fn expert_occupancy(study: &DropStudy) -> Vec<Finding> {
-    let empty = || study.finding("expert_occupancy", "share").by("position_bucket");
+    let empty = || study.finding(Statistic::ExpertOccupancy).by("position_bucket");
     let limited = study.groups.iter().any(|group| group.capacity < u32::MAX);
     let bin = study.settings.bin.max(1);
     let longest = study.sequences.iter().map(ExactSizeIterator::len).max().unwrap_or(0);

@@ -8,14 +8,12 @@ use super::{
     study::{DropStudy, Permutation, Routed},
 };
 use crate::stats::{
-    Finding, StatisticTable,
+    Finding, Statistic, StatisticTable,
     finding::finite,
     resample::{Interval, expanded_percentile},
     study::{mean, p_value},
 };
 
-/// The name of statistic and table.
-pub(super) const NAME: &str = "drop_trend";
 /// The contrasts of a sequence, in the order of the table.
 pub(super) const VARIANTS: [&str; 4] = ["last_minus_first", "slope", "first_minus_middle", "last_minus_middle"];
 /// The contrast `last_minus_first` less its own mean over the permutations, sequence by sequence.
@@ -128,12 +126,12 @@ impl Trend {
     /// The table, given the contrasts after each permutation.
     pub(super) fn table(&self, study: &DropStudy<'_>, permuted: &[Vec<Contrasts>]) -> StatisticTable {
         let observed = self.values(study.observed());
-        let mut table = StatisticTable::new(NAME);
+        let mut table = StatisticTable::new(Statistic::DropTrend.table());
         for (scope, short) in self.scopes.iter().zip(&self.short) {
             let members = self.members(*scope);
             let empty = |variant: &'static str| {
                 let unit = if variant == VARIANTS[1] { SLOPE_UNIT } else { "share" };
-                scope.about(study, study.finding(NAME, unit)).variant(variant)
+                scope.about(study, study.finding(Statistic::DropTrend).in_unit(unit)).variant(variant)
             };
             let of = |variant| Scope { trend: self, study, members: &members, variant };
             let rows = VARIANTS.iter().enumerate().map(|(v, name)| of(v).measured(empty(name), &observed, permuted));
