@@ -8,20 +8,10 @@ use crate::{
     run::{RunDir, RunRecord, recorded_checkpoints},
     stats::{
         DropLayer, DropSettings, DropStudy, StatisticTable, Tables, drop_difference, drop_statistics, exact_replay,
-        merge,
+        is_of_every_model, merge,
     },
     trace::{GroupTable, LayerTrace, RoutingTrace, SequenceTable, SpanTable},
 };
-
-/// Tables that are kept of the checkpoint that is compared with; the causes and replays are those of the first.
-const COMPARED: [&str; 6] = [
-    "assignment_drop_ratio",
-    "first_choice_drop_ratio",
-    "second_choice_drop_ratio",
-    "token_drop_ratio",
-    "gate_mass_lost",
-    "drop_trend",
-];
 
 /// A trace with everything that decides its drops.
 struct Recorded {
@@ -47,7 +37,9 @@ impl Recorded {
     }
 
     fn layer<'a>(&'a self, trace: &'a LayerTrace) -> DropLayer<'a> {
-        DropLayer { sequences: &self.sequences, spans: &self.spans, groups: &self.groups, router: self.router, trace }
+        // Layers may differ in size.
+        let router = RouterSettings { num_experts: trace.num_experts, top_k: trace.top_k, ..self.router };
+        DropLayer { sequences: &self.sequences, spans: &self.spans, groups: &self.groups, router, trace }
     }
 }
 
@@ -116,8 +108,7 @@ fn of_layer(
 
 /// The comparable tables of a second checkpoint, under its label.
 fn of_checkpoint(tables: Vec<StatisticTable>, label: &str) -> Vec<StatisticTable> {
-    let mut kept: Vec<StatisticTable> =
-        tables.into_iter().filter(|table| COMPARED.contains(&table.name.as_str())).collect();
+    let mut kept: Vec<StatisticTable> = tables.into_iter().filter(|table| is_of_every_model(&table.name)).collect();
     for row in kept.iter_mut().flat_map(|table| &mut table.rows) {
         row.checkpoint = Some(label.to_owned());
     }
