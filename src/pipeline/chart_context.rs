@@ -3,6 +3,7 @@
 use crate::{
     chart::ChartContext,
     error::Result,
+    routing::{LayerShape, RoutingShape},
     run::{RunDir, RunRecord, traces_of},
     trace::{RoutingTrace, SequenceTable},
 };
@@ -19,10 +20,11 @@ fn of_trace(record: &RunRecord, trace: &RoutingTrace, sequences: &SequenceTable)
     ChartContext {
         checkpoint: record.label.clone(),
         corpus: record.text_names().join(", "),
-        layers: trace.moe_layers().to_vec(),
+        shape: RoutingShape::uniform(
+            trace.moe_layers().to_vec(),
+            LayerShape::of_choices(trace.num_experts(), trace.top_k()),
+        ),
         categories: sequences.category_names.clone(),
-        num_experts: trace.num_experts(),
-        top_k: trace.top_k(),
         sequences: sequences.tokens.len() as u64,
         documents: sequences.document_names.len() as u64,
         tokens: sequences.tokens.iter().map(|&tokens| u64::from(tokens)).sum(),

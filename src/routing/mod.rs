@@ -6,10 +6,12 @@
 mod assign;
 mod capacity;
 mod group;
+mod shape;
 
 pub use assign::{MOST_CHOICES, queue_slots, route, softmax};
 pub use capacity::{CapacityRule, RouterSettings};
 pub use group::GroupRule;
+pub use shape::{CapacityPolicy, LayerShape, RoutingShape};
 
 use std::ops::Range;
 
