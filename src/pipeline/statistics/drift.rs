@@ -10,12 +10,12 @@ use crate::{
     pipeline::recorded_settings::{settings, tokens_of_interest},
     routing::{ExpertId, LayerId},
     run::{RunDir, recorded_checkpoints},
-    stats::{DriftPoint, DriftSettings, DriftSource, Tables, drift_statistics, merge},
+    stats::{DriftPoint, DriftSettings, DriftSource, TableBuilders, append, drift_statistics},
     trace::{LayerTrace, RoutingTrace},
 };
 
 /// Layer by layer; within a layer checkpoint by checkpoint.
-pub(crate) fn compute(run: &RunDir, manifest: &Value, quiet: bool) -> Result<Tables> {
+pub(crate) fn compute(run: &RunDir, manifest: &Value, quiet: bool) -> Result<TableBuilders> {
     let checkpoints = recorded_checkpoints(run, manifest)?;
     let traces = checkpoints.iter().map(|(_, trace)| RoutingTrace::open(trace)).collect::<Result<Vec<_>>>()?;
     let points: Vec<DriftPoint> =
@@ -23,12 +23,12 @@ pub(crate) fn compute(run: &RunDir, manifest: &Value, quiet: bool) -> Result<Tab
     let sequences = traces[0].sequences()?;
     let settings = drift_settings(run, manifest)?;
     let spinner = terminal::spinner("statistics", quiet);
-    let mut tables = Tables::new();
+    let mut tables = TableBuilders::new();
     for &layer in traces[0].moe_layers() {
         signals::check_interrupt()?;
         let source = RecordedLayer { traces: &traces, layer };
         let progress = |what: &'static str| spinner.set_message(format!("layer {layer}: {what}"));
-        merge(&mut tables, drift_statistics(&sequences, &points, &source, &settings, &progress)?);
+        append(&mut tables, drift_statistics(&sequences, &points, &source, &settings, &progress)?)?;
     }
     spinner.finish_and_clear();
     Ok(tables)

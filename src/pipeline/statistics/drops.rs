@@ -9,8 +9,8 @@ use crate::{
     routing::{LayerId, RouterSettings},
     run::{RunDir, recorded_checkpoints},
     stats::{
-        DropLayer, DropSettings, DropStudy, StatisticTable, Tables, drop_difference, drop_statistics, exact_replay,
-        is_of_every_model, merge,
+        DropLayer, DropSettings, DropStudy, StatisticTable, TableBuilders, append, drop_difference, drop_statistics,
+        exact_replay, is_of_every_model,
     },
     trace::{GroupTable, LayerTrace, RoutingTrace, SequenceTable, SpanTable, manifest_number},
 };
@@ -66,7 +66,7 @@ fn router(folder: &RunDir, trace: &RoutingTrace) -> Result<RouterSettings> {
 }
 
 /// Layer by layer: one layer of each trace is in memory at a time.
-pub(crate) fn compute(run: &RunDir, manifest: &Value, quiet: bool) -> Result<Tables> {
+pub(crate) fn compute(run: &RunDir, manifest: &Value, quiet: bool) -> Result<TableBuilders> {
     let opened = recorded_checkpoints(run, manifest)?;
     let checkpoints = opened.iter().map(|(label, folder)| Recorded::open(label, folder)).collect::<Result<Vec<_>>>()?;
     let replays = manifest["exact_replay"].as_array().into_iter().flatten().filter_map(|entry| entry["trace"].as_str());
@@ -80,10 +80,10 @@ pub(crate) fn compute(run: &RunDir, manifest: &Value, quiet: bool) -> Result<Tab
     };
     let settings = DropSettings { statistics: settings(run, manifest)?, bin, ..defaults };
     let spinner = terminal::spinner("statistics", quiet);
-    let mut tables = Tables::new();
+    let mut tables = TableBuilders::new();
     for &layer in checkpoints[0].trace.moe_layers() {
         let progress = |what: &'static str| spinner.set_message(format!("layer {layer}: {what}"));
-        merge(&mut tables, of_layer(layer, &checkpoints, &replays, &settings, &progress)?);
+        append(&mut tables, of_layer(layer, &checkpoints, &replays, &settings, &progress)?)?;
     }
     spinner.finish_and_clear();
     Ok(tables)

@@ -22,7 +22,7 @@ use crate::{
     error::{Error, Result},
     report,
     run::{RunDir, RunKind, Staged, check_traces, record_traces},
-    stats::{Finding, TableFile, Tables, headline, keep_shown_categories},
+    stats::{Finding, TableBuilders, Tables, headline, keep_shown_categories},
 };
 
 /// What a run found.
@@ -35,12 +35,12 @@ pub(crate) struct Analysis {
     pub(crate) charts: usize,
 }
 
-/// The statistics of the run's traces, and the files of those tables that are not in memory as a whole.
-fn compute(kind: RunKind, run: &RunDir, manifest: &Value, quiet: bool) -> Result<(Tables, Vec<TableFile>)> {
+/// The statistics of the run's traces.
+fn compute(kind: RunKind, run: &RunDir, manifest: &Value, quiet: bool) -> Result<TableBuilders> {
     match kind {
         RunKind::Route => route::compute(run, manifest, quiet),
-        RunKind::Drift => Ok((drift::compute(run, manifest, quiet)?, Vec::new())),
-        RunKind::Drops => Ok((drops::compute(run, manifest, quiet)?, Vec::new())),
+        RunKind::Drift => drift::compute(run, manifest, quiet),
+        RunKind::Drops => drops::compute(run, manifest, quiet),
     }
 }
 
@@ -50,9 +50,9 @@ pub(crate) fn analyse(run: &RunDir, manifest: &mut Value, quiet: bool, clock: Op
     let kind = RunKind::of(run, manifest)?;
     let mut staged = Staged::new(run);
     let statistics_clock = Instant::now();
-    let (mut tables, files) = compute(kind, run, manifest, quiet)?;
+    let computed = compute(kind, run, manifest, quiet)?;
     check_traces(kind, run, manifest)?;
-    let rows_in_files = stage_tables(&mut staged, &tables, files)?;
+    let (mut tables, rows_in_files) = stage_tables(&mut staged, computed)?;
     keep_shown_categories(&mut tables);
     manifest["statistics_seconds"] = json!(statistics_clock.elapsed().as_secs_f64());
     manifest["statistics_version"] = json!(env!("CARGO_PKG_VERSION"));
