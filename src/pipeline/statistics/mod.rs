@@ -22,7 +22,7 @@ use crate::{
     chart::{Chart, ChartContext, draw_all},
     error::{Error, Result},
     run::{RunCost, RunDir, RunKind, RunRecord, Staged, StatisticCost, SummarySettings, check_traces, record_traces},
-    stats::{Finding, TableFile, Tables, headline, keep_shown_categories},
+    stats::{Finding, TableBuilders, Tables, headline, keep_shown_categories},
 };
 
 /// What a run found.
@@ -35,12 +35,12 @@ pub(crate) struct Analysis {
     pub(crate) charts: usize,
 }
 
-/// The statistics of the run's traces, and the files of those tables that are not in memory as a whole.
-fn compute(run: &RunDir, record: &RunRecord, progress: &dyn Progress) -> Result<(Tables, Vec<TableFile>)> {
+/// The statistics of the run's traces.
+fn compute(run: &RunDir, record: &RunRecord, progress: &dyn Progress) -> Result<TableBuilders> {
     match record.identity.command {
         RunKind::Route => route::compute(run, record, progress),
-        RunKind::Drift => Ok((drift::compute(run, record, progress)?, Vec::new())),
-        RunKind::Drops => Ok((drops::compute(run, record, progress)?, Vec::new())),
+        RunKind::Drift => drift::compute(run, record, progress),
+        RunKind::Drops => drops::compute(run, record, progress),
     }
 }
 
@@ -55,9 +55,9 @@ pub(crate) fn analyse(
 ) -> Result<Analysis> {
     let mut staged = Staged::new(run);
     let statistics_clock = Instant::now();
-    let (mut tables, files) = compute(run, record, progress)?;
+    let computed = compute(run, record, progress)?;
     check_traces(run, record)?;
-    let rows_in_files = stage_tables(&mut staged, &tables, files)?;
+    let (mut tables, rows_in_files) = stage_tables(&mut staged, computed)?;
     keep_shown_categories(&mut tables);
     record.statistic_cost = Some(StatisticCost {
         statistics_seconds: statistics_clock.elapsed().as_secs_f64(),
