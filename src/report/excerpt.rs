@@ -209,7 +209,11 @@ fn sparse(count: &[u64]) -> Vec<Value> {
         let together: u64 = rest.iter().map(|(count, _)| count).sum();
         others = Some([Value::from(format!("\u{2026} and {} others", rest.len())), together.into()]);
     }
-    chosen.into_iter().flat_map(|(count, expert)| [expert.into(), count.into()]).chain(others.into_iter().flatten()).collect()
+    chosen
+        .into_iter()
+        .flat_map(|(count, expert)| [expert.into(), count.into()])
+        .chain(others.into_iter().flatten())
+        .collect()
 }
 
 impl Selection {

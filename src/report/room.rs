@@ -104,3 +104,20 @@ impl Room {
 fn rows_of(figure: &Figure) -> usize {
     figure.data.get("layer").and_then(Value::as_array).map_or(0, Vec::len)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_that_is_too_large_gets_half_the_room_until_it_fits_or_nothing_helps() {
+        let few = Room::of(8);
+        assert_eq!((few.figure_rows, few.has_many_layers()), (usize::MAX, false));
+        assert_eq!(few.tighter(MOST_BYTES), None);
+        assert_eq!(few.tighter(MOST_BYTES + 1).map(|room| room.figure_rows), Some(FIGURE_ROWS));
+        let halves: Vec<Room> = std::iter::successors(Some(Room::of(60)), |room| room.tighter(usize::MAX)).collect();
+        let rows: Vec<usize> = halves.iter().map(|room| room.figure_rows).collect();
+        assert_eq!(rows, [12_000, 6000, 3000, 1500, 750, 375, 187]);
+        assert_eq!((halves[1].table_rows, halves[1].table_rows_kept), (4000, 750));
+    }
+}

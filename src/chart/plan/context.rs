@@ -90,7 +90,15 @@ pub(super) fn group(
     let bar = |(index, layer): (usize, &LayerId)| {
         let row = rows.iter().find(|row| row.layer == *layer)?;
         let (value, interval, baseline, ceiling) = numbers(row);
-        Some(Bar { label: format!("L{layer}"), layer: Some(*layer), value, interval, baseline, ceiling, color: fill(index, layers.len()) })
+        Some(Bar {
+            label: format!("L{layer}"),
+            layer: Some(*layer),
+            value,
+            interval,
+            baseline,
+            ceiling,
+            color: fill(index, layers.len()),
+        })
     };
     let bars: Vec<Bar> = layers.iter().enumerate().filter_map(bar).collect();
     (!bars.is_empty()).then(|| BarGroup { label: label.to_owned(), bars })

@@ -104,8 +104,7 @@ mod tests {
 
     #[test]
     fn rows_of_a_layer_are_found_in_file_order_wherever_they_stand() {
-        let row =
-            |statistic, layer, view, n| Finding { n, ..Finding::new(statistic, layer, view) };
+        let row = |statistic, layer, view, n| Finding { n, ..Finding::new(statistic, layer, view) };
         let rows = vec![
             row(Statistic::LoadCv, 3, View::Chosen, 1),
             row(Statistic::LoadCv, 1, View::Chosen, 2),

@@ -3,9 +3,9 @@
 use super::{
     ChartSpec,
     context::{group, plain, variants},
+    many,
     room::EXPERTS_EACH,
     selection::{Selection, label, view_words, words},
-    many,
     share::{by_cell, expert_blocks},
 };
 use crate::{

@@ -32,7 +32,11 @@ impl<'a> Selection<'a> {
     }
 
     /// The rows of a statistic about one of several checkpoints, in one view with a number in them, in file order.
-    pub(super) fn checkpoint_rows(&self, statistic: Statistic, view: View) -> impl Iterator<Item = &'a Finding> + use<'a> {
+    pub(super) fn checkpoint_rows(
+        &self,
+        statistic: Statistic,
+        view: View,
+    ) -> impl Iterator<Item = &'a Finding> + use<'a> {
         self.index.rows(statistic, view).filter(|row| row.checkpoint.is_some() && row.estimate.is_some())
     }
 

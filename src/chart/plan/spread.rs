@@ -114,10 +114,8 @@ fn keyed<'a>(
     x: impl Fn(&Finding) -> Option<f64>,
 ) -> Vec<(f64, &'a Finding)> {
     let rows = selection.layer_rows(statistic, view, layer);
-    let mut keyed: Vec<(f64, &Finding)> = rows
-        .filter(|row| row.variable.as_deref() == Some(variable))
-        .filter_map(|row| Some((x(row)?, row)))
-        .collect();
+    let mut keyed: Vec<(f64, &Finding)> =
+        rows.filter(|row| row.variable.as_deref() == Some(variable)).filter_map(|row| Some((x(row)?, row))).collect();
     keyed.sort_by(|a, b| a.0.total_cmp(&b.0));
     keyed
 }

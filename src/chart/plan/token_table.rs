@@ -14,8 +14,7 @@ const TOKENS: u32 = 10;
 
 /// A row of an expert: its tokens by either ranking. `rows` are those of its layer.
 pub(super) fn row(name: String, rows: &[&Finding], expert: usize) -> TableRow {
-    let own: Vec<&Finding> =
-        rows.iter().copied().filter(|row| row.expert.map(usize::from) == Some(expert)).collect();
+    let own: Vec<&Finding> = rows.iter().copied().filter(|row| row.expert.map(usize::from) == Some(expert)).collect();
     TableRow { name, cells: ["count", "log_odds"].iter().flat_map(|ranking| ranked(&own, ranking)).collect() }
 }
 

@@ -47,7 +47,8 @@ pub(in crate::chart::plan) fn radars(selection: &Selection<'_>, kind: &'static C
         let columns = spread_evenly(&axis.points.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>());
         let experts = columns_of(selection, &axis, layer, view);
         let drawn = TOKENS.max(selection.context.tokens_of_interest.len());
-        let panels = panels(selection, &rows, (&columns, axis.reference()), (&experts, selection.experts(layer)), drawn);
+        let panels =
+            panels(selection, &rows, (&columns, axis.reference()), (&experts, selection.experts(layer)), drawn);
         if panels.is_empty() {
             continue;
         }

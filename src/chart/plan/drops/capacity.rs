@@ -96,7 +96,14 @@ fn every_layer(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
          {} Other rules, groups and orders, the smallest sufficient factors and intervals are in stats/capacity_replay.parquet.",
         selection.every_layer("a row each")
     );
-    vec![spec(selection, kind, "", "Drops over the capacity factor, layer by layer".to_owned(), &caption, Body::Heat(figure))]
+    vec![spec(
+        selection,
+        kind,
+        "",
+        "Drops over the capacity factor, layer by layer".to_owned(),
+        &caption,
+        Body::Heat(figure),
+    )]
 }
 
 impl<'a> Replays<'a> {

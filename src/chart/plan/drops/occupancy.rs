@@ -102,7 +102,9 @@ fn every_layer(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
     let label = format!("position at the start of a bin of {}", bins.width);
     let scale = |_| Scale::Sequential { max: 100.0 };
     let maps = CHOICES.into_iter().map(map).collect();
-    let Some(figure) = figure(maps, scale, "slots taken in %, of the fullest queue", &label) else { return Specs::new() };
+    let Some(figure) = figure(maps, scale, "slots taken in %, of the fullest queue", &label) else {
+        return Specs::new();
+    };
     let caption = format!(
         "How much of its capacity the expert with the fullest queue has given away at the end of a bin of positions: mean over the \
          sequences that reach the bin's end. At 100 % every further choice of that expert is dropped in all of them. {} Every expert, n \

@@ -73,9 +73,8 @@ fn every_layer(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
     let turns: BTreeSet<u16> = of_turns().filter_map(|row| row.turn).filter(|turn| *turn < TURNS).collect();
     let percent = |row: Option<&&Finding>| row.and_then(|row| row.estimate).map(|share| share * 100.0);
     let cells = |layer: u16| {
-        let role = |role: &&str| {
-            percent(of_roles().find(|row| row.layer == layer && row.role.as_deref() == Some(*role)))
-        };
+        let role =
+            |role: &&str| percent(of_roles().find(|row| row.layer == layer && row.role.as_deref() == Some(*role)));
         let turn = |turn: &u16| percent(of_turns().find(|row| row.layer == layer && row.turn == Some(*turn)));
         roles.iter().map(role).chain(turns.iter().map(turn)).collect()
     };
@@ -92,7 +91,14 @@ fn every_layer(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
          n are in stats/assignment_drop_ratio.parquet.",
         selection.every_layer("a row each")
     );
-    vec![spec(selection, kind, "", "Drop ratio by role and turn, layer by layer".to_owned(), &caption, Body::Heat(figure))]
+    vec![spec(
+        selection,
+        kind,
+        "",
+        "Drop ratio by role and turn, layer by layer".to_owned(),
+        &caption,
+        Body::Heat(figure),
+    )]
 }
 
 fn panel(rows: &[&Finding], scope: Scope<'_>, max: f64) -> BarPanel {
@@ -114,5 +120,13 @@ fn panel(rows: &[&Finding], scope: Scope<'_>, max: f64) -> BarPanel {
 }
 
 fn bar(row: &Finding, label: String, color: Color) -> Bar {
-    Bar { label, layer: None, value: row.estimate, interval: interval(row), baseline: row.baseline, ceiling: None, color }
+    Bar {
+        label,
+        layer: None,
+        value: row.estimate,
+        interval: interval(row),
+        baseline: row.baseline,
+        ceiling: None,
+        color,
+    }
 }

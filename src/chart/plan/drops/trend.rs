@@ -67,7 +67,11 @@ fn over_all_layers(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs
         let random = observed.iter().filter_map(|row| Some((row.layer, row.baseline?, None)));
         let series = [
             Series::of("observed: last quarter less first quarter", &observed),
-            Series { label: "in random order within each sequence".to_owned(), points: random.collect(), ..Series::default() },
+            Series {
+                label: "in random order within each sequence".to_owned(),
+                points: random.collect(),
+                ..Series::default()
+            },
             Series::of("left above random order", &left),
         ];
         let figure = over_layers(&series, "percentage points", true, "")?;

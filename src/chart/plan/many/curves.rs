@@ -80,7 +80,9 @@ pub(in crate::chart::plan) fn over_layers(
         let stroke = series(index, all.len());
         let below = Stroke::broken(stroke.color, 1.1, Dash::Dotted);
         let baseline = line.points.iter().filter_map(|(layer, _, baseline)| Some((f64::from(*layer), (*baseline)?)));
-        panel.bands.push((stroke.color, line.intervals.iter().map(|(x, low, high)| (f64::from(*x), *low, *high)).collect()));
+        panel
+            .bands
+            .push((stroke.color, line.intervals.iter().map(|(x, low, high)| (f64::from(*x), *low, *high)).collect()));
         panel.lines.push((below, baseline.collect()));
         panel.lines.push((stroke, line.points.iter().map(|(layer, value, _)| (f64::from(*layer), *value)).collect()));
         legend.push(Entry::new(Sample::Line(stroke), line.label.clone()));

@@ -72,9 +72,8 @@ pub(in crate::chart::plan) fn coactivation(
     let rows = |layer| selection.layer_rows(kind.statistic, View::Chosen, layer);
     let measured = "ratio of any pair of experts";
     let shown = ShownLayers::of(selection, kind.statistic, measured, |layer| largest(rows(layer), ratio));
-    let block = |layer: &LayerId| {
-        most_coactivated(&rows(*layer).collect::<Vec<_>>(), EXPERTS, format!("layer {layer}"))
-    };
+    let block =
+        |layer: &LayerId| most_coactivated(&rows(*layer).collect::<Vec<_>>(), EXPERTS, format!("layer {layer}"));
     let blocks: Vec<HeatBlock> = shown.layers.iter().map(block).filter(|block| !block.rows.is_empty()).collect();
     let values = blocks.iter().flat_map(|block| block.cells.iter().flatten().flatten());
     let farthest = values.map(|ratio| ratio.max(0.05).ln().abs()).fold(0.0, f64::max);

@@ -135,7 +135,8 @@ pub(in crate::chart::plan) fn category_maps(
     };
     let map = LayerMap::of(selection, "", names.iter().map(|name| label(name)).collect(), cells);
     let scale = |max: f64| Scale::Sequential { max: ceil_nice(max.max(2.0)) };
-    let Some(figure) = figure(vec![map], scale, &format!("{scale_label}, of the expert where it is largest"), "") else {
+    let Some(figure) = figure(vec![map], scale, &format!("{scale_label}, of the expert where it is largest"), "")
+    else {
         return Vec::new();
     };
     let caption = format!(
