@@ -32,7 +32,10 @@ pub(crate) fn stage_tables(staged: &mut Staged<'_>, tables: &Tables, files: Vec<
 }
 
 /// The tables of a finished run, as they are shown: without single categories, if these are many.
-pub(crate) fn read_tables(run: &RunDir) -> Result<Tables> {
+///
+/// # Errors
+/// As [`read_table`].
+pub fn read_tables(run: &RunDir) -> Result<Tables> {
     Ok(read_tables_counted(run)?.0)
 }
 
@@ -53,8 +56,11 @@ fn rows_of(tables: &Tables) -> RowsInFiles {
     tables.iter().map(|(name, table)| (name.clone(), table.rows.len())).collect()
 }
 
-/// A table of `stats/`, by its Parquet file.
-pub(crate) fn read_table(run: &RunDir, name: &str) -> Result<StatisticTable> {
+/// A table of a finished run: that of the file `name` in its `stats/`.
+///
+/// # Errors
+/// [`Error::RunFolder`] if there is no such file, or it is not what the run wrote; [`Error::Io`] if it cannot be read.
+pub fn read_table(run: &RunDir, name: &str) -> Result<StatisticTable> {
     let file = format!("stats/{name}.parquet");
     if !run.file(&file).is_file() {
         return Err(Error::run_folder(
