@@ -22,7 +22,7 @@ use crate::{
     chart::{Chart, ChartContext, draw_all},
     error::{Error, Result},
     run::{RunCost, RunDir, RunKind, RunRecord, Staged, StatisticCost, SummarySettings, check_traces, record_traces},
-    stats::{Finding, TableFile, Tables, headline, keep_shown_categories},
+    stats::{Finding, TableBuilders, Tables, headline, keep_shown_categories},
 };
 
 /// What a run found.
@@ -38,22 +38,22 @@ pub struct Analysis {
     pub charts: usize,
 }
 
-/// The statistics of the run's traces, and the files of those tables that are not in memory as a whole.
-fn compute(run: &RunDir, record: &RunRecord, progress: &dyn Progress) -> Result<(Tables, Vec<TableFile>)> {
+/// The statistics of the run's traces.
+fn compute(run: &RunDir, record: &RunRecord, progress: &dyn Progress) -> Result<TableBuilders> {
     match record.identity.command {
         RunKind::Route => route::compute(run, record, progress),
-        RunKind::Drift => Ok((drift::compute(run, record, progress)?, Vec::new())),
-        RunKind::Drops => Ok((drops::compute(run, record, progress)?, Vec::new())),
+        RunKind::Drift => drift::compute(run, record, progress),
+        RunKind::Drops => drops::compute(run, record, progress),
     }
 }
 
-/// The statistics of a run, computed from its traces by the settings in `record.statistics`; nothing is written. Of single
-/// token ids only the shares of the most frequent ones are in the tables.
+/// The statistics of a run, computed from its traces by the settings in `record.statistics`; nothing is written. The tables hold
+/// what charts and reports show: all rows of tables of usual size, of larger ones those about the most frequent token ids.
 ///
 /// # Errors
 /// [`Error::RunFolder`] if a trace is missing, incomplete or damaged; [`Error::Interrupted`] if the work is cancelled.
 pub fn compute_statistics(run: &RunDir, record: &RunRecord, progress: &dyn Progress) -> Result<Tables> {
-    Ok(compute(run, record, progress)?.0)
+    compute(run, record, progress)?.into_iter().map(|(name, table)| Ok((name, table.shown()?))).collect()
 }
 
 /// Computes everything that follows from the traces of a run again, by the settings in `record.statistics`, and writes it into
@@ -81,9 +81,9 @@ pub(crate) fn finish(
 ) -> Result<Analysis> {
     let mut staged = Staged::new(run);
     let statistics_clock = Instant::now();
-    let (mut tables, files) = compute(run, record, progress)?;
+    let computed = compute(run, record, progress)?;
     check_traces(run, record)?;
-    let rows_in_files = stage_tables(&mut staged, &tables, files)?;
+    let (mut tables, rows_in_files) = stage_tables(&mut staged, computed)?;
     keep_shown_categories(&mut tables);
     record.statistic_cost = Some(StatisticCost {
         statistics_seconds: statistics_clock.elapsed().as_secs_f64(),
