@@ -2,14 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
-
 use super::{drift::drift, drops::drops, route::route, terminal};
 use crate::{
     cli::{CommonArgs, DemoArgs, DriftArgs, DropsArgs, ExecutionArgs, InputArgs, RouteArgs, TranscriptArgs},
     error::{Error, Result},
     pipeline::report_page,
-    run::REPORT_RUNS,
 };
 
 /// The folders of the two other runs, in that of the first.
@@ -79,9 +76,9 @@ pub(super) fn run(arguments: &DemoArgs) -> anyhow::Result<()> {
     // One page for all three, in the place of the report of route alone; the manifest says so to whoever makes it again.
     let folders = [&arguments.out, &arguments.out.join(BESIDE[0]), &arguments.out.join(BESIDE[1])];
     routed.write("report.html", report_page::of_runs(&folders, &arguments.out, arguments.quiet)?.as_bytes())?;
-    let mut manifest = routed.manifest()?;
-    manifest[REPORT_RUNS] = json!(BESIDE);
-    routed.write_manifest(&manifest)?;
+    let mut record = routed.record()?;
+    record.report_runs = BESIDE.map(str::to_owned).to_vec();
+    routed.write_record(&record)?;
     route.print_verdict(&routed)?;
     terminal::print("")?;
     drift.print_verdict(&drifted)?;

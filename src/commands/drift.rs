@@ -43,8 +43,8 @@ fn print(ready: &DriftRun) -> Result<()> {
         return print_plan(prepared, &pass.request, &work);
     }
     work.lines.iter().try_for_each(|line| terminal::print(line))?;
-    let count = |key: &str| quantities::grouped(ready.expected[key].as_u64().unwrap_or_default());
-    let (tokens, sequences) = (count("tokens"), count("sequences"));
+    let text = &ready.record.text;
+    let (tokens, sequences) = (quantities::grouped(text.tokens), quantities::grouped(text.sequences as u64));
     terminal::print(&format!("0 forward passes: the traces of {tokens} tokens in {sequences} sequences are there"))?;
     nothing_written()
 }

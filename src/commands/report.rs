@@ -28,8 +28,8 @@ fn shown(arguments: &ReportArgs) -> Result<Vec<PathBuf>> {
     let mut runs = arguments.runs.clone();
     if let (None, [one]) = (&arguments.out, &arguments.runs[..]) {
         let run = RunDir::open(one)?;
-        let names = names_beside(&run.manifest()?);
-        runs.extend(names.into_iter().map(|name| one.join(name)));
+        let record = run.loose_record()?;
+        runs.extend(names_beside(record.report_runs()).into_iter().map(|name| one.join(name)));
     }
     Ok(runs)
 }

@@ -2,14 +2,12 @@
 
 use std::{path::Path, time::Instant};
 
-use serde_json::{Map, Value, json};
-
 use super::{
     checkpoint_comparison::check_compatible,
     checkpoint_list::{refuse_one, specs},
     checkpoint_spec::CheckpointSpec,
     pass::{self, Pass, forward_one},
-    pass_manifest::{command_line, manifest, texts},
+    pass_manifest::{self, command_line, statistic_settings, texts},
     prepared_pass::Prepared,
     request::Request,
     reused_runs,
@@ -20,25 +18,11 @@ use super::{
 use crate::{
     cli::DriftArgs,
     error::{Error, Result, path_text},
-    run::{RunDir, protect_folders, protect_texts},
+    run::{
+        DriftSettings, Identity, RecordedCheckpoint, RunDir, RunKind, RunRecord, TextSummary, protect_folders,
+        protect_texts,
+    },
 };
-
-/// What the manifest says of text and model, as that of a route run does.
-const OF_THE_TEXT: [&str; 13] = [
-    "config",
-    "layout",
-    "sequences",
-    "documents",
-    "tokens",
-    "skipped",
-    "skipped_total",
-    "documents_left_out",
-    "notes",
-    "notes_total",
-    "warnings",
-    "categories",
-    "repeated_documents",
-];
 
 /// A drift run, ready to start.
 pub(crate) struct DriftRun {
@@ -47,9 +31,8 @@ pub(crate) struct DriftRun {
     pub(crate) passes: Vec<Pass>,
     /// `None` if every checkpoint is a finished run.
     pub(crate) prepared: Option<Prepared>,
-    /// What every trace must agree with: the manifest of a route run over the same text.
-    pub(crate) expected: Value,
-    identity: Map<String, Value>,
+    /// What is recorded of it before it starts.
+    pub(crate) record: RunRecord,
 }
 
 impl DriftRun {
@@ -72,58 +55,54 @@ impl DriftRun {
             }
             None => (None, Vec::new()),
         };
-        let identity = identity(arguments, &specs, &expected, &identities)?;
+        let record = record(arguments, &specs, &expected, identity(&specs, &expected, &identities)?);
         if let Some(out) = &arguments.out {
-            pass::check(out, arguments.common.execution.occupied(), &identity, &passes, &identities)?;
+            pass::check(out, arguments.common.execution.occupied(), &record.decisive(), &passes, &identities)?;
         }
-        Ok(Self { specs, passes, prepared, expected, identity })
+        Ok(Self { specs, passes, prepared, record })
     }
 
     /// The whole run, in the folder `out`. Nothing is written before every checkpoint has been opened, validated and
     /// compared with the others. `clock` started with the command.
     pub(crate) fn run(self, arguments: &DriftArgs, out: &Path, clock: Instant) -> Result<(RunDir, Analysis)> {
-        let identity = Value::Object(self.identity.clone());
+        let Self { passes, prepared, mut record, .. } = self;
         let execution = &arguments.common.execution;
-        let (run, resumed) = RunDir::prepare(out, execution.occupied(), &identity)?;
+        let (run, resumed) = RunDir::prepare(out, execution.occupied(), &record.decisive())?;
         note_resumed(&run, resumed, execution.quiet);
-        let mut manifest = self.manifest(arguments);
-        if !pass::is_whole(&run, self.prepared.as_ref(), &self.passes) {
-            run.write_manifest(&manifest)?;
+        if !pass::is_whole(&run, prepared.as_ref(), &passes) {
+            run.write_record(&record)?;
         }
-        if let Some(mut prepared) = self.prepared {
-            for pass in &self.passes {
+        if let Some(mut prepared) = prepared {
+            for pass in &passes {
                 prepared = prepared.with_checkpoint(&pass.spec, &pass.request)?;
                 forward_one(&run, &prepared, pass)?;
             }
         }
-        let analysis = analyse(&run, &mut manifest, execution.quiet, Some(clock))?;
+        let analysis = analyse(&run, &mut record, execution.quiet, Some(clock))?;
         Ok((run, analysis))
     }
+}
 
-    /// The manifest of the run before it starts.
-    fn manifest(&self, arguments: &DriftArgs) -> Value {
-        let mut manifest = Value::Object(self.identity.clone());
-        let labels: Vec<&str> = self.specs.iter().map(|spec| spec.label.as_str()).collect();
-        let statistics = &arguments.common.statistics;
-        manifest["complete"] = json!(false);
-        manifest["match_experts"] = json!(arguments.match_experts);
-        manifest["tokens_of_interest"] = json!(arguments.tokens_of_interest);
-        manifest["seed"] = json!(statistics.seed);
-        manifest["resamples"] = json!(statistics.resamples);
-        manifest["permutations"] = json!(statistics.permutations);
-        manifest["exclude_bos"] = json!(statistics.exclude_bos);
-        manifest["command_line"] = json!(command_line());
-        manifest["label"] = json!(labels.join(", "));
-        for key in OF_THE_TEXT {
-            manifest[key] = self.expected[key].clone();
-        }
-        manifest["threads"] = json!(rayon::current_num_threads());
-        manifest
+/// The record of the run before it starts: of the text it says what that of a route run does.
+fn record(arguments: &DriftArgs, specs: &[CheckpointSpec], expected: &RunRecord, identity: Identity) -> RunRecord {
+    let labels: Vec<&str> = specs.iter().map(|spec| spec.label.as_str()).collect();
+    RunRecord {
+        drift: Some(DriftSettings {
+            match_experts: arguments.match_experts,
+            tokens_of_interest: arguments.tokens_of_interest.clone(),
+        }),
+        statistics: statistic_settings(&arguments.common.statistics),
+        command_line: command_line(),
+        config: expected.config.clone(),
+        text: TextSummary { conversations_cut: None, ..expected.text.clone() },
+        threads: Some(rayon::current_num_threads()),
+        corpus: texts(&arguments.corpus),
+        ..RunRecord::new(identity, labels.join(", "), expected.layout.clone())
     }
 }
 
 /// Reads the text, if there is a checkpoint that it will go through; what every trace must agree with.
-fn prepare(arguments: &DriftArgs, specs: &[CheckpointSpec], passes: &[Pass]) -> Result<(Option<Prepared>, Value)> {
+fn prepare(arguments: &DriftArgs, specs: &[CheckpointSpec], passes: &[Pass]) -> Result<(Option<Prepared>, RunRecord)> {
     let out = arguments.out.as_deref();
     let Some(first) = passes.first() else {
         out.map_or(Ok(()), |out| protect_texts(out, &arguments.corpus))?;
@@ -131,7 +110,7 @@ fn prepare(arguments: &DriftArgs, specs: &[CheckpointSpec], passes: &[Pass]) -> 
     };
     let prepared = Prepared::new(&first.request)?;
     out.map_or(Ok(()), |out| protect_texts(out, prepared.text_paths(&first.request)))?;
-    let expected = manifest(&prepared, &first.request);
+    let expected = pass_manifest::record(&prepared, &first.request);
     Ok((Some(prepared), expected))
 }
 
@@ -166,30 +145,22 @@ fn trace(spec: &CheckpointSpec) -> Result<String> {
 
 /// What decides the traces: the checkpoints, and what their route runs have in common. `identities` are those of the
 /// forward passes; a finished run records its own.
-fn identity(
-    arguments: &DriftArgs,
-    specs: &[CheckpointSpec],
-    expected: &Value,
-    identities: &[Value],
-) -> Result<Map<String, Value>> {
-    let mut identity = reused_runs::in_common(expected);
+fn identity(specs: &[CheckpointSpec], expected: &RunRecord, identities: &[Identity]) -> Result<Identity> {
     let mut identities = identities.iter();
     let mut checkpoints = Vec::new();
     for spec in specs {
-        let record =
-            if spec.is_run() { Some(RunDir::open(&spec.folder)?.manifest()?) } else { identities.next().cloned() };
-        checkpoints.push(json!({
-            "label": spec.label,
-            "path": path_text(&spec.folder),
-            "training_tokens": spec.training_tokens,
-            "off_axis": spec.off_axis,
-            "arithmetic": spec.arithmetic.name(),
-            "trace": trace(spec)?,
-            "checkpoint": record.unwrap_or_default()["checkpoint"],
-        }));
+        let checkpoint = if spec.is_run() {
+            RunDir::open(&spec.folder)?.record()?.identity.checkpoint
+        } else {
+            identities.next().and_then(|identity| identity.checkpoint.clone())
+        };
+        checkpoints.push(RecordedCheckpoint {
+            training_tokens: spec.training_tokens,
+            off_axis: spec.off_axis,
+            arithmetic: Some(spec.arithmetic.name().to_owned()),
+            checkpoint,
+            ..RecordedCheckpoint::new(spec.label.as_str(), path_text(&spec.folder), trace(spec)?)
+        });
     }
-    identity.insert("command".into(), json!("drift"));
-    identity.insert("checkpoints".into(), json!(checkpoints));
-    identity.insert("corpus".into(), json!(texts(&arguments.corpus)));
-    Ok(identity)
+    Ok(Identity { checkpoints, ..expected.identity.in_common(RunKind::Drift) })
 }

@@ -2,14 +2,13 @@
 
 use std::{path::Path, time::Instant};
 
-use serde_json::{Map, Value, json};
-
 use super::{
     checkpoint_comparison::check_compatible,
     checkpoint_list::check_labels,
     checkpoint_spec::CheckpointSpec,
     forward::forward,
     pass::{self, Pass, forward_one},
+    pass_manifest::record,
     prepared_pass::Prepared,
     request::{Request, Transcripts},
     run_folder::note_resumed,
@@ -21,7 +20,10 @@ use crate::{
     corpus::{ChatTemplate, Template},
     error::{Error, Result, path_text},
     routing::CapacityRule,
-    run::{RunDir, protect_folders, protect_texts},
+    run::{
+        DropsSettings, Identity, RecordedCheckpoint, RecordedReplay, RunDir, RunKind, RunRecord, protect_folders,
+        protect_texts,
+    },
 };
 
 /// A drops run, ready to start.
@@ -30,7 +32,7 @@ pub(crate) struct DropsRun {
     pub(crate) passes: Vec<Pass>,
     pub(crate) prepared: Prepared,
     specs: Vec<CheckpointSpec>,
-    identity: Map<String, Value>,
+    identity: Identity,
 }
 
 impl DropsRun {
@@ -49,21 +51,23 @@ impl DropsRun {
     pub(crate) fn run(self, arguments: &DropsArgs, out: &Path, clock: Instant) -> Result<(RunDir, Analysis)> {
         let Self { passes, mut prepared, specs, identity } = self;
         let execution = &arguments.common.execution;
-        let (run, resumed) = RunDir::prepare(out, execution.occupied(), &Value::Object(decisive(&identity)))?;
+        let (run, resumed) = RunDir::prepare(out, execution.occupied(), &identity)?;
         note_resumed(&run, resumed, execution.quiet);
-        let mut manifest = main_pass(&run, &mut prepared, &passes, identity, specs.len() > 1)?;
+        let drops = DropsSettings { bin: arguments.bin };
+        let mut record = RunRecord { identity, drops: Some(drops), ..record(&prepared, &passes[0].request) };
+        main_pass(&run, &prepared, &passes, &mut record, specs.len() > 1)?;
         for pass in &passes[1..] {
             prepared = prepared.with_checkpoint(&pass.spec, &pass.request)?;
             forward_one(&run, &prepared, pass)?;
         }
         drop(prepared);
-        let analysis = analyse(&run, &mut manifest, execution.quiet, Some(clock))?;
+        let analysis = analyse(&run, &mut record, execution.quiet, Some(clock))?;
         Ok((run, analysis))
     }
 }
 
 /// Opens, reads, validates and compares everything; ready for the first pass. Returns the identity of the run too.
-fn prepare(arguments: &DropsArgs, specs: &[CheckpointSpec], passes: &[Pass]) -> Result<(Prepared, Map<String, Value>)> {
+fn prepare(arguments: &DropsArgs, specs: &[CheckpointSpec], passes: &[Pass]) -> Result<(Prepared, Identity)> {
     let out = arguments.out.as_deref();
     let prepared = Prepared::new(&passes[0].request)?;
     if let Some(out) = out {
@@ -72,7 +76,7 @@ fn prepare(arguments: &DropsArgs, specs: &[CheckpointSpec], passes: &[Pass]) -> 
     let (prepared, identities) = pass::identities(prepared, passes)?;
     let identity = identity(arguments, specs, &prepared.identity);
     if let Some(out) = out {
-        pass::check(out, arguments.common.execution.occupied(), &decisive(&identity), passes, &identities)?;
+        pass::check(out, arguments.common.execution.occupied(), &identity, passes, &identities)?;
     }
     Ok((prepared, identity))
 }
@@ -89,36 +93,21 @@ fn passes(arguments: &DropsArgs, specs: &[CheckpointSpec]) -> Vec<Pass> {
 }
 
 /// The first checkpoint's forward pass: into the folder of the run itself if it is the only one, else into a sub-folder.
-/// Returns the manifest of the run.
-fn main_pass(
-    run: &RunDir,
-    prepared: &mut Prepared,
-    passes: &[Pass],
-    identity: Map<String, Value>,
-    several: bool,
-) -> Result<Value> {
+/// Completes the record of the run.
+fn main_pass(run: &RunDir, prepared: &Prepared, passes: &[Pass], record: &mut RunRecord, several: bool) -> Result<()> {
     let pass = &passes[0];
     if !several {
-        let own = std::mem::replace(&mut prepared.identity, identity);
-        let manifest = forward(run, prepared, &pass.request)?;
-        prepared.identity = own;
+        forward(run, prepared, &pass.request, record)?;
         if !pass::is_whole(run, Some(prepared), &passes[1..]) {
-            run.write_manifest(&manifest)?;
+            run.write_record(record)?;
         }
-        return Ok(manifest);
+        return Ok(());
     }
-    let mut manifest = Value::Object(identity);
-    manifest["complete"] = json!(false);
     if !pass::is_whole(run, Some(prepared), passes) {
-        run.write_manifest(&manifest)?;
+        run.write_record(record)?;
     }
-    let record = forward_one(run, prepared, pass)?;
-    for (key, value) in record.as_object().into_iter().flatten().filter(|(key, _)| *key != "complete") {
-        if manifest.get(key).is_none() {
-            manifest[key] = value.clone();
-        }
-    }
-    Ok(manifest)
+    record.forward_cost = forward_one(run, prepared, pass)?.forward_cost;
+    Ok(())
 }
 
 /// The checkpoint, and the one that it is compared with.
@@ -204,26 +193,16 @@ fn replay_folder(factor: f64) -> String {
     format!("exact_replay/{factor}")
 }
 
-/// The part of the identity that decides the traces; `--resume` may change the rest, which is counted anew.
-fn decisive(identity: &Map<String, Value>) -> Map<String, Value> {
-    identity.iter().filter(|(key, _)| *key != "bin").map(|(key, value)| (key.clone(), value.clone())).collect()
-}
-
 /// What decides the results: the forward pass of the first checkpoint, and what is done beside it.
-fn identity(arguments: &DropsArgs, specs: &[CheckpointSpec], first: &Map<String, Value>) -> Map<String, Value> {
-    let mut identity = first.clone();
-    let checkpoints: Vec<Value> = specs
-        .iter()
-        .map(|spec| json!({ "label": spec.label, "path": path_text(&spec.folder), "trace": trace_of(specs, spec) }))
-        .collect();
-    let replays: Vec<Value> = arguments
-        .exact_replay
-        .iter()
-        .map(|factor| json!({ "capacity_factor": factor, "trace": replay_folder(*factor) }))
-        .collect();
-    identity.insert("command".into(), json!("drops"));
-    identity.insert("checkpoints".into(), json!(checkpoints));
-    identity.insert("exact_replay".into(), json!(replays));
-    identity.insert("bin".into(), json!(arguments.bin));
-    identity
+fn identity(arguments: &DropsArgs, specs: &[CheckpointSpec], first: &Identity) -> Identity {
+    let checkpoint = |spec: &CheckpointSpec| {
+        RecordedCheckpoint::new(spec.label.as_str(), path_text(&spec.folder), trace_of(specs, spec))
+    };
+    let replay = |&capacity_factor: &f64| RecordedReplay { capacity_factor, trace: replay_folder(capacity_factor) };
+    Identity {
+        command: RunKind::Drops,
+        checkpoints: specs.iter().map(checkpoint).collect(),
+        exact_replay: Some(arguments.exact_replay.iter().map(replay).collect()),
+        ..first.clone()
+    }
 }

@@ -2,19 +2,18 @@
 
 use std::path::Path;
 
-use serde_json::{Value, json};
-
 use crate::{
     checkpoint::{Checkpoint, CheckpointState, WeightReading, check_blob, describe_oddities},
     commands::terminal,
     error::{Error, Result, path_text},
+    run::{CheckpointFiles, WeightFile},
 };
 
 /// A checkpoint's identity, and the state in which its files had it.
 #[derive(Clone, Debug)]
 pub(crate) struct Fingerprint {
     /// The hash of its configuration; of each weight file the path with its SHA-256, or with its size and times of change.
-    pub(crate) value: Value,
+    pub(crate) files: CheckpointFiles,
     /// The files as they were before they were read.
     pub(crate) state: CheckpointState,
     /// What the user must be told of.
@@ -37,18 +36,19 @@ impl Fingerprint {
                 continue;
             }
             let reading = read_watched(checkpoint, index)?;
-            weights.push(json!({ "path": path_text(&file.path), "bytes": file.bytes, "sha256": reading.sha256 }));
+            let (path, sha256) = (path_text(&file.path), Some(reading.sha256.clone()));
+            weights.push(WeightFile { path, bytes: file.bytes, sha256, modified: None, changed: None });
             oddities.extend(reading.oddities);
             sums.push(reading.sha256);
         }
         state = state.with_sums(sums);
         checkpoint.check_unchanged(&state)?;
         check_blob(&checkpoint.config_path(), checkpoint.config_sha256())?;
-        let value = json!({
-            "path": path_text(checkpoint.dir()),
-            "config_sha256": checkpoint.config_sha256(),
-            "weights": weights,
-        });
+        let files = CheckpointFiles {
+            path: path_text(checkpoint.dir()),
+            config_sha256: checkpoint.config_sha256().to_owned(),
+            weights,
+        };
         let mut notes = checkpoint.notes().to_vec();
         notes.extend(describe_oddities(&oddities));
         for note in &notes {
@@ -57,7 +57,7 @@ impl Fingerprint {
         if no_hash {
             notes.push("--no-hash: the numbers of the weights were not looked at".to_owned());
         }
-        Ok(Self { value, state, notes })
+        Ok(Self { files, state, notes })
     }
 }
 
@@ -72,17 +72,19 @@ pub(crate) fn read_watched(checkpoint: &Checkpoint, index: usize) -> Result<Weig
 }
 
 /// A weight file's path with its size and times of change, in place of its hash.
-fn by_size_and_time(path: &Path) -> Result<Value> {
+fn by_size_and_time(path: &Path) -> Result<WeightFile> {
     let metadata = std::fs::metadata(path).map_err(Error::io("read", path))?;
     let modified = metadata.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
-    let mut value = json!({
-        "path": path_text(path), "bytes": metadata.len(), "modified": modified.map(|time| time.as_secs()),
-    });
     // A program that copies into a file may set the time of its content back, but not this one.
     #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        value["changed"] = json!(metadata.ctime());
-    }
-    Ok(value)
+    let changed = Some(std::os::unix::fs::MetadataExt::ctime(&metadata));
+    #[cfg(not(unix))]
+    let changed = None;
+    Ok(WeightFile {
+        path: path_text(path),
+        bytes: metadata.len(),
+        sha256: None,
+        modified: modified.map(|time| time.as_secs()),
+        changed,
+    })
 }

@@ -1,10 +1,7 @@
 //! The forward pass of a prepared run into its folder.
 
-use serde_json::{Value, json};
-
 use super::{
     forward_waves::{Executed, execute},
-    pass_manifest::manifest,
     prepared_pass::Prepared,
     quantities,
     request::Request,
@@ -12,21 +9,20 @@ use super::{
 use crate::{
     commands::terminal,
     error::Result,
-    run::{REPORT_RUNS, RunDir},
+    run::{ForwardPassCost, RunDir, RunRecord},
     trace::write_inputs,
 };
 
-/// The forward pass of a prepared run into its folder: everything but what follows from the trace. Returns the
-/// manifest, still incomplete.
-pub(crate) fn forward(run: &RunDir, prepared: &Prepared, arguments: &Request) -> Result<Value> {
+/// The forward pass of a prepared run into its folder: everything but what follows from the trace. Completes the record
+/// that the run started with, but for the word that it is complete.
+pub(crate) fn forward(run: &RunDir, prepared: &Prepared, arguments: &Request, record: &mut RunRecord) -> Result<()> {
     let execution = &arguments.common.execution;
-    let mut manifest = manifest(prepared, arguments);
     // A run that goes on keeps the report that it had; one that was replaced has no manifest any more.
-    if let Some(runs) = run.manifest().ok().and_then(|earlier| earlier.get(REPORT_RUNS).cloned()) {
-        manifest[REPORT_RUNS] = runs;
+    if let Ok(earlier) = run.loose_record() {
+        record.report_runs = earlier.report_runs().into_iter().map(str::to_owned).collect();
     }
     if !has_whole_trace(run, prepared, execution.log_logits) {
-        run.write_manifest(&manifest)?;
+        run.write_record(record)?;
     }
     if !execution.quiet {
         announce(prepared);
@@ -35,8 +31,8 @@ pub(crate) fn forward(run: &RunDir, prepared: &Prepared, arguments: &Request) ->
     write_inputs(run, &prepared.layout, &prepared.corpus.sequences, &prepared.router, &prepared.label, text)?;
     let executed = execute(prepared, run, execution.log_logits, execution.quiet)?;
     run.settle_checksums()?;
-    record_forward(&mut manifest, &executed, execution.quiet);
-    Ok(manifest)
+    record.forward_cost = Some(cost(&executed, execution.quiet));
+    Ok(())
 }
 
 /// The first line of a run: what goes through the model.
@@ -60,17 +56,13 @@ pub(crate) fn has_whole_trace(run: &RunDir, prepared: &Prepared, log_logits: boo
 }
 
 pub(crate) fn is_complete(run: &RunDir) -> bool {
-    run.manifest().is_ok_and(|manifest| manifest["complete"] == true)
+    run.loose_record().is_ok_and(|record| record.is_complete())
 }
 
-fn record_forward(manifest: &mut Value, executed: &Executed, quiet: bool) {
+fn cost(executed: &Executed, quiet: bool) -> ForwardPassCost {
     // A resumed run that found everything in place keeps no rate: it measured none.
     // Nor does one whose clock stood still.
     let rate = (executed.tokens > 0 && executed.seconds > 0.0).then(|| executed.tokens as f64 / executed.seconds);
-    manifest["forward_seconds"] = json!(executed.seconds);
-    manifest["forward_tokens"] = json!(executed.tokens);
-    manifest["forward_peak_memory_bytes"] = json!(executed.peak_memory);
-    manifest["tokens_per_second"] = json!(rate);
     if let Some(rate) = rate.filter(|_| !quiet) {
         let tokens = quantities::grouped(executed.tokens);
         let seconds = quantities::duration(executed.seconds);
@@ -78,5 +70,11 @@ fn record_forward(manifest: &mut Value, executed: &Executed, quiet: bool) {
             "forward pass: {tokens} tokens in {seconds}, {} tokens/s",
             quantities::grouped(rate as u64)
         ));
+    }
+    ForwardPassCost {
+        forward_seconds: executed.seconds,
+        forward_tokens: executed.tokens,
+        forward_peak_memory_bytes: executed.peak_memory,
+        tokens_per_second: rate,
     }
 }

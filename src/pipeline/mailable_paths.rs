@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
-use crate::stats::Tables;
+use crate::{error::Result, run::RunRecord, stats::Tables};
 
 /// Whether pages of this process show the command line and whole paths.
 static SHOW_COMMAND: AtomicBool = AtomicBool::new(false);
@@ -23,14 +23,17 @@ pub(crate) struct Paths {
 }
 
 impl Paths {
-    /// Those of a run, from its manifest.
-    pub(crate) fn of(manifest: &Value) -> Self {
+    /// Those of a run.
+    pub(crate) fn of(record: &RunRecord) -> Self {
         if SHOW_COMMAND.load(Ordering::Relaxed) {
             return Self::default();
         }
-        let typed =
-            ["corpus", "transcripts"].into_iter().flat_map(|key| manifest[key].as_array().into_iter().flatten());
-        let typed = typed.filter_map(Value::as_str).filter(|path| is_absolute(path));
+        let transcripts = record.forward_pass.iter().filter_map(|pass| pass.transcripts.as_ref()).flatten();
+        Self::above(record.corpus.iter().chain(transcripts).map(String::as_str))
+    }
+
+    fn above<'a>(typed: impl Iterator<Item = &'a str>) -> Self {
+        let typed = typed.filter(|path| is_absolute(path));
         let above = |path: &str| {
             let path = path.trim_end_matches(SEPARATORS);
             path.rfind(SEPARATORS).map(|end| path[..=end].to_owned()).filter(|above| above.len() > 1)
@@ -71,16 +74,16 @@ impl Paths {
         }
     }
 
-    /// A manifest for people elsewhere: without the command line, all paths shortened.
-    pub(crate) fn manifest(&self, manifest: &Value) -> Value {
-        let mut told = manifest.clone();
+    /// What a record tells people elsewhere, by the keys of the manifest: without the command line, all paths shortened.
+    pub(crate) fn provenance(&self, record: &RunRecord) -> Result<Value> {
+        let mut told = record.to_json()?;
         if !SHOW_COMMAND.load(Ordering::Relaxed) {
             if let Some(entries) = told.as_object_mut() {
-                entries.remove("command_line");
+                entries.shift_remove("command_line");
             }
             self.shorten_all(&mut told);
         }
-        told
+        Ok(told)
     }
 
     fn shorten_all(&self, value: &mut Value) {
@@ -146,14 +149,15 @@ fn without(text: &str, folder: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use serde_json::json;
 
     use super::*;
 
     fn paths() -> Paths {
-        Paths::of(
-            &json!({ "corpus": ["/home/me/texts/domains", "/home/me/texts/", "relative/x"], "transcripts": ["C:\\chats\\a.jsonl"] }),
-        )
+        let typed = ["/home/me/texts/domains", "/home/me/texts/", "relative/x", "C:\\chats\\a.jsonl"];
+        Paths::above(typed.into_iter())
     }
 
     #[test]
@@ -183,18 +187,18 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_tells_neither_folders_nor_the_command_line() {
+    fn a_record_tells_neither_folders_nor_the_command_line() {
         let manifest = json!({
-            "corpus": ["/home/me/texts"], "command_line": ["/home/me/bin/openmoe-analyze", "route"], "command": "route",
-            "inputs": [{ "path": "/home/me/texts/a.jsonl" }], "notes": ["read /home/me/texts/a.jsonl twice"], "tokens": 3
+            "command": "route", "version": "1", "complete": true, "label": "base", "seed": 0, "resamples": 0, "permutations": 0,
+            "exclude_bos": false, "sequences": 1, "documents": 1, "tokens": 3,
+            "layout": { "moe_layers": [1], "num_experts": 4, "top_k": 2, "segments": 1 },
+            "corpus": ["/home/me/texts"], "command_line": ["/home/me/bin/openmoe-analyze", "route"],
+            "tokenizer": { "path": "/home/me/texts/a.model", "sha256": "x" }, "warnings": ["read /home/me/texts/a.jsonl twice"],
         });
-        let told = Paths::of(&manifest).manifest(&manifest);
-        let expected = json!({
-            "corpus": ["me/texts"], "command": "route", "inputs": [{ "path": "texts/a.jsonl" }],
-            "notes": ["read texts/a.jsonl twice"], "tokens": 3
-        });
-        assert_eq!(told["inputs"], expected["inputs"]);
-        assert_eq!(told["notes"], expected["notes"]);
+        let record = RunRecord::read(Path::new("run"), &manifest).unwrap();
+        let told = Paths::of(&record).provenance(&record).unwrap();
+        assert_eq!(told["tokenizer"]["path"], "texts/a.model");
+        assert_eq!(told["warnings"], json!(["read texts/a.jsonl twice"]));
         assert!(told.get("command_line").is_none() && !told.to_string().contains("/home"));
     }
 }

@@ -2,17 +2,18 @@
 
 use std::path::Path;
 
-use serde_json::{Map, Value, json};
+use serde::Serialize;
 
 use super::{
     checkpoint_spec::CheckpointSpec,
     forward::{forward, has_whole_trace, is_complete},
+    pass_manifest::record,
     prepared_pass::Prepared,
     request::Request,
 };
 use crate::{
     error::Result,
-    run::{Occupied, RunDir},
+    run::{Identity, Occupied, RunDir, RunRecord},
 };
 
 /// One forward pass of a run of several.
@@ -30,11 +31,11 @@ pub(crate) struct Pass {
 ///
 /// # Errors
 /// Those of opening.
-pub(crate) fn identities(mut prepared: Prepared, passes: &[Pass]) -> Result<(Prepared, Vec<Value>)> {
+pub(crate) fn identities(mut prepared: Prepared, passes: &[Pass]) -> Result<(Prepared, Vec<Identity>)> {
     let mut identities = Vec::new();
     for pass in passes {
         prepared = prepared.with_checkpoint(&pass.spec, &pass.request)?;
-        identities.push(Value::Object(prepared.identity.clone()));
+        identities.push(prepared.identity.clone());
     }
     match passes.first() {
         Some(first) => Ok((prepared.with_checkpoint(&first.spec, &first.request)?, identities)),
@@ -50,11 +51,11 @@ pub(crate) fn identities(mut prepared: Prepared, passes: &[Pass]) -> Result<(Pre
 pub(crate) fn check(
     out: &Path,
     occupied: Occupied,
-    run: &Map<String, Value>,
+    run: &impl Serialize,
     passes: &[Pass],
-    identities: &[Value],
+    identities: &[Identity],
 ) -> Result<()> {
-    RunDir::check(out, occupied, &Value::Object(run.clone()))?;
+    RunDir::check(out, occupied, run)?;
     let mut below = passes.iter().zip(identities).filter(|(pass, _)| pass.folder != ".");
     below.try_for_each(|(pass, identity)| RunDir::check_below(out, &pass.folder, occupied, identity))
 }
@@ -68,11 +69,12 @@ pub(crate) fn is_whole(run: &RunDir, prepared: Option<&Prepared>, passes: &[Pass
     is_complete(run) && prepared.is_none_or(|prepared| passes.iter().all(|one| pass(one, prepared)))
 }
 
-/// One forward pass into its sub-folder; what is there already, whole and of this pass, is kept. Returns its manifest.
-pub(crate) fn forward_one(run: &RunDir, prepared: &Prepared, pass: &Pass) -> Result<Value> {
-    let folder = run.prepare_below(&pass.folder, &Value::Object(prepared.identity.clone()))?;
-    let mut record = forward(&folder, prepared, &pass.request)?;
-    record["complete"] = json!(true);
-    folder.write_manifest(&record)?;
+/// One forward pass into its sub-folder; what is there already, whole and of this pass, is kept. Returns its record.
+pub(crate) fn forward_one(run: &RunDir, prepared: &Prepared, pass: &Pass) -> Result<RunRecord> {
+    let folder = run.prepare_below(&pass.folder, &prepared.identity)?;
+    let mut record = record(prepared, &pass.request);
+    forward(&folder, prepared, &pass.request, &mut record)?;
+    record.complete = true;
+    folder.write_record(&record)?;
     Ok(record)
 }

@@ -2,12 +2,10 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use serde_json::{Map, Value, json};
-
 use super::{
     checkpoint_spec::{CheckpointSpec, label},
     fingerprint::Fingerprint,
-    identity::identity,
+    identity::{arithmetic_options, identity},
     input_text::read,
     memory_bound::check_room,
     memory_plan::{group_rows, memory, wave_rows, wave_tokens},
@@ -23,6 +21,7 @@ use crate::{
     error::{Error, Result, path_text},
     model::{Arithmetic, Cost},
     routing::RouterSettings,
+    run::Identity,
     trace::TraceLayout,
 };
 
@@ -40,8 +39,8 @@ pub(crate) struct Prepared {
     pub(crate) context: usize,
     pub(crate) cost: Cost,
     pub(crate) wave_tokens: usize,
-    /// The keys of the manifest that decide the trace.
-    pub(crate) identity: Map<String, Value>,
+    /// What decides the trace.
+    pub(crate) identity: Identity,
     /// What was hashed already, by folder.
     fingerprints: BTreeMap<PathBuf, Fingerprint>,
 }
@@ -66,7 +65,7 @@ impl Prepared {
         let memory = memory(config, &cost, arguments.common.execution.log_logits, wave_rows(wave_tokens, &rows));
         check_room((memory as u64).saturating_sub(process_memory::resident_memory()))?;
         let fingerprint = Fingerprint::new(&checkpoint, arguments.common.execution.no_hash)?;
-        let identity = identity(arguments, &fingerprint.value, tokenizer.as_ref(), &corpus, &router, context)?;
+        let identity = identity(arguments, &fingerprint.files, tokenizer.as_ref(), &corpus, &router, context)?;
         Ok(Self {
             label: label(checkpoint.dir()),
             fingerprints: BTreeMap::from([(checkpoint.dir().to_path_buf(), fingerprint)]),
@@ -91,7 +90,7 @@ impl Prepared {
         let mut prepared = if same { self } else { self.with_request(arguments)? };
         prepared.label.clone_from(&spec.label);
         prepared.arithmetic = spec.arithmetic;
-        prepared.identity.insert("dtype".into(), json!(spec.arithmetic.name()));
+        prepared.identity.arithmetic = Some(arithmetic_options(spec.arithmetic));
         Ok(prepared)
     }
 
@@ -107,7 +106,7 @@ impl Prepared {
         };
         checkpoint.check_unchanged(&fingerprint.state)?;
         let identity =
-            identity(arguments, &fingerprint.value, self.tokenizer.as_ref(), &self.corpus, &router, self.context)?;
+            identity(arguments, &fingerprint.files, self.tokenizer.as_ref(), &self.corpus, &router, self.context)?;
         self.fingerprints.insert(checkpoint.dir().to_path_buf(), fingerprint);
         Ok(Self { label: label(checkpoint.dir()), checkpoint, router, identity, ..self })
     }

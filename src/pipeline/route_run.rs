@@ -2,10 +2,9 @@
 
 use std::{path::Path, time::Instant};
 
-use serde_json::Value;
-
 use super::{
     forward::forward,
+    pass_manifest::record,
     prepared_pass::Prepared,
     request::Request,
     run_folder::note_resumed,
@@ -21,7 +20,6 @@ use crate::{
 pub(crate) struct RouteRun {
     pub(crate) request: Request,
     pub(crate) prepared: Prepared,
-    identity: Value,
 }
 
 impl RouteRun {
@@ -32,23 +30,23 @@ impl RouteRun {
             protect_folders(out, [arguments.checkpoint.as_path()])?;
         }
         let prepared = Prepared::new(&request)?;
-        let identity = Value::Object(prepared.identity.clone());
         if let Some(out) = &arguments.out {
             protect_texts(out, prepared.text_paths(&request))?;
-            RunDir::check(out, request.common.execution.occupied(), &identity)?;
+            RunDir::check(out, request.common.execution.occupied(), &prepared.identity)?;
         }
-        Ok(Self { request, prepared, identity })
+        Ok(Self { request, prepared })
     }
 
     /// The whole run, in the folder `out`. `clock` started with the command.
     pub(crate) fn run(self, out: &Path, clock: Instant) -> Result<(RunDir, Analysis)> {
-        let Self { request, prepared, identity } = self;
+        let Self { request, prepared } = self;
         let execution = &request.common.execution;
-        let (run, resumed) = RunDir::prepare(out, execution.occupied(), &identity)?;
+        let (run, resumed) = RunDir::prepare(out, execution.occupied(), &prepared.identity)?;
         note_resumed(&run, resumed, execution.quiet);
-        let mut manifest = forward(&run, &prepared, &request)?;
+        let mut record = record(&prepared, &request);
+        forward(&run, &prepared, &request, &mut record)?;
         drop(prepared);
-        let analysis = analyse(&run, &mut manifest, execution.quiet, Some(clock))?;
+        let analysis = analyse(&run, &mut record, execution.quiet, Some(clock))?;
         Ok((run, analysis))
     }
 }

@@ -5,9 +5,9 @@ use crate::{commands::terminal, run::RunDir};
 /// Says what an earlier run in the folder is good for.
 pub(crate) fn note_resumed(run: &RunDir, resumed: bool, quiet: bool) {
     let place = run.path().display();
-    match run.manifest() {
+    match run.loose_record() {
         _ if !resumed || quiet => {}
-        Ok(manifest) if manifest["complete"] == true => {
+        Ok(record) if record.is_complete() => {
             terminal::note(&format!("`{place}` is complete already; its statistics and charts are made anew"));
         }
         Ok(_) => {}

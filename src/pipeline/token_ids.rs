@@ -2,14 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
 use super::{checkpoint_spec::CheckpointSpec, prepared_pass::Prepared};
 use crate::{
     cli::DriftArgs,
     commands::terminal,
     error::{Error, Result},
-    run::RunDir,
+    run::{RunDir, RunRecord},
     stats::Settings,
     trace::RoutingTrace,
 };
@@ -22,14 +20,14 @@ use crate::{
 pub(crate) fn check(
     arguments: &DriftArgs,
     prepared: Option<&Prepared>,
-    expected: &Value,
+    expected: &RunRecord,
     first: &CheckpointSpec,
 ) -> Result<()> {
     let ids = &arguments.tokens_of_interest;
     if ids.is_empty() {
         return Ok(());
     }
-    let vocabulary = expected["config"]["vocab_size"].as_u64().unwrap_or(u64::MAX);
+    let vocabulary = expected.config.as_ref().map_or(u64::MAX, |config| config.vocab_size as u64);
     let unknown: Vec<String> = ids.iter().filter(|id| u64::from(**id) >= vocabulary).map(u32::to_string).collect();
     if !unknown.is_empty() {
         return Err(Error::usage(

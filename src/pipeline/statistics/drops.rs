@@ -1,18 +1,16 @@
 //! The traces of a drops run -> its statistics.
 
-use serde_json::Value;
-
 use crate::{
     commands::{signals, terminal},
     error::{Error, Result},
     pipeline::recorded_settings::settings,
     routing::{LayerId, RouterSettings},
-    run::{RunDir, recorded_checkpoints},
+    run::{RunDir, RunRecord, recorded_checkpoints},
     stats::{
         DropLayer, DropSettings, DropStudy, StatisticTable, TableBuilders, append, drop_difference, drop_statistics,
         exact_replay, is_of_every_model,
     },
-    trace::{GroupTable, LayerTrace, RoutingTrace, SequenceTable, SpanTable, manifest_number},
+    trace::{GroupTable, LayerTrace, RoutingTrace, SequenceTable, SpanTable},
 };
 
 /// A trace with everything that decides its drops.
@@ -33,7 +31,7 @@ impl Recorded {
             sequences: trace.sequences()?,
             spans: trace.spans()?,
             groups: trace.groups()?,
-            router: router(folder, &trace)?,
+            router: router(folder)?,
             trace,
         })
     }
@@ -45,19 +43,9 @@ impl Recorded {
     }
 }
 
-/// How a run turned logits into assignments, from its manifest.
-fn router(folder: &RunDir, trace: &RoutingTrace) -> Result<RouterSettings> {
-    let manifest = folder.manifest()?;
-    let settings = manifest["capacity_rule"].as_str().and_then(|rule| {
-        Some(RouterSettings {
-            num_experts: trace.num_experts(),
-            top_k: trace.top_k(),
-            capacity_rule: rule.parse().ok()?,
-            capacity_factor: manifest["capacity_factor"].as_f64()?,
-            min_capacity: manifest["min_capacity"].as_u64()? as u32,
-        })
-    });
-    settings.ok_or_else(|| {
+/// How a run turned logits into assignments, from its record.
+fn router(folder: &RunDir) -> Result<RouterSettings> {
+    folder.record()?.router_settings().ok_or_else(|| {
         Error::run_folder(
             format!("manifest.json of `{}` does not say how capacity was set", folder.path().display()),
             "the run was made by another version: run it again with --force",
@@ -66,19 +54,16 @@ fn router(folder: &RunDir, trace: &RoutingTrace) -> Result<RouterSettings> {
 }
 
 /// Layer by layer: one layer of each trace is in memory at a time.
-pub(crate) fn compute(run: &RunDir, manifest: &Value, quiet: bool) -> Result<TableBuilders> {
-    let opened = recorded_checkpoints(run, manifest)?;
+pub(crate) fn compute(run: &RunDir, record: &RunRecord, quiet: bool) -> Result<TableBuilders> {
+    let opened = recorded_checkpoints(run, record)?;
     let checkpoints = opened.iter().map(|(label, folder)| Recorded::open(label, folder)).collect::<Result<Vec<_>>>()?;
-    let replays = manifest["exact_replay"].as_array().into_iter().flatten().filter_map(|entry| entry["trace"].as_str());
+    let replays = record.identity.exact_replay.iter().flatten();
     let replays = replays
-        .map(|folder| Recorded::open(&checkpoints[0].label, &RunDir::open(&run.file(folder))?))
+        .map(|replay| Recorded::open(&checkpoints[0].label, &RunDir::open(&run.file(&replay.trace))?))
         .collect::<Result<Vec<_>>>()?;
     let defaults = DropSettings::default();
-    let bin = match &manifest["bin"] {
-        Value::Null => defaults.bin,
-        bin => manifest_number(run, bin, "bin", 1..=u32::MAX as usize)? as u32,
-    };
-    let settings = DropSettings { statistics: settings(run, manifest)?, bin, ..defaults };
+    let bin = record.drops.as_ref().map_or(defaults.bin, |drops| drops.bin);
+    let settings = DropSettings { statistics: settings(record), bin, ..defaults };
     let spinner = terminal::spinner("statistics", quiet);
     let mut tables = TableBuilders::new();
     for &layer in checkpoints[0].trace.moe_layers() {
