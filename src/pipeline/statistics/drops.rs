@@ -1,9 +1,11 @@
 //! The traces of a drops run -> its statistics.
 
 use crate::{
-    commands::{signals, terminal},
     error::{Error, Result},
-    pipeline::recorded_settings::settings,
+    pipeline::{
+        progress::{Progress, RunningStage, Stage},
+        recorded_settings::settings,
+    },
     routing::{LayerId, RouterSettings},
     run::{RunDir, RunRecord, recorded_checkpoints},
     stats::{
@@ -54,7 +56,7 @@ fn router(folder: &RunDir) -> Result<RouterSettings> {
 }
 
 /// Layer by layer: one layer of each trace is in memory at a time.
-pub(crate) fn compute(run: &RunDir, record: &RunRecord, quiet: bool) -> Result<TableBuilders> {
+pub(crate) fn compute(run: &RunDir, record: &RunRecord, progress: &dyn Progress) -> Result<TableBuilders> {
     let opened = recorded_checkpoints(run, record)?;
     let checkpoints = opened.iter().map(|(label, folder)| Recorded::open(label, folder)).collect::<Result<Vec<_>>>()?;
     let replays = record.identity.exact_replay.iter().flatten();
@@ -64,13 +66,12 @@ pub(crate) fn compute(run: &RunDir, record: &RunRecord, quiet: bool) -> Result<T
     let defaults = DropSettings::default();
     let bin = record.drops.as_ref().map_or(defaults.bin, |drops| drops.bin);
     let settings = DropSettings { statistics: settings(record), bin, ..defaults };
-    let spinner = terminal::spinner("statistics", quiet);
+    let stage = RunningStage::begin(progress, Stage::Statistics, None);
     let mut tables = TableBuilders::new();
     for &layer in checkpoints[0].trace.moe_layers() {
-        let progress = |what: &'static str| spinner.set_message(format!("layer {layer}: {what}"));
-        append(&mut tables, of_layer(layer, &checkpoints, &replays, &settings, &progress)?)?;
+        let at = |what: &'static str| stage.working_on(&format!("layer {layer}: {what}"));
+        append(&mut tables, of_layer(layer, &checkpoints, &replays, &settings, (progress, &at))?)?;
     }
-    spinner.finish_and_clear();
     Ok(tables)
 }
 
@@ -79,26 +80,26 @@ fn of_layer(
     checkpoints: &[Recorded],
     replays: &[Recorded],
     settings: &DropSettings,
-    progress: &dyn Fn(&'static str),
+    (progress, at): (&dyn Progress, &dyn Fn(&'static str)),
 ) -> Result<Vec<StatisticTable>> {
-    signals::check_interrupt()?;
+    progress.check()?;
     let first = &checkpoints[0];
     let columns = first.trace.layer(layer)?;
-    progress("counting");
+    at("counting");
     let logged = DropStudy::new(&first.layer(&columns), settings)?;
-    let mut tables = drop_statistics(&logged, progress)?;
+    let mut tables = drop_statistics(&logged, at)?;
     for other in &checkpoints[1..] {
-        signals::check_interrupt()?;
+        progress.check()?;
         let columns = other.trace.layer(layer)?;
-        progress("counting");
+        at("counting");
         let model = DropStudy::new(&other.layer(&columns), settings)?;
-        tables.extend(of_checkpoint(drop_statistics(&model, progress)?, &other.label));
-        progress("difference");
+        tables.extend(of_checkpoint(drop_statistics(&model, at)?, &other.label));
+        at("difference");
         tables.push(drop_difference(&model, &logged, (&other.label, &first.label))?);
     }
     for replay in replays {
-        signals::check_interrupt()?;
-        progress("exact replay");
+        progress.check()?;
+        at("exact replay");
         let columns = replay.trace.layer(layer)?;
         let rerun = DropStudy::new(&replay.layer(&columns), settings)?;
         tables.push(exact_replay(&rerun, &logged)?);
