@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{analyse::settings, machine, terminal, traces::recorded_checkpoints};
 use crate::{
     error::{Error, Result},
-    routing::{LayerId, RouterSettings},
+    routing::{LayerId, LayerShape, RouterSettings},
     run_dir::RunDir,
     stats::{
         DropLayer, DropSettings, DropStudy, StatisticTable, Tables, drop_difference, drop_statistics, exact_replay,
@@ -30,6 +30,12 @@ struct Recorded {
     trace: RoutingTrace,
     sequences: SequenceTable,
     spans: SpanTable,
+}
+
+/// One layer of it.
+struct RecordedLayer<'a> {
+    of: &'a Recorded,
+    trace: LayerTrace,
     groups: GroupTable,
     router: RouterSettings,
 }
@@ -37,39 +43,32 @@ struct Recorded {
 impl Recorded {
     fn open(label: &str, folder: &RunDir) -> Result<Self> {
         let trace = RoutingTrace::open(folder)?;
-        Ok(Self {
-            label: label.to_owned(),
-            sequences: trace.sequences()?,
-            spans: trace.spans()?,
-            groups: trace.groups()?,
-            router: router(folder, &trace)?,
-            trace,
-        })
+        if trace.shape().layers().any(|(_, layer)| layer.capacity.is_none()) {
+            return Err(Error::run_folder(
+                format!("manifest.json of `{}` does not say how capacity was set", folder.path().display()),
+                "the run was made by another version: run it again with --force",
+            ));
+        }
+        Ok(Self { label: label.to_owned(), sequences: trace.sequences()?, spans: trace.spans()?, trace })
     }
 
-    fn layer<'a>(&'a self, trace: &'a LayerTrace) -> DropLayer<'a> {
-        DropLayer { sequences: &self.sequences, spans: &self.spans, groups: &self.groups, router: self.router, trace }
+    /// Reads a layer, and how it turned logits into assignments.
+    fn layer(&self, layer: LayerId) -> Result<RecordedLayer<'_>> {
+        let router = self.trace.shape().layer(layer).and_then(LayerShape::router);
+        Ok(RecordedLayer {
+            of: self,
+            trace: self.trace.layer(layer)?,
+            groups: self.trace.groups(layer)?,
+            router: router.ok_or_else(|| Error::internal(format!("layer {layer} has no router")))?,
+        })
     }
 }
 
-/// How a run turned logits into assignments, from its manifest.
-fn router(folder: &RunDir, trace: &RoutingTrace) -> Result<RouterSettings> {
-    let manifest = folder.manifest()?;
-    let settings = manifest["capacity_rule"].as_str().and_then(|rule| {
-        Some(RouterSettings {
-            num_experts: trace.num_experts(),
-            top_k: trace.top_k(),
-            capacity_rule: rule.parse().ok()?,
-            capacity_factor: manifest["capacity_factor"].as_f64()?,
-            min_capacity: manifest["min_capacity"].as_u64()? as u32,
-        })
-    });
-    settings.ok_or_else(|| {
-        Error::run_folder(
-            format!("manifest.json of `{}` does not say how capacity was set", folder.path().display()),
-            "the run was made by another version: run it again with --force",
-        )
-    })
+impl RecordedLayer<'_> {
+    fn as_drop_layer(&self) -> DropLayer<'_> {
+        let Recorded { sequences, spans, .. } = self.of;
+        DropLayer { sequences, spans, groups: &self.groups, router: self.router, trace: &self.trace }
+    }
 }
 
 /// Layer by layer: one layer of each trace is in memory at a time.
@@ -105,15 +104,15 @@ fn of_layer(
 ) -> Result<Vec<StatisticTable>> {
     machine::check_interrupt()?;
     let first = &checkpoints[0];
-    let columns = first.trace.layer(layer)?;
+    let recorded = first.layer(layer)?;
     progress("counting");
-    let logged = DropStudy::new(&first.layer(&columns), settings)?;
+    let logged = DropStudy::new(&recorded.as_drop_layer(), settings)?;
     let mut tables = drop_statistics(&logged, progress)?;
     for other in &checkpoints[1..] {
         machine::check_interrupt()?;
-        let columns = other.trace.layer(layer)?;
+        let recorded = other.layer(layer)?;
         progress("counting");
-        let model = DropStudy::new(&other.layer(&columns), settings)?;
+        let model = DropStudy::new(&recorded.as_drop_layer(), settings)?;
         tables.extend(of_checkpoint(drop_statistics(&model, progress)?, &other.label));
         progress("difference");
         tables.push(drop_difference(&model, &logged, (&other.label, &first.label))?);
@@ -121,8 +120,8 @@ fn of_layer(
     for replay in replays {
         machine::check_interrupt()?;
         progress("exact replay");
-        let columns = replay.trace.layer(layer)?;
-        let rerun = DropStudy::new(&replay.layer(&columns), settings)?;
+        let recorded = replay.layer(layer)?;
+        let rerun = DropStudy::new(&recorded.as_drop_layer(), settings)?;
         tables.push(exact_replay(&rerun, &logged)?);
     }
     Ok(tables)

@@ -140,10 +140,10 @@ fn compute(
     mut observer: RouteObserver,
     checked: impl Fn() -> Result<()>,
 ) -> Result<()> {
-    let options =
-        ForwardOptions { router: prepared.router, arithmetic: prepared.arithmetic, outputs: Outputs::default() };
-    let mut model = Model::new(&prepared.checkpoint, options);
     let layout = &prepared.layout;
+    let (shape, arithmetic) = (layout.shape.clone(), prepared.arithmetic);
+    let options = ForwardOptions { shape, arithmetic, outputs: Outputs::default() };
+    let mut model = Model::new(&prepared.checkpoint, options);
     let rows = group_rows(layout, &prepared.corpus.sequences);
     let of = |segments: &Range<usize>| waves(&layout.segments[segments.clone()], &rows, prepared.wave_tokens);
     let waves: Vec<Range<usize>> = segments.iter().flat_map(of).collect();

@@ -8,6 +8,7 @@ use super::{checkpoints::Spec, prepare::Prepared, terminal};
 use crate::{
     cli::DriftArgs,
     error::{Error, Result},
+    routing::is_bos,
     run_dir::RunDir,
     stats::Settings,
     trace::RoutingTrace,
@@ -50,7 +51,8 @@ pub(super) fn check(arguments: &DriftArgs, prepared: Option<&Prepared>, expected
 fn counts(prepared: &Prepared, exclude_bos: bool) -> BTreeMap<u32, u64> {
     let mut counts = BTreeMap::new();
     for sequence in &prepared.corpus.sequences {
-        for id in sequence.token_ids.iter().skip(usize::from(exclude_bos)) {
+        let counted = (0..).zip(&sequence.token_ids).filter(|(position, _)| !(exclude_bos && is_bos(*position)));
+        for (_, id) in counted {
             *counts.entry(*id).or_default() += 1;
         }
     }

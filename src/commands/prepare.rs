@@ -22,7 +22,7 @@ use crate::{
     corpus::{Corpus, LeftOut, Sequence, Skipped, Tokenizer},
     error::{Error, Result, path_text},
     model::{Arithmetic, Cost, PANEL, instruction_set},
-    routing::RouterSettings,
+    routing::{LayerShape, RouterSettings, RoutingShape},
     trace::{SEGMENT_TOKENS, TraceLayout},
 };
 
@@ -58,8 +58,8 @@ impl Prepared {
         let corpus = read(arguments, &checkpoint, tokenizer.as_ref(), context)?;
         let router = router(&checkpoint, &arguments.common);
         let lengths: Vec<usize> = corpus.sequences.iter().map(|sequence| sequence.token_ids.len()).collect();
-        let layout = TraceLayout::new(&lengths, arguments.common.routing.group, config.moe_layers());
-        check_capacity(&router, &layout, &corpus)?;
+        let layout = TraceLayout::new(&lengths, arguments.common.routing.group, shape(&checkpoint, &arguments.common));
+        layout.capacities()?;
         let cost = Cost::new(config, context);
         let rows = group_rows(&layout, &corpus.sequences);
         let wave_tokens = wave_tokens(&arguments.common.execution, config, &cost, &rows)?;
@@ -100,7 +100,8 @@ impl Prepared {
         let checkpoint = Checkpoint::open(&arguments.checkpoint)?;
         check_routers(&checkpoint, &arguments.common)?;
         let router = router(&checkpoint, &arguments.common);
-        check_capacity(&router, &self.layout, &self.corpus)?;
+        let layout = TraceLayout { shape: shape(&checkpoint, &arguments.common), ..self.layout };
+        layout.capacities()?;
         let fingerprint = match self.fingerprints.get(checkpoint.dir()) {
             Some(known) => known.clone(),
             None => Fingerprint::new(&checkpoint, arguments.common.execution.no_hash)?,
@@ -109,7 +110,7 @@ impl Prepared {
         let identity =
             identity(arguments, &fingerprint.value, self.tokenizer.as_ref(), &self.corpus, &router, self.context)?;
         self.fingerprints.insert(checkpoint.dir().to_path_buf(), fingerprint);
-        Ok(Self { label: label(checkpoint.dir()), checkpoint, router, identity, ..self })
+        Ok(Self { label: label(checkpoint.dir()), checkpoint, router, layout, identity, ..self })
     }
 
     /// Refuses to go on if the weights are not those that were hashed.
@@ -163,12 +164,8 @@ fn router(checkpoint: &Checkpoint, common: &CommonArgs) -> RouterSettings {
     checkpoint.config().router_settings(common.routing.capacity_rule, common.routing.capacity_factor)
 }
 
-/// Refuses a capacity that leaves a routing group without a slot.
-fn check_capacity(router: &RouterSettings, layout: &TraceLayout, corpus: &Corpus) -> Result<()> {
-    layout.groups.iter().try_for_each(|group| {
-        let tokens = corpus.sequences[group.clone()].iter().map(|sequence| sequence.token_ids.len()).sum();
-        router.capacity(tokens).map(|_| ())
-    })
+fn shape(checkpoint: &Checkpoint, common: &CommonArgs) -> RoutingShape {
+    checkpoint.config().routing_shape(common.routing.capacity_rule, common.routing.capacity_factor)
 }
 
 /// Refuses options that contradict each other or leave no slot.
@@ -254,7 +251,7 @@ pub(super) fn memory(config: &Config, cost: &Cost, log_logits: bool, rows: usize
     const BESIDE: u64 = 112 << 20;
     // Of every MoE layer the segment that is being filled, and four parts on their way, which are copied once.
     let parts = config.moe_layers().len() + 8;
-    let token = 32 + 16 * config.router_topk + if log_logits { 4 * config.num_experts } else { 0 };
+    let token = LayerShape::of_choices(config.num_experts, config.router_topk).buffered_bytes(log_logits);
     (machine::resident_memory() + BESIDE) as f64
         + (parts * token * SEGMENT_TOKENS) as f64
         + cost.memory(rows, rayon::current_num_threads())

@@ -22,7 +22,7 @@ use crate::{
     cli::{ExecutionArgs, RouteArgs},
     error::{Error, Result, path_text},
     run_dir::{Occupied, REPORT_RUNS, RunDir},
-    trace::write_inputs,
+    trace::{recorded_layout, write_inputs},
 };
 
 /// Runs `route` and prints the result.
@@ -108,7 +108,7 @@ pub(super) fn forward(run: &RunDir, prepared: &Prepared, arguments: &Request) ->
         announce(prepared);
     }
     let text = |id| prepared.tokenizer.as_ref().and_then(|tokenizer| tokenizer.piece(id));
-    write_inputs(run, &prepared.layout, &prepared.corpus.sequences, &prepared.router, &prepared.label, text)?;
+    write_inputs(run, &prepared.layout, &prepared.corpus.sequences, &prepared.label, text)?;
     let executed = execute(prepared, run, execution.log_logits, execution.quiet)?;
     run.settle_checksums()?;
     record_forward(&mut manifest, &executed, execution.quiet);
@@ -137,13 +137,7 @@ pub(super) fn manifest(prepared: &Prepared, arguments: &Request) -> Value {
         "exclude_bos": arguments.common.statistics.exclude_bos,
         "command_line": command_line(),
         "label": prepared.label,
-        "layout": {
-            "moe_layers": prepared.layout.moe_layers,
-            "num_experts": prepared.router.num_experts,
-            "top_k": prepared.router.top_k,
-            "segments": prepared.layout.segments.len(),
-            "groups": prepared.layout.groups.len(),
-        },
+        "layout": recorded_layout(&prepared.layout),
         "config": prepared.checkpoint.config(),
         "sequences": corpus.sequences.len(),
         "documents": corpus.documents(),

@@ -6,10 +6,12 @@
 mod assign;
 mod capacity;
 mod group;
+mod shape;
 
 pub use assign::{queue_slots, route, softmax};
 pub use capacity::{CapacityRule, RouterSettings};
 pub use group::GroupRule;
+pub use shape::{CapacityPolicy, LayerShape, RoutingShape};
 
 use std::ops::Range;
 
@@ -21,6 +23,11 @@ pub type ExpertId = u16;
 pub type LayerId = u16;
 /// Index of a sequence in input order.
 pub type SequenceId = u32;
+
+/// Whether a row is that of the BOS, which stands at the first position of every sequence of a text that got one.
+pub fn is_bos(position: u32) -> bool {
+    position == 0
+}
 
 /// Which assignments a statistic counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]

@@ -189,7 +189,7 @@ impl Documents {
 
 /// The occurrences that count, by document, then in input order.
 fn document_order(sequences: &SequenceTable, trace: &LayerTrace, settings: &Settings) -> Vec<u32> {
-    let counts = |t: &u32| settings.include_bos || trace.position[*t as usize] > 0;
+    let counts = |t: &u32| settings.counts(trace.position[*t as usize]);
     let mut order: Vec<u32> = (0..trace.len() as u32).filter(counts).collect();
     order.sort_by_key(|t| sequences.document[trace.sequence[*t as usize] as usize]);
     order

@@ -1,5 +1,7 @@
 //! What a person may choose about the statistics.
 
+use crate::routing::is_bos;
+
 /// Seed, number of repetitions, and minima. The defaults are those of the documentation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -23,6 +25,14 @@ pub struct Settings {
     pub bucket: u32,
     /// Length of the lists of `top_tokens`.
     pub top_tokens: usize,
+}
+
+impl Settings {
+    /// Whether the rows at a position take part in the counting.
+    #[inline]
+    pub(super) fn counts(&self, position: u32) -> bool {
+        self.include_bos || !is_bos(position)
+    }
 }
 
 impl Default for Settings {

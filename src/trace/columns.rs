@@ -45,7 +45,7 @@ pub struct SpanTable {
 /// Who speaks, in the order in which tables list them.
 pub const ROLES: [&str; 4] = ["system", "user", "assistant", "tool"];
 
-/// The routing groups of a run (`groups.parquet`): the same for every layer.
+/// The routing groups of a layer (`groups.parquet`). The groups are the same in every layer; capacities may differ.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GroupTable {
     /// Sequences of each group, consecutive in input order, `[groups]`.

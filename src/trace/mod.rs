@@ -14,6 +14,6 @@ mod read;
 mod write;
 
 pub use columns::{GroupTable, LayerTrace, ROLES, SequenceTable, SpanTable};
-pub use manifest::manifest_number;
+pub use manifest::{manifest_number, recorded_layout};
 pub use read::RoutingTrace;
 pub use write::{FinishedPart, SEGMENT_TOKENS, Segment, TraceLayout, TraceWriter, write_inputs};

@@ -7,22 +7,18 @@ use rayon::prelude::*;
 use super::{
     columns::LayerTrace,
     frame::{flags, read_parquet, unreadable, values},
-    manifest::{layers, manifest_number},
+    manifest::{manifest_number, shape},
     write::part_name,
 };
 use crate::{
     error::{Error, Result},
-    routing::{ExpertId, LayerId, softmax},
+    routing::{ExpertId, LayerId, RoutingShape, softmax},
     run_dir::RunDir,
 };
 
 /// Parts that a thread reads before they are joined: enough to keep all threads busy, few beside a layer.
 const PARTS_PER_THREAD: usize = 8;
 
-/// More than any checkpoint has; what is larger comes from a damaged manifest, and would only be noticed when memory ends.
-const EXPERTS: usize = 65_536;
-/// Choices are numbered by a byte.
-const CHOICES: usize = 255;
 /// At a segment's 16,384 tokens: 160 billion tokens.
 const SEGMENTS: usize = 10_000_000;
 
@@ -30,9 +26,7 @@ const SEGMENTS: usize = 10_000_000;
 #[derive(Clone, Debug)]
 pub struct RoutingTrace {
     pub(super) run: RunDir,
-    num_experts: usize,
-    top_k: usize,
-    moe_layers: Vec<LayerId>,
+    shape: RoutingShape,
     segments: usize,
     /// Tokens of every sequence.
     lengths: Arc<Vec<u32>>,
@@ -46,38 +40,29 @@ impl RoutingTrace {
     /// logits either all are there or none.
     pub fn open(run: &RunDir) -> Result<Self> {
         let manifest = run.manifest()?;
-        let number = |key: &str, range| manifest_number(run, &manifest["layout"][key], &format!("layout.{key}"), range);
-        let num_experts = number("num_experts", 1..=EXPERTS)?;
         let trace = Self {
             run: run.clone(),
-            num_experts,
-            top_k: number("top_k", 1..=num_experts.min(CHOICES))?,
-            moe_layers: layers(run, &manifest["layout"]["moe_layers"])?,
-            segments: number("segments", 0..=SEGMENTS)?,
+            shape: shape(run, &manifest)?,
+            segments: manifest_number(run, &manifest["layout"]["segments"], "layout.segments", 0..=SEGMENTS)?,
             lengths: Arc::new(lengths(run)?),
         };
         trace.check_parts()?;
         Ok(trace)
     }
 
+    /// Experts, choices and capacity of every routed layer.
+    pub fn shape(&self) -> &RoutingShape {
+        &self.shape
+    }
+
     /// Decoder layer indices of the MoE layers.
     pub fn moe_layers(&self) -> &[LayerId] {
-        &self.moe_layers
-    }
-
-    /// Experts per layer.
-    pub fn num_experts(&self) -> usize {
-        self.num_experts
-    }
-
-    /// Choices per token.
-    pub fn top_k(&self) -> usize {
-        self.top_k
+        self.shape.moe_layers()
     }
 
     /// The first part that is missing is enough to know: a damaged manifest may count millions.
     fn check_parts(&self) -> Result<()> {
-        let count = self.segments * self.moe_layers.len();
+        let count = self.segments * self.shape.len();
         let missing = |folder: &str| {
             let mut paths = (0..count).map(|part| self.run.file(&part_name(folder, part)));
             paths.find(|path| !path.is_file())
@@ -108,7 +93,7 @@ impl RoutingTrace {
         let mut trace = self.no_rows(layer);
         let segments: Vec<usize> = (0..self.segments).collect();
         for wave in segments.chunks(PARTS_PER_THREAD * rayon::current_num_threads()) {
-            let part = |segment: &usize| self.part(layer, segment * self.moe_layers.len() + index);
+            let part = |segment: &usize| self.part(layer, segment * self.shape.len() + index);
             let parts: Vec<Result<LayerTrace>> = wave.par_iter().map(part).collect();
             let parts: Vec<LayerTrace> = parts.into_iter().collect::<Result<_>>()?;
             trace.extend(&parts, self.segments.div_ceil(wave.len()));
@@ -117,7 +102,8 @@ impl RoutingTrace {
     }
 
     fn no_rows(&self, layer: LayerId) -> LayerTrace {
-        LayerTrace { layer, num_experts: self.num_experts, top_k: self.top_k, ..LayerTrace::default() }
+        let (num_experts, top_k) = (self.shape.experts(layer), self.shape.choices(layer));
+        LayerTrace { layer, num_experts, top_k, ..LayerTrace::default() }
     }
 
     /// One layer of one segment.
@@ -133,7 +119,7 @@ impl RoutingTrace {
     /// # Errors
     /// As [`Self::layer`].
     pub fn segment(&self, layer: LayerId, segment: usize) -> Result<LayerTrace> {
-        self.part(layer, segment * self.moe_layers.len() + self.index(layer)?)
+        self.part(layer, self.part_of(layer, segment)?)
     }
 
     /// The sequences of one segment, in order.
@@ -141,7 +127,7 @@ impl RoutingTrace {
     /// # Errors
     /// [`Error::RunFolder`] if the part cannot be read.
     pub fn sequences_of(&self, segment: usize) -> Result<Vec<u32>> {
-        let name = part_name("trace", segment * self.moe_layers.len());
+        let name = part_name("trace", segment * self.shape.len());
         let (path, frame) = (self.run.file(&name), read_parquet(&self.run, &name, &["sequence"])?);
         let mut sequences = values!(frame, &path, "sequence", u32).into_owned();
         sequences.dedup();
@@ -153,8 +139,7 @@ impl RoutingTrace {
     /// # Errors
     /// [`Error::RunFolder`] if the part cannot be read.
     pub fn slots(&self, layer: LayerId, segment: usize) -> Result<Vec<u32>> {
-        let part = segment * self.moe_layers.len() + self.index(layer)?;
-        let name = part_name("trace", part);
+        let name = part_name("trace", self.part_of(layer, segment)?);
         let (path, frame) = (self.run.file(&name), read_parquet(&self.run, &name, &["slot"])?);
         let slots = values!(frame, &path, "slot", u32).into_owned();
         Ok(slots)
@@ -170,11 +155,10 @@ impl RoutingTrace {
     /// # Errors
     /// [`Error::RunFolder`] if the part cannot be read or names an expert that does not exist.
     pub fn choices(&self, layer: LayerId, segment: usize) -> Result<Vec<ExpertId>> {
-        let part = segment * self.moe_layers.len() + self.index(layer)?;
-        let name = part_name("trace", part);
+        let name = part_name("trace", self.part_of(layer, segment)?);
         let (path, frame) = (self.run.file(&name), read_parquet(&self.run, &name, &["expert"])?);
         let experts = values!(frame, &path, "expert", u16).into_owned();
-        self.check_experts(&path, &experts)?;
+        check_experts(&path, &experts, self.shape.experts(layer))?;
         Ok(experts)
     }
 
@@ -184,10 +168,10 @@ impl RoutingTrace {
     /// # Errors
     /// [`Error::RunFolder`] if a part cannot be read.
     pub fn gate(&self, layer: LayerId) -> Result<Option<Vec<f32>>> {
-        let index = self.index(layer)?;
+        let (index, experts) = (self.index(layer)?, self.shape.experts(layer));
         let mut gate = Vec::new();
         for segment in 0..self.segments {
-            let name = part_name("logits", segment * self.moe_layers.len() + index);
+            let name = part_name("logits", segment * self.shape.len() + index);
             let path = self.run.file(&name);
             if !path.is_file() {
                 return Ok(None);
@@ -196,27 +180,25 @@ impl RoutingTrace {
             let lists = frame.column("logits").and_then(|c| c.list()).map_err(|error| unreadable(&path, &error))?;
             let inner = lists.get_inner();
             let logits: Vec<f32> = inner.f32().map_err(|error| unreadable(&path, &error))?.iter().flatten().collect();
-            if logits.len() != lists.len() * self.num_experts {
+            if logits.len() != lists.len() * experts {
                 return Err(unreadable(&path, &format!("{} logits in {} rows", logits.len(), lists.len())));
             }
             let first = gate.len();
             gate.resize(first + logits.len(), 0.0);
-            let rows = logits.chunks_exact(self.num_experts);
-            rows.zip(gate[first..].chunks_exact_mut(self.num_experts)).for_each(|(row, gate)| softmax(row, gate));
+            let rows = logits.chunks_exact(experts);
+            rows.zip(gate[first..].chunks_exact_mut(experts)).for_each(|(row, gate)| softmax(row, gate));
         }
         Ok(Some(gate))
     }
 
-    fn check_experts(&self, path: &Path, experts: &[ExpertId]) -> Result<()> {
-        match experts.iter().find(|&&expert| usize::from(expert) >= self.num_experts) {
-            Some(expert) => Err(unreadable(path, &format!("expert {expert} of {}", self.num_experts))),
-            None => Ok(()),
-        }
+    /// Number of the part that holds a layer of a segment.
+    fn part_of(&self, layer: LayerId, segment: usize) -> Result<usize> {
+        Ok(segment * self.shape.len() + self.index(layer)?)
     }
 
     fn index(&self, layer: LayerId) -> Result<usize> {
-        self.moe_layers.iter().position(|&known| known == layer).ok_or_else(|| {
-            Error::internal(format!("layer {layer} is not one of the run's MoE layers {:?}", self.moe_layers))
+        self.shape.index(layer).ok_or_else(|| {
+            Error::internal(format!("layer {layer} is not one of the run's MoE layers {:?}", self.moe_layers()))
         })
     }
 
@@ -227,21 +209,21 @@ impl RoutingTrace {
         if let Some(other) = values!(frame, path, "layer", u16).iter().find(|layer| **layer != trace.layer) {
             return Err(unreadable(path, &format!("holds layer {other}, expected {}", trace.layer)));
         }
-        let every = |values: &[u32]| values.iter().copied().step_by(self.top_k).collect();
+        let every = |values: &[u32]| values.iter().copied().step_by(trace.top_k).collect();
         trace.sequence = every(&values!(frame, path, "sequence", u32));
         trace.position = every(&values!(frame, path, "position", u32));
         trace.token_id = every(&values!(frame, path, "token_id", u32));
         trace.expert = values!(frame, path, "expert", u16).into_owned();
         trace.probability = values!(frame, path, "probability", f32).into_owned();
         trace.kept = flags(&frame, path, "dropped")?.into_iter().map(|dropped| !dropped).collect();
-        self.check_experts(path, &trace.expert)?;
+        check_experts(path, &trace.expert, trace.num_experts)?;
         self.check_rows(path, trace)
     }
 
     /// What a trace without checksums may hold if it is damaged, and nothing behind this could cope with.
     fn check_rows(&self, path: &Path, trace: &LayerTrace) -> Result<()> {
-        if !trace.expert.len().is_multiple_of(self.top_k) {
-            return Err(unreadable(path, &format!("{} rows, {} for each token", trace.expert.len(), self.top_k)));
+        if !trace.expert.len().is_multiple_of(trace.top_k) {
+            return Err(unreadable(path, &format!("{} rows, {} for each token", trace.expert.len(), trace.top_k)));
         }
         let length = |sequence: u32| self.lengths.get(sequence as usize).copied().unwrap_or_default();
         let mut places = trace.sequence.iter().zip(&trace.position);
@@ -256,10 +238,17 @@ impl RoutingTrace {
             return Err(unreadable(path, &format!("probability {wrong}")));
         }
         let twice = |choices: &&[ExpertId]| (1..choices.len()).any(|at| choices[..at].contains(&choices[at]));
-        match trace.expert.chunks_exact(self.top_k).find(twice) {
+        match trace.expert.chunks_exact(trace.top_k).find(twice) {
             Some(choices) => Err(unreadable(path, &format!("a token with the choices {choices:?}"))),
             None => Ok(()),
         }
+    }
+}
+
+fn check_experts(path: &Path, experts: &[ExpertId], of: usize) -> Result<()> {
+    match experts.iter().find(|&&expert| usize::from(expert) >= of) {
+        Some(expert) => Err(unreadable(path, &format!("expert {expert} of {of}"))),
+        None => Ok(()),
     }
 }
 

@@ -9,7 +9,7 @@ use super::frame::to_parquet;
 use crate::{
     corpus::{Sequence, Span},
     error::Result,
-    routing::{GroupRule, LayerId, LayerRouting, RouterSettings, RoutingObserver},
+    routing::{GroupRule, LayerId, LayerRouting, RoutingObserver, RoutingShape},
     run_dir::{RunDir, Written},
 };
 
@@ -27,24 +27,26 @@ pub struct Segment {
     pub tokens: usize,
 }
 
-/// How a run's sequences are laid out: routing groups, segments, MoE layers. Decided by the input alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// How a run's sequences are laid out: routing groups, segments, routed layers. Decided by the input and the model's shape.
+#[derive(Clone, Debug, PartialEq)]
 pub struct TraceLayout {
     /// Routing groups as ranges of sequences.
     pub groups: Vec<Range<usize>>,
+    /// Tokens of each routing group.
+    pub group_tokens: Vec<usize>,
     /// Segments in input order.
     pub segments: Vec<Segment>,
-    /// Decoder layer indices of the MoE layers.
-    pub moe_layers: Vec<LayerId>,
+    /// The routed layers.
+    pub shape: RoutingShape,
 }
 
 impl TraceLayout {
     /// Lays out sequences of the given lengths.
-    pub fn new(lengths: &[usize], rule: GroupRule, moe_layers: Vec<LayerId>) -> Self {
+    pub fn new(lengths: &[usize], rule: GroupRule, shape: RoutingShape) -> Self {
         let groups = rule.partition(lengths);
+        let group_tokens: Vec<usize> = groups.iter().map(|group| lengths[group.clone()].iter().sum()).collect();
         let mut segments: Vec<Segment> = Vec::new();
-        for (index, group) in groups.iter().enumerate() {
-            let tokens: usize = lengths[group.clone()].iter().sum();
+        for (index, (group, &tokens)) in groups.iter().zip(&group_tokens).enumerate() {
             match segments.last_mut().filter(|segment| segment.tokens < SEGMENT_TOKENS) {
                 Some(segment) => {
                     segment.sequences.end = group.end;
@@ -54,19 +56,28 @@ impl TraceLayout {
                 None => segments.push(Segment { sequences: group.clone(), groups: index..index + 1, tokens }),
             }
         }
-        Self { groups, segments, moe_layers }
+        Self { groups, group_tokens, segments, shape }
+    }
+
+    /// Slots per expert of every routing group in every routed layer, `[groups][layers]`.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Usage`] if a group is left without a slot.
+    pub fn capacities(&self) -> Result<Vec<Vec<u32>>> {
+        let of_group = |tokens: &usize| self.shape.layers().map(|(_, layer)| layer.slots(*tokens)).collect();
+        self.group_tokens.iter().map(of_group).collect()
     }
 
     /// Number of the part that holds a layer of a segment: parts are segment-major, then layer.
     pub fn part(&self, segment: usize, layer_index: usize) -> usize {
-        segment * self.moe_layers.len() + layer_index
+        segment * self.shape.len() + layer_index
     }
 
     /// The segments of which a part is missing or not what was written. Returns also how many files are there and are not.
     pub fn missing(&self, run: &RunDir, log_logits: bool) -> (Vec<usize>, usize) {
         let folders = &["trace", "router", "logits"][..if log_logits { 3 } else { 2 }];
         let broken = |segment: usize| -> (usize, usize) {
-            let parts = (0..self.moe_layers.len()).map(|layer| self.part(segment, layer));
+            let parts = (0..self.shape.len()).map(|layer| self.part(segment, layer));
             let names = parts.flat_map(|part| folders.iter().map(move |folder| part_name(folder, part)));
             let broken: Vec<String> = names.filter(|name| !run.is_intact(name)).collect();
             (broken.len(), broken.iter().filter(|name| run.file(name).is_file()).count())
@@ -175,7 +186,7 @@ impl<'a> TraceWriter<'a> {
         log_logits: bool,
         write: impl FnMut(FinishedPart) -> Result<()> + 'a,
     ) -> Self {
-        let columns = layout.moe_layers.iter().map(|_| Columns::default()).collect();
+        let columns = layout.shape.layers().map(|_| Columns::default()).collect();
         Self { layout, sequences, log_logits, columns, write: Box::new(write) }
     }
 
@@ -207,7 +218,7 @@ fn in_contract_order(place: &[Column]) -> Vec<Column> {
 
 impl RoutingObserver for TraceWriter<'_> {
     fn observe_routing(&mut self, routing: &LayerRouting) -> Result<()> {
-        let layer = self.layout.moe_layers.partition_point(|&layer| layer < routing.layer);
+        let layer = self.layout.shape.moe_layers().partition_point(|&layer| layer < routing.layer);
         self.append(layer, routing);
         let group = routing.group as usize;
         let segment = self.layout.segments.partition_point(|segment| segment.groups.end <= group);
@@ -235,7 +246,6 @@ pub fn write_inputs(
     run: &RunDir,
     layout: &TraceLayout,
     sequences: &[Sequence],
-    router: &RouterSettings,
     checkpoint: &str,
     text: impl Fn(u32) -> Option<String>,
 ) -> Result<()> {
@@ -252,7 +262,7 @@ pub fn write_inputs(
     ];
     run.write("sequences.parquet", &to_parquet(table)?)?;
     write_spans(run, sequences)?;
-    write_groups(run, layout, sequences, router)?;
+    write_groups(run, layout)?;
     let mut counts: BTreeMap<u32, u64> = BTreeMap::new();
     for id in sequences.iter().flat_map(|sequence| &sequence.token_ids) {
         *counts.entry(*id).or_default() += 1;
@@ -285,19 +295,18 @@ fn write_spans(run: &RunDir, sequences: &[Sequence]) -> Result<()> {
     run.write("spans.parquet", &to_parquet(table)?)
 }
 
-fn write_groups(run: &RunDir, layout: &TraceLayout, sequences: &[Sequence], router: &RouterSettings) -> Result<()> {
+fn write_groups(run: &RunDir, layout: &TraceLayout) -> Result<()> {
+    let capacities = layout.capacities()?;
     let (mut group_column, mut sequence_column, mut layer_column) = (Vec::new(), Vec::new(), Vec::new());
     let (mut capacity_column, mut tokens_column) = (Vec::new(), Vec::new());
     for (index, group) in layout.groups.iter().enumerate() {
-        let tokens: usize = sequences[group.clone()].iter().map(|sequence| sequence.token_ids.len()).sum();
-        let capacity = router.capacity(tokens)?;
         for sequence in group.clone() {
-            for &layer in &layout.moe_layers {
+            for (&layer, &capacity) in layout.shape.moe_layers().iter().zip(&capacities[index]) {
                 group_column.push(index as u32);
                 sequence_column.push(sequence as u32);
                 layer_column.push(layer);
                 capacity_column.push(capacity);
-                tokens_column.push(tokens as u32);
+                tokens_column.push(layout.group_tokens[index] as u32);
             }
         }
     }
@@ -314,15 +323,17 @@ fn write_groups(run: &RunDir, layout: &TraceLayout, sequences: &[Sequence], rout
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::routing::LayerShape;
 
     #[test]
     fn segments_are_whole_groups_and_close_at_their_size() {
+        let shape = |layers| RoutingShape::uniform(layers, LayerShape::of_choices(4, 2));
         let lengths = [SEGMENT_TOKENS - 1, 1, 5, SEGMENT_TOKENS, 7];
-        let layout = TraceLayout::new(&lengths, GroupRule::Sequence, vec![1, 3]);
+        let layout = TraceLayout::new(&lengths, GroupRule::Sequence, shape(vec![1, 3]));
         let sequences: Vec<_> = layout.segments.iter().map(|segment| segment.sequences.clone()).collect();
         assert_eq!(sequences, [0..2, 2..4, 4..5]);
         assert_eq!(layout.part(2, 1), 5);
-        let layout = TraceLayout::new(&lengths, GroupRule::Batch(3), vec![1]);
+        let layout = TraceLayout::new(&lengths, GroupRule::Batch(3), shape(vec![1]));
         let groups: Vec<_> = layout.segments.iter().map(|segment| segment.groups.clone()).collect();
         assert_eq!(groups, [0..1, 1..2]);
     }

@@ -157,7 +157,7 @@ impl<'a> DropStudy<'a> {
     /// Whether a row takes part in the counting; all take part in the queues.
     #[inline]
     pub(super) fn counts(&self, row: usize) -> bool {
-        self.settings.statistics.include_bos || self.layer.trace.position[row] > 0
+        self.settings.statistics.counts(self.layer.trace.position[row])
     }
 
     /// Sequence of a row.
