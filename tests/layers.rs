@@ -13,7 +13,7 @@ use std::{
 const RULES: &[(&str, &[&str], &[&str])] = &[
     ("error", &[], &["thiserror"]),
     ("first_bytes", &[], &[]),
-    ("run_dir", &["error"], &["tempfile"]),
+    ("run", &["error"], &["tempfile"]),
     ("routing", &["error"], &[]),
     (
         "corpus",
@@ -30,11 +30,30 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
     ),
     ("checkpoint", &["error", "first_bytes", "routing"], &["safetensors"]),
     ("model", &["error", "routing", "corpus", "checkpoint"], &["candle_core", "gemm", "pulp"]),
-    ("trace", &["error", "routing", "corpus", "run_dir"], &["polars"]),
+    ("trace", &["error", "routing", "corpus", "run"], &["polars"]),
     ("stats", &["error", "routing", "trace"], &["polars", "rand", "rand_xoshiro"]),
     ("paper", &["error", "routing", "stats"], &[]),
     ("chart", &["error", "routing", "stats", "paper"], &["plotters", "resvg"]),
     ("report", &["error", "routing", "trace", "stats", "paper", "chart"], &["minijinja"]),
+    (
+        "pipeline",
+        &[
+            "error",
+            "routing",
+            "corpus",
+            "checkpoint",
+            "model",
+            "run",
+            "trace",
+            "stats",
+            "paper",
+            "chart",
+            "report",
+            "cli",
+            "commands",
+        ],
+        &["candle_core", "candle_transformers", "indicatif", "tempfile"],
+    ),
     ("cli", &["routing", "corpus"], &["clap", "clap_complete"]),
 ];
 

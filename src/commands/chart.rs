@@ -1,14 +1,20 @@
 //! `chart`: the charts of a finished run again, from its statistics.
 
-use super::{analyse::redraw, finished, machine, terminal};
-use crate::cli::ChartArgs;
+use super::{signals, terminal};
+use crate::{
+    cli::ChartArgs,
+    pipeline::statistics::redraw,
+    run::{note_on_report_above, notes_on_statistics, open_finished_to_write},
+};
 
 /// Draws the charts of a run again, and its report.
 pub(super) fn run(arguments: &ChartArgs) -> anyhow::Result<()> {
-    machine::watch_for_interrupts();
-    let (run, mut manifest) = finished::open_to_write(&arguments.run, arguments.quiet)?;
+    signals::watch_for_interrupts();
+    let (run, mut manifest) = open_finished_to_write(&arguments.run)?;
+    let tell = |note: &String| terminal::note(note);
+    notes_on_statistics(&run, &manifest).iter().filter(|_| !arguments.quiet).for_each(tell);
     let count = redraw(&run, &mut manifest, arguments.quiet)?;
-    finished::note_joint(&run, arguments.quiet);
+    note_on_report_above(&run).iter().filter(|_| !arguments.quiet).for_each(tell);
     let root = run.path().display();
     terminal::print(&format!("{count} charts in {root}/charts, the report in {root}/report.html"))?;
     Ok(())

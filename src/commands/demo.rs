@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::{drift::drift, drops::drops, page, route::route, terminal};
+use super::{drift::drift, drops::drops, route::route, terminal};
 use crate::{
     cli::{CommonArgs, DemoArgs, DriftArgs, DropsArgs, ExecutionArgs, InputArgs, RouteArgs, TranscriptArgs},
     error::{Error, Result},
-    run_dir::REPORT_RUNS,
+    pipeline::report_page,
+    run::REPORT_RUNS,
 };
 
 /// The folders of the two other runs, in that of the first.
@@ -77,7 +78,7 @@ pub(super) fn run(arguments: &DemoArgs) -> anyhow::Result<()> {
     };
     // One page for all three, in the place of the report of route alone; the manifest says so to whoever makes it again.
     let folders = [&arguments.out, &arguments.out.join(BESIDE[0]), &arguments.out.join(BESIDE[1])];
-    routed.write("report.html", page::of_runs(&folders, &arguments.out, arguments.quiet)?.as_bytes())?;
+    routed.write("report.html", report_page::of_runs(&folders, &arguments.out, arguments.quiet)?.as_bytes())?;
     let mut manifest = routed.manifest()?;
     manifest[REPORT_RUNS] = json!(BESIDE);
     routed.write_manifest(&manifest)?;

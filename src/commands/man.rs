@@ -7,7 +7,7 @@ use super::terminal;
 use crate::{
     cli::{Cli, ManArgs},
     error::Error,
-    run_dir::write_file,
+    run::write_file,
 };
 
 /// Prints the main page, or writes all pages into a folder.

@@ -1,41 +1,23 @@
 //! One file per subcommand: the only place that knows every stage, and that prints.
 
-mod analyse;
-mod analyse_drift;
-mod analyse_drops;
-mod analyse_route;
 mod chart;
-mod checkpoints;
-mod compatible;
 mod completions;
 mod demo;
 mod drift;
 mod drops;
-mod execute;
-mod fingerprint;
-mod finished;
+mod dry_run;
 mod inspect;
-mod interest;
-mod machine;
-mod mailable;
 mod man;
-mod memory;
 mod notebook;
-mod page;
-mod passes;
-mod plan;
-mod prepare;
-mod protect;
-mod read;
+mod out;
+mod print_analysis;
 mod report;
 mod reproduce;
-mod request;
-mod reuse;
 mod route;
-mod signals;
+pub(crate) mod signals;
 mod stats;
-mod terminal;
-mod traces;
+pub(crate) mod terminal;
+mod threads;
 mod usage;
 
 use std::process::ExitCode;
@@ -45,6 +27,7 @@ pub use usage::parse;
 use crate::{
     cli::{Cli, Command},
     error::Error,
+    pipeline::mailable_paths,
 };
 
 /// Runs a command line.
@@ -53,13 +36,13 @@ use crate::{
 /// Whatever the command meets; [`explain`] tells the user and chooses the exit code.
 pub fn run(cli: Cli) -> anyhow::Result<()> {
     signals::tame_signals();
-    mailable::show_command(cli.command.shows_command());
+    mailable_paths::show_command(cli.command.shows_command());
     if is_quiet(&cli.command) {
         terminal::be_quiet();
     }
     // These take no --threads, and read tables with threads all the same.
     if matches!(cli.command, Command::Chart(_) | Command::Report(_) | Command::Reproduce(_) | Command::Notebook(_)) {
-        machine::set_threads(None)?;
+        threads::set_threads(None)?;
     }
     match cli.command {
         Command::Route(arguments) => route::run(&arguments),

@@ -2,17 +2,21 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use super::{analyse::read_back, finished, terminal};
+use super::terminal;
 use crate::{
     cli::NotebookArgs,
     error::{Error, Result},
+    pipeline::statistics::read_back,
     report::{NotebookSource, notebook},
-    run_dir::{RunDir, folder_of, write_file},
+    run::{RunDir, folder_of, notes_on_statistics, open_finished, write_file},
 };
 
 /// Writes the notebook.
 pub(super) fn run(arguments: &NotebookArgs) -> anyhow::Result<()> {
-    let (run, manifest) = finished::open(&arguments.run, false)?;
+    let (run, manifest) = open_finished(&arguments.run)?;
+    for note in notes_on_statistics(&run, &manifest) {
+        terminal::note(&note);
+    }
     let out = arguments.out.clone().unwrap_or_else(|| run.file("notebook.ipynb"));
     check(&out, arguments.force)?;
     let (tables, verdict) = read_back(&run, &manifest)?;

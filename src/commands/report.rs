@@ -2,22 +2,23 @@
 
 use std::path::PathBuf;
 
-use super::{machine, page, terminal};
+use super::{signals, terminal};
 use crate::{
     cli::ReportArgs,
     error::{Error, Result},
-    run_dir::{RunDir, folder_of, write_file},
+    pipeline::{quantities, report_page},
+    run::{RunDir, folder_of, names_beside, write_file},
 };
 
 /// Writes the report of the runs.
 pub(super) fn run(arguments: &ReportArgs) -> anyhow::Result<()> {
-    machine::watch_for_interrupts();
+    signals::watch_for_interrupts();
     let out = destination(arguments)?;
     let runs = shown(arguments)?;
-    let html = page::of_runs(&runs, folder_of(&out), arguments.quiet)?;
+    let html = report_page::of_runs(&runs, folder_of(&out), arguments.quiet)?;
     let _lock = RunDir::lock_around(&out)?;
     write_file(&out, html.as_bytes())?;
-    let runs = terminal::count(runs.len() as u64, "run");
+    let runs = quantities::count(runs.len() as u64, "run");
     terminal::print(&format!("{runs} in {}", out.display()))?;
     Ok(())
 }
@@ -27,7 +28,7 @@ fn shown(arguments: &ReportArgs) -> Result<Vec<PathBuf>> {
     let mut runs = arguments.runs.clone();
     if let (None, [one]) = (&arguments.out, &arguments.runs[..]) {
         let run = RunDir::open(one)?;
-        let names = page::names_beside(&run.manifest()?);
+        let names = names_beside(&run.manifest()?);
         runs.extend(names.into_iter().map(|name| one.join(name)));
     }
     Ok(runs)

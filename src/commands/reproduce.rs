@@ -2,32 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
-use rayon::prelude::*;
-use serde_json::Value;
-
-use super::{
-    analyse::{corpus_names, read_table},
-    finished, machine, terminal,
-};
+use super::{signals, terminal};
 use crate::{
-    chart::{Chart, ChartSpec, plan_comparison},
     cli::ReproduceArgs,
-    error::{Error, Result, path_text},
-    paper::{self, Check, Command, Comparison, Paper, Run},
+    error::{Error, Result},
+    paper::{self, Check, Comparison, Paper, Run},
+    pipeline::paper_comparison::{check_folder, each_once, one_kind_of_model, read, write},
     report::ComparisonReport,
-    run_dir::{Occupied, RunDir, write_file},
-    stats::Tables,
+    run::RunDir,
 };
-
-/// In the order in which they get into their place.
-const FILES: [&str; 3] = ["comparison.csv", "comparison.md", "comparison.json"];
-const CHARTS: &str = "charts";
-/// How the folder of a comparison in the making begins.
-const UNFINISHED: &str = ".comparison-";
 
 /// Compares, draws, writes and prints; a check that fails ends it with exit code 1.
 pub(super) fn run(arguments: &ReproduceArgs) -> anyhow::Result<()> {
-    machine::watch_for_interrupts();
+    signals::watch_for_interrupts();
     if arguments.runs.is_empty() && !arguments.paper_only {
         return Err(Error::usage(
             "reproduce needs the folders of finished runs, or --paper-only",
@@ -74,83 +61,6 @@ fn verdict(checks: &[Check]) -> Result<()> {
     })
 }
 
-/// What a finished run says, without its trace.
-fn read(folder: &Path, quiet: bool) -> Result<Run> {
-    let (run, manifest) = finished::open(folder, quiet)?;
-    let refused = |what: &str, hint: &str| Error::run_folder(format!("run `{}` {what}", folder.display()), hint);
-    let (command, tables): (Command, &[&str]) = match manifest["command"].as_str() {
-        Some("route") => (Command::Route, &["expert_share", "routing_std"]),
-        Some("drift") => (Command::Drift, &["token_drift"]),
-        Some("drops") => (Command::Drops, &["assignment_drop_ratio"]),
-        other => {
-            let what = format!("is of command {}; expected route, drift or drops", other.unwrap_or("unknown"));
-            return Err(refused(&what, "give the folder that --out of one of these named"));
-        }
-    };
-    let damaged = || refused("has a manifest.json without `layout`", "run it again with --force");
-    let number = |value: &Value| value.as_u64().ok_or_else(damaged);
-    let layers = manifest["layout"]["moe_layers"].as_array().ok_or_else(damaged)?;
-    Ok(Run {
-        name: path_text(folder),
-        command,
-        label: manifest["label"].as_str().unwrap_or_default().to_owned(),
-        checkpoint: checkpoint_name(&manifest),
-        corpus: corpus_names(&manifest).join(", "),
-        layers: layers.iter().map(|layer| Ok(number(layer)? as u16)).collect::<Result<_>>()?,
-        experts: number(&manifest["layout"]["num_experts"])? as usize,
-        top_k: number(&manifest["layout"]["top_k"])? as usize,
-        tokens: number(&manifest["tokens"])?,
-        documents: number(&manifest["documents"])?,
-        tables: read_tables(&run, tables)?,
-    })
-}
-
-/// The label of the checkpoint; of several on the axis of training the first and the last, of two beside each other both.
-fn checkpoint_name(manifest: &Value) -> String {
-    let checkpoints = manifest["checkpoints"].as_array().into_iter().flatten();
-    let on_axis: Vec<&str> =
-        checkpoints.filter(|entry| entry["off_axis"] != true).filter_map(|entry| entry["label"].as_str()).collect();
-    match on_axis.as_slice() {
-        [first, second] => format!("{first} and {second}"),
-        [first, .., last] => format!("{first} to {last}, {} checkpoints", on_axis.len()),
-        _ => manifest["label"].as_str().unwrap_or_default().to_owned(),
-    }
-}
-
-fn read_tables(run: &RunDir, names: &[&str]) -> Result<Tables> {
-    let table = |name: &&str| Ok(((*name).to_owned(), read_table(run, name)?));
-    names.iter().map(table).collect()
-}
-
-/// A run that is given twice would be counted as two.
-fn each_once(folders: &[PathBuf]) -> Result<()> {
-    let place = |folder: &PathBuf| folder.canonicalize().unwrap_or_else(|_| folder.clone());
-    let twice =
-        folders.iter().enumerate().find(|(at, folder)| folders[..*at].iter().any(|f| place(f) == place(folder)));
-    twice.map_or(Ok(()), |(_, folder)| {
-        Err(Error::usage(format!("run `{}` is given twice", folder.display()), "give every run once"))
-    })
-}
-
-/// Runs of different models would stand under one layer number with different meanings.
-fn one_kind_of_model(runs: &[Run]) -> Result<()> {
-    let Some(first) = runs.first() else { return Ok(()) };
-    let of = |run: &Run| format!("{} experts, top-{}, MoE layers {:?}", run.experts, run.top_k, run.layers);
-    match runs.iter().find(|run| of(run) != of(first)) {
-        None => Ok(()),
-        Some(other) => Err(Error::usage(
-            format!(
-                "runs of different kinds of model: `{}` has {}; `{}` has {}",
-                first.name,
-                of(first),
-                other.name,
-                of(other)
-            ),
-            "compare the runs of one kind of model at a time",
-        )),
-    }
-}
-
 /// Where the files go: `--out`, else `reproduce` in the first run; nowhere for the paper alone.
 fn out_folder(arguments: &ReproduceArgs) -> Result<Option<PathBuf>> {
     let first = arguments.runs.first();
@@ -163,89 +73,6 @@ fn out_folder(arguments: &ReproduceArgs) -> Result<Option<PathBuf>> {
         ));
     }
     Ok(Some(out))
-}
-
-/// Refuses a folder that holds other things, or without `--force` an earlier comparison, whole or stopped half-way.
-/// Nothing is touched.
-fn check_folder(out: &Path, force: bool) -> Result<()> {
-    if !out.is_dir() {
-        return RunDir::check(out, Occupied::Refuse, &Value::Null).map(|_| ());
-    }
-    let refused = |holds: &str, hint: &str| {
-        let what = format!("--out `{}` holds {holds}; expected a new or empty folder", out.display());
-        Err(Error::run_folder(what, hint))
-    };
-    let names = names_in(out)?;
-    if names.is_empty() || (force && is_comparison(out, &names)?) {
-        return Ok(());
-    }
-    if is_comparison(out, &names)? {
-        return refused("an earlier comparison", "add --force to replace it, or choose another --out");
-    }
-    refused("other files", "choose another --out")
-}
-
-fn names_in(folder: &Path) -> Result<Vec<String>> {
-    let entries = std::fs::read_dir(folder).map_err(Error::io("read", folder))?;
-    let name = |entry: std::io::Result<std::fs::DirEntry>| Ok(entry?.file_name().to_string_lossy().into_owned());
-    entries.map(name).collect::<std::io::Result<_>>().map_err(Error::io("read", folder))
-}
-
-/// Whether an earlier comparison is there. It is whole with `comparison.json`; one that was stopped before holds nothing but
-/// what a comparison writes.
-fn is_comparison(out: &Path, names: &[String]) -> Result<bool> {
-    if names.iter().any(|name| name == FILES[2]) {
-        return Ok(true);
-    }
-    let own = |name: &String| FILES.contains(&name.as_str()) || name == CHARTS || name.starts_with(UNFINISHED);
-    let charts = out.join(CHARTS);
-    let drawn = if charts.is_dir() { names_in(&charts)? } else { Vec::new() };
-    let of_paper = |name: &String| name.starts_with("figure_") || name.starts_with("between_categories");
-    Ok(names.iter().all(own) && drawn.iter().all(of_paper))
-}
-
-/// Draws and writes everything into a folder of its own within `out`, and only then puts it in the place of what an earlier
-/// comparison left. Returns the charts.
-fn write(out: &Path, report: &ComparisonReport<'_>, quiet: bool) -> Result<usize> {
-    machine::check_interrupt()?;
-    let spinner = terminal::spinner("charts", quiet);
-    let plan = plan_comparison(report.comparison);
-    let charts: Vec<Chart> = plan.par_iter().map(ChartSpec::draw).collect::<Result<_>>()?;
-    spinner.finish_and_clear();
-    std::fs::create_dir_all(out).map_err(Error::io("create", out))?;
-    let unfinished =
-        tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(out).map_err(Error::io("write into", out))?;
-    let write = |name: &str, bytes: &[u8]| write_file(&unfinished.path().join(name), bytes);
-    for chart in &charts {
-        write(&format!("{CHARTS}/{}.svg", chart.name), chart.svg.as_bytes())?;
-        write(&format!("{CHARTS}/{}.png", chart.name), &chart.png)?;
-    }
-    write(FILES[0], report.csv()?.as_bytes())?;
-    write(FILES[1], report.markdown().as_bytes())?;
-    write(FILES[2], format!("{:#}\n", report.json()?).as_bytes())?;
-    machine::check_interrupt()?;
-    replace(out, unfinished.path())?;
-    Ok(charts.len())
-}
-
-/// Moves a comparison into its place: `comparison.json` last, so that at every moment an old or a new one marks the folder.
-fn replace(out: &Path, made: &Path) -> Result<()> {
-    let old = out.join(CHARTS);
-    if old.is_dir() {
-        std::fs::remove_dir_all(&old).map_err(Error::io("remove", &old))?;
-    }
-    for name in [CHARTS].into_iter().chain(FILES) {
-        let from = made.join(name);
-        if from.exists() {
-            let to = out.join(name);
-            std::fs::rename(&from, &to).map_err(Error::io("write", &to))?;
-        }
-    }
-    let stopped = names_in(out)?.into_iter().filter(|name| name.starts_with(UNFINISHED)).map(|name| out.join(name));
-    for folder in stopped.filter(|folder| folder != made) {
-        std::fs::remove_dir_all(&folder).map_err(Error::io("remove", &folder))?;
-    }
-    Ok(())
 }
 
 fn print(report: &ComparisonReport<'_>, json: bool) -> Result<()> {
@@ -262,8 +89,6 @@ fn print(report: &ComparisonReport<'_>, json: bool) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::paper::Rule;
 
@@ -274,14 +99,5 @@ mod tests {
         let error = verdict(&[check(1.0), check(2.0)]).unwrap_err();
         assert_eq!((error.exit_code(), error.to_string().as_str()), (1, "1 of 2 checks fail: shares sum to 1"));
         assert!(error.hint().is_some());
-    }
-
-    #[test]
-    fn checkpoints_are_named_shortly() {
-        let entry = |label: &str, off_axis: bool| json!({"label": label, "off_axis": off_axis});
-        let of = |entries: &[Value]| checkpoint_name(&json!({"label": "x", "checkpoints": entries}));
-        assert_eq!(of(&[entry("a", false), entry("b", false), entry("c", true)]), "a and b");
-        assert_eq!(of(&[entry("a", false), entry("b", false), entry("c", false)]), "a to c, 3 checkpoints");
-        assert_eq!(checkpoint_name(&json!({"label": "x"})), "x");
     }
 }

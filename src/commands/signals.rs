@@ -8,12 +8,12 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 static IN_FORWARD_PASS: AtomicBool = AtomicBool::new(false);
 
 /// Says whether the forward pass is running, which stops at the next routing group so that no part is lost.
-pub(super) fn in_forward_pass(running: bool) {
+pub(crate) fn in_forward_pass(running: bool) {
     IN_FORWARD_PASS.store(running, Ordering::SeqCst);
 }
 
 /// Fails once an interrupt has been seen.
-pub(super) fn check_interrupt() -> Result<()> {
+pub(crate) fn check_interrupt() -> Result<()> {
     if INTERRUPTED.load(Ordering::SeqCst) { Err(Error::Interrupted) } else { Ok(()) }
 }
 
@@ -54,7 +54,7 @@ mod watch {
 
     /// From now on a file that grows beyond `ulimit -f` is an error of writing it, with its name, and an abort (no memory
     /// is left for what must be held) ends in the code of a fault of the tool instead of a signal's.
-    pub(in super::super) fn tame_signals() {
+    pub(crate) fn tame_signals() {
         // Where a handler cannot be set, the system does what it would have done anyway.
         let _ = flag::register(SIGXFSZ, Arc::default());
         let _ = flag::register_conditional_shutdown(SIGABRT, 3, Arc::new(AtomicBool::new(true)));
@@ -62,7 +62,7 @@ mod watch {
 
     /// From now on an interrupt lets the forward pass stop where it loses nothing. What was ignored when the process
     /// started stays so: that is how `nohup` and shells protect work in the background.
-    pub(in super::super) fn watch_for_interrupts() {
+    pub(crate) fn watch_for_interrupts() {
         static WATCHED: AtomicBool = AtomicBool::new(false);
         if WATCHED.swap(true, Ordering::SeqCst) {
             return;
@@ -85,7 +85,7 @@ mod watch {
     }
 
     /// The signals that a process ignores, one bit each, by its status file.
-    pub(super) fn ignored(status: &str) -> u64 {
+    pub(crate) fn ignored(status: &str) -> u64 {
         let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
         mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
     }
@@ -94,11 +94,11 @@ mod watch {
 /// Other systems end the process at once: files are whole or absent.
 #[cfg(not(unix))]
 mod watch {
-    pub(in super::super) fn tame_signals() {}
-    pub(in super::super) fn watch_for_interrupts() {}
+    pub(crate) fn tame_signals() {}
+    pub(crate) fn watch_for_interrupts() {}
 }
 
-pub(super) use watch::{tame_signals, watch_for_interrupts};
+pub(crate) use watch::{tame_signals, watch_for_interrupts};
 
 #[cfg(all(test, unix))]
 mod tests {

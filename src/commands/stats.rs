@@ -2,16 +2,21 @@
 
 use serde_json::json;
 
-use super::{analyse::analyse, finished, machine};
-use crate::{cli::StatsArgs, run_dir::RunDir};
+use super::{signals, terminal, threads};
+use crate::{
+    cli::StatsArgs,
+    pipeline::statistics::analyse,
+    run::{RunDir, note_on_report_above, notes_on_version},
+};
 
 /// Computes the statistics of a run again, then its summary, charts and report.
 pub(super) fn run(arguments: &StatsArgs) -> anyhow::Result<()> {
-    machine::watch_for_interrupts();
-    machine::set_threads(arguments.threads)?;
+    signals::watch_for_interrupts();
+    threads::set_threads(arguments.threads)?;
     let run = RunDir::open_to_write(&arguments.run)?;
     let mut manifest = run.manifest()?;
-    finished::note_version(&run, &manifest, "version", arguments.quiet);
+    let tell = |note: &String| terminal::note(note);
+    notes_on_version(&run, &manifest, "version").iter().filter(|_| !arguments.quiet).for_each(tell);
     if let Some(seed) = arguments.seed {
         manifest["seed"] = json!(seed);
     }
@@ -25,7 +30,7 @@ pub(super) fn run(arguments: &StatsArgs) -> anyhow::Result<()> {
         manifest["exclude_bos"] = json!(arguments.exclude_bos);
     }
     let analysis = analyse(&run, &mut manifest, arguments.quiet, None)?;
-    finished::note_joint(&run, arguments.quiet);
+    note_on_report_above(&run).iter().filter(|_| !arguments.quiet).for_each(tell);
     analysis.print(&run, arguments.json)?;
     Ok(())
 }

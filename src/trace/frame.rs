@@ -6,7 +6,7 @@ use polars::prelude::*;
 
 use crate::{
     error::{Error, Result, guarded},
-    run_dir::RunDir,
+    run::RunDir,
 };
 
 /// A data frame as a Parquet file (zstd).

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     routing::LayerId,
-    run_dir::RunDir,
+    run::RunDir,
 };
 
 impl RoutingTrace {
@@ -177,7 +177,7 @@ mod tests {
     use crate::{
         corpus::{Role, Sequence, Span},
         routing::{CapacityRule, GroupRule, RouterSettings, RoutingShape},
-        run_dir::{Occupied, RunDir},
+        run::{Occupied, RunDir},
         trace::{TraceLayout, write_inputs},
     };
 

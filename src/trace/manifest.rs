@@ -9,7 +9,7 @@ use super::write::TraceLayout;
 use crate::{
     error::{Error, Result},
     routing::{CapacityPolicy, LayerId, LayerShape, RoutingShape},
-    run_dir::RunDir,
+    run::RunDir,
 };
 
 /// What to do about a manifest that cannot be true.

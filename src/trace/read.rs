@@ -13,7 +13,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     routing::{ExpertId, LayerId, RoutingShape, softmax},
-    run_dir::RunDir,
+    run::RunDir,
 };
 
 /// Parts that a thread reads before they are joined: enough to keep all threads busy, few beside a layer.

@@ -10,7 +10,7 @@ use crate::{
     corpus::{Sequence, Span},
     error::Result,
     routing::{GroupRule, LayerId, LayerRouting, RoutingObserver, RoutingShape},
-    run_dir::{RunDir, Written},
+    run::{RunDir, Written},
 };
 
 /// Tokens after which a segment is closed (at the end of the routing group that reaches it).

@@ -18,9 +18,12 @@ use std::path::PathBuf;
 
 use openmoe_analyze::{
     corpus::Sequence,
-    routing::{CapacityRule, ExpertId, GroupRule, LayerId, LayerRouting, RouterSettings, RoutingObserver, queue_slots},
-    run_dir::{Occupied, RunDir},
-    trace::{FinishedPart, TraceLayout, TraceWriter, write_inputs},
+    routing::{
+        CapacityRule, ExpertId, GroupRule, LayerId, LayerRouting, RouterSettings, RoutingObserver, RoutingShape,
+        queue_slots,
+    },
+    run::{Occupied, RunDir},
+    trace::{FinishedPart, TraceLayout, TraceWriter, recorded_layout, write_inputs},
 };
 use rand_xoshiro::{
     Xoshiro256PlusPlus,
@@ -162,9 +165,8 @@ impl Input {
             document += usize::from(!first_of_two);
         }
         let lengths: Vec<usize> = sequences.iter().map(|sequence| sequence.token_ids.len()).collect();
-        let layers = (1..=options.layers as LayerId).collect();
-        let layout = TraceLayout::new(&lengths, GroupRule::Sequence, layers);
-        let router = options.router();
+        let (router, layers) = (options.router(), (1..=options.layers as LayerId).collect());
+        let layout = TraceLayout::new(&lengths, GroupRule::Sequence, RoutingShape::uniform(layers, router));
         let confidence = (0..CONFIDENCES).map(|step| Confidence::new(step, &router)).collect();
         Self { sequences, category, layout, router, confidence }
     }
@@ -172,7 +174,7 @@ impl Input {
     /// Writes inputs and trace of one checkpoint, which has `learnt` so many per cent of what decides the experts.
     fn write(&self, run: &RunDir, label: &str, learnt: u64) {
         let text = |id| Some(format!("piece {id}"));
-        write_inputs(run, &self.layout, &self.sequences, &self.router, label, text).unwrap();
+        write_inputs(run, &self.layout, &self.sequences, label, text).unwrap();
         for segment in 0..self.layout.segments.len() {
             eprintln!("{label}: segment {} of {}", segment + 1, self.layout.segments.len());
             let parts = self.parts(segment, learnt);
@@ -191,7 +193,7 @@ impl Input {
             parts.push(part);
             Ok(())
         });
-        for layers in self.layout.moe_layers.chunks(rayon::current_num_threads()) {
+        for layers in self.layout.shape.moe_layers().chunks(rayon::current_num_threads()) {
             let decide = |&layer: &LayerId| -> Vec<LayerRouting> {
                 groups.clone().map(|group| self.decide(layer, group, learnt)).collect()
             };
@@ -243,7 +245,7 @@ impl Input {
         learnt: u64,
         random: &mut Xoshiro256PlusPlus,
     ) {
-        let (experts, layer, layers) = (routing.num_experts, routing.layer, self.layout.moe_layers.len() as u64);
+        let (experts, layer, layers) = (routing.num_experts, routing.layer, self.layout.shape.len() as u64);
         let depth = u64::from(layer) * 100 / (layers + 1);
         let by_token = (75 - 30 * depth / 100) * learnt;
         let by_category = (5 + 20 * depth / 100) * learnt;
@@ -285,13 +287,7 @@ impl Input {
             "documents": documents.collect::<std::collections::BTreeSet<_>>().len(),
             "tokens": tokens,
             "corpus": ["synthetic.jsonl"],
-            "layout": {
-                "moe_layers": self.layout.moe_layers,
-                "num_experts": self.router.num_experts,
-                "top_k": self.router.top_k,
-                "segments": self.layout.segments.len(),
-                "groups": self.layout.groups.len(),
-            },
+            "layout": recorded_layout(&self.layout),
         })
     }
 }

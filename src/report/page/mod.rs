@@ -146,7 +146,7 @@ pub fn html(runs: &[ReportedRun<'_>]) -> Result<String> {
     let drawn: Vec<Drawn> = STATISTICS.iter().map(|info| draw(info, runs)).collect();
     let questions: Vec<QuestionPart<'_>> =
         QUESTIONS.iter().filter_map(|question| part(question, &drawn, runs)).collect();
-    let mut layers: Vec<u16> = runs.iter().flat_map(|run| run.context.layers.iter().copied()).collect();
+    let mut layers: Vec<u16> = runs.iter().flat_map(|run| run.context.shape.moe_layers().iter().copied()).collect();
     layers.sort_unstable();
     layers.dedup();
     let filling = Filling {
@@ -226,7 +226,7 @@ fn run_part<'a>(index: usize, run: &'a ReportedRun<'_>, drawn: &[Drawn]) -> RunP
 /// What was run, in a few words.
 fn facts(run: &ReportedRun<'_>) -> Vec<Pair> {
     let context = run.context;
-    let layers: Vec<String> = context.layers.iter().map(ToString::to_string).collect();
+    let layers: Vec<String> = context.shape.moe_layers().iter().map(ToString::to_string).collect();
     let told = |key: &str| match &run.manifest[key] {
         Value::Null => None,
         value => Some(plain(value)),
@@ -237,7 +237,8 @@ fn facts(run: &ReportedRun<'_>) -> Vec<Pair> {
         thousands(context.sequences),
         thousands(context.documents)
     );
-    let router = format!("{} experts, {} choices a token", context.num_experts, context.top_k);
+    let shape = &context.shape;
+    let router = format!("{} experts, {} choices a token", shape.experts_in_words(), shape.choices_in_words());
     let capacity = told("capacity_rule").zip(told("capacity_factor"));
     let queues = capacity
         .map(|(rule, factor)| format!("rule {rule}, factor {factor}, group {}", told("group").unwrap_or_default()));

@@ -3,7 +3,10 @@
 use serde_json::json;
 
 use super::*;
-use crate::{routing::View, stats::StatisticTable};
+use crate::{
+    routing::{LayerShape, RoutingShape, View},
+    stats::StatisticTable,
+};
 
 fn page(rows: &[Finding]) -> String {
     let mut tables = Tables::new();
@@ -13,8 +16,11 @@ fn page(rows: &[Finding]) -> String {
         table.rows.push(row.clone());
     }
     let manifest = json!({ "command": ["a", "<b>"], "inputs": [{ "file": "x" }], "resamples": 40, "permutations": 10 });
-    let context =
-        ChartContext { checkpoint: "m".into(), layers: vec![1], num_experts: 4, top_k: 2, ..ChartContext::default() };
+    let context = ChartContext {
+        checkpoint: "m".into(),
+        shape: RoutingShape::uniform(vec![1], LayerShape::of_choices(4, 2)),
+        ..ChartContext::default()
+    };
     let run = ReportedRun {
         label: "m <i>".into(),
         command: "route",

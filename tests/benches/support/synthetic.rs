@@ -5,9 +5,9 @@ use std::{ops::Range, path::Path};
 
 use openmoe_analyze::{
     corpus::Sequence,
-    routing::{CapacityRule, GroupRule, LayerId, LayerRouting, RouterSettings, RoutingObserver, route},
-    run_dir::{Occupied, RunDir},
-    trace::{RoutingTrace, TraceLayout, TraceWriter, write_inputs},
+    routing::{CapacityRule, GroupRule, LayerId, LayerRouting, RouterSettings, RoutingObserver, RoutingShape, route},
+    run::{Occupied, RunDir},
+    trace::{RoutingTrace, TraceLayout, TraceWriter, recorded_layout, write_inputs},
 };
 use rand_xoshiro::{
     Xoshiro256PlusPlus,
@@ -60,7 +60,7 @@ impl Synthetic {
             left = left.saturating_sub(tokens);
         }
         let lengths: Vec<usize> = sequences.iter().map(|sequence| sequence.token_ids.len()).collect();
-        let layout = TraceLayout::new(&lengths, GroupRule::Sequence, LAYERS.to_vec());
+        let layout = TraceLayout::new(&lengths, GroupRule::Sequence, RoutingShape::uniform(LAYERS.to_vec(), ROUTER));
         Self { sequences, layout }
     }
 
@@ -118,7 +118,7 @@ impl Synthetic {
     pub fn prepare(&self, folder: &Path) -> RunDir {
         let (run, _) = RunDir::prepare(folder, Occupied::Refuse, &json!({})).unwrap();
         let text = |id| Some(format!("piece {id}"));
-        write_inputs(&run, &self.layout, &self.sequences, &ROUTER, "synthetic", text).unwrap();
+        write_inputs(&run, &self.layout, &self.sequences, "synthetic", text).unwrap();
         run.write_manifest(&self.manifest()).unwrap();
         run
     }
@@ -133,12 +133,7 @@ impl Synthetic {
             "command": "route",
             "label": "synthetic",
             "complete": false,
-            "layout": {
-                "num_experts": ROUTER.num_experts,
-                "top_k": ROUTER.top_k,
-                "moe_layers": LAYERS,
-                "segments": self.layout.segments.len(),
-            },
+            "layout": recorded_layout(&self.layout),
         })
     }
 }

@@ -1,0 +1,87 @@
+//! What `--dry-run` shows: everything is valid, and this is what it would cost.
+
+use super::terminal;
+use crate::{
+    error::Result,
+    pipeline::{
+        forward::announce,
+        memory_bound::Bound,
+        memory_plan::{group_rows, memory, wave_rows},
+        prepared_pass::Prepared,
+        quantities,
+        request::Request,
+    },
+};
+
+/// What a run does beside its first forward pass.
+#[derive(Debug)]
+pub(super) struct Work {
+    /// What is said about it, line by line.
+    pub(super) lines: Vec<String>,
+    /// Forward passes over the whole text.
+    pub(super) passes: usize,
+}
+
+impl Work {
+    /// One forward pass.
+    pub(super) fn one() -> Self {
+        Self { lines: Vec::new(), passes: 1 }
+    }
+}
+
+/// Prints the plan of a run with at least one forward pass.
+pub(super) fn print_plan(prepared: &Prepared, arguments: &Request, work: &Work) -> Result<()> {
+    announce(prepared);
+    work.lines.iter().try_for_each(|line| terminal::print(line))?;
+    let wave = wave_rows(prepared.wave_tokens, &group_rows(&prepared.layout, &prepared.corpus.sequences));
+    let execution = &arguments.common.execution;
+    let log_logits = execution.log_logits;
+    let bound = match execution.wave_tokens {
+        Some(_) => "--wave-tokens".to_owned(),
+        None => Bound::for_run(execution.memory.map(|size| size.as_u64())).to_string(),
+    };
+    let memory = memory(prepared.checkpoint.config(), &prepared.cost, log_logits, wave);
+    let (router, layout) = (&prepared.router, &prepared.layout);
+    let lines = [
+        format!(
+            "context: {} tokens, {} routing groups ({})",
+            prepared.context,
+            layout.groups.len(),
+            arguments.common.routing.group
+        ),
+        format!("capacity: rule {}, factor {}", router.capacity_rule, router.capacity_factor),
+        format!(
+            "waves of up to {} tokens; about {} of memory, of {bound}",
+            quantities::grouped(wave as u64),
+            quantities::bytes(memory)
+        ),
+        passes(prepared, work.passes),
+        format!(
+            "disk: about {} for the trace; tables and charts on top",
+            quantities::bytes(disk(prepared, work.passes, log_logits))
+        ),
+        format!("lines that cannot be used: {}", quantities::grouped(prepared.corpus.skipped.total() as u64)),
+    ];
+    lines.iter().try_for_each(|line| terminal::print(line))?;
+    nothing_written()
+}
+
+/// The time below which the forward passes cannot stay on this machine.
+fn passes(prepared: &Prepared, count: usize) -> String {
+    let config = prepared.checkpoint.config();
+    let rate = crate::model::multiply_rate(config.hidden_size, config.intermediate_size);
+    let seconds = prepared.cost.flop_per_token * prepared.corpus.tokens() as f64 * count as f64 / rate;
+    let what = if count == 1 { "forward pass".to_owned() } else { format!("{count} forward passes") };
+    format!("{what}: at least {} at {:.0} GFLOP/s, statistics on top", quantities::duration(seconds), rate / 1e9)
+}
+
+/// Bytes of the traces.
+fn disk(prepared: &Prepared, passes: usize, log_logits: bool) -> f64 {
+    let token: usize = prepared.layout.shape.layers().map(|(_, layer)| layer.written_bytes(log_logits)).sum();
+    (token * passes) as f64 * prepared.corpus.tokens() as f64
+}
+
+/// The last line of every plan.
+pub(super) fn nothing_written() -> Result<()> {
+    terminal::print("dry run: nothing was written")
+}

@@ -1,0 +1,230 @@
+//! The checkpoints of a drift run as typed: labels, training tokens, and whether they belong together.
+
+use std::collections::BTreeSet;
+
+use super::{
+    checkpoint_spec::{CheckpointSpec, count, label},
+    reused_runs::{checkpoint_of, refuse_other_commands},
+};
+use crate::{
+    cli::DriftArgs,
+    error::{Error, Result, bullets},
+    model::Arithmetic,
+};
+
+/// The checkpoints in order: the time axis, then the extra model, then the last one again in bf16 arithmetic.
+///
+/// # Errors
+/// [`Error::Usage`] for labels that repeat or are no folder name, for training tokens that cannot be read, are not as
+/// many as the checkpoints, or do not grow, and for a noise floor whose checkpoint is not known.
+pub(crate) fn specs(arguments: &DriftArgs) -> Result<Vec<CheckpointSpec>> {
+    let mut specs: Vec<CheckpointSpec> =
+        arguments.checkpoints.iter().map(|typed| CheckpointSpec::new(typed, false)).collect();
+    assign_tokens(&mut specs, &arguments.tokens)?;
+    if arguments.tokens.is_empty() {
+        check_steps(&specs)?;
+    }
+    specs.extend(
+        arguments
+            .off_axis
+            .iter()
+            .map(|typed| CheckpointSpec { training_tokens: None, ..CheckpointSpec::new(typed, true) }),
+    );
+    refuse_other_commands(&specs)?;
+    if arguments.noise_floor {
+        specs.push(noise_floor(&specs[arguments.checkpoints.len() - 1])?);
+    }
+    check_labels(&specs)?;
+    Ok(specs)
+}
+
+/// Refuses a run of one checkpoint: nothing would come of its forward pass that `route` does not say.
+///
+/// # Errors
+/// [`Error::Usage`].
+pub(crate) fn refuse_one(specs: &[CheckpointSpec]) -> Result<()> {
+    let [only] = specs else { return Ok(()) };
+    Err(Error::usage(
+        format!("drift has one checkpoint, `{}`, which has nothing to agree with; expected two or more", only.label),
+        "give the checkpoints of one training run in order, or a model beside it with --final; for one checkpoint alone there is `route`",
+    ))
+}
+
+/// The last checkpoint again, in bf16 arithmetic. A finished run has no weights: they are where it took them from.
+fn noise_floor(last: &CheckpointSpec) -> Result<CheckpointSpec> {
+    let folder = if last.is_run() { checkpoint_of(&last.folder)? } else { last.folder.clone() };
+    let label = format!("{}-bf16", last.label);
+    Ok(CheckpointSpec { label, folder, training_tokens: None, off_axis: true, arithmetic: Arithmetic::Bf16 })
+}
+
+/// Refuses labels that repeat or cannot be the name of a folder.
+pub(crate) fn check_labels(specs: &[CheckpointSpec]) -> Result<()> {
+    let mut seen = BTreeSet::new();
+    for spec in specs {
+        if !seen.insert(&spec.label) {
+            return Err(Error::usage(
+                format!("two checkpoints are called `{}`; expected different labels", spec.label),
+                "name them: LABEL=FOLDER",
+            ));
+        }
+        if spec.label.chars().any(char::is_control) {
+            return Err(Error::usage(
+                format!("label `{}` holds a control character; expected text in one line", spec.label.escape_debug()),
+                "name the checkpoint: LABEL=FOLDER",
+            ));
+        }
+        if spec.label.is_empty() || spec.label.contains(['/', '\\']) || spec.label.starts_with('.') {
+            return Err(Error::usage(
+                format!("label `{}` cannot be the name of a folder", spec.label),
+                "name the checkpoint: LABEL=FOLDER",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn assign_tokens(specs: &mut [CheckpointSpec], typed: &[String]) -> Result<()> {
+    if !typed.is_empty() {
+        if typed.len() != specs.len() {
+            return Err(Error::usage(
+                format!("--tokens has {} values for {} checkpoints", typed.len(), specs.len()),
+                "give one value per checkpoint of the time axis, in order",
+            ));
+        }
+        for (spec, typed) in specs.iter_mut().zip(typed) {
+            spec.training_tokens = Some(count(typed).ok_or_else(|| {
+                Error::usage(format!("--tokens `{typed}` is no number of tokens"), "for example 200B, 1T or 2.5M")
+            })?);
+        }
+    }
+    let known: Vec<(f64, &str)> =
+        specs.iter().filter_map(|spec| Some((spec.training_tokens?, spec.label.as_str()))).collect();
+    let wrong: Vec<String> = known
+        .windows(2)
+        .filter(|pair| pair[0].0 >= pair[1].0)
+        .map(|pair| format!("`{}` stands before `{}` but was trained on no fewer tokens", pair[0].1, pair[1].1))
+        .collect();
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    Err(Error::usage(
+        format!("the checkpoints are not in the order of training:{}", bullets(&wrong)),
+        "give the checkpoints in the order of training, or correct the numbers with --tokens",
+    ))
+}
+
+/// Refuses checkpoints whose names count the steps of the training in another order.
+fn check_steps(specs: &[CheckpointSpec]) -> Result<()> {
+    let known: Vec<(Step, &str)> =
+        specs.iter().filter_map(|spec| Some((Step::of(spec)?, spec.label.as_str()))).collect();
+    let wrong: Vec<String> = known
+        .windows(2)
+        .filter(|pair| pair[0].0.unit == pair[1].0.unit && pair[0].0.number > pair[1].0.number)
+        .map(|pair| {
+            let ((before, first), (after, second)) = (&pair[0], &pair[1]);
+            let unit = before.unit;
+            format!("`{first}` ({unit} {}) stands before `{second}` ({unit} {})", before.number, after.number)
+        })
+        .collect();
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    Err(Error::usage(
+        format!("the checkpoints are not in the order of training:\n  - {}", wrong.join("\n  - ")),
+        "give the checkpoints in the order of training (a shell sorts checkpoint-1000 before checkpoint-200), or say with \
+         --tokens how far each was trained",
+    ))
+}
+
+/// A point of a training in its own unit.
+#[derive(Clone, Debug, PartialEq)]
+struct Step {
+    unit: &'static str,
+    number: f64,
+}
+
+impl Step {
+    /// The step that a label names, or else the folder.
+    fn of(spec: &CheckpointSpec) -> Option<Self> {
+        Self::in_name(&spec.label).or_else(|| Self::in_name(&label(&spec.folder)))
+    }
+
+    /// A step in a name such as `checkpoint-1000`, `global_step1000`, `step_5k` or `epoch=3`: the first of the units, and of
+    /// one that stands there twice the last.
+    fn in_name(name: &str) -> Option<Self> {
+        const UNITS: [(&str, &str); 6] = [
+            ("step", "step"),
+            ("checkpoint", "step"),
+            ("ckpt", "step"),
+            ("iteration", "step"),
+            ("iter", "step"),
+            ("epoch", "epoch"),
+        ];
+        let name = name.to_ascii_lowercase();
+        let number = |word: &str| name.rmatch_indices(word).find_map(|(at, _)| number(&name[at + word.len()..]));
+        UNITS.into_iter().find_map(|(word, unit)| number(word).map(|number| Self { unit, number }))
+    }
+}
+
+/// The number at the beginning of a text, after at most one sign that separates: 1000, -1000, _5k, =3.
+fn number(text: &str) -> Option<f64> {
+    let text = text.strip_prefix('s').unwrap_or(text);
+    let text = text.strip_prefix(['-', '_', '=', '.', ' ']).unwrap_or(text);
+    let end = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+    let number: f64 = text[..end].parse().ok()?;
+    let scale = match text[end..].chars().next() {
+        Some('k') => 1e3,
+        Some('m') => 1e6,
+        _ => 1.0,
+    };
+    Some(number * scale)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_read_from_names_and_must_not_fall() {
+        for (name, unit, number) in [
+            ("checkpoint-1000", "step", 1000.0),
+            ("global_step20", "step", 20.0),
+            ("step-00000500", "step", 500.0),
+            ("step5k-tokens", "step", 5000.0),
+            ("epoch=3-step=1500", "step", 1500.0),
+            ("epoch_3", "epoch", 3.0),
+            ("iter_0000100", "step", 100.0),
+        ] {
+            assert_eq!(Step::in_name(name), Some(Step { unit, number }), "{name}");
+        }
+        for name in ["openmoe-8b-200B", "final", "steps", "checkpoint", "checkpoint-last"] {
+            assert_eq!(Step::in_name(name), None, "{name}");
+        }
+        let check = |labels: &[&str]| {
+            let specs: Vec<CheckpointSpec> =
+                labels.iter().map(|label| CheckpointSpec::new(format!("{label}=nowhere"), false)).collect();
+            check_steps(&specs).map_err(|error| error.to_string())
+        };
+        check(&["checkpoint-200", "checkpoint-1000", "final"]).unwrap();
+        check(&["epoch-3", "step-2"]).unwrap();
+        let message = check(&["checkpoint-1000", "checkpoint-200"]).unwrap_err();
+        assert!(
+            message.contains("`checkpoint-1000` (step 1000) stands before `checkpoint-200` (step 200)"),
+            "{message}"
+        );
+        let folders = ["a=runs/step-5", "b=runs/step-4"].map(|typed| CheckpointSpec::new(typed, false));
+        assert!(check_steps(&folders).is_err());
+    }
+
+    #[test]
+    fn checkpoints_must_grow_and_have_labels_of_their_own() {
+        let spec = |label: &str| CheckpointSpec::new(format!("{label}=nowhere"), false);
+        let mut specs = [spec("a-2M"), spec("b-1M")];
+        let error = assign_tokens(&mut specs, &[]).unwrap_err();
+        assert!(error.to_string().contains("`a-2M` stands before `b-1M`"), "{error}");
+        assign_tokens(&mut specs, &["1K".to_owned(), "2.5K".to_owned()]).unwrap();
+        assert_eq!(specs[1].training_tokens, Some(2500.0));
+        assert!(assign_tokens(&mut specs, &["1K".to_owned()]).unwrap_err().to_string().contains("1 values for 2"));
+        assert!(assign_tokens(&mut specs, &["1K".to_owned(), "many".to_owned()]).is_err());
+    }
+}

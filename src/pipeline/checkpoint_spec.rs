@@ -1,0 +1,97 @@
+//! A checkpoint of a run as typed: its folder, label and training tokens.
+
+use std::path::{Path, PathBuf};
+
+use super::quantities::grouped;
+use crate::{
+    checkpoint::{repository_name, snapshot},
+    model::Arithmetic,
+};
+
+/// One checkpoint of a drift run.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct CheckpointSpec {
+    /// Name in tables, charts and folders; unique.
+    pub(crate) label: String,
+    /// The checkpoint, or a finished route run.
+    pub(crate) folder: PathBuf,
+    /// Tokens that it was trained on, where known.
+    pub(crate) training_tokens: Option<f64>,
+    /// Beside the time axis.
+    pub(crate) off_axis: bool,
+    /// Rounding of activations.
+    pub(crate) arithmetic: Arithmetic,
+}
+
+impl CheckpointSpec {
+    /// Reads FOLDER or LABEL=FOLDER. A folder whose name is no UTF-8 has no label but its own.
+    pub(crate) fn new(typed: impl AsRef<Path>, off_axis: bool) -> Self {
+        let typed = typed.as_ref();
+        let (name, folder) = match typed.to_str().and_then(|text| text.split_once('=')) {
+            Some((name, folder)) if !typed.exists() => (Some(name), PathBuf::from(folder)),
+            _ => (None, typed.to_path_buf()),
+        };
+        let folder = snapshot(&folder);
+        let label = name.map_or_else(|| label(&folder), str::to_owned);
+        let training_tokens = training_tokens(&label);
+        Self { label, folder, training_tokens, off_axis, arithmetic: Arithmetic::F32 }
+    }
+
+    /// Whether the folder is a run rather than a checkpoint.
+    pub(crate) fn is_run(&self) -> bool {
+        self.folder.join("manifest.json").is_file() && !self.folder.join("config.json").is_file()
+    }
+
+    /// The training tokens in words, for plans.
+    pub(crate) fn trained(&self) -> String {
+        self.training_tokens.map_or_else(String::new, |tokens| format!(" ({} training tokens)", grouped(tokens as u64)))
+    }
+}
+
+/// The name of a folder, for tables and charts; of a hub's snapshot that of its repository.
+pub(crate) fn label(folder: &Path) -> String {
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
+    if let Some(name) = repository_name(&folder) {
+        return name;
+    }
+    folder.file_name().map_or_else(|| folder.display().to_string(), |name| name.to_string_lossy().into_owned())
+}
+
+/// Training tokens in a name such as openmoe-8b-200B or openmoe-tiny-2.5M: the last part that is one. Units are capital
+/// letters, so that the 8b of a model's size is none.
+fn training_tokens(label: &str) -> Option<f64> {
+    label.split(['-', '_']).rev().find_map(count)
+}
+
+/// "2.5M" as 2,500,000; units K, M, B, T.
+pub(crate) fn count(text: &str) -> Option<f64> {
+    let scale = match text.chars().last()? {
+        'K' => 1e3,
+        'M' => 1e6,
+        'B' => 1e9,
+        'T' => 1e12,
+        _ => return None,
+    };
+    let number: f64 = text[..text.len() - 1].parse().ok()?;
+    (number.is_finite() && number >= 0.0).then_some(number * scale)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn training_tokens_are_read_from_names() {
+        let expected = [
+            ("openmoe-8b-200B", Some(2e11)),
+            ("openmoe-8b-1T", Some(1e12)),
+            ("openmoe-tiny-0.25M", Some(2.5e5)),
+            ("openmoe-tiny-12.3M-chat", Some(1.23e7)),
+            ("openmoe-8b", None),
+            ("base", None),
+        ];
+        for (name, tokens) in expected {
+            assert_eq!(training_tokens(name), tokens, "{name}");
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! Runs the forward pass of a prepared run wave by wave into its folder.
+
+use std::{
+    ops::Range,
+    sync::mpsc::{Receiver, sync_channel},
+};
+
+use indicatif::ProgressBar;
+
+use super::{memory_plan::group_rows, prepared_pass::Prepared, process_memory, quantities};
+use crate::{
+    commands::{signals, terminal},
+    error::{Error, Result},
+    model::{ForwardOptions, Model, Outputs, Wave},
+    routing::{LayerRouting, RoutingObserver},
+    run::{RunDir, Written},
+    trace::{FinishedPart, Segment, TraceWriter},
+};
+
+/// Passes routing on to the trace, moves the bar, and stops when interrupted.
+struct RouteObserver<'a> {
+    trace: TraceWriter<'a>,
+    bar: &'a ProgressBar,
+    tokens: u64,
+    /// Which wave of how many, where there are several.
+    wave: String,
+}
+
+impl RoutingObserver for RouteObserver<'_> {
+    fn observe_routing(&mut self, routing: &LayerRouting) -> Result<()> {
+        signals::check_interrupt()?;
+        self.trace.observe_routing(routing)
+    }
+
+    fn observe_layer(&mut self, layer: usize, layers: usize) -> Result<()> {
+        signals::check_interrupt()?;
+        self.bar.inc(self.tokens);
+        self.bar.set_message(format!("{}layer {} of {layers}", self.wave, layer + 1));
+        Ok(())
+    }
+}
+
+/// What the forward pass did.
+pub(crate) struct Executed {
+    /// Tokens that went through it now (not in an earlier, interrupted run).
+    pub(crate) tokens: u64,
+    /// Seconds that it took.
+    pub(crate) seconds: f64,
+    /// Peak resident memory of the process when it was done, in bytes.
+    pub(crate) peak_memory: Option<u64>,
+}
+
+/// Runs every wave whose parts are not all in place, as they were written. Parts are written by a thread of their own.
+pub(crate) fn execute(prepared: &Prepared, run: &RunDir, log_logits: bool, quiet: bool) -> Result<Executed> {
+    let layout = &prepared.layout;
+    let (missing, damaged) = layout.missing(run, log_logits);
+    if damaged > 0 {
+        let files = quantities::count(damaged as u64, "file");
+        let place = run.path().display();
+        terminal::note(&format!(
+            "`{place}`: {files} of the trace have another checksum than they were written with, or none: made again"
+        ));
+    }
+    let segments = consecutive(&missing);
+    let tokens: u64 = missing.iter().map(|&segment| layout.segments[segment].tokens as u64).sum();
+    let layers = layout.shape.moe_layers().last().map_or(0, |&last| u64::from(last) + 1);
+    let bar = terminal::bar(tokens * layers, "forward pass", quiet);
+    let clock = std::time::Instant::now();
+    signals::in_forward_pass(true);
+    let (computed, written) = std::thread::scope(|scope| -> Result<_> {
+        // One part waits while another is written: more would only take memory.
+        let (sender, steps) = sync_channel(1);
+        let writing = move || write(run, steps);
+        let writer = std::thread::Builder::new().name("trace".into()).spawn_scoped(scope, writing);
+        let writer = writer.map_err(|error| {
+            Error::usage(
+                format!("the thread that writes the trace cannot be started: {error}"),
+                "allow more processes (ulimit -u) or address space (ulimit -v)",
+            )
+        })?;
+        let send =
+            move |step| sender.send(step).map_err(|_| Error::internal("the thread that writes the trace has stopped"));
+        let checked = send.clone();
+        let trace = TraceWriter::with(layout, &prepared.corpus.sequences, log_logits, move |part| {
+            send(Step::Write(Box::new(part)))
+        });
+        let observer = RouteObserver { trace, bar: &bar, tokens: 0, wave: String::new() };
+        let computed = compute(prepared, &segments, observer, move || checked(Step::List));
+        Ok((computed, writer.join()))
+    })?;
+    // Why the writer stopped says more than that it did.
+    written.unwrap_or_else(|_| Err(Error::internal("the thread that writes the trace panicked")))?;
+    computed?;
+    signals::in_forward_pass(false);
+    signals::check_interrupt()?;
+    bar.finish_and_clear();
+    Ok(Executed { tokens, seconds: clock.elapsed().as_secs_f64(), peak_memory: process_memory::peak_memory() })
+}
+
+/// What the thread that writes is told.
+enum Step {
+    /// A part is ready.
+    Write(Box<FinishedPart>),
+    /// The weights were still those that were hashed when everything up to now was computed.
+    List,
+}
+
+/// Writes parts. Each counts as the run's only when the weights that it was made from have been checked: what a run makes of
+/// mixed weights, or is killed over, is made again.
+fn write(run: &RunDir, steps: Receiver<Step>) -> Result<()> {
+    let mut written = Written::default();
+    for step in steps {
+        match step {
+            Step::Write(part) => written.append(part.write(run)?),
+            Step::List => run.list(std::mem::take(&mut written))?,
+        }
+    }
+    Ok(())
+}
+
+/// Ascending numbers as ranges.
+fn consecutive(numbers: &[usize]) -> Vec<Range<usize>> {
+    let mut ranges: Vec<Range<usize>> = Vec::new();
+    for &number in numbers {
+        match ranges.last_mut().filter(|range| range.end == number) {
+            Some(range) => range.end = number + 1,
+            None => ranges.push(number..number + 1),
+        }
+    }
+    ranges
+}
+
+/// The waves of some segments; observer and `checked`, which is told that the weights have not changed, go with the last.
+fn compute(
+    prepared: &Prepared,
+    segments: &[Range<usize>],
+    mut observer: RouteObserver,
+    checked: impl Fn() -> Result<()>,
+) -> Result<()> {
+    let layout = &prepared.layout;
+    let (shape, arithmetic) = (layout.shape.clone(), prepared.arithmetic);
+    let options = ForwardOptions { shape, arithmetic, outputs: Outputs::default() };
+    let mut model = Model::new(&prepared.checkpoint, options);
+    let rows = group_rows(layout, &prepared.corpus.sequences);
+    let of = |segments: &Range<usize>| waves(&layout.segments[segments.clone()], &rows, prepared.wave_tokens);
+    let waves: Vec<Range<usize>> = segments.iter().flat_map(of).collect();
+    let count = waves.len();
+    for (index, groups) in waves.into_iter().enumerate() {
+        observer.wave = if count > 1 { format!("wave {} of {count}, ", index + 1) } else { String::new() };
+        let wave = wave(prepared, groups);
+        observer.tokens = wave.tokens() as u64;
+        let computed = model.forward(&wave, &mut observer);
+        // What an interrupted wave has finished is kept too.
+        let unchanged = prepared.check_unchanged().and_then(|()| checked());
+        computed?;
+        unchanged?;
+    }
+    Ok(())
+}
+
+/// Cuts the routing groups of the segments into waves of at most `limit` rows, at least one group each: whole segments
+/// where they fit, so that an interrupted run has little to repeat.
+fn waves(segments: &[Segment], group_rows: &[usize], limit: usize) -> Vec<Range<usize>> {
+    let mut waves: Vec<(Range<usize>, usize)> = Vec::new();
+    for segment in segments {
+        let rows = group_rows[segment.groups.clone()].iter().sum();
+        let whole = rows <= limit;
+        let units = if whole {
+            vec![(segment.groups.clone(), rows)]
+        } else {
+            segment.groups.clone().map(|group| (group..group + 1, group_rows[group])).collect()
+        };
+        for (index, (groups, rows)) in units.into_iter().enumerate() {
+            match waves.last_mut() {
+                // The groups of a segment that is cut do not join the wave of the segment before.
+                Some((wave, sum)) if *sum + rows <= limit && (whole || index > 0) => {
+                    wave.end = groups.end;
+                    *sum += rows;
+                }
+                _ => waves.push((groups, rows)),
+            }
+        }
+    }
+    waves.into_iter().map(|(groups, _)| groups).collect()
+}
+
+fn wave(prepared: &Prepared, groups: Range<usize>) -> Wave<'_> {
+    let layout = &prepared.layout;
+    let sequences = layout.groups[groups.start].start..layout.groups[groups.end - 1].end;
+    Wave {
+        first_sequence: sequences.start as u32,
+        first_group: groups.start as u32,
+        groups: layout.groups[groups]
+            .iter()
+            .map(|group| group.start - sequences.start..group.end - sequences.start)
+            .collect(),
+        sequences: prepared.corpus.sequences[sequences].iter().map(|s| s.token_ids.as_slice()).collect(),
+        key_masks: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn segments_in_a_row_go_together() {
+        assert_eq!(consecutive(&[0, 1, 4, 6, 7, 8]), [0..2, 4..5, 6..9]);
+        assert!(consecutive(&[]).is_empty());
+    }
+
+    #[test]
+    fn waves_are_whole_segments_within_the_limit_else_groups() {
+        let segment = |groups: Range<usize>, tokens| Segment { sequences: groups.clone(), groups, tokens };
+        let segments = [segment(0..1, 10), segment(1..3, 10), segment(3..4, 30), segment(4..6, 5), segment(6..7, 5)];
+        let tokens = [10, 6, 4, 30, 2, 3, 5];
+        assert_eq!(waves(&segments, &tokens, 20), [0..3, 3..4, 4..7]);
+        assert_eq!(waves(&segments, &tokens, 59), [0..6, 6..7]);
+        // The second segment does not fit: it is cut, and does not join the first.
+        assert_eq!(waves(&segments, &tokens, 9), [0..1, 1..2, 2..3, 3..4, 4..6, 6..7]);
+        assert_eq!(waves(&segments, &tokens, 1), [0..1, 1..2, 2..3, 3..4, 4..5, 5..6, 6..7]);
+    }
+}

@@ -1,0 +1,187 @@
+//! Reads the text and the conversations of a request, and tells what could not be used.
+
+use super::{
+    quantities,
+    request::{Request, Transcripts},
+};
+use crate::{
+    checkpoint::Checkpoint,
+    commands::terminal,
+    corpus::{Categories, Corpus, CorpusOptions, Template, Tokenizer, TranscriptOptions, nearest},
+    error::{Error, Result},
+    stats::CATEGORIES_SHOWN,
+};
+
+/// Conversations first, then plain text.
+pub(crate) fn read(
+    request: &Request,
+    checkpoint: &Checkpoint,
+    tokenizer: Option<&Tokenizer>,
+    context: usize,
+) -> Result<Corpus> {
+    let transcripts = request
+        .transcripts
+        .as_ref()
+        .map(|transcripts| conversations(request, transcripts, checkpoint, tokenizer, context));
+    let text = (!request.corpus.is_empty()).then(|| plain_text(request, checkpoint, tokenizer, context));
+    let corpus = match (transcripts.transpose()?, text.transpose()?) {
+        (Some(transcripts), Some(text)) => transcripts.append(text),
+        (Some(one), None) | (None, Some(one)) => one,
+        (None, None) => Corpus::default(),
+    };
+    check_category(request, &corpus)?;
+    tell(&corpus, request.common.execution.quiet);
+    Ok(corpus)
+}
+
+/// Lines about places, before the others are only counted.
+const SHOWN: usize = 20;
+
+/// Categories that a trace can tell apart.
+const MOST_CATEGORIES: usize = u16::MAX as usize;
+
+/// Refuses a category that no row has: the run would end without any.
+fn check_category(request: &Request, corpus: &Corpus) -> Result<()> {
+    let count = corpus.categories.as_ref().map_or(0, |categories| categories.count);
+    if count > MOST_CATEGORIES {
+        return Err(Error::corpus(
+            format!(
+                "{} categories; at most {} can be told apart",
+                quantities::grouped(count as u64),
+                quantities::grouped(MOST_CATEGORIES as u64)
+            ),
+            "name a key with fewer values by --category",
+        ));
+    }
+    let named = corpus.sequences.iter().any(|sequence| sequence.category.is_some());
+    let Some(key) = request.common.input.category.as_ref().filter(|_| !named) else { return Ok(()) };
+    let mut keys: Vec<&str> = corpus.keys.iter().map(String::as_str).collect();
+    let nearest = nearest(key, keys.iter().copied());
+    let hint = match nearest {
+        Some(nearest) => format!("did you mean --category {nearest}?"),
+        None => "name one of the keys of the rows, or leave --category out".to_owned(),
+    };
+    let more = keys.len().saturating_sub(12);
+    keys.truncate(12);
+    let has = match (keys.is_empty(), more) {
+        (true, _) => "there are no rows with keys".to_owned(),
+        (false, 0) => format!("the rows have {}", keys.join(", ")),
+        (false, more) => format!("the rows have {} and {more} more keys", keys.join(", ")),
+    };
+    Err(Error::corpus(format!("no row has a value under the key `{key}` of --category; {has}"), hint))
+}
+
+/// Tells what could not be used, and what was decided; the rest of a long list is only counted.
+fn tell(corpus: &Corpus, quiet: bool) {
+    for skipped in corpus.skipped.iter().take(SHOWN) {
+        terminal::warn(&format!("{} left out: {}", skipped.place, skipped.reason));
+    }
+    for (count, reason) in corpus.skipped.rest(SHOWN) {
+        terminal::warn(&format!("... and {} more: {reason}", quantities::grouped(count as u64)));
+    }
+    corpus.warnings.iter().for_each(|warning| terminal::warn(warning));
+    warn_of_repeated(corpus);
+    if let Some(categories) = &corpus.categories {
+        tell_categories(categories, quiet);
+    }
+    if quiet {
+        return;
+    }
+    if corpus.documents_left_out > 0 {
+        let documents = quantities::count(corpus.documents_left_out as u64, "document");
+        terminal::note(&format!("--max-sequences left out {documents}, in whole or in part"));
+    }
+    for file in corpus.files.iter().filter(|file| file.partial) {
+        let bytes = quantities::grouped(file.bytes);
+        terminal::note(&format!(
+            "{}: read up to --max-sequences, {bytes} bytes; its hash is theirs",
+            file.path.display()
+        ));
+    }
+    corpus.notes.iter().take(SHOWN).for_each(|note| terminal::note(&format!("{}: {}", note.place, note.reason)));
+    for (count, reason) in corpus.notes.rest(SHOWN) {
+        terminal::note(&format!("... and {} more: {reason}", quantities::grouped(count as u64)));
+    }
+}
+
+/// Copies of a document are no independent documents: they make every interval too narrow.
+fn warn_of_repeated(corpus: &Corpus) {
+    let (repeated, documents) = (corpus.repeated_documents() as u64, corpus.documents() as u64);
+    if repeated > 0 {
+        let all = quantities::count(documents, "document");
+        terminal::warn(&format!(
+            "{} of {all} repeat another one token by token: copies are no new evidence, and narrow the intervals",
+            quantities::grouped(repeated)
+        ));
+    }
+}
+
+/// One line about the categories; with a warning if they will hardly do.
+fn tell_categories(categories: &Categories, quiet: bool) {
+    let line = categories.line();
+    if categories.count > CATEGORIES_SHOWN {
+        terminal::warn(&format!(
+            "{line}; single ones are in the tables of stats/ only: charts, report and summary show up to {CATEGORIES_SHOWN}"
+        ));
+    } else if categories.by.is_some() && categories.reason.is_some() {
+        terminal::warn(&line);
+    } else if !quiet {
+        terminal::note(&line);
+    }
+}
+
+fn conversations(
+    request: &Request,
+    transcripts: &Transcripts,
+    checkpoint: &Checkpoint,
+    tokenizer: Option<&Tokenizer>,
+    context: usize,
+) -> Result<Corpus> {
+    let (config, input) = (checkpoint.config(), &request.common.input);
+    let template = Template::open(transcripts.how.template, checkpoint.dir())?;
+    let options = TranscriptOptions {
+        paths: transcripts.paths.clone(),
+        format: transcripts.how.format,
+        oasst_paths: transcripts.how.oasst_paths,
+        category_key: input.category.clone(),
+        context,
+        bos: (!input.no_bos).then_some(config.bos_token_id),
+        eos: config.eos_token_id,
+        vocab_size: config.vocab_size,
+        max_sequences: input.max_sequences.map(|n| n as usize),
+        strict: input.strict,
+    };
+    let corpus = Corpus::read_transcripts(&options, &template, tokenizer)?;
+    if !request.common.execution.quiet {
+        for file in &corpus.files {
+            let format = file.format.as_deref().unwrap_or("no format");
+            let documents = quantities::count(file.documents as u64, "document");
+            terminal::note(&format!("{}: {format}, {documents}", file.path.display()));
+        }
+        let (cut, all) = (corpus.conversations_cut, quantities::count(corpus.sequences.len() as u64, "conversation"));
+        let source = template.source().map_or_else(String::new, |source| format!(" ({source})"));
+        terminal::note(&format!("template {template}{source}; {cut} of {all} cut at {context} tokens"));
+    }
+    Ok(corpus)
+}
+
+fn plain_text(
+    request: &Request,
+    checkpoint: &Checkpoint,
+    tokenizer: Option<&Tokenizer>,
+    context: usize,
+) -> Result<Corpus> {
+    let input = &request.common.input;
+    let options = CorpusOptions {
+        paths: request.corpus.clone(),
+        category_key: input.category.clone(),
+        text_key: input.text_key.clone(),
+        context,
+        truncate: input.truncate,
+        bos: (!input.no_bos).then_some(checkpoint.config().bos_token_id),
+        vocab_size: checkpoint.config().vocab_size,
+        max_sequences: input.max_sequences.map(|n| n as usize),
+        strict: input.strict,
+    };
+    Corpus::read(&options, tokenizer)
+}

@@ -1,0 +1,74 @@
+//! How many tokens go through a layer together, and what that takes.
+
+use super::{memory_bound::Bound, process_memory, quantities};
+use crate::{
+    checkpoint::Config,
+    cli::ExecutionArgs,
+    corpus::Sequence,
+    error::{Error, Result},
+    model::{Cost, PANEL},
+    routing::LayerShape,
+    trace::{SEGMENT_TOKENS, TraceLayout},
+};
+
+/// Rows that every routing group takes of a wave: its tokens, each sequence rounded up to whole panels of attention.
+pub(crate) fn group_rows(layout: &TraceLayout, sequences: &[Sequence]) -> Vec<usize> {
+    let rows = |sequence: &Sequence| sequence.token_ids.len().next_multiple_of(PANEL);
+    layout.groups.iter().map(|group| sequences[group.clone()].iter().map(rows).sum()).collect()
+}
+
+/// Rows of the largest wave: a group is never cut.
+pub(crate) fn wave_rows(wave_tokens: usize, group_rows: &[usize]) -> usize {
+    wave_tokens.max(group_rows.iter().copied().max().unwrap_or(0)).min(group_rows.iter().sum())
+}
+
+/// Tokens of a wave: as typed, else what the memory holds.
+///
+/// # Errors
+/// [`Error::Usage`] if `--memory` does not hold the largest routing group.
+pub(crate) fn wave_tokens(
+    execution: &ExecutionArgs,
+    config: &Config,
+    cost: &Cost,
+    group_rows: &[usize],
+) -> Result<usize> {
+    if let Some(tokens) = execution.wave_tokens {
+        return Ok(tokens as usize);
+    }
+    let Some(limit) = execution.memory.map(|size| size.as_u64()) else {
+        return Ok(wave_within(config, cost, execution.log_logits, Bound::for_run(None).bytes));
+    };
+    let wave = wave_within(config, cost, execution.log_logits, limit);
+    let largest_group = group_rows.iter().copied().max().unwrap_or(0);
+    if wave < largest_group {
+        let needed = memory(config, cost, execution.log_logits, largest_group);
+        return Err(Error::usage(
+            format!(
+                "--memory {}: the largest routing group has {} and needs about {}",
+                quantities::bytes(limit as f64),
+                quantities::count(largest_group as u64, "row"),
+                quantities::bytes(needed),
+            ),
+            "give more memory, shorter sequences (--context) or smaller routing groups (--group)",
+        ));
+    }
+    Ok(wave)
+}
+
+/// Memory of the process with a wave of so many rows: what it holds already, what the allocator and the threads that
+/// write tables take (measured: up to 90 MiB), the parts of the trace that are not written yet, and the wave.
+pub(crate) fn memory(config: &Config, cost: &Cost, log_logits: bool, rows: usize) -> f64 {
+    const BESIDE: u64 = 112 << 20;
+    // Of every MoE layer the segment that is being filled, and four parts on their way, which are copied once.
+    let parts = config.moe_layers().len() + 8;
+    let token = LayerShape::of_choices(config.num_experts, config.router_topk).buffered_bytes(log_logits);
+    (process_memory::resident_memory() + BESIDE) as f64
+        + (parts * token * SEGMENT_TOKENS) as f64
+        + cost.memory(rows, rayon::current_num_threads())
+}
+
+/// As many rows as go into `limit` bytes, at most four segments: beyond that weights are read hardly less often.
+pub(crate) fn wave_within(config: &Config, cost: &Cost, log_logits: bool, limit: u64) -> usize {
+    let rows = (limit as f64 - memory(config, cost, log_logits, 0)) / cost.activation_bytes_per_token;
+    (rows.max(0.0) as usize).min(4 * SEGMENT_TOKENS)
+}

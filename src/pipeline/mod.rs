@@ -1,0 +1,34 @@
+//! From options to results: the work of every subcommand.
+
+pub(crate) mod chart_context;
+pub(crate) mod checkpoint_comparison;
+pub(crate) mod checkpoint_description;
+pub(crate) mod checkpoint_list;
+pub(crate) mod checkpoint_spec;
+pub(crate) mod drift_run;
+pub(crate) mod drops_run;
+pub(crate) mod fingerprint;
+pub(crate) mod forward;
+pub(crate) mod forward_waves;
+pub(crate) mod identity;
+pub(crate) mod input_text;
+pub(crate) mod mailable_paths;
+pub(crate) mod memory_bound;
+pub(crate) mod memory_plan;
+pub(crate) mod options;
+pub(crate) mod paper_comparison;
+pub(crate) mod pass;
+pub(crate) mod pass_manifest;
+pub(crate) mod prepared_pass;
+pub(crate) mod process_memory;
+pub(crate) mod quantities;
+pub(crate) mod recorded_settings;
+pub(crate) mod report_page;
+pub(crate) mod request;
+pub(crate) mod reused_runs;
+pub(crate) mod route_run;
+pub(crate) mod run_folder;
+pub(crate) mod run_tables;
+pub(crate) mod statistics;
+pub(crate) mod token_ids;
+pub(crate) mod verdict;

@@ -1,0 +1,236 @@
+//! Finished runs -> the page that shows them.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::{
+    chart_context::chart_context,
+    mailable_paths::Paths,
+    run_tables::{RowsInFiles, read_tables_counted},
+    verdict::verdict,
+};
+use crate::{
+    chart::{ChartContext, plan},
+    commands::{signals, terminal},
+    error::{Error, Result},
+    report::{self, Excerpt, ReportedRun, Wanted},
+    run::{RunDir, RunKind, names_beside, notes_on_statistics, open_finished, traces_of},
+    stats::{Finding, STATISTICS, Tables, headline},
+    trace::RoutingTrace,
+};
+
+/// Tokens that a page carries one by one, over all its runs: about 30 bytes each.
+const TOKENS: usize = 40_000;
+/// Documents that lose most stand first, so many of each layer.
+const WORST: u32 = 3;
+
+/// What a run found.
+#[derive(Clone, Copy)]
+pub(crate) struct Found<'a> {
+    pub(crate) kind: RunKind,
+    pub(crate) context: &'a ChartContext,
+    pub(crate) tables: &'a Tables,
+    /// Rows in the file of each table: the tables hold what the page needs of them.
+    pub(crate) rows_in_files: &'a RowsInFiles,
+    pub(crate) findings: &'a [Finding],
+    pub(crate) verdict: &'a [String],
+}
+
+/// A finished run, read back from its folder.
+struct Finished {
+    run: RunDir,
+    manifest: Value,
+    kind: RunKind,
+    context: ChartContext,
+    tables: Tables,
+    rows_in_files: RowsInFiles,
+    findings: Vec<Finding>,
+    verdict: Vec<String>,
+}
+
+/// A run on a page.
+struct Shown<'a> {
+    run: &'a RunDir,
+    manifest: &'a Value,
+    found: Found<'a>,
+}
+
+/// The report of one run that has just been computed, and of the runs that its report shows beside it.
+pub(crate) fn of_run(run: &RunDir, manifest: &Value, found: &Found<'_>, quiet: bool) -> Result<String> {
+    let mut others = Vec::new();
+    for name in names_beside(manifest) {
+        match Finished::open(&run.file(&name), quiet) {
+            Ok(finished) => others.push(finished),
+            Err(error) => terminal::warn(&format!("the report shows `{name}` no more: {error}")),
+        }
+    }
+    let first = Shown { run, manifest, found: *found };
+    let shown: Vec<Shown<'_>> = std::iter::once(first).chain(others.iter().map(Finished::shown)).collect();
+    of_shown(&shown, run.path(), quiet)
+}
+
+/// The report of finished runs, for a page in the folder `beside`.
+pub(crate) fn of_runs(folders: &[impl AsRef<Path>], beside: &Path, quiet: bool) -> Result<String> {
+    let open = |folder: &_| Finished::open(AsRef::as_ref(folder), quiet);
+    let finished = folders.iter().map(open).collect::<Result<Vec<_>>>()?;
+    of_shown(&finished.iter().map(Finished::shown).collect::<Vec<_>>(), beside, quiet)
+}
+
+fn of_shown(shown: &[Shown<'_>], beside: &Path, quiet: bool) -> Result<String> {
+    let labels = labels(shown)?;
+    let spinner = terminal::spinner("report", quiet);
+    let runs = shown
+        .iter()
+        .zip(labels)
+        .enumerate()
+        .map(|(index, (run, label))| {
+            signals::check_interrupt()?;
+            reported(run, label, (index, shown.len()), folder_from(beside, run.run.path()))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let page = report::html(&runs);
+    spinner.finish_and_clear();
+    page
+}
+
+impl Finished {
+    fn open(folder: &Path, quiet: bool) -> Result<Self> {
+        let (run, manifest) = open_finished(folder)?;
+        notes_on_statistics(&run, &manifest).iter().filter(|_| !quiet).for_each(|note| terminal::note(note));
+        let kind = RunKind::of(&run, &manifest)?;
+        let (mut tables, rows_in_files) = read_tables_counted(&run)?;
+        let context = chart_context(kind, &run, &manifest)?;
+        let findings = headline(&tables);
+        Paths::of(&manifest).shorten_documents(&mut tables);
+        check_tables(&run, &tables)?;
+        let verdict = verdict(kind, &findings, &tables);
+        Ok(Self { run, manifest, kind, context, tables, rows_in_files, findings, verdict })
+    }
+
+    fn shown(&self) -> Shown<'_> {
+        let found = Found {
+            kind: self.kind,
+            context: &self.context,
+            tables: &self.tables,
+            rows_in_files: &self.rows_in_files,
+            findings: &self.findings,
+            verdict: &self.verdict,
+        };
+        Shown { run: &self.run, manifest: &self.manifest, found }
+    }
+}
+
+/// Every statistic of summary.json must have its table: a file that was lost must not leave a page without its section.
+fn check_tables(run: &RunDir, tables: &Tables) -> Result<()> {
+    let path = run.file("summary.json");
+    let damaged = |what: String| Error::run_folder(what, "make the statistics again with `openmoe-analyze stats RUN`");
+    if !path.is_file() {
+        return Err(damaged(format!("`{}` does not exist", path.display())));
+    }
+    let text = run.read("summary.json")?;
+    let summary: Value =
+        serde_json::from_slice(&text).map_err(|error| damaged(format!("`{}` is not JSON: {error}", path.display())))?;
+    let told = summary["findings"].as_array().into_iter().flatten().filter_map(|row| row["statistic"].as_str());
+    let table = |name: &str| STATISTICS.iter().find(|info| info.name == name).map(|info| info.table);
+    match told.filter_map(table).find(|table| !tables.contains_key(*table)) {
+        Some(missing) => {
+            let path = run.file(&format!("stats/{missing}.parquet"));
+            Err(damaged(format!("`{}` does not exist, but summary.json quotes its numbers", path.display())))
+        }
+        None => Ok(()),
+    }
+}
+
+/// A run as run `index` of `runs` in a page.
+fn reported<'a>(
+    shown: &Shown<'a>,
+    label: String,
+    (index, runs): (usize, usize),
+    folder: Option<String>,
+) -> Result<ReportedRun<'a>> {
+    let Shown { run, manifest, found } = shown;
+    let planned = plan(found.tables, found.context).into_iter().map(|chart| (chart.name, chart.kind)).collect();
+    Ok(ReportedRun {
+        label,
+        command: found.kind.name(),
+        model: traces_of(found.kind, run, manifest)?.into_iter().next().map(|(label, _)| label).unwrap_or_default(),
+        manifest: Paths::of(manifest).manifest(manifest),
+        context: found.context,
+        tables: found.tables,
+        rows_in_files: found.rows_in_files,
+        findings: found.findings,
+        verdict: found.verdict,
+        excerpts: excerpts(run, manifest, found, index, TOKENS / runs)?,
+        charts: planned,
+        folder,
+    })
+}
+
+/// Documents token by token: of a drift run through the first and the last checkpoint of the time axis.
+fn excerpts(run: &RunDir, manifest: &Value, found: &Found<'_>, index: usize, budget: usize) -> Result<Vec<Excerpt>> {
+    let mut traces = traces_of(found.kind, run, manifest)?;
+    if found.kind == RunKind::Drift {
+        let last = last_on_axis(manifest, traces.len());
+        traces = [0].into_iter().chain(last).map(|at| traces[at].clone()).collect();
+    }
+    let worst: Vec<String> = found
+        .tables
+        .get("document_drops")
+        .into_iter()
+        .flat_map(|table| &table.rows)
+        .filter(|row| row.rank.is_some_and(|rank| rank <= WORST))
+        .filter_map(|row| row.document.clone())
+        .collect();
+    let budget = budget / traces.len().max(1);
+    let paths = Paths::of(manifest);
+    let excerpt = |(label, folder): &(String, RunDir)| {
+        signals::check_interrupt()?;
+        let shorten = |name: &str| paths.shorten(name);
+        report::excerpt(
+            index,
+            label,
+            &RoutingTrace::open(folder)?,
+            &Wanted { first: &worst, shorten: &shorten, budget },
+        )
+    };
+    traces.iter().map(excerpt).collect()
+}
+
+/// What the page calls a run.
+fn label(run: &RunDir, manifest: &Value, kind: RunKind) -> Result<String> {
+    let labels: Vec<String> = traces_of(kind, run, manifest)?.into_iter().map(|(label, _)| label).collect();
+    let other = match kind {
+        RunKind::Route => None,
+        RunKind::Drift => last_on_axis(manifest, labels.len()).map(|last| ("to", last)),
+        RunKind::Drops => (labels.len() > 1).then_some(("against", 1)),
+    };
+    Ok(match other {
+        Some((word, at)) => format!("{} {word} {}", labels[0], labels[at]),
+        None => labels[0].clone(),
+    })
+}
+
+/// The last of several checkpoints of the time axis, after the first.
+fn last_on_axis(manifest: &Value, checkpoints: usize) -> Option<usize> {
+    (1..checkpoints).rev().find(|&at| manifest["checkpoints"][at]["off_axis"] != true)
+}
+
+/// The labels of the runs of a page; where two of a kind have the same, their folders tell them apart.
+fn labels(shown: &[Shown<'_>]) -> Result<Vec<String>> {
+    let labels =
+        shown.iter().map(|run| label(run.run, run.manifest, run.found.kind)).collect::<Result<Vec<String>>>()?;
+    let same = |at: usize, other: usize| shown[at].found.kind == shown[other].found.kind && labels[at] == labels[other];
+    let each = (0..shown.len()).map(|at| {
+        let twice = (0..shown.len()).any(|other| other != at && same(at, other));
+        let folder = || Paths::default().shorten(&shown[at].run.path().display().to_string());
+        if twice { format!("{} ({})", labels[at], folder()) } else { labels[at].clone() }
+    });
+    Ok(each.collect())
+}
+
+/// The folder of a run as seen from a page beside it; none for folders elsewhere, whose path is nobody's business.
+fn folder_from(beside: &Path, run: &Path) -> Option<String> {
+    let (beside, run) = (std::path::absolute(beside).ok()?, std::path::absolute(run).ok()?);
+    Some(run.strip_prefix(beside).ok()?.to_string_lossy().into_owned())
+}

@@ -1,0 +1,66 @@
+//! `--tokens-of-interest`: ids that exist, and a word about those that are too rare for a number.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{checkpoint_spec::CheckpointSpec, prepared_pass::Prepared};
+use crate::{
+    cli::DriftArgs,
+    commands::terminal,
+    error::{Error, Result},
+    routing::is_bos,
+    run::RunDir,
+    stats::Settings,
+    trace::RoutingTrace,
+};
+
+/// Refuses ids that the model does not have; warns of those that occur too seldom. The counts are those of the text, or,
+/// if every checkpoint is a finished run, of the first of them, its BOS rows included.
+///
+/// # Errors
+/// [`Error::Usage`] with every id that is not below `vocab_size`; reading errors.
+pub(crate) fn check(
+    arguments: &DriftArgs,
+    prepared: Option<&Prepared>,
+    expected: &Value,
+    first: &CheckpointSpec,
+) -> Result<()> {
+    let ids = &arguments.tokens_of_interest;
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let vocabulary = expected["config"]["vocab_size"].as_u64().unwrap_or(u64::MAX);
+    let unknown: Vec<String> = ids.iter().filter(|id| u64::from(**id) >= vocabulary).map(u32::to_string).collect();
+    if !unknown.is_empty() {
+        return Err(Error::usage(
+            format!("--tokens-of-interest {}; expected ids below vocab_size = {vocabulary}", unknown.join(" ")),
+            "tokens.parquet of a run lists the ids that occur, with their text",
+        ));
+    }
+    let counts = match prepared {
+        Some(prepared) => counts(prepared, arguments.common.statistics.exclude_bos),
+        None => RoutingTrace::open(&RunDir::open(&first.folder)?)?.token_counts()?,
+    };
+    let least = Settings::default().minimum_occurrences as u64;
+    for id in ids {
+        let count = counts.get(id).copied().unwrap_or_default();
+        if count < least {
+            terminal::warn(&format!(
+                "token id {id} of --tokens-of-interest occurs {count} times; expert shares are listed from {least} on"
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn counts(prepared: &Prepared, exclude_bos: bool) -> BTreeMap<u32, u64> {
+    let mut counts = BTreeMap::new();
+    for sequence in &prepared.corpus.sequences {
+        let counted = (0..).zip(&sequence.token_ids).filter(|(position, _)| !(exclude_bos && is_bos(*position)));
+        for (_, id) in counted {
+            *counts.entry(*id).or_default() += 1;
+        }
+    }
+    counts
+}

@@ -1,0 +1,17 @@
+//! The answer of a run to the question of its kind.
+
+use crate::{
+    report,
+    run::RunKind,
+    stats::{Finding, Tables},
+};
+
+/// The verdict, line by line. The rows of single token ids are in the tables alone.
+pub(crate) fn verdict(kind: RunKind, findings: &[Finding], tables: &Tables) -> Vec<String> {
+    let tokens = tables.get("token_drift").map_or(&[][..], |table| &table.rows);
+    match kind {
+        RunKind::Route => report::verdict(findings),
+        RunKind::Drift => report::drift_verdict(findings, tokens),
+        RunKind::Drops => report::drops_verdict(findings),
+    }
+}

@@ -1,0 +1,371 @@
+//! A run's folder: prepared, opened, written and read.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use serde_json::{Value, json};
+
+use super::{
+    checksums::{Checksums, UNLISTED, Verdict, run_digest, sha256},
+    durable,
+    durable::write_file,
+    lock::Lock,
+    occupied::{self, Occupied},
+    ours::{self, Holds},
+};
+use crate::error::{Error, Result};
+
+/// A run folder.
+#[derive(Clone, Debug)]
+pub struct RunDir {
+    root: PathBuf,
+    /// Digest of what decides the results; none in a run of a version that kept no checksums.
+    digest: Option<String>,
+    checksums: Option<Arc<Mutex<Checksums>>>,
+    /// Held as long as any copy of this lives.
+    lock: Option<Arc<Lock>>,
+    /// What became of what the folder held.
+    how: Occupied,
+}
+
+/// Names and digests of files that are on the disk, and that count as the run's only when they are listed.
+#[derive(Debug, Default)]
+#[must_use]
+pub struct Written(Vec<(String, String)>);
+
+impl Written {
+    /// Joins what was written later.
+    pub fn append(&mut self, mut later: Self) {
+        self.0.append(&mut later.0);
+    }
+}
+
+impl RunDir {
+    /// Prepares a folder for a run described by `identity` (the keys of its manifest that decide its results): creates it, locks it,
+    /// which proves that it can be written to before any long work, and removes what a kill left under temporary names.
+    ///
+    /// Returns the folder and whether an earlier run is being resumed.
+    ///
+    /// # Errors
+    /// [`Error::RunFolder`] if it is occupied, is a file, holds another run, or another process writes there; [`Error::Io`] if it
+    /// cannot be written.
+    pub fn prepare(root: &Path, occupied: Occupied, identity: &Value) -> Result<(Self, bool)> {
+        Self::check(root, occupied, identity)?;
+        durable::create_folders(root)?;
+        let lock = Lock::acquire(root)?.map(Arc::new);
+        // What was checked before the folder was locked is checked again: another process may have been faster.
+        let resumed = Self::check(root, occupied, identity)?;
+        let digest = run_digest(identity);
+        if occupied == Occupied::Replace {
+            Self::replace(root, &digest)?;
+        }
+        Ok((Self::prepare_locked(root, occupied, digest, resumed, lock)?, resumed))
+    }
+
+    /// Prepares a run below this one, such as that of one of several checkpoints; what is there of it already is kept, unless
+    /// this run has replaced another.
+    ///
+    /// # Errors
+    /// As [`Self::check_below`].
+    pub fn prepare_below(&self, name: &str, identity: &Value) -> Result<Self> {
+        self.check_there()?;
+        let root = self.file(name);
+        durable::create_folders(&root)?;
+        let holds = Holds::of(&root)?;
+        let resumed = match self.how {
+            Occupied::Replace => occupied::check_cleared(&root, &holds).map(|()| false),
+            _ => occupied::check_resumable_part(&root, &holds, identity),
+        }?;
+        Self::prepare_locked(&root, self.how, run_digest(identity), resumed, self.lock.clone())
+    }
+
+    /// Everything that [`Self::prepare_below`] would refuse in folder `name` of a run that is to be prepared, without touching
+    /// anything.
+    ///
+    /// # Errors
+    /// [`Error::RunFolder`] if the folder holds what is no pass of the run, or another process writes there.
+    pub fn check_below(root: &Path, name: &str, occupied: Occupied, identity: &Value) -> Result<()> {
+        occupied::check_part(root, name, occupied, identity)
+    }
+
+    /// Removes the run that is there. At every moment the folder is known as that of the old or of the new run.
+    fn replace(root: &Path, digest: &str) -> Result<()> {
+        ours::check_below(root)?;
+        ours::clear_results(root)?;
+        Checksums::new(root, digest).write()?;
+        ours::clear_manifest(root)
+    }
+
+    fn prepare_locked(
+        root: &Path,
+        how: Occupied,
+        digest: String,
+        resumed: bool,
+        lock: Option<Arc<Lock>>,
+    ) -> Result<Self> {
+        ours::sweep(root)?;
+        let recorded = Checksums::open(root)?;
+        let same = resumed && recorded.run() == Some(&digest);
+        let checksums = if same { recorded } else { Checksums::new(root, &digest) };
+        let checksums = Some(Arc::new(Mutex::new(checksums)));
+        Ok(Self { root: root.to_path_buf(), digest: Some(digest), checksums, lock, how })
+    }
+
+    /// Everything that [`Self::prepare`] would refuse for what the folder holds, without touching it. Returns whether
+    /// an earlier run would be resumed.
+    ///
+    /// # Errors
+    /// As [`Self::prepare`].
+    pub fn check(root: &Path, occupied: Occupied, identity: &Value) -> Result<bool> {
+        occupied::check(root, occupied, identity)
+    }
+
+    /// The entry of a run in folder `root` that is or holds `path`: what a run writes there, and `--force` removes. Both
+    /// paths are compared as they are.
+    pub fn entry_holding(root: &Path, path: &Path) -> Option<&'static str> {
+        ours::entry_holding(root, path)
+    }
+
+    /// Opens the folder of an existing run to read it.
+    ///
+    /// # Errors
+    /// [`Error::RunFolder`] if there is no run.
+    pub fn open(root: &Path) -> Result<Self> {
+        let mut run =
+            Self { root: root.to_path_buf(), digest: None, checksums: None, lock: None, how: Occupied::Refuse };
+        run.digest = run.manifest()?["run_digest"].as_str().map(str::to_owned);
+        if let Some(digest) = &run.digest {
+            let recorded = Checksums::open(root)?;
+            // What belongs to another run says nothing about this one.
+            let own = if recorded.run() == Some(digest) { recorded } else { Checksums::default() };
+            run.checksums = Some(Arc::new(Mutex::new(own)));
+        }
+        Ok(run)
+    }
+
+    /// Opens the folder of an existing run to write into it, and removes what a kill left under temporary names.
+    ///
+    /// # Errors
+    /// [`Error::RunFolder`] if there is no run, or another process writes there; [`Error::Io`] if it cannot be written.
+    pub fn open_to_write(root: &Path) -> Result<Self> {
+        Self::open(root)?;
+        let lock = Self::lock(root)?.map(Arc::new);
+        let run = Self { lock, ..Self::open(root)? };
+        if ours::is_manifest(&run.manifest()?) {
+            ours::sweep(root)?;
+        }
+        Ok(run)
+    }
+
+    /// Locks a run for writing, unless it belongs to one that another process writes.
+    fn lock(run: &Path) -> Result<Option<Lock>> {
+        occupied::check_above(run)?;
+        let lock = Lock::acquire(run)?;
+        // Another process may have been faster.
+        occupied::check_above(run)?;
+        Ok(lock)
+    }
+
+    /// Locks the run that a file lies in, if it lies in one; to be held while it is written.
+    ///
+    /// # Errors
+    /// [`Error::RunFolder`] if another process writes there; [`Error::Io`] if nothing can be written there.
+    pub fn lock_around(file: &Path) -> Result<Option<Lock>> {
+        let whole = std::path::absolute(file).map_err(Error::io("find", file))?;
+        let is_run =
+            |folder: &&Path| Self::open(folder).and_then(|run| run.manifest()).is_ok_and(|m| ours::is_manifest(&m));
+        match whole.ancestors().take(occupied::ABOVE).find(is_run) {
+            Some(run) => Self::lock(run),
+            None => Ok(None),
+        }
+    }
+
+    /// The folder's path.
+    pub fn path(&self) -> &Path {
+        &self.root
+    }
+
+    /// The path of a file of the run.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+
+    /// The digest of what decides the run's results; `None` in a run of a version that kept no checksums.
+    pub fn digest(&self) -> Option<&str> {
+        self.digest.as_deref()
+    }
+
+    /// Writes a file below the folder, whole or not at all.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        self.write_all(&[(name.to_owned(), bytes)])
+    }
+
+    fn write_all(&self, files: &[(String, impl AsRef<[u8]>)]) -> Result<()> {
+        let written = self.write_unlisted(files)?;
+        self.list(written)
+    }
+
+    /// Writes files that belong together; none of them has its checksum before [`Self::list`], so that a run that goes on makes
+    /// them again.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::RunFolder`] if the folder is gone.
+    pub fn write_unlisted(&self, files: &[(String, impl AsRef<[u8]>)]) -> Result<Written> {
+        self.check_there()?;
+        for (name, bytes) in files {
+            write_file(&self.file(name), bytes.as_ref())?;
+        }
+        let listed = files.iter().filter(|(name, _)| !UNLISTED.contains(&name.as_str()));
+        Ok(Written(listed.map(|(name, bytes)| (name.clone(), sha256(bytes.as_ref()))).collect()))
+    }
+
+    /// Gives files that are on the disk their checksums.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn list(&self, Written(sums): Written) -> Result<()> {
+        match self.checksums() {
+            Some(mut checksums) if !sums.is_empty() => checksums.add(sums),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes the manifest, with the digest that binds the files to it.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::RunFolder`] if the folder is gone.
+    pub fn write_manifest(&self, manifest: &Value) -> Result<()> {
+        self.check_there()?;
+        let mut manifest = manifest.clone();
+        if let Some(digest) = &self.digest {
+            manifest["run_digest"] = json!(digest);
+        }
+        write_file(&self.file("manifest.json"), format!("{manifest:#}\n").as_bytes())
+    }
+
+    /// Brings the checksums into the order of their names, which does not depend on how the run was carried out.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn settle_checksums(&self) -> Result<()> {
+        self.checksums().map_or(Ok(()), |mut checksums| checksums.write())
+    }
+
+    pub(super) fn replace_checksums(&self, folders: &[&str], files: Vec<(String, String)>) -> Result<()> {
+        self.checksums().map_or(Ok(()), |mut checksums| checksums.replace(folders, files))
+    }
+
+    /// Reads a file of the run, and compares it with its checksum unless this process has done so before.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be read; [`Error::RunFolder`] if it is not what was written.
+    pub fn read(&self, name: &str) -> Result<Vec<u8>> {
+        let path = self.file(name);
+        let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
+        if self.checksums().is_none_or(|checksums| checksums.is_known(name)) {
+            return Ok(bytes);
+        }
+        let digest = sha256(&bytes);
+        let verdict = self.checksums().map_or(Verdict::Same, |checksums| checksums.compare(name, &digest));
+        let what = match verdict {
+            Verdict::Same => return Ok(bytes),
+            Verdict::Other => "its SHA-256 is not the one that it was written with",
+            Verdict::Unlisted => "checksums.sha256 of this run does not list it",
+        };
+        Err(damaged(&path, what))
+    }
+
+    /// Whether a file is there and is what this run wrote.
+    pub fn is_intact(&self, name: &str) -> bool {
+        match self.checksums() {
+            Some(checksums) if checksums.is_known(name) => return self.file(name).is_file(),
+            Some(checksums) if checksums.lists(name) => {}
+            _ => return false,
+        }
+        self.read(name).is_ok()
+    }
+
+    /// Compares every file of the trace with its checksum, also those that no statistic has read yet.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn check_trace(&self) -> Result<()> {
+        let unread =
+            |name: &String| !name.starts_with("stats/") && !name.starts_with("charts/") && name != "summary.json";
+        let known = |name: &String| self.checksums().is_none_or(|checksums| checksums.is_known(name));
+        let names = self.checksums().map_or_else(Vec::new, |checksums| checksums.below(""));
+        names.iter().filter(|name| unread(name) && !known(name)).try_for_each(|name| self.read(name).map(|_| ()))
+    }
+
+    /// Whether the run has a file: it is there, or was written.
+    pub fn has(&self, name: &str) -> bool {
+        self.file(name).is_file() || self.checksums().is_some_and(|checksums| checksums.lists(name))
+    }
+
+    /// The files of a folder of the run that can be told from others: those with a checksum, else all; by name.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the folder cannot be read.
+    pub fn names(&self, folder: &str) -> Result<Vec<String>> {
+        if let Some(checksums) = self.checksums() {
+            return Ok(checksums.below(folder));
+        }
+        let path = self.file(folder);
+        let read = fs::read_dir(&path).map_err(Error::io("read", &path))?;
+        let name = |entry: std::io::Result<fs::DirEntry>| Ok(entry?.file_name().to_string_lossy().into_owned());
+        let names: Vec<String> = read.map(name).collect::<std::io::Result<_>>().map_err(Error::io("read", &path))?;
+        let mut names: Vec<String> = names.into_iter().map(|name| format!("{folder}/{name}")).collect();
+        names.sort();
+        Ok(names)
+    }
+
+    fn checksums(&self) -> Option<MutexGuard<'_, Checksums>> {
+        self.checksums.as_deref().map(|checksums| checksums.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A run whose folder was removed or renamed while it goes on must not make another one.
+    pub(super) fn check_there(&self) -> Result<()> {
+        if self.root.is_dir() {
+            return Ok(());
+        }
+        Err(Error::run_folder(
+            format!("`{}`, the folder of this run, is not there any more", self.root.display()),
+            "start the command again",
+        ))
+    }
+
+    /// The run's manifest.
+    ///
+    /// # Errors
+    /// [`Error::RunFolder`] if there is none or it is not JSON.
+    pub fn manifest(&self) -> Result<Value> {
+        let path = self.file("manifest.json");
+        let missing = |what: String| Error::run_folder(what, "give the folder that --out named");
+        let text = fs::read(&path).map_err(|error| {
+            missing(format!("`{}` is not the folder of a run: manifest.json: {error}", self.root.display()))
+        })?;
+        serde_json::from_slice(&text).map_err(|error| {
+            Error::run_folder(
+                format!("`{}` is damaged, it is not JSON: {error}", path.display()),
+                "repeat the command that made the run with --resume: what has its checksum is kept",
+            )
+        })
+    }
+}
+
+/// A file is not what was written.
+fn damaged(path: &Path, what: &str) -> Error {
+    let derived = |folder: &Path| folder.ends_with("stats") || path.ends_with("summary.json");
+    let hint = if path.parent().is_some_and(derived) {
+        "make the statistics again with `openmoe-analyze stats RUN`"
+    } else {
+        "repeat the command that made the run with --resume: it makes what is damaged again, and keeps the rest"
+    };
+    Error::run_folder(format!("`{}` is damaged: {what}", path.display()), hint)
+}

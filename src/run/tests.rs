@@ -1,0 +1,128 @@
+//! Who may write into a folder, and what becomes of what is there.
+use std::{fs, path::PathBuf};
+
+use serde_json::{Value, json};
+
+use super::*;
+
+fn manifest(complete: bool, seed: u32) -> Value {
+    json!({"command": "route", "version": "0", "complete": complete, "seed": seed})
+}
+
+#[test]
+fn an_occupied_folder_is_refused_replaced_or_resumed() {
+    let temporary = tempfile::tempdir().unwrap();
+    let root = temporary.path().join("run");
+    let identity = json!({"seed": 1});
+    let (folder, resumed) = RunDir::prepare(&root, Occupied::Refuse, &identity).unwrap();
+    assert!(!resumed);
+    folder.write_manifest(&manifest(false, 1)).unwrap();
+    fs::write(root.join("mine.txt"), "keep").unwrap();
+    let error = RunDir::prepare(&root, Occupied::Refuse, &identity).unwrap_err();
+    assert!(error.to_string().contains("holds an incomplete run"), "{error}");
+    assert!(RunDir::prepare(&root, Occupied::Resume, &identity).unwrap().1);
+    let error = RunDir::prepare(&root, Occupied::Resume, &json!({"seed": 2})).unwrap_err();
+    assert!(error.to_string().contains("seed: 1 there, 2 now"), "{error}");
+    RunDir::prepare(&root, Occupied::Replace, &identity).unwrap();
+    assert!(!root.join("manifest.json").exists() && root.join("mine.txt").exists());
+    // From the first moment on it is known which run was begun.
+    assert!(RunDir::prepare(&root, Occupied::Resume, &identity).unwrap().1);
+    fs::remove_file(root.join("checksums.sha256")).unwrap();
+    fs::create_dir(root.join("charts")).unwrap();
+    let error = RunDir::prepare(&root, Occupied::Replace, &identity).unwrap_err();
+    assert!(error.to_string().contains("holds `charts` but no manifest.json"), "{error}");
+    assert!(root.join("charts").exists(), "what is no run's is not removed");
+}
+
+#[test]
+fn a_file_is_whole_or_absent_and_no_temporary_name_stays() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (folder, _) = RunDir::prepare(temporary.path(), Occupied::Refuse, &json!({})).unwrap();
+    folder.write("stats/a.csv", b"x").unwrap();
+    folder.write("stats/a.csv", b"y").unwrap();
+    assert_eq!(fs::read(folder.file("stats/a.csv")).unwrap(), b"y");
+    assert_eq!(fs::read_dir(folder.file("stats")).unwrap().count(), 1);
+    drop(folder);
+    let left: Vec<_> = fs::read_dir(temporary.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 2, "the table's folder and the checksums, no lock: {left:?}");
+}
+
+#[test]
+fn force_removes_a_run_and_nothing_else() {
+    let temporary = tempfile::tempdir().unwrap();
+    let root = temporary.path();
+    let (run, _) = RunDir::prepare(root, Occupied::Refuse, &json!({})).unwrap();
+    run.write("trace/part-00000.parquet", b"part").unwrap();
+    run.write("stats/a.csv", b"table").unwrap();
+    let mut record = manifest(true, 1);
+    record["checkpoints"] = json!([{"trace": "checkpoints/B"}]);
+    run.write_manifest(&record).unwrap();
+    let below = run.prepare_below("checkpoints/B", &json!({})).unwrap();
+    below.write("trace/part-00000.parquet", b"part").unwrap();
+    below.write_manifest(&manifest(true, 1)).unwrap();
+    for name in ["trace/notes.txt", "stats/mine.csv", "checkpoints/epoch-9/w.bin", "drift/manifest.json"] {
+        write_file(&root.join(name), b"{\"command\": \"drift\", \"version\": \"0\", \"complete\": true}").unwrap();
+    }
+    drop((run, below));
+    RunDir::prepare(root, Occupied::Replace, &json!({})).unwrap();
+    let mut left = Vec::new();
+    let mut folders = vec![root.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { folders.push(path) } else { left.push(path.strip_prefix(root).unwrap().to_owned()) }
+        }
+    }
+    left.sort();
+    let expected =
+        ["checkpoints/epoch-9/w.bin", "checksums.sha256", "drift/manifest.json", "stats/mine.csv", "trace/notes.txt"];
+    assert_eq!(left, expected.map(PathBuf::from));
+}
+
+#[test]
+fn what_is_read_back_is_what_was_written() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (run, _) = RunDir::prepare(temporary.path(), Occupied::Refuse, &json!({"seed": 1})).unwrap();
+    run.write("trace/part-00000.parquet", b"part").unwrap();
+    run.write("summary.json", b"{}").unwrap();
+    run.write_manifest(&manifest(true, 1)).unwrap();
+    drop(run);
+    let read = |name: &str| RunDir::open(temporary.path()).unwrap().read(name).map_err(|error| error.to_string());
+    assert_eq!(read("trace/part-00000.parquet").unwrap(), b"part");
+    checksums::forget();
+    fs::write(temporary.path().join("trace/part-00000.parquet"), "pbrt").unwrap();
+    fs::write(temporary.path().join("trace/part-00001.parquet"), "foreign").unwrap();
+    assert!(read("trace/part-00000.parquet").unwrap_err().contains("is damaged: its SHA-256"));
+    assert!(read("trace/part-00001.parquet").unwrap_err().contains("does not list it"));
+    let (resumed, _) = RunDir::prepare(temporary.path(), Occupied::Resume, &json!({"seed": 1})).unwrap();
+    assert!(!resumed.is_intact("trace/part-00000.parquet") && resumed.is_intact("summary.json"));
+    drop(resumed);
+    // The checksums of another run say nothing about this one.
+    let mut other = manifest(true, 1);
+    other["run_digest"] = json!("another");
+    write_file(&temporary.path().join("manifest.json"), other.to_string().as_bytes()).unwrap();
+    assert!(read("summary.json").unwrap_err().contains("does not list it"));
+}
+
+#[test]
+fn files_replace_others_together_or_not_at_all() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (run, _) = RunDir::prepare(temporary.path(), Occupied::Refuse, &json!({})).unwrap();
+    let mut record = manifest(false, 1);
+    let fill = |names: &[&str]| {
+        let mut staged = Staged::new(&run);
+        for name in names {
+            staged.add(name, name.as_bytes()).unwrap();
+        }
+        staged
+    };
+    fill(&["stats/a.csv", "stats/b.csv"]).publish(&mut record, &["stats"]).unwrap();
+    fs::write(run.file("stats/mine.csv"), "mine").unwrap();
+    drop(fill(&["stats/c.csv"]));
+    assert!(run.manifest().unwrap()["complete"] == true && !run.file("stats/c.csv").exists());
+    fill(&["stats/b.csv", "stats/c.csv"]).publish(&mut record, &["stats"]).unwrap();
+    assert_eq!(run.names("stats").unwrap(), ["stats/b.csv", "stats/c.csv"]);
+    let mut there: Vec<_> = fs::read_dir(run.file("stats")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    there.sort();
+    assert_eq!(there, ["b.csv", "c.csv", "mine.csv"]);
+}
