@@ -11,14 +11,17 @@ mod header_entry;
 mod hub;
 mod locate;
 mod names;
+mod numbers;
 mod open;
 mod pickle;
 mod pickle_machine;
+mod pickle_value;
 mod read;
 mod sanity;
 mod shapes;
 mod state;
 mod state_dict;
+mod tensor;
 mod torch;
 mod unread;
 mod validate;
@@ -30,62 +33,16 @@ pub use hub::{check_blob, repository_name, snapshot};
 pub use sanity::{Oddity, OddityKind, describe_oddities};
 pub use shapes::{ExpectedTensor, ParameterCount};
 pub use state::CheckpointState;
+pub use tensor::Dtype;
 
 use std::{
     collections::HashMap,
-    fmt,
     fs::File,
     path::{Path, PathBuf},
 };
 
+use self::tensor::StoredTensor;
 use crate::error::{Error, Result};
-
-/// How the numbers of a tensor are stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Dtype {
-    /// bfloat16: the upper half of an f32.
-    Bf16,
-    /// IEEE half precision.
-    F16,
-    /// IEEE single precision.
-    F32,
-}
-
-impl Dtype {
-    /// The type of a safetensors name; `None` for those that are not supported.
-    fn parse(name: &str) -> Option<Self> {
-        match name {
-            "BF16" => Some(Self::Bf16),
-            "F16" => Some(Self::F16),
-            "F32" => Some(Self::F32),
-            _ => None,
-        }
-    }
-
-    /// Bytes of one number.
-    pub fn bytes(self) -> usize {
-        match self {
-            Self::Bf16 | Self::F16 => 2,
-            Self::F32 => 4,
-        }
-    }
-
-    /// The name in files and tables: "bf16", "f16", "f32".
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Bf16 => "bf16",
-            Self::F16 => "f16",
-            Self::F32 => "f32",
-        }
-    }
-}
-
-impl fmt::Display for Dtype {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 /// A weight file.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -107,23 +64,6 @@ pub struct DtypeCount {
     pub parameters: u64,
     /// Bytes on disk.
     pub bytes: u64,
-}
-
-/// Where a tensor lies.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct StoredTensor {
-    /// Index into the weight files.
-    file: usize,
-    /// First byte.
-    offset: u64,
-    dtype: Dtype,
-    shape: Vec<usize>,
-}
-
-impl StoredTensor {
-    fn elements(&self) -> usize {
-        self.shape.iter().product()
-    }
 }
 
 /// A validated checkpoint: every tensor that its configuration implies is there with the right shape.

@@ -3,39 +3,13 @@
 //! Values lie in one list and name each other by their index, so that depth costs no stack, and a value that occurs often is
 //! there once. Classes and calls stay what they are: names and arguments.
 
-use std::ops::Range;
-
-use super::pickle_machine::Machine;
+use super::{
+    pickle_machine::Machine,
+    pickle_value::{Index, Value},
+};
 
 /// Largest pickle that is read, in bytes: names and shapes of a million tensors take less.
 pub(super) const MAX_PICKLE: u64 = 64 << 20;
-/// Most values that are kept.
-pub(super) const MAX_VALUES: usize = 1 << 22;
-
-/// Index of a value.
-pub(super) type Index = u32;
-
-/// A value. Text and bytes are places in the pickle.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Value {
-    Int(i128),
-    Text(Range<usize>),
-    Tuple(Vec<Index>),
-    List(Vec<Index>),
-    /// Keys and values in the order in which they were set.
-    Dict(Vec<(Index, Index)>),
-    /// Module and name.
-    Global(Index, Index),
-    /// A call: the function or class, and its arguments.
-    Call(Index, Index),
-    /// A persistent id: data that lies outside of the pickle, here the storage of a tensor.
-    Persistent(Index),
-    False,
-    /// Anything that is not needed to find tensors: None, true, floats, sets.
-    Other,
-    Mark,
-}
-
 /// A pickle that has been read.
 #[derive(Debug)]
 pub(super) struct Pickle<'a> {
@@ -115,6 +89,7 @@ impl<'a> Pickle<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkpoint::pickle_value::MAX_VALUES;
 
     #[test]
     fn numbers_of_every_form_are_themselves() {

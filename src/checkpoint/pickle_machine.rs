@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, ops::Range};
 
-use super::pickle::{Index, MAX_VALUES, Value};
+use super::pickle_value::{Index, MAX_VALUES, Value};
 
 /// The state of a pickle half read.
 pub(super) struct Machine<'a> {

@@ -4,7 +4,7 @@ use std::{fs::File, io};
 
 use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 
-use super::Dtype;
+use super::tensor::Dtype;
 
 /// Half-precision numbers read at a time; small enough to stay in the cache while they are widened.
 const BLOCK: usize = 64 * 1024;

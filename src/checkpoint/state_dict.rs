@@ -4,7 +4,8 @@ use std::collections::{HashSet, VecDeque};
 
 use super::{
     header::ListedTensor,
-    pickle::{Index, Pickle, Value},
+    pickle::Pickle,
+    pickle_value::{Index, Value},
     words::named,
 };
 

@@ -12,7 +12,8 @@ use zip::{CompressionMethod, ZipArchive};
 
 use super::{
     header::Listing,
-    pickle::{MAX_PICKLE, Pickle, Value},
+    pickle::{MAX_PICKLE, Pickle},
+    pickle_value::Value,
     read::read_exact_at,
     state_dict,
     words::named,

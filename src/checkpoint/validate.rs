@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{
-    Dtype, ExpectedTensor, HEAD, StoredTensor,
+    ExpectedTensor, HEAD,
     header::ListedTensor,
     locate::{ListedFile, Located},
+    tensor::{Dtype, StoredTensor},
     words::{Problems, named, quoted},
 };
 

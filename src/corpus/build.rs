@@ -11,7 +11,8 @@ use super::{
     ids::padding,
     keys::KeyCounts,
     names::Names,
-    row::{Content, Row, Told},
+    row::{Content, Row},
+    told::Told,
 };
 use crate::error::{Error, Result};
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::row::{Told, describe};
+use super::{told::Told, value_words::describe};
 
 /// The ids that are not masked.
 pub(super) fn token_ids(ids: Value, mask: Option<&Value>, told: &mut Vec<(Told, usize)>) -> Result<Vec<u32>, String> {

@@ -16,15 +16,19 @@ mod sentencepiece;
 mod special;
 #[cfg(test)]
 mod tests;
+mod token;
 mod tokenizer;
+mod told;
 mod transcript;
 mod trie;
+mod value_words;
 
 pub use categories::Categories;
 pub use keys::nearest;
 pub use left_out::LeftOut;
 pub use read::CorpusOptions;
-pub use tokenizer::{Token, Tokenizer};
+pub use token::Token;
+pub use tokenizer::Tokenizer;
 pub use transcript::{ChatTemplate, OasstPaths, Template, TemplateSource, TranscriptFormat, TranscriptOptions};
 
 use std::{collections::HashSet, path::PathBuf};

@@ -5,6 +5,8 @@ use serde_json::{Map, Value};
 use super::{
     ids::token_ids,
     keys::{is_column_of, likely_text, listed, lookup, object_in},
+    told::Told,
+    value_words::describe,
 };
 
 /// Keys that name a category when none is asked for, in the order in which they are looked at.
@@ -83,21 +85,6 @@ pub(super) enum Content {
     Text(String),
     /// `input_ids`.
     Ids(Vec<u32>),
-}
-
-/// What was done with a row beside taking it, or left undone; told once for all rows.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Told {
-    /// The texts under several keys were joined.
-    Joined(Vec<&'static str>),
-    /// The strings of a list were joined.
-    Lines(String),
-    /// `attention_mask` takes ids away; the amount: how many.
-    Masked,
-    /// A key beside `input_ids` is not used.
-    Unused(&'static str),
-    /// Most of the ids are one id over and over at an end; the amount: how many.
-    Padded(u32),
 }
 
 impl Row {
@@ -239,16 +226,6 @@ fn instead(object: &Map<String, Value>) -> String {
         (Some(key), _) => format!("the row has {has}: `{key}` is a conversation, try `drops --transcripts`"),
         (None, Some(key)) => format!("the row has {has}: try --text-key {key}"),
         (None, None) => format!("the row has {has}"),
-    }
-}
-
-/// A value in words for messages: what it is, or itself where it is short.
-pub(super) fn describe(value: &Value) -> String {
-    match value {
-        Value::Array(_) => "a list".into(),
-        Value::Object(_) => "an object".into(),
-        Value::String(_) => "a string".into(),
-        Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
     }
 }
 

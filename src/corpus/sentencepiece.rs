@@ -22,7 +22,7 @@ use sentencepiece_model::{ModelType, SentencePieceModel, Type};
 
 use super::{
     normalize::{Normalizer, SPACE_SYMBOL},
-    tokenizer::Token,
+    token::Token,
     trie::PieceTrie,
 };
 

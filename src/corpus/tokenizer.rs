@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use tokenizers::{ModelWrapper, PaddingStrategy};
 
-use super::{sentencepiece::SentencePiece, special::SpecialTokens};
+use super::{sentencepiece::SentencePiece, special::SpecialTokens, token::Token};
 use crate::{
     error::{Error, Result},
     first_bytes::{Foreign, foreign, parse_json, read_bytes, text_of},
@@ -18,17 +18,6 @@ const LLAMA_FILE: &str = "tokenizer.model";
 const JSON_FILE: &str = "tokenizer.json";
 /// Largest tokenizer that is read, in bytes.
 const MAX_FILE: u64 = 256 << 20;
-
-/// A token and where it stands in the text that was encoded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Token {
-    /// Token id.
-    pub id: u32,
-    /// Byte of the text at which the token's first character stands that is no space; for a token of spaces only, its
-    /// first space. A space that the tokenizer adds to the text by itself stands where that text begins, and all the
-    /// byte tokens of one character stand where it does. Offsets never fall from one token to the next.
-    pub offset: usize,
-}
 
 /// Turns text into token ids exactly as the file says; shared between threads.
 #[derive(Debug)]

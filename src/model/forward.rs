@@ -1,11 +1,10 @@
 //! The schedule: embed, layer by layer over the wave, stop where nothing more is needed.
 
-use std::ops::Range;
-
 use super::{
     head,
     kernels::{Exact, Rotary, Rounding, ToBf16, round_all},
     layers::{Buffers, Context, kept_rows},
+    wave::{Outputs, Wave, WaveOutput},
     weights::{Loader, Parts},
 };
 use crate::{
@@ -34,23 +33,6 @@ impl Arithmetic {
     }
 }
 
-/// What to compute beyond the routing. Nothing after the last MoE layer's router is computed unless asked for here.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Outputs {
-    /// Negative log-likelihood of every next token.
-    pub nll: bool,
-    /// Logits of this many last positions of every sequence.
-    pub final_logits: usize,
-    /// Hidden states of this many last positions: embeddings, after every layer, the last after the final norm.
-    pub hidden: usize,
-}
-
-impl Outputs {
-    fn any(self) -> bool {
-        self.nll || self.final_logits > 0 || self.hidden > 0
-    }
-}
-
 /// How to run the forward pass.
 #[derive(Clone, Debug)]
 pub struct ForwardOptions {
@@ -60,52 +42,6 @@ pub struct ForwardOptions {
     pub arithmetic: Arithmetic,
     /// What to compute beyond the routing.
     pub outputs: Outputs,
-}
-
-/// Sequences that go through the layers together. How sequences are cut into waves changes speed and memory, never a
-/// result: what shares capacity is the routing group.
-#[derive(Clone, Debug, Default)]
-pub struct Wave<'a> {
-    /// Index of the first sequence in input order.
-    pub first_sequence: u32,
-    /// Index of the first routing group in input order.
-    pub first_group: u32,
-    /// Token ids of every sequence; none is empty.
-    pub sequences: Vec<&'a [u32]>,
-    /// Routing groups as ranges of this wave's sequences, covering all in order.
-    pub groups: Vec<Range<usize>>,
-    /// For every sequence which keys are visible (`false` = padding), or empty: all. Padding tokens still route and take
-    /// slots, and key 0 is always visible, as in the original.
-    pub key_masks: Vec<Vec<bool>>,
-}
-
-impl Wave<'_> {
-    /// Tokens of the wave.
-    pub fn tokens(&self) -> usize {
-        self.sequences.iter().map(|ids| ids.len()).sum()
-    }
-
-    /// First row of every sequence, and the number of rows at the end.
-    pub(super) fn offsets(&self) -> Vec<usize> {
-        let mut next = 0;
-        std::iter::once(0)
-            .chain(self.sequences.iter().map(|ids| {
-                next += ids.len();
-                next
-            }))
-            .collect()
-    }
-}
-
-/// What was asked for in [`Outputs`], one entry per sequence of the wave.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct WaveOutput {
-    /// `-log p(token s+1 | tokens <= s)`, `[tokens - 1]`.
-    pub nll: Vec<Vec<f32>>,
-    /// Logits of the last positions, `[min(final_logits, tokens), vocab_size]`.
-    pub final_logits: Vec<Vec<f32>>,
-    /// Per stage (embeddings, then every layer) and sequence: `[min(hidden, tokens), hidden_size]`.
-    pub hidden: Vec<Vec<Vec<f32>>>,
 }
 
 /// A checkpoint ready to run.

@@ -4,9 +4,9 @@
 use rayon::prelude::*;
 
 use super::{
-    forward::{Outputs, Wave, WaveOutput},
     kernels::{Rounding, dot, round_all},
     matmul::{Matrix, linear},
+    wave::{Outputs, Wave, WaveOutput},
 };
 use crate::{checkpoint::Checkpoint, error::Result};
 

@@ -4,11 +4,11 @@ use rayon::prelude::*;
 
 use super::{
     attention::{Heads, Panels, Rows, attend},
-    forward::Wave,
     kernels::{Rotary, Rounding, dot, rms_norm, round_all},
     matmul::{linear, padded},
     mlp::Mlp,
     scratch::ScratchPool,
+    wave::Wave,
     weights::Weights,
 };
 use crate::{

@@ -15,9 +15,11 @@ mod layers;
 mod matmul;
 mod mlp;
 mod scratch;
+mod wave;
 mod weights;
 
 pub use attention_kernel::PANEL;
 pub use cost::{Cost, multiply_rate};
-pub use forward::{Arithmetic, ForwardOptions, Model, Outputs, Wave, WaveOutput};
+pub use forward::{Arithmetic, ForwardOptions, Model};
 pub use matmul::{ROW_MULTIPLE, instruction_set};
+pub use wave::{Outputs, Wave, WaveOutput};

@@ -8,14 +8,14 @@
 
 #[path = "support/forward_pass.rs"]
 mod forward_pass;
-#[path = "../common/synthetic_checkpoint.rs"]
+#[path = "../support/synthetic_checkpoint.rs"]
 mod synthetic_checkpoint;
 
 use std::fs;
 
 use forward_pass::{Options, Pass, measure_pass};
 use openmoe_analyze::{checkpoint::Dtype, model::Cost};
-use synthetic_checkpoint::{Fill, Shape};
+use synthetic_checkpoint::Shape;
 
 const SMALL: Shape = Shape {
     hidden_size: 256,
@@ -87,7 +87,7 @@ fn series(name: &str, points: &[Point], rounds: usize) {
 fn measure(point: &Point, rounds: usize) -> Measured {
     let folder = forward_pass::folder("growth");
     let sequences = forward_pass::random_sequences(point.sequences, LENGTH, point.shape.vocabulary as u32);
-    point.shape.write(&folder, Dtype::Bf16, Fill::Random, &sequences.concat());
+    point.shape.write(&folder, Dtype::Bf16, |_| true, &sequences.concat());
     let bytes = fs::metadata(folder.join("model.safetensors")).unwrap().len();
     let passes = (0..rounds.max(1)).map(|_| measure_pass(&folder, &sequences));
     let Pass { config, seconds, multiply_rate } = passes.min_by(|a, b| a.seconds.total_cmp(&b.seconds)).unwrap();

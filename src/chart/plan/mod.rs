@@ -7,49 +7,17 @@ mod load;
 mod paper;
 mod selection;
 mod share;
+mod spec;
 mod spread;
 mod tokens;
 
 use std::{borrow::Cow, collections::BTreeSet};
 
-use super::{Chart, ChartContext, ChartKind, image, page::Page};
-use crate::{error::Result, stats::Tables};
+use super::{ChartContext, ChartKind};
+use crate::stats::Tables;
 pub use paper::plan_comparison;
 use selection::Selection;
-
-/// A chart that has been decided on but not drawn.
-#[derive(Clone, Debug)]
-pub struct ChartSpec {
-    /// File stem below `charts/`.
-    pub name: String,
-    /// The [`ChartKind::stem`] it belongs to.
-    pub kind: &'static str,
-    page: Page,
-}
-
-impl ChartSpec {
-    /// What the chart shows, in one line.
-    pub fn title(&self) -> &str {
-        &self.page.title
-    }
-
-    /// Draws the chart as SVG and PNG.
-    ///
-    /// # Errors
-    /// [`crate::error::Error::Internal`] if a drawing backend or the PNG encoder fails.
-    pub fn draw(&self) -> Result<Chart> {
-        let svg = self.page.svg()?;
-        let png = image::png(&svg)?;
-        Ok(Chart {
-            name: self.name.clone(),
-            kind: self.kind,
-            title: self.page.title.clone(),
-            caption: self.page.caption.clone(),
-            svg,
-            png,
-        })
-    }
-}
+pub use spec::ChartSpec;
 
 /// Plans the charts of one kind.
 type Planner = fn(&Selection<'_>, &'static ChartKind) -> Vec<ChartSpec>;

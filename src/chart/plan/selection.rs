@@ -1,6 +1,7 @@
 //! Picks rows out of the tables and writes the words that all charts share.
 
-use super::{ChartSpec, Page};
+use super::spec::ChartSpec;
+use crate::chart::page::Page;
 use crate::{
     chart::{ChartContext, ChartKind, axis::count, page::Body, script},
     routing::{LayerId, View},

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::{
     Refusal,
+    ending::Ending,
     magic::{Magic, magic},
     name::{describes, endings, parts, stem, without_shard},
 };
@@ -18,21 +19,6 @@ use crate::{
     corpus::{Skipped, names::Names},
     error::{Error, Result},
 };
-
-/// What the ending of a file says that it is. Its bytes may say more, and then they are believed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::corpus) enum Ending {
-    /// One JSON object a line.
-    Lines,
-    /// A JSON list of objects, or one object a line.
-    Array,
-    /// One document.
-    Text,
-    /// A table with a row per document.
-    Parquet,
-    /// Nothing: its bytes must tell.
-    Unknown,
-}
 
 /// A file of the corpus.
 #[derive(Clone, Debug, PartialEq, Eq)]

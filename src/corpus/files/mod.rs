@@ -4,6 +4,7 @@
 
 mod collect;
 mod decode;
+mod ending;
 mod feed;
 mod json;
 mod magic;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::collect::Ending;
+use super::ending::Ending;
 
 /// Endings of compressed files, which come after the others.
 const COMPRESSED: [&str; 4] = [".gz", ".zst", ".gzip", ".zstd"];

@@ -4,8 +4,8 @@ use std::{fs, io::Read};
 
 use super::{
     Identity, Refusal, RowSink, Source,
-    collect::Ending,
     decode::{self, Decoded, Opened},
+    ending::Ending,
     feed::{Failure, Feed},
     magic::{self, Magic},
     name, parquet,

@@ -3,8 +3,8 @@
 use std::io::BufRead;
 
 use super::{
-    collect::Ending,
     decode::Decoded,
+    ending::Ending,
     feed::{Failure, Feed, start},
     scan::{self, Cut, LONGEST, blank},
 };

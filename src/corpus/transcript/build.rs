@@ -6,12 +6,13 @@ use rayon::prelude::*;
 use serde_json::Value;
 
 use super::{
-    TranscriptFormat, TranscriptOptions,
     beside::Given,
     conversation::{Document, check},
+    format::TranscriptFormat,
     jinja,
     message::Message,
     notes::Notes,
+    options::TranscriptOptions,
     template::{Rendered, Special, Template, TemplateTokens},
 };
 use crate::{

@@ -10,7 +10,10 @@ use super::{
     oasst,
     pairs::{alternating, exchange_of, exchanges, pair},
 };
-use crate::corpus::row::{category, describe, scalar};
+use crate::corpus::{
+    row::{category, scalar},
+    value_words::describe,
+};
 
 /// Keys that name a document, in the order in which they are looked at.
 const ID_KEYS: [&str; 5] = ["id", "question_id", "conversation_id", "conversation_hash", "message_tree_id"];

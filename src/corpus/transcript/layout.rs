@@ -188,7 +188,7 @@ pub(super) fn list_of(value: &Value) -> Result<Cow<'_, [Value]>, String> {
             _ => Err("a string that begins like a list, but is no JSON; expected a list".into()),
         },
         Value::Object(columns) => table(columns).map(Cow::Owned).ok_or_else(|| "an object; expected a list".into()),
-        other => Err(format!("{}; expected a list", crate::corpus::row::describe(other))),
+        other => Err(format!("{}; expected a list", crate::corpus::value_words::describe(other))),
     }
 }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::{Map, Value};
 
-use crate::corpus::{Role, row::describe};
+use crate::corpus::{Role, value_words::describe};
 
 /// Most messages of one conversation: turns are counted in 16 bits.
 pub(super) const MOST_MESSAGES: usize = 1 << 16;

@@ -15,13 +15,15 @@ mod message;
 mod mt_bench;
 mod notes;
 mod oasst;
+mod options;
 mod pairs;
 mod template;
 
 pub use format::{OasstPaths, TranscriptFormat};
+pub use options::TranscriptOptions;
 pub use template::{ChatTemplate, Template, TemplateSource};
 
-use std::{collections::BTreeMap, ops::ControlFlow, path::PathBuf};
+use std::{collections::BTreeMap, ops::ControlFlow};
 
 use serde_json::{Map, Value};
 
@@ -36,36 +38,9 @@ use super::{
     Corpus, Role, Skipped, Tokenizer,
     files::{Column, ColumnKind, Refusal, RowSink, Source, collect, read_source},
     read::{check, verdict},
-    row::describe,
+    value_words::describe,
 };
 use crate::error::{Error, Result};
-
-/// What to read and how to cut it.
-#[derive(Clone, Debug)]
-pub struct TranscriptOptions {
-    /// Files as for a corpus, but for those of plain text: `.jsonl`, `.ndjson` and `.json`, each also compressed (`.gz`,
-    /// `.zst`), and `.parquet`; folders of these, or `-` for the standard input. Every file is a data set of its own, named
-    /// after the file.
-    pub paths: Vec<PathBuf>,
-    /// How all files are written; `None` to detect it for each file by its first row that has one of the formats' keys.
-    pub format: Option<TranscriptFormat>,
-    /// Which conversations a tree of replies gives.
-    pub oasst_paths: OasstPaths,
-    /// Key of the rows that names their category; without it `domain`, then `category`, then `language`.
-    pub category_key: Option<String>,
-    /// Longest sequence in tokens; a longer conversation is cut there.
-    pub context: usize,
-    /// Id of the BOS that the template writes; `None` for no BOS.
-    pub bos: Option<u32>,
-    /// Id of the EOS that the template writes.
-    pub eos: u32,
-    /// Ids must be below it.
-    pub vocab_size: usize,
-    /// Stop after so many sequences, the first in input order.
-    pub max_sequences: Option<usize>,
-    /// Whether anything that cannot be used is an error instead of an entry in [`Corpus::skipped`].
-    pub strict: bool,
-}
 
 impl Corpus {
     /// Reads conversations; each is one sequence. Answers of MT-Bench are joined with the questions of the same run by

@@ -6,7 +6,7 @@ use super::{
     OasstPaths,
     message::{Findings, Message, role_of},
 };
-use crate::corpus::row::describe;
+use crate::corpus::value_words::describe;
 
 /// Most messages and bytes of text that the paths of one tree may have together: they share what comes before a fork, and
 /// a long prompt with thousands of replies would be encoded thousands of times.

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::message::{Findings, Message, messages, names, role};
-use crate::corpus::{Role, row::describe};
+use crate::corpus::{Role, value_words::describe};
 
 /// Keys of a prompt, in the order in which they are looked at.
 const PROMPT_KEYS: [&str; 5] = ["prompt", "instruction", "question", "query", "input"];

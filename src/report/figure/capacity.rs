@@ -1,10 +1,11 @@
 //! The replays of other capacities: there are thousands of them, and a few answer what capacity would prevent the drops.
 
 use super::{
-    Figure, Kind, Row,
     data::Columns,
     keys::in_order,
     layout::{MOST_LABELS, MOST_SERIES, figure, left_out},
+    row::Row,
+    shape::{Figure, Kind},
 };
 use crate::{
     report::text::readable,

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Row;
+use super::row::Row;
 use crate::report::text::rounded;
 
 /// Columns under construction; one that holds nothing but nulls is left out.

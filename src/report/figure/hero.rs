@@ -1,6 +1,12 @@
 //! The pictures beside the words of the first screen: the same numbers, in the same unit, with their values written.
 
-use super::{Figure, Kind, Row, data::Columns, keys::in_order, layout::figure};
+use super::{
+    data::Columns,
+    keys::in_order,
+    layout::figure,
+    row::Row,
+    shape::{Figure, Kind},
+};
 use crate::{
     report::text::{readable, rounded},
     stats::Finding,

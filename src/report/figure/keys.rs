@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Row,
     dimension::Dimension::{self, *},
+    row::Row,
 };
 
 /// Keys that mean something in a statistic as a whole.

@@ -5,10 +5,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Figure, Kind, Row,
     data::Columns,
     dimension::Dimension::{self, *},
     keys::{Keys, in_order, join},
+    row::Row,
+    shape::{Figure, Kind},
 };
 use crate::stats::{StatisticInfo, thousands};
 

@@ -7,95 +7,16 @@ mod dimension;
 mod hero;
 mod keys;
 mod layout;
+mod row;
+mod shape;
 
-use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::stats::{Finding, StatisticInfo};
+use self::shape::Kind;
+use crate::stats::StatisticInfo;
 pub(super) use hero::{HEROES, hero};
-
-/// A row of a run's table.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Row<'a> {
-    /// Index of the run in the report.
-    pub(super) run: usize,
-    /// Its kind.
-    pub(super) command: &'static str,
-    /// What rows without a checkpoint are about.
-    pub(super) model: &'a str,
-    /// The numbers.
-    pub(super) finding: &'a Finding,
-}
-
-/// What draws a figure.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Kind {
-    /// Estimates with intervals and baselines, one under the other.
-    #[default]
-    Intervals,
-    /// Lines over a numeric axis, with bands.
-    Curve,
-    /// Coloured cells.
-    Matrix,
-    /// Points over n.
-    Scatter,
-    /// Words by rank.
-    Words,
-}
-
-/// A figure with its numbers, in columns of equal length; the scripts of the page know nothing of statistics.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own for the scripts")]
-pub(super) struct Figure {
-    pub(super) kind: Kind,
-    /// What the reader chooses it by.
-    pub(super) label: String,
-    pub(super) y_title: String,
-    /// What stands behind a number in a tip.
-    pub(super) unit: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) x_title: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) row_title: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) column_title: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) x_scale: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) y_scale: Option<&'static str>,
-    /// Rows of a matrix, or labels, in order.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) rows: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) columns_order: Vec<String>,
-    /// Whether the axis of the estimate starts at 0.
-    pub(super) zero: bool,
-    /// Ends that the axis of the estimate has at least.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) reach: Option<(f64, f64)>,
-    /// Decimals of the values that are written beside their marks.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) decimals: Option<u8>,
-    /// Whether the panels that the data name have an axis each: they are measures that cannot be compared.
-    #[serde(skip_serializing_if = "is_false")]
-    pub(super) apart: bool,
-    /// Whether the cells of a matrix show the estimate as a multiple of its baseline.
-    #[serde(skip_serializing_if = "is_false")]
-    pub(super) ratio: bool,
-    /// Whether a matrix has each pair once, and shows it twice.
-    #[serde(skip_serializing_if = "is_false")]
-    pub(super) symmetric: bool,
-    /// What is not shown.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) left_out: Option<String>,
-    pub(super) data: Map<String, Value>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
-fn is_false(value: &bool) -> bool {
-    !value
-}
+pub(super) use row::Row;
+pub(super) use shape::Figure;
 
 impl Figure {
     /// Whether it shows that a number differs from another one.

@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use flate2::{Compression, write::GzEncoder};
 use serde_json::{Map, Value, json};
 
-use super::{Drawn, ReportedRun};
+use super::{drawn::Drawn, reported_run::ReportedRun};
 use crate::error::{Error, Result};
 
 /// Everything that the scripts show, as JSON, compressed, in letters: no value can end the element that it stands in.

@@ -1,9 +1,13 @@
 //! `report.html`: one file that opens offline and asks no host for anything.
 
 mod data;
+mod drawn;
+mod reported_run;
 mod table;
 
-use std::{collections::BTreeMap, path::Path};
+pub use reported_run::ReportedRun;
+
+use std::path::Path;
 
 use minijinja::{Environment, UndefinedBehavior, value::Serde};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -11,45 +15,16 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    excerpt::Excerpt,
     figure::{Figure, HEROES, Row, figures, hero},
     questions::{QUESTIONS, Question},
 };
 use crate::{
-    chart::{CHARTS, ChartContext},
+    chart::CHARTS,
     error::{Error, Result},
-    stats::{Finding, STATISTICS, StatisticInfo, Tables, thousands},
+    stats::{STATISTICS, StatisticInfo, thousands},
 };
+use drawn::Drawn;
 use table::{Differences, Table, differences, table};
-
-/// A finished run, as the report shows it.
-#[derive(Debug)]
-pub struct ReportedRun<'a> {
-    /// What the page calls it.
-    pub label: String,
-    /// "route", "drift" or "drops".
-    pub command: &'static str,
-    /// The model that rows without a checkpoint are about.
-    pub model: String,
-    /// Its manifest, without what a page does not tell.
-    pub manifest: Value,
-    /// What its charts say about it.
-    pub context: &'a ChartContext,
-    /// Its tables.
-    pub tables: &'a Tables,
-    /// Rows that the file of a table has, where these are more than the table has in memory.
-    pub rows_in_files: &'a BTreeMap<String, usize>,
-    /// Its headline numbers.
-    pub findings: &'a [Finding],
-    /// Its verdict, line by line.
-    pub verdict: &'a [String],
-    /// Documents token by token.
-    pub excerpts: Vec<Excerpt>,
-    /// Stems of the files below its `charts/`, each with the kind of the chart.
-    pub charts: Vec<(String, &'static str)>,
-    /// Where its folder is, as seen from the page: "" for the folder of the page itself; none if it cannot be linked.
-    pub folder: Option<String>,
-}
 
 /// What the template is filled with.
 #[derive(Serialize)]
@@ -126,16 +101,6 @@ struct Choice {
 struct File {
     href: String,
     text: String,
-}
-
-/// A statistic with the figures that the runs allow.
-struct Drawn {
-    info: &'static StatisticInfo,
-    figures: Vec<Figure>,
-    table: Option<Table>,
-    differences: Option<Differences>,
-    /// Which of the figures is the picture beside the words.
-    hero: Option<usize>,
 }
 
 /// The report of one or several runs as one HTML document; it makes no request to any host.

@@ -8,7 +8,7 @@ use std::{
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::ReportedRun;
+use super::reported_run::ReportedRun;
 use crate::{
     report::text::{readable, rounded, short, token_text, variable_words},
     stats::{Finding, StatisticInfo, thousands},

@@ -1,11 +1,14 @@
 //! The page from made-up rows.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use super::*;
 use crate::{
+    chart::ChartContext,
     routing::{LayerShape, RoutingShape, View},
-    stats::StatisticTable,
+    stats::{Finding, StatisticTable, Tables},
 };
 
 fn page(rows: &[Finding]) -> String {

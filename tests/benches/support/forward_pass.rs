@@ -16,6 +16,20 @@ use openmoe_analyze::{
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
+use crate::synthetic_checkpoint::Shape;
+
+/// openmoe-base (650M).
+pub const BASE: Shape = Shape {
+    hidden_size: 768,
+    intermediate_size: 2048,
+    layers: 12,
+    heads: 12,
+    head_dim: 64,
+    vocabulary: 256_384,
+    experts: 16,
+    moe_interval: 4,
+};
+
 /// What stands behind `cargo bench --bench NAME --`.
 #[derive(Debug)]
 pub struct Options {

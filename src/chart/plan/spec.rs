@@ -1,0 +1,40 @@
+//! A chart before it is drawn.
+
+use crate::{
+    chart::{Chart, image, page::Page},
+    error::Result,
+};
+
+/// A chart that has been decided on but not drawn.
+#[derive(Clone, Debug)]
+pub struct ChartSpec {
+    /// File stem below `charts/`.
+    pub name: String,
+    /// The [`ChartKind::stem`] it belongs to.
+    pub kind: &'static str,
+    pub(super) page: Page,
+}
+
+impl ChartSpec {
+    /// What the chart shows, in one line.
+    pub fn title(&self) -> &str {
+        &self.page.title
+    }
+
+    /// Draws the chart as SVG and PNG.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Internal`] if a drawing backend or the PNG encoder fails.
+    pub fn draw(&self) -> Result<Chart> {
+        let svg = self.page.svg()?;
+        let png = image::png(&svg)?;
+        Ok(Chart {
+            name: self.name.clone(),
+            kind: self.kind,
+            title: self.page.title.clone(),
+            caption: self.page.caption.clone(),
+            svg,
+            png,
+        })
+    }
+}

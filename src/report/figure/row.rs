@@ -1,0 +1,16 @@
+//! A row of a table, as a figure sees it.
+
+use crate::stats::Finding;
+
+/// A row of a run's table.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::report) struct Row<'a> {
+    /// Index of the run in the report.
+    pub(in crate::report) run: usize,
+    /// Its kind.
+    pub(in crate::report) command: &'static str,
+    /// What rows without a checkpoint are about.
+    pub(in crate::report) model: &'a str,
+    /// The numbers.
+    pub(in crate::report) finding: &'a Finding,
+}

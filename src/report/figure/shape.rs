@@ -1,0 +1,74 @@
+//! What a figure is, whatever it is about.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// What draws a figure.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::report) enum Kind {
+    /// Estimates with intervals and baselines, one under the other.
+    #[default]
+    Intervals,
+    /// Lines over a numeric axis, with bands.
+    Curve,
+    /// Coloured cells.
+    Matrix,
+    /// Points over n.
+    Scatter,
+    /// Words by rank.
+    Words,
+}
+
+/// A figure with its numbers, in columns of equal length; the scripts of the page know nothing of statistics.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own for the scripts")]
+pub(in crate::report) struct Figure {
+    pub(in crate::report) kind: Kind,
+    /// What the reader chooses it by.
+    pub(in crate::report) label: String,
+    pub(in crate::report) y_title: String,
+    /// What stands behind a number in a tip.
+    pub(in crate::report) unit: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::report) x_title: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::report) row_title: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::report) column_title: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::report) x_scale: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::report) y_scale: Option<&'static str>,
+    /// Rows of a matrix, or labels, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(in crate::report) rows: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(in crate::report) columns_order: Vec<String>,
+    /// Whether the axis of the estimate starts at 0.
+    pub(in crate::report) zero: bool,
+    /// Ends that the axis of the estimate has at least.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::report) reach: Option<(f64, f64)>,
+    /// Decimals of the values that are written beside their marks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::report) decimals: Option<u8>,
+    /// Whether the panels that the data name have an axis each: they are measures that cannot be compared.
+    #[serde(skip_serializing_if = "is_false")]
+    pub(in crate::report) apart: bool,
+    /// Whether the cells of a matrix show the estimate as a multiple of its baseline.
+    #[serde(skip_serializing_if = "is_false")]
+    pub(in crate::report) ratio: bool,
+    /// Whether a matrix has each pair once, and shows it twice.
+    #[serde(skip_serializing_if = "is_false")]
+    pub(in crate::report) symmetric: bool,
+    /// What is not shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::report) left_out: Option<String>,
+    pub(in crate::report) data: Map<String, Value>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
+}

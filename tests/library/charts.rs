@@ -1,0 +1,380 @@
+//! Charts and report from made-up tables: 16 experts, two MoE layers, 23 categories; and every degenerate input.
+//!
+//! The files are left in `target/tmp/charts` to be looked at.
+
+use std::{fs, path::Path};
+
+use openmoe_analyze::{
+    chart::{CHARTS, Chart, ChartContext, draw_all, plan},
+    report,
+    routing::{LayerShape, RoutingShape, View},
+    stats::{Finding, STATISTICS, StatisticTable, Tables},
+};
+
+use crate::support::page::page_of;
+
+const TEXTS: [&str; 24] = [
+    "\u{2581}the",
+    "<0x0A>",
+    "\u{2581}",
+    "ed",
+    "\u{2581}و",
+    "ال",
+    "של",
+    "中",
+    "の",
+    "하",
+    "\u{2581}что",
+    "\n\n",
+    "\t",
+    "\u{2581}a_rather_long_identifier_name",
+    "<0xE4>",
+    "\u{2581}क",
+    "{",
+    "\u{2581}&",
+    "<b>",
+    "\"",
+    "1",
+    ",",
+    "\u{2581}größer",
+    "ing",
+];
+
+/// A number in [0, 1) that depends on its arguments alone.
+fn noise(seed: usize) -> f64 {
+    let mixed = (seed as u64).wrapping_add(0x9E37_79B9).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    ((mixed ^ (mixed >> 29)).wrapping_mul(0x94D0_49BB_1331_11EB) >> 11) as f64 / (1u64 << 53) as f64
+}
+
+fn context(experts: usize, layers: &[u16]) -> ChartContext {
+    let names = [
+        "ar",
+        "de",
+        "es",
+        "fr",
+        "he",
+        "it",
+        "ja",
+        "ko",
+        "nl",
+        "ru",
+        "zh-cn",
+        "zh-tw",
+        "arxiv",
+        "book",
+        "c4",
+        "cc",
+        "github",
+        "stackexchange",
+        "wikipedia",
+        "assembly",
+        "blitzmax",
+        "java",
+        "a category with a very long name indeed",
+    ];
+    ChartContext {
+        checkpoint: "openmoe-tiny-12.3M".into(),
+        corpus: "domains + languages + code_languages".into(),
+        shape: RoutingShape::uniform(layers.to_vec(), LayerShape::of_choices(experts, 2)),
+        categories: names.map(String::from).to_vec(),
+        sequences: 1_840,
+        documents: 1_212,
+        tokens: 934_112,
+        bos: true,
+        bos_counted: true,
+        tokens_of_interest: Vec::new(),
+    }
+}
+
+fn shares(experts: usize, seed: usize, sharpness: f64) -> Vec<f64> {
+    let raw: Vec<f64> = (0..experts).map(|e| (sharpness * noise(seed * 131 + e)).exp()).collect();
+    let sum: f64 = raw.iter().sum();
+    raw.iter().map(|value| value / sum).collect()
+}
+
+fn with_interval(row: Finding, estimate: f64, half: f64) -> Finding {
+    Finding { estimate: Some(estimate), low: Some((estimate - half).max(0.0)), high: Some(estimate + half), ..row }
+}
+
+fn add(tables: &mut Tables, table: &str, row: Finding) {
+    tables.entry(table.to_owned()).or_insert_with(|| StatisticTable::new(table)).rows.push(row);
+}
+
+fn add_shares(tables: &mut Tables, context: &ChartContext, layer: u16, view: View) {
+    let experts = context.shape.experts(layer);
+    let mut group = |key: Finding, seed: usize, sharpness: f64, n: u64| {
+        for (expert, share) in shares(experts, seed, sharpness).into_iter().enumerate() {
+            let row = Finding { expert: Some(expert as u16), baseline: Some(1.0 / experts as f64), n, ..key.clone() };
+            add(tables, "expert_share", with_interval(row, share, 0.12 * share + 0.004));
+        }
+    };
+    let base = Finding::new("expert_share", layer, view, "share");
+    group(base.clone(), usize::from(layer), 0.8, 1_868_224);
+    for (index, category) in context.categories.iter().enumerate() {
+        let key = Finding { variable: Some("category".into()), category: Some(category.clone()), ..base.clone() };
+        group(key, 7 + index, 1.4, 81_234 + index as u64);
+    }
+    for position in (0..300).chain([511, 512, 1023, 1024, 2047]) {
+        let key = Finding { variable: Some("position".into()), position: Some(position), ..base.clone() };
+        group(key, 900 + position as usize, 0.5, 3_680);
+    }
+    for (index, text) in TEXTS.iter().enumerate() {
+        let key = Finding {
+            variable: Some("token".into()),
+            token_id: Some(index as u32),
+            text: Some((*text).into()),
+            ..base.clone()
+        };
+        group(key, 2_000 + index, 5.0, 40_000 / (index as u64 + 1));
+    }
+}
+
+fn add_spread(tables: &mut Tables, layer: u16, view: View) {
+    let base = Finding { ceiling: Some(0.1654), ..Finding::new("routing_std", layer, view, "share") };
+    let floor = |n: f64| (0.055 / n).sqrt();
+    for position in 0..2048u32 {
+        let n = 3_680.0 / (1.0 + f64::from(position) / 150.0);
+        let estimate = floor(n) + 0.02 / (1.0 + f64::from(position)) + 0.004 * noise(position as usize);
+        let key = Finding { variable: Some("position".into()), position: Some(position), n: n as u64, ..base.clone() };
+        add(
+            tables,
+            "routing_std",
+            with_interval(Finding { noise_floor: Some(floor(n)), ..key.clone() }, estimate, 0.002),
+        );
+        if view == View::Chosen {
+            let row = Finding { statistic: "routing_std_corrected".into(), ..key };
+            add(tables, "routing_std_corrected", with_interval(row, 0.02 / (1.0 + f64::from(position)) + 0.003, 0.002));
+        }
+    }
+    for id in 0..300u32 {
+        let n = 20_000.0 / f64::from(id + 1).powf(0.9) + 130.0;
+        let text = TEXTS[id as usize % TEXTS.len()].to_owned();
+        let key = Finding {
+            variable: Some("token".into()),
+            token_id: Some(id),
+            text: Some(text),
+            n: n as u64,
+            ..base.clone()
+        };
+        let row = Finding { noise_floor: Some(floor(n)), ..key };
+        add(tables, "routing_std", with_interval(row, 0.04 + 0.12 * noise(id as usize + 5), 0.006));
+    }
+    for variable in ["position", "token"] {
+        let row = Finding { variable: Some(variable.into()), n: 300, ..base.clone() };
+        add(tables, "routing_std", with_interval(row, if variable == "token" { 0.096 } else { 0.011 }, 0.001));
+    }
+}
+
+fn add_information(tables: &mut Tables, layer: u16, view: View) {
+    let plain = ["token", "previous_token", "category", "position", "document"];
+    let given = ["previous_token", "category", "position_bucket", "document"];
+    let mut row = |statistic: &'static str, variable: &'static str, bits: f64, baseline: f64, ceiling: f64| {
+        let explained = (bits - baseline) / (ceiling - baseline);
+        let key = Finding {
+            variable: Some(variable.into()),
+            given: (statistic != "mutual_information").then(|| "token".into()),
+            baseline: Some(baseline),
+            ceiling: Some(ceiling),
+            corrected: Some(bits - baseline),
+            explained: Some(explained),
+            explained_low: Some(explained - 0.02),
+            explained_high: Some(explained + 0.02),
+            p_value: Some(1.0 / 101.0),
+            n: 1_868_224,
+            ..Finding::new(statistic, layer, view, "bits")
+        };
+        add(tables, statistic, with_interval(key, bits, 0.03));
+    };
+    let fade = 1.0 / (1.0 + f64::from(layer) * 0.15);
+    for (index, variable) in plain.into_iter().enumerate() {
+        row("mutual_information", variable, 2.2 * fade / (1.0 + index as f64).powi(2), 0.02 * index as f64, 2.9);
+    }
+    for (index, variable) in given.into_iter().enumerate() {
+        row("conditional_mutual_information", variable, 0.3 / (fade * (1.0 + index as f64)), 0.05, 1.1);
+    }
+}
+
+fn add_tokens(tables: &mut Tables, context: &ChartContext, layer: u16, view: View) {
+    for expert in 0..context.shape.most_experts() {
+        for (ranking, offset) in [("count", 0), ("log_odds", 7)] {
+            for rank in 1..=10u32 {
+                let index = (expert * 3 + rank as usize + offset) % TEXTS.len();
+                let row = Finding {
+                    expert: Some(expert as u16),
+                    ranking: Some(ranking.into()),
+                    rank: Some(rank),
+                    token_id: Some(index as u32),
+                    text: Some(TEXTS[index].into()),
+                    estimate: Some(1000.0 / f64::from(rank)),
+                    n: 1000,
+                    ..Finding::new("top_tokens", layer, view, "count")
+                };
+                add(tables, "top_tokens", row);
+            }
+        }
+    }
+    for (statistic, variants) in [
+        ("token_predictability", ["token", "previous_token_and_token", "set_overlap"]),
+        ("vocabulary_specialization", ["unweighted", "token_weighted", "frequent"]),
+        ("expert_repetition", ["first", "first_or_second", "any"]),
+    ] {
+        for (index, variant) in variants.into_iter().enumerate() {
+            let row = Finding {
+                variant: Some(variant.into()),
+                baseline: Some(0.12),
+                n: 9_000,
+                ..Finding::new(statistic, layer, view, "share")
+            };
+            add(tables, statistic, with_interval(row, 0.7 - 0.05 * f64::from(layer) - 0.1 * index as f64, 0.02));
+        }
+    }
+}
+
+fn add_load(tables: &mut Tables, context: &ChartContext, layer: u16, view: View) {
+    for (statistic, value) in
+        [("max_violation", 0.8), ("load_cv", 0.31), ("load_gini", 0.2), ("effective_experts", 14.2)]
+    {
+        let row = Finding { baseline: Some(0.0), n: 9_000, ..Finding::new(statistic, layer, view, "ratio") };
+        add(tables, "expert_load", with_interval(row, value + 0.01 * f64::from(layer), 0.02 * value));
+    }
+    for statistic in ["router_entropy", "router_margin"] {
+        for quantile in [None, Some(0.05), Some(0.25), Some(0.5), Some(0.75), Some(0.95)] {
+            let row = Finding { quantile, n: 9_000, ..Finding::new(statistic, layer, view, "nats") };
+            add(tables, statistic, with_interval(row, 0.4 + quantile.unwrap_or(0.5), 0.01));
+        }
+    }
+    let experts = context.shape.most_experts();
+    for a in 0..experts {
+        for b in a + 1..experts {
+            let baseline = 2.0 / (experts * (experts - 1)) as f64;
+            let row = Finding {
+                expert: Some(a as u16),
+                other_expert: Some(b as u16),
+                baseline: Some(baseline),
+                n: 934_112,
+                ..Finding::new("coactivation", layer, view, "share")
+            };
+            add(
+                tables,
+                "coactivation",
+                with_interval(row, baseline * (2.0 * (noise(a * 977 + b) - 0.5) * 1.2).exp(), 0.001),
+            );
+        }
+    }
+    for (index, category) in context.categories.iter().enumerate() {
+        for other in &context.categories[index + 1..] {
+            let row = Finding {
+                category: Some(category.clone()),
+                other_category: Some(other.clone()),
+                n: 9_000,
+                ..Finding::new("jensen_shannon", layer, view, "bits")
+            };
+            add(tables, "jensen_shannon", with_interval(row, 0.002 + 0.03 * noise(index * 31 + other.len()), 0.001));
+        }
+    }
+    for (index, category) in context.categories.iter().enumerate() {
+        for (expert, share) in shares(experts, 40 + index, 1.2).into_iter().enumerate() {
+            let row = Finding {
+                category: Some(category.clone()),
+                expert: Some(expert as u16),
+                baseline: Some(2.0 / experts as f64),
+                n: 9_000,
+                ..Finding::new("domain_specialization", layer, view, "share")
+            };
+            add(tables, "domain_specialization", with_interval(row, 2.0 * share, 0.01));
+        }
+    }
+    let row = Finding { baseline: Some(0.01), n: 9_000, ..Finding::new("cramers_v", layer, view, "ratio") };
+    add(tables, "cramers_v", with_interval(row, 0.1, 0.01));
+}
+
+fn tables(context: &ChartContext) -> Tables {
+    let mut tables = Tables::new();
+    for &layer in context.shape.moe_layers() {
+        for view in View::ALL {
+            add_shares(&mut tables, context, layer, view);
+            add_spread(&mut tables, layer, view);
+            add_information(&mut tables, layer, view);
+            add_tokens(&mut tables, context, layer, view);
+            add_load(&mut tables, context, layer, view);
+        }
+    }
+    tables
+}
+
+fn draw(tables: &Tables, context: &ChartContext) -> Vec<Chart> {
+    draw_all(tables, context, &|_| ()).expect("charts are drawn and written")
+}
+
+fn write(folder: &str, charts: &[Chart]) {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(folder);
+    fs::create_dir_all(&folder).expect("charts are drawn and written");
+    for chart in charts {
+        fs::write(folder.join(format!("{}.svg", chart.name)), &chart.svg).expect("charts are drawn and written");
+        fs::write(folder.join(format!("{}.png", chart.name)), &chart.png).expect("charts are drawn and written");
+    }
+}
+
+#[test]
+fn every_kind_of_chart_is_drawn_twice_the_same() {
+    let context = context(16, &[1, 3]);
+    let tables = tables(&context);
+    let charts = draw(&tables, &context);
+    write("charts", &charts);
+    let of_route = |name: &str| STATISTICS.iter().any(|info| info.name == name && info.command == "route");
+    for kind in CHARTS.iter().filter(|kind| of_route(kind.statistic)) {
+        assert!(charts.iter().any(|chart| chart.kind == kind.stem), "no chart of kind {}", kind.stem);
+    }
+    for chart in &charts {
+        assert!(chart.png.starts_with(b"\x89PNG"), "{}", chart.name);
+        assert!(chart.svg.starts_with("<svg ") && chart.svg.trim_end().ends_with("</svg>"), "{}", chart.name);
+        assert!(!chart.svg.contains(" id="), "{}", chart.name);
+        assert!(chart.caption.contains("n = 934,112 tokens"), "{}", chart.caption);
+    }
+    let again = plan(&tables, &context)[0].draw().unwrap();
+    assert_eq!(again, charts[0]);
+    let findings: Vec<Finding> = tables
+        .values()
+        .flat_map(|t| &t.rows)
+        .filter(|r| r.expert.is_none() && r.token_id.is_none() && r.position.is_none())
+        .cloned()
+        .collect();
+    let page = page_of("route", &context, &tables, &findings, &report::verdict(&findings), &charts);
+    assert!(page.contains("charts&#x2f;mutual_information_chosen.svg"));
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    fs::write(folder.join("charts/report.html"), page).unwrap();
+}
+
+#[test]
+fn degenerate_tables_give_a_chart_or_none_but_never_a_panic() {
+    let one = ChartContext { categories: vec!["only".into()], ..context(4, &[0]) };
+    let mut withheld = tables(&one);
+    for row in withheld.values_mut().flat_map(|table| &mut table.rows) {
+        (row.low, row.high, row.explained_low, row.explained_high) = (None, None, None, None);
+    }
+    let charts = draw(&withheld, &one);
+    assert!(!charts.is_empty());
+    write("degenerate", &charts);
+    for row in withheld.values_mut().flat_map(|table| &mut table.rows) {
+        *row = row.clone().withheld("too few data");
+    }
+    assert!(plan(&withheld, &one).is_empty());
+    let alone = RoutingShape::uniform(vec![0], LayerShape::of_choices(1, 1));
+    for context in [ChartContext::default(), ChartContext { shape: alone, ..one.clone() }] {
+        draw(&tables(&one), &context);
+    }
+    assert!(draw(&Tables::new(), &one).is_empty());
+}
+
+#[test]
+fn many_experts_and_layers_stay_on_the_page() {
+    let wide = ChartContext { categories: vec!["a".into(), "b".into()], ..context(128, &[1, 3, 5, 7, 9, 11, 13, 15]) };
+    let mut tables = tables(&wide);
+    tables.retain(|name, _| name != "routing_std" && name != "routing_std_corrected");
+    let kinds = ["radar_category", "expert_load", "coactivation", "top_tokens", "mutual_information", "category_load"];
+    let specs = plan(&tables, &wide);
+    let drawn: Vec<Chart> =
+        kinds.iter().map(|kind| specs.iter().find(|spec| spec.kind == *kind).unwrap().draw().unwrap()).collect();
+    write("wide", &drawn);
+    assert!(specs.iter().any(|spec| spec.name == "top_tokens_layer_1_kept_experts_0_to_31"));
+}

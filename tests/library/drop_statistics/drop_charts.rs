@@ -1,0 +1,225 @@
+//! The charts of drops. The files are left in `target/tmp/drop_charts` to be looked at.
+
+use std::{borrow::Cow, fs, path::Path};
+
+use openmoe_analyze::{
+    chart::{CHARTS, Chart, ChartContext, draw_all, plan},
+    report,
+    routing::{CapacityRule, LayerShape, RouterSettings, RoutingShape, View},
+    stats::{
+        DropLayer, DropStudy, Finding, STATISTICS, StatisticTable, Tables, drop_difference, drop_statistics,
+        exact_replay, headline, merge,
+    },
+};
+
+use super::support::*;
+use crate::support::page::page_of;
+
+const EXPERTS: u32 = 8;
+const FACTOR: f64 = 1.25;
+const DATASETS: [&str; 3] =
+    ["mt_bench_answer_a-model-with-a-very-long-name-indeed-v0.2-of-this-year-and-more", "questions", "domains"];
+
+fn context(layers: &[u16]) -> ChartContext {
+    ChartContext {
+        checkpoint: "openmoe-8b, openmoe-8b-chat".into(),
+        corpus: "transcripts, domains".into(),
+        shape: RoutingShape::uniform(layers.to_vec(), LayerShape::of_choices(EXPERTS as usize, 2)),
+        sequences: 36,
+        documents: 36,
+        tokens: 9_000,
+        bos: true,
+        bos_counted: true,
+        ..ChartContext::default()
+    }
+}
+
+fn router(factor: f64) -> RouterSettings {
+    RouterSettings {
+        num_experts: EXPERTS as usize,
+        top_k: 2,
+        capacity_rule: CapacityRule::Port,
+        capacity_factor: factor,
+        min_capacity: 4,
+    }
+}
+
+/// Conversations and texts of unequal length; every text likes an expert of its own, `liking` tenths of the time.
+fn run(layer: u16, seed: u64, liking: u32, factor: f64) -> Run {
+    let mut run = Run::new(EXPERTS as usize, 2, &DATASETS, &["a", "b"]);
+    run.layer.layer = layer;
+    let mut random = Random(seed);
+    for document in 0..36_u32 {
+        let dataset = (document % 3) as u16;
+        let length = if dataset == 1 { 40 + document } else { 120 + 13 * document };
+        let rows: Vec<(u32, Vec<u16>)> = (0..length)
+            .map(|_| {
+                let (lot, any, step) = (random.below(10), random.below(EXPERTS), 1 + random.below(EXPERTS - 1));
+                let first = if lot < liking { document % EXPERTS } else { any };
+                let token = random.below(12).min(random.below(12));
+                (token, vec![first as u16, ((first + step) % EXPERTS) as u16])
+            })
+            .collect();
+        let sequence = run.document(dataset, Some(dataset % 2), &rows);
+        for turn in (0..12).filter(|_| dataset < 2) {
+            let role = 1 + u8::from(turn % 2 == 1);
+            run.span(sequence, turn, role, length * u32::from(turn) / 12, length * u32::from(turn + 1) / 12);
+        }
+    }
+    run.route(1, |tokens| router(factor).capacity(tokens).unwrap());
+    run
+}
+
+fn study(run: &Run, factor: f64) -> DropStudy<'_> {
+    DropStudy::new(&DropLayer { router: router(factor), ..run.layer() }, &quick()).unwrap()
+}
+
+/// All tables of two models and a rerun.
+fn tables(layers: &[u16]) -> Tables {
+    let mut tables = Tables::new();
+    for &index in layers {
+        let seed = 7 + u64::from(index);
+        let (first, chat) = (run(index, seed, 4, FACTOR), run(index, seed, 2, FACTOR));
+        let logged = study(&first, FACTOR);
+        merge(&mut tables, drop_statistics(&logged, &|_| ()).unwrap());
+        let model = study(&chat, FACTOR);
+        let mut other = drop_statistics(&model, &|_| ()).unwrap();
+        other.truncate(6);
+        other.iter_mut().flat_map(|table| &mut table.rows).for_each(|row| row.checkpoint = Some("8b-chat".into()));
+        merge(&mut tables, other);
+        merge(&mut tables, vec![drop_difference(&model, &logged, ("8b-chat", "8b")).unwrap()]);
+        for factor in [1.0, 2.0] {
+            let again = run(index, seed, 4, factor);
+            merge(&mut tables, vec![exact_replay(&study(&again, factor), &logged).unwrap()]);
+        }
+    }
+    tables
+        .insert("dropped_tokens".into(), StatisticTable { name: "dropped_tokens".into(), rows: conversation(layers) });
+    tables
+}
+
+/// A conversation in several scripts; nothing is dropped in its first 400 tokens.
+fn conversation(layers: &[u16]) -> Vec<Finding> {
+    let latin =
+        ["\u{2581}The", "\u{2581}expert", "s", "\u{2581}of", "\u{2581}a", "\u{2581}lay", "er", ",", "\u{2581}", "."];
+    let code =
+        ["<0x0A>", "\u{2581}\u{2581}\u{2581}\u{2581}", "if", "\u{2581}x", "<", "&", "\"", "\t", "\n\n", "<0xE4>"];
+    let arabic =
+        ["\u{2581}الله", "\u{2581}خلق", "ت", "\u{2581}ال", "عالم", "،", "\u{2581}و", "هو", "\u{2581}كتاب", "."];
+    let hebrew =
+        ["\u{2581}של", "ום", "\u{2581}עולם", "\u{2581}(", "abc", ")", "\u{2581}ספר", "ים", "\u{2581}רבים", "!"];
+    let ideographs =
+        ["\u{2581}专家", "的", "负载", "是", "、", "の", "エキスパート", "전문가", "\u{1F600}", "\u{0E01}"];
+    let scripts = [latin, code, arabic, hebrew, ideographs];
+    let mut rows = Vec::new();
+    for &layer in layers {
+        for position in 0..1_200_u32 {
+            let (turn, script) = (position / 150, scripts[(position / 30) as usize % scripts.len()]);
+            let variant = match position {
+                0..400 => "kept",
+                _ if position % 11 == 3 => "first_dropped",
+                _ if position % 7 == 2 => "second_dropped",
+                _ if position % 23 == 5 => "all_dropped",
+                _ => "kept",
+            };
+            rows.push(Finding {
+                position: Some(position),
+                token_id: Some(position % 100),
+                text: Some(script[position as usize % 10].into()),
+                turn: (position > 0).then_some(turn as u16),
+                role: (position > 0).then_some(Cow::Borrowed(if turn % 2 == 0 { "user" } else { "assistant" })),
+                document: Some("question 81".into()),
+                dataset: Some(DATASETS[0].into()),
+                expert: Some(1),
+                other_expert: Some(2),
+                variant: Some(variant.into()),
+                estimate: Some(if variant == "kept" { 0.0 } else { 0.5 }),
+                n: 1,
+                ..Finding::new("dropped_tokens", layer, View::Chosen, "share")
+            });
+        }
+    }
+    rows
+}
+
+fn draw(folder: &str, tables: &Tables, context: &ChartContext) -> Vec<Chart> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(folder);
+    fs::create_dir_all(&folder).unwrap();
+    let charts = draw_all(tables, context, &|_| ()).unwrap();
+    for chart in &charts {
+        assert!(chart.png.starts_with(b"\x89PNG") && chart.svg.starts_with("<svg "), "{}", chart.name);
+        assert!(chart.caption.contains("n = "), "{}", chart.name);
+        fs::write(folder.join(format!("{}.png", chart.name)), &chart.png).unwrap();
+    }
+    charts
+}
+
+#[test]
+fn every_kind_of_drop_chart_is_drawn() {
+    let context = context(&[1, 3]);
+    let tables = tables(context.shape.moe_layers());
+    let charts = draw("drop_charts", &tables, &context);
+    let of_drops = |name: &str| STATISTICS.iter().any(|info| info.name == name && info.command == "drops");
+    for kind in CHARTS {
+        let drawn = charts.iter().any(|chart| chart.kind == kind.stem);
+        assert_eq!(drawn, of_drops(kind.statistic), "{}", kind.stem);
+    }
+    let names: Vec<&str> = charts.iter().map(|chart| chart.name.as_str()).collect();
+    for stem in ["drop_position", "drop_compare", "drop_turn_role", "capacity_curve", "expert_occupancy", "drop_causes"]
+    {
+        for layer in [1, 3] {
+            assert!(names.contains(&format!("{stem}_layer_{layer}").as_str()), "{stem} {layer}: {names:?}");
+        }
+    }
+    let text = charts.iter().find(|chart| chart.name == "dropped_tokens_layer_3").unwrap();
+    assert!(text.caption.contains("tokens 362 to 1,061 of 1,200"), "{}", text.caption);
+    assert!(text.caption.contains("Drawn: the first of the two checkpoints."), "{}", text.caption);
+    let findings = headline(&tables);
+    let page = page_of("drops", &context, &tables, &findings, &report::drops_verdict(&findings), &charts);
+    assert!(page.contains("Are later tokens dropped more?") && page.contains("What capacity would prevent it?"));
+}
+
+#[test]
+fn one_model_and_one_text_give_fewer_charts() {
+    let mut alone = run(3, 1, 4, FACTOR);
+    alone.sequences.dataset.fill(2);
+    alone.spans = openmoe_analyze::trace::SpanTable::default();
+    let mut tables = Tables::new();
+    merge(&mut tables, drop_statistics(&study(&alone, FACTOR), &|_| ()).unwrap());
+    let kinds: Vec<&str> = draw("drop_charts_one", &tables, &context(&[3])).iter().map(|chart| chart.kind).collect();
+    let expected = ["drop_trend", "drop_position", "drop_choice", "burstiness", "expert_occupancy", "drop_causes"];
+    assert!(expected.iter().all(|kind| kinds.contains(kind)), "{kinds:?}");
+    assert!(!kinds.contains(&"drop_compare") && !kinds.contains(&"drop_turn_role"), "{kinds:?}");
+}
+
+#[test]
+fn withheld_numbers_and_missing_keys_never_panic() {
+    let context = context(&[3]);
+    let whole = tables(context.shape.moe_layers());
+    let mut bare = whole.clone();
+    for row in bare.values_mut().flat_map(|table| &mut table.rows) {
+        (row.low, row.high, row.baseline, row.corrected) = (None, None, None, None);
+        (row.text, row.token_id, row.note) = (None, None, None);
+    }
+    assert!(!draw("drop_charts_bare", &bare, &context).is_empty());
+    let forget: [fn(&mut Finding); 8] = [
+        |row| row.position = None,
+        |row| row.variant = None,
+        |row| row.expert = None,
+        |row| row.capacity_factor = None,
+        |row| (row.rule, row.grouping, row.priority) = (None, None, None),
+        |row| (row.dataset, row.role, row.turn, row.document) = (None, None, None, None),
+        |row| (row.rank, row.cohort, row.variable) = (None, None, None),
+        |row| (row.estimate, row.n) = (row.estimate.map(|_| 0.0), 0),
+    ];
+    for forget in forget {
+        let mut tables = whole.clone();
+        tables.values_mut().flat_map(|table| &mut table.rows).for_each(forget);
+        plan(&tables, &context);
+    }
+    let mut withheld = whole;
+    for row in withheld.values_mut().flat_map(|table| &mut table.rows) {
+        *row = row.clone().withheld("too few data");
+    }
+    assert!(plan(&withheld, &context).is_empty());
+}

@@ -1,0 +1,212 @@
+//! The import rules of the house: a module may use only what stands before it in the data's way. `model` and `trace`
+//! meet in `routing`; `chart` never computes, `stats` never draws.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Module, modules of this crate that it may use, heavy crates that are at home in it.
+const RULES: &[(&str, &[&str], &[&str])] = &[
+    ("error", &[], &["thiserror"]),
+    ("first_bytes", &[], &[]),
+    ("run", &["error"], &["tempfile"]),
+    ("routing", &["error"], &[]),
+    (
+        "corpus",
+        &["error", "first_bytes"],
+        &[
+            "tokenizers",
+            "polars_parquet",
+            "polars_arrow",
+            "polars_buffer",
+            "sentencepiece_model",
+            "minijinja",
+            "minijinja_contrib",
+        ],
+    ),
+    ("checkpoint", &["error", "first_bytes", "routing"], &["safetensors"]),
+    ("model", &["error", "routing", "corpus", "checkpoint"], &["candle_core", "gemm", "pulp"]),
+    ("trace", &["error", "routing", "corpus", "run"], &["polars"]),
+    ("stats", &["error", "routing", "trace"], &["polars", "rand", "rand_xoshiro"]),
+    ("paper", &["error", "routing", "stats"], &[]),
+    ("chart", &["error", "routing", "stats", "paper"], &["plotters", "resvg"]),
+    ("report", &["error", "routing", "trace", "stats", "paper", "chart"], &["minijinja"]),
+    (
+        "pipeline",
+        &[
+            "error",
+            "routing",
+            "corpus",
+            "checkpoint",
+            "model",
+            "run",
+            "trace",
+            "stats",
+            "paper",
+            "chart",
+            "report",
+            "cli",
+            "commands",
+        ],
+        &["candle_core", "candle_transformers", "indicatif", "tempfile"],
+    ),
+    ("cli", &["routing", "corpus"], &["clap", "clap_complete"]),
+];
+
+/// Crates that may be used in one or a few modules only (commands may use everything).
+const HEAVY: &[&str] = &[
+    "candle_core",
+    "candle_nn",
+    "candle_transformers",
+    "gemm",
+    "pulp",
+    "polars",
+    "polars_arrow",
+    "polars_buffer",
+    "polars_parquet",
+    "plotters",
+    "resvg",
+    "tokenizers",
+    "safetensors",
+    "sentencepiece_model",
+    "minijinja",
+    "minijinja_contrib",
+    "clap",
+    "clap_complete",
+    "clap_mangen",
+    "indicatif",
+    "anyhow",
+    "rand",
+    "rand_xoshiro",
+    "tempfile",
+    "thiserror",
+];
+
+fn source() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+fn files_of(module: &str) -> Vec<PathBuf> {
+    let folder = source().join(module);
+    if !folder.is_dir() {
+        return vec![source().join(format!("{module}.rs"))];
+    }
+    let mut files = Vec::new();
+    let mut folders = vec![folder];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                files.push(path);
+            }
+        }
+    }
+    files
+}
+
+/// Code without comments and unit tests, so that prose and tests may name other modules.
+fn code(path: &Path) -> String {
+    if path.ends_with("tests.rs") || path.parent().is_some_and(|folder| folder.ends_with("tests")) {
+        return String::new();
+    }
+    let text = fs::read_to_string(path).unwrap();
+    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
+}
+
+/// The words that follow `prefix`, also inside `prefix{a, b::c}`.
+fn used(code: &str, prefix: &str) -> BTreeSet<String> {
+    let word = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+    let mut found = BTreeSet::new();
+    for (start, _) in code.match_indices(prefix) {
+        let rest = &code[start + prefix.len()..];
+        let Some(list) = rest.strip_prefix('{') else {
+            found.insert(word(rest));
+            continue;
+        };
+        let mut depth = 1;
+        let mut item = String::new();
+        for character in list.chars() {
+            match character {
+                '{' => depth += 1,
+                '}' => depth -= 1,
+                _ => {}
+            }
+            if depth == 0 || (depth == 1 && character == ',') {
+                found.insert(word(item.trim()));
+                item.clear();
+            } else {
+                item.push(character);
+            }
+            if depth == 0 {
+                break;
+            }
+        }
+    }
+    found.remove("");
+    found
+}
+
+#[test]
+fn modules_use_only_what_stands_before_them() {
+    let mut violations = Vec::new();
+    for (module, allowed, heavy) in RULES {
+        for file in files_of(module) {
+            let code = code(&file);
+            for name in used(&code, "crate::") {
+                if name != *module && !allowed.contains(&name.as_str()) && !name.starts_with(char::is_uppercase) {
+                    violations.push(format!("{} uses crate::{name}; `{module}` may use {allowed:?}", file.display()));
+                }
+            }
+            for name in HEAVY.iter().filter(|name| !heavy.contains(name) && code.contains(&format!("{name}::"))) {
+                violations.push(format!("{} uses {name}, which is not at home in `{module}`", file.display()));
+            }
+        }
+    }
+    assert!(violations.is_empty(), "{}", violations.join("\n"));
+}
+
+/// A newcomer reads the page, not this file.
+#[test]
+fn the_page_on_architecture_states_these_rules() {
+    let page = fs::read_to_string(source().join("../docs/architecture.md")).unwrap();
+    let listed = |names: &[&str]| if names.is_empty() { "-".to_owned() } else { names.join(", ") };
+    for (module, allowed, heavy) in RULES {
+        let row = format!("| `{module}` | {} | {} |", listed(allowed), listed(heavy));
+        assert!(page.lines().any(|line| line == row), "docs/architecture.md lacks\n{row}");
+        assert!(page.matches(&format!("| `{module}` | ")).count() == 2, "`{module}`: what it is, what it may use");
+    }
+    assert!(page.contains("| `commands` | "));
+}
+
+#[test]
+fn every_module_has_a_rule() {
+    let mut modules: Vec<String> = fs::read_dir(source())
+        .unwrap()
+        .map(|entry| entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())
+        .filter(|name| !["lib", "main", "commands"].contains(&name.as_str()))
+        .collect();
+    modules.sort();
+    let mut ruled: Vec<String> = RULES.iter().map(|(module, ..)| (*module).to_owned()).collect();
+    ruled.sort();
+    assert_eq!(modules, ruled);
+}
+
+#[test]
+fn only_one_file_holds_unsafe_code() {
+    let all = RULES.iter().flat_map(|(module, ..)| files_of(module)).chain(files_of("commands"));
+    let with: Vec<_> =
+        all.filter(|file| code(file).contains("unsafe {")).map(|file| file.file_name().unwrap().to_owned()).collect();
+    assert_eq!(with, ["matmul.rs"]);
+}
+
+/// The reader of `use` lines, tried on what it must and must not find: without this the rules above could pass blindly.
+#[test]
+fn the_reader_sees_nested_lists() {
+    let code = "use crate::{\n    error::{Error, Result},\n    routing::route,\n};\nlet x = crate::stats::mean();";
+    assert_eq!(used(code, "crate::").into_iter().collect::<Vec<_>>(), ["error", "routing", "stats"]);
+}

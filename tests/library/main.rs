@@ -1,0 +1,29 @@
+//! The library by itself: numbers, rules and formats against what is known independently. Nothing here runs the program.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // a test stops with the reason, and prints what it measured
+#![allow(clippy::wildcard_imports)] // a group of tests uses all of its support
+
+mod catalog;
+mod charts;
+mod checkpoint;
+mod drift_statistics;
+mod drop_replay;
+mod drop_statistics;
+mod layers;
+mod parity;
+mod ratchets;
+mod router;
+mod statistics;
+mod tokenizer;
+mod transcripts;
+mod verdicts;
+
+/// What the tests share.
+#[path = "../support"]
+mod support {
+    pub(crate) mod conversations;
+    pub(crate) mod files;
+    pub(crate) mod page;
+    pub(crate) mod planted_checkpoint;
+    pub(crate) mod synthetic;
+}

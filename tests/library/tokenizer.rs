@@ -1,0 +1,154 @@
+//! The tokenizers against ids that Google's SentencePiece gave.
+
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
+use openmoe_analyze::corpus::Tokenizer;
+
+use crate::support::files::fixture;
+
+fn open(name: &str) -> Tokenizer {
+    Tokenizer::open(&fixture("tokenizers").join(name)).unwrap().unwrap()
+}
+
+/// A folder with only the tokenizer.json of the small tokenizer, changed.
+fn json_only(edit: impl Fn(&mut serde_json::Value)) -> (tempfile::TempDir, Tokenizer) {
+    let dir = tempfile::tempdir().unwrap();
+    let text = fs::read(fixture("tokenizers/small4096/tokenizer.json")).unwrap();
+    let mut value = serde_json::from_slice(&text).unwrap();
+    edit(&mut value);
+    fs::write(dir.path().join("tokenizer.json"), value.to_string()).unwrap();
+    let tokenizer = Tokenizer::open(dir.path()).unwrap().unwrap();
+    (dir, tokenizer)
+}
+
+fn golden(name: &str, key: &str) -> Vec<(String, Vec<u32>)> {
+    let text = fs::read_to_string(fixture("corpora/tokenizer_golden").join(format!("{name}.jsonl"))).unwrap();
+    let row = |line: &str| {
+        let value: serde_json::Value = serde_json::from_str(line).unwrap();
+        let ids = value[key].as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect();
+        (value["text"].as_str().unwrap().to_owned(), ids)
+    };
+    text.lines().map(row).collect()
+}
+
+#[test]
+fn all_golden_texts_give_exactly_the_ids_of_sentencepiece() {
+    for name in ["umt5", "small4096"] {
+        let tokenizer = open(name);
+        assert!(tokenizer.file().ends_with("spiece.model") && tokenizer.warnings().is_empty());
+        let golden = golden(name, "sp_ids");
+        assert_eq!(golden.len(), 40);
+        for (text, ids) in golden {
+            assert_eq!(tokenizer.encode(&text).unwrap(), ids, "{name}: {text:?}");
+        }
+    }
+}
+
+#[test]
+fn tokenizer_json_gives_the_ids_of_the_tokenizers_library() {
+    let (_dir, tokenizer) = json_only(|_| ());
+    assert!(tokenizer.file().ends_with("tokenizer.json"));
+    for (text, ids) in golden("small4096", "hf_fast_ids") {
+        assert_eq!(tokenizer.encode(&text).unwrap(), ids, "{text:?}");
+    }
+    assert_eq!(tokenizer.vocab_size(), 4096);
+}
+
+#[test]
+fn a_tokenizer_json_that_loses_newlines_warns() {
+    let (_dir, kept) = json_only(|_| ());
+    assert!(kept.warnings().is_empty(), "{:?}", kept.warnings());
+    let (_dir, unknown) = json_only(|value| value["model"]["byte_fallback"] = false.into());
+    assert!(unknown.warnings()[0].contains("turns newlines into <unk>"), "{:?}", unknown.warnings());
+    let (_dir, spaces) = json_only(|value| {
+        value["normalizer"] = serde_json::json!({"type": "Replace", "pattern": {"String": "\n"}, "content": " "});
+    });
+    assert!(spaces.warnings()[0].contains("turns newlines into spaces"), "{:?}", spaces.warnings());
+}
+
+#[test]
+fn decoding_gives_the_text_back() {
+    for name in ["umt5", "small4096"] {
+        let tokenizer = open(name);
+        for (text, ids) in golden(name, "sp_ids") {
+            assert_eq!(tokenizer.decode(&ids), text, "{name}");
+        }
+    }
+}
+
+#[test]
+fn pieces_are_shown_as_stored() {
+    let tokenizer = open("umt5");
+    for (id, piece) in [(0, "<pad>"), (1, "</s>"), (4, "[eod]"), (27, "<0x0A>"), (273, "\u{2581}"), (279, "\u{2581}de")]
+    {
+        assert_eq!(tokenizer.piece(id).as_deref(), Some(piece));
+    }
+    assert_eq!(tokenizer.piece(256_000), None);
+    // Control pieces are no text; "\n" is a byte piece; an unknown id is nothing.
+    assert_eq!(tokenizer.decode(&[0, 279, 27, 279, 1, 999_999]), "de\n de");
+}
+
+#[test]
+fn a_vocabulary_larger_than_the_model_is_an_error() {
+    let tokenizer = open("umt5");
+    assert_eq!(tokenizer.vocab_size(), 256_000);
+    tokenizer.check_vocabulary(256_384).unwrap();
+    tokenizer.check_vocabulary(256_000).unwrap();
+    let message = tokenizer.check_vocabulary(4096).unwrap_err().to_string();
+    assert!(message.contains("255999") && message.contains("4096"), "{message}");
+}
+
+#[test]
+fn absent_and_broken_files_are_told_apart() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(Tokenizer::open(dir.path()).unwrap().is_none());
+    fs::write(dir.path().join("tokenizer.json"), "{}").unwrap();
+    assert!(Tokenizer::open(dir.path()).unwrap_err().to_string().contains("tokenizer.json"));
+    fs::write(dir.path().join("spiece.model"), "not a model").unwrap();
+    assert!(Tokenizer::open(dir.path()).unwrap_err().to_string().contains("spiece.model"));
+}
+
+#[test]
+fn encoding_is_linear_in_every_text() {
+    let tokenizer = open("umt5");
+    let long = 1 << 20;
+    for (text, least) in [
+        ("x".repeat(long), 1000),
+        ("-".repeat(long), 1000),
+        (" ".repeat(long), 1000),
+        ("\n".repeat(long), long),
+        ("\u{1F9A9}".repeat(long / 4), long),
+        ("\0".repeat(long), long),
+        ("word ".repeat(long / 5), long / 5),
+    ] {
+        let start = Instant::now();
+        let ids = tokenizer.encode(&text).unwrap();
+        assert!(ids.len() >= least, "{} ids of {:?}", ids.len(), text.chars().next());
+        assert!(start.elapsed() < Duration::from_secs(20), "{:?} for {:?}", start.elapsed(), text.chars().next());
+    }
+}
+
+#[test]
+fn the_bundled_corpora_have_the_token_counts_of_sentencepiece() {
+    let tokenizers = [(open("umt5"), "umt5_tokens"), (open("small4096"), "small_tokens")];
+    let manifest: serde_json::Value =
+        serde_json::from_slice(&fs::read(fixture("corpora/manifest.json")).unwrap()).unwrap();
+    let mut compared = 0;
+    for entry in manifest.as_array().unwrap() {
+        let path = entry["path"].as_str().unwrap();
+        for (tokenizer, key) in &tokenizers {
+            let Some(expected) = entry[key].as_u64() else { continue };
+            let text = fs::read_to_string(fixture("corpora").join(path)).unwrap();
+            let tokens = text.lines().map(|line| {
+                let row: serde_json::Value = serde_json::from_str(line).unwrap();
+                tokenizer.encode(row["text"].as_str().unwrap()).unwrap().len() as u64
+            });
+            assert_eq!(tokens.sum::<u64>(), expected, "{path}: {key}");
+            compared += 1;
+        }
+    }
+    assert_eq!(compared, 2 * 24);
+}

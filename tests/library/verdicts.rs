@@ -1,0 +1,198 @@
+//! Verdicts of models whose routing is known beforehand: the bundled checkpoint with some of its weights replaced.
+
+use std::path::Path;
+
+use openmoe_analyze::{
+    checkpoint::Checkpoint,
+    error::Result,
+    model::{Arithmetic, ForwardOptions, Model, Outputs, Wave},
+    report,
+    routing::{CapacityRule, GroupRule, LayerRouting, RoutingObserver},
+    stats::{Finding, Settings, Tables, headline, merge, route_statistics},
+    trace::{LayerTrace, SequenceTable},
+};
+
+use crate::{
+    statistics::support::{Router, synthetic},
+    support::{
+        planted_checkpoint::{planted, zeros},
+        synthetic::Random,
+    },
+};
+
+/// Documents of one sequence each.
+const DOCUMENTS: u32 = 24;
+/// Tokens of each: three buckets of positions.
+const LENGTH: usize = 192;
+/// Different token ids, each some hundred times.
+const IDS: u32 = 40;
+
+/// Puts the routing of one sequence after another into a trace for each layer.
+struct Tracer<'a> {
+    layers: Vec<LayerTrace>,
+    sequence: u32,
+    ids: &'a [u32],
+}
+
+impl RoutingObserver for Tracer<'_> {
+    fn observe_routing(&mut self, routing: &LayerRouting) -> Result<()> {
+        if self.layers.iter().all(|layer| layer.layer != routing.layer) {
+            let (num_experts, top_k) = (routing.num_experts, routing.top_k);
+            self.layers.push(LayerTrace { layer: routing.layer, num_experts, top_k, ..LayerTrace::default() });
+        }
+        let layer = self.layers.iter_mut().find(|layer| layer.layer == routing.layer).unwrap();
+        layer.sequence.extend(self.ids.iter().map(|_| self.sequence));
+        layer.position.extend(0..self.ids.len() as u32);
+        layer.token_id.extend(self.ids);
+        layer.expert.extend(&routing.expert);
+        layer.probability.extend(&routing.probability);
+        layer.kept.extend(routing.dropped.iter().map(|dropped| !dropped));
+        layer.entropy.extend(&routing.entropy);
+        layer.margin_first.extend(&routing.margin_first);
+        layer.margin_k.extend(&routing.margin_k);
+        Ok(())
+    }
+}
+
+/// The headline findings about a checkpoint that reads documents of random token ids.
+fn findings(folder: &Path, rule: CapacityRule) -> Vec<Finding> {
+    let checkpoint = Checkpoint::open(folder).unwrap();
+    let shape = checkpoint.config().routing_shape(rule, None);
+    let outputs = Outputs { nll: false, final_logits: 0, hidden: 0 };
+    let mut model = Model::new(&checkpoint, ForwardOptions { shape, arithmetic: Arithmetic::F32, outputs });
+    let mut random = Random(1);
+    let mut sequences = SequenceTable::default();
+    let mut layers = Vec::new();
+    for document in 0..DOCUMENTS {
+        let ids: Vec<u32> = (0..LENGTH).map(|_| 300 + random.below(IDS)).collect();
+        sequences.document_names.push(format!("document {document}"));
+        sequences.tokens.push(LENGTH as u32);
+        sequences.document.push(document);
+        sequences.category.push(None);
+        let wave = Wave { sequences: vec![&ids], groups: GroupRule::Sequence.partition(&[LENGTH]), ..Wave::default() };
+        let mut tracer = Tracer { layers, sequence: document, ids: &ids };
+        model.forward(&wave, &mut tracer).unwrap();
+        layers = tracer.layers;
+    }
+    let settings = Settings { resamples: 40, permutations: 20, ..Settings::default() };
+    let mut tables = Tables::new();
+    for layer in &layers {
+        merge(&mut tables, route_statistics(&sequences, layer, &settings, &|_| ()).unwrap());
+    }
+    headline(&tables)
+}
+
+/// What is said about them: one line for each layer and one for all.
+fn said(findings: &[Finding]) -> Vec<String> {
+    let lines = report::verdict(findings);
+    println!("{}", lines.join("\n"));
+    lines
+}
+
+#[test]
+fn a_model_without_attention_is_fully_context_independent() {
+    let folder = tempfile::tempdir().unwrap();
+    planted(folder.path(), 6, &mut zeros(|name| name.ends_with("o_proj.weight")));
+    let lines = said(&findings(folder.path(), CapacityRule::Unlimited));
+    assert_eq!(lines.len(), 4);
+    for line in &lines[..3] {
+        assert!(line.contains(": the token id explains 100 % ["), "{line}");
+        assert!(line.ends_with("; nothing is left for the context (0.00 bits); context-independent: fully"), "{line}");
+    }
+    let all = "overall: context-independent: fully (nothing is left for the context); ";
+    assert!(lines[3].starts_with(all), "{}", lines[3]);
+}
+
+/// What is said about a layer whose router has equal logits for all experts.
+const CONSTANT: &str = "the router is constant: every token gets the experts 0, 1; there is nothing to explain";
+
+#[test]
+fn a_router_that_never_varies_is_constant_in_its_layer_and_in_all() {
+    let folder = tempfile::tempdir().unwrap();
+    planted(folder.path(), 6, &mut zeros(|name| name == "model.layers.3.mlp.gate_weight"));
+    let lines = said(&findings(folder.path(), CapacityRule::Port));
+    assert_eq!(lines[1], format!("layer 3: {CONSTANT}"));
+    assert!(lines[0].starts_with("layer 1: the token id explains "), "{}", lines[0]);
+    assert!(lines[3].ends_with("; layer 3 is left out: its router is constant"), "{}", lines[3]);
+
+    let folder = tempfile::tempdir().unwrap();
+    planted(folder.path(), 6, &mut zeros(|name| name.ends_with("gate_weight")));
+    let lines = said(&findings(folder.path(), CapacityRule::Port));
+    assert_eq!(lines[..3], [1, 3, 5].map(|layer| format!("layer {layer}: {CONSTANT}")));
+    assert_eq!(lines[3], "overall: the router is constant in every layer: there is nothing to explain");
+}
+
+/// Bits of a bf16 number from a sum of twelve uniform numbers, near enough to a normal one.
+fn noise(random: &mut Random, scale: f64) -> u16 {
+    let sum: f64 = (0..12).map(|_| random.unit()).sum::<f64>() - 6.0;
+    (((sum * scale) as f32).to_bits() >> 16) as u16
+}
+
+#[test]
+fn random_routers_on_noise_follow_no_context_that_their_intervals_do_not_show() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut random = Random(7);
+    let mut replace = |name: &str, elements: usize| -> Option<Vec<u16>> {
+        let scale = match name {
+            "model.embed_tokens.weight" => 1.0,
+            name if name.ends_with("gate_weight") => 0.5,
+            _ => return None,
+        };
+        Some((0..elements).map(|_| noise(&mut random, scale)).collect())
+    };
+    planted(folder.path(), 6, &mut replace);
+    let found = findings(folder.path(), CapacityRule::Port);
+    let lines = said(&found);
+    for (line, layer) in lines.iter().zip([1, 3, 5]) {
+        let word = line.rsplit("context-independent: ").next().unwrap();
+        let shown = found.iter().any(|row| {
+            row.statistic == "conditional_mutual_information"
+                && (row.layer, row.view.as_ref()) == (layer, "chosen")
+                && row.decides()
+                && row.explained_low.is_some_and(|low| low > 0.1)
+        });
+        let expected = if shown { ["mostly"; 2] } else { ["yes", "at least mostly"] };
+        assert!(expected.contains(&word), "{line}");
+    }
+}
+
+#[test]
+fn a_router_that_looks_at_nothing_is_undecided_and_one_that_looks_at_the_token_fully_independent() {
+    let of = |router| {
+        let run = synthetic(router, 16, 2, 20, 96);
+        let tables = run.statistics(&Settings { resamples: 40, permutations: 20, ..Settings::default() });
+        said(&headline(&tables))
+    };
+    let nothing = of(Router::Nothing);
+    assert!(nothing[0].starts_with("layer 3: the token id explains 0 % ["), "{}", nothing[0]);
+    assert!(nothing[0].ends_with("; context-independent: undecided"), "{}", nothing[0]);
+    let meaning =
+        "(the token id explains less than 50 %, but no context is shown to add more than 10 % of what is left)";
+    assert!(nothing[1].starts_with(&format!("overall: context-independent: undecided {meaning}")), "{}", nothing[1]);
+    let token = of(Router::Token);
+    assert!(
+        token[0].ends_with("; nothing is left for the context (0.00 bits); context-independent: fully"),
+        "{}",
+        token[0]
+    );
+}
+
+#[test]
+fn a_router_that_chooses_every_expert_is_constant() {
+    let run = synthetic(Router::Nothing, 2, 2, 20, 96);
+    let tables = run.statistics(&Settings { resamples: 40, permutations: 20, ..Settings::default() });
+    let lines = said(&headline(&tables));
+    assert_eq!(lines[0], format!("layer 3: {CONSTANT}"));
+}
+
+#[test]
+fn a_text_of_one_token_id_and_a_run_without_permutations_say_what_is_missing() {
+    let mut run = synthetic(Router::Nothing, 16, 2, 20, 96);
+    let settings = Settings { resamples: 40, permutations: 0, ..Settings::default() };
+    let lines = said(&headline(&run.statistics(&settings)));
+    assert_eq!(lines[0], "layer 3: not enough data (without permutations chance is not known)");
+    run.layer.token_id.fill(5);
+    let lines = said(&headline(&run.statistics(&Settings { permutations: 20, ..settings })));
+    assert_eq!(lines[0], "layer 3: not enough data (every token has the same id)");
+    assert_eq!(lines[1], "overall: not enough data to say whether routing follows the token id");
+}

@@ -1,0 +1,28 @@
+//! The built program from outside: what it prints, refuses and leaves behind.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // a test stops with the reason, and prints what it measured
+
+mod bad_input;
+mod determinism;
+mod documentation;
+mod drift;
+mod drift_input;
+mod drops;
+mod frozen;
+mod memory;
+mod notebook;
+mod parity_binary;
+mod real_input;
+mod report;
+mod reproduce;
+mod shell;
+
+/// What the tests share.
+#[path = "../support"]
+mod support {
+    pub(crate) mod conversations;
+    pub(crate) mod files;
+    pub(crate) mod planted_checkpoint;
+    pub(crate) mod program;
+    pub(crate) mod synthetic_checkpoint;
+}

@@ -1,0 +1,259 @@
+//! In which form weights, configurations and tokenizers lie in a folder.
+
+use openmoe_analyze::corpus::Tokenizer;
+use serde_json::json;
+
+use super::*;
+use crate::support::program::openmoe_with;
+
+#[test]
+fn every_form_of_torch_save_gives_the_same_numbers() {
+    let plain = Bench::tiny("plain.safetensors", WEIGHTS).open();
+    for (file, notes) in [
+        ("old_protocol_2.bin", &["the dict `model_state_dict` in it holds the 26 tensors", "begin with `module.`"][..]),
+        ("old_protocol_4.bin", &[]),
+        ("wrapped_protocol_5.bin", &["the dict `state_dict` in it holds", "begin with `module._orig_mod.`"]),
+    ] {
+        let checkpoint = Bench::tiny(file, "pytorch_model.bin").open();
+        assert_same(&checkpoint, &plain);
+        assert_eq!(checkpoint.notes().len(), notes.len(), "{file}: {:?}", checkpoint.notes());
+        for (note, part) in checkpoint.notes().iter().zip(notes) {
+            assert!(note.contains(part), "{file}: {note}");
+        }
+    }
+    // Content decides, not the name.
+    let misnamed = Bench::tiny("plain.safetensors", "pytorch_model.bin").open();
+    assert_same(&misnamed, &plain);
+    assert!(misnamed.notes()[0].contains("`pytorch_model.bin` holds safetensors"), "{:?}", misnamed.notes());
+    let misnamed = Bench::tiny("old_protocol_4.bin", WEIGHTS).open();
+    assert_same(&misnamed, &plain);
+}
+
+/// Dots in a key are no depth.
+#[test]
+fn a_state_dict_under_a_key_with_dots_is_found() {
+    let mut bytes = fs::read(case("old_protocol_2.bin")).unwrap();
+    let (key, dotted) = (b"model_state_dict", b"net.a.b.c.d.e.fg");
+    let at = bytes.windows(key.len()).position(|window| window == key).unwrap();
+    bytes[at..at + key.len()].copy_from_slice(dotted);
+    let bench = Bench::tiny("old_protocol_2.bin", "pytorch_model.bin");
+    bench.write("pytorch_model.bin", bytes);
+    let checkpoint = bench.open();
+    assert_same(&checkpoint, &Bench::tiny("plain.safetensors", WEIGHTS).open());
+    assert!(
+        checkpoint.notes()[0].contains("the dict `net.a.b.c.d.e.fg` in it holds the 26 tensors"),
+        "{:?}",
+        checkpoint.notes()
+    );
+}
+
+#[test]
+fn an_old_file_that_is_cut_names_what_is_gone() {
+    let bytes = fs::read(case("old_protocol_2.bin")).unwrap();
+    for length in [3, 20, 200, 2000, bytes.len() - 100] {
+        let bench = Bench::tiny("old_protocol_2.bin", "pytorch_model.bin");
+        let (problems, _) = bench.write("pytorch_model.bin", &bytes[..length]).problems();
+        assert!(problems.iter().all(|line| line.contains("`pytorch_model.bin`")), "{length}: {problems:#?}");
+    }
+    let bench = Bench::tiny("old_protocol_2.bin", "pytorch_model.bin");
+    bench.write("pytorch_model.bin", b"\x80\x02]q\0.").refused("not one that torch.save wrote");
+}
+
+#[test]
+fn pickles_of_any_depth_are_refused_in_words() {
+    let deep = [&b"\x80\x02N"[..], &b"\x85q\0".repeat(1_000_000), b"."].concat();
+    let mut doubling = b"\x80\x02]q\0".to_vec();
+    (0..40).for_each(|n: u8| doubling.extend([b'(', b'h', n, b'h', n, b't', b'q', n + 1]));
+    doubling.push(b'.');
+    for pickle in [deep, doubling] {
+        let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        let stored = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+        zip.start_file("archive/data.pkl", stored).unwrap();
+        std::io::Write::write_all(&mut zip, &pickle).unwrap();
+        let bench = Bench::tiny("old_protocol_2.bin", "pytorch_model.bin");
+        bench.write("pytorch_model.bin", zip.finish().unwrap().into_inner()).refused("holds no state dict");
+    }
+}
+
+#[test]
+fn prefixes_that_all_names_share_are_taken_off() {
+    let plain = Bench::tiny("plain.safetensors", WEIGHTS).open();
+    for prefix in ["module.", "_orig_mod.", "base_model.model.", "_orig_mod.module.", "model."] {
+        let bench = Bench::tiny("plain.safetensors", WEIGHTS);
+        rename(&bench, |name| format!("{prefix}{name}"));
+        let checkpoint = bench.open();
+        assert_same(&checkpoint, &plain);
+        let note = format!("the names of all 26 tensors begin with `{prefix}`; they are read without it");
+        assert_eq!(checkpoint.notes(), [note]);
+    }
+    // What AutoModel saves.
+    let bench = Bench::tiny("plain.safetensors", WEIGHTS);
+    rename(&bench, |name| name.strip_prefix("model.").unwrap_or(name).to_owned());
+    assert_same(&bench.open(), &plain);
+    let bench = Bench::tiny("plain.safetensors", WEIGHTS);
+    rename(&bench, |name| if name.contains("norm") { name.to_owned() } else { format!("module.{name}") });
+    bench.refused("of 26 names begin with `module.`; expected all of them or none");
+}
+
+fn rename(bench: &Bench, new: impl Fn(&str) -> String) {
+    edit(
+        &bench.file(WEIGHTS),
+        |entries| *entries = entries.iter().map(|(name, entry)| (new(name), entry.clone())).collect(),
+        |_, _| (),
+    );
+}
+
+#[test]
+fn a_model_without_a_head_routes_and_speaks_through_its_embedding() {
+    let bench = Bench::new();
+    // The head becomes a buffer that is ignored, so that the file stays whole.
+    rename(&bench, |name| name.replace("lm_head.weight", "model.layers.0.self_attn.rotary_emb.inv_freq"));
+    let checkpoint = bench.open();
+    assert_eq!(checkpoint.head(), "model.embed_tokens.weight");
+    assert!(checkpoint.notes()[0].contains("there is no `lm_head.weight`"), "{:?}", checkpoint.notes());
+    assert_eq!(checkpoint.parameter_count().total, 2_052_096 - 4096 * 64);
+    let (code, message) = bench.route(&["--dry-run"]);
+    assert_eq!(code, 0, "{message}");
+    let path = bench.dir().to_str().unwrap().to_owned();
+    let spoken = openmoe_with(&["inspect", &path, "--text", "It is a truth", "--continuation", "2", "--json"]);
+    assert_eq!(spoken.code, 0, "{}", spoken.stderr);
+    let tied = Bench::new();
+    tied.configure("tie_word_embeddings", true.into());
+    assert_eq!(tied.open().head(), "model.embed_tokens.weight");
+    let path = tied.dir().to_str().unwrap().to_owned();
+    let same = openmoe_with(&["inspect", &path, "--text", "It is a truth", "--continuation", "2", "--json"]);
+    let text = |stdout: &str| serde_json::from_str::<Value>(stdout).unwrap()["text"].clone();
+    assert_eq!(text(&spoken.stdout), text(&same.stdout));
+}
+
+#[test]
+fn what_is_something_else_is_named() {
+    let web = b"<!DOCTYPE html><html>".as_slice();
+    let utf16: Vec<u8> = "\u{feff}{}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (file, bytes, part, hint) in [
+        (WEIGHTS, LFS.as_bytes(), "`model.safetensors` is a git-lfs pointer to 9 bytes", "git lfs pull"),
+        (WEIGHTS, web, "is a web page", "fetch it again"),
+        (WEIGHTS, b"\x1f\x8b\x08\0\0\0\0\0\0".as_slice(), "is compressed with gzip", "decompress"),
+        (WEIGHTS, b"", "`model.safetensors` is empty", "fetch"),
+        (WEIGHTS, b"root:*:20000:0:99999:7:::\n", "begins with no header length", ""),
+        ("config.json", LFS.as_bytes(), "`config.json` is a git-lfs pointer", "git lfs pull"),
+        ("config.json", utf16.as_slice(), "`config.json` is not UTF-8 but UTF-16", "save it as UTF-8"),
+        ("config.json", b"", "`config.json` is empty", "fetch"),
+    ] {
+        let found = Bench::tiny("plain.safetensors", WEIGHTS).write(file, bytes).refused(part);
+        assert!(found.contains(hint), "{found}");
+    }
+    let bench = Bench::tiny("plain.safetensors", "model-00001-of-00001.safetensors");
+    bench.write("model.safetensors.index.json", LFS).refused("`model.safetensors.index.json` is a git-lfs pointer");
+    bench.write("model.safetensors.index.json", utf16).refused("is not UTF-8 but UTF-16");
+    for name in ["spiece.model", "tokenizer.json"] {
+        let bench = Bench::tiny("plain.safetensors", WEIGHTS);
+        let error = Tokenizer::open(bench.write(name, LFS).dir()).unwrap_err();
+        assert!(error.to_string().contains(&format!("{name}` is a git-lfs pointer to 9 bytes")), "{error}");
+    }
+}
+
+#[test]
+fn byte_order_marks_and_infinities_of_python_are_read_over() {
+    let bench = Bench::new();
+    let config = fs::read_to_string(bench.file("config.json")).unwrap();
+    let infinite = config.replacen('{', "{\"unread\": [Infinity, -Infinity, NaN], ", 1);
+    bench.write("config.json", format!("\u{feff}{infinite}"));
+    assert_eq!(bench.open().config(), Checkpoint::open(&fixture("checkpoints/openmoe-tiny-12.3M")).unwrap().config());
+    bench.write("config.json", config.replace("\"rms_norm_eps\": 1e-06", "\"rms_norm_eps\": NaN"));
+    bench.refused("`rms_norm_eps` is \"NaN\"; expected a positive number");
+
+    let bench = Bench::tiny("plain.safetensors", "model-00001-of-00001.safetensors");
+    let tensors = Bench::tiny("plain.safetensors", WEIGHTS).open().config().tensors();
+    let map: Map<String, Value> =
+        tensors.into_iter().map(|tensor| (tensor.name, "model-00001-of-00001.safetensors".into())).collect();
+    let index = json!({ "weight_map": map }).to_string().replacen('{', "{\"metadata\": {\"loss\": NaN}, ", 1);
+    bench.write("model.safetensors.index.json", format!("\u{feff}{index}"));
+    bench.open();
+
+    let json = fs::read_to_string(fixture("tokenizers/small4096/tokenizer.json")).unwrap();
+    let bench = Bench::tiny("plain.safetensors", WEIGHTS);
+    bench.write("tokenizer.json", format!("\u{feff}{json}"));
+    assert_eq!(Tokenizer::open(bench.dir()).unwrap().unwrap().vocab_size(), 4096);
+}
+
+#[test]
+fn keys_that_another_model_would_read_are_told_in_one_note() {
+    let bench = Bench::new();
+    assert!(bench.open().notes().is_empty());
+    bench.configure("rope_theta", 1e6.into());
+    bench.configure("rope_scaling", json!({"type": "linear", "factor": 4.0}));
+    let checkpoint = bench.open();
+    let [note] = checkpoint.notes() else { panic!("{:?}", checkpoint.notes()) };
+    assert!(note.contains("`rope_theta` 1000000.0, `rope_scaling` {\"type\""), "{note}");
+    // transformers 5 writes `dtype`.
+    let mut config = read_json(&bench.file("config.json"));
+    config.as_object_mut().unwrap().remove("torch_dtype");
+    config["dtype"] = "bfloat16".into();
+    bench.write("config.json", config.to_string());
+    assert_eq!(bench.open().config().torch_dtype, "bfloat16");
+}
+
+#[test]
+fn weights_that_lie_there_unused_are_listed() {
+    let bench = Bench::tiny("plain.safetensors", WEIGHTS);
+    fs::copy(bench.file(WEIGHTS), bench.file("model-00001-of-00001.safetensors")).unwrap();
+    bench.write("model.safetensors.index.json", r#"{"weight_map": {"a": "model-00001-of-00001.safetensors"}}"#);
+    bench
+        .write("pytorch_model.bin", "old")
+        .write("adapter_model.safetensors", "one more")
+        .write("training_args.bin", "");
+    let expected = "not used: `adapter_model.safetensors`, `model-00001-of-00001.safetensors`, `model.safetensors.index.json` \
+                    (an index of 1 shard), `pytorch_model.bin`; the weights are those of `model.safetensors`";
+    assert_eq!(bench.open().notes(), [expected]);
+}
+
+#[test]
+fn folders_without_a_model_say_what_they_hold() {
+    let bench = Bench::tiny("plain.safetensors", "adapter_model.safetensors");
+    let hint = bench.refused("`adapter_model.safetensors`: it holds an adapter, not a model");
+    assert!(hint.contains("merge"), "{hint}");
+    // Another family is told before any weight is fetched.
+    let bench = Bench::tiny("plain.safetensors", "model.gguf");
+    bench.refused("there are no weights in it; expected `model.safetensors`");
+    bench.configure("architectures", json!(["MixtralForCausalLM"]));
+    bench.refused("`config.json` does not describe an OpenMoE: found `architectures` [\"MixtralForCausalLM\"]");
+    let parent = tempfile::tempdir().unwrap();
+    copy_folder(bench.dir(), &parent.path().join("checkpoint-200"));
+    let error = Checkpoint::open(parent.path()).unwrap_err();
+    assert!(error.to_string().contains("in its folders `checkpoint-200`"), "{error}");
+}
+
+#[test]
+fn floods_are_twenty_lines_and_a_count() {
+    let bench = Bench::tiny("plain.safetensors", WEIGHTS);
+    let entries: Vec<String> = (0..100_000).map(|n| format!("\"{n}\": 0")).collect();
+    let header = format!("{{{}, \"{}\": [{}0]}}", entries.join(","), "x".repeat(1_000_000), "0,".repeat(1_000_000));
+    bench.write(WEIGHTS, [&(header.len() as u64).to_le_bytes(), header.as_bytes()].concat());
+    let message = Checkpoint::open(bench.dir()).unwrap_err().to_string();
+    assert!(message.lines().count() == 22 && message.len() < 10_000, "{message}");
+    assert!(message.contains("cannot be used: 1000") && message.ends_with(" more"), "{message}");
+    let bench = Bench::tiny("plain.safetensors", WEIGHTS);
+    bench.configure("num_hidden_layers", 65_536.into());
+    let message = Checkpoint::open(bench.dir()).unwrap_err().to_string();
+    assert!(message.len() < 60_000 && message.contains("more are missing from"), "{message}");
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_regular_file_is_refused_without_waiting() {
+    for name in [WEIGHTS, "config.json", "spiece.model"] {
+        let bench = Bench::new();
+        fs::remove_file(bench.file(name)).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", bench.file(name)).unwrap();
+        let path = bench.dir().to_str().unwrap().to_owned();
+        let outcome = openmoe_with(&["inspect", &path]);
+        assert_eq!(outcome.code, 2, "{name}: {}", outcome.stderr);
+        assert!(outcome.stderr.contains("is not a regular file"), "{name}: {}", outcome.stderr);
+        fs::remove_file(bench.file(name)).unwrap();
+        std::os::unix::fs::symlink("nowhere", bench.file(name)).unwrap();
+        let outcome = openmoe_with(&["inspect", &path]);
+        assert_eq!(outcome.code, 2, "{name}: {}", outcome.stderr);
+        assert!(outcome.stderr.contains("is a link to a file that is not there"), "{name}: {}", outcome.stderr);
+    }
+}

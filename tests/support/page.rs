@@ -1,0 +1,34 @@
+//! The page of made-up tables.
+
+use openmoe_analyze::{
+    chart::{Chart, ChartContext},
+    report::{self, ReportedRun},
+    stats::{Finding, Tables},
+};
+use serde_json::json;
+
+/// The page of one run that is in memory only.
+pub(crate) fn page_of(
+    command: &'static str,
+    context: &ChartContext,
+    tables: &Tables,
+    findings: &[Finding],
+    verdict: &[String],
+    charts: &[Chart],
+) -> String {
+    let run = ReportedRun {
+        label: context.checkpoint.clone(),
+        command,
+        model: context.checkpoint.split(", ").next().unwrap_or_default().to_owned(),
+        manifest: json!({ "version": "0.1.0", "command": command, "seed": 0 }),
+        context,
+        tables,
+        rows_in_files: &std::collections::BTreeMap::new(),
+        findings,
+        verdict,
+        excerpts: Vec::new(),
+        charts: charts.iter().map(|chart| (chart.name.clone(), chart.kind)).collect(),
+        folder: Some(String::new()),
+    };
+    report::html(&[run]).expect("the template can be filled in")
+}
