@@ -7,28 +7,13 @@ mod document;
 mod literal;
 mod opening;
 mod parameters;
+mod source;
 mod step;
 
-use serde_json::Value;
+pub use source::NotebookSource;
 
 use self::{document::document, opening::opening, parameters::Parameters, step::steps};
-use crate::{
-    error::{Error, Result},
-    stats::Tables,
-};
-
-/// A finished run, as far as a notebook needs it.
-#[derive(Clone, Copy, Debug)]
-pub struct NotebookSource<'a> {
-    /// Its `manifest.json`.
-    pub manifest: &'a Value,
-    /// The tables of its statistics.
-    pub tables: &'a Tables,
-    /// Its verdict, line by line.
-    pub verdict: &'a [String],
-    /// Its folder as seen from the notebook's, with `/` between the parts.
-    pub folder: &'a str,
-}
+use crate::error::{Error, Result};
 
 const COMMON: &str = include_str!("steps/common.py");
 

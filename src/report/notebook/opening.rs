@@ -5,9 +5,9 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::{
-    NotebookSource,
     document::Cell,
     literal::{markdown, verbatim},
+    source::NotebookSource,
 };
 
 /// Title and verdict.

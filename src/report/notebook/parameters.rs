@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use super::{
-    NotebookSource,
     document::Cell,
     literal::{list, python},
+    source::NotebookSource,
 };
 use crate::stats::{Finding, Tables};
 
