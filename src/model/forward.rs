@@ -242,12 +242,12 @@ fn decoder_layer<R: Rounding>(
         loader.give_back(weights);
         return Ok(());
     }
-    let routings = context.router(layer, weights.vector(6), buffers, observer)?;
+    let routings = context.router::<R>(layer, weights.vector(6), buffers, observer)?;
     loader.give_back(weights);
     if schedule.ends_at_router(layer) {
         return Ok(());
     }
-    let kept = kept_rows::<R>(&routings, context.shape.experts(layer as LayerId));
+    let kept = kept_rows(&routings, context.shape.experts(layer as LayerId));
     schedule.request_experts(layer, &kept);
     buffers.begin_experts();
     for rows in kept.iter().filter(|rows| !rows.is_empty()) {

@@ -156,7 +156,7 @@ impl Context<'_> {
     }
 
     /// Routes the normalised rows, group by group, and tells the observer.
-    pub(super) fn router(
+    pub(super) fn router<R: Rounding>(
         &self,
         layer: usize,
         gate_weight: &[f32],
@@ -172,7 +172,7 @@ impl Context<'_> {
                 .par_chunks_exact(hidden)
                 .flat_map_iter(|row| gate_weight.chunks_exact(hidden).map(move |expert| dot(row, expert)))
                 .collect();
-            self.route_group(layer, index, group, logits, shape)
+            self.route_group::<R>(layer, index, group, logits, shape)
         });
         let routings = routings.collect::<Vec<Result<_>>>().into_iter().collect::<Result<Vec<_>>>()?;
         for routing in &routings {
@@ -186,7 +186,7 @@ impl Context<'_> {
         known.ok_or_else(|| Error::internal(format!("decoder layer {layer} routes, but its shape is not known")))
     }
 
-    fn route_group(
+    fn route_group<R: Rounding>(
         &self,
         layer: usize,
         index: usize,
@@ -200,6 +200,7 @@ impl Context<'_> {
         }
         let capacity = shape.slots(logits.len() / experts)?;
         let mut routing = route(logits, experts, shape.top_k, capacity);
+        round_all::<R>(&mut routing.combine_weight);
         routing.layer = layer as LayerId;
         routing.group = self.wave.first_group + index as u32;
         routing.sequences = self.wave.first_sequence + group.start as u32..self.wave.first_sequence + group.end as u32;
@@ -235,13 +236,13 @@ impl Context<'_> {
 }
 
 /// For every expert the rows of the wave that kept it, in input order, with their combine weights.
-pub(super) fn kept_rows<R: Rounding>(routings: &[LayerRouting], num_experts: usize) -> Vec<Vec<(usize, f32)>> {
+pub(super) fn kept_rows(routings: &[LayerRouting], num_experts: usize) -> Vec<Vec<(usize, f32)>> {
     let mut kept = vec![Vec::new(); num_experts];
     let mut first = 0;
     for routing in routings {
         for (index, &expert) in routing.expert.iter().enumerate() {
             if !routing.dropped[index] {
-                kept[expert as usize].push((first + index / routing.top_k, R::round(routing.probability[index])));
+                kept[expert as usize].push((first + index / routing.top_k, routing.combine_weight[index]));
             }
         }
         first += routing.tokens;

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::{prepared_pass::Prepared, request::Request};
-use crate::{error::path_text, trace::recorded_layout};
+use crate::{
+    error::path_text,
+    trace::{Provides, recorded_layout},
+};
 
 /// The command line as it was typed. JSON is UTF-8: what is none in it is replaced.
 pub(crate) fn command_line() -> Vec<String> {
@@ -30,6 +33,7 @@ pub(crate) fn manifest(prepared: &Prepared, arguments: &Request) -> Value {
         "command_line": command_line(),
         "label": prepared.label,
         "layout": recorded_layout(&prepared.layout),
+        "provides": Provides::forward_pass(arguments.common.execution.log_logits),
         "config": prepared.checkpoint.config(),
         "sequences": corpus.sequences.len(),
         "documents": corpus.documents(),

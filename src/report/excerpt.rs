@@ -161,11 +161,16 @@ impl Excerpt {
             let part = trace.segment(layer, segment)?;
             self.tokens_read += part.len() as u64;
             for (t, at) in selection.rows(&part) {
-                let id = part.token_id[t];
+                // Without token ids all places read alike.
+                let id = part.token_id.get(t).copied().unwrap_or_default();
                 let index = *known.entry(id).or_insert_with(|| {
                     self.vocabulary.id.push(id);
                     let text = selection.sequences.token_text.get(&id);
-                    self.vocabulary.text.push(text.map_or_else(|| format!("[{id}]"), |piece| running(piece)));
+                    self.vocabulary.text.push(match text {
+                        Some(piece) => running(piece),
+                        None if part.token_id.is_empty() => "·".to_owned(),
+                        None => format!("[{id}]"),
+                    });
                     self.vocabulary.id.len() as u32 - 1
                 });
                 self.token[at] = index;
@@ -187,12 +192,16 @@ impl Excerpt {
                 for choice in 0..k {
                     let (from, to) = (t * k + choice, at * k + choice);
                     choices.expert[to] = part.expert[from];
-                    choices.probability[to] = (part.probability[from] * 1000.0).round() as u16;
-                    choices.slot[to] = slots[from];
+                    if let Some(probability) = part.probability.get(from) {
+                        choices.probability[to] = (probability * 1000.0).round() as u16;
+                    }
+                    if let Some(slots) = &slots {
+                        choices.slot[to] = slots[from];
+                    }
                 }
             }
             for t in 0..part.len() {
-                let Some(&id) = index.get(&part.token_id[t]) else { continue };
+                let Some(&id) = part.token_id.get(t).and_then(|id| index.get(id)) else { continue };
                 let count = counts.entry(id).or_insert_with(|| vec![0; experts]);
                 part.choices(t).iter().for_each(|&expert| count[usize::from(expert)] += 1);
             }

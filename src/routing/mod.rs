@@ -75,6 +75,9 @@ pub struct LayerRouting {
     pub expert: Vec<ExpertId>,
     /// Softmax over ALL experts at the chosen ones, not renormalised and not zeroed by a drop, `[tokens, top_k]`.
     pub probability: Vec<f32>,
+    /// What the output of the chosen expert is multiplied by, 0 if dropped, `[tokens, top_k]`. With activations in bf16 the model
+    /// rounds it as them.
+    pub combine_weight: Vec<f32>,
     /// Rank in the expert's queue before dropping, `[tokens, top_k]`.
     pub slot: Vec<u32>,
     /// Whether the assignment found no slot (`slot >= capacity`), `[tokens, top_k]`.

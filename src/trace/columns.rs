@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::provides::Provides;
 use crate::routing::{ExpertId, LayerId};
 
 /// The sequences of a run, their documents and categories, as dense indices.
@@ -57,7 +58,8 @@ pub struct GroupTable {
 /// One MoE layer's routing over all sequences, in input order; occurrence-major.
 ///
 /// Occurrence `t` (one token at one position of one sequence) has its `top_k` ordered choices at
-/// `t * top_k .. (t + 1) * top_k`. Occurrences of a sequence are contiguous and in position order.
+/// `t * top_k .. (t + 1) * top_k`. Occurrences of a sequence are contiguous and in position order. Columns of a block that the
+/// trace does not provide are empty.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LayerTrace {
     /// Decoder layer index.
@@ -66,6 +68,8 @@ pub struct LayerTrace {
     pub num_experts: usize,
     /// Choices per occurrence.
     pub top_k: usize,
+    /// What the trace provides.
+    pub provides: Provides,
     /// Sequence index per occurrence, `[occurrences]`.
     pub sequence: Vec<u32>,
     /// Position per occurrence, `[occurrences]`.
@@ -106,12 +110,12 @@ impl LayerTrace {
 
     /// Number of occurrences.
     pub fn len(&self) -> usize {
-        self.token_id.len()
+        self.sequence.len()
     }
 
     /// Whether there is no occurrence.
     pub fn is_empty(&self) -> bool {
-        self.token_id.is_empty()
+        self.sequence.is_empty()
     }
 
     /// The ordered choices of occurrence `t`.

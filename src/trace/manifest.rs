@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::write::TraceLayout;
+use super::{layout::TraceLayout, provides::Provides};
 use crate::{
     error::{Error, Result},
     routing::{CapacityPolicy, LayerId, LayerShape, RoutingShape},
@@ -65,6 +65,22 @@ pub(super) fn shape(run: &RunDir, manifest: &Value) -> Result<RoutingShape> {
     RoutingShape::new(layers).map_err(|error| {
         Error::run_folder(format!("manifest.json of `{}` has `layout.layers`: {error}", run.path().display()), CHANGED)
     })
+}
+
+/// What the trace of a run provides; a manifest that does not say it is of the first version.
+///
+/// # Errors
+/// [`Error::RunFolder`] if it names blocks that do not exist, or a later schema.
+pub(super) fn recorded_provides(run: &RunDir, manifest: &Value) -> Result<Provides> {
+    match &manifest["provides"] {
+        Value::Null => Ok(Provides::first_version(true)),
+        value => Provides::deserialize(value).map_err(|error| {
+            Error::run_folder(
+                format!("manifest.json of `{}` has `provides` {}: {error}", run.path().display(), terse(value)),
+                CHANGED,
+            )
+        }),
+    }
 }
 
 /// The shape of layers that are all alike.

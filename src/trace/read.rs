@@ -7,8 +7,9 @@ use rayon::prelude::*;
 use super::{
     columns::LayerTrace,
     frame::{flags, read_parquet, unreadable, values},
-    manifest::{manifest_number, shape},
-    write::part_name,
+    manifest::{manifest_number, recorded_provides, shape},
+    part::part_name,
+    provides::{Block, Provides},
 };
 use crate::{
     error::{Error, Result},
@@ -27,6 +28,7 @@ const SEGMENTS: usize = 10_000_000;
 pub struct RoutingTrace {
     pub(super) run: RunDir,
     shape: RoutingShape,
+    provides: Provides,
     segments: usize,
     /// Tokens of every sequence.
     lengths: Arc<Vec<u32>>,
@@ -40,13 +42,16 @@ impl RoutingTrace {
     /// logits either all are there or none.
     pub fn open(run: &RunDir) -> Result<Self> {
         let manifest = run.manifest()?;
-        let trace = Self {
+        let mut trace = Self {
             run: run.clone(),
             shape: shape(run, &manifest)?,
+            provides: recorded_provides(run, &manifest)?,
             segments: manifest_number(run, &manifest["layout"]["segments"], "layout.segments", 0..=SEGMENTS)?,
             lengths: Arc::new(lengths(run)?),
         };
-        trace.check_parts()?;
+        if !trace.check_parts()? {
+            trace.provides = trace.provides.without(Block::Logits);
+        }
         Ok(trace)
     }
 
@@ -55,19 +60,26 @@ impl RoutingTrace {
         &self.shape
     }
 
+    /// What the trace holds beside the chosen experts.
+    pub fn provides(&self) -> Provides {
+        self.provides
+    }
+
     /// Decoder layer indices of the MoE layers.
     pub fn moe_layers(&self) -> &[LayerId] {
         self.shape.moe_layers()
     }
 
-    /// The first part that is missing is enough to know: a damaged manifest may count millions.
-    fn check_parts(&self) -> Result<()> {
+    /// Whether there are router logits; refuses a trace of which parts are missing. The first of them is enough to know: a
+    /// damaged manifest may count millions.
+    fn check_parts(&self) -> Result<bool> {
         let count = self.segments * self.shape.len();
         let missing = |folder: &str| {
             let mut paths = (0..count).map(|part| self.run.file(&part_name(folder, part)));
             paths.find(|path| !path.is_file())
         };
-        if let Some(path) = missing("trace").or_else(|| missing("router")) {
+        let missing_router = || if self.provides.has_router() { missing("router") } else { None };
+        if let Some(path) = missing("trace").or_else(missing_router) {
             return Err(Error::run_folder(
                 format!("`{}` is missing: the forward pass of this run is not complete", path.display()),
                 "run the same command with --resume",
@@ -79,7 +91,7 @@ impl RoutingTrace {
                 format!("`{}` is missing, but other parts of the router logits are there", path.display()),
                 "run the same command with --resume, or remove the folder logits/ to go on without logits",
             )),
-            _ => Ok(()),
+            missing => Ok(count > 0 && missing.is_none()),
         }
     }
 
@@ -103,14 +115,16 @@ impl RoutingTrace {
 
     fn no_rows(&self, layer: LayerId) -> LayerTrace {
         let (num_experts, top_k) = (self.shape.experts(layer), self.shape.choices(layer));
-        LayerTrace { layer, num_experts, top_k, ..LayerTrace::default() }
+        LayerTrace { layer, num_experts, top_k, provides: self.provides, ..LayerTrace::default() }
     }
 
     /// One layer of one segment.
     fn part(&self, layer: LayerId, part: usize) -> Result<LayerTrace> {
         let mut trace = self.no_rows(layer);
         self.read_choices(&part_name("trace", part), &mut trace)?;
-        read_router(&self.run, &part_name("router", part), &mut trace)?;
+        if self.provides.has_router() {
+            read_router(&self.run, &part_name("router", part), &mut trace)?;
+        }
         Ok(trace)
     }
 
@@ -134,15 +148,42 @@ impl RoutingTrace {
         Ok(sequences)
     }
 
-    /// The ranks of the choices of one segment in the queues of their experts, `[occurrences of the segment, top_k]`.
+    /// The ranks of the choices of one segment in the queues of their experts, `[occurrences of the segment, top_k]`; `None` if
+    /// the trace does not provide them.
     ///
     /// # Errors
     /// [`Error::RunFolder`] if the part cannot be read.
-    pub fn slots(&self, layer: LayerId, segment: usize) -> Result<Vec<u32>> {
+    pub fn slots(&self, layer: LayerId, segment: usize) -> Result<Option<Vec<u32>>> {
+        if !self.provides.has(Block::Slots) {
+            return Ok(None);
+        }
         let name = part_name("trace", self.part_of(layer, segment)?);
         let (path, frame) = (self.run.file(&name), read_parquet(&self.run, &name, &["slot"])?);
         let slots = values!(frame, &path, "slot", u32).into_owned();
-        Ok(slots)
+        Ok(Some(slots))
+    }
+
+    /// What the outputs of the chosen experts of one segment were multiplied by, `[occurrences of the segment, top_k]`; `None` if
+    /// the trace does not provide it. A run of the first version has it in its probabilities and drops.
+    ///
+    /// # Errors
+    /// [`Error::RunFolder`] if the part cannot be read.
+    pub fn combine_weights(&self, layer: LayerId, segment: usize) -> Result<Option<Vec<f32>>> {
+        let name = part_name("trace", self.part_of(layer, segment)?);
+        let path = self.run.file(&name);
+        if self.provides.has(Block::CombineWeight) {
+            let frame = read_parquet(&self.run, &name, &["combine_weight"])?;
+            let weights = values!(frame, &path, "combine_weight", f32).into_owned();
+            return Ok(Some(weights));
+        }
+        if self.provides != Provides::first_version(self.provides.has(Block::Logits)) {
+            return Ok(None);
+        }
+        let frame = read_parquet(&self.run, &name, &["probability", "dropped"])?;
+        let dropped = flags(&frame, &path, "dropped")?;
+        let weight = |(&probability, dropped): (&f32, bool)| if dropped { 0.0 } else { probability };
+        let weights = values!(frame, &path, "probability", f32).iter().zip(dropped).map(weight).collect();
+        Ok(Some(weights))
     }
 
     /// Segments that the occurrences are divided into.
@@ -204,7 +245,10 @@ impl RoutingTrace {
 
     fn read_choices(&self, name: &str, trace: &mut LayerTrace) -> Result<()> {
         let path = &self.run.file(name);
-        let names = ["sequence", "layer", "position", "token_id", "expert", "probability", "dropped"];
+        let optional = [(Block::TokenIds, "token_id"), (Block::Probability, "probability"), (Block::Drops, "dropped")];
+        let has = |block| self.provides.has(block);
+        let mut names = vec!["sequence", "layer", "position", "expert"];
+        names.extend(optional.into_iter().filter(|(block, _)| has(*block)).map(|(_, name)| name));
         let frame = read_parquet(&self.run, name, &names)?;
         if let Some(other) = values!(frame, path, "layer", u16).iter().find(|layer| **layer != trace.layer) {
             return Err(unreadable(path, &format!("holds layer {other}, expected {}", trace.layer)));
@@ -212,10 +256,16 @@ impl RoutingTrace {
         let every = |values: &[u32]| values.iter().copied().step_by(trace.top_k).collect();
         trace.sequence = every(&values!(frame, path, "sequence", u32));
         trace.position = every(&values!(frame, path, "position", u32));
-        trace.token_id = every(&values!(frame, path, "token_id", u32));
         trace.expert = values!(frame, path, "expert", u16).into_owned();
-        trace.probability = values!(frame, path, "probability", f32).into_owned();
-        trace.kept = flags(&frame, path, "dropped")?.into_iter().map(|dropped| !dropped).collect();
+        if has(Block::TokenIds) {
+            trace.token_id = every(&values!(frame, path, "token_id", u32));
+        }
+        if has(Block::Probability) {
+            trace.probability = values!(frame, path, "probability", f32).into_owned();
+        }
+        if has(Block::Drops) {
+            trace.kept = flags(&frame, path, "dropped")?.into_iter().map(|dropped| !dropped).collect();
+        }
         check_experts(path, &trace.expert, trace.num_experts)?;
         self.check_rows(path, trace)
     }
@@ -262,13 +312,21 @@ fn lengths(run: &RunDir) -> Result<Vec<u32>> {
 /// Entropy and margins of a part; one row per token.
 fn read_router(run: &RunDir, name: &str, trace: &mut LayerTrace) -> Result<()> {
     let path = &run.file(name);
-    let frame = read_parquet(run, name, &["entropy", "margin_first", "margin_k"])?;
-    trace.entropy = values!(frame, path, "entropy", f32).into_owned();
-    trace.margin_first = values!(frame, path, "margin_first", f32).into_owned();
-    trace.margin_k = values!(frame, path, "margin_k", f32).into_owned();
-    if trace.entropy.len() == trace.token_id.len() {
+    let (provides, rows) = (trace.provides, trace.len());
+    let blocks = [Block::Entropy, Block::MarginFirst, Block::MarginK].into_iter().filter(|block| provides.has(*block));
+    let frame = read_parquet(run, name, &blocks.map(Block::name).collect::<Vec<_>>())?;
+    if provides.has(Block::Entropy) {
+        trace.entropy = values!(frame, path, "entropy", f32).into_owned();
+    }
+    if provides.has(Block::MarginFirst) {
+        trace.margin_first = values!(frame, path, "margin_first", f32).into_owned();
+    }
+    if provides.has(Block::MarginK) {
+        trace.margin_k = values!(frame, path, "margin_k", f32).into_owned();
+    }
+    if frame.height() == rows {
         Ok(())
     } else {
-        Err(unreadable(path, &format!("{} rows, expected {}", trace.entropy.len(), trace.token_id.len())))
+        Err(unreadable(path, &format!("{} rows, expected {rows}", frame.height())))
     }
 }
