@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 
-use super::{finding::Finding, resample::percentile, study::Study};
+use super::{catalog::Statistic, finding::Finding, resample::percentile, study::Study};
 use crate::routing::{ExpertId, View};
 
 /// Iterations of the fit; with two choices a few dozen are enough.
@@ -129,7 +129,7 @@ impl PairCounts {
 /// choices); `uniform_baseline`: k(k-1) / (E(E-1)). Withheld for k = 1.
 pub(super) fn coactivation(study: &Study, view: View) -> Vec<Finding> {
     let (experts, top_k, n) = (study.data.experts, study.data.top_k, study.data.len());
-    let empty = || Finding { n: n as u64, ..study.finding("coactivation", view, "probability") };
+    let empty = || Finding { n: n as u64, ..study.finding(Statistic::Coactivation, view) };
     if top_k < 2 || n == 0 {
         let reason = if top_k < 2 { "one choice per token: there are no pairs" } else { "no occurrence to count" };
         return vec![empty().withheld(reason)];

@@ -37,7 +37,7 @@ mod table;
 mod thousands;
 mod vocabulary;
 
-pub use catalog::{STATISTICS, StatisticInfo};
+pub use catalog::{STATISTICS, Statistic, StatisticInfo};
 pub use category::{CATEGORIES_SHOWN, cramers_v, jensen_shannon, keep_shown_categories};
 pub use coactivation::maximum_entropy_pairs;
 pub use drift::{

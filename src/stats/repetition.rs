@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::{
+    catalog::Statistic,
     finding::Finding,
     resample::percentile,
     study::{Group, Study},
@@ -58,7 +59,7 @@ pub(super) fn expert_repetition(study: &Study, group: &Group, repeats: &Repeats)
     let pairs: u64 = group.documents.iter().map(|d| u64::from(repeats.pairs[*d])).sum();
     let documents = group.documents.iter().filter(|d| repeats.pairs[**d] > 0).count();
     let row = |(variant, count, chance, uniform): (&'static str, &Vec<u32>, Option<f64>, f64)| {
-        let mut finding = study.finding("expert_repetition", View::Chosen, "probability").variant(variant);
+        let mut finding = study.finding(Statistic::ExpertRepetition, View::Chosen).variant(variant);
         finding.uniform_baseline = Some(uniform);
         if let Some(category) = group.category {
             finding = study.about_category(finding.by("category"), category);

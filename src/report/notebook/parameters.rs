@@ -7,7 +7,7 @@ use super::{
     literal::{list, python},
     source::NotebookSource,
 };
-use crate::stats::{Finding, Tables};
+use crate::stats::{Finding, Statistic, Tables};
 
 /// Names of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,8 +34,8 @@ impl Parameters {
         Self {
             layers: layout["moe_layers"].as_array().into_iter().flatten().map(Value::to_string).collect(),
             num_experts: layout["num_experts"].as_u64().unwrap_or_default(),
-            categories: names(source.tables, "expert_share", |row| row.category.as_deref()),
-            datasets: names(source.tables, "assignment_drop_ratio", |row| row.dataset.as_deref()),
+            categories: names(source.tables, Statistic::ExpertShare, |row| row.category.as_deref()),
+            datasets: names(source.tables, Statistic::AssignmentDropRatio, |row| row.dataset.as_deref()),
             checkpoints,
             beside,
         }
@@ -94,9 +94,9 @@ fn labels(manifest: &Value) -> (Vec<String>, Vec<String>) {
 }
 
 /// The names that a key has in a table, in the order of the rows.
-fn names(tables: &Tables, table: &str, key: fn(&Finding) -> Option<&str>) -> Vec<String> {
+fn names(tables: &Tables, statistic: Statistic, key: fn(&Finding) -> Option<&str>) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
-    for name in tables.get(table).into_iter().flat_map(|table| &table.rows).filter_map(key) {
+    for name in tables.get(statistic.table()).into_iter().flat_map(|table| &table.rows).filter_map(key) {
         if !names.iter().any(|known| known == name) {
             names.push(name.to_owned());
         }

@@ -6,13 +6,14 @@ use super::{
 };
 use crate::{
     routing::View,
-    stats::{Finding, StatisticTable, finding::finite, occurrences::Occurrences},
+    stats::{Finding, Statistic, StatisticTable, finding::finite, occurrences::Occurrences},
 };
 
 /// The four statistics, in the order of the tables.
-const NAMES: [&str; 4] = ["router_saturation", "first_choice_agreement", "exact_set_agreement", "jaccard"];
+const STATISTICS: [Statistic; 4] =
+    [Statistic::RouterSaturation, Statistic::FirstChoiceAgreement, Statistic::ExactSetAgreement, Statistic::Jaccard];
 
-/// How far the choices of a row agree at two checkpoints, in the order of [`NAMES`].
+/// How far the choices of a row agree at two checkpoints, in the order of [`STATISTICS`].
 pub(super) fn agreement_of(a: &Occurrences, b: &Occurrences, row: usize) -> [f64; 4] {
     let (one, other) = (a.choices(View::Chosen, row), b.choices(View::Chosen, row));
     let shared = one.iter().filter(|expert| other.contains(expert)).count() as f64;
@@ -25,7 +26,7 @@ pub(super) fn agreement_of(a: &Occurrences, b: &Occurrences, row: usize) -> [f64
 pub(super) fn agreement(step: &Step) -> Vec<StatisticTable> {
     let course = step.course;
     let (one, last, occurrences) = (&step.own.data, &course.last().data, &course.baseline.occurrences);
-    let mut sums = NAMES.map(|_| vec![0.0; one.documents()]);
+    let mut sums = STATISTICS.map(|_| vec![0.0; one.documents()]);
     for row in 0..one.len() {
         let document = one.document[row] as usize;
         for (sums, value) in sums.iter_mut().zip(agreement_of(one, last, row)) {
@@ -35,18 +36,18 @@ pub(super) fn agreement(step: &Step) -> Vec<StatisticTable> {
     let chance = Sets::new(one, 0..one.len()).chance(&course.baseline.sets);
     let chance = [chance.saturation, chance.first, chance.exact, chance.jaccard];
     let row = |index: usize| {
-        let finding = course.mean(step.finding(NAMES[index], View::Chosen, "share"), &sums[index], occurrences);
+        let finding = course.mean(step.finding(STATISTICS[index], View::Chosen), &sums[index], occurrences);
         StatisticTable {
-            name: NAMES[index].to_owned(),
+            name: STATISTICS[index].table().to_owned(),
             rows: vec![against_chance(course, finding, index, chance[index])],
         }
     };
-    (0..NAMES.len()).map(row).collect()
+    (0..STATISTICS.len()).map(row).collect()
 }
 
 /// A router saturation of any two checkpoints, from the sums by document.
 pub(super) fn saturation(course: &Course, (at, to): (usize, usize), sums: &[f64], chance: f64) -> Finding {
-    let finding = course.about(course.last().finding(NAMES[0], View::Chosen, "share"), at, to);
+    let finding = course.about(course.last().finding(STATISTICS[0], View::Chosen), at, to);
     against_chance(course, course.mean(finding, sums, &course.baseline.occurrences), 0, chance)
 }
 
@@ -68,7 +69,7 @@ fn corrected(mut finding: Finding) -> Finding {
     finding
 }
 
-/// The chance of routers that choose k of E experts uniformly, in the order of [`NAMES`].
+/// The chance of routers that choose k of E experts uniformly, in the order of [`STATISTICS`].
 fn uniform_chance(experts: usize, top_k: usize) -> [f64; 4] {
     // Expected m-subsets that two random sets share: C(k, m)^2 / C(E, m).
     let choose = |n: usize, m: usize| (0..m).map(|i| (n - i) as f64 / (i + 1) as f64).product::<f64>();
