@@ -20,6 +20,7 @@ mod finding;
 mod information;
 mod label_null;
 mod load;
+mod needs;
 mod occurrences;
 mod plain;
 mod position_null;
@@ -46,6 +47,7 @@ pub use drift::{
 pub use drops::{DropLayer, DropSettings, DropStudy, drop_difference, drop_statistics, drop_trend, exact_replay};
 pub use finding::{Finding, Name};
 pub use load::load_statistics;
+pub use needs::Needs;
 pub use repetition::uniform_repetition;
 pub use route::{headline, merge, route_statistic, route_statistics};
 pub use settings::Settings;

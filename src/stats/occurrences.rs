@@ -6,7 +6,7 @@ use super::settings::Settings;
 use crate::{
     error::{Error, Result},
     routing::{ExpertId, LayerId, View},
-    trace::{LayerTrace, SequenceTable},
+    trace::{Block, LayerTrace, SequenceTable},
 };
 
 /// Marks "no previous token" and "no category".
@@ -101,7 +101,7 @@ impl Occurrences {
     pub(super) fn new(sequences: &SequenceTable, trace: &LayerTrace, settings: &Settings) -> Result<Self> {
         check(sequences, trace)?;
         let order = document_order(sequences, trace, settings);
-        let (token_ids, token) = dense(&trace.token_id);
+        let (token_ids, token) = dense(&trace.token_ids());
         let documents = Documents::new(sequences, trace, &order);
         let mut rows = Self {
             layer: trace.layer,
@@ -275,14 +275,16 @@ impl KnownPatterns {
 /// Refuses columns that do not belong together.
 pub(super) fn check(sequences: &SequenceTable, trace: &LayerTrace) -> Result<()> {
     let (rows, assignments) = (trace.len(), trace.len() * trace.top_k);
+    let provided = |block, length| if trace.provides.has(block) { length } else { 0 };
     let lengths = [
         ("sequence", trace.sequence.len(), rows),
         ("position", trace.position.len(), rows),
         ("expert", trace.expert.len(), assignments),
-        ("kept", trace.kept.len(), assignments),
-        ("entropy", trace.entropy.len(), rows),
-        ("margin_first", trace.margin_first.len(), rows),
-        ("margin_k", trace.margin_k.len(), rows),
+        ("token_id", trace.token_id.len(), provided(Block::TokenIds, rows)),
+        ("kept", trace.kept.len(), provided(Block::Drops, assignments)),
+        ("entropy", trace.entropy.len(), provided(Block::Entropy, rows)),
+        ("margin_first", trace.margin_first.len(), provided(Block::MarginFirst, rows)),
+        ("margin_k", trace.margin_k.len(), provided(Block::MarginK, rows)),
         ("document", sequences.document.len(), sequences.tokens.len()),
         ("category", sequences.category.len(), sequences.tokens.len()),
     ];

@@ -1,9 +1,9 @@
 //! What statistics see of a run: the sequences, and one layer's routing as compact columns.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
-use super::provides::Provides;
-use crate::routing::{ExpertId, LayerId};
+use super::provides::{Block, Provides};
+use crate::routing::{ExpertId, LayerId, RoutingShape};
 
 /// The sequences of a run, their documents and categories, as dense indices.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -90,6 +90,9 @@ pub struct LayerTrace {
     pub margin_k: Vec<f32>,
 }
 
+/// The choices of a token of which none was dropped.
+static ALL_KEPT: [bool; RoutingShape::MOST_CHOICES] = [true; RoutingShape::MOST_CHOICES];
+
 impl LayerTrace {
     /// Appends parts of the same layer; the first time room is made for `times` as many, so that the columns of a large
     /// layer grow once.
@@ -123,8 +126,19 @@ impl LayerTrace {
         &self.expert[t * self.top_k..(t + 1) * self.top_k]
     }
 
-    /// Which choices of occurrence `t` kept their slot.
+    /// Which choices of occurrence `t` kept their slot; all, where the trace does not say it.
     pub fn kept(&self, t: usize) -> &[bool] {
-        &self.kept[t * self.top_k..(t + 1) * self.top_k]
+        self.kept.get(t * self.top_k..(t + 1) * self.top_k).unwrap_or(&ALL_KEPT[..self.top_k])
+    }
+
+    /// The token ids; where the trace has none, one that stands for all.
+    pub fn token_ids(&self) -> Cow<'_, [u32]> {
+        if self.provides.has(Block::TokenIds) { Cow::Borrowed(&self.token_id) } else { Cow::Owned(vec![0; self.len()]) }
+    }
+
+    /// The probabilities of the choices; where the trace has none, zeros.
+    pub fn probabilities(&self) -> Cow<'_, [f32]> {
+        let recorded = self.provides.has(Block::Probability);
+        if recorded { Cow::Borrowed(&self.probability) } else { Cow::Owned(vec![0.0; self.expert.len()]) }
     }
 }
