@@ -8,7 +8,7 @@ mod capacity;
 mod group;
 mod shape;
 
-pub use assign::{queue_slots, route, softmax};
+pub use assign::{MOST_CHOICES, queue_slots, route, softmax};
 pub use capacity::{CapacityRule, RouterSettings};
 pub use group::GroupRule;
 pub use shape::{CapacityPolicy, LayerShape, RoutingShape};
