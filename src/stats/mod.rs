@@ -45,7 +45,9 @@ pub use category::{CATEGORIES_SHOWN, cramers_v, jensen_shannon, keep_shown_categ
 pub use drift::{
     DriftLayer, DriftPoint, DriftSettings, DriftSource, Matching, drift_statistics, match_experts, overlap_chance,
 };
-pub use drops::{DropLayer, DropSettings, DropStudy, drop_difference, drop_statistics, drop_trend, exact_replay};
+pub use drops::{
+    DropLayer, DropSettings, DropStudy, drop_difference, drop_statistics, drop_trend, exact_replay, is_of_every_model,
+};
 pub use finding::{Finding, Name};
 pub use load::load_statistics;
 pub use maximum_entropy::maximum_entropy_pairs;

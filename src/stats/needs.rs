@@ -35,6 +35,7 @@ impl Needs {
 const RATIOS: &[(&str, &[Block])] = &[
     (Statistic::FirstChoiceDropRatio.name(), &[Block::Ranks]),
     (Statistic::SecondChoiceDropRatio.name(), &[Block::Ranks]),
+    (Statistic::ChoiceDropRatio.name(), &[Block::Ranks]),
     (Statistic::TokenDropRatio.name(), &[Block::Ranks]),
     (Statistic::GateMassLost.name(), &[Block::Ranks, Block::Probability]),
 ];
@@ -69,15 +70,15 @@ impl Statistic {
             | Self::TokenDropRatio
             | Self::DocumentDrops
             | Self::DroppedTokens
-            | Self::DropDifference
             | Self::Burstiness
             | Self::DropCauses => Needs::all(&[Drops]),
-            Self::FirstChoiceDropRatio | Self::SecondChoiceDropRatio | Self::ExpertOccupancy => {
-                Needs::all(&[Drops, Ranks])
-            }
+            Self::FirstChoiceDropRatio
+            | Self::SecondChoiceDropRatio
+            | Self::ChoiceDropRatio
+            | Self::ExpertOccupancy => Needs::all(&[Drops, Ranks]),
             Self::GateMassLost => Needs::all(&[Drops, Probability]),
             Self::DropTrend => Needs::all(&[Drops, Positions]),
-            Self::CapacityReplay | Self::ExactReplay => Needs::variants(&[Drops], RATIOS),
+            Self::CapacityReplay | Self::ExactReplay | Self::DropDifference => Needs::variants(&[Drops], RATIOS),
             Self::ExpertShare
             | Self::RoutingStd
             | Self::RoutingStdCorrected

@@ -3,20 +3,21 @@
 use std::{collections::BTreeMap, path::Path};
 
 use rayon::prelude::*;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     layout::{SEGMENT_TOKENS, TraceLayout},
-    manifest::recorded_layout,
     part::{FinishedPart, PartColumns},
-    provides::{Block, Provides},
     read::RoutingTrace,
     write_inputs::{InputRow, write_groups, write_sequences, write_tokens},
 };
 use crate::{
     error::{Error, Result},
-    routing::{CapacityRule, ExpertId, GroupRule, LayerShape, RoutingShape, queue_slots},
-    run::{Occupied, RunDir},
+    routing::{Block, CapacityRule, ExpertId, GroupRule, LayerShape, Provides, RoutingShape, queue_slots},
+    run::{
+        Identity, Occupied, QueueOptions, RecordedLayout, RunDir, RunKind, RunRecord, StatisticSettings, TextOptions,
+        TextSummary,
+    },
 };
 
 /// The routing of one sequence, as arrays. Values of a position stand layer by layer, those of a layer choice by choice: with
@@ -233,35 +234,49 @@ impl TraceBuilder {
         write_groups(&self.run, &layout)?;
         write_tokens(&self.run, &self.counts, text)?;
         self.run.settle_checksums()?;
-        self.run.write_manifest(&self.manifest(&layout))?;
+        self.run.write_record(&self.record(&layout))?;
         RoutingTrace::open(&self.run)
     }
 
-    fn manifest(&self, layout: &TraceLayout) -> Value {
-        let tokens: usize = layout.group_tokens.iter().sum();
+    fn record(&self, layout: &TraceLayout) -> RunRecord {
         let mut documents: Vec<&str> = self.rows.iter().map(|row| row.document.as_str()).collect();
         documents.sort_unstable();
         documents.dedup();
-        let mut manifest = json!({
-            "command": "route",
-            "version": env!("CARGO_PKG_VERSION"),
-            "complete": false,
-            "label": self.options.label,
-            "context": layout.group_tokens.iter().max(),
-            "bos": self.options.bos,
-            "group": GroupRule::Sequence.to_string(),
-            "layout": recorded_layout(layout),
-            "provides": self.provides.unwrap_or(Provides::EXPERTS),
-            "sequences": self.rows.len(),
-            "documents": documents.len(),
-            "tokens": tokens,
-        });
-        if let Some(Some(policy)) = self.shape.alike().map(|layer| layer.capacity)
-            && let (Value::Object(manifest), Value::Object(policy)) = (&mut manifest, json!(policy))
-        {
-            manifest.extend(policy);
+        let text = TextSummary {
+            sequences: self.rows.len(),
+            documents: documents.len(),
+            tokens: layout.group_tokens.iter().map(|&tokens| tokens as u64).sum(),
+            ..TextSummary::default()
+        };
+        RunRecord {
+            text,
+            statistics: StatisticSettings { seed: 0, resamples: 1000, permutations: 100, exclude_bos: false },
+            provides: self.provides,
+            ..RunRecord::new(
+                self.identity(layout),
+                self.options.label.as_str(),
+                RecordedLayout::of(&self.shape, layout.segments.len(), layout.groups.len()),
+            )
         }
-        manifest
+    }
+
+    fn identity(&self, layout: &TraceLayout) -> Identity {
+        let queues = self.shape.alike().and_then(|layer| layer.capacity).map(|capacity| QueueOptions {
+            group: GroupRule::Sequence,
+            capacity_rule: capacity.rule,
+            capacity_factor: capacity.factor,
+            min_capacity: capacity.minimum,
+        });
+        let text = TextOptions {
+            inputs: Vec::new(),
+            category_key: None,
+            text_key: None,
+            context: layout.group_tokens.iter().copied().max().unwrap_or(0),
+            truncate: false,
+            bos: self.options.bos,
+            max_sequences: None,
+        };
+        Identity { text: Some(text), queues, ..Identity::new(RunKind::Route) }
     }
 }
 

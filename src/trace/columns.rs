@@ -2,8 +2,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use super::provides::{Block, Provides};
-use crate::routing::{ExpertId, LayerId, RoutingShape};
+use crate::routing::{Block, ExpertId, LayerId, Provides, RoutingShape};
 
 /// The sequences of a run, their documents and categories, as dense indices.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -3,13 +3,10 @@
 use polars::prelude::*;
 use serde_json::json;
 
-use super::{
-    frame::{to_parquet, to_parquet_with},
-    provides::{Block, Provides},
-};
+use super::frame::{to_parquet, to_parquet_with};
 use crate::{
     error::Result,
-    routing::{LayerId, LayerRouting, LayerShape},
+    routing::{Block, LayerId, LayerRouting, LayerShape, Provides},
     run::{RunDir, Written},
 };
 

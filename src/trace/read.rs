@@ -7,21 +7,16 @@ use rayon::prelude::*;
 use super::{
     columns::LayerTrace,
     frame::{flags, read_parquet, unreadable, values},
-    manifest::{manifest_number, recorded_provides, shape},
     part::part_name,
-    provides::{Block, Provides},
 };
 use crate::{
     error::{Error, Result},
-    routing::{ExpertId, LayerId, RoutingShape, softmax},
+    routing::{Block, ExpertId, LayerId, Provides, RoutingShape, softmax},
     run::RunDir,
 };
 
 /// Parts that a thread reads before they are joined: enough to keep all threads busy, few beside a layer.
 const PARTS_PER_THREAD: usize = 8;
-
-/// At a segment's 16,384 tokens: 160 billion tokens.
-const SEGMENTS: usize = 10_000_000;
 
 /// The routing trace of a run folder; layers are read one at a time.
 #[derive(Clone, Debug)]
@@ -41,12 +36,13 @@ impl RoutingTrace {
     /// [`Error::RunFolder`] if the folder holds no run, its manifest lacks the layout, or parts are missing; of the router
     /// logits either all are there or none.
     pub fn open(run: &RunDir) -> Result<Self> {
-        let manifest = run.manifest()?;
+        let record = run.record()?;
         let mut trace = Self {
             run: run.clone(),
-            shape: shape(run, &manifest)?,
-            provides: recorded_provides(run, &manifest)?,
-            segments: manifest_number(run, &manifest["layout"]["segments"], "layout.segments", 0..=SEGMENTS)?,
+            shape: record.shape(run.path())?,
+            // A run that does not say it is of the first version.
+            provides: record.provides.unwrap_or(Provides::first_version(true)),
+            segments: record.layout.segments,
             lengths: Arc::new(lengths(run)?),
         };
         if !trace.check_parts()? {

@@ -3,12 +3,11 @@
 use super::{
     layout::TraceLayout,
     part::{FinishedPart, PartColumns},
-    provides::Provides,
 };
 use crate::{
     corpus::Sequence,
     error::Result,
-    routing::{LayerRouting, LayerShape, RoutingObserver},
+    routing::{LayerRouting, LayerShape, Provides, RoutingObserver},
     run::RunDir,
 };
 

@@ -21,7 +21,7 @@ use std::path::PathBuf;
 
 use openmoe_analyze::{
     routing::{CapacityPolicy, CapacityRule, ExpertId, LayerId, LayerShape, RoutingShape},
-    run::{Occupied, RunDir},
+    run::{Occupied, RecordedCheckpoint, RunDir, RunKind, RunRecord},
     trace::{RoutedSequence, TraceBuilder, TraceOptions},
 };
 use rand_xoshiro::{
@@ -29,7 +29,6 @@ use rand_xoshiro::{
     rand_core::{RngCore, SeedableRng},
 };
 use rayon::prelude::*;
-use serde_json::{Value, json};
 use support::synthetic::{CATEGORIES, Zipf};
 
 const VOCABULARY: usize = 50_000;
@@ -104,33 +103,30 @@ impl Options {
 fn main() {
     let options = Options::parse();
     let router = Router::new(options.shape());
-    let (run, _) = RunDir::prepare(&options.out, Occupied::Refuse, &json!({})).unwrap();
+    let (run, _) = RunDir::prepare(&options.out, Occupied::Refuse, &()).unwrap();
     if options.kind == "drift" {
-        let early = run.prepare_below("checkpoints/early", &json!({})).unwrap();
-        let mut manifest = write(&early, "early", 40, &router, &options);
-        write(&run.prepare_below("checkpoints/late", &json!({})).unwrap(), "late", 100, &router, &options);
-        manifest["checkpoints"] = json!([
-            { "label": "early", "path": "early", "trace": "checkpoints/early" },
-            { "label": "late", "path": "late", "trace": "checkpoints/late" },
-        ]);
-        rewrite(&run, manifest, &options.kind);
+        let early = write(&run.prepare_below("checkpoints/early", &()).unwrap(), "early", 40, &router, &options);
+        write(&run.prepare_below("checkpoints/late", &()).unwrap(), "late", 100, &router, &options);
+        let points = ["early", "late"].map(|label| (label, format!("checkpoints/{label}")));
+        rewrite(&run, early, RunKind::Drift, &points);
         return;
     }
-    let mut manifest = write(&run, "synthetic", 100, &router, &options);
+    let record = write(&run, "synthetic", 100, &router, &options);
     if options.kind == "drops" {
-        manifest["checkpoints"] = json!([{ "label": "synthetic", "path": "synthetic", "trace": "." }]);
-        rewrite(&run, manifest, &options.kind);
+        rewrite(&run, record, RunKind::Drops, &[("synthetic", ".".to_owned())]);
     }
 }
 
-/// The manifest of a run of another kind than that of its traces.
-fn rewrite(run: &RunDir, mut manifest: Value, kind: &str) {
-    manifest["command"] = json!(kind);
-    run.write_manifest(&manifest).unwrap();
+/// The record of a run of another kind than that of its traces.
+fn rewrite(run: &RunDir, mut record: RunRecord, kind: RunKind, traces: &[(&str, String)]) {
+    record.identity.command = kind;
+    record.identity.checkpoints =
+        traces.iter().map(|(label, folder)| RecordedCheckpoint::new(*label, *label, folder.as_str())).collect();
+    run.write_record(&record).unwrap();
 }
 
 /// Writes the trace of one checkpoint, which has `learnt` so many per cent of what decides the experts.
-fn write(run: &RunDir, label: &str, learnt: u64, router: &Router, options: &Options) -> Value {
+fn write(run: &RunDir, label: &str, learnt: u64, router: &Router, options: &Options) -> RunRecord {
     let names = TraceOptions { label: label.to_owned(), ranked: options.everything, bos: true };
     let mut builder = TraceBuilder::within(run.clone(), router.shape.clone(), names).unwrap();
     let texts = Text::all(options.tokens);
@@ -145,7 +141,7 @@ fn write(run: &RunDir, label: &str, learnt: u64, router: &Router, options: &Opti
         }
     }
     builder.finish(|id| Some(format!("piece {id}"))).unwrap();
-    run.manifest().unwrap()
+    run.record().unwrap()
 }
 
 /// A sequence.

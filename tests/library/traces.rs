@@ -5,10 +5,10 @@ use openmoe_analyze::{
         CapacityPolicy, CapacityRule, GroupRule, LayerRouting, LayerShape, RouterSettings, RoutingObserver,
         RoutingShape, route,
     },
-    run::{Occupied, RunDir},
+    run::{Identity, Occupied, RecordedLayout, RunDir, RunKind, RunRecord},
     trace::{
         Block, Provides, RoutedSequence, RoutingTrace, TraceBuilder, TraceLayout, TraceOptions, TraceWriter,
-        recorded_layout, write_inputs,
+        write_inputs,
     },
 };
 use serde_json::json;
@@ -136,10 +136,11 @@ fn forward(folder: &std::path::Path) -> (RoutingTrace, LayerRouting) {
         truncated: false,
     };
     let layout = TraceLayout::new(&[12], GroupRule::Sequence, RoutingShape::uniform(vec![1], router));
-    let (run, _) = RunDir::prepare(folder, Occupied::Refuse, &json!({})).unwrap();
+    let (run, _) = RunDir::prepare(folder, Occupied::Refuse, &()).unwrap();
     write_inputs(&run, &layout, std::slice::from_ref(&sequence), "a", |_| None).unwrap();
-    let manifest = json!({ "layout": recorded_layout(&layout), "provides": Provides::forward_pass(false) });
-    run.write_manifest(&manifest).unwrap();
+    let recorded = RecordedLayout::of(&layout.shape, layout.segments.len(), layout.groups.len());
+    let record = RunRecord::new(Identity::new(RunKind::Route), "a", recorded);
+    run.write_record(&RunRecord { provides: Some(Provides::forward_pass(false)), ..record }).unwrap();
     let logits = (0..48).map(|at| ((at * 7) % 11) as f32 / 5.0).collect();
     let routing = LayerRouting { layer: 1, sequences: 0..1, ..route(logits, 4, 2, router.capacity(12).unwrap()) };
     TraceWriter::new(&run, &layout, &[sequence], false).observe_routing(&routing).unwrap();
@@ -171,24 +172,19 @@ fn trace_manifest(folder: &std::path::Path) -> serde_json::Value {
 fn a_manifest_that_cannot_be_true_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     forward(folder.path());
+    let sound = trace_manifest(folder.path());
     let refused = |key: &str, value: serde_json::Value| {
-        let mut manifest = trace_manifest(folder.path());
+        let mut manifest = sound.clone();
         manifest[key] = value;
         std::fs::write(folder.path().join("manifest.json"), manifest.to_string()).unwrap();
         let error = RoutingTrace::open(&RunDir::open(folder.path()).unwrap()).unwrap_err().to_string();
-        forward_manifest(folder.path(), key);
+        std::fs::write(folder.path().join("manifest.json"), sound.to_string()).unwrap();
         error
     };
     let newer = refused("provides", json!({ "trace_schema": 99, "blocks": [] }));
     assert!(newer.contains("trace_schema 99; this version reads up to 2"), "{newer}");
-    let layers = json!({ "segments": 1, "layers": [{ "layer": 1, "num_experts": 2, "top_k": 3 }] });
-    let shape = refused("layout", layers);
+    let mut layout = sound["layout"].clone();
+    layout["layers"] = json!([{ "layer": 1, "num_experts": 2, "top_k": 3 }]);
+    let shape = refused("layout", layout);
     assert!(shape.contains("layer 1 has 3 choices a token; expected 1 to 2"), "{shape}");
-}
-
-/// Removes a key that a test has damaged, so that the next one meets its own fault.
-fn forward_manifest(folder: &std::path::Path, key: &str) {
-    let mut manifest = trace_manifest(folder);
-    manifest.as_object_mut().unwrap().remove(key);
-    std::fs::write(folder.join("manifest.json"), manifest.to_string()).unwrap();
 }

@@ -1,12 +1,12 @@
 //! The trace of a route run -> its statistics.
 
-use serde_json::Value;
-
 use crate::{
-    commands::{signals, terminal},
     error::Result,
-    pipeline::recorded_settings::settings,
-    run::RunDir,
+    pipeline::{
+        progress::{Progress, RunningStage, Stage},
+        recorded_settings::settings,
+    },
+    run::{RunDir, RunRecord},
     stats::{StatisticTable, TableFile, Tables, merge, route_statistics},
     trace::RoutingTrace,
 };
@@ -16,25 +16,24 @@ use crate::{
 const TOKENS_IN_MEMORY: usize = 64;
 
 /// Layer by layer: one is in memory at a time. Beside the tables the files of `expert_share`, which hold more rows.
-pub(crate) fn compute(run: &RunDir, manifest: &Value, quiet: bool) -> Result<(Tables, Vec<TableFile>)> {
+pub(crate) fn compute(run: &RunDir, record: &RunRecord, progress: &dyn Progress) -> Result<(Tables, Vec<TableFile>)> {
     let trace = RoutingTrace::open(run)?;
     let sequences = trace.sequences()?;
-    let settings = settings(run, manifest)?;
-    let spinner = terminal::spinner("statistics", quiet);
+    let settings = settings(record);
+    let stage = RunningStage::begin(progress, Stage::Statistics, None);
     let mut tables = Tables::new();
     let mut shares = TableFile::new("expert_share");
     for &layer in trace.moe_layers() {
-        signals::check_interrupt()?;
+        progress.check()?;
         let columns = trace.layer(layer)?;
-        let progress = |what: &'static str| spinner.set_message(format!("layer {layer}: {what}"));
-        let mut found = route_statistics(&sequences, &columns, &settings, &progress)?;
+        let at = |what: &'static str| stage.working_on(&format!("layer {layer}: {what}"));
+        let mut found = route_statistics(&sequences, &columns, &settings, &at)?;
         for table in found.iter_mut().filter(|table| table.name == "expert_share") {
             shares.append(table)?;
             keep_frequent_tokens(table);
         }
         merge(&mut tables, found);
     }
-    spinner.finish_and_clear();
     Ok((tables, vec![shares]))
 }
 

@@ -8,6 +8,7 @@ use super::*;
 use crate::{
     chart::ChartContext,
     routing::{LayerShape, RoutingShape, View},
+    run::StatisticSettings,
     stats::{Finding, StatisticTable, Tables},
 };
 
@@ -18,7 +19,9 @@ fn page(rows: &[Finding]) -> String {
         let table = tables.entry(name.clone()).or_insert_with(|| StatisticTable { name, rows: Vec::new() });
         table.rows.push(row.clone());
     }
-    let manifest = json!({ "command": ["a", "<b>"], "inputs": [{ "file": "x" }], "resamples": 40, "permutations": 10 });
+    let provenance =
+        json!({ "command": ["a", "<b>"], "inputs": [{ "file": "x" }], "resamples": 40, "permutations": 10 });
+    let statistics = StatisticSettings { resamples: 40, permutations: 10, ..StatisticSettings::default() };
     let context = ChartContext {
         checkpoint: "m".into(),
         shape: RoutingShape::uniform(vec![1], LayerShape::of_choices(4, 2)),
@@ -28,7 +31,9 @@ fn page(rows: &[Finding]) -> String {
         label: "m <i>".into(),
         command: "route",
         model: "m".into(),
-        manifest,
+        provenance,
+        queues: None,
+        statistics: Some(statistics),
         context: &context,
         tables: &tables,
         rows_in_files: &BTreeMap::new(),
@@ -137,7 +142,9 @@ fn rows_that_are_in_the_files_alone_are_counted() {
         label: "m".into(),
         command: "route",
         model: "m".into(),
-        manifest: json!({}),
+        provenance: json!({}),
+        queues: None,
+        statistics: None,
         context: &context,
         tables: &tables,
         rows_in_files: &BTreeMap::from([("domain_specialization".to_owned(), 70_500)]),

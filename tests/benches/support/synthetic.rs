@@ -6,15 +6,14 @@ use std::{ops::Range, path::Path};
 use openmoe_analyze::{
     corpus::Sequence,
     routing::{CapacityRule, GroupRule, LayerId, LayerRouting, RouterSettings, RoutingObserver, RoutingShape, route},
-    run::{Occupied, RunDir},
-    trace::{RoutingTrace, TraceLayout, TraceWriter, recorded_layout, write_inputs},
+    run::{Identity, Occupied, RecordedLayout, RunDir, RunKind, RunRecord},
+    trace::{RoutingTrace, TraceLayout, TraceWriter, write_inputs},
 };
 use rand_xoshiro::{
     Xoshiro256PlusPlus,
     rand_core::{RngCore, SeedableRng},
 };
 use rayon::prelude::*;
-use serde_json::json;
 
 const VOCABULARY: usize = 30_000;
 /// Categories with words of their own.
@@ -116,10 +115,10 @@ impl Synthetic {
 
     /// The run folder without its trace.
     pub fn prepare(&self, folder: &Path) -> RunDir {
-        let (run, _) = RunDir::prepare(folder, Occupied::Refuse, &json!({})).unwrap();
+        let (run, _) = RunDir::prepare(folder, Occupied::Refuse, &()).unwrap();
         let text = |id| Some(format!("piece {id}"));
         write_inputs(&run, &self.layout, &self.sequences, "synthetic", text).unwrap();
-        run.write_manifest(&self.manifest()).unwrap();
+        run.write_record(&self.record()).unwrap();
         run
     }
 
@@ -128,13 +127,10 @@ impl Synthetic {
         RoutingTrace::open(&self.write(folder)).unwrap()
     }
 
-    fn manifest(&self) -> serde_json::Value {
-        json!({
-            "command": "route",
-            "label": "synthetic",
-            "complete": false,
-            "layout": recorded_layout(&self.layout),
-        })
+    fn record(&self) -> RunRecord {
+        let TraceLayout { shape, segments, groups, .. } = &self.layout;
+        let layout = RecordedLayout::of(shape, segments.len(), groups.len());
+        RunRecord::new(Identity::new(RunKind::Route), "synthetic", layout)
     }
 }
 

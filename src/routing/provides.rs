@@ -134,7 +134,7 @@ impl Provides {
     }
 
     /// Whether anything of `router/` is there.
-    pub(super) fn has_router(self) -> bool {
+    pub fn has_router(self) -> bool {
         [Block::Entropy, Block::MarginFirst, Block::MarginK].iter().any(|block| self.has(*block))
     }
 
@@ -155,23 +155,26 @@ impl std::fmt::Debug for Provides {
     }
 }
 
-/// How the manifest writes it.
-#[derive(Serialize, Deserialize)]
-struct Recorded {
-    trace_schema: u32,
-    blocks: Vec<String>,
+/// How a manifest writes it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct RecordedBlocks {
+    /// Version of the columns of the trace.
+    pub trace_schema: u32,
+    /// Names of the blocks that the trace has.
+    pub blocks: Vec<String>,
 }
 
 impl Serialize for Provides {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let blocks = self.names().map(str::to_owned).collect();
-        Recorded { trace_schema: TRACE_SCHEMA, blocks }.serialize(serializer)
+        RecordedBlocks { trace_schema: TRACE_SCHEMA, blocks }.serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Provides {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let recorded = Recorded::deserialize(deserializer)?;
+        let recorded = RecordedBlocks::deserialize(deserializer)?;
         if recorded.trace_schema > TRACE_SCHEMA {
             let newer = recorded.trace_schema;
             return Err(de::Error::custom(format!("trace_schema {newer}; this version reads up to {TRACE_SCHEMA}")));
