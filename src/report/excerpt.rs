@@ -8,7 +8,7 @@ use super::text::{readable, running};
 use crate::{
     error::Result,
     routing::LayerId,
-    trace::{LayerTrace, ROLES, RoutingTrace, SequenceTable, SpanTable},
+    trace::{Block, LayerTrace, ROLES, RoutingTrace, SequenceTable, SpanTable},
 };
 
 /// Segments that are read: of a larger run, evenly spread ones.
@@ -184,6 +184,12 @@ impl Excerpt {
         let (tokens, k, experts) = (selection.tokens, trace.shape().choices(layer), trace.shape().experts(layer));
         let mut choices =
             Choices { expert: vec![0; tokens * k], probability: vec![0; tokens * k], slot: vec![0; tokens * k] };
+        if !trace.provides().has(Block::Probability) {
+            choices.probability.clear();
+        }
+        if !trace.provides().has(Block::Slots) {
+            choices.slot.clear();
+        }
         let index: HashMap<u32, u32> = self.vocabulary.id.iter().copied().zip(0..).collect();
         let mut counts: BTreeMap<u32, Vec<u64>> = BTreeMap::new();
         for &segment in &selection.segments {
