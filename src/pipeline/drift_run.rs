@@ -14,7 +14,7 @@ use super::{
     progress::Progress,
     reused_runs,
     run_folder::note_resumed,
-    statistics::{Analysis, analyse},
+    statistics::{Analysis, finish},
     token_ids,
 };
 use crate::{
@@ -24,6 +24,16 @@ use crate::{
         protect_texts,
     },
 };
+
+/// Routes a text with several checkpoints of one training run, into the new or empty folder `out`.
+/// What of a folder that is not empty becomes, [`ExecutionOptions::occupied`](super::options::ExecutionOptions::occupied) says.
+///
+/// # Errors
+/// Everything that keeps the run from being made: options, checkpoints, text, the folder; nothing is written then unless the
+/// forward pass itself fails. [`Error::Interrupted`](crate::error::Error::Interrupted) if it is cancelled; what is complete is kept.
+pub fn drift(options: DriftOptions, out: &Path, progress: &dyn Progress) -> Result<(RunDir, Analysis)> {
+    DriftRun::new(options, Some(out), progress)?.run(out, progress)
+}
 
 /// A drift run, ready to start.
 pub(crate) struct DriftRun {
@@ -88,7 +98,7 @@ impl DriftRun {
                 forward_one(&run, &prepared, options, pass, progress)?;
             }
         }
-        let analysis = analyse(&run, &mut record, options.execution.report, progress, Some(clock))?;
+        let analysis = finish(&run, &mut record, options.execution.report, progress, Some(clock))?;
         Ok((run, analysis))
     }
 }

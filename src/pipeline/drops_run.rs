@@ -14,7 +14,7 @@ use super::{
     prepared_pass::Prepared,
     progress::Progress,
     run_folder::note_resumed,
-    statistics::{Analysis, analyse},
+    statistics::{Analysis, finish},
 };
 use crate::{
     corpus::{ChatTemplate, Template},
@@ -25,6 +25,16 @@ use crate::{
         protect_texts,
     },
 };
+
+/// Routes conversations and text with one or two checkpoints, into the new or empty folder `out`.
+/// What of a folder that is not empty becomes, [`ExecutionOptions::occupied`](super::options::ExecutionOptions::occupied) says.
+///
+/// # Errors
+/// Everything that keeps the run from being made: options, checkpoints, text, the folder; nothing is written then unless the
+/// forward pass itself fails. [`Error::Interrupted`](crate::error::Error::Interrupted) if it is cancelled; what is complete is kept.
+pub fn drops(options: DropsOptions, out: &Path, progress: &dyn Progress) -> Result<(RunDir, Analysis)> {
+    DropsRun::new(options, Some(out), progress)?.run(out, progress)
+}
 
 /// A drops run, ready to start.
 pub(crate) struct DropsRun {
@@ -63,7 +73,7 @@ impl DropsRun {
             forward_one(&run, &prepared, options, pass, progress)?;
         }
         drop(prepared);
-        let analysis = analyse(&run, &mut record, options.execution.report, progress, Some(clock))?;
+        let analysis = finish(&run, &mut record, options.execution.report, progress, Some(clock))?;
         Ok((run, analysis))
     }
 }

@@ -11,12 +11,22 @@ use super::{
     prepared_pass::Prepared,
     progress::Progress,
     run_folder::note_resumed,
-    statistics::{Analysis, analyse},
+    statistics::{Analysis, finish},
 };
 use crate::{
     error::Result,
     run::{RunDir, protect_folders, protect_texts},
 };
+
+/// Routes a text with one checkpoint, into the new or empty folder `out`: trace, statistics, charts, report.
+/// What of a folder that is not empty becomes, [`ExecutionOptions::occupied`](super::options::ExecutionOptions::occupied) says.
+///
+/// # Errors
+/// Everything that keeps the run from being made: options, checkpoints, text, the folder; nothing is written then unless the
+/// forward pass itself fails. [`Error::Interrupted`](crate::error::Error::Interrupted) if it is cancelled; what is complete is kept.
+pub fn route(options: RouteOptions, out: &Path, progress: &dyn Progress) -> Result<(RunDir, Analysis)> {
+    RouteRun::new(options, Some(out), progress)?.run(out, progress)
+}
 
 /// A route run, ready to start.
 pub(crate) struct RouteRun {
@@ -51,7 +61,7 @@ impl RouteRun {
         let mut record = record(&prepared, &options.run);
         forward(&run, &prepared, &pass, &mut record, progress)?;
         drop(prepared);
-        let analysis = analyse(&run, &mut record, execution.report, progress, Some(clock))?;
+        let analysis = finish(&run, &mut record, execution.report, progress, Some(clock))?;
         Ok((run, analysis))
     }
 }

@@ -10,24 +10,24 @@ use crate::{
     },
     routing::{ExpertId, LayerId},
     run::{RecordedCheckpoint, RunDir, RunRecord, recorded_checkpoints},
-    stats::{DriftPoint, DriftSettings, DriftSource, Tables, drift_statistics, merge},
+    stats::{DriftPoint, DriftSettings, DriftSource, TableBuilders, append, drift_statistics},
     trace::{LayerTrace, RoutingTrace},
 };
 
 /// Layer by layer; within a layer checkpoint by checkpoint.
-pub(crate) fn compute(run: &RunDir, record: &RunRecord, progress: &dyn Progress) -> Result<Tables> {
+pub(crate) fn compute(run: &RunDir, record: &RunRecord, progress: &dyn Progress) -> Result<TableBuilders> {
     let checkpoints = recorded_checkpoints(run, record)?;
     let traces = checkpoints.iter().map(|(_, trace)| RoutingTrace::open(trace)).collect::<Result<Vec<_>>>()?;
     let points: Vec<DriftPoint> = record.identity.checkpoints.iter().map(point).collect();
     let sequences = traces[0].sequences()?;
     let settings = drift_settings(record);
     let stage = RunningStage::begin(progress, Stage::Statistics, None);
-    let mut tables = Tables::new();
+    let mut tables = TableBuilders::new();
     for &layer in traces[0].moe_layers() {
         progress.check()?;
         let source = RecordedLayer { traces: &traces, layer, progress };
         let at = |what: &'static str| stage.working_on(&format!("layer {layer}: {what}"));
-        merge(&mut tables, drift_statistics(&sequences, &points, &source, &settings, &at)?);
+        append(&mut tables, drift_statistics(&sequences, &points, &source, &settings, &at)?)?;
     }
     Ok(tables)
 }

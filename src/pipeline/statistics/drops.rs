@@ -9,8 +9,8 @@ use crate::{
     routing::{LayerId, LayerShape, RouterSettings},
     run::{RunDir, RunRecord, recorded_checkpoints},
     stats::{
-        DropLayer, DropSettings, DropStudy, StatisticTable, Tables, drop_difference, drop_statistics, exact_replay,
-        is_of_every_model, merge,
+        DropLayer, DropSettings, DropStudy, StatisticTable, TableBuilders, append, drop_difference, drop_statistics,
+        exact_replay, is_of_every_model,
     },
     trace::{GroupTable, LayerTrace, RoutingTrace, SequenceTable, SpanTable},
 };
@@ -63,7 +63,7 @@ impl RecordedLayer<'_> {
 }
 
 /// Layer by layer: one layer of each trace is in memory at a time.
-pub(crate) fn compute(run: &RunDir, record: &RunRecord, progress: &dyn Progress) -> Result<Tables> {
+pub(crate) fn compute(run: &RunDir, record: &RunRecord, progress: &dyn Progress) -> Result<TableBuilders> {
     let opened = recorded_checkpoints(run, record)?;
     let checkpoints = opened.iter().map(|(label, folder)| Recorded::open(label, folder)).collect::<Result<Vec<_>>>()?;
     let replays = record.identity.exact_replay.iter().flatten();
@@ -74,10 +74,10 @@ pub(crate) fn compute(run: &RunDir, record: &RunRecord, progress: &dyn Progress)
     let bin = record.drops.as_ref().map_or(defaults.bin, |drops| drops.bin);
     let settings = DropSettings { statistics: settings(record), bin, ..defaults };
     let stage = RunningStage::begin(progress, Stage::Statistics, None);
-    let mut tables = Tables::new();
+    let mut tables = TableBuilders::new();
     for &layer in checkpoints[0].trace.moe_layers() {
         let at = |what: &'static str| stage.working_on(&format!("layer {layer}: {what}"));
-        merge(&mut tables, of_layer(layer, &checkpoints, &replays, &settings, (progress, &at))?);
+        append(&mut tables, of_layer(layer, &checkpoints, &replays, &settings, (progress, &at))?)?;
     }
     Ok(tables)
 }
