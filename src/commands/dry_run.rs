@@ -74,11 +74,10 @@ fn passes(prepared: &Prepared, count: usize) -> String {
     format!("{what}: at least {} at {:.0} GFLOP/s, statistics on top", quantities::duration(seconds), rate / 1e9)
 }
 
-/// Bytes of the traces. Measured on the bundled texts: 7 for each choice, 12 for what every token has, 4 for each logit.
+/// Bytes of the traces.
 fn disk(prepared: &Prepared, passes: usize, log_logits: bool) -> f64 {
-    let logits = if log_logits { 4 * prepared.router.num_experts } else { 0 };
-    let row = 7 * prepared.router.top_k + 12 + logits;
-    (row * prepared.layout.moe_layers.len() * passes) as f64 * prepared.corpus.tokens() as f64
+    let token: usize = prepared.layout.shape.layers().map(|(_, layer)| layer.written_bytes(log_logits)).sum();
+    (token * passes) as f64 * prepared.corpus.tokens() as f64
 }
 
 /// The last line of every plan.

@@ -31,7 +31,7 @@ pub(crate) fn forward(
     }
     progress.note(&announcement(prepared));
     let text = |id| prepared.tokenizer.as_ref().and_then(|tokenizer| tokenizer.piece(id));
-    write_inputs(run, &prepared.layout, &prepared.corpus.sequences, &prepared.router, &prepared.label, text)?;
+    write_inputs(run, &prepared.layout, &prepared.corpus.sequences, &prepared.label, text)?;
     let executed = execute(prepared, run, pass.log_logits, progress)?;
     run.settle_checksums()?;
     record.forward_cost = Some(cost(&executed, progress));
@@ -47,9 +47,9 @@ pub(crate) fn announcement(prepared: &Prepared) -> String {
         quantities::count(corpus.tokens(), "token"),
         quantities::count(corpus.sequences.len() as u64, "sequence"),
         quantities::count(corpus.documents() as u64, "document"),
-        prepared.layout.moe_layers,
-        prepared.router.num_experts,
-        prepared.router.top_k,
+        prepared.layout.shape.moe_layers(),
+        prepared.layout.shape.experts_in_words(),
+        prepared.layout.shape.choices_in_words(),
     )
 }
 

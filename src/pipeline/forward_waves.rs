@@ -71,7 +71,7 @@ pub(crate) fn execute(
     }
     let segments = consecutive(&missing);
     let tokens: u64 = missing.iter().map(|&segment| layout.segments[segment].tokens as u64).sum();
-    let layers = layout.moe_layers.last().map_or(0, |&last| u64::from(last) + 1);
+    let layers = layout.shape.moe_layers().last().map_or(0, |&last| u64::from(last) + 1);
     let stage = RunningStage::begin(progress, Stage::ForwardPass, Some(tokens * layers));
     let clock = std::time::Instant::now();
     let (computed, written) = std::thread::scope(|scope| -> Result<_> {
@@ -143,10 +143,10 @@ fn compute(
     mut observer: RouteObserver,
     checked: impl Fn() -> Result<()>,
 ) -> Result<()> {
-    let options =
-        ForwardOptions { router: prepared.router, arithmetic: prepared.arithmetic, outputs: Outputs::default() };
-    let mut model = Model::new(&prepared.checkpoint, options);
     let layout = &prepared.layout;
+    let (shape, arithmetic) = (layout.shape.clone(), prepared.arithmetic);
+    let options = ForwardOptions { shape, arithmetic, outputs: Outputs::default() };
+    let mut model = Model::new(&prepared.checkpoint, options);
     let rows = group_rows(layout, &prepared.corpus.sequences);
     let of = |segments: &Range<usize>| waves(&layout.segments[segments.clone()], &rows, prepared.wave_tokens);
     let waves: Vec<Range<usize>> = segments.iter().flat_map(of).collect();

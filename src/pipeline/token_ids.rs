@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{checkpoint_spec::CheckpointSpec, options::DriftOptions, prepared_pass::Prepared, progress::Progress};
 use crate::{
     error::{Error, Result},
+    routing::is_bos,
     run::{RunDir, RunRecord},
     stats::Settings,
     trace::RoutingTrace,
@@ -53,7 +54,8 @@ pub(crate) fn check(
 fn counts(prepared: &Prepared, include_bos: bool) -> BTreeMap<u32, u64> {
     let mut counts = BTreeMap::new();
     for sequence in &prepared.corpus.sequences {
-        for id in sequence.token_ids.iter().skip(usize::from(!include_bos)) {
+        let counted = (0..).zip(&sequence.token_ids).filter(|(position, _)| include_bos || !is_bos(*position));
+        for (_, id) in counted {
             *counts.entry(*id).or_default() += 1;
         }
     }

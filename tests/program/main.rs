@@ -12,6 +12,7 @@ mod drops;
 mod frozen;
 mod memory;
 mod notebook;
+mod old_runs;
 mod parity_binary;
 mod real_input;
 mod report;
