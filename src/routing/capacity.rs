@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 /// Which formula turns the size of a routing group into slots per expert.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum CapacityRule {
     /// The PyTorch port behind the released checkpoints: `floor(k * factor * tokens / experts)`, odd numbers rounded up
     /// to even, at least `min_capacity` (colossalai/moe/routers.py, `get_capacity`).
