@@ -26,7 +26,11 @@ pub use script::visible;
 
 use rayon::prelude::*;
 
-use crate::{error::Result, routing::RoutingShape, stats::Statistic, stats::Tables};
+use crate::{
+    error::Result,
+    routing::RoutingShape,
+    stats::{Statistic, Tables},
+};
 
 /// One chart, drawn.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,6 @@
 use crate::{
     chart::ChartContext,
     error::Result,
-    routing::{LayerShape, RoutingShape},
     run::{RunDir, RunRecord, traces_of},
     trace::{RoutingTrace, SequenceTable},
 };
@@ -20,10 +19,7 @@ fn of_trace(record: &RunRecord, trace: &RoutingTrace, sequences: &SequenceTable)
     ChartContext {
         checkpoint: record.label.clone(),
         corpus: record.text_names().join(", "),
-        shape: RoutingShape::uniform(
-            trace.moe_layers().to_vec(),
-            LayerShape::of_choices(trace.num_experts(), trace.top_k()),
-        ),
+        shape: trace.shape().clone(),
         categories: sequences.category_names.clone(),
         sequences: sequences.tokens.len() as u64,
         documents: sequences.document_names.len() as u64,

@@ -215,7 +215,7 @@ fn excerpts(
         .collect();
     let budget = TOKENS / runs / traces.len().max(1);
     let room_in = |trace: &RoutingTrace| {
-        let choices = trace.moe_layers().len().min(report::MOST_LAYERS) * trace.top_k();
+        let choices = trace.moe_layers().len().min(report::MOST_LAYERS) * trace.shape().most_choices();
         if choices > CHOICES { budget * CHOICES / (2 * choices) } else { budget }
     };
     let paths = Paths::of(record, options);

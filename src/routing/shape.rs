@@ -4,16 +4,13 @@ use super::{CapacityRule, ExpertId, LayerId, RouterSettings};
 use crate::error::{Error, Result};
 
 /// How many assignments an expert of a layer accepts from a routing group.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CapacityPolicy {
     /// Formula for the slots per expert.
-    #[serde(rename = "capacity_rule")]
     pub rule: CapacityRule,
     /// Multiple of the average load that an expert accepts; without meaning when unlimited.
-    #[serde(rename = "capacity_factor")]
     pub factor: f64,
     /// Lower bound on the slots of an expert (port only).
-    #[serde(rename = "min_capacity")]
     pub minimum: u32,
 }
 
@@ -23,23 +20,16 @@ impl CapacityPolicy {
 }
 
 /// What one routed layer looks like.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LayerShape {
     /// Experts that the router chooses among.
     pub num_experts: usize,
     /// Choices per token.
     pub top_k: usize,
     /// Experts that see every token, beside those that are chosen; they are no choices.
-    #[serde(default, skip_serializing_if = "is_zero")]
     pub shared_experts: usize,
     /// How many assignments an expert accepts; `None` where nobody recorded it.
-    #[serde(flatten)]
     pub capacity: Option<CapacityPolicy>,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
-fn is_zero(count: &usize) -> bool {
-    *count == 0
 }
 
 impl From<RouterSettings> for LayerShape {
