@@ -15,6 +15,7 @@ pub type Name = Cow<'static, str>;
 /// A finding is identified by statistic, layer, view and its optional keys; an absent key means "over all". The field
 /// names are the column names of `stats/NAME.csv` and the keys of `summary.json`. Numbers are finite or absent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Finding {
     /// Which statistic, by its name in the documentation: `mutual_information`, `routing_std` ...
     pub statistic: Statistic,

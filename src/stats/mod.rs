@@ -41,6 +41,7 @@ mod study;
 mod table;
 mod table_builder;
 mod thousands;
+pub mod verdict;
 mod vocabulary;
 
 pub use catalog::{STATISTICS, Statistic, StatisticInfo};

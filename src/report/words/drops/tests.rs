@@ -1,26 +1,19 @@
 //! Verdicts of hand-made numbers.
 
 use super::*;
-use crate::{routing::View, stats::Statistic};
+use crate::{
+    routing::View,
+    stats::{
+        Finding, Statistic,
+        verdict::{
+            Answer,
+            made::{of_dataset, ratio, trend},
+        },
+    },
+};
 
-/// The trend and what is left of it above random order.
-fn trend(layer: LayerId, variant: &'static str, estimate: f64, left: f64, half: f64) -> Vec<Finding> {
-    let row = |variant: &'static str, estimate: f64, baseline: f64| Finding {
-        variant: Some(variant.into()),
-        estimate: Some(estimate),
-        low: Some(estimate - half),
-        high: Some(estimate + half),
-        baseline: Some(baseline),
-        n: 40,
-        ..Finding::new(Statistic::DropTrend, layer, View::Chosen)
-    };
-    let excess = if variant == "last_minus_first" { "last_minus_first_excess" } else { "other" };
-    vec![row(variant, estimate, estimate - left), row(excess, left, 0.0)]
-}
-
-fn ratio(layer: LayerId) -> Vec<Finding> {
-    let row = Finding::new(Statistic::AssignmentDropRatio, layer, View::Chosen);
-    vec![Finding { estimate: Some(0.025), low: Some(0.02), high: Some(0.03), ..row }]
+fn drops_verdict(findings: &[Finding]) -> Vec<String> {
+    lines(&DropsVerdict::of(findings))
 }
 
 #[test]
@@ -60,9 +53,7 @@ fn the_interval_decides_and_random_order_is_named() {
 
 #[test]
 fn data_sets_and_compared_models_have_a_line_each() {
-    let of = |rows: Vec<Finding>| -> Vec<Finding> {
-        rows.into_iter().map(|row| Finding { dataset: Some("talks".into()), ..row }).collect()
-    };
+    let of = |rows| of_dataset("talks", rows);
     let difference = Finding {
         checkpoint: Some("chat".into()),
         reference: Some("base".into()),
@@ -139,9 +130,7 @@ fn roles_causes_and_capacity_have_a_line_each() {
 
 #[test]
 fn both_directions_are_said_and_a_single_data_set_is_not_said_twice() {
-    let of = |name: &str, rows: Vec<Finding>| -> Vec<Finding> {
-        rows.into_iter().map(|row| Finding { dataset: Some(name.into()), ..row }).collect()
-    };
+    let of = of_dataset;
     let all = [
         trend(1, "last_minus_first", 0.05, 0.0, 0.01),
         trend(3, "last_minus_first", 0.05, -0.007, 0.0066),
@@ -174,4 +163,59 @@ fn a_rise_that_random_order_lacks_is_not_called_the_queue() {
     assert_eq!(lines[0], "overall: later tokens are not measurably dropped more in any layer");
     let none = vec![Finding { estimate: Some(0.0), low: None, high: None, ..ratio(1).remove(0) }];
     assert_eq!(drops_verdict(&none)[0], "overall: nothing is dropped");
+}
+
+/// Every layer's answer is an entry, however few of them have a line.
+#[test]
+fn many_layers_are_summarised_in_the_lines_and_whole_in_the_entries() {
+    let factor = |layer: LayerId| Finding {
+        variant: Some("factor_for_1_percent".into()),
+        rule: Some("port".into()),
+        grouping: Some("run".into()),
+        estimate: Some(1.0 + f64::from(layer) / 100.0),
+        ..Finding::new(Statistic::CapacityReplay, layer, View::Chosen)
+    };
+    let replay = Finding {
+        priority: Some("position".into()),
+        capacity_factor: Some(2.0),
+        rule: Some("port".into()),
+        ..Finding::new(Statistic::CapacityReplay, 0, View::Chosen)
+    };
+    let layers = (0..128).flat_map(|layer| {
+        let both = trend(layer, "last_minus_first", 0.05, 0.02, 0.01);
+        [ratio(layer), both.clone(), of_dataset("talks", both.clone()), of_dataset("texts", both), vec![factor(layer)]]
+    });
+    let rows: Vec<Finding> = layers.flatten().chain([replay]).collect();
+    let lines = drops_verdict(&rows);
+    assert_eq!(
+        lines[0],
+        "overall: later tokens are dropped more in layers 0 to 127 (+5.00 points); random order alone may not give half of that"
+    );
+    assert_eq!(lines[9], "120 more layers: see summary.json");
+    let (start, end) = (
+        "data set talks (40 sequences): later tokens are dropped more in layers 0 to 127; above random order: layer 0 by +2.00 points",
+        "between +2.00 points and +2.00 points in 120 more layers",
+    );
+    assert!(lines[10].starts_with(start) && lines[10].ends_with(end), "{}", lines[10]);
+    assert!(lines[13].ends_with("1.07 in layer 7, between 1.08 and 2.27 in 120 more layers"), "{}", lines[13]);
+    assert_eq!(lines.len(), 14);
+
+    let entries = entries(&DropsVerdict::of(&rows));
+    let of = |dataset: Option<&str>, answer: Answer| {
+        entries
+            .iter()
+            .filter(|own| own.verdict.answer == answer && own.verdict.dataset.as_deref() == dataset)
+            .filter(|own| own.verdict.layer.is_some())
+            .count()
+    };
+    let more = Answer::LaterTokensDroppedMore(LaterTokens::MoreThanInRandomOrder);
+    assert_eq!([of(None, more), of(Some("texts"), more)], [128, 128]);
+    assert_eq!(of(Some("talks"), Answer::DiffersFromRandomOrder(Side::Above)), 128);
+    assert_eq!(entries[0].words, lines[0]);
+    assert_eq!(entries[1].words, "overall: random order alone may not give half of the rise");
+    let last = &entries[entries.len() - 1];
+    assert_eq!(
+        last.words,
+        "capacity factor that would drop at most 1 % (replay of the choices, rule port): 2.27 in layer 127"
+    );
 }
