@@ -181,7 +181,7 @@ fn excerpts(run: &RunDir, manifest: &Value, found: &Found<'_>, index: usize, bud
     }
     let worst: Vec<String> = found
         .tables
-        .get("document_drops")
+        .get(Statistic::DocumentDrops.table())
         .into_iter()
         .flat_map(|table| &table.rows)
         .filter(|row| row.rank.is_some_and(|rank| rank <= WORST))

@@ -150,8 +150,8 @@ pub(super) fn coactivation(study: &Study, view: View) -> Vec<Finding> {
             let interval = percentile(&mut values).filter(|_| study.resamples.enough(documents));
             let finding = empty().measured(both as f64 / n as f64, interval, n as u64, documents as u64);
             let mut finding = finding.against(chance[a * experts + b], "maximum_entropy");
-            finding.expert = Some(a as ExpertId);
-            finding.other_expert = Some(b as ExpertId);
+            finding.subject.expert = Some(a as ExpertId);
+            finding.subject.other_expert = Some(b as ExpertId);
             finding.uniform_baseline = Some(uniform);
             study.with_reason(finding, documents)
         })

@@ -11,6 +11,7 @@
 
 mod catalog;
 mod category;
+mod cell;
 mod cells;
 mod coactivation;
 mod drift;
@@ -20,6 +21,7 @@ mod finding;
 mod information;
 mod label_null;
 mod load;
+mod names;
 mod occurrences;
 mod plain;
 mod position_null;
@@ -33,6 +35,7 @@ mod settings;
 mod share;
 mod spread;
 mod study;
+mod subject;
 mod table;
 mod thousands;
 mod vocabulary;
@@ -44,11 +47,13 @@ pub use drift::{
     DriftLayer, DriftPoint, DriftSettings, DriftSource, Matching, drift_statistics, match_experts, overlap_chance,
 };
 pub use drops::{DropLayer, DropSettings, DropStudy, drop_difference, drop_statistics, drop_trend, exact_replay};
-pub use finding::{Finding, Name};
+pub use finding::Finding;
 pub use load::load_statistics;
+pub use names::{GROUPS_OF_RUN, Priority, Ranking, Variable, Variant};
 pub use repetition::uniform_repetition;
 pub use route::{headline, merge, route_statistic, route_statistics};
 pub use settings::Settings;
 pub use spread::{routing_noise_variance, routing_std_ceiling};
+pub use subject::{Name, Scope, Subject};
 pub use table::{StatisticTable, TableFile, Tables};
 pub use thousands::thousands;

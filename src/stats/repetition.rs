@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::{
     catalog::Statistic,
     finding::Finding,
+    names::{Variable, Variant},
     resample::percentile,
     study::{Group, Study},
 };
@@ -53,16 +54,16 @@ pub fn uniform_repetition(experts: usize, top_k: usize) -> f64 {
 pub(super) fn expert_repetition(study: &Study, group: &Group, repeats: &Repeats) -> Vec<Finding> {
     let (experts, top_k) = (study.data.experts, study.data.top_k);
     let chance = Chance::new(study, group);
-    let first = ("first", &repeats.first, Some(chance.first()), 1.0 / experts as f64);
-    let any = ("first_or_second", &repeats.any, chance.any(), uniform_repetition(experts, top_k));
+    let first = (Variant::First, &repeats.first, Some(chance.first()), 1.0 / experts as f64);
+    let any = (Variant::FirstOrSecond, &repeats.any, chance.any(), uniform_repetition(experts, top_k));
     let variants = if top_k > 1 { vec![first, any] } else { vec![first] };
     let pairs: u64 = group.documents.iter().map(|d| u64::from(repeats.pairs[*d])).sum();
     let documents = group.documents.iter().filter(|d| repeats.pairs[**d] > 0).count();
-    let row = |(variant, count, chance, uniform): (&'static str, &Vec<u32>, Option<f64>, f64)| {
+    let row = |(variant, count, chance, uniform): (Variant, &Vec<u32>, Option<f64>, f64)| {
         let mut finding = study.finding(Statistic::ExpertRepetition, View::Chosen).variant(variant);
         finding.uniform_baseline = Some(uniform);
         if let Some(category) = group.category {
-            finding = study.about_category(finding.by("category"), category);
+            finding = study.about_category(finding.by(Variable::Category), category);
         }
         if pairs == 0 {
             return finding.withheld("no two neighbouring tokens");

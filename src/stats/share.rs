@@ -6,8 +6,10 @@ use super::{
     catalog::Statistic,
     cells::Cells,
     finding::Finding,
+    names::Variable,
     resample::{Interval, percentile},
     study::{Group, Study},
+    subject::Subject,
 };
 use crate::routing::{ExpertId, View};
 
@@ -116,7 +118,7 @@ pub(super) fn frequent(study: &Study, cells: &Cells) -> Vec<usize> {
 /// What `f` makes of the shares (chosen, kept) of every frequent cell of `variable`, in the order of the cells.
 pub(super) fn map_cells<T: Send>(
     study: &Study,
-    variable: &'static str,
+    variable: Variable,
     cells: &Cells,
     f: impl Fn([Shares; 2]) -> T + Sync,
 ) -> Vec<T> {
@@ -198,9 +200,9 @@ impl Tally {
 }
 
 /// The key of the cell that a row is in.
-fn key_of(study: &Study, variable: &'static str, row: usize) -> Key {
+fn key_of(study: &Study, variable: Variable, row: usize) -> Key {
     match variable {
-        "token" => Key::Token(study.data.token[row] as usize),
+        Variable::Token => Key::Token(study.data.token[row] as usize),
         _ => Key::Position(study.data.position[row]),
     }
 }
@@ -209,9 +211,11 @@ fn key_of(study: &Study, variable: &'static str, row: usize) -> Key {
 pub(super) fn about(study: &Study, finding: Finding, key: Key) -> Finding {
     match key {
         Key::All => finding,
-        Key::Category(category) => study.about_category(finding.by("category"), category),
-        Key::Position(position) => Finding { position: Some(position), ..finding.by("position") },
-        Key::Token(token) => study.about_token(finding.by("token"), token),
+        Key::Category(category) => study.about_category(finding.by(Variable::Category), category),
+        Key::Position(position) => {
+            finding.by(Variable::Position).about(|subject| Subject { position: Some(position), ..subject })
+        }
+        Key::Token(token) => study.about_token(finding.by(Variable::Token), token),
     }
 }
 
@@ -225,7 +229,10 @@ pub(super) fn expert_share<'a>(
     let uniform = 1.0 / study.data.experts as f64;
     let row = move |expert: usize| {
         let finding = about(study, study.finding(Statistic::ExpertShare, view), shares.key);
-        let mut finding = Finding { expert: Some(expert as ExpertId), uniform_baseline: Some(uniform), ..finding };
+        let mut finding = Finding {
+            uniform_baseline: Some(uniform),
+            ..finding.about(|subject| Subject { expert: Some(expert as ExpertId), ..subject })
+        };
         finding.n = shares.n;
         finding.documents = Some(shares.documents as u64);
         let Some(estimate) = shares.share.get(expert) else { return finding.withheld("no assignment to count") };

@@ -127,7 +127,7 @@ fn with_short_labels(tables: &Tables) -> Cow<'_, Tables> {
     }
     let mut tables = tables.clone();
     for row in tables.values_mut().flat_map(|table| &mut table.rows) {
-        for label in [&mut row.checkpoint, &mut row.reference].into_iter().flatten() {
+        for label in [&mut row.subject.checkpoint, &mut row.subject.reference].into_iter().flatten() {
             if label.len() > common {
                 label.drain(..common);
             }

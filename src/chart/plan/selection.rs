@@ -38,7 +38,7 @@ impl<'a> Selection<'a> {
 
     fn of(&self, statistic: Statistic, view: View) -> impl Iterator<Item = &'a Finding> {
         let rows = self.tables.values().flat_map(|table| &table.rows);
-        rows.filter(move |row| row.statistic == statistic && row.view == view.name())
+        rows.filter(move |row| row.statistic == statistic && row.view == view)
     }
 
     /// The `MoE` layers, by decoder layer index.

@@ -13,7 +13,7 @@ use crate::{
         radar::{RadarFigure, RadarPanel},
     },
     routing::{LayerId, View},
-    stats::{Finding, Statistic},
+    stats::{Finding, Statistic, Variable},
 };
 
 /// Most radars on one page.
@@ -27,7 +27,7 @@ pub(super) const COLUMNS_PER_BLOCK: usize = 32;
 pub(super) fn categories(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
     let caption = "Share of each expert in the kept assignments of a category, experts clockwise from the top; \
                    n under each name: occurrences. All radars share one scale.";
-    radars(selection, kind, "category", "category", caption, |rows| {
+    radars(selection, kind, Variable::Category, "category", caption, |rows| {
         selection.categories(rows).into_iter().map(|name| (label(name), Key::Category(name))).collect()
     })
 }
@@ -37,7 +37,7 @@ pub(super) fn positions(selection: &Selection<'_>, kind: &'static ChartKind) -> 
     let caption = "Share of each expert in the kept assignments at one position of the sequence, experts clockwise \
                    from the top. Drawn: position 0, every power of two and the last position with enough data; \
                    all positions are in stats/expert_share.csv.";
-    radars(selection, kind, "position", "position", caption, |rows| {
+    radars(selection, kind, Variable::Position, "position", caption, |rows| {
         let mut all: Vec<u32> = rows.iter().filter_map(|row| row.position).collect();
         all.sort_unstable();
         all.dedup();
@@ -51,7 +51,7 @@ pub(super) fn positions(selection: &Selection<'_>, kind: &'static ChartKind) -> 
 pub(super) fn tokens(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
     let caption = "Share of each expert in the kept assignments of one token id, experts clockwise from the top. \
                    Drawn: the most frequent token ids; ␣ is a space, \\n a line end.";
-    radars(selection, kind, "token", "token id", caption, |rows| {
+    radars(selection, kind, Variable::Token, "token id", caption, |rows| {
         let mut ids: Vec<(u64, u32, String)> = Vec::new();
         for row in rows {
             let Some(id) = row.token_id else { continue };
@@ -86,7 +86,7 @@ impl Key<'_> {
 fn radars<'a>(
     selection: &Selection<'a>,
     kind: &'static ChartKind,
-    variable: &str,
+    variable: Variable,
     noun: &str,
     caption: &str,
     keys: impl Fn(&[&'a Finding]) -> Vec<(String, Key<'a>)>,
@@ -122,9 +122,14 @@ fn radars<'a>(
     specs
 }
 
-fn share_rows<'a>(selection: &Selection<'a>, layer: LayerId, view: View, variable: Option<&str>) -> Vec<&'a Finding> {
+fn share_rows<'a>(
+    selection: &Selection<'a>,
+    layer: LayerId,
+    view: View,
+    variable: Option<Variable>,
+) -> Vec<&'a Finding> {
     let rows = selection.rows(Statistic::ExpertShare, view);
-    rows.filter(|row| row.layer == layer && row.variable.as_deref() == variable).collect()
+    rows.filter(|row| row.layer == layer && row.variable == variable).collect()
 }
 
 /// One number per expert; empty where an expert has none.

@@ -12,7 +12,7 @@ use crate::{
         table::{TableFigure, TableRow},
     },
     routing::{LayerId, View},
-    stats::Finding,
+    stats::{Finding, Ranking},
 };
 
 /// Experts on one page of the token table.
@@ -46,11 +46,11 @@ fn token_page(
     let whole = experts.len() == selection.experts();
     let suffix = if whole { String::new() } else { format!("_experts_{}_to_{}", experts.start, experts.end - 1) };
     let part = if whole { String::new() } else { format!(", experts {} to {}", experts.start, experts.end - 1) };
-    let rankings = ["count", "log_odds"];
+    let rankings = [Ranking::Count, Ranking::LogOdds];
     let table = experts
         .map(|expert| TableRow {
             name: expert.to_string(),
-            cells: rankings.iter().flat_map(|ranking| ranked(rows, expert, ranking)).collect(),
+            cells: rankings.iter().flat_map(|ranking| ranked(rows, expert, *ranking)).collect(),
         })
         .collect();
     let figure = TableFigure {
@@ -70,13 +70,11 @@ fn token_page(
 }
 
 /// The tokens of one expert by one ranking, as many cells as the table has.
-fn ranked(rows: &[&Finding], expert: usize, ranking: &str) -> Vec<String> {
+fn ranked(rows: &[&Finding], expert: usize, ranking: Ranking) -> Vec<String> {
     (1..=TOKENS)
         .map(|rank| {
             let own = rows.iter().find(|row| {
-                row.rank == Some(rank)
-                    && row.expert.map(usize::from) == Some(expert)
-                    && row.ranking.as_deref() == Some(ranking)
+                row.rank == Some(rank) && row.expert.map(usize::from) == Some(expert) && row.ranking == Some(ranking)
             });
             own.map(|row| token_label(row)).unwrap_or_default()
         })
@@ -112,9 +110,14 @@ fn by_variant(selection: &Selection<'_>, kind: &'static ChartKind, view: View) -
     variants(&rows)
         .into_iter()
         .filter_map(|variant| {
-            let own: Vec<&Finding> = rows.iter().copied().filter(|row| row.variant.as_deref() == variant).collect();
+            let own: Vec<&Finding> = rows.iter().copied().filter(|row| row.variant == variant).collect();
             let numbers = |row: &Finding| (row.estimate, interval(row), row.baseline, row.ceiling);
-            group(selection, &variant.map_or_else(|| "token id".to_owned(), words), &own, numbers)
+            group(
+                selection,
+                &variant.map_or_else(|| "token id".to_owned(), |variant| words(variant.name())),
+                &own,
+                numbers,
+            )
         })
         .collect()
 }

@@ -7,7 +7,7 @@ use crate::{
     error::Result,
     pipeline::recorded_settings::settings,
     run::RunDir,
-    stats::{StatisticTable, TableFile, Tables, merge, route_statistics},
+    stats::{Statistic, StatisticTable, TableFile, Tables, merge, route_statistics},
     trace::RoutingTrace,
 };
 
@@ -22,13 +22,13 @@ pub(crate) fn compute(run: &RunDir, manifest: &Value, quiet: bool) -> Result<(Ta
     let settings = settings(run, manifest)?;
     let spinner = terminal::spinner("statistics", quiet);
     let mut tables = Tables::new();
-    let mut shares = TableFile::new("expert_share");
+    let mut shares = TableFile::new(Statistic::ExpertShare.table());
     for &layer in trace.moe_layers() {
         signals::check_interrupt()?;
         let columns = trace.layer(layer)?;
         let progress = |what: &'static str| spinner.set_message(format!("layer {layer}: {what}"));
         let mut found = route_statistics(&sequences, &columns, &settings, &progress)?;
-        for table in found.iter_mut().filter(|table| table.name == "expert_share") {
+        for table in found.iter_mut().filter(|table| table.name == Statistic::ExpertShare.table()) {
             shares.append(table)?;
             keep_frequent_tokens(table);
         }
@@ -53,12 +53,15 @@ mod tests {
     use super::*;
     use crate::{
         routing::View,
-        stats::{Finding, Statistic},
+        stats::{Finding, Statistic, Subject},
     };
 
     #[test]
     fn shares_of_the_most_frequent_token_ids_stay() {
-        let row = |token_id, n| Finding { token_id, n, ..Finding::new(Statistic::ExpertShare, 1, View::Kept) };
+        let row = |token_id, n| Finding {
+            n,
+            ..Finding::new(Statistic::ExpertShare, 1, View::Kept).about(|subject| Subject { token_id, ..subject })
+        };
         let ids = 0..100_u32;
         let tokens = ids.clone().flat_map(|id| [row(Some(id), u64::from(id / 2)), row(Some(id), u64::from(id / 2))]);
         let mut table = StatisticTable { name: "expert_share".into(), rows: vec![row(None, 1)] };

@@ -8,7 +8,7 @@ use super::*;
 use crate::{
     chart::ChartContext,
     routing::View,
-    stats::{Finding, StatisticTable, Tables},
+    stats::{Finding, StatisticTable, Subject, Tables, Variable},
 };
 
 fn page(rows: &[Finding]) -> String {
@@ -44,12 +44,12 @@ fn page(rows: &[Finding]) -> String {
 #[test]
 fn values_are_escaped_and_numbers_stand_with_their_intervals() {
     let row = Finding {
-        variable: Some("token".into()),
         estimate: Some(1.23456),
         low: Some(-0.5),
         high: Some(2.0),
         n: 1234,
         ..Finding::new(Statistic::MutualInformation, 1, View::Chosen)
+            .about(|subject| Subject { variable: Some(Variable::Token), ..subject })
     };
     let page = page(&[row.clone(), row.withheld("too <few>")]);
     for text in
@@ -82,14 +82,16 @@ fn unpacked(page: &str) -> serde_json::Value {
 /// The share of an expert in a category.
 fn share(category: &str, expert: u16, estimate: f64) -> Finding {
     Finding {
-        category: Some(category.to_owned()),
-        expert: Some(expert),
         estimate: Some(estimate),
         low: Some(estimate - 0.01),
         high: Some(estimate + 0.01),
         baseline: Some(0.125),
         n: 100,
-        ..Finding::new(Statistic::DomainSpecialization, 1, View::Chosen)
+        ..Finding::new(Statistic::DomainSpecialization, 1, View::Chosen).about(|subject| Subject {
+            category: Some(category.to_owned()),
+            expert: Some(expert),
+            ..subject
+        })
     }
 }
 
@@ -112,7 +114,7 @@ fn a_table_that_is_cut_says_so_and_keeps_what_is_farthest_from_its_baseline() {
     let many = (0..600).flat_map(|at| (0..16).map(move |expert| share(&format!("c{at:03}"), expert, 0.125)));
     let mut rows: Vec<Finding> = many.collect();
     rows.push(share("zz", 4, 0.8692));
-    rows.push(Finding { category: None, expert: None, ..share("", 0, 0.125) });
+    rows.push(share("", 0, 0.125).about(|subject| Subject { category: None, expert: None, ..subject }));
     let page = page(&rows);
     let table = &unpacked(&page)["statistics"]["domain_specialization"]["table"];
     let of = table["columns"]["of"].as_array().unwrap();

@@ -80,17 +80,17 @@ with_route_statistics! {}
 
 impl Statistic {
     /// What a reader needs to know about it.
-    pub fn info(self) -> &'static StatisticInfo {
+    pub const fn info(self) -> &'static StatisticInfo {
         &STATISTICS[self as usize]
     }
 
     /// The name in tables, `summary.json`, charts and documentation.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         self.info().name
     }
 
     /// File stem below `stats/` of the table that holds it.
-    pub fn table(self) -> &'static str {
+    pub const fn table(self) -> &'static str {
         self.info().table
     }
 }
@@ -110,13 +110,8 @@ impl Serialize for Statistic {
 impl<'de> Deserialize<'de> for Statistic {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;
-        Self::from_name(&name).ok_or_else(|| de::Error::custom(unknown(&name)))
+        Self::from_name(&name).ok_or_else(|| de::Error::custom(format!("`{name}` is no statistic of this version")))
     }
-}
-
-/// What to say of a name that no statistic of this version has.
-pub(super) fn unknown(name: &str) -> String {
-    format!("`{name}` is no statistic of this version")
 }
 
 #[cfg(test)]

@@ -37,10 +37,7 @@ pub(super) fn agreement(step: &Step) -> Vec<StatisticTable> {
     let chance = [chance.saturation, chance.first, chance.exact, chance.jaccard];
     let row = |index: usize| {
         let finding = course.mean(step.finding(STATISTICS[index], View::Chosen), &sums[index], occurrences);
-        StatisticTable {
-            name: STATISTICS[index].table().to_owned(),
-            rows: vec![against_chance(course, finding, index, chance[index])],
-        }
+        StatisticTable::of(STATISTICS[index], vec![against_chance(course, finding, index, chance[index])])
     };
     (0..STATISTICS.len()).map(row).collect()
 }

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     stats::{
-        Finding, Statistic, StatisticTable,
+        Finding, Statistic, StatisticTable, Subject, Variant,
         resample::{Interval, expanded_percentile, percentile},
     },
 };
@@ -49,7 +49,7 @@ pub fn drop_difference(
     let rows: Vec<Vec<Finding>> = pairs.par_iter().map(rows).collect();
     let mut rows: Vec<Finding> = rows.into_iter().flatten().collect();
     rows.extend(difference.trends());
-    Ok(StatisticTable { name: "drop_difference".to_owned(), rows })
+    Ok(StatisticTable::of(Statistic::DropDifference, rows))
 }
 
 /// The cells of the comparison, in the order of the table.
@@ -79,9 +79,13 @@ impl Difference<'_> {
     /// An empty finding.
     fn finding(&self, key: Key, compared: Statistic) -> Finding {
         let study = self.studies[0];
-        let finding = key.about(study, study.finding(Statistic::DropDifference)).variant(compared.name());
+        let finding = key.about(study, study.finding(Statistic::DropDifference)).variant(Variant::Of(compared));
         let (model, reference) = self.names;
-        Finding { checkpoint: Some(model.to_owned()), reference: Some(reference.to_owned()), ..finding }
+        finding.about(|subject| Subject {
+            checkpoint: Some(model.to_owned()),
+            reference: Some(reference.to_owned()),
+            ..subject
+        })
     }
 
     /// The difference of a ratio.

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    stats::{Finding, Statistic, StatisticTable, resample::percentile},
+    stats::{Finding, Statistic, StatisticTable, Subject, resample::percentile},
 };
 
 /// How far the first-order replay of `logged` at the factor of `rerun` was off: one row per ratio.
@@ -34,7 +34,7 @@ pub fn exact_replay(rerun: &DropStudy<'_>, logged: &DropStudy<'_>) -> Result<Sta
         lost: [Losses::observed(rerun), first_order],
         study: rerun,
     };
-    Ok(StatisticTable { name: "exact_replay".to_owned(), rows: (0..Ratio::ALL.len()).map(|i| pair.row(i)).collect() })
+    Ok(StatisticTable::of(Statistic::ExactReplay, (0..Ratio::ALL.len()).map(|i| pair.row(i)).collect()))
 }
 
 /// Refuses two runs that differ in more than the factor.
@@ -72,11 +72,12 @@ impl Pair<'_> {
     fn row(&self, ratio: usize) -> Finding {
         let (study, scope) = (self.study, &self.chosen[0]);
         let finding = study.finding(Statistic::ExactReplay);
-        let finding = Finding { capacity_factor: Some(study.layer.router.capacity_factor), ..finding };
+        let finding =
+            finding.about(|subject| Subject { capacity_factor: Some(study.layer.router.capacity_factor), ..subject });
         let lost = |run: usize| self.lost[run].at(ratio, 0);
         let [exact, first_order] = [0, 1].map(|run| self.chosen[run].share(ratio, lost(run)));
         if exact.is_nan() || first_order.is_nan() {
-            return finding.variant(Ratio::ALL[ratio].name()).withheld(NOTHING);
+            return finding.variant(Ratio::ALL[ratio].variant()).withheld(NOTHING);
         }
         let finding = scope.measured(study, finding, ratio, lost(0), self.separate);
         let interval = if self.separate { self.difference(ratio) } else { None };

@@ -8,11 +8,11 @@ use super::{
 };
 use crate::{
     routing::ExpertId,
-    stats::{Finding, Statistic, resample::percentile},
+    stats::{Finding, Statistic, Subject, Variable, Variant, resample::percentile},
 };
 
 /// The classes of choices, which queue one after the other.
-const VARIANTS: [&str; 2] = ["first_choice", "second_choice"];
+const VARIANTS: [Variant; 2] = [Variant::FirstChoice, Variant::SecondChoice];
 
 /// Occupancies of one expert at the end of one bin, one per sequence.
 type Bin = Vec<Taken>;
@@ -29,13 +29,13 @@ struct Taken {
 /// By choice, expert and bin of positions: mean over the sequences that reach the end of the bin of min(1, queue length
 /// / capacity), as a token would find it that comes next.
 pub(super) fn expert_occupancy(study: &DropStudy) -> Vec<Finding> {
-    let empty = || study.finding(Statistic::ExpertOccupancy).by("position_bucket");
+    let empty = || study.finding(Statistic::ExpertOccupancy).by(Variable::PositionBucket);
     let limited = study.groups.iter().any(|group| group.capacity < u32::MAX);
     let bin = study.settings.bin.max(1);
     let longest = study.sequences.iter().map(ExactSizeIterator::len).max().unwrap_or(0);
     let variants = &VARIANTS[..study.top_k().min(VARIANTS.len())];
     let withheld = |reason: &str| {
-        variants.iter().map(|variant| empty().variant(variant).withheld(reason.to_owned())).collect::<Vec<_>>()
+        variants.iter().map(|variant| empty().variant(*variant).withheld(reason.to_owned())).collect::<Vec<_>>()
     };
     if !limited {
         return withheld("the capacity is unlimited");
@@ -51,7 +51,7 @@ pub(super) fn expert_occupancy(study: &DropStudy) -> Vec<Finding> {
         let row = |(index, bin_values): (usize, &Bin)| {
             let finding = empty().variant(variants[choice]);
             let position = Some(index as u32 * bin);
-            row(study, Finding { expert: Some(expert), position, ..finding }, bin_values)
+            row(study, finding.about(|subject| Subject { expert: Some(expert), position, ..subject }), bin_values)
         };
         bins.iter().enumerate().map(row).collect::<Vec<_>>()
     };

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     routing::ExpertId,
-    stats::{Finding, StatisticTable, study::mean},
+    stats::{Finding, Statistic, StatisticTable, study::mean},
 };
 
 /// A cell with what it is compared with.
@@ -128,7 +128,7 @@ fn compare_across(study: &DropStudy<'_>, layout: &Layout, cells: &mut [Cell]) ->
         compare(cells, text.keys.iter().copied(), &values, |key| key.permutation() == Permutation::AcrossDataset);
         within = Some(counting.finish(drops));
     }
-    StatisticTable { name: "burstiness".to_owned(), rows: burstiness(study, &across, within.as_ref()) }
+    StatisticTable::of(Statistic::Burstiness, burstiness(study, &across, within.as_ref()))
 }
 
 /// Fills in the baselines of the cells whose key is `wanted`: the mean over the permutations, summed in their order.
@@ -153,7 +153,7 @@ fn ratio_tables(study: &DropStudy<'_>, windows: &Windows, cells: &[Cell]) -> Vec
         (0..RATIOS.len()).map(|ratio| given(study, cell.key, ratio).then(|| row(study, windows, cell, ratio))).collect()
     };
     let rows: Vec<Vec<Option<Finding>>> = cells.par_iter().map(rows).collect();
-    let mut tables = RATIOS.map(|ratio| StatisticTable::new(ratio.table()));
+    let mut tables = RATIOS.map(|ratio| StatisticTable::of(ratio, Vec::new()));
     for (ratio, row) in rows.into_iter().flat_map(|rows| rows.into_iter().enumerate()) {
         tables[ratio].rows.extend(row);
     }

@@ -13,7 +13,7 @@ use crate::{
         theme::{MUTED, Stroke},
     },
     routing::{LayerId, View},
-    stats::{Finding, Statistic},
+    stats::{Finding, Statistic, Variant},
 };
 
 /// The statistics of agreement and their titles.
@@ -134,8 +134,8 @@ pub(in crate::chart::plan) fn by_margin(selection: &Selection<'_>, kind: &'stati
     let others: Vec<&str> =
         checkpoints(&all.iter().copied().filter(|row| row.checkpoint != row.reference).collect::<Vec<_>>());
     let mut specs = Specs::new();
-    for variant in ["overlap", "exact_set", "first_choice"] {
-        let rows: Vec<&Finding> = all.iter().copied().filter(|row| row.variant.as_deref() == Some(variant)).collect();
+    for variant in [Variant::Overlap, Variant::ExactSet, Variant::FirstChoice] {
+        let rows: Vec<&Finding> = all.iter().copied().filter(|row| row.variant == Some(variant)).collect();
         let panels: Vec<CurvePanel> = selection
             .layers()
             .iter()
@@ -171,11 +171,11 @@ fn margin_panel(layer: LayerId, rows: &[&Finding], others: &[&str]) -> CurvePane
 fn margin_chart(
     selection: &Selection<'_>,
     kind: &'static ChartKind,
-    variant: &str,
+    variant: Variant,
     panels: Vec<CurvePanel>,
     others: &[&str],
 ) -> super::ChartSpec {
-    let which = if variant == "first_choice" {
+    let which = if variant == Variant::FirstChoice {
         "first minus second gate probability"
     } else {
         "last chosen minus first unchosen gate probability"
@@ -191,7 +191,7 @@ fn margin_chart(
     };
     let figure = CurveFigure {
         x_label: "share of tokens with a smaller margin".to_owned(),
-        y_label: format!("agreement ({})", words(variant)),
+        y_label: format!("agreement ({})", words(variant.name())),
         x_range: (0.0, 1.0),
         x_linear: true,
         x_ticks: percent_ticks(),
@@ -201,6 +201,6 @@ fn margin_chart(
         legend: others.iter().enumerate().map(entry).collect(),
         panels,
     };
-    let title = format!("Agreement by router margin: {} ({})", words(variant), view_words(View::Chosen));
-    selection.spec(kind, variant, title, &caption, Body::Curve(figure))
+    let title = format!("Agreement by router margin: {} ({})", words(variant.name()), view_words(View::Chosen));
+    selection.spec(kind, variant.name(), title, &caption, Body::Curve(figure))
 }

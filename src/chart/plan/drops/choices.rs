@@ -23,7 +23,7 @@ pub(in crate::chart::plan) fn side_by_side(selection: &Selection<'_>, kind: &'st
     let groups: Vec<BarGroup> = RATIOS
         .into_iter()
         .filter_map(|(statistic, words)| {
-            let rows: Vec<&Finding> = selection.rows(statistic, View::Chosen).filter(|row| is_overall(row)).collect();
+            let rows: Vec<&Finding> = selection.rows(statistic, View::Chosen).filter(|row| row.is_over_all()).collect();
             group(selection, words, &rows, plain)
         })
         .collect();
@@ -39,12 +39,6 @@ pub(in crate::chart::plan) fn side_by_side(selection: &Selection<'_>, kind: &'st
                    gate probability of the choices. Orange: what the popularity of the experts alone would lose; what stands above it comes from texts that ask \
                    for the same experts at once. Intervals of the curves are in stats/*.csv.";
     vec![spec(selection, kind, "", "First choices, second choices, tokens".to_owned(), caption, Body::Stack(parts))]
-}
-
-/// A row about a whole layer.
-fn is_overall(row: &Finding) -> bool {
-    let keyed = [row.dataset.is_some(), row.category.is_some(), row.role.is_some(), row.turn.is_some()];
-    row.variable.is_none() && !keyed.contains(&true)
 }
 
 fn curves(selection: &Selection<'_>) -> Option<CurveFigure> {

@@ -8,12 +8,12 @@ use crate::{
         page::Body,
         plan::selection::Selection,
     },
-    stats::Finding,
+    stats::{Finding, Variant},
 };
 
 /// The choices and how they are called.
-const CHOICES: [(&str, &str); 2] =
-    [("first_choice", "first choices"), ("second_choice", "second choices, behind all first choices")];
+const CHOICES: [(Variant, &str); 2] =
+    [(Variant::FirstChoice, "first choices"), (Variant::SecondChoice, "second choices, behind all first choices")];
 
 /// Occupancy by expert and position, one block per choice, a chart per layer.
 pub(in crate::chart::plan) fn map(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
@@ -45,10 +45,10 @@ pub(in crate::chart::plan) fn map(selection: &Selection<'_>, kind: &'static Char
     specs
 }
 
-fn block(selection: &Selection<'_>, rows: &[&Finding], variant: &str, title: &str, bins: Bins) -> HeatBlock {
+fn block(selection: &Selection<'_>, rows: &[&Finding], variant: Variant, title: &str, bins: Bins) -> HeatBlock {
     let columns = (bins.end / bins.width) as usize;
     let mut cells = vec![vec![None; columns]; selection.experts()];
-    for row in rows.iter().filter(|row| row.variant.as_deref() == Some(variant)) {
+    for row in rows.iter().filter(|row| row.variant == Some(variant)) {
         let Some((expert, position)) = row.expert.zip(row.position) else { continue };
         let column = (f64::from(position) / bins.width) as usize;
         if let Some(cell) = cells.get_mut(usize::from(expert)).and_then(|cells| cells.get_mut(column)) {

@@ -12,7 +12,7 @@ use crate::{
         plan::selection::{Selection, interval},
         theme::{ACCENT, CORRECTED, Color, VALUE},
     },
-    stats::Finding,
+    stats::{Finding, Variant},
 };
 
 /// Last quarter less first quarter, what random order gives, and what is left, by layer and data set.
@@ -50,12 +50,12 @@ pub(in crate::chart::plan) fn forest(selection: &Selection<'_>, kind: &'static C
 
 /// One data set; `None` where the difference is withheld.
 fn row(rows: &[&Finding], scope: Scope<'_>) -> Option<ForestRow> {
-    let of = |variant: &str| {
-        let own = |row: &&&Finding| row.dataset.as_deref() == scope && row.variant.as_deref() == Some(variant);
+    let of = |variant: Variant| {
+        let own = |row: &&&Finding| row.dataset.as_deref() == scope && row.variant == Some(variant);
         rows.iter().find(own).copied()
     };
-    let observed = of("last_minus_first")?;
-    let left = of("last_minus_first_excess");
+    let observed = of(Variant::LastMinusFirst)?;
+    let left = of(Variant::LastMinusFirstExcess);
     let point = |row: &Finding, marker: Marker, color: Color| {
         Some(ForestPoint { at: row.estimate?, interval: interval(row), marker, color })
     };
