@@ -17,7 +17,7 @@ pub mod error;
 pub mod first_bytes;
 pub mod model;
 pub mod paper;
-mod pipeline;
+pub mod pipeline;
 pub mod report;
 pub mod routing;
 pub mod run;

@@ -7,6 +7,7 @@ use crate::routing::{CapacityRule, RouterSettings};
 /// A `Config` that comes from a checkpoint has been checked: the sizes are positive, `router_topk` is 1 or 2, there are
 /// at least as many experts, `head_dim` is even and the query heads are a multiple of the key heads.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Config {
     /// Rows of the embedding matrix and of `lm_head`.
     pub vocab_size: usize,

@@ -8,20 +8,20 @@ use crate::{
     error::{Error, Result},
     pipeline::statistics::read_back,
     report::{NotebookSource, notebook},
-    run::{RunDir, folder_of, notes_on_statistics, open_finished, write_file},
+    run::{RunDir, folder_of, notes_on_statistics, open_finished, real_path, write_file},
 };
 
 /// Writes the notebook.
 pub(super) fn run(arguments: &NotebookArgs) -> anyhow::Result<()> {
-    let (run, manifest) = open_finished(&arguments.run)?;
-    for note in notes_on_statistics(&run, &manifest) {
+    let (run, record) = open_finished(&arguments.run)?;
+    for note in notes_on_statistics(&run, &record) {
         terminal::note(&note);
     }
     let out = arguments.out.clone().unwrap_or_else(|| run.file("notebook.ipynb"));
     check(&out, arguments.force)?;
-    let (tables, verdict) = read_back(&run, &manifest)?;
-    let folder = seen_from(&real(folder_of(&out)), &run_place(run.path()));
-    let source = NotebookSource { manifest: &manifest, tables: &tables, verdict: &verdict, folder: &folder };
+    let (tables, verdict) = read_back(&run, &record)?;
+    let folder = seen_from(&real_path(folder_of(&out)), &run_place(run.path()));
+    let source = NotebookSource { record: &record, tables: &tables, verdict: &verdict, folder: &folder };
     let _lock = RunDir::lock_around(&out)?;
     write_file(&out, &notebook(&source)?)?;
     terminal::print(&format!("{}: open it with Jupyter, which needs polars and matplotlib", out.display()))?;
@@ -45,23 +45,12 @@ fn check(out: &Path, force: bool) -> Result<()> {
     Ok(())
 }
 
-/// A folder without links. What of it does not exist yet will be made below the real place of what does.
-fn real(folder: &Path) -> PathBuf {
-    let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_path_buf());
-    let place = absolute.ancestors().find_map(|ancestor| {
-        let rest = absolute.strip_prefix(ancestor).ok()?;
-        // Joining nothing would end the path with a separator.
-        ancestor.canonicalize().ok().map(|real| if rest == Path::new("") { real } else { real.join(rest) })
-    });
-    place.unwrap_or(absolute)
-}
-
 /// A run by its own name below a real folder, so that a link to a run stays one.
 fn run_place(run: &Path) -> PathBuf {
     let absolute = std::path::absolute(run).unwrap_or_else(|_| run.to_path_buf());
     match (absolute.parent(), absolute.file_name()) {
-        (Some(parent), Some(name)) => real(parent).join(name),
-        _ => real(run),
+        (Some(parent), Some(name)) => real_path(parent).join(name),
+        _ => real_path(run),
     }
 }
 
@@ -98,8 +87,8 @@ mod tests {
         let root = temporary.path().canonicalize().unwrap();
         std::fs::create_dir_all(root.join("real/deep/er")).unwrap();
         std::os::unix::fs::symlink(root.join("real/deep/er"), root.join("link")).unwrap();
-        assert_eq!(real(&root.join("link")), root.join("real/deep/er"));
-        let new = real(&root.join("link/sub/sub"));
+        assert_eq!(real_path(&root.join("link")), root.join("real/deep/er"));
+        let new = real_path(&root.join("link/sub/sub"));
         assert_eq!(new, root.join("real/deep/er/sub/sub"));
         assert_eq!(seen_from(&new, &root.join("run")), "../../../../../run");
     }

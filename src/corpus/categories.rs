@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{InputFile, Sequence};
 
@@ -32,7 +32,8 @@ const SPLITS: [&str; 12] = [
 ];
 
 /// Where the categories of a corpus come from.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Categories {
     /// The key of the rows, `file names` or `folders`; `None` if there are no categories.
     pub by: Option<String>,
@@ -41,7 +42,7 @@ pub struct Categories {
     /// Documents without one, while others have one.
     pub documents_without: usize,
     /// Why there are none, or what speaks against them.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 

@@ -98,7 +98,8 @@ impl Role {
 }
 
 /// A line or file that could not be used.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Skipped {
     /// `file:line`, or `file`.
     pub place: String,

@@ -1,27 +1,24 @@
 //! What charts say about the run that they show.
 
-use serde_json::Value;
-
-use super::recorded_settings::{corpus_names, tokens_of_interest};
 use crate::{
     chart::ChartContext,
     error::Result,
-    run::{RunDir, RunKind, traces_of},
+    run::{RunDir, RunRecord, traces_of},
     trace::{RoutingTrace, SequenceTable},
 };
 
 /// What the charts say about the run.
-pub(crate) fn chart_context(kind: RunKind, run: &RunDir, manifest: &Value) -> Result<ChartContext> {
-    let traces = traces_of(kind, run, manifest)?;
+pub(crate) fn chart_context(run: &RunDir, record: &RunRecord) -> Result<ChartContext> {
+    let traces = traces_of(run, record)?;
     let trace = RoutingTrace::open(&traces[0].1)?;
     let labels = traces.into_iter().map(|(label, _)| label).collect::<Vec<_>>().join(", ");
-    Ok(ChartContext { checkpoint: labels, ..of_trace(manifest, &trace, &trace.sequences()?) })
+    Ok(ChartContext { checkpoint: labels, ..of_trace(record, &trace, &trace.sequences()?) })
 }
 
-fn of_trace(manifest: &Value, trace: &RoutingTrace, sequences: &SequenceTable) -> ChartContext {
+fn of_trace(record: &RunRecord, trace: &RoutingTrace, sequences: &SequenceTable) -> ChartContext {
     ChartContext {
-        checkpoint: manifest["label"].as_str().unwrap_or_default().to_owned(),
-        corpus: corpus_names(manifest).join(", "),
+        checkpoint: record.label.clone(),
+        corpus: record.text_names().join(", "),
         layers: trace.moe_layers().to_vec(),
         categories: sequences.category_names.clone(),
         num_experts: trace.num_experts(),
@@ -29,8 +26,8 @@ fn of_trace(manifest: &Value, trace: &RoutingTrace, sequences: &SequenceTable) -
         sequences: sequences.tokens.len() as u64,
         documents: sequences.document_names.len() as u64,
         tokens: sequences.tokens.iter().map(|&tokens| u64::from(tokens)).sum(),
-        bos: manifest["bos"] != false,
-        bos_counted: manifest["exclude_bos"] != true,
-        tokens_of_interest: tokens_of_interest(manifest),
+        bos: record.identity.text.as_ref().is_none_or(|text| text.bos),
+        bos_counted: !record.statistics.exclude_bos,
+        tokens_of_interest: record.tokens_of_interest().to_vec(),
     }
 }

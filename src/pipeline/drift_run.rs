@@ -1,147 +1,138 @@
-//! `drift`: the same tokens through several checkpoints of one run -> when was routing learnt, and what still changes?
+//! The same tokens through several checkpoints of one run -> when was routing learnt, and what still changes?
 
 use std::{path::Path, time::Instant};
-
-use serde_json::{Map, Value, json};
 
 use super::{
     checkpoint_comparison::check_compatible,
     checkpoint_list::{refuse_one, specs},
     checkpoint_spec::CheckpointSpec,
-    pass::{self, Pass, forward_one},
-    pass_manifest::{command_line, manifest, texts},
+    options::{DriftOptions, RunOptions},
+    pass::Pass,
+    pass_manifest::{self, statistic_settings, texts},
+    pass_sequence::{self, forward_one},
     prepared_pass::Prepared,
-    request::Request,
+    progress::Progress,
     reused_runs,
     run_folder::note_resumed,
     statistics::{Analysis, analyse},
     token_ids,
 };
 use crate::{
-    cli::DriftArgs,
     error::{Error, Result, path_text},
-    run::{RunDir, protect_folders, protect_texts},
+    run::{
+        DriftSettings, Identity, RecordedCheckpoint, RunDir, RunKind, RunRecord, TextSummary, protect_folders,
+        protect_texts,
+    },
 };
-
-/// What the manifest says of text and model, as that of a route run does.
-const OF_THE_TEXT: [&str; 13] = [
-    "config",
-    "layout",
-    "sequences",
-    "documents",
-    "tokens",
-    "skipped",
-    "skipped_total",
-    "documents_left_out",
-    "notes",
-    "notes_total",
-    "warnings",
-    "categories",
-    "repeated_documents",
-];
 
 /// A drift run, ready to start.
 pub(crate) struct DriftRun {
+    options: DriftOptions,
     pub(crate) specs: Vec<CheckpointSpec>,
     /// The forward passes: those of the checkpoints that are no finished runs.
     pub(crate) passes: Vec<Pass>,
     /// `None` if every checkpoint is a finished run.
     pub(crate) prepared: Option<Prepared>,
-    /// What every trace must agree with: the manifest of a route run over the same text.
-    pub(crate) expected: Value,
-    identity: Map<String, Value>,
+    /// What is recorded of it before it starts.
+    pub(crate) record: RunRecord,
+    clock: Instant,
 }
 
 impl DriftRun {
-    /// Opens, reads, validates and compares everything.
-    pub(crate) fn new(arguments: &DriftArgs) -> Result<Self> {
-        let specs = specs(arguments)?;
-        if let Some(out) = &arguments.out {
+    /// Opens, reads, validates and compares everything; also the folder `out`, if the run is to be written.
+    pub(crate) fn new(options: DriftOptions, out: Option<&Path>, progress: &dyn Progress) -> Result<Self> {
+        let clock = Instant::now();
+        let specs = specs(&options, progress)?;
+        if let Some(out) = out {
             protect_folders(out, specs.iter().map(|spec| spec.folder.as_path()))?;
         }
         refuse_one(&specs)?;
         check_compatible(&specs)?;
-        let passes: Vec<Pass> = specs.iter().filter(|spec| !spec.is_run()).map(|spec| pass(arguments, spec)).collect();
-        let (prepared, expected) = prepare(arguments, &specs, &passes)?;
-        reused_runs::check(&specs, &expected, arguments.common.execution.quiet)?;
-        token_ids::check(arguments, prepared.as_ref(), &expected, &specs[0])?;
+        let passes: Vec<Pass> = specs.iter().filter(|spec| !spec.is_run()).map(pass).collect();
+        let (prepared, expected) = prepare(&options, out, &specs, &passes, progress)?;
+        reused_runs::check(&specs, &expected, progress)?;
+        token_ids::check(&options, prepared.as_ref(), &expected, &specs[0], progress)?;
         let (prepared, identities) = match prepared {
             Some(prepared) => {
-                let (prepared, identities) = pass::identities(prepared, &passes)?;
+                let (prepared, identities) = pass_sequence::identities(prepared, &options.run, &passes, progress)?;
                 (Some(prepared), identities)
             }
             None => (None, Vec::new()),
         };
-        let identity = identity(arguments, &specs, &expected, &identities)?;
-        if let Some(out) = &arguments.out {
-            pass::check(out, arguments.common.execution.occupied(), &identity, &passes, &identities)?;
+        let record = record(&options, &specs, &expected, identity(&specs, &expected, &identities)?);
+        if let Some(out) = out {
+            let occupied = options.run.execution.occupied;
+            pass_sequence::check(out, occupied, &record.decisive(), &passes, &identities)?;
         }
-        Ok(Self { specs, passes, prepared, expected, identity })
+        Ok(Self { options, specs, passes, prepared, record, clock })
+    }
+
+    /// The options that all passes share.
+    pub(crate) fn run_options(&self) -> &RunOptions {
+        &self.options.run
     }
 
     /// The whole run, in the folder `out`. Nothing is written before every checkpoint has been opened, validated and
-    /// compared with the others. `clock` started with the command.
-    pub(crate) fn run(self, arguments: &DriftArgs, out: &Path, clock: Instant) -> Result<(RunDir, Analysis)> {
-        let identity = Value::Object(self.identity.clone());
-        let execution = &arguments.common.execution;
-        let (run, resumed) = RunDir::prepare(out, execution.occupied(), &identity)?;
-        note_resumed(&run, resumed, execution.quiet);
-        let mut manifest = self.manifest(arguments);
-        if !pass::is_whole(&run, self.prepared.as_ref(), &self.passes) {
-            run.write_manifest(&manifest)?;
+    /// compared with the others.
+    pub(crate) fn run(self, out: &Path, progress: &dyn Progress) -> Result<(RunDir, Analysis)> {
+        let Self { options, passes, prepared, mut record, clock, .. } = self;
+        let options = &options.run;
+        let (run, resumed) = RunDir::prepare(out, options.execution.occupied, &record.decisive())?;
+        note_resumed(&run, resumed, progress);
+        if !pass_sequence::is_whole(&run, prepared.as_ref(), &passes) {
+            run.write_record(&record)?;
         }
-        if let Some(mut prepared) = self.prepared {
-            for pass in &self.passes {
-                prepared = prepared.with_checkpoint(&pass.spec, &pass.request)?;
-                forward_one(&run, &prepared, pass)?;
+        if let Some(mut prepared) = prepared {
+            for pass in &passes {
+                prepared = prepared.with_pass(options, pass, progress)?;
+                forward_one(&run, &prepared, options, pass, progress)?;
             }
         }
-        let analysis = analyse(&run, &mut manifest, execution.quiet, Some(clock))?;
+        let analysis = analyse(&run, &mut record, options.execution.report, progress, Some(clock))?;
         Ok((run, analysis))
     }
+}
 
-    /// The manifest of the run before it starts.
-    fn manifest(&self, arguments: &DriftArgs) -> Value {
-        let mut manifest = Value::Object(self.identity.clone());
-        let labels: Vec<&str> = self.specs.iter().map(|spec| spec.label.as_str()).collect();
-        let statistics = &arguments.common.statistics;
-        manifest["complete"] = json!(false);
-        manifest["match_experts"] = json!(arguments.match_experts);
-        manifest["tokens_of_interest"] = json!(arguments.tokens_of_interest);
-        manifest["seed"] = json!(statistics.seed);
-        manifest["resamples"] = json!(statistics.resamples);
-        manifest["permutations"] = json!(statistics.permutations);
-        manifest["exclude_bos"] = json!(statistics.exclude_bos);
-        manifest["command_line"] = json!(command_line());
-        manifest["label"] = json!(labels.join(", "));
-        for key in OF_THE_TEXT {
-            manifest[key] = self.expected[key].clone();
-        }
-        manifest["threads"] = json!(rayon::current_num_threads());
-        manifest
+/// The record of the run before it starts: of the text it says what that of a route run does.
+fn record(options: &DriftOptions, specs: &[CheckpointSpec], expected: &RunRecord, identity: Identity) -> RunRecord {
+    let labels: Vec<&str> = specs.iter().map(|spec| spec.label.as_str()).collect();
+    RunRecord {
+        drift: Some(DriftSettings {
+            match_experts: options.match_experts,
+            tokens_of_interest: options.tokens_of_interest.clone(),
+        }),
+        statistics: statistic_settings(&options.run.statistics),
+        command_line: options.run.execution.command_line.clone(),
+        config: expected.config.clone(),
+        text: TextSummary { conversations_cut: None, ..expected.text.clone() },
+        threads: Some(rayon::current_num_threads()),
+        corpus: texts(&options.run.corpus),
+        ..RunRecord::new(identity, labels.join(", "), expected.layout.clone())
     }
 }
 
 /// Reads the text, if there is a checkpoint that it will go through; what every trace must agree with.
-fn prepare(arguments: &DriftArgs, specs: &[CheckpointSpec], passes: &[Pass]) -> Result<(Option<Prepared>, Value)> {
-    let out = arguments.out.as_deref();
+fn prepare(
+    options: &DriftOptions,
+    out: Option<&Path>,
+    specs: &[CheckpointSpec],
+    passes: &[Pass],
+    progress: &dyn Progress,
+) -> Result<(Option<Prepared>, RunRecord)> {
+    let options = &options.run;
     let Some(first) = passes.first() else {
-        out.map_or(Ok(()), |out| protect_texts(out, &arguments.corpus))?;
-        return Ok((None, reused_runs::expected(arguments, &specs[0])?));
+        out.map_or(Ok(()), |out| protect_texts(out, &options.corpus))?;
+        return Ok((None, reused_runs::expected(options, &specs[0])?));
     };
-    let prepared = Prepared::new(&first.request)?;
-    out.map_or(Ok(()), |out| protect_texts(out, prepared.text_paths(&first.request)))?;
-    let expected = manifest(&prepared, &first.request);
+    let prepared = Prepared::new(options, first, progress)?;
+    out.map_or(Ok(()), |out| protect_texts(out, prepared.text_paths(options)))?;
+    let expected = pass_manifest::record(&prepared, options);
     Ok((Some(prepared), expected))
 }
 
 /// The forward pass of one checkpoint. Router logits are kept, so that `gate_overlap` can be recomputed.
-fn pass(arguments: &DriftArgs, spec: &CheckpointSpec) -> Pass {
-    let mut common = arguments.common.clone();
-    common.execution.log_logits = true;
-    let request =
-        Request { checkpoint: spec.folder.clone(), corpus: arguments.corpus.clone(), transcripts: None, common };
-    Pass { spec: spec.clone(), request, folder: below(spec) }
+fn pass(spec: &CheckpointSpec) -> Pass {
+    Pass { folder: below(spec), ..Pass::of_run(spec.clone(), true) }
 }
 
 /// Where the trace of a checkpoint is, below the folder of the run.
@@ -166,30 +157,22 @@ fn trace(spec: &CheckpointSpec) -> Result<String> {
 
 /// What decides the traces: the checkpoints, and what their route runs have in common. `identities` are those of the
 /// forward passes; a finished run records its own.
-fn identity(
-    arguments: &DriftArgs,
-    specs: &[CheckpointSpec],
-    expected: &Value,
-    identities: &[Value],
-) -> Result<Map<String, Value>> {
-    let mut identity = reused_runs::in_common(expected);
+fn identity(specs: &[CheckpointSpec], expected: &RunRecord, identities: &[Identity]) -> Result<Identity> {
     let mut identities = identities.iter();
     let mut checkpoints = Vec::new();
     for spec in specs {
-        let record =
-            if spec.is_run() { Some(RunDir::open(&spec.folder)?.manifest()?) } else { identities.next().cloned() };
-        checkpoints.push(json!({
-            "label": spec.label,
-            "path": path_text(&spec.folder),
-            "training_tokens": spec.training_tokens,
-            "off_axis": spec.off_axis,
-            "arithmetic": spec.arithmetic.name(),
-            "trace": trace(spec)?,
-            "checkpoint": record.unwrap_or_default()["checkpoint"],
-        }));
+        let checkpoint = if spec.is_run() {
+            RunDir::open(&spec.folder)?.record()?.identity.checkpoint
+        } else {
+            identities.next().and_then(|identity| identity.checkpoint.clone())
+        };
+        checkpoints.push(RecordedCheckpoint {
+            training_tokens: spec.training_tokens,
+            off_axis: spec.off_axis,
+            arithmetic: Some(spec.arithmetic.name().to_owned()),
+            checkpoint,
+            ..RecordedCheckpoint::new(spec.label.as_str(), path_text(&spec.folder), trace(spec)?)
+        });
     }
-    identity.insert("command".into(), json!("drift"));
-    identity.insert("checkpoints".into(), json!(checkpoints));
-    identity.insert("corpus".into(), json!(texts(&arguments.corpus)));
-    Ok(identity)
+    Ok(Identity { checkpoints, ..expected.identity.in_common(RunKind::Drift) })
 }

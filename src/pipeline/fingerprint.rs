@@ -2,19 +2,18 @@
 
 use std::path::Path;
 
-use serde_json::{Value, json};
-
+use super::progress::{Progress, RunningStage, Stage};
 use crate::{
     checkpoint::{Checkpoint, CheckpointState, WeightReading, check_blob, describe_oddities},
-    commands::terminal,
     error::{Error, Result, path_text},
+    run::{CheckpointFiles, WeightFile},
 };
 
 /// A checkpoint's identity, and the state in which its files had it.
 #[derive(Clone, Debug)]
 pub(crate) struct Fingerprint {
     /// The hash of its configuration; of each weight file the path with its SHA-256, or with its size and times of change.
-    pub(crate) value: Value,
+    pub(crate) files: CheckpointFiles,
     /// The files as they were before they were read.
     pub(crate) state: CheckpointState,
     /// What the user must be told of.
@@ -26,7 +25,7 @@ impl Fingerprint {
     ///
     /// # Errors
     /// A file cannot be read, changes meanwhile, or is not the one that the cache of a hub names.
-    pub(crate) fn new(checkpoint: &Checkpoint, no_hash: bool) -> Result<Self> {
+    pub(crate) fn new(checkpoint: &Checkpoint, no_hash: bool, progress: &dyn Progress) -> Result<Self> {
         let mut state = checkpoint.state()?;
         let mut sums = Vec::new();
         let mut oddities = Vec::new();
@@ -36,53 +35,54 @@ impl Fingerprint {
                 weights.push(by_size_and_time(&file.path)?);
                 continue;
             }
-            let reading = read_watched(checkpoint, index)?;
-            weights.push(json!({ "path": path_text(&file.path), "bytes": file.bytes, "sha256": reading.sha256 }));
+            let reading = read_watched(checkpoint, index, progress)?;
+            let (path, sha256) = (path_text(&file.path), Some(reading.sha256.clone()));
+            weights.push(WeightFile { path, bytes: file.bytes, sha256, modified: None, changed: None });
             oddities.extend(reading.oddities);
             sums.push(reading.sha256);
         }
         state = state.with_sums(sums);
         checkpoint.check_unchanged(&state)?;
         check_blob(&checkpoint.config_path(), checkpoint.config_sha256())?;
-        let value = json!({
-            "path": path_text(checkpoint.dir()),
-            "config_sha256": checkpoint.config_sha256(),
-            "weights": weights,
-        });
+        let files = CheckpointFiles {
+            path: path_text(checkpoint.dir()),
+            config_sha256: checkpoint.config_sha256().to_owned(),
+            weights,
+        };
         let mut notes = checkpoint.notes().to_vec();
         notes.extend(describe_oddities(&oddities));
         for note in &notes {
-            terminal::warn_once(&format!("{}: {note}", checkpoint.dir().display()));
+            progress.warn_once(&format!("{}: {note}", checkpoint.dir().display()));
         }
         if no_hash {
             notes.push("--no-hash: the numbers of the weights were not looked at".to_owned());
         }
-        Ok(Self { value, state, notes })
+        Ok(Self { files, state, notes })
     }
 }
 
-/// A weight file, which may take minutes to read: the bar says so.
-pub(crate) fn read_watched(checkpoint: &Checkpoint, index: usize) -> Result<WeightReading> {
+/// Reads a weight file, which may take minutes.
+pub(crate) fn read_watched(checkpoint: &Checkpoint, index: usize, progress: &dyn Progress) -> Result<WeightReading> {
     let file = &checkpoint.files()[index];
-    let bar = terminal::bar(file.bytes, "SHA-256", false);
-    bar.set_message(file.path.file_name().unwrap_or_default().to_string_lossy().into_owned());
-    let reading = checkpoint.read_whole(index, &mut |bytes| bar.inc(bytes));
-    bar.finish_and_clear();
-    reading
+    let stage = RunningStage::begin(progress, Stage::Weights, Some(file.bytes));
+    stage.working_on(&file.path.file_name().unwrap_or_default().to_string_lossy());
+    checkpoint.read_whole(index, &mut |bytes| stage.advance(bytes))
 }
 
 /// A weight file's path with its size and times of change, in place of its hash.
-fn by_size_and_time(path: &Path) -> Result<Value> {
+fn by_size_and_time(path: &Path) -> Result<WeightFile> {
     let metadata = std::fs::metadata(path).map_err(Error::io("read", path))?;
     let modified = metadata.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
-    let mut value = json!({
-        "path": path_text(path), "bytes": metadata.len(), "modified": modified.map(|time| time.as_secs()),
-    });
     // A program that copies into a file may set the time of its content back, but not this one.
     #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        value["changed"] = json!(metadata.ctime());
-    }
-    Ok(value)
+    let changed = Some(std::os::unix::fs::MetadataExt::ctime(&metadata));
+    #[cfg(not(unix))]
+    let changed = None;
+    Ok(WeightFile {
+        path: path_text(path),
+        bytes: metadata.len(),
+        sha256: None,
+        modified: modified.map(|time| time.as_secs()),
+        changed,
+    })
 }

@@ -1,48 +1,47 @@
 //! The forward pass of a prepared run into its folder.
 
-use serde_json::{Value, json};
-
 use super::{
     forward_waves::{Executed, execute},
-    pass_manifest::manifest,
+    pass::Pass,
     prepared_pass::Prepared,
+    progress::Progress,
     quantities,
-    request::Request,
 };
 use crate::{
-    commands::terminal,
     error::Result,
-    run::{REPORT_RUNS, RunDir},
+    run::{ForwardPassCost, RunDir, RunRecord},
     trace::write_inputs,
 };
 
-/// The forward pass of a prepared run into its folder: everything but what follows from the trace. Returns the
-/// manifest, still incomplete.
-pub(crate) fn forward(run: &RunDir, prepared: &Prepared, arguments: &Request) -> Result<Value> {
-    let execution = &arguments.common.execution;
-    let mut manifest = manifest(prepared, arguments);
+/// The forward pass of a prepared run into its folder: everything but what follows from the trace. Completes the record
+/// that the run started with, but for the word that it is complete.
+pub(crate) fn forward(
+    run: &RunDir,
+    prepared: &Prepared,
+    pass: &Pass,
+    record: &mut RunRecord,
+    progress: &dyn Progress,
+) -> Result<()> {
     // A run that goes on keeps the report that it had; one that was replaced has no manifest any more.
-    if let Some(runs) = run.manifest().ok().and_then(|earlier| earlier.get(REPORT_RUNS).cloned()) {
-        manifest[REPORT_RUNS] = runs;
+    if let Ok(earlier) = run.loose_record() {
+        record.report_runs = earlier.report_runs().into_iter().map(str::to_owned).collect();
     }
-    if !has_whole_trace(run, prepared, execution.log_logits) {
-        run.write_manifest(&manifest)?;
+    if !has_whole_trace(run, prepared, pass.log_logits) {
+        run.write_record(record)?;
     }
-    if !execution.quiet {
-        announce(prepared);
-    }
+    progress.note(&announcement(prepared));
     let text = |id| prepared.tokenizer.as_ref().and_then(|tokenizer| tokenizer.piece(id));
     write_inputs(run, &prepared.layout, &prepared.corpus.sequences, &prepared.router, &prepared.label, text)?;
-    let executed = execute(prepared, run, execution.log_logits, execution.quiet)?;
+    let executed = execute(prepared, run, pass.log_logits, progress)?;
     run.settle_checksums()?;
-    record_forward(&mut manifest, &executed, execution.quiet);
-    Ok(manifest)
+    record.forward_cost = Some(cost(&executed, progress));
+    Ok(())
 }
 
 /// The first line of a run: what goes through the model.
-pub(crate) fn announce(prepared: &Prepared) {
+pub(crate) fn announcement(prepared: &Prepared) -> String {
     let corpus = &prepared.corpus;
-    terminal::note(&format!(
+    format!(
         "{}: {} in {} of {}; MoE layers {:?}, {} experts, top-{}",
         prepared.label,
         quantities::count(corpus.tokens(), "token"),
@@ -51,7 +50,7 @@ pub(crate) fn announce(prepared: &Prepared) {
         prepared.layout.moe_layers,
         prepared.router.num_experts,
         prepared.router.top_k,
-    ));
+    )
 }
 
 /// Whether the manifest of a run says that it is complete and its trace is there, as it was written.
@@ -60,23 +59,25 @@ pub(crate) fn has_whole_trace(run: &RunDir, prepared: &Prepared, log_logits: boo
 }
 
 pub(crate) fn is_complete(run: &RunDir) -> bool {
-    run.manifest().is_ok_and(|manifest| manifest["complete"] == true)
+    run.loose_record().is_ok_and(|record| record.is_complete())
 }
 
-fn record_forward(manifest: &mut Value, executed: &Executed, quiet: bool) {
+fn cost(executed: &Executed, progress: &dyn Progress) -> ForwardPassCost {
     // A resumed run that found everything in place keeps no rate: it measured none.
     // Nor does one whose clock stood still.
     let rate = (executed.tokens > 0 && executed.seconds > 0.0).then(|| executed.tokens as f64 / executed.seconds);
-    manifest["forward_seconds"] = json!(executed.seconds);
-    manifest["forward_tokens"] = json!(executed.tokens);
-    manifest["forward_peak_memory_bytes"] = json!(executed.peak_memory);
-    manifest["tokens_per_second"] = json!(rate);
-    if let Some(rate) = rate.filter(|_| !quiet) {
+    if let Some(rate) = rate {
         let tokens = quantities::grouped(executed.tokens);
         let seconds = quantities::duration(executed.seconds);
-        terminal::note(&format!(
+        progress.note(&format!(
             "forward pass: {tokens} tokens in {seconds}, {} tokens/s",
             quantities::grouped(rate as u64)
         ));
+    }
+    ForwardPassCost {
+        forward_seconds: executed.seconds,
+        forward_tokens: executed.tokens,
+        forward_peak_memory_bytes: executed.peak_memory,
+        tokens_per_second: rate,
     }
 }

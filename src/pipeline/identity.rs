@@ -1,70 +1,81 @@
-//! The keys of a manifest that decide a trace.
+//! What decides a trace: options, text, weights and machine.
 
-use serde_json::{Map, Value, json};
-
-use super::request::Request;
+use super::{options::RunOptions, pass::Pass};
 use crate::{
     checkpoint::{check_blob, sha256_file},
-    cli::CommonArgs,
     corpus::{Corpus, Tokenizer},
     error::{Result, path_text},
-    model::instruction_set,
+    model::{Arithmetic, instruction_set},
     routing::RouterSettings,
+    run::{
+        ArithmeticOptions, CheckpointFiles, ForwardPassOptions, Identity, QueueOptions, RecordedInput, RunKind,
+        TextOptions, TokenizerFile,
+    },
 };
 
+/// The identity of a forward pass.
 pub(crate) fn identity(
-    arguments: &Request,
-    fingerprint: &Value,
+    options: &RunOptions,
+    pass: &Pass,
+    checkpoint: &CheckpointFiles,
     tokenizer: Option<&Tokenizer>,
     corpus: &Corpus,
     router: &RouterSettings,
     context: usize,
-) -> Result<Map<String, Value>> {
-    let tokenizer = match tokenizer {
-        Some(tokenizer) => {
-            let sha256 = sha256_file(tokenizer.file())?;
-            check_blob(tokenizer.file(), &sha256)?;
-            json!({ "path": path_text(tokenizer.file()), "sha256": sha256 })
-        }
-        None => Value::Null,
-    };
-    let mut identity = Map::new();
-    identity.insert("command".into(), json!("route"));
-    identity.insert("version".into(), json!(env!("CARGO_PKG_VERSION")));
-    identity.insert("checkpoint".into(), fingerprint.clone());
-    identity.insert("tokenizer".into(), tokenizer);
-    identity.insert("inputs".into(), json!(corpus.files));
-    identity.extend(options(&arguments.common, router, context));
-    identity.insert("log_logits".into(), json!(arguments.common.execution.log_logits));
-    if arguments.common.routing.allow_constant_router {
-        identity.insert("allow_constant_router".into(), json!(true));
-    }
-    if let Some(transcripts) = &arguments.transcripts {
-        identity.insert("template".into(), json!(transcripts.how.template.to_string()));
-        identity.insert("oasst_paths".into(), json!(transcripts.how.oasst_paths.to_string()));
-        if let Some(source) = &corpus.template {
-            identity.insert("chat_template".into(), json!(source));
-        }
-    }
-    Ok(identity)
+) -> Result<Identity> {
+    let conversations = options.conversations.as_ref();
+    Ok(Identity {
+        checkpoint: Some(checkpoint.clone()),
+        tokenizer: tokenizer.map(tokenizer_file).transpose()?,
+        text: Some(text_options(options, corpus.files.iter().map(RecordedInput::from).collect(), context)),
+        queues: Some(queue_options(options, router)),
+        arithmetic: Some(arithmetic_options(Arithmetic::F32)),
+        forward_pass: Some(ForwardPassOptions {
+            log_logits: pass.log_logits,
+            allow_constant_router: options.routing.allow_constant_router,
+            template: conversations.map(|_| pass.template.to_string()),
+            oasst_paths: conversations.map(|conversations| conversations.oasst_paths.to_string()),
+            chat_template: conversations.and_then(|_| corpus.template.clone()),
+        }),
+        ..Identity::new(RunKind::Route)
+    })
 }
 
-/// The part of an identity that options and machine decide, whatever the text and the weights.
-pub(crate) fn options(common: &CommonArgs, router: &RouterSettings, context: usize) -> Map<String, Value> {
-    let value = json!({
-        "category_key": common.input.category,
-        "text_key": common.input.text_key,
-        "context": context,
-        "truncate": common.input.truncate,
-        "bos": !common.input.no_bos,
-        "max_sequences": common.input.max_sequences,
-        "group": common.routing.group.to_string(),
-        "capacity_rule": router.capacity_rule.to_string(),
-        "capacity_factor": router.capacity_factor,
-        "min_capacity": router.min_capacity,
-        "dtype": "f32",
-        "device": "cpu",
-        "instruction_set": instruction_set(),
-    });
-    if let Value::Object(options) = value { options } else { Map::new() }
+fn tokenizer_file(tokenizer: &Tokenizer) -> Result<TokenizerFile> {
+    let sha256 = sha256_file(tokenizer.file())?;
+    check_blob(tokenizer.file(), &sha256)?;
+    Ok(TokenizerFile { path: path_text(tokenizer.file()), sha256 })
+}
+
+/// How text becomes sequences.
+pub(crate) fn text_options(options: &RunOptions, inputs: Vec<RecordedInput>, context: usize) -> TextOptions {
+    let input = &options.input;
+    TextOptions {
+        inputs,
+        category_key: input.category_key.clone(),
+        text_key: input.text_key.clone(),
+        context,
+        truncate: input.truncate,
+        bos: input.bos,
+        max_sequences: input.max_sequences,
+    }
+}
+
+/// How tokens compete for experts.
+pub(crate) fn queue_options(options: &RunOptions, router: &RouterSettings) -> QueueOptions {
+    QueueOptions {
+        group: options.routing.group,
+        capacity_rule: router.capacity_rule,
+        capacity_factor: router.capacity_factor,
+        min_capacity: router.min_capacity,
+    }
+}
+
+/// What rounds on this machine, and in which order.
+pub(crate) fn arithmetic_options(arithmetic: Arithmetic) -> ArithmeticOptions {
+    ArithmeticOptions {
+        dtype: arithmetic.name().to_owned(),
+        device: "cpu".to_owned(),
+        instruction_set: instruction_set().to_owned(),
+    }
 }

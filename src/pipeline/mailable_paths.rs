@@ -1,36 +1,35 @@
 //! What a page or a chart does not tell, because it may be mailed: in which folders of a machine things lie, and what was
 //! typed there. `--show-command` brings that into the page.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use serde_json::Value;
 
-use crate::stats::Tables;
-
-/// Whether pages of this process show the command line and whole paths.
-static SHOW_COMMAND: AtomicBool = AtomicBool::new(false);
-
-/// Sets whether the pages that this process writes show the command line and whole paths.
-pub(crate) fn show_command(show: bool) {
-    SHOW_COMMAND.store(show, Ordering::Relaxed);
-}
+use super::options::ReportOptions;
+use crate::{error::Result, run::RunRecord, stats::Tables};
 
 /// Paths of a run without the folders above what it was told to read.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Paths {
+    /// Whether paths are shown whole after all.
+    whole: bool,
     /// Folders that hold what was typed as corpus or transcripts, each with its separator; the longest first.
     above: Vec<String>,
 }
 
 impl Paths {
-    /// Those of a run, from its manifest.
-    pub(crate) fn of(manifest: &Value) -> Self {
-        if SHOW_COMMAND.load(Ordering::Relaxed) {
-            return Self::default();
-        }
-        let typed =
-            ["corpus", "transcripts"].into_iter().flat_map(|key| manifest[key].as_array().into_iter().flatten());
-        let typed = typed.filter_map(Value::as_str).filter(|path| is_absolute(path));
+    /// Those of a run.
+    pub(crate) fn of(record: &RunRecord, options: ReportOptions) -> Self {
+        let transcripts = record.forward_pass.iter().filter_map(|pass| pass.transcripts.as_ref()).flatten();
+        let above = Self::above(record.corpus.iter().chain(transcripts).map(String::as_str));
+        Self { whole: options.show_command, ..above }
+    }
+
+    /// Those of no run in particular.
+    pub(crate) fn elsewhere(options: ReportOptions) -> Self {
+        Self { whole: options.show_command, above: Vec::new() }
+    }
+
+    fn above<'a>(typed: impl Iterator<Item = &'a str>) -> Self {
+        let typed = typed.filter(|path| is_absolute(path));
         let above = |path: &str| {
             let path = path.trim_end_matches(SEPARATORS);
             path.rfind(SEPARATORS).map(|end| path[..=end].to_owned()).filter(|above| above.len() > 1)
@@ -38,12 +37,12 @@ impl Paths {
         let mut above: Vec<String> = typed.filter_map(above).collect();
         above.sort_by_key(|folder| (usize::MAX - folder.len(), folder.clone()));
         above.dedup();
-        Self { above }
+        Self { whole: false, above }
     }
 
     /// A text without the folders above the corpus; of any other absolute path the last two names stay.
     pub(crate) fn shorten(&self, text: &str) -> String {
-        if SHOW_COMMAND.load(Ordering::Relaxed) {
+        if self.whole {
             return text.to_owned();
         }
         let mut rest = text.to_owned();
@@ -73,16 +72,16 @@ impl Paths {
         }
     }
 
-    /// A manifest for people elsewhere: without the command line, all paths shortened.
-    pub(crate) fn manifest(&self, manifest: &Value) -> Value {
-        let mut told = manifest.clone();
-        if !SHOW_COMMAND.load(Ordering::Relaxed) {
+    /// What a record tells people elsewhere, by the keys of the manifest: without the command line, all paths shortened.
+    pub(crate) fn provenance(&self, record: &RunRecord) -> Result<Value> {
+        let mut told = record.to_json()?;
+        if !self.whole {
             if let Some(entries) = told.as_object_mut() {
-                entries.remove("command_line");
+                entries.shift_remove("command_line");
             }
             self.shorten_all(&mut told);
         }
-        told
+        Ok(told)
     }
 
     fn shorten_all(&self, value: &mut Value) {
@@ -95,9 +94,8 @@ impl Paths {
     }
 
     /// Whether a text may hold a path.
-    #[expect(clippy::unused_self, reason = "stands beside what it saves work for")]
     fn concerns(&self, text: &str) -> bool {
-        text.contains(SEPARATORS)
+        !self.whole && text.contains(SEPARATORS)
     }
 }
 
@@ -148,14 +146,15 @@ fn without(text: &str, folder: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use serde_json::json;
 
     use super::*;
 
     fn paths() -> Paths {
-        Paths::of(
-            &json!({ "corpus": ["/home/me/texts/domains", "/home/me/texts/", "relative/x"], "transcripts": ["C:\\chats\\a.jsonl"] }),
-        )
+        let typed = ["/home/me/texts/domains", "/home/me/texts/", "relative/x", "C:\\chats\\a.jsonl"];
+        Paths::above(typed.into_iter())
     }
 
     #[test]
@@ -185,18 +184,18 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_tells_neither_folders_nor_the_command_line() {
+    fn a_record_tells_neither_folders_nor_the_command_line() {
         let manifest = json!({
-            "corpus": ["/home/me/texts"], "command_line": ["/home/me/bin/openmoe-analyze", "route"], "command": "route",
-            "inputs": [{ "path": "/home/me/texts/a.jsonl" }], "notes": ["read /home/me/texts/a.jsonl twice"], "tokens": 3
+            "command": "route", "version": "1", "complete": true, "label": "base", "seed": 0, "resamples": 0, "permutations": 0,
+            "exclude_bos": false, "sequences": 1, "documents": 1, "tokens": 3,
+            "layout": { "moe_layers": [1], "num_experts": 4, "top_k": 2, "segments": 1 },
+            "corpus": ["/home/me/texts"], "command_line": ["/home/me/bin/openmoe-analyze", "route"],
+            "tokenizer": { "path": "/home/me/texts/a.model", "sha256": "x" }, "warnings": ["read /home/me/texts/a.jsonl twice"],
         });
-        let told = Paths::of(&manifest).manifest(&manifest);
-        let expected = json!({
-            "corpus": ["me/texts"], "command": "route", "inputs": [{ "path": "texts/a.jsonl" }],
-            "notes": ["read texts/a.jsonl twice"], "tokens": 3
-        });
-        assert_eq!(told["inputs"], expected["inputs"]);
-        assert_eq!(told["notes"], expected["notes"]);
+        let record = RunRecord::read(Path::new("run"), &manifest).unwrap();
+        let told = Paths::of(&record, ReportOptions::default()).provenance(&record).unwrap();
+        assert_eq!(told["tokenizer"]["path"], "texts/a.model");
+        assert_eq!(told["warnings"], json!(["read texts/a.jsonl twice"]));
         assert!(told.get("command_line").is_none() && !told.to_string().contains("/home"));
     }
 }

@@ -3,17 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
-use serde_json::Value;
 
-use super::{recorded_settings::corpus_names, run_tables::read_table};
+use super::{
+    progress::{Progress, RunningStage, Stage},
+    run_tables::read_table,
+};
 use crate::{
     chart::{Chart, ChartSpec, plan_comparison},
-    commands::{signals, terminal},
     error::{Error, Result, path_text},
     paper::{Command, Run},
     report::ComparisonReport,
-    run::{Occupied, RunDir, notes_on_statistics, open_finished, write_file},
-    stats::Tables,
+    run::{Occupied, RecordedCheckpoint, RunDir, RunKind, notes_on_statistics, open_finished, write_file},
+    stats::{Statistic, Tables},
 };
 
 /// In the order in which they get into their place.
@@ -23,46 +24,39 @@ const CHARTS: &str = "charts";
 const UNFINISHED: &str = ".comparison-";
 
 /// What a finished run says, without its trace.
-pub(crate) fn read(folder: &Path, quiet: bool) -> Result<Run> {
-    let (run, manifest) = open_finished(folder)?;
-    notes_on_statistics(&run, &manifest).iter().filter(|_| !quiet).for_each(|note| terminal::note(note));
-    let refused = |what: &str, hint: &str| Error::run_folder(format!("run `{}` {what}", folder.display()), hint);
-    let (command, tables): (Command, &[&str]) = match manifest["command"].as_str() {
-        Some("route") => (Command::Route, &["expert_share", "routing_std"]),
-        Some("drift") => (Command::Drift, &["token_drift"]),
-        Some("drops") => (Command::Drops, &["assignment_drop_ratio"]),
-        other => {
-            let what = format!("is of command {}; expected route, drift or drops", other.unwrap_or("unknown"));
-            return Err(refused(&what, "give the folder that --out of one of these named"));
-        }
+pub(crate) fn read(folder: &Path, progress: &dyn Progress) -> Result<Run> {
+    let (run, record) = open_finished(folder)?;
+    for note in notes_on_statistics(&run, &record) {
+        progress.note(&note);
+    }
+    let (command, statistics): (Command, &[Statistic]) = match record.identity.command {
+        RunKind::Route => (Command::Route, &[Statistic::ExpertShare, Statistic::RoutingStd]),
+        RunKind::Drift => (Command::Drift, &[Statistic::TokenDrift]),
+        RunKind::Drops => (Command::Drops, &[Statistic::AssignmentDropRatio]),
     };
-    let damaged = || refused("has a manifest.json without `layout`", "run it again with --force");
-    let number = |value: &Value| value.as_u64().ok_or_else(damaged);
-    let layers = manifest["layout"]["moe_layers"].as_array().ok_or_else(damaged)?;
     Ok(Run {
         name: path_text(folder),
         command,
-        label: manifest["label"].as_str().unwrap_or_default().to_owned(),
-        checkpoint: checkpoint_name(&manifest),
-        corpus: corpus_names(&manifest).join(", "),
-        layers: layers.iter().map(|layer| Ok(number(layer)? as u16)).collect::<Result<_>>()?,
-        experts: number(&manifest["layout"]["num_experts"])? as usize,
-        top_k: number(&manifest["layout"]["top_k"])? as usize,
-        tokens: number(&manifest["tokens"])?,
-        documents: number(&manifest["documents"])?,
-        tables: read_tables(&run, tables)?,
+        label: record.label.clone(),
+        checkpoint: checkpoint_name(&record.label, &record.identity.checkpoints),
+        corpus: record.text_names().join(", "),
+        layers: record.layout.moe_layers.clone(),
+        experts: record.layout.num_experts,
+        top_k: record.layout.top_k,
+        tokens: record.text.tokens,
+        documents: record.text.documents as u64,
+        tables: read_tables(&run, &statistics.iter().map(|statistic| statistic.table()).collect::<Vec<_>>())?,
     })
 }
 
 /// The label of the checkpoint; of several on the axis of training the first and the last, of two beside each other both.
-fn checkpoint_name(manifest: &Value) -> String {
-    let checkpoints = manifest["checkpoints"].as_array().into_iter().flatten();
+fn checkpoint_name(label: &str, checkpoints: &[RecordedCheckpoint]) -> String {
     let on_axis: Vec<&str> =
-        checkpoints.filter(|entry| entry["off_axis"] != true).filter_map(|entry| entry["label"].as_str()).collect();
+        checkpoints.iter().filter(|entry| !entry.off_axis).map(|entry| entry.label.as_str()).collect();
     match on_axis.as_slice() {
         [first, second] => format!("{first} and {second}"),
         [first, .., last] => format!("{first} to {last}, {} checkpoints", on_axis.len()),
-        _ => manifest["label"].as_str().unwrap_or_default().to_owned(),
+        _ => label.to_owned(),
     }
 }
 
@@ -104,7 +98,7 @@ pub(crate) fn one_kind_of_model(runs: &[Run]) -> Result<()> {
 /// Nothing is touched.
 pub(crate) fn check_folder(out: &Path, force: bool) -> Result<()> {
     if !out.is_dir() {
-        return RunDir::check(out, Occupied::Refuse, &Value::Null).map(|_| ());
+        return RunDir::check(out, Occupied::Refuse, &()).map(|_| ());
     }
     let refused = |holds: &str, hint: &str| {
         let what = format!("--out `{}` holds {holds}; expected a new or empty folder", out.display());
@@ -141,12 +135,12 @@ fn is_comparison(out: &Path, names: &[String]) -> Result<bool> {
 
 /// Draws and writes everything into a folder of its own within `out`, and only then puts it in the place of what an earlier
 /// comparison left. Returns the charts.
-pub(crate) fn write(out: &Path, report: &ComparisonReport<'_>, quiet: bool) -> Result<usize> {
-    signals::check_interrupt()?;
-    let spinner = terminal::spinner("charts", quiet);
+pub(crate) fn write(out: &Path, report: &ComparisonReport<'_>, progress: &dyn Progress) -> Result<usize> {
+    progress.check()?;
+    let stage = RunningStage::begin(progress, Stage::Charts, None);
     let plan = plan_comparison(report.comparison);
     let charts: Vec<Chart> = plan.par_iter().map(ChartSpec::draw).collect::<Result<_>>()?;
-    spinner.finish_and_clear();
+    drop(stage);
     std::fs::create_dir_all(out).map_err(Error::io("create", out))?;
     let unfinished =
         tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(out).map_err(Error::io("write into", out))?;
@@ -158,7 +152,7 @@ pub(crate) fn write(out: &Path, report: &ComparisonReport<'_>, quiet: bool) -> R
     write(FILES[0], report.csv()?.as_bytes())?;
     write(FILES[1], report.markdown().as_bytes())?;
     write(FILES[2], format!("{:#}\n", report.json()?).as_bytes())?;
-    signals::check_interrupt()?;
+    progress.check()?;
     replace(out, unfinished.path())?;
     Ok(charts.len())
 }
@@ -191,10 +185,13 @@ mod tests {
 
     #[test]
     fn checkpoints_are_named_shortly() {
-        let entry = |label: &str, off_axis: bool| json!({"label": label, "off_axis": off_axis});
-        let of = |entries: &[Value]| checkpoint_name(&json!({"label": "x", "checkpoints": entries}));
+        let entry = |label: &str, off_axis: bool| {
+            let entry = json!({"label": label, "path": label, "off_axis": off_axis, "trace": label});
+            serde_json::from_value::<RecordedCheckpoint>(entry).unwrap()
+        };
+        let of = |entries: &[RecordedCheckpoint]| checkpoint_name("x", entries);
         assert_eq!(of(&[entry("a", false), entry("b", false), entry("c", true)]), "a and b");
         assert_eq!(of(&[entry("a", false), entry("b", false), entry("c", false)]), "a to c, 3 checkpoints");
-        assert_eq!(checkpoint_name(&json!({"label": "x"})), "x");
+        assert_eq!(of(&[]), "x");
     }
 }

@@ -1,62 +1,66 @@
-//! The manifest of a forward pass.
+//! The record of a forward pass.
 
 use std::path::PathBuf;
 
-use serde_json::{Value, json};
-
-use super::{prepared_pass::Prepared, request::Request};
-use crate::error::path_text;
-
-/// The command line as it was typed. JSON is UTF-8: what is none in it is replaced.
-pub(crate) fn command_line() -> Vec<String> {
-    std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect()
-}
+use super::{options, options::RunOptions, prepared_pass::Prepared};
+use crate::{
+    error::path_text,
+    run::{ForwardPassExecution, RecordedLayout, RunRecord, StatisticSettings, TextSummary},
+};
 
 /// Paths as they stand in the manifest, which is UTF-8.
 pub(crate) fn texts(paths: &[PathBuf]) -> Vec<String> {
     paths.iter().map(|path| path_text(path)).collect()
 }
 
-/// The manifest of a run that is about to start.
-pub(crate) fn manifest(prepared: &Prepared, arguments: &Request) -> Value {
-    let mut manifest = prepared.identity.clone();
-    let (corpus, notes) = (&prepared.corpus, prepared.notes());
-    let additions = json!({
-        "complete": false,
-        "seed": arguments.common.statistics.seed,
-        "resamples": arguments.common.statistics.resamples,
-        "permutations": arguments.common.statistics.permutations,
-        "exclude_bos": arguments.common.statistics.exclude_bos,
-        "command_line": command_line(),
-        "label": prepared.label,
-        "layout": {
-            "moe_layers": prepared.layout.moe_layers,
-            "num_experts": prepared.router.num_experts,
-            "top_k": prepared.router.top_k,
-            "segments": prepared.layout.segments.len(),
-            "groups": prepared.layout.groups.len(),
-        },
-        "config": prepared.checkpoint.config(),
-        "sequences": corpus.sequences.len(),
-        "documents": corpus.documents(),
-        "tokens": corpus.tokens(),
-        "skipped": corpus.skipped,
-        "skipped_total": corpus.skipped.total(),
-        "documents_left_out": corpus.documents_left_out,
-        "conversations_cut": corpus.conversations_cut,
-        "notes": notes,
-        "notes_total": notes.total(),
-        "warnings": corpus.warnings,
-        "categories": corpus.categories,
-        "repeated_documents": corpus.repeated_documents(),
-        "threads": rayon::current_num_threads(),
-        "wave_tokens": prepared.wave_tokens,
-        "memory_limit_bytes": arguments.common.execution.memory.map(|size| size.as_u64()),
-        "corpus": texts(&arguments.corpus),
-        "transcripts": arguments.transcripts.as_ref().map(|transcripts| texts(&transcripts.paths)),
-    });
-    if let Value::Object(additions) = additions {
-        manifest.extend(additions);
+/// How the statistics are computed, as it is recorded.
+pub(crate) fn statistic_settings(settings: &options::StatisticSettings) -> StatisticSettings {
+    StatisticSettings {
+        seed: settings.seed,
+        resamples: settings.resamples,
+        permutations: settings.permutations,
+        exclude_bos: !settings.include_bos,
     }
-    Value::Object(manifest)
+}
+
+/// The record of a run of one forward pass that is about to start.
+pub(crate) fn record(prepared: &Prepared, options: &RunOptions) -> RunRecord {
+    let layout = RecordedLayout {
+        moe_layers: prepared.layout.moe_layers.clone(),
+        num_experts: prepared.router.num_experts,
+        top_k: prepared.router.top_k,
+        segments: prepared.layout.segments.len(),
+        groups: Some(prepared.layout.groups.len()),
+    };
+    let transcripts = options.conversations.as_ref().map(|conversations| texts(&conversations.paths));
+    RunRecord {
+        statistics: statistic_settings(&options.statistics),
+        command_line: options.execution.command_line.clone(),
+        config: Some(prepared.checkpoint.config().clone()),
+        text: text_summary(prepared),
+        threads: Some(rayon::current_num_threads()),
+        forward_pass: Some(ForwardPassExecution {
+            wave_tokens: prepared.wave_tokens,
+            memory_limit_bytes: options.execution.memory,
+            transcripts,
+        }),
+        corpus: texts(&options.corpus),
+        ..RunRecord::new(prepared.identity.clone(), prepared.label.as_str(), layout)
+    }
+}
+
+fn text_summary(prepared: &Prepared) -> TextSummary {
+    let corpus = &prepared.corpus;
+    let summary = TextSummary {
+        sequences: corpus.sequences.len(),
+        documents: corpus.documents(),
+        tokens: corpus.tokens(),
+        documents_left_out: corpus.documents_left_out,
+        conversations_cut: Some(corpus.conversations_cut),
+        warnings: corpus.warnings.clone(),
+        categories: corpus.categories.clone(),
+        repeated_documents: Some(corpus.repeated_documents()),
+        ..TextSummary::default()
+    };
+    summary.with_skipped(&corpus.skipped).with_notes(&prepared.notes())
 }

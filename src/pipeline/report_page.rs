@@ -7,15 +7,16 @@ use serde_json::Value;
 use super::{
     chart_context::chart_context,
     mailable_paths::Paths,
+    options::ReportOptions,
+    progress::{Progress, RunningStage, Stage},
     run_tables::{RowsInFiles, read_tables_counted},
     verdict::verdict,
 };
 use crate::{
     chart::{ChartContext, plan},
-    commands::{signals, terminal},
     error::{Error, Result},
     report::{self, Excerpt, ReportedRun, Wanted},
-    run::{RunDir, RunKind, names_beside, notes_on_statistics, open_finished, traces_of},
+    run::{RunDir, RunKind, RunRecord, names_beside, notes_on_statistics, open_finished, traces_of},
     stats::{Finding, Statistic, Tables, headline},
     trace::RoutingTrace,
 };
@@ -28,7 +29,6 @@ const WORST: u32 = 3;
 /// What a run found.
 #[derive(Clone, Copy)]
 pub(crate) struct Found<'a> {
-    pub(crate) kind: RunKind,
     pub(crate) context: &'a ChartContext,
     pub(crate) tables: &'a Tables,
     /// Rows in the file of each table: the tables hold what the page needs of them.
@@ -40,8 +40,7 @@ pub(crate) struct Found<'a> {
 /// A finished run, read back from its folder.
 struct Finished {
     run: RunDir,
-    manifest: Value,
-    kind: RunKind,
+    record: RunRecord,
     context: ChartContext,
     tables: Tables,
     rows_in_files: RowsInFiles,
@@ -52,72 +51,82 @@ struct Finished {
 /// A run on a page.
 struct Shown<'a> {
     run: &'a RunDir,
-    manifest: &'a Value,
+    record: &'a RunRecord,
     found: Found<'a>,
 }
 
 /// The report of one run that has just been computed, and of the runs that its report shows beside it.
-pub(crate) fn of_run(run: &RunDir, manifest: &Value, found: &Found<'_>, quiet: bool) -> Result<String> {
+pub(crate) fn of_run(
+    run: &RunDir,
+    record: &RunRecord,
+    found: &Found<'_>,
+    options: ReportOptions,
+    progress: &dyn Progress,
+) -> Result<String> {
     let mut others = Vec::new();
-    for name in names_beside(manifest) {
-        match Finished::open(&run.file(&name), quiet) {
+    for name in names_beside(record.report_runs.iter().map(String::as_str)) {
+        match Finished::open(&run.file(name), options, progress) {
             Ok(finished) => others.push(finished),
-            Err(error) => terminal::warn(&format!("the report shows `{name}` no more: {error}")),
+            Err(error) => progress.warn(&format!("the report shows `{name}` no more: {error}")),
         }
     }
-    let first = Shown { run, manifest, found: *found };
+    let first = Shown { run, record, found: *found };
     let shown: Vec<Shown<'_>> = std::iter::once(first).chain(others.iter().map(Finished::shown)).collect();
-    of_shown(&shown, run.path(), quiet)
+    of_shown(&shown, run.path(), options, progress)
 }
 
 /// The report of finished runs, for a page in the folder `beside`.
-pub(crate) fn of_runs(folders: &[impl AsRef<Path>], beside: &Path, quiet: bool) -> Result<String> {
-    let open = |folder: &_| Finished::open(AsRef::as_ref(folder), quiet);
+pub(crate) fn of_runs(
+    folders: &[impl AsRef<Path>],
+    beside: &Path,
+    options: ReportOptions,
+    progress: &dyn Progress,
+) -> Result<String> {
+    let open = |folder: &_| Finished::open(AsRef::as_ref(folder), options, progress);
     let finished = folders.iter().map(open).collect::<Result<Vec<_>>>()?;
-    of_shown(&finished.iter().map(Finished::shown).collect::<Vec<_>>(), beside, quiet)
+    of_shown(&finished.iter().map(Finished::shown).collect::<Vec<_>>(), beside, options, progress)
 }
 
-fn of_shown(shown: &[Shown<'_>], beside: &Path, quiet: bool) -> Result<String> {
-    let labels = labels(shown)?;
-    let spinner = terminal::spinner("report", quiet);
+fn of_shown(shown: &[Shown<'_>], beside: &Path, options: ReportOptions, progress: &dyn Progress) -> Result<String> {
+    let labels = labels(shown, options)?;
+    let _stage = RunningStage::begin(progress, Stage::Report, None);
     let runs = shown
         .iter()
         .zip(labels)
         .enumerate()
         .map(|(index, (run, label))| {
-            signals::check_interrupt()?;
-            reported(run, label, (index, shown.len()), folder_from(beside, run.run.path()))
+            progress.check()?;
+            let excerpts = excerpts(run, (index, shown.len()), options, progress)?;
+            reported(run, label, excerpts, options, folder_from(beside, run.run.path()))
         })
         .collect::<Result<Vec<_>>>()?;
-    let page = report::html(&runs);
-    spinner.finish_and_clear();
-    page
+    report::html(&runs)
 }
 
 impl Finished {
-    fn open(folder: &Path, quiet: bool) -> Result<Self> {
-        let (run, manifest) = open_finished(folder)?;
-        notes_on_statistics(&run, &manifest).iter().filter(|_| !quiet).for_each(|note| terminal::note(note));
-        let kind = RunKind::of(&run, &manifest)?;
+    fn open(folder: &Path, options: ReportOptions, progress: &dyn Progress) -> Result<Self> {
+        let (run, record) = open_finished(folder)?;
+        for note in notes_on_statistics(&run, &record) {
+            progress.note(&note);
+        }
         let (mut tables, rows_in_files) = read_tables_counted(&run)?;
-        let context = chart_context(kind, &run, &manifest)?;
+        let context = chart_context(&run, &record)?;
         let findings = headline(&tables);
-        Paths::of(&manifest).shorten_documents(&mut tables);
+        Paths::of(&record, options).shorten_documents(&mut tables);
         check_tables(&run, &tables)?;
-        let verdict = verdict(kind, &findings, &tables);
-        Ok(Self { run, manifest, kind, context, tables, rows_in_files, findings, verdict })
+        let verdict = verdict(record.identity.command, &findings, &tables);
+        Ok(Self { run, record, context, tables, rows_in_files, findings, verdict })
     }
 
     fn shown(&self) -> Shown<'_> {
         let found = Found {
-            kind: self.kind,
             context: &self.context,
             tables: &self.tables,
             rows_in_files: &self.rows_in_files,
             findings: &self.findings,
             verdict: &self.verdict,
         };
-        Shown { run: &self.run, manifest: &self.manifest, found }
+        Shown { run: &self.run, record: &self.record, found }
     }
 }
 
@@ -147,36 +156,45 @@ fn check_tables(run: &RunDir, tables: &Tables) -> Result<()> {
     }
 }
 
-/// A run as run `index` of `runs` in a page.
+/// A run in a page.
 fn reported<'a>(
     shown: &Shown<'a>,
     label: String,
-    (index, runs): (usize, usize),
+    excerpts: Vec<Excerpt>,
+    options: ReportOptions,
     folder: Option<String>,
 ) -> Result<ReportedRun<'a>> {
-    let Shown { run, manifest, found } = shown;
+    let Shown { run, record, found } = shown;
     let planned = plan(found.tables, found.context).into_iter().map(|chart| (chart.name, chart.kind)).collect();
     Ok(ReportedRun {
         label,
-        command: found.kind.name(),
-        model: traces_of(found.kind, run, manifest)?.into_iter().next().map(|(label, _)| label).unwrap_or_default(),
-        manifest: Paths::of(manifest).manifest(manifest),
+        command: record.identity.command.name(),
+        model: traces_of(run, record)?.into_iter().next().map(|(label, _)| label).unwrap_or_default(),
+        provenance: Paths::of(record, options).provenance(record)?,
+        queues: record.identity.queues,
+        statistics: Some(record.statistics.clone()),
         context: found.context,
         tables: found.tables,
         rows_in_files: found.rows_in_files,
         findings: found.findings,
         verdict: found.verdict,
-        excerpts: excerpts(run, manifest, found, index, TOKENS / runs)?,
+        excerpts,
         charts: planned,
         folder,
     })
 }
 
-/// Documents token by token: of a drift run through the first and the last checkpoint of the time axis.
-fn excerpts(run: &RunDir, manifest: &Value, found: &Found<'_>, index: usize, budget: usize) -> Result<Vec<Excerpt>> {
-    let mut traces = traces_of(found.kind, run, manifest)?;
-    if found.kind == RunKind::Drift {
-        let last = last_on_axis(manifest, traces.len());
+/// Documents of run `index` of `runs` in a page, token by token: of a drift run through the first and the last checkpoint
+/// of the time axis.
+fn excerpts(
+    Shown { run, record, found }: &Shown<'_>,
+    (index, runs): (usize, usize),
+    options: ReportOptions,
+    progress: &dyn Progress,
+) -> Result<Vec<Excerpt>> {
+    let mut traces = traces_of(run, record)?;
+    if record.identity.command == RunKind::Drift {
+        let last = last_on_axis(record);
         traces = [0].into_iter().chain(last).map(|at| traces[at].clone()).collect();
     }
     let worst: Vec<String> = found
@@ -187,10 +205,10 @@ fn excerpts(run: &RunDir, manifest: &Value, found: &Found<'_>, index: usize, bud
         .filter(|row| row.rank.is_some_and(|rank| rank <= WORST))
         .filter_map(|row| row.document.clone())
         .collect();
-    let budget = budget / traces.len().max(1);
-    let paths = Paths::of(manifest);
+    let budget = TOKENS / runs / traces.len().max(1);
+    let paths = Paths::of(record, options);
     let excerpt = |(label, folder): &(String, RunDir)| {
-        signals::check_interrupt()?;
+        progress.check()?;
         let shorten = |name: &str| paths.shorten(name);
         report::excerpt(
             index,
@@ -203,11 +221,11 @@ fn excerpts(run: &RunDir, manifest: &Value, found: &Found<'_>, index: usize, bud
 }
 
 /// What the page calls a run.
-fn label(run: &RunDir, manifest: &Value, kind: RunKind) -> Result<String> {
-    let labels: Vec<String> = traces_of(kind, run, manifest)?.into_iter().map(|(label, _)| label).collect();
-    let other = match kind {
+fn label(run: &RunDir, record: &RunRecord) -> Result<String> {
+    let labels: Vec<String> = traces_of(run, record)?.into_iter().map(|(label, _)| label).collect();
+    let other = match record.identity.command {
         RunKind::Route => None,
-        RunKind::Drift => last_on_axis(manifest, labels.len()).map(|last| ("to", last)),
+        RunKind::Drift => last_on_axis(record).map(|last| ("to", last)),
         RunKind::Drops => (labels.len() > 1).then_some(("against", 1)),
     };
     Ok(match other {
@@ -217,18 +235,18 @@ fn label(run: &RunDir, manifest: &Value, kind: RunKind) -> Result<String> {
 }
 
 /// The last of several checkpoints of the time axis, after the first.
-fn last_on_axis(manifest: &Value, checkpoints: usize) -> Option<usize> {
-    (1..checkpoints).rev().find(|&at| manifest["checkpoints"][at]["off_axis"] != true)
+fn last_on_axis(record: &RunRecord) -> Option<usize> {
+    record.identity.checkpoints.iter().rposition(|checkpoint| !checkpoint.off_axis).filter(|&last| last > 0)
 }
 
 /// The labels of the runs of a page; where two of a kind have the same, their folders tell them apart.
-fn labels(shown: &[Shown<'_>]) -> Result<Vec<String>> {
-    let labels =
-        shown.iter().map(|run| label(run.run, run.manifest, run.found.kind)).collect::<Result<Vec<String>>>()?;
-    let same = |at: usize, other: usize| shown[at].found.kind == shown[other].found.kind && labels[at] == labels[other];
+fn labels(shown: &[Shown<'_>], options: ReportOptions) -> Result<Vec<String>> {
+    let labels = shown.iter().map(|run| label(run.run, run.record)).collect::<Result<Vec<String>>>()?;
+    let kind = |at: usize| shown[at].record.identity.command;
+    let same = |at: usize, other: usize| kind(at) == kind(other) && labels[at] == labels[other];
     let each = (0..shown.len()).map(|at| {
         let twice = (0..shown.len()).any(|other| other != at && same(at, other));
-        let folder = || Paths::default().shorten(&shown[at].run.path().display().to_string());
+        let folder = || Paths::elsewhere(options).shorten(&shown[at].run.path().display().to_string());
         if twice { format!("{} ({})", labels[at], folder()) } else { labels[at].clone() }
     });
     Ok(each.collect())

@@ -1,50 +1,30 @@
 //! Finished route runs that stand for checkpoints: they must have routed the same tokens in the same way.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
-use serde_json::{Map, Value, json};
+use serde::Serialize;
 
 use super::{
     checkpoint_comparison::facts,
     checkpoint_spec::CheckpointSpec,
     fingerprint::Fingerprint,
-    identity::options,
-    options::{check_options, context},
+    identity::{arithmetic_options, queue_options, text_options},
+    options::RunOptions,
+    progress::Progress,
 };
 use crate::{
-    checkpoint::{Checkpoint, Config},
-    cli::DriftArgs,
-    commands::terminal,
+    checkpoint::Checkpoint,
     corpus::{Corpus, InputFile},
-    error::{Error, Result, bullets, path_text},
-    run::{RunDir, differences},
+    error::{Error, Result, bullets},
+    model::Arithmetic,
+    run::{
+        Identity, QueueOptions, RecordedInput, RecordedLayout, RunDir, RunKind, RunRecord, TextOptions, differences,
+    },
     trace::RoutingTrace,
 };
-
-/// Keys of a route run's manifest that say which tokens were routed, and how.
-const COMPARED: [&str; 15] = [
-    "inputs",
-    "template",
-    "oasst_paths",
-    "category_key",
-    "text_key",
-    "context",
-    "truncate",
-    "bos",
-    "max_sequences",
-    "group",
-    "capacity_rule",
-    "capacity_factor",
-    "min_capacity",
-    "dtype",
-    "layout",
-];
-
-/// Those of them that are no part of what identifies a drift run: it reads no transcripts, and takes the layout of the traces as it is.
-const OF_ROUTE_ALONE: [&str; 3] = ["template", "oasst_paths", "layout"];
-
-/// Keys that may move near-ties: worth a word, no reason to refuse.
-const NOTED: [&str; 3] = ["version", "device", "instruction_set"];
 
 /// Refuses runs of another command: only a route run has one trace of one checkpoint.
 ///
@@ -53,9 +33,9 @@ const NOTED: [&str; 3] = ["version", "device", "instruction_set"];
 pub(crate) fn refuse_other_commands(specs: &[CheckpointSpec]) -> Result<()> {
     let mut problems = Vec::new();
     for spec in specs.iter().filter(|spec| spec.is_run()) {
-        let command = RunDir::open(&spec.folder)?.manifest()?["command"].clone();
-        if command != "route" {
-            let command = command.as_str().unwrap_or("another program");
+        let record = RunDir::open(&spec.folder)?.loose_record()?;
+        if record.kind() != Some(RunKind::Route) {
+            let command = record.command().unwrap_or("another program");
             problems.push(format!("`{}` holds a run of {command}; expected one of route", spec.folder.display()));
         }
     }
@@ -72,8 +52,8 @@ pub(crate) fn refuse_other_commands(specs: &[CheckpointSpec]) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::Usage`] if it is gone or has changed, or the run names none.
-pub(crate) fn checkpoint_of(run: &Path) -> Result<PathBuf> {
-    let recorded = RunDir::open(run)?.manifest()?["checkpoint"].clone();
+pub(crate) fn checkpoint_of(run: &Path, progress: &dyn Progress) -> Result<PathBuf> {
+    let recorded = RunDir::open(run)?.record()?.identity.checkpoint;
     let refuse = |what: String| {
         Error::usage(
             format!(
@@ -83,83 +63,77 @@ pub(crate) fn checkpoint_of(run: &Path) -> Result<PathBuf> {
             "give the checkpoint's folder in place of the run, or leave --noise-floor out",
         )
     };
-    let Some(folder) = recorded["path"].as_str().map(PathBuf::from) else {
+    let Some(recorded) = recorded else {
         return Err(refuse("its manifest names no checkpoint".to_owned()));
     };
+    let folder = PathBuf::from(&recorded.path);
     let shown = folder.display();
     let checkpoint = Checkpoint::open(&folder)
         .map_err(|error| refuse(format!("`{shown}`, which it was made from, cannot be opened: {error}")))?;
-    let hashed = recorded["weights"].as_array().into_iter().flatten().all(|file| file.get("sha256").is_some());
-    let different = differences(&recorded, &Fingerprint::new(&checkpoint, !hashed)?.value);
+    let hashed = recorded.weights.iter().all(|file| file.sha256.is_some());
+    let different = differences(&recorded, &Fingerprint::new(&checkpoint, !hashed, progress)?.files)?;
     if different.is_empty() {
         return Ok(folder);
     }
     Err(refuse(format!("`{shown}`, which it was made from, has changed since: {}", different.join("; "))))
 }
 
-/// What runs must agree with if no checkpoint is opened: the first of them, and the text and the options as typed.
+/// What runs must agree with if no checkpoint is opened: the first of them, and the text and the options as they are given.
 ///
 /// # Errors
 /// [`Error::Usage`] for options that contradict each other, and if the first run does not record its configuration; the
 /// errors of reading the text.
-pub(crate) fn expected(arguments: &DriftArgs, first: &CheckpointSpec) -> Result<Value> {
-    check_options(&arguments.common)?;
-    let mut expected = RunDir::open(&first.folder)?.manifest()?;
-    let config = config(&expected).ok_or_else(|| {
+pub(crate) fn expected(options: &RunOptions, first: &CheckpointSpec) -> Result<RunRecord> {
+    options.check()?;
+    let recorded = RunDir::open(&first.folder)?.record()?;
+    let config = recorded.config.as_ref().ok_or_else(|| {
         Error::usage(
             format!("`{}` does not record the configuration of its checkpoint", first.folder.display()),
             "the run was made by another version: give one of the checkpoints, or make the run again",
         )
     })?;
-    let routing = &arguments.common.routing;
-    let router = config.router_settings(routing.capacity_rule, routing.capacity_factor);
-    let context = context(&arguments.common, config.max_position_embeddings)?;
-    for (key, value) in options(&arguments.common, &router, context) {
-        expected[key.as_str()] = value;
-    }
-    expected["version"] = json!(env!("CARGO_PKG_VERSION"));
-    expected["inputs"] = inputs(&arguments.corpus, &expected["inputs"])?;
-    Ok(expected)
+    let router = config.router_settings(options.routing.capacity_rule, options.routing.capacity_factor);
+    let context = options.input.context(config.max_position_embeddings)?;
+    let inputs = inputs(&options.corpus, recorded.identity.text.as_ref())?;
+    let identity = Identity {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        text: Some(text_options(options, inputs, context)),
+        queues: Some(queue_options(options, &router)),
+        arithmetic: Some(arithmetic_options(Arithmetic::F32)),
+        ..recorded.identity.clone()
+    };
+    Ok(RunRecord { identity, ..recorded })
 }
 
 /// The files as they are now, with the numbers of documents of a run that read the same bytes.
-fn inputs(paths: &[PathBuf], recorded: &Value) -> Result<Value> {
-    let documents = |file: &InputFile| {
-        let same = |entry: &&Value| entry["sha256"] == json!(file.sha256) && entry["path"] == path_text(&file.path);
-        recorded.as_array().into_iter().flatten().find(same).map(|entry| entry["documents"].clone())
-    };
-    let files = Corpus::identify(paths)?;
-    let entries = files.iter().map(|file| {
-        let mut entry = json!(file);
-        entry["documents"] = documents(file).unwrap_or_default();
+fn inputs(paths: &[PathBuf], recorded: Option<&TextOptions>) -> Result<Vec<RecordedInput>> {
+    let now = |file: &InputFile| {
+        let mut entry = RecordedInput::from(file);
+        let same = |known: &&RecordedInput| known.sha256 == entry.sha256 && known.path == entry.path;
+        entry.documents = recorded.and_then(|text| text.inputs.iter().find(same)).and_then(|known| known.documents);
         entry
-    });
-    Ok(entries.collect())
+    };
+    Ok(Corpus::identify(paths)?.iter().map(now).collect())
 }
 
-fn config(manifest: &Value) -> Option<Config> {
-    serde_json::from_value(manifest["config"].clone()).ok()
-}
-
-/// Compares every run with the manifest that it would have if it were made now. Runs made by another version or with
+/// Compares every run with the record that it would have if it were made now. Runs made by another version or with
 /// other instructions are told on standard error.
 ///
 /// # Errors
 /// [`Error::Usage`] with every difference of every run.
-pub(crate) fn check(specs: &[CheckpointSpec], expected: &Value, quiet: bool) -> Result<()> {
-    let expected_facts = comparable(expected);
+pub(crate) fn check(specs: &[CheckpointSpec], expected: &RunRecord, progress: &dyn Progress) -> Result<()> {
     let mut problems = Vec::new();
     for spec in specs.iter().filter(|spec| spec.is_run()) {
         let run = RunDir::open(&spec.folder)?;
-        let manifest = run.manifest()?;
+        let record = run.record()?;
         let folder = spec.folder.display();
-        let mut wrong = differences(&comparable(&manifest), &expected_facts);
-        if let Err(error) = whole(&run, &manifest) {
+        let mut wrong = differences(&Comparable::of(&record), &Comparable::of(expected))?;
+        if let Err(error) = whole(&run, &record) {
             wrong.push(error.to_string());
         }
         problems.extend(wrong.into_iter().map(|line| format!("`{folder}`: {line}")));
-        for line in differences(&manifest, &Value::Object(taken(expected, NOTED))).iter().filter(|_| !quiet) {
-            terminal::note(&format!("`{folder}` was made elsewhere, near-ties may differ: {line}"));
+        for line in differences(&Noted::of(&record), &Noted::of(expected))? {
+            progress.note(&format!("`{folder}` was made elsewhere, near-ties may differ: {line}"));
         }
     }
     if problems.is_empty() {
@@ -171,31 +145,61 @@ pub(crate) fn check(specs: &[CheckpointSpec], expected: &Value, quiet: bool) -> 
     ))
 }
 
-/// What the route runs of all checkpoints of a drift run have in common, and its manifest takes over.
-pub(crate) fn in_common(expected: &Value) -> Map<String, Value> {
-    let routed = COMPARED.into_iter().filter(|key| !OF_ROUTE_ALONE.contains(key));
-    taken(expected, ["version", "tokenizer"].into_iter().chain(routed).chain(["device", "instruction_set"]))
+/// What of a record decides what its trace means.
+#[derive(Serialize)]
+struct Comparable<'a> {
+    #[serde(flatten)]
+    text: Option<&'a TextOptions>,
+    template: Option<&'a str>,
+    oasst_paths: Option<&'a str>,
+    #[serde(flatten)]
+    queues: Option<QueueOptions>,
+    dtype: Option<&'a str>,
+    layout: &'a RecordedLayout,
+    #[serde(rename = "tokenizer (SHA-256)")]
+    tokenizer: Option<&'a str>,
+    config: Option<BTreeMap<&'static str, String>>,
 }
 
-/// Some keys of a manifest with their values, null where it has none.
-fn taken(manifest: &Value, keys: impl IntoIterator<Item = &'static str>) -> Map<String, Value> {
-    keys.into_iter().map(|key| (key.to_owned(), manifest[key].clone())).collect()
+impl<'a> Comparable<'a> {
+    fn of(record: &'a RunRecord) -> Self {
+        let identity = &record.identity;
+        let pass = identity.forward_pass.as_ref();
+        Self {
+            text: identity.text.as_ref(),
+            template: pass.and_then(|pass| pass.template.as_deref()),
+            oasst_paths: pass.and_then(|pass| pass.oasst_paths.as_deref()),
+            queues: identity.queues,
+            dtype: identity.arithmetic.as_ref().map(|arithmetic| arithmetic.dtype.as_str()),
+            layout: &record.layout,
+            tokenizer: identity.tokenizer.as_ref().map(|tokenizer| tokenizer.sha256.as_str()),
+            config: record.config.as_ref().map(|config| facts(config).into_iter().collect()),
+        }
+    }
 }
 
-/// The keys of a manifest that decide what its trace means.
-fn comparable(manifest: &Value) -> Value {
-    let mut keys = taken(manifest, COMPARED);
-    keys.insert("tokenizer (SHA-256)".into(), manifest["tokenizer"]["sha256"].clone());
-    let facts = config(manifest).map_or(Value::Null, |config| {
-        Value::Object(facts(&config).into_iter().map(|(key, value)| (key.to_owned(), json!(value))).collect())
-    });
-    keys.insert("config".into(), facts);
-    Value::Object(keys)
+/// What of a record may move near-ties: worth a word, no reason to refuse.
+#[derive(Serialize)]
+struct Noted<'a> {
+    version: &'a str,
+    device: Option<&'a str>,
+    instruction_set: Option<&'a str>,
+}
+
+impl<'a> Noted<'a> {
+    fn of(record: &'a RunRecord) -> Self {
+        let arithmetic = record.identity.arithmetic.as_ref();
+        Self {
+            version: &record.identity.version,
+            device: arithmetic.map(|arithmetic| arithmetic.device.as_str()),
+            instruction_set: arithmetic.map(|arithmetic| arithmetic.instruction_set.as_str()),
+        }
+    }
 }
 
 /// Whether everything that statistics read is in place.
-fn whole(run: &RunDir, manifest: &Value) -> Result<()> {
-    if manifest["complete"] != true {
+fn whole(run: &RunDir, record: &RunRecord) -> Result<()> {
+    if !record.complete {
         return Err(Error::run_folder("is not complete", "run the same command with --resume"));
     }
     RoutingTrace::open(run)?.sequences().map(|_| ())

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 /// Which formula turns the size of a routing group into slots per expert.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum CapacityRule {
     /// The PyTorch port behind the released checkpoints: `floor(k * factor * tokens / experts)`, odd numbers rounded up
     /// to even, at least `min_capacity` (colossalai/moe/routers.py, `get_capacity`).
@@ -61,7 +62,7 @@ impl fmt::Display for CapacityRule {
 pub struct RouterSettings {
     /// Experts per MoE layer.
     pub num_experts: usize,
-    /// Choices per token, 1 or 2.
+    /// Choices per token, 1 to [`super::MOST_CHOICES`].
     pub top_k: usize,
     /// Formula for the slots per expert.
     pub capacity_rule: CapacityRule,

@@ -2,18 +2,15 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use serde_json::Value;
-
-use super::{folder::RunDir, ours::REPORT_RUNS};
+use super::folder::RunDir;
 
 /// The names of the folders in that of a run whose runs its report shows too: those of a demonstration.
-pub fn names_beside(manifest: &Value) -> Vec<String> {
-    let names = manifest[REPORT_RUNS].as_array().into_iter().flatten().filter_map(Value::as_str);
+pub fn names_beside<'a>(report_runs: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let is_inside = |name: &&str| Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
-    names.filter(is_inside).map(str::to_owned).collect()
+    report_runs.into_iter().filter(is_inside).collect()
 }
 
 /// Those folders, without links.
-pub fn shown_beside(run: &RunDir, manifest: &Value) -> Vec<PathBuf> {
-    names_beside(manifest).into_iter().filter_map(|name| run.file(&name).canonicalize().ok()).collect()
+pub fn shown_beside<'a>(run: &RunDir, report_runs: impl IntoIterator<Item = &'a str>) -> Vec<PathBuf> {
+    names_beside(report_runs).into_iter().filter_map(|name| run.file(name).canonicalize().ok()).collect()
 }

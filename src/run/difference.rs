@@ -1,13 +1,29 @@
 //! What is different between two manifests, in words: every key by its whole path.
 
+use serde::Serialize;
 use serde_json::Value;
+
+use crate::error::{Error, Result};
 
 /// Longest value that is shown whole.
 const SHOWN: usize = 80;
 
+/// Where two values differ, both as JSON: see [`differences_in_json`].
+///
+/// # Errors
+/// [`Error::Internal`] if one of them cannot be written as JSON.
+pub fn differences(there: &impl Serialize, now: &impl Serialize) -> Result<Vec<String>> {
+    Ok(differences_in_json(&as_json(there)?, &as_json(now)?))
+}
+
+/// A value of a record as JSON.
+pub(super) fn as_json(value: &impl Serialize) -> Result<Value> {
+    serde_json::to_value(value).map_err(|error| Error::internal(format!("manifest.json: {error}")))
+}
+
 /// Where two JSON values differ: `key.sub[0].key: ... there, ... now`, one line per innermost place. Only the keys of
 /// `now` count at the top: a manifest has more than an identity.
-pub fn differences(there: &Value, now: &Value) -> Vec<String> {
+pub(super) fn differences_in_json(there: &Value, now: &Value) -> Vec<String> {
     let mut lines = Vec::new();
     for (key, now) in now.as_object().into_iter().flatten() {
         compare(key, &there[key.as_str()], now, &mut lines);
@@ -77,15 +93,15 @@ mod tests {
             "weights[1].bytes: null there, 3 now",
             "layers: [1,3] there, [1] now",
         ];
-        assert_eq!(differences(&there, &now), expected);
-        assert_eq!(differences(&there, &json!({"weights": []})), ["weights: a list of 2 there, of 0 now"]);
-        assert!(differences(&there, &json!({"seed": 1})).is_empty());
+        assert_eq!(differences_in_json(&there, &now), expected);
+        assert_eq!(differences_in_json(&there, &json!({"weights": []})), ["weights: a list of 2 there, of 0 now"]);
+        assert!(differences_in_json(&there, &json!({"seed": 1})).is_empty());
     }
 
     #[test]
     fn long_values_never_look_the_same() {
         let text = |end: &str| json!({ "path": format!("{}{end}", "a".repeat(200)) });
-        let line = differences(&text("one"), &text("two")).concat();
+        let line = differences_in_json(&text("one"), &text("two")).concat();
         assert!(line.contains("one\" there") && line.contains("two\" now") && line.chars().count() < 200, "{line}");
     }
 }

@@ -2,31 +2,29 @@
 
 use std::path::Path;
 
-use serde_json::Value;
-
-use super::{beside::shown_beside, folder::RunDir};
+use super::{beside::shown_beside, folder::RunDir, record::RunRecord};
 use crate::error::{Error, Result};
 
-/// A finished run and its manifest, to be read.
+/// A finished run and its record, to be read.
 ///
 /// # Errors
 /// [`Error::RunFolder`] if the folder holds no run, or one that is not complete.
-pub fn open_finished(root: &Path) -> Result<(RunDir, Value)> {
+pub fn open_finished(root: &Path) -> Result<(RunDir, RunRecord)> {
     complete(RunDir::open(root)?)
 }
 
-/// A finished run and its manifest; no other process writes there as long as it is held.
+/// A finished run and its record; no other process writes there as long as it is held.
 ///
 /// # Errors
 /// As [`open_finished`]; [`Error::RunFolder`] also if another process writes there.
-pub fn open_finished_to_write(root: &Path) -> Result<(RunDir, Value)> {
+pub fn open_finished_to_write(root: &Path) -> Result<(RunDir, RunRecord)> {
     complete(RunDir::open_to_write(root)?)
 }
 
-fn complete(run: RunDir) -> Result<(RunDir, Value)> {
-    let manifest = run.manifest()?;
-    if manifest["complete"] == true {
-        return Ok((run, manifest));
+fn complete(run: RunDir) -> Result<(RunDir, RunRecord)> {
+    if run.loose_record()?.is_complete() {
+        let record = run.record()?;
+        return Ok((run, record));
     }
     Err(Error::run_folder(
         format!("run `{}` is not complete: its statistics may be missing or of other settings", run.path().display()),
@@ -36,19 +34,24 @@ fn complete(run: RunDir) -> Result<(RunDir, Value)> {
 
 /// What a reader of a finished run's numbers should know: that another version made them, and that nothing vouches for them
 /// where no checksums were kept.
-pub fn notes_on_statistics(run: &RunDir, manifest: &Value) -> Vec<String> {
-    let key = if manifest["statistics_version"].is_string() { "statistics_version" } else { "version" };
-    notes_on_version(run, manifest, key)
+pub fn notes_on_statistics(run: &RunDir, record: &RunRecord) -> Vec<String> {
+    match record.statistic_cost.as_ref().and_then(|cost| cost.statistics_version.as_deref()) {
+        Some(version) => notes(run, "the statistics were", version),
+        None => notes_on_run(run, record),
+    }
 }
 
-/// The same of the version that stands in the manifest under `key`.
-pub fn notes_on_version(run: &RunDir, manifest: &Value, key: &str) -> Vec<String> {
+/// The same of who computes a run's numbers again.
+pub fn notes_on_run(run: &RunDir, record: &RunRecord) -> Vec<String> {
+    notes(run, "the run was", &record.identity.version)
+}
+
+fn notes(run: &RunDir, what: &str, version: &str) -> Vec<String> {
     let place = run.path().display();
     let now = env!("CARGO_PKG_VERSION");
     let mut notes = Vec::new();
-    if let Some(then) = manifest[key].as_str().filter(|then| *then != now) {
-        let what = if key == "version" { "the run was" } else { "the statistics were" };
-        notes.push(format!("`{place}`: {what} made by version {then}; this is version {now}"));
+    if version != now {
+        notes.push(format!("`{place}`: {what} made by version {version}; this is version {now}"));
     }
     if run.digest().is_none() {
         notes.push(format!("`{place}` was made before checksums were kept: damage to its files cannot be noticed"));
@@ -60,8 +63,8 @@ pub fn notes_on_version(run: &RunDir, manifest: &Value, key: &str) -> Vec<String
 pub fn note_on_report_above(run: &RunDir) -> Option<String> {
     let own = run.path().canonicalize().ok()?;
     let above = RunDir::open(own.parent()?).ok()?;
-    let manifest = above.manifest().ok()?;
-    shown_beside(&above, &manifest).contains(&own).then(|| {
+    let record = above.loose_record().ok()?;
+    shown_beside(&above, record.report_runs()).contains(&own).then(|| {
         let place = above.path().display();
         format!("`{place}/report.html` shows this run too, as it was: `openmoe-analyze chart {place}` makes it anew")
     })

@@ -6,15 +6,17 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::{
     checksums::{Checksums, UNLISTED, Verdict, run_digest, sha256},
+    difference::as_json,
     durable,
     durable::write_file,
     lock::Lock,
     occupied::{self, Occupied},
     ours::{self, Holds},
+    record::{LooseRecord, RunRecord},
 };
 use crate::error::{Error, Result};
 
@@ -52,12 +54,13 @@ impl RunDir {
     /// # Errors
     /// [`Error::RunFolder`] if it is occupied, is a file, holds another run, or another process writes there; [`Error::Io`] if it
     /// cannot be written.
-    pub fn prepare(root: &Path, occupied: Occupied, identity: &Value) -> Result<(Self, bool)> {
-        Self::check(root, occupied, identity)?;
+    pub fn prepare(root: &Path, occupied: Occupied, identity: &impl Serialize) -> Result<(Self, bool)> {
+        let identity = &as_json(identity)?;
+        occupied::check(root, occupied, identity)?;
         durable::create_folders(root)?;
         let lock = Lock::acquire(root)?.map(Arc::new);
         // What was checked before the folder was locked is checked again: another process may have been faster.
-        let resumed = Self::check(root, occupied, identity)?;
+        let resumed = occupied::check(root, occupied, identity)?;
         let digest = run_digest(identity);
         if occupied == Occupied::Replace {
             Self::replace(root, &digest)?;
@@ -70,8 +73,9 @@ impl RunDir {
     ///
     /// # Errors
     /// As [`Self::check_below`].
-    pub fn prepare_below(&self, name: &str, identity: &Value) -> Result<Self> {
+    pub fn prepare_below(&self, name: &str, identity: &impl Serialize) -> Result<Self> {
         self.check_there()?;
+        let identity = &as_json(identity)?;
         let root = self.file(name);
         durable::create_folders(&root)?;
         let holds = Holds::of(&root)?;
@@ -87,8 +91,8 @@ impl RunDir {
     ///
     /// # Errors
     /// [`Error::RunFolder`] if the folder holds what is no pass of the run, or another process writes there.
-    pub fn check_below(root: &Path, name: &str, occupied: Occupied, identity: &Value) -> Result<()> {
-        occupied::check_part(root, name, occupied, identity)
+    pub fn check_below(root: &Path, name: &str, occupied: Occupied, identity: &impl Serialize) -> Result<()> {
+        occupied::check_part(root, name, occupied, &as_json(identity)?)
     }
 
     /// Removes the run that is there. At every moment the folder is known as that of the old or of the new run.
@@ -119,8 +123,8 @@ impl RunDir {
     ///
     /// # Errors
     /// As [`Self::prepare`].
-    pub fn check(root: &Path, occupied: Occupied, identity: &Value) -> Result<bool> {
-        occupied::check(root, occupied, identity)
+    pub fn check(root: &Path, occupied: Occupied, identity: &impl Serialize) -> Result<bool> {
+        occupied::check(root, occupied, &as_json(identity)?)
     }
 
     /// The entry of a run in folder `root` that is or holds `path`: what a run writes there, and `--force` removes. Both
@@ -136,7 +140,7 @@ impl RunDir {
     pub fn open(root: &Path) -> Result<Self> {
         let mut run =
             Self { root: root.to_path_buf(), digest: None, checksums: None, lock: None, how: Occupied::Refuse };
-        run.digest = run.manifest()?["run_digest"].as_str().map(str::to_owned);
+        run.digest = run.loose_record()?.run_digest().map(str::to_owned);
         if let Some(digest) = &run.digest {
             let recorded = Checksums::open(root)?;
             // What belongs to another run says nothing about this one.
@@ -154,7 +158,7 @@ impl RunDir {
         Self::open(root)?;
         let lock = Self::lock(root)?.map(Arc::new);
         let run = Self { lock, ..Self::open(root)? };
-        if ours::is_manifest(&run.manifest()?) {
+        if run.loose_record()?.is_of_a_run() {
             ours::sweep(root)?;
         }
         Ok(run)
@@ -176,7 +180,7 @@ impl RunDir {
     pub fn lock_around(file: &Path) -> Result<Option<Lock>> {
         let whole = std::path::absolute(file).map_err(Error::io("find", file))?;
         let is_run =
-            |folder: &&Path| Self::open(folder).and_then(|run| run.manifest()).is_ok_and(|m| ours::is_manifest(&m));
+            |folder: &&Path| Self::open(folder).and_then(|run| run.loose_record()).is_ok_and(|r| r.is_of_a_run());
         match whole.ancestors().take(occupied::ABOVE).find(is_run) {
             Some(run) => Self::lock(run),
             None => Ok(None),
@@ -240,13 +244,11 @@ impl RunDir {
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::RunFolder`] if the folder is gone.
-    pub fn write_manifest(&self, manifest: &Value) -> Result<()> {
+    pub fn write_record(&self, record: &RunRecord) -> Result<()> {
         self.check_there()?;
-        let mut manifest = manifest.clone();
-        if let Some(digest) = &self.digest {
-            manifest["run_digest"] = json!(digest);
-        }
-        write_file(&self.file("manifest.json"), format!("{manifest:#}\n").as_bytes())
+        let run_digest = self.digest.clone().or_else(|| record.run_digest.clone());
+        let record = RunRecord { run_digest, ..record.clone() };
+        write_file(&self.file("manifest.json"), &record.to_bytes()?)
     }
 
     /// Brings the checksums into the order of their names, which does not depend on how the run was carried out.
@@ -340,17 +342,25 @@ impl RunDir {
         ))
     }
 
-    /// The run's manifest.
+    /// The run's manifest, checked.
+    ///
+    /// # Errors
+    /// [`Error::RunFolder`] if there is none, it is not JSON, or as [`RunRecord::read`].
+    pub fn record(&self) -> Result<RunRecord> {
+        RunRecord::read(&self.root, &self.loose_record()?.into_json())
+    }
+
+    /// The run's manifest, as far as nothing has to be believed of it.
     ///
     /// # Errors
     /// [`Error::RunFolder`] if there is none or it is not JSON.
-    pub fn manifest(&self) -> Result<Value> {
+    pub fn loose_record(&self) -> Result<LooseRecord> {
         let path = self.file("manifest.json");
         let missing = |what: String| Error::run_folder(what, "give the folder that --out named");
         let text = fs::read(&path).map_err(|error| {
             missing(format!("`{}` is not the folder of a run: manifest.json: {error}", self.root.display()))
         })?;
-        serde_json::from_slice(&text).map_err(|error| {
+        LooseRecord::parse(&text).map_err(|error| {
             Error::run_folder(
                 format!("`{}` is damaged, it is not JSON: {error}", path.display()),
                 "repeat the command that made the run with --resume: what has its checksum is kept",

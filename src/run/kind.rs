@@ -1,12 +1,15 @@
-//! What kind of run a folder holds.
+//! The kinds of run, in one table: everything that differs from kind to kind and is text is here.
 
-use serde_json::Value;
+use std::{fmt, str::FromStr};
 
-use super::folder::RunDir;
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, Result};
 
 /// The commands that leave a run behind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum RunKind {
     /// One checkpoint over a text.
     Route,
@@ -17,25 +20,8 @@ pub enum RunKind {
 }
 
 impl RunKind {
-    /// The command that made a run.
-    ///
-    /// # Errors
-    /// [`Error::RunFolder`] if the manifest names none of them.
-    pub fn of(run: &RunDir, manifest: &Value) -> Result<Self> {
-        match manifest["command"].as_str() {
-            Some("route") => Ok(Self::Route),
-            Some("drift") => Ok(Self::Drift),
-            Some("drops") => Ok(Self::Drops),
-            _ => Err(Error::run_folder(
-                format!(
-                    "`{}` holds a run of {}; expected one of route, drift or drops",
-                    run.path().display(),
-                    manifest["command"]
-                ),
-                "the run was made by another version: run it again with --force",
-            )),
-        }
-    }
+    /// All kinds, in the order of pages and tables.
+    pub const ALL: [Self; 3] = [Self::Route, Self::Drift, Self::Drops];
 
     /// Its name: that of the command.
     pub fn name(self) -> &'static str {
@@ -44,5 +30,35 @@ impl RunKind {
             Self::Drift => "drift",
             Self::Drops => "drops",
         }
+    }
+}
+
+impl RunKind {
+    /// The question that it answers.
+    pub fn question(self) -> &'static str {
+        match self {
+            Self::Route => "Is routing decided by the token id, whatever the context?",
+            Self::Drift => "When was the routing learnt, and what still changes?",
+            Self::Drops => "Are later tokens dropped more?",
+        }
+    }
+}
+
+impl FromStr for RunKind {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == text).ok_or_else(|| {
+            Error::run_folder(
+                format!("a run of `{text}` is unknown; expected one of route, drift or drops"),
+                "the run was made by another version: run it again with --force",
+            )
+        })
+    }
+}
+
+impl fmt::Display for RunKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }

@@ -6,7 +6,6 @@ use serde_json::Value;
 
 use super::{
     checksums::run_digest,
-    difference::differences,
     lock::Lock,
     ours::{ENTRIES, Holds, entry_holding, runs_below},
 };
@@ -108,7 +107,7 @@ fn refuse_dangling(root: &Path) -> Result<()> {
 fn check_empty(root: &Path, holds: &Holds) -> Result<()> {
     let what = match holds {
         Holds::Nothing => return Ok(()),
-        Holds::Run(manifest) if manifest["complete"] == true => "a complete run",
+        Holds::Run(record) if record.is_complete() => "a complete run",
         Holds::Run(_) | Holds::Headless(_) => "an incomplete run",
         Holds::Foreign | Holds::Other => "other files",
     };
@@ -138,8 +137,8 @@ fn check_resumable(root: &Path, holds: &Holds, identity: &Value) -> Result<bool>
     let other_out = "repeat the command that made it, or choose another --out";
     match holds {
         Holds::Nothing => Ok(false),
-        Holds::Run(manifest) => {
-            let different = differences(manifest, identity);
+        Holds::Run(record) => {
+            let different = record.differences(identity);
             if different.is_empty() {
                 return Ok(true);
             }

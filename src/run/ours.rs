@@ -6,17 +6,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde_json::Value;
-
 use super::{
     checksums::{CHECKSUMS, Checksums, is_digest},
     durable::{UNFINISHED, write_file},
     lock::{LOCK, Lock},
+    record::LooseRecord,
 };
 use crate::error::{Error, Result};
-
-/// The key of a manifest with the folders below the run's whose runs its report shows too.
-pub const REPORT_RUNS: &str = "report_runs";
 
 /// What a run leaves at the top of its folder. The manifest comes last: while it is there, the folder is a run's.
 pub(super) const ENTRIES: [&str; 18] = [
@@ -53,8 +49,6 @@ const BESIDE: [&str; 2] = ["drift", "drops"];
 const PARTS: [&str; 3] = ["trace", "router", "logits"];
 /// What a run writes before its forward pass.
 const INPUTS: [&str; 4] = ["sequences.parquet", "spans.parquet", "groups.parquet", "tokens.parquet"];
-/// The commands that fill a run folder, as they stand in a command line.
-const COMMANDS: [&str; 4] = ["route", "drift", "drops", "demo"];
 /// What is removed last: by one of them the folder is known as a run's.
 const MARKS: [&str; 2] = [CHECKSUMS, "manifest.json"];
 /// Folders that are filled anew by every pass over the statistics, and what their files end in.
@@ -65,7 +59,7 @@ pub(super) enum Holds {
     /// Nothing but what a kill left of a start.
     Nothing,
     /// A run.
-    Run(Value),
+    Run(LooseRecord),
     /// Files of a run whose manifest is missing or cannot be read; the digest of the run, where it is recorded.
     Headless(Option<String>),
     /// A manifest of something else.
@@ -87,8 +81,8 @@ impl Holds {
         let digest =
             || Checksums::open(root).map(|checksums| checksums.run().filter(|run| is_digest(run)).map(str::to_owned));
         match fs::read(root.join("manifest.json")) {
-            Ok(bytes) => match serde_json::from_slice::<Value>(&bytes) {
-                Ok(manifest) if is_manifest(&manifest) => Ok(Self::Run(manifest)),
+            Ok(bytes) => match LooseRecord::parse(&bytes) {
+                Ok(record) if record.is_of_a_run() => Ok(Self::Run(record)),
                 Ok(_) => Ok(Self::Foreign),
                 // What other programs write may be no JSON: NaN, comments. A power cut leaves nothing or zeros.
                 Err(_) => match digest()? {
@@ -102,13 +96,6 @@ impl Holds {
             Err(_) => Ok(Self::Foreign),
         }
     }
-}
-
-/// Whether a manifest is one of ours: the first that a run writes has these keys already.
-pub(super) fn is_manifest(manifest: &Value) -> bool {
-    matches!(manifest["command"].as_str(), Some("route" | "drift" | "drops"))
-        && manifest["version"].is_string()
-        && manifest["complete"].is_boolean()
 }
 
 /// Files under names that they have while they are made; a kill leaves them. Earlier versions proved with an empty file that
@@ -195,7 +182,10 @@ pub(super) fn runs_below(root: &Path) -> Result<Vec<PathBuf>> {
     for folder in RUNS {
         for (name, path, is_folder) in entries(&root.join(folder))? {
             let own = match &holds {
-                Holds::Run(manifest) => names_trace(manifest, &Path::new(folder).join(&name)),
+                Holds::Run(record) => {
+                    let pass = Path::new(folder).join(&name);
+                    record.passes().into_iter().any(|trace| Path::new(trace) == pass)
+                }
                 _ => is_made_by_another(&path),
             };
             if is_folder && own {
@@ -203,26 +193,19 @@ pub(super) fn runs_below(root: &Path) -> Result<Vec<PathBuf>> {
             }
         }
     }
-    if let Holds::Run(manifest) = holds {
-        let shown = manifest[REPORT_RUNS].as_array().into_iter().flatten().filter_map(Value::as_str);
+    if let Holds::Run(record) = holds {
+        let shown = record.report_runs().into_iter();
         runs.extend(shown.filter(|name| BESIDE.contains(name)).map(|name| root.join(name)));
     }
     runs.retain(|run| matches!(Holds::of(run), Ok(Holds::Nothing | Holds::Run(_) | Holds::Headless(_))));
     Ok(runs)
 }
 
-/// Whether a manifest names the folder of one of its passes, seen from the folder of the run.
-fn names_trace(manifest: &Value, folder: &Path) -> bool {
-    let passes = RUNS.iter().filter_map(|key| manifest[*key].as_array()).flatten();
-    passes.filter_map(|pass| pass["trace"].as_str()).any(|trace| Path::new(trace) == folder)
-}
-
 /// Whether a run was made as a pass of another: its command line is not that of its own command. It stands in for the manifest
 /// of the other where that is lost.
 fn is_made_by_another(run: &Path) -> bool {
-    let Ok(Holds::Run(manifest)) = Holds::of(run) else { return true };
-    let words = manifest["command_line"].as_array().into_iter().flatten().skip(1).filter_map(Value::as_str);
-    words.into_iter().find(|word| COMMANDS.contains(word)).is_none_or(|typed| manifest["command"] != typed)
+    let Ok(Holds::Run(record)) = Holds::of(run) else { return true };
+    record.is_of_a_pass()
 }
 
 /// Refuses to remove what another process writes below.
@@ -244,9 +227,8 @@ fn clear(root: &Path) -> Result<()> {
 /// complete.
 pub(super) fn clear_results(root: &Path) -> Result<()> {
     sweep(root)?;
-    if let Holds::Run(mut manifest) = Holds::of(root)? {
-        manifest["complete"] = Value::Bool(false);
-        write_file(&root.join("manifest.json"), format!("{manifest:#}\n").as_bytes())?;
+    if let Holds::Run(record) = Holds::of(root)? {
+        write_file(&root.join("manifest.json"), &record.incomplete())?;
     }
     for run in runs_below(root)? {
         clear(&run)?;

@@ -11,10 +11,10 @@ use crate::error::{Error, Result, bullets};
 /// # Errors
 /// [`Error::Usage`] that names every such folder.
 pub fn protect_folders<'a>(out: &Path, read: impl IntoIterator<Item = &'a Path>) -> Result<()> {
-    let place = real(out);
+    let place = real_path(out);
     let mut problems: Vec<String> = Vec::new();
     for folder in read {
-        let own = real(folder);
+        let own = real_path(folder);
         let relation = match (place.starts_with(&own), own.starts_with(&place)) {
             (true, true) => "is",
             (true, false) => "lies inside",
@@ -37,10 +37,10 @@ pub fn protect_folders<'a>(out: &Path, read: impl IntoIterator<Item = &'a Path>)
 /// # Errors
 /// [`Error::Usage`] that names every such path.
 pub fn protect_texts<'a>(out: &Path, read: impl IntoIterator<Item = &'a PathBuf>) -> Result<()> {
-    let place = real(out);
+    let place = real_path(out);
     let mut problems: Vec<String> = Vec::new();
     for path in read.into_iter().filter(|path| *path != Path::new("-")) {
-        let own = real(path);
+        let own = real_path(path);
         let line = match RunDir::entry_holding(&place, &own) {
             Some(entry) => format!("a run writes `{entry}` there, where the text `{}` lies", path.display()),
             // From then on the folder would be that of a run, and no text.
@@ -65,7 +65,7 @@ fn refusal(out: &Path, problems: &[String]) -> Result<()> {
 }
 
 /// A path without links, `.` and `..`, also where its end does not exist yet.
-fn real(path: &Path) -> PathBuf {
+pub fn real_path(path: &Path) -> PathBuf {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
     let Some((existing, missing)) = absolute
         .ancestors()
@@ -82,7 +82,7 @@ fn real(path: &Path) -> PathBuf {
         }
     }
     // `new/../there` ends in a place that exists after all; each pass leaves fewer `..`.
-    if climbed { real(&whole) } else { whole }
+    if climbed { real_path(&whole) } else { whole }
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use serde_json::{Value, json};
 use tempfile::{NamedTempFile, TempPath};
 
 use super::{
@@ -10,6 +9,7 @@ use super::{
     durable::{finish, folder_of, sync_all, sync_folder, unfinished},
     folder::RunDir,
     ours::clear_derived,
+    record::RunRecord,
 };
 use crate::error::Result;
 
@@ -67,10 +67,10 @@ impl<'a> Staged<'a> {
     ///
     /// # Errors
     /// [`crate::error::Error::Io`].
-    pub fn publish(mut self, manifest: &mut Value, folders: &[&str]) -> Result<()> {
+    pub fn publish(mut self, record: &mut RunRecord, folders: &[&str]) -> Result<()> {
         self.settle()?;
-        manifest["complete"] = json!(false);
-        self.run.write_manifest(manifest)?;
+        record.complete = false;
+        self.run.write_record(record)?;
         for folder in folders {
             clear_derived(self.run.path(), folder, &self.names)?;
         }
@@ -84,7 +84,7 @@ impl<'a> Staged<'a> {
         changed.sort();
         changed.dedup();
         changed.iter().try_for_each(|folder| sync_folder(folder))?;
-        manifest["complete"] = json!(true);
-        self.run.write_manifest(manifest)
+        record.complete = true;
+        self.run.write_record(record)
     }
 }

@@ -1,12 +1,14 @@
 //! Who may write into a folder, and what becomes of what is there.
 use std::{fs, path::PathBuf};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::*;
 
-fn manifest(complete: bool, seed: u32) -> Value {
-    json!({"command": "route", "version": "0", "complete": complete, "seed": seed})
+fn record(complete: bool, seed: u64) -> RunRecord {
+    let layout = RecordedLayout { moe_layers: vec![1], num_experts: 4, top_k: 2, ..RecordedLayout::default() };
+    let statistics = StatisticSettings { seed, ..StatisticSettings::default() };
+    RunRecord { complete, statistics, ..RunRecord::new(Identity::new(RunKind::Route), "base", layout) }
 }
 
 #[test]
@@ -16,7 +18,7 @@ fn an_occupied_folder_is_refused_replaced_or_resumed() {
     let identity = json!({"seed": 1});
     let (folder, resumed) = RunDir::prepare(&root, Occupied::Refuse, &identity).unwrap();
     assert!(!resumed);
-    folder.write_manifest(&manifest(false, 1)).unwrap();
+    folder.write_record(&record(false, 1)).unwrap();
     fs::write(root.join("mine.txt"), "keep").unwrap();
     let error = RunDir::prepare(&root, Occupied::Refuse, &identity).unwrap_err();
     assert!(error.to_string().contains("holds an incomplete run"), "{error}");
@@ -54,12 +56,13 @@ fn force_removes_a_run_and_nothing_else() {
     let (run, _) = RunDir::prepare(root, Occupied::Refuse, &json!({})).unwrap();
     run.write("trace/part-00000.parquet", b"part").unwrap();
     run.write("stats/a.csv", b"table").unwrap();
-    let mut record = manifest(true, 1);
-    record["checkpoints"] = json!([{"trace": "checkpoints/B"}]);
-    run.write_manifest(&record).unwrap();
+    let mut above = record(true, 1);
+    let checkpoint = json!({"label": "B", "path": "b", "trace": "checkpoints/B"});
+    above.identity.checkpoints = vec![serde_json::from_value(checkpoint).unwrap()];
+    run.write_record(&above).unwrap();
     let below = run.prepare_below("checkpoints/B", &json!({})).unwrap();
     below.write("trace/part-00000.parquet", b"part").unwrap();
-    below.write_manifest(&manifest(true, 1)).unwrap();
+    below.write_record(&record(true, 1)).unwrap();
     for name in ["trace/notes.txt", "stats/mine.csv", "checkpoints/epoch-9/w.bin", "drift/manifest.json"] {
         write_file(&root.join(name), b"{\"command\": \"drift\", \"version\": \"0\", \"complete\": true}").unwrap();
     }
@@ -85,7 +88,7 @@ fn what_is_read_back_is_what_was_written() {
     let (run, _) = RunDir::prepare(temporary.path(), Occupied::Refuse, &json!({"seed": 1})).unwrap();
     run.write("trace/part-00000.parquet", b"part").unwrap();
     run.write("summary.json", b"{}").unwrap();
-    run.write_manifest(&manifest(true, 1)).unwrap();
+    run.write_record(&record(true, 1)).unwrap();
     drop(run);
     let read = |name: &str| RunDir::open(temporary.path()).unwrap().read(name).map_err(|error| error.to_string());
     assert_eq!(read("trace/part-00000.parquet").unwrap(), b"part");
@@ -98,9 +101,8 @@ fn what_is_read_back_is_what_was_written() {
     assert!(!resumed.is_intact("trace/part-00000.parquet") && resumed.is_intact("summary.json"));
     drop(resumed);
     // The checksums of another run say nothing about this one.
-    let mut other = manifest(true, 1);
-    other["run_digest"] = json!("another");
-    write_file(&temporary.path().join("manifest.json"), other.to_string().as_bytes()).unwrap();
+    let other = RunRecord { run_digest: Some("another".to_owned()), ..record(true, 1) };
+    write_file(&temporary.path().join("manifest.json"), &other.to_bytes().unwrap()).unwrap();
     assert!(read("summary.json").unwrap_err().contains("does not list it"));
 }
 
@@ -108,7 +110,7 @@ fn what_is_read_back_is_what_was_written() {
 fn files_replace_others_together_or_not_at_all() {
     let temporary = tempfile::tempdir().unwrap();
     let (run, _) = RunDir::prepare(temporary.path(), Occupied::Refuse, &json!({})).unwrap();
-    let mut record = manifest(false, 1);
+    let mut record = record(false, 1);
     let fill = |names: &[&str]| {
         let mut staged = Staged::new(&run);
         for name in names {
@@ -119,7 +121,7 @@ fn files_replace_others_together_or_not_at_all() {
     fill(&["stats/a.csv", "stats/b.csv"]).publish(&mut record, &["stats"]).unwrap();
     fs::write(run.file("stats/mine.csv"), "mine").unwrap();
     drop(fill(&["stats/c.csv"]));
-    assert!(run.manifest().unwrap()["complete"] == true && !run.file("stats/c.csv").exists());
+    assert!(run.record().unwrap().complete && !run.file("stats/c.csv").exists());
     fill(&["stats/b.csv", "stats/c.csv"]).publish(&mut record, &["stats"]).unwrap();
     assert_eq!(run.names("stats").unwrap(), ["stats/b.csv", "stats/c.csv"]);
     let mut there: Vec<_> = fs::read_dir(run.file("stats")).unwrap().map(|e| e.unwrap().file_name()).collect();

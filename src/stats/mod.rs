@@ -21,10 +21,13 @@ mod finding;
 mod information;
 mod label_null;
 mod load;
+mod maximum_entropy;
 mod names;
 mod occurrences;
+mod overlap;
 mod plain;
 mod position_null;
+mod positions;
 mod predictability;
 mod random;
 mod repetition;
@@ -33,27 +36,32 @@ mod route;
 mod router;
 mod settings;
 mod share;
+mod shown_rows;
 mod spread;
 mod study;
 mod subject;
 mod table;
+mod table_builder;
 mod thousands;
 mod vocabulary;
 
 pub use catalog::{STATISTICS, Statistic, StatisticInfo};
 pub use category::{CATEGORIES_SHOWN, cramers_v, jensen_shannon, keep_shown_categories};
-pub use coactivation::maximum_entropy_pairs;
 pub use drift::{
     DriftLayer, DriftPoint, DriftSettings, DriftSource, Matching, drift_statistics, match_experts, overlap_chance,
 };
-pub use drops::{DropLayer, DropSettings, DropStudy, drop_difference, drop_statistics, drop_trend, exact_replay};
+pub use drops::{
+    DropLayer, DropSettings, DropStudy, drop_difference, drop_statistics, drop_trend, exact_replay, is_of_every_model,
+};
 pub use finding::Finding;
 pub use load::load_statistics;
+pub use maximum_entropy::maximum_entropy_pairs;
 pub use names::{GROUPS_OF_RUN, Priority, Ranking, Variable, Variant};
 pub use repetition::uniform_repetition;
 pub use route::{headline, merge, route_statistic, route_statistics};
 pub use settings::Settings;
 pub use spread::{routing_noise_variance, routing_std_ceiling};
 pub use subject::{Name, Scope, Subject};
-pub use table::{StatisticTable, TableFile, Tables};
+pub use table::{StatisticTable, Tables};
+pub use table_builder::{TableBuilder, TableBuilders, append};
 pub use thousands::thousands;

@@ -88,6 +88,8 @@ names! {
         First = "first",
         /// `expert_repetition`: the choices share an expert.
         FirstOrSecond = "first_or_second",
+        /// `expert_repetition`: the choices share an expert, of more than two.
+        Any = "any",
         /// `router_margin`: between first and second gate probability.
         MarginFirst = "margin_first",
         /// `router_margin`: between the last chosen expert and the first that is not.
@@ -118,6 +120,34 @@ names! {
         FirstChoice = "first_choice",
         /// `expert_occupancy`: the second choice.
         SecondChoice = "second_choice",
+        /// `expert_occupancy`: the third choice.
+        ThirdChoice = "third_choice",
+        /// `expert_occupancy`: the fourth choice.
+        FourthChoice = "fourth_choice",
+        /// `expert_occupancy`: the fifth choice.
+        FifthChoice = "fifth_choice",
+        /// `expert_occupancy`: the sixth choice.
+        SixthChoice = "sixth_choice",
+        /// `expert_occupancy`: the seventh choice.
+        SeventhChoice = "seventh_choice",
+        /// `expert_occupancy`: the eighth choice.
+        EighthChoice = "eighth_choice",
+        /// `expert_occupancy`: the ninth choice.
+        NinthChoice = "ninth_choice",
+        /// `expert_occupancy`: the tenth choice.
+        TenthChoice = "tenth_choice",
+        /// `expert_occupancy`: the eleventh choice.
+        EleventhChoice = "eleventh_choice",
+        /// `expert_occupancy`: the twelfth choice.
+        TwelfthChoice = "twelfth_choice",
+        /// `expert_occupancy`: the thirteenth choice.
+        ThirteenthChoice = "thirteenth_choice",
+        /// `expert_occupancy`: the fourteenth choice.
+        FourteenthChoice = "fourteenth_choice",
+        /// `expert_occupancy`: the fifteenth choice.
+        FifteenthChoice = "fifteenth_choice",
+        /// `expert_occupancy`: the sixteenth choice.
+        SixteenthChoice = "sixteenth_choice",
         /// `token_drift`, `load_drift`: half the summed absolute differences of the shares.
         TotalVariation = "total_variation",
         /// `token_drift`: the largest share stays with its expert.
@@ -150,8 +180,10 @@ names! {
         AllDropped = "all_dropped",
         /// `dropped_tokens`: the first choice has none.
         FirstDropped = "first_dropped",
-        /// `dropped_tokens`: a later choice has none, the first has.
+        /// `dropped_tokens`: the second choice has none, the first has.
         SecondDropped = "second_dropped",
+        /// `dropped_tokens`: one of several later choices has none, the first has.
+        LaterDropped = "later_dropped",
     }
 }
 

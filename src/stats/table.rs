@@ -62,7 +62,7 @@ macro_rules! column_names {
 }
 
 /// All columns, in file order.
-const COLUMNS: &[&str] = with_columns!(column_names);
+pub(super) const COLUMNS: &[&str] = with_columns!(column_names);
 
 /// Columns that every table has; the others are left out where no row has a value.
 const ALWAYS: [&str; 9] = ["statistic", "layer", "view", "estimate", "low", "high", "n", "baseline", "unit"];
@@ -102,15 +102,6 @@ impl StatisticTable {
         csv(&self.name, &mut self.to_frame()?)
     }
 
-    /// CSV text and Parquet file.
-    ///
-    /// # Errors
-    /// [`Error::Internal`] if polars cannot write them.
-    pub fn to_bytes(&self) -> Result<(Vec<u8>, Vec<u8>)> {
-        let mut frame = self.to_frame()?;
-        Ok((csv(&self.name, &mut frame)?, parquet(&self.name, &mut frame)?))
-    }
-
     /// The table as a Parquet file.
     ///
     /// # Errors
@@ -124,20 +115,33 @@ impl StatisticTable {
     /// # Errors
     /// [`Error::RunFolder`] if the file is not such a table.
     pub fn from_parquet<R: Read + Seek + polars::io::mmap::MmapBytesReader>(name: &str, reader: R) -> Result<Self> {
-        let read = || ParquetReader::new(reader).finish().map_err(|error| unreadable(name, &error));
-        let frame = guarded(|panic| unreadable(name, &panic), read)?;
-        let statistics: Vec<Statistic> = values(name, &frame, "statistic")?;
-        let mut rows: Vec<Finding> = statistics.into_iter().map(|it| Finding::new(it, 0, View::Chosen)).collect();
-        macro_rules! read {
-            ($($field:ident $(.$key:ident)?),* $(,)?) => { $(
-                for (row, value) in rows.iter_mut().zip(values(name, &frame, column_name!($field $(.$key)?))?) {
-                    row.$field $(.$key)? = value;
-                }
-            )* };
-        }
-        with_columns!(read);
+        let rows = findings(name, &read_frame(name, reader)?)?;
         Ok(Self { name: name.to_owned(), rows })
     }
+}
+
+/// The columns of a table's Parquet file.
+pub(super) fn read_frame<R>(name: &str, reader: R) -> Result<DataFrame>
+where
+    R: Read + Seek + polars::io::mmap::MmapBytesReader,
+{
+    let read = || ParquetReader::new(reader).finish().map_err(|error| unreadable(name, &error));
+    guarded(|panic| unreadable(name, &panic), read)
+}
+
+/// The rows of a table from its columns.
+pub(super) fn findings(name: &str, frame: &DataFrame) -> Result<Vec<Finding>> {
+    let statistics: Vec<Statistic> = values(name, frame, "statistic")?;
+    let mut rows: Vec<Finding> = statistics.into_iter().map(|it| Finding::new(it, 0, View::Chosen)).collect();
+    macro_rules! read {
+        ($($field:ident $(.$key:ident)?),* $(,)?) => { $(
+            for (row, value) in rows.iter_mut().zip(values(name, frame, column_name!($field $(.$key)?))?) {
+                row.$field $(.$key)? = value;
+            }
+        )* };
+    }
+    with_columns!(read);
+    Ok(rows)
 }
 
 /// A column of the rows, left out where none of them has a value.
@@ -161,83 +165,22 @@ fn values<T: Cell>(table: &str, frame: &DataFrame, name: &str) -> Result<Vec<T>>
     })
 }
 
-fn csv(name: &str, frame: &mut DataFrame) -> Result<Vec<u8>> {
+/// The columns as CSV text.
+pub(super) fn csv(name: &str, frame: &mut DataFrame) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     CsvWriter::new(&mut bytes).finish(frame).map_err(|error| table_error(name, &error))?;
     Ok(bytes)
 }
 
-fn parquet(name: &str, frame: &mut DataFrame) -> Result<Vec<u8>> {
+/// The columns as a Parquet file.
+pub(super) fn parquet(name: &str, frame: &mut DataFrame) -> Result<Vec<u8>> {
     let mut bytes = Cursor::new(Vec::new());
     ParquetWriter::new(&mut bytes).finish(frame).map_err(|error| table_error(name, &error))?;
     Ok(bytes.into_inner())
 }
 
-/// The files of a table whose layers come one after the other: columns take a fifth of the memory of [`Finding`]s.
-#[derive(Clone, Debug)]
-pub struct TableFile {
-    name: String,
-    layers: Vec<DataFrame>,
-}
-
-impl TableFile {
-    /// The files of a statistic, without rows.
-    pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), layers: Vec::new() }
-    }
-
-    /// File stem below `stats/`.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// How many rows there are.
-    pub fn rows(&self) -> usize {
-        self.layers.iter().map(DataFrame::height).sum()
-    }
-
-    /// Adds the rows of another layer.
-    ///
-    /// # Errors
-    /// [`Error::Internal`] if polars refuses the columns.
-    pub fn append(&mut self, table: &StatisticTable) -> Result<()> {
-        self.layers.push(table.to_frame()?);
-        Ok(())
-    }
-
-    /// CSV text and Parquet file, as of a [`StatisticTable`] with all the rows.
-    ///
-    /// # Errors
-    /// [`Error::Internal`] if polars cannot write them.
-    pub fn into_bytes(self) -> Result<(Vec<u8>, Vec<u8>)> {
-        let name = self.name.clone();
-        let mut frame = self.into_frame().map_err(|error| table_error(&name, &error))?;
-        Ok((csv(&name, &mut frame)?, parquet(&name, &mut frame)?))
-    }
-
-    /// All rows, with every column that any layer has.
-    fn into_frame(self) -> PolarsResult<DataFrame> {
-        let mut all = DataFrame::empty();
-        let layers = &self.layers;
-        let kind = |name: &str| layers.iter().find_map(|layer| Some(layer.column(name).ok()?.dtype().clone()));
-        let columns: Vec<(&str, DataType)> = COLUMNS.iter().filter_map(|name| Some((*name, kind(name)?))).collect();
-        for layer in layers {
-            let column = |(name, kind): &(&str, DataType)| {
-                let absent = || Column::full_null((*name).into(), layer.height(), kind);
-                layer.column(name).cloned().unwrap_or_else(|_| absent())
-            };
-            let part = DataFrame::new(layer.height(), columns.iter().map(column).collect())?;
-            if all.width() == 0 {
-                all = part;
-            } else {
-                all.vstack_mut_owned(part)?;
-            }
-        }
-        Ok(all)
-    }
-}
-
-fn table_error(name: &str, error: &PolarsError) -> Error {
+/// What polars could not do with a table.
+pub(super) fn table_error(name: &str, error: &PolarsError) -> Error {
     Error::internal(format!("table `{name}`: {error}"))
 }
 
@@ -265,17 +208,9 @@ mod tests {
             })
         };
         let rows = vec![row.clone(), row.withheld("too few")];
-        let mut file = TableFile::new("routing_std");
-        for row in &rows {
-            file.append(&StatisticTable { name: "routing_std".into(), rows: vec![row.clone()] }).unwrap();
-        }
         let table = StatisticTable { name: "routing_std".into(), rows };
         let bytes = table.to_parquet().unwrap();
         assert_eq!(StatisticTable::from_parquet("routing_std", Cursor::new(bytes)).unwrap(), table);
-        assert_eq!(file.rows(), 2);
-        let (csv_by_layer, by_layer) = file.into_bytes().unwrap();
-        assert_eq!(StatisticTable::from_parquet("routing_std", Cursor::new(by_layer)).unwrap(), table);
-        assert_eq!(csv_by_layer, table.to_csv().unwrap());
         let csv = String::from_utf8(table.to_csv().unwrap()).unwrap();
         assert_eq!(
             csv,

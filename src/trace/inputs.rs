@@ -177,7 +177,7 @@ mod tests {
     use crate::{
         corpus::{Role, Sequence, Span},
         routing::{CapacityRule, GroupRule, RouterSettings},
-        run::{Occupied, RunDir},
+        run::{Identity, Occupied, RecordedLayout, RunDir, RunKind, RunRecord},
         trace::{TraceLayout, write_inputs},
     };
 
@@ -196,8 +196,8 @@ mod tests {
     /// A run over the sequences, two a group, top-2 of 4 experts at factor 1.
     fn written(dir: &Path, sequences: &[Sequence]) -> RoutingTrace {
         let (run, _) = RunDir::prepare(dir, Occupied::Refuse, &json!({})).unwrap();
-        let layout = json!({ "num_experts": 4, "top_k": 2, "moe_layers": [1, 3], "segments": 0 });
-        run.write_manifest(&json!({ "layout": layout })).unwrap();
+        let layout = RecordedLayout { moe_layers: vec![1, 3], num_experts: 4, top_k: 2, ..RecordedLayout::default() };
+        run.write_record(&RunRecord::new(Identity::new(RunKind::Route), "tiny", layout)).unwrap();
         let lengths: Vec<_> = sequences.iter().map(|sequence| sequence.token_ids.len()).collect();
         let layout = TraceLayout::new(&lengths, GroupRule::Batch(2), vec![1, 3]);
         let router = RouterSettings {

@@ -9,11 +9,9 @@
 mod columns;
 mod frame;
 mod inputs;
-mod manifest;
 mod read;
 mod write;
 
 pub use columns::{GroupTable, LayerTrace, ROLES, SequenceTable, SpanTable};
-pub use manifest::manifest_number;
 pub use read::RoutingTrace;
 pub use write::{FinishedPart, SEGMENT_TOKENS, Segment, TraceLayout, TraceWriter, write_inputs};

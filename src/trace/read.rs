@@ -7,7 +7,6 @@ use rayon::prelude::*;
 use super::{
     columns::LayerTrace,
     frame::{flags, read_parquet, unreadable, values},
-    manifest::{layers, manifest_number},
     write::part_name,
 };
 use crate::{
@@ -18,13 +17,6 @@ use crate::{
 
 /// Parts that a thread reads before they are joined: enough to keep all threads busy, few beside a layer.
 const PARTS_PER_THREAD: usize = 8;
-
-/// More than any checkpoint has; what is larger comes from a damaged manifest, and would only be noticed when memory ends.
-const EXPERTS: usize = 65_536;
-/// Choices are numbered by a byte.
-const CHOICES: usize = 255;
-/// At a segment's 16,384 tokens: 160 billion tokens.
-const SEGMENTS: usize = 10_000_000;
 
 /// The routing trace of a run folder; layers are read one at a time.
 #[derive(Clone, Debug)]
@@ -45,15 +37,13 @@ impl RoutingTrace {
     /// [`Error::RunFolder`] if the folder holds no run, its manifest lacks the layout, or parts are missing; of the router
     /// logits either all are there or none.
     pub fn open(run: &RunDir) -> Result<Self> {
-        let manifest = run.manifest()?;
-        let number = |key: &str, range| manifest_number(run, &manifest["layout"][key], &format!("layout.{key}"), range);
-        let num_experts = number("num_experts", 1..=EXPERTS)?;
+        let layout = run.record()?.layout;
         let trace = Self {
             run: run.clone(),
-            num_experts,
-            top_k: number("top_k", 1..=num_experts.min(CHOICES))?,
-            moe_layers: layers(run, &manifest["layout"]["moe_layers"])?,
-            segments: number("segments", 0..=SEGMENTS)?,
+            num_experts: layout.num_experts,
+            top_k: layout.top_k,
+            moe_layers: layout.moe_layers,
+            segments: layout.segments,
             lengths: Arc::new(lengths(run)?),
         };
         trace.check_parts()?;

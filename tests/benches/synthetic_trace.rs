@@ -19,7 +19,10 @@ use std::path::PathBuf;
 use openmoe_analyze::{
     corpus::Sequence,
     routing::{CapacityRule, ExpertId, GroupRule, LayerId, LayerRouting, RouterSettings, RoutingObserver, queue_slots},
-    run::{Occupied, RunDir},
+    run::{
+        Identity, Occupied, QueueOptions, RecordedCheckpoint, RecordedLayout, RunDir, RunKind, RunRecord,
+        StatisticSettings, TextOptions, TextSummary,
+    },
     trace::{FinishedPart, TraceLayout, TraceWriter, write_inputs},
 };
 use rand_xoshiro::{
@@ -27,7 +30,6 @@ use rand_xoshiro::{
     rand_core::{RngCore, SeedableRng},
 };
 use rayon::prelude::*;
-use serde_json::{Value, json};
 use support::synthetic::{CATEGORIES, Zipf};
 
 const VOCABULARY: usize = 50_000;
@@ -40,7 +42,7 @@ const CONFIDENCES: usize = 16;
 struct Options {
     out: PathBuf,
     /// Command of the run: route, drift (two checkpoints) or drops.
-    kind: String,
+    kind: RunKind,
     layers: usize,
     experts: usize,
     top_k: usize,
@@ -53,7 +55,7 @@ impl Options {
     fn parse() -> Self {
         let mut options = Self {
             out: PathBuf::new(),
-            kind: "route".into(),
+            kind: RunKind::Route,
             layers: 48,
             experts: 128,
             top_k: 8,
@@ -66,7 +68,7 @@ impl Options {
             let number = || value.parse().unwrap_or_else(|_| panic!("{name} {value}: expected a number"));
             match name.as_str() {
                 "--out" => options.out = value.into(),
-                "--kind" => options.kind = value,
+                "--kind" => options.kind = value.parse().expect("--kind is route, drift or drops"),
                 "--layers" => options.layers = number(),
                 "--experts" => options.experts = number(),
                 "--top-k" => options.top_k = number(),
@@ -78,7 +80,6 @@ impl Options {
             }
         }
         assert!(!options.out.as_os_str().is_empty(), "--out FOLDER is missing");
-        assert!(["route", "drift", "drops"].contains(&options.kind.as_str()), "--kind is route, drift or drops");
         options
     }
 
@@ -97,26 +98,26 @@ impl Options {
 fn main() {
     let options = Options::parse();
     let input = Input::new(&options);
-    let (run, _) = RunDir::prepare(&options.out, Occupied::Refuse, &json!({})).unwrap();
-    let mut manifest = input.manifest(&options.kind, "synthetic");
-    let traces: &[(&str, &str, u64)] = match options.kind.as_str() {
-        "drift" => &[("early", "checkpoints/early", 40), ("late", "checkpoints/late", 100)],
+    let (run, _) = RunDir::prepare(&options.out, Occupied::Refuse, &()).unwrap();
+    let mut record = input.record(options.kind, "synthetic");
+    let traces: &[(&str, &str, u64)] = match options.kind {
+        RunKind::Drift => &[("early", "checkpoints/early", 40), ("late", "checkpoints/late", 100)],
         _ => &[("synthetic", ".", 100)],
     };
     for (label, folder, learnt) in traces {
         if *folder == "." {
             input.write(&run, label, *learnt);
         } else {
-            let below = run.prepare_below(folder, &json!({})).unwrap();
+            let below = run.prepare_below(folder, &()).unwrap();
             input.write(&below, label, *learnt);
-            below.write_manifest(&input.manifest("route", label)).unwrap();
+            below.write_record(&input.record(RunKind::Route, label)).unwrap();
         }
     }
-    if options.kind != "route" {
-        let traces = traces.iter().map(|(label, folder, _)| json!({ "label": label, "trace": folder }));
-        manifest["checkpoints"] = traces.collect();
+    if options.kind != RunKind::Route {
+        let traces = traces.iter().map(|(label, folder, _)| RecordedCheckpoint::new(*label, *label, *folder));
+        record.identity.checkpoints = traces.collect();
     }
-    run.write_manifest(&manifest).unwrap();
+    run.write_record(&record).unwrap();
 }
 
 /// The input of a made-up run, and its layout.
@@ -263,36 +264,43 @@ impl Input {
         }
     }
 
-    fn manifest(&self, command: &str, label: &str) -> Value {
-        let tokens: usize = self.sequences.iter().map(|sequence| sequence.token_ids.len()).sum();
+    fn record(&self, kind: RunKind, label: &str) -> RunRecord {
         let documents = self.sequences.iter().map(|sequence| &sequence.document);
-        json!({
-            "command": command,
-            "version": env!("CARGO_PKG_VERSION"),
-            "complete": true,
-            "label": label,
-            "context": SEQUENCE.0 + SEQUENCE.1 as usize,
-            "bos": true,
-            "group": "sequence",
-            "capacity_rule": self.router.capacity_rule.to_string(),
-            "capacity_factor": self.router.capacity_factor,
-            "min_capacity": self.router.min_capacity,
-            "seed": 0,
-            "resamples": 1000,
-            "permutations": 100,
-            "exclude_bos": false,
-            "sequences": self.sequences.len(),
-            "documents": documents.collect::<std::collections::BTreeSet<_>>().len(),
-            "tokens": tokens,
-            "corpus": ["synthetic.jsonl"],
-            "layout": {
-                "moe_layers": self.layout.moe_layers,
-                "num_experts": self.router.num_experts,
-                "top_k": self.router.top_k,
-                "segments": self.layout.segments.len(),
-                "groups": self.layout.groups.len(),
+        let text = TextOptions {
+            inputs: Vec::new(),
+            category_key: None,
+            text_key: None,
+            context: SEQUENCE.0 + SEQUENCE.1 as usize,
+            truncate: false,
+            bos: true,
+            max_sequences: None,
+        };
+        let queues = QueueOptions {
+            group: GroupRule::Sequence,
+            capacity_rule: self.router.capacity_rule,
+            capacity_factor: self.router.capacity_factor,
+            min_capacity: self.router.min_capacity,
+        };
+        let layout = RecordedLayout {
+            moe_layers: self.layout.moe_layers.clone(),
+            num_experts: self.router.num_experts,
+            top_k: self.router.top_k,
+            segments: self.layout.segments.len(),
+            groups: Some(self.layout.groups.len()),
+        };
+        let identity = Identity { text: Some(text), queues: Some(queues), ..Identity::new(kind) };
+        RunRecord {
+            complete: true,
+            statistics: StatisticSettings { resamples: 1000, permutations: 100, ..StatisticSettings::default() },
+            text: TextSummary {
+                sequences: self.sequences.len(),
+                documents: documents.collect::<std::collections::BTreeSet<_>>().len(),
+                tokens: self.sequences.iter().map(|sequence| sequence.token_ids.len() as u64).sum(),
+                ..TextSummary::default()
             },
-        })
+            corpus: vec!["synthetic.jsonl".to_owned()],
+            ..RunRecord::new(identity, label, layout)
+        }
     }
 }
 

@@ -11,7 +11,6 @@ use std::{
 const RULES: &[(&str, &[&str], &[&str])] = &[
     ("error", &[], &["thiserror"]),
     ("first_bytes", &[], &[]),
-    ("run", &["error"], &["tempfile"]),
     ("routing", &["error"], &[]),
     (
         "corpus",
@@ -27,32 +26,19 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
         ],
     ),
     ("checkpoint", &["error", "first_bytes", "routing"], &["safetensors"]),
+    ("run", &["error", "routing", "corpus", "checkpoint"], &["tempfile"]),
     ("model", &["error", "routing", "corpus", "checkpoint"], &["candle_core", "gemm", "pulp"]),
     ("trace", &["error", "routing", "corpus", "run"], &["polars"]),
     ("stats", &["error", "routing", "trace"], &["polars", "rand", "rand_xoshiro"]),
     ("paper", &["error", "routing", "stats"], &[]),
     ("chart", &["error", "routing", "stats", "paper"], &["plotters", "resvg"]),
-    ("report", &["error", "routing", "trace", "stats", "paper", "chart"], &["minijinja"]),
+    ("report", &["error", "routing", "run", "trace", "stats", "paper", "chart"], &["minijinja"]),
     (
         "pipeline",
-        &[
-            "error",
-            "routing",
-            "corpus",
-            "checkpoint",
-            "model",
-            "run",
-            "trace",
-            "stats",
-            "paper",
-            "chart",
-            "report",
-            "cli",
-            "commands",
-        ],
-        &["candle_core", "candle_transformers", "indicatif", "tempfile"],
+        &["error", "routing", "corpus", "checkpoint", "model", "run", "trace", "stats", "paper", "chart", "report"],
+        &["candle_core", "candle_transformers", "tempfile"],
     ),
-    ("cli", &["routing", "corpus"], &["clap", "clap_complete"]),
+    ("cli", &["routing", "corpus", "pipeline"], &["clap", "clap_complete"]),
 ];
 
 /// Crates that may be used in one or a few modules only (commands may use everything).

@@ -7,7 +7,7 @@ use openmoe_analyze::{
     error::Result,
     model::{Arithmetic, ForwardOptions, Model, Outputs, Wave},
     report,
-    routing::{View, CapacityRule, GroupRule, LayerRouting, RoutingObserver},
+    routing::{CapacityRule, GroupRule, LayerRouting, RoutingObserver, View},
     stats::{Finding, Settings, Statistic, Tables, headline, merge, route_statistics},
     trace::{LayerTrace, SequenceTable},
 };

@@ -13,7 +13,7 @@ use std::{
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::support::{files::read_json, program::contents};
+use crate::support::{files::read_json, json_schema::problems, program::contents};
 
 const CHECKPOINTS: &str = "fixtures/checkpoints/openmoe-tiny";
 const SMALL: &str = "--resamples 40 --permutations 10 --context 96 --quiet";
@@ -82,6 +82,15 @@ fn sums(out: &Path) -> BTreeMap<String, String> {
     contents(out).into_iter().map(hashed).collect()
 }
 
+/// Every manifest is what `docs/schema/` says.
+fn assert_described(out: &Path) {
+    let schema = read_json(&root().join("docs/schema/manifest.schema.json"));
+    for (name, bytes) in contents(out).iter().filter(|(name, _)| name.ends_with("manifest.json")) {
+        let wrong = problems(&schema, &serde_json::from_slice(bytes).unwrap());
+        assert!(wrong.is_empty(), "{name}: {wrong:#?}");
+    }
+}
+
 #[test]
 fn every_file_of_three_small_runs_is_as_it_was() {
     let temporary = tempfile::tempdir().unwrap();
@@ -97,6 +106,7 @@ fn every_file_of_three_small_runs_is_as_it_was() {
             .unwrap();
         assert!(status.status.success(), "{}", String::from_utf8_lossy(&status.stderr));
         instructions = read_json(&out.join("manifest.json"))["instruction_set"].clone();
+        assert_described(&out);
         for (file, sum) in sums(&out) {
             writeln!(found, "{sum}  {name}/{file}").unwrap();
         }

@@ -22,6 +22,7 @@ mod shell;
 mod support {
     pub(crate) mod conversations;
     pub(crate) mod files;
+    pub(crate) mod json_schema;
     pub(crate) mod planted_checkpoint;
     pub(crate) mod program;
     pub(crate) mod synthetic_checkpoint;

@@ -33,8 +33,10 @@ fn made_up(command: &str, experts: usize, tables: &[(&str, Vec<Finding>)]) -> Te
         fs::write(folder.path().join(format!("stats/{name}.parquet")), table.to_parquet().unwrap()).unwrap();
     }
     let manifest = json!({
-        "command": command, "complete": true, "label": "made-up", "corpus": ["texts/sample.jsonl"], "tokens": 1000, "documents": 10,
-        "layout": {"moe_layers": [3], "num_experts": experts, "top_k": 2},
+        "command": command, "version": env!("CARGO_PKG_VERSION"), "complete": true, "label": "made-up",
+        "seed": 0, "resamples": 1000, "permutations": 100, "exclude_bos": false,
+        "corpus": ["texts/sample.jsonl"], "sequences": 10, "documents": 10, "tokens": 1000,
+        "layout": {"moe_layers": [3], "num_experts": experts, "top_k": 2, "segments": 1},
     });
     fs::write(folder.path().join("manifest.json"), manifest.to_string()).unwrap();
     folder

@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
@@ -254,10 +255,17 @@ fn is_run(folder: &Path) -> bool {
     if !fs::metadata(&path).is_ok_and(|metadata| metadata.is_file() && metadata.len() < MANIFEST) {
         return false;
     }
-    let manifest = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
-    manifest.is_some_and(|manifest| {
-        manifest["complete"].is_boolean() && ["command", "version", "inputs"].iter().all(|key| !manifest[key].is_null())
-    })
+    fs::read(&path).is_ok_and(|bytes| serde_json::from_slice::<RunManifest>(&bytes).is_ok())
+}
+
+/// What every run records from its first moment on.
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "it is enough that they are there")]
+struct RunManifest {
+    complete: bool,
+    command: String,
+    version: String,
+    inputs: Vec<Value>,
 }
 
 /// Larger manifests are not looked at.

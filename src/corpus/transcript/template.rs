@@ -76,18 +76,20 @@ enum Kind {
 }
 
 /// Where a template of a tokenizer comes from, for the manifest.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TemplateSource {
     /// The file.
     #[serde(serialize_with = "crate::error::serialize_path")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub path: PathBuf,
     /// SHA-256 of the template's text, hexadecimal.
     pub sha256: String,
     /// The day at which its `strftime_now` stands still, if it asks for the time.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub date: Option<String>,
     /// Files that hold a template too, which is not used.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_used: Vec<String>,
 }
 

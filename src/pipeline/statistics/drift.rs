@@ -2,55 +2,54 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value;
-
 use crate::{
-    commands::{signals, terminal},
     error::Result,
-    pipeline::recorded_settings::{settings, tokens_of_interest},
+    pipeline::{
+        progress::{Progress, RunningStage, Stage},
+        recorded_settings::settings,
+    },
     routing::{ExpertId, LayerId},
-    run::{RunDir, recorded_checkpoints},
-    stats::{DriftPoint, DriftSettings, DriftSource, Tables, drift_statistics, merge},
+    run::{RecordedCheckpoint, RunDir, RunRecord, recorded_checkpoints},
+    stats::{DriftPoint, DriftSettings, DriftSource, TableBuilders, append, drift_statistics},
     trace::{LayerTrace, RoutingTrace},
 };
 
 /// Layer by layer; within a layer checkpoint by checkpoint.
-pub(crate) fn compute(run: &RunDir, manifest: &Value, quiet: bool) -> Result<Tables> {
-    let checkpoints = recorded_checkpoints(run, manifest)?;
+pub(crate) fn compute(run: &RunDir, record: &RunRecord, progress: &dyn Progress) -> Result<TableBuilders> {
+    let checkpoints = recorded_checkpoints(run, record)?;
     let traces = checkpoints.iter().map(|(_, trace)| RoutingTrace::open(trace)).collect::<Result<Vec<_>>>()?;
-    let points: Vec<DriftPoint> =
-        checkpoints.iter().zip(0..).map(|((label, _), at)| point(label, &manifest["checkpoints"][at])).collect();
+    let points: Vec<DriftPoint> = record.identity.checkpoints.iter().map(point).collect();
     let sequences = traces[0].sequences()?;
-    let settings = drift_settings(run, manifest)?;
-    let spinner = terminal::spinner("statistics", quiet);
-    let mut tables = Tables::new();
+    let settings = drift_settings(record);
+    let stage = RunningStage::begin(progress, Stage::Statistics, None);
+    let mut tables = TableBuilders::new();
     for &layer in traces[0].moe_layers() {
-        signals::check_interrupt()?;
-        let source = RecordedLayer { traces: &traces, layer };
-        let progress = |what: &'static str| spinner.set_message(format!("layer {layer}: {what}"));
-        merge(&mut tables, drift_statistics(&sequences, &points, &source, &settings, &progress)?);
+        progress.check()?;
+        let source = RecordedLayer { traces: &traces, layer, progress };
+        let at = |what: &'static str| stage.working_on(&format!("layer {layer}: {what}"));
+        append(&mut tables, drift_statistics(&sequences, &points, &source, &settings, &at)?)?;
     }
-    spinner.finish_and_clear();
     Ok(tables)
 }
 
-fn drift_settings(run: &RunDir, manifest: &Value) -> Result<DriftSettings> {
-    Ok(DriftSettings {
-        statistics: settings(run, manifest)?,
-        match_experts: manifest["match_experts"] == true,
-        tokens_of_interest: tokens_of_interest(manifest),
+fn drift_settings(record: &RunRecord) -> DriftSettings {
+    DriftSettings {
+        statistics: settings(record),
+        match_experts: record.drift.as_ref().is_some_and(|drift| drift.match_experts),
+        tokens_of_interest: record.tokens_of_interest().to_vec(),
         ..DriftSettings::default()
-    })
+    }
 }
 
-fn point<'a>(label: &'a str, recorded: &Value) -> DriftPoint<'a> {
-    DriftPoint { label, training_tokens: recorded["training_tokens"].as_f64(), off_axis: recorded["off_axis"] == true }
+fn point(recorded: &RecordedCheckpoint) -> DriftPoint<'_> {
+    DriftPoint { label: &recorded.label, training_tokens: recorded.training_tokens, off_axis: recorded.off_axis }
 }
 
 /// One layer of the recorded traces.
 struct RecordedLayer<'a> {
     traces: &'a [RoutingTrace],
     layer: LayerId,
+    progress: &'a dyn Progress,
 }
 
 impl DriftSource for RecordedLayer<'_> {
@@ -59,7 +58,7 @@ impl DriftSource for RecordedLayer<'_> {
     }
 
     fn layer(&self, at: usize) -> Result<Cow<'_, LayerTrace>> {
-        signals::check_interrupt()?;
+        self.progress.check()?;
         self.traces[at].layer(self.layer).map(Cow::Owned)
     }
 

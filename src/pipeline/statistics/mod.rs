@@ -6,23 +6,23 @@ mod route;
 
 use std::time::Instant;
 
-use indicatif::ProgressBar;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{
     chart_context::chart_context,
     mailable_paths::Paths,
-    process_memory, report_page,
+    options::ReportOptions,
+    process_memory,
+    progress::{Progress, RunningStage, Stage},
+    report_page,
     run_tables::{RowsInFiles, read_tables, read_tables_counted, stage_tables},
     verdict::verdict,
 };
 use crate::{
     chart::{Chart, ChartContext, draw_all},
-    commands::{signals, terminal},
     error::{Error, Result},
-    report,
-    run::{RunDir, RunKind, Staged, check_traces, record_traces},
-    stats::{Finding, TableFile, Tables, headline, keep_shown_categories},
+    run::{RunCost, RunDir, RunKind, RunRecord, Staged, StatisticCost, SummarySettings, check_traces, record_traces},
+    stats::{Finding, TableBuilders, Tables, headline, keep_shown_categories},
 };
 
 /// What a run found.
@@ -35,110 +35,98 @@ pub(crate) struct Analysis {
     pub(crate) charts: usize,
 }
 
-/// The statistics of the run's traces, and the files of those tables that are not in memory as a whole.
-fn compute(kind: RunKind, run: &RunDir, manifest: &Value, quiet: bool) -> Result<(Tables, Vec<TableFile>)> {
-    match kind {
-        RunKind::Route => route::compute(run, manifest, quiet),
-        RunKind::Drift => Ok((drift::compute(run, manifest, quiet)?, Vec::new())),
-        RunKind::Drops => Ok((drops::compute(run, manifest, quiet)?, Vec::new())),
+/// The statistics of the run's traces.
+fn compute(run: &RunDir, record: &RunRecord, progress: &dyn Progress) -> Result<TableBuilders> {
+    match record.identity.command {
+        RunKind::Route => route::compute(run, record, progress),
+        RunKind::Drift => drift::compute(run, record, progress),
+        RunKind::Drops => drops::compute(run, record, progress),
     }
 }
 
-/// Computes everything that follows from the traces of a run, and completes the manifest. `clock` started with the run;
-/// `None` leaves the run's own time and memory in the manifest. Until all is computed and on the disk, nothing is changed.
-pub(crate) fn analyse(run: &RunDir, manifest: &mut Value, quiet: bool, clock: Option<Instant>) -> Result<Analysis> {
-    let kind = RunKind::of(run, manifest)?;
+/// Computes everything that follows from the traces of a run, and completes its record. `clock` started with the run;
+/// `None` leaves the run's own time and memory in the record. Until all is computed and on the disk, nothing is changed.
+pub(crate) fn analyse(
+    run: &RunDir,
+    record: &mut RunRecord,
+    report: ReportOptions,
+    progress: &dyn Progress,
+    clock: Option<Instant>,
+) -> Result<Analysis> {
     let mut staged = Staged::new(run);
     let statistics_clock = Instant::now();
-    let (mut tables, files) = compute(kind, run, manifest, quiet)?;
-    check_traces(kind, run, manifest)?;
-    let rows_in_files = stage_tables(&mut staged, &tables, files)?;
+    let computed = compute(run, record, progress)?;
+    check_traces(run, record)?;
+    let (mut tables, rows_in_files) = stage_tables(&mut staged, computed)?;
     keep_shown_categories(&mut tables);
-    manifest["statistics_seconds"] = json!(statistics_clock.elapsed().as_secs_f64());
-    manifest["statistics_version"] = json!(env!("CARGO_PKG_VERSION"));
-    record_traces(kind, run, manifest)?;
+    record.statistic_cost = Some(StatisticCost {
+        statistics_seconds: statistics_clock.elapsed().as_secs_f64(),
+        statistics_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+    });
+    record_traces(run, record)?;
     let findings = headline(&tables);
-    let summary = report::summary_bytes(kind.name(), &findings, summary_settings(manifest))?;
+    let summary = crate::report::summary_bytes(record.identity.command.name(), &findings, summary_settings(record)?)?;
     staged.add("summary.json", &summary)?;
-    Paths::of(manifest).shorten_documents(&mut tables);
-    let numbers = Numbers { kind, run, tables: &tables, rows_in_files: &rows_in_files, findings: &findings };
-    let (charts, verdict) = numbers.show(&mut staged, manifest, quiet, clock)?;
-    staged.publish(manifest, &["stats", "charts"])?;
+    Paths::of(record, report).shorten_documents(&mut tables);
+    let numbers = Numbers { run, report, tables: &tables, rows_in_files: &rows_in_files, findings: &findings };
+    let (charts, verdict) = numbers.show(&mut staged, record, progress, clock)?;
+    staged.publish(record, &["stats", "charts"])?;
     let summary = String::from_utf8(summary).map_err(|error| Error::internal(error.to_string()))?;
     Ok(Analysis { summary, verdict, findings, charts })
 }
 
 /// Draws the charts of a run again from its tables, and its report.
-pub(crate) fn redraw(run: &RunDir, manifest: &mut Value, quiet: bool) -> Result<usize> {
-    let kind = RunKind::of(run, manifest)?;
+pub(crate) fn redraw(
+    run: &RunDir,
+    record: &mut RunRecord,
+    report: ReportOptions,
+    progress: &dyn Progress,
+) -> Result<usize> {
     let (mut tables, rows_in_files) = read_tables_counted(run)?;
     let findings = headline(&tables);
-    Paths::of(manifest).shorten_documents(&mut tables);
+    Paths::of(record, report).shorten_documents(&mut tables);
     let mut staged = Staged::new(run);
-    let numbers = Numbers { kind, run, tables: &tables, rows_in_files: &rows_in_files, findings: &findings };
-    let (charts, _) = numbers.show(&mut staged, manifest, quiet, None)?;
-    staged.publish(manifest, &["charts"])?;
+    let numbers = Numbers { run, report, tables: &tables, rows_in_files: &rows_in_files, findings: &findings };
+    let (charts, _) = numbers.show(&mut staged, record, progress, None)?;
+    staged.publish(record, &["charts"])?;
     Ok(charts)
 }
 
 /// The tables of a finished run, and its verdict.
-pub(crate) fn read_back(run: &RunDir, manifest: &Value) -> Result<(Tables, Vec<String>)> {
-    let kind = RunKind::of(run, manifest)?;
+pub(crate) fn read_back(run: &RunDir, record: &RunRecord) -> Result<(Tables, Vec<String>)> {
     let tables = read_tables(run)?;
-    let verdict = verdict(kind, &headline(&tables), &tables);
+    let verdict = verdict(record.identity.command, &headline(&tables), &tables);
     Ok((tables, verdict))
 }
 
-/// What of the manifest stands in summary.json too: how the numbers were made, nothing that varies with the machine. The
-/// hashes of inputs and checkpoint are in the manifest.
-fn summary_settings(manifest: &Value) -> Map<String, Value> {
-    let keys = [
-        "label",
-        "version",
-        "context",
-        "truncate",
-        "category_key",
-        "max_sequences",
-        "template",
-        "oasst_paths",
-        "conversations_cut",
-        "bin",
-        "match_experts",
-        "tokens_of_interest",
-        "bos",
-        "exclude_bos",
-        "group",
-        "capacity_rule",
-        "capacity_factor",
-        "seed",
-        "resamples",
-        "permutations",
-        "sequences",
-        "documents",
-        "tokens",
-    ];
-    let recorded = keys.into_iter().filter_map(|key| Some((key.to_owned(), manifest.get(key)?.clone())));
-    // Only where it is another one than that of the run.
-    let version = manifest.get("statistics_version").filter(|version| **version != manifest["version"]);
-    recorded.chain(version.map(|version| ("statistics_version".to_owned(), version.clone()))).collect()
+/// What of the record stands in `summary.json` too.
+fn summary_settings(record: &RunRecord) -> Result<Map<String, Value>> {
+    match serde_json::to_value(SummarySettings::of(record)) {
+        Ok(Value::Object(settings)) => Ok(settings),
+        other => Err(Error::internal(format!("the settings of summary.json are {other:?}"))),
+    }
 }
 
-fn draw(staged: &mut Staged<'_>, tables: &Tables, context: &ChartContext, quiet: bool) -> Result<Vec<Chart>> {
-    signals::check_interrupt()?;
-    let spinner: ProgressBar = terminal::spinner("charts", quiet);
-    let charts = draw_all(tables, context, &|name: &str| spinner.set_message(name.to_owned()))?;
+fn draw(
+    staged: &mut Staged<'_>,
+    tables: &Tables,
+    context: &ChartContext,
+    progress: &dyn Progress,
+) -> Result<Vec<Chart>> {
+    progress.check()?;
+    let stage = RunningStage::begin(progress, Stage::Charts, None);
+    let charts = draw_all(tables, context, &|name: &str| stage.working_on(name))?;
     for chart in &charts {
         staged.add(&format!("charts/{}.svg", chart.name), chart.svg.as_bytes())?;
         staged.add(&format!("charts/{}.png", chart.name), &chart.png)?;
     }
-    spinner.finish_and_clear();
     Ok(charts)
 }
 
 /// The numbers of a run, from which its charts and its page follow.
 struct Numbers<'a> {
-    kind: RunKind,
     run: &'a RunDir,
+    report: ReportOptions,
     tables: &'a Tables,
     rows_in_files: &'a RowsInFiles,
     findings: &'a [Finding],
@@ -149,21 +137,21 @@ impl Numbers<'_> {
     fn show(
         &self,
         staged: &mut Staged<'_>,
-        manifest: &mut Value,
-        quiet: bool,
+        record: &mut RunRecord,
+        progress: &dyn Progress,
         clock: Option<Instant>,
     ) -> Result<(usize, Vec<String>)> {
-        let Self { kind, run, tables, rows_in_files, findings } = *self;
-        let context = chart_context(kind, run, manifest)?;
-        let charts = draw(staged, tables, &context, quiet)?;
-        let verdict = verdict(kind, findings, tables);
+        let Self { run, report, tables, rows_in_files, findings } = *self;
+        let context = chart_context(run, record)?;
+        let charts = draw(staged, tables, &context, progress)?;
+        let verdict = verdict(record.identity.command, findings, tables);
         if let Some(clock) = clock {
-            manifest["wall_seconds"] = json!(clock.elapsed().as_secs_f64());
-            manifest["peak_memory_bytes"] = json!(process_memory::peak_memory());
+            let (wall_seconds, peak_memory_bytes) = (clock.elapsed().as_secs_f64(), process_memory::peak_memory());
+            record.run_cost = Some(RunCost { wall_seconds, peak_memory_bytes });
         }
-        let found = report_page::Found { kind, context: &context, tables, rows_in_files, findings, verdict: &verdict };
-        staged.add("report.html", report_page::of_run(run, manifest, &found, quiet)?.as_bytes())?;
-        signals::check_interrupt()?;
+        let found = report_page::Found { context: &context, tables, rows_in_files, findings, verdict: &verdict };
+        staged.add("report.html", report_page::of_run(run, record, &found, report, progress)?.as_bytes())?;
+        progress.check()?;
         Ok((charts.len(), verdict))
     }
 }

@@ -1,13 +1,14 @@
 //! The parameters of a notebook: the names of a run that a reader may want to shorten or replace.
 
-use serde_json::Value;
-
 use super::{
     document::Cell,
     literal::{list, python},
     source::NotebookSource,
 };
-use crate::stats::{Finding, Statistic, Tables};
+use crate::{
+    run::{RunKind, RunRecord},
+    stats::{Finding, Statistic, Tables},
+};
 
 /// Names of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,7 +16,7 @@ pub(super) struct Parameters {
     /// Decoder layers with experts.
     pub(super) layers: Vec<String>,
     /// Experts of a layer.
-    pub(super) num_experts: u64,
+    pub(super) num_experts: usize,
     /// Categories of a route run.
     pub(super) categories: Vec<String>,
     /// Data sets of a drops run.
@@ -29,11 +30,11 @@ pub(super) struct Parameters {
 impl Parameters {
     /// The names of a run, from its manifest and its tables.
     pub(super) fn of(source: &NotebookSource) -> Self {
-        let layout = &source.manifest["layout"];
-        let (beside, checkpoints) = labels(source.manifest);
+        let layout = &source.record.layout;
+        let (beside, checkpoints) = labels(source.record);
         Self {
-            layers: layout["moe_layers"].as_array().into_iter().flatten().map(Value::to_string).collect(),
-            num_experts: layout["num_experts"].as_u64().unwrap_or_default(),
+            layers: layout.moe_layers.iter().map(ToString::to_string).collect(),
+            num_experts: layout.num_experts,
             categories: names(source.tables, Statistic::ExpertShare, |row| row.category.as_deref()),
             datasets: names(source.tables, Statistic::AssignmentDropRatio, |row| row.dataset.as_deref()),
             checkpoints,
@@ -42,7 +43,7 @@ impl Parameters {
     }
 
     /// The cell that says them to Python.
-    pub(super) fn cell(&self, folder: &str, command: &str) -> Cell {
+    pub(super) fn cell(&self, folder: &str, kind: RunKind) -> Cell {
         let middle = self.layers.get(self.layers.len() / 2).map_or("0", String::as_str);
         let mut lines = vec![
             "from pathlib import Path\n".to_owned(),
@@ -50,10 +51,10 @@ impl Parameters {
             format!("LAYERS = {}  # decoder layers with experts", list(&self.layers)),
             format!("LAYER = {middle}  # the one that is shown where there is room for one"),
         ];
-        match command {
-            "route" => lines.extend(self.of_route()),
-            "drift" => lines.extend(self.of_drift()),
-            _ => lines.push(format!("DATASETS = {}", literals(&self.datasets))),
+        match kind {
+            RunKind::Route => lines.extend(self.of_route()),
+            RunKind::Drift => lines.extend(self.of_drift()),
+            RunKind::Drops => lines.push(format!("DATASETS = {}", literals(&self.datasets))),
         }
         Cell::Parameters(lines.join("\n"))
     }
@@ -85,12 +86,12 @@ fn literals(names: &[String]) -> String {
 }
 
 /// Labels of the checkpoints: beside the time axis, and on it.
-fn labels(manifest: &Value) -> (Vec<String>, Vec<String>) {
-    let all = manifest["checkpoints"].as_array().into_iter().flatten();
-    let named = all.filter_map(|entry| Some((entry["label"].as_str()?.to_owned(), entry["off_axis"] == true)));
-    let (beside, on_axis): (Vec<_>, Vec<_>) = named.partition(|(_, off_axis)| *off_axis);
-    let names = |labels: Vec<(String, bool)>| labels.into_iter().map(|(label, _)| label).collect();
-    (names(beside), names(on_axis))
+fn labels(record: &RunRecord) -> (Vec<String>, Vec<String>) {
+    let of = |off_axis: bool| {
+        let checkpoints = record.identity.checkpoints.iter().filter(move |entry| entry.off_axis == off_axis);
+        checkpoints.map(|entry| entry.label.clone()).collect()
+    };
+    (of(true), of(false))
 }
 
 /// The names that a key has in a table, in the order of the rows.

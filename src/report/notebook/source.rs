@@ -1,14 +1,12 @@
 //! What a notebook is made from.
 
-use serde_json::Value;
-
-use crate::stats::Tables;
+use crate::{run::RunRecord, stats::Tables};
 
 /// A finished run, as far as a notebook needs it.
 #[derive(Clone, Copy, Debug)]
 pub struct NotebookSource<'a> {
-    /// Its `manifest.json`.
-    pub manifest: &'a Value,
+    /// What its manifest records.
+    pub record: &'a RunRecord,
     /// The tables of its statistics.
     pub tables: &'a Tables,
     /// Its verdict, line by line.

@@ -174,7 +174,7 @@ fn run_part<'a>(index: usize, run: &'a ReportedRun<'_>, drawn: &[Drawn]) -> RunP
         Some(Hero { statistic: kind.statistic, figure, caption: kind.caption })
     });
     let mut provenance = Vec::new();
-    flatten("", &run.manifest, &mut provenance);
+    flatten("", &run.provenance, &mut provenance);
     RunPart {
         index,
         label: &run.label,
@@ -191,10 +191,6 @@ fn run_part<'a>(index: usize, run: &'a ReportedRun<'_>, drawn: &[Drawn]) -> RunP
 fn facts(run: &ReportedRun<'_>) -> Vec<Pair> {
     let context = run.context;
     let layers: Vec<String> = context.layers.iter().map(ToString::to_string).collect();
-    let told = |key: &str| match &run.manifest[key] {
-        Value::Null => None,
-        value => Some(plain(value)),
-    };
     let text = format!(
         "{} tokens in {} sequences of {} documents",
         thousands(context.tokens),
@@ -202,16 +198,20 @@ fn facts(run: &ReportedRun<'_>) -> Vec<Pair> {
         thousands(context.documents)
     );
     let router = format!("{} experts, {} choices a token", context.num_experts, context.top_k);
-    let capacity = told("capacity_rule").zip(told("capacity_factor"));
-    let queues = capacity
-        .map(|(rule, factor)| format!("rule {rule}, factor {factor}, group {}", told("group").unwrap_or_default()));
-    let intervals = told("resamples").zip(told("permutations")).map(|(resamples, permutations)| {
-        let bootstrap = if resamples == "0" {
-            "95 % by jackknife alone".to_owned()
-        } else {
-            format!("95 % over documents, {resamples} resamples")
+    let queues = run.queues.map(|queues| {
+        let factor = Value::from(queues.capacity_factor);
+        format!("rule {}, factor {factor}, group {}", queues.capacity_rule, queues.group)
+    });
+    let intervals = run.statistics.as_ref().map(|statistics| {
+        let bootstrap = match statistics.resamples {
+            0 => "95 % by jackknife alone".to_owned(),
+            resamples => format!("95 % over documents, {resamples} resamples"),
         };
-        format!("{bootstrap}; {} permutations", if permutations == "0" { "no" } else { &permutations })
+        let permutations = match statistics.permutations {
+            0 => "no".to_owned(),
+            permutations => permutations.to_string(),
+        };
+        format!("{bootstrap}; {permutations} permutations")
     });
     let lines = [
         ("Model", Some(context.checkpoint.clone())),

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::{
     chart::ChartContext,
     report::excerpt::Excerpt,
+    run::{QueueOptions, StatisticSettings},
     stats::{Finding, Tables},
 };
 
@@ -19,8 +20,12 @@ pub struct ReportedRun<'a> {
     pub command: &'static str,
     /// The model that rows without a checkpoint are about.
     pub model: String,
-    /// Its manifest, without what a page does not tell.
-    pub manifest: Value,
+    /// Its record by the keys of the manifest, without what a page does not tell.
+    pub provenance: Value,
+    /// How its tokens competed for experts, where that is recorded.
+    pub queues: Option<QueueOptions>,
+    /// How its statistics were computed, where that is recorded.
+    pub statistics: Option<StatisticSettings>,
     /// What its charts say about it.
     pub context: &'a ChartContext,
     /// Its tables.

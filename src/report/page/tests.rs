@@ -8,6 +8,7 @@ use super::*;
 use crate::{
     chart::ChartContext,
     routing::View,
+    run::StatisticSettings,
     stats::{Finding, StatisticTable, Subject, Tables, Variable},
 };
 
@@ -18,14 +19,18 @@ fn page(rows: &[Finding]) -> String {
         let table = tables.entry(name.clone()).or_insert_with(|| StatisticTable { name, rows: Vec::new() });
         table.rows.push(row.clone());
     }
-    let manifest = json!({ "command": ["a", "<b>"], "inputs": [{ "file": "x" }], "resamples": 40, "permutations": 10 });
+    let provenance =
+        json!({ "command": ["a", "<b>"], "inputs": [{ "file": "x" }], "resamples": 40, "permutations": 10 });
+    let statistics = StatisticSettings { resamples: 40, permutations: 10, ..StatisticSettings::default() };
     let context =
         ChartContext { checkpoint: "m".into(), layers: vec![1], num_experts: 4, top_k: 2, ..ChartContext::default() };
     let run = ReportedRun {
         label: "m <i>".into(),
         command: "route",
         model: "m".into(),
-        manifest,
+        provenance,
+        queues: None,
+        statistics: Some(statistics),
         context: &context,
         tables: &tables,
         rows_in_files: &BTreeMap::new(),
@@ -136,7 +141,9 @@ fn rows_that_are_in_the_files_alone_are_counted() {
         label: "m".into(),
         command: "route",
         model: "m".into(),
-        manifest: json!({}),
+        provenance: json!({}),
+        queues: None,
+        statistics: None,
         context: &context,
         tables: &tables,
         rows_in_files: &BTreeMap::from([("domain_specialization".to_owned(), 70_500)]),

@@ -6,8 +6,18 @@ use super::{
 };
 use crate::{
     routing::View,
-    stats::{Finding, Statistic, StatisticTable, finding::finite, occurrences::Occurrences},
+    stats::{
+        Finding, Statistic, StatisticTable,
+        finding::finite,
+        occurrences::Occurrences,
+        random::{Purpose, Stream},
+    },
 };
+
+/// Baseline kind: chance from the frequencies of experts and sets, without an error of its own.
+const LOAD_MATCHED: &str = "load_matched";
+/// Baseline kind: the same from drawn pairs of rows.
+const DRAWN_PAIRS: &str = "load_matched_drawn";
 
 /// The four statistics, in the order of the tables.
 const STATISTICS: [Statistic; 4] =
@@ -34,10 +44,16 @@ pub(super) fn agreement(step: &Step) -> Vec<StatisticTable> {
         }
     }
     let chance = Sets::new(one, 0..one.len()).chance(&course.baseline.sets);
-    let chance = [chance.saturation, chance.first, chance.exact, chance.jaccard];
+    let seed = course.settings.statistics.seed;
+    let jaccard = chance.jaccard(one, last, Stream::new(seed, one.layer, Purpose::Pairs, step.at));
+    let chance = [chance.saturation, chance.first, chance.exact, jaccard.mean];
+    let kind = |index: usize| if index == 3 && jaccard.drawn { DRAWN_PAIRS } else { LOAD_MATCHED };
     let row = |index: usize| {
         let finding = course.mean(step.finding(STATISTICS[index], View::Chosen), &sums[index], occurrences);
-        StatisticTable::of(STATISTICS[index], vec![against_chance(course, finding, index, chance[index])])
+        StatisticTable::of(
+            STATISTICS[index],
+            vec![against_chance(course, finding, index, (chance[index], kind(index)))],
+        )
     };
     (0..STATISTICS.len()).map(row).collect()
 }
@@ -45,12 +61,12 @@ pub(super) fn agreement(step: &Step) -> Vec<StatisticTable> {
 /// A router saturation of any two checkpoints, from the sums by document.
 pub(super) fn saturation(course: &Course, (at, to): (usize, usize), sums: &[f64], chance: f64) -> Finding {
     let finding = course.about(course.last().finding(STATISTICS[0], View::Chosen), at, to);
-    against_chance(course, course.mean(finding, sums, &course.baseline.occurrences), 0, chance)
+    against_chance(course, course.mean(finding, sums, &course.baseline.occurrences), 0, (chance, LOAD_MATCHED))
 }
 
-fn against_chance(course: &Course, finding: Finding, index: usize, chance: f64) -> Finding {
+fn against_chance(course: &Course, finding: Finding, index: usize, (chance, kind): (f64, &'static str)) -> Finding {
     let uniform = uniform_chance(course.last().data.experts, course.last().data.top_k)[index];
-    corrected(Finding { uniform_baseline: finite(uniform), ..finding }.against(chance, "load_matched"))
+    corrected(Finding { uniform_baseline: finite(uniform), ..finding }.against(chance, kind))
 }
 
 /// Adds (estimate - chance) / (1 - chance), 1 = full agreement, 0 = chance.

@@ -1,10 +1,12 @@
 //! `document_drops`: the documents that lose most. `dropped_tokens`: the worst conversation token by token.
 
 use super::{
+    reason::remarked,
     study::DropStudy,
     tally::{RATIOS, Tally},
 };
 use crate::{
+    routing::ExpertId,
     stats::{Finding, Statistic, StatisticTable, Subject, Variant, occurrences::NONE},
     trace::ROLES,
 };
@@ -42,7 +44,8 @@ fn document_drops(study: &DropStudy<'_>, tallies: &[Tally], worst: &[usize]) -> 
 }
 
 /// Every token of the worst conversation, or of the worst document where there is none; of several sequences that which
-/// loses most. `expert` and `other_expert` are its choices, `variant` says which were dropped.
+/// loses most. `expert` and `other_expert` are its first two choices, the note has those behind them, `variant` says which
+/// were dropped.
 fn dropped_tokens(study: &DropStudy<'_>, worst: &[usize]) -> StatisticTable {
     let mut table = StatisticTable::of(Statistic::DroppedTokens, Vec::new());
     let first_row = |document: &usize| study.by_document.cell(*document)[0] as usize;
@@ -70,6 +73,7 @@ fn token(study: &DropStudy<'_>, document: usize, row: usize) -> Finding {
         (0, _) => Variant::Kept,
         (n, _) if n == choices.len() => Variant::AllDropped,
         (_, true) => Variant::FirstDropped,
+        (_, false) if choices.len() > 2 => Variant::LaterDropped,
         (_, false) => Variant::SecondDropped,
     };
     let finding = study.finding(Statistic::DroppedTokens).variant(variant);
@@ -82,7 +86,15 @@ fn token(study: &DropStudy<'_>, document: usize, row: usize) -> Finding {
         other_expert: choices.get(1).map(|choice| choice.0),
         ..subject
     });
-    finding.measured(dropped as f64 / choices.len() as f64, None, 1, 1)
+    remarked(finding.measured(dropped as f64 / choices.len() as f64, None, 1, 1), further(&choices))
+}
+
+/// The choices behind the second one, in words.
+fn further(choices: &[(ExpertId, f32, bool)]) -> Option<String> {
+    let one =
+        |(expert, _, dropped): &(ExpertId, f32, bool)| format!("{expert}{}", if *dropped { " (dropped)" } else { "" });
+    let further: Vec<String> = choices.iter().skip(2).map(one).collect();
+    (!further.is_empty()).then(|| format!("further choices: {}", further.join(", ")))
 }
 
 /// A finding about a document, with the data set and category of its first sequence.

@@ -30,6 +30,7 @@ impl<'a> OwnRules<'a> {
             Statistic::AssignmentDropRatio => assignments(row),
             Statistic::FirstChoiceDropRatio
             | Statistic::SecondChoiceDropRatio
+            | Statistic::ChoiceDropRatio
             | Statistic::TokenDropRatio
             | Statistic::GateMassLost => {
                 matches!(row.scope(), Some(Scope::All | Scope::Dataset(_) | Scope::Category(_) | Scope::Role(_)))

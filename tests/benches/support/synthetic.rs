@@ -6,7 +6,7 @@ use std::{ops::Range, path::Path};
 use openmoe_analyze::{
     corpus::Sequence,
     routing::{CapacityRule, GroupRule, LayerId, LayerRouting, RouterSettings, RoutingObserver, route},
-    run::{Occupied, RunDir},
+    run::{Identity, Occupied, RecordedLayout, RunDir, RunKind, RunRecord},
     trace::{RoutingTrace, TraceLayout, TraceWriter, write_inputs},
 };
 use rand_xoshiro::{
@@ -14,7 +14,6 @@ use rand_xoshiro::{
     rand_core::{RngCore, SeedableRng},
 };
 use rayon::prelude::*;
-use serde_json::json;
 
 const VOCABULARY: usize = 30_000;
 /// Categories with words of their own.
@@ -116,10 +115,10 @@ impl Synthetic {
 
     /// The run folder without its trace.
     pub fn prepare(&self, folder: &Path) -> RunDir {
-        let (run, _) = RunDir::prepare(folder, Occupied::Refuse, &json!({})).unwrap();
+        let (run, _) = RunDir::prepare(folder, Occupied::Refuse, &()).unwrap();
         let text = |id| Some(format!("piece {id}"));
         write_inputs(&run, &self.layout, &self.sequences, &ROUTER, "synthetic", text).unwrap();
-        run.write_manifest(&self.manifest()).unwrap();
+        run.write_record(&self.record()).unwrap();
         run
     }
 
@@ -128,18 +127,15 @@ impl Synthetic {
         RoutingTrace::open(&self.write(folder)).unwrap()
     }
 
-    fn manifest(&self) -> serde_json::Value {
-        json!({
-            "command": "route",
-            "label": "synthetic",
-            "complete": false,
-            "layout": {
-                "num_experts": ROUTER.num_experts,
-                "top_k": ROUTER.top_k,
-                "moe_layers": LAYERS,
-                "segments": self.layout.segments.len(),
-            },
-        })
+    fn record(&self) -> RunRecord {
+        let layout = RecordedLayout {
+            moe_layers: LAYERS.to_vec(),
+            num_experts: ROUTER.num_experts,
+            top_k: ROUTER.top_k,
+            segments: self.layout.segments.len(),
+            groups: None,
+        };
+        RunRecord::new(Identity::new(RunKind::Route), "synthetic", layout)
     }
 }
 

@@ -6,9 +6,9 @@ use openmoe_analyze::{
     chart::{CHARTS, Chart, ChartContext, draw_all, plan},
     report,
     routing::{CapacityRule, RouterSettings, View},
-    stats::{Variant, 
-        DropLayer, DropStudy, Finding, Statistic, StatisticTable, Subject, Tables, drop_difference, drop_statistics,
-        exact_replay, headline, merge,
+    stats::{
+        DropLayer, DropStudy, Finding, Statistic, StatisticTable, Subject, Tables, Variant, drop_difference,
+        drop_statistics, exact_replay, headline, merge,
     },
 };
 

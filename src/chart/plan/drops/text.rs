@@ -57,7 +57,7 @@ pub(in crate::chart::plan) fn conversation(selection: &Selection<'_>, kind: &'st
 fn tint(row: &Finding) -> Tint {
     match row.variant {
         Some(Variant::FirstDropped) => Tint::Strong,
-        Some(Variant::SecondDropped) => Tint::Light,
+        Some(Variant::SecondDropped | Variant::LaterDropped) => Tint::Light,
         Some(Variant::AllDropped) => Tint::Dark,
         _ => Tint::Plain,
     }

@@ -1,0 +1,250 @@
+//! `manifest.json` as a type, with one writer and one reader.
+//!
+//! What is read has been checked: a key that is missing, or holds what it cannot, is an error that names it, never a silent
+//! default. Keys that this version does not know stay where they are. A manifest without `schema` is of the first one.
+
+mod identity;
+mod keys;
+mod loose;
+mod number;
+mod order;
+mod parts;
+mod summary_settings;
+#[cfg(test)]
+mod tests;
+
+pub use identity::{
+    ArithmeticOptions, CheckpointFiles, ForwardPassOptions, Identity, QueueOptions, RecordedCheckpoint, RecordedInput,
+    RecordedReplay, TextOptions, TokenizerFile, WeightFile,
+};
+pub use loose::LooseRecord;
+pub use parts::{
+    DriftSettings, DropsSettings, ForwardPassCost, ForwardPassExecution, RecordedLayout, RunCost, StatisticCost,
+    StatisticSettings, TextSummary, TraceDigests,
+};
+pub use summary_settings::SummarySettings;
+
+use std::path::Path;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use self::{identity::text_names, keys::Keys};
+use crate::{
+    checkpoint::Config,
+    error::{Error, Result},
+    routing::RouterSettings,
+    run::{RunKind, difference::as_json},
+};
+
+/// The layout of the keys that this version writes. It grows when a key gets another meaning; new keys leave it.
+const SCHEMA: u64 = 1;
+
+/// What two runs must have in common to be the same one; the digest of a run is taken of it.
+#[derive(Debug, Serialize)]
+pub struct Decisive<'a> {
+    #[serde(flatten)]
+    identity: &'a Identity,
+    /// Of a drift run, whose text may have been read by others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    corpus: Option<&'a [String]>,
+}
+
+/// What was run, how, and what it took.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct RunRecord {
+    /// What decides the bytes of the trace.
+    #[serde(flatten)]
+    pub identity: Identity,
+    /// Settings of the statistics that only a drops run has.
+    #[serde(flatten)]
+    pub drops: Option<DropsSettings>,
+    /// Whether every file is in its place.
+    pub complete: bool,
+    /// Settings of the statistics that only a drift run has.
+    #[serde(flatten)]
+    pub drift: Option<DriftSettings>,
+    /// How the statistics were computed.
+    #[serde(flatten)]
+    pub statistics: StatisticSettings,
+    /// The command line as typed.
+    #[cfg_attr(test, schemars(default))]
+    pub command_line: Vec<String>,
+    /// The label of the checkpoint; of a drift run those of all.
+    pub label: String,
+    /// Which layers route, and into how many parts the trace is cut.
+    pub layout: RecordedLayout,
+    /// What the checkpoint's `config.json` says, defaults filled in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub config: Option<Config>,
+    /// What went through the model.
+    #[serde(flatten)]
+    pub text: TextSummary,
+    /// Threads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threads: Option<usize>,
+    /// How the forward pass was carried out.
+    #[serde(flatten)]
+    pub forward_pass: Option<ForwardPassExecution>,
+    /// Paths of the text as typed.
+    #[cfg_attr(test, schemars(default))]
+    pub corpus: Vec<String>,
+    /// What the forward pass took.
+    #[serde(flatten)]
+    pub forward_cost: Option<ForwardPassCost>,
+    /// What the statistics took.
+    #[serde(flatten)]
+    pub statistic_cost: Option<StatisticCost>,
+    /// The runs that hold the traces of a run of several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<std::collections::BTreeMap<String, String>>"))]
+    pub trace_digests: Option<TraceDigests>,
+    /// What the whole run took.
+    #[serde(flatten)]
+    pub run_cost: Option<RunCost>,
+    /// SHA-256 of the identity: what binds the files to this run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run_digest: Option<String>,
+    /// Folders below the run's whose runs its report shows too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(test, schemars(default))]
+    pub report_runs: Vec<String>,
+    /// Keys that this version does not know, also those within known objects.
+    #[serde(skip)]
+    pub unknown: UnknownKeys,
+}
+
+/// Keys that this version does not know, with their values.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UnknownKeys(Map<String, Value>);
+
+impl RunRecord {
+    /// The record of a run that is about to start: of no text yet, by nobody's command line.
+    pub fn new(identity: Identity, label: impl Into<String>, layout: RecordedLayout) -> Self {
+        Self {
+            identity,
+            drops: None,
+            complete: false,
+            drift: None,
+            statistics: StatisticSettings::default(),
+            command_line: Vec::new(),
+            label: label.into(),
+            layout,
+            config: None,
+            text: TextSummary::default(),
+            threads: None,
+            forward_pass: None,
+            corpus: Vec::new(),
+            forward_cost: None,
+            statistic_cost: None,
+            trace_digests: None,
+            run_cost: None,
+            run_digest: None,
+            report_runs: Vec::new(),
+            unknown: UnknownKeys::default(),
+        }
+    }
+
+    /// Reads the manifest of the run in a folder.
+    ///
+    /// # Errors
+    /// [`Error::RunFolder`] if it was made by a newer version, or for the first key that is missing or holds what it cannot.
+    pub fn read(run: &Path, manifest: &Value) -> Result<Self> {
+        let keys = Keys::new(run, manifest)?;
+        let schema: u64 = keys.optional("schema")?.unwrap_or(SCHEMA);
+        if schema > SCHEMA {
+            return Err(newer(run, schema));
+        }
+        let mut record = Self {
+            identity: Identity::read(&keys)?,
+            drops: keys.optional_part()?,
+            complete: keys.key("complete")?,
+            drift: keys.optional_part()?,
+            statistics: keys.part()?,
+            command_line: keys.optional("command_line")?.unwrap_or_default(),
+            label: keys.key("label")?,
+            layout: keys.key("layout")?,
+            config: keys.optional("config")?,
+            text: keys.part()?,
+            threads: keys.optional("threads")?,
+            forward_pass: keys.optional_part()?,
+            corpus: keys.optional("corpus")?.unwrap_or_default(),
+            forward_cost: keys.optional_part()?,
+            statistic_cost: keys.optional_part()?,
+            trace_digests: keys.optional("trace_digests")?,
+            run_cost: keys.optional_part()?,
+            run_digest: keys.optional("run_digest")?,
+            report_runs: keys.optional("report_runs")?.unwrap_or_default(),
+            unknown: UnknownKeys::default(),
+        };
+        let (experts, choices) = (record.layout.num_experts, record.layout.top_k);
+        if choices > experts {
+            return Err(keys.wrong("layout.top_k", &choices.into(), &format!("a whole number from 1 to {experts}")));
+        }
+        if let (Value::Object(there), Value::Object(known)) = (manifest, record.to_json()?) {
+            record.unknown = UnknownKeys(order::unknown(there, &known));
+        }
+        Ok(record)
+    }
+
+    /// What makes it this run and no other one.
+    pub fn decisive(&self) -> Decisive<'_> {
+        let corpus = (self.identity.command == RunKind::Drift).then_some(self.corpus.as_slice());
+        Decisive { identity: &self.identity, corpus }
+    }
+
+    /// The manifest as JSON, its keys in their order.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if it cannot be written as JSON.
+    pub fn to_json(&self) -> Result<Value> {
+        let value = as_json(self)?;
+        let Value::Object(keys) = value else { return Ok(value) };
+        let mut keys = order::settled(self.identity.command, keys);
+        order::merge(&mut keys, &self.unknown.0);
+        Ok(Value::Object(keys))
+    }
+
+    /// The bytes of `manifest.json`.
+    ///
+    /// # Errors
+    /// As [`Self::to_json`].
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        Ok(format!("{:#}\n", self.to_json()?).into_bytes())
+    }
+
+    /// The names of the texts, as typed, without folders and endings.
+    pub fn text_names(&self) -> Vec<String> {
+        let transcripts = self.forward_pass.iter().filter_map(|pass| pass.transcripts.as_ref()).flatten();
+        text_names(transcripts.chain(&self.corpus))
+    }
+
+    /// The token ids whose shares a drift run follows.
+    pub fn tokens_of_interest(&self) -> &[u32] {
+        self.drift.as_ref().map_or(&[], |drift| &drift.tokens_of_interest)
+    }
+
+    /// How the router turned logits into assignments; `None` for a trace whose record does not say.
+    pub fn router_settings(&self) -> Option<RouterSettings> {
+        let layout = &self.layout;
+        self.identity.queues.map(|queues| queues.router_settings(layout.num_experts, layout.top_k))
+    }
+
+    /// The version that made the statistics, else that which made the run.
+    pub fn statistics_version(&self) -> &str {
+        let made = self.statistic_cost.as_ref().and_then(|cost| cost.statistics_version.as_deref());
+        made.unwrap_or(&self.identity.version)
+    }
+}
+
+fn newer(run: &Path, schema: u64) -> Error {
+    Error::run_folder(
+        format!(
+            "manifest.json of `{}` has `schema` {schema}; expected at most {SCHEMA}, the newest that version {} reads",
+            run.display(),
+            env!("CARGO_PKG_VERSION")
+        ),
+        "the run was made by a newer version of openmoe-analyze: use that one",
+    )
+}

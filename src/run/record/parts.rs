@@ -1,0 +1,224 @@
+//! The parts of a record beside the identity: how the statistics were computed, what went through the model, what it took.
+
+use std::fmt;
+
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{MapAccess, Visitor},
+};
+
+use super::number::{at_least_one, between, layers};
+use crate::{
+    corpus::{Categories, LeftOut, Skipped},
+    routing::LayerId,
+};
+
+/// How the statistics were computed: what `stats` may change.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct StatisticSettings {
+    /// Seed of all random numbers.
+    pub seed: u64,
+    /// Resamples of documents behind every interval; 0: none.
+    #[serde(deserialize_with = "between::<_, 0, 100_000>")]
+    #[cfg_attr(test, schemars(range(min = 0, max = 100_000)))]
+    pub resamples: usize,
+    /// Permutations behind every baseline that needs them; 0: none.
+    #[serde(deserialize_with = "between::<_, 0, 100_000>")]
+    #[cfg_attr(test, schemars(range(min = 0, max = 100_000)))]
+    pub permutations: usize,
+    /// Whether position 0 was left out.
+    pub exclude_bos: bool,
+}
+
+/// Settings of the statistics of a drift run, as typed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct DriftSettings {
+    /// Whether the experts of each checkpoint were matched with those of the last.
+    #[serde(default)]
+    pub match_experts: bool,
+    /// Token ids whose shares are followed.
+    #[serde(default)]
+    pub tokens_of_interest: Vec<u32>,
+}
+
+/// Settings of the statistics of a drops run, as typed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct DropsSettings {
+    /// Positions in a bin of the curves.
+    #[serde(deserialize_with = "at_least_one")]
+    #[cfg_attr(test, schemars(range(min = 1)))]
+    pub bin: u32,
+}
+
+/// Which layers route, and into how many parts the trace is cut.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct RecordedLayout {
+    /// Decoder layer indices of the MoE layers, ascending.
+    #[serde(deserialize_with = "layers")]
+    pub moe_layers: Vec<LayerId>,
+    /// Experts per layer. More than any checkpoint has would only be noticed when memory ends.
+    #[serde(deserialize_with = "between::<_, 1, 65_536>")]
+    #[cfg_attr(test, schemars(range(min = 1, max = 65_536)))]
+    pub num_experts: usize,
+    /// Choices per token; they are numbered by a byte.
+    #[serde(deserialize_with = "between::<_, 1, 255>")]
+    #[cfg_attr(test, schemars(range(min = 1, max = 255)))]
+    pub top_k: usize,
+    /// Segments of the trace: of 16,384 tokens each, so that 160 billion tokens are the most.
+    #[serde(deserialize_with = "between::<_, 0, 10_000_000>")]
+    #[cfg_attr(test, schemars(range(min = 0, max = 10_000_000)))]
+    pub segments: usize,
+    /// Routing groups.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<usize>,
+}
+
+/// What went through the model, and what of the text did not.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct TextSummary {
+    /// Sequences.
+    pub sequences: usize,
+    /// Documents of which at least one sequence was taken.
+    pub documents: usize,
+    /// Tokens, with the BOS of each sequence.
+    pub tokens: u64,
+    /// The first places that could not be used.
+    #[serde(default)]
+    pub skipped: Vec<Skipped>,
+    /// How many there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipped_total: Option<usize>,
+    /// Documents that were left out, in whole or in part, because enough sequences had been taken.
+    #[serde(default)]
+    pub documents_left_out: usize,
+    /// Conversations that were longer than the context. Not in a drift run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversations_cut: Option<usize>,
+    /// The first places that were used, but not as they stand.
+    #[serde(default)]
+    pub notes: Vec<Skipped>,
+    /// How many there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notes_total: Option<usize>,
+    /// What was used as it stands, but is hardly what was meant.
+    #[serde(default)]
+    pub warnings: Vec<String>,
+    /// Where the categories of plain text come from; null without plain text.
+    #[serde(default)]
+    pub categories: Option<Categories>,
+    /// Documents whose tokens are those of a document before them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeated_documents: Option<usize>,
+}
+
+impl TextSummary {
+    /// Takes over what could not be used.
+    #[must_use]
+    pub fn with_skipped(self, skipped: &LeftOut) -> Self {
+        Self { skipped: skipped.to_vec(), skipped_total: Some(skipped.total()), ..self }
+    }
+
+    /// Takes over what was used, but not as it stands.
+    #[must_use]
+    pub fn with_notes(self, notes: &LeftOut) -> Self {
+        Self { notes: notes.to_vec(), notes_total: Some(notes.total()), ..self }
+    }
+}
+
+/// How a forward pass was carried out; no result depends on it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ForwardPassExecution {
+    /// Tokens that went through a layer together, at most.
+    pub wave_tokens: usize,
+    /// What was typed as `--memory`; null without it.
+    #[serde(default)]
+    pub memory_limit_bytes: Option<u64>,
+    /// Paths of the conversations as typed; null without any.
+    #[serde(default)]
+    pub transcripts: Option<Vec<String>>,
+}
+
+/// What the forward pass of this execution took.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ForwardPassCost {
+    /// Seconds.
+    pub forward_seconds: f64,
+    /// Tokens that went through it now, not in an execution that was interrupted.
+    pub forward_tokens: u64,
+    /// Peak resident memory of the process at its end; null where the system does not say.
+    #[serde(default)]
+    pub forward_peak_memory_bytes: Option<u64>,
+    /// Tokens per second; null if nothing was left to do.
+    #[serde(default)]
+    pub tokens_per_second: Option<f64>,
+}
+
+/// What made the statistics, and what that took.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct StatisticCost {
+    /// Seconds.
+    pub statistics_seconds: f64,
+    /// Version of the tool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statistics_version: Option<String>,
+}
+
+/// What the whole run took.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct RunCost {
+    /// Seconds.
+    pub wall_seconds: f64,
+    /// Peak resident memory of the process; null where the system does not say.
+    #[serde(default)]
+    pub peak_memory_bytes: Option<u64>,
+}
+
+/// Digests of the runs that hold the traces of a run of several, by label, in the order of the checkpoints.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TraceDigests(pub Vec<(String, String)>);
+
+impl TraceDigests {
+    /// The digest of the trace of a checkpoint.
+    pub fn of(&self, label: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| known == label).map(|(_, digest)| digest.as_str())
+    }
+}
+
+impl Serialize for TraceDigests {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(label, digest)| (label, digest)))
+    }
+}
+
+impl<'de> Deserialize<'de> for TraceDigests {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ByLabel;
+
+        impl<'de> Visitor<'de> for ByLabel {
+            type Value = TraceDigests;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("digests by label")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut digests = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    digests.push(entry);
+                }
+                Ok(TraceDigests(digests))
+            }
+        }
+
+        deserializer.deserialize_map(ByLabel)
+    }
+}
