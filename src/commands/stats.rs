@@ -24,7 +24,7 @@ pub(super) fn run(arguments: &StatsArgs, progress: &TerminalProgress) -> anyhow:
         recorded.exclude_bos = arguments.exclude_bos;
     }
     let report = ReportOptions { show_command: arguments.show_command };
-    let analysis = analyse(&run, &mut record, report, progress, None)?;
+    let analysis = analyse(&run, &mut record, report, progress)?;
     if let Some(note) = note_on_report_above(&run) {
         progress.note(&note);
     }

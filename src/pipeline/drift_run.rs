@@ -10,12 +10,12 @@ use super::{
     pass::Pass,
     pass_manifest::{self, statistic_settings, texts},
     pass_sequence::{self, forward_one},
-    prepared_pass::Prepared,
+    prepared_pass::PreparedPass,
     progress::Progress,
-    reused_runs,
+    reused_runs::{check_reused, expected_record},
     run_folder::note_resumed,
-    statistics::{Analysis, analyse},
-    token_ids,
+    statistics::{Analysis, finish},
+    token_ids::check_token_ids,
 };
 use crate::{
     error::{Error, Result, path_text},
@@ -25,6 +25,16 @@ use crate::{
     },
 };
 
+/// Routes a text with several checkpoints of one training run, into the new or empty folder `out`.
+/// What of a folder that is not empty becomes, [`ExecutionOptions::occupied`](super::options::ExecutionOptions::occupied) says.
+///
+/// # Errors
+/// Everything that keeps the run from being made: options, checkpoints, text, the folder; nothing is written then unless the
+/// forward pass itself fails. [`Error::Interrupted`](crate::error::Error::Interrupted) if it is cancelled; what is complete is kept.
+pub fn drift(options: DriftOptions, out: &Path, progress: &dyn Progress) -> Result<(RunDir, Analysis)> {
+    DriftRun::new(options, Some(out), progress)?.run(out, progress)
+}
+
 /// A drift run, ready to start.
 pub(crate) struct DriftRun {
     options: DriftOptions,
@@ -32,7 +42,7 @@ pub(crate) struct DriftRun {
     /// The forward passes: those of the checkpoints that are no finished runs.
     pub(crate) passes: Vec<Pass>,
     /// `None` if every checkpoint is a finished run.
-    pub(crate) prepared: Option<Prepared>,
+    pub(crate) prepared: Option<PreparedPass>,
     /// What is recorded of it before it starts.
     pub(crate) record: RunRecord,
     clock: Instant,
@@ -50,8 +60,8 @@ impl DriftRun {
         check_compatible(&specs)?;
         let passes: Vec<Pass> = specs.iter().filter(|spec| !spec.is_run()).map(pass).collect();
         let (prepared, expected) = prepare(&options, out, &specs, &passes, progress)?;
-        reused_runs::check(&specs, &expected, progress)?;
-        token_ids::check(&options, prepared.as_ref(), &expected, &specs[0], progress)?;
+        check_reused(&specs, &expected, progress)?;
+        check_token_ids(&options, prepared.as_ref(), &expected, &specs[0], progress)?;
         let (prepared, identities) = match prepared {
             Some(prepared) => {
                 let (prepared, identities) = pass_sequence::identities(prepared, &options.run, &passes, progress)?;
@@ -88,7 +98,7 @@ impl DriftRun {
                 forward_one(&run, &prepared, options, pass, progress)?;
             }
         }
-        let analysis = analyse(&run, &mut record, options.execution.report, progress, Some(clock))?;
+        let analysis = finish(&run, &mut record, options.execution.report, progress, Some(clock))?;
         Ok((run, analysis))
     }
 }
@@ -118,13 +128,13 @@ fn prepare(
     specs: &[CheckpointSpec],
     passes: &[Pass],
     progress: &dyn Progress,
-) -> Result<(Option<Prepared>, RunRecord)> {
+) -> Result<(Option<PreparedPass>, RunRecord)> {
     let options = &options.run;
     let Some(first) = passes.first() else {
         out.map_or(Ok(()), |out| protect_texts(out, &options.corpus))?;
-        return Ok((None, reused_runs::expected(options, &specs[0])?));
+        return Ok((None, expected_record(options, &specs[0])?));
     };
-    let prepared = Prepared::new(options, first, progress)?;
+    let prepared = PreparedPass::new(options, first, progress)?;
     out.map_or(Ok(()), |out| protect_texts(out, prepared.text_paths(options)))?;
     let expected = pass_manifest::record(&prepared, options);
     Ok((Some(prepared), expected))

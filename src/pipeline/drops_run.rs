@@ -11,10 +11,10 @@ use super::{
     pass::Pass,
     pass_manifest::record,
     pass_sequence::{self, forward_one},
-    prepared_pass::Prepared,
+    prepared_pass::PreparedPass,
     progress::Progress,
     run_folder::note_resumed,
-    statistics::{Analysis, analyse},
+    statistics::{Analysis, finish},
 };
 use crate::{
     corpus::{ChatTemplate, Template},
@@ -26,12 +26,22 @@ use crate::{
     },
 };
 
+/// Routes conversations and text with one or two checkpoints, into the new or empty folder `out`.
+/// What of a folder that is not empty becomes, [`ExecutionOptions::occupied`](super::options::ExecutionOptions::occupied) says.
+///
+/// # Errors
+/// Everything that keeps the run from being made: options, checkpoints, text, the folder; nothing is written then unless the
+/// forward pass itself fails. [`Error::Interrupted`](crate::error::Error::Interrupted) if it is cancelled; what is complete is kept.
+pub fn drops(options: DropsOptions, out: &Path, progress: &dyn Progress) -> Result<(RunDir, Analysis)> {
+    DropsRun::new(options, Some(out), progress)?.run(out, progress)
+}
+
 /// A drops run, ready to start.
 pub(crate) struct DropsRun {
     pub(crate) options: DropsOptions,
     /// The run's own pass, then those beside it.
     pub(crate) passes: Vec<Pass>,
-    pub(crate) prepared: Prepared,
+    pub(crate) prepared: PreparedPass,
     specs: Vec<CheckpointSpec>,
     identity: Identity,
     clock: Instant,
@@ -63,7 +73,7 @@ impl DropsRun {
             forward_one(&run, &prepared, options, pass, progress)?;
         }
         drop(prepared);
-        let analysis = analyse(&run, &mut record, options.execution.report, progress, Some(clock))?;
+        let analysis = finish(&run, &mut record, options.execution.report, progress, Some(clock))?;
         Ok((run, analysis))
     }
 }
@@ -75,8 +85,8 @@ fn prepare(
     specs: &[CheckpointSpec],
     passes: &[Pass],
     progress: &dyn Progress,
-) -> Result<(Prepared, Identity)> {
-    let prepared = Prepared::new(&options.run, &passes[0], progress)?;
+) -> Result<(PreparedPass, Identity)> {
+    let prepared = PreparedPass::new(&options.run, &passes[0], progress)?;
     if let Some(out) = out {
         protect_texts(out, prepared.text_paths(&options.run))?;
     }
@@ -104,7 +114,7 @@ fn passes(options: &DropsOptions, specs: &[CheckpointSpec], template: ChatTempla
 /// Completes the record of the run.
 fn main_pass(
     run: &RunDir,
-    prepared: &Prepared,
+    prepared: &PreparedPass,
     options: &RunOptions,
     passes: &[Pass],
     record: &mut RunRecord,

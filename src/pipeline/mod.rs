@@ -22,7 +22,7 @@ pub(crate) mod pass_manifest;
 pub(crate) mod pass_sequence;
 pub(crate) mod prepared_pass;
 pub(crate) mod process_memory;
-pub mod progress;
+pub(crate) mod progress;
 pub(crate) mod quantities;
 pub(crate) mod recorded_settings;
 pub(crate) mod report_page;
@@ -33,3 +33,12 @@ pub(crate) mod run_tables;
 pub(crate) mod statistics;
 pub(crate) mod token_ids;
 pub(crate) mod verdict;
+
+pub use self::{
+    drift_run::drift,
+    drops_run::drops,
+    progress::{Progress, Stage, Unwatched},
+    route_run::route,
+    run_tables::{read_table, read_tables},
+    statistics::{Analysis, analyse, compute_statistics},
+};

@@ -8,21 +8,31 @@ use super::{
     options::RouteOptions,
     pass::Pass,
     pass_manifest::record,
-    prepared_pass::Prepared,
+    prepared_pass::PreparedPass,
     progress::Progress,
     run_folder::note_resumed,
-    statistics::{Analysis, analyse},
+    statistics::{Analysis, finish},
 };
 use crate::{
     error::Result,
     run::{RunDir, protect_folders, protect_texts},
 };
 
+/// Routes a text with one checkpoint, into the new or empty folder `out`: trace, statistics, charts, report.
+/// What of a folder that is not empty becomes, [`ExecutionOptions::occupied`](super::options::ExecutionOptions::occupied) says.
+///
+/// # Errors
+/// Everything that keeps the run from being made: options, checkpoints, text, the folder; nothing is written then unless the
+/// forward pass itself fails. [`Error::Interrupted`](crate::error::Error::Interrupted) if it is cancelled; what is complete is kept.
+pub fn route(options: RouteOptions, out: &Path, progress: &dyn Progress) -> Result<(RunDir, Analysis)> {
+    RouteRun::new(options, Some(out), progress)?.run(out, progress)
+}
+
 /// A route run, ready to start.
 pub(crate) struct RouteRun {
     pub(crate) options: RouteOptions,
     pub(crate) pass: Pass,
-    pub(crate) prepared: Prepared,
+    pub(crate) prepared: PreparedPass,
     clock: Instant,
 }
 
@@ -34,7 +44,7 @@ impl RouteRun {
             protect_folders(out, [options.checkpoint.as_path()])?;
         }
         let pass = Pass::of_run(CheckpointSpec::in_folder(&options.checkpoint), options.log_logits);
-        let prepared = Prepared::new(&options.run, &pass, progress)?;
+        let prepared = PreparedPass::new(&options.run, &pass, progress)?;
         if let Some(out) = out {
             protect_texts(out, prepared.text_paths(&options.run))?;
             RunDir::check(out, options.run.execution.occupied, &prepared.identity)?;
@@ -51,7 +61,7 @@ impl RouteRun {
         let mut record = record(&prepared, &options.run);
         forward(&run, &prepared, &pass, &mut record, progress)?;
         drop(prepared);
-        let analysis = analyse(&run, &mut record, execution.report, progress, Some(clock))?;
+        let analysis = finish(&run, &mut record, execution.report, progress, Some(clock))?;
         Ok((run, analysis))
     }
 }

@@ -25,7 +25,10 @@ pub(crate) fn stage_tables(staged: &mut Staged<'_>, computed: TableBuilders) -> 
 }
 
 /// The tables of a finished run, as they are shown: without single categories, if these are many.
-pub(crate) fn read_tables(run: &RunDir) -> Result<Tables> {
+///
+/// # Errors
+/// As [`read_table`].
+pub fn read_tables(run: &RunDir) -> Result<Tables> {
     Ok(read_tables_counted(run)?.0)
 }
 
@@ -43,8 +46,11 @@ pub(crate) fn read_tables_counted(run: &RunDir) -> Result<(Tables, RowsInFiles)>
     Ok((tables, rows))
 }
 
-/// A table of `stats/`, by its Parquet file.
-pub(crate) fn read_table(run: &RunDir, name: &str) -> Result<StatisticTable> {
+/// A table of a finished run: that of the file `name` in its `stats/`, with all its rows.
+///
+/// # Errors
+/// [`Error::RunFolder`] if there is no such file, or it is not what the run wrote; [`Error::Io`] if it cannot be read.
+pub fn read_table(run: &RunDir, name: &str) -> Result<StatisticTable> {
     StatisticTable::from_parquet(name, table_file(run, name)?)
 }
 

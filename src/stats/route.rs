@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::{
-    Finding, StatisticTable, Tables,
+    Finding, STATISTICS, StatisticInfo, StatisticTable, Tables,
     catalog::Statistic,
     category,
     cells::Cells,
@@ -11,6 +11,7 @@ use super::{
     drops::OwnRules,
     information, load,
     names::Variable,
+    needs::{is_out_of_reach, withhold, without_numbers},
     plain,
     plain::Shuffled,
     predictability, repetition, router,
@@ -51,8 +52,10 @@ pub fn route_statistics(
     let permuted = plain::shuffles(&study, &strata);
     progress("tables");
     let tasks = tasks(&study, &strata, &permuted);
-    let tables: Vec<Vec<StatisticTable>> = tasks.par_iter().with_max_len(1).map(|(_, task)| task()).collect();
-    Ok(tables.into_iter().flatten().collect())
+    let tables: Vec<Vec<StatisticTable>> = tasks.par_iter().with_max_len(1).map(|task| run(task, layer)).collect();
+    let mut tables: Vec<StatisticTable> = tables.into_iter().flatten().collect();
+    withhold(&mut tables, layer.provides);
+    Ok(tables)
 }
 
 /// Those tables of [`route_statistics`] that are computed together with the table `name`, alone; none if there is no such
@@ -74,6 +77,19 @@ pub fn route_statistic(
         .into_iter()
         .find(|(statistics, _)| statistics.contains(&statistic))
         .map_or_else(Vec::new, |(_, task)| task()))
+}
+
+/// The tables of a task; those of which the trace can give nothing are not computed.
+fn run((statistics, task): &Task, layer: &LayerTrace) -> Vec<StatisticTable> {
+    let of_table = |statistic: &'static Statistic| {
+        STATISTICS.iter().filter(|info| info.command == "route" && info.table == statistic.table())
+    };
+    let reachable = |info: &StatisticInfo| !is_out_of_reach(info.statistic, layer.provides);
+    if statistics.iter().flat_map(of_table).any(reachable) {
+        return task();
+    }
+    let rows = |info: &StatisticInfo| without_numbers(info.statistic, layer.layer, layer.provides);
+    statistics.iter().map(|one| StatisticTable::of(*one, of_table(one).flat_map(rows).collect())).collect()
 }
 
 /// Tables that need the shuffles of the whole layer.

@@ -7,7 +7,7 @@ use std::{fs, path::Path};
 use openmoe_analyze::{
     chart::{CHARTS, Chart, ChartContext, draw_all, plan},
     report,
-    routing::View,
+    routing::{LayerShape, RoutingShape, View},
     stats::{Finding, Ranking, Statistic, StatisticTable, Subject, Tables, Variable, Variant},
 };
 
@@ -75,10 +75,8 @@ fn context(experts: usize, layers: &[u16]) -> ChartContext {
     ChartContext {
         checkpoint: "openmoe-tiny-12.3M".into(),
         corpus: "domains + languages + code_languages".into(),
-        layers: layers.to_vec(),
+        shape: RoutingShape::uniform(layers.to_vec(), LayerShape::of_choices(experts, 2)),
         categories: names.map(String::from).to_vec(),
-        num_experts: experts,
-        top_k: 2,
         sequences: 1_840,
         documents: 1_212,
         tokens: 934_112,
@@ -104,7 +102,7 @@ fn add(tables: &mut Tables, row: Finding) {
 }
 
 fn add_shares(tables: &mut Tables, context: &ChartContext, layer: u16, view: View) {
-    let experts = context.num_experts;
+    let experts = context.shape.experts(layer);
     let mut group = |key: Finding, seed: usize, sharpness: f64, n: u64| {
         for (expert, share) in shares(experts, seed, sharpness).into_iter().enumerate() {
             let row = Finding {
@@ -223,7 +221,7 @@ fn add_information(tables: &mut Tables, layer: u16, view: View) {
 }
 
 fn add_tokens(tables: &mut Tables, context: &ChartContext, layer: u16, view: View) {
-    for expert in 0..context.num_experts {
+    for expert in 0..context.shape.most_experts() {
         for (ranking, offset) in [(Ranking::Count, 0), (Ranking::LogOdds, 7)] {
             for rank in 1..=10u32 {
                 let index = (expert * 3 + rank as usize + offset) % TEXTS.len();
@@ -278,7 +276,7 @@ fn add_load(tables: &mut Tables, context: &ChartContext, layer: u16, view: View)
             add(tables, with_interval(row, 0.4 + quantile.unwrap_or(0.5), 0.01));
         }
     }
-    let experts = context.num_experts;
+    let experts = context.shape.most_experts();
     for a in 0..experts {
         for b in a + 1..experts {
             let baseline = 2.0 / (experts * (experts - 1)) as f64;
@@ -327,7 +325,7 @@ fn add_load(tables: &mut Tables, context: &ChartContext, layer: u16, view: View)
 
 fn tables(context: &ChartContext) -> Tables {
     let mut tables = Tables::new();
-    for &layer in &context.layers {
+    for &layer in context.shape.moe_layers() {
         for view in View::ALL {
             add_shares(&mut tables, context, layer, view);
             add_spread(&mut tables, layer, view);
@@ -395,7 +393,8 @@ fn degenerate_tables_give_a_chart_or_none_but_never_a_panic() {
         *row = row.clone().withheld("too few data");
     }
     assert!(plan(&withheld, &one).is_empty());
-    for context in [ChartContext::default(), ChartContext { num_experts: 1, ..one.clone() }] {
+    let alone = RoutingShape::uniform(vec![0], LayerShape::of_choices(1, 1));
+    for context in [ChartContext::default(), ChartContext { shape: alone, ..one.clone() }] {
         draw(&tables(&one), &context);
     }
     assert!(draw(&Tables::new(), &one).is_empty());

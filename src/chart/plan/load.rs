@@ -20,7 +20,8 @@ use crate::{
 
 /// Layer by expert, each cell the load relative to even load.
 pub(super) fn overall(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
-    let uniform = 1.0 / selection.experts().max(1) as f64;
+    // A row has as many cells as the layer with most experts; those of a smaller layer stay empty at its end.
+    let experts = selection.context.shape.most_experts();
     let mut specs = Vec::new();
     for view in View::ALL {
         let rows: Vec<&Finding> = selection
@@ -35,7 +36,7 @@ pub(super) fn overall(selection: &Selection<'_>, kind: &'static ChartKind) -> Ve
             .iter()
             .map(|layer| {
                 let own = rows.iter().copied().filter(|row| row.layer == **layer);
-                by_cell(own, selection.experts(), |row| Some(row.estimate? / uniform))
+                by_cell(own, experts, |row| Some(row.estimate? / selection.even_share(row.layer)))
             })
             .collect();
         let names: Vec<String> = layers.iter().map(|layer| format!("layer {layer}")).collect();
@@ -90,9 +91,9 @@ pub(super) fn balance(selection: &Selection<'_>, kind: &'static ChartKind) -> Ve
 
 /// Observed over expected frequency of every pair of experts, one chart per layer.
 pub(super) fn coactivation(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
-    let experts = selection.experts();
     let mut specs = Vec::new();
     for &layer in selection.layers() {
+        let experts = selection.experts(layer);
         let mut cells = vec![vec![None; experts]; experts];
         for row in selection.rows(kind.statistic, View::Chosen).filter(|row| row.layer == layer) {
             let pair = row.expert.zip(row.other_expert).map(|(a, b)| (usize::from(a), usize::from(b)));

@@ -49,12 +49,17 @@ impl<'a> Selection<'a> {
 
     /// The `MoE` layers, by decoder layer index.
     pub(super) fn layers(&self) -> &'a [LayerId] {
-        &self.context.layers
+        self.context.shape.moe_layers()
     }
 
-    /// Experts per layer: what the context says, or what the rows need.
-    pub(super) fn experts(&self) -> usize {
-        self.context.num_experts
+    /// Experts of a layer.
+    pub(super) fn experts(&self, layer: LayerId) -> usize {
+        self.context.shape.experts(layer)
+    }
+
+    /// The share of an expert of a layer if all were alike.
+    pub(super) fn even_share(&self, layer: LayerId) -> f64 {
+        1.0 / self.experts(layer).max(1) as f64
     }
 
     /// The categories in drawing order: those of the context that have rows, then the others as they come.
@@ -104,7 +109,10 @@ impl<'a> Selection<'a> {
         };
         let subtitle = format!(
             "checkpoint: {} · corpus: {} · {} experts, top-{}",
-            context.checkpoint, context.corpus, context.num_experts, context.top_k
+            context.checkpoint,
+            context.corpus,
+            context.shape.experts_in_words(),
+            context.shape.choices_in_words()
         );
         let caption = script::printable(&format!("{caption} {}{paper}", self.sample()));
         let name = if suffix.is_empty() { kind.stem.to_owned() } else { format!("{}_{suffix}", kind.stem) };

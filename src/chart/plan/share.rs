@@ -95,12 +95,13 @@ fn radars<'a>(
     let mut specs = Vec::new();
     for &layer in selection.layers() {
         let rows = share_rows(selection, layer, view, Some(variable));
-        let overall = by_expert(&share_rows(selection, layer, view, None), selection.experts(), |row| row.estimate);
+        let experts = selection.experts(layer);
+        let overall = by_expert(&share_rows(selection, layer, view, None), experts, |row| row.estimate);
         let keys = keys(&rows);
         let pages = keys.len().div_ceil(PANELS_PER_PAGE);
         for (page, chunk) in keys.chunks(PANELS_PER_PAGE).enumerate() {
             let panels: Vec<RadarPanel> =
-                chunk.iter().filter_map(|(title, key)| panel(selection, title, *key, &rows, &overall)).collect();
+                chunk.iter().filter_map(|(title, key)| panel(title, *key, &rows, &overall, experts)).collect();
             if panels.is_empty() {
                 continue;
             }
@@ -111,7 +112,7 @@ fn radars<'a>(
             };
             let title = format!("Expert share by {noun}, layer {layer} ({}){part}", view_words(view));
             let body = Body::Radar(RadarFigure {
-                experts: selection.experts(),
+                experts,
                 columns: None,
                 overall_label: "share over the whole corpus",
                 panels,
@@ -143,15 +144,8 @@ pub(super) fn by_expert(rows: &[&Finding], experts: usize, number: impl Fn(&Find
     values.into_iter().collect::<Option<Vec<f64>>>().unwrap_or_default()
 }
 
-fn panel(
-    selection: &Selection<'_>,
-    title: &str,
-    key: Key<'_>,
-    rows: &[&Finding],
-    overall: &[f64],
-) -> Option<RadarPanel> {
+fn panel(title: &str, key: Key<'_>, rows: &[&Finding], overall: &[f64], experts: usize) -> Option<RadarPanel> {
     let own: Vec<&Finding> = rows.iter().copied().filter(|row| key.is_of(row)).collect();
-    let experts = selection.experts();
     let share = by_expert(&own, experts, |row| row.estimate);
     let low = by_expert(&own, experts, |row| row.low);
     let high = by_expert(&own, experts, |row| row.high);
@@ -175,10 +169,9 @@ fn panel(
 pub(super) fn category_load(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
     let caption = "Share of each expert in the kept assignments of a category, as a multiple of the uniform share: \
                    1 is even load, 2 twice that. Intervals are in stats/expert_share.csv.";
-    let uniform = 1.0 / selection.experts().max(1) as f64;
     let title = |layer| format!("Expert load by category, layer {layer} ({})", view_words(View::Kept));
     category_maps(selection, kind, View::Kept, (caption, "multiple of even load"), title, |row| {
-        Some(row.estimate? / uniform)
+        Some(row.estimate? / selection.even_share(row.layer))
     })
 }
 
@@ -214,7 +207,7 @@ fn category_maps(
             .iter()
             .map(|name| {
                 let own = rows.iter().filter(|row| row.category.as_deref() == Some(*name));
-                by_cell(own.copied(), selection.experts(), value)
+                by_cell(own.copied(), selection.experts(layer), value)
             })
             .collect();
         let labels: Vec<String> = names.iter().map(|name| label(name)).collect();

@@ -28,8 +28,8 @@ pub(super) fn top_tokens(selection: &Selection<'_>, kind: &'static ChartKind) ->
         if rows.is_empty() {
             continue;
         }
-        for from in (0..selection.experts()).step_by(EXPERTS_PER_PAGE) {
-            let to = (from + EXPERTS_PER_PAGE).min(selection.experts());
+        for from in (0..selection.experts(layer)).step_by(EXPERTS_PER_PAGE) {
+            let to = (from + EXPERTS_PER_PAGE).min(selection.experts(layer));
             specs.push(token_page(selection, kind, layer, &rows, from..to));
         }
     }
@@ -43,7 +43,7 @@ fn token_page(
     rows: &[&Finding],
     experts: std::ops::Range<usize>,
 ) -> ChartSpec {
-    let whole = experts.len() == selection.experts();
+    let whole = experts.len() == selection.experts(layer);
     let suffix = if whole { String::new() } else { format!("_experts_{}_to_{}", experts.start, experts.end - 1) };
     let part = if whole { String::new() } else { format!(", experts {} to {}", experts.start, experts.end - 1) };
     let rankings = [Ranking::Count, Ranking::LogOdds];

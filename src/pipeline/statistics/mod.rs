@@ -26,13 +26,16 @@ use crate::{
 };
 
 /// What a run found.
-pub(crate) struct Analysis {
+#[derive(Clone, Debug)]
+pub struct Analysis {
     /// `summary.json`, as text.
-    pub(crate) summary: String,
+    pub summary: String,
     /// The verdict, line by line.
-    pub(crate) verdict: Vec<String>,
-    pub(crate) findings: Vec<Finding>,
-    pub(crate) charts: usize,
+    pub verdict: Vec<String>,
+    /// The findings of the summary.
+    pub findings: Vec<Finding>,
+    /// The number of charts in `charts/`.
+    pub charts: usize,
 }
 
 /// The statistics of the run's traces.
@@ -44,9 +47,32 @@ fn compute(run: &RunDir, record: &RunRecord, progress: &dyn Progress) -> Result<
     }
 }
 
+/// The statistics of a run, computed from its traces by the settings in `record.statistics`; nothing is written. The tables hold
+/// what charts and reports show: all rows of tables of usual size, of larger ones those about the most frequent token ids.
+///
+/// # Errors
+/// [`Error::RunFolder`] if a trace is missing, incomplete or damaged; [`Error::Interrupted`] if the work is cancelled.
+pub fn compute_statistics(run: &RunDir, record: &RunRecord, progress: &dyn Progress) -> Result<Tables> {
+    compute(run, record, progress)?.into_iter().map(|(name, table)| Ok((name, table.shown()?))).collect()
+}
+
+/// Computes everything that follows from the traces of a run again, by the settings in `record.statistics`, and writes it into
+/// the run: tables, summary, charts, report. Open the run with [`RunDir::open_to_write`].
+///
+/// # Errors
+/// As [`compute_statistics`]; [`Error::Io`] if it cannot be written. The run stays as it was then.
+pub fn analyse(
+    run: &RunDir,
+    record: &mut RunRecord,
+    report: ReportOptions,
+    progress: &dyn Progress,
+) -> Result<Analysis> {
+    finish(run, record, report, progress, None)
+}
+
 /// Computes everything that follows from the traces of a run, and completes its record. `clock` started with the run;
 /// `None` leaves the run's own time and memory in the record. Until all is computed and on the disk, nothing is changed.
-pub(crate) fn analyse(
+pub(crate) fn finish(
     run: &RunDir,
     record: &mut RunRecord,
     report: ReportOptions,
@@ -133,7 +159,7 @@ struct Numbers<'a> {
 }
 
 impl Numbers<'_> {
-    /// Makes the charts and the page; gives the number of charts, and the verdict. `clock` as for [`analyse`].
+    /// Makes the charts and the page; gives the number of charts, and the verdict. `clock` as for [`finish`].
     fn show(
         &self,
         staged: &mut Staged<'_>,

@@ -29,9 +29,9 @@ fn run(run: &ReportedRun<'_>) -> Value {
     json!({
         "label": run.label,
         "command": run.command,
-        "layers": run.context.layers,
-        "experts": run.context.num_experts,
-        "top_k": run.context.top_k,
+        "layers": run.context.shape.moe_layers(),
+        "experts": run.context.shape.most_experts(),
+        "top_k": run.context.shape.most_choices(),
     })
 }
 

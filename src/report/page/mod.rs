@@ -111,7 +111,7 @@ pub fn html(runs: &[ReportedRun<'_>]) -> Result<String> {
     let drawn: Vec<Drawn> = STATISTICS.iter().map(|info| draw(info, runs)).collect();
     let questions: Vec<QuestionPart<'_>> =
         QUESTIONS.iter().filter_map(|question| part(question, &drawn, runs)).collect();
-    let mut layers: Vec<u16> = runs.iter().flat_map(|run| run.context.layers.iter().copied()).collect();
+    let mut layers: Vec<u16> = runs.iter().flat_map(|run| run.context.shape.moe_layers().iter().copied()).collect();
     layers.sort_unstable();
     layers.dedup();
     let filling = Filling {
@@ -190,14 +190,15 @@ fn run_part<'a>(index: usize, run: &'a ReportedRun<'_>, drawn: &[Drawn]) -> RunP
 /// What was run, in a few words.
 fn facts(run: &ReportedRun<'_>) -> Vec<Pair> {
     let context = run.context;
-    let layers: Vec<String> = context.layers.iter().map(ToString::to_string).collect();
+    let layers: Vec<String> = context.shape.moe_layers().iter().map(ToString::to_string).collect();
     let text = format!(
         "{} tokens in {} sequences of {} documents",
         thousands(context.tokens),
         thousands(context.sequences),
         thousands(context.documents)
     );
-    let router = format!("{} experts, {} choices a token", context.num_experts, context.top_k);
+    let shape = &context.shape;
+    let router = format!("{} experts, {} choices a token", shape.experts_in_words(), shape.choices_in_words());
     let queues = run.queues.map(|queues| {
         let factor = Value::from(queues.capacity_factor);
         format!("rule {}, factor {factor}, group {}", queues.capacity_rule, queues.group)

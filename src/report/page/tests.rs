@@ -7,7 +7,7 @@ use serde_json::json;
 use super::*;
 use crate::{
     chart::ChartContext,
-    routing::View,
+    routing::{LayerShape, RoutingShape, View},
     run::StatisticSettings,
     stats::{Finding, StatisticTable, Subject, Tables, Variable},
 };
@@ -22,8 +22,11 @@ fn page(rows: &[Finding]) -> String {
     let provenance =
         json!({ "command": ["a", "<b>"], "inputs": [{ "file": "x" }], "resamples": 40, "permutations": 10 });
     let statistics = StatisticSettings { resamples: 40, permutations: 10, ..StatisticSettings::default() };
-    let context =
-        ChartContext { checkpoint: "m".into(), layers: vec![1], num_experts: 4, top_k: 2, ..ChartContext::default() };
+    let context = ChartContext {
+        checkpoint: "m".into(),
+        shape: RoutingShape::uniform(vec![1], LayerShape::of_choices(4, 2)),
+        ..ChartContext::default()
+    };
     let run = ReportedRun {
         label: "m <i>".into(),
         command: "route",

@@ -5,6 +5,7 @@ use std::{fs, path::Path};
 use openmoe_analyze::{
     chart::{CHARTS, Chart, ChartContext, draw_all, plan},
     report,
+    routing::{LayerShape, RoutingShape},
     stats::{DriftLayer, DriftSettings, Settings, Tables, drift_statistics, headline, merge},
     trace::LayerTrace,
 };
@@ -16,9 +17,7 @@ fn context(layers: &[u16], experts: usize) -> ChartContext {
     ChartContext {
         checkpoint: "openmoe-8b, 200B to 1T".into(),
         corpus: "domains".into(),
-        layers: layers.to_vec(),
-        num_experts: experts,
-        top_k: 2,
+        shape: RoutingShape::uniform(layers.to_vec(), LayerShape::of_choices(experts, 2)),
         sequences: 24,
         documents: 24,
         tokens: 1_440,
@@ -72,7 +71,7 @@ fn write(folder: &str, charts: &[Chart]) {
 #[test]
 fn every_kind_of_drift_chart_is_drawn() {
     let context = context(&[1, 3, 5], 16);
-    let tables = tables(&context.layers, 6, 16);
+    let tables = tables(context.shape.moe_layers(), 6, 16);
     let charts = draw_all(&tables, &context, &|_| ()).unwrap();
     write("drift_charts", &charts);
     for kind in CHARTS {

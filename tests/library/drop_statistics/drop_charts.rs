@@ -5,7 +5,7 @@ use std::{borrow::Cow, fs, path::Path};
 use openmoe_analyze::{
     chart::{CHARTS, Chart, ChartContext, draw_all, plan},
     report,
-    routing::{CapacityRule, RouterSettings, View},
+    routing::{CapacityRule, LayerShape, RouterSettings, RoutingShape, View},
     stats::{
         DropLayer, DropStudy, Finding, Statistic, StatisticTable, Subject, Tables, Variant, drop_difference,
         drop_statistics, exact_replay, headline, merge,
@@ -24,9 +24,7 @@ fn context(layers: &[u16]) -> ChartContext {
     ChartContext {
         checkpoint: "openmoe-8b, openmoe-8b-chat".into(),
         corpus: "transcripts, domains".into(),
-        layers: layers.to_vec(),
-        num_experts: EXPERTS as usize,
-        top_k: 2,
+        shape: RoutingShape::uniform(layers.to_vec(), LayerShape::of_choices(EXPERTS as usize, 2)),
         sequences: 36,
         documents: 36,
         tokens: 9_000,
@@ -164,7 +162,7 @@ fn draw(folder: &str, tables: &Tables, context: &ChartContext) -> Vec<Chart> {
 #[test]
 fn every_kind_of_drop_chart_is_drawn() {
     let context = context(&[1, 3]);
-    let tables = tables(&context.layers);
+    let tables = tables(context.shape.moe_layers());
     let charts = draw("drop_charts", &tables, &context);
     for kind in CHARTS {
         let drawn = charts.iter().any(|chart| chart.kind == kind.stem);
@@ -201,7 +199,7 @@ fn one_model_and_one_text_give_fewer_charts() {
 #[test]
 fn withheld_numbers_and_missing_keys_never_panic() {
     let context = context(&[3]);
-    let whole = tables(&context.layers);
+    let whole = tables(context.shape.moe_layers());
     let mut bare = whole.clone();
     for row in bare.values_mut().flat_map(|table| &mut table.rows) {
         (row.low, row.high, row.baseline, row.corrected) = (None, None, None, None);

@@ -57,7 +57,6 @@ fn matrix_block(layer: LayerId, rows: &[&Finding], names: &[&str]) -> HeatBlock 
 
 /// Load of every expert at every checkpoint, one block per layer, one chart per view.
 pub(in crate::chart::plan) fn load(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
-    let uniform = 1.0 / selection.experts().max(1) as f64;
     let mut specs = Specs::new();
     for view in View::ALL {
         let rows: Vec<&Finding> =
@@ -65,10 +64,11 @@ pub(in crate::chart::plan) fn load(selection: &Selection<'_>, kind: &'static Cha
         let names = checkpoints(&rows);
         let mut blocks = Vec::new();
         for layer in selection.layers() {
+            let (experts, even) = (selection.experts(*layer), selection.even_share(*layer));
             let own = |name: &str| {
                 let own = rows.iter().copied();
                 let own = own.filter(|row| row.layer == *layer && row.checkpoint.as_deref() == Some(name));
-                by_cell(own, selection.experts(), |row| Some(row.estimate? / uniform))
+                by_cell(own, experts, |row| Some(row.estimate? / even))
             };
             let cells: Vec<Vec<Option<f64>>> = names.iter().map(|name| own(name)).collect();
             if cells.iter().flatten().any(Option::is_some) {

@@ -44,12 +44,13 @@ pub(in crate::chart::plan) fn radars(selection: &Selection<'_>, kind: &'static C
             .filter(|row| row.layer == layer && row.token_id.is_some())
             .collect();
         let columns = spread_evenly(&axis.points.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>());
-        let panels = panels(selection, &rows, &columns, axis.reference());
+        let experts = selection.experts(layer);
+        let panels = panels(selection, &rows, &columns, axis.reference(), experts);
         if panels.is_empty() {
             continue;
         }
         let body = Body::Radar(RadarFigure {
-            experts: selection.experts(),
+            experts,
             // A row per token id; with few checkpoints two ids share a row.
             columns: Some(if columns.len() > 3 { columns.len() } else { 2 * columns.len() }),
             overall_label: "share at the last checkpoint",
@@ -67,13 +68,18 @@ fn spread_evenly<'a>(names: &[&'a str]) -> Vec<&'a str> {
     (0..drawn).map(|index| names[index * (names.len() - 1) / drawn.saturating_sub(1).max(1)]).collect()
 }
 
-fn panels(selection: &Selection<'_>, rows: &[&Finding], columns: &[&str], reference: &str) -> Vec<RadarPanel> {
+fn panels(
+    selection: &Selection<'_>,
+    rows: &[&Finding],
+    columns: &[&str],
+    reference: &str,
+    experts: usize,
+) -> Vec<RadarPanel> {
     let of = |id: u32, name: &str| -> Vec<&Finding> {
         let own = rows.iter().copied();
         own.filter(|row| row.token_id == Some(id) && row.checkpoint.as_deref() == Some(name)).collect()
     };
     let ids = drawn_first(&selection.context.tokens_of_interest, rows);
-    let experts = selection.experts();
     let panel = |id: u32, name: &str| {
         let own = of(id, name);
         let first = own.first()?;

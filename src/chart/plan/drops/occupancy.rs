@@ -23,7 +23,7 @@ pub(in crate::chart::plan) fn map(selection: &Selection<'_>, kind: &'static Char
         let Some(bins) = Bins::new(&rows) else { continue };
         let blocks: Vec<HeatBlock> = CHOICES
             .into_iter()
-            .map(|(variant, title)| block(selection, &rows, variant, title, bins))
+            .map(|(variant, title)| block(selection.experts(layer), &rows, variant, title, bins))
             .filter(|block| block.cells.iter().flatten().any(Option::is_some))
             .collect();
         if blocks.is_empty() {
@@ -45,9 +45,9 @@ pub(in crate::chart::plan) fn map(selection: &Selection<'_>, kind: &'static Char
     specs
 }
 
-fn block(selection: &Selection<'_>, rows: &[&Finding], variant: Variant, title: &str, bins: Bins) -> HeatBlock {
+fn block(experts: usize, rows: &[&Finding], variant: Variant, title: &str, bins: Bins) -> HeatBlock {
     let columns = (bins.end / bins.width) as usize;
-    let mut cells = vec![vec![None; columns]; selection.experts()];
+    let mut cells = vec![vec![None; columns]; experts];
     for row in rows.iter().filter(|row| row.variant == Some(variant)) {
         let Some((expert, position)) = row.expert.zip(row.position) else { continue };
         let column = (f64::from(position) / bins.width) as usize;
@@ -57,7 +57,7 @@ fn block(selection: &Selection<'_>, rows: &[&Finding], variant: Variant, title: 
     }
     HeatBlock {
         title: title.to_owned(),
-        rows: (0..selection.experts()).map(|expert| expert.to_string()).collect(),
+        rows: (0..experts).map(|expert| expert.to_string()).collect(),
         columns: (0..columns).map(|column| (column as f64 * bins.width).to_string()).collect(),
         cells,
     }
