@@ -14,7 +14,7 @@ use crate::{
     paper::{Command, Run},
     report::ComparisonReport,
     run::{Occupied, RecordedCheckpoint, RunDir, RunKind, notes_on_statistics, open_finished, write_file},
-    stats::Tables,
+    stats::{Statistic, Tables},
 };
 
 /// In the order in which they get into their place.
@@ -29,10 +29,10 @@ pub(crate) fn compared_run(folder: &Path, progress: &dyn Progress) -> Result<Run
     for note in notes_on_statistics(&run, &record) {
         progress.note(&note);
     }
-    let (command, tables): (Command, &[&str]) = match record.identity.command {
-        RunKind::Route => (Command::Route, &["expert_share", "routing_std"]),
-        RunKind::Drift => (Command::Drift, &["token_drift"]),
-        RunKind::Drops => (Command::Drops, &["assignment_drop_ratio"]),
+    let (command, statistics): (Command, &[Statistic]) = match record.identity.command {
+        RunKind::Route => (Command::Route, &[Statistic::ExpertShare, Statistic::RoutingStd]),
+        RunKind::Drift => (Command::Drift, &[Statistic::TokenDrift]),
+        RunKind::Drops => (Command::Drops, &[Statistic::AssignmentDropRatio]),
     };
     Ok(Run {
         name: path_text(folder),
@@ -45,7 +45,7 @@ pub(crate) fn compared_run(folder: &Path, progress: &dyn Progress) -> Result<Run
         top_k: record.layout.top_k,
         tokens: record.text.tokens,
         documents: record.text.documents as u64,
-        tables: read_tables(&run, tables)?,
+        tables: read_tables(&run, &statistics.iter().map(|statistic| statistic.table()).collect::<Vec<_>>())?,
     })
 }
 

@@ -207,7 +207,7 @@ fn excerpts(
     }
     let worst: Vec<String> = found
         .tables
-        .get("document_drops")
+        .get(Statistic::DocumentDrops.table())
         .into_iter()
         .flat_map(|table| &table.rows)
         .filter(|row| row.rank.is_some_and(|rank| rank <= WORST))

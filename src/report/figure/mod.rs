@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use self::shape::Kind;
 use crate::stats::StatisticInfo;
+pub(super) use dimension::subject_words;
 pub(super) use hero::{HEROES, hero};
 pub(super) use row::Row;
 pub(super) use shape::Figure;
