@@ -26,7 +26,7 @@ pub use script::visible;
 
 use rayon::prelude::*;
 
-use crate::{error::Result, routing::LayerId, stats::Tables};
+use crate::{error::Result, routing::LayerId, stats::Statistic, stats::Tables};
 
 /// One chart, drawn.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,10 +79,8 @@ pub struct ChartContext {
 pub struct ChartKind {
     /// How the file names begin.
     pub stem: &'static str,
-    /// Name of the statistic.
-    pub statistic: &'static str,
-    /// Table (file stem below `stats/`) that the numbers come from.
-    pub table: &'static str,
+    /// The statistic, whose table the numbers come from.
+    pub statistic: Statistic,
     /// Figure or table of the paper, or an empty string.
     pub paper: &'static str,
     /// The question that the chart answers.

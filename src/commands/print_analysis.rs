@@ -5,7 +5,7 @@ use crate::{
     error::Result,
     pipeline::{quantities, statistics::Analysis},
     run::RunDir,
-    stats::Finding,
+    stats::{Finding, Statistic},
 };
 
 impl Analysis {
@@ -44,7 +44,7 @@ impl Analysis {
 
 /// Whether the table of a route run shows a finding.
 fn is_information(finding: &Finding) -> bool {
-    (finding.statistic == "mutual_information" || finding.statistic == "conditional_mutual_information")
+    matches!(finding.statistic, Statistic::MutualInformation | Statistic::ConditionalMutualInformation)
         && finding.view == "chosen"
         && finding.decides()
 }

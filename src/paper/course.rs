@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     routing::{LayerId, View},
-    stats::Finding,
+    stats::{Finding, Statistic},
 };
 
 /// How far, in parts of themselves, training tokens may be from the paper's to count as the same.
@@ -31,8 +31,9 @@ impl Axis {
     /// Never both at once: one checkpoint of the run would stand for two of the paper's.
     fn of(paper: &Paper, run: &Run) -> Option<Self> {
         let last = last_tokens(run).filter(|last| *last > 0.0)?;
-        let earlier =
-            || run.rows("token_drift", View::Kept).filter_map(|row| row.training_tokens).filter(|at| *at < last);
+        let earlier = || {
+            run.rows(Statistic::TokenDrift, View::Kept).filter_map(|row| row.training_tokens).filter(|at| *at < last)
+        };
         let in_run = |wanted: f64| earlier().any(|at| Self::Tokens.is_near(at, wanted));
         let wanted = paper.courses.iter().flat_map(|course| (0..course.points.len() - 1).map(|at| course.tokens(at)));
         Some(if wanted.into_iter().any(in_run) { Self::Tokens } else { Self::Part(last) })
@@ -75,7 +76,7 @@ impl Axis {
 
 /// Training tokens of the checkpoint that the run's distances are measured to.
 fn last_tokens(run: &Run) -> Option<f64> {
-    run.rows("token_drift", View::Kept).filter_map(|row| row.training_tokens).reduce(f64::max)
+    run.rows(Statistic::TokenDrift, View::Kept).filter_map(|row| row.training_tokens).reduce(f64::max)
 }
 
 /// The rows of one layer that have a place on the axis of training.
@@ -90,7 +91,8 @@ impl<'a> Course<'a> {
     fn of(run: &'a Run, layer: LayerId, axis: Axis) -> Self {
         let is = |row: &&Finding| row.layer == layer && row.variant.as_deref() == Some("total_variation");
         let last = last_tokens(run).unwrap_or_default();
-        let placed = run.rows("token_drift", View::Kept).filter(is).filter_map(|row| Some((row.training_tokens?, row)));
+        let placed =
+            run.rows(Statistic::TokenDrift, View::Kept).filter(is).filter_map(|row| Some((row.training_tokens?, row)));
         let earlier = placed.filter(|(tokens, _)| *tokens < last);
         Self { layer, axis, rows: earlier.map(|(tokens, row)| (axis.place(tokens), row)).collect() }
     }
@@ -141,7 +143,7 @@ pub(super) fn compare(paper: &Paper, run: &Run) -> Compared {
 fn rows(paper: &Paper, run: &Run, course: &Course<'_>) -> Vec<Row> {
     let mut rows = Vec::new();
     for of_token in &paper.courses {
-        let text = run.token_text("token_drift", &of_token.token);
+        let text = run.token_text(Statistic::TokenDrift, &of_token.token);
         let mut first = true;
         for point in 0..of_token.points.len() - 1 {
             let place = course.axis.paper(of_token, point);

@@ -10,10 +10,10 @@ use super::{
 };
 use crate::{
     routing::{LayerId, View},
-    stats::Finding,
+    stats::{Finding, Statistic},
 };
 
-const RATIO: &str = "assignment_drop_ratio";
+const RATIO: Statistic = Statistic::AssignmentDropRatio;
 const WILSON: &str = "Wilson, as if assignments were independent";
 const BINS: &str = "bootstrap over documents, the mean of the ends of the bins (no narrower than the bucket's own)";
 

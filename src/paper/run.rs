@@ -3,7 +3,7 @@
 use super::measure::Measured;
 use crate::{
     routing::{LayerId, View},
-    stats::{Finding, Tables},
+    stats::{Finding, Statistic, Tables},
 };
 
 /// The command that made a run.
@@ -84,15 +84,15 @@ impl Key {
 
 impl Run {
     /// The rows of a statistic in a view, of the first checkpoint if there are several side by side.
-    pub(super) fn rows(&self, statistic: &str, view: View) -> impl Iterator<Item = &Finding> {
-        let table = self.tables.get(statistic).map(|table| table.rows.as_slice()).unwrap_or_default();
+    pub(super) fn rows(&self, statistic: Statistic, view: View) -> impl Iterator<Item = &Finding> {
+        let table = self.tables.get(statistic.table()).map(|table| table.rows.as_slice()).unwrap_or_default();
         table.iter().filter(move |row| row.view == view.name())
     }
 
     /// The kept expert shares of a key, by layer; only layers in which every expert has one.
     pub(super) fn shares(&self, key: &Key) -> Vec<(LayerId, RunShares)> {
         let mut rows: Vec<&Finding> = self
-            .rows("expert_share", View::Kept)
+            .rows(Statistic::ExpertShare, View::Kept)
             .filter(|row| row.checkpoint.is_none() && row.variable.as_deref() == Some(key.variable()))
             .filter(|row| key.matches(row))
             .collect();
@@ -115,14 +115,14 @@ impl Run {
 
     /// The label of the checkpoint that stands beside the first.
     pub(super) fn compared(&self) -> Option<&str> {
-        self.rows("assignment_drop_ratio", View::Chosen).find_map(|row| row.checkpoint.as_deref())
+        self.rows(Statistic::AssignmentDropRatio, View::Chosen).find_map(|row| row.checkpoint.as_deref())
     }
 
     /// The categories that have shares, in file order.
     pub(super) fn categories(&self) -> Vec<&str> {
         let mut found: Vec<&str> = Vec::new();
         let layer = self.layers.first().copied().unwrap_or_default();
-        let rows = self.rows("expert_share", View::Kept);
+        let rows = self.rows(Statistic::ExpertShare, View::Kept);
         for name in rows.filter(|row| row.layer == layer && row.expert == Some(0)).filter_map(|r| r.category.as_deref())
         {
             if !found.contains(&name) {
@@ -133,7 +133,7 @@ impl Run {
     }
 
     /// The text of the token that the paper calls `text`: the same, or the same after a space.
-    pub(super) fn token_text(&self, statistic: &str, text: &str) -> Option<String> {
+    pub(super) fn token_text(&self, statistic: Statistic, text: &str) -> Option<String> {
         let spaced = format!("\u{2581}{text}");
         let has = |wanted: &str| {
             self.rows(statistic, View::Kept).any(|row| row.text.as_deref() == Some(wanted) && row.estimate.is_some())
@@ -144,7 +144,7 @@ impl Run {
     /// The data sets of its drop ratios, in file order.
     pub(super) fn datasets(&self) -> Vec<&str> {
         let mut found: Vec<&str> = Vec::new();
-        for name in self.rows("assignment_drop_ratio", View::Chosen).filter_map(|row| row.dataset.as_deref()) {
+        for name in self.rows(Statistic::AssignmentDropRatio, View::Chosen).filter_map(|row| row.dataset.as_deref()) {
             if !found.contains(&name) {
                 found.push(name);
             }

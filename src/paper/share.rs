@@ -8,7 +8,7 @@ use super::{
     run::{Key, Run, RunShares},
     words,
 };
-use crate::routing::LayerId;
+use crate::{routing::LayerId, stats::Statistic};
 
 /// What a figure is about.
 struct Topic {
@@ -106,7 +106,7 @@ fn figure(topic: &Topic, figure: &ShareFigure, run: &Run) -> Compared {
 fn matched<'a>(topic: &Topic, entry: &'a Shares, run: &Run) -> Option<Pair<'a>> {
     let key = match topic.entries {
         "positions" => Key::Position(entry.name.rsplit(' ').next()?.parse().ok()?),
-        "tokens" => Key::Token(run.token_text("expert_share", &entry.name)?),
+        "tokens" => Key::Token(run.token_text(Statistic::ExpertShare, &entry.name)?),
         _ => Key::Category(run.categories().into_iter().find(|name| same_category(name, &entry.name))?.to_owned()),
     };
     let layers = run.shares(&key);

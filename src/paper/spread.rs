@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     routing::{LayerId, View},
-    stats::{Finding, routing_noise_variance, routing_std_ceiling},
+    stats::{Finding, Statistic, routing_noise_variance, routing_std_ceiling},
 };
 
 /// Ranges of positions in which the spread is compared; position 0 (BOS) is always at the ceiling.
@@ -65,7 +65,7 @@ impl<'a> Spread<'a> {
     fn of(run: &'a Run, layer: LayerId) -> Self {
         let rows = |view: View, variable: &'static str| {
             let is = move |row: &&Finding| row.layer == layer && row.variable.as_deref() == Some(variable);
-            run.rows("routing_std", view).filter(is).filter(|row| row.estimate.is_some())
+            run.rows(Statistic::RoutingStd, view).filter(is).filter(|row| row.estimate.is_some())
         };
         let mut positions: Vec<(usize, &Finding)> =
             rows(View::Kept, "position").filter_map(|row| Some((row.position? as usize, row))).collect();

@@ -16,7 +16,7 @@ use crate::{
     error::{Error, Result},
     report::{self, Excerpt, ReportedRun, Wanted},
     run::{RunDir, RunKind, RunRecord, names_beside, notes_on_statistics, open_finished, traces_of},
-    stats::{Finding, STATISTICS, Tables, headline},
+    stats::{Finding, Statistic, Tables, headline},
     trace::RoutingTrace,
 };
 
@@ -128,8 +128,13 @@ fn check_tables(run: &RunDir, tables: &Tables) -> Result<()> {
     let summary: Value =
         serde_json::from_slice(&text).map_err(|error| damaged(format!("`{}` is not JSON: {error}", path.display())))?;
     let told = summary["findings"].as_array().into_iter().flatten().filter_map(|row| row["statistic"].as_str());
-    let table = |name: &str| STATISTICS.iter().find(|info| info.name == name).map(|info| info.table);
-    match told.filter_map(table).find(|table| !tables.contains_key(*table)) {
+    let statistic = |name: &str| {
+        let unknown =
+            || damaged(format!("`{}` quotes `{name}`, which is no statistic of this version", path.display()));
+        Statistic::from_name(name).ok_or_else(unknown)
+    };
+    let told = told.map(statistic).collect::<Result<Vec<_>>>()?;
+    match told.iter().map(|statistic| statistic.table()).find(|table| !tables.contains_key(*table)) {
         Some(missing) => {
             let path = run.file(&format!("stats/{missing}.parquet"));
             Err(damaged(format!("`{}` does not exist, but summary.json quotes its numbers", path.display())))

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::{
     chart::visible,
     routing::{LayerId, View},
-    stats::Finding,
+    stats::{Finding, Statistic},
 };
 
 /// Layers that get a line of their own.
@@ -47,10 +47,10 @@ pub fn drift_verdict(findings: &[Finding], tokens: &[Finding]) -> Vec<String> {
 
 /// Whether a row compares a checkpoint of the time axis with the last one. The axis is where last changes are counted.
 fn is_step(findings: &[Finding], row: &Finding) -> bool {
-    row.statistic == "router_saturation"
+    row.statistic == Statistic::RouterSaturation
         && row.view == View::Chosen.name()
         && findings.iter().any(|step| {
-            step.statistic == "last_change"
+            step.statistic == Statistic::LastChange
                 && step.layer == row.layer
                 && step.checkpoint == row.checkpoint
                 && step.reference == row.reference
@@ -146,10 +146,12 @@ fn percent(share: f64) -> String {
 fn beside<'a>(findings: &'a [Finding], last: &'a str) -> impl Iterator<Item = &'a str> {
     let mut seen = BTreeSet::new();
     let is_step = move |label: &str| {
-        findings.iter().any(|row| row.statistic == "last_change" && row.checkpoint.as_deref() == Some(label))
+        findings.iter().any(|row| row.statistic == Statistic::LastChange && row.checkpoint.as_deref() == Some(label))
     };
     let compared = findings.iter().filter(move |row| {
-        row.statistic == "first_choice_agreement" && row.reference.as_deref() == Some(last) && row.estimate.is_some()
+        row.statistic == Statistic::FirstChoiceAgreement
+            && row.reference.as_deref() == Some(last)
+            && row.estimate.is_some()
     });
     let labels = compared.filter_map(|row| row.checkpoint.as_deref());
     labels.filter(move |label| !is_step(label) && seen.insert(*label))
@@ -159,7 +161,7 @@ fn beside<'a>(findings: &'a [Finding], last: &'a str) -> impl Iterator<Item = &'
 fn beside_line(findings: &[Finding], tokens: &[Finding], label: &str, last: &str) -> String {
     let changed: Vec<String> = findings
         .iter()
-        .filter(|row| row.statistic == "first_choice_agreement" && compares(row, label, last))
+        .filter(|row| row.statistic == Statistic::FirstChoiceAgreement && compares(row, label, last))
         .filter_map(|row| Some((row, row.estimate?)))
         .take(LAYERS_SHOWN)
         .map(|(row, agree)| {
@@ -193,7 +195,7 @@ fn moved(tokens: &[Finding], label: &str, last: &str) -> Vec<String> {
     let is_beyond = |row: &&Finding| row.low.zip(row.noise_floor).is_some_and(|(low, floor)| low > floor);
     let mut far: Vec<&Finding> = tokens
         .iter()
-        .filter(|row| row.statistic == "token_drift" && row.variant.as_deref() == Some("total_variation"))
+        .filter(|row| row.statistic == Statistic::TokenDrift && row.variant.as_deref() == Some("total_variation"))
         .filter(|row| row.view == View::Chosen.name() && row.token_id.is_some() && row.estimate.is_some())
         .filter(|row| row.checkpoint.as_deref() == Some(label) && row.reference.as_deref() == Some(last))
         .filter(is_beyond)
@@ -259,9 +261,9 @@ mod tests {
             corrected: Some(corrected),
             corrected_low: Some(low),
             corrected_high: Some((corrected + 0.02).min(1.0)),
-            ..Finding::new(statistic, layer, View::Chosen, "share")
+            ..Finding::new(statistic, layer, View::Chosen)
         };
-        [row("router_saturation"), row("last_change")]
+        [row(Statistic::RouterSaturation), row(Statistic::LastChange)]
     }
 
     #[test]
@@ -319,7 +321,7 @@ mod tests {
             estimate: Some(share),
             low: Some(share - 0.01),
             high: Some(share + 0.01),
-            ..Finding::new("first_choice_agreement", layer, View::Chosen, "share")
+            ..Finding::new(Statistic::FirstChoiceAgreement, layer, View::Chosen)
         };
         let token = |layer, id, text: Option<&str>, distance: f64, floor| Finding {
             checkpoint: Some("chat".into()),
@@ -331,7 +333,7 @@ mod tests {
             low: Some(distance - 0.1),
             high: Some(distance + 0.1),
             noise_floor: Some(floor),
-            ..Finding::new("token_drift", layer, View::Chosen, "share")
+            ..Finding::new(Statistic::TokenDrift, layer, View::Chosen)
         };
         let rows = [
             step(1, "200B", 0.53, 0.51).to_vec(),

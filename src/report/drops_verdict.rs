@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::{
     chart::visible,
     routing::{ExpertId, LayerId},
-    stats::Finding,
+    stats::{Finding, Statistic},
 };
 
 /// Layers that get a line of their own.
@@ -43,7 +43,7 @@ pub fn drops_verdict(findings: &[Finding]) -> Vec<String> {
 
 /// Who loses most, in the layer that drops most.
 fn roles_line(rows: &[&Finding]) -> Option<String> {
-    let ratio = |row: &&&Finding| row.statistic == "assignment_drop_ratio" && row.estimate.is_some();
+    let ratio = |row: &&&Finding| row.statistic == Statistic::AssignmentDropRatio && row.estimate.is_some();
     let worst = rows
         .iter()
         .filter(ratio)
@@ -63,7 +63,8 @@ fn roles_line(rows: &[&Finding]) -> Option<String> {
 /// What fills the queue that loses most, layer by layer.
 fn causes_line(rows: &[&Finding]) -> Option<String> {
     let mut layers: Vec<(LayerId, ExpertId, Vec<String>)> = Vec::new();
-    let ranked = rows.iter().filter(|row| row.statistic == "drop_causes" && row.variant.as_deref() == Some("token"));
+    let ranked =
+        rows.iter().filter(|row| row.statistic == Statistic::DropCauses && row.variant.as_deref() == Some("token"));
     for row in ranked {
         let (Some(expert), Some(estimate)) = (row.expert, row.estimate) else { continue };
         let text = row.text.as_deref().map_or_else(|| "?".to_owned(), visible);
@@ -84,7 +85,7 @@ fn causes_line(rows: &[&Finding]) -> Option<String> {
 
 /// The capacity that would do, by the run's own rule.
 fn capacity_line(rows: &[&Finding]) -> Option<String> {
-    let replay = || rows.iter().filter(|row| row.statistic == "capacity_replay" && row.dataset.is_none());
+    let replay = || rows.iter().filter(|row| row.statistic == Statistic::CapacityReplay && row.dataset.is_none());
     let rule = replay().find(|row| row.priority.is_some() && row.capacity_factor.is_some())?.rule.as_deref()?;
     let each: Vec<String> = replay()
         .filter(|row| row.rule.as_deref() == Some(rule) && row.grouping.as_deref() == Some("run"))
@@ -101,8 +102,9 @@ fn capacity_line(rows: &[&Finding]) -> Option<String> {
 }
 
 fn layer_line(rows: &[&Finding], layer: LayerId) -> String {
-    let ratio =
-        rows.iter().find(|row| row.layer == layer && row.statistic == "assignment_drop_ratio" && is_over_all(row));
+    let ratio = rows
+        .iter()
+        .find(|row| row.layer == layer && row.statistic == Statistic::AssignmentDropRatio && is_over_all(row));
     let dropped = ratio
         .map_or_else(|| "no drop ratio".to_owned(), |row| format!("{} of the assignments are dropped", share(row)));
     match Trend::of(rows, layer, None) {
@@ -112,7 +114,8 @@ fn layer_line(rows: &[&Finding], layer: LayerId) -> String {
 }
 
 fn is_nothing_dropped(rows: &[&Finding]) -> bool {
-    let mut ratios = rows.iter().filter(|row| row.statistic == "assignment_drop_ratio" && is_over_all(row)).peekable();
+    let mut ratios =
+        rows.iter().filter(|row| row.statistic == Statistic::AssignmentDropRatio && is_over_all(row)).peekable();
     ratios.peek().is_some() && ratios.all(|row| row.estimate == Some(0.0))
 }
 
@@ -231,7 +234,7 @@ fn layer_names(trends: &[&(LayerId, Trend)]) -> String {
 fn difference_lines(findings: &[Finding]) -> Vec<String> {
     let of = |variant: &'static str, what: &str| -> Vec<String> {
         let rows = findings.iter().filter(|row| {
-            row.statistic == "drop_difference" && row.variant.as_deref() == Some(variant) && is_over_all(row)
+            row.statistic == Statistic::DropDifference && row.variant.as_deref() == Some(variant) && is_over_all(row)
         });
         let mut lines: Vec<(String, Vec<String>)> = Vec::new();
         for row in rows {
@@ -276,7 +279,7 @@ impl<'a> Trend<'a> {
     fn of(rows: &[&'a Finding], layer: LayerId, dataset: Option<&str>) -> Option<Self> {
         let variant = |name: &str| {
             rows.iter().copied().find(|row| {
-                row.statistic == "drop_trend"
+                row.statistic == Statistic::DropTrend
                     && row.layer == layer
                     && row.dataset.as_deref() == dataset
                     && row.variant.as_deref() == Some(name)

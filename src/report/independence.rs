@@ -2,7 +2,7 @@
 
 use crate::{
     routing::{LayerId, View},
-    stats::Finding,
+    stats::{Finding, Statistic},
 };
 
 /// Routing is called context-independent if the token id explains at least this share of what can be explained ...
@@ -108,10 +108,10 @@ impl Layer {
     /// router, `expert_share`; chosen view.
     pub(super) fn of(findings: &[Finding], id: LayerId) -> Self {
         let row = |statistic, variable| row(findings, statistic, variable, id);
-        let token_row = row("mutual_information", "token");
+        let token_row = row(Statistic::MutualInformation, "token");
         let token = explained(token_row, "every token has the same id");
         let context = |context: &Context| {
-            explained(row("conditional_mutual_information", context.variable), "it is the same for all tokens")
+            explained(row(Statistic::ConditionalMutualInformation, context.variable), "it is the same for all tokens")
         };
         let is_constant = matches!(token, Explained::Nothing(bits) if bits < ROUNDING);
         Self {
@@ -156,7 +156,7 @@ impl Layer {
 }
 
 /// The row of an information statistic that decides.
-fn row<'a>(findings: &'a [Finding], statistic: &str, variable: &str, layer: LayerId) -> Option<&'a Finding> {
+fn row<'a>(findings: &'a [Finding], statistic: Statistic, variable: &str, layer: LayerId) -> Option<&'a Finding> {
     findings.iter().find(|row| {
         row.statistic == statistic
             && row.layer == layer
@@ -194,7 +194,7 @@ fn explained(row: Option<&Finding>, same: &str) -> Explained {
 /// The experts that take assignments, ascending.
 fn experts(findings: &[Finding], layer: LayerId) -> Vec<u16> {
     let is_taken = |row: &&Finding| {
-        row.statistic == "expert_share"
+        row.statistic == Statistic::ExpertShare
             && row.layer == layer
             && row.view == View::Chosen.name()
             && row.category.is_none()

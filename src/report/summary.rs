@@ -53,11 +53,11 @@ fn not_json(error: &serde_json::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::routing::View;
+    use crate::{routing::View, stats::Statistic};
 
     #[test]
     fn missing_numbers_are_null_and_other_absent_keys_are_left_out() {
-        let row = Finding { n: 3, ..Finding::new("load_cv", 1, View::Kept, "ratio") };
+        let row = Finding { n: 3, ..Finding::new(Statistic::LoadCv, 1, View::Kept) };
         let extra = Map::from_iter([("seed".to_owned(), json!(17)), ("bos_counted".to_owned(), json!(true))]);
         let bytes = summary_bytes("route", &[row.clone(), row], extra).unwrap();
         let text = String::from_utf8(bytes.clone()).unwrap();

@@ -1,6 +1,6 @@
 //! Numbers and token texts as a page shows them. A browser has more fonts than the charts, so that every letter stays.
 
-use crate::stats::Finding;
+use crate::stats::{Finding, Statistic};
 
 /// A token's text or a name, with spaces, line ends and control characters visible.
 pub(super) fn readable(piece: &str) -> String {
@@ -37,7 +37,7 @@ pub(super) fn token_text(row: &Finding, id: u32) -> String {
 pub(super) fn variable_words(row: &Finding) -> (Option<String>, Option<String>) {
     let words = |text: &str| text.replace('_', " ");
     let (variable, variant) = (row.variable.as_deref().map(words), row.variant.as_deref().map(words));
-    if !matches!(&*row.statistic, "mutual_information" | "conditional_mutual_information") {
+    if !matches!(row.statistic, Statistic::MutualInformation | Statistic::ConditionalMutualInformation) {
         return (variable, variant);
     }
     let lenient = (!row.decides()).then(|| "(lenient baseline)".to_owned());

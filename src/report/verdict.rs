@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::independence::{CONTEXTS, Explained, Independence, Layer, Share};
-use crate::{routing::LayerId, stats::Finding};
+use crate::{routing::LayerId, stats::Finding, stats::Statistic};
 
 /// Layers that get a line of their own.
 const LAYERS_SHOWN: usize = 8;
@@ -57,7 +57,7 @@ fn whole(share: f64) -> String {
 /// The verdict in sentences: one line per `MoE` layer (eight at most), then how the layers compare.
 pub fn verdict(findings: &[Finding]) -> Vec<String> {
     let ids: BTreeSet<LayerId> =
-        findings.iter().filter(|row| row.statistic == "mutual_information").map(|row| row.layer).collect();
+        findings.iter().filter(|row| row.statistic == Statistic::MutualInformation).map(|row| row.layer).collect();
     if ids.is_empty() {
         return vec!["not enough data: no MoE layer has a mutual information of expert and token id".to_owned()];
     }

@@ -2,16 +2,19 @@
 
 use super::{ExpertId, LayerRouting};
 
+/// Most choices that a token may have.
+pub const MOST_CHOICES: usize = 16;
+
 /// Routes one group: choices, probabilities, queue slots and drops from router logits `[tokens, num_experts]`.
 ///
 /// `capacity` is the number of slots per expert ([`super::RouterSettings::capacity`]). Layer, group and sequences of the
 /// result are left at their defaults for the caller to fill in.
 ///
 /// # Panics
-/// If the logits are not a whole number of rows, if there are fewer experts than choices or if `top_k` is not 1 or 2:
-/// a checkpoint is validated before it routes.
+/// If the logits are not a whole number of rows, if there are fewer experts than choices or if `top_k` is not within
+/// 1 and [`MOST_CHOICES`]: a checkpoint is validated before it routes.
 pub fn route(router_logits: Vec<f32>, num_experts: usize, top_k: usize, capacity: u32) -> LayerRouting {
-    assert!((1..=2).contains(&top_k) && num_experts >= top_k, "top-{top_k} of {num_experts} experts");
+    assert!((1..=MOST_CHOICES).contains(&top_k) && num_experts >= top_k, "top-{top_k} of {num_experts} experts");
     assert_eq!(router_logits.len() % num_experts, 0, "logits are [tokens, {num_experts}]");
     let tokens = router_logits.len() / num_experts;
     let mut routing = LayerRouting {
@@ -49,29 +52,73 @@ pub fn softmax(logits: &[f32], probabilities: &mut [f32]) {
     }
 }
 
-/// The choices of one token. With top-2 both are argmaxes of the PROBABILITIES, with top-1 of the LOGITS; ties go to
-/// the lowest id (model.md, "Router and capacity").
+/// The choices of one token. With top-1 that is the argmax of the LOGITS, as in the original; with more the largest
+/// PROBABILITIES in descending order. Ties go to the lowest id (model.md, "Router and capacity").
 fn choose(logits: &[f32], probabilities: &[f32], routing: &mut LayerRouting) {
-    let mut ranked = [None; 3];
-    ranked[0] = argmax(if routing.top_k == 1 { logits } else { probabilities }, &ranked);
-    ranked[1] = argmax(probabilities, &ranked);
-    ranked[2] = argmax(probabilities, &ranked);
-    let probability = |rank: usize| ranked[rank].map_or(0.0, |expert| probabilities[expert]);
-    for &expert in ranked[..routing.top_k].iter().flatten() {
+    let top_k = routing.top_k;
+    let mut ranked = Ranked::default();
+    if top_k == 1 {
+        ranked.put(argmax(logits));
+    }
+    ranked.fill(probabilities, top_k + 1);
+    let probability = |rank: usize| ranked.experts().get(rank).map_or(0.0, |expert| probabilities[*expert]);
+    for &expert in &ranked.experts()[..top_k] {
         routing.expert.push(expert as ExpertId);
         routing.probability.push(probabilities[expert]);
     }
     routing.entropy.push(entropy(probabilities));
     routing.margin_first.push(probability(0) - probability(1));
-    routing.margin_k.push(probability(routing.top_k - 1) - probability(routing.top_k));
+    routing.margin_k.push(probability(top_k - 1) - probability(top_k));
 }
 
-/// Lowest index of the largest value that is not excluded; `None` when all are.
-fn argmax(values: &[f32], excluded: &[Option<usize>]) -> Option<usize> {
-    let mut best: Option<usize> = None;
+/// Experts in the order of preference: a partial selection in one pass over the experts.
+#[derive(Default)]
+struct Ranked {
+    expert: [usize; MOST_CHOICES + 1],
+    length: usize,
+}
+
+impl Ranked {
+    fn experts(&self) -> &[usize] {
+        &self.expert[..self.length]
+    }
+
+    /// Places an expert before all that are still to come.
+    fn put(&mut self, expert: usize) {
+        self.expert[self.length] = expert;
+        self.length += 1;
+    }
+
+    /// Fills the places up to `length` with the experts of the largest values that have no place yet, largest first,
+    /// ties lowest. An expert moves up only past strictly smaller values, so that equal ones keep their order.
+    fn fill(&mut self, values: &[f32], length: usize) {
+        let placed = self.length;
+        for (expert, value) in values.iter().enumerate() {
+            if self.expert[..placed].contains(&expert) {
+                continue;
+            }
+            let passes = |other: usize| values[other] < *value;
+            if self.length < length {
+                self.length += 1;
+            } else if !passes(self.expert[length - 1]) {
+                continue;
+            }
+            let mut place = self.length - 1;
+            while place > placed && passes(self.expert[place - 1]) {
+                self.expert[place] = self.expert[place - 1];
+                place -= 1;
+            }
+            self.expert[place] = expert;
+        }
+    }
+}
+
+/// Lowest index of the largest value.
+fn argmax(values: &[f32]) -> usize {
+    let mut best = 0;
     for (index, &value) in values.iter().enumerate() {
-        if !excluded.contains(&Some(index)) && best.is_none_or(|best| value > values[best]) {
-            best = Some(index);
+        if value > values[best] {
+            best = index;
         }
     }
     best
@@ -91,7 +138,7 @@ fn queue(routing: &mut LayerRouting) {
 }
 
 /// Queue slots of one group, `[tokens, top_k]` as `expert`: all first choices in the order of `tokens`, then all second
-/// choices in that order. A dropped first choice still takes its place in the queue, so it still pushes second choices
+/// choices in that order, and so on. A dropped choice still takes its place in the queue, so it still pushes later choices
 /// back. `tokens` names every token of the group once; the model's own order is 0, 1, 2 ... Returns the length of each
 /// expert's queue.
 pub fn queue_slots(

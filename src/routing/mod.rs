@@ -7,7 +7,7 @@ mod assign;
 mod capacity;
 mod group;
 
-pub use assign::{queue_slots, route, softmax};
+pub use assign::{MOST_CHOICES, queue_slots, route, softmax};
 pub use capacity::{CapacityRule, RouterSettings};
 pub use group::GroupRule;
 

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::{
     Tables,
+    catalog::Statistic,
     entropy::{NORMAL_95, jackknife_error},
     finding::Finding,
     occurrences::NONE,
@@ -28,7 +29,7 @@ pub(super) fn domain_specialization(study: &Study, view: View, group: &Group, sh
         percentile(&mut chosen.iter().zip(&occurrences).map(|(above, below)| above / below).collect())
     };
     let row = |expert: usize| {
-        let finding = study.about_category(study.finding("domain_specialization", view, "share"), category);
+        let finding = study.about_category(study.finding(Statistic::DomainSpecialization, view), category);
         let finding = Finding { expert: Some(expert as ExpertId), ..finding.by("category") };
         let interval = study.resamples.enough(shares.documents).then(|| interval(expert)).flatten();
         let estimate = shares.count[expert] as f64 / shares.n as f64;
@@ -94,11 +95,11 @@ impl Between {
     }
 }
 
-/// One divergence between categories: its name and unit, how it is computed.
-type Divergence = (&'static str, &'static str, fn(&[Vec<u64>], Between) -> f64);
+/// One divergence between categories: what it is, how it is computed.
+type Divergence = (Statistic, fn(&[Vec<u64>], Between) -> f64);
 
-const CRAMERS_V: Divergence = ("cramers_v", "ratio", |table, _| cramers_v(table));
-const JENSEN_SHANNON: Divergence = ("jensen_shannon", "bits", |table, between| {
+const CRAMERS_V: Divergence = (Statistic::CramersV, |table, _| cramers_v(table));
+const JENSEN_SHANNON: Divergence = (Statistic::JensenShannon, |table, between| {
     let rows: Vec<&[u64]> = match between {
         Between::All => table.iter().map(Vec::as_slice).collect(),
         Between::Pair(a, b) => vec![&table[a], &table[b]],
@@ -146,9 +147,9 @@ pub(super) fn jensen_shannon_findings(study: &Study, view: View, permuted: &[Vec
 
 /// A divergence with its delete-one-document interval and its null. n = occurrences that have one of the categories.
 fn divergence(study: &Study, view: View, what: Divergence, between: Between, permuted: &[Vec<Vec<u64>>]) -> Finding {
-    let (name, unit, compute) = what;
+    let (statistic, compute) = what;
     let (label, counts) = (&study.data.label, &study.counts[view as usize]);
-    let mut finding = study.finding(name, view, unit);
+    let mut finding = study.finding(statistic, view);
     if let Between::Pair(a, b) = between {
         finding = study.about_category(finding, a);
         finding.other_category = Some(study.data.category_names[b].clone());
@@ -202,7 +203,7 @@ mod tests {
         let row = |category: Option<usize>, document: Option<&str>| Finding {
             category: category.map(|category| format!("c{category}")),
             document: document.map(str::to_owned),
-            ..Finding::new("expert_share", 1, View::Kept, "share")
+            ..Finding::new(Statistic::ExpertShare, 1, View::Kept)
         };
         for (count, left) in [(CATEGORIES_SHOWN, CATEGORIES_SHOWN + 2), (CATEGORIES_SHOWN + 1, 2)] {
             let rows = (0..count).map(|category| row(Some(category), None));

@@ -3,83 +3,23 @@
 
 use rayon::prelude::*;
 
-use super::{finding::Finding, resample::percentile, study::Study};
+use super::{
+    catalog::Statistic, finding::Finding, maximum_entropy::maximum_entropy_pairs, occurrences::NONE,
+    resample::percentile, study::Study, thousands,
+};
 use crate::routing::{ExpertId, View};
 
-/// Iterations of the fit; with two choices a few dozen are enough.
-const ITERATIONS: usize = 20_000;
+/// Most pairs of a layer that are all listed: those of 64 experts.
+const ALL_LISTED: usize = 2016;
+/// Of more pairs, how many are listed that are chosen together more often than by chance, and how many less often.
+const LISTED: usize = 500;
 
-/// Probability of every pair under the distribution of k-subsets with these marginals and the largest entropy:
-/// P(S) proportional to the product of weights `w_e` over e in S. `[experts, experts]`, symmetric, diagonal 0.
-///
-/// The weights are fitted by iterative scaling, `w_e` <- `q_e` Z / `e_{k-1}`(w without e), to 1e-14 in the marginals;
-/// experts with q = 1 are in every set and are taken out first. `marginal` must sum to k.
-pub fn maximum_entropy_pairs(marginal: &[f64], top_k: usize) -> Vec<f64> {
-    let experts = marginal.len();
-    let always: Vec<usize> = (0..experts).filter(|e| marginal[*e] >= 1.0 - 1e-12).collect();
-    let free: Vec<usize> = (0..experts).filter(|e| marginal[*e] > 0.0 && !always.contains(e)).collect();
-    let mut pair = vec![0.0; experts * experts];
-    for &a in &always {
-        for e in (0..experts).filter(|e| *e != a) {
-            pair[a * experts + e] = marginal[e];
-            pair[e * experts + a] = marginal[e];
-        }
-    }
-    for a in &always {
-        for b in always.iter().filter(|b| *b != a) {
-            pair[a * experts + b] = 1.0;
-        }
-    }
-    let left = top_k.saturating_sub(always.len());
-    if left >= 2 && free.len() >= left {
-        let weight = fit(&free.iter().map(|e| marginal[*e]).collect::<Vec<_>>(), left);
-        let normalizer = symmetric(&weight, left, &[])[left];
-        for (i, &e) in free.iter().enumerate() {
-            for (j, &f) in free.iter().enumerate().filter(|(j, _)| *j != i) {
-                pair[e * experts + f] =
-                    weight[i] * weight[j] * symmetric(&weight, left, &[i, j])[left - 2] / normalizer;
-            }
-        }
-    }
-    pair
-}
-
-/// The weights with mean 1 for which the marginals are `q`.
-fn fit(q: &[f64], k: usize) -> Vec<f64> {
-    let mut weight = q.to_vec();
-    for _ in 0..ITERATIONS {
-        let normalizer = symmetric(&weight, k, &[])[k];
-        let rest: Vec<f64> = (0..q.len()).map(|e| symmetric(&weight, k, &[e])[k - 1]).collect();
-        let off = (0..q.len()).map(|e| (weight[e] * rest[e] / normalizer - q[e]).abs()).fold(0.0, f64::max);
-        if off < 1e-14 || !off.is_finite() {
-            break;
-        }
-        weight = (0..q.len()).map(|e| q[e] * normalizer / rest[e]).collect();
-        let mean = weight.iter().sum::<f64>() / weight.len() as f64;
-        for weight in &mut weight {
-            *weight /= mean;
-        }
-    }
-    weight
-}
-
-/// Elementary symmetric polynomials of degree 0 to k of the weights, some of them left out.
-fn symmetric(weight: &[f64], k: usize, without: &[usize]) -> Vec<f64> {
-    let mut polynomial = vec![0.0; k + 1];
-    polynomial[0] = 1.0;
-    for (_, weight) in weight.iter().enumerate().filter(|(e, _)| !without.contains(e)) {
-        for degree in (1..=k).rev() {
-            polynomial[degree] += weight * polynomial[degree - 1];
-        }
-    }
-    polynomial
-}
-
-/// Per document and pair of experts: occurrences that chose (kept) both; and per number of choices left, the
-/// occurrences and the experts among them.
+/// Per pair of experts the occurrences that chose (kept) both; and per number of choices left, the occurrences and the
+/// experts among them.
 struct PairCounts {
-    /// `(document, count)` by pair, `[experts, experts]`, upper triangle.
-    by_pair: Vec<Vec<(u32, u32)>>,
+    experts: usize,
+    /// Occurrences by pair, `[experts, experts]`, upper triangle.
+    both: Vec<u32>,
     /// Occurrences with m choices, `[k + 1]`.
     size: Vec<u64>,
     /// Expert counts of these, `[k + 1][experts]`.
@@ -90,31 +30,25 @@ impl PairCounts {
     fn new(study: &Study, view: View) -> Self {
         let (data, experts) = (&study.data, study.data.experts);
         let mut counts = Self {
-            by_pair: vec![Vec::new(); experts * experts],
+            experts,
+            both: vec![0; experts * experts],
             size: vec![0; data.top_k + 1],
             by_size: vec![vec![0; experts]; data.top_k + 1],
         };
         for row in 0..data.len() {
             let choices = data.choices(view, row);
             counts.size[choices.len()] += 1;
-            for (i, &a) in choices.iter().enumerate() {
-                counts.by_size[choices.len()][usize::from(a)] += 1;
-                for &b in &choices[..i] {
-                    let pair = &mut counts.by_pair[usize::from(a.min(b)) * experts + usize::from(a.max(b))];
-                    match pair.last_mut() {
-                        Some((document, count)) if *document == data.document[row] => *count += 1,
-                        _ => pair.push((data.document[row], 1)),
-                    }
-                }
+            for &expert in choices {
+                counts.by_size[choices.len()][usize::from(expert)] += 1;
             }
+            for_pairs(choices, experts, |pair| counts.both[pair] += 1);
         }
         counts
     }
 
     /// Pair probabilities of the maximum-entropy distribution, for every number of choices left on its own.
     fn load_matched(&self, n: f64) -> Vec<f64> {
-        let experts = self.by_size[0].len();
-        let mut pair = vec![0.0; experts * experts];
+        let mut pair = vec![0.0; self.both.len()];
         for (size, &occurrences) in self.size.iter().enumerate().filter(|(size, n)| *size >= 2 && **n > 0) {
             let marginal: Vec<f64> = self.by_size[size].iter().map(|c| *c as f64 / occurrences as f64).collect();
             let weight = occurrences as f64 / n;
@@ -122,69 +56,98 @@ impl PairCounts {
         }
         pair
     }
+
+    /// The pairs that are listed, ascending, as indices into `both`: all, or those furthest from chance on both sides.
+    fn listed(&self, chance: &[f64], n: f64, uniform: f64) -> Vec<usize> {
+        let experts = self.experts;
+        let mut pairs: Vec<usize> = (0..experts).flat_map(|a| (a + 1..experts).map(move |b| a * experts + b)).collect();
+        if pairs.len() <= ALL_LISTED {
+            return pairs;
+        }
+        let expected = |pair: usize| if chance[pair].is_finite() { chance[pair] } else { uniform };
+        let above = |pair: usize| f64::from(self.both[pair]) / n - expected(pair);
+        pairs.sort_by(|a, b| above(*b).total_cmp(&above(*a)));
+        pairs.drain(LISTED..pairs.len() - LISTED);
+        pairs.sort_unstable();
+        pairs
+    }
+}
+
+/// Calls `f` with the index of every pair of the choices in an `[experts, experts]` table, upper triangle.
+fn for_pairs(choices: &[ExpertId], experts: usize, mut f: impl FnMut(usize)) {
+    for (i, &a) in choices.iter().enumerate() {
+        for &b in &choices[..i] {
+            f(usize::from(a.min(b)) * experts + usize::from(a.max(b)));
+        }
+    }
+}
+
+/// `(document, occurrences)` of the listed pairs, `[listed]`.
+fn by_document(study: &Study, view: View, listed: &[usize]) -> Vec<Vec<(u32, u32)>> {
+    let (data, experts) = (&study.data, study.data.experts);
+    let mut place = vec![NONE; experts * experts];
+    (0..).zip(listed).for_each(|(index, pair)| place[*pair] = index);
+    let mut counts: Vec<Vec<(u32, u32)>> = vec![Vec::new(); listed.len()];
+    for row in 0..data.len() {
+        for_pairs(data.choices(view, row), experts, |pair| {
+            let Some(own) = counts.get_mut(place[pair] as usize) else { return };
+            match own.last_mut() {
+                Some((document, count)) if *document == data.document[row] => *count += 1,
+                _ => own.push((data.document[row], 1)),
+            }
+        });
+    }
+    counts
 }
 
 /// One row per pair of experts: share of the occurrences that chose (kept view: kept) both. Baseline: the
 /// maximum-entropy distribution of k-subsets with the same loads (kept view: separately for occurrences that kept m
 /// choices); `uniform_baseline`: k(k-1) / (E(E-1)). Withheld for k = 1.
+///
+/// Of more than 64 experts the pairs furthest from their baselines are listed, and a row says so.
 pub(super) fn coactivation(study: &Study, view: View) -> Vec<Finding> {
     let (experts, top_k, n) = (study.data.experts, study.data.top_k, study.data.len());
-    let empty = || Finding { n: n as u64, ..study.finding("coactivation", view, "probability") };
+    let empty = || Finding { n: n as u64, ..study.finding(Statistic::Coactivation, view) };
     if top_k < 2 || n == 0 {
         let reason = if top_k < 2 { "one choice per token: there are no pairs" } else { "no occurrence to count" };
         return vec![empty().withheld(reason)];
     }
     let counts = PairCounts::new(study, view);
     let chance = counts.load_matched(n as f64);
+    let uniform = (top_k * (top_k - 1)) as f64 / (experts * (experts - 1)) as f64;
+    let listed = counts.listed(&chance, n as f64, uniform);
+    let by_document = by_document(study, view, &listed);
     let documents = study.data.documents();
     let occurrences = study.resamples.sums(study.counts[0].occurrences.iter().map(|n| f64::from(*n)).enumerate());
-    let uniform = (top_k * (top_k - 1)) as f64 / (experts * (experts - 1)) as f64;
-    let pairs: Vec<(usize, usize)> = (0..experts).flat_map(|a| (a + 1..experts).map(move |b| (a, b))).collect();
-    pairs
-        .into_par_iter()
-        .map(|(a, b)| {
-            let count = &counts.by_pair[a * experts + b];
-            let both: u64 = count.iter().map(|(_, count)| u64::from(*count)).sum();
-            let sums = study.resamples.sums(count.iter().map(|(d, count)| (*d as usize, f64::from(*count))));
-            let mut values = sums.iter().zip(&occurrences).map(|(both, n)| both / n).collect();
-            let interval = percentile(&mut values).filter(|_| study.resamples.enough(documents));
-            let finding = empty().measured(both as f64 / n as f64, interval, n as u64, documents as u64);
-            let mut finding = finding.against(chance[a * experts + b], "maximum_entropy");
-            finding.expert = Some(a as ExpertId);
-            finding.other_expert = Some(b as ExpertId);
-            finding.uniform_baseline = Some(uniform);
-            study.with_reason(finding, documents)
-        })
-        .collect()
+    let row = |(pair, count): (&usize, &Vec<(u32, u32)>)| {
+        let sums = study.resamples.sums(count.iter().map(|(d, count)| (*d as usize, f64::from(*count))));
+        let mut values = sums.iter().zip(&occurrences).map(|(both, n)| both / n).collect();
+        let interval = percentile(&mut values).filter(|_| study.resamples.enough(documents));
+        let estimate = f64::from(counts.both[*pair]) / n as f64;
+        let finding = empty().measured(estimate, interval, n as u64, documents as u64);
+        let mut finding = finding.against(chance[*pair], "maximum_entropy");
+        finding.expert = Some((pair / experts) as ExpertId);
+        finding.other_expert = Some((pair % experts) as ExpertId);
+        finding.uniform_baseline = Some(uniform);
+        let finding = study.with_reason(finding, documents);
+        if chance[*pair].is_finite() {
+            finding
+        } else {
+            finding.remark("no baseline: the fit to the loads did not end")
+        }
+    };
+    let rows = listed.par_iter().zip(&by_document).map(row);
+    let all = experts * (experts - 1) / 2;
+    let mut findings: Vec<Finding> =
+        (listed.len() < all).then(|| empty().withheld(selection(all))).into_iter().collect();
+    findings.par_extend(rows);
+    findings
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn equal_marginals_give_equal_pairs() {
-        // E = 4, k = 2: k(k-1)/(E(E-1)) = 1/6.
-        let pair = maximum_entropy_pairs(&[0.5; 4], 2);
-        assert!((pair[1] - 1.0 / 6.0).abs() < 1e-12, "{pair:?}");
-    }
-
-    #[test]
-    fn fitted_pairs_have_the_marginals_and_product_form() {
-        let marginal = [0.9, 0.5, 0.4, 0.2];
-        let pair = maximum_entropy_pairs(&marginal, 2);
-        for e in 0..4 {
-            assert!((pair[e * 4..e * 4 + 4].iter().sum::<f64>() - marginal[e]).abs() < 1e-12);
-        }
-        // w_0 w_1 * w_2 w_3 = w_0 w_2 * w_1 w_3.
-        assert!((pair[1] * pair[11] - pair[2] * pair[7]).abs() < 1e-12);
-        let triple = maximum_entropy_pairs(&[0.9, 0.8, 0.7, 0.6], 3);
-        assert!((triple[0..4].iter().sum::<f64>() - 2.0 * 0.9).abs() < 1e-12);
-    }
-
-    #[test]
-    fn an_expert_in_every_set_pairs_with_everyone_at_their_rate() {
-        let pair = maximum_entropy_pairs(&[1.0, 0.75, 0.25], 2);
-        assert_eq!(pair, [0.0, 0.75, 0.25, 0.75, 0.0, 0.0, 0.25, 0.0, 0.0]);
-    }
+/// Why not every pair is listed.
+fn selection(pairs: usize) -> String {
+    format!(
+        "{} pairs: those are listed that stand furthest from their baselines, {LISTED} above and {LISTED} below",
+        thousands(pairs as u64)
+    )
 }

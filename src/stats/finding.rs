@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use super::catalog::Statistic;
 use crate::routing::{ExpertId, LayerId, View};
 
 /// Text that is usually a literal and sometimes read back from a file.
@@ -13,10 +14,10 @@ pub type Name = Cow<'static, str>;
 ///
 /// A finding is identified by statistic, layer, view and its optional keys; an absent key means "over all". The field
 /// names are the column names of `stats/NAME.csv` and the keys of `summary.json`. Numbers are finite or absent.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
-    /// Name of the statistic, as in the documentation: `mutual_information`, `routing_std` ...
-    pub statistic: Name,
+    /// Which statistic, by its name in the documentation: `mutual_information`, `routing_std` ...
+    pub statistic: Statistic,
     /// Decoder layer index.
     pub layer: LayerId,
     /// "chosen" (before capacity) or "kept" (after capacity).
@@ -159,15 +160,67 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// An empty finding of a statistic at a layer and view, in a unit; keys and numbers are filled in by field update.
-    pub fn new(statistic: &'static str, layer: LayerId, view: View, unit: &'static str) -> Self {
+    /// An empty finding of a statistic at a layer and view, in the unit of the statistic; keys and numbers are filled
+    /// in by field update.
+    pub fn new(statistic: Statistic, layer: LayerId, view: View) -> Self {
         Self {
-            statistic: Cow::Borrowed(statistic),
+            statistic,
             layer,
             view: Cow::Borrowed(view.name()),
-            unit: Cow::Borrowed(unit),
-            ..Self::default()
+            variable: None,
+            given: None,
+            checkpoint: None,
+            reference: None,
+            category: None,
+            other_category: None,
+            expert: None,
+            other_expert: None,
+            position: None,
+            token_id: None,
+            text: None,
+            document: None,
+            ranking: None,
+            rank: None,
+            variant: None,
+            quantile: None,
+            bin_low: None,
+            bin_high: None,
+            dataset: None,
+            turn: None,
+            role: None,
+            capacity_factor: None,
+            rule: None,
+            grouping: None,
+            priority: None,
+            cohort: None,
+            training_tokens: None,
+            estimate: None,
+            low: None,
+            high: None,
+            n: 0,
+            documents: None,
+            baseline: None,
+            baseline_kind: None,
+            uniform_baseline: None,
+            p_value: None,
+            corrected: None,
+            corrected_low: None,
+            corrected_high: None,
+            ceiling: None,
+            explained: None,
+            explained_low: None,
+            explained_high: None,
+            noise_floor: None,
+            unit: Cow::Borrowed(statistic.info().unit),
+            note: None,
         }
+    }
+
+    /// The same finding in another unit than that of its statistic: some variants have one of their own.
+    #[must_use]
+    pub fn in_unit(mut self, unit: &'static str) -> Self {
+        self.unit = Cow::Borrowed(unit);
+        self
     }
 
     /// Whether this is the row of an information statistic that verdict, charts and tables quote. Position has two

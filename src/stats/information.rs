@@ -4,6 +4,7 @@
 use rayon::prelude::*;
 
 use super::{
+    catalog::Statistic,
     cells::Cells,
     entropy::{Jackknife, NORMAL_95, Sums, choice_entropy, jackknife_error, scan},
     finding::{Finding, finite},
@@ -86,7 +87,7 @@ pub(super) fn plain_strata(study: &Study) -> Strata {
 /// `within_sequence_shift`), previous token, document and category, both views.
 pub(super) fn mutual_information(study: &Study, plain: &Strata, permuted: &[Vec<[Sums; 2]>]) -> Vec<Finding> {
     let data = &study.data;
-    let name = "mutual_information";
+    let name = Statistic::MutualInformation;
     let known = Known::new(study, &plain.known);
     let tables = [("token", &study.by_token), ("position", &study.by_position), ("document", &plain.finer[0].1)];
     let counted = count_all(study, &tables);
@@ -106,7 +107,7 @@ pub(super) fn mutual_information(study: &Study, plain: &Strata, permuted: &[Vec<
 /// `conditional_mutual_information` given the token: rows for position bucket (also as variant
 /// `within_sequence_shift`), document, previous token and category (also as variant `within_token_shuffle`), both views.
 pub(super) fn conditional_mutual_information(study: &Study) -> Vec<Finding> {
-    let name = "conditional_mutual_information";
+    let name = Statistic::ConditionalMutualInformation;
     let data = &study.data;
     let buckets = |position: &[u32]| position.iter().map(|p| p / study.settings.bucket.max(1)).collect::<Vec<u32>>();
     let bucket = buckets(&data.position);
@@ -134,7 +135,7 @@ pub(super) fn conditional_mutual_information(study: &Study) -> Vec<Finding> {
 }
 
 /// The findings of strata against their own shuffle.
-fn shuffled_answers(study: &Study, statistic: &'static str, strata: &Strata, known: &Known) -> Vec<Finding> {
+fn shuffled_answers(study: &Study, statistic: Statistic, strata: &Strata, known: &Known) -> Vec<Finding> {
     let permuted = strata.shuffles(study, |shuffled| strata.sums(study, shuffled));
     answers(study, statistic, known, &count_all(study, &strata.tables()), &permuted)
 }
@@ -192,12 +193,12 @@ impl Known {
 /// One finding per finer table and view, against the shuffle of the strata.
 fn answers(
     study: &Study,
-    statistic: &'static str,
+    statistic: Statistic,
     known: &Known,
     tables: &[Counted],
     permuted: &[Vec<[Sums; 2]>],
 ) -> Vec<Finding> {
-    let kind = if statistic == "mutual_information" { OCCURRENCE } else { WITHIN_TOKEN };
+    let kind = if statistic == Statistic::MutualInformation { OCCURRENCE } else { WITHIN_TOKEN };
     let of_table = |(table, finer): (usize, &Counted)| {
         View::ALL.map(|view| {
             let entropy = |sums: &Vec<[Sums; 2]>| sums[table][view as usize].conditional_entropy();
@@ -211,7 +212,7 @@ fn answers(
 /// The finding about the category in both views, against permuted document labels.
 fn category_answers(
     study: &Study,
-    statistic: &'static str,
+    statistic: Statistic,
     strata: &Strata,
     known: &Known,
     counted: &[Counted],
@@ -227,7 +228,7 @@ fn category_answers(
 /// One information statistic: I(E; variable), or I(E; variable | token).
 pub(super) struct Question<'a> {
     pub(super) study: &'a Study<'a>,
-    pub(super) statistic: &'static str,
+    pub(super) statistic: Statistic,
     pub(super) known: &'a Known,
     pub(super) finer: &'a Counted,
     pub(super) view: View,
@@ -237,8 +238,8 @@ impl Question<'_> {
     /// The finding, against the entropies that permutations gave.
     pub(super) fn answer(&self, permuted_entropies: &[f64], kind: &'static str) -> Finding {
         let study = self.study;
-        let mut finding = study.finding(self.statistic, self.view, "bits").by(self.finer.variable);
-        finding.given = (self.statistic != "mutual_information").then_some("token".into());
+        let mut finding = study.finding(self.statistic, self.view).by(self.finer.variable);
+        finding.given = (self.statistic != Statistic::MutualInformation).then_some("token".into());
         let (n, documents) = (self.known.occurrences, self.known.documents.len());
         finding.n = n;
         finding.documents = Some(documents as u64);

@@ -1,6 +1,7 @@
 //! `expert_load`: how evenly the assignments spread over the experts, over all and by category.
 
 use super::{
+    catalog::Statistic,
     finding::Finding,
     resample::percentile,
     share::{Key, Shares, about, shares},
@@ -8,15 +9,15 @@ use super::{
 };
 use crate::routing::View;
 
-/// Name, unit and definition of the statistics of the family, in the order of [`load_statistics`].
-const FAMILY: [(&str, &str); 7] = [
-    ("max_violation", "ratio"),
-    ("load_cv", "ratio"),
-    ("load_gini", "ratio"),
-    ("load_entropy", "ratio"),
-    ("effective_experts", "experts"),
-    ("dead_experts", "experts"),
-    ("n50", "experts"),
+/// The statistics of the family, in the order of [`load_statistics`].
+const FAMILY: [Statistic; 7] = [
+    Statistic::MaxViolation,
+    Statistic::LoadCv,
+    Statistic::LoadGini,
+    Statistic::LoadEntropy,
+    Statistic::EffectiveExperts,
+    Statistic::DeadExperts,
+    Statistic::N50,
 ];
 
 /// The seven load statistics of a share vector q over E experts (which sums to 1):
@@ -64,8 +65,8 @@ pub(super) fn expert_load(study: &Study, view: View, group: &Shares) -> Vec<Find
     let share = group.share();
     let resampled = if share.is_empty() { vec![Vec::new(); FAMILY.len()] } else { resampled(group) };
     let estimates = load_statistics(&share);
-    let row = |((index, (name, unit)), mut values): ((usize, (&'static str, &'static str)), Vec<f64>)| {
-        let finding = study.finding(name, view, unit);
+    let row = |((index, statistic), mut values): ((usize, Statistic), Vec<f64>)| {
+        let finding = study.finding(statistic, view);
         let finding = if group.key == Key::All { finding } else { about(study, finding, group.key) };
         if share.is_empty() {
             return finding.withheld("no assignment to count");

@@ -20,7 +20,9 @@ mod finding;
 mod information;
 mod label_null;
 mod load;
+mod maximum_entropy;
 mod occurrences;
+mod overlap;
 mod plain;
 mod position_null;
 mod predictability;
@@ -37,15 +39,15 @@ mod table;
 mod thousands;
 mod vocabulary;
 
-pub use catalog::{STATISTICS, StatisticInfo};
+pub use catalog::{STATISTICS, Statistic, StatisticInfo};
 pub use category::{CATEGORIES_SHOWN, cramers_v, jensen_shannon, keep_shown_categories};
-pub use coactivation::maximum_entropy_pairs;
 pub use drift::{
     DriftLayer, DriftPoint, DriftSettings, DriftSource, Matching, drift_statistics, match_experts, overlap_chance,
 };
 pub use drops::{DropLayer, DropSettings, DropStudy, drop_difference, drop_statistics, drop_trend, exact_replay};
 pub use finding::{Finding, Name};
 pub use load::load_statistics;
+pub use maximum_entropy::maximum_entropy_pairs;
 pub use repetition::uniform_repetition;
 pub use route::{headline, merge, route_statistic, route_statistics};
 pub use settings::Settings;

@@ -1,8 +1,6 @@
 //! One layer's routing, laid out for counting: dense ids, document-major, choice vectors as patterns.
 
-use std::collections::HashMap;
-
-use super::settings::Settings;
+use super::{random::split_mix, settings::Settings};
 use crate::{
     error::{Error, Result},
     routing::{ExpertId, LayerId, View},
@@ -233,23 +231,19 @@ fn patterns(trace: &LayerTrace, order: &[u32]) -> (Patterns, Vec<u32>) {
             let (choices, kept) = (trace.choices(t as usize), trace.kept(t as usize));
             vector.clear();
             vector.extend(choices.iter().copied().zip(kept.iter().copied()));
-            let index = known.index(&vector);
-            if *index == NONE {
-                *index = patterns.len() as u32;
-                patterns.push(&vector);
-            }
-            *index
+            known.index(&mut patterns, &vector)
         })
         .collect();
     (patterns, index)
 }
 
-/// Pattern indices by choice vector, [`NONE`] where a vector is new.
+/// Where the number of a choice vector is found again.
 enum KnownPatterns {
-    /// Every possible vector has a place of its own.
+    /// Every possible vector has a place of its own; [`NONE`] where it is new.
     Table { experts: usize, index: Vec<u32> },
-    /// There are too many possible ones.
-    Map(HashMap<Vec<(ExpertId, bool)>, u32>),
+    /// There are too many possible ones: numbers by hash, the next free place where another one is there. The vectors
+    /// themselves stand in [`Patterns`] alone. A power of two places, at least half of them free ([`NONE`]).
+    Hashed(Vec<u32>),
 }
 
 impl KnownPatterns {
@@ -257,19 +251,55 @@ impl KnownPatterns {
         let possible = (0..trace.top_k).try_fold(1_usize, |possible, _| possible.checked_mul(2 * trace.num_experts));
         match possible.filter(|possible| *possible <= LARGEST_TABLE) {
             Some(possible) => Self::Table { experts: trace.num_experts, index: vec![NONE; possible] },
-            None => Self::Map(HashMap::new()),
+            None => Self::Hashed(vec![NONE; 1 << 10]),
         }
     }
 
-    fn index(&mut self, vector: &[(ExpertId, bool)]) -> &mut u32 {
-        match self {
+    /// The number of a vector; a new one becomes the next pattern.
+    fn index(&mut self, patterns: &mut Patterns, vector: &[(ExpertId, bool)]) -> u32 {
+        let place = match self {
             Self::Table { experts, index } => {
-                let place = |(expert, kept): &(ExpertId, bool)| 2 * usize::from(*expert) + usize::from(*kept);
-                &mut index[vector.iter().fold(0, |sum, choice| sum * 2 * *experts + place(choice))]
+                &mut index[vector.iter().fold(0, |sum, choice| sum * 2 * *experts + code(*choice))]
             }
-            Self::Map(index) => index.entry(vector.to_vec()).or_insert(NONE),
+            Self::Hashed(places) => {
+                if 2 * patterns.len() >= places.len() {
+                    *places = grown(patterns, 2 * places.len());
+                }
+                let place = place(patterns, places, vector);
+                &mut places[place]
+            }
+        };
+        if *place == NONE {
+            *place = patterns.len() as u32;
+            patterns.push(vector);
         }
+        *place
     }
+}
+
+/// A choice as a number: expert and kept flag.
+fn code((expert, kept): (ExpertId, bool)) -> usize {
+    2 * usize::from(expert) + usize::from(kept)
+}
+
+/// The place of a vector: where its number is, or the free one where it belongs.
+fn place(patterns: &Patterns, places: &[u32], vector: &[(ExpertId, bool)]) -> usize {
+    let hash = vector.iter().fold(0, |hash, choice| split_mix(hash ^ code(*choice) as u64));
+    let mut place = hash as usize & (places.len() - 1);
+    while places[place] != NONE && patterns.choices(places[place]) != vector {
+        place = (place + 1) & (places.len() - 1);
+    }
+    place
+}
+
+/// As many places as asked for, with all patterns so far.
+fn grown(patterns: &Patterns, length: usize) -> Vec<u32> {
+    let mut places = vec![NONE; length];
+    for pattern in 0..patterns.len() as u32 {
+        let place = place(patterns, &places, patterns.choices(pattern));
+        places[place] = pattern;
+    }
+    places
 }
 
 /// Refuses columns that do not belong together.
@@ -330,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn patterns_are_numbered_alike_in_a_table_and_in_a_map() {
+    fn patterns_are_numbered_alike_in_a_table_and_by_hash() {
         let vectors = [[(2, true), (0, true)], [(0, true), (2, true)], [(2, true), (0, false)], [(2, true), (0, true)]];
         let trace = |num_experts| LayerTrace {
             num_experts,
@@ -341,11 +371,29 @@ mod tests {
         };
         let (few, many) = (trace(3), trace(40_000));
         assert!(matches!(KnownPatterns::new(&few), KnownPatterns::Table { .. }));
-        assert!(matches!(KnownPatterns::new(&many), KnownPatterns::Map(_)));
+        assert!(matches!(KnownPatterns::new(&many), KnownPatterns::Hashed(_)));
         for trace in [few, many] {
             let (patterns, index) = patterns(&trace, &[0, 1, 2, 3]);
             assert_eq!(index, [0, 1, 2, 0]);
             assert_eq!((patterns.choices(2), patterns.experts(View::Kept, 2)), (vectors[2].as_slice(), [2].as_slice()));
         }
+    }
+
+    #[test]
+    fn thousands_of_vectors_of_eight_choices_are_told_apart() {
+        // Row t has the choices t, t + 7, t + 14 ... modulo 4,999: 4,999 vectors, each of them twice.
+        let rows = 2 * 4_999_u32;
+        let expert = |t: u32, choice: u32| ((t + 7 * choice) % 4_999) as ExpertId;
+        let trace = LayerTrace {
+            num_experts: 5_000,
+            top_k: 8,
+            expert: (0..rows).flat_map(|t| (0..8).map(move |choice| expert(t, choice))).collect(),
+            kept: vec![true; 8 * rows as usize],
+            ..LayerTrace::default()
+        };
+        let (patterns, index) = patterns(&trace, &(0..rows).collect::<Vec<u32>>());
+        assert_eq!(patterns.len(), 4_999);
+        assert!((0..rows).all(|t| index[t as usize] == t % 4_999));
+        assert_eq!(patterns.experts(View::Kept, 4_998), [4_998, 6, 13, 20, 27, 34, 41, 48]);
     }
 }

@@ -5,6 +5,7 @@
 //! keeps every document, every token and every neighbour, and only breaks the tie between a token and its position.
 
 use super::{
+    catalog::Statistic,
     cells::Cells,
     entropy::scan,
     finding::Finding,
@@ -22,7 +23,7 @@ pub(super) const SHIFT: &str = "within_sequence_shift";
 /// `cells` groups the rows by a moved position within the strata; `observed` is the table by the true one.
 pub(super) fn shifted_answers(
     study: &Study,
-    statistic: &'static str,
+    statistic: Statistic,
     known: &Known,
     observed: &Counted,
     cells: impl Fn(&[u32]) -> Cells + Sync,

@@ -2,6 +2,7 @@
 //! by cross-validation over documents; and what the previous token adds.
 
 use super::{
+    catalog::Statistic,
     cells::Cells,
     finding::Finding,
     occurrences::Occurrences,
@@ -34,7 +35,7 @@ pub(super) fn token_predictability(study: &Study) -> Vec<Finding> {
     let documents = study.data.documents();
     let variants = ["token", "token_and_previous", "context_gain", "top_k_overlap"];
     let empty = |variant| {
-        let finding = study.finding("token_predictability", View::Chosen, "share").variant(variant);
+        let finding = study.finding(Statistic::TokenPredictability, View::Chosen).variant(variant);
         Finding { n: study.data.len() as u64, documents: Some(documents as u64), ..finding }
     };
     let minimum = study.settings.minimum_documents_for_folds.max(study.settings.folds);

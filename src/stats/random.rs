@@ -38,6 +38,8 @@ pub(super) enum Purpose {
     AcrossSequences = 12,
     /// Choice vectors over the sequences of each data set.
     AcrossDataset = 13,
+    /// Pairs of rows, to see what they share by chance.
+    Pairs = 14,
     /// Tokens of a routing group that queue in random order.
     ReplayOrder = 20,
 }
@@ -82,7 +84,7 @@ impl Stream {
 }
 
 /// The finaliser of SplitMix64 (Steele, Lea and Flood 2014): a bijection of 64-bit words.
-fn split_mix(mut word: u64) -> u64 {
+pub(super) fn split_mix(mut word: u64) -> u64 {
     word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     word = (word ^ (word >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     word ^ (word >> 31)

@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 
 use super::{
+    catalog::Statistic,
     finding::Finding,
+    overlap::{Drawn, Expected, expected},
+    random::{Purpose, Stream},
     resample::percentile,
     study::{Group, Study},
 };
 use crate::routing::{ExpertId, View};
-
-/// Most distinct choice sets for which the load-matched chance is summed over all pairs of sets.
-const MOST_SETS: usize = 4096;
 
 /// Pairs of neighbouring tokens per document, and how many repeat.
 pub(super) struct Repeats {
@@ -45,20 +45,23 @@ pub fn uniform_repetition(experts: usize, top_k: usize) -> f64 {
     1.0 - disjoint
 }
 
-/// Rows: variants `first` (the first choice at t + 1 is the first choice at t) and, for k > 1, `first_or_second` (the
-/// choices at t and t + 1 share an expert), of one group of documents. n = pairs. Baseline: load-matched chance, that
-/// two occurrences drawn independently from the group's occurrences would repeat; `uniform_baseline`: 1/E and
+/// Rows: variants `first` (the first choice at t + 1 is the first choice at t) and, for k > 1, `first_or_second` (k > 2:
+/// `any`; the choices at t and t + 1 share an expert), of one group of documents. n = pairs. Baseline: load-matched chance,
+/// that two occurrences drawn independently from the group's occurrences would repeat; `uniform_baseline`: 1/E and
 /// 1 - C(E-k, k)/C(E, k).
 pub(super) fn expert_repetition(study: &Study, group: &Group, repeats: &Repeats) -> Vec<Finding> {
     let (experts, top_k) = (study.data.experts, study.data.top_k);
     let chance = Chance::new(study, group);
-    let first = ("first", &repeats.first, Some(chance.first()), 1.0 / experts as f64);
-    let any = ("first_or_second", &repeats.any, chance.any(), uniform_repetition(experts, top_k));
-    let variants = if top_k > 1 { vec![first, any] } else { vec![first] };
+    let first = Expected { mean: chance.first(), drawn: false };
+    let mut variants = vec![("first", &repeats.first, first, 1.0 / experts as f64)];
+    if top_k > 1 {
+        let name = if top_k > 2 { "any" } else { "first_or_second" };
+        variants.push((name, &repeats.any, chance.any(study, group), uniform_repetition(experts, top_k)));
+    }
     let pairs: u64 = group.documents.iter().map(|d| u64::from(repeats.pairs[*d])).sum();
     let documents = group.documents.iter().filter(|d| repeats.pairs[**d] > 0).count();
-    let row = |(variant, count, chance, uniform): (&'static str, &Vec<u32>, Option<f64>, f64)| {
-        let mut finding = study.finding("expert_repetition", View::Chosen, "probability").variant(variant);
+    let row = |(variant, count, chance, uniform): (&'static str, &Vec<u32>, Expected, f64)| {
+        let mut finding = study.finding(Statistic::ExpertRepetition, View::Chosen).variant(variant);
         finding.uniform_baseline = Some(uniform);
         if let Some(category) = group.category {
             finding = study.about_category(finding.by("category"), category);
@@ -70,11 +73,8 @@ pub(super) fn expert_repetition(study: &Study, group: &Group, repeats: &Repeats)
         let interval =
             study.resamples.enough(documents).then(|| interval(study, group, count, &repeats.pairs)).flatten();
         let finding = finding.measured(repeated as f64 / pairs as f64, interval, pairs, documents as u64);
-        let finding = match chance {
-            Some(chance) => finding.against(chance, "load_matched"),
-            None => finding.remark(format!("more than {MOST_SETS} distinct choice sets: no load-matched chance")),
-        };
-        study.with_reason(finding, documents)
+        let kind = if chance.drawn { "load_matched_drawn" } else { "load_matched" };
+        study.with_reason(finding.against(chance.mean, kind), documents)
     };
     variants.into_iter().map(row).collect()
 }
@@ -84,46 +84,64 @@ fn interval(study: &Study, group: &Group, above: &[u32], below: &[u32]) -> Optio
     percentile(&mut sums(above).iter().zip(sums(below)).map(|(above, below)| above / below).collect())
 }
 
-/// How often every first choice and every set of choices occurs in a group.
-struct Chance {
-    first: Vec<u64>,
-    sets: BTreeMap<Vec<ExpertId>, u64>,
-    n: f64,
+/// The rows of a group, two of which are drawn independently.
+struct Chance<'a> {
+    rows: Drawn<'a>,
+    /// Their choice vectors, and how often each occurs.
+    counted: Vec<(u32, u32)>,
 }
 
-impl Chance {
-    fn new(study: &Study, group: &Group) -> Self {
+impl<'a> Chance<'a> {
+    fn new(study: &'a Study, group: &Group) -> Self {
         let data = &study.data;
-        let mut patterns = vec![0_u64; data.patterns.len()];
         let mut counts = vec![false; data.documents()];
         group.documents.iter().for_each(|document| counts[*document] = true);
-        for (pattern, document) in data.pattern.iter().zip(&data.document) {
-            patterns[*pattern as usize] += u64::from(counts[*document as usize]);
-        }
-        let mut chance = Self { first: vec![0; data.experts], sets: BTreeMap::new(), n: 0.0 };
-        for (pattern, count) in patterns.into_iter().enumerate().filter(|(_, count)| *count > 0) {
-            let mut set = data.patterns.experts(View::Chosen, pattern as u32).to_vec();
-            set.sort_unstable();
-            *chance.sets.entry(set).or_default() += count;
-            chance.first[usize::from(data.patterns.first(pattern as u32))] += count;
-            chance.n += count as f64;
-        }
-        chance
+        let of_group = data.pattern.iter().zip(&data.document).filter(|(_, document)| counts[**document as usize]);
+        let rows = of_group.map(|(pattern, _)| *pattern).collect();
+        let rows = Drawn { patterns: &data.patterns, experts: data.experts, rows };
+        Self { counted: rows.counted(), rows }
+    }
+
+    fn n(&self) -> f64 {
+        self.rows.rows.len() as f64
     }
 
     fn first(&self) -> f64 {
-        self.first.iter().map(|count| (*count as f64 / self.n).powi(2)).sum()
+        let mut first = vec![0_u64; self.rows.experts];
+        for (pattern, count) in &self.counted {
+            first[usize::from(self.rows.patterns.first(*pattern))] += u64::from(*count);
+        }
+        first.iter().map(|count| (*count as f64 / self.n()).powi(2)).sum()
     }
 
-    fn any(&self) -> Option<f64> {
-        if self.sets.len() > MOST_SETS {
-            return None;
+    /// Chance that two rows share an expert: for two choices from the loads and the pairs of experts, for more from pairs
+    /// of rows.
+    fn any(&self, study: &Study, group: &Group) -> Expected {
+        if study.data.top_k <= 2 {
+            return Expected { mean: self.any_of_two(), drawn: false };
         }
-        let meeting = |set: &[ExpertId]| -> u64 {
-            let others = self.sets.iter().filter(|(other, _)| other.iter().any(|expert| set.contains(expert)));
-            others.map(|(_, count)| *count).sum()
+        let index = group.category.map_or(0, |category| category + 1);
+        let stream = Stream::new(study.settings.seed, study.data.layer, Purpose::Pairs, index);
+        expected(&self.rows, &self.rows, |shared| f64::from(u8::from(shared > 0)), stream)
+    }
+
+    /// Rows that meet {a, b}: those with a and those with b, less those with both.
+    fn any_of_two(&self) -> f64 {
+        let mut sets: BTreeMap<Vec<ExpertId>, u64> = BTreeMap::new();
+        let mut chosen = vec![0_u64; self.rows.experts];
+        for (pattern, count) in &self.counted {
+            let mut set = self.rows.patterns.experts(View::Chosen, *pattern).to_vec();
+            set.sort_unstable();
+            for expert in &set {
+                chosen[usize::from(*expert)] += u64::from(*count);
+            }
+            *sets.entry(set).or_default() += u64::from(*count);
+        }
+        let meeting = |(set, count): (&Vec<ExpertId>, &u64)| {
+            let of_each: u64 = set.iter().map(|expert| chosen[usize::from(*expert)]).sum();
+            *count as f64 * (of_each - if set.len() == 2 { *count } else { 0 }) as f64
         };
-        Some(self.sets.iter().map(|(set, count)| *count as f64 * meeting(set) as f64).sum::<f64>() / (self.n * self.n))
+        sets.iter().map(meeting).sum::<f64>() / (self.n() * self.n())
     }
 }
 

@@ -1,6 +1,6 @@
 //! `router_entropy` and `router_margin`: how sure the router is. Chosen view; the router knows no capacity.
 
-use super::{finding::Finding, resample::quantile_sorted, study::Study};
+use super::{catalog::Statistic, finding::Finding, resample::quantile_sorted, study::Study};
 use crate::routing::View;
 
 /// The quantiles that are listed beside the mean.
@@ -8,7 +8,7 @@ const QUANTILES: [f64; 5] = [0.05, 0.25, 0.5, 0.75, 0.95];
 
 /// `router_entropy` in nats, mean and quantiles, against ln E. n = occurrences.
 pub(super) fn router_entropy(study: &Study) -> Vec<Finding> {
-    let finding = study.finding("router_entropy", View::Chosen, "nats");
+    let finding = study.finding(Statistic::RouterEntropy, View::Chosen);
     let finding = finding.against((study.data.experts as f64).ln(), "uniform");
     distribution(study, &finding, &study.trace.entropy)
 }
@@ -16,7 +16,7 @@ pub(super) fn router_entropy(study: &Study) -> Vec<Finding> {
 /// `router_margin`, variants `margin_first` (g1 - g2) and `margin_k` (gk - gk+1), mean and quantiles, against 0, the
 /// margin of a uniform router. n = occurrences.
 pub(super) fn router_margin(study: &Study) -> Vec<Finding> {
-    let finding = study.finding("router_margin", View::Chosen, "probability").against(0.0, "uniform");
+    let finding = study.finding(Statistic::RouterMargin, View::Chosen).against(0.0, "uniform");
     let mut findings = distribution(study, &finding.clone().variant("margin_first"), &study.trace.margin_first);
     findings.extend(distribution(study, &finding.variant("margin_k"), &study.trace.margin_k));
     findings

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::{
+    catalog::Statistic,
     cells::Cells,
     finding::Finding,
     resample::{Interval, percentile},
@@ -223,7 +224,7 @@ pub(super) fn expert_share<'a>(
 ) -> impl Iterator<Item = Finding> + 'a {
     let uniform = 1.0 / study.data.experts as f64;
     let row = move |expert: usize| {
-        let finding = about(study, study.finding("expert_share", view, "share"), shares.key);
+        let finding = about(study, study.finding(Statistic::ExpertShare, view), shares.key);
         let mut finding = Finding { expert: Some(expert as ExpertId), uniform_baseline: Some(uniform), ..finding };
         finding.n = shares.n;
         finding.documents = Some(shares.documents as u64);

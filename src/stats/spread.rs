@@ -2,6 +2,7 @@
 //! the correction for it (OpenMoE, arXiv 2402.01739, Figures 13 and 14).
 
 use super::{
+    catalog::Statistic,
     finding::Finding,
     resample::centred,
     share::{Key, Shares, about},
@@ -94,8 +95,8 @@ impl Spread {
         }
     }
 
-    fn finding(&self, study: &Study, view: View, statistic: &'static str, part: impl Fn(&Moments) -> f64) -> Finding {
-        let mut finding = about(study, study.finding(statistic, view, "share"), self.key);
+    fn finding(&self, study: &Study, view: View, statistic: Statistic, part: impl Fn(&Moments) -> f64) -> Finding {
+        let mut finding = about(study, study.finding(statistic, view), self.key);
         finding.ceiling = Some(routing_std_ceiling(study.data.experts, study.data.top_k, view));
         finding.n = self.n;
         finding.documents = Some(self.documents as u64);
@@ -141,7 +142,7 @@ pub(super) fn routing_std(
     kind: &'static str,
 ) -> Vec<Finding> {
     let row = |(index, spread): (usize, &Spread)| {
-        let finding = spread.finding(study, view, "routing_std", |moments| moments.std);
+        let finding = spread.finding(study, view, Statistic::RoutingStd, |moments| moments.std);
         let null = permuted.iter().map(|values| values[index]);
         compare(finding, null, kind)
     };
@@ -160,7 +161,7 @@ fn compare(finding: Finding, null: impl ExactSizeIterator<Item = f64> + Clone, k
 /// influence would have.
 pub(super) fn routing_std_corrected(study: &Study, spreads: &[Spread], overall: &[f64]) -> Vec<Finding> {
     let row = |spread: &Spread| {
-        let finding = spread.finding(study, View::Chosen, "routing_std_corrected", |moments| moments.corrected);
+        let finding = spread.finding(study, View::Chosen, Statistic::RoutingStdCorrected, |moments| moments.corrected);
         against_overall(finding, overall)
     };
     spreads.iter().map(row).collect()
@@ -186,18 +187,21 @@ pub(super) struct Keys<'a> {
 impl Keys<'_> {
     /// Mean of `routing_std` over the keys, n = number of keys.
     pub(super) fn mean_std(&self, study: &Study, view: View, permuted: &[&[f64]]) -> Finding {
-        let finding = self.mean(study, view, "routing_std", |moments| moments.std);
+        let finding = self.mean(study, view, Statistic::RoutingStd, |moments| moments.std);
         let null = permuted.iter().map(|values| mean_of_finite(values.iter().copied()));
         compare(finding, null, "occurrence_shuffle")
     }
 
     /// Mean of `routing_std_corrected` over the keys, n = number of keys; chosen view.
     pub(super) fn mean_corrected(&self, study: &Study, overall: &[f64]) -> Finding {
-        against_overall(self.mean(study, View::Chosen, "routing_std_corrected", |moments| moments.corrected), overall)
+        against_overall(
+            self.mean(study, View::Chosen, Statistic::RoutingStdCorrected, |moments| moments.corrected),
+            overall,
+        )
     }
 
-    fn mean(&self, study: &Study, view: View, statistic: &'static str, part: impl Fn(&Moments) -> f64) -> Finding {
-        let mut finding = study.finding(statistic, view, "share").by(self.variable);
+    fn mean(&self, study: &Study, view: View, statistic: Statistic, part: impl Fn(&Moments) -> f64) -> Finding {
+        let mut finding = study.finding(statistic, view).by(self.variable);
         let ceiling = routing_std_ceiling(study.data.experts, study.data.top_k, view);
         finding.ceiling = Some(ceiling);
         let minimum = study.settings.minimum_occurrences;

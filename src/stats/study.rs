@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::{
+    catalog::Statistic,
     cells::Cells,
     entropy::NLogN,
     finding::Finding,
@@ -63,8 +64,8 @@ impl<'a> Study<'a> {
     }
 
     /// An empty finding at this layer.
-    pub(super) fn finding(&self, statistic: &'static str, view: View, unit: &'static str) -> Finding {
-        Finding::new(statistic, self.data.layer, view, unit)
+    pub(super) fn finding(&self, statistic: Statistic, view: View) -> Finding {
+        Finding::new(statistic, self.data.layer, view)
     }
 
     /// A finding about one token id, with its text.

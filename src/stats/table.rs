@@ -8,8 +8,14 @@ use std::{
 
 use polars::prelude::*;
 
-use super::finding::{Finding, Name};
-use crate::error::{Error, Result, guarded};
+use super::{
+    catalog::{Statistic, unknown},
+    finding::{Finding, Name},
+};
+use crate::{
+    error::{Error, Result, guarded},
+    routing::View,
+};
 
 /// All rows of one statistic (or one family, such as `expert_load`).
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -27,7 +33,7 @@ pub type Tables = BTreeMap<String, StatisticTable>;
 macro_rules! with_columns {
     ($apply:ident) => {
         $apply! {
-            (statistic, name), (layer, u16), (view, name),
+            (statistic, statistic), (layer, u16), (view, name),
             (variable, opt_name), (given, opt_name), (checkpoint, opt_text), (reference, opt_text), (category, opt_text), (other_category, opt_text),
             (expert, opt_u16), (other_expert, opt_u16), (position, opt_u32), (token_id, opt_u32), (text, opt_text),
             (document, opt_text), (ranking, opt_name), (rank, opt_u32), (variant, opt_name), (quantile, opt_f64),
@@ -74,6 +80,9 @@ impl StatisticTable {
             )* };
         }
         macro_rules! has_value {
+            ($field:ident, statistic) => {
+                true
+            };
             ($field:ident, name) => {
                 true
             };
@@ -88,6 +97,9 @@ impl StatisticTable {
             };
         }
         macro_rules! column {
+            ($field:ident, statistic) => {
+                Column::new(stringify!($field).into(), rows.iter().map(|r| r.$field.name()).collect::<Vec<&str>>())
+            };
             ($field:ident, name) => {
                 Column::new(stringify!($field).into(), rows.iter().map(|r| &*r.$field).collect::<Vec<&str>>())
             };
@@ -140,7 +152,7 @@ impl StatisticTable {
     pub fn from_parquet<R: Read + Seek + polars::io::mmap::MmapBytesReader>(name: &str, reader: R) -> Result<Self> {
         let read = || ParquetReader::new(reader).finish().map_err(|error| unreadable(name, &error));
         let frame = guarded(|panic| unreadable(name, &panic), read)?;
-        let mut rows = vec![Finding::default(); frame.height()];
+        let mut rows = empty_rows(name, &frame)?;
         macro_rules! read {
             ($(($field:ident, $kind:ident)),* $(,)?) => { $(
                 if let Ok(column) = frame.column(stringify!($field)) {
@@ -149,6 +161,9 @@ impl StatisticTable {
             )* };
         }
         macro_rules! read_column {
+            ($column:ident, $field:ident, statistic) => {
+                let _ = $column; // [`empty_rows`] read it
+            };
             ($column:ident, $field:ident, name) => {
                 for (row, value) in rows.iter_mut().zip($column.str().map_err(|e| unreadable(name, &e))?.iter()) {
                     row.$field = owned(value.unwrap_or_default());
@@ -192,6 +207,22 @@ impl StatisticTable {
         with_columns!(read);
         Ok(Self { name: name.to_owned(), rows })
     }
+}
+
+/// Rows of the statistics that the table names, everything else to be filled in.
+fn empty_rows(name: &str, frame: &DataFrame) -> Result<Vec<Finding>> {
+    let column = frame.column("statistic").and_then(|column| column.str()).map_err(|e| unreadable(name, &e))?;
+    let row = |(index, text): (usize, Option<&str>)| {
+        let text = text.unwrap_or_default();
+        let statistic = Statistic::from_name(text).ok_or_else(|| {
+            Error::run_folder(
+                format!("statistics table `stats/{name}.parquet`, row {}: {}", index + 1, unknown(text)),
+                "it was made by another version: run `openmoe-analyze stats RUN` to write it anew",
+            )
+        })?;
+        Ok(Finding::new(statistic, 0, View::Chosen))
+    };
+    column.iter().enumerate().map(row).collect()
 }
 
 fn csv(name: &str, frame: &mut DataFrame) -> Result<Vec<u8>> {
@@ -288,8 +319,6 @@ fn unreadable(name: &str, error: &dyn std::fmt::Display) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::routing::View;
-
     #[test]
     fn parquet_round_trips_and_empty_columns_are_left_out() {
         let row = Finding {
@@ -298,7 +327,7 @@ mod tests {
             text: Some("\u{2581}the".into()),
             estimate: Some(0.25),
             n: 12,
-            ..Finding::new("routing_std", 3, View::Kept, "share")
+            ..Finding::new(Statistic::RoutingStd, 3, View::Kept)
         };
         let rows = vec![row.clone(), row.withheld("too few")];
         let mut file = TableFile::new("routing_std");

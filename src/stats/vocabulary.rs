@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use super::{
+    catalog::Statistic,
     entropy::{NORMAL_95, jackknife_error},
     finding::Finding,
     plain::Shuffled,
@@ -71,7 +72,7 @@ pub(super) fn vocabulary_specialization(study: &Study, view: View, permuted: &[S
     };
     let left_out: Vec<Concentration> = removed.iter().map(without).collect();
     let row = |variant: usize| {
-        let finding = study.finding("vocabulary_specialization", view, "share").variant(VARIANTS[variant]);
+        let finding = study.finding(Statistic::VocabularySpecialization, view).variant(VARIANTS[variant]);
         let n = total.below[variant] as u64;
         if n == 0 {
             return finding.withheld("no token id with enough occurrences");
@@ -143,7 +144,8 @@ pub(super) fn top_tokens(study: &Study, view: View) -> Vec<Finding> {
             let best = best(study.settings.top_tokens, entries.iter().map(|token| (*token, value(*token))));
             for (rank, (token, estimate)) in best.into_iter().enumerate() {
                 let unit = if ranking == "count" { "count" } else { "z" };
-                let mut finding = study.about_token(study.finding("top_tokens", view, unit), totals.token[token]);
+                let mut finding =
+                    study.about_token(study.finding(Statistic::TopTokens, view).in_unit(unit), totals.token[token]);
                 finding.expert = Some(expert as ExpertId);
                 finding.ranking = Some(ranking.into());
                 finding.rank = Some(rank as u32 + 1);

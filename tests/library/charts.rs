@@ -8,7 +8,7 @@ use openmoe_analyze::{
     chart::{CHARTS, Chart, ChartContext, draw_all, plan},
     report,
     routing::View,
-    stats::{Finding, STATISTICS, StatisticTable, Tables},
+    stats::{Finding, Statistic, StatisticTable, Tables},
 };
 
 use crate::support::page::page_of;
@@ -98,7 +98,8 @@ fn with_interval(row: Finding, estimate: f64, half: f64) -> Finding {
     Finding { estimate: Some(estimate), low: Some((estimate - half).max(0.0)), high: Some(estimate + half), ..row }
 }
 
-fn add(tables: &mut Tables, table: &str, row: Finding) {
+fn add(tables: &mut Tables, row: Finding) {
+    let table = row.statistic.table();
     tables.entry(table.to_owned()).or_insert_with(|| StatisticTable::new(table)).rows.push(row);
 }
 
@@ -107,10 +108,10 @@ fn add_shares(tables: &mut Tables, context: &ChartContext, layer: u16, view: Vie
     let mut group = |key: Finding, seed: usize, sharpness: f64, n: u64| {
         for (expert, share) in shares(experts, seed, sharpness).into_iter().enumerate() {
             let row = Finding { expert: Some(expert as u16), baseline: Some(1.0 / experts as f64), n, ..key.clone() };
-            add(tables, "expert_share", with_interval(row, share, 0.12 * share + 0.004));
+            add(tables, with_interval(row, share, 0.12 * share + 0.004));
         }
     };
-    let base = Finding::new("expert_share", layer, view, "share");
+    let base = Finding::new(Statistic::ExpertShare, layer, view);
     group(base.clone(), usize::from(layer), 0.8, 1_868_224);
     for (index, category) in context.categories.iter().enumerate() {
         let key = Finding { variable: Some("category".into()), category: Some(category.clone()), ..base.clone() };
@@ -132,20 +133,16 @@ fn add_shares(tables: &mut Tables, context: &ChartContext, layer: u16, view: Vie
 }
 
 fn add_spread(tables: &mut Tables, layer: u16, view: View) {
-    let base = Finding { ceiling: Some(0.1654), ..Finding::new("routing_std", layer, view, "share") };
+    let base = Finding { ceiling: Some(0.1654), ..Finding::new(Statistic::RoutingStd, layer, view) };
     let floor = |n: f64| (0.055 / n).sqrt();
     for position in 0..2048u32 {
         let n = 3_680.0 / (1.0 + f64::from(position) / 150.0);
         let estimate = floor(n) + 0.02 / (1.0 + f64::from(position)) + 0.004 * noise(position as usize);
         let key = Finding { variable: Some("position".into()), position: Some(position), n: n as u64, ..base.clone() };
-        add(
-            tables,
-            "routing_std",
-            with_interval(Finding { noise_floor: Some(floor(n)), ..key.clone() }, estimate, 0.002),
-        );
+        add(tables, with_interval(Finding { noise_floor: Some(floor(n)), ..key.clone() }, estimate, 0.002));
         if view == View::Chosen {
-            let row = Finding { statistic: "routing_std_corrected".into(), ..key };
-            add(tables, "routing_std_corrected", with_interval(row, 0.02 / (1.0 + f64::from(position)) + 0.003, 0.002));
+            let row = Finding { statistic: Statistic::RoutingStdCorrected, ..key };
+            add(tables, with_interval(row, 0.02 / (1.0 + f64::from(position)) + 0.003, 0.002));
         }
     }
     for id in 0..300u32 {
@@ -159,22 +156,22 @@ fn add_spread(tables: &mut Tables, layer: u16, view: View) {
             ..base.clone()
         };
         let row = Finding { noise_floor: Some(floor(n)), ..key };
-        add(tables, "routing_std", with_interval(row, 0.04 + 0.12 * noise(id as usize + 5), 0.006));
+        add(tables, with_interval(row, 0.04 + 0.12 * noise(id as usize + 5), 0.006));
     }
     for variable in ["position", "token"] {
         let row = Finding { variable: Some(variable.into()), n: 300, ..base.clone() };
-        add(tables, "routing_std", with_interval(row, if variable == "token" { 0.096 } else { 0.011 }, 0.001));
+        add(tables, with_interval(row, if variable == "token" { 0.096 } else { 0.011 }, 0.001));
     }
 }
 
 fn add_information(tables: &mut Tables, layer: u16, view: View) {
     let plain = ["token", "previous_token", "category", "position", "document"];
     let given = ["previous_token", "category", "position_bucket", "document"];
-    let mut row = |statistic: &'static str, variable: &'static str, bits: f64, baseline: f64, ceiling: f64| {
+    let mut row = |statistic: Statistic, variable: &'static str, bits: f64, baseline: f64, ceiling: f64| {
         let explained = (bits - baseline) / (ceiling - baseline);
         let key = Finding {
             variable: Some(variable.into()),
-            given: (statistic != "mutual_information").then(|| "token".into()),
+            given: (statistic != Statistic::MutualInformation).then(|| "token".into()),
             baseline: Some(baseline),
             ceiling: Some(ceiling),
             corrected: Some(bits - baseline),
@@ -183,16 +180,22 @@ fn add_information(tables: &mut Tables, layer: u16, view: View) {
             explained_high: Some(explained + 0.02),
             p_value: Some(1.0 / 101.0),
             n: 1_868_224,
-            ..Finding::new(statistic, layer, view, "bits")
+            ..Finding::new(statistic, layer, view)
         };
-        add(tables, statistic, with_interval(key, bits, 0.03));
+        add(tables, with_interval(key, bits, 0.03));
     };
     let fade = 1.0 / (1.0 + f64::from(layer) * 0.15);
     for (index, variable) in plain.into_iter().enumerate() {
-        row("mutual_information", variable, 2.2 * fade / (1.0 + index as f64).powi(2), 0.02 * index as f64, 2.9);
+        row(
+            Statistic::MutualInformation,
+            variable,
+            2.2 * fade / (1.0 + index as f64).powi(2),
+            0.02 * index as f64,
+            2.9,
+        );
     }
     for (index, variable) in given.into_iter().enumerate() {
-        row("conditional_mutual_information", variable, 0.3 / (fade * (1.0 + index as f64)), 0.05, 1.1);
+        row(Statistic::ConditionalMutualInformation, variable, 0.3 / (fade * (1.0 + index as f64)), 0.05, 1.1);
     }
 }
 
@@ -209,40 +212,43 @@ fn add_tokens(tables: &mut Tables, context: &ChartContext, layer: u16, view: Vie
                     text: Some(TEXTS[index].into()),
                     estimate: Some(1000.0 / f64::from(rank)),
                     n: 1000,
-                    ..Finding::new("top_tokens", layer, view, "count")
+                    ..Finding::new(Statistic::TopTokens, layer, view)
                 };
-                add(tables, "top_tokens", row);
+                add(tables, row);
             }
         }
     }
     for (statistic, variants) in [
-        ("token_predictability", ["token", "previous_token_and_token", "set_overlap"]),
-        ("vocabulary_specialization", ["unweighted", "token_weighted", "frequent"]),
-        ("expert_repetition", ["first", "first_or_second", "any"]),
+        (Statistic::TokenPredictability, ["token", "previous_token_and_token", "set_overlap"]),
+        (Statistic::VocabularySpecialization, ["unweighted", "token_weighted", "frequent"]),
+        (Statistic::ExpertRepetition, ["first", "first_or_second", "any"]),
     ] {
         for (index, variant) in variants.into_iter().enumerate() {
             let row = Finding {
                 variant: Some(variant.into()),
                 baseline: Some(0.12),
                 n: 9_000,
-                ..Finding::new(statistic, layer, view, "share")
+                ..Finding::new(statistic, layer, view)
             };
-            add(tables, statistic, with_interval(row, 0.7 - 0.05 * f64::from(layer) - 0.1 * index as f64, 0.02));
+            add(tables, with_interval(row, 0.7 - 0.05 * f64::from(layer) - 0.1 * index as f64, 0.02));
         }
     }
 }
 
 fn add_load(tables: &mut Tables, context: &ChartContext, layer: u16, view: View) {
-    for (statistic, value) in
-        [("max_violation", 0.8), ("load_cv", 0.31), ("load_gini", 0.2), ("effective_experts", 14.2)]
-    {
-        let row = Finding { baseline: Some(0.0), n: 9_000, ..Finding::new(statistic, layer, view, "ratio") };
-        add(tables, "expert_load", with_interval(row, value + 0.01 * f64::from(layer), 0.02 * value));
+    for (statistic, value) in [
+        (Statistic::MaxViolation, 0.8),
+        (Statistic::LoadCv, 0.31),
+        (Statistic::LoadGini, 0.2),
+        (Statistic::EffectiveExperts, 14.2),
+    ] {
+        let row = Finding { baseline: Some(0.0), n: 9_000, ..Finding::new(statistic, layer, view) };
+        add(tables, with_interval(row, value + 0.01 * f64::from(layer), 0.02 * value));
     }
-    for statistic in ["router_entropy", "router_margin"] {
+    for statistic in [Statistic::RouterEntropy, Statistic::RouterMargin] {
         for quantile in [None, Some(0.05), Some(0.25), Some(0.5), Some(0.75), Some(0.95)] {
-            let row = Finding { quantile, n: 9_000, ..Finding::new(statistic, layer, view, "nats") };
-            add(tables, statistic, with_interval(row, 0.4 + quantile.unwrap_or(0.5), 0.01));
+            let row = Finding { quantile, n: 9_000, ..Finding::new(statistic, layer, view) };
+            add(tables, with_interval(row, 0.4 + quantile.unwrap_or(0.5), 0.01));
         }
     }
     let experts = context.num_experts;
@@ -254,13 +260,9 @@ fn add_load(tables: &mut Tables, context: &ChartContext, layer: u16, view: View)
                 other_expert: Some(b as u16),
                 baseline: Some(baseline),
                 n: 934_112,
-                ..Finding::new("coactivation", layer, view, "share")
+                ..Finding::new(Statistic::Coactivation, layer, view)
             };
-            add(
-                tables,
-                "coactivation",
-                with_interval(row, baseline * (2.0 * (noise(a * 977 + b) - 0.5) * 1.2).exp(), 0.001),
-            );
+            add(tables, with_interval(row, baseline * (2.0 * (noise(a * 977 + b) - 0.5) * 1.2).exp(), 0.001));
         }
     }
     for (index, category) in context.categories.iter().enumerate() {
@@ -269,9 +271,9 @@ fn add_load(tables: &mut Tables, context: &ChartContext, layer: u16, view: View)
                 category: Some(category.clone()),
                 other_category: Some(other.clone()),
                 n: 9_000,
-                ..Finding::new("jensen_shannon", layer, view, "bits")
+                ..Finding::new(Statistic::JensenShannon, layer, view)
             };
-            add(tables, "jensen_shannon", with_interval(row, 0.002 + 0.03 * noise(index * 31 + other.len()), 0.001));
+            add(tables, with_interval(row, 0.002 + 0.03 * noise(index * 31 + other.len()), 0.001));
         }
     }
     for (index, category) in context.categories.iter().enumerate() {
@@ -281,13 +283,13 @@ fn add_load(tables: &mut Tables, context: &ChartContext, layer: u16, view: View)
                 expert: Some(expert as u16),
                 baseline: Some(2.0 / experts as f64),
                 n: 9_000,
-                ..Finding::new("domain_specialization", layer, view, "share")
+                ..Finding::new(Statistic::DomainSpecialization, layer, view)
             };
-            add(tables, "domain_specialization", with_interval(row, 2.0 * share, 0.01));
+            add(tables, with_interval(row, 2.0 * share, 0.01));
         }
     }
-    let row = Finding { baseline: Some(0.01), n: 9_000, ..Finding::new("cramers_v", layer, view, "ratio") };
-    add(tables, "cramers_v", with_interval(row, 0.1, 0.01));
+    let row = Finding { baseline: Some(0.01), n: 9_000, ..Finding::new(Statistic::CramersV, layer, view) };
+    add(tables, with_interval(row, 0.1, 0.01));
 }
 
 fn tables(context: &ChartContext) -> Tables {
@@ -323,8 +325,7 @@ fn every_kind_of_chart_is_drawn_twice_the_same() {
     let tables = tables(&context);
     let charts = draw(&tables, &context);
     write("charts", &charts);
-    let of_route = |name: &str| STATISTICS.iter().any(|info| info.name == name && info.command == "route");
-    for kind in CHARTS.iter().filter(|kind| of_route(kind.statistic)) {
+    for kind in CHARTS.iter().filter(|kind| kind.statistic.info().command == "route") {
         assert!(charts.iter().any(|chart| chart.kind == kind.stem), "no chart of kind {}", kind.stem);
     }
     for chart in &charts {

@@ -110,8 +110,8 @@ fn oracle(logits: &[Vec<f32>], top_k: usize) -> (Vec<Vec<usize>>, Vec<Vec<usize>
         let sum: f32 = exps.iter().sum();
         exps.iter().map(|v| v / sum).collect::<Vec<f32>>()
     };
-    let lowest_of_largest = |values: &[f32], without: Option<usize>| {
-        let allowed = || (0..values.len()).filter(|i| Some(*i) != without);
+    let lowest_of_largest = |values: &[f32], without: &[usize]| {
+        let allowed = || (0..values.len()).filter(|i| !without.contains(i));
         let largest = allowed().map(|i| values[i]).fold(f32::MIN, f32::max);
         allowed().find(|&i| values[i] == largest).unwrap()
     };
@@ -119,11 +119,14 @@ fn oracle(logits: &[Vec<f32>], top_k: usize) -> (Vec<Vec<usize>>, Vec<Vec<usize>
         .iter()
         .map(|row| {
             if top_k == 1 {
-                return vec![lowest_of_largest(row, None)];
+                return vec![lowest_of_largest(row, &[])];
             }
             let probabilities = softmax(row);
-            let first = lowest_of_largest(&probabilities, None);
-            vec![first, lowest_of_largest(&probabilities, Some(first))]
+            let mut chosen = Vec::new();
+            for _ in 0..top_k {
+                chosen.push(lowest_of_largest(&probabilities, &chosen));
+            }
+            chosen
         })
         .collect();
     let slot = |token: usize, choice: usize| {
@@ -149,7 +152,7 @@ fn check_invariants(routing: &LayerRouting) {
         assert!(slots.iter().copied().eq(0..slots.len() as u32), "slots of expert {expert} have no gap");
     }
     for token in routing.expert.chunks(routing.top_k) {
-        assert!(token.len() < 2 || token[0] != token[1], "two different experts");
+        assert!((1..token.len()).all(|choice| !token[..choice].contains(&token[choice])), "different experts");
     }
     assert!(routing.margin_first.iter().chain(&routing.margin_k).all(|&margin| margin >= 0.0));
     let limit = (routing.num_experts as f32).ln() + 1e-5;
@@ -161,14 +164,15 @@ proptest! {
 
     #[test]
     fn the_router_agrees_with_the_specification(
-        experts in 2usize..9,
+        experts in 2usize..21,
         tokens in 1usize..40,
-        top_k in 1usize..3,
+        top_k in 1usize..17,
         capacity in 1u32..9,
         // few distinct values: ties, underflow and equal probabilities happen in every case
         pool in proptest::collection::vec(prop_oneof![Just(0.0f32), Just(1.0), Just(-200.0), Just(1.000_000_1), -4.0f32..4.0], 4),
         picks in proptest::collection::vec(0usize..4, 320),
     ) {
+        let top_k = top_k.min(experts);
         let logits: Vec<Vec<f32>> =
             (0..tokens).map(|t| (0..experts).map(|e| pool[picks[(t * experts + e) % 320]]).collect()).collect();
         let routing = route(logits.concat(), experts, top_k, capacity);
@@ -177,5 +181,23 @@ proptest! {
         prop_assert_eq!(routing.slot.iter().map(|&s| s as usize).collect::<Vec<_>>(), slots.concat());
         prop_assert!(routing.dropped.iter().zip(&routing.slot).all(|(&d, &s)| d == (s >= capacity)));
         check_invariants(&routing);
+        for (token, choices) in routing.probability.chunks(top_k).zip(&choices) {
+            prop_assert!(top_k == 1 || token.is_sorted_by(|a, b| a >= b), "{:?} of {:?}", token, choices);
+        }
     }
+}
+
+#[test]
+fn eight_choices_of_ten_experts_and_their_margins() {
+    // Probabilities: experts 1 and 8 share the largest, 4 and 5 follow; the rest are alike and go by their number.
+    let logits = [0.0_f32, 2.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 2.0, 0.0];
+    let routing = route(logits.to_vec(), 10, 8, u32::MAX);
+    assert_eq!(routing.expert, [1, 8, 4, 5, 0, 2, 3, 6]);
+    // Sum of the exponentials: 2 e^2 + 2 e + 6; the ninth, expert 7, is as likely as the eighth.
+    let sum = 2.0 * 2.0_f32.exp() + 2.0 * 1.0_f32.exp() + 6.0;
+    assert!((routing.probability[0] - 2.0_f32.exp() / sum).abs() < 1e-6);
+    assert_eq!((routing.margin_first[0], routing.margin_k[0]), (0.0, 0.0));
+    // All ten experts chosen: there is no eleventh, so that the last margin is the whole probability.
+    let all = route(logits.to_vec(), 10, 10, u32::MAX);
+    assert_eq!(all.margin_k[0].to_bits(), all.probability[9].to_bits());
 }

@@ -8,7 +8,7 @@ use openmoe_analyze::{
     model::{Arithmetic, ForwardOptions, Model, Outputs, Wave},
     report,
     routing::{CapacityRule, GroupRule, LayerRouting, RoutingObserver},
-    stats::{Finding, Settings, Tables, headline, merge, route_statistics},
+    stats::{Finding, Settings, Statistic, Tables, headline, merge, route_statistics},
     trace::{LayerTrace, SequenceTable},
 };
 
@@ -146,7 +146,7 @@ fn random_routers_on_noise_follow_no_context_that_their_intervals_do_not_show() 
     for (line, layer) in lines.iter().zip([1, 3, 5]) {
         let word = line.rsplit("context-independent: ").next().unwrap();
         let shown = found.iter().any(|row| {
-            row.statistic == "conditional_mutual_information"
+            row.statistic == Statistic::ConditionalMutualInformation
                 && (row.layer, row.view.as_ref()) == (layer, "chosen")
                 && row.decides()
                 && row.explained_low.is_some_and(|low| low > 0.1)

@@ -6,7 +6,7 @@ use std::{fs, path::Path, process::Command};
 use openmoe_analyze::{
     paper::{Paper, TOP_K, checks},
     routing::View,
-    stats::{Finding, StatisticTable},
+    stats::{Finding, Statistic, StatisticTable},
 };
 use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
@@ -47,7 +47,7 @@ fn shares(category: &str, share: &[f64], half: f64) -> Vec<Finding> {
     let row = |(expert, share): (usize, &f64)| Finding {
         category: Some(category.to_owned()),
         expert: Some(expert as u16),
-        ..Finding::new("expert_share", 3, View::Kept, "share").by("category").measured(
+        ..Finding::new(Statistic::ExpertShare, 3, View::Kept).by("category").measured(
             *share,
             Some((share - half, share + half)),
             500,
@@ -178,7 +178,7 @@ fn row_at(tokens: f64, drift: f64) -> Finding {
     Finding {
         checkpoint: Some(format!("{tokens}")),
         training_tokens: Some(tokens),
-        ..Finding::new("token_drift", 3, View::Kept, "share").by("token").variant("total_variation").measured(
+        ..Finding::new(Statistic::TokenDrift, 3, View::Kept).by("token").variant("total_variation").measured(
             drift,
             Some((drift - 0.01, drift + 0.02)),
             900,
@@ -235,7 +235,7 @@ fn the_papers_own_checkpoints_are_matched_by_their_tokens() {
 #[test]
 fn drops_are_compared_in_buckets() {
     let finding = |variable: Option<&'static str>, position: Option<u32>, ratio: f64, n: u64| {
-        let mut row = Finding::new("assignment_drop_ratio", 3, View::Chosen, "share").measured(
+        let mut row = Finding::new(Statistic::AssignmentDropRatio, 3, View::Chosen).measured(
             ratio,
             Some((ratio / 2.0, ratio * 2.0)),
             n,
@@ -275,7 +275,7 @@ fn drops_are_compared_in_buckets() {
 #[test]
 fn checkpoints_in_the_places_of_raw_and_chat_keep_their_names() {
     let of = |dataset: &str, checkpoint: Option<&str>, variable: Option<&'static str>, position: Option<u32>| {
-        let mut row = Finding::new("assignment_drop_ratio", 3, View::Chosen, "share").measured(0.1, None, 20, 10);
+        let mut row = Finding::new(Statistic::AssignmentDropRatio, 3, View::Chosen).measured(0.1, None, 20, 10);
         row.variable = variable.map(Into::into);
         row.position = position;
         row.dataset = Some(dataset.to_owned());

@@ -15,7 +15,7 @@ use crate::{
         page::Body,
     },
     routing::View,
-    stats::Finding,
+    stats::{Finding, Statistic},
 };
 
 /// Layer by expert, each cell the load relative to even load.
@@ -24,7 +24,7 @@ pub(super) fn overall(selection: &Selection<'_>, kind: &'static ChartKind) -> Ve
     let mut specs = Vec::new();
     for view in View::ALL {
         let rows: Vec<&Finding> = selection
-            .rows("expert_share", view)
+            .rows(Statistic::ExpertShare, view)
             .filter(|row| row.variable.is_none() && row.category.is_none() && row.expert.is_some())
             .collect();
         let layers: Vec<_> = selection.layers().iter().filter(|l| rows.iter().any(|row| row.layer == **l)).collect();
@@ -49,11 +49,11 @@ pub(super) fn overall(selection: &Selection<'_>, kind: &'static ChartKind) -> Ve
 }
 
 /// The statistics of balance and the words for them.
-const BALANCE: [(&str, &str); 4] = [
-    ("max_violation", "max violation: busiest expert / mean \u{2212} 1"),
-    ("load_cv", "coefficient of variation of the load"),
-    ("load_gini", "Gini coefficient of the load"),
-    ("effective_experts", "effective experts: exp of the load entropy"),
+const BALANCE: [(Statistic, &str); 4] = [
+    (Statistic::MaxViolation, "max violation: busiest expert / mean \u{2212} 1"),
+    (Statistic::LoadCv, "coefficient of variation of the load"),
+    (Statistic::LoadGini, "Gini coefficient of the load"),
+    (Statistic::EffectiveExperts, "effective experts: exp of the load entropy"),
 ];
 
 /// How far the load is from even, per layer, before and after capacity.
@@ -69,8 +69,13 @@ pub(super) fn balance(selection: &Selection<'_>, kind: &'static ChartKind) -> Ve
                     group(selection, view_words(view), &rows, plain)
                 })
                 .collect();
-            let panel =
-                BarPanel { title: title.to_owned(), y_label: words(statistic), percent: false, max: None, groups };
+            let panel = BarPanel {
+                title: title.to_owned(),
+                y_label: words(statistic.name()),
+                percent: false,
+                max: None,
+                groups,
+            };
             (!panel.groups.is_empty()).then_some(panel)
         })
         .collect();
@@ -165,9 +170,10 @@ pub(super) fn jensen_shannon(selection: &Selection<'_>, kind: &'static ChartKind
 /// Router entropy and margins: quantiles over the tokens, layers side by side.
 pub(super) fn confidence(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
     let mut panels = Vec::new();
-    for (statistic, title, y_label) in
-        [("router_entropy", "Entropy of the gate probabilities", "nats"), ("router_margin", "Margin", "probability")]
-    {
+    for (statistic, title, y_label) in [
+        (Statistic::RouterEntropy, "Entropy of the gate probabilities", "nats"),
+        (Statistic::RouterMargin, "Margin", "probability"),
+    ] {
         let rows: Vec<&Finding> = selection.rows(statistic, View::Chosen).collect();
         for variant in variants(&rows) {
             let own: Vec<&Finding> = rows.iter().copied().filter(|row| row.variant.as_deref() == variant).collect();

@@ -5,7 +5,7 @@ use crate::chart::page::Page;
 use crate::{
     chart::{ChartContext, ChartKind, axis::count, page::Body, script},
     routing::{LayerId, View},
-    stats::{Finding, Tables},
+    stats::{Finding, Statistic, Tables},
 };
 
 /// The rows of a run.
@@ -22,21 +22,21 @@ impl<'a> Selection<'a> {
     }
 
     /// The rows of a statistic in one view with a number in them, in file order; none about one of several checkpoints.
-    pub(super) fn rows(&self, statistic: &'a str, view: View) -> impl Iterator<Item = &'a Finding> {
+    pub(super) fn rows(&self, statistic: Statistic, view: View) -> impl Iterator<Item = &'a Finding> {
         self.all_rows(statistic, view).filter(|row| row.estimate.is_some())
     }
 
     /// The same, the rows without a number included.
-    pub(super) fn all_rows(&self, statistic: &'a str, view: View) -> impl Iterator<Item = &'a Finding> {
+    pub(super) fn all_rows(&self, statistic: Statistic, view: View) -> impl Iterator<Item = &'a Finding> {
         self.of(statistic, view).filter(|row| row.checkpoint.is_none())
     }
 
     /// The rows of a statistic about one of several checkpoints, in one view with a number in them, in file order.
-    pub(super) fn checkpoint_rows(&self, statistic: &'a str, view: View) -> impl Iterator<Item = &'a Finding> {
+    pub(super) fn checkpoint_rows(&self, statistic: Statistic, view: View) -> impl Iterator<Item = &'a Finding> {
         self.of(statistic, view).filter(|row| row.checkpoint.is_some() && row.estimate.is_some())
     }
 
-    fn of(&self, statistic: &'a str, view: View) -> impl Iterator<Item = &'a Finding> {
+    fn of(&self, statistic: Statistic, view: View) -> impl Iterator<Item = &'a Finding> {
         let rows = self.tables.values().flat_map(|table| &table.rows);
         rows.filter(move |row| row.statistic == statistic && row.view == view.name())
     }

@@ -13,7 +13,7 @@ use crate::{
         radar::{RadarFigure, RadarPanel},
     },
     routing::{LayerId, View},
-    stats::Finding,
+    stats::{Finding, Statistic},
 };
 
 /// Most radars on one page.
@@ -123,7 +123,7 @@ fn radars<'a>(
 }
 
 fn share_rows<'a>(selection: &Selection<'a>, layer: LayerId, view: View, variable: Option<&str>) -> Vec<&'a Finding> {
-    let rows = selection.rows("expert_share", view);
+    let rows = selection.rows(Statistic::ExpertShare, view);
     rows.filter(|row| row.layer == layer && row.variable.as_deref() == variable).collect()
 }
 

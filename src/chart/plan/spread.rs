@@ -16,7 +16,7 @@ use crate::{
         theme::{CEILING_LINE, CORRECTED_LINE, FLOOR_LINE, MEAN_LINE, SMALL, VALUE, VALUE_LINE},
     },
     routing::{LayerId, View},
-    stats::Finding,
+    stats::{Finding, Statistic},
 };
 
 /// How many of the most frequent token ids are named.
@@ -32,7 +32,7 @@ pub(super) fn by_position(selection: &Selection<'_>, kind: &'static ChartKind) -
 fn position_chart(selection: &Selection<'_>, kind: &'static ChartKind, view: View) -> Option<ChartSpec> {
     let (mut panels, mut top, mut bottom, mut last) = (Vec::new(), 0.0f64, 0.01f64, 1.0f64);
     for &layer in selection.layers() {
-        let rows = keyed(selection, "routing_std", layer, view, "position", |row| row.position.map(f64::from));
+        let rows = keyed(selection, Statistic::RoutingStd, layer, view, "position", |row| row.position.map(f64::from));
         if rows.is_empty() {
             continue;
         }
@@ -70,7 +70,7 @@ fn token_chart(selection: &Selection<'_>, kind: &'static ChartKind, view: View) 
     let count = |row: &Finding| row.token_id.map(|_| row.n as f64);
     let (mut panels, mut top, mut low, mut high) = (Vec::new(), 0.0f64, f64::INFINITY, 1.0f64);
     for &layer in selection.layers() {
-        let rows = keyed(selection, "routing_std", layer, view, "token", count);
+        let rows = keyed(selection, Statistic::RoutingStd, layer, view, "token", count);
         if rows.is_empty() {
             continue;
         }
@@ -96,7 +96,7 @@ fn token_chart(selection: &Selection<'_>, kind: &'static ChartKind, view: View) 
 /// The rows of one variable with their place on the axis, ascending.
 fn keyed<'a>(
     selection: &Selection<'a>,
-    statistic: &'a str,
+    statistic: Statistic,
     layer: LayerId,
     view: View,
     variable: &str,
@@ -118,13 +118,13 @@ fn corrected(
     variable: &str,
     x: impl Fn(&Finding) -> Option<f64>,
 ) -> Vec<(f64, f64)> {
-    let rows = keyed(selection, "routing_std_corrected", layer, view, variable, x);
+    let rows = keyed(selection, Statistic::RoutingStdCorrected, layer, view, variable, x);
     thinned(rows).into_iter().filter_map(|(x, row)| Some((x, row.estimate?))).collect()
 }
 
 /// The layer's mean: the row of the variable without a key.
 fn mean(selection: &Selection<'_>, layer: LayerId, view: View, variable: &str) -> Option<f64> {
-    let mut rows = selection.rows("routing_std", view);
+    let mut rows = selection.rows(Statistic::RoutingStd, view);
     rows.find(|row| {
         row.layer == layer
             && row.variable.as_deref() == Some(variable)

@@ -49,11 +49,14 @@ fn keep_frequent_tokens(table: &mut StatisticTable) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{routing::View, stats::Finding};
+    use crate::{
+        routing::View,
+        stats::{Finding, Statistic},
+    };
 
     #[test]
     fn shares_of_the_most_frequent_token_ids_stay() {
-        let row = |token_id, n| Finding { token_id, n, ..Finding::new("expert_share", 1, View::Kept, "share") };
+        let row = |token_id, n| Finding { token_id, n, ..Finding::new(Statistic::ExpertShare, 1, View::Kept) };
         let ids = 0..100_u32;
         let tokens = ids.clone().flat_map(|id| [row(Some(id), u64::from(id / 2)), row(Some(id), u64::from(id / 2))]);
         let mut table = StatisticTable { name: "expert_share".into(), rows: vec![row(None, 1)] };

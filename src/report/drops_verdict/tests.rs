@@ -1,7 +1,7 @@
 //! Verdicts of hand-made numbers.
 
 use super::*;
-use crate::routing::View;
+use crate::{routing::View, stats::Statistic};
 
 /// The trend and what is left of it above random order.
 fn trend(layer: LayerId, variant: &'static str, estimate: f64, left: f64, half: f64) -> Vec<Finding> {
@@ -12,14 +12,14 @@ fn trend(layer: LayerId, variant: &'static str, estimate: f64, left: f64, half: 
         high: Some(estimate + half),
         baseline: Some(baseline),
         n: 40,
-        ..Finding::new("drop_trend", layer, View::Chosen, "share")
+        ..Finding::new(Statistic::DropTrend, layer, View::Chosen)
     };
     let excess = if variant == "last_minus_first" { "last_minus_first_excess" } else { "other" };
     vec![row(variant, estimate, estimate - left), row(excess, left, 0.0)]
 }
 
 fn ratio(layer: LayerId) -> Vec<Finding> {
-    let row = Finding::new("assignment_drop_ratio", layer, View::Chosen, "share");
+    let row = Finding::new(Statistic::AssignmentDropRatio, layer, View::Chosen);
     vec![Finding { estimate: Some(0.025), low: Some(0.02), high: Some(0.03), ..row }]
 }
 
@@ -70,7 +70,7 @@ fn data_sets_and_compared_models_have_a_line_each() {
         estimate: Some(-0.01),
         low: Some(-0.02),
         high: Some(0.0),
-        ..Finding::new("drop_difference", 1, View::Chosen, "share")
+        ..Finding::new(Statistic::DropDifference, 1, View::Chosen)
     };
     let rows = [
         ratio(1),
@@ -101,14 +101,14 @@ fn roles_causes_and_capacity_have_a_line_each() {
     let role = |name: &'static str, estimate| Finding {
         role: Some(name.into()),
         estimate: Some(estimate),
-        ..Finding::new("assignment_drop_ratio", 1, View::Chosen, "share")
+        ..Finding::new(Statistic::AssignmentDropRatio, 1, View::Chosen)
     };
     let cause = |text: &str, estimate| Finding {
         variant: Some("token".into()),
         expert: Some(4),
         text: Some(text.into()),
         estimate: Some(estimate),
-        ..Finding::new("drop_causes", 1, View::Chosen, "share")
+        ..Finding::new(Statistic::DropCauses, 1, View::Chosen)
     };
     let replay = |variant: &'static str, factor, priority: Option<&'static str>, estimate| Finding {
         variant: Some(variant.into()),
@@ -117,7 +117,7 @@ fn roles_causes_and_capacity_have_a_line_each() {
         rule: Some("port".into()),
         grouping: Some("run".into()),
         estimate: Some(estimate),
-        ..Finding::new("capacity_replay", 1, View::Chosen, "share")
+        ..Finding::new(Statistic::CapacityReplay, 1, View::Chosen)
     };
     let rows = [
         ratio(1),

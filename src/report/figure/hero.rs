@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     report::text::{readable, rounded},
-    stats::Finding,
+    stats::{Finding, Statistic},
 };
 
 /// A kind of run: its question, and the picture that answers it.
@@ -20,9 +20,9 @@ pub(in crate::report) struct KindOfRun {
     /// What it asks.
     pub(in crate::report) question: &'static str,
     /// The statistic at whose section the picture stands as well.
-    pub(in crate::report) statistic: &'static str,
+    pub(in crate::report) statistic: Statistic,
     /// All statistics that the picture is made of.
-    pub(in crate::report) made_of: &'static [&'static str],
+    pub(in crate::report) made_of: &'static [Statistic],
     /// What the picture shows.
     pub(in crate::report) caption: &'static str,
     label: &'static str,
@@ -49,8 +49,8 @@ pub(in crate::report) const HEROES: [KindOfRun; 3] = [
     KindOfRun {
         command: "route",
         question: "Is routing decided by the token id, whatever the context?",
-        statistic: "mutual_information",
-        made_of: &["mutual_information", "conditional_mutual_information"],
+        statistic: Statistic::MutualInformation,
+        made_of: &[Statistic::MutualInformation, Statistic::ConditionalMutualInformation],
         caption: "How much of what can be explained about the expert each variable explains alone, and how much of what is left \
                   it adds once the token id is known; with 95 % intervals over documents.",
         label: "alone, and once the token id is known",
@@ -62,8 +62,8 @@ pub(in crate::report) const HEROES: [KindOfRun; 3] = [
     KindOfRun {
         command: "drift",
         question: "Is routing learnt early and then fixed?",
-        statistic: "router_saturation",
-        made_of: &["router_saturation", "first_choice_agreement"],
+        statistic: Statistic::RouterSaturation,
+        made_of: &[Statistic::RouterSaturation, Statistic::FirstChoiceAgreement],
         caption: "How far each checkpoint is on the way from load-matched chance (0 %) to full agreement with the last \
                   checkpoint of the training (100 %); and how many first choices differ from it in a model that is no step of the \
                   training; with 95 % intervals over documents.",
@@ -76,8 +76,8 @@ pub(in crate::report) const HEROES: [KindOfRun; 3] = [
     KindOfRun {
         command: "drops",
         question: "Are later tokens dropped more?",
-        statistic: "assignment_drop_ratio",
-        made_of: &["assignment_drop_ratio", "drop_trend"],
+        statistic: Statistic::AssignmentDropRatio,
+        made_of: &[Statistic::AssignmentDropRatio, Statistic::DropTrend],
         caption: "Dropped share of the assignments; and how much more the last quarter of a sequence loses than the first: as \
                   it is, in random order, whose queues fill up as well, and what is left; with 95 % intervals over documents.",
         label: "drops, and last quarter minus first",
@@ -120,13 +120,13 @@ fn way(row: &Finding) -> Vec<Mark> {
     let on_axis = row.training_tokens.is_some();
     let less = |share: Option<f64>| share.map(|share| 1.0 - share);
     let label = readable(checkpoint);
-    match &*row.statistic {
+    match row.statistic {
         // The last checkpoint agrees with itself.
         _ if checkpoint == reference => Vec::new(),
-        "router_saturation" if on_axis => {
+        Statistic::RouterSaturation if on_axis => {
             vec![Mark { place: 0, panel: WAY, label, values: [row.corrected, row.corrected_low, row.corrected_high] }]
         }
-        "first_choice_agreement" if !on_axis => {
+        Statistic::FirstChoiceAgreement if !on_axis => {
             vec![Mark { place: 1, panel: BESIDE, label, values: [less(row.estimate), less(row.high), less(row.low)] }]
         }
         _ => Vec::new(),
@@ -145,12 +145,14 @@ fn drops(row: &Finding) -> Vec<Mark> {
     }
     let values = [row.estimate, row.low, row.high];
     let mark = |place, panel, label: &str, values| Mark { place, panel, label: label.to_owned(), values };
-    match (&*row.statistic, row.variant.as_deref()) {
-        ("assignment_drop_ratio", None) => vec![mark(0, LOST, "all assignments", values)],
-        ("drop_trend", Some("last_minus_first")) => {
+    match (row.statistic, row.variant.as_deref()) {
+        (Statistic::AssignmentDropRatio, None) => vec![mark(0, LOST, "all assignments", values)],
+        (Statistic::DropTrend, Some("last_minus_first")) => {
             vec![mark(1, TREND, "as it is", values), mark(2, TREND, "in random order", [row.baseline, None, None])]
         }
-        ("drop_trend", Some("last_minus_first_excess")) => vec![mark(3, TREND, "left above random order", values)],
+        (Statistic::DropTrend, Some("last_minus_first_excess")) => {
+            vec![mark(3, TREND, "left above random order", values)]
+        }
         _ => Vec::new(),
     }
 }
@@ -209,18 +211,18 @@ mod tests {
             given: given.map(Into::into),
             explained: Some(explained),
             variant: variable.starts_with("position").then_some("within_sequence_shift".into()),
-            ..Finding::new(statistic, 1, View::Chosen, "bits")
+            ..Finding::new(statistic, 1, View::Chosen)
         };
         let known = Some("token");
         let hero = hero_of(
             "route",
             &[
-                row("mutual_information", "position", None, 0.01),
-                row("mutual_information", "token", None, 0.81),
-                row("conditional_mutual_information", "position_bucket", known, 0.03),
-                row("conditional_mutual_information", "previous_token", known, 0.27),
+                row(Statistic::MutualInformation, "position", None, 0.01),
+                row(Statistic::MutualInformation, "token", None, 0.81),
+                row(Statistic::ConditionalMutualInformation, "position_bucket", known, 0.03),
+                row(Statistic::ConditionalMutualInformation, "previous_token", known, 0.27),
                 // The lenient row of the same variable is not in the words.
-                Finding { variant: None, ..row("mutual_information", "position", None, 0.9) },
+                Finding { variant: None, ..row(Statistic::MutualInformation, "position", None, 0.9) },
             ],
         );
         assert_eq!(hero.data["label"], json!(["token id", "position", "previous token (at most)", "position"]));
@@ -243,10 +245,10 @@ mod tests {
             reference: Some(format!("t{of}")),
             training_tokens: (at < 3).then_some(at as f64 + 1.0),
             corrected: Some(corrected),
-            ..Finding { estimate: Some(0.7), ..Finding::new("router_saturation", 1, View::Chosen, "share") }
+            ..Finding { estimate: Some(0.7), ..Finding::new(Statistic::RouterSaturation, 1, View::Chosen) }
         };
         let beside = Finding {
-            statistic: "first_choice_agreement".into(),
+            statistic: Statistic::FirstChoiceAgreement,
             estimate: Some(0.75),
             low: Some(0.7),
             high: Some(0.8),
@@ -266,10 +268,10 @@ mod tests {
         let trend = |variant: &'static str, estimate, baseline| Finding {
             variant: Some(variant.into()),
             baseline: Some(baseline),
-            ..Finding { estimate: Some(estimate), ..Finding::new("drop_trend", 1, View::Chosen, "share") }
+            ..Finding { estimate: Some(estimate), ..Finding::new(Statistic::DropTrend, 1, View::Chosen) }
         };
         let dropped =
-            Finding { estimate: Some(0.038), ..Finding::new("assignment_drop_ratio", 1, View::Chosen, "share") };
+            Finding { estimate: Some(0.038), ..Finding::new(Statistic::AssignmentDropRatio, 1, View::Chosen) };
         let hero = hero_of(
             "drops",
             &[

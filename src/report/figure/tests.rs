@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     routing::View,
-    stats::{Finding, STATISTICS},
+    stats::{Finding, STATISTICS, Statistic},
 };
 
 fn info(name: &str) -> &'static StatisticInfo {
@@ -11,7 +11,7 @@ fn info(name: &str) -> &'static StatisticInfo {
 }
 
 fn finding(estimate: f64) -> Finding {
-    Finding { estimate: Some(estimate), n: 10, ..Finding::new("expert_share", 1, View::Kept, "share") }
+    Finding { estimate: Some(estimate), n: 10, ..Finding::new(Statistic::ExpertShare, 1, View::Kept) }
 }
 
 fn figures_of(name: &str, findings: &[Finding]) -> Vec<Figure> {
@@ -121,7 +121,7 @@ fn a_square_has_one_order_and_each_pair_once() {
         expert: Some(a),
         other_expert: Some(b),
         baseline: Some(0.1),
-        ..Finding::new("coactivation", 1, View::Chosen, "probability")
+        ..Finding::new(Statistic::Coactivation, 1, View::Chosen)
     };
     let rows = [pair(0, 1), pair(0, 2), pair(1, 2)].map(|row| Finding { estimate: Some(0.2), n: 9, ..row });
     let found = figures_of("coactivation", &rows);
@@ -158,7 +158,7 @@ fn what_is_explained_is_told_in_per_cent_with_its_bits() {
         explained: Some(0.8127),
         explained_low: Some(0.8),
         baseline: Some(0.05),
-        ..Finding { estimate: Some(2.434), ..Finding::new("mutual_information", 1, View::Chosen, "bits") }
+        ..Finding { estimate: Some(2.434), ..Finding::new(Statistic::MutualInformation, 1, View::Chosen) }
     };
     let found = figures_of("mutual_information", std::slice::from_ref(&row));
     let data = &found[0].data;
@@ -173,7 +173,7 @@ fn one_name_has_one_number() {
     let row = |variant: Option<&'static str>| Finding {
         variable: Some("position".into()),
         variant: variant.map(Into::into),
-        ..Finding { estimate: Some(0.1), ..Finding::new("mutual_information", 1, View::Chosen, "bits") }
+        ..Finding { estimate: Some(0.1), ..Finding::new(Statistic::MutualInformation, 1, View::Chosen) }
     };
     let found = figures_of("mutual_information", &[row(None), row(Some("within_sequence_shift"))]);
     assert_eq!(found[0].rows, ["position (lenient baseline)", "position"]);
@@ -206,7 +206,7 @@ fn pairs_of_categories_come_before_the_number_over_all() {
     let row = |a: Option<&str>, b: Option<&str>| Finding {
         category: a.map(str::to_owned),
         other_category: b.map(str::to_owned),
-        ..Finding { estimate: Some(0.1), ..Finding::new("jensen_shannon", 1, View::Chosen, "bits") }
+        ..Finding { estimate: Some(0.1), ..Finding::new(Statistic::JensenShannon, 1, View::Chosen) }
     };
     let found = figures_of("jensen_shannon", &[row(None, None), row(Some("a"), Some("b"))]);
     assert_eq!(found.iter().map(|figure| figure.kind).collect::<Vec<_>>(), [Kind::Matrix, Kind::Intervals]);
@@ -222,7 +222,7 @@ fn replay(rule: &'static str, variant: &'static str, factor: Option<f64>, estima
         capacity_factor: factor,
         estimate: Some(estimate),
         n: 64,
-        ..Finding::new("capacity_replay", 1, View::Chosen, "share")
+        ..Finding::new(Statistic::CapacityReplay, 1, View::Chosen)
     }
 }
 

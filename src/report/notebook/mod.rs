@@ -7,27 +7,13 @@ mod document;
 mod literal;
 mod opening;
 mod parameters;
+mod source;
 mod step;
 
-use self::{document::document, opening::opening, parameters::Parameters, step::steps};
-use crate::{
-    error::Result,
-    run::{RunKind, RunRecord},
-    stats::Tables,
-};
+pub use source::NotebookSource;
 
-/// A finished run, as far as a notebook needs it.
-#[derive(Clone, Copy, Debug)]
-pub struct NotebookSource<'a> {
-    /// What its manifest records.
-    pub record: &'a RunRecord,
-    /// The tables of its statistics.
-    pub tables: &'a Tables,
-    /// Its verdict, line by line.
-    pub verdict: &'a [String],
-    /// Its folder as seen from the notebook's, with `/` between the parts.
-    pub folder: &'a str,
-}
+use self::{document::document, opening::opening, parameters::Parameters, step::steps};
+use crate::{error::Result, run::RunKind};
 
 const COMMON: &str = include_str!("steps/common.py");
 

@@ -1,9 +1,9 @@
 //! The first cells: what was run, what it found, and how sure that is.
 
 use super::{
-    NotebookSource,
     document::Cell,
     literal::{markdown, verbatim},
+    source::NotebookSource,
 };
 use crate::run::RunRecord;
 

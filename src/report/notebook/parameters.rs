@@ -1,13 +1,13 @@
 //! The parameters of a notebook: the names of a run that a reader may want to shorten or replace.
 
 use super::{
-    NotebookSource,
     document::Cell,
     literal::{list, python},
+    source::NotebookSource,
 };
 use crate::{
     run::{RunKind, RunRecord},
-    stats::{Finding, Tables},
+    stats::{Finding, Statistic, Tables},
 };
 
 /// Names of a run.
@@ -35,8 +35,8 @@ impl Parameters {
         Self {
             layers: layout.moe_layers.iter().map(ToString::to_string).collect(),
             num_experts: layout.num_experts,
-            categories: names(source.tables, "expert_share", |row| row.category.as_deref()),
-            datasets: names(source.tables, "assignment_drop_ratio", |row| row.dataset.as_deref()),
+            categories: names(source.tables, Statistic::ExpertShare, |row| row.category.as_deref()),
+            datasets: names(source.tables, Statistic::AssignmentDropRatio, |row| row.dataset.as_deref()),
             checkpoints,
             beside,
         }
@@ -95,9 +95,9 @@ fn labels(record: &RunRecord) -> (Vec<String>, Vec<String>) {
 }
 
 /// The names that a key has in a table, in the order of the rows.
-fn names(tables: &Tables, table: &str, key: fn(&Finding) -> Option<&str>) -> Vec<String> {
+fn names(tables: &Tables, statistic: Statistic, key: fn(&Finding) -> Option<&str>) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
-    for name in tables.get(table).into_iter().flat_map(|table| &table.rows).filter_map(key) {
+    for name in tables.get(statistic.table()).into_iter().flat_map(|table| &table.rows).filter_map(key) {
         if !names.iter().any(|known| known == name) {
             names.push(name.to_owned());
         }

@@ -82,7 +82,7 @@ fn has_key(row: &Finding, key: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{routing::View, stats::StatisticTable};
+    use crate::{routing::View, stats::Statistic, stats::StatisticTable};
 
     const FILE: &str = "# %% [markdown] a-text needs=load:variable=token\n# # Title\n#\n# Words.\n\n# %% a needs=load:variable=token,beside\nx = 1\n\n# %% b\n# a comment\ny = 2\n";
 
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn a_step_without_its_numbers_is_left_out() {
-        let row = Finding { variable: Some("token".into()), ..Finding::new("load_cv", 1, View::Kept, "ratio") };
+        let row = Finding { variable: Some("token".into()), ..Finding::new(Statistic::LoadCv, 1, View::Kept) };
         let withheld = StatisticTable { name: "load".into(), rows: vec![row.clone()] };
         let measured = StatisticTable { name: "load".into(), rows: vec![Finding { estimate: Some(0.0), ..row }] };
         let count = |table: &StatisticTable, beside: &[&str]| {

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     chart::CHARTS,
     error::{Error, Result},
-    stats::{STATISTICS, StatisticInfo, thousands},
+    stats::{STATISTICS, Statistic, StatisticInfo, thousands},
 };
 use drawn::Drawn;
 use table::{Differences, Table, differences, table};
@@ -56,7 +56,7 @@ struct RunPart<'a> {
 /// The picture beside a verdict.
 #[derive(Serialize)]
 struct Hero {
-    statistic: &'static str,
+    statistic: Statistic,
     figure: usize,
     caption: &'static str,
 }
@@ -134,8 +134,8 @@ pub fn html(runs: &[ReportedRun<'_>]) -> Result<String> {
 }
 
 fn draw(info: &'static StatisticInfo, runs: &[ReportedRun<'_>]) -> Drawn {
-    let mut figures = figures(info, &rows_of(&[info.name], runs));
-    let kind = HEROES.iter().find(|kind| kind.statistic == info.name);
+    let mut figures = figures(info, &rows_of(&[info.statistic], runs));
+    let kind = HEROES.iter().find(|kind| kind.statistic == info.statistic);
     let hero = kind.and_then(|kind| hero(kind, &rows_of(kind.made_of, runs)));
     let place = hero.is_some().then_some(figures.len());
     figures.extend(hero);
@@ -143,12 +143,11 @@ fn draw(info: &'static StatisticInfo, runs: &[ReportedRun<'_>]) -> Drawn {
 }
 
 /// The rows of statistics in all runs.
-fn rows_of<'a>(statistics: &[&str], runs: &'a [ReportedRun<'_>]) -> Vec<Row<'a>> {
+fn rows_of<'a>(statistics: &[Statistic], runs: &'a [ReportedRun<'_>]) -> Vec<Row<'a>> {
     let of_run = |(index, run): (usize, &'a ReportedRun<'_>)| {
-        let infos = statistics.iter().filter_map(|name| STATISTICS.iter().find(|info| info.name == *name));
-        let rows = infos.flat_map(|info| {
-            let rows = run.tables.get(info.table).into_iter().flat_map(|table| &table.rows);
-            rows.filter(move |row| row.statistic == info.name)
+        let rows = statistics.iter().flat_map(|statistic| {
+            let rows = run.tables.get(statistic.table()).into_iter().flat_map(|table| &table.rows);
+            rows.filter(move |row| row.statistic == *statistic)
         });
         let model = run.model.as_str();
         rows.map(move |finding| Row { run: index, command: run.command, model, finding }).collect::<Vec<_>>()
@@ -171,7 +170,7 @@ fn title(runs: &[ReportedRun<'_>]) -> String {
 fn run_part<'a>(index: usize, run: &'a ReportedRun<'_>, drawn: &[Drawn]) -> RunPart<'a> {
     let kind = HEROES.iter().find(|kind| kind.command == run.command);
     let hero = kind.and_then(|kind| {
-        let figure = drawn.iter().find(|drawn| drawn.info.name == kind.statistic)?.hero?;
+        let figure = drawn.iter().find(|drawn| drawn.info.statistic == kind.statistic)?.hero?;
         Some(Hero { statistic: kind.statistic, figure, caption: kind.caption })
     });
     let mut provenance = Vec::new();
@@ -232,7 +231,7 @@ fn part<'a>(question: &Question, drawn: &'a [Drawn], runs: &[ReportedRun<'_>]) -
     let own = drawn.iter().filter(|drawn| drawn.info.question == question.anchor);
     let mut own: Vec<&Drawn> = own.collect();
     // What the first screen shows comes first.
-    own.sort_by_key(|drawn| !HEROES.iter().any(|kind| kind.statistic == drawn.info.name));
+    own.sort_by_key(|drawn| !HEROES.iter().any(|kind| kind.statistic == drawn.info.statistic));
     let statistics: Vec<StatisticPart<'_>> = own.into_iter().filter_map(|drawn| statistic_part(drawn, runs)).collect();
     (!statistics.is_empty()).then_some(QuestionPart {
         anchor: question.anchor,
@@ -270,7 +269,8 @@ fn files(info: &StatisticInfo, run: &ReportedRun<'_>, runs: &[ReportedRun<'_>]) 
         _ => format!("{}: ", run.label),
     };
     let below = |name: String| File { href: address(&Path::new(folder).join(&name)), text: format!("{whose}{name}") };
-    let kinds: Vec<&str> = CHARTS.iter().filter(|kind| kind.statistic == info.name).map(|kind| kind.stem).collect();
+    let kinds: Vec<&str> =
+        CHARTS.iter().filter(|kind| kind.statistic == info.statistic).map(|kind| kind.stem).collect();
     let charts = run.charts.iter().filter(|(_, kind)| kinds.contains(kind));
     let charts = charts.map(|(stem, _)| below(format!("charts/{stem}.svg")));
     std::iter::once(below(format!("stats/{}.csv", info.table))).chain(charts).collect()

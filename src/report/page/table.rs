@@ -138,7 +138,7 @@ impl<'a> OwnRows<'a> {
         let table = run.tables.get(info.table);
         let all = table.into_iter().flat_map(|table| &table.rows);
         let (mut rows, further): (Vec<&Finding>, Vec<&Finding>) =
-            all.filter(|row| row.statistic == info.name).partition(|row| is_whole(row));
+            all.filter(|row| row.statistic == info.statistic).partition(|row| is_whole(row));
         let in_files = run.rows_in_files.get(info.table).copied().unwrap_or(0);
         let only_in_files = in_files.saturating_sub(table.map_or(0, |table| table.rows.len()));
         let total = rows.len() + further.len() + only_in_files;
@@ -253,7 +253,7 @@ pub(super) fn differences(info: &StatisticInfo, runs: &[ReportedRun<'_>]) -> Opt
     let [first, second, ..] = runs.iter().filter(of).collect::<Vec<_>>()[..] else { return None };
     let place = |row: &Finding| (row.layer, row.view.to_string(), row.unit.to_string(), subject(row));
     let of_whole = |run: &'_ ReportedRun<'_>| -> Vec<Finding> {
-        run.findings.iter().filter(|row| row.statistic == info.name && is_whole(row)).cloned().collect()
+        run.findings.iter().filter(|row| row.statistic == info.statistic && is_whole(row)).cloned().collect()
     };
     let (left, right) = (of_whole(first), of_whole(second));
     let others: BTreeMap<_, &Finding> = right.iter().map(|row| (place(row), row)).collect();

@@ -6,13 +6,24 @@ use super::{
 };
 use crate::{
     routing::View,
-    stats::{Finding, StatisticTable, finding::finite, occurrences::Occurrences},
+    stats::{
+        Finding, Statistic, StatisticTable,
+        finding::finite,
+        occurrences::Occurrences,
+        random::{Purpose, Stream},
+    },
 };
 
-/// The four statistics, in the order of the tables.
-const NAMES: [&str; 4] = ["router_saturation", "first_choice_agreement", "exact_set_agreement", "jaccard"];
+/// Baseline kind: chance from the frequencies of experts and sets, without an error of its own.
+const LOAD_MATCHED: &str = "load_matched";
+/// Baseline kind: the same from drawn pairs of rows.
+const DRAWN_PAIRS: &str = "load_matched_drawn";
 
-/// How far the choices of a row agree at two checkpoints, in the order of [`NAMES`].
+/// The four statistics, in the order of the tables.
+const STATISTICS: [Statistic; 4] =
+    [Statistic::RouterSaturation, Statistic::FirstChoiceAgreement, Statistic::ExactSetAgreement, Statistic::Jaccard];
+
+/// How far the choices of a row agree at two checkpoints, in the order of [`STATISTICS`].
 pub(super) fn agreement_of(a: &Occurrences, b: &Occurrences, row: usize) -> [f64; 4] {
     let (one, other) = (a.choices(View::Chosen, row), b.choices(View::Chosen, row));
     let shared = one.iter().filter(|expert| other.contains(expert)).count() as f64;
@@ -25,7 +36,7 @@ pub(super) fn agreement_of(a: &Occurrences, b: &Occurrences, row: usize) -> [f64
 pub(super) fn agreement(step: &Step) -> Vec<StatisticTable> {
     let course = step.course;
     let (one, last, occurrences) = (&step.own.data, &course.last().data, &course.baseline.occurrences);
-    let mut sums = NAMES.map(|_| vec![0.0; one.documents()]);
+    let mut sums = STATISTICS.map(|_| vec![0.0; one.documents()]);
     for row in 0..one.len() {
         let document = one.document[row] as usize;
         for (sums, value) in sums.iter_mut().zip(agreement_of(one, last, row)) {
@@ -33,26 +44,29 @@ pub(super) fn agreement(step: &Step) -> Vec<StatisticTable> {
         }
     }
     let chance = Sets::new(one, 0..one.len()).chance(&course.baseline.sets);
-    let chance = [chance.saturation, chance.first, chance.exact, chance.jaccard];
+    let seed = course.settings.statistics.seed;
+    let jaccard = chance.jaccard(one, last, Stream::new(seed, one.layer, Purpose::Pairs, step.at));
+    let chance = [chance.saturation, chance.first, chance.exact, jaccard.mean];
+    let kind = |index: usize| if index == 3 && jaccard.drawn { DRAWN_PAIRS } else { LOAD_MATCHED };
     let row = |index: usize| {
-        let finding = course.mean(step.finding(NAMES[index], View::Chosen, "share"), &sums[index], occurrences);
+        let finding = course.mean(step.finding(STATISTICS[index], View::Chosen), &sums[index], occurrences);
         StatisticTable {
-            name: NAMES[index].to_owned(),
-            rows: vec![against_chance(course, finding, index, chance[index])],
+            name: STATISTICS[index].table().to_owned(),
+            rows: vec![against_chance(course, finding, index, (chance[index], kind(index)))],
         }
     };
-    (0..NAMES.len()).map(row).collect()
+    (0..STATISTICS.len()).map(row).collect()
 }
 
 /// A router saturation of any two checkpoints, from the sums by document.
 pub(super) fn saturation(course: &Course, (at, to): (usize, usize), sums: &[f64], chance: f64) -> Finding {
-    let finding = course.about(course.last().finding(NAMES[0], View::Chosen, "share"), at, to);
-    against_chance(course, course.mean(finding, sums, &course.baseline.occurrences), 0, chance)
+    let finding = course.about(course.last().finding(STATISTICS[0], View::Chosen), at, to);
+    against_chance(course, course.mean(finding, sums, &course.baseline.occurrences), 0, (chance, LOAD_MATCHED))
 }
 
-fn against_chance(course: &Course, finding: Finding, index: usize, chance: f64) -> Finding {
+fn against_chance(course: &Course, finding: Finding, index: usize, (chance, kind): (f64, &'static str)) -> Finding {
     let uniform = uniform_chance(course.last().data.experts, course.last().data.top_k)[index];
-    corrected(Finding { uniform_baseline: finite(uniform), ..finding }.against(chance, "load_matched"))
+    corrected(Finding { uniform_baseline: finite(uniform), ..finding }.against(chance, kind))
 }
 
 /// Adds (estimate - chance) / (1 - chance), 1 = full agreement, 0 = chance.
@@ -68,7 +82,7 @@ fn corrected(mut finding: Finding) -> Finding {
     finding
 }
 
-/// The chance of routers that choose k of E experts uniformly, in the order of [`NAMES`].
+/// The chance of routers that choose k of E experts uniformly, in the order of [`STATISTICS`].
 fn uniform_chance(experts: usize, top_k: usize) -> [f64; 4] {
     // Expected m-subsets that two random sets share: C(k, m)^2 / C(E, m).
     let choose = |n: usize, m: usize| (0..m).map(|i| (n - i) as f64 / (i + 1) as f64).product::<f64>();

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     routing::{ExpertId, View},
-    stats::Finding,
+    stats::{Finding, Statistic},
 };
 
 /// Which occurrences change their first choice from some checkpoint on, gathered backwards along the time axis.
@@ -42,7 +42,7 @@ impl LastChange {
         let loads = Sets::new(data, 0..data.len()).first();
         self.same.iter_mut().zip(loads).for_each(|(product, load)| *product *= load);
         let sums = step.course.per_document(|row| f64::from(u8::from(self.changed[row])));
-        let finding = step.finding("last_change", View::Chosen, "share");
+        let finding = step.finding(Statistic::LastChange, View::Chosen);
         let chance = if is_last { 0.0 } else { 1.0 - self.same.iter().sum::<f64>() };
         Some(step.course.mean(finding, &sums, &step.course.baseline.occurrences).against(chance, "load_matched"))
     }
@@ -62,7 +62,7 @@ fn lowest_documents(step: &Step) -> Vec<Finding> {
     let overall = sums.iter().sum::<f64>() / occurrences.iter().sum::<f64>();
     let least = course.settings.minimum_document_occurrences as f64;
     let mut documents: Vec<usize> = (0..sums.len()).filter(|d| occurrences[*d] >= least.max(1.0)).collect();
-    let empty = step.finding("document_drift", View::Chosen, "share");
+    let empty = step.finding(Statistic::DocumentDrift, View::Chosen);
     if documents.is_empty() {
         return vec![empty.withheld(format!("no document has {least} occurrences"))];
     }

@@ -4,7 +4,7 @@ use super::{DriftPoint, DriftSettings, baseline::Baseline};
 use crate::{
     error::{Error, Result},
     routing::View,
-    stats::{Finding, study::Study},
+    stats::{Finding, Statistic, study::Study},
     trace::{LayerTrace, SequenceTable},
 };
 
@@ -34,8 +34,8 @@ pub(super) struct Step<'a> {
 
 impl Step<'_> {
     /// An empty finding about the checkpoint, compared with the reference.
-    pub(super) fn finding(&self, statistic: &'static str, view: View, unit: &'static str) -> Finding {
-        self.course.about(self.course.last().finding(statistic, view, unit), self.at, self.course.reference)
+    pub(super) fn finding(&self, statistic: Statistic, view: View) -> Finding {
+        self.course.about(self.course.last().finding(statistic, view), self.at, self.course.reference)
     }
 }
 

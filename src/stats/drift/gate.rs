@@ -12,7 +12,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     routing::View,
-    stats::Finding,
+    stats::{Finding, Statistic},
 };
 
 /// Why a checkpoint has no number.
@@ -93,7 +93,7 @@ impl<'a> GateReference<'a> {
     /// checkpoint, which is what independent gates with the same distributions would share.
     pub(super) fn overlap(&self, step: &Step, own: Option<&Gates>) -> Finding {
         let course = step.course;
-        let finding = step.finding("gate_overlap", View::Chosen, "probability");
+        let finding = step.finding(Statistic::GateOverlap, View::Chosen);
         let (Some(own), Some(last)) = (own, &self.gates) else { return finding.withheld(NO_LOGITS) };
         let source = &course.last().data.source;
         let experts = course.last().data.experts;

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     routing::View,
     stats::{
-        Finding,
+        Finding, Statistic,
         finding::finite,
         resample::centred,
         share::{self, Key, Shares},
@@ -37,7 +37,7 @@ pub(super) fn load_drift(step: &Step) -> Vec<Finding> {
 fn row(step: &Step, view: View, index: usize, own: &Shares) -> Finding {
     let course = step.course;
     let ((variant, distance, unchanged), last) = (DISTANCES[index], &course.baseline.load[view as usize]);
-    let finding = step.finding("load_drift", view, "ratio").variant(variant);
+    let finding = step.finding(Statistic::LoadDrift, view).variant(variant);
     let estimate = distance(&own.count, &last.count);
     if !estimate.is_finite() {
         return finding.withheld("no assignment to count");

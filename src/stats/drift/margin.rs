@@ -4,7 +4,7 @@
 use super::{DriftSettings, agreement::agreement_of, chance::Sets, course::Step};
 use crate::{
     routing::View,
-    stats::{Finding, occurrences::Occurrences, resample::quantile_sorted, study::Study},
+    stats::{Finding, Statistic, occurrences::Occurrences, resample::quantile_sorted, study::Study},
 };
 
 /// Variant, index into the agreement of a row, whether the margin is that of the first choice.
@@ -76,7 +76,7 @@ fn sets(data: &Occurrences, rows: &[u32]) -> Sets {
 fn rows(step: &Step, (variant, index, _): (&'static str, usize, bool), bins: &[Bin]) -> Vec<Finding> {
     let course = step.course;
     let (one, last) = (&step.own.data, &course.last().data);
-    let empty = step.finding("agreement_by_margin", View::Chosen, "share").variant(variant);
+    let empty = step.finding(Statistic::AgreementByMargin, View::Chosen).variant(variant);
     if bins.is_empty() {
         return vec![empty.withheld("no occurrence to count")];
     }

@@ -8,7 +8,7 @@ use super::course::Step;
 use crate::{
     error::{Error, Result},
     routing::{ExpertId, View},
-    stats::Finding,
+    stats::{Finding, Statistic},
     trace::LayerTrace,
 };
 
@@ -103,7 +103,7 @@ pub(super) fn findings(step: &Step, matching: &Matching) -> Vec<Finding> {
         let finding = finding.measured(of(shared), None, assignments, documents);
         finding.against(of(by_number), "same_number").remark("no interval: the matching is fitted")
     };
-    let empty = step.finding("expert_matching", View::Chosen, "share");
+    let empty = step.finding(Statistic::ExpertMatching, View::Chosen);
     let sum = |values: &[u64]| values.iter().sum::<u64>();
     let all = row(empty.clone(), sum(&matching.shared), sum(&matching.shared_by_number), sum(&matching.assignments));
     let renamed = matching.experts.iter().enumerate().filter(|(old, new)| *old != usize::from(**new)).count();

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     routing::{ExpertId, View},
     stats::{
-        Finding,
+        Finding, Statistic,
         category::jensen_shannon,
         entropy::{NORMAL_95, jackknife_error},
         finding::finite,
@@ -186,7 +186,7 @@ pub(super) fn token_drift(step: &Step) -> Vec<Finding> {
 /// Empty findings of the three variants.
 fn variants(step: &Step, view: View) -> [Finding; 3] {
     [("total_variation", "share"), ("jensen_shannon", "bits"), ("argmax_kept", "share")]
-        .map(|(variant, unit)| step.finding("token_drift", view, unit).by("token").variant(variant))
+        .map(|(variant, unit)| step.finding(Statistic::TokenDrift, view).in_unit(unit).by("token").variant(variant))
 }
 
 fn token_rows(step: &Step, token: &Token, view: View) -> [Finding; 3] {

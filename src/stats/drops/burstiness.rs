@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     routing::ExpertId,
-    stats::{Finding, study::p_value},
+    stats::{Finding, Statistic, study::p_value},
 };
 
 /// Fewest dropped assignments after permuting, on average, for a ratio.
@@ -21,7 +21,7 @@ const LEAST: f64 = 5.0;
 /// Over all, by data set, by expert. `across` was permuted over the whole layer, `within` within data sets: `None` where
 /// there is one alone, whose permutations are those of the layer.
 pub(super) fn burstiness(study: &DropStudy, across: &Drops<'_>, within: Option<&Drops<'_>>) -> Vec<Finding> {
-    let empty = || study.finding("burstiness", "ratio");
+    let empty = || study.finding(Statistic::Burstiness);
     let mut findings = vec![across.row(empty(), None)];
     for dataset in 0..study.layer.sequences.dataset_names.len() {
         let (permuted, column) = within.map_or((across, None), |within| (within, Some(dataset)));

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::{reason::with_reason, study::DropStudy};
 use crate::{
     routing::ExpertId,
-    stats::{Finding, Name},
+    stats::{Finding, Name, Statistic},
     trace::ROLES,
 };
 
@@ -51,7 +51,7 @@ impl Cause {
 pub(super) fn drop_causes(study: &DropStudy) -> Vec<Finding> {
     let experts = worst(study);
     if experts.is_empty() {
-        return vec![study.finding("drop_causes", "share").withheld("nothing is dropped")];
+        return vec![study.finding(Statistic::DropCauses).withheld("nothing is dropped")];
     }
     let overall = Cause::ALL.map(|cause| occurrences(study, cause));
     let of = |(expert, dropped): (ExpertId, u64)| Queue::new(study, expert, dropped).rows(&overall);
@@ -140,7 +140,7 @@ impl<'a> Queue<'a> {
             cells.truncate(study.settings.tokens_listed);
         }
         let row = |(index, cell): (usize, &&[(u32, u32)])| {
-            let finding = study.finding("drop_causes", "share").variant(cause.name());
+            let finding = study.finding(Statistic::DropCauses).variant(cause.name());
             let finding = cause.about(study, Finding { expert: Some(self.expert), ..finding }, cell[0].0);
             let rank = (cause == Cause::Token).then_some(index as u32 + 1);
             let finding = self.measured(Finding { rank, ..finding }, cell);

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     stats::{
-        Finding, StatisticTable,
+        Finding, Statistic, StatisticTable,
         resample::{Interval, expanded_percentile, percentile},
     },
 };
@@ -77,9 +77,9 @@ struct Difference<'a> {
 
 impl Difference<'_> {
     /// An empty finding.
-    fn finding(&self, key: Key, variant: &'static str) -> Finding {
+    fn finding(&self, key: Key, compared: Statistic) -> Finding {
         let study = self.studies[0];
-        let finding = key.about(study, study.finding("drop_difference", "share")).variant(variant);
+        let finding = key.about(study, study.finding(Statistic::DropDifference)).variant(compared.name());
         let (model, reference) = self.names;
         Finding { checkpoint: Some(model.to_owned()), reference: Some(reference.to_owned()), ..finding }
     }
@@ -108,7 +108,7 @@ impl Difference<'_> {
     fn trends(&self) -> Vec<Finding> {
         let trends = self.studies.map(Trend::new);
         let row = |scope: &Key| {
-            let finding = self.finding(*scope, "drop_trend");
+            let finding = self.finding(*scope, Statistic::DropTrend);
             let [model, reference] = [0, 1].map(|side| trends[side].resampled(self.studies[side], *scope));
             let Resampled { sequences, documents, .. } = model;
             if sequences == 0 {

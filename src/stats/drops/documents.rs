@@ -5,7 +5,7 @@ use super::{
     tally::{RATIOS, Tally},
 };
 use crate::{
-    stats::{Finding, StatisticTable, occurrences::NONE},
+    stats::{Finding, Statistic, StatisticTable, occurrences::NONE},
     trace::ROLES,
 };
 
@@ -29,13 +29,13 @@ fn document_drops(study: &DropStudy<'_>, tallies: &[Tally], worst: &[usize]) -> 
     let mut table = StatisticTable::new("document_drops");
     for (rank, document) in worst.iter().take(study.settings.documents_listed).enumerate() {
         let n = u64::from(tallies[*document].occurrences);
-        let finding = study.finding("document_drops", "share").measured(tallies[*document].ratio(0), None, n, 1);
+        let finding = study.finding(Statistic::DocumentDrops).measured(tallies[*document].ratio(0), None, n, 1);
         let finding = Finding { rank: Some(rank as u32 + 1), ..named(study, finding, *document) };
         table.rows.push(finding.against(total.ratio(0), "layer_mean").remark("no interval: one document"));
     }
     if worst.is_empty() {
-        let reason = format!("no document has an {} above 0", RATIOS[0].replace('_', " "));
-        table.rows.push(study.finding("document_drops", "share").withheld(reason));
+        let reason = format!("no document has an {} above 0", RATIOS[0].name().replace('_', " "));
+        table.rows.push(study.finding(Statistic::DocumentDrops).withheld(reason));
     }
     table
 }
@@ -47,7 +47,7 @@ fn dropped_tokens(study: &DropStudy<'_>, worst: &[usize]) -> StatisticTable {
     let first_row = |document: &usize| study.by_document.cell(*document)[0] as usize;
     let conversation = worst.iter().find(|document| study.span[first_row(document)] != NONE);
     let Some(document) = conversation.or(worst.first()) else {
-        table.rows.push(study.finding("dropped_tokens", "share").withheld("no document lost an assignment"));
+        table.rows.push(study.finding(Statistic::DroppedTokens).withheld("no document lost an assignment"));
         return table;
     };
     let rows = study.by_document.cell(*document);
@@ -71,7 +71,7 @@ fn token(study: &DropStudy<'_>, document: usize, row: usize) -> Finding {
         (_, true) => "first_dropped",
         (_, false) => "second_dropped",
     };
-    let finding = study.finding("dropped_tokens", "share").variant(variant);
+    let finding = study.finding(Statistic::DroppedTokens).variant(variant);
     let finding = study.about_token(named(study, finding, document), study.token[row]);
     let finding = Finding {
         position: Some(study.layer.trace.position[row]),

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    stats::{Finding, StatisticTable, resample::percentile},
+    stats::{Finding, Statistic, StatisticTable, resample::percentile},
 };
 
 /// How far the first-order replay of `logged` at the factor of `rerun` was off: one row per ratio.
@@ -71,7 +71,7 @@ struct Pair<'a> {
 impl Pair<'_> {
     fn row(&self, ratio: usize) -> Finding {
         let (study, scope) = (self.study, &self.chosen[0]);
-        let finding = study.finding("exact_replay", "share");
+        let finding = study.finding(Statistic::ExactReplay);
         let finding = Finding { capacity_factor: Some(study.layer.router.capacity_factor), ..finding };
         let lost = |run: usize| self.lost[run].at(ratio, 0);
         let [exact, first_order] = [0, 1].map(|run| self.chosen[run].share(ratio, lost(run)));

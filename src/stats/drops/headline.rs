@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::stats::{Finding, Tables};
+use crate::stats::{Finding, Statistic, Tables};
 
 /// Ranks of `drop_causes` in the summary.
 const CAUSES: u32 = 3;
@@ -61,17 +61,20 @@ impl<'a> OwnRules<'a> {
     /// Whether a row belongs into the summary; none for tables of other commands.
     pub(in crate::stats) fn summarised(&self, row: &Finding) -> Option<bool> {
         let late = row.turn.is_some_and(|turn| turn >= TURNS);
-        let listed = match row.statistic.as_ref() {
-            ASSIGNMENTS => assignments(row),
-            "first_choice_drop_ratio" | "second_choice_drop_ratio" | "token_drop_ratio" | GATE_MASS => {
+        let listed = match row.statistic {
+            Statistic::AssignmentDropRatio => assignments(row),
+            Statistic::FirstChoiceDropRatio
+            | Statistic::SecondChoiceDropRatio
+            | Statistic::TokenDropRatio
+            | Statistic::GateMassLost => {
                 matches!(About::of(row), About::Everything | About::Dataset | About::Category | About::Role)
             }
-            "drop_trend" | "exact_replay" => true,
-            "drop_difference" => difference(row),
-            "capacity_replay" => self.replay(row),
-            "burstiness" => row.expert.is_none(),
-            "drop_causes" => row.expert.is_none() || row.rank.is_some_and(|rank| rank <= CAUSES),
-            "document_drops" | "dropped_tokens" | "expert_occupancy" => false,
+            Statistic::DropTrend | Statistic::ExactReplay => true,
+            Statistic::DropDifference => difference(row),
+            Statistic::CapacityReplay => self.replay(row),
+            Statistic::Burstiness => row.expert.is_none(),
+            Statistic::DropCauses => row.expert.is_none() || row.rank.is_some_and(|rank| rank <= CAUSES),
+            Statistic::DocumentDrops | Statistic::DroppedTokens | Statistic::ExpertOccupancy => false,
             _ => return None,
         };
         Some(listed && !late)

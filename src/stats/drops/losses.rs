@@ -31,7 +31,7 @@ impl Ratio {
 
     /// The name in files.
     pub(super) fn name(self) -> &'static str {
-        RATIOS[self as usize]
+        RATIOS[self as usize].name()
     }
 
     /// Calls `count(refusals, weight)` for everything that one occurrence adds to the ratio: `refused[choice]` is at

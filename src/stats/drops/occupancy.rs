@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     routing::ExpertId,
-    stats::{Finding, resample::percentile},
+    stats::{Finding, Statistic, resample::percentile},
 };
 
 /// The classes of choices, which queue one after the other.
@@ -29,7 +29,7 @@ struct Taken {
 /// By choice, expert and bin of positions: mean over the sequences that reach the end of the bin of min(1, queue length
 /// / capacity), as a token would find it that comes next.
 pub(super) fn expert_occupancy(study: &DropStudy) -> Vec<Finding> {
-    let empty = || study.finding("expert_occupancy", "share").by("position_bucket");
+    let empty = || study.finding(Statistic::ExpertOccupancy).by("position_bucket");
     let limited = study.groups.iter().any(|group| group.capacity < u32::MAX);
     let bin = study.settings.bin.max(1);
     let longest = study.sequences.iter().map(ExactSizeIterator::len).max().unwrap_or(0);

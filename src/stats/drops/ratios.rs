@@ -153,7 +153,7 @@ fn ratio_tables(study: &DropStudy<'_>, windows: &Windows, cells: &[Cell]) -> Vec
         (0..RATIOS.len()).map(|ratio| given(study, cell.key, ratio).then(|| row(study, windows, cell, ratio))).collect()
     };
     let rows: Vec<Vec<Option<Finding>>> = cells.par_iter().map(rows).collect();
-    let mut tables = RATIOS.map(StatisticTable::new);
+    let mut tables = RATIOS.map(|ratio| StatisticTable::new(ratio.table()));
     for (ratio, row) in rows.into_iter().flat_map(|rows| rows.into_iter().enumerate()) {
         tables[ratio].rows.extend(row);
     }
@@ -166,7 +166,7 @@ fn given(study: &DropStudy<'_>, key: Key, ratio: usize) -> bool {
 }
 
 fn row(study: &DropStudy<'_>, windows: &Windows, cell: &Cell, ratio: usize) -> Finding {
-    let finding = cell.key.about(study, study.finding(RATIOS[ratio], "share"));
+    let finding = cell.key.about(study, study.finding(RATIOS[ratio]));
     let (total, documents) = (cell.documents.total(), cell.documents.documents(ratio));
     let n = u64::from(if matches!(cell.key, Key::Expert(_)) { total.choices(ratio) } else { total.occurrences });
     let cohort = match cell.key {

@@ -9,7 +9,7 @@ use crate::{
     error::{Error, Result},
     routing::{ExpertId, View, queue_slots},
     stats::{
-        Finding, Settings,
+        Finding, Settings, Statistic,
         cells::Cells,
         occurrences::{NONE, check, dense},
         random::{Purpose, Stream},
@@ -260,8 +260,8 @@ impl<'a> DropStudy<'a> {
     }
 
     /// An empty finding at this layer; drops are shares of what was chosen.
-    pub(super) fn finding(&self, statistic: &'static str, unit: &'static str) -> Finding {
-        Finding::new(statistic, self.layer.trace.layer, View::Chosen, unit)
+    pub(super) fn finding(&self, statistic: Statistic) -> Finding {
+        Finding::new(statistic, self.layer.trace.layer, View::Chosen)
     }
 
     /// A finding about one data set.

@@ -9,18 +9,19 @@ use super::{
 use crate::{
     routing::ExpertId,
     stats::{
+        Statistic,
         occurrences::NONE,
         resample::{Interval, Resamples, percentile},
     },
 };
 
 /// The five ratios, in the order of their tables.
-pub(super) const RATIOS: [&str; 5] = [
-    "assignment_drop_ratio",
-    "first_choice_drop_ratio",
-    "second_choice_drop_ratio",
-    "token_drop_ratio",
-    "gate_mass_lost",
+pub(super) const RATIOS: [Statistic; 5] = [
+    Statistic::AssignmentDropRatio,
+    Statistic::FirstChoiceDropRatio,
+    Statistic::SecondChoiceDropRatio,
+    Statistic::TokenDropRatio,
+    Statistic::GateMassLost,
 ];
 
 /// Chosen and dropped, of some occurrences or of the choices of one expert.

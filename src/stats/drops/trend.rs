@@ -8,7 +8,7 @@ use super::{
     study::{DropStudy, Permutation, Routed},
 };
 use crate::stats::{
-    Finding, StatisticTable,
+    Finding, Statistic, StatisticTable,
     finding::finite,
     resample::{Interval, expanded_percentile},
     study::{mean, p_value},
@@ -131,7 +131,7 @@ impl Trend {
             let members = self.members(*scope);
             let empty = |variant: &'static str| {
                 let unit = if variant == VARIANTS[1] { SLOPE_UNIT } else { "share" };
-                scope.about(study, study.finding("drop_trend", unit)).variant(variant)
+                scope.about(study, study.finding(Statistic::DropTrend).in_unit(unit)).variant(variant)
             };
             let of = |variant| Scope { trend: self, study, members: &members, variant };
             let rows = VARIANTS.iter().enumerate().map(|(v, name)| of(v).measured(empty(name), &observed, permuted));

@@ -130,7 +130,7 @@ fn every_statistic_of_drift_is_listed_and_has_rows() {
     let tables = drift(&run, &traces.iter().collect::<Vec<_>>(), &settings);
     for (name, table) in &tables {
         for row in &table.rows {
-            let info = STATISTICS.iter().find(|info| info.name == row.statistic).expect("a listed statistic");
+            let info = row.statistic.info();
             assert_eq!(info.table, name);
             let divergence = row.variant.as_deref() == Some("jensen_shannon");
             assert!(info.unit == row.unit || divergence, "{row:#?}");
@@ -154,7 +154,7 @@ fn the_summary_holds_the_agreement_of_every_checkpoint_itself_included() {
     for statistic in ["router_saturation", "first_choice_agreement", "exact_set_agreement"] {
         for label in LABELS {
             let found = findings.iter().filter(|row| {
-                row.statistic == statistic
+                row.statistic.name() == statistic
                     && row.checkpoint.as_deref() == Some(label)
                     && row.reference.as_deref() == Some("1T")
             });

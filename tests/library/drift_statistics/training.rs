@@ -61,7 +61,9 @@ pub(crate) fn at<'a>(
     checkpoint: &str,
     condition: impl Fn(&Finding) -> bool,
 ) -> &'a Finding {
-    one(tables, table, |row| row.statistic == table && row.checkpoint.as_deref() == Some(checkpoint) && condition(row))
+    one(tables, table, |row| {
+        row.statistic.name() == table && row.checkpoint.as_deref() == Some(checkpoint) && condition(row)
+    })
 }
 
 pub(crate) fn with(statistics: Settings) -> DriftSettings {

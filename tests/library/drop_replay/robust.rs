@@ -74,7 +74,7 @@ fn the_summary_has_the_runs_own_setting_and_the_first_causes() {
     use openmoe_analyze::stats::headline;
     let tables = twenty_documents().statistics(&settings());
     let rows = headline(&tables);
-    let of = |name: &'static str| rows.iter().filter(move |row| row.statistic == name).collect::<Vec<_>>();
+    let of = |name: &'static str| rows.iter().filter(move |row| row.statistic.name() == name).collect::<Vec<_>>();
     let replay = of("capacity_replay");
     let own = |row: &&&Finding| {
         row.rule.as_deref() == Some("port") && row.grouping.as_deref() == Some("run") && row.position.is_none()

@@ -7,7 +7,7 @@ use openmoe_analyze::{
     report,
     routing::{CapacityRule, RouterSettings, View},
     stats::{
-        DropLayer, DropStudy, Finding, STATISTICS, StatisticTable, Tables, drop_difference, drop_statistics,
+        DropLayer, DropStudy, Finding, Statistic, StatisticTable, Tables, drop_difference, drop_statistics,
         exact_replay, headline, merge,
     },
 };
@@ -137,7 +137,7 @@ fn conversation(layers: &[u16]) -> Vec<Finding> {
                 variant: Some(variant.into()),
                 estimate: Some(if variant == "kept" { 0.0 } else { 0.5 }),
                 n: 1,
-                ..Finding::new("dropped_tokens", layer, View::Chosen, "share")
+                ..Finding::new(Statistic::DroppedTokens, layer, View::Chosen)
             });
         }
     }
@@ -161,10 +161,9 @@ fn every_kind_of_drop_chart_is_drawn() {
     let context = context(&[1, 3]);
     let tables = tables(&context.layers);
     let charts = draw("drop_charts", &tables, &context);
-    let of_drops = |name: &str| STATISTICS.iter().any(|info| info.name == name && info.command == "drops");
     for kind in CHARTS {
         let drawn = charts.iter().any(|chart| chart.kind == kind.stem);
-        assert_eq!(drawn, of_drops(kind.statistic), "{}", kind.stem);
+        assert_eq!(drawn, kind.statistic.info().command == "drops", "{}", kind.stem);
     }
     let names: Vec<&str> = charts.iter().map(|chart| chart.name.as_str()).collect();
     for stem in ["drop_position", "drop_compare", "drop_turn_role", "capacity_curve", "expert_occupancy", "drop_causes"]

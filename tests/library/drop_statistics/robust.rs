@@ -2,7 +2,7 @@
 
 use openmoe_analyze::{
     routing::ExpertId,
-    stats::{DropStudy, Finding, STATISTICS, Tables, drop_difference, headline},
+    stats::{DropStudy, Finding, STATISTICS, Statistic, Tables, drop_difference, headline},
 };
 
 use super::{
@@ -64,7 +64,7 @@ fn every_number_is_finite_and_has_n_baseline_and_interval_or_a_reason() {
             assert!(row.estimate.is_none() || row.low.is_some() || row.note.is_some(), "{row:?}");
         }
         let info = |name: &str| STATISTICS.iter().find(|info| info.command == "drops" && info.name == name);
-        assert!(tables.iter().all(|(name, table)| table.rows.iter().all(|row| row.statistic == *name)));
+        assert!(tables.iter().all(|(name, table)| table.rows.iter().all(|row| row.statistic.table() == *name)));
         assert!(tables.keys().all(|name| info(name).is_some_and(|info| info.table == name)), "{:?}", tables.keys());
     }
 }
@@ -78,11 +78,11 @@ fn shared_routing_groups_have_no_interval_anywhere() {
     };
     for row in rows(4).filter(|row| row.estimate.is_some()) {
         assert_eq!((row.low, row.high, row.corrected_low, row.corrected_high), (None, None, None, None), "{row:?}");
-        let listed = ["document_drops", "dropped_tokens"].contains(&row.statistic.as_ref());
+        let listed = matches!(row.statistic, Statistic::DocumentDrops | Statistic::DroppedTokens);
         let note = row.note.as_deref().unwrap_or_default();
         assert!(listed || note.contains("no interval: documents share routing groups"), "{row:?}");
     }
-    assert!(rows(1).any(|row| row.statistic == "drop_trend" && row.corrected_low.is_some()));
+    assert!(rows(1).any(|row| row.statistic == Statistic::DropTrend && row.corrected_low.is_some()));
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn the_summary_holds_what_the_report_is_about() {
     let tables = long_conversations();
     let findings = headline(&tables);
     let keys = |name: &str, checkpoint: bool| -> Vec<String> {
-        let own = |row: &&Finding| row.statistic == name && row.checkpoint.is_some() == checkpoint;
+        let own = |row: &&Finding| row.statistic.name() == name && row.checkpoint.is_some() == checkpoint;
         findings.iter().filter(own).map(key).collect()
     };
     let roles = ["", "dataset=chat", "dataset=text", "category=x", "category=y", "role=user", "role=assistant"];
@@ -186,7 +186,7 @@ fn the_summary_holds_what_the_report_is_about() {
     let difference = keys("drop_difference", true);
     assert_eq!(difference.len(), 3 * 3 + 2 * 2 + 20, "{difference:?}");
     for table in ["document_drops", "dropped_tokens", "expert_occupancy"] {
-        assert!(findings.iter().all(|row| row.statistic != table), "{table}");
+        assert!(findings.iter().all(|row| row.statistic.table() != table), "{table}");
     }
 }
 
@@ -200,7 +200,7 @@ fn at_own<'a>(tables: &'a Tables, keys: &str) -> &'a Finding {
 fn the_summary_of_few_documents_has_every_turn() {
     let findings = headline(&two_sequences().statistics(&settings()));
     for keys in ["", "dataset=chat", "category=y", "role=user", "turn=1", "variable=position_bucket position=4"] {
-        one_of(&findings, |row| row.statistic == RATIOS[0] && key(row) == keys);
+        one_of(&findings, |row| row.statistic.name() == RATIOS[0] && key(row) == keys);
     }
     assert!(findings.iter().all(|row| row.cohort.is_none() && row.expert.is_none_or(|_| row.rank.is_some())));
 }

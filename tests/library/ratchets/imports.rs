@@ -195,7 +195,8 @@ pub(crate) fn circles_of(files: &[SourceFile]) -> Vec<Vec<String>> {
     for (file, named) in files.iter().zip(&all) {
         for path in named.iter().filter(|named| named.handed_on).map(|named| &named.path) {
             let own: Vec<String> = file.module.iter().cloned().chain(path.last().cloned()).collect();
-            if own != *path {
+            // A function may have the name of the module that it is in; a path through that name means the module.
+            if own != *path && !modules.contains(&own) {
                 handed_on.insert(own, path.clone());
             }
         }

@@ -1,6 +1,9 @@
 //! Traces small enough to count by hand.
 
-use openmoe_analyze::{stats::Settings, trace::LayerTrace};
+use openmoe_analyze::{
+    stats::{Settings, Statistic},
+    trace::LayerTrace,
+};
 
 use super::support::*;
 
@@ -46,7 +49,7 @@ fn hand_made_counts() {
         }
     }
     let violation = one(&tables, "expert_load", |row| {
-        row.statistic == "max_violation" && row.view == "chosen" && row.category.is_none()
+        row.statistic == Statistic::MaxViolation && row.view == "chosen" && row.category.is_none()
     });
     close(violation.estimate, 8.0 / 20.0 * 4.0 - 1.0, 1e-15);
     // Category a chose expert 0 in 4 of 5 occurrences; kept 3.

@@ -4,3 +4,4 @@ mod closed_forms;
 mod hand_made;
 mod robust;
 pub(crate) mod support;
+mod wide;

@@ -44,7 +44,7 @@ fn complete(tables: &Tables) {
     sound(tables);
     for info in STATISTICS.iter().filter(|info| info.command == "route") {
         let rows = &tables[info.table].rows;
-        let found = |view: &str| rows.iter().any(|row| row.statistic == info.name && row.view == view);
+        let found = |view: &str| rows.iter().any(|row| row.statistic == info.statistic && row.view == view);
         assert!(
             info.table == "top_tokens" || info.table == "domain_specialization" || found("chosen"),
             "{}",
@@ -105,7 +105,7 @@ fn the_list_of_statistics_is_complete_and_without_duplicates() {
     let tables = synthetic(Router::Nothing, 8, 2, 12, 30).statistics(&Settings { minimum_occurrences: 5, ..quick() });
     for (name, table) in &tables {
         for row in &table.rows {
-            let info = STATISTICS.iter().find(|info| info.name == row.statistic).expect("a listed statistic");
+            let info = row.statistic.info();
             assert_eq!((info.table, name), (name.as_str(), &table.name));
             assert!(info.unit == row.unit || info.name == "top_tokens", "{row:#?}");
         }
@@ -119,7 +119,7 @@ fn headline_leaves_the_long_tables_out() {
     for view in ["chosen", "kept"] {
         for (statistic, variable) in [(MI, "token"), (MI, "category"), (MI, "position"), (CMI, "category")] {
             let found = findings.iter().filter(|row| {
-                row.statistic == statistic
+                row.statistic.name() == statistic
                     && row.view == view
                     && row.variable.as_deref() == Some(variable)
                     && row.variant.is_none()

@@ -13,15 +13,15 @@ use crate::{
         theme::{MUTED, Stroke},
     },
     routing::{LayerId, View},
-    stats::Finding,
+    stats::{Finding, Statistic},
 };
 
 /// The statistics of agreement and their titles.
-const AGREEMENT: [(&str, &str); 4] = [
-    ("router_saturation", "Router saturation: shared experts / k"),
-    ("first_choice_agreement", "First-choice agreement"),
-    ("exact_set_agreement", "Exact-set agreement"),
-    ("jaccard", "Jaccard index of the chosen sets"),
+const AGREEMENT: [(Statistic, &str); 4] = [
+    (Statistic::RouterSaturation, "Router saturation: shared experts / k"),
+    (Statistic::FirstChoiceAgreement, "First-choice agreement"),
+    (Statistic::ExactSetAgreement, "Exact-set agreement"),
+    (Statistic::Jaccard, "Jaccard index of the chosen sets"),
 ];
 
 /// Agreement with the last checkpoint over training, one line per layer.
@@ -43,9 +43,10 @@ pub(in crate::chart::plan) fn agreement(selection: &Selection<'_>, kind: &'stati
 /// Share of tokens whose first choice still changes, one line per layer.
 pub(in crate::chart::plan) fn last_change(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
     let Some(axis) = TimeAxis::new(selection) else { return Specs::new() };
-    let panel = panel(selection, &axis, "last_change", "");
-    let ends =
-        selection.checkpoint_rows("last_change", View::Chosen).flat_map(|row| [row.high, row.estimate, row.baseline]);
+    let panel = panel(selection, &axis, Statistic::LastChange, "");
+    let ends = selection
+        .checkpoint_rows(Statistic::LastChange, View::Chosen)
+        .flat_map(|row| [row.high, row.estimate, row.baseline]);
     let top = ceil_nice(ends.flatten().fold(0.01, f64::max)).min(1.0);
     let panels = if panel.lines.is_empty() { Vec::new() } else { vec![panel] };
     let caption = "Share of the occurrences whose first choice changes between two neighbouring checkpoints at or after \
@@ -57,7 +58,7 @@ pub(in crate::chart::plan) fn last_change(selection: &Selection<'_>, kind: &'sta
 }
 
 /// One statistic over the checkpoints of the axis: chance of all layers as a band, a line and marks per layer.
-fn panel(selection: &Selection<'_>, axis: &TimeAxis, statistic: &'static str, title: &str) -> CurvePanel {
+fn panel(selection: &Selection<'_>, axis: &TimeAxis, statistic: Statistic, title: &str) -> CurvePanel {
     let rows: Vec<(f64, &Finding)> = selection
         .checkpoint_rows(statistic, View::Chosen)
         .filter(|row| row.reference.as_deref() == Some(axis.reference()))

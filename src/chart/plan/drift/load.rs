@@ -15,7 +15,7 @@ use crate::{
         },
     },
     routing::{LayerId, View},
-    stats::Finding,
+    stats::{Finding, Statistic},
 };
 
 /// Saturation of every two checkpoints, one block per layer.
@@ -61,7 +61,7 @@ pub(in crate::chart::plan) fn load(selection: &Selection<'_>, kind: &'static Cha
     let mut specs = Specs::new();
     for view in View::ALL {
         let rows: Vec<&Finding> =
-            selection.checkpoint_rows("expert_share", view).filter(|row| row.variable.is_none()).collect();
+            selection.checkpoint_rows(Statistic::ExpertShare, view).filter(|row| row.variable.is_none()).collect();
         let names = checkpoints(&rows);
         let mut blocks = Vec::new();
         for layer in selection.layers() {
@@ -102,17 +102,17 @@ fn titled(block: HeatBlock, layer: LayerId) -> HeatBlock {
 }
 
 /// Statistics and their words.
-const AGREEMENT: [(&str, &str); 4] = [
-    ("router_saturation", "router saturation"),
-    ("first_choice_agreement", "first choice"),
-    ("exact_set_agreement", "exact set"),
-    ("jaccard", "Jaccard index"),
+const AGREEMENT: [(Statistic, &str); 4] = [
+    (Statistic::RouterSaturation, "router saturation"),
+    (Statistic::FirstChoiceAgreement, "first choice"),
+    (Statistic::ExactSetAgreement, "exact set"),
+    (Statistic::Jaccard, "Jaccard index"),
 ];
 
 /// Checkpoints beside the time axis against the last one, layers side by side, one panel per checkpoint.
 pub(in crate::chart::plan) fn beside(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
     let rows: Vec<&Finding> = selection.checkpoint_rows(kind.statistic, View::Chosen).collect();
-    let axis: Vec<&Finding> = selection.checkpoint_rows("last_change", View::Chosen).collect();
+    let axis: Vec<&Finding> = selection.checkpoint_rows(Statistic::LastChange, View::Chosen).collect();
     let on_axis = checkpoints(&axis);
     let names: Vec<&str> = checkpoints(&rows).into_iter().filter(|name| !on_axis.contains(name)).collect();
     let reference = rows.first().and_then(|row| row.reference.as_deref()).unwrap_or_default();

@@ -15,7 +15,7 @@ use crate::{
         theme::{ACCENT, CORRECTED, Color, Dash, Stroke, TEXT, VALUE},
     },
     routing::View,
-    stats::Finding,
+    stats::{Finding, Statistic},
 };
 
 /// Spans of training beyond this ratio are drawn on a logarithmic axis.
@@ -35,7 +35,7 @@ impl TimeAxis {
     /// `None` with fewer than two.
     fn new(selection: &Selection<'_>) -> Option<Self> {
         let mut found: Vec<(&str, Option<f64>)> = Vec::new();
-        for row in selection.checkpoint_rows("last_change", View::Chosen) {
+        for row in selection.checkpoint_rows(Statistic::LastChange, View::Chosen) {
             let label = row.checkpoint.as_deref()?;
             if found.iter().all(|(known, _)| *known != label) {
                 found.push((label, row.training_tokens));

@@ -18,7 +18,7 @@ use crate::{
         theme::{ACCENT, MEAN_LINE, SMALL, VALUE},
     },
     routing::{LayerId, View},
-    stats::Finding,
+    stats::{Finding, Statistic},
 };
 
 /// How many token ids are drawn as radars.
@@ -40,7 +40,7 @@ pub(in crate::chart::plan) fn radars(selection: &Selection<'_>, kind: &'static C
     let mut specs = Specs::new();
     for &layer in selection.layers() {
         let rows: Vec<&Finding> = selection
-            .checkpoint_rows("expert_share", view)
+            .checkpoint_rows(Statistic::ExpertShare, view)
             .filter(|row| row.layer == layer && row.token_id.is_some())
             .collect();
         let columns = spread_evenly(&axis.points.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>());

@@ -17,7 +17,7 @@ use crate::{
         table::{TableFigure, TableRow},
         theme::{ACCENT, CEILING_LINE, LABEL, Stroke},
     },
-    stats::Finding,
+    stats::{Finding, Statistic},
 };
 
 /// The lowest ratio above 0 that has a place of its own.
@@ -47,8 +47,8 @@ pub(in crate::chart::plan) fn curves(selection: &Selection<'_>, kind: &'static C
     let mut specs = Specs::new();
     for &layer in selection.layers() {
         let rows = of_layer(selection, kind.statistic, layer);
-        let exact = of_layer(selection, "exact_replay", layer);
-        let exact = exact.into_iter().filter(|row| row.variant.as_deref() == Some(ASSIGNMENT)).collect();
+        let exact = of_layer(selection, Statistic::ExactReplay, layer);
+        let exact = exact.into_iter().filter(|row| row.variant.as_deref() == Some(ASSIGNMENT.name())).collect();
         let own = rows.iter().filter(|row| row.variable.is_some()).find_map(|row| row.rule.as_deref());
         let replays = Replays { own: own.filter(|rule| RULES.contains(rule)).unwrap_or(RULES[0]), rows, exact };
         let mut parts: Vec<(String, Body)> =
@@ -108,11 +108,13 @@ impl<'a> Replays<'a> {
     /// A panel per question: the rules, the data sets, who competes, who comes first.
     fn panels(&self) -> Vec<CurvePanel> {
         let own = self.own;
-        let rules = RULES.map(|rule| (format!("rule {rule}"), self.curve((rule, "run", "position"), ASSIGNMENT, None)));
+        let rules =
+            RULES.map(|rule| (format!("rule {rule}"), self.curve((rule, "run", "position"), ASSIGNMENT.name(), None)));
         let by_dataset = scopes(&self.rows).into_iter();
-        let datasets = by_dataset.map(|s| (scope_name(s), self.curve((own, "run", "position"), ASSIGNMENT, s)));
+        let datasets = by_dataset.map(|s| (scope_name(s), self.curve((own, "run", "position"), ASSIGNMENT.name(), s)));
         let groupings = self.values(|row| row.grouping.as_deref()).into_iter();
-        let groupings = groupings.map(|g| (grouping_words(g), self.curve((own, g, "position"), ASSIGNMENT, None)));
+        let groupings =
+            groupings.map(|g| (grouping_words(g), self.curve((own, g, "position"), ASSIGNMENT.name(), None)));
         let priorities = self.values(|row| row.priority.as_deref()).into_iter();
         let priorities = priorities.map(|p| (priority_words(p), self.curve((own, "run", p), "gate_mass_lost", None)));
         [

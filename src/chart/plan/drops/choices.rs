@@ -15,7 +15,7 @@ use crate::{
         },
     },
     routing::{LayerId, View},
-    stats::Finding,
+    stats::{Finding, Statistic},
 };
 
 /// The five ratios: bars over the layers, and curves by position.
@@ -63,8 +63,9 @@ fn curves(selection: &Selection<'_>) -> Option<CurveFigure> {
     let panels: Vec<CurvePanel> = by_layer.iter().map(panel).collect();
     let points = panels.iter().flat_map(|panel| &panel.lines).flat_map(|(_, points)| points);
     let high = top(points.map(|point| point.1), std::iter::empty());
-    let entry =
-        |(index, (_, words)): (usize, &(&str, &str))| Entry::new(Sample::Line(series(index, RATIOS.len())), *words);
+    let entry = |(index, (_, words)): (usize, &(Statistic, &str))| {
+        Entry::new(Sample::Line(series(index, RATIOS.len())), *words)
+    };
     Some(CurveFigure {
         x_label: "position in the sequence".to_owned(),
         y_label: "lost".to_owned(),

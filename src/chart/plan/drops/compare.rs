@@ -55,7 +55,8 @@ pub(in crate::chart::plan) fn difference(selection: &Selection<'_>, kind: &'stat
 
 fn compared<'a>(selection: &Selection<'a>, all: &[&'a Finding], layer: LayerId, model: &str) -> Option<Compared<'a>> {
     let of_model = |row: &&Finding| row.layer == layer && row.checkpoint.as_deref() == Some(model);
-    let difference = all.iter().copied().filter(|row| row.variant.as_deref() == Some(ASSIGNMENT)).filter(of_model);
+    let difference =
+        all.iter().copied().filter(|row| row.variant.as_deref() == Some(ASSIGNMENT.name())).filter(of_model);
     let difference: Vec<&Finding> = difference.collect();
     let bins = Bins::new(&difference)?;
     Some(Compared {

@@ -35,7 +35,7 @@ use crate::{
         plan::selection::interval,
     },
     routing::View,
-    stats::Finding,
+    stats::{Finding, Statistic},
 };
 
 /// Charts of several layers.
@@ -45,15 +45,15 @@ type Specs = Vec<ChartSpec>;
 type Scope<'a> = Option<&'a str>;
 
 /// The ratio that the paper's figure shows.
-const ASSIGNMENT: &str = "assignment_drop_ratio";
+const ASSIGNMENT: Statistic = Statistic::AssignmentDropRatio;
 
 /// The five ratios and what each is a share of.
-const RATIOS: [(&str, &str); 5] = [
+const RATIOS: [(Statistic, &str); 5] = [
     (ASSIGNMENT, "all assignments"),
-    ("first_choice_drop_ratio", "first choices"),
-    ("second_choice_drop_ratio", "second choices"),
-    ("token_drop_ratio", "tokens, every choice lost"),
-    ("gate_mass_lost", "gate mass"),
+    (Statistic::FirstChoiceDropRatio, "first choices"),
+    (Statistic::SecondChoiceDropRatio, "second choices"),
+    (Statistic::TokenDropRatio, "tokens, every choice lost"),
+    (Statistic::GateMassLost, "gate mass"),
 ];
 
 /// Everything, then every data set in file order; a single data set is everything.
@@ -140,7 +140,7 @@ fn spec(
     caption: &str,
     body: Body,
 ) -> ChartSpec {
-    let compared = selection.checkpoint_rows("drop_difference", View::Chosen).next().is_some();
+    let compared = selection.checkpoint_rows(Statistic::DropDifference, View::Chosen).next().is_some();
     let which = if compared { " Drawn: the first of the two checkpoints." } else { "" };
     selection.spec(kind, suffix, title, &format!("{caption}{which}"), body)
 }
@@ -159,6 +159,6 @@ fn precise(share: f64) -> String {
 }
 
 /// The rows of a statistic about the first model, of one layer.
-fn of_layer<'a>(selection: &Selection<'a>, statistic: &'a str, layer: u16) -> Vec<&'a Finding> {
+fn of_layer<'a>(selection: &Selection<'a>, statistic: Statistic, layer: u16) -> Vec<&'a Finding> {
     selection.rows(statistic, View::Chosen).filter(|row| row.layer == layer).collect()
 }

@@ -137,11 +137,15 @@ fn token(row: &Finding) -> FlowToken {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{routing::View, stats::Statistic};
 
     #[test]
     fn bytes_are_shown_as_their_character() {
         let rows: Vec<Finding> = ["a", "<0xC4>", "<0x85>", "<0xC4>", "b", "<0x0A>", "<0xE2>", "<0x82>", "<0xAC>"]
-            .map(|text| Finding { text: Some(text.to_owned()), ..Finding::default() })
+            .map(|text| Finding {
+                text: Some(text.to_owned()),
+                ..Finding::new(Statistic::DroppedTokens, 1, View::Chosen)
+            })
             .to_vec();
         let rows: Vec<&Finding> = rows.iter().collect();
         let pieces: Vec<String> = tokens(&rows).into_iter().map(|token| token.piece).collect();

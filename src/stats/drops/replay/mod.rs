@@ -21,7 +21,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     routing::CapacityRule,
-    stats::{Finding, finding::finite, resample::percentile},
+    stats::{Finding, Statistic, finding::finite, resample::percentile},
 };
 use grid::{Grid, refusals};
 use partition::Partition;
@@ -227,7 +227,7 @@ impl<'a> Replay<'a> {
         Finding {
             rule: Some(Cow::Owned(rule.to_string())),
             grouping: Some(Cow::Borrowed(partition.name)),
-            ..self.study.finding("capacity_replay", unit)
+            ..self.study.finding(Statistic::CapacityReplay).in_unit(unit)
         }
     }
 

@@ -1,0 +1,108 @@
+//! Many choices of many experts: hand-made traces with three and eight choices, and closed forms.
+
+use openmoe_analyze::stats::{Finding, Settings, Tables, uniform_repetition};
+
+use super::support::{Router, Run, close, one, quick, sound, synthetic};
+
+fn over_all<'a>(tables: &'a Tables, variant: &str) -> &'a Finding {
+    one(tables, "expert_repetition", |row| row.variant.as_deref() == Some(variant) && row.category.is_none())
+}
+
+/// A document whose tokens choose these sets of experts and keep all of them.
+fn document(run: &mut Run, rows: &[&[u16]]) {
+    let tokens: Vec<_> = (0..).zip(rows).map(|(token, row)| (token, row.to_vec(), vec![true; row.len()])).collect();
+    run.document(None, &tokens);
+}
+
+#[test]
+fn three_choices_are_repeated_and_paired_by_hand() {
+    let mut run = Run::new(5, 3, &[]);
+    document(&mut run, &[&[0, 1, 2], &[0, 3, 4], &[2, 1, 0], &[3, 4, 1]]);
+    let tables = run.statistics(&Settings { permutations: 5, resamples: 10, ..Settings::default() });
+    // First choices 0, 0, 2, 3: one of three pairs repeats. Two independent rows: (2/4)^2 + (1/4)^2 + (1/4)^2 = 3/8.
+    let first = over_all(&tables, "first");
+    close(first.estimate, 1.0 / 3.0, 1e-12);
+    close(first.baseline, 3.0 / 8.0, 1e-12);
+    // {012}, {034} share 0; {034}, {012} share 0; {012}, {134} share 1. All 16 pairs of rows share an expert: three of
+    // five leave too few for another three.
+    let any = over_all(&tables, "any");
+    close(any.estimate, 1.0, 1e-12);
+    close(any.baseline, 1.0, 1e-12);
+    close(any.uniform_baseline, 1.0, 1e-12);
+    // Experts 0 and 1 are together in rows 0 and 2 of four; uniform: 3 * 2 / (5 * 4).
+    let pair =
+        one(&tables, "coactivation", |row| (row.expert, row.other_expert, &*row.view) == (Some(0), Some(1), "chosen"));
+    close(pair.estimate, 0.5, 1e-12);
+    close(pair.uniform_baseline, 0.3, 1e-12);
+    // Loads 3/4, 3/4, 2/4, 2/4, 2/4, which leave one weight w for 0 and 1 against 1 for the others. Of the ten sets three
+    // hold both (w^2), six one of them (w), one none: p = (3 w^2 + 3 w) / (3 w^2 + 6 w + 1) = 3/4, so w^2 = 2 w + 1,
+    // w = 1 + sqrt 2, and the pair has 3 w^2 / (3 w^2 + 6 w + 1).
+    let w = 1.0 + 2.0_f64.sqrt();
+    close(pair.baseline, 3.0 * w * w / (3.0 * w * w + 6.0 * w + 1.0), 1e-9);
+}
+
+#[test]
+fn a_uniform_router_of_eight_choices_has_the_closed_forms() {
+    let (experts, k) = (24, 8);
+    let tables = synthetic(Router::Nothing, experts, k, 40, 120).statistics(&quick());
+    sound(&tables);
+    let any = over_all(&tables, "any");
+    let uniform = uniform_repetition(experts, k);
+    // 1 - C(16, 8) / C(24, 8) = 1 - 12870 / 735471.
+    close(Some(uniform), 1.0 - 12_870.0 / 735_471.0, 1e-12);
+    assert_eq!(any.baseline_kind.as_deref(), Some("load_matched_drawn"));
+    for value in [any.baseline, any.uniform_baseline, any.estimate] {
+        close(value, uniform, 0.004);
+    }
+    let pairs = (k * (k - 1)) as f64 / (experts * (experts - 1)) as f64;
+    let rows: Vec<&Finding> = tables["coactivation"].rows.iter().filter(|row| row.view == "chosen").collect();
+    assert_eq!(rows.len(), experts * (experts - 1) / 2);
+    for row in rows {
+        close(row.uniform_baseline, pairs, 1e-12);
+        close(row.baseline, pairs, 0.02);
+        close(row.estimate, pairs, 0.03);
+    }
+}
+
+#[test]
+fn of_many_pairs_those_furthest_from_chance_are_listed() {
+    // 72 experts: 2,556 pairs. Experts 0 and 1 go together, 2 and 3 never do.
+    let mut run = synthetic(Router::Nothing, 72, 6, 20, 100);
+    for choices in run.layer.expert.chunks_exact_mut(6) {
+        if choices.contains(&0) && !choices.contains(&1) {
+            let last = choices.iter().rposition(|expert| *expert != 0).unwrap_or_default();
+            choices[last] = 1;
+        }
+        if choices.contains(&2) {
+            let free = (40..72).find(|expert| !choices.contains(expert)).unwrap_or_default();
+            choices.iter_mut().filter(|expert| **expert == 3).for_each(|expert| *expert = free);
+        }
+    }
+    let tables = run.statistics(&quick());
+    for view in ["chosen", "kept"] {
+        let rows: Vec<&Finding> = tables["coactivation"].rows.iter().filter(|row| row.view == view).collect();
+        let note = rows[0].note.as_deref().unwrap_or_default();
+        assert!(note.starts_with("2,556 pairs: those are listed that stand furthest"), "{note}");
+        let pairs: Vec<_> = rows[1..].iter().map(|row| (row.expert, row.other_expert)).collect();
+        assert_eq!(pairs.len(), 1000);
+        assert!(pairs.is_sorted() && pairs.contains(&(Some(0), Some(1))) && pairs.contains(&(Some(2), Some(3))));
+        assert!(rows[1..].iter().all(|row| row.low.is_some() && row.baseline.is_some()));
+    }
+}
+
+#[test]
+fn sixteen_choices_of_five_hundred_experts_have_every_statistic() {
+    let tables = synthetic(Router::Token, 512, 16, 12, 40).statistics(&Settings {
+        resamples: 20,
+        permutations: 5,
+        minimum_occurrences: 20,
+        ..Settings::default()
+    });
+    sound(&tables);
+    for (name, table) in &tables {
+        assert!(table.rows.iter().any(|row| row.estimate.is_some()), "{name} has no number");
+    }
+    // The token decides everything: whatever set it has, it always has.
+    let overlap = one(&tables, "token_predictability", |row| row.variant.as_deref() == Some("top_k_overlap"));
+    close(overlap.estimate, 1.0, 1e-12);
+}
