@@ -7,7 +7,7 @@ use crate::{
     chart::{Chart, ChartSpec, plan_comparison},
     commands::{signals, terminal},
     error::{Error, Result, path_text},
-    paper::{Command, Run},
+    paper::Run,
     report::ComparisonReport,
     run::{Occupied, RecordedCheckpoint, RunDir, RunKind, notes_on_statistics, open_finished, write_file},
     stats::Tables,
@@ -24,10 +24,11 @@ const UNFINISHED: &str = ".comparison-";
 pub(crate) fn read(folder: &Path, quiet: bool) -> Result<Run> {
     let (run, record) = open_finished(folder)?;
     notes_on_statistics(&run, &record).iter().filter(|_| !quiet).for_each(|note| terminal::note(note));
-    let (command, tables): (Command, &[&str]) = match record.identity.command {
-        RunKind::Route => (Command::Route, &["expert_share", "routing_std"]),
-        RunKind::Drift => (Command::Drift, &["token_drift"]),
-        RunKind::Drops => (Command::Drops, &["assignment_drop_ratio"]),
+    let command = record.identity.command;
+    let tables: &[&str] = match command {
+        RunKind::Route => &["expert_share", "routing_std"],
+        RunKind::Drift => &["token_drift"],
+        RunKind::Drops => &["assignment_drop_ratio"],
     };
     Ok(Run {
         name: path_text(folder),

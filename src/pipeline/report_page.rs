@@ -154,7 +154,7 @@ fn reported<'a>(
     let planned = plan(found.tables, found.context).into_iter().map(|chart| (chart.name, chart.kind)).collect();
     Ok(ReportedRun {
         label,
-        command: record.identity.command.name(),
+        command: record.identity.command,
         model: traces_of(run, record)?.into_iter().next().map(|(label, _)| label).unwrap_or_default(),
         provenance: Paths::of(record).provenance(record)?,
         queues: record.identity.queues,

@@ -8,7 +8,7 @@ use super::*;
 use crate::{
     chart::ChartContext,
     routing::View,
-    run::StatisticSettings,
+    run::{RunKind, StatisticSettings},
     stats::{Finding, StatisticTable, Tables},
 };
 
@@ -26,7 +26,7 @@ fn page(rows: &[Finding]) -> String {
         ChartContext { checkpoint: "m".into(), layers: vec![1], num_experts: 4, top_k: 2, ..ChartContext::default() };
     let run = ReportedRun {
         label: "m <i>".into(),
-        command: "route",
+        command: RunKind::Route,
         model: "m".into(),
         provenance,
         queues: None,
@@ -137,7 +137,7 @@ fn rows_that_are_in_the_files_alone_are_counted() {
     let context = ChartContext::default();
     let run = ReportedRun {
         label: "m".into(),
-        command: "route",
+        command: RunKind::Route,
         model: "m".into(),
         provenance: json!({}),
         queues: None,
@@ -180,7 +180,7 @@ fn questions_without_numbers_are_left_out() {
 #[test]
 fn every_hero_is_a_statistic_of_its_kind_of_run() {
     for kind in HEROES {
-        assert!(kind.statistic.info().command == kind.command, "{}", kind.command);
+        assert!(kind.statistic.info().command == kind.command.name(), "{}", kind.command);
     }
 }
 
