@@ -4,10 +4,13 @@ use bytesize::ByteSize;
 use clap::Args;
 
 use super::values::{Offered, one_of, repetitions};
-use crate::routing::{CapacityRule, GroupRule};
+use crate::{
+    pipeline::options::StatisticSettings,
+    routing::{CapacityRule, GroupRule},
+};
 
 /// What every run has.
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct CommonArgs {
     /// How the corpus is read
     #[command(flatten)]
@@ -24,7 +27,7 @@ pub struct CommonArgs {
 }
 
 /// How the corpus becomes sequences.
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Input")]
 pub struct InputArgs {
     /// Key of the rows that names the category, such as style or meta.set [default: the first of domain, category and language that the rows have; else, inside a folder, the file's or sub-folder's name]
@@ -51,7 +54,7 @@ pub struct InputArgs {
 }
 
 /// How logits become assignments.
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Routing")]
 pub struct RoutingArgs {
     /// Which sequences compete for the same slots: sequence, batch:N or tokens:N (consecutive in input order)
@@ -76,24 +79,18 @@ pub struct StatisticsArgs {
     #[arg(long)]
     pub exclude_bos: bool,
     /// Seed of resamples, permutations and folds
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = StatisticSettings::default().seed)]
     pub seed: u64,
     /// Bootstrap resamples of documents behind every percentile interval: 40 or more; 0 = no such interval
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = repetitions(40))]
+    #[arg(long, value_name = "N", default_value_t = StatisticSettings::default().resamples as u32, value_parser = repetitions(40))]
     pub resamples: u32,
     /// Permutations behind every permutation baseline: 10 or more; 0 = no such baseline
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = repetitions(10))]
+    #[arg(long, value_name = "N", default_value_t = StatisticSettings::default().permutations as u32, value_parser = repetitions(10))]
     pub permutations: u32,
 }
 
-impl Default for StatisticsArgs {
-    fn default() -> Self {
-        Self { exclude_bos: false, seed: 0, resamples: 1000, permutations: 100 }
-    }
-}
-
 /// How a run is carried out: none of this changes a result.
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Execution")]
 pub struct ExecutionArgs {
     /// Threads [default: all cores]

@@ -58,19 +58,3 @@ pub enum Command {
     /// Print the manual page, or write one page for every subcommand
     Man(ManArgs),
 }
-
-impl Command {
-    /// Whether the page that the command writes shows the command line and whole paths.
-    pub fn shows_command(&self) -> bool {
-        match self {
-            Self::Route(arguments) => arguments.common.execution.show_command,
-            Self::Drift(arguments) => arguments.common.execution.show_command,
-            Self::Drops(arguments) => arguments.common.execution.show_command,
-            Self::Stats(arguments) => arguments.show_command,
-            Self::Chart(arguments) => arguments.show_command,
-            Self::Report(arguments) => arguments.show_command,
-            Self::Demo(arguments) => arguments.show_command,
-            Self::Inspect(_) | Self::Reproduce(_) | Self::Notebook(_) | Self::Completions(_) | Self::Man(_) => false,
-        }
-    }
-}

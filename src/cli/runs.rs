@@ -6,7 +6,10 @@ use bytesize::ByteSize;
 use clap::Args;
 
 use super::{common::CommonArgs, values::one_of};
-use crate::corpus::{ChatTemplate, OasstPaths, TranscriptFormat};
+use crate::{
+    corpus::{ChatTemplate, OasstPaths, TranscriptFormat},
+    pipeline::options::DropsOptions,
+};
 
 /// `route`.
 #[derive(Clone, Debug, Args)]
@@ -90,7 +93,7 @@ pub struct DropsArgs {
     #[command(flatten)]
     pub transcript: TranscriptArgs,
     /// Positions per bin of the curves
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = DropsOptions::default_bin(), value_parser = clap::value_parser!(u32).range(1..))]
     pub bin: u32,
     /// Run the forward pass again with these capacity factors, to see how far the replay of the recorded choices is off
     #[arg(long, num_args = 1.., value_name = "F")]
@@ -101,7 +104,7 @@ pub struct DropsArgs {
 }
 
 /// How conversations become tokens.
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Transcripts")]
 pub struct TranscriptArgs {
     /// Format of all transcripts: mt-bench-questions, mt-bench-answers, sharegpt, openai, wildchat, oasst or instruction [default: detected for each file]

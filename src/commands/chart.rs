@@ -1,20 +1,24 @@
 //! `chart`: the charts of a finished run again, from its statistics.
 
-use super::{signals, terminal};
+use super::{progress::TerminalProgress, signals, terminal};
 use crate::{
     cli::ChartArgs,
-    pipeline::statistics::redraw,
+    pipeline::{options::ReportOptions, progress::Progress, statistics::redraw},
     run::{note_on_report_above, notes_on_statistics, open_finished_to_write},
 };
 
 /// Draws the charts of a run again, and its report.
-pub(super) fn run(arguments: &ChartArgs) -> anyhow::Result<()> {
+pub(super) fn run(arguments: &ChartArgs, progress: &TerminalProgress) -> anyhow::Result<()> {
     signals::watch_for_interrupts();
     let (run, mut record) = open_finished_to_write(&arguments.run)?;
-    let tell = |note: &String| terminal::note(note);
-    notes_on_statistics(&run, &record).iter().filter(|_| !arguments.quiet).for_each(tell);
-    let count = redraw(&run, &mut record, arguments.quiet)?;
-    note_on_report_above(&run).iter().filter(|_| !arguments.quiet).for_each(tell);
+    for note in notes_on_statistics(&run, &record) {
+        progress.note(&note);
+    }
+    let report = ReportOptions { show_command: arguments.show_command };
+    let count = redraw(&run, &mut record, report, progress)?;
+    if let Some(note) = note_on_report_above(&run) {
+        progress.note(&note);
+    }
     let root = run.path().display();
     terminal::print(&format!("{count} charts in {root}/charts, the report in {root}/report.html"))?;
     Ok(())

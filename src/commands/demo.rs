@@ -2,11 +2,25 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{drift::drift, drops::drops, route::route, terminal};
+use super::{
+    options::{command_line, occupied},
+    progress::TerminalProgress,
+    signals, terminal, threads,
+};
 use crate::{
-    cli::{CommonArgs, DemoArgs, DriftArgs, DropsArgs, ExecutionArgs, InputArgs, RouteArgs, TranscriptArgs},
+    cli::DemoArgs,
     error::{Error, Result},
-    pipeline::report_page,
+    pipeline::{
+        drift_run::DriftRun,
+        drops_run::DropsRun,
+        options::{
+            CheckpointSpec, ConversationOptions, DriftOptions, DropsOptions, ExecutionOptions, InputOptions,
+            ReportOptions, RouteOptions, RunOptions,
+        },
+        progress::Progress,
+        report_page,
+        route_run::RouteRun,
+    },
 };
 
 /// The folders of the two other runs, in that of the first.
@@ -27,55 +41,32 @@ const TRANSCRIPTS: &str = "corpora/transcripts";
 const TRAINING_FACTOR: f64 = 1.25;
 
 /// Runs the demonstration and ends with the verdicts.
-pub(super) fn run(arguments: &DemoArgs) -> anyhow::Result<()> {
+pub(super) fn run(arguments: &DemoArgs, progress: &TerminalProgress) -> anyhow::Result<()> {
     let fixtures = fixtures()?;
-    let execution = ExecutionArgs {
-        threads: arguments.threads,
-        force: arguments.force,
-        resume: arguments.resume,
-        quiet: arguments.quiet,
-        ..ExecutionArgs::default()
+    signals::watch_for_interrupts();
+    threads::set_threads(arguments.threads)?;
+    let report = ReportOptions { show_command: arguments.show_command };
+    let execution = ExecutionOptions {
+        occupied: occupied(arguments.force, arguments.resume),
+        report,
+        command_line: command_line(),
+        ..ExecutionOptions::default()
     };
-    let route_arguments = RouteArgs {
-        checkpoint: fixtures.join(TRAINING[TRAINING.len() - 1]),
-        corpus: CORPORA.iter().map(|corpus| fixtures.join(corpus)).collect(),
-        out: Some(arguments.out.clone()),
-        // The pool of threads is set once for the process.
-        common: CommonArgs { execution: execution.clone(), ..CommonArgs::default() },
-    };
-    let step = |words: &str| {
-        if !arguments.quiet {
-            terminal::note(words);
-        }
-    };
-    step("1 of 3: route, one checkpoint over all text");
-    let Some((routed, route)) = route(&route_arguments)? else { return Ok(()) };
-    let drift_arguments = DriftArgs {
-        checkpoints: TRAINING.iter().map(|folder| fixtures.join(folder)).collect(),
-        corpus: vec![fixtures.join(CORPORA[0])],
-        out: Some(arguments.out.join(BESIDE[0])),
-        tokens: Vec::new(),
-        off_axis: Some(fixtures.join(CHAT)),
-        noise_floor: true,
-        match_experts: false,
-        tokens_of_interest: Vec::new(),
-        // Seven forward passes: the beginning of every document is enough to show the course.
-        common: CommonArgs {
-            input: InputArgs { context: Some(512), truncate: true, ..InputArgs::default() },
-            execution: ExecutionArgs { threads: None, ..execution },
-            ..CommonArgs::default()
-        },
-    };
-    step("2 of 3: drift, the six checkpoints of one training run, a chat-tuned one and the last again in bf16");
-    let Some((drifted, drift)) = drift(&drift_arguments)? else { return Ok(()) };
-    step("3 of 3: drops, base and chat-tuned, then the base again at the training's capacity factor");
-    let Some((dropped, drops)) = drops(&drops_arguments(&fixtures, arguments, &drift_arguments.common.execution))?
-    else {
-        return Ok(());
-    };
+    let out = arguments.out.as_path();
+    let [drift_out, drops_out] = BESIDE.map(|name| out.join(name));
+    progress.note("1 of 3: route, one checkpoint over all text");
+    let ready = RouteRun::new(route_options(&fixtures, &execution), Some(out), progress)?;
+    let (routed, route) = ready.run(out, progress)?;
+    progress
+        .note("2 of 3: drift, the six checkpoints of one training run, a chat-tuned one and the last again in bf16");
+    let ready = DriftRun::new(drift_options(&fixtures, &execution), Some(&drift_out), progress)?;
+    let (drifted, drift) = ready.run(&drift_out, progress)?;
+    progress.note("3 of 3: drops, base and chat-tuned, then the base again at the training's capacity factor");
+    let ready = DropsRun::new(drops_options(&fixtures, &execution), Some(&drops_out), progress)?;
+    let (dropped, drops) = ready.run(&drops_out, progress)?;
     // One page for all three, in the place of the report of route alone; the manifest says so to whoever makes it again.
-    let folders = [&arguments.out, &arguments.out.join(BESIDE[0]), &arguments.out.join(BESIDE[1])];
-    routed.write("report.html", report_page::of_runs(&folders, &arguments.out, arguments.quiet)?.as_bytes())?;
+    let folders = [out, &drift_out, &drops_out];
+    routed.write("report.html", report_page::of_runs(&folders, out, report, progress)?.as_bytes())?;
     let mut record = routed.record()?;
     record.report_runs = BESIDE.map(str::to_owned).to_vec();
     routed.write_record(&record)?;
@@ -88,17 +79,44 @@ pub(super) fn run(arguments: &DemoArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn drops_arguments(fixtures: &Path, arguments: &DemoArgs, execution: &ExecutionArgs) -> DropsArgs {
-    DropsArgs {
+fn route_options(fixtures: &Path, execution: &ExecutionOptions) -> RouteOptions {
+    let corpus = CORPORA.iter().map(|corpus| fixtures.join(corpus)).collect();
+    RouteOptions {
         checkpoint: fixtures.join(TRAINING[TRAINING.len() - 1]),
-        compare: Some(fixtures.join(CHAT)),
-        transcripts: vec![fixtures.join(TRANSCRIPTS)],
-        corpus: vec![fixtures.join(CORPORA[0])],
-        out: Some(arguments.out.join(BESIDE[1])),
-        transcript: TranscriptArgs::default(),
-        bin: 64,
+        run: RunOptions { corpus, execution: execution.clone(), ..RunOptions::default() },
+        ..RouteOptions::default()
+    }
+}
+
+fn drift_options(fixtures: &Path, execution: &ExecutionOptions) -> DriftOptions {
+    DriftOptions {
+        checkpoints: TRAINING.iter().map(|folder| CheckpointSpec::in_folder(fixtures.join(folder))).collect(),
+        off_axis: Some(CheckpointSpec::in_folder(fixtures.join(CHAT))),
+        noise_floor: true,
+        run: RunOptions {
+            corpus: vec![fixtures.join(CORPORA[0])],
+            // Seven forward passes: the beginning of every document is enough to show the course.
+            input: InputOptions { context: Some(512), truncate: true, ..InputOptions::default() },
+            execution: execution.clone(),
+            ..RunOptions::default()
+        },
+        ..DriftOptions::default()
+    }
+}
+
+fn drops_options(fixtures: &Path, execution: &ExecutionOptions) -> DropsOptions {
+    let conversations =
+        ConversationOptions { paths: vec![fixtures.join(TRANSCRIPTS)], ..ConversationOptions::default() };
+    DropsOptions {
+        compare: Some(CheckpointSpec::in_folder(fixtures.join(CHAT))),
         exact_replay: vec![TRAINING_FACTOR],
-        common: CommonArgs { execution: execution.clone(), ..CommonArgs::default() },
+        run: RunOptions {
+            corpus: vec![fixtures.join(CORPORA[0])],
+            conversations: Some(conversations),
+            execution: execution.clone(),
+            ..RunOptions::default()
+        },
+        ..DropsOptions::new(CheckpointSpec::in_folder(fixtures.join(TRAINING[TRAINING.len() - 1])))
     }
 }
 

@@ -1,38 +1,28 @@
 //! `drift`: the same tokens through several checkpoints of one run -> when was routing learnt, and what still changes?
 
-use std::time::Instant;
-
 use super::{
     dry_run::{Work, nothing_written, print_plan},
     out::out,
+    progress::TerminalProgress,
     signals, terminal, threads,
 };
 use crate::{
     cli::DriftArgs,
     error::Result,
     model::Arithmetic,
-    pipeline::{checkpoint_spec::CheckpointSpec, drift_run::DriftRun, quantities, statistics::Analysis},
-    run::RunDir,
+    pipeline::{checkpoint_spec::CheckpointSpec, drift_run::DriftRun, quantities},
 };
 
-/// Runs `drift` and prints the result.
-pub(super) fn run(arguments: &DriftArgs) -> anyhow::Result<()> {
-    let Some((run, analysis)) = drift(arguments)? else { return Ok(()) };
-    analysis.print(&run, arguments.common.execution.json)?;
-    Ok(())
-}
-
-/// The whole run; `None` after `--dry-run`.
-pub(super) fn drift(arguments: &DriftArgs) -> Result<Option<(RunDir, Analysis)>> {
-    let clock = Instant::now();
+/// Runs `drift` and prints the result, or with `--dry-run` what it would do.
+pub(super) fn run(arguments: &DriftArgs, progress: &TerminalProgress) -> anyhow::Result<()> {
     signals::watch_for_interrupts();
     threads::set_threads(arguments.common.execution.threads)?;
-    let ready = DriftRun::new(arguments)?;
+    let ready = DriftRun::new(arguments.try_into()?, arguments.out.as_deref(), progress)?;
     if arguments.common.execution.dry_run {
-        print(&ready)?;
-        return Ok(None);
+        return Ok(print(&ready)?);
     }
-    ready.run(arguments, out(arguments.out.as_deref())?, clock).map(Some)
+    let (run, analysis) = ready.run(out(arguments.out.as_deref())?, progress)?;
+    Ok(analysis.print(&run, arguments.common.execution.json)?)
 }
 
 /// What `--dry-run` shows.
@@ -40,7 +30,7 @@ fn print(ready: &DriftRun) -> Result<()> {
     let lines = std::iter::once("checkpoints:".to_owned()).chain(ready.specs.iter().map(plan_line)).collect();
     let work = Work { lines, passes: ready.passes.len() };
     if let (Some(prepared), Some(pass)) = (&ready.prepared, ready.passes.first()) {
-        return print_plan(prepared, &pass.request, &work);
+        return print_plan(prepared, ready.run_options(), pass.log_logits, &work);
     }
     work.lines.iter().try_for_each(|line| terminal::print(line))?;
     let text = &ready.record.text;

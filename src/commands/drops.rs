@@ -1,45 +1,36 @@
 //! `drops`: conversations through one or two checkpoints -> where tokens lose their experts, why, and what prevents it.
 
-use std::time::Instant;
-
 use super::{
     dry_run::{Work, print_plan},
     out::out,
+    progress::TerminalProgress,
     signals, threads,
 };
 use crate::{
     cli::DropsArgs,
-    error::Result,
-    pipeline::{drops_run::DropsRun, pass::Pass, statistics::Analysis},
-    run::RunDir,
+    pipeline::{drops_run::DropsRun, pass::Pass},
 };
 
-/// Runs `drops` and prints the result.
-pub(super) fn run(arguments: &DropsArgs) -> anyhow::Result<()> {
-    let Some((run, analysis)) = drops(arguments)? else { return Ok(()) };
-    analysis.print(&run, arguments.common.execution.json)?;
-    Ok(())
-}
-
-/// The whole run; `None` after `--dry-run`.
-pub(super) fn drops(arguments: &DropsArgs) -> Result<Option<(RunDir, Analysis)>> {
-    let clock = Instant::now();
+/// Runs `drops` and prints the result, or with `--dry-run` what it would do.
+pub(super) fn run(arguments: &DropsArgs, progress: &TerminalProgress) -> anyhow::Result<()> {
     signals::watch_for_interrupts();
     threads::set_threads(arguments.common.execution.threads)?;
-    let ready = DropsRun::new(arguments)?;
+    let ready = DropsRun::new(arguments.into(), arguments.out.as_deref(), progress)?;
     if arguments.common.execution.dry_run {
-        print_plan(&ready.prepared, &ready.passes[0].request, &work(&ready.passes))?;
-        return Ok(None);
+        let factor = arguments.common.routing.capacity_factor;
+        let work = work(&ready.passes, factor);
+        return Ok(print_plan(&ready.prepared, &ready.options.run, ready.passes[0].log_logits, &work)?);
     }
-    ready.run(arguments, out(arguments.out.as_deref())?, clock).map(Some)
+    let (run, analysis) = ready.run(out(arguments.out.as_deref())?, progress)?;
+    Ok(analysis.print(&run, arguments.common.execution.json)?)
 }
 
 /// What `--dry-run` says about the passes, if there are several.
-fn work(passes: &[Pass]) -> Work {
+fn work(passes: &[Pass], run_factor: Option<f64>) -> Work {
     if passes.len() == 1 {
         return Work::one();
     }
-    let line = |pass: &Pass| match pass.request.common.routing.capacity_factor {
+    let line = |pass: &Pass| match pass.capacity_factor.or(run_factor) {
         Some(factor) => format!("  {}: forward pass at capacity factor {factor}", pass.spec.label),
         None => format!("  {}: forward pass", pass.spec.label),
     };

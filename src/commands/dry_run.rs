@@ -4,12 +4,12 @@ use super::terminal;
 use crate::{
     error::Result,
     pipeline::{
-        forward::announce,
+        forward::announcement,
         memory_bound::Bound,
         memory_plan::{group_rows, memory, wave_rows},
+        options::RunOptions,
         prepared_pass::Prepared,
         quantities,
-        request::Request,
     },
 };
 
@@ -30,15 +30,14 @@ impl Work {
 }
 
 /// Prints the plan of a run with at least one forward pass.
-pub(super) fn print_plan(prepared: &Prepared, arguments: &Request, work: &Work) -> Result<()> {
-    announce(prepared);
+pub(super) fn print_plan(prepared: &Prepared, options: &RunOptions, log_logits: bool, work: &Work) -> Result<()> {
+    terminal::note(&announcement(prepared));
     work.lines.iter().try_for_each(|line| terminal::print(line))?;
     let wave = wave_rows(prepared.wave_tokens, &group_rows(&prepared.layout, &prepared.corpus.sequences));
-    let execution = &arguments.common.execution;
-    let log_logits = execution.log_logits;
+    let execution = &options.execution;
     let bound = match execution.wave_tokens {
         Some(_) => "--wave-tokens".to_owned(),
-        None => Bound::for_run(execution.memory.map(|size| size.as_u64())).to_string(),
+        None => Bound::for_run(execution.memory).to_string(),
     };
     let memory = memory(prepared.checkpoint.config(), &prepared.cost, log_logits, wave);
     let (router, layout) = (&prepared.router, &prepared.layout);
@@ -47,7 +46,7 @@ pub(super) fn print_plan(prepared: &Prepared, arguments: &Request, work: &Work) 
             "context: {} tokens, {} routing groups ({})",
             prepared.context,
             layout.groups.len(),
-            arguments.common.routing.group
+            options.routing.group
         ),
         format!("capacity: rule {}, factor {}", router.capacity_rule, router.capacity_factor),
         format!(

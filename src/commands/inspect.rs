@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 
-use super::{terminal, threads};
+use super::{progress::TerminalProgress, terminal, threads};
 use crate::{
     checkpoint::{Checkpoint, describe_oddities, snapshot},
     cli::InspectArgs,
     error::Result,
     pipeline::{
-        checkpoint_description::{describe, sample},
+        checkpoint_description::{Load, describe, sample},
         fingerprint::read_watched,
         prepared_pass::open_tokenizer,
         quantities,
@@ -16,18 +16,23 @@ use crate::{
 };
 
 /// Prints a checkpoint's description, and what the model makes of a text.
-pub(super) fn run(arguments: &InspectArgs) -> anyhow::Result<()> {
+pub(super) fn run(arguments: &InspectArgs, progress: &TerminalProgress) -> anyhow::Result<()> {
     threads::set_threads(arguments.threads)?;
     let checkpoint = Checkpoint::open(&snapshot(&arguments.checkpoint))?;
     for line in checkpoint.notes().iter().chain(&checkpoint.constant_routers()?) {
         terminal::warn(line);
     }
-    let tokenizer = open_tokenizer(&checkpoint)?;
-    let mut description = describe(&checkpoint, tokenizer.as_ref(), arguments)?;
+    let tokenizer = open_tokenizer(&checkpoint, progress)?;
+    let load = Load {
+        length: arguments.length.map(|length| length as usize),
+        tokens: arguments.tokens,
+        memory: arguments.memory.map(|size| size.as_u64()),
+    };
+    let mut description = describe(&checkpoint, tokenizer.as_ref(), load)?;
     if let Some(text) = &arguments.text {
         // The forward pass reads all weights anyway: whether they are sane is what is asked.
         for index in 0..checkpoint.files().len() {
-            for line in describe_oddities(&read_watched(&checkpoint, index)?.oddities) {
+            for line in describe_oddities(&read_watched(&checkpoint, index, progress)?.oddities) {
                 terminal::warn(&line);
             }
         }

@@ -9,14 +9,16 @@ mod dry_run;
 mod inspect;
 mod man;
 mod notebook;
+mod options;
 mod out;
 mod print_analysis;
+mod progress;
 mod report;
 mod reproduce;
 mod route;
-pub(crate) mod signals;
+mod signals;
 mod stats;
-pub(crate) mod terminal;
+mod terminal;
 mod threads;
 mod usage;
 
@@ -24,10 +26,10 @@ use std::process::ExitCode;
 
 pub use usage::parse;
 
+use self::progress::TerminalProgress;
 use crate::{
     cli::{Cli, Command},
     error::Error,
-    pipeline::mailable_paths,
 };
 
 /// Runs a command line.
@@ -36,24 +38,21 @@ use crate::{
 /// Whatever the command meets; [`explain`] tells the user and chooses the exit code.
 pub fn run(cli: Cli) -> anyhow::Result<()> {
     signals::tame_signals();
-    mailable_paths::show_command(cli.command.shows_command());
-    if is_quiet(&cli.command) {
-        terminal::be_quiet();
-    }
+    let progress = &TerminalProgress::new(is_quiet(&cli.command));
     // These take no --threads, and read tables with threads all the same.
     if matches!(cli.command, Command::Chart(_) | Command::Report(_) | Command::Reproduce(_) | Command::Notebook(_)) {
         threads::set_threads(None)?;
     }
     match cli.command {
-        Command::Route(arguments) => route::run(&arguments),
-        Command::Stats(arguments) => stats::run(&arguments),
-        Command::Chart(arguments) => chart::run(&arguments),
-        Command::Report(arguments) => report::run(&arguments),
-        Command::Inspect(arguments) => inspect::run(&arguments),
-        Command::Drift(arguments) => drift::run(&arguments),
-        Command::Drops(arguments) => drops::run(&arguments),
-        Command::Demo(arguments) => demo::run(&arguments),
-        Command::Reproduce(arguments) => reproduce::run(&arguments),
+        Command::Route(arguments) => route::run(&arguments, progress),
+        Command::Stats(arguments) => stats::run(&arguments, progress),
+        Command::Chart(arguments) => chart::run(&arguments, progress),
+        Command::Report(arguments) => report::run(&arguments, progress),
+        Command::Inspect(arguments) => inspect::run(&arguments, progress),
+        Command::Drift(arguments) => drift::run(&arguments, progress),
+        Command::Drops(arguments) => drops::run(&arguments, progress),
+        Command::Demo(arguments) => demo::run(&arguments, progress),
+        Command::Reproduce(arguments) => reproduce::run(&arguments, progress),
         Command::Notebook(arguments) => notebook::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man(arguments) => man::run(&arguments),

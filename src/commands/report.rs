@@ -2,20 +2,21 @@
 
 use std::path::PathBuf;
 
-use super::{signals, terminal};
+use super::{progress::TerminalProgress, signals, terminal};
 use crate::{
     cli::ReportArgs,
     error::{Error, Result},
-    pipeline::{quantities, report_page},
+    pipeline::{options::ReportOptions, quantities, report_page},
     run::{RunDir, folder_of, names_beside, write_file},
 };
 
 /// Writes the report of the runs.
-pub(super) fn run(arguments: &ReportArgs) -> anyhow::Result<()> {
+pub(super) fn run(arguments: &ReportArgs, progress: &TerminalProgress) -> anyhow::Result<()> {
     signals::watch_for_interrupts();
     let out = destination(arguments)?;
     let runs = shown(arguments)?;
-    let html = report_page::of_runs(&runs, folder_of(&out), arguments.quiet)?;
+    let options = ReportOptions { show_command: arguments.show_command };
+    let html = report_page::of_runs(&runs, folder_of(&out), options, progress)?;
     let _lock = RunDir::lock_around(&out)?;
     write_file(&out, html.as_bytes())?;
     let runs = quantities::count(runs.len() as u64, "run");

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{signals, terminal};
+use super::{progress::TerminalProgress, signals, terminal};
 use crate::{
     cli::ReproduceArgs,
     error::{Error, Result},
@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Compares, draws, writes and prints; a check that fails ends it with exit code 1.
-pub(super) fn run(arguments: &ReproduceArgs) -> anyhow::Result<()> {
+pub(super) fn run(arguments: &ReproduceArgs, progress: &TerminalProgress) -> anyhow::Result<()> {
     signals::watch_for_interrupts();
     if arguments.runs.is_empty() && !arguments.paper_only {
         return Err(Error::usage(
@@ -23,7 +23,7 @@ pub(super) fn run(arguments: &ReproduceArgs) -> anyhow::Result<()> {
         .into());
     }
     each_once(&arguments.runs)?;
-    let runs: Vec<Run> = arguments.runs.iter().map(|folder| read(folder, arguments.quiet)).collect::<Result<_>>()?;
+    let runs: Vec<Run> = arguments.runs.iter().map(|folder| read(folder, progress)).collect::<Result<_>>()?;
     one_kind_of_model(&runs)?;
     let out = out_folder(arguments)?;
     out.iter().try_for_each(|out| check_folder(out, arguments.force))?;
@@ -32,7 +32,7 @@ pub(super) fn run(arguments: &ReproduceArgs) -> anyhow::Result<()> {
     let comparison = if runs.is_empty() { Comparison::default() } else { paper::compare(&paper, &runs) };
     let report = ComparisonReport { checks: &checks, comparison: &comparison, runs: &runs };
     let lock = out.as_deref().map(RunDir::lock_around).transpose()?;
-    let charts = out.as_ref().map(|out| write(out, &report, arguments.quiet)).transpose()?;
+    let charts = out.as_ref().map(|out| write(out, &report, progress)).transpose()?;
     drop(lock);
     print(&report, arguments.json)?;
     if let (Some(out), Some(charts), false) = (&out, charts, arguments.json) {

@@ -1,35 +1,21 @@
 //! `route`: checkpoint and text -> trace, statistics, charts, report.
 
-use std::time::Instant;
-
 use super::{
     dry_run::{Work, print_plan},
     out::out,
+    progress::TerminalProgress,
     signals, threads,
 };
-use crate::{
-    cli::RouteArgs,
-    error::Result,
-    pipeline::{route_run::RouteRun, statistics::Analysis},
-    run::RunDir,
-};
+use crate::{cli::RouteArgs, pipeline::route_run::RouteRun};
 
-/// Runs `route` and prints the result.
-pub(super) fn run(arguments: &RouteArgs) -> anyhow::Result<()> {
-    let Some((run, analysis)) = route(arguments)? else { return Ok(()) };
-    analysis.print(&run, arguments.common.execution.json)?;
-    Ok(())
-}
-
-/// The whole run; `None` after `--dry-run`.
-pub(super) fn route(arguments: &RouteArgs) -> Result<Option<(RunDir, Analysis)>> {
-    let clock = Instant::now();
+/// Runs `route` and prints the result, or with `--dry-run` what it would do.
+pub(super) fn run(arguments: &RouteArgs, progress: &TerminalProgress) -> anyhow::Result<()> {
     signals::watch_for_interrupts();
     threads::set_threads(arguments.common.execution.threads)?;
-    let ready = RouteRun::new(arguments)?;
+    let ready = RouteRun::new(arguments.into(), arguments.out.as_deref(), progress)?;
     if arguments.common.execution.dry_run {
-        print_plan(&ready.prepared, &ready.request, &Work::one())?;
-        return Ok(None);
+        return Ok(print_plan(&ready.prepared, &ready.options.run, ready.pass.log_logits, &Work::one())?);
     }
-    ready.run(out(arguments.out.as_deref())?, clock).map(Some)
+    let (run, analysis) = ready.run(out(arguments.out.as_deref())?, progress)?;
+    Ok(analysis.print(&run, arguments.common.execution.json)?)
 }

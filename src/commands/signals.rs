@@ -2,19 +2,19 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::error::{Error, Result};
+use crate::error::Error;
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 static IN_FORWARD_PASS: AtomicBool = AtomicBool::new(false);
 
 /// Says whether the forward pass is running, which stops at the next routing group so that no part is lost.
-pub(crate) fn in_forward_pass(running: bool) {
+pub(super) fn in_forward_pass(running: bool) {
     IN_FORWARD_PASS.store(running, Ordering::SeqCst);
 }
 
-/// Fails once an interrupt has been seen.
-pub(crate) fn check_interrupt() -> Result<()> {
-    if INTERRUPTED.load(Ordering::SeqCst) { Err(Error::Interrupted) } else { Ok(()) }
+/// Whether an interrupt has been seen.
+pub(super) fn is_interrupted() -> bool {
+    INTERRUPTED.load(Ordering::SeqCst)
 }
 
 /// What an interrupt does: the forward pass stops where it loses nothing, and anything else at once, because files are
@@ -54,7 +54,7 @@ mod watch {
 
     /// From now on a file that grows beyond `ulimit -f` is an error of writing it, with its name, and an abort (no memory
     /// is left for what must be held) ends in the code of a fault of the tool instead of a signal's.
-    pub(crate) fn tame_signals() {
+    pub(in super::super) fn tame_signals() {
         // Where a handler cannot be set, the system does what it would have done anyway.
         let _ = flag::register(SIGXFSZ, Arc::default());
         let _ = flag::register_conditional_shutdown(SIGABRT, 3, Arc::new(AtomicBool::new(true)));
@@ -62,7 +62,7 @@ mod watch {
 
     /// From now on an interrupt lets the forward pass stop where it loses nothing. What was ignored when the process
     /// started stays so: that is how `nohup` and shells protect work in the background.
-    pub(crate) fn watch_for_interrupts() {
+    pub(in super::super) fn watch_for_interrupts() {
         static WATCHED: AtomicBool = AtomicBool::new(false);
         if WATCHED.swap(true, Ordering::SeqCst) {
             return;
@@ -85,7 +85,7 @@ mod watch {
     }
 
     /// The signals that a process ignores, one bit each, by its status file.
-    pub(crate) fn ignored(status: &str) -> u64 {
+    pub(super) fn ignored(status: &str) -> u64 {
         let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
         mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
     }
@@ -94,19 +94,18 @@ mod watch {
 /// Other systems end the process at once: files are whole or absent.
 #[cfg(not(unix))]
 mod watch {
-    pub(crate) fn tame_signals() {}
-    pub(crate) fn watch_for_interrupts() {}
+    pub(in super::super) fn tame_signals() {}
+    pub(in super::super) fn watch_for_interrupts() {}
 }
 
-pub(crate) use watch::{tame_signals, watch_for_interrupts};
+pub(super) use watch::{tame_signals, watch_for_interrupts};
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
-    use super::watch::ignored;
-
+    #[cfg(unix)]
     #[test]
     fn the_mask_of_ignored_signals_is_read() {
-        assert_eq!(ignored("Name:\ta\nSigIgn:\t0000000000001001\nSigCgt:\t00000000000000ff\n"), 0x1001);
-        assert_eq!(ignored("Name:\ta\n"), 0);
+        assert_eq!(super::watch::ignored("Name:\ta\nSigIgn:\t0000000000001001\nSigCgt:\t00000000000000ff\n"), 0x1001);
+        assert_eq!(super::watch::ignored("Name:\ta\n"), 0);
     }
 }

@@ -1,20 +1,21 @@
 //! `stats`: the statistics of a finished run again, without a forward pass.
 
-use super::{signals, terminal, threads};
+use super::{progress::TerminalProgress, signals, threads};
 use crate::{
     cli::StatsArgs,
-    pipeline::statistics::analyse,
+    pipeline::{options::ReportOptions, progress::Progress, statistics::analyse},
     run::{RunDir, note_on_report_above, notes_on_run},
 };
 
 /// Computes the statistics of a run again, then its summary, charts and report.
-pub(super) fn run(arguments: &StatsArgs) -> anyhow::Result<()> {
+pub(super) fn run(arguments: &StatsArgs, progress: &TerminalProgress) -> anyhow::Result<()> {
     signals::watch_for_interrupts();
     threads::set_threads(arguments.threads)?;
     let run = RunDir::open_to_write(&arguments.run)?;
     let mut record = run.record()?;
-    let tell = |note: &String| terminal::note(note);
-    notes_on_run(&run, &record).iter().filter(|_| !arguments.quiet).for_each(tell);
+    for note in notes_on_run(&run, &record) {
+        progress.note(&note);
+    }
     let recorded = &mut record.statistics;
     recorded.seed = arguments.seed.unwrap_or(recorded.seed);
     recorded.resamples = arguments.resamples.map_or(recorded.resamples, |resamples| resamples as usize);
@@ -22,8 +23,11 @@ pub(super) fn run(arguments: &StatsArgs) -> anyhow::Result<()> {
     if arguments.exclude_bos || arguments.include_bos {
         recorded.exclude_bos = arguments.exclude_bos;
     }
-    let analysis = analyse(&run, &mut record, arguments.quiet, None)?;
-    note_on_report_above(&run).iter().filter(|_| !arguments.quiet).for_each(tell);
+    let report = ReportOptions { show_command: arguments.show_command };
+    let analysis = analyse(&run, &mut record, report, progress)?;
+    if let Some(note) = note_on_report_above(&run) {
+        progress.note(&note);
+    }
     analysis.print(&run, arguments.json)?;
     Ok(())
 }

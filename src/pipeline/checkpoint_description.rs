@@ -11,21 +11,27 @@ use super::{
 };
 use crate::{
     checkpoint::Checkpoint,
-    cli::InspectArgs,
     corpus::Tokenizer,
     error::{Error, Result, path_text},
     model::{Arithmetic, Cost, ForwardOptions, Model, Outputs, Wave, WaveOutput, instruction_set, multiply_rate},
     routing::{CapacityRule, LayerRouting, RoutingObserver},
 };
 
+/// A run whose capacity and cost are described.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Load {
+    /// Tokens of the sequence that the capacity is of; `None`: as many as the model takes.
+    pub(crate) length: Option<usize>,
+    /// Tokens that go through the model.
+    pub(crate) tokens: u64,
+    /// Bytes of memory that the run may take; `None`: a quarter of what machine and limits allow.
+    pub(crate) memory: Option<u64>,
+}
+
 /// Everything as JSON: the one description that both forms of output show.
-pub(crate) fn describe(
-    checkpoint: &Checkpoint,
-    tokenizer: Option<&Tokenizer>,
-    arguments: &InspectArgs,
-) -> Result<Value> {
+pub(crate) fn describe(checkpoint: &Checkpoint, tokenizer: Option<&Tokenizer>, load: Load) -> Result<Value> {
     let config = checkpoint.config();
-    let length = arguments.length.map_or(config.max_position_embeddings, |length| length as usize);
+    let length = load.length.unwrap_or(config.max_position_embeddings);
     if length > config.max_position_embeddings {
         return Err(Error::usage(
             format!(
@@ -62,7 +68,7 @@ pub(crate) fn describe(
             "port": capacity(CapacityRule::Port)?,
             "t5x": capacity(CapacityRule::T5x)?,
         },
-        "estimate": estimate(checkpoint, length, arguments.tokens, arguments.memory.map(|size| size.as_u64())),
+        "estimate": estimate(checkpoint, length, load.tokens, load.memory),
     }))
 }
 

@@ -1,13 +1,14 @@
-//! The checkpoints of a drift run as typed: labels, training tokens, and whether they belong together.
+//! The checkpoints of a drift run in their order: labels, training tokens, and whether they belong together.
 
 use std::collections::BTreeSet;
 
 use super::{
-    checkpoint_spec::{CheckpointSpec, count, label},
+    checkpoint_spec::{CheckpointSpec, label},
+    options::DriftOptions,
+    progress::Progress,
     reused_runs::{checkpoint_of, refuse_other_commands},
 };
 use crate::{
-    cli::DriftArgs,
     error::{Error, Result, bullets},
     model::Arithmetic,
 };
@@ -15,24 +16,19 @@ use crate::{
 /// The checkpoints in order: the time axis, then the extra model, then the last one again in bf16 arithmetic.
 ///
 /// # Errors
-/// [`Error::Usage`] for labels that repeat or are no folder name, for training tokens that cannot be read, are not as
-/// many as the checkpoints, or do not grow, and for a noise floor whose checkpoint is not known.
-pub(crate) fn specs(arguments: &DriftArgs) -> Result<Vec<CheckpointSpec>> {
-    let mut specs: Vec<CheckpointSpec> =
-        arguments.checkpoints.iter().map(|typed| CheckpointSpec::new(typed, false)).collect();
-    assign_tokens(&mut specs, &arguments.tokens)?;
-    if arguments.tokens.is_empty() {
+/// [`Error::Usage`] for labels that repeat or are no folder name, for training tokens that are not as many as the
+/// checkpoints or do not grow, and for a noise floor whose checkpoint is not known.
+pub(crate) fn specs(options: &DriftOptions, progress: &dyn Progress) -> Result<Vec<CheckpointSpec>> {
+    let mut specs = options.checkpoints.clone();
+    assign_tokens(&mut specs, &options.training_tokens)?;
+    if options.training_tokens.is_empty() {
         check_steps(&specs)?;
     }
-    specs.extend(
-        arguments
-            .off_axis
-            .iter()
-            .map(|typed| CheckpointSpec { training_tokens: None, ..CheckpointSpec::new(typed, true) }),
-    );
+    let beside = |spec: &CheckpointSpec| CheckpointSpec { training_tokens: None, off_axis: true, ..spec.clone() };
+    specs.extend(options.off_axis.iter().map(beside));
     refuse_other_commands(&specs)?;
-    if arguments.noise_floor {
-        specs.push(noise_floor(&specs[arguments.checkpoints.len() - 1])?);
+    if let (true, Some(last)) = (options.noise_floor, options.checkpoints.last()) {
+        specs.push(noise_floor(last, progress)?);
     }
     check_labels(&specs)?;
     Ok(specs)
@@ -51,8 +47,8 @@ pub(crate) fn refuse_one(specs: &[CheckpointSpec]) -> Result<()> {
 }
 
 /// The last checkpoint again, in bf16 arithmetic. A finished run has no weights: they are where it took them from.
-fn noise_floor(last: &CheckpointSpec) -> Result<CheckpointSpec> {
-    let folder = if last.is_run() { checkpoint_of(&last.folder)? } else { last.folder.clone() };
+fn noise_floor(last: &CheckpointSpec, progress: &dyn Progress) -> Result<CheckpointSpec> {
+    let folder = if last.is_run() { checkpoint_of(&last.folder, progress)? } else { last.folder.clone() };
     let label = format!("{}-bf16", last.label);
     Ok(CheckpointSpec { label, folder, training_tokens: None, off_axis: true, arithmetic: Arithmetic::Bf16 })
 }
@@ -83,19 +79,15 @@ pub(crate) fn check_labels(specs: &[CheckpointSpec]) -> Result<()> {
     Ok(())
 }
 
-fn assign_tokens(specs: &mut [CheckpointSpec], typed: &[String]) -> Result<()> {
-    if !typed.is_empty() {
-        if typed.len() != specs.len() {
-            return Err(Error::usage(
-                format!("--tokens has {} values for {} checkpoints", typed.len(), specs.len()),
-                "give one value per checkpoint of the time axis, in order",
-            ));
-        }
-        for (spec, typed) in specs.iter_mut().zip(typed) {
-            spec.training_tokens = Some(count(typed).ok_or_else(|| {
-                Error::usage(format!("--tokens `{typed}` is no number of tokens"), "for example 200B, 1T or 2.5M")
-            })?);
-        }
+fn assign_tokens(specs: &mut [CheckpointSpec], given: &[f64]) -> Result<()> {
+    if !given.is_empty() && given.len() != specs.len() {
+        return Err(Error::usage(
+            format!("--tokens has {} values for {} checkpoints", given.len(), specs.len()),
+            "give one value per checkpoint of the time axis, in order",
+        ));
+    }
+    for (spec, tokens) in specs.iter_mut().zip(given) {
+        spec.training_tokens = Some(*tokens);
     }
     let known: Vec<(f64, &str)> =
         specs.iter().filter_map(|spec| Some((spec.training_tokens?, spec.label.as_str()))).collect();
@@ -222,9 +214,8 @@ mod tests {
         let mut specs = [spec("a-2M"), spec("b-1M")];
         let error = assign_tokens(&mut specs, &[]).unwrap_err();
         assert!(error.to_string().contains("`a-2M` stands before `b-1M`"), "{error}");
-        assign_tokens(&mut specs, &["1K".to_owned(), "2.5K".to_owned()]).unwrap();
+        assign_tokens(&mut specs, &[1000.0, 2500.0]).unwrap();
         assert_eq!(specs[1].training_tokens, Some(2500.0));
-        assert!(assign_tokens(&mut specs, &["1K".to_owned()]).unwrap_err().to_string().contains("1 values for 2"));
-        assert!(assign_tokens(&mut specs, &["1K".to_owned(), "many".to_owned()]).is_err());
+        assert!(assign_tokens(&mut specs, &[1000.0]).unwrap_err().to_string().contains("1 values for 2"));
     }
 }

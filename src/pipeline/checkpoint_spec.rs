@@ -10,22 +10,29 @@ use crate::{
 
 /// One checkpoint of a drift run.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct CheckpointSpec {
+pub struct CheckpointSpec {
     /// Name in tables, charts and folders; unique.
-    pub(crate) label: String,
+    pub label: String,
     /// The checkpoint, or a finished route run.
-    pub(crate) folder: PathBuf,
+    pub folder: PathBuf,
     /// Tokens that it was trained on, where known.
-    pub(crate) training_tokens: Option<f64>,
+    pub training_tokens: Option<f64>,
     /// Beside the time axis.
-    pub(crate) off_axis: bool,
+    pub off_axis: bool,
     /// Rounding of activations.
-    pub(crate) arithmetic: Arithmetic,
+    pub arithmetic: Arithmetic,
 }
 
 impl CheckpointSpec {
+    /// The checkpoint in a folder, under the name of the folder.
+    pub fn in_folder(folder: impl AsRef<Path>) -> Self {
+        let folder = snapshot(folder.as_ref());
+        let label = label(&folder);
+        Self::labelled(label, folder, false)
+    }
+
     /// Reads FOLDER or LABEL=FOLDER. A folder whose name is no UTF-8 has no label but its own.
-    pub(crate) fn new(typed: impl AsRef<Path>, off_axis: bool) -> Self {
+    pub fn new(typed: impl AsRef<Path>, off_axis: bool) -> Self {
         let typed = typed.as_ref();
         let (name, folder) = match typed.to_str().and_then(|text| text.split_once('=')) {
             Some((name, folder)) if !typed.exists() => (Some(name), PathBuf::from(folder)),
@@ -33,6 +40,10 @@ impl CheckpointSpec {
         };
         let folder = snapshot(&folder);
         let label = name.map_or_else(|| label(&folder), str::to_owned);
+        Self::labelled(label, folder, off_axis)
+    }
+
+    fn labelled(label: String, folder: PathBuf, off_axis: bool) -> Self {
         let training_tokens = training_tokens(&label);
         Self { label, folder, training_tokens, off_axis, arithmetic: Arithmetic::F32 }
     }
@@ -60,11 +71,11 @@ pub(crate) fn label(folder: &Path) -> String {
 /// Training tokens in a name such as openmoe-8b-200B or openmoe-tiny-2.5M: the last part that is one. Units are capital
 /// letters, so that the 8b of a model's size is none.
 fn training_tokens(label: &str) -> Option<f64> {
-    label.split(['-', '_']).rev().find_map(count)
+    label.split(['-', '_']).rev().find_map(token_count)
 }
 
 /// "2.5M" as 2,500,000; units K, M, B, T.
-pub(crate) fn count(text: &str) -> Option<f64> {
+pub(crate) fn token_count(text: &str) -> Option<f64> {
     let scale = match text.chars().last()? {
         'K' => 1e3,
         'M' => 1e6,

@@ -1,4 +1,4 @@
-//! `drift`: the same tokens through several checkpoints of one run -> when was routing learnt, and what still changes?
+//! The same tokens through several checkpoints of one run -> when was routing learnt, and what still changes?
 
 use std::{path::Path, time::Instant};
 
@@ -6,17 +6,18 @@ use super::{
     checkpoint_comparison::check_compatible,
     checkpoint_list::{refuse_one, specs},
     checkpoint_spec::CheckpointSpec,
-    pass::{self, Pass, forward_one},
-    pass_manifest::{self, command_line, statistic_settings, texts},
+    options::{DriftOptions, RunOptions},
+    pass::Pass,
+    pass_manifest::{self, statistic_settings, texts},
+    pass_sequence::{self, forward_one},
     prepared_pass::Prepared,
-    request::Request,
+    progress::Progress,
     reused_runs,
     run_folder::note_resumed,
-    statistics::{Analysis, analyse},
+    statistics::{Analysis, finish},
     token_ids,
 };
 use crate::{
-    cli::DriftArgs,
     error::{Error, Result, path_text},
     run::{
         DriftSettings, Identity, RecordedCheckpoint, RunDir, RunKind, RunRecord, TextSummary, protect_folders,
@@ -24,8 +25,19 @@ use crate::{
     },
 };
 
+/// Routes a text with several checkpoints of one training run, into the new or empty folder `out`.
+/// What of a folder that is not empty becomes, [`ExecutionOptions::occupied`](super::options::ExecutionOptions::occupied) says.
+///
+/// # Errors
+/// Everything that keeps the run from being made: options, checkpoints, text, the folder; nothing is written then unless the
+/// forward pass itself fails. [`Error::Interrupted`](crate::error::Error::Interrupted) if it is cancelled; what is complete is kept.
+pub fn drift(options: DriftOptions, out: &Path, progress: &dyn Progress) -> Result<(RunDir, Analysis)> {
+    DriftRun::new(options, Some(out), progress)?.run(out, progress)
+}
+
 /// A drift run, ready to start.
 pub(crate) struct DriftRun {
+    options: DriftOptions,
     pub(crate) specs: Vec<CheckpointSpec>,
     /// The forward passes: those of the checkpoints that are no finished runs.
     pub(crate) passes: Vec<Pass>,
@@ -33,94 +45,104 @@ pub(crate) struct DriftRun {
     pub(crate) prepared: Option<Prepared>,
     /// What is recorded of it before it starts.
     pub(crate) record: RunRecord,
+    clock: Instant,
 }
 
 impl DriftRun {
-    /// Opens, reads, validates and compares everything.
-    pub(crate) fn new(arguments: &DriftArgs) -> Result<Self> {
-        let specs = specs(arguments)?;
-        if let Some(out) = &arguments.out {
+    /// Opens, reads, validates and compares everything; also the folder `out`, if the run is to be written.
+    pub(crate) fn new(options: DriftOptions, out: Option<&Path>, progress: &dyn Progress) -> Result<Self> {
+        let clock = Instant::now();
+        let specs = specs(&options, progress)?;
+        if let Some(out) = out {
             protect_folders(out, specs.iter().map(|spec| spec.folder.as_path()))?;
         }
         refuse_one(&specs)?;
         check_compatible(&specs)?;
-        let passes: Vec<Pass> = specs.iter().filter(|spec| !spec.is_run()).map(|spec| pass(arguments, spec)).collect();
-        let (prepared, expected) = prepare(arguments, &specs, &passes)?;
-        reused_runs::check(&specs, &expected, arguments.common.execution.quiet)?;
-        token_ids::check(arguments, prepared.as_ref(), &expected, &specs[0])?;
+        let passes: Vec<Pass> = specs.iter().filter(|spec| !spec.is_run()).map(pass).collect();
+        let (prepared, expected) = prepare(&options, out, &specs, &passes, progress)?;
+        reused_runs::check(&specs, &expected, progress)?;
+        token_ids::check(&options, prepared.as_ref(), &expected, &specs[0], progress)?;
         let (prepared, identities) = match prepared {
             Some(prepared) => {
-                let (prepared, identities) = pass::identities(prepared, &passes)?;
+                let (prepared, identities) = pass_sequence::identities(prepared, &options.run, &passes, progress)?;
                 (Some(prepared), identities)
             }
             None => (None, Vec::new()),
         };
-        let record = record(arguments, &specs, &expected, identity(&specs, &expected, &identities)?);
-        if let Some(out) = &arguments.out {
-            pass::check(out, arguments.common.execution.occupied(), &record.decisive(), &passes, &identities)?;
+        let record = record(&options, &specs, &expected, identity(&specs, &expected, &identities)?);
+        if let Some(out) = out {
+            let occupied = options.run.execution.occupied;
+            pass_sequence::check(out, occupied, &record.decisive(), &passes, &identities)?;
         }
-        Ok(Self { specs, passes, prepared, record })
+        Ok(Self { options, specs, passes, prepared, record, clock })
+    }
+
+    /// The options that all passes share.
+    pub(crate) fn run_options(&self) -> &RunOptions {
+        &self.options.run
     }
 
     /// The whole run, in the folder `out`. Nothing is written before every checkpoint has been opened, validated and
-    /// compared with the others. `clock` started with the command.
-    pub(crate) fn run(self, arguments: &DriftArgs, out: &Path, clock: Instant) -> Result<(RunDir, Analysis)> {
-        let Self { passes, prepared, mut record, .. } = self;
-        let execution = &arguments.common.execution;
-        let (run, resumed) = RunDir::prepare(out, execution.occupied(), &record.decisive())?;
-        note_resumed(&run, resumed, execution.quiet);
-        if !pass::is_whole(&run, prepared.as_ref(), &passes) {
+    /// compared with the others.
+    pub(crate) fn run(self, out: &Path, progress: &dyn Progress) -> Result<(RunDir, Analysis)> {
+        let Self { options, passes, prepared, mut record, clock, .. } = self;
+        let options = &options.run;
+        let (run, resumed) = RunDir::prepare(out, options.execution.occupied, &record.decisive())?;
+        note_resumed(&run, resumed, progress);
+        if !pass_sequence::is_whole(&run, prepared.as_ref(), &passes) {
             run.write_record(&record)?;
         }
         if let Some(mut prepared) = prepared {
             for pass in &passes {
-                prepared = prepared.with_checkpoint(&pass.spec, &pass.request)?;
-                forward_one(&run, &prepared, pass)?;
+                prepared = prepared.with_pass(options, pass, progress)?;
+                forward_one(&run, &prepared, options, pass, progress)?;
             }
         }
-        let analysis = analyse(&run, &mut record, execution.quiet, Some(clock))?;
+        let analysis = finish(&run, &mut record, options.execution.report, progress, Some(clock))?;
         Ok((run, analysis))
     }
 }
 
 /// The record of the run before it starts: of the text it says what that of a route run does.
-fn record(arguments: &DriftArgs, specs: &[CheckpointSpec], expected: &RunRecord, identity: Identity) -> RunRecord {
+fn record(options: &DriftOptions, specs: &[CheckpointSpec], expected: &RunRecord, identity: Identity) -> RunRecord {
     let labels: Vec<&str> = specs.iter().map(|spec| spec.label.as_str()).collect();
     RunRecord {
         drift: Some(DriftSettings {
-            match_experts: arguments.match_experts,
-            tokens_of_interest: arguments.tokens_of_interest.clone(),
+            match_experts: options.match_experts,
+            tokens_of_interest: options.tokens_of_interest.clone(),
         }),
-        statistics: statistic_settings(&arguments.common.statistics),
-        command_line: command_line(),
+        statistics: statistic_settings(&options.run.statistics),
+        command_line: options.run.execution.command_line.clone(),
         config: expected.config.clone(),
         text: TextSummary { conversations_cut: None, ..expected.text.clone() },
         threads: Some(rayon::current_num_threads()),
-        corpus: texts(&arguments.corpus),
+        corpus: texts(&options.run.corpus),
         ..RunRecord::new(identity, labels.join(", "), expected.layout.clone())
     }
 }
 
 /// Reads the text, if there is a checkpoint that it will go through; what every trace must agree with.
-fn prepare(arguments: &DriftArgs, specs: &[CheckpointSpec], passes: &[Pass]) -> Result<(Option<Prepared>, RunRecord)> {
-    let out = arguments.out.as_deref();
+fn prepare(
+    options: &DriftOptions,
+    out: Option<&Path>,
+    specs: &[CheckpointSpec],
+    passes: &[Pass],
+    progress: &dyn Progress,
+) -> Result<(Option<Prepared>, RunRecord)> {
+    let options = &options.run;
     let Some(first) = passes.first() else {
-        out.map_or(Ok(()), |out| protect_texts(out, &arguments.corpus))?;
-        return Ok((None, reused_runs::expected(arguments, &specs[0])?));
+        out.map_or(Ok(()), |out| protect_texts(out, &options.corpus))?;
+        return Ok((None, reused_runs::expected(options, &specs[0])?));
     };
-    let prepared = Prepared::new(&first.request)?;
-    out.map_or(Ok(()), |out| protect_texts(out, prepared.text_paths(&first.request)))?;
-    let expected = pass_manifest::record(&prepared, &first.request);
+    let prepared = Prepared::new(options, first, progress)?;
+    out.map_or(Ok(()), |out| protect_texts(out, prepared.text_paths(options)))?;
+    let expected = pass_manifest::record(&prepared, options);
     Ok((Some(prepared), expected))
 }
 
 /// The forward pass of one checkpoint. Router logits are kept, so that `gate_overlap` can be recomputed.
-fn pass(arguments: &DriftArgs, spec: &CheckpointSpec) -> Pass {
-    let mut common = arguments.common.clone();
-    common.execution.log_logits = true;
-    let request =
-        Request { checkpoint: spec.folder.clone(), corpus: arguments.corpus.clone(), transcripts: None, common };
-    Pass { spec: spec.clone(), request, folder: below(spec) }
+fn pass(spec: &CheckpointSpec) -> Pass {
+    Pass { folder: below(spec), ..Pass::of_run(spec.clone(), true) }
 }
 
 /// Where the trace of a checkpoint is, below the folder of the run.

@@ -1,4 +1,4 @@
-//! `drops`: conversations through one or two checkpoints -> where tokens lose their experts, why, and what prevents it.
+//! Conversations through one or two checkpoints -> where tokens lose their experts, why, and what prevents it.
 
 use std::{path::Path, time::Instant};
 
@@ -7,16 +7,16 @@ use super::{
     checkpoint_list::check_labels,
     checkpoint_spec::CheckpointSpec,
     forward::forward,
-    pass::{self, Pass, forward_one},
+    options::{DropsOptions, RunOptions},
+    pass::Pass,
     pass_manifest::record,
+    pass_sequence::{self, forward_one},
     prepared_pass::Prepared,
-    request::{Request, Transcripts},
+    progress::Progress,
     run_folder::note_resumed,
-    statistics::{Analysis, analyse},
+    statistics::{Analysis, finish},
 };
 use crate::{
-    cli::DropsArgs,
-    commands::terminal,
     corpus::{ChatTemplate, Template},
     error::{Error, Result, path_text},
     routing::CapacityRule,
@@ -26,94 +26,119 @@ use crate::{
     },
 };
 
+/// Routes conversations and text with one or two checkpoints, into the new or empty folder `out`.
+/// What of a folder that is not empty becomes, [`ExecutionOptions::occupied`](super::options::ExecutionOptions::occupied) says.
+///
+/// # Errors
+/// Everything that keeps the run from being made: options, checkpoints, text, the folder; nothing is written then unless the
+/// forward pass itself fails. [`Error::Interrupted`](crate::error::Error::Interrupted) if it is cancelled; what is complete is kept.
+pub fn drops(options: DropsOptions, out: &Path, progress: &dyn Progress) -> Result<(RunDir, Analysis)> {
+    DropsRun::new(options, Some(out), progress)?.run(out, progress)
+}
+
 /// A drops run, ready to start.
 pub(crate) struct DropsRun {
+    pub(crate) options: DropsOptions,
     /// The run's own pass, then those beside it.
     pub(crate) passes: Vec<Pass>,
     pub(crate) prepared: Prepared,
     specs: Vec<CheckpointSpec>,
     identity: Identity,
+    clock: Instant,
 }
 
 impl DropsRun {
-    /// Opens, reads, validates and compares everything.
-    pub(crate) fn new(arguments: &DropsArgs) -> Result<Self> {
-        check_factors(arguments)?;
-        let specs = specs(arguments)?;
-        let arguments = &with_template(arguments, &specs)?;
-        let passes = passes(arguments, &specs);
-        let (prepared, identity) = prepare(arguments, &specs, &passes)?;
-        Ok(Self { passes, prepared, specs, identity })
+    /// Opens, reads, validates and compares everything; also the folder `out`, if the run is to be written.
+    pub(crate) fn new(options: DropsOptions, out: Option<&Path>, progress: &dyn Progress) -> Result<Self> {
+        let clock = Instant::now();
+        check_factors(&options)?;
+        let specs = specs(&options, out)?;
+        let template = template(&options, &specs, progress)?;
+        let passes = passes(&options, &specs, template);
+        let (prepared, identity) = prepare(&options, out, &specs, &passes, progress)?;
+        Ok(Self { options, passes, prepared, specs, identity, clock })
     }
 
-    /// The whole run, in the folder `out`. Nothing is written before everything has been opened and validated. `clock`
-    /// started with the command.
-    pub(crate) fn run(self, arguments: &DropsArgs, out: &Path, clock: Instant) -> Result<(RunDir, Analysis)> {
-        let Self { passes, mut prepared, specs, identity } = self;
-        let execution = &arguments.common.execution;
-        let (run, resumed) = RunDir::prepare(out, execution.occupied(), &identity)?;
-        note_resumed(&run, resumed, execution.quiet);
-        let drops = DropsSettings { bin: arguments.bin };
-        let mut record = RunRecord { identity, drops: Some(drops), ..record(&prepared, &passes[0].request) };
-        main_pass(&run, &prepared, &passes, &mut record, specs.len() > 1)?;
+    /// The whole run, in the folder `out`. Nothing is written before everything has been opened and validated.
+    pub(crate) fn run(self, out: &Path, progress: &dyn Progress) -> Result<(RunDir, Analysis)> {
+        let Self { options, passes, mut prepared, specs, identity, clock } = self;
+        let drops = DropsSettings { bin: options.bin };
+        let options = &options.run;
+        let (run, resumed) = RunDir::prepare(out, options.execution.occupied, &identity)?;
+        note_resumed(&run, resumed, progress);
+        let mut record = RunRecord { identity, drops: Some(drops), ..record(&prepared, options) };
+        main_pass(&run, &prepared, options, &passes, &mut record, specs.len() > 1, progress)?;
         for pass in &passes[1..] {
-            prepared = prepared.with_checkpoint(&pass.spec, &pass.request)?;
-            forward_one(&run, &prepared, pass)?;
+            prepared = prepared.with_pass(options, pass, progress)?;
+            forward_one(&run, &prepared, options, pass, progress)?;
         }
         drop(prepared);
-        let analysis = analyse(&run, &mut record, execution.quiet, Some(clock))?;
+        let analysis = finish(&run, &mut record, options.execution.report, progress, Some(clock))?;
         Ok((run, analysis))
     }
 }
 
 /// Opens, reads, validates and compares everything; ready for the first pass. Returns the identity of the run too.
-fn prepare(arguments: &DropsArgs, specs: &[CheckpointSpec], passes: &[Pass]) -> Result<(Prepared, Identity)> {
-    let out = arguments.out.as_deref();
-    let prepared = Prepared::new(&passes[0].request)?;
+fn prepare(
+    options: &DropsOptions,
+    out: Option<&Path>,
+    specs: &[CheckpointSpec],
+    passes: &[Pass],
+    progress: &dyn Progress,
+) -> Result<(Prepared, Identity)> {
+    let prepared = Prepared::new(&options.run, &passes[0], progress)?;
     if let Some(out) = out {
-        protect_texts(out, prepared.text_paths(&passes[0].request))?;
+        protect_texts(out, prepared.text_paths(&options.run))?;
     }
-    let (prepared, identities) = pass::identities(prepared, passes)?;
-    let identity = identity(arguments, specs, &prepared.identity);
+    let (prepared, identities) = pass_sequence::identities(prepared, &options.run, passes, progress)?;
+    let identity = identity(options, specs, &prepared.identity);
     if let Some(out) = out {
-        pass::check(out, arguments.common.execution.occupied(), &identity, passes, &identities)?;
+        pass_sequence::check(out, options.run.execution.occupied, &identity, passes, &identities)?;
     }
     Ok((prepared, identity))
 }
 
 /// The first checkpoint's forward pass, then that of the second one, then the exact replays.
-fn passes(arguments: &DropsArgs, specs: &[CheckpointSpec]) -> Vec<Pass> {
+fn passes(options: &DropsOptions, specs: &[CheckpointSpec], template: ChatTemplate) -> Vec<Pass> {
     let pass = |spec: &CheckpointSpec, factor: Option<f64>| Pass {
-        spec: spec.clone(),
-        request: request(arguments, spec, factor),
         folder: factor.map_or_else(|| trace_of(specs, spec), replay_folder),
+        capacity_factor: factor,
+        template,
+        ..Pass::of_run(spec.clone(), options.log_logits)
     };
-    let replays = arguments.exact_replay.iter().map(|&factor| pass(&specs[0], Some(factor)));
+    let replays = options.exact_replay.iter().map(|&factor| pass(&specs[0], Some(factor)));
     specs.iter().map(|spec| pass(spec, None)).chain(replays).collect()
 }
 
 /// The first checkpoint's forward pass: into the folder of the run itself if it is the only one, else into a sub-folder.
 /// Completes the record of the run.
-fn main_pass(run: &RunDir, prepared: &Prepared, passes: &[Pass], record: &mut RunRecord, several: bool) -> Result<()> {
+fn main_pass(
+    run: &RunDir,
+    prepared: &Prepared,
+    options: &RunOptions,
+    passes: &[Pass],
+    record: &mut RunRecord,
+    several: bool,
+    progress: &dyn Progress,
+) -> Result<()> {
     let pass = &passes[0];
     if !several {
-        forward(run, prepared, &pass.request, record)?;
-        if !pass::is_whole(run, Some(prepared), &passes[1..]) {
+        forward(run, prepared, pass, record, progress)?;
+        if !pass_sequence::is_whole(run, Some(prepared), &passes[1..]) {
             run.write_record(record)?;
         }
         return Ok(());
     }
-    if !pass::is_whole(run, Some(prepared), passes) {
+    if !pass_sequence::is_whole(run, Some(prepared), passes) {
         run.write_record(record)?;
     }
-    record.forward_cost = forward_one(run, prepared, pass)?.forward_cost;
+    record.forward_cost = forward_one(run, prepared, options, pass, progress)?.forward_cost;
     Ok(())
 }
 
 /// The checkpoint, and the one that it is compared with.
-fn specs(arguments: &DropsArgs) -> Result<Vec<CheckpointSpec>> {
-    let typed = std::iter::once(&arguments.checkpoint).chain(&arguments.compare);
-    let specs: Vec<CheckpointSpec> = typed.map(|typed| CheckpointSpec::new(typed, false)).collect();
+fn specs(options: &DropsOptions, out: Option<&Path>) -> Result<Vec<CheckpointSpec>> {
+    let specs: Vec<CheckpointSpec> = std::iter::once(&options.checkpoint).chain(&options.compare).cloned().collect();
     check_labels(&specs)?;
     if let Some(spec) = specs.iter().find(|spec| spec.is_run()) {
         return Err(Error::usage(
@@ -121,39 +146,35 @@ fn specs(arguments: &DropsArgs) -> Result<Vec<CheckpointSpec>> {
             "statistics of a finished drops run are made again by `openmoe-analyze stats RUN`",
         ));
     }
-    if let Some(out) = &arguments.out {
+    if let Some(out) = out {
         protect_folders(out, specs.iter().map(|spec| spec.folder.as_path()))?;
     }
     check_compatible(&specs)?;
     Ok(specs)
 }
 
-/// The arguments with the chat template that is meant by `auto`: that of the first checkpoint, for all.
-fn with_template(arguments: &DropsArgs, specs: &[CheckpointSpec]) -> Result<DropsArgs> {
-    let mut arguments = arguments.clone();
-    if arguments.transcripts.is_empty() {
-        return Ok(arguments);
-    }
+/// The chat template that is meant by `auto`: that of the first checkpoint, for all.
+fn template(options: &DropsOptions, specs: &[CheckpointSpec], progress: &dyn Progress) -> Result<ChatTemplate> {
+    let Some(conversations) = &options.run.conversations else { return Ok(ChatTemplate::default()) };
     let resolved = |spec: &CheckpointSpec| -> Result<ChatTemplate> {
-        Template::open(arguments.transcript.template, &spec.folder)?.to_string().parse()
+        Template::open(conversations.template, &spec.folder)?.to_string().parse()
     };
     let first = resolved(&specs[0])?;
     for spec in &specs[1..] {
         let own = resolved(spec)?;
         if own != first {
-            terminal::warn(&format!(
+            progress.warn(&format!(
                 "`{}` has template {own}, `{}` {first}: both get the same tokens, by {first}",
                 spec.label, specs[0].label
             ));
         }
     }
-    arguments.transcript.template = first;
-    Ok(arguments)
+    Ok(first)
 }
 
-fn check_factors(arguments: &DropsArgs) -> Result<()> {
-    let factors = &arguments.exact_replay;
-    if arguments.common.routing.capacity_rule == CapacityRule::Unlimited && !factors.is_empty() {
+fn check_factors(options: &DropsOptions) -> Result<()> {
+    let factors = &options.exact_replay;
+    if options.run.routing.capacity_rule == CapacityRule::Unlimited && !factors.is_empty() {
         return Err(Error::usage(
             "--exact-replay with --capacity-rule unlimited; expected a rule that has a factor",
             "leave one of the two out, or take --capacity-rule port",
@@ -170,19 +191,6 @@ fn check_factors(arguments: &DropsArgs) -> Result<()> {
     Ok(())
 }
 
-/// The forward pass of one checkpoint, at the run's own capacity factor or at another one.
-fn request(arguments: &DropsArgs, spec: &CheckpointSpec, factor: Option<f64>) -> Request {
-    let mut common = arguments.common.clone();
-    common.routing.capacity_factor = factor.or(common.routing.capacity_factor);
-    let transcripts = Transcripts { paths: arguments.transcripts.clone(), how: arguments.transcript.clone() };
-    Request {
-        checkpoint: spec.folder.clone(),
-        corpus: arguments.corpus.clone(),
-        transcripts: (!arguments.transcripts.is_empty()).then_some(transcripts),
-        common,
-    }
-}
-
 /// Where the trace of a checkpoint is, below the folder of the run.
 fn trace_of(specs: &[CheckpointSpec], spec: &CheckpointSpec) -> String {
     if specs.len() == 1 { ".".to_owned() } else { format!("checkpoints/{}", spec.label) }
@@ -194,7 +202,7 @@ fn replay_folder(factor: f64) -> String {
 }
 
 /// What decides the results: the forward pass of the first checkpoint, and what is done beside it.
-fn identity(arguments: &DropsArgs, specs: &[CheckpointSpec], first: &Identity) -> Identity {
+fn identity(options: &DropsOptions, specs: &[CheckpointSpec], first: &Identity) -> Identity {
     let checkpoint = |spec: &CheckpointSpec| {
         RecordedCheckpoint::new(spec.label.as_str(), path_text(&spec.folder), trace_of(specs, spec))
     };
@@ -202,7 +210,7 @@ fn identity(arguments: &DropsArgs, specs: &[CheckpointSpec], first: &Identity) -
     Identity {
         command: RunKind::Drops,
         checkpoints: specs.iter().map(checkpoint).collect(),
-        exact_replay: Some(arguments.exact_replay.iter().map(replay).collect()),
+        exact_replay: Some(options.exact_replay.iter().map(replay).collect()),
         ..first.clone()
     }
 }

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use super::progress::{Progress, RunningStage, Stage};
 use crate::{
     checkpoint::{Checkpoint, CheckpointState, WeightReading, check_blob, describe_oddities},
-    commands::terminal,
     error::{Error, Result, path_text},
     run::{CheckpointFiles, WeightFile},
 };
@@ -25,7 +25,7 @@ impl Fingerprint {
     ///
     /// # Errors
     /// A file cannot be read, changes meanwhile, or is not the one that the cache of a hub names.
-    pub(crate) fn new(checkpoint: &Checkpoint, no_hash: bool) -> Result<Self> {
+    pub(crate) fn new(checkpoint: &Checkpoint, no_hash: bool, progress: &dyn Progress) -> Result<Self> {
         let mut state = checkpoint.state()?;
         let mut sums = Vec::new();
         let mut oddities = Vec::new();
@@ -35,7 +35,7 @@ impl Fingerprint {
                 weights.push(by_size_and_time(&file.path)?);
                 continue;
             }
-            let reading = read_watched(checkpoint, index)?;
+            let reading = read_watched(checkpoint, index, progress)?;
             let (path, sha256) = (path_text(&file.path), Some(reading.sha256.clone()));
             weights.push(WeightFile { path, bytes: file.bytes, sha256, modified: None, changed: None });
             oddities.extend(reading.oddities);
@@ -52,7 +52,7 @@ impl Fingerprint {
         let mut notes = checkpoint.notes().to_vec();
         notes.extend(describe_oddities(&oddities));
         for note in &notes {
-            terminal::warn_once(&format!("{}: {note}", checkpoint.dir().display()));
+            progress.warn_once(&format!("{}: {note}", checkpoint.dir().display()));
         }
         if no_hash {
             notes.push("--no-hash: the numbers of the weights were not looked at".to_owned());
@@ -61,14 +61,12 @@ impl Fingerprint {
     }
 }
 
-/// A weight file, which may take minutes to read: the bar says so.
-pub(crate) fn read_watched(checkpoint: &Checkpoint, index: usize) -> Result<WeightReading> {
+/// Reads a weight file, which may take minutes.
+pub(crate) fn read_watched(checkpoint: &Checkpoint, index: usize, progress: &dyn Progress) -> Result<WeightReading> {
     let file = &checkpoint.files()[index];
-    let bar = terminal::bar(file.bytes, "SHA-256", false);
-    bar.set_message(file.path.file_name().unwrap_or_default().to_string_lossy().into_owned());
-    let reading = checkpoint.read_whole(index, &mut |bytes| bar.inc(bytes));
-    bar.finish_and_clear();
-    reading
+    let stage = RunningStage::begin(progress, Stage::Weights, Some(file.bytes));
+    stage.working_on(&file.path.file_name().unwrap_or_default().to_string_lossy());
+    checkpoint.read_whole(index, &mut |bytes| stage.advance(bytes))
 }
 
 /// A weight file's path with its size and times of change, in place of its hash.

@@ -2,12 +2,12 @@
 
 use super::{
     forward_waves::{Executed, execute},
+    pass::Pass,
     prepared_pass::Prepared,
+    progress::Progress,
     quantities,
-    request::Request,
 };
 use crate::{
-    commands::terminal,
     error::Result,
     run::{ForwardPassCost, RunDir, RunRecord},
     trace::write_inputs,
@@ -15,30 +15,33 @@ use crate::{
 
 /// The forward pass of a prepared run into its folder: everything but what follows from the trace. Completes the record
 /// that the run started with, but for the word that it is complete.
-pub(crate) fn forward(run: &RunDir, prepared: &Prepared, arguments: &Request, record: &mut RunRecord) -> Result<()> {
-    let execution = &arguments.common.execution;
+pub(crate) fn forward(
+    run: &RunDir,
+    prepared: &Prepared,
+    pass: &Pass,
+    record: &mut RunRecord,
+    progress: &dyn Progress,
+) -> Result<()> {
     // A run that goes on keeps the report that it had; one that was replaced has no manifest any more.
     if let Ok(earlier) = run.loose_record() {
         record.report_runs = earlier.report_runs().into_iter().map(str::to_owned).collect();
     }
-    if !has_whole_trace(run, prepared, execution.log_logits) {
+    if !has_whole_trace(run, prepared, pass.log_logits) {
         run.write_record(record)?;
     }
-    if !execution.quiet {
-        announce(prepared);
-    }
+    progress.note(&announcement(prepared));
     let text = |id| prepared.tokenizer.as_ref().and_then(|tokenizer| tokenizer.piece(id));
     write_inputs(run, &prepared.layout, &prepared.corpus.sequences, &prepared.router, &prepared.label, text)?;
-    let executed = execute(prepared, run, execution.log_logits, execution.quiet)?;
+    let executed = execute(prepared, run, pass.log_logits, progress)?;
     run.settle_checksums()?;
-    record.forward_cost = Some(cost(&executed, execution.quiet));
+    record.forward_cost = Some(cost(&executed, progress));
     Ok(())
 }
 
 /// The first line of a run: what goes through the model.
-pub(crate) fn announce(prepared: &Prepared) {
+pub(crate) fn announcement(prepared: &Prepared) -> String {
     let corpus = &prepared.corpus;
-    terminal::note(&format!(
+    format!(
         "{}: {} in {} of {}; MoE layers {:?}, {} experts, top-{}",
         prepared.label,
         quantities::count(corpus.tokens(), "token"),
@@ -47,7 +50,7 @@ pub(crate) fn announce(prepared: &Prepared) {
         prepared.layout.moe_layers,
         prepared.router.num_experts,
         prepared.router.top_k,
-    ));
+    )
 }
 
 /// Whether the manifest of a run says that it is complete and its trace is there, as it was written.
@@ -59,14 +62,14 @@ pub(crate) fn is_complete(run: &RunDir) -> bool {
     run.loose_record().is_ok_and(|record| record.is_complete())
 }
 
-fn cost(executed: &Executed, quiet: bool) -> ForwardPassCost {
+fn cost(executed: &Executed, progress: &dyn Progress) -> ForwardPassCost {
     // A resumed run that found everything in place keeps no rate: it measured none.
     // Nor does one whose clock stood still.
     let rate = (executed.tokens > 0 && executed.seconds > 0.0).then(|| executed.tokens as f64 / executed.seconds);
-    if let Some(rate) = rate.filter(|_| !quiet) {
+    if let Some(rate) = rate {
         let tokens = quantities::grouped(executed.tokens);
         let seconds = quantities::duration(executed.seconds);
-        terminal::note(&format!(
+        progress.note(&format!(
             "forward pass: {tokens} tokens in {seconds}, {} tokens/s",
             quantities::grouped(rate as u64)
         ));

@@ -5,11 +5,14 @@ use std::{
     sync::mpsc::{Receiver, sync_channel},
 };
 
-use indicatif::ProgressBar;
-
-use super::{memory_plan::group_rows, prepared_pass::Prepared, process_memory, quantities};
+use super::{
+    memory_plan::group_rows,
+    prepared_pass::Prepared,
+    process_memory,
+    progress::{Progress, RunningStage, Stage},
+    quantities,
+};
 use crate::{
-    commands::{signals, terminal},
     error::{Error, Result},
     model::{ForwardOptions, Model, Outputs, Wave},
     routing::{LayerRouting, RoutingObserver},
@@ -17,10 +20,10 @@ use crate::{
     trace::{FinishedPart, Segment, TraceWriter},
 };
 
-/// Passes routing on to the trace, moves the bar, and stops when interrupted.
+/// Passes routing on to the trace, says how far the pass is, and stops when cancelled.
 struct RouteObserver<'a> {
     trace: TraceWriter<'a>,
-    bar: &'a ProgressBar,
+    stage: &'a RunningStage<'a>,
     tokens: u64,
     /// Which wave of how many, where there are several.
     wave: String,
@@ -28,14 +31,14 @@ struct RouteObserver<'a> {
 
 impl RoutingObserver for RouteObserver<'_> {
     fn observe_routing(&mut self, routing: &LayerRouting) -> Result<()> {
-        signals::check_interrupt()?;
+        self.stage.check()?;
         self.trace.observe_routing(routing)
     }
 
     fn observe_layer(&mut self, layer: usize, layers: usize) -> Result<()> {
-        signals::check_interrupt()?;
-        self.bar.inc(self.tokens);
-        self.bar.set_message(format!("{}layer {} of {layers}", self.wave, layer + 1));
+        self.stage.check()?;
+        self.stage.advance(self.tokens);
+        self.stage.working_on(&format!("{}layer {} of {layers}", self.wave, layer + 1));
         Ok(())
     }
 }
@@ -51,22 +54,26 @@ pub(crate) struct Executed {
 }
 
 /// Runs every wave whose parts are not all in place, as they were written. Parts are written by a thread of their own.
-pub(crate) fn execute(prepared: &Prepared, run: &RunDir, log_logits: bool, quiet: bool) -> Result<Executed> {
+pub(crate) fn execute(
+    prepared: &Prepared,
+    run: &RunDir,
+    log_logits: bool,
+    progress: &dyn Progress,
+) -> Result<Executed> {
     let layout = &prepared.layout;
     let (missing, damaged) = layout.missing(run, log_logits);
     if damaged > 0 {
         let files = quantities::count(damaged as u64, "file");
         let place = run.path().display();
-        terminal::note(&format!(
+        progress.warn(&format!(
             "`{place}`: {files} of the trace have another checksum than they were written with, or none: made again"
         ));
     }
     let segments = consecutive(&missing);
     let tokens: u64 = missing.iter().map(|&segment| layout.segments[segment].tokens as u64).sum();
     let layers = layout.moe_layers.last().map_or(0, |&last| u64::from(last) + 1);
-    let bar = terminal::bar(tokens * layers, "forward pass", quiet);
+    let stage = RunningStage::begin(progress, Stage::ForwardPass, Some(tokens * layers));
     let clock = std::time::Instant::now();
-    signals::in_forward_pass(true);
     let (computed, written) = std::thread::scope(|scope| -> Result<_> {
         // One part waits while another is written: more would only take memory.
         let (sender, steps) = sync_channel(1);
@@ -84,16 +91,15 @@ pub(crate) fn execute(prepared: &Prepared, run: &RunDir, log_logits: bool, quiet
         let trace = TraceWriter::with(layout, &prepared.corpus.sequences, log_logits, move |part| {
             send(Step::Write(Box::new(part)))
         });
-        let observer = RouteObserver { trace, bar: &bar, tokens: 0, wave: String::new() };
+        let observer = RouteObserver { trace, stage: &stage, tokens: 0, wave: String::new() };
         let computed = compute(prepared, &segments, observer, move || checked(Step::List));
         Ok((computed, writer.join()))
     })?;
     // Why the writer stopped says more than that it did.
     written.unwrap_or_else(|_| Err(Error::internal("the thread that writes the trace panicked")))?;
     computed?;
-    signals::in_forward_pass(false);
-    signals::check_interrupt()?;
-    bar.finish_and_clear();
+    drop(stage);
+    progress.check()?;
     Ok(Executed { tokens, seconds: clock.elapsed().as_secs_f64(), peak_memory: process_memory::peak_memory() })
 }
 

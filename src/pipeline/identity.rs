@@ -1,9 +1,8 @@
 //! What decides a trace: options, text, weights and machine.
 
-use super::request::Request;
+use super::{options::RunOptions, pass::Pass};
 use crate::{
     checkpoint::{check_blob, sha256_file},
-    cli::CommonArgs,
     corpus::{Corpus, Tokenizer},
     error::{Result, path_text},
     model::{Arithmetic, instruction_set},
@@ -16,26 +15,26 @@ use crate::{
 
 /// The identity of a forward pass.
 pub(crate) fn identity(
-    arguments: &Request,
+    options: &RunOptions,
+    pass: &Pass,
     checkpoint: &CheckpointFiles,
     tokenizer: Option<&Tokenizer>,
     corpus: &Corpus,
     router: &RouterSettings,
     context: usize,
 ) -> Result<Identity> {
-    let common = &arguments.common;
-    let conversations = arguments.transcripts.as_ref();
+    let conversations = options.conversations.as_ref();
     Ok(Identity {
         checkpoint: Some(checkpoint.clone()),
         tokenizer: tokenizer.map(tokenizer_file).transpose()?,
-        text: Some(text_options(common, corpus.files.iter().map(RecordedInput::from).collect(), context)),
-        queues: Some(queue_options(common, router)),
+        text: Some(text_options(options, corpus.files.iter().map(RecordedInput::from).collect(), context)),
+        queues: Some(queue_options(options, router)),
         arithmetic: Some(arithmetic_options(Arithmetic::F32)),
         forward_pass: Some(ForwardPassOptions {
-            log_logits: common.execution.log_logits,
-            allow_constant_router: common.routing.allow_constant_router,
-            template: conversations.map(|transcripts| transcripts.how.template.to_string()),
-            oasst_paths: conversations.map(|transcripts| transcripts.how.oasst_paths.to_string()),
+            log_logits: pass.log_logits,
+            allow_constant_router: options.routing.allow_constant_router,
+            template: conversations.map(|_| pass.template.to_string()),
+            oasst_paths: conversations.map(|conversations| conversations.oasst_paths.to_string()),
             chat_template: conversations.and_then(|_| corpus.template.clone()),
         }),
         ..Identity::new(RunKind::Route)
@@ -49,23 +48,23 @@ fn tokenizer_file(tokenizer: &Tokenizer) -> Result<TokenizerFile> {
 }
 
 /// How text becomes sequences.
-pub(crate) fn text_options(common: &CommonArgs, inputs: Vec<RecordedInput>, context: usize) -> TextOptions {
-    let input = &common.input;
+pub(crate) fn text_options(options: &RunOptions, inputs: Vec<RecordedInput>, context: usize) -> TextOptions {
+    let input = &options.input;
     TextOptions {
         inputs,
-        category_key: input.category.clone(),
+        category_key: input.category_key.clone(),
         text_key: input.text_key.clone(),
         context,
         truncate: input.truncate,
-        bos: !input.no_bos,
-        max_sequences: input.max_sequences.map(|most| most as usize),
+        bos: input.bos,
+        max_sequences: input.max_sequences,
     }
 }
 
 /// How tokens compete for experts.
-pub(crate) fn queue_options(common: &CommonArgs, router: &RouterSettings) -> QueueOptions {
+pub(crate) fn queue_options(options: &RunOptions, router: &RouterSettings) -> QueueOptions {
     QueueOptions {
-        group: common.routing.group,
+        group: options.routing.group,
         capacity_rule: router.capacity_rule,
         capacity_factor: router.capacity_factor,
         min_capacity: router.min_capacity,

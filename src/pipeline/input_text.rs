@@ -1,36 +1,42 @@
-//! Reads the text and the conversations of a request, and tells what could not be used.
+//! Reads the text and the conversations of a run, and tells what could not be used.
 
 use super::{
+    options::{ConversationOptions, RunOptions},
+    progress::Progress,
     quantities,
-    request::{Request, Transcripts},
 };
 use crate::{
     checkpoint::Checkpoint,
-    commands::terminal,
-    corpus::{Categories, Corpus, CorpusOptions, Template, Tokenizer, TranscriptOptions, nearest},
+    corpus::{Categories, ChatTemplate, Corpus, CorpusOptions, Template, Tokenizer, TranscriptOptions, nearest},
     error::{Error, Result},
     stats::CATEGORIES_SHOWN,
 };
 
 /// Conversations first, then plain text.
 pub(crate) fn read(
-    request: &Request,
+    options: &RunOptions,
+    template: ChatTemplate,
     checkpoint: &Checkpoint,
     tokenizer: Option<&Tokenizer>,
     context: usize,
+    progress: &dyn Progress,
 ) -> Result<Corpus> {
-    let transcripts = request
-        .transcripts
-        .as_ref()
-        .map(|transcripts| conversations(request, transcripts, checkpoint, tokenizer, context));
-    let text = (!request.corpus.is_empty()).then(|| plain_text(request, checkpoint, tokenizer, context));
-    let corpus = match (transcripts.transpose()?, text.transpose()?) {
-        (Some(transcripts), Some(text)) => transcripts.append(text),
+    let conversations = options.conversations.as_ref().map(|conversations| {
+        let template = Template::open(template, checkpoint.dir())?;
+        let options = transcript_options(options, conversations, checkpoint, context);
+        let corpus = Corpus::read_transcripts(&options, &template, tokenizer)?;
+        tell_conversations(&corpus, &template, context, progress);
+        Ok(corpus)
+    });
+    let text = || Corpus::read(&corpus_options(options, checkpoint, context), tokenizer);
+    let text = (!options.corpus.is_empty()).then(text);
+    let corpus = match (conversations.transpose()?, text.transpose()?) {
+        (Some(conversations), Some(text)) => conversations.append(text),
         (Some(one), None) | (None, Some(one)) => one,
         (None, None) => Corpus::default(),
     };
-    check_category(request, &corpus)?;
-    tell(&corpus, request.common.execution.quiet);
+    check_category(options, &corpus)?;
+    tell(&corpus, progress);
     Ok(corpus)
 }
 
@@ -41,7 +47,7 @@ const SHOWN: usize = 20;
 const MOST_CATEGORIES: usize = u16::MAX as usize;
 
 /// Refuses a category that no row has: the run would end without any.
-fn check_category(request: &Request, corpus: &Corpus) -> Result<()> {
+fn check_category(options: &RunOptions, corpus: &Corpus) -> Result<()> {
     let count = corpus.categories.as_ref().map_or(0, |categories| categories.count);
     if count > MOST_CATEGORIES {
         return Err(Error::corpus(
@@ -54,7 +60,7 @@ fn check_category(request: &Request, corpus: &Corpus) -> Result<()> {
         ));
     }
     let named = corpus.sequences.iter().any(|sequence| sequence.category.is_some());
-    let Some(key) = request.common.input.category.as_ref().filter(|_| !named) else { return Ok(()) };
+    let Some(key) = options.input.category_key.as_ref().filter(|_| !named) else { return Ok(()) };
     let mut keys: Vec<&str> = corpus.keys.iter().map(String::as_str).collect();
     let nearest = nearest(key, keys.iter().copied());
     let hint = match nearest {
@@ -72,44 +78,39 @@ fn check_category(request: &Request, corpus: &Corpus) -> Result<()> {
 }
 
 /// Tells what could not be used, and what was decided; the rest of a long list is only counted.
-fn tell(corpus: &Corpus, quiet: bool) {
+fn tell(corpus: &Corpus, progress: &dyn Progress) {
     for skipped in corpus.skipped.iter().take(SHOWN) {
-        terminal::warn(&format!("{} left out: {}", skipped.place, skipped.reason));
+        progress.warn(&format!("{} left out: {}", skipped.place, skipped.reason));
     }
     for (count, reason) in corpus.skipped.rest(SHOWN) {
-        terminal::warn(&format!("... and {} more: {reason}", quantities::grouped(count as u64)));
+        progress.warn(&format!("... and {} more: {reason}", quantities::grouped(count as u64)));
     }
-    corpus.warnings.iter().for_each(|warning| terminal::warn(warning));
-    warn_of_repeated(corpus);
+    corpus.warnings.iter().for_each(|warning| progress.warn(warning));
+    warn_of_repeated(corpus, progress);
     if let Some(categories) = &corpus.categories {
-        tell_categories(categories, quiet);
-    }
-    if quiet {
-        return;
+        tell_categories(categories, progress);
     }
     if corpus.documents_left_out > 0 {
         let documents = quantities::count(corpus.documents_left_out as u64, "document");
-        terminal::note(&format!("--max-sequences left out {documents}, in whole or in part"));
+        progress.note(&format!("--max-sequences left out {documents}, in whole or in part"));
     }
     for file in corpus.files.iter().filter(|file| file.partial) {
         let bytes = quantities::grouped(file.bytes);
-        terminal::note(&format!(
-            "{}: read up to --max-sequences, {bytes} bytes; its hash is theirs",
-            file.path.display()
-        ));
+        progress
+            .note(&format!("{}: read up to --max-sequences, {bytes} bytes; its hash is theirs", file.path.display()));
     }
-    corpus.notes.iter().take(SHOWN).for_each(|note| terminal::note(&format!("{}: {}", note.place, note.reason)));
+    corpus.notes.iter().take(SHOWN).for_each(|note| progress.note(&format!("{}: {}", note.place, note.reason)));
     for (count, reason) in corpus.notes.rest(SHOWN) {
-        terminal::note(&format!("... and {} more: {reason}", quantities::grouped(count as u64)));
+        progress.note(&format!("... and {} more: {reason}", quantities::grouped(count as u64)));
     }
 }
 
 /// Copies of a document are no independent documents: they make every interval too narrow.
-fn warn_of_repeated(corpus: &Corpus) {
+fn warn_of_repeated(corpus: &Corpus, progress: &dyn Progress) {
     let (repeated, documents) = (corpus.repeated_documents() as u64, corpus.documents() as u64);
     if repeated > 0 {
         let all = quantities::count(documents, "document");
-        terminal::warn(&format!(
+        progress.warn(&format!(
             "{} of {all} repeat another one token by token: copies are no new evidence, and narrow the intervals",
             quantities::grouped(repeated)
         ));
@@ -117,71 +118,63 @@ fn warn_of_repeated(corpus: &Corpus) {
 }
 
 /// One line about the categories; with a warning if they will hardly do.
-fn tell_categories(categories: &Categories, quiet: bool) {
+fn tell_categories(categories: &Categories, progress: &dyn Progress) {
     let line = categories.line();
     if categories.count > CATEGORIES_SHOWN {
-        terminal::warn(&format!(
+        progress.warn(&format!(
             "{line}; single ones are in the tables of stats/ only: charts, report and summary show up to {CATEGORIES_SHOWN}"
         ));
     } else if categories.by.is_some() && categories.reason.is_some() {
-        terminal::warn(&line);
-    } else if !quiet {
-        terminal::note(&line);
+        progress.warn(&line);
+    } else {
+        progress.note(&line);
     }
 }
 
-fn conversations(
-    request: &Request,
-    transcripts: &Transcripts,
+/// Says how each file was understood.
+fn tell_conversations(corpus: &Corpus, template: &Template, context: usize, progress: &dyn Progress) {
+    for file in &corpus.files {
+        let format = file.format.as_deref().unwrap_or("no format");
+        let documents = quantities::count(file.documents as u64, "document");
+        progress.note(&format!("{}: {format}, {documents}", file.path.display()));
+    }
+    let (cut, all) = (corpus.conversations_cut, quantities::count(corpus.sequences.len() as u64, "conversation"));
+    let source = template.source().map_or_else(String::new, |source| format!(" ({source})"));
+    progress.note(&format!("template {template}{source}; {cut} of {all} cut at {context} tokens"));
+}
+
+fn transcript_options(
+    options: &RunOptions,
+    conversations: &ConversationOptions,
     checkpoint: &Checkpoint,
-    tokenizer: Option<&Tokenizer>,
     context: usize,
-) -> Result<Corpus> {
-    let (config, input) = (checkpoint.config(), &request.common.input);
-    let template = Template::open(transcripts.how.template, checkpoint.dir())?;
-    let options = TranscriptOptions {
-        paths: transcripts.paths.clone(),
-        format: transcripts.how.format,
-        oasst_paths: transcripts.how.oasst_paths,
-        category_key: input.category.clone(),
+) -> TranscriptOptions {
+    let (config, input) = (checkpoint.config(), &options.input);
+    TranscriptOptions {
+        paths: conversations.paths.clone(),
+        format: conversations.format,
+        oasst_paths: conversations.oasst_paths,
+        category_key: input.category_key.clone(),
         context,
-        bos: (!input.no_bos).then_some(config.bos_token_id),
+        bos: input.bos.then_some(config.bos_token_id),
         eos: config.eos_token_id,
         vocab_size: config.vocab_size,
-        max_sequences: input.max_sequences.map(|n| n as usize),
+        max_sequences: input.max_sequences,
         strict: input.strict,
-    };
-    let corpus = Corpus::read_transcripts(&options, &template, tokenizer)?;
-    if !request.common.execution.quiet {
-        for file in &corpus.files {
-            let format = file.format.as_deref().unwrap_or("no format");
-            let documents = quantities::count(file.documents as u64, "document");
-            terminal::note(&format!("{}: {format}, {documents}", file.path.display()));
-        }
-        let (cut, all) = (corpus.conversations_cut, quantities::count(corpus.sequences.len() as u64, "conversation"));
-        let source = template.source().map_or_else(String::new, |source| format!(" ({source})"));
-        terminal::note(&format!("template {template}{source}; {cut} of {all} cut at {context} tokens"));
     }
-    Ok(corpus)
 }
 
-fn plain_text(
-    request: &Request,
-    checkpoint: &Checkpoint,
-    tokenizer: Option<&Tokenizer>,
-    context: usize,
-) -> Result<Corpus> {
-    let input = &request.common.input;
-    let options = CorpusOptions {
-        paths: request.corpus.clone(),
-        category_key: input.category.clone(),
+fn corpus_options(options: &RunOptions, checkpoint: &Checkpoint, context: usize) -> CorpusOptions {
+    let (config, input) = (checkpoint.config(), &options.input);
+    CorpusOptions {
+        paths: options.corpus.clone(),
+        category_key: input.category_key.clone(),
         text_key: input.text_key.clone(),
         context,
         truncate: input.truncate,
-        bos: (!input.no_bos).then_some(checkpoint.config().bos_token_id),
-        vocab_size: checkpoint.config().vocab_size,
-        max_sequences: input.max_sequences.map(|n| n as usize),
+        bos: input.bos.then_some(config.bos_token_id),
+        vocab_size: config.vocab_size,
+        max_sequences: input.max_sequences,
         strict: input.strict,
-    };
-    Corpus::read(&options, tokenizer)
+    }
 }

@@ -1,35 +1,31 @@
 //! What a page or a chart does not tell, because it may be mailed: in which folders of a machine things lie, and what was
 //! typed there. `--show-command` brings that into the page.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use serde_json::Value;
 
+use super::options::ReportOptions;
 use crate::{error::Result, run::RunRecord, stats::Tables};
-
-/// Whether pages of this process show the command line and whole paths.
-static SHOW_COMMAND: AtomicBool = AtomicBool::new(false);
-
-/// Sets whether the pages that this process writes show the command line and whole paths.
-pub(crate) fn show_command(show: bool) {
-    SHOW_COMMAND.store(show, Ordering::Relaxed);
-}
 
 /// Paths of a run without the folders above what it was told to read.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Paths {
+    /// Whether paths are shown whole after all.
+    whole: bool,
     /// Folders that hold what was typed as corpus or transcripts, each with its separator; the longest first.
     above: Vec<String>,
 }
 
 impl Paths {
     /// Those of a run.
-    pub(crate) fn of(record: &RunRecord) -> Self {
-        if SHOW_COMMAND.load(Ordering::Relaxed) {
-            return Self::default();
-        }
+    pub(crate) fn of(record: &RunRecord, options: ReportOptions) -> Self {
         let transcripts = record.forward_pass.iter().filter_map(|pass| pass.transcripts.as_ref()).flatten();
-        Self::above(record.corpus.iter().chain(transcripts).map(String::as_str))
+        let above = Self::above(record.corpus.iter().chain(transcripts).map(String::as_str));
+        Self { whole: options.show_command, ..above }
+    }
+
+    /// Those of no run in particular.
+    pub(crate) fn elsewhere(options: ReportOptions) -> Self {
+        Self { whole: options.show_command, above: Vec::new() }
     }
 
     fn above<'a>(typed: impl Iterator<Item = &'a str>) -> Self {
@@ -41,12 +37,12 @@ impl Paths {
         let mut above: Vec<String> = typed.filter_map(above).collect();
         above.sort_by_key(|folder| (usize::MAX - folder.len(), folder.clone()));
         above.dedup();
-        Self { above }
+        Self { whole: false, above }
     }
 
     /// A text without the folders above the corpus; of any other absolute path the last two names stay.
     pub(crate) fn shorten(&self, text: &str) -> String {
-        if SHOW_COMMAND.load(Ordering::Relaxed) {
+        if self.whole {
             return text.to_owned();
         }
         let mut rest = text.to_owned();
@@ -77,7 +73,7 @@ impl Paths {
     /// What a record tells people elsewhere, by the keys of the manifest: without the command line, all paths shortened.
     pub(crate) fn provenance(&self, record: &RunRecord) -> Result<Value> {
         let mut told = record.to_json()?;
-        if !SHOW_COMMAND.load(Ordering::Relaxed) {
+        if !self.whole {
             if let Some(entries) = told.as_object_mut() {
                 entries.shift_remove("command_line");
             }
@@ -96,9 +92,8 @@ impl Paths {
     }
 
     /// Whether a text may hold a path.
-    #[expect(clippy::unused_self, reason = "stands beside what it saves work for")]
     fn concerns(&self, text: &str) -> bool {
-        text.contains(SEPARATORS)
+        !self.whole && text.contains(SEPARATORS)
     }
 }
 
@@ -196,7 +191,7 @@ mod tests {
             "tokenizer": { "path": "/home/me/texts/a.model", "sha256": "x" }, "warnings": ["read /home/me/texts/a.jsonl twice"],
         });
         let record = RunRecord::read(Path::new("run"), &manifest).unwrap();
-        let told = Paths::of(&record).provenance(&record).unwrap();
+        let told = Paths::of(&record, ReportOptions::default()).provenance(&record).unwrap();
         assert_eq!(told["tokenizer"]["path"], "texts/a.model");
         assert_eq!(told["warnings"], json!(["read texts/a.jsonl twice"]));
         assert!(told.get("command_line").is_none() && !told.to_string().contains("/home"));

@@ -1,9 +1,8 @@
 //! How many tokens go through a layer together, and what that takes.
 
-use super::{memory_bound::Bound, process_memory, quantities};
+use super::{memory_bound::Bound, options::ExecutionOptions, process_memory, quantities};
 use crate::{
     checkpoint::Config,
-    cli::ExecutionArgs,
     corpus::Sequence,
     error::{Error, Result},
     model::{Cost, PANEL},
@@ -21,26 +20,27 @@ pub(crate) fn wave_rows(wave_tokens: usize, group_rows: &[usize]) -> usize {
     wave_tokens.max(group_rows.iter().copied().max().unwrap_or(0)).min(group_rows.iter().sum())
 }
 
-/// Tokens of a wave: as typed, else what the memory holds.
+/// Tokens of a wave: as asked for, else what the memory holds.
 ///
 /// # Errors
 /// [`Error::Usage`] if `--memory` does not hold the largest routing group.
 pub(crate) fn wave_tokens(
-    execution: &ExecutionArgs,
+    execution: &ExecutionOptions,
+    log_logits: bool,
     config: &Config,
     cost: &Cost,
     group_rows: &[usize],
 ) -> Result<usize> {
     if let Some(tokens) = execution.wave_tokens {
-        return Ok(tokens as usize);
+        return Ok(tokens);
     }
-    let Some(limit) = execution.memory.map(|size| size.as_u64()) else {
-        return Ok(wave_within(config, cost, execution.log_logits, Bound::for_run(None).bytes));
+    let Some(limit) = execution.memory else {
+        return Ok(wave_within(config, cost, log_logits, Bound::for_run(None).bytes));
     };
-    let wave = wave_within(config, cost, execution.log_logits, limit);
+    let wave = wave_within(config, cost, log_logits, limit);
     let largest_group = group_rows.iter().copied().max().unwrap_or(0);
     if wave < largest_group {
-        let needed = memory(config, cost, execution.log_logits, largest_group);
+        let needed = memory(config, cost, log_logits, largest_group);
         return Err(Error::usage(
             format!(
                 "--memory {}: the largest routing group has {} and needs about {}",

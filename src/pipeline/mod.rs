@@ -15,16 +15,17 @@ pub(crate) mod input_text;
 pub(crate) mod mailable_paths;
 pub(crate) mod memory_bound;
 pub(crate) mod memory_plan;
-pub(crate) mod options;
+pub mod options;
 pub(crate) mod paper_comparison;
 pub(crate) mod pass;
 pub(crate) mod pass_manifest;
+pub(crate) mod pass_sequence;
 pub(crate) mod prepared_pass;
 pub(crate) mod process_memory;
+pub(crate) mod progress;
 pub(crate) mod quantities;
 pub(crate) mod recorded_settings;
 pub(crate) mod report_page;
-pub(crate) mod request;
 pub(crate) mod reused_runs;
 pub(crate) mod route_run;
 pub(crate) mod run_folder;
@@ -32,3 +33,12 @@ pub(crate) mod run_tables;
 pub(crate) mod statistics;
 pub(crate) mod token_ids;
 pub(crate) mod verdict;
+
+pub use self::{
+    drift_run::drift,
+    drops_run::drops,
+    progress::{Progress, Stage, Unwatched},
+    route_run::route,
+    run_tables::{read_table, read_tables},
+    statistics::{Analysis, analyse, compute_statistics},
+};

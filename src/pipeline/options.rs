@@ -1,46 +1,222 @@
-//! What was typed, checked.
+//! What a run is asked to do, as it is meant: typed, checked once, and with the defaults of everything that can be left open.
 
+use std::path::PathBuf;
+
+pub use super::checkpoint_spec::CheckpointSpec;
+pub use crate::stats::Settings as StatisticSettings;
 use crate::{
-    cli::{CommonArgs, ExecutionArgs},
+    corpus::{ChatTemplate, OasstPaths, TranscriptFormat},
     error::{Error, Result},
+    routing::{CapacityRule, GroupRule},
     run::Occupied,
+    stats::DropSettings,
 };
 
-/// Refuses options that contradict each other or leave no slot.
-pub(crate) fn check_options(common: &CommonArgs) -> Result<()> {
-    if common.input.no_bos && common.statistics.exclude_bos {
-        return Err(Error::usage(
-            "--exclude-bos leaves position 0 out, and with --no-bos that is a token of the text",
-            "leave one of the two out",
-        ));
-    }
-    match common.routing.capacity_factor {
-        Some(factor) if !(factor.is_finite() && factor > 0.0) => Err(Error::usage(
-            format!("--capacity-factor {factor}; expected a positive number"),
-            "for no drops at all use --capacity-rule unlimited",
-        )),
-        _ => Ok(()),
-    }
+/// How text becomes sequences.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InputOptions {
+    /// Key of the rows that names the category; `None`: the first of the usual ones that they have, else files and folders.
+    pub category_key: Option<String>,
+    /// Key of the rows of a corpus that holds the text; `None`: the usual ones.
+    pub text_key: Option<String>,
+    /// Tokens per sequence, BOS included; `None`: as many as the model takes.
+    pub context: Option<usize>,
+    /// Whether only the beginning of a longer document is kept, instead of cutting it into several sequences.
+    pub truncate: bool,
+    /// Sequences after which reading ends; `None`: all are taken.
+    pub max_sequences: Option<usize>,
+    /// Whether the BOS token stands at position 0 of every sequence.
+    pub bos: bool,
+    /// Whether a line that cannot be used is an error, instead of being listed.
+    pub strict: bool,
 }
 
-/// Tokens per sequence: as typed, else as many as the model takes.
-pub(crate) fn context(common: &CommonArgs, longest: usize) -> Result<usize> {
-    match common.input.context.map(|context| context as usize) {
-        Some(context) if context > longest => Err(Error::usage(
-            format!("--context {context}; the model takes at most max_position_embeddings = {longest} tokens"),
-            format!("use --context {longest} or less; longer documents are cut into several sequences"),
-        )),
-        context => Ok(context.unwrap_or(longest)),
-    }
-}
-
-impl ExecutionArgs {
-    /// What to do with a folder that holds something.
-    pub(crate) fn occupied(&self) -> Occupied {
-        match (self.force, self.resume) {
-            (true, _) => Occupied::Replace,
-            (_, true) => Occupied::Resume,
-            _ => Occupied::Refuse,
+impl Default for InputOptions {
+    fn default() -> Self {
+        Self {
+            category_key: None,
+            text_key: None,
+            context: None,
+            truncate: false,
+            max_sequences: None,
+            bos: true,
+            strict: false,
         }
+    }
+}
+
+impl InputOptions {
+    /// Tokens per sequence for a model that takes at most `longest`.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for more than that.
+    pub(crate) fn context(&self, longest: usize) -> Result<usize> {
+        match self.context {
+            Some(context) if context > longest => Err(Error::usage(
+                format!("--context {context}; the model takes at most max_position_embeddings = {longest} tokens"),
+                format!("use --context {longest} or less; longer documents are cut into several sequences"),
+            )),
+            context => Ok(context.unwrap_or(longest)),
+        }
+    }
+}
+
+/// Conversations, and how they become tokens.
+#[derive(Clone, Debug, Default)]
+pub struct ConversationOptions {
+    /// Files and folders; `-` is standard input.
+    pub paths: Vec<PathBuf>,
+    /// How all of them are written; `None`: detected for each file.
+    pub format: Option<TranscriptFormat>,
+    /// Conversations of an OASST tree.
+    pub oasst_paths: OasstPaths,
+    /// Chat template.
+    pub template: ChatTemplate,
+}
+
+/// How router logits become assignments.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct RoutingOptions {
+    /// Which sequences compete for the same slots.
+    pub group: GroupRule,
+    /// Slots of an expert.
+    pub capacity_rule: CapacityRule,
+    /// Multiple of the average load that an expert accepts; `None`: as the checkpoint's configuration says.
+    pub capacity_factor: Option<f64>,
+    /// Whether a router that gives every token the same logits is used all the same.
+    pub allow_constant_router: bool,
+}
+
+/// What a report shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReportOptions {
+    /// Whether it shows the command line and whole paths; without them it can be mailed.
+    pub show_command: bool,
+}
+
+/// How a run is carried out: none of this changes a result.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExecutionOptions {
+    /// Bytes of memory that the forward pass may take; `None`: a quarter of what machine and limits allow.
+    pub memory: Option<u64>,
+    /// Tokens that go through a layer together; `None`: as many as the memory holds.
+    pub wave_tokens: Option<usize>,
+    /// Whether weight files are identified by size and time instead of their SHA-256.
+    pub no_hash: bool,
+    /// What becomes of a folder that holds something.
+    pub occupied: Occupied,
+    /// What is shown in the report.
+    pub report: ReportOptions,
+    /// The command line that the run records; empty for none.
+    pub command_line: Vec<String>,
+}
+
+/// What every kind of run is asked: a text, and how it is read, routed, counted and carried out.
+#[derive(Clone, Debug, Default)]
+pub struct RunOptions {
+    /// Plain text: files and folders; `-` is standard input.
+    pub corpus: Vec<PathBuf>,
+    /// Conversations, which only a drops run reads.
+    pub conversations: Option<ConversationOptions>,
+    /// How text becomes sequences.
+    pub input: InputOptions,
+    /// How router logits become assignments.
+    pub routing: RoutingOptions,
+    /// How statistics are computed.
+    pub statistics: StatisticSettings,
+    /// How the run is carried out.
+    pub execution: ExecutionOptions,
+}
+
+impl RunOptions {
+    /// Refuses options that contradict each other or leave no slot.
+    ///
+    /// # Errors
+    /// [`Error::Usage`].
+    pub(crate) fn check(&self) -> Result<()> {
+        if !self.input.bos && !self.statistics.include_bos {
+            return Err(Error::usage(
+                "--exclude-bos leaves position 0 out, and with --no-bos that is a token of the text",
+                "leave one of the two out",
+            ));
+        }
+        match self.routing.capacity_factor {
+            Some(factor) if !(factor.is_finite() && factor > 0.0) => Err(Error::usage(
+                format!("--capacity-factor {factor}; expected a positive number"),
+                "for no drops at all use --capacity-rule unlimited",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// The files and folders of the text.
+    pub(crate) fn text_paths(&self) -> impl Iterator<Item = &PathBuf> {
+        self.corpus.iter().chain(self.conversations.iter().flat_map(|conversations| &conversations.paths))
+    }
+}
+
+/// `route`: one checkpoint over a text.
+#[derive(Clone, Debug, Default)]
+pub struct RouteOptions {
+    /// Folder of the checkpoint.
+    pub checkpoint: PathBuf,
+    /// Whether the router logits of every token are kept too.
+    pub log_logits: bool,
+    /// What every kind of run is asked.
+    pub run: RunOptions,
+}
+
+/// `drift`: the same tokens through several checkpoints of one training run.
+#[derive(Clone, Debug, Default)]
+pub struct DriftOptions {
+    /// Checkpoints, or finished route runs that stand for them, in the order of training.
+    pub checkpoints: Vec<CheckpointSpec>,
+    /// Tokens that each was trained on; empty: as their names say.
+    pub training_tokens: Vec<f64>,
+    /// A further checkpoint that is not on the time axis.
+    pub off_axis: Option<CheckpointSpec>,
+    /// Whether the last checkpoint runs again with bf16 activations.
+    pub noise_floor: bool,
+    /// Whether the experts of every checkpoint are matched to those of the last.
+    pub match_experts: bool,
+    /// Token ids whose expert shares are followed; empty: the most frequent.
+    pub tokens_of_interest: Vec<u32>,
+    /// What every kind of run is asked.
+    pub run: RunOptions,
+}
+
+/// `drops`: conversations and text through one or two checkpoints.
+#[derive(Clone, Debug)]
+pub struct DropsOptions {
+    /// The checkpoint.
+    pub checkpoint: CheckpointSpec,
+    /// The one that it is compared with.
+    pub compare: Option<CheckpointSpec>,
+    /// Positions per bin of the curves.
+    pub bin: u32,
+    /// Capacity factors at which the forward pass is run again.
+    pub exact_replay: Vec<f64>,
+    /// Whether the router logits of every token are kept too.
+    pub log_logits: bool,
+    /// What every kind of run is asked.
+    pub run: RunOptions,
+}
+
+impl DropsOptions {
+    /// Of a checkpoint, everything else as it is where nothing is said.
+    pub fn new(checkpoint: CheckpointSpec) -> Self {
+        Self {
+            checkpoint,
+            compare: None,
+            bin: Self::default_bin(),
+            exact_replay: Vec::new(),
+            log_logits: false,
+            run: RunOptions::default(),
+        }
+    }
+
+    /// Positions per bin where nothing is said.
+    pub fn default_bin() -> u32 {
+        DropSettings::default().bin
     }
 }

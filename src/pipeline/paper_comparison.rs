@@ -2,17 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
-use super::run_tables::read_table;
+use rayon::prelude::*;
+
+use super::{
+    progress::{Progress, RunningStage, Stage},
+    run_tables::read_table,
+};
 use crate::{
     chart::{Chart, ChartSpec, plan_comparison},
-    commands::{signals, terminal},
     error::{Error, Result, path_text},
     paper::Run,
     report::ComparisonReport,
     run::{Occupied, RecordedCheckpoint, RunDir, RunKind, notes_on_statistics, open_finished, write_file},
     stats::Tables,
 };
-use rayon::prelude::*;
 
 /// In the order in which they get into their place.
 const FILES: [&str; 3] = ["comparison.csv", "comparison.md", "comparison.json"];
@@ -21,9 +24,11 @@ const CHARTS: &str = "charts";
 const UNFINISHED: &str = ".comparison-";
 
 /// What a finished run says, without its trace.
-pub(crate) fn read(folder: &Path, quiet: bool) -> Result<Run> {
+pub(crate) fn read(folder: &Path, progress: &dyn Progress) -> Result<Run> {
     let (run, record) = open_finished(folder)?;
-    notes_on_statistics(&run, &record).iter().filter(|_| !quiet).for_each(|note| terminal::note(note));
+    for note in notes_on_statistics(&run, &record) {
+        progress.note(&note);
+    }
     let command = record.identity.command;
     let tables: &[&str] = match command {
         RunKind::Route => &["expert_share", "routing_std"],
@@ -131,12 +136,12 @@ fn is_comparison(out: &Path, names: &[String]) -> Result<bool> {
 
 /// Draws and writes everything into a folder of its own within `out`, and only then puts it in the place of what an earlier
 /// comparison left. Returns the charts.
-pub(crate) fn write(out: &Path, report: &ComparisonReport<'_>, quiet: bool) -> Result<usize> {
-    signals::check_interrupt()?;
-    let spinner = terminal::spinner("charts", quiet);
+pub(crate) fn write(out: &Path, report: &ComparisonReport<'_>, progress: &dyn Progress) -> Result<usize> {
+    progress.check()?;
+    let stage = RunningStage::begin(progress, Stage::Charts, None);
     let plan = plan_comparison(report.comparison);
     let charts: Vec<Chart> = plan.par_iter().map(ChartSpec::draw).collect::<Result<_>>()?;
-    spinner.finish_and_clear();
+    drop(stage);
     std::fs::create_dir_all(out).map_err(Error::io("create", out))?;
     let unfinished =
         tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(out).map_err(Error::io("write into", out))?;
@@ -148,7 +153,7 @@ pub(crate) fn write(out: &Path, report: &ComparisonReport<'_>, quiet: bool) -> R
     write(FILES[0], report.csv()?.as_bytes())?;
     write(FILES[1], report.markdown().as_bytes())?;
     write(FILES[2], format!("{:#}\n", report.json()?).as_bytes())?;
-    signals::check_interrupt()?;
+    progress.check()?;
     replace(out, unfinished.path())?;
     Ok(charts.len())
 }

@@ -1,80 +1,34 @@
-//! Several forward passes over the same tokens, each into a sub-folder with a manifest of its own.
+//! One forward pass over the text of a run.
 
-use std::path::Path;
+use super::{checkpoint_spec::CheckpointSpec, options::RunOptions};
+use crate::{checkpoint::Checkpoint, corpus::ChatTemplate, routing::RouterSettings};
 
-use serde::Serialize;
-
-use super::{
-    checkpoint_spec::CheckpointSpec,
-    forward::{forward, has_whole_trace, is_complete},
-    pass_manifest::record,
-    prepared_pass::Prepared,
-    request::Request,
-};
-use crate::{
-    error::Result,
-    run::{Identity, Occupied, RunDir, RunRecord},
-};
-
-/// One forward pass of a run of several.
-#[derive(Debug)]
+/// What goes through a checkpoint, beside the text and the options that all passes of a run share.
+#[derive(Clone, Debug)]
 pub(crate) struct Pass {
     /// The checkpoint.
     pub(crate) spec: CheckpointSpec,
-    /// What goes through it, and how.
-    pub(crate) request: Request,
     /// The sub-folder of the run that its trace goes to; `.` is the run itself.
     pub(crate) folder: String,
+    /// The capacity factor of an exact replay; `None`: the run's own.
+    pub(crate) capacity_factor: Option<f64>,
+    /// Whether the router logits of every token are kept too.
+    pub(crate) log_logits: bool,
+    /// Chat template of the conversations.
+    pub(crate) template: ChatTemplate,
 }
 
-/// Opens and hashes what every pass needs. Ends with the first pass ready; returns the identity of every pass too.
-///
-/// # Errors
-/// Those of opening.
-pub(crate) fn identities(mut prepared: Prepared, passes: &[Pass]) -> Result<(Prepared, Vec<Identity>)> {
-    let mut identities = Vec::new();
-    for pass in passes {
-        prepared = prepared.with_checkpoint(&pass.spec, &pass.request)?;
-        identities.push(prepared.identity.clone());
+impl Pass {
+    /// A pass into the folder of the run itself.
+    pub(crate) fn of_run(spec: CheckpointSpec, log_logits: bool) -> Self {
+        let template = ChatTemplate::default();
+        Self { spec, folder: ".".to_owned(), capacity_factor: None, log_logits, template }
     }
-    match passes.first() {
-        Some(first) => Ok((prepared.with_checkpoint(&first.spec, &first.request)?, identities)),
-        None => Ok((prepared, identities)),
+
+    /// How it turns router logits into assignments.
+    pub(crate) fn router(&self, checkpoint: &Checkpoint, options: &RunOptions) -> RouterSettings {
+        let routing = &options.routing;
+        let factor = self.capacity_factor.or(routing.capacity_factor);
+        checkpoint.config().router_settings(routing.capacity_rule, factor)
     }
-}
-
-/// Compares the run and its passes with what their folders hold: nothing may be found out only after the manifest of the
-/// run has been written anew.
-///
-/// # Errors
-/// [`crate::error::Error::RunFolder`] as [`RunDir::check`].
-pub(crate) fn check(
-    out: &Path,
-    occupied: Occupied,
-    run: &impl Serialize,
-    passes: &[Pass],
-    identities: &[Identity],
-) -> Result<()> {
-    RunDir::check(out, occupied, run)?;
-    let mut below = passes.iter().zip(identities).filter(|(pass, _)| pass.folder != ".");
-    below.try_for_each(|(pass, identity)| RunDir::check_below(out, &pass.folder, occupied, identity))
-}
-
-/// Whether a run that goes on has nothing to make: it stays complete until its statistics change.
-pub(crate) fn is_whole(run: &RunDir, prepared: Option<&Prepared>, passes: &[Pass]) -> bool {
-    let pass = |pass: &Pass, prepared| {
-        let folder = RunDir::open(&run.file(&pass.folder)).ok();
-        folder.is_some_and(|folder| has_whole_trace(&folder, prepared, pass.request.common.execution.log_logits))
-    };
-    is_complete(run) && prepared.is_none_or(|prepared| passes.iter().all(|one| pass(one, prepared)))
-}
-
-/// One forward pass into its sub-folder; what is there already, whole and of this pass, is kept. Returns its record.
-pub(crate) fn forward_one(run: &RunDir, prepared: &Prepared, pass: &Pass) -> Result<RunRecord> {
-    let folder = run.prepare_below(&pass.folder, &prepared.identity)?;
-    let mut record = record(prepared, &pass.request);
-    forward(&folder, prepared, &pass.request, &mut record)?;
-    record.complete = true;
-    folder.write_record(&record)?;
-    Ok(record)
 }

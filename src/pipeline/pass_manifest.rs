@@ -2,35 +2,29 @@
 
 use std::path::PathBuf;
 
-use super::{prepared_pass::Prepared, request::Request};
+use super::{options, options::RunOptions, prepared_pass::Prepared};
 use crate::{
-    cli::StatisticsArgs,
     error::path_text,
     run::{ForwardPassExecution, RecordedLayout, RunRecord, StatisticSettings, TextSummary},
 };
-
-/// The command line as it was typed. JSON is UTF-8: what is none in it is replaced.
-pub(crate) fn command_line() -> Vec<String> {
-    std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect()
-}
 
 /// Paths as they stand in the manifest, which is UTF-8.
 pub(crate) fn texts(paths: &[PathBuf]) -> Vec<String> {
     paths.iter().map(|path| path_text(path)).collect()
 }
 
-/// How the statistics are computed, as typed.
-pub(crate) fn statistic_settings(typed: &StatisticsArgs) -> StatisticSettings {
+/// How the statistics are computed, as it is recorded.
+pub(crate) fn statistic_settings(settings: &options::StatisticSettings) -> StatisticSettings {
     StatisticSettings {
-        seed: typed.seed,
-        resamples: typed.resamples as usize,
-        permutations: typed.permutations as usize,
-        exclude_bos: typed.exclude_bos,
+        seed: settings.seed,
+        resamples: settings.resamples,
+        permutations: settings.permutations,
+        exclude_bos: !settings.include_bos,
     }
 }
 
 /// The record of a run of one forward pass that is about to start.
-pub(crate) fn record(prepared: &Prepared, arguments: &Request) -> RunRecord {
+pub(crate) fn record(prepared: &Prepared, options: &RunOptions) -> RunRecord {
     let layout = RecordedLayout {
         moe_layers: prepared.layout.moe_layers.clone(),
         num_experts: prepared.router.num_experts,
@@ -38,19 +32,19 @@ pub(crate) fn record(prepared: &Prepared, arguments: &Request) -> RunRecord {
         segments: prepared.layout.segments.len(),
         groups: Some(prepared.layout.groups.len()),
     };
-    let transcripts = arguments.transcripts.as_ref().map(|transcripts| texts(&transcripts.paths));
+    let transcripts = options.conversations.as_ref().map(|conversations| texts(&conversations.paths));
     RunRecord {
-        statistics: statistic_settings(&arguments.common.statistics),
-        command_line: command_line(),
+        statistics: statistic_settings(&options.statistics),
+        command_line: options.execution.command_line.clone(),
         config: Some(prepared.checkpoint.config().clone()),
         text: text_summary(prepared),
         threads: Some(rayon::current_num_threads()),
         forward_pass: Some(ForwardPassExecution {
             wave_tokens: prepared.wave_tokens,
-            memory_limit_bytes: arguments.common.execution.memory.map(|size| size.as_u64()),
+            memory_limit_bytes: options.execution.memory,
             transcripts,
         }),
-        corpus: texts(&arguments.corpus),
+        corpus: texts(&options.corpus),
         ..RunRecord::new(prepared.identity.clone(), prepared.label.as_str(), layout)
     }
 }

@@ -1,22 +1,21 @@
-//! What was typed -> what it means: everything is opened, read and validated before any long work.
+//! A forward pass, ready to start: everything is opened, read and validated before any long work.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
 use super::{
-    checkpoint_spec::{CheckpointSpec, label},
+    checkpoint_spec::label,
     fingerprint::Fingerprint,
     identity::{arithmetic_options, identity},
     input_text::read,
     memory_bound::check_room,
     memory_plan::{group_rows, memory, wave_rows, wave_tokens},
-    options::{check_options, context},
+    options::RunOptions,
+    pass::Pass,
     process_memory,
-    request::Request,
+    progress::Progress,
 };
 use crate::{
     checkpoint::Checkpoint,
-    cli::CommonArgs,
-    commands::terminal,
     corpus::{Corpus, LeftOut, Skipped, Tokenizer},
     error::{Error, Result, path_text},
     model::{Arithmetic, Cost},
@@ -25,7 +24,7 @@ use crate::{
     trace::TraceLayout,
 };
 
-/// A route run, ready to start.
+/// A forward pass, ready to start.
 pub(crate) struct Prepared {
     pub(crate) checkpoint: Checkpoint,
     /// The checkpoint's label: the name of its folder, unless given.
@@ -46,26 +45,26 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    /// Opens, reads and validates everything that a run needs.
-    pub(crate) fn new(arguments: &Request) -> Result<Self> {
-        check_options(&arguments.common)?;
-        let checkpoint = Checkpoint::open(&arguments.checkpoint)?;
-        check_routers(&checkpoint, &arguments.common)?;
+    /// Opens, reads and validates everything that a pass needs.
+    pub(crate) fn new(options: &RunOptions, pass: &Pass, progress: &dyn Progress) -> Result<Self> {
+        options.check()?;
+        let checkpoint = Checkpoint::open(&pass.spec.folder)?;
+        check_routers(&checkpoint, options, progress)?;
         let config = checkpoint.config();
-        let context = context(&arguments.common, config.max_position_embeddings)?;
-        let tokenizer = open_tokenizer(&checkpoint)?;
-        let corpus = read(arguments, &checkpoint, tokenizer.as_ref(), context)?;
-        let router = router(&checkpoint, &arguments.common);
+        let context = options.input.context(config.max_position_embeddings)?;
+        let tokenizer = open_tokenizer(&checkpoint, progress)?;
+        let corpus = read(options, pass.template, &checkpoint, tokenizer.as_ref(), context, progress)?;
+        let router = pass.router(&checkpoint, options);
         let lengths: Vec<usize> = corpus.sequences.iter().map(|sequence| sequence.token_ids.len()).collect();
-        let layout = TraceLayout::new(&lengths, arguments.common.routing.group, config.moe_layers());
+        let layout = TraceLayout::new(&lengths, options.routing.group, config.moe_layers());
         check_capacity(&router, &layout, &corpus)?;
         let cost = Cost::new(config, context);
         let rows = group_rows(&layout, &corpus.sequences);
-        let wave_tokens = wave_tokens(&arguments.common.execution, config, &cost, &rows)?;
-        let memory = memory(config, &cost, arguments.common.execution.log_logits, wave_rows(wave_tokens, &rows));
+        let wave_tokens = wave_tokens(&options.execution, pass.log_logits, config, &cost, &rows)?;
+        let memory = memory(config, &cost, pass.log_logits, wave_rows(wave_tokens, &rows));
         check_room((memory as u64).saturating_sub(process_memory::resident_memory()))?;
-        let fingerprint = Fingerprint::new(&checkpoint, arguments.common.execution.no_hash)?;
-        let identity = identity(arguments, &fingerprint.files, tokenizer.as_ref(), &corpus, &router, context)?;
+        let fingerprint = Fingerprint::new(&checkpoint, options.execution.no_hash, progress)?;
+        let identity = identity(options, pass, &fingerprint.files, tokenizer.as_ref(), &corpus, &router, context)?;
         Ok(Self {
             label: label(checkpoint.dir()),
             fingerprints: BTreeMap::from([(checkpoint.dir().to_path_buf(), fingerprint)]),
@@ -82,31 +81,30 @@ impl Prepared {
         })
     }
 
-    /// The same tokens with the checkpoint of `spec`, which has been found to take them, under its label, in its
-    /// arithmetic and with the capacity of the request. What is open already is not opened again.
-    pub(crate) fn with_checkpoint(self, spec: &CheckpointSpec, arguments: &Request) -> Result<Self> {
-        let same =
-            self.checkpoint.dir() == arguments.checkpoint && self.router == router(&self.checkpoint, &arguments.common);
-        let mut prepared = if same { self } else { self.with_request(arguments)? };
-        prepared.label.clone_from(&spec.label);
-        prepared.arithmetic = spec.arithmetic;
-        prepared.identity.arithmetic = Some(arithmetic_options(spec.arithmetic));
+    /// The same tokens with the checkpoint of another pass, which has been found to take them, under its label, in its
+    /// arithmetic and with its capacity. What is open already is not opened again.
+    pub(crate) fn with_pass(self, options: &RunOptions, pass: &Pass, progress: &dyn Progress) -> Result<Self> {
+        let same = self.checkpoint.dir() == pass.spec.folder && self.router == pass.router(&self.checkpoint, options);
+        let mut prepared = if same { self } else { self.with_checkpoint(options, pass, progress)? };
+        prepared.label.clone_from(&pass.spec.label);
+        prepared.arithmetic = pass.spec.arithmetic;
+        prepared.identity.arithmetic = Some(arithmetic_options(pass.spec.arithmetic));
         Ok(prepared)
     }
 
     /// No checkpoint is hashed twice.
-    fn with_request(mut self, arguments: &Request) -> Result<Self> {
-        let checkpoint = Checkpoint::open(&arguments.checkpoint)?;
-        check_routers(&checkpoint, &arguments.common)?;
-        let router = router(&checkpoint, &arguments.common);
+    fn with_checkpoint(mut self, options: &RunOptions, pass: &Pass, progress: &dyn Progress) -> Result<Self> {
+        let checkpoint = Checkpoint::open(&pass.spec.folder)?;
+        check_routers(&checkpoint, options, progress)?;
+        let router = pass.router(&checkpoint, options);
         check_capacity(&router, &self.layout, &self.corpus)?;
         let fingerprint = match self.fingerprints.get(checkpoint.dir()) {
             Some(known) => known.clone(),
-            None => Fingerprint::new(&checkpoint, arguments.common.execution.no_hash)?,
+            None => Fingerprint::new(&checkpoint, options.execution.no_hash, progress)?,
         };
         checkpoint.check_unchanged(&fingerprint.state)?;
         let identity =
-            identity(arguments, &fingerprint.files, self.tokenizer.as_ref(), &self.corpus, &router, self.context)?;
+            identity(options, pass, &fingerprint.files, self.tokenizer.as_ref(), &self.corpus, &router, self.context)?;
         self.fingerprints.insert(checkpoint.dir().to_path_buf(), fingerprint);
         Ok(Self { label: label(checkpoint.dir()), checkpoint, router, identity, ..self })
     }
@@ -120,9 +118,8 @@ impl Prepared {
     }
 
     /// Every path of the text: as it was asked for, and the files that it holds.
-    pub(crate) fn text_paths<'a>(&'a self, request: &'a Request) -> impl Iterator<Item = &'a PathBuf> {
-        let typed = request.corpus.iter().chain(request.transcripts.iter().flat_map(|transcripts| &transcripts.paths));
-        typed.chain(self.corpus.files.iter().map(|file| &file.path))
+    pub(crate) fn text_paths<'a>(&'a self, options: &'a RunOptions) -> impl Iterator<Item = &'a PathBuf> {
+        options.text_paths().chain(self.corpus.files.iter().map(|file| &file.path))
     }
 
     /// What was left out of rows that are used, and what is odd about the checkpoint.
@@ -136,14 +133,14 @@ impl Prepared {
 }
 
 /// Refuses routers that cannot choose, unless they are wanted.
-fn check_routers(checkpoint: &Checkpoint, common: &CommonArgs) -> Result<()> {
+fn check_routers(checkpoint: &Checkpoint, options: &RunOptions, progress: &dyn Progress) -> Result<()> {
     let problems = checkpoint.constant_routers()?;
     if problems.is_empty() {
         return Ok(());
     }
-    if common.routing.allow_constant_router {
+    if options.routing.allow_constant_router {
         for problem in &problems {
-            terminal::warn_once(problem);
+            progress.warn_once(problem);
         }
         return Ok(());
     }
@@ -155,10 +152,6 @@ fn check_routers(checkpoint: &Checkpoint, common: &CommonArgs) -> Result<()> {
     })
 }
 
-fn router(checkpoint: &Checkpoint, common: &CommonArgs) -> RouterSettings {
-    checkpoint.config().router_settings(common.routing.capacity_rule, common.routing.capacity_factor)
-}
-
 /// Refuses a capacity that leaves a routing group without a slot.
 fn check_capacity(router: &RouterSettings, layout: &TraceLayout, corpus: &Corpus) -> Result<()> {
     layout.groups.iter().try_for_each(|group| {
@@ -168,11 +161,11 @@ fn check_capacity(router: &RouterSettings, layout: &TraceLayout, corpus: &Corpus
 }
 
 /// The checkpoint's tokenizer, checked against its vocabulary, its warnings passed on.
-pub(crate) fn open_tokenizer(checkpoint: &Checkpoint) -> Result<Option<Tokenizer>> {
+pub(crate) fn open_tokenizer(checkpoint: &Checkpoint, progress: &dyn Progress) -> Result<Option<Tokenizer>> {
     let tokenizer = Tokenizer::open(checkpoint.dir())?;
     if let Some(tokenizer) = &tokenizer {
         tokenizer.check_vocabulary(checkpoint.config().vocab_size)?;
-        tokenizer.warnings().iter().for_each(|warning| terminal::warn(warning));
+        tokenizer.warnings().iter().for_each(|warning| progress.warn(warning));
     }
     Ok(tokenizer)
 }

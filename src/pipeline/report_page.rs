@@ -7,12 +7,13 @@ use serde_json::Value;
 use super::{
     chart_context::chart_context,
     mailable_paths::Paths,
+    options::ReportOptions,
+    progress::{Progress, RunningStage, Stage},
     run_tables::{RowsInFiles, read_tables_counted},
     verdict::verdict,
 };
 use crate::{
     chart::{ChartContext, plan},
-    commands::{signals, terminal},
     error::{Error, Result},
     report::{self, Excerpt, ReportedRun, Wanted},
     run::{RunDir, RunKind, RunRecord, names_beside, notes_on_statistics, open_finished, traces_of},
@@ -55,51 +56,63 @@ struct Shown<'a> {
 }
 
 /// The report of one run that has just been computed, and of the runs that its report shows beside it.
-pub(crate) fn of_run(run: &RunDir, record: &RunRecord, found: &Found<'_>, quiet: bool) -> Result<String> {
+pub(crate) fn of_run(
+    run: &RunDir,
+    record: &RunRecord,
+    found: &Found<'_>,
+    options: ReportOptions,
+    progress: &dyn Progress,
+) -> Result<String> {
     let mut others = Vec::new();
     for name in names_beside(record.report_runs.iter().map(String::as_str)) {
-        match Finished::open(&run.file(name), quiet) {
+        match Finished::open(&run.file(name), options, progress) {
             Ok(finished) => others.push(finished),
-            Err(error) => terminal::warn(&format!("the report shows `{name}` no more: {error}")),
+            Err(error) => progress.warn(&format!("the report shows `{name}` no more: {error}")),
         }
     }
     let first = Shown { run, record, found: *found };
     let shown: Vec<Shown<'_>> = std::iter::once(first).chain(others.iter().map(Finished::shown)).collect();
-    of_shown(&shown, run.path(), quiet)
+    of_shown(&shown, run.path(), options, progress)
 }
 
 /// The report of finished runs, for a page in the folder `beside`.
-pub(crate) fn of_runs(folders: &[impl AsRef<Path>], beside: &Path, quiet: bool) -> Result<String> {
-    let open = |folder: &_| Finished::open(AsRef::as_ref(folder), quiet);
+pub(crate) fn of_runs(
+    folders: &[impl AsRef<Path>],
+    beside: &Path,
+    options: ReportOptions,
+    progress: &dyn Progress,
+) -> Result<String> {
+    let open = |folder: &_| Finished::open(AsRef::as_ref(folder), options, progress);
     let finished = folders.iter().map(open).collect::<Result<Vec<_>>>()?;
-    of_shown(&finished.iter().map(Finished::shown).collect::<Vec<_>>(), beside, quiet)
+    of_shown(&finished.iter().map(Finished::shown).collect::<Vec<_>>(), beside, options, progress)
 }
 
-fn of_shown(shown: &[Shown<'_>], beside: &Path, quiet: bool) -> Result<String> {
-    let labels = labels(shown)?;
-    let spinner = terminal::spinner("report", quiet);
+fn of_shown(shown: &[Shown<'_>], beside: &Path, options: ReportOptions, progress: &dyn Progress) -> Result<String> {
+    let labels = labels(shown, options)?;
+    let _stage = RunningStage::begin(progress, Stage::Report, None);
     let runs = shown
         .iter()
         .zip(labels)
         .enumerate()
         .map(|(index, (run, label))| {
-            signals::check_interrupt()?;
-            reported(run, label, (index, shown.len()), folder_from(beside, run.run.path()))
+            progress.check()?;
+            let excerpts = excerpts(run, (index, shown.len()), options, progress)?;
+            reported(run, label, excerpts, options, folder_from(beside, run.run.path()))
         })
         .collect::<Result<Vec<_>>>()?;
-    let page = report::html(&runs);
-    spinner.finish_and_clear();
-    page
+    report::html(&runs)
 }
 
 impl Finished {
-    fn open(folder: &Path, quiet: bool) -> Result<Self> {
+    fn open(folder: &Path, options: ReportOptions, progress: &dyn Progress) -> Result<Self> {
         let (run, record) = open_finished(folder)?;
-        notes_on_statistics(&run, &record).iter().filter(|_| !quiet).for_each(|note| terminal::note(note));
+        for note in notes_on_statistics(&run, &record) {
+            progress.note(&note);
+        }
         let (mut tables, rows_in_files) = read_tables_counted(&run)?;
         let context = chart_context(&run, &record)?;
         let findings = headline(&tables);
-        Paths::of(&record).shorten_documents(&mut tables);
+        Paths::of(&record, options).shorten_documents(&mut tables);
         check_tables(&run, &tables)?;
         let verdict = verdict(record.identity.command, &findings, &tables);
         Ok(Self { run, record, context, tables, rows_in_files, findings, verdict })
@@ -143,11 +156,12 @@ fn check_tables(run: &RunDir, tables: &Tables) -> Result<()> {
     }
 }
 
-/// A run as run `index` of `runs` in a page.
+/// A run in a page.
 fn reported<'a>(
     shown: &Shown<'a>,
     label: String,
-    (index, runs): (usize, usize),
+    excerpts: Vec<Excerpt>,
+    options: ReportOptions,
     folder: Option<String>,
 ) -> Result<ReportedRun<'a>> {
     let Shown { run, record, found } = shown;
@@ -156,7 +170,7 @@ fn reported<'a>(
         label,
         command: record.identity.command,
         model: traces_of(run, record)?.into_iter().next().map(|(label, _)| label).unwrap_or_default(),
-        provenance: Paths::of(record).provenance(record)?,
+        provenance: Paths::of(record, options).provenance(record)?,
         queues: record.identity.queues,
         statistics: Some(record.statistics.clone()),
         context: found.context,
@@ -164,14 +178,20 @@ fn reported<'a>(
         rows_in_files: found.rows_in_files,
         findings: found.findings,
         verdict: found.verdict,
-        excerpts: excerpts(run, record, found, index, TOKENS / runs)?,
+        excerpts,
         charts: planned,
         folder,
     })
 }
 
-/// Documents token by token: of a drift run through the first and the last checkpoint of the time axis.
-fn excerpts(run: &RunDir, record: &RunRecord, found: &Found<'_>, index: usize, budget: usize) -> Result<Vec<Excerpt>> {
+/// Documents of run `index` of `runs` in a page, token by token: of a drift run through the first and the last checkpoint
+/// of the time axis.
+fn excerpts(
+    Shown { run, record, found }: &Shown<'_>,
+    (index, runs): (usize, usize),
+    options: ReportOptions,
+    progress: &dyn Progress,
+) -> Result<Vec<Excerpt>> {
     let mut traces = traces_of(run, record)?;
     if record.identity.command == RunKind::Drift {
         let last = last_on_axis(record);
@@ -185,10 +205,10 @@ fn excerpts(run: &RunDir, record: &RunRecord, found: &Found<'_>, index: usize, b
         .filter(|row| row.rank.is_some_and(|rank| rank <= WORST))
         .filter_map(|row| row.document.clone())
         .collect();
-    let budget = budget / traces.len().max(1);
-    let paths = Paths::of(record);
+    let budget = TOKENS / runs / traces.len().max(1);
+    let paths = Paths::of(record, options);
     let excerpt = |(label, folder): &(String, RunDir)| {
-        signals::check_interrupt()?;
+        progress.check()?;
         let shorten = |name: &str| paths.shorten(name);
         report::excerpt(
             index,
@@ -220,13 +240,13 @@ fn last_on_axis(record: &RunRecord) -> Option<usize> {
 }
 
 /// The labels of the runs of a page; where two of a kind have the same, their folders tell them apart.
-fn labels(shown: &[Shown<'_>]) -> Result<Vec<String>> {
+fn labels(shown: &[Shown<'_>], options: ReportOptions) -> Result<Vec<String>> {
     let labels = shown.iter().map(|run| label(run.run, run.record)).collect::<Result<Vec<String>>>()?;
     let kind = |at: usize| shown[at].record.identity.command;
     let same = |at: usize, other: usize| kind(at) == kind(other) && labels[at] == labels[other];
     let each = (0..shown.len()).map(|at| {
         let twice = (0..shown.len()).any(|other| other != at && same(at, other));
-        let folder = || Paths::default().shorten(&shown[at].run.path().display().to_string());
+        let folder = || Paths::elsewhere(options).shorten(&shown[at].run.path().display().to_string());
         if twice { format!("{} ({})", labels[at], folder()) } else { labels[at].clone() }
     });
     Ok(each.collect())

@@ -12,12 +12,11 @@ use super::{
     checkpoint_spec::CheckpointSpec,
     fingerprint::Fingerprint,
     identity::{arithmetic_options, queue_options, text_options},
-    options::{check_options, context},
+    options::RunOptions,
+    progress::Progress,
 };
 use crate::{
     checkpoint::Checkpoint,
-    cli::DriftArgs,
-    commands::terminal,
     corpus::{Corpus, InputFile},
     error::{Error, Result, bullets},
     model::Arithmetic,
@@ -53,7 +52,7 @@ pub(crate) fn refuse_other_commands(specs: &[CheckpointSpec]) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::Usage`] if it is gone or has changed, or the run names none.
-pub(crate) fn checkpoint_of(run: &Path) -> Result<PathBuf> {
+pub(crate) fn checkpoint_of(run: &Path, progress: &dyn Progress) -> Result<PathBuf> {
     let recorded = RunDir::open(run)?.record()?.identity.checkpoint;
     let refuse = |what: String| {
         Error::usage(
@@ -72,21 +71,20 @@ pub(crate) fn checkpoint_of(run: &Path) -> Result<PathBuf> {
     let checkpoint = Checkpoint::open(&folder)
         .map_err(|error| refuse(format!("`{shown}`, which it was made from, cannot be opened: {error}")))?;
     let hashed = recorded.weights.iter().all(|file| file.sha256.is_some());
-    let different = differences(&recorded, &Fingerprint::new(&checkpoint, !hashed)?.files)?;
+    let different = differences(&recorded, &Fingerprint::new(&checkpoint, !hashed, progress)?.files)?;
     if different.is_empty() {
         return Ok(folder);
     }
     Err(refuse(format!("`{shown}`, which it was made from, has changed since: {}", different.join("; "))))
 }
 
-/// What runs must agree with if no checkpoint is opened: the first of them, and the text and the options as typed.
+/// What runs must agree with if no checkpoint is opened: the first of them, and the text and the options as they are given.
 ///
 /// # Errors
 /// [`Error::Usage`] for options that contradict each other, and if the first run does not record its configuration; the
 /// errors of reading the text.
-pub(crate) fn expected(arguments: &DriftArgs, first: &CheckpointSpec) -> Result<RunRecord> {
-    let common = &arguments.common;
-    check_options(common)?;
+pub(crate) fn expected(options: &RunOptions, first: &CheckpointSpec) -> Result<RunRecord> {
+    options.check()?;
     let recorded = RunDir::open(&first.folder)?.record()?;
     let config = recorded.config.as_ref().ok_or_else(|| {
         Error::usage(
@@ -94,13 +92,13 @@ pub(crate) fn expected(arguments: &DriftArgs, first: &CheckpointSpec) -> Result<
             "the run was made by another version: give one of the checkpoints, or make the run again",
         )
     })?;
-    let router = config.router_settings(common.routing.capacity_rule, common.routing.capacity_factor);
-    let context = context(common, config.max_position_embeddings)?;
-    let inputs = inputs(&arguments.corpus, recorded.identity.text.as_ref())?;
+    let router = config.router_settings(options.routing.capacity_rule, options.routing.capacity_factor);
+    let context = options.input.context(config.max_position_embeddings)?;
+    let inputs = inputs(&options.corpus, recorded.identity.text.as_ref())?;
     let identity = Identity {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        text: Some(text_options(common, inputs, context)),
-        queues: Some(queue_options(common, &router)),
+        text: Some(text_options(options, inputs, context)),
+        queues: Some(queue_options(options, &router)),
         arithmetic: Some(arithmetic_options(Arithmetic::F32)),
         ..recorded.identity.clone()
     };
@@ -123,7 +121,7 @@ fn inputs(paths: &[PathBuf], recorded: Option<&TextOptions>) -> Result<Vec<Recor
 ///
 /// # Errors
 /// [`Error::Usage`] with every difference of every run.
-pub(crate) fn check(specs: &[CheckpointSpec], expected: &RunRecord, quiet: bool) -> Result<()> {
+pub(crate) fn check(specs: &[CheckpointSpec], expected: &RunRecord, progress: &dyn Progress) -> Result<()> {
     let mut problems = Vec::new();
     for spec in specs.iter().filter(|spec| spec.is_run()) {
         let run = RunDir::open(&spec.folder)?;
@@ -134,8 +132,8 @@ pub(crate) fn check(specs: &[CheckpointSpec], expected: &RunRecord, quiet: bool)
             wrong.push(error.to_string());
         }
         problems.extend(wrong.into_iter().map(|line| format!("`{folder}`: {line}")));
-        for line in differences(&Noted::of(&record), &Noted::of(expected))?.iter().filter(|_| !quiet) {
-            terminal::note(&format!("`{folder}` was made elsewhere, near-ties may differ: {line}"));
+        for line in differences(&Noted::of(&record), &Noted::of(expected))? {
+            progress.note(&format!("`{folder}` was made elsewhere, near-ties may differ: {line}"));
         }
     }
     if problems.is_empty() {

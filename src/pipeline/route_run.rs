@@ -1,52 +1,67 @@
-//! `route`: checkpoint and text -> trace, statistics, charts, report.
+//! One checkpoint over a text -> trace, statistics, charts, report.
 
 use std::{path::Path, time::Instant};
 
 use super::{
+    checkpoint_spec::CheckpointSpec,
     forward::forward,
+    options::RouteOptions,
+    pass::Pass,
     pass_manifest::record,
     prepared_pass::Prepared,
-    request::Request,
+    progress::Progress,
     run_folder::note_resumed,
-    statistics::{Analysis, analyse},
+    statistics::{Analysis, finish},
 };
 use crate::{
-    cli::RouteArgs,
     error::Result,
     run::{RunDir, protect_folders, protect_texts},
 };
 
+/// Routes a text with one checkpoint, into the new or empty folder `out`: trace, statistics, charts, report.
+/// What of a folder that is not empty becomes, [`ExecutionOptions::occupied`](super::options::ExecutionOptions::occupied) says.
+///
+/// # Errors
+/// Everything that keeps the run from being made: options, checkpoints, text, the folder; nothing is written then unless the
+/// forward pass itself fails. [`Error::Interrupted`](crate::error::Error::Interrupted) if it is cancelled; what is complete is kept.
+pub fn route(options: RouteOptions, out: &Path, progress: &dyn Progress) -> Result<(RunDir, Analysis)> {
+    RouteRun::new(options, Some(out), progress)?.run(out, progress)
+}
+
 /// A route run, ready to start.
 pub(crate) struct RouteRun {
-    pub(crate) request: Request,
+    pub(crate) options: RouteOptions,
+    pub(crate) pass: Pass,
     pub(crate) prepared: Prepared,
+    clock: Instant,
 }
 
 impl RouteRun {
-    /// Opens, reads and validates everything.
-    pub(crate) fn new(arguments: &RouteArgs) -> Result<Self> {
-        let request = Request::from(arguments);
-        if let Some(out) = &arguments.out {
-            protect_folders(out, [arguments.checkpoint.as_path()])?;
+    /// Opens, reads and validates everything; also the folder `out`, if the run is to be written.
+    pub(crate) fn new(options: RouteOptions, out: Option<&Path>, progress: &dyn Progress) -> Result<Self> {
+        let clock = Instant::now();
+        if let Some(out) = out {
+            protect_folders(out, [options.checkpoint.as_path()])?;
         }
-        let prepared = Prepared::new(&request)?;
-        if let Some(out) = &arguments.out {
-            protect_texts(out, prepared.text_paths(&request))?;
-            RunDir::check(out, request.common.execution.occupied(), &prepared.identity)?;
+        let pass = Pass::of_run(CheckpointSpec::in_folder(&options.checkpoint), options.log_logits);
+        let prepared = Prepared::new(&options.run, &pass, progress)?;
+        if let Some(out) = out {
+            protect_texts(out, prepared.text_paths(&options.run))?;
+            RunDir::check(out, options.run.execution.occupied, &prepared.identity)?;
         }
-        Ok(Self { request, prepared })
+        Ok(Self { options, pass, prepared, clock })
     }
 
-    /// The whole run, in the folder `out`. `clock` started with the command.
-    pub(crate) fn run(self, out: &Path, clock: Instant) -> Result<(RunDir, Analysis)> {
-        let Self { request, prepared } = self;
-        let execution = &request.common.execution;
-        let (run, resumed) = RunDir::prepare(out, execution.occupied(), &prepared.identity)?;
-        note_resumed(&run, resumed, execution.quiet);
-        let mut record = record(&prepared, &request);
-        forward(&run, &prepared, &request, &mut record)?;
+    /// The whole run, in the folder `out`.
+    pub(crate) fn run(self, out: &Path, progress: &dyn Progress) -> Result<(RunDir, Analysis)> {
+        let Self { options, pass, prepared, clock } = self;
+        let execution = &options.run.execution;
+        let (run, resumed) = RunDir::prepare(out, execution.occupied, &prepared.identity)?;
+        note_resumed(&run, resumed, progress);
+        let mut record = record(&prepared, &options.run);
+        forward(&run, &prepared, &pass, &mut record, progress)?;
         drop(prepared);
-        let analysis = analyse(&run, &mut record, execution.quiet, Some(clock))?;
+        let analysis = finish(&run, &mut record, execution.report, progress, Some(clock))?;
         Ok((run, analysis))
     }
 }

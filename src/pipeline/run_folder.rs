@@ -1,17 +1,18 @@
 //! The folder that a run is written into.
 
-use crate::{commands::terminal, run::RunDir};
+use super::progress::Progress;
+use crate::run::RunDir;
 
 /// Says what an earlier run in the folder is good for.
-pub(crate) fn note_resumed(run: &RunDir, resumed: bool, quiet: bool) {
+pub(crate) fn note_resumed(run: &RunDir, resumed: bool, progress: &dyn Progress) {
     let place = run.path().display();
     match run.loose_record() {
-        _ if !resumed || quiet => {}
+        _ if !resumed => {}
         Ok(record) if record.is_complete() => {
-            terminal::note(&format!("`{place}` is complete already; its statistics and charts are made anew"));
+            progress.note(&format!("`{place}` is complete already; its statistics and charts are made anew"));
         }
         Ok(_) => {}
-        Err(_) => terminal::note(&format!(
+        Err(_) => progress.note(&format!(
             "manifest.json of `{place}` is missing or damaged and is made again; parts that have their checksum are kept"
         )),
     }

@@ -5,56 +5,56 @@ use std::{collections::BTreeMap, io::Cursor};
 use crate::{
     error::{Error, Result},
     run::{RunDir, Staged},
-    stats::{StatisticTable, TableFile, Tables, keep_shown_categories},
+    stats::{StatisticTable, TableBuilder, TableBuilders, Tables, keep_shown_categories},
 };
 
 /// Rows by table.
 pub(crate) type RowsInFiles = BTreeMap<String, usize>;
 
-/// Every table as CSV and Parquet; the `files` replace what the tables hold. Returns the rows of each.
-pub(crate) fn stage_tables(staged: &mut Staged<'_>, tables: &Tables, files: Vec<TableFile>) -> Result<RowsInFiles> {
-    let mut rows = rows_of(tables);
-    rows.extend(files.iter().map(|file| (file.name().to_owned(), file.rows())));
-    let mut write = |name: &str, csv: &[u8], parquet: &[u8]| {
-        staged.add(&format!("stats/{name}.csv"), csv)?;
-        staged.add(&format!("stats/{name}.parquet"), parquet)
-    };
-    for table in tables.values().filter(|table| files.iter().all(|file| file.name() != table.name)) {
-        let (csv, parquet) = table.to_bytes()?;
-        write(&table.name, &csv, &parquet)?;
+/// Writes every table as CSV and Parquet. Returns the rows that charts and pages are made of, and how many each file has.
+pub(crate) fn stage_tables(staged: &mut Staged<'_>, computed: TableBuilders) -> Result<(Tables, RowsInFiles)> {
+    let (mut tables, mut rows) = (Tables::new(), RowsInFiles::new());
+    for (name, builder) in computed {
+        rows.insert(name.clone(), builder.rows());
+        tables.insert(name.clone(), builder.shown()?);
+        let (csv, parquet) = builder.into_bytes()?;
+        staged.add(&format!("stats/{name}.csv"), &csv)?;
+        staged.add(&format!("stats/{name}.parquet"), &parquet)?;
     }
-    for file in files {
-        let name = file.name().to_owned();
-        let (csv, parquet) = file.into_bytes()?;
-        write(&name, &csv, &parquet)?;
-    }
-    Ok(rows)
+    Ok((tables, rows))
 }
 
 /// The tables of a finished run, as they are shown: without single categories, if these are many.
-pub(crate) fn read_tables(run: &RunDir) -> Result<Tables> {
+///
+/// # Errors
+/// As [`read_table`].
+pub fn read_tables(run: &RunDir) -> Result<Tables> {
     Ok(read_tables_counted(run)?.0)
 }
 
 /// The same, with the rows that each file has.
 pub(crate) fn read_tables_counted(run: &RunDir) -> Result<(Tables, RowsInFiles)> {
-    let mut tables = Tables::new();
+    let (mut tables, mut rows) = (Tables::new(), RowsInFiles::new());
     for name in run.names("stats")? {
         if let Some(name) = name.strip_prefix("stats/").and_then(|name| name.strip_suffix(".parquet")) {
-            tables.insert(name.to_owned(), read_table(run, name)?);
+            let builder = TableBuilder::from_parquet(name, table_file(run, name)?)?;
+            rows.insert(name.to_owned(), builder.rows());
+            tables.insert(name.to_owned(), builder.shown()?);
         }
     }
-    let rows = rows_of(&tables);
     keep_shown_categories(&mut tables);
     Ok((tables, rows))
 }
 
-fn rows_of(tables: &Tables) -> RowsInFiles {
-    tables.iter().map(|(name, table)| (name.clone(), table.rows.len())).collect()
+/// A table of a finished run: that of the file `name` in its `stats/`, with all its rows.
+///
+/// # Errors
+/// [`Error::RunFolder`] if there is no such file, or it is not what the run wrote; [`Error::Io`] if it cannot be read.
+pub fn read_table(run: &RunDir, name: &str) -> Result<StatisticTable> {
+    StatisticTable::from_parquet(name, table_file(run, name)?)
 }
 
-/// A table of `stats/`, by its Parquet file.
-pub(crate) fn read_table(run: &RunDir, name: &str) -> Result<StatisticTable> {
+fn table_file(run: &RunDir, name: &str) -> Result<Cursor<Vec<u8>>> {
     let file = format!("stats/{name}.parquet");
     if !run.file(&file).is_file() {
         return Err(Error::run_folder(
@@ -62,5 +62,5 @@ pub(crate) fn read_table(run: &RunDir, name: &str) -> Result<StatisticTable> {
             "make the statistics again with `openmoe-analyze stats RUN`",
         ));
     }
-    StatisticTable::from_parquet(name, Cursor::new(run.read(&file)?))
+    Ok(Cursor::new(run.read(&file)?))
 }

@@ -1,11 +1,9 @@
-//! `--tokens-of-interest`: ids that exist, and a word about those that are too rare for a number.
+//! Token ids that a drift run is to follow: ids that exist, and a word about those that are too rare for a number.
 
 use std::collections::BTreeMap;
 
-use super::{checkpoint_spec::CheckpointSpec, prepared_pass::Prepared};
+use super::{checkpoint_spec::CheckpointSpec, options::DriftOptions, prepared_pass::Prepared, progress::Progress};
 use crate::{
-    cli::DriftArgs,
-    commands::terminal,
     error::{Error, Result},
     run::{RunDir, RunRecord},
     stats::Settings,
@@ -18,12 +16,13 @@ use crate::{
 /// # Errors
 /// [`Error::Usage`] with every id that is not below `vocab_size`; reading errors.
 pub(crate) fn check(
-    arguments: &DriftArgs,
+    options: &DriftOptions,
     prepared: Option<&Prepared>,
     expected: &RunRecord,
     first: &CheckpointSpec,
+    progress: &dyn Progress,
 ) -> Result<()> {
-    let ids = &arguments.tokens_of_interest;
+    let ids = &options.tokens_of_interest;
     if ids.is_empty() {
         return Ok(());
     }
@@ -36,14 +35,14 @@ pub(crate) fn check(
         ));
     }
     let counts = match prepared {
-        Some(prepared) => counts(prepared, arguments.common.statistics.exclude_bos),
+        Some(prepared) => counts(prepared, options.run.statistics.include_bos),
         None => RoutingTrace::open(&RunDir::open(&first.folder)?)?.token_counts()?,
     };
     let least = Settings::default().minimum_occurrences as u64;
     for id in ids {
         let count = counts.get(id).copied().unwrap_or_default();
         if count < least {
-            terminal::warn(&format!(
+            progress.warn(&format!(
                 "token id {id} of --tokens-of-interest occurs {count} times; expert shares are listed from {least} on"
             ));
         }
@@ -51,10 +50,10 @@ pub(crate) fn check(
     Ok(())
 }
 
-fn counts(prepared: &Prepared, exclude_bos: bool) -> BTreeMap<u32, u64> {
+fn counts(prepared: &Prepared, include_bos: bool) -> BTreeMap<u32, u64> {
     let mut counts = BTreeMap::new();
     for sequence in &prepared.corpus.sequences {
-        for id in sequence.token_ids.iter().skip(usize::from(exclude_bos)) {
+        for id in sequence.token_ids.iter().skip(usize::from(!include_bos)) {
             *counts.entry(*id).or_default() += 1;
         }
     }

@@ -44,7 +44,7 @@ pub fn protect_texts<'a>(out: &Path, read: impl IntoIterator<Item = &'a PathBuf>
         let line = match RunDir::entry_holding(&place, &own) {
             Some(entry) => format!("a run writes `{entry}` there, where the text `{}` lies", path.display()),
             // From then on the folder would be that of a run, and no text.
-            None if own == place => format!("it is the folder of the text `{}`", path.display()),
+            None if own == place && !place.is_file() => format!("it is the folder of the text `{}`", path.display()),
             None => continue,
         };
         if !problems.contains(&line) {

@@ -25,6 +25,7 @@ mod occurrences;
 mod overlap;
 mod plain;
 mod position_null;
+mod positions;
 mod predictability;
 mod random;
 mod repetition;
@@ -33,9 +34,11 @@ mod route;
 mod router;
 mod settings;
 mod share;
+mod shown_rows;
 mod spread;
 mod study;
 mod table;
+mod table_builder;
 mod thousands;
 mod vocabulary;
 
@@ -44,7 +47,9 @@ pub use category::{CATEGORIES_SHOWN, cramers_v, jensen_shannon, keep_shown_categ
 pub use drift::{
     DriftLayer, DriftPoint, DriftSettings, DriftSource, Matching, drift_statistics, match_experts, overlap_chance,
 };
-pub use drops::{DropLayer, DropSettings, DropStudy, drop_difference, drop_statistics, drop_trend, exact_replay};
+pub use drops::{
+    DropLayer, DropSettings, DropStudy, drop_difference, drop_statistics, drop_trend, exact_replay, is_of_every_model,
+};
 pub use finding::{Finding, Name};
 pub use load::load_statistics;
 pub use maximum_entropy::maximum_entropy_pairs;
@@ -52,5 +57,6 @@ pub use repetition::uniform_repetition;
 pub use route::{headline, merge, route_statistic, route_statistics};
 pub use settings::Settings;
 pub use spread::{routing_noise_variance, routing_std_ceiling};
-pub use table::{StatisticTable, TableFile, Tables};
+pub use table::{StatisticTable, Tables};
+pub use table_builder::{TableBuilder, TableBuilders, append};
 pub use thousands::thousands;

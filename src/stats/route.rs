@@ -11,7 +11,7 @@ use super::{
     plain::Shuffled,
     predictability, repetition, router,
     settings::Settings,
-    share::{self, Shares, Summary},
+    share::{self, Listed, Shares, Summary},
     spread::{self, Keys, Spread},
     study::{Group, Study},
     vocabulary,
@@ -155,13 +155,16 @@ fn share_tables(study: &Study, permuted: &[Shuffled]) -> Vec<StatisticTable> {
         study.groups().iter().map(|group| share::group_shares(study, view, group)).collect()
     });
     let overall = [groups[0][0].share(), groups[1][0].share()];
-    let mut positions = key_rows(study, "position", &study.by_position);
-    let mut tokens = key_rows(study, "token", &study.by_token);
-    let keys = groups[0].len() + positions[0].len() + tokens[0].len();
+    let listed = Listed::new(study);
+    let mut positions = key_rows(study, "position", &study.by_position, &listed);
+    let mut tokens = key_rows(study, "token", &study.by_token, &listed);
+    let with_rows = |variable: &str| listed.of(variable).iter().filter(|listed| **listed).count();
+    let keys = groups[0].len() + with_rows("position") + with_rows("token");
     // As large as it will be: growing would copy a million rows.
     tables[0].rows.reserve_exact(View::ALL.len() * keys * study.data.experts);
     for view in View::ALL {
-        let mut rows = ShareRows { study, view, overall: &overall[view as usize], tables: &mut tables };
+        let overall = &overall[view as usize];
+        let mut rows = ShareRows { study, view, overall, listed: &listed, tables: &mut tables };
         rows.groups(&groups[view as usize]);
         rows.keys("position", &study.by_position, std::mem::take(&mut positions[view as usize]), permuted);
         rows.keys("token", &study.by_token, std::mem::take(&mut tokens[view as usize]), permuted);
@@ -169,13 +172,14 @@ fn share_tables(study: &Study, permuted: &[Shuffled]) -> Vec<StatisticTable> {
     tables.into()
 }
 
-/// What the rows about one key are made of: its shares and their spread.
-type KeyRows = (Summary, Spread);
+/// What the rows about one key are made of: its shares, if they are listed, and their spread.
+type KeyRows = (Option<Summary>, Spread);
 
 /// Every frequent key, by view.
-fn key_rows(study: &Study, variable: &'static str, cells: &Cells) -> [Vec<KeyRows>; 2] {
-    let rows = share::map_cells(study, variable, cells, |shares| {
-        shares.map(|shares| (shares.summary(), Spread::new(study, &shares)))
+fn key_rows(study: &Study, variable: &'static str, cells: &Cells, listed: &Listed) -> [Vec<KeyRows>; 2] {
+    let listed = listed.of(variable);
+    let rows = share::map_cells(study, variable, cells, |index, shares| {
+        shares.map(|shares| (listed[index].then(|| shares.summary()), Spread::new(study, &shares)))
     });
     let (chosen, kept) = rows.into_iter().map(|[chosen, kept]| (chosen, kept)).unzip();
     [chosen, kept]
@@ -186,6 +190,7 @@ struct ShareRows<'a> {
     study: &'a Study<'a>,
     view: View,
     overall: &'a [f64],
+    listed: &'a Listed,
     tables: &'a mut [StatisticTable; 3],
 }
 
@@ -210,7 +215,8 @@ impl ShareRows<'_> {
     fn keys(&mut self, variable: &'static str, cells: &Cells, rows: Vec<KeyRows>, permuted: &[Shuffled]) {
         let (study, view) = (self.study, self.view);
         let (shares, spreads): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
-        for summary in &shares {
+        self.tables[0].rows.extend(self.listed.note(study, view, variable));
+        for summary in shares.iter().flatten() {
             self.tables[0].rows.extend(share::expert_share(study, view, summary, self.overall));
         }
         let index = usize::from(variable == "position");

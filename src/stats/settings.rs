@@ -23,6 +23,13 @@ pub struct Settings {
     pub bucket: u32,
     /// Length of the lists of `top_tokens`.
     pub top_tokens: usize,
+    /// Most rows of `expert_share` about single positions and token ids in a layer.
+    pub share_rows: usize,
+}
+
+impl Settings {
+    /// Most rows of `expert_share` about single positions and token ids in all layers of a run: 0.3 GB of text.
+    pub const SHARE_ROWS: usize = 1 << 21;
 }
 
 impl Default for Settings {
@@ -38,6 +45,7 @@ impl Default for Settings {
             folds: 5,
             bucket: 64,
             top_tokens: 10,
+            share_rows: Self::SHARE_ROWS,
         }
     }
 }

@@ -6,8 +6,10 @@ use super::{
     catalog::Statistic,
     cells::Cells,
     finding::Finding,
+    positions::importance,
     resample::{Interval, percentile},
     study::{Group, Study},
+    thousands,
 };
 use crate::routing::{ExpertId, View};
 
@@ -113,18 +115,70 @@ pub(super) fn frequent(study: &Study, cells: &Cells) -> Vec<usize> {
     (0..cells.len()).filter(|cell| cells.cell(*cell).len() >= study.settings.minimum_occurrences).collect()
 }
 
-/// What `f` makes of the shares (chosen, kept) of every frequent cell of `variable`, in the order of the cells.
+/// What `f` makes of every frequent cell of `variable`, its index among them and its shares (chosen, kept), in the order of
+/// the cells.
 pub(super) fn map_cells<T: Send>(
     study: &Study,
     variable: &'static str,
     cells: &Cells,
-    f: impl Fn([Shares; 2]) -> T + Sync,
+    f: impl Fn(usize, [Shares; 2]) -> T + Sync,
 ) -> Vec<T> {
     let shares = |cell: usize| {
         let rows = cells.cell(cell);
         cell_shares(study, key_of(study, variable, rows[0] as usize), rows)
     };
-    frequent(study, cells).into_par_iter().map(|cell| f(shares(cell))).collect()
+    frequent(study, cells).into_par_iter().enumerate().map(|(index, cell)| f(index, shares(cell))).collect()
+}
+
+/// Which of the frequent cells have rows of `expert_share`, positions and token ids.
+pub(super) struct Listed {
+    positions: Vec<bool>,
+    tokens: Vec<bool>,
+}
+
+impl Listed {
+    /// All, or as many as the limit of rows allows: half of it for each variable, or what the other leaves.
+    pub(super) fn new(study: &Study) -> Self {
+        let rows_per_key = View::ALL.len() * study.data.experts;
+        let most = study.settings.share_rows / rows_per_key;
+        let [positions, tokens] = [&study.by_position, &study.by_token].map(|cells| frequent(study, cells));
+        let part = |own: &[usize], other: &[usize]| own.len().min((most / 2).max(most.saturating_sub(other.len())));
+        let position = |cell: &usize| study.data.position[study.by_position.cell(*cell)[0] as usize];
+        let last = positions.last().map(position);
+        let coarse = |cell: usize| importance(position(&cell), last == Some(position(&cell)));
+        let often = |cell: usize| study.by_token.cell(cell).len() as u64;
+        Self {
+            positions: first(&positions, part(&positions, &tokens), coarse),
+            tokens: first(&tokens, part(&tokens, &positions), often),
+        }
+    }
+
+    /// The flags of a variable, by frequent cell.
+    pub(super) fn of(&self, variable: &str) -> &[bool] {
+        if variable == "position" { &self.positions } else { &self.tokens }
+    }
+
+    /// What is listed, where that is not all.
+    pub(super) fn note(&self, study: &Study, view: View, variable: &'static str) -> Option<Finding> {
+        let all = self.of(variable);
+        let listed = all.iter().filter(|listed| **listed).count();
+        let of = format!("of {} with enough occurrences", thousands(all.len() as u64));
+        let reason = match variable {
+            "position" => format!("{listed} positions {of} are listed, from coarse to fine"),
+            _ => format!("{listed} token ids {of} are listed, the most frequent"),
+        };
+        let empty = || study.finding(Statistic::ExpertShare, view).by(variable);
+        (listed < all.len()).then(|| empty().withheld(reason))
+    }
+}
+
+/// Marks as many of the cells as asked for, those of the highest value, ties in their order.
+fn first(cells: &[usize], most: usize, value: impl Fn(usize) -> u64) -> Vec<bool> {
+    let mut order: Vec<usize> = (0..cells.len()).collect();
+    order.sort_by_key(|index| std::cmp::Reverse(value(cells[*index])));
+    let mut listed = vec![false; cells.len()];
+    order.into_iter().take(most).for_each(|index| listed[index] = true);
+    listed
 }
 
 /// The shares of one cell by token or position, both views; its rows are sorted by document. Kept counts are the chosen

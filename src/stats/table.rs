@@ -54,7 +54,7 @@ macro_rules! column_names {
 }
 
 /// All columns, in file order.
-const COLUMNS: &[&str] = with_columns!(column_names);
+pub(super) const COLUMNS: &[&str] = with_columns!(column_names);
 
 /// Columns that every table has; the others are left out where no row has a value.
 const ALWAYS: [&str; 9] = ["statistic", "layer", "view", "estimate", "low", "high", "n", "baseline", "unit"];
@@ -128,15 +128,6 @@ impl StatisticTable {
         csv(&self.name, &mut self.to_frame()?)
     }
 
-    /// CSV text and Parquet file.
-    ///
-    /// # Errors
-    /// [`Error::Internal`] if polars cannot write them.
-    pub fn to_bytes(&self) -> Result<(Vec<u8>, Vec<u8>)> {
-        let mut frame = self.to_frame()?;
-        Ok((csv(&self.name, &mut frame)?, parquet(&self.name, &mut frame)?))
-    }
-
     /// The table as a Parquet file.
     ///
     /// # Errors
@@ -150,63 +141,76 @@ impl StatisticTable {
     /// # Errors
     /// [`Error::RunFolder`] if the file is not such a table.
     pub fn from_parquet<R: Read + Seek + polars::io::mmap::MmapBytesReader>(name: &str, reader: R) -> Result<Self> {
-        let read = || ParquetReader::new(reader).finish().map_err(|error| unreadable(name, &error));
-        let frame = guarded(|panic| unreadable(name, &panic), read)?;
-        let mut rows = empty_rows(name, &frame)?;
-        macro_rules! read {
+        let rows = findings(name, &read_frame(name, reader)?)?;
+        Ok(Self { name: name.to_owned(), rows })
+    }
+}
+
+/// The columns of a table's Parquet file.
+pub(super) fn read_frame<R>(name: &str, reader: R) -> Result<DataFrame>
+where
+    R: Read + Seek + polars::io::mmap::MmapBytesReader,
+{
+    let read = || ParquetReader::new(reader).finish().map_err(|error| unreadable(name, &error));
+    guarded(|panic| unreadable(name, &panic), read)
+}
+
+/// The rows of a table from its columns.
+pub(super) fn findings(name: &str, frame: &DataFrame) -> Result<Vec<Finding>> {
+    let mut rows = empty_rows(name, frame)?;
+    macro_rules! read {
             ($(($field:ident, $kind:ident)),* $(,)?) => { $(
                 if let Ok(column) = frame.column(stringify!($field)) {
                     read_column!(column, $field, $kind);
                 }
             )* };
         }
-        macro_rules! read_column {
-            ($column:ident, $field:ident, statistic) => {
-                let _ = $column; // [`empty_rows`] read it
-            };
-            ($column:ident, $field:ident, name) => {
-                for (row, value) in rows.iter_mut().zip($column.str().map_err(|e| unreadable(name, &e))?.iter()) {
-                    row.$field = owned(value.unwrap_or_default());
-                }
-            };
-            ($column:ident, $field:ident, opt_name) => {
-                for (row, value) in rows.iter_mut().zip($column.str().map_err(|e| unreadable(name, &e))?.iter()) {
-                    row.$field = value.map(owned);
-                }
-            };
-            ($column:ident, $field:ident, opt_text) => {
-                for (row, value) in rows.iter_mut().zip($column.str().map_err(|e| unreadable(name, &e))?.iter()) {
-                    row.$field = value.map(str::to_owned);
-                }
-            };
-            ($column:ident, $field:ident, opt_u16) => {
-                numbers!($column, $field, u16)
-            };
-            ($column:ident, $field:ident, opt_u32) => {
-                numbers!($column, $field, u32)
-            };
-            ($column:ident, $field:ident, opt_u64) => {
-                numbers!($column, $field, u64)
-            };
-            ($column:ident, $field:ident, opt_f64) => {
-                numbers!($column, $field, f64)
-            };
-            ($column:ident, $field:ident, $kind:ident) => {
-                for (row, value) in rows.iter_mut().zip($column.$kind().map_err(|e| unreadable(name, &e))?.iter()) {
-                    row.$field = value.unwrap_or_default();
-                }
-            };
-        }
-        macro_rules! numbers {
-            ($column:ident, $field:ident, $kind:ident) => {
-                for (row, value) in rows.iter_mut().zip($column.$kind().map_err(|e| unreadable(name, &e))?.iter()) {
-                    row.$field = value;
-                }
-            };
-        }
-        with_columns!(read);
-        Ok(Self { name: name.to_owned(), rows })
+    macro_rules! read_column {
+        ($column:ident, $field:ident, statistic) => {
+            let _ = $column; // [`empty_rows`] read it
+        };
+        ($column:ident, $field:ident, name) => {
+            for (row, value) in rows.iter_mut().zip($column.str().map_err(|e| unreadable(name, &e))?.iter()) {
+                row.$field = owned(value.unwrap_or_default());
+            }
+        };
+        ($column:ident, $field:ident, opt_name) => {
+            for (row, value) in rows.iter_mut().zip($column.str().map_err(|e| unreadable(name, &e))?.iter()) {
+                row.$field = value.map(owned);
+            }
+        };
+        ($column:ident, $field:ident, opt_text) => {
+            for (row, value) in rows.iter_mut().zip($column.str().map_err(|e| unreadable(name, &e))?.iter()) {
+                row.$field = value.map(str::to_owned);
+            }
+        };
+        ($column:ident, $field:ident, opt_u16) => {
+            numbers!($column, $field, u16)
+        };
+        ($column:ident, $field:ident, opt_u32) => {
+            numbers!($column, $field, u32)
+        };
+        ($column:ident, $field:ident, opt_u64) => {
+            numbers!($column, $field, u64)
+        };
+        ($column:ident, $field:ident, opt_f64) => {
+            numbers!($column, $field, f64)
+        };
+        ($column:ident, $field:ident, $kind:ident) => {
+            for (row, value) in rows.iter_mut().zip($column.$kind().map_err(|e| unreadable(name, &e))?.iter()) {
+                row.$field = value.unwrap_or_default();
+            }
+        };
     }
+    macro_rules! numbers {
+        ($column:ident, $field:ident, $kind:ident) => {
+            for (row, value) in rows.iter_mut().zip($column.$kind().map_err(|e| unreadable(name, &e))?.iter()) {
+                row.$field = value;
+            }
+        };
+    }
+    with_columns!(read);
+    Ok(rows)
 }
 
 /// Rows of the statistics that the table names, everything else to be filled in.
@@ -225,87 +229,26 @@ fn empty_rows(name: &str, frame: &DataFrame) -> Result<Vec<Finding>> {
     column.iter().enumerate().map(row).collect()
 }
 
-fn csv(name: &str, frame: &mut DataFrame) -> Result<Vec<u8>> {
+/// The columns as CSV text.
+pub(super) fn csv(name: &str, frame: &mut DataFrame) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     CsvWriter::new(&mut bytes).finish(frame).map_err(|error| table_error(name, &error))?;
     Ok(bytes)
 }
 
-fn parquet(name: &str, frame: &mut DataFrame) -> Result<Vec<u8>> {
+/// The columns as a Parquet file.
+pub(super) fn parquet(name: &str, frame: &mut DataFrame) -> Result<Vec<u8>> {
     let mut bytes = Cursor::new(Vec::new());
     ParquetWriter::new(&mut bytes).finish(frame).map_err(|error| table_error(name, &error))?;
     Ok(bytes.into_inner())
-}
-
-/// The files of a table whose layers come one after the other: columns take a fifth of the memory of [`Finding`]s.
-#[derive(Clone, Debug)]
-pub struct TableFile {
-    name: String,
-    layers: Vec<DataFrame>,
-}
-
-impl TableFile {
-    /// The files of a statistic, without rows.
-    pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), layers: Vec::new() }
-    }
-
-    /// File stem below `stats/`.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// How many rows there are.
-    pub fn rows(&self) -> usize {
-        self.layers.iter().map(DataFrame::height).sum()
-    }
-
-    /// Adds the rows of another layer.
-    ///
-    /// # Errors
-    /// [`Error::Internal`] if polars refuses the columns.
-    pub fn append(&mut self, table: &StatisticTable) -> Result<()> {
-        self.layers.push(table.to_frame()?);
-        Ok(())
-    }
-
-    /// CSV text and Parquet file, as of a [`StatisticTable`] with all the rows.
-    ///
-    /// # Errors
-    /// [`Error::Internal`] if polars cannot write them.
-    pub fn into_bytes(self) -> Result<(Vec<u8>, Vec<u8>)> {
-        let name = self.name.clone();
-        let mut frame = self.into_frame().map_err(|error| table_error(&name, &error))?;
-        Ok((csv(&name, &mut frame)?, parquet(&name, &mut frame)?))
-    }
-
-    /// All rows, with every column that any layer has.
-    fn into_frame(self) -> PolarsResult<DataFrame> {
-        let mut all = DataFrame::empty();
-        let layers = &self.layers;
-        let kind = |name: &str| layers.iter().find_map(|layer| Some(layer.column(name).ok()?.dtype().clone()));
-        let columns: Vec<(&str, DataType)> = COLUMNS.iter().filter_map(|name| Some((*name, kind(name)?))).collect();
-        for layer in layers {
-            let column = |(name, kind): &(&str, DataType)| {
-                let absent = || Column::full_null((*name).into(), layer.height(), kind);
-                layer.column(name).cloned().unwrap_or_else(|_| absent())
-            };
-            let part = DataFrame::new(layer.height(), columns.iter().map(column).collect())?;
-            if all.width() == 0 {
-                all = part;
-            } else {
-                all.vstack_mut_owned(part)?;
-            }
-        }
-        Ok(all)
-    }
 }
 
 fn owned(text: &str) -> Name {
     Cow::Owned(text.to_owned())
 }
 
-fn table_error(name: &str, error: &PolarsError) -> Error {
+/// What polars could not do with a table.
+pub(super) fn table_error(name: &str, error: &PolarsError) -> Error {
     Error::internal(format!("table `{name}`: {error}"))
 }
 
@@ -330,17 +273,9 @@ mod tests {
             ..Finding::new(Statistic::RoutingStd, 3, View::Kept)
         };
         let rows = vec![row.clone(), row.withheld("too few")];
-        let mut file = TableFile::new("routing_std");
-        for row in &rows {
-            file.append(&StatisticTable { name: "routing_std".into(), rows: vec![row.clone()] }).unwrap();
-        }
         let table = StatisticTable { name: "routing_std".into(), rows };
         let bytes = table.to_parquet().unwrap();
         assert_eq!(StatisticTable::from_parquet("routing_std", Cursor::new(bytes)).unwrap(), table);
-        assert_eq!(file.rows(), 2);
-        let (csv_by_layer, by_layer) = file.into_bytes().unwrap();
-        assert_eq!(StatisticTable::from_parquet("routing_std", Cursor::new(by_layer)).unwrap(), table);
-        assert_eq!(csv_by_layer, table.to_csv().unwrap());
         let csv = String::from_utf8(table.to_csv().unwrap()).unwrap();
         assert_eq!(
             csv,

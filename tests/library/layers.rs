@@ -35,24 +35,10 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
     ("report", &["error", "routing", "run", "trace", "stats", "paper", "chart"], &["minijinja"]),
     (
         "pipeline",
-        &[
-            "error",
-            "routing",
-            "corpus",
-            "checkpoint",
-            "model",
-            "run",
-            "trace",
-            "stats",
-            "paper",
-            "chart",
-            "report",
-            "cli",
-            "commands",
-        ],
-        &["candle_core", "candle_transformers", "indicatif", "tempfile"],
+        &["error", "routing", "corpus", "checkpoint", "model", "run", "trace", "stats", "paper", "chart", "report"],
+        &["candle_core", "candle_transformers", "tempfile"],
     ),
-    ("cli", &["routing", "corpus"], &["clap", "clap_complete"]),
+    ("cli", &["routing", "corpus", "pipeline"], &["clap", "clap_complete"]),
 ];
 
 /// Crates that may be used in one or a few modules only (commands may use everything).

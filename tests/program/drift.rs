@@ -1,6 +1,7 @@
 //! `drift` through the binary: the same tokens through several checkpoints.
 use std::path::Path;
 
+use expect_test::{Expect, expect};
 use serde_json::Value;
 
 use crate::support::{
@@ -119,29 +120,66 @@ fn what_does_not_belong_together_is_refused_and_nothing_is_written() {
     let out = temporary.path().join("out");
     let wide = fixture("goldens/A_wide_32e").display().to_string();
     let (early, late) = (checkpoint("2.5M"), checkpoint("12.3M"));
-    let refused = |checkpoints: &[&str], more: &[&str], parts: &[&str]| {
-        let outcome = drift(&out, checkpoints, more);
-        println!("exit code {}\n{}", outcome.code, outcome.stderr);
-        assert_eq!(outcome.code, 2, "{}", outcome.stderr);
-        for part in parts {
-            assert!(outcome.stderr.contains(part), "`{part}` is not in:\n{}", outcome.stderr);
-        }
+    let refused = |checkpoints: &[&str], more: &[&str], message: &Expect| {
+        drift(&out, checkpoints, more).refused(message);
         assert!(!out.exists());
     };
     refused(
         &[&late, &wide],
         &[],
-        &[
-            "num_experts: 16 in `openmoe-tiny-12.3M`, 32 in `A_wide_32e`",
-            "MoE layers: [1, 3, 5]",
-            "tokenizer",
-            "vocab_size",
-        ],
+        &expect![[r#"
+        error: the checkpoints are not of one run:
+          - tokenizer (SHA-256): 28372b0cbdcd8d752162d445f3b2fc21c3fb482a7187474035149549086adae7 in `openmoe-tiny-12.3M`, none in `A_wide_32e`
+          - vocab_size: 4096 in `openmoe-tiny-12.3M`, 160 in `A_wide_32e`
+          - num_experts: 16 in `openmoe-tiny-12.3M`, 32 in `A_wide_32e`
+          - MoE layers: [1, 3, 5] in `openmoe-tiny-12.3M`, [5, 11] in `A_wide_32e`
+          - num_hidden_layers: 6 in `openmoe-tiny-12.3M`, 12 in `A_wide_32e`
+          - hidden_size: 64 in `openmoe-tiny-12.3M`, 32 in `A_wide_32e`
+          - intermediate_size: 96 in `openmoe-tiny-12.3M`, 40 in `A_wide_32e`
+          - head_dim: 32 in `openmoe-tiny-12.3M`, 12 in `A_wide_32e`
+          - max_position_embeddings: 2048 in `openmoe-tiny-12.3M`, 512 in `A_wide_32e`
+
+        hint: the same tokens go through all of them: tokenizer, vocabulary, experts and MoE layers must agree
+    "#]],
     );
-    refused(&[&late, &early], &[], &["`openmoe-tiny-12.3M` stands before `openmoe-tiny-2.5M`"]);
-    refused(&[&late, &late], &["--tokens", "1M", "2M"], &["two checkpoints are called `openmoe-tiny-12.3M`"]);
-    refused(&[&early, &late], &["--tokens", "1M"], &["--tokens has 1 values for 2 checkpoints"]);
-    refused(&[&early, "nowhere"], &[], &["nowhere"]);
+    refused(
+        &[&late, &early],
+        &[],
+        &expect![[r#"
+        error: the checkpoints are not in the order of training:
+          - `openmoe-tiny-12.3M` stands before `openmoe-tiny-2.5M` but was trained on no fewer tokens
+
+        hint: give the checkpoints in the order of training, or correct the numbers with --tokens
+    "#]],
+    );
+    refused(
+        &[&late, &late],
+        &["--tokens", "1M", "2M"],
+        &expect![[r#"
+        error: two checkpoints are called `openmoe-tiny-12.3M`; expected different labels
+
+        hint: name them: LABEL=FOLDER
+    "#]],
+    );
+    refused(
+        &[&early, &late],
+        &["--tokens", "1M"],
+        &expect![[r#"
+        error: --tokens has 1 values for 2 checkpoints
+
+        hint: give one value per checkpoint of the time axis, in order
+    "#]],
+    );
+    refused(
+        &[&early, "nowhere"],
+        &[],
+        &expect![[r#"
+        error: checkpoint `nowhere` cannot be used: 1 problem
+          - the folder does not exist; expected one with `config.json` and weight files
+
+        hint: give the path of a downloaded checkpoint; names of a hub are not looked up, nothing is downloaded
+    "#]],
+    );
 }
 
 /// A copy of a checkpoint whose experts have other numbers: expert e becomes e + 1, the last one 0.

@@ -1,6 +1,7 @@
 //! The built program from outside: what it prints, refuses and leaves behind.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // a test stops with the reason, and prints what it measured
+#![allow(clippy::needless_raw_string_hashes)] // as UPDATE_EXPECT=1 writes them
 
 mod bad_input;
 mod determinism;
@@ -25,5 +26,6 @@ mod support {
     pub(crate) mod json_schema;
     pub(crate) mod planted_checkpoint;
     pub(crate) mod program;
+    pub(crate) mod snapshot;
     pub(crate) mod synthetic_checkpoint;
 }

@@ -2,6 +2,7 @@
 use std::{collections::BTreeMap, fs, io::ErrorKind, path::Path, process::Command};
 
 use clap::CommandFactory;
+use expect_test::{expect, expect_file};
 use openmoe_analyze::cli::Cli;
 
 use crate::support::program::openmoe_with;
@@ -21,6 +22,20 @@ fn the_definition_of_the_command_line_is_sound() {
     Cli::command().debug_assert();
 }
 
+/// What `--help` prints of the program and of every subcommand is in tests/program/help.
+#[test]
+fn help_is_what_it_was() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/program/help");
+    let commands: Vec<String> = subcommands().into_keys().collect();
+    for command in &commands {
+        let help = openmoe_with(&[command, "--help"]);
+        assert_eq!(help.code, 0, "{}", help.stderr);
+        expect_file![folder.join(format!("{command}.txt"))].assert_eq(&help.stdout);
+    }
+    expect_file![folder.join("openmoe-analyze.txt")].assert_eq(&openmoe_with(&["--help"]).stdout);
+    assert_eq!(fs::read_dir(folder).unwrap().count(), commands.len() + 1, "a file for each command, and one for all");
+}
+
 #[test]
 fn every_shell_completes_every_subcommand_and_option() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
@@ -34,7 +49,12 @@ fn every_shell_completes_every_subcommand_and_option() {
         }
     }
     let unknown = openmoe_with(&["completions", "cmd"]);
-    assert!(unknown.code == 2 && unknown.stderr.contains("possible values: bash"), "{}", unknown.stderr);
+    unknown.refused(&expect![[r#"
+        error: invalid value 'cmd' for '<SHELL>'
+          [possible values: bash, elvish, fish, powershell, zsh]
+
+        For more information, try '--help'.
+    "#]]);
 }
 
 /// What bash offers for the last of the words; `None` where there is no bash.
@@ -105,18 +125,39 @@ fn the_manual_shows_values_in_its_synopsis_and_examples_that_can_be_copied() {
     let pages = folder.path().to_str().unwrap();
     assert_eq!(openmoe_with(&["man", "--out", pages]).code, 0);
     let page = |name: &str| fs::read_to_string(folder.path().join(format!("{name}.1"))).unwrap();
-    let route = page("openmoe-analyze-route");
-    assert!(route.contains("[OPTIONS] <CHECKPOINT> \\-\\-corpus <PATH>... \\-\\-out <DIR>"), "{route}");
-    assert!(
-        route.contains(".SH EXAMPLES\n.nf\nopenmoe\\-analyze route path/to/openmoe\\-8b \\e\n    \\-\\-corpus "),
-        "{route}"
-    );
-    assert!(route.contains(".SH NOTES\nCorpora: "), "{route}");
-    let main = page("openmoe-analyze");
-    assert!(
-        main.contains(".SH EXAMPLES\nTry it on the bundled model") && main.contains(".SH NOTES\nExit codes: "),
-        "{main}"
-    );
+    let [route, main] = ["openmoe-analyze-route", "openmoe-analyze"].map(page);
+    let part = |page: &str, section: &str| {
+        let start = page.find(&format!(".SH {section}\n")).unwrap_or_else(|| panic!("no {section} in\n{page}"));
+        let length = page[start + 1..].find("\n.SH ").map_or(page.len() - start, |length| length + 2);
+        page[start..start + length].to_owned()
+    };
+    expect![[r#"
+        .SH SYNOPSIS
+        \fBopenmoe\-analyze route\fR [OPTIONS] <CHECKPOINT> \-\-corpus <PATH>... \-\-out <DIR>
+    "#]]
+    .assert_eq(&part(&route, "SYNOPSIS"));
+    expect![[r#"
+        .SH EXAMPLES
+        .nf
+        openmoe\-analyze route path/to/openmoe\-8b \e
+            \-\-corpus corpus/domains corpus/languages \e
+            \-\-out runs/8b
+        .fi
+    "#]]
+    .assert_eq(&part(&route, "EXAMPLES"));
+    expect![[r#"
+        .SH NOTES
+        Corpora: .jsonl, .json, .txt and .md, also as .gz or .zst, .parquet, folders of these, \- for standard input. A row has `text` (or `input_ids`, or a prompt and its completion), and may have `id` and a category. If the text has another key, name it with \-\-text\-key.
+    "#]].assert_eq(&part(&route, "NOTES"));
+    expect![[r#"
+        .SH EXAMPLES
+        Try it on the bundled model and text:  openmoe\-analyze demo
+    "#]]
+    .assert_eq(&part(&main, "EXAMPLES"));
+    expect![[r#"
+        .SH NOTES
+        Exit codes: 0 done, 1 a check that was asked for failed, 2 bad input or usage, 3 a fault of the tool, 130 interrupted (resumable).
+    "#]].assert_eq(&part(&main, "NOTES"));
     assert!(!route.contains("EXTRA") && !main.contains("EXTRA"));
 }
 

@@ -24,7 +24,9 @@ pub(crate) fn openmoe(arguments: &str) -> Outcome {
 
 /// Runs the built binary.
 pub(crate) fn openmoe_with(arguments: &[&str]) -> Outcome {
-    let output = Command::new(env!("CARGO_BIN_EXE_openmoe-analyze")).args(arguments).output().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_openmoe-analyze"));
+    // Help is wrapped to the terminal, of which there may be one.
+    let output = command.args(arguments).env("COLUMNS", "100").output().unwrap();
     Outcome {
         code: output.status.code().unwrap_or(-1),
         stdout: String::from_utf8(output.stdout).unwrap(),

@@ -1,5 +1,7 @@
 //! Picks rows out of the tables and writes the words that all charts share.
 
+use std::collections::BTreeMap;
+
 use super::spec::ChartSpec;
 use crate::chart::page::Page;
 use crate::{
@@ -10,7 +12,8 @@ use crate::{
 
 /// The rows of a run.
 pub(super) struct Selection<'a> {
-    tables: &'a Tables,
+    /// By statistic and view, in file order.
+    rows: BTreeMap<(Statistic, &'a str), Vec<&'a Finding>>,
     /// What the run was.
     pub(super) context: &'a ChartContext,
 }
@@ -18,7 +21,11 @@ pub(super) struct Selection<'a> {
 impl<'a> Selection<'a> {
     /// All rows of a run.
     pub(super) fn new(tables: &'a Tables, context: &'a ChartContext) -> Self {
-        Self { tables, context }
+        let mut rows: BTreeMap<_, Vec<&Finding>> = BTreeMap::new();
+        for row in tables.values().flat_map(|table| &table.rows) {
+            rows.entry((row.statistic, &*row.view)).or_default().push(row);
+        }
+        Self { rows, context }
     }
 
     /// The rows of a statistic in one view with a number in them, in file order; none about one of several checkpoints.
@@ -37,8 +44,7 @@ impl<'a> Selection<'a> {
     }
 
     fn of(&self, statistic: Statistic, view: View) -> impl Iterator<Item = &'a Finding> {
-        let rows = self.tables.values().flat_map(|table| &table.rows);
-        rows.filter(move |row| row.statistic == statistic && row.view == view.name())
+        self.rows.get(&(statistic, view.name())).into_iter().flatten().copied()
     }
 
     /// The `MoE` layers, by decoder layer index.

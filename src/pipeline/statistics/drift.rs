@@ -3,31 +3,32 @@
 use std::borrow::Cow;
 
 use crate::{
-    commands::{signals, terminal},
     error::Result,
-    pipeline::recorded_settings::settings,
+    pipeline::{
+        progress::{Progress, RunningStage, Stage},
+        recorded_settings::settings,
+    },
     routing::{ExpertId, LayerId},
     run::{RecordedCheckpoint, RunDir, RunRecord, recorded_checkpoints},
-    stats::{DriftPoint, DriftSettings, DriftSource, Tables, drift_statistics, merge},
+    stats::{DriftPoint, DriftSettings, DriftSource, TableBuilders, append, drift_statistics},
     trace::{LayerTrace, RoutingTrace},
 };
 
 /// Layer by layer; within a layer checkpoint by checkpoint.
-pub(crate) fn compute(run: &RunDir, record: &RunRecord, quiet: bool) -> Result<Tables> {
+pub(crate) fn compute(run: &RunDir, record: &RunRecord, progress: &dyn Progress) -> Result<TableBuilders> {
     let checkpoints = recorded_checkpoints(run, record)?;
     let traces = checkpoints.iter().map(|(_, trace)| RoutingTrace::open(trace)).collect::<Result<Vec<_>>>()?;
     let points: Vec<DriftPoint> = record.identity.checkpoints.iter().map(point).collect();
     let sequences = traces[0].sequences()?;
     let settings = drift_settings(record);
-    let spinner = terminal::spinner("statistics", quiet);
-    let mut tables = Tables::new();
+    let stage = RunningStage::begin(progress, Stage::Statistics, None);
+    let mut tables = TableBuilders::new();
     for &layer in traces[0].moe_layers() {
-        signals::check_interrupt()?;
-        let source = RecordedLayer { traces: &traces, layer };
-        let progress = |what: &'static str| spinner.set_message(format!("layer {layer}: {what}"));
-        merge(&mut tables, drift_statistics(&sequences, &points, &source, &settings, &progress)?);
+        progress.check()?;
+        let source = RecordedLayer { traces: &traces, layer, progress };
+        let at = |what: &'static str| stage.working_on(&format!("layer {layer}: {what}"));
+        append(&mut tables, drift_statistics(&sequences, &points, &source, &settings, &at)?)?;
     }
-    spinner.finish_and_clear();
     Ok(tables)
 }
 
@@ -48,6 +49,7 @@ fn point(recorded: &RecordedCheckpoint) -> DriftPoint<'_> {
 struct RecordedLayer<'a> {
     traces: &'a [RoutingTrace],
     layer: LayerId,
+    progress: &'a dyn Progress,
 }
 
 impl DriftSource for RecordedLayer<'_> {
@@ -56,7 +58,7 @@ impl DriftSource for RecordedLayer<'_> {
     }
 
     fn layer(&self, at: usize) -> Result<Cow<'_, LayerTrace>> {
-        signals::check_interrupt()?;
+        self.progress.check()?;
         self.traces[at].layer(self.layer).map(Cow::Owned)
     }
 

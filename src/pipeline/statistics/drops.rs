@@ -1,27 +1,19 @@
 //! The traces of a drops run -> its statistics.
 
 use crate::{
-    commands::{signals, terminal},
     error::{Error, Result},
-    pipeline::recorded_settings::settings,
+    pipeline::{
+        progress::{Progress, RunningStage, Stage},
+        recorded_settings::settings,
+    },
     routing::{LayerId, RouterSettings},
     run::{RunDir, RunRecord, recorded_checkpoints},
     stats::{
-        DropLayer, DropSettings, DropStudy, StatisticTable, Tables, drop_difference, drop_statistics, exact_replay,
-        merge,
+        DropLayer, DropSettings, DropStudy, StatisticTable, TableBuilders, append, drop_difference, drop_statistics,
+        exact_replay, is_of_every_model,
     },
     trace::{GroupTable, LayerTrace, RoutingTrace, SequenceTable, SpanTable},
 };
-
-/// Tables that are kept of the checkpoint that is compared with; the causes and replays are those of the first.
-const COMPARED: [&str; 6] = [
-    "assignment_drop_ratio",
-    "first_choice_drop_ratio",
-    "second_choice_drop_ratio",
-    "token_drop_ratio",
-    "gate_mass_lost",
-    "drop_trend",
-];
 
 /// A trace with everything that decides its drops.
 struct Recorded {
@@ -47,7 +39,9 @@ impl Recorded {
     }
 
     fn layer<'a>(&'a self, trace: &'a LayerTrace) -> DropLayer<'a> {
-        DropLayer { sequences: &self.sequences, spans: &self.spans, groups: &self.groups, router: self.router, trace }
+        // Layers may differ in size.
+        let router = RouterSettings { num_experts: trace.num_experts, top_k: trace.top_k, ..self.router };
+        DropLayer { sequences: &self.sequences, spans: &self.spans, groups: &self.groups, router, trace }
     }
 }
 
@@ -62,7 +56,7 @@ fn router(folder: &RunDir) -> Result<RouterSettings> {
 }
 
 /// Layer by layer: one layer of each trace is in memory at a time.
-pub(crate) fn compute(run: &RunDir, record: &RunRecord, quiet: bool) -> Result<Tables> {
+pub(crate) fn compute(run: &RunDir, record: &RunRecord, progress: &dyn Progress) -> Result<TableBuilders> {
     let opened = recorded_checkpoints(run, record)?;
     let checkpoints = opened.iter().map(|(label, folder)| Recorded::open(label, folder)).collect::<Result<Vec<_>>>()?;
     let replays = record.identity.exact_replay.iter().flatten();
@@ -72,13 +66,12 @@ pub(crate) fn compute(run: &RunDir, record: &RunRecord, quiet: bool) -> Result<T
     let defaults = DropSettings::default();
     let bin = record.drops.as_ref().map_or(defaults.bin, |drops| drops.bin);
     let settings = DropSettings { statistics: settings(record), bin, ..defaults };
-    let spinner = terminal::spinner("statistics", quiet);
-    let mut tables = Tables::new();
+    let stage = RunningStage::begin(progress, Stage::Statistics, None);
+    let mut tables = TableBuilders::new();
     for &layer in checkpoints[0].trace.moe_layers() {
-        let progress = |what: &'static str| spinner.set_message(format!("layer {layer}: {what}"));
-        merge(&mut tables, of_layer(layer, &checkpoints, &replays, &settings, &progress)?);
+        let at = |what: &'static str| stage.working_on(&format!("layer {layer}: {what}"));
+        append(&mut tables, of_layer(layer, &checkpoints, &replays, &settings, (progress, &at))?)?;
     }
-    spinner.finish_and_clear();
     Ok(tables)
 }
 
@@ -87,26 +80,26 @@ fn of_layer(
     checkpoints: &[Recorded],
     replays: &[Recorded],
     settings: &DropSettings,
-    progress: &dyn Fn(&'static str),
+    (progress, at): (&dyn Progress, &dyn Fn(&'static str)),
 ) -> Result<Vec<StatisticTable>> {
-    signals::check_interrupt()?;
+    progress.check()?;
     let first = &checkpoints[0];
     let columns = first.trace.layer(layer)?;
-    progress("counting");
+    at("counting");
     let logged = DropStudy::new(&first.layer(&columns), settings)?;
-    let mut tables = drop_statistics(&logged, progress)?;
+    let mut tables = drop_statistics(&logged, at)?;
     for other in &checkpoints[1..] {
-        signals::check_interrupt()?;
+        progress.check()?;
         let columns = other.trace.layer(layer)?;
-        progress("counting");
+        at("counting");
         let model = DropStudy::new(&other.layer(&columns), settings)?;
-        tables.extend(of_checkpoint(drop_statistics(&model, progress)?, &other.label));
-        progress("difference");
+        tables.extend(of_checkpoint(drop_statistics(&model, at)?, &other.label));
+        at("difference");
         tables.push(drop_difference(&model, &logged, (&other.label, &first.label))?);
     }
     for replay in replays {
-        signals::check_interrupt()?;
-        progress("exact replay");
+        progress.check()?;
+        at("exact replay");
         let columns = replay.trace.layer(layer)?;
         let rerun = DropStudy::new(&replay.layer(&columns), settings)?;
         tables.push(exact_replay(&rerun, &logged)?);
@@ -116,8 +109,7 @@ fn of_layer(
 
 /// The comparable tables of a second checkpoint, under its label.
 fn of_checkpoint(tables: Vec<StatisticTable>, label: &str) -> Vec<StatisticTable> {
-    let mut kept: Vec<StatisticTable> =
-        tables.into_iter().filter(|table| COMPARED.contains(&table.name.as_str())).collect();
+    let mut kept: Vec<StatisticTable> = tables.into_iter().filter(|table| is_of_every_model(&table.name)).collect();
     for row in kept.iter_mut().flat_map(|table| &mut table.rows) {
         row.checkpoint = Some(label.to_owned());
     }

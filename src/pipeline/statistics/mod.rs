@@ -6,52 +6,84 @@ mod route;
 
 use std::time::Instant;
 
-use indicatif::ProgressBar;
 use serde_json::{Map, Value};
 
 use super::{
     chart_context::chart_context,
     mailable_paths::Paths,
-    process_memory, report_page,
+    options::ReportOptions,
+    process_memory,
+    progress::{Progress, RunningStage, Stage},
+    report_page,
     run_tables::{RowsInFiles, read_tables, read_tables_counted, stage_tables},
     verdict::verdict,
 };
 use crate::{
     chart::{Chart, ChartContext, draw_all},
-    commands::{signals, terminal},
     error::{Error, Result},
-    report,
     run::{RunCost, RunDir, RunKind, RunRecord, Staged, StatisticCost, SummarySettings, check_traces, record_traces},
-    stats::{Finding, TableFile, Tables, headline, keep_shown_categories},
+    stats::{Finding, TableBuilders, Tables, headline, keep_shown_categories},
 };
 
 /// What a run found.
-pub(crate) struct Analysis {
+#[derive(Clone, Debug)]
+pub struct Analysis {
     /// `summary.json`, as text.
-    pub(crate) summary: String,
+    pub summary: String,
     /// The verdict, line by line.
-    pub(crate) verdict: Vec<String>,
-    pub(crate) findings: Vec<Finding>,
-    pub(crate) charts: usize,
+    pub verdict: Vec<String>,
+    /// The findings of the summary.
+    pub findings: Vec<Finding>,
+    /// The number of charts in `charts/`.
+    pub charts: usize,
 }
 
-/// The statistics of the run's traces, and the files of those tables that are not in memory as a whole.
-fn compute(run: &RunDir, record: &RunRecord, quiet: bool) -> Result<(Tables, Vec<TableFile>)> {
+/// The statistics of the run's traces.
+fn compute(run: &RunDir, record: &RunRecord, progress: &dyn Progress) -> Result<TableBuilders> {
     match record.identity.command {
-        RunKind::Route => route::compute(run, record, quiet),
-        RunKind::Drift => Ok((drift::compute(run, record, quiet)?, Vec::new())),
-        RunKind::Drops => Ok((drops::compute(run, record, quiet)?, Vec::new())),
+        RunKind::Route => route::compute(run, record, progress),
+        RunKind::Drift => drift::compute(run, record, progress),
+        RunKind::Drops => drops::compute(run, record, progress),
     }
+}
+
+/// The statistics of a run, computed from its traces by the settings in `record.statistics`; nothing is written. The tables hold
+/// what charts and reports show: all rows of tables of usual size, of larger ones those about the most frequent token ids.
+///
+/// # Errors
+/// [`Error::RunFolder`] if a trace is missing, incomplete or damaged; [`Error::Interrupted`] if the work is cancelled.
+pub fn compute_statistics(run: &RunDir, record: &RunRecord, progress: &dyn Progress) -> Result<Tables> {
+    compute(run, record, progress)?.into_iter().map(|(name, table)| Ok((name, table.shown()?))).collect()
+}
+
+/// Computes everything that follows from the traces of a run again, by the settings in `record.statistics`, and writes it into
+/// the run: tables, summary, charts, report. Open the run with [`RunDir::open_to_write`].
+///
+/// # Errors
+/// As [`compute_statistics`]; [`Error::Io`] if it cannot be written. The run stays as it was then.
+pub fn analyse(
+    run: &RunDir,
+    record: &mut RunRecord,
+    report: ReportOptions,
+    progress: &dyn Progress,
+) -> Result<Analysis> {
+    finish(run, record, report, progress, None)
 }
 
 /// Computes everything that follows from the traces of a run, and completes its record. `clock` started with the run;
 /// `None` leaves the run's own time and memory in the record. Until all is computed and on the disk, nothing is changed.
-pub(crate) fn analyse(run: &RunDir, record: &mut RunRecord, quiet: bool, clock: Option<Instant>) -> Result<Analysis> {
+pub(crate) fn finish(
+    run: &RunDir,
+    record: &mut RunRecord,
+    report: ReportOptions,
+    progress: &dyn Progress,
+    clock: Option<Instant>,
+) -> Result<Analysis> {
     let mut staged = Staged::new(run);
     let statistics_clock = Instant::now();
-    let (mut tables, files) = compute(run, record, quiet)?;
+    let computed = compute(run, record, progress)?;
     check_traces(run, record)?;
-    let rows_in_files = stage_tables(&mut staged, &tables, files)?;
+    let (mut tables, rows_in_files) = stage_tables(&mut staged, computed)?;
     keep_shown_categories(&mut tables);
     record.statistic_cost = Some(StatisticCost {
         statistics_seconds: statistics_clock.elapsed().as_secs_f64(),
@@ -59,24 +91,29 @@ pub(crate) fn analyse(run: &RunDir, record: &mut RunRecord, quiet: bool, clock: 
     });
     record_traces(run, record)?;
     let findings = headline(&tables);
-    let summary = report::summary_bytes(record.identity.command.name(), &findings, summary_settings(record)?)?;
+    let summary = crate::report::summary_bytes(record.identity.command.name(), &findings, summary_settings(record)?)?;
     staged.add("summary.json", &summary)?;
-    Paths::of(record).shorten_documents(&mut tables);
-    let numbers = Numbers { run, tables: &tables, rows_in_files: &rows_in_files, findings: &findings };
-    let (charts, verdict) = numbers.show(&mut staged, record, quiet, clock)?;
+    Paths::of(record, report).shorten_documents(&mut tables);
+    let numbers = Numbers { run, report, tables: &tables, rows_in_files: &rows_in_files, findings: &findings };
+    let (charts, verdict) = numbers.show(&mut staged, record, progress, clock)?;
     staged.publish(record, &["stats", "charts"])?;
     let summary = String::from_utf8(summary).map_err(|error| Error::internal(error.to_string()))?;
     Ok(Analysis { summary, verdict, findings, charts })
 }
 
 /// Draws the charts of a run again from its tables, and its report.
-pub(crate) fn redraw(run: &RunDir, record: &mut RunRecord, quiet: bool) -> Result<usize> {
+pub(crate) fn redraw(
+    run: &RunDir,
+    record: &mut RunRecord,
+    report: ReportOptions,
+    progress: &dyn Progress,
+) -> Result<usize> {
     let (mut tables, rows_in_files) = read_tables_counted(run)?;
     let findings = headline(&tables);
-    Paths::of(record).shorten_documents(&mut tables);
+    Paths::of(record, report).shorten_documents(&mut tables);
     let mut staged = Staged::new(run);
-    let numbers = Numbers { run, tables: &tables, rows_in_files: &rows_in_files, findings: &findings };
-    let (charts, _) = numbers.show(&mut staged, record, quiet, None)?;
+    let numbers = Numbers { run, report, tables: &tables, rows_in_files: &rows_in_files, findings: &findings };
+    let (charts, _) = numbers.show(&mut staged, record, progress, None)?;
     staged.publish(record, &["charts"])?;
     Ok(charts)
 }
@@ -96,46 +133,51 @@ fn summary_settings(record: &RunRecord) -> Result<Map<String, Value>> {
     }
 }
 
-fn draw(staged: &mut Staged<'_>, tables: &Tables, context: &ChartContext, quiet: bool) -> Result<Vec<Chart>> {
-    signals::check_interrupt()?;
-    let spinner: ProgressBar = terminal::spinner("charts", quiet);
-    let charts = draw_all(tables, context, &|name: &str| spinner.set_message(name.to_owned()))?;
+fn draw(
+    staged: &mut Staged<'_>,
+    tables: &Tables,
+    context: &ChartContext,
+    progress: &dyn Progress,
+) -> Result<Vec<Chart>> {
+    progress.check()?;
+    let stage = RunningStage::begin(progress, Stage::Charts, None);
+    let charts = draw_all(tables, context, &|name: &str| stage.working_on(name))?;
     for chart in &charts {
         staged.add(&format!("charts/{}.svg", chart.name), chart.svg.as_bytes())?;
         staged.add(&format!("charts/{}.png", chart.name), &chart.png)?;
     }
-    spinner.finish_and_clear();
     Ok(charts)
 }
 
 /// The numbers of a run, from which its charts and its page follow.
 struct Numbers<'a> {
     run: &'a RunDir,
+    report: ReportOptions,
     tables: &'a Tables,
     rows_in_files: &'a RowsInFiles,
     findings: &'a [Finding],
 }
 
 impl Numbers<'_> {
-    /// Makes the charts and the page; gives the number of charts, and the verdict. `clock` as for [`analyse`].
+    /// Makes the charts and the page; gives the number of charts, and the verdict. `clock` as for [`finish`].
     fn show(
         &self,
         staged: &mut Staged<'_>,
         record: &mut RunRecord,
-        quiet: bool,
+        progress: &dyn Progress,
         clock: Option<Instant>,
     ) -> Result<(usize, Vec<String>)> {
-        let Self { run, tables, rows_in_files, findings } = *self;
+        let Self { run, report, tables, rows_in_files, findings } = *self;
         let context = chart_context(run, record)?;
-        let charts = draw(staged, tables, &context, quiet)?;
+        let charts = draw(staged, tables, &context, progress)?;
         let verdict = verdict(record.identity.command, findings, tables);
         if let Some(clock) = clock {
             let (wall_seconds, peak_memory_bytes) = (clock.elapsed().as_secs_f64(), process_memory::peak_memory());
             record.run_cost = Some(RunCost { wall_seconds, peak_memory_bytes });
         }
         let found = report_page::Found { context: &context, tables, rows_in_files, findings, verdict: &verdict };
-        staged.add("report.html", report_page::of_run(run, record, &found, quiet)?.as_bytes())?;
-        signals::check_interrupt()?;
+        staged.add("report.html", report_page::of_run(run, record, &found, report, progress)?.as_bytes())?;
+        progress.check()?;
         Ok((charts.len(), verdict))
     }
 }

@@ -34,6 +34,14 @@ macro_rules! with_drops_statistics {
                 source: "this tool",
                 reading: "Second choices queue behind all first ones of the group, so that they are dropped first.",
             }
+            ChoiceDropRatio = "choice_drop_ratio" {
+                command: "drops", table: "choice_drop_ratio", question: "drop-trend", unit: "share", kept: false,
+                title: "Drop ratio by choice",
+                definition: "share of the r-th choices that found no slot, r = rank from 1 to k; of more than two choices",
+                baseline: "as for assignment_drop_ratio",
+                source: "this tool",
+                reading: "Each choice queues behind all earlier ones of the group: where the later ranks are lost and the first ones kept, the capacity cuts what weighs least.",
+            }
             TokenDropRatio = "token_drop_ratio" {
                 command: "drops", table: "token_drop_ratio", question: "drop-trend", unit: "share", kept: false,
                 title: "Token drop ratio",

@@ -1,10 +1,12 @@
 //! `document_drops`: the documents that lose most. `dropped_tokens`: the worst conversation token by token.
 
 use super::{
+    reason::remarked,
     study::DropStudy,
     tally::{RATIOS, Tally},
 };
 use crate::{
+    routing::ExpertId,
     stats::{Finding, Statistic, StatisticTable, occurrences::NONE},
     trace::ROLES,
 };
@@ -41,7 +43,8 @@ fn document_drops(study: &DropStudy<'_>, tallies: &[Tally], worst: &[usize]) -> 
 }
 
 /// Every token of the worst conversation, or of the worst document where there is none; of several sequences that which
-/// loses most. `expert` and `other_expert` are its choices, `variant` says which were dropped.
+/// loses most. `expert` and `other_expert` are its first two choices, the note has those behind them, `variant` says which
+/// were dropped.
 fn dropped_tokens(study: &DropStudy<'_>, worst: &[usize]) -> StatisticTable {
     let mut table = StatisticTable::new("dropped_tokens");
     let first_row = |document: &usize| study.by_document.cell(*document)[0] as usize;
@@ -69,6 +72,7 @@ fn token(study: &DropStudy<'_>, document: usize, row: usize) -> Finding {
         (0, _) => "kept",
         (n, _) if n == choices.len() => "all_dropped",
         (_, true) => "first_dropped",
+        (_, false) if choices.len() > 2 => "later_dropped",
         (_, false) => "second_dropped",
     };
     let finding = study.finding(Statistic::DroppedTokens).variant(variant);
@@ -81,7 +85,15 @@ fn token(study: &DropStudy<'_>, document: usize, row: usize) -> Finding {
         other_expert: choices.get(1).map(|choice| choice.0),
         ..finding
     };
-    finding.measured(dropped as f64 / choices.len() as f64, None, 1, 1)
+    remarked(finding.measured(dropped as f64 / choices.len() as f64, None, 1, 1), further(&choices))
+}
+
+/// The choices behind the second one, in words.
+fn further(choices: &[(ExpertId, f32, bool)]) -> Option<String> {
+    let one =
+        |(expert, _, dropped): &(ExpertId, f32, bool)| format!("{expert}{}", if *dropped { " (dropped)" } else { "" });
+    let further: Vec<String> = choices.iter().skip(2).map(one).collect();
+    (!further.is_empty()).then(|| format!("further choices: {}", further.join(", ")))
 }
 
 /// A finding about a document, with the data set and category of its first sequence.

@@ -65,6 +65,7 @@ impl<'a> OwnRules<'a> {
             Statistic::AssignmentDropRatio => assignments(row),
             Statistic::FirstChoiceDropRatio
             | Statistic::SecondChoiceDropRatio
+            | Statistic::ChoiceDropRatio
             | Statistic::TokenDropRatio
             | Statistic::GateMassLost => {
                 matches!(About::of(row), About::Everything | About::Dataset | About::Category | About::Role)

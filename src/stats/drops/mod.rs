@@ -2,6 +2,7 @@
 
 mod burstiness;
 mod causes;
+mod choices;
 mod curve;
 mod difference;
 mod documents;
@@ -22,7 +23,7 @@ pub use exact::exact_replay;
 pub(super) use headline::OwnRules;
 pub use study::DropStudy;
 
-use super::{Settings, StatisticTable};
+use super::{Settings, Statistic, StatisticTable};
 use crate::{
     error::Result,
     routing::RouterSettings,
@@ -72,6 +73,13 @@ impl Default for DropSettings {
             documents_listed: 50,
         }
     }
+}
+
+/// Whether a table is given of every model that is compared: the ratios and the trend. Causes and replays are those of the
+/// first model.
+pub fn is_of_every_model(table: &str) -> bool {
+    let others = [Statistic::ChoiceDropRatio, Statistic::DropTrend];
+    tally::RATIOS.into_iter().chain(others).any(|statistic| statistic.table() == table)
 }
 
 /// `drop_trend` of one layer alone.

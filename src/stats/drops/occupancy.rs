@@ -7,12 +7,33 @@ use super::{
     study::{DropStudy, Group},
 };
 use crate::{
-    routing::ExpertId,
+    routing::{ExpertId, MOST_CHOICES},
     stats::{Finding, Statistic, resample::percentile},
 };
 
 /// The classes of choices, which queue one after the other.
-const VARIANTS: [&str; 2] = ["first_choice", "second_choice"];
+const VARIANTS: [&str; MOST_CHOICES] = [
+    "first_choice",
+    "second_choice",
+    "third_choice",
+    "fourth_choice",
+    "fifth_choice",
+    "sixth_choice",
+    "seventh_choice",
+    "eighth_choice",
+    "ninth_choice",
+    "tenth_choice",
+    "eleventh_choice",
+    "twelfth_choice",
+    "thirteenth_choice",
+    "fourteenth_choice",
+    "fifteenth_choice",
+    "sixteenth_choice",
+];
+/// Most experts that are all listed.
+const ALL_LISTED: usize = 64;
+/// Of more experts, how many are listed.
+const LISTED: usize = 32;
 
 /// Occupancies of one expert at the end of one bin, one per sequence.
 type Bin = Vec<Taken>;
@@ -27,15 +48,16 @@ struct Taken {
 }
 
 /// By choice, expert and bin of positions: mean over the sequences that reach the end of the bin of min(1, queue length
-/// / capacity), as a token would find it that comes next.
+/// / capacity), as a token would find it that comes next. Of more than two choices the first two and the last are given,
+/// of more than 64 experts the 32 that are chosen most.
 pub(super) fn expert_occupancy(study: &DropStudy) -> Vec<Finding> {
     let empty = || study.finding(Statistic::ExpertOccupancy).by("position_bucket");
     let limited = study.groups.iter().any(|group| group.capacity < u32::MAX);
     let bin = study.settings.bin.max(1);
     let longest = study.sequences.iter().map(ExactSizeIterator::len).max().unwrap_or(0);
-    let variants = &VARIANTS[..study.top_k().min(VARIANTS.len())];
+    let classes = classes(study.top_k());
     let withheld = |reason: &str| {
-        variants.iter().map(|variant| empty().variant(variant).withheld(reason.to_owned())).collect::<Vec<_>>()
+        classes.iter().map(|class| empty().variant(VARIANTS[*class]).withheld(reason.to_owned())).collect::<Vec<_>>()
     };
     if !limited {
         return withheld("the capacity is unlimited");
@@ -43,42 +65,86 @@ pub(super) fn expert_occupancy(study: &DropStudy) -> Vec<Finding> {
     if longest < bin as usize {
         return withheld(&format!("no sequence reaches the end of a bin of {bin} positions"));
     }
-    let cells: Vec<(usize, ExpertId)> = (0..variants.len())
-        .flat_map(|choice| (0..study.layer.trace.num_experts as ExpertId).map(move |expert| (choice, expert)))
-        .collect();
-    let of = |(choice, expert): (usize, ExpertId)| {
-        let bins = bins(study, choice, expert);
+    let listed = listed(study);
+    let bins = bins(study, &classes, &listed);
+    let cells = classes.iter().flat_map(|class| listed.iter().map(move |expert| (*class, *expert)));
+    let cells: Vec<((usize, ExpertId), &Vec<Bin>)> = cells.zip(&bins).collect();
+    let of = |((class, expert), bins): ((usize, ExpertId), &Vec<Bin>)| {
         let row = |(index, bin_values): (usize, &Bin)| {
-            let finding = empty().variant(variants[choice]);
+            let finding = empty().variant(VARIANTS[class]);
             let position = Some(index as u32 * bin);
             row(study, Finding { expert: Some(expert), position, ..finding }, bin_values)
         };
         bins.iter().enumerate().map(row).collect::<Vec<_>>()
     };
-    cells.into_par_iter().map(of).collect::<Vec<_>>().concat()
+    let experts = study.layer.trace.num_experts;
+    let cut = format!("of {experts} experts the {LISTED} with most assignments are listed");
+    let note = (listed.len() < experts).then(|| empty().withheld(cut));
+    note.into_iter().chain(cells.into_par_iter().map(of).collect::<Vec<_>>().concat()).collect()
 }
 
-/// The occupancies of an expert for a first (0) or second (1) choice, `[bins]`.
-fn bins(study: &DropStudy, choice: usize, expert: ExpertId) -> Vec<Bin> {
-    let mut bins = Vec::new();
-    study.groups.iter().for_each(|group| add_group(study, group, choice, expert, &mut bins));
+/// The classes that are given: first choices, second choices and the last ones, behind which nothing queues.
+fn classes(top_k: usize) -> Vec<usize> {
+    let mut classes: Vec<usize> = (0..top_k.min(2)).collect();
+    classes.extend((top_k > 2).then(|| top_k - 1));
+    classes
+}
+
+/// The experts that are given, ascending.
+fn listed(study: &DropStudy) -> Vec<ExpertId> {
+    let trace = study.layer.trace;
+    let mut chosen: Vec<(usize, ExpertId)> = (0..trace.num_experts as ExpertId).map(|expert| (0, expert)).collect();
+    if chosen.len() > ALL_LISTED {
+        trace.expert.iter().for_each(|expert| chosen[usize::from(*expert)].0 += 1);
+        chosen.sort_by_key(|(count, expert)| (std::cmp::Reverse(*count), *expert));
+        chosen.truncate(LISTED);
+    }
+    let mut experts: Vec<ExpertId> = chosen.into_iter().map(|(_, expert)| expert).collect();
+    experts.sort_unstable();
+    experts
+}
+
+/// The occupancies of every listed expert by class and bin, `[classes, listed][bins]`. One pass over the layer.
+fn bins(study: &DropStudy, classes: &[usize], listed: &[ExpertId]) -> Vec<Vec<Bin>> {
+    let mut bins = vec![Vec::new(); classes.len() * listed.len()];
+    for group in &study.groups {
+        let mut queued = vec![0_usize; study.layer.trace.num_experts];
+        let mut given = bins.chunks_exact_mut(listed.len());
+        for choice in 0..study.top_k() {
+            let class = Class { study, group, choice, listed };
+            class.add(&mut queued, if classes.contains(&choice) { given.next() } else { None });
+        }
+    }
     bins
 }
 
-fn add_group(study: &DropStudy, group: &Group, choice: usize, expert: ExpertId, bins: &mut Vec<Bin>) {
-    let (trace, width) = (study.layer.trace, study.settings.bin.max(1));
-    let is_earlier = |row: usize| trace.choices(row)[..choice].iter().filter(|other| **other == expert).count();
-    let mut queued: usize = group.rows.clone().map(is_earlier).sum();
-    let (experts, tokens) = (trace.num_experts as f64, group.rows.len());
-    let taken = |queued: f64| (queued / f64::from(group.capacity)).min(1.0);
-    for (before, row) in group.rows.clone().enumerate() {
-        queued += usize::from(trace.choices(row)[choice] == expert);
-        let position = trace.position[row];
-        if position % width == width - 1 {
+/// One choice of every token of a group.
+struct Class<'a> {
+    study: &'a DropStudy<'a>,
+    group: &'a Group,
+    choice: usize,
+    listed: &'a [ExpertId],
+}
+
+impl Class<'_> {
+    /// Adds the choices to the queues, which hold all earlier ones, and takes note where bins end.
+    fn add(&self, queued: &mut [usize], mut bins: Option<&mut [Vec<Bin>]>) {
+        let (trace, width) = (self.study.layer.trace, self.study.settings.bin.max(1));
+        let (experts, tokens) = (trace.num_experts as f64, self.group.rows.len());
+        let taken = |queued: f64| (queued / f64::from(self.group.capacity)).min(1.0);
+        for (before, row) in self.group.rows.clone().enumerate() {
+            queued[usize::from(trace.choices(row)[self.choice])] += 1;
+            let position = trace.position[row];
+            if position % width != width - 1 {
+                continue;
+            }
             let bin = (position / width) as usize;
-            bins.resize_with(bins.len().max(bin + 1), Vec::new);
-            let uniform = taken((choice * tokens + before + 1) as f64 / experts);
-            bins[bin].push(Taken { document: study.document[row] as usize, share: taken(queued as f64), uniform });
+            let uniform = taken((self.choice * tokens + before + 1) as f64 / experts);
+            for (bins, expert) in bins.iter_mut().flat_map(|bins| bins.iter_mut()).zip(self.listed) {
+                let share = taken(queued[usize::from(*expert)] as f64);
+                bins.resize_with(bins.len().max(bin + 1), Vec::new);
+                bins[bin].push(Taken { document: self.study.document[row] as usize, share, uniform });
+            }
         }
     }
 }

@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use super::{
     burstiness::{DropCounting, burstiness},
+    choices::ByRank,
     curve::{self, Windows},
     keys::{self, Key},
     reason::{Units, measured_share, remarked},
@@ -96,7 +97,7 @@ pub(super) fn tables(study: &DropStudy<'_>, progress: &dyn Fn(&'static str)) -> 
     let trend = Trend::new(study);
     let mut cells = layout.cells(study);
     progress("permutations across sequences");
-    let bursts = compare_across(study, &layout, &mut cells);
+    let (bursts, choices) = compare_across(study, &layout, &mut cells);
     progress("permutations within sequences");
     let (within, slopes): (Vec<_>, Vec<_>) = study
         .permutations(Permutation::WithinSequence, |routed| (layout.within(routed), trend.values(routed)))
@@ -105,30 +106,42 @@ pub(super) fn tables(study: &DropStudy<'_>, progress: &dyn Fn(&'static str)) -> 
     compare(&mut cells, layout.within_keys(), &within, |key| key.permutation() == Permutation::WithinSequence);
     progress("drop ratios");
     let mut tables = ratio_tables(study, &layout.windows, &cells);
+    tables.extend(choices);
     tables.push(trend.table(study, &slopes));
     tables.push(bursts);
     tables
 }
 
-/// Fills in the baselines of the cells that are compared across sequences; the same permutations give `burstiness`.
-fn compare_across(study: &DropStudy<'_>, layout: &Layout, cells: &mut [Cell]) -> StatisticTable {
+/// Fills in the baselines of the cells that are compared across sequences; the same permutations give `burstiness` and
+/// `choice_drop_ratio`.
+fn compare_across(
+    study: &DropStudy<'_>,
+    layout: &Layout,
+    cells: &mut [Cell],
+) -> (StatisticTable, Option<StatisticTable>) {
+    let ranks = ByRank::new(study, &layout.text);
     let counting = DropCounting::new(study, Permutation::AcrossSequences);
-    let fold = |routed: Routed<'_>| (layout.across(study, routed), counting.add(routed));
-    let (across, drops): (Vec<_>, Vec<_>) = study.permutations(Permutation::AcrossSequences, fold).into_iter().unzip();
+    let fold = |routed: Routed<'_>| ((layout.across(study, routed), ranks.shares(routed)), counting.add(routed));
+    let (values, drops): (Vec<_>, Vec<_>) = study.permutations(Permutation::AcrossSequences, fold).into_iter().unzip();
+    let (across, of_ranks): (Vec<_>, Vec<_>) = values.into_iter().unzip();
     // With one data set its own permutations are those of the layer.
     compare(cells, layout.across_keys(), &across, |key| key.permutation() != Permutation::WithinSequence);
     let across = counting.finish(drops);
-    let mut within = None;
+    let (mut within, mut of_datasets) = (None, None);
     if study.layer.sequences.dataset_names.len() > 1 {
         let counting = DropCounting::new(study, Permutation::AcrossDataset);
         let text = &layout.text;
-        let fold = |routed: Routed<'_>| (ratios(&text.keys, &text.totals(routed)), counting.add(routed));
+        let of_text = |routed: Routed<'_>| (ratios(&text.keys, &text.totals(routed)), ranks.shares(routed));
+        let fold = |routed: Routed<'_>| (of_text(routed), counting.add(routed));
         let (values, drops): (Vec<_>, Vec<_>) =
             study.permutations(Permutation::AcrossDataset, fold).into_iter().unzip();
+        let (values, of_ranks): (Vec<_>, Vec<Vec<f64>>) = values.into_iter().unzip();
+        of_datasets = Some(of_ranks);
         compare(cells, text.keys.iter().copied(), &values, |key| key.permutation() == Permutation::AcrossDataset);
         within = Some(counting.finish(drops));
     }
-    StatisticTable { name: "burstiness".to_owned(), rows: burstiness(study, &across, within.as_ref()) }
+    let bursts = StatisticTable { name: "burstiness".to_owned(), rows: burstiness(study, &across, within.as_ref()) };
+    (bursts, ranks.table(&of_ranks, of_datasets.as_deref()))
 }
 
 /// Fills in the baselines of the cells whose key is `wanted`: the mean over the permutations, summed in their order.

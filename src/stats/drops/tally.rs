@@ -146,6 +146,12 @@ impl Atoms {
         Self { of_row, cells_of, keys: sorted }
     }
 
+    /// The cells that a row belongs to.
+    #[inline]
+    pub(super) fn cells_of_row(&self, row: usize) -> &[u32] {
+        self.cells_of.get(self.of_row[row] as usize).map_or(&[], Vec::as_slice)
+    }
+
     /// The tally of every cell, `[cells]`.
     pub(super) fn totals(&self, routed: Routed<'_>) -> Vec<Tally> {
         let mut atoms = vec![Tally::default(); self.cells_of.len()];

@@ -126,7 +126,7 @@ impl Trend {
     /// The table, given the contrasts after each permutation.
     pub(super) fn table(&self, study: &DropStudy<'_>, permuted: &[Vec<Contrasts>]) -> StatisticTable {
         let observed = self.values(study.observed());
-        let mut table = StatisticTable::new("drop_trend");
+        let mut table = StatisticTable::new(Statistic::DropTrend.table());
         for (scope, short) in self.scopes.iter().zip(&self.short) {
             let members = self.members(*scope);
             let empty = |variant: &'static str| {

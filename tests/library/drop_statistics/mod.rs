@@ -7,3 +7,4 @@ mod hand_made;
 mod robust;
 mod support;
 mod trend;
+mod wide;

@@ -8,9 +8,12 @@ use std::{
     thread,
 };
 
+use expect_test::{Expect, expect};
+
 use crate::support::{
     files::fixture,
     program::{Outcome, openmoe_with, tiny},
+    snapshot::settled,
 };
 
 const TWO: &str = "{\"text\": \"one two three four\"}\n{\"text\": \"five six\"}\n";
@@ -36,9 +39,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 /// What a run would be made from; `option` is `--corpus` or `--transcripts`.
 fn plan(option: &str, path: &Path) -> Outcome {
     let command = if option == "--corpus" { "route" } else { "drops" };
-    let outcome = openmoe_with(&[command, &tiny("12.3M"), option, path.to_str().unwrap(), "--dry-run"]);
-    println!("{}{}", outcome.stdout, outcome.stderr);
-    outcome
+    openmoe_with(&[command, &tiny("12.3M"), option, path.to_str().unwrap(), "--dry-run"])
 }
 
 /// `N tokens in M sequences of K documents`.
@@ -53,12 +54,16 @@ fn corpus(path: &Path) -> String {
     size(&plan("--corpus", path))
 }
 
-fn refused(path: &Path, parts: &[&str]) {
-    let outcome = plan("--corpus", path);
-    assert_eq!(outcome.code, 2, "{}", outcome.stdout);
-    for part in parts {
-        assert!(outcome.stderr.contains(part), "`{part}` is not in:\n{}", outcome.stderr);
-    }
+#[track_caller]
+fn refused(path: &Path, message: &Expect) {
+    plan("--corpus", path).refused(message);
+}
+
+/// What a plan that ends well says was left out.
+fn left_out(outcome: &Outcome) -> String {
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    let lines = outcome.stderr.lines().filter(|line| line.contains(" left out: "));
+    settled(&lines.collect::<Vec<_>>().join("\n"))
 }
 
 /// Feeds a command's standard input: everything, or again and again until it is closed.
@@ -104,12 +109,27 @@ fn tables_give_the_tokens_of_the_same_rows_as_json() {
         assert_eq!(corpus(&case(table)), corpus(&control), "{table}");
     }
     let outcome = plan("--corpus", &case("binary_text.parquet"));
-    assert!(outcome.stderr.contains("binary_text.parquet:2 left out: column `text` holds invalid UTF-8 at byte 3"));
+    expect!["warning: tests/cases/parquet/binary_text.parquet:2 left out: column `text` holds invalid UTF-8 at byte 3"]
+        .assert_eq(&left_out(&outcome));
     let (_folder, control) = file("control.jsonl", format!("{words}{{\"text\": \"last\"}}\n"));
     assert_eq!(size(&outcome), corpus(&control));
-    refused(&case("duration.parquet"), &["column `text` of type duration, which is not read", "hint:"]);
+    refused(
+        &case("duration.parquet"),
+        &expect![[r#"
+        error: corpus `tests/cases/parquet/duration.parquet` has a column `text` of type duration, which is not read
+
+        hint: write it as text, or name another column with --text-key or --category
+    "#]],
+    );
     let (_folder, cut) = file("cut.parquet", &fs::read(case("names.parquet")).unwrap()[..900]);
-    refused(&cut, &["cut.parquet` is not a readable Parquet file", "hint:"]);
+    refused(
+        &cut,
+        &expect![[r#"
+        error: corpus `TEMP/cut.parquet` is not a readable Parquet file: parquet: File out of specification: The file must end with PAR1
+
+        hint: it may be cut or damaged: fetch or write it again
+    "#]],
+    );
 }
 
 #[test]
@@ -152,8 +172,11 @@ fn compressed_files_are_read_behind_every_ending_and_on_standard_input() {
         let (_folder, path) = file(name, bytes);
         assert_eq!(corpus(&path), corpus(&plain), "{name}");
     }
-    let refusal = plan_of_stdin(&fs::read(case("names.parquet")).unwrap());
-    assert!(refusal.code == 2 && refusal.stderr.contains("save it to a file"), "{}", refusal.stderr);
+    plan_of_stdin(&fs::read(case("names.parquet")).unwrap()).refused(&expect![[r#"
+        error: corpus `-` is Parquet, which cannot be read from a stream; expected text
+
+        hint: save it to a file, and name the file
+    "#]]);
 }
 
 #[test]
@@ -173,7 +196,8 @@ fn a_pipe_is_read_where_it_is_named_and_left_out_where_it_is_found() {
     let pipe = folder.path().join("p.jsonl");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let found = plan("--corpus", folder.path());
-    assert!(found.stderr.contains("p.jsonl left out: not a regular file"), "{}", found.stderr);
+    expect!["warning: TEMP/p.jsonl left out: not a regular file; name it explicitly to use it"]
+        .assert_eq(&left_out(&found));
     assert_eq!(size(&found), expected);
     let into = pipe.clone();
     let writer = thread::spawn(move || fs::write(into, gzip(TWO.as_bytes())).unwrap());
@@ -195,16 +219,45 @@ fn names_that_are_no_text_are_names() {
 #[test]
 fn what_ends_a_run_by_name_is_left_out_of_a_folder() {
     let zst = zstd::encode_all(TWO.repeat(10_000).as_bytes(), 3).unwrap();
-    for (name, bytes, reason) in [
-        ("x.jsonl.zst", &zst[..20], "cannot be decompressed"),
-        ("x.jsonl", b"version https://git-lfs.github.com/spec/v1\nsize 9\n", "is a git-lfs pointer to 9 bytes"),
-        ("x.parquet", &fs::read(case("struct_domain.parquet")).unwrap()[..400], "is not a readable Parquet file"),
+    for (name, bytes, message, left) in [
+        (
+            "x.jsonl.zst",
+            &zst[..20],
+            expect![[r#"
+            error: corpus `TEMP/x.jsonl.zst` cannot be decompressed: incomplete frame
+
+            hint: it is damaged or was cut: fetch or compress it again
+        "#]],
+            expect!["warning: TEMP/x.jsonl.zst left out: cannot be decompressed: incomplete frame"],
+        ),
+        (
+            "x.jsonl",
+            b"version https://git-lfs.github.com/spec/v1\nsize 9\n",
+            expect![[r#"
+            error: corpus `TEMP/x.jsonl` is a git-lfs pointer to 9 bytes that were not fetched
+
+            hint: fetch them: git lfs pull
+        "#]],
+            expect!["warning: TEMP/x.jsonl left out: is a git-lfs pointer to 9 bytes that were not fetched"],
+        ),
+        (
+            "x.parquet",
+            &fs::read(case("struct_domain.parquet")).unwrap()[..400],
+            expect![[r#"
+            error: corpus `TEMP/x.parquet` is not a readable Parquet file: parquet: File out of specification: The file must end with PAR1
+
+            hint: it may be cut or damaged: fetch or write it again
+        "#]],
+            expect![
+                "warning: TEMP/x.parquet left out: is not a readable Parquet file: parquet: File out of specification: The file must end with PAR1"
+            ],
+        ),
     ] {
         let (folder, path) = file(name, bytes);
-        refused(&path, &[reason, name, "hint:"]);
+        refused(&path, &message);
         fs::write(folder.path().join("a.jsonl"), TWO).unwrap();
         let outcome = plan("--corpus", folder.path());
-        assert!(outcome.stderr.contains(&format!("{name} left out: {reason}")), "{}", outcome.stderr);
+        left.assert_eq(&left_out(&outcome));
         assert!(size(&outcome).contains("2 documents"));
     }
 }
@@ -221,16 +274,24 @@ fn a_run_that_lies_in_a_corpus_is_no_text() {
         fs::copy(case("duration.parquet"), out.join(name)).unwrap();
     }
     let outcome = plan("--corpus", folder.path());
-    assert_eq!(outcome.stderr.matches(" left out: ").count(), 1, "{}", outcome.stderr);
-    assert!(outcome.stderr.contains("run left out: the folder of a run"), "{}", outcome.stderr);
+    expect!["warning: TEMP/run left out: the folder of a run"].assert_eq(&left_out(&outcome));
     assert_eq!(size(&outcome), corpus(&path));
-    refused(&out, &["is the folder of a run; expected text"]);
+    refused(
+        &out,
+        &expect![[r#"
+        error: corpus `TEMP/run` is the folder of a run; expected text
+
+        hint: name the text that the run was made from
+    "#]],
+    );
 }
 
 /// The corpora of the repository are what they were: nothing is left out, nothing is noted.
 #[test]
 fn plain_corpora_are_read_without_a_word() {
     let outcome = plan("--corpus", &fixture("corpora/domains/book.jsonl"));
-    assert_eq!(size(&outcome), "20,376 tokens in 13 sequences of 13 documents");
-    assert!(!outcome.stderr.contains("left out"), "{}", outcome.stderr);
+    outcome.done_saying(&expect![[r#"
+        categories: 1 by `domain`
+        openmoe-tiny-12.3M: 20,376 tokens in 13 sequences of 13 documents; MoE layers [1, 3, 5], 16 experts, top-2
+    "#]]);
 }

@@ -7,6 +7,7 @@ use std::{
     process::{Command, Stdio},
 };
 
+use expect_test::expect;
 use openmoe_analyze::corpus::{ChatTemplate, Corpus, Template, TranscriptOptions};
 use serde_json::{Value, json};
 
@@ -14,6 +15,7 @@ use crate::support::{
     conversations::{lines, options, tokenizer},
     files::{copy_folder, fixture},
     program::{Outcome, openmoe_with, tiny},
+    snapshot::settled,
 };
 
 fn read(rows: &[Value]) -> Corpus {
@@ -56,11 +58,10 @@ fn what_stands_beside_the_messages_is_written_or_counted() {
     let corpus = read(&[row.clone(), row]);
     assert_eq!(corpus.sequences[0].token_ids, with(json!("Be brief.")));
     let notes: Vec<_> = corpus.notes.iter().map(|note| note.reason.as_str()).collect();
-    assert!(
-        notes[0].contains("`system_prompt` is taken as a first message") && notes[0].contains("2 times"),
-        "{notes:?}"
-    );
-    assert!(notes[1].contains("`tools` beside the messages left out"), "{notes:?}");
+    expect![[r#"
+        `system_prompt` is taken as a first message of the role system (2 times in this file, here first)
+        `tools` beside the messages left out: the template does not write them (2 times in this file, here first)"#]]
+    .assert_eq(&notes.join("\n"));
 }
 
 /// What a plan says of three sequences from a pipe that stays open: who waits for its end waits for ever.
@@ -86,14 +87,28 @@ fn plan_of_pipe(rows: impl Iterator<Item = String>) -> String {
 #[test]
 fn conversations_of_a_pipe_are_read_no_further_than_is_needed() {
     let said = plan_of_pipe((0..3).map(|_| json!({"messages": chat()}).to_string()));
-    assert!(said.contains("in 3 sequences") && said.contains("-: read up to --max-sequences"), "{said}");
+    expect![[r#"
+        -: openai, 3 documents
+        template openmoe; 0 of 3 conversations cut at 2048 tokens
+        warning: 2 of 3 documents repeat another one token by token: copies are no new evidence, and narrow the intervals
+        -: read up to --max-sequences, 252 bytes; its hash is theirs
+        openmoe-tiny-12.3M: 60 tokens in 3 sequences of 3 documents; MoE layers [1, 3, 5], 16 experts, top-2
+    "#]].assert_eq(&settled(&said));
 }
 
 #[test]
 fn questions_without_an_end_are_cut() {
     let question = json!({"question_id": 1, "turns": ["a"]}).to_string();
     let said = plan_of_pipe(std::iter::repeat(question));
-    assert!(said.contains("in 3 sequences") && said.contains("questions and answers were read and no more"), "{said}");
+    expect![[r#"
+        -: mt-bench-questions, 3 documents
+        template openmoe; 0 of 3 conversations cut at 2048 tokens
+        warning: 2 of 3 documents repeat another one token by token: copies are no new evidence, and narrow the intervals
+        --max-sequences left out 32,765 documents, in whole or in part
+        -: read up to --max-sequences, 1,048,576 bytes; its hash is theirs
+        -: 32768 questions and answers were read and no more: --max-sequences wants fewer
+        openmoe-tiny-12.3M: 39 tokens in 3 sequences of 3 documents; MoE layers [1, 3, 5], 16 experts, top-2
+    "#]].assert_eq(&settled(&said));
 }
 
 /// The plan of two conversations with the settings of a tokenizer.
@@ -111,30 +126,37 @@ fn plan_with(settings: &[u8]) -> Outcome {
 #[test]
 fn a_template_that_fails_on_every_conversation_is_one_error() {
     let template = json!({"chat_template": "{% for m in messages %}{% if m.role == 'assistant' %}{{ m.nothing.here }}{% endif %}{% endfor %}"});
-    let outcome = plan_with(template.to_string().as_bytes());
-    assert_eq!(outcome.code, 2, "{}", outcome.stderr);
-    for part in ["fails on every conversation (2)", "chat.jsonl:1: ", "hint: --template openmoe"] {
-        assert_eq!(outcome.stderr.matches(part).count(), 1, "`{part}`: {}", outcome.stderr);
-    }
-    assert!(!outcome.stderr.contains("chat.jsonl:2"), "{}", outcome.stderr);
+    plan_with(template.to_string().as_bytes()).refused(&expect![[r#"
+        error: the chat template of `TEMP/checkpoint/tokenizer_config.json` fails on every conversation (2); the first, TEMP/chat.jsonl:1: the chat template refuses the conversation: undefined value: `m.nothing` is undefined (in chat_template:1)
+
+        hint: --template openmoe is the template of the authors, --template plain is none
+    "#]]);
 }
 
 #[test]
 fn settings_of_a_tokenizer_are_read_like_all_small_files() {
     let python =
         br#"{"model_max_length": Infinity, "chat_template": "{% for m in messages %}{{ m.content }}{% endfor %}"}"#;
-    let outcome = plan_with(python);
-    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
-    assert!(outcome.stderr.contains("template tokenizer"), "{}", outcome.stderr);
-    for (settings, what) in [
-        (&b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"[..], "git-lfs pointer"),
-        (b"<!DOCTYPE html>", "is a web page"),
-        (b"\x1f\x8b\x08", "is compressed with gzip"),
-        (b"", "is empty"),
-    ] {
-        let outcome = plan_with(settings);
-        assert_eq!(outcome.code, 2, "{what}: {}", outcome.stderr);
-        let said = &outcome.stderr;
-        assert!(said.contains(what) && said.contains("tokenizer_config.json`") && said.contains("hint: "), "{said}");
-    }
+    plan_with(python).done_saying(&expect![[r#"
+        TEMP/chat.jsonl: openai, 2 documents
+        template tokenizer (tokenizer_config.json); 0 of 2 conversations cut at 2048 tokens
+        warning: 1 of 2 documents repeat another one token by token: copies are no new evidence, and narrow the intervals
+        checkpoint: 10 tokens in 2 sequences of 2 documents; MoE layers [1, 3, 5], 16 experts, top-2
+    "#]]);
+    let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n";
+    let settings: [&[u8]; 4] = [pointer, b"<!DOCTYPE html>", b"\x1f\x8b\x08", b""];
+    expect![[r#"
+        error: chat template of `TEMP/checkpoint/tokenizer_config.json` cannot be used: the file is a git-lfs pointer to 9 bytes that were not fetched
+
+        hint: fetch them: git lfs pull; --template openmoe is the template of the authors, --template plain is none
+        error: chat template of `TEMP/checkpoint/tokenizer_config.json` cannot be used: the file is a web page
+
+        hint: the download gave a page of words instead of the file; fetch it again; --template openmoe is the template of the authors, --template plain is none
+        error: chat template of `TEMP/checkpoint/tokenizer_config.json` cannot be used: the file is compressed with gzip
+
+        hint: decompress it; --template openmoe is the template of the authors, --template plain is none
+        error: chat template of `TEMP/checkpoint/tokenizer_config.json` cannot be used: the file is empty
+
+        hint: fetch the file again; --template openmoe is the template of the authors, --template plain is none
+    "#]].assert_eq(&settings.map(|settings| plan_with(settings).refusal()).concat());
 }

@@ -57,7 +57,7 @@ pub(in crate::chart::plan) fn conversation(selection: &Selection<'_>, kind: &'st
 fn tint(row: &Finding) -> Tint {
     match row.variant.as_deref() {
         Some("first_dropped") => Tint::Strong,
-        Some("second_dropped") => Tint::Light,
+        Some("second_dropped" | "later_dropped") => Tint::Light,
         Some("all_dropped") => Tint::Dark,
         _ => Tint::Plain,
     }

@@ -10,21 +10,29 @@ use crate::support::program::openmoe_with;
 fn every_form_of_torch_save_gives_the_same_numbers() {
     let plain = Bench::tiny("plain.safetensors", WEIGHTS).open();
     for (file, notes) in [
-        ("old_protocol_2.bin", &["the dict `model_state_dict` in it holds the 26 tensors", "begin with `module.`"][..]),
-        ("old_protocol_4.bin", &[]),
-        ("wrapped_protocol_5.bin", &["the dict `state_dict` in it holds", "begin with `module._orig_mod.`"]),
+        (
+            "old_protocol_2.bin",
+            expect![[r#"
+            `pytorch_model.bin`: the dict `model_state_dict` in it holds the 26 tensors; tensors not used: 1 outside of every dict
+            the names of all 26 tensors begin with `module.`; they are read without it"#]],
+        ),
+        ("old_protocol_4.bin", expect![[""]]),
+        (
+            "wrapped_protocol_5.bin",
+            expect![[r#"
+            `pytorch_model.bin`: the dict `state_dict` in it holds the 26 tensors
+            the names of all 26 tensors begin with `module._orig_mod.`; they are read without it"#]],
+        ),
     ] {
         let checkpoint = Bench::tiny(file, "pytorch_model.bin").open();
         assert_same(&checkpoint, &plain);
-        assert_eq!(checkpoint.notes().len(), notes.len(), "{file}: {:?}", checkpoint.notes());
-        for (note, part) in checkpoint.notes().iter().zip(notes) {
-            assert!(note.contains(part), "{file}: {note}");
-        }
+        notes.assert_eq(&settled(&checkpoint.notes().join("\n")));
     }
     // Content decides, not the name.
     let misnamed = Bench::tiny("plain.safetensors", "pytorch_model.bin").open();
     assert_same(&misnamed, &plain);
-    assert!(misnamed.notes()[0].contains("`pytorch_model.bin` holds safetensors"), "{:?}", misnamed.notes());
+    expect!["`pytorch_model.bin` holds safetensors, whatever its name says, and is read as that"]
+        .assert_eq(&settled(&misnamed.notes().join("\n")));
     let misnamed = Bench::tiny("old_protocol_4.bin", WEIGHTS).open();
     assert_same(&misnamed, &plain);
 }
@@ -40,11 +48,9 @@ fn a_state_dict_under_a_key_with_dots_is_found() {
     bench.write("pytorch_model.bin", bytes);
     let checkpoint = bench.open();
     assert_same(&checkpoint, &Bench::tiny("plain.safetensors", WEIGHTS).open());
-    assert!(
-        checkpoint.notes()[0].contains("the dict `net.a.b.c.d.e.fg` in it holds the 26 tensors"),
-        "{:?}",
-        checkpoint.notes()
-    );
+    expect![[r#"
+        `pytorch_model.bin`: the dict `net.a.b.c.d.e.fg` in it holds the 26 tensors; tensors not used: 1 outside of every dict
+        the names of all 26 tensors begin with `module.`; they are read without it"#]].assert_eq(&settled(&checkpoint.notes().join("\n")));
 }
 
 #[test]
@@ -56,7 +62,10 @@ fn an_old_file_that_is_cut_names_what_is_gone() {
         assert!(problems.iter().all(|line| line.contains("`pytorch_model.bin`")), "{length}: {problems:#?}");
     }
     let bench = Bench::tiny("old_protocol_2.bin", "pytorch_model.bin");
-    bench.write("pytorch_model.bin", b"\x80\x02]q\0.").refused("not one that torch.save wrote");
+    bench.write("pytorch_model.bin", b"\x80\x02]q\0.").refused(&expect![[r#"
+        `pytorch_model.bin` is a pickle, but not one that torch.save wrote; expected a state dict of torch.save
+        hint: `config.json` and the weight files may come from different checkpoints, or a download is incomplete
+    "#]]);
 }
 
 #[test]
@@ -65,13 +74,28 @@ fn pickles_of_any_depth_are_refused_in_words() {
     let mut doubling = b"\x80\x02]q\0".to_vec();
     (0..40).for_each(|n: u8| doubling.extend([b'(', b'h', n, b'h', n, b't', b'q', n + 1]));
     doubling.push(b'.');
-    for pickle in [deep, doubling] {
+    for (pickle, message) in [
+        (
+            deep,
+            expect![[r#"
+        `pytorch_model.bin` holds no state dict; expected a dict of tensors as torch.save writes it
+        hint: `config.json` and the weight files may come from different checkpoints, or a download is incomplete
+    "#]],
+        ),
+        (
+            doubling,
+            expect![[r#"
+        `pytorch_model.bin` holds no state dict; expected a dict of tensors as torch.save writes it
+        hint: `config.json` and the weight files may come from different checkpoints, or a download is incomplete
+    "#]],
+        ),
+    ] {
         let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
         let stored = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
         zip.start_file("archive/data.pkl", stored).unwrap();
         std::io::Write::write_all(&mut zip, &pickle).unwrap();
         let bench = Bench::tiny("old_protocol_2.bin", "pytorch_model.bin");
-        bench.write("pytorch_model.bin", zip.finish().unwrap().into_inner()).refused("holds no state dict");
+        bench.write("pytorch_model.bin", zip.finish().unwrap().into_inner()).refused(&message);
     }
 }
 
@@ -92,7 +116,10 @@ fn prefixes_that_all_names_share_are_taken_off() {
     assert_same(&bench.open(), &plain);
     let bench = Bench::tiny("plain.safetensors", WEIGHTS);
     rename(&bench, |name| if name.contains("norm") { name.to_owned() } else { format!("module.{name}") });
-    bench.refused("of 26 names begin with `module.`; expected all of them or none");
+    bench.refused(&expect![[r#"
+        20 of 26 names begin with `module.`; expected all of them or none
+        hint: `config.json` and the weight files may come from different checkpoints, or a download is incomplete
+    "#]]);
 }
 
 fn rename(bench: &Bench, new: impl Fn(&str) -> String) {
@@ -110,10 +137,11 @@ fn a_model_without_a_head_routes_and_speaks_through_its_embedding() {
     rename(&bench, |name| name.replace("lm_head.weight", "model.layers.0.self_attn.rotary_emb.inv_freq"));
     let checkpoint = bench.open();
     assert_eq!(checkpoint.head(), "model.embed_tokens.weight");
-    assert!(checkpoint.notes()[0].contains("there is no `lm_head.weight`"), "{:?}", checkpoint.notes());
+    expect!["there is no `lm_head.weight`; the embedding stands for it, and routing needs neither"]
+        .assert_eq(&settled(&checkpoint.notes().join("\n")));
     assert_eq!(checkpoint.parameter_count().total, 2_052_096 - 4096 * 64);
-    let (code, message) = bench.route(&["--dry-run"]);
-    assert_eq!(code, 0, "{message}");
+    let outcome = bench.route(&["--dry-run"]);
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
     let path = bench.dir().to_str().unwrap().to_owned();
     let spoken = openmoe_with(&["inspect", &path, "--text", "It is a truth", "--continuation", "2", "--json"]);
     assert_eq!(spoken.code, 0, "{}", spoken.stderr);
@@ -130,26 +158,57 @@ fn a_model_without_a_head_routes_and_speaks_through_its_embedding() {
 fn what_is_something_else_is_named() {
     let web = b"<!DOCTYPE html><html>".as_slice();
     let utf16: Vec<u8> = "\u{feff}{}".encode_utf16().flat_map(u16::to_le_bytes).collect();
-    for (file, bytes, part, hint) in [
-        (WEIGHTS, LFS.as_bytes(), "`model.safetensors` is a git-lfs pointer to 9 bytes", "git lfs pull"),
-        (WEIGHTS, web, "is a web page", "fetch it again"),
-        (WEIGHTS, b"\x1f\x8b\x08\0\0\0\0\0\0".as_slice(), "is compressed with gzip", "decompress"),
-        (WEIGHTS, b"", "`model.safetensors` is empty", "fetch"),
-        (WEIGHTS, b"root:*:20000:0:99999:7:::\n", "begins with no header length", ""),
-        ("config.json", LFS.as_bytes(), "`config.json` is a git-lfs pointer", "git lfs pull"),
-        ("config.json", utf16.as_slice(), "`config.json` is not UTF-8 but UTF-16", "save it as UTF-8"),
-        ("config.json", b"", "`config.json` is empty", "fetch"),
-    ] {
-        let found = Bench::tiny("plain.safetensors", WEIGHTS).write(file, bytes).refused(part);
-        assert!(found.contains(hint), "{found}");
-    }
+    let found = [
+        (WEIGHTS, LFS.as_bytes()),
+        (WEIGHTS, web),
+        (WEIGHTS, b"\x1f\x8b\x08\0\0\0\0\0\0".as_slice()),
+        (WEIGHTS, b""),
+        (WEIGHTS, b"root:*:20000:0:99999:7:::\n"),
+        ("config.json", LFS.as_bytes()),
+        ("config.json", utf16.as_slice()),
+        ("config.json", b""),
+    ]
+    .map(|(file, bytes)| Bench::tiny("plain.safetensors", WEIGHTS).write(file, bytes).refusal());
+    expect![[r#"
+        `model.safetensors` is a git-lfs pointer to 9 bytes that were not fetched
+        hint: fetch them: git lfs pull
+        `model.safetensors` is a web page
+        hint: the download gave a page of words instead of the file; fetch it again
+        `model.safetensors` is compressed with gzip
+        hint: decompress it
+        `model.safetensors` is empty
+        hint: fetch the file again
+        `model.safetensors` is not a safetensors file: it begins with no header length; expected one of at most 100000000 bytes
+        hint: `config.json` and the weight files may come from different checkpoints, or a download is incomplete
+        `config.json` is a git-lfs pointer to 9 bytes that were not fetched
+        hint: fetch them: git lfs pull
+        `config.json` is not UTF-8 but UTF-16
+        hint: save it as UTF-8
+        `config.json` is empty
+        hint: fetch the file again
+    "#]].assert_eq(&found.concat());
     let bench = Bench::tiny("plain.safetensors", "model-00001-of-00001.safetensors");
-    bench.write("model.safetensors.index.json", LFS).refused("`model.safetensors.index.json` is a git-lfs pointer");
-    bench.write("model.safetensors.index.json", utf16).refused("is not UTF-8 but UTF-16");
-    for name in ["spiece.model", "tokenizer.json"] {
+    bench.write("model.safetensors.index.json", LFS).refused(&expect![[r#"
+        `model.safetensors.index.json` is a git-lfs pointer to 9 bytes that were not fetched
+        hint: fetch them: git lfs pull
+    "#]]);
+    bench.write("model.safetensors.index.json", utf16).refused(&expect![[r#"
+        `model.safetensors.index.json` is not UTF-8 but UTF-16
+        hint: save it as UTF-8
+    "#]]);
+    for (name, message) in [
+        (
+            "spiece.model",
+            expect!["tokenizer `TEMP/spiece.model` is a git-lfs pointer to 9 bytes that were not fetched"],
+        ),
+        (
+            "tokenizer.json",
+            expect!["tokenizer `TEMP/tokenizer.json` is a git-lfs pointer to 9 bytes that were not fetched"],
+        ),
+    ] {
         let bench = Bench::tiny("plain.safetensors", WEIGHTS);
         let error = Tokenizer::open(bench.write(name, LFS).dir()).unwrap_err();
-        assert!(error.to_string().contains(&format!("{name}` is a git-lfs pointer to 9 bytes")), "{error}");
+        message.assert_eq(&settled(&error.to_string()));
     }
 }
 
@@ -161,7 +220,10 @@ fn byte_order_marks_and_infinities_of_python_are_read_over() {
     bench.write("config.json", format!("\u{feff}{infinite}"));
     assert_eq!(bench.open().config(), Checkpoint::open(&fixture("checkpoints/openmoe-tiny-12.3M")).unwrap().config());
     bench.write("config.json", config.replace("\"rms_norm_eps\": 1e-06", "\"rms_norm_eps\": NaN"));
-    bench.refused("`rms_norm_eps` is \"NaN\"; expected a positive number");
+    bench.refused(&expect![[r#"
+        `config.json`: `rms_norm_eps` is "NaN"; expected a positive number
+        hint: the supported models are OpenMoE base, 8b and 34b and others of their form
+    "#]]);
 
     let bench = Bench::tiny("plain.safetensors", "model-00001-of-00001.safetensors");
     let tensors = Bench::tiny("plain.safetensors", WEIGHTS).open().config().tensors();
@@ -184,8 +246,7 @@ fn keys_that_another_model_would_read_are_told_in_one_note() {
     bench.configure("rope_theta", 1e6.into());
     bench.configure("rope_scaling", json!({"type": "linear", "factor": 4.0}));
     let checkpoint = bench.open();
-    let [note] = checkpoint.notes() else { panic!("{:?}", checkpoint.notes()) };
-    assert!(note.contains("`rope_theta` 1000000.0, `rope_scaling` {\"type\""), "{note}");
+    expect![[r#"`config.json`: OpenMoE's code does not read `rope_theta` 1000000.0, `rope_scaling` {"type":"linear","factor":4.0}: the results are those without"#]].assert_eq(&settled(&checkpoint.notes().join("\n")));
     // transformers 5 writes `dtype`.
     let mut config = read_json(&bench.file("config.json"));
     config.as_object_mut().unwrap().remove("torch_dtype");
@@ -203,25 +264,34 @@ fn weights_that_lie_there_unused_are_listed() {
         .write("pytorch_model.bin", "old")
         .write("adapter_model.safetensors", "one more")
         .write("training_args.bin", "");
-    let expected = "not used: `adapter_model.safetensors`, `model-00001-of-00001.safetensors`, `model.safetensors.index.json` \
-                    (an index of 1 shard), `pytorch_model.bin`; the weights are those of `model.safetensors`";
-    assert_eq!(bench.open().notes(), [expected]);
+    expect!["not used: `adapter_model.safetensors`, `model-00001-of-00001.safetensors`, `model.safetensors.index.json` (an index of 1 shard), `pytorch_model.bin`; the weights are those of `model.safetensors`"].assert_eq(&bench.open().notes().join("\n"));
 }
 
 #[test]
 fn folders_without_a_model_say_what_they_hold() {
     let bench = Bench::tiny("plain.safetensors", "adapter_model.safetensors");
-    let hint = bench.refused("`adapter_model.safetensors`: it holds an adapter, not a model");
-    assert!(hint.contains("merge"), "{hint}");
+    bench.refused(&expect![[r#"
+        `adapter_model.safetensors`: it holds an adapter, not a model
+        hint: merge the adapter into its base model first (peft: merge_and_unload), and give the merged model
+    "#]]);
     // Another family is told before any weight is fetched.
     let bench = Bench::tiny("plain.safetensors", "model.gguf");
-    bench.refused("there are no weights in it; expected `model.safetensors`");
+    bench.refused(&expect![[r#"
+        there are no weights in it; expected `model.safetensors`, `model.safetensors.index.json`, `pytorch_model.bin` or `pytorch_model.bin.index.json`; found `model.gguf`
+        hint: fetch or convert the checkpoint: only the files named above are read
+    "#]]);
     bench.configure("architectures", json!(["MixtralForCausalLM"]));
-    bench.refused("`config.json` does not describe an OpenMoE: found `architectures` [\"MixtralForCausalLM\"]");
+    bench.refused(&expect![[r#"
+        `config.json` does not describe an OpenMoE: found `architectures` ["MixtralForCausalLM"]; expected ["OpenMoeForCausalLM"] with `num_experts` and `moe_layer_interval`
+        hint: the supported models are OpenMoE base, 8b and 34b and others of their form
+    "#]]);
     let parent = tempfile::tempdir().unwrap();
     copy_folder(bench.dir(), &parent.path().join("checkpoint-200"));
     let error = Checkpoint::open(parent.path()).unwrap_err();
-    assert!(error.to_string().contains("in its folders `checkpoint-200`"), "{error}");
+    expect![[r#"
+        checkpoint `TEMP` cannot be used: 1 problem
+          - there is no `config.json` in it, but in its folders `checkpoint-200`"#]]
+    .assert_eq(&settled(&error.to_string()));
 }
 
 #[test]
@@ -242,18 +312,39 @@ fn floods_are_twenty_lines_and_a_count() {
 #[cfg(unix)]
 #[test]
 fn what_is_no_regular_file_is_refused_without_waiting() {
+    let mut refusals = String::new();
     for name in [WEIGHTS, "config.json", "spiece.model"] {
         let bench = Bench::new();
-        fs::remove_file(bench.file(name)).unwrap();
-        std::os::unix::fs::symlink("/dev/zero", bench.file(name)).unwrap();
         let path = bench.dir().to_str().unwrap().to_owned();
-        let outcome = openmoe_with(&["inspect", &path]);
-        assert_eq!(outcome.code, 2, "{name}: {}", outcome.stderr);
-        assert!(outcome.stderr.contains("is not a regular file"), "{name}: {}", outcome.stderr);
-        fs::remove_file(bench.file(name)).unwrap();
-        std::os::unix::fs::symlink("nowhere", bench.file(name)).unwrap();
-        let outcome = openmoe_with(&["inspect", &path]);
-        assert_eq!(outcome.code, 2, "{name}: {}", outcome.stderr);
-        assert!(outcome.stderr.contains("is a link to a file that is not there"), "{name}: {}", outcome.stderr);
+        for target in ["/dev/zero", "nowhere"] {
+            fs::remove_file(bench.file(name)).unwrap();
+            std::os::unix::fs::symlink(target, bench.file(name)).unwrap();
+            refusals += &openmoe_with(&["inspect", &path]).refusal();
+        }
     }
+    expect![[r#"
+        error: checkpoint `TEMP` cannot be used: 1 problem
+          - `model.safetensors` is not a regular file
+
+        hint: put the file itself in its place
+        error: checkpoint `TEMP` cannot be used: 1 problem
+          - `model.safetensors` is a link to a file that is not there
+
+        hint: fetch the checkpoint again, or copy it with the files that its links name (cp -L)
+        error: checkpoint `TEMP` cannot be used: 1 problem
+          - `config.json` is not a regular file
+
+        hint: put the file itself in its place
+        error: checkpoint `TEMP` cannot be used: 1 problem
+          - `config.json` is a link to a file that is not there
+
+        hint: fetch the checkpoint again, or copy it with the files that its links name (cp -L)
+        error: tokenizer `TEMP/spiece.model` is not a regular file
+
+        hint: put the file itself in its place
+        error: tokenizer `TEMP/spiece.model` is a link to a file that is not there
+
+        hint: fetch the checkpoint again, or copy it with the files that its links name (cp -L)
+    "#]]
+    .assert_eq(&refusals);
 }

@@ -8,12 +8,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use expect_test::{Expect, expect};
 use openmoe_analyze::{checkpoint::Checkpoint, error::Error};
 use serde_json::{Map, Value};
 
 use crate::support::{
     files::{copy_folder, fixture, read_json},
-    program::twelve_documents,
+    program::{Outcome, twelve_documents},
+    snapshot::settled,
 };
 
 /// A copy of a checkpoint that a test may change.
@@ -64,17 +66,21 @@ impl Bench {
         }
     }
 
-    /// The only problem, which must hold this.
-    fn refused(&self, part: &str) -> String {
+    /// Why it is refused: the problems, one a line, and the hint.
+    fn refusal(&self) -> String {
         let (problems, hint) = self.problems();
-        assert!(problems.len() == 1 && problems[0].contains(part), "`{part}` is not all of {problems:#?}");
-        hint
+        settled(&format!("{}\nhint: {hint}\n", problems.join("\n")))
     }
 
-    /// Runs `route` over twelve documents: exit code and standard error.
-    fn route(&self, more: &[&str]) -> (i32, String) {
-        let outcome = twelve_documents(&["route", self.dir().to_str().unwrap()], more);
-        (outcome.code, outcome.stderr)
+    /// It is refused with these problems and this hint.
+    #[track_caller]
+    fn refused(&self, message: &Expect) {
+        message.assert_eq(&self.refusal());
+    }
+
+    /// Runs `route` over twelve documents.
+    fn route(&self, more: &[&str]) -> Outcome {
+        twelve_documents(&["route", self.dir().to_str().unwrap()], more)
     }
 }
 

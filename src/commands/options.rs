@@ -1,0 +1,136 @@
+//! What was typed -> what it means.
+
+use std::path::PathBuf;
+
+use crate::{
+    cli::{CommonArgs, DriftArgs, DropsArgs, ExecutionArgs, InputArgs, RouteArgs, RoutingArgs, StatisticsArgs},
+    error::{Error, Result},
+    pipeline::{
+        checkpoint_spec::token_count,
+        options::{
+            CheckpointSpec, ConversationOptions, DriftOptions, DropsOptions, ExecutionOptions, InputOptions,
+            ReportOptions, RouteOptions, RoutingOptions, RunOptions, StatisticSettings,
+        },
+    },
+    run::Occupied,
+};
+
+impl From<&RouteArgs> for RouteOptions {
+    fn from(typed: &RouteArgs) -> Self {
+        Self {
+            checkpoint: typed.checkpoint.clone(),
+            log_logits: typed.common.execution.log_logits,
+            run: run_options(&typed.common, &typed.corpus),
+        }
+    }
+}
+
+impl TryFrom<&DriftArgs> for DriftOptions {
+    type Error = Error;
+
+    fn try_from(typed: &DriftArgs) -> Result<Self> {
+        let tokens = |typed: &String| {
+            token_count(typed).ok_or_else(|| {
+                Error::usage(format!("--tokens `{typed}` is no number of tokens"), "for example 200B, 1T or 2.5M")
+            })
+        };
+        Ok(Self {
+            checkpoints: typed.checkpoints.iter().map(|typed| CheckpointSpec::new(typed, false)).collect(),
+            training_tokens: typed.tokens.iter().map(tokens).collect::<Result<_>>()?,
+            off_axis: typed.off_axis.as_ref().map(|typed| CheckpointSpec::new(typed, true)),
+            noise_floor: typed.noise_floor,
+            match_experts: typed.match_experts,
+            tokens_of_interest: typed.tokens_of_interest.clone(),
+            run: run_options(&typed.common, &typed.corpus),
+        })
+    }
+}
+
+impl From<&DropsArgs> for DropsOptions {
+    fn from(typed: &DropsArgs) -> Self {
+        let conversations = ConversationOptions {
+            paths: typed.transcripts.clone(),
+            format: typed.transcript.format,
+            oasst_paths: typed.transcript.oasst_paths,
+            template: typed.transcript.template,
+        };
+        Self {
+            checkpoint: CheckpointSpec::new(&typed.checkpoint, false),
+            compare: typed.compare.as_ref().map(|typed| CheckpointSpec::new(typed, false)),
+            bin: typed.bin,
+            exact_replay: typed.exact_replay.clone(),
+            log_logits: typed.common.execution.log_logits,
+            run: RunOptions {
+                conversations: (!typed.transcripts.is_empty()).then_some(conversations),
+                ..run_options(&typed.common, &typed.corpus)
+            },
+        }
+    }
+}
+
+fn run_options(common: &CommonArgs, corpus: &[PathBuf]) -> RunOptions {
+    RunOptions {
+        corpus: corpus.to_vec(),
+        conversations: None,
+        input: input_options(&common.input),
+        routing: routing_options(&common.routing),
+        statistics: statistic_settings(&common.statistics),
+        execution: execution_options(&common.execution),
+    }
+}
+
+fn input_options(typed: &InputArgs) -> InputOptions {
+    InputOptions {
+        category_key: typed.category.clone(),
+        text_key: typed.text_key.clone(),
+        context: typed.context.map(|tokens| tokens as usize),
+        truncate: typed.truncate,
+        max_sequences: typed.max_sequences.map(|most| most as usize),
+        bos: !typed.no_bos,
+        strict: typed.strict,
+    }
+}
+
+fn routing_options(typed: &RoutingArgs) -> RoutingOptions {
+    RoutingOptions {
+        group: typed.group,
+        capacity_rule: typed.capacity_rule,
+        capacity_factor: typed.capacity_factor,
+        allow_constant_router: typed.allow_constant_router,
+    }
+}
+
+fn statistic_settings(typed: &StatisticsArgs) -> StatisticSettings {
+    StatisticSettings {
+        seed: typed.seed,
+        resamples: typed.resamples as usize,
+        permutations: typed.permutations as usize,
+        include_bos: !typed.exclude_bos,
+        ..StatisticSettings::default()
+    }
+}
+
+fn execution_options(typed: &ExecutionArgs) -> ExecutionOptions {
+    ExecutionOptions {
+        memory: typed.memory.map(|size| size.as_u64()),
+        wave_tokens: typed.wave_tokens.map(|tokens| tokens as usize),
+        no_hash: typed.no_hash,
+        occupied: occupied(typed.force, typed.resume),
+        report: ReportOptions { show_command: typed.show_command },
+        command_line: command_line(),
+    }
+}
+
+/// What to do with a folder that holds something.
+pub(super) fn occupied(force: bool, resume: bool) -> Occupied {
+    match (force, resume) {
+        (true, _) => Occupied::Replace,
+        (_, true) => Occupied::Resume,
+        _ => Occupied::Refuse,
+    }
+}
+
+/// The command line as it was typed. JSON is UTF-8: what is none in it is replaced.
+pub(super) fn command_line() -> Vec<String> {
+    std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect()
+}

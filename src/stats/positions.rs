@@ -1,0 +1,22 @@
+//! Which positions are listed where there are too many: from coarse to fine.
+
+/// How early a position is listed: 0, the powers of two and the last one first, which charts draw; then the multiples of
+/// ever smaller powers of two, so that any number of them lies evenly.
+pub(super) fn importance(position: u32, is_last: bool) -> u64 {
+    if position == 0 || position.is_power_of_two() || is_last {
+        return u64::from(u32::BITS);
+    }
+    position.trailing_zeros().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn coarse_positions_come_first() {
+        let mut positions: Vec<u32> = (0..20).collect();
+        positions.sort_by_key(|position| (std::cmp::Reverse(importance(*position, *position == 19)), *position));
+        assert_eq!(positions[..12], [0, 1, 2, 4, 8, 16, 19, 12, 6, 10, 14, 18]);
+    }
+}
