@@ -26,7 +26,11 @@ pub use script::visible;
 
 use rayon::prelude::*;
 
-use crate::{error::Result, routing::LayerId, stats::Statistic, stats::Tables};
+use crate::{
+    error::Result,
+    routing::RoutingShape,
+    stats::{Statistic, Tables},
+};
 
 /// One chart, drawn.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,20 +50,16 @@ pub struct Chart {
 }
 
 /// What a chart must know besides the numbers.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ChartContext {
     /// Name of the checkpoint, for the subtitle.
     pub checkpoint: String,
     /// Name of the corpus, for the subtitle.
     pub corpus: String,
-    /// Decoder layer indices of the `MoE` layers, ascending.
-    pub layers: Vec<LayerId>,
+    /// Experts and choices of every `MoE` layer.
+    pub shape: RoutingShape,
     /// Categories in the order in which they are drawn.
     pub categories: Vec<String>,
-    /// Experts per `MoE` layer.
-    pub num_experts: usize,
-    /// Choices per token.
-    pub top_k: usize,
     /// Sequences that were routed.
     pub sequences: u64,
     /// Documents that they come from.

@@ -1,6 +1,6 @@
 //! The configuration of an OpenMoE checkpoint: config.json in its own words.
 
-use crate::routing::{CapacityRule, RouterSettings};
+use crate::routing::{CapacityRule, RouterSettings, RoutingShape};
 
 /// What config.json says; the field names are its keys.
 ///
@@ -65,6 +65,11 @@ impl Config {
     /// The decoder layers that route, ascending: 3, 7, 11 for the base model.
     pub fn moe_layers(&self) -> Vec<u16> {
         (0..self.num_hidden_layers).filter(|&layer| self.is_moe_layer(layer)).map(|layer| layer as u16).collect()
+    }
+
+    /// The routed layers of this model under a capacity rule; all are alike.
+    pub fn routing_shape(&self, rule: CapacityRule, factor: Option<f64>) -> RoutingShape {
+        RoutingShape::uniform(self.moe_layers(), self.router_settings(rule, factor))
     }
 
     /// The router of this model under a capacity rule; without a factor that of the evaluation is taken.

@@ -8,7 +8,7 @@ use super::{
     mlp::COLUMNS,
     weights::Parts,
 };
-use crate::checkpoint::Config;
+use crate::{checkpoint::Config, routing::LayerShape};
 
 /// Arithmetic and memory of a routing-only forward pass.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,12 +41,12 @@ impl Cost {
         // Residual, normed, output; queries and what attention makes; keys or values, and both as they are laid out.
         let padded_values = (config.num_key_value_heads * padded_dim(config.head_dim)) as f64;
         let activations = 3.0 * hidden + 2.0 * query + 2.0 * key_value + padded_values;
-        let routing = (config.num_experts + 16 * config.router_topk + 32) as f64;
+        let routing = LayerShape::of_choices(config.num_experts, config.router_topk).routing_bytes() as f64;
         // A tile of gathered rows, what an expert makes of them, three times some inner columns, and as much for packing.
         let tile = TILE_ROWS as f64 * (2.0 * hidden + 6.0 * COLUMNS as f64);
         Self {
             flop_per_token: 2.0 * products,
-            activation_bytes_per_token: 4.0 * (activations + routing),
+            activation_bytes_per_token: 4.0 * activations + routing,
             weight_bytes: Parts(config).buffer_bytes() as f64,
             thread_bytes: 4.0 * tile,
         }

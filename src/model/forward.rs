@@ -10,7 +10,7 @@ use super::{
 use crate::{
     checkpoint::{Checkpoint, Config},
     error::{Error, Result},
-    routing::{RouterSettings, RoutingObserver},
+    routing::{LayerId, RoutingObserver, RoutingShape},
 };
 
 /// The type to which activations are rounded.
@@ -34,10 +34,10 @@ impl Arithmetic {
 }
 
 /// How to run the forward pass.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ForwardOptions {
-    /// Capacity rule and factor; usually [`Config::router_settings`].
-    pub router: RouterSettings,
+    /// Experts, choices and capacity of every routed layer; usually [`Config::routing_shape`].
+    pub shape: RoutingShape,
     /// Rounding of activations.
     pub arithmetic: Arithmetic,
     /// What to compute beyond the routing.
@@ -92,8 +92,8 @@ impl<'a> Model<'a> {
     ) -> Result<WaveOutput> {
         let config = self.checkpoint.config();
         let longest = wave.sequences.iter().map(|ids| ids.len()).max().unwrap_or(0);
-        let context =
-            Context { config, wave, rotary: Rotary::new::<R>(longest, config.head_dim), router: self.options.router };
+        let rotary = Rotary::new::<R>(longest, config.head_dim);
+        let context = Context { config, wave, rotary, shape: &self.options.shape };
         let outputs = self.options.outputs;
         let layers = self.layers_to_run(config);
         let schedule = Schedule { parts: Parts(config), loader, layers, complete: outputs.any() };
@@ -242,12 +242,12 @@ fn decoder_layer<R: Rounding>(
         loader.give_back(weights);
         return Ok(());
     }
-    let routings = context.router(layer, weights.vector(6), buffers, observer)?;
+    let routings = context.router::<R>(layer, weights.vector(6), buffers, observer)?;
     loader.give_back(weights);
     if schedule.ends_at_router(layer) {
         return Ok(());
     }
-    let kept = kept_rows::<R>(&routings, context.router.num_experts);
+    let kept = kept_rows(&routings, context.shape.experts(layer as LayerId));
     schedule.request_experts(layer, &kept);
     buffers.begin_experts();
     for rows in kept.iter().filter(|rows| !rows.is_empty()) {

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     checkpoint::Config,
     error::{Error, Result},
-    routing::{LayerRouting, RouterSettings, RoutingObserver, route},
+    routing::{LayerId, LayerRouting, LayerShape, RoutingObserver, RoutingShape, route},
 };
 
 /// Buffers of one wave, reused by every layer and by the next wave. Rows are padded to whole product rows; the padding is
@@ -69,7 +69,7 @@ pub(super) struct Context<'a> {
     pub(super) config: &'a Config,
     pub(super) wave: &'a Wave<'a>,
     pub(super) rotary: Rotary,
-    pub(super) router: RouterSettings,
+    pub(super) shape: &'a RoutingShape,
 }
 
 impl Context<'_> {
@@ -156,14 +156,14 @@ impl Context<'_> {
     }
 
     /// Routes the normalised rows, group by group, and tells the observer.
-    pub(super) fn router(
+    pub(super) fn router<R: Rounding>(
         &self,
         layer: usize,
         gate_weight: &[f32],
         buffers: &Buffers,
         observer: &mut dyn RoutingObserver,
     ) -> Result<Vec<LayerRouting>> {
-        let (hidden, experts) = (self.config.hidden_size, self.router.num_experts);
+        let (hidden, shape) = (self.config.hidden_size, self.shape_of(layer)?);
         let offsets = self.wave.offsets();
         let normed = &buffers.normed;
         let routings = self.wave.groups.par_iter().enumerate().map(|(index, group)| {
@@ -172,7 +172,7 @@ impl Context<'_> {
                 .par_chunks_exact(hidden)
                 .flat_map_iter(|row| gate_weight.chunks_exact(hidden).map(move |expert| dot(row, expert)))
                 .collect();
-            self.route_group(layer, index, group, logits, experts)
+            self.route_group::<R>(layer, index, group, logits, shape)
         });
         let routings = routings.collect::<Vec<Result<_>>>().into_iter().collect::<Result<Vec<_>>>()?;
         for routing in &routings {
@@ -181,20 +181,27 @@ impl Context<'_> {
         Ok(routings)
     }
 
-    fn route_group(
+    fn shape_of(&self, layer: usize) -> Result<&LayerShape> {
+        let known = self.shape.layer(layer as LayerId);
+        known.ok_or_else(|| Error::internal(format!("decoder layer {layer} routes, but its shape is not known")))
+    }
+
+    fn route_group<R: Rounding>(
         &self,
         layer: usize,
         index: usize,
         group: &std::ops::Range<usize>,
         logits: Vec<f32>,
-        experts: usize,
+        shape: &LayerShape,
     ) -> Result<LayerRouting> {
+        let experts = shape.num_experts;
         if let Some(bad) = logits.iter().position(|logit| !logit.is_finite()) {
             return Err(self.not_finite(layer, group.start, bad / experts, bad % experts, logits[bad]));
         }
-        let capacity = self.router.capacity(logits.len() / experts)?;
-        let mut routing = route(logits, experts, self.router.top_k, capacity);
-        routing.layer = layer as u16;
+        let capacity = shape.slots(logits.len() / experts)?;
+        let mut routing = route(logits, experts, shape.top_k, capacity);
+        round_all::<R>(&mut routing.combine_weight);
+        routing.layer = layer as LayerId;
         routing.group = self.wave.first_group + index as u32;
         routing.sequences = self.wave.first_sequence + group.start as u32..self.wave.first_sequence + group.end as u32;
         Ok(routing)
@@ -229,13 +236,13 @@ impl Context<'_> {
 }
 
 /// For every expert the rows of the wave that kept it, in input order, with their combine weights.
-pub(super) fn kept_rows<R: Rounding>(routings: &[LayerRouting], num_experts: usize) -> Vec<Vec<(usize, f32)>> {
+pub(super) fn kept_rows(routings: &[LayerRouting], num_experts: usize) -> Vec<Vec<(usize, f32)>> {
     let mut kept = vec![Vec::new(); num_experts];
     let mut first = 0;
     for routing in routings {
         for (index, &expert) in routing.expert.iter().enumerate() {
             if !routing.dropped[index] {
-                kept[expert as usize].push((first + index / routing.top_k, R::round(routing.probability[index])));
+                kept[expert as usize].push((first + index / routing.top_k, routing.combine_weight[index]));
             }
         }
         first += routing.tokens;

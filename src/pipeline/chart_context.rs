@@ -19,10 +19,8 @@ fn of_trace(record: &RunRecord, trace: &RoutingTrace, sequences: &SequenceTable)
     ChartContext {
         checkpoint: record.label.clone(),
         corpus: record.text_names().join(", "),
-        layers: trace.moe_layers().to_vec(),
+        shape: trace.shape().clone(),
         categories: sequences.category_names.clone(),
-        num_experts: trace.num_experts(),
-        top_k: trace.top_k(),
         sequences: sequences.tokens.len() as u64,
         documents: sequences.document_names.len() as u64,
         tokens: sequences.tokens.iter().map(|&tokens| u64::from(tokens)).sum(),

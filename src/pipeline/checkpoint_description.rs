@@ -156,8 +156,8 @@ fn judgement(nll: f64, vocabulary: usize) -> &'static str {
 }
 
 fn forward(checkpoint: &Checkpoint, ids: &[u32], outputs: Outputs) -> Result<WaveOutput> {
-    let router = checkpoint.config().router_settings(CapacityRule::Port, None);
-    let options = ForwardOptions { router, arithmetic: Arithmetic::F32, outputs };
+    let shape = checkpoint.config().routing_shape(CapacityRule::Port, None);
+    let options = ForwardOptions { shape, arithmetic: Arithmetic::F32, outputs };
     let wave = Wave { sequences: vec![ids], groups: std::iter::once(0..1).collect(), ..Wave::default() };
     Model::new(checkpoint, options).forward(&wave, &mut Deaf)
 }

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     memory_plan::group_rows,
-    prepared_pass::Prepared,
+    prepared_pass::PreparedPass,
     process_memory,
     progress::{Progress, RunningStage, Stage},
     quantities,
@@ -54,8 +54,8 @@ pub(crate) struct Executed {
 }
 
 /// Runs every wave whose parts are not all in place, as they were written. Parts are written by a thread of their own.
-pub(crate) fn execute(
-    prepared: &Prepared,
+pub(crate) fn run_waves(
+    prepared: &PreparedPass,
     run: &RunDir,
     log_logits: bool,
     progress: &dyn Progress,
@@ -71,7 +71,7 @@ pub(crate) fn execute(
     }
     let segments = consecutive(&missing);
     let tokens: u64 = missing.iter().map(|&segment| layout.segments[segment].tokens as u64).sum();
-    let layers = layout.moe_layers.last().map_or(0, |&last| u64::from(last) + 1);
+    let layers = layout.shape.moe_layers().last().map_or(0, |&last| u64::from(last) + 1);
     let stage = RunningStage::begin(progress, Stage::ForwardPass, Some(tokens * layers));
     let clock = std::time::Instant::now();
     let (computed, written) = std::thread::scope(|scope| -> Result<_> {
@@ -138,15 +138,15 @@ fn consecutive(numbers: &[usize]) -> Vec<Range<usize>> {
 
 /// The waves of some segments; observer and `checked`, which is told that the weights have not changed, go with the last.
 fn compute(
-    prepared: &Prepared,
+    prepared: &PreparedPass,
     segments: &[Range<usize>],
     mut observer: RouteObserver,
     checked: impl Fn() -> Result<()>,
 ) -> Result<()> {
-    let options =
-        ForwardOptions { router: prepared.router, arithmetic: prepared.arithmetic, outputs: Outputs::default() };
-    let mut model = Model::new(&prepared.checkpoint, options);
     let layout = &prepared.layout;
+    let (shape, arithmetic) = (layout.shape.clone(), prepared.arithmetic);
+    let options = ForwardOptions { shape, arithmetic, outputs: Outputs::default() };
+    let mut model = Model::new(&prepared.checkpoint, options);
     let rows = group_rows(layout, &prepared.corpus.sequences);
     let of = |segments: &Range<usize>| waves(&layout.segments[segments.clone()], &rows, prepared.wave_tokens);
     let waves: Vec<Range<usize>> = segments.iter().flat_map(of).collect();
@@ -190,7 +190,7 @@ fn waves(segments: &[Segment], group_rows: &[usize], limit: usize) -> Vec<Range<
     waves.into_iter().map(|(groups, _)| groups).collect()
 }
 
-fn wave(prepared: &Prepared, groups: Range<usize>) -> Wave<'_> {
+fn wave(prepared: &PreparedPass, groups: Range<usize>) -> Wave<'_> {
     let layout = &prepared.layout;
     let sequences = layout.groups[groups.start].start..layout.groups[groups.end - 1].end;
     Wave {

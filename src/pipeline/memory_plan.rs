@@ -6,6 +6,7 @@ use crate::{
     corpus::Sequence,
     error::{Error, Result},
     model::{Cost, PANEL},
+    routing::LayerShape,
     trace::{SEGMENT_TOKENS, TraceLayout},
 };
 
@@ -60,7 +61,7 @@ pub(crate) fn memory(config: &Config, cost: &Cost, log_logits: bool, rows: usize
     const BESIDE: u64 = 112 << 20;
     // Of every MoE layer the segment that is being filled, and four parts on their way, which are copied once.
     let parts = config.moe_layers().len() + 8;
-    let token = 32 + 16 * config.router_topk + if log_logits { 4 * config.num_experts } else { 0 };
+    let token = LayerShape::of_choices(config.num_experts, config.router_topk).buffered_bytes(log_logits);
     (process_memory::resident_memory() + BESIDE) as f64
         + (parts * token * SEGMENT_TOKENS) as f64
         + cost.memory(rows, rayon::current_num_threads())

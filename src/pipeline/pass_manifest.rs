@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
-use super::{options, options::RunOptions, prepared_pass::Prepared};
+use super::{options, options::RunOptions, prepared_pass::PreparedPass};
 use crate::{
     error::path_text,
+    routing::Provides,
     run::{ForwardPassExecution, RecordedLayout, RunRecord, StatisticSettings, TextSummary},
+    trace::TraceLayout,
 };
 
 /// Paths as they stand in the manifest, which is UTF-8.
@@ -24,18 +26,15 @@ pub(crate) fn statistic_settings(settings: &options::StatisticSettings) -> Stati
 }
 
 /// The record of a run of one forward pass that is about to start.
-pub(crate) fn record(prepared: &Prepared, options: &RunOptions) -> RunRecord {
-    let layout = RecordedLayout {
-        moe_layers: prepared.layout.moe_layers.clone(),
-        num_experts: prepared.router.num_experts,
-        top_k: prepared.router.top_k,
-        segments: prepared.layout.segments.len(),
-        groups: Some(prepared.layout.groups.len()),
-    };
+pub(crate) fn record(prepared: &PreparedPass, options: &RunOptions) -> RunRecord {
+    let TraceLayout { shape, segments, groups, .. } = &prepared.layout;
+    let layout = RecordedLayout::of(shape, segments.len(), groups.len());
     let transcripts = options.conversations.as_ref().map(|conversations| texts(&conversations.paths));
+    let log_logits = prepared.identity.forward_pass.as_ref().is_some_and(|pass| pass.log_logits);
     RunRecord {
         statistics: statistic_settings(&options.statistics),
         command_line: options.execution.command_line.clone(),
+        provides: Some(Provides::forward_pass(log_logits)),
         config: Some(prepared.checkpoint.config().clone()),
         text: text_summary(prepared),
         threads: Some(rayon::current_num_threads()),
@@ -49,7 +48,7 @@ pub(crate) fn record(prepared: &Prepared, options: &RunOptions) -> RunRecord {
     }
 }
 
-fn text_summary(prepared: &Prepared) -> TextSummary {
+fn text_summary(prepared: &PreparedPass) -> TextSummary {
     let corpus = &prepared.corpus;
     let summary = TextSummary {
         sequences: corpus.sequences.len(),

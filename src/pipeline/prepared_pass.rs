@@ -6,7 +6,7 @@ use super::{
     checkpoint_spec::label,
     fingerprint::Fingerprint,
     identity::{arithmetic_options, identity},
-    input_text::read,
+    input_text::read_text,
     memory_bound::check_room,
     memory_plan::{group_rows, memory, wave_rows, wave_tokens},
     options::RunOptions,
@@ -19,13 +19,13 @@ use crate::{
     corpus::{Corpus, LeftOut, Skipped, Tokenizer},
     error::{Error, Result, path_text},
     model::{Arithmetic, Cost},
-    routing::RouterSettings,
+    routing::{RouterSettings, RoutingShape},
     run::Identity,
     trace::TraceLayout,
 };
 
 /// A forward pass, ready to start.
-pub(crate) struct Prepared {
+pub(crate) struct PreparedPass {
     pub(crate) checkpoint: Checkpoint,
     /// The checkpoint's label: the name of its folder, unless given.
     pub(crate) label: String,
@@ -44,7 +44,7 @@ pub(crate) struct Prepared {
     fingerprints: BTreeMap<PathBuf, Fingerprint>,
 }
 
-impl Prepared {
+impl PreparedPass {
     /// Opens, reads and validates everything that a pass needs.
     pub(crate) fn new(options: &RunOptions, pass: &Pass, progress: &dyn Progress) -> Result<Self> {
         options.check()?;
@@ -53,11 +53,12 @@ impl Prepared {
         let config = checkpoint.config();
         let context = options.input.context(config.max_position_embeddings)?;
         let tokenizer = open_tokenizer(&checkpoint, progress)?;
-        let corpus = read(options, pass.template, &checkpoint, tokenizer.as_ref(), context, progress)?;
+        let corpus = read_text(options, pass.template, &checkpoint, tokenizer.as_ref(), context, progress)?;
         let router = pass.router(&checkpoint, options);
         let lengths: Vec<usize> = corpus.sequences.iter().map(|sequence| sequence.token_ids.len()).collect();
-        let layout = TraceLayout::new(&lengths, options.routing.group, config.moe_layers());
-        check_capacity(&router, &layout, &corpus)?;
+        let shape = RoutingShape::uniform(config.moe_layers(), router);
+        let layout = TraceLayout::new(&lengths, options.routing.group, shape);
+        layout.capacities()?;
         let cost = Cost::new(config, context);
         let rows = group_rows(&layout, &corpus.sequences);
         let wave_tokens = wave_tokens(&options.execution, pass.log_logits, config, &cost, &rows)?;
@@ -97,7 +98,9 @@ impl Prepared {
         let checkpoint = Checkpoint::open(&pass.spec.folder)?;
         check_routers(&checkpoint, options, progress)?;
         let router = pass.router(&checkpoint, options);
-        check_capacity(&router, &self.layout, &self.corpus)?;
+        let shape = RoutingShape::uniform(checkpoint.config().moe_layers(), router);
+        let layout = TraceLayout { shape, ..self.layout };
+        layout.capacities()?;
         let fingerprint = match self.fingerprints.get(checkpoint.dir()) {
             Some(known) => known.clone(),
             None => Fingerprint::new(&checkpoint, options.execution.no_hash, progress)?,
@@ -106,7 +109,7 @@ impl Prepared {
         let identity =
             identity(options, pass, &fingerprint.files, self.tokenizer.as_ref(), &self.corpus, &router, self.context)?;
         self.fingerprints.insert(checkpoint.dir().to_path_buf(), fingerprint);
-        Ok(Self { label: label(checkpoint.dir()), checkpoint, router, identity, ..self })
+        Ok(Self { label: label(checkpoint.dir()), checkpoint, router, layout, identity, ..self })
     }
 
     /// Refuses to go on if the weights are not those that were hashed.
@@ -149,14 +152,6 @@ fn check_routers(checkpoint: &Checkpoint, options: &RunOptions, progress: &dyn P
         problems,
         left_out: 0,
         hint: Some("every token gets the same experts; --allow-constant-router routes it all the same".to_owned()),
-    })
-}
-
-/// Refuses a capacity that leaves a routing group without a slot.
-fn check_capacity(router: &RouterSettings, layout: &TraceLayout, corpus: &Corpus) -> Result<()> {
-    layout.groups.iter().try_for_each(|group| {
-        let tokens = corpus.sequences[group.clone()].iter().map(|sequence| sequence.token_ids.len()).sum();
-        router.capacity(tokens).map(|_| ())
     })
 }
 

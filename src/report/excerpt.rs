@@ -3,12 +3,16 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use serde::Serialize;
+use serde_json::Value;
 
-use super::text::{readable, running};
+use super::{
+    shown::spread,
+    text::{readable, running},
+};
 use crate::{
     error::Result,
     routing::LayerId,
-    trace::{GroupTable, LayerTrace, ROLES, RoutingTrace, SequenceTable, SpanTable},
+    trace::{Block, LayerTrace, ROLES, RoutingTrace, SequenceTable, SpanTable},
 };
 
 /// Segments that are read: of a larger run, evenly spread ones.
@@ -17,6 +21,11 @@ const MOST_SEGMENTS: usize = 32;
 const MOST_OF_DOCUMENT: usize = 4096;
 /// Fewer tokens than this are not worth another document.
 const LEAST_LEFT: usize = 64;
+/// Layers: of more the first, the last and others evenly spread.
+pub const MOST_LAYERS: usize = 8;
+/// Experts that a token id went to: of more those with the largest counts, and all others together.
+const EXPERTS_EACH: usize = 64;
+const LARGEST: usize = 48;
 
 /// Documents with everything that the router decided about them.
 ///
@@ -43,7 +52,7 @@ pub struct Excerpt {
     token: Vec<u32>,
     routing: BTreeMap<LayerId, Choices>,
     /// Assignments of the ids of the vocabulary: expert, count, expert, count ...
-    counts: BTreeMap<LayerId, BTreeMap<u32, Vec<u64>>>,
+    counts: BTreeMap<LayerId, BTreeMap<u32, Vec<Value>>>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -75,6 +84,9 @@ struct Choices {
     probability: Vec<u16>,
     slot: Vec<u32>,
 }
+
+/// Slots per expert by sequence and layer.
+type Capacities = HashMap<u32, BTreeMap<LayerId, u32>>;
 
 /// A document and sequences of it.
 type WithSequences = (u32, Vec<u32>);
@@ -108,35 +120,45 @@ pub struct Wanted<'a> {
 /// [`crate::error::Error::RunFolder`] if the trace cannot be read.
 pub fn excerpt(run: usize, label: &str, trace: &RoutingTrace, wanted: &Wanted<'_>) -> Result<Excerpt> {
     let selection = Selection::new(trace, wanted)?;
-    let (groups, spans) = (trace.groups()?, trace.spans()?);
-    let capacity = capacities(&groups);
+    let spans = trace.spans()?;
+    let capacity = capacities(trace)?;
     let mut excerpt = Excerpt {
         run,
         checkpoint: label.to_owned(),
-        layers: trace.moe_layers().to_vec(),
-        experts: trace.num_experts(),
-        top_k: trace.top_k(),
+        layers: spread(trace.moe_layers(), MOST_LAYERS),
+        experts: trace.shape().most_experts(),
+        top_k: trace.shape().most_choices(),
         documents_total: selection.sequences.document_names.len(),
         tokens_total: selection.sequences.tokens.iter().map(|&tokens| u64::from(tokens)).sum(),
         tokens_read: 0,
         counts_of: if selection.segments.len() == trace.segments() { "run" } else { "part" },
         vocabulary: Vocabulary::default(),
-        documents: selection.described(trace.moe_layers(), &capacity, &spans),
+        documents: selection.described(&capacity, &spans),
         token: vec![0; selection.tokens],
         routing: BTreeMap::new(),
         counts: BTreeMap::new(),
     };
     excerpt.read_tokens(trace, &selection)?;
-    for &layer in trace.moe_layers() {
+    for layer in excerpt.layers.clone() {
         excerpt.read_layer(trace, &selection, layer)?;
     }
     Ok(excerpt)
 }
 
-/// Slots per expert of each sequence, as its group has them.
-fn capacities(groups: &GroupTable) -> HashMap<u32, u32> {
-    let each = groups.sequences.iter().zip(&groups.capacity);
-    each.flat_map(|(sequences, &capacity)| sequences.clone().map(move |sequence| (sequence, capacity))).collect()
+/// Slots per expert of each sequence in each layer, as its group has them; none where unlimited.
+fn capacities(trace: &RoutingTrace) -> Result<Capacities> {
+    let mut capacities = Capacities::new();
+    for &layer in trace.moe_layers() {
+        let groups = trace.groups(layer)?;
+        for (sequences, &slots) in
+            groups.sequences.iter().zip(&groups.capacity).filter(|(_, slots)| **slots != u32::MAX)
+        {
+            for sequence in sequences.clone() {
+                capacities.entry(sequence).or_default().insert(layer, slots);
+            }
+        }
+    }
+    Ok(capacities)
 }
 
 impl Excerpt {
@@ -148,11 +170,16 @@ impl Excerpt {
             let part = trace.segment(layer, segment)?;
             self.tokens_read += part.len() as u64;
             for (t, at) in selection.rows(&part) {
-                let id = part.token_id[t];
+                // Without token ids all places read alike.
+                let id = part.token_id.get(t).copied().unwrap_or_default();
                 let index = *known.entry(id).or_insert_with(|| {
                     self.vocabulary.id.push(id);
                     let text = selection.sequences.token_text.get(&id);
-                    self.vocabulary.text.push(text.map_or_else(|| format!("[{id}]"), |piece| running(piece)));
+                    self.vocabulary.text.push(match text {
+                        Some(piece) => running(piece),
+                        None if part.token_id.is_empty() => "·".to_owned(),
+                        None => format!("[{id}]"),
+                    });
                     self.vocabulary.id.len() as u32 - 1
                 });
                 self.token[at] = index;
@@ -163,9 +190,15 @@ impl Excerpt {
 
     /// Choices of the chosen sequences, and where the ids of the vocabulary go in all that is read.
     fn read_layer(&mut self, trace: &RoutingTrace, selection: &Selection, layer: LayerId) -> Result<()> {
-        let (tokens, k) = (selection.tokens, self.top_k);
+        let (tokens, k, experts) = (selection.tokens, trace.shape().choices(layer), trace.shape().experts(layer));
         let mut choices =
             Choices { expert: vec![0; tokens * k], probability: vec![0; tokens * k], slot: vec![0; tokens * k] };
+        if !trace.provides().has(Block::Probability) {
+            choices.probability.clear();
+        }
+        if !trace.provides().has(Block::Slots) {
+            choices.slot.clear();
+        }
         let index: HashMap<u32, u32> = self.vocabulary.id.iter().copied().zip(0..).collect();
         let mut counts: BTreeMap<u32, Vec<u64>> = BTreeMap::new();
         for &segment in &selection.segments {
@@ -174,13 +207,17 @@ impl Excerpt {
                 for choice in 0..k {
                     let (from, to) = (t * k + choice, at * k + choice);
                     choices.expert[to] = part.expert[from];
-                    choices.probability[to] = (part.probability[from] * 1000.0).round() as u16;
-                    choices.slot[to] = slots[from];
+                    if let Some(probability) = part.probability.get(from) {
+                        choices.probability[to] = (probability * 1000.0).round() as u16;
+                    }
+                    if let Some(slots) = &slots {
+                        choices.slot[to] = slots[from];
+                    }
                 }
             }
             for t in 0..part.len() {
-                let Some(&id) = index.get(&part.token_id[t]) else { continue };
-                let count = counts.entry(id).or_insert_with(|| vec![0; self.experts]);
+                let Some(&id) = part.token_id.get(t).and_then(|id| index.get(id)) else { continue };
+                let count = counts.entry(id).or_insert_with(|| vec![0; experts]);
                 part.choices(t).iter().for_each(|&expert| count[usize::from(expert)] += 1);
             }
         }
@@ -191,8 +228,20 @@ impl Excerpt {
 }
 
 /// Expert, count, expert, count ... of the experts that were chosen.
-fn sparse(count: &[u64]) -> Vec<u64> {
-    count.iter().zip(0..).filter(|(count, _)| **count > 0).flat_map(|(&count, expert)| [expert, count]).collect()
+fn sparse(count: &[u64]) -> Vec<Value> {
+    let mut chosen: Vec<(u64, u64)> = count.iter().copied().zip(0..).filter(|(count, _)| *count > 0).collect();
+    let mut others = None;
+    if chosen.len() > EXPERTS_EACH {
+        chosen.sort_by_key(|(count, expert)| (u64::MAX - count, *expert));
+        let rest = chosen.split_off(LARGEST);
+        let together: u64 = rest.iter().map(|(count, _)| count).sum();
+        others = Some([Value::from(format!("\u{2026} and {} others", rest.len())), together.into()]);
+    }
+    chosen
+        .into_iter()
+        .flat_map(|(count, expert)| [expert.into(), count.into()])
+        .chain(others.into_iter().flatten())
+        .collect()
 }
 
 impl Selection {
@@ -279,15 +328,14 @@ impl Selection {
         })
     }
 
-    fn described(&self, layers: &[LayerId], capacity: &HashMap<u32, u32>, spans: &SpanTable) -> Vec<Document> {
+    fn described(&self, capacity: &Capacities, spans: &SpanTable) -> Vec<Document> {
         let sequence = |&sequence: &u32| {
-            let slots = capacity.get(&sequence).copied().filter(|&slots| slots != u32::MAX);
             let own = spans.sequence.partition_point(|&other| other < sequence)
                 ..spans.sequence.partition_point(|&other| other <= sequence);
             let span = |at: usize| (spans.start[at], spans.end[at], ROLES[usize::from(spans.role[at])], spans.turn[at]);
             Sequence {
                 length: self.sequences.tokens[sequence as usize],
-                capacity: slots.map(|slots| layers.iter().map(|&layer| (layer, slots)).collect()).unwrap_or_default(),
+                capacity: capacity.get(&sequence).cloned().unwrap_or_default(),
                 spans: own.map(span).collect(),
             }
         };

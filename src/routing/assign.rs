@@ -134,6 +134,8 @@ fn queue(routing: &mut LayerRouting) {
     let tokens = 0..routing.tokens;
     let queued = queue_slots(&routing.expert, routing.top_k, routing.num_experts, &tokens, &mut routing.slot);
     routing.dropped = routing.slot.iter().map(|&slot| slot >= routing.capacity).collect();
+    let weight = |(&probability, &dropped): (&f32, &bool)| if dropped { 0.0 } else { probability };
+    routing.combine_weight = routing.probability.iter().zip(&routing.dropped).map(weight).collect();
     routing.used_capacity = queued.into_iter().map(|count| count.min(routing.capacity)).collect();
 }
 

@@ -6,10 +6,14 @@
 mod assign;
 mod capacity;
 mod group;
+mod provides;
+mod shape;
 
 pub use assign::{MOST_CHOICES, queue_slots, route, softmax};
 pub use capacity::{CapacityRule, RouterSettings};
 pub use group::GroupRule;
+pub use provides::{Block, Provides, RecordedBlocks, TRACE_SCHEMA};
+pub use shape::{CapacityPolicy, LayerShape, RoutingShape};
 
 use std::ops::Range;
 
@@ -21,6 +25,11 @@ pub type ExpertId = u16;
 pub type LayerId = u16;
 /// Index of a sequence in input order.
 pub type SequenceId = u32;
+
+/// Whether a row is that of the BOS, which stands at the first position of every sequence of a text that got one.
+pub fn is_bos(position: u32) -> bool {
+    position == 0
+}
 
 /// Which assignments a statistic counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -68,6 +77,9 @@ pub struct LayerRouting {
     pub expert: Vec<ExpertId>,
     /// Softmax over ALL experts at the chosen ones, not renormalised and not zeroed by a drop, `[tokens, top_k]`.
     pub probability: Vec<f32>,
+    /// What the output of the chosen expert is multiplied by, 0 if dropped, `[tokens, top_k]`. With activations in bf16 the model
+    /// rounds it as them.
+    pub combine_weight: Vec<f32>,
     /// Rank in the expert's queue before dropping, `[tokens, top_k]`.
     pub slot: Vec<u32>,
     /// Whether the assignment found no slot (`slot >= capacity`), `[tokens, top_k]`.

@@ -29,9 +29,9 @@ pub use occupied::Occupied;
 pub use protect::{protect_folders, protect_texts, real_path};
 pub use record::{
     ArithmeticOptions, CheckpointFiles, DriftSettings, DropsSettings, ForwardPassCost, ForwardPassExecution,
-    ForwardPassOptions, Identity, LooseRecord, QueueOptions, RecordedCheckpoint, RecordedInput, RecordedLayout,
-    RecordedReplay, RunCost, RunRecord, StatisticCost, StatisticSettings, SummarySettings, TextOptions, TextSummary,
-    TokenizerFile, TraceDigests, UnknownKeys, WeightFile,
+    ForwardPassOptions, Identity, LooseRecord, QueueOptions, RecordedCheckpoint, RecordedInput, RecordedLayer,
+    RecordedLayout, RecordedReplay, RunCost, RunRecord, StatisticCost, StatisticSettings, SummarySettings, TextOptions,
+    TextSummary, TokenizerFile, TraceDigests, UnknownKeys, WeightFile,
 };
 pub use staged::Staged;
 pub use traces::{check_traces, record_traces, recorded_checkpoints, traces_of};

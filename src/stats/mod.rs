@@ -21,6 +21,7 @@ mod information;
 mod label_null;
 mod load;
 mod maximum_entropy;
+mod needs;
 mod occurrences;
 mod overlap;
 mod plain;
@@ -53,6 +54,7 @@ pub use drops::{
 pub use finding::{Finding, Name};
 pub use load::load_statistics;
 pub use maximum_entropy::maximum_entropy_pairs;
+pub use needs::Needs;
 pub use repetition::uniform_repetition;
 pub use route::{headline, merge, route_statistic, route_statistics};
 pub use settings::Settings;

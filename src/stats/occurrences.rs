@@ -4,7 +4,7 @@ use super::{random::split_mix, settings::Settings};
 use crate::{
     error::{Error, Result},
     routing::{ExpertId, LayerId, View},
-    trace::{LayerTrace, SequenceTable},
+    trace::{Block, LayerTrace, SequenceTable},
 };
 
 /// Marks "no previous token" and "no category".
@@ -99,7 +99,7 @@ impl Occurrences {
     pub(super) fn new(sequences: &SequenceTable, trace: &LayerTrace, settings: &Settings) -> Result<Self> {
         check(sequences, trace)?;
         let order = document_order(sequences, trace, settings);
-        let (token_ids, token) = dense(&trace.token_id);
+        let (token_ids, token) = dense(&trace.token_ids());
         let documents = Documents::new(sequences, trace, &order);
         let mut rows = Self {
             layer: trace.layer,
@@ -187,7 +187,7 @@ impl Documents {
 
 /// The occurrences that count, by document, then in input order.
 fn document_order(sequences: &SequenceTable, trace: &LayerTrace, settings: &Settings) -> Vec<u32> {
-    let counts = |t: &u32| settings.include_bos || trace.position[*t as usize] > 0;
+    let counts = |t: &u32| settings.counts(trace.position[*t as usize]);
     let mut order: Vec<u32> = (0..trace.len() as u32).filter(counts).collect();
     order.sort_by_key(|t| sequences.document[trace.sequence[*t as usize] as usize]);
     order
@@ -305,14 +305,16 @@ fn grown(patterns: &Patterns, length: usize) -> Vec<u32> {
 /// Refuses columns that do not belong together.
 pub(super) fn check(sequences: &SequenceTable, trace: &LayerTrace) -> Result<()> {
     let (rows, assignments) = (trace.len(), trace.len() * trace.top_k);
+    let provided = |block, length| if trace.provides.has(block) { length } else { 0 };
     let lengths = [
         ("sequence", trace.sequence.len(), rows),
         ("position", trace.position.len(), rows),
         ("expert", trace.expert.len(), assignments),
-        ("kept", trace.kept.len(), assignments),
-        ("entropy", trace.entropy.len(), rows),
-        ("margin_first", trace.margin_first.len(), rows),
-        ("margin_k", trace.margin_k.len(), rows),
+        ("token_id", trace.token_id.len(), provided(Block::TokenIds, rows)),
+        ("kept", trace.kept.len(), provided(Block::Drops, assignments)),
+        ("entropy", trace.entropy.len(), provided(Block::Entropy, rows)),
+        ("margin_first", trace.margin_first.len(), provided(Block::MarginFirst, rows)),
+        ("margin_k", trace.margin_k.len(), provided(Block::MarginK, rows)),
         ("document", sequences.document.len(), sequences.tokens.len()),
         ("category", sequences.category.len(), sequences.tokens.len()),
     ];

@@ -3,11 +3,13 @@
 use rayon::prelude::*;
 
 use super::{
-    Finding, StatisticTable, Tables, category,
+    Finding, STATISTICS, StatisticInfo, StatisticTable, Tables, category,
     cells::Cells,
     coactivation,
     drops::OwnRules,
-    information, load, plain,
+    information, load,
+    needs::{is_out_of_reach, withhold, without_numbers},
+    plain,
     plain::Shuffled,
     predictability, repetition, router,
     settings::Settings,
@@ -47,8 +49,10 @@ pub fn route_statistics(
     let permuted = plain::shuffles(&study, &strata);
     progress("tables");
     let tasks = tasks(&study, &strata, &permuted);
-    let tables: Vec<Vec<StatisticTable>> = tasks.par_iter().with_max_len(1).map(|(_, task)| task()).collect();
-    Ok(tables.into_iter().flatten().collect())
+    let tables: Vec<Vec<StatisticTable>> = tasks.par_iter().with_max_len(1).map(|task| run(task, layer)).collect();
+    let mut tables: Vec<StatisticTable> = tables.into_iter().flatten().collect();
+    withhold(&mut tables, layer.provides);
+    Ok(tables)
 }
 
 /// Those tables of [`route_statistics`] that are computed together with the table `name`, alone; none if there is no such
@@ -67,6 +71,20 @@ pub fn route_statistic(
     let permuted = if SHUFFLED.contains(&name) { plain::shuffles(&study, &strata) } else { Vec::new() };
     let tasks = tasks(&study, &strata, &permuted);
     Ok(tasks.into_iter().find(|(names, _)| names.contains(&name)).map_or_else(Vec::new, |(_, task)| task()))
+}
+
+/// The tables of a task; those of which the trace can give nothing are not computed.
+fn run((names, task): &Task, layer: &LayerTrace) -> Vec<StatisticTable> {
+    let of_table = |name: &&'static str| {
+        let name = *name;
+        STATISTICS.iter().filter(move |info| info.command == "route" && info.table == name)
+    };
+    let reachable = |info: &StatisticInfo| !is_out_of_reach(info.statistic, layer.provides);
+    if names.iter().flat_map(of_table).any(reachable) {
+        return task();
+    }
+    let rows = |info: &StatisticInfo| without_numbers(info.statistic, layer.layer, layer.provides);
+    names.iter().map(|name| table(name, of_table(name).flat_map(rows).collect())).collect()
 }
 
 /// Tables that need the shuffles of the whole layer.

@@ -28,6 +28,9 @@ pub(super) fn router_margin(study: &Study) -> Vec<Finding> {
 /// the share of values below or at x (Woodruff 1952), which needs counts per document only.
 fn distribution(study: &Study, finding: &Finding, values: &[f32]) -> Vec<Finding> {
     let data = &study.data;
+    if values.is_empty() {
+        return vec![finding.clone().withheld("no occurrence to count")];
+    }
     let values: Vec<f32> = data.source.iter().map(|t| values[*t as usize]).collect();
     let (n, documents) = (values.len() as u64, data.documents());
     if values.is_empty() {

@@ -1,5 +1,7 @@
 //! What a person may choose about the statistics.
 
+use crate::routing::is_bos;
+
 /// Seed, number of repetitions, and minima. The defaults are those of the documentation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -30,6 +32,14 @@ pub struct Settings {
 impl Settings {
     /// Most rows of `expert_share` about single positions and token ids in all layers of a run: 0.3 GB of text.
     pub const SHARE_ROWS: usize = 1 << 21;
+}
+
+impl Settings {
+    /// Whether the rows at a position take part in the counting.
+    #[inline]
+    pub(super) fn counts(&self, position: u32) -> bool {
+        self.include_bos || !is_bos(position)
+    }
 }
 
 impl Default for Settings {

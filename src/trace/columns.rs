@@ -1,8 +1,8 @@
 //! What statistics see of a run: the sequences, and one layer's routing as compact columns.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
-use crate::routing::{ExpertId, LayerId};
+use crate::routing::{Block, ExpertId, LayerId, Provides, RoutingShape};
 
 /// The sequences of a run, their documents and categories, as dense indices.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -45,7 +45,7 @@ pub struct SpanTable {
 /// Who speaks, in the order in which tables list them.
 pub const ROLES: [&str; 4] = ["system", "user", "assistant", "tool"];
 
-/// The routing groups of a run (`groups.parquet`): the same for every layer.
+/// The routing groups of a layer (`groups.parquet`). The groups are the same in every layer; capacities may differ.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GroupTable {
     /// Sequences of each group, consecutive in input order, `[groups]`.
@@ -57,7 +57,8 @@ pub struct GroupTable {
 /// One MoE layer's routing over all sequences, in input order; occurrence-major.
 ///
 /// Occurrence `t` (one token at one position of one sequence) has its `top_k` ordered choices at
-/// `t * top_k .. (t + 1) * top_k`. Occurrences of a sequence are contiguous and in position order.
+/// `t * top_k .. (t + 1) * top_k`. Occurrences of a sequence are contiguous and in position order. Columns of a block that the
+/// trace does not provide are empty.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LayerTrace {
     /// Decoder layer index.
@@ -66,6 +67,8 @@ pub struct LayerTrace {
     pub num_experts: usize,
     /// Choices per occurrence.
     pub top_k: usize,
+    /// What the trace provides.
+    pub provides: Provides,
     /// Sequence index per occurrence, `[occurrences]`.
     pub sequence: Vec<u32>,
     /// Position per occurrence, `[occurrences]`.
@@ -85,6 +88,9 @@ pub struct LayerTrace {
     /// `g_k - g_{k+1}`, `[occurrences]`.
     pub margin_k: Vec<f32>,
 }
+
+/// The choices of a token of which none was dropped.
+static ALL_KEPT: [bool; RoutingShape::MOST_CHOICES] = [true; RoutingShape::MOST_CHOICES];
 
 impl LayerTrace {
     /// Appends parts of the same layer; the first time room is made for `times` as many, so that the columns of a large
@@ -106,12 +112,12 @@ impl LayerTrace {
 
     /// Number of occurrences.
     pub fn len(&self) -> usize {
-        self.token_id.len()
+        self.sequence.len()
     }
 
     /// Whether there is no occurrence.
     pub fn is_empty(&self) -> bool {
-        self.token_id.is_empty()
+        self.sequence.is_empty()
     }
 
     /// The ordered choices of occurrence `t`.
@@ -119,8 +125,19 @@ impl LayerTrace {
         &self.expert[t * self.top_k..(t + 1) * self.top_k]
     }
 
-    /// Which choices of occurrence `t` kept their slot.
+    /// Which choices of occurrence `t` kept their slot; all, where the trace does not say it.
     pub fn kept(&self, t: usize) -> &[bool] {
-        &self.kept[t * self.top_k..(t + 1) * self.top_k]
+        self.kept.get(t * self.top_k..(t + 1) * self.top_k).unwrap_or(&ALL_KEPT[..self.top_k])
+    }
+
+    /// The token ids; where the trace has none, one that stands for all.
+    pub fn token_ids(&self) -> Cow<'_, [u32]> {
+        if self.provides.has(Block::TokenIds) { Cow::Borrowed(&self.token_id) } else { Cow::Owned(vec![0; self.len()]) }
+    }
+
+    /// The probabilities of the choices; where the trace has none, zeros.
+    pub fn probabilities(&self) -> Cow<'_, [f32]> {
+        let recorded = self.provides.has(Block::Probability);
+        if recorded { Cow::Borrowed(&self.probability) } else { Cow::Owned(vec![0.0; self.expert.len()]) }
     }
 }

@@ -11,11 +11,21 @@ use crate::{
 
 /// A data frame as a Parquet file (zstd).
 pub(super) fn to_parquet(columns: Vec<Column>) -> Result<Vec<u8>> {
+    written(columns, None)
+}
+
+/// The same with a key and its value in the file's metadata.
+pub(super) fn to_parquet_with(columns: Vec<Column>, (key, value): (&str, String)) -> Result<Vec<u8>> {
+    written(columns, Some(KeyValueMetadata::from_static(vec![(key.to_owned(), value)])))
+}
+
+fn written(columns: Vec<Column>, metadata: Option<KeyValueMetadata>) -> Result<Vec<u8>> {
     let height = columns.first().map_or(0, Column::len);
     let mut frame = DataFrame::new(height, columns).map_err(|error| failed(&error))?;
     let mut bytes = Cursor::new(Vec::new());
     ParquetWriter::new(&mut bytes)
         .with_compression(ParquetCompression::Zstd(None))
+        .with_key_value_metadata(metadata)
         .finish(&mut frame)
         .map_err(|error| failed(&error))?;
     Ok(bytes.into_inner())

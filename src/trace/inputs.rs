@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
+    routing::LayerId,
     run::RunDir,
 };
 
@@ -82,14 +83,13 @@ impl RoutingTrace {
         })
     }
 
-    /// The routing groups; they and their capacities are the same in every layer.
+    /// The routing groups and their capacities in one layer.
     ///
     /// # Errors
     /// [`Error::RunFolder`] if the table cannot be read, or its groups are not consecutive.
-    pub fn groups(&self) -> Result<GroupTable> {
+    pub fn groups(&self, of: LayerId) -> Result<GroupTable> {
         let path = self.run.file("groups.parquet");
         let frame = read_parquet(&self.run, "groups.parquet", &["group", "sequence", "layer", "capacity"])?;
-        let first = self.moe_layers().first().copied();
         let mut table = GroupTable::default();
         let rows = column!(frame, &path, "group", u32)
             .zip(column!(frame, &path, "sequence", u32))
@@ -98,7 +98,7 @@ impl RoutingTrace {
         let mut next = 0;
         for (((group, sequence), layer), capacity) in rows {
             let (group, sequence, capacity) = (group?, sequence?, capacity?);
-            if Some(layer?) != first {
+            if layer? != of {
                 continue;
             }
             if group as usize == table.sequences.len() {
@@ -176,7 +176,7 @@ mod tests {
     use super::*;
     use crate::{
         corpus::{Role, Sequence, Span},
-        routing::{CapacityRule, GroupRule, RouterSettings},
+        routing::{CapacityRule, GroupRule, RouterSettings, RoutingShape},
         run::{Identity, Occupied, RecordedLayout, RunDir, RunKind, RunRecord},
         trace::{TraceLayout, write_inputs},
     };
@@ -199,7 +199,6 @@ mod tests {
         let layout = RecordedLayout { moe_layers: vec![1, 3], num_experts: 4, top_k: 2, ..RecordedLayout::default() };
         run.write_record(&RunRecord::new(Identity::new(RunKind::Route), "tiny", layout)).unwrap();
         let lengths: Vec<_> = sequences.iter().map(|sequence| sequence.token_ids.len()).collect();
-        let layout = TraceLayout::new(&lengths, GroupRule::Batch(2), vec![1, 3]);
         let router = RouterSettings {
             num_experts: 4,
             top_k: 2,
@@ -207,7 +206,8 @@ mod tests {
             capacity_factor: 1.0,
             min_capacity: 4,
         };
-        write_inputs(&run, &layout, sequences, &router, "tiny", |_| Some("x".into())).unwrap();
+        let layout = TraceLayout::new(&lengths, GroupRule::Batch(2), RoutingShape::uniform(vec![1, 3], router));
+        write_inputs(&run, &layout, sequences, "tiny", |_| Some("x".into())).unwrap();
         RoutingTrace::open(&run).unwrap()
     }
 
@@ -235,7 +235,7 @@ mod tests {
         assert_eq!(spans.role, [0, 1, 3, 2]);
         assert_eq!((spans.start, spans.end), (vec![0, 2, 2, 0], vec![2, 2, 9, 12]));
         // 2 * 1.0 * 20 / 4 = 10 slots for the first two, 2 * 12 / 4 = 6 for the last.
-        let groups = trace.groups().unwrap();
+        let groups = trace.groups(3).unwrap();
         assert_eq!((groups.sequences, groups.capacity), (vec![0..2, 2..3], vec![10, 6]));
     }
 

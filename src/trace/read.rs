@@ -7,11 +7,11 @@ use rayon::prelude::*;
 use super::{
     columns::LayerTrace,
     frame::{flags, read_parquet, unreadable, values},
-    write::part_name,
+    part::part_name,
 };
 use crate::{
     error::{Error, Result},
-    routing::{ExpertId, LayerId, softmax},
+    routing::{Block, ExpertId, LayerId, Provides, RoutingShape, softmax},
     run::RunDir,
 };
 
@@ -22,9 +22,8 @@ const PARTS_PER_THREAD: usize = 8;
 #[derive(Clone, Debug)]
 pub struct RoutingTrace {
     pub(super) run: RunDir,
-    num_experts: usize,
-    top_k: usize,
-    moe_layers: Vec<LayerId>,
+    shape: RoutingShape,
+    provides: Provides,
     segments: usize,
     /// Tokens of every sequence.
     lengths: Arc<Vec<u32>>,
@@ -37,42 +36,46 @@ impl RoutingTrace {
     /// [`Error::RunFolder`] if the folder holds no run, its manifest lacks the layout, or parts are missing; of the router
     /// logits either all are there or none.
     pub fn open(run: &RunDir) -> Result<Self> {
-        let layout = run.record()?.layout;
-        let trace = Self {
+        let record = run.record()?;
+        let mut trace = Self {
             run: run.clone(),
-            num_experts: layout.num_experts,
-            top_k: layout.top_k,
-            moe_layers: layout.moe_layers,
-            segments: layout.segments,
+            shape: record.shape(run.path())?,
+            // A run that does not say it is of the first version.
+            provides: record.provides.unwrap_or(Provides::first_version(true)),
+            segments: record.layout.segments,
             lengths: Arc::new(lengths(run)?),
         };
-        trace.check_parts()?;
+        if !trace.check_parts()? {
+            trace.provides = trace.provides.without(Block::Logits);
+        }
         Ok(trace)
+    }
+
+    /// Experts, choices and capacity of every routed layer.
+    pub fn shape(&self) -> &RoutingShape {
+        &self.shape
+    }
+
+    /// What the trace holds beside the chosen experts.
+    pub fn provides(&self) -> Provides {
+        self.provides
     }
 
     /// Decoder layer indices of the MoE layers.
     pub fn moe_layers(&self) -> &[LayerId] {
-        &self.moe_layers
+        self.shape.moe_layers()
     }
 
-    /// Experts per layer.
-    pub fn num_experts(&self) -> usize {
-        self.num_experts
-    }
-
-    /// Choices per token.
-    pub fn top_k(&self) -> usize {
-        self.top_k
-    }
-
-    /// The first part that is missing is enough to know: a damaged manifest may count millions.
-    fn check_parts(&self) -> Result<()> {
-        let count = self.segments * self.moe_layers.len();
+    /// Whether there are router logits; refuses a trace of which parts are missing. The first of them is enough to know: a
+    /// damaged manifest may count millions.
+    fn check_parts(&self) -> Result<bool> {
+        let count = self.segments * self.shape.len();
         let missing = |folder: &str| {
             let mut paths = (0..count).map(|part| self.run.file(&part_name(folder, part)));
             paths.find(|path| !path.is_file())
         };
-        if let Some(path) = missing("trace").or_else(|| missing("router")) {
+        let missing_router = || if self.provides.has_router() { missing("router") } else { None };
+        if let Some(path) = missing("trace").or_else(missing_router) {
             return Err(Error::run_folder(
                 format!("`{}` is missing: the forward pass of this run is not complete", path.display()),
                 "run the same command with --resume",
@@ -84,7 +87,7 @@ impl RoutingTrace {
                 format!("`{}` is missing, but other parts of the router logits are there", path.display()),
                 "run the same command with --resume, or remove the folder logits/ to go on without logits",
             )),
-            _ => Ok(()),
+            missing => Ok(count > 0 && missing.is_none()),
         }
     }
 
@@ -98,7 +101,7 @@ impl RoutingTrace {
         let mut trace = self.no_rows(layer);
         let segments: Vec<usize> = (0..self.segments).collect();
         for wave in segments.chunks(PARTS_PER_THREAD * rayon::current_num_threads()) {
-            let part = |segment: &usize| self.part(layer, segment * self.moe_layers.len() + index);
+            let part = |segment: &usize| self.part(layer, segment * self.shape.len() + index);
             let parts: Vec<Result<LayerTrace>> = wave.par_iter().map(part).collect();
             let parts: Vec<LayerTrace> = parts.into_iter().collect::<Result<_>>()?;
             trace.extend(&parts, self.segments.div_ceil(wave.len()));
@@ -107,14 +110,17 @@ impl RoutingTrace {
     }
 
     fn no_rows(&self, layer: LayerId) -> LayerTrace {
-        LayerTrace { layer, num_experts: self.num_experts, top_k: self.top_k, ..LayerTrace::default() }
+        let (num_experts, top_k) = (self.shape.experts(layer), self.shape.choices(layer));
+        LayerTrace { layer, num_experts, top_k, provides: self.provides, ..LayerTrace::default() }
     }
 
     /// One layer of one segment.
     fn part(&self, layer: LayerId, part: usize) -> Result<LayerTrace> {
         let mut trace = self.no_rows(layer);
         self.read_choices(&part_name("trace", part), &mut trace)?;
-        read_router(&self.run, &part_name("router", part), &mut trace)?;
+        if self.provides.has_router() {
+            read_router(&self.run, &part_name("router", part), &mut trace)?;
+        }
         Ok(trace)
     }
 
@@ -123,7 +129,7 @@ impl RoutingTrace {
     /// # Errors
     /// As [`Self::layer`].
     pub fn segment(&self, layer: LayerId, segment: usize) -> Result<LayerTrace> {
-        self.part(layer, segment * self.moe_layers.len() + self.index(layer)?)
+        self.part(layer, self.part_of(layer, segment)?)
     }
 
     /// The sequences of one segment, in order.
@@ -131,23 +137,49 @@ impl RoutingTrace {
     /// # Errors
     /// [`Error::RunFolder`] if the part cannot be read.
     pub fn sequences_of(&self, segment: usize) -> Result<Vec<u32>> {
-        let name = part_name("trace", segment * self.moe_layers.len());
+        let name = part_name("trace", segment * self.shape.len());
         let (path, frame) = (self.run.file(&name), read_parquet(&self.run, &name, &["sequence"])?);
         let mut sequences = values!(frame, &path, "sequence", u32).into_owned();
         sequences.dedup();
         Ok(sequences)
     }
 
-    /// The ranks of the choices of one segment in the queues of their experts, `[occurrences of the segment, top_k]`.
+    /// The ranks of the choices of one segment in the queues of their experts, `[occurrences of the segment, top_k]`; `None` if
+    /// the trace does not provide them.
     ///
     /// # Errors
     /// [`Error::RunFolder`] if the part cannot be read.
-    pub fn slots(&self, layer: LayerId, segment: usize) -> Result<Vec<u32>> {
-        let part = segment * self.moe_layers.len() + self.index(layer)?;
-        let name = part_name("trace", part);
+    pub fn slots(&self, layer: LayerId, segment: usize) -> Result<Option<Vec<u32>>> {
+        if !self.provides.has(Block::Slots) {
+            return Ok(None);
+        }
+        let name = part_name("trace", self.part_of(layer, segment)?);
         let (path, frame) = (self.run.file(&name), read_parquet(&self.run, &name, &["slot"])?);
         let slots = values!(frame, &path, "slot", u32).into_owned();
-        Ok(slots)
+        Ok(Some(slots))
+    }
+
+    /// What the outputs of the chosen experts of one segment were multiplied by, `[occurrences of the segment, top_k]`; `None` if
+    /// the trace does not provide it. A run of the first version has it in its probabilities and drops.
+    ///
+    /// # Errors
+    /// [`Error::RunFolder`] if the part cannot be read.
+    pub fn combine_weights(&self, layer: LayerId, segment: usize) -> Result<Option<Vec<f32>>> {
+        let name = part_name("trace", self.part_of(layer, segment)?);
+        let path = self.run.file(&name);
+        if self.provides.has(Block::CombineWeight) {
+            let frame = read_parquet(&self.run, &name, &["combine_weight"])?;
+            let weights = values!(frame, &path, "combine_weight", f32).into_owned();
+            return Ok(Some(weights));
+        }
+        if self.provides != Provides::first_version(self.provides.has(Block::Logits)) {
+            return Ok(None);
+        }
+        let frame = read_parquet(&self.run, &name, &["probability", "dropped"])?;
+        let dropped = flags(&frame, &path, "dropped")?;
+        let weight = |(&probability, dropped): (&f32, bool)| if dropped { 0.0 } else { probability };
+        let weights = values!(frame, &path, "probability", f32).iter().zip(dropped).map(weight).collect();
+        Ok(Some(weights))
     }
 
     /// Segments that the occurrences are divided into.
@@ -160,11 +192,10 @@ impl RoutingTrace {
     /// # Errors
     /// [`Error::RunFolder`] if the part cannot be read or names an expert that does not exist.
     pub fn choices(&self, layer: LayerId, segment: usize) -> Result<Vec<ExpertId>> {
-        let part = segment * self.moe_layers.len() + self.index(layer)?;
-        let name = part_name("trace", part);
+        let name = part_name("trace", self.part_of(layer, segment)?);
         let (path, frame) = (self.run.file(&name), read_parquet(&self.run, &name, &["expert"])?);
         let experts = values!(frame, &path, "expert", u16).into_owned();
-        self.check_experts(&path, &experts)?;
+        check_experts(&path, &experts, self.shape.experts(layer))?;
         Ok(experts)
     }
 
@@ -174,10 +205,10 @@ impl RoutingTrace {
     /// # Errors
     /// [`Error::RunFolder`] if a part cannot be read.
     pub fn gate(&self, layer: LayerId) -> Result<Option<Vec<f32>>> {
-        let index = self.index(layer)?;
+        let (index, experts) = (self.index(layer)?, self.shape.experts(layer));
         let mut gate = Vec::new();
         for segment in 0..self.segments {
-            let name = part_name("logits", segment * self.moe_layers.len() + index);
+            let name = part_name("logits", segment * self.shape.len() + index);
             let path = self.run.file(&name);
             if !path.is_file() {
                 return Ok(None);
@@ -186,52 +217,59 @@ impl RoutingTrace {
             let lists = frame.column("logits").and_then(|c| c.list()).map_err(|error| unreadable(&path, &error))?;
             let inner = lists.get_inner();
             let logits: Vec<f32> = inner.f32().map_err(|error| unreadable(&path, &error))?.iter().flatten().collect();
-            if logits.len() != lists.len() * self.num_experts {
+            if logits.len() != lists.len() * experts {
                 return Err(unreadable(&path, &format!("{} logits in {} rows", logits.len(), lists.len())));
             }
             let first = gate.len();
             gate.resize(first + logits.len(), 0.0);
-            let rows = logits.chunks_exact(self.num_experts);
-            rows.zip(gate[first..].chunks_exact_mut(self.num_experts)).for_each(|(row, gate)| softmax(row, gate));
+            let rows = logits.chunks_exact(experts);
+            rows.zip(gate[first..].chunks_exact_mut(experts)).for_each(|(row, gate)| softmax(row, gate));
         }
         Ok(Some(gate))
     }
 
-    fn check_experts(&self, path: &Path, experts: &[ExpertId]) -> Result<()> {
-        match experts.iter().find(|&&expert| usize::from(expert) >= self.num_experts) {
-            Some(expert) => Err(unreadable(path, &format!("expert {expert} of {}", self.num_experts))),
-            None => Ok(()),
-        }
+    /// Number of the part that holds a layer of a segment.
+    fn part_of(&self, layer: LayerId, segment: usize) -> Result<usize> {
+        Ok(segment * self.shape.len() + self.index(layer)?)
     }
 
     fn index(&self, layer: LayerId) -> Result<usize> {
-        self.moe_layers.iter().position(|&known| known == layer).ok_or_else(|| {
-            Error::internal(format!("layer {layer} is not one of the run's MoE layers {:?}", self.moe_layers))
+        self.shape.index(layer).ok_or_else(|| {
+            Error::internal(format!("layer {layer} is not one of the run's MoE layers {:?}", self.moe_layers()))
         })
     }
 
     fn read_choices(&self, name: &str, trace: &mut LayerTrace) -> Result<()> {
         let path = &self.run.file(name);
-        let names = ["sequence", "layer", "position", "token_id", "expert", "probability", "dropped"];
+        let optional = [(Block::TokenIds, "token_id"), (Block::Probability, "probability"), (Block::Drops, "dropped")];
+        let has = |block| self.provides.has(block);
+        let mut names = vec!["sequence", "layer", "position", "expert"];
+        names.extend(optional.into_iter().filter(|(block, _)| has(*block)).map(|(_, name)| name));
         let frame = read_parquet(&self.run, name, &names)?;
         if let Some(other) = values!(frame, path, "layer", u16).iter().find(|layer| **layer != trace.layer) {
             return Err(unreadable(path, &format!("holds layer {other}, expected {}", trace.layer)));
         }
-        let every = |values: &[u32]| values.iter().copied().step_by(self.top_k).collect();
+        let every = |values: &[u32]| values.iter().copied().step_by(trace.top_k).collect();
         trace.sequence = every(&values!(frame, path, "sequence", u32));
         trace.position = every(&values!(frame, path, "position", u32));
-        trace.token_id = every(&values!(frame, path, "token_id", u32));
         trace.expert = values!(frame, path, "expert", u16).into_owned();
-        trace.probability = values!(frame, path, "probability", f32).into_owned();
-        trace.kept = flags(&frame, path, "dropped")?.into_iter().map(|dropped| !dropped).collect();
-        self.check_experts(path, &trace.expert)?;
+        if has(Block::TokenIds) {
+            trace.token_id = every(&values!(frame, path, "token_id", u32));
+        }
+        if has(Block::Probability) {
+            trace.probability = values!(frame, path, "probability", f32).into_owned();
+        }
+        if has(Block::Drops) {
+            trace.kept = flags(&frame, path, "dropped")?.into_iter().map(|dropped| !dropped).collect();
+        }
+        check_experts(path, &trace.expert, trace.num_experts)?;
         self.check_rows(path, trace)
     }
 
     /// What a trace without checksums may hold if it is damaged, and nothing behind this could cope with.
     fn check_rows(&self, path: &Path, trace: &LayerTrace) -> Result<()> {
-        if !trace.expert.len().is_multiple_of(self.top_k) {
-            return Err(unreadable(path, &format!("{} rows, {} for each token", trace.expert.len(), self.top_k)));
+        if !trace.expert.len().is_multiple_of(trace.top_k) {
+            return Err(unreadable(path, &format!("{} rows, {} for each token", trace.expert.len(), trace.top_k)));
         }
         let length = |sequence: u32| self.lengths.get(sequence as usize).copied().unwrap_or_default();
         let mut places = trace.sequence.iter().zip(&trace.position);
@@ -246,10 +284,17 @@ impl RoutingTrace {
             return Err(unreadable(path, &format!("probability {wrong}")));
         }
         let twice = |choices: &&[ExpertId]| (1..choices.len()).any(|at| choices[..at].contains(&choices[at]));
-        match trace.expert.chunks_exact(self.top_k).find(twice) {
+        match trace.expert.chunks_exact(trace.top_k).find(twice) {
             Some(choices) => Err(unreadable(path, &format!("a token with the choices {choices:?}"))),
             None => Ok(()),
         }
+    }
+}
+
+fn check_experts(path: &Path, experts: &[ExpertId], of: usize) -> Result<()> {
+    match experts.iter().find(|&&expert| usize::from(expert) >= of) {
+        Some(expert) => Err(unreadable(path, &format!("expert {expert} of {of}"))),
+        None => Ok(()),
     }
 }
 
@@ -263,13 +308,21 @@ fn lengths(run: &RunDir) -> Result<Vec<u32>> {
 /// Entropy and margins of a part; one row per token.
 fn read_router(run: &RunDir, name: &str, trace: &mut LayerTrace) -> Result<()> {
     let path = &run.file(name);
-    let frame = read_parquet(run, name, &["entropy", "margin_first", "margin_k"])?;
-    trace.entropy = values!(frame, path, "entropy", f32).into_owned();
-    trace.margin_first = values!(frame, path, "margin_first", f32).into_owned();
-    trace.margin_k = values!(frame, path, "margin_k", f32).into_owned();
-    if trace.entropy.len() == trace.token_id.len() {
+    let (provides, rows) = (trace.provides, trace.len());
+    let blocks = [Block::Entropy, Block::MarginFirst, Block::MarginK].into_iter().filter(|block| provides.has(*block));
+    let frame = read_parquet(run, name, &blocks.map(Block::name).collect::<Vec<_>>())?;
+    if provides.has(Block::Entropy) {
+        trace.entropy = values!(frame, path, "entropy", f32).into_owned();
+    }
+    if provides.has(Block::MarginFirst) {
+        trace.margin_first = values!(frame, path, "margin_first", f32).into_owned();
+    }
+    if provides.has(Block::MarginK) {
+        trace.margin_k = values!(frame, path, "margin_k", f32).into_owned();
+    }
+    if frame.height() == rows {
         Ok(())
     } else {
-        Err(unreadable(path, &format!("{} rows, expected {}", trace.entropy.len(), trace.token_id.len())))
+        Err(unreadable(path, &format!("{} rows, expected {rows}", frame.height())))
     }
 }

@@ -50,7 +50,11 @@ static INPUT: LazyLock<Input> = LazyLock::new(|| {
     let first = trace.layer(trace.moe_layers()[0]).unwrap();
     let last = trace.layer(trace.moe_layers()[3]).unwrap();
     let last = LayerTrace { layer: first.layer, ..last };
-    Input { sequences: trace.sequences().unwrap(), groups: trace.groups().unwrap(), layers: [first, last] }
+    Input {
+        sequences: trace.sequences().unwrap(),
+        groups: trace.groups(trace.moe_layers()[0]).unwrap(),
+        layers: [first, last],
+    }
 });
 
 fn main() {

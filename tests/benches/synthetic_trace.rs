@@ -5,6 +5,9 @@
 //! openmoe-analyze stats FOLDER
 //! ```
 //!
+//! `--experts 128,64` and `--top-k 8,4` make layers that differ, in turn; `--kind drift` writes two checkpoints, `--kind drops` a run
+//! for drop statistics, with `--capacity-factor 1.25`; `--provide experts` records the chosen experts alone.
+//!
 //! The trace has the structure that statistics look for: token ids by Zipf's law, documents of one or two sequences,
 //! categories with words of their own, experts that the token id decides in the early layers and the category more and more
 //! in the later ones, some experts more popular than others. It is written segment by segment: what is in memory grows with
@@ -17,13 +20,9 @@ mod support;
 use std::path::PathBuf;
 
 use openmoe_analyze::{
-    corpus::Sequence,
-    routing::{CapacityRule, ExpertId, GroupRule, LayerId, LayerRouting, RouterSettings, RoutingObserver, queue_slots},
-    run::{
-        Identity, Occupied, QueueOptions, RecordedCheckpoint, RecordedLayout, RunDir, RunKind, RunRecord,
-        StatisticSettings, TextOptions, TextSummary,
-    },
-    trace::{FinishedPart, TraceLayout, TraceWriter, write_inputs},
+    routing::{CapacityPolicy, CapacityRule, ExpertId, LayerId, LayerShape, RoutingShape},
+    run::{Occupied, RecordedCheckpoint, RunDir, RunKind, RunRecord},
+    trace::{RoutedSequence, TraceBuilder, TraceOptions},
 };
 use rand_xoshiro::{
     Xoshiro256PlusPlus,
@@ -37,97 +36,181 @@ const VOCABULARY: usize = 50_000;
 const SEQUENCE: (usize, u64) = (200, 1849);
 /// How sure the router is: one of so many steps for every token.
 const CONFIDENCES: usize = 16;
+/// Sequences that are made at a time.
+const BATCH: usize = 16;
 
 /// What was typed.
 struct Options {
     out: PathBuf,
     /// Command of the run: route, drift (two checkpoints) or drops.
-    kind: RunKind,
+    kind: String,
     layers: usize,
-    experts: usize,
-    top_k: usize,
+    /// Of the layers in turn.
+    experts: Vec<usize>,
+    /// Of the layers in turn.
+    top_k: Vec<usize>,
     tokens: usize,
     /// Without a factor nothing is dropped.
     capacity_factor: Option<f64>,
+    /// Whether the trace has more than the chosen experts.
+    everything: bool,
 }
 
 impl Options {
     fn parse() -> Self {
         let mut options = Self {
             out: PathBuf::new(),
-            kind: RunKind::Route,
+            kind: "route".into(),
             layers: 48,
-            experts: 128,
-            top_k: 8,
+            experts: vec![128],
+            top_k: vec![8],
             tokens: 100_000,
             capacity_factor: None,
+            everything: true,
         };
         let mut words = std::env::args().skip(1).filter(|word| word != "--bench");
         while let Some(name) = words.next() {
             let value = words.next().unwrap_or_else(|| panic!("{name} needs a value"));
-            let number = || value.parse().unwrap_or_else(|_| panic!("{name} {value}: expected a number"));
+            let numbers = || -> Vec<usize> { value.split(',').map(|number| number.parse().unwrap()).collect() };
             match name.as_str() {
                 "--out" => options.out = value.into(),
-                "--kind" => options.kind = value.parse().expect("--kind is route, drift or drops"),
-                "--layers" => options.layers = number(),
-                "--experts" => options.experts = number(),
-                "--top-k" => options.top_k = number(),
-                "--tokens" => options.tokens = number(),
+                "--kind" => options.kind = value,
+                "--layers" => options.layers = numbers()[0],
+                "--experts" => options.experts = numbers(),
+                "--top-k" => options.top_k = numbers(),
+                "--tokens" => options.tokens = numbers()[0],
                 "--capacity-factor" => options.capacity_factor = Some(value.parse().unwrap()),
-                _ => {
-                    panic!("{name}; expected --out, --kind, --layers, --experts, --top-k, --tokens, --capacity-factor")
-                }
+                "--provide" => options.everything = value != "experts",
+                _ => panic!("{name} is unknown; the head of this file names the options"),
             }
         }
         assert!(!options.out.as_os_str().is_empty(), "--out FOLDER is missing");
+        assert!(["route", "drift", "drops"].contains(&options.kind.as_str()), "--kind is route, drift or drops");
         options
     }
 
-    fn router(&self) -> RouterSettings {
-        let rule = if self.capacity_factor.is_some() { CapacityRule::Port } else { CapacityRule::Unlimited };
-        RouterSettings {
-            num_experts: self.experts,
-            top_k: self.top_k,
-            capacity_rule: rule,
-            capacity_factor: self.capacity_factor.unwrap_or(1.0),
-            min_capacity: 4,
-        }
+    fn shape(&self) -> RoutingShape {
+        let port = |factor| CapacityPolicy { rule: CapacityRule::Port, factor, minimum: 4 };
+        let capacity = Some(self.capacity_factor.map_or(CapacityPolicy::UNLIMITED, port));
+        let layer = |at: usize| {
+            let (experts, top_k) = (self.experts[at % self.experts.len()], self.top_k[at % self.top_k.len()]);
+            (at as LayerId + 1, LayerShape { capacity, ..LayerShape::of_choices(experts, top_k) })
+        };
+        RoutingShape::new((0..self.layers).map(layer).collect()).unwrap()
     }
 }
 
 fn main() {
     let options = Options::parse();
-    let input = Input::new(&options);
+    let router = Router::new(options.shape());
     let (run, _) = RunDir::prepare(&options.out, Occupied::Refuse, &()).unwrap();
-    let mut record = input.record(options.kind, "synthetic");
-    let traces: &[(&str, &str, u64)] = match options.kind {
-        RunKind::Drift => &[("early", "checkpoints/early", 40), ("late", "checkpoints/late", 100)],
-        _ => &[("synthetic", ".", 100)],
-    };
-    for (label, folder, learnt) in traces {
-        if *folder == "." {
-            input.write(&run, label, *learnt);
-        } else {
-            let below = run.prepare_below(folder, &()).unwrap();
-            input.write(&below, label, *learnt);
-            below.write_record(&input.record(RunKind::Route, label)).unwrap();
-        }
+    if options.kind == "drift" {
+        let early = write(&run.prepare_below("checkpoints/early", &()).unwrap(), "early", 40, &router, &options);
+        write(&run.prepare_below("checkpoints/late", &()).unwrap(), "late", 100, &router, &options);
+        let points = ["early", "late"].map(|label| (label, format!("checkpoints/{label}")));
+        rewrite(&run, early, RunKind::Drift, &points);
+        return;
     }
-    if options.kind != RunKind::Route {
-        let traces = traces.iter().map(|(label, folder, _)| RecordedCheckpoint::new(*label, *label, *folder));
-        record.identity.checkpoints = traces.collect();
+    let record = write(&run, "synthetic", 100, &router, &options);
+    if options.kind == "drops" {
+        rewrite(&run, record, RunKind::Drops, &[("synthetic", ".".to_owned())]);
     }
+}
+
+/// The record of a run of another kind than that of its traces.
+fn rewrite(run: &RunDir, mut record: RunRecord, kind: RunKind, traces: &[(&str, String)]) {
+    record.identity.command = kind;
+    record.identity.checkpoints =
+        traces.iter().map(|(label, folder)| RecordedCheckpoint::new(*label, *label, folder.as_str())).collect();
     run.write_record(&record).unwrap();
 }
 
-/// The input of a made-up run, and its layout.
-struct Input {
-    sequences: Vec<Sequence>,
-    /// Category of every sequence.
-    category: Vec<usize>,
-    layout: TraceLayout,
-    router: RouterSettings,
-    confidence: Vec<Confidence>,
+/// Writes the trace of one checkpoint, which has `learnt` so many per cent of what decides the experts.
+fn write(run: &RunDir, label: &str, learnt: u64, router: &Router, options: &Options) -> RunRecord {
+    let names = TraceOptions { label: label.to_owned(), ranked: options.everything, bos: true };
+    let mut builder = TraceBuilder::within(run.clone(), router.shape.clone(), names).unwrap();
+    let texts = Text::all(options.tokens);
+    for (batch, texts) in texts.chunks(BATCH).enumerate() {
+        if batch % 16 == 0 {
+            eprintln!("{label}: sequence {} of {}", batch * BATCH, texts.len());
+        }
+        let decide = |(at, text): (usize, &Text)| router.decide(text, batch * BATCH + at, learnt);
+        let decided: Vec<Decided> = texts.par_iter().enumerate().map(decide).collect();
+        for (text, decided) in texts.iter().zip(&decided) {
+            builder.push(&text.with(decided, options.everything)).unwrap();
+        }
+    }
+    builder.finish(|id| Some(format!("piece {id}"))).unwrap();
+    run.record().unwrap()
+}
+
+/// A sequence.
+struct Text {
+    document: String,
+    category: usize,
+    name: String,
+    token_ids: Vec<u32>,
+}
+
+impl Text {
+    /// Sequences of together so many tokens.
+    fn all(tokens: usize) -> Vec<Self> {
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(7);
+        let ids = Zipf::new(VOCABULARY);
+        let (mut texts, mut left, mut document) = (Vec::new(), tokens, 0_usize);
+        while left > 0 {
+            let length = (SEQUENCE.0 + (random.next_u64() % SEQUENCE.1) as usize).min(left);
+            let category = document % CATEGORIES;
+            texts.push(Self {
+                document: format!("document {document}"),
+                category,
+                name: format!("category {category}"),
+                token_ids: std::iter::once(0).chain((1..length).map(|_| ids.draw(&mut random, category))).collect(),
+            });
+            left -= length;
+            // Every third document has a second sequence.
+            document += usize::from(document % 3 != 2 || texts.len() % 2 == 1);
+        }
+        texts
+    }
+
+    fn with<'a>(&'a self, decided: &'a Decided, everything: bool) -> RoutedSequence<'a> {
+        let experts = RoutedSequence {
+            experts: &decided.experts,
+            document: Some(&self.document),
+            category: Some(&self.name),
+            ..RoutedSequence::default()
+        };
+        if !everything {
+            return experts;
+        }
+        RoutedSequence {
+            probability: Some(&decided.probability),
+            combine_weight: Some(&decided.probability),
+            entropy: Some(&decided.entropy),
+            margin_first: Some(&decided.margin_first),
+            margin_k: Some(&decided.margin_k),
+            token_ids: Some(&self.token_ids),
+            ..experts
+        }
+    }
+}
+
+/// What all layers decide for one sequence.
+#[derive(Default)]
+struct Decided {
+    experts: Vec<ExpertId>,
+    probability: Vec<f32>,
+    entropy: Vec<f32>,
+    margin_first: Vec<f32>,
+    margin_k: Vec<f32>,
+}
+
+/// A made-up router.
+struct Router {
+    shape: RoutingShape,
+    /// By layer and step.
+    confidence: Vec<Vec<Confidence>>,
 }
 
 /// What the router says about a token of which it is this sure.
@@ -135,179 +218,66 @@ struct Confidence {
     /// By choice.
     probability: Vec<f32>,
     entropy: f32,
+    margin_first: f32,
     margin_k: f32,
 }
 
-impl Input {
-    fn new(options: &Options) -> Self {
-        let mut random = Xoshiro256PlusPlus::seed_from_u64(7);
-        let ids = Zipf::new(VOCABULARY);
-        let (mut sequences, mut category, mut left) = (Vec::new(), Vec::new(), options.tokens);
-        let mut document = 0_usize;
-        while left > 0 {
-            let tokens = (SEQUENCE.0 + (random.next_u64() % SEQUENCE.1) as usize).min(left);
-            let group = document % CATEGORIES;
-            sequences.push(Sequence {
-                source: "synthetic.jsonl".into(),
-                dataset: "synthetic".into(),
-                document: format!("document {document}"),
-                category: Some(format!("category {group}")),
-                token_ids: std::iter::once(0).chain((1..tokens).map(|_| ids.draw(&mut random, group))).collect(),
-                spans: Vec::new(),
-                truncated: false,
-            });
-            category.push(group);
-            left -= tokens;
-            // Every third document has a second sequence.
-            let first_of_two = document % 3 == 2 && sequences.len() % 2 == 0;
-            document += usize::from(!first_of_two);
-        }
-        let lengths: Vec<usize> = sequences.iter().map(|sequence| sequence.token_ids.len()).collect();
-        let layers = (1..=options.layers as LayerId).collect();
-        let layout = TraceLayout::new(&lengths, GroupRule::Sequence, layers);
-        let router = options.router();
-        let confidence = (0..CONFIDENCES).map(|step| Confidence::new(step, &router)).collect();
-        Self { sequences, category, layout, router, confidence }
+impl Router {
+    fn new(shape: RoutingShape) -> Self {
+        let steps = |layer: &LayerShape| (0..CONFIDENCES).map(|step| Confidence::new(step, layer)).collect();
+        Self { confidence: shape.layers().map(|(_, layer)| steps(layer)).collect(), shape }
     }
 
-    /// Writes inputs and trace of one checkpoint, which has `learnt` so many per cent of what decides the experts.
-    fn write(&self, run: &RunDir, label: &str, learnt: u64) {
-        let text = |id| Some(format!("piece {id}"));
-        write_inputs(run, &self.layout, &self.sequences, &self.router, label, text).unwrap();
-        for segment in 0..self.layout.segments.len() {
-            eprintln!("{label}: segment {} of {}", segment + 1, self.layout.segments.len());
-            let parts = self.parts(segment, learnt);
-            let written: Vec<_> = parts.into_par_iter().map(|part| part.write(run).unwrap()).collect();
-            for files in written {
-                run.list(files).unwrap();
+    fn decide(&self, text: &Text, index: usize, learnt: u64) -> Decided {
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(learnt << 32 | index as u64);
+        let mut decided = Decided::default();
+        for &id in &text.token_ids {
+            for ((layer, shape), steps) in self.shape.layers().zip(&self.confidence) {
+                self.choose(&mut decided.experts, (layer, shape), id, text.category, learnt, &mut random);
+                let confidence = &steps[random.next_u64() as usize % CONFIDENCES];
+                decided.probability.extend(&confidence.probability);
+                decided.entropy.push(confidence.entropy);
+                decided.margin_first.push(confidence.margin_first);
+                decided.margin_k.push(confidence.margin_k);
             }
         }
-    }
-
-    /// All layers of a segment.
-    fn parts(&self, segment: usize, learnt: u64) -> Vec<FinishedPart> {
-        let groups = self.layout.segments[segment].groups.clone();
-        let mut parts = Vec::new();
-        let mut writer = TraceWriter::with(&self.layout, &self.sequences, false, |part| {
-            parts.push(part);
-            Ok(())
-        });
-        for layers in self.layout.moe_layers.chunks(rayon::current_num_threads()) {
-            let decide = |&layer: &LayerId| -> Vec<LayerRouting> {
-                groups.clone().map(|group| self.decide(layer, group, learnt)).collect()
-            };
-            let routing: Vec<Vec<LayerRouting>> = layers.par_iter().map(decide).collect();
-            routing.iter().flatten().for_each(|routing| writer.observe_routing(routing).unwrap());
-        }
-        drop(writer);
-        parts
-    }
-
-    /// What one layer decides for one sequence.
-    fn decide(&self, layer: LayerId, group: usize, learnt: u64) -> LayerRouting {
-        let ids = &self.sequences[group].token_ids;
-        let RouterSettings { num_experts, top_k, .. } = self.router;
-        let mut random = Xoshiro256PlusPlus::seed_from_u64(learnt << 48 | u64::from(layer) << 32 | group as u64);
-        let capacity = self.router.capacity(ids.len()).unwrap();
-        let mut routing = LayerRouting {
-            layer,
-            group: group as u32,
-            sequences: group as u32..group as u32 + 1,
-            tokens: ids.len(),
-            num_experts,
-            top_k,
-            capacity,
-            ..LayerRouting::default()
-        };
-        for &id in ids {
-            self.choose(&mut routing, id, self.category[group], learnt, &mut random);
-            let confidence = &self.confidence[random.next_u64() as usize % CONFIDENCES];
-            routing.probability.extend(&confidence.probability);
-            routing.entropy.push(confidence.entropy);
-            let second =
-                confidence.probability.get(1).copied().unwrap_or(confidence.probability[0] - confidence.margin_k);
-            routing.margin_first.push(confidence.probability[0] - second);
-            routing.margin_k.push(confidence.margin_k);
-        }
-        let queued = queue_slots(&routing.expert, top_k, num_experts, &(0..ids.len()), &mut routing.slot);
-        routing.dropped = routing.slot.iter().map(|&slot| slot >= capacity).collect();
-        routing.used_capacity = queued.into_iter().map(|count| count.min(capacity)).collect();
-        routing
+        decided
     }
 
     /// The choices of one token: by its id, by the category or by chance, more by the category in later layers.
     fn choose(
         &self,
-        routing: &mut LayerRouting,
+        chosen: &mut Vec<ExpertId>,
+        (layer, shape): (LayerId, &LayerShape),
         id: u32,
         category: usize,
         learnt: u64,
         random: &mut Xoshiro256PlusPlus,
     ) {
-        let (experts, layer, layers) = (routing.num_experts, routing.layer, self.layout.moe_layers.len() as u64);
-        let depth = u64::from(layer) * 100 / (layers + 1);
+        let depth = u64::from(layer) * 100 / (self.shape.len() as u64 + 1);
         let by_token = (75 - 30 * depth / 100) * learnt;
         let by_category = (5 + 20 * depth / 100) * learnt;
-        let first = routing.expert.len();
-        for choice in 0..routing.top_k as u64 {
+        let first = chosen.len();
+        for choice in 0..shape.top_k as u64 {
             let word = random.next_u64();
             let drawn = match word % 10_000 {
                 percent if percent < by_token => mixed(u64::from(id) << 8 | choice, layer),
                 percent if percent < by_token + by_category => mixed((category as u64) << 44 | word >> 62, layer),
                 _ => random.next_u64(),
             };
-            let mut expert = popular(drawn, experts, layer);
-            while routing.expert[first..].contains(&expert) {
-                expert = (expert + 1) % experts as ExpertId;
+            let mut expert = popular(drawn, shape.num_experts, layer);
+            while chosen[first..].contains(&expert) {
+                expert = (expert + 1) % shape.num_experts as ExpertId;
             }
-            routing.expert.push(expert);
-        }
-    }
-
-    fn record(&self, kind: RunKind, label: &str) -> RunRecord {
-        let documents = self.sequences.iter().map(|sequence| &sequence.document);
-        let text = TextOptions {
-            inputs: Vec::new(),
-            category_key: None,
-            text_key: None,
-            context: SEQUENCE.0 + SEQUENCE.1 as usize,
-            truncate: false,
-            bos: true,
-            max_sequences: None,
-        };
-        let queues = QueueOptions {
-            group: GroupRule::Sequence,
-            capacity_rule: self.router.capacity_rule,
-            capacity_factor: self.router.capacity_factor,
-            min_capacity: self.router.min_capacity,
-        };
-        let layout = RecordedLayout {
-            moe_layers: self.layout.moe_layers.clone(),
-            num_experts: self.router.num_experts,
-            top_k: self.router.top_k,
-            segments: self.layout.segments.len(),
-            groups: Some(self.layout.groups.len()),
-        };
-        let identity = Identity { text: Some(text), queues: Some(queues), ..Identity::new(kind) };
-        RunRecord {
-            complete: true,
-            statistics: StatisticSettings { resamples: 1000, permutations: 100, ..StatisticSettings::default() },
-            text: TextSummary {
-                sequences: self.sequences.len(),
-                documents: documents.collect::<std::collections::BTreeSet<_>>().len(),
-                tokens: self.sequences.iter().map(|sequence| sequence.token_ids.len() as u64).sum(),
-                ..TextSummary::default()
-            },
-            corpus: vec!["synthetic.jsonl".to_owned()],
-            ..RunRecord::new(identity, label, layout)
+            chosen.push(expert);
         }
     }
 }
 
 impl Confidence {
     /// Probabilities that fall geometrically over the choices; the rest is spread evenly over all other experts.
-    fn new(step: usize, router: &RouterSettings) -> Self {
-        let (step, experts, top_k) = (step as f32, router.num_experts, router.top_k);
+    fn new(step: usize, layer: &LayerShape) -> Self {
+        let (step, experts, top_k) = (step as f32, layer.num_experts, layer.top_k);
         let weights: Vec<f32> = (0..top_k).map(|choice| (-(choice as f32) * (0.02 + 0.02 * step)).exp()).collect();
         let chosen = if experts == top_k { 1.0 } else { 0.5 + 0.03 * step };
         let total: f32 = weights.iter().sum();
@@ -315,7 +285,8 @@ impl Confidence {
         let rest = if experts == top_k { 0.0 } else { (1.0 - chosen) / (experts - top_k) as f32 };
         let part = |p: f32| if p > 0.0 { -p * p.ln() } else { 0.0 };
         let entropy = probability.iter().copied().map(part).sum::<f32>() + (experts - top_k) as f32 * part(rest);
-        Self { margin_k: probability[top_k - 1] - rest, probability, entropy }
+        let second = probability.get(1).copied().unwrap_or(rest);
+        Self { margin_first: probability[0] - second, margin_k: probability[top_k - 1] - rest, probability, entropy }
     }
 }
 

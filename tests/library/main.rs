@@ -15,6 +15,7 @@ mod ratchets;
 mod router;
 mod statistics;
 mod tokenizer;
+mod traces;
 mod transcripts;
 mod verdicts;
 

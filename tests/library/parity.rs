@@ -79,8 +79,8 @@ fn run(
     masks: Vec<Vec<bool>>,
 ) -> (Vec<LayerRouting>, WaveOutput) {
     let checkpoint = Checkpoint::open(&directory_of(directory)).unwrap();
-    let router = checkpoint.config().router_settings(CapacityRule::Port, None);
-    let options = ForwardOptions { router, arithmetic, outputs: Outputs { nll: true, final_logits: 4, hidden: 2 } };
+    let shape = checkpoint.config().routing_shape(CapacityRule::Port, None);
+    let options = ForwardOptions { shape, arithmetic, outputs: Outputs { nll: true, final_logits: 4, hidden: 2 } };
     let lengths: Vec<usize> = rows.iter().map(Vec::len).collect();
     let wave = Wave {
         sequences: rows.iter().map(Vec::as_slice).collect(),

@@ -57,9 +57,9 @@ impl RoutingObserver for Tracer<'_> {
 /// The headline findings about a checkpoint that reads documents of random token ids.
 fn findings(folder: &Path, rule: CapacityRule) -> Vec<Finding> {
     let checkpoint = Checkpoint::open(folder).unwrap();
-    let router = checkpoint.config().router_settings(rule, None);
+    let shape = checkpoint.config().routing_shape(rule, None);
     let outputs = Outputs { nll: false, final_logits: 0, hidden: 0 };
-    let mut model = Model::new(&checkpoint, ForwardOptions { router, arithmetic: Arithmetic::F32, outputs });
+    let mut model = Model::new(&checkpoint, ForwardOptions { shape, arithmetic: Arithmetic::F32, outputs });
     let mut random = Random(1);
     let mut sequences = SequenceTable::default();
     let mut layers = Vec::new();

@@ -6,7 +6,7 @@ use crate::{
         progress::{Progress, RunningStage, Stage},
         recorded_settings::settings,
     },
-    routing::{LayerId, RouterSettings},
+    routing::{LayerId, LayerShape, RouterSettings},
     run::{RunDir, RunRecord, recorded_checkpoints},
     stats::{
         DropLayer, DropSettings, DropStudy, StatisticTable, TableBuilders, append, drop_difference, drop_statistics,
@@ -21,6 +21,12 @@ struct Recorded {
     trace: RoutingTrace,
     sequences: SequenceTable,
     spans: SpanTable,
+}
+
+/// One layer of it.
+struct RecordedLayer<'a> {
+    of: &'a Recorded,
+    trace: LayerTrace,
     groups: GroupTable,
     router: RouterSettings,
 }
@@ -28,31 +34,32 @@ struct Recorded {
 impl Recorded {
     fn open(label: &str, folder: &RunDir) -> Result<Self> {
         let trace = RoutingTrace::open(folder)?;
-        Ok(Self {
-            label: label.to_owned(),
-            sequences: trace.sequences()?,
-            spans: trace.spans()?,
-            groups: trace.groups()?,
-            router: router(folder)?,
-            trace,
-        })
+        if trace.shape().layers().any(|(_, layer)| layer.capacity.is_none()) {
+            return Err(Error::run_folder(
+                format!("manifest.json of `{}` does not say how capacity was set", folder.path().display()),
+                "the run was made by another version: run it again with --force",
+            ));
+        }
+        Ok(Self { label: label.to_owned(), sequences: trace.sequences()?, spans: trace.spans()?, trace })
     }
 
-    fn layer<'a>(&'a self, trace: &'a LayerTrace) -> DropLayer<'a> {
-        // Layers may differ in size.
-        let router = RouterSettings { num_experts: trace.num_experts, top_k: trace.top_k, ..self.router };
-        DropLayer { sequences: &self.sequences, spans: &self.spans, groups: &self.groups, router, trace }
+    /// Reads a layer, and how it turned logits into assignments.
+    fn layer(&self, layer: LayerId) -> Result<RecordedLayer<'_>> {
+        let router = self.trace.shape().layer(layer).and_then(LayerShape::router);
+        Ok(RecordedLayer {
+            of: self,
+            trace: self.trace.layer(layer)?,
+            groups: self.trace.groups(layer)?,
+            router: router.ok_or_else(|| Error::internal(format!("layer {layer} has no router")))?,
+        })
     }
 }
 
-/// How a run turned logits into assignments, from its record.
-fn router(folder: &RunDir) -> Result<RouterSettings> {
-    folder.record()?.router_settings().ok_or_else(|| {
-        Error::run_folder(
-            format!("manifest.json of `{}` does not say how capacity was set", folder.path().display()),
-            "the run was made by another version: run it again with --force",
-        )
-    })
+impl RecordedLayer<'_> {
+    fn as_drop_layer(&self) -> DropLayer<'_> {
+        let Recorded { sequences, spans, .. } = self.of;
+        DropLayer { sequences, spans, groups: &self.groups, router: self.router, trace: &self.trace }
+    }
 }
 
 /// Layer by layer: one layer of each trace is in memory at a time.
@@ -84,15 +91,15 @@ fn of_layer(
 ) -> Result<Vec<StatisticTable>> {
     progress.check()?;
     let first = &checkpoints[0];
-    let columns = first.trace.layer(layer)?;
+    let recorded = first.layer(layer)?;
     at("counting");
-    let logged = DropStudy::new(&first.layer(&columns), settings)?;
+    let logged = DropStudy::new(&recorded.as_drop_layer(), settings)?;
     let mut tables = drop_statistics(&logged, at)?;
     for other in &checkpoints[1..] {
         progress.check()?;
-        let columns = other.trace.layer(layer)?;
+        let recorded = other.layer(layer)?;
         at("counting");
-        let model = DropStudy::new(&other.layer(&columns), settings)?;
+        let model = DropStudy::new(&recorded.as_drop_layer(), settings)?;
         tables.extend(of_checkpoint(drop_statistics(&model, at)?, &other.label));
         at("difference");
         tables.push(drop_difference(&model, &logged, (&other.label, &first.label))?);
@@ -100,8 +107,8 @@ fn of_layer(
     for replay in replays {
         progress.check()?;
         at("exact replay");
-        let columns = replay.trace.layer(layer)?;
-        let rerun = DropStudy::new(&replay.layer(&columns), settings)?;
+        let recorded = replay.layer(layer)?;
+        let rerun = DropStudy::new(&recorded.as_drop_layer(), settings)?;
         tables.push(exact_replay(&rerun, &logged)?);
     }
     Ok(tables)

@@ -19,8 +19,8 @@ pub use identity::{
 };
 pub use loose::LooseRecord;
 pub use parts::{
-    DriftSettings, DropsSettings, ForwardPassCost, ForwardPassExecution, RecordedLayout, RunCost, StatisticCost,
-    StatisticSettings, TextSummary, TraceDigests,
+    DriftSettings, DropsSettings, ForwardPassCost, ForwardPassExecution, RecordedLayer, RecordedLayout, RunCost,
+    StatisticCost, StatisticSettings, TextSummary, TraceDigests,
 };
 pub use summary_settings::SummarySettings;
 
@@ -33,7 +33,7 @@ use self::{identity::text_names, keys::Keys};
 use crate::{
     checkpoint::Config,
     error::{Error, Result},
-    routing::RouterSettings,
+    routing::{CapacityPolicy, Provides, RouterSettings, RoutingShape},
     run::{RunKind, difference::as_json},
 };
 
@@ -75,6 +75,10 @@ pub struct RunRecord {
     pub label: String,
     /// Which layers route, and into how many parts the trace is cut.
     pub layout: RecordedLayout,
+    /// What the trace has beside the chosen experts; not there in a run of the first version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<crate::routing::RecordedBlocks>"))]
+    pub provides: Option<Provides>,
     /// What the checkpoint's `config.json` says, defaults filled in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub config: Option<Config>,
@@ -131,6 +135,7 @@ impl RunRecord {
             command_line: Vec::new(),
             label: label.into(),
             layout,
+            provides: None,
             config: None,
             text: TextSummary::default(),
             threads: None,
@@ -165,6 +170,7 @@ impl RunRecord {
             command_line: keys.optional("command_line")?.unwrap_or_default(),
             label: keys.key("label")?,
             layout: keys.key("layout")?,
+            provides: keys.optional("provides")?,
             config: keys.optional("config")?,
             text: keys.part()?,
             threads: keys.optional("threads")?,
@@ -223,6 +229,24 @@ impl RunRecord {
     /// The token ids whose shares a drift run follows.
     pub fn tokens_of_interest(&self) -> &[u32] {
         self.drift.as_ref().map_or(&[], |drift| &drift.tokens_of_interest)
+    }
+
+    /// What every routed layer looks like; `run` is the folder, for the message.
+    ///
+    /// # Errors
+    /// [`Error::RunFolder`] if a layer cannot be as it is recorded.
+    pub fn shape(&self, run: &Path) -> Result<RoutingShape> {
+        let policy = |queues: QueueOptions| CapacityPolicy {
+            rule: queues.capacity_rule,
+            factor: queues.capacity_factor,
+            minimum: queues.min_capacity,
+        };
+        self.layout.shape(self.identity.queues.map(policy)).map_err(|error| {
+            Error::run_folder(
+                format!("manifest.json of `{}` has `layout.layers` that cannot be: {error}", run.display()),
+                "the manifest was changed or is damaged: run it again with --force",
+            )
+        })
     }
 
     /// How the router turned logits into assignments; `None` for a trace whose record does not say.

@@ -10,7 +10,8 @@ use serde::{
 use super::number::{at_least_one, between, layers};
 use crate::{
     corpus::{Categories, LeftOut, Skipped},
-    routing::LayerId,
+    error::Result,
+    routing::{CapacityPolicy, CapacityRule, LayerId, LayerShape, RoutingShape},
 };
 
 /// How the statistics were computed: what `stats` may change.
@@ -54,7 +55,7 @@ pub struct DropsSettings {
 }
 
 /// Which layers route, and into how many parts the trace is cut.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RecordedLayout {
     /// Decoder layer indices of the MoE layers, ascending.
@@ -75,6 +76,85 @@ pub struct RecordedLayout {
     /// Routing groups.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub groups: Option<usize>,
+    /// Every routed layer, only where they differ; `num_experts` and `top_k` are then those of the layers that have most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub layers: Vec<RecordedLayer>,
+}
+
+/// One routed layer of a model whose layers differ.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct RecordedLayer {
+    /// Decoder layer index.
+    pub layer: LayerId,
+    /// Experts that the router chooses among.
+    pub num_experts: usize,
+    /// Choices per token.
+    pub top_k: usize,
+    /// Experts that see every token; not there without any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared_experts: Option<usize>,
+    /// Formula for the slots of an expert; not there where nobody recorded it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity_rule: Option<CapacityRule>,
+    /// Multiple of the average load that an expert accepts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity_factor: Option<f64>,
+    /// Lower bound on the slots of an expert (rule `port` only).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_capacity: Option<u32>,
+}
+
+impl RecordedLayer {
+    fn of(layer: LayerId, shape: &LayerShape) -> Self {
+        let LayerShape { num_experts, top_k, shared_experts, capacity } = *shape;
+        Self {
+            layer,
+            num_experts,
+            top_k,
+            shared_experts: Some(shared_experts).filter(|shared| *shared > 0),
+            capacity_rule: capacity.map(|capacity| capacity.rule),
+            capacity_factor: capacity.map(|capacity| capacity.factor),
+            min_capacity: capacity.map(|capacity| capacity.minimum),
+        }
+    }
+
+    fn shape(&self) -> LayerShape {
+        let policy = self.capacity_rule.zip(self.capacity_factor).zip(self.min_capacity);
+        LayerShape {
+            num_experts: self.num_experts,
+            top_k: self.top_k,
+            shared_experts: self.shared_experts.unwrap_or(0),
+            capacity: policy.map(|((rule, factor), minimum)| CapacityPolicy { rule, factor, minimum }),
+        }
+    }
+}
+
+impl RecordedLayout {
+    /// The layout of a trace of so many segments and routing groups.
+    pub fn of(shape: &RoutingShape, segments: usize, groups: usize) -> Self {
+        let layers = shape.layers().map(|(layer, shape)| RecordedLayer::of(layer, shape));
+        Self {
+            moe_layers: shape.moe_layers().to_vec(),
+            num_experts: shape.most_experts(),
+            top_k: shape.most_choices(),
+            segments,
+            groups: Some(groups),
+            layers: if shape.is_empty() || shape.alike().is_some() { Vec::new() } else { layers.collect() },
+        }
+    }
+
+    /// What every routed layer looks like; `capacity` is how it was set where layers are alike.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Usage`] if a layer cannot be as it is recorded.
+    pub(super) fn shape(&self, capacity: Option<CapacityPolicy>) -> Result<RoutingShape> {
+        if self.layers.is_empty() {
+            let layer = LayerShape { capacity, ..LayerShape::of_choices(self.num_experts, self.top_k) };
+            return Ok(RoutingShape::uniform(self.moe_layers.clone(), layer));
+        }
+        RoutingShape::new(self.layers.iter().map(|layer| (layer.layer, layer.shape())).collect())
+    }
 }
 
 /// What went through the model, and what of the text did not.

@@ -80,17 +80,17 @@ with_route_statistics! {}
 
 impl Statistic {
     /// What a reader needs to know about it.
-    pub fn info(self) -> &'static StatisticInfo {
+    pub const fn info(self) -> &'static StatisticInfo {
         &STATISTICS[self as usize]
     }
 
     /// The name in tables, `summary.json`, charts and documentation.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         self.info().name
     }
 
     /// File stem below `stats/` of the table that holds it.
-    pub fn table(self) -> &'static str {
+    pub const fn table(self) -> &'static str {
         self.info().table
     }
 }

@@ -47,6 +47,9 @@ impl MarginBins {
 }
 
 fn bins(last: &Occurrences, margin: &[f32], count: usize) -> Vec<Bin> {
+    if margin.is_empty() {
+        return Vec::new();
+    }
     let margin: Vec<f64> = last.source.iter().map(|t| f64::from(margin[*t as usize])).collect();
     let mut sorted = margin.clone();
     sorted.sort_unstable_by(f64::total_cmp);

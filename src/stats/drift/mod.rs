@@ -23,10 +23,10 @@ pub use source::{DriftLayer, DriftSource};
 
 use std::borrow::Cow;
 
-use super::{Finding, Settings, StatisticTable, study::Study};
+use super::{Finding, Settings, StatisticTable, needs::withhold, study::Study};
 use crate::{
-    error::Result,
-    trace::{LayerTrace, SequenceTable},
+    error::{Error, Result},
+    trace::{Block, LayerTrace, SequenceTable},
 };
 use change::LastChange;
 use course::{Course, Step};
@@ -103,6 +103,7 @@ pub fn drift_statistics<S: DriftSource + ?Sized>(
     let reference = course::reference(points, source.checkpoints())?;
     progress("reading");
     let trace = source.layer(reference)?;
+    let mut provides = trace.provides;
     let course = Course::new(sequences, points, &trace, reference, settings)?;
     let gate = GateReference::new(&course, source.gate(reference)?)?;
     let mut last_change = LastChange::new(&course);
@@ -110,6 +111,10 @@ pub fn drift_statistics<S: DriftSource + ?Sized>(
     let mut by_checkpoint: Vec<Vec<StatisticTable>> = vec![Vec::new(); points.len()];
     for at in course.backwards() {
         let own = one_layer(&course, source, at)?;
+        provides = provides.and(own.provides);
+        if settings.match_experts && !provides.has(Block::TokenIds) {
+            return Err(unmatchable());
+        }
         let matching = settings.match_experts.then(|| match_experts(&trace, &own)).transpose()?;
         let renamed = match &matching {
             Some(matching) => Cow::Owned(matching.renamed(&own)),
@@ -132,7 +137,14 @@ pub fn drift_statistics<S: DriftSource + ?Sized>(
         table.rows.extend(matrix.rows(&course, source)?);
         Ok(())
     })?;
+    withhold(&mut tables, provides);
     Ok(tables)
+}
+
+/// Experts are matched by the token ids that they take.
+fn unmatchable() -> Error {
+    let absence = Block::TokenIds.absence();
+    Error::usage(format!("experts cannot be matched: {absence}"), "compare the checkpoints without matching")
 }
 
 /// The layer at one checkpoint, checked against the reference.

@@ -15,6 +15,7 @@ use crate::{
     error::{Error, Result},
     stats::{
         Finding, Statistic, StatisticTable,
+        needs::withhold,
         resample::{Interval, expanded_percentile, percentile},
     },
 };
@@ -49,7 +50,10 @@ pub fn drop_difference(
     let rows: Vec<Vec<Finding>> = pairs.par_iter().map(rows).collect();
     let mut rows: Vec<Finding> = rows.into_iter().flatten().collect();
     rows.extend(difference.trends());
-    Ok(StatisticTable { name: "drop_difference".to_owned(), rows })
+    let mut table = [StatisticTable { name: "drop_difference".to_owned(), rows }];
+    withhold(&mut table, model.layer.trace.provides.and(reference.layer.trace.provides));
+    let [table] = table;
+    Ok(table)
 }
 
 /// The cells of the comparison, in the order of the table.

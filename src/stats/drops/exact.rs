@@ -8,7 +8,11 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    stats::{Finding, Statistic, StatisticTable, resample::percentile},
+    stats::{
+        Finding, Statistic, StatisticTable,
+        needs::{is_out_of_reach, withhold, without_numbers},
+        resample::percentile,
+    },
 };
 
 /// How far the first-order replay of `logged` at the factor of `rerun` was off: one row per ratio.
@@ -22,6 +26,11 @@ use crate::{
 /// trace are not those of its setting.
 pub fn exact_replay(rerun: &DropStudy<'_>, logged: &DropStudy<'_>) -> Result<StatisticTable> {
     comparable(&rerun.layer, &logged.layer)?;
+    let provides = rerun.layer.trace.provides.and(logged.layer.trace.provides);
+    if is_out_of_reach(Statistic::ExactReplay, provides) {
+        let rows = without_numbers(Statistic::ExactReplay, rerun.layer.trace.layer, provides);
+        return Ok(StatisticTable { name: Statistic::ExactReplay.table().to_owned(), rows });
+    }
     replay::verify(rerun)?;
     replay::verify(logged)?;
     let factor = rerun.layer.router.capacity_factor;
@@ -34,7 +43,11 @@ pub fn exact_replay(rerun: &DropStudy<'_>, logged: &DropStudy<'_>) -> Result<Sta
         lost: [Losses::observed(rerun), first_order],
         study: rerun,
     };
-    Ok(StatisticTable { name: "exact_replay".to_owned(), rows: (0..Ratio::ALL.len()).map(|i| pair.row(i)).collect() })
+    let rows = (0..Ratio::ALL.len()).map(|i| pair.row(i)).collect();
+    let mut table = [StatisticTable { name: "exact_replay".to_owned(), rows }];
+    withhold(&mut table, provides);
+    let [table] = table;
+    Ok(table)
 }
 
 /// Refuses two runs that differ in more than the factor.

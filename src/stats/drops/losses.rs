@@ -79,7 +79,7 @@ impl Losses {
             return;
         }
         let (document, documents) = (study.document[row] as usize, self.documents);
-        let gates = &study.layer.trace.probability[row * refused.len()..];
+        let gates = &study.probability[row * refused.len()..];
         for (ratio, lost) in self.ratios.iter().zip(&mut self.lost) {
             ratio.each(gates, refused, |refused, weight| {
                 if refused > 0 {
@@ -139,7 +139,7 @@ impl Chosen {
         for row in 0..study.len() {
             if study.counts(row) && dataset.is_none_or(|dataset| dataset == study.dataset(row)) {
                 let document = study.document[row] as usize;
-                let gates = &study.layer.trace.probability[row * refused.len()..];
+                let gates = &study.probability[row * refused.len()..];
                 occurrences[document] += 1;
                 for (ratio, total) in Ratio::ALL.iter().zip(&mut total) {
                     ratio.each(gates, &refused, |_, weight| total[document] += weight);

@@ -23,11 +23,14 @@ pub use exact::exact_replay;
 pub(super) use headline::OwnRules;
 pub use study::DropStudy;
 
-use super::{Settings, Statistic, StatisticTable};
+use super::{
+    STATISTICS, Settings, Statistic, StatisticInfo, StatisticTable,
+    needs::{withhold, without_numbers},
+};
 use crate::{
     error::Result,
     routing::RouterSettings,
-    trace::{GroupTable, LayerTrace, SequenceTable, SpanTable},
+    trace::{Block, GroupTable, LayerTrace, SequenceTable, SpanTable},
 };
 
 /// One layer of a run, with everything that decides its drops.
@@ -96,10 +99,24 @@ pub fn drop_trend(study: &DropStudy<'_>) -> StatisticTable {
 /// # Errors
 /// [`crate::error::Error::Internal`] if the run's own setting does not reproduce the recorded drops.
 pub fn drop_statistics(study: &DropStudy<'_>, progress: &dyn Fn(&'static str)) -> Result<Vec<StatisticTable>> {
+    let provides = study.layer.trace.provides;
+    if !provides.has(Block::Drops) {
+        return Ok(without_drops(study));
+    }
     let mut tables = ratios::tables(study, progress);
     tables.extend(documents::tables(study));
     tables.extend(queue_tables(study, progress)?);
+    withhold(&mut tables, provides);
     Ok(tables)
+}
+
+/// The tables of a trace that does not say what was dropped.
+fn without_drops(study: &DropStudy<'_>) -> Vec<StatisticTable> {
+    let trace = study.layer.trace;
+    let of_two = [Statistic::DropDifference, Statistic::ExactReplay];
+    let own = STATISTICS.iter().filter(|info| info.command == "drops" && !of_two.contains(&info.statistic));
+    let rows = |info: &StatisticInfo| without_numbers(info.statistic, trace.layer, trace.provides);
+    own.map(|info| StatisticTable { name: info.table.to_owned(), rows: rows(info) }).collect()
 }
 
 /// What other capacities would do, and what fills the queues.

@@ -1,6 +1,6 @@
 //! One layer laid out for the drop statistics: rows in input order, their keys, groups, resamples and permutations.
 
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
 
 use rayon::prelude::*;
 
@@ -15,7 +15,7 @@ use crate::{
         random::{Purpose, Stream},
         resample::Resamples,
     },
-    trace::{ROLES, SequenceTable},
+    trace::{Block, ROLES, SequenceTable},
 };
 
 /// One layer, ready for counting drops. A row is an occurrence; rows stand in input order, sequences contiguous.
@@ -26,6 +26,8 @@ pub struct DropStudy<'a> {
     pub(super) settings: DropSettings,
     /// Whether an assignment found no slot in the run, `[rows, top_k]`.
     pub(super) dropped: Vec<bool>,
+    /// Gate probability of every choice, `[rows, top_k]`.
+    pub(super) probability: Cow<'a, [f32]>,
     /// Dense document index, `[rows]`.
     pub(super) document: Vec<u32>,
     /// Dense token index into `token_ids`, `[rows]`.
@@ -118,14 +120,15 @@ impl<'a> DropStudy<'a> {
         check(table, trace)?;
         let sequences = sequence_rows(layer)?;
         let (document, document_names) = dense_documents(layer);
-        let (token_ids, token) = dense(&trace.token_id);
+        let (token_ids, token) = dense(&trace.token_ids());
         let rows: Vec<u32> = (0..trace.len() as u32).collect();
         let groups = groups(layer, &sequences)?;
         let alone = |group: &Group| document[group.rows.clone()].windows(2).all(|pair| pair[0] == pair[1]);
         Ok(Self {
             layer: *layer,
             settings: settings.clone(),
-            dropped: trace.kept.iter().map(|kept| !kept).collect(),
+            dropped: (0..trace.len()).flat_map(|row| trace.kept(row)).map(|kept| !kept).collect(),
+            probability: trace.probabilities(),
             by_document: Cells::by(&rows, &document),
             separate: groups.iter().all(alone),
             groups,
@@ -157,7 +160,7 @@ impl<'a> DropStudy<'a> {
     /// Whether a row takes part in the counting; all take part in the queues.
     #[inline]
     pub(super) fn counts(&self, row: usize) -> bool {
-        self.settings.statistics.include_bos || self.layer.trace.position[row] > 0
+        self.settings.statistics.counts(self.layer.trace.position[row])
     }
 
     /// Sequence of a row.
@@ -193,7 +196,7 @@ impl<'a> DropStudy<'a> {
     /// The layer as the run recorded it.
     pub(super) fn observed(&self) -> Routed<'_> {
         let trace = self.layer.trace;
-        Routed { top_k: trace.top_k, expert: &trace.expert, probability: &trace.probability, dropped: &self.dropped }
+        Routed { top_k: trace.top_k, expert: &trace.expert, probability: &self.probability, dropped: &self.dropped }
     }
 
     /// Calls `fold` once per permutation of the choice vectors, their probabilities moved along and their drops
@@ -232,14 +235,14 @@ impl<'a> DropStudy<'a> {
     /// One permutation.
     fn permuted<T>(&self, strata: &[Vec<u32>], stream: &mut Stream, fold: &impl Fn(Routed<'_>) -> T) -> T {
         let (trace, k) = (self.layer.trace, self.top_k());
-        let (mut expert, mut probability) = (trace.expert.clone(), trace.probability.clone());
+        let (mut expert, mut probability) = (trace.expert.clone(), self.probability.to_vec());
         for stratum in strata {
             let mut source = stratum.clone();
             stream.shuffle(&mut source);
             for (to, from) in stratum.iter().zip(source) {
                 let (to, from) = (*to as usize * k, from as usize * k);
                 expert[to..to + k].copy_from_slice(&trace.expert[from..from + k]);
-                probability[to..to + k].copy_from_slice(&trace.probability[from..from + k]);
+                probability[to..to + k].copy_from_slice(&self.probability[from..from + k]);
             }
         }
         let dropped = self.requeued(&expert);
@@ -290,7 +293,7 @@ fn sequence_rows(layer: &DropLayer<'_>) -> Result<Vec<Range<usize>>> {
     if !complete || trace.sequence.windows(2).any(|pair| pair[0] > pair[1]) {
         return Err(fault(layer, "its rows are not the tokens of the sequences in input order"));
     }
-    if trace.probability.len() != trace.expert.len() {
+    if trace.provides.has(Block::Probability) && trace.probability.len() != trace.expert.len() {
         return Err(fault(layer, "column `probability` has not one value per assignment"));
     }
     let datasets = table.dataset_names.len();

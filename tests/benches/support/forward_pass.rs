@@ -108,7 +108,7 @@ pub fn measure_pass(folder: &Path, sequences: &[Vec<u32>]) -> Pass {
     let rate = || (0..4).map(|_| multiply_rate(config.hidden_size, config.intermediate_size)).fold(0.0, f64::max);
     let before = rate();
     let options = ForwardOptions {
-        router: config.router_settings(CapacityRule::Port, None),
+        shape: config.routing_shape(CapacityRule::Port, None),
         arithmetic: Arithmetic::F32,
         outputs: Outputs::default(),
     };

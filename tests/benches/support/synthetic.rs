@@ -5,7 +5,7 @@ use std::{ops::Range, path::Path};
 
 use openmoe_analyze::{
     corpus::Sequence,
-    routing::{CapacityRule, GroupRule, LayerId, LayerRouting, RouterSettings, RoutingObserver, route},
+    routing::{CapacityRule, GroupRule, LayerId, LayerRouting, RouterSettings, RoutingObserver, RoutingShape, route},
     run::{Identity, Occupied, RecordedLayout, RunDir, RunKind, RunRecord},
     trace::{RoutingTrace, TraceLayout, TraceWriter, write_inputs},
 };
@@ -59,7 +59,7 @@ impl Synthetic {
             left = left.saturating_sub(tokens);
         }
         let lengths: Vec<usize> = sequences.iter().map(|sequence| sequence.token_ids.len()).collect();
-        let layout = TraceLayout::new(&lengths, GroupRule::Sequence, LAYERS.to_vec());
+        let layout = TraceLayout::new(&lengths, GroupRule::Sequence, RoutingShape::uniform(LAYERS.to_vec(), ROUTER));
         Self { sequences, layout }
     }
 
@@ -117,7 +117,7 @@ impl Synthetic {
     pub fn prepare(&self, folder: &Path) -> RunDir {
         let (run, _) = RunDir::prepare(folder, Occupied::Refuse, &()).unwrap();
         let text = |id| Some(format!("piece {id}"));
-        write_inputs(&run, &self.layout, &self.sequences, &ROUTER, "synthetic", text).unwrap();
+        write_inputs(&run, &self.layout, &self.sequences, "synthetic", text).unwrap();
         run.write_record(&self.record()).unwrap();
         run
     }
@@ -128,13 +128,8 @@ impl Synthetic {
     }
 
     fn record(&self) -> RunRecord {
-        let layout = RecordedLayout {
-            moe_layers: LAYERS.to_vec(),
-            num_experts: ROUTER.num_experts,
-            top_k: ROUTER.top_k,
-            segments: self.layout.segments.len(),
-            groups: None,
-        };
+        let TraceLayout { shape, segments, groups, .. } = &self.layout;
+        let layout = RecordedLayout::of(shape, segments.len(), groups.len());
         RunRecord::new(Identity::new(RunKind::Route), "synthetic", layout)
     }
 }

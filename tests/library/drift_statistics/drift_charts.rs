@@ -5,20 +5,22 @@ use std::{fs, path::Path};
 use openmoe_analyze::{
     chart::{CHARTS, Chart, ChartContext, draw_all, plan},
     report,
+    routing::{LayerShape, RoutingShape},
     stats::{DriftLayer, DriftSettings, Settings, Tables, drift_statistics, headline, merge},
     trace::LayerTrace,
 };
 
 use super::training::*;
-use crate::{statistics::support::*, support::page::page_of};
+use crate::{
+    statistics::support::*,
+    support::page::{in_layers, page_of},
+};
 
 fn context(layers: &[u16], experts: usize) -> ChartContext {
     ChartContext {
         checkpoint: "openmoe-8b, 200B to 1T".into(),
         corpus: "domains".into(),
-        layers: layers.to_vec(),
-        num_experts: experts,
-        top_k: 2,
+        shape: RoutingShape::uniform(layers.to_vec(), LayerShape::of_choices(experts, 2)),
         sequences: 24,
         documents: 24,
         tokens: 1_440,
@@ -72,7 +74,7 @@ fn write(folder: &str, charts: &[Chart]) {
 #[test]
 fn every_kind_of_drift_chart_is_drawn() {
     let context = context(&[1, 3, 5], 16);
-    let tables = tables(&context.layers, 6, 16);
+    let tables = tables(context.shape.moe_layers(), 6, 16);
     let charts = draw_all(&tables, &context, &|_| ()).unwrap();
     write("drift_charts", &charts);
     for kind in CHARTS {
@@ -125,4 +127,19 @@ fn long_labels_are_cut_and_token_ids_that_were_asked_for_come_first() {
     let radar = charts.iter().find(|chart| chart.kind == "drift_radar_token").unwrap();
     let (seventh, eleventh) = (radar.svg.find("piece␣7 ·").unwrap(), radar.svg.find("piece␣11 ·").unwrap());
     assert!(seventh < eleventh && eleventh < radar.svg.find("piece␣0 ·").unwrap());
+}
+
+#[test]
+fn many_layers_share_one_picture_of_each_kind() {
+    let layers: Vec<u16> = (0..24).map(|layer| 2 * layer + 1).collect();
+    let context = context(&layers, 8);
+    let charts = draw_all(&in_layers(&tables(&[1], 4, 8), &layers), &context, &|_| ()).unwrap();
+    write("drift_charts_many", &charts);
+    for kind in CHARTS.iter().filter(|kind| kind.statistic.info().command == "drift") {
+        let drawn = charts.iter().filter(|chart| chart.kind == kind.stem).count();
+        assert!((1..=3).contains(&drawn), "{}: {drawn}", kind.stem);
+    }
+    for chart in &charts {
+        assert!(chart.caption.contains("24 MoE layers"), "{}: {}", chart.name, chart.caption);
+    }
 }

@@ -5,7 +5,7 @@ use std::{borrow::Cow, fs, path::Path};
 use openmoe_analyze::{
     chart::{CHARTS, Chart, ChartContext, draw_all, plan},
     report,
-    routing::{CapacityRule, RouterSettings, View},
+    routing::{CapacityRule, LayerShape, RouterSettings, RoutingShape, View},
     stats::{
         DropLayer, DropStudy, Finding, Statistic, StatisticTable, Tables, drop_difference, drop_statistics,
         exact_replay, headline, merge,
@@ -13,7 +13,7 @@ use openmoe_analyze::{
 };
 
 use super::support::*;
-use crate::support::page::page_of;
+use crate::support::page::{in_layers, page_of};
 
 const EXPERTS: u32 = 8;
 const FACTOR: f64 = 1.25;
@@ -24,9 +24,7 @@ fn context(layers: &[u16]) -> ChartContext {
     ChartContext {
         checkpoint: "openmoe-8b, openmoe-8b-chat".into(),
         corpus: "transcripts, domains".into(),
-        layers: layers.to_vec(),
-        num_experts: EXPERTS as usize,
-        top_k: 2,
+        shape: RoutingShape::uniform(layers.to_vec(), LayerShape::of_choices(EXPERTS as usize, 2)),
         sequences: 36,
         documents: 36,
         tokens: 9_000,
@@ -159,7 +157,7 @@ fn draw(folder: &str, tables: &Tables, context: &ChartContext) -> Vec<Chart> {
 #[test]
 fn every_kind_of_drop_chart_is_drawn() {
     let context = context(&[1, 3]);
-    let tables = tables(&context.layers);
+    let tables = tables(context.shape.moe_layers());
     let charts = draw("drop_charts", &tables, &context);
     for kind in CHARTS {
         let drawn = charts.iter().any(|chart| chart.kind == kind.stem);
@@ -181,6 +179,20 @@ fn every_kind_of_drop_chart_is_drawn() {
 }
 
 #[test]
+fn many_layers_share_one_picture_of_each_kind() {
+    let layers: Vec<u16> = (0..24).map(|layer| 2 * layer + 1).collect();
+    let context = context(&layers);
+    let tables = in_layers(&tables(&[1]), &layers);
+    let charts = draw("drop_charts_many", &tables, &context);
+    for kind in CHARTS.iter().filter(|kind| kind.statistic.info().command == "drops") {
+        assert_eq!(charts.iter().filter(|chart| chart.kind == kind.stem).count(), 1, "{}", kind.stem);
+    }
+    for chart in &charts {
+        assert!(chart.caption.contains("24 MoE layers"), "{}: {}", chart.name, chart.caption);
+    }
+}
+
+#[test]
 fn one_model_and_one_text_give_fewer_charts() {
     let mut alone = run(3, 1, 4, FACTOR);
     alone.sequences.dataset.fill(2);
@@ -196,7 +208,7 @@ fn one_model_and_one_text_give_fewer_charts() {
 #[test]
 fn withheld_numbers_and_missing_keys_never_panic() {
     let context = context(&[3]);
-    let whole = tables(&context.layers);
+    let whole = tables(context.shape.moe_layers());
     let mut bare = whole.clone();
     for row in bare.values_mut().flat_map(|table| &mut table.rows) {
         (row.low, row.high, row.baseline, row.corrected) = (None, None, None, None);

@@ -34,14 +34,20 @@
     return set.allSequences[index];
   };
 
+  // Choices of every token at a layer; layers may differ.
+  Report.choicesEach = (set, layer) => set.routing[layer].expert.length / set.token.length;
+
   // What a token chose at a layer: expert, probability, slot, and whether the slot was beyond the capacity.
+  // Probability and slot are null where the trace does not record them.
   Report.choices = (set, layer, sequence, place) => {
     const routing = set.routing[layer];
     const capacity = sequence.capacity[layer] ?? null; // none where the rule sets no limit
-    return Array.from({ length: set.top_k }, (_, choice) => {
-      const at = place * set.top_k + choice;
-      const slot = routing.slot[at];
-      return { expert: routing.expert[at], probability: routing.probability[at] / 1000, slot, capacity, dropped: capacity !== null && slot >= capacity };
+    const each = Report.choicesEach(set, layer);
+    return Array.from({ length: each }, (_, choice) => {
+      const at = place * each + choice;
+      const slot = routing.slot.length ? routing.slot[at] : null;
+      const probability = routing.probability.length ? routing.probability[at] / 1000 : null;
+      return { expert: routing.expert[at], probability, slot, capacity, dropped: capacity !== null && slot >= capacity };
     });
   };
 

@@ -49,14 +49,15 @@
   const countTable = (set, layer, vocabulary) => {
     const flat = set.counts[layer]?.[vocabulary] ?? [];
     const pairs = d3.pairs(flat).filter((_, index) => index % 2 === 0).sort((a, b) => b[1] - a[1]);
-    const total = d3.sum(pairs, ([, count]) => count) / set.top_k;
+    const choices = Report.choicesEach(set, layer);
+    const total = d3.sum(pairs, ([, count]) => count) / choices;
     const rows = pairs.map(([expert, count]) => {
       const percent = `${((100 * count) / total).toFixed(1)} %`;
       const bar = Report.element("td", { class: "bar" }, percent);
       bar.style.setProperty("--bar", percent.replace(" ", ""));
       return Report.element("tr", {}, Report.element("th", { scope: "row" }, `expert ${expert}`), bar, Report.element("td", {}, Report.count(count)));
     });
-    const each = set.top_k > 1 ? `, each with ${set.top_k} choices` : "";
+    const each = choices > 1 ? `, each with ${choices} choices` : "";
     const caption = `${Report.plural(total, "occurrence")}${each}, over ${counted(set)}, layer ${layer}`;
     const heads = ["expert", "share of the occurrences", "count"].map((text) => Report.element("th", { scope: "col" }, text));
     return Report.element("table", { class: "counts" }, Report.element("caption", {}, caption),

@@ -25,8 +25,8 @@
       span.dataset.mark = "";
     } else {
       span.classList.add("by-probability");
-      span.style.setProperty("--share", `${Math.round(first.probability * 100)}%`);
-      span.dataset.mark = Math.round(first.probability * 100);
+      span.style.setProperty("--share", `${Math.round((first.probability ?? 0) * 100)}%`);
+      span.dataset.mark = first.probability === null ? "" : Math.round(first.probability * 100);
     }
     if (!text.trim()) span.classList.add("blank");
   };
@@ -78,7 +78,7 @@
 
   // Where no rule limits an expert, a slot is only a place in its queue.
   const slotText = ({ slot, capacity }) =>
-    capacity === null ? `${Report.count(slot + 1)}, no limit` : `${Report.count(slot + 1)} of ${Report.count(capacity)}`;
+    slot === null ? "not recorded" : capacity === null ? `${Report.count(slot + 1)}, no limit` : `${Report.count(slot + 1)} of ${Report.count(capacity)}`;
 
   // The panel of one token.
   Report.tokenPanel = (set, view, place) => {
@@ -88,7 +88,7 @@
     const role = Report.roleAt(sequence, position);
     const choices = Report.choices(set, layer, sequence, place);
     const rows = choices.map((choice, index) => Report.element("tr", {},
-      ...[index + 1, choice.expert, `${(100 * choice.probability).toFixed(1)} %`, slotText(choice),
+      ...[index + 1, choice.expert, choice.probability === null ? "not recorded" : `${(100 * choice.probability).toFixed(1)} %`, slotText(choice),
         choice.dropped ? "dropped" : "kept"].map((value) => Report.element("td", {}, String(value)))));
     const heads = ["choice", "expert", "probability", "slot", "fate"].map((text) => Report.element("th", { scope: "col" }, text));
     return [

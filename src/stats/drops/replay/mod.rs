@@ -118,7 +118,7 @@ impl<'a> Replay<'a> {
         }
     }
 
-    fn choices(study: &DropStudy<'a>) -> Choices<'a> {
+    fn choices(study: &'a DropStudy<'a>) -> Choices<'a> {
         let (trace, seed) = (study.layer.trace, study.settings.statistics.seed);
         Choices {
             layer: trace.layer,
@@ -126,7 +126,7 @@ impl<'a> Replay<'a> {
             num_experts: trace.num_experts,
             top_k: trace.top_k,
             expert: &trace.expert,
-            probability: &trace.probability,
+            probability: &study.probability,
         }
     }
 

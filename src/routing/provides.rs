@@ -1,0 +1,221 @@
+//! What a trace holds beside the experts that every token chose. A forward pass of this tool records everything; other engines
+//! record less.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// Version of the columns of a trace. 1: what runs have that do not say it; 2: `combine_weight`, and blocks that may be absent.
+pub const TRACE_SCHEMA: u32 = 2;
+
+/// A part of a trace that may be absent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Block {
+    /// Which token was routed: `token_id`.
+    TokenIds,
+    /// Where the tokens stand in their text, and which is the next one: `position` as in the text.
+    Positions,
+    /// The order of the choices: `choice` 0 is the first one.
+    Ranks,
+    /// The share of each choice in the router's scores of all experts: `probability`.
+    Probability,
+    /// What the output of each chosen expert was multiplied by: `combine_weight`.
+    CombineWeight,
+    /// Entropy of the router's scores over all experts: `router/`, `entropy`.
+    Entropy,
+    /// How far the first choice stood above the second: `router/`, `margin_first`.
+    MarginFirst,
+    /// How far the last choice stood above the best expert that was not chosen: `router/`, `margin_k`.
+    MarginK,
+    /// Which choices found no slot: `dropped`.
+    Drops,
+    /// The rank of each choice in the queue of its expert: `slot`.
+    Slots,
+    /// The router's scores of all experts: `logits/`.
+    Logits,
+}
+
+impl Block {
+    /// All blocks.
+    pub const ALL: [Self; 11] = [
+        Self::TokenIds,
+        Self::Positions,
+        Self::Ranks,
+        Self::Probability,
+        Self::CombineWeight,
+        Self::Entropy,
+        Self::MarginFirst,
+        Self::MarginK,
+        Self::Drops,
+        Self::Slots,
+        Self::Logits,
+    ];
+
+    /// The name in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::TokenIds => "token_ids",
+            Self::Positions => "positions",
+            Self::Ranks => "ranks",
+            Self::Probability => "probability",
+            Self::CombineWeight => "combine_weight",
+            Self::Entropy => "entropy",
+            Self::MarginFirst => "margin_first",
+            Self::MarginK => "margin_k",
+            Self::Drops => "drops",
+            Self::Slots => "slots",
+            Self::Logits => "logits",
+        }
+    }
+
+    /// What is not known without it, in words for a reader of statistics.
+    pub fn absence(self) -> &'static str {
+        match self {
+            Self::TokenIds => "the trace records no token ids: which token was routed is unknown",
+            Self::Positions => "the trace records no positions: which token follows which is unknown",
+            Self::Ranks => "the trace records no order of the choices: which one was the first is unknown",
+            Self::Probability => "the trace records no probabilities of the choices",
+            Self::CombineWeight => "the trace records no combine weights",
+            Self::Entropy => "the trace records no entropy of the router",
+            Self::MarginFirst => "the trace records no margin between the first and the second choice",
+            Self::MarginK => {
+                "the trace records no margin between the last choice and the best expert that was not chosen"
+            }
+            Self::Drops => "the trace records no slots: which choices were dropped is unknown",
+            Self::Slots => "the trace records no slots: the order of the queues is unknown",
+            Self::Logits => "the trace records no router logits",
+        }
+    }
+}
+
+/// The blocks that a trace provides.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Provides(u16);
+
+impl Provides {
+    /// Nothing but the experts that every token chose.
+    pub const EXPERTS: Self = Self(0);
+
+    /// What a forward pass of this tool records, which is also what columns made by hand are taken for.
+    pub fn forward_pass(logits: bool) -> Self {
+        let all = Block::ALL.into_iter().fold(Self::EXPERTS, Self::with);
+        if logits { all } else { all.without(Block::Logits) }
+    }
+
+    /// What a run of the first version records, which says nothing about it.
+    pub fn first_version(logits: bool) -> Self {
+        Self::forward_pass(logits).without(Block::CombineWeight)
+    }
+
+    /// With one block more.
+    #[must_use]
+    pub fn with(self, block: Block) -> Self {
+        Self(self.0 | 1 << block as u16)
+    }
+
+    /// Without a block.
+    #[must_use]
+    pub fn without(self, block: Block) -> Self {
+        Self(self.0 & !(1 << block as u16))
+    }
+
+    /// What both provide.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// Whether the trace has a block.
+    pub fn has(self, block: Block) -> bool {
+        self.0 & 1 << block as u16 != 0
+    }
+
+    /// The first of some blocks that is absent.
+    pub fn missing(self, needed: &[Block]) -> Option<Block> {
+        needed.iter().copied().find(|block| !self.has(*block))
+    }
+
+    /// Whether anything of `router/` is there.
+    pub fn has_router(self) -> bool {
+        [Block::Entropy, Block::MarginFirst, Block::MarginK].iter().any(|block| self.has(*block))
+    }
+
+    fn names(self) -> impl Iterator<Item = &'static str> {
+        Block::ALL.into_iter().filter(move |block| self.has(*block)).map(Block::name)
+    }
+}
+
+impl Default for Provides {
+    fn default() -> Self {
+        Self::forward_pass(true)
+    }
+}
+
+impl std::fmt::Debug for Provides {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.names()).finish()
+    }
+}
+
+/// How a manifest writes it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct RecordedBlocks {
+    /// Version of the columns of the trace.
+    pub trace_schema: u32,
+    /// Names of the blocks that the trace has.
+    pub blocks: Vec<String>,
+}
+
+impl Serialize for Provides {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let blocks = self.names().map(str::to_owned).collect();
+        RecordedBlocks { trace_schema: TRACE_SCHEMA, blocks }.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Provides {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let recorded = RecordedBlocks::deserialize(deserializer)?;
+        if recorded.trace_schema > TRACE_SCHEMA {
+            let newer = recorded.trace_schema;
+            return Err(de::Error::custom(format!("trace_schema {newer}; this version reads up to {TRACE_SCHEMA}")));
+        }
+        recorded.blocks.iter().try_fold(Self::EXPERTS, |provides, name| {
+            let known = Block::ALL.into_iter().find(|block| block.name() == name);
+            known.map(|block| provides.with(block)).ok_or_else(|| de::Error::custom(format!("unknown block `{name}`")))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        for provides in [Provides::EXPERTS, Provides::forward_pass(true), Provides::first_version(false)] {
+            let value = json!(provides);
+            assert_eq!(value["trace_schema"], TRACE_SCHEMA);
+            assert_eq!(serde_json::from_value::<Provides>(value).unwrap(), provides);
+        }
+        let ids = json!(Provides::EXPERTS.with(Block::TokenIds));
+        assert_eq!(ids, json!({ "trace_schema": 2, "blocks": ["token_ids"] }));
+    }
+
+    #[test]
+    fn a_newer_schema_and_an_unknown_block_are_refused() {
+        let refused = |value| serde_json::from_value::<Provides>(value).unwrap_err().to_string();
+        let newer = refused(json!({ "trace_schema": 3, "blocks": [] }));
+        assert!(newer.contains("trace_schema 3; this version reads up to 2"), "{newer}");
+        let unknown = refused(json!({ "trace_schema": 2, "blocks": ["colour"] }));
+        assert!(unknown.contains("unknown block `colour`"), "{unknown}");
+    }
+
+    #[test]
+    fn the_first_missing_block_is_named() {
+        let provides = Provides::EXPERTS.with(Block::Drops);
+        assert_eq!(provides.missing(&[Block::Drops]), None);
+        assert_eq!(provides.missing(&[Block::Drops, Block::Ranks, Block::Slots]), Some(Block::Ranks));
+    }
+}

@@ -1,0 +1,243 @@
+//! What a statistic wants of a trace, and the one place that withholds what a trace cannot give.
+
+use std::collections::HashSet;
+
+use super::{Finding, Name, Statistic, StatisticTable};
+use crate::{
+    routing::{LayerId, View},
+    trace::{Block, Provides},
+};
+
+/// What a statistic wants of a trace, beside the chosen experts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Needs {
+    /// What every number of it is made of.
+    pub always: &'static [Block],
+    /// What some of its variants are made of beside that.
+    pub variants: &'static [(&'static str, &'static [Block])],
+}
+
+impl Needs {
+    /// The chosen experts are enough.
+    const NOTHING: Self = Self::all(&[]);
+
+    const fn all(always: &'static [Block]) -> Self {
+        Self { always, variants: &[] }
+    }
+
+    const fn variants(always: &'static [Block], variants: &'static [(&'static str, &'static [Block])]) -> Self {
+        Self { always, variants }
+    }
+}
+
+/// What the five ratios of a replay are made of, beside the number of assignments that an expert cannot take, which is the same
+/// in any order.
+const RATIOS: &[(&str, &[Block])] = &[
+    (Statistic::FirstChoiceDropRatio.name(), &[Block::Ranks]),
+    (Statistic::SecondChoiceDropRatio.name(), &[Block::Ranks]),
+    (Statistic::ChoiceDropRatio.name(), &[Block::Ranks]),
+    (Statistic::TokenDropRatio.name(), &[Block::Ranks]),
+    (Statistic::GateMassLost.name(), &[Block::Ranks, Block::Probability]),
+];
+
+impl Statistic {
+    /// What it wants of a trace.
+    pub fn needs(self) -> Needs {
+        use Block::{Drops, Entropy, Logits, MarginFirst, MarginK, Positions, Probability, Ranks, TokenIds};
+        match self {
+            Self::TopTokens | Self::VocabularySpecialization | Self::TokenDrift | Self::ExpertMatching => {
+                Needs::all(&[TokenIds])
+            }
+            Self::ConditionalMutualInformation => Needs::all(&[TokenIds]),
+            Self::TokenPredictability => Needs::variants(
+                &[TokenIds],
+                &[
+                    ("token", &[Ranks]),
+                    ("token_and_previous", &[Ranks, Positions]),
+                    ("context_gain", &[Ranks, Positions]),
+                ],
+            ),
+            Self::ExpertRepetition => Needs::variants(&[Positions], &[("first", &[Ranks])]),
+            Self::RouterEntropy => Needs::all(&[Entropy]),
+            Self::RouterMargin => Needs::variants(&[], &[("margin_first", &[MarginFirst]), ("margin_k", &[MarginK])]),
+            Self::FirstChoiceAgreement | Self::LastChange => Needs::all(&[Ranks]),
+            Self::GateOverlap => Needs::all(&[Logits]),
+            Self::AgreementByMargin => Needs::variants(
+                &[],
+                &[("overlap", &[MarginK]), ("exact_set", &[MarginK]), ("first_choice", &[MarginFirst, Ranks])],
+            ),
+            Self::AssignmentDropRatio
+            | Self::TokenDropRatio
+            | Self::DocumentDrops
+            | Self::DroppedTokens
+            | Self::Burstiness
+            | Self::DropCauses => Needs::all(&[Drops]),
+            Self::FirstChoiceDropRatio
+            | Self::SecondChoiceDropRatio
+            | Self::ChoiceDropRatio
+            | Self::ExpertOccupancy => Needs::all(&[Drops, Ranks]),
+            Self::GateMassLost => Needs::all(&[Drops, Probability]),
+            Self::DropTrend => Needs::all(&[Drops, Positions]),
+            Self::CapacityReplay | Self::ExactReplay | Self::DropDifference => Needs::variants(&[Drops], RATIOS),
+            Self::ExpertShare
+            | Self::RoutingStd
+            | Self::RoutingStdCorrected
+            | Self::MutualInformation
+            | Self::DomainSpecialization
+            | Self::CramersV
+            | Self::JensenShannon
+            | Self::Coactivation
+            | Self::MaxViolation
+            | Self::LoadCv
+            | Self::LoadGini
+            | Self::LoadEntropy
+            | Self::EffectiveExperts
+            | Self::DeadExperts
+            | Self::N50
+            | Self::RouterSaturation
+            | Self::ExactSetAgreement
+            | Self::Jaccard
+            | Self::LoadDrift
+            | Self::DocumentDrift => Needs::NOTHING,
+        }
+    }
+}
+
+/// Why a number cannot be given from a trace, if it cannot: what its statistic, its variant, its keys or its view needs less what
+/// the trace provides.
+fn reason(row: &Finding, provides: Provides) -> Option<&'static str> {
+    let Needs { always, variants } = row.statistic.needs();
+    let of_variant =
+        variants.iter().filter(|(name, _)| row.variant.as_deref() == Some(name)).map(|(_, blocks)| *blocks);
+    let of_keys = [row.variable.as_deref(), row.given.as_deref()].into_iter().flatten().map(of_variable);
+    let of_view: &[Block] = if row.view == View::Kept.name() { &[Block::Drops] } else { &[] };
+    let by_gate = row.priority.as_deref() == Some("gate_probability");
+    let of_order: &[Block] = if by_gate { &[Block::Probability] } else { &[] };
+    let mut needed = [always, of_view, of_order].into_iter().chain(of_variant).chain(of_keys);
+    needed.find_map(|blocks| provides.missing(blocks)).map(Block::absence)
+}
+
+/// What a number about a variable is made of.
+fn of_variable(variable: &str) -> &'static [Block] {
+    match variable {
+        "token" => &[Block::TokenIds],
+        "position" | "position_bucket" => &[Block::Positions],
+        "previous_token" => &[Block::TokenIds, Block::Positions],
+        _ => &[],
+    }
+}
+
+/// Whether nothing of a statistic can be given.
+pub(super) fn is_out_of_reach(statistic: Statistic, provides: Provides) -> bool {
+    provides.missing(statistic.needs().always).is_some()
+}
+
+/// The rows of a statistic that was not computed: one for each view that it is given for.
+pub(super) fn without_numbers(statistic: Statistic, layer: LayerId, provides: Provides) -> Vec<Finding> {
+    let reason = provides.missing(statistic.needs().always).map_or("not computed", Block::absence);
+    let views = &View::ALL[..if statistic.info().kept { 2 } else { 1 }];
+    views.iter().map(|view| Finding::new(statistic, layer, *view).withheld(reason)).collect()
+}
+
+/// Replaces every number that the trace cannot give by its reason: one row for what differs in its keys alone.
+pub(super) fn withhold(tables: &mut [StatisticTable], provides: Provides) {
+    if Block::ALL.into_iter().all(|block| provides.has(block) || is_unneeded(block)) {
+        return;
+    }
+    for table in tables {
+        let mut told = HashSet::new();
+        table.rows = std::mem::take(&mut table.rows)
+            .into_iter()
+            .filter_map(|row| match reason(&row, provides) {
+                None => Some(row),
+                Some(reason) => told.insert(kind(&row)).then(|| bare(&row).withheld(reason)),
+            })
+            .collect();
+    }
+}
+
+/// Whether no statistic reads a block: what a trace lacks of these changes nothing. Router logits are asked for one by one, because a
+/// run keeps them only where that was wanted.
+fn is_unneeded(block: Block) -> bool {
+    matches!(block, Block::CombineWeight | Block::Slots | Block::Logits)
+}
+
+/// What rows have in common that are withheld for one reason.
+type Kind = (Statistic, LayerId, Name, Option<Name>, Option<Name>, Option<Name>, Option<String>, Option<String>);
+
+fn kind(row: &Finding) -> Kind {
+    (
+        row.statistic,
+        row.layer,
+        row.view.clone(),
+        row.variable.clone(),
+        row.given.clone(),
+        row.variant.clone(),
+        row.checkpoint.clone(),
+        row.reference.clone(),
+    )
+}
+
+/// The same row without numbers and without the keys that single out one of many.
+fn bare(row: &Finding) -> Finding {
+    Finding {
+        view: row.view.clone(),
+        variable: row.variable.clone(),
+        given: row.given.clone(),
+        variant: row.variant.clone(),
+        checkpoint: row.checkpoint.clone(),
+        reference: row.reference.clone(),
+        training_tokens: row.training_tokens,
+        unit: row.unit.clone(),
+        ..Finding::new(row.statistic, row.layer, View::Chosen)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::STATISTICS;
+
+    fn rows(statistic: Statistic) -> Vec<Finding> {
+        let row = |view| Finding { estimate: Some(0.5), n: 9, ..Finding::new(statistic, 3, view) };
+        vec![
+            row(View::Chosen),
+            row(View::Kept),
+            Finding { token_id: Some(7), ..row(View::Chosen).by("token") },
+            Finding { token_id: Some(8), ..row(View::Chosen).by("token") },
+            Finding { priority: Some("gate_probability".into()), ..row(View::Chosen) },
+        ]
+    }
+
+    #[test]
+    fn a_trace_with_everything_withholds_nothing() {
+        for info in STATISTICS {
+            let mut tables = [StatisticTable { name: info.table.to_owned(), rows: rows(info.statistic) }];
+            withhold(&mut tables, Provides::first_version(true));
+            assert_eq!(tables[0].rows, rows(info.statistic), "{}", info.name);
+        }
+    }
+
+    #[test]
+    fn what_differs_in_its_keys_alone_is_withheld_in_one_row() {
+        let mut tables =
+            [StatisticTable { name: Statistic::ExpertShare.table().to_owned(), rows: rows(Statistic::ExpertShare) }];
+        let provides = Provides::default().without(Block::TokenIds).without(Block::Drops).without(Block::Probability);
+        withhold(&mut tables, provides);
+        let told: Vec<(Option<f64>, Option<&str>)> =
+            tables[0].rows.iter().map(|row| (row.estimate, row.note.as_deref())).collect();
+        let absence = |block: Block| (None, Some(block.absence()));
+        let expected =
+            [(Some(0.5), None), absence(Block::Drops), absence(Block::TokenIds), absence(Block::Probability)];
+        assert_eq!(told, expected);
+        assert_eq!(tables[0].rows[2].token_id, None);
+    }
+
+    #[test]
+    fn variants_may_need_more_than_their_statistic() {
+        let row = |variant| Finding::new(Statistic::ExpertRepetition, 1, View::Chosen).variant(variant);
+        let unranked = Provides::default().without(Block::Ranks);
+        assert_eq!(reason(&row("first"), unranked), Some(Block::Ranks.absence()));
+        assert_eq!(reason(&row("first_or_second"), unranked), None);
+    }
+}

@@ -1,0 +1,383 @@
+//! A run folder from arrays in memory: what another engine recorded, or what somebody made up, becomes a trace.
+
+use std::{collections::BTreeMap, path::Path};
+
+use rayon::prelude::*;
+use serde_json::json;
+
+use super::{
+    layout::{SEGMENT_TOKENS, TraceLayout},
+    part::{FinishedPart, PartColumns},
+    read::RoutingTrace,
+    write_inputs::{InputRow, write_groups, write_sequences, write_tokens},
+};
+use crate::{
+    error::{Error, Result},
+    routing::{Block, CapacityRule, ExpertId, GroupRule, LayerShape, Provides, RoutingShape, queue_slots},
+    run::{
+        Identity, Occupied, QueueOptions, RecordedLayout, RunDir, RunKind, RunRecord, StatisticSettings, TextOptions,
+        TextSummary,
+    },
+};
+
+/// The routing of one sequence, as arrays. Values of a position stand layer by layer, those of a layer choice by choice: with
+/// layers of k choices each, choice c of layer l (counted among the routed layers) at position p stands at `(p * layers + l) * k + c`.
+///
+/// What is `None` was not recorded; it must then be `None` for every sequence of the trace.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RoutedSequence<'a> {
+    /// Chosen experts, `[positions, layers, k]`.
+    pub experts: &'a [ExpertId],
+    /// Share of each choice in the router's scores of all experts, `[positions, layers, k]`.
+    pub probability: Option<&'a [f32]>,
+    /// What the output of each chosen expert was multiplied by, `[positions, layers, k]`.
+    pub combine_weight: Option<&'a [f32]>,
+    /// Entropy of the router's scores in nats, `[positions, layers]`.
+    pub entropy: Option<&'a [f32]>,
+    /// First choice less second, `[positions, layers]`.
+    pub margin_first: Option<&'a [f32]>,
+    /// Last choice less the best expert that was not chosen, `[positions, layers]`.
+    pub margin_k: Option<&'a [f32]>,
+    /// Token ids, `[positions]`.
+    pub token_ids: Option<&'a [u32]>,
+    /// The document that the sequence is of: sequences that follow each other may share one. Without a name the sequence is a
+    /// document of its own.
+    pub document: Option<&'a str>,
+    /// Its category.
+    pub category: Option<&'a str>,
+    /// Its data set; without a name all sequences are of one.
+    pub dataset: Option<&'a str>,
+}
+
+/// What a trace that is built is, beside its arrays.
+#[derive(Clone, Debug)]
+pub struct TraceOptions {
+    /// Name of the model, in tables and charts.
+    pub label: String,
+    /// Whether the choices of a token stand in the order in which the router ranked them. If not, numbers about first choices
+    /// are withheld.
+    pub ranked: bool,
+    /// Whether every sequence begins with a BOS.
+    pub bos: bool,
+}
+
+impl Default for TraceOptions {
+    fn default() -> Self {
+        Self { label: "imported".to_owned(), ranked: true, bos: false }
+    }
+}
+
+/// Builds a run folder sequence by sequence; what is in memory is one segment.
+///
+/// Every sequence is a routing group of its own. Where the shape says how capacity was set, slots and drops follow from the order
+/// of the choices; where it does not, which choices were dropped is unknown, and numbers about it are withheld.
+///
+/// ```
+/// use openmoe_analyze::{
+///     routing::{LayerShape, RoutingShape},
+///     stats::{Settings, route_statistics},
+///     trace::{RoutedSequence, TraceBuilder, TraceOptions},
+/// };
+///
+/// // Two routed layers, top-1 of four experts: in decoder layer 1 the token id decides, in layer 3 every token takes expert 0.
+/// let shape = RoutingShape::uniform(vec![1, 3], LayerShape::of_choices(4, 1));
+/// let folder = tempfile::tempdir()?;
+/// let mut builder = TraceBuilder::create(folder.path(), shape, TraceOptions::default())?;
+/// for text in 0..12_u32 {
+///     let token_ids: Vec<u32> = (0..40).map(|position| (position * (text + 3)) % 4).collect();
+///     let experts: Vec<u16> = token_ids.iter().flat_map(|id| [*id as u16, 0]).collect();
+///     builder.push(&RoutedSequence { experts: &experts, token_ids: Some(&token_ids), ..RoutedSequence::default() })?;
+/// }
+/// let trace = builder.finish(|id| Some(format!("word {id}")))?;
+///
+/// let settings = Settings { resamples: 40, permutations: 10, ..Settings::default() };
+/// let tables = route_statistics(&trace.sequences()?, &trace.layer(1)?, &settings, &|_| ())?;
+/// let information = tables.iter().find(|table| table.name == "mutual_information").unwrap();
+/// let of_token = information.rows.iter().find(|row| row.variable.as_deref() == Some("token")).unwrap();
+/// assert!(of_token.explained.unwrap() > 0.99);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct TraceBuilder {
+    run: RunDir,
+    options: TraceOptions,
+    shape: RoutingShape,
+    /// Decided by the first sequence.
+    provides: Option<Provides>,
+    rows: Vec<InputRow>,
+    counts: BTreeMap<u32, u64>,
+    /// The segment that is being filled, by routed layer.
+    columns: Vec<PartColumns>,
+    segments: usize,
+    tokens: usize,
+}
+
+impl TraceBuilder {
+    /// Begins a run in a new or empty folder.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if no layer routes; [`Error::RunFolder`] if the folder is occupied; [`Error::Io`] if it cannot be written.
+    pub fn create(folder: &Path, shape: RoutingShape, options: TraceOptions) -> Result<Self> {
+        if shape.is_empty() {
+            return Err(Error::usage("the shape has no routed layer", "name the layers that route"));
+        }
+        let identity = json!({ "command": "route", "version": env!("CARGO_PKG_VERSION"), "label": options.label });
+        let (run, _) = RunDir::prepare(folder, Occupied::Refuse, &identity)?;
+        Self::within(run, shape, options)
+    }
+
+    /// Begins in a folder that has been prepared, such as that of one of several checkpoints.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be written.
+    pub fn within(run: RunDir, shape: RoutingShape, options: TraceOptions) -> Result<Self> {
+        let columns = shape.layers().map(|_| PartColumns::default()).collect();
+        let (rows, counts) = (Vec::new(), BTreeMap::new());
+        Ok(Self { run, options, shape, provides: None, rows, counts, columns, segments: 0, tokens: 0 })
+    }
+
+    /// Appends a sequence.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if an array has another length than the experts make necessary, an expert does not exist or is chosen
+    /// twice by one token, a number is not finite, or the arrays are not those of the first sequence; writing errors.
+    pub fn push(&mut self, sequence: &RoutedSequence<'_>) -> Result<()> {
+        let index = self.rows.len();
+        let positions = Checked::new(sequence, &self.shape, index)?.positions;
+        let provides = self.provided_by(sequence);
+        match self.provides {
+            Some(first) if first != provides => {
+                return Err(refused(index, format!("provides {provides:?}, the first sequence {first:?}")));
+            }
+            _ => self.provides = Some(provides),
+        }
+        let first = index as u32;
+        let (shape, columns) = (&self.shape, &mut self.columns);
+        columns
+            .par_iter_mut()
+            .zip(0..shape.len())
+            .try_for_each(|(columns, layer)| append(columns, sequence, shape, layer, (first, positions), provides))?;
+        for id in sequence.token_ids.into_iter().flatten() {
+            *self.counts.entry(*id).or_default() += 1;
+        }
+        self.rows.push(InputRow {
+            source: "arrays".to_owned(),
+            document: sequence.document.map_or_else(|| format!("sequence {index}"), str::to_owned),
+            category: sequence.category.map(str::to_owned),
+            dataset: sequence.dataset.unwrap_or("arrays").to_owned(),
+            tokens: positions as u32,
+            truncated: false,
+        });
+        self.tokens += positions;
+        if self.tokens >= SEGMENT_TOKENS { self.flush() } else { Ok(()) }
+    }
+
+    fn provided_by(&self, sequence: &RoutedSequence<'_>) -> Provides {
+        let knows_capacity = self.shape.layers().all(|(_, layer)| layer.capacity.is_some());
+        let has = [
+            (Block::TokenIds, sequence.token_ids.is_some()),
+            (Block::Positions, true),
+            (Block::Ranks, self.options.ranked),
+            (Block::Probability, sequence.probability.is_some()),
+            (Block::CombineWeight, sequence.combine_weight.is_some()),
+            (Block::Entropy, sequence.entropy.is_some()),
+            (Block::MarginFirst, sequence.margin_first.is_some()),
+            (Block::MarginK, sequence.margin_k.is_some()),
+            (Block::Drops, knows_capacity && (self.options.ranked || self.is_unlimited())),
+            (Block::Slots, knows_capacity && self.options.ranked),
+        ];
+        has.into_iter().filter(|(_, has)| *has).fold(Provides::EXPERTS, |provides, (block, _)| provides.with(block))
+    }
+
+    fn is_unlimited(&self) -> bool {
+        self.shape
+            .layers()
+            .all(|(_, layer)| layer.capacity.is_some_and(|policy| policy.rule == CapacityRule::Unlimited))
+    }
+
+    /// Writes the segment.
+    fn flush(&mut self) -> Result<()> {
+        let (segment, layers) = (self.segments, self.shape.len());
+        let provides = self.provides.unwrap_or(Provides::EXPERTS);
+        let columns = std::mem::replace(&mut self.columns, (0..layers).map(|_| PartColumns::default()).collect());
+        let parts: Vec<FinishedPart> = columns
+            .into_iter()
+            .zip(self.shape.layers())
+            .enumerate()
+            .map(|(at, (columns, (layer, shape)))| FinishedPart {
+                columns,
+                layer,
+                part: segment * layers + at,
+                shape: *shape,
+                provides,
+            })
+            .collect();
+        let written: Vec<_> = parts.into_par_iter().map(|part| part.write(&self.run)).collect();
+        written.into_iter().try_for_each(|written| self.run.list(written?))?;
+        (self.segments, self.tokens) = (segment + 1, 0);
+        Ok(())
+    }
+
+    /// Writes what is left and the tables of what went in; `text` gives the text of a token id, where there is one.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if no sequence was pushed; writing errors.
+    pub fn finish(mut self, text: impl Fn(u32) -> Option<String>) -> Result<RoutingTrace> {
+        if self.rows.is_empty() {
+            return Err(Error::usage("the trace has no sequence", "push at least one"));
+        }
+        if self.tokens > 0 {
+            self.flush()?;
+        }
+        let lengths: Vec<usize> = self.rows.iter().map(|row| row.tokens as usize).collect();
+        let layout = TraceLayout::new(&lengths, GroupRule::Sequence, self.shape.clone());
+        write_sequences(&self.run, &self.rows, &self.options.label)?;
+        write_groups(&self.run, &layout)?;
+        write_tokens(&self.run, &self.counts, text)?;
+        self.run.settle_checksums()?;
+        self.run.write_record(&self.record(&layout))?;
+        RoutingTrace::open(&self.run)
+    }
+
+    fn record(&self, layout: &TraceLayout) -> RunRecord {
+        let mut documents: Vec<&str> = self.rows.iter().map(|row| row.document.as_str()).collect();
+        documents.sort_unstable();
+        documents.dedup();
+        let text = TextSummary {
+            sequences: self.rows.len(),
+            documents: documents.len(),
+            tokens: layout.group_tokens.iter().map(|&tokens| tokens as u64).sum(),
+            ..TextSummary::default()
+        };
+        RunRecord {
+            text,
+            statistics: StatisticSettings { seed: 0, resamples: 1000, permutations: 100, exclude_bos: false },
+            provides: self.provides,
+            ..RunRecord::new(
+                self.identity(layout),
+                self.options.label.as_str(),
+                RecordedLayout::of(&self.shape, layout.segments.len(), layout.groups.len()),
+            )
+        }
+    }
+
+    fn identity(&self, layout: &TraceLayout) -> Identity {
+        let queues = self.shape.alike().and_then(|layer| layer.capacity).map(|capacity| QueueOptions {
+            group: GroupRule::Sequence,
+            capacity_rule: capacity.rule,
+            capacity_factor: capacity.factor,
+            min_capacity: capacity.minimum,
+        });
+        let text = TextOptions {
+            inputs: Vec::new(),
+            category_key: None,
+            text_key: None,
+            context: layout.group_tokens.iter().copied().max().unwrap_or(0),
+            truncate: false,
+            bos: self.options.bos,
+            max_sequences: None,
+        };
+        Identity { text: Some(text), queues, ..Identity::new(RunKind::Route) }
+    }
+}
+
+fn refused(sequence: usize, what: impl std::fmt::Display) -> Error {
+    Error::usage(format!("sequence {sequence} {what}"), "give every sequence the arrays that the shape asks for")
+}
+
+/// A sequence whose arrays fit together.
+struct Checked {
+    positions: usize,
+}
+
+impl Checked {
+    fn new(sequence: &RoutedSequence<'_>, shape: &RoutingShape, index: usize) -> Result<Self> {
+        let stride: usize = shape.layers().map(|(_, layer)| layer.top_k).sum();
+        let (found, positions) = (sequence.experts.len(), sequence.experts.len() / stride);
+        if found == 0 || !found.is_multiple_of(stride) {
+            return Err(refused(index, format!("has {found} experts; expected a multiple of {stride}, at least one")));
+        }
+        let (choices, layers) = (positions * stride, positions * shape.len());
+        let lengths = [
+            ("probabilities", sequence.probability.map(<[f32]>::len), choices),
+            ("combine weights", sequence.combine_weight.map(<[f32]>::len), choices),
+            ("entropies", sequence.entropy.map(<[f32]>::len), layers),
+            ("first margins", sequence.margin_first.map(<[f32]>::len), layers),
+            ("last margins", sequence.margin_k.map(<[f32]>::len), layers),
+            ("token ids", sequence.token_ids.map(<[u32]>::len), positions),
+        ];
+        for (what, found, expected) in lengths {
+            if let Some(found) = found.filter(|found| *found != expected) {
+                return Err(refused(
+                    index,
+                    format!("has {found} {what}; expected {expected} for {positions} positions"),
+                ));
+            }
+        }
+        if let Some(wrong) = sequence.probability.into_iter().flatten().find(|p| !(0.0..=1.001).contains(*p)) {
+            return Err(refused(index, format!("has a probability of {wrong}; expected 0 to 1")));
+        }
+        let measured = [sequence.combine_weight, sequence.entropy, sequence.margin_first, sequence.margin_k];
+        if let Some(wrong) = measured.into_iter().flatten().flatten().find(|value| !value.is_finite()) {
+            return Err(refused(index, format!("has the number {wrong}; expected finite ones")));
+        }
+        Self::check_experts(sequence.experts, shape, stride, index)?;
+        Ok(Self { positions })
+    }
+
+    fn check_experts(experts: &[ExpertId], shape: &RoutingShape, stride: usize, index: usize) -> Result<()> {
+        for (position, row) in experts.chunks_exact(stride).enumerate() {
+            let mut first = 0;
+            for (layer, LayerShape { num_experts, top_k, .. }) in shape.layers() {
+                let choices = &row[first..first + top_k];
+                first += top_k;
+                let place = || format!("position {position}, layer {layer}");
+                if let Some(expert) = choices.iter().find(|expert| usize::from(**expert) >= *num_experts) {
+                    let what = format!("chooses expert {expert} of {num_experts} at {}", place());
+                    return Err(refused(index, what));
+                }
+                if (1..choices.len()).any(|at| choices[..at].contains(&choices[at])) {
+                    return Err(refused(index, format!("chooses an expert twice at {}: {choices:?}", place())));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Takes one layer of a sequence into its columns; queues its tokens where the capacity is known.
+fn append(
+    columns: &mut PartColumns,
+    sequence: &RoutedSequence<'_>,
+    shape: &RoutingShape,
+    at: usize,
+    (index, positions): (u32, usize),
+    provides: Provides,
+) -> Result<()> {
+    let stride: usize = shape.layers().map(|(_, layer)| layer.top_k).sum();
+    let before: usize = shape.layers().take(at).map(|(_, layer)| layer.top_k).sum();
+    let Some((_, layer)) = shape.layers().nth(at) else { return Ok(()) };
+    let (k, layers) = (layer.top_k, shape.len());
+    let choices = |values: &[f32]| -> Vec<f32> {
+        values.chunks_exact(stride).flat_map(|row| &row[before..before + k]).copied().collect()
+    };
+    let measured = |values: &[f32]| -> Vec<f32> { values.iter().skip(at).step_by(layers).copied().collect() };
+    columns.sequence.extend(std::iter::repeat_n(index, positions));
+    columns.position.extend(0..positions as u32);
+    columns.token_id.extend(sequence.token_ids.into_iter().flatten());
+    let first = columns.expert.len();
+    columns.expert.extend(sequence.experts.chunks_exact(stride).flat_map(|row| &row[before..before + k]));
+    columns.probability.extend(sequence.probability.map(choices).into_iter().flatten());
+    columns.combine_weight.extend(sequence.combine_weight.map(choices).into_iter().flatten());
+    columns.entropy.extend(sequence.entropy.map(measured).into_iter().flatten());
+    columns.margin_first.extend(sequence.margin_first.map(measured).into_iter().flatten());
+    columns.margin_k.extend(sequence.margin_k.map(measured).into_iter().flatten());
+    if provides.has(Block::Slots) {
+        let (capacity, mut slots) = (layer.slots(positions)?, Vec::new());
+        queue_slots(&columns.expert[first..], k, layer.num_experts, &(0..positions), &mut slots);
+        columns.dropped.extend(slots.iter().map(|slot| *slot >= capacity));
+        columns.slot.append(&mut slots);
+    } else if provides.has(Block::Drops) {
+        columns.dropped.resize(columns.expert.len(), false);
+    }
+    Ok(())
+}

@@ -1,0 +1,136 @@
+//! One layer of one segment: what the files of a trace hold.
+
+use polars::prelude::*;
+use serde_json::json;
+
+use super::frame::{to_parquet, to_parquet_with};
+use crate::{
+    error::Result,
+    routing::{Block, LayerId, LayerRouting, LayerShape, Provides},
+    run::{RunDir, Written},
+};
+
+/// Key of the Parquet metadata of a part that says what the trace provides, as the manifest does.
+const PROVIDES: &str = "openmoe_analyze.provides";
+
+/// File name of a part, as in `trace/part-00042.parquet`.
+pub(super) fn part_name(folder: &str, part: usize) -> String {
+    format!("{folder}/part-{part:05}.parquet")
+}
+
+/// Columns of a part that is being filled. Those of a block that the trace does not provide stay empty.
+#[derive(Default)]
+pub(super) struct PartColumns {
+    /// `[tokens]`, as `position`, `token_id`, `entropy` and both margins.
+    pub(super) sequence: Vec<u32>,
+    pub(super) position: Vec<u32>,
+    pub(super) token_id: Vec<u32>,
+    /// `[tokens, top_k]`, as `probability`, `combine_weight`, `slot` and `dropped`.
+    pub(super) expert: Vec<u16>,
+    pub(super) probability: Vec<f32>,
+    pub(super) combine_weight: Vec<f32>,
+    pub(super) slot: Vec<u32>,
+    pub(super) dropped: Vec<bool>,
+    pub(super) entropy: Vec<f32>,
+    pub(super) margin_first: Vec<f32>,
+    pub(super) margin_k: Vec<f32>,
+    /// `[tokens, num_experts]`.
+    pub(super) logits: Vec<f32>,
+}
+
+impl PartColumns {
+    /// Appends what a router decided; sequences, positions and token ids are the caller's.
+    pub(super) fn append(&mut self, routing: &LayerRouting, log_logits: bool) {
+        self.expert.extend(&routing.expert);
+        self.probability.extend(&routing.probability);
+        self.combine_weight.extend(&routing.combine_weight);
+        self.slot.extend(&routing.slot);
+        self.dropped.extend(&routing.dropped);
+        self.entropy.extend(&routing.entropy);
+        self.margin_first.extend(&routing.margin_first);
+        self.margin_k.extend(&routing.margin_k);
+        if log_logits {
+            self.logits.extend(&routing.router_logits);
+        }
+    }
+}
+
+/// One layer of one segment, ready to be written.
+pub struct FinishedPart {
+    pub(super) columns: PartColumns,
+    pub(super) layer: LayerId,
+    pub(super) part: usize,
+    pub(super) shape: LayerShape,
+    pub(super) provides: Provides,
+}
+
+impl FinishedPart {
+    /// Writes the part's files: trace/ and, as far as the trace provides them, router/ and logits/. They count when the run
+    /// lists them.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub fn write(self, run: &RunDir) -> Result<Written> {
+        let Self { mut columns, layer, part, shape, provides } = self;
+        let metadata = (PROVIDES, json!(provides).to_string());
+        let choices = choices(&mut columns, layer, shape.top_k, provides);
+        let mut files = vec![(part_name("trace", part), to_parquet_with(choices, metadata)?)];
+        let rows = columns.position.len();
+        let place = [
+            Column::new("sequence".into(), columns.sequence),
+            Column::new("layer".into(), vec![layer; rows]),
+            Column::new("position".into(), columns.position),
+        ];
+        if provides.has(Block::Logits) {
+            let rows = columns.logits.chunks_exact(shape.num_experts);
+            let rows: ListChunked = rows.map(|row| Some(Series::new(PlSmallStr::EMPTY, row))).collect();
+            let mut logits = place.to_vec();
+            logits.push(rows.with_name("logits".into()).into_column());
+            files.push((part_name("logits", part), to_parquet(logits)?));
+        }
+        if provides.has_router() {
+            let measured = [
+                (Block::Entropy, columns.entropy),
+                (Block::MarginFirst, columns.margin_first),
+                (Block::MarginK, columns.margin_k),
+            ];
+            let mut router = place.to_vec();
+            for (block, values) in measured.into_iter().filter(|(block, _)| provides.has(*block)) {
+                router.push(Column::new(block.name().into(), values));
+            }
+            files.push((part_name("router", part), to_parquet(router)?));
+        }
+        run.write_unlisted(&files)
+    }
+}
+
+/// The columns of trace/, one row per choice; takes what has one value per choice.
+fn choices(columns: &mut PartColumns, layer: LayerId, top_k: usize, provides: Provides) -> Vec<Column> {
+    let rows = columns.expert.len();
+    let spread = |values: &[u32]| values.iter().flat_map(|&v| std::iter::repeat_n(v, top_k)).collect::<Vec<u32>>();
+    let choice: Vec<u8> = (0..rows).map(|row| (row % top_k) as u8).collect();
+    let mut table = vec![
+        Column::new("sequence".into(), spread(&columns.sequence)),
+        Column::new("layer".into(), vec![layer; rows]),
+        Column::new("position".into(), spread(&columns.position)),
+        Column::new("choice".into(), choice),
+    ];
+    if provides.has(Block::TokenIds) {
+        table.push(Column::new("token_id".into(), spread(&columns.token_id)));
+    }
+    table.push(Column::new("expert".into(), std::mem::take(&mut columns.expert)));
+    for (block, values) in
+        [(Block::Probability, &mut columns.probability), (Block::CombineWeight, &mut columns.combine_weight)]
+    {
+        if provides.has(block) {
+            table.push(Column::new(block.name().into(), std::mem::take(values)));
+        }
+    }
+    if provides.has(Block::Slots) {
+        table.push(Column::new("slot".into(), std::mem::take(&mut columns.slot)));
+    }
+    if provides.has(Block::Drops) {
+        table.push(Column::new("dropped".into(), std::mem::take(&mut columns.dropped)));
+    }
+    table
+}

@@ -1,0 +1,130 @@
+//! Writes the tables of what went in.
+
+use std::collections::BTreeMap;
+
+use polars::prelude::*;
+
+use super::{frame::to_parquet, layout::TraceLayout};
+use crate::{
+    corpus::{Sequence, Span},
+    error::Result,
+    run::RunDir,
+};
+
+/// Writes `sequences.parquet`, `groups.parquet`, `tokens.parquet` and, if there are conversations, `spans.parquet`:
+/// everything that is known before the forward pass.
+/// `checkpoint` is the checkpoint's label; `text` gives the piece of a token id, where there is a tokenizer.
+///
+/// # Errors
+/// Writing errors; a capacity of zero.
+pub fn write_inputs(
+    run: &RunDir,
+    layout: &TraceLayout,
+    sequences: &[Sequence],
+    checkpoint: &str,
+    text: impl Fn(u32) -> Option<String>,
+) -> Result<()> {
+    let row = |sequence: &Sequence| InputRow {
+        source: sequence.source.clone(),
+        document: sequence.document.clone(),
+        category: sequence.category.clone(),
+        dataset: sequence.dataset.clone(),
+        tokens: sequence.token_ids.len() as u32,
+        truncated: sequence.truncated,
+    };
+    write_sequences(run, &sequences.iter().map(row).collect::<Vec<_>>(), checkpoint)?;
+    write_spans(run, sequences)?;
+    write_groups(run, layout)?;
+    let mut counts: BTreeMap<u32, u64> = BTreeMap::new();
+    for id in sequences.iter().flat_map(|sequence| &sequence.token_ids) {
+        *counts.entry(*id).or_default() += 1;
+    }
+    write_tokens(run, &counts, text)
+}
+
+/// What `sequences.parquet` says of a sequence.
+#[derive(Clone, Debug)]
+pub(super) struct InputRow {
+    pub(super) source: String,
+    pub(super) document: String,
+    pub(super) category: Option<String>,
+    pub(super) dataset: String,
+    pub(super) tokens: u32,
+    pub(super) truncated: bool,
+}
+
+/// One row per sequence.
+pub(super) fn write_sequences(run: &RunDir, rows: &[InputRow], checkpoint: &str) -> Result<()> {
+    let collect = |field: fn(&InputRow) -> &str| rows.iter().map(field).collect::<Vec<_>>();
+    let table = vec![
+        Column::new("sequence".into(), (0..rows.len() as u32).collect::<Vec<_>>()),
+        Column::new("source".into(), collect(|row| &row.source)),
+        Column::new("document".into(), collect(|row| &row.document)),
+        Column::new("category".into(), rows.iter().map(|row| row.category.as_deref()).collect::<Vec<_>>()),
+        Column::new("checkpoint".into(), vec![checkpoint; rows.len()]),
+        Column::new("tokens".into(), rows.iter().map(|row| row.tokens).collect::<Vec<_>>()),
+        Column::new("truncated".into(), rows.iter().map(|row| row.truncated).collect::<Vec<_>>()),
+        Column::new("dataset".into(), collect(|row| &row.dataset)),
+    ];
+    run.write("sequences.parquet", &to_parquet(table)?)
+}
+
+/// One row per token id that occurs, with its text where there is one.
+pub(super) fn write_tokens(
+    run: &RunDir,
+    counts: &BTreeMap<u32, u64>,
+    text: impl Fn(u32) -> Option<String>,
+) -> Result<()> {
+    let table = vec![
+        Column::new("token_id".into(), counts.keys().copied().collect::<Vec<_>>()),
+        Column::new("text".into(), counts.keys().map(|&id| text(id)).collect::<Vec<_>>()),
+        Column::new("count".into(), counts.values().copied().collect::<Vec<_>>()),
+    ];
+    run.write("tokens.parquet", &to_parquet(table)?)
+}
+
+/// One row per message; no file for plain text.
+fn write_spans(run: &RunDir, sequences: &[Sequence]) -> Result<()> {
+    let spans: Vec<(u32, Span)> = (0..)
+        .zip(sequences)
+        .flat_map(|(index, sequence)| sequence.spans.iter().map(move |span| (index, *span)))
+        .collect();
+    if spans.is_empty() {
+        return Ok(());
+    }
+    let number = |field: fn(&Span) -> u32| spans.iter().map(|(_, span)| field(span)).collect::<Vec<_>>();
+    let table = vec![
+        Column::new("sequence".into(), spans.iter().map(|(sequence, _)| *sequence).collect::<Vec<_>>()),
+        Column::new("turn".into(), spans.iter().map(|(_, span)| span.turn).collect::<Vec<_>>()),
+        Column::new("role".into(), spans.iter().map(|(_, span)| span.role.name()).collect::<Vec<_>>()),
+        Column::new("start".into(), number(|span| span.start)),
+        Column::new("end".into(), number(|span| span.end)),
+    ];
+    run.write("spans.parquet", &to_parquet(table)?)
+}
+
+/// One row per sequence and routed layer.
+pub(super) fn write_groups(run: &RunDir, layout: &TraceLayout) -> Result<()> {
+    let capacities = layout.capacities()?;
+    let (mut group_column, mut sequence_column, mut layer_column) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut capacity_column, mut tokens_column) = (Vec::new(), Vec::new());
+    for (index, group) in layout.groups.iter().enumerate() {
+        for sequence in group.clone() {
+            for (&layer, &capacity) in layout.shape.moe_layers().iter().zip(&capacities[index]) {
+                group_column.push(index as u32);
+                sequence_column.push(sequence as u32);
+                layer_column.push(layer);
+                capacity_column.push(capacity);
+                tokens_column.push(layout.group_tokens[index] as u32);
+            }
+        }
+    }
+    let table = vec![
+        Column::new("group".into(), group_column),
+        Column::new("sequence".into(), sequence_column),
+        Column::new("layer".into(), layer_column),
+        Column::new("capacity".into(), capacity_column),
+        Column::new("tokens".into(), tokens_column),
+    ];
+    run.write("groups.parquet", &to_parquet(table)?)
+}
