@@ -3,27 +3,17 @@
 use super::measure::Measured;
 use crate::{
     routing::{LayerId, View},
+    run::RunKind,
     stats::{Finding, Statistic, Tables, Variable},
 };
-
-/// The command that made a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Command {
-    /// `route`: expert shares and their spread.
-    Route,
-    /// `drift`: several checkpoints of one training run.
-    Drift,
-    /// `drops`: dropped assignments.
-    Drops,
-}
 
 /// A finished run.
 #[derive(Clone, Debug)]
 pub struct Run {
     /// Its folder, as given.
     pub name: String,
-    /// The command that made it.
-    pub command: Command,
+    /// What kind of run it is.
+    pub command: RunKind,
     /// Label of its first checkpoint.
     pub label: String,
     /// Label of its checkpoint or checkpoints.

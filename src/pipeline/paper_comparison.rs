@@ -11,7 +11,7 @@ use super::{
 use crate::{
     chart::{Chart, ChartSpec, plan_comparison},
     error::{Error, Result, path_text},
-    paper::{Command, Run},
+    paper::Run,
     report::ComparisonReport,
     run::{Occupied, RecordedCheckpoint, RunDir, RunKind, notes_on_statistics, open_finished, write_file},
     stats::{Statistic, Tables},
@@ -29,10 +29,11 @@ pub(crate) fn compared_run(folder: &Path, progress: &dyn Progress) -> Result<Run
     for note in notes_on_statistics(&run, &record) {
         progress.note(&note);
     }
-    let (command, statistics): (Command, &[Statistic]) = match record.identity.command {
-        RunKind::Route => (Command::Route, &[Statistic::ExpertShare, Statistic::RoutingStd]),
-        RunKind::Drift => (Command::Drift, &[Statistic::TokenDrift]),
-        RunKind::Drops => (Command::Drops, &[Statistic::AssignmentDropRatio]),
+    let command = record.identity.command;
+    let statistics: &[Statistic] = match command {
+        RunKind::Route => &[Statistic::ExpertShare, Statistic::RoutingStd],
+        RunKind::Drift => &[Statistic::TokenDrift],
+        RunKind::Drops => &[Statistic::AssignmentDropRatio],
     };
     Ok(Run {
         name: path_text(folder),

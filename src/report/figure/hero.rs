@@ -9,16 +9,15 @@ use super::{
 };
 use crate::{
     report::text::{readable, rounded},
+    run::RunKind,
     stats::{Finding, Statistic, Variable, Variant},
 };
 
-/// A kind of run: its question, and the picture that answers it.
+/// A kind of run, and the picture that answers its question.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::report) struct KindOfRun {
     /// The command that makes it.
-    pub(in crate::report) command: &'static str,
-    /// What it asks.
-    pub(in crate::report) question: &'static str,
+    pub(in crate::report) command: RunKind,
     /// The statistic at whose section the picture stands as well.
     pub(in crate::report) statistic: Statistic,
     /// All statistics that the picture is made of.
@@ -47,8 +46,7 @@ struct Mark {
 /// The kinds of run in the order of the page.
 pub(in crate::report) const HEROES: [KindOfRun; 3] = [
     KindOfRun {
-        command: "route",
-        question: "Is routing decided by the token id, whatever the context?",
+        command: RunKind::Route,
         statistic: Statistic::MutualInformation,
         made_of: &[Statistic::MutualInformation, Statistic::ConditionalMutualInformation],
         caption: "How much of what can be explained about the expert each variable explains alone, and how much of what is left \
@@ -60,8 +58,7 @@ pub(in crate::report) const HEROES: [KindOfRun; 3] = [
         marks: explained,
     },
     KindOfRun {
-        command: "drift",
-        question: "Is routing learnt early and then fixed?",
+        command: RunKind::Drift,
         statistic: Statistic::RouterSaturation,
         made_of: &[Statistic::RouterSaturation, Statistic::FirstChoiceAgreement],
         caption: "How far each checkpoint is on the way from load-matched chance (0 %) to full agreement with the last \
@@ -74,8 +71,7 @@ pub(in crate::report) const HEROES: [KindOfRun; 3] = [
         marks: way,
     },
     KindOfRun {
-        command: "drops",
-        question: "Are later tokens dropped more?",
+        command: RunKind::Drops,
         statistic: Statistic::AssignmentDropRatio,
         made_of: &[Statistic::AssignmentDropRatio, Statistic::DropTrend],
         caption: "Dropped share of the assignments; and how much more the last quarter of a sequence loses than the first: as \
@@ -194,7 +190,7 @@ mod tests {
     use crate::{routing::View, stats::Subject};
 
     /// The picture of a kind of run.
-    fn hero_of(command: &'static str, findings: &[Finding]) -> Figure {
+    fn hero_of(command: RunKind, findings: &[Finding]) -> Figure {
         let rows: Vec<Row<'_>> =
             findings.iter().map(|finding| Row { run: 0, command, model: "base", finding }).collect();
         hero(HEROES.iter().find(|kind| kind.command == command).unwrap(), &rows).unwrap()
@@ -213,7 +209,7 @@ mod tests {
         };
         let known = Some(Variable::Token);
         let hero = hero_of(
-            "route",
+            RunKind::Route,
             &[
                 row(Statistic::MutualInformation, Variable::Position, None, 0.01),
                 row(Statistic::MutualInformation, Variable::Token, None, 0.81),
@@ -260,7 +256,7 @@ mod tests {
         let on_axis = beside.clone().about(|subject| Subject { training_tokens: Some(1.0), ..subject });
         let rows =
             [pair(0, 2, 0.1), pair(1, 2, 0.67), pair(2, 2, 1.0), pair(0, 1, 0.5), pair(3, 2, 0.8), on_axis, beside];
-        let hero = hero_of("drift", &rows);
+        let hero = hero_of(RunKind::Drift, &rows);
         assert_eq!(hero.data["label"], json!(["t0", "t1", "t3"]));
         let values = ["estimate", "low", "high"].map(|name| hero.data[name][2].as_f64().unwrap());
         assert_eq!((values, &hero.data["estimate"][1]), ([25.0, 20.0, 30.0], &json!(67.0)));
@@ -276,7 +272,7 @@ mod tests {
         let dropped =
             Finding { estimate: Some(0.038), ..Finding::new(Statistic::AssignmentDropRatio, 1, View::Chosen) };
         let hero = hero_of(
-            "drops",
+            RunKind::Drops,
             &[
                 trend(Variant::LastMinusFirst, 0.0543, 0.0519),
                 trend(Variant::LastMinusFirstExcess, 0.0024, 0.0),

@@ -3,6 +3,7 @@
 use super::*;
 use crate::{
     routing::View,
+    run::RunKind,
     stats::{Finding, GROUPS_OF_RUN, Priority, Ranking, STATISTICS, Statistic, Subject, Variable, Variant},
 };
 
@@ -15,7 +16,7 @@ fn finding(estimate: f64) -> Finding {
 }
 
 fn figures_of(name: &str, findings: &[Finding]) -> Vec<Figure> {
-    let rows = findings.iter().map(|finding| Row { run: 0, command: "route", model: "base", finding });
+    let rows = findings.iter().map(|finding| Row { run: 0, command: RunKind::Route, model: "base", finding });
     figures(info(name), &rows.collect::<Vec<_>>())
 }
 
@@ -121,7 +122,7 @@ fn checkpoints_against_the_last_are_a_curve_and_against_each_other_cells() {
 #[test]
 fn runs_of_one_kind_apart_in_the_report_have_their_figures_once() {
     let row = finding(0.5).about(|subject| Subject { variable: Some(Variable::Token), ..subject });
-    let runs = ["route", "drift", "route"].into_iter().zip(0..);
+    let runs = [RunKind::Route, RunKind::Drift, RunKind::Route].into_iter().zip(0..);
     let rows: Vec<Row<'_>> = runs.map(|(command, run)| Row { run, command, model: "base", finding: &row }).collect();
     let labels: Vec<String> = figures(info("load_cv"), &rows).into_iter().map(|figure| figure.label).collect();
     assert_eq!(labels, ["route: over all", "drift: over all"]);
@@ -333,7 +334,7 @@ fn runs_that_end_at_different_checkpoints_are_each_held_against_their_own_end() 
         (0..=last).flat_map(|at| (0..=last).map(move |of| (at, of))).map(|(at, of)| pair(at, of)).collect()
     };
     let (short, long) = (findings(1), findings(2));
-    let row = |run, finding| Row { run, command: "drift", model: "t0", finding };
+    let row = |run, finding| Row { run, command: RunKind::Drift, model: "t0", finding };
     let rows: Vec<Row<'_>> =
         short.iter().map(|finding| row(0, finding)).chain(long.iter().map(|finding| row(1, finding))).collect();
     let found = figures(info("router_saturation"), &rows);

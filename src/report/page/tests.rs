@@ -8,7 +8,7 @@ use super::*;
 use crate::{
     chart::ChartContext,
     routing::{LayerShape, RoutingShape, View},
-    run::StatisticSettings,
+    run::{RunKind, StatisticSettings},
     stats::{Finding, StatisticTable, Subject, Tables, Variable},
 };
 
@@ -29,7 +29,7 @@ fn page(rows: &[Finding]) -> String {
     };
     let run = ReportedRun {
         label: "m <i>".into(),
-        command: "route",
+        command: RunKind::Route,
         model: "m".into(),
         provenance,
         queues: None,
@@ -142,7 +142,7 @@ fn rows_that_are_in_the_files_alone_are_counted() {
     let context = ChartContext::default();
     let run = ReportedRun {
         label: "m".into(),
-        command: "route",
+        command: RunKind::Route,
         model: "m".into(),
         provenance: json!({}),
         queues: None,
@@ -206,7 +206,7 @@ fn a_page_about_many_layers_and_experts_stays_small_and_says_what_is_left_out() 
     };
     let run = ReportedRun {
         label: "m".into(),
-        command: "route",
+        command: RunKind::Route,
         model: "m".into(),
         provenance: json!({}),
         queues: None,
@@ -264,7 +264,7 @@ fn questions_without_numbers_are_left_out() {
 #[test]
 fn every_hero_is_a_statistic_of_its_kind_of_run() {
     for kind in HEROES {
-        assert!(kind.statistic.info().command == kind.command, "{}", kind.command);
+        assert!(kind.statistic.info().command == kind.command.name(), "{}", kind.command);
     }
 }
 
