@@ -505,10 +505,9 @@ fn what_cannot_be_compared_is_refused_with_a_hint() {
     refused(
         &[&text(strange.path())],
         &expect![[r#"
-        `TEMP` was made before checksums were kept: damage to its files cannot be noticed
-        error: run `TEMP` is of command inspect; expected route, drift or drops
+        error: manifest.json of `TEMP` has `command` "inspect"; expected one of `route`, `drift`, `drops`
 
-        hint: give the folder that --out of one of these named
+        hint: the manifest was changed or the run made by another version: run it again with --force
     "#]],
     );
     let without = made_up("route", 4, &shares()[..1]);
