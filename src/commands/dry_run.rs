@@ -8,7 +8,7 @@ use crate::{
         memory_bound::Bound,
         memory_plan::{group_rows, memory, wave_rows},
         options::RunOptions,
-        prepared_pass::Prepared,
+        prepared_pass::PreparedPass,
         quantities,
     },
 };
@@ -30,7 +30,7 @@ impl Work {
 }
 
 /// Prints the plan of a run with at least one forward pass.
-pub(super) fn print_plan(prepared: &Prepared, options: &RunOptions, log_logits: bool, work: &Work) -> Result<()> {
+pub(super) fn print_plan(prepared: &PreparedPass, options: &RunOptions, log_logits: bool, work: &Work) -> Result<()> {
     terminal::note(&announcement(prepared));
     work.lines.iter().try_for_each(|line| terminal::print(line))?;
     let wave = wave_rows(prepared.wave_tokens, &group_rows(&prepared.layout, &prepared.corpus.sequences));
@@ -66,7 +66,7 @@ pub(super) fn print_plan(prepared: &Prepared, options: &RunOptions, log_logits: 
 }
 
 /// The time below which the forward passes cannot stay on this machine.
-fn passes(prepared: &Prepared, count: usize) -> String {
+fn passes(prepared: &PreparedPass, count: usize) -> String {
     let config = prepared.checkpoint.config();
     let rate = crate::model::multiply_rate(config.hidden_size, config.intermediate_size);
     let seconds = prepared.cost.flop_per_token * prepared.corpus.tokens() as f64 * count as f64 / rate;
@@ -75,7 +75,7 @@ fn passes(prepared: &Prepared, count: usize) -> String {
 }
 
 /// Bytes of the traces.
-fn disk(prepared: &Prepared, passes: usize, log_logits: bool) -> f64 {
+fn disk(prepared: &PreparedPass, passes: usize, log_logits: bool) -> f64 {
     let token: usize = prepared.layout.shape.layers().map(|(_, layer)| layer.written_bytes(log_logits)).sum();
     (token * passes) as f64 * prepared.corpus.tokens() as f64
 }

@@ -7,7 +7,7 @@ use crate::{
     cli::ReproduceArgs,
     error::{Error, Result},
     paper::{self, Check, Comparison, Paper, Run},
-    pipeline::paper_comparison::{check_folder, each_once, one_kind_of_model, read, write},
+    pipeline::paper_comparison::{check_folder, compared_run, each_once, one_kind_of_model, write_comparison},
     report::ComparisonReport,
     run::RunDir,
 };
@@ -23,7 +23,7 @@ pub(super) fn run(arguments: &ReproduceArgs, progress: &TerminalProgress) -> any
         .into());
     }
     each_once(&arguments.runs)?;
-    let runs: Vec<Run> = arguments.runs.iter().map(|folder| read(folder, progress)).collect::<Result<_>>()?;
+    let runs: Vec<Run> = arguments.runs.iter().map(|folder| compared_run(folder, progress)).collect::<Result<_>>()?;
     one_kind_of_model(&runs)?;
     let out = out_folder(arguments)?;
     out.iter().try_for_each(|out| check_folder(out, arguments.force))?;
@@ -32,7 +32,7 @@ pub(super) fn run(arguments: &ReproduceArgs, progress: &TerminalProgress) -> any
     let comparison = if runs.is_empty() { Comparison::default() } else { paper::compare(&paper, &runs) };
     let report = ComparisonReport { checks: &checks, comparison: &comparison, runs: &runs };
     let lock = out.as_deref().map(RunDir::lock_around).transpose()?;
-    let charts = out.as_ref().map(|out| write(out, &report, progress)).transpose()?;
+    let charts = out.as_ref().map(|out| write_comparison(out, &report, progress)).transpose()?;
     drop(lock);
     print(&report, arguments.json)?;
     if let (Some(out), Some(charts), false) = (&out, charts, arguments.json) {

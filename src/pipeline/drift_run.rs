@@ -10,12 +10,12 @@ use super::{
     pass::Pass,
     pass_manifest::{self, statistic_settings, texts},
     pass_sequence::{self, forward_one},
-    prepared_pass::Prepared,
+    prepared_pass::PreparedPass,
     progress::Progress,
-    reused_runs,
+    reused_runs::{check_reused, expected_record},
     run_folder::note_resumed,
     statistics::{Analysis, finish},
-    token_ids,
+    token_ids::check_token_ids,
 };
 use crate::{
     error::{Error, Result, path_text},
@@ -42,7 +42,7 @@ pub(crate) struct DriftRun {
     /// The forward passes: those of the checkpoints that are no finished runs.
     pub(crate) passes: Vec<Pass>,
     /// `None` if every checkpoint is a finished run.
-    pub(crate) prepared: Option<Prepared>,
+    pub(crate) prepared: Option<PreparedPass>,
     /// What is recorded of it before it starts.
     pub(crate) record: RunRecord,
     clock: Instant,
@@ -60,8 +60,8 @@ impl DriftRun {
         check_compatible(&specs)?;
         let passes: Vec<Pass> = specs.iter().filter(|spec| !spec.is_run()).map(pass).collect();
         let (prepared, expected) = prepare(&options, out, &specs, &passes, progress)?;
-        reused_runs::check(&specs, &expected, progress)?;
-        token_ids::check(&options, prepared.as_ref(), &expected, &specs[0], progress)?;
+        check_reused(&specs, &expected, progress)?;
+        check_token_ids(&options, prepared.as_ref(), &expected, &specs[0], progress)?;
         let (prepared, identities) = match prepared {
             Some(prepared) => {
                 let (prepared, identities) = pass_sequence::identities(prepared, &options.run, &passes, progress)?;
@@ -128,13 +128,13 @@ fn prepare(
     specs: &[CheckpointSpec],
     passes: &[Pass],
     progress: &dyn Progress,
-) -> Result<(Option<Prepared>, RunRecord)> {
+) -> Result<(Option<PreparedPass>, RunRecord)> {
     let options = &options.run;
     let Some(first) = passes.first() else {
         out.map_or(Ok(()), |out| protect_texts(out, &options.corpus))?;
-        return Ok((None, reused_runs::expected(options, &specs[0])?));
+        return Ok((None, expected_record(options, &specs[0])?));
     };
-    let prepared = Prepared::new(options, first, progress)?;
+    let prepared = PreparedPass::new(options, first, progress)?;
     out.map_or(Ok(()), |out| protect_texts(out, prepared.text_paths(options)))?;
     let expected = pass_manifest::record(&prepared, options);
     Ok((Some(prepared), expected))

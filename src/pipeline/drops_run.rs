@@ -11,7 +11,7 @@ use super::{
     pass::Pass,
     pass_manifest::record,
     pass_sequence::{self, forward_one},
-    prepared_pass::Prepared,
+    prepared_pass::PreparedPass,
     progress::Progress,
     run_folder::note_resumed,
     statistics::{Analysis, finish},
@@ -41,7 +41,7 @@ pub(crate) struct DropsRun {
     pub(crate) options: DropsOptions,
     /// The run's own pass, then those beside it.
     pub(crate) passes: Vec<Pass>,
-    pub(crate) prepared: Prepared,
+    pub(crate) prepared: PreparedPass,
     specs: Vec<CheckpointSpec>,
     identity: Identity,
     clock: Instant,
@@ -85,8 +85,8 @@ fn prepare(
     specs: &[CheckpointSpec],
     passes: &[Pass],
     progress: &dyn Progress,
-) -> Result<(Prepared, Identity)> {
-    let prepared = Prepared::new(&options.run, &passes[0], progress)?;
+) -> Result<(PreparedPass, Identity)> {
+    let prepared = PreparedPass::new(&options.run, &passes[0], progress)?;
     if let Some(out) = out {
         protect_texts(out, prepared.text_paths(&options.run))?;
     }
@@ -114,7 +114,7 @@ fn passes(options: &DropsOptions, specs: &[CheckpointSpec], template: ChatTempla
 /// Completes the record of the run.
 fn main_pass(
     run: &RunDir,
-    prepared: &Prepared,
+    prepared: &PreparedPass,
     options: &RunOptions,
     passes: &[Pass],
     record: &mut RunRecord,

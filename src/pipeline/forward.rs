@@ -1,9 +1,9 @@
 //! The forward pass of a prepared run into its folder.
 
 use super::{
-    forward_waves::{Executed, execute},
+    forward_waves::{Executed, run_waves},
     pass::Pass,
-    prepared_pass::Prepared,
+    prepared_pass::PreparedPass,
     progress::Progress,
     quantities,
 };
@@ -17,7 +17,7 @@ use crate::{
 /// that the run started with, but for the word that it is complete.
 pub(crate) fn forward(
     run: &RunDir,
-    prepared: &Prepared,
+    prepared: &PreparedPass,
     pass: &Pass,
     record: &mut RunRecord,
     progress: &dyn Progress,
@@ -32,14 +32,14 @@ pub(crate) fn forward(
     progress.note(&announcement(prepared));
     let text = |id| prepared.tokenizer.as_ref().and_then(|tokenizer| tokenizer.piece(id));
     write_inputs(run, &prepared.layout, &prepared.corpus.sequences, &prepared.label, text)?;
-    let executed = execute(prepared, run, pass.log_logits, progress)?;
+    let executed = run_waves(prepared, run, pass.log_logits, progress)?;
     run.settle_checksums()?;
     record.forward_cost = Some(cost(&executed, progress));
     Ok(())
 }
 
 /// The first line of a run: what goes through the model.
-pub(crate) fn announcement(prepared: &Prepared) -> String {
+pub(crate) fn announcement(prepared: &PreparedPass) -> String {
     let corpus = &prepared.corpus;
     format!(
         "{}: {} in {} of {}; MoE layers {:?}, {} experts, top-{}",
@@ -54,7 +54,7 @@ pub(crate) fn announcement(prepared: &Prepared) -> String {
 }
 
 /// Whether the manifest of a run says that it is complete and its trace is there, as it was written.
-pub(crate) fn has_whole_trace(run: &RunDir, prepared: &Prepared, log_logits: bool) -> bool {
+pub(crate) fn has_whole_trace(run: &RunDir, prepared: &PreparedPass, log_logits: bool) -> bool {
     is_complete(run) && prepared.layout.missing(run, log_logits).0.is_empty()
 }
 

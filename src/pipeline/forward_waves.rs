@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     memory_plan::group_rows,
-    prepared_pass::Prepared,
+    prepared_pass::PreparedPass,
     process_memory,
     progress::{Progress, RunningStage, Stage},
     quantities,
@@ -54,8 +54,8 @@ pub(crate) struct Executed {
 }
 
 /// Runs every wave whose parts are not all in place, as they were written. Parts are written by a thread of their own.
-pub(crate) fn execute(
-    prepared: &Prepared,
+pub(crate) fn run_waves(
+    prepared: &PreparedPass,
     run: &RunDir,
     log_logits: bool,
     progress: &dyn Progress,
@@ -138,7 +138,7 @@ fn consecutive(numbers: &[usize]) -> Vec<Range<usize>> {
 
 /// The waves of some segments; observer and `checked`, which is told that the weights have not changed, go with the last.
 fn compute(
-    prepared: &Prepared,
+    prepared: &PreparedPass,
     segments: &[Range<usize>],
     mut observer: RouteObserver,
     checked: impl Fn() -> Result<()>,
@@ -190,7 +190,7 @@ fn waves(segments: &[Segment], group_rows: &[usize], limit: usize) -> Vec<Range<
     waves.into_iter().map(|(groups, _)| groups).collect()
 }
 
-fn wave(prepared: &Prepared, groups: Range<usize>) -> Wave<'_> {
+fn wave(prepared: &PreparedPass, groups: Range<usize>) -> Wave<'_> {
     let layout = &prepared.layout;
     let sequences = layout.groups[groups.start].start..layout.groups[groups.end - 1].end;
     Wave {

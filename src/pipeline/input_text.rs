@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Conversations first, then plain text.
-pub(crate) fn read(
+pub(crate) fn read_text(
     options: &RunOptions,
     template: ChatTemplate,
     checkpoint: &Checkpoint,

@@ -24,7 +24,7 @@ const CHARTS: &str = "charts";
 const UNFINISHED: &str = ".comparison-";
 
 /// What a finished run says, without its trace.
-pub(crate) fn read(folder: &Path, progress: &dyn Progress) -> Result<Run> {
+pub(crate) fn compared_run(folder: &Path, progress: &dyn Progress) -> Result<Run> {
     let (run, record) = open_finished(folder)?;
     for note in notes_on_statistics(&run, &record) {
         progress.note(&note);
@@ -135,7 +135,7 @@ fn is_comparison(out: &Path, names: &[String]) -> Result<bool> {
 
 /// Draws and writes everything into a folder of its own within `out`, and only then puts it in the place of what an earlier
 /// comparison left. Returns the charts.
-pub(crate) fn write(out: &Path, report: &ComparisonReport<'_>, progress: &dyn Progress) -> Result<usize> {
+pub(crate) fn write_comparison(out: &Path, report: &ComparisonReport<'_>, progress: &dyn Progress) -> Result<usize> {
     progress.check()?;
     let stage = RunningStage::begin(progress, Stage::Charts, None);
     let plan = plan_comparison(report.comparison);

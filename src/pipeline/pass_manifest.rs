@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{options, options::RunOptions, prepared_pass::Prepared};
+use super::{options, options::RunOptions, prepared_pass::PreparedPass};
 use crate::{
     error::path_text,
     routing::Provides,
@@ -26,7 +26,7 @@ pub(crate) fn statistic_settings(settings: &options::StatisticSettings) -> Stati
 }
 
 /// The record of a run of one forward pass that is about to start.
-pub(crate) fn record(prepared: &Prepared, options: &RunOptions) -> RunRecord {
+pub(crate) fn record(prepared: &PreparedPass, options: &RunOptions) -> RunRecord {
     let TraceLayout { shape, segments, groups, .. } = &prepared.layout;
     let layout = RecordedLayout::of(shape, segments.len(), groups.len());
     let transcripts = options.conversations.as_ref().map(|conversations| texts(&conversations.paths));
@@ -48,7 +48,7 @@ pub(crate) fn record(prepared: &Prepared, options: &RunOptions) -> RunRecord {
     }
 }
 
-fn text_summary(prepared: &Prepared) -> TextSummary {
+fn text_summary(prepared: &PreparedPass) -> TextSummary {
     let corpus = &prepared.corpus;
     let summary = TextSummary {
         sequences: corpus.sequences.len(),

@@ -9,7 +9,7 @@ use super::{
     options::RunOptions,
     pass::Pass,
     pass_manifest::record,
-    prepared_pass::Prepared,
+    prepared_pass::PreparedPass,
     progress::Progress,
 };
 use crate::{
@@ -22,11 +22,11 @@ use crate::{
 /// # Errors
 /// Those of opening.
 pub(crate) fn identities(
-    mut prepared: Prepared,
+    mut prepared: PreparedPass,
     options: &RunOptions,
     passes: &[Pass],
     progress: &dyn Progress,
-) -> Result<(Prepared, Vec<Identity>)> {
+) -> Result<(PreparedPass, Vec<Identity>)> {
     let mut identities = Vec::new();
     for pass in passes {
         prepared = prepared.with_pass(options, pass, progress)?;
@@ -56,7 +56,7 @@ pub(crate) fn check(
 }
 
 /// Whether a run that goes on has nothing to make: it stays complete until its statistics change.
-pub(crate) fn is_whole(run: &RunDir, prepared: Option<&Prepared>, passes: &[Pass]) -> bool {
+pub(crate) fn is_whole(run: &RunDir, prepared: Option<&PreparedPass>, passes: &[Pass]) -> bool {
     let pass = |pass: &Pass, prepared| {
         let folder = RunDir::open(&run.file(&pass.folder)).ok();
         folder.is_some_and(|folder| has_whole_trace(&folder, prepared, pass.log_logits))
@@ -67,7 +67,7 @@ pub(crate) fn is_whole(run: &RunDir, prepared: Option<&Prepared>, passes: &[Pass
 /// One forward pass into its sub-folder; what is there already, whole and of this pass, is kept. Returns its record.
 pub(crate) fn forward_one(
     run: &RunDir,
-    prepared: &Prepared,
+    prepared: &PreparedPass,
     options: &RunOptions,
     pass: &Pass,
     progress: &dyn Progress,

@@ -6,7 +6,7 @@ use super::{
     checkpoint_spec::label,
     fingerprint::Fingerprint,
     identity::{arithmetic_options, identity},
-    input_text::read,
+    input_text::read_text,
     memory_bound::check_room,
     memory_plan::{group_rows, memory, wave_rows, wave_tokens},
     options::RunOptions,
@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// A forward pass, ready to start.
-pub(crate) struct Prepared {
+pub(crate) struct PreparedPass {
     pub(crate) checkpoint: Checkpoint,
     /// The checkpoint's label: the name of its folder, unless given.
     pub(crate) label: String,
@@ -44,7 +44,7 @@ pub(crate) struct Prepared {
     fingerprints: BTreeMap<PathBuf, Fingerprint>,
 }
 
-impl Prepared {
+impl PreparedPass {
     /// Opens, reads and validates everything that a pass needs.
     pub(crate) fn new(options: &RunOptions, pass: &Pass, progress: &dyn Progress) -> Result<Self> {
         options.check()?;
@@ -53,7 +53,7 @@ impl Prepared {
         let config = checkpoint.config();
         let context = options.input.context(config.max_position_embeddings)?;
         let tokenizer = open_tokenizer(&checkpoint, progress)?;
-        let corpus = read(options, pass.template, &checkpoint, tokenizer.as_ref(), context, progress)?;
+        let corpus = read_text(options, pass.template, &checkpoint, tokenizer.as_ref(), context, progress)?;
         let router = pass.router(&checkpoint, options);
         let lengths: Vec<usize> = corpus.sequences.iter().map(|sequence| sequence.token_ids.len()).collect();
         let shape = RoutingShape::uniform(config.moe_layers(), router);

@@ -83,7 +83,7 @@ pub(crate) fn checkpoint_of(run: &Path, progress: &dyn Progress) -> Result<PathB
 /// # Errors
 /// [`Error::Usage`] for options that contradict each other, and if the first run does not record its configuration; the
 /// errors of reading the text.
-pub(crate) fn expected(options: &RunOptions, first: &CheckpointSpec) -> Result<RunRecord> {
+pub(crate) fn expected_record(options: &RunOptions, first: &CheckpointSpec) -> Result<RunRecord> {
     options.check()?;
     let recorded = RunDir::open(&first.folder)?.record()?;
     let config = recorded.config.as_ref().ok_or_else(|| {
@@ -121,7 +121,7 @@ fn inputs(paths: &[PathBuf], recorded: Option<&TextOptions>) -> Result<Vec<Recor
 ///
 /// # Errors
 /// [`Error::Usage`] with every difference of every run.
-pub(crate) fn check(specs: &[CheckpointSpec], expected: &RunRecord, progress: &dyn Progress) -> Result<()> {
+pub(crate) fn check_reused(specs: &[CheckpointSpec], expected: &RunRecord, progress: &dyn Progress) -> Result<()> {
     let mut problems = Vec::new();
     for spec in specs.iter().filter(|spec| spec.is_run()) {
         let run = RunDir::open(&spec.folder)?;

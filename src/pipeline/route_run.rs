@@ -8,7 +8,7 @@ use super::{
     options::RouteOptions,
     pass::Pass,
     pass_manifest::record,
-    prepared_pass::Prepared,
+    prepared_pass::PreparedPass,
     progress::Progress,
     run_folder::note_resumed,
     statistics::{Analysis, finish},
@@ -32,7 +32,7 @@ pub fn route(options: RouteOptions, out: &Path, progress: &dyn Progress) -> Resu
 pub(crate) struct RouteRun {
     pub(crate) options: RouteOptions,
     pub(crate) pass: Pass,
-    pub(crate) prepared: Prepared,
+    pub(crate) prepared: PreparedPass,
     clock: Instant,
 }
 
@@ -44,7 +44,7 @@ impl RouteRun {
             protect_folders(out, [options.checkpoint.as_path()])?;
         }
         let pass = Pass::of_run(CheckpointSpec::in_folder(&options.checkpoint), options.log_logits);
-        let prepared = Prepared::new(&options.run, &pass, progress)?;
+        let prepared = PreparedPass::new(&options.run, &pass, progress)?;
         if let Some(out) = out {
             protect_texts(out, prepared.text_paths(&options.run))?;
             RunDir::check(out, options.run.execution.occupied, &prepared.identity)?;

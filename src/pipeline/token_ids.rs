@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{checkpoint_spec::CheckpointSpec, options::DriftOptions, prepared_pass::Prepared, progress::Progress};
+use super::{checkpoint_spec::CheckpointSpec, options::DriftOptions, prepared_pass::PreparedPass, progress::Progress};
 use crate::{
     error::{Error, Result},
     routing::is_bos,
@@ -16,9 +16,9 @@ use crate::{
 ///
 /// # Errors
 /// [`Error::Usage`] with every id that is not below `vocab_size`; reading errors.
-pub(crate) fn check(
+pub(crate) fn check_token_ids(
     options: &DriftOptions,
-    prepared: Option<&Prepared>,
+    prepared: Option<&PreparedPass>,
     expected: &RunRecord,
     first: &CheckpointSpec,
     progress: &dyn Progress,
@@ -51,7 +51,7 @@ pub(crate) fn check(
     Ok(())
 }
 
-fn counts(prepared: &Prepared, include_bos: bool) -> BTreeMap<u32, u64> {
+fn counts(prepared: &PreparedPass, include_bos: bool) -> BTreeMap<u32, u64> {
     let mut counts = BTreeMap::new();
     for sequence in &prepared.corpus.sequences {
         let counted = (0..).zip(&sequence.token_ids).filter(|(position, _)| include_bos || !is_bos(*position));

@@ -11,9 +11,9 @@ use openmoe_analyze::stats::STATISTICS;
 /// Groups of files that import each other, directly or through others.
 const CIRCLES: usize = 6;
 /// Names of statistics as text outside the catalogue.
-const LITERALS: usize = 315;
+const LITERALS: usize = 178;
 /// Keys of a manifest as text outside its record.
-const MANIFEST_KEYS: usize = 111;
+const MANIFEST_KEYS: usize = 0;
 
 fn assert_ratchet(what: &str, allowed: usize, found: &[String]) {
     println!("{what}: {} of at most {allowed}", found.len());

@@ -1,11 +1,13 @@
 //! `drops` through the binary: conversations, two models, other capacities.
 use std::{fmt::Write, fs, path::Path};
 
+use expect_test::expect;
 use serde_json::{Value, json};
 
 use crate::support::{
     files::{fixture, read_json},
     program::{Outcome, contents, floats, integers, openmoe_with, read_parts, read_table},
+    snapshot::settled,
 };
 
 const QUICK: [&str; 5] = ["--quiet", "--resamples", "40", "--permutations", "10"];
@@ -173,7 +175,6 @@ fn odd_conversations_have_a_result_or_a_message() {
     fs::write(&file, lines.join("\n")).unwrap();
     let out = temporary.path().join("run");
     let outcome = drops(&out, &["--transcripts", file.to_str().unwrap()]);
-    println!("{}{}", outcome.stderr, outcome.stdout);
     done(&outcome);
     for line in [9, 10, 11] {
         assert!(outcome.stderr.contains(&format!("odd.jsonl:{line} left out: ")), "{}", outcome.stderr);
@@ -219,27 +220,155 @@ fn what_cannot_be_run_is_refused_and_nothing_is_written() {
     let empty = empty.to_str().unwrap();
     let base = base();
     let mut messages = String::new();
-    for (arguments, part) in [
-        (vec![], "--transcripts"),
-        (vec!["--transcripts", "nowhere.jsonl"], "nowhere.jsonl"),
-        (vec!["--transcripts", empty], "no usable"),
-        (vec!["--transcripts", &answers], "question"),
-        (vec!["--transcripts", &share, "--format", "openai"], "messages"),
-        (vec!["--transcripts", &share, "--format", "mail"], "mail"),
-        (vec!["--transcripts", &share, "--template", "tokenizer"], "chat_template"),
-        (vec!["--transcripts", &share, "--compare", &wide], "num_experts: 16"),
-        (vec!["--transcripts", &share, "--compare", &base], "two checkpoints are called"),
-        (vec!["--transcripts", &share, "--exact-replay", "0"], "--exact-replay 0"),
-        (vec!["--transcripts", &share, "--exact-replay", "1", "1"], "each once"),
-        (vec!["--transcripts", &share, "--exact-replay", "1", "--capacity-rule", "unlimited"], "expected a rule"),
-        (vec!["--transcripts", &share, "--bin", "0"], "--bin"),
-        (vec!["--transcripts", &share, "--capacity-factor", "-1"], "--capacity-factor"),
+    for arguments in [
+        &[][..],
+        &["--transcripts", "nowhere.jsonl"],
+        &["--transcripts", empty],
+        &["--transcripts", &answers],
+        &["--transcripts", &share, "--format", "openai"],
+        &["--transcripts", &share, "--format", "mail"],
+        &["--transcripts", &share, "--template", "tokenizer"],
+        &["--transcripts", &share, "--compare", &wide],
+        &["--transcripts", &share, "--compare", &base],
+        &["--transcripts", &share, "--exact-replay", "0"],
+        &["--transcripts", &share, "--exact-replay", "1", "1"],
+        &["--transcripts", &share, "--exact-replay", "1", "--capacity-rule", "unlimited"],
+        &["--transcripts", &share, "--bin", "0"],
+        &["--transcripts", &share, "--capacity-factor", "-1"],
     ] {
-        let outcome = drops(&out, &arguments);
-        writeln!(messages, "{}\n", outcome.stderr.trim()).unwrap();
-        assert_eq!(outcome.code, 2, "{arguments:?}: {}", outcome.stderr);
-        assert!(outcome.stderr.contains(part), "`{part}` is not in:\n{}", outcome.stderr);
+        let refusal = drops(&out, arguments).refusal();
+        writeln!(messages, "{}\n{refusal}", arguments.join(" ")).unwrap();
         assert!(!out.exists(), "{arguments:?}");
     }
-    println!("{messages}");
+    expect![[r#"
+
+        error: the following required arguments were not provided:
+          --transcripts <PATH>...
+
+        Usage: openmoe-analyze drops [OPTIONS] <CHECKPOINT> --transcripts <PATH>... --out <DIR>
+
+        For more information, try '--help'.
+
+        Example:
+          openmoe-analyze drops openmoe-8b --compare openmoe-8b-chat --transcripts mt_bench_question.jsonl mt_bench_answer.jsonl --corpus corpus/domains --out runs/drops
+
+        Transcripts: lists of messages ({role, content} or {from, value}) under any key, as in ShareGPT, OpenAI and WildChat files, prompts with their responses, MT-Bench questions and answers, OASST trees; files as for a corpus, Parquet included, folders of these, - for standard input. The format is detected for each file.
+
+        --transcripts nowhere.jsonl
+        error: corpus `nowhere.jsonl` does not exist; expected a file or a folder
+
+        hint: check the spelling of the path; `-` reads JSON lines from the standard input
+
+        --transcripts TEMP/empty.jsonl
+        error: the corpus has no usable document: read `TEMP/empty.jsonl`; places that cannot be used: 0
+
+        hint: a row is a conversation: a list of messages ({"role", "content"} or {"from", "value"}) under any key, a prompt with its response, MT-Bench (questions, and answers together with their questions file) or an OASST tree; --format says which
+
+        --transcripts fixtures/corpora/transcripts/mt_bench_answer_mistral-7b-instruct-v0.2.jsonl
+        error: the corpus has no usable document: read `fixtures/corpora/transcripts/mt_bench_answer_mistral-7b-instruct-v0.2.jsonl`; places that cannot be used: 24
+          - fixtures/corpora/transcripts/mt_bench_answer_mistral-7b-instruct-v0.2.jsonl:1: no question has the question_id 81; give the questions file in the same run, beside this one
+          - fixtures/corpora/transcripts/mt_bench_answer_mistral-7b-instruct-v0.2.jsonl:2: no question has the question_id 82; give the questions file in the same run, beside this one
+          - fixtures/corpora/transcripts/mt_bench_answer_mistral-7b-instruct-v0.2.jsonl:3: no question has the question_id 83; give the questions file in the same run, beside this one
+          - fixtures/corpora/transcripts/mt_bench_answer_mistral-7b-instruct-v0.2.jsonl:4: no question has the question_id 91; give the questions file in the same run, beside this one
+          - fixtures/corpora/transcripts/mt_bench_answer_mistral-7b-instruct-v0.2.jsonl:5: no question has the question_id 92; give the questions file in the same run, beside this one
+          - fixtures/corpora/transcripts/mt_bench_answer_mistral-7b-instruct-v0.2.jsonl:6: no question has the question_id 93; give the questions file in the same run, beside this one
+          - fixtures/corpora/transcripts/mt_bench_answer_mistral-7b-instruct-v0.2.jsonl:7: no question has the question_id 101; give the questions file in the same run, beside this one
+          - fixtures/corpora/transcripts/mt_bench_answer_mistral-7b-instruct-v0.2.jsonl:8: no question has the question_id 102; give the questions file in the same run, beside this one
+          - fixtures/corpora/transcripts/mt_bench_answer_mistral-7b-instruct-v0.2.jsonl:9: no question has the question_id 103; give the questions file in the same run, beside this one
+          - fixtures/corpora/transcripts/mt_bench_answer_mistral-7b-instruct-v0.2.jsonl:10: no question has the question_id 111; give the questions file in the same run, beside this one
+          - fixtures/corpora/transcripts/mt_bench_answer_mistral-7b-instruct-v0.2.jsonl:11: no question has the question_id 112; give the questions file in the same run, beside this one
+          - fixtures/corpora/transcripts/mt_bench_answer_mistral-7b-instruct-v0.2.jsonl:12: no question has the question_id 113; give the questions file in the same run, beside this one
+          - fixtures/corpora/transcripts/mt_bench_answer_mistral-7b-instruct-v0.2.jsonl:13: no question has the question_id 121; give the questions file in the same run, beside this one
+          - fixtures/corpora/transcripts/mt_bench_answer_mistral-7b-instruct-v0.2.jsonl:14: no question has the question_id 122; give the questions file in the same run, beside this one
+          - fixtures/corpora/transcripts/mt_bench_answer_mistral-7b-instruct-v0.2.jsonl:15: no question has the question_id 123; give the questions file in the same run, beside this one
+          - fixtures/corpora/transcripts/mt_bench_answer_mistral-7b-instruct-v0.2.jsonl:16: no question has the question_id 131; give the questions file in the same run, beside this one
+          - fixtures/corpora/transcripts/mt_bench_answer_mistral-7b-instruct-v0.2.jsonl:17: no question has the question_id 132; give the questions file in the same run, beside this one
+          - fixtures/corpora/transcripts/mt_bench_answer_mistral-7b-instruct-v0.2.jsonl:18: no question has the question_id 133; give the questions file in the same run, beside this one
+          - fixtures/corpora/transcripts/mt_bench_answer_mistral-7b-instruct-v0.2.jsonl:19: no question has the question_id 141; give the questions file in the same run, beside this one
+          - fixtures/corpora/transcripts/mt_bench_answer_mistral-7b-instruct-v0.2.jsonl:20: no question has the question_id 142; give the questions file in the same run, beside this one
+          - and 4 more: no question has the question_id N; give the questions file in the same run, beside this one
+
+        hint: a row is a conversation: a list of messages ({"role", "content"} or {"from", "value"}) under any key, a prompt with its response, MT-Bench (questions, and answers together with their questions file) or an OASST tree; --format says which
+
+        --transcripts fixtures/corpora/transcripts/sharegpt.json --format openai
+        error: the corpus has no usable document: read `fixtures/corpora/transcripts/sharegpt.json`; places that cannot be used: 20
+          - fixtures/corpora/transcripts/sharegpt.json:1: no `messages`; the file is read as openai
+          - fixtures/corpora/transcripts/sharegpt.json:2: no `messages`; the file is read as openai
+          - fixtures/corpora/transcripts/sharegpt.json:3: no `messages`; the file is read as openai
+          - fixtures/corpora/transcripts/sharegpt.json:4: no `messages`; the file is read as openai
+          - fixtures/corpora/transcripts/sharegpt.json:5: no `messages`; the file is read as openai
+          - fixtures/corpora/transcripts/sharegpt.json:6: no `messages`; the file is read as openai
+          - fixtures/corpora/transcripts/sharegpt.json:7: no `messages`; the file is read as openai
+          - fixtures/corpora/transcripts/sharegpt.json:8: no `messages`; the file is read as openai
+          - fixtures/corpora/transcripts/sharegpt.json:9: no `messages`; the file is read as openai
+          - fixtures/corpora/transcripts/sharegpt.json:10: no `messages`; the file is read as openai
+          - fixtures/corpora/transcripts/sharegpt.json:11: no `messages`; the file is read as openai
+          - fixtures/corpora/transcripts/sharegpt.json:12: no `messages`; the file is read as openai
+          - fixtures/corpora/transcripts/sharegpt.json:13: no `messages`; the file is read as openai
+          - fixtures/corpora/transcripts/sharegpt.json:14: no `messages`; the file is read as openai
+          - fixtures/corpora/transcripts/sharegpt.json:15: no `messages`; the file is read as openai
+          - fixtures/corpora/transcripts/sharegpt.json:16: no `messages`; the file is read as openai
+          - fixtures/corpora/transcripts/sharegpt.json:17: no `messages`; the file is read as openai
+          - fixtures/corpora/transcripts/sharegpt.json:18: no `messages`; the file is read as openai
+          - fixtures/corpora/transcripts/sharegpt.json:19: no `messages`; the file is read as openai
+          - fixtures/corpora/transcripts/sharegpt.json:20: no `messages`; the file is read as openai
+
+        hint: a row is a conversation: a list of messages ({"role", "content"} or {"from", "value"}) under any key, a prompt with its response, MT-Bench (questions, and answers together with their questions file) or an OASST tree; --format says which
+
+        --transcripts fixtures/corpora/transcripts/sharegpt.json --format mail
+        error: invalid value 'mail' for '--format <FORMAT>'
+          [possible values: mt-bench-questions, mt-bench-answers, sharegpt, openai, wildchat, oasst, instruction]
+
+        For more information, try '--help'.
+
+        --transcripts fixtures/corpora/transcripts/sharegpt.json --template tokenizer
+        error: `fixtures/checkpoints/openmoe-tiny-12.3M` has neither a chat_template.jinja nor a tokenizer_config.json with a `chat_template`
+
+        hint: --template openmoe is the template of the authors, --template plain is none
+
+        --transcripts fixtures/corpora/transcripts/sharegpt.json --compare fixtures/goldens/A_wide_32e
+        error: the checkpoints are not of one run:
+          - tokenizer (SHA-256): 28372b0cbdcd8d752162d445f3b2fc21c3fb482a7187474035149549086adae7 in `openmoe-tiny-12.3M`, none in `A_wide_32e`
+          - vocab_size: 4096 in `openmoe-tiny-12.3M`, 160 in `A_wide_32e`
+          - num_experts: 16 in `openmoe-tiny-12.3M`, 32 in `A_wide_32e`
+          - MoE layers: [1, 3, 5] in `openmoe-tiny-12.3M`, [5, 11] in `A_wide_32e`
+          - num_hidden_layers: 6 in `openmoe-tiny-12.3M`, 12 in `A_wide_32e`
+          - hidden_size: 64 in `openmoe-tiny-12.3M`, 32 in `A_wide_32e`
+          - intermediate_size: 96 in `openmoe-tiny-12.3M`, 40 in `A_wide_32e`
+          - head_dim: 32 in `openmoe-tiny-12.3M`, 12 in `A_wide_32e`
+          - max_position_embeddings: 2048 in `openmoe-tiny-12.3M`, 512 in `A_wide_32e`
+
+        hint: the same tokens go through all of them: tokenizer, vocabulary, experts and MoE layers must agree
+
+        --transcripts fixtures/corpora/transcripts/sharegpt.json --compare fixtures/checkpoints/openmoe-tiny-12.3M
+        error: two checkpoints are called `openmoe-tiny-12.3M`; expected different labels
+
+        hint: name them: LABEL=FOLDER
+
+        --transcripts fixtures/corpora/transcripts/sharegpt.json --exact-replay 0
+        error: --exact-replay 0; expected positive numbers, each once
+
+        hint: for example --exact-replay 1.25 1.5
+
+        --transcripts fixtures/corpora/transcripts/sharegpt.json --exact-replay 1 1
+        error: --exact-replay 1; expected positive numbers, each once
+
+        hint: for example --exact-replay 1.25 1.5
+
+        --transcripts fixtures/corpora/transcripts/sharegpt.json --exact-replay 1 --capacity-rule unlimited
+        error: --exact-replay with --capacity-rule unlimited; expected a rule that has a factor
+
+        hint: leave one of the two out, or take --capacity-rule port
+
+        --transcripts fixtures/corpora/transcripts/sharegpt.json --bin 0
+        error: invalid value '0' for '--bin <N>': 0 is not in 1..=4294967295
+
+        For more information, try '--help'.
+
+        --transcripts fixtures/corpora/transcripts/sharegpt.json --capacity-factor -1
+        error: --capacity-factor -1; expected a positive number
+
+        hint: for no drops at all use --capacity-rule unlimited
+
+    "#]].assert_eq(&settled(&messages));
 }

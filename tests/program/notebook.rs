@@ -7,6 +7,7 @@ use std::{
     sync::LazyLock,
 };
 
+use expect_test::expect;
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -133,22 +134,29 @@ fn a_notebook_is_never_replaced_unasked_and_finds_its_run_from_where_it_is() {
     assert!(written.stdout.starts_with(out), "{}", written.stdout);
     assert_eq!(parameter(&read_json(&elsewhere), "RUN"), "Path(\"../../run\")");
     fs::write(&elsewhere, "mine").unwrap();
-    let refused = openmoe_with(&["notebook", path, "--out", out]);
-    assert_eq!(refused.code, 2);
-    assert!(refused.stderr.contains("may have been changed by hand") && refused.stderr.contains("--force"));
+    openmoe_with(&["notebook", path, "--out", out]).refused(&expect![[r#"
+        error: `TEMP/notebooks/of/mine.ipynb` exists, and may have been changed by hand
+
+        hint: choose another --out, or add --force to replace it
+    "#]]);
     assert_eq!(fs::read_to_string(&elsewhere).unwrap(), "mine");
     done(&openmoe_with(&["notebook", path, "--out", out, "--force"]));
     assert_valid(&read_json(&elsewhere));
     let manifest = run.join("manifest.json");
-    let other = openmoe_with(&["notebook", path, "--force", "--out", manifest.to_str().unwrap()]);
-    assert!(other.code == 2 && other.stderr.contains("ends in .ipynb"), "{}", other.stderr);
+    openmoe_with(&["notebook", path, "--force", "--out", manifest.to_str().unwrap()]).refused(&expect![[r#"
+        error: --out `TEMP/run/manifest.json` is no name of a notebook; expected a file that ends in .ipynb
+
+        hint: for example --out notebook.ipynb
+    "#]]);
     // As an interruption leaves a run.
     let mut unfinished = read_json(&manifest);
     unfinished["complete"] = json!(false);
     fs::write(temporary.path().join("manifest.json"), unfinished.to_string()).unwrap();
-    let refused = openmoe_with(&["notebook", temporary.path().to_str().unwrap()]);
-    assert!(refused.code == 2 && refused.stderr.contains("is not complete"), "{}", refused.stderr);
-    assert!(refused.stderr.contains("openmoe-analyze stats RUN"), "{}", refused.stderr);
+    openmoe_with(&["notebook", temporary.path().to_str().unwrap()]).refused(&expect![[r#"
+        error: run `TEMP` is not complete: its statistics may be missing or of other settings
+
+        hint: repeat the command that made it with --resume, or make the statistics with `openmoe-analyze stats RUN`
+    "#]]);
     assert!(!temporary.path().join("notebook.ipynb").exists());
 }
 

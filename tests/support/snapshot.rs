@@ -16,19 +16,24 @@ const MEASURED: [&str; 9] =
 pub(crate) fn settled(text: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).display().to_string();
     let text = text.replace(&format!("{root}/"), "");
-    let text = without_temporary_folders(&text);
+    let text = without_temporary_names(&text);
     let text = text.replace(&format!("version {}", env!("CARGO_PKG_VERSION")), "version VERSION");
     let text = without_needed_memory(&text);
     MEASURED.iter().fold(text, |text, unit| without_numbers_before(unit, &text))
 }
 
-/// `/tmp/.tmpAb12Cd/run` becomes `TEMP/run`, and so does the name alone.
-fn without_temporary_folders(text: &str) -> String {
+/// `/tmp/.tmpAb12Cd/run` becomes `TEMP/run`, and so does the name alone; a file that is being written has such a name too.
+fn without_temporary_names(text: &str) -> String {
     let above = std::env::temp_dir().join("").display().to_string();
     let text = text.replace(&format!("{above}.tmp"), ".tmp");
-    let mut parts = text.split(".tmp");
+    let text = without_name_behind(".tmp", "TEMP", &text);
+    without_name_behind(".writing-", ".writing-TEMP", &text)
+}
+
+fn without_name_behind(start: &str, settled: &str, text: &str) -> String {
+    let mut parts = text.split(start);
     let first = parts.next().unwrap_or_default().to_owned();
-    parts.fold(first, |text, part| text + "TEMP" + part.trim_start_matches(|c: char| c.is_ascii_alphanumeric()))
+    parts.fold(first, |text, part| text + settled + part.trim_start_matches(|c: char| c.is_ascii_alphanumeric()))
 }
 
 /// What the number of threads has a part in.

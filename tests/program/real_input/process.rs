@@ -10,11 +10,13 @@ use std::{
     time::Duration,
 };
 
+use expect_test::expect;
 use tempfile::TempDir;
 
 use crate::support::{
     files::{copy_folder, fixture, read_json},
     program::{openmoe_with, tiny},
+    snapshot::settled,
 };
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_openmoe-analyze");
@@ -91,7 +93,22 @@ fn names_that_are_no_utf8_are_names_for_every_command() {
         assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", message(&output));
     }
     let output = run(&[OsStr::new("route"), &odd("nothing")]);
-    assert!(output.status.code() == Some(2) && message(&output).contains("--corpus"), "{}", message(&output));
+    assert_eq!(output.status.code(), Some(2));
+    expect![[r#"
+        error: the following required arguments were not provided:
+          --corpus <PATH>...
+          --out <DIR>
+
+        Usage: openmoe-analyze route [OPTIONS] <CHECKPOINT> --corpus <PATH>... --out <DIR>
+
+        For more information, try '--help'.
+
+        Example:
+          openmoe-analyze route path/to/openmoe-8b --corpus corpus/domains corpus/languages --out runs/8b
+
+        Corpora: .jsonl, .json, .txt and .md, also as .gz or .zst, .parquet, folders of these, - for standard input. A row has `text` (or `input_ids`, or a prompt and its completion), and may have `id` and a category. If the text has another key, name it with --text-key.
+    "#]]
+    .assert_eq(&settled(&message(&output)));
 }
 
 /// What a shell makes of a line in which `$0` is the program, `$1` a checkpoint and `$2` rows of text; exit code and
@@ -113,7 +130,10 @@ fn a_file_that_may_not_grow_is_an_error_with_its_name() {
     let folder = tempfile::tempdir().unwrap();
     let (code, message, _) = shell("ulimit -f 2; \"$0\" route \"$1\" --corpus \"$2\" --out run -q", folder.path());
     assert_eq!(code, Some(2), "{message}");
-    assert!(message.contains("error: cannot write `run/") && message.contains("File too large"), "{message}");
+    expect![[r#"
+        error: cannot write `run/manifest.json`: File too large (os error 27) at path "TEMP/run/.writing-TEMP"
+    "#]]
+    .assert_eq(&settled(&message));
 }
 
 /// Linux says what the limits of a process are.
@@ -207,9 +227,12 @@ fn one_checkpoint_has_nothing_to_agree_with() {
     fs::write(&rows, ROWS).unwrap();
     let (rows, run) = (rows.to_str().unwrap(), out.to_str().unwrap());
     let outcome = openmoe_with(&["drift", &tiny("12.3M"), "--corpus", rows, "--out", run]);
-    assert_eq!(outcome.code, 2, "{}", outcome.stderr);
-    assert!(outcome.stderr.contains("which has nothing to agree with"), "{}", outcome.stderr);
-    assert!(outcome.stderr.contains("hint: ") && !out.exists(), "{}", outcome.stderr);
+    outcome.refused(&expect![[r#"
+        error: drift has one checkpoint, `openmoe-tiny-12.3M`, which has nothing to agree with; expected two or more
+
+        hint: give the checkpoints of one training run in order, or a model beside it with --final; for one checkpoint alone there is `route`
+    "#]]);
+    assert!(!out.exists());
     let final_one =
         openmoe_with(&["drift", &tiny("12.3M"), "--final", &tiny("12.3M-chat"), "--corpus", rows, "--dry-run"]);
     assert_eq!(final_one.code, 0, "{}", final_one.stderr);
@@ -218,24 +241,78 @@ fn one_checkpoint_has_nothing_to_agree_with() {
 #[test]
 fn an_option_that_took_the_checkpoint_is_named() {
     let checkpoint = tiny("12.3M");
-    let first = [
-        (&["route", "--corpus", "a.jsonl", &checkpoint, "--out", "r"][..], "--corpus takes every path"),
-        (&["drift", "--tokens", "1B", "2B", &checkpoint, "--out", "r"], "--tokens takes every value"),
-        (&["drops", "--transcripts", "a.jsonl", &checkpoint, "--out", "r"], "--transcripts takes every path"),
-        (&["drops", "--exact-replay", "1.5", &checkpoint, "--corpus", "a"], "--exact-replay takes every value"),
+    let typed: [&[&str]; 6] = [
+        &["route", "--corpus", "a.jsonl", &checkpoint, "--out", "r"],
+        &["drift", "--tokens", "1B", "2B", &checkpoint, "--out", "r"],
+        &["drops", "--transcripts", "a.jsonl", &checkpoint, "--out", "r"],
+        &["drops", "--exact-replay", "1.5", &checkpoint, "--corpus", "a"],
+        // No option took anything.
+        &["route", "--corpus", "a.jsonl", "--out", "r"],
+        &["route", &checkpoint, "--corpus", "a.jsonl", "--layer", "3"],
     ];
-    for (arguments, words) in first {
-        let outcome = openmoe_with(arguments);
-        assert_eq!(outcome.code, 2);
-        let hint = format!("hint: {words} up to the next option: put the checkpoint first");
-        assert!(outcome.stderr.contains(&hint), "{arguments:?}: {}", outcome.stderr);
-    }
-    let missing = openmoe_with(&["route", "--corpus", "a.jsonl", "--out", "r"]);
-    assert!(missing.code == 2 && !missing.stderr.contains("hint:"), "{}", missing.stderr);
-    let unknown = openmoe_with(&["route", &checkpoint, "--corpus", "a.jsonl", "--layer", "3"]);
-    assert!(unknown.stderr.contains("'--layer'") && !unknown.stderr.contains("as a value"), "{}", unknown.stderr);
-    let usage = openmoe_with(&["route", "--help"]).stdout;
-    assert!(usage.contains("route [OPTIONS] <CHECKPOINT> --corpus <PATH>... --out <DIR>"), "{usage}");
+    expect![[r#"
+        error: the following required arguments were not provided:
+          <CHECKPOINT>
+
+        Usage: openmoe-analyze route [OPTIONS] <CHECKPOINT> --corpus <PATH>... --out <DIR>
+
+        For more information, try '--help'.
+
+        hint: --corpus takes every path up to the next option: put the checkpoint first
+
+        Example:
+          openmoe-analyze route path/to/openmoe-8b --corpus corpus/domains corpus/languages --out runs/8b
+
+        Corpora: .jsonl, .json, .txt and .md, also as .gz or .zst, .parquet, folders of these, - for standard input. A row has `text` (or `input_ids`, or a prompt and its completion), and may have `id` and a category. If the text has another key, name it with --text-key.
+        error: the following required arguments were not provided:
+          --corpus <PATH>...
+          <CHECKPOINT>...
+
+        Usage: openmoe-analyze drift [OPTIONS] <CHECKPOINT>... --corpus <PATH>... --out <DIR>
+
+        For more information, try '--help'.
+
+        hint: --tokens takes every value up to the next option: put the checkpoint first
+
+        Example:
+          openmoe-analyze drift openmoe-8b-200B openmoe-8b-600B openmoe-8b-1T --corpus corpus/domains --out runs/drift
+
+        Checkpoints stand in the order of training. Training tokens are read from names such as openmoe-8b-200B or 2.5M, or given as --tokens 200B 600B 1T.
+        error: the following required arguments were not provided:
+          <CHECKPOINT>
+
+        Usage: openmoe-analyze drops [OPTIONS] <CHECKPOINT> --transcripts <PATH>... --out <DIR>
+
+        For more information, try '--help'.
+
+        hint: --transcripts takes every path up to the next option: put the checkpoint first
+
+        Example:
+          openmoe-analyze drops openmoe-8b --compare openmoe-8b-chat --transcripts mt_bench_question.jsonl mt_bench_answer.jsonl --corpus corpus/domains --out runs/drops
+
+        Transcripts: lists of messages ({role, content} or {from, value}) under any key, as in ShareGPT, OpenAI and WildChat files, prompts with their responses, MT-Bench questions and answers, OASST trees; files as for a corpus, Parquet included, folders of these, - for standard input. The format is detected for each file.
+        error: invalid value 'fixtures/checkpoints/openmoe-tiny-12.3M' for '--exact-replay <F>...': invalid float literal
+
+        For more information, try '--help'.
+
+        hint: --exact-replay takes every value up to the next option: put the checkpoint first
+        error: the following required arguments were not provided:
+          <CHECKPOINT>
+
+        Usage: openmoe-analyze route [OPTIONS] <CHECKPOINT> --corpus <PATH>... --out <DIR>
+
+        For more information, try '--help'.
+
+        Example:
+          openmoe-analyze route path/to/openmoe-8b --corpus corpus/domains corpus/languages --out runs/8b
+
+        Corpora: .jsonl, .json, .txt and .md, also as .gz or .zst, .parquet, folders of these, - for standard input. A row has `text` (or `input_ids`, or a prompt and its completion), and may have `id` and a category. If the text has another key, name it with --text-key.
+        error: unexpected argument '--layer' found
+
+        Usage: openmoe-analyze route [OPTIONS] <CHECKPOINT> --corpus <PATH>... --out <DIR>
+
+        For more information, try '--help'.
+    "#]].assert_eq(&typed.map(|arguments| openmoe_with(arguments).refusal()).concat());
 }
 
 #[test]
