@@ -2,6 +2,7 @@
 
 use super::{
     ChartSpec,
+    room::ShownLayers,
     selection::{Selection, interval, token_label, view_words},
 };
 use crate::{
@@ -31,7 +32,8 @@ pub(super) fn by_position(selection: &Selection<'_>, kind: &'static ChartKind) -
 
 fn position_chart(selection: &Selection<'_>, kind: &'static ChartKind, view: View) -> Option<ChartSpec> {
     let (mut panels, mut top, mut bottom, mut last) = (Vec::new(), 0.0f64, 0.01f64, 1.0f64);
-    for &layer in selection.layers() {
+    let shown = shown(selection, view, "position");
+    for &layer in &shown.layers {
         let rows = keyed(selection, Statistic::RoutingStd, layer, view, "position", |row| row.position.map(f64::from));
         if rows.is_empty() {
             continue;
@@ -58,7 +60,8 @@ fn position_chart(selection: &Selection<'_>, kind: &'static ChartKind, view: Vie
     let title = format!("Routing standard deviation by position ({})", view_words(view));
     let figure =
         figure(panels, ("position in the sequence", 0.0, last, 1.0), top, Some(bottom), Sample::Area(VALUE_LINE));
-    Some(selection.spec(kind, view.name(), title, caption, Body::Curve(figure?)))
+    let caption = format!("{caption}{}", shown.rule());
+    Some(selection.spec(kind, view.name(), title, &caption, Body::Curve(figure?)))
 }
 
 /// `routing_std` by token id, one panel per layer, one chart per view.
@@ -69,7 +72,8 @@ pub(super) fn by_token(selection: &Selection<'_>, kind: &'static ChartKind) -> V
 fn token_chart(selection: &Selection<'_>, kind: &'static ChartKind, view: View) -> Option<ChartSpec> {
     let count = |row: &Finding| row.token_id.map(|_| row.n as f64);
     let (mut panels, mut top, mut low, mut high) = (Vec::new(), 0.0f64, f64::INFINITY, 1.0f64);
-    for &layer in selection.layers() {
+    let shown = shown(selection, view, "token");
+    for &layer in &shown.layers {
         let rows = keyed(selection, Statistic::RoutingStd, layer, view, "token", count);
         if rows.is_empty() {
             continue;
@@ -90,7 +94,14 @@ fn token_chart(selection: &Selection<'_>, kind: &'static ChartKind, view: View) 
     let title = format!("Routing standard deviation by token id ({})", view_words(view));
     let figure =
         figure(panels, ("occurrences of the token id", low, high, 0.0), top, None, Sample::Point(Marker::Disc, VALUE));
-    Some(selection.spec(kind, view.name(), title, caption, Body::Curve(figure?)))
+    let caption = format!("{caption}{}", shown.rule());
+    Some(selection.spec(kind, view.name(), title, &caption, Body::Curve(figure?)))
+}
+
+/// The layers that have a panel.
+fn shown(selection: &Selection<'_>, view: View, variable: &str) -> ShownLayers {
+    let measured = "mean routing standard deviation";
+    ShownLayers::of(selection, Statistic::RoutingStd, measured, |layer| mean(selection, layer, view, variable))
 }
 
 /// The rows of one variable with their place on the axis, ascending.
@@ -102,11 +113,9 @@ fn keyed<'a>(
     variable: &str,
     x: impl Fn(&Finding) -> Option<f64>,
 ) -> Vec<(f64, &'a Finding)> {
-    let rows = selection.rows(statistic, view);
-    let mut keyed: Vec<(f64, &Finding)> = rows
-        .filter(|row| row.layer == layer && row.variable.as_deref() == Some(variable))
-        .filter_map(|row| Some((x(row)?, row)))
-        .collect();
+    let rows = selection.layer_rows(statistic, view, layer);
+    let mut keyed: Vec<(f64, &Finding)> =
+        rows.filter(|row| row.variable.as_deref() == Some(variable)).filter_map(|row| Some((x(row)?, row))).collect();
     keyed.sort_by(|a, b| a.0.total_cmp(&b.0));
     keyed
 }
@@ -124,10 +133,9 @@ fn corrected(
 
 /// The layer's mean: the row of the variable without a key.
 fn mean(selection: &Selection<'_>, layer: LayerId, view: View, variable: &str) -> Option<f64> {
-    let mut rows = selection.rows(Statistic::RoutingStd, view);
+    let mut rows = selection.layer_rows(Statistic::RoutingStd, view, layer);
     rows.find(|row| {
-        row.layer == layer
-            && row.variable.as_deref() == Some(variable)
+        row.variable.as_deref() == Some(variable)
             && row.position.is_none()
             && row.token_id.is_none()
             && row.quantile.is_none()

@@ -11,7 +11,10 @@ use super::{
     row::Row,
     shape::{Figure, Kind},
 };
-use crate::stats::{StatisticInfo, thousands};
+use crate::{
+    report::shown::{some_of, spread},
+    stats::StatisticInfo,
+};
 
 /// Lines that a reader can tell apart.
 pub(super) const MOST_SERIES: usize = 8;
@@ -352,18 +355,7 @@ fn starts_at_zero(rows: &[Row<'_>]) -> bool {
 }
 
 pub(super) fn left_out(info: &StatisticInfo, shown: usize, all: usize, what: &str) -> Option<String> {
-    (shown < all).then(|| {
-        let (shown, all) = (thousands(shown as u64), thousands(all as u64));
-        format!("{shown} of {all} {what} are shown; all are in stats/{}.csv", info.table)
-    })
-}
-
-/// At most `most` of the values, evenly spread, the first and the last among them.
-fn spread<T: Clone>(values: &[T], most: usize) -> Vec<T> {
-    if values.len() <= most {
-        return values.to_vec();
-    }
-    (0..most).map(|at| values[at * (values.len() - 1) / (most - 1)].clone()).collect()
+    (shown < all).then(|| some_of(info, shown, all, what))
 }
 
 fn distinct<'a>(rows: &[Row<'a>], name: impl Fn(&Row<'a>) -> String) -> usize {
