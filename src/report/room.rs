@@ -64,7 +64,7 @@ impl Room {
 
     /// The rows that figures are made of: of many layers those about single experts, token ids and positions are taken from
     /// some layers only.
-    pub(super) fn looked_through<'a>(self, rows: Vec<Row<'a>>) -> Vec<Row<'a>> {
+    pub(super) fn looked_through(rows: Vec<Row<'_>>) -> Vec<Row<'_>> {
         let layers: BTreeSet<u16> = rows.iter().map(|row| row.finding.layer).collect();
         let single = rows.iter().filter(|row| !is_whole(row.finding)).count();
         if layers.len() <= LAYERS_EACH || single <= SINGLE_ROWS {

@@ -149,8 +149,10 @@ fn page(runs: &[ReportedRun<'_>], room: Room) -> Result<String> {
 fn draw(info: &'static StatisticInfo, runs: &[ReportedRun<'_>], room: Room) -> Drawn {
     let rows = rows_of(&[info.statistic], runs);
     let layers: BTreeSet<u16> = rows.iter().map(|row| row.finding.layer).collect();
-    let mut figures = figures(info, &room.looked_through(rows));
-    figures.iter_mut().for_each(|figure| room.fit(figure, &layers, info));
+    let mut figures = figures(info, &Room::looked_through(rows));
+    for figure in &mut figures {
+        room.fit(figure, &layers, info);
+    }
     let kind = HEROES.iter().find(|kind| kind.statistic == info.statistic);
     let hero = kind.and_then(|kind| hero(kind, &rows_of(kind.made_of, runs)));
     let place = hero.is_some().then_some(figures.len());

@@ -215,7 +215,6 @@ fn a_page_about_many_layers_and_experts_stays_small_and_says_what_is_left_out() 
         folder: None,
     };
     let page = html(&[run]).unwrap();
-    println!("{} bytes", page.len());
     assert!(page.len() < 8_000_000, "{} bytes", page.len());
     assert!(page.contains("first.selected = true"), "the page opens at one layer");
     let statistics = &unpacked(&page)["statistics"];

@@ -23,6 +23,9 @@ use crate::{
 /// Radars of each layer where several layers share a picture.
 const KEYS: usize = 6;
 
+/// Of so many radars the places of those that are drawn.
+pub(in crate::chart::plan) type Chosen<'a> = &'a dyn Fn(usize) -> Vec<usize>;
+
 /// What the radars of a chart are about.
 pub(in crate::chart::plan) struct RadarKeys<'a> {
     /// "category", "position" or "token id".
@@ -31,7 +34,7 @@ pub(in crate::chart::plan) struct RadarKeys<'a> {
     /// Whether the first keys are drawn, else keys evenly spread over all.
     pub(in crate::chart::plan) first: bool,
     /// The radars of a layer, each when it is asked for.
-    pub(in crate::chart::plan) of_layer: &'a dyn Fn(LayerId, &dyn Fn(usize) -> Vec<usize>) -> Vec<RadarPanel>,
+    pub(in crate::chart::plan) of_layer: &'a dyn Fn(LayerId, Chosen<'_>) -> Vec<RadarPanel>,
 }
 
 impl RadarKeys<'_> {
