@@ -33,6 +33,7 @@ pub fn is_bos(position: u32) -> bool {
 
 /// Which assignments a statistic counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum View {
     /// The router's choices, before capacity.
@@ -51,6 +52,11 @@ impl View {
             Self::Chosen => "chosen",
             Self::Kept => "kept",
         }
+    }
+
+    /// The view of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|view| view.name() == name)
     }
 }
 

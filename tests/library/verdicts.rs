@@ -7,7 +7,7 @@ use openmoe_analyze::{
     error::Result,
     model::{Arithmetic, ForwardOptions, Model, Outputs, Wave},
     report,
-    routing::{CapacityRule, GroupRule, LayerRouting, RoutingObserver},
+    routing::{CapacityRule, GroupRule, LayerRouting, RoutingObserver, View},
     stats::{
         Finding, Settings, Statistic, Tables, headline, merge, route_statistics,
         verdict::{Independence, RouteVerdict, RunVerdict},
@@ -151,7 +151,7 @@ fn random_routers_on_noise_follow_no_context_that_their_intervals_do_not_show() 
     for (line, layer) in lines.iter().zip(decided) {
         let shown = found.iter().any(|row| {
             row.statistic == Statistic::ConditionalMutualInformation
-                && (row.layer, row.view.as_ref()) == (layer.layer, "chosen")
+                && (row.layer, row.view) == (layer.layer, View::Chosen)
                 && row.decides()
                 && row.explained_low.is_some_and(|low| low > 0.1)
         });

@@ -22,6 +22,7 @@ use super::{
 use crate::{
     chart::CHARTS,
     error::{Error, Result},
+    run::RunKind,
     stats::{STATISTICS, Statistic, StatisticInfo, thousands},
 };
 use drawn::Drawn;
@@ -149,8 +150,10 @@ fn page(runs: &[ReportedRun<'_>], room: Room) -> Result<String> {
 fn draw(info: &'static StatisticInfo, runs: &[ReportedRun<'_>], room: Room) -> Drawn {
     let rows = rows_of(&[info.statistic], runs);
     let layers: BTreeSet<u16> = rows.iter().map(|row| row.finding.layer).collect();
-    let mut figures = figures(info, &room.looked_through(rows));
-    figures.iter_mut().for_each(|figure| room.fit(figure, &layers, info));
+    let mut figures = figures(info, &Room::looked_through(rows));
+    for figure in &mut figures {
+        room.fit(figure, &layers, info);
+    }
     let kind = HEROES.iter().find(|kind| kind.statistic == info.statistic);
     let hero = kind.and_then(|kind| hero(kind, &rows_of(kind.made_of, runs)));
     let place = hero.is_some().then_some(figures.len());
@@ -178,7 +181,7 @@ fn title(runs: &[ReportedRun<'_>]) -> String {
             let labels: Vec<&str> = runs.iter().map(|run| run.label.as_str()).collect();
             format!("Expert routing: {}", labels.join(" beside "))
         }
-        [run, ..] if run.command != "route" => format!("Expert routing: {first}"),
+        [run, ..] if run.command != RunKind::Route => format!("Expert routing: {first}"),
         _ => format!("How {first} routes its tokens"),
     }
 }
@@ -194,8 +197,8 @@ fn run_part<'a>(index: usize, run: &'a ReportedRun<'_>, drawn: &[Drawn]) -> RunP
     RunPart {
         index,
         label: &run.label,
-        command: run.command,
-        question: kind.map_or("", |kind| kind.question),
+        command: run.command.name(),
+        question: run.command.claim(),
         facts: facts(run),
         verdict: run.verdict,
         hero,

@@ -146,8 +146,8 @@ fn changed_words(number: &Evidence) -> String {
 
 fn moved_words(number: &Evidence) -> String {
     let finding = &number.finding;
-    let text = finding.text.as_deref().map_or_else(
-        || format!("id {}", finding.token_id.unwrap_or_default()),
+    let text = finding.subject.text.as_deref().map_or_else(
+        || format!("id {}", finding.subject.token_id.unwrap_or_default()),
         |text| format!("\"{}\"", visible(text)),
     );
     let [estimate, low, high, floor] =

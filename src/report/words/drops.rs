@@ -205,7 +205,7 @@ fn dataset_entries(set: &DatasetDrops) -> Vec<VerdictEntry> {
 
 /// Who loses most, in the layer that drops most.
 fn roles_line(roles: &Roles) -> String {
-    let role = |own: &Evidence| format!("{} {}", own.finding.role.as_deref().unwrap_or_default(), ratio(own));
+    let role = |own: &Evidence| format!("{} {}", own.finding.subject.role.as_deref().unwrap_or_default(), ratio(own));
     let each: Vec<String> = roles.each.iter().map(role).collect();
     format!("by role in layer {}, which drops most: {}", roles.layer, each.join(", "))
 }
@@ -223,7 +223,7 @@ fn queues_line(queues: &[Queue]) -> Option<String> {
 
 fn queue_words(queue: &Queue) -> String {
     let token = |own: &Evidence| {
-        let text = own.finding.text.as_deref().map_or_else(|| "?".to_owned(), visible);
+        let text = own.finding.subject.text.as_deref().map_or_else(|| "?".to_owned(), visible);
         format!("\"{text}\" {:.0} %", own.estimate.unwrap_or_default() * 100.0)
     };
     let tokens: Vec<String> = queue.tokens.iter().map(token).collect();

@@ -110,7 +110,7 @@ impl Serialize for Statistic {
 impl<'de> Deserialize<'de> for Statistic {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;
-        Self::from_name(&name).ok_or_else(|| de::Error::custom(unknown(&name)))
+        Self::from_name(&name).ok_or_else(|| de::Error::custom(format!("`{name}` is no statistic of this version")))
     }
 }
 
@@ -124,11 +124,6 @@ impl schemars::JsonSchema for Statistic {
         let names: Vec<&str> = STATISTICS.iter().map(|info| info.name).collect();
         schemars::json_schema!({ "description": "Name of a statistic.", "type": "string", "enum": names })
     }
-}
-
-/// What to say of a name that no statistic of this version has.
-pub(super) fn unknown(name: &str) -> String {
-    format!("`{name}` is no statistic of this version")
 }
 
 #[cfg(test)]

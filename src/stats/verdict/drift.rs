@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Answer, Evidence, HalfReached, Measured, Missing, Moved, Verdict};
 use crate::{
     routing::{LayerId, View},
-    stats::{Finding, Statistic},
+    stats::{Finding, Statistic, Variant},
 };
 
 /// A layer has reached half of its final agreement from the first checkpoint on at which this share of the way from
@@ -140,7 +140,7 @@ impl<'a> Axis<'a> {
     /// Whether a row compares a checkpoint of the time axis with the last one.
     fn is_step(&self, row: &Finding) -> bool {
         row.statistic == Statistic::RouterSaturation
-            && row.view == View::Chosen.name()
+            && row.view == View::Chosen
             && self.steps.contains(&(row.layer, row.checkpoint.as_deref(), row.reference.as_deref()))
     }
 
@@ -221,7 +221,7 @@ impl Agreement {
 impl Beside {
     fn of(findings: &[Finding], tokens: &[Finding], label: &str, last: &str) -> Self {
         let compares = |row: &&Finding| {
-            row.view == View::Chosen.name()
+            row.view == View::Chosen
                 && row.checkpoint.as_deref() == Some(label)
                 && row.reference.as_deref() == Some(last)
         };
@@ -231,7 +231,7 @@ impl Beside {
             .filter(|row| compares(row) && row.estimate.is_some());
         let distances = tokens
             .iter()
-            .filter(|row| row.statistic == Statistic::TokenDrift && row.variant.as_deref() == Some("total_variation"))
+            .filter(|row| row.statistic == Statistic::TokenDrift && row.variant == Some(Variant::TotalVariation))
             .filter(|row| compares(row) && row.token_id.is_some());
         Self {
             checkpoint: label.to_owned(),
@@ -339,7 +339,7 @@ mod tests {
         let [chat, arithmetic] = verdict.beside.as_slice() else { panic!("{verdict:?}") };
         assert!(!chat.is_arithmetic && arithmetic.is_arithmetic && arithmetic.moved.is_empty());
         let moved: Vec<_> =
-            chat.moved.iter().map(|own| (own.finding.layer, own.finding.token_id, own.threshold)).collect();
+            chat.moved.iter().map(|own| (own.finding.layer, own.finding.subject.token_id, own.threshold)).collect();
         assert_eq!(moved, [(3, Some(7), Some(0.02)), (3, Some(9), Some(0.07))]);
         let (changed, moved) = chat.verdicts();
         assert_eq!((changed.len(), moved.len()), (1, 2));

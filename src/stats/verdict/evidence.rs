@@ -3,11 +3,11 @@
 use serde::Serialize;
 
 use crate::{
-    routing::{ExpertId, LayerId},
-    stats::{Finding, Name, Statistic},
+    routing::{LayerId, View},
+    stats::{Finding, Name, Statistic, Subject},
 };
 
-/// The keys that tell a finding of a verdict from all others: those of its row in `summary.json` and `stats/`.
+/// What tells a finding of a verdict from all others: the keys of its row in `summary.json` and `stats/`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FindingKey {
@@ -15,70 +15,17 @@ pub struct FindingKey {
     pub statistic: Statistic,
     /// Decoder layer index.
     pub layer: LayerId,
-    /// "chosen" (before capacity) or "kept" (after capacity).
-    pub view: Name,
-    /// Which variable: "token", "document" ...
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub variable: Option<Name>,
-    /// The variable that is known already.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub given: Option<Name>,
-    /// Label of the checkpoint that the number is about.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub checkpoint: Option<String>,
-    /// Label of the checkpoint that it is compared with.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reference: Option<String>,
-    /// Expert index.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub expert: Option<ExpertId>,
-    /// Token id.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub token_id: Option<u32>,
-    /// The token's text as its piece reads.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub text: Option<String>,
-    /// Rank in a list, from 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rank: Option<u32>,
-    /// Which of several forms of the statistic.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub variant: Option<Name>,
-    /// Data set.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub dataset: Option<String>,
-    /// Who speaks.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub role: Option<Name>,
-    /// Capacity rule of a replay.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rule: Option<Name>,
-    /// Which sequences compete in a replay.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub grouping: Option<Name>,
+    /// Before or after capacity.
+    pub view: View,
+    /// What it is about.
+    #[serde(flatten)]
+    pub subject: Subject,
 }
 
 impl FindingKey {
     /// The keys of a finding.
     pub fn of(row: &Finding) -> Self {
-        Self {
-            statistic: row.statistic,
-            layer: row.layer,
-            view: row.view.clone(),
-            variable: row.variable.clone(),
-            given: row.given.clone(),
-            checkpoint: row.checkpoint.clone(),
-            reference: row.reference.clone(),
-            expert: row.expert,
-            token_id: row.token_id,
-            text: row.text.clone(),
-            rank: row.rank,
-            variant: row.variant.clone(),
-            dataset: row.dataset.clone(),
-            role: row.role.clone(),
-            rule: row.rule.clone(),
-            grouping: row.grouping.clone(),
-        }
+        Self { statistic: row.statistic, layer: row.layer, view: row.view, subject: row.subject.clone() }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{Answer, Evidence, FindingKey, Independence, Missing, Number, Verdict};
 use crate::{
     routing::{ExpertId, LayerId, View},
-    stats::{Finding, Statistic},
+    stats::{Finding, Statistic, Subject, Variable},
 };
 
 /// Routing is called context-independent if the token id explains at least this share of what can be explained ...
@@ -35,12 +35,12 @@ impl Context {
     pub const ALL: [Self; 4] = [Self::Document, Self::PreviousToken, Self::Category, Self::Position];
 
     /// Its name in the findings.
-    pub fn variable(self) -> &'static str {
+    pub fn variable(self) -> Variable {
         match self {
-            Self::Document => "document",
-            Self::PreviousToken => "previous_token",
-            Self::Category => "category",
-            Self::Position => "position_bucket",
+            Self::Document => Variable::Document,
+            Self::PreviousToken => Variable::PreviousToken,
+            Self::Category => Variable::Category,
+            Self::Position => Variable::PositionBucket,
         }
     }
 
@@ -135,8 +135,8 @@ impl LayerIndependence {
     /// router, `expert_share`; chosen view.
     pub(super) fn of(findings: &[Finding], layer: LayerId) -> Self {
         let own: Vec<&Finding> =
-            findings.iter().filter(|row| row.layer == layer && row.view == View::Chosen.name()).collect();
-        let token_row = information(&own, Statistic::MutualInformation, "token");
+            findings.iter().filter(|row| row.layer == layer && row.view == View::Chosen).collect();
+        let token_row = information(&own, Statistic::MutualInformation, Variable::Token);
         let token = Explained::of(token_row);
         let context_rows =
             Context::ALL.map(|context| information(&own, Statistic::ConditionalMutualInformation, context.variable()));
@@ -148,7 +148,7 @@ impl LayerIndependence {
         let open = nothing_left
             .zip(token_row)
             .map(|(left, row)| Evidence::point(row, Number::LeftOpen, Some(left)).against(LEAST_EXPLAINABLE));
-        let token_evidence = evidence(&token, token_row, Statistic::MutualInformation, "token", layer);
+        let token_evidence = evidence(&token, token_row, Statistic::MutualInformation, Variable::Token, layer);
         let context_evidence = contexts.iter().zip(context_rows).zip(Context::ALL).map(|((added, row), context)| {
             evidence(added, row, Statistic::ConditionalMutualInformation, context.variable(), layer)
         });
@@ -202,10 +202,10 @@ fn judge(token: &Explained, left: Option<f64>, contexts: &[Explained]) -> Indepe
 }
 
 /// The row of an information statistic that decides.
-fn information<'a>(rows: &[&'a Finding], statistic: Statistic, variable: &str) -> Option<&'a Finding> {
+fn information<'a>(rows: &[&'a Finding], statistic: Statistic, variable: Variable) -> Option<&'a Finding> {
     rows.iter().copied().find(|row| {
         row.statistic == statistic
-            && row.variable.as_deref() == Some(variable)
+            && row.variable == Some(variable)
             && row.category.is_none()
             && row.decides()
     })
@@ -216,13 +216,14 @@ fn evidence(
     explained: &Explained,
     row: Option<&Finding>,
     statistic: Statistic,
-    variable: &'static str,
+    variable: Variable,
     layer: LayerId,
 ) -> Evidence {
     let is_context = statistic == Statistic::ConditionalMutualInformation;
     let absent = || {
         let row = Finding::new(statistic, layer, View::Chosen).by(variable);
-        FindingKey { given: is_context.then_some("token".into()), ..FindingKey::of(&row) }
+        let given = is_context.then_some(Variable::Token);
+        FindingKey::of(&row.about(|subject| Subject { given, ..subject }))
     };
     let number = if matches!(explained, Explained::Nothing(_)) { Number::Ceiling } else { Number::Explained };
     let number = Evidence::new(row.map_or_else(absent, FindingKey::of), number, row.map_or(0, |row| row.n));
@@ -254,7 +255,10 @@ fn taken<'a>(rows: &[&'a Finding]) -> Vec<&'a Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::verdict::made::{Interval, function, layer};
+    use crate::stats::{
+        Variant,
+        verdict::made::{Interval, function, layer},
+    };
 
     fn judged(token: Interval, previous: Interval) -> Independence {
         LayerIndependence::of(&layer(1, token, previous), 1).answer
@@ -298,7 +302,7 @@ mod tests {
         let told: Vec<_> = decided
             .because
             .iter()
-            .map(|own| (own.finding.variable.as_deref().unwrap(), own.number, own.low.unwrap(), own.threshold.unwrap()))
+            .map(|own| (own.finding.subject.variable.unwrap().name(), own.number, own.low.unwrap(), own.threshold.unwrap()))
             .collect();
         assert_eq!(
             told,
@@ -310,7 +314,7 @@ mod tests {
                 ("position_bucket", Number::Explained, -0.01, 0.1),
             ]
         );
-        assert_eq!(decided.because[4].finding.variant.as_deref(), Some("within_sequence_shift"));
+        assert_eq!(decided.because[4].finding.subject.variant, Some(Variant::WithinSequenceShift));
         let missing = LayerIndependence::of(&layer(1, (0.58, 0.51, 0.61), (0.12, 0.11, 0.13))[..1], 1);
         assert_eq!(missing.because[2].missing, Some(Missing::NotMeasured));
     }

@@ -23,6 +23,10 @@ use crate::{
 /// Radars of each layer where several layers share a picture.
 const KEYS: usize = 6;
 
+/// The radars of a layer, of those keys that the second argument chooses from so many.
+pub(in crate::chart::plan) type RadarsOfLayer<'a> =
+    dyn Fn(LayerId, &dyn Fn(usize) -> Vec<usize>) -> Vec<RadarPanel> + 'a;
+
 /// What the radars of a chart are about.
 pub(in crate::chart::plan) struct RadarKeys<'a> {
     /// "category", "position" or "token id".
@@ -31,7 +35,7 @@ pub(in crate::chart::plan) struct RadarKeys<'a> {
     /// Whether the first keys are drawn, else keys evenly spread over all.
     pub(in crate::chart::plan) first: bool,
     /// The radars of a layer, each when it is asked for.
-    pub(in crate::chart::plan) of_layer: &'a dyn Fn(LayerId, &dyn Fn(usize) -> Vec<usize>) -> Vec<RadarPanel>,
+    pub(in crate::chart::plan) of_layer: &'a RadarsOfLayer<'a>,
 }
 
 impl RadarKeys<'_> {
@@ -52,8 +56,11 @@ pub(in crate::chart::plan) fn radars(
     let measured = "load of the busiest expert as a multiple of even load";
     let shown = ShownLayers::of(selection, kind.statistic, measured, |layer| selection.busiest(layer, view));
     let mut by_size: BTreeMap<usize, (LayerId, Vec<RadarPanel>)> = BTreeMap::new();
+    let mut columns_of_radars = 1;
     for &layer in &shown.layers {
         let panels = (keys.of_layer)(layer, &|all| keys.chosen(all));
+        // A row is a layer.
+        columns_of_radars = columns_of_radars.max(panels.len());
         let titled = panels.into_iter().map(|panel| RadarPanel { title: format!("L{layer} {}", panel.title), ..panel });
         by_size.entry(selection.experts(layer)).or_insert((layer, Vec::new())).1.extend(titled);
     }
@@ -64,7 +71,7 @@ pub(in crate::chart::plan) fn radars(
         let spokes = ExpertColumns::of(selection, layer, view).names().len();
         let title = if several { format!("Layers of {experts} experts") } else { String::new() };
         let overall_label = "share over the whole corpus";
-        (title, Body::Radar(RadarFigure { experts, spokes, columns: Some(KEYS), overall_label, panels }))
+        (title, Body::Radar(RadarFigure { experts, spokes, columns: Some(columns_of_radars), overall_label, panels }))
     };
     let parts: Vec<(String, Body)> = by_size.into_iter().map(part).collect();
     if parts.is_empty() {
@@ -72,7 +79,7 @@ pub(in crate::chart::plan) fn radars(
     }
     let which = if keys.first { "the first" } else { "evenly spread over all" };
     let caption = format!(
-        "{} Of each layer (L) {KEYS} are drawn, {which}.{}{}",
+        "{} Of each layer (L) at most {KEYS} are drawn, {which}.{}{}",
         keys.caption,
         shown.rule(),
         columns.rule(kind.statistic)

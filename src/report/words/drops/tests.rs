@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     routing::View,
     stats::{
-        Finding, Statistic,
+        Finding, GROUPS_OF_RUN, Priority, Statistic, Subject, Variant,
         verdict::{
             Answer,
             made::{of_dataset, ratio, trend},
@@ -20,15 +20,15 @@ fn drops_verdict(findings: &[Finding]) -> Vec<String> {
 fn the_interval_decides_and_random_order_is_named() {
     let rows = [
         ratio(1),
-        trend(1, "last_minus_first", 0.0587, 0.0021, 0.0010),
+        trend(1, Variant::LastMinusFirst, 0.0587, 0.0021, 0.0010),
         ratio(3),
-        trend(3, "last_minus_first", 0.0587, 0.0005, 0.0010),
-        trend(3, "first_minus_middle", 0.02, 0.0, 0.01),
-        trend(3, "last_minus_middle", 0.02, 0.0, 0.01),
+        trend(3, Variant::LastMinusFirst, 0.0587, 0.0005, 0.0010),
+        trend(3, Variant::FirstMinusMiddle, 0.02, 0.0, 0.01),
+        trend(3, Variant::LastMinusMiddle, 0.02, 0.0, 0.01),
         ratio(5),
-        trend(5, "last_minus_first", -0.02, -0.03, 0.01),
+        trend(5, Variant::LastMinusFirst, -0.02, -0.03, 0.01),
         ratio(7),
-        trend(7, "last_minus_first", 0.005, 0.02, 0.01),
+        trend(7, Variant::LastMinusFirst, 0.005, 0.02, 0.01),
     ]
     .concat();
     assert_eq!(
@@ -55,18 +55,20 @@ fn the_interval_decides_and_random_order_is_named() {
 fn data_sets_and_compared_models_have_a_line_each() {
     let of = |rows| of_dataset("talks", rows);
     let difference = Finding {
-        checkpoint: Some("chat".into()),
-        reference: Some("base".into()),
-        variant: Some("assignment_drop_ratio".into()),
         estimate: Some(-0.01),
         low: Some(-0.02),
         high: Some(0.0),
-        ..Finding::new(Statistic::DropDifference, 1, View::Chosen)
+        ..Finding::new(Statistic::DropDifference, 1, View::Chosen).about(|subject| Subject {
+            checkpoint: Some("chat".into()),
+            reference: Some("base".into()),
+            variant: Some(Variant::Of(Statistic::AssignmentDropRatio)),
+            ..subject
+        })
     };
     let rows = [
         ratio(1),
-        of(trend(1, "last_minus_first", 0.05, 0.02, 0.01)),
-        of(trend(3, "last_minus_first", 0.05, 0.0, 0.01)),
+        of(trend(1, Variant::LastMinusFirst, 0.05, 0.02, 0.01)),
+        of(trend(3, Variant::LastMinusFirst, 0.05, 0.0, 0.01)),
         vec![difference],
     ]
     .concat();
@@ -80,7 +82,7 @@ fn data_sets_and_compared_models_have_a_line_each() {
             "chat against base, drop ratio: -1.00 points [-2.00, 0.00] in layer 1",
         ]
     );
-    let mut few = of(trend(1, "last_minus_first", 0.05, 0.02, 0.01));
+    let mut few = of(trend(1, Variant::LastMinusFirst, 0.05, 0.02, 0.01));
     few[0] = few[0].clone().withheld("3 documents");
     let lines = drops_verdict(&[ratio(1), few].concat());
     assert_eq!(lines[2], "data set talks: not enough data (3 documents)");
@@ -90,32 +92,36 @@ fn data_sets_and_compared_models_have_a_line_each() {
 #[test]
 fn roles_causes_and_capacity_have_a_line_each() {
     let role = |name: &'static str, estimate| Finding {
-        role: Some(name.into()),
         estimate: Some(estimate),
         ..Finding::new(Statistic::AssignmentDropRatio, 1, View::Chosen)
+            .about(|subject| Subject { role: Some(name.into()), ..subject })
     };
     let cause = |text: &str, estimate| Finding {
-        variant: Some("token".into()),
-        expert: Some(4),
-        text: Some(text.into()),
         estimate: Some(estimate),
-        ..Finding::new(Statistic::DropCauses, 1, View::Chosen)
+        ..Finding::new(Statistic::DropCauses, 1, View::Chosen).about(|subject| Subject {
+            variant: Some(Variant::Token),
+            expert: Some(4),
+            text: Some(text.into()),
+            ..subject
+        })
     };
-    let replay = |variant: &'static str, factor, priority: Option<&'static str>, estimate| Finding {
-        variant: Some(variant.into()),
-        capacity_factor: factor,
-        priority: priority.map(Into::into),
-        rule: Some("port".into()),
-        grouping: Some("run".into()),
+    let replay = |variant: Variant, factor, priority: Option<Priority>, estimate| Finding {
         estimate: Some(estimate),
-        ..Finding::new(Statistic::CapacityReplay, 1, View::Chosen)
+        ..Finding::new(Statistic::CapacityReplay, 1, View::Chosen).about(|subject| Subject {
+            variant: Some(variant),
+            capacity_factor: factor,
+            priority,
+            rule: Some("port".into()),
+            grouping: Some(GROUPS_OF_RUN.into()),
+            ..subject
+        })
     };
     let rows = [
         ratio(1),
         vec![role("user", 0.01), role("assistant", 0.04), cause("\u{2581}the", 0.25), cause("<0x0A>", 0.1)],
         vec![
-            replay("assignment_drop_ratio", Some(2.0), Some("position"), 0.02),
-            replay("factor_for_1_percent", None, None, 2.5),
+            replay(Variant::Of(Statistic::AssignmentDropRatio), Some(2.0), Some(Priority::Position), 0.02),
+            replay(Variant::FactorForOnePercent, None, None, 2.5),
         ],
     ];
     assert_eq!(
@@ -132,9 +138,9 @@ fn roles_causes_and_capacity_have_a_line_each() {
 fn both_directions_are_said_and_a_single_data_set_is_not_said_twice() {
     let of = of_dataset;
     let all = [
-        trend(1, "last_minus_first", 0.05, 0.0, 0.01),
-        trend(3, "last_minus_first", 0.05, -0.007, 0.0066),
-        trend(5, "last_minus_first", 0.05, 0.0743e-2, 0.0740e-2),
+        trend(1, Variant::LastMinusFirst, 0.05, 0.0, 0.01),
+        trend(3, Variant::LastMinusFirst, 0.05, -0.007, 0.0066),
+        trend(5, Variant::LastMinusFirst, 0.05, 0.0743e-2, 0.0740e-2),
     ]
     .concat();
     let single = drops_verdict(&[all.clone(), of("talks", all.clone())].concat());
@@ -154,12 +160,12 @@ fn both_directions_are_said_and_a_single_data_set_is_not_said_twice() {
 
 #[test]
 fn a_rise_that_random_order_lacks_is_not_called_the_queue() {
-    let lines = drops_verdict(&trend(1, "last_minus_first", 0.05, 0.03, 0.01));
+    let lines = drops_verdict(&trend(1, Variant::LastMinusFirst, 0.05, 0.03, 0.01));
     assert_eq!(
         lines[0],
         "overall: later tokens are dropped more in layer 1 (+5.00 points); random order alone may not give half of that"
     );
-    let lines = drops_verdict(&trend(1, "last_minus_first", 0.005, 0.0, 0.01));
+    let lines = drops_verdict(&trend(1, Variant::LastMinusFirst, 0.005, 0.0, 0.01));
     assert_eq!(lines[0], "overall: later tokens are not measurably dropped more in any layer");
     let none = vec![Finding { estimate: Some(0.0), low: None, high: None, ..ratio(1).remove(0) }];
     assert_eq!(drops_verdict(&none)[0], "overall: nothing is dropped");
@@ -169,20 +175,22 @@ fn a_rise_that_random_order_lacks_is_not_called_the_queue() {
 #[test]
 fn many_layers_are_summarised_in_the_lines_and_whole_in_the_entries() {
     let factor = |layer: LayerId| Finding {
-        variant: Some("factor_for_1_percent".into()),
-        rule: Some("port".into()),
-        grouping: Some("run".into()),
         estimate: Some(1.0 + f64::from(layer) / 100.0),
-        ..Finding::new(Statistic::CapacityReplay, layer, View::Chosen)
+        ..Finding::new(Statistic::CapacityReplay, layer, View::Chosen).about(|subject| Subject {
+            variant: Some(Variant::FactorForOnePercent),
+            rule: Some("port".into()),
+            grouping: Some(GROUPS_OF_RUN.into()),
+            ..subject
+        })
     };
-    let replay = Finding {
-        priority: Some("position".into()),
+    let replay = Finding::new(Statistic::CapacityReplay, 0, View::Chosen).about(|subject| Subject {
+        priority: Some(Priority::Position),
         capacity_factor: Some(2.0),
         rule: Some("port".into()),
-        ..Finding::new(Statistic::CapacityReplay, 0, View::Chosen)
-    };
+        ..subject
+    });
     let layers = (0..128).flat_map(|layer| {
-        let both = trend(layer, "last_minus_first", 0.05, 0.02, 0.01);
+        let both = trend(layer, Variant::LastMinusFirst, 0.05, 0.02, 0.01);
         [ratio(layer), both.clone(), of_dataset("talks", both.clone()), of_dataset("texts", both), vec![factor(layer)]]
     });
     let rows: Vec<Finding> = layers.flatten().chain([replay]).collect();

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::stats::{
-    Finding, Statistic,
+    Finding, Statistic, Variable,
     verdict::made::{bits, constant, function, layer, row},
 };
 
@@ -60,7 +60,7 @@ fn a_constant_router_is_named_with_its_experts() {
     assert_eq!(lines[1], format!("layer 3: {words}"));
     assert!(lines[2].starts_with("overall: context-independent: fully ("), "{}", lines[2]);
     assert!(lines[2].ends_with("; layer 3 is left out: its router is constant"), "{}", lines[2]);
-    let nearly = verdict(&[bits(Statistic::MutualInformation, "token", 3, (0.02, 0.001, 0.03))]);
+    let nearly = verdict(&[bits(Statistic::MutualInformation, Variable::Token, 3, (0.02, 0.001, 0.03))]);
     assert_eq!(nearly[0], "layer 3: the router is nearly constant: only 0.03 bits are there to explain at all");
     assert_eq!(nearly[1], "overall: the router is constant in every layer, or nearly so: there is nothing to explain");
 }
@@ -68,7 +68,7 @@ fn a_constant_router_is_named_with_its_experts() {
 #[test]
 fn a_missing_share_says_why() {
     let line = |row: Finding| verdict(&[row]).remove(0);
-    let token = |numbers| bits(Statistic::MutualInformation, "token", 1, numbers);
+    let token = |numbers| bits(Statistic::MutualInformation, Variable::Token, 1, numbers);
     assert_eq!(
         line(token((2.48, 2.47, 2.5))),
         "layer 1: not enough data (chance alone would explain 2.47 of 2.50 bits)"
@@ -77,7 +77,7 @@ fn a_missing_share_says_why() {
     let without = Finding { baseline: None, ..token((1.0, 0.0, 2.5)) };
     assert_eq!(line(without), "layer 1: not enough data (without permutations chance is not known)");
     let mut rows = layer(1, (0.7, 0.6, 0.8), (0.0, -0.1, 0.05));
-    rows[3] = bits(Statistic::ConditionalMutualInformation, "position_bucket", 1, (0.0, 0.0, 2.5));
+    rows[3] = bits(Statistic::ConditionalMutualInformation, Variable::PositionBucket, 1, (0.0, 0.0, 2.5));
     let said = verdict(&rows).remove(0);
     assert!(said.contains("; the position: not enough data (it is the same for all tokens); context-"), "{said}");
 }
@@ -97,12 +97,12 @@ fn layers_are_ranked_only_where_their_intervals_are_apart() {
 
 #[test]
 fn withheld_numbers_say_why() {
-    let withheld = row(Statistic::MutualInformation, "token", 1, (0.5, 0.4, 0.6)).withheld("3 documents, 8 are needed");
+    let withheld = row(Statistic::MutualInformation, Variable::Token, 1, (0.5, 0.4, 0.6)).withheld("3 documents, 8 are needed");
     let lines = verdict(&[withheld]);
     assert_eq!(lines[0], "layer 1: not enough data (3 documents, 8 are needed)");
     assert!(lines[1].starts_with("overall: not enough data"));
     assert!(verdict(&[])[0].starts_with("not enough data"));
-    let alone = verdict(&[row(Statistic::MutualInformation, "token", 1, (0.9, 0.8, 0.95))]);
+    let alone = verdict(&[row(Statistic::MutualInformation, Variable::Token, 1, (0.9, 0.8, 0.95))]);
     assert!(alone[0].contains("the previous token: not enough data (not measured)"), "{}", alone[0]);
     assert!(alone[1].starts_with("overall: context-independent: not enough data in layer 1;"), "{}", alone[1]);
 }

@@ -1,7 +1,6 @@
 //! The verdict of a drops run: whether later tokens are dropped more, layer by layer and data set by data set, and what explains
 //! the drops.
 
-mod about;
 mod overall;
 mod text;
 mod trend;
@@ -12,7 +11,7 @@ pub use trend::Trend;
 
 use std::collections::BTreeSet;
 
-use self::{about::is_over_all, overall::intervals_that_miss_zero, trend::TrendRows};
+use self::{overall::intervals_that_miss_zero, trend::TrendRows};
 use super::{Answer, Evidence, IntervalsThatMissZero, LaterTokens, Verdict};
 use crate::{
     routing::LayerId,
@@ -89,7 +88,7 @@ impl LayerDrops {
         let ratios: Vec<&Finding> = rows
             .iter()
             .copied()
-            .filter(|row| row.statistic == Statistic::AssignmentDropRatio && is_over_all(row))
+            .filter(|row| row.statistic == Statistic::AssignmentDropRatio && row.is_over_all())
             .collect();
         let ratio = |layer| ratios.iter().find(|row| row.layer == layer).map(|row| Evidence::estimate(row));
         let of_layer = |&layer: &LayerId| Self { layer, ratio: ratio(layer), trend: Trend::of(trends, layer, None) };

@@ -1,25 +1,28 @@
 //! Verdicts on hand-made findings.
 
 use super::*;
-use crate::stats::verdict::{
-    RiseIsTheQueue, Side,
-    made::{of_dataset, ratio, trend},
+use crate::stats::{
+    Subject, Variant,
+    verdict::{
+        RiseIsTheQueue, Side,
+        made::{of_dataset, ratio, trend},
+    },
 };
 
 #[test]
 fn the_interval_decides_and_random_order_says_what_is_left() {
     let rows = [
         ratio(1),
-        trend(1, "last_minus_first", 0.0587, 0.0021, 0.0010),
+        trend(1, Variant::LastMinusFirst, 0.0587, 0.0021, 0.0010),
         ratio(3),
-        trend(3, "last_minus_first", 0.0587, 0.0005, 0.0010),
-        trend(3, "first_minus_middle", 0.02, 0.0, 0.01),
-        trend(3, "last_minus_middle", 0.02, 0.0, 0.01),
+        trend(3, Variant::LastMinusFirst, 0.0587, 0.0005, 0.0010),
+        trend(3, Variant::FirstMinusMiddle, 0.02, 0.0, 0.01),
+        trend(3, Variant::LastMinusMiddle, 0.02, 0.0, 0.01),
         ratio(5),
-        trend(5, "last_minus_first", -0.02, -0.03, 0.01),
+        trend(5, Variant::LastMinusFirst, -0.02, -0.03, 0.01),
         ratio(7),
-        trend(7, "last_minus_first", 0.005, 0.02, 0.01),
-        trend(9, "last_minus_first", 0.05, -0.03, 0.01),
+        trend(7, Variant::LastMinusFirst, 0.005, 0.02, 0.01),
+        trend(9, Variant::LastMinusFirst, 0.05, -0.03, 0.01),
         ratio(11),
     ]
     .concat();
@@ -47,16 +50,16 @@ fn the_interval_decides_and_random_order_says_what_is_left() {
 #[test]
 fn a_rise_that_random_order_lacks_is_not_the_queue() {
     let overall = |rows: &[Finding]| DropsVerdict::of(rows).overall;
-    let rise = overall(&trend(1, "last_minus_first", 0.05, 0.03, 0.01));
+    let rise = overall(&trend(1, Variant::LastMinusFirst, 0.05, 0.03, 0.01));
     assert_eq!(rise.queue.unwrap().0, RiseIsTheQueue::NotShown);
-    let (queue, least) = overall(&trend(1, "last_minus_first", 0.05, 0.0, 0.01)).queue.unwrap();
+    let (queue, least) = overall(&trend(1, Variant::LastMinusFirst, 0.05, 0.0, 0.01)).queue.unwrap();
     // At most 0.01 of at least 0.04 is left.
     assert_eq!(queue, RiseIsTheQueue::AtLeastHalf);
     assert!((least - 0.75).abs() < 1e-12);
-    let without = &trend(1, "last_minus_first", 0.05, 0.0, 0.01)[..1];
+    let without = &trend(1, Variant::LastMinusFirst, 0.05, 0.0, 0.01)[..1];
     assert_eq!(overall(without).queue, None);
-    assert_eq!(overall(&trend(1, "last_minus_first", 0.005, 0.0, 0.01)).answer, LaterTokens::NoTrend);
-    assert_eq!(overall(&trend(1, "last_minus_first", -0.05, 0.0, 0.01)).answer, LaterTokens::LessInSomeLayers);
+    assert_eq!(overall(&trend(1, Variant::LastMinusFirst, 0.005, 0.0, 0.01)).answer, LaterTokens::NoTrend);
+    assert_eq!(overall(&trend(1, Variant::LastMinusFirst, -0.05, 0.0, 0.01)).answer, LaterTokens::LessInSomeLayers);
     assert_eq!(overall(&[]).answer, LaterTokens::NotEnoughData);
     let none = vec![Finding { estimate: Some(0.0), low: None, high: None, ..ratio(1).remove(0) }];
     assert_eq!(overall(&none).answer, LaterTokens::NothingDropped);
@@ -64,7 +67,7 @@ fn a_rise_that_random_order_lacks_is_not_the_queue() {
 
 #[test]
 fn a_single_data_set_that_is_everything_is_none() {
-    let all = trend(1, "last_minus_first", 0.05, 0.0, 0.01);
+    let all = trend(1, Variant::LastMinusFirst, 0.05, 0.0, 0.01);
     let of = |rows: &[Vec<Finding>]| DropsVerdict::of(&rows.concat()).datasets;
     assert!(of(&[all.clone(), of_dataset("talks", all.clone())]).is_empty());
     let mut few = of_dataset("talks", all.clone());
@@ -80,13 +83,15 @@ fn a_single_data_set_that_is_everything_is_none() {
 #[test]
 fn models_differ_on_the_side_where_their_interval_lies() {
     let difference = |layer, low, high| Finding {
-        checkpoint: Some("chat".into()),
-        reference: Some("base".into()),
-        variant: Some(Statistic::AssignmentDropRatio.name().into()),
         estimate: Some(f64::midpoint(low, high)),
         low: Some(low),
         high: Some(high),
-        ..Finding::new(Statistic::DropDifference, layer, crate::routing::View::Chosen)
+        ..Finding::new(Statistic::DropDifference, layer, crate::routing::View::Chosen).about(|subject| Subject {
+            checkpoint: Some("chat".into()),
+            reference: Some("base".into()),
+            variant: Some(Variant::Of(Statistic::AssignmentDropRatio)),
+            ..subject
+        })
     };
     let mut alone = difference(7, 0.0, 0.0);
     (alone.low, alone.high) = (None, None);

@@ -1,10 +1,10 @@
 //! Who loses most, what fills the queues, what capacity would do, and how two models differ.
 
-use super::{about::is_over_all, trend::side};
+use super::trend::side;
 use crate::{
     routing::{ExpertId, LayerId},
     stats::{
-        Finding, Name, Statistic,
+        Finding, GROUPS_OF_RUN, Name, Statistic, Variant,
         verdict::{Answer, Evidence, Measured, Side, Verdict},
     },
 };
@@ -56,7 +56,7 @@ impl Roles {
         let ratios =
             || rows.iter().filter(|row| row.statistic == Statistic::AssignmentDropRatio && row.estimate.is_some());
         let worst = ratios()
-            .filter(|row| is_over_all(row))
+            .filter(|row| row.is_over_all())
             .max_by(|a, b| a.estimate.unwrap_or_default().total_cmp(&b.estimate.unwrap_or_default()))?;
         let of_role = |row: &&&Finding| {
             row.layer == worst.layer && row.role.is_some() && row.turn.is_none() && row.dataset.is_none()
@@ -77,7 +77,7 @@ impl Queue {
     pub(super) fn of(rows: &[&Finding]) -> Vec<Self> {
         let mut queues: Vec<Self> = Vec::new();
         let ranked = |row: &&&Finding| {
-            row.statistic == Statistic::DropCauses && row.variant.as_deref() == Some("token") && row.estimate.is_some()
+            row.statistic == Statistic::DropCauses && row.variant == Some(Variant::Token) && row.estimate.is_some()
         };
         for row in rows.iter().filter(ranked) {
             let Some(expert) = row.expert else { continue };
@@ -105,8 +105,8 @@ impl Capacity {
         let replay = || rows.iter().filter(|row| row.statistic == Statistic::CapacityReplay && row.dataset.is_none());
         let rule = replay().find(|row| row.priority.is_some() && row.capacity_factor.is_some())?.rule.clone()?;
         let factors: Vec<Evidence> = replay()
-            .filter(|row| row.rule.as_ref() == Some(&rule) && row.grouping.as_deref() == Some("run"))
-            .filter(|row| row.variant.as_deref() == Some("factor_for_1_percent") && row.estimate.is_some())
+            .filter(|row| row.rule.as_ref() == Some(&rule) && row.grouping.as_deref() == Some(GROUPS_OF_RUN))
+            .filter(|row| row.variant == Some(Variant::FactorForOnePercent) && row.estimate.is_some())
             .map(|row| Evidence::estimate(row))
             .collect();
         (!factors.is_empty()).then_some(Self { rule, factors })
@@ -125,8 +125,8 @@ impl Difference {
         let of = |compared: Statistic| -> Vec<Self> {
             let rows = findings.iter().filter(|row| {
                 row.statistic == Statistic::DropDifference
-                    && row.variant.as_deref() == Some(compared.name())
-                    && is_over_all(row)
+                    && row.variant == Some(Variant::Of(compared))
+                    && row.is_over_all()
             });
             let mut found: Vec<Self> = Vec::new();
             for row in rows {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::{
     routing::LayerId,
     stats::{
-        Finding, Statistic,
+        Finding, Statistic, Variant,
         verdict::{Answer, Evidence, LaterTokens, Side, Verdict},
     },
 };
@@ -30,20 +30,20 @@ pub struct Trend {
 }
 
 /// The rows of `drop_trend` of one model by layer, data set and variant.
-pub(super) struct TrendRows<'a>(BTreeMap<(LayerId, Option<&'a str>, &'a str), &'a Finding>);
+pub(super) struct TrendRows<'a>(BTreeMap<(LayerId, Option<&'a str>, Variant), &'a Finding>);
 
 impl<'a> TrendRows<'a> {
     pub(super) fn of(rows: &[&'a Finding]) -> Self {
         let mut found = BTreeMap::new();
         for row in rows.iter().copied().filter(|row| row.statistic == Statistic::DropTrend) {
-            if let Some(variant) = row.variant.as_deref() {
+            if let Some(variant) = row.variant {
                 found.entry((row.layer, row.dataset.as_deref(), variant)).or_insert(row);
             }
         }
         Self(found)
     }
 
-    fn row(&self, layer: LayerId, dataset: Option<&'a str>, variant: &'static str) -> Option<&'a Finding> {
+    fn row(&self, layer: LayerId, dataset: Option<&'a str>, variant: Variant) -> Option<&'a Finding> {
         self.0.get(&(layer, dataset, variant)).copied()
     }
 }
@@ -55,9 +55,9 @@ impl Trend {
     pub(super) fn of<'a>(rows: &TrendRows<'a>, layer: LayerId, dataset: Option<&'a str>) -> Option<Self> {
         let variant = |name| rows.row(layer, dataset, name);
         let number = |row| Evidence::estimate(row).against(0.0);
-        let row = variant("last_minus_first")?;
-        let excess = variant("last_minus_first_excess").map(number);
-        let above_middle: Vec<Evidence> = ["first_minus_middle", "last_minus_middle"]
+        let row = variant(Variant::LastMinusFirst)?;
+        let excess = variant(Variant::LastMinusFirstExcess).map(number);
+        let above_middle: Vec<Evidence> = [Variant::FirstMinusMiddle, Variant::LastMinusMiddle]
             .into_iter()
             .filter_map(variant)
             .map(number)
