@@ -12,7 +12,7 @@ use super::{
         TEXT, TINY, WHISKER,
     },
 };
-use crate::error::Result;
+use crate::{error::Result, routing::LayerId};
 
 /// Panels of grouped bars, one under the other.
 #[derive(Clone, Debug)]
@@ -52,6 +52,8 @@ pub(super) struct BarGroup {
 pub(super) struct Bar {
     /// Written under the bar.
     pub(super) label: String,
+    /// The layer that it is about, where the bars of a group are layers.
+    pub(super) layer: Option<LayerId>,
     /// The value; `None` where withheld.
     pub(super) value: Option<f64>,
     /// Its interval.

@@ -61,6 +61,8 @@ pub(super) struct HeatFigure {
     pub(super) scale_label: String,
     /// What the columns are.
     pub(super) column_label: String,
+    /// Height of a row in pixels; `None`: what suits the number of columns.
+    pub(super) row_height: Option<f64>,
     /// The blocks, one under the other.
     pub(super) blocks: Vec<HeatBlock>,
 }
@@ -98,7 +100,8 @@ impl HeatFigure {
         let columns = self.blocks.iter().map(|block| block.columns.len()).max().unwrap_or(1).max(1);
         let rows = self.blocks.iter().map(|block| block.rows.len()).max().unwrap_or(1).max(1);
         let width = ((FIGURE_WIDTH - self.label_width()) / columns as f64).clamp(7.0, 64.0);
-        let height = if rows > 40 { width } else { width.clamp(20.0, 30.0) };
+        let suited = if rows > 40 { width } else { width.clamp(20.0, 30.0) };
+        let height = self.row_height.unwrap_or(suited);
         (width, height)
     }
 

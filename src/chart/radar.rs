@@ -19,6 +19,8 @@ use crate::error::Result;
 pub(super) struct RadarFigure {
     /// Experts per layer.
     pub(super) experts: usize,
+    /// Spokes: an expert each, or a part of them.
+    pub(super) spokes: usize,
     /// Radars in a row; `None`: as many as look well.
     pub(super) columns: Option<usize>,
     /// What the line behind each share is.
@@ -133,8 +135,8 @@ impl RadarFigure {
     fn draw_grid<B: DrawingBackend>(&self, canvas: &mut Canvas<'_, B>, center: Point, radius: f64) -> Result<()> {
         let rim = self.rim();
         let step = self.spoke_step();
-        for expert in (0..self.experts).step_by(step) {
-            let turn = expert as f64 / self.experts as f64;
+        for expert in (0..self.spokes).step_by(step) {
+            let turn = expert as f64 / self.spokes as f64;
             canvas.line(&[center, polar(center, radius, turn)], GRID_LINE)?;
             let label = Type::new(if self.cell() < 240.0 { TINY } else { SMALL }, MUTED).align(Align::Middle);
             canvas.text(polar(center, radius + 11.0, turn), &expert.to_string(), label)?;
@@ -152,7 +154,7 @@ impl RadarFigure {
     fn spoke_step(&self) -> usize {
         let room = if self.cell() < 240.0 { 16 } else { 32 };
         let mut step = 1;
-        while self.experts.div_ceil(step) > room {
+        while self.spokes.div_ceil(step) > room {
             step *= 2;
         }
         step
@@ -166,7 +168,7 @@ impl RadarFigure {
         radius: f64,
     ) -> Result<()> {
         let outline = |shares: &[f64]| -> Vec<Point> {
-            let turn = |expert: usize| expert as f64 / self.experts as f64;
+            let turn = |expert: usize| expert as f64 / self.spokes as f64;
             shares
                 .iter()
                 .enumerate()

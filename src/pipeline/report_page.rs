@@ -23,6 +23,8 @@ use crate::{
 
 /// Tokens that a page carries one by one, over all its runs: about 30 bytes each.
 const TOKENS: usize = 40_000;
+/// Choices of a token that so many tokens have room for, over the layers that are shown; of more choices fewer tokens are.
+const CHOICES: usize = 16;
 /// Documents that lose most stand first, so many of each layer.
 const WORST: u32 = 3;
 
@@ -35,6 +37,8 @@ pub(crate) struct Found<'a> {
     pub(crate) rows_in_files: &'a RowsInFiles,
     pub(crate) findings: &'a [Finding],
     pub(crate) verdict: &'a [String],
+    /// Name and kind of the charts that were drawn; where none was, those that the tables allow are planned.
+    pub(crate) charts: Option<&'a [(String, &'static str)]>,
 }
 
 /// A finished run, read back from its folder.
@@ -125,6 +129,7 @@ impl Finished {
             rows_in_files: &self.rows_in_files,
             findings: &self.findings,
             verdict: &self.verdict,
+            charts: None,
         };
         Shown { run: &self.run, record: &self.record, found }
     }
@@ -165,7 +170,10 @@ fn reported<'a>(
     folder: Option<String>,
 ) -> Result<ReportedRun<'a>> {
     let Shown { run, record, found } = shown;
-    let planned = plan(found.tables, found.context).into_iter().map(|chart| (chart.name, chart.kind)).collect();
+    let charts = found.charts.map_or_else(
+        || plan(found.tables, found.context).into_iter().map(|chart| (chart.name, chart.kind)).collect(),
+        <[_]>::to_vec,
+    );
     Ok(ReportedRun {
         label,
         command: record.identity.command.name(),
@@ -179,7 +187,7 @@ fn reported<'a>(
         findings: found.findings,
         verdict: found.verdict,
         excerpts,
-        charts: planned,
+        charts,
         folder,
     })
 }
@@ -206,16 +214,17 @@ fn excerpts(
         .filter_map(|row| row.document.clone())
         .collect();
     let budget = TOKENS / runs / traces.len().max(1);
+    let room_in = |trace: &RoutingTrace| {
+        let choices = trace.moe_layers().len().min(report::MOST_LAYERS) * trace.shape().most_choices();
+        if choices > CHOICES { budget * CHOICES / (2 * choices) } else { budget }
+    };
     let paths = Paths::of(record, options);
     let excerpt = |(label, folder): &(String, RunDir)| {
         progress.check()?;
         let shorten = |name: &str| paths.shorten(name);
-        report::excerpt(
-            index,
-            label,
-            &RoutingTrace::open(folder)?,
-            &Wanted { first: &worst, shorten: &shorten, budget },
-        )
+        let trace = RoutingTrace::open(folder)?;
+        let budget = room_in(&trace);
+        report::excerpt(index, label, &trace, &Wanted { first: &worst, shorten: &shorten, budget })
     };
     traces.iter().map(excerpt).collect()
 }

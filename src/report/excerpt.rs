@@ -3,8 +3,12 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use serde::Serialize;
+use serde_json::Value;
 
-use super::text::{readable, running};
+use super::{
+    shown::spread,
+    text::{readable, running},
+};
 use crate::{
     error::Result,
     routing::LayerId,
@@ -17,6 +21,11 @@ const MOST_SEGMENTS: usize = 32;
 const MOST_OF_DOCUMENT: usize = 4096;
 /// Fewer tokens than this are not worth another document.
 const LEAST_LEFT: usize = 64;
+/// Layers: of more the first, the last and others evenly spread.
+pub const MOST_LAYERS: usize = 8;
+/// Experts that a token id went to: of more those with the largest counts, and all others together.
+const EXPERTS_EACH: usize = 64;
+const LARGEST: usize = 48;
 
 /// Documents with everything that the router decided about them.
 ///
@@ -43,7 +52,7 @@ pub struct Excerpt {
     token: Vec<u32>,
     routing: BTreeMap<LayerId, Choices>,
     /// Assignments of the ids of the vocabulary: expert, count, expert, count ...
-    counts: BTreeMap<LayerId, BTreeMap<u32, Vec<u64>>>,
+    counts: BTreeMap<LayerId, BTreeMap<u32, Vec<Value>>>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -116,7 +125,7 @@ pub fn excerpt(run: usize, label: &str, trace: &RoutingTrace, wanted: &Wanted<'_
     let mut excerpt = Excerpt {
         run,
         checkpoint: label.to_owned(),
-        layers: trace.moe_layers().to_vec(),
+        layers: spread(trace.moe_layers(), MOST_LAYERS),
         experts: trace.shape().most_experts(),
         top_k: trace.shape().most_choices(),
         documents_total: selection.sequences.document_names.len(),
@@ -130,7 +139,7 @@ pub fn excerpt(run: usize, label: &str, trace: &RoutingTrace, wanted: &Wanted<'_
         counts: BTreeMap::new(),
     };
     excerpt.read_tokens(trace, &selection)?;
-    for &layer in trace.moe_layers() {
+    for layer in excerpt.layers.clone() {
         excerpt.read_layer(trace, &selection, layer)?;
     }
     Ok(excerpt)
@@ -219,8 +228,20 @@ impl Excerpt {
 }
 
 /// Expert, count, expert, count ... of the experts that were chosen.
-fn sparse(count: &[u64]) -> Vec<u64> {
-    count.iter().zip(0..).filter(|(count, _)| **count > 0).flat_map(|(&count, expert)| [expert, count]).collect()
+fn sparse(count: &[u64]) -> Vec<Value> {
+    let mut chosen: Vec<(u64, u64)> = count.iter().copied().zip(0..).filter(|(count, _)| *count > 0).collect();
+    let mut others = None;
+    if chosen.len() > EXPERTS_EACH {
+        chosen.sort_by_key(|(count, expert)| (u64::MAX - count, *expert));
+        let rest = chosen.split_off(LARGEST);
+        let together: u64 = rest.iter().map(|(count, _)| count).sum();
+        others = Some([Value::from(format!("\u{2026} and {} others", rest.len())), together.into()]);
+    }
+    chosen
+        .into_iter()
+        .flat_map(|(count, expert)| [expert.into(), count.into()])
+        .chain(others.into_iter().flatten())
+        .collect()
 }
 
 impl Selection {

@@ -221,8 +221,8 @@ fn add_information(tables: &mut Tables, layer: u16, view: View) {
 }
 
 fn add_tokens(tables: &mut Tables, context: &ChartContext, layer: u16, view: View) {
-    for expert in 0..context.shape.most_experts() {
-        for (ranking, offset) in [(Ranking::Count, 0), (Ranking::LogOdds, 7)] {
+    for expert in 0..context.shape.experts(layer) {
+        for (ranking, offset) in [("count", 0), ("log_odds", 7)] {
             for rank in 1..=10u32 {
                 let index = (expert * 3 + rank as usize + offset) % TEXTS.len();
                 let row = Finding {
@@ -276,7 +276,7 @@ fn add_load(tables: &mut Tables, context: &ChartContext, layer: u16, view: View)
             add(tables, with_interval(row, 0.4 + quantile.unwrap_or(0.5), 0.01));
         }
     }
-    let experts = context.shape.most_experts();
+    let experts = context.shape.experts(layer);
     for a in 0..experts {
         for b in a + 1..experts {
             let baseline = 2.0 / (experts * (experts - 1)) as f64;
@@ -400,6 +400,120 @@ fn degenerate_tables_give_a_chart_or_none_but_never_a_panic() {
     assert!(draw(&Tables::new(), &one).is_empty());
 }
 
+/// Every kind of row in every layer, few of each.
+fn lean_tables(context: &ChartContext) -> Tables {
+    let mut tables = Tables::new();
+    for (&layer, view) in context.shape.moe_layers().iter().flat_map(|layer| View::ALL.map(|view| (layer, view))) {
+        let experts = context.shape.experts(layer);
+        let seed = usize::from(layer) * 7919;
+        let share = Finding::new(Statistic::ExpertShare, layer, view);
+        let spread = Finding { ceiling: Some(0.3), ..Finding::new(Statistic::RoutingStd, layer, view) };
+        let mut keys = vec![(share.clone(), spread.clone())];
+        let by = |row: &Finding, variable: Variable| {
+            row.clone().about(|subject| Subject { variable: Some(variable.into()), ..subject })
+        };
+        for category in &context.categories {
+            let of = |row| by(row, "category").about(|subject| Subject { category: Some(category.clone()), ..subject });
+            keys.push((of(&share), of(&spread)));
+        }
+        for position in [0, 1, 2, 4, 8, 16, 32, 40] {
+            let of = |row| by(row, "position").about(|subject| Subject { position: Some(position), ..subject });
+            keys.push((of(&share), of(&spread)));
+        }
+        for (id, text) in (0..8).zip(TEXTS) {
+            let of = |row| {
+                by(row, "token").about(|subject| Subject { token_id: Some(id), text: Some(text.into()), ..subject })
+            };
+            keys.push((of(&share), of(&spread)));
+        }
+        for variable in ["position", "token"] {
+            let row = by(&spread, variable);
+            add(&mut tables, with_interval(row, 0.05 + 0.02 * noise(seed + variable.len()), 0.001));
+        }
+        for (at, (share, spread)) in keys.into_iter().enumerate() {
+            let n = 9_000 / (at as u64 + 1);
+            for (expert, value) in shares(experts, seed + at, 1.5).into_iter().enumerate() {
+                let row = Finding {
+                    baseline: Some(1.0 / experts as f64),
+                    n,
+                    ..share.clone().about(|subject| Subject { expert: Some(expert as u16), ..subject })
+                };
+                add(&mut tables, with_interval(row, value, 0.1 * value));
+            }
+            if at > 0 {
+                let row = Finding { noise_floor: Some(0.01), n, ..spread };
+                add(&mut tables, with_interval(row, 0.04 + 0.1 * noise(seed + at), 0.01));
+            }
+        }
+        add_information(&mut tables, layer, view);
+        add_tokens(&mut tables, context, layer, view);
+        add_load(&mut tables, context, layer, view);
+    }
+    tables
+}
+
+/// Layers that may differ in their experts; a few categories.
+fn lean_context(layers: &[(u16, usize)]) -> ChartContext {
+    let shape = |&(layer, experts): &(u16, usize)| (layer, LayerShape::of_choices(experts, 2));
+    ChartContext {
+        shape: RoutingShape::new(layers.iter().map(shape).collect()).unwrap(),
+        categories: ["book", "code", "news", "talk", "a category with a long name"].map(String::from).to_vec(),
+        ..context(8, &[])
+    }
+}
+
+#[test]
+fn many_layers_share_one_picture_of_each_kind_and_the_caption_names_the_rule() {
+    let deep = lean_context(&(0..128).map(|layer| (layer, 8)).collect::<Vec<_>>());
+    let specs = plan(&lean_tables(&deep), &deep);
+    for kind in CHARTS.iter().filter(|kind| kind.statistic.info().command == "route") {
+        let own: Vec<&str> =
+            specs.iter().filter(|spec| spec.kind == kind.stem).map(|spec| spec.name.as_str()).collect();
+        assert!((1..=2).contains(&own.len()), "{}: {own:?}", kind.stem);
+    }
+    assert!(specs.len() <= 40, "{}", specs.len());
+    for spec in &specs {
+        assert!(spec.caption().contains("128 MoE layers"), "{}: {}", spec.name, spec.caption());
+        assert!(!spec.name.contains("layer_"), "{}", spec.name);
+    }
+}
+
+#[test]
+fn many_layers_with_many_experts_are_drawn() {
+    let wide = lean_context(&(0..24).map(|layer| (2 * layer + 1, 128)).collect::<Vec<_>>());
+    let charts = draw(&lean_tables(&wide), &wide);
+    write("many", &charts);
+    let find = |name: &str| charts.iter().find(|chart| chart.name == name).unwrap();
+    let load = find("expert_load_kept");
+    assert!(
+        load.caption.contains("All 24 MoE layers are drawn")
+            && load.caption.contains("The 128 experts are drawn in 64 parts")
+    );
+    assert!(load.svg.contains(">layer 47<") || load.svg.contains("layer 47\n"), "the last layer has a row");
+    let radars = find("radar_category_kept");
+    assert!(radars.caption.contains("8 of the 24 MoE layers: the first and the last"), "{}", radars.caption);
+    assert!(charts.iter().all(|chart| chart.svg.len() < 4_000_000), "no picture has a cell for every pair or expert");
+}
+
+#[test]
+fn layers_of_different_size_have_axes_of_their_own() {
+    let few = lean_context(&[(1, 4), (3, 8)]);
+    let charts = draw(&lean_tables(&few), &few);
+    write("differ", &charts);
+    let find = |name: &str| charts.iter().find(|chart| chart.name == name).unwrap();
+    assert!(find("radar_category_layer_1_kept").svg.contains("uniform routing, 1/4 = 25 %"));
+    assert!(find("radar_category_layer_3_kept").svg.contains("uniform routing, 1/8 = 12 %"));
+    assert!(find("expert_load_kept").caption.contains("1 is even load"));
+    assert!(charts.iter().all(|chart| chart.svg.contains("4 to 8 experts, top-2")));
+    let differ: Vec<(u16, usize)> = (0..12).map(|layer| (layer, if layer % 2 == 0 { 4 } else { 8 })).collect();
+    let many = lean_context(&differ);
+    let specs = plan(&lean_tables(&many), &many);
+    let radars = specs.iter().find(|spec| spec.kind == "radar_category").unwrap().draw().unwrap();
+    assert!(radars.svg.contains("Layers of 4 experts") && radars.svg.contains("Layers of 8 experts"));
+    assert!(radars.svg.contains("uniform routing, 1/4 = 25 %") && radars.svg.contains("uniform routing, 1/8 = 12 %"));
+    write("differ", &[radars]);
+}
+
 #[test]
 fn many_experts_and_layers_stay_on_the_page() {
     let wide = ChartContext { categories: vec!["a".into(), "b".into()], ..context(128, &[1, 3, 5, 7, 9, 11, 13, 15]) };
@@ -410,5 +524,12 @@ fn many_experts_and_layers_stay_on_the_page() {
     let drawn: Vec<Chart> =
         kinds.iter().map(|kind| specs.iter().find(|spec| spec.kind == *kind).unwrap().draw().unwrap()).collect();
     write("wide", &drawn);
-    assert!(specs.iter().any(|spec| spec.name == "top_tokens_layer_1_kept_experts_0_to_31"));
+    for spec in specs.iter().filter(|spec| ["radar_category", "category_load"].contains(&spec.kind)) {
+        assert!(spec.caption().contains("The 128 experts are drawn in 64 parts"), "{}", spec.caption());
+    }
+    let caption = |kind: &str| specs.iter().find(|spec| spec.kind == kind).unwrap().caption();
+    assert!(caption("coactivation").contains("48 of the layer's 128 experts"), "{}", caption("coactivation"));
+    assert!(caption("top_tokens").contains("16 of the layer's 128 experts"), "{}", caption("top_tokens"));
+    // A picture for each kind and layer, and none for each page of experts.
+    assert!(specs.len() <= 12 * 8, "{}", specs.len());
 }

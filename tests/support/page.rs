@@ -34,3 +34,26 @@ pub(crate) fn page_of(
     };
     report::html(&[run]).expect("the template can be filled in")
 }
+
+/// The rows of the first layer again in each of the layers, a little different in each.
+pub(crate) fn in_layers(tables: &Tables, layers: &[u16]) -> Tables {
+    let mut many = tables.clone();
+    for table in many.values_mut() {
+        let Some(first) = table.rows.first().map(|row| row.layer) else { continue };
+        let own: Vec<Finding> = table.rows.iter().filter(|row| row.layer == first).cloned().collect();
+        let of = |(at, layer): (usize, &u16)| {
+            let factor = 1.0 - 0.5 * at as f64 / layers.len() as f64;
+            let (layer, scaled) = (*layer, move |value: Option<f64>| value.map(|value| value * factor));
+            let row = move |row: &Finding| Finding {
+                layer,
+                estimate: scaled(row.estimate),
+                low: scaled(row.low),
+                high: scaled(row.high),
+                ..row.clone()
+            };
+            own.iter().map(row).collect::<Vec<Finding>>()
+        };
+        table.rows = layers.iter().enumerate().flat_map(of).collect();
+    }
+    many
+}

@@ -2,13 +2,13 @@
 
 use super::{
     ChartSpec,
+    many::{side_by_side, side_by_side_words},
     selection::{Selection, interval, view_words, words},
 };
 use crate::{
     chart::{
         ChartKind,
         bars::{Bar, BarFigure, BarGroup, BarPanel},
-        page::Body,
         theme::{Color, LAYER_FILLS},
     },
     routing::{LayerId, View},
@@ -57,8 +57,10 @@ fn information(selection: &Selection<'_>, kind: &'static ChartKind, title: &str,
             panel(selection, "Plug-in estimate and baseline", "bits per assignment", false, &rows, bits),
         ];
         let title = format!("{title} ({})", view_words(view));
-        let body = Body::Bars(BarFigure { baseline_label: "baseline: mean over permutations".to_owned(), panels });
-        specs.push(selection.spec(kind, view.name(), title, caption, body));
+        let figure = BarFigure { baseline_label: "baseline: mean over permutations".to_owned(), panels };
+        let body = side_by_side(selection, figure);
+        let caption = format!("{caption}{}", side_by_side_words(selection));
+        specs.push(selection.spec(kind, view.name(), title, &caption, body));
     }
     specs
 }
@@ -95,7 +97,15 @@ pub(super) fn group(
     let bar = |(index, layer): (usize, &LayerId)| {
         let row = rows.iter().find(|row| row.layer == *layer)?;
         let (value, interval, baseline, ceiling) = numbers(row);
-        Some(Bar { label: format!("L{layer}"), value, interval, baseline, ceiling, color: fill(index, layers.len()) })
+        Some(Bar {
+            label: format!("L{layer}"),
+            layer: Some(*layer),
+            value,
+            interval,
+            baseline,
+            ceiling,
+            color: fill(index, layers.len()),
+        })
     };
     let bars: Vec<Bar> = layers.iter().enumerate().filter_map(bar).collect();
     (!bars.is_empty()).then(|| BarGroup { label: label.to_owned(), bars })
@@ -167,6 +177,7 @@ pub(super) fn single(
         return Vec::new();
     }
     let panel = BarPanel { title: String::new(), y_label: y_label.to_owned(), percent: false, max: None, groups };
-    let body = Body::Bars(BarFigure { baseline_label: "baseline".to_owned(), panels: vec![panel] });
-    vec![selection.spec(kind, "", title.to_owned(), caption, body)]
+    let body = side_by_side(selection, BarFigure { baseline_label: "baseline".to_owned(), panels: vec![panel] });
+    let caption = format!("{caption}{}", side_by_side_words(selection));
+    vec![selection.spec(kind, "", title.to_owned(), &caption, body)]
 }

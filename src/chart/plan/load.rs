@@ -3,6 +3,8 @@
 use super::{
     ChartSpec,
     context::{group, plain, variants},
+    many,
+    room::EXPERTS_EACH,
     selection::{Selection, label, view_words, words},
     share::{by_cell, expert_blocks},
 };
@@ -22,6 +24,9 @@ use crate::{
 pub(super) fn overall(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
     // A row has as many cells as the layer with most experts; those of a smaller layer stay empty at its end.
     let experts = selection.context.shape.most_experts();
+    if selection.has_many_layers() || selection.has_many_experts() {
+        return View::ALL.into_iter().filter_map(|view| many::load(selection, kind, view)).collect();
+    }
     let mut specs = Vec::new();
     for view in View::ALL {
         let rows: Vec<&Finding> = selection
@@ -85,55 +90,83 @@ pub(super) fn balance(selection: &Selection<'_>, kind: &'static ChartKind) -> Ve
     }
     let caption = "Balance of the load over the experts, layers side by side, before and after capacity. Even load is \
                    0 in the first three panels and E effective experts.";
-    let body = Body::Bars(BarFigure { baseline_label: "even load".to_owned(), panels });
-    vec![selection.spec(kind, "", "Balance of the expert load".to_owned(), caption, body)]
+    let caption = format!("{caption}{}", many::side_by_side_words(selection));
+    let body = many::side_by_side(selection, BarFigure { baseline_label: "even load".to_owned(), panels });
+    vec![selection.spec(kind, "", "Balance of the expert load".to_owned(), &caption, body)]
 }
+
+/// Experts of a layer whose pairs have a cell each, where these are more than 64.
+const MOST_COACTIVATED: usize = 48;
 
 /// Observed over expected frequency of every pair of experts, one chart per layer.
 pub(super) fn coactivation(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
+    let caption = "How often two experts are chosen by the same token, over what their loads alone would give \
+                   (maximum-entropy baseline): 1 is as expected, blue more often, orange less. Shares and intervals are in stats/coactivation.csv.";
+    if selection.has_many_layers() {
+        return many::coactivation(selection, kind, caption);
+    }
     let mut specs = Vec::new();
     for &layer in selection.layers() {
-        let experts = selection.experts(layer);
-        let mut cells = vec![vec![None; experts]; experts];
-        for row in selection.rows(kind.statistic, View::Chosen).filter(|row| row.layer == layer) {
-            let pair = row.expert.zip(row.other_expert).map(|(a, b)| (usize::from(a), usize::from(b)));
-            if let (Some((a, b)), Some(ratio)) = (pair.filter(|pair| pair.0.max(pair.1) < experts), ratio(row)) {
-                (cells[a][b], cells[b][a]) = (Some(ratio), Some(ratio));
-            }
-        }
-        let largest = cells.iter().flatten().flatten().map(|ratio| ratio.max(0.05).ln().abs()).fold(0.0, f64::max);
+        let rows: Vec<&Finding> = selection.layer_rows(kind.statistic, View::Chosen, layer).collect();
+        let many_experts = selection.experts(layer) > EXPERTS_EACH;
+        let block = if many_experts {
+            many::most_coactivated(&rows, MOST_COACTIVATED, String::new())
+        } else {
+            every_pair(&rows, selection.experts(layer))
+        };
+        let values = block.cells.iter().flatten().flatten();
+        let largest = values.map(|ratio| ratio.max(0.05).ln().abs()).fold(0.0, f64::max);
         if largest == 0.0 {
             continue;
         }
-        let names: Vec<String> = (0..experts).map(|expert| expert.to_string()).collect();
-        let block = HeatBlock { title: String::new(), rows: names.clone(), columns: names, cells };
         let body = Body::Heat(HeatFigure {
             scale: Scale::Ratio { limit: largest.exp().clamp(1.5, 8.0) },
             scale_label: "observed / expected".to_owned(),
+            row_height: None,
             column_label: "expert (rows and columns)".to_owned(),
             blocks: vec![block],
         });
-        let caption = "How often two experts are chosen by the same token, over what their loads alone would give \
-                       (maximum-entropy baseline): 1 is as expected, blue more often, orange less. Shares and intervals are in stats/coactivation.csv.";
+        let rule = if many_experts {
+            format!(
+                " Drawn are {MOST_COACTIVATED} of the layer's {} experts: those of the pairs that are chosen together most above \
+                 expectation, by the lower end of the interval.",
+                selection.experts(layer)
+            )
+        } else {
+            String::new()
+        };
         let title = format!("Co-activation of experts, layer {layer} ({})", view_words(View::Chosen));
-        specs.push(selection.spec(kind, &format!("layer_{layer}_{}", View::Chosen.name()), title, caption, body));
+        let suffix = format!("layer_{layer}_{}", View::Chosen.name());
+        specs.push(selection.spec(kind, &suffix, title, &format!("{caption}{rule}"), body));
     }
     specs
 }
 
-fn ratio(row: &Finding) -> Option<f64> {
-    let expected = row.baseline.filter(|baseline| *baseline > 0.0)?;
-    Some(row.estimate? / expected)
+/// A cell for every pair of experts.
+fn every_pair(rows: &[&Finding], experts: usize) -> HeatBlock {
+    let mut cells = vec![vec![None; experts]; experts];
+    for row in rows {
+        let pair = row.expert.zip(row.other_expert).map(|(a, b)| (usize::from(a), usize::from(b)));
+        if let (Some((a, b)), Some(ratio)) = (pair.filter(|pair| pair.0.max(pair.1) < experts), many::ratio(row)) {
+            (cells[a][b], cells[b][a]) = (Some(ratio), Some(ratio));
+        }
+    }
+    let names: Vec<String> = (0..experts).map(|expert| expert.to_string()).collect();
+    HeatBlock { title: String::new(), rows: names.clone(), columns: names, cells }
 }
 
 /// Jensen-Shannon divergence between categories, one chart per layer.
 pub(super) fn jensen_shannon(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
+    let caption = "Jensen-Shannon divergence between the expert shares of two categories: 0 is the same routing, \
+                   1 bit no expert in common. Permutation baselines and intervals are in \
+                   stats/jensen_shannon.csv.";
+    if selection.has_many_layers() {
+        return many::divergence(selection, kind, caption);
+    }
     let mut specs = Vec::new();
     for &layer in selection.layers() {
-        let rows: Vec<&Finding> = selection
-            .rows(kind.statistic, View::Chosen)
-            .filter(|row| row.layer == layer && row.other_category.is_some())
-            .collect();
+        let rows = selection.layer_rows(kind.statistic, View::Chosen, layer);
+        let rows: Vec<&Finding> = rows.filter(|row| row.other_category.is_some()).collect();
         let mut names = selection.categories(&rows);
         for name in rows.iter().filter_map(|row| row.other_category.as_deref()) {
             if !names.contains(&name) {
@@ -156,12 +189,10 @@ pub(super) fn jensen_shannon(selection: &Selection<'_>, kind: &'static ChartKind
         let body = Body::Heat(HeatFigure {
             scale: Scale::Sequential { max: ceil_nice(max) },
             scale_label: "Jensen-Shannon divergence in bits".to_owned(),
+            row_height: None,
             column_label: String::new(),
             blocks: vec![block],
         });
-        let caption = "Jensen-Shannon divergence between the expert shares of two categories: 0 is the same routing, \
-                       1 bit no expert in common. Permutation baselines and intervals are in \
-                       stats/jensen_shannon.csv.";
         let title = format!("Divergence between categories, layer {layer} ({})", view_words(View::Chosen));
         specs.push(selection.spec(kind, &format!("layer_{layer}_{}", View::Chosen.name()), title, caption, body));
     }
@@ -195,8 +226,9 @@ pub(super) fn confidence(selection: &Selection<'_>, kind: &'static ChartKind) ->
     }
     let caption = "Distribution over the tokens of the router's entropy and margins: mean and quantiles (5 % to 95 %), layers side by side. \
                    A low entropy or a large margin means a sure router; the baseline of the entropy is log E, even gates.";
-    let body = Body::Bars(BarFigure { baseline_label: "even gates".to_owned(), panels });
-    vec![selection.spec(kind, "", "Confidence of the router".to_owned(), caption, body)]
+    let caption = format!("{caption}{}", many::side_by_side_words(selection));
+    let body = many::side_by_side(selection, BarFigure { baseline_label: "even gates".to_owned(), panels });
+    vec![selection.spec(kind, "", "Confidence of the router".to_owned(), &caption, body)]
 }
 
 fn quantiles(rows: &[&Finding]) -> Vec<Option<f64>> {

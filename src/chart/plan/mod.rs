@@ -3,18 +3,22 @@
 mod context;
 mod drift;
 mod drops;
+mod index;
 mod load;
+mod many;
 mod paper;
+mod room;
 mod selection;
+mod series;
 mod share;
 mod spec;
 mod spread;
+mod token_table;
 mod tokens;
-
-use std::{borrow::Cow, collections::BTreeSet};
 
 use super::{ChartContext, ChartKind};
 use crate::stats::{Statistic, Tables};
+use index::Index;
 pub use paper::plan_comparison;
 use selection::Selection;
 pub use spec::ChartSpec;
@@ -121,37 +125,9 @@ kinds! {
 
 /// Decides which charts the tables allow; an empty or withheld table gives no chart.
 pub fn plan(tables: &Tables, context: &ChartContext) -> Vec<ChartSpec> {
-    let tables = with_short_labels(tables);
-    let selection = Selection::new(&tables, context);
+    let index = Index::new(tables);
+    let selection = Selection::new(&index, context);
     CHARTS.iter().zip(PLANNERS).flat_map(|(kind, planner)| planner(&selection, kind)).collect()
-}
-
-/// The tables with checkpoint labels cut to where they differ: "0.25M" for "openmoe-tiny-0.25M" beside others of that
-/// model. The subtitle names them in full.
-fn with_short_labels(tables: &Tables) -> Cow<'_, Tables> {
-    let labels: BTreeSet<&str> =
-        tables.values().flat_map(|table| &table.rows).filter_map(|row| row.checkpoint.as_deref()).collect();
-    let common = common_prefix(&labels);
-    if common == 0 {
-        return Cow::Borrowed(tables);
-    }
-    let mut tables = tables.clone();
-    for row in tables.values_mut().flat_map(|table| &mut table.rows) {
-        for label in [&mut row.subject.checkpoint, &mut row.subject.reference].into_iter().flatten() {
-            if label.len() > common {
-                label.drain(..common);
-            }
-        }
-    }
-    Cow::Owned(tables)
-}
-
-/// Bytes up to and including the last separator before which all labels agree; 0 with fewer than two.
-fn common_prefix(labels: &BTreeSet<&str>) -> usize {
-    let (Some(first), Some(last)) = (labels.first(), labels.last()) else { return 0 };
-    // In sorted order what the first and the last share, all share.
-    let same = first.bytes().zip(last.bytes()).take_while(|(a, b)| a == b).count();
-    if first == last { 0 } else { first[..same].rfind(['-', '_']).map_or(0, |index| index + 1) }
 }
 
 #[cfg(test)]
@@ -166,15 +142,6 @@ mod tests {
         assert_eq!(stems.len(), CHARTS.len());
         assert_eq!(CHARTS.len(), PLANNERS.len());
         assert!(CHARTS.iter().all(|kind| kind.question.ends_with('?')));
-    }
-
-    #[test]
-    fn labels_are_cut_where_they_differ() {
-        let common = |labels: &[&str]| common_prefix(&labels.iter().copied().collect());
-        assert_eq!(common(&["openmoe-8b-200B", "openmoe-8b-1T", "openmoe-8b-chat"]), "openmoe-8b-".len());
-        assert_eq!(common(&["tiny-12.3M", "tiny-12.3M-chat"]), "tiny-".len());
-        assert_eq!(common(&["a", "b"]), 0);
-        assert_eq!(common(&["openmoe-8b"]), 0);
     }
 
     #[test]

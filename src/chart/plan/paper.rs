@@ -109,8 +109,15 @@ fn between(sections: &[Section]) -> Option<ChartSpec> {
 fn group(section: &Section) -> Option<BarGroup> {
     let rows: Vec<&Row> = section.rows.iter().filter(|row| row.measure == BETWEEN).collect();
     let paper = rows.first()?;
-    let bar =
-        |label: String, value, interval, color| Bar { label, value, interval, baseline: None, ceiling: None, color };
+    let bar = |label: String, value, interval, color| Bar {
+        label,
+        layer: None,
+        value,
+        interval,
+        baseline: None,
+        ceiling: None,
+        color,
+    };
     let mut bars = vec![bar("paper".to_owned(), paper.paper, paper.paper_low.zip(paper.paper_high), MUTED)];
     bars.extend(rows.iter().enumerate().map(|(place, row)| {
         let color = LAYER_FILLS[place * (LAYER_FILLS.len() - 1) / rows.len().saturating_sub(1).max(1)];

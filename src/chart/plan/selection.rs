@@ -1,50 +1,70 @@
 //! Picks rows out of the tables and writes the words that all charts share.
 
-use std::collections::BTreeMap;
-
-use super::spec::ChartSpec;
+use super::{index::Index, spec::ChartSpec};
 use crate::chart::page::Page;
 use crate::{
     chart::{ChartContext, ChartKind, axis::count, page::Body, script},
     routing::{LayerId, View},
-    stats::{Finding, Statistic, Tables},
+    stats::{Finding, Statistic},
 };
 
 /// The rows of a run.
 pub(super) struct Selection<'a> {
-    /// By statistic and view, in file order.
-    rows: BTreeMap<(Statistic, View), Vec<&'a Finding>>,
+    index: &'a Index<'a>,
     /// What the run was.
     pub(super) context: &'a ChartContext,
 }
 
 impl<'a> Selection<'a> {
     /// All rows of a run.
-    pub(super) fn new(tables: &'a Tables, context: &'a ChartContext) -> Self {
-        let mut rows: BTreeMap<_, Vec<&Finding>> = BTreeMap::new();
-        for row in tables.values().flat_map(|table| &table.rows) {
-            rows.entry((row.statistic, row.view)).or_default().push(row);
-        }
-        Self { rows, context }
+    pub(super) fn new(index: &'a Index<'a>, context: &'a ChartContext) -> Self {
+        Self { index, context }
     }
 
     /// The rows of a statistic in one view with a number in them, in file order; none about one of several checkpoints.
-    pub(super) fn rows(&self, statistic: Statistic, view: View) -> impl Iterator<Item = &'a Finding> {
+    pub(super) fn rows(&self, statistic: Statistic, view: View) -> impl Iterator<Item = &'a Finding> + use<'a> {
         self.all_rows(statistic, view).filter(|row| row.estimate.is_some())
     }
 
     /// The same, the rows without a number included.
-    pub(super) fn all_rows(&self, statistic: Statistic, view: View) -> impl Iterator<Item = &'a Finding> {
-        self.of(statistic, view).filter(|row| row.checkpoint.is_none())
+    pub(super) fn all_rows(&self, statistic: Statistic, view: View) -> impl Iterator<Item = &'a Finding> + use<'a> {
+        self.index.rows(statistic, view).filter(|row| row.checkpoint.is_none())
     }
 
     /// The rows of a statistic about one of several checkpoints, in one view with a number in them, in file order.
-    pub(super) fn checkpoint_rows(&self, statistic: Statistic, view: View) -> impl Iterator<Item = &'a Finding> {
-        self.of(statistic, view).filter(|row| row.checkpoint.is_some() && row.estimate.is_some())
+    pub(super) fn checkpoint_rows(
+        &self,
+        statistic: Statistic,
+        view: View,
+    ) -> impl Iterator<Item = &'a Finding> + use<'a> {
+        self.index.rows(statistic, view).filter(|row| row.checkpoint.is_some() && row.estimate.is_some())
     }
 
-    fn of(&self, statistic: Statistic, view: View) -> impl Iterator<Item = &'a Finding> {
-        self.rows.get(&(statistic, view)).into_iter().flatten().copied()
+    /// The rows of a statistic in one layer and view with a number in them; none about one of several checkpoints.
+    pub(super) fn layer_rows(
+        &self,
+        statistic: Statistic,
+        view: View,
+        layer: LayerId,
+    ) -> impl Iterator<Item = &'a Finding> + use<'a> {
+        let rows = self.index.layer(statistic, view, layer);
+        rows.filter(|row| row.checkpoint.is_none() && row.estimate.is_some())
+    }
+
+    /// Those of one layer about one of several checkpoints.
+    pub(super) fn checkpoint_layer_rows(
+        &self,
+        statistic: Statistic,
+        view: View,
+        layer: LayerId,
+    ) -> impl Iterator<Item = &'a Finding> + use<'a> {
+        let rows = self.index.layer(statistic, view, layer);
+        rows.filter(|row| row.checkpoint.is_some() && row.estimate.is_some())
+    }
+
+    /// A checkpoint's label without what all of them begin with.
+    pub(super) fn shortened<'b>(&self, name: &'b str) -> &'b str {
+        self.index.shortened(name)
     }
 
     /// The `MoE` layers, by decoder layer index.

@@ -2,6 +2,8 @@
 
 use super::{
     ChartSpec,
+    many::{self, RadarKeys},
+    room::ExpertColumns,
     selection::{Selection, label, token_label, view_words},
 };
 use crate::{
@@ -92,16 +94,22 @@ fn radars<'a>(
     keys: impl Fn(&[&'a Finding]) -> Vec<(String, Key<'a>)>,
 ) -> Vec<ChartSpec> {
     let view = View::Kept;
+    if selection.has_many_layers() {
+        let of_layer = |layer: LayerId, chosen: &dyn Fn(usize) -> Vec<usize>| {
+            let own = LayerShares::of(selection, layer, view, variable);
+            let keys = keys(&own.rows);
+            chosen(keys.len()).into_iter().filter_map(|at| own.panel(&keys[at].0, keys[at].1)).collect()
+        };
+        let keys = RadarKeys { noun, caption, first: variable == Variable::Token, of_layer: &of_layer };
+        return many::radars(selection, kind, view, &keys);
+    }
     let mut specs = Vec::new();
     for &layer in selection.layers() {
-        let rows = share_rows(selection, layer, view, Some(variable));
-        let experts = selection.experts(layer);
-        let overall = by_expert(&share_rows(selection, layer, view, None), experts, |row| row.estimate);
-        let keys = keys(&rows);
+        let own = LayerShares::of(selection, layer, view, variable);
+        let keys = keys(&own.rows);
         let pages = keys.len().div_ceil(PANELS_PER_PAGE);
         for (page, chunk) in keys.chunks(PANELS_PER_PAGE).enumerate() {
-            let panels: Vec<RadarPanel> =
-                chunk.iter().filter_map(|(title, key)| panel(title, *key, &rows, &overall, experts)).collect();
+            let panels: Vec<RadarPanel> = chunk.iter().filter_map(|(title, key)| own.panel(title, *key)).collect();
             if panels.is_empty() {
                 continue;
             }
@@ -112,15 +120,58 @@ fn radars<'a>(
             };
             let title = format!("Expert share by {noun}, layer {layer} ({}){part}", view_words(view));
             let body = Body::Radar(RadarFigure {
-                experts,
+                experts: own.experts,
+                spokes: own.columns.names().len(),
                 columns: None,
                 overall_label: "share over the whole corpus",
                 panels,
             });
-            specs.push(selection.spec(kind, &format!("layer_{layer}_{}{suffix}", view.name()), title, caption, body));
+            let caption = format!("{caption}{}", own.columns.rule(kind.statistic));
+            specs.push(selection.spec(kind, &format!("layer_{layer}_{}{suffix}", view.name()), title, &caption, body));
         }
     }
     specs
+}
+
+/// The shares of a layer's experts by one variable.
+struct LayerShares<'a> {
+    rows: Vec<&'a Finding>,
+    /// Over the whole corpus; empty where unknown.
+    overall: Vec<f64>,
+    experts: usize,
+    columns: ExpertColumns,
+}
+
+impl<'a> LayerShares<'a> {
+    fn of(selection: &Selection<'a>, layer: LayerId, view: View, variable: Variable) -> Self {
+        let experts = selection.experts(layer);
+        let columns = ExpertColumns::of(selection, layer, view);
+        let overall = by_expert(&share_rows(selection, layer, view, None), experts, |row| row.estimate);
+        let rows = share_rows(selection, layer, view, Some(variable));
+        Self { rows, overall: columns.means(overall), experts, columns }
+    }
+
+    fn panel(&self, title: &str, key: Key<'_>) -> Option<RadarPanel> {
+        let own: Vec<&Finding> = self.rows.iter().copied().filter(|row| key.is_of(row)).collect();
+        let (experts, columns) = (self.experts, &self.columns);
+        let share = columns.means(by_expert(&own, experts, |row| row.estimate));
+        let low = columns.ends(by_expert(&own, experts, |row| row.low));
+        let high = columns.ends(by_expert(&own, experts, |row| row.high));
+        if share.is_empty() {
+            return None;
+        }
+        let both = !low.is_empty() && !high.is_empty();
+        let n = own.first().map_or(0, |row| row.n);
+        let note = format!("n = {}{}", count(n), if both { "" } else { ", no interval" });
+        Some(RadarPanel {
+            title: title.to_owned(),
+            note,
+            share,
+            low: if both { low } else { Vec::new() },
+            high: if both { high } else { Vec::new() },
+            overall: self.overall.clone(),
+        })
+    }
 }
 
 fn share_rows<'a>(
@@ -129,8 +180,8 @@ fn share_rows<'a>(
     view: View,
     variable: Option<Variable>,
 ) -> Vec<&'a Finding> {
-    let rows = selection.rows(Statistic::ExpertShare, view);
-    rows.filter(|row| row.layer == layer && row.variable == variable).collect()
+    let rows = selection.layer_rows(Statistic::ExpertShare, view, layer);
+    rows.filter(|row| row.variable == variable).collect()
 }
 
 /// One number per expert; empty where an expert has none.
@@ -144,32 +195,11 @@ pub(super) fn by_expert(rows: &[&Finding], experts: usize, number: impl Fn(&Find
     values.into_iter().collect::<Option<Vec<f64>>>().unwrap_or_default()
 }
 
-fn panel(title: &str, key: Key<'_>, rows: &[&Finding], overall: &[f64], experts: usize) -> Option<RadarPanel> {
-    let own: Vec<&Finding> = rows.iter().copied().filter(|row| key.is_of(row)).collect();
-    let share = by_expert(&own, experts, |row| row.estimate);
-    let low = by_expert(&own, experts, |row| row.low);
-    let high = by_expert(&own, experts, |row| row.high);
-    if share.is_empty() {
-        return None;
-    }
-    let both = !low.is_empty() && !high.is_empty();
-    let n = own.first().map_or(0, |row| row.n);
-    let note = format!("n = {}{}", count(n), if both { "" } else { ", no interval" });
-    Some(RadarPanel {
-        title: title.to_owned(),
-        note,
-        share,
-        low: if both { low } else { Vec::new() },
-        high: if both { high } else { Vec::new() },
-        overall: overall.to_vec(),
-    })
-}
-
 /// Category by expert, each cell the load relative to even load.
 pub(super) fn category_load(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
     let caption = "Share of each expert in the kept assignments of a category, as a multiple of the uniform share: \
                    1 is even load, 2 twice that. Intervals are in stats/expert_share.csv.";
-    let title = |layer| format!("Expert load by category, layer {layer} ({})", view_words(View::Kept));
+    let title = "Expert load by category";
     category_maps(selection, kind, View::Kept, (caption, "multiple of even load"), title, |row| {
         Some(row.estimate? / selection.even_share(row.layer))
     })
@@ -179,7 +209,7 @@ pub(super) fn category_load(selection: &Selection<'_>, kind: &'static ChartKind)
 pub(super) fn domain(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
     let caption = "Share of a category's tokens that have the expert among their choices, as a multiple of chance \
                    (k/E). Intervals are in stats/domain_specialization.csv.";
-    let title = |layer| format!("Domain specialization, layer {layer} ({})", view_words(View::Chosen));
+    let title = "Domain specialization";
     category_maps(selection, kind, View::Chosen, (caption, "multiple of chance"), title, |row| {
         Some(row.estimate? / row.baseline?)
     })
@@ -190,15 +220,17 @@ fn category_maps(
     kind: &'static ChartKind,
     view: View,
     (caption, scale): (&str, &str),
-    title: impl Fn(LayerId) -> String,
+    title: &str,
     value: impl Fn(&Finding) -> Option<f64> + Copy,
 ) -> Vec<ChartSpec> {
+    if selection.has_many_layers() {
+        let title = format!("{title}, layer by category ({})", view_words(view));
+        return many::category_maps(selection, kind, view, (caption, scale, &title), value);
+    }
     let mut specs = Vec::new();
     for &layer in selection.layers() {
-        let rows: Vec<&Finding> = selection
-            .rows(kind.statistic, view)
-            .filter(|row| row.layer == layer && row.category.is_some() && row.expert.is_some())
-            .collect();
+        let rows = selection.layer_rows(kind.statistic, view, layer);
+        let rows: Vec<&Finding> = rows.filter(|row| row.category.is_some() && row.expert.is_some()).collect();
         let names = selection.categories(&rows);
         if names.is_empty() {
             continue;
@@ -211,8 +243,11 @@ fn category_maps(
             })
             .collect();
         let labels: Vec<String> = names.iter().map(|name| label(name)).collect();
-        let body = Body::Heat(expert_blocks(&labels, &cells, scale, "expert"));
-        specs.push(selection.spec(kind, &format!("layer_{layer}_{}", view.name()), title(layer), caption, body));
+        let columns = ExpertColumns::of(selection, layer, view);
+        let body = Body::Heat(expert_columns(&labels, &cells, scale, &columns));
+        let title = format!("{title}, layer {layer} ({})", view_words(view));
+        let caption = format!("{caption}{}", columns.rule(kind.statistic));
+        specs.push(selection.spec(kind, &format!("layer_{layer}_{}", view.name()), title, &caption, body));
     }
     specs
 }
@@ -230,6 +265,27 @@ pub(super) fn by_cell<'a>(
         }
     }
     cells
+}
+
+/// A heat map of rows by experts, or by parts of them.
+pub(super) fn expert_columns(
+    rows: &[String],
+    cells: &[Vec<Option<f64>>],
+    scale: &str,
+    columns: &ExpertColumns,
+) -> HeatFigure {
+    if !columns.is_parted() {
+        return expert_blocks(rows, cells, scale, "expert");
+    }
+    let cells: Vec<Vec<Option<f64>>> = cells.iter().map(|row| columns.cells(row)).collect();
+    let max = cells.iter().flatten().flatten().copied().fold(2.0, f64::max);
+    HeatFigure {
+        scale: Scale::Sequential { max: ceil_nice(max) },
+        scale_label: scale.to_owned(),
+        row_height: None,
+        column_label: columns.label().to_owned(),
+        blocks: vec![HeatBlock { title: String::new(), rows: rows.to_vec(), columns: columns.names(), cells }],
+    }
 }
 
 /// A heat map of rows by experts, cut into blocks that are narrow enough to be read.
@@ -254,6 +310,7 @@ pub(super) fn expert_blocks(rows: &[String], cells: &[Vec<Option<f64>>], scale: 
     HeatFigure {
         scale: Scale::Sequential { max },
         scale_label: scale.to_owned(),
+        row_height: None,
         column_label: columns.to_owned(),
         blocks,
     }

@@ -21,6 +21,11 @@ impl ChartSpec {
         &self.page.title
     }
 
+    /// How to read it, with n, and which part of a large model it shows.
+    pub fn caption(&self) -> &str {
+        &self.page.caption
+    }
+
     /// Draws the chart as SVG and PNG.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use super::{
     ChartSpec,
+    room::ShownLayers,
     selection::{Selection, interval, token_label, view_words},
 };
 use crate::{
@@ -31,7 +32,8 @@ pub(super) fn by_position(selection: &Selection<'_>, kind: &'static ChartKind) -
 
 fn position_chart(selection: &Selection<'_>, kind: &'static ChartKind, view: View) -> Option<ChartSpec> {
     let (mut panels, mut top, mut bottom, mut last) = (Vec::new(), 0.0f64, 0.01f64, 1.0f64);
-    for &layer in selection.layers() {
+    let shown = shown(selection, view, Variable::Position);
+    for &layer in &shown.layers {
         let rows =
             keyed(selection, Statistic::RoutingStd, layer, view, Variable::Position, |row| row.position.map(f64::from));
         if rows.is_empty() {
@@ -59,7 +61,8 @@ fn position_chart(selection: &Selection<'_>, kind: &'static ChartKind, view: Vie
     let title = format!("Routing standard deviation by position ({})", view_words(view));
     let figure =
         figure(panels, ("position in the sequence", 0.0, last, 1.0), top, Some(bottom), Sample::Area(VALUE_LINE));
-    Some(selection.spec(kind, view.name(), title, caption, Body::Curve(figure?)))
+    let caption = format!("{caption}{}", shown.rule());
+    Some(selection.spec(kind, view.name(), title, &caption, Body::Curve(figure?)))
 }
 
 /// `routing_std` by token id, one panel per layer, one chart per view.
@@ -70,7 +73,8 @@ pub(super) fn by_token(selection: &Selection<'_>, kind: &'static ChartKind) -> V
 fn token_chart(selection: &Selection<'_>, kind: &'static ChartKind, view: View) -> Option<ChartSpec> {
     let count = |row: &Finding| row.token_id.map(|_| row.n as f64);
     let (mut panels, mut top, mut low, mut high) = (Vec::new(), 0.0f64, f64::INFINITY, 1.0f64);
-    for &layer in selection.layers() {
+    let shown = shown(selection, view, Variable::Token);
+    for &layer in &shown.layers {
         let rows = keyed(selection, Statistic::RoutingStd, layer, view, Variable::Token, count);
         if rows.is_empty() {
             continue;
@@ -91,7 +95,14 @@ fn token_chart(selection: &Selection<'_>, kind: &'static ChartKind, view: View) 
     let title = format!("Routing standard deviation by token id ({})", view_words(view));
     let figure =
         figure(panels, ("occurrences of the token id", low, high, 0.0), top, None, Sample::Point(Marker::Disc, VALUE));
-    Some(selection.spec(kind, view.name(), title, caption, Body::Curve(figure?)))
+    let caption = format!("{caption}{}", shown.rule());
+    Some(selection.spec(kind, view.name(), title, &caption, Body::Curve(figure?)))
+}
+
+/// The layers that have a panel.
+fn shown(selection: &Selection<'_>, view: View, variable: Variable) -> ShownLayers {
+    let measured = "mean routing standard deviation";
+    ShownLayers::of(selection, Statistic::RoutingStd, measured, |layer| mean(selection, layer, view, variable))
 }
 
 /// The rows of one variable with their place on the axis, ascending.
@@ -103,11 +114,9 @@ fn keyed<'a>(
     variable: Variable,
     x: impl Fn(&Finding) -> Option<f64>,
 ) -> Vec<(f64, &'a Finding)> {
-    let rows = selection.rows(statistic, view);
-    let mut keyed: Vec<(f64, &Finding)> = rows
-        .filter(|row| row.layer == layer && row.variable == Some(variable))
-        .filter_map(|row| Some((x(row)?, row)))
-        .collect();
+    let rows = selection.layer_rows(statistic, view, layer);
+    let mut keyed: Vec<(f64, &Finding)> =
+        rows.filter(|row| row.variable == Some(variable)).filter_map(|row| Some((x(row)?, row))).collect();
     keyed.sort_by(|a, b| a.0.total_cmp(&b.0));
     keyed
 }
@@ -125,13 +134,9 @@ fn corrected(
 
 /// The layer's mean: the row of the variable without a key.
 fn mean(selection: &Selection<'_>, layer: LayerId, view: View, variable: Variable) -> Option<f64> {
-    let mut rows = selection.rows(Statistic::RoutingStd, view);
+    let mut rows = selection.layer_rows(Statistic::RoutingStd, view, layer);
     rows.find(|row| {
-        row.layer == layer
-            && row.variable == Some(variable)
-            && row.position.is_none()
-            && row.token_id.is_none()
-            && row.quantile.is_none()
+        row.variable == Some(variable) && row.position.is_none() && row.token_id.is_none() && row.quantile.is_none()
     })?
     .estimate
 }

@@ -3,34 +3,41 @@
 use super::{
     ChartSpec,
     context::{group, single, variants},
-    selection::{Selection, interval, token_label, view_words, words},
+    many,
+    room::EXPERTS_EACH,
+    selection::{Selection, interval, view_words, words},
+    token_table,
 };
 use crate::{
-    chart::{
-        ChartKind,
-        page::Body,
-        table::{TableFigure, TableRow},
-    },
+    chart::ChartKind,
     routing::{LayerId, View},
-    stats::{Finding, Ranking},
+    stats::Finding,
 };
 
 /// Experts on one page of the token table.
 const EXPERTS_PER_PAGE: usize = 32;
-/// Tokens per expert and ranking.
-const TOKENS: u32 = 10;
 
 /// The top tokens of every expert, raw count and log-odds side by side.
 pub(super) fn top_tokens(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
+    let caption = "The ten token ids with the most kept assignments of each expert, and the ten whose odds in the expert \
+                   are highest against the whole corpus (informative Dirichlet prior). ␣ is a space, \\n a line end, … \
+                   cuts a long text; empty cells: fewer ids. Counts and z-scores are in stats/top_tokens.csv.";
+    if selection.has_many_layers() {
+        return many::busiest_tokens(selection, kind, caption);
+    }
     let mut specs = Vec::new();
     for &layer in selection.layers() {
-        let rows: Vec<&Finding> = selection.rows(kind.statistic, View::Kept).filter(|row| row.layer == layer).collect();
+        let rows: Vec<&Finding> = selection.layer_rows(kind.statistic, View::Kept, layer).collect();
         if rows.is_empty() {
+            continue;
+        }
+        if selection.experts(layer) > EXPERTS_EACH {
+            specs.push(many::busy_and_idle_tokens(selection, kind, layer, &rows, caption));
             continue;
         }
         for from in (0..selection.experts(layer)).step_by(EXPERTS_PER_PAGE) {
             let to = (from + EXPERTS_PER_PAGE).min(selection.experts(layer));
-            specs.push(token_page(selection, kind, layer, &rows, from..to));
+            specs.push(token_page(selection, kind, (layer, from..to), &rows, caption));
         }
     }
     specs
@@ -39,46 +46,16 @@ pub(super) fn top_tokens(selection: &Selection<'_>, kind: &'static ChartKind) ->
 fn token_page(
     selection: &Selection<'_>,
     kind: &'static ChartKind,
-    layer: LayerId,
+    (layer, experts): (LayerId, std::ops::Range<usize>),
     rows: &[&Finding],
-    experts: std::ops::Range<usize>,
+    caption: &str,
 ) -> ChartSpec {
     let whole = experts.len() == selection.experts(layer);
     let suffix = if whole { String::new() } else { format!("_experts_{}_to_{}", experts.start, experts.end - 1) };
     let part = if whole { String::new() } else { format!(", experts {} to {}", experts.start, experts.end - 1) };
-    let rankings = [Ranking::Count, Ranking::LogOdds];
-    let table = experts
-        .map(|expert| TableRow {
-            name: expert.to_string(),
-            cells: rankings.iter().flat_map(|ranking| ranked(rows, expert, *ranking)).collect(),
-        })
-        .collect();
-    let figure = TableFigure {
-        row_label: "expert".to_owned(),
-        groups: vec![
-            ("most frequent (raw count)".to_owned(), TOKENS as usize),
-            ("most characteristic (smoothed log-odds)".to_owned(), TOKENS as usize),
-        ],
-        headers: Vec::new(),
-        rows: table,
-    };
-    let caption = "The ten token ids with the most kept assignments of each expert, and the ten whose odds in the expert \
-                   are highest against the whole corpus (informative Dirichlet prior). ␣ is a space, \\n a line end, … \
-                   cuts a long text; empty cells: fewer ids. Counts and z-scores are in stats/top_tokens.csv.";
+    let body = token_table::body(experts.map(|expert| token_table::row(expert.to_string(), rows, expert)).collect());
     let title = format!("Top tokens of each expert, layer {layer} ({}){part}", view_words(View::Kept));
-    selection.spec(kind, &format!("layer_{layer}_{}{suffix}", View::Kept.name()), title, caption, Body::Table(figure))
-}
-
-/// The tokens of one expert by one ranking, as many cells as the table has.
-fn ranked(rows: &[&Finding], expert: usize, ranking: Ranking) -> Vec<String> {
-    (1..=TOKENS)
-        .map(|rank| {
-            let own = rows.iter().find(|row| {
-                row.rank == Some(rank) && row.expert.map(usize::from) == Some(expert) && row.ranking == Some(ranking)
-            });
-            own.map(|row| token_label(row)).unwrap_or_default()
-        })
-        .collect()
+    selection.spec(kind, &format!("layer_{layer}_{}{suffix}", View::Kept.name()), title, caption, body)
 }
 
 /// Accuracy of predicting the first choice, against always guessing the busiest expert.

@@ -20,7 +20,8 @@ pub(crate) fn compute(run: &RunDir, record: &RunRecord, progress: &dyn Progress)
     let traces = checkpoints.iter().map(|(_, trace)| RoutingTrace::open(trace)).collect::<Result<Vec<_>>>()?;
     let points: Vec<DriftPoint> = record.identity.checkpoints.iter().map(point).collect();
     let sequences = traces[0].sequences()?;
-    let settings = drift_settings(record);
+    let mut settings = drift_settings(record);
+    settings.statistics.share_rows /= (traces[0].moe_layers().len() * points.len()).max(1);
     let stage = RunningStage::begin(progress, Stage::Statistics, None);
     let mut tables = TableBuilders::new();
     for &layer in traces[0].moe_layers() {

@@ -175,7 +175,15 @@ impl Numbers<'_> {
             let (wall_seconds, peak_memory_bytes) = (clock.elapsed().as_secs_f64(), process_memory::peak_memory());
             record.run_cost = Some(RunCost { wall_seconds, peak_memory_bytes });
         }
-        let found = report_page::Found { context: &context, tables, rows_in_files, findings, verdict: &verdict };
+        let drawn: Vec<(String, &'static str)> = charts.iter().map(|chart| (chart.name.clone(), chart.kind)).collect();
+        let found = report_page::Found {
+            context: &context,
+            tables,
+            rows_in_files,
+            findings,
+            verdict: &verdict,
+            charts: Some(&drawn),
+        };
         staged.add("report.html", report_page::of_run(run, record, &found, report, progress)?.as_bytes())?;
         progress.check()?;
         Ok((charts.len(), verdict))

@@ -11,7 +11,10 @@ use super::{
     row::Row,
     shape::{Figure, Kind},
 };
-use crate::stats::{self, Statistic, StatisticInfo, thousands};
+use crate::{
+    report::shown::{some_of, spread},
+    stats::{Statistic, StatisticInfo},
+};
 
 /// Lines that a reader can tell apart.
 pub(super) const MOST_SERIES: usize = 8;
@@ -57,11 +60,11 @@ pub(super) fn explained(rows: &[Row<'_>]) -> Option<Figure> {
 
 /// A figure, or several, for each set of keys.
 pub(super) fn by_keys(info: &StatisticInfo, rows: &[Row<'_>]) -> Vec<Figure> {
-    let binned = rows.iter().any(|row| row.finding.variable == Some(stats::Variable::PositionBucket));
+    let binned = rows.iter().any(|row| row.finding.variable == Some(crate::stats::Variable::PositionBucket));
     // Single positions are too many to be seen, and few of them have an interval.
     let shown = rows.iter().filter(|row| {
         let variable = row.finding.variable;
-        !(binned && variable == Some(stats::Variable::Position) && row.finding.position.is_some())
+        !(binned && variable == Some(crate::stats::Variable::Position) && row.finding.position.is_some())
     });
     let shown: Vec<Row<'_>> = shown.copied().collect();
     let keys = Keys::of(&shown);
@@ -353,18 +356,7 @@ fn starts_at_zero(rows: &[Row<'_>]) -> bool {
 }
 
 pub(super) fn left_out(info: &StatisticInfo, shown: usize, all: usize, what: &str) -> Option<String> {
-    (shown < all).then(|| {
-        let (shown, all) = (thousands(shown as u64), thousands(all as u64));
-        format!("{shown} of {all} {what} are shown; all are in stats/{}.csv", info.table)
-    })
-}
-
-/// At most `most` of the values, evenly spread, the first and the last among them.
-fn spread<T: Clone>(values: &[T], most: usize) -> Vec<T> {
-    if values.len() <= most {
-        return values.to_vec();
-    }
-    (0..most).map(|at| values[at * (values.len() - 1) / (most - 1)].clone()).collect()
+    (shown < all).then(|| some_of(info, shown, all, what))
 }
 
 fn distinct<'a>(rows: &[Row<'a>], name: impl Fn(&Row<'a>) -> String) -> usize {

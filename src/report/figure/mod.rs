@@ -9,6 +9,7 @@ mod keys;
 mod layout;
 mod row;
 mod shape;
+mod thin;
 
 use serde_json::Value;
 
@@ -29,7 +30,7 @@ impl Figure {
     }
 
     /// Adds a remark about what is not shown.
-    fn leave_out(&mut self, remark: &str) {
+    pub(super) fn leave_out(&mut self, remark: &str) {
         self.left_out = Some(self.left_out.take().map_or(remark.to_owned(), |before| format!("{before}; {remark}")));
     }
 }

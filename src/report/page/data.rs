@@ -90,7 +90,14 @@ scripts!(
     "scripts/main.js",
 );
 
+/// Stands before the last script in pages about many layers.
+const MANY_LAYERS: &str = include_str!("../assets/scripts/many_layers.js");
+
 /// All scripts as one.
-pub(super) fn script() -> String {
-    SCRIPTS.iter().map(|(_, text)| *text).collect::<Vec<_>>().join("\n;\n")
+pub(super) fn script(many_layers: bool) -> String {
+    let mut texts: Vec<&str> = SCRIPTS.iter().map(|(_, text)| *text).collect();
+    if many_layers {
+        texts.insert(texts.len() - 1, MANY_LAYERS);
+    }
+    texts.join("\n;\n")
 }

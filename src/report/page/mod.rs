@@ -7,7 +7,7 @@ mod table;
 
 pub use reported_run::ReportedRun;
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use minijinja::{Environment, UndefinedBehavior, value::Serde};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -17,6 +17,7 @@ use serde_json::Value;
 use super::{
     figure::{Figure, HEROES, Row, figures, hero},
     questions::{QUESTIONS, Question},
+    room::Room,
 };
 use crate::{
     chart::CHARTS,
@@ -108,7 +109,19 @@ struct File {
 /// # Errors
 /// [`Error::Internal`] if the template cannot be filled in.
 pub fn html(runs: &[ReportedRun<'_>]) -> Result<String> {
-    let drawn: Vec<Drawn> = STATISTICS.iter().map(|info| draw(info, runs)).collect();
+    let mut room = Room::of(runs.iter().map(|run| run.context.shape.len()).max().unwrap_or(0));
+    loop {
+        let page = page(runs, room)?;
+        match room.tighter(page.len()) {
+            Some(tighter) => room = tighter,
+            None => return Ok(page),
+        }
+    }
+}
+
+/// The page with as many numbers as there is room for.
+fn page(runs: &[ReportedRun<'_>], room: Room) -> Result<String> {
+    let drawn: Vec<Drawn> = STATISTICS.iter().map(|info| draw(info, runs, room)).collect();
     let questions: Vec<QuestionPart<'_>> =
         QUESTIONS.iter().filter_map(|question| part(question, &drawn, runs)).collect();
     let mut layers: Vec<u16> = runs.iter().flat_map(|run| run.context.shape.moe_layers().iter().copied()).collect();
@@ -123,7 +136,7 @@ pub fn html(runs: &[ReportedRun<'_>]) -> Result<String> {
         has_tokens: runs.iter().any(|run| !run.excerpts.is_empty()),
         data: data::packed(runs, &drawn)?,
         style: include_str!("../assets/report.css"),
-        script: data::script(),
+        script: data::script(room.has_many_layers()),
     };
     let mut environment = Environment::new();
     // A name that the filling does not have is a mistake, not an empty cell.
@@ -133,13 +146,16 @@ pub fn html(runs: &[ReportedRun<'_>]) -> Result<String> {
     template.render(Serde(filling)).map_err(|e| unfilled(&e))
 }
 
-fn draw(info: &'static StatisticInfo, runs: &[ReportedRun<'_>]) -> Drawn {
-    let mut figures = figures(info, &rows_of(&[info.statistic], runs));
+fn draw(info: &'static StatisticInfo, runs: &[ReportedRun<'_>], room: Room) -> Drawn {
+    let rows = rows_of(&[info.statistic], runs);
+    let layers: BTreeSet<u16> = rows.iter().map(|row| row.finding.layer).collect();
+    let mut figures = figures(info, &room.looked_through(rows));
+    figures.iter_mut().for_each(|figure| room.fit(figure, &layers, info));
     let kind = HEROES.iter().find(|kind| kind.statistic == info.statistic);
     let hero = kind.and_then(|kind| hero(kind, &rows_of(kind.made_of, runs)));
     let place = hero.is_some().then_some(figures.len());
     figures.extend(hero);
-    Drawn { info, figures, table: table(info, runs), differences: differences(info, runs), hero: place }
+    Drawn { info, figures, table: table(info, runs, room), differences: differences(info, runs), hero: place }
 }
 
 /// The rows of statistics in all runs.

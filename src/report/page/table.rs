@@ -12,18 +12,17 @@ use super::reported_run::ReportedRun;
 use crate::{
     report::{
         figure::subject_words,
+        room::Room,
         text::{rounded, short},
     },
     routing::View,
     stats::{Finding, StatisticInfo, thousands},
 };
 
-/// A statistic of at most so many rows in a run is in the page as a whole.
-const ROWS_WHOLE: usize = 8000;
-/// Rows that a page holds of a longer one, for each run, shared by its layers and views.
-const ROWS_KEPT: usize = 1500;
 /// Rows that stand in the page as text, for readers without scripts.
 const ROWS_WRITTEN: usize = 12;
+/// Most of these, where each of many layers would have one.
+const MOST_WRITTEN: usize = 48;
 /// Of tables of shares by token id and expert, so many of the most frequent ids are looked through: after a forward pass
 /// the others are in the files only.
 const TOKENS: usize = 64;
@@ -98,19 +97,22 @@ struct Pair {
 }
 
 /// The table of a statistic; none without rows.
-pub(super) fn table(info: &StatisticInfo, runs: &[ReportedRun<'_>]) -> Option<Table> {
-    let each: Vec<OwnRows<'_>> = runs.iter().map(|run| OwnRows::of(info, run)).collect();
+pub(super) fn table(info: &StatisticInfo, runs: &[ReportedRun<'_>], room: Room) -> Option<Table> {
+    let each: Vec<OwnRows<'_>> = runs.iter().map(|run| OwnRows::of(info, run, room)).collect();
     let several_runs = each.iter().filter(|own| !own.rows.is_empty()).count() > 1;
     let rows: Vec<(usize, &Finding)> =
         each.iter().enumerate().flat_map(|(run, own)| own.rows.iter().map(move |row| (run, *row))).collect();
     let units: BTreeSet<&str> = rows.iter().map(|(_, row)| &*row.unit).collect();
-    let written = first_of_every_layer(&rows, |(run, row)| (*run, row.layer, row.view.name()));
+    let group = |(run, row): &(usize, &Finding)| (*run, row.layer, row.view.name());
+    let written = first_of_every_layer(&rows, group);
+    let cut = rows.iter().map(group).collect::<BTreeSet<_>>().len() > written.len();
+    let text = if cut { format!(" As text stand the first {}.", written.len()) } else { String::new() };
     let total = each.iter().map(|own| own.total).sum();
     (!rows.is_empty()).then(|| Table {
         explained: rows.iter().any(|(_, row)| row.explained.is_some()),
         several_runs,
         several_units: units.len() > 1,
-        count: count(rows.len(), total, info),
+        count: format!("{}{text}", count(rows.len(), total, info)),
         columns: estimates(&rows, total),
         rows: written.into_iter().map(|(run, row)| table_row(run, row)).collect(),
     })
@@ -138,7 +140,7 @@ struct OwnRows<'a> {
 }
 
 impl<'a> OwnRows<'a> {
-    fn of(info: &StatisticInfo, run: &ReportedRun<'a>) -> Self {
+    fn of(info: &StatisticInfo, run: &ReportedRun<'a>, room: Room) -> Self {
         let table = run.tables.get(info.table);
         let all = table.into_iter().flat_map(|table| &table.rows);
         let (mut rows, further): (Vec<&Finding>, Vec<&Finding>) =
@@ -146,22 +148,23 @@ impl<'a> OwnRows<'a> {
         let in_files = run.rows_in_files.get(info.table).copied().unwrap_or(0);
         let only_in_files = in_files.saturating_sub(table.map_or(0, |table| table.rows.len()));
         let total = rows.len() + further.len() + only_in_files;
-        if rows.len() > ROWS_WHOLE {
-            rows = farthest(&rows);
+        let most = room.table_rows_kept;
+        if rows.len() > room.table_rows {
+            rows = farthest(&rows, most);
         }
-        rows.extend(if total <= ROWS_WHOLE { further } else { farthest(&further) });
+        rows.extend(if total <= room.table_rows { further } else { farthest(&further, most) });
         Self { rows, total }
     }
 }
 
 /// The rows of each layer and view that are farthest from their baselines, the farthest first.
-fn farthest<'a>(rows: &[&'a Finding]) -> Vec<&'a Finding> {
+fn farthest<'a>(rows: &[&'a Finding], kept: usize) -> Vec<&'a Finding> {
     let frequent = FrequentTokens::of(rows);
     let mut groups: BTreeMap<(u16, View), Vec<&Finding>> = BTreeMap::new();
     for &row in rows.iter().filter(|row| frequent.has(row)) {
         groups.entry((row.layer, row.view)).or_default().push(row);
     }
-    let most = ROWS_KEPT / groups.len().max(1);
+    let most = (kept / groups.len().max(1)).max(1);
     let mut kept = Vec::new();
     for mut group in groups.into_values() {
         group.sort_by(|a, b| distance(b).partial_cmp(&distance(a)).unwrap_or(Ordering::Equal));
@@ -215,6 +218,7 @@ fn first_of_every_layer<T: Clone, K: Ord>(rows: &[T], group: impl Fn(&T) -> K) -
             first.push(row.clone());
         }
     }
+    first.truncate(MOST_WRITTEN);
     first
 }
 

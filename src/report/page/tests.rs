@@ -159,6 +159,91 @@ fn rows_that_are_in_the_files_alone_are_counted() {
     assert!(html(&[run]).unwrap().contains("1 of 70,500 rows are in this page"));
 }
 
+/// A run of 60 layers with 512 experts: more rows than a page can hold.
+fn large_tables() -> Tables {
+    let mut tables = Tables::new();
+    let mut add = |row: Finding| {
+        let name = row.statistic.table();
+        tables.entry(name.to_owned()).or_insert_with(|| StatisticTable::new(name)).rows.push(row);
+    };
+    for (layer, view) in (0..60).flat_map(|layer| View::ALL.map(|view| (layer, view))) {
+        let number = |seed: u32| f64::from((seed.wrapping_mul(2_654_435_761) ^ u32::from(layer)) % 99_991) / 99_991.0;
+        let with = |row: Finding, at: f64| Finding {
+            estimate: Some(at),
+            low: Some(at * 0.93),
+            high: Some(at * 1.07),
+            baseline: Some(0.002),
+            n: 9000 + (at * 1000.0) as u64,
+            ..row
+        };
+        for expert in 0..512_u16 {
+            let own = |statistic| {
+                Finding::new(statistic, layer, view).about(|subject| Subject { expert: Some(expert), ..subject })
+            };
+            add(with(own(Statistic::ExpertShare), number(expert.into())));
+            let category = own(Statistic::DomainSpecialization)
+                .about(|subject| Subject { category: Some("code".into()), ..subject });
+            add(with(category, number(1000 + u32::from(expert))));
+        }
+        for at in 0..300_u32 {
+            let own = || Finding::new(Statistic::RoutingStd, layer, view);
+            add(with(
+                own().by(Variable::Position).about(|subject| Subject { position: Some(at), ..subject }),
+                number(at),
+            ));
+            add(with(
+                own().by(Variable::Token).about(|subject| Subject { token_id: Some(at), ..subject }),
+                number(7 * at),
+            ));
+        }
+        add(with(Finding { ..Finding::new(Statistic::LoadCv, layer, view) }, number(1)));
+    }
+    tables
+}
+
+#[test]
+fn a_page_about_many_layers_and_experts_stays_small_and_says_what_is_left_out() {
+    let tables = large_tables();
+    let findings: Vec<Finding> = tables["expert_load"].rows.clone();
+    let context = ChartContext {
+        shape: RoutingShape::uniform((0..60).collect(), LayerShape::of_choices(512, 10)),
+        ..ChartContext::default()
+    };
+    let run = ReportedRun {
+        label: "m".into(),
+        command: "route",
+        model: "m".into(),
+        provenance: json!({}),
+        queues: None,
+        statistics: None,
+        context: &context,
+        tables: &tables,
+        rows_in_files: &BTreeMap::new(),
+        findings: &findings,
+        verdict: &[],
+        excerpts: Vec::new(),
+        charts: Vec::new(),
+        folder: None,
+    };
+    let page = html(&[run]).unwrap();
+    println!("{} bytes", page.len());
+    assert!(page.len() < 8_000_000, "{} bytes", page.len());
+    assert!(page.contains("first.selected = true"), "the page opens at one layer");
+    let statistics = &unpacked(&page)["statistics"];
+    for statistic in statistics.as_object().unwrap().values() {
+        for figure in statistic["figures"].as_array().unwrap() {
+            assert!(figure["data"]["layer"].as_array().unwrap().len() <= 12_000);
+        }
+        assert!(statistic["table"]["columns"]["of"].as_array().unwrap().len() <= 8000);
+    }
+    let told = statistics["expert_share"]["figures"][0]["left_out"].as_str().unwrap();
+    assert!(told.contains("8 of 60 layers are shown, evenly spread over all: 0, 8, 16"), "{told}");
+    assert!(told.contains("all are in stats/expert_share.csv"), "{told}");
+    // A number for each layer is small: all layers have it.
+    let load = &statistics["load_cv"]["figures"][0];
+    assert_eq!((load["data"]["layer"].as_array().unwrap().len(), &load["left_out"]), (120, &Value::Null));
+}
+
 #[test]
 fn long_lists_of_the_manifest_are_cut_and_counted() {
     let lines = |manifest: &Value| {
@@ -194,5 +279,5 @@ fn no_script_can_end_the_element_that_it_stands_in() {
     for (name, text) in data::SCRIPTS {
         assert!(!text.contains("</script") && !text.contains("<!--"), "{name}");
     }
-    assert!(!data::script().is_empty());
+    assert!(!data::script(true).is_empty());
 }

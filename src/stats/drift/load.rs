@@ -91,7 +91,7 @@ pub(super) fn expert_shares(step: &Step) -> Vec<Finding> {
 }
 
 /// The token ids whose shares are listed: the most frequent ones and those that were asked for, with enough
-/// occurrences. Cell indices, ascending.
+/// occurrences; fewer where the rows of a layer would be too many. Cell indices, ascending.
 pub(super) fn listed(study: &Study, settings: &DriftSettings, frequent: &[FrequentToken]) -> Vec<usize> {
     let mut cells: Vec<usize> = frequent.iter().map(|token| token.cell).collect();
     let rows = |cell: usize| study.by_token.cell(cell);
@@ -100,10 +100,12 @@ pub(super) fn listed(study: &Study, settings: &DriftSettings, frequent: &[Freque
         let id = study.data.token_ids[study.data.token[rows(cell)[0] as usize] as usize];
         settings.tokens_of_interest.contains(&id)
     };
+    let room = settings.statistics.share_rows / (View::ALL.len() * study.data.experts);
+    let most = settings.tokens_listed.min(room);
     let mut kept: Vec<usize> = cells
         .into_iter()
         .enumerate()
-        .filter(|(rank, cell)| *rank < settings.tokens_listed || asked(*cell))
+        .filter(|(rank, cell)| *rank < most || asked(*cell))
         .map(|(_, cell)| cell)
         .collect();
     kept.sort_unstable();

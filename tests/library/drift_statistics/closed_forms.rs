@@ -70,6 +70,32 @@ fn random_routers_agree_as_often_as_their_loads_say() {
 }
 
 #[test]
+fn random_routers_of_eight_choices_agree_by_the_closed_forms() {
+    // E = 24, k = 8: saturation k/E = 1/3; sets 1/C(24, 8) = 1/735,471; the expected Jaccard index of two random sets, over
+    // the hypergeometric overlap j: sum of C(8, j) C(16, 8 - j) / C(24, 8) * j / (16 - j).
+    let choose = |n: u32, m: u32| (0..m).map(|i| f64::from(n - i) / f64::from(i + 1)).product::<f64>();
+    let weight = |j: u32| choose(8, j) * choose(16, 8 - j) / choose(24, 8);
+    let jaccard: f64 = (0..=8).map(|j| weight(j) * f64::from(j) / f64::from(16 - j)).sum();
+    let run = synthetic(Router::Nothing, 24, 8, 40, 60);
+    let mut random = Random(3);
+    let other = with_choices(&run.layer, |_| random.subset(24, 8));
+    let tables = drift(&run, &[&other, &run.layer], &with(Settings { resamples: 20, ..quick() }));
+    let expected = [
+        ("router_saturation", 1.0 / 3.0, "load_matched"),
+        ("first_choice_agreement", 1.0 / 24.0, "load_matched"),
+        ("exact_set_agreement", 1.0 / 735_471.0, "load_matched"),
+        ("jaccard", jaccard, "load_matched_drawn"),
+    ];
+    for (name, chance, kind) in expected {
+        let row = at(&tables, name, "200B", |row| row.reference.as_deref() == Some("400B"));
+        close(row.uniform_baseline, chance, 1e-9);
+        close(row.baseline, chance, 0.002);
+        close(row.estimate, chance, 0.01);
+        assert_eq!(row.baseline_kind.as_deref(), Some(kind), "{name}");
+    }
+}
+
+#[test]
 fn permuted_experts_never_agree_first_and_are_found_by_matching() {
     let run = synthetic(Router::Token, 8, 2, 24, 60);
     let other = permuted(&run.layer, |expert| (expert * 3 + 5) % 8);

@@ -11,7 +11,10 @@ use openmoe_analyze::{
 };
 
 use super::training::*;
-use crate::{statistics::support::*, support::page::page_of};
+use crate::{
+    statistics::support::*,
+    support::page::{in_layers, page_of},
+};
 
 fn context(layers: &[u16], experts: usize) -> ChartContext {
     ChartContext {
@@ -124,4 +127,19 @@ fn long_labels_are_cut_and_token_ids_that_were_asked_for_come_first() {
     let radar = charts.iter().find(|chart| chart.kind == "drift_radar_token").unwrap();
     let (seventh, eleventh) = (radar.svg.find("piece␣7 ·").unwrap(), radar.svg.find("piece␣11 ·").unwrap());
     assert!(seventh < eleventh && eleventh < radar.svg.find("piece␣0 ·").unwrap());
+}
+
+#[test]
+fn many_layers_share_one_picture_of_each_kind() {
+    let layers: Vec<u16> = (0..24).map(|layer| 2 * layer + 1).collect();
+    let context = context(&layers, 8);
+    let charts = draw_all(&in_layers(&tables(&[1], 4, 8), &layers), &context, &|_| ()).unwrap();
+    write("drift_charts_many", &charts);
+    for kind in CHARTS.iter().filter(|kind| kind.statistic.info().command == "drift") {
+        let drawn = charts.iter().filter(|chart| chart.kind == kind.stem).count();
+        assert!((1..=3).contains(&drawn), "{}: {drawn}", kind.stem);
+    }
+    for chart in &charts {
+        assert!(chart.caption.contains("24 MoE layers"), "{}: {}", chart.name, chart.caption);
+    }
 }

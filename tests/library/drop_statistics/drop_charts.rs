@@ -13,7 +13,7 @@ use openmoe_analyze::{
 };
 
 use super::support::*;
-use crate::support::page::page_of;
+use crate::support::page::{in_layers, page_of};
 
 const EXPERTS: u32 = 8;
 const FACTOR: f64 = 1.25;
@@ -181,6 +181,20 @@ fn every_kind_of_drop_chart_is_drawn() {
     let findings = headline(&tables);
     let page = page_of("drops", &context, &tables, &findings, &report::drops_verdict(&findings), &charts);
     assert!(page.contains("Are later tokens dropped more?") && page.contains("What capacity would prevent it?"));
+}
+
+#[test]
+fn many_layers_share_one_picture_of_each_kind() {
+    let layers: Vec<u16> = (0..24).map(|layer| 2 * layer + 1).collect();
+    let context = context(&layers);
+    let tables = in_layers(&tables(&[1]), &layers);
+    let charts = draw("drop_charts_many", &tables, &context);
+    for kind in CHARTS.iter().filter(|kind| kind.statistic.info().command == "drops") {
+        assert_eq!(charts.iter().filter(|chart| chart.kind == kind.stem).count(), 1, "{}", kind.stem);
+    }
+    for chart in &charts {
+        assert!(chart.caption.contains("24 MoE layers"), "{}: {}", chart.name, chart.caption);
+    }
 }
 
 #[test]

@@ -95,6 +95,43 @@ fn of_many_pairs_those_furthest_from_chance_are_listed() {
 }
 
 #[test]
+fn expert_shares_of_too_many_keys_are_listed_in_part() {
+    // Four experts in both views: 8 rows for a key, so that 160 rows are 20 of the 30 positions and 20 token ids.
+    let settings = Settings { share_rows: 160, minimum_occurrences: 16, ..quick() };
+    let run = synthetic(Router::Nothing, 4, 2, 20, 30);
+    let (cut, whole) = (run.statistics(&settings), run.statistics(&Settings { share_rows: 1 << 20, ..settings }));
+    let about = |tables: &Tables, variable: &str, key: fn(&Finding) -> Option<u32>| -> Vec<u32> {
+        let rows = tables["expert_share"].rows.iter().filter(|row| row.view == View::Kept);
+        let mut keys: Vec<u32> = rows.filter(|row| row.variable.as_deref() == Some(variable)).filter_map(key).collect();
+        keys.dedup();
+        keys
+    };
+    // 0, the powers of two and the last one, then 24 = 3 * 8 and 12, 20 = 3, 5 * 4.
+    assert_eq!(about(&cut, "position", |row| row.position), [0, 1, 2, 4, 8, 12, 16, 20, 24, 29]);
+    let ids = about(&cut, "token", |row| row.token_id);
+    let n = |id: u32| {
+        one(&whole, "expert_share", |row| (row.token_id, row.expert, &*row.view) == (Some(id), Some(0), "kept")).n
+    };
+    let least = ids.iter().map(|id| n(*id)).min();
+    let others = about(&whole, "token", |row| row.token_id);
+    assert_eq!((ids.len(), others.len()), (10, 20));
+    assert!(others.iter().filter(|id| !ids.contains(id)).all(|id| Some(n(*id)) <= least));
+    let notes: Vec<&str> = cut["expert_share"]
+        .rows
+        .iter()
+        .filter(|row| row.expert.is_none())
+        .filter_map(|row| row.note.as_deref())
+        .collect();
+    let expected = [
+        "10 positions of 30 with enough occurrences are listed, from coarse to fine",
+        "10 token ids of 20 with enough occurrences are listed, the most frequent",
+    ];
+    assert_eq!(notes, [expected[0], expected[1], expected[0], expected[1]]);
+    assert!(whole["expert_share"].rows.iter().all(|row| row.expert.is_some()));
+    assert_eq!(cut["routing_std"], whole["routing_std"]);
+}
+
+#[test]
 fn sixteen_choices_of_five_hundred_experts_have_every_statistic() {
     let tables = synthetic(Router::Token, 512, 16, 12, 40).statistics(&Settings {
         resamples: 20,

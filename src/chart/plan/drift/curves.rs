@@ -1,6 +1,6 @@
 //! Curves over the course of training and over the margin.
 
-use super::{Specs, TimeAxis, checkpoints, percent_ticks, series};
+use super::{Specs, TimeAxis, checkpoints, percent_ticks};
 use crate::{
     chart::{
         ChartKind,
@@ -9,7 +9,12 @@ use crate::{
         curve::{CurveFigure, CurvePanel, Mark, Scale},
         legend::{Entry, Sample},
         page::Body,
-        plan::selection::{Selection, interval, view_words, words},
+        plan::{
+            many::{LayerMap, figure as map_figure},
+            room::ShownLayers,
+            selection::{Selection, interval, view_words, words},
+            series::series,
+        },
         theme::{MUTED, Stroke},
     },
     routing::{LayerId, View},
@@ -27,23 +32,33 @@ const AGREEMENT: [(Statistic, &str); 4] = [
 /// Agreement with the last checkpoint over training, one line per layer.
 pub(in crate::chart::plan) fn agreement(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
     let Some(axis) = TimeAxis::new(selection) else { return Specs::new() };
+    let shown = shown(selection, &axis, Statistic::RouterSaturation, "mean router saturation");
     let panels: Vec<CurvePanel> = AGREEMENT
         .into_iter()
-        .map(|(statistic, title)| panel(selection, &axis, statistic, title))
+        .map(|(statistic, title)| panel(selection, &shown.layers, &axis, statistic, title))
         .filter(|panel| !panel.lines.is_empty())
         .collect();
     let caption = "Agreement of each checkpoint with the last one over the same tokens, one line per layer; the last \
                    one agrees with itself. Bars: 95 % interval over documents. Grey: load-matched chance, from the lowest to \
                    the highest layer: what two routers with these loads would agree on if they chose independently.";
-    let title = format!("Agreement with checkpoint {} ({})", axis.reference(), view_words(View::Chosen));
-    let figure = figure(selection, &axis, panels, "agreement", 1.0);
-    figure.map(|figure| selection.spec(kind, "", title, caption, Body::Curve(figure))).into_iter().collect()
+    let title = format!("Agreement with checkpoint {} ({})", axis.shown_reference(), view_words(View::Chosen));
+    let Some(figure) = figure(&shown.layers, &axis, panels, "agreement", 1.0) else { return Specs::new() };
+    let (mut body, mut caption) = (Body::Curve(figure), format!("{caption}{}", shown.rule()));
+    if let Some(map) = saturation_map(selection, &axis).filter(|_| selection.has_many_layers()) {
+        body = Body::Stack(vec![
+            ("Router saturation in every layer".to_owned(), map),
+            ("Some layers with their intervals".to_owned(), body),
+        ]);
+        caption = format!("{caption} Above: {}", selection.every_layer("a row each"));
+    }
+    vec![selection.spec(kind, "", title, &caption, body)]
 }
 
 /// Share of tokens whose first choice still changes, one line per layer.
 pub(in crate::chart::plan) fn last_change(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
     let Some(axis) = TimeAxis::new(selection) else { return Specs::new() };
-    let panel = panel(selection, &axis, Statistic::LastChange, "");
+    let shown = shown(selection, &axis, Statistic::LastChange, "mean share of tokens that still change");
+    let panel = panel(selection, &shown.layers, &axis, Statistic::LastChange, "");
     let ends = selection
         .checkpoint_rows(Statistic::LastChange, View::Chosen)
         .flat_map(|row| [row.high, row.estimate, row.baseline]);
@@ -53,12 +68,47 @@ pub(in crate::chart::plan) fn last_change(selection: &Selection<'_>, kind: &'sta
                    the one shown; 0 at the last by definition. Bars: 95 % interval over documents. Grey: independent first \
                    choices with the same loads.";
     let title = format!("Tokens whose first choice still changes ({})", view_words(View::Chosen));
-    let figure = figure(selection, &axis, panels, "share of tokens", top);
-    figure.map(|figure| selection.spec(kind, "", title, caption, Body::Curve(figure))).into_iter().collect()
+    let figure = figure(&shown.layers, &axis, panels, "share of tokens", top);
+    let caption = format!("{caption}{}", shown.rule());
+    figure.map(|figure| selection.spec(kind, "", title, &caption, Body::Curve(figure))).into_iter().collect()
+}
+
+/// The layers that have a line or a panel: extreme are those whose mean over the checkpoints is.
+fn shown(selection: &Selection<'_>, axis: &TimeAxis, statistic: Statistic, measured: &str) -> ShownLayers {
+    ShownLayers::of(selection, statistic, measured, |layer| {
+        let rows = selection.checkpoint_layer_rows(statistic, View::Chosen, layer);
+        let own = rows.filter(|row| row.reference.as_deref() == Some(axis.reference()));
+        let values: Vec<f64> = own.filter_map(|row| row.estimate).collect();
+        (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+    })
+}
+
+/// Router saturation against the last checkpoint: a row for every layer, a column for each checkpoint.
+fn saturation_map(selection: &Selection<'_>, axis: &TimeAxis) -> Option<Body> {
+    let cells = |layer| {
+        let rows: Vec<&Finding> = selection
+            .checkpoint_layer_rows(Statistic::RouterSaturation, View::Chosen, layer)
+            .filter(|row| row.reference.as_deref() == Some(axis.reference()))
+            .collect();
+        let at = |(label, _): &(String, f64)| {
+            let row = rows.iter().find(|row| row.checkpoint.as_deref() == Some(label))?;
+            row.estimate.map(|share| share * 100.0)
+        };
+        axis.points.iter().map(at).collect()
+    };
+    let map = LayerMap::of(selection, "", axis.shown.clone(), cells);
+    let scale = |_| crate::chart::heatmap::Scale::Sequential { max: 100.0 };
+    map_figure(vec![map], scale, "router saturation in %", "checkpoint").map(Body::Heat)
 }
 
 /// One statistic over the checkpoints of the axis: chance of all layers as a band, a line and marks per layer.
-fn panel(selection: &Selection<'_>, axis: &TimeAxis, statistic: Statistic, title: &str) -> CurvePanel {
+fn panel(
+    selection: &Selection<'_>,
+    layers: &[LayerId],
+    axis: &TimeAxis,
+    statistic: Statistic,
+    title: &str,
+) -> CurvePanel {
     let rows: Vec<(f64, &Finding)> = selection
         .checkpoint_rows(statistic, View::Chosen)
         .filter(|row| row.reference.as_deref() == Some(axis.reference()))
@@ -72,8 +122,8 @@ fn panel(selection: &Selection<'_>, axis: &TimeAxis, statistic: Statistic, title
         (low <= high && high > 0.0).then(|| (*place, (low - 0.004).max(0.0), high + 0.004))
     });
     panel.bands.push((MUTED, chance.collect()));
-    for (index, layer) in selection.layers().iter().enumerate() {
-        let stroke = series(index, selection.layers().len());
+    for (index, layer) in layers.iter().enumerate() {
+        let stroke = series(index, layers.len());
         let own: Vec<(f64, &Finding)> = rows.iter().filter(|(_, row)| row.layer == *layer).copied().collect();
         add_line(&mut panel, &own, stroke, index);
     }
@@ -103,13 +153,12 @@ fn marker(index: usize) -> Marker {
 }
 
 fn figure(
-    selection: &Selection<'_>,
+    layers: &[LayerId],
     axis: &TimeAxis,
     panels: Vec<CurvePanel>,
     y_label: &str,
     y_max: f64,
 ) -> Option<CurveFigure> {
-    let layers = selection.layers();
     let entry = |(index, layer): (usize, &LayerId)| {
         Entry::new(Sample::Line(series(index, layers.len())), format!("layer {layer}"))
     };
@@ -133,11 +182,16 @@ pub(in crate::chart::plan) fn by_margin(selection: &Selection<'_>, kind: &'stati
     let all: Vec<&Finding> = selection.checkpoint_rows(kind.statistic, View::Chosen).collect();
     let others: Vec<&str> =
         checkpoints(&all.iter().copied().filter(|row| row.checkpoint != row.reference).collect::<Vec<_>>());
+    let shown = ShownLayers::of(selection, kind.statistic, "mean agreement", |layer| {
+        let own = all.iter().filter(|row| row.layer == layer);
+        let values: Vec<f64> = own.filter_map(|row| row.estimate).collect();
+        (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+    });
     let mut specs = Specs::new();
     for variant in [Variant::Overlap, Variant::ExactSet, Variant::FirstChoice] {
         let rows: Vec<&Finding> = all.iter().copied().filter(|row| row.variant == Some(variant)).collect();
-        let panels: Vec<CurvePanel> = selection
-            .layers()
+        let panels: Vec<CurvePanel> = shown
+            .layers
             .iter()
             .map(|layer| margin_panel(*layer, &rows, &others))
             .filter(|panel| !panel.lines.is_empty())
@@ -145,7 +199,7 @@ pub(in crate::chart::plan) fn by_margin(selection: &Selection<'_>, kind: &'stati
         if panels.is_empty() {
             continue;
         }
-        specs.push(margin_chart(selection, kind, variant, panels, &others));
+        specs.push(margin_chart(selection, kind, (variant, shown.rule()), panels, &others));
     }
     specs
 }
@@ -171,7 +225,7 @@ fn margin_panel(layer: LayerId, rows: &[&Finding], others: &[&str]) -> CurvePane
 fn margin_chart(
     selection: &Selection<'_>,
     kind: &'static ChartKind,
-    variant: Variant,
+    (variant, rule): (Variant, &str),
     panels: Vec<CurvePanel>,
     others: &[&str],
 ) -> super::ChartSpec {
@@ -184,10 +238,10 @@ fn margin_chart(
         "Agreement with the last checkpoint of the tokens in each tenth of the margin ({which}) that the last checkpoint \
          has. On the left near-ties, which another arithmetic may decide the other way; changes on the right are changes of \
          what was learnt. Bars: 95 % interval over documents; chance and the margins themselves are in \
-         stats/agreement_by_margin.csv."
+         stats/agreement_by_margin.csv.{rule}"
     );
     let entry = |(index, label): (usize, &&str)| {
-        Entry::new(Sample::Line(series(index, others.len())), format!("checkpoint {label}"))
+        Entry::new(Sample::Line(series(index, others.len())), format!("checkpoint {}", selection.shortened(label)))
     };
     let figure = CurveFigure {
         x_label: "share of tokens with a smaller margin".to_owned(),

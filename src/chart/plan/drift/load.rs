@@ -10,22 +10,28 @@ use crate::{
         page::Body,
         plan::{
             context::{group, plain},
+            many::{LayerMap, figure as map_figure, side_by_side, side_by_side_words},
+            room::{ExpertColumns, ShownLayers},
             selection::{Selection, label, view_words},
-            share::{by_cell, expert_blocks},
+            share::{by_cell, expert_columns},
         },
     },
     routing::{LayerId, View},
-    stats::{Finding, Statistic},
+    stats::{Finding, Statistic, Variant},
 };
 
 /// Saturation of every two checkpoints, one block per layer.
 pub(in crate::chart::plan) fn matrix(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
     let rows: Vec<&Finding> = selection.checkpoint_rows(kind.statistic, View::Chosen).collect();
     let names = checkpoints(&rows);
-    let blocks: Vec<HeatBlock> = selection
-        .layers()
+    let shown = ShownLayers::of(selection, kind.statistic, "mean saturation of two checkpoints", |layer| {
+        let values: Vec<f64> = rows.iter().filter(|row| row.layer == layer).filter_map(|row| row.estimate).collect();
+        (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+    });
+    let blocks: Vec<HeatBlock> = shown
+        .layers
         .iter()
-        .map(|layer| matrix_block(*layer, &rows, &names))
+        .map(|layer| matrix_block(selection, *layer, &rows, &names))
         .filter(|block| block.cells.iter().flatten().any(Option::is_some))
         .collect();
     if blocks.is_empty() || names.len() < 2 {
@@ -36,14 +42,15 @@ pub(in crate::chart::plan) fn matrix(selection: &Selection<'_>, kind: &'static C
     let body = Body::Heat(HeatFigure {
         scale: Scale::Sequential { max: 100.0 },
         scale_label: "router saturation in %".to_owned(),
+        row_height: None,
         column_label: "checkpoint (rows and columns)".to_owned(),
         blocks,
     });
     let title = format!("Router saturation of every two checkpoints ({})", view_words(View::Chosen));
-    vec![selection.spec(kind, "", title, caption, body)]
+    vec![selection.spec(kind, "", title, &format!("{caption}{}", shown.rule()), body)]
 }
 
-fn matrix_block(layer: LayerId, rows: &[&Finding], names: &[&str]) -> HeatBlock {
+fn matrix_block(selection: &Selection<'_>, layer: LayerId, rows: &[&Finding], names: &[&str]) -> HeatBlock {
     let mut cells = vec![vec![None; names.len()]; names.len()];
     let place = |name: &Option<String>| names.iter().position(|known| Some(*known) == name.as_deref());
     for row in rows.iter().filter(|row| row.layer == layer) {
@@ -51,14 +58,18 @@ fn matrix_block(layer: LayerId, rows: &[&Finding], names: &[&str]) -> HeatBlock 
             cells[at][to] = row.estimate.map(|share| share * 100.0);
         }
     }
-    let labels: Vec<String> = names.iter().map(|name| label(name)).collect();
+    let labels: Vec<String> = names.iter().map(|name| label(selection.shortened(name))).collect();
     HeatBlock { title: format!("layer {layer}"), rows: labels.clone(), columns: labels, cells }
 }
 
 /// Load of every expert at every checkpoint, one block per layer, one chart per view.
 pub(in crate::chart::plan) fn load(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
+    if selection.has_many_layers() {
+        return View::ALL.into_iter().filter_map(|view| distance_map(selection, kind, view)).collect();
+    }
     let mut specs = Specs::new();
     for view in View::ALL {
+        let mut rule = String::new();
         let rows: Vec<&Finding> =
             selection.checkpoint_rows(Statistic::ExpertShare, view).filter(|row| row.variable.is_none()).collect();
         let names = checkpoints(&rows);
@@ -72,8 +83,10 @@ pub(in crate::chart::plan) fn load(selection: &Selection<'_>, kind: &'static Cha
             };
             let cells: Vec<Vec<Option<f64>>> = names.iter().map(|name| own(name)).collect();
             if cells.iter().flatten().any(Option::is_some) {
-                let labels: Vec<String> = names.iter().map(|name| label(name)).collect();
-                let figure = expert_blocks(&labels, &cells, "", "");
+                let labels: Vec<String> = names.iter().map(|name| label(selection.shortened(name))).collect();
+                let columns = last_order(selection, *layer, cells.last());
+                rule = columns.rule(Statistic::ExpertShare);
+                let figure = expert_columns(&labels, &cells, "", &columns);
                 blocks.extend(figure.blocks.into_iter().map(|block| titled(block, *layer)));
             }
         }
@@ -84,6 +97,7 @@ pub(in crate::chart::plan) fn load(selection: &Selection<'_>, kind: &'static Cha
         let body = Body::Heat(HeatFigure {
             scale: Scale::Sequential { max: ceil_nice(max) },
             scale_label: "multiple of even load".to_owned(),
+            row_height: None,
             column_label: "expert".to_owned(),
             blocks,
         });
@@ -91,9 +105,40 @@ pub(in crate::chart::plan) fn load(selection: &Selection<'_>, kind: &'static Cha
                        share: 1 is even load. Columns that keep their shade are experts that keep their load; cosine and \
                        total variation against the last checkpoint are in stats/load_drift.csv.";
         let title = format!("Expert load over training ({})", view_words(view));
-        specs.push(selection.spec(kind, view.name(), title, caption, body));
+        specs.push(selection.spec(kind, view.name(), title, &format!("{caption}{rule}"), body));
     }
     specs
+}
+
+/// The experts of a layer as columns; of many in order of their load at the last checkpoint.
+fn last_order(selection: &Selection<'_>, layer: LayerId, last: Option<&Vec<Option<f64>>>) -> ExpertColumns {
+    ExpertColumns::of_load(selection.experts(layer), last.map_or(&[], Vec::as_slice))
+}
+
+/// Total variation of the load against the last checkpoint: a row for every layer, a column for each checkpoint.
+fn distance_map(selection: &Selection<'_>, kind: &'static ChartKind, view: View) -> Option<super::ChartSpec> {
+    let all: Vec<&Finding> = selection
+        .checkpoint_rows(kind.statistic, view)
+        .filter(|row| row.variant == Some(Variant::TotalVariation))
+        .collect();
+    let names = checkpoints(&all);
+    let cells = |layer: LayerId| {
+        let own: Vec<&&Finding> = all.iter().filter(|row| row.layer == layer).collect();
+        let at = |name: &&str| own.iter().find(|row| row.checkpoint.as_deref() == Some(*name))?.estimate;
+        names.iter().map(at).collect()
+    };
+    let labels = names.iter().map(|name| label(selection.shortened(name))).collect();
+    let map = LayerMap::of(selection, "", labels, cells);
+    let scale = |max: f64| Scale::Sequential { max: ceil_nice(max.max(0.01)) };
+    let figure = map_figure(vec![map], scale, "total variation of the load", "checkpoint")?;
+    let caption = format!(
+        "Total variation between the expert shares of a layer at each checkpoint and at the last one: 0 the same load, 1 no \
+         expert in common. {} The load of every expert is in stats/expert_share.parquet, intervals and noise floors in \
+         stats/load_drift.parquet.",
+        selection.every_layer("a row each")
+    );
+    let title = format!("Expert load over training, against the last checkpoint ({})", view_words(view));
+    Some(selection.spec(kind, view.name(), title, &caption, Body::Heat(figure)))
 }
 
 fn titled(block: HeatBlock, layer: LayerId) -> HeatBlock {
@@ -119,7 +164,7 @@ pub(in crate::chart::plan) fn beside(selection: &Selection<'_>, kind: &'static C
     let panels: Vec<BarPanel> = names
         .iter()
         .map(|name| BarPanel {
-            title: format!("{} against {}", label(name), label(reference)),
+            title: format!("{} against {}", label(selection.shortened(name)), label(selection.shortened(reference))),
             y_label: "agreement".to_owned(),
             percent: false,
             max: Some(1.0),
@@ -132,8 +177,9 @@ pub(in crate::chart::plan) fn beside(selection: &Selection<'_>, kind: &'static C
     let caption = "Agreement of a checkpoint that is no step of training with the last checkpoint, over the same tokens, \
                    layers side by side, against load-matched chance.";
     let title = format!("Agreement beside the time axis ({})", view_words(View::Chosen));
-    let body = Body::Bars(BarFigure { baseline_label: "load-matched chance".to_owned(), panels });
-    vec![selection.spec(kind, "", title, caption, body)]
+    let body = side_by_side(selection, BarFigure { baseline_label: "load-matched chance".to_owned(), panels });
+    let caption = format!("{caption}{}", side_by_side_words(selection));
+    vec![selection.spec(kind, "", title, &caption, body)]
 }
 
 fn beside_groups(selection: &Selection<'_>, name: &str, reference: &str) -> Vec<BarGroup> {

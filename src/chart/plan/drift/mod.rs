@@ -10,10 +10,7 @@ pub(super) use tokens::{by_frequency, radars};
 
 use super::{ChartSpec, selection::Selection};
 use crate::{
-    chart::{
-        axis::percent,
-        theme::{ACCENT, CORRECTED, Color, Dash, Stroke, TEXT, VALUE},
-    },
+    chart::axis::percent,
     routing::View,
     stats::{Finding, Statistic},
 };
@@ -25,6 +22,8 @@ const LINEAR_UP_TO: f64 = 100.0;
 struct TimeAxis {
     /// Label and place.
     points: Vec<(String, f64)>,
+    /// The labels as they are drawn.
+    shown: Vec<String>,
     /// What the axis is.
     label: &'static str,
     linear: bool,
@@ -49,7 +48,8 @@ impl TimeAxis {
         };
         let (first, last) = (*places.first()?, *places.last()?);
         let points = found.iter().map(|(label, _)| (*label).to_owned()).zip(places).collect();
-        (first < last).then(|| Self { points, label, linear: last / first <= LINEAR_UP_TO })
+        let shown = found.iter().map(|(label, _)| selection.shortened(label).to_owned()).collect();
+        (first < last).then(|| Self { points, shown, label, linear: last / first <= LINEAR_UP_TO })
     }
 
     /// Where a checkpoint stands; `None` beside the axis.
@@ -63,6 +63,11 @@ impl TimeAxis {
         self.points.last().map_or("", |(label, _)| label)
     }
 
+    /// The last checkpoint as it is drawn.
+    fn shown_reference(&self) -> &str {
+        self.shown.last().map_or("", String::as_str)
+    }
+
     /// The ends of the axis, a little beyond the first and the last checkpoint.
     fn range(&self) -> (f64, f64) {
         let ends = self.points.first().zip(self.points.last()).map_or((0.0, 1.0), |(a, b)| (a.1, b.1));
@@ -71,7 +76,7 @@ impl TimeAxis {
     }
 
     fn ticks(&self) -> Vec<(f64, String)> {
-        self.points.iter().map(|(label, place)| (*place, label.clone())).collect()
+        self.points.iter().zip(&self.shown).map(|((_, place), label)| (*place, label.clone())).collect()
     }
 }
 
@@ -84,20 +89,6 @@ fn checkpoints<'a>(rows: &[&'a Finding]) -> Vec<&'a str> {
         }
     }
     found
-}
-
-/// The line of one of several series: hue and dashes both tell them apart.
-pub(super) fn series(index: usize, of: usize) -> Stroke {
-    let dashes = [Dash::Solid, Dash::Dashed, Dash::Mixed, Dash::Dotted];
-    let anchors: [Color; 4] = [VALUE, CORRECTED, ACCENT, TEXT];
-    let place = index as f64 / of.saturating_sub(1).max(1) as f64 * (anchors.len() - 1) as f64;
-    let from = (place as usize).min(anchors.len() - 2);
-    let color = if of <= anchors.len() {
-        anchors[index.min(anchors.len() - 1)]
-    } else {
-        anchors[from].towards(anchors[from + 1], place - from as f64)
-    };
-    Stroke::broken(color, 1.8, dashes[index % dashes.len()])
 }
 
 /// Ticks of an axis of shares, in percent.

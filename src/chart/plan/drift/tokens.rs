@@ -11,6 +11,7 @@ use crate::{
         legend::{Entry, Sample},
         page::Body,
         plan::{
+            room::{ExpertColumns, ShownLayers, largest},
             selection::{Selection, interval, label, token_label, view_words},
             share::by_expert,
         },
@@ -37,29 +38,87 @@ pub(in crate::chart::plan) fn radars(selection: &Selection<'_>, kind: &'static C
     let caption = "Share of each expert in the kept assignments of one token id, experts clockwise from the top, at \
                    successive checkpoints; behind it the share at the last one. Drawn: the ids that were asked for, then the most frequent ones; \
                    ␣ is a space, \\n a line end.";
+    if selection.has_many_layers() {
+        return many_radars(selection, kind, &axis, caption);
+    }
     let mut specs = Specs::new();
     for &layer in selection.layers() {
-        let rows: Vec<&Finding> = selection
-            .checkpoint_rows(Statistic::ExpertShare, view)
-            .filter(|row| row.layer == layer && row.token_id.is_some())
-            .collect();
+        let rows = token_rows(selection, layer, view);
         let columns = spread_evenly(&axis.points.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>());
-        let experts = selection.experts(layer);
-        let panels = panels(selection, &rows, &columns, axis.reference(), experts);
+        let experts = columns_of(selection, &axis, layer, view);
+        let drawn = TOKENS.max(selection.context.tokens_of_interest.len());
+        let panels =
+            panels(selection, &rows, (&columns, axis.reference()), (&experts, selection.experts(layer)), drawn);
         if panels.is_empty() {
             continue;
         }
         let body = Body::Radar(RadarFigure {
-            experts,
+            experts: selection.experts(layer),
+            spokes: experts.names().len(),
             // A row per token id; with few checkpoints two ids share a row.
             columns: Some(if columns.len() > 3 { columns.len() } else { 2 * columns.len() }),
             overall_label: "share at the last checkpoint",
             panels,
         });
         let title = format!("Expert share by token id over training, layer {layer} ({})", view_words(view));
-        specs.push(selection.spec(kind, &format!("layer_{layer}_{}", view.name()), title, caption, body));
+        let caption = format!("{caption}{}", experts.rule(Statistic::ExpertShare));
+        specs.push(selection.spec(kind, &format!("layer_{layer}_{}", view.name()), title, &caption, body));
     }
     specs
+}
+
+/// The experts of a layer as spokes; of many in order of their load at the last checkpoint.
+fn columns_of(selection: &Selection<'_>, axis: &TimeAxis, layer: LayerId, view: View) -> ExpertColumns {
+    let mut load = vec![None; selection.experts(layer)];
+    let rows = selection.checkpoint_layer_rows(Statistic::ExpertShare, view, layer);
+    for row in rows.filter(|row| row.variable.is_none() && row.checkpoint.as_deref() == Some(axis.reference())) {
+        if let Some(cell) = row.expert.and_then(|expert| load.get_mut(usize::from(expert))) {
+            *cell = row.estimate;
+        }
+    }
+    ExpertColumns::of_load(load.len(), &load)
+}
+
+/// The rows of single token ids in a layer, at every checkpoint.
+fn token_rows<'a>(selection: &Selection<'a>, layer: LayerId, view: View) -> Vec<&'a Finding> {
+    let rows = selection.checkpoint_layer_rows(Statistic::ExpertShare, view, layer);
+    rows.filter(|row| row.token_id.is_some()).collect()
+}
+
+/// A row of radars for each of the layers that are shown: one token id at successive checkpoints.
+fn many_radars(selection: &Selection<'_>, kind: &'static ChartKind, axis: &TimeAxis, caption: &str) -> Specs {
+    let view = View::Kept;
+    let all: Vec<&Finding> = selection.checkpoint_rows(kind.statistic, View::Chosen).collect();
+    let shown = ShownLayers::of(selection, kind.statistic, "mean token drift", |layer| {
+        let own = all.iter().filter(|row| row.layer == layer && row.token_id.is_none());
+        largest(own.copied(), |row| row.estimate)
+    });
+    let columns = spread_evenly(&axis.points.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>());
+    let mut parts: Vec<(String, Body)> = Vec::new();
+    let mut rule = String::new();
+    for &layer in &shown.layers {
+        let experts = columns_of(selection, axis, layer, view);
+        let rows = token_rows(selection, layer, view);
+        let panels = panels(selection, &rows, (&columns, axis.reference()), (&experts, selection.experts(layer)), 1);
+        if panels.is_empty() {
+            continue;
+        }
+        rule = experts.rule(Statistic::ExpertShare);
+        let body = Body::Radar(RadarFigure {
+            experts: selection.experts(layer),
+            spokes: experts.names().len(),
+            columns: Some(columns.len()),
+            overall_label: "share at the last checkpoint",
+            panels,
+        });
+        parts.push((format!("layer {layer}"), body));
+    }
+    if parts.is_empty() {
+        return Specs::new();
+    }
+    let caption = format!("{caption} Of each layer the first of these ids.{}{rule}", shown.rule());
+    let title = format!("Expert share of a token id over training, in layers of the model ({})", view_words(view));
+    vec![selection.spec(kind, view.name(), title, &caption, Body::Stack(parts))]
 }
 
 /// The first, the last and evenly many between.
@@ -68,12 +127,13 @@ fn spread_evenly<'a>(names: &[&'a str]) -> Vec<&'a str> {
     (0..drawn).map(|index| names[index * (names.len() - 1) / drawn.saturating_sub(1).max(1)]).collect()
 }
 
+/// Radars of the first `drawn` ids that every one of the `names` has.
 fn panels(
     selection: &Selection<'_>,
     rows: &[&Finding],
-    columns: &[&str],
-    reference: &str,
-    experts: usize,
+    (names, reference): (&[&str], &str),
+    (columns, experts): (&ExpertColumns, usize),
+    drawn: usize,
 ) -> Vec<RadarPanel> {
     let of = |id: u32, name: &str| -> Vec<&Finding> {
         let own = rows.iter().copied();
@@ -84,20 +144,19 @@ fn panels(
         let own = of(id, name);
         let first = own.first()?;
         Some(RadarPanel {
-            title: format!("{} · {}", token_label(first), label(name)),
+            title: format!("{} · {}", token_label(first), label(selection.shortened(name))),
             note: format!("n = {}", count(first.n)),
-            share: by_expert(&own, experts, |row| row.estimate),
-            low: by_expert(&own, experts, |row| row.low),
-            high: by_expert(&own, experts, |row| row.high),
+            share: columns.means(by_expert(&own, experts, |row| row.estimate)),
+            low: columns.ends(by_expert(&own, experts, |row| row.low)),
+            high: columns.ends(by_expert(&own, experts, |row| row.high)),
             overall: if name == reference {
                 Vec::new()
             } else {
-                by_expert(&of(id, reference), experts, |row| row.estimate)
+                columns.means(by_expert(&of(id, reference), experts, |row| row.estimate))
             },
         })
     };
-    let complete = |id: u32| columns.iter().map(|name| panel(id, name)).collect::<Option<Vec<_>>>();
-    let drawn = TOKENS.max(selection.context.tokens_of_interest.len());
+    let complete = |id: u32| names.iter().map(|name| panel(id, name)).collect::<Option<Vec<_>>>();
     ids.into_iter().filter_map(complete).take(drawn).flatten().collect()
 }
 
@@ -136,7 +195,11 @@ fn frequency_chart(
     rows: &[&Finding],
 ) -> Option<super::ChartSpec> {
     let own: Vec<&Finding> = rows.iter().copied().filter(|row| row.checkpoint.as_deref() == Some(name)).collect();
-    let panels: Vec<CurvePanel> = selection.layers().iter().filter_map(|layer| frequency_panel(*layer, &own)).collect();
+    let shown = ShownLayers::of(selection, kind.statistic, "mean token drift", |layer| {
+        let means = own.iter().copied().filter(|row| row.layer == layer && row.token_id.is_none());
+        largest(means, |row| row.estimate)
+    });
+    let panels: Vec<CurvePanel> = shown.layers.iter().filter_map(|layer| frequency_panel(*layer, &own)).collect();
     let ids = || own.iter().filter(|row| row.token_id.is_some());
     let low = ids().map(|row| row.n as f64 * 0.93).fold(f64::INFINITY, f64::min);
     let high = ids().map(|row| row.n as f64 * 1.07).fold(1.0, f64::max);
@@ -167,8 +230,9 @@ fn frequency_chart(
         panels,
     };
     let reference = own.first().and_then(|row| row.reference.as_deref()).unwrap_or_default();
-    let title = format!("Token drift from {} to {} ({})", label(name), label(reference), view_words(View::Chosen));
-    Some(selection.spec(kind, suffix, title, caption, Body::Curve(figure)))
+    let [from, to] = [name, reference].map(|name| label(selection.shortened(name)));
+    let title = format!("Token drift from {from} to {to} ({})", view_words(View::Chosen));
+    Some(selection.spec(kind, suffix, title, &format!("{caption}{}", shown.rule()), Body::Curve(figure)))
 }
 
 fn frequency_panel(layer: LayerId, rows: &[&Finding]) -> Option<CurvePanel> {

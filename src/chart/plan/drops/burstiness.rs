@@ -9,7 +9,10 @@ use crate::{
         forest::{ForestFigure, ForestPoint, ForestRow},
         legend::{Entry, Sample},
         page::Body,
-        plan::selection::{Selection, interval},
+        plan::{
+            many::{Series, over_layers},
+            selection::{Selection, interval},
+        },
         theme::{Stroke, TEXT, VALUE},
     },
     routing::{LayerId, View},
@@ -20,6 +23,9 @@ use crate::{
 pub(in crate::chart::plan) fn ratios(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
     let rows: Vec<&Finding> =
         selection.all_rows(kind.statistic, View::Chosen).filter(|row| row.expert.is_none()).collect();
+    if selection.has_many_layers() {
+        return over_all_layers(selection, kind, &rows);
+    }
     let section = |layer: &LayerId| {
         let own: Vec<&Finding> = rows.iter().copied().filter(|row| row.layer == *layer).collect();
         let drawn: Vec<ForestRow> = scopes(&own).into_iter().filter_map(|scope| row(&own, scope)).collect();
@@ -46,6 +52,25 @@ pub(in crate::chart::plan) fn ratios(selection: &Selection<'_>, kind: &'static C
                    Where permuting leaves hardly a drop the ratio is withheld. The order of the tokens within a \
                    routing group cannot change it. Experts one by one are in stats/burstiness.csv. n of a row: tokens.";
     vec![spec(selection, kind, "", "Burstiness: do single texts ask for the same experts?".to_owned(), caption, body)]
+}
+
+/// A curve over the layers for each data set.
+fn over_all_layers(selection: &Selection<'_>, kind: &'static ChartKind, rows: &[&Finding]) -> Specs {
+    let line = |scope: Scope<'_>| {
+        let own: Vec<&Finding> = rows.iter().copied().filter(|row| row.dataset.as_deref() == scope).collect();
+        Series::of(&scope_name(scope), &own)
+    };
+    let series: Vec<Series> = scopes(rows).into_iter().map(line).collect();
+    let Some(figure) = over_layers(&series, "observed / permuted", false, "") else { return Specs::new() };
+    let caption = format!(
+        "Dropped assignments over their mean after permuting choice vectors across the sequences (of the data set), with 95 % \
+         intervals over documents as bands. Above 1 single texts ask for the same experts more than the whole does, and their queues \
+         overflow; at 1 the experts are as popular in every text. Where permuting leaves hardly a drop the ratio is withheld. {} \
+         Every number is in stats/burstiness.parquet.",
+        selection.every_layer("from left to right")
+    );
+    let title = "Burstiness: do single texts ask for the same experts?".to_owned();
+    vec![spec(selection, kind, "", title, &caption, Body::Curve(figure))]
 }
 
 /// One data set; also where the ratio is withheld.

@@ -4,15 +4,17 @@ use super::{ASSIGNMENT, Scope, Specs, of_layer, scope_name, scopes, spec};
 use crate::{
     chart::{
         ChartKind,
-        axis::short,
+        axis::{ceil_nice, short},
         canvas::Marker,
         curve::{CurveFigure, CurvePanel, Mark, Scale},
         font,
+        heatmap::Scale as HeatScale,
         legend::{Entry, Sample},
         page::Body,
         plan::{
-            drift::series,
+            many::{LayerMap, figure as map_figure},
             selection::{Selection, interval, label},
+            series::series,
         },
         table::{TableFigure, TableRow},
         theme::{ACCENT, CEILING_LINE, LABEL, Stroke},
@@ -47,13 +49,12 @@ type Curve<'a> = (String, Vec<&'a Finding>);
 
 /// Drop ratio over the capacity factor, and the smallest sufficient factors; a chart per layer.
 pub(in crate::chart::plan) fn curves(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
+    if selection.has_many_layers() {
+        return every_layer(selection, kind);
+    }
     let mut specs = Specs::new();
     for &layer in selection.layers() {
-        let rows = of_layer(selection, kind.statistic, layer);
-        let exact = of_layer(selection, Statistic::ExactReplay, layer);
-        let exact = exact.into_iter().filter(|row| row.variant == Some(Variant::Of(ASSIGNMENT))).collect();
-        let own = rows.iter().filter(|row| row.variable.is_some()).find_map(|row| row.rule.as_deref());
-        let replays = Replays { own: own.filter(|rule| RULES.contains(rule)).unwrap_or(RULES[0]), rows, exact };
+        let replays = Replays::of(selection, kind, layer);
         let mut parts: Vec<(String, Body)> =
             replays.figure().map(|figure| (String::new(), Body::Curve(figure))).into_iter().collect();
         parts.extend(replays.table().map(|table| {
@@ -76,7 +77,53 @@ pub(in crate::chart::plan) fn curves(selection: &Selection<'_>, kind: &'static C
     specs
 }
 
+/// Drops over the factor: a row for every layer.
+fn every_layer(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
+    let first = |layer: &u16| Replays::of(selection, kind, *layer).dropped();
+    let mut factors: Vec<f64> = selection.layers().iter().flat_map(first).map(|(factor, _)| factor).collect();
+    factors.sort_by(f64::total_cmp);
+    factors.dedup();
+    let cells = |layer| {
+        let dropped = Replays::of(selection, kind, layer).dropped();
+        let at = |factor: &f64| dropped.iter().find(|(own, _)| own == factor).map(|(_, share)| share * 100.0);
+        factors.iter().map(at).collect()
+    };
+    let map = LayerMap::of(selection, "", factors.iter().map(|factor| short(*factor)).collect(), cells);
+    let scale = |max: f64| HeatScale::Sequential { max: ceil_nice(max.max(0.1)) };
+    let Some(figure) = map_figure(vec![map], scale, "dropped assignments in %", "capacity factor") else {
+        return Specs::new();
+    };
+    let caption = format!(
+        "What other capacities would have dropped, recomputed from the logged choices without a forward pass, under the capacity rule \
+         of the run and in its routing groups: exact for the first MoE layer, first order for later ones, which would see other inputs. \
+         {} Other rules, groups and orders, the smallest sufficient factors and intervals are in stats/capacity_replay.parquet.",
+        selection.every_layer("a row each")
+    );
+    vec![spec(
+        selection,
+        kind,
+        "",
+        "Drops over the capacity factor, layer by layer".to_owned(),
+        &caption,
+        Body::Heat(figure),
+    )]
+}
+
 impl<'a> Replays<'a> {
+    fn of(selection: &Selection<'a>, kind: &'static ChartKind, layer: u16) -> Self {
+        let rows = of_layer(selection, kind.statistic, layer);
+        let exact = of_layer(selection, Statistic::ExactReplay, layer);
+        let exact = exact.into_iter().filter(|row| row.variant == Some(Variant::Of(ASSIGNMENT))).collect();
+        let own = rows.iter().filter(|row| row.variable.is_some()).find_map(|row| row.rule.as_deref());
+        Replays { own: own.filter(|rule| RULES.contains(rule)).unwrap_or(RULES[0]), rows, exact }
+    }
+
+    /// Factor and dropped share, under the rule and in the groups of the run.
+    fn dropped(&self) -> Vec<(f64, f64)> {
+        let rows = self.curve((self.own, GROUPS_OF_RUN, Priority::Position), Variant::Of(ASSIGNMENT), None);
+        rows.into_iter().filter_map(|row| Some((row.capacity_factor?, row.estimate?))).collect()
+    }
+
     /// The rows over all factors at one setting, ascending.
     fn curve(
         &self,

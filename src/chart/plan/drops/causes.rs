@@ -1,6 +1,6 @@
 //! What filled the queues of the experts that drop most.
 
-use super::{Specs, of_layer, precise, spec};
+use super::{Specs, of_layer, precise, shown, spec};
 use crate::{
     chart::{
         ChartKind,
@@ -14,15 +14,21 @@ use crate::{
 
 /// Token ids per expert.
 const TOKENS: u32 = 7;
+/// Experts of each layer where several layers share a table.
+const WORST: usize = 3;
 /// Messages per expert.
 const TURNS: usize = 4;
 
 /// The worst experts, the token ids in their queues, and who said them; a chart per layer.
 pub(in crate::chart::plan) fn table(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
     let mut specs = Specs::new();
-    for &layer in selection.layers() {
-        let rows: Vec<&Finding> =
-            of_layer(selection, kind.statistic, layer).into_iter().filter(|row| row.expert.is_some()).collect();
+    let shown = shown(selection, kind);
+    let of = |layer| of_layer(selection, kind.statistic, layer).into_iter().filter(|row| row.expert.is_some());
+    // Rows of several layers share a table, or each layer has its own.
+    let tables: Vec<&[u16]> =
+        if selection.has_many_layers() { vec![&shown.layers] } else { shown.layers.chunks(1).collect() };
+    for layers in tables {
+        let rows: Vec<&Finding> = layers.iter().flat_map(|layer| of(*layer)).collect();
         if rows.is_empty() {
             continue;
         }
@@ -30,19 +36,30 @@ pub(in crate::chart::plan) fn table(selection: &Selection<'_>, kind: &'static Ch
                        capacity. Each cell: share of these queues, in brackets the share of all tokens of the layer: a token id, role or message that is far more \
                        frequent in the queues than elsewhere is what filled them; an empty cell: none in these queues. n: assignments in these queues. ␣ is a space, \\n a line end. Intervals are in \
                        stats/drop_causes.csv.";
-        let title = format!("What filled the queues of the experts that drop most, layer {layer}");
-        let body = Body::Table(figure(&rows));
-        specs.push(spec(selection, kind, &format!("layer_{layer}"), title, caption, body));
+        let several = if selection.has_many_layers() { Some(WORST) } else { None };
+        let (part, suffix, rule) = match layers {
+            [layer] if several.is_none() => (format!("layer {layer}"), format!("layer_{layer}"), String::new()),
+            _ => {
+                let rule = format!(" Of each layer the {WORST} experts that drop most.{}", shown.rule());
+                ("in layers of the model".to_owned(), String::new(), rule)
+            }
+        };
+        let title = format!("What filled the queues of the experts that drop most, {part}");
+        let body = Body::Table(figure(&rows, several));
+        specs.push(spec(selection, kind, &suffix, title, &format!("{caption}{rule}"), body));
     }
     specs
 }
 
-fn figure(rows: &[&Finding]) -> TableFigure {
-    let mut experts: Vec<u16> = Vec::new();
+/// The experts in file order, of each layer the first `most` where several layers share the table.
+fn figure(rows: &[&Finding], most: Option<usize>) -> TableFigure {
+    let mut experts: Vec<(u16, u16)> = Vec::new();
     let mut roles: Vec<&str> = Vec::new();
     let mut turns: Vec<u16> = Vec::new();
     for row in rows {
-        experts.extend(row.expert.filter(|expert| !experts.contains(expert)));
+        let drawn = experts.iter().filter(|(layer, _)| *layer == row.layer).count();
+        let room = most.is_none_or(|most| drawn < most);
+        experts.extend(row.expert.map(|expert| (row.layer, expert)).filter(|own| room && !experts.contains(own)));
         roles.extend(row.role.as_deref().filter(|role| !roles.contains(role)));
         turns.extend(row.turn.filter(|turn| !turns.contains(turn)));
     }
@@ -56,8 +73,9 @@ fn figure(rows: &[&Finding]) -> TableFigure {
         .chain(roles.iter().map(|role| (*role).to_owned()))
         .chain(turns.iter().map(u16::to_string));
     let headers = headers.collect();
-    let row = |expert: &u16| {
-        let own: Vec<&Finding> = rows.iter().copied().filter(|row| row.expert == Some(*expert)).collect();
+    let row = |(layer, expert): &(u16, u16)| {
+        let is_own = |row: &&Finding| row.layer == *layer && row.expert == Some(*expert);
+        let own: Vec<&Finding> = rows.iter().copied().filter(is_own).collect();
         let find = |test: &dyn Fn(&Finding) -> bool| own.iter().copied().find(|row| test(row));
         let token = |rank: u32| find(&|row| row.token_id.is_some() && row.rank == Some(rank));
         let tokens = (1..=TOKENS).map(|rank| {
@@ -69,7 +87,8 @@ fn figure(rows: &[&Finding]) -> TableFigure {
         let turn = |turn: &u16| find(&|row| row.turn == Some(*turn)).map(shares).unwrap_or_default();
         let queue = own.first().map_or_else(String::new, |row| count(row.n));
         let cells = std::iter::once(queue).chain(tokens).chain(roles.iter().map(role)).chain(turns.iter().map(turn));
-        TableRow { name: expert.to_string(), cells: cells.collect() }
+        let name = if most.is_some() { format!("layer {layer}, expert {expert}") } else { expert.to_string() };
+        TableRow { name, cells: cells.collect() }
     };
     TableFigure { row_label: "expert".to_owned(), groups, headers, rows: experts.iter().map(row).collect() }
 }

@@ -1,6 +1,6 @@
 //! The ratios that are easily taken for one another, side by side.
 
-use super::{Bins, RATIOS, Specs, curve, of_layer, spec, top};
+use super::{Bins, RATIOS, Specs, curve, of_layer, shown, spec, top};
 use crate::{
     chart::{
         ChartKind,
@@ -10,8 +10,10 @@ use crate::{
         page::Body,
         plan::{
             context::{group, plain},
-            drift::series,
+            many::{side_by_side as layers_side_by_side, side_by_side_words},
+            room::ShownLayers,
             selection::Selection,
+            series::series,
         },
     },
     routing::{LayerId, View},
@@ -32,19 +34,21 @@ pub(in crate::chart::plan) fn side_by_side(selection: &Selection<'_>, kind: &'st
     }
     let panel = BarPanel { y_label: "lost".to_owned(), percent: true, groups, ..BarPanel::default() };
     let bars = BarFigure { baseline_label: "choices permuted across sequences".to_owned(), panels: vec![panel] };
-    let mut parts = vec![("Over all positions, layers side by side".to_owned(), Body::Bars(bars))];
-    parts.extend(curves(selection).map(|figure| ("By position".to_owned(), Body::Curve(figure))));
+    let mut parts = vec![("Over all positions, layers side by side".to_owned(), layers_side_by_side(selection, bars))];
+    let shown = shown(selection, kind);
+    parts.extend(curves(selection, &shown).map(|figure| ("By position".to_owned(), Body::Curve(figure))));
     let caption = "Five numbers that are easily taken for one another: the lost share of all assignments, of the first choices, of the \
                    second choices (which queue behind all first choices of the group), of the tokens (every choice lost), and of the \
                    gate probability of the choices. Orange: what the popularity of the experts alone would lose; what stands above it comes from texts that ask \
                    for the same experts at once. Intervals of the curves are in stats/*.csv.";
-    vec![spec(selection, kind, "", "First choices, second choices, tokens".to_owned(), caption, Body::Stack(parts))]
+    let caption = format!("{caption}{}{}", side_by_side_words(selection), shown.rule());
+    vec![spec(selection, kind, "", "First choices, second choices, tokens".to_owned(), &caption, Body::Stack(parts))]
 }
 
-fn curves(selection: &Selection<'_>) -> Option<CurveFigure> {
+fn curves(selection: &Selection<'_>, shown: &ShownLayers) -> Option<CurveFigure> {
     let rows = |layer: LayerId| RATIOS.map(|(statistic, _)| of_layer(selection, statistic, layer));
     let by_layer: Vec<(LayerId, [Vec<&Finding>; 5])> =
-        selection.layers().iter().map(|layer| (*layer, rows(*layer))).collect();
+        shown.layers.iter().map(|layer| (*layer, rows(*layer))).collect();
     let all: Vec<&Finding> = by_layer.iter().flat_map(|(_, rows)| rows.iter().flatten().copied()).collect();
     let bins = Bins::new(&all)?;
     let panel = |(layer, rows): &(LayerId, [Vec<&Finding>; 5])| {

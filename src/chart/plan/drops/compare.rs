@@ -1,6 +1,6 @@
 //! Two models on the same sequences: the paper's Figure 12b.
 
-use super::{ASSIGNMENT, Bins, Scope, Specs, curve, of_layer, scope_name, scopes, top};
+use super::{ASSIGNMENT, Bins, Scope, Specs, curve, of_layer, scope_name, scopes, shown, top};
 use crate::{
     chart::{
         ChartKind,
@@ -18,6 +18,10 @@ use crate::{
 /// The compared model.
 const MODEL_LINE: Stroke = Stroke::broken(ACCENT, 1.8, Dash::Dashed);
 const STRIP_HEIGHT: f64 = 104.0;
+const CAPTION: &str = "Dropped share of the chosen assignments of two models that read the same sequences, by position; \
+                       bands: 95 % intervals over documents, none where they are too few. Below: the second model less the first in \
+                       percentage points, both with the same documents in every resample: where the band leaves 0, \
+                       the models differ. The difference needs no overlap of the bands above, and does not follow from it.";
 
 /// The rows of one layer that compare two models.
 struct Compared<'a> {
@@ -38,19 +42,44 @@ pub(in crate::chart::plan) fn difference(selection: &Selection<'_>, kind: &'stat
     }
     let mut specs = Specs::new();
     for (index, (model, reference)) in names.iter().enumerate() {
+        let first = if index == 0 { String::new() } else { format!("{}_", index + 1) };
+        let labels = [model, reference].map(|name| label(selection.shortened(name)));
+        let title = format!("Drop ratio of {} and {} by position", labels[1], labels[0]);
+        if selection.has_many_layers() {
+            let each = |layer: LayerId| compared(selection, &all, layer, model);
+            specs.extend(some_layers(selection, kind, (first.trim_end_matches('_'), &title), each, &labels));
+            continue;
+        }
         for &layer in selection.layers() {
             let Some(compared) = compared(selection, &all, layer, model) else { continue };
-            let Some(figure) = figure(&compared, &label(model), &label(reference)) else { continue };
-            let first = if index == 0 { String::new() } else { format!("{}_", index + 1) };
-            let caption = "Dropped share of the chosen assignments of two models that read the same sequences, by position; \
-                           bands: 95 % intervals over documents, none where they are too few. Below: the second model less the first in \
-                           percentage points, both with the same documents in every resample: where the band leaves 0, \
-                           the models differ. The difference needs no overlap of the bands above, and does not follow from it.";
-            let title = format!("Drop ratio of {} and {} by position, layer {layer}", label(reference), label(model));
-            specs.push(selection.spec(kind, &format!("{first}layer_{layer}"), title, caption, Body::Curve(figure)));
+            let panels = scopes(&compared.difference).into_iter().map(|scope| compared.panel(scope)).collect();
+            let Some(figure) = figure(panels, compared.bins, &labels) else { continue };
+            let title = format!("{title}, layer {layer}");
+            specs.push(selection.spec(kind, &format!("{first}layer_{layer}"), title, CAPTION, Body::Curve(figure)));
         }
     }
     specs
+}
+
+/// A panel for each of the layers that are shown, over all data sets.
+fn some_layers<'a>(
+    selection: &Selection<'a>,
+    kind: &'static ChartKind,
+    (suffix, title): (&str, &str),
+    compared: impl Fn(LayerId) -> Option<Compared<'a>>,
+    labels: &[String; 2],
+) -> Option<super::ChartSpec> {
+    let shown = shown(selection, kind);
+    let each: Vec<(LayerId, Compared<'_>)> =
+        shown.layers.iter().filter_map(|layer| Some((*layer, compared(*layer)?))).collect();
+    let panel = |(layer, compared): &(LayerId, Compared<'_>)| CurvePanel {
+        title: format!("layer {layer}"),
+        ..compared.panel(None)
+    };
+    let bins = each.iter().map(|(_, compared)| compared.bins).max_by(|a, b| a.end.total_cmp(&b.end))?;
+    let figure = figure(each.iter().map(panel).collect(), bins, labels)?;
+    let caption = format!("{CAPTION} Over all data sets.{}", shown.rule());
+    Some(selection.spec(kind, suffix, format!("{title}, in layers of the model"), &caption, Body::Curve(figure)))
 }
 
 fn compared<'a>(selection: &Selection<'a>, all: &[&'a Finding], layer: LayerId, model: &str) -> Option<Compared<'a>> {
@@ -86,8 +115,7 @@ impl Compared<'_> {
     }
 }
 
-fn figure(compared: &Compared<'_>, model: &str, reference: &str) -> Option<CurveFigure> {
-    let panels: Vec<CurvePanel> = scopes(&compared.difference).into_iter().map(|scope| compared.panel(scope)).collect();
+fn figure(panels: Vec<CurvePanel>, bins: Bins, [model, reference]: &[String; 2]) -> Option<CurveFigure> {
     let values = || panels.iter().flat_map(|panel| &panel.lines).flat_map(|(_, points)| points).map(|point| point.1);
     values().next()?;
     let high = top(values(), panels.iter().flat_map(|p| &p.bands).flat_map(|band| &band.1).map(|span| span.2));
@@ -99,15 +127,15 @@ fn figure(compared: &Compared<'_>, model: &str, reference: &str) -> Option<Curve
     Some(CurveFigure {
         x_label: "position in the sequence".to_owned(),
         y_label: "dropped assignments".to_owned(),
-        x_range: (0.0, compared.bins.end),
+        x_range: (0.0, bins.end),
         x_linear: true,
-        x_ticks: compared.bins.ticks(),
+        x_ticks: bins.ticks(),
         x_shift: 0.0,
         y: Scale::from_zero(high).percent(),
         strip: Some(Strip { y_label: "difference".to_owned(), y: difference, height: STRIP_HEIGHT }),
         legend: vec![
-            Entry::new(Sample::Area(VALUE_LINE), reference),
-            Entry::new(Sample::Area(MODEL_LINE), model),
+            Entry::new(Sample::Area(VALUE_LINE), reference.as_str()),
+            Entry::new(Sample::Area(MODEL_LINE), model.as_str()),
             Entry::new(Sample::Area(CORRECTED_LINE), "difference with 95 % interval"),
         ],
         panels,

@@ -32,7 +32,7 @@ use crate::{
         axis::{count, ticks},
         curve::Span,
         page::Body,
-        plan::selection::interval,
+        plan::{room::ShownLayers, selection::interval},
     },
     routing::View,
     stats::{Finding, Statistic, Variable},
@@ -105,6 +105,11 @@ impl Bins {
         Some(Self { width, end: last + width })
     }
 
+    /// How many bins there are.
+    fn count(self) -> usize {
+        (self.end / self.width) as usize
+    }
+
     /// The middle of a row's bin.
     fn x(self, row: &Finding) -> f64 {
         f64::from(row.position.unwrap_or(0)) + self.width / 2.0
@@ -145,6 +150,17 @@ fn spec(
     selection.spec(kind, suffix, title, &format!("{caption}{which}"), body)
 }
 
+/// The number of a statistic over a whole layer.
+fn whole_layer(selection: &Selection<'_>, statistic: Statistic, layer: u16) -> Option<f64> {
+    let mut rows = selection.layer_rows(statistic, View::Chosen, layer);
+    rows.find(|row| row.is_over_all())?.estimate
+}
+
+/// The layers that have a panel or rows: extreme are those that drop fewest and most.
+fn shown(selection: &Selection<'_>, kind: &ChartKind) -> ShownLayers {
+    ShownLayers::of(selection, kind.statistic, "dropped share", |layer| whole_layer(selection, ASSIGNMENT, layer))
+}
+
 /// A share as percent with two significant digits.
 fn precise(share: f64) -> String {
     let value = share * 100.0;
@@ -160,5 +176,5 @@ fn precise(share: f64) -> String {
 
 /// The rows of a statistic about the first model, of one layer.
 fn of_layer<'a>(selection: &Selection<'a>, statistic: Statistic, layer: u16) -> Vec<&'a Finding> {
-    selection.rows(statistic, View::Chosen).filter(|row| row.layer == layer).collect()
+    selection.layer_rows(statistic, View::Chosen, layer).collect()
 }

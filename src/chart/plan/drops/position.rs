@@ -1,6 +1,6 @@
 //! Drops by position: the paper's Figure 12.
 
-use super::{ASSIGNMENT, Bins, Scope, Specs, curve, of_layer, scope_name, scopes, spec, top};
+use super::{ASSIGNMENT, Bins, Scope, Specs, curve, of_layer, scope_name, scopes, shown, spec, top};
 use crate::{
     chart::{
         ChartKind,
@@ -21,6 +21,9 @@ const COHORT: Stroke = Stroke::broken(CORRECTED, 1.1, Dash::Mixed);
 
 /// Drop ratio by position, a panel per data set, a chart per layer.
 pub(in crate::chart::plan) fn by_position(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
+    if selection.has_many_layers() {
+        return some_layers(selection, kind);
+    }
     let mut specs = Specs::new();
     for &layer in selection.layers() {
         let rows = of_layer(selection, ASSIGNMENT, layer);
@@ -33,20 +36,44 @@ pub(in crate::chart::plan) fn by_position(selection: &Selection<'_>, kind: &'sta
         if panels.is_empty() {
             continue;
         }
-        let caption = format!(
-            "Dropped share of the chosen assignments in bins of {} positions; band: 95 % interval over documents, none where \
-             they are too few, cut where it leaves the panel. Dashed: the same choices in random order within each sequence. \
-             It rises too, because queues fill up from the start, so that only what stands above it is about \
-             the order of the text. Thin dash-dotted: the fixed cohort, the same sequences from the first to the last position of \
-             its curve: where only the thick curve rises, short sequences have left it. Below, on a logarithmic axis: \
-             how many sequences reach a position.",
-            count(bins.width as u64)
-        );
+        let caption = caption(bins);
         let title = format!("Drop ratio by position, layer {layer}");
         let body = Body::Curve(figure(panels, bins));
         specs.push(spec(selection, kind, &format!("layer_{layer}"), title, &caption, body));
     }
     specs
+}
+
+fn caption(bins: Bins) -> String {
+    format!(
+        "Dropped share of the chosen assignments in bins of {} positions; band: 95 % interval over documents, none where \
+         they are too few, cut where it leaves the panel. Dashed: the same choices in random order within each sequence. \
+         It rises too, because queues fill up from the start, so that only what stands above it is about \
+         the order of the text. Thin dash-dotted: the fixed cohort, the same sequences from the first to the last position of \
+         its curve: where only the thick curve rises, short sequences have left it. Below, on a logarithmic axis: \
+         how many sequences reach a position.",
+        count(bins.width as u64)
+    )
+}
+
+/// A panel for each of the layers that are shown, over all data sets.
+fn some_layers(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
+    let shown = shown(selection, kind);
+    let by_layer: Vec<(u16, Vec<&Finding>)> =
+        shown.layers.iter().map(|layer| (*layer, of_layer(selection, ASSIGNMENT, *layer))).collect();
+    let all: Vec<&Finding> = by_layer.iter().flat_map(|(_, rows)| rows).copied().collect();
+    let Some(bins) = Bins::new(&all) else { return Specs::new() };
+    let panels: Vec<CurvePanel> = by_layer
+        .iter()
+        .map(|(layer, rows)| CurvePanel { title: format!("layer {layer}"), ..panel(rows, None, bins) })
+        .filter(|panel| panel.lines.iter().any(|(_, points)| !points.is_empty()))
+        .collect();
+    if panels.is_empty() {
+        return Specs::new();
+    }
+    let caption = format!("{} Over all data sets.{}", caption(bins), shown.rule());
+    let title = "Drop ratio by position, in layers of the model".to_owned();
+    vec![spec(selection, kind, "", title, &caption, Body::Curve(figure(panels, bins)))]
 }
 
 fn panel(rows: &[&Finding], scope: Scope<'_>, bins: Bins) -> CurvePanel {

@@ -1,14 +1,22 @@
 //! Drops by who speaks and when.
 
+use std::collections::BTreeSet;
+
 use super::{ASSIGNMENT, Scope, Specs, of_layer, scope_name, scopes, spec};
 use crate::{
     chart::{
         ChartKind,
+        axis::ceil_nice,
         bars::{Bar, BarFigure, BarGroup, BarPanel},
+        heatmap::Scale,
         page::Body,
-        plan::selection::{Selection, interval},
+        plan::{
+            many::{LayerMap, figure},
+            selection::{Selection, interval},
+        },
         theme::{Color, LAYER_FILLS},
     },
+    routing::View,
     stats::Finding,
 };
 
@@ -17,6 +25,9 @@ const TURNS: u16 = 10;
 
 /// Drop ratio by role and by turn, a panel per data set, a chart per layer.
 pub(in crate::chart::plan) fn by_message(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
+    if selection.has_many_layers() {
+        return every_layer(selection, kind);
+    }
     let mut specs = Specs::new();
     for &layer in selection.layers() {
         let rows: Vec<&Finding> = of_layer(selection, ASSIGNMENT, layer)
@@ -48,6 +59,48 @@ pub(in crate::chart::plan) fn by_message(selection: &Selection<'_>, kind: &'stat
     specs
 }
 
+/// A row for every layer, a column for each role and message.
+fn every_layer(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
+    let rows: Vec<&Finding> = selection.rows(ASSIGNMENT, View::Chosen).filter(|row| row.dataset.is_none()).collect();
+    let of_roles = || rows.iter().filter(|row| row.variable.is_none() && row.turn.is_none());
+    let mut roles: Vec<&str> = Vec::new();
+    for role in of_roles().filter_map(|row| row.role.as_deref()) {
+        if !roles.contains(&role) {
+            roles.push(role);
+        }
+    }
+    let of_turns = || rows.iter().filter(|row| row.variable.is_none() && row.role.is_none());
+    let turns: BTreeSet<u16> = of_turns().filter_map(|row| row.turn).filter(|turn| *turn < TURNS).collect();
+    let percent = |row: Option<&&Finding>| row.and_then(|row| row.estimate).map(|share| share * 100.0);
+    let cells = |layer: u16| {
+        let role =
+            |role: &&str| percent(of_roles().find(|row| row.layer == layer && row.role.as_deref() == Some(*role)));
+        let turn = |turn: &u16| percent(of_turns().find(|row| row.layer == layer && row.turn == Some(*turn)));
+        roles.iter().map(role).chain(turns.iter().map(turn)).collect()
+    };
+    let names = roles.iter().map(|role| (*role).to_owned()).chain(turns.iter().map(|turn| format!("message {turn}")));
+    let map = LayerMap::of(selection, "", names.collect(), cells);
+    let scale = |max: f64| Scale::Sequential { max: ceil_nice(max.max(0.1)) };
+    if roles.is_empty() && turns.is_empty() {
+        return Specs::new();
+    }
+    let Some(figure) = figure(vec![map], scale, "dropped assignments in %", "") else { return Specs::new() };
+    let caption = format!(
+        "Dropped share of the chosen assignments of each role and of each message, counted from 0 (the first {TURNS}), over all \
+         data sets. The tokens of the template count with their message; plain text takes no part. {} Random order, intervals and \
+         n are in stats/assignment_drop_ratio.parquet.",
+        selection.every_layer("a row each")
+    );
+    vec![spec(
+        selection,
+        kind,
+        "",
+        "Drop ratio by role and turn, layer by layer".to_owned(),
+        &caption,
+        Body::Heat(figure),
+    )]
+}
+
 fn panel(rows: &[&Finding], scope: Scope<'_>, max: f64) -> BarPanel {
     let own = || rows.iter().copied().filter(|row| row.dataset.as_deref() == scope);
     let roles = own().filter_map(|row| Some(bar(row, row.role.as_deref()?.to_owned(), LAYER_FILLS[5])));
@@ -67,5 +120,13 @@ fn panel(rows: &[&Finding], scope: Scope<'_>, max: f64) -> BarPanel {
 }
 
 fn bar(row: &Finding, label: String, color: Color) -> Bar {
-    Bar { label, value: row.estimate, interval: interval(row), baseline: row.baseline, ceiling: None, color }
+    Bar {
+        label,
+        layer: None,
+        value: row.estimate,
+        interval: interval(row),
+        baseline: row.baseline,
+        ceiling: None,
+        color,
+    }
 }

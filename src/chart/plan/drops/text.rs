@@ -9,6 +9,7 @@ use crate::{
         page::Body,
         plan::selection::{Selection, label},
     },
+    routing::LayerId,
     stats::{Finding, Variant},
 };
 
@@ -24,7 +25,8 @@ const BEFORE: usize = 40;
 /// The conversation that loses most, a chart per layer.
 pub(in crate::chart::plan) fn conversation(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
     let mut specs = Specs::new();
-    for &layer in selection.layers() {
+    let (layers, rule) = drawn_layers(selection, kind);
+    for layer in layers {
         let mut rows: Vec<&Finding> =
             of_layer(selection, kind.statistic, layer).into_iter().filter(|row| row.position.is_some()).collect();
         rows.sort_by_key(|row| row.position);
@@ -49,9 +51,29 @@ pub(in crate::chart::plan) fn conversation(selection: &Selection<'_>, kind: &'st
         let dataset = rows.first().and_then(|row| row.dataset.as_deref()).map(|name| format!(" of {}", label(name)));
         let title = format!("Dropped tokens of document {}{}, layer {layer}", label(name), dataset.unwrap_or_default());
         let body = Body::Flow(FlowFigure { legend: legend(&rows), paragraphs: paragraphs(shown) });
-        specs.push(spec(selection, kind, &format!("layer_{layer}"), title, &caption, body));
+        let suffix = if rule.is_empty() { format!("layer_{layer}") } else { String::new() };
+        specs.push(spec(selection, kind, &suffix, title, &format!("{caption}{rule}"), body));
     }
     specs
+}
+
+/// Every layer; of many the one that loses most tokens of its conversation, and how a caption says so.
+fn drawn_layers(selection: &Selection<'_>, kind: &'static ChartKind) -> (Vec<LayerId>, String) {
+    let all = selection.layers();
+    if !selection.has_many_layers() {
+        return (all.to_vec(), String::new());
+    }
+    let lost = |layer: LayerId| {
+        of_layer(selection, kind.statistic, layer).into_iter().filter(|row| tint(row) != Tint::Plain).count()
+    };
+    let worst = all.iter().copied().max_by_key(|layer| (lost(*layer), LayerId::MAX - layer));
+    let rule = format!(
+        " Drawn is one of the {} MoE layers, the one that loses most tokens of its conversation; those of the others are in \
+         stats/{}.parquet.",
+        all.len(),
+        kind.statistic.table()
+    );
+    (worst.into_iter().collect(), rule)
 }
 
 fn tint(row: &Finding) -> Tint {

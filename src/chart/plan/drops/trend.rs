@@ -9,14 +9,21 @@ use crate::{
         forest::{ForestFigure, ForestPoint, ForestRow},
         legend::{Entry, Sample},
         page::Body,
-        plan::selection::{Selection, interval},
+        plan::{
+            many::{Series, over_layers},
+            selection::{Selection, interval},
+        },
         theme::{ACCENT, CORRECTED, Color, VALUE},
     },
+    routing::View,
     stats::{Finding, Variant},
 };
 
 /// Last quarter less first quarter, what random order gives, and what is left, by layer and data set.
 pub(in crate::chart::plan) fn forest(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
+    if selection.has_many_layers() {
+        return over_all_layers(selection, kind);
+    }
     let section = |layer: &u16| {
         let rows = of_layer(selection, kind.statistic, *layer);
         let drawn: Vec<ForestRow> = scopes(&rows).into_iter().filter_map(|scope| row(&rows, scope)).collect();
@@ -46,6 +53,42 @@ pub(in crate::chart::plan) fn forest(selection: &Selection<'_>, kind: &'static C
                    observed less the permuted difference, with an interval of its own. Only where it lies right of 0 does the order of the text \
                    itself drop later tokens. n: sequences of at least 64 positions.";
     vec![spec(selection, kind, "", "Are later tokens dropped more?".to_owned(), caption, body)]
+}
+
+/// A curve over the layers for each data set.
+fn over_all_layers(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
+    let rows: Vec<&Finding> = selection.rows(kind.statistic, View::Chosen).collect();
+    let drawn = |scope: Scope<'_>| {
+        let of = |variant: Variant| {
+            let own = |row: &&&Finding| row.dataset.as_deref() == scope && row.variant == Some(variant);
+            rows.iter().filter(own).copied().collect::<Vec<&Finding>>()
+        };
+        let (observed, left) = (of(Variant::LastMinusFirst), of(Variant::LastMinusFirstExcess));
+        let random = observed.iter().filter_map(|row| Some((row.layer, row.baseline?, None)));
+        let series = [
+            Series::of("observed: last quarter less first quarter", &observed),
+            Series {
+                label: "in random order within each sequence".to_owned(),
+                points: random.collect(),
+                ..Series::default()
+            },
+            Series::of("left above random order", &left),
+        ];
+        let figure = over_layers(&series, "percentage points", true, "")?;
+        Some((scope_name(scope), Body::Curve(figure)))
+    };
+    let parts: Vec<(String, Body)> = scopes(&rows).into_iter().filter_map(drawn).collect();
+    if parts.is_empty() {
+        return Specs::new();
+    }
+    let caption = format!(
+        "Dropped share of the assignments in the last quarter of each sequence less that in its first quarter, mean over the \
+         sequences, with 95 % intervals over documents as bands. Queues fill up in any order: the second line is the mean over \
+         permutations of the same choices within each sequence, and the third is what is left. Only where its band lies above 0 \
+         does the order of the text itself drop later tokens. {} Every number is in stats/drop_trend.parquet.",
+        selection.every_layer("from left to right")
+    );
+    vec![spec(selection, kind, "", "Are later tokens dropped more?".to_owned(), &caption, Body::Stack(parts))]
 }
 
 /// One data set; `None` where the difference is withheld.

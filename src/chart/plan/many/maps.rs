@@ -1,0 +1,63 @@
+//! Heat maps with a row for every layer.
+
+use crate::{
+    chart::{
+        heatmap::{HeatBlock, HeatFigure, Scale},
+        plan::selection::Selection,
+    },
+    routing::LayerId,
+};
+
+/// Height that the rows of a block share, and the ends between which a row is.
+const HEIGHT: f64 = 960.0;
+const LOWEST: f64 = 9.0;
+const HIGHEST: f64 = 24.0;
+
+/// A block with a row for every layer.
+pub(in crate::chart::plan) struct LayerMap {
+    /// Title over the block; may be empty.
+    pub(in crate::chart::plan) title: String,
+    /// Names of the columns.
+    pub(in crate::chart::plan) columns: Vec<String>,
+    /// A value for each column; rows that are shorter end earlier.
+    pub(in crate::chart::plan) rows: Vec<(LayerId, Vec<Option<f64>>)>,
+}
+
+impl LayerMap {
+    /// The rows of all layers.
+    pub(in crate::chart::plan) fn of(
+        selection: &Selection<'_>,
+        title: &str,
+        columns: Vec<String>,
+        cells: impl Fn(LayerId) -> Vec<Option<f64>>,
+    ) -> Self {
+        let rows = selection.layers().iter().map(|layer| (*layer, cells(*layer))).collect();
+        Self { title: title.to_owned(), columns, rows }
+    }
+
+    fn block(self) -> Option<HeatBlock> {
+        let told = self.rows.into_iter().filter(|(_, cells)| cells.iter().any(Option::is_some));
+        let (rows, cells): (Vec<String>, Vec<Vec<Option<f64>>>) =
+            told.map(|(layer, cells)| (format!("layer {layer}"), cells)).unzip();
+        (!rows.is_empty()).then_some(HeatBlock { title: self.title, rows, columns: self.columns, cells })
+    }
+}
+
+/// The blocks that hold anything; the scale follows from their largest value. None without values.
+pub(in crate::chart::plan) fn figure(
+    maps: Vec<LayerMap>,
+    scale: impl Fn(f64) -> Scale,
+    scale_label: &str,
+    column_label: &str,
+) -> Option<HeatFigure> {
+    let blocks: Vec<HeatBlock> = maps.into_iter().filter_map(LayerMap::block).collect();
+    let rows = blocks.iter().map(|block| block.rows.len()).max()?;
+    let largest = blocks.iter().flat_map(|block| block.cells.iter().flatten().flatten()).copied().fold(0.0, f64::max);
+    Some(HeatFigure {
+        scale: scale(largest),
+        scale_label: scale_label.to_owned(),
+        row_height: Some((HEIGHT / rows as f64).clamp(LOWEST, HIGHEST)),
+        column_label: column_label.to_owned(),
+        blocks,
+    })
+}

@@ -1,0 +1,150 @@
+//! The expert shares of many layers or many experts.
+
+use std::collections::BTreeMap;
+
+use super::maps::{LayerMap, figure};
+use crate::{
+    chart::{
+        ChartKind,
+        axis::{ceil_nice, count},
+        heatmap::Scale,
+        page::Body,
+        plan::{
+            ChartSpec,
+            room::{ExpertColumns, ShownLayers, largest},
+            selection::{Selection, label, view_words},
+        },
+        radar::{RadarFigure, RadarPanel},
+    },
+    routing::{LayerId, View},
+    stats::{Finding, Statistic},
+};
+
+/// Radars of each layer where several layers share a picture.
+const KEYS: usize = 6;
+
+/// What the radars of a chart are about.
+pub(in crate::chart::plan) struct RadarKeys<'a> {
+    /// "category", "position" or "token id".
+    pub(in crate::chart::plan) noun: &'a str,
+    pub(in crate::chart::plan) caption: &'a str,
+    /// Whether the first keys are drawn, else keys evenly spread over all.
+    pub(in crate::chart::plan) first: bool,
+    /// The radars of a layer, each when it is asked for.
+    pub(in crate::chart::plan) of_layer: &'a dyn Fn(LayerId, &dyn Fn(usize) -> Vec<usize>) -> Vec<RadarPanel>,
+}
+
+impl RadarKeys<'_> {
+    fn chosen(&self, all: usize) -> Vec<usize> {
+        let drawn = all.min(KEYS);
+        let spread = |at: usize| at * (all - 1) / drawn.saturating_sub(1).max(1);
+        if self.first { (0..drawn).collect() } else { (0..drawn).map(spread).collect() }
+    }
+}
+
+/// A row of radars for each of the layers that are shown.
+pub(in crate::chart::plan) fn radars(
+    selection: &Selection<'_>,
+    kind: &'static ChartKind,
+    view: View,
+    keys: &RadarKeys<'_>,
+) -> Vec<ChartSpec> {
+    let measured = "load of the busiest expert as a multiple of even load";
+    let shown = ShownLayers::of(selection, kind.statistic, measured, |layer| selection.busiest(layer, view));
+    let mut by_size: BTreeMap<usize, (LayerId, Vec<RadarPanel>)> = BTreeMap::new();
+    for &layer in &shown.layers {
+        let panels = (keys.of_layer)(layer, &|all| keys.chosen(all));
+        let titled = panels.into_iter().map(|panel| RadarPanel { title: format!("L{layer} {}", panel.title), ..panel });
+        by_size.entry(selection.experts(layer)).or_insert((layer, Vec::new())).1.extend(titled);
+    }
+    by_size.retain(|_, (_, panels)| !panels.is_empty());
+    let several = by_size.len() > 1;
+    let columns = ExpertColumns::of(selection, by_size.values().next_back().map_or(0, |(layer, _)| *layer), view);
+    let part = |(experts, (layer, panels)): (usize, (LayerId, Vec<RadarPanel>))| {
+        let spokes = ExpertColumns::of(selection, layer, view).names().len();
+        let title = if several { format!("Layers of {experts} experts") } else { String::new() };
+        let overall_label = "share over the whole corpus";
+        (title, Body::Radar(RadarFigure { experts, spokes, columns: Some(KEYS), overall_label, panels }))
+    };
+    let parts: Vec<(String, Body)> = by_size.into_iter().map(part).collect();
+    if parts.is_empty() {
+        return Vec::new();
+    }
+    let which = if keys.first { "the first" } else { "evenly spread over all" };
+    let caption = format!(
+        "{} Of each layer (L) {KEYS} are drawn, {which}.{}{}",
+        keys.caption,
+        shown.rule(),
+        columns.rule(kind.statistic)
+    );
+    let title = format!("Expert share by {} in layers of the model ({})", keys.noun, view_words(view));
+    vec![selection.spec(kind, view.name(), title, &caption, Body::Stack(parts))]
+}
+
+/// Layer by expert, or by parts of the experts in order of load; each cell a multiple of even load.
+pub(in crate::chart::plan) fn load(
+    selection: &Selection<'_>,
+    kind: &'static ChartKind,
+    view: View,
+) -> Option<ChartSpec> {
+    let parted = selection.has_many_experts();
+    let columns_of = |layer: LayerId| {
+        if parted { ExpertColumns::by_load(selection, layer, view) } else { ExpertColumns::of(selection, layer, view) }
+    };
+    let cells = |layer: LayerId| {
+        let even = selection.even_share(layer);
+        let load: Vec<Option<f64>> =
+            selection.load(layer, view).into_iter().map(|share| share.map(|share| share / even)).collect();
+        columns_of(layer).cells(&load)
+    };
+    let widest = selection.layers().iter().copied().max_by_key(|layer| columns_of(*layer).names().len())?;
+    let largest_layer = selection.layers().iter().copied().max_by_key(|layer| selection.experts(*layer))?;
+    let columns = columns_of(if parted { largest_layer } else { widest });
+    let map = LayerMap::of(selection, "", columns.names(), cells);
+    let scale = |max: f64| Scale::Sequential { max: ceil_nice(max.max(2.0)) };
+    let body = Body::Heat(figure(vec![map], scale, "multiple of even load", columns.label())?);
+    let own = if parted {
+        " Each layer has an order of its own, so that a column is a rank and no expert; layers of fewer experts end earlier."
+    } else {
+        ""
+    };
+    let caption = format!(
+        "Share of each expert in the assignments of a layer as a multiple of the uniform share: 1 is even load. {}{}{own} \
+         Intervals are in stats/expert_share.csv.",
+        selection.every_layer("a row each"),
+        columns.rule(Statistic::ExpertShare)
+    );
+    let title = format!("Expert load, layer by expert ({})", view_words(view));
+    Some(selection.spec(kind, view.name(), title, &caption, body))
+}
+
+/// Layer by category, each cell the value of the expert where it is largest.
+pub(in crate::chart::plan) fn category_maps(
+    selection: &Selection<'_>,
+    kind: &'static ChartKind,
+    view: View,
+    (caption, scale_label, title): (&str, &str, &str),
+    value: impl Fn(&Finding) -> Option<f64> + Copy,
+) -> Vec<ChartSpec> {
+    let of = |layer: LayerId| selection.layer_rows(kind.statistic, view, layer).filter(|row| row.expert.is_some());
+    let all: Vec<&Finding> = selection.layers().iter().flat_map(|layer| of(*layer)).collect();
+    let names = selection.categories(&all);
+    let cells = |layer: LayerId| {
+        let largest_of = |name: &&str| largest(of(layer).filter(|row| row.category.as_deref() == Some(*name)), value);
+        names.iter().map(largest_of).collect()
+    };
+    let map = LayerMap::of(selection, "", names.iter().map(|name| label(name)).collect(), cells);
+    let scale = |max: f64| Scale::Sequential { max: ceil_nice(max.max(2.0)) };
+    let Some(figure) = figure(vec![map], scale, &format!("{scale_label}, of the expert where it is largest"), "")
+    else {
+        return Vec::new();
+    };
+    let caption = format!(
+        "{caption} A cell is the largest value that any expert of the layer has in the category. {} All {} numbers of the experts \
+         are in stats/{}.parquet.",
+        selection.every_layer("a row each"),
+        count(all.len() as u64),
+        kind.statistic.table()
+    );
+    vec![selection.spec(kind, view.name(), title.to_owned(), &caption, Body::Heat(figure))]
+}

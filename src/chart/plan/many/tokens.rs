@@ -1,0 +1,64 @@
+//! The tokens of the experts, of many layers or many experts.
+
+use crate::{
+    chart::{
+        ChartKind,
+        plan::{
+            ChartSpec,
+            room::ShownLayers,
+            selection::{Selection, view_words},
+            token_table,
+        },
+    },
+    routing::{LayerId, View},
+    stats::Finding,
+};
+
+/// Experts of each layer where several layers share a table.
+const BUSIEST: usize = 4;
+/// Experts at either end of the order of load.
+const ENDS: usize = 16;
+
+/// The busiest experts of the layers that are shown.
+pub(in crate::chart::plan) fn busiest_tokens(
+    selection: &Selection<'_>,
+    kind: &'static ChartKind,
+    caption: &str,
+) -> Vec<ChartSpec> {
+    let view = View::Kept;
+    let measured = "load of the busiest expert as a multiple of even load";
+    let shown = ShownLayers::of(selection, kind.statistic, measured, |layer| selection.busiest(layer, view));
+    let mut rows = Vec::new();
+    for &layer in &shown.layers {
+        let own: Vec<&Finding> = selection.layer_rows(kind.statistic, view, layer).collect();
+        let busiest = selection.by_load(layer, view).into_iter().take(BUSIEST).filter(|_| !own.is_empty());
+        rows.extend(busiest.map(|expert| token_table::row(format!("layer {layer}, expert {expert}"), &own, expert)));
+    }
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    let caption = format!("{caption} Of each layer its {BUSIEST} experts with the largest load.{}", shown.rule());
+    let title = format!("Top tokens of the busiest experts, in layers of the model ({})", view_words(view));
+    vec![selection.spec(kind, view.name(), title, &caption, token_table::body(rows))]
+}
+
+/// The experts of a layer at both ends of the order of load.
+pub(in crate::chart::plan) fn busy_and_idle_tokens(
+    selection: &Selection<'_>,
+    kind: &'static ChartKind,
+    layer: LayerId,
+    rows: &[&Finding],
+    caption: &str,
+) -> ChartSpec {
+    let view = View::Kept;
+    let order = selection.by_load(layer, view);
+    let (experts, last) = (order.len(), order.len().saturating_sub(ENDS).max(ENDS.min(order.len())));
+    let drawn = order[..ENDS.min(experts)].iter().chain(&order[last..]);
+    let table = drawn.map(|expert| token_table::row(expert.to_string(), rows, *expert)).collect();
+    let caption = format!(
+        "{caption} Drawn are the {ENDS} of the layer's {experts} experts with the largest load, the busiest first, and the {ENDS} \
+         with the smallest; the tokens of all are in stats/top_tokens.parquet."
+    );
+    let title = format!("Top tokens of the busiest and the idlest experts, layer {layer} ({})", view_words(view));
+    selection.spec(kind, &format!("layer_{layer}_{}", view.name()), title, &caption, token_table::body(table))
+}

@@ -1,0 +1,45 @@
+//! The top tokens of experts as a table.
+
+use super::selection::token_label;
+use crate::{
+    chart::{
+        page::Body,
+        table::{TableFigure, TableRow},
+    },
+    stats::{Finding, Ranking},
+};
+
+/// Tokens per expert and ranking.
+const TOKENS: u32 = 10;
+
+/// A row of an expert: its tokens by either ranking. `rows` are those of its layer.
+pub(super) fn row(name: String, rows: &[&Finding], expert: usize) -> TableRow {
+    let own: Vec<&Finding> = rows.iter().copied().filter(|row| row.expert.map(usize::from) == Some(expert)).collect();
+    TableRow {
+        name,
+        cells: [Ranking::Count, Ranking::LogOdds].iter().flat_map(|ranking| ranked(&own, *ranking)).collect(),
+    }
+}
+
+/// The table of several experts.
+pub(super) fn body(rows: Vec<TableRow>) -> Body {
+    Body::Table(TableFigure {
+        row_label: "expert".to_owned(),
+        groups: vec![
+            ("most frequent (raw count)".to_owned(), TOKENS as usize),
+            ("most characteristic (smoothed log-odds)".to_owned(), TOKENS as usize),
+        ],
+        headers: Vec::new(),
+        rows,
+    })
+}
+
+/// The tokens of one expert by one ranking, as many cells as the table has.
+fn ranked(rows: &[&Finding], ranking: Ranking) -> Vec<String> {
+    (1..=TOKENS)
+        .map(|rank| {
+            let own = rows.iter().find(|row| row.rank == Some(rank) && row.ranking == Some(ranking));
+            own.map(|row| token_label(row)).unwrap_or_default()
+        })
+        .collect()
+}
