@@ -38,8 +38,12 @@ fn what_is_read_is_written_byte_for_byte() {
         let written = String::from_utf8(record.to_bytes().unwrap()).unwrap();
         assert!(written.starts_with("{\n  \"schema\": 1,\n"), "{written}");
         // The last digit of a clock may be another one after it was read.
-        let settled =
-            |text: &str| text.lines().filter(|line| !line.contains("_second") && !line.contains("\"schema\"")).map(str::to_owned).collect::<Vec<_>>();
+        let settled = |text: &str| {
+            text.lines()
+                .filter(|line| !line.contains("_second") && !line.contains("\"schema\""))
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
         assert_eq!(settled(&written), settled(text), "{name}");
     }
 }
