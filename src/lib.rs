@@ -38,47 +38,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # Open a run and read a table
+//! # Open a run, read its tables, compute its statistics by other settings
 //!
-//! The names of tables and the meaning of their columns are in `docs/statistics.md`.
-//!
-//! ```
-//! use openmoe_analyze::{RunDir, Statistic, read_table};
-//! # use openmoe_analyze::Unwatched;
-//! # use openmoe_analyze::{InputOptions, RouteOptions, RunOptions, StatisticSettings, route};
-//! # let folder = tempfile::tempdir()?;
-//! # let out = folder.path().join("run");
-//! # let options = RouteOptions {
-//! #     checkpoint: "fixtures/checkpoints/openmoe-tiny-12.3M".into(),
-//! #     run: RunOptions {
-//! #         corpus: vec!["fixtures/corpora/domains/wikipedia.jsonl".into()],
-//! #         input: InputOptions { context: Some(32), max_sequences: Some(4), ..InputOptions::default() },
-//! #         statistics: StatisticSettings { resamples: 0, permutations: 0, ..StatisticSettings::default() },
-//! #         ..RunOptions::default()
-//! #     },
-//! #     ..RouteOptions::default()
-//! # };
-//! # route(options, &out, &Unwatched)?;
-//!
-//! let run = RunDir::open(&out)?;
-//! let record = run.record()?;
-//! assert_eq!((record.label.as_str(), record.text.tokens), ("openmoe-tiny-12.3M", 4 * 32));
-//! let table = read_table(&run, Statistic::ExpertLoad.table())?;
-//! let loads = table.rows.iter().filter(|row| row.statistic == Statistic::ExpertLoad);
-//! for row in loads.take(3) {
-//!     println!("layer {} expert {:?}: {:?}", row.layer, row.expert, row.estimate);
-//! }
-//! # assert!(!table.rows.is_empty());
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
-//!
-//! # Compute a run's statistics
-//!
-//! [`compute_statistics`] computes them in memory, by settings of your own; [`analyse`] writes them, with charts and report,
-//! into the run.
+//! [`read_table`] reads a file of `stats/`; `docs/statistics.md` says what is in it. [`compute_statistics`] computes all tables in
+//! memory from the trace; [`analyse`] writes them, with charts and report, into the run.
 //!
 //! ```
-//! use openmoe_analyze::{RunDir, Unwatched, compute_statistics};
+//! use openmoe_analyze::{RunDir, Statistic, Unwatched, compute_statistics, read_table};
 //! # use openmoe_analyze::{InputOptions, RouteOptions, RunOptions, StatisticSettings, route};
 //! # let folder = tempfile::tempdir()?;
 //! # let out = folder.path().join("run");
@@ -96,6 +62,14 @@
 //!
 //! let run = RunDir::open(&out)?;
 //! let mut record = run.record()?;
+//! assert_eq!((record.label.as_str(), record.text.tokens), ("openmoe-tiny-12.3M", 4 * 32));
+//!
+//! let table = read_table(&run, Statistic::ExpertShare.table())?;
+//! for row in table.rows.iter().filter(|row| row.token_id.is_none() && row.position.is_none()).take(16) {
+//!     println!("layer {} {} expert {:?}: {:?}", row.layer, row.view, row.expert, row.estimate);
+//! }
+//! # assert!(table.rows.iter().any(|row| row.estimate.is_some()));
+//!
 //! record.statistics.seed = 7;
 //! record.statistics.permutations = 10;
 //! let tables = compute_statistics(&run, &record, &Unwatched)?;

@@ -134,3 +134,54 @@ pub(super) fn occupied(force: bool, resume: bool) -> Occupied {
 pub(super) fn command_line() -> Vec<String> {
     std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn typed(words: &str) -> Command {
+        Cli::try_parse_from(words.split(' ')).unwrap().command
+    }
+
+    #[test]
+    fn what_is_not_typed_is_as_the_library_has_it() {
+        let Command::Route(arguments) = typed("openmoe-analyze route folder --corpus text --out run") else {
+            panic!("route was typed");
+        };
+        let RouteOptions { checkpoint, log_logits, run } = RouteOptions::from(&arguments);
+        assert_eq!((checkpoint, log_logits), (PathBuf::from("folder"), false));
+        let nothing_said = RunOptions::default();
+        assert_eq!(run.corpus, [PathBuf::from("text")]);
+        assert_eq!(run.input, nothing_said.input);
+        assert_eq!(run.routing, nothing_said.routing);
+        assert_eq!(run.statistics, nothing_said.statistics);
+        assert_eq!(ExecutionOptions { command_line: Vec::new(), ..run.execution }, nothing_said.execution);
+        let Command::Drops(arguments) = typed("openmoe-analyze drops folder --corpus text --out run") else {
+            panic!("drops was typed");
+        };
+        let drops = DropsOptions::from(&arguments);
+        assert_eq!(drops.bin, DropsOptions::default_bin());
+        assert!(drops.run.conversations.is_none() && drops.exact_replay.is_empty());
+    }
+
+    #[test]
+    fn what_is_typed_is_meant() {
+        let Command::Drift(arguments) = typed(
+            "openmoe-analyze drift a=x b=y --corpus text --out run --tokens 1K 2.5M --no-bos --seed 3 --memory 1KiB --resume",
+        ) else {
+            panic!("drift was typed");
+        };
+        let options = DriftOptions::try_from(&arguments).unwrap();
+        assert_eq!(options.training_tokens, [1e3, 2.5e6]);
+        assert!(!options.run.input.bos && options.run.statistics.include_bos);
+        assert_eq!((options.run.statistics.seed, options.run.execution.memory), (3, Some(1024)));
+        assert_eq!(options.run.execution.occupied, Occupied::Resume);
+        let labels: Vec<&str> = options.checkpoints.iter().map(|spec| spec.label.as_str()).collect();
+        assert_eq!(labels, ["a", "b"]);
+        let wrong = DriftArgs { tokens: vec!["many".to_owned()], ..arguments };
+        assert!(DriftOptions::try_from(&wrong).unwrap_err().to_string().contains("--tokens `many`"));
+    }
+}

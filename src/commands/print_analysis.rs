@@ -4,8 +4,9 @@ use super::terminal;
 use crate::{
     error::Result,
     pipeline::{quantities, statistics::Analysis},
+    routing::View,
     run::RunDir,
-    stats::{Finding, Statistic},
+    stats::{Finding, Statistic, Variable},
 };
 
 impl Analysis {
@@ -45,7 +46,7 @@ impl Analysis {
 /// Whether the table of a route run shows a finding.
 fn is_information(finding: &Finding) -> bool {
     matches!(finding.statistic, Statistic::MutualInformation | Statistic::ConditionalMutualInformation)
-        && finding.view == "chosen"
+        && finding.view == View::Chosen
         && finding.decides()
 }
 
@@ -56,8 +57,8 @@ fn table_line(finding: &Finding) -> String {
     format!(
         "{:>5}  {:<8}  {:<15} {:>6} [{}, {}]  {:>12}  {:>9} % [{}, {}]  {:>12}",
         finding.layer,
-        finding.given.as_deref().unwrap_or("nothing"),
-        finding.variable.as_deref().unwrap_or_default(),
+        finding.given.map_or("nothing", Variable::name),
+        finding.variable.map_or("", Variable::name),
         number(finding.estimate, 1.0, 3),
         number(finding.low, 1.0, 3),
         number(finding.high, 1.0, 3),

@@ -2,15 +2,8 @@
 
 use serde::Serialize;
 
-use super::{
-    course, drops,
-    figures::Paper,
-    measure::Measured,
-    overlay::Overlay,
-    run::{Command, Run},
-    share, spread,
-};
-use crate::routing::LayerId;
+use super::{course, drops, figures::Paper, measure::Measured, overlay::Overlay, run::Run, share, spread};
+use crate::{routing::LayerId, run::RunKind};
 
 /// One number of the paper beside one of a run, and how far they are apart.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -178,13 +171,13 @@ pub fn compare(paper: &Paper, runs: &[Run]) -> Comparison {
     let mut comparison = Comparison::default();
     for (index, run) in runs.iter().enumerate() {
         let sections = match run.command {
-            Command::Route => {
+            RunKind::Route => {
                 let mut sections = share::compare(paper, run);
                 sections.extend(spread::compare(paper, run));
                 sections
             }
-            Command::Drift => vec![course::compare(paper, run)],
-            Command::Drops => drops::compare(paper, run),
+            RunKind::Drift => vec![course::compare(paper, run)],
+            RunKind::Drops => drops::compare(paper, run),
         };
         let alone = runs.iter().filter(|other| other.command == run.command).count() == 1;
         for section in sections {
@@ -214,10 +207,10 @@ impl Comparison {
 
     /// The figures of the commands of which no run was given.
     fn add_missing(&mut self, runs: &[Run]) {
-        let commands: [(Command, &'static str, &str); 3] = [
-            (Command::Route, "5-10, 13, 14", "no route run was given"),
-            (Command::Drift, "11", "no drift run was given"),
-            (Command::Drops, "12", "no drops run was given"),
+        let commands: [(RunKind, &'static str, &str); 3] = [
+            (RunKind::Route, "5-10, 13, 14", "no route run was given"),
+            (RunKind::Drift, "11", "no drift run was given"),
+            (RunKind::Drops, "12", "no drops run was given"),
         ];
         for (command, figure, reason) in commands {
             if runs.iter().all(|run| run.command != command) {

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     routing::{LayerId, View},
-    stats::{Finding, Statistic},
+    stats::{Finding, Statistic, Variant},
 };
 
 /// How far, in parts of themselves, training tokens may be from the paper's to count as the same.
@@ -89,7 +89,7 @@ struct Course<'a> {
 
 impl<'a> Course<'a> {
     fn of(run: &'a Run, layer: LayerId, axis: Axis) -> Self {
-        let is = |row: &&Finding| row.layer == layer && row.variant.as_deref() == Some("total_variation");
+        let is = |row: &&Finding| row.layer == layer && row.variant == Some(Variant::TotalVariation);
         let last = last_tokens(run).unwrap_or_default();
         let placed =
             run.rows(Statistic::TokenDrift, View::Kept).filter(is).filter_map(|row| Some((row.training_tokens?, row)));
@@ -156,7 +156,7 @@ fn rows(paper: &Paper, run: &Run, course: &Course<'_>) -> Vec<Row> {
                 );
                 if first { row.summary() } else { row }
             };
-            let mean = course.near(None, place).map(|yours| row("token_drift", yours));
+            let mean = course.near(None, place).map(|yours| row(Statistic::TokenDrift.name(), yours));
             let same = text.as_deref().and_then(|text| course.near(Some(text), place));
             let found: Vec<Row> = mean.into_iter().chain(same.map(|yours| row("same_token_drift", yours))).collect();
             first &= found.is_empty();
@@ -208,7 +208,7 @@ fn sentence(paper: &Paper, axis: Axis, rows: &[Row], run: &Run) -> String {
     let beside = |course: &TokenCourse| {
         let of_token = format!("\"{}\" ", course.token);
         let own: Vec<Row> = rows.iter().filter(|row| row.item.starts_with(&of_token)).cloned().collect();
-        format!("beside {of_token}{}", words::direction(&own, "token_drift"))
+        format!("beside {of_token}{}", words::direction(&own, Statistic::TokenDrift.name()))
     };
     format!(
         "Total variation between the expert shares of a token at the first matched point and at the last checkpoint: yours (mean over \

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     routing::{LayerId, View},
-    stats::{Finding, Statistic},
+    stats::{Finding, Scope, Statistic, Variable},
 };
 
 const RATIO: Statistic = Statistic::AssignmentDropRatio;
@@ -54,22 +54,19 @@ impl<'a> Drops<'a> {
             .filter(|row| row.layer == layer && row.dataset.as_deref() == Some(dataset))
             .filter(|row| row.checkpoint.as_deref() == compared && row.cohort.is_none())
             .collect();
-        let by = |variable: &str| {
-            let mut found: Vec<&Finding> =
-                rows.iter().copied().filter(|row| row.variable.as_deref() == Some(variable)).collect();
+        let by = |variable: Variable| {
+            let mut found: Vec<&Finding> = rows.iter().copied().filter(|row| row.variable == Some(variable)).collect();
             found.sort_by_key(|row| row.position);
             found
         };
-        let all = |row: &&&Finding| {
-            row.variable.is_none() && row.role.is_none() && row.turn.is_none() && row.category.is_none()
-        };
+        let all = |row: &&&Finding| matches!(row.scope(), Some(Scope::Dataset(_)));
         let top_k = run.top_k as u64;
         Self {
             layer,
             top_k,
             overall: rows.iter().find(all).copied(),
-            positions: by("position"),
-            bins: by("position_bucket"),
+            positions: by(Variable::Position),
+            bins: by(Variable::PositionBucket),
         }
     }
 

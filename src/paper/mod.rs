@@ -27,4 +27,4 @@ pub use compare::{Comparison, NotCompared, Row, Section, compare};
 pub use figures::{BUCKETS, DropBucket, DropCurve, EXPERTS, Paper, ShareFigure, Shares, TOP_K, TokenCourse};
 pub use measure::{Measured, profile_distance, propagated, relative_std, share_divergence, total_variation};
 pub use overlay::{Overlay, OverlayPanel, Series, Who};
-pub use run::{Command, Run};
+pub use run::Run;

@@ -3,27 +3,17 @@
 use super::measure::Measured;
 use crate::{
     routing::{LayerId, View},
-    stats::{Finding, Statistic, Tables},
+    run::RunKind,
+    stats::{Finding, Statistic, Tables, Variable},
 };
-
-/// The command that made a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Command {
-    /// `route`: expert shares and their spread.
-    Route,
-    /// `drift`: several checkpoints of one training run.
-    Drift,
-    /// `drops`: dropped assignments.
-    Drops,
-}
 
 /// A finished run.
 #[derive(Clone, Debug)]
 pub struct Run {
     /// Its folder, as given.
     pub name: String,
-    /// The command that made it.
-    pub command: Command,
+    /// What kind of run it is.
+    pub command: RunKind,
     /// Label of its first checkpoint.
     pub label: String,
     /// Label of its checkpoint or checkpoints.
@@ -73,11 +63,11 @@ impl Key {
         }
     }
 
-    fn variable(&self) -> &'static str {
+    fn variable(&self) -> Variable {
         match self {
-            Self::Category(_) => "category",
-            Self::Position(_) => "position",
-            Self::Token(_) => "token",
+            Self::Category(_) => Variable::Category,
+            Self::Position(_) => Variable::Position,
+            Self::Token(_) => Variable::Token,
         }
     }
 }
@@ -86,14 +76,14 @@ impl Run {
     /// The rows of a statistic in a view, of the first checkpoint if there are several side by side.
     pub(super) fn rows(&self, statistic: Statistic, view: View) -> impl Iterator<Item = &Finding> {
         let table = self.tables.get(statistic.table()).map(|table| table.rows.as_slice()).unwrap_or_default();
-        table.iter().filter(move |row| row.view == view.name())
+        table.iter().filter(move |row| row.view == view)
     }
 
     /// The kept expert shares of a key, by layer; only layers in which every expert has one.
     pub(super) fn shares(&self, key: &Key) -> Vec<(LayerId, RunShares)> {
         let mut rows: Vec<&Finding> = self
             .rows(Statistic::ExpertShare, View::Kept)
-            .filter(|row| row.checkpoint.is_none() && row.variable.as_deref() == Some(key.variable()))
+            .filter(|row| row.checkpoint.is_none() && row.variable == Some(key.variable()))
             .filter(|row| key.matches(row))
             .collect();
         rows.sort_by_key(|row| (row.layer, row.token_id, row.expert));

@@ -159,7 +159,7 @@ impl<'a> LayerPairs<'a> {
         let mut rows = vec![relative, self.apart("profile_distance", item, pairs, n, profile_distance)];
         if experts == EXPERTS {
             rows.push(self.apart("total_variation", item, pairs, n, total_variation));
-            rows.push(self.apart("jensen_shannon", item, pairs, n, share_divergence));
+            rows.push(self.apart(Statistic::JensenShannon.name(), item, pairs, n, share_divergence));
         }
         rows.into_iter().map(|row| with_intervals(row, pairs)).collect()
     }
@@ -180,7 +180,7 @@ impl<'a> LayerPairs<'a> {
             let (paper, yours) = at.split_at(split);
             mean(paper.chunks(EXPERTS).zip(yours.chunks(experts)).map(|(a, b)| distance(a, b)))
         });
-        let unit = if measure == "jensen_shannon" { "bits" } else { "share" };
+        let unit = if measure == Statistic::JensenShannon.name() { "bits" } else { "share" };
         Row::distance(measure, item, self.layer, unit, apart.not_negative().known_from(&yours), n)
     }
 

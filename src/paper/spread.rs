@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     routing::{LayerId, View},
-    stats::{Finding, Statistic, routing_noise_variance, routing_std_ceiling},
+    stats::{Finding, Statistic, Variable, routing_noise_variance, routing_std_ceiling},
 };
 
 /// Ranges of positions in which the spread is compared; position 0 (BOS) is always at the ceiling.
@@ -63,19 +63,21 @@ struct Spread<'a> {
 
 impl<'a> Spread<'a> {
     fn of(run: &'a Run, layer: LayerId) -> Self {
-        let rows = |view: View, variable: &'static str| {
-            let is = move |row: &&Finding| row.layer == layer && row.variable.as_deref() == Some(variable);
+        let rows = |view: View, variable: Variable| {
+            let is = move |row: &&Finding| row.layer == layer && row.variable == Some(variable);
             run.rows(Statistic::RoutingStd, view).filter(is).filter(|row| row.estimate.is_some())
         };
         let mut positions: Vec<(usize, &Finding)> =
-            rows(View::Kept, "position").filter_map(|row| Some((row.position? as usize, row))).collect();
+            rows(View::Kept, Variable::Position).filter_map(|row| Some((row.position? as usize, row))).collect();
         positions.sort_by_key(|(position, _)| *position);
         Self {
             layer,
             positions,
-            chosen: rows(View::Chosen, "position").filter(|row| row.position.is_some_and(|at| at > 0)).collect(),
-            tokens: rows(View::Kept, "token").filter(|row| row.token_id.is_some()).collect(),
-            token_mean: rows(View::Kept, "token").find(|row| row.token_id.is_none() && row.quantile.is_none()),
+            chosen: rows(View::Chosen, Variable::Position)
+                .filter(|row| row.position.is_some_and(|at| at > 0))
+                .collect(),
+            tokens: rows(View::Kept, Variable::Token).filter(|row| row.token_id.is_some()).collect(),
+            token_mean: rows(View::Kept, Variable::Token).find(|row| row.token_id.is_none() && row.quantile.is_none()),
             ceiling: routing_std_ceiling(run.experts, run.top_k, View::Chosen),
         }
     }

@@ -63,7 +63,9 @@ impl Paths {
 
     /// The documents of the tables by their short names.
     pub(crate) fn shorten_documents(&self, tables: &mut Tables) {
-        for name in tables.values_mut().flat_map(|table| &mut table.rows).filter_map(|row| row.document.as_mut()) {
+        for name in
+            tables.values_mut().flat_map(|table| &mut table.rows).filter_map(|row| row.subject.document.as_mut())
+        {
             if self.concerns(name) {
                 *name = self.shorten(name);
             }

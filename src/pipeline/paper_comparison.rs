@@ -11,10 +11,10 @@ use super::{
 use crate::{
     chart::{Chart, ChartSpec, plan_comparison},
     error::{Error, Result, path_text},
-    paper::{Command, Run},
+    paper::Run,
     report::ComparisonReport,
     run::{Occupied, RecordedCheckpoint, RunDir, RunKind, notes_on_statistics, open_finished, write_file},
-    stats::Tables,
+    stats::{Statistic, Tables},
 };
 
 /// In the order in which they get into their place.
@@ -29,10 +29,11 @@ pub(crate) fn compared_run(folder: &Path, progress: &dyn Progress) -> Result<Run
     for note in notes_on_statistics(&run, &record) {
         progress.note(&note);
     }
-    let (command, tables): (Command, &[&str]) = match record.identity.command {
-        RunKind::Route => (Command::Route, &["expert_share", "routing_std"]),
-        RunKind::Drift => (Command::Drift, &["token_drift"]),
-        RunKind::Drops => (Command::Drops, &["assignment_drop_ratio"]),
+    let command = record.identity.command;
+    let statistics: &[Statistic] = match command {
+        RunKind::Route => &[Statistic::ExpertShare, Statistic::RoutingStd],
+        RunKind::Drift => &[Statistic::TokenDrift],
+        RunKind::Drops => &[Statistic::AssignmentDropRatio],
     };
     Ok(Run {
         name: path_text(folder),
@@ -45,7 +46,7 @@ pub(crate) fn compared_run(folder: &Path, progress: &dyn Progress) -> Result<Run
         top_k: record.layout.top_k,
         tokens: record.text.tokens,
         documents: record.text.documents as u64,
-        tables: read_tables(&run, tables)?,
+        tables: read_tables(&run, &statistics.iter().map(|statistic| statistic.table()).collect::<Vec<_>>())?,
     })
 }
 

@@ -176,7 +176,7 @@ fn reported<'a>(
     );
     Ok(ReportedRun {
         label,
-        command: record.identity.command.name(),
+        command: record.identity.command,
         model: traces_of(run, record)?.into_iter().next().map(|(label, _)| label).unwrap_or_default(),
         provenance: Paths::of(record, options).provenance(record)?,
         queues: record.identity.queues,
@@ -207,7 +207,7 @@ fn excerpts(
     }
     let worst: Vec<String> = found
         .tables
-        .get("document_drops")
+        .get(Statistic::DocumentDrops.table())
         .into_iter()
         .flat_map(|table| &table.rows)
         .filter(|row| row.rank.is_some_and(|rank| rank <= WORST))

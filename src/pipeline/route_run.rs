@@ -65,3 +65,60 @@ impl RouteRun {
         Ok((run, analysis))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::{
+        error::Error,
+        pipeline::{
+            options::{InputOptions, RunOptions},
+            progress::Stage,
+        },
+    };
+
+    /// Stops the run in its forward pass, and remembers what it was told.
+    #[derive(Default)]
+    struct Impatient {
+        begun: Mutex<Vec<Stage>>,
+        ended: Mutex<Vec<Stage>>,
+    }
+
+    impl Progress for Impatient {
+        fn started(&self, stage: Stage, _: Option<u64>) {
+            self.begun.lock().unwrap().push(stage);
+        }
+
+        fn ended(&self, stage: Stage) {
+            self.ended.lock().unwrap().push(stage);
+        }
+
+        fn is_cancelled(&self) -> bool {
+            self.begun.lock().unwrap().last() == Some(&Stage::ForwardPass)
+        }
+    }
+
+    #[test]
+    fn a_run_that_is_cancelled_stops_in_its_stage_and_stays_incomplete() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("run");
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+        let options = RouteOptions {
+            checkpoint: fixtures.join("checkpoints/openmoe-tiny-12.3M"),
+            run: RunOptions {
+                corpus: vec![fixtures.join("corpora/domains/wikipedia.jsonl")],
+                input: InputOptions { context: Some(16), max_sequences: Some(2), ..InputOptions::default() },
+                ..RunOptions::default()
+            },
+            ..RouteOptions::default()
+        };
+        let progress = Impatient::default();
+        let stopped = route(options, &out, &progress).map(|_| ());
+        assert!(matches!(stopped, Err(Error::Interrupted)), "{stopped:?}");
+        assert_eq!(*progress.begun.lock().unwrap(), [Stage::Weights, Stage::ForwardPass]);
+        assert_eq!(*progress.begun.lock().unwrap(), *progress.ended.lock().unwrap());
+        assert!(!RunDir::open(&out).unwrap().record().unwrap().complete);
+    }
+}

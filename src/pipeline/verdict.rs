@@ -3,12 +3,12 @@
 use crate::{
     report,
     run::RunKind,
-    stats::{Finding, Tables},
+    stats::{Finding, Statistic, Tables},
 };
 
 /// The verdict, line by line. The rows of single token ids are in the tables alone.
 pub(crate) fn verdict(kind: RunKind, findings: &[Finding], tables: &Tables) -> Vec<String> {
-    let tokens = tables.get("token_drift").map_or(&[][..], |table| &table.rows);
+    let tokens = tables.get(Statistic::TokenDrift.table()).map_or(&[][..], |table| &table.rows);
     match kind {
         RunKind::Route => report::verdict(findings),
         RunKind::Drift => report::drift_verdict(findings, tokens),

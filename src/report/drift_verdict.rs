@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::{
     chart::visible,
     routing::{LayerId, View},
-    stats::{Finding, Statistic},
+    stats::{Finding, Statistic, Variant},
 };
 
 /// Layers that get a line of their own.
@@ -48,7 +48,7 @@ pub fn drift_verdict(findings: &[Finding], tokens: &[Finding]) -> Vec<String> {
 /// Whether a row compares a checkpoint of the time axis with the last one. The axis is where last changes are counted.
 fn is_step(findings: &[Finding], row: &Finding) -> bool {
     row.statistic == Statistic::RouterSaturation
-        && row.view == View::Chosen.name()
+        && row.view == View::Chosen
         && findings.iter().any(|step| {
             step.statistic == Statistic::LastChange
                 && step.layer == row.layer
@@ -183,7 +183,7 @@ fn beside_line(findings: &[Finding], tokens: &[Finding], label: &str, last: &str
 }
 
 fn compares(row: &Finding, label: &str, last: &str) -> bool {
-    row.view == View::Chosen.name()
+    row.view == View::Chosen
         && row.checkpoint.as_deref() == Some(label)
         && row.reference.as_deref() == Some(last)
         && row.token_id.is_none()
@@ -195,8 +195,8 @@ fn moved(tokens: &[Finding], label: &str, last: &str) -> Vec<String> {
     let is_beyond = |row: &&Finding| row.low.zip(row.noise_floor).is_some_and(|(low, floor)| low > floor);
     let mut far: Vec<&Finding> = tokens
         .iter()
-        .filter(|row| row.statistic == Statistic::TokenDrift && row.variant.as_deref() == Some("total_variation"))
-        .filter(|row| row.view == View::Chosen.name() && row.token_id.is_some() && row.estimate.is_some())
+        .filter(|row| row.statistic == Statistic::TokenDrift && row.variant == Some(Variant::TotalVariation))
+        .filter(|row| row.view == View::Chosen && row.token_id.is_some() && row.estimate.is_some())
         .filter(|row| row.checkpoint.as_deref() == Some(label) && row.reference.as_deref() == Some(last))
         .filter(is_beyond)
         .collect();
@@ -251,17 +251,20 @@ fn overall(judged: &[(LayerId, Learnt)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::Subject;
 
     fn step(layer: LayerId, label: &str, corrected: f64, low: f64) -> [Finding; 2] {
         let row = |statistic| Finding {
-            checkpoint: Some(label.into()),
-            reference: Some("1T".into()),
             estimate: Some(corrected),
             baseline: Some(0.25),
             corrected: Some(corrected),
             corrected_low: Some(low),
             corrected_high: Some((corrected + 0.02).min(1.0)),
-            ..Finding::new(statistic, layer, View::Chosen)
+            ..Finding::new(statistic, layer, View::Chosen).about(|subject| Subject {
+                checkpoint: Some(label.into()),
+                reference: Some("1T".into()),
+                ..subject
+            })
         };
         [row(Statistic::RouterSaturation), row(Statistic::LastChange)]
     }
@@ -316,24 +319,28 @@ mod tests {
     #[test]
     fn checkpoints_beside_the_axis_have_a_line_with_the_tokens_that_moved_most() {
         let agreement = |layer, label: &str, share: f64| Finding {
-            checkpoint: Some(label.into()),
-            reference: Some("1T".into()),
             estimate: Some(share),
             low: Some(share - 0.01),
             high: Some(share + 0.01),
-            ..Finding::new(Statistic::FirstChoiceAgreement, layer, View::Chosen)
+            ..Finding::new(Statistic::FirstChoiceAgreement, layer, View::Chosen).about(|subject| Subject {
+                checkpoint: Some(label.into()),
+                reference: Some("1T".into()),
+                ..subject
+            })
         };
         let token = |layer, id, text: Option<&str>, distance: f64, floor| Finding {
-            checkpoint: Some("chat".into()),
-            reference: Some("1T".into()),
-            variant: Some("total_variation".into()),
-            token_id: Some(id),
-            text: text.map(str::to_owned),
             estimate: Some(distance),
             low: Some(distance - 0.1),
             high: Some(distance + 0.1),
             noise_floor: Some(floor),
-            ..Finding::new(Statistic::TokenDrift, layer, View::Chosen)
+            ..Finding::new(Statistic::TokenDrift, layer, View::Chosen).about(|subject| Subject {
+                checkpoint: Some("chat".into()),
+                reference: Some("1T".into()),
+                variant: Some(Variant::TotalVariation),
+                token_id: Some(id),
+                text: text.map(str::to_owned),
+                ..subject
+            })
         };
         let rows = [
             step(1, "200B", 0.53, 0.51).to_vec(),

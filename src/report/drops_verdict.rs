@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::{
     chart::visible,
     routing::{ExpertId, LayerId},
-    stats::{Finding, Statistic},
+    stats::{Finding, GROUPS_OF_RUN, Statistic, Variant},
 };
 
 /// Layers that get a line of their own.
@@ -47,7 +47,7 @@ fn roles_line(rows: &[&Finding]) -> Option<String> {
     let worst = rows
         .iter()
         .filter(ratio)
-        .filter(|row| is_over_all(row))
+        .filter(|row| row.is_over_all())
         .max_by(|a, b| a.estimate.unwrap_or_default().total_cmp(&b.estimate.unwrap_or_default()))?;
     let of_role =
         |row: &&&Finding| row.layer == worst.layer && row.role.is_some() && row.turn.is_none() && row.dataset.is_none();
@@ -64,7 +64,7 @@ fn roles_line(rows: &[&Finding]) -> Option<String> {
 fn causes_line(rows: &[&Finding]) -> Option<String> {
     let mut layers: Vec<(LayerId, ExpertId, Vec<String>)> = Vec::new();
     let ranked =
-        rows.iter().filter(|row| row.statistic == Statistic::DropCauses && row.variant.as_deref() == Some("token"));
+        rows.iter().filter(|row| row.statistic == Statistic::DropCauses && row.variant == Some(Variant::Token));
     for row in ranked {
         let (Some(expert), Some(estimate)) = (row.expert, row.estimate) else { continue };
         let text = row.text.as_deref().map_or_else(|| "?".to_owned(), visible);
@@ -88,8 +88,8 @@ fn capacity_line(rows: &[&Finding]) -> Option<String> {
     let replay = || rows.iter().filter(|row| row.statistic == Statistic::CapacityReplay && row.dataset.is_none());
     let rule = replay().find(|row| row.priority.is_some() && row.capacity_factor.is_some())?.rule.as_deref()?;
     let each: Vec<String> = replay()
-        .filter(|row| row.rule.as_deref() == Some(rule) && row.grouping.as_deref() == Some("run"))
-        .filter(|row| row.variant.as_deref() == Some("factor_for_1_percent"))
+        .filter(|row| row.rule.as_deref() == Some(rule) && row.grouping.as_deref() == Some(GROUPS_OF_RUN))
+        .filter(|row| row.variant == Some(Variant::FactorForOnePercent))
         .filter_map(|row| Some((row, row.estimate?)))
         .map(|(row, factor)| match row.low.zip(row.high) {
             Some((low, high)) => format!("{factor:.2} [{low:.2}, {high:.2}] in layer {}", row.layer),
@@ -104,7 +104,7 @@ fn capacity_line(rows: &[&Finding]) -> Option<String> {
 fn layer_line(rows: &[&Finding], layer: LayerId) -> String {
     let ratio = rows
         .iter()
-        .find(|row| row.layer == layer && row.statistic == Statistic::AssignmentDropRatio && is_over_all(row));
+        .find(|row| row.layer == layer && row.statistic == Statistic::AssignmentDropRatio && row.is_over_all());
     let dropped = ratio
         .map_or_else(|| "no drop ratio".to_owned(), |row| format!("{} of the assignments are dropped", share(row)));
     match Trend::of(rows, layer, None) {
@@ -115,7 +115,7 @@ fn layer_line(rows: &[&Finding], layer: LayerId) -> String {
 
 fn is_nothing_dropped(rows: &[&Finding]) -> bool {
     let mut ratios =
-        rows.iter().filter(|row| row.statistic == Statistic::AssignmentDropRatio && is_over_all(row)).peekable();
+        rows.iter().filter(|row| row.statistic == Statistic::AssignmentDropRatio && row.is_over_all()).peekable();
     ratios.peek().is_some() && ratios.all(|row| row.estimate == Some(0.0))
 }
 
@@ -232,9 +232,11 @@ fn layer_names(trends: &[&(LayerId, Trend)]) -> String {
 
 /// Two lines for each model that is compared with the first: how much it drops, and where.
 fn difference_lines(findings: &[Finding]) -> Vec<String> {
-    let of = |variant: &'static str, what: &str| -> Vec<String> {
+    let of = |compared: Statistic, what: &str| -> Vec<String> {
         let rows = findings.iter().filter(|row| {
-            row.statistic == Statistic::DropDifference && row.variant.as_deref() == Some(variant) && is_over_all(row)
+            row.statistic == Statistic::DropDifference
+                && row.variant == Some(Variant::Of(compared))
+                && row.is_over_all()
         });
         let mut lines: Vec<(String, Vec<String>)> = Vec::new();
         for row in rows {
@@ -248,18 +250,8 @@ fn difference_lines(findings: &[Finding]) -> Vec<String> {
         }
         lines.into_iter().map(|(head, parts)| format!("{head}: {}", parts.join(", "))).collect()
     };
-    [of("assignment_drop_ratio", "drop ratio"), of("drop_trend", "last quarter minus first quarter")].concat()
-}
-
-/// Whether a finding speaks of all tokens of the layer.
-fn is_over_all(row: &Finding) -> bool {
-    row.dataset.is_none()
-        && row.category.is_none()
-        && row.role.is_none()
-        && row.turn.is_none()
-        && row.expert.is_none()
-        && row.token_id.is_none()
-        && row.position.is_none()
+    [of(Statistic::AssignmentDropRatio, "drop ratio"), of(Statistic::DropTrend, "last quarter minus first quarter")]
+        .concat()
 }
 
 /// The trend of a layer, over all or of a data set.
@@ -277,17 +269,17 @@ impl<'a> Trend<'a> {
     }
 
     fn of(rows: &[&'a Finding], layer: LayerId, dataset: Option<&str>) -> Option<Self> {
-        let variant = |name: &str| {
+        let row = |variant: Variant| {
             rows.iter().copied().find(|row| {
                 row.statistic == Statistic::DropTrend
                     && row.layer == layer
                     && row.dataset.as_deref() == dataset
-                    && row.variant.as_deref() == Some(name)
+                    && row.variant == Some(variant)
             })
         };
-        let above = |name: &str| variant(name).is_some_and(|row| row.low.is_some_and(|low| low > 0.0));
-        let is_u_shaped = above("first_minus_middle") && above("last_minus_middle");
-        Some(Self { row: variant("last_minus_first")?, excess: variant("last_minus_first_excess"), is_u_shaped })
+        let above = |variant: Variant| row(variant).is_some_and(|row| row.low.is_some_and(|low| low > 0.0));
+        let is_u_shaped = above(Variant::FirstMinusMiddle) && above(Variant::LastMinusMiddle);
+        Some(Self { row: row(Variant::LastMinusFirst)?, excess: row(Variant::LastMinusFirstExcess), is_u_shaped })
     }
 
     fn is_known(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use crate::{
     routing::{LayerId, View},
-    stats::{Finding, Statistic},
+    stats::{Finding, Statistic, Variable},
 };
 
 /// Routing is called context-independent if the token id explains at least this share of what can be explained ...
@@ -19,7 +19,7 @@ const ROUNDING: f64 = 1e-9;
 /// A context variable with its name in words.
 pub(super) struct Context {
     /// Its name in the findings.
-    pub(super) variable: &'static str,
+    pub(super) variable: Variable,
     /// Its name in words.
     pub(super) name: &'static str,
     /// Whether its share is an upper end, because its baseline is lenient: see docs/statistics.md, Baselines.
@@ -28,10 +28,10 @@ pub(super) struct Context {
 
 /// The context variables, in the order in which they are said.
 pub(super) const CONTEXTS: [Context; 4] = [
-    Context { variable: "document", name: "the document", is_upper_end: false },
-    Context { variable: "previous_token", name: "the previous token", is_upper_end: true },
-    Context { variable: "category", name: "the category", is_upper_end: false },
-    Context { variable: "position_bucket", name: "the position", is_upper_end: false },
+    Context { variable: Variable::Document, name: "the document", is_upper_end: false },
+    Context { variable: Variable::PreviousToken, name: "the previous token", is_upper_end: true },
+    Context { variable: Variable::Category, name: "the category", is_upper_end: false },
+    Context { variable: Variable::PositionBucket, name: "the position", is_upper_end: false },
 ];
 
 /// Whether routing follows the token id alone, from the ends of the intervals and never from a point estimate. The one that
@@ -108,7 +108,7 @@ impl Layer {
     /// router, `expert_share`; chosen view.
     pub(super) fn of(findings: &[Finding], id: LayerId) -> Self {
         let row = |statistic, variable| row(findings, statistic, variable, id);
-        let token_row = row(Statistic::MutualInformation, "token");
+        let token_row = row(Statistic::MutualInformation, Variable::Token);
         let token = explained(token_row, "every token has the same id");
         let context = |context: &Context| {
             explained(row(Statistic::ConditionalMutualInformation, context.variable), "it is the same for all tokens")
@@ -156,12 +156,12 @@ impl Layer {
 }
 
 /// The row of an information statistic that decides.
-fn row<'a>(findings: &'a [Finding], statistic: Statistic, variable: &str, layer: LayerId) -> Option<&'a Finding> {
+fn row(findings: &[Finding], statistic: Statistic, variable: Variable, layer: LayerId) -> Option<&Finding> {
     findings.iter().find(|row| {
         row.statistic == statistic
             && row.layer == layer
-            && row.view == View::Chosen.name()
-            && row.variable.as_deref() == Some(variable)
+            && row.view == View::Chosen
+            && row.variable == Some(variable)
             && row.category.is_none()
             && row.decides()
     })
@@ -196,7 +196,7 @@ fn experts(findings: &[Finding], layer: LayerId) -> Vec<u16> {
     let is_taken = |row: &&Finding| {
         row.statistic == Statistic::ExpertShare
             && row.layer == layer
-            && row.view == View::Chosen.name()
+            && row.view == View::Chosen
             && row.category.is_none()
             && row.position.is_none()
             && row.token_id.is_none()

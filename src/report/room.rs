@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     figure::{Figure, Row},
-    shown::{is_whole, spread},
+    shown::spread,
 };
 use crate::stats::StatisticInfo;
 
@@ -66,12 +66,12 @@ impl Room {
     /// some layers only.
     pub(super) fn looked_through(rows: Vec<Row<'_>>) -> Vec<Row<'_>> {
         let layers: BTreeSet<u16> = rows.iter().map(|row| row.finding.layer).collect();
-        let single = rows.iter().filter(|row| !is_whole(row.finding)).count();
+        let single = rows.iter().filter(|row| !row.finding.is_whole()).count();
         if layers.len() <= LAYERS_EACH || single <= SINGLE_ROWS {
             return rows;
         }
         let kept: BTreeSet<u16> = spread(&layers.into_iter().collect::<Vec<_>>(), LAYERS_EACH).into_iter().collect();
-        rows.into_iter().filter(|row| is_whole(row.finding) || kept.contains(&row.finding.layer)).collect()
+        rows.into_iter().filter(|row| row.finding.is_whole() || kept.contains(&row.finding.layer)).collect()
     }
 
     /// Takes rows out of a figure until it fits, and says which. `layers` are those of the statistic.

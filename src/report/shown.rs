@@ -1,11 +1,6 @@
 //! What of many numbers a page shows, and how it says so.
 
-use crate::stats::{Finding, StatisticInfo, thousands};
-
-/// Whether a number is about a layer, category, data set ... as a whole, and not about a single expert, token id or position.
-pub(super) fn is_whole(row: &Finding) -> bool {
-    row.expert.is_none() && row.token_id.is_none() && row.position.is_none()
-}
+use crate::stats::{StatisticInfo, thousands};
 
 /// At most `most` of the values, evenly spread, the first and the last among them.
 pub(super) fn spread<T: Clone>(values: &[T], most: usize) -> Vec<T> {

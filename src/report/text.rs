@@ -35,8 +35,8 @@ pub(super) fn token_text(row: &Finding, id: u32) -> String {
 /// The words for variable and variant. Information statistics have a second row of some variables, against a more lenient
 /// baseline: the row that verdict and charts quote has the plain name, the other one says what it is.
 pub(super) fn variable_words(row: &Finding) -> (Option<String>, Option<String>) {
-    let words = |text: &str| text.replace('_', " ");
-    let (variable, variant) = (row.variable.as_deref().map(words), row.variant.as_deref().map(words));
+    let variable = row.variable.map(|variable| variable.name().replace('_', " "));
+    let variant = row.variant.map(|variant| variant.name().replace('_', " "));
     if !matches!(row.statistic, Statistic::MutualInformation | Statistic::ConditionalMutualInformation) {
         return (variable, variant);
     }

@@ -52,6 +52,11 @@ impl View {
             Self::Kept => "kept",
         }
     }
+
+    /// The view of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|view| view.name() == name)
+    }
 }
 
 /// What one MoE layer's router decided for one routing group.

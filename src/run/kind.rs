@@ -1,4 +1,4 @@
-//! The kinds of run, in one table: everything that differs from kind to kind and is text is here.
+//! The kinds of run, in one table: what every kind is called and asks.
 
 use std::{fmt, str::FromStr};
 
@@ -19,28 +19,50 @@ pub enum RunKind {
     Drops,
 }
 
+/// What is said of a kind.
+struct Words {
+    name: &'static str,
+    question: &'static str,
+    claim: &'static str,
+}
+
 impl RunKind {
     /// All kinds, in the order of pages and tables.
     pub const ALL: [Self; 3] = [Self::Route, Self::Drift, Self::Drops];
 
-    /// Its name: that of the command.
-    pub fn name(self) -> &'static str {
+    fn words(self) -> Words {
         match self {
-            Self::Route => "route",
-            Self::Drift => "drift",
-            Self::Drops => "drops",
+            Self::Route => Words {
+                name: "route",
+                question: "Is routing decided by the token id, whatever the context?",
+                claim: "Is routing decided by the token id, whatever the context?",
+            },
+            Self::Drift => Words {
+                name: "drift",
+                question: "When was the routing learnt, and what still changes?",
+                claim: "Is routing learnt early and then fixed?",
+            },
+            Self::Drops => Words {
+                name: "drops",
+                question: "Are later tokens dropped more?",
+                claim: "Are later tokens dropped more?",
+            },
         }
     }
-}
 
-impl RunKind {
-    /// The question that it answers.
+    /// Its name: that of the command.
+    pub fn name(self) -> &'static str {
+        self.words().name
+    }
+
+    /// What it asks.
     pub fn question(self) -> &'static str {
-        match self {
-            Self::Route => "Is routing decided by the token id, whatever the context?",
-            Self::Drift => "When was the routing learnt, and what still changes?",
-            Self::Drops => "Are later tokens dropped more?",
-        }
+        self.words().question
+    }
+
+    /// The claim about mixture-of-experts models that its verdict answers, as a question.
+    pub fn claim(self) -> &'static str {
+        self.words().claim
     }
 }
 
@@ -60,5 +82,20 @@ impl FromStr for RunKind {
 impl fmt::Display for RunKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_has_one_name_in_text_and_in_json() {
+        for kind in RunKind::ALL {
+            assert_eq!(kind.name().parse::<RunKind>().unwrap(), kind);
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
+            assert!(kind.question().ends_with('?') && kind.claim().ends_with('?'));
+        }
+        assert!("demo".parse::<RunKind>().is_err());
     }
 }

@@ -7,10 +7,12 @@ use super::{
     catalog::Statistic,
     entropy::{NORMAL_95, jackknife_error},
     finding::Finding,
+    names::Variable,
     occurrences::NONE,
     resample::percentile,
     share::{Shares, shares},
     study::{Group, Study, mean, p_value},
+    subject::Subject,
 };
 use crate::routing::{ExpertId, View};
 
@@ -30,7 +32,8 @@ pub(super) fn domain_specialization(study: &Study, view: View, group: &Group, sh
     };
     let row = |expert: usize| {
         let finding = study.about_category(study.finding(Statistic::DomainSpecialization, view), category);
-        let finding = Finding { expert: Some(expert as ExpertId), ..finding.by("category") };
+        let finding =
+            finding.by(Variable::Category).about(|subject| Subject { expert: Some(expert as ExpertId), ..subject });
         let interval = study.resamples.enough(shares.documents).then(|| interval(expert)).flatten();
         let estimate = shares.count[expert] as f64 / shares.n as f64;
         let finding = finding.measured(estimate, interval, shares.n, shares.documents as u64);
@@ -152,7 +155,7 @@ fn divergence(study: &Study, view: View, what: Divergence, between: Between, per
     let mut finding = study.finding(statistic, view);
     if let Between::Pair(a, b) = between {
         finding = study.about_category(finding, a);
-        finding.other_category = Some(study.data.category_names[b].clone());
+        finding.subject.other_category = Some(study.data.category_names[b].clone());
     }
     let documents: Vec<usize> = (0..label.len()).filter(|d| between.includes(label[*d])).collect();
     let n = documents.iter().map(|d| u64::from(counts.occurrences[*d])).sum();
@@ -200,10 +203,12 @@ mod tests {
 
     #[test]
     fn single_categories_are_shown_up_to_a_number() {
-        let row = |category: Option<usize>, document: Option<&str>| Finding {
-            category: category.map(|category| format!("c{category}")),
-            document: document.map(str::to_owned),
-            ..Finding::new(Statistic::ExpertShare, 1, View::Kept)
+        let row = |category: Option<usize>, document: Option<&str>| {
+            Finding::new(Statistic::ExpertShare, 1, View::Kept).about(|subject| Subject {
+                category: category.map(|category| format!("c{category}")),
+                document: document.map(str::to_owned),
+                ..subject
+            })
         };
         for (count, left) in [(CATEGORIES_SHOWN, CATEGORIES_SHOWN + 2), (CATEGORIES_SHOWN + 1, 2)] {
             let rows = (0..count).map(|category| row(Some(category), None));

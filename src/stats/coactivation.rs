@@ -126,8 +126,8 @@ pub(super) fn coactivation(study: &Study, view: View) -> Vec<Finding> {
         let estimate = f64::from(counts.both[*pair]) / n as f64;
         let finding = empty().measured(estimate, interval, n as u64, documents as u64);
         let mut finding = finding.against(chance[*pair], "maximum_entropy");
-        finding.expert = Some((pair / experts) as ExpertId);
-        finding.other_expert = Some((pair % experts) as ExpertId);
+        finding.subject.expert = Some((pair / experts) as ExpertId);
+        finding.subject.other_expert = Some((pair % experts) as ExpertId);
         finding.uniform_baseline = Some(uniform);
         let finding = study.with_reason(finding, documents);
         if chance[*pair].is_finite() {

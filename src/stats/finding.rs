@@ -1,109 +1,31 @@
 //! One number with everything that a reader needs to believe it.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Deref};
 
 use serde::{Deserialize, Serialize};
 
-use super::catalog::Statistic;
-use crate::routing::{ExpertId, LayerId, View};
-
-/// Text that is usually a literal and sometimes read back from a file.
-pub type Name = Cow<'static, str>;
+use super::{
+    catalog::Statistic,
+    names::{Variable, Variant},
+    subject::{Name, Subject},
+};
+use crate::routing::{LayerId, View};
 
 /// One statistic at one place, with its interval, its n and what it is to be compared with.
 ///
-/// A finding is identified by statistic, layer, view and its optional keys; an absent key means "over all". The field
-/// names are the column names of `stats/NAME.csv` and the keys of `summary.json`. Numbers are finite or absent.
+/// A finding is identified by statistic, layer, view and subject, and can be asked for the keys of its subject directly. The
+/// field names are the column names of `stats/NAME.csv` and the keys of `summary.json`. Numbers are finite or absent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
     /// Which statistic, by its name in the documentation: `mutual_information`, `routing_std` ...
     pub statistic: Statistic,
     /// Decoder layer index.
     pub layer: LayerId,
-    /// "chosen" (before capacity) or "kept" (after capacity).
-    pub view: Name,
-
-    /// Which variable: "token", "position", "position_bucket", "category", "previous_token", "document".
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub variable: Option<Name>,
-    /// The variable that is known already, for conditional statistics.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub given: Option<Name>,
-    /// Label of the checkpoint that the number is about.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub checkpoint: Option<String>,
-    /// Label of the checkpoint that it is compared with.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reference: Option<String>,
-    /// Category (domain, language ...).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub category: Option<String>,
-    /// The second category of a pair.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub other_category: Option<String>,
-    /// Expert index.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub expert: Option<ExpertId>,
-    /// The second expert of a pair.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub other_expert: Option<ExpertId>,
-    /// Raw position, or first position of a bucket.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub position: Option<u32>,
-    /// Token id.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub token_id: Option<u32>,
-    /// The token's text as its piece reads.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub text: Option<String>,
-    /// Name of a document.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub document: Option<String>,
-    /// What a list is ranked by: "count", "log_odds".
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ranking: Option<Name>,
-    /// Rank in a list, from 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rank: Option<u32>,
-    /// How ids are averaged ("unweighted", "token_weighted", "frequent"), which margin, which overlap ...
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub variant: Option<Name>,
-    /// Quantile of a distribution, in (0, 1), absent = the mean; for a bin of values the quantile at its upper end.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub quantile: Option<f64>,
-    /// Smallest value of a bin.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub bin_low: Option<f64>,
-    /// Largest value of a bin.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub bin_high: Option<f64>,
-    /// Data set: the name of an input file or folder.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub dataset: Option<String>,
-    /// Message of a conversation, from 0.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub turn: Option<u16>,
-    /// Who speaks: "system", "user", "assistant" or "tool".
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub role: Option<Name>,
-    /// Capacity factor of a replay.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub capacity_factor: Option<f64>,
-    /// Capacity rule of a replay: "port", "t5x" or "unlimited".
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rule: Option<Name>,
-    /// Which sequences compete in a replay: "run" (as routed), "sequence", "batch:N", "tokens:N".
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub grouping: Option<Name>,
-    /// Who gets a slot first in a replay: "position", "gate_probability" or "random".
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub priority: Option<Name>,
-    /// Which sequences a curve is over: absent = all that reach the position, "fixed" = those that reach the end.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cohort: Option<Name>,
-    /// Tokens that the checkpoint was trained on, where known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub training_tokens: Option<f64>,
+    /// Before or after capacity.
+    pub view: View,
+    /// What it is about.
+    #[serde(flatten)]
+    pub subject: Subject,
 
     /// The value; for a statistic with a subtracted baseline the plug-in value. Absent = withheld, see `note`.
     pub estimate: Option<f64>,
@@ -166,34 +88,8 @@ impl Finding {
         Self {
             statistic,
             layer,
-            view: Cow::Borrowed(view.name()),
-            variable: None,
-            given: None,
-            checkpoint: None,
-            reference: None,
-            category: None,
-            other_category: None,
-            expert: None,
-            other_expert: None,
-            position: None,
-            token_id: None,
-            text: None,
-            document: None,
-            ranking: None,
-            rank: None,
-            variant: None,
-            quantile: None,
-            bin_low: None,
-            bin_high: None,
-            dataset: None,
-            turn: None,
-            role: None,
-            capacity_factor: None,
-            rule: None,
-            grouping: None,
-            priority: None,
-            cohort: None,
-            training_tokens: None,
+            view,
+            subject: Subject::default(),
             estimate: None,
             low: None,
             high: None,
@@ -223,11 +119,11 @@ impl Finding {
         self
     }
 
-    /// Whether this is the row of an information statistic that verdict, charts and tables quote. Position has two
-    /// baselines; the stricter one decides, which moves positions within each sequence.
-    pub fn decides(&self) -> bool {
-        let by_position = matches!(self.variable.as_deref(), Some("position" | "position_bucket"));
-        self.variant.as_deref() == by_position.then_some("within_sequence_shift")
+    /// The same finding about another subject, made from its own.
+    #[must_use]
+    pub fn about(mut self, subject: impl FnOnce(Subject) -> Subject) -> Self {
+        self.subject = subject(self.subject);
+        self
     }
 
     /// Withholds the number and says why.
@@ -259,15 +155,15 @@ impl Finding {
 
     /// The same finding under a variable and one of its keys.
     #[must_use]
-    pub fn by(mut self, variable: &'static str) -> Self {
-        self.variable = Some(Cow::Borrowed(variable));
+    pub fn by(mut self, variable: Variable) -> Self {
+        self.subject.variable = Some(variable);
         self
     }
 
     /// The same finding under a variant name.
     #[must_use]
-    pub fn variant(mut self, variant: &'static str) -> Self {
-        self.variant = Some(Cow::Borrowed(variant));
+    pub fn variant(mut self, variant: Variant) -> Self {
+        self.subject.variant = Some(variant);
         self
     }
 
@@ -280,6 +176,15 @@ impl Finding {
             None => text,
         });
         self
+    }
+}
+
+/// The keys are read at every turn, and a finding is always about one subject: `finding.expert` is its subject's.
+impl Deref for Finding {
+    type Target = Subject;
+
+    fn deref(&self) -> &Subject {
+        &self.subject
     }
 }
 

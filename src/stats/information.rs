@@ -9,6 +9,7 @@ use super::{
     entropy::{Jackknife, NORMAL_95, Sums, choice_entropy, jackknife_error, scan},
     finding::{Finding, finite},
     label_null::label_information,
+    names::{Variable, Variant},
     occurrences::NONE,
     position_null::shifted_answers,
     random::Purpose,
@@ -32,16 +33,16 @@ pub(super) struct Strata {
     /// What is known already: one cell, or one per token id. The strata of the shuffle.
     pub(super) known: Cells,
     /// The finer tables: variable and cells.
-    pub(super) finer: Vec<(&'static str, Cells)>,
+    pub(super) finer: Vec<(Variable, Cells)>,
 }
 
 impl Strata {
-    fn over_all(purpose: Purpose, rows: Vec<u32>, variables: &[(&'static str, &[u32])]) -> Self {
+    fn over_all(purpose: Purpose, rows: Vec<u32>, variables: &[(Variable, &[u32])]) -> Self {
         let finer = variables.iter().map(|(name, key)| (*name, Cells::by(&rows, key))).collect();
         Self { purpose, known: Cells::single(rows), finer }
     }
 
-    fn within_token(study: &Study, purpose: Purpose, rows: &[u32], variables: &[(&'static str, &[u32])]) -> Self {
+    fn within_token(study: &Study, purpose: Purpose, rows: &[u32], variables: &[(Variable, &[u32])]) -> Self {
         let token = &study.data.token;
         let finer = variables.iter().map(|(name, key)| (*name, Cells::by_pair(rows, token, key))).collect();
         Self { purpose, known: Cells::by(rows, token), finer }
@@ -63,7 +64,7 @@ impl Strata {
     }
 
     /// The finer tables.
-    fn tables(&self) -> Vec<(&'static str, &Cells)> {
+    fn tables(&self) -> Vec<(Variable, &Cells)> {
         self.finer.iter().map(|(name, cells)| (*name, cells)).collect()
     }
 
@@ -80,7 +81,7 @@ impl Strata {
 /// are those of the study.
 pub(super) fn plain_strata(study: &Study) -> Strata {
     let rows = (0..study.data.len() as u32).collect();
-    Strata::over_all(Purpose::Shuffle, rows, &[("document", &study.data.document)])
+    Strata::over_all(Purpose::Shuffle, rows, &[(Variable::Document, &study.data.document)])
 }
 
 /// `mutual_information`: rows for token, position (also as variant
@@ -89,13 +90,17 @@ pub(super) fn mutual_information(study: &Study, plain: &Strata, permuted: &[Vec<
     let data = &study.data;
     let name = Statistic::MutualInformation;
     let known = Known::new(study, &plain.known);
-    let tables = [("token", &study.by_token), ("position", &study.by_position), ("document", &plain.finer[0].1)];
+    let tables = [
+        (Variable::Token, &study.by_token),
+        (Variable::Position, &study.by_position),
+        (Variable::Document, &plain.finer[0].1),
+    ];
     let counted = count_all(study, &tables);
     let mut findings = answers(study, name, &known, &counted, permuted);
-    let previous: [(_, &[u32]); 1] = [("previous_token", &data.previous)];
+    let previous: [(_, &[u32]); 1] = [(Variable::PreviousToken, &data.previous)];
     let strata = Strata::over_all(Purpose::ShufflePrevious, with(&data.previous), &previous);
     findings.extend(shuffled_answers(study, name, &strata, &Known::new(study, &strata.known)));
-    let category: [(_, &[u32]); 1] = [("category", &data.category)];
+    let category: [(_, &[u32]); 1] = [(Variable::Category, &data.category)];
     let strata = Strata::over_all(Purpose::Labels, with(&data.category), &category);
     let known_labels = Known::new(study, &strata.known);
     findings.extend(category_answers(study, name, &strata, &known_labels, &count_all(study, &strata.tables())));
@@ -112,7 +117,7 @@ pub(super) fn conditional_mutual_information(study: &Study) -> Vec<Finding> {
     let buckets = |position: &[u32]| position.iter().map(|p| p / study.settings.bucket.max(1)).collect::<Vec<u32>>();
     let bucket = buckets(&data.position);
     let all: Vec<u32> = (0..data.len() as u32).collect();
-    let contexts: [(_, &[u32]); 2] = [("position_bucket", &bucket), ("document", &data.document)];
+    let contexts: [(_, &[u32]); 2] = [(Variable::PositionBucket, &bucket), (Variable::Document, &data.document)];
     let strata = Strata::within_token(study, Purpose::WithinToken, &all, &contexts);
     let known = Known::new(study, &strata.known);
     let counted = count_all(study, &strata.tables());
@@ -121,15 +126,19 @@ pub(super) fn conditional_mutual_information(study: &Study) -> Vec<Finding> {
     let cells = |position: &[u32]| Cells::by_pair(&all, &data.token, &buckets(position));
     let shifted = shifted_answers(study, name, &known, &counted[0], cells);
     drop((strata, counted, bucket));
-    let previous: [(_, &[u32]); 1] = [("previous_token", &data.previous)];
+    let previous: [(_, &[u32]); 1] = [(Variable::PreviousToken, &data.previous)];
     let strata = Strata::within_token(study, Purpose::WithinTokenPrevious, &with(&data.previous), &previous);
     findings.extend(shuffled_answers(study, name, &strata, &Known::new(study, &strata.known)));
-    let category: [(_, &[u32]); 1] = [("category", &data.category)];
+    let category: [(_, &[u32]); 1] = [(Variable::Category, &data.category)];
     let strata = Strata::within_token(study, Purpose::WithinTokenCategory, &with(&data.category), &category);
     let (known, counted) = (Known::new(study, &strata.known), count_all(study, &strata.tables()));
     findings.extend(category_answers(study, name, &strata, &known, &counted));
     let permuted = strata.shuffles(study, |shuffled| strata.sums(study, shuffled));
-    findings.extend(answers(study, name, &known, &counted, &permuted).into_iter().map(|row| row.variant(WITHIN_TOKEN)));
+    findings.extend(
+        answers(study, name, &known, &counted, &permuted)
+            .into_iter()
+            .map(|row| row.variant(Variant::WithinTokenShuffle)),
+    );
     findings.extend(shifted);
     in_view_order(findings)
 }
@@ -147,20 +156,20 @@ fn with(key: &[u32]) -> Vec<u32> {
 
 /// Chosen rows before kept rows, otherwise as they were.
 fn in_view_order(mut findings: Vec<Finding>) -> Vec<Finding> {
-    findings.sort_by_key(|finding| finding.view != View::Chosen.name());
+    findings.sort_by_key(|finding| finding.view != View::Chosen);
     findings
 }
 
 /// A finer table, counted.
 pub(super) struct Counted {
-    variable: &'static str,
+    variable: Variable,
     /// By view.
     jackknife: [Jackknife; 2],
 }
 
-fn count_all(study: &Study, tables: &[(&'static str, &Cells)]) -> Vec<Counted> {
-    let count = |(variable, cells): &(&'static str, &Cells)| Counted {
-        variable,
+fn count_all(study: &Study, tables: &[(Variable, &Cells)]) -> Vec<Counted> {
+    let count = |(variable, cells): &(Variable, &Cells)| Counted {
+        variable: *variable,
         jackknife: Jackknife::count(&study.data, cells, &study.f),
     };
     tables.par_iter().map(count).collect()
@@ -239,7 +248,7 @@ impl Question<'_> {
     pub(super) fn answer(&self, permuted_entropies: &[f64], kind: &'static str) -> Finding {
         let study = self.study;
         let mut finding = study.finding(self.statistic, self.view).by(self.finer.variable);
-        finding.given = (self.statistic != Statistic::MutualInformation).then_some("token".into());
+        finding.subject.given = (self.statistic != Statistic::MutualInformation).then_some(Variable::Token);
         let (n, documents) = (self.known.occurrences, self.known.documents.len());
         finding.n = n;
         finding.documents = Some(documents as u64);
@@ -267,7 +276,7 @@ impl Question<'_> {
 
     fn reason_to_withhold(&self) -> Option<String> {
         let categories = self.study.data.category_documents().iter().filter(|count| **count > 0).count();
-        if self.finer.variable == "category" && categories < 2 {
+        if self.finer.variable == Variable::Category && categories < 2 {
             let noun = if categories == 1 { "category" } else { "categories" };
             return Some(format!("{categories} {noun}: at least 2 needed"));
         }

@@ -11,6 +11,7 @@
 
 mod catalog;
 mod category;
+mod cell;
 mod cells;
 mod coactivation;
 mod drift;
@@ -21,6 +22,7 @@ mod information;
 mod label_null;
 mod load;
 mod maximum_entropy;
+mod names;
 mod needs;
 mod occurrences;
 mod overlap;
@@ -38,6 +40,7 @@ mod share;
 mod shown_rows;
 mod spread;
 mod study;
+mod subject;
 mod table;
 mod table_builder;
 mod thousands;
@@ -51,14 +54,16 @@ pub use drift::{
 pub use drops::{
     DropLayer, DropSettings, DropStudy, drop_difference, drop_statistics, drop_trend, exact_replay, is_of_every_model,
 };
-pub use finding::{Finding, Name};
+pub use finding::Finding;
 pub use load::load_statistics;
 pub use maximum_entropy::maximum_entropy_pairs;
+pub use names::{GROUPS_OF_RUN, Priority, Ranking, Variable, Variant};
 pub use needs::Needs;
 pub use repetition::uniform_repetition;
 pub use route::{headline, merge, route_statistic, route_statistics};
 pub use settings::Settings;
 pub use spread::{routing_noise_variance, routing_std_ceiling};
+pub use subject::{Name, Scope, Subject};
 pub use table::{StatisticTable, Tables};
 pub use table_builder::{TableBuilder, TableBuilders, append};
 pub use thousands::thousands;

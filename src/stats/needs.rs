@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{Finding, Name, Statistic, StatisticTable};
+use super::{Finding, Priority, Statistic, StatisticTable, Subject, Variable, Variant};
 use crate::{
     routing::{LayerId, View},
     trace::{Block, Provides},
@@ -14,7 +14,7 @@ pub struct Needs {
     /// What every number of it is made of.
     pub always: &'static [Block],
     /// What some of its variants are made of beside that.
-    pub variants: &'static [(&'static str, &'static [Block])],
+    pub variants: &'static [(Variant, &'static [Block])],
 }
 
 impl Needs {
@@ -25,19 +25,19 @@ impl Needs {
         Self { always, variants: &[] }
     }
 
-    const fn variants(always: &'static [Block], variants: &'static [(&'static str, &'static [Block])]) -> Self {
+    const fn variants(always: &'static [Block], variants: &'static [(Variant, &'static [Block])]) -> Self {
         Self { always, variants }
     }
 }
 
 /// What the five ratios of a replay are made of, beside the number of assignments that an expert cannot take, which is the same
 /// in any order.
-const RATIOS: &[(&str, &[Block])] = &[
-    (Statistic::FirstChoiceDropRatio.name(), &[Block::Ranks]),
-    (Statistic::SecondChoiceDropRatio.name(), &[Block::Ranks]),
-    (Statistic::ChoiceDropRatio.name(), &[Block::Ranks]),
-    (Statistic::TokenDropRatio.name(), &[Block::Ranks]),
-    (Statistic::GateMassLost.name(), &[Block::Ranks, Block::Probability]),
+const RATIOS: &[(Variant, &[Block])] = &[
+    (Variant::Of(Statistic::FirstChoiceDropRatio), &[Block::Ranks]),
+    (Variant::Of(Statistic::SecondChoiceDropRatio), &[Block::Ranks]),
+    (Variant::Of(Statistic::ChoiceDropRatio), &[Block::Ranks]),
+    (Variant::Of(Statistic::TokenDropRatio), &[Block::Ranks]),
+    (Variant::Of(Statistic::GateMassLost), &[Block::Ranks, Block::Probability]),
 ];
 
 impl Statistic {
@@ -52,19 +52,25 @@ impl Statistic {
             Self::TokenPredictability => Needs::variants(
                 &[TokenIds],
                 &[
-                    ("token", &[Ranks]),
-                    ("token_and_previous", &[Ranks, Positions]),
-                    ("context_gain", &[Ranks, Positions]),
+                    (Variant::Token, &[Ranks]),
+                    (Variant::TokenAndPrevious, &[Ranks, Positions]),
+                    (Variant::ContextGain, &[Ranks, Positions]),
                 ],
             ),
-            Self::ExpertRepetition => Needs::variants(&[Positions], &[("first", &[Ranks])]),
+            Self::ExpertRepetition => Needs::variants(&[Positions], &[(Variant::First, &[Ranks])]),
             Self::RouterEntropy => Needs::all(&[Entropy]),
-            Self::RouterMargin => Needs::variants(&[], &[("margin_first", &[MarginFirst]), ("margin_k", &[MarginK])]),
+            Self::RouterMargin => {
+                Needs::variants(&[], &[(Variant::MarginFirst, &[MarginFirst]), (Variant::MarginK, &[MarginK])])
+            }
             Self::FirstChoiceAgreement | Self::LastChange => Needs::all(&[Ranks]),
             Self::GateOverlap => Needs::all(&[Logits]),
             Self::AgreementByMargin => Needs::variants(
                 &[],
-                &[("overlap", &[MarginK]), ("exact_set", &[MarginK]), ("first_choice", &[MarginFirst, Ranks])],
+                &[
+                    (Variant::Overlap, &[MarginK]),
+                    (Variant::ExactSet, &[MarginK]),
+                    (Variant::FirstChoice, &[MarginFirst, Ranks]),
+                ],
             ),
             Self::AssignmentDropRatio
             | Self::TokenDropRatio
@@ -107,23 +113,22 @@ impl Statistic {
 /// the trace provides.
 fn reason(row: &Finding, provides: Provides) -> Option<&'static str> {
     let Needs { always, variants } = row.statistic.needs();
-    let of_variant =
-        variants.iter().filter(|(name, _)| row.variant.as_deref() == Some(name)).map(|(_, blocks)| *blocks);
-    let of_keys = [row.variable.as_deref(), row.given.as_deref()].into_iter().flatten().map(of_variable);
-    let of_view: &[Block] = if row.view == View::Kept.name() { &[Block::Drops] } else { &[] };
-    let by_gate = row.priority.as_deref() == Some("gate_probability");
+    let of_variant = variants.iter().filter(|(variant, _)| row.variant == Some(*variant)).map(|(_, blocks)| *blocks);
+    let of_keys = [row.variable, row.given].into_iter().flatten().map(of_variable);
+    let of_view: &[Block] = if row.view == View::Kept { &[Block::Drops] } else { &[] };
+    let by_gate = row.priority == Some(Priority::GateProbability);
     let of_order: &[Block] = if by_gate { &[Block::Probability] } else { &[] };
     let mut needed = [always, of_view, of_order].into_iter().chain(of_variant).chain(of_keys);
     needed.find_map(|blocks| provides.missing(blocks)).map(Block::absence)
 }
 
 /// What a number about a variable is made of.
-fn of_variable(variable: &str) -> &'static [Block] {
+fn of_variable(variable: Variable) -> &'static [Block] {
     match variable {
-        "token" => &[Block::TokenIds],
-        "position" | "position_bucket" => &[Block::Positions],
-        "previous_token" => &[Block::TokenIds, Block::Positions],
-        _ => &[],
+        Variable::Token => &[Block::TokenIds],
+        Variable::Position | Variable::PositionBucket => &[Block::Positions],
+        Variable::PreviousToken => &[Block::TokenIds, Block::Positions],
+        Variable::Category | Variable::Document | Variable::Expert => &[],
     }
 }
 
@@ -163,16 +168,17 @@ fn is_unneeded(block: Block) -> bool {
 }
 
 /// What rows have in common that are withheld for one reason.
-type Kind = (Statistic, LayerId, Name, Option<Name>, Option<Name>, Option<Name>, Option<String>, Option<String>);
+type Kind =
+    (Statistic, LayerId, View, Option<Variable>, Option<Variable>, Option<Variant>, Option<String>, Option<String>);
 
 fn kind(row: &Finding) -> Kind {
     (
         row.statistic,
         row.layer,
-        row.view.clone(),
-        row.variable.clone(),
-        row.given.clone(),
-        row.variant.clone(),
+        row.view,
+        row.variable,
+        row.given,
+        row.variant,
         row.checkpoint.clone(),
         row.reference.clone(),
     )
@@ -181,15 +187,16 @@ fn kind(row: &Finding) -> Kind {
 /// The same row without numbers and without the keys that single out one of many.
 fn bare(row: &Finding) -> Finding {
     Finding {
-        view: row.view.clone(),
-        variable: row.variable.clone(),
-        given: row.given.clone(),
-        variant: row.variant.clone(),
-        checkpoint: row.checkpoint.clone(),
-        reference: row.reference.clone(),
-        training_tokens: row.training_tokens,
         unit: row.unit.clone(),
-        ..Finding::new(row.statistic, row.layer, View::Chosen)
+        ..Finding::new(row.statistic, row.layer, row.view).about(|subject| Subject {
+            variable: row.variable,
+            given: row.given,
+            variant: row.variant,
+            checkpoint: row.checkpoint.clone(),
+            reference: row.reference.clone(),
+            training_tokens: row.training_tokens,
+            ..subject
+        })
     }
 }
 
@@ -203,9 +210,9 @@ mod tests {
         vec![
             row(View::Chosen),
             row(View::Kept),
-            Finding { token_id: Some(7), ..row(View::Chosen).by("token") },
-            Finding { token_id: Some(8), ..row(View::Chosen).by("token") },
-            Finding { priority: Some("gate_probability".into()), ..row(View::Chosen) },
+            row(View::Chosen).by(Variable::Token).about(|subject| Subject { token_id: Some(7), ..subject }),
+            row(View::Chosen).by(Variable::Token).about(|subject| Subject { token_id: Some(8), ..subject }),
+            row(View::Chosen).about(|subject| Subject { priority: Some(Priority::GateProbability), ..subject }),
         ]
     }
 
@@ -237,7 +244,7 @@ mod tests {
     fn variants_may_need_more_than_their_statistic() {
         let row = |variant| Finding::new(Statistic::ExpertRepetition, 1, View::Chosen).variant(variant);
         let unranked = Provides::default().without(Block::Ranks);
-        assert_eq!(reason(&row("first"), unranked), Some(Block::Ranks.absence()));
-        assert_eq!(reason(&row("first_or_second"), unranked), None);
+        assert_eq!(reason(&row(Variant::First), unranked), Some(Block::Ranks.absence()));
+        assert_eq!(reason(&row(Variant::FirstOrSecond), unranked), None);
     }
 }

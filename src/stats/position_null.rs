@@ -10,12 +10,13 @@ use super::{
     entropy::scan,
     finding::Finding,
     information::{Counted, Known, Question},
+    names::Variant,
     random::{Purpose, Stream},
     study::Study,
 };
 use crate::routing::View;
 
-/// Baseline kind and variant name.
+/// Baseline kind.
 pub(super) const SHIFT: &str = "within_sequence_shift";
 
 /// Findings about position (position bucket given the token) against moved positions, both views.
@@ -36,7 +37,9 @@ pub(super) fn shifted_answers(
     });
     let answer = |view: View| {
         let entropies: Vec<f64> = permuted.iter().map(|entropy| entropy[view as usize]).collect();
-        Question { study, statistic, known, finer: observed, view }.answer(&entropies, SHIFT).variant(SHIFT)
+        Question { study, statistic, known, finer: observed, view }
+            .answer(&entropies, SHIFT)
+            .variant(Variant::WithinSequenceShift)
     };
     View::ALL.map(answer).to_vec()
 }

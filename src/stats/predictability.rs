@@ -5,6 +5,7 @@ use super::{
     catalog::Statistic,
     cells::Cells,
     finding::Finding,
+    names::Variant,
     occurrences::Occurrences,
     random::{Purpose, Stream},
     resample::percentile,
@@ -33,7 +34,7 @@ struct Scores {
 /// are not refitted).
 pub(super) fn token_predictability(study: &Study) -> Vec<Finding> {
     let documents = study.data.documents();
-    let variants = ["token", "token_and_previous", "context_gain", "top_k_overlap"];
+    let variants = [Variant::Token, Variant::TokenAndPrevious, Variant::ContextGain, Variant::TopKOverlap];
     let empty = |variant| {
         let finding = study.finding(Statistic::TokenPredictability, View::Chosen).variant(variant);
         Finding { n: study.data.len() as u64, documents: Some(documents as u64), ..finding }
@@ -52,7 +53,7 @@ pub(super) fn token_predictability(study: &Study) -> Vec<Finding> {
         (&gain, &zero, "no_gain"),
         (&scores.token_overlap, &scores.majority_overlap, "majority_experts"),
     ];
-    let row = |(variant, (score, baseline, kind)): (&'static str, (&Vec<f64>, &Vec<f64>, &'static str))| {
+    let row = |(variant, (score, baseline, kind)): (Variant, (&Vec<f64>, &Vec<f64>, &'static str))| {
         let n = study.data.len() as f64;
         let finding = empty(variant).measured(
             score.iter().sum::<f64>() / n,

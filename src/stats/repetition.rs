@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::{
     catalog::Statistic,
     finding::Finding,
+    names::{Variable, Variant},
     overlap::{Drawn, Expected, expected},
     random::{Purpose, Stream},
     resample::percentile,
@@ -53,18 +54,18 @@ pub(super) fn expert_repetition(study: &Study, group: &Group, repeats: &Repeats)
     let (experts, top_k) = (study.data.experts, study.data.top_k);
     let chance = Chance::new(study, group);
     let first = Expected { mean: chance.first(), drawn: false };
-    let mut variants = vec![("first", &repeats.first, first, 1.0 / experts as f64)];
+    let mut variants = vec![(Variant::First, &repeats.first, first, 1.0 / experts as f64)];
     if top_k > 1 {
-        let name = if top_k > 2 { "any" } else { "first_or_second" };
+        let name = if top_k > 2 { Variant::Any } else { Variant::FirstOrSecond };
         variants.push((name, &repeats.any, chance.any(study, group), uniform_repetition(experts, top_k)));
     }
     let pairs: u64 = group.documents.iter().map(|d| u64::from(repeats.pairs[*d])).sum();
     let documents = group.documents.iter().filter(|d| repeats.pairs[**d] > 0).count();
-    let row = |(variant, count, chance, uniform): (&'static str, &Vec<u32>, Expected, f64)| {
+    let row = |(variant, count, chance, uniform): (Variant, &Vec<u32>, Expected, f64)| {
         let mut finding = study.finding(Statistic::ExpertRepetition, View::Chosen).variant(variant);
         finding.uniform_baseline = Some(uniform);
         if let Some(category) = group.category {
-            finding = study.about_category(finding.by("category"), category);
+            finding = study.about_category(finding.by(Variable::Category), category);
         }
         if pairs == 0 {
             return finding.withheld("no two neighbouring tokens");

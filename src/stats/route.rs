@@ -3,11 +3,14 @@
 use rayon::prelude::*;
 
 use super::{
-    Finding, STATISTICS, StatisticInfo, StatisticTable, Tables, category,
+    Finding, STATISTICS, StatisticInfo, StatisticTable, Tables,
+    catalog::Statistic,
+    category,
     cells::Cells,
     coactivation,
     drops::OwnRules,
     information, load,
+    names::Variable,
     needs::{is_out_of_reach, withhold, without_numbers},
     plain,
     plain::Shuffled,
@@ -64,60 +67,70 @@ pub fn route_statistic(
     sequences: &SequenceTable,
     layer: &LayerTrace,
     settings: &Settings,
-    name: &str,
+    statistic: Statistic,
 ) -> Result<Vec<StatisticTable>> {
     let study = Study::new(sequences, layer, settings)?;
     let strata = information::plain_strata(&study);
-    let permuted = if SHUFFLED.contains(&name) { plain::shuffles(&study, &strata) } else { Vec::new() };
+    let permuted = if SHUFFLED.contains(&statistic) { plain::shuffles(&study, &strata) } else { Vec::new() };
     let tasks = tasks(&study, &strata, &permuted);
-    Ok(tasks.into_iter().find(|(names, _)| names.contains(&name)).map_or_else(Vec::new, |(_, task)| task()))
+    Ok(tasks
+        .into_iter()
+        .find(|(statistics, _)| statistics.contains(&statistic))
+        .map_or_else(Vec::new, |(_, task)| task()))
 }
 
 /// The tables of a task; those of which the trace can give nothing are not computed.
-fn run((names, task): &Task, layer: &LayerTrace) -> Vec<StatisticTable> {
-    let of_table = |name: &&'static str| {
-        let name = *name;
-        STATISTICS.iter().filter(move |info| info.command == "route" && info.table == name)
+fn run((statistics, task): &Task, layer: &LayerTrace) -> Vec<StatisticTable> {
+    let of_table = |statistic: &'static Statistic| {
+        STATISTICS.iter().filter(|info| info.command == "route" && info.table == statistic.table())
     };
     let reachable = |info: &StatisticInfo| !is_out_of_reach(info.statistic, layer.provides);
-    if names.iter().flat_map(of_table).any(reachable) {
+    if statistics.iter().flat_map(of_table).any(reachable) {
         return task();
     }
     let rows = |info: &StatisticInfo| without_numbers(info.statistic, layer.layer, layer.provides);
-    names.iter().map(|name| table(name, of_table(name).flat_map(rows).collect())).collect()
+    statistics.iter().map(|one| StatisticTable::of(*one, of_table(one).flat_map(rows).collect())).collect()
 }
 
 /// Tables that need the shuffles of the whole layer.
-const SHUFFLED: [&str; 5] =
-    ["expert_share", "routing_std", "routing_std_corrected", "mutual_information", "vocabulary_specialization"];
+const SHUFFLED: [Statistic; 5] = [
+    Statistic::ExpertShare,
+    Statistic::RoutingStd,
+    Statistic::RoutingStdCorrected,
+    Statistic::MutualInformation,
+    Statistic::VocabularySpecialization,
+];
 
-/// The names of some tables, and what computes them, independently of all others.
-type Task<'a> = (&'static [&'static str], Box<dyn Fn() -> Vec<StatisticTable> + Send + Sync + 'a>);
+/// Some statistics, and what computes them, independently of all others.
+type Task<'a> = (&'static [Statistic], Box<dyn Fn() -> Vec<StatisticTable> + Send + Sync + 'a>);
 
 /// All tables, in order.
 fn tasks<'a>(study: &'a Study, strata: &'a information::Strata, permuted: &'a [Shuffled]) -> Vec<Task<'a>> {
     macro_rules! one {
-        ($name:literal, $rows:expr) => {
-            (&[$name], Box::new(move || vec![table($name, $rows)]))
+        ($statistic:ident, $rows:expr) => {
+            (&[Statistic::$statistic], Box::new(move || vec![StatisticTable::of(Statistic::$statistic, $rows)]))
         };
     }
     let of_views = |rows: &dyn Fn(View) -> Vec<Finding>| View::ALL.into_iter().flat_map(rows).collect::<Vec<_>>();
     vec![
-        (&["expert_share", "routing_std", "routing_std_corrected"], Box::new(|| share_tables(study, permuted))),
-        one!("top_tokens", of_views(&|view| vocabulary::top_tokens(study, view))),
-        one!("mutual_information", information_rows(study, strata, permuted)),
-        one!("conditional_mutual_information", information::conditional_mutual_information(study)),
-        one!("token_predictability", predictability::token_predictability(study)),
-        one!(
-            "vocabulary_specialization",
-            of_views(&|view| vocabulary::vocabulary_specialization(study, view, permuted))
+        (
+            &[Statistic::ExpertShare, Statistic::RoutingStd, Statistic::RoutingStdCorrected],
+            Box::new(|| share_tables(study, permuted)),
         ),
-        (&["domain_specialization", "cramers_v", "jensen_shannon"], Box::new(|| category_tables(study))),
-        one!("expert_repetition", repetition_rows(study)),
-        one!("coactivation", of_views(&|view| coactivation::coactivation(study, view))),
-        one!("expert_load", load_rows(study)),
-        one!("router_entropy", router::router_entropy(study)),
-        one!("router_margin", router::router_margin(study)),
+        one!(TopTokens, of_views(&|view| vocabulary::top_tokens(study, view))),
+        one!(MutualInformation, information_rows(study, strata, permuted)),
+        one!(ConditionalMutualInformation, information::conditional_mutual_information(study)),
+        one!(TokenPredictability, predictability::token_predictability(study)),
+        one!(VocabularySpecialization, of_views(&|view| vocabulary::vocabulary_specialization(study, view, permuted))),
+        (
+            &[Statistic::DomainSpecialization, Statistic::CramersV, Statistic::JensenShannon],
+            Box::new(|| category_tables(study)),
+        ),
+        one!(ExpertRepetition, repetition_rows(study)),
+        one!(Coactivation, of_views(&|view| coactivation::coactivation(study, view))),
+        one!(MaxViolation, load_rows(study)),
+        one!(RouterEntropy, router::router_entropy(study)),
+        one!(RouterMargin, router::router_margin(study)),
     ]
 }
 
@@ -144,20 +157,9 @@ pub fn merge(into: &mut Tables, layer_tables: Vec<StatisticTable>) {
 /// The findings that belong into `summary.json`: everything except the rows of single token ids, positions and pairs
 /// and the lists of tokens. The tables of `drops` have rules of their own.
 pub fn headline(tables: &Tables) -> Vec<Finding> {
-    let bulky = |row: &Finding| {
-        row.token_id.is_some()
-            || row.position.is_some()
-            || row.other_expert.is_some()
-            || row.other_category.is_some()
-            || row.rank.is_some()
-    };
     let rules = OwnRules::new(tables);
-    let listed = |row: &&Finding| rules.summarised(row).unwrap_or(!bulky(row));
+    let listed = |row: &&Finding| rules.summarised(row).unwrap_or(row.is_headline());
     tables.values().flat_map(|table| &table.rows).filter(listed).cloned().collect()
-}
-
-fn table(name: &str, rows: Vec<Finding>) -> StatisticTable {
-    StatisticTable { name: name.to_owned(), rows }
 }
 
 fn information_rows(study: &Study, strata: &information::Strata, permuted: &[Shuffled]) -> Vec<Finding> {
@@ -167,25 +169,25 @@ fn information_rows(study: &Study, strata: &information::Strata, permuted: &[Shu
 
 /// `expert_share`, `routing_std` and `routing_std_corrected`: one pass over the keys yields all three.
 fn share_tables(study: &Study, permuted: &[Shuffled]) -> Vec<StatisticTable> {
-    let names = ["expert_share", "routing_std", "routing_std_corrected"];
-    let mut tables = names.map(StatisticTable::new);
+    let statistics = [Statistic::ExpertShare, Statistic::RoutingStd, Statistic::RoutingStdCorrected];
+    let mut tables = statistics.map(|statistic| StatisticTable::of(statistic, Vec::new()));
     let groups = View::ALL.map(|view| -> Vec<Shares> {
         study.groups().iter().map(|group| share::group_shares(study, view, group)).collect()
     });
     let overall = [groups[0][0].share(), groups[1][0].share()];
     let listed = Listed::new(study);
-    let mut positions = key_rows(study, "position", &study.by_position, &listed);
-    let mut tokens = key_rows(study, "token", &study.by_token, &listed);
-    let with_rows = |variable: &str| listed.of(variable).iter().filter(|listed| **listed).count();
-    let keys = groups[0].len() + with_rows("position") + with_rows("token");
+    let mut positions = key_rows(study, Variable::Position, &study.by_position, &listed);
+    let mut tokens = key_rows(study, Variable::Token, &study.by_token, &listed);
+    let with_rows = |variable: Variable| listed.of(variable).iter().filter(|listed| **listed).count();
+    let keys = groups[0].len() + with_rows(Variable::Position) + with_rows(Variable::Token);
     // As large as it will be: growing would copy a million rows.
     tables[0].rows.reserve_exact(View::ALL.len() * keys * study.data.experts);
     for view in View::ALL {
         let overall = &overall[view as usize];
         let mut rows = ShareRows { study, view, overall, listed: &listed, tables: &mut tables };
         rows.groups(&groups[view as usize]);
-        rows.keys("position", &study.by_position, std::mem::take(&mut positions[view as usize]), permuted);
-        rows.keys("token", &study.by_token, std::mem::take(&mut tokens[view as usize]), permuted);
+        rows.keys(Variable::Position, &study.by_position, std::mem::take(&mut positions[view as usize]), permuted);
+        rows.keys(Variable::Token, &study.by_token, std::mem::take(&mut tokens[view as usize]), permuted);
     }
     tables.into()
 }
@@ -194,7 +196,7 @@ fn share_tables(study: &Study, permuted: &[Shuffled]) -> Vec<StatisticTable> {
 type KeyRows = (Option<Summary>, Spread);
 
 /// Every frequent key, by view.
-fn key_rows(study: &Study, variable: &'static str, cells: &Cells, listed: &Listed) -> [Vec<KeyRows>; 2] {
+fn key_rows(study: &Study, variable: Variable, cells: &Cells, listed: &Listed) -> [Vec<KeyRows>; 2] {
     let listed = listed.of(variable);
     let rows = share::map_cells(study, variable, cells, |index, shares| {
         shares.map(|shares| (listed[index].then(|| shares.summary()), Spread::new(study, &shares)))
@@ -230,14 +232,14 @@ impl ShareRows<'_> {
     }
 
     /// By position or token id, and the mean over these.
-    fn keys(&mut self, variable: &'static str, cells: &Cells, rows: Vec<KeyRows>, permuted: &[Shuffled]) {
+    fn keys(&mut self, variable: Variable, cells: &Cells, rows: Vec<KeyRows>, permuted: &[Shuffled]) {
         let (study, view) = (self.study, self.view);
         let (shares, spreads): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
         self.tables[0].rows.extend(self.listed.note(study, view, variable));
         for summary in shares.iter().flatten() {
             self.tables[0].rows.extend(share::expert_share(study, view, summary, self.overall));
         }
-        let index = usize::from(variable == "position");
+        let index = usize::from(variable == Variable::Position);
         let permuted: Vec<&[f64]> =
             permuted.iter().map(|shuffled| shuffled.spread[index][view as usize].as_slice()).collect();
         let keys = Keys { variable, spreads: &spreads, withheld: cells.len() - spreads.len() };
@@ -269,7 +271,8 @@ fn spread_of_category(table: &[Vec<u64>], shares: &Shares) -> f64 {
 
 /// `domain_specialization`, `cramers_v` and `jensen_shannon`.
 fn category_tables(study: &Study) -> Vec<StatisticTable> {
-    let mut tables = ["domain_specialization", "cramers_v", "jensen_shannon"].map(StatisticTable::new);
+    let mut tables = [Statistic::DomainSpecialization, Statistic::CramersV, Statistic::JensenShannon]
+        .map(|statistic| StatisticTable::of(statistic, Vec::new()));
     for view in View::ALL {
         for group in study.groups() {
             let shares = share::group_shares(study, view, &group);

@@ -1,6 +1,8 @@
 //! `router_entropy` and `router_margin`: how sure the router is. Chosen view; the router knows no capacity.
 
-use super::{catalog::Statistic, finding::Finding, resample::quantile_sorted, study::Study};
+use super::{
+    catalog::Statistic, finding::Finding, names::Variant, resample::quantile_sorted, study::Study, subject::Subject,
+};
 use crate::routing::View;
 
 /// The quantiles that are listed beside the mean.
@@ -17,8 +19,8 @@ pub(super) fn router_entropy(study: &Study) -> Vec<Finding> {
 /// margin of a uniform router. n = occurrences.
 pub(super) fn router_margin(study: &Study) -> Vec<Finding> {
     let finding = study.finding(Statistic::RouterMargin, View::Chosen).against(0.0, "uniform");
-    let mut findings = distribution(study, &finding.clone().variant("margin_first"), &study.trace.margin_first);
-    findings.extend(distribution(study, &finding.variant("margin_k"), &study.trace.margin_k));
+    let mut findings = distribution(study, &finding.clone().variant(Variant::MarginFirst), &study.trace.margin_first);
+    findings.extend(distribution(study, &finding.variant(Variant::MarginK), &study.trace.margin_k));
     findings
 }
 
@@ -52,7 +54,7 @@ fn distribution(study: &Study, finding: &Finding, values: &[f32]) -> Vec<Finding
             let moved = |share: f64| quantile_sorted(&sorted, p + reached - share);
             (moved(high).min(at), moved(low).max(at))
         });
-        let finding = Finding { quantile: Some(p), ..finding.clone() };
+        let finding = finding.clone().about(|subject| Subject { quantile: Some(p), ..subject });
         findings.push(finding.measured(at, interval, n, documents as u64));
     }
     findings.into_iter().map(|finding| study.with_reason(finding, documents)).collect()

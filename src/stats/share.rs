@@ -6,9 +6,11 @@ use super::{
     catalog::Statistic,
     cells::Cells,
     finding::Finding,
+    names::Variable,
     positions::importance,
     resample::{Interval, percentile},
     study::{Group, Study},
+    subject::Subject,
     thousands,
 };
 use crate::routing::{ExpertId, View};
@@ -119,7 +121,7 @@ pub(super) fn frequent(study: &Study, cells: &Cells) -> Vec<usize> {
 /// the cells.
 pub(super) fn map_cells<T: Send>(
     study: &Study,
-    variable: &'static str,
+    variable: Variable,
     cells: &Cells,
     f: impl Fn(usize, [Shares; 2]) -> T + Sync,
 ) -> Vec<T> {
@@ -154,17 +156,17 @@ impl Listed {
     }
 
     /// The flags of a variable, by frequent cell.
-    pub(super) fn of(&self, variable: &str) -> &[bool] {
-        if variable == "position" { &self.positions } else { &self.tokens }
+    pub(super) fn of(&self, variable: Variable) -> &[bool] {
+        if variable == Variable::Position { &self.positions } else { &self.tokens }
     }
 
     /// What is listed, where that is not all.
-    pub(super) fn note(&self, study: &Study, view: View, variable: &'static str) -> Option<Finding> {
+    pub(super) fn note(&self, study: &Study, view: View, variable: Variable) -> Option<Finding> {
         let all = self.of(variable);
         let listed = all.iter().filter(|listed| **listed).count();
         let of = format!("of {} with enough occurrences", thousands(all.len() as u64));
         let reason = match variable {
-            "position" => format!("{listed} positions {of} are listed, from coarse to fine"),
+            Variable::Position => format!("{listed} positions {of} are listed, from coarse to fine"),
             _ => format!("{listed} token ids {of} are listed, the most frequent"),
         };
         let empty = || study.finding(Statistic::ExpertShare, view).by(variable);
@@ -252,9 +254,9 @@ impl Tally {
 }
 
 /// The key of the cell that a row is in.
-fn key_of(study: &Study, variable: &'static str, row: usize) -> Key {
+fn key_of(study: &Study, variable: Variable, row: usize) -> Key {
     match variable {
-        "token" => Key::Token(study.data.token[row] as usize),
+        Variable::Token => Key::Token(study.data.token[row] as usize),
         _ => Key::Position(study.data.position[row]),
     }
 }
@@ -263,9 +265,11 @@ fn key_of(study: &Study, variable: &'static str, row: usize) -> Key {
 pub(super) fn about(study: &Study, finding: Finding, key: Key) -> Finding {
     match key {
         Key::All => finding,
-        Key::Category(category) => study.about_category(finding.by("category"), category),
-        Key::Position(position) => Finding { position: Some(position), ..finding.by("position") },
-        Key::Token(token) => study.about_token(finding.by("token"), token),
+        Key::Category(category) => study.about_category(finding.by(Variable::Category), category),
+        Key::Position(position) => {
+            finding.by(Variable::Position).about(|subject| Subject { position: Some(position), ..subject })
+        }
+        Key::Token(token) => study.about_token(finding.by(Variable::Token), token),
     }
 }
 
@@ -279,7 +283,10 @@ pub(super) fn expert_share<'a>(
     let uniform = 1.0 / study.data.experts as f64;
     let row = move |expert: usize| {
         let finding = about(study, study.finding(Statistic::ExpertShare, view), shares.key);
-        let mut finding = Finding { expert: Some(expert as ExpertId), uniform_baseline: Some(uniform), ..finding };
+        let mut finding = Finding {
+            uniform_baseline: Some(uniform),
+            ..finding.about(|subject| Subject { expert: Some(expert as ExpertId), ..subject })
+        };
         finding.n = shares.n;
         finding.documents = Some(shares.documents as u64);
         let Some(estimate) = shares.share.get(expert) else { return finding.withheld("no assignment to count") };

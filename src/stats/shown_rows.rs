@@ -148,7 +148,7 @@ mod tests {
     use super::*;
     use crate::{
         routing::View,
-        stats::{Finding, Statistic, StatisticTable},
+        stats::{Finding, Statistic, StatisticTable, Subject, Variable},
     };
 
     fn row(n: u64) -> Finding {
@@ -165,7 +165,13 @@ mod tests {
 
     #[test]
     fn shares_of_the_most_frequent_token_ids_are_shown() {
-        let of = |id: u32| Finding { token_id: Some(id), expert: Some(0), ..row(u64::from(id / 2)).by("token") };
+        let of = |id: u32| {
+            row(u64::from(id / 2)).by(Variable::Token).about(|subject| Subject {
+                token_id: Some(id),
+                expert: Some(0),
+                ..subject
+            })
+        };
         let mut rows = vec![row(1)];
         rows.extend((0..100).flat_map(|id| [of(id), of(id)]));
         let found = shown(rows, 1000);
@@ -176,10 +182,14 @@ mod tests {
 
     #[test]
     fn a_large_table_shows_first_ranks_frequent_ids_and_coarse_positions() {
-        let position = |at: u32| Finding { position: Some(at), ..row(9).by("position") };
-        let bucket = |at: u32| Finding { position: Some(at), ..row(9).by("position_bucket") };
-        let token = |id: u32| Finding { token_id: Some(id), ..row(u64::from(100 - id)).by("token") };
-        let rank = |rank: u32| Finding { rank: Some(rank), token_id: Some(rank), ..row(9) };
+        let position =
+            |at: u32| row(9).by(Variable::Position).about(|subject| Subject { position: Some(at), ..subject });
+        let bucket =
+            |at: u32| row(9).by(Variable::PositionBucket).about(|subject| Subject { position: Some(at), ..subject });
+        let token = |id: u32| {
+            row(u64::from(100 - id)).by(Variable::Token).about(|subject| Subject { token_id: Some(id), ..subject })
+        };
+        let rank = |rank: u32| row(9).about(|subject| Subject { rank: Some(rank), token_id: Some(rank), ..subject });
         let mut rows: Vec<Finding> = (0..10).map(|bin| bucket(64 * bin)).collect();
         rows.extend((0..50).map(position));
         rows.extend((0..50).map(token));
@@ -190,7 +200,7 @@ mod tests {
         let numbers = |key: fn(&Finding) -> Option<u32>| found.rows.iter().filter_map(key).collect::<Vec<u32>>();
         assert_eq!(numbers(|row| row.rank), (1..=9).collect::<Vec<u32>>());
         assert_eq!(numbers(|row| row.token_id.filter(|_| row.rank.is_none())), (0..9).collect::<Vec<u32>>());
-        let positions = numbers(|row| row.position.filter(|_| row.variable.as_deref() == Some("position")));
+        let positions = numbers(|row| row.position.filter(|_| row.variable == Some(Variable::Position)));
         assert_eq!(positions, [0, 1, 2, 4, 8, 16, 32, 48, 49]);
         assert_eq!(found.rows.len(), 37);
     }

@@ -4,6 +4,7 @@
 use super::{
     catalog::Statistic,
     finding::Finding,
+    names::Variable,
     resample::centred,
     share::{Key, Shares, about},
     study::{Study, mean, p_value},
@@ -177,7 +178,7 @@ fn against_overall(finding: Finding, overall: &[f64]) -> Finding {
 /// Which keys a mean is taken over.
 pub(super) struct Keys<'a> {
     /// "token" or "position".
-    pub(super) variable: &'static str,
+    pub(super) variable: Variable,
     /// Their spreads.
     pub(super) spreads: &'a [Spread],
     /// Keys with too few occurrences.
@@ -208,7 +209,7 @@ impl Keys<'_> {
         finding = finding.remark(format!(
             "mean over {} {}s with at least {minimum} occurrences; {} with fewer are withheld",
             self.spreads.len(),
-            if self.variable == "token" { "token id" } else { self.variable },
+            if self.variable == Variable::Token { "token id" } else { self.variable.name() },
             self.withheld
         ));
         let estimate = mean_of_finite(self.spreads.iter().map(|spread| part(&spread.std)));

@@ -11,6 +11,7 @@ use super::{
     random::{Purpose, Stream},
     resample::Resamples,
     settings::Settings,
+    subject::Subject,
 };
 use crate::{
     error::{Error, Result},
@@ -71,12 +72,16 @@ impl<'a> Study<'a> {
     /// A finding about one token id, with its text.
     pub(super) fn about_token(&self, finding: Finding, dense_token: usize) -> Finding {
         let id = self.data.token_ids[dense_token];
-        Finding { token_id: Some(id), text: self.sequences.token_text.get(&id).cloned(), ..finding }
+        finding.about(|subject| Subject {
+            token_id: Some(id),
+            text: self.sequences.token_text.get(&id).cloned(),
+            ..subject
+        })
     }
 
     /// A finding about one category.
     pub(super) fn about_category(&self, finding: Finding, category: usize) -> Finding {
-        Finding { category: Some(self.data.category_names[category].clone()), ..finding }
+        finding.about(|subject| Subject { category: Some(self.data.category_names[category].clone()), ..subject })
     }
 
     /// A finding about a document, with its category.

@@ -1,7 +1,6 @@
 //! Tidy tables, one per statistic: `stats/NAME.parquet` and `stats/NAME.csv`.
 
 use std::{
-    borrow::Cow,
     collections::BTreeMap,
     io::{Cursor, Read, Seek},
 };
@@ -9,8 +8,9 @@ use std::{
 use polars::prelude::*;
 
 use super::{
-    catalog::{Statistic, unknown},
-    finding::{Finding, Name},
+    catalog::Statistic,
+    cell::{Cell, Fault},
+    finding::Finding,
 };
 use crate::{
     error::{Error, Result, guarded},
@@ -29,28 +29,36 @@ pub struct StatisticTable {
 /// The tables of a run by name.
 pub type Tables = BTreeMap<String, StatisticTable>;
 
-/// Calls a macro with every column: `(field, kind)`, in file order.
+/// Calls a macro with every column, in file order: the field of a finding, or of its subject.
 macro_rules! with_columns {
     ($apply:ident) => {
         $apply! {
-            (statistic, statistic), (layer, u16), (view, name),
-            (variable, opt_name), (given, opt_name), (checkpoint, opt_text), (reference, opt_text), (category, opt_text), (other_category, opt_text),
-            (expert, opt_u16), (other_expert, opt_u16), (position, opt_u32), (token_id, opt_u32), (text, opt_text),
-            (document, opt_text), (ranking, opt_name), (rank, opt_u32), (variant, opt_name), (quantile, opt_f64),
-            (bin_low, opt_f64), (bin_high, opt_f64), (dataset, opt_text), (turn, opt_u16), (role, opt_name),
-            (capacity_factor, opt_f64), (rule, opt_name), (grouping, opt_name), (priority, opt_name),
-            (cohort, opt_name), (training_tokens, opt_f64),
-            (estimate, opt_f64), (low, opt_f64), (high, opt_f64), (n, u64), (documents, opt_u64),
-            (baseline, opt_f64), (baseline_kind, opt_name), (uniform_baseline, opt_f64), (p_value, opt_f64),
-            (corrected, opt_f64), (corrected_low, opt_f64), (corrected_high, opt_f64),
-            (ceiling, opt_f64), (explained, opt_f64), (explained_low, opt_f64), (explained_high, opt_f64),
-            (noise_floor, opt_f64), (unit, name), (note, opt_name)
+            statistic, layer, view,
+            subject.variable, subject.given, subject.checkpoint, subject.reference, subject.category,
+            subject.other_category, subject.expert, subject.other_expert, subject.position, subject.token_id,
+            subject.text, subject.document, subject.ranking, subject.rank, subject.variant, subject.quantile,
+            subject.bin_low, subject.bin_high, subject.dataset, subject.turn, subject.role,
+            subject.capacity_factor, subject.rule, subject.grouping, subject.priority, subject.cohort,
+            subject.training_tokens,
+            estimate, low, high, n, documents, baseline, baseline_kind, uniform_baseline, p_value,
+            corrected, corrected_low, corrected_high, ceiling, explained, explained_low, explained_high,
+            noise_floor, unit, note,
         }
     };
 }
 
+/// The name of a column.
+macro_rules! column_name {
+    ($field:ident) => {
+        stringify!($field)
+    };
+    (subject.$field:ident) => {
+        stringify!($field)
+    };
+}
+
 macro_rules! column_names {
-    ($(($field:ident, $kind:ident)),* $(,)?) => { &[$(stringify!($field)),*] };
+    ($($field:ident $(.$key:ident)?),* $(,)?) => { &[$(column_name!($field $(.$key)?)),*] };
 }
 
 /// All columns, in file order.
@@ -65,6 +73,11 @@ impl StatisticTable {
         Self { name: name.into(), rows: Vec::new() }
     }
 
+    /// The table of a statistic with these rows.
+    pub fn of(statistic: Statistic, rows: Vec<Finding>) -> Self {
+        Self { name: statistic.table().to_owned(), rows }
+    }
+
     /// The table as a data frame: one column per key or number that occurs.
     ///
     /// # Errors
@@ -72,51 +85,12 @@ impl StatisticTable {
     pub fn to_frame(&self) -> Result<DataFrame> {
         let rows = &self.rows;
         let mut columns = Vec::new();
-        macro_rules! series {
-            ($(($field:ident, $kind:ident)),* $(,)?) => { $(
-                if ALWAYS.contains(&stringify!($field)) || has_value!($field, $kind) {
-                    columns.push(column!($field, $kind));
-                }
-            )* };
-        }
-        macro_rules! has_value {
-            ($field:ident, statistic) => {
-                true
-            };
-            ($field:ident, name) => {
-                true
-            };
-            ($field:ident, u16) => {
-                true
-            };
-            ($field:ident, u64) => {
-                true
-            };
-            ($field:ident, $kind:ident) => {
-                rows.iter().any(|row| row.$field.is_some())
+        macro_rules! write {
+            ($($field:ident $(.$key:ident)?),* $(,)?) => {
+                $(columns.extend(written(rows, column_name!($field $(.$key)?), |row| &row.$field $(.$key)?));)*
             };
         }
-        macro_rules! column {
-            ($field:ident, statistic) => {
-                Column::new(stringify!($field).into(), rows.iter().map(|r| r.$field.name()).collect::<Vec<&str>>())
-            };
-            ($field:ident, name) => {
-                Column::new(stringify!($field).into(), rows.iter().map(|r| &*r.$field).collect::<Vec<&str>>())
-            };
-            ($field:ident, opt_name) => {
-                Column::new(
-                    stringify!($field).into(),
-                    rows.iter().map(|r| r.$field.as_deref()).collect::<Vec<Option<&str>>>(),
-                )
-            };
-            ($field:ident, opt_text) => {
-                column!($field, opt_name)
-            };
-            ($field:ident, $kind:ident) => {
-                Column::new(stringify!($field).into(), rows.iter().map(|r| r.$field).collect::<Vec<_>>())
-            };
-        }
-        with_columns!(series);
+        with_columns!(write);
         DataFrame::new(rows.len(), columns).map_err(|error| table_error(&self.name, &error))
     }
 
@@ -157,76 +131,38 @@ where
 
 /// The rows of a table from its columns.
 pub(super) fn findings(name: &str, frame: &DataFrame) -> Result<Vec<Finding>> {
-    let mut rows = empty_rows(name, frame)?;
+    let statistics: Vec<Statistic> = values(name, frame, "statistic")?;
+    let mut rows: Vec<Finding> = statistics.into_iter().map(|it| Finding::new(it, 0, View::Chosen)).collect();
     macro_rules! read {
-            ($(($field:ident, $kind:ident)),* $(,)?) => { $(
-                if let Ok(column) = frame.column(stringify!($field)) {
-                    read_column!(column, $field, $kind);
-                }
-            )* };
-        }
-    macro_rules! read_column {
-        ($column:ident, $field:ident, statistic) => {
-            let _ = $column; // [`empty_rows`] read it
-        };
-        ($column:ident, $field:ident, name) => {
-            for (row, value) in rows.iter_mut().zip($column.str().map_err(|e| unreadable(name, &e))?.iter()) {
-                row.$field = owned(value.unwrap_or_default());
+        ($($field:ident $(.$key:ident)?),* $(,)?) => { $(
+            for (row, value) in rows.iter_mut().zip(values(name, frame, column_name!($field $(.$key)?))?) {
+                row.$field $(.$key)? = value;
             }
-        };
-        ($column:ident, $field:ident, opt_name) => {
-            for (row, value) in rows.iter_mut().zip($column.str().map_err(|e| unreadable(name, &e))?.iter()) {
-                row.$field = value.map(owned);
-            }
-        };
-        ($column:ident, $field:ident, opt_text) => {
-            for (row, value) in rows.iter_mut().zip($column.str().map_err(|e| unreadable(name, &e))?.iter()) {
-                row.$field = value.map(str::to_owned);
-            }
-        };
-        ($column:ident, $field:ident, opt_u16) => {
-            numbers!($column, $field, u16)
-        };
-        ($column:ident, $field:ident, opt_u32) => {
-            numbers!($column, $field, u32)
-        };
-        ($column:ident, $field:ident, opt_u64) => {
-            numbers!($column, $field, u64)
-        };
-        ($column:ident, $field:ident, opt_f64) => {
-            numbers!($column, $field, f64)
-        };
-        ($column:ident, $field:ident, $kind:ident) => {
-            for (row, value) in rows.iter_mut().zip($column.$kind().map_err(|e| unreadable(name, &e))?.iter()) {
-                row.$field = value.unwrap_or_default();
-            }
-        };
-    }
-    macro_rules! numbers {
-        ($column:ident, $field:ident, $kind:ident) => {
-            for (row, value) in rows.iter_mut().zip($column.$kind().map_err(|e| unreadable(name, &e))?.iter()) {
-                row.$field = value;
-            }
-        };
+        )* };
     }
     with_columns!(read);
     Ok(rows)
 }
 
-/// Rows of the statistics that the table names, everything else to be filled in.
-fn empty_rows(name: &str, frame: &DataFrame) -> Result<Vec<Finding>> {
-    let column = frame.column("statistic").and_then(|column| column.str()).map_err(|e| unreadable(name, &e))?;
-    let row = |(index, text): (usize, Option<&str>)| {
-        let text = text.unwrap_or_default();
-        let statistic = Statistic::from_name(text).ok_or_else(|| {
-            Error::run_folder(
-                format!("statistics table `stats/{name}.parquet`, row {}: {}", index + 1, unknown(text)),
-                "it was made by another version: run `openmoe-analyze stats RUN` to write it anew",
-            )
-        })?;
-        Ok(Finding::new(statistic, 0, View::Chosen))
+/// A column of the rows, left out where none of them has a value.
+fn written<'a, T: Cell + 'a>(rows: &'a [Finding], name: &str, of: impl Fn(&'a Finding) -> &'a T) -> Option<Column> {
+    let has_value = ALWAYS.contains(&name) || rows.iter().any(|row| of(row).is_there());
+    has_value.then(|| T::column(name, rows.iter().map(of)))
+}
+
+/// The values of a column, row by row.
+fn values<T: Cell>(table: &str, frame: &DataFrame, name: &str) -> Result<Vec<T>> {
+    let Ok(column) = frame.column(name) else {
+        let absent = || unreadable(table, &format!("it has no column `{name}`"));
+        return (0..frame.height()).map(|_| T::ABSENT.ok_or_else(absent)).collect();
     };
-    column.iter().enumerate().map(row).collect()
+    T::read(column).map_err(|fault| match fault {
+        Fault::Type(error) => unreadable(table, &error),
+        Fault::Unknown(row, what) => Error::run_folder(
+            format!("statistics table `stats/{table}.parquet`, row {row}: {what}"),
+            "it was made by another version: run `openmoe-analyze stats RUN` to write it anew",
+        ),
+    })
 }
 
 /// The columns as CSV text.
@@ -241,10 +177,6 @@ pub(super) fn parquet(name: &str, frame: &mut DataFrame) -> Result<Vec<u8>> {
     let mut bytes = Cursor::new(Vec::new());
     ParquetWriter::new(&mut bytes).finish(frame).map_err(|error| table_error(name, &error))?;
     Ok(bytes.into_inner())
-}
-
-fn owned(text: &str) -> Name {
-    Cow::Owned(text.to_owned())
 }
 
 /// What polars could not do with a table.
@@ -262,15 +194,18 @@ fn unreadable(name: &str, error: &dyn std::fmt::Display) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::{Subject, Variable};
     #[test]
     fn parquet_round_trips_and_empty_columns_are_left_out() {
         let row = Finding {
-            variable: Some("token".into()),
-            token_id: Some(7),
-            text: Some("\u{2581}the".into()),
             estimate: Some(0.25),
             n: 12,
-            ..Finding::new(Statistic::RoutingStd, 3, View::Kept)
+            ..Finding::new(Statistic::RoutingStd, 3, View::Kept).about(|subject| Subject {
+                variable: Some(Variable::Token),
+                token_id: Some(7),
+                text: Some("\u{2581}the".into()),
+                ..subject
+            })
         };
         let rows = vec![row.clone(), row.withheld("too few")];
         let table = StatisticTable { name: "routing_std".into(), rows };

@@ -137,7 +137,7 @@ mod tests {
     use super::*;
     use crate::{
         routing::View,
-        stats::{Finding, Statistic},
+        stats::{Finding, Statistic, Subject, Variable},
     };
 
     fn table(rows: &[Finding]) -> StatisticTable {
@@ -147,7 +147,10 @@ mod tests {
     #[test]
     fn layer_by_layer_gives_the_bytes_of_the_whole() {
         let row = |layer| Finding { n: 12, ..Finding::new(Statistic::RoutingStd, layer, View::Kept) };
-        let of_token = Finding { token_id: Some(7), estimate: Some(0.25), ..row(1).by("token") };
+        let of_token = Finding {
+            estimate: Some(0.25),
+            ..row(1).by(Variable::Token).about(|subject| Subject { token_id: Some(7), ..subject })
+        };
         let layers = [vec![row(1).withheld("too few"), of_token], vec![], vec![row(3), row(3)]];
         let mut builder = TableBuilder::new("routing_std");
         layers.iter().try_for_each(|rows| builder.append(&table(rows))).unwrap();

@@ -6,6 +6,7 @@ use super::{
     catalog::Statistic,
     entropy::{NORMAL_95, jackknife_error},
     finding::Finding,
+    names::{Ranking, Variant},
     plain::Shuffled,
     study::{Study, mean, p_value},
 };
@@ -16,7 +17,7 @@ use crate::routing::{ExpertId, View};
 pub(super) type Concentration = [f64; 3];
 
 /// Names of the three averages, in the same order.
-const VARIANTS: [&str; 3] = ["unweighted", "token_weighted", "frequent"];
+const VARIANTS: [Variant; 3] = [Variant::Unweighted, Variant::TokenWeighted, Variant::Frequent];
 
 /// Prior strength of the log-odds in assignments: the pseudo-counts of all token ids together.
 const PRIOR: f64 = 1000.0;
@@ -136,24 +137,24 @@ pub(super) fn top_tokens(study: &Study, view: View) -> Vec<Finding> {
     for expert in 0..study.data.experts {
         let count = |token: usize| totals.at(token, expert);
         let entries: Vec<usize> = (0..totals.token.len()).filter(|token| count(*token) > 0).collect();
-        for ranking in ["count", "log_odds"] {
+        for ranking in [Ranking::Count, Ranking::LogOdds] {
             let value = |token: usize| match ranking {
-                "count" => f64::from(count(token)),
-                _ => totals.log_odds(token, expert),
+                Ranking::Count => f64::from(count(token)),
+                Ranking::LogOdds => totals.log_odds(token, expert),
             };
             let best = best(study.settings.top_tokens, entries.iter().map(|token| (*token, value(*token))));
             for (rank, (token, estimate)) in best.into_iter().enumerate() {
-                let unit = if ranking == "count" { "count" } else { "z" };
+                let unit = if ranking == Ranking::Count { "count" } else { "z" };
                 let mut finding =
                     study.about_token(study.finding(Statistic::TopTokens, view).in_unit(unit), totals.token[token]);
-                finding.expert = Some(expert as ExpertId);
-                finding.ranking = Some(ranking.into());
-                finding.rank = Some(rank as u32 + 1);
+                finding.subject.expert = Some(expert as ExpertId);
+                finding.subject.ranking = Some(ranking);
+                finding.subject.rank = Some(rank as u32 + 1);
                 finding.estimate = Some(estimate);
                 finding.n = u64::from(count(token));
                 findings.push(match ranking {
-                    "count" => finding.against(totals.expected(token, expert), "load_matched"),
-                    _ => finding.against(0.0, "corpus_frequency"),
+                    Ranking::Count => finding.against(totals.expected(token, expert), "load_matched"),
+                    Ranking::LogOdds => finding.against(0.0, "corpus_frequency"),
                 });
             }
         }

@@ -75,7 +75,7 @@ impl Default for TraceOptions {
 /// ```
 /// use openmoe_analyze::{
 ///     routing::{LayerShape, RoutingShape},
-///     stats::{Settings, route_statistics},
+///     stats::{Settings, Variable, route_statistics},
 ///     trace::{RoutedSequence, TraceBuilder, TraceOptions},
 /// };
 ///
@@ -93,7 +93,7 @@ impl Default for TraceOptions {
 /// let settings = Settings { resamples: 40, permutations: 10, ..Settings::default() };
 /// let tables = route_statistics(&trace.sequences()?, &trace.layer(1)?, &settings, &|_| ())?;
 /// let information = tables.iter().find(|table| table.name == "mutual_information").unwrap();
-/// let of_token = information.rows.iter().find(|row| row.variable.as_deref() == Some("token")).unwrap();
+/// let of_token = information.rows.iter().find(|row| row.variable == Some(Variable::Token)).unwrap();
 /// assert!(of_token.explained.unwrap() > 0.99);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

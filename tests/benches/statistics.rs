@@ -10,8 +10,8 @@ use std::sync::LazyLock;
 use divan::{Bencher, counter::ItemsCount};
 use openmoe_analyze::{
     stats::{
-        DriftLayer, DriftPoint, DriftSettings, DropLayer, DropSettings, DropStudy, Settings, drift_statistics,
-        drop_statistics, route_statistic, route_statistics,
+        DriftLayer, DriftPoint, DriftSettings, DropLayer, DropSettings, DropStudy, Settings, Statistic,
+        drift_statistics, drop_statistics, route_statistic, route_statistics,
     },
     trace::{GroupTable, LayerTrace, SequenceTable, SpanTable},
 };
@@ -21,19 +21,19 @@ use support::{
 };
 
 /// One name of every group of tables that are computed together; each time the layer is counted first.
-const TABLES: [&str; 12] = [
-    "expert_share",
-    "top_tokens",
-    "mutual_information",
-    "conditional_mutual_information",
-    "token_predictability",
-    "vocabulary_specialization",
-    "jensen_shannon",
-    "expert_repetition",
-    "coactivation",
-    "expert_load",
-    "router_entropy",
-    "router_margin",
+const ONE_BY_ONE: [Statistic; 12] = [
+    Statistic::ExpertShare,
+    Statistic::TopTokens,
+    Statistic::MutualInformation,
+    Statistic::ConditionalMutualInformation,
+    Statistic::TokenPredictability,
+    Statistic::VocabularySpecialization,
+    Statistic::JensenShannon,
+    Statistic::ExpertRepetition,
+    Statistic::Coactivation,
+    Statistic::MaxViolation,
+    Statistic::RouterEntropy,
+    Statistic::RouterMargin,
 ];
 
 /// Everything that statistics read of one layer.
@@ -69,16 +69,20 @@ fn rows() -> ItemsCount {
     ItemsCount::new(INPUT.layers[0].expert.len())
 }
 
-#[divan::bench(args = TABLES, sample_count = 3)]
-fn plain(bencher: Bencher, table: &str) {
+#[divan::bench(args = ONE_BY_ONE, sample_count = 3)]
+fn plain(bencher: Bencher, statistic: Statistic) {
     let settings = settings(0);
-    bencher.counter(rows()).bench(|| route_statistic(&INPUT.sequences, &INPUT.layers[0], &settings, table).unwrap());
+    bencher
+        .counter(rows())
+        .bench(|| route_statistic(&INPUT.sequences, &INPUT.layers[0], &settings, statistic).unwrap());
 }
 
-#[divan::bench(args = TABLES, sample_count = 3)]
-fn resampled(bencher: Bencher, table: &str) {
+#[divan::bench(args = ONE_BY_ONE, sample_count = 3)]
+fn resampled(bencher: Bencher, statistic: Statistic) {
     let settings = settings(1000);
-    bencher.counter(rows()).bench(|| route_statistic(&INPUT.sequences, &INPUT.layers[0], &settings, table).unwrap());
+    bencher
+        .counter(rows())
+        .bench(|| route_statistic(&INPUT.sequences, &INPUT.layers[0], &settings, statistic).unwrap());
 }
 
 #[divan::bench(args = [0, 1000], sample_count = 3)]

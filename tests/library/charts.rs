@@ -8,7 +8,7 @@ use openmoe_analyze::{
     chart::{CHARTS, Chart, ChartContext, draw_all, plan},
     report,
     routing::{LayerShape, RoutingShape, View},
-    stats::{Finding, Statistic, StatisticTable, Tables},
+    stats::{Finding, Ranking, Statistic, StatisticTable, Subject, Tables, Variable, Variant},
 };
 
 use crate::support::page::page_of;
@@ -105,27 +105,39 @@ fn add_shares(tables: &mut Tables, context: &ChartContext, layer: u16, view: Vie
     let experts = context.shape.experts(layer);
     let mut group = |key: Finding, seed: usize, sharpness: f64, n: u64| {
         for (expert, share) in shares(experts, seed, sharpness).into_iter().enumerate() {
-            let row = Finding { expert: Some(expert as u16), baseline: Some(1.0 / experts as f64), n, ..key.clone() };
+            let row = Finding {
+                baseline: Some(1.0 / experts as f64),
+                n,
+                ..key.clone().about(|subject| Subject { expert: Some(expert as u16), ..subject })
+            };
             add(tables, with_interval(row, share, 0.12 * share + 0.004));
         }
     };
     let base = Finding::new(Statistic::ExpertShare, layer, view);
     group(base.clone(), usize::from(layer), 0.8, 1_868_224);
     for (index, category) in context.categories.iter().enumerate() {
-        let key = Finding { variable: Some("category".into()), category: Some(category.clone()), ..base.clone() };
+        let key = base.clone().about(|subject| Subject {
+            variable: Some(Variable::Category),
+            category: Some(category.clone()),
+            ..subject
+        });
         group(key, 7 + index, 1.4, 81_234 + index as u64);
     }
     for position in (0..300).chain([511, 512, 1023, 1024, 2047]) {
-        let key = Finding { variable: Some("position".into()), position: Some(position), ..base.clone() };
+        let key = base.clone().about(|subject| Subject {
+            variable: Some(Variable::Position),
+            position: Some(position),
+            ..subject
+        });
         group(key, 900 + position as usize, 0.5, 3_680);
     }
     for (index, text) in TEXTS.iter().enumerate() {
-        let key = Finding {
-            variable: Some("token".into()),
+        let key = base.clone().about(|subject| Subject {
+            variable: Some(Variable::Token),
             token_id: Some(index as u32),
             text: Some((*text).into()),
-            ..base.clone()
-        };
+            ..subject
+        });
         group(key, 2_000 + index, 5.0, 40_000 / (index as u64 + 1));
     }
 }
@@ -136,7 +148,14 @@ fn add_spread(tables: &mut Tables, layer: u16, view: View) {
     for position in 0..2048u32 {
         let n = 3_680.0 / (1.0 + f64::from(position) / 150.0);
         let estimate = floor(n) + 0.02 / (1.0 + f64::from(position)) + 0.004 * noise(position as usize);
-        let key = Finding { variable: Some("position".into()), position: Some(position), n: n as u64, ..base.clone() };
+        let key = Finding {
+            n: n as u64,
+            ..base.clone().about(|subject| Subject {
+                variable: Some(Variable::Position),
+                position: Some(position),
+                ..subject
+            })
+        };
         add(tables, with_interval(Finding { noise_floor: Some(floor(n)), ..key.clone() }, estimate, 0.002));
         if view == View::Chosen {
             let row = Finding { statistic: Statistic::RoutingStdCorrected, ..key };
@@ -147,29 +166,29 @@ fn add_spread(tables: &mut Tables, layer: u16, view: View) {
         let n = 20_000.0 / f64::from(id + 1).powf(0.9) + 130.0;
         let text = TEXTS[id as usize % TEXTS.len()].to_owned();
         let key = Finding {
-            variable: Some("token".into()),
-            token_id: Some(id),
-            text: Some(text),
             n: n as u64,
-            ..base.clone()
+            ..base.clone().about(|subject| Subject {
+                variable: Some(Variable::Token),
+                token_id: Some(id),
+                text: Some(text),
+                ..subject
+            })
         };
         let row = Finding { noise_floor: Some(floor(n)), ..key };
         add(tables, with_interval(row, 0.04 + 0.12 * noise(id as usize + 5), 0.006));
     }
-    for variable in ["position", "token"] {
-        let row = Finding { variable: Some(variable.into()), n: 300, ..base.clone() };
-        add(tables, with_interval(row, if variable == "token" { 0.096 } else { 0.011 }, 0.001));
+    for variable in [Variable::Position, Variable::Token] {
+        let row = Finding { n: 300, ..base.clone().about(|subject| Subject { variable: Some(variable), ..subject }) };
+        add(tables, with_interval(row, if variable == Variable::Token { 0.096 } else { 0.011 }, 0.001));
     }
 }
 
 fn add_information(tables: &mut Tables, layer: u16, view: View) {
-    let plain = ["token", "previous_token", "category", "position", "document"];
-    let given = ["previous_token", "category", "position_bucket", "document"];
-    let mut row = |statistic: Statistic, variable: &'static str, bits: f64, baseline: f64, ceiling: f64| {
+    let plain = [Variable::Token, Variable::PreviousToken, Variable::Category, Variable::Position, Variable::Document];
+    let given = [Variable::PreviousToken, Variable::Category, Variable::PositionBucket, Variable::Document];
+    let mut row = |statistic: Statistic, variable: Variable, bits: f64, baseline: f64, ceiling: f64| {
         let explained = (bits - baseline) / (ceiling - baseline);
         let key = Finding {
-            variable: Some(variable.into()),
-            given: (statistic != Statistic::MutualInformation).then(|| "token".into()),
             baseline: Some(baseline),
             ceiling: Some(ceiling),
             corrected: Some(bits - baseline),
@@ -178,7 +197,11 @@ fn add_information(tables: &mut Tables, layer: u16, view: View) {
             explained_high: Some(explained + 0.02),
             p_value: Some(1.0 / 101.0),
             n: 1_868_224,
-            ..Finding::new(statistic, layer, view)
+            ..Finding::new(statistic, layer, view).about(|subject| Subject {
+                variable: Some(variable),
+                given: (statistic != Statistic::MutualInformation).then_some(Variable::Token),
+                ..subject
+            })
         };
         add(tables, with_interval(key, bits, 0.03));
     };
@@ -199,34 +222,35 @@ fn add_information(tables: &mut Tables, layer: u16, view: View) {
 
 fn add_tokens(tables: &mut Tables, context: &ChartContext, layer: u16, view: View) {
     for expert in 0..context.shape.experts(layer) {
-        for (ranking, offset) in [("count", 0), ("log_odds", 7)] {
+        for (ranking, offset) in [(Ranking::Count, 0), (Ranking::LogOdds, 7)] {
             for rank in 1..=10u32 {
                 let index = (expert * 3 + rank as usize + offset) % TEXTS.len();
                 let row = Finding {
-                    expert: Some(expert as u16),
-                    ranking: Some(ranking.into()),
-                    rank: Some(rank),
-                    token_id: Some(index as u32),
-                    text: Some(TEXTS[index].into()),
                     estimate: Some(1000.0 / f64::from(rank)),
                     n: 1000,
-                    ..Finding::new(Statistic::TopTokens, layer, view)
+                    ..Finding::new(Statistic::TopTokens, layer, view).about(|subject| Subject {
+                        expert: Some(expert as u16),
+                        ranking: Some(ranking),
+                        rank: Some(rank),
+                        token_id: Some(index as u32),
+                        text: Some(TEXTS[index].into()),
+                        ..subject
+                    })
                 };
                 add(tables, row);
             }
         }
     }
     for (statistic, variants) in [
-        (Statistic::TokenPredictability, ["token", "previous_token_and_token", "set_overlap"]),
-        (Statistic::VocabularySpecialization, ["unweighted", "token_weighted", "frequent"]),
-        (Statistic::ExpertRepetition, ["first", "first_or_second", "any"]),
+        (Statistic::TokenPredictability, [Variant::Token, Variant::TokenAndPrevious, Variant::TopKOverlap]),
+        (Statistic::VocabularySpecialization, [Variant::Unweighted, Variant::TokenWeighted, Variant::Frequent]),
+        (Statistic::ExpertRepetition, [Variant::First, Variant::FirstOrSecond, Variant::Overlap]),
     ] {
         for (index, variant) in variants.into_iter().enumerate() {
             let row = Finding {
-                variant: Some(variant.into()),
                 baseline: Some(0.12),
                 n: 9_000,
-                ..Finding::new(statistic, layer, view)
+                ..Finding::new(statistic, layer, view).about(|subject| Subject { variant: Some(variant), ..subject })
             };
             add(tables, with_interval(row, 0.7 - 0.05 * f64::from(layer) - 0.1 * index as f64, 0.02));
         }
@@ -245,7 +269,10 @@ fn add_load(tables: &mut Tables, context: &ChartContext, layer: u16, view: View)
     }
     for statistic in [Statistic::RouterEntropy, Statistic::RouterMargin] {
         for quantile in [None, Some(0.05), Some(0.25), Some(0.5), Some(0.75), Some(0.95)] {
-            let row = Finding { quantile, n: 9_000, ..Finding::new(statistic, layer, view) };
+            let row = Finding {
+                n: 9_000,
+                ..Finding::new(statistic, layer, view).about(|subject| Subject { quantile, ..subject })
+            };
             add(tables, with_interval(row, 0.4 + quantile.unwrap_or(0.5), 0.01));
         }
     }
@@ -254,11 +281,13 @@ fn add_load(tables: &mut Tables, context: &ChartContext, layer: u16, view: View)
         for b in a + 1..experts {
             let baseline = 2.0 / (experts * (experts - 1)) as f64;
             let row = Finding {
-                expert: Some(a as u16),
-                other_expert: Some(b as u16),
                 baseline: Some(baseline),
                 n: 934_112,
-                ..Finding::new(Statistic::Coactivation, layer, view)
+                ..Finding::new(Statistic::Coactivation, layer, view).about(|subject| Subject {
+                    expert: Some(a as u16),
+                    other_expert: Some(b as u16),
+                    ..subject
+                })
             };
             add(tables, with_interval(row, baseline * (2.0 * (noise(a * 977 + b) - 0.5) * 1.2).exp(), 0.001));
         }
@@ -266,10 +295,12 @@ fn add_load(tables: &mut Tables, context: &ChartContext, layer: u16, view: View)
     for (index, category) in context.categories.iter().enumerate() {
         for other in &context.categories[index + 1..] {
             let row = Finding {
-                category: Some(category.clone()),
-                other_category: Some(other.clone()),
                 n: 9_000,
-                ..Finding::new(Statistic::JensenShannon, layer, view)
+                ..Finding::new(Statistic::JensenShannon, layer, view).about(|subject| Subject {
+                    category: Some(category.clone()),
+                    other_category: Some(other.clone()),
+                    ..subject
+                })
             };
             add(tables, with_interval(row, 0.002 + 0.03 * noise(index * 31 + other.len()), 0.001));
         }
@@ -277,11 +308,13 @@ fn add_load(tables: &mut Tables, context: &ChartContext, layer: u16, view: View)
     for (index, category) in context.categories.iter().enumerate() {
         for (expert, share) in shares(experts, 40 + index, 1.2).into_iter().enumerate() {
             let row = Finding {
-                category: Some(category.clone()),
-                expert: Some(expert as u16),
                 baseline: Some(2.0 / experts as f64),
                 n: 9_000,
-                ..Finding::new(Statistic::DomainSpecialization, layer, view)
+                ..Finding::new(Statistic::DomainSpecialization, layer, view).about(|subject| Subject {
+                    category: Some(category.clone()),
+                    expert: Some(expert as u16),
+                    ..subject
+                })
             };
             add(tables, with_interval(row, 2.0 * share, 0.01));
         }
@@ -376,28 +409,35 @@ fn lean_tables(context: &ChartContext) -> Tables {
         let share = Finding::new(Statistic::ExpertShare, layer, view);
         let spread = Finding { ceiling: Some(0.3), ..Finding::new(Statistic::RoutingStd, layer, view) };
         let mut keys = vec![(share.clone(), spread.clone())];
-        let by = |row: &Finding, variable: &'static str| Finding { variable: Some(variable.into()), ..row.clone() };
         for category in &context.categories {
-            let of = |row| Finding { category: Some(category.clone()), ..by(row, "category") };
+            let of = |row: &Finding| {
+                let about = |subject| Subject { category: Some(category.clone()), ..subject };
+                row.clone().by(Variable::Category).about(about)
+            };
             keys.push((of(&share), of(&spread)));
         }
         for position in [0, 1, 2, 4, 8, 16, 32, 40] {
-            let of = |row| Finding { position: Some(position), ..by(row, "position") };
+            let of = |row: &Finding| {
+                row.clone().by(Variable::Position).about(|subject| Subject { position: Some(position), ..subject })
+            };
             keys.push((of(&share), of(&spread)));
         }
         for (id, text) in (0..8).zip(TEXTS) {
-            let of = |row| Finding { token_id: Some(id), text: Some(text.into()), ..by(row, "token") };
+            let of = |row: &Finding| {
+                let about = |subject| Subject { token_id: Some(id), text: Some(text.into()), ..subject };
+                row.clone().by(Variable::Token).about(about)
+            };
             keys.push((of(&share), of(&spread)));
         }
-        for variable in ["position", "token"] {
-            let row = by(&spread, variable);
-            add(&mut tables, with_interval(row, 0.05 + 0.02 * noise(seed + variable.len()), 0.001));
+        for variable in [Variable::Position, Variable::Token] {
+            let row = spread.clone().by(variable);
+            add(&mut tables, with_interval(row, 0.05 + 0.02 * noise(seed + variable.name().len()), 0.001));
         }
         for (at, (share, spread)) in keys.into_iter().enumerate() {
             let n = 9_000 / (at as u64 + 1);
             for (expert, value) in shares(experts, seed + at, 1.5).into_iter().enumerate() {
-                let row =
-                    Finding { expert: Some(expert as u16), baseline: Some(1.0 / experts as f64), n, ..share.clone() };
+                let own = share.clone().about(|subject| Subject { expert: Some(expert as u16), ..subject });
+                let row = Finding { baseline: Some(1.0 / experts as f64), n, ..own };
                 add(&mut tables, with_interval(row, value, 0.1 * value));
             }
             if at > 0 {

@@ -30,7 +30,7 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
     ("model", &["error", "routing", "corpus", "checkpoint"], &["candle_core", "gemm", "pulp"]),
     ("trace", &["error", "routing", "corpus", "run"], &["polars"]),
     ("stats", &["error", "routing", "trace"], &["polars", "rand", "rand_xoshiro"]),
-    ("paper", &["error", "routing", "stats"], &[]),
+    ("paper", &["error", "routing", "run", "stats"], &[]),
     ("chart", &["error", "routing", "stats", "paper"], &["plotters", "resvg"]),
     ("report", &["error", "routing", "run", "trace", "stats", "paper", "chart"], &["minijinja"]),
     (

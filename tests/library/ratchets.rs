@@ -35,7 +35,7 @@ fn files_do_not_import_each_other_in_circles() {
 fn statistics_are_named_by_the_catalogue() {
     let names: BTreeSet<&str> = STATISTICS.iter().map(|info| info.name).collect();
     let mut found = Vec::new();
-    for file in source_files().into_iter().filter(|file| file.name != "stats/catalog.rs") {
+    for file in source_files().into_iter().filter(|file| !file.name.starts_with("stats/catalog/")) {
         for (at, line) in file.code.lines().enumerate() {
             let texts = line.split('"').skip(1).step_by(2).filter(|text| names.contains(text));
             found.extend(texts.map(|text| format!("{}:{}: {text}", file.name, at + 1)));

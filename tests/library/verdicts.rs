@@ -7,7 +7,7 @@ use openmoe_analyze::{
     error::Result,
     model::{Arithmetic, ForwardOptions, Model, Outputs, Wave},
     report,
-    routing::{CapacityRule, GroupRule, LayerRouting, RoutingObserver},
+    routing::{CapacityRule, GroupRule, LayerRouting, RoutingObserver, View},
     stats::{Finding, Settings, Statistic, Tables, headline, merge, route_statistics},
     trace::{LayerTrace, SequenceTable},
 };
@@ -147,7 +147,7 @@ fn random_routers_on_noise_follow_no_context_that_their_intervals_do_not_show() 
         let word = line.rsplit("context-independent: ").next().unwrap();
         let shown = found.iter().any(|row| {
             row.statistic == Statistic::ConditionalMutualInformation
-                && (row.layer, row.view.as_ref()) == (layer, "chosen")
+                && (row.layer, row.view) == (layer, View::Chosen)
                 && row.decides()
                 && row.explained_low.is_some_and(|low| low > 0.1)
         });

@@ -239,11 +239,10 @@ fn broken_json_line_is_listed_and_strict_refuses_it() {
 fn invalid_utf8() {
     let bench = Bench::new(TINY);
     bench.write("corpus.jsonl", b"{\"text\": \"good\"}\n{\"text\": \"\xff\xfe\"}\n");
-    bench.route(&[]).done_saying(&expect![[r#"
+    bench.route(&["--dry-run"]).done_saying(&expect![[r#"
         warning: TEMP/corpus.jsonl:2 left out: invalid UTF-8 at byte 10 of the line
         categories: none (no row has `domain`, `category` or `language`; --category names another key)
         checkpoint: 2 tokens in 1 sequence of 1 document; MoE layers [1, 3, 5], 16 experts, top-2
-        forward pass: 2 tokens in # s, # tokens/s
     "#]]);
 }
 
@@ -290,10 +289,9 @@ fn unwritable_out() {
         &["--out", file.to_str().unwrap()],
         &expect![[r#"
         categories: none (no row has `domain`, `category` or `language`; --category names another key)
-        error: --out `TEMP/corpus.jsonl` would change what it is made from:
-          - it is the folder of the text `TEMP/corpus.jsonl`
+        error: --out `TEMP/corpus.jsonl` is a file; expected a folder or a path where one can be made
 
-        hint: choose an --out of its own, outside checkpoints, runs and text that are read; nothing was touched
+        hint: choose another --out
     "#]],
     );
 }
@@ -353,7 +351,7 @@ fn memory_that_holds_no_routing_group() {
         &["--memory", "1MiB"],
         &expect![[r#"
         categories: none (no row has `domain`, `category` or `language`; --category names another key)
-        error: --memory 1.0 MiB: the largest routing group has 64 rows and needs about 203.6 MiB
+        error: --memory 1.0 MiB: the largest routing group has 64 rows and needs about # MiB
 
         hint: give more memory, shorter sequences (--context) or smaller routing groups (--group)
     "#]],

@@ -9,7 +9,7 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use openmoe_analyze::stats::StatisticTable;
+use openmoe_analyze::{routing::View, stats::StatisticTable};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -344,7 +344,7 @@ fn largest(names: &[&str]) -> Value {
         let path = runs().folder.path().join(name).join("stats/domain_specialization.parquet");
         Some(StatisticTable::from_parquet("domain_specialization", fs::File::open(path).ok()?).unwrap())
     });
-    let rows = tables.flat_map(|table| table.rows).filter(|row| row.view == "chosen");
+    let rows = tables.flat_map(|table| table.rows).filter(|row| row.view == View::Chosen);
     json!(format!("{:.4}", rows.filter_map(|row| row.estimate).fold(0.0, f64::max)))
 }
 

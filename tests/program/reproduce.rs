@@ -7,7 +7,7 @@ use expect_test::{Expect, expect};
 use openmoe_analyze::{
     paper::{Paper, TOP_K, checks},
     routing::View,
-    stats::{Finding, Statistic, StatisticTable},
+    stats::{Finding, Statistic, StatisticTable, Subject, Variable, Variant},
 };
 use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
@@ -46,15 +46,11 @@ fn made_up(command: &str, experts: usize, tables: &[(&str, Vec<Finding>)]) -> Te
 
 /// Kept shares of a category, every one with an interval of this half width.
 fn shares(category: &str, share: &[f64], half: f64) -> Vec<Finding> {
-    let row = |(expert, share): (usize, &f64)| Finding {
-        category: Some(category.to_owned()),
-        expert: Some(expert as u16),
-        ..Finding::new(Statistic::ExpertShare, 3, View::Kept).by("category").measured(
-            *share,
-            Some((share - half, share + half)),
-            500,
-            10,
-        )
+    let row = |(expert, share): (usize, &f64)| {
+        Finding::new(Statistic::ExpertShare, 3, View::Kept)
+            .by(Variable::Category)
+            .measured(*share, Some((share - half, share + half)), 500, 10)
+            .about(|subject| Subject { category: Some(category.to_owned()), expert: Some(expert as u16), ..subject })
     };
     share.iter().enumerate().map(row).collect()
 }
@@ -179,16 +175,11 @@ fn other_numbers_of_experts_are_compared_without_identity() {
 
 /// Mean drift over token ids at a checkpoint.
 fn row_at(tokens: f64, drift: f64) -> Finding {
-    Finding {
-        checkpoint: Some(format!("{tokens}")),
-        training_tokens: Some(tokens),
-        ..Finding::new(Statistic::TokenDrift, 3, View::Kept).by("token").variant("total_variation").measured(
-            drift,
-            Some((drift - 0.01, drift + 0.02)),
-            900,
-            10,
-        )
-    }
+    Finding::new(Statistic::TokenDrift, 3, View::Kept)
+        .by(Variable::Token)
+        .variant(Variant::TotalVariation)
+        .measured(drift, Some((drift - 0.01, drift + 0.02)), 900, 10)
+        .about(|subject| Subject { checkpoint: Some(format!("{tokens}")), training_tokens: Some(tokens), ..subject })
 }
 
 #[test]
@@ -230,22 +221,22 @@ fn the_papers_own_checkpoints_are_matched_by_their_tokens() {
 
 #[test]
 fn drops_are_compared_in_buckets() {
-    let finding = |variable: Option<&'static str>, position: Option<u32>, ratio: f64, n: u64| {
+    let finding = |variable: Option<Variable>, position: Option<u32>, ratio: f64, n: u64| {
         let mut row = Finding::new(Statistic::AssignmentDropRatio, 3, View::Chosen).measured(
             ratio,
             Some((ratio / 2.0, ratio * 2.0)),
             n,
             10,
         );
-        row.variable = variable.map(Into::into);
-        row.position = position;
-        row.dataset = Some("redpajama_sample".to_owned());
+        row.subject.variable = variable;
+        row.subject.position = position;
+        row.subject.dataset = Some("redpajama_sample".to_owned());
         row
     };
     let ratio = |position: u32| if position < 256 { 0.01 } else { 0.04 };
     let mut rows = vec![finding(None, None, 0.02, 500)];
-    rows.extend((0..512).map(|position| finding(Some("position"), Some(position), ratio(position), 2)));
-    rows.extend((0..8).map(|bin| finding(Some("position_bucket"), Some(64 * bin), ratio(64 * bin), 128)));
+    rows.extend((0..512).map(|position| finding(Some(Variable::Position), Some(position), ratio(position), 2)));
+    rows.extend((0..8).map(|bin| finding(Some(Variable::PositionBucket), Some(64 * bin), ratio(64 * bin), 128)));
     let comparison = compared(&made_up("drops", 16, &[("assignment_drop_ratio", rows)]));
     let bucket = row(&comparison, "12a", "drop_ratio", "RedPajama 256-511");
     near(&bucket["yours"], 0.04, 1e-12);
@@ -271,19 +262,19 @@ fn drops_are_compared_in_buckets() {
 /// Whatever --compare named stands in the place of "chat", under its own name.
 #[test]
 fn checkpoints_in_the_places_of_raw_and_chat_keep_their_names() {
-    let of = |dataset: &str, checkpoint: Option<&str>, variable: Option<&'static str>, position: Option<u32>| {
+    let of = |dataset: &str, checkpoint: Option<&str>, variable: Option<Variable>, position: Option<u32>| {
         let mut row = Finding::new(Statistic::AssignmentDropRatio, 3, View::Chosen).measured(0.1, None, 20, 10);
-        row.variable = variable.map(Into::into);
-        row.position = position;
-        row.dataset = Some(dataset.to_owned());
-        row.checkpoint = checkpoint.map(str::to_owned);
+        row.subject.variable = variable;
+        row.subject.position = position;
+        row.subject.dataset = Some(dataset.to_owned());
+        row.subject.checkpoint = checkpoint.map(str::to_owned);
         row
     };
     let mut rows = Vec::new();
     for dataset in ["mt_bench_answer_a", "mt_bench_answer_b"] {
         for checkpoint in [None, Some("base-200B")] {
             rows.push(of(dataset, checkpoint, None, None));
-            rows.push(of(dataset, checkpoint, Some("position"), Some(3)));
+            rows.push(of(dataset, checkpoint, Some(Variable::Position), Some(3)));
         }
     }
     let comparison = compared(&made_up("drops", 32, &[("assignment_drop_ratio", rows)]));
@@ -514,10 +505,9 @@ fn what_cannot_be_compared_is_refused_with_a_hint() {
     refused(
         &[&text(strange.path())],
         &expect![[r#"
-        `TEMP` was made before checksums were kept: damage to its files cannot be noticed
-        error: run `TEMP` is of command inspect; expected route, drift or drops
+        error: manifest.json of `TEMP` has `command` "inspect"; expected one of `route`, `drift`, `drops`
 
-        hint: give the folder that --out of one of these named
+        hint: the manifest was changed or the run made by another version: run it again with --force
     "#]],
     );
     let without = made_up("route", 4, &shares()[..1]);

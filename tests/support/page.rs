@@ -18,7 +18,7 @@ pub(crate) fn page_of(
 ) -> String {
     let run = ReportedRun {
         label: context.checkpoint.clone(),
-        command,
+        command: command.parse().expect("a kind of run"),
         model: context.checkpoint.split(", ").next().unwrap_or_default().to_owned(),
         provenance: json!({ "version": "0.1.0", "command": command, "seed": 0 }),
         queues: None,

@@ -12,11 +12,18 @@ use crate::{
         theme::{Color, LAYER_FILLS},
     },
     routing::{LayerId, View},
-    stats::Finding,
+    stats::{Finding, Variable, Variant},
 };
 
 /// Order of the variables, most context-independent first.
-const VARIABLES: [&str; 6] = ["token", "previous_token", "category", "position", "position_bucket", "document"];
+const VARIABLES: [Variable; 6] = [
+    Variable::Token,
+    Variable::PreviousToken,
+    Variable::Category,
+    Variable::Position,
+    Variable::PositionBucket,
+    Variable::Document,
+];
 
 /// Mutual information of the expert with each variable.
 pub(super) fn unconditional(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
@@ -72,8 +79,8 @@ fn panel(
     let groups = VARIABLES
         .into_iter()
         .filter_map(|variable| {
-            let own = rows.iter().copied().filter(|row| row.variable.as_deref() == Some(variable));
-            group(selection, &words(variable), &own.collect::<Vec<_>>(), &numbers)
+            let own = rows.iter().copied().filter(|row| row.variable == Some(variable));
+            group(selection, &words(variable.name()), &own.collect::<Vec<_>>(), &numbers)
         })
         .collect();
     BarPanel { title: title.to_owned(), y_label: y_label.to_owned(), percent, max: None, groups }
@@ -134,17 +141,22 @@ pub(super) fn repetition(selection: &Selection<'_>, kind: &'static ChartKind) ->
     let groups = variants(&rows)
         .into_iter()
         .filter_map(|variant| {
-            let own: Vec<&Finding> = rows.iter().copied().filter(|row| row.variant.as_deref() == variant).collect();
-            group(selection, &variant.map_or_else(|| "expert repetition".to_owned(), words), &own, plain)
+            let own: Vec<&Finding> = rows.iter().copied().filter(|row| row.variant == variant).collect();
+            group(
+                selection,
+                &variant.map_or_else(|| "expert repetition".to_owned(), |variant| words(variant.name())),
+                &own,
+                plain,
+            )
         })
         .collect();
     single(selection, kind, "Expert repetition from one token to the next", caption, "probability", groups)
 }
 
 /// The variants that occur, in file order.
-pub(super) fn variants<'a>(rows: &[&'a Finding]) -> Vec<Option<&'a str>> {
+pub(super) fn variants(rows: &[&Finding]) -> Vec<Option<Variant>> {
     let mut found = Vec::new();
-    for variant in rows.iter().map(|row| row.variant.as_deref()) {
+    for variant in rows.iter().map(|row| row.variant) {
         if !found.contains(&variant) {
             found.push(variant);
         }

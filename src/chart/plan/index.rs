@@ -34,9 +34,7 @@ impl<'a> Index<'a> {
         let mut labels: BTreeSet<&str> = BTreeSet::new();
         for row in tables.values().flat_map(|table| &table.rows) {
             labels.extend(row.checkpoint.as_deref());
-            if let Some(view) = View::ALL.into_iter().find(|view| row.view == view.name()) {
-                index.parts.entry((row.statistic, view)).or_default().add(row);
-            }
+            index.parts.entry((row.statistic, row.view)).or_default().add(row);
         }
         index.common = common_prefix(&labels);
         index

@@ -17,7 +17,7 @@ use crate::{
         page::Body,
     },
     routing::View,
-    stats::{Finding, Statistic},
+    stats::{Finding, Statistic, Variant},
 };
 
 /// Layer by expert, each cell the load relative to even load.
@@ -208,7 +208,7 @@ pub(super) fn confidence(selection: &Selection<'_>, kind: &'static ChartKind) ->
     ] {
         let rows: Vec<&Finding> = selection.rows(statistic, View::Chosen).collect();
         for variant in variants(&rows) {
-            let own: Vec<&Finding> = rows.iter().copied().filter(|row| row.variant.as_deref() == variant).collect();
+            let own: Vec<&Finding> = rows.iter().copied().filter(|row| row.variant == variant).collect();
             let groups = quantiles(&own)
                 .into_iter()
                 .filter_map(|quantile| {
@@ -245,10 +245,10 @@ fn quantile_words(quantile: Option<f64>) -> String {
     quantile.map_or_else(|| "mean".to_owned(), |quantile| format!("{:.0} %", quantile * 100.0))
 }
 
-fn margin_words(variant: &str) -> String {
+fn margin_words(variant: Variant) -> String {
     match variant {
-        "margin_first" | "first" => "first minus second gate probability".to_owned(),
-        "margin_k" | "k" => "last chosen minus first unchosen gate probability".to_owned(),
-        other => words(other),
+        Variant::MarginFirst | Variant::First => "first minus second gate probability".to_owned(),
+        Variant::MarginK => "last chosen minus first unchosen gate probability".to_owned(),
+        other => words(other.name()),
     }
 }

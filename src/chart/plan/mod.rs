@@ -26,90 +26,100 @@ pub use spec::ChartSpec;
 /// Plans the charts of one kind.
 type Planner = fn(&Selection<'_>, &'static ChartKind) -> Vec<ChartSpec>;
 
+/// How the file names of a kind of chart begin: as its statistic is called, or otherwise.
+macro_rules! stem {
+    ($statistic:ident) => {
+        Statistic::$statistic.name()
+    };
+    ($statistic:ident $stem:literal) => {
+        $stem
+    };
+}
+
 macro_rules! kinds {
-    ($($plan:path: $stem:literal, $statistic:ident, $paper:literal, $question:literal;)*) => {
+    ($($plan:path: $statistic:ident $(as $stem:literal)?, $paper:literal, $question:literal;)*) => {
         /// All kinds of chart, in the order of the report.
         pub const CHARTS: &[ChartKind] = &[$(ChartKind {
-            stem: $stem, statistic: Statistic::$statistic, paper: $paper, question: $question,
+            stem: stem!($statistic $($stem)?), statistic: Statistic::$statistic, paper: $paper, question: $question,
         }),*];
         const PLANNERS: &[Planner] = &[$($plan),*];
     };
 }
 
 kinds! {
-    context::unconditional: "mutual_information", MutualInformation, "",
+    context::unconditional: MutualInformation, "",
         "How much does each variable tell about the expert?";
-    context::conditional: "conditional_mutual_information", ConditionalMutualInformation, "",
+    context::conditional: ConditionalMutualInformation, "",
         "Once the token id is known, what does the context add?";
-    tokens::predictability: "token_predictability", TokenPredictability, "",
+    tokens::predictability: TokenPredictability, "",
         "Can the expert be predicted from the token id alone?";
-    tokens::vocabulary: "vocabulary_specialization", VocabularySpecialization, "",
+    tokens::vocabulary: VocabularySpecialization, "",
         "Does each token id have its own expert?";
-    share::tokens: "radar_token", ExpertShare, "Fig. 10",
+    share::tokens: ExpertShare as "radar_token", "Fig. 10",
         "Which experts do the most frequent token ids go to?";
-    tokens::top_tokens: "top_tokens", TopTokens, "Tables 9 and 15",
+    tokens::top_tokens: TopTokens, "Tables 9 and 15",
         "Which tokens does each expert take?";
-    spread::by_token: "routing_std_token", RoutingStd, "Fig. 14",
+    spread::by_token: RoutingStd as "routing_std_token", "Fig. 14",
         "How unevenly is each token id spread over the experts?";
-    share::categories: "radar_category", ExpertShare, "Figs. 5-8",
+    share::categories: ExpertShare as "radar_category", "Figs. 5-8",
         "Do categories of text go to different experts?";
-    share::category_load: "category_load", ExpertShare, "Figs. 5-8",
+    share::category_load: ExpertShare as "category_load", "Figs. 5-8",
         "How far is each category's load from even, expert by expert?";
-    share::domain: "domain_specialization", DomainSpecialization, "",
+    share::domain: DomainSpecialization, "",
         "Which share of a category's tokens does each expert see?";
-    context::cramers_v: "cramers_v", CramersV, "",
+    context::cramers_v: CramersV, "",
         "How strongly are category and expert associated?";
-    load::jensen_shannon: "jensen_shannon", JensenShannon, "",
+    load::jensen_shannon: JensenShannon, "",
         "Which categories are routed alike?";
-    share::positions: "radar_position", ExpertShare, "Fig. 9",
+    share::positions: ExpertShare as "radar_position", "Fig. 9",
         "Do positions go to different experts?";
-    spread::by_position: "routing_std_position", RoutingStd, "Fig. 13",
+    spread::by_position: RoutingStd as "routing_std_position", "Fig. 13",
         "How unevenly is each position spread over the experts?";
-    context::repetition: "expert_repetition", ExpertRepetition, "",
+    context::repetition: ExpertRepetition, "",
         "Does the next token go to the same expert?";
-    load::overall: "expert_load", ExpertShare, "",
+    load::overall: ExpertShare as "expert_load", "",
         "How is the load spread over the experts?";
-    load::balance: "load_balance", MaxViolation, "",
+    load::balance: MaxViolation as "load_balance", "",
         "How far is the load from even?";
-    load::coactivation: "coactivation", Coactivation, "",
+    load::coactivation: Coactivation, "",
         "Which experts are chosen together?";
-    load::confidence: "router_confidence", RouterEntropy, "",
+    load::confidence: RouterEntropy as "router_confidence", "",
         "How sure is the router?";
-    drift::agreement: "drift_agreement", RouterSaturation, "",
+    drift::agreement: RouterSaturation as "drift_agreement", "",
         "When was the final routing learnt?";
-    drift::matrix: "drift_matrix", RouterSaturation, "",
+    drift::matrix: RouterSaturation as "drift_matrix", "",
         "Which checkpoints route alike?";
-    drift::beside: "drift_beside", FirstChoiceAgreement, "",
+    drift::beside: FirstChoiceAgreement as "drift_beside", "",
         "How far is a checkpoint beside the time axis from the last one?";
-    drift::last_change: "drift_last_change", LastChange, "",
+    drift::last_change: LastChange as "drift_last_change", "",
         "How many tokens still change their first choice?";
-    drift::by_margin: "drift_margin", AgreementByMargin, "",
+    drift::by_margin: AgreementByMargin as "drift_margin", "",
         "Do only near-ties of the router still flip?";
-    drift::radars: "drift_radar_token", TokenDrift, "Fig. 11",
+    drift::radars: TokenDrift as "drift_radar_token", "Fig. 11",
         "How do the experts of the most frequent token ids change in training?";
-    drift::by_frequency: "drift_token", TokenDrift, "Fig. 11",
+    drift::by_frequency: TokenDrift as "drift_token", "Fig. 11",
         "Which token ids still move, and by more than another corpus would?";
-    drift::load: "drift_load", LoadDrift, "",
+    drift::load: LoadDrift as "drift_load", "",
         "Does the load of the experts change in training?";
-    drops::forest: "drop_trend", DropTrend, "Fig. 12",
+    drops::forest: DropTrend, "Fig. 12",
         "Are later tokens dropped more, and more than in random order?";
-    drops::by_position: "drop_position", AssignmentDropRatio, "Fig. 12",
+    drops::by_position: AssignmentDropRatio as "drop_position", "Fig. 12",
         "Where in a sequence are assignments dropped?";
-    drops::by_message: "drop_turn_role", AssignmentDropRatio, "Fig. 12",
+    drops::by_message: AssignmentDropRatio as "drop_turn_role", "Fig. 12",
         "Whose messages are dropped, and which?";
-    drops::side_by_side: "drop_choice", FirstChoiceDropRatio, "",
+    drops::side_by_side: FirstChoiceDropRatio as "drop_choice", "",
         "Are first choices, second choices or whole tokens lost?";
-    drops::burstiness: "burstiness", Burstiness, "",
+    drops::burstiness: Burstiness, "",
         "Do single texts ask for the same experts?";
-    drops::occupancy: "expert_occupancy", ExpertOccupancy, "",
+    drops::occupancy: ExpertOccupancy, "",
         "When do the queues of the experts fill up?";
-    drops::causes: "drop_causes", DropCauses, "",
+    drops::causes: DropCauses, "",
         "Which tokens filled the queues of the experts that drop most?";
-    drops::conversation: "dropped_tokens", DroppedTokens, "",
+    drops::conversation: DroppedTokens, "",
         "Which tokens of the worst document are dropped?";
-    drops::capacity: "capacity_curve", CapacityReplay, "",
+    drops::capacity: CapacityReplay as "capacity_curve", "",
         "What capacity would prevent the drops?";
-    drops::difference: "drop_compare", DropDifference, "Fig. 12b",
+    drops::difference: DropDifference as "drop_compare", "Fig. 12b",
         "Does one model drop more than the other on the same text?";
 }
 

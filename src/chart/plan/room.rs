@@ -221,7 +221,7 @@ mod tests {
     use crate::{
         chart::{ChartContext, plan::index::Index},
         routing::{LayerShape, RoutingShape},
-        stats::{StatisticTable, Tables},
+        stats::{StatisticTable, Subject, Tables},
     };
 
     fn context(layers: u16, experts: usize) -> ChartContext {
@@ -250,9 +250,9 @@ mod tests {
     fn experts_beyond_64_stand_in_parts_in_order_of_load() {
         // Expert e of 130 has the load e: the busiest is 129.
         let row = |expert: u16| Finding {
-            expert: Some(expert),
             estimate: Some(f64::from(expert)),
             ..Finding::new(Statistic::ExpertShare, 0, View::Kept)
+                .about(|subject| Subject { expert: Some(expert), ..subject })
         };
         let rows = (0..130).map(row).collect();
         let tables: Tables = [("expert_share".to_owned(), StatisticTable { name: "expert_share".into(), rows })].into();

@@ -15,7 +15,7 @@ use crate::{
         radar::{RadarFigure, RadarPanel},
     },
     routing::{LayerId, View},
-    stats::{Finding, Statistic},
+    stats::{Finding, Statistic, Variable},
 };
 
 /// Most radars on one page.
@@ -29,7 +29,7 @@ pub(super) const COLUMNS_PER_BLOCK: usize = 32;
 pub(super) fn categories(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
     let caption = "Share of each expert in the kept assignments of a category, experts clockwise from the top; \
                    n under each name: occurrences. All radars share one scale.";
-    radars(selection, kind, "category", "category", caption, |rows| {
+    radars(selection, kind, Variable::Category, "category", caption, |rows| {
         selection.categories(rows).into_iter().map(|name| (label(name), Key::Category(name))).collect()
     })
 }
@@ -39,7 +39,7 @@ pub(super) fn positions(selection: &Selection<'_>, kind: &'static ChartKind) -> 
     let caption = "Share of each expert in the kept assignments at one position of the sequence, experts clockwise \
                    from the top. Drawn: position 0, every power of two and the last position with enough data; \
                    all positions are in stats/expert_share.csv.";
-    radars(selection, kind, "position", "position", caption, |rows| {
+    radars(selection, kind, Variable::Position, "position", caption, |rows| {
         let mut all: Vec<u32> = rows.iter().filter_map(|row| row.position).collect();
         all.sort_unstable();
         all.dedup();
@@ -53,7 +53,7 @@ pub(super) fn positions(selection: &Selection<'_>, kind: &'static ChartKind) -> 
 pub(super) fn tokens(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
     let caption = "Share of each expert in the kept assignments of one token id, experts clockwise from the top. \
                    Drawn: the most frequent token ids; ␣ is a space, \\n a line end.";
-    radars(selection, kind, "token", "token id", caption, |rows| {
+    radars(selection, kind, Variable::Token, "token id", caption, |rows| {
         let mut ids: Vec<(u64, u32, String)> = Vec::new();
         for row in rows {
             let Some(id) = row.token_id else { continue };
@@ -88,7 +88,7 @@ impl Key<'_> {
 fn radars<'a>(
     selection: &Selection<'a>,
     kind: &'static ChartKind,
-    variable: &str,
+    variable: Variable,
     noun: &str,
     caption: &str,
     keys: impl Fn(&[&'a Finding]) -> Vec<(String, Key<'a>)>,
@@ -100,7 +100,7 @@ fn radars<'a>(
             let keys = keys(&own.rows);
             chosen(keys.len()).into_iter().filter_map(|at| own.panel(&keys[at].0, keys[at].1)).collect()
         };
-        let keys = RadarKeys { noun, caption, first: variable == "token", of_layer: &of_layer };
+        let keys = RadarKeys { noun, caption, first: variable == Variable::Token, of_layer: &of_layer };
         return many::radars(selection, kind, view, &keys);
     }
     let mut specs = Vec::new();
@@ -143,7 +143,7 @@ struct LayerShares<'a> {
 }
 
 impl<'a> LayerShares<'a> {
-    fn of(selection: &Selection<'a>, layer: LayerId, view: View, variable: &str) -> Self {
+    fn of(selection: &Selection<'a>, layer: LayerId, view: View, variable: Variable) -> Self {
         let experts = selection.experts(layer);
         let columns = ExpertColumns::of(selection, layer, view);
         let overall = by_expert(&share_rows(selection, layer, view, None), experts, |row| row.estimate);
@@ -174,9 +174,14 @@ impl<'a> LayerShares<'a> {
     }
 }
 
-fn share_rows<'a>(selection: &Selection<'a>, layer: LayerId, view: View, variable: Option<&str>) -> Vec<&'a Finding> {
+fn share_rows<'a>(
+    selection: &Selection<'a>,
+    layer: LayerId,
+    view: View,
+    variable: Option<Variable>,
+) -> Vec<&'a Finding> {
     let rows = selection.layer_rows(Statistic::ExpertShare, view, layer);
-    rows.filter(|row| row.variable.as_deref() == variable).collect()
+    rows.filter(|row| row.variable == variable).collect()
 }
 
 /// One number per expert; empty where an expert has none.

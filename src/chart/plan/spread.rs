@@ -17,7 +17,7 @@ use crate::{
         theme::{CEILING_LINE, CORRECTED_LINE, FLOOR_LINE, MEAN_LINE, SMALL, VALUE, VALUE_LINE},
     },
     routing::{LayerId, View},
-    stats::{Finding, Statistic},
+    stats::{Finding, Statistic, Variable},
 };
 
 /// How many of the most frequent token ids are named.
@@ -32,16 +32,17 @@ pub(super) fn by_position(selection: &Selection<'_>, kind: &'static ChartKind) -
 
 fn position_chart(selection: &Selection<'_>, kind: &'static ChartKind, view: View) -> Option<ChartSpec> {
     let (mut panels, mut top, mut bottom, mut last) = (Vec::new(), 0.0f64, 0.01f64, 1.0f64);
-    let shown = shown(selection, view, "position");
+    let shown = shown(selection, view, Variable::Position);
     for &layer in &shown.layers {
-        let rows = keyed(selection, Statistic::RoutingStd, layer, view, "position", |row| row.position.map(f64::from));
+        let rows =
+            keyed(selection, Statistic::RoutingStd, layer, view, Variable::Position, |row| row.position.map(f64::from));
         if rows.is_empty() {
             continue;
         }
         let rows = thinned(rows);
         bottom = bottom.min(lowest(&rows));
-        let corrected = corrected(selection, layer, view, "position", |row| row.position.map(f64::from));
-        let mean = mean(selection, layer, view, "position");
+        let corrected = corrected(selection, layer, view, Variable::Position, |row| row.position.map(f64::from));
+        let mean = mean(selection, layer, view, Variable::Position);
         let ends = (rows[0].0, rows[rows.len() - 1].0);
         last = last.max(ends.1);
         top = top.max(highest(&rows));
@@ -72,13 +73,13 @@ pub(super) fn by_token(selection: &Selection<'_>, kind: &'static ChartKind) -> V
 fn token_chart(selection: &Selection<'_>, kind: &'static ChartKind, view: View) -> Option<ChartSpec> {
     let count = |row: &Finding| row.token_id.map(|_| row.n as f64);
     let (mut panels, mut top, mut low, mut high) = (Vec::new(), 0.0f64, f64::INFINITY, 1.0f64);
-    let shown = shown(selection, view, "token");
+    let shown = shown(selection, view, Variable::Token);
     for &layer in &shown.layers {
-        let rows = keyed(selection, Statistic::RoutingStd, layer, view, "token", count);
+        let rows = keyed(selection, Statistic::RoutingStd, layer, view, Variable::Token, count);
         if rows.is_empty() {
             continue;
         }
-        let mean = mean(selection, layer, view, "token");
+        let mean = mean(selection, layer, view, Variable::Token);
         let ends = (rows[0].0, rows[rows.len() - 1].0);
         (low, high, top) = (low.min(ends.0 * 0.93), high.max(ends.1 * 1.07), top.max(highest(&rows)));
         let mut panel = panel(layer, mean);
@@ -99,7 +100,7 @@ fn token_chart(selection: &Selection<'_>, kind: &'static ChartKind, view: View) 
 }
 
 /// The layers that have a panel.
-fn shown(selection: &Selection<'_>, view: View, variable: &str) -> ShownLayers {
+fn shown(selection: &Selection<'_>, view: View, variable: Variable) -> ShownLayers {
     let measured = "mean routing standard deviation";
     ShownLayers::of(selection, Statistic::RoutingStd, measured, |layer| mean(selection, layer, view, variable))
 }
@@ -110,12 +111,12 @@ fn keyed<'a>(
     statistic: Statistic,
     layer: LayerId,
     view: View,
-    variable: &str,
+    variable: Variable,
     x: impl Fn(&Finding) -> Option<f64>,
 ) -> Vec<(f64, &'a Finding)> {
     let rows = selection.layer_rows(statistic, view, layer);
     let mut keyed: Vec<(f64, &Finding)> =
-        rows.filter(|row| row.variable.as_deref() == Some(variable)).filter_map(|row| Some((x(row)?, row))).collect();
+        rows.filter(|row| row.variable == Some(variable)).filter_map(|row| Some((x(row)?, row))).collect();
     keyed.sort_by(|a, b| a.0.total_cmp(&b.0));
     keyed
 }
@@ -124,7 +125,7 @@ fn corrected(
     selection: &Selection<'_>,
     layer: LayerId,
     view: View,
-    variable: &str,
+    variable: Variable,
     x: impl Fn(&Finding) -> Option<f64>,
 ) -> Vec<(f64, f64)> {
     let rows = keyed(selection, Statistic::RoutingStdCorrected, layer, view, variable, x);
@@ -132,13 +133,10 @@ fn corrected(
 }
 
 /// The layer's mean: the row of the variable without a key.
-fn mean(selection: &Selection<'_>, layer: LayerId, view: View, variable: &str) -> Option<f64> {
+fn mean(selection: &Selection<'_>, layer: LayerId, view: View, variable: Variable) -> Option<f64> {
     let mut rows = selection.layer_rows(Statistic::RoutingStd, view, layer);
     rows.find(|row| {
-        row.variable.as_deref() == Some(variable)
-            && row.position.is_none()
-            && row.token_id.is_none()
-            && row.quantile.is_none()
+        row.variable == Some(variable) && row.position.is_none() && row.token_id.is_none() && row.quantile.is_none()
     })?
     .estimate
 }

@@ -6,7 +6,7 @@ use crate::{
         page::Body,
         table::{TableFigure, TableRow},
     },
-    stats::Finding,
+    stats::{Finding, Ranking},
 };
 
 /// Tokens per expert and ranking.
@@ -15,7 +15,10 @@ const TOKENS: u32 = 10;
 /// A row of an expert: its tokens by either ranking. `rows` are those of its layer.
 pub(super) fn row(name: String, rows: &[&Finding], expert: usize) -> TableRow {
     let own: Vec<&Finding> = rows.iter().copied().filter(|row| row.expert.map(usize::from) == Some(expert)).collect();
-    TableRow { name, cells: ["count", "log_odds"].iter().flat_map(|ranking| ranked(&own, ranking)).collect() }
+    TableRow {
+        name,
+        cells: [Ranking::Count, Ranking::LogOdds].into_iter().flat_map(|ranking| ranked(&own, ranking)).collect(),
+    }
 }
 
 /// The table of several experts.
@@ -32,10 +35,10 @@ pub(super) fn body(rows: Vec<TableRow>) -> Body {
 }
 
 /// The tokens of one expert by one ranking, as many cells as the table has.
-fn ranked(rows: &[&Finding], ranking: &str) -> Vec<String> {
+fn ranked(rows: &[&Finding], ranking: Ranking) -> Vec<String> {
     (1..=TOKENS)
         .map(|rank| {
-            let own = rows.iter().find(|row| row.rank == Some(rank) && row.ranking.as_deref() == Some(ranking));
+            let own = rows.iter().find(|row| row.rank == Some(rank) && row.ranking == Some(ranking));
             own.map(|row| token_label(row)).unwrap_or_default()
         })
         .collect()

@@ -87,9 +87,14 @@ fn by_variant(selection: &Selection<'_>, kind: &'static ChartKind, view: View) -
     variants(&rows)
         .into_iter()
         .filter_map(|variant| {
-            let own: Vec<&Finding> = rows.iter().copied().filter(|row| row.variant.as_deref() == variant).collect();
+            let own: Vec<&Finding> = rows.iter().copied().filter(|row| row.variant == variant).collect();
             let numbers = |row: &Finding| (row.estimate, interval(row), row.baseline, row.ceiling);
-            group(selection, &variant.map_or_else(|| "token id".to_owned(), words), &own, numbers)
+            group(
+                selection,
+                &variant.map_or_else(|| "token id".to_owned(), |variant| words(variant.name())),
+                &own,
+                numbers,
+            )
         })
         .collect()
 }

@@ -118,7 +118,7 @@ fn of_layer(
 fn of_checkpoint(tables: Vec<StatisticTable>, label: &str) -> Vec<StatisticTable> {
     let mut kept: Vec<StatisticTable> = tables.into_iter().filter(|table| is_of_every_model(&table.name)).collect();
     for row in kept.iter_mut().flat_map(|table| &mut table.rows) {
-        row.checkpoint = Some(label.to_owned());
+        row.subject.checkpoint = Some(label.to_owned());
     }
     kept
 }

@@ -1,20 +1,23 @@
 //! Verdicts of hand-made numbers.
 
 use super::*;
-use crate::{routing::View, stats::Statistic};
+use crate::{
+    routing::View,
+    stats::{Priority, Statistic, Subject},
+};
 
 /// The trend and what is left of it above random order.
-fn trend(layer: LayerId, variant: &'static str, estimate: f64, left: f64, half: f64) -> Vec<Finding> {
-    let row = |variant: &'static str, estimate: f64, baseline: f64| Finding {
-        variant: Some(variant.into()),
+fn trend(layer: LayerId, variant: Variant, estimate: f64, left: f64, half: f64) -> Vec<Finding> {
+    let row = |variant: Variant, estimate: f64, baseline: f64| Finding {
         estimate: Some(estimate),
         low: Some(estimate - half),
         high: Some(estimate + half),
         baseline: Some(baseline),
         n: 40,
         ..Finding::new(Statistic::DropTrend, layer, View::Chosen)
+            .about(|subject| Subject { variant: Some(variant), ..subject })
     };
-    let excess = if variant == "last_minus_first" { "last_minus_first_excess" } else { "other" };
+    let excess = if variant == Variant::LastMinusFirst { Variant::LastMinusFirstExcess } else { Variant::Slope };
     vec![row(variant, estimate, estimate - left), row(excess, left, 0.0)]
 }
 
@@ -27,15 +30,15 @@ fn ratio(layer: LayerId) -> Vec<Finding> {
 fn the_interval_decides_and_random_order_is_named() {
     let rows = [
         ratio(1),
-        trend(1, "last_minus_first", 0.0587, 0.0021, 0.0010),
+        trend(1, Variant::LastMinusFirst, 0.0587, 0.0021, 0.0010),
         ratio(3),
-        trend(3, "last_minus_first", 0.0587, 0.0005, 0.0010),
-        trend(3, "first_minus_middle", 0.02, 0.0, 0.01),
-        trend(3, "last_minus_middle", 0.02, 0.0, 0.01),
+        trend(3, Variant::LastMinusFirst, 0.0587, 0.0005, 0.0010),
+        trend(3, Variant::FirstMinusMiddle, 0.02, 0.0, 0.01),
+        trend(3, Variant::LastMinusMiddle, 0.02, 0.0, 0.01),
         ratio(5),
-        trend(5, "last_minus_first", -0.02, -0.03, 0.01),
+        trend(5, Variant::LastMinusFirst, -0.02, -0.03, 0.01),
         ratio(7),
-        trend(7, "last_minus_first", 0.005, 0.02, 0.01),
+        trend(7, Variant::LastMinusFirst, 0.005, 0.02, 0.01),
     ]
     .concat();
     assert_eq!(
@@ -61,21 +64,23 @@ fn the_interval_decides_and_random_order_is_named() {
 #[test]
 fn data_sets_and_compared_models_have_a_line_each() {
     let of = |rows: Vec<Finding>| -> Vec<Finding> {
-        rows.into_iter().map(|row| Finding { dataset: Some("talks".into()), ..row }).collect()
+        rows.into_iter().map(|row| row.about(|subject| Subject { dataset: Some("talks".into()), ..subject })).collect()
     };
     let difference = Finding {
-        checkpoint: Some("chat".into()),
-        reference: Some("base".into()),
-        variant: Some("assignment_drop_ratio".into()),
         estimate: Some(-0.01),
         low: Some(-0.02),
         high: Some(0.0),
-        ..Finding::new(Statistic::DropDifference, 1, View::Chosen)
+        ..Finding::new(Statistic::DropDifference, 1, View::Chosen).about(|subject| Subject {
+            checkpoint: Some("chat".into()),
+            reference: Some("base".into()),
+            variant: Some(Variant::Of(Statistic::AssignmentDropRatio)),
+            ..subject
+        })
     };
     let rows = [
         ratio(1),
-        of(trend(1, "last_minus_first", 0.05, 0.02, 0.01)),
-        of(trend(3, "last_minus_first", 0.05, 0.0, 0.01)),
+        of(trend(1, Variant::LastMinusFirst, 0.05, 0.02, 0.01)),
+        of(trend(3, Variant::LastMinusFirst, 0.05, 0.0, 0.01)),
         vec![difference],
     ]
     .concat();
@@ -89,7 +94,7 @@ fn data_sets_and_compared_models_have_a_line_each() {
             "chat against base, drop ratio: -1.00 points [-2.00, 0.00] in layer 1",
         ]
     );
-    let mut few = of(trend(1, "last_minus_first", 0.05, 0.02, 0.01));
+    let mut few = of(trend(1, Variant::LastMinusFirst, 0.05, 0.02, 0.01));
     few[0] = few[0].clone().withheld("3 documents");
     let lines = drops_verdict(&[ratio(1), few].concat());
     assert_eq!(lines[2], "data set talks: not enough data (3 documents)");
@@ -99,32 +104,36 @@ fn data_sets_and_compared_models_have_a_line_each() {
 #[test]
 fn roles_causes_and_capacity_have_a_line_each() {
     let role = |name: &'static str, estimate| Finding {
-        role: Some(name.into()),
         estimate: Some(estimate),
         ..Finding::new(Statistic::AssignmentDropRatio, 1, View::Chosen)
+            .about(|subject| Subject { role: Some(name.into()), ..subject })
     };
     let cause = |text: &str, estimate| Finding {
-        variant: Some("token".into()),
-        expert: Some(4),
-        text: Some(text.into()),
         estimate: Some(estimate),
-        ..Finding::new(Statistic::DropCauses, 1, View::Chosen)
+        ..Finding::new(Statistic::DropCauses, 1, View::Chosen).about(|subject| Subject {
+            variant: Some(Variant::Token),
+            expert: Some(4),
+            text: Some(text.into()),
+            ..subject
+        })
     };
-    let replay = |variant: &'static str, factor, priority: Option<&'static str>, estimate| Finding {
-        variant: Some(variant.into()),
-        capacity_factor: factor,
-        priority: priority.map(Into::into),
-        rule: Some("port".into()),
-        grouping: Some("run".into()),
+    let replay = |variant: Variant, factor, priority: Option<Priority>, estimate| Finding {
         estimate: Some(estimate),
-        ..Finding::new(Statistic::CapacityReplay, 1, View::Chosen)
+        ..Finding::new(Statistic::CapacityReplay, 1, View::Chosen).about(|subject| Subject {
+            variant: Some(variant),
+            capacity_factor: factor,
+            priority,
+            rule: Some("port".into()),
+            grouping: Some(GROUPS_OF_RUN.into()),
+            ..subject
+        })
     };
     let rows = [
         ratio(1),
         vec![role("user", 0.01), role("assistant", 0.04), cause("\u{2581}the", 0.25), cause("<0x0A>", 0.1)],
         vec![
-            replay("assignment_drop_ratio", Some(2.0), Some("position"), 0.02),
-            replay("factor_for_1_percent", None, None, 2.5),
+            replay(Variant::Of(Statistic::AssignmentDropRatio), Some(2.0), Some(Priority::Position), 0.02),
+            replay(Variant::FactorForOnePercent, None, None, 2.5),
         ],
     ];
     assert_eq!(
@@ -140,12 +149,12 @@ fn roles_causes_and_capacity_have_a_line_each() {
 #[test]
 fn both_directions_are_said_and_a_single_data_set_is_not_said_twice() {
     let of = |name: &str, rows: Vec<Finding>| -> Vec<Finding> {
-        rows.into_iter().map(|row| Finding { dataset: Some(name.into()), ..row }).collect()
+        rows.into_iter().map(|row| row.about(|subject| Subject { dataset: Some(name.into()), ..subject })).collect()
     };
     let all = [
-        trend(1, "last_minus_first", 0.05, 0.0, 0.01),
-        trend(3, "last_minus_first", 0.05, -0.007, 0.0066),
-        trend(5, "last_minus_first", 0.05, 0.0743e-2, 0.0740e-2),
+        trend(1, Variant::LastMinusFirst, 0.05, 0.0, 0.01),
+        trend(3, Variant::LastMinusFirst, 0.05, -0.007, 0.0066),
+        trend(5, Variant::LastMinusFirst, 0.05, 0.0743e-2, 0.0740e-2),
     ]
     .concat();
     let single = drops_verdict(&[all.clone(), of("talks", all.clone())].concat());
@@ -165,12 +174,12 @@ fn both_directions_are_said_and_a_single_data_set_is_not_said_twice() {
 
 #[test]
 fn a_rise_that_random_order_lacks_is_not_called_the_queue() {
-    let lines = drops_verdict(&trend(1, "last_minus_first", 0.05, 0.03, 0.01));
+    let lines = drops_verdict(&trend(1, Variant::LastMinusFirst, 0.05, 0.03, 0.01));
     assert_eq!(
         lines[0],
         "overall: later tokens are dropped more in layer 1 (+5.00 points); random order alone may not give half of that"
     );
-    let lines = drops_verdict(&trend(1, "last_minus_first", 0.005, 0.0, 0.01));
+    let lines = drops_verdict(&trend(1, Variant::LastMinusFirst, 0.005, 0.0, 0.01));
     assert_eq!(lines[0], "overall: later tokens are not measurably dropped more in any layer");
     let none = vec![Finding { estimate: Some(0.0), low: None, high: None, ..ratio(1).remove(0) }];
     assert_eq!(drops_verdict(&none)[0], "overall: nothing is dropped");

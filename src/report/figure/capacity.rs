@@ -9,52 +9,60 @@ use super::{
 };
 use crate::{
     report::text::readable,
-    stats::{Finding, StatisticInfo},
+    stats::{Finding, GROUPS_OF_RUN, Priority, Statistic, StatisticInfo, Variant},
 };
 
 /// Rules with slots to run out of.
 const RULES: [&str; 2] = ["port", "t5x"];
 /// What is lost, and how it is called.
-const LOSSES: [(&str, &str); 5] = [
-    ("assignment_drop_ratio", "dropped assignments"),
-    ("first_choice_drop_ratio", "dropped first choices"),
-    ("second_choice_drop_ratio", "dropped second choices"),
-    ("token_drop_ratio", "tokens that lose every choice"),
-    ("gate_mass_lost", "lost gate mass"),
+const LOSSES: [(Variant, &str); 5] = [
+    (Variant::Of(Statistic::AssignmentDropRatio), "dropped assignments"),
+    (Variant::Of(Statistic::FirstChoiceDropRatio), "dropped first choices"),
+    (Variant::Of(Statistic::SecondChoiceDropRatio), "dropped second choices"),
+    (Variant::Of(Statistic::TokenDropRatio), "tokens that lose every choice"),
+    (Variant::Of(Statistic::GateMassLost), "lost gate mass"),
 ];
 /// The smallest factor that drops no more than so much.
-const LEVELS: [(&str, &str); 3] =
-    [("factor_for_0.1_percent", "0.1 %"), ("factor_for_1_percent", "1 %"), ("factor_for_5_percent", "5 %")];
+const LEVELS: [(Variant, &str); 3] = [
+    (Variant::FactorForATenthPercent, "0.1 %"),
+    (Variant::FactorForOnePercent, "1 %"),
+    (Variant::FactorForFivePercent, "5 %"),
+];
 
 /// The figures of the capacity replay: curves over the factor, and the smallest factors; none for another statistic.
 pub(super) fn figures(info: &StatisticInfo, rows: &[Row<'_>]) -> Option<Vec<Figure>> {
-    let replays = (info.name == "capacity_replay").then(|| Replays::of(rows))?;
+    let replays = (info.statistic == Statistic::CapacityReplay).then(|| Replays::of(rows))?;
     let own = replays.own;
     let dropped = LOSSES[0];
     let mut curves = vec![
-        replays.curve(dropped, "by capacity rule", |row| of(row, None, "run", "position"), rule),
-        replays.curve(dropped, &format!("by data set (rule {own})"), |row| is(row, own, "run", "position"), dataset),
+        replays.curve(dropped, "by capacity rule", |row| of(row, None, GROUPS_OF_RUN, Priority::Position), rule),
+        replays.curve(
+            dropped,
+            &format!("by data set (rule {own})"),
+            |row| is(row, own, GROUPS_OF_RUN, Priority::Position),
+            dataset,
+        ),
         replays.curve(
             dropped,
             &format!("by who competes (rule {own})"),
-            |row| {
-                row.dataset.is_none() && row.rule.as_deref() == Some(own) && row.priority.as_deref() == Some("position")
-            },
+            |row| row.dataset.is_none() && row.rule.as_deref() == Some(own) && row.priority == Some(Priority::Position),
             grouping,
         ),
         replays.curve(
             LOSSES[4],
             &format!("by who queues first (rule {own})"),
-            |row| row.dataset.is_none() && row.rule.as_deref() == Some(own) && row.grouping.as_deref() == Some("run"),
+            |row| {
+                row.dataset.is_none()
+                    && row.rule.as_deref() == Some(own)
+                    && row.grouping.as_deref() == Some(GROUPS_OF_RUN)
+            },
             priority,
         ),
         replays.smallest(),
     ];
-    curves.extend(
-        LOSSES[1..]
-            .iter()
-            .map(|loss| replays.curve(*loss, "by capacity rule", |row| of(row, None, "run", "position"), rule)),
-    );
+    curves.extend(LOSSES[1..].iter().map(|loss| {
+        replays.curve(*loss, "by capacity rule", |row| of(row, None, GROUPS_OF_RUN, Priority::Position), rule)
+    }));
     let mut found: Vec<Figure> = curves.into_iter().flatten().collect();
     let drawn: usize = found.iter().map(|figure| figure.data["layer"].as_array().map_or(0, Vec::len)).sum();
     let remark = left_out(info, drawn, rows.len(), "replays");
@@ -81,7 +89,7 @@ impl<'a, 'b> Replays<'a, 'b> {
     /// What is lost over the capacity factor, on a logarithmic axis; none without two factors.
     fn curve(
         &self,
-        (variant, loss): (&str, &str),
+        (variant, loss): (Variant, &str),
         by: &str,
         belongs: impl Fn(&Finding) -> bool,
         series: impl Fn(&Row<'a>) -> String,
@@ -90,7 +98,7 @@ impl<'a, 'b> Replays<'a, 'b> {
             .rows
             .iter()
             .copied()
-            .filter(|row| row.finding.variant.as_deref() == Some(variant) && row.finding.variable.is_none())
+            .filter(|row| row.finding.variant == Some(variant) && row.finding.variable.is_none())
             .filter(|row| row.finding.capacity_factor.is_some() && limits(row.finding) && belongs(row.finding))
             .collect();
         let line = |row: &Row<'a>| with_model(row, &series(row));
@@ -111,10 +119,7 @@ impl<'a, 'b> Replays<'a, 'b> {
     /// The smallest factors that drop no more than 0.1, 1 and 5 %.
     fn smallest(&self) -> Option<Figure> {
         let level = |row: &Row<'_>| {
-            LEVELS
-                .into_iter()
-                .find(|(variant, _)| row.finding.variant.as_deref() == Some(variant))
-                .map(|(_, words)| words)
+            LEVELS.into_iter().find(|(variant, _)| row.finding.variant == Some(*variant)).map(|(_, words)| words)
         };
         let label = |row: &Row<'a>| {
             let words = format!("{}: at most {}, {}", rule(row), level(row).unwrap_or_default(), dataset(row));
@@ -122,7 +127,7 @@ impl<'a, 'b> Replays<'a, 'b> {
         };
         let told = self.rows.iter().copied().filter(|row| level(row).is_some() && limits(row.finding));
         let rows: Vec<Row<'_>> = told
-            .filter(|row| row.finding.grouping.as_deref() == Some("run") && row.finding.estimate.is_some())
+            .filter(|row| row.finding.grouping.as_deref() == Some(GROUPS_OF_RUN) && row.finding.estimate.is_some())
             .collect();
         let rows = first_of(rows, MOST_LABELS, label);
         let mut columns = Columns::of(&rows).with_estimates(&rows);
@@ -147,13 +152,11 @@ fn limits(row: &Finding) -> bool {
     row.rule.as_deref().is_some_and(|rule| RULES.contains(&rule))
 }
 
-fn of(row: &Finding, dataset: Option<&str>, grouping: &str, priority: &str) -> bool {
-    row.dataset.as_deref() == dataset
-        && row.grouping.as_deref() == Some(grouping)
-        && row.priority.as_deref() == Some(priority)
+fn of(row: &Finding, dataset: Option<&str>, grouping: &str, priority: Priority) -> bool {
+    row.dataset.as_deref() == dataset && row.grouping.as_deref() == Some(grouping) && row.priority == Some(priority)
 }
 
-fn is(row: &Finding, rule: &str, grouping: &str, priority: &str) -> bool {
+fn is(row: &Finding, rule: &str, grouping: &str, priority: Priority) -> bool {
     row.rule.as_deref() == Some(rule) && of(row, row.dataset.as_deref(), grouping, priority)
 }
 
@@ -175,12 +178,7 @@ fn grouping(row: &Row<'_>) -> String {
 }
 
 fn priority(row: &Row<'_>) -> String {
-    match row.finding.priority.as_deref().unwrap_or_default() {
-        "position" => "order of the text".to_owned(),
-        "gate_probability" => "highest gate probability first".to_owned(),
-        "random" => "random order".to_owned(),
-        other => other.replace('_', " "),
-    }
+    row.finding.priority.map_or_else(String::new, |priority| priority.words().to_owned())
 }
 
 /// A second model has lines of its own.

@@ -129,16 +129,66 @@ impl Dimension {
             Self::Document => row.document.as_deref().map(readable),
             Self::Token => row.token_id.map(|id| token_text(row, id)),
             Self::Variable => variable_words(row).0,
-            Self::Given => row.given.as_deref().map(|given| format!("given {}", words(given))),
+            Self::Given => row.given.map(|given| format!("given {}", words(given.name()))),
             Self::Variant => variable_words(row).1,
             Self::Rule => row.rule.as_deref().map(|rule| format!("rule {rule}")),
             Self::Grouping => row.grouping.as_deref().map(|grouping| format!("group {grouping}")),
-            Self::Priority => row.priority.as_deref().map(|priority| format!("by {}", words(priority))),
+            Self::Priority => row.priority.map(|priority| format!("by {}", words(priority.name()))),
             Self::Cohort => row.cohort.as_deref().map(|cohort| format!("{cohort} cohort")),
-            Self::Ranking => row.ranking.as_deref().map(words),
+            Self::Ranking => row.ranking.map(|ranking| words(ranking.name())),
             Self::Turn | Self::Position | Self::Quantile | Self::CapacityFactor | Self::Expert | Self::OtherExpert => {
                 self.number(row).map(|number| number.to_string())
             }
         }
     }
+
+    /// The key as words that say what it is.
+    fn phrase(self, row: &Finding) -> Option<String> {
+        let text = self.text(row)?;
+        Some(match self {
+            Self::Reference => format!("against {text}"),
+            Self::OtherExpert => format!("and expert {text}"),
+            Self::Turn | Self::Expert | Self::Position | Self::Quantile => format!("{} {text}", self.title()),
+            Self::CapacityFactor => format!("factor {text}"),
+            _ => text,
+        })
+    }
+}
+
+/// The keys in the order in which words say what a number is about; the place in a list stands among them.
+const SAID: [&[Dimension]; 2] = [
+    &[
+        Dimension::Checkpoint,
+        Dimension::Reference,
+        Dimension::Variable,
+        Dimension::Given,
+        Dimension::Dataset,
+        Dimension::Category,
+        Dimension::OtherCategory,
+        Dimension::Role,
+        Dimension::Turn,
+        Dimension::Document,
+        Dimension::Token,
+        Dimension::Expert,
+        Dimension::OtherExpert,
+        Dimension::Position,
+        Dimension::Ranking,
+    ],
+    &[
+        Dimension::Variant,
+        Dimension::Quantile,
+        Dimension::CapacityFactor,
+        Dimension::Rule,
+        Dimension::Grouping,
+        Dimension::Priority,
+        Dimension::Cohort,
+    ],
+];
+
+/// What a number is about, in words.
+pub(in crate::report) fn subject_words(row: &Finding) -> String {
+    let [before, behind] = SAID.map(|keys| keys.iter().filter_map(|key| key.phrase(row)));
+    let rank = row.rank.map(|rank| format!("rank {rank}"));
+    let words: Vec<String> = before.chain(rank).chain(behind).collect();
+    if words.is_empty() { "over all".to_owned() } else { words.join(", ") }
 }

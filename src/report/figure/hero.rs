@@ -9,16 +9,15 @@ use super::{
 };
 use crate::{
     report::text::{readable, rounded},
-    stats::{Finding, Statistic},
+    run::RunKind,
+    stats::{Finding, Statistic, Variable, Variant},
 };
 
-/// A kind of run: its question, and the picture that answers it.
+/// A kind of run, and the picture that answers its question.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::report) struct KindOfRun {
     /// The command that makes it.
-    pub(in crate::report) command: &'static str,
-    /// What it asks.
-    pub(in crate::report) question: &'static str,
+    pub(in crate::report) command: RunKind,
     /// The statistic at whose section the picture stands as well.
     pub(in crate::report) statistic: Statistic,
     /// All statistics that the picture is made of.
@@ -47,8 +46,7 @@ struct Mark {
 /// The kinds of run in the order of the page.
 pub(in crate::report) const HEROES: [KindOfRun; 3] = [
     KindOfRun {
-        command: "route",
-        question: "Is routing decided by the token id, whatever the context?",
+        command: RunKind::Route,
         statistic: Statistic::MutualInformation,
         made_of: &[Statistic::MutualInformation, Statistic::ConditionalMutualInformation],
         caption: "How much of what can be explained about the expert each variable explains alone, and how much of what is left \
@@ -60,8 +58,7 @@ pub(in crate::report) const HEROES: [KindOfRun; 3] = [
         marks: explained,
     },
     KindOfRun {
-        command: "drift",
-        question: "Is routing learnt early and then fixed?",
+        command: RunKind::Drift,
         statistic: Statistic::RouterSaturation,
         made_of: &[Statistic::RouterSaturation, Statistic::FirstChoiceAgreement],
         caption: "How far each checkpoint is on the way from load-matched chance (0 %) to full agreement with the last \
@@ -74,8 +71,7 @@ pub(in crate::report) const HEROES: [KindOfRun; 3] = [
         marks: way,
     },
     KindOfRun {
-        command: "drops",
-        question: "Are later tokens dropped more?",
+        command: RunKind::Drops,
         statistic: Statistic::AssignmentDropRatio,
         made_of: &[Statistic::AssignmentDropRatio, Statistic::DropTrend],
         caption: "Dropped share of the assignments; and how much more the last quarter of a sequence loses than the first: as \
@@ -91,22 +87,21 @@ pub(in crate::report) const HEROES: [KindOfRun; 3] = [
 const ALONE: &str = "alone: % of what can be explained";
 const KNOWN: &str = "once the token id is known: % of what is left";
 /// Variables in the order of the words.
-const VARIABLES: [(&str, &str); 6] = [
-    ("token", "token id"),
-    ("document", "document"),
-    ("previous_token", "previous token"),
-    ("category", "category"),
-    ("position", "position"),
-    ("position_bucket", "position"),
+const VARIABLES: [(Variable, &str); 6] = [
+    (Variable::Token, "token id"),
+    (Variable::Document, "document"),
+    (Variable::PreviousToken, "previous token"),
+    (Variable::Category, "category"),
+    (Variable::Position, "position"),
+    (Variable::PositionBucket, "position"),
 ];
 
 fn explained(row: &Finding) -> Vec<Mark> {
-    let variable = VARIABLES.iter().position(|(name, _)| row.variable.as_deref() == Some(name));
+    let variable = VARIABLES.iter().position(|(name, _)| row.variable == Some(*name));
     let Some(place) = variable.filter(|_| row.explained.is_some() && row.decides()) else { return Vec::new() };
     let (panel, panels) = if row.given.is_none() { (ALONE, 0) } else { (KNOWN, VARIABLES.len()) };
     // Its baseline is lenient, so that what it adds is an upper end.
-    let bound =
-        if row.given.is_some() && row.variable.as_deref() == Some("previous_token") { " (at most)" } else { "" };
+    let bound = if row.given.is_some() && row.variable == Some(Variable::PreviousToken) { " (at most)" } else { "" };
     // No share is above 100 %, where a symmetric interval may end.
     let values = [row.explained, row.explained_low, row.explained_high.map(|high| high.min(1.0))];
     vec![Mark { place: panels + place, panel, label: format!("{}{bound}", VARIABLES[place].1), values }]
@@ -137,20 +132,17 @@ const LOST: &str = "dropped assignments, %";
 const TREND: &str = "last quarter minus first, percentage points";
 
 fn drops(row: &Finding) -> Vec<Mark> {
-    let own = row.checkpoint.is_none() && row.dataset.is_none() && row.cohort.is_none();
-    let parts = row.category.is_some() || row.role.is_some() || row.turn.is_some() || row.variable.is_some();
-    let single = row.expert.is_some() || row.token_id.is_some() || row.position.is_some();
-    if !own || parts || single {
+    if row.checkpoint.is_some() || !row.is_over_all() {
         return Vec::new();
     }
     let values = [row.estimate, row.low, row.high];
     let mark = |place, panel, label: &str, values| Mark { place, panel, label: label.to_owned(), values };
-    match (row.statistic, row.variant.as_deref()) {
+    match (row.statistic, row.variant) {
         (Statistic::AssignmentDropRatio, None) => vec![mark(0, LOST, "all assignments", values)],
-        (Statistic::DropTrend, Some("last_minus_first")) => {
+        (Statistic::DropTrend, Some(Variant::LastMinusFirst)) => {
             vec![mark(1, TREND, "as it is", values), mark(2, TREND, "in random order", [row.baseline, None, None])]
         }
-        (Statistic::DropTrend, Some("last_minus_first_excess")) => {
+        (Statistic::DropTrend, Some(Variant::LastMinusFirstExcess)) => {
             vec![mark(3, TREND, "left above random order", values)]
         }
         _ => Vec::new(),
@@ -195,10 +187,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::routing::View;
+    use crate::{routing::View, stats::Subject};
 
     /// The picture of a kind of run.
-    fn hero_of(command: &'static str, findings: &[Finding]) -> Figure {
+    fn hero_of(command: RunKind, findings: &[Finding]) -> Figure {
         let rows: Vec<Row<'_>> =
             findings.iter().map(|finding| Row { run: 0, command, model: "base", finding }).collect();
         hero(HEROES.iter().find(|kind| kind.command == command).unwrap(), &rows).unwrap()
@@ -206,23 +198,26 @@ mod tests {
 
     #[test]
     fn the_picture_of_a_route_run_shows_what_the_words_say() {
-        let row = |statistic, variable: &'static str, given: Option<&'static str>, explained| Finding {
-            variable: Some(variable.into()),
-            given: given.map(Into::into),
+        let row = |statistic, variable: Variable, given: Option<Variable>, explained| Finding {
             explained: Some(explained),
-            variant: variable.starts_with("position").then_some("within_sequence_shift".into()),
-            ..Finding::new(statistic, 1, View::Chosen)
+            ..Finding::new(statistic, 1, View::Chosen).about(|subject| Subject {
+                variable: Some(variable),
+                given,
+                variant: variable.name().starts_with("position").then_some(Variant::WithinSequenceShift),
+                ..subject
+            })
         };
-        let known = Some("token");
+        let known = Some(Variable::Token);
         let hero = hero_of(
-            "route",
+            RunKind::Route,
             &[
-                row(Statistic::MutualInformation, "position", None, 0.01),
-                row(Statistic::MutualInformation, "token", None, 0.81),
-                row(Statistic::ConditionalMutualInformation, "position_bucket", known, 0.03),
-                row(Statistic::ConditionalMutualInformation, "previous_token", known, 0.27),
+                row(Statistic::MutualInformation, Variable::Position, None, 0.01),
+                row(Statistic::MutualInformation, Variable::Token, None, 0.81),
+                row(Statistic::ConditionalMutualInformation, Variable::PositionBucket, known, 0.03),
+                row(Statistic::ConditionalMutualInformation, Variable::PreviousToken, known, 0.27),
                 // The lenient row of the same variable is not in the words.
-                Finding { variant: None, ..row(Statistic::MutualInformation, "position", None, 0.9) },
+                row(Statistic::MutualInformation, Variable::Position, None, 0.9)
+                    .about(|subject| Subject { variant: None, ..subject }),
             ],
         );
         assert_eq!(hero.data["label"], json!(["token id", "position", "previous token (at most)", "position"]));
@@ -241,11 +236,15 @@ mod tests {
     #[test]
     fn the_picture_of_a_drift_run_shows_the_way_from_chance_to_the_last_checkpoint() {
         let pair = |at: usize, of: usize, corrected| Finding {
-            checkpoint: Some(format!("t{at}")),
-            reference: Some(format!("t{of}")),
-            training_tokens: (at < 3).then_some(at as f64 + 1.0),
             corrected: Some(corrected),
-            ..Finding { estimate: Some(0.7), ..Finding::new(Statistic::RouterSaturation, 1, View::Chosen) }
+            ..Finding { estimate: Some(0.7), ..Finding::new(Statistic::RouterSaturation, 1, View::Chosen) }.about(
+                |subject| Subject {
+                    checkpoint: Some(format!("t{at}")),
+                    reference: Some(format!("t{of}")),
+                    training_tokens: (at < 3).then_some(at as f64 + 1.0),
+                    ..subject
+                },
+            )
         };
         let beside = Finding {
             statistic: Statistic::FirstChoiceAgreement,
@@ -254,10 +253,10 @@ mod tests {
             high: Some(0.8),
             ..pair(3, 2, 0.0)
         };
-        let on_axis = Finding { training_tokens: Some(1.0), ..beside.clone() };
+        let on_axis = beside.clone().about(|subject| Subject { training_tokens: Some(1.0), ..subject });
         let rows =
             [pair(0, 2, 0.1), pair(1, 2, 0.67), pair(2, 2, 1.0), pair(0, 1, 0.5), pair(3, 2, 0.8), on_axis, beside];
-        let hero = hero_of("drift", &rows);
+        let hero = hero_of(RunKind::Drift, &rows);
         assert_eq!(hero.data["label"], json!(["t0", "t1", "t3"]));
         let values = ["estimate", "low", "high"].map(|name| hero.data[name][2].as_f64().unwrap());
         assert_eq!((values, &hero.data["estimate"][1]), ([25.0, 20.0, 30.0], &json!(67.0)));
@@ -265,20 +264,20 @@ mod tests {
 
     #[test]
     fn the_picture_of_a_drops_run_shows_the_trend_and_what_is_left_of_it() {
-        let trend = |variant: &'static str, estimate, baseline| Finding {
-            variant: Some(variant.into()),
+        let trend = |variant: Variant, estimate, baseline| Finding {
             baseline: Some(baseline),
             ..Finding { estimate: Some(estimate), ..Finding::new(Statistic::DropTrend, 1, View::Chosen) }
+                .about(|subject| Subject { variant: Some(variant), ..subject })
         };
         let dropped =
             Finding { estimate: Some(0.038), ..Finding::new(Statistic::AssignmentDropRatio, 1, View::Chosen) };
         let hero = hero_of(
-            "drops",
+            RunKind::Drops,
             &[
-                trend("last_minus_first", 0.0543, 0.0519),
-                trend("last_minus_first_excess", 0.0024, 0.0),
-                trend("slope", 0.5, 0.4),
-                Finding { role: Some("user".into()), ..dropped.clone() },
+                trend(Variant::LastMinusFirst, 0.0543, 0.0519),
+                trend(Variant::LastMinusFirstExcess, 0.0024, 0.0),
+                trend(Variant::Slope, 0.5, 0.4),
+                dropped.clone().about(|subject| Subject { role: Some("user".into()), ..subject }),
                 dropped,
             ],
         );

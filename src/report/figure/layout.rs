@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     report::shown::{some_of, spread},
-    stats::StatisticInfo,
+    stats::{self, Statistic, StatisticInfo},
 };
 
 /// Lines that a reader can tell apart.
@@ -30,7 +30,7 @@ const MOST_SUBJECTS: usize = 3;
 /// Unit of the share of what can be explained.
 pub(super) const EXPLAINED: &str = "% of what can be explained";
 /// Shares of experts whose baseline is another share: a cell is the multiple of it.
-const RATIOS: [&str; 3] = ["coactivation", "domain_specialization", "expert_share"];
+const RATIOS: [Statistic; 3] = [Statistic::Coactivation, Statistic::DomainSpecialization, Statistic::ExpertShare];
 
 /// Rows about the same kind of subject, in one unit.
 struct Group<'a> {
@@ -60,11 +60,11 @@ pub(super) fn explained(rows: &[Row<'_>]) -> Option<Figure> {
 
 /// A figure, or several, for each set of keys.
 pub(super) fn by_keys(info: &StatisticInfo, rows: &[Row<'_>]) -> Vec<Figure> {
-    let binned = rows.iter().any(|row| row.finding.variable.as_deref() == Some("position_bucket"));
+    let binned = rows.iter().any(|row| row.finding.variable == Some(stats::Variable::PositionBucket));
     // Single positions are too many to be seen, and few of them have an interval.
     let shown = rows.iter().filter(|row| {
-        let variable = row.finding.variable.as_deref();
-        !(binned && variable == Some("position") && row.finding.position.is_some())
+        let variable = row.finding.variable;
+        !(binned && variable == Some(stats::Variable::Position) && row.finding.position.is_some())
     });
     let shown: Vec<Row<'_>> = shown.copied().collect();
     let keys = Keys::of(&shown);
@@ -274,7 +274,8 @@ impl<'a> Group<'a> {
             row_title: Some(join(rows.iter().map(|key| key.title().to_owned()))),
             column_title: Some(column.title()),
             left_out: left_out(info, chosen.len(), all.len(), "rows"),
-            ratio: RATIOS.contains(&info.name) && shown.iter().all(|row| row.finding.baseline.is_some_and(|b| b > 0.0)),
+            ratio: RATIOS.contains(&info.statistic)
+                && shown.iter().all(|row| row.finding.baseline.is_some_and(|b| b > 0.0)),
             symmetric: square && column != Reference,
             rows: chosen,
             columns_order,

@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use self::shape::Kind;
 use crate::stats::StatisticInfo;
+pub(super) use dimension::subject_words;
 pub(super) use hero::{HEROES, hero};
 pub(super) use row::Row;
 pub(super) use shape::Figure;
@@ -39,11 +40,11 @@ const MOST_FIGURES: usize = 60;
 
 /// The figures of a statistic over all runs of the report, the one that sums up most first.
 pub(super) fn figures(info: &StatisticInfo, rows: &[Row<'_>]) -> Vec<Figure> {
-    let commands = keys::in_order(rows.iter().map(|row| row.command.to_owned()));
+    let commands = keys::in_order(rows.iter().map(|row| row.command.name().to_owned()));
     let mut figures: Vec<Figure> = layout::explained(rows).into_iter().collect();
     for command in &commands {
         // Runs of different kinds have the same statistic with other keys.
-        let own: Vec<Row<'_>> = rows.iter().copied().filter(|row| row.command == *command).collect();
+        let own: Vec<Row<'_>> = rows.iter().copied().filter(|row| row.command.name() == command).collect();
         let mut found = capacity::figures(info, &own).unwrap_or_else(|| layout::by_keys(info, &own));
         if commands.len() > 1 {
             for figure in &mut found {

@@ -1,6 +1,6 @@
 //! A row of a table, as a figure sees it.
 
-use crate::stats::Finding;
+use crate::{run::RunKind, stats::Finding};
 
 /// A row of a run's table.
 #[derive(Clone, Copy, Debug)]
@@ -8,7 +8,7 @@ pub(in crate::report) struct Row<'a> {
     /// Index of the run in the report.
     pub(in crate::report) run: usize,
     /// Its kind.
-    pub(in crate::report) command: &'static str,
+    pub(in crate::report) command: RunKind,
     /// What rows without a checkpoint are about.
     pub(in crate::report) model: &'a str,
     /// The numbers.

@@ -1,7 +1,7 @@
 //! The steps of a notebook: cells of a Python file in the percent format, each with what it needs.
 
 use super::{document::Cell, parameters::Parameters};
-use crate::stats::{Finding, Tables};
+use crate::stats::{Finding, Tables, Variable, Variant};
 
 /// What opens a cell: `# %% [markdown] NAME needs=CONDITION,...`; text cells are comments, as in any percent file.
 const FENCE: &str = "# %% ";
@@ -70,8 +70,8 @@ fn has_row(tables: &Tables, need: &str) -> bool {
 fn has_key(row: &Finding, key: &str) -> bool {
     let (name, value) = key.split_once('=').map_or((key, None), |(name, value)| (name, Some(value)));
     let found = match name {
-        "variable" => row.variable.as_deref(),
-        "variant" => row.variant.as_deref(),
+        "variable" => row.variable.map(Variable::name),
+        "variant" => row.variant.map(Variant::name),
         "role" => row.role.as_deref(),
         "explained" => row.explained.map(|_| ""),
         _ => None,
@@ -82,7 +82,11 @@ fn has_key(row: &Finding, key: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{routing::View, stats::Statistic, stats::StatisticTable};
+    use crate::{
+        routing::View,
+        stats::StatisticTable,
+        stats::{Statistic, Subject},
+    };
 
     const FILE: &str = "# %% [markdown] a-text needs=load:variable=token\n# # Title\n#\n# Words.\n\n# %% a needs=load:variable=token,beside\nx = 1\n\n# %% b\n# a comment\ny = 2\n";
 
@@ -96,7 +100,8 @@ mod tests {
 
     #[test]
     fn a_step_without_its_numbers_is_left_out() {
-        let row = Finding { variable: Some("token".into()), ..Finding::new(Statistic::LoadCv, 1, View::Kept) };
+        let row = Finding::new(Statistic::LoadCv, 1, View::Kept)
+            .about(|subject| Subject { variable: Some(Variable::Token), ..subject });
         let withheld = StatisticTable { name: "load".into(), rows: vec![row.clone()] };
         let measured = StatisticTable { name: "load".into(), rows: vec![Finding { estimate: Some(0.0), ..row }] };
         let count = |table: &StatisticTable, beside: &[&str]| {

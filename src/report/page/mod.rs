@@ -22,6 +22,7 @@ use super::{
 use crate::{
     chart::CHARTS,
     error::{Error, Result},
+    run::RunKind,
     stats::{STATISTICS, Statistic, StatisticInfo, thousands},
 };
 use drawn::Drawn;
@@ -180,7 +181,7 @@ fn title(runs: &[ReportedRun<'_>]) -> String {
             let labels: Vec<&str> = runs.iter().map(|run| run.label.as_str()).collect();
             format!("Expert routing: {}", labels.join(" beside "))
         }
-        [run, ..] if run.command != "route" => format!("Expert routing: {first}"),
+        [run, ..] if run.command != RunKind::Route => format!("Expert routing: {first}"),
         _ => format!("How {first} routes its tokens"),
     }
 }
@@ -196,8 +197,8 @@ fn run_part<'a>(index: usize, run: &'a ReportedRun<'_>, drawn: &[Drawn]) -> RunP
     RunPart {
         index,
         label: &run.label,
-        command: run.command,
-        question: kind.map_or("", |kind| kind.question),
+        command: run.command.name(),
+        question: run.command.claim(),
         facts: facts(run),
         verdict: run.verdict,
         hero,

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{
     chart::ChartContext,
     report::excerpt::Excerpt,
-    run::{QueueOptions, StatisticSettings},
+    run::{QueueOptions, RunKind, StatisticSettings},
     stats::{Finding, Tables},
 };
 
@@ -16,8 +16,8 @@ use crate::{
 pub struct ReportedRun<'a> {
     /// What the page calls it.
     pub label: String,
-    /// "route", "drift" or "drops".
-    pub command: &'static str,
+    /// What kind of run it is.
+    pub command: RunKind,
     /// The model that rows without a checkpoint are about.
     pub model: String,
     /// Its record by the keys of the manifest, without what a page does not tell.

@@ -11,10 +11,11 @@ use serde_json::{Map, Value, json};
 use super::reported_run::ReportedRun;
 use crate::{
     report::{
+        figure::subject_words,
         room::Room,
-        shown::is_whole,
-        text::{readable, rounded, short, token_text, variable_words},
+        text::{rounded, short},
     },
+    routing::View,
     stats::{Finding, StatisticInfo, thousands},
 };
 
@@ -102,7 +103,7 @@ pub(super) fn table(info: &StatisticInfo, runs: &[ReportedRun<'_>], room: Room) 
     let rows: Vec<(usize, &Finding)> =
         each.iter().enumerate().flat_map(|(run, own)| own.rows.iter().map(move |row| (run, *row))).collect();
     let units: BTreeSet<&str> = rows.iter().map(|(_, row)| &*row.unit).collect();
-    let group = |(run, row): &(usize, &Finding)| (*run, row.layer, row.view.to_string());
+    let group = |(run, row): &(usize, &Finding)| (*run, row.layer, row.view.name());
     let written = first_of_every_layer(&rows, group);
     let cut = rows.iter().map(group).collect::<BTreeSet<_>>().len() > written.len();
     let text = if cut { format!(" As text stand the first {}.", written.len()) } else { String::new() };
@@ -143,7 +144,7 @@ impl<'a> OwnRows<'a> {
         let table = run.tables.get(info.table);
         let all = table.into_iter().flat_map(|table| &table.rows);
         let (mut rows, further): (Vec<&Finding>, Vec<&Finding>) =
-            all.filter(|row| row.statistic == info.statistic).partition(|row| is_whole(row));
+            all.filter(|row| row.statistic == info.statistic).partition(|row| row.is_whole());
         let in_files = run.rows_in_files.get(info.table).copied().unwrap_or(0);
         let only_in_files = in_files.saturating_sub(table.map_or(0, |table| table.rows.len()));
         let total = rows.len() + further.len() + only_in_files;
@@ -159,9 +160,9 @@ impl<'a> OwnRows<'a> {
 /// The rows of each layer and view that are farthest from their baselines, the farthest first.
 fn farthest<'a>(rows: &[&'a Finding], kept: usize) -> Vec<&'a Finding> {
     let frequent = FrequentTokens::of(rows);
-    let mut groups: BTreeMap<(u16, &str), Vec<&Finding>> = BTreeMap::new();
+    let mut groups: BTreeMap<(u16, View), Vec<&Finding>> = BTreeMap::new();
     for &row in rows.iter().filter(|row| frequent.has(row)) {
-        groups.entry((row.layer, &*row.view)).or_default().push(row);
+        groups.entry((row.layer, row.view)).or_default().push(row);
     }
     let most = (kept / groups.len().max(1)).max(1);
     let mut kept = Vec::new();
@@ -233,7 +234,7 @@ fn estimates(rows: &[(usize, &Finding)], total: usize) -> Value {
             ("run", of(&|run, _| json!(run))),
             ("layer", of(&|_, row| json!(row.layer))),
             ("view", of(&|_, row| json!(row.view))),
-            ("of", of(&|_, row| json!(subject(row)))),
+            ("of", of(&|_, row| json!(subject_words(row)))),
             ("estimate", of(&|_, row| number(row.estimate))),
             ("low", of(&|_, row| number(row.low))),
             ("high", of(&|_, row| number(row.high))),
@@ -256,11 +257,11 @@ fn packed(total: usize, columns: Vec<(&str, Vec<Value>)>) -> Value {
 
 /// The differences between the first two runs of the statistic's kind; none where there is one such run.
 pub(super) fn differences(info: &StatisticInfo, runs: &[ReportedRun<'_>]) -> Option<Differences> {
-    let of = |run: &&ReportedRun<'_>| run.command == info.command;
+    let of = |run: &&ReportedRun<'_>| run.command.name() == info.command;
     let [first, second, ..] = runs.iter().filter(of).collect::<Vec<_>>()[..] else { return None };
-    let place = |row: &Finding| (row.layer, row.view.to_string(), row.unit.to_string(), subject(row));
+    let place = |row: &Finding| (row.layer, row.view.name(), row.unit.to_string(), subject_words(row));
     let of_whole = |run: &'_ ReportedRun<'_>| -> Vec<Finding> {
-        run.findings.iter().filter(|row| row.statistic == info.statistic && is_whole(row)).cloned().collect()
+        run.findings.iter().filter(|row| row.statistic == info.statistic && row.is_whole()).cloned().collect()
     };
     let (left, right) = (of_whole(first), of_whole(second));
     let others: BTreeMap<_, &Finding> = right.iter().map(|row| (place(row), row)).collect();
@@ -309,8 +310,8 @@ fn difference(first: &Finding, second: &Finding) -> Option<Pair> {
     });
     Some(Pair {
         layer: first.layer,
-        view: first.view.to_string(),
-        of: subject(first),
+        view: first.view.name().to_owned(),
+        of: subject_words(first),
         first: number(a),
         second: number(b),
         difference: number(b - a),
@@ -325,8 +326,8 @@ fn table_row(run: usize, row: &Finding) -> TableRow {
     TableRow {
         run,
         layer: row.layer,
-        view: row.view.to_string(),
-        of: subject(row),
+        view: row.view.name().to_owned(),
+        of: subject_words(row),
         estimate: row.estimate.map(number),
         interval: interval(row.low, row.high),
         baseline: row.baseline.map(number),
@@ -336,39 +337,6 @@ fn table_row(run: usize, row: &Finding) -> TableRow {
         n_text: thousands(row.n),
         note: row.note.as_deref().map(str::to_owned),
     }
-}
-
-/// The keys that say which number of the layer it is.
-fn subject(row: &Finding) -> String {
-    let words = |text: &str| text.replace('_', " ");
-    let (variable, variant) = variable_words(row);
-    let keys = [
-        row.checkpoint.as_deref().map(readable),
-        row.reference.as_deref().map(|reference| format!("against {}", readable(reference))),
-        variable,
-        row.given.as_deref().map(|given| format!("given {}", words(given))),
-        row.dataset.as_deref().map(readable),
-        row.category.as_deref().map(readable),
-        row.other_category.as_deref().map(readable),
-        row.role.as_deref().map(words),
-        row.turn.map(|turn| format!("turn {turn}")),
-        row.document.as_deref().map(readable),
-        row.token_id.map(|id| token_text(row, id)),
-        row.expert.map(|expert| format!("expert {expert}")),
-        row.other_expert.map(|expert| format!("and expert {expert}")),
-        row.position.map(|position| format!("position {position}")),
-        row.ranking.as_deref().map(words),
-        row.rank.map(|rank| format!("rank {rank}")),
-        variant,
-        row.quantile.map(|quantile| format!("quantile {quantile}")),
-        row.capacity_factor.map(|factor| format!("factor {factor}")),
-        row.rule.as_deref().map(|rule| format!("rule {rule}")),
-        row.grouping.as_deref().map(|grouping| format!("group {grouping}")),
-        row.priority.as_deref().map(|priority| format!("by {}", words(priority))),
-        row.cohort.as_deref().map(|cohort| format!("{cohort} cohort")),
-    ];
-    let words: Vec<String> = keys.into_iter().flatten().collect();
-    if words.is_empty() { "over all".to_owned() } else { words.join(", ") }
 }
 
 fn number(value: f64) -> Number {

@@ -8,8 +8,8 @@ use super::*;
 use crate::{
     chart::ChartContext,
     routing::{LayerShape, RoutingShape, View},
-    run::StatisticSettings,
-    stats::{Finding, StatisticTable, Tables},
+    run::{RunKind, StatisticSettings},
+    stats::{Finding, StatisticTable, Subject, Tables, Variable},
 };
 
 fn page(rows: &[Finding]) -> String {
@@ -29,7 +29,7 @@ fn page(rows: &[Finding]) -> String {
     };
     let run = ReportedRun {
         label: "m <i>".into(),
-        command: "route",
+        command: RunKind::Route,
         model: "m".into(),
         provenance,
         queues: None,
@@ -52,12 +52,12 @@ fn page(rows: &[Finding]) -> String {
 #[test]
 fn values_are_escaped_and_numbers_stand_with_their_intervals() {
     let row = Finding {
-        variable: Some("token".into()),
         estimate: Some(1.23456),
         low: Some(-0.5),
         high: Some(2.0),
         n: 1234,
         ..Finding::new(Statistic::MutualInformation, 1, View::Chosen)
+            .about(|subject| Subject { variable: Some(Variable::Token), ..subject })
     };
     let page = page(&[row.clone(), row.withheld("too <few>")]);
     for text in
@@ -90,14 +90,16 @@ fn unpacked(page: &str) -> serde_json::Value {
 /// The share of an expert in a category.
 fn share(category: &str, expert: u16, estimate: f64) -> Finding {
     Finding {
-        category: Some(category.to_owned()),
-        expert: Some(expert),
         estimate: Some(estimate),
         low: Some(estimate - 0.01),
         high: Some(estimate + 0.01),
         baseline: Some(0.125),
         n: 100,
-        ..Finding::new(Statistic::DomainSpecialization, 1, View::Chosen)
+        ..Finding::new(Statistic::DomainSpecialization, 1, View::Chosen).about(|subject| Subject {
+            category: Some(category.to_owned()),
+            expert: Some(expert),
+            ..subject
+        })
     }
 }
 
@@ -120,7 +122,7 @@ fn a_table_that_is_cut_says_so_and_keeps_what_is_farthest_from_its_baseline() {
     let many = (0..600).flat_map(|at| (0..16).map(move |expert| share(&format!("c{at:03}"), expert, 0.125)));
     let mut rows: Vec<Finding> = many.collect();
     rows.push(share("zz", 4, 0.8692));
-    rows.push(Finding { category: None, expert: None, ..share("", 0, 0.125) });
+    rows.push(share("", 0, 0.125).about(|subject| Subject { category: None, expert: None, ..subject }));
     let page = page(&rows);
     let table = &unpacked(&page)["statistics"]["domain_specialization"]["table"];
     let of = table["columns"]["of"].as_array().unwrap();
@@ -140,7 +142,7 @@ fn rows_that_are_in_the_files_alone_are_counted() {
     let context = ChartContext::default();
     let run = ReportedRun {
         label: "m".into(),
-        command: "route",
+        command: RunKind::Route,
         model: "m".into(),
         provenance: json!({}),
         queues: None,
@@ -175,17 +177,21 @@ fn large_tables() -> Tables {
             ..row
         };
         for expert in 0..512_u16 {
-            let own = |statistic| Finding { expert: Some(expert), ..Finding::new(statistic, layer, view) };
+            let own = |statistic| {
+                Finding::new(statistic, layer, view).about(|subject| Subject { expert: Some(expert), ..subject })
+            };
             add(with(own(Statistic::ExpertShare), number(expert.into())));
-            let category = Finding { category: Some("code".into()), ..own(Statistic::DomainSpecialization) };
-            add(with(category, number(1000 + u32::from(expert))));
+            let category = |subject| Subject { category: Some("code".into()), ..subject };
+            add(with(own(Statistic::DomainSpecialization).about(category), number(1000 + u32::from(expert))));
         }
         for at in 0..300_u32 {
-            let own = || Finding::new(Statistic::RoutingStd, layer, view);
-            add(with(Finding { position: Some(at), ..own().by("position") }, number(at)));
-            add(with(Finding { token_id: Some(at), ..own().by("token") }, number(7 * at)));
+            let own = |variable| Finding::new(Statistic::RoutingStd, layer, view).by(variable);
+            let position = |subject| Subject { position: Some(at), ..subject };
+            let token = |subject| Subject { token_id: Some(at), ..subject };
+            add(with(own(Variable::Position).about(position), number(at)));
+            add(with(own(Variable::Token).about(token), number(7 * at)));
         }
-        add(with(Finding { ..Finding::new(Statistic::LoadCv, layer, view) }, number(1)));
+        add(with(Finding::new(Statistic::LoadCv, layer, view), number(1)));
     }
     tables
 }
@@ -200,7 +206,7 @@ fn a_page_about_many_layers_and_experts_stays_small_and_says_what_is_left_out() 
     };
     let run = ReportedRun {
         label: "m".into(),
-        command: "route",
+        command: RunKind::Route,
         model: "m".into(),
         provenance: json!({}),
         queues: None,
@@ -258,7 +264,7 @@ fn questions_without_numbers_are_left_out() {
 #[test]
 fn every_hero_is_a_statistic_of_its_kind_of_run() {
     for kind in HEROES {
-        assert!(kind.statistic.info().command == kind.command, "{}", kind.command);
+        assert!(kind.statistic.info().command == kind.command.name(), "{}", kind.command);
     }
 }
 

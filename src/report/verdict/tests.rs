@@ -1,27 +1,32 @@
 //! Verdicts of hand-made numbers.
 
 use super::*;
-use crate::{routing::View, stats::Statistic};
+use crate::{
+    routing::View,
+    stats::{Statistic, Subject, Variable, Variant},
+};
 
 type Interval = (f64, f64, f64);
 
 /// A row of which `explained` is given: 0.5 bits by chance, 2.5 bits at most.
-fn row(statistic: Statistic, variable: &'static str, layer: LayerId, share: Interval) -> Finding {
+fn row(statistic: Statistic, variable: Variable, layer: LayerId, share: Interval) -> Finding {
     Finding {
-        variable: Some(variable.into()),
-        variant: (variable == "position_bucket").then_some("within_sequence_shift".into()),
         estimate: Some(0.5 + 2.0 * share.0),
         baseline: Some(0.5),
         ceiling: Some(2.5),
         explained: Some(share.0),
         explained_low: Some(share.1),
         explained_high: Some(share.2),
-        ..Finding::new(statistic, layer, View::Chosen)
+        ..Finding::new(statistic, layer, View::Chosen).about(|subject| Subject {
+            variable: Some(variable),
+            variant: (variable == Variable::PositionBucket).then_some(Variant::WithinSequenceShift),
+            ..subject
+        })
     }
 }
 
 /// A row of few bits, which has no `explained`.
-fn bits(statistic: Statistic, variable: &'static str, layer: LayerId, numbers: Interval) -> Finding {
+fn bits(statistic: Statistic, variable: Variable, layer: LayerId, numbers: Interval) -> Finding {
     let (estimate, baseline, ceiling) = numbers;
     Finding {
         estimate: Some(estimate),
@@ -36,11 +41,11 @@ fn bits(statistic: Statistic, variable: &'static str, layer: LayerId, numbers: I
 
 fn layer(layer: LayerId, token: Interval, previous: Interval) -> Vec<Finding> {
     vec![
-        row(Statistic::MutualInformation, "token", layer, token),
-        row(Statistic::ConditionalMutualInformation, "previous_token", layer, previous),
-        row(Statistic::ConditionalMutualInformation, "category", layer, (0.02, 0.01, 0.03)),
-        row(Statistic::ConditionalMutualInformation, "position_bucket", layer, (0.001, -0.01, 0.01)),
-        row(Statistic::ConditionalMutualInformation, "document", layer, (0.03, 0.02, 0.04)),
+        row(Statistic::MutualInformation, Variable::Token, layer, token),
+        row(Statistic::ConditionalMutualInformation, Variable::PreviousToken, layer, previous),
+        row(Statistic::ConditionalMutualInformation, Variable::Category, layer, (0.02, 0.01, 0.03)),
+        row(Statistic::ConditionalMutualInformation, Variable::PositionBucket, layer, (0.001, -0.01, 0.01)),
+        row(Statistic::ConditionalMutualInformation, Variable::Document, layer, (0.03, 0.02, 0.04)),
     ]
 }
 
@@ -48,22 +53,26 @@ fn layer(layer: LayerId, token: Interval, previous: Interval) -> Vec<Finding> {
 fn function(layer: LayerId, token: Interval) -> Vec<Finding> {
     let nothing = |variable| bits(Statistic::ConditionalMutualInformation, variable, layer, (0.0, 0.0, 0.0));
     vec![
-        Finding { estimate: Some(2.5), ..row(Statistic::MutualInformation, "token", layer, token) },
-        nothing("document"),
-        nothing("previous_token"),
-        nothing("position_bucket"),
-        nothing("category").withheld("1 category: at least 2 needed"),
+        Finding { estimate: Some(2.5), ..row(Statistic::MutualInformation, Variable::Token, layer, token) },
+        nothing(Variable::Document),
+        nothing(Variable::PreviousToken),
+        nothing(Variable::PositionBucket),
+        nothing(Variable::Category).withheld("1 category: at least 2 needed"),
     ]
 }
 
 fn share_of_expert(layer: LayerId, expert: u16, share: f64) -> Finding {
-    Finding { expert: Some(expert), estimate: Some(share), ..Finding::new(Statistic::ExpertShare, layer, View::Chosen) }
+    Finding {
+        estimate: Some(share),
+        ..Finding::new(Statistic::ExpertShare, layer, View::Chosen)
+            .about(|subject| Subject { expert: Some(expert), ..subject })
+    }
 }
 
 /// A router that gives every token the experts 0 and 7.
 fn constant(layer: LayerId) -> Vec<Finding> {
     let shares = [(0, 0.5), (3, 0.0), (7, 0.5)].map(|(expert, share)| share_of_expert(layer, expert, share));
-    [vec![bits(Statistic::MutualInformation, "token", layer, (0.0, 0.0, 0.0))], shares.to_vec()].concat()
+    [vec![bits(Statistic::MutualInformation, Variable::Token, layer, (0.0, 0.0, 0.0))], shares.to_vec()].concat()
 }
 
 fn judge(token: Interval, previous: Interval) -> Option<Independence> {
@@ -92,7 +101,10 @@ fn the_criterion_reads_interval_ends() {
     assert_eq!(judge((0.58, 0.49, 0.61), (0.2, 0.15, 0.3)), Some(Independence::Undecided));
     assert_eq!(judge((0.48, 0.40, 0.499), (0.2, 0.15, 0.3)), Some(Independence::No));
     assert_eq!(judge((0.97, 0.951, 0.99), (0.2, 0.15, 0.3)), Some(Independence::Yes));
-    assert_eq!(Layer::of(&[row(Statistic::MutualInformation, "token", 1, (0.9, 0.8, 0.95))], 1).independence(), None);
+    assert_eq!(
+        Layer::of(&[row(Statistic::MutualInformation, Variable::Token, 1, (0.9, 0.8, 0.95))], 1).independence(),
+        None
+    );
 }
 
 #[test]
@@ -142,7 +154,7 @@ fn a_constant_router_is_named_with_its_experts() {
     assert_eq!(lines[1], format!("layer 3: {words}"));
     assert!(lines[2].starts_with("overall: context-independent: fully ("), "{}", lines[2]);
     assert!(lines[2].ends_with("; layer 3 is left out: its router is constant"), "{}", lines[2]);
-    let nearly = verdict(&[bits(Statistic::MutualInformation, "token", 3, (0.02, 0.001, 0.03))]);
+    let nearly = verdict(&[bits(Statistic::MutualInformation, Variable::Token, 3, (0.02, 0.001, 0.03))]);
     assert_eq!(nearly[0], "layer 3: the router is nearly constant: only 0.03 bits are there to explain at all");
     assert_eq!(nearly[1], "overall: the router is constant in every layer, or nearly so: there is nothing to explain");
 }
@@ -150,7 +162,7 @@ fn a_constant_router_is_named_with_its_experts() {
 #[test]
 fn a_missing_share_says_why() {
     let line = |row: Finding| verdict(&[row]).remove(0);
-    let token = |numbers| bits(Statistic::MutualInformation, "token", 1, numbers);
+    let token = |numbers| bits(Statistic::MutualInformation, Variable::Token, 1, numbers);
     assert_eq!(
         line(token((2.48, 2.47, 2.5))),
         "layer 1: not enough data (chance alone would explain 2.47 of 2.50 bits)"
@@ -159,7 +171,7 @@ fn a_missing_share_says_why() {
     let without = Finding { baseline: None, ..token((1.0, 0.0, 2.5)) };
     assert_eq!(line(without), "layer 1: not enough data (without permutations chance is not known)");
     let mut rows = layer(1, (0.7, 0.6, 0.8), (0.0, -0.1, 0.05));
-    rows[3] = bits(Statistic::ConditionalMutualInformation, "position_bucket", 1, (0.0, 0.0, 2.5));
+    rows[3] = bits(Statistic::ConditionalMutualInformation, Variable::PositionBucket, 1, (0.0, 0.0, 2.5));
     let said = verdict(&rows).remove(0);
     assert!(said.contains("; the position: not enough data (it is the same for all tokens); context-"), "{said}");
 }
@@ -179,12 +191,13 @@ fn layers_are_ranked_only_where_their_intervals_are_apart() {
 
 #[test]
 fn withheld_numbers_say_why() {
-    let withheld = row(Statistic::MutualInformation, "token", 1, (0.5, 0.4, 0.6)).withheld("3 documents, 8 are needed");
+    let withheld =
+        row(Statistic::MutualInformation, Variable::Token, 1, (0.5, 0.4, 0.6)).withheld("3 documents, 8 are needed");
     let lines = verdict(&[withheld]);
     assert_eq!(lines[0], "layer 1: not enough data (3 documents, 8 are needed)");
     assert!(lines[1].starts_with("overall: not enough data"));
     assert!(verdict(&[])[0].starts_with("not enough data"));
-    let alone = verdict(&[row(Statistic::MutualInformation, "token", 1, (0.9, 0.8, 0.95))]);
+    let alone = verdict(&[row(Statistic::MutualInformation, Variable::Token, 1, (0.9, 0.8, 0.95))]);
     assert!(alone[0].contains("the previous token: not enough data (not measured)"), "{}", alone[0]);
     assert!(alone[1].starts_with("overall: context-independent: not enough data in layer 1;"), "{}", alone[1]);
 }

@@ -110,13 +110,8 @@ impl Serialize for Statistic {
 impl<'de> Deserialize<'de> for Statistic {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;
-        Self::from_name(&name).ok_or_else(|| de::Error::custom(unknown(&name)))
+        Self::from_name(&name).ok_or_else(|| de::Error::custom(format!("`{name}` is no statistic of this version")))
     }
-}
-
-/// What to say of a name that no statistic of this version has.
-pub(super) fn unknown(name: &str) -> String {
-    format!("`{name}` is no statistic of this version")
 }
 
 #[cfg(test)]

@@ -50,10 +50,10 @@ pub(super) fn agreement(step: &Step) -> Vec<StatisticTable> {
     let kind = |index: usize| if index == 3 && jaccard.drawn { DRAWN_PAIRS } else { LOAD_MATCHED };
     let row = |index: usize| {
         let finding = course.mean(step.finding(STATISTICS[index], View::Chosen), &sums[index], occurrences);
-        StatisticTable {
-            name: STATISTICS[index].table().to_owned(),
-            rows: vec![against_chance(course, finding, index, (chance[index], kind(index)))],
-        }
+        StatisticTable::of(
+            STATISTICS[index],
+            vec![against_chance(course, finding, index, (chance[index], kind(index)))],
+        )
     };
     (0..STATISTICS.len()).map(row).collect()
 }

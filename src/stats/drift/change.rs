@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     routing::{ExpertId, View},
-    stats::{Finding, Statistic},
+    stats::{Finding, Statistic, Subject},
 };
 
 /// Which occurrences change their first choice from some checkpoint on, gathered backwards along the time axis.
@@ -70,11 +70,11 @@ fn lowest_documents(step: &Step) -> Vec<Finding> {
     documents.sort_by(|a, b| saturation(*a).total_cmp(&saturation(*b)).then(a.cmp(b)));
     documents.truncate(course.settings.documents_listed);
     let row = |(index, document): (usize, usize)| {
-        let finding = Finding {
+        let finding = course.last().about_label(empty.clone(), document).about(|subject| Subject {
             document: Some(course.baseline.names[document].to_owned()),
             rank: Some(index as u32 + 1),
-            ..course.last().about_label(empty.clone(), document)
-        };
+            ..subject
+        });
         finding
             .measured(saturation(document), None, occurrences[document] as u64, 1)
             .against(overall, "layer_mean")

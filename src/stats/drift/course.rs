@@ -4,7 +4,7 @@ use super::{DriftPoint, DriftSettings, baseline::Baseline};
 use crate::{
     error::{Error, Result},
     routing::View,
-    stats::{Finding, Statistic, study::Study},
+    stats::{Finding, Statistic, Subject, study::Study},
     trace::{LayerTrace, SequenceTable},
 };
 
@@ -78,12 +78,12 @@ impl<'a> Course<'a> {
 
     /// A finding about a checkpoint, compared with another one.
     pub(super) fn about(&self, finding: Finding, at: usize, reference: usize) -> Finding {
-        Finding {
+        finding.about(|subject| Subject {
             checkpoint: Some(self.points[at].label.to_owned()),
             reference: Some(self.points[reference].label.to_owned()),
             training_tokens: self.points[at].training_tokens,
-            ..finding
-        }
+            ..subject
+        })
     }
 
     /// Sum over the rows of each document of a value per row.

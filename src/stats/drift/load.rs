@@ -9,7 +9,7 @@ use super::{
 use crate::{
     routing::View,
     stats::{
-        Finding, Statistic,
+        Finding, Statistic, Subject, Variant,
         finding::finite,
         resample::centred,
         share::{self, Key, Shares},
@@ -18,9 +18,9 @@ use crate::{
 };
 
 /// Variant, distance, its value without a change.
-type Distance = (&'static str, fn(&[u64], &[u64]) -> f64, f64);
+type Distance = (Variant, fn(&[u64], &[u64]) -> f64, f64);
 
-const DISTANCES: [Distance; 2] = [("cosine", cosine, 1.0), ("total_variation", total_variation, 0.0)];
+const DISTANCES: [Distance; 2] = [(Variant::Cosine, cosine, 1.0), (Variant::TotalVariation, total_variation, 0.0)];
 
 /// Per view: cosine and total variation of the load, against no change. `noise_floor` is what another
 /// corpus of this size would show: the halves of the documents at the reference, whose distance is brought to the full
@@ -58,7 +58,7 @@ pub(super) fn floors(last: &Study, view: View, load: &Shares, halves: &[Vec<bool
     let documents = (0..last.data.documents()).map(|document| (document, counts.of(document)));
     DISTANCES.map(|(variant, distance, _)| {
         let apart = between_halves(halves, &documents, &load.count, distance);
-        if variant == "cosine" { 1.0 - (1.0 - apart) / 2.0 } else { apart / 2.0_f64.sqrt() }
+        if variant == Variant::Cosine { 1.0 - (1.0 - apart) / 2.0 } else { apart / 2.0_f64.sqrt() }
     })
 }
 
@@ -76,7 +76,8 @@ pub(super) fn expert_shares(step: &Step) -> Vec<Finding> {
     let mut add = |view: View, shares: &Shares| {
         let summary = shares.summary();
         let rows = share::expert_share(study, view, &summary, &load[view as usize]);
-        findings.extend(rows.map(|row| Finding { reference: None, ..course.about(row, at, at) }));
+        findings
+            .extend(rows.map(|row| course.about(row, at, at).about(|subject| Subject { reference: None, ..subject })));
     };
     add(View::Chosen, &overall[0]);
     add(View::Kept, &overall[1]);

@@ -4,11 +4,12 @@
 use super::{DriftSettings, agreement::agreement_of, chance::Sets, course::Step};
 use crate::{
     routing::View,
-    stats::{Finding, Statistic, occurrences::Occurrences, resample::quantile_sorted, study::Study},
+    stats::{Finding, Statistic, Subject, Variant, occurrences::Occurrences, resample::quantile_sorted, study::Study},
 };
 
 /// Variant, index into the agreement of a row, whether the margin is that of the first choice.
-const VARIANTS: [(&str, usize, bool); 3] = [("overlap", 0, false), ("exact_set", 2, false), ("first_choice", 1, true)];
+const VARIANTS: [(Variant, usize, bool); 3] =
+    [(Variant::Overlap, 0, false), (Variant::ExactSet, 2, false), (Variant::FirstChoice, 1, true)];
 
 /// One row per variant and bin of the reference's margin. Bins hold equally many occurrences, except that equal margins
 /// are never parted. `overlap` and `exact_set` by g_k - g_k+1, `first_choice` by g_1 - g_2.
@@ -76,7 +77,7 @@ fn sets(data: &Occurrences, rows: &[u32]) -> Sets {
     Sets::new(data, rows.iter().map(|row| *row as usize))
 }
 
-fn rows(step: &Step, (variant, index, _): (&'static str, usize, bool), bins: &[Bin]) -> Vec<Finding> {
+fn rows(step: &Step, (variant, index, _): (Variant, usize, bool), bins: &[Bin]) -> Vec<Finding> {
     let course = step.course;
     let (one, last) = (&step.own.data, &course.last().data);
     let empty = step.finding(Statistic::AgreementByMargin, View::Chosen).variant(variant);
@@ -90,8 +91,12 @@ fn rows(step: &Step, (variant, index, _): (&'static str, usize, bool), bins: &[B
             sums[last.document[row] as usize] += agreement_of(one, last, row)[index];
             occurrences[last.document[row] as usize] += 1.0;
         }
-        let finding =
-            Finding { quantile: Some(bin.upper), bin_low: Some(bin.low), bin_high: Some(bin.high), ..empty.clone() };
+        let finding = empty.clone().about(|subject| Subject {
+            quantile: Some(bin.upper),
+            bin_low: Some(bin.low),
+            bin_high: Some(bin.high),
+            ..subject
+        });
         let chance = sets(one, &bin.rows).chance(&bin.sets);
         let chance = [chance.saturation, chance.first, chance.exact][index];
         course.mean(finding, &sums, &occurrences).against(chance, "load_matched")

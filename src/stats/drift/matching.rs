@@ -8,7 +8,7 @@ use super::course::Step;
 use crate::{
     error::{Error, Result},
     routing::{ExpertId, View},
-    stats::{Finding, Statistic},
+    stats::{Finding, Statistic, Subject},
     trace::LayerTrace,
 };
 
@@ -109,7 +109,11 @@ pub(super) fn findings(step: &Step, matching: &Matching) -> Vec<Finding> {
     let renamed = matching.experts.iter().enumerate().filter(|(old, new)| *old != usize::from(**new)).count();
     let mut findings = vec![all.remark(format!("{renamed} of {} experts renamed", matching.experts.len()))];
     for (old, &new) in matching.experts.iter().enumerate() {
-        let finding = Finding { expert: Some(old as ExpertId), other_expert: Some(new), ..empty.clone() };
+        let finding = empty.clone().about(|subject| Subject {
+            expert: Some(old as ExpertId),
+            other_expert: Some(new),
+            ..subject
+        });
         findings.push(row(finding, matching.shared[old], matching.shared_by_number[old], matching.assignments[old]));
     }
     findings

@@ -23,7 +23,7 @@ pub use source::{DriftLayer, DriftSource};
 
 use std::borrow::Cow;
 
-use super::{Finding, Settings, StatisticTable, needs::withhold, study::Study};
+use super::{Settings, Statistic, StatisticTable, needs::withhold, study::Study};
 use crate::{
     error::{Error, Result},
     trace::{Block, LayerTrace, SequenceTable},
@@ -125,14 +125,18 @@ pub fn drift_statistics<S: DriftSource + ?Sized>(
         let step = Step { course: &course, at, own: study.as_ref().unwrap_or(course.last()) };
         let own_gate = gate.of(&course, source, at, matching.as_ref())?;
         let mut tables = statistics_of(&step, &gate, own_gate.as_ref(), progress);
-        tables.push(table("last_change", last_change.step(&step).into_iter().collect()));
-        tables.extend(matching.as_ref().map(|matching| table("expert_matching", matching::findings(&step, matching))));
+        tables.push(StatisticTable::of(Statistic::LastChange, last_change.step(&step).into_iter().collect()));
+        tables.extend(
+            matching
+                .as_ref()
+                .map(|matching| StatisticTable::of(Statistic::ExpertMatching, matching::findings(&step, matching))),
+        );
         matrix.add(&step, matching);
         by_checkpoint[at] = tables;
     }
     let mut tables = in_order(by_checkpoint);
     progress("every two checkpoints");
-    let saturation = tables.iter_mut().find(|table| table.name == "router_saturation");
+    let saturation = tables.iter_mut().find(|table| table.name == Statistic::RouterSaturation.table());
     saturation.into_iter().try_for_each(|table| {
         table.rows.extend(matrix.rows(&course, source)?);
         Ok(())
@@ -171,15 +175,15 @@ fn statistics_of(
     progress("agreement");
     let mut tables = agreement::agreement(step);
     progress("gate overlap");
-    tables.push(table("gate_overlap", vec![gate.overlap(step, own_gate)]));
+    tables.push(StatisticTable::of(Statistic::GateOverlap, vec![gate.overlap(step, own_gate)]));
     progress("token drift");
-    tables.push(table("token_drift", token::token_drift(step)));
+    tables.push(StatisticTable::of(Statistic::TokenDrift, token::token_drift(step)));
     progress("agreement by margin");
-    tables.push(table("agreement_by_margin", margin::agreement_by_margin(step)));
+    tables.push(StatisticTable::of(Statistic::AgreementByMargin, margin::agreement_by_margin(step)));
     progress("load drift");
-    tables.push(table("load_drift", load::load_drift(step)));
-    tables.push(table("document_drift", change::document_drift(step)));
-    tables.push(table("expert_share", load::expert_shares(step)));
+    tables.push(StatisticTable::of(Statistic::LoadDrift, load::load_drift(step)));
+    tables.push(StatisticTable::of(Statistic::DocumentDrift, change::document_drift(step)));
+    tables.push(StatisticTable::of(Statistic::ExpertShare, load::expert_shares(step)));
     tables
 }
 
@@ -195,8 +199,4 @@ fn in_order(by_checkpoint: Vec<Vec<StatisticTable>>) -> Vec<StatisticTable> {
     let place = |table: &StatisticTable| super::STATISTICS.iter().position(|info| info.table == table.name);
     tables.sort_by_key(place);
     tables
-}
-
-fn table(name: &str, rows: Vec<Finding>) -> StatisticTable {
-    StatisticTable { name: name.to_owned(), rows }
 }

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     routing::{ExpertId, View},
     stats::{
-        Finding, Statistic,
+        Finding, Statistic, Subject, Variable, Variant,
         category::jensen_shannon,
         entropy::{NORMAL_95, jackknife_error},
         finding::finite,
@@ -185,8 +185,12 @@ pub(super) fn token_drift(step: &Step) -> Vec<Finding> {
 
 /// Empty findings of the three variants.
 fn variants(step: &Step, view: View) -> [Finding; 3] {
-    [("total_variation", "share"), ("jensen_shannon", "bits"), ("argmax_kept", "share")]
-        .map(|(variant, unit)| step.finding(Statistic::TokenDrift, view).in_unit(unit).by("token").variant(variant))
+    [
+        (Variant::TotalVariation, "share"),
+        (Variant::Of(Statistic::JensenShannon), "bits"),
+        (Variant::ArgmaxKept, "share"),
+    ]
+    .map(|(variant, unit)| step.finding(Statistic::TokenDrift, view).in_unit(unit).by(Variable::Token).variant(variant))
 }
 
 fn token_rows(step: &Step, token: &Token, view: View) -> [Finding; 3] {
@@ -206,7 +210,7 @@ fn token_rows(step: &Step, token: &Token, view: View) -> [Finding; 3] {
     let interval = study.resamples.enough(documents).then(|| jackknife(distance.jensen_shannon, &distance.without));
     let divergence = measured(divergence, distance.jensen_shannon, interval).against(0.0, "no_change");
     let kept = kept.measured(f64::from(u8::from(own == last)), None, n as u64, documents as u64);
-    let kept = Finding { expert: Some(own), other_expert: Some(last), ..kept };
+    let kept = kept.about(|subject| Subject { expert: Some(own), other_expert: Some(last), ..subject });
     [
         Finding { noise_floor: finite(floors.total_variation), ..variation },
         Finding { noise_floor: finite(floors.jensen_shannon), ..divergence },

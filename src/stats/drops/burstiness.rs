@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     routing::ExpertId,
-    stats::{Finding, Statistic, study::p_value},
+    stats::{Finding, Statistic, Subject, Variable, study::p_value},
 };
 
 /// Fewest dropped assignments after permuting, on average, for a ratio.
@@ -30,7 +30,8 @@ pub(super) fn burstiness(study: &DropStudy, across: &Drops<'_>, within: Option<&
         }
     }
     for expert in 0..across.counting.columns {
-        let finding = Finding { expert: Some(expert as ExpertId), ..empty().by("expert") };
+        let finding =
+            empty().by(Variable::Expert).about(|subject| Subject { expert: Some(expert as ExpertId), ..subject });
         findings.push(across.row(finding, Some(expert)));
     }
     findings

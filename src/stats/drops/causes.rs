@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::{reason::with_reason, study::DropStudy};
 use crate::{
     routing::ExpertId,
-    stats::{Finding, Name, Statistic},
+    stats::{Finding, Name, Statistic, Subject, Variant},
     trace::ROLES,
 };
 
@@ -20,11 +20,11 @@ enum Cause {
 impl Cause {
     const ALL: [Self; 3] = [Self::Token, Self::Role, Self::Turn];
 
-    fn name(self) -> &'static str {
+    fn variant(self) -> Variant {
         match self {
-            Self::Token => "token",
-            Self::Role => "role",
-            Self::Turn => "turn",
+            Self::Token => Variant::Token,
+            Self::Role => Variant::Role,
+            Self::Turn => Variant::Turn,
         }
     }
 
@@ -40,8 +40,10 @@ impl Cause {
     fn about(self, study: &DropStudy, finding: Finding, value: u32) -> Finding {
         match self {
             Self::Token => study.about_token(finding, value),
-            Self::Role => Finding { role: Some(Name::Borrowed(ROLES[value as usize])), ..finding },
-            Self::Turn => Finding { turn: Some(value as u16), ..finding },
+            Self::Role => {
+                finding.about(|subject| Subject { role: Some(Name::Borrowed(ROLES[value as usize])), ..subject })
+            }
+            Self::Turn => finding.about(|subject| Subject { turn: Some(value as u16), ..subject }),
         }
     }
 }
@@ -140,10 +142,14 @@ impl<'a> Queue<'a> {
             cells.truncate(study.settings.tokens_listed);
         }
         let row = |(index, cell): (usize, &&[(u32, u32)])| {
-            let finding = study.finding(Statistic::DropCauses).variant(cause.name());
-            let finding = cause.about(study, Finding { expert: Some(self.expert), ..finding }, cell[0].0);
+            let finding = study.finding(Statistic::DropCauses).variant(cause.variant());
+            let finding = cause.about(
+                study,
+                finding.about(|subject| Subject { expert: Some(self.expert), ..subject }),
+                cell[0].0,
+            );
             let rank = (cause == Cause::Token).then_some(index as u32 + 1);
-            let finding = self.measured(Finding { rank, ..finding }, cell);
+            let finding = self.measured(finding.about(|subject| Subject { rank, ..subject }), cell);
             finding.against(overall[cell[0].0 as usize] as f64 / all, "overall_share")
         };
         cells.iter().enumerate().map(row).collect()

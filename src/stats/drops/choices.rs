@@ -6,7 +6,7 @@ use super::{
     study::{DropStudy, Routed},
     tally::Atoms,
 };
-use crate::stats::{Finding, Statistic, StatisticTable, resample::percentile, study::mean};
+use crate::stats::{Finding, Statistic, StatisticTable, Subject, resample::percentile, study::mean};
 
 /// Choices by rank, over all, by data set and by category; without cells where there are no more than two.
 pub(super) struct ByRank<'a> {
@@ -50,11 +50,13 @@ impl<'a> ByRank<'a> {
         let observed = self.shares(study.observed());
         let mut counts = vec![Counts::new(study, k); self.cells];
         self.for_cells(|cell, row| counts[cell].add(study, row));
-        let mut table = StatisticTable::new(Statistic::ChoiceDropRatio.table());
+        let mut table = StatisticTable::of(Statistic::ChoiceDropRatio, Vec::new());
         for (cell, (key, counts)) in self.text.keys.iter().zip(&counts).enumerate() {
             let permuted = within.filter(|_| matches!(key, Key::Dataset(_))).unwrap_or(across);
             for rank in 0..k {
-                let empty = Finding { rank: Some(rank as u32 + 1), ..study.finding(Statistic::ChoiceDropRatio) };
+                let empty = study
+                    .finding(Statistic::ChoiceDropRatio)
+                    .about(|subject| Subject { rank: Some(rank as u32 + 1), ..subject });
                 let index = cell * k + rank;
                 let finding = counts.measured(study, key.about(study, empty), rank, observed[index]);
                 let baseline = mean(permuted.iter().map(|shares| shares[index]));

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     stats::{
-        Finding, Statistic, StatisticTable,
+        Finding, Statistic, StatisticTable, Subject, Variant,
         needs::withhold,
         resample::{Interval, expanded_percentile, percentile},
     },
@@ -50,7 +50,7 @@ pub fn drop_difference(
     let rows: Vec<Vec<Finding>> = pairs.par_iter().map(rows).collect();
     let mut rows: Vec<Finding> = rows.into_iter().flatten().collect();
     rows.extend(difference.trends());
-    let mut table = [StatisticTable { name: "drop_difference".to_owned(), rows }];
+    let mut table = [StatisticTable::of(Statistic::DropDifference, rows)];
     withhold(&mut table, model.layer.trace.provides.and(reference.layer.trace.provides));
     let [table] = table;
     Ok(table)
@@ -83,9 +83,13 @@ impl Difference<'_> {
     /// An empty finding.
     fn finding(&self, key: Key, compared: Statistic) -> Finding {
         let study = self.studies[0];
-        let finding = key.about(study, study.finding(Statistic::DropDifference)).variant(compared.name());
+        let finding = key.about(study, study.finding(Statistic::DropDifference)).variant(Variant::Of(compared));
         let (model, reference) = self.names;
-        Finding { checkpoint: Some(model.to_owned()), reference: Some(reference.to_owned()), ..finding }
+        finding.about(|subject| Subject {
+            checkpoint: Some(model.to_owned()),
+            reference: Some(reference.to_owned()),
+            ..subject
+        })
     }
 
     /// The difference of a ratio.

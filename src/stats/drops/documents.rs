@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     routing::ExpertId,
-    stats::{Finding, Statistic, StatisticTable, occurrences::NONE},
+    stats::{Finding, Statistic, StatisticTable, Subject, Variant, occurrences::NONE},
     trace::ROLES,
 };
 
@@ -28,11 +28,12 @@ fn document_drops(study: &DropStudy<'_>, tallies: &[Tally], worst: &[usize]) -> 
     for tally in tallies {
         total.add(tally);
     }
-    let mut table = StatisticTable::new("document_drops");
+    let mut table = StatisticTable::of(Statistic::DocumentDrops, Vec::new());
     for (rank, document) in worst.iter().take(study.settings.documents_listed).enumerate() {
         let n = u64::from(tallies[*document].occurrences);
         let finding = study.finding(Statistic::DocumentDrops).measured(tallies[*document].ratio(0), None, n, 1);
-        let finding = Finding { rank: Some(rank as u32 + 1), ..named(study, finding, *document) };
+        let finding =
+            named(study, finding, *document).about(|subject| Subject { rank: Some(rank as u32 + 1), ..subject });
         table.rows.push(finding.against(total.ratio(0), "layer_mean").remark("no interval: one document"));
     }
     if worst.is_empty() {
@@ -46,7 +47,7 @@ fn document_drops(study: &DropStudy<'_>, tallies: &[Tally], worst: &[usize]) -> 
 /// loses most. `expert` and `other_expert` are its first two choices, the note has those behind them, `variant` says which
 /// were dropped.
 fn dropped_tokens(study: &DropStudy<'_>, worst: &[usize]) -> StatisticTable {
-    let mut table = StatisticTable::new("dropped_tokens");
+    let mut table = StatisticTable::of(Statistic::DroppedTokens, Vec::new());
     let first_row = |document: &usize| study.by_document.cell(*document)[0] as usize;
     let conversation = worst.iter().find(|document| study.span[first_row(document)] != NONE);
     let Some(document) = conversation.or(worst.first()) else {
@@ -69,22 +70,22 @@ fn token(study: &DropStudy<'_>, document: usize, row: usize) -> Finding {
     let choices: Vec<_> = study.observed().choices(row).collect();
     let dropped = choices.iter().filter(|choice| choice.2).count();
     let variant = match (dropped, choices[0].2) {
-        (0, _) => "kept",
-        (n, _) if n == choices.len() => "all_dropped",
-        (_, true) => "first_dropped",
-        (_, false) if choices.len() > 2 => "later_dropped",
-        (_, false) => "second_dropped",
+        (0, _) => Variant::Kept,
+        (n, _) if n == choices.len() => Variant::AllDropped,
+        (_, true) => Variant::FirstDropped,
+        (_, false) if choices.len() > 2 => Variant::LaterDropped,
+        (_, false) => Variant::SecondDropped,
     };
     let finding = study.finding(Statistic::DroppedTokens).variant(variant);
     let finding = study.about_token(named(study, finding, document), study.token[row]);
-    let finding = Finding {
+    let finding = finding.about(|subject| Subject {
         position: Some(study.layer.trace.position[row]),
         turn: study.turn(row),
         role: study.role(row).map(|role| ROLES[usize::from(role)].into()),
         expert: Some(choices[0].0),
         other_expert: choices.get(1).map(|choice| choice.0),
-        ..finding
-    };
+        ..subject
+    });
     remarked(finding.measured(dropped as f64 / choices.len() as f64, None, 1, 1), further(&choices))
 }
 
@@ -103,5 +104,5 @@ fn named(study: &DropStudy<'_>, finding: Finding, document: usize) -> Finding {
     let category = study.category(first).map(|category| sequences.category_names[usize::from(category)].clone());
     let name = sequences.document_names[study.document_names[document] as usize].clone();
     let finding = study.about_dataset(finding, study.dataset(first));
-    Finding { document: Some(name), category, ..finding }
+    finding.about(|subject| Subject { document: Some(name), category, ..subject })
 }

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     stats::{
-        Finding, Statistic, StatisticTable,
+        Finding, Statistic, StatisticTable, Subject,
         needs::{is_out_of_reach, withhold, without_numbers},
         resample::percentile,
     },
@@ -44,7 +44,7 @@ pub fn exact_replay(rerun: &DropStudy<'_>, logged: &DropStudy<'_>) -> Result<Sta
         study: rerun,
     };
     let rows = (0..Ratio::ALL.len()).map(|i| pair.row(i)).collect();
-    let mut table = [StatisticTable { name: "exact_replay".to_owned(), rows }];
+    let mut table = [StatisticTable::of(Statistic::ExactReplay, rows)];
     withhold(&mut table, provides);
     let [table] = table;
     Ok(table)
@@ -85,11 +85,12 @@ impl Pair<'_> {
     fn row(&self, ratio: usize) -> Finding {
         let (study, scope) = (self.study, &self.chosen[0]);
         let finding = study.finding(Statistic::ExactReplay);
-        let finding = Finding { capacity_factor: Some(study.layer.router.capacity_factor), ..finding };
+        let finding =
+            finding.about(|subject| Subject { capacity_factor: Some(study.layer.router.capacity_factor), ..subject });
         let lost = |run: usize| self.lost[run].at(ratio, 0);
         let [exact, first_order] = [0, 1].map(|run| self.chosen[run].share(ratio, lost(run)));
         if exact.is_nan() || first_order.is_nan() {
-            return finding.variant(Ratio::ALL[ratio].name()).withheld(NOTHING);
+            return finding.variant(Ratio::ALL[ratio].variant()).withheld(NOTHING);
         }
         let finding = scope.measured(study, finding, ratio, lost(0), self.separate);
         let interval = if self.separate { self.difference(ratio) } else { None };

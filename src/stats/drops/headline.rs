@@ -2,51 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use crate::stats::{Finding, Statistic, Tables};
+use crate::stats::{Finding, GROUPS_OF_RUN, Priority, Scope, Statistic, Tables, Variant};
 
 /// Ranks of `drop_causes` in the summary.
 const CAUSES: u32 = 3;
 /// Messages of a conversation in the summary.
 const TURNS: u16 = 20;
 /// The ratio that most of the summary is about.
-const ASSIGNMENTS: &str = "assignment_drop_ratio";
+const ASSIGNMENTS: Variant = Variant::Of(Statistic::AssignmentDropRatio);
 /// The ratio that says what the dropped assignments weigh.
-const GATE_MASS: &str = "gate_mass_lost";
-
-/// What of a data set or a conversation a row is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum About {
-    Everything,
-    Dataset,
-    Category,
-    Role,
-    Turn,
-    /// A role or a message of a data set.
-    Message,
-    /// A bin of the curve over all.
-    Bin,
-    /// A bin of the curve over all of the fixed cohort.
-    FixedBin,
-    Other,
-}
-
-impl About {
-    fn of(row: &Finding) -> Self {
-        let place = (row.variable.as_deref(), row.position.is_some(), row.cohort.is_some());
-        let keys = [row.dataset.is_some(), row.category.is_some(), row.role.is_some(), row.turn.is_some()];
-        match (place, keys) {
-            ((Some("position_bucket"), true, false), [false, false, false, false]) => Self::Bin,
-            ((Some("position_bucket"), true, true), [false, false, false, false]) => Self::FixedBin,
-            ((None, false, false), [false, false, false, false]) => Self::Everything,
-            ((None, false, false), [true, false, false, false]) => Self::Dataset,
-            ((None, false, false), [false, true, false, false]) => Self::Category,
-            ((None, false, false), [false, false, true, false]) => Self::Role,
-            ((None, false, false), [false, false, false, true]) => Self::Turn,
-            ((None, false, false), [true, false, _, _]) => Self::Message,
-            _ => Self::Other,
-        }
-    }
-}
+const GATE_MASS: Variant = Variant::Of(Statistic::GateMassLost);
 
 /// The rules that the runs in the tables were routed with: the curve by position is given for these alone.
 pub(in crate::stats) struct OwnRules<'a>(BTreeSet<&'a str>);
@@ -54,7 +19,7 @@ pub(in crate::stats) struct OwnRules<'a>(BTreeSet<&'a str>);
 impl<'a> OwnRules<'a> {
     /// Looks for the curves.
     pub(in crate::stats) fn new(tables: &'a Tables) -> Self {
-        let rows = tables.get("capacity_replay").into_iter().flat_map(|table| &table.rows);
+        let rows = tables.get(Statistic::CapacityReplay.table()).into_iter().flat_map(|table| &table.rows);
         Self(rows.filter(|row| row.variable.is_some()).filter_map(|row| row.rule.as_deref()).collect())
     }
 
@@ -68,7 +33,7 @@ impl<'a> OwnRules<'a> {
             | Statistic::ChoiceDropRatio
             | Statistic::TokenDropRatio
             | Statistic::GateMassLost => {
-                matches!(About::of(row), About::Everything | About::Dataset | About::Category | About::Role)
+                matches!(row.scope(), Some(Scope::All | Scope::Dataset(_) | Scope::Category(_) | Scope::Role(_)))
             }
             Statistic::DropTrend | Statistic::ExactReplay => true,
             Statistic::DropDifference => difference(row),
@@ -85,10 +50,10 @@ impl<'a> OwnRules<'a> {
     fn replay(&self, row: &Finding) -> bool {
         let smallest = row.priority.is_none();
         let own = row.rule.as_deref().is_some_and(|rule| self.0.contains(rule))
-            && row.grouping.as_deref() == Some("run")
-            && row.priority.as_deref() == Some("position")
+            && row.grouping.as_deref() == Some(GROUPS_OF_RUN)
+            && row.priority == Some(Priority::Position)
             && row.dataset.is_none()
-            && matches!(row.variant.as_deref(), Some(ASSIGNMENTS | GATE_MASS));
+            && matches!(row.variant, Some(ASSIGNMENTS | GATE_MASS));
         row.position.is_none() && (smallest || own)
     }
 }
@@ -96,22 +61,22 @@ impl<'a> OwnRules<'a> {
 /// Everything that is not about an expert, a token or a single position. The curves are those of the first model over
 /// all, and what has few documents is left to the table.
 fn assignments(row: &Finding) -> bool {
-    match About::of(row) {
-        About::Everything | About::Dataset | About::Category | About::Role | About::Turn => true,
-        About::Message => row.low.is_some(),
-        About::Bin => row.checkpoint.is_none(),
-        About::FixedBin => row.checkpoint.is_none() && row.low.is_some(),
-        About::Other => false,
+    match row.scope() {
+        Some(Scope::All | Scope::Dataset(_) | Scope::Category(_) | Scope::Role(_) | Scope::Turn(_)) => true,
+        Some(Scope::DatasetRole(..) | Scope::DatasetTurn(..)) => row.low.is_some(),
+        Some(Scope::Bucket { fixed: false, dataset: None, .. }) => row.checkpoint.is_none(),
+        Some(Scope::Bucket { fixed: true, dataset: None, .. }) => row.checkpoint.is_none() && row.low.is_some(),
+        _ => false,
     }
 }
 
 /// Two models over all, by data set and role; by message the assignments alone.
 fn difference(row: &Finding) -> bool {
-    match About::of(row) {
-        About::Everything | About::Dataset | About::Role => {
-            matches!(row.variant.as_deref(), Some(ASSIGNMENTS | GATE_MASS | "drop_trend"))
+    match row.scope() {
+        Some(Scope::All | Scope::Dataset(_) | Scope::Role(_)) => {
+            matches!(row.variant, Some(ASSIGNMENTS | GATE_MASS | Variant::Of(Statistic::DropTrend)))
         }
-        About::Turn => row.variant.as_deref() == Some(ASSIGNMENTS),
+        Some(Scope::Turn(_)) => row.variant == Some(ASSIGNMENTS),
         _ => false,
     }
 }

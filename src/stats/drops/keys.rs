@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     routing::ExpertId,
-    stats::{Finding, Name},
+    stats::{Finding, Scope},
     trace::ROLES,
 };
 
@@ -67,32 +67,29 @@ impl Key {
 
     /// A finding with this key.
     pub(super) fn about(self, study: &DropStudy<'_>, finding: Finding) -> Finding {
-        let role = |role: u8| Some(Name::Borrowed(ROLES[usize::from(role)]));
-        let within = |finding: Finding, dataset: Option<u16>| match dataset {
-            Some(dataset) => study.about_dataset(finding, dataset),
-            None => finding,
-        };
+        finding.about(|subject| subject.within(self.scope(study)))
+    }
+
+    /// The key by its names instead of the indices of the layer: what a finding says of it.
+    fn scope<'a>(self, study: &'a DropStudy<'_>) -> Scope<'a> {
+        let sequences = study.layer.sequences;
+        let dataset = |dataset: u16| sequences.dataset_names[usize::from(dataset)].as_str();
+        let role = |role: u8| ROLES[usize::from(role)];
         match self {
-            Self::All => finding,
-            Self::Dataset(dataset) => study.about_dataset(finding, dataset),
-            Self::Category(category) => {
-                let name = study.layer.sequences.category_names[usize::from(category)].clone();
-                Finding { category: Some(name), ..finding }
+            Self::All => Scope::All,
+            Self::Dataset(index) => Scope::Dataset(dataset(index)),
+            Self::Category(category) => Scope::Category(&sequences.category_names[usize::from(category)]),
+            Self::Role(index) => Scope::Role(role(index)),
+            Self::Turn(turn) => Scope::Turn(turn),
+            Self::DatasetRole(of, index) => Scope::DatasetRole(dataset(of), role(index)),
+            Self::DatasetTurn(of, turn) => Scope::DatasetTurn(dataset(of), turn),
+            Self::Expert(expert) => Scope::Expert(expert),
+            Self::Token(token) => {
+                let id = study.token_ids[token as usize];
+                Scope::Token(id, sequences.token_text.get(&id).map(String::as_str))
             }
-            Self::Role(index) => Finding { role: role(index), ..finding },
-            Self::Turn(turn) => Finding { turn: Some(turn), ..finding },
-            Self::DatasetRole(dataset, index) => Finding { role: role(index), ..study.about_dataset(finding, dataset) },
-            Self::DatasetTurn(dataset, turn) => Finding { turn: Some(turn), ..study.about_dataset(finding, dataset) },
-            Self::Expert(expert) => Finding { expert: Some(expert), ..finding.by("expert") },
-            Self::Token(token) => study.about_token(finding.by("token"), token),
-            Self::Bucket { fixed, dataset, first } => Finding {
-                position: Some(first),
-                cohort: fixed.then_some(Name::Borrowed("fixed")),
-                ..within(finding.by("position_bucket"), dataset)
-            },
-            Self::Position { dataset, position } => {
-                Finding { position: Some(position), ..within(finding.by("position"), dataset) }
-            }
+            Self::Bucket { fixed, dataset: of, first } => Scope::Bucket { fixed, dataset: of.map(dataset), first },
+            Self::Position { dataset: of, position } => Scope::Position { dataset: of.map(dataset), position },
         }
     }
 }

@@ -6,7 +6,7 @@ use super::{
     tally::RATIOS,
 };
 use crate::stats::{
-    Finding,
+    Finding, Variant,
     resample::{Interval, percentile},
 };
 
@@ -29,9 +29,9 @@ impl Ratio {
     /// All five, in the order in which tables list them.
     pub(super) const ALL: [Self; 5] = [Self::Assignment, Self::First, Self::Second, Self::Token, Self::GateMass];
 
-    /// The name in files.
-    pub(super) fn name(self) -> &'static str {
-        RATIOS[self as usize].name()
+    /// The variant that names it where a statistic gives all five.
+    pub(super) fn variant(self) -> Variant {
+        Variant::Of(RATIOS[self as usize])
     }
 
     /// Calls `count(refusals, weight)` for everything that one occurrence adds to the ratio: `refused[choice]` is at
@@ -178,7 +178,7 @@ impl Chosen {
 
     /// Fills in the data set, and the name of the ratio as the variant.
     pub(super) fn about(&self, study: &DropStudy, finding: Finding, ratio: Ratio) -> Finding {
-        let finding = finding.variant(ratio.name());
+        let finding = finding.variant(ratio.variant());
         match self.dataset {
             Some(dataset) => study.about_dataset(finding, dataset),
             None => finding,

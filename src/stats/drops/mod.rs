@@ -121,12 +121,11 @@ fn without_drops(study: &DropStudy<'_>) -> Vec<StatisticTable> {
 
 /// What other capacities would do, and what fills the queues.
 fn queue_tables(study: &DropStudy<'_>, progress: &dyn Fn(&'static str)) -> Result<Vec<StatisticTable>> {
-    let table = |name: &str, rows| StatisticTable { name: name.to_owned(), rows };
     progress("capacity replay");
-    let mut tables = vec![table("capacity_replay", replay::capacity_replay(study)?)];
+    let mut tables = vec![StatisticTable::of(Statistic::CapacityReplay, replay::capacity_replay(study)?)];
     progress("drop causes");
-    tables.push(table("drop_causes", causes::drop_causes(study)));
+    tables.push(StatisticTable::of(Statistic::DropCauses, causes::drop_causes(study)));
     progress("expert occupancy");
-    tables.push(table("expert_occupancy", occupancy::expert_occupancy(study)));
+    tables.push(StatisticTable::of(Statistic::ExpertOccupancy, occupancy::expert_occupancy(study)));
     Ok(tables)
 }

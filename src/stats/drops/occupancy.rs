@@ -8,27 +8,27 @@ use super::{
 };
 use crate::{
     routing::{ExpertId, MOST_CHOICES},
-    stats::{Finding, Statistic, resample::percentile},
+    stats::{Finding, Statistic, Subject, Variable, Variant, resample::percentile},
 };
 
 /// The classes of choices, which queue one after the other.
-const VARIANTS: [&str; MOST_CHOICES] = [
-    "first_choice",
-    "second_choice",
-    "third_choice",
-    "fourth_choice",
-    "fifth_choice",
-    "sixth_choice",
-    "seventh_choice",
-    "eighth_choice",
-    "ninth_choice",
-    "tenth_choice",
-    "eleventh_choice",
-    "twelfth_choice",
-    "thirteenth_choice",
-    "fourteenth_choice",
-    "fifteenth_choice",
-    "sixteenth_choice",
+const VARIANTS: [Variant; MOST_CHOICES] = [
+    Variant::FirstChoice,
+    Variant::SecondChoice,
+    Variant::ThirdChoice,
+    Variant::FourthChoice,
+    Variant::FifthChoice,
+    Variant::SixthChoice,
+    Variant::SeventhChoice,
+    Variant::EighthChoice,
+    Variant::NinthChoice,
+    Variant::TenthChoice,
+    Variant::EleventhChoice,
+    Variant::TwelfthChoice,
+    Variant::ThirteenthChoice,
+    Variant::FourteenthChoice,
+    Variant::FifteenthChoice,
+    Variant::SixteenthChoice,
 ];
 /// Most experts that are all listed.
 const ALL_LISTED: usize = 64;
@@ -51,7 +51,7 @@ struct Taken {
 /// / capacity), as a token would find it that comes next. Of more than two choices the first two and the last are given,
 /// of more than 64 experts the 32 that are chosen most.
 pub(super) fn expert_occupancy(study: &DropStudy) -> Vec<Finding> {
-    let empty = || study.finding(Statistic::ExpertOccupancy).by("position_bucket");
+    let empty = || study.finding(Statistic::ExpertOccupancy).by(Variable::PositionBucket);
     let limited = study.groups.iter().any(|group| group.capacity < u32::MAX);
     let bin = study.settings.bin.max(1);
     let longest = study.sequences.iter().map(ExactSizeIterator::len).max().unwrap_or(0);
@@ -73,7 +73,7 @@ pub(super) fn expert_occupancy(study: &DropStudy) -> Vec<Finding> {
         let row = |(index, bin_values): (usize, &Bin)| {
             let finding = empty().variant(VARIANTS[class]);
             let position = Some(index as u32 * bin);
-            row(study, Finding { expert: Some(expert), position, ..finding }, bin_values)
+            row(study, finding.about(|subject| Subject { expert: Some(expert), position, ..subject }), bin_values)
         };
         bins.iter().enumerate().map(row).collect::<Vec<_>>()
     };

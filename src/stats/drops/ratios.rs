@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     routing::ExpertId,
-    stats::{Finding, StatisticTable, study::mean},
+    stats::{Finding, Statistic, StatisticTable, study::mean},
 };
 
 /// A cell with what it is compared with.
@@ -140,7 +140,7 @@ fn compare_across(
         compare(cells, text.keys.iter().copied(), &values, |key| key.permutation() == Permutation::AcrossDataset);
         within = Some(counting.finish(drops));
     }
-    let bursts = StatisticTable { name: "burstiness".to_owned(), rows: burstiness(study, &across, within.as_ref()) };
+    let bursts = StatisticTable::of(Statistic::Burstiness, burstiness(study, &across, within.as_ref()));
     (bursts, ranks.table(&of_ranks, of_datasets.as_deref()))
 }
 
@@ -166,7 +166,7 @@ fn ratio_tables(study: &DropStudy<'_>, windows: &Windows, cells: &[Cell]) -> Vec
         (0..RATIOS.len()).map(|ratio| given(study, cell.key, ratio).then(|| row(study, windows, cell, ratio))).collect()
     };
     let rows: Vec<Vec<Option<Finding>>> = cells.par_iter().map(rows).collect();
-    let mut tables = RATIOS.map(|ratio| StatisticTable::new(ratio.table()));
+    let mut tables = RATIOS.map(|ratio| StatisticTable::of(ratio, Vec::new()));
     for (ratio, row) in rows.into_iter().flat_map(|rows| rows.into_iter().enumerate()) {
         tables[ratio].rows.extend(row);
     }

@@ -9,7 +9,7 @@ use crate::{
     error::{Error, Result},
     routing::{ExpertId, View, queue_slots},
     stats::{
-        Finding, Settings, Statistic,
+        Finding, Settings, Statistic, Subject,
         cells::Cells,
         occurrences::{NONE, check, dense},
         random::{Purpose, Stream},
@@ -270,13 +270,17 @@ impl<'a> DropStudy<'a> {
     /// A finding about one data set.
     pub(super) fn about_dataset(&self, finding: Finding, dataset: u16) -> Finding {
         let name = self.layer.sequences.dataset_names[usize::from(dataset)].clone();
-        Finding { dataset: Some(name), ..finding }
+        finding.about(|subject| Subject { dataset: Some(name), ..subject })
     }
 
     /// A finding about one token id, with its text.
     pub(super) fn about_token(&self, finding: Finding, dense_token: u32) -> Finding {
         let id = self.token_ids[dense_token as usize];
-        Finding { token_id: Some(id), text: self.layer.sequences.token_text.get(&id).cloned(), ..finding }
+        finding.about(|subject| Subject {
+            token_id: Some(id),
+            text: self.layer.sequences.token_text.get(&id).cloned(),
+            ..subject
+        })
     }
 }
 

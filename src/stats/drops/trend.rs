@@ -8,16 +8,17 @@ use super::{
     study::{DropStudy, Permutation, Routed},
 };
 use crate::stats::{
-    Finding, Statistic, StatisticTable,
+    Finding, Statistic, StatisticTable, Variant,
     finding::finite,
     resample::{Interval, expanded_percentile},
     study::{mean, p_value},
 };
 
 /// The contrasts of a sequence, in the order of the table.
-pub(super) const VARIANTS: [&str; 4] = ["last_minus_first", "slope", "first_minus_middle", "last_minus_middle"];
+pub(super) const VARIANTS: [Variant; 4] =
+    [Variant::LastMinusFirst, Variant::Slope, Variant::FirstMinusMiddle, Variant::LastMinusMiddle];
 /// The contrast `last_minus_first` less its own mean over the permutations, sequence by sequence.
-const EXCESS: &str = "last_minus_first_excess";
+const EXCESS: Variant = Variant::LastMinusFirstExcess;
 /// Positions that the slope is given for.
 const PER_POSITIONS: f64 = 1000.0;
 /// What the slope is measured in.
@@ -126,15 +127,15 @@ impl Trend {
     /// The table, given the contrasts after each permutation.
     pub(super) fn table(&self, study: &DropStudy<'_>, permuted: &[Vec<Contrasts>]) -> StatisticTable {
         let observed = self.values(study.observed());
-        let mut table = StatisticTable::new(Statistic::DropTrend.table());
+        let mut table = StatisticTable::of(Statistic::DropTrend, Vec::new());
         for (scope, short) in self.scopes.iter().zip(&self.short) {
             let members = self.members(*scope);
-            let empty = |variant: &'static str| {
+            let empty = |variant: Variant| {
                 let unit = if variant == VARIANTS[1] { SLOPE_UNIT } else { "share" };
                 scope.about(study, study.finding(Statistic::DropTrend).in_unit(unit)).variant(variant)
             };
             let of = |variant| Scope { trend: self, study, members: &members, variant };
-            let rows = VARIANTS.iter().enumerate().map(|(v, name)| of(v).measured(empty(name), &observed, permuted));
+            let rows = VARIANTS.iter().enumerate().map(|(v, name)| of(v).measured(empty(*name), &observed, permuted));
             let mut rows: Vec<Finding> = rows.collect();
             rows.insert(1, of(0).excess(empty(EXCESS), &observed, permuted));
             table.rows.extend(rows.into_iter().map(|row| left_out(row, study, *short)));

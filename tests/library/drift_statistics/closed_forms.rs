@@ -1,8 +1,8 @@
 //! Checkpoints for which the answer is known.
 
 use openmoe_analyze::{
-    routing::ExpertId,
-    stats::{DriftSettings, Finding, Settings, match_experts},
+    routing::{ExpertId, View},
+    stats::{DriftSettings, Finding, Settings, Variant, match_experts},
 };
 
 use super::training::*;
@@ -21,7 +21,7 @@ fn a_checkpoint_against_itself() {
     }
     assert_eq!(tables["router_saturation"].rows.len(), 9);
     for row in &tables["token_drift"].rows {
-        let expected = if row.variant.as_deref() == Some("argmax_kept") { 1.0 } else { 0.0 };
+        let expected = if row.variant == Some(Variant::ArgmaxKept) { 1.0 } else { 0.0 };
         close(row.estimate, expected, 1e-12);
         if let (Some(low), Some(high)) = (row.low, row.high) {
             assert!((low - expected).abs() < 1e-12 && (high - expected).abs() < 1e-12, "{row:#?}");
@@ -171,7 +171,7 @@ fn the_noise_floor_is_what_another_corpus_changes() {
         let (one, other) = (router(seed, 16), router(seed + 100, 16));
         let tables = drift(&one, &[&other.layer, &one.layer], &quick_drift());
         let row = at(&tables, "token_drift", "200B", |row| {
-            row.token_id.is_none() && row.view == "chosen" && row.variant.as_deref() == Some("total_variation")
+            row.token_id.is_none() && row.view == View::Chosen && row.variant == Some(Variant::TotalVariation)
         });
         between += row.estimate.unwrap();
         floors += row.noise_floor.unwrap();

@@ -117,9 +117,9 @@ fn long_labels_are_cut_and_token_ids_that_were_asked_for_come_first() {
     let mut tables = tables(&[1, 3, 5], 6, 16);
     let long = |label: &str| format!("openmoe-with-a-long-name-{label}-of-the-first-series-of-checkpoints");
     for row in tables.values_mut().flat_map(|table| &mut table.rows) {
-        row.training_tokens = None;
-        row.checkpoint = row.checkpoint.as_deref().map(|label| format!("{}{label}", long(label)));
-        row.reference = row.reference.as_deref().map(|label| format!("{}{label}", long(label)));
+        row.subject.training_tokens = None;
+        row.subject.checkpoint = row.checkpoint.as_deref().map(|label| format!("{}{label}", long(label)));
+        row.subject.reference = row.reference.as_deref().map(|label| format!("{}{label}", long(label)));
     }
     let context = ChartContext { tokens_of_interest: vec![7, 11], ..context(&[1, 3, 5], 16) };
     let charts = draw_all(&tables, &context, &|_| ()).unwrap();

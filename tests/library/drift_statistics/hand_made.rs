@@ -1,8 +1,8 @@
 //! Two checkpoints over ten tokens, counted by hand.
 
 use openmoe_analyze::{
-    routing::ExpertId,
-    stats::{DriftLayer, Settings, drift_statistics},
+    routing::{ExpertId, View},
+    stats::{DriftLayer, Settings, Variant, drift_statistics},
     trace::LayerTrace,
 };
 
@@ -98,7 +98,7 @@ fn last_change_margin_and_documents() {
     // Exact sets: 3 of 5 below, 4 of 5 above.
     let bin = |upper: f64| {
         at(&tables, "agreement_by_margin", "200B", move |row| {
-            row.variant.as_deref() == Some("exact_set") && row.quantile == Some(upper)
+            row.variant == Some(Variant::ExactSet) && row.quantile == Some(upper)
         })
     };
     close(bin(0.5).estimate, 0.6, 1e-12);
@@ -107,7 +107,7 @@ fn last_change_margin_and_documents() {
     close(bin(0.5).bin_high, 0.1, 1e-7);
     close(bin(1.0).bin_low, 0.3, 1e-7);
     // All first margins are equal: one bin up to the largest.
-    let all = at(&tables, "agreement_by_margin", "200B", |row| row.variant.as_deref() == Some("first_choice"));
+    let all = at(&tables, "agreement_by_margin", "200B", |row| row.variant == Some(Variant::FirstChoice));
     close(all.estimate, 0.6, 1e-12);
     assert_eq!((all.quantile, all.n), (Some(1.0), 10));
     // Both documents share 8 of 10; the first one is listed.
@@ -124,7 +124,7 @@ fn token_and_load_drift() {
     let tables = drift(&run, &[&before, &run.layer], &with(settings()));
     let token = |view: &'static str, variant: &'static str, id: Option<u32>| {
         at(&tables, "token_drift", "200B", move |row| {
-            row.view == view && row.variant.as_deref() == Some(variant) && row.token_id == id
+            row.view.name() == view && row.variant.map(Variant::name) == Some(variant) && row.token_id == id
         })
     };
     // Token 5 at a1 a3 a4 b3: 3 4 1 0 and 3 2 2 1 of 8: (0 + 2 + 1 + 1) / 16. Token 6: 3 0 4 1 and 2 0 4 2: 2 / 16.
@@ -145,7 +145,9 @@ fn token_and_load_drift() {
     close(token("chosen", "argmax_kept", None).estimate, 0.5, 1e-12);
     // Loads 8 6 5 1 and 7 4 6 3 of 20.
     let load = |view: &'static str, variant: &'static str| {
-        at(&tables, "load_drift", "200B", move |row| row.view == view && row.variant.as_deref() == Some(variant))
+        at(&tables, "load_drift", "200B", move |row| {
+            row.view.name() == view && row.variant.map(Variant::name) == Some(variant)
+        })
     };
     close(load("chosen", "total_variation").estimate, 6.0 / 40.0, 1e-12);
     close(load("chosen", "cosine").estimate, 113.0 / (110.0_f64 * 126.0).sqrt(), 1e-12);
@@ -157,7 +159,7 @@ fn token_and_load_drift() {
         row.checkpoint.as_deref() == Some("200B")
             && row.token_id == Some(5)
             && row.expert == Some(3)
-            && row.view == "chosen"
+            && row.view == View::Chosen
     });
     close(share.estimate, 0.125, 1e-12);
 }

@@ -2,8 +2,10 @@
 
 use openmoe_analyze::{
     error::Error,
+    routing::View,
     stats::{
-        DriftLayer, DriftPoint, DriftSettings, STATISTICS, Settings, StatisticTable, Tables, drift_statistics, headline,
+        DriftLayer, DriftPoint, DriftSettings, STATISTICS, Settings, Statistic, StatisticTable, Tables, Variant,
+        drift_statistics, headline,
     },
     trace::LayerTrace,
 };
@@ -132,9 +134,9 @@ fn every_statistic_of_drift_is_listed_and_has_rows() {
         for row in &table.rows {
             let info = row.statistic.info();
             assert_eq!(info.table, name);
-            let divergence = row.variant.as_deref() == Some("jensen_shannon");
+            let divergence = row.variant == Some(Variant::Of(Statistic::JensenShannon));
             assert!(info.unit == row.unit || divergence, "{row:#?}");
-            assert!(info.kept || row.view == "chosen");
+            assert!(info.kept || row.view == View::Chosen);
         }
     }
     for info in STATISTICS.iter().filter(|info| info.command == "drift") {
@@ -142,7 +144,7 @@ fn every_statistic_of_drift_is_listed_and_has_rows() {
         assert!(
             ["chosen", "kept"]
                 .iter()
-                .all(|view| (*view == "chosen" || info.kept) == rows.iter().any(|row| row.view == *view))
+                .all(|view| (*view == "chosen" || info.kept) == rows.iter().any(|row| row.view.name() == *view))
         );
     }
 }

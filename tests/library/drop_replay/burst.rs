@@ -2,7 +2,7 @@
 
 use openmoe_analyze::{
     routing::{CapacityRule, GroupRule},
-    stats::{Finding, Tables},
+    stats::{Finding, Tables, Variable},
 };
 
 use super::support::*;
@@ -71,7 +71,7 @@ fn texts_with_their_own_favourites_are_bursty() {
     let experts: Vec<&Finding> = tables["burstiness"].rows.iter().filter(|row| row.expert.is_some()).collect();
     assert_eq!(experts.len(), 8);
     assert_eq!(experts.iter().map(|row| row.n).sum::<u64>(), 4800, "assignments to the experts");
-    assert!(experts.iter().all(|row| row.estimate.unwrap() > 1.5 && row.variable.as_deref() == Some("expert")));
+    assert!(experts.iter().all(|row| row.estimate.unwrap() > 1.5 && row.variable == Some(Variable::Expert)));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use openmoe_analyze::{
     routing::{CapacityRule, GroupRule},
-    stats::Finding,
+    stats::{Finding, Variant},
 };
 
 use super::{hand_made::ten_tokens, support::*};
@@ -13,7 +13,7 @@ fn queues_of_the_ten_tokens() {
     let rows = &tables["drop_causes"].rows;
     // Expert 0 drops 4 of the 6 assignments of document 0; its 2 in document 1 fit. Expert 1 drops 2 of 4 twice: 7 7 7 9
     // and 7 8 8 8. The lower expert first. Expert 2 drops nothing.
-    let token = |row: &&Finding| row.variant.as_deref() == Some("token");
+    let token = |row: &&Finding| row.variant == Some(Variant::Token);
     let listed: Vec<_> =
         rows.iter().filter(token).map(|row| (row.expert, row.rank, row.token_id, row.estimate, row.n)).collect();
     let expected = [(0, 1, 7, 3.0, 6), (0, 2, 8, 2.0, 6), (0, 3, 9, 1.0, 6), (1, 1, 7, 4.0, 8), (1, 2, 8, 3.0, 8)];
@@ -29,9 +29,9 @@ fn queues_of_the_ten_tokens() {
     assert!(first.note.as_deref().unwrap().contains("4 of 6 dropped, routing groups: 1"), "{:?}", first.note);
     // Half of the queue of expert 0 is the user's, whose tokens are 3 of 10; document 1 has no roles.
     let user = one(&tables, "drop_causes", |row| row.expert == Some(0) && row.role.as_deref() == Some("user"));
-    assert_eq!((user.estimate, user.baseline, user.variant.as_deref()), (Some(0.5), Some(0.3), Some("role")));
+    assert_eq!((user.estimate, user.baseline, user.variant.map(Variant::name)), (Some(0.5), Some(0.3), Some("role")));
     let turn = one(&tables, "drop_causes", |row| row.expert == Some(1) && row.turn == Some(1));
-    assert_eq!((turn.estimate, turn.baseline, turn.variant.as_deref()), (Some(0.25), Some(0.3), Some("turn")));
+    assert_eq!((turn.estimate, turn.baseline, turn.variant.map(Variant::name)), (Some(0.25), Some(0.3), Some("turn")));
 }
 
 /// Token 5 always asks for expert 2, and is a third of the text of the assistant; all others spread over 8 experts.

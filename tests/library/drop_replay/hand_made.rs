@@ -2,7 +2,7 @@
 
 use openmoe_analyze::{
     routing::{CapacityRule, GroupRule},
-    stats::{DropSettings, Finding},
+    stats::{DropSettings, Finding, Priority, Statistic, Variable, Variant},
 };
 
 use super::support::*;
@@ -72,7 +72,7 @@ fn five_ratios_under_two_orders() {
         close(row.baseline, by_position[index], 1e-7);
         assert_eq!((row.n, row.documents, row.low), (10, Some(2), None));
         assert_eq!(row.note.as_deref(), Some("no interval: 2 documents, at least 8 needed"));
-        assert_eq!((row.view.as_ref(), row.unit.as_ref()), ("chosen", "share"));
+        assert_eq!((row.view.name(), row.unit.as_ref()), ("chosen", "share"));
         let gate = replay(0.5, "gate_probability", variant).of(&tables);
         close(gate.estimate, by_gate[index], 1e-7);
         close(gate.baseline, by_position[index], 1e-7);
@@ -102,7 +102,7 @@ fn factors_groups_and_data_sets() {
     let of = |dataset: &'static str, factor: f64, row: &Finding| {
         row.dataset.as_deref() == Some(dataset)
             && row.capacity_factor == Some(factor)
-            && row.variant.as_deref() == Some("assignment_drop_ratio")
+            && row.variant == Some(Variant::Of(Statistic::AssignmentDropRatio))
     };
     for (dataset, factor, expected) in [("a", 0.5, 0.5), ("b", 0.5, 0.25), ("a", 0.75, 2.0 / 12.0), ("b", 0.75, 0.25)] {
         close(one(&tables, "capacity_replay", |row| of(dataset, factor, row)).estimate, expected, 1e-12);
@@ -116,7 +116,7 @@ fn smallest_factors() {
         let fits = |row: &Finding| {
             row.rule.as_deref() == Some(rule)
                 && row.grouping.as_deref() == Some("run")
-                && row.variant.as_deref() == Some(level)
+                && row.variant.map(Variant::name) == Some(level)
                 && row.dataset.as_deref() == dataset
         };
         one(&tables, "capacity_replay", fits).clone()
@@ -139,7 +139,7 @@ fn smallest_factors() {
 fn curve_by_position() {
     let tables = ten_tokens().statistics(&settings());
     let at = |position: u32, priority: &'static str| {
-        let fits = |row: &Finding| row.position == Some(position) && row.priority.as_deref() == Some(priority);
+        let fits = |row: &Finding| row.position == Some(position) && row.priority.map(Priority::name) == Some(priority);
         one(&tables, "capacity_replay", fits).clone()
     };
     // t1; t2 t3 u2 u3; t4 twice, t5.
@@ -147,7 +147,7 @@ fn curve_by_position() {
         let row = at(position, "position");
         close(row.estimate, lost / chosen, 1e-12);
         close(row.baseline, lost / chosen, 1e-12);
-        assert_eq!((row.variable.as_deref(), row.n), (Some("position_bucket"), chosen as u64 / 2));
+        assert_eq!((row.variable.map(Variable::name), row.n), (Some("position_bucket"), chosen as u64 / 2));
         assert_eq!((row.grouping.as_deref(), row.capacity_factor), (Some("run"), Some(0.5)));
     }
     // t0 and t1 whole; t3 u2 u3; t5.

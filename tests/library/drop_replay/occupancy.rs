@@ -2,14 +2,14 @@
 
 use openmoe_analyze::{
     routing::{CapacityRule, GroupRule},
-    stats::{DropSettings, Finding, Tables},
+    stats::{DropSettings, Finding, Tables, Variable, Variant},
 };
 
 use super::{hand_made::ten_tokens, support::*};
 
 fn at(tables: &Tables, variant: &str, expert: u16, position: u32) -> Finding {
     let fits = |row: &Finding| {
-        row.variant.as_deref() == Some(variant) && row.expert == Some(expert) && row.position == Some(position)
+        row.variant.map(Variant::name) == Some(variant) && row.expert == Some(expert) && row.position == Some(position)
     };
     one(tables, "expert_occupancy", fits).clone()
 }
@@ -21,7 +21,7 @@ fn occupancy_of_the_ten_tokens() {
     // then 1, and does not reach 5.
     for (position, mean, n) in [(0, 0.5, 2), (2, 0.75, 2), (4, 1.0, 1)] {
         let row = at(&tables, "first_choice", 0, position);
-        assert_eq!((row.estimate, row.n, row.variable.as_deref()), (Some(mean), n, Some("position_bucket")));
+        assert_eq!((row.estimate, row.n, row.variable.map(Variable::name)), (Some(mean), n, Some("position_bucket")));
     }
     // Second choices of expert 2 wait behind 1 first choice (t5) in document 0, behind none in document 1: 1 and 1
     // (u0) after position 1, 2 (t2) and 2 (u2) after 3.

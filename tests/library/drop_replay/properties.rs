@@ -2,7 +2,7 @@
 
 use openmoe_analyze::{
     routing::{CapacityRule, GroupRule, RouterSettings},
-    stats::{DropSettings, Finding, Settings, Tables},
+    stats::{DropSettings, Finding, Settings, Tables, Variant},
 };
 use proptest::prelude::*;
 
@@ -104,7 +104,8 @@ fn check_totals(run: &Run, own: GroupRule, tables: &Tables) {
 fn check_smallest_factors(run: &Run, own: GroupRule, tables: &Tables) {
     let levels = [("factor_for_0.1_percent", 0.001), ("factor_for_1_percent", 0.01), ("factor_for_5_percent", 0.05)];
     for row in &tables["capacity_replay"].rows {
-        let level = levels.iter().find(|(name, _)| row.variant.as_deref() == Some(name) && row.dataset.is_none());
+        let level =
+            levels.iter().find(|(name, _)| row.variant.map(Variant::name) == Some(name) && row.dataset.is_none());
         let (Some((_, level)), Some(factor)) = (level, row.estimate) else { continue };
         let groups = partition(run, own, row.grouping.as_deref().unwrap());
         let share = |factor: f64| {

@@ -2,7 +2,7 @@
 
 use openmoe_analyze::{
     routing::{CapacityRule, GroupRule},
-    stats::{DropSettings, Finding, Settings, StatisticTable},
+    stats::{DropSettings, Finding, Settings, StatisticTable, Variant},
 };
 
 use super::{hand_made::ten_tokens, support::*};
@@ -121,10 +121,10 @@ fn one_repeated_token_and_a_single_choice() {
     assert_eq!((second.estimate, second.note.as_deref()), (None, Some("nothing that could be lost")));
     // Full after 18 of 64 positions.
     let row = one(&tables, "expert_occupancy", |row| row.expert == Some(2));
-    assert_eq!((row.estimate, row.variant.as_deref()), (Some(1.0), Some("first_choice")));
+    assert_eq!((row.estimate, row.variant.map(Variant::name)), (Some(1.0), Some("first_choice")));
     // round(17.5 f) >= 67 leaves 3 of 70 (4.3 %): 17.5 f > 66.5, f = 3.81.
     let five = one(&tables, "capacity_replay", |row| {
-        row.variant.as_deref() == Some("factor_for_5_percent")
+        row.variant == Some(Variant::FactorForFivePercent)
             && row.rule.as_deref() == Some("t5x")
             && row.grouping.as_deref() == Some("run")
             && row.dataset.is_none()
@@ -147,7 +147,7 @@ fn a_capacity_of_zero_withholds_and_a_level_out_of_reach_too() {
     assert!(at(4.0).note.as_deref().unwrap().contains("capacity of a group would be 0"));
     let smallest = |tables: &openmoe_analyze::stats::Tables, rule: &str| {
         one(tables, "capacity_replay", |row| {
-            row.variant.as_deref() == Some("factor_for_1_percent")
+            row.variant == Some(Variant::FactorForOnePercent)
                 && row.rule.as_deref() == Some(rule)
                 && row.grouping.as_deref() == Some("run")
                 && row.dataset.is_none()
@@ -176,7 +176,8 @@ fn the_bos_queues_but_does_not_count() {
     assert_eq!(overall.n, 8);
     // By gate probability t0 itself is dropped, both choices: of the eight drops six count. The order decides.
     close(Replay { priority: "gate_probability", ..own }.of(&tables).estimate, 6.0 / 16.0, 1e-12);
-    let factors = |row: &&Finding| row.variant.as_deref().is_some_and(|variant| variant.starts_with("factor_for"));
+    let factors =
+        |row: &&Finding| row.variant.map(Variant::name).is_some_and(|variant| variant.starts_with("factor_for"));
     let said = |row: &Finding| row.note.as_deref().is_some_and(|note| note.contains("in the order of the text"));
     assert!(tables["capacity_replay"].rows.iter().filter(factors).all(said));
     let whole = ten_tokens().statistics(&quick());

@@ -2,7 +2,7 @@
 
 use openmoe_analyze::{
     routing::{CapacityRule, ExpertId, GroupRule, RouterSettings, route},
-    stats::{DropLayer, DropSettings, DropStudy, Finding, Settings, Tables, drop_statistics, merge},
+    stats::{DropLayer, DropSettings, DropStudy, Finding, Priority, Settings, Tables, Variant, drop_statistics, merge},
     trace::{GroupTable, LayerTrace, SequenceTable, SpanTable},
 };
 
@@ -189,8 +189,8 @@ impl Replay<'_> {
         row.rule.as_deref() == Some(self.rule)
             && row.capacity_factor == self.factor
             && row.grouping.as_deref() == Some(self.grouping)
-            && row.priority.as_deref() == Some(self.priority)
-            && row.variant.as_deref() == Some(self.variant)
+            && row.priority.map(Priority::name) == Some(self.priority)
+            && row.variant.map(Variant::name) == Some(self.variant)
             && row.dataset.is_none()
             && row.position.is_none()
     }

@@ -7,8 +7,8 @@ use openmoe_analyze::{
     report,
     routing::{CapacityRule, LayerShape, RouterSettings, RoutingShape, View},
     stats::{
-        DropLayer, DropStudy, Finding, Statistic, StatisticTable, Tables, drop_difference, drop_statistics,
-        exact_replay, headline, merge,
+        DropLayer, DropStudy, Finding, Statistic, StatisticTable, Subject, Tables, Variant, drop_difference,
+        drop_statistics, exact_replay, headline, merge,
     },
 };
 
@@ -85,7 +85,10 @@ fn tables(layers: &[u16]) -> Tables {
         let model = study(&chat, FACTOR);
         let mut other = drop_statistics(&model, &|_| ()).unwrap();
         other.truncate(6);
-        other.iter_mut().flat_map(|table| &mut table.rows).for_each(|row| row.checkpoint = Some("8b-chat".into()));
+        other
+            .iter_mut()
+            .flat_map(|table| &mut table.rows)
+            .for_each(|row| row.subject.checkpoint = Some("8b-chat".into()));
         merge(&mut tables, other);
         merge(&mut tables, vec![drop_difference(&model, &logged, ("8b-chat", "8b")).unwrap()]);
         for factor in [1.0, 2.0] {
@@ -116,26 +119,28 @@ fn conversation(layers: &[u16]) -> Vec<Finding> {
         for position in 0..1_200_u32 {
             let (turn, script) = (position / 150, scripts[(position / 30) as usize % scripts.len()]);
             let variant = match position {
-                0..400 => "kept",
-                _ if position % 11 == 3 => "first_dropped",
-                _ if position % 7 == 2 => "second_dropped",
-                _ if position % 23 == 5 => "all_dropped",
-                _ => "kept",
+                0..400 => Variant::Kept,
+                _ if position % 11 == 3 => Variant::FirstDropped,
+                _ if position % 7 == 2 => Variant::SecondDropped,
+                _ if position % 23 == 5 => Variant::AllDropped,
+                _ => Variant::Kept,
             };
             rows.push(Finding {
-                position: Some(position),
-                token_id: Some(position % 100),
-                text: Some(script[position as usize % 10].into()),
-                turn: (position > 0).then_some(turn as u16),
-                role: (position > 0).then_some(Cow::Borrowed(if turn % 2 == 0 { "user" } else { "assistant" })),
-                document: Some("question 81".into()),
-                dataset: Some(DATASETS[0].into()),
-                expert: Some(1),
-                other_expert: Some(2),
-                variant: Some(variant.into()),
-                estimate: Some(if variant == "kept" { 0.0 } else { 0.5 }),
+                estimate: Some(if variant == Variant::Kept { 0.0 } else { 0.5 }),
                 n: 1,
-                ..Finding::new(Statistic::DroppedTokens, layer, View::Chosen)
+                ..Finding::new(Statistic::DroppedTokens, layer, View::Chosen).about(|subject| Subject {
+                    position: Some(position),
+                    token_id: Some(position % 100),
+                    text: Some(script[position as usize % 10].into()),
+                    turn: (position > 0).then_some(turn as u16),
+                    role: (position > 0).then_some(Cow::Borrowed(if turn % 2 == 0 { "user" } else { "assistant" })),
+                    document: Some("question 81".into()),
+                    dataset: Some(DATASETS[0].into()),
+                    expert: Some(1),
+                    other_expert: Some(2),
+                    variant: Some(variant),
+                    ..subject
+                })
             });
         }
     }
@@ -212,17 +217,17 @@ fn withheld_numbers_and_missing_keys_never_panic() {
     let mut bare = whole.clone();
     for row in bare.values_mut().flat_map(|table| &mut table.rows) {
         (row.low, row.high, row.baseline, row.corrected) = (None, None, None, None);
-        (row.text, row.token_id, row.note) = (None, None, None);
+        (row.subject.text, row.subject.token_id, row.note) = (None, None, None);
     }
     assert!(!draw("drop_charts_bare", &bare, &context).is_empty());
     let forget: [fn(&mut Finding); 8] = [
-        |row| row.position = None,
-        |row| row.variant = None,
-        |row| row.expert = None,
-        |row| row.capacity_factor = None,
-        |row| (row.rule, row.grouping, row.priority) = (None, None, None),
-        |row| (row.dataset, row.role, row.turn, row.document) = (None, None, None, None),
-        |row| (row.rank, row.cohort, row.variable) = (None, None, None),
+        |row| row.subject.position = None,
+        |row| row.subject.variant = None,
+        |row| row.subject.expert = None,
+        |row| row.subject.capacity_factor = None,
+        |row| (row.subject.rule, row.subject.grouping, row.subject.priority) = (None, None, None),
+        |row| row.subject = Subject { dataset: None, role: None, turn: None, document: None, ..row.subject.clone() },
+        |row| (row.subject.rank, row.subject.cohort, row.subject.variable) = (None, None, None),
         |row| (row.estimate, row.n) = (row.estimate.map(|_| 0.0), 0),
     ];
     for forget in forget {

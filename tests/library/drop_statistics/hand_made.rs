@@ -2,7 +2,7 @@
 
 use openmoe_analyze::{
     routing::ExpertId,
-    stats::{DropSettings, Finding, Settings, drop_trend},
+    stats::{DropSettings, Finding, Settings, Variable, Variant, drop_trend},
 };
 
 use super::support::*;
@@ -64,7 +64,7 @@ fn five_ratios_by_text_and_message() {
         for (table, value) in RATIOS.iter().zip(values) {
             let row = at(&tables, table, keys);
             close(row.estimate, value, 1e-12);
-            assert_eq!((row.n, row.low, &*row.unit, &*row.view), (n, None, "share", "chosen"), "{table} {keys}");
+            assert_eq!((row.n, row.low, &*row.unit, row.view.name()), (n, None, "share", "chosen"), "{table} {keys}");
             assert!(row.note.as_deref().unwrap().starts_with("no interval:"), "{row:?}");
         }
     }
@@ -108,7 +108,7 @@ fn curves_of_all_that_reach_a_position_and_of_the_fixed_cohort() {
         close(row.estimate, value, 1e-12);
         assert_eq!((row.n, row.baseline_kind.as_deref()), (n, Some("within_sequence")), "{keys}");
     }
-    assert!(tables[RATIOS[1]].rows.iter().all(|row| row.variable.as_deref() != Some("position")));
+    assert!(tables[RATIOS[1]].rows.iter().all(|row| row.variable != Some(Variable::Position)));
     let fixed = at(&tables, RATIOS[0], "variable=position_bucket cohort=fixed dataset=text position=0");
     assert_eq!((fixed.estimate, fixed.n), (None, 0));
     assert_eq!(fixed.note.as_deref(), Some("no fixed cohort: 1 document, at least 8 needed"));
@@ -215,7 +215,9 @@ fn the_worst_conversation_token_by_token() {
     let rows = two_sequences().statistics(&settings()).remove("dropped_tokens").unwrap().rows;
     let found: Vec<_> = rows
         .iter()
-        .map(|row| (row.position.unwrap(), row.turn.unwrap(), row.variant.as_deref().unwrap(), row.estimate.unwrap()))
+        .map(|row| {
+            (row.position.unwrap(), row.turn.unwrap(), row.variant.map(Variant::name).unwrap(), row.estimate.unwrap())
+        })
         .collect();
     let (first, second, all) = ("first_dropped", "second_dropped", "all_dropped");
     let expected = [(0, 0, second), (1, 0, second), (2, 0, first), (3, 1, second), (4, 1, "kept"), (5, 1, all)];

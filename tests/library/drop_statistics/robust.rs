@@ -143,7 +143,7 @@ fn long_conversations() -> Tables {
     let mut compared = model.statistics(&quick());
     compared.retain(|name, _| RATIOS.contains(&name.as_str()) || name == "drop_trend");
     for (name, mut table) in compared {
-        table.rows.iter_mut().for_each(|row| row.checkpoint = Some("chat".to_owned()));
+        table.rows.iter_mut().for_each(|row| row.subject.checkpoint = Some("chat".to_owned()));
         tables.get_mut(&name).unwrap().rows.extend(table.rows);
     }
     let difference = drop_difference(&model.study(&quick()), &run.study(&quick()), ("chat", "base")).unwrap();

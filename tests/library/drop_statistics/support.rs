@@ -2,7 +2,7 @@
 
 use openmoe_analyze::{
     routing::{CapacityRule, ExpertId, RouterSettings, queue_slots},
-    stats::{DropLayer, DropSettings, DropStudy, Finding, Settings, Tables, drop_statistics, merge},
+    stats::{DropLayer, DropSettings, DropStudy, Finding, Settings, Tables, Variable, Variant, drop_statistics, merge},
     trace::{GroupTable, LayerTrace, SequenceTable, SpanTable},
 };
 
@@ -120,7 +120,7 @@ pub(crate) fn key(row: &Finding) -> String {
     let text = |name: &str, value: Option<&str>| value.map(|value| format!("{name}={value}"));
     let number = |name: &str, value: Option<u32>| value.map(|value| format!("{name}={value}"));
     let parts = [
-        text("variable", row.variable.as_deref()),
+        text("variable", row.variable.map(Variable::name)),
         text("cohort", row.cohort.as_deref()),
         text("dataset", row.dataset.as_deref()),
         text("category", row.category.as_deref()),
@@ -129,7 +129,7 @@ pub(crate) fn key(row: &Finding) -> String {
         number("expert", row.expert.map(u32::from)),
         number("position", row.position),
         number("token_id", row.token_id),
-        text("variant", row.variant.as_deref()),
+        text("variant", row.variant.map(Variant::name)),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }

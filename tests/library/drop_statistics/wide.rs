@@ -1,6 +1,9 @@
 //! More than two choices: by hand, and against counting one queue after the other.
 
-use openmoe_analyze::{routing::ExpertId, stats::Finding};
+use openmoe_analyze::{
+    routing::ExpertId,
+    stats::{Finding, Variant},
+};
 
 use super::support::*;
 
@@ -30,13 +33,13 @@ fn every_choice_of_three_is_counted() {
         close(over_all("choice_drop_ratio", Some(rank)), expected, 1e-12);
     }
     let rows: Vec<_> =
-        tables["dropped_tokens"].rows.iter().map(|row| (row.variant.as_deref(), row.note.as_deref())).collect();
+        tables["dropped_tokens"].rows.iter().map(|row| (row.variant.map(Variant::name), row.note.as_deref())).collect();
     let further = |expert: u16| format!("further choices: {expert} (dropped)");
     let (one, two) = (further(1), further(2));
     assert_eq!(rows[0], (Some("later_dropped"), Some(two.as_str())));
     assert_eq!(rows[1], (Some("first_dropped"), Some(one.as_str())));
     assert_eq!(rows[2], (Some("all_dropped"), Some(two.as_str())));
-    let classes: Vec<_> = tables["expert_occupancy"].rows.iter().map(|row| row.variant.as_deref()).collect();
+    let classes: Vec<_> = tables["expert_occupancy"].rows.iter().map(|row| row.variant.map(Variant::name)).collect();
     assert_eq!(classes, [Some("first_choice"), Some("second_choice"), Some("third_choice")]);
 }
 
@@ -64,7 +67,7 @@ fn eight_choices_of_seventy_experts_fill_the_queues_as_counted() {
     assert_eq!(rows[0].note.as_deref(), Some("of 70 experts the 32 with most assignments are listed"));
     // Three classes, 32 experts, two bins that end within 40 positions.
     assert_eq!(rows.len(), 1 + 3 * 32 * 2);
-    let last: Vec<&Finding> = rows.iter().filter(|row| row.variant.as_deref() == Some("eighth_choice")).collect();
+    let last: Vec<&Finding> = rows.iter().filter(|row| row.variant == Some(Variant::EighthChoice)).collect();
     for row in [last[0], last[17], last[63]] {
         let (expert, end) = (row.expert.unwrap(), row.position.unwrap() as usize + 16);
         let taken = |sequence: &[ExpertId]| {

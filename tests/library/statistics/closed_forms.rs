@@ -2,7 +2,7 @@
 
 use openmoe_analyze::{
     routing::View,
-    stats::{Finding, routing_noise_variance, routing_std_ceiling},
+    stats::{Finding, Variable, Variant, routing_noise_variance, routing_std_ceiling},
 };
 
 use super::support::*;
@@ -29,13 +29,13 @@ fn token_determined_routing_is_explained_by_the_token_alone() {
     for variable in ["position_bucket", "previous_token", "document", "category"] {
         let context = information(&tables, CMI, variable, "chosen");
         close(context.estimate, 0.0, 1e-12);
-        assert_eq!((context.given.as_deref(), context.explained), (Some("token"), None));
+        assert_eq!((context.given.map(Variable::name), context.explained), (Some("token"), None));
     }
-    let accuracy = one(&tables, "token_predictability", |row| row.variant.as_deref() == Some("token"));
+    let accuracy = one(&tables, "token_predictability", |row| row.variant == Some(Variant::Token));
     close(accuracy.estimate, 1.0, 0.0);
-    let overlap = one(&tables, "token_predictability", |row| row.variant.as_deref() == Some("top_k_overlap"));
+    let overlap = one(&tables, "token_predictability", |row| row.variant == Some(Variant::TopKOverlap));
     close(overlap.estimate, 1.0, 0.0);
-    let frequent = |row: &Finding| row.variant.as_deref() == Some("unweighted") && row.view == "chosen";
+    let frequent = |row: &Finding| row.variant == Some(Variant::Unweighted) && row.view == View::Chosen;
     close(one(&tables, "vocabulary_specialization", frequent).estimate, 0.5, 1e-12);
 }
 
@@ -58,13 +58,12 @@ fn uniform_router_has_no_information_after_subtraction() {
         }
     }
     let means =
-        |row: &Finding| row.variable.as_deref() == Some("token") && row.token_id.is_none() && row.view == "chosen";
+        |row: &Finding| row.variable == Some(Variable::Token) && row.token_id.is_none() && row.view == View::Chosen;
     let std = one(&tables, "routing_std", means);
     assert!((std.estimate.unwrap() / std.noise_floor.unwrap() - 1.0).abs() < 0.3, "{std:#?}");
     assert_eq!(std.n, 20);
-    let repeats = one(&tables, "expert_repetition", |row| {
-        row.variant.as_deref() == Some("first_or_second") && row.category.is_none()
-    });
+    let repeats =
+        one(&tables, "expert_repetition", |row| row.variant == Some(Variant::FirstOrSecond) && row.category.is_none());
     close(repeats.uniform_baseline, 0.464_286, 1e-6);
     close(repeats.baseline, 0.464_286, 0.01);
     close(repeats.estimate, 0.464_286, 0.03);
@@ -83,12 +82,11 @@ fn categories_of_documents_are_judged_by_document() {
     }
     let tables = run.statistics(&quick());
     let by_label = information(&tables, CMI, "category", "chosen");
-    let by_row =
-        one(&tables, CMI, |row| row.variant.as_deref() == Some("within_token_shuffle") && row.view == "chosen");
+    let by_row = one(&tables, CMI, |row| row.variant == Some(Variant::WithinTokenShuffle) && row.view == View::Chosen);
     assert_eq!(by_label.estimate, by_row.estimate);
     assert!(by_label.p_value.unwrap() > 0.05 && by_row.p_value.unwrap() < 0.05, "{by_label:#?}{by_row:#?}");
     assert!(by_label.baseline.unwrap() > 5.0 * by_row.baseline.unwrap());
-    assert!(one(&tables, "cramers_v", |row| row.view == "chosen").p_value.unwrap() > 0.05);
+    assert!(one(&tables, "cramers_v", |row| row.view == View::Chosen).p_value.unwrap() > 0.05);
 }
 
 #[test]
@@ -107,9 +105,9 @@ fn positions_are_judged_within_sequences() {
     for (table, variable) in [(MI, "position"), (CMI, "position_bucket")] {
         let plain = information(&tables, table, variable, "chosen");
         let moved = one(&tables, table, |row| {
-            row.variable.as_deref() == Some(variable)
-                && row.variant.as_deref() == Some("within_sequence_shift")
-                && row.view == "chosen"
+            row.variable.map(Variable::name) == Some(variable)
+                && row.variant == Some(Variant::WithinSequenceShift)
+                && row.view == View::Chosen
         });
         assert_eq!(plain.estimate, moved.estimate);
         close(moved.corrected, 0.0, 1e-9);
@@ -121,6 +119,6 @@ fn positions_are_judged_within_sequences() {
     }
     // Where the position decides, moving positions takes everything away.
     let tables = synthetic(Router::Position, 8, 2, 24, 64).statistics(&quick());
-    let moved = one(&tables, MI, |row| row.variant.as_deref() == Some("within_sequence_shift") && row.view == "chosen");
+    let moved = one(&tables, MI, |row| row.variant == Some(Variant::WithinSequenceShift) && row.view == View::Chosen);
     close(moved.explained, 1.0, 1e-12);
 }

@@ -1,7 +1,8 @@
 //! Traces small enough to count by hand.
 
 use openmoe_analyze::{
-    stats::{Settings, Statistic},
+    routing::View,
+    stats::{Ranking, Settings, Statistic, Variant},
     trace::LayerTrace,
 };
 
@@ -41,7 +42,7 @@ fn hand_made_counts() {
     for (view, expected) in [("chosen", [8.0, 6.0, 5.0, 1.0]), ("kept", [7.0, 6.0, 5.0, 1.0])] {
         for (expert, count) in expected.iter().enumerate() {
             let share = one(&tables, "expert_share", |row| {
-                row.view == view && row.variable.is_none() && row.expert == Some(expert as u16)
+                row.view.name() == view && row.variable.is_none() && row.expert == Some(expert as u16)
             });
             close(share.estimate, count / expected.iter().sum::<f64>(), 1e-15);
             assert_eq!((share.n, share.low, share.baseline), (10, None, Some(0.25)));
@@ -49,13 +50,13 @@ fn hand_made_counts() {
         }
     }
     let violation = one(&tables, "expert_load", |row| {
-        row.statistic == Statistic::MaxViolation && row.view == "chosen" && row.category.is_none()
+        row.statistic == Statistic::MaxViolation && row.view == View::Chosen && row.category.is_none()
     });
     close(violation.estimate, 8.0 / 20.0 * 4.0 - 1.0, 1e-15);
     // Category a chose expert 0 in 4 of 5 occurrences; kept 3.
     let domain = |view: &'static str| {
         one(&tables, "domain_specialization", move |row| {
-            row.view == view && row.category.as_deref() == Some("a") && row.expert == Some(0)
+            row.view.name() == view && row.category.as_deref() == Some("a") && row.expert == Some(0)
         })
     };
     close(domain("chosen").estimate, 0.8, 1e-15);
@@ -64,7 +65,7 @@ fn hand_made_counts() {
     // Experts 0 and 1 together: tokens 1, 2, 4 of a; 1 and 4 of b: 5 of 10; kept 4.
     let pair = |view: &'static str| {
         one(&tables, "coactivation", move |row| {
-            row.view == view && row.expert == Some(0) && row.other_expert == Some(1)
+            row.view.name() == view && row.expert == Some(0) && row.other_expert == Some(1)
         })
     };
     close(pair("chosen").estimate, 0.5, 1e-15);
@@ -76,13 +77,12 @@ fn hand_made_counts() {
 fn hand_made_repetition_spread_and_top_tokens() {
     let tables = hand_made().statistics(&Settings { minimum_occurrences: 4, ..quick() });
     // First choices a: 0 0 2 1 1, b: 0 2 2 0 2: repeats 2 + 1 of 8 pairs.
-    let first =
-        one(&tables, "expert_repetition", |row| row.variant.as_deref() == Some("first") && row.category.is_none());
+    let first = one(&tables, "expert_repetition", |row| row.variant == Some(Variant::First) && row.category.is_none());
     close(first.estimate, 3.0 / 8.0, 1e-15);
     // Load-matched: first choices 0: 4, 1: 2, 2: 4 of 10.
     close(first.baseline, 0.16 + 0.04 + 0.16, 1e-15);
     // Token 5 at (0,1) (1,0) (1,2) (0,1): shares 3/8, 4/8, 1/8, 0.
-    let std = one(&tables, "routing_std", |row| row.view == "chosen" && row.token_id == Some(5));
+    let std = one(&tables, "routing_std", |row| row.view == View::Chosen && row.token_id == Some(5));
     let variance: f64 = [0.375_f64, 0.5, 0.125, 0.0].iter().map(|share| (share - 0.25).powi(2)).sum::<f64>() / 4.0;
     close(std.estimate, variance.sqrt(), 1e-12);
     assert_eq!((std.n, std.text.as_deref()), (4, Some("piece 5")));
@@ -91,9 +91,9 @@ fn hand_made_repetition_spread_and_top_tokens() {
     // Expert 0's most frequent ids: 6 three times (of 4 occurrences), 5 three times; the tie goes to the lower id.
     let top = |rank| {
         one(&tables, "top_tokens", move |row| {
-            row.view == "chosen"
+            row.view == View::Chosen
                 && row.expert == Some(0)
-                && row.ranking.as_deref() == Some("count")
+                && row.ranking == Some(Ranking::Count)
                 && row.rank == Some(rank)
         })
     };

@@ -1,6 +1,6 @@
 //! Threads, degenerate inputs, the list of statistics.
 
-use openmoe_analyze::stats::{STATISTICS, Settings, StatisticTable, Tables, headline, route_statistics};
+use openmoe_analyze::stats::{STATISTICS, Settings, StatisticTable, Tables, Variable, headline, route_statistics};
 
 use super::{hand_made::hand_made, support::*};
 
@@ -44,7 +44,7 @@ fn complete(tables: &Tables) {
     sound(tables);
     for info in STATISTICS.iter().filter(|info| info.command == "route") {
         let rows = &tables[info.table].rows;
-        let found = |view: &str| rows.iter().any(|row| row.statistic == info.statistic && row.view == view);
+        let found = |view: &str| rows.iter().any(|row| row.statistic == info.statistic && row.view.name() == view);
         assert!(
             info.table == "top_tokens" || info.table == "domain_specialization" || found("chosen"),
             "{}",
@@ -120,8 +120,8 @@ fn headline_leaves_the_long_tables_out() {
         for (statistic, variable) in [(MI, "token"), (MI, "category"), (MI, "position"), (CMI, "category")] {
             let found = findings.iter().filter(|row| {
                 row.statistic.name() == statistic
-                    && row.view == view
-                    && row.variable.as_deref() == Some(variable)
+                    && row.view.name() == view
+                    && row.variable.map(Variable::name) == Some(variable)
                     && row.variant.is_none()
             });
             assert_eq!(found.count(), 1, "{statistic} {variable}");

@@ -2,7 +2,7 @@
 
 use openmoe_analyze::{
     routing::ExpertId,
-    stats::{Finding, Settings, Tables, merge, route_statistics},
+    stats::{Finding, Settings, Tables, Variable, merge, route_statistics},
     trace::{LayerTrace, SequenceTable},
 };
 
@@ -104,7 +104,9 @@ pub(crate) fn quick() -> Settings {
 /// An information statistic without a variant.
 #[track_caller]
 pub(crate) fn information<'a>(tables: &'a Tables, table: &str, variable: &str, view: &str) -> &'a Finding {
-    one(tables, table, |row| row.variable.as_deref() == Some(variable) && row.view == view && row.variant.is_none())
+    one(tables, table, |row| {
+        row.variable.map(Variable::name) == Some(variable) && row.view.name() == view && row.variant.is_none()
+    })
 }
 
 pub(crate) const MI: &str = "mutual_information";

@@ -1,11 +1,14 @@
 //! Many choices of many experts: hand-made traces with three and eight choices, and closed forms.
 
-use openmoe_analyze::stats::{Finding, Settings, Tables, uniform_repetition};
+use openmoe_analyze::{
+    routing::View,
+    stats::{Finding, Settings, Tables, Variable, Variant, uniform_repetition},
+};
 
 use super::support::{Router, Run, close, one, quick, sound, synthetic};
 
 fn over_all<'a>(tables: &'a Tables, variant: &str) -> &'a Finding {
-    one(tables, "expert_repetition", |row| row.variant.as_deref() == Some(variant) && row.category.is_none())
+    one(tables, "expert_repetition", |row| row.variant.map(Variant::name) == Some(variant) && row.category.is_none())
 }
 
 /// A document whose tokens choose these sets of experts and keep all of them.
@@ -30,8 +33,9 @@ fn three_choices_are_repeated_and_paired_by_hand() {
     close(any.baseline, 1.0, 1e-12);
     close(any.uniform_baseline, 1.0, 1e-12);
     // Experts 0 and 1 are together in rows 0 and 2 of four; uniform: 3 * 2 / (5 * 4).
-    let pair =
-        one(&tables, "coactivation", |row| (row.expert, row.other_expert, &*row.view) == (Some(0), Some(1), "chosen"));
+    let pair = one(&tables, "coactivation", |row| {
+        (row.expert, row.other_expert, row.view) == (Some(0), Some(1), View::Chosen)
+    });
     close(pair.estimate, 0.5, 1e-12);
     close(pair.uniform_baseline, 0.3, 1e-12);
     // Loads 3/4, 3/4, 2/4, 2/4, 2/4, which leave one weight w for 0 and 1 against 1 for the others. Of the ten sets three
@@ -55,7 +59,7 @@ fn a_uniform_router_of_eight_choices_has_the_closed_forms() {
         close(value, uniform, 0.004);
     }
     let pairs = (k * (k - 1)) as f64 / (experts * (experts - 1)) as f64;
-    let rows: Vec<&Finding> = tables["coactivation"].rows.iter().filter(|row| row.view == "chosen").collect();
+    let rows: Vec<&Finding> = tables["coactivation"].rows.iter().filter(|row| row.view == View::Chosen).collect();
     assert_eq!(rows.len(), experts * (experts - 1) / 2);
     for row in rows {
         close(row.uniform_baseline, pairs, 1e-12);
@@ -80,7 +84,7 @@ fn of_many_pairs_those_furthest_from_chance_are_listed() {
     }
     let tables = run.statistics(&quick());
     for view in ["chosen", "kept"] {
-        let rows: Vec<&Finding> = tables["coactivation"].rows.iter().filter(|row| row.view == view).collect();
+        let rows: Vec<&Finding> = tables["coactivation"].rows.iter().filter(|row| row.view.name() == view).collect();
         let note = rows[0].note.as_deref().unwrap_or_default();
         assert!(note.starts_with("2,556 pairs: those are listed that stand furthest"), "{note}");
         let pairs: Vec<_> = rows[1..].iter().map(|row| (row.expert, row.other_expert)).collect();
@@ -96,20 +100,20 @@ fn expert_shares_of_too_many_keys_are_listed_in_part() {
     let settings = Settings { share_rows: 160, minimum_occurrences: 16, ..quick() };
     let run = synthetic(Router::Nothing, 4, 2, 20, 30);
     let (cut, whole) = (run.statistics(&settings), run.statistics(&Settings { share_rows: 1 << 20, ..settings }));
-    let about = |tables: &Tables, variable: &str, key: fn(&Finding) -> Option<u32>| -> Vec<u32> {
-        let rows = tables["expert_share"].rows.iter().filter(|row| row.view == "kept");
-        let mut keys: Vec<u32> = rows.filter(|row| row.variable.as_deref() == Some(variable)).filter_map(key).collect();
+    let about = |tables: &Tables, variable: Variable, key: fn(&Finding) -> Option<u32>| -> Vec<u32> {
+        let rows = tables["expert_share"].rows.iter().filter(|row| row.view == View::Kept);
+        let mut keys: Vec<u32> = rows.filter(|row| row.variable == Some(variable)).filter_map(key).collect();
         keys.dedup();
         keys
     };
     // 0, the powers of two and the last one, then 24 = 3 * 8 and 12, 20 = 3, 5 * 4.
-    assert_eq!(about(&cut, "position", |row| row.position), [0, 1, 2, 4, 8, 12, 16, 20, 24, 29]);
-    let ids = about(&cut, "token", |row| row.token_id);
+    assert_eq!(about(&cut, Variable::Position, |row| row.position), [0, 1, 2, 4, 8, 12, 16, 20, 24, 29]);
+    let ids = about(&cut, Variable::Token, |row| row.token_id);
     let n = |id: u32| {
-        one(&whole, "expert_share", |row| (row.token_id, row.expert, &*row.view) == (Some(id), Some(0), "kept")).n
+        one(&whole, "expert_share", |row| (row.token_id, row.expert, row.view) == (Some(id), Some(0), View::Kept)).n
     };
     let least = ids.iter().map(|id| n(*id)).min();
-    let others = about(&whole, "token", |row| row.token_id);
+    let others = about(&whole, Variable::Token, |row| row.token_id);
     assert_eq!((ids.len(), others.len()), (10, 20));
     assert!(others.iter().filter(|id| !ids.contains(id)).all(|id| Some(n(*id)) <= least));
     let notes: Vec<&str> = cut["expert_share"]
@@ -140,6 +144,6 @@ fn sixteen_choices_of_five_hundred_experts_have_every_statistic() {
         assert!(table.rows.iter().any(|row| row.estimate.is_some()), "{name} has no number");
     }
     // The token decides everything: whatever set it has, it always has.
-    let overlap = one(&tables, "token_predictability", |row| row.variant.as_deref() == Some("top_k_overlap"));
+    let overlap = one(&tables, "token_predictability", |row| row.variant == Some(Variant::TopKOverlap));
     close(overlap.estimate, 1.0, 1e-12);
 }

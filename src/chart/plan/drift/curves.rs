@@ -18,7 +18,7 @@ use crate::{
         theme::{MUTED, Stroke},
     },
     routing::{LayerId, View},
-    stats::{Finding, Statistic},
+    stats::{Finding, Statistic, Variant},
 };
 
 /// The statistics of agreement and their titles.
@@ -188,8 +188,8 @@ pub(in crate::chart::plan) fn by_margin(selection: &Selection<'_>, kind: &'stati
         (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
     });
     let mut specs = Specs::new();
-    for variant in ["overlap", "exact_set", "first_choice"] {
-        let rows: Vec<&Finding> = all.iter().copied().filter(|row| row.variant.as_deref() == Some(variant)).collect();
+    for variant in [Variant::Overlap, Variant::ExactSet, Variant::FirstChoice] {
+        let rows: Vec<&Finding> = all.iter().copied().filter(|row| row.variant == Some(variant)).collect();
         let panels: Vec<CurvePanel> = shown
             .layers
             .iter()
@@ -225,11 +225,11 @@ fn margin_panel(layer: LayerId, rows: &[&Finding], others: &[&str]) -> CurvePane
 fn margin_chart(
     selection: &Selection<'_>,
     kind: &'static ChartKind,
-    (variant, rule): (&str, &str),
+    (variant, rule): (Variant, &str),
     panels: Vec<CurvePanel>,
     others: &[&str],
 ) -> super::ChartSpec {
-    let which = if variant == "first_choice" {
+    let which = if variant == Variant::FirstChoice {
         "first minus second gate probability"
     } else {
         "last chosen minus first unchosen gate probability"
@@ -245,7 +245,7 @@ fn margin_chart(
     };
     let figure = CurveFigure {
         x_label: "share of tokens with a smaller margin".to_owned(),
-        y_label: format!("agreement ({})", words(variant)),
+        y_label: format!("agreement ({})", words(variant.name())),
         x_range: (0.0, 1.0),
         x_linear: true,
         x_ticks: percent_ticks(),
@@ -255,6 +255,6 @@ fn margin_chart(
         legend: others.iter().enumerate().map(entry).collect(),
         panels,
     };
-    let title = format!("Agreement by router margin: {} ({})", words(variant), view_words(View::Chosen));
-    selection.spec(kind, variant, title, &caption, Body::Curve(figure))
+    let title = format!("Agreement by router margin: {} ({})", words(variant.name()), view_words(View::Chosen));
+    selection.spec(kind, variant.name(), title, &caption, Body::Curve(figure))
 }

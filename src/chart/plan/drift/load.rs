@@ -17,7 +17,7 @@ use crate::{
         },
     },
     routing::{LayerId, View},
-    stats::{Finding, Statistic},
+    stats::{Finding, Statistic, Variant},
 };
 
 /// Saturation of every two checkpoints, one block per layer.
@@ -119,7 +119,7 @@ fn last_order(selection: &Selection<'_>, layer: LayerId, last: Option<&Vec<Optio
 fn distance_map(selection: &Selection<'_>, kind: &'static ChartKind, view: View) -> Option<super::ChartSpec> {
     let all: Vec<&Finding> = selection
         .checkpoint_rows(kind.statistic, view)
-        .filter(|row| row.variant.as_deref() == Some("total_variation"))
+        .filter(|row| row.variant == Some(Variant::TotalVariation))
         .collect();
     let names = checkpoints(&all);
     let cells = |layer: LayerId| {

@@ -19,7 +19,7 @@ use crate::{
         theme::{ACCENT, MEAN_LINE, SMALL, VALUE},
     },
     routing::{LayerId, View},
-    stats::{Finding, Statistic},
+    stats::{Finding, Statistic, Variant},
 };
 
 /// How many token ids are drawn as radars.
@@ -177,7 +177,7 @@ fn drawn_first(wanted: &[u32], rows: &[&Finding]) -> Vec<u32> {
 pub(in crate::chart::plan) fn by_frequency(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
     let rows: Vec<&Finding> = selection
         .checkpoint_rows(kind.statistic, View::Chosen)
-        .filter(|row| row.variant.as_deref() == Some("total_variation") && row.checkpoint != row.reference)
+        .filter(|row| row.variant == Some(Variant::TotalVariation) && row.checkpoint != row.reference)
         .collect();
     let Some(axis) = TimeAxis::new(selection) else { return Specs::new() };
     let names: Vec<&str> =

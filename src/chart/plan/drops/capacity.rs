@@ -13,13 +13,13 @@ use crate::{
         page::Body,
         plan::{
             many::{LayerMap, figure as map_figure},
-            selection::{Selection, interval, label, words},
+            selection::{Selection, interval, label},
             series::series,
         },
         table::{TableFigure, TableRow},
         theme::{ACCENT, CEILING_LINE, LABEL, Stroke},
     },
-    stats::{Finding, Statistic},
+    stats::{Finding, GROUPS_OF_RUN, Priority, Statistic, Variant},
 };
 
 /// The lowest ratio above 0 that has a place of its own.
@@ -27,8 +27,11 @@ const LOWEST: f64 = 1e-4;
 /// The factors of the paper: training and inference.
 const PAPER: [f64; 2] = [1.25, 2.0];
 /// The levels of the table and how they are called.
-const LEVELS: [(&str, &str); 3] =
-    [("factor_for_0.1_percent", "0.1 %"), ("factor_for_1_percent", "1 %"), ("factor_for_5_percent", "5 %")];
+const LEVELS: [(Variant, &str); 3] = [
+    (Variant::FactorForATenthPercent, "0.1 %"),
+    (Variant::FactorForOnePercent, "1 %"),
+    (Variant::FactorForFivePercent, "5 %"),
+];
 /// Widest name in a legend, in pixels.
 const LEGEND_ROOM: f64 = 200.0;
 const RULES: [&str; 2] = ["port", "t5x"];
@@ -110,22 +113,22 @@ impl<'a> Replays<'a> {
     fn of(selection: &Selection<'a>, kind: &'static ChartKind, layer: u16) -> Self {
         let rows = of_layer(selection, kind.statistic, layer);
         let exact = of_layer(selection, Statistic::ExactReplay, layer);
-        let exact = exact.into_iter().filter(|row| row.variant.as_deref() == Some(ASSIGNMENT.name())).collect();
+        let exact = exact.into_iter().filter(|row| row.variant == Some(Variant::Of(ASSIGNMENT))).collect();
         let own = rows.iter().filter(|row| row.variable.is_some()).find_map(|row| row.rule.as_deref());
         Replays { own: own.filter(|rule| RULES.contains(rule)).unwrap_or(RULES[0]), rows, exact }
     }
 
     /// Factor and dropped share, under the rule and in the groups of the run.
     fn dropped(&self) -> Vec<(f64, f64)> {
-        let rows = self.curve((self.own, "run", "position"), ASSIGNMENT.name(), None);
+        let rows = self.curve((self.own, GROUPS_OF_RUN, Priority::Position), Variant::Of(ASSIGNMENT), None);
         rows.into_iter().filter_map(|row| Some((row.capacity_factor?, row.estimate?))).collect()
     }
 
     /// The rows over all factors at one setting, ascending.
     fn curve(
         &self,
-        (rule, grouping, priority): (&str, &str, &str),
-        variant: &str,
+        (rule, grouping, priority): (&str, &str, Priority),
+        variant: Variant,
         scope: Scope<'_>,
     ) -> Vec<&'a Finding> {
         let is = |key: &Option<std::borrow::Cow<'_, str>>, value: &str| key.as_deref() == Some(value);
@@ -133,8 +136,8 @@ impl<'a> Replays<'a> {
             .rows
             .iter()
             .copied()
-            .filter(|row| is(&row.rule, rule) && is(&row.grouping, grouping) && is(&row.priority, priority))
-            .filter(|row| is(&row.variant, variant) && row.dataset.as_deref() == scope && row.variable.is_none())
+            .filter(|row| is(&row.rule, rule) && is(&row.grouping, grouping) && row.priority == Some(priority))
+            .filter(|row| row.variant == Some(variant) && row.dataset.as_deref() == scope && row.variable.is_none())
             .filter(|row| row.capacity_factor.is_some())
             .collect();
         rows.sort_by(|a, b| a.capacity_factor.unwrap_or(0.0).total_cmp(&b.capacity_factor.unwrap_or(0.0)));
@@ -142,7 +145,7 @@ impl<'a> Replays<'a> {
     }
 
     /// The values of a key, in file order.
-    fn values(&self, key: impl Fn(&'a Finding) -> Option<&'a str>) -> Vec<&'a str> {
+    fn values<K: PartialEq>(&self, key: impl Fn(&'a Finding) -> Option<K>) -> Vec<K> {
         let mut found = Vec::new();
         for value in self.rows.iter().filter_map(|row| key(row)) {
             if !found.contains(&value) {
@@ -155,15 +158,22 @@ impl<'a> Replays<'a> {
     /// A panel per question: the rules, the data sets, who competes, who comes first.
     fn panels(&self) -> Vec<CurvePanel> {
         let own = self.own;
-        let rules =
-            RULES.map(|rule| (format!("rule {rule}"), self.curve((rule, "run", "position"), ASSIGNMENT.name(), None)));
+        let rules = RULES.map(|rule| {
+            (
+                format!("rule {rule}"),
+                self.curve((rule, GROUPS_OF_RUN, Priority::Position), Variant::Of(ASSIGNMENT), None),
+            )
+        });
         let by_dataset = scopes(&self.rows).into_iter();
-        let datasets = by_dataset.map(|s| (scope_name(s), self.curve((own, "run", "position"), ASSIGNMENT.name(), s)));
+        let datasets = by_dataset
+            .map(|s| (scope_name(s), self.curve((own, GROUPS_OF_RUN, Priority::Position), Variant::Of(ASSIGNMENT), s)));
         let groupings = self.values(|row| row.grouping.as_deref()).into_iter();
-        let groupings =
-            groupings.map(|g| (grouping_words(g), self.curve((own, g, "position"), ASSIGNMENT.name(), None)));
-        let priorities = self.values(|row| row.priority.as_deref()).into_iter();
-        let priorities = priorities.map(|p| (priority_words(p), self.curve((own, "run", p), "gate_mass_lost", None)));
+        let groupings = groupings
+            .map(|g| (grouping_words(g), self.curve((own, g, Priority::Position), Variant::Of(ASSIGNMENT), None)));
+        let priorities = self.values(|row| row.priority).into_iter();
+        let priorities = priorities.map(|p| {
+            (p.words().to_owned(), self.curve((own, GROUPS_OF_RUN, p), Variant::Of(Statistic::GateMassLost), None))
+        });
         [
             ("dropped assignments, by capacity rule".to_owned(), rules.to_vec()),
             (format!("dropped assignments, by data set (rule {own})"), datasets.collect()),
@@ -224,9 +234,9 @@ impl<'a> Replays<'a> {
 
     /// The smallest sufficient factors.
     fn table(&self) -> Option<TableFigure> {
-        let cell = |rule: &str, grouping: &str, scope: Scope<'_>, level: &str| {
+        let cell = |rule: &str, grouping: &str, scope: Scope<'_>, level: Variant| {
             let found = self.rows.iter().find(|row| {
-                row.variant.as_deref() == Some(level)
+                row.variant == Some(level)
                     && row.rule.as_deref() == Some(rule)
                     && row.grouping.as_deref() == Some(grouping)
                     && row.dataset.as_deref() == scope
@@ -237,8 +247,8 @@ impl<'a> Replays<'a> {
             let cells = RULES.iter().flat_map(|rule| LEVELS.map(|(level, _)| cell(rule, grouping, scope, level)));
             TableRow { name, cells: cells.collect() }
         };
-        let datasets = scopes(&self.rows).into_iter().map(|scope| line(scope_name(scope), "run", scope));
-        let others = self.values(|row| row.grouping.as_deref()).into_iter().filter(|name| *name != "run");
+        let datasets = scopes(&self.rows).into_iter().map(|scope| line(scope_name(scope), GROUPS_OF_RUN, scope));
+        let others = self.values(|row| row.grouping.as_deref()).into_iter().filter(|name| *name != GROUPS_OF_RUN);
         let rows: Vec<TableRow> = datasets
             .chain(others.map(|grouping| line(grouping_words(grouping), grouping, None)))
             .filter(|row| row.cells.iter().any(|cell| !cell.is_empty()))
@@ -256,18 +266,9 @@ fn grouping_words(grouping: &str) -> String {
     match grouping.split_once(':') {
         Some(("batch", size)) => format!("groups of {size} sequences"),
         Some(("tokens", size)) => format!("groups of {size} tokens"),
-        _ if grouping == "run" => "groups of the run".to_owned(),
+        _ if grouping == GROUPS_OF_RUN => "groups of the run".to_owned(),
         _ if grouping == "sequence" => "each sequence alone".to_owned(),
         _ => label(grouping),
-    }
-}
-
-fn priority_words(priority: &str) -> String {
-    match priority {
-        "position" => "order of the text".to_owned(),
-        "gate_probability" => "highest gate probability first".to_owned(),
-        "random" => "random order".to_owned(),
-        other => words(other),
     }
 }
 

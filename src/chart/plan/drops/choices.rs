@@ -1,6 +1,6 @@
 //! The ratios that are easily taken for one another, side by side.
 
-use super::{Bins, RATIOS, Specs, curve, is_overall, of_layer, shown, spec, top};
+use super::{Bins, RATIOS, Specs, curve, of_layer, shown, spec, top};
 use crate::{
     chart::{
         ChartKind,
@@ -25,7 +25,7 @@ pub(in crate::chart::plan) fn side_by_side(selection: &Selection<'_>, kind: &'st
     let groups: Vec<BarGroup> = RATIOS
         .into_iter()
         .filter_map(|(statistic, words)| {
-            let rows: Vec<&Finding> = selection.rows(statistic, View::Chosen).filter(|row| is_overall(row)).collect();
+            let rows: Vec<&Finding> = selection.rows(statistic, View::Chosen).filter(|row| row.is_over_all()).collect();
             group(selection, words, &rows, plain)
         })
         .collect();

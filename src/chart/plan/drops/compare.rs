@@ -12,7 +12,7 @@ use crate::{
         theme::{ACCENT, CORRECTED, CORRECTED_LINE, Dash, Stroke, VALUE, VALUE_LINE},
     },
     routing::{LayerId, View},
-    stats::Finding,
+    stats::{Finding, Variant},
 };
 
 /// The compared model.
@@ -84,8 +84,7 @@ fn some_layers<'a>(
 
 fn compared<'a>(selection: &Selection<'a>, all: &[&'a Finding], layer: LayerId, model: &str) -> Option<Compared<'a>> {
     let of_model = |row: &&Finding| row.layer == layer && row.checkpoint.as_deref() == Some(model);
-    let difference =
-        all.iter().copied().filter(|row| row.variant.as_deref() == Some(ASSIGNMENT.name())).filter(of_model);
+    let difference = all.iter().copied().filter(|row| row.variant == Some(Variant::Of(ASSIGNMENT))).filter(of_model);
     let difference: Vec<&Finding> = difference.collect();
     let bins = Bins::new(&difference)?;
     Some(Compared {

@@ -35,7 +35,7 @@ use crate::{
         plan::{room::ShownLayers, selection::interval},
     },
     routing::View,
-    stats::{Finding, Statistic},
+    stats::{Finding, Statistic, Variable},
 };
 
 /// Charts of several layers.
@@ -77,7 +77,7 @@ fn curve<'a>(rows: &[&'a Finding], scope: Scope<'_>, fixed: bool) -> Vec<&'a Fin
     let mut own: Vec<&Finding> = rows
         .iter()
         .copied()
-        .filter(|row| row.variable.as_deref() == Some("position_bucket") && row.position.is_some())
+        .filter(|row| row.variable == Some(Variable::PositionBucket) && row.position.is_some())
         .filter(|row| row.dataset.as_deref() == scope && row.cohort.is_some() == fixed)
         .collect();
     own.sort_by_key(|row| row.position);
@@ -96,7 +96,7 @@ struct Bins {
 impl Bins {
     /// `None` without bins.
     fn new(rows: &[&Finding]) -> Option<Self> {
-        let bins = rows.iter().filter(|row| row.variable.as_deref() == Some("position_bucket"));
+        let bins = rows.iter().filter(|row| row.variable == Some(Variable::PositionBucket));
         let mut places: Vec<u32> = bins.filter_map(|row| row.position).collect();
         places.sort_unstable();
         places.dedup();

@@ -13,14 +13,14 @@ use crate::{
         },
     },
     routing::View,
-    stats::Finding,
+    stats::{Finding, Variant},
 };
 
 /// Experts at either end, where a layer has too many for a row each.
 const ENDS: usize = 24;
 /// The choices and how they are called.
-const CHOICES: [(&str, &str); 2] =
-    [("first_choice", "first choices"), ("second_choice", "second choices, behind all first choices")];
+const CHOICES: [(Variant, &str); 2] =
+    [(Variant::FirstChoice, "first choices"), (Variant::SecondChoice, "second choices, behind all first choices")];
 
 /// Occupancy by expert and position, one block per choice, a chart per layer.
 pub(in crate::chart::plan) fn map(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
@@ -84,12 +84,12 @@ fn fullest_and_emptiest(block: HeatBlock) -> HeatBlock {
 fn every_layer(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
     let all: Vec<&Finding> = selection.rows(kind.statistic, View::Chosen).collect();
     let Some(bins) = Bins::new(&all) else { return Specs::new() };
-    let map = |(variant, title): (&str, &str)| {
+    let map = |(variant, title): (Variant, &str)| {
         let columns = (0..bins.count()).map(|column| (column as f64 * bins.width).to_string()).collect();
         LayerMap::of(selection, title, columns, |layer| {
             let mut fullest: Vec<Option<f64>> = vec![None; bins.count()];
             let rows = selection.layer_rows(kind.statistic, View::Chosen, layer);
-            for row in rows.filter(|row| row.variant.as_deref() == Some(variant) && row.expert.is_some()) {
+            for row in rows.filter(|row| row.variant == Some(variant) && row.expert.is_some()) {
                 let column = row.position.map(|position| (f64::from(position) / bins.width) as usize);
                 if let Some(cell) = column.and_then(|column| fullest.get_mut(column)) {
                     let taken = row.estimate.map(|share| share * 100.0);
@@ -115,10 +115,10 @@ fn every_layer(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
     vec![spec(selection, kind, "", title, &caption, Body::Heat(figure))]
 }
 
-fn block(experts: usize, rows: &[&Finding], variant: &str, title: &str, bins: Bins) -> HeatBlock {
+fn block(experts: usize, rows: &[&Finding], variant: Variant, title: &str, bins: Bins) -> HeatBlock {
     let columns = bins.count();
     let mut cells = vec![vec![None; columns]; experts];
-    for row in rows.iter().filter(|row| row.variant.as_deref() == Some(variant)) {
+    for row in rows.iter().filter(|row| row.variant == Some(variant)) {
         let Some((expert, position)) = row.expert.zip(row.position) else { continue };
         let column = (f64::from(position) / bins.width) as usize;
         if let Some(cell) = cells.get_mut(usize::from(expert)).and_then(|cells| cells.get_mut(column)) {

@@ -11,7 +11,7 @@ use crate::{
         plan::selection::Selection,
         theme::{ACCENT, CORRECTED, Dash, MUTED, Stroke, VALUE, VALUE_LINE},
     },
-    stats::Finding,
+    stats::{Finding, Variable},
 };
 
 /// Random order within each sequence.
@@ -102,7 +102,7 @@ fn cohort_entry(fixed: &[&Finding], bins: Bins) -> Option<Entry> {
 
 /// How many sequences reach each position, in steps; without the raw curve the tokens of each bin per position.
 fn reach(rows: &[&Finding], scope: Scope<'_>, bins: Bins) -> Vec<(f64, f64, f64)> {
-    let raw = rows.iter().filter(|row| row.variable.as_deref() == Some("position"));
+    let raw = rows.iter().filter(|row| row.variable == Some(Variable::Position));
     let raw = raw.filter(|row| row.dataset.as_deref() == scope);
     let mut steps: Vec<(f64, f64)> = raw.filter_map(|row| Some((f64::from(row.position?), row.n as f64))).collect();
     let mut width = 1.0;

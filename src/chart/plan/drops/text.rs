@@ -10,7 +10,7 @@ use crate::{
         plan::selection::{Selection, label},
     },
     routing::LayerId,
-    stats::Finding,
+    stats::{Finding, Variant},
 };
 
 /// Tokens that are drawn.
@@ -77,10 +77,10 @@ fn drawn_layers(selection: &Selection<'_>, kind: &'static ChartKind) -> (Vec<Lay
 }
 
 fn tint(row: &Finding) -> Tint {
-    match row.variant.as_deref() {
-        Some("first_dropped") => Tint::Strong,
-        Some("second_dropped" | "later_dropped") => Tint::Light,
-        Some("all_dropped") => Tint::Dark,
+    match row.variant {
+        Some(Variant::FirstDropped) => Tint::Strong,
+        Some(Variant::SecondDropped | Variant::LaterDropped) => Tint::Light,
+        Some(Variant::AllDropped) => Tint::Dark,
         _ => Tint::Plain,
     }
 }
@@ -159,14 +159,17 @@ fn token(row: &Finding) -> FlowToken {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{routing::View, stats::Statistic};
+    use crate::{
+        routing::View,
+        stats::{Statistic, Subject},
+    };
 
     #[test]
     fn bytes_are_shown_as_their_character() {
         let rows: Vec<Finding> = ["a", "<0xC4>", "<0x85>", "<0xC4>", "b", "<0x0A>", "<0xE2>", "<0x82>", "<0xAC>"]
-            .map(|text| Finding {
-                text: Some(text.to_owned()),
-                ..Finding::new(Statistic::DroppedTokens, 1, View::Chosen)
+            .map(|text| {
+                Finding::new(Statistic::DroppedTokens, 1, View::Chosen)
+                    .about(|subject| Subject { text: Some(text.to_owned()), ..subject })
             })
             .to_vec();
         let rows: Vec<&Finding> = rows.iter().collect();

@@ -16,7 +16,7 @@ use crate::{
         theme::{ACCENT, CORRECTED, Color, VALUE},
     },
     routing::View,
-    stats::Finding,
+    stats::{Finding, Variant},
 };
 
 /// Last quarter less first quarter, what random order gives, and what is left, by layer and data set.
@@ -59,11 +59,11 @@ pub(in crate::chart::plan) fn forest(selection: &Selection<'_>, kind: &'static C
 fn over_all_layers(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
     let rows: Vec<&Finding> = selection.rows(kind.statistic, View::Chosen).collect();
     let drawn = |scope: Scope<'_>| {
-        let of = |variant: &str| {
-            let own = |row: &&&Finding| row.dataset.as_deref() == scope && row.variant.as_deref() == Some(variant);
+        let of = |variant: Variant| {
+            let own = |row: &&&Finding| row.dataset.as_deref() == scope && row.variant == Some(variant);
             rows.iter().filter(own).copied().collect::<Vec<&Finding>>()
         };
-        let (observed, left) = (of("last_minus_first"), of("last_minus_first_excess"));
+        let (observed, left) = (of(Variant::LastMinusFirst), of(Variant::LastMinusFirstExcess));
         let random = observed.iter().filter_map(|row| Some((row.layer, row.baseline?, None)));
         let series = [
             Series::of("observed: last quarter less first quarter", &observed),
@@ -93,12 +93,12 @@ fn over_all_layers(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs
 
 /// One data set; `None` where the difference is withheld.
 fn row(rows: &[&Finding], scope: Scope<'_>) -> Option<ForestRow> {
-    let of = |variant: &str| {
-        let own = |row: &&&Finding| row.dataset.as_deref() == scope && row.variant.as_deref() == Some(variant);
+    let of = |variant: Variant| {
+        let own = |row: &&&Finding| row.dataset.as_deref() == scope && row.variant == Some(variant);
         rows.iter().find(own).copied()
     };
-    let observed = of("last_minus_first")?;
-    let left = of("last_minus_first_excess");
+    let observed = of(Variant::LastMinusFirst)?;
+    let left = of(Variant::LastMinusFirstExcess);
     let point = |row: &Finding, marker: Marker, color: Color| {
         Some(ForestPoint { at: row.estimate?, interval: interval(row), marker, color })
     };

@@ -23,8 +23,9 @@ use crate::{
 /// Radars of each layer where several layers share a picture.
 const KEYS: usize = 6;
 
-/// Of so many radars the places of those that are drawn.
-pub(in crate::chart::plan) type Chosen<'a> = &'a dyn Fn(usize) -> Vec<usize>;
+/// The radars of a layer, of those keys that the second argument chooses from so many.
+pub(in crate::chart::plan) type RadarsOfLayer<'a> =
+    dyn Fn(LayerId, &dyn Fn(usize) -> Vec<usize>) -> Vec<RadarPanel> + 'a;
 
 /// What the radars of a chart are about.
 pub(in crate::chart::plan) struct RadarKeys<'a> {
@@ -34,7 +35,7 @@ pub(in crate::chart::plan) struct RadarKeys<'a> {
     /// Whether the first keys are drawn, else keys evenly spread over all.
     pub(in crate::chart::plan) first: bool,
     /// The radars of a layer, each when it is asked for.
-    pub(in crate::chart::plan) of_layer: &'a dyn Fn(LayerId, Chosen<'_>) -> Vec<RadarPanel>,
+    pub(in crate::chart::plan) of_layer: &'a RadarsOfLayer<'a>,
 }
 
 impl RadarKeys<'_> {

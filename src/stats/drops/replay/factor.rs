@@ -4,11 +4,11 @@ use std::borrow::Cow;
 
 use rayon::prelude::*;
 
-use super::{AS_ROUTED, FIRST_ORDER, Grid, Losses, Partition, Priority, Ratio, Replay};
+use super::{AS_ROUTED, FIRST_ORDER, Grid, Losses, Partition, Ratio, Replay};
 use crate::{
     routing::CapacityRule,
     stats::{
-        Finding,
+        Finding, Priority, Variant,
         drops::{
             losses::{Chosen, NOTHING},
             reason::with_reason,
@@ -17,9 +17,12 @@ use crate::{
     },
 };
 
-/// Names and shares.
-const LEVELS: [(&str, f64); 3] =
-    [("factor_for_0.1_percent", 0.001), ("factor_for_1_percent", 0.01), ("factor_for_5_percent", 0.05)];
+/// The share that may be dropped, and what its factor is called.
+const LEVELS: [(Variant, f64); 3] = [
+    (Variant::FactorForATenthPercent, 0.001),
+    (Variant::FactorForOnePercent, 0.01),
+    (Variant::FactorForFivePercent, 0.05),
+];
 /// The factors tried are 0.01, 0.02 ... up to this one.
 const LARGEST: u32 = 8;
 /// Steps of the grid per unit of the factor.
@@ -68,7 +71,7 @@ impl<'a> Curve<'a> {
         let found = LEVELS.map(|(_, level)| self.smallest(&documents, total, level));
         let resampled = self.resampled(scope);
         let rows = LEVELS.iter().zip(found).enumerate();
-        rows.map(|(level, ((name, _), found))| self.row(scope, name, found, resampled.get(level))).collect()
+        rows.map(|(level, ((name, _), found))| self.row(scope, *name, found, resampled.get(level))).collect()
     }
 
     /// Index of the smallest factor at which the weighted documents lose no more than a share of their assignments.
@@ -110,12 +113,12 @@ impl<'a> Curve<'a> {
     fn row(
         &self,
         scope: &Chosen,
-        name: &'static str,
+        variant: Variant,
         found: Option<usize>,
         resampled: Option<&Vec<Option<usize>>>,
     ) -> Finding {
         let (replay, study) = (self.replay, self.replay.study);
-        let finding = replay.keys(self.partition, self.grid.rule(), "ratio").variant(name);
+        let finding = replay.keys(self.partition, self.grid.rule(), "ratio").variant(variant);
         let finding = match scope.dataset {
             Some(dataset) => study.about_dataset(finding, dataset),
             None => finding,

@@ -21,11 +21,11 @@ use super::{
 use crate::{
     error::{Error, Result},
     routing::CapacityRule,
-    stats::{Finding, Statistic, finding::finite, resample::percentile},
+    stats::{Finding, Priority, Statistic, Subject, Variable, finding::finite, resample::percentile},
 };
 use grid::{Grid, refusals};
 use partition::Partition;
-use queue::{Choices, Priority};
+use queue::Choices;
 
 /// The remark on everything that is not the run's own setting.
 const FIRST_ORDER: &str = "first order: later layers would see other inputs";
@@ -165,7 +165,9 @@ impl<'a> Replay<'a> {
         let mut findings = Vec::new();
         for (index, partition) in self.partitions.iter().enumerate() {
             for ((_, _), rows) in rows.iter().filter(|((first, _), _)| *first == self.first_alike(index)) {
-                let named = |row: &Finding| Finding { grouping: Some(Cow::Borrowed(partition.name)), ..row.clone() };
+                let named = |row: &Finding| {
+                    row.clone().about(|subject| Subject { grouping: Some(Cow::Borrowed(partition.name)), ..subject })
+                };
                 findings.extend(rows.iter().map(named));
             }
         }
@@ -216,19 +218,19 @@ impl<'a> Replay<'a> {
     /// An empty finding with the keys of a setting.
     fn finding(&self, setting: Setting) -> Finding {
         let rule = setting.grid.rule();
-        Finding {
+        self.keys(setting.partition, rule, "share").about(|subject| Subject {
             capacity_factor: (rule != CapacityRule::Unlimited).then(|| setting.grid.factors[setting.at]),
-            priority: Some(Cow::Borrowed(setting.priority.name())),
-            ..self.keys(setting.partition, rule, "share")
-        }
+            priority: Some(setting.priority),
+            ..subject
+        })
     }
 
     fn keys(&self, partition: &Partition, rule: CapacityRule, unit: &'static str) -> Finding {
-        Finding {
+        self.study.finding(Statistic::CapacityReplay).in_unit(unit).about(|subject| Subject {
             rule: Some(Cow::Owned(rule.to_string())),
             grouping: Some(Cow::Borrowed(partition.name)),
-            ..self.study.finding(Statistic::CapacityReplay).in_unit(unit)
-        }
+            ..subject
+        })
     }
 
     fn is_own_rule(&self, grid: &Grid) -> bool {
@@ -263,8 +265,8 @@ impl<'a> Replay<'a> {
         let bins = self.bins(&slots);
         let width = self.study.settings.bin.max(1);
         let row = |(index, bin): (usize, &Vec<Bin>)| {
-            let finding = self.finding(setting).by("position_bucket").variant(Ratio::Assignment.name());
-            let finding = Finding { position: Some(index as u32 * width), ..finding };
+            let finding = self.finding(setting).by(Variable::PositionBucket).variant(Ratio::Assignment.variant());
+            let finding = finding.about(|subject| Subject { position: Some(index as u32 * width), ..subject });
             self.remarked(self.of_bin(finding, bin), setting)
         };
         bins.iter().enumerate().filter(|(_, bin)| !bin.is_empty()).map(row).collect()

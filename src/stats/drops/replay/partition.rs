@@ -2,7 +2,10 @@
 
 use std::ops::Range;
 
-use crate::{routing::GroupRule, stats::drops::study::DropStudy};
+use crate::{
+    routing::GroupRule,
+    stats::{GROUPS_OF_RUN, drops::study::DropStudy},
+};
 
 /// A way to cut the occurrences of a layer into routing groups.
 #[derive(Clone, Debug)]
@@ -14,9 +17,6 @@ pub(super) struct Partition {
     /// Whether no group holds two documents, so that whole documents can be drawn again.
     pub(super) separate: bool,
 }
-
-/// The name of the groups that the run was routed in.
-pub(super) const RUN: &str = "run";
 
 /// The groupings of a replay besides the run's own.
 const OTHERS: [(&str, GroupRule); 3] =
@@ -36,7 +36,7 @@ impl Partition {
 
     /// The groups that the run was routed in.
     pub(super) fn run(study: &DropStudy) -> Self {
-        Self::new(study, RUN, study.groups.iter().map(|group| group.rows.clone()).collect())
+        Self::new(study, GROUPS_OF_RUN, study.groups.iter().map(|group| group.rows.clone()).collect())
     }
 
     fn new(study: &DropStudy, name: &'static str, mut groups: Vec<Range<usize>>) -> Self {

@@ -4,34 +4,13 @@ use std::ops::Range;
 
 use crate::{
     routing::{ExpertId, LayerId, queue_slots},
-    stats::random::{Purpose, Stream},
+    stats::{
+        Priority,
+        random::{Purpose, Stream},
+    },
 };
 
-/// Who gets a slot first. First choices queue before second choices under every priority.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Priority {
-    /// In the order of the text, as trained.
-    Position,
-    /// In descending order of the gate probability of the first choice, ties by position: batch-prioritized routing
-    /// (V-MoE, arXiv 2106.05974, with the maximum gate as the score).
-    GateProbability,
-    /// In one seeded random order of the tokens of the group.
-    Random,
-}
-
 impl Priority {
-    /// All priorities, in the order in which tables list them.
-    pub(super) const ALL: [Self; 3] = [Self::Position, Self::GateProbability, Self::Random];
-
-    /// The name in files.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Position => "position",
-            Self::GateProbability => "gate_probability",
-            Self::Random => "random",
-        }
-    }
-
     /// The tokens of a group in the order in which they queue; `first_gate` is `[tokens]`.
     pub(super) fn order(self, first_gate: impl Fn(usize) -> f32, tokens: usize, mut random: Stream) -> Vec<u32> {
         let mut order: Vec<u32> = (0..tokens as u32).collect();
