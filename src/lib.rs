@@ -105,5 +105,9 @@ pub use pipeline::{
     },
     read_table, read_tables, route,
 };
+pub use report::VerdictEntry;
 pub use run::{Occupied, RunDir, RunKind, RunRecord};
-pub use stats::{Finding, Statistic, StatisticTable, Tables};
+pub use stats::{
+    Finding, Statistic, StatisticTable, Tables,
+    verdict::{Answer, Verdict},
+};

@@ -118,7 +118,7 @@ impl Finished {
         let findings = headline(&tables);
         Paths::of(&record, options).shorten_documents(&mut tables);
         check_tables(&run, &tables)?;
-        let verdict = verdict(record.identity.command, &findings, &tables);
+        let verdict = report::verdict_lines(&verdict(record.identity.command, &findings, &tables));
         Ok(Self { run, record, context, tables, rows_in_files, findings, verdict })
     }
 

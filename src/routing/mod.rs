@@ -33,6 +33,7 @@ pub fn is_bos(position: u32) -> bool {
 
 /// Which assignments a statistic counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum View {
     /// The router's choices, before capacity.

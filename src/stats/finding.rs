@@ -16,6 +16,7 @@ use crate::routing::{LayerId, View};
 /// A finding is identified by statistic, layer, view and subject, and can be asked for the keys of its subject directly. The
 /// field names are the column names of `stats/NAME.csv` and the keys of `summary.json`. Numbers are finite or absent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Finding {
     /// Which statistic, by its name in the documentation: `mutual_information`, `routing_std` ...
     pub statistic: Statistic,

@@ -44,6 +44,7 @@ mod subject;
 mod table;
 mod table_builder;
 mod thousands;
+pub mod verdict;
 mod vocabulary;
 
 pub use catalog::{STATISTICS, Statistic, StatisticInfo};

@@ -46,6 +46,22 @@ macro_rules! names {
             }
         }
 
+        #[cfg(test)]
+        impl schemars::JsonSchema for $type {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($type).into()
+            }
+
+            fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                let names: &[&str] = &[$($name),*];
+                let others: &[schemars::Schema] = &[$(generator.subschema_for::<$others>())?];
+                let _ = generator;
+                let own = schemars::json_schema!({ "type": "string", "enum": names });
+                let forms: Vec<&schemars::Schema> = std::iter::once(&own).chain(others).collect();
+                schemars::json_schema!({ "anyOf": forms })
+            }
+        }
+
         impl Serialize for $type {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.serialize_str(self.name())

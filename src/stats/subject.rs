@@ -13,6 +13,7 @@ pub type Name = Cow<'static, str>;
 /// What a [`super::Finding`] is about: its keys, of which an absent one means "over all". Names and order of the fields
 /// are those of the columns of `stats/NAME.csv` and of the keys of `summary.json`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Subject {
     /// Which variable.
     #[serde(skip_serializing_if = "Option::is_none")]

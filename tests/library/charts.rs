@@ -8,7 +8,7 @@ use openmoe_analyze::{
     chart::{CHARTS, Chart, ChartContext, draw_all, plan},
     report,
     routing::{LayerShape, RoutingShape, View},
-    stats::{Finding, Ranking, Statistic, StatisticTable, Subject, Tables, Variable, Variant},
+    stats::{Finding, Ranking, Statistic, StatisticTable, Subject, Tables, Variable, Variant, verdict::RunVerdict},
 };
 
 use crate::support::page::page_of;
@@ -373,7 +373,8 @@ fn every_kind_of_chart_is_drawn_twice_the_same() {
         .filter(|r| r.expert.is_none() && r.token_id.is_none() && r.position.is_none())
         .cloned()
         .collect();
-    let page = page_of("route", &context, &tables, &findings, &report::verdict(&findings), &charts);
+    let page =
+        page_of("route", &context, &tables, &findings, &report::verdict_lines(&RunVerdict::route(&findings)), &charts);
     assert!(page.contains("charts&#x2f;mutual_information_chosen.svg"));
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     fs::write(folder.join("charts/report.html"), page).unwrap();

@@ -8,7 +8,10 @@ use openmoe_analyze::{
     model::{Arithmetic, ForwardOptions, Model, Outputs, Wave},
     report,
     routing::{CapacityRule, GroupRule, LayerRouting, RoutingObserver, View},
-    stats::{Finding, Settings, Statistic, Tables, headline, merge, route_statistics},
+    stats::{
+        Finding, Settings, Statistic, Tables, headline, merge, route_statistics,
+        verdict::{Independence, RouteVerdict, RunVerdict},
+    },
     trace::{LayerTrace, SequenceTable},
 };
 
@@ -84,7 +87,7 @@ fn findings(folder: &Path, rule: CapacityRule) -> Vec<Finding> {
 
 /// What is said about them: one line for each layer and one for all.
 fn said(findings: &[Finding]) -> Vec<String> {
-    let lines = report::verdict(findings);
+    let lines = report::verdict_lines(&RunVerdict::route(findings));
     println!("{}", lines.join("\n"));
     lines
 }
@@ -143,16 +146,17 @@ fn random_routers_on_noise_follow_no_context_that_their_intervals_do_not_show() 
     planted(folder.path(), 6, &mut replace);
     let found = findings(folder.path(), CapacityRule::Port);
     let lines = said(&found);
-    for (line, layer) in lines.iter().zip([1, 3, 5]) {
-        let word = line.rsplit("context-independent: ").next().unwrap();
+    let decided = RouteVerdict::of(&found).layers;
+    assert_eq!(decided.iter().map(|layer| layer.layer).collect::<Vec<_>>(), [1, 3, 5]);
+    for (line, layer) in lines.iter().zip(decided) {
         let shown = found.iter().any(|row| {
             row.statistic == Statistic::ConditionalMutualInformation
-                && (row.layer, row.view) == (layer, View::Chosen)
+                && (row.layer, row.view) == (layer.layer, View::Chosen)
                 && row.decides()
                 && row.explained_low.is_some_and(|low| low > 0.1)
         });
-        let expected = if shown { ["mostly"; 2] } else { ["yes", "at least mostly"] };
-        assert!(expected.contains(&word), "{line}");
+        let expected = if shown { [Independence::Mostly; 2] } else { [Independence::Yes, Independence::AtLeastMostly] };
+        assert!(expected.contains(&layer.answer), "{line}");
     }
 }
 

@@ -61,6 +61,15 @@ fn a_checkpoint_against_itself_and_a_later_one() {
     let overlap = finding(&summary, "gate_overlap", "openmoe-tiny-12.3M", "again-20M");
     let overlap = overlap["estimate"].as_f64().unwrap();
     assert!((1.0 - overlap) < 1e-12 && overlap <= 1.0, "{overlap}");
+    // The last checkpoint stands on the axis twice, so that every layer is finished before the end of it.
+    let verdicts = summary["verdicts"].as_array().unwrap();
+    let of = |claim: &str| verdicts.iter().filter(|row| row["claim"] == claim).collect::<Vec<_>>();
+    let half = of("half_of_final_agreement");
+    assert_eq!(half.iter().map(|row| row["layer"].as_u64()).collect::<Vec<_>>(), [Some(1), Some(3), Some(5), None]);
+    assert!(half.iter().all(|row| row["answer"] == "yes"), "{half:?}");
+    let (chat, arithmetic) = (of("first_choice_differs"), of("first_choice_differs_by_arithmetic"));
+    assert!(chat.len() == 3 && chat.iter().all(|row| row["checkpoint"] == "openmoe-tiny-12.3M-chat"), "{chat:?}");
+    assert!(arithmetic.len() == 3 && arithmetic.iter().all(|row| row["checkpoint"] == "again-20M-bf16"));
     let manifest = read_json(&out.join("manifest.json"));
     assert_eq!((&manifest["complete"], &manifest["command"]), (&Value::from(true), &Value::from("drift")));
     assert_eq!(manifest["checkpoints"][2]["training_tokens"], 2e7);

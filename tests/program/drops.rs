@@ -103,6 +103,14 @@ fn two_models_conversations_and_text() {
         assert_eq!(findings(&summary, "drop_difference", layer, &["checkpoint", "reference", "variant"]).len(), 3);
         assert_eq!(findings(&summary, "exact_replay", layer, &["variant", "capacity_factor"]).len(), 5);
     }
+    // An answer for all layers together and for each, over all texts and for both data sets.
+    let asked = |claim: &str, is_of_dataset: bool| {
+        let of = |row: &&Value| row["claim"] == claim && row["dataset"].is_string() == is_of_dataset;
+        summary["verdicts"].as_array().unwrap().iter().filter(of).count()
+    };
+    let trend = "later_tokens_dropped_more";
+    assert_eq!([asked(trend, false), asked(trend, true)], [4, 8]);
+    assert_eq!([asked("drop_ratio_differs", false), asked("drop_trend_differs", false)], [3, 3]);
     // The total is that of the trace.
     let trace = read_parts(&out.join("checkpoints/openmoe-tiny-12.3M"), "trace");
     let layers = integers(&trace, "layer");

@@ -82,12 +82,17 @@ fn sums(out: &Path) -> BTreeMap<String, String> {
     contents(out).into_iter().map(hashed).collect()
 }
 
-/// Every manifest is what `docs/schema/` says.
+/// Every manifest and every summary is what `docs/schema/` says.
 fn assert_described(out: &Path) {
-    let schema = read_json(&root().join("docs/schema/manifest.schema.json"));
-    for (name, bytes) in contents(out).iter().filter(|(name, _)| name.ends_with("manifest.json")) {
-        let wrong = problems(&schema, &serde_json::from_slice(bytes).unwrap());
-        assert!(wrong.is_empty(), "{name}: {wrong:#?}");
+    for file in ["manifest", "summary"] {
+        let schema = read_json(&root().join(format!("docs/schema/{file}.schema.json")));
+        let ending = format!("{file}.json");
+        let files: Vec<_> = contents(out).into_iter().filter(|(name, _)| name.ends_with(&ending)).collect();
+        assert!(!files.is_empty(), "no {ending}");
+        for (name, bytes) in files {
+            let wrong = problems(&schema, &serde_json::from_slice(&bytes).unwrap());
+            assert!(wrong.is_empty(), "{name}: {wrong:#?}");
+        }
     }
 }
 

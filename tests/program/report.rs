@@ -1,6 +1,7 @@
 //! The page of one run and of several: what it holds, what it must never hold, and what a real browser does with it.
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::Read,
     path::{Path, PathBuf},
@@ -10,7 +11,7 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use openmoe_analyze::{routing::View, stats::StatisticTable};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
 use crate::support::{
@@ -139,6 +140,66 @@ fn every_verdict_and_every_headline_statistic_is_in_the_page() {
     assert!(
         page.contains("context-independent") && page.contains("of the way from chance") && page.contains("dropped")
     );
+}
+
+/// Keys of a finding that say what it is about; the others are its numbers.
+const NUMBERS: [&str; 19] = [
+    "estimate",
+    "low",
+    "high",
+    "n",
+    "documents",
+    "baseline",
+    "baseline_kind",
+    "uniform_baseline",
+    "p_value",
+    "corrected",
+    "corrected_low",
+    "corrected_high",
+    "ceiling",
+    "explained",
+    "explained_low",
+    "explained_high",
+    "noise_floor",
+    "unit",
+    "note",
+];
+
+/// A row without its numbers.
+fn keys(finding: &Value) -> Map<String, Value> {
+    let of = |(key, value): (&String, &Value)| (key.clone(), value.clone());
+    finding.as_object().unwrap().iter().filter(|(key, _)| !NUMBERS.contains(&key.as_str())).map(of).collect()
+}
+
+#[test]
+fn every_verdict_rests_on_findings_of_the_summary() {
+    for (name, claims) in [("nasty", 2), ("drift", 1), ("drops", 3)] {
+        let summary = read_json(&runs().folder.path().join(name).join("summary.json"));
+        let findings: Vec<_> = summary["findings"].as_array().unwrap().iter().map(|row| (keys(row), row)).collect();
+        let mut seen = BTreeSet::new();
+        for verdict in summary["verdicts"].as_array().unwrap() {
+            seen.insert(verdict["claim"].as_str().unwrap());
+            assert!(verdict["answer"].is_string() && !verdict["words"].as_str().unwrap().is_empty(), "{verdict}");
+            for number in verdict["because"].as_array().unwrap() {
+                // Single token ids are in the table alone, and what was not measured is nowhere.
+                if number["finding"]["token_id"].is_u64() && verdict["claim"] == "token_moved" {
+                    continue;
+                }
+                let about = number["finding"].as_object().unwrap();
+                let rows: Vec<_> = findings.iter().filter(|(keys, _)| keys == about).collect();
+                if number["missing"]["reason"] == "not_measured" {
+                    assert!(rows.is_empty(), "{about:?}");
+                    continue;
+                }
+                assert_eq!(rows.len(), 1, "{about:?}");
+                let named = number["number"].as_str().unwrap();
+                if ["estimate", "corrected", "explained", "ceiling"].contains(&named) {
+                    assert_eq!(number["estimate"], rows[0].1[named], "{number}");
+                }
+            }
+        }
+        assert!(seen.len() >= claims, "{name}: {seen:?}");
+    }
 }
 
 #[test]

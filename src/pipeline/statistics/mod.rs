@@ -6,8 +6,6 @@ mod route;
 
 use std::time::Instant;
 
-use serde_json::{Map, Value};
-
 use super::{
     chart_context::chart_context,
     mailable_paths::Paths,
@@ -21,6 +19,7 @@ use super::{
 use crate::{
     chart::{Chart, ChartContext, draw_all},
     error::{Error, Result},
+    report::{Summary, VerdictEntry, verdict_entries, verdict_lines},
     run::{RunCost, RunDir, RunKind, RunRecord, Staged, StatisticCost, SummarySettings, check_traces, record_traces},
     stats::{Finding, TableBuilders, Tables, headline, keep_shown_categories},
 };
@@ -32,6 +31,8 @@ pub struct Analysis {
     pub summary: String,
     /// The verdict, line by line.
     pub verdict: Vec<String>,
+    /// The verdict, answer by answer.
+    pub answers: Vec<VerdictEntry>,
     /// The findings of the summary.
     pub findings: Vec<Finding>,
     /// The number of charts in `charts/`.
@@ -91,14 +92,19 @@ pub(crate) fn finish(
     });
     record_traces(run, record)?;
     let findings = headline(&tables);
-    let summary = crate::report::summary_bytes(record.identity.command.name(), &findings, summary_settings(record)?)?;
+    let (kind, settings) = (record.identity.command, SummarySettings::of(record));
+    let verdict = verdict(kind, &findings, &tables);
+    let answers = verdict_entries(&verdict);
+    let summary = Summary::new(kind.name(), settings, &answers, &findings).to_bytes()?;
     staged.add("summary.json", &summary)?;
     Paths::of(record, report).shorten_documents(&mut tables);
-    let numbers = Numbers { run, report, tables: &tables, rows_in_files: &rows_in_files, findings: &findings };
-    let (charts, verdict) = numbers.show(&mut staged, record, progress, clock)?;
+    let verdict = verdict_lines(&verdict);
+    let (tables, rows_in_files) = (&tables, &rows_in_files);
+    let numbers = Numbers { run, report, tables, rows_in_files, findings: &findings, verdict: &verdict };
+    let charts = numbers.show(&mut staged, record, progress, clock)?;
     staged.publish(record, &["stats", "charts"])?;
     let summary = String::from_utf8(summary).map_err(|error| Error::internal(error.to_string()))?;
-    Ok(Analysis { summary, verdict, findings, charts })
+    Ok(Analysis { summary, verdict, answers, findings, charts })
 }
 
 /// Draws the charts of a run again from its tables, and its report.
@@ -110,10 +116,12 @@ pub(crate) fn redraw(
 ) -> Result<usize> {
     let (mut tables, rows_in_files) = read_tables_counted(run)?;
     let findings = headline(&tables);
+    let verdict = verdict_lines(&verdict(record.identity.command, &findings, &tables));
     Paths::of(record, report).shorten_documents(&mut tables);
     let mut staged = Staged::new(run);
-    let numbers = Numbers { run, report, tables: &tables, rows_in_files: &rows_in_files, findings: &findings };
-    let (charts, _) = numbers.show(&mut staged, record, progress, None)?;
+    let (tables, rows_in_files) = (&tables, &rows_in_files);
+    let numbers = Numbers { run, report, tables, rows_in_files, findings: &findings, verdict: &verdict };
+    let charts = numbers.show(&mut staged, record, progress, None)?;
     staged.publish(record, &["charts"])?;
     Ok(charts)
 }
@@ -122,15 +130,7 @@ pub(crate) fn redraw(
 pub(crate) fn read_back(run: &RunDir, record: &RunRecord) -> Result<(Tables, Vec<String>)> {
     let tables = read_tables(run)?;
     let verdict = verdict(record.identity.command, &headline(&tables), &tables);
-    Ok((tables, verdict))
-}
-
-/// What of the record stands in `summary.json` too.
-fn summary_settings(record: &RunRecord) -> Result<Map<String, Value>> {
-    match serde_json::to_value(SummarySettings::of(record)) {
-        Ok(Value::Object(settings)) => Ok(settings),
-        other => Err(Error::internal(format!("the settings of summary.json are {other:?}"))),
-    }
+    Ok((tables, verdict_lines(&verdict)))
 }
 
 fn draw(
@@ -156,36 +156,30 @@ struct Numbers<'a> {
     tables: &'a Tables,
     rows_in_files: &'a RowsInFiles,
     findings: &'a [Finding],
+    verdict: &'a [String],
 }
 
 impl Numbers<'_> {
-    /// Makes the charts and the page; gives the number of charts, and the verdict. `clock` as for [`finish`].
+    /// Makes the charts and the page; gives the number of charts. `clock` as for [`finish`].
     fn show(
         &self,
         staged: &mut Staged<'_>,
         record: &mut RunRecord,
         progress: &dyn Progress,
         clock: Option<Instant>,
-    ) -> Result<(usize, Vec<String>)> {
-        let Self { run, report, tables, rows_in_files, findings } = *self;
+    ) -> Result<usize> {
+        let Self { run, report, tables, rows_in_files, findings, verdict } = *self;
         let context = chart_context(run, record)?;
         let charts = draw(staged, tables, &context, progress)?;
-        let verdict = verdict(record.identity.command, findings, tables);
         if let Some(clock) = clock {
             let (wall_seconds, peak_memory_bytes) = (clock.elapsed().as_secs_f64(), process_memory::peak_memory());
             record.run_cost = Some(RunCost { wall_seconds, peak_memory_bytes });
         }
         let drawn: Vec<(String, &'static str)> = charts.iter().map(|chart| (chart.name.clone(), chart.kind)).collect();
-        let found = report_page::Found {
-            context: &context,
-            tables,
-            rows_in_files,
-            findings,
-            verdict: &verdict,
-            charts: Some(&drawn),
-        };
+        let found =
+            report_page::Found { context: &context, tables, rows_in_files, findings, verdict, charts: Some(&drawn) };
         staged.add("report.html", report_page::of_run(run, record, &found, report, progress)?.as_bytes())?;
         progress.check()?;
-        Ok((charts.len(), verdict))
+        Ok(charts.len())
     }
 }

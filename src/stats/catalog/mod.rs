@@ -115,6 +115,18 @@ impl<'de> Deserialize<'de> for Statistic {
 }
 
 #[cfg(test)]
+impl schemars::JsonSchema for Statistic {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Statistic".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let names: Vec<&str> = STATISTICS.iter().map(|info| info.name).collect();
+        schemars::json_schema!({ "description": "Name of a statistic.", "type": "string", "enum": names })
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

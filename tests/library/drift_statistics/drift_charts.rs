@@ -6,7 +6,7 @@ use openmoe_analyze::{
     chart::{CHARTS, Chart, ChartContext, draw_all, plan},
     report,
     routing::{LayerShape, RoutingShape},
-    stats::{DriftLayer, DriftSettings, Settings, Tables, drift_statistics, headline, merge},
+    stats::{DriftLayer, DriftSettings, Settings, Tables, drift_statistics, headline, merge, verdict::RunVerdict},
     trace::LayerTrace,
 };
 
@@ -86,7 +86,7 @@ fn every_kind_of_drift_chart_is_drawn() {
         println!("{}: {}", chart.name, chart.title);
     }
     let findings = headline(&tables);
-    let verdict = report::drift_verdict(&findings, &tables["token_drift"].rows);
+    let verdict = report::verdict_lines(&RunVerdict::drift(&findings, &tables["token_drift"].rows));
     println!("{}", verdict.join("\n"));
     // Three layers, all of them, and the model beside the time axis.
     assert_eq!(verdict.len(), 5);
@@ -109,7 +109,7 @@ fn one_or_two_checkpoints_and_withheld_numbers_give_fewer_charts_but_never_a_pan
         *row = row.clone().withheld("too few data");
     }
     assert!(plan(&withheld, &context).is_empty());
-    assert!(report::drift_verdict(&headline(&withheld), &[])[0].contains("not enough data"));
+    assert!(report::verdict_lines(&RunVerdict::drift(&headline(&withheld), &[]))[0].contains("not enough data"));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use openmoe_analyze::{
     routing::{CapacityRule, LayerShape, RouterSettings, RoutingShape, View},
     stats::{
         DropLayer, DropStudy, Finding, Statistic, StatisticTable, Subject, Tables, Variant, drop_difference,
-        drop_statistics, exact_replay, headline, merge,
+        drop_statistics, exact_replay, headline, merge, verdict::RunVerdict,
     },
 };
 
@@ -179,7 +179,8 @@ fn every_kind_of_drop_chart_is_drawn() {
     assert!(text.caption.contains("tokens 362 to 1,061 of 1,200"), "{}", text.caption);
     assert!(text.caption.contains("Drawn: the first of the two checkpoints."), "{}", text.caption);
     let findings = headline(&tables);
-    let page = page_of("drops", &context, &tables, &findings, &report::drops_verdict(&findings), &charts);
+    let page =
+        page_of("drops", &context, &tables, &findings, &report::verdict_lines(&RunVerdict::drops(&findings)), &charts);
     assert!(page.contains("Are later tokens dropped more?") && page.contains("What capacity would prevent it?"));
 }
 

@@ -3,27 +3,17 @@
 use super::*;
 use crate::{
     routing::View,
-    stats::{Priority, Statistic, Subject},
+    stats::{
+        Finding, GROUPS_OF_RUN, Priority, Statistic, Subject, Variant,
+        verdict::{
+            Answer,
+            made::{of_dataset, ratio, trend},
+        },
+    },
 };
 
-/// The trend and what is left of it above random order.
-fn trend(layer: LayerId, variant: Variant, estimate: f64, left: f64, half: f64) -> Vec<Finding> {
-    let row = |variant: Variant, estimate: f64, baseline: f64| Finding {
-        estimate: Some(estimate),
-        low: Some(estimate - half),
-        high: Some(estimate + half),
-        baseline: Some(baseline),
-        n: 40,
-        ..Finding::new(Statistic::DropTrend, layer, View::Chosen)
-            .about(|subject| Subject { variant: Some(variant), ..subject })
-    };
-    let excess = if variant == Variant::LastMinusFirst { Variant::LastMinusFirstExcess } else { Variant::Slope };
-    vec![row(variant, estimate, estimate - left), row(excess, left, 0.0)]
-}
-
-fn ratio(layer: LayerId) -> Vec<Finding> {
-    let row = Finding::new(Statistic::AssignmentDropRatio, layer, View::Chosen);
-    vec![Finding { estimate: Some(0.025), low: Some(0.02), high: Some(0.03), ..row }]
+fn drops_verdict(findings: &[Finding]) -> Vec<String> {
+    lines(&DropsVerdict::of(findings))
 }
 
 #[test]
@@ -63,9 +53,7 @@ fn the_interval_decides_and_random_order_is_named() {
 
 #[test]
 fn data_sets_and_compared_models_have_a_line_each() {
-    let of = |rows: Vec<Finding>| -> Vec<Finding> {
-        rows.into_iter().map(|row| row.about(|subject| Subject { dataset: Some("talks".into()), ..subject })).collect()
-    };
+    let of = |rows| of_dataset("talks", rows);
     let difference = Finding {
         estimate: Some(-0.01),
         low: Some(-0.02),
@@ -148,9 +136,7 @@ fn roles_causes_and_capacity_have_a_line_each() {
 
 #[test]
 fn both_directions_are_said_and_a_single_data_set_is_not_said_twice() {
-    let of = |name: &str, rows: Vec<Finding>| -> Vec<Finding> {
-        rows.into_iter().map(|row| row.about(|subject| Subject { dataset: Some(name.into()), ..subject })).collect()
-    };
+    let of = of_dataset;
     let all = [
         trend(1, Variant::LastMinusFirst, 0.05, 0.0, 0.01),
         trend(3, Variant::LastMinusFirst, 0.05, -0.007, 0.0066),
@@ -183,4 +169,61 @@ fn a_rise_that_random_order_lacks_is_not_called_the_queue() {
     assert_eq!(lines[0], "overall: later tokens are not measurably dropped more in any layer");
     let none = vec![Finding { estimate: Some(0.0), low: None, high: None, ..ratio(1).remove(0) }];
     assert_eq!(drops_verdict(&none)[0], "overall: nothing is dropped");
+}
+
+/// Every layer's answer is an entry, however few of them have a line.
+#[test]
+fn many_layers_are_summarised_in_the_lines_and_whole_in_the_entries() {
+    let factor = |layer: LayerId| Finding {
+        estimate: Some(1.0 + f64::from(layer) / 100.0),
+        ..Finding::new(Statistic::CapacityReplay, layer, View::Chosen).about(|subject| Subject {
+            variant: Some(Variant::FactorForOnePercent),
+            rule: Some("port".into()),
+            grouping: Some(GROUPS_OF_RUN.into()),
+            ..subject
+        })
+    };
+    let replay = Finding::new(Statistic::CapacityReplay, 0, View::Chosen).about(|subject| Subject {
+        priority: Some(Priority::Position),
+        capacity_factor: Some(2.0),
+        rule: Some("port".into()),
+        ..subject
+    });
+    let layers = (0..128).flat_map(|layer| {
+        let both = trend(layer, Variant::LastMinusFirst, 0.05, 0.02, 0.01);
+        [ratio(layer), both.clone(), of_dataset("talks", both.clone()), of_dataset("texts", both), vec![factor(layer)]]
+    });
+    let rows: Vec<Finding> = layers.flatten().chain([replay]).collect();
+    let lines = drops_verdict(&rows);
+    assert_eq!(
+        lines[0],
+        "overall: later tokens are dropped more in layers 0 to 127 (+5.00 points); random order alone may not give half of that"
+    );
+    assert_eq!(lines[9], "120 more layers: see summary.json");
+    let (start, end) = (
+        "data set talks (40 sequences): later tokens are dropped more in layers 0 to 127; above random order: layer 0 by +2.00 points",
+        "between +2.00 points and +2.00 points in 120 more layers",
+    );
+    assert!(lines[10].starts_with(start) && lines[10].ends_with(end), "{}", lines[10]);
+    assert!(lines[13].ends_with("1.07 in layer 7, between 1.08 and 2.27 in 120 more layers"), "{}", lines[13]);
+    assert_eq!(lines.len(), 14);
+
+    let entries = entries(&DropsVerdict::of(&rows));
+    let of = |dataset: Option<&str>, answer: Answer| {
+        entries
+            .iter()
+            .filter(|own| own.verdict.answer == answer && own.verdict.dataset.as_deref() == dataset)
+            .filter(|own| own.verdict.layer.is_some())
+            .count()
+    };
+    let more = Answer::LaterTokensDroppedMore(LaterTokens::MoreThanInRandomOrder);
+    assert_eq!([of(None, more), of(Some("texts"), more)], [128, 128]);
+    assert_eq!(of(Some("talks"), Answer::DiffersFromRandomOrder(Side::Above)), 128);
+    assert_eq!(entries[0].words, lines[0]);
+    assert_eq!(entries[1].words, "overall: random order alone may not give half of the rise");
+    let last = &entries[entries.len() - 1];
+    assert_eq!(
+        last.words,
+        "capacity factor that would drop at most 1 % (replay of the choices, rule port): 2.27 in layer 127"
+    );
 }

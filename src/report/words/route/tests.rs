@@ -1,82 +1,13 @@
 //! Verdicts of hand-made numbers.
 
 use super::*;
-use crate::{
-    routing::View,
-    stats::{Statistic, Subject, Variable, Variant},
+use crate::stats::{
+    Finding, Statistic, Variable,
+    verdict::made::{bits, constant, function, layer, row},
 };
 
-type Interval = (f64, f64, f64);
-
-/// A row of which `explained` is given: 0.5 bits by chance, 2.5 bits at most.
-fn row(statistic: Statistic, variable: Variable, layer: LayerId, share: Interval) -> Finding {
-    Finding {
-        estimate: Some(0.5 + 2.0 * share.0),
-        baseline: Some(0.5),
-        ceiling: Some(2.5),
-        explained: Some(share.0),
-        explained_low: Some(share.1),
-        explained_high: Some(share.2),
-        ..Finding::new(statistic, layer, View::Chosen).about(|subject| Subject {
-            variable: Some(variable),
-            variant: (variable == Variable::PositionBucket).then_some(Variant::WithinSequenceShift),
-            ..subject
-        })
-    }
-}
-
-/// A row of few bits, which has no `explained`.
-fn bits(statistic: Statistic, variable: Variable, layer: LayerId, numbers: Interval) -> Finding {
-    let (estimate, baseline, ceiling) = numbers;
-    Finding {
-        estimate: Some(estimate),
-        baseline: Some(baseline),
-        ceiling: Some(ceiling),
-        explained: None,
-        explained_low: None,
-        explained_high: None,
-        ..row(statistic, variable, layer, (0.0, 0.0, 0.0))
-    }
-}
-
-fn layer(layer: LayerId, token: Interval, previous: Interval) -> Vec<Finding> {
-    vec![
-        row(Statistic::MutualInformation, Variable::Token, layer, token),
-        row(Statistic::ConditionalMutualInformation, Variable::PreviousToken, layer, previous),
-        row(Statistic::ConditionalMutualInformation, Variable::Category, layer, (0.02, 0.01, 0.03)),
-        row(Statistic::ConditionalMutualInformation, Variable::PositionBucket, layer, (0.001, -0.01, 0.01)),
-        row(Statistic::ConditionalMutualInformation, Variable::Document, layer, (0.03, 0.02, 0.04)),
-    ]
-}
-
-/// A router that is a function of the token id: 2.5 bits, all of them explained, and nothing left.
-fn function(layer: LayerId, token: Interval) -> Vec<Finding> {
-    let nothing = |variable| bits(Statistic::ConditionalMutualInformation, variable, layer, (0.0, 0.0, 0.0));
-    vec![
-        Finding { estimate: Some(2.5), ..row(Statistic::MutualInformation, Variable::Token, layer, token) },
-        nothing(Variable::Document),
-        nothing(Variable::PreviousToken),
-        nothing(Variable::PositionBucket),
-        nothing(Variable::Category).withheld("1 category: at least 2 needed"),
-    ]
-}
-
-fn share_of_expert(layer: LayerId, expert: u16, share: f64) -> Finding {
-    Finding {
-        estimate: Some(share),
-        ..Finding::new(Statistic::ExpertShare, layer, View::Chosen)
-            .about(|subject| Subject { expert: Some(expert), ..subject })
-    }
-}
-
-/// A router that gives every token the experts 0 and 7.
-fn constant(layer: LayerId) -> Vec<Finding> {
-    let shares = [(0, 0.5), (3, 0.0), (7, 0.5)].map(|(expert, share)| share_of_expert(layer, expert, share));
-    [vec![bits(Statistic::MutualInformation, Variable::Token, layer, (0.0, 0.0, 0.0))], shares.to_vec()].concat()
-}
-
-fn judge(token: Interval, previous: Interval) -> Option<Independence> {
-    Layer::of(&layer(1, token, previous), 1).independence()
+fn verdict(findings: &[Finding]) -> Vec<String> {
+    lines(&RouteVerdict::of(findings))
 }
 
 #[test]
@@ -95,24 +26,7 @@ fn a_line_quotes_shares_with_intervals() {
 }
 
 #[test]
-fn the_criterion_reads_interval_ends() {
-    assert_eq!(judge((0.58, 0.51, 0.61), (0.09, 0.0, 0.1)), Some(Independence::Yes));
-    assert_eq!(judge((0.58, 0.51, 0.61), (0.12, 0.11, 0.13)), Some(Independence::Mostly));
-    assert_eq!(judge((0.58, 0.49, 0.61), (0.2, 0.15, 0.3)), Some(Independence::Undecided));
-    assert_eq!(judge((0.48, 0.40, 0.499), (0.2, 0.15, 0.3)), Some(Independence::No));
-    assert_eq!(judge((0.97, 0.951, 0.99), (0.2, 0.15, 0.3)), Some(Independence::Yes));
-    assert_eq!(
-        Layer::of(&[row(Statistic::MutualInformation, Variable::Token, 1, (0.9, 0.8, 0.95))], 1).independence(),
-        None
-    );
-}
-
-#[test]
-fn context_is_not_claimed_where_its_interval_contains_the_threshold() {
-    // Nothing explains a random router; that its token id does not is no sign of context.
-    assert_eq!(judge((0.0, -0.01, 0.01), (0.0, -0.02, 0.02)), Some(Independence::Unexplained));
-    assert_eq!(judge((0.0, -0.01, 0.01), (0.2, 0.09, 0.3)), Some(Independence::Unexplained));
-    assert_eq!(judge((0.92, 0.90, 0.93), (0.13, -0.02, 0.27)), Some(Independence::AtLeastMostly));
+fn what_nothing_explains_is_undecided() {
     let lines = verdict(&layer(1, (0.0, -0.01, 0.01), (0.0, -0.02, 0.02)));
     assert!(lines[0].ends_with("context-independent: undecided"), "{}", lines[0]);
     assert!(
@@ -134,14 +48,6 @@ fn a_function_of_the_token_id_is_the_strongest_yes() {
             "overall: context-independent: fully (nothing is left for the context); layer 3 is the only one with enough data",
         ]
     );
-    // Documents that differ much make the interval of a deterministic router wide; what is left is still nothing.
-    assert_eq!(Layer::of(&function(3, (1.0, 0.9, 1.1)), 3).independence(), Some(Independence::Fully));
-    // 0.04 bits are left of few: neither a function nor nearly all.
-    let mut nearly = function(3, (0.9, 0.8, 1.0));
-    nearly[0].estimate = Some(2.46);
-    assert_eq!(Layer::of(&nearly, 3).independence(), None);
-    nearly[0].explained_low = Some(0.96);
-    assert_eq!(Layer::of(&nearly, 3).independence(), Some(Independence::Fully));
 }
 
 #[test]
@@ -191,8 +97,7 @@ fn layers_are_ranked_only_where_their_intervals_are_apart() {
 
 #[test]
 fn withheld_numbers_say_why() {
-    let withheld =
-        row(Statistic::MutualInformation, Variable::Token, 1, (0.5, 0.4, 0.6)).withheld("3 documents, 8 are needed");
+    let withheld = row(Statistic::MutualInformation, Variable::Token, 1, (0.5, 0.4, 0.6)).withheld("3 documents, 8 are needed");
     let lines = verdict(&[withheld]);
     assert_eq!(lines[0], "layer 1: not enough data (3 documents, 8 are needed)");
     assert!(lines[1].starts_with("overall: not enough data"));
@@ -212,5 +117,27 @@ fn more_than_eight_layers_are_summarised() {
         lines[8],
         "layers 8, 9, 11: the intervals of what the token id explains lie between 40 and 70 %; see summary.json; the router of \
          layer 11 is constant"
+    );
+}
+
+#[test]
+fn entries_have_the_words_of_the_lines_and_say_which_layers_decided() {
+    let none = (0.0, 0.0, 0.01);
+    let rows = [layer(1, (0.8, 0.78, 0.82), none), layer(5, (0.4, 0.3, 0.45), (0.3, 0.2, 0.4)), constant(7)].concat();
+    let decided = RouteVerdict::of(&rows);
+    let (lines, entries) = (lines(&decided), entries(&decided));
+    let words: Vec<&str> = entries.iter().map(|entry| entry.words.as_str()).collect();
+    assert_eq!(words[..4], lines);
+    assert_eq!(words[4], "routing follows the token id most in layer 1 and least in layer 5");
+    let together = &entries[3].verdict;
+    assert_eq!((together.layers.as_slice(), together.layers_left_out.as_slice()), (&[5][..], &[7][..]));
+    assert_eq!(entries[3].criterion, meaning(Independence::No));
+    let told: Vec<_> = entries.iter().map(|entry| serde_json::to_value(entry).unwrap()).collect();
+    let answers: Vec<_> =
+        told.iter().map(|entry| [&entry["claim"], &entry["answer"]].map(|own| own.as_str().unwrap())).collect();
+    let claim = "context_independent";
+    assert_eq!(
+        answers,
+        [[claim, "yes"], [claim, "no"], [claim, "constant_router"], [claim, "no"], ["layers_differ", "yes"]]
     );
 }

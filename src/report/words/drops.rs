@@ -1,0 +1,284 @@
+//! The verdict of `drops` in words.
+
+use super::{
+    entry::VerdictEntry,
+    layers::{LAYERS_SHOWN, listed, named},
+    numbers::{point, points, ratio, signed},
+};
+use crate::{
+    chart::visible,
+    routing::LayerId,
+    stats::verdict::{
+        Capacity, DatasetDrops, Difference, DropsVerdict, Evidence, IntervalsThatMissZero, LaterTokens, LayerDrops,
+        Missing, Queue, RiseIsTheQueue, Roles, Side, Trend,
+    },
+};
+
+/// All layers together, one line per `MoE` layer (eight at most), one per data set where there are several, one that counts their
+/// intervals, one each for roles, queues and capacity, two per compared model.
+pub(super) fn lines(verdict: &DropsVerdict) -> Vec<String> {
+    let mut lines = vec![overall(verdict)];
+    lines.extend(verdict.layers.iter().take(LAYERS_SHOWN).map(layer_line));
+    if verdict.layers.len() > LAYERS_SHOWN {
+        lines.push(format!("{} more layers: see summary.json", verdict.layers.len() - LAYERS_SHOWN));
+    }
+    lines.extend(verdict.datasets.iter().map(dataset_line));
+    lines.extend(verdict.intervals.map(intervals_line));
+    lines.extend(verdict.roles.as_ref().map(roles_line));
+    lines.extend(queues_line(&verdict.queues));
+    lines.extend(verdict.capacity.as_ref().map(capacity_line));
+    lines.extend(verdict.differences.iter().map(difference_line));
+    lines
+}
+
+/// All layers together, layer by layer, data set by data set, and what explains the drops.
+pub(super) fn entries(verdict: &DropsVerdict) -> Vec<VerdictEntry> {
+    let together = VerdictEntry::new(verdict.overall.verdict(), overall(verdict));
+    let queue = verdict.overall.queue_verdict().zip(in_random_order(verdict, "the rise"));
+    let mut entries = vec![together];
+    entries.extend(queue.map(|(verdict, words)| VerdictEntry::new(verdict, format!("overall: {words}"))));
+    entries.extend(verdict.layers.iter().flat_map(layer_entries));
+    entries.extend(verdict.datasets.iter().flat_map(dataset_entries));
+    entries.extend(verdict.intervals.map(|own| VerdictEntry::new(own.verdict(), intervals_line(own))));
+    entries.extend(verdict.roles.as_ref().map(|own| VerdictEntry::new(own.verdict(), roles_line(own))));
+    let queue = |own: &Queue| VerdictEntry::new(own.verdict(), format!("{QUEUES}: {}", queue_words(own)));
+    entries.extend(verdict.queues.iter().map(queue));
+    entries.extend(verdict.capacity.iter().flat_map(capacity_entries));
+    entries.extend(verdict.differences.iter().flat_map(difference_entries));
+    entries
+}
+
+/// What holds over all texts.
+fn overall(verdict: &DropsVerdict) -> String {
+    if verdict.layers.is_empty() {
+        return "not enough data: no MoE layer has a drop ratio".to_owned();
+    }
+    let known = || verdict.trends().filter(|trend| trend.answer.is_known());
+    let rises: Vec<&Trend> = known().filter(|trend| trend.answer.is_more()).collect();
+    let falls: Vec<&Trend> = known().filter(|trend| trend.answer == LaterTokens::Less).collect();
+    let more = || format!("later tokens are dropped more in {}", extent(&rises));
+    let less = || format!("later tokens are dropped less in {}", extent(&falls));
+    let words = match verdict.overall.answer {
+        LaterTokens::NothingDropped => vec!["nothing is dropped".to_owned()],
+        LaterTokens::MoreInSomeLayers => {
+            [Some(more()), in_random_order(verdict, "that")].into_iter().flatten().collect()
+        }
+        LaterTokens::LessInSomeLayers => vec![less()],
+        LaterTokens::MoreInSomeLessInOthers => {
+            [Some(more()), in_random_order(verdict, "that"), Some(less())].into_iter().flatten().collect()
+        }
+        LaterTokens::NoTrend => vec!["later tokens are not measurably dropped more in any layer".to_owned()],
+        _ => vec!["not enough data to say whether later tokens are dropped more".to_owned()],
+    };
+    format!("overall: {}", words.join("; "))
+}
+
+/// "layers 1, 3 (+1.44 to +5.43 points)".
+fn extent(trends: &[&Trend]) -> String {
+    let estimates = || trends.iter().filter_map(|trend| trend.last_minus_first.estimate);
+    let (low, high) = (estimates().fold(f64::INFINITY, f64::min), estimates().fold(f64::NEG_INFINITY, f64::max));
+    let (low, high) = (point(low), point(high));
+    let points = if low == high { low } else { format!("{low} to {high}") };
+    format!("{} ({points} points)", layer_names(trends))
+}
+
+fn layer_names(trends: &[&Trend]) -> String {
+    named(&trends.iter().map(|trend| trend.layer).collect::<Vec<LayerId>>())
+}
+
+/// How much of a rise is there in random order too. `rise` names it.
+fn in_random_order(verdict: &DropsVerdict, rise: &str) -> Option<String> {
+    let (answer, least) = verdict.overall.queue?;
+    Some(match answer {
+        RiseIsTheQueue::AtLeastHalf => {
+            format!("at least {:.0} % of {rise} is there in random order too: it is the queue", (least * 100.0).floor())
+        }
+        RiseIsTheQueue::NotShown => format!("random order alone may not give half of {rise}"),
+    })
+}
+
+fn layer_line(layer: &LayerDrops) -> String {
+    let dropped = layer
+        .ratio
+        .as_ref()
+        .map_or_else(|| "no drop ratio".to_owned(), |own| format!("{} of the assignments are dropped", ratio(own)));
+    let trend = layer.trend.as_ref().map_or_else(|| "no trend was measured".to_owned(), trend_words);
+    format!("layer {}: {dropped}; {trend}", layer.layer)
+}
+
+fn layer_entries(layer: &LayerDrops) -> Vec<VerdictEntry> {
+    let own = VerdictEntry::new(layer.verdict(), layer_line(layer));
+    std::iter::once(own).chain(layer.trend.as_ref().map(side_entry)).collect()
+}
+
+fn trend_words(trend: &Trend) -> String {
+    let what = match trend.answer {
+        LaterTokens::MoreThanInRandomOrder => "later tokens are dropped more, beyond what random order gives",
+        LaterTokens::LessThanInRandomOrder => "later tokens are dropped more, but less than random order would",
+        LaterTokens::AsInRandomOrder => "later tokens are dropped more, but no more than in random order",
+        LaterTokens::Less => "later tokens are dropped less",
+        LaterTokens::NotEnoughData => return format!("not enough data for a trend ({})", reason(trend)),
+        _ => "no trend",
+    };
+    let number = &trend.last_minus_first;
+    let shape = if trend.is_u_shaped() { ", U-shaped" } else { "" };
+    format!(
+        "last quarter minus first quarter of {} sequences {}, in random order {}, left {}: {what}{shape}",
+        number.n,
+        points(number),
+        signed(number.baseline),
+        left(trend)
+    )
+}
+
+/// Why a trend is not known.
+fn reason(trend: &Trend) -> &str {
+    trend.last_minus_first.missing.as_ref().and_then(Missing::note).unwrap_or("no interval")
+}
+
+/// What is left above random order.
+fn left(trend: &Trend) -> String {
+    trend.excess.as_ref().map_or_else(|| "unknown".to_owned(), points)
+}
+
+fn side_entry(trend: &Trend) -> VerdictEntry {
+    let set = trend.dataset.as_deref().map(|name| format!("data set {name}, ")).unwrap_or_default();
+    let words = match trend.side {
+        Side::Above => format!("above random order by {}", left(trend)),
+        Side::Below => format!("below random order by {}", left(trend)),
+        Side::NotMeasurably => format!("does not differ from random order: {}", left(trend)),
+        Side::NotEnoughData => "not enough data to compare with random order".to_owned(),
+    };
+    VerdictEntry::new(trend.side_verdict(), format!("{set}layer {}: {words}", trend.layer))
+}
+
+/// How many intervals miss 0, and how many would by chance.
+fn intervals_line(intervals: IntervalsThatMissZero) -> String {
+    let IntervalsThatMissZero { all, above, below, by_chance } = intervals;
+    let expected = if by_chance < 0.5 { "less than 1".to_owned() } else { format!("about {:.0}", by_chance.round()) };
+    format!(
+        "of {all} intervals of what is left above random order, {above} lie{} above 0 and {below} below; by chance {expected} would miss 0",
+        if above == 1 { "s" } else { "" },
+    )
+}
+
+/// One data set over all layers.
+fn dataset_line(set: &DatasetDrops) -> String {
+    let dataset = &set.dataset;
+    let known: Vec<&Trend> = set.trends.iter().filter(|trend| trend.answer.is_known()).collect();
+    if known.is_empty() {
+        return format!("data set {dataset}: not enough data ({})", set.trends.first().map_or("no interval", reason));
+    }
+    let of =
+        |holds: fn(&Trend) -> bool| -> Vec<&Trend> { known.iter().copied().filter(|trend| holds(trend)).collect() };
+    let (rises, bowl) = (of(|trend| trend.answer.is_more()), of(Trend::is_u_shaped));
+    let trend = if rises.is_empty() {
+        format!("later tokens are not dropped more in any of {} layers", known.len())
+    } else {
+        format!("later tokens are dropped more in {}", layer_names(&rises))
+    };
+    let above = beside_random_order("above", &of(|trend| trend.side == Side::Above));
+    let below = beside_random_order("below", &of(|trend| trend.side == Side::Below));
+    let neither = (above.is_none() && below.is_none()).then(|| "no layer differs from random order".to_owned());
+    let shape = (!bowl.is_empty()).then(|| format!("U-shaped in {}", layer_names(&bowl)));
+    let words: Vec<String> =
+        std::iter::once(trend).chain([above, below, neither, shape].into_iter().flatten()).collect();
+    format!("data set {dataset} ({} sequences): {}", set.sequences(), words.join("; "))
+}
+
+/// The layers of a data set that lie on one side of random order.
+fn beside_random_order(side: &str, trends: &[&Trend]) -> Option<String> {
+    let excesses: Vec<&Evidence> = trends.iter().filter_map(|trend| trend.excess.as_ref()).collect();
+    let words = |number: &Evidence| format!("layer {} by {}", number.finding.layer, points(number));
+    let each = listed(&excesses, words, |value| signed(Some(value)));
+    (!excesses.is_empty()).then(|| format!("{side} random order: {each}"))
+}
+
+fn dataset_entries(set: &DatasetDrops) -> Vec<VerdictEntry> {
+    let together = VerdictEntry::new(set.verdict(), dataset_line(set));
+    let layers = set.trends.iter().flat_map(|trend| {
+        let words = format!("data set {}, layer {}: {}", set.dataset, trend.layer, trend_words(trend));
+        [VerdictEntry::new(trend.verdict(), words), side_entry(trend)]
+    });
+    std::iter::once(together).chain(layers).collect()
+}
+
+/// Who loses most, in the layer that drops most.
+fn roles_line(roles: &Roles) -> String {
+    let role = |own: &Evidence| format!("{} {}", own.finding.subject.role.as_deref().unwrap_or_default(), ratio(own));
+    let each: Vec<String> = roles.each.iter().map(role).collect();
+    format!("by role in layer {}, which drops most: {}", roles.layer, each.join(", "))
+}
+
+/// What stands before the queues.
+const QUEUES: &str = "queues that overflow most, and the tokens that fill them";
+
+/// What fills the queue that loses most, layer by layer.
+fn queues_line(queues: &[Queue]) -> Option<String> {
+    let (shown, others) = queues.split_at(queues.len().min(LAYERS_SHOWN));
+    let more = (!others.is_empty()).then(|| format!("{} more layers: see summary.json", others.len()));
+    let each: Vec<String> = shown.iter().map(queue_words).chain(more).collect();
+    (!each.is_empty()).then(|| format!("{QUEUES}: {}", each.join("; ")))
+}
+
+fn queue_words(queue: &Queue) -> String {
+    let token = |own: &Evidence| {
+        let text = own.finding.subject.text.as_deref().map_or_else(|| "?".to_owned(), visible);
+        format!("\"{text}\" {:.0} %", own.estimate.unwrap_or_default() * 100.0)
+    };
+    let tokens: Vec<String> = queue.tokens.iter().map(token).collect();
+    format!("expert {} of layer {} ({})", queue.expert, queue.layer, tokens.join(", "))
+}
+
+fn capacity_head(capacity: &Capacity) -> String {
+    format!("capacity factor that would drop at most 1 % (replay of the choices, rule {})", capacity.rule)
+}
+
+/// The capacity that would do, by the run's own rule.
+fn capacity_line(capacity: &Capacity) -> String {
+    let factors: Vec<&Evidence> = capacity.factors.iter().collect();
+    let each = listed(&factors, factor_words, |factor| format!("{factor:.2}"));
+    format!("{}: {each}", capacity_head(capacity))
+}
+
+fn factor_words(number: &Evidence) -> String {
+    let (factor, layer) = (number.estimate.unwrap_or_default(), number.finding.layer);
+    match number.low.zip(number.high) {
+        Some((low, high)) => format!("{factor:.2} [{low:.2}, {high:.2}] in layer {layer}"),
+        None => format!("{factor:.2} in layer {layer}"),
+    }
+}
+
+fn capacity_entries(capacity: &Capacity) -> Vec<VerdictEntry> {
+    let head = capacity_head(capacity);
+    let entry =
+        |factor: &Evidence| VerdictEntry::new(Capacity::verdict(factor), format!("{head}: {}", factor_words(factor)));
+    capacity.factors.iter().map(entry).collect()
+}
+
+fn difference_head(difference: &Difference) -> String {
+    let what = if difference.is_trend { "last quarter minus first quarter" } else { "drop ratio" };
+    format!("{} against {}, {what}", difference.checkpoint, difference.reference)
+}
+
+/// How much a model drops, or where, beside the one that it is compared with.
+fn difference_line(difference: &Difference) -> String {
+    let numbers: Vec<&Evidence> = difference.layers.iter().map(|(_, number)| number).collect();
+    let each = listed(&numbers, difference_words, |value| signed(Some(value)));
+    format!("{}: {each}", difference_head(difference))
+}
+
+fn difference_words(number: &Evidence) -> String {
+    format!("{} in layer {}", points(number), number.finding.layer)
+}
+
+fn difference_entries(difference: &Difference) -> Vec<VerdictEntry> {
+    let head = difference_head(difference);
+    let entry = |layer: &(Side, Evidence)| {
+        VerdictEntry::new(difference.verdict(layer), format!("{head}: {}", difference_words(&layer.1)))
+    };
+    difference.layers.iter().map(entry).collect()
+}
+
+#[cfg(test)]
+mod tests;

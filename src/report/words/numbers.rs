@@ -1,0 +1,67 @@
+//! Numbers of verdicts as text.
+
+use crate::stats::verdict::Evidence;
+
+/// A share in percent, halves rounded away from 0. Below 0 is noise around 0 and stays visible.
+fn rounded(share: f64, decimals: i32) -> String {
+    let scale = 10_f64.powi(decimals);
+    // Adding 0 turns the -0 of a rounded small negative share into 0.
+    format!("{:.*}", decimals as usize, (share * 100.0 * scale).round() / scale + 0.0)
+}
+
+/// A share in whole percent.
+pub(super) fn whole(share: f64) -> String {
+    rounded(share, 0)
+}
+
+/// A share in percent, below 2 % with a decimal place: what arithmetic alone changes is small.
+pub(super) fn percent(share: f64) -> String {
+    let text = rounded(share, i32::from(share != 0.0 && share.abs() < 0.02));
+    if is_zero(&text) { "0".to_owned() } else { text }
+}
+
+/// A ratio in percent with its interval.
+pub(super) fn ratio(number: &Evidence) -> String {
+    let percent = |value: Option<f64>| value.map_or_else(|| "?".to_owned(), |value| format!("{:.2}", value * 100.0));
+    match number.low {
+        Some(_) => {
+            format!("{} % [{}, {}]", percent(number.estimate), percent(number.low), percent(number.high))
+        }
+        None => format!("{} %", percent(number.estimate)),
+    }
+}
+
+/// A difference of ratios in percentage points with its interval.
+pub(super) fn points(number: &Evidence) -> String {
+    match number.low.zip(number.high) {
+        Some((low, high)) => format!("{} [{}, {}]", signed(number.estimate), point(low), point(high)),
+        None => signed(number.estimate),
+    }
+}
+
+/// A difference of ratios in percentage points.
+pub(super) fn signed(value: Option<f64>) -> String {
+    value.map_or_else(|| "unknown".to_owned(), |value| format!("{} points", point(value)))
+}
+
+/// Percentage points with their sign; an end that is not 0 does not look like it, and what is as good as 0 has no sign.
+pub(super) fn point(value: f64) -> String {
+    let texts = [2, 3, 4].map(|decimals| format!("{:+.decimals$}", value * 100.0));
+    texts.into_iter().find(|text| !is_zero(text)).unwrap_or_else(|| "0.00".to_owned())
+}
+
+fn is_zero(text: &str) -> bool {
+    text.trim_start_matches(['+', '-']).chars().all(|digit| digit == '0' || digit == '.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_rounded_and_zero_has_no_sign() {
+        assert_eq!([0.125, -0.001, 0.0, 1.0, -0.5].map(whole), ["13", "0", "0", "100", "-50"]);
+        assert_eq!([0.0051, 0.02, 0.0001, -0.0001, 0.16, 0.0].map(percent), ["0.5", "2", "0", "0", "16", "0"]);
+        assert_eq!([0.0587, -0.01, 0.000_003, 0.0].map(point), ["+5.87", "-1.00", "+0.0003", "0.00"]);
+    }
+}

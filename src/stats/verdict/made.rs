@@ -1,0 +1,149 @@
+//! Hand-made findings, for the tests of verdicts and of their words.
+
+use crate::{
+    routing::{LayerId, View},
+    stats::{Finding, Statistic, Subject, Variable, Variant},
+};
+
+/// Estimate, lower and upper end.
+pub(crate) type Interval = (f64, f64, f64);
+
+/// A row of which `explained` is given: 0.5 bits by chance, 2.5 bits at most.
+pub(crate) fn row(statistic: Statistic, variable: Variable, layer: LayerId, share: Interval) -> Finding {
+    Finding {
+        estimate: Some(0.5 + 2.0 * share.0),
+        baseline: Some(0.5),
+        ceiling: Some(2.5),
+        explained: Some(share.0),
+        explained_low: Some(share.1),
+        explained_high: Some(share.2),
+        ..Finding::new(statistic, layer, View::Chosen).about(|subject| Subject {
+            variable: Some(variable),
+            variant: (variable == Variable::PositionBucket).then_some(Variant::WithinSequenceShift),
+            ..subject
+        })
+    }
+}
+
+/// A row of few bits, which has no `explained`: estimate, baseline and ceiling.
+pub(crate) fn bits(statistic: Statistic, variable: Variable, layer: LayerId, numbers: Interval) -> Finding {
+    let (estimate, baseline, ceiling) = numbers;
+    Finding {
+        estimate: Some(estimate),
+        baseline: Some(baseline),
+        ceiling: Some(ceiling),
+        explained: None,
+        explained_low: None,
+        explained_high: None,
+        ..row(statistic, variable, layer, (0.0, 0.0, 0.0))
+    }
+}
+
+/// A layer of which the token id and the previous token explain so much.
+pub(crate) fn layer(layer: LayerId, token: Interval, previous: Interval) -> Vec<Finding> {
+    vec![
+        row(Statistic::MutualInformation, Variable::Token, layer, token),
+        row(Statistic::ConditionalMutualInformation, Variable::PreviousToken, layer, previous),
+        row(Statistic::ConditionalMutualInformation, Variable::Category, layer, (0.02, 0.01, 0.03)),
+        row(Statistic::ConditionalMutualInformation, Variable::PositionBucket, layer, (0.001, -0.01, 0.01)),
+        row(Statistic::ConditionalMutualInformation, Variable::Document, layer, (0.03, 0.02, 0.04)),
+    ]
+}
+
+/// A router that is a function of the token id: 2.5 bits, all of them explained, and nothing left.
+pub(crate) fn function(layer: LayerId, token: Interval) -> Vec<Finding> {
+    let nothing = |variable| bits(Statistic::ConditionalMutualInformation, variable, layer, (0.0, 0.0, 0.0));
+    vec![
+        Finding { estimate: Some(2.5), ..row(Statistic::MutualInformation, Variable::Token, layer, token) },
+        nothing(Variable::Document),
+        nothing(Variable::PreviousToken),
+        nothing(Variable::PositionBucket),
+        nothing(Variable::Category).withheld("1 category: at least 2 needed"),
+    ]
+}
+
+/// A router that gives every token the experts 0 and 7.
+pub(crate) fn constant(layer: LayerId) -> Vec<Finding> {
+    let share = |(expert, share)| Finding {
+        estimate: Some(share),
+        ..Finding::new(Statistic::ExpertShare, layer, View::Chosen)
+            .about(|subject| Subject { expert: Some(expert), ..subject })
+    };
+    let shares = [(0, 0.5), (3, 0.0), (7, 0.5)].map(share);
+    [vec![bits(Statistic::MutualInformation, Variable::Token, layer, (0.0, 0.0, 0.0))], shares.to_vec()].concat()
+}
+
+/// A checkpoint of the time axis against the last one, "1T".
+pub(crate) fn step(layer: LayerId, label: &str, corrected: f64, low: f64) -> [Finding; 2] {
+    let row = |statistic| Finding {
+        estimate: Some(corrected),
+        baseline: Some(0.25),
+        corrected: Some(corrected),
+        corrected_low: Some(low),
+        corrected_high: Some((corrected + 0.02).min(1.0)),
+        ..Finding::new(statistic, layer, View::Chosen).about(|subject| Subject {
+            checkpoint: Some(label.into()),
+            reference: Some("1T".into()),
+            ..subject
+        })
+    };
+    [row(Statistic::RouterSaturation), row(Statistic::LastChange)]
+}
+
+/// The share of the first choices that a checkpoint has in common with "1T".
+pub(crate) fn agreement(layer: LayerId, label: &str, share: f64) -> Finding {
+    Finding {
+        estimate: Some(share),
+        low: Some(share - 0.01),
+        high: Some(share + 0.01),
+        ..Finding::new(Statistic::FirstChoiceAgreement, layer, View::Chosen).about(|subject| Subject {
+            checkpoint: Some(label.into()),
+            reference: Some("1T".into()),
+            ..subject
+        })
+    }
+}
+
+/// How far a token id moved between "1T" and "chat".
+pub(crate) fn token(layer: LayerId, id: u32, text: Option<&str>, distance: f64, floor: f64) -> Finding {
+    Finding {
+        estimate: Some(distance),
+        low: Some(distance - 0.1),
+        high: Some(distance + 0.1),
+        noise_floor: Some(floor),
+        ..Finding::new(Statistic::TokenDrift, layer, View::Chosen).about(|subject| Subject {
+            checkpoint: Some("chat".into()),
+            reference: Some("1T".into()),
+            variant: Some(Variant::TotalVariation),
+            token_id: Some(id),
+            text: text.map(str::to_owned),
+            ..subject
+        })
+    }
+}
+
+/// The trend and what is left of it above random order.
+pub(crate) fn trend(layer: LayerId, variant: Variant, estimate: f64, left: f64, half: f64) -> Vec<Finding> {
+    let row = |variant: Variant, estimate: f64, baseline: f64| Finding {
+        estimate: Some(estimate),
+        low: Some(estimate - half),
+        high: Some(estimate + half),
+        baseline: Some(baseline),
+        n: 40,
+        ..Finding::new(Statistic::DropTrend, layer, View::Chosen)
+            .about(|subject| Subject { variant: Some(variant), ..subject })
+    };
+    let excess = if variant == Variant::LastMinusFirst { Variant::LastMinusFirstExcess } else { Variant::Slope };
+    vec![row(variant, estimate, estimate - left), row(excess, left, 0.0)]
+}
+
+/// The drop ratio of a layer: 2.5 %.
+pub(crate) fn ratio(layer: LayerId) -> Vec<Finding> {
+    let row = Finding::new(Statistic::AssignmentDropRatio, layer, View::Chosen);
+    vec![Finding { estimate: Some(0.025), low: Some(0.02), high: Some(0.03), ..row }]
+}
+
+/// The same rows of a data set.
+pub(crate) fn of_dataset(name: &str, rows: Vec<Finding>) -> Vec<Finding> {
+    rows.into_iter().map(|row| row.about(|subject| Subject { dataset: Some(name.into()), ..subject })).collect()
+}

@@ -1,0 +1,52 @@
+//! What the findings of a run say: decided here, from the ends of the intervals and never from a point estimate alone.
+//!
+//! The verdict of each kind of run has a type of its own, which is all that its words need ([`crate::report`]). All of them
+//! are also lists of [`Verdict`]s, which `summary.json` holds.
+
+mod answer;
+mod drift;
+mod drops;
+mod entry;
+mod evidence;
+mod independence;
+#[cfg(test)]
+pub(crate) mod made;
+mod route;
+
+pub use answer::{Answer, HalfReached, Independence, LaterTokens, LayersDiffer, Measured, Moved, RiseIsTheQueue, Side};
+pub use drift::{Agreement, Beside, DriftVerdict, LayerAgreement};
+pub use drops::{Capacity, DatasetDrops, Difference, DropsVerdict, LayerDrops, OverallDrops, Queue, Roles, Trend};
+pub use entry::{IntervalsThatMissZero, Verdict};
+pub use evidence::{Evidence, FindingKey, Missing, Number};
+pub use independence::{Context, Explained, LayerIndependence, Share};
+pub use route::{Compared, OverallIndependence, RouteVerdict};
+
+use crate::stats::Finding;
+
+/// What a run of one of the kinds says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RunVerdict {
+    /// How one checkpoint routes.
+    Route(RouteVerdict),
+    /// How routing changes from checkpoint to checkpoint.
+    Drift(DriftVerdict),
+    /// What is dropped.
+    Drops(DropsVerdict),
+}
+
+impl RunVerdict {
+    /// The verdict on the headline findings of a route run.
+    pub fn route(findings: &[Finding]) -> Self {
+        Self::Route(RouteVerdict::of(findings))
+    }
+
+    /// The verdict on the headline findings of a drift run and on its rows of `token_drift`.
+    pub fn drift(findings: &[Finding], tokens: &[Finding]) -> Self {
+        Self::Drift(DriftVerdict::of(findings, tokens))
+    }
+
+    /// The verdict on the headline findings of a drops run.
+    pub fn drops(findings: &[Finding]) -> Self {
+        Self::Drops(DropsVerdict::of(findings))
+    }
+}
