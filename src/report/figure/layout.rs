@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     report::shown::{some_of, spread},
-    stats::{self, Statistic, StatisticInfo},
+    stats::{Statistic, StatisticInfo},
 };
 
 /// Lines that a reader can tell apart.
@@ -60,11 +60,11 @@ pub(super) fn explained(rows: &[Row<'_>]) -> Option<Figure> {
 
 /// A figure, or several, for each set of keys.
 pub(super) fn by_keys(info: &StatisticInfo, rows: &[Row<'_>]) -> Vec<Figure> {
-    let binned = rows.iter().any(|row| row.finding.variable == Some(stats::Variable::PositionBucket));
+    let binned = rows.iter().any(|row| row.finding.variable == Some(crate::stats::Variable::PositionBucket));
     // Single positions are too many to be seen, and few of them have an interval.
     let shown = rows.iter().filter(|row| {
         let variable = row.finding.variable;
-        !(binned && variable == Some(stats::Variable::Position) && row.finding.position.is_some())
+        !(binned && variable == Some(crate::stats::Variable::Position) && row.finding.position.is_some())
     });
     let shown: Vec<Row<'_>> = shown.copied().collect();
     let keys = Keys::of(&shown);

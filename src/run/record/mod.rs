@@ -54,6 +54,9 @@ pub struct Decisive<'a> {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RunRecord {
+    /// The layout of the keys; manifests without it are of the first one.
+    #[cfg_attr(test, schemars(default))]
+    pub schema: u64,
     /// What decides the bytes of the trace.
     #[serde(flatten)]
     pub identity: Identity,
@@ -127,6 +130,7 @@ impl RunRecord {
     /// The record of a run that is about to start: of no text yet, by nobody's command line.
     pub fn new(identity: Identity, label: impl Into<String>, layout: RecordedLayout) -> Self {
         Self {
+            schema: SCHEMA,
             identity,
             drops: None,
             complete: false,
@@ -162,6 +166,7 @@ impl RunRecord {
             return Err(newer(run, schema));
         }
         let mut record = Self {
+            schema,
             identity: Identity::read(&keys)?,
             drops: keys.optional_part()?,
             complete: keys.key("complete")?,

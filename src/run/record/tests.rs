@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// The manifests of finished runs, and that of a pass of one of them.
+/// The manifests of finished runs, and that of a pass of one of them, as they were before they had the key `schema`.
 const MANIFESTS: [(&str, &str); 4] = [
     ("route", include_str!("../../../tests/cases/manifests/route.json")),
     ("drift", include_str!("../../../tests/cases/manifests/drift.json")),
@@ -36,9 +36,14 @@ fn what_is_read_is_written_byte_for_byte() {
         let record = read(&manifest(name)).unwrap();
         assert!(record.unknown.0.is_empty(), "{name}: {:?}", record.unknown);
         let written = String::from_utf8(record.to_bytes().unwrap()).unwrap();
+        assert!(written.starts_with("{\n  \"schema\": 1,\n"), "{written}");
         // The last digit of a clock may be another one after it was read.
-        let settled =
-            |text: &str| text.lines().filter(|line| !line.contains("_second")).map(str::to_owned).collect::<Vec<_>>();
+        let settled = |text: &str| {
+            text.lines()
+                .filter(|line| !line.contains("_second") && !line.contains("\"schema\""))
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
         assert_eq!(settled(&written), settled(text), "{name}");
     }
 }
@@ -140,7 +145,7 @@ fn keys_of_other_versions_stay() {
     let record = read(&later).unwrap();
     let written = record.to_json().unwrap();
     assert_eq!((&written["tomorrow"], &written["layout"]), (&later["tomorrow"], &later["layout"]));
-    assert_eq!(written.as_object().unwrap().len(), later.as_object().unwrap().len());
+    assert_eq!(written.as_object().unwrap().len(), later.as_object().unwrap().len() + 1, "and `schema`");
 }
 
 #[test]

@@ -133,7 +133,7 @@ fn long_labels_are_cut_and_token_ids_that_were_asked_for_come_first() {
 fn many_layers_share_one_picture_of_each_kind() {
     let layers: Vec<u16> = (0..24).map(|layer| 2 * layer + 1).collect();
     let context = context(&layers, 8);
-    let charts = draw_all(&in_layers(&tables(&[1], 4, 8), &layers), &context, &|_| ()).unwrap();
+    let charts = draw_all(&in_layers(&tables(&[1], 6, 8), &layers), &context, &|_| ()).unwrap();
     write("drift_charts_many", &charts);
     for kind in CHARTS.iter().filter(|kind| kind.statistic.info().command == "drift") {
         let drawn = charts.iter().filter(|chart| chart.kind == kind.stem).count();

@@ -153,13 +153,7 @@ fn spec(
 /// The number of a statistic over a whole layer.
 fn whole_layer(selection: &Selection<'_>, statistic: Statistic, layer: u16) -> Option<f64> {
     let mut rows = selection.layer_rows(statistic, View::Chosen, layer);
-    rows.find(|row| is_overall(row))?.estimate
-}
-
-/// A row about a whole layer.
-fn is_overall(row: &Finding) -> bool {
-    let keyed = [row.dataset.is_some(), row.category.is_some(), row.role.is_some(), row.turn.is_some()];
-    row.variable.is_none() && !keyed.contains(&true)
+    rows.find(|row| row.is_over_all())?.estimate
 }
 
 /// The layers that have a panel or rows: extreme are those that drop fewest and most.

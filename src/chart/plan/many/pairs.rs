@@ -41,9 +41,13 @@ pub(in crate::chart::plan) fn most_coactivated(rows: &[&Finding], most: usize, t
         (Some(low), Some(expected)) => low / expected,
         _ => ratio(row).unwrap_or(0.0),
     };
-    let mut pairs: Vec<(f64, u16, u16)> =
-        rows.iter().filter_map(|row| Some((certain(row), row.expert?, row.other_expert?))).collect();
-    pairs.sort_by(|a, b| b.0.total_cmp(&a.0).then((a.1, a.2).cmp(&(b.1, b.2))));
+    let measures = |row: &Finding| (certain(row), ratio(row).unwrap_or(0.0));
+    let mut pairs: Vec<((f64, f64), u16, u16)> =
+        rows.iter().filter_map(|row| Some((measures(row), row.expert?, row.other_expert?))).collect();
+    pairs.sort_by(|a, b| {
+        let of = |pair: &((f64, f64), u16, u16)| pair.0;
+        of(b).0.total_cmp(&of(a).0).then(of(b).1.total_cmp(&of(a).1)).then((a.1, a.2).cmp(&(b.1, b.2)))
+    });
     let mut experts: Vec<u16> = Vec::new();
     for (_, a, b) in pairs {
         let further: Vec<u16> = [a, b].into_iter().filter(|expert| !experts.contains(expert)).collect();
