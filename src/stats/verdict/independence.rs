@@ -134,8 +134,7 @@ impl LayerIndependence {
     /// Reads `mutual_information` (variable `token`), `conditional_mutual_information` given the token id and, for a constant
     /// router, `expert_share`; chosen view.
     pub(super) fn of(findings: &[Finding], layer: LayerId) -> Self {
-        let own: Vec<&Finding> =
-            findings.iter().filter(|row| row.layer == layer && row.view == View::Chosen).collect();
+        let own: Vec<&Finding> = findings.iter().filter(|row| row.layer == layer && row.view == View::Chosen).collect();
         let token_row = information(&own, Statistic::MutualInformation, Variable::Token);
         let token = Explained::of(token_row);
         let context_rows =
@@ -204,10 +203,7 @@ fn judge(token: &Explained, left: Option<f64>, contexts: &[Explained]) -> Indepe
 /// The row of an information statistic that decides.
 fn information<'a>(rows: &[&'a Finding], statistic: Statistic, variable: Variable) -> Option<&'a Finding> {
     rows.iter().copied().find(|row| {
-        row.statistic == statistic
-            && row.variable == Some(variable)
-            && row.category.is_none()
-            && row.decides()
+        row.statistic == statistic && row.variable == Some(variable) && row.category.is_none() && row.decides()
     })
 }
 
@@ -302,7 +298,9 @@ mod tests {
         let told: Vec<_> = decided
             .because
             .iter()
-            .map(|own| (own.finding.subject.variable.unwrap().name(), own.number, own.low.unwrap(), own.threshold.unwrap()))
+            .map(|own| {
+                (own.finding.subject.variable.unwrap().name(), own.number, own.low.unwrap(), own.threshold.unwrap())
+            })
             .collect();
         assert_eq!(
             told,

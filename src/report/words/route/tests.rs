@@ -97,7 +97,8 @@ fn layers_are_ranked_only_where_their_intervals_are_apart() {
 
 #[test]
 fn withheld_numbers_say_why() {
-    let withheld = row(Statistic::MutualInformation, Variable::Token, 1, (0.5, 0.4, 0.6)).withheld("3 documents, 8 are needed");
+    let withheld =
+        row(Statistic::MutualInformation, Variable::Token, 1, (0.5, 0.4, 0.6)).withheld("3 documents, 8 are needed");
     let lines = verdict(&[withheld]);
     assert_eq!(lines[0], "layer 1: not enough data (3 documents, 8 are needed)");
     assert!(lines[1].starts_with("overall: not enough data"));
