@@ -80,8 +80,10 @@ impl<'a> Part<'a> {
 fn common_prefix(labels: &BTreeSet<&str>) -> usize {
     let (Some(first), Some(last)) = (labels.first(), labels.last()) else { return 0 };
     // In sorted order what the first and the last share, all share.
-    let same = first.bytes().zip(last.bytes()).take_while(|(a, b)| a == b).count();
-    if first == last { 0 } else { first[..same].rfind(['-', '_']).map_or(0, |index| index + 1) }
+    let same = first.bytes().zip(last.bytes()).take_while(|(a, b)| a == b);
+    // Letters may have their first bytes in common: a separator is one byte.
+    let bytes: Vec<u8> = same.map(|(byte, _)| byte).collect();
+    if first == last { 0 } else { bytes.iter().rposition(|byte| b"-_".contains(byte)).map_or(0, |index| index + 1) }
 }
 
 #[cfg(test)]
@@ -95,9 +97,10 @@ mod tests {
         assert_eq!(common(&["openmoe-8b-200B", "openmoe-8b-1T", "openmoe-8b-chat"]), "openmoe-8b-".len());
         assert_eq!(common(&["tiny-12.3M", "tiny-12.3M-chat"]), "tiny-".len());
         assert_eq!(common(&["a", "b"]), 0);
+        assert_eq!((common(&["é", "è"]), common(&["m-é", "m-è"])), (0, 2), "two letters whose first byte is the same");
         assert_eq!(common(&["openmoe-8b"]), 0);
         let index = Index { common: 5, ..Index::default() };
-        assert_eq!(["tiny-1M", "tiny-", "é-é-é"].map(|label| index.shortened(label)), ["1M", "tiny-", "é-é-é"]);
+        assert_eq!(["tiny-1M", "tiny-", "-é-é-"].map(|label| index.shortened(label)), ["1M", "tiny-", "-é-é-"]);
     }
 
     #[test]

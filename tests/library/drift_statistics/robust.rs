@@ -97,7 +97,7 @@ fn checkpoints_that_cannot_be_compared_are_refused_by_name() {
     let mut other = run.layer.clone();
     other.token_id[7] = 19;
     assert!(refused(&other).contains("checkpoints `200B` and `400B`: token id 19 and"), "{}", refused(&other));
-    other.token_id.pop();
+    other.sequence.pop();
     assert!(refused(&other).contains("number of tokens 11 and 12"));
     let other = LayerTrace { num_experts: 8, ..run.layer.clone() };
     assert!(refused(&other).contains("number of experts 8 and 4"));
