@@ -30,7 +30,7 @@ use crate::{
 ///
 /// # Errors
 /// Everything that keeps the run from being made: options, checkpoints, text, the folder; nothing is written then unless the
-/// forward pass itself fails. [`Error::Interrupted`](crate::error::Error::Interrupted) if it is cancelled; what is complete is kept.
+/// forward pass itself fails. [`Error::Interrupted`] if it is cancelled; what is complete is kept.
 pub fn drift(options: DriftOptions, out: &Path, progress: &dyn Progress) -> Result<(RunDir, Analysis)> {
     DriftRun::new(options, Some(out), progress)?.run(out, progress)
 }

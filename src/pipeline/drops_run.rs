@@ -31,7 +31,7 @@ use crate::{
 ///
 /// # Errors
 /// Everything that keeps the run from being made: options, checkpoints, text, the folder; nothing is written then unless the
-/// forward pass itself fails. [`Error::Interrupted`](crate::error::Error::Interrupted) if it is cancelled; what is complete is kept.
+/// forward pass itself fails. [`Error::Interrupted`] if it is cancelled; what is complete is kept.
 pub fn drops(options: DropsOptions, out: &Path, progress: &dyn Progress) -> Result<(RunDir, Analysis)> {
     DropsRun::new(options, Some(out), progress)?.run(out, progress)
 }

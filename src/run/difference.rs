@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 /// Longest value that is shown whole.
 const SHOWN: usize = 80;
 
-/// Where two values differ, both as JSON: see [`differences_in_json`].
+/// Where two values differ, both as JSON: see `differences_in_json`.
 ///
 /// # Errors
 /// [`Error::Internal`] if one of them cannot be written as JSON.

@@ -10,7 +10,7 @@ use crate::{
 pub struct ChartSpec {
     /// File stem below `charts/`.
     pub name: String,
-    /// The [`ChartKind::stem`] it belongs to.
+    /// The [`ChartKind::stem`](crate::chart::ChartKind::stem) it belongs to.
     pub kind: &'static str,
     pub(super) page: Page,
 }

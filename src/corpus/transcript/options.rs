@@ -27,6 +27,6 @@ pub struct TranscriptOptions {
     pub vocab_size: usize,
     /// Stop after so many sequences, the first in input order.
     pub max_sequences: Option<usize>,
-    /// Whether anything that cannot be used is an error instead of an entry in [`Corpus::skipped`].
+    /// Whether anything that cannot be used is an error instead of an entry in [`Corpus::skipped`](crate::corpus::Corpus::skipped).
     pub strict: bool,
 }
