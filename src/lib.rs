@@ -66,7 +66,7 @@
 //!
 //! let table = read_table(&run, Statistic::ExpertShare.table())?;
 //! for row in table.rows.iter().filter(|row| row.token_id.is_none() && row.position.is_none()).take(16) {
-//!     println!("layer {} {} expert {:?}: {:?}", row.layer, row.view, row.expert, row.estimate);
+//!     println!("layer {} {} expert {:?}: {:?}", row.layer, row.view.name(), row.expert, row.estimate);
 //! }
 //! # assert!(table.rows.iter().any(|row| row.estimate.is_some()));
 //!
@@ -79,6 +79,11 @@
 //! # assert!(tables.contains_key("expert_load"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # Build a trace from arrays
+//!
+//! [`trace::TraceBuilder`] writes routes that are in memory, of another engine for example, into a run whose statistics can be
+//! computed without a checkpoint; its example does so.
 
 pub mod chart;
 pub mod checkpoint;
