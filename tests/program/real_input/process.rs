@@ -205,9 +205,12 @@ fn signals_that_were_ignored_stay_so() {
     let ignored = u64::from_str_radix(ignored, 16).unwrap();
     let watched = [("HUP", 1), ("INT", 2), ("TERM", 15), ("XCPU", 24)];
     for (signal, _) in watched.into_iter().filter(|(_, number)| ignored & (1 << (number - 1)) == 0) {
-        let child = waiting("exec \"$0\" route \"$1\" --corpus - --dry-run");
+        let mut child = waiting("exec \"$0\" route \"$1\" --corpus - --dry-run");
+        // While its standard input stays open, nothing but the signal ends it.
+        let input = child.stdin.take();
         send(signal, &child);
         let output = child.wait_with_output().unwrap();
+        drop(input);
         assert_eq!(output.status.code(), Some(130), "{signal}: {}", message(&output));
     }
 }
@@ -215,9 +218,11 @@ fn signals_that_were_ignored_stay_so() {
 #[cfg(target_os = "linux")]
 #[test]
 fn an_abort_is_a_fault_of_the_tool() {
-    let child = waiting("exec \"$0\" route \"$1\" --corpus - --dry-run");
+    let mut child = waiting("exec \"$0\" route \"$1\" --corpus - --dry-run");
+    let input = child.stdin.take();
     send("ABRT", &child);
     assert_eq!(child.wait_with_output().unwrap().status.code(), Some(3));
+    drop(input);
 }
 
 #[test]
