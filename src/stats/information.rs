@@ -1,19 +1,18 @@
 //! Mutual information of the chosen expert with token, position, category, previous token and document, and what a
 //! context adds once the token id is known. Bits, over assignments.
 
-use rayon::prelude::*;
-
 use super::{
     catalog::Statistic,
     cells::Cells,
-    entropy::{Jackknife, NORMAL_95, Sums, choice_entropy, jackknife_error, scan},
-    finding::{Finding, finite},
+    entropy::{Sums, scan},
+    finding::Finding,
     label_null::label_information,
     names::{Variable, Variant},
     occurrences::NONE,
     position_null::shifted_answers,
+    question::{Counted, Known, Question, count_all},
     random::Purpose,
-    study::{Study, mean, p_value},
+    study::Study,
 };
 use crate::routing::View;
 
@@ -23,8 +22,6 @@ const OCCURRENCE: &str = "occurrence_shuffle";
 const WITHIN_TOKEN: &str = "within_token_shuffle";
 /// Baseline kind: category labels move over documents.
 const LABELS: &str = "document_label_permutation";
-/// `explained` needs at least this much to explain, in bits.
-const LEAST_EXPLAINABLE: f64 = 0.05;
 
 /// Rows that are shuffled together: over all of them, or within each token id.
 pub(super) struct Strata {
@@ -160,45 +157,6 @@ fn in_view_order(mut findings: Vec<Finding>) -> Vec<Finding> {
     findings
 }
 
-/// A finer table, counted.
-pub(super) struct Counted {
-    variable: Variable,
-    /// By view.
-    jackknife: [Jackknife; 2],
-}
-
-fn count_all(study: &Study, tables: &[(Variable, &Cells)]) -> Vec<Counted> {
-    let count = |(variable, cells): &(Variable, &Cells)| Counted {
-        variable: *variable,
-        jackknife: Jackknife::count(&study.data, cells, &study.f),
-    };
-    tables.par_iter().map(count).collect()
-}
-
-/// What the rows of strata have in common, whatever is asked about them.
-pub(super) struct Known {
-    /// The table of what is known already, by view.
-    jackknife: [Jackknife; 2],
-    /// What is left when the variable fixes the choices, by view.
-    choice_entropy: [f64; 2],
-    /// Distinct documents, ascending.
-    documents: Vec<usize>,
-    occurrences: u64,
-}
-
-impl Known {
-    pub(super) fn new(study: &Study, cells: &Cells) -> Self {
-        let mut seen = vec![false; study.data.documents()];
-        cells.rows.iter().for_each(|row| seen[study.data.document[*row as usize] as usize] = true);
-        Self {
-            jackknife: Jackknife::count(&study.data, cells, &study.f),
-            choice_entropy: choice_entropy(&study.data, &cells.rows),
-            documents: (0..seen.len()).filter(|document| seen[*document]).collect(),
-            occurrences: cells.rows.len() as u64,
-        }
-    }
-}
-
 /// One finding per finer table and view, against the shuffle of the strata.
 fn answers(
     study: &Study,
@@ -232,76 +190,4 @@ fn category_answers(
         Question { study, statistic, known, finer: &counted[0], view }.answer(&entropies, LABELS)
     };
     View::ALL.map(answer).to_vec()
-}
-
-/// One information statistic: I(E; variable), or I(E; variable | token).
-pub(super) struct Question<'a> {
-    pub(super) study: &'a Study<'a>,
-    pub(super) statistic: Statistic,
-    pub(super) known: &'a Known,
-    pub(super) finer: &'a Counted,
-    pub(super) view: View,
-}
-
-impl Question<'_> {
-    /// The finding, against the entropies that permutations gave.
-    pub(super) fn answer(&self, permuted_entropies: &[f64], kind: &'static str) -> Finding {
-        let study = self.study;
-        let mut finding = study.finding(self.statistic, self.view).by(self.finer.variable);
-        finding.subject.given = (self.statistic != Statistic::MutualInformation).then_some(Variable::Token);
-        let (n, documents) = (self.known.occurrences, self.known.documents.len());
-        finding.n = n;
-        finding.documents = Some(documents as u64);
-        if let Some(reason) = self.reason_to_withhold() {
-            return finding.withheld(reason);
-        }
-        let known_entropy = self.known().total.conditional_entropy();
-        let estimate = known_entropy - self.finer().total.conditional_entropy();
-        let interval = study.resamples.enough(documents).then(|| self.interval(estimate));
-        let permuted = permuted_entropies.iter().map(|entropy| known_entropy - entropy);
-        finding = finding.measured(estimate, interval, n, documents as u64);
-        finding = finding.against(mean(permuted.clone()), kind);
-        finding.p_value = finding.baseline.map(|_| p_value(estimate, permuted));
-        finding.ceiling = finite(known_entropy - self.known.choice_entropy[self.view as usize]);
-        study.with_reason(explain(finding), documents)
-    }
-
-    fn known(&self) -> &Jackknife {
-        &self.known.jackknife[self.view as usize]
-    }
-
-    fn finer(&self) -> &Jackknife {
-        &self.finer.jackknife[self.view as usize]
-    }
-
-    fn reason_to_withhold(&self) -> Option<String> {
-        let categories = self.study.data.category_documents().iter().filter(|count| **count > 0).count();
-        if self.finer.variable == Variable::Category && categories < 2 {
-            let noun = if categories == 1 { "category" } else { "categories" };
-            return Some(format!("{categories} {noun}: at least 2 needed"));
-        }
-        (self.known().total.assignments == 0).then(|| "no assignment to count".to_owned())
-    }
-
-    fn interval(&self, estimate: f64) -> (f64, f64) {
-        let without =
-            |d: &usize| self.known().without(*d).conditional_entropy() - self.finer().without(*d).conditional_entropy();
-        let half = NORMAL_95 * jackknife_error(&self.known.documents.iter().map(without).collect::<Vec<_>>());
-        (estimate - half, estimate + half)
-    }
-}
-
-/// Fills in `corrected` and `explained` from estimate, baseline and ceiling.
-fn explain(mut finding: Finding) -> Finding {
-    let (Some(estimate), Some(baseline)) = (finding.estimate, finding.baseline) else { return finding };
-    finding.corrected = Some(estimate - baseline);
-    finding.corrected_low = finding.low.map(|low| low - baseline);
-    finding.corrected_high = finding.high.map(|high| high - baseline);
-    let explainable = finding.ceiling.map_or(0.0, |ceiling| ceiling - baseline);
-    if explainable >= LEAST_EXPLAINABLE {
-        finding.explained = finding.corrected.map(|value| value / explainable);
-        finding.explained_low = finding.corrected_low.map(|value| value / explainable);
-        finding.explained_high = finding.corrected_high.map(|value| value / explainable);
-    }
-    finding
 }

@@ -30,6 +30,7 @@ mod plain;
 mod position_null;
 mod positions;
 mod predictability;
+mod question;
 mod random;
 mod repetition;
 mod resample;
@@ -46,6 +47,7 @@ mod table_builder;
 mod thousands;
 pub mod verdict;
 mod vocabulary;
+mod vocabulary_sums;
 
 pub use catalog::{STATISTICS, Statistic, StatisticInfo};
 pub use category::{CATEGORIES_SHOWN, cramers_v, jensen_shannon, keep_shown_categories};

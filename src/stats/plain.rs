@@ -7,7 +7,7 @@ use super::{
     information::Strata,
     spread::std_of_counts,
     study::Study,
-    vocabulary::{Concentration, VocabularySums},
+    vocabulary_sums::{Concentration, VocabularySums},
 };
 
 /// What one shuffle yields.

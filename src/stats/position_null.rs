@@ -9,8 +9,8 @@ use super::{
     cells::Cells,
     entropy::scan,
     finding::Finding,
-    information::{Counted, Known, Question},
     names::Variant,
+    question::{Counted, Known, Question},
     random::{Purpose, Stream},
     study::Study,
 };
