@@ -104,20 +104,30 @@ impl Text for Name {
 }
 
 macro_rules! names {
-    ($($type:ident: $what:literal),*) => { $(
+    ($($type:ident),*) => { $(
         impl Text for $type {
             fn text(&self) -> &str {
                 self.name()
             }
 
             fn parsed(text: &str) -> Result<Self, String> {
-                Self::from_name(text).ok_or_else(|| format!(concat!("`{}` is no ", $what, " of this version"), text))
+                Self::parsed(text)
             }
         }
     )* };
 }
 
-names!(Statistic: "statistic", View: "view", Variable: "variable", Variant: "variant", Ranking: "ranking", Priority: "priority");
+names!(Statistic, Variable, Variant, Ranking, Priority);
+
+impl Text for View {
+    fn text(&self) -> &str {
+        self.name()
+    }
+
+    fn parsed(text: &str) -> Result<Self, String> {
+        Self::from_name(text).ok_or_else(|| format!("`{text}` is no view of this version"))
+    }
+}
 
 impl<T: Text> Cell for T {
     const ABSENT: Option<Self> = None;

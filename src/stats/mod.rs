@@ -60,7 +60,7 @@ pub use drops::{
 pub use finding::Finding;
 pub use load::load_statistics;
 pub use maximum_entropy::maximum_entropy_pairs;
-pub use names::{GROUPS_OF_RUN, Priority, Ranking, Variable, Variant};
+pub use names::{GROUPS_OF_RUN, Priority, Ranking, Variable, Variant, grouping_words};
 pub use needs::Needs;
 pub use repetition::uniform_repetition;
 pub use route::{headline, merge, route_statistic, route_statistics};

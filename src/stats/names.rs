@@ -38,6 +38,11 @@ macro_rules! names {
                     _ => None$(.or_else(|| <$others>::from_name(name).map(Self::$other)))?,
                 }
             }
+
+            /// The same, or what the name is not.
+            pub(super) fn parsed(name: &str) -> Result<Self, String> {
+                Self::from_name(name).ok_or_else(|| format!(concat!("`{}` is no ", $what, " of this version"), name))
+            }
         }
 
         impl fmt::Display for $type {
@@ -70,8 +75,7 @@ macro_rules! names {
 
         impl<'de> Deserialize<'de> for $type {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let name = String::deserialize(deserializer)?;
-                Self::from_name(&name).ok_or_else(|| de::Error::custom(format!(concat!("`{}` is no ", $what, " of this version"), name)))
+                Self::parsed(&String::deserialize(deserializer)?).map_err(de::Error::custom)
             }
         }
     };
@@ -242,6 +246,17 @@ impl Priority {
 
 /// The grouping of a replay whose groups are those that the run was routed in.
 pub const GROUPS_OF_RUN: &str = "run";
+
+/// Who competes under a grouping of a replay ("run", "sequence", "batch:N", "tokens:N"), in words; none for any other.
+pub fn grouping_words(grouping: &str) -> Option<String> {
+    match grouping.split_once(':') {
+        Some(("batch", size)) => Some(format!("groups of {size} sequences")),
+        Some(("tokens", size)) => Some(format!("groups of {size} tokens")),
+        _ if grouping == GROUPS_OF_RUN => Some("groups of the run".to_owned()),
+        _ if grouping == "sequence" => Some("each sequence alone".to_owned()),
+        _ => None,
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -45,10 +45,11 @@ impl Statistic {
     pub fn needs(self) -> Needs {
         use Block::{Drops, Entropy, Logits, MarginFirst, MarginK, Positions, Probability, Ranks, TokenIds};
         match self {
-            Self::TopTokens | Self::VocabularySpecialization | Self::TokenDrift | Self::ExpertMatching => {
-                Needs::all(&[TokenIds])
-            }
-            Self::ConditionalMutualInformation => Needs::all(&[TokenIds]),
+            Self::TopTokens
+            | Self::VocabularySpecialization
+            | Self::ConditionalMutualInformation
+            | Self::TokenDrift
+            | Self::ExpertMatching => Needs::all(&[TokenIds]),
             Self::TokenPredictability => Needs::variants(
                 &[TokenIds],
                 &[

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     report::text::readable,
-    stats::{Finding, GROUPS_OF_RUN, Priority, Statistic, StatisticInfo, Variant},
+    stats::{Finding, GROUPS_OF_RUN, Priority, Statistic, StatisticInfo, Variant, grouping_words},
 };
 
 /// Rules with slots to run out of.
@@ -169,12 +169,8 @@ fn dataset(row: &Row<'_>) -> String {
 }
 
 fn grouping(row: &Row<'_>) -> String {
-    match row.finding.grouping.as_deref().unwrap_or_default().split_once(':') {
-        Some(("batch", size)) => format!("groups of {size} sequences"),
-        Some(("tokens", size)) => format!("groups of {size} tokens"),
-        _ if row.finding.grouping.as_deref() == Some("sequence") => "each sequence alone".to_owned(),
-        _ => "groups of the run".to_owned(),
-    }
+    let known = row.finding.grouping.as_deref().and_then(grouping_words);
+    known.unwrap_or_else(|| "groups of the run".to_owned())
 }
 
 fn priority(row: &Row<'_>) -> String {

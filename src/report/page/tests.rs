@@ -12,6 +12,31 @@ use crate::{
     stats::{Finding, StatisticTable, Subject, Tables, Variable},
 };
 
+/// A route run of which a page knows its numbers and nothing else.
+fn bare_run<'a>(
+    context: &'a ChartContext,
+    tables: &'a Tables,
+    rows_in_files: &'a BTreeMap<String, usize>,
+    findings: &'a [Finding],
+) -> ReportedRun<'a> {
+    ReportedRun {
+        label: "m".into(),
+        command: RunKind::Route,
+        model: "m".into(),
+        provenance: json!({}),
+        queues: None,
+        statistics: None,
+        context,
+        tables,
+        rows_in_files,
+        findings,
+        verdict: &[],
+        excerpts: Vec::new(),
+        charts: Vec::new(),
+        folder: None,
+    }
+}
+
 fn page(rows: &[Finding]) -> String {
     let mut tables = Tables::new();
     for row in rows {
@@ -27,24 +52,18 @@ fn page(rows: &[Finding]) -> String {
         shape: RoutingShape::uniform(vec![1], LayerShape::of_choices(4, 2)),
         ..ChartContext::default()
     };
+    let rows_in_files = BTreeMap::new();
     let run = ReportedRun {
         label: "m <i>".into(),
-        command: RunKind::Route,
-        model: "m".into(),
         provenance,
-        queues: None,
         statistics: Some(statistics),
-        context: &context,
-        tables: &tables,
-        rows_in_files: &BTreeMap::new(),
-        findings: rows,
         verdict: &["layer 1: <not> enough data".to_owned()],
-        excerpts: Vec::new(),
         charts: vec![
             ("radar_token_layer_1".into(), "radar_token"),
             ("mutual \"information\"".into(), "mutual_information"),
         ],
         folder: Some("a run".into()),
+        ..bare_run(&context, &tables, &rows_in_files, rows)
     };
     html(&[run]).unwrap()
 }
@@ -140,22 +159,8 @@ fn rows_that_are_in_the_files_alone_are_counted() {
     )]
     .into();
     let context = ChartContext::default();
-    let run = ReportedRun {
-        label: "m".into(),
-        command: RunKind::Route,
-        model: "m".into(),
-        provenance: json!({}),
-        queues: None,
-        statistics: None,
-        context: &context,
-        tables: &tables,
-        rows_in_files: &BTreeMap::from([("domain_specialization".to_owned(), 70_500)]),
-        findings: &rows,
-        verdict: &[],
-        excerpts: Vec::new(),
-        charts: Vec::new(),
-        folder: None,
-    };
+    let rows_in_files = BTreeMap::from([("domain_specialization".to_owned(), 70_500)]);
+    let run = bare_run(&context, &tables, &rows_in_files, &rows);
     assert!(html(&[run]).unwrap().contains("1 of 70,500 rows are in this page"));
 }
 
@@ -204,22 +209,8 @@ fn a_page_about_many_layers_and_experts_stays_small_and_says_what_is_left_out() 
         shape: RoutingShape::uniform((0..60).collect(), LayerShape::of_choices(512, 10)),
         ..ChartContext::default()
     };
-    let run = ReportedRun {
-        label: "m".into(),
-        command: RunKind::Route,
-        model: "m".into(),
-        provenance: json!({}),
-        queues: None,
-        statistics: None,
-        context: &context,
-        tables: &tables,
-        rows_in_files: &BTreeMap::new(),
-        findings: &findings,
-        verdict: &[],
-        excerpts: Vec::new(),
-        charts: Vec::new(),
-        folder: None,
-    };
+    let rows_in_files = BTreeMap::new();
+    let run = bare_run(&context, &tables, &rows_in_files, &findings);
     let page = html(&[run]).unwrap();
     assert!(page.len() < 8_000_000, "{} bytes", page.len());
     assert!(page.contains("first.selected = true"), "the page opens at one layer");

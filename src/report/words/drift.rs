@@ -162,7 +162,7 @@ mod tests {
         Finding,
         verdict::{
             Answer, Measured, Moved,
-            made::{agreement, step, token},
+            made::{agreement, late_and_last, step, token},
         },
     };
 
@@ -172,15 +172,7 @@ mod tests {
 
     #[test]
     fn learnt_is_the_first_checkpoint_after_which_the_interval_stays_above() {
-        let rows = [
-            step(1, "200B", 0.53, 0.51),
-            step(1, "400B", 0.50, 0.49),
-            step(1, "600B", 0.65, 0.64),
-            step(1, "1T", 1.0, 1.0),
-            step(3, "200B", 0.5, 0.4),
-            step(3, "1T", 1.0, 1.0),
-        ]
-        .concat();
+        let rows = late_and_last();
         assert_eq!(
             drift_verdict(&rows, &[]),
             [

@@ -89,6 +89,11 @@ impl Statistic {
         self.info().name
     }
 
+    /// The statistic of that name, or what the name is not.
+    pub(super) fn parsed(name: &str) -> Result<Self, String> {
+        Self::from_name(name).ok_or_else(|| format!("`{name}` is no statistic of this version"))
+    }
+
     /// File stem below `stats/` of the table that holds it.
     pub const fn table(self) -> &'static str {
         self.info().table
@@ -109,8 +114,7 @@ impl Serialize for Statistic {
 
 impl<'de> Deserialize<'de> for Statistic {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let name = String::deserialize(deserializer)?;
-        Self::from_name(&name).ok_or_else(|| de::Error::custom(format!("`{name}` is no statistic of this version")))
+        Self::parsed(&String::deserialize(deserializer)?).map_err(de::Error::custom)
     }
 }
 

@@ -281,19 +281,11 @@ fn against_noise(row: &Finding) -> Evidence {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::verdict::made::{agreement, step, token};
+    use crate::stats::verdict::made::{agreement, late_and_last, step, token};
 
     #[test]
     fn half_is_reached_at_the_first_checkpoint_after_which_the_interval_stays_above() {
-        let rows = [
-            step(1, "200B", 0.53, 0.51),
-            step(1, "400B", 0.50, 0.49),
-            step(1, "600B", 0.65, 0.64),
-            step(1, "1T", 1.0, 1.0),
-            step(3, "200B", 0.5, 0.4),
-            step(3, "1T", 1.0, 1.0),
-        ]
-        .concat();
+        let rows = late_and_last();
         let verdict = DriftVerdict::of(&rows, &[]);
         let [first, third] = verdict.layers.as_slice() else { panic!("{verdict:?}") };
         assert_eq!((first.answer, third.answer), (HalfReached::Yes, HalfReached::No));

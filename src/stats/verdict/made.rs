@@ -90,6 +90,20 @@ pub(crate) fn step(layer: LayerId, label: &str, corrected: f64, low: f64) -> [Fi
     [row(Statistic::RouterSaturation), row(Statistic::LastChange)]
 }
 
+/// Layer 1, which falls below half of its final agreement once and stays above it from "600B" on, and layer 3, which reaches half
+/// with the last checkpoint.
+pub(crate) fn late_and_last() -> Vec<Finding> {
+    [
+        step(1, "200B", 0.53, 0.51),
+        step(1, "400B", 0.50, 0.49),
+        step(1, "600B", 0.65, 0.64),
+        step(1, "1T", 1.0, 1.0),
+        step(3, "200B", 0.5, 0.4),
+        step(3, "1T", 1.0, 1.0),
+    ]
+    .concat()
+}
+
 /// The share of the first choices that a checkpoint has in common with "1T".
 pub(crate) fn agreement(layer: LayerId, label: &str, share: f64) -> Finding {
     Finding {
@@ -135,6 +149,24 @@ pub(crate) fn trend(layer: LayerId, variant: Variant, estimate: f64, left: f64, 
     };
     let excess = if variant == Variant::LastMinusFirst { Variant::LastMinusFirstExcess } else { Variant::Slope };
     vec![row(variant, estimate, estimate - left), row(excess, left, 0.0)]
+}
+
+/// Later tokens are dropped more in layer 1, beyond random order; in layer 3, not beyond it, and least in the middle; less in
+/// layer 5; neither in layer 7.
+pub(crate) fn four_trends() -> Vec<Finding> {
+    [
+        ratio(1),
+        trend(1, Variant::LastMinusFirst, 0.0587, 0.0021, 0.0010),
+        ratio(3),
+        trend(3, Variant::LastMinusFirst, 0.0587, 0.0005, 0.0010),
+        trend(3, Variant::FirstMinusMiddle, 0.02, 0.0, 0.01),
+        trend(3, Variant::LastMinusMiddle, 0.02, 0.0, 0.01),
+        ratio(5),
+        trend(5, Variant::LastMinusFirst, -0.02, -0.03, 0.01),
+        ratio(7),
+        trend(7, Variant::LastMinusFirst, 0.005, 0.02, 0.01),
+    ]
+    .concat()
 }
 
 /// The drop ratio of a layer: 2.5 %.

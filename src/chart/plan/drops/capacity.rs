@@ -19,7 +19,7 @@ use crate::{
         table::{TableFigure, TableRow},
         theme::{ACCENT, CEILING_LINE, LABEL, Stroke},
     },
-    stats::{Finding, GROUPS_OF_RUN, Priority, Statistic, Variant},
+    stats::{Finding, GROUPS_OF_RUN, Priority, Statistic, Variant, grouping_words},
 };
 
 /// The lowest ratio above 0 that has a place of its own.
@@ -168,8 +168,8 @@ impl<'a> Replays<'a> {
         let datasets = by_dataset
             .map(|s| (scope_name(s), self.curve((own, GROUPS_OF_RUN, Priority::Position), Variant::Of(ASSIGNMENT), s)));
         let groupings = self.values(|row| row.grouping.as_deref()).into_iter();
-        let groupings = groupings
-            .map(|g| (grouping_words(g), self.curve((own, g, Priority::Position), Variant::Of(ASSIGNMENT), None)));
+        let groupings =
+            groupings.map(|g| (named(g), self.curve((own, g, Priority::Position), Variant::Of(ASSIGNMENT), None)));
         let priorities = self.values(|row| row.priority).into_iter();
         let priorities = priorities.map(|p| {
             (p.words().to_owned(), self.curve((own, GROUPS_OF_RUN, p), Variant::Of(Statistic::GateMassLost), None))
@@ -250,7 +250,7 @@ impl<'a> Replays<'a> {
         let datasets = scopes(&self.rows).into_iter().map(|scope| line(scope_name(scope), GROUPS_OF_RUN, scope));
         let others = self.values(|row| row.grouping.as_deref()).into_iter().filter(|name| *name != GROUPS_OF_RUN);
         let rows: Vec<TableRow> = datasets
-            .chain(others.map(|grouping| line(grouping_words(grouping), grouping, None)))
+            .chain(others.map(|grouping| line(named(grouping), grouping, None)))
             .filter(|row| row.cells.iter().any(|cell| !cell.is_empty()))
             .collect();
         (!rows.is_empty()).then(|| TableFigure {
@@ -262,14 +262,9 @@ impl<'a> Replays<'a> {
     }
 }
 
-fn grouping_words(grouping: &str) -> String {
-    match grouping.split_once(':') {
-        Some(("batch", size)) => format!("groups of {size} sequences"),
-        Some(("tokens", size)) => format!("groups of {size} tokens"),
-        _ if grouping == GROUPS_OF_RUN => "groups of the run".to_owned(),
-        _ if grouping == "sequence" => "each sequence alone".to_owned(),
-        _ => label(grouping),
-    }
+/// Who competes; a grouping that has no words by its name.
+fn named(grouping: &str) -> String {
+    grouping_words(grouping).unwrap_or_else(|| label(grouping))
 }
 
 /// A factor with its interval.

@@ -7,7 +7,7 @@ use crate::{
         Finding, GROUPS_OF_RUN, Priority, Statistic, Subject, Variant,
         verdict::{
             Answer,
-            made::{of_dataset, ratio, trend},
+            made::{four_trends, of_dataset, ratio, trend},
         },
     },
 };
@@ -18,19 +18,7 @@ fn drops_verdict(findings: &[Finding]) -> Vec<String> {
 
 #[test]
 fn the_interval_decides_and_random_order_is_named() {
-    let rows = [
-        ratio(1),
-        trend(1, Variant::LastMinusFirst, 0.0587, 0.0021, 0.0010),
-        ratio(3),
-        trend(3, Variant::LastMinusFirst, 0.0587, 0.0005, 0.0010),
-        trend(3, Variant::FirstMinusMiddle, 0.02, 0.0, 0.01),
-        trend(3, Variant::LastMinusMiddle, 0.02, 0.0, 0.01),
-        ratio(5),
-        trend(5, Variant::LastMinusFirst, -0.02, -0.03, 0.01),
-        ratio(7),
-        trend(7, Variant::LastMinusFirst, 0.005, 0.02, 0.01),
-    ]
-    .concat();
+    let rows = four_trends();
     assert_eq!(
         drops_verdict(&rows),
         [

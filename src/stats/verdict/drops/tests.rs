@@ -5,27 +5,13 @@ use crate::stats::{
     Subject, Variant,
     verdict::{
         RiseIsTheQueue, Side,
-        made::{of_dataset, ratio, trend},
+        made::{four_trends, of_dataset, ratio, trend},
     },
 };
 
 #[test]
 fn the_interval_decides_and_random_order_says_what_is_left() {
-    let rows = [
-        ratio(1),
-        trend(1, Variant::LastMinusFirst, 0.0587, 0.0021, 0.0010),
-        ratio(3),
-        trend(3, Variant::LastMinusFirst, 0.0587, 0.0005, 0.0010),
-        trend(3, Variant::FirstMinusMiddle, 0.02, 0.0, 0.01),
-        trend(3, Variant::LastMinusMiddle, 0.02, 0.0, 0.01),
-        ratio(5),
-        trend(5, Variant::LastMinusFirst, -0.02, -0.03, 0.01),
-        ratio(7),
-        trend(7, Variant::LastMinusFirst, 0.005, 0.02, 0.01),
-        trend(9, Variant::LastMinusFirst, 0.05, -0.03, 0.01),
-        ratio(11),
-    ]
-    .concat();
+    let rows = [four_trends(), trend(9, Variant::LastMinusFirst, 0.05, -0.03, 0.01), ratio(11)].concat();
     let verdict = DropsVerdict::of(&rows);
     let answers: Vec<_> = verdict.trends().map(|trend| (trend.answer, trend.side, trend.is_u_shaped())).collect();
     assert_eq!(
