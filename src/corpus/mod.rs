@@ -13,6 +13,7 @@ mod normalize;
 mod read;
 mod row;
 mod sentencepiece;
+mod sentencepiece_proto;
 mod special;
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,6 @@
 //! The text normaliser that a SentencePiece model carries.
 
-use sentencepiece_model::NormalizerSpec;
-
-use super::trie::PieceTrie;
+use super::{sentencepiece_proto::NormalizerSpec, trie::PieceTrie};
 
 /// What stands for a space inside pieces.
 pub(super) const SPACE_SYMBOL: &str = "\u{2581}";

@@ -18,10 +18,11 @@
 //! 1 MB of one repeated character takes this module 0.1 to 0.4 s. Over a very long text without a break the f32 sums grow
 //! coarse; SentencePiece's do too, and identity with it is what counts.
 
-use sentencepiece_model::{ModelType, SentencePieceModel, Type};
+use prost::Message;
 
 use super::{
     normalize::{Normalizer, SPACE_SYMBOL},
+    sentencepiece_proto::{ModelProto, ModelType, PieceKind},
     token::Token,
     trie::PieceTrie,
 };
@@ -48,7 +49,7 @@ pub(super) struct SentencePiece {
 struct Piece {
     text: String,
     score: f32,
-    kind: Type,
+    kind: PieceKind,
 }
 
 /// The best way to cut the text up to a position.
@@ -67,35 +68,34 @@ impl SentencePiece {
     /// # Errors
     /// They are no SentencePiece model, or not a unigram model; says which.
     pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
-        let model =
-            SentencePieceModel::from_slice(bytes).map_err(|error| format!("is not a SentencePiece model: {error}"))?;
+        let model = ModelProto::decode(bytes).map_err(|error| format!("is not a SentencePiece model: {error}"))?;
         Self::new(&model)
     }
 
-    fn new(model: &SentencePieceModel) -> Result<Self, String> {
-        let trainer = model.trainer().cloned().unwrap_or_default();
-        if model.pieces().is_empty() || trainer.model_type() != ModelType::Unigram {
+    fn new(model: &ModelProto) -> Result<Self, String> {
+        let trainer = model.trainer_spec.clone().unwrap_or_default();
+        if model.pieces.is_empty() || trainer.model_type() != ModelType::Unigram {
             return Err(format!(
                 "is a {} model of {} pieces; expected a unigram model",
-                trainer.model_type().as_str_name(),
-                model.pieces().len()
+                format!("{:?}", trainer.model_type()).to_uppercase(),
+                model.pieces.len()
             ));
         }
         let pieces: Vec<Piece> = model
-            .pieces()
+            .pieces
             .iter()
-            .map(|piece| Piece { text: piece.piece().to_owned(), score: piece.score(), kind: piece.r#type() })
+            .map(|piece| Piece { text: piece.piece().to_owned(), score: piece.score(), kind: piece.kind() })
             .collect();
-        let of = |kinds: &'static [Type]| {
+        let of = |kinds: &'static [PieceKind]| {
             let chosen = pieces.iter().enumerate().filter(|(_, piece)| kinds.contains(&piece.kind));
             PieceTrie::new(chosen.map(|(id, piece)| (piece.text.as_bytes(), id as u32)))
         };
-        let unknown = pieces.iter().position(|piece| piece.kind == Type::Unknown).ok_or("has no unknown piece")?;
-        let normal = pieces.iter().filter(|piece| piece.kind == Type::Normal);
-        let spec = model.normalizer().cloned().unwrap_or_default();
+        let unknown = pieces.iter().position(|piece| piece.kind == PieceKind::Unknown).ok_or("has no unknown piece")?;
+        let normal = pieces.iter().filter(|piece| piece.kind == PieceKind::Normal);
+        let spec = model.normalizer_spec.clone().unwrap_or_default();
         Ok(Self {
-            trie: of(&[Type::Normal, Type::UserDefined]),
-            normalizer: Normalizer::new(&spec, trainer.treat_whitespace_as_suffix(), of(&[Type::UserDefined]))?,
+            trie: of(&[PieceKind::Normal, PieceKind::UserDefined]),
+            normalizer: Normalizer::new(&spec, trainer.treat_whitespace_as_suffix(), of(&[PieceKind::UserDefined]))?,
             unknown: unknown as u32,
             unknown_score: normal.map(|piece| piece.score).fold(f32::MAX, f32::min) - UNKNOWN_PENALTY,
             unknown_surface: trainer.unk_surface().to_owned(),
@@ -174,7 +174,7 @@ impl SentencePiece {
     /// A user-defined piece of `length` bytes beats everything it could be cut into, and a longer one a shorter one.
     fn score(&self, piece: u32, length: usize) -> f32 {
         let piece = &self.pieces[piece as usize];
-        if piece.kind == Type::UserDefined { (0.1 * (length as f64 - 1.0)) as f32 } else { piece.score }
+        if piece.kind == PieceKind::UserDefined { (0.1 * (length as f64 - 1.0)) as f32 } else { piece.score }
     }
 
     /// Pieces in the vocabulary.
@@ -199,9 +199,9 @@ impl SentencePiece {
         for &id in ids {
             let Some(piece) = self.pieces.get(id as usize) else { continue };
             match (piece.kind, parse_byte(&piece.text)) {
-                (Type::Control, _) => continue,
-                (Type::Unknown, _) => text.extend(self.unknown_surface.bytes()),
-                (Type::Byte, Some(byte)) => text.push(byte),
+                (PieceKind::Control, _) => continue,
+                (PieceKind::Unknown, _) => text.extend(self.unknown_surface.bytes()),
+                (PieceKind::Byte, Some(byte)) => text.push(byte),
                 _ => {
                     let piece = piece.text.strip_prefix(SPACE_SYMBOL).filter(|_| at_start).unwrap_or(&piece.text);
                     text.extend(piece.replace(SPACE_SYMBOL, " ").bytes());
@@ -225,7 +225,7 @@ impl BestPath {
 /// Ids of the pieces `<0x00>` to `<0xFF>`.
 fn byte_pieces(pieces: &[Piece]) -> Result<Vec<u32>, String> {
     let mut ids = vec![None; 256];
-    for (id, piece) in pieces.iter().enumerate().filter(|(_, piece)| piece.kind == Type::Byte) {
+    for (id, piece) in pieces.iter().enumerate().filter(|(_, piece)| piece.kind == PieceKind::Byte) {
         if let Some(byte) = parse_byte(&piece.text) {
             ids[usize::from(byte)] = Some(id as u32);
         }

@@ -17,9 +17,8 @@ pub(crate) fn stage_tables(staged: &mut Staged<'_>, computed: TableBuilders) -> 
     for (name, builder) in computed {
         rows.insert(name.clone(), builder.rows());
         tables.insert(name.clone(), builder.shown()?);
-        let (csv, parquet) = builder.into_bytes()?;
-        staged.add(&format!("stats/{name}.csv"), &csv)?;
-        staged.add(&format!("stats/{name}.parquet"), &parquet)?;
+        staged.add_written(&format!("stats/{name}.csv"), |file| builder.write_csv(file))?;
+        staged.add_written(&format!("stats/{name}.parquet"), |file| builder.write_parquet(file))?;
     }
     Ok((tables, rows))
 }

@@ -197,8 +197,13 @@ pub(super) fn is_digest(text: &str) -> bool {
 
 /// SHA-256 in hexadecimal.
 pub(super) fn sha256(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(64);
-    for byte in Sha256::digest(bytes) {
+    hexadecimal(&Sha256::digest(bytes))
+}
+
+/// A digest as text.
+pub(super) fn hexadecimal(digest: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * digest.len());
+    for byte in digest {
         // Writing to a string cannot fail.
         let _ = write!(text, "{byte:02x}");
     }

@@ -33,8 +33,15 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     sync_folder(folder_of(path))
 }
 
-/// The bytes under a temporary name beside `path`, not synced yet. The mode is that of every new file: what the user's mask leaves.
+/// The bytes under a temporary name beside `path`, not synced yet.
 pub(super) fn unfinished(path: &Path, bytes: &[u8]) -> Result<NamedTempFile> {
+    let mut file = create_unfinished(path)?;
+    file.write_all(bytes).map_err(Error::io("write", path))?;
+    Ok(file)
+}
+
+/// An empty file under a temporary name beside `path`. The mode is that of every new file: what the user's mask leaves.
+pub(super) fn create_unfinished(path: &Path) -> Result<NamedTempFile> {
     let parent = folder_of(path);
     create_folders(parent)?;
     let mut builder = tempfile::Builder::new();
@@ -43,9 +50,7 @@ pub(super) fn unfinished(path: &Path, bytes: &[u8]) -> Result<NamedTempFile> {
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o666);
     #[cfg(unix)]
     builder.permissions(mode);
-    let mut file = builder.tempfile_in(parent).map_err(Error::io("write into", parent))?;
-    file.write_all(bytes).map_err(Error::io("write", path))?;
-    Ok(file)
+    builder.tempfile_in(parent).map_err(Error::io("write into", parent))
 }
 
 /// Gives a synced file its name.

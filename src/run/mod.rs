@@ -4,6 +4,7 @@
 mod beside;
 mod checksums;
 mod difference;
+mod digested;
 mod durable;
 mod finished;
 mod folder;

@@ -1,17 +1,18 @@
 //! Files that replace others together: all are on the disk under temporary names before the first of them changes anything.
 
-use std::path::PathBuf;
+use std::{io::Write, path::PathBuf};
 
 use tempfile::{NamedTempFile, TempPath};
 
 use super::{
-    checksums::{UNLISTED, sha256},
-    durable::{finish, folder_of, sync_all, sync_folder, unfinished},
+    checksums::UNLISTED,
+    digested::Digested,
+    durable::{create_unfinished, finish, folder_of, sync_all, sync_folder},
     folder::RunDir,
     ours::clear_derived,
     record::RunRecord,
 };
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Files that are open at the same time, waiting to be synced together.
 const TOGETHER: usize = 16;
@@ -36,22 +37,35 @@ impl<'a> Staged<'a> {
     /// Adds a file below the folder of the run, under a temporary name.
     ///
     /// # Errors
-    /// [`crate::error::Error::Io`].
+    /// [`Error::Io`].
     pub fn add(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+        let path = self.run.file(name);
+        self.add_written(name, |file| file.write_all(bytes).map_err(Error::io("write", &path)))
+    }
+
+    /// Adds a file that `write` writes, piece by piece: it is never whole in memory.
+    ///
+    /// # Errors
+    /// [`Error::Io`], and those of `write`.
+    pub fn add_written(&mut self, name: &str, write: impl FnOnce(&mut (dyn Write + Send)) -> Result<()>) -> Result<()> {
         self.run.check_there()?;
         let path = self.run.file(name);
-        let file = match unfinished(&path, bytes) {
+        let file = match create_unfinished(&path) {
             // Few files may be open: those that wait are closed first.
             Err(_) if !self.open.is_empty() => {
                 self.settle()?;
-                unfinished(&path, bytes)?
+                create_unfinished(&path)?
             }
             file => file?,
         };
+        let mut file = Digested::new(file);
+        let written = write(&mut file);
+        let (file, digest) = file.finish().map_err(Error::io("write", &path))?;
+        written?;
         self.open.push((path, file));
         self.names.push(name.to_owned());
         if !UNLISTED.contains(&name) {
-            self.listed.push((name.to_owned(), sha256(bytes)));
+            self.listed.push((name.to_owned(), digest));
         }
         if self.open.len() == TOGETHER { self.settle() } else { Ok(()) }
     }
@@ -66,7 +80,7 @@ impl<'a> Staged<'a> {
     /// not complete from the first change to the last.
     ///
     /// # Errors
-    /// [`crate::error::Error::Io`].
+    /// [`Error::Io`].
     pub fn publish(mut self, record: &mut RunRecord, folders: &[&str]) -> Result<()> {
         self.settle()?;
         record.complete = false;

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    io::{Cursor, Read, Seek},
+    io::{Read, Seek, Write},
 };
 
 use polars::prelude::*;
@@ -99,7 +99,9 @@ impl StatisticTable {
     /// # Errors
     /// [`Error::Internal`] if polars cannot write it.
     pub fn to_csv(&self) -> Result<Vec<u8>> {
-        csv(&self.name, &mut self.to_frame()?)
+        let mut bytes = Vec::new();
+        csv(&self.name, &mut self.to_frame()?, true, &mut bytes)?;
+        Ok(bytes)
     }
 
     /// The table as a Parquet file.
@@ -107,7 +109,9 @@ impl StatisticTable {
     /// # Errors
     /// [`Error::Internal`] if polars cannot write it.
     pub fn to_parquet(&self) -> Result<Vec<u8>> {
-        parquet(&self.name, &mut self.to_frame()?)
+        let mut bytes = Vec::new();
+        parquet(&self.name, &mut self.to_frame()?, &mut bytes)?;
+        Ok(bytes)
     }
 
     /// Reads a table back from its Parquet file.
@@ -165,18 +169,14 @@ fn values<T: Cell>(table: &str, frame: &DataFrame, name: &str) -> Result<Vec<T>>
     })
 }
 
-/// The columns as CSV text.
-pub(super) fn csv(name: &str, frame: &mut DataFrame) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    CsvWriter::new(&mut bytes).finish(frame).map_err(|error| table_error(name, &error))?;
-    Ok(bytes)
+/// Writes the columns as CSV text, `with_names` below a line of their names.
+pub(super) fn csv(name: &str, frame: &mut DataFrame, with_names: bool, into: impl Write) -> Result<()> {
+    CsvWriter::new(into).include_header(with_names).finish(frame).map_err(|error| table_error(name, &error))
 }
 
-/// The columns as a Parquet file.
-pub(super) fn parquet(name: &str, frame: &mut DataFrame) -> Result<Vec<u8>> {
-    let mut bytes = Cursor::new(Vec::new());
-    ParquetWriter::new(&mut bytes).finish(frame).map_err(|error| table_error(name, &error))?;
-    Ok(bytes.into_inner())
+/// Writes the columns as a Parquet file of one row group, if they are not many.
+pub(super) fn parquet(name: &str, frame: &mut DataFrame, into: impl Write + Send) -> Result<()> {
+    ParquetWriter::new(into).finish(frame).map(drop).map_err(|error| table_error(name, &error))
 }
 
 /// What polars could not do with a table.
@@ -193,8 +193,11 @@ fn unreadable(name: &str, error: &dyn std::fmt::Display) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Cursor;
+
     use super::*;
     use crate::stats::{Subject, Variable};
+
     #[test]
     fn parquet_round_trips_and_empty_columns_are_left_out() {
         let row = Finding {

@@ -1,10 +1,12 @@
-//! The tables of a run while they grow: layer by layer, as columns, which take a fifth of the memory of [`Finding`]s.
+//! The tables of a run while they grow, layer by layer: as columns, which take a fifth of the memory of [`Finding`]s, and the
+//! columns of large layers as Parquet bytes, which take a tenth of that.
 //!
 //! [`Finding`]: super::Finding
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
-    io::{Read, Seek},
+    io::{Cursor, Read, Seek, Write},
 };
 
 use polars::prelude::*;
@@ -19,11 +21,26 @@ use crate::error::Result;
 /// Rows of a table that charts and pages are made of, over all layers: 0.2 GB of [`super::Finding`]s.
 const SHOWN: usize = 1 << 18;
 
+/// Rows of a layer that stay in memory as columns: 1 MB. Of 128 layers and 20 tables they take no more than of one larger layer.
+const AS_COLUMNS: usize = 1 << 12;
+
+/// Rows of a file that is written as one row group. A larger one has a row group for each layer.
+const ONE_ROW_GROUP: usize = 1 << 18;
+
 /// A table whose layers come one after the other.
 #[derive(Clone, Debug)]
 pub struct TableBuilder {
     name: String,
-    layers: Vec<DataFrame>,
+    /// Every column that a layer has.
+    kinds: BTreeMap<String, DataType>,
+    layers: Vec<Layer>,
+}
+
+/// The rows of one layer.
+#[derive(Clone, Debug)]
+enum Layer {
+    Columns(DataFrame),
+    Parquet { rows: usize, bytes: Vec<u8> },
 }
 
 /// The tables of a run by name.
@@ -40,10 +57,35 @@ pub fn append(into: &mut TableBuilders, layer_tables: Vec<StatisticTable>) -> Re
     Ok(())
 }
 
+impl Layer {
+    fn new(name: &str, mut columns: DataFrame) -> Result<Self> {
+        if columns.height() <= AS_COLUMNS {
+            return Ok(Self::Columns(columns));
+        }
+        let mut bytes = Vec::new();
+        parquet(name, &mut columns, &mut bytes)?;
+        Ok(Self::Parquet { rows: columns.height(), bytes })
+    }
+
+    fn rows(&self) -> usize {
+        match self {
+            Self::Columns(columns) => columns.height(),
+            Self::Parquet { rows, .. } => *rows,
+        }
+    }
+
+    fn columns(&self, name: &str) -> Result<Cow<'_, DataFrame>> {
+        match self {
+            Self::Columns(columns) => Ok(Cow::Borrowed(columns)),
+            Self::Parquet { bytes, .. } => read_frame(name, Cursor::new(bytes.as_slice())).map(Cow::Owned),
+        }
+    }
+}
+
 impl TableBuilder {
     /// A table without rows.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), layers: Vec::new() }
+        Self { name: name.into(), kinds: BTreeMap::new(), layers: Vec::new() }
     }
 
     /// Reads a table back from its Parquet file.
@@ -53,12 +95,14 @@ impl TableBuilder {
     pub fn from_parquet<R: Read + Seek + polars::io::mmap::MmapBytesReader>(name: &str, reader: R) -> Result<Self> {
         let frame = read_frame(name, reader)?;
         let layers = by_layer(&frame).map_err(|error| table_error(name, &error))?;
-        Ok(Self { name: name.to_owned(), layers })
+        let mut table = Self::new(name);
+        layers.into_iter().try_for_each(|layer| table.push(layer))?;
+        Ok(table)
     }
 
     /// How many rows there are.
     pub fn rows(&self) -> usize {
-        self.layers.iter().map(DataFrame::height).sum()
+        self.layers.iter().map(Layer::rows).sum()
     }
 
     /// Adds rows of another layer.
@@ -66,7 +110,14 @@ impl TableBuilder {
     /// # Errors
     /// [`crate::error::Error::Internal`] if polars refuses the columns.
     pub fn append(&mut self, table: &StatisticTable) -> Result<()> {
-        self.layers.push(table.to_frame()?);
+        self.push(table.to_frame()?)
+    }
+
+    fn push(&mut self, columns: DataFrame) -> Result<()> {
+        for column in columns.columns() {
+            self.kinds.entry(column.name().to_string()).or_insert_with(|| column.dtype().clone());
+        }
+        self.layers.push(Layer::new(&self.name, columns)?);
         Ok(())
     }
 
@@ -79,41 +130,69 @@ impl TableBuilder {
         let limit = SHOWN / self.layers.len().max(1);
         let mut table = StatisticTable::new(self.name.as_str());
         for layer in &self.layers {
-            let shown = shown_rows(layer, limit).map_err(|error| table_error(&self.name, &error))?;
-            table.rows.extend(findings(&self.name, shown.as_ref().unwrap_or(layer))?);
+            let columns = layer.columns(&self.name)?;
+            let shown = shown_rows(&columns, limit).map_err(|error| table_error(&self.name, &error))?;
+            table.rows.extend(findings(&self.name, shown.as_ref().unwrap_or(&columns))?);
         }
         Ok(table)
     }
 
-    /// CSV text and Parquet file, as of a [`StatisticTable`] with all the rows.
+    /// Writes the table as CSV text, as a [`StatisticTable`] with all the rows does.
     ///
     /// # Errors
-    /// [`crate::error::Error::Internal`] if polars cannot write them.
-    pub fn into_bytes(self) -> Result<(Vec<u8>, Vec<u8>)> {
-        let name = self.name.clone();
-        let mut frame = self.into_frame().map_err(|error| table_error(&name, &error))?;
-        Ok((csv(&name, &mut frame)?, parquet(&name, &mut frame)?))
+    /// [`crate::error::Error::Internal`] if polars cannot write it.
+    pub fn write_csv(&self, into: &mut dyn Write) -> Result<()> {
+        // A table without rows has a line of names all the same.
+        let mut with_names = true;
+        self.parts().try_for_each(|part| csv(&self.name, &mut part?, std::mem::take(&mut with_names), &mut *into))
     }
 
-    /// All rows, with every column that any layer has.
-    fn into_frame(self) -> PolarsResult<DataFrame> {
-        let layers = self.layers;
-        let kind = |name: &str| layers.iter().find_map(|layer| Some(layer.column(name).ok()?.dtype().clone()));
-        let columns: Vec<(&str, DataType)> = COLUMNS.iter().filter_map(|name| Some((*name, kind(name)?))).collect();
-        let mut all = DataFrame::empty();
-        for layer in layers {
-            let column = |(name, kind): &(&str, DataType)| {
-                let absent = || Column::full_null((*name).into(), layer.height(), kind);
-                layer.column(name).cloned().unwrap_or_else(|_| absent())
-            };
-            let part = DataFrame::new(layer.height(), columns.iter().map(column).collect())?;
-            if all.width() == 0 {
-                all = part;
-            } else {
-                all.vstack_mut_owned(part)?;
+    /// Writes the table as a Parquet file: up to 262,144 rows as a [`StatisticTable`] with all of them does, more as a row group
+    /// for each layer.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Internal`] if polars cannot write it.
+    pub fn write_parquet(&self, into: &mut (dyn Write + Send)) -> Result<()> {
+        let mut parts = self.parts();
+        if self.rows() <= ONE_ROW_GROUP {
+            let mut all = parts.next().unwrap_or_else(|| Ok(DataFrame::empty()))?;
+            for part in parts {
+                all.vstack_mut_owned(part?).map_err(|error| table_error(&self.name, &error))?;
             }
+            return parquet(&self.name, &mut all, into);
         }
-        Ok(all)
+        self.write_row_groups(parts, into)
+    }
+
+    fn write_row_groups(
+        &self,
+        mut parts: impl Iterator<Item = Result<DataFrame>>,
+        into: &mut (dyn Write + Send),
+    ) -> Result<()> {
+        let refused = |error| table_error(&self.name, &error);
+        let schema: Schema = self.schema().map(|(name, kind)| Field::new(name.into(), kind.clone())).collect();
+        let mut writer = ParquetWriter::new(into).batched(&schema).map_err(refused)?;
+        parts.try_for_each(|part| writer.write_batch(&part?).map_err(refused))?;
+        writer.finish().map(drop).map_err(refused)
+    }
+
+    /// The columns in file order.
+    fn schema(&self) -> impl Iterator<Item = (&'static str, &DataType)> {
+        COLUMNS.iter().filter_map(|name| Some((*name, self.kinds.get(*name)?)))
+    }
+
+    /// The layers, each with every column that any of them has.
+    fn parts(&self) -> impl Iterator<Item = Result<DataFrame>> {
+        let columns: Vec<(&str, &DataType)> = self.schema().collect();
+        self.layers.iter().map(move |layer| {
+            let part = layer.columns(&self.name)?;
+            let column = |(name, kind): &(&str, &DataType)| {
+                let absent = || Column::full_null((*name).into(), part.height(), kind);
+                part.column(name).cloned().unwrap_or_else(|_| absent())
+            };
+            let all = DataFrame::new(part.height(), columns.iter().map(column).collect());
+            all.map_err(|error| table_error(&self.name, &error))
+        })
     }
 }
 
@@ -157,7 +236,9 @@ mod tests {
         assert_eq!(builder.rows(), 4);
         let whole = table(&layers.concat());
         assert_eq!(builder.shown().unwrap(), whole);
-        let (csv, parquet) = builder.into_bytes().unwrap();
+        let (mut csv, mut parquet) = (Vec::new(), Vec::new());
+        builder.write_csv(&mut csv).unwrap();
+        builder.write_parquet(&mut parquet).unwrap();
         assert_eq!(csv, whole.to_csv().unwrap());
         assert_eq!(parquet, whole.to_parquet().unwrap());
         let read = TableBuilder::from_parquet("routing_std", Cursor::new(parquet)).unwrap();
