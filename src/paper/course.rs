@@ -1,11 +1,11 @@
 //! Figure 11: how the expert shares of a token move in training.
 
 use super::{
-    compare::{Compared, Row, Section},
     figures::{Paper, TokenCourse},
     measure::Measured,
     overlay::{Overlay, OverlayPanel, Series, Who},
     run::Run,
+    section::{Compared, Row, Section},
     words,
 };
 use crate::{

@@ -1,11 +1,11 @@
 //! Figure 12: the share of dropped assignments by position.
 
 use super::{
-    compare::{Compared, Row, Section},
     figures::{BUCKETS, DropCurve, Paper},
     measure::{Measured, propagated},
     overlay::{Overlay, OverlayPanel, Series, Who},
     run::Run,
+    section::{Compared, Row, Section},
     words,
 };
 use crate::{

@@ -18,13 +18,15 @@ mod figures;
 mod measure;
 mod overlay;
 mod run;
+mod section;
 mod share;
 mod spread;
 mod words;
 
 pub use check::{Check, Rule, checks};
-pub use compare::{Comparison, NotCompared, Row, Section, compare};
+pub use compare::{Comparison, NotCompared, compare};
 pub use figures::{BUCKETS, DropBucket, DropCurve, EXPERTS, Paper, ShareFigure, Shares, TOP_K, TokenCourse};
 pub use measure::{Measured, profile_distance, propagated, relative_std, share_divergence, total_variation};
 pub use overlay::{Overlay, OverlayPanel, Series, Who};
 pub use run::Run;
+pub use section::{Row, Section};

@@ -1,11 +1,11 @@
 //! Figures 5 to 10: kept expert shares by category, position and token.
 
 use super::{
-    compare::{Compared, Row, Section},
     figures::{EXPERTS, Paper, ShareFigure, Shares, TOP_K},
     measure::{Measured, profile, profile_distance, propagated, relative_std, share_divergence, total_variation},
     overlay::{Overlay, OverlayPanel, Series, Who},
     run::{Key, Run, RunShares},
+    section::{Compared, Row, Section},
     words,
 };
 use crate::{routing::LayerId, stats::Statistic};

@@ -1,11 +1,11 @@
 //! Figures 13 and 14: routing std by position and by token id, as a part of its ceiling.
 
 use super::{
-    compare::{Compared, Row, Section},
     figures::{EXPERTS, Paper, TOP_K},
     measure::{Measured, step_area},
     overlay::{Overlay, OverlayPanel, Series, Who},
     run::Run,
+    section::{Compared, Row, Section},
     words,
 };
 use crate::{

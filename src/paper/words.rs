@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{compare::Row, figures::EXPERTS, run::Run};
+use super::{figures::EXPERTS, run::Run, section::Row};
 use crate::{routing::LayerId, stats::thousands};
 
 /// How much wider than it is the interval of a difference must leave out 0 for a direction to be claimed: the paper's
