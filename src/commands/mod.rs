@@ -7,6 +7,7 @@ mod drift;
 mod drops;
 mod dry_run;
 mod inspect;
+mod interrupts;
 mod man;
 mod notebook;
 mod options;

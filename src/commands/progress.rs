@@ -9,7 +9,7 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{signals, terminal};
+use super::{interrupts, terminal};
 use crate::pipeline::progress::{Progress, Stage};
 
 /// The terminal, watching a command.
@@ -22,6 +22,7 @@ pub(super) struct TerminalProgress {
 }
 
 impl TerminalProgress {
+    /// Nothing is drawn yet; `quiet`: nor will bars or notes be.
     pub(super) fn new(quiet: bool) -> Self {
         Self { quiet, bar: Mutex::default(), told: Mutex::default() }
     }
@@ -66,7 +67,7 @@ impl Progress for TerminalProgress {
         bar.set_prefix(stage.name());
         *self.bar() = Some(bar);
         if stage == Stage::ForwardPass {
-            signals::in_forward_pass(true);
+            interrupts::in_forward_pass(true);
         }
     }
 
@@ -84,7 +85,7 @@ impl Progress for TerminalProgress {
 
     fn ended(&self, stage: Stage) {
         if stage == Stage::ForwardPass {
-            signals::in_forward_pass(false);
+            interrupts::in_forward_pass(false);
         }
         if let Some(bar) = self.bar().take() {
             bar.finish_and_clear();
@@ -109,6 +110,6 @@ impl Progress for TerminalProgress {
     }
 
     fn is_cancelled(&self) -> bool {
-        signals::is_interrupted()
+        interrupts::is_interrupted()
     }
 }

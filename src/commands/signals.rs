@@ -1,36 +1,4 @@
-//! Signals: interrupts end a run where it loses nothing, and no other ends it without a word.
-
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use crate::error::Error;
-
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
-static IN_FORWARD_PASS: AtomicBool = AtomicBool::new(false);
-
-/// Says whether the forward pass is running, which stops at the next routing group so that no part is lost.
-pub(super) fn in_forward_pass(running: bool) {
-    IN_FORWARD_PASS.store(running, Ordering::SeqCst);
-}
-
-/// Whether an interrupt has been seen.
-pub(super) fn is_interrupted() -> bool {
-    INTERRUPTED.load(Ordering::SeqCst)
-}
-
-/// What an interrupt does: the forward pass stops where it loses nothing, and anything else at once, because files are
-/// whole or absent. A second one ends the forward pass at once too.
-#[cfg(unix)]
-fn interrupted() {
-    if !IN_FORWARD_PASS.load(Ordering::SeqCst) {
-        let error = Error::Interrupted;
-        super::terminal::error(&error.to_string(), error.hint().as_deref());
-        std::process::exit(130);
-    }
-    if INTERRUPTED.swap(true, Ordering::SeqCst) {
-        std::process::exit(130);
-    }
-    super::terminal::note("interrupted: stopping at the next safe point (press again to stop at once)");
-}
+//! The signals of the system: those that ask the process to end are interrupts, and no other ends it without a word.
 
 #[cfg(unix)]
 mod watch {
@@ -76,7 +44,7 @@ mod watch {
             let _ = ready.send(());
             let Ok(mut signals) = signals else { return };
             for _ in signals.forever() {
-                super::interrupted();
+                crate::commands::interrupts::interrupted();
             }
         });
         if watcher.is_ok() {
@@ -94,7 +62,9 @@ mod watch {
 /// Other systems end the process at once: files are whole or absent.
 #[cfg(not(unix))]
 mod watch {
+    /// Nothing to tame.
     pub(in super::super) fn tame_signals() {}
+    /// Nothing to watch for.
     pub(in super::super) fn watch_for_interrupts() {}
 }
 
