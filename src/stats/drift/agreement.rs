@@ -32,10 +32,10 @@ pub(super) fn agreement_of(a: &Occurrences, b: &Occurrences, row: usize) -> [f64
     [shared / k, flag(one[0] == other[0]), flag(shared == k), shared / (2.0 * k - shared)]
 }
 
-/// Four tables of one row: the checkpoint and the reference.
-pub(super) fn agreement(step: &Step) -> Vec<StatisticTable> {
+/// Four tables of one row: the checkpoint and the reference, whose sets of experts are `reference`.
+pub(super) fn agreement(step: &Step, reference: &Sets) -> Vec<StatisticTable> {
     let course = step.course;
-    let (one, last, occurrences) = (&step.own.data, &course.last().data, &course.baseline.occurrences);
+    let (one, last) = (&step.own.data, &course.last().data);
     let mut sums = STATISTICS.map(|_| vec![0.0; one.documents()]);
     for row in 0..one.len() {
         let document = one.document[row] as usize;
@@ -43,13 +43,13 @@ pub(super) fn agreement(step: &Step) -> Vec<StatisticTable> {
             sums[document] += value;
         }
     }
-    let chance = Sets::new(one, 0..one.len()).chance(&course.baseline.sets);
+    let chance = Sets::new(one, 0..one.len()).chance(reference);
     let seed = course.settings.statistics.seed;
     let jaccard = chance.jaccard(one, last, Stream::new(seed, one.layer, Purpose::Pairs, step.at));
     let chance = [chance.saturation, chance.first, chance.exact, jaccard.mean];
     let kind = |index: usize| if index == 3 && jaccard.drawn { DRAWN_PAIRS } else { LOAD_MATCHED };
     let row = |index: usize| {
-        let finding = course.mean(step.finding(STATISTICS[index], View::Chosen), &sums[index], occurrences);
+        let finding = course.mean(step.finding(STATISTICS[index], View::Chosen), &sums[index], &course.occurrences);
         StatisticTable::of(
             STATISTICS[index],
             vec![against_chance(course, finding, index, (chance[index], kind(index)))],
@@ -61,7 +61,7 @@ pub(super) fn agreement(step: &Step) -> Vec<StatisticTable> {
 /// A router saturation of any two checkpoints, from the sums by document.
 pub(super) fn saturation(course: &Course, (at, to): (usize, usize), sums: &[f64], chance: f64) -> Finding {
     let finding = course.about(course.last().finding(STATISTICS[0], View::Chosen), at, to);
-    against_chance(course, course.mean(finding, sums, &course.baseline.occurrences), 0, (chance, LOAD_MATCHED))
+    against_chance(course, course.mean(finding, sums, &course.occurrences), 0, (chance, LOAD_MATCHED))
 }
 
 fn against_chance(course: &Course, finding: Finding, index: usize, (chance, kind): (f64, &'static str)) -> Finding {

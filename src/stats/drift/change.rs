@@ -44,7 +44,7 @@ impl LastChange {
         let sums = step.course.per_document(|row| f64::from(u8::from(self.changed[row])));
         let finding = step.finding(Statistic::LastChange, View::Chosen);
         let chance = if is_last { 0.0 } else { 1.0 - self.same.iter().sum::<f64>() };
-        Some(step.course.mean(finding, &sums, &step.course.baseline.occurrences).against(chance, "load_matched"))
+        Some(step.course.mean(finding, &sums, &step.course.occurrences).against(chance, "load_matched"))
     }
 }
 
@@ -58,7 +58,7 @@ fn lowest_documents(step: &Step) -> Vec<Finding> {
     let course = step.course;
     let (one, last) = (&step.own.data, &course.last().data);
     let sums = course.per_document(|row| agreement_of(one, last, row)[0]);
-    let occurrences = &course.baseline.occurrences;
+    let occurrences = &course.occurrences;
     let overall = sums.iter().sum::<f64>() / occurrences.iter().sum::<f64>();
     let least = course.settings.minimum_document_occurrences as f64;
     let mut documents: Vec<usize> = (0..sums.len()).filter(|d| occurrences[*d] >= least.max(1.0)).collect();
@@ -71,7 +71,7 @@ fn lowest_documents(step: &Step) -> Vec<Finding> {
     documents.truncate(course.settings.documents_listed);
     let row = |(index, document): (usize, usize)| {
         let finding = course.last().about_label(empty.clone(), document).about(|subject| Subject {
-            document: Some(course.baseline.names[document].to_owned()),
+            document: Some(course.document_names[document].to_owned()),
             rank: Some(index as u32 + 1),
             ..subject
         });

@@ -1,6 +1,6 @@
 //! One layer over the course of training: the reference, and one checkpoint at a time beside it.
 
-use super::{DriftPoint, DriftSettings, baseline::Baseline};
+use super::{point::DriftPoint, settings::DriftSettings};
 use crate::{
     error::{Error, Result},
     routing::View,
@@ -18,8 +18,10 @@ pub(super) struct Course<'a> {
     pub(super) reference: usize,
     /// What a person chose.
     pub(super) settings: &'a DriftSettings,
-    /// What the layer at the reference gives every comparison.
-    pub(super) baseline: Baseline<'a>,
+    /// Occurrences at the reference by dense document index.
+    pub(super) occurrences: Vec<f64>,
+    /// Document names by dense index.
+    pub(super) document_names: Vec<&'a str>,
 }
 
 /// One checkpoint beside the reference. Row r is the same token in both.
@@ -40,7 +42,7 @@ impl Step<'_> {
 }
 
 impl<'a> Course<'a> {
-    /// Lays out the layer at the reference, and counts what every comparison needs of it.
+    /// Lays out the layer at the reference.
     pub(super) fn new(
         sequences: &'a SequenceTable,
         points: &'a [DriftPoint<'a>],
@@ -49,8 +51,9 @@ impl<'a> Course<'a> {
         settings: &'a DriftSettings,
     ) -> Result<Self> {
         let last = Study::new(sequences, trace, &settings.statistics)?;
-        let baseline = Baseline::new(&last, settings);
-        Ok(Self { points, last, reference, settings, baseline })
+        let occurrences = last.counts[0].occurrences.iter().map(|n| f64::from(*n)).collect();
+        let document_names = document_names(&last);
+        Ok(Self { points, last, reference, settings, occurrences, document_names })
     }
 
     /// The layer at the reference.
@@ -107,6 +110,16 @@ impl<'a> Course<'a> {
         let finding = finding.measured(sums.iter().sum::<f64>() / n, interval, n as u64, documents as u64);
         self.last().with_reason(finding, documents)
     }
+}
+
+/// The name of every document that has a row, by dense index.
+fn document_names<'a>(study: &Study<'a>) -> Vec<&'a str> {
+    let mut names = vec![""; study.data.documents()];
+    for (row, &t) in study.data.source.iter().enumerate() {
+        let document = study.sequences.document[study.trace.sequence[t as usize] as usize] as usize;
+        names[study.data.document[row] as usize] = &study.sequences.document_names[document];
+    }
+    names
 }
 
 /// Refuses checkpoints without order or names of their own; returns the index of the reference.

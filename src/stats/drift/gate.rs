@@ -104,7 +104,7 @@ impl<'a> GateReference<'a> {
                 |expert| (f64::from(own.at(t, expert)) / own_sum).min(f64::from(last.at(t, expert)) / last_sum);
             (0..experts).map(smaller).sum::<f64>().min(1.0)
         };
-        let finding = course.mean(finding, &course.per_document(shared), &course.baseline.occurrences);
+        let finding = course.mean(finding, &course.per_document(shared), &course.occurrences);
         // At the reference these are the sorted probabilities already, under the names of `own`.
         let sorted = |expert: usize| -> Cow<'_, [f32]> {
             if step.at == course.reference {

@@ -1,9 +1,9 @@
 //! `load_drift`: how far the loads of two checkpoints are apart, and the shares behind it. Chosen and kept.
 
 use super::{
-    DriftSettings,
     course::Step,
     distance::{between_halves, cosine, resampled, total_variation},
+    settings::DriftSettings,
     token::FrequentToken,
 };
 use crate::{
@@ -25,35 +25,47 @@ const DISTANCES: [Distance; 2] = [(Variant::Cosine, cosine, 1.0), (Variant::Tota
 /// Per view: cosine and total variation of the load, against no change. `noise_floor` is what another
 /// corpus of this size would show: the halves of the documents at the reference, whose distance is brought to the full
 /// size (total variation over sqrt 2; 1 - cosine, which is quadratic, over 2).
-pub(super) fn load_drift(step: &Step) -> Vec<Finding> {
+pub(super) fn load_drift(step: &Step, last: &LoadReference) -> Vec<Finding> {
     let mut findings = Vec::new();
     for view in View::ALL {
         let own = overall(step.own, view);
-        findings.extend((0..DISTANCES.len()).map(|index| row(step, view, index, &own)));
+        findings.extend((0..DISTANCES.len()).map(|index| row(step, last, view, (index, &own))));
     }
     findings
 }
 
-fn row(step: &Step, view: View, index: usize, own: &Shares) -> Finding {
-    let course = step.course;
-    let ((variant, distance, unchanged), last) = (DISTANCES[index], &course.baseline.load[view as usize]);
+fn row(step: &Step, last: &LoadReference, view: View, (index, own): (usize, &Shares)) -> Finding {
+    let (variant, distance, unchanged) = DISTANCES[index];
+    let (last, floor) = (&last.shares[view as usize], last.floors[view as usize][index]);
     let finding = step.finding(Statistic::LoadDrift, view).variant(variant);
     let estimate = distance(&own.count, &last.count);
     if !estimate.is_finite() {
         return finding.withheld("no assignment to count");
     }
     let interval = centred(&mut resampled(own, last, distance), estimate, 1.0);
-    let floor = course.baseline.load_floors[view as usize][index];
     let finding = finding.measured(estimate, interval, own.assignments(), own.documents as u64);
     let finding = Finding { noise_floor: finite(floor), ..finding.against(unchanged, "no_change") };
-    course.last().with_reason(finding, own.documents)
+    step.course.last().with_reason(finding, own.documents)
 }
 
-/// What another corpus of this size would show, in the order of the distances.
-pub(super) type LoadFloors = [f64; DISTANCES.len()];
+/// The load at the reference.
+pub(super) struct LoadReference {
+    /// Shares over all documents, by view.
+    shares: [Shares; 2],
+    /// What another corpus of this size would show, by view in the order of the distances.
+    floors: [[f64; DISTANCES.len()]; 2],
+}
+
+impl LoadReference {
+    /// Counts the load; `halves` divide the documents at random, `[splits][documents]`.
+    pub(super) fn new(last: &Study, halves: &[Vec<bool>]) -> Self {
+        let shares = View::ALL.map(|view| overall(last, view));
+        Self { floors: View::ALL.map(|view| floors(last, view, &shares[view as usize], halves)), shares }
+    }
+}
 
 /// The distances between the halves of the documents at the reference, brought to the full size.
-pub(super) fn floors(last: &Study, view: View, load: &Shares, halves: &[Vec<bool>]) -> LoadFloors {
+fn floors(last: &Study, view: View, load: &Shares, halves: &[Vec<bool>]) -> [f64; DISTANCES.len()] {
     let counts = &last.counts[view as usize];
     let documents = (0..last.data.documents()).map(|document| (document, counts.of(document)));
     DISTANCES.map(|(variant, distance, _)| {
@@ -63,12 +75,12 @@ pub(super) fn floors(last: &Study, view: View, load: &Shares, halves: &[Vec<bool
 }
 
 /// The shares over all documents.
-pub(super) fn overall(study: &Study, view: View) -> Shares {
+fn overall(study: &Study, view: View) -> Shares {
     share::group_shares(study, view, &study.groups()[0])
 }
 
-/// `expert_share` at the checkpoint: over all, and of the listed token ids. Both views.
-pub(super) fn expert_shares(step: &Step) -> Vec<Finding> {
+/// `expert_share` at the checkpoint: over all, and of the listed token ids (cell indices). Both views.
+pub(super) fn expert_shares(step: &Step, listed: &[usize]) -> Vec<Finding> {
     let (course, study, at) = (step.course, step.own, step.at);
     let overall = View::ALL.map(|view| overall(study, view));
     let load = [overall[0].share(), overall[1].share()];
@@ -81,7 +93,7 @@ pub(super) fn expert_shares(step: &Step) -> Vec<Finding> {
     };
     add(View::Chosen, &overall[0]);
     add(View::Kept, &overall[1]);
-    for &cell in &course.baseline.listed {
+    for &cell in listed {
         let rows = study.by_token.cell(cell);
         let shares = share::cell_shares(study, Key::Token(study.data.token[rows[0] as usize] as usize), rows);
         add(View::Chosen, &shares[0]);

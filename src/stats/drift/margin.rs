@@ -1,7 +1,7 @@
 //! `agreement_by_margin`: near-ties of the router flip by arithmetic alone, so that agreement is shown by the margin
 //! that the reference has. Chosen view.
 
-use super::{DriftSettings, agreement::agreement_of, chance::Sets, course::Step};
+use super::{agreement::agreement_of, chance::Sets, course::Step, settings::DriftSettings};
 use crate::{
     routing::View,
     stats::{Finding, Statistic, Subject, Variant, occurrences::Occurrences, resample::quantile_sorted, study::Study},
@@ -13,9 +13,9 @@ const VARIANTS: [(Variant, usize, bool); 3] =
 
 /// One row per variant and bin of the reference's margin. Bins hold equally many occurrences, except that equal margins
 /// are never parted. `overlap` and `exact_set` by g_k - g_k+1, `first_choice` by g_1 - g_2.
-pub(super) fn agreement_by_margin(step: &Step) -> Vec<Finding> {
-    let MarginBins { by_k, by_first } = &step.course.baseline.margins;
-    VARIANTS.into_iter().flat_map(|variant| rows(step, variant, if variant.2 { by_first } else { by_k })).collect()
+pub(super) fn agreement_by_margin(step: &Step, last: &MarginBins) -> Vec<Finding> {
+    let bins = |by_first: bool| if by_first { &last.by_first } else { &last.by_k };
+    VARIANTS.into_iter().flat_map(|variant| rows(step, variant, bins(variant.2))).collect()
 }
 
 /// The occurrences by their margin at the reference.

@@ -14,70 +14,29 @@ mod load;
 mod margin;
 mod matching;
 mod matrix;
+mod point;
+mod settings;
 mod source;
 mod token;
 
 pub use chance::overlap_chance;
 pub use matching::{Matching, match_experts};
+pub use point::DriftPoint;
+pub use settings::DriftSettings;
 pub use source::{DriftLayer, DriftSource};
 
 use std::borrow::Cow;
 
-use super::{Settings, Statistic, StatisticTable, needs::withhold, study::Study};
+use super::{Finding, Statistic, StatisticTable, needs::withhold, study::Study};
 use crate::{
     error::{Error, Result},
-    trace::{Block, LayerTrace, SequenceTable},
+    trace::{Block, LayerTrace, Provides, SequenceTable},
 };
+use baseline::Baseline;
 use change::LastChange;
 use course::{Course, Step};
 use gate::GateReference;
-
-/// One checkpoint of a run.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct DriftPoint<'a> {
-    /// Its name, unique among the checkpoints.
-    pub label: &'a str,
-    /// Tokens that it was trained on, where known.
-    pub training_tokens: Option<f64>,
-    /// Whether it stands beside the time axis: it is compared with the last checkpoint, but is none of the steps.
-    pub off_axis: bool,
-}
-
-/// What a person may choose about the statistics of `drift`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DriftSettings {
-    /// Seed, resamples and minima.
-    pub statistics: Settings,
-    /// Whether the experts of every checkpoint are renamed after those of the last one that take the same tokens.
-    pub match_experts: bool,
-    /// Bins of `agreement_by_margin`.
-    pub margin_bins: usize,
-    /// Length of the lists of `document_drift`.
-    pub documents_listed: usize,
-    /// Fewest occurrences for a place in these lists.
-    pub minimum_document_occurrences: usize,
-    /// How many of the most frequent token ids have their expert shares listed.
-    pub tokens_listed: usize,
-    /// Token ids whose expert shares are listed whatever their frequency, if it reaches the minimum.
-    pub tokens_of_interest: Vec<u32>,
-    /// Random splits of the documents into halves behind a noise floor.
-    pub splits: usize,
-}
-
-impl Default for DriftSettings {
-    fn default() -> Self {
-        Self {
-            statistics: Settings::default(),
-            match_experts: false,
-            margin_bins: 10,
-            documents_listed: 50,
-            minimum_document_occurrences: 64,
-            tokens_listed: 100,
-            tokens_of_interest: Vec::new(),
-            splits: 20,
-        }
-    }
-}
+use matrix::Matrix;
 
 /// All drift statistics of one layer, one table per statistic in the order of [`super::STATISTICS`].
 ///
@@ -103,19 +62,18 @@ pub fn drift_statistics<S: DriftSource + ?Sized>(
     let reference = course::reference(points, source.checkpoints())?;
     progress("reading");
     let trace = source.layer(reference)?;
-    let mut provides = trace.provides;
     let course = Course::new(sequences, points, &trace, reference, settings)?;
     let gate = GateReference::new(&course, source.gate(reference)?)?;
+    let baseline = Baseline::new(course.last(), settings);
+    let comparison = Comparison { course: &course, source, baseline, gate };
+    let mut provides = trace.provides;
     let mut last_change = LastChange::new(&course);
-    let mut matrix = matrix::Matrix::new(&course);
+    let mut matrix = Matrix::new(&course);
     let mut by_checkpoint: Vec<Vec<StatisticTable>> = vec![Vec::new(); points.len()];
     for at in course.backwards() {
-        let own = one_layer(&course, source, at)?;
+        let own = comparison.layer(at)?;
         provides = provides.and(own.provides);
-        if settings.match_experts && !provides.has(Block::TokenIds) {
-            return Err(unmatchable());
-        }
-        let matching = settings.match_experts.then(|| match_experts(&trace, &own)).transpose()?;
+        let matching = matching(settings, provides, &trace, &own)?;
         let renamed = match &matching {
             Some(matching) => Cow::Owned(matching.renamed(&own)),
             None => own,
@@ -123,68 +81,82 @@ pub fn drift_statistics<S: DriftSource + ?Sized>(
         let is_laid_out = at == reference && matching.is_none();
         let study = if is_laid_out { None } else { Some(Study::new(sequences, &renamed, &settings.statistics)?) };
         let step = Step { course: &course, at, own: study.as_ref().unwrap_or(course.last()) };
-        let own_gate = gate.of(&course, source, at, matching.as_ref())?;
-        let mut tables = statistics_of(&step, &gate, own_gate.as_ref(), progress);
+        let tables = &mut by_checkpoint[at];
+        tables.extend(comparison.tables(&step, matching.as_ref(), progress)?);
         tables.push(StatisticTable::of(Statistic::LastChange, last_change.step(&step).into_iter().collect()));
-        tables.extend(
-            matching
-                .as_ref()
-                .map(|matching| StatisticTable::of(Statistic::ExpertMatching, matching::findings(&step, matching))),
-        );
         matrix.add(&step, matching);
-        by_checkpoint[at] = tables;
     }
     let mut tables = in_order(by_checkpoint);
     progress("every two checkpoints");
-    let saturation = tables.iter_mut().find(|table| table.name == Statistic::RouterSaturation.table());
-    saturation.into_iter().try_for_each(|table| {
+    if let Some(table) = tables.iter_mut().find(|table| table.name == Statistic::RouterSaturation.table()) {
         table.rows.extend(matrix.rows(&course, source)?);
-        Ok(())
-    })?;
+    }
     withhold(&mut tables, provides);
     Ok(tables)
 }
 
-/// Experts are matched by the token ids that they take.
-fn unmatchable() -> Error {
-    let absence = Block::TokenIds.absence();
-    Error::usage(format!("experts cannot be matched: {absence}"), "compare the checkpoints without matching")
-}
-
-/// The layer at one checkpoint, checked against the reference.
-fn one_layer<'a, S: DriftSource + ?Sized>(
-    course: &Course<'a>,
-    source: &'a S,
-    at: usize,
-) -> Result<Cow<'a, LayerTrace>> {
-    if at == course.reference {
-        return Ok(Cow::Borrowed(course.last().trace));
+/// Which expert of a checkpoint is which of the reference, where a person wants them matched: by the token ids that they
+/// take.
+fn matching(
+    settings: &DriftSettings,
+    provides: Provides,
+    reference: &LayerTrace,
+    own: &LayerTrace,
+) -> Result<Option<Matching>> {
+    if settings.match_experts && !provides.has(Block::TokenIds) {
+        let absence = Block::TokenIds.absence();
+        let message = format!("experts cannot be matched: {absence}");
+        return Err(Error::usage(message, "compare the checkpoints without matching"));
     }
-    let own = source.layer(at)?;
-    course.check(at, &own)?;
-    Ok(own)
+    settings.match_experts.then(|| match_experts(reference, own)).transpose()
 }
 
-/// Everything that compares one checkpoint with the reference alone.
-fn statistics_of(
-    step: &Step,
-    gate: &GateReference,
-    own_gate: Option<&gate::Gates>,
-    progress: &dyn Fn(&'static str),
-) -> Vec<StatisticTable> {
-    progress("agreement");
-    let mut tables = agreement::agreement(step);
-    progress("gate overlap");
-    tables.push(StatisticTable::of(Statistic::GateOverlap, vec![gate.overlap(step, own_gate)]));
-    progress("token drift");
-    tables.push(StatisticTable::of(Statistic::TokenDrift, token::token_drift(step)));
-    progress("agreement by margin");
-    tables.push(StatisticTable::of(Statistic::AgreementByMargin, margin::agreement_by_margin(step)));
-    progress("load drift");
-    tables.push(StatisticTable::of(Statistic::LoadDrift, load::load_drift(step)));
-    tables.push(StatisticTable::of(Statistic::DocumentDrift, change::document_drift(step)));
-    tables.push(StatisticTable::of(Statistic::ExpertShare, load::expert_shares(step)));
-    tables
+/// What one checkpoint after the other is compared with.
+struct Comparison<'a, S: ?Sized> {
+    course: &'a Course<'a>,
+    source: &'a S,
+    baseline: Baseline,
+    gate: GateReference<'a>,
+}
+
+impl<'a, S: DriftSource + ?Sized> Comparison<'a, S> {
+    /// The layer at one checkpoint, checked against the reference.
+    fn layer(&self, at: usize) -> Result<Cow<'a, LayerTrace>> {
+        if at == self.course.reference {
+            return Ok(Cow::Borrowed(self.course.last().trace));
+        }
+        let own = self.source.layer(at)?;
+        self.course.check(at, &own)?;
+        Ok(own)
+    }
+
+    /// Everything that compares one checkpoint with the reference alone.
+    fn tables(
+        &self,
+        step: &Step,
+        matching: Option<&Matching>,
+        progress: &dyn Fn(&'static str),
+    ) -> Result<Vec<StatisticTable>> {
+        let Self { course, source, baseline, gate } = self;
+        let own_gate = gate.of(course, *source, step.at, matching)?;
+        progress("agreement");
+        let mut tables = agreement::agreement(step, &baseline.sets);
+        let mut add = |statistic: Statistic, rows: Vec<Finding>| tables.push(StatisticTable::of(statistic, rows));
+        progress("gate overlap");
+        add(Statistic::GateOverlap, vec![gate.overlap(step, own_gate.as_ref())]);
+        progress("token drift");
+        add(Statistic::TokenDrift, token::token_drift(step, &baseline.frequent));
+        progress("agreement by margin");
+        add(Statistic::AgreementByMargin, margin::agreement_by_margin(step, &baseline.margins));
+        progress("load drift");
+        add(Statistic::LoadDrift, load::load_drift(step, &baseline.load));
+        add(Statistic::DocumentDrift, change::document_drift(step));
+        add(Statistic::ExpertShare, load::expert_shares(step, &baseline.listed));
+        if let Some(matching) = matching {
+            add(Statistic::ExpertMatching, matching::findings(step, matching));
+        }
+        Ok(tables)
+    }
 }
 
 /// The rows of every checkpoint, in the order of the checkpoints and of the list of statistics.

@@ -161,8 +161,8 @@ fn floors(documents: &ByDocument, last: &Study, splits: &[Vec<bool>]) -> Floors 
 
 /// Per view: the mean over the frequent token ids weighted by their occurrences, then every such id. Variants
 /// `total_variation`, `jensen_shannon` and `argmax_kept`.
-pub(super) fn token_drift(step: &Step) -> Vec<Finding> {
-    let (last, frequent) = (step.course.last(), &step.course.baseline.frequent);
+pub(super) fn token_drift(step: &Step, frequent: &[FrequentToken]) -> Vec<Finding> {
+    let last = step.course.last();
     let mut means = View::ALL.map(|_| Means::new(last));
     let mut rows = View::ALL.map(|_| Vec::new());
     for chunk in frequent.chunks(CHUNK) {
