@@ -1,23 +1,23 @@
 //! `choice_drop_ratio`: of more than two choices how often each finds no slot, the first and second among them.
 
 use super::{
+    atoms::Atoms,
     keys::Key,
     reason::{Units, measured_share},
     study::{DropStudy, Routed},
-    tally::Atoms,
 };
 use crate::stats::{Finding, Statistic, StatisticTable, Subject, resample::percentile, study::mean};
 
 /// Choices by rank, over all, by data set and by category; without cells where there are no more than two.
 pub(super) struct ByRank<'a> {
     study: &'a DropStudy<'a>,
-    text: &'a Atoms,
+    text: &'a Atoms<Key>,
     cells: usize,
 }
 
 impl<'a> ByRank<'a> {
     /// The choices of a layer whose rows fall into cells by their text.
-    pub(super) fn new(study: &'a DropStudy<'a>, text: &'a Atoms) -> Self {
+    pub(super) fn new(study: &'a DropStudy<'a>, text: &'a Atoms<Key>) -> Self {
         Self { study, text, cells: if study.top_k() > 2 { text.keys.len() } else { 0 } }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, ops::Range};
 
-use super::{keys::Key, reason::counted, study::DropStudy, tally::Atoms};
+use super::{atoms::Atoms, keys::Key, reason::counted, study::DropStudy};
 
 /// The windows of the fixed cohorts: over all, and by data set.
 pub(super) struct Windows {
@@ -87,7 +87,7 @@ fn needed(study: &DropStudy<'_>) -> usize {
 }
 
 /// The curves.
-pub(super) fn by_position(study: &DropStudy<'_>, windows: &Windows) -> Atoms {
+pub(super) fn by_position(study: &DropStudy<'_>, windows: &Windows) -> Atoms<Key> {
     let bin = study.settings.bin.max(1);
     let atom = |row: usize| {
         let dataset = study.dataset(row);

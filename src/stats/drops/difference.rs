@@ -3,12 +3,13 @@
 use rayon::prelude::*;
 
 use super::{
-    DropLayer,
+    atoms::Atoms,
     curve::{self, Windows},
     keys::{self, Key},
+    layer::DropLayer,
     reason::{missing, remarked},
     study::DropStudy,
-    tally::{Atoms, ByDocument, RATIOS},
+    tally::{ByDocument, RATIOS},
     trend::{Resampled, Trend},
 };
 use crate::{
@@ -59,7 +60,7 @@ pub fn drop_difference(
 /// The cells of the comparison, in the order of the table.
 fn pairs([model, reference]: [&DropStudy<'_>; 2]) -> Vec<Pair> {
     let wanted = |key: Key| !matches!(key, Key::Category(_) | Key::Position { .. } | Key::Bucket { fixed: true, .. });
-    let of = |atoms: &Atoms| -> Vec<Pair> {
+    let of = |atoms: &Atoms<Key>| -> Vec<Pair> {
         let tables = atoms.by_document(model).into_iter().zip(atoms.by_document(reference));
         let pair = |(key, (model, reference)): (&Key, _)| Pair { key: *key, model, reference };
         atoms.keys.iter().zip(tables).map(pair).filter(|pair| wanted(pair.key)).collect()

@@ -1,7 +1,7 @@
 //! `exact_replay`: a real forward pass at another capacity factor against the replay of the logged choices.
 
 use super::{
-    DropLayer,
+    layer::DropLayer,
     losses::{Chosen, Losses, NOTHING, Ratio},
     replay,
     study::DropStudy,

@@ -1,8 +1,9 @@
 //! What a row of the drop tables is about, and how the rows of a layer fall into such cells.
 
 use super::{
+    atoms::Atoms,
     study::{DropStudy, Permutation},
-    tally::Atoms,
+    tally::RATIOS,
 };
 use crate::{
     routing::ExpertId,
@@ -62,7 +63,7 @@ impl Key {
 
     /// How many of the five ratios are given; the raw curve is one of assignments only.
     pub(super) fn ratios(self) -> usize {
-        if matches!(self, Self::Position { .. }) { 1 } else { super::tally::RATIOS.len() }
+        if matches!(self, Self::Position { .. }) { 1 } else { RATIOS.len() }
     }
 
     /// A finding with this key.
@@ -95,7 +96,7 @@ impl Key {
 }
 
 /// Over all, data sets and categories.
-pub(super) fn by_text(study: &DropStudy<'_>) -> Atoms {
+pub(super) fn by_text(study: &DropStudy<'_>) -> Atoms<Key> {
     let keys = |(dataset, category): (u16, Option<u16>)| {
         let category = category.map(Key::Category);
         [Key::All, Key::Dataset(dataset)].into_iter().chain(category).collect()
@@ -104,7 +105,7 @@ pub(super) fn by_text(study: &DropStudy<'_>) -> Atoms {
 }
 
 /// Roles and turns, over all and by data set; plain text takes no part.
-pub(super) fn by_message(study: &DropStudy<'_>) -> Atoms {
+pub(super) fn by_message(study: &DropStudy<'_>) -> Atoms<Key> {
     let atom = |row: usize| Some((study.dataset(row), study.turn(row)?, study.role(row)?));
     Atoms::new(study, atom, |(dataset, turn, role)| {
         vec![Key::Role(role), Key::Turn(turn), Key::DatasetRole(dataset, role), Key::DatasetTurn(dataset, turn)]
@@ -112,7 +113,7 @@ pub(super) fn by_message(study: &DropStudy<'_>) -> Atoms {
 }
 
 /// Token ids with enough occurrences.
-pub(super) fn by_token(study: &DropStudy<'_>) -> Atoms {
+pub(super) fn by_token(study: &DropStudy<'_>) -> Atoms<Key> {
     let mut occurrences = vec![0; study.token_ids.len()];
     (0..study.len()).filter(|row| study.counts(*row)).for_each(|row| occurrences[study.token[row] as usize] += 1);
     let least = study.settings.statistics.minimum_occurrences;

@@ -1,5 +1,6 @@
 //! All statistics of one layer about dropped assignments (part C of the documentation: drop-towards-the-end).
 
+mod atoms;
 mod burstiness;
 mod causes;
 mod choices;
@@ -9,11 +10,13 @@ mod documents;
 mod exact;
 mod headline;
 mod keys;
+mod layer;
 mod losses;
 mod occupancy;
 mod ratios;
 mod reason;
 mod replay;
+mod settings;
 mod study;
 mod tally;
 mod trend;
@@ -21,62 +24,15 @@ mod trend;
 pub use difference::drop_difference;
 pub use exact::exact_replay;
 pub(super) use headline::OwnRules;
+pub use layer::DropLayer;
+pub use settings::DropSettings;
 pub use study::DropStudy;
 
 use super::{
-    STATISTICS, Settings, Statistic, StatisticInfo, StatisticTable,
+    STATISTICS, Statistic, StatisticInfo, StatisticTable,
     needs::{withhold, without_numbers},
 };
-use crate::{
-    error::Result,
-    routing::RouterSettings,
-    trace::{Block, GroupTable, LayerTrace, SequenceTable, SpanTable},
-};
-
-/// One layer of a run, with everything that decides its drops.
-#[derive(Clone, Copy, Debug)]
-pub struct DropLayer<'a> {
-    /// Documents, categories, data sets.
-    pub sequences: &'a SequenceTable,
-    /// Turns and roles; empty for plain text.
-    pub spans: &'a SpanTable,
-    /// Which sequences were routed together.
-    pub groups: &'a GroupTable,
-    /// Rule and factor of the run.
-    pub router: RouterSettings,
-    /// The layer as it was recorded.
-    pub trace: &'a LayerTrace,
-}
-
-/// What a person may choose about the statistics of `drops`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct DropSettings {
-    /// Seed, resamples, permutations and minima.
-    pub statistics: Settings,
-    /// Positions per bin of the curves.
-    pub bin: u32,
-    /// Fewest positions of a sequence for `drop_trend`.
-    pub minimum_length: u32,
-    /// Overflowing experts whose causes are listed, per layer.
-    pub experts_listed: usize,
-    /// Token ids listed per overflowing expert.
-    pub tokens_listed: usize,
-    /// Length of the list of `document_drops`.
-    pub documents_listed: usize,
-}
-
-impl Default for DropSettings {
-    fn default() -> Self {
-        Self {
-            statistics: Settings::default(),
-            bin: 64,
-            minimum_length: 64,
-            experts_listed: 8,
-            tokens_listed: 10,
-            documents_listed: 50,
-        }
-    }
-}
+use crate::{error::Result, trace::Block};
 
 /// Whether a table is given of every model that is compared: the ratios and the trend. Causes and replays are those of the
 /// first model.

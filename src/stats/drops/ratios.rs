@@ -3,13 +3,14 @@
 use rayon::prelude::*;
 
 use super::{
+    atoms::Atoms,
     burstiness::{DropCounting, burstiness},
     choices::ByRank,
     curve::{self, Windows},
     keys::{self, Key},
     reason::{Units, measured_share, remarked},
     study::{DropStudy, Permutation, Routed},
-    tally::{Atoms, ByDocument, RATIOS, Tally, expert_totals, experts_by_document},
+    tally::{ByDocument, RATIOS, Tally, expert_totals, experts_by_document},
     trend::Trend,
 };
 use crate::{
@@ -27,10 +28,10 @@ struct Cell {
 
 /// How the rows of a layer fall into cells.
 struct Layout {
-    text: Atoms,
+    text: Atoms<Key>,
     experts: Vec<Key>,
     /// Message, token and position: what is compared within sequences.
-    within: [Atoms; 3],
+    within: [Atoms<Key>; 3],
     windows: Windows,
 }
 

@@ -4,7 +4,7 @@ use std::{borrow::Cow, ops::Range};
 
 use rayon::prelude::*;
 
-use super::{DropLayer, DropSettings};
+use super::{layer::DropLayer, settings::DropSettings};
 use crate::{
     error::{Error, Result},
     routing::{ExpertId, View, queue_slots},

@@ -1,16 +1,10 @@
 //! What the five drop ratios are made of: counts of chosen and dropped, by cell and by document.
 
-use std::{collections::HashMap, hash::Hash};
-
-use super::{
-    keys::Key,
-    study::{DropStudy, Routed},
-};
+use super::study::{DropStudy, Routed};
 use crate::{
     routing::ExpertId,
     stats::{
         Statistic,
-        occurrences::NONE,
         resample::{Interval, Resamples, percentile},
     },
 };
@@ -111,90 +105,6 @@ impl Tally {
     }
 }
 
-/// A partition of the rows, fine enough that every cell is a union of its atoms.
-pub(super) struct Atoms {
-    /// Atom of each row, [`NONE`] for rows that take no part, `[rows]`.
-    of_row: Vec<u32>,
-    /// The cells that an atom belongs to, `[atoms]`.
-    cells_of: Vec<Vec<u32>>,
-    /// What each cell is about, ascending, `[cells]`.
-    pub(super) keys: Vec<Key>,
-}
-
-impl Atoms {
-    /// Sorts the rows that count into atoms by `atom`, and atoms into cells by `keys`.
-    pub(super) fn new<A: Copy + Eq + Hash>(
-        study: &DropStudy<'_>,
-        atom: impl Fn(usize) -> Option<A>,
-        keys: impl Fn(A) -> Vec<Key>,
-    ) -> Self {
-        let mut index: HashMap<A, u32> = HashMap::new();
-        let mut keys_of: Vec<Vec<Key>> = Vec::new();
-        let mut place = |row: usize| {
-            let Some(atom) = atom(row).filter(|_| study.counts(row)) else { return NONE };
-            *index.entry(atom).or_insert_with(|| {
-                keys_of.push(keys(atom));
-                keys_of.len() as u32 - 1
-            })
-        };
-        let of_row = (0..study.len()).map(&mut place).collect();
-        let mut sorted: Vec<Key> = keys_of.iter().flatten().copied().collect();
-        sorted.sort_unstable();
-        sorted.dedup();
-        let cell = |key: &Key| sorted.partition_point(|other| other < key) as u32;
-        let cells_of = keys_of.iter().map(|keys| keys.iter().map(cell).collect()).collect();
-        Self { of_row, cells_of, keys: sorted }
-    }
-
-    /// The cells that a row belongs to.
-    #[inline]
-    pub(super) fn cells_of_row(&self, row: usize) -> &[u32] {
-        self.cells_of.get(self.of_row[row] as usize).map_or(&[], Vec::as_slice)
-    }
-
-    /// The tally of every cell, `[cells]`.
-    pub(super) fn totals(&self, routed: Routed<'_>) -> Vec<Tally> {
-        let mut atoms = vec![Tally::default(); self.cells_of.len()];
-        for (row, &atom) in self.of_row.iter().enumerate().filter(|(_, atom)| **atom != NONE) {
-            atoms[atom as usize].add(&Tally::of(routed, row));
-        }
-        let mut cells = vec![Tally::default(); self.keys.len()];
-        for (tally, members) in atoms.iter().zip(&self.cells_of) {
-            for cell in members {
-                cells[*cell as usize].add(tally);
-            }
-        }
-        cells
-    }
-
-    /// The tallies of every cell by document, `[cells]`.
-    pub(super) fn by_document(&self, study: &DropStudy<'_>) -> Vec<ByDocument> {
-        let routed = study.observed();
-        let mut cells = vec![ByDocument::default(); self.keys.len()];
-        let mut atoms = vec![Tally::default(); self.cells_of.len()];
-        let mut touched = Vec::new();
-        for rows in study.by_document.iter() {
-            for &row in rows {
-                let atom = self.of_row[row as usize];
-                if atom != NONE {
-                    let tally = &mut atoms[atom as usize];
-                    if tally.occurrences == 0 {
-                        touched.push(atom);
-                    }
-                    tally.add(&Tally::of(routed, row as usize));
-                }
-            }
-            for atom in touched.drain(..) {
-                let tally = std::mem::take(&mut atoms[atom as usize]);
-                for cell in &self.cells_of[atom as usize] {
-                    cells[*cell as usize].add(study.document[rows[0] as usize], &tally);
-                }
-            }
-        }
-        cells
-    }
-}
-
 /// The tally of one expert's choices over the layer, `[experts]`.
 pub(super) fn expert_totals(study: &DropStudy<'_>, routed: Routed<'_>) -> Vec<Tally> {
     let mut tallies = vec![Tally::default(); study.layer.trace.num_experts];
@@ -245,7 +155,8 @@ impl ByDocument {
         &mut self.entries[last].1
     }
 
-    fn add(&mut self, document: u32, tally: &Tally) {
+    /// Adds a tally to that of a document; documents come one after the other.
+    pub(super) fn add(&mut self, document: u32, tally: &Tally) {
         self.entry(document).add(tally);
     }
 

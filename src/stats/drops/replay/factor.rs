@@ -4,13 +4,17 @@ use std::borrow::Cow;
 
 use rayon::prelude::*;
 
-use super::{AS_ROUTED, FIRST_ORDER, Grid, Losses, Partition, Ratio, Replay};
+use super::{
+    grid::Grid,
+    layer::{AS_ROUTED, FIRST_ORDER, Replay},
+    partition::Partition,
+};
 use crate::{
     routing::CapacityRule,
     stats::{
         Finding, Priority, Variant,
         drops::{
-            losses::{Chosen, NOTHING},
+            losses::{Chosen, Losses, NOTHING, Ratio},
             reason::with_reason,
         },
         resample::percentile,
