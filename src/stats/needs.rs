@@ -17,19 +17,6 @@ pub struct Needs {
     pub variants: &'static [(Variant, &'static [Block])],
 }
 
-impl Needs {
-    /// The chosen experts are enough.
-    const NOTHING: Self = Self::all(&[]);
-
-    const fn all(always: &'static [Block]) -> Self {
-        Self { always, variants: &[] }
-    }
-
-    const fn variants(always: &'static [Block], variants: &'static [(Variant, &'static [Block])]) -> Self {
-        Self { always, variants }
-    }
-}
-
 /// What the five ratios of a replay are made of, beside the number of assignments that an expert cannot take, which is the same
 /// in any order.
 const RATIOS: &[(Variant, &[Block])] = &[
@@ -43,69 +30,61 @@ const RATIOS: &[(Variant, &[Block])] = &[
 impl Statistic {
     /// What it wants of a trace.
     pub fn needs(self) -> Needs {
-        use Block::{Drops, Entropy, Logits, MarginFirst, MarginK, Positions, Probability, Ranks, TokenIds};
+        Needs { always: self.always(), variants: self.variants() }
+    }
+
+    /// What every number of it is made of, beside the chosen experts.
+    fn always(self) -> &'static [Block] {
+        use Block::{Drops, Entropy, Logits, Positions, Probability, Ranks, TokenIds};
         match self {
             Self::TopTokens
             | Self::VocabularySpecialization
             | Self::ConditionalMutualInformation
+            | Self::TokenPredictability
             | Self::TokenDrift
-            | Self::ExpertMatching => Needs::all(&[TokenIds]),
-            Self::TokenPredictability => Needs::variants(
-                &[TokenIds],
-                &[
-                    (Variant::Token, &[Ranks]),
-                    (Variant::TokenAndPrevious, &[Ranks, Positions]),
-                    (Variant::ContextGain, &[Ranks, Positions]),
-                ],
-            ),
-            Self::ExpertRepetition => Needs::variants(&[Positions], &[(Variant::First, &[Ranks])]),
-            Self::RouterEntropy => Needs::all(&[Entropy]),
-            Self::RouterMargin => {
-                Needs::variants(&[], &[(Variant::MarginFirst, &[MarginFirst]), (Variant::MarginK, &[MarginK])])
-            }
-            Self::FirstChoiceAgreement | Self::LastChange => Needs::all(&[Ranks]),
-            Self::GateOverlap => Needs::all(&[Logits]),
-            Self::AgreementByMargin => Needs::variants(
-                &[],
-                &[
-                    (Variant::Overlap, &[MarginK]),
-                    (Variant::ExactSet, &[MarginK]),
-                    (Variant::FirstChoice, &[MarginFirst, Ranks]),
-                ],
-            ),
+            | Self::ExpertMatching => &[TokenIds],
+            Self::ExpertRepetition => &[Positions],
+            Self::RouterEntropy => &[Entropy],
+            Self::FirstChoiceAgreement | Self::LastChange => &[Ranks],
+            Self::GateOverlap => &[Logits],
             Self::AssignmentDropRatio
             | Self::TokenDropRatio
             | Self::DocumentDrops
             | Self::DroppedTokens
             | Self::Burstiness
-            | Self::DropCauses => Needs::all(&[Drops]),
+            | Self::DropCauses
+            | Self::CapacityReplay
+            | Self::ExactReplay
+            | Self::DropDifference => &[Drops],
             Self::FirstChoiceDropRatio
             | Self::SecondChoiceDropRatio
             | Self::ChoiceDropRatio
-            | Self::ExpertOccupancy => Needs::all(&[Drops, Ranks]),
-            Self::GateMassLost => Needs::all(&[Drops, Probability]),
-            Self::DropTrend => Needs::all(&[Drops, Positions]),
-            Self::CapacityReplay | Self::ExactReplay | Self::DropDifference => Needs::variants(&[Drops], RATIOS),
-            Self::ExpertShare
-            | Self::RoutingStd
-            | Self::RoutingStdCorrected
-            | Self::MutualInformation
-            | Self::DomainSpecialization
-            | Self::CramersV
-            | Self::JensenShannon
-            | Self::Coactivation
-            | Self::MaxViolation
-            | Self::LoadCv
-            | Self::LoadGini
-            | Self::LoadEntropy
-            | Self::EffectiveExperts
-            | Self::DeadExperts
-            | Self::N50
-            | Self::RouterSaturation
-            | Self::ExactSetAgreement
-            | Self::Jaccard
-            | Self::LoadDrift
-            | Self::DocumentDrift => Needs::NOTHING,
+            | Self::ExpertOccupancy => &[Drops, Ranks],
+            Self::GateMassLost => &[Drops, Probability],
+            Self::DropTrend => &[Drops, Positions],
+            // The experts alone: a test has the list.
+            _ => &[],
+        }
+    }
+
+    /// What some of its variants are made of beside that.
+    fn variants(self) -> &'static [(Variant, &'static [Block])] {
+        use Block::{MarginFirst, MarginK, Positions, Ranks};
+        match self {
+            Self::TokenPredictability => &[
+                (Variant::Token, &[Ranks]),
+                (Variant::TokenAndPrevious, &[Ranks, Positions]),
+                (Variant::ContextGain, &[Ranks, Positions]),
+            ],
+            Self::ExpertRepetition => &[(Variant::First, &[Ranks])],
+            Self::RouterMargin => &[(Variant::MarginFirst, &[MarginFirst]), (Variant::MarginK, &[MarginK])],
+            Self::AgreementByMargin => &[
+                (Variant::Overlap, &[MarginK]),
+                (Variant::ExactSet, &[MarginK]),
+                (Variant::FirstChoice, &[MarginFirst, Ranks]),
+            ],
+            Self::CapacityReplay | Self::ExactReplay | Self::DropDifference => RATIOS,
+            _ => &[],
         }
     }
 }
@@ -203,6 +182,8 @@ fn bare(row: &Finding) -> Finding {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::stats::STATISTICS;
 
@@ -239,6 +220,38 @@ mod tests {
             [(Some(0.5), None), absence(Block::Drops), absence(Block::TokenIds), absence(Block::Probability)];
         assert_eq!(told, expected);
         assert_eq!(tables[0].rows[2].token_id, None);
+    }
+
+    /// A statistic that is added is either here or asks for what it reads.
+    #[test]
+    fn the_chosen_experts_are_enough_for_these() {
+        let enough =
+            STATISTICS.iter().map(|info| info.statistic).filter(|statistic| statistic.needs().always.is_empty());
+        let expected = [
+            Statistic::ExpertShare,
+            Statistic::RoutingStd,
+            Statistic::RoutingStdCorrected,
+            Statistic::MutualInformation,
+            Statistic::DomainSpecialization,
+            Statistic::CramersV,
+            Statistic::JensenShannon,
+            Statistic::Coactivation,
+            Statistic::MaxViolation,
+            Statistic::LoadCv,
+            Statistic::LoadGini,
+            Statistic::LoadEntropy,
+            Statistic::EffectiveExperts,
+            Statistic::DeadExperts,
+            Statistic::N50,
+            Statistic::RouterMargin,
+            Statistic::RouterSaturation,
+            Statistic::ExactSetAgreement,
+            Statistic::Jaccard,
+            Statistic::AgreementByMargin,
+            Statistic::LoadDrift,
+            Statistic::DocumentDrift,
+        ];
+        assert_eq!(enough.collect::<BTreeSet<_>>(), BTreeSet::from(expected));
     }
 
     #[test]
