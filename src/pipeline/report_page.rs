@@ -17,7 +17,7 @@ use crate::{
     error::{Error, Result},
     report::{self, Excerpt, ReportedRun, Wanted},
     run::{RunDir, RunKind, RunRecord, names_beside, notes_on_statistics, open_finished, traces_of},
-    stats::{Finding, Statistic, Tables, headline},
+    stats::{Finding, LAYERS_EACH, Statistic, Tables, headline},
     trace::RoutingTrace,
 };
 
@@ -31,11 +31,15 @@ const WORST: u32 = 3;
 /// What a run found.
 #[derive(Clone, Copy)]
 pub(crate) struct Found<'a> {
+    /// What its charts say about it.
     pub(crate) context: &'a ChartContext,
+    /// The numbers that the page shows.
     pub(crate) tables: &'a Tables,
     /// Rows in the file of each table: the tables hold what the page needs of them.
     pub(crate) rows_in_files: &'a RowsInFiles,
+    /// The findings of the summary.
     pub(crate) findings: &'a [Finding],
+    /// The verdict, line by line.
     pub(crate) verdict: &'a [String],
     /// Name and kind of the charts that were drawn; where none was, those that the tables allow are planned.
     pub(crate) charts: Option<&'a [(String, &'static str)]>,
@@ -215,7 +219,7 @@ fn excerpts(
         .collect();
     let budget = TOKENS / runs / traces.len().max(1);
     let room_in = |trace: &RoutingTrace| {
-        let choices = trace.moe_layers().len().min(report::MOST_LAYERS) * trace.shape().most_choices();
+        let choices = trace.moe_layers().len().min(LAYERS_EACH) * trace.shape().most_choices();
         if choices > CHOICES { budget * CHOICES / (2 * choices) } else { budget }
     };
     let paths = Paths::of(record, options);

@@ -5,13 +5,11 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{
-    shown::spread,
-    text::{readable, running},
-};
+use super::text::{readable, running};
 use crate::{
     error::Result,
     routing::LayerId,
+    stats::{LAYERS_EACH, evenly_spread},
     trace::{Block, LayerTrace, ROLES, RoutingTrace, SequenceTable, SpanTable},
 };
 
@@ -21,8 +19,6 @@ const MOST_SEGMENTS: usize = 32;
 const MOST_OF_DOCUMENT: usize = 4096;
 /// Fewer tokens than this are not worth another document.
 const LEAST_LEFT: usize = 64;
-/// Layers: of more the first, the last and others evenly spread.
-pub const MOST_LAYERS: usize = 8;
 /// Experts that a token id went to: of more those with the largest counts, and all others together.
 const EXPERTS_EACH: usize = 64;
 const LARGEST: usize = 48;
@@ -125,7 +121,7 @@ pub fn excerpt(run: usize, label: &str, trace: &RoutingTrace, wanted: &Wanted<'_
     let mut excerpt = Excerpt {
         run,
         checkpoint: label.to_owned(),
-        layers: spread(trace.moe_layers(), MOST_LAYERS),
+        layers: evenly_spread(trace.moe_layers(), LAYERS_EACH),
         experts: trace.shape().most_experts(),
         top_k: trace.shape().most_choices(),
         documents_total: selection.sequences.document_names.len(),

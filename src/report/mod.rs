@@ -13,7 +13,7 @@ mod text;
 mod words;
 
 pub use comparison::ComparisonReport;
-pub use excerpt::{Excerpt, MOST_LAYERS, Wanted, excerpt};
+pub use excerpt::{Excerpt, Wanted, excerpt};
 pub use notebook::{NotebookSource, notebook};
 pub use page::{ReportedRun, html};
 pub use summary::Summary;

@@ -4,17 +4,12 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{
-    figure::{Figure, Row},
-    shown::spread,
-};
-use crate::stats::StatisticInfo;
+use super::figure::{Figure, Row};
+use crate::stats::{LAYERS_EACH, StatisticInfo, evenly_spread};
 
 /// Most bytes of a page.
 const MOST_BYTES: usize = 8_000_000;
-/// Up to so many layers are in every figure, however many rows that takes.
-const LAYERS_EACH: usize = 8;
-/// Rows of a figure of a run with more layers.
+/// Rows of a figure of a run with more than [`LAYERS_EACH`] layers; of fewer every layer is in it, however many rows that takes.
 const FIGURE_ROWS: usize = 12_000;
 /// Rows about single experts, token ids or positions that are looked through in all of many layers.
 const SINGLE_ROWS: usize = 20_000;
@@ -70,7 +65,8 @@ impl Room {
         if layers.len() <= LAYERS_EACH || single <= SINGLE_ROWS {
             return rows;
         }
-        let kept: BTreeSet<u16> = spread(&layers.into_iter().collect::<Vec<_>>(), LAYERS_EACH).into_iter().collect();
+        let kept: BTreeSet<u16> =
+            evenly_spread(&layers.into_iter().collect::<Vec<_>>(), LAYERS_EACH).into_iter().collect();
         rows.into_iter().filter(|row| row.finding.is_whole() || kept.contains(&row.finding.layer)).collect()
     }
 
@@ -81,7 +77,7 @@ impl Room {
         };
         if rows_of(figure) > self.figure_rows {
             let own: Vec<u64> = own(figure).into_iter().collect();
-            let kept: BTreeSet<u64> = spread(&own, LAYERS_EACH).into_iter().collect();
+            let kept: BTreeSet<u64> = evenly_spread(&own, LAYERS_EACH).into_iter().collect();
             figure.keep(|data, at| data["layer"][at].as_u64().is_some_and(|layer| kept.contains(&layer)));
         }
         if rows_of(figure) > self.figure_rows {

@@ -17,6 +17,7 @@ mod coactivation;
 mod drift;
 mod drops;
 mod entropy;
+mod few_of_many;
 mod finding;
 mod information;
 mod label_null;
@@ -57,11 +58,13 @@ pub use drift::{
 pub use drops::{
     DropLayer, DropSettings, DropStudy, drop_difference, drop_statistics, drop_trend, exact_replay, is_of_every_model,
 };
+pub(crate) use few_of_many::{LAYERS_EACH, evenly_spread};
 pub use finding::Finding;
 pub use load::load_statistics;
 pub use maximum_entropy::maximum_entropy_pairs;
 pub use names::{GROUPS_OF_RUN, Priority, Ranking, Variable, Variant, grouping_words};
 pub use needs::Needs;
+pub(crate) use positions::is_drawn_alone;
 pub use repetition::uniform_repetition;
 pub use route::{headline, merge, route_statistic, route_statistics};
 pub use settings::Settings;

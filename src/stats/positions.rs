@@ -1,9 +1,14 @@
 //! Which positions are listed where there are too many: from coarse to fine.
 
-/// How early a position is listed: 0, the powers of two and the last one first, which charts draw; then the multiples of
-/// ever smaller powers of two, so that any number of them lies evenly.
+/// Whether charts draw a position by itself: 0, the powers of two and the last one.
+pub(crate) fn is_drawn_alone(position: u32, is_last: bool) -> bool {
+    position == 0 || position.is_power_of_two() || is_last
+}
+
+/// How early a position is listed: those that charts draw first; then the multiples of ever smaller powers of two, so that any
+/// number of them lies evenly.
 pub(super) fn importance(position: u32, is_last: bool) -> u64 {
-    if position == 0 || position.is_power_of_two() || is_last {
+    if is_drawn_alone(position, is_last) {
         return u64::from(u32::BITS);
     }
     position.trailing_zeros().into()

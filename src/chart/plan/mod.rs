@@ -3,6 +3,7 @@
 mod context;
 mod drift;
 mod drops;
+mod expert_load;
 mod index;
 mod load;
 mod many;

@@ -1,17 +1,13 @@
 //! How many layers and experts a chart has room for: the one place that decides between a picture for each layer and one
 //! picture of all layers, and between a column for each expert and parts of them.
 
-use super::selection::Selection;
+use super::{expert_load::in_order, selection::Selection};
 use crate::{
     chart::axis::count,
     routing::{LayerId, View},
-    stats::{Finding, Statistic},
+    stats::{Finding, LAYERS_EACH, Statistic},
 };
 
-/// Up to so many layers have a picture, a panel or a bar each.
-const LAYERS_EACH: usize = 8;
-/// Of more layers so many are drawn where a picture has a part for each.
-const LAYERS_SHOWN: usize = 8;
 /// Up to so many experts have a spoke, a column or a row each; of more, the layer's experts are drawn in so many parts.
 pub(super) const EXPERTS_EACH: usize = 64;
 
@@ -26,40 +22,15 @@ impl Selection<'_> {
         self.context.shape.most_experts() > EXPERTS_EACH
     }
 
-    /// The shares of a layer's experts in all of its assignments.
-    pub(super) fn load(&self, layer: LayerId, view: View) -> Vec<Option<f64>> {
-        let mut load = vec![None; self.experts(layer)];
-        let rows = self.layer_rows(Statistic::ExpertShare, view, layer);
-        for row in rows.filter(|row| row.variable.is_none() && row.category.is_none()) {
-            if let Some(cell) = row.expert.and_then(|expert| load.get_mut(usize::from(expert))) {
-                *cell = row.estimate;
-            }
-        }
-        load
-    }
-
-    /// The experts of a layer in order of their load, the busiest first; those of equal or unknown load by their number.
-    pub(super) fn by_load(&self, layer: LayerId, view: View) -> Vec<usize> {
-        in_order(&self.load(layer, view))
-    }
-
     /// The load of a layer's busiest expert as a multiple of even load.
     pub(super) fn busiest(&self, layer: LayerId, view: View) -> Option<f64> {
-        let largest = self.load(layer, view).into_iter().flatten().reduce(f64::max)?;
-        Some(largest / self.even_share(layer))
+        Some(self.load(layer, view).largest()? / self.even_share(layer))
     }
 
     /// Words for a picture that shows every layer, where these are many.
     pub(super) fn every_layer(&self, form: &str) -> String {
         format!("All {} MoE layers are drawn: {form}.", self.layers().len())
     }
-}
-
-/// Experts in order of their load, the busiest first.
-fn in_order(load: &[Option<f64>]) -> Vec<usize> {
-    let mut experts: Vec<usize> = (0..load.len()).collect();
-    experts.sort_by(|a, b| load[*b].unwrap_or(0.0).total_cmp(&load[*a].unwrap_or(0.0)).then(a.cmp(b)));
-    experts
 }
 
 /// The layers that a picture with a part for each has room for.
@@ -112,7 +83,7 @@ fn spaced(places: usize, given: &[usize]) -> Vec<usize> {
     let mut chosen: Vec<usize> = given.iter().copied().chain([0, places.saturating_sub(1)]).collect();
     chosen.sort_unstable();
     chosen.dedup();
-    while chosen.len() < LAYERS_SHOWN.min(places) {
+    while chosen.len() < LAYERS_EACH.min(places) {
         let gaps = chosen.windows(2).map(|pair| (pair[1] - pair[0], pair[0]));
         // Of gaps that are equally wide the first.
         let Some((gap, from)) = gaps.max_by_key(|(gap, from)| (*gap, usize::MAX - from)) else { break };
@@ -132,19 +103,21 @@ pub(super) struct ExpertColumns {
 impl ExpertColumns {
     /// A column for each expert up to 64; of more, parts of them in order of their load.
     pub(super) fn of(selection: &Selection<'_>, layer: LayerId, view: View) -> Self {
-        Self::of_load(selection.experts(layer), &selection.load(layer, view))
+        let experts = selection.experts(layer);
+        if experts > EXPERTS_EACH { Self::by_load(selection, layer, view) } else { Self::each(experts) }
     }
 
     /// Columns in order of load, each with an expert, or with a part of them where they are more than 64.
     pub(super) fn by_load(selection: &Selection<'_>, layer: LayerId, view: View) -> Self {
-        Self::ordered(&selection.by_load(layer, view))
+        Self::ordered(&selection.load(layer, view).order)
     }
 
     /// A column for each expert up to 64; of more, parts of them in order of the load that is given.
     pub(super) fn of_load(experts: usize, load: &[Option<f64>]) -> Self {
-        if experts > EXPERTS_EACH {
-            return Self::ordered(&in_order(load));
-        }
+        if experts > EXPERTS_EACH { Self::ordered(&in_order(load)) } else { Self::each(experts) }
+    }
+
+    fn each(experts: usize) -> Self {
         Self { parts: (0..experts).map(|expert| vec![expert]).collect(), experts }
     }
 

@@ -1,9 +1,19 @@
 //! Picks rows out of the tables and writes the words that all charts share.
 
-use super::{index::Index, spec::ChartSpec};
-use crate::chart::page::Page;
+use std::collections::HashMap;
+
+use super::{
+    expert_load::{self, ExpertLoad, NO_LOAD},
+    index::Index,
+    spec::ChartSpec,
+};
 use crate::{
-    chart::{ChartContext, ChartKind, axis::count, page::Body, script},
+    chart::{
+        ChartContext, ChartKind,
+        axis::count,
+        page::{Body, Page},
+        script,
+    },
     routing::{LayerId, View},
     stats::{Finding, Statistic},
 };
@@ -13,12 +23,13 @@ pub(super) struct Selection<'a> {
     index: &'a Index<'a>,
     /// What the run was.
     pub(super) context: &'a ChartContext,
+    loads: HashMap<(LayerId, View), ExpertLoad>,
 }
 
 impl<'a> Selection<'a> {
     /// All rows of a run.
     pub(super) fn new(index: &'a Index<'a>, context: &'a ChartContext) -> Self {
-        Self { index, context }
+        Self { index, context, loads: expert_load::of_layers(index, context) }
     }
 
     /// The rows of a statistic in one view with a number in them, in file order; none about one of several checkpoints.
@@ -75,6 +86,11 @@ impl<'a> Selection<'a> {
     /// Experts of a layer.
     pub(super) fn experts(&self, layer: LayerId) -> usize {
         self.context.shape.experts(layer)
+    }
+
+    /// How the assignments of a layer are spread over its experts.
+    pub(super) fn load(&self, layer: LayerId, view: View) -> &ExpertLoad {
+        self.loads.get(&(layer, view)).unwrap_or(&NO_LOAD)
     }
 
     /// The share of an expert of a layer if all were alike.

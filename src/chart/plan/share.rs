@@ -15,7 +15,7 @@ use crate::{
         radar::{RadarFigure, RadarPanel},
     },
     routing::{LayerId, View},
-    stats::{Finding, Statistic, Variable},
+    stats::{Finding, Statistic, Variable, is_drawn_alone},
 };
 
 /// Most radars on one page.
@@ -44,7 +44,7 @@ pub(super) fn positions(selection: &Selection<'_>, kind: &'static ChartKind) -> 
         all.sort_unstable();
         all.dedup();
         let last = all.last().copied();
-        let drawn = all.into_iter().filter(|p| *p == 0 || p.is_power_of_two() || Some(*p) == last);
+        let drawn = all.into_iter().filter(|position| is_drawn_alone(*position, Some(*position) == last));
         drawn.map(|position| (format!("position {}", count(position.into())), Key::Position(position))).collect()
     })
 }

@@ -12,6 +12,7 @@ pub struct ChartSpec {
     pub name: String,
     /// The [`ChartKind::stem`](crate::chart::ChartKind::stem) it belongs to.
     pub kind: &'static str,
+    /// What is drawn.
     pub(super) page: Page,
 }
 

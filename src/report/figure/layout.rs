@@ -12,8 +12,8 @@ use super::{
     shape::{Figure, Kind},
 };
 use crate::{
-    report::shown::{some_of, spread},
-    stats::{Statistic, StatisticInfo},
+    report::shown::some_of,
+    stats::{Statistic, StatisticInfo, evenly_spread},
 };
 
 /// Lines that a reader can tell apart.
@@ -22,6 +22,7 @@ pub(super) const MOST_SERIES: usize = 8;
 const MOST_PLACES: usize = 256;
 const MOST_MATRIX_ROWS: usize = 48;
 const MOST_MATRIX_COLUMNS: usize = 64;
+/// Rows of a figure that has a label for each.
 pub(super) const MOST_LABELS: usize = 60;
 const MOST_POINTS: usize = 600;
 /// Keys that a figure can be laid out along; what has more is a list, and stands in `stats/` only.
@@ -213,7 +214,7 @@ impl<'a> Group<'a> {
         let mut all: Vec<f64> = self.rows.iter().filter_map(place).collect();
         all.sort_by(f64::total_cmp);
         all.dedup();
-        let places = spread(&all, MOST_PLACES);
+        let places = evenly_spread(&all, MOST_PLACES);
         let shown: Vec<Row<'_>> = self
             .rows
             .iter()
@@ -259,8 +260,8 @@ impl<'a> Group<'a> {
             matches!((rows, column), ([Expert], OtherExpert) | ([Category], OtherCategory) | ([Checkpoint], Reference));
         let all = if square { in_order(own.into_iter().chain(across.iter().cloned())) } else { own };
         let chosen =
-            if rows.contains(&Token) { self.most_frequent(&all, name) } else { spread(&all, MOST_MATRIX_ROWS) };
-        let columns_order = if square { chosen.clone() } else { spread(&across, MOST_MATRIX_COLUMNS) };
+            if rows.contains(&Token) { self.most_frequent(&all, name) } else { evenly_spread(&all, MOST_MATRIX_ROWS) };
+        let columns_order = if square { chosen.clone() } else { evenly_spread(&across, MOST_MATRIX_COLUMNS) };
         let (row_set, column_set): (BTreeSet<&String>, BTreeSet<&String>) =
             (chosen.iter().collect(), columns_order.iter().collect());
         let shown =
@@ -355,6 +356,7 @@ fn starts_at_zero(rows: &[Row<'_>]) -> bool {
     low >= 0.0 && low < 0.6 * high
 }
 
+/// That some of many are shown; none where all are.
 pub(super) fn left_out(info: &StatisticInfo, shown: usize, all: usize, what: &str) -> Option<String> {
     (shown < all).then(|| some_of(info, shown, all, what))
 }

@@ -9,8 +9,8 @@ use super::{
     shape::{Figure, Kind},
 };
 use crate::{
-    report::shown::{some_of, spread},
-    stats::StatisticInfo,
+    report::shown::some_of,
+    stats::{StatisticInfo, evenly_spread},
 };
 
 impl Figure {
@@ -40,7 +40,7 @@ impl Figure {
             let least = ((all.len() as f64 * share) as usize).max(2);
             // What a square names once stands in rows and columns.
             let again = chosen_rows.clone().filter(|_| self.symmetric);
-            let chosen = again.unwrap_or_else(|| spread(&all, least));
+            let chosen = again.unwrap_or_else(|| evenly_spread(&all, least));
             let set: BTreeSet<&String> = chosen.iter().collect();
             self.keep(|data, at| set.contains(&text(&data[*key][at])));
             match *key {

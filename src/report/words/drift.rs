@@ -3,20 +3,23 @@
 use super::{
     criterion::HALF,
     entry::VerdictEntry,
-    layers::{LAYERS_SHOWN, listed},
+    layers::listed,
     numbers::{percent, whole},
 };
 use crate::{
     chart::visible,
-    stats::verdict::{Agreement, Beside, DriftVerdict, Evidence, HalfReached, LayerAgreement, Missing},
+    stats::{
+        LAYERS_EACH,
+        verdict::{Agreement, Beside, DriftVerdict, Evidence, HalfReached, LayerAgreement, Missing},
+    },
 };
 
 /// One line per `MoE` layer (eight at most), then all layers together, then each checkpoint beside the time axis (`--final`,
 /// `--noise-floor`).
 pub(super) fn lines(verdict: &DriftVerdict) -> Vec<String> {
-    let mut lines: Vec<String> = verdict.layers.iter().take(LAYERS_SHOWN).map(layer_line).collect();
-    if verdict.layers.len() > LAYERS_SHOWN {
-        lines.push(format!("{} more layers: see summary.json", verdict.layers.len() - LAYERS_SHOWN));
+    let mut lines: Vec<String> = verdict.layers.iter().take(LAYERS_EACH).map(layer_line).collect();
+    if verdict.layers.len() > LAYERS_EACH {
+        lines.push(format!("{} more layers: see summary.json", verdict.layers.len() - LAYERS_EACH));
     }
     lines.push(overall(verdict));
     lines.extend(verdict.beside.iter().map(beside_line));

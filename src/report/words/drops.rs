@@ -2,15 +2,18 @@
 
 use super::{
     entry::VerdictEntry,
-    layers::{LAYERS_SHOWN, listed, named},
+    layers::{listed, named},
     numbers::{point, points, ratio, signed},
 };
 use crate::{
     chart::visible,
     routing::LayerId,
-    stats::verdict::{
-        Capacity, DatasetDrops, Difference, DropsVerdict, Evidence, IntervalsThatMissZero, LaterTokens, LayerDrops,
-        Missing, Queue, RiseIsTheQueue, Roles, Side, Trend,
+    stats::{
+        LAYERS_EACH,
+        verdict::{
+            Capacity, DatasetDrops, Difference, DropsVerdict, Evidence, IntervalsThatMissZero, LaterTokens, LayerDrops,
+            Missing, Queue, RiseIsTheQueue, Roles, Side, Trend,
+        },
     },
 };
 
@@ -18,9 +21,9 @@ use crate::{
 /// intervals, one each for roles, queues and capacity, two per compared model.
 pub(super) fn lines(verdict: &DropsVerdict) -> Vec<String> {
     let mut lines = vec![overall(verdict)];
-    lines.extend(verdict.layers.iter().take(LAYERS_SHOWN).map(layer_line));
-    if verdict.layers.len() > LAYERS_SHOWN {
-        lines.push(format!("{} more layers: see summary.json", verdict.layers.len() - LAYERS_SHOWN));
+    lines.extend(verdict.layers.iter().take(LAYERS_EACH).map(layer_line));
+    if verdict.layers.len() > LAYERS_EACH {
+        lines.push(format!("{} more layers: see summary.json", verdict.layers.len() - LAYERS_EACH));
     }
     lines.extend(verdict.datasets.iter().map(dataset_line));
     lines.extend(verdict.intervals.map(intervals_line));
@@ -215,7 +218,7 @@ const QUEUES: &str = "queues that overflow most, and the tokens that fill them";
 
 /// What fills the queue that loses most, layer by layer.
 fn queues_line(queues: &[Queue]) -> Option<String> {
-    let (shown, others) = queues.split_at(queues.len().min(LAYERS_SHOWN));
+    let (shown, others) = queues.split_at(queues.len().min(LAYERS_EACH));
     let more = (!others.is_empty()).then(|| format!("{} more layers: see summary.json", others.len()));
     let each: Vec<String> = shown.iter().map(queue_words).chain(more).collect();
     (!each.is_empty()).then(|| format!("{QUEUES}: {}", each.join("; ")))

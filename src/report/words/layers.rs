@@ -1,13 +1,13 @@
 //! Lists of layers, which stay readable for a model of many.
 
-use crate::{routing::LayerId, stats::verdict::Evidence};
-
-/// Layers that are named one by one.
-pub(super) const LAYERS_SHOWN: usize = 8;
+use crate::{
+    routing::LayerId,
+    stats::{LAYERS_EACH, verdict::Evidence},
+};
 
 /// "layer 3", "layers 3, 5"; of more than eight layers, three or more in a row are "10 to 57".
 pub(super) fn named(layers: &[LayerId]) -> String {
-    let names: Vec<String> = if layers.len() > LAYERS_SHOWN {
+    let names: Vec<String> = if layers.len() > LAYERS_EACH {
         runs(layers).into_iter().flat_map(run_words).collect()
     } else {
         layers.iter().map(ToString::to_string).collect()
@@ -41,7 +41,7 @@ pub(super) fn listed(
     words: impl Fn(&Evidence) -> String,
     end: impl Fn(f64) -> String,
 ) -> String {
-    let (shown, others) = numbers.split_at(numbers.len().min(LAYERS_SHOWN));
+    let (shown, others) = numbers.split_at(numbers.len().min(LAYERS_EACH));
     let each = shown.iter().map(|number| words(number));
     each.chain(between(others, end)).collect::<Vec<_>>().join(", ")
 }

@@ -1,16 +1,14 @@
 //! The verdict of `route` in words.
 
-use super::{
-    criterion::meaning,
-    entry::VerdictEntry,
-    layers::{LAYERS_SHOWN, named},
-    numbers::whole,
-};
+use super::{criterion::meaning, entry::VerdictEntry, layers::named, numbers::whole};
 use crate::{
     routing::{ExpertId, LayerId},
-    stats::verdict::{
-        Compared, Context, Explained, Independence, LayerIndependence, LayersDiffer, Missing, OverallIndependence,
-        RouteVerdict, Share,
+    stats::{
+        LAYERS_EACH,
+        verdict::{
+            Compared, Context, Explained, Independence, LayerIndependence, LayersDiffer, Missing, OverallIndependence,
+            RouteVerdict, Share,
+        },
     },
 };
 
@@ -19,7 +17,7 @@ pub(super) fn lines(verdict: &RouteVerdict) -> Vec<String> {
     if verdict.layers.is_empty() {
         return vec![overall(verdict)];
     }
-    let (shown, others) = verdict.layers.split_at(verdict.layers.len().min(LAYERS_SHOWN));
+    let (shown, others) = verdict.layers.split_at(verdict.layers.len().min(LAYERS_EACH));
     let mut lines: Vec<String> = shown.iter().map(layer_line).collect();
     lines.extend((!others.is_empty()).then(|| rest(others)));
     lines.push(overall(verdict));

@@ -19,7 +19,7 @@ use crate::{
         theme::{ACCENT, MEAN_LINE, SMALL, VALUE},
     },
     routing::{LayerId, View},
-    stats::{Finding, Statistic, Variant},
+    stats::{Finding, Statistic, Variant, evenly_spread},
 };
 
 /// How many token ids are drawn as radars.
@@ -44,7 +44,8 @@ pub(in crate::chart::plan) fn radars(selection: &Selection<'_>, kind: &'static C
     let mut specs = Specs::new();
     for &layer in selection.layers() {
         let rows = token_rows(selection, layer, view);
-        let columns = spread_evenly(&axis.points.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>());
+        let columns =
+            evenly_spread(&axis.points.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), CHECKPOINTS);
         let experts = columns_of(selection, &axis, layer, view);
         let drawn = TOKENS.max(selection.context.tokens_of_interest.len());
         let panels =
@@ -93,7 +94,7 @@ fn many_radars(selection: &Selection<'_>, kind: &'static ChartKind, axis: &TimeA
         let own = all.iter().filter(|row| row.layer == layer && row.token_id.is_none());
         largest(own.copied(), |row| row.estimate)
     });
-    let columns = spread_evenly(&axis.points.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>());
+    let columns = evenly_spread(&axis.points.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), CHECKPOINTS);
     let mut parts: Vec<(String, Body)> = Vec::new();
     let mut rule = String::new();
     for &layer in &shown.layers {
@@ -119,12 +120,6 @@ fn many_radars(selection: &Selection<'_>, kind: &'static ChartKind, axis: &TimeA
     let caption = format!("{caption} Of each layer the first of these ids.{}{rule}", shown.rule());
     let title = format!("Expert share of a token id over training, in layers of the model ({})", view_words(view));
     vec![selection.spec(kind, view.name(), title, &caption, Body::Stack(parts))]
-}
-
-/// The first, the last and evenly many between.
-fn spread_evenly<'a>(names: &[&'a str]) -> Vec<&'a str> {
-    let drawn = names.len().min(CHECKPOINTS);
-    (0..drawn).map(|index| names[index * (names.len() - 1) / drawn.saturating_sub(1).max(1)]).collect()
 }
 
 /// Radars of the first `drawn` ids that every one of the `names` has.

@@ -17,7 +17,7 @@ use crate::{
         radar::{RadarFigure, RadarPanel},
     },
     routing::{LayerId, View},
-    stats::{Finding, Statistic},
+    stats::{Finding, Statistic, evenly_spread},
 };
 
 /// Radars of each layer where several layers share a picture.
@@ -31,6 +31,7 @@ pub(in crate::chart::plan) type RadarsOfLayer<'a> =
 pub(in crate::chart::plan) struct RadarKeys<'a> {
     /// "category", "position" or "token id".
     pub(in crate::chart::plan) noun: &'a str,
+    /// What stands below the picture, but for which keys and layers are drawn.
     pub(in crate::chart::plan) caption: &'a str,
     /// Whether the first keys are drawn, else keys evenly spread over all.
     pub(in crate::chart::plan) first: bool,
@@ -39,10 +40,10 @@ pub(in crate::chart::plan) struct RadarKeys<'a> {
 }
 
 impl RadarKeys<'_> {
+    /// Which of so many keys are drawn.
     fn chosen(&self, all: usize) -> Vec<usize> {
-        let drawn = all.min(KEYS);
-        let spread = |at: usize| at * (all - 1) / drawn.saturating_sub(1).max(1);
-        if self.first { (0..drawn).collect() } else { (0..drawn).map(spread).collect() }
+        let keys: Vec<usize> = (0..all).collect();
+        if self.first { keys[..all.min(KEYS)].to_vec() } else { evenly_spread(&keys, KEYS) }
     }
 }
 
@@ -101,7 +102,7 @@ pub(in crate::chart::plan) fn load(
     let cells = |layer: LayerId| {
         let even = selection.even_share(layer);
         let load: Vec<Option<f64>> =
-            selection.load(layer, view).into_iter().map(|share| share.map(|share| share / even)).collect();
+            selection.load(layer, view).share.iter().map(|share| share.map(|share| share / even)).collect();
         columns_of(layer).cells(&load)
     };
     let widest = selection.layers().iter().copied().max_by_key(|layer| columns_of(*layer).names().len())?;

@@ -31,8 +31,8 @@ pub(in crate::chart::plan) fn busiest_tokens(
     let mut rows = Vec::new();
     for &layer in &shown.layers {
         let own: Vec<&Finding> = selection.layer_rows(kind.statistic, view, layer).collect();
-        let busiest = selection.by_load(layer, view).into_iter().take(BUSIEST).filter(|_| !own.is_empty());
-        rows.extend(busiest.map(|expert| token_table::row(format!("layer {layer}, expert {expert}"), &own, expert)));
+        let busiest = selection.load(layer, view).order.iter().take(BUSIEST).filter(|_| !own.is_empty());
+        rows.extend(busiest.map(|expert| token_table::row(format!("layer {layer}, expert {expert}"), &own, *expert)));
     }
     if rows.is_empty() {
         return Vec::new();
@@ -51,7 +51,7 @@ pub(in crate::chart::plan) fn busy_and_idle_tokens(
     caption: &str,
 ) -> ChartSpec {
     let view = View::Kept;
-    let order = selection.by_load(layer, view);
+    let order = &selection.load(layer, view).order;
     let (experts, last) = (order.len(), order.len().saturating_sub(ENDS).max(ENDS.min(order.len())));
     let drawn = order[..ENDS.min(experts)].iter().chain(&order[last..]);
     let table = drawn.map(|expert| token_table::row(expert.to_string(), rows, *expert)).collect();
