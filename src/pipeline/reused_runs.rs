@@ -202,5 +202,5 @@ fn whole(run: &RunDir, record: &RunRecord) -> Result<()> {
     if !record.complete {
         return Err(Error::run_folder("is not complete", "run the same command with --resume"));
     }
-    RoutingTrace::open(run)?.sequences().map(|_| ())
+    RoutingTrace::of(run, record)?.sequences().map(|_| ())
 }

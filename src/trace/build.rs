@@ -234,8 +234,9 @@ impl TraceBuilder {
         write_groups(&self.run, &layout)?;
         write_tokens(&self.run, &self.counts, text)?;
         self.run.settle_checksums()?;
-        self.run.write_record(&self.record(&layout))?;
-        RoutingTrace::open(&self.run)
+        let record = self.record(&layout);
+        self.run.write_record(&record)?;
+        RoutingTrace::of(&self.run, &record)
     }
 
     fn record(&self, layout: &TraceLayout) -> RunRecord {

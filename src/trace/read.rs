@@ -12,7 +12,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     routing::{Block, ExpertId, LayerId, Provides, RoutingShape, softmax},
-    run::RunDir,
+    run::{RunDir, RunRecord},
 };
 
 /// Parts that a thread reads before they are joined: enough to keep all threads busy, few beside a layer.
@@ -21,6 +21,7 @@ const PARTS_PER_THREAD: usize = 8;
 /// The routing trace of a run folder; layers are read one at a time.
 #[derive(Clone, Debug)]
 pub struct RoutingTrace {
+    /// The folder that it is in.
     pub(super) run: RunDir,
     shape: RoutingShape,
     provides: Provides,
@@ -36,7 +37,14 @@ impl RoutingTrace {
     /// [`Error::RunFolder`] if the folder holds no run, its manifest lacks the layout, or parts are missing; of the router
     /// logits either all are there or none.
     pub fn open(run: &RunDir) -> Result<Self> {
-        let record = run.record()?;
+        Self::of(run, &run.record()?)
+    }
+
+    /// The same of a run whose record is known: its manifest is not read again.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn of(run: &RunDir, record: &RunRecord) -> Result<Self> {
         let mut trace = Self {
             run: run.clone(),
             shape: record.shape(run.path())?,

@@ -13,7 +13,7 @@ use crate::{
 
 /// Layer by layer: one is in memory at a time.
 pub(crate) fn compute(run: &RunDir, record: &RunRecord, progress: &dyn Progress) -> Result<TableBuilders> {
-    let trace = RoutingTrace::open(run)?;
+    let trace = RoutingTrace::of(run, record)?;
     let sequences = trace.sequences()?;
     let share_rows = Settings::SHARE_ROWS / trace.moe_layers().len().max(1);
     let settings = Settings { share_rows, ..settings(record) };
