@@ -257,7 +257,8 @@ fn add_tokens(tables: &mut Tables, context: &ChartContext, layer: u16, view: Vie
     }
 }
 
-fn add_load(tables: &mut Tables, context: &ChartContext, layer: u16, view: View) {
+/// The load of a layer, and the gate.
+fn add_load(tables: &mut Tables, layer: u16, view: View) {
     for (statistic, value) in [
         (Statistic::MaxViolation, 0.8),
         (Statistic::LoadCv, 0.31),
@@ -276,6 +277,10 @@ fn add_load(tables: &mut Tables, context: &ChartContext, layer: u16, view: View)
             add(tables, with_interval(row, 0.4 + quantile.unwrap_or(0.5), 0.01));
         }
     }
+}
+
+/// Every pair of experts.
+fn add_coactivation(tables: &mut Tables, context: &ChartContext, layer: u16, view: View) {
     let experts = context.shape.experts(layer);
     for a in 0..experts {
         for b in a + 1..experts {
@@ -292,6 +297,11 @@ fn add_load(tables: &mut Tables, context: &ChartContext, layer: u16, view: View)
             add(tables, with_interval(row, baseline * (2.0 * (noise(a * 977 + b) - 0.5) * 1.2).exp(), 0.001));
         }
     }
+}
+
+/// The categories against each other and against the layer.
+fn add_categories(tables: &mut Tables, context: &ChartContext, layer: u16, view: View) {
+    let experts = context.shape.experts(layer);
     for (index, category) in context.categories.iter().enumerate() {
         for other in &context.categories[index + 1..] {
             let row = Finding {
@@ -331,7 +341,9 @@ fn tables(context: &ChartContext) -> Tables {
             add_spread(&mut tables, layer, view);
             add_information(&mut tables, layer, view);
             add_tokens(&mut tables, context, layer, view);
-            add_load(&mut tables, context, layer, view);
+            add_load(&mut tables, layer, view);
+            add_coactivation(&mut tables, context, layer, view);
+            add_categories(&mut tables, context, layer, view);
         }
     }
     tables
@@ -448,7 +460,9 @@ fn lean_tables(context: &ChartContext) -> Tables {
         }
         add_information(&mut tables, layer, view);
         add_tokens(&mut tables, context, layer, view);
-        add_load(&mut tables, context, layer, view);
+        add_load(&mut tables, layer, view);
+        add_coactivation(&mut tables, context, layer, view);
+        add_categories(&mut tables, context, layer, view);
     }
     tables
 }

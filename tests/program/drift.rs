@@ -123,18 +123,19 @@ fn a_finished_run_is_reused_and_lacks_only_the_gates() {
     assert!(of(&reused, "gate_overlap")["estimate"].is_null() && of(&whole, "gate_overlap")["estimate"].is_number());
 }
 
-#[test]
-fn what_does_not_belong_together_is_refused_and_nothing_is_written() {
+/// Refused with this message; nothing may be written.
+fn refused(checkpoints: &[&str], more: &[&str], message: &Expect) {
     let temporary = tempfile::tempdir().unwrap();
     let out = temporary.path().join("out");
+    drift(&out, checkpoints, more).refused(message);
+    assert!(!out.exists());
+}
+
+#[test]
+fn checkpoints_of_different_models_are_refused() {
     let wide = fixture("goldens/A_wide_32e").display().to_string();
-    let (early, late) = (checkpoint("2.5M"), checkpoint("12.3M"));
-    let refused = |checkpoints: &[&str], more: &[&str], message: &Expect| {
-        drift(&out, checkpoints, more).refused(message);
-        assert!(!out.exists());
-    };
     refused(
-        &[&late, &wide],
+        &[&checkpoint("12.3M"), &wide],
         &[],
         &expect![[r#"
         error: the checkpoints are not of one run:
@@ -151,6 +152,11 @@ fn what_does_not_belong_together_is_refused_and_nothing_is_written() {
         hint: the same tokens go through all of them: tokenizer, vocabulary, experts and MoE layers must agree
     "#]],
     );
+}
+
+#[test]
+fn checkpoints_without_an_order_are_refused() {
+    let (early, late) = (checkpoint("2.5M"), checkpoint("12.3M"));
     refused(
         &[&late, &early],
         &[],

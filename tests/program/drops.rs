@@ -65,6 +65,15 @@ fn findings<'a>(summary: &'a Value, statistic: &str, layer: u64, keys: &[&str]) 
     summary["findings"].as_array().unwrap().iter().filter(of).collect()
 }
 
+/// The share of the assignments of a layer that the trace says were dropped.
+fn dropped_share(run: &Path, layer: u64) -> f64 {
+    let trace = read_parts(run, "trace");
+    let dropped = trace.column("dropped").unwrap().bool().unwrap().clone();
+    let of_layer = integers(&trace, "layer").into_iter().zip(dropped.iter()).filter(|(of, _)| *of == layer);
+    let of_layer: Vec<bool> = of_layer.map(|(_, lost)| lost.unwrap()).collect();
+    of_layer.iter().filter(|lost| **lost).count() as f64 / of_layer.len() as f64
+}
+
 #[test]
 fn two_models_conversations_and_text() {
     let temporary = tempfile::tempdir().unwrap();
@@ -111,14 +120,7 @@ fn two_models_conversations_and_text() {
     let trend = "later_tokens_dropped_more";
     assert_eq!([asked(trend, false), asked(trend, true)], [4, 8]);
     assert_eq!([asked("drop_ratio_differs", false), asked("drop_trend_differs", false)], [3, 3]);
-    // The total is that of the trace.
-    let trace = read_parts(&out.join("checkpoints/openmoe-tiny-12.3M"), "trace");
-    let layers = integers(&trace, "layer");
-    let dropped =
-        trace.column("dropped").unwrap().bool().unwrap().iter().map(|value| f64::from(u8::from(value.unwrap())));
-    let of_layer: Vec<f64> =
-        layers.iter().zip(dropped).filter(|(layer, _)| **layer == 5).map(|(_, lost)| lost).collect();
-    let expected = of_layer.iter().sum::<f64>() / of_layer.len() as f64;
+    let expected = dropped_share(&out.join("checkpoints/openmoe-tiny-12.3M"), 5);
     let found = findings(&summary, "assignment_drop_ratio", 5, &[])[0]["estimate"].as_f64().unwrap();
     assert!((found - expected).abs() < 1e-12 && found > 0.0, "{found} {expected}");
     // Statistics and charts follow from the traces.
@@ -156,10 +158,8 @@ fn an_exact_replay_is_a_run_at_that_factor_and_threads_make_no_difference() {
     assert!(results(&replayed) == results(&temporary.path().join("two")), "resumed");
 }
 
-#[test]
-fn odd_conversations_have_a_result_or_a_message() {
-    let temporary = tempfile::tempdir().unwrap();
-    let file = temporary.path().join("odd.jsonl");
+/// Eight conversations that can be used, then three lines that cannot.
+fn odd_conversations() -> Vec<String> {
     let conversation = |messages: Vec<(&str, String)>| {
         let messages: Vec<Value> =
             messages.into_iter().map(|(role, content)| json!({ "role": role, "content": content })).collect();
@@ -167,7 +167,7 @@ fn odd_conversations_have_a_result_or_a_message() {
     };
     let user = |text: &str| conversation(vec![("user", text.to_owned())]);
     let turns = (0..10_000).map(|turn| (["user", "assistant"][turn % 2], format!("turn {turn}"))).collect();
-    let lines = [
+    vec![
         user(&"again ".repeat(600)),
         user("a"),
         conversation(vec![("user", "why?".into()), ("assistant", String::new()), ("user", "so".into())]),
@@ -179,8 +179,14 @@ fn odd_conversations_have_a_result_or_a_message() {
         "{\"messages\": [{\"role\": \"user\", \"content\": \"cut off".to_owned(),
         "[1, 2]".to_owned(),
         "{\"messages\": \"none\"}".to_owned(),
-    ];
-    fs::write(&file, lines.join("\n")).unwrap();
+    ]
+}
+
+#[test]
+fn odd_conversations_have_a_result_or_a_message() {
+    let temporary = tempfile::tempdir().unwrap();
+    let file = temporary.path().join("odd.jsonl");
+    fs::write(&file, odd_conversations().join("\n")).unwrap();
     let out = temporary.path().join("run");
     let outcome = drops(&out, &["--transcripts", file.to_str().unwrap()]);
     done(&outcome);
@@ -216,38 +222,26 @@ fn odd_conversations_have_a_result_or_a_message() {
     assert_eq!(strict.code, 2, "{}", strict.stderr);
 }
 
-#[test]
-fn what_cannot_be_run_is_refused_and_nothing_is_written() {
+/// What `drops` says to arguments that it cannot run with, each below its arguments; nothing may be written.
+fn refusals<'a>(arguments: &[impl AsRef<[&'a str]>]) -> String {
     let temporary = tempfile::tempdir().unwrap();
     let out = temporary.path().join("out");
-    let share = path("corpora/transcripts/sharegpt.json");
-    let answers = path("corpora/transcripts/mt_bench_answer_mistral-7b-instruct-v0.2.jsonl");
-    let wide = path("goldens/A_wide_32e");
-    let empty = temporary.path().join("empty.jsonl");
-    fs::write(&empty, "").unwrap();
-    let empty = empty.to_str().unwrap();
-    let base = base();
     let mut messages = String::new();
-    for arguments in [
-        &[][..],
-        &["--transcripts", "nowhere.jsonl"],
-        &["--transcripts", empty],
-        &["--transcripts", &answers],
-        &["--transcripts", &share, "--format", "openai"],
-        &["--transcripts", &share, "--format", "mail"],
-        &["--transcripts", &share, "--template", "tokenizer"],
-        &["--transcripts", &share, "--compare", &wide],
-        &["--transcripts", &share, "--compare", &base],
-        &["--transcripts", &share, "--exact-replay", "0"],
-        &["--transcripts", &share, "--exact-replay", "1", "1"],
-        &["--transcripts", &share, "--exact-replay", "1", "--capacity-rule", "unlimited"],
-        &["--transcripts", &share, "--bin", "0"],
-        &["--transcripts", &share, "--capacity-factor", "-1"],
-    ] {
+    for arguments in arguments.iter().map(AsRef::as_ref) {
         let refusal = drops(&out, arguments).refusal();
         writeln!(messages, "{}\n{refusal}", arguments.join(" ")).unwrap();
         assert!(!out.exists(), "{arguments:?}");
     }
+    settled(&messages)
+}
+
+/// None, at a path where nothing is, without a conversation.
+#[test]
+fn without_transcripts_nothing_is_run() {
+    let temporary = tempfile::tempdir().unwrap();
+    let empty = temporary.path().join("empty.jsonl");
+    fs::write(&empty, "").unwrap();
+    let arguments = [&[][..], &["--transcripts", "nowhere.jsonl"], &["--transcripts", empty.to_str().unwrap()]];
     expect![[r#"
 
         error: the following required arguments were not provided:
@@ -272,6 +266,14 @@ fn what_cannot_be_run_is_refused_and_nothing_is_written() {
 
         hint: a row is a conversation: a list of messages ({"role", "content"} or {"from", "value"}) under any key, a prompt with its response, MT-Bench (questions, and answers together with their questions file) or an OASST tree; --format says which
 
+    "#]].assert_eq(&refusals(&arguments));
+}
+
+#[test]
+fn answers_without_their_questions_are_refused() {
+    let answers = path("corpora/transcripts/mt_bench_answer_mistral-7b-instruct-v0.2.jsonl");
+    let arguments = [&["--transcripts", &answers][..]];
+    expect![[r#"
         --transcripts fixtures/corpora/transcripts/mt_bench_answer_mistral-7b-instruct-v0.2.jsonl
         error: the corpus has no usable document: read `fixtures/corpora/transcripts/mt_bench_answer_mistral-7b-instruct-v0.2.jsonl`; places that cannot be used: 24
           - fixtures/corpora/transcripts/mt_bench_answer_mistral-7b-instruct-v0.2.jsonl:1: no question has the question_id 81; give the questions file in the same run, beside this one
@@ -298,6 +300,16 @@ fn what_cannot_be_run_is_refused_and_nothing_is_written() {
 
         hint: a row is a conversation: a list of messages ({"role", "content"} or {"from", "value"}) under any key, a prompt with its response, MT-Bench (questions, and answers together with their questions file) or an OASST tree; --format says which
 
+    "#]].assert_eq(&refusals(&arguments));
+}
+
+/// A format that the file does not have, one that is not known, a template that the checkpoint lacks.
+#[test]
+fn transcripts_of_another_form_are_refused() {
+    let share = path("corpora/transcripts/sharegpt.json");
+    let arguments = [["--format", "openai"], ["--format", "mail"], ["--template", "tokenizer"]]
+        .map(|[option, value]| ["--transcripts", &share, option, value]);
+    expect![[r#"
         --transcripts fixtures/corpora/transcripts/sharegpt.json --format openai
         error: the corpus has no usable document: read `fixtures/corpora/transcripts/sharegpt.json`; places that cannot be used: 20
           - fixtures/corpora/transcripts/sharegpt.json:1: no `messages`; the file is read as openai
@@ -334,6 +346,14 @@ fn what_cannot_be_run_is_refused_and_nothing_is_written() {
 
         hint: --template openmoe is the template of the authors, --template plain is none
 
+    "#]].assert_eq(&refusals(&arguments));
+}
+
+#[test]
+fn models_that_cannot_be_compared_are_refused() {
+    let (share, wide, base) = (path("corpora/transcripts/sharegpt.json"), path("goldens/A_wide_32e"), base());
+    let arguments = [&wide, &base].map(|other| ["--transcripts", &share, "--compare", other]);
+    expect![[r#"
         --transcripts fixtures/corpora/transcripts/sharegpt.json --compare fixtures/goldens/A_wide_32e
         error: the checkpoints are not of one run:
           - tokenizer (SHA-256): 28372b0cbdcd8d752162d445f3b2fc21c3fb482a7187474035149549086adae7 in `openmoe-tiny-12.3M`, none in `A_wide_32e`
@@ -353,6 +373,21 @@ fn what_cannot_be_run_is_refused_and_nothing_is_written() {
 
         hint: name them: LABEL=FOLDER
 
+    "#]].assert_eq(&refusals(&arguments));
+}
+
+#[test]
+fn numbers_without_a_meaning_are_refused() {
+    let share = path("corpora/transcripts/sharegpt.json");
+    let options: [&[&str]; 5] = [
+        &["--exact-replay", "0"],
+        &["--exact-replay", "1", "1"],
+        &["--exact-replay", "1", "--capacity-rule", "unlimited"],
+        &["--bin", "0"],
+        &["--capacity-factor", "-1"],
+    ];
+    let arguments = options.map(|options| [&["--transcripts", &share][..], options].concat());
+    expect![[r#"
         --transcripts fixtures/corpora/transcripts/sharegpt.json --exact-replay 0
         error: --exact-replay 0; expected positive numbers, each once
 
@@ -378,5 +413,6 @@ fn what_cannot_be_run_is_refused_and_nothing_is_written() {
 
         hint: for no drops at all use --capacity-rule unlimited
 
-    "#]].assert_eq(&settled(&messages));
+    "#]]
+    .assert_eq(&refusals(&arguments));
 }

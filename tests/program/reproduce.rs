@@ -389,12 +389,25 @@ fn the_earlier_comparison_stays_until_there_is_a_new_one() {
     assert!(out.join("charts/figure_5_profiles.svg").exists() && out.join("comparison.csv").exists());
 }
 
-#[test]
-fn without_a_figure_the_checks_are_written_and_no_chart_is_claimed() {
+/// What is printed of the paper alone: the checks of Figure 12, and everything else.
+fn checks_of_the_paper_alone() -> [String; 2] {
     let folder = tempdir().unwrap();
-    let out = folder.path().join("paper");
-    let outcome = reproduce(&["--paper-only", "--out", &text(&out)]);
+    let outcome = reproduce(&["--paper-only", "--out", &text(&folder.path().join("paper"))]);
     assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    let mut printed = [String::new(), String::new()];
+    let mut side = 1;
+    for line in settled(&outcome.stdout).lines() {
+        // What a check was made of stands below it, indented.
+        if !line.starts_with(' ') {
+            side = usize::from(!line.starts_with("holds   12 "));
+        }
+        printed[side].extend([line, "\n"]);
+    }
+    printed
+}
+
+#[test]
+fn without_a_run_every_check_of_the_paper_is_shown() {
     expect![[r#"
         paper: OpenMoE, arXiv 2402.01739; numbers read from the vector graphics of its PDF, coordinates good to about 1e-5
         verdict figure what must hold                                                                             expected      found
@@ -420,6 +433,18 @@ fn without_a_figure_the_checks_are_written_and_no_chart_is_claimed() {
                          576 assignments at 200B
         holds   11     total variation of "an", 200B to 1.0T                                                 0.103 ±5.0e-5    0.10303
                          330 assignments at 200B
+        holds   13     share of the variance over positions that is sampling noise                            0.746 ±0.005   0.747781
+                         positions from 1 on, n(position) of Fig. 12, two distinct choices a token
+        holds   13     share of the variance over positions that is sampling noise                            0.771 ±0.005    0.77147
+                         the same if both choices could be the same expert
+        31 of 31 checks hold
+        no figure is compared; the checks are in TEMP/paper/comparison.json and TEMP/paper/comparison.md
+    "#]].assert_eq(&checks_of_the_paper_alone()[1]);
+}
+
+#[test]
+fn without_a_run_every_check_of_figure_12_is_shown() {
+    expect![[r#"
         holds   12     ratio x 2 x sequences is a whole number of drops: largest difference                    <= 0 ±0.001   0.000193
                          5592 distinct vertices with drops at which the bounds of the number of sequences agree; the bounds use that n never rises
         holds   12     "raw" of 12b is the MT-Bench curve of 12a: largest difference, percent                 <= 0 ±0.0001     2.0e-5
@@ -447,22 +472,32 @@ fn without_a_figure_the_checks_are_written_and_no_chart_is_claimed() {
         holds   12     TED rises from bucket to bucket: smallest step                                                 >= 1    1.55963
         holds   12     MTBench rises from bucket to bucket: smallest step                                             >= 1    1.17418
         holds   12     chat rises from bucket to bucket: smallest step                                                >= 1    1.27899
-        holds   13     share of the variance over positions that is sampling noise                            0.746 ±0.005   0.747781
-                         positions from 1 on, n(position) of Fig. 12, two distinct choices a token
-        holds   13     share of the variance over positions that is sampling noise                            0.771 ±0.005    0.77147
-                         the same if both choices could be the same expert
-        31 of 31 checks hold
-        no figure is compared; the checks are in TEMP/paper/comparison.json and TEMP/paper/comparison.md
-    "#]].assert_eq(&settled(&outcome.stdout));
+    "#]].assert_eq(&checks_of_the_paper_alone()[0]);
+}
+
+#[test]
+fn without_a_figure_no_chart_is_claimed() {
+    let folder = tempdir().unwrap();
+    let out = folder.path().join("paper");
+    let outcome = reproduce(&["--paper-only", "--out", &text(&out)]);
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
     let csv = fs::read_to_string(out.join("comparison.csv")).unwrap();
     assert!(csv.starts_with("figure,run,measure,item,") && csv.lines().count() == 1, "{csv}");
     assert!(!out.join("charts").exists());
 }
 
 /// Every refusal names what is wrong, has a hint, and exits with 2.
+fn refused(arguments: &[&str], message: &Expect) {
+    reproduce(arguments).refused(message);
+}
+
+/// The tables that the figures about a route run need.
+fn route_tables() -> Vec<(&'static str, Vec<Finding>)> {
+    vec![("expert_share", shares("arxiv", &[0.25; 4], 0.0)), ("routing_std", Vec::new())]
+}
+
 #[test]
-fn what_cannot_be_compared_is_refused_with_a_hint() {
-    let refused = |arguments: &[&str], message: &Expect| reproduce(arguments).refused(message);
+fn what_is_no_run_or_given_twice_is_refused() {
     let empty = tempdir().unwrap();
     refused(
         &[],
@@ -489,8 +524,11 @@ fn what_cannot_be_compared_is_refused_with_a_hint() {
         hint: give every run once
     "#]],
     );
-    let shares = || vec![("expert_share", shares("arxiv", &[0.25; 4], 0.0)), ("routing_std", Vec::new())];
-    let (four, other) = (made_up("route", 4, &shares()), made_up("drift", 32, &[("token_drift", Vec::new())]));
+}
+
+#[test]
+fn runs_of_different_kinds_of_model_are_refused() {
+    let (four, other) = (made_up("route", 4, &route_tables()), made_up("drift", 32, &[("token_drift", Vec::new())]));
     refused(
         &[&text(four.path()), &text(other.path())],
         &expect![[r#"
@@ -501,7 +539,11 @@ fn what_cannot_be_compared_is_refused_with_a_hint() {
         hint: compare the runs of one kind of model at a time
     "#]],
     );
-    let strange = made_up("inspect", 4, &shares());
+}
+
+#[test]
+fn runs_that_are_incomplete_or_not_known_are_refused() {
+    let strange = made_up("inspect", 4, &route_tables());
     refused(
         &[&text(strange.path())],
         &expect![[r#"
@@ -510,7 +552,7 @@ fn what_cannot_be_compared_is_refused_with_a_hint() {
         hint: the manifest was changed or the run made by another version: run it again with --force
     "#]],
     );
-    let without = made_up("route", 4, &shares()[..1]);
+    let without = made_up("route", 4, &route_tables()[..1]);
     refused(
         &[&text(without.path())],
         &expect![[r#"
@@ -520,6 +562,23 @@ fn what_cannot_be_compared_is_refused_with_a_hint() {
         hint: make the statistics again with `openmoe-analyze stats RUN`
     "#]],
     );
+    let unfinished = made_up("route", 4, &route_tables());
+    let manifest = unfinished.path().join("manifest.json");
+    let written = fs::read_to_string(&manifest).unwrap().replace("\"complete\":true", "\"complete\":false");
+    fs::write(&manifest, written).unwrap();
+    refused(
+        &[&text(unfinished.path())],
+        &expect![[r#"
+        error: run `TEMP` is not complete: its statistics may be missing or of other settings
+
+        hint: repeat the command that made it with --resume, or make the statistics with `openmoe-analyze stats RUN`
+    "#]],
+    );
+}
+
+#[test]
+fn a_folder_that_holds_something_else_is_not_written_to() {
+    let (four, other) = (made_up("route", 4, &route_tables()), made_up("drift", 32, &[("token_drift", Vec::new())]));
     let within = text(&four.path().join("stats/paper"));
     refused(
         &[&text(four.path()), "--out", &within],
@@ -537,18 +596,6 @@ fn what_cannot_be_compared_is_refused_with_a_hint() {
         error: --out `TEMP` holds other files; expected a new or empty folder
 
         hint: choose another --out
-    "#]],
-    );
-    let unfinished = made_up("route", 4, &shares());
-    let manifest = unfinished.path().join("manifest.json");
-    let written = fs::read_to_string(&manifest).unwrap().replace("\"complete\":true", "\"complete\":false");
-    fs::write(&manifest, written).unwrap();
-    refused(
-        &[&text(unfinished.path())],
-        &expect![[r#"
-        error: run `TEMP` is not complete: its statistics may be missing or of other settings
-
-        hint: repeat the command that made it with --resume, or make the statistics with `openmoe-analyze stats RUN`
     "#]],
     );
 }

@@ -154,10 +154,14 @@ fn a_model_without_a_head_routes_and_speaks_through_its_embedding() {
     assert_eq!(text(&spoken.stdout), text(&same.stdout));
 }
 
+/// An empty object with a byte order mark, as two bytes a letter.
+fn utf16() -> Vec<u8> {
+    "\u{feff}{}".encode_utf16().flat_map(u16::to_le_bytes).collect()
+}
+
 #[test]
 fn what_is_something_else_is_named() {
     let web = b"<!DOCTYPE html><html>".as_slice();
-    let utf16: Vec<u8> = "\u{feff}{}".encode_utf16().flat_map(u16::to_le_bytes).collect();
     let found = [
         (WEIGHTS, LFS.as_bytes()),
         (WEIGHTS, web),
@@ -165,7 +169,7 @@ fn what_is_something_else_is_named() {
         (WEIGHTS, b""),
         (WEIGHTS, b"root:*:20000:0:99999:7:::\n"),
         ("config.json", LFS.as_bytes()),
-        ("config.json", utf16.as_slice()),
+        ("config.json", utf16().as_slice()),
         ("config.json", b""),
     ]
     .map(|(file, bytes)| Bench::tiny("plain.safetensors", WEIGHTS).write(file, bytes).refusal());
@@ -187,12 +191,16 @@ fn what_is_something_else_is_named() {
         `config.json` is empty
         hint: fetch the file again
     "#]].assert_eq(&found.concat());
+}
+
+#[test]
+fn an_index_or_a_tokenizer_that_is_something_else_is_named() {
     let bench = Bench::tiny("plain.safetensors", "model-00001-of-00001.safetensors");
     bench.write("model.safetensors.index.json", LFS).refused(&expect![[r#"
         `model.safetensors.index.json` is a git-lfs pointer to 9 bytes that were not fetched
         hint: fetch them: git lfs pull
     "#]]);
-    bench.write("model.safetensors.index.json", utf16).refused(&expect![[r#"
+    bench.write("model.safetensors.index.json", utf16()).refused(&expect![[r#"
         `model.safetensors.index.json` is not UTF-8 but UTF-16
         hint: save it as UTF-8
     "#]]);
