@@ -14,8 +14,11 @@ const MAX_DIMENSIONS: usize = 16;
 /// What an entry says of its tensor.
 #[derive(Debug, PartialEq)]
 pub(super) struct HeaderEntry {
+    /// Name of the type of its numbers, as it is written.
     pub dtype: String,
+    /// Its sizes, outermost first.
     pub shape: Vec<usize>,
+    /// Its first byte and the one behind its last, counted from the end of the header.
     pub data_offsets: (u64, u64),
 }
 

@@ -28,10 +28,12 @@ impl<'a> Pickle<'a> {
         Ok(Self { bytes, values: machine.values, root, length: machine.at })
     }
 
+    /// The value that the pickle is of.
     pub(super) fn root(&self) -> Index {
         self.root
     }
 
+    /// The value of an index, which must be one of this pickle.
     pub(super) fn get(&self, index: Index) -> &Value {
         &self.values[index as usize]
     }
@@ -44,6 +46,7 @@ impl<'a> Pickle<'a> {
         }
     }
 
+    /// A value as a whole number; `None` if it is none.
     pub(super) fn integer(&self, index: Index) -> Option<i128> {
         match self.get(index) {
             Value::Int(value) => Some(*value),

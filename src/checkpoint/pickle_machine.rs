@@ -9,12 +9,14 @@ pub(super) struct Machine<'a> {
     bytes: &'a [u8],
     /// The next byte.
     pub(super) at: usize,
+    /// Every value that was made, by index.
     pub(super) values: Vec<Value>,
     stack: Vec<Index>,
     memo: HashMap<u64, Index>,
 }
 
 impl<'a> Machine<'a> {
+    /// Before the first op-code.
     pub(super) fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0, values: Vec::new(), stack: Vec::new(), memo: HashMap::new() }
     }

@@ -49,11 +49,13 @@ fn widen(narrow: &[u16], dtype: Dtype, wide: &mut [f32]) {
     }
 }
 
+/// Fills the buffer with the bytes from `offset` on; the place where others read is not moved.
 #[cfg(unix)]
 pub(super) fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
     std::os::unix::fs::FileExt::read_exact_at(file, buffer, offset)
 }
 
+/// Fills the buffer with the bytes from `offset` on; the place where others read is not moved.
 #[cfg(windows)]
 pub(super) fn read_exact_at(file: &File, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
     while !buffer.is_empty() {

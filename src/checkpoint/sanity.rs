@@ -74,10 +74,15 @@ pub fn describe_oddities(oddities: &[Oddity]) -> Vec<String> {
 /// A part of a file that holds numbers of one tensor.
 #[derive(Clone, Debug)]
 pub(super) struct Part {
+    /// Name of the tensor.
     pub(super) name: String,
+    /// Which expert they are of, where the tensor holds several.
     pub(super) expert: Option<usize>,
+    /// First byte.
     pub(super) begin: u64,
+    /// Byte behind the last one.
     pub(super) end: u64,
+    /// What is known of the numbers.
     pub(super) scan: Scan,
 }
 
@@ -113,6 +118,7 @@ pub(super) struct Scan {
 }
 
 impl Scan {
+    /// Nothing has been seen yet.
     pub(super) fn new(tensor: &StoredTensor) -> Self {
         Self { dtype: tensor.dtype, seen: 0, first: 0, constant: true, not_finite: 0, until_last: 0 }
     }

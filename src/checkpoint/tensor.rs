@@ -56,11 +56,14 @@ pub(super) struct StoredTensor {
     pub(super) file: usize,
     /// First byte.
     pub(super) offset: u64,
+    /// Type of its numbers.
     pub(super) dtype: Dtype,
+    /// Its sizes, outermost first.
     pub(super) shape: Vec<usize>,
 }
 
 impl StoredTensor {
+    /// Number of its numbers.
     pub(super) fn elements(&self) -> usize {
         self.shape.iter().product()
     }

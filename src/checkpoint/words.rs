@@ -27,11 +27,14 @@ pub(super) fn quoted(names: &[&str]) -> String {
 /// Problems, one line each; of very many the first ones and a count.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Problems {
+    /// The first ones.
     pub(super) lines: Vec<String>,
+    /// How many more there are.
     pub(super) left_out: usize,
 }
 
 impl Problems {
+    /// Adds one.
     pub(super) fn push(&mut self, line: String) {
         if self.lines.len() < KEPT {
             self.lines.push(line);
@@ -40,11 +43,13 @@ impl Problems {
         }
     }
 
+    /// Adds those of another list.
     pub(super) fn extend(&mut self, others: &Self) {
         others.lines.iter().for_each(|line| self.push(line.clone()));
         self.left_out += others.left_out;
     }
 
+    /// Whether there is none.
     pub(super) fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }

@@ -19,12 +19,16 @@ const BLOCK_ROWS: usize = 5 * GROUP_ROWS;
 /// Shape of the attention heads.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Heads {
+    /// Heads of queries.
     pub(super) query: usize,
+    /// Heads of keys and values, each of which some heads of queries share.
     pub(super) key_value: usize,
+    /// Dimensions of a head.
     pub(super) dim: usize,
 }
 
 impl Heads {
+    /// The heads of a checkpoint.
     pub(super) fn of(config: &Config) -> Self {
         Self { query: config.num_attention_heads, key_value: config.num_key_value_heads, dim: config.head_dim }
     }
@@ -38,7 +42,9 @@ impl Heads {
 /// One sequence's part of the wave buffers: rows `first .. first + length`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rows<'a> {
+    /// First row.
     pub(super) first: usize,
+    /// Number of rows.
     pub(super) length: usize,
     /// First panel of the sequence.
     pub(super) first_panel: usize,

@@ -37,15 +37,19 @@ pub(super) struct Group<'a> {
     pub(super) query: &'a [f32],
     /// The head's keys: panel `p` at `p * key_panel`, `[dim, PANEL]`.
     pub(super) keys: &'a [f32],
+    /// Elements from panel to panel of keys.
     pub(super) key_panel: usize,
     /// The head's values: panel `p` at `p * value_panel`, `[PANEL, padded dim]`.
     pub(super) values: &'a [f32],
+    /// Elements from panel to panel of values.
     pub(super) value_panel: usize,
+    /// Dimensions of the head.
     pub(super) dim: usize,
     /// Elements from query row to query row, and from output row to output row.
     pub(super) width: usize,
     /// Position of the first row.
     pub(super) first: usize,
+    /// `false` hides a key (padding); none: all are visible.
     pub(super) key_mask: Option<&'a [bool]>,
 }
 

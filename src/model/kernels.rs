@@ -211,6 +211,7 @@ pub(super) struct Rotary {
 }
 
 impl Rotary {
+    /// The tables of the first so many positions.
     pub(super) fn new<R: Rounding>(positions: usize, head_dim: usize) -> Self {
         let half = head_dim / 2;
         let frequency: Vec<f32> =

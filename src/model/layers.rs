@@ -66,9 +66,13 @@ impl Buffers {
 
 /// What every part of a layer needs to know about the wave.
 pub(super) struct Context<'a> {
+    /// The checkpoint's configuration.
     pub(super) config: &'a Config,
+    /// The sequences that go through the layer together.
     pub(super) wave: &'a Wave<'a>,
+    /// Cosines and sines of the positions of the wave.
     pub(super) rotary: Rotary,
+    /// Experts, choices and capacity of every routed layer.
     pub(super) shape: &'a RoutingShape,
 }
 

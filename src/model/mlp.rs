@@ -15,10 +15,15 @@ pub(super) const COLUMNS: usize = INNER_BLOCK;
 /// The three matrices of a gated MLP: `gate [hidden, 2 * inner]`, `up [hidden, inner]`, `down [inner, hidden]`.
 #[derive(Clone, Copy)]
 pub(super) struct Mlp<'a> {
+    /// Both halves of the gate, `[hidden, 2 * inner]`.
     pub(super) gate: Matrix<'a>,
+    /// The up projection, `[hidden, inner]`.
     pub(super) up: Matrix<'a>,
+    /// The down projection, `[inner, hidden]`.
     pub(super) down: Matrix<'a>,
+    /// Columns of input and output.
     pub(super) hidden: usize,
+    /// Columns between.
     pub(super) inner: usize,
 }
 

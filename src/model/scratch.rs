@@ -19,8 +19,11 @@ pub(super) struct Scratch {
 /// Some inner columns of an MLP: both halves of the gate, and the up projection, `[rows, columns]` each.
 #[derive(Default)]
 pub(super) struct MlpScratch {
+    /// First half of the gate.
     pub(super) a: Vec<f32>,
+    /// Second half of the gate.
     pub(super) b: Vec<f32>,
+    /// The up projection.
     pub(super) up: Vec<f32>,
 }
 

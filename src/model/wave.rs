@@ -14,6 +14,7 @@ pub struct Outputs {
 }
 
 impl Outputs {
+    /// Whether anything is computed beyond the routing.
     pub(super) fn any(self) -> bool {
         self.nll || self.final_logits > 0 || self.hidden > 0
     }

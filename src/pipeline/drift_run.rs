@@ -38,6 +38,7 @@ pub fn drift(options: DriftOptions, out: &Path, progress: &dyn Progress) -> Resu
 /// A drift run, ready to start.
 pub(crate) struct DriftRun {
     options: DriftOptions,
+    /// The checkpoints in the order of training, those beside the time axis anywhere.
     pub(crate) specs: Vec<CheckpointSpec>,
     /// The forward passes: those of the checkpoints that are no finished runs.
     pub(crate) passes: Vec<Pass>,

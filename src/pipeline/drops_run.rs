@@ -38,9 +38,11 @@ pub fn drops(options: DropsOptions, out: &Path, progress: &dyn Progress) -> Resu
 
 /// A drops run, ready to start.
 pub(crate) struct DropsRun {
+    /// What is asked of it.
     pub(crate) options: DropsOptions,
     /// The run's own pass, then those beside it.
     pub(crate) passes: Vec<Pass>,
+    /// The run's own pass, opened and checked.
     pub(crate) prepared: PreparedPass,
     specs: Vec<CheckpointSpec>,
     identity: Identity,

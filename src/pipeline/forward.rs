@@ -58,6 +58,7 @@ pub(crate) fn has_whole_trace(run: &RunDir, prepared: &PreparedPass, log_logits:
     is_complete(run) && prepared.layout.missing(run, log_logits).0.is_empty()
 }
 
+/// Whether the manifest of a run says that it is complete; not where there is none.
 pub(crate) fn is_complete(run: &RunDir) -> bool {
     run.loose_record().is_ok_and(|record| record.is_complete())
 }

@@ -26,17 +26,25 @@ use crate::{
 
 /// A forward pass, ready to start.
 pub(crate) struct PreparedPass {
+    /// The checkpoint, opened.
     pub(crate) checkpoint: Checkpoint,
     /// The checkpoint's label: the name of its folder, unless given.
     pub(crate) label: String,
     /// Rounding of activations.
     pub(crate) arithmetic: Arithmetic,
+    /// The checkpoint's tokenizer, if it has one.
     pub(crate) tokenizer: Option<Tokenizer>,
+    /// The text as token ids.
     pub(crate) corpus: Corpus,
+    /// How logits become assignments.
     pub(crate) router: RouterSettings,
+    /// Segments and routing groups of the trace.
     pub(crate) layout: TraceLayout,
+    /// Most tokens of a sequence.
     pub(crate) context: usize,
+    /// Its arithmetic and memory.
     pub(crate) cost: Cost,
+    /// Tokens that go through a layer together.
     pub(crate) wave_tokens: usize,
     /// What decides the trace.
     pub(crate) identity: Identity,

@@ -30,8 +30,11 @@ pub fn route(options: RouteOptions, out: &Path, progress: &dyn Progress) -> Resu
 
 /// A route run, ready to start.
 pub(crate) struct RouteRun {
+    /// What is asked of it.
     pub(crate) options: RouteOptions,
+    /// Its forward pass.
     pub(crate) pass: Pass,
+    /// The same, opened and checked.
     pub(crate) prepared: PreparedPass,
     clock: Instant,
 }

@@ -259,6 +259,7 @@ impl RunDir {
         self.checksums().map_or(Ok(()), |mut checksums| checksums.write())
     }
 
+    /// Lists these files instead of those that the list has in some folders.
     pub(super) fn replace_checksums(&self, folders: &[&str], files: Vec<(String, String)>) -> Result<()> {
         self.checksums().map_or(Ok(()), |mut checksums| checksums.replace(folders, files))
     }

@@ -22,6 +22,7 @@ pub(super) struct Counted {
     jackknife: [Jackknife; 2],
 }
 
+/// Counts the tables of several variables, each with the choices.
 pub(super) fn count_all(study: &Study, tables: &[(Variable, &Cells)]) -> Vec<Counted> {
     let count = |(variable, cells): &(Variable, &Cells)| Counted {
         variable: *variable,
@@ -42,6 +43,7 @@ pub(super) struct Known {
 }
 
 impl Known {
+    /// Counts the table of what is known already, one cell for each of its values.
     pub(super) fn new(study: &Study, cells: &Cells) -> Self {
         let mut seen = vec![false; study.data.documents()];
         cells.rows.iter().for_each(|row| seen[study.data.document[*row as usize] as usize] = true);
@@ -56,10 +58,15 @@ impl Known {
 
 /// One information statistic: I(E; variable), or I(E; variable | token).
 pub(super) struct Question<'a> {
+    /// The layer.
     pub(super) study: &'a Study<'a>,
+    /// Which of the two it is.
     pub(super) statistic: Statistic,
+    /// What is known before the variable is.
     pub(super) known: &'a Known,
+    /// What is known with it.
     pub(super) finer: &'a Counted,
+    /// Chosen or kept.
     pub(super) view: View,
 }
 

@@ -19,6 +19,7 @@ impl VocabularySums {
         self.change(largest, n, frequent, 1.0);
     }
 
+    /// Adds a token id `sign` times: -1 takes it off.
     pub(super) fn change(&mut self, largest: u32, n: u32, frequent: bool, sign: f64) {
         if n == 0 {
             return;

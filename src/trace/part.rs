@@ -21,20 +21,29 @@ pub(super) fn part_name(folder: &str, part: usize) -> String {
 /// Columns of a part that is being filled. Those of a block that the trace does not provide stay empty.
 #[derive(Default)]
 pub(super) struct PartColumns {
-    /// `[tokens]`, as `position`, `token_id`, `entropy` and both margins.
+    /// Index of the sequence, `[tokens]`.
     pub(super) sequence: Vec<u32>,
+    /// Position in the sequence, `[tokens]`.
     pub(super) position: Vec<u32>,
+    /// Token id, `[tokens]`.
     pub(super) token_id: Vec<u32>,
-    /// `[tokens, top_k]`, as `probability`, `combine_weight`, `slot` and `dropped`.
+    /// Chosen experts, first choice first, `[tokens, top_k]`.
     pub(super) expert: Vec<u16>,
+    /// Gate probability of every choice, `[tokens, top_k]`.
     pub(super) probability: Vec<f32>,
+    /// Weight of every choice in the output, `[tokens, top_k]`.
     pub(super) combine_weight: Vec<f32>,
+    /// Place of every choice in the queue of its expert, `[tokens, top_k]`.
     pub(super) slot: Vec<u32>,
+    /// Whether the choice found no slot, `[tokens, top_k]`.
     pub(super) dropped: Vec<bool>,
+    /// Entropy of the gate, `[tokens]`.
     pub(super) entropy: Vec<f32>,
+    /// How far the first choice is ahead of the second, `[tokens]`.
     pub(super) margin_first: Vec<f32>,
+    /// How far the last choice is ahead of the best expert that was not chosen, `[tokens]`.
     pub(super) margin_k: Vec<f32>,
-    /// `[tokens, num_experts]`.
+    /// Router logits, `[tokens, num_experts]`.
     pub(super) logits: Vec<f32>,
 }
 
@@ -57,10 +66,15 @@ impl PartColumns {
 
 /// One layer of one segment, ready to be written.
 pub struct FinishedPart {
+    /// The numbers.
     pub(super) columns: PartColumns,
+    /// Decoder layer.
     pub(super) layer: LayerId,
+    /// Number in the names of the files.
     pub(super) part: usize,
+    /// Experts and choices of the layer.
     pub(super) shape: LayerShape,
+    /// Which columns are filled.
     pub(super) provides: Provides,
 }
 

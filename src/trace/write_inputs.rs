@@ -45,11 +45,17 @@ pub fn write_inputs(
 /// What `sequences.parquet` says of a sequence.
 #[derive(Clone, Debug)]
 pub(super) struct InputRow {
+    /// File that the text came from.
     pub(super) source: String,
+    /// Name of the document.
     pub(super) document: String,
+    /// Category of the document, where it has one.
     pub(super) category: Option<String>,
+    /// Data set of the document.
     pub(super) dataset: String,
+    /// Number of tokens.
     pub(super) tokens: u32,
+    /// Whether the end of the text was cut off.
     pub(super) truncated: bool,
 }
 

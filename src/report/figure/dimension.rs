@@ -33,6 +33,7 @@ pub(super) enum Dimension {
 }
 
 impl Dimension {
+    /// All of them, in that order.
     pub(super) const ALL: [Self; 22] = [
         Self::Checkpoint,
         Self::Reference,

@@ -24,6 +24,7 @@ pub(super) struct Keys {
 }
 
 impl Keys {
+    /// Looks through the rows of a statistic.
     pub(super) fn of(rows: &[Row<'_>]) -> Self {
         let named = rows.iter().filter(|row| row.finding.checkpoint.is_some()).count();
         let mut latest: BTreeMap<usize, (f64, String)> = BTreeMap::new();
@@ -44,6 +45,7 @@ impl Keys {
         }
     }
 
+    /// The keys of a row that tell it from others, in the order of [`Dimension`].
     pub(super) fn dimensions(&self, row: &Row<'_>) -> Vec<Dimension> {
         let present: Vec<Dimension> = Dimension::ALL.into_iter().filter(|key| self.text(*key, row).is_some()).collect();
         let beside = present.iter().any(|key| key.is_subject() && *key != Checkpoint);
@@ -70,6 +72,7 @@ impl Keys {
         key.text(row.finding).or(own)
     }
 
+    /// What a row is about by these keys, with commas between.
     pub(super) fn words(&self, keys: &[Dimension], row: &Row<'_>) -> String {
         join(keys.iter().filter_map(|key| self.text(*key, row)))
     }
@@ -83,6 +86,7 @@ impl Keys {
     }
 }
 
+/// Words with commas between.
 pub(super) fn join(words: impl Iterator<Item = String>) -> String {
     words.collect::<Vec<_>>().join(", ")
 }

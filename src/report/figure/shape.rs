@@ -24,25 +24,33 @@ pub(in crate::report) enum Kind {
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a key of its own for the scripts")]
 pub(in crate::report) struct Figure {
+    /// What draws it.
     pub(in crate::report) kind: Kind,
     /// What the reader chooses it by.
     pub(in crate::report) label: String,
+    /// Title of the axis of the estimate.
     pub(in crate::report) y_title: String,
     /// What stands behind a number in a tip.
     pub(in crate::report) unit: String,
+    /// Title of the other axis.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::report) x_title: Option<&'static str>,
+    /// What the rows of a matrix are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::report) row_title: Option<String>,
+    /// What the columns of a matrix are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::report) column_title: Option<&'static str>,
+    /// How it is divided: "linear", "log", or "ordinal" for places in a row.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::report) x_scale: Option<&'static str>,
+    /// "log" where the axis of the estimate is logarithmic.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::report) y_scale: Option<&'static str>,
     /// Rows of a matrix, or labels, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(in crate::report) rows: Vec<String>,
+    /// Columns of a matrix, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(in crate::report) columns_order: Vec<String>,
     /// Whether the axis of the estimate starts at 0.
@@ -65,6 +73,7 @@ pub(in crate::report) struct Figure {
     /// What is not shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::report) left_out: Option<String>,
+    /// The numbers: a list by name, all of one length.
     pub(in crate::report) data: Map<String, Value>,
 }
 

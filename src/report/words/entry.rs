@@ -19,6 +19,7 @@ pub struct VerdictEntry {
 }
 
 impl VerdictEntry {
+    /// A verdict with its words; the criterion follows from the answer.
     pub(super) fn new(verdict: Verdict, words: impl Into<String>) -> Self {
         Self { criterion: criterion(verdict.answer), verdict, words: words.into() }
     }

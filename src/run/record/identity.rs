@@ -266,6 +266,7 @@ impl Identity {
         }
     }
 
+    /// Reads the keys of a manifest that say what decides the run's bytes.
     pub(super) fn read(keys: &Keys<'_>) -> Result<Self> {
         Ok(Self {
             command: keys.key("command")?,

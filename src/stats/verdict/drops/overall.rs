@@ -42,6 +42,7 @@ pub struct DatasetDrops {
 }
 
 impl OverallDrops {
+    /// Whether later tokens are dropped more in any layer, from the trends of all; `is_nothing_dropped`: of no layer is anything lost.
     pub(super) fn of(trends: &[&Trend], is_nothing_dropped: bool) -> Self {
         let known: Vec<&Trend> = trends.iter().copied().filter(|trend| trend.answer.is_known()).collect();
         let rises: Vec<&Trend> = known.iter().copied().filter(|trend| trend.answer.is_more()).collect();

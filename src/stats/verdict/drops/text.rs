@@ -52,6 +52,7 @@ pub struct Difference {
 }
 
 impl Roles {
+    /// The drop ratio of every role in the layer that drops most; none without roles.
     pub(super) fn of(rows: &[&Finding]) -> Option<Self> {
         let ratios =
             || rows.iter().filter(|row| row.statistic == Statistic::AssignmentDropRatio && row.estimate.is_some());
@@ -101,6 +102,7 @@ impl Queue {
 }
 
 impl Capacity {
+    /// The smallest factors of the run's own rule and groups at which at most 1 % is dropped; none where they are not given.
     pub(super) fn of(rows: &[&Finding]) -> Option<Self> {
         let replay = || rows.iter().filter(|row| row.statistic == Statistic::CapacityReplay && row.dataset.is_none());
         let rule = replay().find(|row| row.priority.is_some() && row.capacity_factor.is_some())?.rule.clone()?;

@@ -33,6 +33,7 @@ pub struct Trend {
 pub(super) struct TrendRows<'a>(BTreeMap<(LayerId, Option<&'a str>, Variant), &'a Finding>);
 
 impl<'a> TrendRows<'a> {
+    /// Of rows that are about the same thing the first counts.
     pub(super) fn of(rows: &[&'a Finding]) -> Self {
         let mut found = BTreeMap::new();
         for row in rows.iter().copied().filter(|row| row.statistic == Statistic::DropTrend) {
