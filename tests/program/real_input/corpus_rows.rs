@@ -7,11 +7,13 @@ use std::{
     process::{Command, Stdio},
 };
 
+use expect_test::{Expect, expect};
 use serde_json::Value;
 
 use crate::support::{
     files::read_json,
     program::{Outcome, integers, openmoe_with, read_table, tiny},
+    snapshot::settled,
 };
 
 /// A folder of inputs and runs.
@@ -40,31 +42,26 @@ impl Desk {
         openmoe_with(&[&["route", &checkpoint, "--corpus"], corpus, &options, more].concat())
     }
 
-    /// The same, which must end well: what it said.
-    fn routed(&self, corpus: &[&str], more: &[&str]) -> String {
-        let outcome = self.route(corpus, more);
-        assert_eq!(outcome.code, 0, "{}", outcome.stderr);
-        outcome.stderr
+    /// The same, which must end well and say this.
+    #[track_caller]
+    fn routed(&self, corpus: &[&str], more: &[&str], notes: &Expect) {
+        self.route(corpus, more).done_saying(notes);
     }
 
-    /// What a run would read: how many tokens, and what it says.
+    /// How many tokens a run would read, and what it says.
+    #[track_caller]
     fn planned(&self, corpus: &[&str], more: &[&str]) -> (u64, String) {
-        let said = self.routed(corpus, &[more, &["--dry-run"]].concat());
-        let line = said
-            .lines()
-            .find(|line| line.contains(" in 1 sequence of 1 document;"))
-            .unwrap_or_else(|| panic!("{said}"));
-        let tokens = line.split(' ').nth(1).unwrap().replace(',', "");
-        (tokens.parse().unwrap(), said)
+        let outcome = self.route(corpus, &[more, &["--dry-run"]].concat());
+        assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+        let line = outcome.stderr.lines().find(|line| line.contains(" in 1 sequence of 1 document;"));
+        let tokens = line.unwrap_or_else(|| panic!("{}", outcome.stderr)).split(' ').nth(1).unwrap().replace(',', "");
+        (tokens.parse().unwrap(), settled(&outcome.stderr))
     }
 
     /// The same, which must be refused.
-    fn refused(&self, corpus: &[&str], more: &[&str], parts: &[&str]) {
-        let outcome = self.route(corpus, more);
-        assert_eq!(outcome.code, 2, "{}", outcome.stderr);
-        for part in parts {
-            assert!(outcome.stderr.contains(part), "{part}: {}", outcome.stderr);
-        }
+    #[track_caller]
+    fn refused(&self, corpus: &[&str], more: &[&str], message: &Expect) {
+        self.route(corpus, more).refused(message);
         assert!(!self.path("run").exists(), "something was written");
     }
 
@@ -93,8 +90,15 @@ fn the_decision_about_categories_is_told_and_kept() {
         "two.jsonl",
         "{\"text\": \"one two three four\", \"language\": \"en\"}\n{\"text\": \"five six\", \"category\": \"sport\", \"language\": \"en\"}\n",
     );
-    let said = desk.routed(&[&two], &[]);
-    assert!(said.contains("categories: 1 by `language`\n"), "{said}");
+    desk.routed(
+        &[&two],
+        &[],
+        &expect![[r#"
+        categories: 1 by `language`
+        openmoe-tiny-12.3M: 10 tokens in 2 sequences of 2 documents; MoE layers [1, 3, 5], 16 experts, top-2
+        forward pass: 10 tokens in # s, # tokens/s
+    "#]],
+    );
     assert!(desk.sequences().iter().all(|(_, category)| category.as_deref() == Some("en")));
     let categories = &desk.manifest()["categories"];
     assert_eq!((categories["by"].as_str(), categories["count"].as_u64()), (Some("`language`"), Some(1)));
@@ -105,11 +109,19 @@ fn a_thousand_categories_are_none_and_if_asked_for_no_thousand_charts() {
     let desk = Desk::new();
     let row = |number: usize| format!("{{\"input_ids\": [1, {}, 3], \"category\": \"c{number}\"}}\n", number + 4);
     let many = desk.write("many.jsonl", (0..200).map(row).collect::<String>());
-    let said = desk.routed(&[&many], &[]);
-    assert!(said.contains("categories: none (`category`: 200 categories for 200 documents)"), "{said}");
+    desk.routed(
+        &[&many],
+        &[],
+        &expect![[r#"
+        categories: none (`category`: 200 categories for 200 documents)
+        openmoe-tiny-12.3M: 600 tokens in 200 sequences of 200 documents; MoE layers [1, 3, 5], 16 experts, top-2
+        forward pass: 600 tokens in # s, # tokens/s
+    "#]],
+    );
     let plain = charts(&desk.path("run"));
-    let said = desk.routed(&[&many], &["--category", "category", "--quiet"]);
-    assert!(said.contains("warning: categories: 200 by `category`") && said.contains("up to 64"), "{said}");
+    desk.routed(&[&many], &["--category", "category", "--quiet"], &expect![[r#"
+        warning: categories: 200 by `category`; 200 categories for 200 documents; single ones are in the tables of stats/ only: charts, report and summary show up to 64
+    "#]]);
     assert!(charts(&desk.path("run")) <= plain + 6, "{} charts, {plain} without categories", charts(&desk.path("run")));
     // Every category is in the tables, none in the summary.
     let shares = fs::read_to_string(desk.path("run/stats/domain_specialization.csv")).unwrap();
@@ -121,20 +133,54 @@ fn a_thousand_categories_are_none_and_if_asked_for_no_thousand_charts() {
 fn a_category_that_no_row_has_is_an_error_that_names_the_keys() {
     let desk = Desk::new();
     let rows = desk.write("a.jsonl", "{\"id\": 1, \"text\": \"a b\", \"style\": \"x\", \"meta\": {\"set\": \"C4\"}}\n");
-    desk.refused(
-        &[&rows],
-        &["--category", "styl"],
-        &["key `styl` of --category; the rows have id, meta.set, style, text", "hint: did you mean --category style?"],
-    );
-    desk.refused(&[&rows], &["--category", "year"], &["the rows have id,", "hint: name one of the keys"]);
-    desk.refused(
-        &[&rows],
-        &["--category", "meta"],
-        &["category `meta` is an object with set", "hint: try --category meta.set"],
-    );
+    for (category, message) in [
+        (
+            "styl",
+            expect![[r#"
+        error: no row has a value under the key `styl` of --category; the rows have id, meta.set, style, text
+
+        hint: did you mean --category style?
+    "#]],
+        ),
+        (
+            "year",
+            expect![[r#"
+        error: no row has a value under the key `year` of --category; the rows have id, meta.set, style, text
+
+        hint: name one of the keys of the rows, or leave --category out
+    "#]],
+        ),
+        (
+            "meta",
+            expect![[r#"
+        error: the corpus has no usable document: read `TEMP/a.jsonl`; places that cannot be used: 1
+          - TEMP/a.jsonl:1: category `meta` is an object with set: try --category meta.set
+
+        hint: try --category meta.set
+    "#]],
+        ),
+    ] {
+        desk.refused(&[&rows], &["--category", category], &message);
+    }
     let text = desk.write("a.txt", "a b");
-    desk.refused(&[&text], &["--category", "style"], &["there are no rows with keys"]);
-    desk.routed(&[&rows], &["--category", "meta.set"]);
+    desk.refused(
+        &[&text],
+        &["--category", "style"],
+        &expect![[r#"
+        error: no row has a value under the key `style` of --category; there are no rows with keys
+
+        hint: name one of the keys of the rows, or leave --category out
+    "#]],
+    );
+    desk.routed(
+        &[&rows],
+        &["--category", "meta.set"],
+        &expect![[r#"
+        categories: 1 by `meta.set`
+        openmoe-tiny-12.3M: 4 tokens in 1 sequence of 1 document; MoE layers [1, 3, 5], 16 experts, top-2
+        forward pass: 4 tokens in # s, # tokens/s
+    "#]],
+    );
     // <pad>, and `a b` as three pieces.
     assert_eq!(desk.sequences(), [(4, Some("C4".to_owned()))]);
 }
@@ -144,16 +190,60 @@ fn a_text_key_of_ones_own_is_proposed_and_read() {
     let desk = Desk::new();
     let control = desk.write("control.jsonl", "{\"text\": \"one two three four\"}\n");
     let expected = desk.planned(&[&control], &[]).0;
-    for (row, key) in [
-        (r#"{"id": 1, "content": "one two three four"}"#, "content"),
-        (r#"{"url": "u", "raw_content": "one two three four"}"#, "raw_content"),
-        (r#"{"Text": "one two three four"}"#, "Text"),
-        (r#"{"data": {"body": "one two three four"}}"#, "data.body"),
-        (r#"{"data": "{\"body\": \"one two three four\"}"}"#, "data.body"),
+    for (row, key, message) in [
+        (
+            r#"{"id": 1, "content": "one two three four"}"#,
+            "content",
+            expect![[r#"
+            error: the corpus has no usable document: read `TEMP/a.jsonl`; places that cannot be used: 1
+              - TEMP/a.jsonl:1: neither `text` nor `input_ids`; the row has id, content: try --text-key content
+
+            hint: try --text-key content
+        "#]],
+        ),
+        (
+            r#"{"url": "u", "raw_content": "one two three four"}"#,
+            "raw_content",
+            expect![[r#"
+            error: the corpus has no usable document: read `TEMP/a.jsonl`; places that cannot be used: 1
+              - TEMP/a.jsonl:1: neither `text` nor `input_ids`; the row has url, raw_content: try --text-key raw_content
+
+            hint: try --text-key raw_content
+        "#]],
+        ),
+        (
+            r#"{"Text": "one two three four"}"#,
+            "Text",
+            expect![[r#"
+            error: the corpus has no usable document: read `TEMP/a.jsonl`; places that cannot be used: 1
+              - TEMP/a.jsonl:1: neither `text` nor `input_ids`; the row has Text: try --text-key Text
+
+            hint: try --text-key Text
+        "#]],
+        ),
+        (
+            r#"{"data": {"body": "one two three four"}}"#,
+            "data.body",
+            expect![[r#"
+            error: the corpus has no usable document: read `TEMP/a.jsonl`; places that cannot be used: 1
+              - TEMP/a.jsonl:1: neither `text` nor `input_ids`; the row has data: try --text-key data.body
+
+            hint: try --text-key data.body
+        "#]],
+        ),
+        (
+            r#"{"data": "{\"body\": \"one two three four\"}"}"#,
+            "data.body",
+            expect![[r#"
+            error: the corpus has no usable document: read `TEMP/a.jsonl`; places that cannot be used: 1
+              - TEMP/a.jsonl:1: neither `text` nor `input_ids`; the row has data: try --text-key data.body
+
+            hint: try --text-key data.body
+        "#]],
+        ),
     ] {
         let rows = desk.write("a.jsonl", row);
-        let hint = format!("hint: try --text-key {key}");
-        desk.refused(&[&rows], &[], &["neither `text` nor `input_ids`; the row has", &hint]);
+        desk.refused(&[&rows], &[], &message);
         assert_eq!(desk.planned(&[&rows], &["--text-key", key]).0, expected, "{row}");
     }
 }
@@ -162,20 +252,48 @@ fn a_text_key_of_ones_own_is_proposed_and_read() {
 fn lines_and_prompts_with_what_follows_them_are_one_text_and_told() {
     let desk = Desk::new();
     for (row, text, told) in [
-        (r#"{"text": ["one two", "three"]}"#, "one two\\nthree", "`text` is a list"),
-        (r#"{"prompt": "one two", "completion": " three"}"#, "one two three", "`prompt` and `completion` joined"),
+        (
+            r#"{"text": ["one two", "three"]}"#,
+            "one two\\nthree",
+            expect![[r#"
+            categories: none (no row has `domain`, `category` or `language`; --category names another key)
+            TEMP/a.jsonl:1: `text` is a list: its strings are joined, one a line
+            openmoe-tiny-12.3M: 7 tokens in 1 sequence of 1 document; MoE layers [1, 3, 5], 16 experts, top-2
+        "#]],
+        ),
+        (
+            r#"{"prompt": "one two", "completion": " three"}"#,
+            "one two three",
+            expect![[r#"
+            categories: none (no row has `domain`, `category` or `language`; --category names another key)
+            TEMP/a.jsonl:1: `prompt` and `completion` joined into one text, a line each where no space is between them
+            openmoe-tiny-12.3M: 4 tokens in 1 sequence of 1 document; MoE layers [1, 3, 5], 16 experts, top-2
+        "#]],
+        ),
         (
             r#"{"instruction": "one", "input": "", "output": "three"}"#,
             "one\\nthree",
-            "`instruction` and `output` joined",
+            expect![[r#"
+            categories: none (no row has `domain`, `category` or `language`; --category names another key)
+            TEMP/a.jsonl:1: `instruction` and `output` joined into one text, a line each where no space is between them
+            openmoe-tiny-12.3M: 6 tokens in 1 sequence of 1 document; MoE layers [1, 3, 5], 16 experts, top-2
+        "#]],
         ),
-        (r#"{"instruction": "a", "input": "b", "output": "c"}"#, "a\\nb\\nc", "`instruction` and `input` and `output`"),
+        (
+            r#"{"instruction": "a", "input": "b", "output": "c"}"#,
+            "a\\nb\\nc",
+            expect![[r#"
+            categories: none (no row has `domain`, `category` or `language`; --category names another key)
+            TEMP/a.jsonl:1: `instruction` and `input` and `output` joined into one text, a line each where no space is between them
+            openmoe-tiny-12.3M: 6 tokens in 1 sequence of 1 document; MoE layers [1, 3, 5], 16 experts, top-2
+        "#]],
+        ),
     ] {
         let control = desk.write("control.jsonl", format!("{{\"text\": \"{text}\"}}\n"));
         let rows = desk.write("a.jsonl", row);
         let (tokens, said) = desk.planned(&[&rows], &[]);
         assert_eq!(tokens, desk.planned(&[&control], &[]).0, "{row}");
-        assert!(said.contains(told), "{said}");
+        told.assert_eq(&said);
     }
 }
 
@@ -185,35 +303,99 @@ fn padding_is_masked_or_warned_of() {
     let ids = format!("[0, 17, 300, 41, 1{}]", ", 0".repeat(507));
     let mask = format!("[1, 1, 1, 1, 1{}]", ", 0".repeat(507));
     let rows = desk.write("a.jsonl", format!("{{\"input_ids\": {ids}, \"attention_mask\": {mask}}}\n"));
-    let (tokens, said) = desk.planned(&[&rows], &[]);
-    assert!(tokens == 5 && said.contains("507 of 512 ids left out: `attention_mask` masks them"), "{said}");
+    desk.routed(
+        &[&rows],
+        &["--dry-run"],
+        &expect![[r#"
+        categories: none (no row has `domain`, `category` or `language`; --category names another key)
+        TEMP/a.jsonl:1: 507 of 512 ids left out: `attention_mask` masks them
+        openmoe-tiny-12.3M: 5 tokens in 1 sequence of 1 document; MoE layers [1, 3, 5], 16 experts, top-2
+    "#]],
+    );
     let rows = desk.write("a.jsonl", format!("{{\"input_ids\": {ids}}}\n"));
-    let said = desk.planned(&[&rows], &[]).1;
-    assert!(said.contains("warning:") && said.contains("99 % of `input_ids` are id 0"), "{said}");
+    desk.routed(&[&rows], &["--dry-run"], &expect![[r#"
+        warning: TEMP/a.jsonl:1: 99 % of `input_ids` are id 0 at an end: padding is routed like text; leave it out, or give an `attention_mask`
+        categories: none (no row has `domain`, `category` or `language`; --category names another key)
+        openmoe-tiny-12.3M: 512 tokens in 1 sequence of 1 document; MoE layers [1, 3, 5], 16 experts, top-2
+    "#]]);
 }
 
 #[test]
 fn a_hundred_thousand_bad_rows_are_counted_not_listed() {
     let desk = Desk::new();
     let rows = desk.write("a.jsonl", "{\"text\": \"good\"}\n".to_owned() + &"{\"no\": 1}\n".repeat(20_000));
-    let said = desk.routed(&[&rows], &["--quiet"]);
-    assert_eq!(said.lines().filter(|line| line.contains("left out:")).count(), 20, "{said}");
-    assert!(said.contains("warning: ... and 19,980 more: neither `text` nor `input_ids`"), "{said}");
+    desk.routed(
+        &[&rows],
+        &["--quiet"],
+        &expect![[r#"
+        warning: TEMP/a.jsonl:2 left out: neither `text` nor `input_ids`; the row has no
+        warning: TEMP/a.jsonl:3 left out: neither `text` nor `input_ids`; the row has no
+        warning: TEMP/a.jsonl:4 left out: neither `text` nor `input_ids`; the row has no
+        warning: TEMP/a.jsonl:5 left out: neither `text` nor `input_ids`; the row has no
+        warning: TEMP/a.jsonl:6 left out: neither `text` nor `input_ids`; the row has no
+        warning: TEMP/a.jsonl:7 left out: neither `text` nor `input_ids`; the row has no
+        warning: TEMP/a.jsonl:8 left out: neither `text` nor `input_ids`; the row has no
+        warning: TEMP/a.jsonl:9 left out: neither `text` nor `input_ids`; the row has no
+        warning: TEMP/a.jsonl:10 left out: neither `text` nor `input_ids`; the row has no
+        warning: TEMP/a.jsonl:11 left out: neither `text` nor `input_ids`; the row has no
+        warning: TEMP/a.jsonl:12 left out: neither `text` nor `input_ids`; the row has no
+        warning: TEMP/a.jsonl:13 left out: neither `text` nor `input_ids`; the row has no
+        warning: TEMP/a.jsonl:14 left out: neither `text` nor `input_ids`; the row has no
+        warning: TEMP/a.jsonl:15 left out: neither `text` nor `input_ids`; the row has no
+        warning: TEMP/a.jsonl:16 left out: neither `text` nor `input_ids`; the row has no
+        warning: TEMP/a.jsonl:17 left out: neither `text` nor `input_ids`; the row has no
+        warning: TEMP/a.jsonl:18 left out: neither `text` nor `input_ids`; the row has no
+        warning: TEMP/a.jsonl:19 left out: neither `text` nor `input_ids`; the row has no
+        warning: TEMP/a.jsonl:20 left out: neither `text` nor `input_ids`; the row has no
+        warning: TEMP/a.jsonl:21 left out: neither `text` nor `input_ids`; the row has no
+        warning: ... and 19,980 more: neither `text` nor `input_ids`; the row has no
+    "#]],
+    );
     let manifest = desk.manifest();
     assert_eq!((manifest["skipped"].as_array().unwrap().len(), &manifest["skipped_total"]), (1000, &20_000.into()));
     let page = fs::read_to_string(desk.path("run/report.html")).unwrap();
     assert!(page.contains("a.jsonl:21") && !page.contains("a.jsonl:22"));
     assert!(page.contains("and 19,980 more; manifest.json lists the first 1,000"));
     fs::remove_dir_all(desk.path("run")).unwrap();
-    desk.refused(&[&rows], &["--strict"], &["20000 places cannot be used", "a.jsonl:21:", "and 19980 more: neither"]);
+    desk.refused(
+        &[&rows],
+        &["--strict"],
+        &expect![[r#"
+        error: 20000 places cannot be used:
+          - TEMP/a.jsonl:2: neither `text` nor `input_ids`; the row has no
+          - TEMP/a.jsonl:3: neither `text` nor `input_ids`; the row has no
+          - TEMP/a.jsonl:4: neither `text` nor `input_ids`; the row has no
+          - TEMP/a.jsonl:5: neither `text` nor `input_ids`; the row has no
+          - TEMP/a.jsonl:6: neither `text` nor `input_ids`; the row has no
+          - TEMP/a.jsonl:7: neither `text` nor `input_ids`; the row has no
+          - TEMP/a.jsonl:8: neither `text` nor `input_ids`; the row has no
+          - TEMP/a.jsonl:9: neither `text` nor `input_ids`; the row has no
+          - TEMP/a.jsonl:10: neither `text` nor `input_ids`; the row has no
+          - TEMP/a.jsonl:11: neither `text` nor `input_ids`; the row has no
+          - TEMP/a.jsonl:12: neither `text` nor `input_ids`; the row has no
+          - TEMP/a.jsonl:13: neither `text` nor `input_ids`; the row has no
+          - TEMP/a.jsonl:14: neither `text` nor `input_ids`; the row has no
+          - TEMP/a.jsonl:15: neither `text` nor `input_ids`; the row has no
+          - TEMP/a.jsonl:16: neither `text` nor `input_ids`; the row has no
+          - TEMP/a.jsonl:17: neither `text` nor `input_ids`; the row has no
+          - TEMP/a.jsonl:18: neither `text` nor `input_ids`; the row has no
+          - TEMP/a.jsonl:19: neither `text` nor `input_ids`; the row has no
+          - TEMP/a.jsonl:20: neither `text` nor `input_ids`; the row has no
+          - TEMP/a.jsonl:21: neither `text` nor `input_ids`; the row has no
+          - and 19980 more: neither `text` nor `input_ids`; the row has no
+
+        hint: correct them, or leave out --strict to go on without them
+    "#]],
+    );
 }
 
 #[test]
 fn documents_that_repeat_others_are_warned_of_once() {
     let desk = Desk::new();
     let rows = desk.write("a.jsonl", "{\"text\": \"one two\"}\n".repeat(3) + "{\"text\": \"three\"}\n");
-    let said = desk.routed(&[&rows], &["--quiet"]);
-    assert!(said.contains("warning: 2 of 4 documents repeat another one token by token"), "{said}");
+    desk.routed(&[&rows], &["--quiet"], &expect![[r#"
+        warning: 2 of 4 documents repeat another one token by token: copies are no new evidence, and narrow the intervals
+    "#]]);
     assert_eq!(desk.manifest()["repeated_documents"], 2);
 }
 
@@ -222,7 +404,15 @@ fn an_empty_folder_is_no_corpus_and_is_called_one() {
     let desk = Desk::new();
     fs::create_dir(desk.path("empty")).unwrap();
     let empty = desk.path("empty").display().to_string();
-    desk.refused(&[&empty], &[], &["empty` is an empty folder", "hint: name a folder that holds files"]);
+    desk.refused(
+        &[&empty],
+        &[],
+        &expect![[r#"
+        error: the corpus has no document: `TEMP/empty` is an empty folder
+
+        hint: name a folder that holds files, or a file; `-` reads JSON lines from the standard input
+    "#]],
+    );
 }
 
 #[test]
@@ -238,9 +428,11 @@ fn a_stream_is_read_no_further_than_is_needed() {
         let _ = writeln!(stdin, "{{\"text\": \"row {number}\"}}");
     }
     let _ = stdin.flush();
-    let outcome = child.wait_with_output().unwrap();
+    let outcome = Outcome::of(&child.wait_with_output().unwrap());
     drop(stdin);
-    let said = String::from_utf8(outcome.stderr).unwrap();
-    assert!(outcome.status.success(), "{said}");
-    assert!(said.contains("-: read up to --max-sequences"), "{said}");
+    outcome.done_saying(&expect![[r#"
+        categories: none (no row has `domain`, `category` or `language`; --category names another key)
+        -: read up to --max-sequences, 54 bytes; its hash is theirs
+        openmoe-tiny-12.3M: 13 tokens in 3 sequences of 3 documents; MoE layers [1, 3, 5], 16 experts, top-2
+    "#]]);
 }

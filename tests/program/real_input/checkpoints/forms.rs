@@ -56,14 +56,61 @@ fn a_state_dict_under_a_key_with_dots_is_found() {
 #[test]
 fn an_old_file_that_is_cut_names_what_is_gone() {
     let bytes = fs::read(case("old_protocol_2.bin")).unwrap();
-    for length in [3, 20, 200, 2000, bytes.len() - 100] {
+    for (length, message) in [
+        (
+            3,
+            expect![[r#"
+            checkpoint `TEMP` cannot be used: 1 problem
+              - `pytorch_model.bin` is a pickle that ends at byte 3 within a value; expected what torch.save writes
+
+            hint: `config.json` and the weight files may come from different checkpoints, or a download is incomplete
+        "#]],
+        ),
+        (
+            20,
+            expect![[r#"
+            checkpoint `TEMP` cannot be used: 1 problem
+              - `pytorch_model.bin` is a pickle that ends at byte 5 within a value; expected what torch.save writes
+
+            hint: `config.json` and the weight files may come from different checkpoints, or a download is incomplete
+        "#]],
+        ),
+        (
+            200,
+            expect![[r#"
+            checkpoint `TEMP` cannot be used: 1 problem
+              - `pytorch_model.bin` is a pickle that ends at byte 63 within a value; expected what torch.save writes
+
+            hint: `config.json` and the weight files may come from different checkpoints, or a download is incomplete
+        "#]],
+        ),
+        (
+            2000,
+            expect![[r#"
+            checkpoint `TEMP` cannot be used: 1 problem
+              - `pytorch_model.bin` is a pickle that ends at byte 1863 within a value; expected what torch.save writes
+
+            hint: `config.json` and the weight files may come from different checkpoints, or a download is incomplete
+        "#]],
+        ),
+        (
+            bytes.len() - 100,
+            expect![[r#"
+            checkpoint `TEMP` cannot be used: 1 problem
+              - tensor `module.lm_head.weight` in `pytorch_model.bin` names storage `94892957768128`, which is cut off or not there
+
+            hint: `config.json` and the weight files may come from different checkpoints, or a download is incomplete
+        "#]],
+        ),
+    ] {
         let bench = Bench::tiny("old_protocol_2.bin", "pytorch_model.bin");
-        let (problems, _) = bench.write("pytorch_model.bin", &bytes[..length]).problems();
-        assert!(problems.iter().all(|line| line.contains("`pytorch_model.bin`")), "{length}: {problems:#?}");
+        bench.write("pytorch_model.bin", &bytes[..length]).refused(&message);
     }
     let bench = Bench::tiny("old_protocol_2.bin", "pytorch_model.bin");
     bench.write("pytorch_model.bin", b"\x80\x02]q\0.").refused(&expect![[r#"
-        `pytorch_model.bin` is a pickle, but not one that torch.save wrote; expected a state dict of torch.save
+        checkpoint `TEMP` cannot be used: 1 problem
+          - `pytorch_model.bin` is a pickle, but not one that torch.save wrote; expected a state dict of torch.save
+
         hint: `config.json` and the weight files may come from different checkpoints, or a download is incomplete
     "#]]);
 }
@@ -78,16 +125,20 @@ fn pickles_of_any_depth_are_refused_in_words() {
         (
             deep,
             expect![[r#"
-        `pytorch_model.bin` holds no state dict; expected a dict of tensors as torch.save writes it
-        hint: `config.json` and the weight files may come from different checkpoints, or a download is incomplete
-    "#]],
+                checkpoint `TEMP` cannot be used: 1 problem
+                  - `pytorch_model.bin` holds no state dict; expected a dict of tensors as torch.save writes it
+
+                hint: `config.json` and the weight files may come from different checkpoints, or a download is incomplete
+            "#]],
         ),
         (
             doubling,
             expect![[r#"
-        `pytorch_model.bin` holds no state dict; expected a dict of tensors as torch.save writes it
-        hint: `config.json` and the weight files may come from different checkpoints, or a download is incomplete
-    "#]],
+                checkpoint `TEMP` cannot be used: 1 problem
+                  - `pytorch_model.bin` holds no state dict; expected a dict of tensors as torch.save writes it
+
+                hint: `config.json` and the weight files may come from different checkpoints, or a download is incomplete
+            "#]],
         ),
     ] {
         let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
@@ -117,7 +168,9 @@ fn prefixes_that_all_names_share_are_taken_off() {
     let bench = Bench::tiny("plain.safetensors", WEIGHTS);
     rename(&bench, |name| if name.contains("norm") { name.to_owned() } else { format!("module.{name}") });
     bench.refused(&expect![[r#"
-        20 of 26 names begin with `module.`; expected all of them or none
+        checkpoint `TEMP` cannot be used: 1 problem
+          - 20 of 26 names begin with `module.`; expected all of them or none
+
         hint: `config.json` and the weight files may come from different checkpoints, or a download is incomplete
     "#]]);
 }
@@ -170,30 +223,50 @@ fn what_is_something_else_is_named() {
     ]
     .map(|(file, bytes)| Bench::tiny("plain.safetensors", WEIGHTS).write(file, bytes).refusal());
     expect![[r#"
-        `model.safetensors` is a git-lfs pointer to 9 bytes that were not fetched
+        checkpoint `TEMP` cannot be used: 1 problem
+          - `model.safetensors` is a git-lfs pointer to 9 bytes that were not fetched
+
         hint: fetch them: git lfs pull
-        `model.safetensors` is a web page
+        checkpoint `TEMP` cannot be used: 1 problem
+          - `model.safetensors` is a web page
+
         hint: the download gave a page of words instead of the file; fetch it again
-        `model.safetensors` is compressed with gzip
+        checkpoint `TEMP` cannot be used: 1 problem
+          - `model.safetensors` is compressed with gzip
+
         hint: decompress it
-        `model.safetensors` is empty
+        checkpoint `TEMP` cannot be used: 1 problem
+          - `model.safetensors` is empty
+
         hint: fetch the file again
-        `model.safetensors` is not a safetensors file: it begins with no header length; expected one of at most 100000000 bytes
+        checkpoint `TEMP` cannot be used: 1 problem
+          - `model.safetensors` is not a safetensors file: it begins with no header length; expected one of at most 100000000 bytes
+
         hint: `config.json` and the weight files may come from different checkpoints, or a download is incomplete
-        `config.json` is a git-lfs pointer to 9 bytes that were not fetched
+        checkpoint `TEMP` cannot be used: 1 problem
+          - `config.json` is a git-lfs pointer to 9 bytes that were not fetched
+
         hint: fetch them: git lfs pull
-        `config.json` is not UTF-8 but UTF-16
+        checkpoint `TEMP` cannot be used: 1 problem
+          - `config.json` is not UTF-8 but UTF-16
+
         hint: save it as UTF-8
-        `config.json` is empty
+        checkpoint `TEMP` cannot be used: 1 problem
+          - `config.json` is empty
+
         hint: fetch the file again
     "#]].assert_eq(&found.concat());
     let bench = Bench::tiny("plain.safetensors", "model-00001-of-00001.safetensors");
     bench.write("model.safetensors.index.json", LFS).refused(&expect![[r#"
-        `model.safetensors.index.json` is a git-lfs pointer to 9 bytes that were not fetched
+        checkpoint `TEMP` cannot be used: 1 problem
+          - `model.safetensors.index.json` is a git-lfs pointer to 9 bytes that were not fetched
+
         hint: fetch them: git lfs pull
     "#]]);
     bench.write("model.safetensors.index.json", utf16).refused(&expect![[r#"
-        `model.safetensors.index.json` is not UTF-8 but UTF-16
+        checkpoint `TEMP` cannot be used: 1 problem
+          - `model.safetensors.index.json` is not UTF-8 but UTF-16
+
         hint: save it as UTF-8
     "#]]);
     for (name, message) in [
@@ -221,7 +294,9 @@ fn byte_order_marks_and_infinities_of_python_are_read_over() {
     assert_eq!(bench.open().config(), Checkpoint::open(&fixture("checkpoints/openmoe-tiny-12.3M")).unwrap().config());
     bench.write("config.json", config.replace("\"rms_norm_eps\": 1e-06", "\"rms_norm_eps\": NaN"));
     bench.refused(&expect![[r#"
-        `config.json`: `rms_norm_eps` is "NaN"; expected a positive number
+        checkpoint `TEMP` cannot be used: 1 problem
+          - `config.json`: `rms_norm_eps` is "NaN"; expected a positive number
+
         hint: the supported models are OpenMoE base, 8b and 34b and others of their form
     "#]]);
 
@@ -271,18 +346,24 @@ fn weights_that_lie_there_unused_are_listed() {
 fn folders_without_a_model_say_what_they_hold() {
     let bench = Bench::tiny("plain.safetensors", "adapter_model.safetensors");
     bench.refused(&expect![[r#"
-        `adapter_model.safetensors`: it holds an adapter, not a model
+        checkpoint `TEMP` cannot be used: 1 problem
+          - `adapter_model.safetensors`: it holds an adapter, not a model
+
         hint: merge the adapter into its base model first (peft: merge_and_unload), and give the merged model
     "#]]);
     // Another family is told before any weight is fetched.
     let bench = Bench::tiny("plain.safetensors", "model.gguf");
     bench.refused(&expect![[r#"
-        there are no weights in it; expected `model.safetensors`, `model.safetensors.index.json`, `pytorch_model.bin` or `pytorch_model.bin.index.json`; found `model.gguf`
+        checkpoint `TEMP` cannot be used: 1 problem
+          - there are no weights in it; expected `model.safetensors`, `model.safetensors.index.json`, `pytorch_model.bin` or `pytorch_model.bin.index.json`; found `model.gguf`
+
         hint: fetch or convert the checkpoint: only the files named above are read
     "#]]);
     bench.configure("architectures", json!(["MixtralForCausalLM"]));
     bench.refused(&expect![[r#"
-        `config.json` does not describe an OpenMoE: found `architectures` ["MixtralForCausalLM"]; expected ["OpenMoeForCausalLM"] with `num_experts` and `moe_layer_interval`
+        checkpoint `TEMP` cannot be used: 1 problem
+          - `config.json` does not describe an OpenMoE: found `architectures` ["MixtralForCausalLM"]; expected ["OpenMoeForCausalLM"] with `num_experts` and `moe_layer_interval`
+
         hint: the supported models are OpenMoE base, 8b and 34b and others of their form
     "#]]);
     let parent = tempfile::tempdir().unwrap();
