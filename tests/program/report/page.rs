@@ -78,7 +78,7 @@ fn verdicts(page: &str) -> String {
     let answers = |list: &str| -> String {
         let items =
             list.split("<li").skip(1).map(|item| item.split_once('>').unwrap().1.split_once("</li>").unwrap().0);
-        items.map(|answer| format!("{}\n", answer.replace("&#x2f;", "/"))).collect()
+        items.map(|answer| answer.replace("&#x2f;", "/") + "\n").collect()
     };
     lists.map(answers).collect::<Vec<_>>().join("\n")
 }
