@@ -2,6 +2,7 @@
 
 mod content;
 mod forms;
+mod pickles;
 
 use std::{
     fs,
