@@ -1,6 +1,7 @@
 //! The library by itself: numbers, rules and formats against what is known independently. Nothing here runs the program.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // a test stops with the reason, and prints what it measured
+#![allow(clippy::needless_raw_string_hashes, clippy::too_many_lines)] // UPDATE_EXPECT=1 writes snapshots so, and as long as they are
 #![allow(clippy::wildcard_imports)] // a group of tests uses all of its support
 
 mod catalog;
@@ -24,7 +25,10 @@ mod verdicts;
 mod support {
     pub(crate) mod conversations;
     pub(crate) mod files;
+    pub(crate) mod made_up_trace;
     pub(crate) mod page;
     pub(crate) mod planted_checkpoint;
-    pub(crate) mod synthetic;
+    pub(crate) mod random;
+    pub(crate) mod snapshot;
+    pub(crate) mod tables;
 }

@@ -1,5 +1,6 @@
 //! Traces that are built from arrays come back as they were given; wrong arrays are refused by name.
 
+use expect_test::expect;
 use openmoe_analyze::{
     routing::{
         CapacityPolicy, CapacityRule, GroupRule, LayerRouting, LayerShape, RouterSettings, RoutingObserver,
@@ -13,6 +14,8 @@ use openmoe_analyze::{
 };
 use serde_json::json;
 use tempfile::TempDir;
+
+use crate::support::snapshot::told;
 
 /// Two layers: top-1 of 4 experts at factor 1, at least 1 slot, and top-2 of 8 experts without a limit.
 fn shape() -> RoutingShape {
@@ -92,29 +95,82 @@ fn a_trace_knows_what_it_does_not_provide() {
 
 #[test]
 fn wrong_arrays_are_refused_by_name() {
-    let refused = |sequence: RoutedSequence<'_>| builder(shape()).1.push(&sequence).unwrap_err().to_string();
     let of = |experts| RoutedSequence { experts, ..RoutedSequence::default() };
-    let short = refused(of(&[3, 7]));
-    assert!(short.contains("sequence 0 has 2 experts; expected a multiple of 3, at least one"), "{short}");
-    let beyond = refused(of(&[3, 7, 0, 4, 6, 5]));
-    assert!(beyond.contains("chooses expert 4 of 4 at position 1, layer 2"), "{beyond}");
-    let twice = refused(of(&[3, 7, 7]));
-    assert!(twice.contains("chooses an expert twice at position 0, layer 5: [7, 7]"), "{twice}");
-    let ids = refused(RoutedSequence { token_ids: Some(&[1]), ..of(&EXPERTS) });
-    assert!(ids.contains("has 1 token ids; expected 3 for 3 positions"), "{ids}");
-    let probability = refused(RoutedSequence { probability: Some(&[1.5; 9]), ..of(&EXPERTS) });
-    assert!(probability.contains("has a probability of 1.5; expected 0 to 1"), "{probability}");
-    let weight = refused(RoutedSequence { combine_weight: Some(&[f32::NAN; 9]), ..of(&EXPERTS) });
-    assert!(weight.contains("has the number NaN; expected finite ones"), "{weight}");
+    for (sequence, message) in [
+        (
+            of(&[3, 7]),
+            expect![[r#"
+            sequence 0 has 2 experts; expected a multiple of 3, at least one
+
+            hint: give every sequence the arrays that the shape asks for
+        "#]],
+        ),
+        (
+            of(&[3, 7, 0, 4, 6, 5]),
+            expect![[r#"
+            sequence 0 chooses expert 4 of 4 at position 1, layer 2
+
+            hint: give every sequence the arrays that the shape asks for
+        "#]],
+        ),
+        (
+            of(&[3, 7, 7]),
+            expect![[r#"
+            sequence 0 chooses an expert twice at position 0, layer 5: [7, 7]
+
+            hint: give every sequence the arrays that the shape asks for
+        "#]],
+        ),
+        (
+            RoutedSequence { token_ids: Some(&[1]), ..of(&EXPERTS) },
+            expect![[r#"
+            sequence 0 has 1 token ids; expected 3 for 3 positions
+
+            hint: give every sequence the arrays that the shape asks for
+        "#]],
+        ),
+        (
+            RoutedSequence { probability: Some(&[1.5; 9]), ..of(&EXPERTS) },
+            expect![[r#"
+            sequence 0 has a probability of 1.5; expected 0 to 1
+
+            hint: give every sequence the arrays that the shape asks for
+        "#]],
+        ),
+        (
+            RoutedSequence { combine_weight: Some(&[f32::NAN; 9]), ..of(&EXPERTS) },
+            expect![[r#"
+            sequence 0 has the number NaN; expected finite ones
+
+            hint: give every sequence the arrays that the shape asks for
+        "#]],
+        ),
+    ] {
+        message.assert_eq(&told(&builder(shape()).1.push(&sequence).unwrap_err()));
+    }
     let (_folder, mut other) = builder(shape());
     other.push(&of(&EXPERTS)).unwrap();
-    let mixed = other.push(&RoutedSequence { token_ids: Some(&[1, 2, 3]), ..of(&EXPERTS) }).unwrap_err().to_string();
-    assert!(mixed.contains("sequence 1 provides") && mixed.contains("the first sequence"), "{mixed}");
+    let mixed = RoutedSequence { token_ids: Some(&[1, 2, 3]), ..of(&EXPERTS) };
+    expect![[r#"
+        sequence 1 provides {"token_ids", "positions", "ranks", "drops", "slots"}, the first sequence {"positions", "ranks", "drops", "slots"}
+
+        hint: give every sequence the arrays that the shape asks for
+    "#]].assert_eq(&told(&other.push(&mixed).unwrap_err()));
     let (_folder, empty) = builder(shape());
-    assert!(empty.finish(|_| None).unwrap_err().to_string().contains("the trace has no sequence"));
+    expect![[r#"
+        the trace has no sequence
+
+        hint: push at least one
+    "#]]
+    .assert_eq(&told(&empty.finish(|_| None).unwrap_err()));
     let folder = tempfile::tempdir().unwrap();
     let nothing = TraceBuilder::create(folder.path(), RoutingShape::default(), TraceOptions::default());
-    assert!(nothing.err().unwrap().to_string().contains("no routed layer"));
+    expect![[r#"
+        the shape has no routed layer
+
+        hint: name the layers that route
+    "#]]
+    .assert_eq(&told(&nothing.err().unwrap()));
 }
 
 /// The routing of one sequence of 12 tokens by a router of 4 experts at factor 1, as a forward pass emits it.
@@ -177,14 +233,21 @@ fn a_manifest_that_cannot_be_true_is_refused() {
         let mut manifest = sound.clone();
         manifest[key] = value;
         std::fs::write(folder.path().join("manifest.json"), manifest.to_string()).unwrap();
-        let error = RoutingTrace::open(&RunDir::open(folder.path()).unwrap()).unwrap_err().to_string();
+        let error = told(&RoutingTrace::open(&RunDir::open(folder.path()).unwrap()).unwrap_err());
         std::fs::write(folder.path().join("manifest.json"), sound.to_string()).unwrap();
         error
     };
-    let newer = refused("provides", json!({ "trace_schema": 99, "blocks": [] }));
-    assert!(newer.contains("trace_schema 99; this version reads up to 2"), "{newer}");
+    expect![[r#"
+        manifest.json of `TEMP` has `provides` {"trace_schema":99,"blocks":[]}; expected a trace_schema up to 2, not 99
+
+        hint: the manifest was changed or the run made by another version: run it again with --force
+    "#]]
+    .assert_eq(&refused("provides", json!({ "trace_schema": 99, "blocks": [] })));
     let mut layout = sound["layout"].clone();
     layout["layers"] = json!([{ "layer": 1, "num_experts": 2, "top_k": 3 }]);
-    let shape = refused("layout", layout);
-    assert!(shape.contains("layer 1 has 3 choices a token; expected 1 to 2"), "{shape}");
+    expect![[r#"
+        manifest.json of `TEMP` has `layout.layers` that cannot be: decoder layer 1 has 3 choices a token; expected 1 to 2
+
+        hint: the manifest was changed or is damaged: run it again with --force
+    "#]].assert_eq(&refused("layout", layout));
 }

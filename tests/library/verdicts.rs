@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use expect_test::{Expect, expect};
 use openmoe_analyze::{
     checkpoint::Checkpoint,
     error::Result,
@@ -19,7 +20,7 @@ use crate::{
     statistics::support::{Router, synthetic},
     support::{
         planted_checkpoint::{planted, zeros},
-        synthetic::Random,
+        random::Random,
     },
 };
 
@@ -87,42 +88,54 @@ fn findings(folder: &Path, rule: CapacityRule) -> Vec<Finding> {
 
 /// What is said about them: one line for each layer and one for all.
 fn said(findings: &[Finding]) -> Vec<String> {
-    let lines = report::verdict_lines(&RunVerdict::route(findings));
-    println!("{}", lines.join("\n"));
-    lines
+    report::verdict_lines(&RunVerdict::route(findings))
+}
+
+/// The whole verdict is this.
+fn assert_said(findings: &[Finding], verdict: &Expect) {
+    verdict.assert_eq(&(said(findings).join("\n") + "\n"));
 }
 
 #[test]
 fn a_model_without_attention_is_fully_context_independent() {
     let folder = tempfile::tempdir().unwrap();
     planted(folder.path(), 6, &mut zeros(|name| name.ends_with("o_proj.weight")));
-    let lines = said(&findings(folder.path(), CapacityRule::Unlimited));
-    assert_eq!(lines.len(), 4);
-    for line in &lines[..3] {
-        assert!(line.contains(": the token id explains 100 % ["), "{line}");
-        assert!(line.ends_with("; nothing is left for the context (0.00 bits); context-independent: fully"), "{line}");
-    }
-    let all = "overall: context-independent: fully (nothing is left for the context); ";
-    assert!(lines[3].starts_with(all), "{}", lines[3]);
+    assert_said(
+        &findings(folder.path(), CapacityRule::Unlimited),
+        &expect![[r#"
+        layer 1: the token id explains 100 % [99, 100] of what can be explained; nothing is left for the context (0.00 bits); context-independent: fully
+        layer 3: the token id explains 100 % [99, 100] of what can be explained; nothing is left for the context (0.00 bits); context-independent: fully
+        layer 5: the token id explains 100 % [99, 100] of what can be explained; nothing is left for the context (0.00 bits); context-independent: fully
+        overall: context-independent: fully (nothing is left for the context); the intervals of the layers overlap: none follows the token id measurably more than another
+    "#]],
+    );
 }
-
-/// What is said about a layer whose router has equal logits for all experts.
-const CONSTANT: &str = "the router is constant: every token gets the experts 0, 1; there is nothing to explain";
 
 #[test]
 fn a_router_that_never_varies_is_constant_in_its_layer_and_in_all() {
     let folder = tempfile::tempdir().unwrap();
     planted(folder.path(), 6, &mut zeros(|name| name == "model.layers.3.mlp.gate_weight"));
-    let lines = said(&findings(folder.path(), CapacityRule::Port));
-    assert_eq!(lines[1], format!("layer 3: {CONSTANT}"));
-    assert!(lines[0].starts_with("layer 1: the token id explains "), "{}", lines[0]);
-    assert!(lines[3].ends_with("; layer 3 is left out: its router is constant"), "{}", lines[3]);
+    assert_said(
+        &findings(folder.path(), CapacityRule::Port),
+        &expect![[r#"
+        layer 1: the token id explains 85 % [85, 86] of what can be explained; of what is left, the document adds 9 % [5, 12], the previous token at most 11 % [5, 18], the position 3 % [2, 5]; the category: not enough data (0 categories: at least 2 needed); context-independent: at least mostly
+        layer 3: the router is constant: every token gets the experts 0, 1; there is nothing to explain
+        layer 5: the token id explains 55 % [54, 56] of what can be explained; of what is left, the document adds 4 % [2, 5], the previous token at most 26 % [22, 29], the position 1 % [0, 1]; the category: not enough data (0 categories: at least 2 needed); context-independent: mostly
+        overall: context-independent: mostly, decided by layer 5 (the token id explains at least 50 %, but a context adds more than 10 % of what is left); routing follows the token id most in layer 1 and least in layer 5; layer 3 is left out: its router is constant
+    "#]],
+    );
 
     let folder = tempfile::tempdir().unwrap();
     planted(folder.path(), 6, &mut zeros(|name| name.ends_with("gate_weight")));
-    let lines = said(&findings(folder.path(), CapacityRule::Port));
-    assert_eq!(lines[..3], [1, 3, 5].map(|layer| format!("layer {layer}: {CONSTANT}")));
-    assert_eq!(lines[3], "overall: the router is constant in every layer: there is nothing to explain");
+    assert_said(
+        &findings(folder.path(), CapacityRule::Port),
+        &expect![[r#"
+        layer 1: the router is constant: every token gets the experts 0, 1; there is nothing to explain
+        layer 3: the router is constant: every token gets the experts 0, 1; there is nothing to explain
+        layer 5: the router is constant: every token gets the experts 0, 1; there is nothing to explain
+        overall: the router is constant in every layer: there is nothing to explain
+    "#]],
+    );
 }
 
 /// Bits of a bf16 number from a sum of twelve uniform numbers, near enough to a normal one.
@@ -165,19 +178,21 @@ fn a_router_that_looks_at_nothing_is_undecided_and_one_that_looks_at_the_token_f
     let of = |router| {
         let run = synthetic(router, 16, 2, 20, 96);
         let tables = run.statistics(&Settings { resamples: 40, permutations: 20, ..Settings::default() });
-        said(&headline(&tables))
+        headline(&tables)
     };
-    let nothing = of(Router::Nothing);
-    assert!(nothing[0].starts_with("layer 3: the token id explains 0 % ["), "{}", nothing[0]);
-    assert!(nothing[0].ends_with("; context-independent: undecided"), "{}", nothing[0]);
-    let meaning =
-        "(the token id explains less than 50 %, but no context is shown to add more than 10 % of what is left)";
-    assert!(nothing[1].starts_with(&format!("overall: context-independent: undecided {meaning}")), "{}", nothing[1]);
-    let token = of(Router::Token);
-    assert!(
-        token[0].ends_with("; nothing is left for the context (0.00 bits); context-independent: fully"),
-        "{}",
-        token[0]
+    assert_said(
+        &of(Router::Nothing),
+        &expect![[r#"
+        layer 3: the token id explains 0 % [0, 1] of what can be explained; of what is left, the document adds 1 % [0, 2], the previous token at most 1 % [0, 3], the category 0 % [0, 1], the position 0 % [0, 0]; context-independent: undecided
+        overall: context-independent: undecided (the token id explains less than 50 %, but no context is shown to add more than 10 % of what is left); layer 3 is the only one with enough data
+    "#]],
+    );
+    assert_said(
+        &of(Router::Token),
+        &expect![[r#"
+        layer 3: the token id explains 100 % [99, 100] of what can be explained; nothing is left for the context (0.00 bits); context-independent: fully
+        overall: context-independent: fully (nothing is left for the context); layer 3 is the only one with enough data
+    "#]],
     );
 }
 
@@ -185,18 +200,32 @@ fn a_router_that_looks_at_nothing_is_undecided_and_one_that_looks_at_the_token_f
 fn a_router_that_chooses_every_expert_is_constant() {
     let run = synthetic(Router::Nothing, 2, 2, 20, 96);
     let tables = run.statistics(&Settings { resamples: 40, permutations: 20, ..Settings::default() });
-    let lines = said(&headline(&tables));
-    assert_eq!(lines[0], format!("layer 3: {CONSTANT}"));
+    assert_said(
+        &headline(&tables),
+        &expect![[r#"
+        layer 3: the router is constant: every token gets the experts 0, 1; there is nothing to explain
+        overall: the router is constant in every layer: there is nothing to explain
+    "#]],
+    );
 }
 
 #[test]
 fn a_text_of_one_token_id_and_a_run_without_permutations_say_what_is_missing() {
     let mut run = synthetic(Router::Nothing, 16, 2, 20, 96);
     let settings = Settings { resamples: 40, permutations: 0, ..Settings::default() };
-    let lines = said(&headline(&run.statistics(&settings)));
-    assert_eq!(lines[0], "layer 3: not enough data (without permutations chance is not known)");
+    assert_said(
+        &headline(&run.statistics(&settings)),
+        &expect![[r#"
+        layer 3: not enough data (without permutations chance is not known)
+        overall: not enough data to say whether routing follows the token id
+    "#]],
+    );
     run.layer.token_id.fill(5);
-    let lines = said(&headline(&run.statistics(&Settings { permutations: 20, ..settings })));
-    assert_eq!(lines[0], "layer 3: not enough data (every token has the same id)");
-    assert_eq!(lines[1], "overall: not enough data to say whether routing follows the token id");
+    assert_said(
+        &headline(&run.statistics(&Settings { permutations: 20, ..settings })),
+        &expect![[r#"
+        layer 3: not enough data (every token has the same id)
+        overall: not enough data to say whether routing follows the token id
+    "#]],
+    );
 }

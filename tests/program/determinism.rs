@@ -6,6 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use expect_test::expect;
+
 use crate::support::{
     files::{fixture, read_json},
     program::{contents, openmoe_with},
@@ -82,8 +84,12 @@ fn a_killed_run_resumes_to_the_same_bytes() {
     child.wait().unwrap();
     assert_eq!(read_json(&killed.join("manifest.json"))["complete"], false, "it was killed before it was complete");
     let typed: Vec<String> = arguments(&killed);
-    let refused = openmoe_with(&typed.iter().map(String::as_str).collect::<Vec<_>>());
-    assert!(refused.code == 2 && refused.stderr.contains("holds an incomplete run"), "{}", refused.stderr);
+    openmoe_with(&typed.iter().map(String::as_str).collect::<Vec<_>>()).refused(&expect![[r#"
+        categories: 2 by `domain`
+        error: --out `TEMP/killed` holds an incomplete run; expected a new or empty folder
+
+        hint: choose another --out, or add --force to replace the run, or --resume to go on with it
+    "#]]);
     route(&killed, &["--resume"]);
     assert_same(&results(&whole), &results(&killed), "killed and resumed");
     // A damaged part costs its segment, the second of three, and no more.
@@ -100,8 +106,13 @@ fn a_killed_run_resumes_to_the_same_bytes() {
     let other = |more: &[&str]| {
         openmoe_with(&arguments(&killed).iter().map(String::as_str).chain(more.iter().copied()).collect::<Vec<_>>())
     };
-    let refused = other(&["--resume", "--max-sequences", "3"]);
-    assert!(refused.code == 2 && refused.stderr.contains("max_sequences: null there, 3 now"), "{}", refused.stderr);
+    other(&["--resume", "--max-sequences", "3"]).refused(&expect![[r#"
+        categories: 1 by `domain`
+        --max-sequences left out 21 documents, in whole or in part
+        error: --resume: `TEMP/killed` holds another run; different: inputs[0].documents: 13 there, 1 now; inputs[1].documents: 9 there, 0 now; max_sequences: null there, 3 now
+
+        hint: repeat the command that made it, or choose another --out
+    "#]]);
     let again = other(&["--resume", "--seed", "7"]);
     assert_eq!(again.code, 0, "{}", again.stderr);
     assert_eq!(read_json(&killed.join("summary.json"))["seed"], 7);

@@ -15,21 +15,12 @@ use serde_json::json;
 
 use crate::support::{
     files::{fixture, read_json},
-    program::{openmoe_with, read_table},
+    program::{copy_tree, openmoe_with, read_table},
 };
 
 /// A copy of a folder with all below it.
 fn copy_of(from: &Path, to: &Path) -> PathBuf {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let copy = to.join(path.file_name().unwrap());
-        if path.is_dir() {
-            copy_of(&path, &copy);
-        } else {
-            fs::copy(&path, &copy).unwrap();
-        }
-    }
+    copy_tree(from, to);
     to.to_path_buf()
 }
 

@@ -3,18 +3,70 @@
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Output},
 };
 
+use expect_test::Expect;
 use polars::prelude::*;
 
-use super::files::fixture;
+use super::{files::fixture, snapshot::settled};
 
 /// What a run of the binary left behind.
 pub(crate) struct Outcome {
     pub(crate) code: i32,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
+}
+
+impl Outcome {
+    /// A process that was started some other way.
+    pub(crate) fn of(output: &Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// It ended with exit code 2: the message.
+    #[track_caller]
+    pub(crate) fn refusal(&self) -> String {
+        assert_eq!(self.code, 2, "{}", self.stderr);
+        settled(&self.stderr)
+    }
+
+    /// It ended with exit code 2 and this message.
+    #[track_caller]
+    pub(crate) fn refused(&self, message: &Expect) {
+        message.assert_eq(&self.refusal());
+    }
+
+    /// It ended well, and printed this on standard output.
+    #[track_caller]
+    pub(crate) fn done_printing(&self, printed: &Expect) {
+        assert_eq!(self.code, 0, "{}", self.stderr);
+        printed.assert_eq(&settled(&self.stdout));
+    }
+
+    /// It ended well, and said this on standard error.
+    #[track_caller]
+    pub(crate) fn done_saying(&self, notes: &Expect) {
+        assert_eq!(self.code, 0, "{}", self.stderr);
+        notes.assert_eq(&settled(&self.stderr));
+    }
+}
+
+/// The messages of runs that all ended with exit code 2, each once: commands that must say the same are seen to say it.
+#[track_caller]
+pub(crate) fn refusals(outcomes: impl IntoIterator<Item = Outcome>) -> String {
+    let mut messages: Vec<String> = Vec::new();
+    for outcome in outcomes {
+        let message = outcome.refusal();
+        if !messages.contains(&message) {
+            messages.push(message);
+        }
+    }
+    messages.join("\n")
 }
 
 /// Runs the built binary with arguments separated by spaces (no argument here contains one).

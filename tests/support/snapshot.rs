@@ -3,9 +3,7 @@
 
 use std::path::Path;
 
-use expect_test::Expect;
-
-use super::program::Outcome;
+use openmoe_analyze::error::Error;
 
 /// What a measurement stands before: it differs from machine to machine and from run to run.
 const MEASURED: [&str; 9] =
@@ -18,6 +16,7 @@ pub(crate) fn settled(text: &str) -> String {
     let text = text.replace(&format!("{root}/"), "");
     let text = without_temporary_names(&text);
     let text = text.replace(&format!("version {}", env!("CARGO_PKG_VERSION")), "version VERSION");
+    let text = text.replace(concat!("\"", env!("CARGO_PKG_VERSION"), "\" now"), "\"VERSION\" now");
     let text = without_needed_memory(&text);
     MEASURED.iter().fold(text, |text, unit| without_numbers_before(unit, &text))
 }
@@ -56,24 +55,8 @@ fn without_numbers_before(unit: &str, text: &str) -> String {
     settled + last
 }
 
-impl Outcome {
-    /// It ended with exit code 2: the message.
-    #[track_caller]
-    pub(crate) fn refusal(&self) -> String {
-        assert_eq!(self.code, 2, "{}", self.stderr);
-        settled(&self.stderr)
-    }
-
-    /// It ended with exit code 2 and this message.
-    #[track_caller]
-    pub(crate) fn refused(&self, message: &Expect) {
-        message.assert_eq(&self.refusal());
-    }
-
-    /// It ended well, and said this on standard error.
-    #[track_caller]
-    pub(crate) fn done_saying(&self, notes: &Expect) {
-        assert_eq!(self.code, 0, "{}", self.stderr);
-        notes.assert_eq(&settled(&self.stderr));
-    }
+/// What a caller of the library is told: the message and, below it, the hint.
+pub(crate) fn told(error: &Error) -> String {
+    let hint = error.hint().map(|hint| format!("\n\nhint: {hint}")).unwrap_or_default();
+    settled(&format!("{error}{hint}\n"))
 }

@@ -159,10 +159,10 @@ fn the_noise_floor_is_what_another_corpus_changes() {
     // Two corpora of one router: the distance between their shares is what the floor says, within a fifth.
     let router = |seed: u64, documents: u32| {
         let mut random = Random(seed);
-        let mut run = Run::new(8, 2, &[]);
+        let mut run = MadeUpTrace::new(8, 2, &[], &[]);
         for _ in 0..documents {
             let tokens: Vec<_> = (0..20).map(|_| (1, random.subset(8, 2), vec![true; 2])).collect();
-            run.document(None, &tokens);
+            run.document(0, None, &tokens);
         }
         run
     };

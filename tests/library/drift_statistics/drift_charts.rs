@@ -2,6 +2,7 @@
 
 use std::{fs, path::Path};
 
+use expect_test::expect;
 use openmoe_analyze::{
     chart::{CHARTS, Chart, ChartContext, draw_all, plan},
     report,
@@ -87,10 +88,14 @@ fn every_kind_of_drift_chart_is_drawn() {
     }
     let findings = headline(&tables);
     let verdict = report::verdict_lines(&RunVerdict::drift(&findings, &tables["token_drift"].rows));
-    println!("{}", verdict.join("\n"));
     // Three layers, all of them, and the model beside the time axis.
-    assert_eq!(verdict.len(), 5);
-    assert!(verdict[4].starts_with("chat against 1T: the first choice of the tokens differs for "), "{}", verdict[4]);
+    expect![[r#"
+        layer 1: reached half of its final agreement by 400B: 69 % [66, 72] of the way from chance to full agreement with 1T (chance-corrected; uncorrected 74 %, by chance 16 %); 800B stands at 90 % [89, 92]
+        layer 3: reached half of its final agreement by 400B: 65 % [62, 67] of the way from chance to full agreement with 1T (chance-corrected; uncorrected 71 %, by chance 16 %); 800B stands at 89 % [87, 91]
+        layer 5: reached half of its final agreement by 400B: 64 % [62, 66] of the way from chance to full agreement with 1T (chance-corrected; uncorrected 70 %, by chance 15 %); 800B stands at 88 % [87, 89]
+        overall: 3 of 3 layers reached half of the final agreement before the last checkpoint (half of the way from load-matched chance, by the lower end of the interval)
+        chat against 1T: the first choice of the tokens differs for 3 % [1.9, 3] in layer 1, 3 % [3, 4] in layer 3, 4 % [4, 5] in layer 5
+    "#]].assert_eq(&(verdict.join("\n") + "\n"));
     let page = page_of("drift", &context, &tables, &findings, &verdict, &charts);
     assert!(page.contains("200B, against 1T"));
     fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join("drift_charts/report.html"), page).unwrap();
@@ -109,7 +114,12 @@ fn one_or_two_checkpoints_and_withheld_numbers_give_fewer_charts_but_never_a_pan
         *row = row.clone().withheld("too few data");
     }
     assert!(plan(&withheld, &context).is_empty());
-    assert!(report::verdict_lines(&RunVerdict::drift(&headline(&withheld), &[]))[0].contains("not enough data"));
+    let verdict = report::verdict_lines(&RunVerdict::drift(&headline(&withheld), &[]));
+    expect![[r#"
+        layer 1: not enough data (too few data)
+        overall: not enough data
+    "#]]
+    .assert_eq(&(verdict.join("\n") + "\n"));
 }
 
 #[test]

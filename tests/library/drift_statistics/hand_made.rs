@@ -23,16 +23,16 @@ use crate::statistics::support::*;
 /// | b2  | 6     | 2 0            | 2 0    | 2      | same  |
 /// | b3  | 5     | 0 1            | 2 3    | 0      |       |
 /// | b4  | 6     | 2 3            | 2 3    | 2      | same  |
-fn two_checkpoints() -> (Run, LayerTrace) {
-    let mut run = Run::new(4, 2, &["a", "b"]);
+fn two_checkpoints() -> (MadeUpTrace, LayerTrace) {
+    let mut run = MadeUpTrace::new(4, 2, &[], &["a", "b"]);
     let kept = || vec![true, true];
     let (first, second) = ([0, 5, 6, 5, 5], [0, 6, 6, 5, 6]);
     let choices: [[ExpertId; 2]; 10] = [[0, 1], [0, 1], [2, 0], [1, 0], [1, 2], [0, 1], [2, 0], [2, 0], [0, 1], [2, 3]];
     let row = |(token, choices): (&u32, &[ExpertId; 2])| (*token, choices.to_vec(), kept());
     let mut tokens: Vec<_> = first.iter().zip(&choices[..5]).map(row).collect();
     tokens[3].2 = vec![true, false];
-    run.document(Some(0), &tokens);
-    run.document(Some(1), &second.iter().zip(&choices[5..]).map(row).collect::<Vec<_>>());
+    run.document(0, Some(0), &tokens);
+    run.document(0, Some(1), &second.iter().zip(&choices[5..]).map(row).collect::<Vec<_>>());
     let before: [[ExpertId; 2]; 10] = [[0, 1], [1, 0], [2, 3], [1, 0], [0, 2], [0, 1], [0, 2], [2, 0], [2, 3], [2, 3]];
     let mut before = with_choices(&run.layer, |t| before[t].to_vec());
     before.kept.fill(true);

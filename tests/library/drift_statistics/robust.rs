@@ -1,5 +1,6 @@
 //! Threads, degenerate inputs, what is refused, the list of statistics.
 
+use expect_test::expect;
 use openmoe_analyze::{
     error::Error,
     routing::View,
@@ -11,10 +12,10 @@ use openmoe_analyze::{
 };
 
 use super::training::*;
-use crate::statistics::support::*;
+use crate::{statistics::support::*, support::snapshot::told};
 
 /// Six checkpoints of which the last stands beside the axis.
-fn six(router: Router) -> (Run, Vec<LayerTrace>) {
+fn six(router: Router) -> (MadeUpTrace, Vec<LayerTrace>) {
     let run = synthetic(router, 8, 2, 20, 40);
     let traces = [0.2, 0.5, 0.8, 0.95, 1.0, 0.7].iter().zip(1..).map(|(l, seed)| learning(&run.layer, *l, seed));
     let traces = traces.collect();
@@ -92,29 +93,65 @@ fn checkpoints_that_cannot_be_compared_are_refused_by_name() {
         let error =
             drift_statistics(&run.sequences, &points(2), layers.as_slice(), &quick_drift(), &|_| ()).unwrap_err();
         assert!(matches!(error, Error::Usage { .. }));
-        error.to_string()
+        told(&error)
     };
     let mut other = run.layer.clone();
     other.token_id[7] = 19;
-    assert!(refused(&other).contains("checkpoints `200B` and `400B`: token id 19 and"), "{}", refused(&other));
+    expect![[r#"
+        checkpoints `200B` and `400B`: token id 19 and 0 in row 7
+
+        hint: only checkpoints of one run over the same tokens can be compared
+    "#]]
+    .assert_eq(&refused(&other));
     other.sequence.pop();
-    assert!(refused(&other).contains("number of tokens 11 and 12"));
+    expect![[r#"
+        checkpoints `200B` and `400B`: number of tokens 11 and 12
+
+        hint: only checkpoints of one run over the same tokens can be compared
+    "#]]
+    .assert_eq(&refused(&other));
     let other = LayerTrace { num_experts: 8, ..run.layer.clone() };
-    assert!(refused(&other).contains("number of experts 8 and 4"));
+    expect![[r#"
+        checkpoints `200B` and `400B`: number of experts 8 and 4
+
+        hint: only checkpoints of one run over the same tokens can be compared
+    "#]]
+    .assert_eq(&refused(&other));
     assert!(match_error(&run.layer, &other));
     let other = LayerTrace { top_k: 1, ..run.layer.clone() };
-    assert!(refused(&other).contains("choices per token 1 and 2"));
+    expect![[r#"
+        checkpoints `200B` and `400B`: choices per token 1 and 2
+
+        hint: only checkpoints of one run over the same tokens can be compared
+    "#]]
+    .assert_eq(&refused(&other));
     let layer = DriftLayer { trace: &run.layer, gate: Some(&[0.5]) };
     let twice = [points(1)[0], points(1)[0]];
     let beside = [DriftPoint { off_axis: true, ..points(1)[0] }];
     let error = |points: &[DriftPoint<'_>], layers: &[DriftLayer<'_>]| {
-        drift_statistics(&run.sequences, points, layers, &quick_drift(), &|_| ()).unwrap_err().to_string()
+        told(&drift_statistics(&run.sequences, points, layers, &quick_drift(), &|_| ()).unwrap_err())
     };
     let plain = DriftLayer { gate: None, ..layer };
-    assert!(error(&twice, &[plain, plain]).contains("two checkpoints are called `200B`"));
-    assert!(error(&beside, &[plain]).contains("no checkpoint on the time axis"));
-    assert!(error(&points(1), &[layer]).contains("1 gate probabilities, 48 needed"));
-    assert!(error(&points(2), &[plain]).contains("2 checkpoints, but 1 layers"));
+    expect![[r#"
+        two checkpoints are called `200B`
+
+        hint: give them labels: LABEL=PATH
+    "#]]
+    .assert_eq(&error(&twice, &[plain, plain]));
+    expect![[r#"
+        no checkpoint on the time axis
+
+        hint: give at least one checkpoint
+    "#]]
+    .assert_eq(&error(&beside, &[plain]));
+    expect![[r#"
+        internal error: checkpoint `200B`: 1 gate probabilities, 48 needed
+    "#]]
+    .assert_eq(&error(&points(1), &[layer]));
+    expect![[r#"
+        internal error: 2 checkpoints, but 1 layers
+    "#]]
+    .assert_eq(&error(&points(2), &[plain]));
 }
 
 fn match_error(one: &LayerTrace, other: &LayerTrace) -> bool {

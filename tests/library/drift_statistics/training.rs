@@ -25,7 +25,7 @@ pub(crate) fn quick_drift() -> DriftSettings {
 }
 
 /// The tables of some checkpoints over the tokens of `run`; the last of `traces` that is on the axis is the reference.
-pub(crate) fn drift(run: &Run, traces: &[&LayerTrace], settings: &DriftSettings) -> Tables {
+pub(crate) fn drift(run: &MadeUpTrace, traces: &[&LayerTrace], settings: &DriftSettings) -> Tables {
     let layers: Vec<DriftLayer<'_>> = traces.iter().map(|trace| DriftLayer { trace, gate: None }).collect();
     let mut tables = Tables::new();
     let found = drift_statistics(&run.sequences, &points(traces.len()), layers.as_slice(), settings, &|_| ());

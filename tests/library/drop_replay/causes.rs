@@ -1,5 +1,6 @@
 //! What filled the queues.
 
+use expect_test::expect;
 use openmoe_analyze::{
     routing::{CapacityRule, GroupRule},
     stats::{Finding, Variant},
@@ -9,7 +10,7 @@ use super::{hand_made::ten_tokens, support::*};
 
 #[test]
 fn queues_of_the_ten_tokens() {
-    let tables = ten_tokens().statistics(&quick());
+    let tables = ten_tokens().drop_statistics(&quick());
     let rows = &tables["drop_causes"].rows;
     // Expert 0 drops 4 of the 6 assignments of document 0; its 2 in document 1 fit. Expert 1 drops 2 of 4 twice: 7 7 7 9
     // and 7 8 8 8. The lower expert first. Expert 2 drops nothing.
@@ -26,7 +27,8 @@ fn queues_of_the_ten_tokens() {
     assert_eq!(listed, expected);
     let first = rows.iter().find(token).unwrap();
     assert_eq!((first.baseline, first.text.as_deref()), (Some(0.4), Some("piece 7")));
-    assert!(first.note.as_deref().unwrap().contains("4 of 6 dropped, routing groups: 1"), "{:?}", first.note);
+    expect!["no interval: 1 document, at least 8 needed; 4 of 6 dropped, routing groups: 1"]
+        .assert_eq(first.note.as_deref().unwrap());
     // Half of the queue of expert 0 is the user's, whose tokens are 3 of 10; document 1 has no roles.
     let user = one(&tables, "drop_causes", |row| row.expert == Some(0) && row.role.as_deref() == Some("user"));
     assert_eq!((user.estimate, user.baseline, user.variant.map(Variant::name)), (Some(0.5), Some(0.3), Some("role")));
@@ -38,7 +40,7 @@ fn queues_of_the_ten_tokens() {
 #[test]
 fn a_planted_culprit_is_found() {
     let mut random = Random(11);
-    let mut run = Run::new(router(8, 2, CapacityRule::Port, 1.0));
+    let mut run = MadeUpTrace::of_router(router(8, 2, CapacityRule::Port, 1.0), &["a", "b"], &[]);
     for document in 0..12 {
         let tokens: Vec<Token> = (0..90)
             .map(|position| {
@@ -49,10 +51,11 @@ fn a_planted_culprit_is_found() {
                 token(id, &[first, second], &[0.5, 0.2])
             })
             .collect();
-        run.document(if document < 6 { "a" } else { "b" }, &tokens);
-        run.spans(&[(0, 1, 30), (1, 2, 90)]);
+        let sequence = run.document(u16::from(document >= 6), None, &tokens);
+        run.span(sequence, 0, 1, 0, 30);
+        run.span(sequence, 1, 2, 30, 90);
     }
-    let tables = run.queue(GroupRule::Sequence).statistics(&quick());
+    let tables = run.queue(GroupRule::Sequence).drop_statistics(&quick());
     let worst = &tables["drop_causes"].rows[0];
     assert_eq!((worst.expert, worst.rank, worst.token_id), (Some(2), Some(1), Some(5)));
     assert!(worst.low.unwrap() > worst.baseline.unwrap(), "{worst:#?}");
@@ -68,7 +71,7 @@ fn a_planted_culprit_is_found() {
 fn without_drops_there_is_no_cause() {
     let mut run = ten_tokens();
     run.router.capacity_rule = CapacityRule::Unlimited;
-    let tables = run.queue(GroupRule::Sequence).statistics(&quick());
+    let tables = run.queue(GroupRule::Sequence).drop_statistics(&quick());
     let rows = &tables["drop_causes"].rows;
     assert_eq!((rows.len(), rows[0].estimate, rows[0].note.as_deref()), (1, None, Some("nothing is dropped")));
 }

@@ -1,5 +1,6 @@
 //! Ten tokens of two documents, queued by hand.
 
+use expect_test::expect;
 use openmoe_analyze::{
     routing::{CapacityRule, GroupRule},
     stats::{DropSettings, Finding, Priority, Statistic, Variable, Variant},
@@ -22,8 +23,8 @@ use super::support::*;
 /// | u1  | 8     | 1: 0.5, 1         | 0: 0.25, 1         |
 /// | u2  | 8     | 1: 0.5, 2 dropped | 2: 0.25, 1         |
 /// | u3  | 8     | 0: 0.5, 0         | 1: 0.25, 3 dropped |
-pub(crate) fn ten_tokens() -> Run {
-    let mut run = Run::new(router(3, 2, CapacityRule::Port, 0.5));
+pub(crate) fn ten_tokens() -> MadeUpTrace {
+    let mut run = MadeUpTrace::of_router(router(3, 2, CapacityRule::Port, 0.5), &["a", "b"], &[]);
     let first = [
         token(7, &[0, 1], &[0.6, 0.2]),
         token(7, &[0, 1], &[0.5, 0.3]),
@@ -32,12 +33,13 @@ pub(crate) fn ten_tokens() -> Run {
         token(9, &[0, 1], &[0.7, 0.2]),
         token(8, &[2, 0], &[0.5, 0.4]),
     ];
-    run.document("a", &first);
+    let sequence = run.document(0, None, &first);
     // The user speaks in turn 0, the assistant in turn 1.
-    run.spans(&[(0, 1, 3), (1, 2, 6)]);
+    run.span(sequence, 0, 1, 0, 3);
+    run.span(sequence, 1, 2, 3, 6);
     let gates = [0.5, 0.25];
     let second = [(7, [1, 2]), (8, [1, 0]), (8, [1, 2]), (8, [0, 1])];
-    run.document("b", &second.map(|(id, experts)| token(id, &experts, &gates)));
+    run.document(1, None, &second.map(|(id, experts)| token(id, &experts, &gates)));
     run.queue(GroupRule::Sequence)
 }
 
@@ -52,14 +54,14 @@ fn replay(factor: f64, priority: &'static str, variant: &'static str) -> Replay<
 #[test]
 fn the_trace_is_the_one_of_the_comment() {
     let dropped: Vec<usize> =
-        ten_tokens().trace.kept.iter().enumerate().filter(|(_, k)| !**k).map(|(i, _)| i).collect();
+        ten_tokens().layer.kept.iter().enumerate().filter(|(_, k)| !**k).map(|(i, _)| i).collect();
     // Row * 2 + choice.
     assert_eq!(dropped, [3, 4, 7, 8, 9, 11, 16, 19]);
 }
 
 #[test]
 fn five_ratios_under_two_orders() {
-    let tables = ten_tokens().statistics(&settings());
+    let tables = ten_tokens().drop_statistics(&settings());
     // Gate mass lost: 0.3 + 0.8 + 0.3 + 0.9 + 0.4 and 0.75, of 5 and 3.
     let by_position = [8.0 / 20.0, 3.0 / 10.0, 5.0 / 10.0, 1.0 / 10.0, 3.45 / 8.0];
     // By gate probability t2 t4 t0 t1 t5 t3 (t1 before t5, a tie). Slots of expert 0: t2 t4 t0 t1 | t5 t3; of expert 1:
@@ -76,13 +78,14 @@ fn five_ratios_under_two_orders() {
         let gate = replay(0.5, "gate_probability", variant).of(&tables);
         close(gate.estimate, by_gate[index], 1e-7);
         close(gate.baseline, by_position[index], 1e-7);
-        assert!(gate.note.as_deref().unwrap().contains("first order"));
+        expect!["no interval: 2 documents, at least 8 needed; first order: later layers would see other inputs"]
+            .assert_eq(gate.note.as_deref().unwrap());
     }
 }
 
 #[test]
 fn factors_groups_and_data_sets() {
-    let tables = ten_tokens().statistics(&settings());
+    let tables = ten_tokens().drop_statistics(&settings());
     let total = |factor| replay(factor, "position", "assignment_drop_ratio").of(&tables).estimate;
     // 0.75: 3 -> 4 and 2 slots, t3 and t5 at expert 0, u2 and u3 at expert 1. 1.25: 5 -> 6 and 3 -> 4 slots.
     for (factor, expected) in [(0.5, 0.4), (0.75, 0.2), (1.0, 0.2), (1.25, 0.0), (4.0, 0.0)] {
@@ -97,7 +100,8 @@ fn factors_groups_and_data_sets() {
     for grouping in ["batch:8", "tokens:4096"] {
         let row = Replay { grouping, ..replay(0.5, "random", "assignment_drop_ratio") }.of(&tables).clone();
         close(row.estimate, 0.4, 1e-12);
-        assert!(row.note.unwrap().contains("no interval: documents share routing groups"));
+        expect!["no interval: documents share routing groups; first order: later layers would see other inputs"]
+            .assert_eq(&row.note.unwrap());
     }
     let of = |dataset: &'static str, factor: f64, row: &Finding| {
         row.dataset.as_deref() == Some(dataset)
@@ -111,7 +115,7 @@ fn factors_groups_and_data_sets() {
 
 #[test]
 fn smallest_factors() {
-    let tables = ten_tokens().statistics(&settings());
+    let tables = ten_tokens().drop_statistics(&settings());
     let found = |rule: &'static str, level: &'static str, dataset: Option<&'static str>| {
         let fits = |row: &Finding| {
             row.rule.as_deref() == Some(rule)
@@ -137,7 +141,7 @@ fn smallest_factors() {
 
 #[test]
 fn curve_by_position() {
-    let tables = ten_tokens().statistics(&settings());
+    let tables = ten_tokens().drop_statistics(&settings());
     let at = |position: u32, priority: &'static str| {
         let fits = |row: &Finding| row.position == Some(position) && row.priority.map(Priority::name) == Some(priority);
         one(&tables, "capacity_replay", fits).clone()

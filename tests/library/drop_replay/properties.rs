@@ -23,7 +23,7 @@ fn rule_of(name: &str) -> CapacityRule {
 }
 
 /// A routed run of a few sequences, most of which drop something.
-fn runs() -> impl Strategy<Value = (Run, GroupRule)> {
+fn runs() -> impl Strategy<Value = (MadeUpTrace, GroupRule)> {
     let lengths = prop::collection::vec(1_usize..14, 1..10);
     let group = prop_oneof![Just(GroupRule::Sequence), Just(GroupRule::Batch(3)), Just(GroupRule::Tokens(20))];
     let rule = prop_oneof![Just(CapacityRule::Port), Just(CapacityRule::T5x)];
@@ -34,37 +34,37 @@ fn runs() -> impl Strategy<Value = (Run, GroupRule)> {
     )
 }
 
-fn partition(run: &Run, own: GroupRule, name: &str) -> Vec<std::ops::Range<usize>> {
+fn partition(run: &MadeUpTrace, own: GroupRule, name: &str) -> Vec<std::ops::Range<usize>> {
     run.rows(if name == "run" { own } else { name.parse().unwrap() })
 }
 
-fn expected(run: &Run, groups: &[std::ops::Range<usize>], replay: &Replay<'_>) -> Ratios {
+fn expected(run: &MadeUpTrace, groups: &[std::ops::Range<usize>], replay: &Replay<'_>) -> Ratios {
     let mut ratios = Ratios::default();
     let router =
         RouterSettings { capacity_rule: rule_of(replay.rule), capacity_factor: replay.factor.unwrap(), ..run.router };
     for rows in groups {
         let order = match replay.priority {
             "position" => rows.clone().collect(),
-            _ => oracle::by_gate(&run.trace, rows.clone()),
+            _ => oracle::by_gate(&run.layer, rows.clone()),
         };
-        let slots = oracle::slots(&run.trace, &order);
-        ratios.add(&run.trace, rows.clone(), &slots, router.capacity(rows.len()).unwrap());
+        let slots = oracle::slots(&run.layer, &order);
+        ratios.add(&run.layer, rows.clone(), &slots, router.capacity(rows.len()).unwrap());
     }
     ratios
 }
 
 /// Dropped assignments from the counts of the experts alone.
-fn dropped(run: &Run, groups: &[std::ops::Range<usize>], rule: CapacityRule, factor: f64) -> usize {
+fn dropped(run: &MadeUpTrace, groups: &[std::ops::Range<usize>], rule: CapacityRule, factor: f64) -> usize {
     let router = RouterSettings { capacity_rule: rule, capacity_factor: factor, ..run.router };
     let of = |rows: &std::ops::Range<usize>| {
         let capacity = router.capacity(rows.len()).unwrap() as usize;
-        let count = |e: u16| rows.clone().filter(|row| run.trace.choices(*row).contains(&e)).count();
+        let count = |e: u16| rows.clone().filter(|row| run.layer.choices(*row).contains(&e)).count();
         (0..run.router.num_experts as u16).map(|e| count(e).saturating_sub(capacity)).sum::<usize>()
     };
     groups.iter().map(of).sum()
 }
 
-fn check_oracle(run: &Run, own: GroupRule, tables: &Tables) {
+fn check_oracle(run: &MadeUpTrace, own: GroupRule, tables: &Tables) {
     for (grouping, rule) in GROUPINGS.into_iter().flat_map(|grouping| ["port", "t5x"].map(|rule| (grouping, rule))) {
         let groups = partition(run, own, grouping);
         for (priority, factor) in ["position", "gate_probability"].into_iter().flat_map(|p| FACTORS.map(|f| (p, f))) {
@@ -82,8 +82,8 @@ fn check_oracle(run: &Run, own: GroupRule, tables: &Tables) {
     }
 }
 
-fn check_totals(run: &Run, own: GroupRule, tables: &Tables) {
-    let chosen = run.trace.expert.len() as f64;
+fn check_totals(run: &MadeUpTrace, own: GroupRule, tables: &Tables) {
+    let chosen = run.layer.expert.len() as f64;
     for (grouping, rule) in GROUPINGS.into_iter().flat_map(|grouping| ["port", "t5x"].map(|rule| (grouping, rule))) {
         let groups = partition(run, own, grouping);
         let mut before = f64::INFINITY;
@@ -101,7 +101,7 @@ fn check_totals(run: &Run, own: GroupRule, tables: &Tables) {
     }
 }
 
-fn check_smallest_factors(run: &Run, own: GroupRule, tables: &Tables) {
+fn check_smallest_factors(run: &MadeUpTrace, own: GroupRule, tables: &Tables) {
     let levels = [("factor_for_0.1_percent", 0.001), ("factor_for_1_percent", 0.01), ("factor_for_5_percent", 0.05)];
     for row in &tables["capacity_replay"].rows {
         let level =
@@ -110,7 +110,7 @@ fn check_smallest_factors(run: &Run, own: GroupRule, tables: &Tables) {
         let groups = partition(run, own, row.grouping.as_deref().unwrap());
         let share = |factor: f64| {
             let lost = dropped(run, &groups, rule_of(row.rule.as_deref().unwrap()), factor);
-            lost as f64 / run.trace.expert.len() as f64
+            lost as f64 / run.layer.expert.len() as f64
         };
         assert!(share(factor) <= *level, "{row:#?}");
         let below = ((factor * 100.0).round() - 1.0) / 100.0;
@@ -123,7 +123,7 @@ proptest! {
 
     #[test]
     fn replay_agrees_with_the_queue_by_brute_force((run, own) in runs()) {
-        let tables = run.statistics(&fast());
+        let tables = run.drop_statistics(&fast());
         check_oracle(&run, own, &tables);
         check_totals(&run, own, &tables);
         check_smallest_factors(&run, own, &tables);
@@ -131,7 +131,7 @@ proptest! {
 
     #[test]
     fn the_runs_own_setting_reproduces_its_drops_and_unlimited_drops_nothing((run, _) in runs()) {
-        let tables = run.statistics(&fast());
+        let tables = run.drop_statistics(&fast());
         let rule = run.router.capacity_rule.to_string();
         let own = Replay {
             rule: &rule,
@@ -140,7 +140,7 @@ proptest! {
             priority: "position",
             variant: "assignment_drop_ratio",
         };
-        let kept = run.trace.kept.iter().filter(|kept| !**kept).count() as f64 / run.trace.kept.len() as f64;
+        let kept = run.layer.kept.iter().filter(|kept| !**kept).count() as f64 / run.layer.kept.len() as f64;
         let row = own.of(&tables);
         prop_assert_eq!((row.estimate, row.baseline), (Some(kept), Some(kept)));
         prop_assert!(!row.note.as_deref().unwrap_or_default().contains("first order"));
@@ -154,15 +154,15 @@ proptest! {
 fn a_trace_that_its_setting_does_not_explain_is_a_fault() {
     use openmoe_analyze::{error::Error, stats::drop_statistics};
     let run = routed(router(4, 2, CapacityRule::Port, 1.0), GroupRule::Batch(2), &[9, 7, 12], 5, 2.0);
-    let error = |run: &Run| match drop_statistics(&run.study(&fast()), &|_| ()) {
+    let error = |run: &MadeUpTrace| match drop_statistics(&run.drop_study(&fast()), &|_| ()) {
         Err(Error::Internal { .. }) => (),
         other => panic!("{other:?}"),
     };
     let mut flipped = run.clone();
-    flipped.trace.kept[10] = !flipped.trace.kept[10];
+    flipped.layer.kept[10] = !flipped.layer.kept[10];
     error(&flipped);
     let mut other_factor = run.clone();
     other_factor.router.capacity_factor = 3.0;
     error(&other_factor);
-    drop_statistics(&run.study(&fast()), &|_| ()).unwrap();
+    drop_statistics(&run.drop_study(&fast()), &|_| ()).unwrap();
 }

@@ -1,5 +1,6 @@
 //! Threads, degenerate inputs, the BOS, what a table always says.
 
+use expect_test::expect;
 use openmoe_analyze::{
     routing::{CapacityRule, GroupRule},
     stats::{DropSettings, Finding, Settings, StatisticTable, Variant},
@@ -9,7 +10,7 @@ use super::{hand_made::ten_tokens, support::*};
 
 const TABLES: [&str; 4] = ["capacity_replay", "burstiness", "drop_causes", "expert_occupancy"];
 
-fn twenty_documents() -> Run {
+fn twenty_documents() -> MadeUpTrace {
     let lengths: Vec<usize> = (0..20).map(|document| 20 + 3 * document).collect();
     routed(router(6, 2, CapacityRule::Port, 1.0), GroupRule::Sequence, &lengths, 9, 1.5)
 }
@@ -23,7 +24,7 @@ fn the_number_of_threads_makes_no_difference() {
     let run = twenty_documents();
     let with = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| run.statistics(&settings()))
+        pool.install(|| run.drop_statistics(&settings()))
     };
     let (one, three) = (with(1), with(3));
     for name in TABLES {
@@ -48,7 +49,7 @@ fn sound(row: &Finding) {
 
 #[test]
 fn rows_are_sound_and_their_keys_unique() {
-    let tables = twenty_documents().statistics(&settings());
+    let tables = twenty_documents().drop_statistics(&settings());
     for name in TABLES {
         let mut keys = std::collections::HashSet::new();
         for row in &tables[name].rows {
@@ -72,7 +73,7 @@ fn rows_are_sound_and_their_keys_unique() {
 #[test]
 fn the_summary_has_the_runs_own_setting_and_the_first_causes() {
     use openmoe_analyze::stats::headline;
-    let tables = twenty_documents().statistics(&settings());
+    let tables = twenty_documents().drop_statistics(&settings());
     let rows = headline(&tables);
     let of = |name: &'static str| rows.iter().filter(move |row| row.statistic.name() == name).collect::<Vec<_>>();
     let replay = of("capacity_replay");
@@ -92,17 +93,17 @@ fn the_summary_has_the_runs_own_setting_and_the_first_causes() {
 
 #[test]
 fn degenerate_runs_have_tables() {
-    let empty = Run::new(router(4, 2, CapacityRule::Port, 2.0));
-    let mut single = Run::new(router(4, 2, CapacityRule::Port, 2.0));
-    single.document("a", &[token(0, &[0, 1], &[0.9, 0.1])]);
-    let mut repeated = Run::new(router(4, 1, CapacityRule::T5x, 1.0));
-    repeated.document("a", &vec![token(3, &[2], &[1.0]); 70]);
-    let mut with_empty = Run::new(router(4, 2, CapacityRule::Port, 0.5));
-    with_empty.document("a", &[]);
-    with_empty.document("a", &vec![token(3, &[2, 1], &[0.6, 0.2]); 9]);
-    with_empty.document("b", &[]);
+    let empty = MadeUpTrace::of_router(router(4, 2, CapacityRule::Port, 2.0), &[], &[]);
+    let mut single = MadeUpTrace::of_router(router(4, 2, CapacityRule::Port, 2.0), &["a"], &[]);
+    single.document(0, None, &[token(0, &[0, 1], &[0.9, 0.1])]);
+    let mut repeated = MadeUpTrace::of_router(router(4, 1, CapacityRule::T5x, 1.0), &["a"], &[]);
+    repeated.document(0, None, &vec![token(3, &[2], &[1.0]); 70]);
+    let mut with_empty = MadeUpTrace::of_router(router(4, 2, CapacityRule::Port, 0.5), &["a", "b"], &[]);
+    with_empty.document::<Token>(0, None, &[]);
+    with_empty.document(0, None, &vec![token(3, &[2, 1], &[0.6, 0.2]); 9]);
+    with_empty.document::<Token>(1, None, &[]);
     for run in [empty, single, repeated, with_empty] {
-        let tables = run.queue(GroupRule::Sequence).statistics(&quick());
+        let tables = run.queue(GroupRule::Sequence).drop_statistics(&quick());
         for name in TABLES {
             tables[name].rows.iter().for_each(sound);
         }
@@ -112,9 +113,9 @@ fn degenerate_runs_have_tables() {
 /// 70 tokens of one expert of 4, k = 1, T5X at factor 1: round(17.5) = 18 slots (ties to even), 52 of 70 dropped.
 #[test]
 fn one_repeated_token_and_a_single_choice() {
-    let mut run = Run::new(router(4, 1, CapacityRule::T5x, 1.0));
-    run.document("a", &vec![token(3, &[2], &[1.0]); 70]);
-    let tables = run.queue(GroupRule::Sequence).statistics(&quick());
+    let mut run = MadeUpTrace::of_router(router(4, 1, CapacityRule::T5x, 1.0), &["a"], &[]);
+    run.document(0, None, &vec![token(3, &[2], &[1.0]); 70]);
+    let tables = run.queue(GroupRule::Sequence).drop_statistics(&quick());
     let own = Replay { rule: "t5x", factor: Some(1.0), grouping: "run", priority: "position", variant: RATIOS[0] };
     close(own.of(&tables).estimate, 52.0 / 70.0, 1e-12);
     let second = Replay { variant: RATIOS[2], ..own }.of(&tables);
@@ -135,16 +136,17 @@ fn one_repeated_token_and_a_single_choice() {
 #[test]
 fn a_capacity_of_zero_withholds_and_a_level_out_of_reach_too() {
     // One token, 8 experts, k = 1, no minimum: floor(f / 8) = 0 below a factor of 8.
-    let mut run = Run::new(router(8, 1, CapacityRule::Port, 8.0));
+    let mut run = MadeUpTrace::of_router(router(8, 1, CapacityRule::Port, 8.0), &["a"], &[]);
     run.router.min_capacity = 0;
-    run.document("a", &[token(3, &[2], &[1.0])]);
-    let tables = run.queue(GroupRule::Sequence).statistics(&quick());
+    run.document(0, None, &[token(3, &[2], &[1.0])]);
+    let tables = run.queue(GroupRule::Sequence).drop_statistics(&quick());
     let at = |factor| {
         Replay { rule: "port", factor: Some(factor), grouping: "run", priority: "position", variant: RATIOS[0] }
             .of(&tables)
     };
     assert_eq!((at(8.0).estimate, at(4.0).estimate), (Some(0.0), None));
-    assert!(at(4.0).note.as_deref().unwrap().contains("capacity of a group would be 0"));
+    expect!["the capacity of a group would be 0, which the original refuses"]
+        .assert_eq(at(4.0).note.as_deref().unwrap());
     let smallest = |tables: &openmoe_analyze::stats::Tables, rule: &str| {
         one(tables, "capacity_replay", |row| {
             row.variant == Some(Variant::FactorForOnePercent)
@@ -156,9 +158,9 @@ fn a_capacity_of_zero_withholds_and_a_level_out_of_reach_too() {
     };
     assert_eq!(smallest(&tables, "port").estimate, Some(8.0));
     // 64 equal tokens of 32 experts: T5X has 16 slots at a factor of 8.
-    let mut run = Run::new(router(32, 1, CapacityRule::T5x, 1.0));
-    run.document("a", &vec![token(3, &[2], &[1.0]); 64]);
-    let row = smallest(&run.queue(GroupRule::Sequence).statistics(&quick()), "t5x");
+    let mut run = MadeUpTrace::of_router(router(32, 1, CapacityRule::T5x, 1.0), &["a"], &[]);
+    run.document(0, None, &vec![token(3, &[2], &[1.0]); 64]);
+    let row = smallest(&run.queue(GroupRule::Sequence).drop_statistics(&quick()), "t5x");
     assert_eq!(row.estimate, None);
     assert_eq!(row.note.as_deref(), Some("not reached at a factor of 8: 75.000 % are dropped"));
 }
@@ -167,7 +169,7 @@ fn a_capacity_of_zero_withholds_and_a_level_out_of_reach_too() {
 #[test]
 fn the_bos_queues_but_does_not_count() {
     let statistics = Settings { include_bos: false, ..quick().statistics };
-    let tables = ten_tokens().statistics(&DropSettings { statistics, ..quick() });
+    let tables = ten_tokens().drop_statistics(&DropSettings { statistics, ..quick() });
     let own = Replay { rule: "port", factor: Some(0.5), grouping: "run", priority: "position", variant: RATIOS[0] };
     close(own.of(&tables).estimate, 8.0 / 16.0, 1e-12);
     assert_eq!(own.of(&tables).n, 8);
@@ -180,6 +182,6 @@ fn the_bos_queues_but_does_not_count() {
         |row: &&Finding| row.variant.map(Variant::name).is_some_and(|variant| variant.starts_with("factor_for"));
     let said = |row: &Finding| row.note.as_deref().is_some_and(|note| note.contains("in the order of the text"));
     assert!(tables["capacity_replay"].rows.iter().filter(factors).all(said));
-    let whole = ten_tokens().statistics(&quick());
+    let whole = ten_tokens().drop_statistics(&quick());
     assert!(!whole["capacity_replay"].rows.iter().any(said));
 }

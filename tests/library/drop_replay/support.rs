@@ -1,36 +1,17 @@
-//! Runs in the making: sequences with given choices, routed by brute force or by the router itself.
+//! Made-up traces routed by brute force or by the router itself, and how a row of a replay is named.
 
 use openmoe_analyze::{
-    routing::{CapacityRule, ExpertId, GroupRule, RouterSettings, route},
-    stats::{DropLayer, DropSettings, DropStudy, Finding, Priority, Settings, Tables, Variant, drop_statistics, merge},
-    trace::{GroupTable, LayerTrace, SequenceTable, SpanTable},
+    routing::{CapacityRule, GroupRule, RouterSettings, route},
+    stats::{DropSettings, Finding, Priority, Settings, Tables, Variant},
+    trace::GroupTable,
 };
 
 use super::oracle;
-pub(crate) use crate::support::synthetic::{RATIOS, Random, close, one};
-use crate::support::synthetic::{add_document, add_row, add_sequence};
-
-/// One token: its id, its ordered choices and their gate probabilities.
-#[derive(Clone, Debug)]
-pub(crate) struct Token {
-    pub(crate) id: u32,
-    pub(crate) experts: Vec<ExpertId>,
-    pub(crate) gates: Vec<f32>,
-}
-
-pub(crate) fn token(id: u32, experts: &[ExpertId], gates: &[f32]) -> Token {
-    Token { id, experts: experts.to_vec(), gates: gates.to_vec() }
-}
-
-/// Everything that `drop_statistics` wants to see.
-#[derive(Clone, Debug)]
-pub(crate) struct Run {
-    pub(crate) sequences: SequenceTable,
-    pub(crate) spans: SpanTable,
-    pub(crate) groups: GroupTable,
-    pub(crate) router: RouterSettings,
-    pub(crate) trace: LayerTrace,
-}
+pub(crate) use crate::support::{
+    made_up_trace::{MadeUpTrace, Token, token},
+    random::Random,
+    tables::{RATIOS, close, one},
+};
 
 pub(crate) fn router(
     num_experts: usize,
@@ -41,55 +22,7 @@ pub(crate) fn router(
     RouterSettings { num_experts, top_k, capacity_rule, capacity_factor, min_capacity: 1 }
 }
 
-impl Run {
-    pub(crate) fn new(router: RouterSettings) -> Self {
-        let trace =
-            LayerTrace { layer: 3, num_experts: router.num_experts, top_k: router.top_k, ..LayerTrace::default() };
-        Self {
-            sequences: SequenceTable::default(),
-            spans: SpanTable::default(),
-            groups: GroupTable::default(),
-            router,
-            trace,
-        }
-    }
-
-    /// Adds a document of one sequence.
-    pub(crate) fn document(&mut self, dataset: &str, tokens: &[Token]) {
-        let document = add_document(&mut self.sequences);
-        self.chunk(document, dataset, tokens);
-    }
-
-    /// Adds a sequence to a document.
-    pub(crate) fn chunk(&mut self, document: u32, dataset: &str, tokens: &[Token]) {
-        let names = &mut self.sequences.dataset_names;
-        let dataset = names.iter().position(|name| name == dataset).unwrap_or_else(|| {
-            names.push(dataset.to_owned());
-            names.len() - 1
-        });
-        let sequence = add_sequence(&mut self.sequences, document, None, tokens.len());
-        self.sequences.dataset.push(dataset as u16);
-        for (position, token) in tokens.iter().enumerate() {
-            self.sequences.token_text.insert(token.id, format!("piece {}", token.id));
-            add_row(&mut self.trace, sequence, position, token.id, &token.experts);
-            self.trace.probability.extend(&token.gates);
-            self.trace.entropy.push(1.0);
-        }
-    }
-
-    /// Says who speaks in the last sequence: `(turn, role, end)`, from position 0 on.
-    pub(crate) fn spans(&mut self, spans: &[(u16, u8, u32)]) {
-        let mut start = 0;
-        for &(turn, role, end) in spans {
-            self.spans.sequence.push(self.sequences.tokens.len() as u32 - 1);
-            self.spans.turn.push(turn);
-            self.spans.role.push(role);
-            self.spans.start.push(start);
-            self.spans.end.push(end);
-            start = end;
-        }
-    }
-
+impl MadeUpTrace {
     /// First and last row of every group.
     pub(crate) fn rows(&self, rule: GroupRule) -> Vec<std::ops::Range<usize>> {
         let lengths: Vec<usize> = self.sequences.tokens.iter().map(|length| *length as usize).collect();
@@ -100,46 +33,26 @@ impl Run {
     /// Fills in groups and drops by brute force.
     pub(crate) fn queue(mut self, rule: GroupRule) -> Self {
         let lengths: Vec<usize> = self.sequences.tokens.iter().map(|length| *length as usize).collect();
-        self.trace.kept.clear();
+        self.layer.kept.clear();
         self.groups = GroupTable::default();
         for (sequences, rows) in rule.partition(&lengths).into_iter().zip(self.rows(rule)) {
             let capacity = self.router.capacity(rows.len()).unwrap();
             self.groups.sequences.push(sequences.start as u32..sequences.end as u32);
             self.groups.capacity.push(capacity);
             let order: Vec<usize> = rows.collect();
-            let slots = oracle::slots(&self.trace, &order);
-            self.trace.kept.extend(slots.iter().map(|slot| *slot < capacity));
+            let slots = oracle::slots(&self.layer, &order);
+            self.layer.kept.extend(slots.iter().map(|slot| *slot < capacity));
         }
         self
-    }
-
-    pub(crate) fn layer(&self) -> DropLayer<'_> {
-        DropLayer {
-            sequences: &self.sequences,
-            spans: &self.spans,
-            groups: &self.groups,
-            router: self.router,
-            trace: &self.trace,
-        }
-    }
-
-    pub(crate) fn study(&self, settings: &DropSettings) -> DropStudy<'_> {
-        DropStudy::new(&self.layer(), settings).unwrap()
-    }
-
-    pub(crate) fn statistics(&self, settings: &DropSettings) -> Tables {
-        let mut tables = Tables::new();
-        merge(&mut tables, drop_statistics(&self.study(settings), &|_| ()).expect("statistics"));
-        tables
     }
 }
 
 /// Sequences of the given lengths, one document each, that the router itself routes from random logits; `skew` is how
 /// much one expert is preferred.
-pub(crate) fn routed(router: RouterSettings, rule: GroupRule, lengths: &[usize], seed: u64, skew: f32) -> Run {
+pub(crate) fn routed(router: RouterSettings, rule: GroupRule, lengths: &[usize], seed: u64, skew: f32) -> MadeUpTrace {
     let mut random = Random(seed);
-    let mut run = Run::new(router);
-    run.groups = GroupTable::default();
+    let datasets = ["a", "b"];
+    let mut run = MadeUpTrace::of_router(router, &datasets[..lengths.len().min(2)], &[]);
     let mut token_ids: Vec<Vec<Token>> = Vec::new();
     let mut kept = Vec::new();
     for group in rule.partition(lengths) {
@@ -161,9 +74,9 @@ pub(crate) fn routed(router: RouterSettings, rule: GroupRule, lengths: &[usize],
         }
     }
     for (index, tokens) in token_ids.iter().enumerate() {
-        run.document(["a", "b"][index % 2], tokens);
+        run.document(index as u16 % 2, None, tokens);
     }
-    run.trace.kept = kept;
+    run.layer.kept = kept;
     run
 }
 

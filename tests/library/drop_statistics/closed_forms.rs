@@ -10,13 +10,13 @@ use super::{
 /// One token repeated: a permutation changes nothing.
 #[test]
 fn repeated_tokens_are_their_own_baseline() {
-    let mut run = Run::new(4, 2, &["all"], &[]);
+    let mut run = MadeUpTrace::new(4, 2, &["all"], &[]);
     for _ in 0..10 {
         let sequence = run.document(0, None, &vec![(7, vec![1, 2]); 80]);
         run.span(sequence, 0, 1, 0, 80);
     }
-    run.route(1, |_| 20);
-    let tables = run.statistics(&quick());
+    run.with_slots(1, |_| 20);
+    let tables = run.drop_statistics(&quick());
     // Both experts keep 20 of 80: three quarters are lost, everything from position 20 on.
     let all = at(&tables, RATIOS[0], "");
     assert_eq!((all.estimate, all.baseline, all.low, all.high), (Some(0.75), Some(0.75), Some(0.75), Some(0.75)));
@@ -38,12 +38,12 @@ fn repeated_tokens_are_their_own_baseline() {
 /// and lose one token each: mean 2/3 of 4. Observed: 2 of 4.
 #[test]
 fn across_sequences_burstiness_disappears() {
-    let mut run = Run::new(2, 1, &["all"], &[]);
+    let mut run = MadeUpTrace::new(2, 1, &["all"], &[]);
     run.document(0, None, &[(0, vec![0]), (1, vec![0])]);
     run.document(0, None, &[(0, vec![1]), (1, vec![1])]);
-    run.route(1, |_| 1);
+    run.with_slots(1, |_| 1);
     let permutations = 4000;
-    let tables = run.statistics(&with(Settings { permutations, ..Settings::default() }));
+    let tables = run.drop_statistics(&with(Settings { permutations, ..Settings::default() }));
     let all = at(&tables, RATIOS[0], "");
     assert_eq!((all.estimate, all.baseline_kind.as_deref()), (Some(0.5), Some("across_sequences")));
     // Standard deviation of one permutation: 1/2 sqrt(2/9); of the mean of 4,000: 0.0037.
@@ -59,7 +59,7 @@ fn across_sequences_burstiness_disappears() {
 fn permutations_within_sequences_keep_the_total() {
     let mut run = two_sequences();
     run.layer.probability[..2].copy_from_slice(&[0.9, 0.05]);
-    let tables = run.statistics(&settings());
+    let tables = run.drop_statistics(&settings());
     for (prefix, total) in [("variable=position_bucket", 9.0), ("variable=position_bucket dataset=chat", 6.0)] {
         let rows = || tables[RATIOS[0]].rows.iter().filter(|row| key(row).starts_with(&format!("{prefix} position")));
         let sum: f64 = rows().map(|row| row.baseline.unwrap() * (2 * row.n) as f64).sum();
@@ -72,12 +72,12 @@ fn permutations_within_sequences_keep_the_total() {
 /// Eight documents without a drop are no proof that there is none: 0.688^8 = 0.05.
 #[test]
 fn nothing_dropped_has_no_interval_without_width() {
-    let mut run = Run::new(4, 2, &["all"], &[]);
+    let mut run = MadeUpTrace::new(4, 2, &["all"], &[]);
     for _ in 0..8 {
         run.document(0, None, &vec![(7, vec![1, 2]); 80]);
     }
-    run.route(1, |_| 80);
-    let tables = run.statistics(&quick());
+    run.with_slots(1, |_| 80);
+    let tables = run.drop_statistics(&quick());
     let reason = "no interval: nothing was dropped in 8 documents (up to 31.2 % of such documents could have drops)";
     for name in RATIOS {
         let row = at(&tables, name, "");
@@ -93,12 +93,12 @@ fn nothing_dropped_has_no_interval_without_width() {
 /// Sequences of a group share its queues: the second sequence finds what the first one has left.
 #[test]
 fn groups_of_several_sequences_queue_together() {
-    let mut run = Run::new(2, 1, &["all"], &[]);
+    let mut run = MadeUpTrace::new(2, 1, &["all"], &[]);
     for _ in 0..2 {
         run.document(0, None, &[(0, vec![0]), (1, vec![0])]);
     }
-    run.route(2, |_| 3);
-    let tables = run.statistics(&quick());
+    run.with_slots(2, |_| 3);
+    let tables = run.drop_statistics(&quick());
     assert_eq!(at(&tables, RATIOS[0], "").estimate, Some(0.25));
     assert_eq!(at(&tables, RATIOS[0], "").baseline, Some(0.25));
     assert_eq!(at(&tables, RATIOS[0], "variable=position position=1").estimate, Some(0.5));

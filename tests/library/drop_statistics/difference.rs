@@ -1,5 +1,6 @@
 //! Two models on the same sequences.
 
+use expect_test::expect;
 use openmoe_analyze::{
     error::Error,
     stats::{Finding, drop_difference},
@@ -9,9 +10,10 @@ use super::{
     hand_made::{settings, two_sequences},
     support::*,
 };
+use crate::support::snapshot::told;
 
-fn difference(model: &Run, reference: &Run) -> Vec<Finding> {
-    drop_difference(&model.study(&settings()), &reference.study(&settings()), ("chat", "base")).unwrap().rows
+fn difference(model: &MadeUpTrace, reference: &MadeUpTrace) -> Vec<Finding> {
+    drop_difference(&model.drop_study(&settings()), &reference.drop_study(&settings()), ("chat", "base")).unwrap().rows
 }
 
 #[test]
@@ -19,7 +21,7 @@ fn differences_of_ratios_and_trend() {
     let reference = two_sequences();
     let mut model = two_sequences();
     // Three slots: a keeps its first choices, of the second ones only a1 (slot 4) and a5 (slot 4) are lost; b loses b3.
-    model.route(1, |_| 3);
+    model.with_slots(1, |_| 3);
     let dropped: Vec<usize> = (0..20).filter(|index| !model.layer.kept[*index]).collect();
     assert_eq!(dropped, [1, 3, 7, 11, 19]);
     let rows = difference(&model, &reference);
@@ -48,11 +50,11 @@ fn differences_of_ratios_and_trend() {
 #[test]
 fn pairing_removes_what_both_models_share() {
     // Twenty documents whose drops differ widely; the model loses one token less in each.
-    let mut reference = Run::new(2, 1, &["all"], &[]);
+    let mut reference = MadeUpTrace::new(2, 1, &["all"], &[]);
     for document in 0..20 {
         reference.document(0, None, &vec![(0, vec![(document % 2) as u16]); 20]);
     }
-    reference.route(1, |_| 20);
+    reference.with_slots(1, |_| 20);
     let mut model = reference.clone();
     for document in 0..20 {
         let dropped = 1 + document % 15;
@@ -69,14 +71,14 @@ fn pairing_removes_what_both_models_share() {
 #[test]
 fn shared_groups_and_no_drops_have_no_interval() {
     let of = |size: usize, slots: u32| {
-        let mut run = Run::new(2, 1, &["all"], &[]);
+        let mut run = MadeUpTrace::new(2, 1, &["all"], &[]);
         for document in 0..16 {
             run.document(0, None, &vec![(0, vec![(document % 2) as u16]); 64 + document]);
         }
-        run.route(size, |_| slots);
+        run.with_slots(size, |_| slots);
         run
     };
-    let reason = |model: &Run, reference: &Run, variant: &str| {
+    let reason = |model: &MadeUpTrace, reference: &MadeUpTrace, variant: &str| {
         let rows = difference(model, reference);
         let row = one_of(&rows, |row| key(row) == format!("variant={variant}"));
         assert_eq!(row.low.is_none(), row.note.is_some());
@@ -97,8 +99,13 @@ fn other_tokens_are_refused() {
     let reference = two_sequences();
     let mut model = two_sequences();
     model.layer.token_id[3] = 9;
-    let (model, reference) = (model.study(&settings()), reference.study(&settings()));
+    let (model, reference) = (model.drop_study(&settings()), reference.drop_study(&settings()));
     let error = drop_difference(&model, &reference, ("chat", "base")).unwrap_err();
     assert!(matches!(error, Error::Usage { .. }));
-    assert!(error.to_string().ends_with("cannot be compared: token id 9 and 5 in row 3"), "{error}");
+    expect![[r#"
+        models `chat` and `base` cannot be compared: token id 9 and 5 in row 3
+
+        hint: both models need the same transcripts, tokenizer, template and context
+    "#]]
+    .assert_eq(&told(&error));
 }

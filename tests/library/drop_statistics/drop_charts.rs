@@ -45,8 +45,8 @@ fn router(factor: f64) -> RouterSettings {
 }
 
 /// Conversations and texts of unequal length; every text likes an expert of its own, `liking` tenths of the time.
-fn run(layer: u16, seed: u64, liking: u32, factor: f64) -> Run {
-    let mut run = Run::new(EXPERTS as usize, 2, &DATASETS, &["a", "b"]);
+fn run(layer: u16, seed: u64, liking: u32, factor: f64) -> MadeUpTrace {
+    let mut run = MadeUpTrace::new(EXPERTS as usize, 2, &DATASETS, &["a", "b"]);
     run.layer.layer = layer;
     let mut random = Random(seed);
     for document in 0..36_u32 {
@@ -66,12 +66,12 @@ fn run(layer: u16, seed: u64, liking: u32, factor: f64) -> Run {
             run.span(sequence, turn, role, length * u32::from(turn) / 12, length * u32::from(turn + 1) / 12);
         }
     }
-    run.route(1, |tokens| router(factor).capacity(tokens).unwrap());
+    run.with_slots(1, |tokens| router(factor).capacity(tokens).unwrap());
     run
 }
 
-fn study(run: &Run, factor: f64) -> DropStudy<'_> {
-    DropStudy::new(&DropLayer { router: router(factor), ..run.layer() }, &quick()).unwrap()
+fn study(run: &MadeUpTrace, factor: f64) -> DropStudy<'_> {
+    DropStudy::new(&DropLayer { router: router(factor), ..run.drop_layer() }, &quick()).unwrap()
 }
 
 /// All tables of two models and a rerun.

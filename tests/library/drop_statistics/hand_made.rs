@@ -1,5 +1,6 @@
 //! Two sequences of six and four tokens, every drop counted by hand.
 
+use expect_test::expect;
 use openmoe_analyze::{
     routing::ExpertId,
     stats::{DropSettings, Finding, Settings, Variable, Variant, drop_trend},
@@ -22,8 +23,8 @@ use super::support::*;
 /// | b1  | 6     | 2 0     | 1 2   | - x     | plain text     |
 /// | b2  | 6     | 2 1     | 2 0   | x -     | plain text     |
 /// | b3  | 5     | 0 2     | 0 3   | - x     | plain text     |
-pub(crate) fn two_sequences() -> Run {
-    let mut run = Run::new(3, 2, &["chat", "text"], &["x", "y"]);
+pub(crate) fn two_sequences() -> MadeUpTrace {
+    let mut run = MadeUpTrace::new(3, 2, &["chat", "text"], &["x", "y"]);
     let row = |(token, choices): (&u32, &[ExpertId; 2])| (*token, choices.to_vec());
     let rows = |tokens: &[u32], choices: &[[ExpertId; 2]]| -> Vec<_> { tokens.iter().zip(choices).map(row).collect() };
     let a = rows(&[0, 5, 6, 5, 5, 6], &[[0, 1], [0, 1], [0, 2], [1, 0], [1, 2], [1, 0]]);
@@ -32,7 +33,7 @@ pub(crate) fn two_sequences() -> Run {
     run.span(chat, 0, 1, 0, 3);
     run.span(chat, 1, 2, 3, 6);
     run.document(1, Some(1), &b);
-    run.route(1, |_| 2);
+    run.with_slots(1, |_| 2);
     let (kept, lost) = (true, false);
     let a = [kept, lost, kept, lost, lost, kept, kept, lost, kept, kept, lost, lost];
     let b = [kept, kept, kept, lost, lost, kept, kept, lost];
@@ -47,7 +48,7 @@ pub(crate) fn settings() -> DropSettings {
 
 #[test]
 fn five_ratios_by_text_and_message() {
-    let tables = two_sequences().statistics(&settings());
+    let tables = two_sequences().drop_statistics(&settings());
     // All assignments, first choices, second choices, tokens that lost both, gate mass; n.
     let expected = [
         ("", [9.0 / 20.0, 3.0 / 10.0, 6.0 / 10.0, 1.0 / 10.0, 3.0 / 7.5], 10),
@@ -72,7 +73,7 @@ fn five_ratios_by_text_and_message() {
 
 #[test]
 fn five_ratios_by_expert_and_token() {
-    let tables = two_sequences().statistics(&settings());
+    let tables = two_sequences().drop_statistics(&settings());
     // Expert 0: first choice of a0 a1 a2 b3, a2 dropped; second of a3 a5 b0 b1, all but b0 dropped. a5 lost everything.
     // Gate: (1/2 + 3/4) / (4/2 + 4/4). Of its first and second choices n counts the first or the second ones.
     let expected = [
@@ -93,7 +94,7 @@ fn five_ratios_by_expert_and_token() {
 
 #[test]
 fn curves_of_all_that_reach_a_position_and_of_the_fixed_cohort() {
-    let tables = two_sequences().statistics(&settings());
+    let tables = two_sequences().drop_statistics(&settings());
     let expected = [
         ("variable=position_bucket position=0", 3.0 / 8.0, 4),
         ("variable=position_bucket position=2", 4.0 / 8.0, 4),
@@ -119,24 +120,24 @@ fn curves_of_all_that_reach_a_position_and_of_the_fixed_cohort() {
 fn the_fixed_cohort_is_as_long_as_enough_documents_reach() {
     let mut settings = settings();
     settings.statistics.minimum_documents = 2;
-    let tables = two_sequences().statistics(&settings);
+    let tables = two_sequences().drop_statistics(&settings);
     for (position, value) in [(0, 3.0 / 8.0), (2, 4.0 / 8.0)] {
         let row = at(&tables, RATIOS[0], &format!("variable=position_bucket cohort=fixed position={position}"));
         close(row.estimate, value, 1e-12);
         assert_eq!((row.n, row.documents), (4, Some(2)));
-        assert!(row.note.as_deref().unwrap().ends_with("2 sequences reach the end of the window of 4 positions"));
+        expect!["2 sequences reach the end of the window of 4 positions"].assert_eq(row.note.as_deref().unwrap());
     }
     let fixed = |row: &&Finding| row.cohort.is_some() && row.dataset.is_none();
     assert_eq!(tables[RATIOS[0]].rows.iter().filter(fixed).count(), 2, "nothing behind the window");
     settings.bin = 5;
-    let tables = two_sequences().statistics(&settings);
+    let tables = two_sequences().drop_statistics(&settings);
     let none = at(&tables, RATIOS[3], "variable=position_bucket cohort=fixed position=0");
     assert_eq!(none.note.as_deref(), Some("no fixed cohort: fewer than 2 documents reach 5 positions"));
 }
 
 #[test]
 fn the_order_of_the_rows_is_that_of_the_documentation() {
-    let tables = two_sequences().statistics(&settings());
+    let tables = two_sequences().drop_statistics(&settings());
     let order: Vec<String> = tables[RATIOS[3]].rows.iter().map(key).collect();
     let start =
         ["", "dataset=chat", "dataset=text", "category=x", "category=y", "role=user", "role=assistant", "turn=0"];
@@ -165,7 +166,7 @@ fn trend_within_sequences() {
         ("dataset=chat variant=last_minus_first", 0.5),
         ("dataset=text variant=slope", 150.0),
     ];
-    let tables = two_sequences().statistics(&settings());
+    let tables = two_sequences().drop_statistics(&settings());
     for (keys, value) in expected {
         let row = at(&tables, "drop_trend", keys);
         close(row.estimate, value, 1e-9);
@@ -178,17 +179,18 @@ fn trend_within_sequences() {
     close(excess.estimate, at(&tables, "drop_trend", "variant=last_minus_first").corrected.unwrap(), 1e-12);
     // From five positions on, the text is left out.
     let settings = DropSettings { minimum_length: 5, ..settings() };
-    let rows = drop_trend(&two_sequences().study(&settings)).rows;
+    let rows = drop_trend(&two_sequences().drop_study(&settings)).rows;
     let row = one_of(&rows, |row| key(row) == "variant=last_minus_first");
     assert_eq!((row.n, row.documents), (1, Some(1)));
-    assert!(row.note.as_deref().unwrap().ends_with("1 sequence shorter than 5 positions left out"));
+    expect!["no interval: 1 document, at least 8 needed; 1 sequence shorter than 5 positions left out"]
+        .assert_eq(row.note.as_deref().unwrap());
     let text = one_of(&rows, |row| key(row) == "dataset=text variant=last_minus_first");
     assert_eq!(text.estimate, None);
 }
 
 #[test]
 fn documents_by_their_drops() {
-    let tables = two_sequences().statistics(&settings());
+    let tables = two_sequences().drop_statistics(&settings());
     let rows = &tables["document_drops"].rows;
     let listed: Vec<_> = rows.iter().map(|row| (row.rank, row.document.as_deref(), row.estimate, row.n)).collect();
     assert_eq!(listed, [(Some(1), Some("document 0"), Some(0.5), 6), (Some(2), Some("document 1"), Some(0.375), 4)]);
@@ -200,7 +202,7 @@ fn documents_by_their_drops() {
 fn without_the_first_token_only_the_counting_changes() {
     let mut settings = settings();
     settings.statistics.include_bos = false;
-    let tables = two_sequences().statistics(&settings);
+    let tables = two_sequences().drop_statistics(&settings);
     // Without a0 (one drop) and b0 (none).
     let all = at(&tables, RATIOS[0], "");
     close(all.estimate, 8.0 / 16.0, 1e-12);
@@ -212,7 +214,7 @@ fn without_the_first_token_only_the_counting_changes() {
 
 #[test]
 fn the_worst_conversation_token_by_token() {
-    let rows = two_sequences().statistics(&settings()).remove("dropped_tokens").unwrap().rows;
+    let rows = two_sequences().drop_statistics(&settings()).remove("dropped_tokens").unwrap().rows;
     let found: Vec<_> = rows
         .iter()
         .map(|row| {

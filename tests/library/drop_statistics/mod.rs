@@ -1,4 +1,4 @@
-//! Drop statistics against hand-made traces, closed forms, degenerate inputs, and 500 seeds of known truth.
+//! Drop statistics against hand-made traces, closed forms, degenerate inputs, and 250 seeds of known truth.
 
 mod closed_forms;
 mod difference;

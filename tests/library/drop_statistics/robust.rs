@@ -12,9 +12,9 @@ use super::{
 
 /// Thirty conversations of random choices in two data sets, `group` sequences to a group, every third document in two
 /// parts that do not stand side by side.
-fn conversations(k: usize, group: usize) -> Run {
+fn conversations(k: usize, group: usize) -> MadeUpTrace {
     let mut random = Random(11);
-    let mut run = Run::new(8, k, &["a", "b"], &["x", "y"]);
+    let mut run = MadeUpTrace::new(8, k, &["a", "b"], &["x", "y"]);
     let mut rows = |length: u32| -> Vec<(u32, Vec<ExpertId>)> {
         let mut row = || {
             let first = random.below(4);
@@ -31,13 +31,13 @@ fn conversations(k: usize, group: usize) -> Run {
     for document in (0..30).step_by(3) {
         run.chunk(document, (document % 2) as u16, Some((document % 2) as u16), &rows(66));
     }
-    run.route(group, |_| (12 * group * k) as u32);
+    run.with_slots(group, |_| (12 * group * k) as u32);
     run
 }
 
-fn on_threads(threads: usize, run: &Run) -> Tables {
+fn on_threads(threads: usize, run: &MadeUpTrace) -> Tables {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-    pool.install(|| run.statistics(&quick()))
+    pool.install(|| run.drop_statistics(&quick()))
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn the_number_of_threads_changes_nothing() {
 #[test]
 fn every_number_is_finite_and_has_n_baseline_and_interval_or_a_reason() {
     for k in [1, 2] {
-        let tables = conversations(k, 4).statistics(&quick());
+        let tables = conversations(k, 4).drop_statistics(&quick());
         // The tokens of one conversation are a list, and are compared with nothing.
         let compared = tables.values().filter(|table| table.name != "dropped_tokens");
         for row in compared.flat_map(|table| &table.rows) {
@@ -73,7 +73,7 @@ fn every_number_is_finite_and_has_n_baseline_and_interval_or_a_reason() {
 #[test]
 fn shared_routing_groups_have_no_interval_anywhere() {
     let rows = |group: usize| {
-        let tables = conversations(2, group).statistics(&quick());
+        let tables = conversations(2, group).drop_statistics(&quick());
         tables.into_values().flat_map(|table| table.rows).filter(|row| row.grouping.as_deref() != Some("sequence"))
     };
     for row in rows(4).filter(|row| row.estimate.is_some()) {
@@ -87,7 +87,7 @@ fn shared_routing_groups_have_no_interval_anywhere() {
 
 #[test]
 fn one_choice_has_no_second_one() {
-    let tables = conversations(1, 4).statistics(&quick());
+    let tables = conversations(1, 4).drop_statistics(&quick());
     let rows = &tables["second_choice_drop_ratio"].rows;
     assert_eq!(rows.len(), 1);
     assert_eq!((rows[0].estimate, rows[0].note.is_some()), (None, true));
@@ -96,20 +96,20 @@ fn one_choice_has_no_second_one() {
 
 #[test]
 fn nothing_to_count_is_said() {
-    let tables = Run::new(4, 2, &[], &[]).statistics(&quick());
+    let tables = MadeUpTrace::new(4, 2, &[], &[]).drop_statistics(&quick());
     assert!(tables.values().all(|table| !table.rows.is_empty()));
     assert!(tables.values().flat_map(|table| &table.rows).all(|row| row.estimate.is_none() && row.note.is_some()));
     // Without permutations there is no baseline, and nothing is subtracted.
     let mut settings = settings();
     settings.statistics.permutations = 0;
-    let tables = two_sequences().statistics(&settings);
+    let tables = two_sequences().drop_statistics(&settings);
     assert_eq!((at(&tables, RATIOS[0], "").baseline, at(&tables, RATIOS[0], "").estimate), (None, Some(0.45)));
     assert_eq!(at(&tables, "drop_trend", "variant=last_minus_first").corrected, None);
 }
 
 #[test]
 fn columns_that_do_not_belong_together_are_an_error() {
-    let broken: [fn(&mut Run); 5] = [
+    let broken: [fn(&mut MadeUpTrace); 5] = [
         |run| run.layer.probability.truncate(3),
         |run| run.groups.sequences.truncate(1),
         |run| run.sequences.dataset[1] = 9,
@@ -119,14 +119,14 @@ fn columns_that_do_not_belong_together_are_an_error() {
     for (index, breaks) in broken.into_iter().enumerate() {
         let mut run = two_sequences();
         breaks(&mut run);
-        let Err(error) = DropStudy::new(&run.layer(), &settings()) else { panic!("{index}") };
+        let Err(error) = DropStudy::new(&run.drop_layer(), &settings()) else { panic!("{index}") };
         assert_eq!(error.exit_code(), 3, "{index}");
     }
 }
 
 /// 24 turns in the chat data set, nine documents in it, one in the other.
 fn long_conversations() -> Tables {
-    let mut run = Run::new(4, 2, &["chat", "text"], &["x", "y"]);
+    let mut run = MadeUpTrace::new(4, 2, &["chat", "text"], &["x", "y"]);
     let mut random = Random(3);
     for document in 0..10_u16 {
         let mut row = || (random.below(5), vec![random.below(2) as ExpertId, 2 + random.below(2) as ExpertId]);
@@ -136,17 +136,17 @@ fn long_conversations() -> Tables {
             run.span(sequence, turn, 1 + (turn % 2) as u8, 10 * u32::from(turn), 10 * u32::from(turn) + 10);
         }
     }
-    run.route(1, |_| 90);
-    let mut tables = run.statistics(&quick());
+    run.with_slots(1, |_| 90);
+    let mut tables = run.drop_statistics(&quick());
     let mut model = run.clone();
-    model.route(1, |_| 70);
-    let mut compared = model.statistics(&quick());
+    model.with_slots(1, |_| 70);
+    let mut compared = model.drop_statistics(&quick());
     compared.retain(|name, _| RATIOS.contains(&name.as_str()) || name == "drop_trend");
     for (name, mut table) in compared {
         table.rows.iter_mut().for_each(|row| row.subject.checkpoint = Some("chat".to_owned()));
         tables.get_mut(&name).unwrap().rows.extend(table.rows);
     }
-    let difference = drop_difference(&model.study(&quick()), &run.study(&quick()), ("chat", "base")).unwrap();
+    let difference = drop_difference(&model.drop_study(&quick()), &run.drop_study(&quick()), ("chat", "base")).unwrap();
     tables.insert(difference.name.clone(), difference);
     tables
 }
@@ -198,7 +198,7 @@ fn at_own<'a>(tables: &'a Tables, keys: &str) -> &'a Finding {
 /// Too few documents for any interval: the turns over all are there nonetheless.
 #[test]
 fn the_summary_of_few_documents_has_every_turn() {
-    let findings = headline(&two_sequences().statistics(&settings()));
+    let findings = headline(&two_sequences().drop_statistics(&settings()));
     for keys in ["", "dataset=chat", "category=y", "role=user", "turn=1", "variable=position_bucket position=4"] {
         one_of(&findings, |row| row.statistic.name() == RATIOS[0] && key(row) == keys);
     }

@@ -9,16 +9,16 @@ use super::support::*;
 
 /// Three tokens with the choices 0 1 2, 0 2 1 and 0 1 2, one slot for each expert. First choices: expert 0 keeps that of
 /// token 0. Second ones: 1 keeps token 0, 2 keeps token 1, token 2 comes too late. Third ones find every queue full.
-fn three_choices() -> Run {
-    let mut run = Run::new(3, 3, &["text"], &[]);
+fn three_choices() -> MadeUpTrace {
+    let mut run = MadeUpTrace::new(3, 3, &["text"], &[]);
     run.document(0, None, &[(7, vec![0, 1, 2]), (8, vec![0, 2, 1]), (9, vec![0, 1, 2])]);
-    run.route(1, |_| 1);
+    run.with_slots(1, |_| 1);
     run
 }
 
 #[test]
 fn every_choice_of_three_is_counted() {
-    let tables = three_choices().statistics(&quick());
+    let tables = three_choices().drop_statistics(&quick());
     let over_all = |table: &str, rank: Option<u32>| {
         one(&tables, table, |row| row.rank == rank && row.dataset.is_none() && row.variable.is_none()).estimate
     };
@@ -45,24 +45,26 @@ fn every_choice_of_three_is_counted() {
 
 #[test]
 fn two_choices_have_no_table_of_their_own() {
-    let mut run = Run::new(3, 2, &["text"], &[]);
+    let mut run = MadeUpTrace::new(3, 2, &["text"], &[]);
     run.document(0, None, &[(7, vec![0, 1]), (8, vec![0, 2])]);
-    run.route(1, |_| 1);
-    assert!(!run.statistics(&quick()).contains_key("choice_drop_ratio"));
+    run.with_slots(1, |_| 1);
+    assert!(!run.drop_statistics(&quick()).contains_key("choice_drop_ratio"));
 }
 
 #[test]
 fn eight_choices_of_seventy_experts_fill_the_queues_as_counted() {
     let mut random = Random(5);
-    let mut run = Run::new(70, 8, &["text", "code"], &["x", "y"]);
+    let mut run = MadeUpTrace::new(70, 8, &["text", "code"], &["x", "y"]);
     for document in 0..9 {
         let rows: Vec<(u32, Vec<ExpertId>)> = (0..40).map(|_| (random.below(9), random.subset(70, 8))).collect();
         run.document(document % 2, Some(document % 2), &rows);
     }
-    run.route(1, |_| 4);
+    run.with_slots(1, |_| 4);
     let mut settings = quick();
     settings.bin = 16;
-    let tables = run.statistics(&settings);
+    // Estimates and baselines are compared, no interval is.
+    (settings.statistics.resamples, settings.statistics.permutations) = (0, 3);
+    let tables = run.drop_statistics(&settings);
     let rows = &tables["expert_occupancy"].rows;
     assert_eq!(rows[0].note.as_deref(), Some("of 70 experts the 32 with most assignments are listed"));
     // Three classes, 32 experts, two bins that end within 40 positions.

@@ -74,11 +74,11 @@ fn categories_of_documents_are_judged_by_document() {
     // Every document has one expert pair of its own, at random: categories differ by chance alone, as permuted labels
     // do, while the shuffle of occurrences within token ids takes the documents apart.
     let mut random = Random(11);
-    let mut run = Run::new(8, 2, &["a", "b"]);
+    let mut run = MadeUpTrace::new(8, 2, &[], &["a", "b"]);
     for document in 0..30 {
         let choices = random.subset(8, 2);
         let tokens: Vec<_> = (0..40).map(|_| (random.below(5), choices.clone(), vec![true; 2])).collect();
-        run.document(Some(document % 2), &tokens);
+        run.document(0, Some(document % 2), &tokens);
     }
     let tables = run.statistics(&quick());
     let by_label = information(&tables, CMI, "category", "chosen");
@@ -95,11 +95,11 @@ fn positions_are_judged_within_sequences() {
     // documents. Moving positions within a sequence changes no count, so that the null equals the estimate, while the
     // shuffle of occurrences takes the 64 neighbours of a bucket for independent.
     let mut random = Random(5);
-    let mut run = Run::new(8, 2, &[]);
+    let mut run = MadeUpTrace::new(8, 2, &[], &[]);
     for document in 0..24 {
         let choices = random.subset(8, 2);
         let tokens: Vec<_> = (0..20 + 10 * document).map(|_| (1, choices.clone(), vec![true; 2])).collect();
-        run.document(None, &tokens);
+        run.document(0, None, &tokens);
     }
     let tables = run.statistics(&quick());
     for (table, variable) in [(MI, "position"), (CMI, "position_bucket")] {

@@ -9,10 +9,11 @@ use openmoe_analyze::{
 use super::support::*;
 
 /// Two documents, ten tokens, E = 4, k = 2; one choice is dropped.
-pub(crate) fn hand_made() -> Run {
-    let mut run = Run::new(4, 2, &["a", "b"]);
+pub(crate) fn hand_made() -> MadeUpTrace {
+    let mut run = MadeUpTrace::new(4, 2, &[], &["a", "b"]);
     let kept = || vec![true, true];
     run.document(
+        0,
         Some(0),
         &[
             (0, vec![0, 1], kept()),
@@ -23,6 +24,7 @@ pub(crate) fn hand_made() -> Run {
         ],
     );
     run.document(
+        0,
         Some(1),
         &[
             (0, vec![0, 1], kept()),
@@ -131,11 +133,11 @@ fn hand_made_mutual_information() {
 
 #[test]
 fn chunks_of_a_document_are_one_unit_and_bos_can_be_left_out() {
-    let mut run = Run::new(4, 1, &[]);
+    let mut run = MadeUpTrace::new(4, 1, &[], &[]);
     for _ in 0..8 {
-        run.document(None, &[(0, vec![0], vec![true]), (7, vec![1], vec![true])]);
+        run.document(0, None, &[(0, vec![0], vec![true]), (7, vec![1], vec![true])]);
     }
-    run.chunk(0, None, &[(0, vec![0], vec![true]), (8, vec![2], vec![true])]);
+    run.chunk(0, 0, None, &[(0, vec![0], vec![true]), (8, vec![2], vec![true])]);
     let tables = run.statistics(&quick());
     let token = information(&tables, MI, "token", "chosen");
     assert_eq!((token.n, token.documents), (18, Some(8)));
@@ -170,7 +172,7 @@ fn jackknife_is_the_recomputation_without_each_document() {
             layer.margin_first.push(0.0);
             layer.margin_k.push(0.0);
         }
-        let run = Run { sequences: full.sequences.clone(), layer };
+        let run = MadeUpTrace { layer, ..full.clone() };
         information(&run.statistics(&settings), table, variable, "kept").clone()
     };
     for (table, variable) in [(MI, "token"), (MI, "category"), (CMI, "document"), (CMI, "previous_token")] {

@@ -56,11 +56,11 @@ fn complete(tables: &Tables) {
 
 #[test]
 fn degenerate_inputs_withhold_numbers_and_never_fail() {
-    let one_token = |mut run: Run| {
+    let one_token = |mut run: MadeUpTrace| {
         run.layer.token_id.fill(5);
         run
     };
-    let one_category = |mut run: Run| {
+    let one_category = |mut run: MadeUpTrace| {
         run.sequences.category.fill(Some(0));
         run
     };

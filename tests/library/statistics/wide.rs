@@ -5,21 +5,21 @@ use openmoe_analyze::{
     stats::{Finding, Settings, Tables, Variable, Variant, uniform_repetition},
 };
 
-use super::support::{Router, Run, close, one, quick, sound, synthetic};
+use super::support::{MadeUpTrace, Router, close, one, quick, sound, synthetic};
 
 fn over_all<'a>(tables: &'a Tables, variant: &str) -> &'a Finding {
     one(tables, "expert_repetition", |row| row.variant.map(Variant::name) == Some(variant) && row.category.is_none())
 }
 
 /// A document whose tokens choose these sets of experts and keep all of them.
-fn document(run: &mut Run, rows: &[&[u16]]) {
+fn document(run: &mut MadeUpTrace, rows: &[&[u16]]) {
     let tokens: Vec<_> = (0..).zip(rows).map(|(token, row)| (token, row.to_vec(), vec![true; row.len()])).collect();
-    run.document(None, &tokens);
+    run.document(0, None, &tokens);
 }
 
 #[test]
 fn three_choices_are_repeated_and_paired_by_hand() {
-    let mut run = Run::new(5, 3, &[]);
+    let mut run = MadeUpTrace::new(5, 3, &[], &[]);
     document(&mut run, &[&[0, 1, 2], &[0, 3, 4], &[2, 1, 0], &[3, 4, 1]]);
     let tables = run.statistics(&Settings { permutations: 5, resamples: 10, ..Settings::default() });
     // First choices 0, 0, 2, 3: one of three pairs repeats. Two independent rows: (2/4)^2 + (1/4)^2 + (1/4)^2 = 3/8.

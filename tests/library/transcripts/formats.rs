@@ -65,11 +65,32 @@ fn answers_are_joined_with_the_questions_of_the_same_run() {
     let Err(error @ Error::Corpus { .. }) = read_with(&options(&[transcript(ANSWERS)]), ChatTemplate::Auto) else {
         panic!("answers without questions are no conversations")
     };
-    let message = error.to_string();
-    assert!(
-        message.contains(&format!("{ANSWERS}:24: no question has the question_id")) || message.contains("and 4 more")
-    );
-    assert!(message.contains("give the questions file in the same run"), "{message}");
+    expect![[r#"
+        the corpus has no usable document: read `fixtures/corpora/transcripts/mt_bench_answer_mistral-7b-instruct-v0.2.jsonl`; places that cannot be used: 24
+          - fixtures/corpora/transcripts/mt_bench_answer_mistral-7b-instruct-v0.2.jsonl:1: no question has the question_id 81; give the questions file in the same run, beside this one
+          - fixtures/corpora/transcripts/mt_bench_answer_mistral-7b-instruct-v0.2.jsonl:2: no question has the question_id 82; give the questions file in the same run, beside this one
+          - fixtures/corpora/transcripts/mt_bench_answer_mistral-7b-instruct-v0.2.jsonl:3: no question has the question_id 83; give the questions file in the same run, beside this one
+          - fixtures/corpora/transcripts/mt_bench_answer_mistral-7b-instruct-v0.2.jsonl:4: no question has the question_id 91; give the questions file in the same run, beside this one
+          - fixtures/corpora/transcripts/mt_bench_answer_mistral-7b-instruct-v0.2.jsonl:5: no question has the question_id 92; give the questions file in the same run, beside this one
+          - fixtures/corpora/transcripts/mt_bench_answer_mistral-7b-instruct-v0.2.jsonl:6: no question has the question_id 93; give the questions file in the same run, beside this one
+          - fixtures/corpora/transcripts/mt_bench_answer_mistral-7b-instruct-v0.2.jsonl:7: no question has the question_id 101; give the questions file in the same run, beside this one
+          - fixtures/corpora/transcripts/mt_bench_answer_mistral-7b-instruct-v0.2.jsonl:8: no question has the question_id 102; give the questions file in the same run, beside this one
+          - fixtures/corpora/transcripts/mt_bench_answer_mistral-7b-instruct-v0.2.jsonl:9: no question has the question_id 103; give the questions file in the same run, beside this one
+          - fixtures/corpora/transcripts/mt_bench_answer_mistral-7b-instruct-v0.2.jsonl:10: no question has the question_id 111; give the questions file in the same run, beside this one
+          - fixtures/corpora/transcripts/mt_bench_answer_mistral-7b-instruct-v0.2.jsonl:11: no question has the question_id 112; give the questions file in the same run, beside this one
+          - fixtures/corpora/transcripts/mt_bench_answer_mistral-7b-instruct-v0.2.jsonl:12: no question has the question_id 113; give the questions file in the same run, beside this one
+          - fixtures/corpora/transcripts/mt_bench_answer_mistral-7b-instruct-v0.2.jsonl:13: no question has the question_id 121; give the questions file in the same run, beside this one
+          - fixtures/corpora/transcripts/mt_bench_answer_mistral-7b-instruct-v0.2.jsonl:14: no question has the question_id 122; give the questions file in the same run, beside this one
+          - fixtures/corpora/transcripts/mt_bench_answer_mistral-7b-instruct-v0.2.jsonl:15: no question has the question_id 123; give the questions file in the same run, beside this one
+          - fixtures/corpora/transcripts/mt_bench_answer_mistral-7b-instruct-v0.2.jsonl:16: no question has the question_id 131; give the questions file in the same run, beside this one
+          - fixtures/corpora/transcripts/mt_bench_answer_mistral-7b-instruct-v0.2.jsonl:17: no question has the question_id 132; give the questions file in the same run, beside this one
+          - fixtures/corpora/transcripts/mt_bench_answer_mistral-7b-instruct-v0.2.jsonl:18: no question has the question_id 133; give the questions file in the same run, beside this one
+          - fixtures/corpora/transcripts/mt_bench_answer_mistral-7b-instruct-v0.2.jsonl:19: no question has the question_id 141; give the questions file in the same run, beside this one
+          - fixtures/corpora/transcripts/mt_bench_answer_mistral-7b-instruct-v0.2.jsonl:20: no question has the question_id 142; give the questions file in the same run, beside this one
+          - and 4 more: no question has the question_id N; give the questions file in the same run, beside this one
+
+        hint: a row is a conversation: a list of messages ({"role", "content"} or {"from", "value"}) under any key, a prompt with its response, MT-Bench (questions, and answers together with their questions file) or an OASST tree; --format says which
+    "#]].assert_eq(&told(&error));
 }
 
 #[test]
@@ -105,14 +126,24 @@ fn containers_and_folders_give_the_same_conversations() {
     assert_eq!(found, [("a", "h", english), ("b", "h#2", english), ("c", "h#3", english)]);
     assert!(corpus.sequences.iter().all(|sequence| sequence.token_ids == corpus.sequences[0].token_ids));
     assert!(corpus.files.iter().all(|file| file.format.as_deref() == Some("wildchat")));
-    assert_eq!(corpus.skipped.len(), 1);
-    assert!(corpus.skipped[0].reason.contains(".jsonl.zst"));
+    expect![[r#"
+        TEMP/notes.txt: transcripts are read from .jsonl, .ndjson and .json (each also compressed, as .jsonl.gz or .jsonl.zst) and from .parquet
+    "#]].assert_eq(&left_out(&corpus));
     let bare = tempfile::tempdir().unwrap();
     let nothing = TranscriptOptions { max_sequences: Some(1), ..options(&[bare.path().to_owned()]) };
-    let nothing = read_with(&nothing, ChatTemplate::Auto).unwrap_err().to_string();
-    assert!(nothing.contains("the corpus has no document") && nothing.contains("` is an empty folder"), "{nothing}");
+    expect![[r#"
+        the corpus has no document: `TEMP` is an empty folder
+
+        hint: name a folder that holds files, or a file; `-` reads JSON lines from the standard input
+    "#]]
+    .assert_eq(&told(&read_with(&nothing, ChatTemplate::Auto).unwrap_err()));
     let text = read_with(&options(&[dir.path().join("notes.txt")]), ChatTemplate::Auto).unwrap_err();
-    assert!(matches!(text, Error::Corpus { .. }) && text.hint().unwrap().contains("--corpus"), "{text}");
+    assert!(matches!(text, Error::Corpus { .. }), "{text}");
+    expect![[r#"
+        transcript `TEMP/notes.txt` is text; transcripts are read from .jsonl, .ndjson and .json (each also compressed, as .jsonl.gz or .jsonl.zst) and from .parquet
+
+        hint: plain text is a corpus: --corpus
+    "#]].assert_eq(&told(&text));
 }
 
 #[test]
@@ -134,32 +165,51 @@ fn every_line_that_cannot_be_used_says_why() {
     let (_dir, path) = file("chat.jsonl", rows.join("\n"));
     let corpus = read(std::slice::from_ref(&path));
     assert_eq!((corpus.sequences.len(), corpus.files[0].format.as_deref()), (1, Some("openai")));
-    let reasons = [
-        (1, "no known format: the row has `text`"),
-        (3, "broken JSON: EOF"),
-        (4, "a list; expected an object with `messages`"),
-        (5, "no `messages`; the file is read as openai"),
-        (6, "the conversation has no messages"),
-        (7, "message 0: `role` is \"narrator\""),
-        (8, "message 0: no `content`"),
-        (9, "message 0: `content` is 5"),
-        (10, "`id` is a list"),
-        (11, "the messages are a string"),
-    ];
-    assert_eq!(corpus.skipped.len(), reasons.len());
-    for (skipped, (line, reason)) in corpus.skipped.iter().zip(reasons) {
-        println!("{}: {}", skipped.place, skipped.reason);
-        assert!(
-            skipped.place.ends_with(&format!("chat.jsonl:{line}")) && skipped.reason.contains(reason),
-            "{skipped:?}"
-        );
-    }
+    expect![[r#"
+        TEMP/chat.jsonl:1: no known format: the row has `text`; expected a list of messages ({"role", "content"} or {"from", "value"}), a prompt with its response, `turns` or `choices` of MT-Bench, or an OASST tree in `prompt`
+        TEMP/chat.jsonl:3: broken JSON: EOF while parsing a list at column 14
+        TEMP/chat.jsonl:4: a list; expected an object with `messages`
+        TEMP/chat.jsonl:5: no `messages`; the file is read as openai
+        TEMP/chat.jsonl:6: the conversation has no messages
+        TEMP/chat.jsonl:7: message 0: `role` is "narrator"; expected one of system, developer, user, human, prompter, customer, instruction, assistant, gpt, chatgpt, bing, bard, function_call, bot, chatbot, ai, model, claude, gemini, agent, tool_call, tool, function, observation, ipython, tool_response, tool_result, tool_results, function_response, environment
+        TEMP/chat.jsonl:8: message 0: no `content`
+        TEMP/chat.jsonl:9: message 0: `content` is 5; expected a string, null or a list of parts
+        TEMP/chat.jsonl:10: `id` is a list; expected a string
+        TEMP/chat.jsonl:11: the messages are a string; expected a list
+    "#]].assert_eq(&left_out(&corpus));
     let strict = TranscriptOptions { strict: true, ..options(std::slice::from_ref(&path)) };
-    assert!(read_with(&strict, ChatTemplate::Auto).unwrap_err().to_string().contains("10 places"));
+    expect![[r#"
+        10 places cannot be used:
+          - TEMP/chat.jsonl:1: no known format: the row has `text`; expected a list of messages ({"role", "content"} or {"from", "value"}), a prompt with its response, `turns` or `choices` of MT-Bench, or an OASST tree in `prompt`
+          - TEMP/chat.jsonl:3: broken JSON: EOF while parsing a list at column 14
+          - TEMP/chat.jsonl:4: a list; expected an object with `messages`
+          - TEMP/chat.jsonl:5: no `messages`; the file is read as openai
+          - TEMP/chat.jsonl:6: the conversation has no messages
+          - TEMP/chat.jsonl:7: message 0: `role` is "narrator"; expected one of system, developer, user, human, prompter, customer, instruction, assistant, gpt, chatgpt, bing, bard, function_call, bot, chatbot, ai, model, claude, gemini, agent, tool_call, tool, function, observation, ipython, tool_response, tool_result, tool_results, function_response, environment
+          - TEMP/chat.jsonl:8: message 0: no `content`
+          - TEMP/chat.jsonl:9: message 0: `content` is 5; expected a string, null or a list of parts
+          - TEMP/chat.jsonl:10: `id` is a list; expected a string
+          - TEMP/chat.jsonl:11: the messages are a string; expected a list
+
+        hint: correct them, or leave out --strict to go on without them
+    "#]].assert_eq(&told(&read_with(&strict, ChatTemplate::Auto).unwrap_err()));
     let forced = TranscriptOptions { format: Some(TranscriptFormat::ShareGpt), ..options(&[path]) };
-    let error = read_with(&forced, ChatTemplate::Auto).unwrap_err();
-    assert!(error.to_string().contains("no `conversations`; the file is read as sharegpt"), "{error}");
-    assert!(error.hint().unwrap().contains("--format"));
+    expect![[r#"
+        the corpus has no usable document: read `TEMP/chat.jsonl`; places that cannot be used: 11
+          - TEMP/chat.jsonl:1: no `conversations`; the file is read as sharegpt
+          - TEMP/chat.jsonl:2: no `conversations`; the file is read as sharegpt
+          - TEMP/chat.jsonl:3: broken JSON: EOF while parsing a list at column 14
+          - TEMP/chat.jsonl:4: a list; expected an object with `conversations`
+          - TEMP/chat.jsonl:5: the conversation has no messages
+          - TEMP/chat.jsonl:6: no `conversations`; the file is read as sharegpt
+          - TEMP/chat.jsonl:7: no `conversations`; the file is read as sharegpt
+          - TEMP/chat.jsonl:8: no `conversations`; the file is read as sharegpt
+          - TEMP/chat.jsonl:9: no `conversations`; the file is read as sharegpt
+          - TEMP/chat.jsonl:10: no `conversations`; the file is read as sharegpt
+          - TEMP/chat.jsonl:11: no `conversations`; the file is read as sharegpt
+
+        hint: a row is a conversation: a list of messages ({"role", "content"} or {"from", "value"}) under any key, a prompt with its response, MT-Bench (questions, and answers together with their questions file) or an OASST tree; --format says which
+    "#]].assert_eq(&told(&read_with(&forced, ChatTemplate::Auto).unwrap_err()));
 }
 
 #[test]
@@ -179,20 +229,21 @@ fn mt_bench_trees_and_long_conversations_say_why_too() {
     ]);
     let (_last, many) = lines(&[messages(&vec![("user", ""); 65_537]), messages(&vec![("user", ""); 65_536])]);
     let (_tree, tree) = lines(&[json!({"message_tree_id": "t", "prompt": {"deleted": true}})]);
-    let error = read_with(&options(&[path, answers, tree]), ChatTemplate::Auto).unwrap_err().to_string();
-    for reason in [
-        "chat.jsonl:1: `turns` is a string; expected a list",
-        "chat.jsonl:2: `turns` is an empty list",
-        "chat.jsonl:3: no `question_id`",
-        "chat.jsonl:4: `turns` holds something that is no string",
-        "chat.jsonl:1: `choices` is an empty list",
-        "chat.jsonl:2: the first of `choices` has no `turns`",
-        "chat.jsonl:3: 2 answers, but question 4 has 1 turns",
-        "chat.jsonl:4: no question has the question_id 5",
-        "chat.jsonl:1: the prompt is deleted",
-    ] {
-        assert!(error.contains(reason), "{reason} in {error}");
-    }
+    let error = read_with(&options(&[path, answers, tree]), ChatTemplate::Auto).unwrap_err();
+    expect![[r#"
+        the corpus has no usable document: read `TEMP/chat.jsonl`, `TEMP/chat.jsonl`, `TEMP/chat.jsonl`; places that cannot be used: 9
+          - TEMP/chat.jsonl:1: `turns` is a string; expected a list of strings
+          - TEMP/chat.jsonl:2: `turns` is an empty list
+          - TEMP/chat.jsonl:3: no `question_id`
+          - TEMP/chat.jsonl:4: `turns` holds something that is no string
+          - TEMP/chat.jsonl:1: `choices` is an empty list
+          - TEMP/chat.jsonl:2: the first of `choices` has no `turns`
+          - TEMP/chat.jsonl:1: the prompt is deleted, and with it the whole tree
+          - TEMP/chat.jsonl:3: 2 answers, but question 4 has 1 turns
+          - TEMP/chat.jsonl:4: no question has the question_id 5; give the questions file in the same run, beside this one
+
+        hint: a row is a conversation: a list of messages ({"role", "content"} or {"from", "value"}) under any key, a prompt with its response, MT-Bench (questions, and answers together with their questions file) or an OASST tree; --format says which
+    "#]].assert_eq(&told(&error));
     let corpus = read(&[many]);
     assert_eq!(corpus.skipped[0].reason, "the conversation has 65537 messages; at most 65536 can be counted");
     assert_eq!(corpus.sequences.len(), 1);
@@ -215,7 +266,12 @@ fn parts_calls_and_null_are_read_and_what_is_left_out_is_noted() {
     assert_eq!(corpus.sequences[0].token_ids, expected_ids(&text));
     let roles: Vec<_> = corpus.sequences[0].spans.iter().map(|span| span.role).collect();
     assert_eq!(roles, [Role::System, Role::User, Role::Assistant, Role::Tool, Role::Assistant]);
-    assert!(corpus.notes[0].place.ends_with(":1") && corpus.notes[0].reason.contains("`image_url` left out"));
+    let notes = corpus.notes.iter().map(|note| format!("{}: {}\n", note.place, note.reason));
+    expect![[r#"
+        TEMP/chat.jsonl:1: a part of type `image_url` left out; only text is routed
+        TEMP/chat.jsonl: roles: developer -> system
+    "#]]
+    .assert_eq(&settled(&notes.collect::<String>()));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use expect_test::expect;
 use openmoe_analyze::{
     corpus::{
         ChatTemplate, Corpus, CorpusOptions, OasstPaths, Role, Sequence, Template, Tokenizer, TranscriptFormat,
@@ -21,6 +22,7 @@ use serde_json::{Value, json};
 use crate::support::{
     conversations::{file, lines, options, tokenizer},
     files::fixture,
+    snapshot::{settled, told},
 };
 
 fn transcript(name: &str) -> PathBuf {
@@ -39,6 +41,12 @@ fn read_with(options: &TranscriptOptions, choice: ChatTemplate) -> Result<Corpus
 
 fn read(paths: &[PathBuf]) -> Corpus {
     read_with(&options(paths), ChatTemplate::Auto).unwrap()
+}
+
+/// The rows that could not be used, one a line, each with its place and the reason.
+fn left_out(corpus: &Corpus) -> String {
+    let lines = corpus.skipped.iter().map(|skipped| format!("{}: {}\n", skipped.place, skipped.reason));
+    settled(&lines.collect::<String>())
 }
 
 /// The spans of a sequence follow each other from its first token to its last, turn by turn.

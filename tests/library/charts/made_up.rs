@@ -1,17 +1,12 @@
-//! Charts and report from made-up tables: 16 experts, two MoE layers, 23 categories; and every degenerate input.
-//!
-//! The files are left in `target/tmp/charts` to be looked at.
-
-use std::{fs, path::Path};
+//! Tables of every statistic of `route`, made up, and the context that they are drawn in.
 
 use openmoe_analyze::{
-    chart::{CHARTS, Chart, ChartContext, draw_all, plan},
-    report,
+    chart::ChartContext,
     routing::{LayerShape, RoutingShape, View},
-    stats::{Finding, Ranking, Statistic, StatisticTable, Subject, Tables, Variable, Variant, verdict::RunVerdict},
+    stats::{Finding, Ranking, Statistic, StatisticTable, Subject, Tables, Variable, Variant},
 };
 
-use crate::support::page::page_of;
+use crate::support::random::Random;
 
 const TEXTS: [&str; 24] = [
     "\u{2581}the",
@@ -40,13 +35,13 @@ const TEXTS: [&str; 24] = [
     "ing",
 ];
 
-/// A number in [0, 1) that depends on its arguments alone.
+/// A number in [0, 1) that depends on its argument alone.
 fn noise(seed: usize) -> f64 {
-    let mixed = (seed as u64).wrapping_add(0x9E37_79B9).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    ((mixed ^ (mixed >> 29)).wrapping_mul(0x94D0_49BB_1331_11EB) >> 11) as f64 / (1u64 << 53) as f64
+    Random(seed as u64).unit()
 }
 
-fn context(experts: usize, layers: &[u16]) -> ChartContext {
+/// Of a run with two MoE layers of 16 experts and 23 categories, unless the arguments say otherwise.
+pub(super) fn context(experts: usize, layers: &[u16]) -> ChartContext {
     let names = [
         "ar",
         "de",
@@ -333,7 +328,8 @@ fn add_categories(tables: &mut Tables, context: &ChartContext, layer: u16, view:
     add(tables, with_interval(row, 0.1, 0.01));
 }
 
-fn tables(context: &ChartContext) -> Tables {
+/// Every kind of row, as many as a real run has.
+pub(super) fn tables(context: &ChartContext) -> Tables {
     let mut tables = Tables::new();
     for &layer in context.shape.moe_layers() {
         for view in View::ALL {
@@ -349,72 +345,8 @@ fn tables(context: &ChartContext) -> Tables {
     tables
 }
 
-fn draw(tables: &Tables, context: &ChartContext) -> Vec<Chart> {
-    draw_all(tables, context, &|_| ()).expect("charts are drawn and written")
-}
-
-fn write(folder: &str, charts: &[Chart]) {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(folder);
-    fs::create_dir_all(&folder).expect("charts are drawn and written");
-    for chart in charts {
-        fs::write(folder.join(format!("{}.svg", chart.name)), &chart.svg).expect("charts are drawn and written");
-        fs::write(folder.join(format!("{}.png", chart.name)), &chart.png).expect("charts are drawn and written");
-    }
-}
-
-#[test]
-fn every_kind_of_chart_is_drawn_twice_the_same() {
-    let context = context(16, &[1, 3]);
-    let tables = tables(&context);
-    let charts = draw(&tables, &context);
-    write("charts", &charts);
-    for kind in CHARTS.iter().filter(|kind| kind.statistic.info().command == "route") {
-        assert!(charts.iter().any(|chart| chart.kind == kind.stem), "no chart of kind {}", kind.stem);
-    }
-    for chart in &charts {
-        assert!(chart.png.starts_with(b"\x89PNG"), "{}", chart.name);
-        assert!(chart.svg.starts_with("<svg ") && chart.svg.trim_end().ends_with("</svg>"), "{}", chart.name);
-        assert!(!chart.svg.contains(" id="), "{}", chart.name);
-        assert!(chart.caption.contains("n = 934,112 tokens"), "{}", chart.caption);
-    }
-    let again = plan(&tables, &context)[0].draw().unwrap();
-    assert_eq!(again, charts[0]);
-    let findings: Vec<Finding> = tables
-        .values()
-        .flat_map(|t| &t.rows)
-        .filter(|r| r.expert.is_none() && r.token_id.is_none() && r.position.is_none())
-        .cloned()
-        .collect();
-    let page =
-        page_of("route", &context, &tables, &findings, &report::verdict_lines(&RunVerdict::route(&findings)), &charts);
-    assert!(page.contains("charts&#x2f;mutual_information_chosen.svg"));
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    fs::write(folder.join("charts/report.html"), page).unwrap();
-}
-
-#[test]
-fn degenerate_tables_give_a_chart_or_none_but_never_a_panic() {
-    let one = ChartContext { categories: vec!["only".into()], ..context(4, &[0]) };
-    let mut withheld = tables(&one);
-    for row in withheld.values_mut().flat_map(|table| &mut table.rows) {
-        (row.low, row.high, row.explained_low, row.explained_high) = (None, None, None, None);
-    }
-    let charts = draw(&withheld, &one);
-    assert!(!charts.is_empty());
-    write("degenerate", &charts);
-    for row in withheld.values_mut().flat_map(|table| &mut table.rows) {
-        *row = row.clone().withheld("too few data");
-    }
-    assert!(plan(&withheld, &one).is_empty());
-    let alone = RoutingShape::uniform(vec![0], LayerShape::of_choices(1, 1));
-    for context in [ChartContext::default(), ChartContext { shape: alone, ..one.clone() }] {
-        draw(&tables(&one), &context);
-    }
-    assert!(draw(&Tables::new(), &one).is_empty());
-}
-
 /// Every kind of row in every layer, few of each.
-fn lean_tables(context: &ChartContext) -> Tables {
+pub(super) fn lean_tables(context: &ChartContext) -> Tables {
     let mut tables = Tables::new();
     for (&layer, view) in context.shape.moe_layers().iter().flat_map(|layer| View::ALL.map(|view| (layer, view))) {
         let experts = context.shape.experts(layer);
@@ -468,83 +400,11 @@ fn lean_tables(context: &ChartContext) -> Tables {
 }
 
 /// Layers that may differ in their experts; a few categories.
-fn lean_context(layers: &[(u16, usize)]) -> ChartContext {
+pub(super) fn lean_context(layers: &[(u16, usize)]) -> ChartContext {
     let shape = |&(layer, experts): &(u16, usize)| (layer, LayerShape::of_choices(experts, 2));
     ChartContext {
         shape: RoutingShape::new(layers.iter().map(shape).collect()).unwrap(),
         categories: ["book", "code", "news", "talk", "a category with a long name"].map(String::from).to_vec(),
         ..context(8, &[])
     }
-}
-
-#[test]
-fn many_layers_share_one_picture_of_each_kind_and_the_caption_names_the_rule() {
-    let deep = lean_context(&(0..128).map(|layer| (layer, 8)).collect::<Vec<_>>());
-    let specs = plan(&lean_tables(&deep), &deep);
-    for kind in CHARTS.iter().filter(|kind| kind.statistic.info().command == "route") {
-        let own: Vec<&str> =
-            specs.iter().filter(|spec| spec.kind == kind.stem).map(|spec| spec.name.as_str()).collect();
-        assert!((1..=2).contains(&own.len()), "{}: {own:?}", kind.stem);
-    }
-    assert!(specs.len() <= 40, "{}", specs.len());
-    for spec in &specs {
-        assert!(spec.caption().contains("128 MoE layers"), "{}: {}", spec.name, spec.caption());
-        assert!(!spec.name.contains("layer_"), "{}", spec.name);
-    }
-}
-
-#[test]
-fn many_layers_with_many_experts_are_drawn() {
-    let wide = lean_context(&(0..24).map(|layer| (2 * layer + 1, 128)).collect::<Vec<_>>());
-    let charts = draw(&lean_tables(&wide), &wide);
-    write("many", &charts);
-    let find = |name: &str| charts.iter().find(|chart| chart.name == name).unwrap();
-    let load = find("expert_load_kept");
-    assert!(
-        load.caption.contains("All 24 MoE layers are drawn")
-            && load.caption.contains("The 128 experts are drawn in 64 parts")
-    );
-    assert!(load.svg.contains(">layer 47<") || load.svg.contains("layer 47\n"), "the last layer has a row");
-    let radars = find("radar_category_kept");
-    assert!(radars.caption.contains("8 of the 24 MoE layers: the first and the last"), "{}", radars.caption);
-    assert!(charts.iter().all(|chart| chart.svg.len() < 4_000_000), "no picture has a cell for every pair or expert");
-}
-
-#[test]
-fn layers_of_different_size_have_axes_of_their_own() {
-    let few = lean_context(&[(1, 4), (3, 8)]);
-    let charts = draw(&lean_tables(&few), &few);
-    write("differ", &charts);
-    let find = |name: &str| charts.iter().find(|chart| chart.name == name).unwrap();
-    assert!(find("radar_category_layer_1_kept").svg.contains("uniform routing, 1/4 = 25 %"));
-    assert!(find("radar_category_layer_3_kept").svg.contains("uniform routing, 1/8 = 12 %"));
-    assert!(find("expert_load_kept").caption.contains("1 is even load"));
-    assert!(charts.iter().all(|chart| chart.svg.contains("4 to 8 experts, top-2")));
-    let differ: Vec<(u16, usize)> = (0..12).map(|layer| (layer, if layer % 2 == 0 { 4 } else { 8 })).collect();
-    let many = lean_context(&differ);
-    let specs = plan(&lean_tables(&many), &many);
-    let radars = specs.iter().find(|spec| spec.kind == "radar_category").unwrap().draw().unwrap();
-    assert!(radars.svg.contains("Layers of 4 experts") && radars.svg.contains("Layers of 8 experts"));
-    assert!(radars.svg.contains("uniform routing, 1/4 = 25 %") && radars.svg.contains("uniform routing, 1/8 = 12 %"));
-    write("differ", &[radars]);
-}
-
-#[test]
-fn many_experts_and_layers_stay_on_the_page() {
-    let wide = ChartContext { categories: vec!["a".into(), "b".into()], ..context(128, &[1, 3, 5, 7, 9, 11, 13, 15]) };
-    let mut tables = tables(&wide);
-    tables.retain(|name, _| name != "routing_std" && name != "routing_std_corrected");
-    let kinds = ["radar_category", "expert_load", "coactivation", "top_tokens", "mutual_information", "category_load"];
-    let specs = plan(&tables, &wide);
-    let drawn: Vec<Chart> =
-        kinds.iter().map(|kind| specs.iter().find(|spec| spec.kind == *kind).unwrap().draw().unwrap()).collect();
-    write("wide", &drawn);
-    for spec in specs.iter().filter(|spec| ["radar_category", "category_load"].contains(&spec.kind)) {
-        assert!(spec.caption().contains("The 128 experts are drawn in 64 parts"), "{}", spec.caption());
-    }
-    let caption = |kind: &str| specs.iter().find(|spec| spec.kind == kind).unwrap().caption();
-    assert!(caption("coactivation").contains("48 of the layer's 128 experts"), "{}", caption("coactivation"));
-    assert!(caption("top_tokens").contains("16 of the layer's 128 experts"), "{}", caption("top_tokens"));
-    // A picture for each kind and layer, and none for each page of experts.
-    assert!(specs.len() <= 12 * 8, "{}", specs.len());
 }

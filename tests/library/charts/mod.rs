@@ -1,0 +1,161 @@
+//! Charts and report from made-up tables: 16 experts, two MoE layers, 23 categories; and every degenerate input.
+//!
+//! The files are left in `target/tmp/charts` to be looked at.
+
+mod made_up;
+
+use std::{fs, path::Path};
+
+use expect_test::expect;
+use openmoe_analyze::{
+    chart::{CHARTS, Chart, ChartContext, draw_all, plan},
+    report,
+    routing::{LayerShape, RoutingShape},
+    stats::{Finding, Tables, verdict::RunVerdict},
+};
+
+use made_up::{context, lean_context, lean_tables, tables};
+
+use crate::support::page::page_of;
+
+fn draw(tables: &Tables, context: &ChartContext) -> Vec<Chart> {
+    draw_all(tables, context, &|_| ()).expect("charts are drawn and written")
+}
+
+fn write(folder: &str, charts: &[Chart]) {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(folder);
+    fs::create_dir_all(&folder).expect("charts are drawn and written");
+    for chart in charts {
+        fs::write(folder.join(format!("{}.svg", chart.name)), &chart.svg).expect("charts are drawn and written");
+        fs::write(folder.join(format!("{}.png", chart.name)), &chart.png).expect("charts are drawn and written");
+    }
+}
+
+#[test]
+fn every_kind_of_chart_is_drawn_twice_the_same() {
+    let context = context(16, &[1, 3]);
+    let tables = tables(&context);
+    let charts = draw(&tables, &context);
+    write("charts", &charts);
+    for kind in CHARTS.iter().filter(|kind| kind.statistic.info().command == "route") {
+        assert!(charts.iter().any(|chart| chart.kind == kind.stem), "no chart of kind {}", kind.stem);
+    }
+    for chart in &charts {
+        assert!(chart.png.starts_with(b"\x89PNG"), "{}", chart.name);
+        assert!(chart.svg.starts_with("<svg ") && chart.svg.trim_end().ends_with("</svg>"), "{}", chart.name);
+        assert!(!chart.svg.contains(" id="), "{}", chart.name);
+        assert!(chart.caption.contains("n = 934,112 tokens"), "{}", chart.caption);
+    }
+    let again = plan(&tables, &context)[0].draw().unwrap();
+    assert_eq!(again, charts[0]);
+    let findings: Vec<Finding> = tables
+        .values()
+        .flat_map(|t| &t.rows)
+        .filter(|r| r.expert.is_none() && r.token_id.is_none() && r.position.is_none())
+        .cloned()
+        .collect();
+    let page =
+        page_of("route", &context, &tables, &findings, &report::verdict_lines(&RunVerdict::route(&findings)), &charts);
+    assert!(page.contains("charts&#x2f;mutual_information_chosen.svg"));
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    fs::write(folder.join("charts/report.html"), page).unwrap();
+}
+
+#[test]
+fn degenerate_tables_give_a_chart_or_none_but_never_a_panic() {
+    let one = ChartContext { categories: vec!["only".into()], ..context(4, &[0]) };
+    let mut withheld = tables(&one);
+    for row in withheld.values_mut().flat_map(|table| &mut table.rows) {
+        (row.low, row.high, row.explained_low, row.explained_high) = (None, None, None, None);
+    }
+    let charts = draw(&withheld, &one);
+    assert!(!charts.is_empty());
+    write("degenerate", &charts);
+    for row in withheld.values_mut().flat_map(|table| &mut table.rows) {
+        *row = row.clone().withheld("too few data");
+    }
+    assert!(plan(&withheld, &one).is_empty());
+    let alone = RoutingShape::uniform(vec![0], LayerShape::of_choices(1, 1));
+    for context in [ChartContext::default(), ChartContext { shape: alone, ..one.clone() }] {
+        draw(&tables(&one), &context);
+    }
+    assert!(draw(&Tables::new(), &one).is_empty());
+}
+
+#[test]
+fn many_layers_share_one_picture_of_each_kind_and_the_caption_names_the_rule() {
+    let deep = lean_context(&(0..128).map(|layer| (layer, 8)).collect::<Vec<_>>());
+    let specs = plan(&lean_tables(&deep), &deep);
+    for kind in CHARTS.iter().filter(|kind| kind.statistic.info().command == "route") {
+        let own: Vec<&str> =
+            specs.iter().filter(|spec| spec.kind == kind.stem).map(|spec| spec.name.as_str()).collect();
+        assert!((1..=2).contains(&own.len()), "{}: {own:?}", kind.stem);
+    }
+    assert!(specs.len() <= 40, "{}", specs.len());
+    for spec in &specs {
+        assert!(spec.caption().contains("128 MoE layers"), "{}: {}", spec.name, spec.caption());
+        assert!(!spec.name.contains("layer_"), "{}", spec.name);
+    }
+}
+
+#[test]
+fn many_layers_with_many_experts_are_drawn() {
+    let wide = lean_context(&(0..12).map(|layer| (2 * layer + 1, 128)).collect::<Vec<_>>());
+    let charts = draw(&lean_tables(&wide), &wide);
+    write("many", &charts);
+    let find = |name: &str| charts.iter().find(|chart| chart.name == name).unwrap();
+    let load = find("expert_load_kept");
+    expect!["Share of each expert in the assignments of a layer as a multiple of the uniform share: 1 is even load. All 12 MoE layers are drawn: a row each. The 128 experts are drawn in 64 parts of equal size in order of their load over the whole corpus, the busiest first; a value is the mean of its part. Every expert is in stats/expert_share.parquet. Each layer has an order of its own, so that a column is a rank and no expert; layers of fewer experts end earlier. Intervals are in stats/expert_share.csv. n = 934,112 tokens, 1,840 sequences, 1,212 documents; the BOS at position 0 is counted."].assert_eq(&load.caption);
+    assert!(load.svg.contains(">layer 23<") || load.svg.contains("layer 23\n"), "the last layer has a row");
+    expect!["Share of each expert in the kept assignments of a category, experts clockwise from the top; n under each name: occurrences. All radars share one scale. Of each layer (L) at most 6 are drawn, evenly spread over all. Drawn are 8 of the 12 MoE layers: the first and the last, those with the lowest and the highest load of the busiest expert as a multiple of even load (layers 5 and 21), and others evenly spaced; the numbers of all layers are in stats/expert_share.parquet. The 128 experts are drawn in 64 parts of equal size in order of their load over the whole corpus, the busiest first; a value is the mean of its part. Every expert is in stats/expert_share.parquet. n = 934,112 tokens, 1,840 sequences, 1,212 documents; the BOS at position 0 is counted. Compare Figs. 5-8 of the OpenMoE paper."].assert_eq(&find("radar_category_kept").caption);
+    assert!(charts.iter().all(|chart| chart.svg.len() < 4_000_000), "no picture has a cell for every pair or expert");
+}
+
+#[test]
+fn layers_of_different_size_have_axes_of_their_own() {
+    let few = lean_context(&[(1, 4), (3, 8)]);
+    let charts = draw(&lean_tables(&few), &few);
+    write("differ", &charts);
+    let find = |name: &str| charts.iter().find(|chart| chart.name == name).unwrap();
+    assert!(find("radar_category_layer_1_kept").svg.contains("uniform routing, 1/4 = 25 %"));
+    assert!(find("radar_category_layer_3_kept").svg.contains("uniform routing, 1/8 = 12 %"));
+    expect!["Share of each expert in the assignments of a layer as a multiple of the uniform share: 1 is even load. Intervals are in stats/expert_share.csv. n = 934,112 tokens, 1,840 sequences, 1,212 documents; the BOS at position 0 is counted."].assert_eq(&find("expert_load_kept").caption);
+    assert!(charts.iter().all(|chart| chart.svg.contains("4 to 8 experts, top-2")));
+    let differ: Vec<(u16, usize)> = (0..12).map(|layer| (layer, if layer % 2 == 0 { 4 } else { 8 })).collect();
+    let many = lean_context(&differ);
+    let specs = plan(&lean_tables(&many), &many);
+    let radars = specs.iter().find(|spec| spec.kind == "radar_category").unwrap().draw().unwrap();
+    assert!(radars.svg.contains("Layers of 4 experts") && radars.svg.contains("Layers of 8 experts"));
+    assert!(radars.svg.contains("uniform routing, 1/4 = 25 %") && radars.svg.contains("uniform routing, 1/8 = 12 %"));
+    write("differ", &[radars]);
+}
+
+#[test]
+fn many_experts_and_layers_stay_on_the_page() {
+    let wide = ChartContext { categories: vec!["a".into(), "b".into()], ..context(128, &[1, 3, 5, 7, 9, 11, 13, 15]) };
+    let mut tables = tables(&wide);
+    tables.retain(|name, _| name != "routing_std" && name != "routing_std_corrected");
+    let kinds = ["radar_category", "expert_load", "coactivation", "top_tokens", "mutual_information", "category_load"];
+    let specs = plan(&tables, &wide);
+    let drawn: Vec<Chart> =
+        kinds.iter().map(|kind| specs.iter().find(|spec| spec.kind == *kind).unwrap().draw().unwrap()).collect();
+    write("wide", &drawn);
+    let captions = ["radar_category", "category_load", "coactivation", "top_tokens"].map(|kind| {
+        let mut of_kind: Vec<String> =
+            specs.iter().filter(|spec| spec.kind == kind).map(|spec| spec.caption().to_owned()).collect();
+        of_kind.dedup();
+        format!("{kind}:\n{}\n", of_kind.join("\n"))
+    });
+    expect![[r#"
+        radar_category:
+        Share of each expert in the kept assignments of a category, experts clockwise from the top; n under each name: occurrences. All radars share one scale. The 128 experts are drawn in 64 parts of equal size in order of their load over the whole corpus, the busiest first; a value is the mean of its part. Every expert is in stats/expert_share.parquet. n = 934,112 tokens, 1,840 sequences, 1,212 documents; the BOS at position 0 is counted. Compare Figs. 5-8 of the OpenMoE paper.
+        category_load:
+        Share of each expert in the kept assignments of a category, as a multiple of the uniform share: 1 is even load, 2 twice that. Intervals are in stats/expert_share.csv. The 128 experts are drawn in 64 parts of equal size in order of their load over the whole corpus, the busiest first; a value is the mean of its part. Every expert is in stats/expert_share.parquet. n = 934,112 tokens, 1,840 sequences, 1,212 documents; the BOS at position 0 is counted. Compare Figs. 5-8 of the OpenMoE paper.
+        coactivation:
+        How often two experts are chosen by the same token, over what their loads alone would give (maximum-entropy baseline): 1 is as expected, blue more often, orange less. Shares and intervals are in stats/coactivation.csv. Drawn are 48 of the layer's 128 experts: those of the pairs that are chosen together most above expectation, by the lower end of the interval. n = 934,112 tokens, 1,840 sequences, 1,212 documents; the BOS at position 0 is counted.
+        top_tokens:
+        The ten token ids with the most kept assignments of each expert, and the ten whose odds in the expert are highest against the whole corpus (informative Dirichlet prior). ␣ is a space, \n a line end, … cuts a long text; empty cells: fewer ids. Counts and z-scores are in stats/top_tokens.csv. Drawn are the 16 of the layer's 128 experts with the largest load, the busiest first, and the 16 with the smallest; the tokens of all are in stats/top_tokens.parquet. n = 934,112 tokens, 1,840 sequences, 1,212 documents; the BOS at position 0 is counted. Compare Tables 9 and 15 of the OpenMoE paper.
+    "#]].assert_eq(&captions.concat());
+    // A picture for each kind and layer, and none for each page of experts.
+    assert!(specs.len() <= 12 * 8, "{}", specs.len());
+}
