@@ -7,7 +7,7 @@ use std::{fs, path::Path};
 use openmoe_analyze::{
     chart::{CHARTS, Chart, ChartContext, draw_all, plan},
     report,
-    routing::{LayerShape, RoutingShape, View},
+    routing::{LayerShape, RoutingShape, RunKind, View},
     stats::{Finding, Ranking, Statistic, StatisticTable, Subject, Tables, Variable, Variant, verdict::RunVerdict},
 };
 
@@ -368,7 +368,7 @@ fn every_kind_of_chart_is_drawn_twice_the_same() {
     let tables = tables(&context);
     let charts = draw(&tables, &context);
     write("charts", &charts);
-    for kind in CHARTS.iter().filter(|kind| kind.statistic.info().command == "route") {
+    for kind in CHARTS.iter().filter(|kind| kind.statistic.info().command == RunKind::Route) {
         assert!(charts.iter().any(|chart| chart.kind == kind.stem), "no chart of kind {}", kind.stem);
     }
     for chart in &charts {
@@ -481,7 +481,7 @@ fn lean_context(layers: &[(u16, usize)]) -> ChartContext {
 fn many_layers_share_one_picture_of_each_kind_and_the_caption_names_the_rule() {
     let deep = lean_context(&(0..128).map(|layer| (layer, 8)).collect::<Vec<_>>());
     let specs = plan(&lean_tables(&deep), &deep);
-    for kind in CHARTS.iter().filter(|kind| kind.statistic.info().command == "route") {
+    for kind in CHARTS.iter().filter(|kind| kind.statistic.info().command == RunKind::Route) {
         let own: Vec<&str> =
             specs.iter().filter(|spec| spec.kind == kind.stem).map(|spec| spec.name.as_str()).collect();
         assert!((1..=2).contains(&own.len()), "{}: {own:?}", kind.stem);

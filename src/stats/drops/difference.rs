@@ -15,7 +15,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     stats::{
-        Finding, Statistic, StatisticTable, Subject, Variant,
+        BaselineKind, Finding, Statistic, StatisticTable, Subject, Variant,
         needs::withhold,
         resample::{Interval, expanded_percentile, percentile},
     },
@@ -110,7 +110,7 @@ impl Difference<'_> {
         let interval = interval(reason.as_ref(), values, percentile);
         let estimate = totals[0].ratio(ratio) - totals[1].ratio(ratio);
         let finding = finding.measured(estimate, interval, u64::from(totals[0].occurrences), documents as u64);
-        remarked(finding.against(0.0, "no_difference"), reason)
+        remarked(finding.against(0.0, BaselineKind::NoDifference), reason)
     }
 
     /// The difference of `last_minus_first`, over all and by data set.
@@ -129,7 +129,7 @@ impl Difference<'_> {
             let reason = self.missing(documents);
             let interval = interval(reason.as_ref(), || [model.values, reference.values], expanded);
             let finding = finding.measured(estimate, interval, sequences as u64, documents as u64);
-            remarked(finding.against(0.0, "no_difference"), reason)
+            remarked(finding.against(0.0, BaselineKind::NoDifference), reason)
         };
         trends[0].scopes.iter().map(row).collect()
     }

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     stats::{
-        Finding, Statistic, StatisticTable, Subject,
+        BaselineKind, Finding, Statistic, StatisticTable, Subject,
         needs::{is_out_of_reach, withhold, without_numbers},
         resample::percentile,
     },
@@ -98,7 +98,7 @@ impl Pair<'_> {
             corrected: Some(exact - first_order),
             corrected_low: interval.map(|(low, _)| low),
             corrected_high: interval.map(|(_, high)| high),
-            ..finding.against(first_order, "first_order")
+            ..finding.against(first_order, BaselineKind::FirstOrder)
         }
     }
 

@@ -34,7 +34,7 @@ pub(crate) fn ten_tokens() -> Run {
     ];
     run.document("a", &first);
     // The user speaks in turn 0, the assistant in turn 1.
-    run.spans(&[(0, 1, 3), (1, 2, 6)]);
+    run.spans(&[(0, Role::User, 3), (1, Role::Assistant, 6)]);
     let gates = [0.5, 0.25];
     let second = [(7, [1, 2]), (8, [1, 0]), (8, [1, 2]), (8, [0, 1])];
     run.document("b", &second.map(|(id, experts)| token(id, &experts, &gates)));
@@ -114,7 +114,7 @@ fn smallest_factors() {
     let tables = ten_tokens().statistics(&settings());
     let found = |rule: &'static str, level: &'static str, dataset: Option<&'static str>| {
         let fits = |row: &Finding| {
-            row.rule.as_deref() == Some(rule)
+            row.rule.map(CapacityRule::name) == Some(rule)
                 && row.grouping.as_deref() == Some("run")
                 && row.variant.map(Variant::name) == Some(level)
                 && row.dataset.as_deref() == dataset

@@ -7,6 +7,8 @@ use openmoe_analyze::{
 };
 
 use super::oracle;
+pub(crate) use openmoe_analyze::stats::{BaselineKind, Role};
+
 pub(crate) use crate::support::synthetic::{RATIOS, Random, close, one};
 use crate::support::synthetic::{add_document, add_row, add_sequence};
 
@@ -78,7 +80,7 @@ impl Run {
     }
 
     /// Says who speaks in the last sequence: `(turn, role, end)`, from position 0 on.
-    pub(crate) fn spans(&mut self, spans: &[(u16, u8, u32)]) {
+    pub(crate) fn spans(&mut self, spans: &[(u16, Role, u32)]) {
         let mut start = 0;
         for &(turn, role, end) in spans {
             self.spans.sequence.push(self.sequences.tokens.len() as u32 - 1);
@@ -186,7 +188,7 @@ pub(crate) struct Replay<'a> {
 
 impl Replay<'_> {
     pub(crate) fn fits(&self, row: &Finding) -> bool {
-        row.rule.as_deref() == Some(self.rule)
+        row.rule.map(CapacityRule::name) == Some(self.rule)
             && row.capacity_factor == self.factor
             && row.grouping.as_deref() == Some(self.grouping)
             && row.priority.map(Priority::name) == Some(self.priority)

@@ -2,9 +2,14 @@
 
 use openmoe_analyze::{
     routing::{CapacityRule, ExpertId, RouterSettings, queue_slots},
-    stats::{DropLayer, DropSettings, DropStudy, Finding, Settings, Tables, Variable, Variant, drop_statistics, merge},
+    stats::{
+        Cohort, DropLayer, DropSettings, DropStudy, Finding, Settings, Tables, Variable, Variant, drop_statistics,
+        merge,
+    },
     trace::{GroupTable, LayerTrace, SequenceTable, SpanTable},
 };
+
+pub(crate) use openmoe_analyze::stats::{BaselineKind, Role};
 
 pub(crate) use crate::support::synthetic::{RATIOS, Random, close, one, one_of};
 use crate::support::synthetic::{add_document, add_row, add_sequence};
@@ -56,7 +61,7 @@ impl Run {
     }
 
     /// Adds a message to a sequence.
-    pub(crate) fn span(&mut self, sequence: u32, turn: u16, role: u8, start: u32, end: u32) {
+    pub(crate) fn span(&mut self, sequence: u32, turn: u16, role: Role, start: u32, end: u32) {
         self.spans.sequence.push(sequence);
         self.spans.turn.push(turn);
         self.spans.role.push(role);
@@ -121,10 +126,10 @@ pub(crate) fn key(row: &Finding) -> String {
     let number = |name: &str, value: Option<u32>| value.map(|value| format!("{name}={value}"));
     let parts = [
         text("variable", row.variable.map(Variable::name)),
-        text("cohort", row.cohort.as_deref()),
+        text("cohort", row.cohort.map(Cohort::name)),
         text("dataset", row.dataset.as_deref()),
         text("category", row.category.as_deref()),
-        text("role", row.role.as_deref()),
+        text("role", row.role.map(Role::name)),
         number("turn", row.turn.map(u32::from)),
         number("expert", row.expert.map(u32::from)),
         number("position", row.position),

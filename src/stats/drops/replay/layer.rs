@@ -21,8 +21,6 @@ use crate::{
 
 /// The remark on everything that is not the run's own setting.
 pub(super) const FIRST_ORDER: &str = "first order: later layers would see other inputs";
-/// What a replay is compared with.
-pub(super) const AS_ROUTED: &str = "as_routed";
 
 /// One setting of a replay.
 #[derive(Clone, Copy)]
@@ -126,7 +124,7 @@ impl<'a> Replay<'a> {
     /// An empty finding with the keys of a grouping and a rule.
     pub(super) fn keys(&self, partition: &Partition, rule: CapacityRule, unit: &'static str) -> Finding {
         self.study.finding(Statistic::CapacityReplay).in_unit(unit).about(|subject| Subject {
-            rule: Some(Cow::Owned(rule.to_string())),
+            rule: Some(rule),
             grouping: Some(Cow::Borrowed(partition.name)),
             ..subject
         })

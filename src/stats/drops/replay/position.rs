@@ -1,8 +1,8 @@
 //! What is lost by position at the run's own rule, factor and groups.
 
-use super::layer::{AS_ROUTED, Replay, Setting};
+use super::layer::{Replay, Setting};
 use crate::stats::{
-    Finding, Priority, Subject, Variable,
+    BaselineKind, Finding, Priority, Subject, Variable,
     drops::{
         losses::Ratio,
         reason::{Units, measured_share},
@@ -78,7 +78,7 @@ impl Replay<'_> {
         let chosen = sum(|bin| bin.chosen);
         let units = Units { n: chosen as u64 / study.top_k() as u64, documents: documents.len(), separate };
         let baseline = finite(sum(|bin| bin.observed) / chosen).unwrap_or(f64::NAN);
-        let finding = finding.against(baseline, AS_ROUTED);
+        let finding = finding.against(baseline, BaselineKind::AsRouted);
         measured_share(study, finding, sum(|bin| bin.lost) / chosen, units, interval)
     }
 }

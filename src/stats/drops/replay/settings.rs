@@ -6,11 +6,11 @@ use rayon::prelude::*;
 
 use super::{
     grid::Grid,
-    layer::{AS_ROUTED, Replay, Setting},
+    layer::{Replay, Setting},
     partition::Partition,
 };
 use crate::stats::{
-    Finding, Priority, Subject,
+    BaselineKind, Finding, Priority, Subject,
     drops::losses::{Chosen, Losses, Ratio},
 };
 
@@ -70,7 +70,7 @@ impl Replay<'_> {
             }
             let lost = losses.at(ratio, setting.at);
             let finding = scope.measured(self.study, finding, ratio, lost, setting.partition.separate);
-            let finding = finding.against(scope.share(ratio, self.observed.at(ratio, 0)), AS_ROUTED);
+            let finding = finding.against(scope.share(ratio, self.observed.at(ratio, 0)), BaselineKind::AsRouted);
             self.remarked(finding, setting)
         };
         (0..Ratio::ALL.len()).map(row).collect()
