@@ -64,7 +64,7 @@ impl<'a> Curve<'a> {
         let factors = (1..=LARGEST * STEPS).map(|step| f64::from(step) / f64::from(STEPS)).collect();
         let grid = Grid::new(replay.study.layer.router, rule, factors);
         let slots = replay.choices.slots(&partition.groups, Priority::Position);
-        let (losses, usable) = replay.losses(partition, &slots, &grid, &[Ratio::Assignment]);
+        let (losses, usable) = replay.losses(partition, &slots, &grid, vec![Ratio::Assignment]);
         Self { replay, partition, grid, losses, usable }
     }
 

@@ -81,13 +81,18 @@ impl<'a> Replay<'a> {
         }
     }
 
+    /// What every setting is told by: one row each.
+    pub(super) fn ratios(&self) -> Vec<Ratio> {
+        Ratio::of_choices(self.study.top_k())
+    }
+
     /// What is lost at every factor of a grid, and the first factor at which no group has zero slots.
     pub(super) fn losses(
         &self,
         partition: &Partition,
         slots: &[u32],
         grid: &Grid,
-        ratios: &'static [Ratio],
+        ratios: Vec<Ratio>,
     ) -> (Losses, usize) {
         let (study, k) = (self.study, self.study.top_k());
         let mut losses = Losses::new(study, ratios, grid.factors.len());

@@ -34,7 +34,7 @@ impl Replay<'_> {
         let bins = self.bins(&slots);
         let width = self.study.settings.bin.max(1);
         let row = |(index, bin): (usize, &Vec<Bin>)| {
-            let finding = self.finding(setting).by(Variable::PositionBucket).variant(Ratio::Assignment.variant());
+            let finding = Ratio::Assignment.about(self.finding(setting).by(Variable::PositionBucket));
             let finding = finding.about(|subject| Subject { position: Some(index as u32 * width), ..subject });
             self.remarked(self.of_bin(finding, bin), setting)
         };
