@@ -104,7 +104,7 @@ fn ranks(studies: [&DropStudy<'_>; 2]) -> usize {
 }
 
 /// What both models chose and lost of the same thing.
-struct Lost {
+struct Counts {
     lost: [f64; 2],
     chosen: [f64; 2],
     occurrences: u64,
@@ -133,7 +133,7 @@ impl Difference<'_> {
     /// The difference of a ratio.
     fn row(&self, pair: &Pair, ratio: usize) -> Finding {
         let totals = [pair.model.total(), pair.reference.total()];
-        let lost = Lost {
+        let counts = Counts {
             lost: totals.map(|total| total.above(ratio)),
             chosen: totals.map(|total| total.below(ratio)),
             occurrences: u64::from(totals[0].occurrences),
@@ -141,12 +141,12 @@ impl Difference<'_> {
         };
         let resamples = &self.studies[0].resamples;
         let values = || [&pair.model, &pair.reference].map(|side| side.resampled(resamples, ratio));
-        self.measured(self.finding(pair.key, RATIOS[ratio]), &lost, values)
+        self.measured(self.finding(pair.key, RATIOS[ratio]), &counts, values)
     }
 
     /// The difference of the choices of a rank, from 0.
     fn of_rank(&self, pair: &Pair, rank: usize) -> Finding {
-        let lost = Lost {
+        let counts = Counts {
             lost: [0, 1].map(|side| pair.ranks[side].lost(rank) as f64),
             chosen: [0, 1].map(|side| pair.ranks[side].occurrences() as f64),
             occurrences: pair.ranks[0].occurrences(),
@@ -155,12 +155,12 @@ impl Difference<'_> {
         let resamples = &self.studies[0].resamples;
         let values = || [0, 1].map(|side| pair.ranks[side].resampled(resamples, rank));
         let finding = self.finding(pair.key, Statistic::ChoiceDropRatio);
-        self.measured(Ratio::Choice(rank).about(finding), &lost, values)
+        self.measured(Ratio::Choice(rank).about(finding), &counts, values)
     }
 
     /// Fills in the difference of two shares, given both in every resample.
-    fn measured(&self, finding: Finding, shares: &Lost, values: impl FnOnce() -> [Vec<f64>; 2]) -> Finding {
-        let Lost { lost, chosen, occurrences, documents } = *shares;
+    fn measured(&self, finding: Finding, counts: &Counts, values: impl FnOnce() -> [Vec<f64>; 2]) -> Finding {
+        let Counts { lost, chosen, occurrences, documents } = *counts;
         if chosen.contains(&0.0) {
             return finding.withheld("nothing was chosen here");
         }
