@@ -45,6 +45,11 @@ pub(super) fn width(text: &str, size: f64, bold: bool) -> f64 {
     text.chars().map(|character| f64::from(scaled.h_advance(scaled.glyph_id(character)))).sum()
 }
 
+/// Height of a line of text in pixels at a font size, from the top of the highest letters to the bottom of the lowest.
+pub(super) fn line_height(size: f64) -> f64 {
+    face(false).map_or(1.2 * size, |font| f64::from(font.as_scaled(scale(font, size)).height()))
+}
+
 /// The text, cut with an ellipsis where it is wider than `available` pixels.
 pub(super) fn fit(text: &str, available: f64, size: f64, bold: bool) -> String {
     if width(text, size, bold) <= available {

@@ -87,6 +87,8 @@ const BAR_HEIGHT: f64 = 64.0;
 const AXIS_HEIGHT: f64 = 22.0;
 const LABEL_ROOM: f64 = 190.0;
 const COLUMN_ROOM: f64 = 96.0;
+/// Cells narrower than this have their numbers in the smallest type.
+const NARROW: f64 = 34.0;
 /// Cells lower than this have no room for their value, so ratios below 1 are hatched.
 const HATCH_BELOW: f64 = 15.0;
 
@@ -238,14 +240,22 @@ impl HeatFigure {
         };
         self.fill_cell(canvas, at, (width, height), value)?;
         let text = cell_label(value, self.scale);
-        let size = if width < 34.0 { TINY } else { SMALL };
-        if font::width(&text, size, false) <= width - 2.0 && height >= size {
+        if let Some(size) = number_size(&text, (width, height)) {
             let ink = self.scale.color(value).ink();
             let middle = (f64::midpoint(at.0, end.0), f64::midpoint(at.1, end.1));
             canvas.text(middle, &text, Type::new(size, ink).align(Align::Middle))?;
         }
         Ok(())
     }
+}
+
+/// The size of a number in a cell of a width and a height: a space keeps it apart from the number beside it, and a line
+/// has room for its height. None where the cell is too small: the colour says what the number would.
+fn number_size(text: &str, (width, height): (f64, f64)) -> Option<f64> {
+    let sizes = if width < NARROW { &[TINY][..] } else { &[SMALL, TINY][..] };
+    let spaced = format!("{text} ");
+    let has_room = |size: &&f64| font::width(&spaced, **size, false) <= width && font::line_height(**size) <= height;
+    sizes.iter().find(has_room).copied()
 }
 
 /// A value under the colour bar.
@@ -291,6 +301,17 @@ mod tests {
         assert_eq!(scale.color(4.0), VALUE);
         assert_eq!(scale.color(0.0), ACCENT);
         assert!(scale.is_hatched(0.5) && !scale.is_hatched(2.0));
+    }
+
+    #[test]
+    fn numbers_of_neighbouring_cells_keep_a_space_apart() {
+        let (text, space) = (font::width("0.05", TINY, false), font::width(" ", TINY, false));
+        assert_eq!(number_size("0.05", (text + space, 20.0)), Some(TINY));
+        // As wide as 48 columns are: the digits would fit and stand two pixels from the next ones.
+        assert_eq!(number_size("0.05", (text + 0.9 * space, 20.0)), None);
+        assert_eq!(number_size("0.05", (40.0, 20.0)), Some(SMALL));
+        assert_eq!(number_size("0.05", (40.0, font::line_height(TINY))), Some(TINY));
+        assert_eq!(number_size("0.05", (40.0, 0.9 * font::line_height(TINY))), None);
     }
 
     #[test]

@@ -123,7 +123,7 @@ fn drift(course: &TokenCourse, point: usize) -> (Measured, Option<u64>) {
 /// Figure 11 beside a drift run.
 pub(super) fn compare(paper: &Paper, run: &Run) -> Compared {
     let axis = Axis::of(paper, run).ok_or(("11", "no checkpoint of the run has its training tokens".to_owned()))?;
-    let courses: Vec<Course<'_>> = run.layers.iter().map(|layer| Course::of(run, *layer, axis)).collect();
+    let courses: Vec<Course<'_>> = run.layers().iter().map(|layer| Course::of(run, *layer, axis)).collect();
     let rows: Vec<Row> = courses.iter().flat_map(|course| rows(paper, run, course)).collect();
     if rows.is_empty() {
         let reason = "no checkpoint of the run stands at 200B, 400B, 600B or 800B training tokens (within 1 %), or near 20, 40, 60 \

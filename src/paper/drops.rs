@@ -60,7 +60,7 @@ impl<'a> Drops<'a> {
             found
         };
         let all = |row: &&&Finding| matches!(row.scope(), Some(Scope::Dataset(_)));
-        let top_k = run.top_k as u64;
+        let top_k = run.shape.choices(layer) as u64;
         Self {
             layer,
             top_k,
@@ -131,7 +131,8 @@ fn matched<'a>(curve: &'a DropCurve, run: &'a Run) -> Option<Match<'a>> {
     let dataset = *found.first()?;
     let compared = if curve.label() == "chat" { Some(run.compared()?) } else { None };
     let of_layer = |layer: &LayerId| Drops::of(run, *layer, dataset, compared);
-    let layers: Vec<Drops<'_>> = run.layers.iter().map(of_layer).filter(|drops| !drops.positions.is_empty()).collect();
+    let layers: Vec<Drops<'_>> =
+        run.layers().iter().map(of_layer).filter(|drops| !drops.positions.is_empty()).collect();
     let checkpoint = compared.unwrap_or(&run.label);
     (!layers.is_empty()).then_some(Match { curve, dataset, datasets: found.len(), checkpoint, layers })
 }
@@ -276,9 +277,9 @@ fn overlay(figure: &'static str, title: &str, matches: &[Match<'_>], run: &Run) 
         let paper = buckets.map(|range| (middle(*range), found.curve.bucket(*range).ratio())).collect();
         let mut all = vec![series(Who::Paper(0), "paper".to_owned(), paper)];
         for drops in &found.layers {
-            let place = run.layers.iter().position(|layer| *layer == drops.layer).unwrap_or_default();
+            let place = run.layers().iter().position(|layer| *layer == drops.layer).unwrap_or_default();
             let values = BUCKETS.iter().filter_map(|range| Some((middle(*range), drops.bucket(*range)?.0))).collect();
-            all.push(series(Who::Run(place, run.layers.len()), format!("yours, layer {}", drops.layer), values));
+            all.push(series(Who::Run(place, run.layers().len()), format!("yours, layer {}", drops.layer), values));
         }
         OverlayPanel {
             title: format!("{} beside {}, {}", found.curve.label(), found.checkpoint, found.dataset),

@@ -21,6 +21,8 @@ mod run;
 mod section;
 mod share;
 mod spread;
+#[cfg(test)]
+mod tests;
 mod words;
 
 pub use check::{Check, Rule, checks};

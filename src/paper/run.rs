@@ -1,8 +1,8 @@
 //! What is taken from a finished run: its tables and what they are about.
 
-use super::measure::Measured;
+use super::{figures::EXPERTS, measure::Measured};
 use crate::{
-    routing::{LayerId, View},
+    routing::{LayerId, RoutingShape, View},
     run::RunKind,
     stats::{Finding, Statistic, Tables, Variable},
 };
@@ -20,12 +20,8 @@ pub struct Run {
     pub checkpoint: String,
     /// Names of its texts.
     pub corpus: String,
-    /// Decoder layer indices of the MoE layers.
-    pub layers: Vec<LayerId>,
-    /// Experts per layer.
-    pub experts: usize,
-    /// Choices per token.
-    pub top_k: usize,
+    /// Its MoE layers, with the experts and the choices of each.
+    pub shape: RoutingShape,
     /// Tokens that were routed.
     pub tokens: u64,
     /// Documents that they come from.
@@ -73,6 +69,21 @@ impl Key {
 }
 
 impl Run {
+    /// Decoder layer indices of the MoE layers.
+    pub fn layers(&self) -> &[LayerId] {
+        self.shape.moe_layers()
+    }
+
+    /// Experts of a layer, and choices per token.
+    pub fn size(&self, layer: LayerId) -> (usize, usize) {
+        (self.shape.experts(layer), self.shape.choices(layer))
+    }
+
+    /// The layers that have as many experts as the paper's model.
+    pub(super) fn layers_of_the_papers_size(&self) -> Vec<LayerId> {
+        self.layers().iter().copied().filter(|layer| self.shape.experts(*layer) == EXPERTS).collect()
+    }
+
     /// The rows of a statistic in a view, of the first checkpoint if there are several side by side.
     pub(super) fn rows(&self, statistic: Statistic, view: View) -> impl Iterator<Item = &Finding> {
         let table = self.tables.get(statistic.table()).map(|table| table.rows.as_slice()).unwrap_or_default();
@@ -91,16 +102,9 @@ impl Run {
             let of_layer: Vec<&&Finding> = rows.iter().filter(|row| row.layer == *layer).collect();
             // Two ids may read the same: the first one that is complete counts.
             let mut ids = of_layer.chunk_by(|a, b| a.token_id == b.token_id);
-            ids.find_map(|rows| Some((*layer, self.complete(rows)?)))
+            ids.find_map(|rows| Some((*layer, complete(rows, self.shape.experts(*layer))?)))
         };
-        self.layers.iter().filter_map(layer).collect()
-    }
-
-    /// The shares of all experts, if each has one and anything is kept.
-    fn complete(&self, rows: &[&&Finding]) -> Option<RunShares> {
-        let share: Vec<Measured> = rows.iter().filter_map(|row| Measured::of(row)).collect();
-        let positive = share.iter().map(|share| share.value).sum::<f64>() > 0.0;
-        (share.len() == self.experts && positive).then_some(RunShares { share, n: rows.first()?.n })
+        self.layers().iter().filter_map(layer).collect()
     }
 
     /// The label of the checkpoint that stands beside the first.
@@ -111,7 +115,7 @@ impl Run {
     /// The categories that have shares, in file order.
     pub(super) fn categories(&self) -> Vec<&str> {
         let mut found: Vec<&str> = Vec::new();
-        let layer = self.layers.first().copied().unwrap_or_default();
+        let layer = self.layers().first().copied().unwrap_or_default();
         let rows = self.rows(Statistic::ExpertShare, View::Kept);
         for name in rows.filter(|row| row.layer == layer && row.expert == Some(0)).filter_map(|r| r.category.as_deref())
         {
@@ -141,4 +145,11 @@ impl Run {
         }
         found
     }
+}
+
+/// The shares of all experts of a layer, if each has one and anything is kept.
+fn complete(rows: &[&&Finding], experts: usize) -> Option<RunShares> {
+    let share: Vec<Measured> = rows.iter().filter_map(|row| Measured::of(row)).collect();
+    let positive = share.iter().map(|share| share.value).sum::<f64>() > 0.0;
+    (share.len() == experts && positive).then_some(RunShares { share, n: rows.first()?.n })
 }

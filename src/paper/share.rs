@@ -91,7 +91,11 @@ fn figure(topic: &Topic, figure: &ShareFigure, run: &Run) -> Compared {
         let reason = format!("the run has expert shares of none of its {}: {}", topic.entries, names.join(", "));
         return Err((topic.figure, reason));
     }
-    let rows: Vec<Row> = run.layers.iter().flat_map(|layer| LayerPairs::of(*layer, &pairs, run.top_k).rows()).collect();
+    let rows: Vec<Row> = run
+        .layers()
+        .iter()
+        .flat_map(|layer| LayerPairs::of(*layer, &pairs, run.shape.choices(*layer)).rows())
+        .collect();
     let section = Section {
         figure: topic.figure,
         title: format!("{} (kept)", topic.title),
@@ -242,10 +246,18 @@ fn mean_over_pairs(shares: &[&[f64]], distance: fn(&[f64], &[f64]) -> f64) -> f6
 }
 
 fn sentence(topic: &Topic, figure: &ShareFigure, pairs: &[Pair<'_>], rows: &[Row], run: &Run) -> String {
-    let identity = if run.experts == EXPERTS {
+    let alike = run.layers_of_the_papers_size();
+    let identity = if alike.len() == run.layers().len() {
         "Expert by expert (total_variation, jensen_shannon) the two are comparable only if it is the same checkpoint."
+            .to_owned()
+    } else if alike.is_empty() {
+        "The numbers of experts differ, so that nothing is compared expert by expert.".to_owned()
     } else {
-        "The numbers of experts differ, so that nothing is compared expert by expert."
+        format!(
+            "Expert by expert (total_variation, jensen_shannon) only {} can be compared, and only if it is the same \
+             checkpoint: in the others the numbers of experts differ.",
+            words::layers(&alike)
+        )
     };
     let noise = if topic.entries == "positions" {
         " With a few hundred tokens a position, a large part of both is sampling noise (noise_share of Figure 13)."
@@ -272,9 +284,13 @@ fn overlay(topic: &Topic, pairs: &[Pair<'_>], run: &Run) -> Overlay {
     let panel = |pair: &Pair<'_>| {
         let mut series = vec![curve(Who::Paper(0), format!("paper, {EXPERTS} experts"), &pair.paper.share)];
         series.extend(pair.layers.iter().map(|(layer, yours)| {
-            let place = run.layers.iter().position(|other| other == layer).unwrap_or_default();
+            let place = run.layers().iter().position(|other| other == layer).unwrap_or_default();
             let share: Vec<f64> = yours.share.iter().map(|share| share.value).collect();
-            curve(Who::Run(place, run.layers.len()), format!("layer {layer}, {} experts", run.experts), &share)
+            curve(
+                Who::Run(place, run.layers().len()),
+                format!("layer {layer}, {} experts", run.shape.experts(*layer)),
+                &share,
+            )
         }));
         let name = &pair.paper.name;
         let title = if topic.entries == "tokens" { format!("token \"{name}\"") } else { name.clone() };

@@ -70,6 +70,7 @@ impl<'a> Spread<'a> {
         let mut positions: Vec<(usize, &Finding)> =
             rows(View::Kept, Variable::Position).filter_map(|row| Some((row.position? as usize, row))).collect();
         positions.sort_by_key(|(position, _)| *position);
+        let (experts, top_k) = run.size(layer);
         Self {
             layer,
             positions,
@@ -78,7 +79,7 @@ impl<'a> Spread<'a> {
                 .collect(),
             tokens: rows(View::Kept, Variable::Token).filter(|row| row.token_id.is_some()).collect(),
             token_mean: rows(View::Kept, Variable::Token).find(|row| row.token_id.is_none() && row.quantile.is_none()),
-            ceiling: routing_std_ceiling(run.experts, run.top_k, View::Chosen),
+            ceiling: routing_std_ceiling(experts, top_k, View::Chosen),
         }
     }
 
@@ -133,7 +134,7 @@ fn ceiling() -> f64 {
 
 /// Figures 13 and 14 beside a route run.
 pub(super) fn compare(paper: &Paper, run: &Run) -> Vec<Compared> {
-    let spreads: Vec<Spread<'_>> = run.layers.iter().map(|layer| Spread::of(run, *layer)).collect();
+    let spreads: Vec<Spread<'_>> = run.layers().iter().map(|layer| Spread::of(run, *layer)).collect();
     vec![by_position(paper, run, &spreads), by_token(paper, run, &spreads)]
 }
 
@@ -276,7 +277,7 @@ fn token_overlay(theirs: &[f64], run: &Run, spreads: &[Spread<'_>]) -> Overlay {
     let mut series = vec![curve(Who::Paper(0), format!("paper, {} token ids", theirs.len()), theirs)];
     series.extend(spreads.iter().enumerate().filter(|(_, spread)| !spread.tokens.is_empty()).map(|(place, spread)| {
         let label = format!("yours, layer {}, {} token ids", spread.layer, spread.tokens.len());
-        curve(Who::Run(place, run.layers.len()), label, &spread.sorted_tokens(|number| number.value))
+        curve(Who::Run(place, run.layers().len()), label, &spread.sorted_tokens(|number| number.value))
     }));
     Overlay {
         name: "figure_14_token".to_owned(),

@@ -47,17 +47,17 @@ pub(super) fn layers(layers: &[LayerId]) -> String {
 
 /// What differs beside the numbers: checkpoint, layer, text, n.
 pub(super) fn differs(run: &Run, paper_checkpoint: &str, paper_text: &str) -> String {
-    let experts = if run.experts == EXPERTS {
+    let experts = if run.layers_of_the_papers_size().len() == run.layers().len() {
         String::new()
     } else {
-        format!(", the number of experts ({EXPERTS} against {})", run.experts)
+        format!(", the number of experts ({EXPERTS} against {})", run.shape.experts_in_words())
     };
     format!(
         "What differs: the checkpoint ({paper_checkpoint}; yours is {}), the layer (the paper shows one and does not say which; \
          yours are {}){experts} and the text ({paper_text}; yours: {}, {} tokens of {} \
          documents).",
         run.checkpoint,
-        layers(&run.layers),
+        layers(run.layers()),
         run.corpus,
         thousands(run.tokens),
         thousands(run.documents),

@@ -13,6 +13,7 @@ use crate::{
     error::{Error, Result, path_text},
     paper::Run,
     report::ComparisonReport,
+    routing::{LayerId, RoutingShape},
     run::{Occupied, RecordedCheckpoint, RunDir, RunKind, notes_on_statistics, open_finished, write_file},
     stats::{Statistic, Tables},
 };
@@ -41,9 +42,7 @@ pub(crate) fn compared_run(folder: &Path, progress: &dyn Progress) -> Result<Run
         label: record.label.clone(),
         checkpoint: checkpoint_name(&record.label, &record.identity.checkpoints),
         corpus: record.text_names().join(", "),
-        layers: record.layout.moe_layers.clone(),
-        experts: record.layout.num_experts,
-        top_k: record.layout.top_k,
+        shape: record.shape(folder)?,
         tokens: record.text.tokens,
         documents: record.text.documents as u64,
         tables: read_tables(&run, &statistics.iter().map(|statistic| statistic.table()).collect::<Vec<_>>())?,
@@ -76,10 +75,23 @@ pub(crate) fn each_once(folders: &[PathBuf]) -> Result<()> {
     })
 }
 
+/// Experts, choices and MoE layers; layer by layer where they differ.
+fn kind_in_words(shape: &RoutingShape) -> String {
+    let sizes: Vec<(usize, usize)> = shape.layers().map(|(_, layer)| (layer.num_experts, layer.top_k)).collect();
+    if sizes.windows(2).all(|pair| pair[0] == pair[1]) {
+        let (experts, choices) = (shape.most_experts(), shape.most_choices());
+        return format!("{experts} experts, top-{choices}, MoE layers {:?}", shape.moe_layers());
+    }
+    let layer = |(layer, (experts, choices)): (&LayerId, &(usize, usize))| {
+        format!("layer {layer} of {experts} experts, top-{choices}")
+    };
+    shape.moe_layers().iter().zip(&sizes).map(layer).collect::<Vec<_>>().join(", ")
+}
+
 /// Runs of different models would stand under one layer number with different meanings.
 pub(crate) fn one_kind_of_model(runs: &[Run]) -> Result<()> {
     let Some(first) = runs.first() else { return Ok(()) };
-    let of = |run: &Run| format!("{} experts, top-{}, MoE layers {:?}", run.experts, run.top_k, run.layers);
+    let of = |run: &Run| kind_in_words(&run.shape);
     match runs.iter().find(|run| of(run) != of(first)) {
         None => Ok(()),
         Some(other) => Err(Error::usage(

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     error::{Error, Result},
     paper::{Check, Comparison, Row, Rule, Run, Section},
+    routing::LayerId,
     stats::thousands,
 };
 
@@ -108,6 +109,14 @@ fn wrapped(text: &str, indent: usize, width: usize) -> Vec<String> {
     lines
 }
 
+/// Experts and choices layer by layer; none where all are alike.
+fn sizes_where_they_differ(run: &Run) -> Option<Value> {
+    let sizes: Vec<(usize, usize)> = run.layers().iter().map(|layer| run.size(*layer)).collect();
+    let entry = |(layer, (experts, top_k)): (&LayerId, &(usize, usize))| json!({ "layer": layer, "num_experts": experts, "top_k": top_k });
+    let differ = sizes.windows(2).any(|pair| pair[0] != pair[1]);
+    differ.then(|| Value::Array(run.layers().iter().zip(&sizes).map(entry).collect()))
+}
+
 impl ComparisonReport<'_> {
     /// The closed-form checks as lines of text.
     pub fn check_lines(&self) -> Vec<String> {
@@ -159,10 +168,15 @@ impl ComparisonReport<'_> {
     /// [`Error::Internal`] if a number cannot be written as JSON.
     pub fn json(&self) -> Result<Value> {
         let run = |run: &Run| {
-            json!({
-                "run": run.name, "checkpoint": run.checkpoint, "corpus": run.corpus, "layers": run.layers,
-                "num_experts": run.experts, "top_k": run.top_k, "tokens": run.tokens, "documents": run.documents,
-            })
+            let mut about = json!({
+                "run": run.name, "checkpoint": run.checkpoint, "corpus": run.corpus, "layers": run.layers(),
+                "num_experts": run.shape.most_experts(), "top_k": run.shape.most_choices(), "tokens": run.tokens,
+                "documents": run.documents,
+            });
+            if let Some(sizes) = sizes_where_they_differ(run) {
+                about["layer_sizes"] = sizes;
+            }
+            about
         };
         Ok(json!({
             "schema": SCHEMA,

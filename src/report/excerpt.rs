@@ -10,7 +10,7 @@ use crate::{
     error::Result,
     routing::LayerId,
     stats::{LAYERS_EACH, evenly_spread},
-    trace::{Block, LayerTrace, ROLES, RoutingTrace, SequenceTable, SpanTable},
+    trace::{Block, LayerTrace, Role, RoutingTrace, SequenceTable, SpanTable},
 };
 
 /// Segments that are read: of a larger run, evenly spread ones.
@@ -70,7 +70,7 @@ struct Sequence {
     /// Slots per expert; none where unlimited.
     capacity: BTreeMap<LayerId, u32>,
     /// First position, position after the last, role, turn.
-    spans: Vec<(u32, u32, &'static str, u16)>,
+    spans: Vec<(u32, u32, Role, u16)>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -328,7 +328,7 @@ impl Selection {
         let sequence = |&sequence: &u32| {
             let own = spans.sequence.partition_point(|&other| other < sequence)
                 ..spans.sequence.partition_point(|&other| other <= sequence);
-            let span = |at: usize| (spans.start[at], spans.end[at], ROLES[usize::from(spans.role[at])], spans.turn[at]);
+            let span = |at: usize| (spans.start[at], spans.end[at], spans.role[at], spans.turn[at]);
             Sequence {
                 length: self.sequences.tokens[sequence as usize],
                 capacity: capacity.get(&sequence).cloned().unwrap_or_default(),

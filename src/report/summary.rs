@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use super::words::VerdictEntry;
 use crate::{
     error::{Error, Result},
+    routing::RunKind,
     stats::Finding,
 };
 
@@ -21,8 +22,8 @@ const SCHEMA: u64 = 1;
 pub struct Summary<'a, S> {
     /// Version of the layout.
     schema: u64,
-    /// The kind of the run: "route", "drift" or "drops".
-    command: &'a str,
+    /// The kind of the run.
+    command: RunKind,
     /// How the numbers were made.
     #[serde(flatten)]
     settings: S,
@@ -36,14 +37,14 @@ pub struct Summary<'a, S> {
 #[derive(Serialize)]
 struct Head<'a, S> {
     schema: u64,
-    command: &'a str,
+    command: RunKind,
     #[serde(flatten)]
     settings: &'a S,
 }
 
 impl<'a, S: Serialize> Summary<'a, S> {
     /// The summary of a run of a kind, with the settings that its numbers depend on.
-    pub fn new(command: &'a str, settings: S, verdicts: &'a [VerdictEntry], findings: &'a [Finding]) -> Self {
+    pub fn new(command: RunKind, settings: S, verdicts: &'a [VerdictEntry], findings: &'a [Finding]) -> Self {
         Self { schema: SCHEMA, command, settings, verdicts, findings }
     }
 
@@ -53,7 +54,8 @@ impl<'a, S: Serialize> Summary<'a, S> {
     /// [`Error::Internal`] if a part cannot be written as JSON.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let Self { schema, command, settings, verdicts, findings } = self;
-        let head = serde_json::to_value(Head { schema: *schema, command, settings }).map_err(|e| not_json(&e))?;
+        let head =
+            serde_json::to_value(Head { schema: *schema, command: *command, settings }).map_err(|e| not_json(&e))?;
         let head: Map<String, Value> = serde_json::from_value(head).map_err(|e| not_json(&e))?;
         let head: Vec<String> =
             head.iter().map(|(key, value)| format!("  {}: {value},", Value::from(key.as_str()))).collect();
@@ -94,7 +96,7 @@ mod tests {
         let settings = Map::from_iter([("seed".to_owned(), json!(17)), ("bos_counted".to_owned(), json!(true))]);
         let findings = [row.clone(), row];
         let verdicts = verdict_entries(&RunVerdict::route(&[]));
-        let bytes = Summary::new("route", settings, &verdicts, &findings).to_bytes().unwrap();
+        let bytes = Summary::new(RunKind::Route, settings, &verdicts, &findings).to_bytes().unwrap();
         let text = String::from_utf8(bytes.clone()).unwrap();
         let line = r#"{"statistic":"load_cv","layer":1,"view":"kept","estimate":null,"low":null,"high":null,"n":3,"baseline":null,"unit":"ratio"}"#;
         let verdict = r#"{"claim":"context_independent","answer":"not_enough_data","because":[],"criterion":"the interval of the token id is not known, or that of every context where one is needed","words":"not enough data: no MoE layer has a mutual information of expert and token id"}"#;
@@ -140,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_summary_of_nothing_is_still_json() {
-        let bytes = Summary::new("route", Map::new(), &[], &[]).to_bytes().unwrap();
+        let bytes = Summary::new(RunKind::Route, Map::new(), &[], &[]).to_bytes().unwrap();
         let parsed: Value = serde_json::from_slice(&bytes).unwrap();
         assert_eq!((&parsed["verdicts"], &parsed["findings"]), (&json!([]), &json!([])));
     }

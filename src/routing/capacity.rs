@@ -6,7 +6,7 @@ use std::{fmt, str::FromStr};
 use crate::error::{Error, Result};
 
 /// Which formula turns the size of a routing group into slots per expert.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum CapacityRule {
@@ -26,7 +26,7 @@ impl CapacityRule {
     pub const ALL: [Self; 3] = [Self::Port, Self::T5x, Self::Unlimited];
 
     /// The name on the command line and in the manifest.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Port => "port",
             Self::T5x => "t5x",

@@ -7,12 +7,14 @@ mod assign;
 mod capacity;
 mod group;
 mod provides;
+mod run_kind;
 mod shape;
 
 pub use assign::{MOST_CHOICES, queue_slots, route, softmax};
 pub use capacity::{CapacityRule, RouterSettings};
 pub use group::GroupRule;
 pub use provides::{Block, Provides, RecordedBlocks, TRACE_SCHEMA};
+pub use run_kind::RunKind;
 pub use shape::{CapacityPolicy, LayerShape, RoutingShape};
 
 use std::ops::Range;

@@ -10,7 +10,6 @@ mod finished;
 mod folder;
 #[cfg(test)]
 pub(crate) mod json_schema;
-mod kind;
 mod lock;
 mod occupied;
 mod ours;
@@ -19,12 +18,12 @@ mod record;
 mod staged;
 mod traces;
 
+pub use crate::routing::RunKind;
 pub use beside::{names_beside, shown_beside};
 pub use difference::differences;
 pub use durable::{folder_of, write_file};
 pub use finished::{note_on_report_above, notes_on_run, notes_on_statistics, open_finished, open_finished_to_write};
 pub use folder::{RunDir, Written};
-pub use kind::RunKind;
 pub use lock::Lock;
 pub use occupied::Occupied;
 pub use protect::{protect_folders, protect_texts, real_path};

@@ -4,10 +4,12 @@ use std::path::Path;
 
 use super::{
     folder::RunDir,
-    kind::RunKind,
     record::{RecordedCheckpoint, RunRecord, TraceDigests},
 };
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    routing::RunKind,
+};
 
 /// The checkpoints of a run of several, by label, with the folders that hold their traces.
 ///

@@ -7,7 +7,7 @@ use super::{
     catalog::Statistic,
     entropy::{NORMAL_95, jackknife_error},
     finding::Finding,
-    names::Variable,
+    names::{BaselineKind, Variable},
     occurrences::NONE,
     resample::percentile,
     share::{Shares, shares},
@@ -15,9 +15,6 @@ use super::{
     subject::Subject,
 };
 use crate::routing::{ExpertId, View};
-
-/// Baseline kind of the statistics between categories.
-const LABELS: &str = "document_label_permutation";
 
 /// `domain_specialization` = `N_ec` / `N_c`: share of the category's occurrences that chose (kept) the expert, in the
 /// top-k sense (OLMoE, arXiv 2409.02060, eq. 7); sums to k over experts on the chosen view. Baseline k/E.
@@ -37,7 +34,7 @@ pub(super) fn domain_specialization(study: &Study, view: View, group: &Group, sh
         let interval = study.resamples.enough(shares.documents).then(|| interval(expert)).flatten();
         let estimate = shares.count[expert] as f64 / shares.n as f64;
         let finding = finding.measured(estimate, interval, shares.n, shares.documents as u64);
-        let finding = finding.against(study.data.top_k as f64 / study.data.experts as f64, "uniform");
+        let finding = finding.against(study.data.top_k as f64 / study.data.experts as f64, BaselineKind::Uniform);
         study.with_reason(finding, shares.documents)
     };
     (0..study.data.experts).map(row).collect()
@@ -180,7 +177,7 @@ fn divergence(study: &Study, view: View, what: Divergence, between: Between, per
     });
     let null: Vec<f64> = permuted.iter().map(|table| compute(table, between)).filter(|v| v.is_finite()).collect();
     let finding = finding.measured(estimate, interval, n, documents.len() as u64);
-    let mut finding = finding.against(mean(null.iter().copied()), LABELS);
+    let mut finding = finding.against(mean(null.iter().copied()), BaselineKind::DocumentLabelPermutation);
     finding.p_value = finding.baseline.map(|_| p_value(estimate, null.iter().copied()));
     finding.corrected = finding.baseline.map(|baseline| estimate - baseline);
     let finding = study.with_reason(finding, documents.len());

@@ -4,10 +4,13 @@ use polars::prelude::*;
 
 use super::{
     catalog::Statistic,
-    names::{Priority, Ranking, Variable, Variant},
+    names::{BaselineKind, Cohort, Priority, Ranking, Variable, Variant},
     subject::Name,
 };
-use crate::routing::View;
+use crate::{
+    routing::{CapacityRule, View},
+    trace::Role,
+};
 
 /// Why a column cannot be read.
 pub(super) enum Fault {
@@ -117,7 +120,7 @@ macro_rules! names {
     )* };
 }
 
-names!(Statistic, Variable, Variant, Ranking, Priority);
+names!(Statistic, Variable, Variant, Ranking, Priority, Cohort, BaselineKind);
 
 impl Text for View {
     fn text(&self) -> &str {
@@ -126,6 +129,27 @@ impl Text for View {
 
     fn parsed(text: &str) -> Result<Self, String> {
         Self::from_name(text).ok_or_else(|| format!("`{text}` is no view of this version"))
+    }
+}
+
+impl Text for CapacityRule {
+    fn text(&self) -> &str {
+        self.name()
+    }
+
+    fn parsed(text: &str) -> Result<Self, String> {
+        let known = Self::ALL.into_iter().find(|rule| rule.name() == text);
+        known.ok_or_else(|| format!("`{text}` is no capacity rule of this version"))
+    }
+}
+
+impl Text for Role {
+    fn text(&self) -> &str {
+        self.name()
+    }
+
+    fn parsed(text: &str) -> Result<Self, String> {
+        Self::from_name(text).ok_or_else(|| format!("`{text}` is no role of this version"))
     }
 }
 

@@ -4,8 +4,8 @@
 use rayon::prelude::*;
 
 use super::{
-    catalog::Statistic, finding::Finding, maximum_entropy::maximum_entropy_pairs, occurrences::NONE,
-    resample::percentile, study::Study, thousands,
+    catalog::Statistic, finding::Finding, maximum_entropy::maximum_entropy_pairs, names::BaselineKind,
+    occurrences::NONE, resample::percentile, study::Study, thousands,
 };
 use crate::routing::{ExpertId, View};
 
@@ -125,7 +125,7 @@ pub(super) fn coactivation(study: &Study, view: View) -> Vec<Finding> {
         let interval = percentile(&mut values).filter(|_| study.resamples.enough(documents));
         let estimate = f64::from(counts.both[*pair]) / n as f64;
         let finding = empty().measured(estimate, interval, n as u64, documents as u64);
-        let mut finding = finding.against(chance[*pair], "maximum_entropy");
+        let mut finding = finding.against(chance[*pair], BaselineKind::MaximumEntropy);
         finding.subject.expert = Some((pair / experts) as ExpertId);
         finding.subject.other_expert = Some((pair % experts) as ExpertId);
         finding.uniform_baseline = Some(uniform);

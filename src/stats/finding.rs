@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     catalog::Statistic,
-    names::{Variable, Variant},
+    names::{BaselineKind, Variable, Variant},
     subject::{Name, Subject},
 };
 use crate::routing::{LayerId, View};
@@ -43,7 +43,7 @@ pub struct Finding {
     pub baseline: Option<f64>,
     /// Which baseline that is.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub baseline_kind: Option<Name>,
+    pub baseline_kind: Option<BaselineKind>,
     /// What uniform routing would give, where `baseline` is another one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uniform_baseline: Option<f64>,
@@ -148,9 +148,9 @@ impl Finding {
 
     /// Fills in what the estimate is to be compared with; a baseline that is not finite stays absent.
     #[must_use]
-    pub fn against(mut self, baseline: f64, kind: &'static str) -> Self {
+    pub fn against(mut self, baseline: f64, kind: BaselineKind) -> Self {
         self.baseline = finite(baseline);
-        self.baseline_kind = self.baseline.map(|_| Cow::Borrowed(kind));
+        self.baseline_kind = self.baseline.map(|_| kind);
         self
     }
 

@@ -7,7 +7,7 @@ use super::{
     entropy::{Sums, scan},
     finding::Finding,
     label_null::label_information,
-    names::{Variable, Variant},
+    names::{BaselineKind, Variable, Variant},
     occurrences::NONE,
     position_null::shifted_answers,
     question::{Counted, Known, Question, count_all},
@@ -15,13 +15,6 @@ use super::{
     study::Study,
 };
 use crate::routing::View;
-
-/// Baseline kind: expert vectors move over all occurrences.
-const OCCURRENCE: &str = "occurrence_shuffle";
-/// Baseline kind: expert vectors move within each token id.
-const WITHIN_TOKEN: &str = "within_token_shuffle";
-/// Baseline kind: category labels move over documents.
-const LABELS: &str = "document_label_permutation";
 
 /// Rows that are shuffled together: over all of them, or within each token id.
 pub(super) struct Strata {
@@ -165,7 +158,8 @@ fn answers(
     tables: &[Counted],
     permuted: &[Vec<[Sums; 2]>],
 ) -> Vec<Finding> {
-    let kind = if statistic == Statistic::MutualInformation { OCCURRENCE } else { WITHIN_TOKEN };
+    let is_unconditional = statistic == Statistic::MutualInformation;
+    let kind = if is_unconditional { BaselineKind::OccurrenceShuffle } else { BaselineKind::WithinTokenShuffle };
     let of_table = |(table, finer): (usize, &Counted)| {
         View::ALL.map(|view| {
             let entropy = |sums: &Vec<[Sums; 2]>| sums[table][view as usize].conditional_entropy();
@@ -187,7 +181,8 @@ fn category_answers(
     let permuted = label_information(study, &strata.known);
     let answer = |view: View| {
         let entropies: Vec<f64> = permuted.iter().map(|sums| sums[view as usize].conditional_entropy()).collect();
-        Question { study, statistic, known, finer: &counted[0], view }.answer(&entropies, LABELS)
+        Question { study, statistic, known, finer: &counted[0], view }
+            .answer(&entropies, BaselineKind::DocumentLabelPermutation)
     };
     View::ALL.map(answer).to_vec()
 }

@@ -3,6 +3,7 @@
 use super::{
     catalog::Statistic,
     finding::Finding,
+    names::BaselineKind,
     resample::percentile,
     share::{Key, Shares, about, shares},
     study::Study,
@@ -73,7 +74,7 @@ pub(super) fn expert_load(study: &Study, view: View, group: &Shares) -> Vec<Find
         }
         let interval = percentile(&mut values);
         let finding = finding.measured(estimates[index], interval, group.assignments(), group.documents as u64);
-        study.with_reason(finding.against(uniform[index], "uniform"), group.documents)
+        study.with_reason(finding.against(uniform[index], BaselineKind::Uniform), group.documents)
     };
     FAMILY.into_iter().enumerate().zip(resampled).map(row).collect()
 }

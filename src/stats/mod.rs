@@ -62,7 +62,7 @@ pub(crate) use few_of_many::{LAYERS_EACH, evenly_spread};
 pub use finding::Finding;
 pub use load::load_statistics;
 pub use maximum_entropy::maximum_entropy_pairs;
-pub use names::{GROUPS_OF_RUN, Priority, Ranking, Variable, Variant, grouping_words};
+pub use names::{BaselineKind, Cohort, GROUPS_OF_RUN, Priority, Ranking, Variable, Variant, grouping_words};
 pub use needs::Needs;
 pub(crate) use positions::is_drawn_alone;
 pub use repetition::uniform_repetition;
@@ -73,3 +73,5 @@ pub use subject::{Name, Scope, Subject};
 pub use table::{StatisticTable, Tables};
 pub use table_builder::{TableBuilder, TableBuilders, append};
 pub use thousands::thousands;
+
+pub use crate::trace::Role;

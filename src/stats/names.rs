@@ -230,6 +230,70 @@ names! {
     }
 }
 
+names! {
+    /// Which sequences a curve over positions follows, where these are not all that reach a position.
+    Cohort: "cohort" {
+        /// Those that reach the end of the window, the same at every position of it.
+        Fixed = "fixed",
+    }
+}
+
+names! {
+    /// What a number is compared with, and how that was computed.
+    BaselineKind: "kind of baseline" {
+        /// Every expert alike, in closed form.
+        Uniform = "uniform",
+        /// The share of the same expert over all assignments of the layer.
+        OverallShare = "overall_share",
+        /// The observed loads, but independent choices.
+        LoadMatched = "load_matched",
+        /// The same, from seeded pairs of rows instead of all pairs.
+        LoadMatchedDrawn = "load_matched_drawn",
+        /// The observed loads, and otherwise the most even pairs of experts.
+        MaximumEntropy = "maximum_entropy",
+        /// Choice vectors permuted over all occurrences.
+        OccurrenceShuffle = "occurrence_shuffle",
+        /// Choice vectors permuted among the occurrences of each token id.
+        WithinTokenShuffle = "within_token_shuffle",
+        /// The positions of every sequence moved circularly by a random amount.
+        WithinSequenceShift = "within_sequence_shift",
+        /// Category labels permuted over documents.
+        DocumentLabelPermutation = "document_label_permutation",
+        /// The most frequent first choice of the layer for every token.
+        MajorityExpert = "majority_expert",
+        /// The most frequent experts of the layer for every token.
+        MajorityExperts = "majority_experts",
+        /// 0: the token before adds nothing.
+        NoGain = "no_gain",
+        /// 0: a token id is as frequent with the expert as in the corpus.
+        CorpusFrequency = "corpus_frequency",
+        /// The checkpoints route alike.
+        NoChange = "no_change",
+        /// Random halves of the documents of one checkpoint.
+        SplitHalf = "split_half",
+        /// The experts of the same number.
+        SameNumber = "same_number",
+        /// The same number over the whole layer.
+        LayerMean = "layer_mean",
+        /// Every two occurrences, one of each checkpoint.
+        IndependentOccurrences = "independent_occurrences",
+        /// Choice vectors permuted within each sequence and queued again.
+        WithinSequence = "within_sequence",
+        /// Choice vectors permuted over all sequences, of the layer or the data set, and queued again.
+        AcrossSequences = "across_sequences",
+        /// 0: the order of the text adds nothing.
+        NoExcess = "no_excess",
+        /// 0: both models alike.
+        NoDifference = "no_difference",
+        /// The run itself.
+        AsRouted = "as_routed",
+        /// The replay of the run's choices.
+        FirstOrder = "first_order",
+        /// 1: an expert is asked for alike by every text.
+        PopularEverywhere = "popular_everywhere",
+    }
+}
+
 impl Priority {
     /// All priorities, in the order in which tables list them.
     pub const ALL: [Self; 3] = [Self::Position, Self::GateProbability, Self::Random];

@@ -9,15 +9,12 @@ use super::{
     cells::Cells,
     entropy::scan,
     finding::Finding,
-    names::Variant,
+    names::{BaselineKind, Variant},
     question::{Counted, Known, Question},
     random::{Purpose, Stream},
     study::Study,
 };
 use crate::routing::View;
-
-/// Baseline kind.
-pub(super) const SHIFT: &str = "within_sequence_shift";
 
 /// Findings about position (position bucket given the token) against moved positions, both views.
 ///
@@ -38,7 +35,7 @@ pub(super) fn shifted_answers(
     let answer = |view: View| {
         let entropies: Vec<f64> = permuted.iter().map(|entropy| entropy[view as usize]).collect();
         Question { study, statistic, known, finer: observed, view }
-            .answer(&entropies, SHIFT)
+            .answer(&entropies, BaselineKind::WithinSequenceShift)
             .variant(Variant::WithinSequenceShift)
     };
     View::ALL.map(answer).to_vec()

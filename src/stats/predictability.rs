@@ -5,7 +5,7 @@ use super::{
     catalog::Statistic,
     cells::Cells,
     finding::Finding,
-    names::Variant,
+    names::{BaselineKind, Variant},
     occurrences::Occurrences,
     random::{Purpose, Stream},
     resample::percentile,
@@ -48,12 +48,12 @@ pub(super) fn token_predictability(study: &Study) -> Vec<Finding> {
     let zero = vec![0.0; documents];
     let gain: Vec<f64> = scores.token_and_previous.iter().zip(&scores.token).map(|(a, b)| a - b).collect();
     let rows = [
-        (&scores.token, &scores.majority, "majority_expert"),
-        (&scores.token_and_previous, &scores.majority, "majority_expert"),
-        (&gain, &zero, "no_gain"),
-        (&scores.token_overlap, &scores.majority_overlap, "majority_experts"),
+        (&scores.token, &scores.majority, BaselineKind::MajorityExpert),
+        (&scores.token_and_previous, &scores.majority, BaselineKind::MajorityExpert),
+        (&gain, &zero, BaselineKind::NoGain),
+        (&scores.token_overlap, &scores.majority_overlap, BaselineKind::MajorityExperts),
     ];
-    let row = |(variant, (score, baseline, kind)): (Variant, (&Vec<f64>, &Vec<f64>, &'static str))| {
+    let row = |(variant, (score, baseline, kind)): (Variant, (&Vec<f64>, &Vec<f64>, BaselineKind))| {
         let n = study.data.len() as f64;
         let finding = empty(variant).measured(
             score.iter().sum::<f64>() / n,

@@ -7,7 +7,7 @@ use super::{
     cells::Cells,
     entropy::{Jackknife, NORMAL_95, choice_entropy, jackknife_error},
     finding::{Finding, finite},
-    names::Variable,
+    names::{BaselineKind, Variable},
     study::{Study, mean, p_value},
 };
 use crate::routing::View;
@@ -72,7 +72,7 @@ pub(super) struct Question<'a> {
 
 impl Question<'_> {
     /// The finding, against the entropies that permutations gave.
-    pub(super) fn answer(&self, permuted_entropies: &[f64], kind: &'static str) -> Finding {
+    pub(super) fn answer(&self, permuted_entropies: &[f64], kind: BaselineKind) -> Finding {
         let study = self.study;
         let mut finding = study.finding(self.statistic, self.view).by(self.finer.variable);
         finding.subject.given = (self.statistic != Statistic::MutualInformation).then_some(Variable::Token);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::{
     catalog::Statistic,
     finding::Finding,
-    names::{Variable, Variant},
+    names::{BaselineKind, Variable, Variant},
     overlap::{Drawn, Expected, expected},
     random::{Purpose, Stream},
     resample::percentile,
@@ -74,7 +74,7 @@ pub(super) fn expert_repetition(study: &Study, group: &Group, repeats: &Repeats)
         let interval =
             study.resamples.enough(documents).then(|| interval(study, group, count, &repeats.pairs)).flatten();
         let finding = finding.measured(repeated as f64 / pairs as f64, interval, pairs, documents as u64);
-        let kind = if chance.drawn { "load_matched_drawn" } else { "load_matched" };
+        let kind = if chance.drawn { BaselineKind::LoadMatchedDrawn } else { BaselineKind::LoadMatched };
         study.with_reason(finding.against(chance.mean, kind), documents)
     };
     variants.into_iter().map(row).collect()

@@ -10,7 +10,7 @@ use super::{
     coactivation,
     drops::OwnRules,
     information, load,
-    names::Variable,
+    names::{BaselineKind, Variable},
     needs::{is_out_of_reach, withhold, without_numbers},
     plain,
     plain::Shuffled,
@@ -23,14 +23,9 @@ use super::{
 };
 use crate::{
     error::Result,
-    routing::View,
+    routing::{RunKind, View},
     trace::{LayerTrace, SequenceTable},
 };
-
-/// Baseline kind of `routing_std` by category.
-const LABELS: &str = "document_label_permutation";
-/// Baseline kind of `routing_std` by token and position.
-const OCCURRENCE: &str = "occurrence_shuffle";
 
 /// All statistics of one layer, both views; one table per statistic in the order of [`super::STATISTICS`].
 ///
@@ -82,7 +77,7 @@ pub fn route_statistic(
 /// The tables of a task; those of which the trace can give nothing are not computed.
 fn run((statistics, task): &Task, layer: &LayerTrace) -> Vec<StatisticTable> {
     let of_table = |statistic: &'static Statistic| {
-        STATISTICS.iter().filter(|info| info.command == "route" && info.table == statistic.table())
+        STATISTICS.iter().filter(|info| info.command == RunKind::Route && info.table == statistic.table())
     };
     let reachable = |info: &StatisticInfo| !is_out_of_reach(info.statistic, layer.provides);
     if statistics.iter().flat_map(of_table).any(reachable) {
@@ -228,7 +223,7 @@ impl ShareRows<'_> {
             .map(|table| categories.iter().map(|shares| spread_of_category(table, shares)).collect())
             .collect();
         let permuted: Vec<&[f64]> = permuted.iter().map(Vec::as_slice).collect();
-        self.spreads(&spreads, &permuted, LABELS);
+        self.spreads(&spreads, &permuted, BaselineKind::DocumentLabelPermutation);
     }
 
     /// By position or token id, and the mean over these.
@@ -247,10 +242,10 @@ impl ShareRows<'_> {
         if view == View::Chosen {
             self.tables[2].rows.push(keys.mean_corrected(study, self.overall));
         }
-        self.spreads(&spreads, &permuted, OCCURRENCE);
+        self.spreads(&spreads, &permuted, BaselineKind::OccurrenceShuffle);
     }
 
-    fn spreads(&mut self, spreads: &[Spread], permuted: &[&[f64]], kind: &'static str) {
+    fn spreads(&mut self, spreads: &[Spread], permuted: &[&[f64]], kind: BaselineKind) {
         self.tables[1].rows.extend(spread::routing_std(self.study, self.view, spreads, permuted, kind));
         if self.view == View::Chosen {
             self.tables[2].rows.extend(spread::routing_std_corrected(self.study, spreads, self.overall));

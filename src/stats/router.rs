@@ -1,7 +1,12 @@
 //! `router_entropy` and `router_margin`: how sure the router is. Chosen view; the router knows no capacity.
 
 use super::{
-    catalog::Statistic, finding::Finding, names::Variant, resample::quantile_sorted, study::Study, subject::Subject,
+    catalog::Statistic,
+    finding::Finding,
+    names::{BaselineKind, Variant},
+    resample::quantile_sorted,
+    study::Study,
+    subject::Subject,
 };
 use crate::routing::View;
 
@@ -11,14 +16,14 @@ const QUANTILES: [f64; 5] = [0.05, 0.25, 0.5, 0.75, 0.95];
 /// `router_entropy` in nats, mean and quantiles, against ln E. n = occurrences.
 pub(super) fn router_entropy(study: &Study) -> Vec<Finding> {
     let finding = study.finding(Statistic::RouterEntropy, View::Chosen);
-    let finding = finding.against((study.data.experts as f64).ln(), "uniform");
+    let finding = finding.against((study.data.experts as f64).ln(), BaselineKind::Uniform);
     distribution(study, &finding, &study.trace.entropy)
 }
 
 /// `router_margin`, variants `margin_first` (g1 - g2) and `margin_k` (gk - gk+1), mean and quantiles, against 0, the
 /// margin of a uniform router. n = occurrences.
 pub(super) fn router_margin(study: &Study) -> Vec<Finding> {
-    let finding = study.finding(Statistic::RouterMargin, View::Chosen).against(0.0, "uniform");
+    let finding = study.finding(Statistic::RouterMargin, View::Chosen).against(0.0, BaselineKind::Uniform);
     let mut findings = distribution(study, &finding.clone().variant(Variant::MarginFirst), &study.trace.margin_first);
     findings.extend(distribution(study, &finding.variant(Variant::MarginK), &study.trace.margin_k));
     findings

@@ -6,7 +6,7 @@ use super::{
     catalog::Statistic,
     cells::Cells,
     finding::Finding,
-    names::Variable,
+    names::{BaselineKind, Variable},
     positions::importance,
     resample::{Interval, percentile},
     study::{Group, Study},
@@ -293,8 +293,8 @@ pub(super) fn expert_share<'a>(
         let interval = shares.intervals.get(expert).copied().flatten();
         let finding = finding.measured(*estimate, interval, shares.n, shares.documents as u64);
         let finding = match shares.key {
-            Key::All => finding.against(uniform, "uniform"),
-            _ => finding.against(overall.get(expert).copied().unwrap_or(f64::NAN), "overall_share"),
+            Key::All => finding.against(uniform, BaselineKind::Uniform),
+            _ => finding.against(overall.get(expert).copied().unwrap_or(f64::NAN), BaselineKind::OverallShare),
         };
         study.with_reason(finding, shares.documents)
     };

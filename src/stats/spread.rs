@@ -4,7 +4,7 @@
 use super::{
     catalog::Statistic,
     finding::Finding,
-    names::Variable,
+    names::{BaselineKind, Variable},
     resample::centred,
     share::{Key, Shares, about},
     study::{Study, mean, p_value},
@@ -140,7 +140,7 @@ pub(super) fn routing_std(
     view: View,
     spreads: &[Spread],
     permuted: &[&[f64]],
-    kind: &'static str,
+    kind: BaselineKind,
 ) -> Vec<Finding> {
     let row = |(index, spread): (usize, &Spread)| {
         let finding = spread.finding(study, view, Statistic::RoutingStd, |moments| moments.std);
@@ -151,7 +151,7 @@ pub(super) fn routing_std(
 }
 
 /// Baseline and p-value of a finding that was not withheld.
-fn compare(finding: Finding, null: impl ExactSizeIterator<Item = f64> + Clone, kind: &'static str) -> Finding {
+fn compare(finding: Finding, null: impl ExactSizeIterator<Item = f64> + Clone, kind: BaselineKind) -> Finding {
     let Some(estimate) = finding.estimate else { return finding };
     let mut finding = finding.against(mean(null.clone()), kind);
     finding.p_value = finding.baseline.map(|_| p_value(estimate, null));
@@ -172,7 +172,7 @@ fn against_overall(finding: Finding, overall: &[f64]) -> Finding {
     if finding.estimate.is_none() || overall.is_empty() {
         return finding;
     }
-    finding.against(variance(overall).sqrt(), "overall_share")
+    finding.against(variance(overall).sqrt(), BaselineKind::OverallShare)
 }
 
 /// Which keys a mean is taken over.
@@ -190,7 +190,7 @@ impl Keys<'_> {
     pub(super) fn mean_std(&self, study: &Study, view: View, permuted: &[&[f64]]) -> Finding {
         let finding = self.mean(study, view, Statistic::RoutingStd, |moments| moments.std);
         let null = permuted.iter().map(|values| mean_of_finite(values.iter().copied()));
-        compare(finding, null, "occurrence_shuffle")
+        compare(finding, null, BaselineKind::OccurrenceShuffle)
     }
 
     /// Mean of `routing_std_corrected` over the keys, n = number of keys; chosen view.

@@ -4,8 +4,11 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::names::{Priority, Ranking, Variable, Variant};
-use crate::routing::ExpertId;
+use super::names::{Cohort, Priority, Ranking, Variable, Variant};
+use crate::{
+    routing::{CapacityRule, ExpertId},
+    trace::Role,
+};
 
 /// Text that is usually a literal and sometimes read back from a file.
 pub type Name = Cow<'static, str>;
@@ -75,24 +78,24 @@ pub struct Subject {
     /// Message of a conversation, from 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub turn: Option<u16>,
-    /// Who speaks: "system", "user", "assistant" or "tool".
+    /// Who speaks.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub role: Option<Name>,
+    pub role: Option<Role>,
     /// Capacity factor of a replay.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capacity_factor: Option<f64>,
-    /// Capacity rule of a replay: "port", "t5x" or "unlimited".
+    /// Capacity rule of a replay.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub rule: Option<Name>,
+    pub rule: Option<CapacityRule>,
     /// Which sequences compete in a replay: [`super::GROUPS_OF_RUN`], "sequence", "batch:N", "tokens:N".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grouping: Option<Name>,
     /// Who gets a slot first in a replay.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<Priority>,
-    /// Which sequences a curve is over: absent = all that reach the position, "fixed" = those that reach the end.
+    /// Which sequences a curve is over; absent = all that reach the position.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub cohort: Option<Name>,
+    pub cohort: Option<Cohort>,
     /// Tokens that the checkpoint was trained on, where known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub training_tokens: Option<f64>,
@@ -110,11 +113,11 @@ pub enum Scope<'a> {
     /// A category.
     Category(&'a str),
     /// Who speaks.
-    Role(&'a str),
+    Role(Role),
     /// A message of the conversations.
     Turn(u16),
     /// A role in a data set.
-    DatasetRole(&'a str, &'a str),
+    DatasetRole(&'a str, Role),
     /// A message in a data set.
     DatasetTurn(&'a str, u16),
     /// An expert.
@@ -139,13 +142,10 @@ pub enum Scope<'a> {
     },
 }
 
-/// The cohort of the sequences that reach the end of the window.
-const FIXED: &str = "fixed";
-
 impl Subject {
     /// What the subject says of the layer's tokens; `None` if that is none of the scopes.
     pub fn scope(&self) -> Option<Scope<'_>> {
-        let (dataset, role) = (self.dataset.as_deref(), self.role.as_deref());
+        let (dataset, role) = (self.dataset.as_deref(), self.role);
         let scope = match (self.variable, dataset, self.category.as_deref(), role, self.turn) {
             (Some(Variable::PositionBucket), dataset, None, None, None) => {
                 Scope::Bucket { fixed: self.cohort.is_some(), dataset, first: self.position? }
@@ -180,14 +180,13 @@ impl Subject {
     #[must_use]
     pub fn within(self, scope: Scope<'_>) -> Self {
         let own = |text: &str| Some(text.to_owned());
-        let role = |role: &str| Some(Name::Owned(role.to_owned()));
         match scope {
             Scope::All => self,
             Scope::Dataset(dataset) => Self { dataset: own(dataset), ..self },
             Scope::Category(category) => Self { category: own(category), ..self },
-            Scope::Role(name) => Self { role: role(name), ..self },
+            Scope::Role(role) => Self { role: Some(role), ..self },
             Scope::Turn(turn) => Self { turn: Some(turn), ..self },
-            Scope::DatasetRole(dataset, name) => Self { dataset: own(dataset), role: role(name), ..self },
+            Scope::DatasetRole(dataset, role) => Self { dataset: own(dataset), role: Some(role), ..self },
             Scope::DatasetTurn(dataset, turn) => Self { dataset: own(dataset), turn: Some(turn), ..self },
             Scope::Expert(expert) => Self { variable: Some(Variable::Expert), expert: Some(expert), ..self },
             Scope::Token(id, text) => {
@@ -197,7 +196,7 @@ impl Subject {
                 variable: Some(Variable::PositionBucket),
                 position: Some(first),
                 dataset: dataset.and_then(own),
-                cohort: fixed.then_some(Name::Borrowed(FIXED)),
+                cohort: fixed.then_some(Cohort::Fixed),
                 ..self
             },
             Scope::Position { dataset, position } => Self {
@@ -254,9 +253,9 @@ mod tests {
             Scope::All,
             Scope::Dataset("chat"),
             Scope::Category("x"),
-            Scope::Role("user"),
+            Scope::Role(Role::User),
             Scope::Turn(3),
-            Scope::DatasetRole("chat", "user"),
+            Scope::DatasetRole("chat", Role::User),
             Scope::DatasetTurn("chat", 3),
             Scope::Expert(7),
             Scope::Token(5, Some("the")),
@@ -280,7 +279,7 @@ mod tests {
             Subject { expert: Some(1), ..all.clone() },
             Subject { position: Some(1), ..all.clone() },
             Subject { document: Some("a".into()), ..all.clone() },
-            Subject { category: Some("x".into()), role: Some("user".into()), ..all.clone() },
+            Subject { category: Some("x".into()), role: Some(Role::User), ..all.clone() },
             Subject { variable: Some(Variable::Expert), ..all.clone() },
             Subject { token_id: Some(1), ..Subject::from(Scope::Dataset("chat")) },
         ] {

@@ -6,7 +6,7 @@ use super::{
     catalog::Statistic,
     entropy::{NORMAL_95, jackknife_error},
     finding::Finding,
-    names::{Ranking, Variant},
+    names::{BaselineKind, Ranking, Variant},
     plain::Shuffled,
     study::{Study, mean, p_value},
     vocabulary_sums::{Concentration, VocabularySums},
@@ -45,7 +45,7 @@ pub(super) fn vocabulary_specialization(study: &Study, view: View, permuted: &[S
         let interval = Some(interval).filter(|_| study.resamples.enough(documents));
         let null = permuted.iter().map(|shuffled| shuffled.vocabulary[view as usize][variant]);
         let finding = finding.measured(estimate[variant], interval, n, documents as u64);
-        let mut finding = finding.against(mean(null.clone()), "occurrence_shuffle");
+        let mut finding = finding.against(mean(null.clone()), BaselineKind::OccurrenceShuffle);
         finding.p_value = finding.baseline.map(|_| p_value(estimate[variant], null));
         // Every occurrence has k different choices, so that one expert holds at most 1/k of them.
         finding.ceiling = Some(if view == View::Chosen { 1.0 / study.data.top_k as f64 } else { 1.0 });
@@ -115,8 +115,8 @@ pub(super) fn top_tokens(study: &Study, view: View) -> Vec<Finding> {
                 finding.estimate = Some(estimate);
                 finding.n = u64::from(count(token));
                 findings.push(match ranking {
-                    Ranking::Count => finding.against(totals.expected(token, expert), "load_matched"),
-                    Ranking::LogOdds => finding.against(0.0, "corpus_frequency"),
+                    Ranking::Count => finding.against(totals.expected(token, expert), BaselineKind::LoadMatched),
+                    Ranking::LogOdds => finding.against(0.0, BaselineKind::CorpusFrequency),
                 });
             }
         }

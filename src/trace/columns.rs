@@ -2,7 +2,10 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use crate::routing::{Block, ExpertId, LayerId, Provides, RoutingShape};
+use crate::{
+    corpus::Role,
+    routing::{Block, ExpertId, LayerId, Provides, RoutingShape},
+};
 
 /// The sequences of a run, their documents and categories, as dense indices.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -34,16 +37,13 @@ pub struct SpanTable {
     pub sequence: Vec<u32>,
     /// Message of the conversation, from 0, `[spans]`.
     pub turn: Vec<u16>,
-    /// Index into [`ROLES`], `[spans]`.
-    pub role: Vec<u8>,
+    /// Who speaks, `[spans]`.
+    pub role: Vec<Role>,
     /// First position, `[spans]`.
     pub start: Vec<u32>,
     /// Position after the last, `[spans]`.
     pub end: Vec<u32>,
 }
-
-/// Who speaks, in the order in which tables list them.
-pub const ROLES: [&str; 4] = ["system", "user", "assistant", "tool"];
 
 /// The routing groups of a layer (`groups.parquet`). The groups are the same in every layer; capacities may differ.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

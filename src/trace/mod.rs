@@ -16,9 +16,12 @@ mod read;
 mod write;
 mod write_inputs;
 
-pub use crate::routing::{Block, Provides, TRACE_SCHEMA};
+pub use crate::{
+    corpus::Role,
+    routing::{Block, Provides, TRACE_SCHEMA},
+};
 pub use build::{RoutedSequence, TraceBuilder, TraceOptions};
-pub use columns::{GroupTable, LayerTrace, ROLES, SequenceTable, SpanTable};
+pub use columns::{GroupTable, LayerTrace, SequenceTable, SpanTable};
 pub use layout::{SEGMENT_TOKENS, Segment, TraceLayout};
 pub use part::FinishedPart;
 pub use read::RoutingTrace;

@@ -2,7 +2,7 @@
 
 use openmoe_analyze::{
     routing::{CapacityRule, ExpertId, RouterSettings, queue_slots},
-    stats::{DropLayer, DropSettings, DropStudy, Settings, Tables, drop_statistics, merge, route_statistics},
+    stats::{DropLayer, DropSettings, DropStudy, Role, Settings, Tables, drop_statistics, merge, route_statistics},
     trace::{GroupTable, LayerTrace, SequenceTable, SpanTable},
 };
 
@@ -109,7 +109,7 @@ impl MadeUpTrace {
     }
 
     /// Adds a message to a sequence.
-    pub(crate) fn span(&mut self, sequence: u32, turn: u16, role: u8, start: u32, end: u32) {
+    pub(crate) fn span(&mut self, sequence: u32, turn: u16, role: Role, start: u32, end: u32) {
         self.spans.sequence.push(sequence);
         self.spans.turn.push(turn);
         self.spans.role.push(role);

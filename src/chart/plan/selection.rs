@@ -73,6 +73,13 @@ impl<'a> Selection<'a> {
         rows.filter(|row| row.checkpoint.is_some() && row.estimate.is_some())
     }
 
+    /// The view of charts that show one: the kept one, as the paper's figures do. The chosen one where the trace does not
+    /// say what was dropped, so that the kept one has no number.
+    pub(super) fn drawn_view(&self, statistic: Statistic) -> View {
+        let kept = self.index.rows(statistic, View::Kept).any(|row| row.estimate.is_some());
+        if kept { View::Kept } else { View::Chosen }
+    }
+
     /// A checkpoint's label without what all of them begin with.
     pub(super) fn shortened<'b>(&self, name: &'b str) -> &'b str {
         self.index.shortened(name)
@@ -175,6 +182,14 @@ pub(super) fn view_words(view: View) -> &'static str {
     match view {
         View::Chosen => "chosen, before capacity",
         View::Kept => "kept, after capacity",
+    }
+}
+
+/// What a caption adds where a chart that shows the kept view otherwise shows the chosen one.
+pub(super) fn view_rule(view: View) -> &'static str {
+    match view {
+        View::Chosen => " The trace does not say what was dropped: drawn are the choices before capacity.",
+        View::Kept => "",
     }
 }
 

@@ -4,7 +4,7 @@ use super::{
     ChartSpec,
     many::{self, RadarKeys},
     room::ExpertColumns,
-    selection::{Selection, label, token_label, view_words},
+    selection::{Selection, label, token_label, view_rule, view_words},
 };
 use crate::{
     chart::{
@@ -27,19 +27,31 @@ pub(super) const COLUMNS_PER_BLOCK: usize = 32;
 
 /// One radar per category, a page per layer.
 pub(super) fn categories(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
-    let caption = "Share of each expert in the kept assignments of a category, experts clockwise from the top; \
-                   n under each name: occurrences. All radars share one scale.";
-    radars(selection, kind, Variable::Category, "category", caption, |rows| {
+    let caption = |view: View| {
+        format!(
+            "Share of each expert in the {} assignments of a category, experts clockwise from the top; n under each name: \
+             occurrences. All radars share one scale.{}",
+            view.name(),
+            view_rule(view)
+        )
+    };
+    radars(selection, kind, (Variable::Category, "category"), caption, |rows| {
         selection.categories(rows).into_iter().map(|name| (label(name), Key::Category(name))).collect()
     })
 }
 
 /// One radar per position: the first, every power of two and the last.
 pub(super) fn positions(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
-    let caption = "Share of each expert in the kept assignments at one position of the sequence, experts clockwise \
-                   from the top. Drawn: position 0, every power of two and the last position with enough data; \
-                   all positions are in stats/expert_share.csv.";
-    radars(selection, kind, Variable::Position, "position", caption, |rows| {
+    let caption = |view: View| {
+        format!(
+            "Share of each expert in the {} assignments at one position of the sequence, experts clockwise from the top. \
+             Drawn: position 0, every power of two and the last position with enough data; all positions are in \
+             stats/expert_share.csv.{}",
+            view.name(),
+            view_rule(view)
+        )
+    };
+    radars(selection, kind, (Variable::Position, "position"), caption, |rows| {
         let mut all: Vec<u32> = rows.iter().filter_map(|row| row.position).collect();
         all.sort_unstable();
         all.dedup();
@@ -51,9 +63,15 @@ pub(super) fn positions(selection: &Selection<'_>, kind: &'static ChartKind) -> 
 
 /// One radar for each of the most frequent token ids.
 pub(super) fn tokens(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
-    let caption = "Share of each expert in the kept assignments of one token id, experts clockwise from the top. \
-                   Drawn: the most frequent token ids; ␣ is a space, \\n a line end.";
-    radars(selection, kind, Variable::Token, "token id", caption, |rows| {
+    let caption = |view: View| {
+        format!(
+            "Share of each expert in the {} assignments of one token id, experts clockwise from the top. Drawn: the most \
+             frequent token ids; ␣ is a space, \\n a line end.{}",
+            view.name(),
+            view_rule(view)
+        )
+    };
+    radars(selection, kind, (Variable::Token, "token id"), caption, |rows| {
         let mut ids: Vec<(u64, u32, String)> = Vec::new();
         for row in rows {
             let Some(id) = row.token_id else { continue };
@@ -88,19 +106,19 @@ impl Key<'_> {
 fn radars<'a>(
     selection: &Selection<'a>,
     kind: &'static ChartKind,
-    variable: Variable,
-    noun: &str,
-    caption: &str,
+    (variable, noun): (Variable, &str),
+    caption: impl Fn(View) -> String,
     keys: impl Fn(&[&'a Finding]) -> Vec<(String, Key<'a>)>,
 ) -> Vec<ChartSpec> {
-    let view = View::Kept;
+    let view = selection.drawn_view(kind.statistic);
+    let caption = caption(view);
     if selection.has_many_layers() {
         let of_layer = |layer: LayerId, chosen: &dyn Fn(usize) -> Vec<usize>| {
             let own = LayerShares::of(selection, layer, view, variable);
             let keys = keys(&own.rows);
             chosen(keys.len()).into_iter().filter_map(|at| own.panel(&keys[at].0, keys[at].1)).collect()
         };
-        let keys = RadarKeys { noun, caption, first: variable == Variable::Token, of_layer: &of_layer };
+        let keys = RadarKeys { noun, caption: &caption, first: variable == Variable::Token, of_layer: &of_layer };
         return many::radars(selection, kind, view, &keys);
     }
     let mut specs = Vec::new();
@@ -197,10 +215,15 @@ pub(super) fn by_expert(rows: &[&Finding], experts: usize, number: impl Fn(&Find
 
 /// Category by expert, each cell the load relative to even load.
 pub(super) fn category_load(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
-    let caption = "Share of each expert in the kept assignments of a category, as a multiple of the uniform share: \
-                   1 is even load, 2 twice that. Intervals are in stats/expert_share.csv.";
+    let view = selection.drawn_view(kind.statistic);
+    let caption = format!(
+        "Share of each expert in the {} assignments of a category, as a multiple of the uniform share: 1 is even load, 2 \
+         twice that. Intervals are in stats/expert_share.csv.{}",
+        view.name(),
+        view_rule(view)
+    );
     let title = "Expert load by category";
-    category_maps(selection, kind, View::Kept, (caption, "multiple of even load"), title, |row| {
+    category_maps(selection, kind, view, (&caption, "multiple of even load"), title, |row| {
         Some(row.estimate? / selection.even_share(row.layer))
     })
 }

@@ -5,7 +5,7 @@ use super::{
     context::{group, single, variants},
     many,
     room::EXPERTS_EACH,
-    selection::{Selection, interval, view_words, words},
+    selection::{Selection, interval, view_rule, view_words, words},
     token_table,
 };
 use crate::{
@@ -19,25 +19,30 @@ const EXPERTS_PER_PAGE: usize = 32;
 
 /// The top tokens of every expert, raw count and log-odds side by side.
 pub(super) fn top_tokens(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
-    let caption = "The ten token ids with the most kept assignments of each expert, and the ten whose odds in the expert \
-                   are highest against the whole corpus (informative Dirichlet prior). ␣ is a space, \\n a line end, … \
-                   cuts a long text; empty cells: fewer ids. Counts and z-scores are in stats/top_tokens.csv.";
+    let view = selection.drawn_view(kind.statistic);
+    let caption = format!(
+        "The ten token ids with the most {} assignments of each expert, and the ten whose odds in the expert are highest \
+         against the whole corpus (informative Dirichlet prior). ␣ is a space, \\n a line end, … cuts a long text; empty \
+         cells: fewer ids. Counts and z-scores are in stats/top_tokens.csv.{}",
+        view.name(),
+        view_rule(view)
+    );
     if selection.has_many_layers() {
-        return many::busiest_tokens(selection, kind, caption);
+        return many::busiest_tokens(selection, kind, view, &caption);
     }
     let mut specs = Vec::new();
     for &layer in selection.layers() {
-        let rows: Vec<&Finding> = selection.layer_rows(kind.statistic, View::Kept, layer).collect();
+        let rows: Vec<&Finding> = selection.layer_rows(kind.statistic, view, layer).collect();
         if rows.is_empty() {
             continue;
         }
         if selection.experts(layer) > EXPERTS_EACH {
-            specs.push(many::busy_and_idle_tokens(selection, kind, layer, &rows, caption));
+            specs.push(many::busy_and_idle_tokens(selection, kind, (layer, view), &rows, &caption));
             continue;
         }
         for from in (0..selection.experts(layer)).step_by(EXPERTS_PER_PAGE) {
             let to = (from + EXPERTS_PER_PAGE).min(selection.experts(layer));
-            specs.push(token_page(selection, kind, (layer, from..to), &rows, caption));
+            specs.push(token_page(selection, kind, (layer, view, from..to), &rows, &caption));
         }
     }
     specs
@@ -46,7 +51,7 @@ pub(super) fn top_tokens(selection: &Selection<'_>, kind: &'static ChartKind) ->
 fn token_page(
     selection: &Selection<'_>,
     kind: &'static ChartKind,
-    (layer, experts): (LayerId, std::ops::Range<usize>),
+    (layer, view, experts): (LayerId, View, std::ops::Range<usize>),
     rows: &[&Finding],
     caption: &str,
 ) -> ChartSpec {
@@ -54,8 +59,8 @@ fn token_page(
     let suffix = if whole { String::new() } else { format!("_experts_{}_to_{}", experts.start, experts.end - 1) };
     let part = if whole { String::new() } else { format!(", experts {} to {}", experts.start, experts.end - 1) };
     let body = token_table::body(experts.map(|expert| token_table::row(expert.to_string(), rows, expert)).collect());
-    let title = format!("Top tokens of each expert, layer {layer} ({}){part}", view_words(View::Kept));
-    selection.spec(kind, &format!("layer_{layer}_{}{suffix}", View::Kept.name()), title, caption, body)
+    let title = format!("Top tokens of each expert, layer {layer} ({}){part}", view_words(view));
+    selection.spec(kind, &format!("layer_{layer}_{}{suffix}", view.name()), title, caption, body)
 }
 
 /// Accuracy of predicting the first choice, against always guessing the busiest expert.

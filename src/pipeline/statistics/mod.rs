@@ -95,7 +95,7 @@ pub(crate) fn finish(
     let (kind, settings) = (record.identity.command, SummarySettings::of(record));
     let verdict = verdict(kind, &findings, &tables);
     let answers = verdict_entries(&verdict);
-    let summary = Summary::new(kind.name(), settings, &answers, &findings).to_bytes()?;
+    let summary = Summary::new(kind, settings, &answers, &findings).to_bytes()?;
     staged.add("summary.json", &summary)?;
     Paths::of(record, report).shorten_documents(&mut tables);
     let verdict = verdict_lines(&verdict);

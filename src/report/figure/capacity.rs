@@ -9,11 +9,12 @@ use super::{
 };
 use crate::{
     report::text::readable,
+    routing::CapacityRule,
     stats::{Finding, GROUPS_OF_RUN, Priority, Statistic, StatisticInfo, Variant, grouping_words},
 };
 
 /// Rules with slots to run out of.
-const RULES: [&str; 2] = ["port", "t5x"];
+const RULES: [CapacityRule; 2] = [CapacityRule::Port, CapacityRule::T5x];
 /// What is lost, and how it is called.
 const LOSSES: [(Variant, &str); 5] = [
     (Variant::Of(Statistic::AssignmentDropRatio), "dropped assignments"),
@@ -45,17 +46,13 @@ pub(super) fn figures(info: &StatisticInfo, rows: &[Row<'_>]) -> Option<Vec<Figu
         replays.curve(
             dropped,
             &format!("by who competes (rule {own})"),
-            |row| row.dataset.is_none() && row.rule.as_deref() == Some(own) && row.priority == Some(Priority::Position),
+            |row| row.dataset.is_none() && row.rule == Some(own) && row.priority == Some(Priority::Position),
             grouping,
         ),
         replays.curve(
             LOSSES[4],
             &format!("by who queues first (rule {own})"),
-            |row| {
-                row.dataset.is_none()
-                    && row.rule.as_deref() == Some(own)
-                    && row.grouping.as_deref() == Some(GROUPS_OF_RUN)
-            },
+            |row| row.dataset.is_none() && row.rule == Some(own) && row.grouping.as_deref() == Some(GROUPS_OF_RUN),
             priority,
         ),
         replays.smallest(),
@@ -76,13 +73,13 @@ pub(super) fn figures(info: &StatisticInfo, rows: &[Row<'_>]) -> Option<Vec<Figu
 struct Replays<'a, 'b> {
     rows: &'b [Row<'a>],
     /// The rule of the run, or the first one that limits anything.
-    own: &'b str,
+    own: CapacityRule,
 }
 
 impl<'a, 'b> Replays<'a, 'b> {
     fn of(rows: &'b [Row<'a>]) -> Self {
         let routed = rows.iter().filter(|row| row.finding.variable.is_some());
-        let own = routed.filter_map(|row| row.finding.rule.as_deref()).find(|rule| RULES.contains(rule));
+        let own = routed.filter_map(|row| row.finding.rule).find(|rule| RULES.contains(rule));
         Self { rows, own: own.unwrap_or(RULES[0]) }
     }
 
@@ -149,19 +146,19 @@ impl<'a, 'b> Replays<'a, 'b> {
 
 /// Whether the rule of a row limits anything.
 fn limits(row: &Finding) -> bool {
-    row.rule.as_deref().is_some_and(|rule| RULES.contains(&rule))
+    row.rule.is_some_and(|rule| RULES.contains(&rule))
 }
 
 fn of(row: &Finding, dataset: Option<&str>, grouping: &str, priority: Priority) -> bool {
     row.dataset.as_deref() == dataset && row.grouping.as_deref() == Some(grouping) && row.priority == Some(priority)
 }
 
-fn is(row: &Finding, rule: &str, grouping: &str, priority: Priority) -> bool {
-    row.rule.as_deref() == Some(rule) && of(row, row.dataset.as_deref(), grouping, priority)
+fn is(row: &Finding, rule: CapacityRule, grouping: &str, priority: Priority) -> bool {
+    row.rule == Some(rule) && of(row, row.dataset.as_deref(), grouping, priority)
 }
 
 fn rule(row: &Row<'_>) -> String {
-    format!("rule {}", row.finding.rule.as_deref().unwrap_or("unknown"))
+    format!("rule {}", row.finding.rule.map_or("unknown", CapacityRule::name))
 }
 
 fn dataset(row: &Row<'_>) -> String {

@@ -187,7 +187,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{routing::View, stats::Subject};
+    use crate::{
+        routing::View,
+        stats::{Role, Subject},
+    };
 
     /// The picture of a kind of run.
     fn hero_of(command: RunKind, findings: &[Finding]) -> Figure {
@@ -277,7 +280,7 @@ mod tests {
                 trend(Variant::LastMinusFirst, 0.0543, 0.0519),
                 trend(Variant::LastMinusFirstExcess, 0.0024, 0.0),
                 trend(Variant::Slope, 0.5, 0.4),
-                dropped.clone().about(|subject| Subject { role: Some("user".into()), ..subject }),
+                dropped.clone().about(|subject| Subject { role: Some(Role::User), ..subject }),
                 dropped,
             ],
         );

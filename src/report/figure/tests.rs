@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::{
-    routing::View,
+    routing::{CapacityRule, View},
     run::RunKind,
-    stats::{Finding, GROUPS_OF_RUN, Priority, Ranking, STATISTICS, Statistic, Subject, Variable, Variant},
+    stats::{Finding, GROUPS_OF_RUN, Priority, Ranking, Role, STATISTICS, Statistic, Subject, Variable, Variant},
 };
 
 fn info(name: &str) -> &'static StatisticInfo {
@@ -235,12 +235,12 @@ fn pairs_of_categories_come_before_the_number_over_all() {
 }
 
 /// A replay of 64 sequences under a rule.
-fn replay(rule: &'static str, variant: Variant, factor: Option<f64>, estimate: f64) -> Finding {
+fn replay(rule: CapacityRule, variant: Variant, factor: Option<f64>, estimate: f64) -> Finding {
     Finding {
         estimate: Some(estimate),
         n: 64,
         ..Finding::new(Statistic::CapacityReplay, 1, View::Chosen).about(|subject| Subject {
-            rule: Some(rule.into()),
+            rule: Some(rule),
             variant: Some(variant),
             grouping: Some(GROUPS_OF_RUN.into()),
             priority: factor.is_some().then_some(Priority::Position),
@@ -253,9 +253,9 @@ fn replay(rule: &'static str, variant: Variant, factor: Option<f64>, estimate: f
 #[test]
 fn the_capacity_that_would_do_is_a_curve_and_a_smallest_factor() {
     let mut rows: Vec<Finding> = Vec::new();
-    for rule in ["unlimited", "port", "t5x"] {
+    for rule in [CapacityRule::Unlimited, CapacityRule::Port, CapacityRule::T5x] {
         for factor in [1.0, 2.0] {
-            let lost = if rule == "unlimited" { 0.0 } else { 0.1 / factor };
+            let lost = if rule == CapacityRule::Unlimited { 0.0 } else { 0.1 / factor };
             rows.push(replay(rule, Variant::Of(Statistic::AssignmentDropRatio), Some(factor), lost));
             rows.push(
                 replay(rule, Variant::Of(Statistic::AssignmentDropRatio), Some(factor), lost)
@@ -290,7 +290,7 @@ fn a_list_of_figures_that_is_cut_keeps_what_varies_and_says_so_everywhere() {
                 // The last ones alone are no straight line.
                 let value = if document < 65 { 0.0 } else { f64::from(turn) };
                 let dataset = Some(format!("d{document}"));
-                let (turn, role) = (Some(turn as u16), Some("user".into()));
+                let (turn, role) = (Some(turn as u16), Some(Role::User));
                 finding(value).about(|subject| Subject { dataset, turn, role, ..subject })
             })
         })

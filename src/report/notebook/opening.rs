@@ -5,7 +5,7 @@ use super::{
     literal::{markdown, verbatim},
     source::NotebookSource,
 };
-use crate::run::RunRecord;
+use crate::run::{RecordedLayer, RecordedLayout, RunRecord};
 
 /// Title and verdict.
 pub(super) fn opening(source: &NotebookSource, question: &str) -> Vec<Cell> {
@@ -26,7 +26,7 @@ fn what_was_run(record: &RunRecord) -> String {
     let group = queues.map_or_else(|| "?".to_owned(), |queues| queues.group.to_string());
     format!(
         "`openmoe-analyze {command}` {version} sent {tokens} tokens ({sequences} sequences, {documents} documents: {corpus}) \
-         through {label}: decoder layers {layers} with {experts} experts each, {top_k} for every token. Capacity rule \
+         through {label}: decoder layers {layers} with {experts}, {top_k} for every token. Capacity rule \
          {rule}, {factor}, routing groups: {group}.\n\nThis notebook reads what the run left behind, with polars and matplotlib alone, and \
          draws its main figures again. Every step is plain code to be changed; the last one starts from the routing itself.",
         command = identity.command,
@@ -37,12 +37,24 @@ fn what_was_run(record: &RunRecord) -> String {
         corpus = markdown(&record.text_names().join(", ")),
         label = markdown(&record.label),
         layers = layers.join(", "),
-        experts = layout.num_experts,
-        top_k = layout.top_k,
+        experts = experts_in_words(layout),
+        top_k = range(layout, |layer| layer.top_k).unwrap_or_else(|| layout.top_k.to_string()),
         rule = markdown(rule),
         factor = queues.map_or("no factor".to_owned(), |queues| format!("factor {}", queues.capacity_factor)),
         group = markdown(&group),
     )
+}
+
+/// "16 experts each", or from the fewest to the most where layers differ: "4 to 8 experts".
+fn experts_in_words(layout: &RecordedLayout) -> String {
+    let differing = range(layout, |layer| layer.num_experts);
+    differing.map_or_else(|| format!("{} experts each", layout.num_experts), |range| format!("{range} experts"))
+}
+
+/// From the least to the most of something that layers differ in; none where they are alike in it.
+fn range(layout: &RecordedLayout, of: impl Fn(&RecordedLayer) -> usize) -> Option<String> {
+    let (least, most) = (layout.layers.iter().map(&of).min()?, layout.layers.iter().map(&of).max()?);
+    (least < most).then(|| format!("{least} to {most}"))
 }
 
 fn how_sure(record: &RunRecord) -> String {

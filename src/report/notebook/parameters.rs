@@ -6,7 +6,8 @@ use super::{
     source::NotebookSource,
 };
 use crate::{
-    run::{RunKind, RunRecord},
+    routing::View,
+    run::{RecordedLayout, RunKind, RunRecord},
     stats::{Finding, Statistic, Tables},
 };
 
@@ -15,8 +16,10 @@ use crate::{
 pub(super) struct Parameters {
     /// Decoder layers with experts.
     pub(super) layers: Vec<String>,
-    /// Experts of a layer.
-    pub(super) num_experts: usize,
+    /// Experts of each of the layers; of all at once where they are alike.
+    pub(super) num_experts: Vec<usize>,
+    /// Whether a route run has numbers of what was kept; else only of what was chosen.
+    pub(super) has_kept: bool,
     /// Categories of a route run.
     pub(super) categories: Vec<String>,
     /// Data sets of a drops run.
@@ -34,7 +37,8 @@ impl Parameters {
         let (beside, checkpoints) = labels(source.record);
         Self {
             layers: layout.moe_layers.iter().map(ToString::to_string).collect(),
-            num_experts: layout.num_experts,
+            num_experts: experts(layout),
+            has_kept: has_kept(source.tables),
             categories: names(source.tables, Statistic::ExpertShare, |row| row.category.as_deref()),
             datasets: names(source.tables, Statistic::AssignmentDropRatio, |row| row.dataset.as_deref()),
             checkpoints,
@@ -59,11 +63,24 @@ impl Parameters {
         Cell::Parameters(lines.join("\n"))
     }
 
+    /// The experts of the layer that is shown, as Python has them: a number, or looked up where layers differ.
+    fn num_experts(&self) -> String {
+        match self.num_experts.as_slice() {
+            [all] => all.to_string(),
+            each => {
+                let entries = self.layers.iter().zip(each).map(|(layer, experts)| format!("{layer}: {experts}"));
+                format!("{{{}}}[LAYER]", entries.collect::<Vec<_>>().join(", "))
+            }
+        }
+    }
+
     fn of_route(&self) -> [String; 3] {
         [
-            format!("NUM_EXPERTS = {}", self.num_experts),
-            "VIEW = \"kept\"  # \"chosen\": what the router asked for; \"kept\": what is left after the capacity limit"
-                .to_owned(),
+            format!("NUM_EXPERTS = {}", self.num_experts()),
+            format!(
+                "VIEW = \"{}\"  # \"chosen\": what the router asked for; \"kept\": what is left after the capacity limit",
+                if self.has_kept { View::Kept } else { View::Chosen }.name()
+            ),
             format!("CATEGORIES = {}", literals(&self.categories)),
         ]
     }
@@ -83,6 +100,18 @@ impl Parameters {
 
 fn literals(names: &[String]) -> String {
     list(&names.iter().map(|name| python(name)).collect::<Vec<_>>())
+}
+
+/// Whether the tables have expert shares of the kept assignments.
+fn has_kept(tables: &Tables) -> bool {
+    let rows = tables.get(Statistic::ExpertShare.table()).into_iter().flat_map(|table| &table.rows);
+    rows.filter(|row| row.view == View::Kept).any(|row| row.estimate.is_some())
+}
+
+/// Experts layer by layer, or one number for all.
+fn experts(layout: &RecordedLayout) -> Vec<usize> {
+    let each: Vec<usize> = layout.layers.iter().map(|layer| layer.num_experts).collect();
+    if each.iter().all(|experts| *experts == layout.num_experts) { vec![layout.num_experts] } else { each }
 }
 
 /// Labels of the checkpoints: beside the time axis, and on it.

@@ -1,7 +1,7 @@
 //! The steps of a notebook: cells of a Python file in the percent format, each with what it needs.
 
 use super::{document::Cell, parameters::Parameters};
-use crate::stats::{Finding, Tables, Variable, Variant};
+use crate::stats::{Finding, Role, Tables, Variable, Variant};
 
 /// What opens a cell: `# %% [markdown] NAME needs=CONDITION,...`; text cells are comments, as in any percent file.
 const FENCE: &str = "# %% ";
@@ -72,7 +72,7 @@ fn has_key(row: &Finding, key: &str) -> bool {
     let found = match name {
         "variable" => row.variable.map(Variable::name),
         "variant" => row.variant.map(Variant::name),
-        "role" => row.role.as_deref(),
+        "role" => row.role.map(Role::name),
         "explained" => row.explained.map(|_| ""),
         _ => None,
     };

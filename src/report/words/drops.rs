@@ -9,7 +9,7 @@ use crate::{
     chart::visible,
     routing::LayerId,
     stats::{
-        LAYERS_EACH,
+        LAYERS_EACH, Role,
         verdict::{
             Capacity, DatasetDrops, Difference, DropsVerdict, Evidence, IntervalsThatMissZero, LaterTokens, LayerDrops,
             Missing, Queue, RiseIsTheQueue, Roles, Side, Trend,
@@ -208,7 +208,7 @@ fn dataset_entries(set: &DatasetDrops) -> Vec<VerdictEntry> {
 
 /// Who loses most, in the layer that drops most.
 fn roles_line(roles: &Roles) -> String {
-    let role = |own: &Evidence| format!("{} {}", own.finding.subject.role.as_deref().unwrap_or_default(), ratio(own));
+    let role = |own: &Evidence| format!("{} {}", own.finding.subject.role.map_or("", Role::name), ratio(own));
     let each: Vec<String> = roles.each.iter().map(role).collect();
     format!("by role in layer {}, which drops most: {}", roles.layer, each.join(", "))
 }

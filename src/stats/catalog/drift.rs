@@ -6,7 +6,7 @@ macro_rules! with_drift_statistics {
         with_drops_statistics! {
             $($before)*
             RouterSaturation = "router_saturation" {
-                command: "drift", table: "router_saturation", question: "drift", unit: "share", kept: false,
+                command: Drift, table: "router_saturation", question: "drift", unit: "share", kept: false,
                 title: "Router saturation",
                 definition: "mean over occurrences of |S_t and S_T| / k, S = the k chosen experts; of every two \
                     checkpoints",
@@ -18,7 +18,7 @@ macro_rules! with_drift_statistics {
                     that arithmetic allows.",
             }
             FirstChoiceAgreement = "first_choice_agreement" {
-                command: "drift", table: "first_choice_agreement", question: "drift", unit: "share", kept: false,
+                command: Drift, table: "first_choice_agreement", question: "drift", unit: "share", kept: false,
                 title: "First-choice agreement",
                 definition: "share of the occurrences with the same first choice",
                 baseline: "load-matched chance sum_e p_e(t) p_e(T), p_e = P(e chosen first); uniform_baseline: 1/E",
@@ -26,7 +26,7 @@ macro_rules! with_drift_statistics {
                 reading: "As saturation, for the first choice alone, which carries most of the weight.",
             }
             ExactSetAgreement = "exact_set_agreement" {
-                command: "drift", table: "exact_set_agreement", question: "drift", unit: "share", kept: false,
+                command: Drift, table: "exact_set_agreement", question: "drift", unit: "share", kept: false,
                 title: "Exact-set agreement",
                 definition: "share of the occurrences with the same set of experts",
                 baseline: "load-matched chance sum_S P_t(S) P_T(S); uniform_baseline: 1/C(E,k)",
@@ -34,7 +34,7 @@ macro_rules! with_drift_statistics {
                 reading: "As saturation, but only the whole set counts: the strictest of the three.",
             }
             Jaccard = "jaccard" {
-                command: "drift", table: "jaccard", question: "drift", unit: "share", kept: false,
+                command: Drift, table: "jaccard", question: "drift", unit: "share", kept: false,
                 title: "Jaccard index of the chosen sets",
                 definition: "mean over occurrences of |S_t and S_T| / |S_t or S_T|",
                 baseline: "expectation over independent sets with the frequencies of the two checkpoints",
@@ -42,7 +42,7 @@ macro_rules! with_drift_statistics {
                 reading: "Shared experts over all experts of the two sets; never above saturation.",
             }
             GateOverlap = "gate_overlap" {
-                command: "drift", table: "gate_overlap", question: "drift", unit: "probability", kept: false,
+                command: Drift, table: "gate_overlap", question: "drift", unit: "probability", kept: false,
                 title: "Gate overlap",
                 definition: "mean over occurrences of sum_e min(g_e(t), g_e(T))",
                 baseline: "the same over all pairs of occurrences, one of each checkpoint",
@@ -51,7 +51,7 @@ macro_rules! with_drift_statistics {
                     stays where near-ties flip.",
             }
             TokenDrift = "token_drift" {
-                command: "drift", table: "token_drift", question: "drift-tokens", unit: "share", kept: true,
+                command: Drift, table: "token_drift", question: "drift-tokens", unit: "share", kept: true,
                 title: "Token drift",
                 definition: "total variation and Jensen-Shannon divergence (bits) between the expert shares of a token \
                     id at t and T; whether the largest share stays with its expert; without an id: mean over the ids \
@@ -64,7 +64,7 @@ macro_rules! with_drift_statistics {
                     this size. The paper's Figure 11 gives 0.121 for \"ed\" and 0.103 for \"an\" between 200B and 1T.",
             }
             LastChange = "last_change" {
-                command: "drift", table: "last_change", question: "drift", unit: "share", kept: false,
+                command: Drift, table: "last_change", question: "drift", unit: "share", kept: false,
                 title: "Last change of the first choice",
                 definition: "share of the occurrences whose first choice changes between two neighbouring checkpoints \
                     from t on",
@@ -74,7 +74,7 @@ macro_rules! with_drift_statistics {
                     the later routing settles.",
             }
             AgreementByMargin = "agreement_by_margin" {
-                command: "drift", table: "agreement_by_margin", question: "drift", unit: "share", kept: false,
+                command: Drift, table: "agreement_by_margin", question: "drift", unit: "share", kept: false,
                 title: "Agreement by router margin",
                 definition: "agreement of the occurrences whose margin at T lies between two of its quantiles",
                 baseline: "load-matched chance within the bin",
@@ -83,7 +83,7 @@ macro_rules! with_drift_statistics {
                     reaches large margins, routing was learnt anew.",
             }
             LoadDrift = "load_drift" {
-                command: "drift", table: "load_drift", question: "drift-tokens", unit: "ratio", kept: true,
+                command: Drift, table: "load_drift", question: "drift-tokens", unit: "ratio", kept: true,
                 title: "Load drift",
                 definition: "cosine and total variation of the shares of the experts in all assignments, t against T",
                 baseline: "1 and 0, no change; noise_floor: between random halves of the documents at T, brought to \
@@ -93,7 +93,7 @@ macro_rules! with_drift_statistics {
                     tokens do.",
             }
             DocumentDrift = "document_drift" {
-                command: "drift", table: "document_drift", question: "drift", unit: "share", kept: false,
+                command: Drift, table: "document_drift", question: "drift", unit: "share", kept: false,
                 title: "Documents that changed most",
                 definition: "router saturation of a document; the 50 lowest of at least 64 occurrences",
                 baseline: "the saturation of the layer",
@@ -101,7 +101,7 @@ macro_rules! with_drift_statistics {
                 reading: "The documents at the lower end show which kind of text was learnt last.",
             }
             ExpertMatching = "expert_matching" {
-                command: "drift", table: "expert_matching", question: "drift", unit: "share", kept: false,
+                command: Drift, table: "expert_matching", question: "drift", unit: "share", kept: false,
                 title: "Expert matching",
                 definition: "sum over token ids and experts of min(n_xe, n'_xm(e)) over the assignments, m = the \
                     one-to-one matching that makes it largest",

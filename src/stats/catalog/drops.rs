@@ -6,7 +6,7 @@ macro_rules! with_drops_statistics {
         statistics! {
             $($before)*
             AssignmentDropRatio = "assignment_drop_ratio" {
-                command: "drops", table: "assignment_drop_ratio", question: "drop-trend", unit: "share", kept: false,
+                command: Drops, table: "assignment_drop_ratio", question: "drop-trend", unit: "share", kept: false,
                 title: "Assignment drop ratio",
                 definition: "dropped assignments / (k * occurrences), over all, by data set, category, role, turn, \
                     expert, token id and position",
@@ -18,7 +18,7 @@ macro_rules! with_drops_statistics {
                     what the text says there, and not to the queue alone.",
             }
             FirstChoiceDropRatio = "first_choice_drop_ratio" {
-                command: "drops", table: "first_choice_drop_ratio", question: "drop-trend", unit: "share", kept: false,
+                command: Drops, table: "first_choice_drop_ratio", question: "drop-trend", unit: "share", kept: false,
                 title: "First-choice drop ratio",
                 definition: "share of the first choices that found no slot",
                 baseline: "as for assignment_drop_ratio",
@@ -27,7 +27,7 @@ macro_rules! with_drops_statistics {
                     that hurts the token most.",
             }
             SecondChoiceDropRatio = "second_choice_drop_ratio" {
-                command: "drops", table: "second_choice_drop_ratio", question: "drop-trend", unit: "share", kept: false,
+                command: Drops, table: "second_choice_drop_ratio", question: "drop-trend", unit: "share", kept: false,
                 title: "Second-choice drop ratio",
                 definition: "share of the second choices that found no slot",
                 baseline: "as for assignment_drop_ratio",
@@ -35,7 +35,7 @@ macro_rules! with_drops_statistics {
                 reading: "Second choices queue behind all first ones of the group, so that they are dropped first.",
             }
             ChoiceDropRatio = "choice_drop_ratio" {
-                command: "drops", table: "choice_drop_ratio", question: "drop-trend", unit: "share", kept: false,
+                command: Drops, table: "choice_drop_ratio", question: "drop-trend", unit: "share", kept: false,
                 title: "Drop ratio by choice",
                 definition: "share of the r-th choices that found no slot, r = rank from 1 to k; of more than two choices",
                 baseline: "as for assignment_drop_ratio",
@@ -43,7 +43,7 @@ macro_rules! with_drops_statistics {
                 reading: "Each choice queues behind all earlier ones of the group: where the later ranks are lost and the first ones kept, the capacity cuts what weighs least.",
             }
             TokenDropRatio = "token_drop_ratio" {
-                command: "drops", table: "token_drop_ratio", question: "drop-trend", unit: "share", kept: false,
+                command: Drops, table: "token_drop_ratio", question: "drop-trend", unit: "share", kept: false,
                 title: "Token drop ratio",
                 definition: "share of the occurrences that lost every choice",
                 baseline: "as for assignment_drop_ratio",
@@ -51,7 +51,7 @@ macro_rules! with_drops_statistics {
                 reading: "Tokens that lost every expert pass the layer by the residual alone.",
             }
             GateMassLost = "gate_mass_lost" {
-                command: "drops", table: "gate_mass_lost", question: "drop-trend", unit: "share", kept: false,
+                command: Drops, table: "gate_mass_lost", question: "drop-trend", unit: "share", kept: false,
                 title: "Gate mass lost",
                 definition: "sum of g over dropped assignments / sum of g over all assignments",
                 baseline: "as for assignment_drop_ratio; g moves with its choice",
@@ -60,7 +60,7 @@ macro_rules! with_drops_statistics {
                     choices are lost.",
             }
             DropTrend = "drop_trend" {
-                command: "drops", table: "drop_trend", question: "drop-trend", unit: "share", kept: false,
+                command: Drops, table: "drop_trend", question: "drop-trend", unit: "share", kept: false,
                 title: "Drop trend within sequences",
                 definition: "mean over sequences of the assignment drop ratio of the last quarter less that of the \
                     first; slope per 1,000 positions with sequence fixed effects; quarters against the middle",
@@ -71,7 +71,7 @@ macro_rules! with_drops_statistics {
                     random order (last_minus_first_excess, interval above 0): more than a filling queue explains.",
             }
             DocumentDrops = "document_drops" {
-                command: "drops", table: "document_drops", question: "drop-causes", unit: "share", kept: false,
+                command: Drops, table: "document_drops", question: "drop-causes", unit: "share", kept: false,
                 title: "Documents that lose most",
                 definition: "assignment drop ratio of a document; the 50 highest",
                 baseline: "the assignment drop ratio of the layer",
@@ -79,7 +79,7 @@ macro_rules! with_drops_statistics {
                 reading: "Chosen because they lose most: examples, not estimates.",
             }
             DroppedTokens = "dropped_tokens" {
-                command: "drops", table: "dropped_tokens", question: "drop-causes", unit: "share", kept: false,
+                command: Drops, table: "dropped_tokens", question: "drop-causes", unit: "share", kept: false,
                 title: "Dropped tokens of the worst conversation",
                 definition: "share of a token's choices that found no slot, token by token, in the conversation that \
                     loses most",
@@ -88,7 +88,7 @@ macro_rules! with_drops_statistics {
                 reading: "One conversation, token by token: look for runs of the same words that fill one expert.",
             }
             DropDifference = "drop_difference" {
-                command: "drops", table: "drop_difference", question: "drop-compare", unit: "share", kept: false,
+                command: Drops, table: "drop_difference", question: "drop-compare", unit: "share", kept: false,
                 title: "Drop difference between two models",
                 definition: "drop ratio or trend of the model less that of the reference on the same sequences, paired \
                     by document",
@@ -98,7 +98,7 @@ macro_rules! with_drops_statistics {
                     that the interval is narrower than those of the two values suggest.",
             }
             CapacityReplay = "capacity_replay" {
-                command: "drops", table: "capacity_replay", question: "drop-capacity", unit: "share", kept: false,
+                command: Drops, table: "capacity_replay", question: "drop-capacity", unit: "share", kept: false,
                 title: "Capacity replay",
                 definition: "the five drop ratios recomputed from the logged choices at other capacity factors, rules, \
                     groups and orders of the queue; the smallest factor that drops no more than 0.1, 1 and 5 % (ratio)",
@@ -108,7 +108,7 @@ macro_rules! with_drops_statistics {
                     other inputs: a first-order answer, which the exact replay checks.",
             }
             Burstiness = "burstiness" {
-                command: "drops", table: "burstiness", question: "drop-causes", unit: "ratio", kept: false,
+                command: Drops, table: "burstiness", question: "drop-causes", unit: "ratio", kept: false,
                 title: "Burstiness of the drops",
                 definition: "dropped assignments / mean dropped after permuting choice vectors across sequences",
                 baseline: "1: what is popular is popular everywhere",
@@ -117,7 +117,7 @@ macro_rules! with_drops_statistics {
                     three times what their popularity alone would.",
             }
             DropCauses = "drop_causes" {
-                command: "drops", table: "drop_causes", question: "drop-causes", unit: "share", kept: false,
+                command: Drops, table: "drop_causes", question: "drop-causes", unit: "share", kept: false,
                 title: "Causes of the drops",
                 definition: "share of a token id, role or turn in the queues of an expert that overflowed",
                 baseline: "its share of all assignments of the layer",
@@ -126,7 +126,7 @@ macro_rules! with_drops_statistics {
                     them more than it fills the layer.",
             }
             ExpertOccupancy = "expert_occupancy" {
-                command: "drops", table: "expert_occupancy", question: "drop-causes", unit: "share", kept: false,
+                command: Drops, table: "expert_occupancy", question: "drop-causes", unit: "share", kept: false,
                 title: "Expert occupancy along the text",
                 definition: "mean over sequences of min(1, queue length / capacity) at the end of a bin of positions, \
                     for a first and a second choice",
@@ -136,7 +136,7 @@ macro_rules! with_drops_statistics {
                     alike. Where a line reaches 1 early, later tokens are dropped.",
             }
             ExactReplay = "exact_replay" {
-                command: "drops", table: "exact_replay", question: "drop-capacity", unit: "share", kept: false,
+                command: Drops, table: "exact_replay", question: "drop-capacity", unit: "share", kept: false,
                 title: "Exact replay",
                 definition: "the five drop ratios of a second forward pass at another capacity factor; corrected: less \
                     the first-order replay",

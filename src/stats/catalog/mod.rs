@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::routing::RunKind;
+
 #[macro_use]
 mod drift;
 #[macro_use]
@@ -21,8 +23,8 @@ pub struct StatisticInfo {
     pub name: &'static str,
     /// The name in words.
     pub title: &'static str,
-    /// The command that it belongs to: "route", "drift" or "drops".
-    pub command: &'static str,
+    /// The kind of run, and thus the command, that gives it.
+    pub command: RunKind,
     /// File stem below `stats/` of the table that holds it.
     pub table: &'static str,
     /// Anchor of the question of the report that it answers.
@@ -44,7 +46,7 @@ pub struct StatisticInfo {
 /// Makes the enum, the list and the way from a name to its statistic out of the entries.
 macro_rules! statistics {
     ($($statistic:ident = $name:literal {
-        command: $command:literal, table: $table:literal, question: $question:literal, unit: $unit:literal, kept: $kept:literal,
+        command: $command:ident, table: $table:literal, question: $question:literal, unit: $unit:literal, kept: $kept:literal,
         title: $title:literal,
         definition: $definition:literal,
         baseline: $baseline:literal,
@@ -59,7 +61,7 @@ macro_rules! statistics {
 
         /// Every statistic, in the order of the commands and of their tables.
         pub const STATISTICS: &[StatisticInfo] = &[$(StatisticInfo {
-            statistic: Statistic::$statistic, name: $name, title: $title, command: $command, table: $table,
+            statistic: Statistic::$statistic, name: $name, title: $title, command: RunKind::$command, table: $table,
             question: $question, unit: $unit, kept: $kept, definition: $definition, baseline: $baseline,
             source: $source, reading: $reading,
         },)*];

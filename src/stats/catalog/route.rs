@@ -6,7 +6,7 @@ macro_rules! with_route_statistics {
         with_drift_statistics! {
             $($before)*
             ExpertShare = "expert_share" {
-                command: "route", table: "expert_share", question: "category", unit: "share", kept: true,
+                command: Route, table: "expert_share", question: "category", unit: "share", kept: true,
                 title: "Expert share",
                 definition: "share of expert i in the assignments of the layer, of a category, position or token id; \
                     sums to 1 over experts",
@@ -17,7 +17,7 @@ macro_rules! with_route_statistics {
                     of cells, one in twenty misses it by chance.",
             }
             RoutingStd = "routing_std" {
-                command: "route", table: "routing_std", question: "token", unit: "share", kept: true,
+                command: Route, table: "routing_std", question: "token", unit: "share", kept: true,
                 title: "Routing standard deviation",
                 definition: "population standard deviation over experts of the share vector of a key; without a key: \
                     mean over the keys with at least 128 occurrences",
@@ -29,7 +29,7 @@ macro_rules! with_route_statistics {
                     shuffled baseline.",
             }
             RoutingStdCorrected = "routing_std_corrected" {
-                command: "route", table: "routing_std_corrected", question: "token", unit: "share", kept: false,
+                command: Route, table: "routing_std_corrected", question: "token", unit: "share", kept: false,
                 title: "Routing standard deviation without sampling noise",
                 definition: "sqrt(max(0, s^2 - (1 - k sum_i share_i^2) / (E k (n - 1)))), n occurrences of k distinct \
                     choices",
@@ -39,7 +39,7 @@ macro_rules! with_route_statistics {
                     Compare with the spread of the overall load, which a key without any influence would show.",
             }
             TopTokens = "top_tokens" {
-                command: "route", table: "top_tokens", question: "token", unit: "count", kept: true,
+                command: Route, table: "top_tokens", question: "token", unit: "count", kept: true,
                 title: "Top tokens",
                 definition: "ten token ids per expert by count, and ten by log-odds z with informative Dirichlet prior",
                 baseline: "count: n_x n_e / N; log-odds: 0, the frequency in the corpus",
@@ -49,7 +49,7 @@ macro_rules! with_route_statistics {
                     vocabulary) and tokens of one document are not independent: read it as a ranking, not as a test.",
             }
             MutualInformation = "mutual_information" {
-                command: "route", table: "mutual_information", question: "token", unit: "bits", kept: true,
+                command: Route, table: "mutual_information", question: "token", unit: "bits", kept: true,
                 title: "Mutual information of expert and variable",
                 definition: "I(E;X) = H(E) - H(E|X) over assignments; explained = (estimate - baseline) / (H(E) - h - \
                     baseline)",
@@ -60,7 +60,7 @@ macro_rules! with_route_statistics {
                     data show. Shares of different variables overlap: do not add them.",
             }
             ConditionalMutualInformation = "conditional_mutual_information" {
-                command: "route", table: "conditional_mutual_information", question: "context", unit: "bits", kept: true,
+                command: Route, table: "conditional_mutual_information", question: "context", unit: "bits", kept: true,
                 title: "Mutual information of expert and context given the token",
                 definition: "I(E;C|X) = H(E|X) - H(E|X,C) over assignments; explained = (estimate - baseline) / \
                     (H(E|X) - h - baseline)",
@@ -72,7 +72,7 @@ macro_rules! with_route_statistics {
                     charts use the stricter one. Shares of different variables overlap: do not add them.",
             }
             TokenPredictability = "token_predictability" {
-                command: "route", table: "token_predictability", question: "token", unit: "share", kept: false,
+                command: Route, table: "token_predictability", question: "token", unit: "share", kept: false,
                 title: "Token predictability",
                 definition: "accuracy of predicting the first choice from the token id, five folds over documents; \
                     also the set overlap, and with the previous token",
@@ -83,7 +83,7 @@ macro_rules! with_route_statistics {
                     context adds little.",
             }
             VocabularySpecialization = "vocabulary_specialization" {
-                command: "route", table: "vocabulary_specialization", question: "token", unit: "share", kept: true,
+                command: Route, table: "vocabulary_specialization", question: "token", unit: "share", kept: true,
                 title: "Vocabulary specialization",
                 definition: "max_e n_xe / n_x, averaged over token ids: unweighted, token_weighted, frequent",
                 baseline: "mean after shuffling choice vectors over occurrences",
@@ -92,7 +92,7 @@ macro_rules! with_route_statistics {
                     by rare ids; the value for frequent ids against its shuffled baseline is the one to quote.",
             }
             DomainSpecialization = "domain_specialization" {
-                command: "route", table: "domain_specialization", question: "category", unit: "share", kept: true,
+                command: Route, table: "domain_specialization", question: "category", unit: "share", kept: true,
                 title: "Domain specialization",
                 definition: "N_ec / N_c: share of the category's occurrences that chose the expert, in the top-k sense",
                 baseline: "k/E",
@@ -101,7 +101,7 @@ macro_rules! with_route_statistics {
                     popular experts stand above it in every row. Look for rows that differ from each other.",
             }
             CramersV = "cramers_v" {
-                command: "route", table: "cramers_v", question: "category", unit: "ratio", kept: true,
+                command: Route, table: "cramers_v", question: "category", unit: "ratio", kept: true,
                 title: "Cramér's V of category and expert",
                 definition: "sqrt(chi^2 / (N min(C - 1, E - 1))) over assignments",
                 baseline: "mean after permuting labels over documents",
@@ -110,7 +110,7 @@ macro_rules! with_route_statistics {
                     permuted for the baseline: a value near it is topic-by-document noise.",
             }
             JensenShannon = "jensen_shannon" {
-                command: "route", table: "jensen_shannon", question: "category", unit: "bits", kept: true,
+                command: Route, table: "jensen_shannon", question: "category", unit: "bits", kept: true,
                 title: "Jensen-Shannon divergence between categories",
                 definition: "H(mean of the share vectors) - mean of H(share vector), categories weighted equally",
                 baseline: "mean after permuting labels over documents",
@@ -121,7 +121,7 @@ macro_rules! with_route_statistics {
                     pairs far above the permuted baseline are the categories that the router tells apart.",
             }
             ExpertRepetition = "expert_repetition" {
-                command: "route", table: "expert_repetition", question: "context", unit: "probability", kept: false,
+                command: Route, table: "expert_repetition", question: "context", unit: "probability", kept: false,
                 title: "Expert repetition",
                 definition: "P(first choice repeats at the next token); P(the choices of neighbouring tokens share an \
                     expert)",
@@ -132,7 +132,7 @@ macro_rules! with_route_statistics {
                     the same document.",
             }
             Coactivation = "coactivation" {
-                command: "route", table: "coactivation", question: "load", unit: "probability", kept: true,
+                command: Route, table: "coactivation", question: "load", unit: "probability", kept: true,
                 title: "Co-activation",
                 definition: "P(both experts chosen), all k(k-1)/2 pairs of a token",
                 baseline: "maximum-entropy k-subsets with the same loads; uniform_baseline: k(k-1)/(E(E-1))",
@@ -141,7 +141,7 @@ macro_rules! with_route_statistics {
                     above it are chosen together more than their popularity explains.",
             }
             MaxViolation = "max_violation" {
-                command: "route", table: "expert_load", question: "load", unit: "ratio", kept: true,
+                command: Route, table: "expert_load", question: "load", unit: "ratio", kept: true,
                 title: "Maximal load violation",
                 definition: "largest load over mean load, minus 1",
                 baseline: "0 (uniform)",
@@ -150,7 +150,7 @@ macro_rules! with_route_statistics {
                     group, where loads are less even than here: what a capacity drops is in the drops runs.",
             }
             LoadCv = "load_cv" {
-                command: "route", table: "expert_load", question: "load", unit: "ratio", kept: true,
+                command: Route, table: "expert_load", question: "load", unit: "ratio", kept: true,
                 title: "Coefficient of variation of the load",
                 definition: "population standard deviation of the load over its mean",
                 baseline: "0 (uniform)",
@@ -158,7 +158,7 @@ macro_rules! with_route_statistics {
                 reading: "0: even; 1: the loads scatter as much as their mean.",
             }
             LoadGini = "load_gini" {
-                command: "route", table: "expert_load", question: "load", unit: "ratio", kept: true,
+                command: Route, table: "expert_load", question: "load", unit: "ratio", kept: true,
                 title: "Gini coefficient of the load",
                 definition: "sum_ij |q_i - q_j| / (2 E), q = share of the assignments",
                 baseline: "0 (uniform)",
@@ -166,7 +166,7 @@ macro_rules! with_route_statistics {
                 reading: "0: even; near 1: one expert takes everything. Unlike the maximum it weighs all experts.",
             }
             LoadEntropy = "load_entropy" {
-                command: "route", table: "expert_load", question: "load", unit: "ratio", kept: true,
+                command: Route, table: "expert_load", question: "load", unit: "ratio", kept: true,
                 title: "Load entropy",
                 definition: "H(q) / ln E",
                 baseline: "1 (uniform)",
@@ -175,7 +175,7 @@ macro_rules! with_route_statistics {
                     digit are large.",
             }
             EffectiveExperts = "effective_experts" {
-                command: "route", table: "expert_load", question: "load", unit: "experts", kept: true,
+                command: Route, table: "expert_load", question: "load", unit: "experts", kept: true,
                 title: "Effective number of experts",
                 definition: "exp H(q)",
                 baseline: "E (uniform)",
@@ -184,7 +184,7 @@ macro_rules! with_route_statistics {
                     of the layer is spare.",
             }
             DeadExperts = "dead_experts" {
-                command: "route", table: "expert_load", question: "load", unit: "experts", kept: true,
+                command: Route, table: "expert_load", question: "load", unit: "experts", kept: true,
                 title: "Dead experts",
                 definition: "experts without any assignment",
                 baseline: "0 (uniform)",
@@ -193,7 +193,7 @@ macro_rules! with_route_statistics {
                     not only about the model.",
             }
             N50 = "n50" {
-                command: "route", table: "expert_load", question: "load", unit: "experts", kept: true,
+                command: Route, table: "expert_load", question: "load", unit: "experts", kept: true,
                 title: "Experts that take half of the assignments",
                 definition: "fewest experts whose loads reach one half together",
                 baseline: "ceil(E/2) (uniform)",
@@ -201,7 +201,7 @@ macro_rules! with_route_statistics {
                 reading: "Fewest experts that take half of the assignments; E/2 if all are alike.",
             }
             RouterEntropy = "router_entropy" {
-                command: "route", table: "router_entropy", question: "confidence", unit: "nats", kept: false,
+                command: Route, table: "router_entropy", question: "confidence", unit: "nats", kept: false,
                 title: "Router entropy",
                 definition: "entropy of the router probabilities over all experts: mean and quantiles",
                 baseline: "ln E (uniform)",
@@ -209,7 +209,7 @@ macro_rules! with_route_statistics {
                 reading: "0: certain; ln E: undecided. Low quantiles show how many tokens the router is sure of.",
             }
             RouterMargin = "router_margin" {
-                command: "route", table: "router_margin", question: "confidence", unit: "probability", kept: false,
+                command: Route, table: "router_margin", question: "confidence", unit: "probability", kept: false,
                 title: "Router margin",
                 definition: "g1 - g2 (margin_first) and gk - gk+1 (margin_k): mean and quantiles",
                 baseline: "0 (uniform)",

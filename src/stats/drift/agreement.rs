@@ -7,17 +7,12 @@ use super::{
 use crate::{
     routing::View,
     stats::{
-        Finding, Statistic, StatisticTable,
+        BaselineKind, Finding, Statistic, StatisticTable,
         finding::finite,
         occurrences::Occurrences,
         random::{Purpose, Stream},
     },
 };
-
-/// Baseline kind: chance from the frequencies of experts and sets, without an error of its own.
-const LOAD_MATCHED: &str = "load_matched";
-/// Baseline kind: the same from drawn pairs of rows.
-const DRAWN_PAIRS: &str = "load_matched_drawn";
 
 /// The four statistics, in the order of the tables.
 const STATISTICS: [Statistic; 4] =
@@ -47,7 +42,9 @@ pub(super) fn agreement(step: &Step, reference: &Sets) -> Vec<StatisticTable> {
     let seed = course.settings.statistics.seed;
     let jaccard = chance.jaccard(one, last, Stream::new(seed, one.layer, Purpose::Pairs, step.at));
     let chance = [chance.saturation, chance.first, chance.exact, jaccard.mean];
-    let kind = |index: usize| if index == 3 && jaccard.drawn { DRAWN_PAIRS } else { LOAD_MATCHED };
+    let kind = |index: usize| {
+        if index == 3 && jaccard.drawn { BaselineKind::LoadMatchedDrawn } else { BaselineKind::LoadMatched }
+    };
     let row = |index: usize| {
         let finding = course.mean(step.finding(STATISTICS[index], View::Chosen), &sums[index], &course.occurrences);
         StatisticTable::of(
@@ -61,10 +58,10 @@ pub(super) fn agreement(step: &Step, reference: &Sets) -> Vec<StatisticTable> {
 /// A router saturation of any two checkpoints, from the sums by document.
 pub(super) fn saturation(course: &Course, (at, to): (usize, usize), sums: &[f64], chance: f64) -> Finding {
     let finding = course.about(course.last().finding(STATISTICS[0], View::Chosen), at, to);
-    against_chance(course, course.mean(finding, sums, &course.occurrences), 0, (chance, LOAD_MATCHED))
+    against_chance(course, course.mean(finding, sums, &course.occurrences), 0, (chance, BaselineKind::LoadMatched))
 }
 
-fn against_chance(course: &Course, finding: Finding, index: usize, (chance, kind): (f64, &'static str)) -> Finding {
+fn against_chance(course: &Course, finding: Finding, index: usize, (chance, kind): (f64, BaselineKind)) -> Finding {
     let uniform = uniform_chance(course.last().data.experts, course.last().data.top_k)[index];
     corrected(Finding { uniform_baseline: finite(uniform), ..finding }.against(chance, kind))
 }

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     routing::{ExpertId, View},
-    stats::{Finding, Statistic, Subject},
+    stats::{BaselineKind, Finding, Statistic, Subject},
 };
 
 /// Which occurrences change their first choice from some checkpoint on, gathered backwards along the time axis.
@@ -44,7 +44,7 @@ impl LastChange {
         let sums = step.course.per_document(|row| f64::from(u8::from(self.changed[row])));
         let finding = step.finding(Statistic::LastChange, View::Chosen);
         let chance = if is_last { 0.0 } else { 1.0 - self.same.iter().sum::<f64>() };
-        Some(step.course.mean(finding, &sums, &step.course.occurrences).against(chance, "load_matched"))
+        Some(step.course.mean(finding, &sums, &step.course.occurrences).against(chance, BaselineKind::LoadMatched))
     }
 }
 
@@ -77,7 +77,7 @@ fn lowest_documents(step: &Step) -> Vec<Finding> {
         });
         finding
             .measured(saturation(document), None, occurrences[document] as u64, 1)
-            .against(overall, "layer_mean")
+            .against(overall, BaselineKind::LayerMean)
             .remark("no interval: one document")
     };
     documents.into_iter().enumerate().map(row).collect()

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     routing::View,
-    stats::{Finding, Statistic},
+    stats::{BaselineKind, Finding, Statistic},
 };
 
 /// Why a checkpoint has no number.
@@ -115,7 +115,7 @@ impl<'a> GateReference<'a> {
         };
         let chance = |expert: usize| mean_minimum(&sorted(expert), &self.sorted[expert]);
         let chance: Vec<f64> = (0..experts).into_par_iter().map(chance).collect();
-        finding.against(chance.iter().sum::<f64>().min(1.0), "independent_occurrences")
+        finding.against(chance.iter().sum::<f64>().min(1.0), BaselineKind::IndependentOccurrences)
     }
 }
 

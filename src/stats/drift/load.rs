@@ -9,7 +9,7 @@ use super::{
 use crate::{
     routing::View,
     stats::{
-        Finding, Statistic, Subject, Variant,
+        BaselineKind, Finding, Statistic, Subject, Variant,
         finding::finite,
         resample::centred,
         share::{self, Key, Shares},
@@ -44,7 +44,7 @@ fn row(step: &Step, last: &LoadReference, view: View, (index, own): (usize, &Sha
     }
     let interval = centred(&mut resampled(own, last, distance), estimate, 1.0);
     let finding = finding.measured(estimate, interval, own.assignments(), own.documents as u64);
-    let finding = Finding { noise_floor: finite(floor), ..finding.against(unchanged, "no_change") };
+    let finding = Finding { noise_floor: finite(floor), ..finding.against(unchanged, BaselineKind::NoChange) };
     step.course.last().with_reason(finding, own.documents)
 }
 

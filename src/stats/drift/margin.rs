@@ -4,7 +4,10 @@
 use super::{agreement::agreement_of, chance::Sets, course::Step, settings::DriftSettings};
 use crate::{
     routing::View,
-    stats::{Finding, Statistic, Subject, Variant, occurrences::Occurrences, resample::quantile_sorted, study::Study},
+    stats::{
+        BaselineKind, Finding, Statistic, Subject, Variant, occurrences::Occurrences, resample::quantile_sorted,
+        study::Study,
+    },
 };
 
 /// Variant, index into the agreement of a row, whether the margin is that of the first choice.
@@ -99,7 +102,7 @@ fn rows(step: &Step, (variant, index, _): (Variant, usize, bool), bins: &[Bin]) 
         });
         let chance = sets(one, &bin.rows).chance(&bin.sets);
         let chance = [chance.saturation, chance.first, chance.exact][index];
-        course.mean(finding, &sums, &occurrences).against(chance, "load_matched")
+        course.mean(finding, &sums, &occurrences).against(chance, BaselineKind::LoadMatched)
     };
     bins.iter().map(row).collect()
 }

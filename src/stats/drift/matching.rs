@@ -8,7 +8,7 @@ use super::course::Step;
 use crate::{
     error::{Error, Result},
     routing::{ExpertId, View},
-    stats::{Finding, Statistic, Subject},
+    stats::{BaselineKind, Finding, Statistic, Subject},
     trace::LayerTrace,
 };
 
@@ -101,7 +101,7 @@ pub(super) fn findings(step: &Step, matching: &Matching) -> Vec<Finding> {
         }
         let of = |count: u64| count as f64 / assignments as f64;
         let finding = finding.measured(of(shared), None, assignments, documents);
-        finding.against(of(by_number), "same_number").remark("no interval: the matching is fitted")
+        finding.against(of(by_number), BaselineKind::SameNumber).remark("no interval: the matching is fitted")
     };
     let empty = step.finding(Statistic::ExpertMatching, View::Chosen);
     let sum = |values: &[u64]| values.iter().sum::<u64>();

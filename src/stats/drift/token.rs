@@ -9,7 +9,7 @@ use super::{
 use crate::{
     routing::{ExpertId, View},
     stats::{
-        Finding, Statistic, Subject, Variable, Variant,
+        BaselineKind, Finding, Statistic, Subject, Variable, Variant,
         category::jensen_shannon,
         entropy::{NORMAL_95, jackknife_error},
         finding::finite,
@@ -206,15 +206,15 @@ fn token_rows(step: &Step, token: &Token, view: View) -> [Finding; 3] {
         study.with_reason(finding.measured(estimate, interval, n as u64, documents as u64), documents)
     };
     let interval = centred(&mut distance.resampled.clone(), distance.total_variation, 1.0);
-    let variation = measured(variation, distance.total_variation, interval).against(0.0, "no_change");
+    let variation = measured(variation, distance.total_variation, interval).against(0.0, BaselineKind::NoChange);
     let interval = study.resamples.enough(documents).then(|| jackknife(distance.jensen_shannon, &distance.without));
-    let divergence = measured(divergence, distance.jensen_shannon, interval).against(0.0, "no_change");
+    let divergence = measured(divergence, distance.jensen_shannon, interval).against(0.0, BaselineKind::NoChange);
     let kept = kept.measured(f64::from(u8::from(own == last)), None, n as u64, documents as u64);
     let kept = kept.about(|subject| Subject { expert: Some(own), other_expert: Some(last), ..subject });
     [
         Finding { noise_floor: finite(floors.total_variation), ..variation },
         Finding { noise_floor: finite(floors.jensen_shannon), ..divergence },
-        kept.against(floors.same_largest, "split_half").remark("no interval: 1 or 0"),
+        kept.against(floors.same_largest, BaselineKind::SplitHalf).remark("no interval: 1 or 0"),
     ]
 }
 
@@ -311,12 +311,18 @@ impl Means {
         let divergence = divergence.measured(estimate, interval, self.n as u64, documents as u64);
         let floor = |sum: f64| finite(sum / self.floor_n);
         let kept = step.course.mean(kept, &self.kept, &self.occurrences);
-        let kept = kept.against(floor(self.floors.same_largest).unwrap_or(f64::NAN), "split_half");
+        let kept = kept.against(floor(self.floors.same_largest).unwrap_or(f64::NAN), BaselineKind::SplitHalf);
         let scope =
             format!("mean over {} token ids; {left_out} with fewer than {least} occurrences left out", self.ids);
         let rows = [
-            Finding { noise_floor: floor(self.floors.total_variation), ..variation.against(0.0, "no_change") },
-            Finding { noise_floor: floor(self.floors.jensen_shannon), ..divergence.against(0.0, "no_change") },
+            Finding {
+                noise_floor: floor(self.floors.total_variation),
+                ..variation.against(0.0, BaselineKind::NoChange)
+            },
+            Finding {
+                noise_floor: floor(self.floors.jensen_shannon),
+                ..divergence.against(0.0, BaselineKind::NoChange)
+            },
         ];
         let rows = rows.map(|row| study.with_reason(row, documents)).into_iter().chain([kept]);
         rows.map(|row| row.remark(scope.clone())).collect()

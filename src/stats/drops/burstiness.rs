@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     routing::ExpertId,
-    stats::{Finding, Statistic, Subject, Variable, study::p_value},
+    stats::{BaselineKind, Finding, Statistic, Subject, Variable, study::p_value},
 };
 
 /// Fewest dropped assignments after permuting, on average, for a ratio.
@@ -132,7 +132,7 @@ impl Drops<'_> {
             n,
             documents: Some(documents as u64),
             p_value: (repetitions > 0.0).then(|| p_value(lost, each)),
-            ..finding.against(1.0, "popular_everywhere")
+            ..finding.against(1.0, BaselineKind::PopularEverywhere)
         };
         if expected.is_nan() || expected == 0.0 {
             return finding.withheld(format!("{lost} dropped, none after permuting across sequences"));

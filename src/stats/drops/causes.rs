@@ -5,8 +5,8 @@ use rayon::prelude::*;
 use super::{reason::with_reason, study::DropStudy};
 use crate::{
     routing::ExpertId,
-    stats::{Finding, Name, Statistic, Subject, Variant},
-    trace::ROLES,
+    stats::{BaselineKind, Finding, Statistic, Subject, Variant},
+    trace::Role,
 };
 
 /// What fills a queue.
@@ -32,7 +32,7 @@ impl Cause {
     fn of(self, study: &DropStudy, row: usize) -> Option<u32> {
         match self {
             Self::Token => Some(study.token[row]),
-            Self::Role => study.role(row).map(u32::from),
+            Self::Role => study.role(row).map(|role| role as u32),
             Self::Turn => study.turn(row).map(u32::from),
         }
     }
@@ -40,9 +40,7 @@ impl Cause {
     fn about(self, study: &DropStudy, finding: Finding, value: u32) -> Finding {
         match self {
             Self::Token => study.about_token(finding, value),
-            Self::Role => {
-                finding.about(|subject| Subject { role: Some(Name::Borrowed(ROLES[value as usize])), ..subject })
-            }
+            Self::Role => finding.about(|subject| Subject { role: Some(Role::ALL[value as usize]), ..subject }),
             Self::Turn => finding.about(|subject| Subject { turn: Some(value as u16), ..subject }),
         }
     }
@@ -150,7 +148,7 @@ impl<'a> Queue<'a> {
             );
             let rank = (cause == Cause::Token).then_some(index as u32 + 1);
             let finding = self.measured(finding.about(|subject| Subject { rank, ..subject }), cell);
-            finding.against(overall[cell[0].0 as usize] as f64 / all, "overall_share")
+            finding.against(overall[cell[0].0 as usize] as f64 / all, BaselineKind::OverallShare)
         };
         cells.iter().enumerate().map(row).collect()
     }

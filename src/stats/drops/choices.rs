@@ -6,7 +6,11 @@ use super::{
     reason::{Units, measured_share},
     study::{DropStudy, Routed},
 };
-use crate::stats::{Finding, Statistic, StatisticTable, Subject, resample::percentile, study::mean};
+use crate::stats::{
+    Finding, Statistic, StatisticTable, Subject,
+    resample::{Resamples, percentile},
+    study::mean,
+};
 
 /// Choices by rank, over all, by data set and by category; without cells where there are no more than two.
 pub(super) struct ByRank<'a> {
@@ -48,8 +52,7 @@ impl<'a> ByRank<'a> {
     pub(super) fn table(&self, across: &[Vec<f64>], within: Option<&[Vec<f64>]>) -> Option<StatisticTable> {
         let (study, k) = (self.study, self.study.top_k());
         let observed = self.shares(study.observed());
-        let mut counts = vec![Counts::new(study, k); self.cells];
-        self.for_cells(|cell, row| counts[cell].add(study, row));
+        let counts = if self.cells > 0 { by_rank(study, self.text) } else { Vec::new() };
         let mut table = StatisticTable::of(Statistic::ChoiceDropRatio, Vec::new());
         for (cell, (key, counts)) in self.text.keys.iter().zip(&counts).enumerate() {
             let permuted = within.filter(|_| matches!(key, Key::Dataset(_))).unwrap_or(across);
@@ -67,36 +70,70 @@ impl<'a> ByRank<'a> {
     }
 }
 
-/// One cell by document.
-#[derive(Clone)]
-struct Counts {
-    occurrences: Vec<f64>,
-    /// `[ranks][documents]`.
-    dropped: Vec<Vec<f64>>,
+/// The choices of every cell by rank and document, `[cells]`.
+pub(super) fn by_rank(study: &DropStudy<'_>, atoms: &Atoms<Key>) -> Vec<RankCounts> {
+    let mut cells = vec![RankCounts::default(); atoms.keys.len()];
+    for row in study.by_document.iter().flatten().map(|row| *row as usize) {
+        atoms.cells_of_row(row).iter().for_each(|cell| cells[*cell as usize].add(study, row));
+    }
+    cells
 }
 
-impl Counts {
-    fn new(study: &DropStudy<'_>, top_k: usize) -> Self {
-        let zero = vec![0.0; study.documents()];
-        Self { dropped: vec![zero.clone(); top_k], occurrences: zero }
-    }
+/// One cell by document; every occurrence has one choice of each rank.
+#[derive(Clone, Debug, Default)]
+pub(super) struct RankCounts {
+    /// Dense document index and its occurrences; every document once.
+    documents: Vec<(u32, u32)>,
+    /// Dropped choices, `[documents of the cell, k]`.
+    dropped: Vec<u32>,
+}
 
+impl RankCounts {
+    /// Adds a row; documents come one after the other.
     fn add(&mut self, study: &DropStudy<'_>, row: usize) {
-        let document = study.document[row] as usize;
-        self.occurrences[document] += 1.0;
-        for (sums, (_, _, dropped)) in self.dropped.iter_mut().zip(study.observed().choices(row)) {
-            sums[document] += f64::from(u8::from(dropped));
+        let (document, k) = (study.document[row], study.top_k());
+        if self.documents.last().is_none_or(|(last, _)| *last != document) {
+            self.documents.push((document, 0));
+            self.dropped.resize(self.dropped.len() + k, 0);
+        }
+        let (last, from) = (self.documents.len() - 1, self.dropped.len() - k);
+        self.documents[last].1 += 1;
+        for (sum, (_, _, dropped)) in self.dropped[from..].iter_mut().zip(study.observed().choices(row)) {
+            *sum += u32::from(dropped);
         }
     }
 
+    /// Documents with an occurrence.
+    pub(super) fn documents(&self) -> usize {
+        self.documents.len()
+    }
+
+    /// Occurrences.
+    pub(super) fn occurrences(&self) -> u64 {
+        self.documents.iter().map(|(_, occurrences)| u64::from(*occurrences)).sum()
+    }
+
+    /// The dropped choices of a rank, from 0, of every document.
+    fn dropped(&self, rank: usize) -> impl Iterator<Item = u32> {
+        let k = self.dropped.len() / self.documents.len().max(1);
+        self.dropped.iter().skip(rank).step_by(k.max(1)).copied()
+    }
+
+    /// How many choices of a rank, from 0, are dropped.
+    pub(super) fn lost(&self, rank: usize) -> u64 {
+        self.dropped(rank).map(u64::from).sum()
+    }
+
+    /// The dropped share of a rank, from 0, in every resample.
+    pub(super) fn resampled(&self, resamples: &Resamples, rank: usize) -> Vec<f64> {
+        let documents = || self.documents.iter().map(|(document, _)| *document as usize);
+        let lost = resamples.sums(documents().zip(self.dropped(rank).map(f64::from)));
+        let all = resamples.sums(documents().zip(self.documents.iter().map(|(_, all)| f64::from(*all))));
+        lost.iter().zip(&all).map(|(lost, all)| lost / all).collect()
+    }
+
     fn measured(&self, study: &DropStudy<'_>, finding: Finding, rank: usize, share: f64) -> Finding {
-        let documents = self.occurrences.iter().filter(|n| **n > 0.0).count();
-        let n = self.occurrences.iter().sum::<f64>() as u64;
-        let units = Units { n, documents, separate: study.separate };
-        let sums = |values: &[f64]| study.resamples.sums(values.iter().copied().enumerate());
-        measured_share(study, finding, share, units, || {
-            let (dropped, all) = (sums(&self.dropped[rank]), sums(&self.occurrences));
-            percentile(&mut dropped.iter().zip(&all).map(|(dropped, all)| dropped / all).collect())
-        })
+        let units = Units { n: self.occurrences(), documents: self.documents(), separate: study.separate };
+        measured_share(study, finding, share, units, || percentile(&mut self.resampled(&study.resamples, rank)))
     }
 }

@@ -7,8 +7,7 @@ use super::{
 };
 use crate::{
     routing::ExpertId,
-    stats::{Finding, Statistic, StatisticTable, Subject, Variant, occurrences::NONE},
-    trace::ROLES,
+    stats::{BaselineKind, Finding, Statistic, StatisticTable, Subject, Variant, occurrences::NONE},
 };
 
 /// Both tables.
@@ -34,7 +33,7 @@ fn document_drops(study: &DropStudy<'_>, tallies: &[Tally], worst: &[usize]) -> 
         let finding = study.finding(Statistic::DocumentDrops).measured(tallies[*document].ratio(0), None, n, 1);
         let finding =
             named(study, finding, *document).about(|subject| Subject { rank: Some(rank as u32 + 1), ..subject });
-        table.rows.push(finding.against(total.ratio(0), "layer_mean").remark("no interval: one document"));
+        table.rows.push(finding.against(total.ratio(0), BaselineKind::LayerMean).remark("no interval: one document"));
     }
     if worst.is_empty() {
         let reason = format!("no document has an {} above 0", RATIOS[0].name().replace('_', " "));
@@ -81,7 +80,7 @@ fn token(study: &DropStudy<'_>, document: usize, row: usize) -> Finding {
     let finding = finding.about(|subject| Subject {
         position: Some(study.layer.trace.position[row]),
         turn: study.turn(row),
-        role: study.role(row).map(|role| ROLES[usize::from(role)].into()),
+        role: study.role(row),
         expert: Some(choices[0].0),
         other_expert: choices.get(1).map(|choice| choice.0),
         ..subject

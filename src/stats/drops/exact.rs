@@ -2,14 +2,14 @@
 
 use super::{
     layer::DropLayer,
-    losses::{Chosen, Losses, NOTHING, Ratio},
+    losses::{Chosen, Losses, NOTHING},
     replay,
     study::DropStudy,
 };
 use crate::{
     error::{Error, Result},
     stats::{
-        Finding, Statistic, StatisticTable, Subject,
+        BaselineKind, Finding, Statistic, StatisticTable, Subject,
         needs::{is_out_of_reach, withhold, without_numbers},
         resample::percentile,
     },
@@ -43,7 +43,7 @@ pub fn exact_replay(rerun: &DropStudy<'_>, logged: &DropStudy<'_>) -> Result<Sta
         lost: [Losses::observed(rerun), first_order],
         study: rerun,
     };
-    let rows = (0..Ratio::ALL.len()).map(|i| pair.row(i)).collect();
+    let rows = (0..pair.chosen[0].ratios.len()).map(|i| pair.row(i)).collect();
     let mut table = [StatisticTable::of(Statistic::ExactReplay, rows)];
     withhold(&mut table, provides);
     let [table] = table;
@@ -90,7 +90,7 @@ impl Pair<'_> {
         let lost = |run: usize| self.lost[run].at(ratio, 0);
         let [exact, first_order] = [0, 1].map(|run| self.chosen[run].share(ratio, lost(run)));
         if exact.is_nan() || first_order.is_nan() {
-            return finding.variant(Ratio::ALL[ratio].variant()).withheld(NOTHING);
+            return scope.about(study, finding, ratio).withheld(NOTHING);
         }
         let finding = scope.measured(study, finding, ratio, lost(0), self.separate);
         let interval = if self.separate { self.difference(ratio) } else { None };
@@ -98,7 +98,7 @@ impl Pair<'_> {
             corrected: Some(exact - first_order),
             corrected_low: interval.map(|(low, _)| low),
             corrected_high: interval.map(|(_, high)| high),
-            ..finding.against(first_order, "first_order")
+            ..finding.against(first_order, BaselineKind::FirstOrder)
         }
     }
 

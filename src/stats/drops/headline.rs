@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::stats::{Finding, GROUPS_OF_RUN, Priority, Scope, Statistic, Tables, Variant};
+use crate::{
+    routing::CapacityRule,
+    stats::{Finding, GROUPS_OF_RUN, Priority, Scope, Statistic, Tables, Variant},
+};
 
 /// Ranks of `drop_causes` in the summary.
 const CAUSES: u32 = 3;
@@ -14,13 +17,13 @@ const ASSIGNMENTS: Variant = Variant::Of(Statistic::AssignmentDropRatio);
 const GATE_MASS: Variant = Variant::Of(Statistic::GateMassLost);
 
 /// The rules that the runs in the tables were routed with: the curve by position is given for these alone.
-pub(in crate::stats) struct OwnRules<'a>(BTreeSet<&'a str>);
+pub(in crate::stats) struct OwnRules(BTreeSet<CapacityRule>);
 
-impl<'a> OwnRules<'a> {
+impl OwnRules {
     /// Looks for the curves.
-    pub(in crate::stats) fn new(tables: &'a Tables) -> Self {
+    pub(in crate::stats) fn new(tables: &Tables) -> Self {
         let rows = tables.get(Statistic::CapacityReplay.table()).into_iter().flat_map(|table| &table.rows);
-        Self(rows.filter(|row| row.variable.is_some()).filter_map(|row| row.rule.as_deref()).collect())
+        Self(rows.filter(|row| row.variable.is_some()).filter_map(|row| row.rule).collect())
     }
 
     /// Whether a row belongs into the summary; none for tables of other commands.
@@ -49,7 +52,7 @@ impl<'a> OwnRules<'a> {
     /// The smallest factors, and over all the run's own rule, groups and order at every factor.
     fn replay(&self, row: &Finding) -> bool {
         let smallest = row.priority.is_none();
-        let own = row.rule.as_deref().is_some_and(|rule| self.0.contains(rule))
+        let own = row.rule.is_some_and(|rule| self.0.contains(&rule))
             && row.grouping.as_deref() == Some(GROUPS_OF_RUN)
             && row.priority == Some(Priority::Position)
             && row.dataset.is_none()

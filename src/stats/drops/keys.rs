@@ -8,7 +8,7 @@ use super::{
 use crate::{
     routing::ExpertId,
     stats::{Finding, Scope},
-    trace::ROLES,
+    trace::Role,
 };
 
 /// What a number is about; the order is that of the tables.
@@ -20,12 +20,12 @@ pub(super) enum Key {
     Dataset(u16),
     /// A category.
     Category(u16),
-    /// A role, index into [`ROLES`].
-    Role(u8),
+    /// A role.
+    Role(Role),
     /// A message of the conversations.
     Turn(u16),
     /// A role in a data set.
-    DatasetRole(u16, u8),
+    DatasetRole(u16, Role),
     /// A message in a data set.
     DatasetTurn(u16, u16),
     /// An expert.
@@ -75,14 +75,13 @@ impl Key {
     fn scope<'a>(self, study: &'a DropStudy<'_>) -> Scope<'a> {
         let sequences = study.layer.sequences;
         let dataset = |dataset: u16| sequences.dataset_names[usize::from(dataset)].as_str();
-        let role = |role: u8| ROLES[usize::from(role)];
         match self {
             Self::All => Scope::All,
             Self::Dataset(index) => Scope::Dataset(dataset(index)),
             Self::Category(category) => Scope::Category(&sequences.category_names[usize::from(category)]),
-            Self::Role(index) => Scope::Role(role(index)),
+            Self::Role(role) => Scope::Role(role),
             Self::Turn(turn) => Scope::Turn(turn),
-            Self::DatasetRole(of, index) => Scope::DatasetRole(dataset(of), role(index)),
+            Self::DatasetRole(of, role) => Scope::DatasetRole(dataset(of), role),
             Self::DatasetTurn(of, turn) => Scope::DatasetTurn(dataset(of), turn),
             Self::Expert(expert) => Scope::Expert(expert),
             Self::Token(token) => {

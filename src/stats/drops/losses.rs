@@ -1,12 +1,11 @@
-//! The five ratios of lost to chosen, summed by document: what an assignment, a token or a gate probability counts for.
+//! The ratios of lost to chosen, summed by document: what an assignment, a token or a gate probability counts for.
 
 use super::{
     reason::{Units, measured_share},
     study::DropStudy,
-    tally::RATIOS,
 };
 use crate::stats::{
-    Finding, Variant,
+    Finding, Statistic, Subject, Variant,
     resample::{Interval, percentile},
 };
 
@@ -23,15 +22,37 @@ pub(super) enum Ratio {
     Token,
     /// Gate probability of the assignments that found no slot.
     GateMass,
+    /// Choices of one rank, from 0, that found no slot.
+    Choice(usize),
 }
 
 impl Ratio {
-    /// All five, in the order in which tables list them.
-    pub(super) const ALL: [Self; 5] = [Self::Assignment, Self::First, Self::Second, Self::Token, Self::GateMass];
+    /// Those of a layer, in the order in which tables list them: five, and of more than two choices each by its rank.
+    pub(super) fn of_choices(top_k: usize) -> Vec<Self> {
+        let five = [Self::Assignment, Self::First, Self::Second, Self::Token, Self::GateMass];
+        let ranks = if top_k > 2 { 0..top_k } else { 0..0 };
+        five.into_iter().chain(ranks.map(Self::Choice)).collect()
+    }
 
-    /// The variant that names it where a statistic gives all five.
-    pub(super) fn variant(self) -> Variant {
-        Variant::Of(RATIOS[self as usize])
+    /// The statistic that it is.
+    fn statistic(self) -> Statistic {
+        match self {
+            Self::Assignment => Statistic::AssignmentDropRatio,
+            Self::First => Statistic::FirstChoiceDropRatio,
+            Self::Second => Statistic::SecondChoiceDropRatio,
+            Self::Token => Statistic::TokenDropRatio,
+            Self::GateMass => Statistic::GateMassLost,
+            Self::Choice(_) => Statistic::ChoiceDropRatio,
+        }
+    }
+
+    /// A finding that names it where a statistic gives all of them: as its variant, and a choice by its rank from 1.
+    pub(super) fn about(self, finding: Finding) -> Finding {
+        let finding = finding.variant(Variant::Of(self.statistic()));
+        match self {
+            Self::Choice(choice) => finding.about(|subject| Subject { rank: Some(choice as u32 + 1), ..subject }),
+            _ => finding,
+        }
     }
 
     /// Calls `count(refusals, weight)` for everything that one occurrence adds to the ratio: `refused[choice]` is at
@@ -42,6 +63,7 @@ impl Ratio {
             Self::First => refused.iter().take(1).for_each(|refused| count(*refused, 1.0)),
             Self::Second => refused.iter().skip(1).take(1).for_each(|refused| count(*refused, 1.0)),
             Self::Token => refused.iter().min().into_iter().for_each(|refused| count(*refused, 1.0)),
+            Self::Choice(choice) => refused.get(choice).into_iter().for_each(|refused| count(*refused, 1.0)),
             Self::GateMass => refused.iter().zip(gates).for_each(|(refused, gate)| count(*refused, f64::from(*gate))),
         }
     }
@@ -49,7 +71,7 @@ impl Ratio {
 
 /// What is lost of some ratios, by capacity and document.
 pub(super) struct Losses {
-    ratios: &'static [Ratio],
+    ratios: Vec<Ratio>,
     capacities: usize,
     documents: usize,
     /// `[ratios][capacities, documents]`.
@@ -58,14 +80,15 @@ pub(super) struct Losses {
 
 impl Losses {
     /// No loss yet.
-    pub(super) fn new(study: &DropStudy, ratios: &'static [Ratio], capacities: usize) -> Self {
+    pub(super) fn new(study: &DropStudy, ratios: Vec<Ratio>, capacities: usize) -> Self {
         let documents = study.documents();
-        Self { ratios, capacities, documents, lost: vec![vec![0.0; capacities * documents]; ratios.len()] }
+        let lost = vec![vec![0.0; capacities * documents]; ratios.len()];
+        Self { ratios, capacities, documents, lost }
     }
 
     /// What the run itself lost: one capacity.
     pub(super) fn observed(study: &DropStudy) -> Self {
-        let mut losses = Self::new(study, &Ratio::ALL, 1);
+        let mut losses = Self::new(study, Ratio::of_choices(study.top_k()), 1);
         let refused: Vec<u32> = study.dropped.iter().map(|dropped| u32::from(*dropped)).collect();
         for row in 0..study.len() {
             losses.add(study, row, &refused[row * study.top_k()..(row + 1) * study.top_k()]);
@@ -106,7 +129,7 @@ impl Losses {
     }
 }
 
-/// What can be lost in some documents: the denominators of the five ratios.
+/// What can be lost in some documents: the denominators of the ratios of a layer.
 pub(super) struct Chosen {
     /// Index of the data set, none = over all.
     pub(super) dataset: Option<u16>,
@@ -114,6 +137,8 @@ pub(super) struct Chosen {
     pub(super) documents: Vec<usize>,
     /// Its occurrences.
     pub(super) occurrences: u64,
+    /// The ratios.
+    pub(super) ratios: Vec<Ratio>,
     /// `[ratios][documents of the layer]`.
     total: Vec<Vec<f64>>,
     /// `[ratios][resamples]`.
@@ -134,21 +159,22 @@ impl Chosen {
     }
 
     fn new(study: &DropStudy, dataset: Option<u16>) -> Self {
-        let mut total = vec![vec![0.0; study.documents()]; Ratio::ALL.len()];
+        let ratios = Ratio::of_choices(study.top_k());
+        let mut total = vec![vec![0.0; study.documents()]; ratios.len()];
         let (mut occurrences, refused) = (vec![0_u64; study.documents()], vec![1; study.top_k()]);
         for row in 0..study.len() {
             if study.counts(row) && dataset.is_none_or(|dataset| dataset == study.dataset(row)) {
                 let document = study.document[row] as usize;
                 let gates = &study.probability[row * refused.len()..];
                 occurrences[document] += 1;
-                for (ratio, total) in Ratio::ALL.iter().zip(&mut total) {
+                for (ratio, total) in ratios.iter().zip(&mut total) {
                     ratio.each(gates, &refused, |_, weight| total[document] += weight);
                 }
             }
         }
         let resampled = total.iter().map(|total| study.resamples.sums(total.iter().copied().enumerate())).collect();
         let documents = (0..study.documents()).filter(|document| occurrences[*document] > 0).collect();
-        Self { dataset, documents, occurrences: occurrences.iter().sum(), total, resampled }
+        Self { dataset, documents, occurrences: occurrences.iter().sum(), ratios, total, resampled }
     }
 
     /// What a ratio can lose, `[documents of the layer]`.
@@ -176,9 +202,9 @@ impl Chosen {
         percentile(&mut self.resampled_share(study, ratio, lost))
     }
 
-    /// Fills in the data set, and the name of the ratio as the variant.
-    pub(super) fn about(&self, study: &DropStudy, finding: Finding, ratio: Ratio) -> Finding {
-        let finding = finding.variant(ratio.variant());
+    /// Fills in the data set and the i-th ratio.
+    pub(super) fn about(&self, study: &DropStudy, finding: Finding, ratio: usize) -> Finding {
+        let finding = self.ratios[ratio].about(finding);
         match self.dataset {
             Some(dataset) => study.about_dataset(finding, dataset),
             None => finding,
@@ -194,7 +220,7 @@ impl Chosen {
         lost: &[f64],
         separate: bool,
     ) -> Finding {
-        let finding = self.about(study, finding, Ratio::ALL[ratio]);
+        let finding = self.about(study, finding, ratio);
         let estimate = self.share(ratio, lost);
         if estimate.is_nan() {
             return finding.withheld(NOTHING);

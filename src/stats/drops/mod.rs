@@ -32,7 +32,7 @@ use super::{
     STATISTICS, Statistic, StatisticInfo, StatisticTable,
     needs::{withhold, without_numbers},
 };
-use crate::{error::Result, trace::Block};
+use crate::{error::Result, routing::RunKind, trace::Block};
 
 /// Whether a table is given of every model that is compared: the ratios and the trend. Causes and replays are those of the
 /// first model.
@@ -70,7 +70,7 @@ pub fn drop_statistics(study: &DropStudy<'_>, progress: &dyn Fn(&'static str)) -
 fn without_drops(study: &DropStudy<'_>) -> Vec<StatisticTable> {
     let trace = study.layer.trace;
     let of_two = [Statistic::DropDifference, Statistic::ExactReplay];
-    let own = STATISTICS.iter().filter(|info| info.command == "drops" && !of_two.contains(&info.statistic));
+    let own = STATISTICS.iter().filter(|info| info.command == RunKind::Drops && !of_two.contains(&info.statistic));
     let rows = |info: &StatisticInfo| without_numbers(info.statistic, trace.layer, trace.provides);
     own.map(|info| StatisticTable { name: info.table.to_owned(), rows: rows(info) }).collect()
 }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     routing::{ExpertId, MOST_CHOICES},
-    stats::{Finding, Statistic, Subject, Variable, Variant, resample::percentile},
+    stats::{BaselineKind, Finding, Statistic, Subject, Variable, Variant, resample::percentile},
 };
 
 /// The classes of choices, which queue one after the other.
@@ -159,7 +159,7 @@ fn row(study: &DropStudy, finding: Finding, bin: &Bin) -> Finding {
         percentile(&mut taken.iter().zip(&sequences).map(|(taken, sequences)| taken / sequences).collect())
     });
     let mean = |of: fn(&Taken) -> f64| bin.iter().map(of).sum::<f64>() / bin.len() as f64;
-    let finding = finding.against(mean(|taken| taken.uniform), "uniform");
+    let finding = finding.against(mean(|taken| taken.uniform), BaselineKind::Uniform);
     let finding =
         finding.measured(mean(|taken| taken.share), interval.flatten(), bin.len() as u64, documents.len() as u64);
     with_reason(study, finding, documents.len(), study.separate)

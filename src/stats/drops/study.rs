@@ -9,13 +9,13 @@ use crate::{
     error::{Error, Result},
     routing::{ExpertId, View, queue_slots},
     stats::{
-        Finding, Settings, Statistic, Subject,
+        BaselineKind, Finding, Settings, Statistic, Subject,
         cells::Cells,
         occurrences::{NONE, check, dense},
         random::{Purpose, Stream},
         resample::Resamples,
     },
-    trace::{Block, ROLES, SequenceTable},
+    trace::{Block, Role, SequenceTable},
 };
 
 /// One layer, ready for counting drops. A row is an occurrence; rows stand in input order, sequences contiguous.
@@ -93,11 +93,11 @@ pub(super) enum Permutation {
 }
 
 impl Permutation {
-    /// The name in `baseline_kind`.
-    pub(super) fn kind(self) -> &'static str {
+    /// The kind of baseline that it gives.
+    pub(super) fn kind(self) -> BaselineKind {
         match self {
-            Self::WithinSequence => "within_sequence",
-            Self::AcrossSequences | Self::AcrossDataset => "across_sequences",
+            Self::WithinSequence => BaselineKind::WithinSequence,
+            Self::AcrossSequences | Self::AcrossDataset => BaselineKind::AcrossSequences,
         }
     }
 
@@ -187,9 +187,9 @@ impl<'a> DropStudy<'a> {
         self.layer.spans.turn.get(self.span[row] as usize).copied()
     }
 
-    /// Who speaks: index into [`ROLES`]; none in plain text.
+    /// Who speaks; none in plain text.
     #[inline]
-    pub(super) fn role(&self, row: usize) -> Option<u8> {
+    pub(super) fn role(&self, row: usize) -> Option<Role> {
         self.layer.spans.role.get(self.span[row] as usize).copied()
     }
 
@@ -338,9 +338,6 @@ fn span_of_rows(layer: &DropLayer<'_>, sequences: &[Range<usize>]) -> Result<Vec
         let Some(rows) = sequences.get(sequence as usize).filter(|rows| start <= end && end <= rows.len()) else {
             return Err(fault(layer, &format!("span {span} lies outside of its sequence")));
         };
-        if usize::from(spans.role[span]) >= ROLES.len() {
-            return Err(fault(layer, &format!("span {span} has an unknown role")));
-        }
         span_of[rows.start + start..rows.start + end].fill(span as u32);
     }
     Ok(span_of)

@@ -8,7 +8,7 @@ use super::{
     study::{DropStudy, Permutation, Routed},
 };
 use crate::stats::{
-    Finding, Statistic, StatisticTable, Variant,
+    BaselineKind, Finding, Statistic, StatisticTable, Variant,
     finding::finite,
     resample::{Interval, expanded_percentile},
     study::{mean, p_value},
@@ -209,7 +209,7 @@ impl Scope<'_> {
         let excess: Vec<Contrasts> = (0..observed.len()).map(|index| [of(index), 0.0, 0.0, 0.0]).collect();
         let (n, documents) = (self.members.len() as u64, self.documents());
         let finding = finding.measured(self.value(&excess), self.interval(&excess, documents), n, documents as u64);
-        with_reason(self.study, finding.against(0.0, "no_excess"), documents, self.study.separate)
+        with_reason(self.study, finding.against(0.0, BaselineKind::NoExcess), documents, self.study.separate)
     }
 
     fn interval(&self, contrasts: &[Contrasts], documents: usize) -> Interval {

@@ -4,19 +4,23 @@
 
 mod made_up;
 
-use std::{fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use expect_test::expect;
 use openmoe_analyze::{
-    chart::{CHARTS, Chart, ChartContext, draw_all, plan},
+    chart::{CHARTS, Chart, ChartContext, ChartSpec, draw_all, plan},
     report,
-    routing::{LayerShape, RoutingShape},
-    stats::{Finding, Tables, verdict::RunVerdict},
+    routing::{LayerShape, RoutingShape, RunKind},
+    stats::{Finding, Statistic, Tables, Variable, verdict::RunVerdict},
+    trace::{Block, Provides},
 };
 
 use made_up::{context, lean_context, lean_tables, tables};
 
-use crate::support::page::page_of;
+use crate::{
+    statistics::support::{Router, quick, synthetic},
+    support::page::page_of,
+};
 
 fn draw(tables: &Tables, context: &ChartContext) -> Vec<Chart> {
     draw_all(tables, context, &|_| ()).expect("charts are drawn and written")
@@ -37,7 +41,7 @@ fn every_kind_of_chart_is_drawn_twice_the_same() {
     let tables = tables(&context);
     let charts = draw(&tables, &context);
     write("charts", &charts);
-    for kind in CHARTS.iter().filter(|kind| kind.statistic.info().command == "route") {
+    for kind in CHARTS.iter().filter(|kind| kind.statistic.info().command == RunKind::Route) {
         assert!(charts.iter().any(|chart| chart.kind == kind.stem), "no chart of kind {}", kind.stem);
     }
     for chart in &charts {
@@ -59,6 +63,53 @@ fn every_kind_of_chart_is_drawn_twice_the_same() {
     assert!(page.contains("charts&#x2f;mutual_information_chosen.svg"));
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     fs::write(folder.join("charts/report.html"), page).unwrap();
+}
+
+/// What a trace does not say takes away the charts that are made of it, and no others.
+#[test]
+fn every_statistic_that_a_trace_has_rows_of_is_drawn() {
+    let context = ChartContext { categories: vec!["a".into(), "b".into()], ..context(8, &[3]) };
+    let drawn = |provides: Provides| {
+        let mut run = synthetic(Router::Token, 8, 3, 130, 40);
+        let layer = &mut run.layer;
+        layer.provides = provides;
+        // What a trace does not provide has an empty column; positions are counted.
+        macro_rules! emptied {
+            ($($column:ident: $block:ident),*) => { $(if !provides.has(Block::$block) { layer.$column.clear(); })* };
+        }
+        emptied!(token_id: TokenIds, probability: Probability, kept: Drops, entropy: Entropy,
+            margin_first: MarginFirst, margin_k: MarginK);
+        let tables = run.statistics(&quick());
+        let specs = plan(&tables, &context);
+        // Of the deviations those by token id and position are drawn.
+        let of_category =
+            |row: &Finding| row.statistic == Statistic::RoutingStd && row.variable == Some(Variable::Category);
+        let numbered = |row: &&Finding| row.estimate.is_some() && !of_category(row);
+        let told: BTreeSet<Statistic> =
+            tables.values().flat_map(|table| &table.rows).filter(numbered).map(|row| row.statistic).collect();
+        for kind in CHARTS.iter().filter(|kind| told.contains(&kind.statistic)) {
+            let of_statistic = |spec: &&ChartSpec| {
+                CHARTS.iter().any(|other| other.stem == spec.kind && other.statistic == kind.statistic)
+            };
+            assert!(specs.iter().any(|spec| of_statistic(&spec)), "no chart of {}", kind.statistic);
+        }
+        specs
+    };
+    let kinds = |specs: &[ChartSpec]| specs.iter().map(|spec| spec.kind).collect::<BTreeSet<_>>();
+    let (all, without_drops) = (drawn(Provides::default()), drawn(Provides::default().without(Block::Drops)));
+    assert_eq!(kinds(&all), kinds(&without_drops));
+    let words = "The trace does not say what was dropped: drawn are the choices before capacity.";
+    let told = |specs: &[ChartSpec]| {
+        specs.iter().filter(|spec| spec.caption().contains(words)).map(|spec| spec.kind).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(told(&all), BTreeSet::new());
+    let fallen_back = ["radar_category", "category_load", "radar_token", "radar_position", "top_tokens"];
+    assert_eq!(told(&without_drops), fallen_back.into());
+    assert!(without_drops.iter().all(|spec| !spec.caption().contains("kept assignments")));
+    let experts = drawn(Provides::EXPERTS);
+    let named = |kind: &str| experts.iter().find(|spec| spec.kind == kind).map(|spec| spec.name.as_str());
+    assert_eq!(named("radar_category"), Some("radar_category_layer_3_chosen"));
+    assert_eq!((named("category_load"), named("radar_token")), (Some("category_load_layer_3_chosen"), None));
 }
 
 #[test]
@@ -86,7 +137,7 @@ fn degenerate_tables_give_a_chart_or_none_but_never_a_panic() {
 fn many_layers_share_one_picture_of_each_kind_and_the_caption_names_the_rule() {
     let deep = lean_context(&(0..128).map(|layer| (layer, 8)).collect::<Vec<_>>());
     let specs = plan(&lean_tables(&deep), &deep);
-    for kind in CHARTS.iter().filter(|kind| kind.statistic.info().command == "route") {
+    for kind in CHARTS.iter().filter(|kind| kind.statistic.info().command == RunKind::Route) {
         let own: Vec<&str> =
             specs.iter().filter(|spec| spec.kind == kind.stem).map(|spec| spec.name.as_str()).collect();
         assert!((1..=2).contains(&own.len()), "{}: {own:?}", kind.stem);

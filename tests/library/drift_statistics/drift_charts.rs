@@ -6,7 +6,7 @@ use expect_test::expect;
 use openmoe_analyze::{
     chart::{CHARTS, Chart, ChartContext, draw_all, plan},
     report,
-    routing::{LayerShape, RoutingShape},
+    routing::{LayerShape, RoutingShape, RunKind},
     stats::{DriftLayer, DriftSettings, Settings, Tables, drift_statistics, headline, merge, verdict::RunVerdict},
     trace::LayerTrace,
 };
@@ -80,7 +80,7 @@ fn every_kind_of_drift_chart_is_drawn() {
     write("drift_charts", &charts);
     for kind in CHARTS {
         let drawn = charts.iter().any(|chart| chart.kind == kind.stem);
-        assert_eq!(drawn, kind.statistic.info().command == "drift", "{}", kind.stem);
+        assert_eq!(drawn, kind.statistic.info().command == RunKind::Drift, "{}", kind.stem);
     }
     for chart in &charts {
         assert!(chart.png.starts_with(b"\x89PNG") && chart.svg.starts_with("<svg "), "{}", chart.name);
@@ -145,7 +145,7 @@ fn many_layers_share_one_picture_of_each_kind() {
     let context = context(&layers, 8);
     let charts = draw_all(&in_layers(&tables(&[1], 6, 8), &layers), &context, &|_| ()).unwrap();
     write("drift_charts_many", &charts);
-    for kind in CHARTS.iter().filter(|kind| kind.statistic.info().command == "drift") {
+    for kind in CHARTS.iter().filter(|kind| kind.statistic.info().command == RunKind::Drift) {
         let drawn = charts.iter().filter(|chart| chart.kind == kind.stem).count();
         assert!((1..=3).contains(&drawn), "{}: {drawn}", kind.stem);
     }

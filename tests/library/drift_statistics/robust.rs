@@ -3,7 +3,7 @@
 use expect_test::expect;
 use openmoe_analyze::{
     error::Error,
-    routing::View,
+    routing::{RunKind, View},
     stats::{
         DriftLayer, DriftPoint, DriftSettings, STATISTICS, Settings, Statistic, StatisticTable, Tables, Variant,
         drift_statistics, headline,
@@ -176,7 +176,7 @@ fn every_statistic_of_drift_is_listed_and_has_rows() {
             assert!(info.kept || row.view == View::Chosen);
         }
     }
-    for info in STATISTICS.iter().filter(|info| info.command == "drift") {
+    for info in STATISTICS.iter().filter(|info| info.command == RunKind::Drift) {
         let rows = &tables[info.table].rows;
         assert!(
             ["chosen", "kept"]

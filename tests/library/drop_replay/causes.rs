@@ -30,7 +30,7 @@ fn queues_of_the_ten_tokens() {
     expect!["no interval: 1 document, at least 8 needed; 4 of 6 dropped, routing groups: 1"]
         .assert_eq(first.note.as_deref().unwrap());
     // Half of the queue of expert 0 is the user's, whose tokens are 3 of 10; document 1 has no roles.
-    let user = one(&tables, "drop_causes", |row| row.expert == Some(0) && row.role.as_deref() == Some("user"));
+    let user = one(&tables, "drop_causes", |row| row.expert == Some(0) && row.role.map(Role::name) == Some("user"));
     assert_eq!((user.estimate, user.baseline, user.variant.map(Variant::name)), (Some(0.5), Some(0.3), Some("role")));
     let turn = one(&tables, "drop_causes", |row| row.expert == Some(1) && row.turn == Some(1));
     assert_eq!((turn.estimate, turn.baseline, turn.variant.map(Variant::name)), (Some(0.25), Some(0.3), Some("turn")));
@@ -52,15 +52,15 @@ fn a_planted_culprit_is_found() {
             })
             .collect();
         let sequence = run.document(u16::from(document >= 6), None, &tokens);
-        run.span(sequence, 0, 1, 0, 30);
-        run.span(sequence, 1, 2, 30, 90);
+        run.span(sequence, 0, Role::User, 0, 30);
+        run.span(sequence, 1, Role::Assistant, 30, 90);
     }
     let tables = run.queue(GroupRule::Sequence).drop_statistics(&quick());
     let worst = &tables["drop_causes"].rows[0];
     assert_eq!((worst.expert, worst.rank, worst.token_id), (Some(2), Some(1), Some(5)));
     assert!(worst.low.unwrap() > worst.baseline.unwrap(), "{worst:#?}");
     let assistant =
-        one(&tables, "drop_causes", |row| row.expert == Some(2) && row.role.as_deref() == Some("assistant"));
+        one(&tables, "drop_causes", |row| row.expert == Some(2) && row.role.map(Role::name) == Some("assistant"));
     assert!(assistant.low.unwrap() > assistant.baseline.unwrap(), "{assistant:#?}");
     assert!((assistant.baseline.unwrap() - 2.0 / 3.0).abs() < 1e-12);
     let listed = tables["drop_causes"].rows.iter().filter(|row| row.expert == Some(2) && row.rank.is_some());

@@ -23,7 +23,7 @@ fn the_same_choices_leave_no_difference() {
     for (row, variant) in table.rows.iter().zip(RATIOS) {
         assert_eq!((row.variant.map(Variant::name), row.capacity_factor, row.n), (Some(variant), Some(0.75), 10));
         assert_eq!((row.estimate, row.corrected), (row.baseline, Some(0.0)));
-        assert_eq!(row.baseline_kind.as_deref(), Some("first_order"));
+        assert_eq!(row.baseline_kind.map(BaselineKind::name), Some("first_order"));
     }
     // 0.75: 4 and 2 slots; t3 and t5 at expert 0, u2 and u3 at expert 1.
     close(table.rows[0].estimate, 0.2, 1e-12);

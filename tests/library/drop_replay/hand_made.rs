@@ -35,8 +35,8 @@ pub(crate) fn ten_tokens() -> MadeUpTrace {
     ];
     let sequence = run.document(0, None, &first);
     // The user speaks in turn 0, the assistant in turn 1.
-    run.span(sequence, 0, 1, 0, 3);
-    run.span(sequence, 1, 2, 3, 6);
+    run.span(sequence, 0, Role::User, 0, 3);
+    run.span(sequence, 1, Role::Assistant, 3, 6);
     let gates = [0.5, 0.25];
     let second = [(7, [1, 2]), (8, [1, 0]), (8, [1, 2]), (8, [0, 1])];
     run.document(1, None, &second.map(|(id, experts)| token(id, &experts, &gates)));
@@ -118,7 +118,7 @@ fn smallest_factors() {
     let tables = ten_tokens().drop_statistics(&settings());
     let found = |rule: &'static str, level: &'static str, dataset: Option<&'static str>| {
         let fits = |row: &Finding| {
-            row.rule.as_deref() == Some(rule)
+            row.rule.map(CapacityRule::name) == Some(rule)
                 && row.grouping.as_deref() == Some("run")
                 && row.variant.map(Variant::name) == Some(level)
                 && row.dataset.as_deref() == dataset

@@ -9,3 +9,4 @@ mod oracle;
 mod properties;
 mod robust;
 mod support;
+mod wide;

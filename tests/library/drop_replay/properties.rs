@@ -109,7 +109,7 @@ fn check_smallest_factors(run: &MadeUpTrace, own: GroupRule, tables: &Tables) {
         let (Some((_, level)), Some(factor)) = (level, row.estimate) else { continue };
         let groups = partition(run, own, row.grouping.as_deref().unwrap());
         let share = |factor: f64| {
-            let lost = dropped(run, &groups, rule_of(row.rule.as_deref().unwrap()), factor);
+            let lost = dropped(run, &groups, rule_of(row.rule.unwrap().name()), factor);
             lost as f64 / run.layer.expert.len() as f64
         };
         assert!(share(factor) <= *level, "{row:#?}");
@@ -144,7 +144,7 @@ proptest! {
         let row = own.of(&tables);
         prop_assert_eq!((row.estimate, row.baseline), (Some(kept), Some(kept)));
         prop_assert!(!row.note.as_deref().unwrap_or_default().contains("first order"));
-        let unlimited = |row: &&Finding| row.rule.as_deref() == Some("unlimited");
+        let unlimited = |row: &&Finding| row.rule.map(CapacityRule::name) == Some("unlimited");
         let mut rows = tables["capacity_replay"].rows.iter().filter(unlimited);
         prop_assert!(rows.all(|row| row.estimate.is_none_or(|estimate| estimate == 0.0) && row.capacity_factor.is_none()));
     }

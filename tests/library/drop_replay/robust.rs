@@ -78,7 +78,9 @@ fn the_summary_has_the_runs_own_setting_and_the_first_causes() {
     let of = |name: &'static str| rows.iter().filter(move |row| row.statistic.name() == name).collect::<Vec<_>>();
     let replay = of("capacity_replay");
     let own = |row: &&&Finding| {
-        row.rule.as_deref() == Some("port") && row.grouping.as_deref() == Some("run") && row.position.is_none()
+        row.rule.map(CapacityRule::name) == Some("port")
+            && row.grouping.as_deref() == Some("run")
+            && row.position.is_none()
     };
     let smallest = |row: &&&Finding| row.unit == "ratio";
     // 15 factors, assignments and gate mass, over all; 3 levels, 2 rules, 4 groupings, and the data sets as routed.
@@ -126,7 +128,7 @@ fn one_repeated_token_and_a_single_choice() {
     // round(17.5 f) >= 67 leaves 3 of 70 (4.3 %): 17.5 f > 66.5, f = 3.81.
     let five = one(&tables, "capacity_replay", |row| {
         row.variant == Some(Variant::FactorForFivePercent)
-            && row.rule.as_deref() == Some("t5x")
+            && row.rule.map(CapacityRule::name) == Some("t5x")
             && row.grouping.as_deref() == Some("run")
             && row.dataset.is_none()
     });
@@ -150,7 +152,7 @@ fn a_capacity_of_zero_withholds_and_a_level_out_of_reach_too() {
     let smallest = |tables: &openmoe_analyze::stats::Tables, rule: &str| {
         one(tables, "capacity_replay", |row| {
             row.variant == Some(Variant::FactorForOnePercent)
-                && row.rule.as_deref() == Some(rule)
+                && row.rule.map(CapacityRule::name) == Some(rule)
                 && row.grouping.as_deref() == Some("run")
                 && row.dataset.is_none()
         })

@@ -7,6 +7,8 @@ use openmoe_analyze::{
 };
 
 use super::oracle;
+pub(crate) use openmoe_analyze::stats::{BaselineKind, Role};
+
 pub(crate) use crate::support::{
     made_up_trace::{MadeUpTrace, Token, token},
     random::Random,
@@ -99,7 +101,7 @@ pub(crate) struct Replay<'a> {
 
 impl Replay<'_> {
     pub(crate) fn fits(&self, row: &Finding) -> bool {
-        row.rule.as_deref() == Some(self.rule)
+        row.rule.map(CapacityRule::name) == Some(self.rule)
             && row.capacity_factor == self.factor
             && row.grouping.as_deref() == Some(self.grouping)
             && row.priority.map(Priority::name) == Some(self.priority)

@@ -13,7 +13,7 @@ fn repeated_tokens_are_their_own_baseline() {
     let mut run = MadeUpTrace::new(4, 2, &["all"], &[]);
     for _ in 0..10 {
         let sequence = run.document(0, None, &vec![(7, vec![1, 2]); 80]);
-        run.span(sequence, 0, 1, 0, 80);
+        run.span(sequence, 0, Role::User, 0, 80);
     }
     run.with_slots(1, |_| 20);
     let tables = run.drop_statistics(&quick());
@@ -45,7 +45,7 @@ fn across_sequences_burstiness_disappears() {
     let permutations = 4000;
     let tables = run.drop_statistics(&with(Settings { permutations, ..Settings::default() }));
     let all = at(&tables, RATIOS[0], "");
-    assert_eq!((all.estimate, all.baseline_kind.as_deref()), (Some(0.5), Some("across_sequences")));
+    assert_eq!((all.estimate, all.baseline_kind.map(BaselineKind::name)), (Some(0.5), Some("across_sequences")));
     // Standard deviation of one permutation: 1/2 sqrt(2/9); of the mean of 4,000: 0.0037.
     close(all.baseline, 1.0 / 6.0, 0.015);
     assert_eq!(at(&tables, RATIOS[0], "dataset=all").baseline, all.baseline);

@@ -1,11 +1,11 @@
 //! The charts of drops. The files are left in `target/tmp/drop_charts` to be looked at.
 
-use std::{borrow::Cow, fs, path::Path};
+use std::{fs, path::Path};
 
 use openmoe_analyze::{
     chart::{CHARTS, Chart, ChartContext, draw_all, plan},
     report,
-    routing::{CapacityRule, LayerShape, RouterSettings, RoutingShape, View},
+    routing::{CapacityRule, LayerShape, RouterSettings, RoutingShape, RunKind, View},
     stats::{
         DropLayer, DropStudy, Finding, Statistic, StatisticTable, Subject, Tables, Variant, drop_difference,
         drop_statistics, exact_replay, headline, merge, verdict::RunVerdict,
@@ -62,7 +62,7 @@ fn run(layer: u16, seed: u64, liking: u32, factor: f64) -> MadeUpTrace {
             .collect();
         let sequence = run.document(dataset, Some(dataset % 2), &rows);
         for turn in (0..12).filter(|_| dataset < 2) {
-            let role = 1 + u8::from(turn % 2 == 1);
+            let role = if turn % 2 == 0 { Role::User } else { Role::Assistant };
             run.span(sequence, turn, role, length * u32::from(turn) / 12, length * u32::from(turn + 1) / 12);
         }
     }
@@ -133,7 +133,7 @@ fn conversation(layers: &[u16]) -> Vec<Finding> {
                     token_id: Some(position % 100),
                     text: Some(script[position as usize % 10].into()),
                     turn: (position > 0).then_some(turn as u16),
-                    role: (position > 0).then_some(Cow::Borrowed(if turn % 2 == 0 { "user" } else { "assistant" })),
+                    role: (position > 0).then_some(if turn % 2 == 0 { Role::User } else { Role::Assistant }),
                     document: Some("question 81".into()),
                     dataset: Some(DATASETS[0].into()),
                     expert: Some(1),
@@ -166,7 +166,7 @@ fn every_kind_of_drop_chart_is_drawn() {
     let charts = draw("drop_charts", &tables, &context);
     for kind in CHARTS {
         let drawn = charts.iter().any(|chart| chart.kind == kind.stem);
-        assert_eq!(drawn, kind.statistic.info().command == "drops", "{}", kind.stem);
+        assert_eq!(drawn, kind.statistic.info().command == RunKind::Drops, "{}", kind.stem);
     }
     let names: Vec<&str> = charts.iter().map(|chart| chart.name.as_str()).collect();
     for stem in ["drop_position", "drop_compare", "drop_turn_role", "capacity_curve", "expert_occupancy", "drop_causes"]
@@ -190,7 +190,7 @@ fn many_layers_share_one_picture_of_each_kind() {
     let context = context(&layers);
     let tables = in_layers(&tables(&[1]), &layers);
     let charts = draw("drop_charts_many", &tables, &context);
-    for kind in CHARTS.iter().filter(|kind| kind.statistic.info().command == "drops") {
+    for kind in CHARTS.iter().filter(|kind| kind.statistic.info().command == RunKind::Drops) {
         assert_eq!(charts.iter().filter(|chart| chart.kind == kind.stem).count(), 1, "{}", kind.stem);
     }
     for chart in &charts {

@@ -30,8 +30,8 @@ pub(crate) fn two_sequences() -> MadeUpTrace {
     let a = rows(&[0, 5, 6, 5, 5, 6], &[[0, 1], [0, 1], [0, 2], [1, 0], [1, 2], [1, 0]]);
     let b = rows(&[0, 6, 6, 5], &[[2, 0], [2, 0], [2, 1], [0, 2]]);
     let chat = run.document(0, Some(0), &a);
-    run.span(chat, 0, 1, 0, 3);
-    run.span(chat, 1, 2, 3, 6);
+    run.span(chat, 0, Role::User, 0, 3);
+    run.span(chat, 1, Role::Assistant, 3, 6);
     run.document(1, Some(1), &b);
     run.with_slots(1, |_| 2);
     let (kept, lost) = (true, false);
@@ -107,7 +107,7 @@ fn curves_of_all_that_reach_a_position_and_of_the_fixed_cohort() {
     for (keys, value, n) in expected {
         let row = at(&tables, RATIOS[0], keys);
         close(row.estimate, value, 1e-12);
-        assert_eq!((row.n, row.baseline_kind.as_deref()), (n, Some("within_sequence")), "{keys}");
+        assert_eq!((row.n, row.baseline_kind.map(BaselineKind::name)), (n, Some("within_sequence")), "{keys}");
     }
     assert!(tables[RATIOS[1]].rows.iter().all(|row| row.variable != Some(Variable::Position)));
     let fixed = at(&tables, RATIOS[0], "variable=position_bucket cohort=fixed dataset=text position=0");
@@ -195,7 +195,7 @@ fn documents_by_their_drops() {
     let listed: Vec<_> = rows.iter().map(|row| (row.rank, row.document.as_deref(), row.estimate, row.n)).collect();
     assert_eq!(listed, [(Some(1), Some("document 0"), Some(0.5), 6), (Some(2), Some("document 1"), Some(0.375), 4)]);
     assert_eq!((rows[0].dataset.as_deref(), rows[0].category.as_deref()), (Some("chat"), Some("x")));
-    assert_eq!((rows[0].baseline, rows[0].baseline_kind.as_deref()), (Some(0.45), Some("layer_mean")));
+    assert_eq!((rows[0].baseline, rows[0].baseline_kind.map(BaselineKind::name)), (Some(0.45), Some("layer_mean")));
 }
 
 #[test]
@@ -228,5 +228,8 @@ fn the_worst_conversation_token_by_token() {
         expected.into_iter().zip(shares).map(|((at, turn, what), share)| (at, turn, what, share)).collect();
     assert_eq!(found, expected);
     assert!(rows.iter().all(|row| row.document == rows[0].document && row.dataset.as_deref() == Some("chat")));
-    assert_eq!((rows[5].expert, rows[5].other_expert, rows[5].role.as_deref()), (Some(1), Some(0), Some("assistant")));
+    assert_eq!(
+        (rows[5].expert, rows[5].other_expert, rows[5].role.map(Role::name)),
+        (Some(1), Some(0), Some("assistant"))
+    );
 }

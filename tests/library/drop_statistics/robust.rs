@@ -1,7 +1,7 @@
 //! Degenerate inputs, threads, and the list of statistics.
 
 use openmoe_analyze::{
-    routing::ExpertId,
+    routing::{ExpertId, RunKind},
     stats::{DropStudy, Finding, STATISTICS, Statistic, Tables, drop_difference, headline},
 };
 
@@ -25,8 +25,8 @@ fn conversations(k: usize, group: usize) -> MadeUpTrace {
     };
     for document in 0..30_u16 {
         let sequence = run.document(document % 2, Some(document % 2), &rows(70 + u32::from(document)));
-        run.span(sequence, 0, 1, 0, 40);
-        run.span(sequence, 1, 2, 40, 70);
+        run.span(sequence, 0, Role::User, 0, 40);
+        run.span(sequence, 1, Role::Assistant, 40, 70);
     }
     for document in (0..30).step_by(3) {
         run.chunk(document, (document % 2) as u16, Some((document % 2) as u16), &rows(66));
@@ -63,7 +63,7 @@ fn every_number_is_finite_and_has_n_baseline_and_interval_or_a_reason() {
             assert!(row.estimate.is_none() || (row.n > 0 && row.baseline.is_some()), "{row:?}");
             assert!(row.estimate.is_none() || row.low.is_some() || row.note.is_some(), "{row:?}");
         }
-        let info = |name: &str| STATISTICS.iter().find(|info| info.command == "drops" && info.name == name);
+        let info = |name: &str| STATISTICS.iter().find(|info| info.command == RunKind::Drops && info.name == name);
         assert!(tables.iter().all(|(name, table)| table.rows.iter().all(|row| row.statistic.table() == *name)));
         assert!(tables.keys().all(|name| info(name).is_some_and(|info| info.table == name)), "{:?}", tables.keys());
     }
@@ -133,7 +133,13 @@ fn long_conversations() -> Tables {
         let rows: Vec<_> = (0..240).map(|_| row()).collect();
         let sequence = run.document(document / 9, Some(document / 9), &rows);
         for turn in (0..24).filter(|turn| document < 9 || *turn < 2) {
-            run.span(sequence, turn, 1 + (turn % 2) as u8, 10 * u32::from(turn), 10 * u32::from(turn) + 10);
+            run.span(
+                sequence,
+                turn,
+                [Role::User, Role::Assistant][usize::from(turn % 2)],
+                10 * u32::from(turn),
+                10 * u32::from(turn) + 10,
+            );
         }
     }
     run.with_slots(1, |_| 90);

@@ -1,5 +1,6 @@
 //! Settings, and how rows of the drop statistics are named.
 
+pub(crate) use openmoe_analyze::stats::{BaselineKind, Cohort, Role};
 use openmoe_analyze::stats::{DropSettings, Finding, Settings, Tables, Variable, Variant};
 
 pub(crate) use crate::support::{
@@ -22,10 +23,10 @@ pub(crate) fn key(row: &Finding) -> String {
     let number = |name: &str, value: Option<u32>| value.map(|value| format!("{name}={value}"));
     let parts = [
         text("variable", row.variable.map(Variable::name)),
-        text("cohort", row.cohort.as_deref()),
+        text("cohort", row.cohort.map(Cohort::name)),
         text("dataset", row.dataset.as_deref()),
         text("category", row.category.as_deref()),
-        text("role", row.role.as_deref()),
+        text("role", row.role.map(Role::name)),
         number("turn", row.turn.map(u32::from)),
         number("expert", row.expert.map(u32::from)),
         number("position", row.position),

@@ -2,7 +2,7 @@
 
 use openmoe_analyze::{
     routing::ExpertId,
-    stats::{Finding, Variant},
+    stats::{Finding, Statistic, Variant, drop_difference},
 };
 
 use super::support::*;
@@ -41,6 +41,26 @@ fn every_choice_of_three_is_counted() {
     assert_eq!(rows[2], (Some("all_dropped"), Some(two.as_str())));
     let classes: Vec<_> = tables["expert_occupancy"].rows.iter().map(|row| row.variant.map(Variant::name)).collect();
     assert_eq!(classes, [Some("first_choice"), Some("second_choice"), Some("third_choice")]);
+}
+
+/// With two slots instead of one expert 0 refuses the first choice of token 2, nobody a second one; of the third ones
+/// expert 1, with tokens 0 and 2, refuses token 1, and expert 2, with tokens 1 and 0, token 2.
+#[test]
+fn two_models_differ_rank_by_rank() {
+    let (mut model, reference) = (three_choices(), three_choices());
+    model.with_slots(1, |_| 2);
+    let (model, reference) = (model.drop_study(&quick()), reference.drop_study(&quick()));
+    let rows = drop_difference(&model, &reference, ("wide", "narrow")).unwrap().rows;
+    let own = |row: &&Finding| row.variant == Some(Variant::Of(Statistic::ChoiceDropRatio));
+    let ranks: Vec<&Finding> = rows.iter().filter(own).filter(|row| row.is_over_all()).collect();
+    assert_eq!(ranks.iter().map(|row| row.rank).collect::<Vec<_>>(), [Some(1), Some(2), Some(3)]);
+    for (row, (yours, theirs)) in ranks.iter().zip([(1.0 / 3.0, 2.0 / 3.0), (0.0, 1.0 / 3.0), (2.0 / 3.0, 1.0)]) {
+        close(row.estimate, yours - theirs, 1e-12);
+        assert_eq!((row.n, row.baseline, row.checkpoint.as_deref()), (3, Some(0.0), Some("wide")));
+    }
+    // First and second choices stay as with two choices.
+    let first = one_of(&rows, |row| key(row) == "variant=first_choice_drop_ratio");
+    assert_eq!(first.estimate, ranks[0].estimate);
 }
 
 #[test]

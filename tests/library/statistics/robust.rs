@@ -1,6 +1,9 @@
 //! Threads, degenerate inputs, the list of statistics.
 
-use openmoe_analyze::stats::{STATISTICS, Settings, StatisticTable, Tables, Variable, headline, route_statistics};
+use openmoe_analyze::{
+    routing::RunKind,
+    stats::{STATISTICS, Settings, StatisticTable, Tables, Variable, headline, route_statistics},
+};
 
 use super::{hand_made::hand_made, support::*};
 
@@ -42,7 +45,7 @@ fn without_resamples_and_permutations_the_numbers_stay_and_say_why_they_stand_al
 #[track_caller]
 fn complete(tables: &Tables) {
     sound(tables);
-    for info in STATISTICS.iter().filter(|info| info.command == "route") {
+    for info in STATISTICS.iter().filter(|info| info.command == RunKind::Route) {
         let rows = &tables[info.table].rows;
         let found = |view: &str| rows.iter().any(|row| row.statistic == info.statistic && row.view.name() == view);
         assert!(

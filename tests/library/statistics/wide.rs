@@ -2,7 +2,7 @@
 
 use openmoe_analyze::{
     routing::View,
-    stats::{Finding, Settings, Tables, Variable, Variant, uniform_repetition},
+    stats::{BaselineKind, Finding, Settings, Tables, Variable, Variant, uniform_repetition},
 };
 
 use super::support::{MadeUpTrace, Router, close, one, quick, sound, synthetic};
@@ -54,7 +54,7 @@ fn a_uniform_router_of_eight_choices_has_the_closed_forms() {
     let uniform = uniform_repetition(experts, k);
     // 1 - C(16, 8) / C(24, 8) = 1 - 12870 / 735471.
     close(Some(uniform), 1.0 - 12_870.0 / 735_471.0, 1e-12);
-    assert_eq!(any.baseline_kind.as_deref(), Some("load_matched_drawn"));
+    assert_eq!(any.baseline_kind.map(BaselineKind::name), Some("load_matched_drawn"));
     for value in [any.baseline, any.uniform_baseline, any.estimate] {
         close(value, uniform, 0.004);
     }

@@ -12,7 +12,7 @@ use crate::{
         page::Body,
         plan::{
             room::{ExpertColumns, ShownLayers, largest},
-            selection::{Selection, interval, label, token_label, view_words},
+            selection::{Selection, interval, label, token_label, view_rule, view_words},
             share::by_expert,
         },
         radar::{RadarFigure, RadarPanel},
@@ -34,12 +34,16 @@ const LABEL_ROOM: f64 = 100.0;
 /// Radars of the most frequent token ids, a column per checkpoint; a page per layer.
 pub(in crate::chart::plan) fn radars(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
     let Some(axis) = TimeAxis::new(selection) else { return Specs::new() };
-    let view = View::Kept;
-    let caption = "Share of each expert in the kept assignments of one token id, experts clockwise from the top, at \
-                   successive checkpoints; behind it the share at the last one. Drawn: the ids that were asked for, then the most frequent ones; \
-                   ␣ is a space, \\n a line end.";
+    let view = selection.drawn_view(Statistic::ExpertShare);
+    let caption = format!(
+        "Share of each expert in the {} assignments of one token id, experts clockwise from the top, at successive \
+         checkpoints; behind it the share at the last one. Drawn: the ids that were asked for, then the most frequent ones; \
+         ␣ is a space, \\n a line end.{}",
+        view.name(),
+        view_rule(view)
+    );
     if selection.has_many_layers() {
-        return many_radars(selection, kind, &axis, caption);
+        return many_radars(selection, kind, (&axis, view), &caption);
     }
     let mut specs = Specs::new();
     for &layer in selection.layers() {
@@ -87,8 +91,12 @@ fn token_rows<'a>(selection: &Selection<'a>, layer: LayerId, view: View) -> Vec<
 }
 
 /// A row of radars for each of the layers that are shown: one token id at successive checkpoints.
-fn many_radars(selection: &Selection<'_>, kind: &'static ChartKind, axis: &TimeAxis, caption: &str) -> Specs {
-    let view = View::Kept;
+fn many_radars(
+    selection: &Selection<'_>,
+    kind: &'static ChartKind,
+    (axis, view): (&TimeAxis, View),
+    caption: &str,
+) -> Specs {
     let all: Vec<&Finding> = selection.checkpoint_rows(kind.statistic, View::Chosen).collect();
     let shown = ShownLayers::of(selection, kind.statistic, "mean token drift", |layer| {
         let own = all.iter().filter(|row| row.layer == layer && row.token_id.is_none());

@@ -19,6 +19,7 @@ use crate::{
         table::{TableFigure, TableRow},
         theme::{ACCENT, CEILING_LINE, LABEL, Stroke},
     },
+    routing::CapacityRule,
     stats::{Finding, GROUPS_OF_RUN, Priority, Statistic, Variant, grouping_words},
 };
 
@@ -34,14 +35,15 @@ const LEVELS: [(Variant, &str); 3] = [
 ];
 /// Widest name in a legend, in pixels.
 const LEGEND_ROOM: f64 = 200.0;
-const RULES: [&str; 2] = ["port", "t5x"];
+/// Rules with slots to run out of.
+const RULES: [CapacityRule; 2] = [CapacityRule::Port, CapacityRule::T5x];
 
 /// Replays of one layer.
 struct Replays<'a> {
     rows: Vec<&'a Finding>,
     exact: Vec<&'a Finding>,
     /// The rule of the run.
-    own: &'a str,
+    own: CapacityRule,
 }
 
 /// One line of a panel: what it is called and its rows.
@@ -114,7 +116,7 @@ impl<'a> Replays<'a> {
         let rows = of_layer(selection, kind.statistic, layer);
         let exact = of_layer(selection, Statistic::ExactReplay, layer);
         let exact = exact.into_iter().filter(|row| row.variant == Some(Variant::Of(ASSIGNMENT))).collect();
-        let own = rows.iter().filter(|row| row.variable.is_some()).find_map(|row| row.rule.as_deref());
+        let own = rows.iter().filter(|row| row.variable.is_some()).find_map(|row| row.rule);
         Replays { own: own.filter(|rule| RULES.contains(rule)).unwrap_or(RULES[0]), rows, exact }
     }
 
@@ -127,16 +129,17 @@ impl<'a> Replays<'a> {
     /// The rows over all factors at one setting, ascending.
     fn curve(
         &self,
-        (rule, grouping, priority): (&str, &str, Priority),
+        (rule, grouping, priority): (CapacityRule, &str, Priority),
         variant: Variant,
         scope: Scope<'_>,
     ) -> Vec<&'a Finding> {
-        let is = |key: &Option<std::borrow::Cow<'_, str>>, value: &str| key.as_deref() == Some(value);
         let mut rows: Vec<&Finding> = self
             .rows
             .iter()
             .copied()
-            .filter(|row| is(&row.rule, rule) && is(&row.grouping, grouping) && row.priority == Some(priority))
+            .filter(|row| {
+                row.rule == Some(rule) && row.grouping.as_deref() == Some(grouping) && row.priority == Some(priority)
+            })
             .filter(|row| row.variant == Some(variant) && row.dataset.as_deref() == scope && row.variable.is_none())
             .filter(|row| row.capacity_factor.is_some())
             .collect();
@@ -234,17 +237,17 @@ impl<'a> Replays<'a> {
 
     /// The smallest sufficient factors.
     fn table(&self) -> Option<TableFigure> {
-        let cell = |rule: &str, grouping: &str, scope: Scope<'_>, level: Variant| {
+        let cell = |rule: CapacityRule, grouping: &str, scope: Scope<'_>, level: Variant| {
             let found = self.rows.iter().find(|row| {
                 row.variant == Some(level)
-                    && row.rule.as_deref() == Some(rule)
+                    && row.rule == Some(rule)
                     && row.grouping.as_deref() == Some(grouping)
                     && row.dataset.as_deref() == scope
             });
             found.map_or_else(String::new, |row| factor_words(row))
         };
         let line = |name: String, grouping: &str, scope: Scope<'_>| {
-            let cells = RULES.iter().flat_map(|rule| LEVELS.map(|(level, _)| cell(rule, grouping, scope, level)));
+            let cells = RULES.iter().flat_map(|rule| LEVELS.map(|(level, _)| cell(*rule, grouping, scope, level)));
             TableRow { name, cells: cells.collect() }
         };
         let datasets = scopes(&self.rows).into_iter().map(|scope| line(scope_name(scope), GROUPS_OF_RUN, scope));

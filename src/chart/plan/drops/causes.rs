@@ -9,7 +9,7 @@ use crate::{
         plan::selection::{Selection, token_label},
         table::{TableFigure, TableRow},
     },
-    stats::Finding,
+    stats::{Finding, Role},
 };
 
 /// Token ids per expert.
@@ -54,13 +54,13 @@ pub(in crate::chart::plan) fn table(selection: &Selection<'_>, kind: &'static Ch
 /// The experts in file order, of each layer the first `most` where several layers share the table.
 fn figure(rows: &[&Finding], most: Option<usize>) -> TableFigure {
     let mut experts: Vec<(u16, u16)> = Vec::new();
-    let mut roles: Vec<&str> = Vec::new();
+    let mut roles: Vec<Role> = Vec::new();
     let mut turns: Vec<u16> = Vec::new();
     for row in rows {
         let drawn = experts.iter().filter(|(layer, _)| *layer == row.layer).count();
         let room = most.is_none_or(|most| drawn < most);
         experts.extend(row.expert.map(|expert| (row.layer, expert)).filter(|own| room && !experts.contains(own)));
-        roles.extend(row.role.as_deref().filter(|role| !roles.contains(role)));
+        roles.extend(row.role.filter(|role| !roles.contains(role)));
         turns.extend(row.turn.filter(|turn| !turns.contains(turn)));
     }
     turns.sort_unstable();
@@ -70,7 +70,7 @@ fn figure(rows: &[&Finding], most: Option<usize>) -> TableFigure {
     groups.extend((!turns.is_empty()).then(|| ("message".to_owned(), turns.len())));
     let headers = std::iter::once("in queues".to_owned())
         .chain((1..=TOKENS).map(|rank| rank.to_string()))
-        .chain(roles.iter().map(|role| (*role).to_owned()))
+        .chain(roles.iter().map(|role| role.name().to_owned()))
         .chain(turns.iter().map(u16::to_string));
     let headers = headers.collect();
     let row = |(layer, expert): &(u16, u16)| {
@@ -83,7 +83,7 @@ fn figure(rows: &[&Finding], most: Option<usize>) -> TableFigure {
                 format!("{}\n{}", token_label(row), shares(row).replace('\n', " ").replace(" %)", ")"))
             })
         });
-        let role = |role: &&str| find(&|row| row.role.as_deref() == Some(*role)).map(shares).unwrap_or_default();
+        let role = |role: &Role| find(&|row| row.role == Some(*role)).map(shares).unwrap_or_default();
         let turn = |turn: &u16| find(&|row| row.turn == Some(*turn)).map(shares).unwrap_or_default();
         let queue = own.first().map_or_else(String::new, |row| count(row.n));
         let cells = std::iter::once(queue).chain(tokens).chain(roles.iter().map(role)).chain(turns.iter().map(turn));

@@ -17,7 +17,7 @@ use crate::{
         theme::{Color, LAYER_FILLS},
     },
     routing::View,
-    stats::Finding,
+    stats::{Finding, Role},
 };
 
 /// Turns that are drawn.
@@ -63,8 +63,8 @@ pub(in crate::chart::plan) fn by_message(selection: &Selection<'_>, kind: &'stat
 fn every_layer(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
     let rows: Vec<&Finding> = selection.rows(ASSIGNMENT, View::Chosen).filter(|row| row.dataset.is_none()).collect();
     let of_roles = || rows.iter().filter(|row| row.variable.is_none() && row.turn.is_none());
-    let mut roles: Vec<&str> = Vec::new();
-    for role in of_roles().filter_map(|row| row.role.as_deref()) {
+    let mut roles: Vec<Role> = Vec::new();
+    for role in of_roles().filter_map(|row| row.role) {
         if !roles.contains(&role) {
             roles.push(role);
         }
@@ -73,12 +73,12 @@ fn every_layer(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
     let turns: BTreeSet<u16> = of_turns().filter_map(|row| row.turn).filter(|turn| *turn < TURNS).collect();
     let percent = |row: Option<&&Finding>| row.and_then(|row| row.estimate).map(|share| share * 100.0);
     let cells = |layer: u16| {
-        let role =
-            |role: &&str| percent(of_roles().find(|row| row.layer == layer && row.role.as_deref() == Some(*role)));
+        let role = |role: &Role| percent(of_roles().find(|row| row.layer == layer && row.role == Some(*role)));
         let turn = |turn: &u16| percent(of_turns().find(|row| row.layer == layer && row.turn == Some(*turn)));
         roles.iter().map(role).chain(turns.iter().map(turn)).collect()
     };
-    let names = roles.iter().map(|role| (*role).to_owned()).chain(turns.iter().map(|turn| format!("message {turn}")));
+    let names =
+        roles.iter().map(|role| role.name().to_owned()).chain(turns.iter().map(|turn| format!("message {turn}")));
     let map = LayerMap::of(selection, "", names.collect(), cells);
     let scale = |max: f64| Scale::Sequential { max: ceil_nice(max.max(0.1)) };
     if roles.is_empty() && turns.is_empty() {
@@ -103,7 +103,7 @@ fn every_layer(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
 
 fn panel(rows: &[&Finding], scope: Scope<'_>, max: f64) -> BarPanel {
     let own = || rows.iter().copied().filter(|row| row.dataset.as_deref() == scope);
-    let roles = own().filter_map(|row| Some(bar(row, row.role.as_deref()?.to_owned(), LAYER_FILLS[5])));
+    let roles = own().filter_map(|row| Some(bar(row, row.role?.name().to_owned(), LAYER_FILLS[5])));
     let mut turns: Vec<(u16, &Finding)> = own().filter_map(|row| Some((row.turn?, row))).collect();
     turns.sort_by_key(|(turn, _)| *turn);
     let turns = turns.into_iter().filter(|(turn, _)| *turn < TURNS);

@@ -10,7 +10,7 @@ use crate::{
         plan::selection::{Selection, label},
     },
     routing::LayerId,
-    stats::{Finding, Variant},
+    stats::{Finding, Role, Variant},
 };
 
 /// Tokens that are drawn.
@@ -107,14 +107,14 @@ fn region(rows: &[&Finding]) -> std::ops::Range<usize> {
 
 /// A paragraph per message.
 fn paragraphs(rows: &[&Finding]) -> Vec<Paragraph> {
-    let speaker = |row: &Finding| (row.turn, row.role.clone());
+    let speaker = |row: &Finding| (row.turn, row.role);
     rows.chunk_by(|a, b| speaker(a) == speaker(b))
         .map(|rows| Paragraph { label: rows.first().map(|row| role(row)).unwrap_or_default(), tokens: tokens(rows) })
         .collect()
 }
 
 fn role(row: &Finding) -> String {
-    match (row.role.as_deref(), row.turn) {
+    match (row.role.map(Role::name), row.turn) {
         (Some(role), Some(turn)) => format!("{turn} {role}"),
         (Some(role), None) => role.to_owned(),
         _ => String::new(),

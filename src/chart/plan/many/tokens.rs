@@ -23,9 +23,9 @@ const ENDS: usize = 16;
 pub(in crate::chart::plan) fn busiest_tokens(
     selection: &Selection<'_>,
     kind: &'static ChartKind,
+    view: View,
     caption: &str,
 ) -> Vec<ChartSpec> {
-    let view = View::Kept;
     let measured = "load of the busiest expert as a multiple of even load";
     let shown = ShownLayers::of(selection, kind.statistic, measured, |layer| selection.busiest(layer, view));
     let mut rows = Vec::new();
@@ -46,11 +46,10 @@ pub(in crate::chart::plan) fn busiest_tokens(
 pub(in crate::chart::plan) fn busy_and_idle_tokens(
     selection: &Selection<'_>,
     kind: &'static ChartKind,
-    layer: LayerId,
+    (layer, view): (LayerId, View),
     rows: &[&Finding],
     caption: &str,
 ) -> ChartSpec {
-    let view = View::Kept;
     let order = &selection.load(layer, view).order;
     let (experts, last) = (order.len(), order.len().saturating_sub(ENDS).max(ENDS.min(order.len())));
     let drawn = order[..ENDS.min(experts)].iter().chain(&order[last..]);

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    routing::View,
+    routing::{CapacityRule, View},
     stats::{
         Finding, GROUPS_OF_RUN, Priority, Statistic, Subject, Variant,
         verdict::{
@@ -79,10 +79,10 @@ fn data_sets_and_compared_models_have_a_line_each() {
 
 #[test]
 fn roles_causes_and_capacity_have_a_line_each() {
-    let role = |name: &'static str, estimate| Finding {
+    let role = |role: Role, estimate| Finding {
         estimate: Some(estimate),
         ..Finding::new(Statistic::AssignmentDropRatio, 1, View::Chosen)
-            .about(|subject| Subject { role: Some(name.into()), ..subject })
+            .about(|subject| Subject { role: Some(role), ..subject })
     };
     let cause = |text: &str, estimate| Finding {
         estimate: Some(estimate),
@@ -99,14 +99,14 @@ fn roles_causes_and_capacity_have_a_line_each() {
             variant: Some(variant),
             capacity_factor: factor,
             priority,
-            rule: Some("port".into()),
+            rule: Some(CapacityRule::Port),
             grouping: Some(GROUPS_OF_RUN.into()),
             ..subject
         })
     };
     let rows = [
         ratio(1),
-        vec![role("user", 0.01), role("assistant", 0.04), cause("\u{2581}the", 0.25), cause("<0x0A>", 0.1)],
+        vec![role(Role::User, 0.01), role(Role::Assistant, 0.04), cause("\u{2581}the", 0.25), cause("<0x0A>", 0.1)],
         vec![
             replay(Variant::Of(Statistic::AssignmentDropRatio), Some(2.0), Some(Priority::Position), 0.02),
             replay(Variant::FactorForOnePercent, None, None, 2.5),
@@ -166,7 +166,7 @@ fn many_layers_are_summarised_in_the_lines_and_whole_in_the_entries() {
         estimate: Some(1.0 + f64::from(layer) / 100.0),
         ..Finding::new(Statistic::CapacityReplay, layer, View::Chosen).about(|subject| Subject {
             variant: Some(Variant::FactorForOnePercent),
-            rule: Some("port".into()),
+            rule: Some(CapacityRule::Port),
             grouping: Some(GROUPS_OF_RUN.into()),
             ..subject
         })
@@ -174,7 +174,7 @@ fn many_layers_are_summarised_in_the_lines_and_whole_in_the_entries() {
     let replay = Finding::new(Statistic::CapacityReplay, 0, View::Chosen).about(|subject| Subject {
         priority: Some(Priority::Position),
         capacity_factor: Some(2.0),
-        rule: Some("port".into()),
+        rule: Some(CapacityRule::Port),
         ..subject
     });
     let layers = (0..128).flat_map(|layer| {

@@ -6,13 +6,13 @@ use rayon::prelude::*;
 
 use super::{
     grid::Grid,
-    layer::{AS_ROUTED, FIRST_ORDER, Replay},
+    layer::{FIRST_ORDER, Replay},
     partition::Partition,
 };
 use crate::{
     routing::CapacityRule,
     stats::{
-        Finding, Priority, Variant,
+        BaselineKind, Finding, Priority, Variant,
         drops::{
             losses::{Chosen, Losses, NOTHING, Ratio},
             reason::with_reason,
@@ -64,7 +64,7 @@ impl<'a> Curve<'a> {
         let factors = (1..=LARGEST * STEPS).map(|step| f64::from(step) / f64::from(STEPS)).collect();
         let grid = Grid::new(replay.study.layer.router, rule, factors);
         let slots = replay.choices.slots(&partition.groups, Priority::Position);
-        let (losses, usable) = replay.losses(partition, &slots, &grid, &[Ratio::Assignment]);
+        let (losses, usable) = replay.losses(partition, &slots, &grid, vec![Ratio::Assignment]);
         Self { replay, partition, grid, losses, usable }
     }
 
@@ -142,7 +142,7 @@ impl<'a> Curve<'a> {
         let router = study.layer.router;
         let own = if router.capacity_rule == CapacityRule::Unlimited { f64::NAN } else { router.capacity_factor };
         let missed = resampled.map_or(0, |found| found.iter().filter(|at| at.is_none()).count());
-        let finding = finding.against(own, AS_ROUTED).remark(Cow::Borrowed(FIRST_ORDER));
+        let finding = finding.against(own, BaselineKind::AsRouted).remark(Cow::Borrowed(FIRST_ORDER));
         let finding = with_reason(study, finding, scope.documents.len(), self.partition.separate);
         let finding = if study.settings.statistics.include_bos { finding } else { finding.remark(ORDERED) };
         if missed == 0 {

@@ -21,8 +21,6 @@ use crate::{
 
 /// The remark on everything that is not the run's own setting.
 pub(super) const FIRST_ORDER: &str = "first order: later layers would see other inputs";
-/// What a replay is compared with.
-pub(super) const AS_ROUTED: &str = "as_routed";
 
 /// One setting of a replay.
 #[derive(Clone, Copy)]
@@ -83,13 +81,18 @@ impl<'a> Replay<'a> {
         }
     }
 
+    /// What every setting is told by: one row each.
+    pub(super) fn ratios(&self) -> Vec<Ratio> {
+        Ratio::of_choices(self.study.top_k())
+    }
+
     /// What is lost at every factor of a grid, and the first factor at which no group has zero slots.
     pub(super) fn losses(
         &self,
         partition: &Partition,
         slots: &[u32],
         grid: &Grid,
-        ratios: &'static [Ratio],
+        ratios: Vec<Ratio>,
     ) -> (Losses, usize) {
         let (study, k) = (self.study, self.study.top_k());
         let mut losses = Losses::new(study, ratios, grid.factors.len());
@@ -126,7 +129,7 @@ impl<'a> Replay<'a> {
     /// An empty finding with the keys of a grouping and a rule.
     pub(super) fn keys(&self, partition: &Partition, rule: CapacityRule, unit: &'static str) -> Finding {
         self.study.finding(Statistic::CapacityReplay).in_unit(unit).about(|subject| Subject {
-            rule: Some(Cow::Owned(rule.to_string())),
+            rule: Some(rule),
             grouping: Some(Cow::Borrowed(partition.name)),
             ..subject
         })

@@ -14,10 +14,7 @@ mod settings;
 
 use rayon::prelude::*;
 
-use super::{
-    losses::{Losses, Ratio},
-    study::DropStudy,
-};
+use super::{losses::Losses, study::DropStudy};
 use crate::{
     error::{Error, Result},
     stats::{Finding, Priority},
@@ -47,7 +44,7 @@ pub(super) fn at_factor(study: &DropStudy, factor: f64) -> Option<Losses> {
     let grid = Grid::new(study.layer.router, study.layer.router.capacity_rule, vec![factor]);
     let run = &replay.partitions[0];
     let (losses, usable) =
-        replay.losses(run, &replay.choices.slots(&run.groups, Priority::Position), &grid, &Ratio::ALL);
+        replay.losses(run, &replay.choices.slots(&run.groups, Priority::Position), &grid, replay.ratios());
     (usable == 0).then_some(losses)
 }
 

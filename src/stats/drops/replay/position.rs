@@ -1,8 +1,8 @@
 //! What is lost by position at the run's own rule, factor and groups.
 
-use super::layer::{AS_ROUTED, Replay, Setting};
+use super::layer::{Replay, Setting};
 use crate::stats::{
-    Finding, Priority, Subject, Variable,
+    BaselineKind, Finding, Priority, Subject, Variable,
     drops::{
         losses::Ratio,
         reason::{Units, measured_share},
@@ -34,7 +34,7 @@ impl Replay<'_> {
         let bins = self.bins(&slots);
         let width = self.study.settings.bin.max(1);
         let row = |(index, bin): (usize, &Vec<Bin>)| {
-            let finding = self.finding(setting).by(Variable::PositionBucket).variant(Ratio::Assignment.variant());
+            let finding = Ratio::Assignment.about(self.finding(setting).by(Variable::PositionBucket));
             let finding = finding.about(|subject| Subject { position: Some(index as u32 * width), ..subject });
             self.remarked(self.of_bin(finding, bin), setting)
         };
@@ -78,7 +78,7 @@ impl Replay<'_> {
         let chosen = sum(|bin| bin.chosen);
         let units = Units { n: chosen as u64 / study.top_k() as u64, documents: documents.len(), separate };
         let baseline = finite(sum(|bin| bin.observed) / chosen).unwrap_or(f64::NAN);
-        let finding = finding.against(baseline, AS_ROUTED);
+        let finding = finding.against(baseline, BaselineKind::AsRouted);
         measured_share(study, finding, sum(|bin| bin.lost) / chosen, units, interval)
     }
 }

@@ -6,12 +6,12 @@ use rayon::prelude::*;
 
 use super::{
     grid::Grid,
-    layer::{AS_ROUTED, Replay, Setting},
+    layer::{Replay, Setting},
     partition::Partition,
 };
 use crate::stats::{
-    Finding, Priority, Subject,
-    drops::losses::{Chosen, Losses, Ratio},
+    BaselineKind, Finding, Priority, Subject,
+    drops::losses::{Chosen, Losses},
 };
 
 impl Replay<'_> {
@@ -39,7 +39,7 @@ impl Replay<'_> {
     fn of(&self, partition: &Partition, priority: Priority) -> Vec<Finding> {
         let slots = self.choices.slots(&partition.groups, priority);
         let of_grid = |grid: &Grid| -> Vec<Finding> {
-            let replayed = self.losses(partition, &slots, grid, &Ratio::ALL);
+            let replayed = self.losses(partition, &slots, grid, self.ratios());
             let settings = (0..grid.factors.len()).map(|at| Setting { partition, priority, grid, at });
             settings.flat_map(|setting| self.rows(&self.scopes[0], setting, &replayed)).collect()
         };
@@ -51,7 +51,7 @@ impl Replay<'_> {
         let (partition, priority) = (&self.partitions[0], Priority::Position);
         let Some(grid) = self.grids.iter().find(|grid| self.is_own_rule(grid)) else { return Vec::new() };
         let slots = self.choices.slots(&partition.groups, priority);
-        let replayed = self.losses(partition, &slots, grid, &Ratio::ALL);
+        let replayed = self.losses(partition, &slots, grid, self.ratios());
         let settings = |scope| {
             let replayed = &replayed;
             (0..grid.factors.len())
@@ -60,19 +60,19 @@ impl Replay<'_> {
         self.scopes[1..].iter().flat_map(settings).collect()
     }
 
-    /// The five ratios at one setting.
+    /// The ratios at one setting.
     fn rows(&self, scope: &Chosen, setting: Setting, (losses, usable): &(Losses, usize)) -> Vec<Finding> {
         let row = |ratio: usize| {
             let finding = self.finding(setting);
             if setting.at < *usable {
-                let finding = scope.about(self.study, finding, Ratio::ALL[ratio]);
+                let finding = scope.about(self.study, finding, ratio);
                 return finding.withheld("the capacity of a group would be 0, which the original refuses");
             }
             let lost = losses.at(ratio, setting.at);
             let finding = scope.measured(self.study, finding, ratio, lost, setting.partition.separate);
-            let finding = finding.against(scope.share(ratio, self.observed.at(ratio, 0)), AS_ROUTED);
+            let finding = finding.against(scope.share(ratio, self.observed.at(ratio, 0)), BaselineKind::AsRouted);
             self.remarked(finding, setting)
         };
-        (0..Ratio::ALL.len()).map(row).collect()
+        (0..scope.ratios.len()).map(row).collect()
     }
 }

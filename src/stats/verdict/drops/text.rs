@@ -2,9 +2,9 @@
 
 use super::trend::side;
 use crate::{
-    routing::{ExpertId, LayerId},
+    routing::{CapacityRule, ExpertId, LayerId},
     stats::{
-        Finding, GROUPS_OF_RUN, Name, Statistic, Variant,
+        Finding, GROUPS_OF_RUN, Statistic, Variant,
         verdict::{Answer, Evidence, Measured, Side, Verdict},
     },
 };
@@ -33,7 +33,7 @@ pub struct Queue {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Capacity {
     /// The rule.
-    pub rule: Name,
+    pub rule: CapacityRule,
     /// Layer by layer.
     pub factors: Vec<Evidence>,
 }
@@ -105,9 +105,9 @@ impl Capacity {
     /// The smallest factors of the run's own rule and groups at which at most 1 % is dropped; none where they are not given.
     pub(super) fn of(rows: &[&Finding]) -> Option<Self> {
         let replay = || rows.iter().filter(|row| row.statistic == Statistic::CapacityReplay && row.dataset.is_none());
-        let rule = replay().find(|row| row.priority.is_some() && row.capacity_factor.is_some())?.rule.clone()?;
+        let rule = replay().find(|row| row.priority.is_some() && row.capacity_factor.is_some())?.rule?;
         let factors: Vec<Evidence> = replay()
-            .filter(|row| row.rule.as_ref() == Some(&rule) && row.grouping.as_deref() == Some(GROUPS_OF_RUN))
+            .filter(|row| row.rule == Some(rule) && row.grouping.as_deref() == Some(GROUPS_OF_RUN))
             .filter(|row| row.variant == Some(Variant::FactorForOnePercent) && row.estimate.is_some())
             .map(|row| Evidence::estimate(row))
             .collect();
