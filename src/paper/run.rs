@@ -1,4 +1,4 @@
-//! What is taken from a finished run: its tables and what they are about.
+//! The data of a finished run that are compared: its tables, and facts about the run.
 
 use super::measure::Measured;
 use crate::{
@@ -43,7 +43,7 @@ pub(super) struct RunShares {
     pub(super) n: u64,
 }
 
-/// What a share is asked for.
+/// What shares are about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Key {
     /// A category of the run.
@@ -89,7 +89,7 @@ impl Run {
         rows.sort_by_key(|row| (row.layer, row.token_id, row.expert));
         let layer = |layer: &LayerId| {
             let of_layer: Vec<&&Finding> = rows.iter().filter(|row| row.layer == *layer).collect();
-            // Two ids may read the same: the first one that is complete counts.
+            // Two ids may have the same text: the first one with complete shares counts.
             let mut ids = of_layer.chunk_by(|a, b| a.token_id == b.token_id);
             ids.find_map(|rows| Some((*layer, self.complete(rows)?)))
         };
@@ -103,7 +103,7 @@ impl Run {
         (share.len() == self.experts && positive).then_some(RunShares { share, n: rows.first()?.n })
     }
 
-    /// The label of the checkpoint that stands beside the first.
+    /// The label of the second checkpoint of a drops run.
     pub(super) fn compared(&self) -> Option<&str> {
         self.rows(Statistic::AssignmentDropRatio, View::Chosen).find_map(|row| row.checkpoint.as_deref())
     }
@@ -122,7 +122,7 @@ impl Run {
         found
     }
 
-    /// The text of the token that the paper calls `text`: the same, or the same after a space.
+    /// The token of the run that the paper calls `text`: the same text, also after a space.
     pub(super) fn token_text(&self, statistic: Statistic, text: &str) -> Option<String> {
         let spaced = format!("\u{2581}{text}");
         let has = |wanted: &str| {

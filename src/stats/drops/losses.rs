@@ -1,4 +1,4 @@
-//! The five ratios of lost to chosen, summed by document: what an assignment, a token or a gate probability counts for.
+//! The numerators and denominators of the five drop ratios, summed by document.
 
 use super::{
     reason::{Units, measured_share},
@@ -106,7 +106,7 @@ impl Losses {
     }
 }
 
-/// What can be lost in some documents: the denominators of the five ratios.
+/// The denominators of the five ratios in some documents: everything that can be lost.
 pub(super) struct Chosen {
     /// Index of the data set, none = over all.
     pub(super) dataset: Option<u16>,
@@ -156,7 +156,7 @@ impl Chosen {
         &self.total[ratio]
     }
 
-    /// The part of a ratio that is lost; NaN where there is nothing to lose.
+    /// The lost share of a ratio; NaN if there is nothing to lose.
     pub(super) fn share(&self, ratio: usize, lost: &[f64]) -> f64 {
         let lost: f64 = self.documents.iter().map(|document| lost[*document]).sum();
         lost / self.total[ratio].iter().sum::<f64>()

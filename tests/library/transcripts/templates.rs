@@ -195,7 +195,7 @@ fn a_template_whose_texts_change_is_followed_or_refused() {
     let spoken = spoken(&corpus.sequences[0]);
     // One piece, "][", holds the end of a message and the start of the next: it belongs to the one that it begins in.
     assert!(spoken[0].1.ends_with("one.][") && spoken[3].1.ends_with("]\u{2581}END"), "{spoken:?}");
-    // Answers are shortened once another message follows: whose tokens these are cannot be told.
+    // The template shortens answers once another message follows, so it cannot be decided which message the tokens belong to.
     let shortened = "{% for m in messages %}{% if m.role == 'assistant' and loop.last %}thought {% endif %}{{ m.content }}{% endfor %}";
     let corpus = with_jinja(&json!({ "chat_template": shortened }), &CONVERSATION, 2048);
     assert_eq!(corpus.sequences.len(), 1);
