@@ -191,7 +191,7 @@ fn every_line_that_cannot_be_used_says_why() {
           - TEMP/chat.jsonl:10: `id` is a list; expected a string
           - TEMP/chat.jsonl:11: the messages are a string; expected a list
 
-        hint: correct them, or leave out --strict to go on without them
+        hint: correct them, or leave out `InputOptions::strict` to go on without them
     "#]].assert_eq(&told(&read_with(&strict, ChatTemplate::Auto).unwrap_err()));
     let forced = TranscriptOptions { format: Some(TranscriptFormat::ShareGpt), ..options(&[path]) };
     expect![[r#"
