@@ -1,4 +1,4 @@
-//! Ticks and numbers.
+//! Ticks of axes, and numbers as text.
 
 pub(super) use crate::stats::thousands as count;
 

@@ -6,7 +6,7 @@ use super::{
     axis::{tick_labels, ticks},
     canvas::{Align, Canvas, Marker, Point, Type},
     font,
-    legend::{self, Entry, Sample},
+    legend::{self, LegendEntry, Sample},
     theme::{
         ACCENT, AXIS_LINE, CEILING_LINE, Color, FIGURE_WIDTH, GRID_LINE, GUTTER, HEADING, LABEL, MUTED, SMALL, Stroke,
         TEXT, TINY, WHISKER,
@@ -17,13 +17,13 @@ use crate::{error::Result, routing::LayerId};
 /// Panels of grouped bars, one under the other.
 #[derive(Clone, Debug)]
 pub(super) struct BarFigure {
-    /// What the ticks over the bars are, e.g. "mean over permutations".
+    /// What the ticks over the bars mean, e.g. "mean over permutations".
     pub(super) baseline_label: String,
     /// The panels.
     pub(super) panels: Vec<BarPanel>,
 }
 
-/// Groups of bars over one vertical axis that begins at 0, or below it where a value does.
+/// Groups of bars over one vertical axis that begins at 0, or lower if a value is negative.
 #[derive(Clone, Debug, Default)]
 pub(super) struct BarPanel {
     /// Title of the panel.
@@ -32,7 +32,7 @@ pub(super) struct BarPanel {
     pub(super) y_label: String,
     /// Whether the axis is in percent.
     pub(super) percent: bool,
-    /// Upper end of the axis; `None`: what the values need.
+    /// Upper end of the axis; `None`: as high as the values need.
     pub(super) max: Option<f64>,
     /// The groups, from left to right.
     pub(super) groups: Vec<BarGroup>,
@@ -52,9 +52,9 @@ pub(super) struct BarGroup {
 pub(super) struct Bar {
     /// Written under the bar.
     pub(super) label: String,
-    /// The layer that it is about, where the bars of a group are layers.
+    /// The layer that it is about, if the bars of a group are layers.
     pub(super) layer: Option<LayerId>,
-    /// The value; `None` where withheld.
+    /// The value; `None` if withheld.
     pub(super) value: Option<f64>,
     /// Its interval.
     pub(super) interval: Option<(f64, f64)>,
@@ -79,7 +79,7 @@ const BASELINE: Stroke = Stroke::solid(ACCENT, 2.6);
 
 /// The plotting area of a panel on the page.
 #[derive(Clone, Copy)]
-struct Frame {
+struct BarFrame {
     left: f64,
     top: f64,
     width: f64,
@@ -87,7 +87,7 @@ struct Frame {
     high: f64,
 }
 
-impl Frame {
+impl BarFrame {
     fn y(self, value: f64) -> f64 {
         self.top + PANEL_HEIGHT * (1.0 - (value - self.low) / (self.high - self.low))
     }
@@ -114,22 +114,22 @@ impl BarPanel {
 }
 
 impl BarFigure {
-    fn legend(&self) -> Vec<Entry> {
+    fn legend(&self) -> Vec<LegendEntry> {
         let any = |test: &dyn Fn(&Bar) -> bool| self.panels.iter().flat_map(BarPanel::bars).any(test);
         let mut entries = Vec::new();
         if any(&|bar| bar.interval.is_some()) {
-            entries.push(Entry::new(Sample::Whisker, "95 % interval"));
+            entries.push(LegendEntry::new(Sample::Whisker, "95 % interval"));
         }
         if any(&|bar| bar.baseline.is_some()) {
-            entries.push(Entry::new(Sample::Line(BASELINE), self.baseline_label.clone()));
+            entries.push(LegendEntry::new(Sample::Line(BASELINE), self.baseline_label.clone()));
         }
         if any(&|bar| bar.ceiling.is_some()) {
-            entries.push(Entry::new(Sample::Line(CEILING_LINE), "ceiling: the largest value possible"));
+            entries.push(LegendEntry::new(Sample::Line(CEILING_LINE), "ceiling: the largest value possible"));
         }
         entries
     }
 
-    /// Three or more panels stand side by side.
+    /// The number of columns: three or more panels are placed side by side.
     fn columns(&self) -> usize {
         if self.panels.len() > 2 { 2 } else { 1 }
     }
@@ -150,7 +150,7 @@ impl BarFigure {
             let (low, high) = panel.range();
             let (row, column) = ((index / self.columns()) as f64, (index % self.columns()) as f64);
             let left = at.0 + column * (cell + GUTTER) + LEFT;
-            let frame = Frame { left, top: top + row * PITCH + TITLE_HEIGHT, width: cell - LEFT, low, high };
+            let frame = BarFrame { left, top: top + row * PITCH + TITLE_HEIGHT, width: cell - LEFT, low, high };
             draw_axes(canvas, panel, frame)?;
             draw_groups(canvas, panel, frame)?;
         }
@@ -158,7 +158,7 @@ impl BarFigure {
     }
 }
 
-fn draw_axes<B: DrawingBackend>(canvas: &mut Canvas<'_, B>, panel: &BarPanel, frame: Frame) -> Result<()> {
+fn draw_axes<B: DrawingBackend>(canvas: &mut Canvas<'_, B>, panel: &BarPanel, frame: BarFrame) -> Result<()> {
     let title = font::fit(&panel.title, frame.width, HEADING, true);
     canvas.text((frame.left, frame.top - 14.0), &title, Type::new(HEADING, TEXT).bold())?;
     let values = ticks(frame.low, frame.high, 5);
@@ -171,7 +171,7 @@ fn draw_axes<B: DrawingBackend>(canvas: &mut Canvas<'_, B>, panel: &BarPanel, fr
     canvas.text_up((frame.left - 56.0, frame.top + PANEL_HEIGHT / 2.0), &panel.y_label, label)
 }
 
-fn draw_groups<B: DrawingBackend>(canvas: &mut Canvas<'_, B>, panel: &BarPanel, frame: Frame) -> Result<()> {
+fn draw_groups<B: DrawingBackend>(canvas: &mut Canvas<'_, B>, panel: &BarPanel, frame: BarFrame) -> Result<()> {
     let slots = slots(panel, frame.width);
     let wide = |group: &BarGroup, slot: f64| slot * (group.bars.len() + 1) as f64;
     let used: f64 = panel.groups.iter().zip(&slots).map(|(group, slot)| wide(group, *slot)).sum();
@@ -192,7 +192,7 @@ fn draw_groups<B: DrawingBackend>(canvas: &mut Canvas<'_, B>, panel: &BarPanel, 
     canvas.line(&[(frame.left, zero), (frame.left + frame.width, zero)], AXIS_LINE)
 }
 
-/// Width of a bar with its white space, by group: equal, but for groups with longer names under their bars.
+/// Width of a bar with its white space, by group: equal, except for groups with longer names under their bars.
 fn slots(panel: &BarPanel, width: f64) -> Vec<f64> {
     let count = |group: &BarGroup| (group.bars.len() + 1) as f64;
     let even = width / panel.groups.iter().map(count).sum::<f64>().max(1.0);
@@ -209,7 +209,7 @@ fn draw_bar<B: DrawingBackend>(
     canvas: &mut Canvas<'_, B>,
     panel: &BarPanel,
     bar: &Bar,
-    frame: Frame,
+    frame: BarFrame,
     left: f64,
     slot: f64,
 ) -> Result<()> {

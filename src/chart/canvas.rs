@@ -1,4 +1,4 @@
-//! Pixels, text and lines on any plotters backend; every figure is drawn through this.
+//! Draws text, lines and areas on any plotters backend; every figure is drawn through this.
 
 use plotters::{
     prelude::RGBColor,
@@ -85,7 +85,7 @@ impl BackendStyle for Pen {
     }
 }
 
-/// A plotters backend whose coordinates are [`UNITS`] a pixel.
+/// A plotters backend with [`UNITS`] coordinates per pixel.
 pub(super) struct Canvas<'a, B: DrawingBackend> {
     backend: &'a mut B,
 }
@@ -224,7 +224,7 @@ fn units(point: Point) -> BackendCoord {
     ((point.0 * UNITS).round() as i32, (point.1 * UNITS).round() as i32)
 }
 
-/// The pieces of a line that carry ink.
+/// The visible pieces of a dashed line.
 fn dashes(points: &[Point], pattern: &[f64]) -> Vec<Vec<Point>> {
     let mut pieces: Vec<Vec<Point>> = vec![vec![points[0]]];
     let (mut step, mut left) = (0, pattern[0]);

@@ -18,7 +18,7 @@ pub(super) struct FlowFigure {
     pub(super) paragraphs: Vec<Paragraph>,
 }
 
-/// What one speaker says.
+/// The text of one speaker.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Paragraph {
     /// Who speaks, in the margin.
@@ -30,7 +30,7 @@ pub(super) struct Paragraph {
 /// One token.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct FlowToken {
-    /// Its text as its piece reads.
+    /// Its piece, as the tokenizer has it.
     pub(super) piece: String,
     /// How it is marked.
     pub(super) tint: Tint,
@@ -133,7 +133,7 @@ fn draw_token<B: DrawingBackend>(canvas: &mut Canvas<'_, B>, token: &Placed, at:
         let y = top + LINE - 2.5;
         canvas.line(&[(left + 0.5, y), (right - 0.5, y)], Stroke::solid(TEXT, 1.5))?;
     }
-    // Viewers drop spaces at the ends of a text, so that they are left out here too.
+    // Viewers drop spaces at the ends of a text, so they are left out here too.
     let shown = token.text.trim_matches(' ');
     let spaces = token.text.len() - token.text.trim_start_matches(' ').len();
     let spaces = if is_right_to_left(shown) { 0 } else { spaces };
@@ -142,7 +142,7 @@ fn draw_token<B: DrawingBackend>(canvas: &mut Canvas<'_, B>, token: &Placed, at:
     canvas.text((left + lead, top + LINE / 2.0), shown, style)
 }
 
-/// The text of a token as it runs: a word mark is a space, and what cannot be seen is named.
+/// The text of a token inside running text: a word mark is a space, and invisible characters are named.
 fn running(piece: &str) -> String {
     match piece {
         "<0x0A>" | "\n" => LINE_END.to_owned(),
@@ -185,7 +185,7 @@ fn place(paragraph: &Paragraph) -> Vec<Placed> {
     placed
 }
 
-/// The tokens in runs that are not to be torn apart: up to the next space, line end or ideograph.
+/// Groups of tokens that stay on one line: each ends at a space, a line end or an ideograph.
 fn words(texts: &[String]) -> Vec<std::ops::Range<usize>> {
     let mut words: Vec<std::ops::Range<usize>> = Vec::new();
     for (index, text) in texts.iter().enumerate() {
@@ -231,7 +231,7 @@ fn turn_right_to_left(placed: &mut [Placed]) {
         let same =
             same.take_while(|token| is_right_to_left(&token.text) || !token.text.chars().any(char::is_alphabetic));
         let run = if is_right_to_left(&placed[from].text) { same.count() } else { 1 };
-        // Spaces and marks between right-to-left tokens turn with them, those behind the last one do not.
+        // Spaces and punctuation between right-to-left tokens are reversed with them; those after the last one are not.
         let turned = placed[from..from + run].iter().rposition(|token| is_right_to_left(&token.text));
         let run = turned.map_or(1, |last| last + 1);
         if run > 1 {

@@ -1,4 +1,4 @@
-//! The embedded fonts: measuring text, and what they can show.
+//! The embedded fonts: measures text, and knows which characters they have.
 
 use std::sync::LazyLock;
 
@@ -32,7 +32,7 @@ pub(super) fn has_glyph(character: char) -> bool {
     face(false).is_some_and(|font| font.glyph_id(character).0 != 0)
 }
 
-/// The face that a line of text is drawn from: bold only where the bold font has every character.
+/// The font of a line of text: bold only if the bold font has every character.
 pub(super) fn face_for(text: &str, bold: bool) -> Option<&'static FontRef<'static>> {
     let covered = |font: &&FontRef<'static>| text.chars().all(|character| font.glyph_id(character).0 != 0);
     face(bold).filter(covered).or_else(|| face(false))
@@ -50,7 +50,7 @@ pub(super) fn line_height(size: f64) -> f64 {
     face(false).map_or(1.2 * size, |font| f64::from(font.as_scaled(scale(font, size)).height()))
 }
 
-/// The text, cut with an ellipsis where it is wider than `available` pixels.
+/// The text, cut off with an ellipsis if it is wider than `available` pixels.
 pub(super) fn fit(text: &str, available: f64, size: f64, bold: bool) -> String {
     if width(text, size, bold) <= available {
         return text.to_owned();

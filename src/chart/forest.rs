@@ -1,4 +1,4 @@
-//! Forest plots: estimates with their intervals one under the other, against what they are compared with.
+//! Forest plots: estimates with their intervals one under the other, on one axis with the value that they are compared with.
 
 use plotters_backend::DrawingBackend;
 
@@ -6,7 +6,7 @@ use super::{
     axis::{log_ticks, short, tick_labels, ticks},
     canvas::{Align, Canvas, Marker, Point, Type},
     font,
-    legend::{self, Entry},
+    legend::{self, LegendEntry},
     theme::{AXIS_LINE, Color, FIGURE_WIDTH, GRID_LINE, HEADING, LABEL, MUTED, SMALL, Stroke, TEXT, WASH},
 };
 use crate::error::Result;
@@ -22,7 +22,7 @@ pub(super) struct ForestFigure {
     /// What the columns of numbers on the right are.
     pub(super) headers: Vec<String>,
     /// What the markers mean.
-    pub(super) legend: Vec<Entry>,
+    pub(super) legend: Vec<LegendEntry>,
     /// The rows, under their titles.
     pub(super) sections: Vec<(String, Vec<ForestRow>)>,
 }
@@ -32,7 +32,7 @@ pub(super) struct ForestFigure {
 pub(super) struct ForestRow {
     /// What it is about.
     pub(super) label: String,
-    /// What was counted, under the label.
+    /// The n, written under the label.
     pub(super) note: String,
     /// The points, from top to bottom.
     pub(super) points: Vec<ForestPoint>,
@@ -59,12 +59,12 @@ const HEADER: f64 = 24.0;
 const AXIS: f64 = 46.0;
 const LABEL_WIDTH: f64 = 236.0;
 const CELL: f64 = 156.0;
-/// Between the points of a row.
+/// Distance between the points of a row, in pixels.
 const STEP: f64 = 12.0;
 
 /// The plotting area.
 #[derive(Clone, Copy)]
-struct Frame {
+struct ForestFrame {
     left: f64,
     width: f64,
     low: f64,
@@ -72,14 +72,14 @@ struct Frame {
     ratios: bool,
 }
 
-impl Frame {
+impl ForestFrame {
     fn x(self, value: f64) -> f64 {
         let scale = |value: f64| if self.ratios { value.max(self.low).ln() } else { value };
         let place = (scale(value) - scale(self.low)) / (scale(self.high) - scale(self.low));
         self.left + self.width * place.clamp(0.0, 1.0)
     }
 
-    /// Where nothing is different.
+    /// The value that means no difference.
     fn origin(self) -> f64 {
         if self.ratios { 1.0 } else { 0.0 }
     }
@@ -109,8 +109,8 @@ impl ForestFigure {
         (FIGURE_WIDTH, legend::height(&self.legend, FIGURE_WIDTH) + HEADER + self.height() + AXIS)
     }
 
-    /// The axis holds every point, its interval and what they are compared with.
-    fn frame(&self, left: f64) -> Frame {
+    /// The axis, which contains every point, its interval and the value that means no difference.
+    fn frame(&self, left: f64) -> ForestFrame {
         let points = || self.rows().flat_map(|row| &row.points);
         let ends = |point: &ForestPoint| point.interval.map_or([point.at; 2], |(low, high)| [low, high]);
         let origin = if self.ratios { 1.0 } else { 0.0 };
@@ -119,7 +119,7 @@ impl ForestFigure {
         let margin = (high - low).max(1e-4) * 0.04;
         let (low, high) = if self.ratios { (low / 1.3, high * 1.3) } else { (low - margin, high + margin) };
         let width = FIGURE_WIDTH - LABEL_WIDTH - CELL * self.headers.len() as f64 - 20.0;
-        Frame { left: left + LABEL_WIDTH, width, low, high, ratios: self.ratios }
+        ForestFrame { left: left + LABEL_WIDTH, width, low, high, ratios: self.ratios }
     }
 
     /// Draws the figure with its top left corner at a point.
@@ -147,7 +147,7 @@ impl ForestFigure {
         Ok(())
     }
 
-    fn draw_axis<B: DrawingBackend>(&self, canvas: &mut Canvas<'_, B>, frame: Frame, top: f64) -> Result<()> {
+    fn draw_axis<B: DrawingBackend>(&self, canvas: &mut Canvas<'_, B>, frame: ForestFrame, top: f64) -> Result<()> {
         let bottom = top + self.height();
         for (value, label) in frame.ticks() {
             let x = frame.x(value);
@@ -162,11 +162,16 @@ impl ForestFigure {
     }
 }
 
-fn cell_left(frame: Frame, index: usize) -> f64 {
+fn cell_left(frame: ForestFrame, index: usize) -> f64 {
     frame.left + frame.width + 20.0 + CELL * index as f64
 }
 
-fn draw_row<B: DrawingBackend>(canvas: &mut Canvas<'_, B>, row: &ForestRow, frame: Frame, at: Point) -> Result<()> {
+fn draw_row<B: DrawingBackend>(
+    canvas: &mut Canvas<'_, B>,
+    row: &ForestRow,
+    frame: ForestFrame,
+    at: Point,
+) -> Result<()> {
     let middle = at.1 + ROW / 2.0;
     let label = font::fit(&row.label, LABEL_WIDTH - 22.0, LABEL, false);
     canvas.text((at.0 + 8.0, middle - 8.0), &label, Type::new(LABEL, TEXT))?;

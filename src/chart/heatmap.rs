@@ -1,4 +1,4 @@
-//! Heat maps: coloured cells with the value written inside where there is room.
+//! Heat maps: coloured cells, with the value written inside if there is room.
 
 use plotters_backend::DrawingBackend;
 
@@ -61,7 +61,7 @@ pub(super) struct HeatFigure {
     pub(super) scale_label: String,
     /// What the columns are.
     pub(super) column_label: String,
-    /// Height of a row in pixels; `None`: what suits the number of columns.
+    /// Height of a row in pixels; `None`: chosen by the number of columns.
     pub(super) row_height: Option<f64>,
     /// The blocks, one under the other.
     pub(super) blocks: Vec<HeatBlock>,
@@ -267,7 +267,7 @@ fn scale_tick(value: f64) -> String {
     }
 }
 
-/// Two digits: enough to read, short enough for a cell. Where all values are below 1, all have two decimals.
+/// A value with two digits, which fit into a cell; if all values are below 1, all have two decimals.
 fn cell_label(value: f64, scale: Scale) -> String {
     if matches!(scale, Scale::Sequential { max } if max <= 1.0) {
         format!("{value:.2}")
@@ -280,7 +280,7 @@ fn cell_label(value: f64, scale: Scale) -> String {
     }
 }
 
-/// Every how many lines a label fits, when a line has this many pixels.
+/// Labels fit on every n-th line, if a line has this many pixels; returns n.
 fn label_step(pixels: f64) -> usize {
     let mut step = 1;
     while pixels * (step as f64) < 14.0 {

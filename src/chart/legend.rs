@@ -1,4 +1,4 @@
-//! The legend of a figure: a line of samples, wrapped where it is too long.
+//! The legend of a figure: a row of samples, wrapped if it is too long.
 
 use plotters_backend::DrawingBackend;
 
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::error::Result;
 
-/// What stands before a label.
+/// The sample before a label.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Sample {
     /// A line.
@@ -26,14 +26,14 @@ pub(super) enum Sample {
 
 /// A sample and what it stands for.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Entry {
+pub(super) struct LegendEntry {
     /// The sample.
     pub(super) sample: Sample,
     /// What it stands for.
     pub(super) label: String,
 }
 
-impl Entry {
+impl LegendEntry {
     /// A sample and what it stands for.
     pub(super) fn new(sample: Sample, label: impl Into<String>) -> Self {
         Self { sample, label: label.into() }
@@ -46,14 +46,14 @@ const BETWEEN: f64 = 22.0;
 const ROW: f64 = 20.0;
 
 /// Height of a legend of this width.
-pub(super) fn height(entries: &[Entry], width: f64) -> f64 {
+pub(super) fn height(entries: &[LegendEntry], width: f64) -> f64 {
     place(entries, width).last().map_or(0.0, |(_, y)| y + ROW + 8.0)
 }
 
 /// Draws the legend with its top left corner at a point.
 pub(super) fn draw<B: DrawingBackend>(
     canvas: &mut Canvas<'_, B>,
-    entries: &[Entry],
+    entries: &[LegendEntry],
     at: Point,
     width: f64,
 ) -> Result<()> {
@@ -65,8 +65,8 @@ pub(super) fn draw<B: DrawingBackend>(
     Ok(())
 }
 
-/// Where the entries stand.
-fn place(entries: &[Entry], width: f64) -> Vec<Point> {
+/// The places of the entries.
+fn place(entries: &[LegendEntry], width: f64) -> Vec<Point> {
     let (mut x, mut y) = (0.0, 0.0);
     entries
         .iter()

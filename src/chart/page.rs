@@ -108,8 +108,8 @@ pub(super) struct Page {
     pub(super) body: Body,
 }
 
-/// Where the parts of a page stand.
-struct Layout {
+/// The places of the parts of a page.
+struct PageLayout {
     width: f64,
     height: f64,
     body_top: f64,
@@ -122,7 +122,7 @@ const SUBTITLE_TYPE: Type = Type::new(LABEL, MUTED);
 const CAPTION_TYPE: Type = Type::new(LABEL, TEXT);
 
 impl Page {
-    fn layout(&self) -> Layout {
+    fn layout(&self) -> PageLayout {
         let (body_width, body_height) = self.body.size();
         let width = (body_width + 2.0 * MARGIN).max(MIN_WIDTH);
         let inner = width - 2.0 * MARGIN;
@@ -133,10 +133,10 @@ impl Page {
         let body_top = subtitle_top + lines(&self.subtitle, SUBTITLE_TYPE, LEADING) + 14.0;
         let caption_top = body_top + body_height + 16.0;
         let height = caption_top + lines(&self.caption, CAPTION_TYPE, LEADING) + MARGIN;
-        Layout { width: width.ceil(), height: height.ceil(), body_top, caption_top }
+        PageLayout { width: width.ceil(), height: height.ceil(), body_top, caption_top }
     }
 
-    fn draw<B: DrawingBackend>(&self, backend: &mut B, layout: &Layout) -> Result<()> {
+    fn draw<B: DrawingBackend>(&self, backend: &mut B, layout: &PageLayout) -> Result<()> {
         let mut canvas = Canvas::new(backend);
         let inner = layout.width - 2.0 * MARGIN;
         canvas.rect((0.0, 0.0), (layout.width, layout.height), super::theme::PAPER)?;

@@ -6,7 +6,7 @@ use super::{
     axis::{percent, ticks},
     canvas::{Align, Canvas, Point, Type, circle, polar},
     font,
-    legend::{self, Entry, Sample},
+    legend::{self, LegendEntry, Sample},
     theme::{
         BAND_ALPHA, FIGURE_WIDTH, GRID_LINE, HEADING, MARGIN, MIN_WIDTH, MUTED, OVERALL_LINE, SMALL, TEXT, TINY,
         UNIFORM_LINE, VALUE, VALUE_LINE,
@@ -19,11 +19,11 @@ use crate::error::Result;
 pub(super) struct RadarFigure {
     /// Experts per layer.
     pub(super) experts: usize,
-    /// Spokes: an expert each, or a part of them.
+    /// The number of spokes: one for each expert, or for each group of experts.
     pub(super) spokes: usize,
-    /// Radars in a row; `None`: as many as look well.
+    /// Radars in a row; `None`: chosen by their number.
     pub(super) columns: Option<usize>,
-    /// What the line behind each share is.
+    /// The meaning of the line behind each share.
     pub(super) overall_label: &'static str,
     /// One radar per category.
     pub(super) panels: Vec<RadarPanel>,
@@ -73,18 +73,18 @@ impl RadarFigure {
         (self.cell() * self.columns() as f64).max(MIN_WIDTH - 2.0 * MARGIN)
     }
 
-    fn legend(&self) -> Vec<Entry> {
+    fn legend(&self) -> Vec<LegendEntry> {
         let uniform = format!("uniform routing, 1/{} = {}", self.experts, percent(1.0 / self.experts as f64));
-        let mut entries = vec![Entry::new(Sample::Area(VALUE_LINE), "expert share")];
+        let mut entries = vec![LegendEntry::new(Sample::Area(VALUE_LINE), "expert share")];
         if self.panels.iter().any(|panel| !panel.low.is_empty()) {
-            entries.push(Entry::new(Sample::Band(VALUE), "95 % interval"));
+            entries.push(LegendEntry::new(Sample::Band(VALUE), "95 % interval"));
         }
         if self.panels.iter().any(|panel| !panel.overall.is_empty()) {
-            entries.push(Entry::new(Sample::Line(OVERALL_LINE), self.overall_label));
+            entries.push(LegendEntry::new(Sample::Line(OVERALL_LINE), self.overall_label));
         }
-        entries.push(Entry::new(Sample::Line(UNIFORM_LINE), uniform));
+        entries.push(LegendEntry::new(Sample::Line(UNIFORM_LINE), uniform));
         let rings: Vec<String> = self.rings().into_iter().map(|ring| percent(ring).replace(".0 %", " %")).collect();
-        entries.push(Entry::new(Sample::Line(GRID_LINE), format!("rings at {}", rings.join(", "))));
+        entries.push(LegendEntry::new(Sample::Line(GRID_LINE), format!("rings at {}", rings.join(", "))));
         entries
     }
 

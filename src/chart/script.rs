@@ -1,4 +1,4 @@
-//! Token texts made visible.
+//! Makes invisible characters of token texts visible.
 
 use super::font::has_glyph;
 
@@ -16,7 +16,7 @@ pub fn visible(piece: &str) -> String {
     printable(&piece.replace(['\u{2581}', ' '], "␣").replace('\n', "\\n").replace('\r', "\\r").replace('\t', "\\t"))
 }
 
-/// The text with `U+XXXX` in the place of every character that is invisible or that the font lacks.
+/// The text with every character that is invisible, or that the font lacks, replaced by `U+XXXX`.
 pub(super) fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {

@@ -27,7 +27,7 @@ pub(super) struct TableFigure {
 pub(super) struct TableRow {
     /// Its name.
     pub(super) name: String,
-    /// One cell per column, over all groups; what follows a line end stands smaller under the rest.
+    /// One cell per column, over all groups; text after a line end is printed smaller below the rest.
     pub(super) cells: Vec<String>,
 }
 

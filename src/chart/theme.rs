@@ -1,6 +1,6 @@
-//! The one place where colours, sizes and fonts are named.
+//! The colours, sizes and fonts of all charts.
 //!
-//! Colours are from Okabe and Ito's colour-blind-safe palette; nothing is told apart by colour alone, since every
+//! Colours are from Okabe and Ito's colour-blind-safe palette; nothing is distinguished by colour alone, because every
 //! series also has its own line style, marker or direct label.
 
 /// An opaque or translucent colour.

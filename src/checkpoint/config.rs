@@ -1,8 +1,8 @@
-//! The configuration of an OpenMoE checkpoint: config.json in its own words.
+//! The configuration of an OpenMoE checkpoint, with the names that config.json uses.
 
 use crate::routing::{CapacityRule, RouterSettings, RoutingShape};
 
-/// What config.json says; the field names are its keys.
+/// The contents of config.json; the field names are its keys.
 ///
 /// A `Config` that comes from a checkpoint has been checked: the sizes are positive, `router_topk` is 1 or 2, there are
 /// at least as many experts, `head_dim` is even and the query heads are a multiple of the key heads.
@@ -17,7 +17,7 @@ pub struct Config {
     pub intermediate_size: usize,
     /// Decoder layers.
     pub num_hidden_layers: usize,
-    /// Every how many decoder layers an MoE layer stands.
+    /// Every n-th decoder layer is an MoE layer; this is n.
     pub moe_layer_interval: usize,
     /// Query heads.
     pub num_attention_heads: usize,
@@ -25,7 +25,7 @@ pub struct Config {
     pub num_key_value_heads: usize,
     /// Width of one head; heads * `head_dim` may differ from `hidden_size`.
     pub head_dim: usize,
-    /// Longest sequence in tokens; the original refuses longer ones.
+    /// The longest sequence in tokens; the original refuses longer ones.
     pub max_position_embeddings: usize,
     /// Added to the mean square before the root.
     pub rms_norm_eps: f64,
@@ -49,9 +49,9 @@ pub struct Config {
     pub hidden_act: String,
     /// Whether the MLPs have a gate; only `true` runs in the original.
     pub mlp_gated: bool,
-    /// What config.json says of the stored type; the weight files have the last word.
+    /// The stored type according to config.json; if the weight files disagree, they count.
     pub torch_dtype: String,
-    /// Whether the head is the embedding. Routing does not depend on it.
+    /// Whether the head shares the matrix of the embedding. Routing does not depend on it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub tie_word_embeddings: bool,
 }
@@ -72,7 +72,7 @@ impl Config {
         RoutingShape::uniform(self.moe_layers(), self.router_settings(rule, factor))
     }
 
-    /// The router of this model under a capacity rule; without a factor that of the evaluation is taken.
+    /// The router of this model under a capacity rule; without a factor, with the capacity factor of the evaluation.
     pub fn router_settings(&self, rule: CapacityRule, factor: Option<f64>) -> RouterSettings {
         RouterSettings {
             num_experts: self.num_experts,

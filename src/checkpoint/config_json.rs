@@ -1,11 +1,11 @@
-//! config.json -> [`Config`], with every problem named at once.
+//! Reads config.json into a [`Config`], and reports all problems together.
 
 use serde_json::{Map, Value};
 
-use super::{Config, unread};
+use super::{Config, ignored_keys};
 use crate::first_bytes::parse_json;
 
-/// The class that the authors' checkpoints name in `architectures`; `model_type` says "llama" and decides nothing.
+/// The class that the authors' checkpoints name in `architectures`; their `model_type` is "llama" and is ignored.
 const ARCHITECTURE: &str = "OpenMoeForCausalLM";
 
 impl Config {
@@ -13,28 +13,28 @@ impl Config {
     /// missing ones.
     ///
     /// # Errors
-    /// Every problem as a line of its own: not JSON, not an OpenMoE, missing sizes, wrong types, options that the
+    /// Every problem on a separate line: not JSON, not an OpenMoE, missing sizes, wrong types, options that the
     /// original does not run.
     pub fn parse(text: &str) -> Result<Self, Vec<String>> {
         Self::parse_with_notes(text).map(|(config, _)| config)
     }
 
-    /// As [`Self::parse`], with what must be said of keys that are there and not read.
+    /// As [`Self::parse`], with notes on keys that are there but ignored.
     ///
     /// # Errors
     /// As [`Self::parse`].
     pub fn parse_with_notes(text: &str) -> Result<(Self, Vec<String>), Vec<String>> {
         let object = openmoe(text).map_err(|problem| vec![problem])?;
-        let mut keys = Keys { object: &object, problems: Vec::new() };
+        let mut keys = ConfigKeys { object: &object, problems: Vec::new() };
         let config = keys.config();
         keys.check(&config);
-        if keys.problems.is_empty() { Ok((config, unread::notes(&object))) } else { Err(keys.problems) }
+        if keys.problems.is_empty() { Ok((config, ignored_keys::notes(&object))) } else { Err(keys.problems) }
     }
 
-    /// Tells whether a text is the configuration of an OpenMoE at all.
+    /// Checks whether a text is the configuration of an OpenMoE at all.
     ///
     /// # Errors
-    /// What it is instead.
+    /// What the text is instead.
     pub fn recognise(text: &str) -> Result<(), String> {
         openmoe(text).map(|_| ())
     }
@@ -51,10 +51,10 @@ fn openmoe(text: &str) -> Result<Map<String, Value>, String> {
     Ok(object)
 }
 
-/// Largest size that is believed; products of sizes stay far below what overflows.
+/// The largest size that is accepted, so that products of sizes do not overflow.
 const MAX_SIZE: usize = 1 << 24;
 
-/// Tells an OpenMoE by `architectures` and the MoE keys.
+/// Recognizes an OpenMoE by `architectures` and the MoE keys.
 fn recognise(object: &Map<String, Value>) -> Result<(), String> {
     let named = object.get("architectures").filter(|value| !value.is_null());
     let missing: Vec<_> = ["num_experts", "moe_layer_interval"].into_iter().filter(|&key| !has(object, key)).collect();
@@ -95,13 +95,13 @@ fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// Reads keys and collects what is wrong with them.
-struct Keys<'a> {
+/// Reads keys and collects the problems with them.
+struct ConfigKeys<'a> {
     object: &'a Map<String, Value>,
     problems: Vec<String>,
 }
 
-impl<'a> Keys<'a> {
+impl<'a> ConfigKeys<'a> {
     fn config(&mut self) -> Config {
         let heads = self.size(&["num_attention_heads"], None);
         Config {
@@ -126,14 +126,14 @@ impl<'a> Keys<'a> {
             pad_token_id: self.id(&["pad_token_id"], 0),
             hidden_act: self.text(&["hidden_act"], "swiglu"),
             mlp_gated: self.truth(&["mlp_gated", "gated"], true),
-            // New versions of transformers write `dtype`; where both stand, the older one is what the authors wrote.
+            // New versions of transformers write `dtype`; if both keys are there, the authors wrote the older one.
             torch_dtype: self
                 .text(if has(self.object, "torch_dtype") { &["torch_dtype"] } else { &["dtype"] }, "float32"),
             tie_word_embeddings: self.truth(&["tie_word_embeddings"], false),
         }
     }
 
-    /// What the original does not run, and sizes that do not fit together.
+    /// Refuses options that the original does not run, and sizes that contradict each other.
     fn check(&mut self, config: &Config) {
         let Config { router_topk: k, num_experts: experts, num_attention_heads: heads, .. } = *config;
         let Config { num_key_value_heads: kv_heads, head_dim, moe_layer_interval: interval, .. } = *config;
@@ -163,7 +163,7 @@ impl<'a> Keys<'a> {
         }
     }
 
-    /// The value under the first of the spellings that is there; a second one that says otherwise is a problem.
+    /// The value under the first spelling of a key that is there; a second spelling with another value is a problem.
     fn find(&mut self, names: &[&'a str]) -> Option<(&'a str, &'a Value)> {
         let mut present = names.iter().filter_map(|&name| Some((name, self.object.get(name)?)));
         let mut present = present.by_ref().filter(|(_, value)| !value.is_null());
@@ -177,7 +177,7 @@ impl<'a> Keys<'a> {
         Some(first)
     }
 
-    /// A value of the wanted type, the default if it is absent, a problem and the default if it is something else.
+    /// A value of the wanted type; the default if it is absent; the default and a problem if it is something else.
     fn get<T>(&mut self, names: &[&'a str], default: T, expected: &str, read: impl Fn(&Value) -> Option<T>) -> T {
         let Some((name, value)) = self.find(names) else { return default };
         read(value).unwrap_or_else(|| {

@@ -1,4 +1,4 @@
-//! SHA-256 of files, streamed.
+//! The SHA-256 of files, read in blocks.
 
 use std::{
     fs::File,
@@ -9,10 +9,10 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::{read::read_exact_at, sanity::Part};
+use super::{read_numbers::read_exact_at, sanity::ScannedPart};
 use crate::error::{Error, Result};
 
-/// Bytes read at a time; whole numbers of every type.
+/// Bytes read at a time: a multiple of the size of every type.
 const BLOCK: usize = 1 << 20;
 
 /// SHA-256 of a file's bytes in hexadecimal; reads it once in blocks of 1 MiB.
@@ -42,13 +42,13 @@ fn hexadecimal(hasher: Sha256) -> String {
     hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
 }
 
-/// Reads an open file from its first byte to its last, once: its SHA-256, with every part shown to its scan on the way;
-/// `watch` is told of every block how many bytes it has.
-/// Parts stand in the order of their first bytes; one that begins inside another is not looked at, unless it is the same.
+/// Reads an open file once from its first byte to its last: computes its SHA-256 and passes the bytes of every part to its scan.
+/// `watch` is called with the size of every block.
+/// Parts are ordered by their first bytes; a part that begins inside another one is not scanned, unless it is the same.
 pub(super) fn sha256_and_scan(
     file: &File,
     size: u64,
-    parts: &mut [Part],
+    parts: &mut [ScannedPart],
     watch: &mut dyn FnMut(u64),
 ) -> io::Result<String> {
     let mut hasher = Sha256::new();

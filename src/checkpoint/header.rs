@@ -1,4 +1,4 @@
-//! What a weight file says it holds, before it is believed.
+//! The list of tensors in a weight file, before it is compared with what is expected.
 
 use std::{
     collections::HashSet,
@@ -15,7 +15,7 @@ use serde::{
 
 use super::{
     header_entry::{Entry, HeaderEntry},
-    words::{Problems, named, quoted},
+    problem_list::{Problems, quoted_name, quoted_names},
 };
 
 /// A tensor as a weight file lists it.
@@ -40,27 +40,27 @@ impl ListedTensor {
     }
 }
 
-/// The tensors of a file, or why it cannot be used, and everything else that is wrong with it.
+/// The tensors of a file, and all problems with it.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
     /// Tensors in file order.
     pub tensors: Vec<ListedTensor>,
     /// One line per problem, each naming the file.
     pub problems: Problems,
-    /// Tensors of which a problem speaks, so that they need not be called missing as well.
+    /// Tensors that a problem mentions, so that they are not reported as missing too.
     pub mentioned: HashSet<String>,
-    /// What is no problem and should be known all the same.
+    /// Notes: things that are no problem but should be known.
     pub notes: Vec<String>,
-    /// What to do about a file that is something else.
+    /// The next step, if the file is something else.
     pub hint: Option<&'static str>,
 }
 
-/// Most entries of a JSON object that are kept: more than any model has tensors.
+/// The most entries of a JSON object that are kept; no model has as many tensors.
 const MAX_ENTRIES: usize = 1 << 20;
 /// Largest header that safetensors allows, in bytes.
 const MAX_HEADER: u64 = 100_000_000;
 
-/// Whether a file begins as one of safetensors: a believable length, an object.
+/// Whether a file begins like a safetensors file: a plausible length, then an object.
 pub(super) fn is_safetensors(first: &[u8]) -> bool {
     let length = first.get(..8).and_then(|length| length.try_into().ok()).map(u64::from_le_bytes);
     length.is_some_and(|length| length <= MAX_HEADER) && first.get(8) == Some(&b'{')
@@ -68,7 +68,7 @@ pub(super) fn is_safetensors(first: &[u8]) -> bool {
 
 /// Reads the header of a safetensors file: 8 bytes of length, JSON, data.
 ///
-/// `file` is the name used in problems; `size` the bytes that the file really has.
+/// `file` is its name in problems, `size` its real size in bytes.
 pub(super) fn list_safetensors(path: &Path, file: &str, size: u64) -> Listing {
     let mut listing = Listing::default();
     match read_header(path, size) {
@@ -104,9 +104,9 @@ fn read_header(path: &Path, size: u64) -> Result<(u64, Entries<Entry>), String> 
 }
 
 impl Listing {
-    /// A tensor that cannot be used, and why.
+    /// Reports a tensor that cannot be used, and why.
     pub(super) fn broken(&mut self, name: &str, reason: &str) {
-        self.problems.push(format!("tensor {} {reason}", named(name)));
+        self.problems.push(format!("tensor {} {reason}", quoted_name(name)));
         self.mentioned.insert(name.to_owned());
     }
 
@@ -136,28 +136,28 @@ impl Listing {
         }
     }
 
-    /// Tensors whose bytes belong to another one too.
+    /// Reports tensors that share bytes with another tensor.
     fn overlaps(&mut self, file: &str) {
         let mut ordered: Vec<_> = self.tensors.iter().filter(|tensor| tensor.bytes > 0).collect();
         ordered.sort_by_key(|tensor| tensor.begin);
         for pair in ordered.windows(2).filter(|pair| pair[0].end() > pair[1].begin) {
-            let (first, second) = (named(&pair[0].name), named(&pair[1].name));
+            let (first, second) = (quoted_name(&pair[0].name), quoted_name(&pair[1].name));
             self.problems.push(format!("tensors {first} and {second} in `{file}` share bytes"));
         }
     }
 
-    /// One line for the file, with every tensor that is cut off.
+    /// Reports a truncated file in one line, with every tensor that is cut off.
     fn truncated(&mut self, file: &str, described: u64, size: u64) {
         let names: Vec<&str> =
             self.tensors.iter().filter(|tensor| tensor.end() > size).map(|tensor| tensor.name.as_str()).collect();
         self.problems.push(format!(
             "`{file}` is truncated: its header describes {described} bytes, the file has {size}; cut off: {}",
-            quoted(&names)
+            quoted_names(&names)
         ));
     }
 }
 
-/// A JSON object as a list, so that a key that occurs twice is seen.
+/// A JSON object as a list, so that a repeated key is noticed.
 #[derive(Debug)]
 pub(super) struct Entries<T>(pub Vec<(String, T)>);
 
@@ -186,7 +186,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
     }
 }
 
-/// The `weight_map` of an index file: tensor -> shard, in file order.
+/// An index file, with its `weight_map` from tensor to shard, in file order.
 #[derive(Debug, Deserialize)]
 pub(super) struct ShardIndex {
     /// Tensor name and name of its shard.

@@ -1,5 +1,5 @@
-//! An entry of a safetensors header, whatever stands there: read in place, so that a header takes little more memory than
-//! its bytes.
+//! Reads an entry of a safetensors header, whatever it contains, without an intermediate JSON value, so that a header takes little
+//! more memory than its bytes.
 
 use std::fmt;
 
@@ -8,10 +8,10 @@ use serde::{
     de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 
-/// Most dimensions that a shape may have.
+/// The most dimensions that a shape may have.
 const MAX_DIMENSIONS: usize = 16;
 
-/// What an entry says of its tensor.
+/// The description of a tensor in its entry.
 #[derive(Debug, PartialEq)]
 pub(super) struct HeaderEntry {
     /// Name of the type of its numbers, as it is written.
@@ -22,11 +22,11 @@ pub(super) struct HeaderEntry {
     pub data_offsets: (u64, u64),
 }
 
-/// An entry, or what is wrong with it.
+/// An entry, or the problem with it.
 #[derive(Debug)]
 pub(super) struct Entry(pub Result<HeaderEntry, String>);
 
-/// A value of an entry, as far as one of its keys wants it.
+/// A value of an entry, as far as any of its keys needs it.
 #[derive(Debug)]
 enum Small {
     Text(String),
@@ -49,7 +49,7 @@ impl HeaderEntry {
     }
 }
 
-/// What any value but the expected one becomes.
+/// Visitor methods for unexpected values.
 macro_rules! others {
     ($value:expr; $($visit:ident: $type:ty),+) => {
         $(fn $visit<E>(self, _: $type) -> Result<Self::Value, E> {
@@ -123,7 +123,7 @@ impl<'de> Visitor<'de> for SmallVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Small, A::Error> {
         let mut numbers = Some(Vec::new());
-        while let Some(Number(number)) = list.next_element()? {
+        while let Some(EntryNumber(number)) = list.next_element()? {
             numbers =
                 numbers.zip(number).filter(|(numbers, _)| numbers.len() < MAX_DIMENSIONS).map(|(mut all, one)| {
                     all.push(one);
@@ -136,10 +136,10 @@ impl<'de> Visitor<'de> for SmallVisitor {
     others!(Small::Other; visit_u64: u64, visit_i64: i64, visit_f64: f64, visit_bool: bool);
 }
 
-/// A number without sign, if it is one.
-struct Number(Option<u64>);
+/// A number without sign; `None` for any other value.
+struct EntryNumber(Option<u64>);
 
-impl<'de> Deserialize<'de> for Number {
+impl<'de> Deserialize<'de> for EntryNumber {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(NumberVisitor)
     }
@@ -148,27 +148,27 @@ impl<'de> Deserialize<'de> for Number {
 struct NumberVisitor;
 
 impl<'de> Visitor<'de> for NumberVisitor {
-    type Value = Number;
+    type Value = EntryNumber;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a number")
     }
 
-    fn visit_u64<E>(self, number: u64) -> Result<Number, E> {
-        Ok(Number(Some(number)))
+    fn visit_u64<E>(self, number: u64) -> Result<EntryNumber, E> {
+        Ok(EntryNumber(Some(number)))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Number, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<EntryNumber, A::Error> {
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Number(None))
+        Ok(EntryNumber(None))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Number, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<EntryNumber, A::Error> {
         while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Number(None))
+        Ok(EntryNumber(None))
     }
 
-    others!(Number(None); visit_str: &str, visit_i64: i64, visit_f64: f64, visit_bool: bool);
+    others!(EntryNumber(None); visit_str: &str, visit_i64: i64, visit_f64: f64, visit_bool: bool);
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use std::{
 use super::open::refusal;
 use crate::error::Result;
 
-/// The checkpoint that is meant by a folder: in the root of a cached repository the snapshot of its main branch, or its
-/// only one; else the folder itself.
+/// The checkpoint that a folder stands for: for the root of a cached repository the snapshot of its main branch, or its
+/// only snapshot; for any other folder the folder itself.
 pub fn snapshot(folder: &Path) -> PathBuf {
     if folder.join("config.json").exists() {
         return folder.to_path_buf();
@@ -35,13 +35,13 @@ pub fn repository_name(folder: &Path) -> Option<String> {
     root.strip_prefix("models--")?.rsplit("--").next().map(str::to_owned)
 }
 
-/// Holds the SHA-256 of a file against the one that the hub's client knows it by, where it does.
+/// Compares the SHA-256 of a file with the one that the hub's client recorded, if it did.
 ///
 /// # Errors
 /// [`crate::error::Error::Checkpoint`] if they differ: the file is not the one that was fetched.
 pub fn check_blob(file: &Path, sha256: &str) -> Result<()> {
     let Some(known) = name_of_blob(file).or_else(|| noted_by_download(file)) else { return Ok(()) };
-    // Small files are known by a SHA-1 of 40 digits, which nothing else here needs.
+    // For small files the client records a SHA-1 of 40 digits instead, which is not checked.
     if !is_hexadecimal(&known, 64) || known.eq_ignore_ascii_case(sha256) {
         return Ok(());
     }
@@ -55,15 +55,16 @@ pub fn check_blob(file: &Path, sha256: &str) -> Result<()> {
     ))
 }
 
-/// What a file of the cache is called behind its link.
+/// The name of the file that a link in the cache leads to.
 fn name_of_blob(file: &Path) -> Option<String> {
     let blob = file.canonicalize().ok()?;
     let in_blobs = blob.parent().and_then(Path::file_name).is_some_and(|name| name == "blobs");
     blob.file_name().filter(|_| in_blobs)?.to_str().map(str::to_owned)
 }
 
-/// What the client noted of a download into a folder of its own: revision, hash, time. It notes that in the folder that it
-/// was given, of which the file may lie in a sub-folder. As for the client, a file that was changed later is another file.
+/// The hash that the client recorded for a download into a local folder. The record (revision, hash, time) is in the folder that
+/// the client was given; the file may be in a sub-folder of it. A file that was changed after the recorded time has no hash
+/// here, because the client treats it as another file too.
 fn noted_by_download(file: &Path) -> Option<String> {
     let name = format!("{}.metadata", file.file_name()?.to_str()?);
     let folder = file.parent()?.canonicalize().ok()?;

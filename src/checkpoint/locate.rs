@@ -1,4 +1,4 @@
-//! Which files of a folder hold the weights.
+//! Finds the files of a folder that hold the weights.
 
 use std::{
     collections::{BTreeSet, HashSet},
@@ -7,12 +7,12 @@ use std::{
 
 use super::{
     header::{Entries, Listing, ShardIndex, is_safetensors, list_safetensors},
+    problem_list::{Problems, quoted_name, quoted_names},
     torch::{is_pickle, list_old, list_zip},
-    words::{Problems, named, quoted},
 };
 use crate::first_bytes::{foreign, parse_json, peek, read_text};
 
-/// Containers in the order in which they are looked for: file name, whether it is an index of shards.
+/// Weight files in the order in which they are tried: file name, and whether it is an index of shards.
 const CONTAINERS: [(&str, bool); 4] = [
     ("model.safetensors", false),
     ("model.safetensors.index.json", true),
@@ -22,7 +22,7 @@ const CONTAINERS: [(&str, bool); 4] = [
 /// Largest index that is read, in bytes.
 const MAX_INDEX: u64 = 256 << 20;
 
-/// A weight file with what it lists.
+/// A weight file with the tensors that it lists.
 #[derive(Debug)]
 pub(super) struct ListedFile {
     /// File name within the checkpoint folder.
@@ -34,26 +34,26 @@ pub(super) struct ListedFile {
 }
 
 impl ListedFile {
-    /// Whether not even a list of tensors could be had.
+    /// Whether not even the list of tensors could be read.
     fn is_unreadable(&self) -> bool {
         self.listing.tensors.is_empty() && !self.listing.problems.is_empty()
     }
 }
 
-/// All weight files of a checkpoint, and what is wrong with their index.
+/// All weight files of a checkpoint, and the problems with their index.
 #[derive(Debug, Default)]
 pub(super) struct Located {
     /// Files in name order.
     pub files: Vec<ListedFile>,
     /// One line per problem of the index.
     pub problems: Problems,
-    /// Tensors that are known to be missing already, because their shard is absent or lacks them.
+    /// Tensors that were reported as missing already, because their shard is absent or lacks them.
     pub reported: HashSet<String>,
-    /// The index, or the only file, could not be read at all: that a tensor is not listed says nothing.
+    /// Whether the index, or the only file, could not be read at all: then an unlisted tensor is not known to be missing.
     pub blind: bool,
-    /// What is no problem and should be known all the same.
+    /// Notes: things that are no problem but should be known.
     pub notes: Vec<String>,
-    /// What to do about an index that is something else.
+    /// The next step, if the index is something else.
     hint: Option<&'static str>,
 }
 
@@ -71,7 +71,7 @@ pub(super) fn locate(dir: &Path) -> Option<Located> {
     Some(located)
 }
 
-/// Names of files that look like weights, of any program.
+/// Names of files that look like weights of any program.
 pub(super) fn weight_files(dir: &Path) -> BTreeSet<String> {
     const ENDINGS: [&str; 12] =
         ["safetensors", "bin", "pt", "pth", "ckpt", "gguf", "msgpack", "h5", "npz", "incomplete", "part", "crdownload"];
@@ -83,14 +83,14 @@ pub(super) fn weight_files(dir: &Path) -> BTreeSet<String> {
 }
 
 impl Located {
-    /// The names of all tensors, those that are known to be missing included.
+    /// The names of all tensors, including those that were reported as missing.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         let listed = self.files.iter().flat_map(|file| &file.listing.tensors).map(|tensor| tensor.name.as_str());
         let mentioned = self.files.iter().flat_map(|file| &file.listing.mentioned).map(String::as_str);
         listed.chain(mentioned).chain(self.reported.iter().map(String::as_str))
     }
 
-    /// Gives every tensor another name.
+    /// Renames every tensor.
     pub(super) fn rename(&mut self, rename: impl Fn(&str) -> String) {
         let all = |names: &HashSet<String>| names.iter().map(|name| rename(name)).collect();
         self.reported = all(&self.reported);
@@ -100,12 +100,12 @@ impl Located {
         }
     }
 
-    /// What to do, where a file says it.
+    /// The next step, if a file has one.
     pub(super) fn hint(&self) -> Option<&'static str> {
         self.hint.or_else(|| self.files.iter().find_map(|file| file.listing.hint))
     }
 
-    /// A note of the weights that lie beside those that are used: another step of the training, another type.
+    /// A note on weight files in the folder that are not used, such as another training step or another type.
     fn unused(&self, dir: &Path, container: &str) -> Option<String> {
         let used = |name: &String| name == container || self.files.iter().any(|file| file.name == *name);
         let is_model =
@@ -113,7 +113,7 @@ impl Located {
         let mut unused: Vec<String> = weight_files(dir)
             .into_iter()
             .filter(|name| is_model(name) && !used(name))
-            .map(|name| named(&name))
+            .map(|name| quoted_name(&name))
             .collect();
         if unused.is_empty() {
             return None;
@@ -134,7 +134,7 @@ impl Located {
         Some(format!("not used: {shown}{more}; the weights are those of `{container}`"))
     }
 
-    /// Adds a weight file with what it lists.
+    /// Adds a weight file with the tensors that it lists.
     fn add(&mut self, dir: &Path, name: &str) {
         let path = dir.join(name);
         let bytes = path.metadata().map_or(0, |metadata| metadata.len());
@@ -163,7 +163,7 @@ impl Located {
     fn read_shards(&mut self, dir: &Path, index: &str, Entries(mut weights): Entries<String>) {
         weights.sort_by(|a, b| (&a.1, &a.0).cmp(&(&b.1, &b.0)));
         for pair in weights.windows(2).filter(|pair| pair[0] == pair[1]) {
-            self.problems.push(format!("`{index}` names tensor {} twice", named(&pair[0].0)));
+            self.problems.push(format!("`{index}` names tensor {} twice", quoted_name(&pair[0].0)));
         }
         weights.dedup();
         if weights.is_empty() {
@@ -175,12 +175,16 @@ impl Located {
         }
     }
 
-    /// One shard against what the index says of it.
+    /// Reads one shard and compares it with the index.
     fn read_shard(&mut self, dir: &Path, index: &str, shard: &str, indexed: &[&str]) {
         let is_name = Path::new(shard).file_name().is_some_and(|name| name == shard);
         if !is_name || dir.join(shard).symlink_metadata().is_err() {
             let what = if is_name { "which does not exist" } else { "which is not a file name of this folder" };
-            self.problems.push(format!("`{index}` names {}, {what}; it should hold {}", named(shard), quoted(indexed)));
+            self.problems.push(format!(
+                "`{index}` names {}, {what}; it should hold {}",
+                quoted_name(shard),
+                quoted_names(indexed)
+            ));
             self.reported.extend(indexed.iter().map(|&name| name.to_owned()));
             return;
         }
@@ -192,7 +196,7 @@ impl Located {
         }
         let held: HashSet<&str> = file.listing.tensors.iter().map(|tensor| tensor.name.as_str()).collect();
         for &name in indexed.iter().filter(|&&name| !held.contains(name) && !file.listing.mentioned.contains(name)) {
-            let tensor = named(name);
+            let tensor = quoted_name(name);
             self.problems
                 .push(format!("`{index}` says that tensor {tensor} is in `{shard}`; that file does not have it"));
             self.reported.insert(name.to_owned());
@@ -201,13 +205,14 @@ impl Located {
         for tensor in file.listing.tensors.iter().filter(|tensor| !indexed.contains(tensor.name.as_str())) {
             self.problems.push(format!(
                 "tensor {} in `{shard}` is not said to be there by `{index}`; expected it under `weight_map`",
-                named(&tensor.name)
+                quoted_name(&tensor.name)
             ));
         }
     }
 }
 
-/// What a file holds, by its first bytes; what it is called decides only what is expected of one that is neither.
+/// Lists the tensors of a file. The first bytes decide its format; the name decides only which format an unrecognized file is
+/// expected to have.
 fn list(path: &Path, name: &str, bytes: u64) -> Listing {
     let refused = |what: String, hint: &'static str| Listing {
         problems: vec![format!("`{name}` {what}")].into(),

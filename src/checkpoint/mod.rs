@@ -1,7 +1,7 @@
 //! A checkpoint folder: opened once, validated whole, read tensor by tensor.
 //!
-//! Weights stay on disk. A [`Checkpoint`] knows where every tensor lies and reads it, or a part of it, with positioned
-//! reads into a buffer of the caller, widened exactly to f32.
+//! Weights stay on disk. A [`Checkpoint`] knows where every tensor is and reads it, or a part of it, with positioned
+//! reads into the caller's buffer, widened exactly to f32.
 
 mod config;
 mod config_json;
@@ -9,6 +9,7 @@ mod hash;
 mod header;
 mod header_entry;
 mod hub;
+mod ignored_keys;
 mod locate;
 mod names;
 mod numbers;
@@ -16,16 +17,15 @@ mod open;
 mod pickle;
 mod pickle_machine;
 mod pickle_value;
-mod read;
+mod problem_list;
+mod read_numbers;
 mod sanity;
 mod shapes;
 mod state;
 mod state_dict;
 mod tensor;
 mod torch;
-mod unread;
 mod validate;
-mod words;
 
 pub use config::Config;
 pub use hash::sha256_file;
@@ -53,12 +53,12 @@ pub struct WeightFile {
     pub bytes: u64,
 }
 
-/// How many tensors, numbers and bytes are stored in one type.
+/// The number of tensors, parameters and bytes that are stored in one type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct DtypeCount {
     /// The type.
     pub dtype: Dtype,
-    /// Tensors of it.
+    /// Tensors of this type.
     pub tensors: usize,
     /// Numbers in those tensors.
     pub parameters: u64,
@@ -79,25 +79,25 @@ pub struct Checkpoint {
     notes: Vec<String>,
 }
 
-/// The tensor that makes logits of the last hidden states.
+/// The tensor that turns the last hidden states into logits.
 const HEAD: &str = "lm_head.weight";
 const EMBEDDING: &str = "model.embed_tokens.weight";
 
-/// What one reading of a whole weight file tells.
+/// The result of reading a whole weight file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WeightReading {
     /// SHA-256 of its bytes, hexadecimal.
     pub sha256: String,
-    /// What is odd about its numbers.
+    /// Oddities of its numbers.
     pub oddities: Vec<Oddity>,
 }
 
 impl Checkpoint {
-    /// Reads a weight file (by its place in [`Self::files`]) from beginning to end: hash and numbers in one go, of the very
-    /// file that the forward pass reads. `watch` is told how many bytes of it were read, block by block.
+    /// Reads a weight file (by its index in [`Self::files`]) from beginning to end, through the same handle as the forward pass:
+    /// hashes it and examines its numbers in one go. `watch` is called with the size of every block.
     ///
     /// # Errors
-    /// The file cannot be read, or the cache of a hub knows it by another hash.
+    /// The file cannot be read, or the cache of a hub has another hash for it.
     pub fn read_whole(&self, file: usize, watch: &mut dyn FnMut(u64)) -> Result<WeightReading> {
         let WeightFile { path, bytes } = &self.files[file];
         let mut parts = self.parts_of(file);
@@ -117,18 +117,17 @@ impl Checkpoint {
         &self.config
     }
 
-    /// The folder as it was given; also where its tokenizer is looked for.
+    /// The folder as it was given, which also holds the tokenizer.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// What was met and not used, or taken in another way than it is written.
+    /// Notes on things that were not used, or not used as they are written.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
 
-    /// The tensor that makes logits of the last hidden states: the head, or the embedding where the two are tied or there is
-    /// no head.
+    /// The tensor that turns the last hidden states into logits: the head, or the embedding if the two are tied or there is no head.
     pub fn head(&self) -> &'static str {
         if self.config.tie_word_embeddings || !self.tensors.contains_key(HEAD) { EMBEDDING } else { HEAD }
     }
@@ -149,7 +148,7 @@ impl Checkpoint {
         &self.files
     }
 
-    /// How many tensors are stored in which type, in the order bf16, f16, f32; types that do not occur are left out.
+    /// The counts for each type, in the order bf16, f16, f32; types that do not occur are left out.
     pub fn dtypes(&self) -> Vec<DtypeCount> {
         let count = |dtype: Dtype| {
             let tensors = self.tensors.values().filter(|tensor| tensor.dtype == dtype);
@@ -191,7 +190,7 @@ impl Checkpoint {
         self.read_into(name, first_element, out)
     }
 
-    /// As [`Self::read_part`], into a slice that decides how much is read; for several threads that fill one buffer.
+    /// As [`Self::read_part`], into a slice whose length decides how much is read; for several threads that fill one buffer.
     ///
     /// # Errors
     /// As [`Self::read_part`].
@@ -204,7 +203,7 @@ impl Checkpoint {
             )));
         }
         let offset = tensor.offset + (first_element * tensor.dtype.bytes()) as u64;
-        read::read_numbers(&self.handles[tensor.file], offset, tensor.dtype, out)
+        read_numbers::read_numbers(&self.handles[tensor.file], offset, tensor.dtype, out)
             .map_err(Error::io("read", &self.files[tensor.file].path))
     }
 

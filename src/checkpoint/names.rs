@@ -1,18 +1,18 @@
-//! What training programs put before the names of all tensors, or leave out: `module.`, `_orig_mod.`, `base_model.model.`.
+//! Prefixes that training programs add to the names of all tensors, or leave out: `module.`, `_orig_mod.`, `base_model.model.`.
 
 use std::collections::HashSet;
 
-use super::{locate::Located, words::named};
+use super::{locate::Located, problem_list::quoted_name};
 
-/// The tensor by which the rest is told.
+/// The tensor whose name shows the prefix.
 const EMBEDDING: &str = "embed_tokens.weight";
 const HEAD: &str = "lm_head.";
 
-/// Gives tensors the names that the configuration implies, if they differ by what stands before all of them. Returns what
-/// must be said of it.
+/// Gives tensors the names that the configuration implies, if they differ only in a prefix that all of them have. Returns a note on
+/// it.
 ///
 /// # Errors
-/// Some names have the prefix and some do not: which tensors are meant is not known.
+/// Only some names have the prefix, so it is unclear which tensors are meant.
 pub(super) fn unify(located: &mut Located) -> Result<Option<String>, String> {
     let names: Vec<&str> = located.names().collect();
     let Some(embedding) = names.iter().filter_map(|name| name.strip_suffix(EMBEDDING)).min_by_key(|head| head.len())
@@ -29,7 +29,7 @@ pub(super) fn unify(located: &mut Located) -> Result<Option<String>, String> {
     let without = names.iter().filter(|name| !name.starts_with(&prefix)).count();
     if without > 0 {
         let (with, all) = (names.len() - without, names.len());
-        return Err(format!("{with} of {all} names begin with {}; expected all of them or none", named(&prefix)));
+        return Err(format!("{with} of {all} names begin with {}; expected all of them or none", quoted_name(&prefix)));
     }
     located.rename(|name| {
         let rest = name.strip_prefix(&prefix).unwrap_or(name);
@@ -39,11 +39,11 @@ pub(super) fn unify(located: &mut Located) -> Result<Option<String>, String> {
     Ok(Some(match (prefix.is_empty(), bare) {
         (true, _) => format!("the names of all {all} tensors lack `model.`; they are read as if it were there"),
         (false, false) => {
-            format!("the names of all {all} tensors begin with {}; they are read without it", named(&prefix))
+            format!("the names of all {all} tensors begin with {}; they are read without it", quoted_name(&prefix))
         }
         (false, true) => format!(
             "the names of all {all} tensors begin with {}; they are read with `model.` in its place",
-            named(&prefix)
+            quoted_name(&prefix)
         ),
     }))
 }

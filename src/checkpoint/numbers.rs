@@ -1,14 +1,14 @@
-//! The numbers of a checkpoint, looked at before anything is made of them.
+//! Examines the numbers of a checkpoint before they are used.
 
 use super::{
     Checkpoint,
-    sanity::{Part, Scan},
+    sanity::{Scan, ScannedPart},
 };
 use crate::error::Result;
 
 impl Checkpoint {
     /// Every reason why a router gives all tokens the same logits: its rows are all equal, or the norm before it is zero.
-    /// Routers are small, so that they are read at once.
+    /// Routers are small, so they are read whole.
     ///
     /// # Errors
     /// A weight file cannot be read.
@@ -33,15 +33,15 @@ impl Checkpoint {
         Ok(found)
     }
 
-    /// The parts of a weight file whose numbers are looked at on their own, by place: whole tensors, and each expert of a
-    /// tensor that stacks them.
-    pub(super) fn parts_of(&self, file: usize) -> Vec<Part> {
-        let mut parts: Vec<Part> = Vec::new();
+    /// The parts of a weight file whose numbers are examined separately, in file order: whole tensors, and each expert of a
+    /// tensor that stacks experts.
+    pub(super) fn parts_of(&self, file: usize) -> Vec<ScannedPart> {
+        let mut parts: Vec<ScannedPart> = Vec::new();
         for (name, tensor) in self.tensors.iter().filter(|(_, tensor)| tensor.file == file && tensor.elements() > 0) {
             let slices = if tensor.shape.len() == 3 { tensor.shape[0] } else { 1 };
             let numbers = (tensor.elements() / slices) as u64;
             let bytes = numbers * tensor.dtype.bytes() as u64;
-            parts.extend((0..slices).map(|slice| Part {
+            parts.extend((0..slices).map(|slice| ScannedPart {
                 name: name.clone(),
                 expert: (slices > 1).then_some(slice),
                 begin: tensor.offset + slice as u64 * bytes,

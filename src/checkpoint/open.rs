@@ -1,4 +1,4 @@
-//! A folder becomes a checkpoint: found, read, compared, or refused with every problem at once.
+//! Opens a folder as a checkpoint, or refuses it with all problems.
 
 use std::{fs::File, path::Path};
 
@@ -6,8 +6,8 @@ use super::{
     Checkpoint, Config, HEAD, WeightFile, hash,
     locate::{Located, locate, weight_files},
     names,
+    problem_list::{Problems, quoted_names},
     validate::{self, Validated},
-    words::{Problems, quoted},
 };
 use crate::{
     error::{Error, Result},
@@ -21,10 +21,10 @@ impl Checkpoint {
     /// Opens a folder in the Hugging Face layout and validates all of it; reads headers only.
     ///
     /// Weights are looked for as `model.safetensors`, `model.safetensors.index.json`, `pytorch_model.bin`,
-    /// `pytorch_model.bin.index.json`, in this order; what is in them is told by their first bytes.
+    /// `pytorch_model.bin.index.json`, in this order; their first bytes decide their format.
     /// `*.rotary_emb.inv_freq` buffers are ignored; every other tensor that the configuration does not imply is a problem. A
-    /// prefix that all names share is taken off, a state dict inside the dict of a training program is found, and there
-    /// need be no `lm_head.weight`; [`Checkpoint::notes`] says so.
+    /// prefix that all names share is removed, a state dict inside the dict of a training program is found, and
+    /// `lm_head.weight` may be missing; [`Checkpoint::notes`] mentions each of these.
     ///
     /// # Errors
     /// [`Error::Checkpoint`] with every problem: no folder, no configuration, no weights, unsupported options; absent
@@ -36,7 +36,7 @@ impl Checkpoint {
             read_bytes(&dir.join("config.json"), MAX_CONFIG).map_err(|found| refuse(&found.what, found.hint))?;
         let config_sha256 = hash::sha256_bytes(&bytes);
         let text = text_of(bytes).map_err(|found| refuse(&found.what, found.hint))?;
-        // What is no OpenMoE at all needs no look at its weights, and no download of them.
+        // A checkpoint of another architecture is refused before its weights are examined, or missed.
         Config::recognise(&text).map_err(|problem| refusal(dir, vec![problem], hint_for(false)))?;
         let (config, problems) = match Config::parse_with_notes(&text) {
             Ok(config) => (Some(config), Problems::default()),
@@ -77,7 +77,7 @@ impl Checkpoint {
     }
 }
 
-/// What makes logits, where that is not the head.
+/// A note on the tensor that gives logits, if that is not the head.
 fn about_the_head(config: &Config, validated: &mut Validated) -> Option<String> {
     match (validated.tensors.contains_key(HEAD), config.tie_word_embeddings) {
         (false, _) => Some(format!("there is no `{HEAD}`; the embedding stands for it, and routing needs neither")),
@@ -88,7 +88,7 @@ fn about_the_head(config: &Config, validated: &mut Validated) -> Option<String> 
     }
 }
 
-/// Refuses what is no checkpoint folder at all.
+/// Refuses a folder that is not that of a checkpoint at all.
 fn check_folder(dir: &Path) -> Result<()> {
     let refuse = |problem: &str, hint: &str| Err(refusal(dir, vec![problem.to_owned()], hint));
     if !dir.exists() {
@@ -131,11 +131,11 @@ fn no_config(dir: &Path) -> Error {
         return refusal(dir, vec![problem], hint);
     }
     let inside: Vec<&str> = inside.iter().map(String::as_str).collect();
-    let problem = format!("there is no `config.json` in it, but in its folders {}", quoted(&inside));
+    let problem = format!("there is no `config.json` in it, but in its folders {}", quoted_names(&inside));
     refusal(dir, vec![problem], "give one of these folders")
 }
 
-/// The refusal of a folder that holds what a fine-tuning left, if it is one.
+/// The refusal of a folder with an adapter of a fine-tuning, if it is one.
 fn adapter(dir: &Path) -> Option<Error> {
     let names = ["adapter_model.safetensors", "adapter_model.bin", "adapter_config.json"];
     let name = names.into_iter().find(|name| dir.join(name).exists())?;
@@ -156,7 +156,7 @@ fn no_weights(dir: &Path, mut problems: Problems) -> Error {
         problems.push(problem.to_owned());
         return refusal_of_all(dir, problems, "the download may be incomplete");
     }
-    problems.push(format!("{problem}; found {}", quoted(&names)));
+    problems.push(format!("{problem}; found {}", quoted_names(&names)));
     let is_shard = |name: &&str| name.contains("-of-");
     let is_whole =
         |name: &&str| Path::new(name).extension().is_some_and(|ending| ending == "safetensors" || ending == "bin");

@@ -1,14 +1,14 @@
-//! Python pickles as data: what `torch.save` writes, read without running anything.
+//! Reads Python pickles, as `torch.save` writes them, as plain data, without running any code.
 //!
-//! Values lie in one list and name each other by their index, so that depth costs no stack, and a value that occurs often is
-//! there once. Classes and calls stay what they are: names and arguments.
+//! All values are in one list and refer to each other by index, so that deep nesting needs no stack, and a value that occurs often
+//! is stored once. Classes and calls stay names and arguments.
 
 use super::{
     pickle_machine::Machine,
     pickle_value::{Index, Value},
 };
 
-/// Largest pickle that is read, in bytes: names and shapes of a million tensors take less.
+/// The largest pickle that is read, in bytes: names and shapes of a million tensors take less.
 pub(super) const MAX_PICKLE: u64 = 64 << 20;
 /// A pickle that has been read.
 #[derive(Debug)]
@@ -16,12 +16,12 @@ pub(super) struct Pickle<'a> {
     bytes: &'a [u8],
     values: Vec<Value>,
     root: Index,
-    /// Bytes up to its end.
+    /// Its length in bytes.
     pub(super) length: usize,
 }
 
 impl<'a> Pickle<'a> {
-    /// Reads the pickle that begins with the first byte; what stands behind its end is left.
+    /// Reads the pickle that begins with the first byte; bytes after its end are ignored.
     pub(super) fn read(bytes: &'a [u8]) -> Result<Self, String> {
         let mut machine = Machine::new(bytes);
         let root = machine.run()?;
@@ -38,7 +38,7 @@ impl<'a> Pickle<'a> {
         &self.values[index as usize]
     }
 
-    /// A value as text; `None` if it is none, or no UTF-8.
+    /// A value as text; `None` if it is not text, or not UTF-8.
     pub(super) fn text(&self, index: Index) -> Option<&'a str> {
         match self.get(index) {
             Value::Text(range) => std::str::from_utf8(&self.bytes[range.clone()]).ok(),
@@ -54,7 +54,7 @@ impl<'a> Pickle<'a> {
         }
     }
 
-    /// Whether a value is false, also as protocol 1 writes it.
+    /// Whether a value is false, including the form of protocol 1.
     pub(super) fn is_false(&self, index: Index) -> bool {
         matches!(self.get(index), Value::False | Value::Int(0))
     }
@@ -67,7 +67,7 @@ impl<'a> Pickle<'a> {
         })
     }
 
-    /// A value as a count of something.
+    /// A value as a non-negative number.
     pub(super) fn count(&self, index: Index) -> Option<usize> {
         usize::try_from(self.integer(index)?).ok()
     }

@@ -1,13 +1,13 @@
-//! The stack machine of a pickle: op-codes of protocols 0 to 5, one after the other, none of which runs anything.
+//! The stack machine of a pickle: executes the op-codes of protocols 0 to 5 without running any code.
 
 use std::{collections::HashMap, ops::Range};
 
 use super::pickle_value::{Index, MAX_VALUES, Value};
 
-/// The state of a pickle half read.
+/// The state while a pickle is being read.
 pub(super) struct Machine<'a> {
     bytes: &'a [u8],
-    /// The next byte.
+    /// The index of the next byte.
     pub(super) at: usize,
     /// Every value that was made, by index.
     pub(super) values: Vec<Value>,
@@ -21,7 +21,7 @@ impl<'a> Machine<'a> {
         Self { bytes, at: 0, values: Vec::new(), stack: Vec::new(), memo: HashMap::new() }
     }
 
-    /// Reads to the end of the pickle; the value that is left.
+    /// Reads to the end of the pickle, and returns the value that is left on the stack.
     pub(super) fn run(&mut self) -> Result<Index, String> {
         loop {
             let place = self.at;
@@ -48,7 +48,7 @@ impl<'a> Machine<'a> {
         Ok(self.take(width)?.iter().rev().fold(0, |number, &byte| number << 8 | u64::from(byte)))
     }
 
-    /// Up to the end of the line, which is passed over.
+    /// The rest of the line, without its end, which is skipped.
     fn line(&mut self) -> Result<Range<usize>, String> {
         let rest = &self.bytes[self.at..];
         let length = rest.iter().position(|&byte| byte == b'\n').ok_or("ends within a line")?;
@@ -70,7 +70,7 @@ impl<'a> Machine<'a> {
         self.stack.pop().ok_or_else(|| format!("takes a value that is not there at byte {}", self.at))
     }
 
-    /// Everything above the last mark, which goes too.
+    /// Pops everything above the last mark, and the mark.
     fn pop_to_mark(&mut self) -> Result<Vec<Index>, String> {
         let is_mark = |&index: &Index| self.values[index as usize] == Value::Mark;
         let mark = self.stack.iter().rposition(is_mark).ok_or("has no mark where one is needed")?;
@@ -79,7 +79,7 @@ impl<'a> Machine<'a> {
         Ok(above)
     }
 
-    /// Op-codes that push a value of their own. Says whether the code was one.
+    /// Op-codes that push a constant. Returns whether the code was one of them.
     fn constant(&mut self, code: u8) -> Result<bool, String> {
         let value = match code {
             // None, true, an empty set.
@@ -118,14 +118,14 @@ impl<'a> Machine<'a> {
         self.push(Value::Global(module, name))
     }
 
-    /// Text or bytes that begin with their length.
+    /// Text or bytes, preceded by their length.
     fn counted(&mut self, width: usize) -> Result<Value, String> {
         let length = usize::try_from(self.number(width)?).unwrap_or(usize::MAX);
         self.take(length)?;
         Ok(Value::Text(self.at - length..self.at))
     }
 
-    /// An integer of any length. One of more than 16 bytes can be no size or offset, and is kept without its value.
+    /// An integer of any length. One with more than 16 bytes cannot be a size or an offset, so its value is not kept.
     fn long(&mut self, width: usize) -> Result<Value, String> {
         let length = self.number(width)? as usize;
         let bytes = self.take(length)?;
@@ -197,7 +197,7 @@ impl<'a> Machine<'a> {
         Ok(&mut self.values[top as usize])
     }
 
-    /// Appends to the list on top of the stack. What is appended to anything else is dropped: no tensor depends on it.
+    /// Appends to the list on top of the stack. Items appended to any other value are dropped: no tensor depends on them.
     fn append(&mut self, items: &[Index]) -> Result<(), String> {
         if let Value::List(list) = self.top()? {
             list.extend(items);
@@ -212,7 +212,7 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// Op-codes about the stack and the memo, and those that only frame others.
+    /// Op-codes about the stack and the memo, and those that only frame other op-codes.
     fn recall(&mut self, code: u8) -> Result<bool, String> {
         match code {
             0x80 => drop(self.take(1)?),
@@ -243,7 +243,7 @@ impl<'a> Machine<'a> {
         Ok(true)
     }
 
-    /// Op-codes about classes, calls and what is kept elsewhere.
+    /// Op-codes about classes, calls and persistent ids.
     fn call_code(&mut self, code: u8) -> Result<bool, String> {
         match code {
             0x93 => {
@@ -295,7 +295,7 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// A call is kept as it is; one that makes a dict gives an empty one, which is filled afterwards.
+    /// Keeps a call as a value; a call that makes a dict gives an empty dict, which is filled afterwards.
     fn call(&mut self, callable: Index, arguments: Index) -> Result<(), String> {
         let name = |index: Index| match &self.values[index as usize] {
             Value::Text(range) => &self.bytes[range.clone()],

@@ -1,14 +1,14 @@
-//! The values of a pickle that has been read: each lies in one list and names others by their index.
+//! The values of a pickle: all are in one list and refer to each other by index.
 
 use std::ops::Range;
 
-/// Most values that are kept.
+/// The most values that are kept.
 pub(super) const MAX_VALUES: usize = 1 << 22;
 
 /// Index of a value.
 pub(super) type Index = u32;
 
-/// A value. Text and bytes are places in the pickle.
+/// A value. Text and bytes are ranges of the pickle.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Value {
     Int(i128),
@@ -21,10 +21,10 @@ pub(super) enum Value {
     Global(Index, Index),
     /// A call: the function or class, and its arguments.
     Call(Index, Index),
-    /// A persistent id: data that lies outside of the pickle, here the storage of a tensor.
+    /// A persistent id: it stands for data outside the pickle, here the storage of a tensor.
     Persistent(Index),
     False,
-    /// Anything that is not needed to find tensors: None, true, floats, sets.
+    /// Any value that is not needed to find tensors: None, true, floats, sets.
     Other,
     Mark,
 }

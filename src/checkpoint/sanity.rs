@@ -1,37 +1,37 @@
-//! What the numbers of a checkpoint are: a router that cannot choose, tensors of zeros or of one number, numbers that are
-//! not finite, the tail of a download that was cut and padded.
+//! Finds oddities in the numbers of a checkpoint: routers that give every token the same logits, tensors of zeros or of one number,
+//! numbers that are not finite, and the zeros of a truncated and padded download.
 
 use super::tensor::{Dtype, StoredTensor};
 
-/// Zeros at the end of a tensor from which on they are told: trained weights end in none.
+/// How many zeros at the end of a tensor are reported: trained weights do not end in zeros.
 const TAIL: u64 = 1024;
-/// Names that stand in one line; the rest is counted.
+/// The most names in one line; the rest is counted.
 const NAMED: usize = 10;
 
-/// What is odd about the numbers of a tensor, or of one expert's part of it.
+/// An oddity in the numbers of a tensor, or of one expert's part of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Oddity {
     /// The tensor, or `expert 3 of` it.
     pub place: String,
-    /// What is odd.
+    /// The kind of oddity.
     pub kind: OddityKind,
 }
 
-/// What can be odd about numbers.
+/// The kinds of oddities.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum OddityKind {
     /// All are zero.
     Zero,
     /// All are this one number.
     Constant(f32),
-    /// So many are NaN or infinite.
+    /// This many are NaN or infinite.
     NotFinite(u64),
-    /// So many at the end are zero.
+    /// This many at the end are zero.
     ZeroTail(u64),
 }
 
 impl OddityKind {
-    /// Oddities of one kind are told in one line.
+    /// The words for a kind; oddities of one kind share one line.
     fn words(self) -> &'static str {
         match self {
             Self::Zero => "zero throughout",
@@ -73,7 +73,7 @@ pub fn describe_oddities(oddities: &[Oddity]) -> Vec<String> {
 
 /// A part of a file that holds numbers of one tensor.
 #[derive(Clone, Debug)]
-pub(super) struct Part {
+pub(super) struct ScannedPart {
     /// Name of the tensor.
     pub(super) name: String,
     /// Which expert they are of, where the tensor holds several.
@@ -86,8 +86,9 @@ pub(super) struct Part {
     pub(super) scan: Scan,
 }
 
-/// What is odd in the parts of a file, in their order; experts that are all alike are told as one tensor.
-pub(super) fn oddities(parts: &[Part]) -> Vec<Oddity> {
+/// The oddities in the parts of a file, in their order; if all experts of a tensor have the same one, it is reported once for the
+/// tensor.
+pub(super) fn oddities(parts: &[ScannedPart]) -> Vec<Oddity> {
     let mut oddities = Vec::new();
     for tensor in parts.chunk_by(|a, b| a.name == b.name) {
         let kinds: Vec<Option<OddityKind>> = tensor.iter().map(|part| part.scan.kind(&part.name)).collect();
@@ -104,7 +105,7 @@ pub(super) fn oddities(parts: &[Part]) -> Vec<Oddity> {
     oddities
 }
 
-/// What is known of the numbers of a part, after a first and any number of further blocks of them.
+/// What is known about the numbers of a part after some blocks of them.
 #[derive(Clone, Debug)]
 pub(super) struct Scan {
     dtype: Dtype,
@@ -123,7 +124,7 @@ impl Scan {
         Self { dtype: tensor.dtype, seen: 0, first: 0, constant: true, not_finite: 0, until_last: 0 }
     }
 
-    /// Looks at the next bytes: whole numbers.
+    /// Examines the next block of bytes, which holds complete numbers.
     pub(super) fn block(&mut self, bytes: &[u8]) {
         match self.dtype {
             Dtype::Bf16 => self.halves(bytes, 0x7f80),
@@ -156,7 +157,7 @@ impl Scan {
         self.seen += count;
     }
 
-    /// What is odd; a norm may well be of one number, and a single number always is.
+    /// The oddity, if there is one. A norm may consist of one repeated number, and a tensor with a single number always does.
     fn kind(&self, name: &str) -> Option<OddityKind> {
         let tail = self.seen - self.until_last;
         match self {

@@ -1,4 +1,4 @@
-//! Which tensors a configuration implies, and how many parameters they are.
+//! The tensors that a configuration implies, and the number of their parameters.
 
 use super::Config;
 
@@ -11,12 +11,12 @@ pub struct ExpectedTensor {
     pub shape: Vec<usize>,
 }
 
-/// Parameters of a model by their role; all counts are of single numbers.
+/// The number of parameters of a model, by role.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct ParameterCount {
     /// All of them.
     pub total: u64,
-    /// Those that one token meets: all but the experts it does not choose. Both vocabulary matrices count in full.
+    /// Those that one token uses: all but the experts that it does not choose. Both vocabulary matrices count in full.
     pub active_per_token: u64,
     /// `model.embed_tokens`.
     pub embedding: u64,

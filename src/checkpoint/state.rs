@@ -1,4 +1,5 @@
-//! Whether files are still those that were hashed: size, times and place on the disk, looked at again while a run reads them.
+//! Checks that weight files are still the ones that were hashed: their size, times and place on the disk are compared while a run
+//! reads them.
 
 use std::{
     fs::Metadata,
@@ -7,15 +8,15 @@ use std::{
 };
 
 use super::{Checkpoint, hash::sha256_and_scan, open::refusal};
-use crate::error::{Error, Result};
+use crate::error::{Error, OptionName, Result};
 
-/// What tells a file that is open from itself after a change, without reading it.
+/// The metadata of an open file that show whether it was changed, without reading it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct FileState {
     bytes: u64,
-    /// Time of the last change of the content, in nanoseconds; a copying program may set it back.
+    /// Time of the last change of the content, in nanoseconds; a copying program may restore an older time.
     modified: u128,
-    /// Time of the last change of any kind, device and inode, where the system tells them.
+    /// Time of the last change of any kind, device and inode, if the system gives them.
     #[cfg(unix)]
     changed: (i64, i64, u64, u64),
 }
@@ -35,7 +36,7 @@ impl FileState {
 }
 
 impl FileState {
-    /// Whether the content may be the same: a link, another name or another mode change the file's state and not its bytes.
+    /// Whether the content may be unchanged: a new link, name or mode changes the file's state but not its bytes.
     fn may_be_harmless(&self, before: &Self) -> bool {
         (self.bytes, self.modified) == (before.bytes, before.modified)
     }
@@ -45,14 +46,14 @@ impl FileState {
 #[derive(Clone, Debug)]
 pub struct CheckpointState {
     config_sha256: String,
-    /// Renewed where a file was found to have the same bytes in another state. Copies share it.
+    /// The states; updated when a file was found to have the same bytes in a new state. Clones share them.
     weights: Arc<Mutex<Vec<FileState>>>,
     /// SHA-256 of every weight file, if they were read.
     sums: Vec<String>,
 }
 
 impl CheckpointState {
-    /// The same with the SHA-256 of every weight file, against which a file in another state is held.
+    /// The same with the SHA-256 of every weight file, with which a file in another state is compared.
     #[must_use]
     pub fn with_sums(self, sums: Vec<String>) -> Self {
         Self { sums, ..self }
@@ -63,7 +64,7 @@ impl Checkpoint {
     /// The state of the weight files that are open.
     ///
     /// # Errors
-    /// The system does not tell it.
+    /// The system does not give it.
     pub fn state(&self) -> Result<CheckpointState> {
         let weights = Arc::new(Mutex::new(self.file_states()?));
         Ok(CheckpointState { config_sha256: self.config_sha256.clone(), weights, sums: Vec::new() })
@@ -76,8 +77,8 @@ impl Checkpoint {
         self.handles.iter().zip(&self.files).map(state).collect()
     }
 
-    /// Refuses to go on if any file is not what it was at an earlier moment. One whose size and time of content are the same
-    /// and whose state is another is read again, where its SHA-256 is known: the bytes count, and its new state is kept.
+    /// Fails if any file was changed since an earlier moment. A file with the same size and content time but another state is read
+    /// again, if its SHA-256 is known: if the bytes are the same, its new state is accepted.
     ///
     /// # Errors
     /// [`Error::Checkpoint`] that names the files that have changed; those of reading.
@@ -112,8 +113,12 @@ impl Checkpoint {
         refusal(
             &self.dir,
             problems,
-            "what was written since the last check may be of mixed weights and is not kept: when nothing writes to the files any \
-             more, run the same command with --force; --resume goes on only if the files are again what they were",
+            &format!(
+                "what was written since the last check may be of mixed weights and is not kept: when nothing writes to the files \
+                 any more, run the same command with {}; {} goes on only if the files are again what they were",
+                OptionName::Force,
+                OptionName::Resume
+            ),
         )
     }
 }

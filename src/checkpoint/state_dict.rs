@@ -1,4 +1,4 @@
-//! Tensors by name in what `torch.save` pickled: the state dict itself, or one inside the dict of a training program.
+//! Finds the tensors in a pickle of `torch.save`: a state dict, or a state dict inside the dict of a training program.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -6,14 +6,14 @@ use super::{
     header::ListedTensor,
     pickle::Pickle,
     pickle_value::{Index, Value},
-    words::named,
+    problem_list::quoted_name,
 };
 
-/// Where programs put a model's state dict, the likeliest first.
+/// Keys under which programs save a model's state dict, the likeliest first.
 const KNOWN: [&str; 5] = ["module", "model", "state_dict", "model_state_dict", "net"];
-/// The end of the name by which a model is told.
+/// The end of the tensor name by which a model is recognized.
 const EMBEDDING: &str = "embed_tokens.weight";
-/// How deep a state dict may lie.
+/// How deep a state dict may be nested.
 const DEPTH: usize = 4;
 
 /// Names and values of a dict, in their order.
@@ -33,9 +33,9 @@ impl Candidate<'_> {
     }
 }
 
-/// The state dict of a pickle, and what must be said of the choice.
+/// The state dict of a pickle, and a note if there was a choice.
 pub(super) fn find<'a>(pickle: &Pickle<'a>) -> Result<(Entries<'a>, Option<String>), String> {
-    // A counter or the state of an optimizer is a tensor too.
+    // A training program may also save tensors that are a counter or the state of an optimizer.
     let (mut candidates, mut others): (Vec<_>, Vec<_>) = collect(pickle).into_iter().partition(Candidate::is_model);
     if candidates.is_empty() {
         std::mem::swap(&mut candidates, &mut others);
@@ -51,20 +51,20 @@ pub(super) fn find<'a>(pickle: &Pickle<'a>) -> Result<(Entries<'a>, Option<Strin
     candidates.append(&mut others);
     let others =
         if candidates.is_empty() { String::new() } else { format!("; tensors not used: {}", list(&candidates)) };
-    Ok((entries, Some(format!("the dict {} in it holds the {tensors} tensors{others}", named(&path.join("."))))))
+    Ok((entries, Some(format!("the dict {} in it holds the {tensors} tensors{others}", quoted_name(&path.join("."))))))
 }
 
 /// Dicts with the number of their tensors; of many the first ones and a count.
 fn list(candidates: &[Candidate]) -> String {
     let shown = candidates.iter().take(5).map(|other| match &other.path[..] {
         [] => format!("{} outside of every dict", other.tensors),
-        path => format!("{} in {}", other.tensors, named(&path.join("."))),
+        path => format!("{} in {}", other.tensors, quoted_name(&path.join("."))),
     });
     let more = if candidates.len() > 5 { format!(" and {} dicts more", candidates.len() - 5) } else { String::new() };
     format!("{}{more}", shown.collect::<Vec<_>>().join(", "))
 }
 
-/// Why there is no state dict to be had.
+/// The reason why no state dict was found.
 fn none(pickle: &Pickle, candidates: &str) -> String {
     if !candidates.is_empty() {
         return format!(
@@ -76,14 +76,14 @@ fn none(pickle: &Pickle, candidates: &str) -> String {
     {
         return format!(
             "holds an object of {} and no state dict; save model.state_dict()",
-            named(&format!("{module}.{class}"))
+            quoted_name(&format!("{module}.{class}"))
         );
     }
     "holds no state dict; expected a dict of tensors as torch.save writes it".into()
 }
 
-/// Dicts that hold tensors. What several keys lead to is met by the fewest: a walk in breadth, so that none is out of reach
-/// because it was met too deep before.
+/// Dicts that hold tensors. The search is breadth-first, so a dict that several paths lead to is found by the shortest one, and none
+/// is missed because it was first reached too deep.
 fn collect<'a>(pickle: &Pickle<'a>) -> Vec<Candidate<'a>> {
     let (mut candidates, mut seen) = (Vec::new(), HashSet::from([pickle.root()]));
     let mut waiting = VecDeque::from([(pickle.root(), Vec::new())]);
@@ -125,10 +125,10 @@ fn rebuild_arguments(pickle: &Pickle, value: Index) -> Option<Vec<Index>> {
 }
 
 /// A tensor as a view of a storage.
-struct View<'a> {
+struct StorageView<'a> {
     /// Storage class, e.g. `BFloat16Storage`.
     class: &'a str,
-    /// What the storage is called.
+    /// The name of the storage.
     key: &'a str,
     /// First element in the storage.
     offset: usize,
@@ -136,7 +136,7 @@ struct View<'a> {
     strides: Vec<usize>,
 }
 
-impl<'a> View<'a> {
+impl<'a> StorageView<'a> {
     /// (persistent id ("storage", class, key, location, size), offset, shape, strides, ...)
     fn read(pickle: &Pickle<'a>, arguments: &[Index]) -> Option<Self> {
         let [storage, offset, shape, strides, ..] = *arguments else { return None };
@@ -178,8 +178,8 @@ pub(super) fn storage<'a>(pickle: &Pickle<'a>, id: Index) -> Option<(&'a str, &'
     Some((pickle.text(key)?, pickle.global(class)?.1))
 }
 
-/// Where a tensor's numbers lie, given where its storage begins and how many bytes that has; `None` for values that are no
-/// tensors (such as `_metadata`).
+/// The place of a tensor's numbers, from the first byte and the size of its storage; `None` for values that are not tensors
+/// (such as `_metadata`).
 pub(super) fn locate(
     pickle: &Pickle,
     name: &str,
@@ -187,7 +187,8 @@ pub(super) fn locate(
     place: impl FnOnce(&str) -> Result<(u64, u64), String>,
 ) -> Result<Option<ListedTensor>, String> {
     let Some(arguments) = rebuild_arguments(pickle, value) else { return Ok(None) };
-    let view = View::read(pickle, &arguments).ok_or("has an entry of an unknown form; expected _rebuild_tensor_v2")?;
+    let view =
+        StorageView::read(pickle, &arguments).ok_or("has an entry of an unknown form; expected _rebuild_tensor_v2")?;
     if !view.is_contiguous() {
         return Err(format!(
             "is not contiguous: shape {:?} with strides {:?}; save it with .contiguous()",
@@ -195,7 +196,7 @@ pub(super) fn locate(
         ));
     }
     let (dtype, item) = storage_dtype(view.class).ok_or_else(|| {
-        format!("has the unsupported type {}; expected float32, float16 or bfloat16", named(view.class))
+        format!("has the unsupported type {}; expected float32, float16 or bfloat16", quoted_name(view.class))
     })?;
     let (begin, stored) = place(view.key)?;
     let skipped = (view.offset as u64).saturating_mul(item);
@@ -204,14 +205,14 @@ pub(super) fn locate(
         return Err(format!(
             "is truncated: it takes bytes {skipped}..{} of storage {}, which has {stored}",
             skipped.saturating_add(bytes),
-            named(view.key)
+            quoted_name(view.key)
         ));
     }
     let begin = begin + skipped;
     Ok(Some(ListedTensor { name: name.into(), dtype: dtype.into(), shape: view.shape, begin, bytes }))
 }
 
-/// Name of the type as safetensors spells it, and its bytes.
+/// Name of the type as safetensors spells it, and the bytes of one number.
 fn storage_dtype(class: &str) -> Option<(&'static str, u64)> {
     match class {
         "FloatStorage" => Some(("F32", 4)),

@@ -1,4 +1,4 @@
-//! How a tensor is stored, and where.
+//! The type and place of a stored tensor.
 
 use std::fmt;
 
@@ -49,7 +49,7 @@ impl fmt::Display for Dtype {
     }
 }
 
-/// Where a tensor lies.
+/// The place of a tensor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct StoredTensor {
     /// Index into the weight files.

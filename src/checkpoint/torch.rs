@@ -1,5 +1,5 @@
-//! What a `pytorch_model.bin` holds: since PyTorch 1.6 a zip of one pickle and one stored (uncompressed) entry per storage,
-//! before that some pickles and the storages behind them.
+//! Lists the tensors of a `pytorch_model.bin`. Since PyTorch 1.6 it is a zip with one pickle and one stored (uncompressed) entry per
+//! storage; before that it was a row of pickles, followed by the storages.
 
 use std::{
     collections::HashMap,
@@ -14,12 +14,12 @@ use super::{
     header::Listing,
     pickle::{MAX_PICKLE, Pickle},
     pickle_value::Value,
-    read::read_exact_at,
+    problem_list::quoted_name,
+    read_numbers::read_exact_at,
     state_dict,
-    words::named,
 };
 
-/// What the first pickle of a file before PyTorch 1.6 is.
+/// The number in the first pickle of a file of the old format.
 const MAGIC: i128 = 0x1950_a86a_20f9_469c_fc6c;
 
 type Archive = ZipArchive<BufReader<File>>;
@@ -42,7 +42,7 @@ pub(super) fn list_old(path: &Path, file: &str) -> Listing {
     listing
 }
 
-/// Whether a file may be one that [`list_old`] reads.
+/// Whether a file may have the old format, which [`list_old`] reads.
 pub(super) fn is_pickle(first: &[u8]) -> bool {
     matches!(first, [0x80, 1..=5, ..]) || first.starts_with(b"L119547037146038801333356L")
 }
@@ -68,7 +68,7 @@ fn big_endian(archive: &mut Archive, root: &str) -> Result<(), String> {
     match read_entry(archive, &format!("{root}byteorder")) {
         Ok(order) if order != b"little" => Err(format!(
             "stores its numbers in byte order {}; expected `little`",
-            named(String::from_utf8_lossy(&order).trim())
+            quoted_name(String::from_utf8_lossy(&order).trim())
         )),
         _ => Ok(()),
     }
@@ -76,7 +76,7 @@ fn big_endian(archive: &mut Archive, root: &str) -> Result<(), String> {
 
 /// A whole small entry; its checksum is verified on the way.
 fn read_entry(archive: &mut Archive, name: &str) -> Result<Vec<u8>, String> {
-    let shown = named(name);
+    let shown = quoted_name(name);
     let entry = archive.by_name(name).map_err(|error| format!("holds an unreadable entry {shown}: {error}"))?;
     if entry.size() > MAX_PICKLE {
         return Err(format!("holds an entry {shown} of {} bytes; expected at most {MAX_PICKLE}", entry.size()));
@@ -91,7 +91,7 @@ fn read_entry(archive: &mut Archive, name: &str) -> Result<Vec<u8>, String> {
 
 /// First byte and length of a stored entry.
 fn entry_range(archive: &mut Archive, name: &str) -> Result<(u64, u64), String> {
-    let shown = named(name);
+    let shown = quoted_name(name);
     let index = archive.index_for_name(name).ok_or_else(|| format!("names entry {shown}, which is not there"))?;
     let entry = archive.by_index_raw(index).map_err(|error| format!("has an unreadable entry {shown}: {error}"))?;
     if entry.compression() != CompressionMethod::Stored || entry.encrypted() {
@@ -101,8 +101,8 @@ fn entry_range(archive: &mut Archive, name: &str) -> Result<(u64, u64), String> 
     Ok((begin, entry.size()))
 }
 
-/// Magic number, protocol version, machine, the object, the keys of the storages: five pickles. Behind them every storage as
-/// the number of its elements (8 bytes) and the elements.
+/// The old format has five pickles (magic number, protocol version, machine, the object, the keys of the storages). They are
+/// followed by every storage: the number of its elements (8 bytes) and the elements.
 fn read_old(path: &Path, file: &str, listing: &mut Listing) -> Result<(), String> {
     let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
     let handle = File::open(path).map_err(unreadable)?;
@@ -130,11 +130,14 @@ fn read_old(path: &Path, file: &str, listing: &mut Listing) -> Result<(), String
         object.persistent_ids().filter_map(|id| state_dict::storage(&object, id)).collect();
     let places = old_storages(&handle, at as u64, size, &keys, &classes);
     listing.take_state_dict(&object, file, |key| {
-        places.get(key).copied().ok_or_else(|| format!("names storage {}, which is cut off or not there", named(key)))
+        places
+            .get(key)
+            .copied()
+            .ok_or_else(|| format!("names storage {}, which is cut off or not there", quoted_name(key)))
     })
 }
 
-/// Where each storage begins and how many bytes it has, as far as the file goes.
+/// The first byte and the size of each storage, as far as the file goes.
 fn old_storages(
     handle: &File,
     start: u64,
@@ -149,7 +152,7 @@ fn old_storages(
         if read_exact_at(handle, &mut count, at).is_err() {
             break;
         }
-        // A storage that is not the model's still has to be passed over.
+        // A storage that the model does not use still has to be skipped.
         let Some(item) = classes.get(key).and_then(|class| item_bytes(class)) else { break };
         let bytes = u64::from_le_bytes(count).saturating_mul(item);
         at += 8;
@@ -162,7 +165,7 @@ fn old_storages(
     places
 }
 
-/// Bytes of an element of any storage.
+/// The size of an element of any storage, in bytes.
 fn item_bytes(class: &str) -> Option<u64> {
     match class {
         "DoubleStorage" | "LongStorage" | "ComplexFloatStorage" => Some(8),
@@ -174,7 +177,7 @@ fn item_bytes(class: &str) -> Option<u64> {
 }
 
 impl Listing {
-    /// Lists the tensors of the state dict of a pickle, whose storages `place` finds.
+    /// Lists the tensors of the state dict of a pickle; `place` finds their storages.
     fn take_state_dict(
         &mut self,
         pickle: &Pickle,

@@ -1,4 +1,4 @@
-//! The tensors that are there against those that the configuration implies.
+//! Compares the tensors that are there with those that the configuration implies.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -6,11 +6,11 @@ use super::{
     ExpectedTensor, HEAD,
     header::ListedTensor,
     locate::{ListedFile, Located},
+    problem_list::{Problems, quoted_name, quoted_names},
     tensor::{Dtype, StoredTensor},
-    words::{Problems, named, quoted},
 };
 
-/// What is left when everything is right, and everything that is not.
+/// The usable tensors, and all problems.
 #[derive(Debug, Default)]
 pub(super) struct Validated {
     /// Usable tensors by name.
@@ -30,7 +30,7 @@ pub(super) fn validate(located: &Located, expected: Option<&[ExpectedTensor]>) -
         let mut extra = Vec::new();
         for tensor in file.listing.tensors.iter().filter(|tensor| !is_harmless(&tensor.name)) {
             if let Some(other) = holder.insert(&tensor.name, &file.name) {
-                let name = named(&tensor.name);
+                let name = quoted_name(&tensor.name);
                 let again = if other == file.name { "twice".into() } else { format!("and in `{other}` too") };
                 validated.problems.push(format!("tensor {name} is in `{}` {again}; expected it once", file.name));
             }
@@ -49,16 +49,16 @@ pub(super) fn validate(located: &Located, expected: Option<&[ExpectedTensor]>) -
 }
 
 /// Buffers that some versions of transformers save beside the weights: the rotary tables follow from `head_dim` and
-/// are computed anew. Every other tensor that the configuration does not imply is a problem.
+/// are computed here. Every other tensor that the configuration does not imply is a problem.
 fn is_harmless(name: &str) -> bool {
     name.ends_with(".rotary_emb.inv_freq")
 }
 
 impl Validated {
-    /// Type, shape and size of one tensor.
+    /// Checks type, shape and size of one tensor.
     fn check(&mut self, index: usize, file: &ListedFile, tensor: &ListedTensor, shape: Option<&[usize]>) {
         let ListedTensor { dtype, .. } = tensor;
-        let name = named(&tensor.name);
+        let name = quoted_name(&tensor.name);
         if let Some(shape) = shape.filter(|shape| *shape != tensor.shape) {
             self.problems.push(format!(
                 "tensor {name} in `{}` has shape {:?}; `config.json` implies {shape:?}",
@@ -85,20 +85,22 @@ impl Validated {
         self.tensors.insert(tensor.name.clone(), stored);
     }
 
-    /// One line for all tensors of a file that the configuration does not imply.
+    /// Reports in one line all tensors of a file that the configuration does not imply.
     fn extra(&mut self, file: &str, names: &[&str]) {
         match names {
             [] => {}
-            [name] => self.problems.push(format!("tensor {} in `{file}` is not implied by `config.json`", named(name))),
+            [name] => {
+                self.problems.push(format!("tensor {} in `{file}` is not implied by `config.json`", quoted_name(name)));
+            }
             _ => self.problems.push(format!(
                 "{} tensors in `{file}` are not implied by `config.json`: {}",
                 names.len(),
-                quoted(names)
+                quoted_names(names)
             )),
         }
     }
 
-    /// One line for all missing tensors that have the same place in their layers and the same shape.
+    /// Reports in one line all missing tensors that have the same place in their layers and the same shape.
     fn missing(&mut self, located: &Located, expected: &[ExpectedTensor], holder: &HashMap<&str, &str>) {
         let mut groups: BTreeMap<(&str, &[usize]), Vec<&str>> = BTreeMap::new();
         let accounted = |name: &str| {
@@ -113,12 +115,12 @@ impl Validated {
         }
         let files: Vec<&str> = located.files.iter().map(|file| file.name.as_str()).collect();
         for ((_, shape), names) in groups {
-            let place = if files.is_empty() { "the weight files".into() } else { quoted(&files) };
+            let place = if files.is_empty() { "the weight files".into() } else { quoted_names(&files) };
             let tensors = if names.len() == 1 { "tensor" } else { "tensors" };
             let are = if names.len() == 1 { "is" } else { "are" };
             self.problems.push(format!(
                 "{tensors} {} {are} missing from {place}; `config.json` implies shape {shape:?}",
-                quoted(&names)
+                quoted_names(&names)
             ));
         }
     }

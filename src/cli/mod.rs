@@ -4,14 +4,14 @@
 #![allow(clippy::doc_markdown, clippy::struct_excessive_bools)]
 
 mod common;
-mod finished;
+mod finished_run_arguments;
 mod runs;
 mod shell;
 mod values;
 
 pub use self::{
     common::{CommonArgs, ExecutionArgs, InputArgs, RoutingArgs, StatisticsArgs},
-    finished::{ChartArgs, NotebookArgs, ReportArgs, ReproduceArgs, StatsArgs},
+    finished_run_arguments::{ChartArgs, NotebookArgs, ReportArgs, ReproduceArgs, StatsArgs},
     runs::{DemoArgs, DriftArgs, DropsArgs, InspectArgs, RouteArgs, TranscriptArgs},
     shell::{CompletionsArgs, ManArgs},
 };

@@ -1,9 +1,9 @@
-//! `chart`: the charts of a finished run again, from its statistics.
+//! `chart`: draws the charts of a finished run again, from its statistics.
 
 use super::{progress::TerminalProgress, signals, terminal};
 use crate::{
     cli::ChartArgs,
-    pipeline::{options::ReportOptions, progress::Progress, statistics::redraw},
+    pipeline::{options::ReportOptions, progress::Progress, statistics::redraw_run},
     run::{note_on_report_above, notes_on_statistics, open_finished_to_write},
 };
 
@@ -15,7 +15,7 @@ pub(super) fn run(arguments: &ChartArgs, progress: &TerminalProgress) -> anyhow:
         progress.note(&note);
     }
     let report = ReportOptions { show_command: arguments.show_command };
-    let count = redraw(&run, &mut record, report, progress)?;
+    let count = redraw_run(&run, &mut record, report, progress)?;
     if let Some(note) = note_on_report_above(&run) {
         progress.note(&note);
     }

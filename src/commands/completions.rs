@@ -1,4 +1,4 @@
-//! `completions`: what makes a shell complete the command line.
+//! `completions`: the script that makes a shell complete the command line.
 
 use clap::CommandFactory;
 use clap_complete::Shell;

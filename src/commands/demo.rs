@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-/// The folders of the two other runs, in that of the first.
+/// The folders of the second and the third run, inside the folder of the first.
 const BESIDE: [&str; 2] = ["drift", "drops"];
 /// The points of one training run, in order.
 const TRAINING: [&str; 6] = [
@@ -64,7 +64,8 @@ pub(super) fn run(arguments: &DemoArgs, progress: &TerminalProgress) -> anyhow::
     progress.note("3 of 3: drops, base and chat-tuned, then the base again at the training's capacity factor");
     let ready = DropsRun::new(drops_options(&fixtures, &execution), Some(&drops_out), progress)?;
     let (dropped, drops) = ready.run(&drops_out, progress)?;
-    // One page for all three, in the place of the report of route alone; the manifest says so to whoever makes it again.
+    // One page for all three replaces the report of route alone. The manifest lists the three runs, so that a later `report`
+    // makes the same page again.
     let folders = [out, &drift_out, &drops_out];
     routed.write("report.html", report_page::of_runs(&folders, out, report, progress)?.as_bytes())?;
     let mut record = routed.record()?;
@@ -95,7 +96,7 @@ fn drift_options(fixtures: &Path, execution: &ExecutionOptions) -> DriftOptions 
         noise_floor: true,
         run: RunOptions {
             corpus: vec![fixtures.join(CORPORA[0])],
-            // Seven forward passes: the beginning of every document is enough to show the course.
+            // There are seven forward passes; the beginning of every document is enough to show the trend.
             input: InputOptions { context: Some(512), truncate: true, ..InputOptions::default() },
             execution: execution.clone(),
             ..RunOptions::default()

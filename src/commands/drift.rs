@@ -1,4 +1,4 @@
-//! `drift`: the same tokens through several checkpoints of one run -> when was routing learnt, and what still changes?
+//! `drift`: the same tokens go through several checkpoints of one training run. When was routing learnt, and what still changes?
 
 use super::{
     dry_run::{Work, nothing_written, print_plan},
@@ -13,7 +13,7 @@ use crate::{
     pipeline::{checkpoint_spec::CheckpointSpec, drift_run::DriftRun, quantities},
 };
 
-/// Runs `drift` and prints the result, or with `--dry-run` what it would do.
+/// Runs `drift` and prints the result; with `--dry-run`, prints what it would do.
 pub(super) fn run(arguments: &DriftArgs, progress: &TerminalProgress) -> anyhow::Result<()> {
     signals::watch_for_interrupts();
     threads::set_threads(arguments.common.execution.threads)?;

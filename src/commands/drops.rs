@@ -1,4 +1,4 @@
-//! `drops`: conversations through one or two checkpoints -> where tokens lose their experts, why, and what prevents it.
+//! `drops`: conversations go through one or two checkpoints. Where do tokens lose their experts, why, and what prevents it?
 
 use super::{
     dry_run::{Work, print_plan},
@@ -11,7 +11,7 @@ use crate::{
     pipeline::{drops_run::DropsRun, pass::Pass},
 };
 
-/// Runs `drops` and prints the result, or with `--dry-run` what it would do.
+/// Runs `drops` and prints the result; with `--dry-run`, prints what it would do.
 pub(super) fn run(arguments: &DropsArgs, progress: &TerminalProgress) -> anyhow::Result<()> {
     signals::watch_for_interrupts();
     threads::set_threads(arguments.common.execution.threads)?;
@@ -25,7 +25,7 @@ pub(super) fn run(arguments: &DropsArgs, progress: &TerminalProgress) -> anyhow:
     Ok(analysis.print(&run, arguments.common.execution.json)?)
 }
 
-/// What `--dry-run` says about the passes, if there are several.
+/// The forward passes that `--dry-run` lists, if there are several.
 fn work(passes: &[Pass], run_factor: Option<f64>) -> Work {
     if passes.len() == 1 {
         return Work::one();

@@ -1,22 +1,22 @@
-//! What `--dry-run` shows: everything is valid, and this is what it would cost.
+//! `--dry-run`: validates everything and shows what the run would do and cost.
 
 use super::terminal;
 use crate::{
     error::Result,
     pipeline::{
-        forward::announcement,
+        forward_pass::pass_announcement,
         memory_bound::Bound,
-        memory_plan::{group_rows, memory, wave_rows},
+        memory_plan::{group_rows, needed_memory, wave_rows},
         options::RunOptions,
         prepared_pass::PreparedPass,
         quantities,
     },
 };
 
-/// What a run does beside its first forward pass.
+/// The work of a run beside its first forward pass.
 #[derive(Debug)]
 pub(super) struct Work {
-    /// What is said about it, line by line.
+    /// One line about each part of it.
     pub(super) lines: Vec<String>,
     /// Forward passes over the whole text.
     pub(super) passes: usize,
@@ -31,7 +31,7 @@ impl Work {
 
 /// Prints the plan of a run with at least one forward pass.
 pub(super) fn print_plan(prepared: &PreparedPass, options: &RunOptions, log_logits: bool, work: &Work) -> Result<()> {
-    terminal::note(&announcement(prepared));
+    terminal::note(&pass_announcement(prepared));
     work.lines.iter().try_for_each(|line| terminal::print(line))?;
     let wave = wave_rows(prepared.wave_tokens, &group_rows(&prepared.layout, &prepared.corpus.sequences));
     let execution = &options.execution;
@@ -39,7 +39,7 @@ pub(super) fn print_plan(prepared: &PreparedPass, options: &RunOptions, log_logi
         Some(_) => "--wave-tokens".to_owned(),
         None => Bound::for_run(execution.memory).to_string(),
     };
-    let memory = memory(prepared.checkpoint.config(), &prepared.cost, log_logits, wave);
+    let memory = needed_memory(prepared.checkpoint.config(), &prepared.cost, log_logits, wave);
     let (router, layout) = (&prepared.router, &prepared.layout);
     let lines = [
         format!(
@@ -65,7 +65,7 @@ pub(super) fn print_plan(prepared: &PreparedPass, options: &RunOptions, log_logi
     nothing_written()
 }
 
-/// The time below which the forward passes cannot stay on this machine.
+/// The least time that the forward passes take on this machine.
 fn passes(prepared: &PreparedPass, count: usize) -> String {
     let config = prepared.checkpoint.config();
     let rate = crate::model::multiply_rate(config.hidden_size, config.intermediate_size);

@@ -8,7 +8,7 @@ use crate::{
     cli::InspectArgs,
     error::Result,
     pipeline::{
-        checkpoint_description::{Load, describe, sample},
+        checkpoint_description::{Load, continue_text, describe_checkpoint},
         fingerprint::read_watched,
         prepared_pass::open_tokenizer,
         quantities,
@@ -28,15 +28,15 @@ pub(super) fn run(arguments: &InspectArgs, progress: &TerminalProgress) -> anyho
         tokens: arguments.tokens,
         memory: arguments.memory.map(|size| size.as_u64()),
     };
-    let mut description = describe(&checkpoint, tokenizer.as_ref(), load)?;
+    let mut description = describe_checkpoint(&checkpoint, tokenizer.as_ref(), load)?;
     if let Some(text) = &arguments.text {
-        // The forward pass reads all weights anyway: whether they are sane is what is asked.
+        // The forward pass reads all weights anyway, and whether they are sane is the question of this command.
         for index in 0..checkpoint.files().len() {
             for line in describe_oddities(&read_watched(&checkpoint, index, progress)?.oddities) {
                 terminal::warn(&line);
             }
         }
-        let sample = sample(&checkpoint, tokenizer.as_ref(), text, arguments.continuation)?;
+        let sample = continue_text(&checkpoint, tokenizer.as_ref(), text, arguments.continuation)?;
         description["text"] = sample;
     }
     if arguments.json {

@@ -1,4 +1,4 @@
-//! One file per subcommand: the only place that knows every stage, and that prints.
+//! One file for each subcommand. No other module knows every stage, and no other prints.
 
 mod chart;
 mod completions;
@@ -6,6 +6,7 @@ mod demo;
 mod drift;
 mod drops;
 mod dry_run;
+mod flags;
 mod inspect;
 mod interrupts;
 mod man;
@@ -36,11 +37,11 @@ use crate::{
 /// Runs a command line.
 ///
 /// # Errors
-/// Whatever the command meets; [`explain`] tells the user and chooses the exit code.
+/// Those of the command; [`explain`] prints them and chooses the exit code.
 pub fn run(cli: Cli) -> anyhow::Result<()> {
     signals::tame_signals();
     let progress = &TerminalProgress::new(is_quiet(&cli.command));
-    // These take no --threads, and read tables with threads all the same.
+    // These commands have no --threads, but they read tables with several threads too.
     if matches!(cli.command, Command::Chart(_) | Command::Report(_) | Command::Reproduce(_) | Command::Notebook(_)) {
         threads::set_threads(None)?;
     }
@@ -75,7 +76,7 @@ fn is_quiet(command: &Command) -> bool {
     }
 }
 
-/// Prints an error and its hint to standard error; the exit code it ends in.
+/// Prints an error and its hint to standard error, and returns the exit code.
 pub fn explain(error: &anyhow::Error) -> ExitCode {
     let known = error.chain().find_map(|cause| cause.downcast_ref::<Error>());
     let code = known.map_or(3, Error::exit_code);

@@ -1,4 +1,4 @@
-//! `notebook`: a notebook that loads a finished run and draws its main figures again.
+//! `notebook`: writes a notebook that loads a finished run and draws its main figures again.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -28,7 +28,7 @@ pub(super) fn run(arguments: &NotebookArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Refuses what is no name of a notebook, and to replace a file unasked.
+/// Refuses a file name that does not end in `.ipynb`, and a file that exists unless `force` allows to replace it.
 fn check(out: &Path, force: bool) -> Result<()> {
     if out.extension().is_none_or(|extension| extension != "ipynb") || out.is_dir() {
         return Err(Error::usage(
@@ -45,7 +45,7 @@ fn check(out: &Path, force: bool) -> Result<()> {
     Ok(())
 }
 
-/// A run by its own name below a real folder, so that a link to a run stays one.
+/// The path of a run whose parent folder is resolved but not its own name, so that a link to a run stays a link.
 fn run_place(run: &Path) -> PathBuf {
     let absolute = std::path::absolute(run).unwrap_or_else(|_| run.to_path_buf());
     match (absolute.parent(), absolute.file_name()) {

@@ -1,4 +1,4 @@
-//! What was typed -> what it means.
+//! Turns what was typed into the options of the library.
 
 use std::path::PathBuf;
 
@@ -130,7 +130,7 @@ pub(super) fn occupied(force: bool, resume: bool) -> Occupied {
     }
 }
 
-/// The command line as it was typed. JSON is UTF-8: what is none in it is replaced.
+/// The command line as it was typed. It goes into JSON, so bytes that are not UTF-8 are replaced.
 pub(super) fn command_line() -> Vec<String> {
     std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect()
 }

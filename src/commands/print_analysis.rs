@@ -1,4 +1,4 @@
-//! What a run found, in the terminal.
+//! Prints the results of a run in the terminal.
 
 use super::terminal;
 use crate::{
@@ -29,7 +29,7 @@ impl Analysis {
         terminal::print(&format!("{} charts in {root}/charts, the report in {root}/report.html", self.charts))
     }
 
-    /// Mutual information of the expert with what could decide it, chosen view.
+    /// A table of the mutual information between the expert and what could decide it, in the view of chosen experts.
     fn print_table(&self) -> Result<()> {
         terminal::print(
             "layer  known     asked            bits [95 % interval]     by chance  explained [95 % interval]        n",

@@ -12,12 +12,12 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::{interrupts, terminal};
 use crate::pipeline::progress::{Progress, Stage};
 
-/// The terminal, watching a command.
+/// Shows the progress of a command in the terminal.
 pub(super) struct TerminalProgress {
     /// No bars and no notes.
     quiet: bool,
     bar: Mutex<Option<ProgressBar>>,
-    /// What was warned of once.
+    /// Warnings that are printed only once and have been.
     told: Mutex<BTreeSet<String>>,
 }
 
@@ -31,7 +31,7 @@ impl TerminalProgress {
         self.bar.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Nowhere, where nobody watches.
+    /// Where bars are drawn: nowhere if the command is quiet.
     fn target(&self) -> ProgressDrawTarget {
         if self.quiet || !std::io::stderr().is_terminal() {
             ProgressDrawTarget::hidden()
@@ -40,7 +40,7 @@ impl TerminalProgress {
         }
     }
 
-    /// A bar over a known amount of work. Its message takes what the line leaves.
+    /// A bar over a known amount of work. Its message takes the rest of the line.
     fn bar_over(&self, units: u64) -> ProgressBar {
         let bar = ProgressBar::with_draw_target(Some(units), self.target());
         let template = "{prefix:>14} [{wide_bar}] {percent:>3} %  {elapsed}, {eta} left  {msg}";

@@ -1,4 +1,4 @@
-//! `report`: one page of several finished runs.
+//! `report`: writes one page about several finished runs.
 
 use std::path::PathBuf;
 
@@ -24,7 +24,7 @@ pub(super) fn run(arguments: &ReportArgs, progress: &TerminalProgress) -> anyhow
     Ok(())
 }
 
-/// The runs as typed. A run whose own report shows others beside it gets that report again.
+/// The runs as typed. For a single run whose report shows other runs too: that run and those others.
 fn shown(arguments: &ReportArgs) -> Result<Vec<PathBuf>> {
     let mut runs = arguments.runs.clone();
     if let (None, [one]) = (&arguments.out, &arguments.runs[..]) {

@@ -12,7 +12,7 @@ use crate::{
     run::RunDir,
 };
 
-/// Compares, draws, writes and prints; a check that fails ends it with exit code 1.
+/// Compares, draws, writes and prints; a failed check ends the command with exit code 1.
 pub(super) fn run(arguments: &ReproduceArgs, progress: &TerminalProgress) -> anyhow::Result<()> {
     signals::watch_for_interrupts();
     if arguments.runs.is_empty() && !arguments.paper_only {
@@ -61,7 +61,7 @@ fn verdict(checks: &[Check]) -> Result<()> {
     })
 }
 
-/// Where the files go: `--out`, else `reproduce` in the first run; nowhere for the paper alone.
+/// Where the files go: `--out`, else the folder `reproduce` of the first run; `None` if only the paper is checked.
 fn out_folder(arguments: &ReproduceArgs) -> Result<Option<PathBuf>> {
     let first = arguments.runs.first();
     let Some(out) = arguments.out.clone().or_else(|| Some(first?.join("reproduce"))) else { return Ok(None) };

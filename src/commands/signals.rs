@@ -17,19 +17,19 @@ mod watch {
         iterator::Signals,
     };
 
-    /// What asks a process to end: Ctrl-C, `kill`, a terminal that closes, a limit of computing time.
+    /// The signals that ask a process to end: Ctrl-C, `kill`, a terminal that closes, a limit of computing time.
     const INTERRUPTS: [c_int; 4] = [SIGINT, SIGTERM, SIGHUP, SIGXCPU];
 
-    /// From now on a file that grows beyond `ulimit -f` is an error of writing it, with its name, and an abort (no memory
-    /// is left for what must be held) ends in the code of a fault of the tool instead of a signal's.
+    /// From now on a file that grows beyond `ulimit -f` is an ordinary error of writing, which names the file, and an abort (when
+    /// no memory is left) ends the process with the exit code of a fault of the tool instead of that of a signal.
     pub(in super::super) fn tame_signals() {
-        // Where a handler cannot be set, the system does what it would have done anyway.
+        // If a handler cannot be set, the signal keeps its default action.
         let _ = flag::register(SIGXFSZ, Arc::default());
         let _ = flag::register_conditional_shutdown(SIGABRT, 3, Arc::new(AtomicBool::new(true)));
     }
 
-    /// From now on an interrupt lets the forward pass stop where it loses nothing. What was ignored when the process
-    /// started stays so: that is how `nohup` and shells protect work in the background.
+    /// From now on an interrupt lets the forward pass stop where nothing is lost. Signals that were ignored when the process
+    /// started stay ignored: that is how `nohup` and shells protect work in the background.
     pub(in super::super) fn watch_for_interrupts() {
         static WATCHED: AtomicBool = AtomicBool::new(false);
         if WATCHED.swap(true, Ordering::SeqCst) {
@@ -38,7 +38,7 @@ mod watch {
         let ignored = std::fs::read_to_string("/proc/self/status").map_or(0, |status| ignored(&status));
         let watched = INTERRUPTS.into_iter().filter(move |signal| ignored & (1 << (signal - 1)) == 0);
         let (ready, started) = channel();
-        // Without a thread nothing is set: then the system ends the process, and files are whole or absent all the same.
+        // If the thread cannot be started no handler is set: the system ends the process, and files are still whole or absent.
         let watcher = std::thread::Builder::new().name("interrupts".into()).spawn(move || {
             let signals = Signals::new(watched);
             let _ = ready.send(());
@@ -59,7 +59,7 @@ mod watch {
     }
 }
 
-/// Other systems end the process at once: files are whole or absent.
+/// Systems other than Unix end the process at once; files are whole or absent.
 #[cfg(not(unix))]
 mod watch {
     /// Nothing to tame.

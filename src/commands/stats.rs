@@ -1,4 +1,4 @@
-//! `stats`: the statistics of a finished run again, without a forward pass.
+//! `stats`: computes the statistics of a finished run again, without a forward pass.
 
 use super::{progress::TerminalProgress, signals, threads};
 use crate::{

@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Write};
 
 use crate::error::{Error, Result, is_obeyed, one_line};
 
-/// Prints a line of the result to standard output. A reader that has gone away (a closed pipe) is not an error.
+/// Prints a line of the result to standard output. A closed pipe is not an error: its reader has seen enough.
 ///
 /// # Errors
 /// [`Error::Io`] if standard output cannot be written.
@@ -12,7 +12,7 @@ pub(super) fn print(line: &str) -> Result<()> {
     print_text(&shown(line))
 }
 
-/// Prints JSON. What a terminal would obey in its strings becomes an escape of JSON, so that the value stays.
+/// Prints JSON. Control characters inside its strings become JSON escapes, so that a terminal shows them and the values stay.
 ///
 /// # Errors
 /// As [`print()`].
@@ -41,18 +41,19 @@ pub(super) fn print_text(text: &str) -> Result<()> {
     }
 }
 
-/// Tells what is being done, on standard error; nothing can be done if that fails. What comes from somebody's data is
-/// shown instead of obeyed.
+/// Prints a line to standard error; nothing can be done if that fails. Control characters, which may come from somebody's
+/// data, are shown as escapes.
 pub(super) fn note(line: &str) {
     note_text(&shown(line));
 }
 
-/// Tells something in words of the program itself, as they are.
+/// Prints text that holds nothing but the program's own words to standard error, unchanged.
 pub(super) fn note_text(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-/// A message with our own lines: empty ones before it, and the items of lists. Any other line break came with the data.
+/// A message with control characters shown as escapes. Line breaks stay where the program writes them: empty lines before
+/// the message, and items of lists. Any other line break came with the data.
 fn shown(message: &str) -> String {
     let body = message.trim_start_matches('\n');
     let mut text = message[..message.len() - body.len()].to_owned();

@@ -16,10 +16,10 @@ pub(super) fn set_threads(threads: Option<u32>) -> Result<()> {
     if SET.swap(true, Ordering::SeqCst) {
         return Ok(());
     }
-    // Tables are read and written by a pool that always has all cores.
+    // Tables are read and written by another pool, which always has one thread for each core.
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let typed = threads.map(|threads| threads as usize);
-    // Where the address space is limited, trying would use up what the run needs.
+    // Where the address space is limited, a trial would use up the address space that the run needs.
     if !is_address_space_limited() {
         try_threads(typed.unwrap_or(cores) + cores + THREADS_BESIDE)?;
     }
@@ -30,7 +30,7 @@ pub(super) fn set_threads(threads: Option<u32>) -> Result<()> {
 /// What to do where threads cannot be started.
 const THREADS: &str = "allow more processes (ulimit -u) or address space (ulimit -v), or take fewer threads: --threads 1, and POLARS_MAX_THREADS=1 in the environment";
 
-/// Starts so many threads at once and ends them: a pool that cannot start one would panic in the middle of a run.
+/// Starts `count` threads at once and ends them: a pool that cannot start a thread would panic in the middle of a run.
 fn try_threads(count: usize) -> Result<()> {
     let gate = Mutex::new(());
     let wait = || drop(gate.lock());

@@ -1,4 +1,4 @@
-//! The command line, parsed; what is wrong with it in words.
+//! Parses the command line, and explains what is wrong with it.
 
 use std::{ffi::OsString, io::ErrorKind as Io, process::ExitCode};
 
@@ -7,15 +7,16 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
-use super::terminal;
-use crate::cli::Cli;
+use super::{flags, terminal};
+use crate::{cli::Cli, error::name_options};
 
-/// Parses the command line of the process.
+/// Parses the command line of the process. From then on messages call options by their flags.
 ///
 /// # Errors
-/// The exit code, when there is nothing to run: help or version was asked for, or the usage is wrong. What is missing
-/// is then named, with what may have taken it, and an example shown.
+/// The exit code, when there is nothing to run: help or version was asked for, or the usage is wrong. If an argument is
+/// missing, the message names it and the option that may have taken its value, and shows an example.
 pub fn parse() -> Result<Cli, ExitCode> {
+    name_options(flags::flag);
     let words: Vec<OsString> = std::env::args_os().collect();
     Cli::try_parse_from(&words).map_err(|error| explain(error, &words))
 }
@@ -43,7 +44,7 @@ fn explain(mut error: clap::Error, words: &[OsString]) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// No command takes a value that begins with a hyphen: the tip on how to give one only misleads.
+/// Removes clap's tip on how to give a value that begins with a hyphen: no command takes such a value.
 fn without_trailing_tip(error: &mut clap::Error) {
     if error.kind() != ErrorKind::UnknownArgument {
         return;
@@ -56,7 +57,7 @@ fn without_trailing_tip(error: &mut clap::Error) {
     }
 }
 
-/// A word on the option of several values that took what was meant for a positional argument, if there is one.
+/// A hint on an option that takes several values and took what was meant for a positional argument, if there is one.
 fn taken_by_an_option(error: &clap::Error, command: &Command, words: &[OsString]) -> Option<String> {
     let positional = command.get_positionals().find(|argument| argument.is_required_set())?;
     if !matches!(error.kind(), ErrorKind::MissingRequiredArgument | ErrorKind::ValueValidation) {
@@ -79,7 +80,7 @@ fn taken_by_an_option(error: &clap::Error, command: &Command, words: &[OsString]
     Some(format!("--{} takes every {what} up to the next option: put the {first} first", option.get_long()?))
 }
 
-/// The option of this name, if one mention of it takes several values.
+/// The option that `word` names, if it takes several values at once.
 fn of_several_values<'a>(command: &'a Command, word: &str) -> Option<&'a Arg> {
     let name = word.strip_prefix("--")?;
     let several = |argument: &&Arg| argument.get_num_args().is_some_and(|range| range.max_values() > 1);

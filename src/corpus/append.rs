@@ -1,12 +1,12 @@
-//! One corpus after another.
+//! Joins two corpora.
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Corpus, Sequence, names::Names};
+use super::{Corpus, Sequence, names::UniqueNames};
 
 impl Corpus {
-    /// Appends another corpus: its sequences, files and counts follow one's own. Its documents and data sets stay its
-    /// own too: a name that is taken gets a suffix.
+    /// Appends the sequences, files and counts of another corpus. Documents and data sets of the two stay separate: a name that is
+    /// taken already gets a suffix.
     #[must_use]
     pub fn append(mut self, other: Self) -> Self {
         let mut sequences = other.sequences;
@@ -25,14 +25,14 @@ impl Corpus {
     }
 }
 
-/// Gives names of `new` that occur in `old` a suffix; what had one name in `new` has one name after.
+/// Gives names of `new` that occur in `old` a suffix; equal names in `new` stay equal.
 fn rename(
     old: &[Sequence],
     new: &mut [Sequence],
     name: fn(&Sequence) -> &String,
     name_mut: fn(&mut Sequence) -> &mut String,
 ) {
-    let mut names = Names::default();
+    let mut names = UniqueNames::default();
     let mut seen = HashSet::new();
     for sequence in old.iter().filter(|sequence| seen.insert(name(sequence))) {
         names.unique(name(sequence).clone());

@@ -1,4 +1,4 @@
-//! Rows -> sequences: encoding in parallel, cutting to the context, names.
+//! Makes sequences from rows: encodes them in parallel, cuts them to the context, and makes their names unique.
 
 use std::{collections::BTreeMap, ops::ControlFlow};
 
@@ -10,37 +10,37 @@ use super::{
     files::{Identity, Source},
     ids::padding,
     keys::KeyCounts,
-    names::Names,
+    names::UniqueNames,
     row::{Content, Row},
-    told::Told,
+    row_treatment::Treatment,
 };
-use crate::error::{Error, Result};
+use crate::error::{Error, OptionName, Result};
 
-/// Rows and bytes that are encoded together; bounds the memory, does not change the result.
+/// How many rows and bytes are encoded together; this bounds the memory and does not change the result.
 const BATCH: (usize, usize) = (1024, 8 << 20);
 
 /// Collects rows in input order and turns them into sequences.
-pub(super) struct Builder<'a> {
+pub(super) struct CorpusBuilder<'a> {
     options: &'a CorpusOptions,
     tokenizer: Option<&'a Tokenizer>,
-    /// What has been built so far.
+    /// The corpus built so far.
     pub corpus: Corpus,
     pending: Vec<Pending>,
     pending_bytes: usize,
-    names: Names,
+    names: UniqueNames,
     /// Data set of the file that was registered last.
     dataset: String,
     candidates: Candidates,
     /// Which keys rows have.
     pub keys: KeyCounts,
-    told: BTreeMap<Told, Tally>,
+    told: BTreeMap<Treatment, Tally>,
 }
 
 /// How often something was done with a row.
 #[derive(Debug)]
 struct Tally {
     rows: usize,
-    /// What it was done to, and of how much.
+    /// What it was done to, and the total: for example masked ids, of all ids.
     amount: (usize, usize),
     /// The first such row.
     place: String,
@@ -55,7 +55,7 @@ struct Pending {
     row: Row,
 }
 
-impl<'a> Builder<'a> {
+impl<'a> CorpusBuilder<'a> {
     /// An empty corpus; without a tokenizer only rows of token ids can be taken.
     pub(super) fn new(options: &'a CorpusOptions, tokenizer: Option<&'a Tokenizer>) -> Self {
         let corpus = Corpus::default();
@@ -65,7 +65,7 @@ impl<'a> Builder<'a> {
             corpus,
             pending: Vec::new(),
             pending_bytes: 0,
-            names: Names::default(),
+            names: UniqueNames::default(),
             dataset: String::new(),
             candidates: Candidates::default(),
             keys: KeyCounts::default(),
@@ -80,21 +80,21 @@ impl<'a> Builder<'a> {
         self.candidates.file(source.category.clone());
     }
 
-    /// Notes what was read of the file that was registered last.
+    /// Records the hash and size of what was read of the last registered file.
     pub(super) fn end(&mut self, identity: Identity) {
         if let Some(file) = self.corpus.files.last_mut() {
             (file.sha256, file.bytes, file.partial) = (identity.sha256, identity.bytes, identity.partial);
         }
     }
 
-    /// Takes the next row of the file that was registered last; `Break` if no more are needed.
+    /// Takes the next row of the last registered file; `Break` if no more rows are needed.
     ///
     /// # Errors
     /// The row makes the whole corpus unusable: token ids that the model cannot take, text without a tokenizer.
     pub(super) fn row(&mut self, place: String, row: Result<Row, String>) -> Result<ControlFlow<()>> {
         match row {
             Err(reason) => self.skip(place, reason),
-            // A row that is not wanted is counted, of a file whose rest is read: what is in it ends nothing.
+            // Enough sequences were taken, but the rest of the file is read to count its documents; a wrong row there is no error.
             Ok(_) if self.is_full() => self.corpus.documents_left_out += 1,
             Ok(row) => {
                 self.check(&place, &row.content)?;
@@ -104,7 +104,7 @@ impl<'a> Builder<'a> {
                 };
                 let (file, dataset) = (self.corpus.files.len() - 1, self.dataset.clone());
                 self.pending.push(Pending { file, place, dataset, row });
-                // A stream may give no more rows than are wanted: what is enough is not waited for.
+                // A stream may never give more rows than are wanted: once there are enough, encoding must not wait for more.
                 if self.pending.len() >= BATCH.0.min(self.left()) || self.pending_bytes >= BATCH.1 {
                     self.flush()?;
                 }
@@ -113,7 +113,7 @@ impl<'a> Builder<'a> {
         Ok(if self.is_full() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     }
 
-    /// The corpus, when all files have been read: encodes what waits, and decides what the categories are.
+    /// The corpus, when all files have been read: encodes the remaining rows, and decides what the categories are.
     ///
     /// # Errors
     /// As [`Self::row`].
@@ -131,21 +131,23 @@ impl<'a> Builder<'a> {
         Ok(corpus)
     }
 
-    /// What was done with rows, in words: a note, or a warning.
-    fn tell(&mut self, told: &Told, Tally { rows, amount, place }: Tally) {
+    /// Adds a note or a warning about what was done with rows.
+    fn tell(&mut self, told: &Treatment, Tally { rows, amount, place }: Tally) {
         let rows = if rows == 1 { String::new() } else { format!(" (so in {rows} rows)") };
         let reason = match told {
-            Told::Joined(keys) => {
+            Treatment::Joined(keys) => {
                 let keys: Vec<_> = keys.iter().map(|key| format!("`{key}`")).collect();
                 format!("{} joined into one text, a line each where no space is between them{rows}", keys.join(" and "))
             }
-            Told::Lines(key) => format!("`{key}` is a list: its strings are joined, one a line{rows}"),
-            Told::Masked => format!("{} of {} ids left out: `attention_mask` masks them{rows}", amount.0, amount.1),
-            Told::Unused("text") => format!("`text` is not used where there are `input_ids`{rows}"),
-            Told::Unused(key) => {
+            Treatment::Lines(key) => format!("`{key}` is a list: its strings are joined, one a line{rows}"),
+            Treatment::Masked => {
+                format!("{} of {} ids left out: `attention_mask` masks them{rows}", amount.0, amount.1)
+            }
+            Treatment::Unused("text") => format!("`text` is not used where there are `input_ids`{rows}"),
+            Treatment::Unused(key) => {
                 format!("`{key}` is not used: the ids of a row are one sequence that starts at position 0{rows}")
             }
-            Told::Padded(id) => {
+            Treatment::Padded(id) => {
                 let percent = 100.0 * amount.0 as f64 / amount.1 as f64;
                 self.corpus.warnings.push(format!(
                     "{place}: {percent:.0} % of `input_ids` are id {id} at an end{rows}: padding is routed like text; leave it out, or give an `attention_mask`"
@@ -156,12 +158,12 @@ impl<'a> Builder<'a> {
         self.corpus.notes.push(Skipped { place, reason });
     }
 
-    /// Notes what could not be used.
+    /// Records a row that could not be used.
     pub(super) fn skip(&mut self, place: String, reason: String) {
         self.corpus.skipped.push(Skipped { place, reason });
     }
 
-    /// Refuses ids that the model cannot take, and text that nothing can encode.
+    /// Refuses ids that the model cannot take, and text if there is no tokenizer.
     fn check(&self, place: &str, content: &Content) -> Result<()> {
         let (context, vocab_size) = (self.options.context, self.options.vocab_size);
         match content {
@@ -171,7 +173,7 @@ impl<'a> Builder<'a> {
             )),
             Content::Ids(ids) if ids.len() > context => Err(Error::corpus(
                 format!("{place}: `input_ids` has {} ids; the context is {context}", ids.len()),
-                "ids are used as they are and never cut; shorten the row or raise --context",
+                format!("ids are used as they are and never cut; shorten the row or raise {}", OptionName::Context),
             )),
             Content::Ids(ids) => match ids.iter().find(|&&id| id as usize >= vocab_size) {
                 Some(id) => Err(Error::corpus(
@@ -184,7 +186,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Encodes what waits, each row on its own, and appends the sequences in input order.
+    /// Encodes the waiting rows in parallel, and appends their sequences in input order.
     fn flush(&mut self) -> Result<()> {
         let pending = std::mem::take(&mut self.pending);
         self.pending_bytes = 0;
@@ -221,7 +223,7 @@ impl<'a> Builder<'a> {
     fn count(&mut self, pending: &Pending) {
         let ids = if let Content::Ids(ids) = &pending.row.content { ids.as_slice() } else { &[] };
         let masked: usize = pending.row.told.iter().map(|told| told.1).sum();
-        let padded = padding(ids).map(|(id, count)| (Told::Padded(id), count));
+        let padded = padding(ids).map(|(id, count)| (Treatment::Padded(id), count));
         for (told, amount) in pending.row.told.iter().cloned().chain(padded) {
             let whole = ids.len() + masked;
             let tally =
@@ -232,7 +234,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Cuts a document into sequences; each starts with its own BOS.
+    /// Cuts a document into sequences; each starts with a BOS.
     fn document(&mut self, pending: Pending, ids: &[u32]) {
         if ids.is_empty() {
             return self.skip(pending.place, "`text` gives no tokens".into());

@@ -8,14 +8,15 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{InputFile, Sequence};
+use crate::error::OptionName;
 
 /// No category.
 const NONE: u32 = u32::MAX;
-/// Documents of a hundred that must have a key for it to name the categories of all.
+/// The percentage of documents that must have a key for it to name the categories of the corpus.
 const ENOUGH: usize = 90;
-/// From so many categories on, nearly all with a single document, these are names rather than categories.
+/// If there are at least this many categories, and nearly all have a single document, they are names rather than categories.
 const MANY: usize = 10;
-/// Names of parts of a data set.
+/// Names of the parts of a data set, which are not categories.
 const SPLITS: [&str; 12] = [
     "train",
     "training",
@@ -37,11 +38,11 @@ const SPLITS: [&str; 12] = [
 pub struct Categories {
     /// The key of the rows, `file names` or `folders`; `None` if there are no categories.
     pub by: Option<String>,
-    /// How many there are.
+    /// The number of categories.
     pub count: usize,
-    /// Documents without one, while others have one.
+    /// Documents without a category, while others have one.
     pub documents_without: usize,
-    /// Why there are none, or what speaks against them.
+    /// Why there are no categories, or what speaks against them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
@@ -61,15 +62,15 @@ impl Categories {
     }
 }
 
-/// What the documents of a corpus say about their categories, while they are read.
+/// Everything that may name the categories of a corpus, collected while its documents are read.
 #[derive(Debug, Default)]
 pub(super) struct Candidates {
-    names: Names,
+    names: NumberedNames,
     /// By document, in order.
     documents: Vec<Document>,
-    /// What every document says under each key, one after the other.
+    /// The values of every document under each key, one document after the other.
     said: Vec<u32>,
-    /// By file: what its place in a folder says.
+    /// For each file the category that its place in a folder suggests.
     labels: Vec<Option<String>>,
 }
 
@@ -85,7 +86,7 @@ impl Candidates {
         self.labels.push(label);
     }
 
-    /// Takes the next document, with what it says under each of `keys` keys.
+    /// Takes the next document, with its values under each of `keys` keys.
     pub(super) fn document(&mut self, file: usize, first_sequence: usize, said: &[Option<String>], keys: usize) {
         self.documents.push(Document { file, first_sequence });
         for key in 0..keys {
@@ -94,7 +95,7 @@ impl Candidates {
         }
     }
 
-    /// Decides, and gives every sequence its category. `asked` says that the only key was asked for.
+    /// Decides, and gives every sequence its category. `asked` is true if the user named the only key.
     pub(super) fn decide(
         mut self,
         keys: &[&str],
@@ -120,7 +121,7 @@ impl Candidates {
             (0..keys.len()).map(|key| self.said.iter().skip(key).step_by(keys.len()).copied().collect()).collect();
         if asked {
             let chosen = by_key.into_iter().next().unwrap_or_default();
-            let counts = Counts::new(&chosen);
+            let counts = CategoryCounts::new(&chosen);
             let by = (counts.categories > 0).then(|| format!("`{}`", keys[0]));
             let reason = counts.objection().or_else(|| by.is_none().then(|| format!("no row has `{}`", keys[0])));
             return (counts.told(by, reason), chosen);
@@ -128,14 +129,14 @@ impl Candidates {
         let mut reasons = Vec::new();
         let mut single = None;
         for (key, said) in keys.iter().zip(by_key) {
-            let counts = Counts::new(&said);
+            let counts = CategoryCounts::new(&said);
             if counts.with == 0 {
                 continue;
             }
             let objection = counts.objection().or_else(|| counts.too_few());
             match objection {
                 Some(objection) => reasons.push(format!("`{key}`: {objection}")),
-                // The files say the same, and of all documents.
+                // The names of the files are the same categories, and they cover all documents: they are used below.
                 None if counts.with < counts.documents && self.is_said_by_files(&said) => {}
                 None if counts.categories > 1 => return (counts.told(Some(format!("`{key}`")), None), said),
                 None => single = single.or(Some((counts.told(Some(format!("`{key}`")), None), said))),
@@ -147,7 +148,8 @@ impl Candidates {
         self.by_files(keys, files, reasons)
     }
 
-    /// Whether the names of the files are those that documents have under a key, and documents without it have one too.
+    /// Whether the label of each file is the category that its documents have under a key, and documents without the key have
+    /// a labelled file.
     fn is_said_by_files(&self, said: &[u32]) -> bool {
         let name = |number: u32| self.names.names.get(number as usize);
         let label = |document: &Document| self.labels[document.file].as_ref();
@@ -157,7 +159,7 @@ impl Candidates {
         })
     }
 
-    /// The names of files, where they say something.
+    /// The categories that the names of the files give, if they are meaningful.
     fn by_files(&mut self, keys: &[&str], files: &[InputFile], mut reasons: Vec<String>) -> (Categories, Vec<u32>) {
         let paths: Vec<PathBuf> = files.iter().map(|file| file.path.clone()).collect();
         let found: Vec<bool> = self.labels.iter().map(Option::is_some).collect();
@@ -173,8 +175,8 @@ impl Candidates {
             let numbers: Vec<u32> =
                 labels.iter().map(|label| label.as_deref().map_or(NONE, |label| self.names.number(label))).collect();
             let chosen: Vec<u32> = self.documents.iter().map(|document| numbers[document.file]).collect();
-            let counts = Counts::new(&chosen);
-            // Folders were made by somebody, each for something: a few may well hold one document.
+            let counts = CategoryCounts::new(&chosen);
+            // Somebody made each folder for a purpose, so a few folders with one document each are categories all the same.
             let objection = counts.objection().filter(|_| by == "file names" || counts.categories >= MANY);
             match objection.or_else(|| counts.too_few().filter(|_| counts.with > 0)) {
                 Some(objection) => reasons.push(format!("{by}: {objection}")),
@@ -186,14 +188,17 @@ impl Candidates {
             return found;
         }
         if reasons.is_empty() {
-            reasons.push("no row has `domain`, `category` or `language`; --category names another key".to_owned());
+            reasons.push(format!(
+                "no row has `domain`, `category` or `language`; {} names another key",
+                OptionName::Category
+            ));
         }
         reasons.dedup();
         let none = Categories { reason: Some(reasons.join("; ")), ..Categories::default() };
         (none, vec![NONE; self.documents.len()])
     }
 
-    /// A key for each file, where all documents of every file have one: files of several collections, named one by one.
+    /// A key for each file, if all documents of every file have one: for files of several collections, which were given one by one.
     fn by_keys_of_files(&self, keys: &[&str]) -> Option<(Categories, Vec<u32>)> {
         let said = |document: usize, key: usize| self.said[document * keys.len() + key];
         let mut has = vec![vec![true; keys.len()]; self.labels.len()];
@@ -207,7 +212,7 @@ impl Candidates {
             .zip(&self.documents)
             .map(|(index, document)| Some(said(index, key(document)?)))
             .collect::<Option<_>>()?;
-        let counts = Counts::new(&chosen);
+        let counts = CategoryCounts::new(&chosen);
         if counts.categories < 2 || counts.objection().is_some() {
             return None;
         }
@@ -217,17 +222,17 @@ impl Candidates {
     }
 }
 
-/// What labels of files are worth.
+/// Whether labels of files can be categories.
 enum Worth {
-    /// They may be categories.
+    /// They can be categories.
     Something,
-    /// There is one at most.
+    /// There is at most one label.
     Nothing,
-    /// They name something else, and why that is known.
+    /// They name something else; the reason why this is known.
     Other(String),
 }
 
-/// Whether labels of files may be categories.
+/// Judges whether labels of files can be categories.
 fn worth(labels: &[Option<String>]) -> Worth {
     let all: BTreeSet<&str> = labels.iter().flatten().map(String::as_str).collect();
     let shown = || all.iter().take(3).copied().collect::<Vec<_>>().join(", ");
@@ -242,7 +247,7 @@ fn worth(labels: &[Option<String>]) -> Worth {
     }
 }
 
-/// Whether names differ in one number only, which counts from 0 or 1 or has leading zeros: years do not.
+/// Whether names differ only in one number that counts from 0 or 1 or has leading zeros; years do not.
 fn are_numbered(names: &BTreeSet<&str>) -> bool {
     let split = |name: &str| {
         let start = name.find(|c: char| c.is_ascii_digit())?;
@@ -255,8 +260,8 @@ fn are_numbered(names: &BTreeSet<&str>) -> bool {
     alike && parts.iter().any(|(_, _, number)| counts(number))
 }
 
-/// For every file the folder in which their paths differ first. Files that were named one by one have it only where all are
-/// called the same.
+/// For every file the first folder in which the paths differ. Files that were given one by one have it only if they all have
+/// the same name.
 fn distinguishing(paths: &[PathBuf], found: &[bool]) -> Vec<Option<String>> {
     let parts: Vec<Vec<String>> = paths.iter().map(|path| parts(path)).collect();
     let stems: BTreeSet<_> = parts.iter().filter_map(|parts| parts.last()).collect();
@@ -276,14 +281,14 @@ fn parts(path: &Path) -> Vec<String> {
     let mut parts: Vec<String> =
         absolute.components().map(|part| part.as_os_str().to_string_lossy().into_owned()).collect();
     if let Some(last) = parts.last_mut() {
-        let stem = super::files::stem(path);
+        let stem = super::files::dataset_name(path);
         *last = stem;
     }
     parts
 }
 
-/// How many documents have a category, and how these are spread.
-struct Counts {
+/// How many documents have a category, and how the documents are distributed over the categories.
+struct CategoryCounts {
     documents: usize,
     with: usize,
     categories: usize,
@@ -291,7 +296,7 @@ struct Counts {
     single: usize,
 }
 
-impl Counts {
+impl CategoryCounts {
     fn new(chosen: &[u32]) -> Self {
         let mut each: HashMap<u32, usize> = HashMap::new();
         for category in chosen.iter().filter(|category| **category != NONE) {
@@ -305,7 +310,7 @@ impl Counts {
         }
     }
 
-    /// What speaks against these categories: that hardly any has two documents.
+    /// The objection that hardly any category has two documents, if this is so.
     fn objection(&self) -> Option<String> {
         let shared = self.with - self.single;
         let rare = 2 * shared < self.with || self.categories >= MANY && 10 * self.single >= 9 * self.categories;
@@ -319,7 +324,7 @@ impl Counts {
         })
     }
 
-    /// What speaks against taking them for the whole corpus.
+    /// The objection that too few documents have a category, if this is so.
     fn too_few(&self) -> Option<String> {
         let few = self.with * 100 < self.documents * ENOUGH;
         few.then(|| format!("in {} of {} documents only", self.with, self.documents))
@@ -331,14 +336,14 @@ impl Counts {
     }
 }
 
-/// Every name once, with a number.
+/// Numbers names; equal names get the same number.
 #[derive(Debug, Default)]
-struct Names {
+struct NumberedNames {
     numbers: HashMap<String, u32>,
     names: Vec<String>,
 }
 
-impl Names {
+impl NumberedNames {
     fn number(&mut self, name: &str) -> u32 {
         if let Some(number) = self.numbers.get(name) {
             return *number;

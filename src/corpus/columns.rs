@@ -1,15 +1,16 @@
-//! Which columns of a table a corpus reads, judged by their names and types before a row is read.
+//! Decides by names and types which columns of a table a corpus reads, before any row is read.
 
 use super::{
     files::{Column, ColumnKind, Refusal},
-    keys::{TEXT_NAMES, is_column_of, listed},
+    keys::{TEXT_NAMES, is_column_of, listed_keys},
     row::{AskedKeys, CATEGORY_KEYS, is_text},
 };
+use crate::error::OptionName;
 
-/// One answer for each column.
+/// Whether each column is read.
 ///
 /// # Errors
-/// No column holds a text, or one that is needed has a type that is not read.
+/// No column holds a text, or a needed column has a type that is not supported.
 pub(super) fn wanted_columns(columns: &[Column], keys: &AskedKeys<'_>) -> Result<Vec<bool>, Refusal> {
     let has = |name: &str| columns.iter().any(|column| column.name == name);
     let found = keys.text.map_or_else(|| is_text(&has), |key| columns.iter().any(|c| is_column_of(&c.name, key)));
@@ -28,10 +29,14 @@ fn is_wanted(column: &Column, keys: &AskedKeys<'_>) -> Result<bool, Refusal> {
     match column.kind {
         ColumnKind::Other if needed => Err(Refusal::new(
             format!("has a column `{}` of type {}, which is not read", column.name, column.type_name),
-            "write it as text, or name another column with --text-key or --category",
+            format!(
+                "write it as text, or name another column with {} or {}",
+                OptionName::TextKey,
+                OptionName::Category
+            ),
         )),
         ColumnKind::Other => Ok(false),
-        // A date or an object is a category only where it is asked for.
+        // A date or an object is a category only if the user named its column.
         ColumnKind::Time | ColumnKind::Object | ColumnKind::List => {
             Ok(asked || !CATEGORY_KEYS.contains(&column.name.as_str()))
         }
@@ -39,15 +44,15 @@ fn is_wanted(column: &Column, keys: &AskedKeys<'_>) -> Result<bool, Refusal> {
     }
 }
 
-/// What a table has in place of a text.
+/// The refusal of a table without a text column: lists the columns that it has.
 fn no_text(columns: &[Column], keys: &AskedKeys<'_>) -> Refusal {
-    let names = listed(columns.iter().map(|column| column.name.as_str()));
+    let names = listed_keys(columns.iter().map(|column| column.name.as_str()));
     let expected = keys.text.map_or_else(|| "`text` or `input_ids`".to_owned(), |key| format!("`{key}`"));
     let texts = || columns.iter().filter(|column| matches!(column.kind, ColumnKind::Text | ColumnKind::List));
     let named = TEXT_NAMES.iter().find_map(|name| texts().find(|column| column.name.eq_ignore_ascii_case(name)));
     let hint = named.map_or_else(
-        || "name the column that holds the documents: --text-key NAME".to_owned(),
-        |column| format!("try --text-key {}", column.name),
+        || format!("name the column that holds the documents: {}", OptionName::TextKey.with("NAME")),
+        |column| format!("try {}", OptionName::TextKey.with(&column.name)),
     );
     Refusal::new(format!("has the columns {names}; expected {expected}"), hint)
 }

@@ -1,13 +1,17 @@
-//! Token ids of a row: masked ones, padding.
+//! Token ids of a row: applies masks and recognizes padding.
 
 use serde_json::Value;
 
-use super::{told::Told, value_words::describe};
+use super::{row_treatment::Treatment, value_words::describe_value};
 
 /// The ids that are not masked.
-pub(super) fn token_ids(ids: Value, mask: Option<&Value>, told: &mut Vec<(Told, usize)>) -> Result<Vec<u32>, String> {
+pub(super) fn token_ids(
+    ids: Value,
+    mask: Option<&Value>,
+    told: &mut Vec<(Treatment, usize)>,
+) -> Result<Vec<u32>, String> {
     let Value::Array(ids) = ids else {
-        return Err(format!("`input_ids` is {}; expected a list of token ids", describe(&ids)));
+        return Err(format!("`input_ids` is {}; expected a list of token ids", describe_value(&ids)));
     };
     if ids.is_empty() {
         return Err("`input_ids` is an empty list".into());
@@ -16,7 +20,7 @@ pub(super) fn token_ids(ids: Value, mask: Option<&Value>, told: &mut Vec<(Told, 
     let mask = match mask {
         Some(Value::Array(mask)) => mask,
         Some(Value::Null) | None => return Ok(ids),
-        Some(other) => return Err(format!("`attention_mask` is {}; expected a list", describe(other))),
+        Some(other) => return Err(format!("`attention_mask` is {}; expected a list", describe_value(other))),
     };
     if mask.len() != ids.len() {
         return Err(format!("`attention_mask` has {} entries, `input_ids` {}", mask.len(), ids.len()));
@@ -26,17 +30,17 @@ pub(super) fn token_ids(ids: Value, mask: Option<&Value>, told: &mut Vec<(Told, 
     match ids.len() - kept.len() {
         _ if kept.is_empty() => return Err("`attention_mask` masks all ids".into()),
         0 => {}
-        masked => told.push((Told::Masked, masked)),
+        masked => told.push((Treatment::Masked, masked)),
     }
     Ok(kept)
 }
 
-/// Whether an entry of a mask lets its id through.
+/// Whether an entry of a mask keeps its id.
 fn counts(entry: &Value) -> Result<bool, String> {
     let number = entry.as_bool().map(f64::from).or_else(|| entry.as_f64());
     match number {
         Some(number) => Ok(number != 0.0),
-        None => Err(format!("`attention_mask` holds {}; expected 0 and 1", describe(entry))),
+        None => Err(format!("`attention_mask` holds {}; expected 0 and 1", describe_value(entry))),
     }
 }
 
@@ -45,8 +49,8 @@ fn token_id(value: &Value) -> Result<u32, String> {
     id.ok_or_else(|| format!("`input_ids` holds {value}; expected integers from 0"))
 }
 
-/// The id that stands at an end over and over, and how often, where that is more than half of the ids: padding, as far as
-/// can be told without a mask.
+/// The id that is repeated at the start or the end, and how often, if these are more than half of all ids: probably padding,
+/// as only a mask could tell for certain.
 pub(super) fn padding(ids: &[u32]) -> Option<(u32, usize)> {
     const LEAST: usize = 16;
     let run = |ids: &mut dyn Iterator<Item = &u32>| {

@@ -1,4 +1,4 @@
-//! Keys of a row: nested ones, what a row has in place of the one that is looked for, spellings.
+//! Keys of a row: looks up nested keys, lists them for messages, and suggests another key for one that is missing.
 
 use std::{
     borrow::Cow,
@@ -7,14 +7,14 @@ use std::{
 
 use serde_json::{Map, Value};
 
-/// Keys of rows that are counted for messages.
+/// The most keys of rows that are counted for messages.
 const COUNTED: usize = 512;
-/// Keys that a message names.
+/// The most keys that a message names.
 pub(super) const NAMED: usize = 12;
 /// Deepest nested key that a message proposes.
 const DEEPEST: usize = 3;
 
-/// Names under which people keep text, in the order in which they are proposed.
+/// Usual keys of texts, in the order in which they are proposed.
 pub(super) const TEXT_NAMES: [&str; 27] = [
     "text",
     "content",
@@ -45,8 +45,8 @@ pub(super) const TEXT_NAMES: [&str; 27] = [
     "summary",
 ];
 
-/// The value under a key: that of the key itself, or of a path such as `meta.set` through nested objects. A string that holds
-/// a JSON object counts as that object.
+/// The value under a key, or under a path such as `meta.set` through nested objects. A string that holds a JSON object counts as
+/// that object.
 pub(super) fn lookup<'a>(object: &'a Map<String, Value>, key: &str) -> Option<Cow<'a, Value>> {
     if let Some(value) = object.get(key) {
         return Some(Cow::Borrowed(value));
@@ -60,12 +60,12 @@ pub(super) fn lookup<'a>(object: &'a Map<String, Value>, key: &str) -> Option<Co
     })
 }
 
-/// The column of a table in which the value under a key stands.
+/// Whether a column of a table holds the value under a key.
 pub(super) fn is_column_of(column: &str, key: &str) -> bool {
     key.strip_prefix(column).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
-/// The object that a value is, or holds as JSON in a string.
+/// The object that a value is, or that it holds as JSON in a string.
 pub(super) fn object_in(value: &Value) -> Option<Cow<'_, Map<String, Value>>> {
     match value {
         Value::Object(object) => Some(Cow::Borrowed(object)),
@@ -82,12 +82,12 @@ pub(super) fn likely_text(object: &Map<String, Value>) -> Option<String> {
     let strings = strings(object, "", DEEPEST);
     let name_of = |path: &str| path.rsplit('.').next().unwrap_or(path).to_ascii_lowercase();
     let named = TEXT_NAMES.iter().find_map(|name| strings.iter().find(|(path, _)| name_of(path) == *name));
-    // Else the longest, if it is long enough for a text.
+    // Otherwise the longest string, if it is long enough for a text.
     let longest = || strings.iter().filter(|(_, length)| *length >= 40).max_by_key(|(_, length)| *length);
     named.or_else(longest).map(|(path, _)| path.clone())
 }
 
-/// The strings of a row and of its objects that are not empty, by path, with their lengths.
+/// All strings of a row and its nested objects that are not empty, by path, with their lengths.
 fn strings(object: &Map<String, Value>, prefix: &str, depth: usize) -> Vec<(String, usize)> {
     let mut found = Vec::new();
     for (name, value) in object {
@@ -101,13 +101,13 @@ fn strings(object: &Map<String, Value>, prefix: &str, depth: usize) -> Vec<(Stri
             _ => {}
         }
     }
-    // Those of the row itself before those of its objects.
+    // The strings of the row itself come before those of nested objects.
     found.sort_by_key(|(path, _)| path.matches('.').count());
     found
 }
 
 /// The keys of a row as a list for a message.
-pub(super) fn listed<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
+pub(super) fn listed_keys<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
     let count = names.len();
     let shown: Vec<Cow<'_, str>> = names.take(NAMED).map(short).collect();
     let more = count.saturating_sub(NAMED);
@@ -122,7 +122,7 @@ fn short(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// Which keys rows have, and how often; of nested objects too, as paths.
+/// Counts the keys of rows, including those of nested objects, as paths.
 #[derive(Debug, Default)]
 pub(super) struct KeyCounts(HashMap<String, usize>);
 
@@ -150,7 +150,7 @@ impl KeyCounts {
         }
     }
 
-    /// The keys, the most frequent first, equally frequent ones by name.
+    /// The keys, most frequent first; equally frequent keys by name.
     pub(super) fn by_frequency(&self) -> Vec<String> {
         let sorted: BTreeSet<_> = self.0.iter().map(|(name, count)| (usize::MAX - count, name)).collect();
         sorted.into_iter().map(|(_, name)| name.clone()).collect()
@@ -158,9 +158,9 @@ impl KeyCounts {
 }
 
 /// The name that is spelt most like `typed`, if one is close.
-pub fn nearest<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest_spelling<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let typed = typed.to_lowercase();
-    // Of two letters, one that differs is another word.
+    // With only two letters, one different letter makes another word.
     let most = match typed.chars().count() {
         0..=2 => 0,
         letters => 1 + letters / 4,
@@ -171,7 +171,7 @@ pub fn nearest<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> Opt
     all.filter(|(distance, _)| *distance <= most).min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
 }
 
-/// Letters to insert, remove or replace.
+/// The number of letters to insert, remove or replace.
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
@@ -231,11 +231,11 @@ mod tests {
         counts.add(&object(json!({"text": "a", "meta": {"set": "x"}})));
         counts.add(&object(json!({"text": "a", "style": "x"})));
         assert_eq!(counts.by_frequency(), ["text", "meta.set", "style"]);
-        assert_eq!(nearest("styl", ["text", "style", "year"]), Some("style"));
-        assert_eq!(nearest("Set", ["text", "meta.set"]), Some("meta.set"));
-        assert_eq!(nearest("zzzz", ["text", "style"]), None);
-        assert_eq!((nearest("y", ["x"]), nearest("X", ["x"])), (None, Some("x")));
+        assert_eq!(nearest_spelling("styl", ["text", "style", "year"]), Some("style"));
+        assert_eq!(nearest_spelling("Set", ["text", "meta.set"]), Some("meta.set"));
+        assert_eq!(nearest_spelling("zzzz", ["text", "style"]), None);
+        assert_eq!((nearest_spelling("y", ["x"]), nearest_spelling("X", ["x"])), (None, Some("x")));
         let names: Vec<String> = (0..15).map(|n| format!("k{n}")).collect();
-        assert!(listed(names.iter().map(String::as_str)).ends_with("k11 and 3 more"));
+        assert!(listed_keys(names.iter().map(String::as_str)).ends_with("k11 and 3 more"));
     }
 }

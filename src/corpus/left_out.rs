@@ -1,4 +1,4 @@
-//! What could not be used: the first places by name, all of them by number.
+//! The places that could not be used: the first ones are listed, all of them are counted.
 
 use std::ops::Deref;
 
@@ -6,30 +6,30 @@ use serde::{Serialize, Serializer};
 
 use super::Skipped;
 
-/// Places that are kept by name; a file of a hundred million bad lines must not fill the memory.
+/// The most places that are listed: a file with a hundred million bad lines must not fill the memory.
 const KEPT: usize = 1000;
-/// Reasons that are counted one by one.
+/// The most different reasons that are counted separately.
 const KINDS: usize = 64;
-/// Longest reason in characters.
+/// The longest reason that is kept, in characters.
 const LONGEST: usize = 400;
 
-/// Places with a reason each: the first thousand by name (it can be read like a slice of them), the others by number and by
-/// kind of reason.
+/// Places, each with a reason: the first thousand are listed (this derefs to a slice of them), the others are counted by kind of
+/// reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LeftOut {
     first: Vec<Skipped>,
     total: usize,
-    kinds: Vec<Kind>,
+    kinds: Vec<ReasonKind>,
 }
 
-/// Reasons that differ in numbers only.
+/// Reasons that differ only in numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Kind {
-    /// The reason with `N` in the place of every number.
+struct ReasonKind {
+    /// The reason with every number replaced by `N`.
     pattern: String,
     /// The first such reason.
     reason: String,
-    /// Whether all are written like the first.
+    /// Whether all such reasons are the same as the first.
     alike: bool,
     count: usize,
 }
@@ -48,7 +48,7 @@ impl LeftOut {
         }
     }
 
-    /// Adds what others could not use.
+    /// Adds the places of another list.
     pub fn append(&mut self, other: Self) {
         self.total += other.total;
         for kind in other.kinds {
@@ -58,12 +58,12 @@ impl LeftOut {
         self.first.truncate(KEPT);
     }
 
-    /// All places, those that are not kept by name included.
+    /// The number of all places, listed or not.
     pub fn total(&self) -> usize {
         self.total
     }
 
-    /// How many places stand behind the first `shown`, by reason, the most frequent first.
+    /// How many places follow the first `shown`, by reason, the most frequent first.
     pub fn rest(&self, shown: usize) -> Vec<(usize, String)> {
         let mut kinds = self.kinds.clone();
         for skipped in self.first.iter().take(shown) {
@@ -89,7 +89,7 @@ impl LeftOut {
             kind.count += count;
             kind.alike &= alike && kind.reason == reason;
         } else if self.kinds.len() < KINDS {
-            self.kinds.push(Kind { pattern, reason: reason.to_owned(), alike, count });
+            self.kinds.push(ReasonKind { pattern, reason: reason.to_owned(), alike, count });
         }
     }
 }
@@ -122,7 +122,7 @@ impl Serialize for LeftOut {
     }
 }
 
-/// A reason with `N` in the place of every number.
+/// A reason with every number replaced by `N`.
 fn pattern(reason: &str) -> String {
     let mut pattern = String::with_capacity(reason.len());
     for character in reason.chars() {

@@ -1,4 +1,4 @@
-//! Documents and conversations -> sequences of token ids.
+//! Turns documents and conversations into sequences of token ids.
 
 mod append;
 mod build;
@@ -10,8 +10,9 @@ mod keys;
 mod left_out;
 mod names;
 mod normalize;
-mod read;
+mod read_corpus;
 mod row;
+mod row_treatment;
 mod sentencepiece;
 mod sentencepiece_proto;
 mod special;
@@ -19,15 +20,14 @@ mod special;
 mod tests;
 mod token;
 mod tokenizer;
-mod told;
 mod transcript;
 mod trie;
 mod value_words;
 
 pub use categories::Categories;
-pub use keys::nearest;
+pub use keys::nearest_spelling;
 pub use left_out::LeftOut;
-pub use read::CorpusOptions;
+pub use read_corpus::CorpusOptions;
 pub use token::Token;
 pub use tokenizer::Tokenizer;
 pub use transcript::{ChatTemplate, OasstPaths, Template, TemplateSource, TranscriptFormat, TranscriptOptions};
@@ -41,23 +41,23 @@ use sha2::{Digest, Sha256};
 pub struct Sequence {
     /// Name of the input file, as given.
     pub source: String,
-    /// Data set: for plain text the name of the path as given, without its ending; for conversations that of the file.
+    /// Data set: for plain text the name of the path as given, without its ending; for conversations the name of the file.
     pub dataset: String,
     /// Document name: the row's `id`, else `file:line`; unique in the corpus (duplicates get a suffix). All paths of one
     /// tree of replies share it, as all chunks of a text do.
     pub document: String,
     /// Category, if the corpus names one.
     pub category: Option<String>,
-    /// Token ids, with the BOS where there is one.
+    /// Token ids, with the BOS if there is one.
     pub token_ids: Vec<u32>,
     /// Which tokens belong to which message, in order and without gaps from the first token to the last; empty for plain
     /// text. A message that gives no token has an empty span.
     pub spans: Vec<Span>,
-    /// The rest of the document is in no other sequence.
+    /// Whether the rest of the document was left out, and is in no other sequence.
     pub truncated: bool,
 }
 
-/// The tokens of one message of a conversation, those of its template included.
+/// The tokens of one message of a conversation, including those that the template adds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
     /// Message of the conversation, from 0.
@@ -75,13 +75,13 @@ pub struct Span {
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum Role {
-    /// What the model is told before the conversation.
+    /// Instructions to the model before the conversation.
     System,
     /// The person.
     User,
     /// The model.
     Assistant,
-    /// What a tool gave back.
+    /// The result of a tool.
     Tool,
 }
 
@@ -125,12 +125,12 @@ pub struct InputFile {
     pub sha256: String,
     /// Size in bytes, or how many were read.
     pub bytes: u64,
-    /// The file goes on: enough sequences had been taken.
+    /// Whether only the beginning of the file was read, because enough sequences had been taken.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub partial: bool,
     /// Documents taken from it; a tree of replies is one document.
     pub documents: usize,
-    /// How its conversations are written, such as `sharegpt`; `None` for plain text.
+    /// The format of its conversations, such as `sharegpt`; `None` for plain text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
 }
@@ -140,11 +140,11 @@ pub struct InputFile {
 pub struct Corpus {
     /// Sequences in input order.
     pub sequences: Vec<Sequence>,
-    /// What could not be used, with the reason. Never silent.
+    /// The places that could not be used, with the reasons.
     pub skipped: LeftOut,
-    /// What was left out of rows that are used: parts that are no text, deleted messages. Never an error.
+    /// What was left out of rows that were used, such as parts that are not text and deleted messages. Never an error.
     pub notes: LeftOut,
-    /// What was used as it stands, but is hardly what was meant.
+    /// Text that was used unchanged, but is hardly what was meant.
     pub warnings: Vec<String>,
     /// Where the categories of plain text come from; `None` without plain text.
     pub categories: Option<Categories>,
@@ -152,11 +152,11 @@ pub struct Corpus {
     pub keys: Vec<String>,
     /// The input files.
     pub files: Vec<InputFile>,
-    /// Documents that were read but left out, in whole or in part, because enough sequences had been taken.
+    /// Documents that were read but left out wholly or partly, because enough sequences had been taken.
     pub documents_left_out: usize,
     /// Conversations that were cut at the context.
     pub conversations_cut: usize,
-    /// Where the chat template of the conversations comes from; `None` for one that is built in.
+    /// The origin of the chat template of the conversations; `None` for a built-in template.
     pub template: Option<TemplateSource>,
 }
 
@@ -166,7 +166,7 @@ impl Corpus {
         self.files.iter().map(|file| file.documents).sum()
     }
 
-    /// Documents whose sequences are those of a document before them, token by token.
+    /// Documents with the same tokens as an earlier document.
     pub fn repeated_documents(&self) -> usize {
         let mut seen = HashSet::new();
         let documents = self.sequences.chunk_by(|a, b| a.document == b.document);
@@ -179,7 +179,7 @@ impl Corpus {
     }
 }
 
-/// What tells the tokens of a document from those of every other.
+/// A hash of the tokens of a document, to recognize equal documents.
 fn digest(sequences: &[Sequence]) -> [u8; 16] {
     let mut hasher = Sha256::new();
     for sequence in sequences {

@@ -1,15 +1,15 @@
-//! Names that must be unique.
+//! Makes names unique.
 
 use std::collections::HashMap;
 
-/// Gives every name once; one that occurs again gets a suffix.
+/// Makes names unique: a name that occurs again gets a suffix.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Names {
-    /// How often each name was wanted.
+pub(super) struct UniqueNames {
+    /// How often each name has occurred.
     taken: HashMap<String, usize>,
 }
 
-impl Names {
+impl UniqueNames {
     /// The name, or the name with the first free suffix `#2`, `#3` ...
     pub(super) fn unique(&mut self, name: String) -> String {
         let Some(&taken) = self.taken.get(&name) else {

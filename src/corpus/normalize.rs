@@ -2,24 +2,24 @@
 
 use super::{sentencepiece_proto::NormalizerSpec, trie::PieceTrie};
 
-/// What stands for a space inside pieces.
+/// The symbol for a space inside pieces.
 pub(super) const SPACE_SYMBOL: &str = "\u{2581}";
 
-/// Does to a text what SentencePiece's `normalizer.cc` does: rewriting rules, dummy prefix, spaces.
+/// Normalises a text as SentencePiece's `normalizer.cc` does: rewriting rules, dummy prefix, spaces.
 #[derive(Clone, Debug)]
 pub(super) struct Normalizer {
     rules: Option<CharsMap>,
     /// Where a space is added to every text.
     dummy: Dummy,
     remove_extra_whitespaces: bool,
-    /// What a space becomes.
+    /// The replacement of a space.
     space: &'static str,
-    /// User-defined pieces; they pass unchanged.
+    /// User-defined pieces, which stay unchanged.
     protected: PieceTrie,
 }
 
 impl Normalizer {
-    /// Reads the model's specification; `protected` finds its user-defined pieces.
+    /// A normaliser from the model's specification; `protected` holds its user-defined pieces.
     ///
     /// # Errors
     /// The rewriting rules are broken; says how.
@@ -38,7 +38,7 @@ impl Normalizer {
         })
     }
 
-    /// Whether a text gets a space that it does not have, which decoding takes away again.
+    /// Whether a space is added to every text; decoding removes it again.
     pub(super) fn adds_prefix(&self) -> bool {
         self.dummy == Dummy::Prefix
     }
@@ -49,8 +49,9 @@ impl Normalizer {
         self.normalize_with(text, |_, _| ())
     }
 
-    /// The text that is cut into pieces. `step` hears, in order, from which byte of the result on stands what which byte
-    /// of the text began: the last step at or before a byte of the result is the one that made it.
+    /// The text that is cut into pieces. Every step of the normalisation calls `step`, in order, with the byte of the result at which
+    /// its output begins and the byte of the text at which its input begins: the last step at or before a byte of the result made
+    /// that byte.
     pub(super) fn normalize_with(&self, text: &str, mut step: impl FnMut(usize, usize)) -> String {
         let space = self.space;
         let mut rest = text;
@@ -87,7 +88,7 @@ impl Normalizer {
         normalized
     }
 
-    /// What the start of the text becomes, and the bytes that it takes; `None` at the end.
+    /// The replacement for the start of the text, and the number of bytes that it replaces; `None` at the end.
     fn prefix<'a>(&'a self, text: &'a str) -> Option<(&'a str, usize)> {
         let character = text.chars().next()?;
         if let Some((length, _)) = self.protected.prefixes(text.as_bytes()).last() {
@@ -98,7 +99,7 @@ impl Normalizer {
     }
 }
 
-/// Where the space goes that a text does not have.
+/// Where the dummy space is added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Dummy {
     None,
@@ -128,7 +129,7 @@ impl CharsMap {
         Ok(Self { units, replacements })
     }
 
-    /// Replacement of the longest rule that the text starts with, and the bytes that it replaces.
+    /// The replacement by the longest rule that the text starts with, and the number of bytes that it replaces.
     ///
     /// A unit of the double array: bits 0-7 label, 8 has a leaf, 9 wide offset, 10-30 offset, 31 is a leaf (whose bits
     /// 0-30 are the value).

@@ -1,36 +1,37 @@
-//! A row of a corpus: what it says, where its document's name and category come from.
+//! A row of a corpus: its text or token ids, and the name and category of its document.
 
 use serde_json::{Map, Value};
 
 use super::{
     ids::token_ids,
-    keys::{is_column_of, likely_text, listed, lookup, object_in},
-    told::Told,
-    value_words::describe,
+    keys::{is_column_of, likely_text, listed_keys, lookup, object_in},
+    row_treatment::Treatment,
+    value_words::describe_value,
 };
+use crate::error::OptionName;
 
-/// Keys that name a category when none is asked for, in the order in which they are looked at.
+/// Keys that name a category if the user names no key, in the order in which they are tried.
 pub(super) const CATEGORY_KEYS: [&str; 3] = ["domain", "category", "language"];
-/// Longest value of such a key that is taken for a category, in bytes; one that was asked for may be of any length.
+/// The longest value of these keys that counts as a category, in bytes; under a key that the user names it may be of any length.
 const LONGEST_CATEGORY: usize = 200;
 
-/// Keys of two parts of a text, what is asked and what is answered; a row without `text` may have one of each.
+/// Keys of questions and of answers; a row without `text` may have one of each, which are joined.
 const ASKED: [&str; 7] = ["instruction", "prompt", "question", "query", "problem", "inputs", "input"];
 const ANSWERED: [&str; 8] = ["completion", "response", "output", "answer", "solution", "targets", "outputs", "target"];
-/// What may stand before the question, and between question and answer.
+/// Keys of texts that may precede the question.
 const BEFORE: [&str; 2] = ["system_prompt", "system"];
 const BETWEEN: [&str; 2] = ["input", "context"];
-/// Keys of conversations, which are no plain text.
+/// Keys of conversations, which are not plain text.
 const CONVERSATIONS: [&str; 3] = ["messages", "conversations", "conversation"];
-/// What may stand beside `input_ids`, would change what is routed, and is not used.
+/// Keys beside `input_ids` that would change the routing, but are not used.
 const BESIDE_IDS: [&str; 3] = ["text", "position_ids", "segment_ids"];
 
-/// The keys that were asked for.
+/// The keys that the user named.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct AskedKeys<'a> {
-    /// Of the category.
+    /// The key of the category.
     pub category: Option<&'a str>,
-    /// Of the text.
+    /// The key of the text.
     pub text: Option<&'a str>,
 }
 
@@ -40,12 +41,12 @@ impl<'a> AskedKeys<'a> {
         self.category.map_or_else(|| CATEGORY_KEYS.to_vec(), |key| vec![key])
     }
 
-    /// Whether an object has what a row needs.
+    /// Whether an object has the keys that a row needs.
     pub(super) fn are_in(&self, object: &Map<String, Value>) -> bool {
         self.text.map_or_else(|| is_text(&|key| object.contains_key(key)), |key| lookup(object, key).is_some())
     }
 
-    /// Whether a column of a table can say something about a row.
+    /// Whether a column of a table is needed for a row.
     pub(super) fn want(&self, column: &str) -> bool {
         let of = |key: &str| is_column_of(column, key);
         let text = self.text.map_or_else(
@@ -59,26 +60,26 @@ impl<'a> AskedKeys<'a> {
     }
 }
 
-/// Whether the keys that `has` knows hold a text: one of its own, or a question and its answer.
+/// Whether the keys for which `has` is true make a text: a text key, or a question with its answer.
 pub(super) fn is_text(has: &dyn Fn(&str) -> bool) -> bool {
     let any = |keys: &[&str]| keys.iter().any(|key| has(key));
     has("text") || has("input_ids") || any(&ASKED) && any(&ANSWERED)
 }
 
-/// What a row gives.
+/// A row that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Row {
     /// The row's `id`.
     pub id: Option<String>,
-    /// What stands under each of [`AskedKeys::categories`]; empty for a text without keys.
+    /// The values under each of [`AskedKeys::categories`]; empty for a text without keys.
     pub categories: Vec<Option<String>>,
-    /// What is routed.
+    /// The text or token ids that are routed.
     pub content: Content,
-    /// What was done to get it, with an amount.
-    pub told: Vec<(Told, usize)>,
+    /// What was done to get the content, each with an amount.
+    pub told: Vec<(Treatment, usize)>,
 }
 
-/// Text to encode, or token ids to use as they are.
+/// A text to encode, or token ids to use unchanged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Content {
     /// A text.
@@ -96,10 +97,10 @@ impl Row {
     /// Reads a JSON row.
     ///
     /// # Errors
-    /// The row cannot be used; says why.
+    /// The reason why the row cannot be used.
     pub(super) fn new(value: Value, keys: &AskedKeys<'_>) -> Result<Self, String> {
         let Value::Object(mut object) = value else {
-            return Err(format!("{}; expected an object with `text` or `input_ids`", describe(&value)));
+            return Err(format!("{}; expected an object with `text` or `input_ids`", describe_value(&value)));
         };
         let id = object.get("id").map_or(Ok(None), scalar).map_err(|found| format!("`id` {found}"))?;
         let categories = match keys.category {
@@ -112,40 +113,43 @@ impl Row {
     }
 }
 
-/// The text of a scalar, `None` for null and the empty string; for lists and objects the error says what was found.
+/// A scalar as text; `None` for null and the empty string. The error for a list or an object says what was found.
 pub(super) fn scalar(value: &Value) -> Result<Option<String>, String> {
     match value {
         Value::Null => Ok(None),
         Value::String(text) => Ok(Some(text.clone()).filter(|text| !text.is_empty())),
         Value::Number(number) => Ok(Some(number.to_string())),
         Value::Bool(truth) => Ok(Some(truth.to_string())),
-        Value::Array(_) | Value::Object(_) => Err(format!("is {}; expected a string", describe(value))),
+        Value::Array(_) | Value::Object(_) => Err(format!("is {}; expected a string", describe_value(value))),
     }
 }
 
-/// A key that was asked for must hold a scalar; among the default keys one that does not names no category.
+/// The category of a row. A key that the user named must hold a scalar; a default key that holds something else is ignored.
 pub(super) fn category(object: &Map<String, Value>, key: Option<&str>) -> Result<Option<String>, String> {
     let Some(key) = key else {
         return Ok(CATEGORY_KEYS.iter().find_map(|key| default_category(object, key)));
     };
     let Some(value) = lookup(object, key) else { return Ok(None) };
     if let Some(inner) = object_in(&value) {
-        return Err(format!("category `{key}` is {}", object_words(&inner, key, "--category")));
+        return Err(format!("category `{key}` is {}", object_words(&inner, key, OptionName::Category)));
     }
     scalar(&value).map_err(|found| format!("category `{key}` {found}"))
 }
 
-/// What stands under a key that nobody asked for, if that can be a category.
+/// The value under a default key, if it can be a category.
 fn default_category(object: &Map<String, Value>, key: &str) -> Option<String> {
     scalar(object.get(key)?).ok().flatten().filter(|value| value.len() <= LONGEST_CATEGORY)
 }
 
-/// What an object holds, and how it can be asked for.
-fn object_words(object: &Map<String, Value>, key: &str, option: &str) -> String {
+/// The keys of an object, and the option that would name one of them.
+fn object_words(object: &Map<String, Value>, key: &str, option: OptionName) -> String {
     let scalars: Vec<&str> =
         object.iter().filter(|(_, value)| !value.is_array() && !value.is_object()).map(|(name, _)| &**name).collect();
     match scalars.first() {
-        Some(first) => format!("an object with {}: try {option} {key}.{first}", listed(scalars.iter().copied())),
+        Some(first) => {
+            let inner = option.with(format_args!("{key}.{first}"));
+            format!("an object with {}: try {inner}", listed_keys(scalars.iter().copied()))
+        }
         None => "an object without a string".to_owned(),
     }
 }
@@ -153,7 +157,7 @@ fn object_words(object: &Map<String, Value>, key: &str, option: &str) -> String 
 fn content(
     object: &mut Map<String, Value>,
     text_key: Option<&str>,
-    told: &mut Vec<(Told, usize)>,
+    told: &mut Vec<(Treatment, usize)>,
 ) -> Result<Content, String> {
     if let Some(key) = text_key {
         return match lookup(object, key) {
@@ -163,7 +167,7 @@ fn content(
     }
     if let Some(ids) = object.remove("input_ids").filter(|ids| !ids.is_null()) {
         let unused = BESIDE_IDS.into_iter().filter(|key| object.get(*key).is_some_and(|value| !value.is_null()));
-        told.extend(unused.map(|key| (Told::Unused(key), 0)));
+        told.extend(unused.map(|key| (Treatment::Unused(key), 0)));
         return token_ids(ids, object.remove("attention_mask").as_ref(), told).map(Content::Ids);
     }
     match object.remove("text") {
@@ -176,25 +180,25 @@ fn content(
     }
 }
 
-/// The text of a value: a string, or strings one below the other.
-fn text_of(value: Value, key: &str, told: &mut Vec<(Told, usize)>) -> Result<String, String> {
+/// The text of a value: a string, or a list of strings, which are joined by line breaks.
+fn text_of(value: Value, key: &str, told: &mut Vec<(Treatment, usize)>) -> Result<String, String> {
     let text = match value {
         Value::String(text) => text,
         Value::Array(lines) if lines.is_empty() => return Err(format!("`{key}` is an empty list")),
         Value::Array(lines) if lines.iter().all(Value::is_string) => {
-            told.push((Told::Lines(key.to_owned()), 0));
+            told.push((Treatment::Lines(key.to_owned()), 0));
             let lines: Vec<&str> = lines.iter().filter_map(Value::as_str).collect();
             lines.join("\n")
         }
         Value::Array(_) => return Err(format!("`{key}` is a list; expected a string, or a list of strings")),
-        Value::Object(object) => return Err(format!("`{key}` is {}", object_words(&object, key, "--text-key"))),
-        other => return Err(format!("`{key}` is {}; expected a string", describe(&other))),
+        Value::Object(object) => return Err(format!("`{key}` is {}", object_words(&object, key, OptionName::TextKey))),
+        other => return Err(format!("`{key}` is {}; expected a string", describe_value(&other))),
     };
     if text.is_empty() { Err(format!("`{key}` is empty")) } else { Ok(text) }
 }
 
-/// What is asked and what is answered as one text; `None` without both.
-fn joined(object: &Map<String, Value>, told: &mut Vec<(Told, usize)>) -> Option<String> {
+/// The question and the answer as one text; `None` unless there are both.
+fn joined(object: &Map<String, Value>, told: &mut Vec<(Treatment, usize)>) -> Option<String> {
     let text = |key: &'static str| {
         let text = object.get(key)?.as_str().filter(|text| !text.is_empty())?;
         Some((key, text))
@@ -211,20 +215,22 @@ fn joined(object: &Map<String, Value>, told: &mut Vec<(Told, usize)>) -> Option<
         }
         joined.push_str(part);
     }
-    told.push((Told::Joined(parts.into_iter().map(|(key, _)| key).collect()), 0));
+    told.push((Treatment::Joined(parts.into_iter().map(|(key, _)| key).collect()), 0));
     Some(joined)
 }
 
-/// What a row without a text has, and what may help.
+/// The keys of a row without a text, and what may help.
 fn instead(object: &Map<String, Value>) -> String {
     if object.is_empty() {
         return "the row has nothing else".to_owned();
     }
-    let has = listed(object.keys().map(String::as_str));
+    let has = listed_keys(object.keys().map(String::as_str));
     let conversation = CONVERSATIONS.into_iter().find(|key| object.get(*key).is_some_and(Value::is_array));
     match (conversation, likely_text(object)) {
-        (Some(key), _) => format!("the row has {has}: `{key}` is a conversation, try `drops --transcripts`"),
-        (None, Some(key)) => format!("the row has {has}: try --text-key {key}"),
+        (Some(key), _) => {
+            format!("the row has {has}: `{key}` is a conversation, try {} of `drops`", OptionName::Transcripts)
+        }
+        (None, Some(key)) => format!("the row has {has}: try {}", OptionName::TextKey.with(key)),
         (None, None) => format!("the row has {has}"),
     }
 }
@@ -242,7 +248,7 @@ mod tests {
         Row::new(value, &AskedKeys { category: Some(category), text: None })
     }
 
-    fn text(value: Value, key: Option<&str>) -> Result<(String, Vec<Told>), String> {
+    fn text(value: Value, key: Option<&str>) -> Result<(String, Vec<Treatment>), String> {
         let row = Row::new(value, &AskedKeys { category: None, text: key })?;
         let Content::Text(text) = row.content else { panic!("{row:?}") };
         Ok((text, row.told.into_iter().map(|told| told.0).collect()))
@@ -276,7 +282,7 @@ mod tests {
     fn input_ids_are_taken_before_text_and_what_stands_beside_them_is_told() {
         let found = row(json!({"text": "a", "input_ids": [0, 5], "position_ids": [0, 0]})).unwrap();
         assert_eq!(found.content, Content::Ids(vec![0, 5]));
-        assert_eq!(found.told, [(Told::Unused("text"), 0), (Told::Unused("position_ids"), 0)]);
+        assert_eq!(found.told, [(Treatment::Unused("text"), 0), (Treatment::Unused("position_ids"), 0)]);
         let text = row(json!({"text": "a", "input_ids": null})).unwrap();
         assert_eq!((text.content, text.told), (Content::Text("a".into()), Vec::new()));
     }
@@ -285,7 +291,7 @@ mod tests {
     fn masked_ids_are_left_out() {
         for mask in [json!([1, 1, 0, 0]), json!([true, true, false, false]), json!([1.0, 1.0, 0.0, 0.0])] {
             let row = row(json!({"input_ids": [0, 5, 0, 0], "attention_mask": mask})).unwrap();
-            assert_eq!((row.content, row.told), (Content::Ids(vec![0, 5]), vec![(Told::Masked, 2)]));
+            assert_eq!((row.content, row.told), (Content::Ids(vec![0, 5]), vec![(Treatment::Masked, 2)]));
         }
         let whole = row(json!({"input_ids": [0, 5], "attention_mask": [1, 1]})).unwrap();
         assert_eq!((whole.content, whole.told), (Content::Ids(vec![0, 5]), Vec::new()));
@@ -309,11 +315,11 @@ mod tests {
             ),
             (json!({"input": "1", "output": "2"}), "1\n2", vec!["input", "output"]),
         ] {
-            assert_eq!(text(value, None).unwrap(), (expected.to_owned(), vec![Told::Joined(keys)]));
+            assert_eq!(text(value, None).unwrap(), (expected.to_owned(), vec![Treatment::Joined(keys)]));
         }
-        // A text that is there is the text.
+        // A `text` is used even if there are other keys.
         assert_eq!(text(json!({"text": "a", "prompt": "b", "output": "c"}), None).unwrap(), ("a".into(), vec![]));
-        let lines = (String::from("a\nb"), vec![Told::Lines("text".into())]);
+        let lines = (String::from("a\nb"), vec![Treatment::Lines("text".into())]);
         assert_eq!(text(json!({"text": ["a", "b"]}), None).unwrap(), lines);
     }
 
@@ -324,7 +330,7 @@ mod tests {
         assert_eq!(plain(json!({"data": {"body": "a"}}), "data.body"), "a");
         assert_eq!(plain(json!({"data": "{\"body\": \"a\"}"}), "data.body"), "a");
         let refused = text(json!({"text": "b", "id": "x"}), Some("content")).unwrap_err();
-        assert_eq!(refused, "no `content`; the row has text, id: try --text-key text");
+        assert_eq!(refused, "no `content`; the row has text, id: try `InputOptions::text_key = text`");
     }
 
     #[test]
@@ -334,15 +340,18 @@ mod tests {
             (json!({"title": "a"}), "neither `text` nor `input_ids`; the row has title"),
             (
                 json!({"id": 1, "Text": "a"}),
-                "neither `text` nor `input_ids`; the row has id, Text: try --text-key Text",
+                "neither `text` nor `input_ids`; the row has id, Text: try `InputOptions::text_key = Text`",
             ),
-            (json!({"messages": [{"role": "user"}]}), "`messages` is a conversation, try `drops --transcripts`"),
+            (
+                json!({"messages": [{"role": "user"}]}),
+                "`messages` is a conversation, try `RunOptions::conversations` of `drops`",
+            ),
             (json!({}), "the row has nothing else"),
             (json!({"text": 5}), "`text` is 5"),
             (json!({"text": ""}), "`text` is empty"),
             (json!({"text": []}), "`text` is an empty list"),
             (json!({"text": [1]}), "`text` is a list; expected a string, or a list of strings"),
-            (json!({"text": {"en": "a"}}), "`text` is an object with en: try --text-key text.en"),
+            (json!({"text": {"en": "a"}}), "`text` is an object with en: try `InputOptions::text_key = text.en`"),
             (json!({"input_ids": []}), "empty list"),
             (json!({"input_ids": "1 2"}), "`input_ids` is a string"),
             (json!({"input_ids": [1, -2]}), "holds -2"),
@@ -357,7 +366,7 @@ mod tests {
             (json!({"text": "a", "kind": ["x"]}), "category `kind` is a list; expected a string"),
             (
                 json!({"text": "a", "kind": {"set": "C4"}}),
-                "category `kind` is an object with set: try --category kind.set",
+                "category `kind` is an object with set: try `InputOptions::category_key = kind.set`",
             ),
         ] {
             let found = asked(value, "kind").unwrap_err();

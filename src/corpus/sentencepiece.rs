@@ -2,7 +2,7 @@
 //!
 //! Follows SentencePiece's own sources (`unigram_model.cc`, `EncodeOptimized`; `normalizer.cc`;
 //! `sentencepiece_processor.cc`) down to the width of its sums: scores add up in f32, so that ties among equal pieces
-//! ("----") fall as they fall there. In f64 one of the 80 golden texts comes out otherwise.
+//! ("----") are broken in the same way. In f64 one of the 80 golden texts gets other tokens.
 //!
 //! Why it is written here, measured on the 80 golden texts (40 with umT5's 256,000 pieces, 40 with 4,096) and on 215 KB of
 //! prose, code, Russian and Japanese with umT5, all optimised, one thread:
@@ -15,8 +15,8 @@
 //! | `tokenizers` `Unigram` fed from the protobuf | 72 | literal `</s>` and `<pad>`; ties, as it adds in f64 | 1.2 |
 //! | `kitoken` 0.11.0 | 66 | bytes of one character reversed; ties | 0.5 |
 //!
-//! 1 MB of one repeated character takes this module 0.1 to 0.4 s. Over a very long text without a break the f32 sums grow
-//! coarse; SentencePiece's do too, and identity with it is what counts.
+//! 1 MB of one repeated character takes this module 0.1 to 0.4 s. Over a very long text without a break the f32 sums become
+//! imprecise, but so do SentencePiece's, and equal tokens are the aim.
 
 use prost::Message;
 
@@ -29,7 +29,7 @@ use super::{
 
 /// [`SPACE_SYMBOL`] as a character.
 const SPACE_CHARACTER: char = '\u{2581}';
-/// What an unknown character costs below the rarest piece.
+/// How far the score of an unknown character lies below that of the rarest piece.
 const UNKNOWN_PENALTY: f32 = 10.0;
 
 /// A unigram model with byte fallback, digits and user-defined pieces as its file says.
@@ -66,7 +66,7 @@ impl SentencePiece {
     /// Reads the bytes of a `spiece.model`.
     ///
     /// # Errors
-    /// They are no SentencePiece model, or not a unigram model; says which.
+    /// The bytes are not a SentencePiece model, or not a unigram model; the text says which.
     pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
         let model = ModelProto::decode(bytes).map_err(|error| format!("is not a SentencePiece model: {error}"))?;
         Self::new(&model)
@@ -112,8 +112,8 @@ impl SentencePiece {
         ids
     }
 
-    /// Ids of a text with the byte of the text at which their first character stands that is no space; a token of spaces
-    /// only, with its first space. The space that the model adds to a text stands where the text begins.
+    /// Ids of a text, each with the byte of the text at which its first character that is not a space begins; for a token of spaces
+    /// only, its first space. The space that the model adds to a text counts as the start of the text.
     pub(super) fn encode_with_offsets(&self, text: &str) -> Vec<Token> {
         let mut steps = Vec::new();
         let normalized = self.normalizer.normalize_with(text, |to, from| steps.push((to, from)));
@@ -127,7 +127,7 @@ impl SentencePiece {
         tokens
     }
 
-    /// Gives every token of a normalised text to `emit`, in order: its id, where its piece starts, and the piece.
+    /// Calls `emit` for every token of a normalised text, in order: its id, where its piece starts, and the piece.
     fn each_token(&self, normalized: &str, mut emit: impl FnMut(u32, usize, &str)) {
         let (mut start, mut last) = (0, None);
         for (id, piece) in self.segment(normalized) {
@@ -171,18 +171,19 @@ impl SentencePiece {
         path
     }
 
-    /// A user-defined piece of `length` bytes beats everything it could be cut into, and a longer one a shorter one.
+    /// The score of a piece of `length` bytes. A user-defined piece beats everything that it could be cut into, and a longer one
+    /// beats a shorter one.
     fn score(&self, piece: u32, length: usize) -> f32 {
         let piece = &self.pieces[piece as usize];
         if piece.kind == PieceKind::UserDefined { (0.1 * (length as f64 - 1.0)) as f32 } else { piece.score }
     }
 
-    /// Pieces in the vocabulary.
+    /// The number of pieces in the vocabulary.
     pub(super) fn len(&self) -> usize {
         self.pieces.len()
     }
 
-    /// Id of a piece as it is stored; the first of equal ones.
+    /// Id of a piece as it is stored; of equal pieces the first.
     pub(super) fn id(&self, piece: &str) -> Option<u32> {
         self.pieces.iter().position(|known| known.text == piece).map(|id| id as u32)
     }
@@ -192,7 +193,7 @@ impl SentencePiece {
         self.pieces.get(id as usize).map(|piece| piece.text.as_str())
     }
 
-    /// The text of ids: control pieces and unknown ids are nothing, byte pieces are joined to UTF-8.
+    /// The text of ids: control pieces and unknown ids are left out, byte pieces are joined to UTF-8.
     pub(super) fn decode(&self, ids: &[u32]) -> String {
         let mut text: Vec<u8> = Vec::new();
         let mut at_start = self.normalizer.adds_prefix();
@@ -214,7 +215,7 @@ impl SentencePiece {
 }
 
 impl BestPath {
-    /// Takes a path if it is better than the one that is known; of equal ones the first stays.
+    /// Takes a path if it is better than the known one; of equal paths the first stays.
     fn offer(&mut self, score: f32, piece: u32, start: usize) {
         if self.start == usize::MAX || score > self.score {
             *self = Self { piece, score, start };

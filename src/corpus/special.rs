@@ -1,4 +1,4 @@
-//! Special tokens that stand in a text as words.
+//! Special tokens that occur in a text as words.
 
 use std::ops::Range;
 
@@ -9,13 +9,13 @@ use super::trie::PieceTrie;
 pub(super) struct SpecialTokens(PieceTrie);
 
 impl SpecialTokens {
-    /// The tokens as words, with their ids; of equal words the first counts, the empty word none.
+    /// From the words of the tokens and their ids; of equal words the first counts, empty words are ignored.
     pub(super) fn new(words: &[(String, u32)]) -> Self {
         Self(PieceTrie::new(words.iter().map(|(word, id)| (word.as_bytes(), *id))))
     }
 
-    /// Cuts a text: what is a special token has its id, what stands between has none. The leftmost and there the longest
-    /// word counts; nothing empty is given.
+    /// Cuts a text into special tokens, with their ids, and the text between them, without id. The leftmost word counts, and of words
+    /// that begin there the longest; empty pieces are left out.
     pub(super) fn split(&self, text: &str) -> Vec<(Range<usize>, Option<u32>)> {
         let bytes = text.as_bytes();
         let mut parts = Vec::new();

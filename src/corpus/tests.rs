@@ -1,4 +1,4 @@
-//! Corpora of every format, good and bad. Most rows are `input_ids`, so that the answer can be read off the test.
+//! Corpora of every format, good and bad. Most rows are `input_ids`, so that the expected ids are visible in the test.
 
 use std::{
     fs,
@@ -103,7 +103,7 @@ fn long_documents_are_cut_and_every_piece_gets_its_bos() {
     let ids = tokenizer.encode(text).unwrap();
     let (_dir, path) = file("a.txt", text);
     let corpus = Corpus::read(&options(slice::from_ref(&path)), Some(&tokenizer)).unwrap();
-    // Seven ids beside the BOS fit into a context of eight.
+    // Seven ids and the BOS fit into a context of eight.
     let pieces: Vec<Vec<u32>> = ids.chunks(7).map(|chunk| [&[0], chunk].concat()).collect();
     assert!(pieces.len() > 1);
     assert_eq!(corpus.sequences.iter().map(|s| s.token_ids.clone()).collect::<Vec<_>>(), pieces);
@@ -227,7 +227,7 @@ fn the_number_of_threads_does_not_matter() {
 fn equal_documents_are_counted() {
     let (_dir, path) = file("a.jsonl", "{\"input_ids\": [1, 2]}\n".repeat(3) + "{\"input_ids\": [1, 3]}\n");
     assert_eq!(read_ids(&path).unwrap().repeated_documents(), 2);
-    // Chunks of one document that are alike are no documents.
+    // Equal chunks of one document do not count as repeated documents.
     let (_dir, path) = file("a.txt", "a a a a a a a a a a a a a a a a a a a a a");
     let corpus = Corpus::read(&options(&[path]), Some(&tokenizer())).unwrap();
     assert_eq!((corpus.sequences.len(), corpus.repeated_documents()), (3, 0));
@@ -306,7 +306,7 @@ fn damaged_containers_are_errors() {
     assert_eq!((corpus.sequences.len(), corpus.skipped.len()), (1, 1));
 }
 
-/// As those of a stream, which are not read.
+/// Wrong rows after the last wanted one cause no error, just as the unread rest of a stream causes none.
 #[test]
 fn rows_after_the_last_that_is_wanted_end_nothing() {
     for bad in ["[1, 99999999]".to_owned(), format!("{:?}", [1; 4000])] {

@@ -1,4 +1,4 @@
-//! A checkpoint's tokenizer: text <-> token ids.
+//! A checkpoint's tokenizer: from text to token ids and back.
 
 use std::path::{Path, PathBuf};
 
@@ -10,16 +10,16 @@ use crate::{
     first_bytes::{Foreign, foreign, parse_json, read_bytes, text_of},
 };
 
-/// The SentencePiece model, which OpenMoE was trained and run with.
+/// The SentencePiece model with which OpenMoE was trained and run.
 const SENTENCEPIECE_FILE: &str = "spiece.model";
-/// The same under the name that Llama's tools give it.
+/// The same format under the name that Llama's tools use.
 const LLAMA_FILE: &str = "tokenizer.model";
-/// The tokenizer of the `tokenizers` library.
+/// The file of the `tokenizers` library.
 const JSON_FILE: &str = "tokenizer.json";
 /// Largest tokenizer that is read, in bytes.
 const MAX_FILE: u64 = 256 << 20;
 
-/// Turns text into token ids exactly as the file says; shared between threads.
+/// Turns text into token ids exactly as the file says. Threads may share it.
 #[derive(Debug)]
 pub struct Tokenizer {
     file: PathBuf,
@@ -33,7 +33,7 @@ enum Engine {
     Json(Box<tokenizers::Tokenizer>),
 }
 
-/// The bytes of a tokenizer, if they are not something else.
+/// The bytes of a tokenizer file; refuses files that are recognized as something else.
 fn sound_bytes(file: &Path) -> Result<Vec<u8>> {
     let refuse =
         |found: Foreign| Error::tokenizer(format!("tokenizer `{}` {}", file.display(), found.what), found.hint);
@@ -41,8 +41,8 @@ fn sound_bytes(file: &Path) -> Result<Vec<u8>> {
     foreign(&bytes).map_or(Ok(bytes), |found| Err(refuse(found)))
 }
 
-/// Switches off what a training saved with its tokenizer and what would change the text: cutting, padding, chance. Says what
-/// was on.
+/// Switches off settings that a training saved with its tokenizer and that would change the text: truncation, padding, random
+/// merges. Returns the settings that were on, in words.
 fn switch_off(tokenizer: &mut tokenizers::Tokenizer) -> Result<Vec<String>, tokenizers::Error> {
     let mut switched = Vec::new();
     if let Some(truncation) = tokenizer.get_truncation() {
@@ -72,16 +72,16 @@ impl Tokenizer {
     /// first of these wins: of umT5's two files only `spiece.model` keeps newlines, tabs and runs of spaces.
     ///
     /// # Errors
-    /// The file cannot be read or is no tokenizer of its kind.
+    /// The file cannot be read or is not a tokenizer of its kind.
     pub fn open(dir: &Path) -> Result<Option<Self>> {
         let file = |name: &str| dir.join(name);
-        // A link to nowhere is a file that is missing, not one that was never there.
+        // A link whose target does not exist counts as there, so that opening it gives an error.
         let is_there = |name: &str| file(name).symlink_metadata().is_ok();
         if is_there(SENTENCEPIECE_FILE) {
             return Self::from_sentencepiece(file(SENTENCEPIECE_FILE)).map(Some);
         }
         let unused = match is_there(LLAMA_FILE).then(|| Self::from_sentencepiece(file(LLAMA_FILE))) {
-            // Other programs keep other formats under this name.
+            // Other programs use this name for other formats.
             Some(Err(error)) if is_there(JSON_FILE) => Some(format!("{error}; `{JSON_FILE}` is used instead")),
             Some(opened) => return opened.map(Some),
             None => None,
@@ -128,7 +128,7 @@ impl Tokenizer {
         Ok(tokenizer)
     }
 
-    /// A warning if a newline is lost: as `<unk>`, or because it gives the same ids as a space or as nothing.
+    /// A warning if the tokenizer loses newlines: they become `<unk>`, or have the same ids as a space or as nothing.
     fn check_newline(&self) -> Result<Option<String>> {
         let newline = self.encode("a\nb")?;
         let unknown = newline.iter().any(|&id| self.piece(id).is_some_and(|piece| piece == "<unk>"));
@@ -163,7 +163,7 @@ impl Tokenizer {
         }
     }
 
-    /// The same ids as [`Self::encode`], each with its place in the text.
+    /// The ids of [`Self::encode`], each with its place in the text.
     ///
     /// # Errors
     /// As for [`Self::encode`].
@@ -184,9 +184,8 @@ impl Tokenizer {
         }
     }
 
-    /// Encodes a text in which special tokens stand as words, as `</s>`. With `spiece.model` they cut the text, and what
-    /// stands between two of them is encoded as a text of its own (as `T5Tokenizer` does); `tokenizer.json` finds its
-    /// special tokens by itself.
+    /// Encodes a text in which special tokens occur as words, such as `</s>`. With `spiece.model` they cut the text, and each piece
+    /// between them is encoded as a separate text (as `T5Tokenizer` does); `tokenizer.json` finds its special tokens by itself.
     pub(super) fn encode_prompt(&self, text: &str, special: &SpecialTokens) -> Result<Vec<Token>> {
         let Engine::SentencePiece(model) = &self.engine else {
             return self.encode_with_offsets(text);
@@ -253,7 +252,7 @@ impl Tokenizer {
         &self.file
     }
 
-    /// What the user must know of this tokenizer; empty when all is well.
+    /// Warnings about this tokenizer for the user; empty if there are none.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }

@@ -7,7 +7,7 @@ const NONE: u32 = u32::MAX;
 
 /// Finds all pieces that a text starts with, shortest first, in O(length of the longest piece).
 ///
-/// Nodes stand in breadth-first order, so the children of a node are consecutive; their labels ascend.
+/// Nodes are in breadth-first order, so the children of a node are consecutive; their labels ascend.
 #[derive(Clone, Debug)]
 pub(super) struct PieceTrie {
     labels: Vec<u8>,

@@ -1,9 +1,9 @@
-//! Values of JSON in words.
+//! Describes JSON values in words.
 
 use serde_json::Value;
 
-/// A value in words for messages: what it is, or itself where it is short.
-pub(super) fn describe(value: &Value) -> String {
+/// A value for messages: the value itself if it is short, else its type.
+pub(super) fn describe_value(value: &Value) -> String {
     match value {
         Value::Array(_) => "a list".into(),
         Value::Object(_) => "an object".into(),

@@ -1,14 +1,16 @@
-//! What can go wrong, what to do about it, and the exit code it ends in.
+//! Errors: what went wrong, what to do about it, and the exit code.
 //!
-//! Every message says what and its value, what was expected, what was found and where; the next step stands in
+//! Every message says what is wrong, with its value, what was expected, what was found and where; the next step is in
 //! [`Error::hint`]. The exit codes are those of the output contract: 1 a failed check, 2 bad input or usage, 3 a fault of the tool,
 //! 130 interrupted.
 
+mod escaped_text;
+mod option_name;
 mod panics;
-mod shown;
 
+pub use escaped_text::{bullets, is_obeyed, one_line, path_text, serialize_path};
+pub use option_name::{OptionName, name_options};
 pub use panics::{guarded, last_resort, quiet_panics};
-pub use shown::{bullets, is_obeyed, one_line, path_text, serialize_path};
 
 use std::path::{Path, PathBuf};
 
@@ -19,22 +21,22 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A flag, or a combination of flags, that cannot be acted on.
+    /// An option, or a combination of options, that cannot be carried out.
     #[error("{message}")]
     Usage {
-        /// What was asked for, what is possible.
+        /// What was asked for and what is possible.
         message: String,
         /// The next step.
         hint: Option<String>,
     },
-    /// A checkpoint that cannot be used; all of its problems at once.
+    /// A checkpoint that cannot be used, with all of its problems.
     #[error("checkpoint `{}` cannot be used: {}", path.display(), listed(problems, *left_out))]
     Checkpoint {
         /// The checkpoint folder.
         path: PathBuf,
         /// One line per problem, each naming file and tensor.
         problems: Vec<String>,
-        /// Problems beyond those.
+        /// The number of further problems.
         left_out: usize,
         /// The next step.
         hint: Option<String>,
@@ -42,7 +44,7 @@ pub enum Error {
     /// A tokenizer that cannot be used, or that does not belong to the checkpoint.
     #[error("{message}")]
     Tokenizer {
-        /// File, value, expectation.
+        /// The file, the value found and the value expected.
         message: String,
         /// The next step.
         hint: Option<String>,
@@ -50,7 +52,7 @@ pub enum Error {
     /// A corpus file or line that cannot be used.
     #[error("{message}")]
     Corpus {
-        /// File, line, reason.
+        /// The file, the line and the reason.
         message: String,
         /// The next step.
         hint: Option<String>,
@@ -92,21 +94,21 @@ pub enum Error {
     /// A check that was asked for did not hold.
     #[error("{message}")]
     CheckFailed {
-        /// Which ones, of how many.
+        /// Which checks failed, of how many.
         message: String,
     },
-    /// The run was interrupted; what is complete stays.
+    /// The run was interrupted; what is complete is kept.
     #[error("interrupted: what is complete has been kept")]
     Interrupted,
     /// A fault of the tool itself.
     #[error("internal error: {message}")]
     Internal {
-        /// What happened, where.
+        /// What happened and where.
         message: String,
     },
 }
 
-/// Problems that are listed; the rest is counted.
+/// How many problems are listed; the rest is counted.
 const LISTED: usize = 20;
 
 /// How many problems there are, then the first of them, one line each.
@@ -166,11 +168,12 @@ impl Error {
                 std::io::ErrorKind::NotFound => Some("check the spelling of the path".into()),
                 _ => None,
             },
-            Self::Interrupted => {
-                Some("run the same command again (route, drift, drops and demo: with --resume) to go on".into())
-            }
+            Self::Interrupted => Some(format!(
+                "run the same command again (route, drift, drops and demo: with {}) to go on",
+                OptionName::Resume
+            )),
             Self::CheckFailed { .. } => Some("the table above says what was expected and what was found".into()),
-            // Nothing that the reader could do better.
+            // There is nothing that the reader could have done better.
             Self::Internal { .. } => None,
         }
     }

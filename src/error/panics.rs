@@ -1,7 +1,8 @@
-//! Panics become errors: those of a library on somebody's file name the file, all others are a fault of the tool.
+//! Turns panics into errors. A library's panic over a user's file becomes an error that names the file; any other panic is a
+//! fault of the tool.
 //!
-//! A panic is never told by the hook: it runs in the thread that panics, which may be one of a pool, and the message of a
-//! library names neither file nor next step. Who catches the panic tells it, once.
+//! The panic hook prints nothing: it runs in the thread that panics, which may belong to a pool, and the message of a library
+//! names neither the file nor a next step. The code that catches the panic reports it, once.
 
 use std::{
     any::Any,
@@ -11,11 +12,11 @@ use std::{
 
 use super::{Error, Result};
 
-/// The first panic that nobody has caught yet: its message and its place. Later ones follow from it.
+/// The message and place of the first panic that has not been caught yet. Later panics follow from it.
 static FIRST: Mutex<Option<String>> = Mutex::new(None);
 
 /// From now on a panic of any thread of the process is remembered instead of printed; [`guarded`] and [`last_resort`]
-/// tell it.
+/// return it as an error.
 pub fn quiet_panics() {
     set_hook(Box::new(remember));
 }
@@ -27,16 +28,17 @@ fn remember(panic: &PanicHookInfo<'_>) {
     first().get_or_insert(told);
 }
 
-/// What is remembered stays right whichever thread panics while it holds it.
+/// Locks the remembered panic. A poisoned lock is fine: the text in it is whole, whichever thread panicked while it held the lock.
 fn first() -> std::sync::MutexGuard<'static, Option<String>> {
     FIRST.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Runs a call of a library on somebody's data, which may panic where an error is due; also in a thread of a pool that
-/// hands its panic on. `describe` gets the message of the panic, in one line, and says what was being done with which file.
+/// Runs a library's code on a user's data, where it may panic instead of returning an error; also in a pool that hands on the
+/// panic of its thread. `describe` turns the message of the panic, one line, into an error that says what was being done with
+/// which file.
 ///
 /// # Errors
-/// Those of `work`; what `describe` makes of a panic.
+/// Those of `work`; if it panics, the error that `describe` makes.
 pub fn guarded<T>(describe: impl FnOnce(String) -> Error, work: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| {
         first().take();
@@ -65,7 +67,8 @@ fn message(payload: &(dyn Any + Send)) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The path of a source file from the name of its crate on: the rest is of the machine that built the program.
+/// The path of a source file, beginning at the name of its crate: what stands before it belongs to the machine that built the
+/// program.
 fn short(file: &str) -> &str {
     let below = file.split_once("registry/src/").and_then(|(_, rest)| rest.split_once('/'));
     below.map_or(file, |(_, rest)| rest)

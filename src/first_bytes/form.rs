@@ -1,11 +1,11 @@
-//! What a file is, by its first bytes. What to do about it says whoever reads the file.
+//! Recognizes what a file is by its first bytes. The code that reads the file says what to do about it.
 
 use std::fmt;
 
-/// What a file begins with, where that is no plain UTF-8 text. `Display` continues a sentence: "is ...".
+/// What a file is, if it does not begin as plain UTF-8 text. `Display` continues a sentence: "is ...".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// What git leaves where a large file was not fetched; the size of that file, if it is told.
+    /// The pointer that git-lfs leaves where a large file was not fetched, with the size of that file if the pointer gives it.
     LfsPointer(Option<u64>),
     /// gzip.
     Gzip,
@@ -24,7 +24,7 @@ pub enum Form {
     Parquet,
     /// A web page or XML; its name.
     Markup(&'static str),
-    /// Anything else that has a mark; its name and its kind.
+    /// Any other format that has a magic number: its name and its kind.
     Other(&'static str, Kind),
 }
 
@@ -42,7 +42,7 @@ pub enum Kind {
     Numbers,
     /// Rows of a table.
     Table,
-    /// Rows that nobody reads without a key.
+    /// Rows that cannot be read without a key.
     Encrypted,
     /// Pages of words.
     Document,
@@ -50,7 +50,7 @@ pub enum Kind {
     Other,
 }
 
-/// First bytes, and what they are the mark of.
+/// Magic numbers: first bytes, the name of the format and its kind.
 const MARKS: [(&[u8], &str, Kind); 18] = [
     (b"PK\x03\x04", "a zip archive", Kind::Archive),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive", Kind::Archive),
@@ -71,15 +71,15 @@ const MARKS: [(&[u8], &str, Kind); 18] = [
     (b"\x89PNG", "a picture", Kind::Other),
     (b"\x7fELF", "a program", Kind::Other),
 ];
-/// The one mark of letters that needs no other bytes behind it.
+/// The only magic number made of letters that is enough by itself.
 const PDF: &[u8] = b"%PDF-";
 
 impl Form {
     /// The next step for a git-lfs pointer.
     pub const FETCH_LFS: &str = "fetch them: git lfs pull";
 
-    /// Judges the first bytes of a file, or of what was compressed in it. `None` is text as far as can be seen, nothing at
-    /// all, or something without a mark.
+    /// Recognizes the first bytes of a file, or of its decompressed content. `None` means text as far as can be seen, no bytes at
+    /// all, or a format without a magic number.
     pub fn of(first: &[u8]) -> Option<Self> {
         lfs_pointer(first)
             .or_else(|| by_bytes(first))
@@ -116,11 +116,11 @@ fn lfs_pointer(first: &[u8]) -> Option<Form> {
     Some(Form::LfsPointer(size))
 }
 
-/// Marks that no text begins with.
+/// Magic numbers that no text begins with.
 fn by_bytes(first: &[u8]) -> Option<Form> {
     Some(match first {
         [0x1f, 0x8b, ..] => Form::Gzip,
-        // A frame, or one that may be skipped, as pzstd writes.
+        // A frame, or a skippable frame, as pzstd writes.
         [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Form::Zstd,
         [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => Form::Utf32,
         [0xff, 0xfe, ..] => Form::Utf16 { little: true },
@@ -130,7 +130,7 @@ fn by_bytes(first: &[u8]) -> Option<Form> {
     })
 }
 
-/// Marks of letters may begin a text, too; of the formats that have one, only PDF may be without other bytes.
+/// Magic numbers made of letters, with which a text may begin too. Every such format but PDF also has bytes that no text has.
 fn by_mark(first: &[u8]) -> Option<Form> {
     let is_text = first.iter().copied().all(is_textual);
     let is =

@@ -4,14 +4,14 @@ use std::borrow::Cow;
 
 use serde::de::DeserializeOwned;
 
-/// What Python's `json` writes for numbers that are none.
+/// What Python's `json` writes for numbers that are not finite.
 pub const NOT_FINITE: [&str; 3] = ["NaN", "Infinity", "-Infinity"];
 
-/// JSON as Python's `json` writes it: `NaN` and `Infinity`, which are no JSON, are read as the strings of that name, so that
-/// only a key that is needed minds.
+/// JSON as Python's `json` writes it. `NaN` and `Infinity`, which are not JSON, are read as strings of that name, so that
+/// they are an error only under a key that is needed.
 ///
 /// # Errors
-/// It is no JSON even so.
+/// The text is not JSON in other ways.
 pub fn parse_json<T: DeserializeOwned>(text: &str) -> serde_json::Result<T> {
     serde_json::from_str(text).or_else(|error| match quote_not_finite(text) {
         Cow::Borrowed(_) => Err(error),

@@ -1,16 +1,17 @@
-//! Small files that other programs wrote: read within a limit, told by their first bytes, forgiven what Python writes.
+//! Small files that other programs wrote: read up to a limit of size, recognized by their first bytes, and with the
+//! extensions of JSON that Python writes.
 
 mod form;
 mod json;
-mod read;
+mod read_limited;
 
 pub use self::{
     form::{Form, Kind},
     json::{NOT_FINITE, parse_json},
-    read::{peek, read_bytes, read_text, text_of},
+    read_limited::{peek, read_bytes, read_text, text_of},
 };
 
-/// Why a file is not what its name says, and what to do.
+/// A file that is not what its name says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Foreign {
     /// What it is instead; continues a sentence that begins with its name.
@@ -25,7 +26,7 @@ impl Foreign {
     }
 }
 
-/// Bytes from which a file is told.
+/// How many bytes decide what a file is.
 const FIRST: usize = 1024;
 const AGAIN: &str = "fetch the file again";
 const UNPACK: &str = "unpack it";
@@ -34,8 +35,8 @@ const NOT_READ: &str = "convert it to safetensors, or fetch the checkpoint in th
 const UTF_8: &str = "save it as UTF-8";
 const FETCH_PAGE: &str = "the download gave a page of words instead of the file; fetch it again";
 
-/// What a file of a checkpoint is by its first bytes, where that is something that nobody reads there: git-lfs pointers, web
-/// pages, archives, other encodings, zeros. Pickles are told where weights are read.
+/// Recognizes by its first bytes a file that no file of a checkpoint should be: a git-lfs pointer, a web page, an archive,
+/// another encoding, zeros. Pickles are recognized where weights are read.
 pub fn foreign(bytes: &[u8]) -> Option<Foreign> {
     let first = &bytes[..bytes.len().min(FIRST)];
     let Some(form) = Form::of(first) else {

@@ -1,4 +1,5 @@
-//! Causal attention, unscaled: never a `[tokens, tokens]` score matrix, nothing of the upper triangle beyond a panel.
+//! Causal attention, unscaled. There is never a whole `[tokens, tokens]` matrix of scores, and above the diagonal at most the rest
+//! of a panel is computed.
 //!
 //! Keys and values are laid out once in panels that the kernel reads in order; then every task takes a block of query
 //! rows of one sequence and goes through the heads, a few rows at a time over all their keys.
@@ -6,9 +7,9 @@
 use rayon::prelude::*;
 
 use super::{
-    attention_kernel::{GROUP_ROWS, Group, PANEL, padded_dim, run},
+    attention_kernel::{GROUP_ROWS, PANEL, QueryGroup, padded_dim, run},
     kernels::Rounding,
-    matmul::share,
+    matmul::run_tasks,
     scratch::ScratchPool,
 };
 use crate::checkpoint::Config;
@@ -59,8 +60,8 @@ impl Rows<'_> {
     }
 }
 
-/// Keys `[panels][key_value][dim][PANEL]` and values `[panels][key_value][PANEL][padded dim]` of a wave. What lies behind
-/// a sequence's end is zero.
+/// Keys `[panels][key_value][dim][PANEL]` and values `[panels][key_value][PANEL][padded dim]` of a wave. The rest of the last
+/// panel of a sequence is zero.
 #[derive(Default)]
 pub(super) struct Panels {
     keys: Vec<f32>,
@@ -68,7 +69,7 @@ pub(super) struct Panels {
 }
 
 impl Panels {
-    /// Room for so many panels.
+    /// Makes room for this many panels.
     pub(super) fn reset(&mut self, panels: usize, heads: Heads) {
         let (keys, values) = heads.panel();
         for (buffer, length) in [(&mut self.keys, panels * keys), (&mut self.values, panels * values)] {
@@ -147,9 +148,9 @@ pub(super) fn attend<R: Rounding>(
             blocks.push((block, start, rows));
         }
     }
-    // The longest blocks first: whoever comes last has little to wait for.
+    // The longest blocks come first, so that no thread waits long for the last one.
     blocks.sort_by_key(|(_, start, _)| std::cmp::Reverse(*start));
-    share(blocks, |(out, start, rows)| {
+    run_tasks(blocks, |(out, start, rows)| {
         let first = (rows.first + start) * width;
         let query = &query[first..first + out.len()];
         for head in 0..heads.query {
@@ -179,7 +180,7 @@ fn attend_block<R: Rounding>(
     let scratch = &mut pool.mine().attention;
     let group_rows = out.chunks_mut(GROUP_ROWS * width).zip(query.chunks(GROUP_ROWS * width));
     for (index, (out, query)) in group_rows.enumerate() {
-        let group = Group {
+        let group = QueryGroup {
             query: &query[head * heads.dim..],
             keys,
             key_panel,

@@ -1,4 +1,4 @@
-//! The kernel of attention: scores, softmax and weighted values of a few query rows, in registers where it counts.
+//! The kernel of attention: scores, softmax and weighted values of a few query rows; the inner loops stay in registers.
 //!
 //! Every score is one chain of fused multiply-adds over the head's dimensions, every output one chain over
 //! [`INNER_BLOCK`] keys at a time: the bits are those of the products in [`super::matmul`], on every instruction set.
@@ -32,7 +32,7 @@ pub(super) fn padded_dim(dim: usize) -> usize {
 
 /// Up to [`GROUP_ROWS`] neighbouring query rows of one head, and what they attend to.
 #[derive(Clone, Copy)]
-pub(super) struct Group<'a> {
+pub(super) struct QueryGroup<'a> {
     /// The head's queries: row `r` at `r * width`.
     pub(super) query: &'a [f32],
     /// The head's keys: panel `p` at `p * key_panel`, `[dim, PANEL]`.
@@ -54,10 +54,10 @@ pub(super) struct Group<'a> {
 }
 
 /// `out[row * width ..][.. dim]` = attention of every row of the group.
-pub(super) fn run<R: Rounding>(group: Group, out: &mut [f32], scratch: &mut AttentionScratch) {
+pub(super) fn run<R: Rounding>(group: QueryGroup, out: &mut [f32], scratch: &mut AttentionScratch) {
     let rows = group.query.len().div_ceil(group.width);
     let panels = (group.first + rows).div_ceil(PANEL);
-    // Rows a power of two apart would meet in the same lines of the first-level cache.
+    // Rows that are a power of two apart would share the same lines of the first-level cache.
     let (pitch, padded) = (panels * PANEL + 2 * VALUE_MULTIPLE, padded_dim(group.dim));
     let query = at_least(&mut scratch.query, group.dim * rows);
     let scores = at_least(&mut scratch.scores, pitch * rows);
@@ -81,8 +81,9 @@ pub(super) fn run<R: Rounding>(group: Group, out: &mut [f32], scratch: &mut Atte
     }
 }
 
-/// The queries as the kernel broadcasts them: for every [`ROWS`] rows `[dim, ROWS]`, then the rows that are left.
-fn gather_queries(group: Group, query: &mut [f32]) {
+/// Copies the queries into the order in which the kernel broadcasts them: `[dim, ROWS]` for every [`ROWS`] rows, then the
+/// remaining rows.
+fn gather_queries(group: QueryGroup, query: &mut [f32]) {
     let rows = query.len() / group.dim;
     for (first, count) in tiles(rows) {
         let tile = &mut query[first * group.dim..(first + count) * group.dim];
@@ -178,7 +179,7 @@ struct Outputs<'a> {
     values: Panels<'a>,
     pitch: usize,
     padded: usize,
-    /// The chain that is running, `[rows, padded]`.
+    /// The sums of the current chain, `[rows, padded]`.
     chains: &'a mut [f32],
     totals: &'a mut [f32],
 }
@@ -204,7 +205,7 @@ impl WithSimd for Outputs<'_> {
 }
 
 impl Outputs<'_> {
-    /// Goes on with all chains over one panel.
+    /// Continues all chains over one panel.
     #[inline(always)]
     fn panel<S: Simd>(&mut self, simd: S, panel: usize) {
         let values = &self.values.numbers[panel * self.values.stride..][..PANEL * self.padded];
@@ -222,7 +223,7 @@ impl Outputs<'_> {
     }
 }
 
-/// Goes on with the chains of `N` rows over one panel: as many registers of columns at a time as there are.
+/// Continues the chains of `N` rows over one panel, with as many registers of columns at a time as there are.
 #[inline(always)]
 fn outputs_tile<S: Simd, const N: usize>(
     simd: S,

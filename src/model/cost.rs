@@ -1,4 +1,4 @@
-//! What a forward pass costs, before it is run.
+//! Estimates the cost of a forward pass before it is run.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ pub struct Cost {
     pub activation_bytes_per_token: f64,
     /// Bytes of the two buffers that weights travel through, as f32.
     pub weight_bytes: f64,
-    /// Bytes that each thread needs beside.
+    /// Bytes of working memory of each thread.
     pub thread_bytes: f64,
 }
 
@@ -38,11 +38,11 @@ impl Cost {
         let router = hidden * config.num_experts as f64 * moe_layers.len() as f64;
         let products =
             attention * (last + 1) as f64 + mlp * dense + complete_moe * mlp * (1 + config.router_topk) as f64 + router;
-        // Residual, normed, output; queries and what attention makes; keys or values, and both as they are laid out.
+        // Residual, normed, output; queries and the output of attention; keys or values, and the panels of both.
         let padded_values = (config.num_key_value_heads * padded_dim(config.head_dim)) as f64;
         let activations = 3.0 * hidden + 2.0 * query + 2.0 * key_value + padded_values;
         let routing = LayerShape::of_choices(config.num_experts, config.router_topk).routing_bytes() as f64;
-        // A tile of gathered rows, what an expert makes of them, three times some inner columns, and as much for packing.
+        // A tile of gathered rows, the expert's output for them, three blocks of inner columns, and as much again for packing.
         let tile = TILE_ROWS as f64 * (2.0 * hidden + 6.0 * COLUMNS as f64);
         Self {
             flop_per_token: 2.0 * products,
@@ -58,8 +58,8 @@ impl Cost {
     }
 }
 
-/// Measures what this machine multiplies, in floating point operations per second on all threads of the pool, with a
-/// product of the shape that the model runs. Takes a quarter of a second: shorter, it would measure a burst.
+/// Measures the speed of matrix products on this machine, in floating point operations per second on all threads of the pool,
+/// with a product of the model's shape. It takes a quarter of a second: a shorter time would measure a burst.
 pub fn multiply_rate(hidden: usize, inner: usize) -> f64 {
     let (inputs, outputs) = (hidden.min(1024), inner.min(1024));
     let rows = rayon::current_num_threads() * 2 * TILE_ROWS;
@@ -67,7 +67,7 @@ pub fn multiply_rate(hidden: usize, inner: usize) -> f64 {
     let mut out = vec![0.0_f32; rows * outputs];
     linear(&mut out, &input, Matrix::new(&weight, inputs, outputs));
     let (mut products, clock) = (0, Instant::now());
-    // A clock that stands still ends it too.
+    // The number of products is limited too, in case the clock stands still.
     while products < 2 || (products < 1_000_000 && clock.elapsed() < Duration::from_millis(250)) {
         linear(&mut out, &input, Matrix::new(&weight, inputs, outputs));
         products += 1;

@@ -1,4 +1,4 @@
-//! The schedule: embed, layer by layer over the wave, stop where nothing more is needed.
+//! The schedule of the forward pass: embeds the wave, runs layer by layer, and stops where nothing more is needed.
 
 use super::{
     head,
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     checkpoint::{Checkpoint, Config},
-    error::{Error, Result},
+    error::{Error, OptionName, Result},
     routing::{LayerId, RoutingObserver, RoutingShape},
 };
 
@@ -48,7 +48,7 @@ pub struct ForwardOptions {
 pub struct Model<'a> {
     checkpoint: &'a Checkpoint,
     options: ForwardOptions,
-    /// Kept from wave to wave.
+    /// Buffers that are reused for every wave.
     buffers: Buffers,
 }
 
@@ -118,7 +118,7 @@ impl<'a> Model<'a> {
         Ok(output)
     }
 
-    /// All layers, or those up to the last MoE layer, whose experts nobody needs.
+    /// The number of layers to run: all, or those up to the last MoE layer, whose experts are not needed if only routing is wanted.
     fn layers_to_run(&self, config: &Config) -> usize {
         let last_moe = config.moe_layers().last().map_or(0, |&layer| usize::from(layer));
         if self.options.outputs.any() { config.num_hidden_layers } else { last_moe + 1 }
@@ -166,7 +166,7 @@ impl<'a> Model<'a> {
                         ids.len(),
                         config.max_position_embeddings
                     ),
-                    "cut the input with --context",
+                    format!("cut the input with {}", OptionName::Context),
                 ));
             }
             if let Some((position, id)) = ids.iter().enumerate().find(|(_, id)| **id as usize >= config.vocab_size) {
@@ -183,19 +183,19 @@ impl<'a> Model<'a> {
     }
 }
 
-/// Which parts are read when: everything up to the next router at once, since which experts come after it is not known
-/// before.
+/// The order in which parts are read: everything up to the next router is requested together, because only the router decides
+/// which experts come next.
 struct Schedule<'a> {
     parts: Parts<'a>,
     loader: &'a Loader,
     /// Decoder layers that are run.
     layers: usize,
-    /// Whether the last of them is run to its end.
+    /// Whether the last of these layers is run to its end.
     complete: bool,
 }
 
 impl Schedule<'_> {
-    /// Asks for the parts from the beginning of `layer` up to the next router, or to the end.
+    /// Requests the parts from the beginning of `layer` up to the next router, or to the end.
     fn request_from(&self, layer: usize) {
         for layer in layer..self.layers {
             self.loader.request(self.parts.attention(layer));
@@ -209,7 +209,7 @@ impl Schedule<'_> {
         }
     }
 
-    /// Asks for the experts that kept rows, and for what follows them up to the next router.
+    /// Requests the experts that have rows, and everything after them up to the next router.
     fn request_experts(&self, layer: usize, kept: &[Vec<(usize, f32)>]) {
         for (expert, _) in kept.iter().enumerate().filter(|(_, rows)| !rows.is_empty()) {
             self.loader.request(self.parts.expert(layer, expert));
@@ -218,13 +218,13 @@ impl Schedule<'_> {
         self.request_from(layer + 1);
     }
 
-    /// Whether of this layer nothing after its router is needed.
+    /// Whether nothing after the router of this layer is needed.
     fn ends_at_router(&self, layer: usize) -> bool {
         !self.complete && layer + 1 == self.layers
     }
 }
 
-/// One decoder layer. Of the last MoE layer, when only routing is wanted, just attention and router.
+/// Runs one decoder layer; of the last MoE layer only attention and router, if only routing is wanted.
 fn decoder_layer<R: Rounding>(
     context: &Context,
     schedule: &Schedule,

@@ -1,5 +1,5 @@
-//! The language-model head, only when asked for: streamed over the vocabulary, so that neither the head's weights nor
-//! the logits of all positions are ever held at once.
+//! The language-model head, which is computed only on request. It is processed in parts of the vocabulary, so that neither all of
+//! the head's weights nor the logits of all positions are in memory at once.
 
 use rayon::prelude::*;
 

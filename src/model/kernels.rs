@@ -8,7 +8,7 @@
 
 use half::bf16;
 
-/// Where activations are rounded: nowhere, or at every operation as a bf16 run of the original does.
+/// The rounding of activations: none, or at every operation, as in a bf16 run of the original.
 pub(super) trait Rounding: Copy + Send + Sync + 'static {
     /// Whether [`Rounding::round`] does anything.
     const ROUNDS: bool;
@@ -145,12 +145,12 @@ pub(super) fn rms_norm<R: Rounding>(out: &mut [f32], x: &[f32], weight: &[f32], 
     }
 }
 
-/// Softmax of the scores `row[..visible]` in place, f32; what lies behind becomes 0. The row is a whole number of
-/// [`LANES`]. `mask`, where given, hides keys (`false`), but never key 0.
+/// Softmax of the scores `row[..visible]` in place, f32; the rest of the row becomes 0. The length of the row is a multiple of
+/// [`LANES`]. `mask`, if given, hides keys (`false`), but never key 0.
 pub(super) fn softmax<R: Rounding>(row: &mut [f32], visible: usize, mask: Option<&[bool]>) {
     let (row, behind) = row.split_at_mut(visible.next_multiple_of(LANES));
     behind.fill(0.0);
-    // The exponential of minus infinity is 0: whole lanes can be computed.
+    // The exponential of minus infinity is 0, so all lanes can be computed.
     row[visible..].fill(f32::NEG_INFINITY);
     if let Some(mask) = mask {
         // Key 0 stays visible even when it is padding: prompts start with `<pad>` as BOS.
@@ -160,7 +160,7 @@ pub(super) fn softmax<R: Rounding>(row: &mut [f32], visible: usize, mask: Option
             }
         }
     }
-    // One simple loop a step: the compiler vectorises each, but not all in one.
+    // One simple loop for each step: the compiler vectorises these, but not a single loop with all steps.
     vectorised(
         #[inline(always)]
         || {

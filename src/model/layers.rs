@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::{
     attention::{Heads, Panels, Rows, attend},
     kernels::{Rotary, Rounding, dot, rms_norm, round_all},
-    matmul::{linear, padded},
+    matmul::{linear, padded_rows},
     mlp::Mlp,
     scratch::ScratchPool,
     wave::Wave,
@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Buffers of one wave, reused by every layer and by the next wave. Rows are padded to whole product rows; the padding is
-/// zero or whatever a product made of zeros, and never read back.
+/// zero or the product of zeros, and is never read back.
 #[derive(Default)]
 pub(super) struct Buffers {
     /// Residual stream `[rows, hidden]`.
@@ -31,16 +31,16 @@ pub(super) struct Buffers {
     /// Keys, then values, before they are laid out.
     key_value: Vec<f32>,
     attended: Vec<f32>,
-    /// Keys and values as attention reads them.
+    /// Keys and values in the layout that attention reads.
     panels: Panels,
     /// Working memory of the threads.
     pool: ScratchPool,
 }
 
 impl Buffers {
-    /// Zeroed buffers for the rows of a wave; what an earlier wave allocated is used again.
+    /// Prepares zeroed buffers for the rows of a wave; the memory of an earlier wave is reused.
     pub(super) fn reset(&mut self, wave: &Wave, config: &Config) {
-        let rows = padded(wave.tokens());
+        let rows = padded_rows(wave.tokens());
         let query = rows * config.num_attention_heads * config.head_dim;
         let key_value = rows * config.num_key_value_heads * config.head_dim;
         let hidden = rows * config.hidden_size;
@@ -58,13 +58,13 @@ impl Buffers {
         self.panels.reset(wave.sequences.iter().map(|ids| Rows::panels(ids.len())).sum(), Heads::of(config));
     }
 
-    /// Nothing has been added by an expert yet.
+    /// Sets the output to zero, before the experts add to it.
     pub(super) fn begin_experts(&mut self) {
         self.output.fill(0.0);
     }
 }
 
-/// What every part of a layer needs to know about the wave.
+/// The facts about the wave that every part of a layer needs.
 pub(super) struct Context<'a> {
     /// The checkpoint's configuration.
     pub(super) config: &'a Config,
@@ -119,7 +119,7 @@ impl Context<'_> {
         self.norm::<R>(weights.vector(5), buffers);
     }
 
-    /// Turns the heads of every row by its position.
+    /// Applies the rotary embedding to the heads of every row, by its position.
     fn rotate<R: Rounding>(&self, heads: &mut [f32], width: usize) {
         for rows in self.rows() {
             heads[rows.first * width..(rows.first + rows.length) * width]
@@ -153,13 +153,13 @@ impl Context<'_> {
         self.add_output::<R>(buffers);
     }
 
-    /// An MLP whose gate, up and down projection stand first in a part.
+    /// The MLP whose gate, up and down projection are the first three matrices of a part.
     fn mlp<'w>(&self, weights: &'w Weights) -> Mlp<'w> {
         let [gate, up, down] = [0, 1, 2].map(|index| weights.matrix(index));
         Mlp { gate, up, down, hidden: self.config.hidden_size, inner: self.config.intermediate_size }
     }
 
-    /// Routes the normalised rows, group by group, and tells the observer.
+    /// Routes the normalised rows, group by group, and passes the routing to the observer.
     pub(super) fn router<R: Rounding>(
         &self,
         layer: usize,
@@ -211,7 +211,7 @@ impl Context<'_> {
         Ok(routing)
     }
 
-    /// Names the place of a logit that is NaN or infinite; `token` counts within the group.
+    /// The error for a logit that is NaN or infinite, with its place; `token` counts within the group.
     fn not_finite(&self, layer: usize, mut sequence: usize, mut token: usize, expert: usize, value: f32) -> Error {
         while token >= self.wave.sequences[sequence].len() {
             token -= self.wave.sequences[sequence].len();
@@ -226,7 +226,7 @@ impl Context<'_> {
         }
     }
 
-    /// What one expert adds on the rows that kept it; nothing is padded to capacity, nothing renormalised.
+    /// Adds the output of one expert to the rows that kept it; nothing is padded to capacity, and nothing is renormalised.
     pub(super) fn expert<R: Rounding>(&self, weights: &Weights, rows: &[(usize, f32)], buffers: &mut Buffers) {
         let Buffers { normed, output, pool, .. } = buffers;
         self.mlp(weights).expert::<R>(output, normed, rows, pool);

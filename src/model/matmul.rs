@@ -1,5 +1,5 @@
-//! Matrix products on the `gemm` crate, into reused buffers. The only place that calls unsafe code: the views check
-//! their bounds before a pointer leaves them.
+//! Matrix products with the `gemm` crate, into reused buffers. This is the only place that calls unsafe code: the views check
+//! their bounds before they give out a pointer.
 //!
 //! # Why the results do not depend on the wave or on the number of threads
 //! Every element of a product is one chain of fused multiply-adds over the inner dimension. `gemm` cuts that chain
@@ -78,8 +78,8 @@ pub(super) fn multiply(out: &mut [f32], row_stride: usize, lhs: Matrix, rhs: Mat
     product(out, row_stride, false, lhs, rhs);
 }
 
-/// `out += lhs @ rhs`, as [`multiply`]. To be the same bits as one product, what was added before must have been a whole
-/// number of [`INNER_BLOCK`]s.
+/// `out += lhs @ rhs`, as [`multiply`]. The result has the same bits as one product over the whole inner dimension only if
+/// whole [`INNER_BLOCK`]s were added before.
 pub(super) fn multiply_add(out: &mut [f32], row_stride: usize, lhs: Matrix, rhs: Matrix) {
     product(out, row_stride, true, lhs, rhs);
 }
@@ -123,7 +123,7 @@ fn product(out: &mut [f32], row_stride: usize, add: bool, lhs: Matrix, rhs: Matr
 }
 
 /// Smallest multiple of [`ROW_MULTIPLE`] that holds `rows`.
-pub(super) fn padded(rows: usize) -> usize {
+pub(super) fn padded_rows(rows: usize) -> usize {
     rows.next_multiple_of(ROW_MULTIPLE)
 }
 
@@ -131,11 +131,11 @@ pub(super) fn padded(rows: usize) -> usize {
 /// smaller, so that no thread waits long for another.
 pub(super) fn tiles(rows: usize) -> Vec<Range<usize>> {
     let threads = rayon::current_num_threads();
-    let smallest = padded(rows.div_ceil(threads)).min(LAST_TILE_ROWS);
+    let smallest = padded_rows(rows.div_ceil(threads)).min(LAST_TILE_ROWS);
     let mut tiles = Vec::new();
     let mut first = 0;
     while first < rows {
-        let size = padded((rows - first).div_ceil(threads)).clamp(smallest, TILE_ROWS);
+        let size = padded_rows((rows - first).div_ceil(threads)).clamp(smallest, TILE_ROWS);
         tiles.push(first..rows.min(first + size));
         first += size;
     }
@@ -143,7 +143,7 @@ pub(super) fn tiles(rows: usize) -> Vec<Range<usize>> {
 }
 
 /// Cuts `out` into the [`tiles`] of its rows of `width` elements.
-pub(super) fn cut(out: &mut [f32], width: usize) -> Vec<(&mut [f32], Range<usize>)> {
+pub(super) fn cut_into_tiles(out: &mut [f32], width: usize) -> Vec<(&mut [f32], Range<usize>)> {
     let tiles = tiles(out.len() / width);
     let mut rest = out;
     let cut = |tile: Range<usize>| {
@@ -154,10 +154,10 @@ pub(super) fn cut(out: &mut [f32], width: usize) -> Vec<(&mut [f32], Range<usize
     tiles.into_iter().map(cut).collect()
 }
 
-/// Runs the tasks on all threads of the pool in their order: whoever is free takes the next.
-pub(super) fn share<T: Send>(tasks: Vec<T>, work: impl Fn(T) + Sync) {
+/// Runs the tasks in order on all threads of the pool: a free thread takes the next task.
+pub(super) fn run_tasks<T: Send>(tasks: Vec<T>, work: impl Fn(T) + Sync) {
     let queue = Mutex::new(tasks.into_iter());
-    // A panic in a task is passed on by `broadcast`; the queue is whole at any time.
+    // A panic in a task is passed on by `broadcast`; the queue itself is never left in a broken state.
     let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
     rayon::broadcast(|_| {
         while let Some(task) = next() {
@@ -172,7 +172,7 @@ pub(super) fn share<T: Send>(tasks: Vec<T>, work: impl Fn(T) + Sync) {
 pub(super) fn linear(out: &mut [f32], input: &[f32], weight: Matrix) {
     let (inputs, outputs) = (weight.rows, weight.columns);
     debug_assert_eq!(input.len() / inputs % ROW_MULTIPLE, 0);
-    share(cut(out, outputs), |(out, tile)| {
+    run_tasks(cut_into_tiles(out, outputs), |(out, tile)| {
         let input = Matrix::new(&input[tile.start * inputs..tile.end * inputs], tile.len(), inputs);
         for first in (0..outputs).step_by(TILE_COLUMNS) {
             let columns = first..outputs.min(first + TILE_COLUMNS);
@@ -209,7 +209,7 @@ mod tests {
         (0..count).map(|_| next()).collect()
     }
 
-    /// The promise that waves rest on: a row's product has the same bits in whatever company it is computed.
+    /// Waves depend on this: the product of a row has the same bits whatever other rows are computed with it.
     #[test]
     fn a_row_has_the_same_bits_whatever_rows_stand_beside_it() {
         for (inputs, outputs) in [(32, 12), (48, 64), (64, 256), (96, 64), (700, 40), (1300, 9), (24, 4096)] {

@@ -1,15 +1,15 @@
-//! The gated MLP with three factors, over tiles of rows: dense, or an expert on the rows that it kept.
+//! The gated MLP with three factors, over tiles of rows: a dense MLP over all rows, or an expert over its rows.
 
 use std::ops::Range;
 
 use super::{
     kernels::{Rounding, gate, round_all},
-    matmul::{INNER_BLOCK, Matrix, cut, multiply, multiply_add, padded, share, tiles},
+    matmul::{INNER_BLOCK, Matrix, cut_into_tiles, multiply, multiply_add, padded_rows, run_tasks, tiles},
     scratch::{MlpScratch, Scratch, ScratchPool, at_least},
 };
 
-/// Inner columns that are computed, gated and multiplied on before the next: they stay in the cache in between. A whole
-/// number of [`INNER_BLOCK`]s, so that the sums of the down projection are cut where they always are.
+/// The number of inner columns that are computed, gated and multiplied together, so that they stay in the cache. It is a
+/// multiple of [`INNER_BLOCK`], so that the sums of the down projection are always cut at the same places.
 pub(super) const COLUMNS: usize = INNER_BLOCK;
 
 /// The three matrices of a gated MLP: `gate [hidden, 2 * inner]`, `up [hidden, inner]`, `down [inner, hidden]`.
@@ -30,7 +30,7 @@ pub(super) struct Mlp<'a> {
 impl Mlp<'_> {
     /// `out = mlp(input)` for every row of both, which are whole product rows.
     pub(super) fn dense<R: Rounding>(self, out: &mut [f32], input: &[f32], pool: &ScratchPool) {
-        share(cut(out, self.hidden), |(out, tile)| {
+        run_tasks(cut_into_tiles(out, self.hidden), |(out, tile)| {
             let input = &input[tile.start * self.hidden..tile.end * self.hidden];
             self.tile::<R>(out, input, &mut pool.mine().mlp);
         });
@@ -38,9 +38,9 @@ impl Mlp<'_> {
 
     /// `out[row] += weight * mlp(input[row])` for the rows of an expert, ascending, with their combine weights.
     pub(super) fn expert<R: Rounding>(self, out: &mut [f32], input: &[f32], rows: &[(usize, f32)], pool: &ScratchPool) {
-        share(disjoint(out, rows, self.hidden), |(out, first, rows)| {
+        run_tasks(disjoint(out, rows, self.hidden), |(out, first, rows)| {
             let Scratch { gathered, made, mlp, .. } = &mut *pool.mine();
-            let length = padded(rows.len()) * self.hidden;
+            let length = padded_rows(rows.len()) * self.hidden;
             let (gathered, made) = (at_least(gathered, length), at_least(made, length));
             for (gathered, &(row, _)) in gathered.chunks_exact_mut(self.hidden).zip(rows) {
                 gathered.copy_from_slice(&input[row * self.hidden..(row + 1) * self.hidden]);

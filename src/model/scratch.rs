@@ -1,14 +1,14 @@
-//! Working memory of the threads, kept from call to call: what is allocated anew for every tile costs more in page
-//! faults than the tile.
+//! Working memory of the threads, kept from call to call: allocating it again for every tile would cost more time in page
+//! faults than the tile itself.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Buffers of one thread; what a part of a layer finds in them is of no meaning.
+/// Buffers of one thread. Their contents have no meaning when a part of a layer begins.
 #[derive(Default)]
 pub(super) struct Scratch {
     /// Rows gathered for an expert `[rows, hidden]`.
     pub(super) gathered: Vec<f32>,
-    /// What an expert made of its rows `[rows, hidden]`.
+    /// The expert's output for these rows `[rows, hidden]`.
     pub(super) made: Vec<f32>,
     /// Inner columns of an MLP.
     pub(super) mlp: MlpScratch,
@@ -50,15 +50,15 @@ impl Default for ScratchPool {
 }
 
 impl ScratchPool {
-    /// The scratch of the calling thread; no other thread of the pool wants it.
+    /// The scratch of the calling thread; no other thread of the pool uses it.
     pub(super) fn mine(&self) -> MutexGuard<'_, Scratch> {
         let thread = rayon::current_thread_index().unwrap_or(self.threads.len() - 1);
-        // A panic elsewhere leaves nothing half done that anybody would read.
+        // A poisoned lock is fine: nobody reads what a panicking thread left in the buffers.
         self.threads[thread].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The first `length` elements, whatever they hold; grows the buffer if need be.
+/// The first `length` elements, with any contents; grows the buffer if needed.
 pub(super) fn at_least(buffer: &mut Vec<f32>, length: usize) -> &mut [f32] {
     if buffer.len() < length {
         buffer.resize(length, 0.0);

@@ -1,8 +1,8 @@
-//! The sequences that go through the model together, and what may be computed of them beyond the routing.
+//! The sequences that go through the model together, and what may be computed for them besides the routing.
 
 use std::ops::Range;
 
-/// What to compute beyond the routing. Nothing after the last MoE layer's router is computed unless asked for here.
+/// What to compute besides the routing. Nothing after the last MoE layer's router is computed unless requested here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outputs {
     /// Negative log-likelihood of every next token.
@@ -20,8 +20,8 @@ impl Outputs {
     }
 }
 
-/// Sequences that go through the layers together. How sequences are cut into waves changes speed and memory, never a
-/// result: what shares capacity is the routing group.
+/// Sequences that go through the layers together. How sequences are cut into waves changes speed and memory but no result,
+/// because capacity is shared within routing groups, not within waves.
 #[derive(Clone, Debug, Default)]
 pub struct Wave<'a> {
     /// Index of the first sequence in input order.

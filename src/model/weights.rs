@@ -1,6 +1,6 @@
-//! Weights on their way from the files: a thread of its own reads what comes next while the present part computes.
+//! Reads weights ahead: a separate thread reads the next part while the current part computes.
 //!
-//! Parts travel through two buffers that are used again and again, so that memory depends on the largest part alone.
+//! Parts use two buffers alternately, so that memory depends only on the largest part.
 
 use std::{
     ops::Range,
@@ -28,12 +28,12 @@ pub(super) struct Piece {
     /// Shape in which it is stored; a vector has one row.
     rows: usize,
     columns: usize,
-    /// Linear layers are stored `[outputs, inputs]` and wanted `[inputs, outputs]`.
+    /// Whether it is transposed: linear layers are stored `[outputs, inputs]` and used `[inputs, outputs]`.
     transposed: bool,
 }
 
 impl Piece {
-    /// A vector, or any tensor that is wanted as it is stored.
+    /// A vector, or any tensor that is used as it is stored.
     pub(super) fn as_stored(name: String, rows: usize, columns: usize) -> Self {
         Self { name, first: 0, rows, columns, transposed: false }
     }
@@ -136,15 +136,15 @@ impl Loader {
     /// Starts the reading thread.
     ///
     /// # Errors
-    /// [`Error::Usage`] if the system allows no thread more, or no room for the buffers.
+    /// [`Error::Usage`] if the system does not allow another thread, or has no memory for the buffers.
     pub(super) fn start<'scope>(scope: &'scope Scope<'scope, '_>, checkpoint: &'scope Checkpoint) -> Result<Self> {
         let (requests, requested) = channel::<Part>();
         let (finished, read) = channel();
         let (used, free) = channel();
         let largest = Parts(checkpoint.config()).largest();
         for _ in 0..BUFFERS {
-            // Room for any part from the beginning: growing would hold the old room beside the new. The other end of the
-            // channel is in this function.
+            // The buffers are large enough for any part from the beginning: growing would need old and new memory together. Sending
+            // cannot fail, because the other end of the channel is in this function.
             let _ = used.send(Weights { numbers: room(largest)?, pieces: Vec::new() });
         }
         let reading = move || {
@@ -165,9 +165,9 @@ impl Loader {
         Ok(Self { requests, read, used })
     }
 
-    /// Asks for a part; parts come in the order in which they were asked for.
+    /// Requests a part; parts come in the order of the requests.
     pub(super) fn request(&self, part: Part) {
-        // A reader that is gone is reported by `take`.
+        // If the reading thread has ended, `take` reports it.
         let _ = self.requests.send(part);
     }
 
@@ -179,13 +179,13 @@ impl Loader {
         self.read.recv().map_err(|_| Error::internal("the thread that reads weights has stopped"))?
     }
 
-    /// Gives a part's buffer back.
+    /// Returns a part's buffer to the reading thread.
     pub(super) fn give_back(&self, weights: Weights) {
         let _ = self.used.send(weights);
     }
 }
 
-/// Room for so many numbers.
+/// A buffer for this many numbers.
 fn room(numbers: usize) -> Result<Vec<f32>> {
     let mut room = Vec::new();
     room.try_reserve_exact(numbers).map_err(|error| {
@@ -230,7 +230,7 @@ impl Parts<'_> {
         self.dense(&format!("model.layers.{layer}.mlp"))
     }
 
-    /// The same of the dense MLP after the experts, and last its norm.
+    /// The same for the dense MLP after the experts, followed by its norm.
     pub(super) fn extra_mlp(self, layer: usize) -> Part {
         let mut part = self.dense(&format!("model.layers.{layer}.extra_mlp"));
         let norm = format!("model.layers.{layer}.pre_extra_mlp_layernorm.weight");
@@ -268,7 +268,7 @@ impl Parts<'_> {
         attention.max(numbers(self.extra_mlp(0)))
     }
 
-    /// Bytes of the buffers that the parts travel through, and of what is read before it is transposed.
+    /// Bytes of the two buffers, and of the rows that are read before they are transposed.
     pub(super) fn buffer_bytes(self) -> usize {
         let widest = self.0.hidden_size.max(self.0.intermediate_size).max(self.0.num_attention_heads * self.0.head_dim);
         4 * (BUFFERS * self.largest() + TRANSPOSED_ROWS * widest)

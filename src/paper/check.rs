@@ -11,15 +11,15 @@ use crate::{
     stats::{routing_noise_variance, routing_std_ceiling},
 };
 
-/// What a number is held against.
+/// How a number is compared with the expected one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rule {
-    /// Within the tolerance of what is expected.
+    /// Equal to it within the tolerance.
     Near,
-    /// At most what is expected, plus the tolerance.
+    /// At most the expected number plus the tolerance.
     AtMost,
-    /// At least what is expected, less the tolerance.
+    /// At least the expected number minus the tolerance.
     AtLeast,
 }
 
@@ -30,22 +30,22 @@ pub struct Check {
     pub figure: &'static str,
     /// What must hold.
     pub claim: String,
-    /// How `found` is held against `expected`.
+    /// How `found` is compared with `expected`.
     pub rule: Rule,
-    /// What follows from the closed form, or was read independently.
+    /// The number that follows from the closed form, or was read independently.
     pub expected: f64,
-    /// What the numbers give.
+    /// The number that the paper's data give.
     pub found: f64,
-    /// How far off it may be.
+    /// How far the number may be off.
     pub tolerance: f64,
     /// Whether it holds.
     pub holds: bool,
-    /// What it means.
+    /// What the check means.
     pub note: String,
 }
 
 impl Check {
-    /// A check with its verdict. A number that is not finite never holds.
+    /// Makes a check and decides whether it holds; it never does if a number is not finite.
     pub fn new(
         figure: &'static str,
         claim: impl Into<String>,
@@ -75,9 +75,9 @@ impl Check {
     }
 }
 
-/// Half a unit of the last digit that closed forms are stated with.
+/// Half a unit of the last digit with which closed forms are given.
 const DIGIT: f64 = 5e-7;
-/// Coordinates of the figures are good to about this.
+/// The approximate accuracy of coordinates in the figures.
 const COORDINATE: f64 = 1e-5;
 /// Drops of the buckets of Figure 12, counted independently of this program.
 const DROPPED: [(&str, [f64; 5]); 5] = [
@@ -102,13 +102,13 @@ pub fn checks(paper: &Paper) -> Vec<Check> {
     all
 }
 
-/// How uneven routing can be, and that the figures stay below it.
+/// Checks that no figure is more uneven than routing can be.
 fn ceilings(paper: &Paper) -> Vec<Check> {
     let pair = routing_std_ceiling(EXPERTS, TOP_K, View::Chosen);
     let touching = |std: &[f64]| std.iter().filter(|std| (*std - pair).abs() <= COORDINATE).count();
     let highest = |std: &[f64]| largest(std.iter().copied());
     let by_position: Vec<f64> = paper.position_std.iter().map(|(_, std)| *std).collect();
-    // Known shares: the sample does not estimate them, so that n stands in place of n - 1.
+    // The shares are known and not estimated from the sample, so the divisor is n instead of n - 1.
     let floor = routing_noise_variance(1.0 / EXPERTS as f64, 130.0, EXPERTS, TOP_K).sqrt();
     vec![
         Check::near("13, 14", "std ceiling of two choices among 32 experts", 0.121_031, pair, DIGIT)
@@ -139,7 +139,7 @@ fn ceilings(paper: &Paper) -> Vec<Check> {
     ]
 }
 
-/// Shares are shares of whole assignments.
+/// Checks that shares are fractions of a whole number of assignments.
 fn shares(paper: &Paper) -> Vec<Check> {
     let entries = || paper.shares.iter().flat_map(|figure| &figure.categories);
     let off = largest(entries().map(|entry| (entry.share.iter().sum::<f64>() - 1.0).abs()));
@@ -158,7 +158,7 @@ fn shares(paper: &Paper) -> Vec<Check> {
     ]
 }
 
-/// Figure 9 counts what is kept, Figure 12 what is dropped, Figure 12's n all of it.
+/// Checks that the kept assignments of Figure 9 and the dropped ones of Figure 12 together give the n of Figure 12.
 fn kept_and_dropped(paper: &Paper) -> Check {
     let figures = paper.shares.iter().filter(|figure| figure.figure.starts_with('9'));
     let entries = figures.flat_map(|figure| &figure.categories);
@@ -174,7 +174,7 @@ fn kept_and_dropped(paper: &Paper) -> Check {
         .note(format!("{} positions: Figure 9 is the kept view of the RedPajama sequences", differences.len()))
 }
 
-/// Figure 11 as counts.
+/// Checks the counts behind Figure 11.
 fn counts(paper: &Paper) -> Vec<Check> {
     let expected = [("ed", 0.1210), ("an", 0.1030)];
     let course = |token: &str| paper.courses.iter().find(|course| course.token == token);
@@ -186,7 +186,7 @@ fn counts(paper: &Paper) -> Vec<Check> {
     expected.into_iter().map(drift).collect()
 }
 
-/// Figure 12 as counts.
+/// Checks the counts behind Figure 12.
 fn drops(paper: &Paper) -> Vec<Check> {
     let mut all = vec![whole_drops(paper), same_curve(paper)];
     all.extend(OVERALL.into_iter().map(|(name, percent)| {
@@ -208,8 +208,8 @@ fn drops(paper: &Paper) -> Vec<Check> {
     all
 }
 
-/// Where the bounds of the number of sequences agree, drop ratio x assignments must be a whole number of drops. A vertex
-/// without drops would pass with any n, and "12b raw" is "12a MTBench" once more (`same_curve`): neither counts.
+/// Checks that drop ratio x assignments is a whole number of drops, wherever the bounds of the number of sequences agree. Two cases
+/// do not count: a vertex without drops would pass with any n, and "12b raw" is the same curve as "12a MTBench" (`same_curve`).
 fn whole_drops(paper: &Paper) -> Check {
     let vertices = |curve: &DropCurve| {
         let known = |position: f64| curve.assignments.get(position as usize).filter(|(low, high)| low == high);
@@ -234,7 +234,7 @@ fn same_curve(paper: &Paper) -> Check {
     Check::at_most("12", "\"raw\" of 12b is the MT-Bench curve of 12a: largest difference, percent", 0.0, largest, 1e-4)
 }
 
-/// What stands behind the steep end of the MT-Bench curve.
+/// Checks how few assignments are behind the steep end of the MT-Bench curve.
 fn tail(paper: &Paper) -> Check {
     let Some(curve) = paper.drop_curve("12a MTBench") else {
         return Check::near("12", "drop ratio behind the MT-Bench tail, percent", 10.2, f64::NAN, 0.05);
@@ -252,7 +252,7 @@ fn tail(paper: &Paper) -> Check {
         ))
 }
 
-/// Not every curve rises: two fall first.
+/// Checks that not every curve rises: two fall first.
 fn shapes(paper: &Paper) -> Vec<Check> {
     let ratios = |name: &str| -> Vec<f64> {
         let curve = paper.drop_curve(name);
@@ -288,7 +288,7 @@ fn shapes(paper: &Paper) -> Vec<Check> {
     ["12a RedPajama", "12a TheStack"].into_iter().map(valley).chain(rising.into_iter().map(rise)).collect()
 }
 
-/// Figure 13 is mostly sampling noise.
+/// Checks that Figure 13 is mostly sampling noise.
 fn noise(paper: &Paper) -> Vec<Check> {
     let check = |distinct: bool, expected: f64, note: &str| {
         let found = noise_share(paper, distinct).unwrap_or(f64::NAN);
@@ -301,7 +301,7 @@ fn noise(paper: &Paper) -> Vec<Check> {
     ]
 }
 
-/// The largest value; NaN without any, so that a check without data fails.
+/// The largest value; NaN if there is none, so that a check without data fails.
 fn largest(values: impl Iterator<Item = f64>) -> f64 {
     values.fold(f64::NAN, f64::max)
 }

@@ -1,4 +1,4 @@
-//! Which figures of the paper the given runs can be held against, and what comes out.
+//! Compares the figures of the paper with the given runs.
 
 use serde::Serialize;
 
@@ -12,12 +12,12 @@ use super::{
 };
 use crate::run::RunKind;
 
-/// A figure that no run could be held against.
+/// A figure that could not be compared with any run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NotCompared {
     /// Number of the figure.
     pub figure: &'static str,
-    /// Folder of the run, where one was tried.
+    /// Folder of the run, if one was tried.
     pub run: Option<String>,
     /// Why not.
     pub reason: String,
@@ -26,7 +26,7 @@ pub struct NotCompared {
 /// The paper beside the runs.
 #[derive(Clone, Debug, Default)]
 pub struct Comparison {
-    /// Figure by figure, run by run.
+    /// The comparisons, figure by figure and run by run.
     pub sections: Vec<Section>,
     /// What could not be compared.
     pub not_compared: Vec<NotCompared>,
@@ -34,7 +34,7 @@ pub struct Comparison {
     pub overlays: Vec<Overlay>,
 }
 
-/// Every figure of the paper beside every run that can be held against it.
+/// Compares every figure of the paper with every run of the matching kind.
 pub fn compare(paper: &Paper, runs: &[Run]) -> Comparison {
     let mut comparison = Comparison::default();
     for (index, run) in runs.iter().enumerate() {
@@ -57,7 +57,7 @@ pub fn compare(paper: &Paper, runs: &[Run]) -> Comparison {
 }
 
 impl Comparison {
-    /// `number` tells the charts of several runs of one command apart.
+    /// Adds a comparison; `number` distinguishes the charts of several runs of one command.
     fn add(&mut self, compared: Compared, run: &Run, number: Option<usize>) {
         match compared {
             Ok((section, mut overlay)) => {
@@ -73,7 +73,7 @@ impl Comparison {
         }
     }
 
-    /// The figures of the commands of which no run was given.
+    /// Adds the figures of those commands of which no run was given, as not compared.
     fn add_missing(&mut self, runs: &[Run]) {
         let commands: [(RunKind, &'static str, &str); 3] = [
             (RunKind::Route, "5-10, 13, 14", "no route run was given"),

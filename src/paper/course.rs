@@ -1,4 +1,4 @@
-//! Figure 11: how the expert shares of a token move in training.
+//! Figure 11: how the expert shares of a token change in training.
 
 use super::{
     figures::{Paper, TokenCourse},
@@ -13,22 +13,23 @@ use crate::{
     stats::{Finding, Statistic, Variant},
 };
 
-/// How far, in parts of themselves, training tokens may be from the paper's to count as the same.
+/// The largest relative difference between training tokens that count as the same.
 const SAME: f64 = 0.01;
-/// How far, in parts of the way to the last checkpoint, a checkpoint may be from the paper's.
+/// How far a checkpoint may be from the paper's, as a fraction of the training up to the last checkpoint.
 const NEAR: f64 = 0.05;
 
-/// Where the paper's checkpoints and the run's stand beside each other.
+/// The axis on which the checkpoints of the paper and of the run are matched.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Axis {
-    /// By training tokens: the run has checkpoints at tokens of the paper's.
+    /// By training tokens: the run has checkpoints with the same training tokens as the paper's.
     Tokens,
-    /// By the part of the way to the last checkpoint, for the run the one at these tokens: none has the paper's tokens.
+    /// By the fraction of the training up to the last checkpoint, which in the run has these tokens; used if no checkpoint of the
+    /// run has the paper's tokens.
     Part(f64),
 }
 
 impl Axis {
-    /// Never both at once: one checkpoint of the run would stand for two of the paper's.
+    /// Chooses one axis for all checkpoints: with both at once, one checkpoint of the run could match two of the paper's.
     fn of(paper: &Paper, run: &Run) -> Option<Self> {
         let last = last_tokens(run).filter(|last| *last > 0.0)?;
         let earlier = || {
@@ -39,7 +40,7 @@ impl Axis {
         Some(if wanted.into_iter().any(in_run) { Self::Tokens } else { Self::Part(last) })
     }
 
-    /// Place of a checkpoint of the run.
+    /// Place of a checkpoint of the run on the axis.
     fn place(self, tokens: f64) -> f64 {
         match self {
             Self::Tokens => tokens,
@@ -47,7 +48,7 @@ impl Axis {
         }
     }
 
-    /// Place of a checkpoint of the paper.
+    /// Place of a checkpoint of the paper on the axis.
     fn paper(self, course: &TokenCourse, point: usize) -> f64 {
         match self {
             Self::Tokens => course.tokens(point),
@@ -79,7 +80,7 @@ fn last_tokens(run: &Run) -> Option<f64> {
     run.rows(Statistic::TokenDrift, View::Kept).filter_map(|row| row.training_tokens).reduce(f64::max)
 }
 
-/// The rows of one layer that have a place on the axis of training.
+/// The rows of one layer that have a place on the axis.
 struct Course<'a> {
     layer: LayerId,
     axis: Axis,
@@ -166,7 +167,7 @@ fn rows(paper: &Paper, run: &Run, course: &Course<'_>) -> Vec<Row> {
     rows
 }
 
-/// Which points of the paper are matched, how, and which are not; and what both distances are measured to.
+/// Says which points of the paper are matched, how, and which are not; and to which checkpoint both distances are measured.
 fn matching(paper: &Paper, axis: Axis, rows: &[Row], run: &Run) -> String {
     let Some(course) = paper.courses.first() else { return String::new() };
     let has = |point: &usize| rows.iter().any(|row| row.item == axis.item(course, *point));

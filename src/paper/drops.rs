@@ -20,13 +20,13 @@ const BINS: &str = "bootstrap over documents, the mean of the ends of the bins (
 const UNBOUNDED: &str =
     "no interval: the first bucket's reaches nearly to 0, or a bin has none (too few documents, or nothing dropped)";
 const NONE: &str = "no interval: a bin has none (too few documents, or nothing dropped)";
-/// A first bucket whose interval begins below this part of it leaves its ratio without a bound.
+/// If the interval of the first bucket begins below this fraction of its value, the ratio to it gets no upper bound.
 const LEAST: f64 = 0.1;
 
 /// The drops of one data set, checkpoint and layer of a run.
 struct Drops<'a> {
     layer: LayerId,
-    /// Assignments of an occurrence: the run's tables count occurrences, the paper assignments.
+    /// Assignments of an occurrence: the run's tables count occurrences, the paper counts assignments.
     top_k: u64,
     overall: Option<&'a Finding>,
     /// By raw position.
@@ -35,12 +35,12 @@ struct Drops<'a> {
     bins: Vec<&'a Finding>,
 }
 
-/// A curve of the paper, and what of the run it is held against.
+/// The part of a run that a curve of the paper is compared with.
 struct Match<'a> {
     curve: &'a DropCurve,
     /// Data set of the run.
     dataset: &'a str,
-    /// How many data sets of the run could have been taken; the first is.
+    /// How many data sets of the run match; the first is used.
     datasets: usize,
     /// Label of the checkpoint of the run.
     checkpoint: &'a str,
@@ -74,7 +74,7 @@ impl<'a> Drops<'a> {
         self.positions.last()?.position.map(|position| position as usize)
     }
 
-    /// The drop ratio between two positions and its assignments; its interval where the bins divide them and all have one.
+    /// The drop ratio between two positions and its assignments, with an interval if the bins fit the positions and all have one.
     fn bucket(&self, (first, last): (usize, usize)) -> Option<(Measured, u64)> {
         let within = |row: &&&Finding| row.position.is_some_and(|at| (first..=last).contains(&(at as usize)));
         let sum = |rows: &[&'a Finding]| -> Option<(f64, u64)> {
@@ -91,7 +91,7 @@ impl<'a> Drops<'a> {
     }
 }
 
-/// Figure 12 beside a drops run: 12a its data sets, 12b its two models.
+/// Compares Figure 12 with a drops run: 12a with its data sets, 12b with its two models.
 pub(super) fn compare(paper: &Paper, run: &Run) -> Vec<Compared> {
     let figures = [("12a", "drop ratio by position and data set"), ("12b", "drop ratio by position, raw and chat")];
     figures.into_iter().map(|(figure, title)| section(figure, title, paper, run)).collect()
@@ -123,8 +123,8 @@ fn reason(figure: &str, curves: &[&DropCurve], run: &Run) -> String {
     format!("no data set of the run ({own}) is one of {}; MTBench means conversations with answers", labels.join(", "))
 }
 
-/// What of a run is about the data set of a curve. The run's first checkpoint stands in the place of every curve but
-/// "chat", the one of its --compare in that place.
+/// The part of a run about the data set of a curve. The curve "chat" is compared with the run's second checkpoint, every other
+/// curve with the first.
 fn matched<'a>(curve: &'a DropCurve, run: &'a Run) -> Option<Match<'a>> {
     let wanted = if curve.figure() == "12b" { "MTBench" } else { curve.label() };
     let found: Vec<&str> = run.datasets().into_iter().filter(|name| same_dataset(name, wanted)).collect();
@@ -137,7 +137,7 @@ fn matched<'a>(curve: &'a DropCurve, run: &'a Run) -> Option<Match<'a>> {
     (!layers.is_empty()).then_some(Match { curve, dataset, datasets: found.len(), checkpoint, layers })
 }
 
-/// Whether a data set of a run is one of the paper's, by its name. Questions alone are no conversations.
+/// Whether a data set of a run is one of the paper's, by its name. Questions without answers are not conversations.
 fn same_dataset(yours: &str, paper: &str) -> bool {
     let name: String = yours.to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
     match paper {
@@ -199,18 +199,18 @@ impl Match<'_> {
     }
 }
 
-/// How the interval of something made from bins was got, or why there is none.
+/// How the interval of a number made from bins was computed, or why there is none.
 fn way(number: Measured) -> &'static str {
     if number.interval.is_some() { BINS } else { NONE }
 }
 
-/// The last bucket's ratio less the first's; `None` where there is only one.
+/// The last bucket's ratio minus the first's; `None` if there is only one bucket.
 fn last_less_first(buckets: &[Measured]) -> Option<Measured> {
     let (first, last) = (buckets.first()?, buckets.last()?);
     (buckets.len() > 1).then(|| last.less(*first).known_from(&[*first, *last]))
 }
 
-/// The last bucket's ratio over the first's; `None` where the first has no drops or there is only one.
+/// The last bucket's ratio divided by the first's; `None` if the first has no drops or there is only one bucket.
 fn last_over_first(buckets: &[Measured]) -> Option<Measured> {
     let (first, last) = (buckets.first()?, buckets.last()?);
     (buckets.len() > 1 && first.value > 0.0).then(|| {

@@ -28,12 +28,12 @@ pub struct Shares {
     pub name: String,
     /// Share of each expert.
     pub share: Vec<f64>,
-    /// Kept assignments behind it, where the shares give them away.
+    /// Kept assignments behind it, if they can be inferred from the shares.
     pub kept: Option<u64>,
 }
 
 impl Shares {
-    /// The shares with Wilson intervals where the assignments are known.
+    /// The shares, with Wilson intervals if the assignments are known.
     pub fn measured(&self) -> Vec<Measured> {
         let with = |share: f64| self.kept.map_or(Measured::fixed(share), |kept| Measured::wilson(share, kept as f64));
         self.share.iter().map(|share| with(*share)).collect()
@@ -220,7 +220,7 @@ struct StoredSpreads {
 }
 
 impl Paper {
-    /// Reads the numbers that are part of the binary.
+    /// Reads the numbers that are built into the binary.
     ///
     /// # Errors
     /// [`Error::Internal`] if they are not what they should be.

@@ -1,4 +1,4 @@
-//! Numbers with intervals, distances between share vectors, and how uncertainty passes from the one to the other.
+//! Numbers with intervals, distances between share vectors, and the propagation of uncertainty.
 
 use crate::{
     routing::View,
@@ -8,7 +8,7 @@ use crate::{
 /// Half the width of a 95 % interval in standard errors.
 const NORMAL_95: f64 = 1.959_963_984_540_054;
 
-/// A number with its 95 % interval, where it has one.
+/// A number with its 95 % interval, if it has one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Measured {
     /// The number.
@@ -23,7 +23,7 @@ impl Measured {
         Self { value, interval: None }
     }
 
-    /// What a row of a run's table says; `None` where the number is withheld.
+    /// The number of a row of a run's table; `None` if it is withheld.
     pub(super) fn of(row: &Finding) -> Option<Self> {
         Some(Self { value: row.estimate?, interval: row.low.zip(row.high) })
     }
@@ -37,7 +37,7 @@ impl Measured {
         Self { value: share, interval: (n > 0.0).then_some(ends) }
     }
 
-    /// The mean of values that vary around it, with 1.96 standard errors; no interval of fewer than two.
+    /// The mean of some values, with an interval of 1.96 standard errors; no interval for fewer than two values.
     pub(super) fn mean(values: &[f64]) -> Option<Self> {
         let n = values.len() as f64;
         let mean = (n > 0.0).then(|| values.iter().sum::<f64>() / n)?;
@@ -46,8 +46,8 @@ impl Measured {
         Some(Self { value: mean, interval: (n > 1.0).then_some((mean - half, mean + half)) })
     }
 
-    /// The weighted mean of numbers whose errors may all go together: both ends are the means of the ends. No interval
-    /// unless every number has one.
+    /// The weighted mean of numbers whose errors may be completely dependent: the ends of the interval are the means of the ends. No
+    /// interval unless every number has one.
     pub(super) fn together(parts: &[(Self, f64)]) -> Option<Self> {
         let weight: f64 = parts.iter().map(|(_, weight)| weight).sum();
         let mean = |part: &dyn Fn(&Self) -> Option<f64>| -> Option<f64> {
@@ -64,7 +64,7 @@ impl Measured {
         Self { value: self.value * factor, interval: self.interval.map(|(low, high)| (low * factor, high * factor)) }
     }
 
-    /// The same with an interval that does not reach below 0.
+    /// The same with the interval cut off at 0.
     pub(super) fn not_negative(self) -> Self {
         Self { interval: self.interval.map(|(low, high)| (low.max(0.0), high)), ..self }
     }
@@ -82,8 +82,8 @@ impl Measured {
         propagated(&[self, other], |at| at[0] - at[1])
     }
 
-    /// `self / other`, its interval on the scale of logarithms, where ratios are symmetric: upside down it has the ends
-    /// upside down. No interval where an end is 0 or one of the two has none.
+    /// `self / other`. The interval is computed on the logarithmic scale, so that the inverse ratio has the inverse ends. No interval
+    /// if an end is 0 or one of the two numbers has none.
     #[must_use]
     pub(super) fn over(self, other: Self) -> Self {
         let logarithm = |number: Self| Self {
@@ -97,9 +97,9 @@ impl Measured {
     }
 }
 
-/// A function of numbers with intervals. Each number goes to the ends of its interval, one at a time, and the squares of
-/// the changes are added (the square-and-add method; Zou and Donner, Statistics in Medicine 27, 2008), which takes the
-/// numbers as independent. What has no interval counts as exact; if nothing has one, the result has none.
+/// A function of numbers with intervals. Each number in turn is moved to the ends of its interval, and the squares of the changes
+/// are added (the square-and-add method; Zou and Donner, Statistics in Medicine 27, 2008), which assumes that the numbers
+/// are independent. A number without an interval counts as exact; if no number has one, the result has none.
 pub fn propagated(inputs: &[Measured], function: impl Fn(&[f64]) -> f64) -> Measured {
     let mut at: Vec<f64> = inputs.iter().map(|input| input.value).collect();
     let value = function(&at);
@@ -137,15 +137,15 @@ pub fn share_divergence(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(pair).sum()
 }
 
-/// Distance between two share vectors that forgets which expert is which: the shares are sorted, multiplied by the
-/// number of experts (1 = even) and taken as steps over [0, 1]; half the area between the steps. With equally many
-/// experts it is the total variation of the sorted shares. 0 = equally uneven; below 1.
+/// Distance between two share vectors that ignores which expert is which: the shares are sorted, multiplied by the number of experts
+/// (1 = even) and taken as step functions over [0, 1]; the distance is half the area between the two. With equal numbers of
+/// experts it is the total variation of the sorted shares. 0 = equally uneven; always below 1.
 pub fn profile_distance(a: &[f64], b: &[f64]) -> f64 {
     step_area(&profile(a), &profile(b)) / 2.0
 }
 
-/// Area between two sorted lists, each taken as steps of equal width over [0, 1]: for samples the distance by which one
-/// distribution must be moved to become the other.
+/// Area between two sorted lists, each taken as a step function with equal steps over [0, 1]. For samples it is the Wasserstein
+/// distance between the two distributions.
 pub(super) fn step_area(a: &[f64], b: &[f64]) -> f64 {
     let (mut i, mut j, mut from, mut area) = (0, 0, 0.0, 0.0);
     while i < a.len() && j < b.len() {
@@ -167,7 +167,7 @@ pub(super) fn profile(share: &[f64]) -> Vec<f64> {
     profile
 }
 
-/// Standard deviation over experts as a part of the largest that k distinct choices a token can have.
+/// Standard deviation over experts, as a fraction of the largest that is possible with k distinct choices per token.
 pub fn relative_std(share: &[f64], top_k: usize) -> f64 {
     let (experts, all) = (share.len() as f64, sum(share));
     let variance = share.iter().map(|share| (share / all - 1.0 / experts).powi(2)).sum::<f64>() / experts;

@@ -1,9 +1,9 @@
-//! The paper beside a run: Figures 5 to 14 of the OpenMoE paper (arXiv 2402.01739) as numbers, the closed forms that they
+//! Compares a run with the paper: Figures 5 to 14 of the OpenMoE paper (arXiv 2402.01739) as numbers, the closed forms that they
 //! must satisfy, and how far the statistics of a finished run are from them.
 //!
-//! The experts of two models have no common numbering, and their number may differ. What is compared always is therefore
-//! free of labels: sorted shares, spread as a part of its ceiling, distances between categories of the same model. Shares
-//! are compared expert by expert only where the numbers of experts agree, and mean something only for the same checkpoint.
+//! The experts of two models have no common numbering, and their number may differ. Most comparisons therefore do not depend on the
+//! numbering: sorted shares, spread as a fraction of its ceiling, distances between categories of the same model. Shares are
+//! compared expert by expert only if the numbers of experts agree, which is meaningful only for the same checkpoint.
 
 #![allow(
     clippy::doc_markdown,

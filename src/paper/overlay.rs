@@ -1,4 +1,4 @@
-//! What is drawn over one another: the paper's curve and those of a run.
+//! Charts that show the paper's curves and those of a run over one another.
 
 /// Panels that share both axes.
 #[derive(Clone, Debug)]
@@ -32,21 +32,21 @@ pub struct OverlayPanel {
     pub series: Vec<Series>,
 }
 
-/// Whose numbers a curve shows.
+/// The origin of a curve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Who {
-    /// The paper's; several are numbered.
+    /// The paper; several curves are numbered.
     Paper(usize),
-    /// Those of a layer: its place among the layers, and how many there are.
+    /// A layer of the run: its index among the layers, and the number of layers.
     Run(usize, usize),
 }
 
 /// One curve.
 #[derive(Clone, Debug)]
 pub struct Series {
-    /// Whose it is.
+    /// Its origin.
     pub who: Who,
-    /// What it is called in the legend.
+    /// Its name in the legend.
     pub label: String,
     /// Its points.
     pub points: Vec<(f64, f64)>,

@@ -1,4 +1,4 @@
-//! What is taken from a finished run: its tables and what they are about.
+//! The data of a finished run that are compared: its tables, and facts about the run.
 
 use super::{figures::EXPERTS, measure::Measured};
 use crate::{
@@ -39,7 +39,7 @@ pub(super) struct RunShares {
     pub(super) n: u64,
 }
 
-/// What a share is asked for.
+/// What shares are about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Key {
     /// A category of the run.
@@ -100,14 +100,14 @@ impl Run {
         rows.sort_by_key(|row| (row.layer, row.token_id, row.expert));
         let layer = |layer: &LayerId| {
             let of_layer: Vec<&&Finding> = rows.iter().filter(|row| row.layer == *layer).collect();
-            // Two ids may read the same: the first one that is complete counts.
+            // Two ids may have the same text: the first one with complete shares counts.
             let mut ids = of_layer.chunk_by(|a, b| a.token_id == b.token_id);
             ids.find_map(|rows| Some((*layer, complete(rows, self.shape.experts(*layer))?)))
         };
         self.layers().iter().filter_map(layer).collect()
     }
 
-    /// The label of the checkpoint that stands beside the first.
+    /// The label of the second checkpoint of a drops run.
     pub(super) fn compared(&self) -> Option<&str> {
         self.rows(Statistic::AssignmentDropRatio, View::Chosen).find_map(|row| row.checkpoint.as_deref())
     }
@@ -126,7 +126,7 @@ impl Run {
         found
     }
 
-    /// The text of the token that the paper calls `text`: the same, or the same after a space.
+    /// The token of the run that the paper calls `text`: the same text, also after a space.
     pub(super) fn token_text(&self, statistic: Statistic, text: &str) -> Option<String> {
         let spaced = format!("\u{2581}{text}");
         let has = |wanted: &str| {

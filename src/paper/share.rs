@@ -10,13 +10,13 @@ use super::{
 };
 use crate::{routing::LayerId, stats::Statistic};
 
-/// What a figure is about.
+/// The subject of a figure.
 struct Topic {
     figure: &'static str,
     title: &'static str,
     /// What the entries are.
     entries: &'static str,
-    /// What the paper took its shares from.
+    /// The text that the paper's shares come from.
     text: &'static str,
 }
 
@@ -51,7 +51,7 @@ impl Topic {
     }
 }
 
-/// How far the entries are from each other, within the paper and within the run.
+/// The measure of how far the entries are from each other, within the paper and within the run.
 const BETWEEN: &str = "between_total_variation";
 
 /// Other names of the paper's categories.
@@ -66,7 +66,7 @@ const SYNONYMS: [(&str, &str); 8] = [
     ("asm", "assembly"),
 ];
 
-/// An entry of a figure and the same of a run, in every layer that has it.
+/// An entry of a figure, and the same entry of a run in every layer that has it.
 struct Pair<'a> {
     paper: &'a Shares,
     layers: Vec<(LayerId, RunShares)>,
@@ -79,7 +79,7 @@ struct LayerPairs<'a> {
     top_k: usize,
 }
 
-/// Figures 5 to 10 beside a route run.
+/// Compares Figures 5 to 10 with a route run.
 pub(super) fn compare(paper: &Paper, run: &Run) -> Vec<Compared> {
     TOPICS.iter().filter_map(|topic| Some(figure(topic, paper.figure(topic.figure)?, run))).collect()
 }
@@ -106,7 +106,7 @@ fn figure(topic: &Topic, figure: &ShareFigure, run: &Run) -> Compared {
     Ok((section, overlay(topic, &pairs, run)))
 }
 
-/// The run's shares of what an entry of the paper is about.
+/// The run's shares for an entry of the paper.
 fn matched<'a>(topic: &Topic, entry: &'a Shares, run: &Run) -> Option<Pair<'a>> {
     let key = match topic.entries {
         "positions" => Key::Position(entry.name.rsplit(' ').next()?.parse().ok()?),
@@ -117,7 +117,7 @@ fn matched<'a>(topic: &Topic, entry: &'a Shares, run: &Run) -> Option<Pair<'a>> 
     (!layers.is_empty()).then_some(Pair { paper: entry, layers })
 }
 
-/// Whether a category of a run is one of the paper's, whatever its spelling.
+/// Whether a category of a run is the same as one of the paper's, in any spelling.
 fn same_category(yours: &str, paper: &str) -> bool {
     let name = yours.to_lowercase().replace(['_', ' '], "-");
     name == paper || SYNONYMS.contains(&(name.as_str(), paper))

@@ -1,4 +1,4 @@
-//! Figures 13 and 14: routing std by position and by token id, as a part of its ceiling.
+//! Figures 13 and 14: routing std by position and by token id, as a fraction of its ceiling.
 
 use super::{
     figures::{EXPERTS, Paper, TOP_K},
@@ -13,12 +13,12 @@ use crate::{
     stats::{Finding, Statistic, Variable, routing_noise_variance, routing_std_ceiling},
 };
 
-/// Ranges of positions in which the spread is compared; position 0 (BOS) is always at the ceiling.
+/// Ranges of positions in which the spread is compared. Position 0 (BOS) is left out, because it is always at the ceiling.
 const RANGES: [(usize, usize); 5] = [(1, 3), (4, 63), (64, 255), (256, 1023), (1024, 2047)];
 const VERTICES: &str = "1.96 standard errors over the figure's vertices, as if positions were independent";
 const ENDS: &str = "bootstrap over documents, all at the same end of their intervals";
 
-/// Variance of a vertex of Figure 13, and what sampling noise adds to it; `None` at the BOS, and where n is unknown.
+/// Variance of a vertex of Figure 13, and how much of it is sampling noise; `None` at the BOS, and if n is unknown.
 fn noise(paper: &Paper, (position, std): (usize, f64), distinct: bool) -> Option<(f64, f64)> {
     let n = paper.drop_curve("12a RedPajama")?.n(position) / TOP_K as f64;
     let (variance, experts) = (std * std, EXPERTS as f64);
@@ -31,14 +31,14 @@ fn noise(paper: &Paper, (position, std): (usize, f64), distinct: bool) -> Option
     (position > 0 && noise.is_finite()).then_some((variance, noise))
 }
 
-/// Share of the variance in Figure 13 that is sampling noise, with two distinct choices a token or with choices that may
+/// Share of the variance in Figure 13 that is sampling noise, with two distinct choices per token or with choices that may
 /// coincide.
 pub(super) fn noise_share(paper: &Paper, distinct: bool) -> Option<f64> {
     let parts: Vec<_> = paper.position_std.iter().filter_map(|vertex| noise(paper, *vertex, distinct)).collect();
     Some(ratio(&parts)?.value)
 }
 
-/// Sum of the second over the sum of the first, with 1.96 standard errors over the pairs.
+/// The sum of the second numbers divided by the sum of the first, with 1.96 standard errors over the pairs.
 fn ratio(parts: &[(f64, f64)]) -> Option<Measured> {
     let (variance, noise) = parts.iter().fold((0.0, 0.0), |(a, b), (x, y)| (a + x, b + y));
     let share = noise / variance;
@@ -132,7 +132,7 @@ fn ceiling() -> f64 {
     routing_std_ceiling(EXPERTS, TOP_K, View::Chosen)
 }
 
-/// Figures 13 and 14 beside a route run.
+/// Compares Figures 13 and 14 with a route run.
 pub(super) fn compare(paper: &Paper, run: &Run) -> Vec<Compared> {
     let spreads: Vec<Spread<'_>> = run.layers().iter().map(|layer| Spread::of(run, *layer)).collect();
     vec![by_position(paper, run, &spreads), by_token(paper, run, &spreads)]
@@ -219,7 +219,7 @@ fn token_rows(theirs: &[f64], spread: &Spread<'_>) -> Vec<Row> {
     mean().into_iter().chain(apart).map(|row| row.counted("token ids", "token ids")).collect()
 }
 
-/// What a logarithmic axis has room for: the next position at least two percent further on.
+/// Thins positions for a logarithmic axis: each is at least two percent larger than the one before.
 fn thinned(positions: impl Iterator<Item = usize>) -> Vec<usize> {
     let mut kept: Vec<usize> = Vec::new();
     for at in positions {

@@ -1,12 +1,12 @@
-//! The sentences: what is found, layer by layer, and what else differs between the paper and a run.
+//! The sentences of the comparison: the result layer by layer, and what else differs between the paper and a run.
 
 use std::collections::BTreeSet;
 
 use super::{figures::EXPERTS, run::Run, section::Row};
 use crate::{routing::LayerId, stats::thousands};
 
-/// How much wider than it is the interval of a difference must leave out 0 for a direction to be claimed: the paper's
-/// documents are not known, and what counts as exact has no width, so that the intervals are too narrow.
+/// A direction is claimed only if the interval of the difference, widened by this factor, excludes 0. The intervals are too narrow:
+/// the paper's documents are not known, and numbers that count as exact add no width.
 const WIDER: f64 = 4.0 / 3.0;
 
 /// The interval of a row's distance, widened by a third.
@@ -45,7 +45,7 @@ pub(super) fn layers(layers: &[LayerId]) -> String {
     if before.is_empty() { format!("layer{plural} {last}") } else { format!("layer{plural} {before} and {last}") }
 }
 
-/// What differs beside the numbers: checkpoint, layer, text, n.
+/// What differs besides the numbers: checkpoint, layer, text, n.
 pub(super) fn differs(run: &Run, paper_checkpoint: &str, paper_text: &str) -> String {
     let experts = if run.layers_of_the_papers_size().len() == run.layers().len() {
         String::new()

@@ -1,4 +1,4 @@
-//! What charts say about the run that they show.
+//! The facts about a run that its charts print.
 
 use crate::{
     chart::ChartContext,
@@ -7,7 +7,7 @@ use crate::{
     trace::{RoutingTrace, SequenceTable},
 };
 
-/// What the charts say about the run.
+/// The facts about the run that its charts print.
 pub(crate) fn chart_context(run: &RunDir, record: &RunRecord) -> Result<ChartContext> {
     let traces = traces_of(run, record)?;
     let trace = RoutingTrace::open(&traces[0].1)?;

@@ -1,4 +1,4 @@
-//! Whether checkpoints belong together: what decides shapes, tokens and arithmetic must be the same.
+//! Checks that checkpoints belong together: everything that decides shapes, tokens and arithmetic must be the same.
 
 use super::checkpoint_spec::CheckpointSpec;
 use crate::{
@@ -8,10 +8,10 @@ use crate::{
 };
 
 /// Opens every checkpoint once and compares it with the first: shapes, arithmetic, routing, tokenizer. Finished runs are
-/// compared later, when it is known what they should agree with.
+/// compared later, when the record that they must agree with is known.
 ///
 /// # Errors
-/// Everything that keeps the checkpoints from being opened, else [`Error::Usage`] with every difference.
+/// Every error of opening the checkpoints; if all open, [`Error::Usage`] with every difference.
 pub(crate) fn check_compatible(specs: &[CheckpointSpec]) -> Result<()> {
     let checkpoints = open(specs)?;
     let mut known: Vec<(&CheckpointSpec, Vec<(&'static str, String)>)> = Vec::new();
@@ -37,14 +37,14 @@ pub(crate) fn check_compatible(specs: &[CheckpointSpec]) -> Result<()> {
     ))
 }
 
-/// The checkpoints, opened; what is wrong with any of them is told at once.
+/// Opens all checkpoints. The error lists what is wrong with each of them.
 fn open(specs: &[CheckpointSpec]) -> Result<Vec<(&CheckpointSpec, Checkpoint)>> {
     let mut opened = Vec::new();
     let mut failed = Vec::new();
     for spec in specs.iter().filter(|spec| !spec.is_run()) {
         match Checkpoint::open(&spec.folder) {
             Ok(checkpoint) => opened.push((spec, checkpoint)),
-            // The noise floor is of a folder that stands there twice.
+            // The noise floor has the same folder as the last checkpoint: its error is listed once.
             Err(error) if failed.iter().all(|known: &Error| known.to_string() != error.to_string()) => {
                 failed.push(error);
             }
@@ -73,7 +73,7 @@ fn tokenizer_hash(checkpoint: &Checkpoint) -> Result<String> {
     }
 }
 
-/// Every value of a configuration that decides what the forward pass computes, or which token stands at position 0.
+/// Every value of a configuration that decides what the forward pass computes, or which token is at position 0.
 pub(crate) fn facts(config: &Config) -> Vec<(&'static str, String)> {
     vec![
         ("vocab_size", config.vocab_size.to_string()),

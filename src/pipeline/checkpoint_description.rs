@@ -1,26 +1,26 @@
-//! What a checkpoint is, what a run would cost, and whether the model is sane.
+//! Describes a checkpoint, estimates what a run would cost, and checks whether the model is sane.
 
 use candle_core::{Device, Tensor};
 use candle_transformers::generation::{LogitsProcessor, Sampling};
 use serde_json::{Value, json};
 
 use super::{
-    checkpoint_spec::label,
+    checkpoint_spec::folder_label,
     memory_bound::Bound,
-    memory_plan::{memory, wave_within},
+    memory_plan::{needed_memory, wave_within},
 };
 use crate::{
     checkpoint::Checkpoint,
     corpus::Tokenizer,
-    error::{Error, Result, path_text},
+    error::{Error, OptionName, Result, path_text},
     model::{Arithmetic, Cost, ForwardOptions, Model, Outputs, Wave, WaveOutput, instruction_set, multiply_rate},
     routing::{CapacityRule, LayerRouting, RoutingObserver},
 };
 
-/// A run whose capacity and cost are described.
+/// The run whose capacity and cost are estimated.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Load {
-    /// Tokens of the sequence that the capacity is of; `None`: as many as the model takes.
+    /// Tokens of the sequence for which the capacity is shown; `None`: as many as the model takes.
     pub(crate) length: Option<usize>,
     /// Tokens that go through the model.
     pub(crate) tokens: u64,
@@ -28,14 +28,15 @@ pub(crate) struct Load {
     pub(crate) memory: Option<u64>,
 }
 
-/// Everything as JSON: the one description that both forms of output show.
-pub(crate) fn describe(checkpoint: &Checkpoint, tokenizer: Option<&Tokenizer>, load: Load) -> Result<Value> {
+/// The whole description as JSON, from which both the table and the JSON output are printed.
+pub(crate) fn describe_checkpoint(checkpoint: &Checkpoint, tokenizer: Option<&Tokenizer>, load: Load) -> Result<Value> {
     let config = checkpoint.config();
     let length = load.length.unwrap_or(config.max_position_embeddings);
     if length > config.max_position_embeddings {
         return Err(Error::usage(
             format!(
-                "--length {length}; the model takes at most max_position_embeddings = {}",
+                "{}; the model takes at most max_position_embeddings = {}",
+                OptionName::Length.with(length),
                 config.max_position_embeddings
             ),
             "capacity is that of one sequence routed alone",
@@ -46,7 +47,7 @@ pub(crate) fn describe(checkpoint: &Checkpoint, tokenizer: Option<&Tokenizer>, l
     let files: Vec<Value> =
         checkpoint.files().iter().map(|file| json!({ "path": path_text(&file.path), "bytes": file.bytes })).collect();
     Ok(json!({
-        "checkpoint": label(checkpoint.dir()),
+        "checkpoint": folder_label(checkpoint.dir()),
         "hidden_size": config.hidden_size,
         "intermediate_size": config.intermediate_size,
         "num_hidden_layers": config.num_hidden_layers,
@@ -78,7 +79,7 @@ fn estimate(checkpoint: &Checkpoint, length: usize, tokens: u64, limit: Option<u
     let cost = Cost::new(config, length);
     let rate = multiply_rate(config.hidden_size, config.intermediate_size);
     let bound = Bound::for_run(limit);
-    // One sequence is the least: if that is over the limit, the number shows it.
+    // A wave has at least one sequence, even if that needs more than the limit: the printed number then shows it.
     let wave = wave_within(config, &cost, false, bound.bytes).max(length).min(tokens as usize);
     json!({
         "tokens": tokens,
@@ -88,13 +89,13 @@ fn estimate(checkpoint: &Checkpoint, length: usize, tokens: u64, limit: Option<u
         "threads": rayon::current_num_threads(),
         "seconds": cost.flop_per_token * tokens as f64 / rate,
         "memory_limit_bytes": bound.bytes,
-        "memory_limit": bound.of,
-        "memory_bytes": memory(config, &cost, false, wave),
+        "memory_limit": bound.source,
+        "memory_bytes": needed_memory(config, &cost, false, wave),
         "wave_tokens": wave,
     })
 }
 
-/// Nobody listens.
+/// An observer that ignores all routing.
 struct Deaf;
 
 impl RoutingObserver for Deaf {
@@ -104,7 +105,7 @@ impl RoutingObserver for Deaf {
 }
 
 /// Perplexity of the text, and a greedy continuation.
-pub(crate) fn sample(
+pub(crate) fn continue_text(
     checkpoint: &Checkpoint,
     tokenizer: Option<&Tokenizer>,
     text: &str,
@@ -113,7 +114,8 @@ pub(crate) fn sample(
     let tokenizer = tokenizer.ok_or_else(|| {
         Error::tokenizer(
             format!(
-                "--text needs a tokenizer; `{}` has neither spiece.model nor tokenizer.json",
+                "{} needs a tokenizer; `{}` has neither spiece.model nor tokenizer.json",
+                OptionName::Text,
                 checkpoint.dir().display()
             ),
             "copy the tokenizer's spiece.model into the checkpoint's folder",
@@ -123,11 +125,19 @@ pub(crate) fn sample(
     let mut ids = vec![config.bos_token_id];
     ids.extend(tokenizer.encode(text)?);
     if ids.len() < 2 {
-        return Err(Error::usage(format!("--text {text:?} gives no token"), "give at least one word"));
+        return Err(Error::usage(
+            format!("{} gives no token", OptionName::Text.with(format_args!("{text:?}"))),
+            "give at least one word",
+        ));
     }
     if ids.len() > config.max_position_embeddings {
         return Err(Error::usage(
-            format!("--text has {} tokens; the model takes at most {}", ids.len(), config.max_position_embeddings),
+            format!(
+                "{} has {} tokens; the model takes at most {}",
+                OptionName::Text,
+                ids.len(),
+                config.max_position_embeddings
+            ),
             "give a shorter text",
         ));
     }
@@ -144,7 +154,7 @@ pub(crate) fn sample(
     }))
 }
 
-/// What a perplexity says of a model, in words; the loss of guessing is ln(vocabulary).
+/// What the loss per token says about a model, in words; guessing has a loss of ln(vocabulary).
 fn judgement(nll: f64, vocabulary: usize) -> &'static str {
     match nll / (vocabulary as f64).ln() {
         share if share.is_nan() => "not a number: a weight is not finite, or activations overflow",
@@ -162,7 +172,7 @@ fn forward(checkpoint: &Checkpoint, ids: &[u32], outputs: Outputs) -> Result<Wav
     Model::new(checkpoint, options).forward(&wave, &mut Deaf)
 }
 
-/// Appends the likeliest token until `</s>`, the context's end or `count` tokens; every step is a full forward pass.
+/// Appends the likeliest token until `</s>`, the end of the context or `count` tokens; every step is a full forward pass.
 fn continue_greedily(checkpoint: &Checkpoint, mut ids: Vec<u32>, count: usize) -> Result<Vec<u32>> {
     let config = checkpoint.config();
     let mut processor = LogitsProcessor::from_sampling(0, Sampling::ArgMax);

@@ -1,24 +1,24 @@
-//! The checkpoints of a drift run in their order: labels, training tokens, and whether they belong together.
+//! The checkpoints of a drift run in order, with their labels and training tokens, checked.
 
 use std::collections::BTreeSet;
 
 use super::{
-    checkpoint_spec::{CheckpointSpec, label},
+    checkpoint_spec::{CheckpointSpec, folder_label},
     options::DriftOptions,
     progress::Progress,
     reused_runs::{checkpoint_of, refuse_other_commands},
 };
 use crate::{
-    error::{Error, Result, bullets},
+    error::{Error, OptionName, Result, bullets},
     model::Arithmetic,
 };
 
 /// The checkpoints in order: the time axis, then the extra model, then the last one again in bf16 arithmetic.
 ///
 /// # Errors
-/// [`Error::Usage`] for labels that repeat or are no folder name, for training tokens that are not as many as the
-/// checkpoints or do not grow, and for a noise floor whose checkpoint is not known.
-pub(crate) fn specs(options: &DriftOptions, progress: &dyn Progress) -> Result<Vec<CheckpointSpec>> {
+/// [`Error::Usage`] for labels that repeat or cannot name a folder, for a list of training tokens that does not have one
+/// value for each checkpoint or does not grow, and for a noise floor whose checkpoint is not known.
+pub(crate) fn checkpoint_specs(options: &DriftOptions, progress: &dyn Progress) -> Result<Vec<CheckpointSpec>> {
     let mut specs = options.checkpoints.clone();
     assign_tokens(&mut specs, &options.training_tokens)?;
     if options.training_tokens.is_empty() {
@@ -34,7 +34,7 @@ pub(crate) fn specs(options: &DriftOptions, progress: &dyn Progress) -> Result<V
     Ok(specs)
 }
 
-/// Refuses a run of one checkpoint: nothing would come of its forward pass that `route` does not say.
+/// Refuses a run of one checkpoint: its forward pass would show nothing that `route` does not.
 ///
 /// # Errors
 /// [`Error::Usage`].
@@ -42,11 +42,15 @@ pub(crate) fn refuse_one(specs: &[CheckpointSpec]) -> Result<()> {
     let [only] = specs else { return Ok(()) };
     Err(Error::usage(
         format!("drift has one checkpoint, `{}`, which has nothing to agree with; expected two or more", only.label),
-        "give the checkpoints of one training run in order, or a model beside it with --final; for one checkpoint alone there is `route`",
+        format!(
+            "give the checkpoints of one training run in order, or a model beside it with {}; for one checkpoint alone there is `route`",
+            OptionName::Final
+        ),
     ))
 }
 
-/// The last checkpoint again, in bf16 arithmetic. A finished run has no weights: they are where it took them from.
+/// The last checkpoint again, in bf16 arithmetic. A finished run holds no weights, so the checkpoint that it was made from is
+/// used.
 fn noise_floor(last: &CheckpointSpec, progress: &dyn Progress) -> Result<CheckpointSpec> {
     let folder = if last.is_run() { checkpoint_of(&last.folder, progress)? } else { last.folder.clone() };
     let label = format!("{}-bf16", last.label);
@@ -82,7 +86,7 @@ pub(crate) fn check_labels(specs: &[CheckpointSpec]) -> Result<()> {
 fn assign_tokens(specs: &mut [CheckpointSpec], given: &[f64]) -> Result<()> {
     if !given.is_empty() && given.len() != specs.len() {
         return Err(Error::usage(
-            format!("--tokens has {} values for {} checkpoints", given.len(), specs.len()),
+            format!("{} has {} values for {} checkpoints", OptionName::TrainingTokens, given.len(), specs.len()),
             "give one value per checkpoint of the time axis, in order",
         ));
     }
@@ -101,14 +105,17 @@ fn assign_tokens(specs: &mut [CheckpointSpec], given: &[f64]) -> Result<()> {
     }
     Err(Error::usage(
         format!("the checkpoints are not in the order of training:{}", bullets(&wrong)),
-        "give the checkpoints in the order of training, or correct the numbers with --tokens",
+        format!(
+            "give the checkpoints in the order of training, or correct the numbers with {}",
+            OptionName::TrainingTokens
+        ),
     ))
 }
 
-/// Refuses checkpoints whose names count the steps of the training in another order.
+/// Refuses checkpoints whose names contain training steps that are not in ascending order.
 fn check_steps(specs: &[CheckpointSpec]) -> Result<()> {
-    let known: Vec<(Step, &str)> =
-        specs.iter().filter_map(|spec| Some((Step::of(spec)?, spec.label.as_str()))).collect();
+    let known: Vec<(TrainingStep, &str)> =
+        specs.iter().filter_map(|spec| Some((TrainingStep::of(spec)?, spec.label.as_str()))).collect();
     let wrong: Vec<String> = known
         .windows(2)
         .filter(|pair| pair[0].0.unit == pair[1].0.unit && pair[0].0.number > pair[1].0.number)
@@ -123,26 +130,29 @@ fn check_steps(specs: &[CheckpointSpec]) -> Result<()> {
     }
     Err(Error::usage(
         format!("the checkpoints are not in the order of training:\n  - {}", wrong.join("\n  - ")),
-        "give the checkpoints in the order of training (a shell sorts checkpoint-1000 before checkpoint-200), or say with \
-         --tokens how far each was trained",
+        format!(
+            "give the checkpoints in the order of training (a shell sorts checkpoint-1000 before checkpoint-200), or say with \
+             {} how far each was trained",
+            OptionName::TrainingTokens
+        ),
     ))
 }
 
-/// A point of a training in its own unit.
+/// A point in a training, such as step 1000 or epoch 3.
 #[derive(Clone, Debug, PartialEq)]
-struct Step {
+struct TrainingStep {
     unit: &'static str,
     number: f64,
 }
 
-impl Step {
-    /// The step that a label names, or else the folder.
+impl TrainingStep {
+    /// The step in the label, or else in the name of the folder.
     fn of(spec: &CheckpointSpec) -> Option<Self> {
-        Self::in_name(&spec.label).or_else(|| Self::in_name(&label(&spec.folder)))
+        Self::in_name(&spec.label).or_else(|| Self::in_name(&folder_label(&spec.folder)))
     }
 
-    /// A step in a name such as `checkpoint-1000`, `global_step1000`, `step_5k` or `epoch=3`: the first of the units, and of
-    /// one that stands there twice the last.
+    /// The step in a name such as `checkpoint-1000`, `global_step1000`, `step_5k` or `epoch=3`. If a name has several units, the
+    /// one listed first counts; if it has a unit twice, the last occurrence counts.
     fn in_name(name: &str) -> Option<Self> {
         const UNITS: [(&str, &str); 6] = [
             ("step", "step"),
@@ -158,7 +168,7 @@ impl Step {
     }
 }
 
-/// The number at the beginning of a text, after at most one sign that separates: 1000, -1000, _5k, =3.
+/// The number at the beginning of a text, after at most one separator: 1000, -1000, _5k, =3.
 fn number(text: &str) -> Option<f64> {
     let text = text.strip_prefix('s').unwrap_or(text);
     let text = text.strip_prefix(['-', '_', '=', '.', ' ']).unwrap_or(text);
@@ -187,10 +197,10 @@ mod tests {
             ("epoch_3", "epoch", 3.0),
             ("iter_0000100", "step", 100.0),
         ] {
-            assert_eq!(Step::in_name(name), Some(Step { unit, number }), "{name}");
+            assert_eq!(TrainingStep::in_name(name), Some(TrainingStep { unit, number }), "{name}");
         }
         for name in ["openmoe-8b-200B", "final", "steps", "checkpoint", "checkpoint-last"] {
-            assert_eq!(Step::in_name(name), None, "{name}");
+            assert_eq!(TrainingStep::in_name(name), None, "{name}");
         }
         let check = |labels: &[&str]| {
             let specs: Vec<CheckpointSpec> =

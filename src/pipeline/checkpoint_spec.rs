@@ -1,4 +1,4 @@
-//! A checkpoint of a run as typed: its folder, label and training tokens.
+//! A checkpoint of a run as it is given: its folder, label and training tokens.
 
 use std::path::{Path, PathBuf};
 
@@ -15,9 +15,9 @@ pub struct CheckpointSpec {
     pub label: String,
     /// The checkpoint, or a finished route run.
     pub folder: PathBuf,
-    /// Tokens that it was trained on, where known.
+    /// Tokens that it was trained on, if known.
     pub training_tokens: Option<f64>,
-    /// Beside the time axis.
+    /// Whether it is beside the time axis instead of on it.
     pub off_axis: bool,
     /// Rounding of activations.
     pub arithmetic: Arithmetic,
@@ -27,11 +27,11 @@ impl CheckpointSpec {
     /// The checkpoint in a folder, under the name of the folder.
     pub fn in_folder(folder: impl AsRef<Path>) -> Self {
         let folder = snapshot(folder.as_ref());
-        let label = label(&folder);
+        let label = folder_label(&folder);
         Self::labelled(label, folder, false)
     }
 
-    /// Reads FOLDER or LABEL=FOLDER. A folder whose name is no UTF-8 has no label but its own.
+    /// Reads FOLDER or LABEL=FOLDER. Text that is not UTF-8 is always a folder without a label.
     pub fn new(typed: impl AsRef<Path>, off_axis: bool) -> Self {
         let typed = typed.as_ref();
         let (name, folder) = match typed.to_str().and_then(|text| text.split_once('=')) {
@@ -39,7 +39,7 @@ impl CheckpointSpec {
             _ => (None, typed.to_path_buf()),
         };
         let folder = snapshot(&folder);
-        let label = name.map_or_else(|| label(&folder), str::to_owned);
+        let label = name.map_or_else(|| folder_label(&folder), str::to_owned);
         Self::labelled(label, folder, off_axis)
     }
 
@@ -48,19 +48,19 @@ impl CheckpointSpec {
         Self { label, folder, training_tokens, off_axis, arithmetic: Arithmetic::F32 }
     }
 
-    /// Whether the folder is a run rather than a checkpoint.
+    /// Whether the folder is a run and not a checkpoint.
     pub(crate) fn is_run(&self) -> bool {
         self.folder.join("manifest.json").is_file() && !self.folder.join("config.json").is_file()
     }
 
-    /// The training tokens in words, for plans.
+    /// The training tokens in words, for the plan that a dry run shows.
     pub(crate) fn trained(&self) -> String {
         self.training_tokens.map_or_else(String::new, |tokens| format!(" ({} training tokens)", grouped(tokens as u64)))
     }
 }
 
-/// The name of a folder, for tables and charts; of a hub's snapshot that of its repository.
-pub(crate) fn label(folder: &Path) -> String {
+/// The name of a folder, for tables and charts; for a snapshot in the cache of a hub, the name of its repository.
+pub(crate) fn folder_label(folder: &Path) -> String {
     let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
     if let Some(name) = repository_name(&folder) {
         return name;
@@ -68,8 +68,8 @@ pub(crate) fn label(folder: &Path) -> String {
     folder.file_name().map_or_else(|| folder.display().to_string(), |name| name.to_string_lossy().into_owned())
 }
 
-/// Training tokens in a name such as openmoe-8b-200B or openmoe-tiny-2.5M: the last part that is one. Units are capital
-/// letters, so that the 8b of a model's size is none.
+/// Training tokens in a name such as openmoe-8b-200B or openmoe-tiny-2.5M: the last part that is such a number. Units are
+/// capital letters, so that the 8b of a model's size is not one.
 fn training_tokens(label: &str) -> Option<f64> {
     label.split(['-', '_']).rev().find_map(token_count)
 }

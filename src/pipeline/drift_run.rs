@@ -1,20 +1,21 @@
-//! The same tokens through several checkpoints of one run -> when was routing learnt, and what still changes?
+//! A drift run: the same tokens go through several checkpoints of one training run. When was routing learnt, and what still
+//! changes?
 
 use std::{path::Path, time::Instant};
 
 use super::{
     checkpoint_comparison::check_compatible,
-    checkpoint_list::{refuse_one, specs},
+    checkpoint_list::{checkpoint_specs, refuse_one},
     checkpoint_spec::CheckpointSpec,
     options::{DriftOptions, RunOptions},
     pass::Pass,
-    pass_manifest::{self, statistic_settings, texts},
+    pass_record::{self, paths_as_text, statistic_settings},
     pass_sequence::{self, forward_one},
     prepared_pass::PreparedPass,
     progress::Progress,
     reused_runs::{check_reused, expected_record},
     run_folder::note_resumed,
-    statistics::{Analysis, finish},
+    statistics::{Analysis, finish_run},
     token_ids::check_token_ids,
 };
 use crate::{
@@ -26,11 +27,11 @@ use crate::{
 };
 
 /// Routes a text with several checkpoints of one training run, into the new or empty folder `out`.
-/// What of a folder that is not empty becomes, [`ExecutionOptions::occupied`](super::options::ExecutionOptions::occupied) says.
+/// [`ExecutionOptions::occupied`](super::options::ExecutionOptions::occupied) decides what happens to a folder that is not empty.
 ///
 /// # Errors
-/// Everything that keeps the run from being made: options, checkpoints, text, the folder; nothing is written then unless the
-/// forward pass itself fails. [`Error::Interrupted`] if it is cancelled; what is complete is kept.
+/// Options, checkpoints, text or a folder that cannot be used. Nothing is written then, unless the forward pass itself fails.
+/// [`Error::Interrupted`] if the run is cancelled; what is complete is kept.
 pub fn drift(options: DriftOptions, out: &Path, progress: &dyn Progress) -> Result<(RunDir, Analysis)> {
     DriftRun::new(options, Some(out), progress)?.run(out, progress)
 }
@@ -40,11 +41,11 @@ pub(crate) struct DriftRun {
     options: DriftOptions,
     /// The checkpoints in the order of training, those beside the time axis anywhere.
     pub(crate) specs: Vec<CheckpointSpec>,
-    /// The forward passes: those of the checkpoints that are no finished runs.
+    /// The forward passes: one for each checkpoint that is not a finished run.
     pub(crate) passes: Vec<Pass>,
     /// `None` if every checkpoint is a finished run.
     pub(crate) prepared: Option<PreparedPass>,
-    /// What is recorded of it before it starts.
+    /// The record with which it starts.
     pub(crate) record: RunRecord,
     clock: Instant,
 }
@@ -53,7 +54,7 @@ impl DriftRun {
     /// Opens, reads, validates and compares everything; also the folder `out`, if the run is to be written.
     pub(crate) fn new(options: DriftOptions, out: Option<&Path>, progress: &dyn Progress) -> Result<Self> {
         let clock = Instant::now();
-        let specs = specs(&options, progress)?;
+        let specs = checkpoint_specs(&options, progress)?;
         if let Some(out) = out {
             protect_folders(out, specs.iter().map(|spec| spec.folder.as_path()))?;
         }
@@ -99,12 +100,12 @@ impl DriftRun {
                 forward_one(&run, &prepared, options, pass, progress)?;
             }
         }
-        let analysis = finish(&run, &mut record, options.execution.report, progress, Some(clock))?;
+        let analysis = finish_run(&run, &mut record, options.execution.report, progress, Some(clock))?;
         Ok((run, analysis))
     }
 }
 
-/// The record of the run before it starts: of the text it says what that of a route run does.
+/// The record of the run before it starts. It describes the text as the record of a route run does.
 fn record(options: &DriftOptions, specs: &[CheckpointSpec], expected: &RunRecord, identity: Identity) -> RunRecord {
     let labels: Vec<&str> = specs.iter().map(|spec| spec.label.as_str()).collect();
     RunRecord {
@@ -117,12 +118,12 @@ fn record(options: &DriftOptions, specs: &[CheckpointSpec], expected: &RunRecord
         config: expected.config.clone(),
         text: TextSummary { conversations_cut: None, ..expected.text.clone() },
         threads: Some(rayon::current_num_threads()),
-        corpus: texts(&options.run.corpus),
+        corpus: paths_as_text(&options.run.corpus),
         ..RunRecord::new(identity, labels.join(", "), expected.layout.clone())
     }
 }
 
-/// Reads the text, if there is a checkpoint that it will go through; what every trace must agree with.
+/// Reads the text, if there is a checkpoint that it will go through. Returns the record that every trace must agree with.
 fn prepare(
     options: &DriftOptions,
     out: Option<&Path>,
@@ -137,7 +138,7 @@ fn prepare(
     };
     let prepared = PreparedPass::new(options, first, progress)?;
     out.map_or(Ok(()), |out| protect_texts(out, prepared.text_paths(options)))?;
-    let expected = pass_manifest::record(&prepared, options);
+    let expected = pass_record::pass_record(&prepared, options);
     Ok((Some(prepared), expected))
 }
 
@@ -151,8 +152,8 @@ fn below(spec: &CheckpointSpec) -> String {
     path_text(&Path::new("checkpoints").join(&spec.label))
 }
 
-/// Where the trace of a checkpoint is: below the folder of the run, or the whole path of the run that is reused. The manifest,
-/// where it is looked up again, is UTF-8.
+/// Where the trace of a checkpoint is: a path below the folder of the run, or the whole path of the run that is reused. It must
+/// be UTF-8, because the manifest records it.
 fn trace(spec: &CheckpointSpec) -> Result<String> {
     if !spec.is_run() {
         return Ok(below(spec));
@@ -167,7 +168,7 @@ fn trace(spec: &CheckpointSpec) -> Result<String> {
 }
 
 /// What decides the traces: the checkpoints, and what their route runs have in common. `identities` are those of the
-/// forward passes; a finished run records its own.
+/// forward passes; the identity of a finished run is read from its record.
 fn identity(specs: &[CheckpointSpec], expected: &RunRecord, identities: &[Identity]) -> Result<Identity> {
     let mut identities = identities.iter();
     let mut checkpoints = Vec::new();

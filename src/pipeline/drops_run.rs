@@ -1,4 +1,4 @@
-//! Conversations through one or two checkpoints -> where tokens lose their experts, why, and what prevents it.
+//! A drops run: conversations go through one or two checkpoints. Where do tokens lose their experts, why, and what prevents it?
 
 use std::{path::Path, time::Instant};
 
@@ -6,19 +6,19 @@ use super::{
     checkpoint_comparison::check_compatible,
     checkpoint_list::check_labels,
     checkpoint_spec::CheckpointSpec,
-    forward::forward,
+    forward_pass::run_forward_pass,
     options::{DropsOptions, RunOptions},
     pass::Pass,
-    pass_manifest::record,
+    pass_record::pass_record,
     pass_sequence::{self, forward_one},
     prepared_pass::PreparedPass,
     progress::Progress,
     run_folder::note_resumed,
-    statistics::{Analysis, finish},
+    statistics::{Analysis, finish_run},
 };
 use crate::{
     corpus::{ChatTemplate, Template},
-    error::{Error, Result, path_text},
+    error::{Error, OptionName, Result, path_text},
     routing::CapacityRule,
     run::{
         DropsSettings, Identity, RecordedCheckpoint, RecordedReplay, RunDir, RunKind, RunRecord, protect_folders,
@@ -27,11 +27,11 @@ use crate::{
 };
 
 /// Routes conversations and text with one or two checkpoints, into the new or empty folder `out`.
-/// What of a folder that is not empty becomes, [`ExecutionOptions::occupied`](super::options::ExecutionOptions::occupied) says.
+/// [`ExecutionOptions::occupied`](super::options::ExecutionOptions::occupied) decides what happens to a folder that is not empty.
 ///
 /// # Errors
-/// Everything that keeps the run from being made: options, checkpoints, text, the folder; nothing is written then unless the
-/// forward pass itself fails. [`Error::Interrupted`] if it is cancelled; what is complete is kept.
+/// Options, checkpoints, text or a folder that cannot be used. Nothing is written then, unless the forward pass itself fails.
+/// [`Error::Interrupted`] if the run is cancelled; what is complete is kept.
 pub fn drops(options: DropsOptions, out: &Path, progress: &dyn Progress) -> Result<(RunDir, Analysis)> {
     DropsRun::new(options, Some(out), progress)?.run(out, progress)
 }
@@ -40,7 +40,7 @@ pub fn drops(options: DropsOptions, out: &Path, progress: &dyn Progress) -> Resu
 pub(crate) struct DropsRun {
     /// What is asked of it.
     pub(crate) options: DropsOptions,
-    /// The run's own pass, then those beside it.
+    /// The pass of the first checkpoint, then all others.
     pub(crate) passes: Vec<Pass>,
     /// The run's own pass, opened and checked.
     pub(crate) prepared: PreparedPass,
@@ -68,14 +68,14 @@ impl DropsRun {
         let options = &options.run;
         let (run, resumed) = RunDir::prepare(out, options.execution.occupied, &identity)?;
         note_resumed(&run, resumed, progress);
-        let mut record = RunRecord { identity, drops: Some(drops), ..record(&prepared, options) };
+        let mut record = RunRecord { identity, drops: Some(drops), ..pass_record(&prepared, options) };
         main_pass(&run, &prepared, options, &passes, &mut record, specs.len() > 1, progress)?;
         for pass in &passes[1..] {
             prepared = prepared.with_pass(options, pass, progress)?;
             forward_one(&run, &prepared, options, pass, progress)?;
         }
         drop(prepared);
-        let analysis = finish(&run, &mut record, options.execution.report, progress, Some(clock))?;
+        let analysis = finish_run(&run, &mut record, options.execution.report, progress, Some(clock))?;
         Ok((run, analysis))
     }
 }
@@ -125,7 +125,7 @@ fn main_pass(
 ) -> Result<()> {
     let pass = &passes[0];
     if !several {
-        forward(run, prepared, pass, record, progress)?;
+        run_forward_pass(run, prepared, pass, record, progress)?;
         if !pass_sequence::is_whole(run, Some(prepared), &passes[1..]) {
             run.write_record(record)?;
         }
@@ -138,7 +138,7 @@ fn main_pass(
     Ok(())
 }
 
-/// The checkpoint, and the one that it is compared with.
+/// The checkpoint and, if there is one, the checkpoint that it is compared with.
 fn specs(options: &DropsOptions, out: Option<&Path>) -> Result<Vec<CheckpointSpec>> {
     let specs: Vec<CheckpointSpec> = std::iter::once(&options.checkpoint).chain(&options.compare).cloned().collect();
     check_labels(&specs)?;
@@ -155,7 +155,7 @@ fn specs(options: &DropsOptions, out: Option<&Path>) -> Result<Vec<CheckpointSpe
     Ok(specs)
 }
 
-/// The chat template that is meant by `auto`: that of the first checkpoint, for all.
+/// The chat template that `auto` means: that of the first checkpoint, for all checkpoints.
 fn template(options: &DropsOptions, specs: &[CheckpointSpec], progress: &dyn Progress) -> Result<ChatTemplate> {
     let Some(conversations) = &options.run.conversations else { return Ok(ChatTemplate::default()) };
     let resolved = |spec: &CheckpointSpec| -> Result<ChatTemplate> {
@@ -178,15 +178,19 @@ fn check_factors(options: &DropsOptions) -> Result<()> {
     let factors = &options.exact_replay;
     if options.run.routing.capacity_rule == CapacityRule::Unlimited && !factors.is_empty() {
         return Err(Error::usage(
-            "--exact-replay with --capacity-rule unlimited; expected a rule that has a factor",
-            "leave one of the two out, or take --capacity-rule port",
+            format!(
+                "{} with {}; expected a rule that has a factor",
+                OptionName::ExactReplay,
+                OptionName::CapacityRule.with(CapacityRule::Unlimited)
+            ),
+            format!("leave one of the two out, or take {}", OptionName::CapacityRule.with("port")),
         ));
     }
     for (index, factor) in factors.iter().enumerate() {
         if !(factor.is_finite() && *factor > 0.0) || factors[..index].contains(factor) {
             return Err(Error::usage(
-                format!("--exact-replay {factor}; expected positive numbers, each once"),
-                "for example --exact-replay 1.25 1.5",
+                format!("{}; expected positive numbers, each once", OptionName::ExactReplay.with(factor)),
+                format!("for example {}", OptionName::ExactReplay.with("1.25 1.5")),
             ));
         }
     }
@@ -203,7 +207,7 @@ fn replay_folder(factor: f64) -> String {
     format!("exact_replay/{factor}")
 }
 
-/// What decides the results: the forward pass of the first checkpoint, and what is done beside it.
+/// What decides the results: the forward pass of the first checkpoint, the other checkpoint and the exact replays.
 fn identity(options: &DropsOptions, specs: &[CheckpointSpec], first: &Identity) -> Identity {
     let checkpoint = |spec: &CheckpointSpec| {
         RecordedCheckpoint::new(spec.label.as_str(), path_text(&spec.folder), trace_of(specs, spec))

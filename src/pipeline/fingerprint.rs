@@ -1,30 +1,30 @@
-//! The identity of a checkpoint, and what was noticed while its bytes were read.
+//! The identity of a checkpoint: hashes of its files, and what was noticed while their bytes were read.
 
 use std::path::Path;
 
 use super::progress::{Progress, RunningStage, Stage};
 use crate::{
     checkpoint::{Checkpoint, CheckpointState, WeightReading, check_blob, describe_oddities},
-    error::{Error, Result, path_text},
+    error::{Error, OptionName, Result, path_text},
     run::{CheckpointFiles, WeightFile},
 };
 
-/// A checkpoint's identity, and the state in which its files had it.
+/// The identity of a checkpoint, and the state of its files when it was taken.
 #[derive(Clone, Debug)]
 pub(crate) struct Fingerprint {
-    /// The hash of its configuration; of each weight file the path with its SHA-256, or with its size and times of change.
+    /// The hash of its configuration, and for each weight file its path with its SHA-256, or with its size and times of change.
     pub(crate) files: CheckpointFiles,
     /// The files as they were before they were read.
     pub(crate) state: CheckpointState,
-    /// What the user must be told of.
+    /// Oddities that the user must know about.
     pub(crate) notes: Vec<String>,
 }
 
 impl Fingerprint {
-    /// Reads all weights, unless size and time are to stand for them; warns of what is odd about their numbers.
+    /// Reads and hashes all weights, or with `no_hash` takes only their size and times; warns of numbers that are odd.
     ///
     /// # Errors
-    /// A file cannot be read, changes meanwhile, or is not the one that the cache of a hub names.
+    /// A file cannot be read, changes while it is read, or is not the one that the cache of a hub names.
     pub(crate) fn new(checkpoint: &Checkpoint, no_hash: bool, progress: &dyn Progress) -> Result<Self> {
         let mut state = checkpoint.state()?;
         let mut sums = Vec::new();
@@ -55,7 +55,7 @@ impl Fingerprint {
             progress.warn_once(&format!("{}: {note}", checkpoint.dir().display()));
         }
         if no_hash {
-            notes.push("--no-hash: the numbers of the weights were not looked at".to_owned());
+            notes.push(format!("{}: the numbers of the weights were not looked at", OptionName::NoHash));
         }
         Ok(Self { files, state, notes })
     }
@@ -73,7 +73,7 @@ pub(crate) fn read_watched(checkpoint: &Checkpoint, index: usize, progress: &dyn
 fn by_size_and_time(path: &Path) -> Result<WeightFile> {
     let metadata = std::fs::metadata(path).map_err(Error::io("read", path))?;
     let modified = metadata.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
-    // A program that copies into a file may set the time of its content back, but not this one.
+    // A program that overwrites a file may restore its modification time, but not this one.
     #[cfg(unix)]
     let changed = Some(std::os::unix::fs::MetadataExt::ctime(&metadata));
     #[cfg(not(unix))]

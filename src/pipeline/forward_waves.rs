@@ -1,4 +1,4 @@
-//! Runs the forward pass of a prepared run wave by wave into its folder.
+//! Runs the forward pass of a prepared run wave by wave; a wave is a set of tokens that go through a layer together.
 
 use std::{
     ops::Range,
@@ -20,7 +20,7 @@ use crate::{
     trace::{FinishedPart, Segment, TraceWriter},
 };
 
-/// Passes routing on to the trace, says how far the pass is, and stops when cancelled.
+/// Passes routing on to the trace, reports progress, and stops when the run is cancelled.
 struct RouteObserver<'a> {
     trace: TraceWriter<'a>,
     stage: &'a RunningStage<'a>,
@@ -45,7 +45,7 @@ impl RoutingObserver for RouteObserver<'_> {
 
 /// What the forward pass did.
 pub(crate) struct Executed {
-    /// Tokens that went through it now (not in an earlier, interrupted run).
+    /// Tokens that went through the model in this run (not in an earlier, interrupted one).
     pub(crate) tokens: u64,
     /// Seconds that it took.
     pub(crate) seconds: f64,
@@ -53,7 +53,7 @@ pub(crate) struct Executed {
     pub(crate) peak_memory: Option<u64>,
 }
 
-/// Runs every wave whose parts are not all in place, as they were written. Parts are written by a thread of their own.
+/// Runs every wave that has a part which is missing or was changed. A separate thread writes the parts.
 pub(crate) fn run_waves(
     prepared: &PreparedPass,
     run: &RunDir,
@@ -75,7 +75,7 @@ pub(crate) fn run_waves(
     let stage = RunningStage::begin(progress, Stage::ForwardPass, Some(tokens * layers));
     let clock = std::time::Instant::now();
     let (computed, written) = std::thread::scope(|scope| -> Result<_> {
-        // One part waits while another is written: more would only take memory.
+        // One part waits while another is written; a longer queue would only take memory.
         let (sender, steps) = sync_channel(1);
         let writing = move || write(run, steps);
         let writer = std::thread::Builder::new().name("trace".into()).spawn_scoped(scope, writing);
@@ -89,13 +89,13 @@ pub(crate) fn run_waves(
             move |step| sender.send(step).map_err(|_| Error::internal("the thread that writes the trace has stopped"));
         let checked = send.clone();
         let trace = TraceWriter::with(layout, &prepared.corpus.sequences, log_logits, move |part| {
-            send(Step::Write(Box::new(part)))
+            send(WriterMessage::Write(Box::new(part)))
         });
         let observer = RouteObserver { trace, stage: &stage, tokens: 0, wave: String::new() };
-        let computed = compute(prepared, &segments, observer, move || checked(Step::List));
+        let computed = compute(prepared, &segments, observer, move || checked(WriterMessage::List));
         Ok((computed, writer.join()))
     })?;
-    // Why the writer stopped says more than that it did.
+    // The reason why the writer stopped says more than the failure to send to it.
     written.unwrap_or_else(|_| Err(Error::internal("the thread that writes the trace panicked")))?;
     computed?;
     drop(stage);
@@ -103,22 +103,22 @@ pub(crate) fn run_waves(
     Ok(Executed { tokens, seconds: clock.elapsed().as_secs_f64(), peak_memory: process_memory::peak_memory() })
 }
 
-/// What the thread that writes is told.
-enum Step {
+/// A message to the thread that writes.
+enum WriterMessage {
     /// A part is ready.
     Write(Box<FinishedPart>),
-    /// The weights were still those that were hashed when everything up to now was computed.
+    /// The weights were still the hashed ones after everything up to here was computed: the written parts can be listed.
     List,
 }
 
-/// Writes parts. Each counts as the run's only when the weights that it was made from have been checked: what a run makes of
-/// mixed weights, or is killed over, is made again.
-fn write(run: &RunDir, steps: Receiver<Step>) -> Result<()> {
+/// Writes parts. A part counts only once the weights have been checked after it was computed: parts that were made from
+/// changed weights, or whose check an interruption prevented, are made again.
+fn write(run: &RunDir, steps: Receiver<WriterMessage>) -> Result<()> {
     let mut written = Written::default();
     for step in steps {
         match step {
-            Step::Write(part) => written.append(part.write(run)?),
-            Step::List => run.list(std::mem::take(&mut written))?,
+            WriterMessage::Write(part) => written.append(part.write(run)?),
+            WriterMessage::List => run.list(std::mem::take(&mut written))?,
         }
     }
     Ok(())
@@ -136,7 +136,7 @@ fn consecutive(numbers: &[usize]) -> Vec<Range<usize>> {
     ranges
 }
 
-/// The waves of some segments; observer and `checked`, which is told that the weights have not changed, go with the last.
+/// Runs the waves of some segments. `checked` is called after each wave, once the weights are found unchanged.
 fn compute(
     prepared: &PreparedPass,
     segments: &[Range<usize>],
@@ -156,7 +156,7 @@ fn compute(
         let wave = wave(prepared, groups);
         observer.tokens = wave.tokens() as u64;
         let computed = model.forward(&wave, &mut observer);
-        // What an interrupted wave has finished is kept too.
+        // The parts that an interrupted wave has finished are kept too.
         let unchanged = prepared.check_unchanged().and_then(|()| checked());
         computed?;
         unchanged?;
@@ -164,8 +164,8 @@ fn compute(
     Ok(())
 }
 
-/// Cuts the routing groups of the segments into waves of at most `limit` rows, at least one group each: whole segments
-/// where they fit, so that an interrupted run has little to repeat.
+/// Cuts the routing groups of the segments into waves of at most `limit` rows and at least one group. Segments that fit stay
+/// whole, so that an interrupted run has little to repeat.
 fn waves(segments: &[Segment], group_rows: &[usize], limit: usize) -> Vec<Range<usize>> {
     let mut waves: Vec<(Range<usize>, usize)> = Vec::new();
     for segment in segments {

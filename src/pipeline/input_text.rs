@@ -1,4 +1,4 @@
-//! Reads the text and the conversations of a run, and tells what could not be used.
+//! Reads the text and the conversations of a run, and reports what could not be used.
 
 use super::{
     options::{ConversationOptions, RunOptions},
@@ -7,12 +7,14 @@ use super::{
 };
 use crate::{
     checkpoint::Checkpoint,
-    corpus::{Categories, ChatTemplate, Corpus, CorpusOptions, Template, Tokenizer, TranscriptOptions, nearest},
-    error::{Error, Result},
+    corpus::{
+        Categories, ChatTemplate, Corpus, CorpusOptions, Template, Tokenizer, TranscriptOptions, nearest_spelling,
+    },
+    error::{Error, OptionName, Result},
     stats::CATEGORIES_SHOWN,
 };
 
-/// Conversations first, then plain text.
+/// Reads the conversations, then the plain text.
 pub(crate) fn read_text(
     options: &RunOptions,
     template: ChatTemplate,
@@ -40,13 +42,13 @@ pub(crate) fn read_text(
     Ok(corpus)
 }
 
-/// Lines about places, before the others are only counted.
+/// How many places are listed; the others are counted.
 const SHOWN: usize = 20;
 
-/// Categories that a trace can tell apart.
+/// The most categories that a trace can distinguish.
 const MOST_CATEGORIES: usize = u16::MAX as usize;
 
-/// Refuses a category that no row has: the run would end without any.
+/// Refuses a category key that no row has: the run would have no category at all.
 fn check_category(options: &RunOptions, corpus: &Corpus) -> Result<()> {
     let count = corpus.categories.as_ref().map_or(0, |categories| categories.count);
     if count > MOST_CATEGORIES {
@@ -56,16 +58,16 @@ fn check_category(options: &RunOptions, corpus: &Corpus) -> Result<()> {
                 quantities::grouped(count as u64),
                 quantities::grouped(MOST_CATEGORIES as u64)
             ),
-            "name a key with fewer values by --category",
+            format!("name a key with fewer values by {}", OptionName::Category),
         ));
     }
     let named = corpus.sequences.iter().any(|sequence| sequence.category.is_some());
     let Some(key) = options.input.category_key.as_ref().filter(|_| !named) else { return Ok(()) };
     let mut keys: Vec<&str> = corpus.keys.iter().map(String::as_str).collect();
-    let nearest = nearest(key, keys.iter().copied());
+    let nearest = nearest_spelling(key, keys.iter().copied());
     let hint = match nearest {
-        Some(nearest) => format!("did you mean --category {nearest}?"),
-        None => "name one of the keys of the rows, or leave --category out".to_owned(),
+        Some(nearest) => format!("did you mean {}?", OptionName::Category.with(nearest)),
+        None => format!("name one of the keys of the rows, or leave {} out", OptionName::Category),
     };
     let more = keys.len().saturating_sub(12);
     keys.truncate(12);
@@ -74,10 +76,10 @@ fn check_category(options: &RunOptions, corpus: &Corpus) -> Result<()> {
         (false, 0) => format!("the rows have {}", keys.join(", ")),
         (false, more) => format!("the rows have {} and {more} more keys", keys.join(", ")),
     };
-    Err(Error::corpus(format!("no row has a value under the key `{key}` of --category; {has}"), hint))
+    Err(Error::corpus(format!("no row has a value under the key `{key}` of {}; {has}", OptionName::Category), hint))
 }
 
-/// Tells what could not be used, and what was decided; the rest of a long list is only counted.
+/// Reports what could not be used and how the text was understood; the rest of a long list is only counted.
 fn tell(corpus: &Corpus, progress: &dyn Progress) {
     for skipped in corpus.skipped.iter().take(SHOWN) {
         progress.warn(&format!("{} left out: {}", skipped.place, skipped.reason));
@@ -92,12 +94,15 @@ fn tell(corpus: &Corpus, progress: &dyn Progress) {
     }
     if corpus.documents_left_out > 0 {
         let documents = quantities::count(corpus.documents_left_out as u64, "document");
-        progress.note(&format!("--max-sequences left out {documents}, in whole or in part"));
+        progress.note(&format!("{} left out {documents}, in whole or in part", OptionName::MaxSequences));
     }
     for file in corpus.files.iter().filter(|file| file.partial) {
         let bytes = quantities::grouped(file.bytes);
-        progress
-            .note(&format!("{}: read up to --max-sequences, {bytes} bytes; its hash is theirs", file.path.display()));
+        progress.note(&format!(
+            "{}: read up to {}, {bytes} bytes; its hash is theirs",
+            file.path.display(),
+            OptionName::MaxSequences
+        ));
     }
     corpus.notes.iter().take(SHOWN).for_each(|note| progress.note(&format!("{}: {}", note.place, note.reason)));
     for (count, reason) in corpus.notes.rest(SHOWN) {
@@ -105,7 +110,7 @@ fn tell(corpus: &Corpus, progress: &dyn Progress) {
     }
 }
 
-/// Copies of a document are no independent documents: they make every interval too narrow.
+/// Warns of repeated documents: copies are not independent, so they make every interval too narrow.
 fn warn_of_repeated(corpus: &Corpus, progress: &dyn Progress) {
     let (repeated, documents) = (corpus.repeated_documents() as u64, corpus.documents() as u64);
     if repeated > 0 {
@@ -117,7 +122,7 @@ fn warn_of_repeated(corpus: &Corpus, progress: &dyn Progress) {
     }
 }
 
-/// One line about the categories; with a warning if they will hardly do.
+/// Reports the categories in one line, with a warning if there are too many to be shown.
 fn tell_categories(categories: &Categories, progress: &dyn Progress) {
     let line = categories.line();
     if categories.count > CATEGORIES_SHOWN {
@@ -131,7 +136,7 @@ fn tell_categories(categories: &Categories, progress: &dyn Progress) {
     }
 }
 
-/// Says how each file was understood.
+/// Reports how each file of conversations was understood.
 fn tell_conversations(corpus: &Corpus, template: &Template, context: usize, progress: &dyn Progress) {
     for file in &corpus.files {
         let format = file.format.as_deref().unwrap_or("no format");

@@ -1,17 +1,17 @@
-//! What a page or a chart does not tell, because it may be mailed: in which folders of a machine things lie, and what was
-//! typed there. `--show-command` brings that into the page.
+//! Keeps the folders of a machine, and the command line that was typed there, out of pages and charts, because these may be
+//! mailed. [`ReportOptions::show_command`](super::options::ReportOptions) shows them.
 
 use serde_json::Value;
 
 use super::options::ReportOptions;
 use crate::{error::Result, run::RunRecord, stats::Tables};
 
-/// Paths of a run without the folders above what it was told to read.
+/// Shortens the paths of a run: cuts off the folders above the text that it read.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Paths {
     /// Whether paths are shown whole after all.
     whole: bool,
-    /// Folders that hold what was typed as corpus or transcripts, each with its separator; the longest first.
+    /// The folders that hold the corpus and the transcripts, each with its separator, the longest first.
     above: Vec<String>,
 }
 
@@ -40,7 +40,7 @@ impl Paths {
         Self { whole: false, above }
     }
 
-    /// A text without the folders above the corpus; of any other absolute path the last two names stay.
+    /// A text whose paths have lost the folders above the corpus; any other absolute path keeps only its last two names.
     pub(crate) fn shorten(&self, text: &str) -> String {
         if self.whole {
             return text.to_owned();
@@ -53,7 +53,7 @@ impl Paths {
         if is_absolute(&rest) && !goes_on {
             return last_names(&rest).to_owned();
         }
-        // A path inside a sentence ends where the sentence goes on.
+        // A path inside a sentence ends at the next space or punctuation mark.
         let mut short = String::with_capacity(rest.len());
         for word in rest.split_inclusive([' ', '`', '"', '\'', '(', ')', '\n', '\t', ',']) {
             short.push_str(if is_absolute(word) { last_names(word) } else { word });
@@ -72,7 +72,7 @@ impl Paths {
         }
     }
 
-    /// What a record tells people elsewhere, by the keys of the manifest: without the command line, all paths shortened.
+    /// The record as the page shows it, by the keys of the manifest: without the command line, and with all paths shortened.
     pub(crate) fn provenance(&self, record: &RunRecord) -> Result<Value> {
         let mut told = record.to_json()?;
         if !self.whole {
@@ -112,7 +112,7 @@ fn is_absolute(text: &str) -> bool {
     drive || rooted.is_some_and(|letter| letter.is_alphanumeric() || matches!(letter, '.' | '_' | '~'))
 }
 
-/// The last two names of a path; what follows the path stays with it.
+/// The last two names of a path, with whatever follows the path.
 fn last_names(path: &str) -> &str {
     let end = path.trim_end_matches(SEPARATORS).len();
     let mut places = path[..end].rmatch_indices(SEPARATORS);
@@ -123,13 +123,13 @@ fn last_names(path: &str) -> &str {
     }
 }
 
-/// The text without a folder, wherever a path begins with it.
+/// Removes a folder from a text, wherever a path begins with it.
 fn without(text: &str, folder: &str) -> String {
     let mut result = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find(folder) {
         let (before, from) = rest.split_at(at);
-        // Inside of a longer path it is another folder.
+        // In the middle of a longer path the same name is another folder.
         let begins = before
             .chars()
             .next_back()

@@ -1,4 +1,4 @@
-//! How much memory a run may take, and what says so: the machine, a container, a limit of the shell.
+//! How much memory a run may take, and what limits it: the machine, a container, or a limit of the shell.
 
 use std::{
     fs,
@@ -9,58 +9,59 @@ use super::{
     process_memory::{address_space, is_address_space_limited, proc_bytes},
     quantities,
 };
-use crate::error::{Error, Result};
+use crate::error::{Error, OptionName, Result};
 
-/// The memory that is assumed where no system says how much there is.
+/// The memory that is assumed if the system does not say how much there is.
 const UNKNOWN: u64 = 2_000_000_000;
-/// Address space that a thread takes beside what it works on: its stack, and the first segment of its allocator.
+/// Address space that a thread takes besides its data: its stack, and the first segment of its allocator.
 const THREAD: u64 = 34 << 20;
 
-/// Threads beside those that compute: one reads weights, one writes the trace, two draw bars, one is to spare.
+/// Threads besides those that compute: one reads weights, one writes the trace, two draw bars, one is spare.
 pub(crate) const THREADS_BESIDE: usize = 5;
 
-/// A bound of memory, and whose it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// A bound of memory, and where it comes from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Bound {
     /// Bytes.
     pub(crate) bytes: u64,
-    /// Whose bound it is.
-    pub(crate) of: &'static str,
+    /// Where it comes from, in words.
+    pub(crate) source: String,
 }
 
 impl Bound {
-    /// What the forward pass may take: as typed with `--memory`, else a quarter of the smallest bound.
-    pub(crate) fn for_run(typed: Option<u64>) -> Self {
-        if let Some(bytes) = typed {
-            return Self { bytes, of: "--memory" };
+    /// What the forward pass may take: as asked, else a quarter of the smallest bound.
+    pub(crate) fn for_run(asked: Option<u64>) -> Self {
+        if let Some(bytes) = asked {
+            return Self { bytes, source: OptionName::Memory.to_string() };
         }
         match bounds(Path::new("/")).into_iter().min() {
-            Some(bound) => Self { bytes: bound.bytes / 4, of: bound.of },
-            None => Self { bytes: UNKNOWN, of: "the system does not say how much there is" },
+            Some(bound) => Self { bytes: bound.bytes / 4, source: bound.source },
+            None => Self { bytes: UNKNOWN, source: "the system does not say how much there is".to_owned() },
         }
     }
 }
 
 impl std::fmt::Display for Bound {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} ({})", quantities::bytes(self.bytes as f64), self.of)
+        write!(f, "{} ({})", quantities::bytes(self.bytes as f64), self.source)
     }
 }
 
-/// Everything that bounds the memory of this process, below the root of a file system.
+/// Every limit on the memory of this process, as the files below `root` give it.
 fn bounds(root: &Path) -> Vec<Bound> {
     let machine = proc_bytes(&root.join("proc/meminfo"), "MemTotal:");
     let groups = fs::read_to_string(root.join("proc/self/cgroup")).unwrap_or_default();
-    let found = [
-        machine.map(|bytes| Bound { bytes, of: "a quarter of the machine's memory" }),
-        group_limit(root, &groups).map(|bytes| Bound { bytes, of: "a quarter of the control group's memory" }),
-        address_space(root).map(|bytes| Bound { bytes, of: "a quarter of the address space, ulimit -v" }),
+    let limits = [
+        (machine, "a quarter of the machine's memory"),
+        (group_limit(root, &groups), "a quarter of the control group's memory"),
+        (address_space(root), "a quarter of the address space, ulimit -v"),
     ];
-    found.into_iter().flatten().collect()
+    let bound = |(bytes, source): (Option<u64>, &str)| Some(Bound { bytes: bytes?, source: source.to_owned() });
+    limits.into_iter().filter_map(bound).collect()
 }
 
-/// The smallest limit of the control groups that hold this process. A group's limit binds those below it, so all groups
-/// up to the root are asked; a container sees only some of them, at paths that need not exist here.
+/// The smallest limit of the control groups that hold this process. The limit of a group holds for the groups below it too, so
+/// all groups up to the root are read; a container sees only some of them, so a path may not exist here.
 fn group_limit(root: &Path, groups: &str) -> Option<u64> {
     let mounted = root.join("sys/fs/cgroup");
     let limits = groups.lines().flat_map(|line| {
@@ -78,20 +79,21 @@ fn group_limit(root: &Path, groups: &str) -> Option<u64> {
     limits.min()
 }
 
-/// The numbers in `file` of a group and of every group above it, up to `place`; "max" is none.
+/// The numbers in `file` of a group and of every group above it, up to `place`; "max" is not a limit.
 fn limits_up_to(place: &Path, group: &str, file: &str) -> Vec<u64> {
     let group = Path::new(group.trim_start_matches('/'));
     let above = group.ancestors().map(|ancestor| place.join(ancestor).join(file));
     above.filter_map(|path| fs::read_to_string(path).ok()?.trim().parse().ok()).collect()
 }
 
-/// Refuses a forward pass for which there is no room: once it has begun there is no way to go on without, nor to say so.
-/// `needed` are the bytes that it takes beside what the process holds; they are asked for, and given back untouched.
+/// Refuses a forward pass that does not fit into memory: a failed allocation in the middle of it could neither be handled nor
+/// reported. `needed` is the number of bytes that it takes besides what the process holds; they are allocated as a trial and
+/// freed at once.
 ///
 /// # Errors
 /// [`Error::Usage`] with what is needed, and the limit.
 pub(crate) fn check_room(needed: u64) -> Result<()> {
-    // Beside the threads that compute there are those that read and write tables, one a core, and a few more.
+    // Besides the threads that compute there are those that read and write tables, one for each core, and a few more.
     let limited = is_address_space_limited();
     let others = if limited { std::thread::available_parallelism().map_or(1, usize::from) + THREADS_BESIDE } else { 0 };
     let needed = needed + THREAD * (rayon::current_num_threads() + others) as u64;
@@ -103,7 +105,12 @@ pub(crate) fn check_room(needed: u64) -> Result<()> {
         .map_or_else(String::new, |limit| format!(" of the {} that ulimit -v allows", quantities::bytes(limit as f64)));
     Err(Error::usage(
         format!("the forward pass needs about {} more, which are not left{limit}", quantities::bytes(needed as f64)),
-        "raise the limit (ulimit -v), or take less: --memory, --context, --threads 1",
+        format!(
+            "raise the limit (ulimit -v), or take less: {}, {}, {}",
+            OptionName::Memory,
+            OptionName::Context,
+            OptionName::Threads.with(1)
+        ),
     ))
 }
 
@@ -111,7 +118,7 @@ pub(crate) fn check_room(needed: u64) -> Result<()> {
 mod tests {
     use super::*;
 
-    /// A file system that says what is written here.
+    /// A folder with these files, to stand for the root of a file system.
     fn system(files: &[(&str, &str)]) -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
         for (path, text) in files {
@@ -122,8 +129,8 @@ mod tests {
         root
     }
 
-    fn smallest(files: &[(&str, &str)]) -> Option<(u64, &'static str)> {
-        bounds(system(files).path()).into_iter().min().map(|bound| (bound.bytes, bound.of))
+    fn smallest(files: &[(&str, &str)]) -> Option<(u64, String)> {
+        bounds(system(files).path()).into_iter().min().map(|bound| (bound.bytes, bound.source))
     }
 
     const MACHINE: (&str, &str) = ("proc/meminfo", "MemTotal:  1024 kB\nMemFree:  1 kB\n");
@@ -132,9 +139,12 @@ mod tests {
     #[test]
     fn the_smallest_bound_decides() {
         assert_eq!(smallest(&[]), None);
-        assert_eq!(smallest(&[MACHINE]), Some((1 << 20, "a quarter of the machine's memory")));
+        assert_eq!(smallest(&[MACHINE]), Some((1 << 20, "a quarter of the machine's memory".to_owned())));
         let limits = ("proc/self/limits", "Max address space         500000    unlimited    bytes\n");
-        assert_eq!(smallest(&[MACHINE, limits]), Some((500_000, "a quarter of the address space, ulimit -v")));
+        assert_eq!(
+            smallest(&[MACHINE, limits]),
+            Some((500_000, "a quarter of the address space, ulimit -v".to_owned()))
+        );
         let limits = ("proc/self/limits", "Max address space         unlimited    unlimited    bytes\n");
         assert_eq!(smallest(&[MACHINE, limits]).unwrap().0, 1 << 20);
     }
@@ -143,18 +153,18 @@ mod tests {
     fn groups_of_both_kinds_bind_and_so_do_those_above_them() {
         let second = [MACHINE, ("proc/self/cgroup", "0::/a/b\n")];
         let with = |more: &[(&'static str, &'static str)]| smallest(&[&second[..], more].concat());
-        assert_eq!(with(&[("sys/fs/cgroup/a/b/memory.max", "2048\n")]), Some((2048, GROUP)));
+        assert_eq!(with(&[("sys/fs/cgroup/a/b/memory.max", "2048\n")]), Some((2048, GROUP.to_owned())));
         assert_eq!(
             with(&[("sys/fs/cgroup/a/b/memory.max", "max\n"), ("sys/fs/cgroup/a/memory.max", "4096\n")]),
-            Some((4096, GROUP))
+            Some((4096, GROUP.to_owned()))
         );
         // In a container the group is not visible at its path; its own limit stands at the root.
-        assert_eq!(with(&[("sys/fs/cgroup/memory.max", "8192\n")]), Some((8192, GROUP)));
+        assert_eq!(with(&[("sys/fs/cgroup/memory.max", "8192\n")]), Some((8192, GROUP.to_owned())));
         assert_eq!(with(&[("sys/fs/cgroup/a/b/memory.max", "max\n")]).unwrap().0, 1 << 20);
         let first = [MACHINE, ("proc/self/cgroup", "5:cpu,cpuacct:/x\n4:memory:/x/y\n")];
         let with = |path: &'static str, limit| smallest(&[&first[..], &[(path, limit)]].concat());
-        assert_eq!(with("sys/fs/cgroup/memory/x/y/memory.limit_in_bytes", "2048\n"), Some((2048, GROUP)));
-        assert_eq!(with("sys/fs/cgroup/memory/x/memory.limit_in_bytes", "4096\n"), Some((4096, GROUP)));
+        assert_eq!(with("sys/fs/cgroup/memory/x/y/memory.limit_in_bytes", "2048\n"), Some((2048, GROUP.to_owned())));
+        assert_eq!(with("sys/fs/cgroup/memory/x/memory.limit_in_bytes", "4096\n"), Some((4096, GROUP.to_owned())));
         assert_eq!(with("sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n").unwrap().0, 1 << 20);
     }
 }

@@ -1,4 +1,4 @@
-//! What a run is asked to do, as it is meant: typed, checked once, and with the defaults of everything that can be left open.
+//! The options of a run: typed, checked once, and with a default wherever one can be left out.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ pub use super::checkpoint_spec::CheckpointSpec;
 pub use crate::stats::Settings as StatisticSettings;
 use crate::{
     corpus::{ChatTemplate, OasstPaths, TranscriptFormat},
-    error::{Error, Result},
+    error::{Error, OptionName, Result},
     routing::{CapacityRule, GroupRule},
     run::Occupied,
     stats::DropSettings,
@@ -15,9 +15,9 @@ use crate::{
 /// How text becomes sequences.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InputOptions {
-    /// Key of the rows that names the category; `None`: the first of the usual ones that they have, else files and folders.
+    /// Key of the rows that names the category; `None`: the first of the usual keys that they have, else files and folders.
     pub category_key: Option<String>,
-    /// Key of the rows of a corpus that holds the text; `None`: the usual ones.
+    /// Key of the rows of a corpus that holds the text; `None`: the usual keys.
     pub text_key: Option<String>,
     /// Tokens per sequence, BOS included; `None`: as many as the model takes.
     pub context: Option<usize>,
@@ -49,12 +49,18 @@ impl InputOptions {
     /// Tokens per sequence for a model that takes at most `longest`.
     ///
     /// # Errors
-    /// [`Error::Usage`] for more than that.
+    /// [`Error::Usage`] if more are asked for.
     pub(crate) fn context(&self, longest: usize) -> Result<usize> {
         match self.context {
             Some(context) if context > longest => Err(Error::usage(
-                format!("--context {context}; the model takes at most max_position_embeddings = {longest} tokens"),
-                format!("use --context {longest} or less; longer documents are cut into several sequences"),
+                format!(
+                    "{}; the model takes at most max_position_embeddings = {longest} tokens",
+                    OptionName::Context.with(context)
+                ),
+                format!(
+                    "use {} or less; longer documents are cut into several sequences",
+                    OptionName::Context.with(longest)
+                ),
             )),
             context => Ok(context.unwrap_or(longest)),
         }
@@ -66,9 +72,9 @@ impl InputOptions {
 pub struct ConversationOptions {
     /// Files and folders; `-` is standard input.
     pub paths: Vec<PathBuf>,
-    /// How all of them are written; `None`: detected for each file.
+    /// The format of all of them; `None`: detected for each file.
     pub format: Option<TranscriptFormat>,
-    /// Conversations of an OASST tree.
+    /// Which conversations of an OASST tree are read.
     pub oasst_paths: OasstPaths,
     /// Chat template.
     pub template: ChatTemplate,
@@ -83,7 +89,7 @@ pub struct RoutingOptions {
     pub capacity_rule: CapacityRule,
     /// Multiple of the average load that an expert accepts; `None`: as the checkpoint's configuration says.
     pub capacity_factor: Option<f64>,
-    /// Whether a router that gives every token the same logits is used all the same.
+    /// Whether a router that gives every token the same logits is accepted.
     pub allow_constant_router: bool,
 }
 
@@ -103,7 +109,7 @@ pub struct ExecutionOptions {
     pub wave_tokens: Option<usize>,
     /// Whether weight files are identified by size and time instead of their SHA-256.
     pub no_hash: bool,
-    /// What becomes of a folder that holds something.
+    /// What to do with a folder that is not empty.
     pub occupied: Occupied,
     /// What is shown in the report.
     pub report: ReportOptions,
@@ -111,7 +117,7 @@ pub struct ExecutionOptions {
     pub command_line: Vec<String>,
 }
 
-/// What every kind of run is asked: a text, and how it is read, routed, counted and carried out.
+/// The options of every kind of run: a text, and how it is read, routed, counted and carried out.
 #[derive(Clone, Debug, Default)]
 pub struct RunOptions {
     /// Plain text: files and folders; `-` is standard input.
@@ -136,14 +142,18 @@ impl RunOptions {
     pub(crate) fn check(&self) -> Result<()> {
         if !self.input.bos && !self.statistics.include_bos {
             return Err(Error::usage(
-                "--exclude-bos leaves position 0 out, and with --no-bos that is a token of the text",
+                format!(
+                    "{} leaves position 0 out, and with {} that is a token of the text",
+                    OptionName::ExcludeBos,
+                    OptionName::NoBos
+                ),
                 "leave one of the two out",
             ));
         }
         match self.routing.capacity_factor {
             Some(factor) if !(factor.is_finite() && factor > 0.0) => Err(Error::usage(
-                format!("--capacity-factor {factor}; expected a positive number"),
-                "for no drops at all use --capacity-rule unlimited",
+                format!("{}; expected a positive number", OptionName::CapacityFactor.with(factor)),
+                format!("for no drops at all use {}", OptionName::CapacityRule.with(CapacityRule::Unlimited)),
             )),
             _ => Ok(()),
         }
@@ -171,7 +181,7 @@ pub struct RouteOptions {
 pub struct DriftOptions {
     /// Checkpoints, or finished route runs that stand for them, in the order of training.
     pub checkpoints: Vec<CheckpointSpec>,
-    /// Tokens that each was trained on; empty: as their names say.
+    /// Tokens that each was trained on; empty: taken from their names.
     pub training_tokens: Vec<f64>,
     /// A further checkpoint that is not on the time axis.
     pub off_axis: Option<CheckpointSpec>,
@@ -190,7 +200,7 @@ pub struct DriftOptions {
 pub struct DropsOptions {
     /// The checkpoint.
     pub checkpoint: CheckpointSpec,
-    /// The one that it is compared with.
+    /// The checkpoint that it is compared with.
     pub compare: Option<CheckpointSpec>,
     /// Positions per bin of the curves.
     pub bin: u32,
@@ -203,7 +213,7 @@ pub struct DropsOptions {
 }
 
 impl DropsOptions {
-    /// Of a checkpoint, everything else as it is where nothing is said.
+    /// The defaults for a checkpoint.
     pub fn new(checkpoint: CheckpointSpec) -> Self {
         Self {
             checkpoint,
@@ -215,7 +225,7 @@ impl DropsOptions {
         }
     }
 
-    /// Positions per bin where nothing is said.
+    /// The default number of positions per bin.
     pub fn default_bin() -> u32 {
         DropSettings::default().bin
     }

@@ -1,4 +1,4 @@
-//! The paper beside finished runs: what of a run is compared, and the folder of the comparison.
+//! Compares the paper with finished runs: what is compared, and the folder that the comparison is written into.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     chart::{Chart, ChartSpec, plan_comparison},
-    error::{Error, Result, path_text},
+    error::{Error, OptionName, Result, path_text},
     paper::Run,
     report::ComparisonReport,
     routing::{LayerId, RoutingShape},
@@ -18,13 +18,13 @@ use crate::{
     stats::{Statistic, Tables},
 };
 
-/// In the order in which they get into their place.
+/// The files of a comparison, in the order in which they are moved into place.
 const FILES: [&str; 3] = ["comparison.csv", "comparison.md", "comparison.json"];
 const CHARTS: &str = "charts";
-/// How the folder of a comparison in the making begins.
+/// How the name of the folder begins in which a comparison is being made.
 const UNFINISHED: &str = ".comparison-";
 
-/// What a finished run says, without its trace.
+/// The results of a finished run that are compared; its trace is not read.
 pub(crate) fn compared_run(folder: &Path, progress: &dyn Progress) -> Result<Run> {
     let (run, record) = open_finished(folder)?;
     for note in notes_on_statistics(&run, &record) {
@@ -49,7 +49,8 @@ pub(crate) fn compared_run(folder: &Path, progress: &dyn Progress) -> Result<Run
     })
 }
 
-/// The label of the checkpoint; of several on the axis of training the first and the last, of two beside each other both.
+/// The label of the checkpoint; for a drift run the labels of the first and the last checkpoint on the time axis, for two
+/// compared checkpoints both labels.
 fn checkpoint_name(label: &str, checkpoints: &[RecordedCheckpoint]) -> String {
     let on_axis: Vec<&str> =
         checkpoints.iter().filter(|entry| !entry.off_axis).map(|entry| entry.label.as_str()).collect();
@@ -65,7 +66,7 @@ fn read_tables(run: &RunDir, names: &[&str]) -> Result<Tables> {
     names.iter().map(table).collect()
 }
 
-/// A run that is given twice would be counted as two.
+/// Refuses a run that is given twice: it would be counted as two.
 pub(crate) fn each_once(folders: &[PathBuf]) -> Result<()> {
     let place = |folder: &PathBuf| folder.canonicalize().unwrap_or_else(|_| folder.clone());
     let twice =
@@ -88,7 +89,7 @@ fn kind_in_words(shape: &RoutingShape) -> String {
     shape.moe_layers().iter().zip(&sizes).map(layer).collect::<Vec<_>>().join(", ")
 }
 
-/// Runs of different models would stand under one layer number with different meanings.
+/// Refuses runs of models of different shapes: one layer number would mean different things.
 pub(crate) fn one_kind_of_model(runs: &[Run]) -> Result<()> {
     let Some(first) = runs.first() else { return Ok(()) };
     let of = |run: &Run| kind_in_words(&run.shape);
@@ -107,14 +108,14 @@ pub(crate) fn one_kind_of_model(runs: &[Run]) -> Result<()> {
     }
 }
 
-/// Refuses a folder that holds other things, or without `--force` an earlier comparison, whole or stopped half-way.
-/// Nothing is touched.
+/// Refuses a folder that holds other files, and an earlier comparison, whole or stopped half-way, unless `force` allows to
+/// replace it. Nothing is touched.
 pub(crate) fn check_folder(out: &Path, force: bool) -> Result<()> {
     if !out.is_dir() {
         return RunDir::check(out, Occupied::Refuse, &()).map(|_| ());
     }
-    let refused = |holds: &str, hint: &str| {
-        let what = format!("--out `{}` holds {holds}; expected a new or empty folder", out.display());
+    let refused = |holds: &str, hint: String| {
+        let what = format!("{} `{}` holds {holds}; expected a new or empty folder", OptionName::Out, out.display());
         Err(Error::run_folder(what, hint))
     };
     let names = names_in(out)?;
@@ -122,9 +123,12 @@ pub(crate) fn check_folder(out: &Path, force: bool) -> Result<()> {
         return Ok(());
     }
     if is_comparison(out, &names)? {
-        return refused("an earlier comparison", "add --force to replace it, or choose another --out");
+        return refused(
+            "an earlier comparison",
+            format!("add {} to replace it, or choose another {}", OptionName::Force, OptionName::Out),
+        );
     }
-    refused("other files", "choose another --out")
+    refused("other files", format!("choose another {}", OptionName::Out))
 }
 
 fn names_in(folder: &Path) -> Result<Vec<String>> {
@@ -133,8 +137,8 @@ fn names_in(folder: &Path) -> Result<Vec<String>> {
     entries.map(name).collect::<std::io::Result<_>>().map_err(Error::io("read", folder))
 }
 
-/// Whether an earlier comparison is there. It is whole with `comparison.json`; one that was stopped before holds nothing but
-/// what a comparison writes.
+/// Whether the folder holds an earlier comparison: a whole one has `comparison.json`; one that was stopped half-way holds
+/// nothing but files that a comparison writes.
 fn is_comparison(out: &Path, names: &[String]) -> Result<bool> {
     if names.iter().any(|name| name == FILES[2]) {
         return Ok(true);
@@ -146,8 +150,8 @@ fn is_comparison(out: &Path, names: &[String]) -> Result<bool> {
     Ok(names.iter().all(own) && drawn.iter().all(of_paper))
 }
 
-/// Draws and writes everything into a folder of its own within `out`, and only then puts it in the place of what an earlier
-/// comparison left. Returns the charts.
+/// Draws and writes everything into a temporary folder inside `out`, and only then replaces the files of an earlier
+/// comparison. Returns the number of charts.
 pub(crate) fn write_comparison(out: &Path, report: &ComparisonReport<'_>, progress: &dyn Progress) -> Result<usize> {
     progress.check()?;
     let stage = RunningStage::begin(progress, Stage::Charts, None);
@@ -170,7 +174,7 @@ pub(crate) fn write_comparison(out: &Path, report: &ComparisonReport<'_>, progre
     Ok(charts.len())
 }
 
-/// Moves a comparison into its place: `comparison.json` last, so that at every moment an old or a new one marks the folder.
+/// Moves a comparison into place. `comparison.json` comes last, so that the folder can be recognized at every moment.
 fn replace(out: &Path, made: &Path) -> Result<()> {
     let old = out.join(CHARTS);
     if old.is_dir() {

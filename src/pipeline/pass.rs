@@ -3,14 +3,14 @@
 use super::{checkpoint_spec::CheckpointSpec, options::RunOptions};
 use crate::{checkpoint::Checkpoint, corpus::ChatTemplate, routing::RouterSettings};
 
-/// What goes through a checkpoint, beside the text and the options that all passes of a run share.
+/// What distinguishes one pass from the others of its run, which share the text and the options.
 #[derive(Clone, Debug)]
 pub(crate) struct Pass {
     /// The checkpoint.
     pub(crate) spec: CheckpointSpec,
-    /// The sub-folder of the run that its trace goes to; `.` is the run itself.
+    /// The sub-folder of the run that its trace is written into; `.` is the folder of the run itself.
     pub(crate) folder: String,
-    /// The capacity factor of an exact replay; `None`: the run's own.
+    /// The capacity factor of an exact replay; `None`: that of the run.
     pub(crate) capacity_factor: Option<f64>,
     /// Whether the router logits of every token are kept too.
     pub(crate) log_logits: bool,

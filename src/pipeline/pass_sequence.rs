@@ -1,14 +1,14 @@
-//! Several forward passes over the same tokens, each into a sub-folder with a manifest of its own.
+//! Several forward passes over the same tokens, each written into a sub-folder with its own manifest.
 
 use std::path::Path;
 
 use serde::Serialize;
 
 use super::{
-    forward::{forward, has_whole_trace, is_complete},
+    forward_pass::{has_whole_trace, is_complete, run_forward_pass},
     options::RunOptions,
     pass::Pass,
-    pass_manifest::record,
+    pass_record::pass_record,
     prepared_pass::PreparedPass,
     progress::Progress,
 };
@@ -17,7 +17,7 @@ use crate::{
     run::{Identity, Occupied, RunDir, RunRecord},
 };
 
-/// Opens and hashes what every pass needs. Ends with the first pass ready; returns the identity of every pass too.
+/// Opens and hashes what every pass needs. Returns the first pass, ready to start, and the identity of every pass.
 ///
 /// # Errors
 /// Those of opening.
@@ -38,8 +38,8 @@ pub(crate) fn identities(
     }
 }
 
-/// Compares the run and its passes with what their folders hold: every folder is checked
-/// before the manifest of the run is written again.
+/// Compares the run and its passes with what their folders hold. Every folder is checked before the manifest of the run is
+/// written again.
 ///
 /// # Errors
 /// [`crate::error::Error::RunFolder`] as [`RunDir::check`].
@@ -55,7 +55,7 @@ pub(crate) fn check(
     below.try_for_each(|(pass, identity)| RunDir::check_below(out, &pass.folder, occupied, identity))
 }
 
-/// Whether a run that goes on has nothing to make: it stays complete until its statistics change.
+/// Whether a resumed run has all its traces: it then stays marked as complete until its statistics change.
 pub(crate) fn is_whole(run: &RunDir, prepared: Option<&PreparedPass>, passes: &[Pass]) -> bool {
     let pass = |pass: &Pass, prepared| {
         let folder = RunDir::open(&run.file(&pass.folder)).ok();
@@ -64,7 +64,8 @@ pub(crate) fn is_whole(run: &RunDir, prepared: Option<&PreparedPass>, passes: &[
     is_complete(run) && prepared.is_none_or(|prepared| passes.iter().all(|one| pass(one, prepared)))
 }
 
-/// One forward pass into its sub-folder; what is there already, whole and of this pass, is kept. Returns its record.
+/// Runs one forward pass into its sub-folder and returns its record. Parts of the same pass that are there already, and whole,
+/// are kept.
 pub(crate) fn forward_one(
     run: &RunDir,
     prepared: &PreparedPass,
@@ -73,8 +74,8 @@ pub(crate) fn forward_one(
     progress: &dyn Progress,
 ) -> Result<RunRecord> {
     let folder = run.prepare_below(&pass.folder, &prepared.identity)?;
-    let mut record = record(prepared, options);
-    forward(&folder, prepared, pass, &mut record, progress)?;
+    let mut record = pass_record(prepared, options);
+    run_forward_pass(&folder, prepared, pass, &mut record, progress)?;
     record.complete = true;
     folder.write_record(&record)?;
     Ok(record)

@@ -3,21 +3,21 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use super::{
-    checkpoint_spec::label,
+    checkpoint_spec::folder_label,
     fingerprint::Fingerprint,
-    identity::{arithmetic_options, identity},
     input_text::read_text,
     memory_bound::check_room,
-    memory_plan::{group_rows, memory, wave_rows, wave_tokens},
+    memory_plan::{group_rows, needed_memory, wave_rows, wave_tokens},
     options::RunOptions,
     pass::Pass,
+    pass_identity::{arithmetic_options, pass_identity},
     process_memory,
     progress::Progress,
 };
 use crate::{
     checkpoint::Checkpoint,
     corpus::{Corpus, LeftOut, Skipped, Tokenizer},
-    error::{Error, Result, path_text},
+    error::{Error, OptionName, Result, path_text},
     model::{Arithmetic, Cost},
     routing::{RouterSettings, RoutingShape},
     run::Identity,
@@ -28,7 +28,7 @@ use crate::{
 pub(crate) struct PreparedPass {
     /// The checkpoint, opened.
     pub(crate) checkpoint: Checkpoint,
-    /// The checkpoint's label: the name of its folder, unless given.
+    /// The label of the checkpoint: the name of its folder, unless another one was given.
     pub(crate) label: String,
     /// Rounding of activations.
     pub(crate) arithmetic: Arithmetic,
@@ -48,7 +48,7 @@ pub(crate) struct PreparedPass {
     pub(crate) wave_tokens: usize,
     /// What decides the trace.
     pub(crate) identity: Identity,
-    /// What was hashed already, by folder.
+    /// The checkpoints that were hashed already, by folder.
     fingerprints: BTreeMap<PathBuf, Fingerprint>,
 }
 
@@ -70,12 +70,12 @@ impl PreparedPass {
         let cost = Cost::new(config, context);
         let rows = group_rows(&layout, &corpus.sequences);
         let wave_tokens = wave_tokens(&options.execution, pass.log_logits, config, &cost, &rows)?;
-        let memory = memory(config, &cost, pass.log_logits, wave_rows(wave_tokens, &rows));
+        let memory = needed_memory(config, &cost, pass.log_logits, wave_rows(wave_tokens, &rows));
         check_room((memory as u64).saturating_sub(process_memory::resident_memory()))?;
         let fingerprint = Fingerprint::new(&checkpoint, options.execution.no_hash, progress)?;
-        let identity = identity(options, pass, &fingerprint.files, tokenizer.as_ref(), &corpus, &router, context)?;
+        let identity = pass_identity(options, pass, &fingerprint.files, tokenizer.as_ref(), &corpus, &router, context)?;
         Ok(Self {
-            label: label(checkpoint.dir()),
+            label: folder_label(checkpoint.dir()),
             fingerprints: BTreeMap::from([(checkpoint.dir().to_path_buf(), fingerprint)]),
             checkpoint,
             arithmetic: Arithmetic::F32,
@@ -90,8 +90,8 @@ impl PreparedPass {
         })
     }
 
-    /// The same tokens with the checkpoint of another pass, which has been found to take them, under its label, in its
-    /// arithmetic and with its capacity. What is open already is not opened again.
+    /// The same tokens with the checkpoint, label, arithmetic and capacity of another pass, whose checkpoint is known to accept
+    /// these tokens. A checkpoint that is open already is not opened again.
     pub(crate) fn with_pass(self, options: &RunOptions, pass: &Pass, progress: &dyn Progress) -> Result<Self> {
         let same = self.checkpoint.dir() == pass.spec.folder && self.router == pass.router(&self.checkpoint, options);
         let mut prepared = if same { self } else { self.with_checkpoint(options, pass, progress)? };
@@ -101,7 +101,7 @@ impl PreparedPass {
         Ok(prepared)
     }
 
-    /// No checkpoint is hashed twice.
+    /// The same with the checkpoint of a pass. No checkpoint is hashed twice.
     fn with_checkpoint(mut self, options: &RunOptions, pass: &Pass, progress: &dyn Progress) -> Result<Self> {
         let checkpoint = Checkpoint::open(&pass.spec.folder)?;
         check_routers(&checkpoint, options, progress)?;
@@ -114,10 +114,17 @@ impl PreparedPass {
             None => Fingerprint::new(&checkpoint, options.execution.no_hash, progress)?,
         };
         checkpoint.check_unchanged(&fingerprint.state)?;
-        let identity =
-            identity(options, pass, &fingerprint.files, self.tokenizer.as_ref(), &self.corpus, &router, self.context)?;
+        let identity = pass_identity(
+            options,
+            pass,
+            &fingerprint.files,
+            self.tokenizer.as_ref(),
+            &self.corpus,
+            &router,
+            self.context,
+        )?;
         self.fingerprints.insert(checkpoint.dir().to_path_buf(), fingerprint);
-        Ok(Self { label: label(checkpoint.dir()), checkpoint, router, layout, identity, ..self })
+        Ok(Self { label: folder_label(checkpoint.dir()), checkpoint, router, layout, identity, ..self })
     }
 
     /// Refuses to go on if the weights are not those that were hashed.
@@ -128,12 +135,12 @@ impl PreparedPass {
         }
     }
 
-    /// Every path of the text: as it was asked for, and the files that it holds.
+    /// Every path of the text: the paths that were given, and the files found there.
     pub(crate) fn text_paths<'a>(&'a self, options: &'a RunOptions) -> impl Iterator<Item = &'a PathBuf> {
         options.text_paths().chain(self.corpus.files.iter().map(|file| &file.path))
     }
 
-    /// What was left out of rows that are used, and what is odd about the checkpoint.
+    /// Notes on what was left out of rows that are used, and on what is odd about the checkpoint.
     pub(crate) fn notes(&self) -> LeftOut {
         let own = self.fingerprints.get(self.checkpoint.dir()).into_iter().flat_map(|known| &known.notes);
         let place = path_text(self.checkpoint.dir());
@@ -143,7 +150,7 @@ impl PreparedPass {
     }
 }
 
-/// Refuses routers that cannot choose, unless they are wanted.
+/// Refuses routers that give every token the same logits, unless the options allow them.
 fn check_routers(checkpoint: &Checkpoint, options: &RunOptions, progress: &dyn Progress) -> Result<()> {
     let problems = checkpoint.constant_routers()?;
     if problems.is_empty() {
@@ -159,11 +166,14 @@ fn check_routers(checkpoint: &Checkpoint, options: &RunOptions, progress: &dyn P
         path: checkpoint.dir().to_path_buf(),
         problems,
         left_out: 0,
-        hint: Some("every token gets the same experts; --allow-constant-router routes it all the same".to_owned()),
+        hint: Some(format!(
+            "every token gets the same experts; {} routes it all the same",
+            OptionName::AllowConstantRouter
+        )),
     })
 }
 
-/// The checkpoint's tokenizer, checked against its vocabulary, its warnings passed on.
+/// Opens the checkpoint's tokenizer, checks it against the vocabulary, and passes its warnings on.
 pub(crate) fn open_tokenizer(checkpoint: &Checkpoint, progress: &dyn Progress) -> Result<Option<Tokenizer>> {
     let tokenizer = Tokenizer::open(checkpoint.dir())?;
     if let Some(tokenizer) = &tokenizer {

@@ -1,4 +1,4 @@
-//! The memory that the process takes and may take, as the system says it.
+//! The memory that the process uses and may use, as the system reports it.
 
 use std::path::Path;
 

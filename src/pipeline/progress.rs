@@ -1,14 +1,14 @@
-//! What the work tells whoever waits for it, and asks of them: the library neither prints nor looks at signals.
+//! How a run reports its progress and learns that it should stop: the library itself neither prints nor handles signals.
 
 use crate::error::{Error, Result};
 
-/// A stage of a run, long enough for somebody to wait for it. One is running at a time.
+/// A stage of a run that may take long. Only one is running at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// A weight file is read and hashed; units are bytes.
     Weights,
-    /// Tokens go through the model, the only stage that takes hours; units are tokens times decoder layers. Whoever cancels it
-    /// waits until the routing group in work is done, so that no part of the trace is lost.
+    /// Tokens go through the model, the only stage that may take hours; units are tokens times decoder layers. After a
+    /// cancellation the current routing group is finished first, so that no part of the trace is lost.
     ForwardPass,
     /// Statistics are computed from traces.
     Statistics,
@@ -31,15 +31,15 @@ impl Stage {
     }
 }
 
-/// Whoever waits for a run: told how far it is and what is worth knowing, asked whether it should stop. Every method may be
-/// called by several threads. What is not overridden is not listened to.
+/// Receives the progress, notes and warnings of a run, and decides whether it should stop. Several threads may call every
+/// method. A method that is not implemented ignores what it gets.
 pub trait Progress: Sync {
     /// A stage begins; `units` of work are ahead, where their number is known.
     fn started(&self, stage: Stage, units: Option<u64>) {
         let _ = (stage, units);
     }
 
-    /// So many more units of the running stage are done.
+    /// The running stage has finished `units` more units of its work.
     fn advanced(&self, units: u64) {
         let _ = units;
     }
@@ -49,7 +49,7 @@ pub trait Progress: Sync {
         let _ = what;
     }
 
-    /// The running stage has ended, or was left with an error.
+    /// The running stage has ended, with success or an error.
     fn ended(&self, stage: Stage) {
         let _ = stage;
     }
@@ -59,22 +59,22 @@ pub trait Progress: Sync {
         let _ = line;
     }
 
-    /// Something that makes results less, or other, than they seem.
+    /// A warning: something that makes the results worth less than they seem, or other than expected.
     fn warn(&self, line: &str) {
         let _ = line;
     }
 
-    /// A warning that several openings of one file would repeat: to be told once.
+    /// A warning that would be repeated whenever a file is opened again: it should be shown once.
     fn warn_once(&self, line: &str) {
         self.warn(line);
     }
 
-    /// Whether the work should stop. What is complete is kept then.
+    /// Whether the run should stop. What is complete is kept.
     fn is_cancelled(&self) -> bool {
         false
     }
 
-    /// Stops work that is cancelled.
+    /// Returns an error if the run should stop.
     ///
     /// # Errors
     /// [`Error::Interrupted`].
@@ -83,13 +83,13 @@ pub trait Progress: Sync {
     }
 }
 
-/// Nobody waits.
+/// Ignores all progress and never stops a run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Unwatched;
 
 impl Progress for Unwatched {}
 
-/// A stage that is running; dropped, it has ended.
+/// A stage that is running. Dropping it ends the stage.
 pub(crate) struct RunningStage<'a> {
     progress: &'a dyn Progress,
     stage: Stage,
@@ -102,7 +102,7 @@ impl<'a> RunningStage<'a> {
         Self { progress, stage }
     }
 
-    /// So many more units are done.
+    /// `units` more units are done.
     pub(crate) fn advance(&self, units: u64) {
         self.progress.advanced(units);
     }
@@ -112,7 +112,7 @@ impl<'a> RunningStage<'a> {
         self.progress.working_on(what);
     }
 
-    /// Stops work that is cancelled.
+    /// Returns an error if the run should stop.
     ///
     /// # Errors
     /// [`Error::Interrupted`].

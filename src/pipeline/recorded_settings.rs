@@ -1,9 +1,9 @@
-//! How the statistics of a run are computed, from its record.
+//! The settings of the statistics, read from the record of a run.
 
 use crate::{run::RunRecord, stats::Settings};
 
-/// Seeds and counts.
-pub(crate) fn settings(record: &RunRecord) -> Settings {
+/// The settings as the statistics take them.
+pub(crate) fn recorded_settings(record: &RunRecord) -> Settings {
     let recorded = &record.statistics;
     Settings {
         seed: recorded.seed,

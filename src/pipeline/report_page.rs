@@ -1,4 +1,4 @@
-//! Finished runs -> the page that shows them.
+//! Makes the page that shows one or several finished runs.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use super::{
     options::ReportOptions,
     progress::{Progress, RunningStage, Stage},
     run_tables::{RowsInFiles, read_tables_counted},
-    verdict::verdict,
+    verdict::run_verdict,
 };
 use crate::{
     chart::{ChartContext, plan},
@@ -21,27 +21,28 @@ use crate::{
     trace::RoutingTrace,
 };
 
-/// Tokens that a page carries one by one, over all its runs: about 30 bytes each.
+/// Tokens whose routing a page shows one by one, over all its runs; each takes about 30 bytes.
 const TOKENS: usize = 40_000;
-/// Choices of a token that so many tokens have room for, over the layers that are shown; of more choices fewer tokens are.
+/// The number of choices for each token, over the layers that are shown, with which [`TOKENS`] tokens fit; with more choices
+/// fewer tokens are shown.
 const CHOICES: usize = 16;
-/// Documents that lose most stand first, so many of each layer.
+/// How many documents of each layer, those that lose most, are shown first.
 const WORST: u32 = 3;
 
-/// What a run found.
+/// The results of a run that a page shows.
 #[derive(Clone, Copy)]
-pub(crate) struct Found<'a> {
+pub(crate) struct RunResults<'a> {
     /// What its charts say about it.
     pub(crate) context: &'a ChartContext,
     /// The numbers that the page shows.
     pub(crate) tables: &'a Tables,
-    /// Rows in the file of each table: the tables hold what the page needs of them.
+    /// Rows in the file of each table; the tables themselves hold only the rows that the page needs.
     pub(crate) rows_in_files: &'a RowsInFiles,
     /// The findings of the summary.
     pub(crate) findings: &'a [Finding],
     /// The verdict, line by line.
     pub(crate) verdict: &'a [String],
-    /// Name and kind of the charts that were drawn; where none was, those that the tables allow are planned.
+    /// Name and kind of the charts that were drawn; `None`: the charts that the tables allow.
     pub(crate) charts: Option<&'a [(String, &'static str)]>,
 }
 
@@ -60,14 +61,14 @@ struct Finished {
 struct Shown<'a> {
     run: &'a RunDir,
     record: &'a RunRecord,
-    found: Found<'a>,
+    found: RunResults<'a>,
 }
 
-/// The report of one run that has just been computed, and of the runs that its report shows beside it.
+/// The report of a run that has just been computed, and of the other runs that its report shows.
 pub(crate) fn of_run(
     run: &RunDir,
     record: &RunRecord,
-    found: &Found<'_>,
+    found: &RunResults<'_>,
     options: ReportOptions,
     progress: &dyn Progress,
 ) -> Result<String> {
@@ -122,12 +123,12 @@ impl Finished {
         let findings = headline(&tables);
         Paths::of(&record, options).shorten_documents(&mut tables);
         check_tables(&run, &tables)?;
-        let verdict = report::verdict_lines(&verdict(record.identity.command, &findings, &tables));
+        let verdict = report::verdict_lines(&run_verdict(record.identity.command, &findings, &tables));
         Ok(Self { run, record, context, tables, rows_in_files, findings, verdict })
     }
 
     fn shown(&self) -> Shown<'_> {
-        let found = Found {
+        let found = RunResults {
             context: &self.context,
             tables: &self.tables,
             rows_in_files: &self.rows_in_files,
@@ -139,7 +140,7 @@ impl Finished {
     }
 }
 
-/// Every statistic of summary.json must have its table: a file that was lost must not leave a page without its section.
+/// Checks that every statistic of summary.json has its table: a lost file must not leave a page without a section.
 fn check_tables(run: &RunDir, tables: &Tables) -> Result<()> {
     let path = run.file("summary.json");
     let damaged = |what: String| Error::run_folder(what, "make the statistics again with `openmoe-analyze stats RUN`");
@@ -165,7 +166,7 @@ fn check_tables(run: &RunDir, tables: &Tables) -> Result<()> {
     }
 }
 
-/// A run in a page.
+/// The part of a page about one run.
 fn reported<'a>(
     shown: &Shown<'a>,
     label: String,
@@ -196,8 +197,8 @@ fn reported<'a>(
     })
 }
 
-/// Documents of run `index` of `runs` in a page, token by token: of a drift run through the first and the last checkpoint
-/// of the time axis.
+/// The documents of run `index` of `runs` that the page shows token by token; for a drift run as the first and the last
+/// checkpoint of the time axis route them.
 fn excerpts(
     Shown { run, record, found }: &Shown<'_>,
     (index, runs): (usize, usize),
@@ -233,7 +234,7 @@ fn excerpts(
     traces.iter().map(excerpt).collect()
 }
 
-/// What the page calls a run.
+/// The name of a run on the page.
 fn label(run: &RunDir, record: &RunRecord) -> Result<String> {
     let labels: Vec<String> = traces_of(run, record)?.into_iter().map(|(label, _)| label).collect();
     let other = match record.identity.command {
@@ -247,12 +248,12 @@ fn label(run: &RunDir, record: &RunRecord) -> Result<String> {
     })
 }
 
-/// The last of several checkpoints of the time axis, after the first.
+/// The index of the last checkpoint on the time axis, if there are several.
 fn last_on_axis(record: &RunRecord) -> Option<usize> {
     record.identity.checkpoints.iter().rposition(|checkpoint| !checkpoint.off_axis).filter(|&last| last > 0)
 }
 
-/// The labels of the runs of a page; where two of a kind have the same, their folders tell them apart.
+/// The labels of the runs of a page; if two runs of a kind have the same label, the names of their folders are added.
 fn labels(shown: &[Shown<'_>], options: ReportOptions) -> Result<Vec<String>> {
     let labels = shown.iter().map(|run| label(run.run, run.record)).collect::<Result<Vec<String>>>()?;
     let kind = |at: usize| shown[at].record.identity.command;
@@ -265,7 +266,7 @@ fn labels(shown: &[Shown<'_>], options: ReportOptions) -> Result<Vec<String>> {
     Ok(each.collect())
 }
 
-/// The folder of a run as seen from a page beside it; none for folders elsewhere, whose path is nobody's business.
+/// The relative path from a page to the folder of a run; `None` for a folder elsewhere, whose path the page must not show.
 fn folder_from(beside: &Path, run: &Path) -> Option<String> {
     let (beside, run) = (std::path::absolute(beside).ok()?, std::path::absolute(run).ok()?);
     Some(run.strip_prefix(beside).ok()?.to_string_lossy().into_owned())

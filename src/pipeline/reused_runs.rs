@@ -11,14 +11,14 @@ use super::{
     checkpoint_comparison::facts,
     checkpoint_spec::CheckpointSpec,
     fingerprint::Fingerprint,
-    identity::{arithmetic_options, queue_options, text_options},
     options::RunOptions,
+    pass_identity::{arithmetic_options, queue_options, text_options},
     progress::Progress,
 };
 use crate::{
     checkpoint::Checkpoint,
     corpus::{Corpus, InputFile},
-    error::{Error, Result, bullets},
+    error::{Error, OptionName, Result, bullets},
     model::Arithmetic,
     run::{
         Identity, QueueOptions, RecordedInput, RecordedLayout, RunDir, RunKind, RunRecord, TextOptions, differences,
@@ -57,10 +57,11 @@ pub(crate) fn checkpoint_of(run: &Path, progress: &dyn Progress) -> Result<PathB
     let refuse = |what: String| {
         Error::usage(
             format!(
-                "--noise-floor needs the last checkpoint itself: `{}` is a finished run, and {what}",
+                "{} needs the last checkpoint itself: `{}` is a finished run, and {what}",
+                OptionName::NoiseFloor,
                 run.display()
             ),
-            "give the checkpoint's folder in place of the run, or leave --noise-floor out",
+            format!("give the checkpoint's folder in place of the run, or leave {} out", OptionName::NoiseFloor),
         )
     };
     let Some(recorded) = recorded else {
@@ -78,7 +79,7 @@ pub(crate) fn checkpoint_of(run: &Path, progress: &dyn Progress) -> Result<PathB
     Err(refuse(format!("`{shown}`, which it was made from, has changed since: {}", different.join("; "))))
 }
 
-/// What runs must agree with if no checkpoint is opened: the first of them, and the text and the options as they are given.
+/// The record that all runs must agree with if no checkpoint is opened: made from the first run, the text and the options.
 ///
 /// # Errors
 /// [`Error::Usage`] for options that contradict each other, and if the first run does not record its configuration; the
@@ -105,7 +106,7 @@ pub(crate) fn expected_record(options: &RunOptions, first: &CheckpointSpec) -> R
     Ok(RunRecord { identity, ..recorded })
 }
 
-/// The files as they are now, with the numbers of documents of a run that read the same bytes.
+/// The input files as they are now, with the numbers of documents taken from a run that read the same bytes.
 fn inputs(paths: &[PathBuf], recorded: Option<&TextOptions>) -> Result<Vec<RecordedInput>> {
     let now = |file: &InputFile| {
         let mut entry = RecordedInput::from(file);
@@ -116,8 +117,8 @@ fn inputs(paths: &[PathBuf], recorded: Option<&TextOptions>) -> Result<Vec<Recor
     Ok(Corpus::identify(paths)?.iter().map(now).collect())
 }
 
-/// Compares every run with the record that it would have if it were made now. Runs made by another version or with
-/// other instructions are told on standard error.
+/// Compares every run with the record that it would have if it were made now. Runs made by another version or with other
+/// processor instructions are only noted.
 ///
 /// # Errors
 /// [`Error::Usage`] with every difference of every run.
@@ -145,7 +146,7 @@ pub(crate) fn check_reused(specs: &[CheckpointSpec], expected: &RunRecord, progr
     ))
 }
 
-/// What of a record decides what its trace means.
+/// The parts of a record that decide what its trace means.
 #[derive(Serialize)]
 struct Comparable<'a> {
     #[serde(flatten)]
@@ -178,7 +179,7 @@ impl<'a> Comparable<'a> {
     }
 }
 
-/// What of a record may move near-ties: worth a word, no reason to refuse.
+/// The parts of a record that may change near-ties: worth a note, no reason to refuse.
 #[derive(Serialize)]
 struct Noted<'a> {
     version: &'a str,
@@ -197,10 +198,10 @@ impl<'a> Noted<'a> {
     }
 }
 
-/// Whether everything that statistics read is in place.
+/// Checks that everything that statistics read is in place.
 fn whole(run: &RunDir, record: &RunRecord) -> Result<()> {
     if !record.complete {
-        return Err(Error::run_folder("is not complete", "run the same command with --resume"));
+        return Err(Error::run_folder("is not complete", format!("run the same command with {}", OptionName::Resume)));
     }
     RoutingTrace::of(run, record)?.sequences().map(|_| ())
 }

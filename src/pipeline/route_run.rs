@@ -1,17 +1,17 @@
-//! One checkpoint over a text -> trace, statistics, charts, report.
+//! A route run: a text goes through one checkpoint; writes trace, statistics, charts and report.
 
 use std::{path::Path, time::Instant};
 
 use super::{
     checkpoint_spec::CheckpointSpec,
-    forward::forward,
+    forward_pass::run_forward_pass,
     options::RouteOptions,
     pass::Pass,
-    pass_manifest::record,
+    pass_record::pass_record,
     prepared_pass::PreparedPass,
     progress::Progress,
     run_folder::note_resumed,
-    statistics::{Analysis, finish},
+    statistics::{Analysis, finish_run},
 };
 use crate::{
     error::Result,
@@ -19,11 +19,11 @@ use crate::{
 };
 
 /// Routes a text with one checkpoint, into the new or empty folder `out`: trace, statistics, charts, report.
-/// What of a folder that is not empty becomes, [`ExecutionOptions::occupied`](super::options::ExecutionOptions::occupied) says.
+/// [`ExecutionOptions::occupied`](super::options::ExecutionOptions::occupied) decides what happens to a folder that is not empty.
 ///
 /// # Errors
-/// Everything that keeps the run from being made: options, checkpoints, text, the folder; nothing is written then unless the
-/// forward pass itself fails. [`Error::Interrupted`](crate::error::Error::Interrupted) if it is cancelled; what is complete is kept.
+/// Options, checkpoints, text or a folder that cannot be used. Nothing is written then, unless the forward pass itself fails.
+/// [`Error::Interrupted`](crate::error::Error::Interrupted) if the run is cancelled; what is complete is kept.
 pub fn route(options: RouteOptions, out: &Path, progress: &dyn Progress) -> Result<(RunDir, Analysis)> {
     RouteRun::new(options, Some(out), progress)?.run(out, progress)
 }
@@ -61,10 +61,10 @@ impl RouteRun {
         let execution = &options.run.execution;
         let (run, resumed) = RunDir::prepare(out, execution.occupied, &prepared.identity)?;
         note_resumed(&run, resumed, progress);
-        let mut record = record(&prepared, &options.run);
-        forward(&run, &prepared, &pass, &mut record, progress)?;
+        let mut record = pass_record(&prepared, &options.run);
+        run_forward_pass(&run, &prepared, &pass, &mut record, progress)?;
         drop(prepared);
-        let analysis = finish(&run, &mut record, execution.report, progress, Some(clock))?;
+        let analysis = finish_run(&run, &mut record, execution.report, progress, Some(clock))?;
         Ok((run, analysis))
     }
 }
@@ -82,7 +82,7 @@ mod tests {
         },
     };
 
-    /// Stops the run in its forward pass, and remembers what it was told.
+    /// Cancels the run in its forward pass, and remembers what was reported.
     #[derive(Default)]
     struct Impatient {
         begun: Mutex<Vec<Stage>>,

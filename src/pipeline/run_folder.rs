@@ -1,9 +1,9 @@
-//! The folder that a run is written into.
+//! Notes on the folder that a run is written into.
 
 use super::progress::Progress;
 use crate::run::RunDir;
 
-/// Says what an earlier run in the folder is good for.
+/// Notes what is kept of an earlier run in the folder.
 pub(crate) fn note_resumed(run: &RunDir, resumed: bool, progress: &dyn Progress) {
     let place = run.path().display();
     match run.loose_record() {

@@ -8,10 +8,10 @@ use crate::{
     stats::{StatisticTable, TableBuilder, TableBuilders, Tables, keep_shown_categories},
 };
 
-/// Rows by table.
+/// The number of rows in the file of each table.
 pub(crate) type RowsInFiles = BTreeMap<String, usize>;
 
-/// Writes every table as CSV and Parquet. Returns the rows that charts and pages are made of, and how many each file has.
+/// Writes every table as CSV and Parquet. Returns the rows that charts and pages show, and the number of rows in each file.
 pub(crate) fn stage_tables(staged: &mut Staged<'_>, computed: TableBuilders) -> Result<(Tables, RowsInFiles)> {
     let (mut tables, mut rows) = (Tables::new(), RowsInFiles::new());
     for (name, builder) in computed {
@@ -23,7 +23,7 @@ pub(crate) fn stage_tables(staged: &mut Staged<'_>, computed: TableBuilders) -> 
     Ok((tables, rows))
 }
 
-/// The tables of a finished run, as they are shown: without single categories, if these are many.
+/// The tables of a finished run as charts and pages show them: without single categories, if there are many.
 ///
 /// # Errors
 /// As [`read_table`].
@@ -31,7 +31,7 @@ pub fn read_tables(run: &RunDir) -> Result<Tables> {
     Ok(read_tables_counted(run)?.0)
 }
 
-/// The same, with the rows that each file has.
+/// The same, with the number of rows in each file.
 pub(crate) fn read_tables_counted(run: &RunDir) -> Result<(Tables, RowsInFiles)> {
     let (mut tables, mut rows) = (Tables::new(), RowsInFiles::new());
     for name in run.names("stats")? {
@@ -45,7 +45,7 @@ pub(crate) fn read_tables_counted(run: &RunDir) -> Result<(Tables, RowsInFiles)>
     Ok((tables, rows))
 }
 
-/// A table of a finished run: that of the file `name` in its `stats/`, with all its rows.
+/// A table of a finished run: all rows of the file `name` in its `stats/`.
 ///
 /// # Errors
 /// [`Error::RunFolder`] if there is no such file, or it is not what the run wrote; [`Error::Io`] if it cannot be read.

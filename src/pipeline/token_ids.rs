@@ -1,18 +1,18 @@
-//! Token ids that a drift run is to follow: ids that exist, and a word about those that are too rare for a number.
+//! Checks the token ids that a drift run follows: they must exist, and those too rare for a statistic cause a warning.
 
 use std::collections::BTreeMap;
 
 use super::{checkpoint_spec::CheckpointSpec, options::DriftOptions, prepared_pass::PreparedPass, progress::Progress};
 use crate::{
-    error::{Error, Result},
+    error::{Error, OptionName, Result},
     routing::is_bos,
     run::{RunDir, RunRecord},
     stats::Settings,
     trace::RoutingTrace,
 };
 
-/// Refuses ids that the model does not have; warns of those that occur too seldom. The counts are those of the text, or,
-/// if every checkpoint is a finished run, of the first of them, its BOS rows included.
+/// Refuses ids that the model does not have, and warns of ids that occur too seldom. They are counted in the text or, if every
+/// checkpoint is a finished run, in the trace of the first one, BOS rows included.
 ///
 /// # Errors
 /// [`Error::Usage`] with every id that is not below `vocab_size`; reading errors.
@@ -31,7 +31,10 @@ pub(crate) fn check_token_ids(
     let unknown: Vec<String> = ids.iter().filter(|id| u64::from(**id) >= vocabulary).map(u32::to_string).collect();
     if !unknown.is_empty() {
         return Err(Error::usage(
-            format!("--tokens-of-interest {}; expected ids below vocab_size = {vocabulary}", unknown.join(" ")),
+            format!(
+                "{}; expected ids below vocab_size = {vocabulary}",
+                OptionName::TokensOfInterest.with(unknown.join(" "))
+            ),
             "tokens.parquet of a run lists the ids that occur, with their text",
         ));
     }
@@ -44,7 +47,8 @@ pub(crate) fn check_token_ids(
         let count = counts.get(id).copied().unwrap_or_default();
         if count < least {
             progress.warn(&format!(
-                "token id {id} of --tokens-of-interest occurs {count} times; expert shares are listed from {least} on"
+                "token id {id} of {} occurs {count} times; expert shares are listed from {least} on",
+                OptionName::TokensOfInterest
             ));
         }
     }

@@ -1,12 +1,12 @@
-//! The answer of a run to the question of its kind.
+//! The answers of a run to the question that its kind of run asks.
 
 use crate::{
     run::RunKind,
     stats::{Finding, Statistic, Tables, verdict::RunVerdict},
 };
 
-/// What a run says. The rows of single token ids are in the tables alone.
-pub(crate) fn verdict(kind: RunKind, findings: &[Finding], tables: &Tables) -> RunVerdict {
+/// The verdict of a run. The rows about single token ids are only in the tables, not among the findings.
+pub(crate) fn run_verdict(kind: RunKind, findings: &[Finding], tables: &Tables) -> RunVerdict {
     let tokens = tables.get(Statistic::TokenDrift.table()).map_or(&[][..], |table| &table.rows);
     match kind {
         RunKind::Route => RunVerdict::route(findings),

@@ -1,4 +1,4 @@
-//! The paper beside a run, for people (text, Markdown) and for programs (JSON, CSV).
+//! Writes the comparison with the paper for people (text, Markdown) and for programs (JSON, CSV).
 
 use serde_json::{Map, Value, json};
 
@@ -11,12 +11,12 @@ use crate::{
 
 /// Version of the layout of `comparison.json`.
 const SCHEMA: u64 = 1;
-/// Columns of the terminal that the text keeps to.
+/// The most columns of the text in a terminal.
 const WIDTH: usize = 158;
 const SOURCE: &str =
     "OpenMoE, arXiv 2402.01739; numbers read from the vector graphics of its PDF, coordinates good to about 1e-5";
 
-/// What was found, in the forms of the files.
+/// The comparison, to be written in several formats.
 #[derive(Clone, Copy, Debug)]
 pub struct ComparisonReport<'a> {
     /// The closed-form checks.
@@ -27,7 +27,7 @@ pub struct ComparisonReport<'a> {
     pub runs: &'a [Run],
 }
 
-/// A column of numbers: what the measure is called, what it is multiplied by, and its decimals.
+/// How a measure is printed: its name, its factor, and its decimals.
 fn style(measure: &str) -> (String, f64, usize) {
     match measure {
         "drop_ratio" | "curve_distance" | "last_less_first" => (format!("{measure}, %"), 100.0, 3),
@@ -240,7 +240,7 @@ impl ComparisonReport<'_> {
     }
 }
 
-/// What the columns n count: one pair of units a figure.
+/// What the columns n count: one pair of units for each figure.
 fn counted(section: &Section) -> String {
     let units = section.rows.first().map_or(("", ""), |row| (row.paper_n_unit, row.yours_n_unit));
     format!("n: the paper's counts {}, yours counts {}.", units.0, units.1)

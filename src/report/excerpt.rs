@@ -1,4 +1,4 @@
-//! Documents of a run token by token, for the part of the page that shows text: as many as a page can carry.
+//! Selects documents of a run that the page shows token by token, as many as fit into a page.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -13,13 +13,13 @@ use crate::{
     trace::{Block, LayerTrace, Role, RoutingTrace, SequenceTable, SpanTable},
 };
 
-/// Segments that are read: of a larger run, evenly spread ones.
+/// The most segments that are read; in a larger run they are evenly spread.
 const MOST_SEGMENTS: usize = 32;
-/// Tokens of one document; of a longer one the first sequences.
+/// The most tokens of one document; of a longer document only the first sequences are shown.
 const MOST_OF_DOCUMENT: usize = 4096;
-/// Fewer tokens than this are not worth another document.
+/// If there is room for fewer tokens than this, no other document is added.
 const LEAST_LEFT: usize = 64;
-/// Experts that a token id went to: of more those with the largest counts, and all others together.
+/// The most experts listed for a token id; if there are more, those with the largest counts, and all others together.
 const EXPERTS_EACH: usize = 64;
 const LARGEST: usize = 48;
 
@@ -43,7 +43,7 @@ pub struct Excerpt {
     /// "run": `counts` are over all tokens of the run; "part": over the segments that were read.
     counts_of: &'static str,
     vocabulary: Vocabulary,
-    documents: Vec<Document>,
+    documents: Vec<ExcerptDocument>,
     /// Index into the vocabulary.
     token: Vec<u32>,
     routing: BTreeMap<LayerId, Choices>,
@@ -58,7 +58,7 @@ struct Vocabulary {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
-struct Document {
+struct ExcerptDocument {
     name: String,
     category: Option<String>,
     sequences: Vec<Sequence>,
@@ -87,8 +87,8 @@ type Capacities = HashMap<u32, BTreeMap<LayerId, u32>>;
 /// A document and sequences of it.
 type WithSequences = (u32, Vec<u32>);
 
-/// What of a run goes into an excerpt.
-struct Selection {
+/// The part of a run that an excerpt shows.
+struct ExcerptSelection {
     /// The run's tables.
     sequences: SequenceTable,
     /// Segments that are read.
@@ -100,22 +100,23 @@ struct Selection {
     tokens: usize,
 }
 
-/// Which documents an excerpt shows, and how it calls them.
+/// Which documents an excerpt should show, and under which names.
 pub struct Wanted<'a> {
     /// Names of documents that come first.
     pub first: &'a [String],
-    /// Makes a name that may be shown of the name of a document.
+    /// Shortens the name of a document to one that may be shown.
     pub shorten: &'a dyn Fn(&str) -> String,
-    /// Tokens that there is room for.
+    /// The number of tokens that fit.
     pub budget: usize,
 }
 
-/// Documents of at most about so many tokens: those named first, then one of each data set and category in turn.
+/// Documents with at most about `wanted.budget` tokens: first those that are named, then one of each data set and category in
+/// turn.
 ///
 /// # Errors
 /// [`crate::error::Error::RunFolder`] if the trace cannot be read.
 pub fn excerpt(run: usize, label: &str, trace: &RoutingTrace, wanted: &Wanted<'_>) -> Result<Excerpt> {
-    let selection = Selection::new(trace, wanted)?;
+    let selection = ExcerptSelection::new(trace, wanted)?;
     let spans = trace.spans()?;
     let capacity = capacities(trace)?;
     let mut excerpt = Excerpt {
@@ -141,7 +142,7 @@ pub fn excerpt(run: usize, label: &str, trace: &RoutingTrace, wanted: &Wanted<'_
     Ok(excerpt)
 }
 
-/// Slots per expert of each sequence in each layer, as its group has them; none where unlimited.
+/// Slots per expert of each sequence in each layer, which are those of its routing group; none if unlimited.
 fn capacities(trace: &RoutingTrace) -> Result<Capacities> {
     let mut capacities = Capacities::new();
     for &layer in trace.moe_layers() {
@@ -159,14 +160,14 @@ fn capacities(trace: &RoutingTrace) -> Result<Capacities> {
 
 impl Excerpt {
     /// The ids of the chosen sequences, and the vocabulary.
-    fn read_tokens(&mut self, trace: &RoutingTrace, selection: &Selection) -> Result<()> {
+    fn read_tokens(&mut self, trace: &RoutingTrace, selection: &ExcerptSelection) -> Result<()> {
         let Some(&layer) = trace.moe_layers().first() else { return Ok(()) };
         let mut known: HashMap<u32, u32> = HashMap::new();
         for &segment in &selection.segments {
             let part = trace.segment(layer, segment)?;
             self.tokens_read += part.len() as u64;
             for (t, at) in selection.rows(&part) {
-                // Without token ids all places read alike.
+                // Without token ids all tokens get the same id.
                 let id = part.token_id.get(t).copied().unwrap_or_default();
                 let index = *known.entry(id).or_insert_with(|| {
                     self.vocabulary.id.push(id);
@@ -184,8 +185,8 @@ impl Excerpt {
         Ok(())
     }
 
-    /// Choices of the chosen sequences, and where the ids of the vocabulary go in all that is read.
-    fn read_layer(&mut self, trace: &RoutingTrace, selection: &Selection, layer: LayerId) -> Result<()> {
+    /// Reads the choices of the selected sequences, and counts the experts of the vocabulary's ids in all segments that are read.
+    fn read_layer(&mut self, trace: &RoutingTrace, selection: &ExcerptSelection, layer: LayerId) -> Result<()> {
         let (tokens, k, experts) = (selection.tokens, trace.shape().choices(layer), trace.shape().experts(layer));
         let mut choices =
             Choices { expert: vec![0; tokens * k], probability: vec![0; tokens * k], slot: vec![0; tokens * k] };
@@ -240,7 +241,7 @@ fn sparse(count: &[u64]) -> Vec<Value> {
         .collect()
 }
 
-impl Selection {
+impl ExcerptSelection {
     fn new(trace: &RoutingTrace, wanted: &Wanted<'_>) -> Result<Self> {
         let (first, budget) = (wanted.first, wanted.budget);
         let mut sequences = trace.sequences()?;
@@ -276,7 +277,7 @@ impl Selection {
             taken += length;
             chosen.push(sequence);
         }
-        // The first document is shown even if it alone is more than was asked for.
+        // The first document is shown even if it alone exceeds the budget.
         if self.tokens + taken > budget && !self.documents.is_empty() {
             return;
         }
@@ -296,7 +297,7 @@ impl Selection {
             let queue = queues.entry((self.sequences.dataset[at], self.sequences.category[at])).or_default();
             let begins = at == 0 || self.sequences.document[at - 1] != document;
             match queue.back_mut() {
-                // Of a document whose beginning was not read nothing is shown, nor what follows a gap.
+                // A document is shown only from its beginning and up to the first gap in what was read.
                 Some((known, sequences))
                     if *known == document && sequences.last() == sequence.checked_sub(1).as_ref() =>
                 {
@@ -324,7 +325,7 @@ impl Selection {
         })
     }
 
-    fn described(&self, capacity: &Capacities, spans: &SpanTable) -> Vec<Document> {
+    fn described(&self, capacity: &Capacities, spans: &SpanTable) -> Vec<ExcerptDocument> {
         let sequence = |&sequence: &u32| {
             let own = spans.sequence.partition_point(|&other| other < sequence)
                 ..spans.sequence.partition_point(|&other| other <= sequence);
@@ -346,7 +347,7 @@ impl Selection {
                 self.sequences.dataset_names.get(usize::from(self.sequences.dataset[first])).map(|name| readable(name))
             };
             let category = self.sequences.category[first];
-            Document {
+            ExcerptDocument {
                 name,
                 category: category.map(|at| readable(&self.sequences.category_names[usize::from(at)])).or_else(dataset),
                 sequences: sequences.iter().map(sequence).collect(),

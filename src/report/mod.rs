@@ -1,4 +1,4 @@
-//! Findings to `summary.json`, the verdict in words, `report.html` and a notebook.
+//! Writes findings as `summary.json`, as a verdict in words, as `report.html` and as a notebook.
 
 mod comparison;
 mod excerpt;
@@ -7,7 +7,7 @@ mod notebook;
 mod page;
 mod questions;
 mod room;
-mod shown;
+mod some_of;
 mod summary;
 mod text;
 mod words;

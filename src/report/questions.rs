@@ -7,7 +7,7 @@ pub(super) struct Question {
     pub(super) anchor: &'static str,
     /// The question in words.
     pub(super) words: &'static str,
-    /// What was measured to answer it.
+    /// The measurements that answer it.
     pub(super) asked: &'static str,
 }
 

@@ -1,26 +1,26 @@
-//! How much of a large run a page has room for: it stays small enough to be mailed and to open at once.
+//! Limits how much of a large run a page shows, so that it is small enough to be mailed and opens quickly.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::figure::{Figure, Row};
+use super::figure::{Figure, FigureRow};
 use crate::stats::{LAYERS_EACH, StatisticInfo, evenly_spread};
 
 /// Most bytes of a page.
 const MOST_BYTES: usize = 8_000_000;
 /// Rows of a figure of a run with more than [`LAYERS_EACH`] layers; of fewer every layer is in it, however many rows that takes.
 const FIGURE_ROWS: usize = 12_000;
-/// Rows about single experts, token ids or positions that are looked through in all of many layers.
+/// Up to this many rows about single experts, token ids or positions, all layers are used for figures; with more only some layers.
 const SINGLE_ROWS: usize = 20_000;
-/// A statistic of at most so many rows in a run is in the page as a whole.
+/// A statistic with at most this many rows in a run is shown completely.
 const TABLE_ROWS: usize = 8000;
-/// Rows that a page holds of a longer one, for each run, shared by its layers and views.
+/// How many rows of a longer statistic a page shows for each run, over all layers and views.
 const TABLE_ROWS_KEPT: usize = 1500;
-/// How often a page that is too large is made again with half the room.
+/// How often a page that is too large is made again with half the limits.
 const MOST_TRIES: u32 = 6;
 
-/// What a page has room for.
+/// The limits of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Room {
     /// Rows of a figure.
@@ -34,19 +34,19 @@ pub(super) struct Room {
 }
 
 impl Room {
-    /// The room of a page about runs of at most so many layers.
+    /// The limits of a page about runs with at most this many layers.
     pub(super) fn of(layers: usize) -> Self {
         let many_layers = layers > LAYERS_EACH;
         let figure_rows = if many_layers { FIGURE_ROWS } else { usize::MAX };
         Self { figure_rows, table_rows: TABLE_ROWS, table_rows_kept: TABLE_ROWS_KEPT, halved: 0, many_layers }
     }
 
-    /// Whether a page opens at one layer, not at all of them.
+    /// Whether a page first shows one layer instead of all.
     pub(super) fn has_many_layers(self) -> bool {
         self.many_layers
     }
 
-    /// Half the room, for a page that is too large; none where the page is small enough or cannot become smaller.
+    /// Half the limits, for a page that is too large; none if the page is small enough or cannot become smaller.
     pub(super) fn tighter(self, bytes: usize) -> Option<Self> {
         (bytes > MOST_BYTES && self.halved < MOST_TRIES).then(|| Self {
             figure_rows: self.figure_rows.min(2 * FIGURE_ROWS) / 2,
@@ -57,9 +57,9 @@ impl Room {
         })
     }
 
-    /// The rows that figures are made of: of many layers those about single experts, token ids and positions are taken from
-    /// some layers only.
-    pub(super) fn looked_through(rows: Vec<Row<'_>>) -> Vec<Row<'_>> {
+    /// The rows that figures are made of: if there are many layers, rows about single experts, token ids and positions are taken only
+    /// from some layers.
+    pub(super) fn looked_through(rows: Vec<FigureRow<'_>>) -> Vec<FigureRow<'_>> {
         let layers: BTreeSet<u16> = rows.iter().map(|row| row.finding.layer).collect();
         let single = rows.iter().filter(|row| !row.finding.is_whole()).count();
         if layers.len() <= LAYERS_EACH || single <= SINGLE_ROWS {
@@ -70,7 +70,7 @@ impl Room {
         rows.into_iter().filter(|row| row.finding.is_whole() || kept.contains(&row.finding.layer)).collect()
     }
 
-    /// Takes rows out of a figure until it fits, and says which. `layers` are those of the statistic.
+    /// Removes rows from a figure until it fits, and adds a remark on it. `layers` are those of the statistic.
     pub(super) fn fit(self, figure: &mut Figure, layers: &BTreeSet<u16>, info: &StatisticInfo) {
         let own = |figure: &Figure| -> BTreeSet<u64> {
             figure.data.get("layer").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_u64).collect()

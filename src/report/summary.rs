@@ -1,4 +1,4 @@
-//! `summary.json`: the verdict and every headline number of the report, in a form that programs read.
+//! `summary.json`: the verdict and every headline number of the report, for programs.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -10,7 +10,7 @@ use crate::{
     stats::Finding,
 };
 
-/// Version of the layout of `summary.json`. It grows when a key gets another meaning; new keys leave it.
+/// Version of the layout of `summary.json`. It grows when a key gets another meaning, not when keys are added.
 const SCHEMA: u64 = 1;
 
 /// What `summary.json` holds.
@@ -33,7 +33,7 @@ pub struct Summary<'a, S> {
     findings: &'a [Finding],
 }
 
-/// What stands before the lists.
+/// The keys before the lists.
 #[derive(Serialize)]
 struct Head<'a, S> {
     schema: u64,
@@ -48,7 +48,7 @@ impl<'a, S: Serialize> Summary<'a, S> {
         Self { schema: SCHEMA, command, settings, verdicts, findings }
     }
 
-    /// The bytes of the file: one verdict and one finding a line, so that two runs can be compared with `diff`.
+    /// The bytes of the file: one verdict or finding on each line, so that two runs can be compared with `diff`.
     ///
     /// # Errors
     /// [`Error::Internal`] if a part cannot be written as JSON.
@@ -68,7 +68,7 @@ impl<'a, S: Serialize> Summary<'a, S> {
     }
 }
 
-/// The rows of a list, one a line.
+/// The rows of a list, one on each line.
 fn lines<T: Serialize>(rows: &[T]) -> Result<String> {
     let line = |row: &T| Ok(format!("    {}", serde_json::to_string(row).map_err(|e| not_json(&e))?));
     Ok(rows.iter().map(line).collect::<Result<Vec<_>>>()?.join(",\n"))

@@ -1,4 +1,4 @@
-//! Numbers and token texts as a page shows them. A browser has more fonts than the charts, so that every letter stays.
+//! Numbers and token texts as a page shows them. A browser has more fonts than the charts, so no letter is replaced.
 
 use crate::stats::{Finding, Statistic};
 
@@ -20,20 +20,20 @@ pub(super) fn readable(piece: &str) -> String {
     piece.chars().map(shown).collect()
 }
 
-/// Control characters, those that turn the direction of the whole line, and those without a shape.
+/// Whether a character is a control character, changes the direction of the line, or is invisible.
 fn turns_or_hides(character: char) -> bool {
     let without_shape =
         ['\u{200b}'..='\u{200f}', '\u{202a}'..='\u{202e}', '\u{2066}'..='\u{2069}', '\u{feff}'..='\u{feff}'];
     character.is_control() || without_shape.iter().any(|range| range.contains(&character))
 }
 
-/// The text of a token id with its number; the number alone where there is no tokenizer.
+/// The text of a token id with its number; only the number if there is no tokenizer.
 pub(super) fn token_text(row: &Finding, id: u32) -> String {
     row.text.as_deref().map_or_else(|| format!("id {id}"), |text| format!("{} ({id})", readable(text)))
 }
 
-/// The words for variable and variant. Information statistics have a second row of some variables, against a more lenient
-/// baseline: the row that verdict and charts quote has the plain name, the other one says what it is.
+/// The words for variable and variant. Information statistics have a second row for some variables, with a more lenient
+/// baseline: the row that verdict and charts quote has the plain name, the name of the other row mentions its baseline.
 pub(super) fn variable_words(row: &Finding) -> (Option<String>, Option<String>) {
     let variable = row.variable.map(|variable| variable.name().replace('_', " "));
     let variant = row.variant.map(|variant| variant.name().replace('_', " "));

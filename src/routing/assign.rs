@@ -1,8 +1,8 @@
-//! logits -> choices -> slots: what the original's routers do, in O(tokens * experts), without dispatch masks.
+//! From router logits to choices and slots, as the original's routers do it, but in O(tokens * experts) and without dispatch masks.
 
 use super::{ExpertId, LayerRouting};
 
-/// Most choices that a token may have.
+/// The most choices that a token may have.
 pub const MOST_CHOICES: usize = 16;
 
 /// Routes one group: choices, probabilities, queue slots and drops from router logits `[tokens, num_experts]`.
@@ -83,14 +83,15 @@ impl Ranked {
         &self.expert[..self.length]
     }
 
-    /// Places an expert before all that are still to come.
+    /// Appends an expert to the ranking.
     fn put(&mut self, expert: usize) {
         self.expert[self.length] = expert;
         self.length += 1;
     }
 
-    /// Fills the places up to `length` with the experts of the largest values that have no place yet, largest first,
-    /// ties lowest. An expert moves up only past strictly smaller values, so that equal ones keep their order.
+    /// Extends the ranking to `length` with those experts not ranked yet that have the largest values, largest first; of equal
+    /// values the lowest expert comes first. An expert moves up only past strictly smaller values, so that equal ones keep their
+    /// order.
     fn fill(&mut self, values: &[f32], length: usize) {
         let placed = self.length;
         for (expert, value) in values.iter().enumerate() {
@@ -129,7 +130,7 @@ fn entropy(probabilities: &[f32]) -> f32 {
     -probabilities.iter().filter(|&&p| p > 0.0).map(|&p| f64::from(p) * f64::from(p).ln()).sum::<f64>() as f32
 }
 
-/// Fills in slots, drops and used capacity of a group whose tokens queue in their own order.
+/// Fills in slots, drops and used capacity of a group whose tokens queue in the order of the text.
 fn queue(routing: &mut LayerRouting) {
     let tokens = 0..routing.tokens;
     let queued = queue_slots(&routing.expert, routing.top_k, routing.num_experts, &tokens, &mut routing.slot);

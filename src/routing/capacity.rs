@@ -1,5 +1,5 @@
-//! Capacity: how many assignments an expert accepts from one routing group. Two rules exist in the authors' code; they
-//! are named, never a silent default.
+//! Capacity: how many assignments an expert accepts from one routing group. The authors' code has two rules; a run always
+//! records which one it used.
 
 use std::{fmt, str::FromStr};
 
@@ -57,7 +57,7 @@ impl fmt::Display for CapacityRule {
     }
 }
 
-/// Everything that decides how logits become assignments, apart from the logits.
+/// Everything besides the logits that decides how logits become assignments.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct RouterSettings {
     /// Experts per MoE layer.

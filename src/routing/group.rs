@@ -2,7 +2,7 @@
 
 use std::{fmt, ops::Range, str::FromStr};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, OptionName, Result};
 
 /// How consecutive sequences, in input order, are joined into routing groups.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl FromStr for GroupRule {
         parsed.ok_or_else(|| {
             Error::usage(
                 format!("routing group `{text}` is unknown; expected sequence, batch:N or tokens:N with N >= 1"),
-                "for example --group batch:8",
+                format!("for example {}", OptionName::Group.with("batch:8")),
             )
         })
     }

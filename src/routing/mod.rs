@@ -1,7 +1,7 @@
 //! The vocabulary of routing: experts, choices, capacity, routing groups. Pure Rust, no tensors, no tables.
 //!
-//! The model emits a [`LayerRouting`] for every MoE layer and routing group through a [`RoutingObserver`]; whoever
-//! wants to know (the trace, a test) listens.
+//! The model emits a [`LayerRouting`] for every MoE layer and routing group through a [`RoutingObserver`], which the trace or a
+//! test implements.
 
 mod assign;
 mod capacity;
@@ -28,7 +28,7 @@ pub type LayerId = u16;
 /// Index of a sequence in input order.
 pub type SequenceId = u32;
 
-/// Whether a row is that of the BOS, which stands at the first position of every sequence of a text that got one.
+/// Whether a position is that of the BOS, the first of every sequence, if the text has a BOS.
 pub fn is_bos(position: u32) -> bool {
     position == 0
 }
@@ -40,7 +40,7 @@ pub fn is_bos(position: u32) -> bool {
 pub enum View {
     /// The router's choices, before capacity.
     Chosen,
-    /// What is left after capacity: slot < capacity. The paper's figures show this view.
+    /// The choices that capacity left: slot < capacity. The paper's figures show this view.
     Kept,
 }
 
@@ -83,12 +83,12 @@ pub struct LayerRouting {
     pub router_logits: Vec<f32>,
     /// Chosen experts, first choice first, `[tokens, top_k]`.
     pub expert: Vec<ExpertId>,
-    /// Softmax over ALL experts at the chosen ones, not renormalised and not zeroed by a drop, `[tokens, top_k]`.
+    /// Softmax over ALL experts, taken at the chosen ones, not renormalised and not zeroed by a drop, `[tokens, top_k]`.
     pub probability: Vec<f32>,
-    /// What the output of the chosen expert is multiplied by, 0 if dropped, `[tokens, top_k]`. With activations in bf16 the model
-    /// rounds it as them.
+    /// The factor of the chosen expert's output, 0 if dropped, `[tokens, top_k]`. With activations in bf16 the model rounds it to
+    /// bf16 too.
     pub combine_weight: Vec<f32>,
-    /// Rank in the expert's queue before dropping, `[tokens, top_k]`.
+    /// Place in the expert's queue before dropping, from 0, `[tokens, top_k]`.
     pub slot: Vec<u32>,
     /// Whether the assignment found no slot (`slot >= capacity`), `[tokens, top_k]`.
     pub dropped: Vec<bool>,
@@ -104,19 +104,19 @@ pub struct LayerRouting {
     pub margin_k: Vec<f32>,
 }
 
-/// Listens to the forward pass.
+/// Receives the routing of the forward pass.
 pub trait RoutingObserver {
     /// Called once for every MoE layer and routing group; within a wave layer by layer, groups in input order.
     ///
     /// # Errors
-    /// Whatever the observer meets; it stops the forward pass.
+    /// Those of the observer; any error stops the forward pass.
     fn observe_routing(&mut self, routing: &LayerRouting) -> Result<()>;
 
-    /// Called after every decoder layer of a wave: `layer` of the first `layers` is done. The place for progress bars
-    /// and for stopping; does nothing by default.
+    /// Called after every decoder layer of a wave, when `layer` of `layers` layers are done. Meant for progress bars and for
+    /// stopping; does nothing by default.
     ///
     /// # Errors
-    /// Whatever the observer wants to stop for.
+    /// Those of the observer; any error stops the forward pass.
     fn observe_layer(&mut self, layer: usize, layers: usize) -> Result<()> {
         let _ = (layer, layers);
         Ok(())

@@ -1,9 +1,9 @@
-//! What a trace holds beside the experts that every token chose. A forward pass of this tool records everything; other engines
-//! record less.
+//! What a trace records besides the experts that every token chose. A forward pass of this program records everything; other
+//! engines record less.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// Version of the columns of a trace. 1: what runs have that do not say it; 2: `combine_weight`, and blocks that may be absent.
+/// Version of the columns of a trace. 1: runs that do not name a version; 2: adds `combine_weight`, and blocks may be absent.
 pub const TRACE_SCHEMA: u32 = 2;
 
 /// A part of a trace that may be absent.
@@ -11,19 +11,19 @@ pub const TRACE_SCHEMA: u32 = 2;
 pub enum Block {
     /// Which token was routed: `token_id`.
     TokenIds,
-    /// Where the tokens stand in their text, and which is the next one: `position` as in the text.
+    /// The places of the tokens in their text, and so which token is the next one: `position`.
     Positions,
     /// The order of the choices: `choice` 0 is the first one.
     Ranks,
-    /// The share of each choice in the router's scores of all experts: `probability`.
+    /// The share of each choice in the router's scores over all experts: `probability`.
     Probability,
-    /// What the output of each chosen expert was multiplied by: `combine_weight`.
+    /// The factor of each chosen expert's output: `combine_weight`.
     CombineWeight,
     /// Entropy of the router's scores over all experts: `router/`, `entropy`.
     Entropy,
-    /// How far the first choice stood above the second: `router/`, `margin_first`.
+    /// The score of the first choice minus that of the second: `router/`, `margin_first`.
     MarginFirst,
-    /// How far the last choice stood above the best expert that was not chosen: `router/`, `margin_k`.
+    /// The score of the last choice minus that of the best expert that was not chosen: `router/`, `margin_k`.
     MarginK,
     /// Which choices found no slot: `dropped`.
     Drops,
@@ -66,7 +66,7 @@ impl Block {
         }
     }
 
-    /// What is not known without it, in words for a reader of statistics.
+    /// What is unknown without this block, in words for a reader of statistics.
     pub fn absence(self) -> &'static str {
         match self {
             Self::TokenIds => "the trace records no token ids: which token was routed is unknown",
@@ -94,30 +94,30 @@ impl Provides {
     /// Nothing but the experts that every token chose.
     pub const EXPERTS: Self = Self(0);
 
-    /// What a forward pass of this tool records, which is also what columns made by hand are taken for.
+    /// What a forward pass of this program records; columns made by hand are treated the same.
     pub fn forward_pass(logits: bool) -> Self {
         let all = Block::ALL.into_iter().fold(Self::EXPERTS, Self::with);
         if logits { all } else { all.without(Block::Logits) }
     }
 
-    /// What a run of the first version records, which says nothing about it.
+    /// What a run of the first version records; its manifest does not say so.
     pub fn first_version(logits: bool) -> Self {
         Self::forward_pass(logits).without(Block::CombineWeight)
     }
 
-    /// With one block more.
+    /// The same with one more block.
     #[must_use]
     pub fn with(self, block: Block) -> Self {
         Self(self.0 | 1 << block as u16)
     }
 
-    /// Without a block.
+    /// The same without a block.
     #[must_use]
     pub fn without(self, block: Block) -> Self {
         Self(self.0 & !(1 << block as u16))
     }
 
-    /// What both provide.
+    /// The blocks that both provide.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self(self.0 & other.0)
@@ -133,7 +133,7 @@ impl Provides {
         needed.iter().copied().find(|block| !self.has(*block))
     }
 
-    /// Whether anything of `router/` is there.
+    /// Whether the trace has any column of `router/`.
     pub fn has_router(self) -> bool {
         [Block::Entropy, Block::MarginFirst, Block::MarginK].iter().any(|block| self.has(*block))
     }
@@ -155,7 +155,7 @@ impl std::fmt::Debug for Provides {
     }
 }
 
-/// How a manifest writes it.
+/// The form in which a manifest records it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RecordedBlocks {

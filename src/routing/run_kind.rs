@@ -1,10 +1,10 @@
-//! The kinds of run, in one table: what every kind is called and asks.
+//! The kinds of run, with their names and questions in one table.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, OptionName, Result};
 
 /// The commands that leave a run behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -19,7 +19,7 @@ pub enum RunKind {
     Drops,
 }
 
-/// What is said of a kind.
+/// The words for one kind.
 struct Words {
     name: &'static str,
     question: &'static str,
@@ -55,7 +55,7 @@ impl RunKind {
         self.words().name
     }
 
-    /// What it asks.
+    /// The question that it asks.
     pub fn question(self) -> &'static str {
         self.words().question
     }
@@ -73,7 +73,7 @@ impl FromStr for RunKind {
         Self::ALL.into_iter().find(|kind| kind.name() == text).ok_or_else(|| {
             Error::run_folder(
                 format!("a run of `{text}` is unknown; expected one of route, drift or drops"),
-                "the run was made by another version: run it again with --force",
+                format!("the run was made by another version: run it again with {}", OptionName::Force),
             )
         })
     }

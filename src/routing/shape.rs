@@ -1,4 +1,4 @@
-//! The shape of a model's routing: which decoder layers route, and how. Layers may differ in everything.
+//! The shape of a model's routing: which decoder layers route, and how. Layers may differ in every respect.
 
 use super::{CapacityRule, ExpertId, LayerId, RouterSettings};
 use crate::error::{Error, Result};
@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 pub struct CapacityPolicy {
     /// Formula for the slots per expert.
     pub rule: CapacityRule,
-    /// Multiple of the average load that an expert accepts; without meaning when unlimited.
+    /// Multiple of the average load that an expert accepts; meaningless when unlimited.
     pub factor: f64,
     /// Lower bound on the slots of an expert (port only).
     pub minimum: u32,
@@ -19,16 +19,16 @@ impl CapacityPolicy {
     pub const UNLIMITED: Self = Self { rule: CapacityRule::Unlimited, factor: 1.0, minimum: 0 };
 }
 
-/// What one routed layer looks like.
+/// The shape of one routed layer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LayerShape {
     /// Experts that the router chooses among.
     pub num_experts: usize,
     /// Choices per token.
     pub top_k: usize,
-    /// Experts that see every token, beside those that are chosen; they are no choices.
+    /// Experts that see every token besides the chosen ones; they do not count as choices.
     pub shared_experts: usize,
-    /// How many assignments an expert accepts; `None` where nobody recorded it.
+    /// How many assignments an expert accepts; `None` if it was not recorded.
     pub capacity: Option<CapacityPolicy>,
 }
 
@@ -46,7 +46,7 @@ impl LayerShape {
         Self { num_experts, top_k, shared_experts: 0, capacity: None }
     }
 
-    /// Everything that decides how logits become assignments; `None` where the capacity is not known.
+    /// Everything that decides how logits become assignments; `None` if the capacity is not known.
     pub fn router(&self) -> Option<RouterSettings> {
         self.capacity.map(|CapacityPolicy { rule, factor, minimum }| RouterSettings {
             num_experts: self.num_experts,
@@ -57,18 +57,18 @@ impl LayerShape {
         })
     }
 
-    /// Bytes that the layer's router takes of a token while its wave is routed: logits, and choices with what they become.
+    /// Bytes that routing a wave takes for each token of a layer: logits, and choices with everything computed from them.
     pub fn routing_bytes(&self) -> usize {
         4 * (self.num_experts + 16 * self.top_k + 32)
     }
 
-    /// Bytes that a trace holds of a token until its part is written.
+    /// Bytes that a trace keeps in memory for each token until its part is written.
     pub fn buffered_bytes(&self, log_logits: bool) -> usize {
         32 + 16 * self.top_k + self.logit_bytes(log_logits)
     }
 
-    /// Bytes of a token in the files of a trace. Measured on the bundled texts: 7 for each choice, 12 for what every token has,
-    /// 4 for each logit.
+    /// Bytes of a token in the files of a trace. Measured on the bundled texts: 7 for each choice, 12 for the columns that every
+    /// token has, 4 for each logit.
     pub fn written_bytes(&self, log_logits: bool) -> usize {
         12 + 7 * self.top_k + self.logit_bytes(log_logits)
     }
@@ -77,7 +77,7 @@ impl LayerShape {
         if log_logits { 4 * self.num_experts } else { 0 }
     }
 
-    /// Slots per expert for a routing group of `tokens` tokens; `u32::MAX` when unlimited, or when nobody knows.
+    /// Slots per expert for a routing group of `tokens` tokens; `u32::MAX` when unlimited or not known.
     ///
     /// # Errors
     /// As [`RouterSettings::capacity`].
@@ -86,7 +86,7 @@ impl LayerShape {
     }
 }
 
-/// Which decoder layers route, ascending, and what each of them looks like.
+/// Which decoder layers route, ascending, and the shape of each of them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RoutingShape {
     moe_layers: Vec<LayerId>,
@@ -94,9 +94,9 @@ pub struct RoutingShape {
 }
 
 impl RoutingShape {
-    /// More choices than any router has; they are numbered by a byte.
+    /// The most choices, more than any router has; a byte numbers them.
     pub const MOST_CHOICES: usize = u8::MAX as usize;
-    /// Experts that [`ExpertId`] can number.
+    /// The most experts that [`ExpertId`] can number.
     pub const MOST_EXPERTS: usize = ExpertId::MAX as usize + 1;
 
     /// The shape of a model whose layers may differ.
@@ -148,12 +148,12 @@ impl RoutingShape {
         self.layers.is_empty()
     }
 
-    /// Which of the routed layers a decoder layer is, from 0; `None` if it does not route.
+    /// The index of a decoder layer among the routed layers; `None` if it does not route.
     pub fn index(&self, layer: LayerId) -> Option<usize> {
         self.moe_layers.binary_search(&layer).ok()
     }
 
-    /// What a decoder layer looks like; `None` if it does not route.
+    /// The shape of a decoder layer; `None` if it does not route.
     pub fn layer(&self, layer: LayerId) -> Option<&LayerShape> {
         self.index(layer).map(|index| &self.layers[index])
     }
@@ -163,7 +163,7 @@ impl RoutingShape {
         self.moe_layers.iter().copied().zip(&self.layers)
     }
 
-    /// What every routed layer looks like, if they are all alike.
+    /// The shape of every routed layer, if they are all alike.
     pub fn alike(&self) -> Option<&LayerShape> {
         self.layers.first().filter(|first| self.layers.iter().all(|layer| layer == *first))
     }
@@ -178,22 +178,22 @@ impl RoutingShape {
         self.layer(layer).map_or(0, |shape| shape.top_k)
     }
 
-    /// Experts of the layer that has most.
+    /// The largest number of experts of any layer.
     pub fn most_experts(&self) -> usize {
         self.layers.iter().map(|layer| layer.num_experts).max().unwrap_or(0)
     }
 
-    /// Choices per token in the layer that makes most.
+    /// The largest number of choices per token of any layer.
     pub fn most_choices(&self) -> usize {
         self.layers.iter().map(|layer| layer.top_k).max().unwrap_or(0)
     }
 
-    /// "16 experts", or from the fewest to the most where layers differ: "4 to 8 experts".
+    /// "16 experts", or a range if layers differ: "4 to 8 experts".
     pub fn experts_in_words(&self) -> String {
         range(self.layers.iter().map(|layer| layer.num_experts))
     }
 
-    /// Choices per token as a number, or from the fewest to the most where layers differ.
+    /// Choices per token as a number, or as a range if layers differ.
     pub fn choices_in_words(&self) -> String {
         range(self.layers.iter().map(|layer| layer.top_k))
     }

@@ -1,6 +1,6 @@
-//! The SHA-256 of every file that a run reads back, and the run that they belong to: `checksums.sha256`, in the form of
-//! `sha256sum`. A line is added when its file is on the disk, so that what a kill or a power cut leaves can be told from
-//! what is whole.
+//! The SHA-256 of every file that a run reads back, and the run that the files belong to: `checksums.sha256`, in the form of
+//! `sha256sum`. A line is added only when its file is on the disk: files that a kill or a power cut left unfinished have no
+//! line.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -17,19 +17,19 @@ use sha2::{Digest, Sha256};
 use super::durable::write_file;
 use crate::error::{Error, Result};
 
-/// Files without a checksum: both name the time that the run took.
+/// Files without a checksum: both contain the time that the run took, so their bytes differ between equal runs.
 pub(super) const UNLISTED: [&str; 2] = ["manifest.json", "report.html"];
 
 /// The file, in the folder of the run.
 pub(super) const CHECKSUMS: &str = "checksums.sha256";
-/// How its first line begins; the digest of the run follows.
+/// The beginning of its first line, before the digest of the run.
 const RUN: &str = "# run ";
 
-/// Files that this process has written, or read and found as they were written, with their checksums: a trace is opened many
-/// times, and no file of it is hashed twice.
+/// Files that this process has written, or has read and found unchanged, with their checksums: a trace is opened many times, but
+/// none of its files is hashed twice.
 static KNOWN: Mutex<Option<HashSet<(PathBuf, String)>>> = Mutex::new(None);
 
-/// What is known of the files of a run.
+/// The checksums of the files of a run.
 #[derive(Debug, Default)]
 pub(super) struct Checksums {
     /// The folder of the run.
@@ -38,28 +38,28 @@ pub(super) struct Checksums {
     run: Option<String>,
     /// SHA-256 by name.
     files: BTreeMap<String, String>,
-    /// Whether the file holds all of `files`, so that lines can be added.
+    /// Whether `checksums.sha256` holds all of `files`, so that lines can be appended.
     current: bool,
 }
 
-/// What the bytes of a file say.
+/// The result of comparing the bytes of a file with its checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// They are those that were written.
+pub(super) enum ChecksumMatch {
+    /// The bytes are those that were written.
     Same,
-    /// They are others.
+    /// The bytes are others.
     Other,
     /// No checksum was kept: the file is not of this run.
     Unlisted,
 }
 
 impl Checksums {
-    /// No file yet.
+    /// The checksums of a new run, without any file yet.
     pub(super) fn new(root: &Path, run: &str) -> Self {
         Self { root: root.to_path_buf(), run: Some(run.to_owned()), ..Self::default() }
     }
 
-    /// What the folder of a run records; nothing if there is no such file.
+    /// Reads the checksums in the folder of a run; there are none if the file is missing.
     ///
     /// # Errors
     /// The file is there and cannot be read.
@@ -72,7 +72,7 @@ impl Checksums {
         }
     }
 
-    /// A line that a kill has cut short is none.
+    /// Parses the lines; a line that a kill has cut short is ignored.
     fn parse(text: &str) -> Self {
         let mut checksums = Self::default();
         for line in text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')) {
@@ -104,14 +104,14 @@ impl Checksums {
         self.files.contains_key(name)
     }
 
-    /// The names below a folder; all for that of the run.
+    /// The names of the files below a sub-folder; all names for the folder of the run itself.
     pub(super) fn below(&self, folder: &str) -> Vec<String> {
         let inside =
             |name: &&String| folder.is_empty() || name.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
         self.files.keys().filter(inside).cloned().collect()
     }
 
-    /// Whether this process has seen the file whole.
+    /// Whether this process has written the file, or has read it and found it unchanged.
     pub(super) fn is_known(&self, name: &str) -> bool {
         let Some(sum) = self.files.get(name) else { return false };
         known().get_or_insert_default().contains(&(self.root.join(name), sum.clone()))
@@ -121,15 +121,15 @@ impl Checksums {
         known().get_or_insert_default().insert((self.root.join(name), digest.to_owned()));
     }
 
-    /// Compares the digest of what was read.
-    pub(super) fn compare(&self, name: &str, digest: &str) -> Verdict {
+    /// Compares the digest of the bytes that were read with the checksum of the file.
+    pub(super) fn compare(&self, name: &str, digest: &str) -> ChecksumMatch {
         match self.files.get(name) {
-            None => Verdict::Unlisted,
+            None => ChecksumMatch::Unlisted,
             Some(expected) if expected == digest => {
                 self.remember(name, digest);
-                Verdict::Same
+                ChecksumMatch::Same
             }
-            Some(_) => Verdict::Other,
+            Some(_) => ChecksumMatch::Other,
         }
     }
 
@@ -153,7 +153,7 @@ impl Checksums {
         file.write_all(lines.as_bytes()).and_then(|()| file.sync_data()).map_err(Error::io("write", &path))
     }
 
-    /// Replaces what is known of some folders and of the files themselves, before they get their names.
+    /// Replaces the checksums of some folders, and those of `files`, before the files get their names.
     ///
     /// # Errors
     /// Those of writing.
@@ -169,7 +169,7 @@ impl Checksums {
         self.write()
     }
 
-    /// Writes everything anew, sorted by name: the same run leaves the same bytes, in whatever order its parts were made.
+    /// Writes the whole file again, sorted by name: the same run leaves the same bytes, in whatever order its parts were made.
     ///
     /// # Errors
     /// Those of writing.
@@ -184,7 +184,7 @@ fn known() -> MutexGuard<'static, Option<HashSet<(PathBuf, String)>>> {
     KNOWN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// As if another process went on.
+/// Forgets which files this process has seen, as another process would not know them.
 #[cfg(test)]
 pub(super) fn forget() {
     known().take();
@@ -210,7 +210,7 @@ pub(super) fn hexadecimal(digest: &[u8]) -> String {
     text
 }
 
-/// The digest of what decides the results of a run, whatever the order of its keys.
+/// The digest of the identity of a run; the order of the keys makes no difference.
 pub(super) fn run_digest(identity: &Value) -> String {
     sha256(sorted(identity).to_string().as_bytes())
 }
@@ -252,11 +252,11 @@ mod tests {
         forget();
         let mut read = Checksums::open(folder.path()).unwrap();
         assert_eq!((read.run(), read.below("trace").len(), read.lists("stats/x  y")), (Some("r"), 2, false));
-        assert_eq!(read.compare("trace/a", &sha256(b"trace/a")), Verdict::Same);
-        assert_eq!(read.compare("trace/b", &sha256(b"trace/a")), Verdict::Other);
-        assert_eq!(read.compare("trace/c", &sha256(b"trace/a")), Verdict::Unlisted);
+        assert_eq!(read.compare("trace/a", &sha256(b"trace/a")), ChecksumMatch::Same);
+        assert_eq!(read.compare("trace/b", &sha256(b"trace/a")), ChecksumMatch::Other);
+        assert_eq!(read.compare("trace/c", &sha256(b"trace/a")), ChecksumMatch::Unlisted);
         assert!(read.is_known("trace/a") && !read.is_known("trace/b"));
-        // The next line does not join the one that was cut.
+        // The next line must not be joined to the one that was cut short.
         read.add(vec![entry("trace/c")]).unwrap();
         assert_eq!(Checksums::open(folder.path()).unwrap().below("trace").len(), 3);
         read.replace(&["trace"], vec![entry("stats/z")]).unwrap();

@@ -1,14 +1,14 @@
-//! What is different between two manifests, in words: every key by its whole path.
+//! The differences between two manifests in words; every key is named by its whole path.
 
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
 
-/// Longest value that is shown whole.
+/// The number of characters up to which a value is shown whole.
 const SHOWN: usize = 80;
 
-/// Where two values differ, both as JSON: see `differences_in_json`.
+/// The places where two values differ when written as JSON: see `differences_in_json`.
 ///
 /// # Errors
 /// [`Error::Internal`] if one of them cannot be written as JSON.
@@ -21,8 +21,8 @@ pub(super) fn as_json(value: &impl Serialize) -> Result<Value> {
     serde_json::to_value(value).map_err(|error| Error::internal(format!("manifest.json: {error}")))
 }
 
-/// Where two JSON values differ: `key.sub[0].key: ... there, ... now`, one line per innermost place. Only the keys of
-/// `now` count at the top: a manifest has more than an identity.
+/// The places where two JSON values differ, one line for each innermost place: `key.sub[0].key: ... there, ... now`. At the
+/// top level only the keys of `now` are compared, because a manifest has more keys than an identity.
 pub(super) fn differences_in_json(there: &Value, now: &Value) -> Vec<String> {
     let mut lines = Vec::new();
     for (key, now) in now.as_object().into_iter().flatten() {
@@ -59,7 +59,7 @@ fn is_nested(value: &Value) -> bool {
     value.is_object() || value.is_array()
 }
 
-/// Both values as JSON; long ones are cut where they agree, so that what is left differs.
+/// Both values as JSON. Long values are cut where they agree, so that the shown parts differ.
 fn shown(there: &Value, now: &Value) -> (String, String) {
     let [there, now] = [there, now].map(|value| value.to_string().chars().collect::<Vec<_>>());
     let common = there.iter().zip(&now).take_while(|(a, b)| a == b).count();

@@ -1,4 +1,5 @@
-//! Files that are whole and stay so after a power cut: written under a temporary name, synced, renamed, the folder synced.
+//! Writes files that are whole even after a power cut: a file is written under a temporary name, synced and renamed, then its
+//! folder is synced.
 
 use std::{
     fs,
@@ -11,18 +12,18 @@ use tempfile::NamedTempFile;
 
 use crate::error::{Error, Result};
 
-/// How the temporary name of a file in the making begins; six letters and digits follow.
+/// The beginning of the temporary name of an unfinished file; six letters and digits follow.
 pub(super) const UNFINISHED: &str = ".writing-";
 
-/// Files that are synced side by side: a disk takes them in one go.
+/// How many files are synced at the same time: a disk can write them together.
 const SIDE_BY_SIDE: usize = 8;
 
-/// The folder that a file is in: of a bare name the current one.
+/// The folder of a file; for a bare name the current folder.
 pub fn folder_of(file: &Path) -> &Path {
     file.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."))
 }
 
-/// Writes a file, whole or not at all, and the folders above it that are missing; it is on the disk when this returns.
+/// Writes a file, whole or not at all, and creates missing folders above it. The file is on the disk when this returns.
 ///
 /// # Errors
 /// [`Error::Io`].
@@ -33,14 +34,14 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     sync_folder(folder_of(path))
 }
 
-/// The bytes under a temporary name beside `path`, not synced yet.
+/// Writes the bytes under a temporary name beside `path`, not synced yet.
 pub(super) fn unfinished(path: &Path, bytes: &[u8]) -> Result<NamedTempFile> {
     let mut file = create_unfinished(path)?;
     file.write_all(bytes).map_err(Error::io("write", path))?;
     Ok(file)
 }
 
-/// An empty file under a temporary name beside `path`. The mode is that of every new file: what the user's mask leaves.
+/// Creates an empty file under a temporary name beside `path`, with the mode of any new file under the user's umask.
 pub(super) fn create_unfinished(path: &Path) -> Result<NamedTempFile> {
     let parent = folder_of(path);
     create_folders(parent)?;
@@ -58,12 +59,12 @@ pub(super) fn finish(file: tempfile::TempPath, path: &Path) -> Result<()> {
     file.persist(path).map_err(|error| error.error).map_err(Error::io("write", path))
 }
 
-/// Syncs a file through the handle that wrote it: what the system could not write, or would tell at closing, shows here.
+/// Syncs a file through the handle that wrote it, so that delayed errors of writing are reported here.
 pub(super) fn sync(path: &Path, file: &NamedTempFile) -> Result<()> {
     tolerant(file.as_file().sync_all()).map_err(Error::io("write", path))
 }
 
-/// Syncs several files, some at a time.
+/// Syncs several files, [`SIDE_BY_SIDE`] at a time.
 pub(super) fn sync_all(files: &[(PathBuf, NamedTempFile)]) -> Result<()> {
     let share = files.len().div_ceil(SIDE_BY_SIDE).max(1);
     let one_after_the_other =
@@ -71,7 +72,7 @@ pub(super) fn sync_all(files: &[(PathBuf, NamedTempFile)]) -> Result<()> {
     thread::scope(|scope| {
         let started = files.chunks(share).map(|files| {
             let started = Builder::new().spawn_scoped(scope, move || one_after_the_other(files));
-            // Where no thread can be had, this one does the work.
+            // If no thread can be started, this one does the work.
             (files, started.ok())
         });
         let started: Vec<_> = started.collect();
@@ -84,7 +85,7 @@ pub(super) fn sync_all(files: &[(PathBuf, NamedTempFile)]) -> Result<()> {
     })
 }
 
-/// Makes the names in a folder last.
+/// Syncs a folder, so that the names in it survive a power cut.
 pub(super) fn sync_folder(folder: &Path) -> Result<()> {
     if cfg!(not(unix)) {
         return Ok(());
@@ -96,7 +97,7 @@ pub(super) fn sync_folder(folder: &Path) -> Result<()> {
     }
 }
 
-/// Creates the folders that are missing, and makes their names last.
+/// Creates the folders that are missing, and syncs them.
 pub(super) fn create_folders(folder: &Path) -> Result<()> {
     let missing: Vec<&Path> = folder.ancestors().take_while(|ancestor| !ancestor.is_dir()).collect();
     if missing.is_empty() || folder == Path::new("") {
@@ -106,7 +107,7 @@ pub(super) fn create_folders(folder: &Path) -> Result<()> {
     missing.into_iter().filter(|made| *made != Path::new("")).try_for_each(|made| sync_folder(folder_of(made)))
 }
 
-/// A file system that cannot sync at all does its best.
+/// Accepts the error of a file system that does not support syncing.
 fn tolerant(synced: io::Result<()>) -> io::Result<()> {
     match synced {
         Err(error) if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::InvalidInput) => Ok(()),

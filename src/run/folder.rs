@@ -1,4 +1,4 @@
-//! A run's folder: prepared, opened, written and read.
+//! The folder of a run: prepares, opens, writes and reads it.
 
 use std::{
     fs,
@@ -9,45 +9,45 @@ use std::{
 use serde::Serialize;
 
 use super::{
-    checksums::{Checksums, UNLISTED, Verdict, run_digest, sha256},
+    checksums::{ChecksumMatch, Checksums, UNLISTED, run_digest, sha256},
     difference::as_json,
     durable,
     durable::write_file,
     lock::Lock,
     occupied::{self, Occupied},
-    ours::{self, Holds},
     record::{LooseRecord, RunRecord},
+    run_entries::{self, Holds},
 };
-use crate::error::{Error, Result};
+use crate::error::{Error, OptionName, Result};
 
 /// A run folder.
 #[derive(Clone, Debug)]
 pub struct RunDir {
     root: PathBuf,
-    /// Digest of what decides the results; none in a run of a version that kept no checksums.
+    /// Digest of the identity of the run; `None` for a run of an early version, which kept no checksums.
     digest: Option<String>,
     checksums: Option<Arc<Mutex<Checksums>>>,
-    /// Held as long as any copy of this lives.
+    /// The lock; it is held as long as any clone of this value lives.
     lock: Option<Arc<Lock>>,
-    /// What became of what the folder held.
+    /// What was done with an earlier run in the folder.
     how: Occupied,
 }
 
-/// Names and digests of files that are on the disk, and that count as the run's only when they are listed.
+/// Names and digests of files that are on the disk but belong to the run only after [`RunDir::list`].
 #[derive(Debug, Default)]
 #[must_use]
 pub struct Written(Vec<(String, String)>);
 
 impl Written {
-    /// Joins what was written later.
+    /// Appends files that were written later.
     pub fn append(&mut self, mut later: Self) {
         self.0.append(&mut later.0);
     }
 }
 
 impl RunDir {
-    /// Prepares a folder for a run described by `identity` (the keys of its manifest that decide its results): creates it, locks it,
-    /// which proves that it can be written to before any long work, and removes what a kill left under temporary names.
+    /// Prepares a folder for a run described by `identity` (the keys of its manifest that decide its results): creates and locks it,
+    /// which proves before any long work that it can be written to, and removes temporary files that a killed process left.
     ///
     /// Returns the folder and whether an earlier run is being resumed.
     ///
@@ -59,7 +59,7 @@ impl RunDir {
         occupied::check(root, occupied, identity)?;
         durable::create_folders(root)?;
         let lock = Lock::acquire(root)?.map(Arc::new);
-        // What was checked before the folder was locked is checked again: another process may have been faster.
+        // Everything is checked again now that the folder is locked: another process may have written there in between.
         let resumed = occupied::check(root, occupied, identity)?;
         let digest = run_digest(identity);
         if occupied == Occupied::Replace {
@@ -68,8 +68,8 @@ impl RunDir {
         Ok((Self::prepare_locked(root, occupied, digest, resumed, lock)?, resumed))
     }
 
-    /// Prepares a run below this one, such as that of one of several checkpoints; what is there of it already is kept, unless
-    /// this run has replaced another.
+    /// Prepares a run below this one, such as that of one of several checkpoints. Parts of it that are there already are kept,
+    /// unless this run replaces an earlier one.
     ///
     /// # Errors
     /// As [`Self::check_below`].
@@ -86,21 +86,20 @@ impl RunDir {
         Self::prepare_locked(&root, self.how, run_digest(identity), resumed, self.lock.clone())
     }
 
-    /// Everything that [`Self::prepare_below`] would refuse in folder `name` of a run that is to be prepared, without touching
-    /// anything.
+    /// Refuses everything that [`Self::prepare_below`] would refuse in the sub-folder `name` of a run, without touching anything.
     ///
     /// # Errors
-    /// [`Error::RunFolder`] if the folder holds what is no pass of the run, or another process writes there.
+    /// [`Error::RunFolder`] if the folder holds anything but a pass of the run, or another process writes there.
     pub fn check_below(root: &Path, name: &str, occupied: Occupied, identity: &impl Serialize) -> Result<()> {
         occupied::check_part(root, name, occupied, &as_json(identity)?)
     }
 
-    /// Removes the run that is there. At every moment the folder is known as that of the old or of the new run.
+    /// Removes the run that is there. At every moment the folder can be recognized as that of the old or of the new run.
     fn replace(root: &Path, digest: &str) -> Result<()> {
-        ours::check_below(root)?;
-        ours::clear_results(root)?;
+        run_entries::check_below(root)?;
+        run_entries::clear_results(root)?;
         Checksums::new(root, digest).write()?;
-        ours::clear_manifest(root)
+        run_entries::clear_manifest(root)
     }
 
     fn prepare_locked(
@@ -110,7 +109,7 @@ impl RunDir {
         resumed: bool,
         lock: Option<Arc<Lock>>,
     ) -> Result<Self> {
-        ours::sweep(root)?;
+        run_entries::sweep(root)?;
         let recorded = Checksums::open(root)?;
         let same = resumed && recorded.run() == Some(&digest);
         let checksums = if same { recorded } else { Checksums::new(root, &digest) };
@@ -118,8 +117,8 @@ impl RunDir {
         Ok(Self { root: root.to_path_buf(), digest: Some(digest), checksums, lock, how })
     }
 
-    /// Everything that [`Self::prepare`] would refuse for what the folder holds, without touching it. Returns whether
-    /// an earlier run would be resumed.
+    /// Refuses every folder that [`Self::prepare`] would refuse, without touching it. Returns whether an earlier run would be
+    /// resumed.
     ///
     /// # Errors
     /// As [`Self::prepare`].
@@ -127,10 +126,10 @@ impl RunDir {
         occupied::check(root, occupied, &as_json(identity)?)
     }
 
-    /// The entry of a run in folder `root` that is or holds `path`: what a run writes there, and `--force` removes. Both
-    /// paths are compared as they are.
+    /// The entry of a run in folder `root` that is or contains `path`; entries are the files and folders that a run writes, and
+    /// that replacing it removes. Both paths are compared as they are.
     pub fn entry_holding(root: &Path, path: &Path) -> Option<&'static str> {
-        ours::entry_holding(root, path)
+        run_entries::entry_holding(root, path)
     }
 
     /// Opens the folder of an existing run to read it.
@@ -143,14 +142,14 @@ impl RunDir {
         run.digest = run.loose_record()?.run_digest().map(str::to_owned);
         if let Some(digest) = &run.digest {
             let recorded = Checksums::open(root)?;
-            // What belongs to another run says nothing about this one.
+            // Checksums of another run say nothing about this one.
             let own = if recorded.run() == Some(digest) { recorded } else { Checksums::default() };
             run.checksums = Some(Arc::new(Mutex::new(own)));
         }
         Ok(run)
     }
 
-    /// Opens the folder of an existing run to write into it, and removes what a kill left under temporary names.
+    /// Opens the folder of an existing run to write into it, and removes temporary files that a killed process left.
     ///
     /// # Errors
     /// [`Error::RunFolder`] if there is no run, or another process writes there; [`Error::Io`] if it cannot be written.
@@ -159,7 +158,7 @@ impl RunDir {
         let lock = Self::lock(root)?.map(Arc::new);
         let run = Self { lock, ..Self::open(root)? };
         if run.loose_record()?.is_of_a_run() {
-            ours::sweep(root)?;
+            run_entries::sweep(root)?;
         }
         Ok(run)
     }
@@ -168,12 +167,12 @@ impl RunDir {
     fn lock(run: &Path) -> Result<Option<Lock>> {
         occupied::check_above(run)?;
         let lock = Lock::acquire(run)?;
-        // Another process may have been faster.
+        // Another process may have locked a run above in between.
         occupied::check_above(run)?;
         Ok(lock)
     }
 
-    /// Locks the run that a file lies in, if it lies in one; to be held while it is written.
+    /// Locks the run that contains a file, if there is one; the lock must be held while the file is written.
     ///
     /// # Errors
     /// [`Error::RunFolder`] if another process writes there; [`Error::Io`] if nothing can be written there.
@@ -197,7 +196,7 @@ impl RunDir {
         self.root.join(name)
     }
 
-    /// The digest of what decides the run's results; `None` in a run of a version that kept no checksums.
+    /// The digest of the identity of the run; `None` for a run of an early version, which kept no checksums.
     pub fn digest(&self) -> Option<&str> {
         self.digest.as_deref()
     }
@@ -215,8 +214,8 @@ impl RunDir {
         self.list(written)
     }
 
-    /// Writes files that belong together; none of them has its checksum before [`Self::list`], so that a run that goes on makes
-    /// them again.
+    /// Writes files that belong together. They get their checksums only in [`Self::list`]; a run that is resumed before makes them
+    /// again.
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::RunFolder`] if the folder is gone.
@@ -229,7 +228,7 @@ impl RunDir {
         Ok(Written(listed.map(|(name, bytes)| (name.clone(), sha256(bytes.as_ref()))).collect()))
     }
 
-    /// Gives files that are on the disk their checksums.
+    /// Records the checksums of files that are on the disk, which makes them part of the run.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -251,7 +250,7 @@ impl RunDir {
         write_file(&self.file("manifest.json"), &record.to_bytes()?)
     }
 
-    /// Brings the checksums into the order of their names, which does not depend on how the run was carried out.
+    /// Sorts the checksums by name, so that the file does not depend on how the run was carried out.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -264,10 +263,10 @@ impl RunDir {
         self.checksums().map_or(Ok(()), |mut checksums| checksums.replace(folders, files))
     }
 
-    /// Reads a file of the run, and compares it with its checksum unless this process has done so before.
+    /// Reads a file of the run, and compares it with its checksum unless this process has compared it before.
     ///
     /// # Errors
-    /// [`Error::Io`] if it cannot be read; [`Error::RunFolder`] if it is not what was written.
+    /// [`Error::Io`] if it cannot be read; [`Error::RunFolder`] if its bytes are not those that were written.
     pub fn read(&self, name: &str) -> Result<Vec<u8>> {
         let path = self.file(name);
         let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
@@ -275,16 +274,16 @@ impl RunDir {
             return Ok(bytes);
         }
         let digest = sha256(&bytes);
-        let verdict = self.checksums().map_or(Verdict::Same, |checksums| checksums.compare(name, &digest));
+        let verdict = self.checksums().map_or(ChecksumMatch::Same, |checksums| checksums.compare(name, &digest));
         let what = match verdict {
-            Verdict::Same => return Ok(bytes),
-            Verdict::Other => "its SHA-256 is not the one that it was written with",
-            Verdict::Unlisted => "checksums.sha256 of this run does not list it",
+            ChecksumMatch::Same => return Ok(bytes),
+            ChecksumMatch::Other => "its SHA-256 is not the one that it was written with",
+            ChecksumMatch::Unlisted => "checksums.sha256 of this run does not list it",
         };
         Err(damaged(&path, what))
     }
 
-    /// Whether a file is there and is what this run wrote.
+    /// Whether a file exists and has the bytes that this run wrote.
     pub fn is_intact(&self, name: &str) -> bool {
         match self.checksums() {
             Some(checksums) if checksums.is_known(name) => return self.file(name).is_file(),
@@ -294,7 +293,7 @@ impl RunDir {
         self.read(name).is_ok()
     }
 
-    /// Compares every file of the trace with its checksum, also those that no statistic has read yet.
+    /// Compares every file of the trace with its checksum, including those that no statistic has read yet.
     ///
     /// # Errors
     /// As [`Self::read`].
@@ -306,12 +305,12 @@ impl RunDir {
         names.iter().filter(|name| unread(name) && !known(name)).try_for_each(|name| self.read(name).map(|_| ()))
     }
 
-    /// Whether the run has a file: it is there, or was written.
+    /// Whether the run has a file: it exists, or it has a checksum and was lost.
     pub fn has(&self, name: &str) -> bool {
         self.file(name).is_file() || self.checksums().is_some_and(|checksums| checksums.lists(name))
     }
 
-    /// The files of a folder of the run that can be told from others: those with a checksum, else all; by name.
+    /// The files of a sub-folder of the run, sorted by name: those with a checksum, or all of them if the run has no checksums.
     ///
     /// # Errors
     /// [`Error::Io`] if the folder cannot be read.
@@ -332,7 +331,7 @@ impl RunDir {
         self.checksums.as_deref().map(|checksums| checksums.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// A run whose folder was removed or renamed while it goes on must not make another one.
+    /// Fails if the folder was removed or renamed while the run goes on: the run must not create another one.
     pub(super) fn check_there(&self) -> Result<()> {
         if self.root.is_dir() {
             return Ok(());
@@ -351,32 +350,38 @@ impl RunDir {
         RunRecord::read(&self.root, &self.loose_record()?.into_json())
     }
 
-    /// The run's manifest, as far as nothing has to be believed of it.
+    /// The run's manifest, unchecked.
     ///
     /// # Errors
     /// [`Error::RunFolder`] if there is none or it is not JSON.
     pub fn loose_record(&self) -> Result<LooseRecord> {
         let path = self.file("manifest.json");
-        let missing = |what: String| Error::run_folder(what, "give the folder that --out named");
+        let missing = |what: String| Error::run_folder(what, format!("give the folder that {} named", OptionName::Out));
         let text = fs::read(&path).map_err(|error| {
             missing(format!("`{}` is not the folder of a run: manifest.json: {error}", self.root.display()))
         })?;
         LooseRecord::parse(&text).map_err(|error| {
             Error::run_folder(
                 format!("`{}` is damaged, it is not JSON: {error}", path.display()),
-                "repeat the command that made the run with --resume: what has its checksum is kept",
+                format!(
+                    "repeat the command that made the run with {}: what has its checksum is kept",
+                    OptionName::Resume
+                ),
             )
         })
     }
 }
 
-/// A file is not what was written.
+/// The error for a file whose bytes are not those that were written.
 fn damaged(path: &Path, what: &str) -> Error {
     let derived = |folder: &Path| folder.ends_with("stats") || path.ends_with("summary.json");
     let hint = if path.parent().is_some_and(derived) {
-        "make the statistics again with `openmoe-analyze stats RUN`"
+        "make the statistics again with `openmoe-analyze stats RUN`".to_owned()
     } else {
-        "repeat the command that made the run with --resume: it makes what is damaged again, and keeps the rest"
+        format!(
+            "repeat the command that made the run with {}: it makes what is damaged again, and keeps the rest",
+            OptionName::Resume
+        )
     };
     Error::run_folder(format!("`{}` is damaged: {what}", path.display()), hint)
 }

@@ -1,4 +1,4 @@
-//! JSON Schemas of the files that a run leaves, as the types say them: `docs/schema/`.
+//! The JSON Schemas in `docs/schema/`, which are made from the types that write the files.
 
 use std::{fs, path::Path};
 
@@ -18,7 +18,7 @@ pub(crate) fn assert_is_described<T: schemars::JsonSchema>(title: &str, file: &s
     let line = differs.unwrap_or_else(|| described.lines().count().min(schema.lines().count())) + 1;
     assert!(
         described == schema,
-        "{} differs from the types from line {line} on: SCHEMA=update cargo test --lib schema",
+        "{} differs from the types from line {line} on; this test writes it again with SCHEMA=update",
         path.display()
     );
 }

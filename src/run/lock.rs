@@ -1,5 +1,5 @@
-//! One writer at a time: a file in the folder of the run that the writer locks. The system drops the lock with the process, so
-//! that a file that a kill has left locks nothing.
+//! Only one process writes to a run at a time: it locks a file in the folder of the run. The system releases the lock when the
+//! process ends, so the file that a killed process leaves locks nothing.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -11,26 +11,26 @@ use std::{
 
 use crate::error::{Error, Result};
 
-/// The file; it is removed at the end.
+/// The name of the lock file; it is removed at the end.
 pub(super) const LOCK: &str = ".openmoe-analyze.lock";
-/// Another process that only looks holds the lock for a moment.
+/// How often locking is tried: a process that only checks the lock holds it for a moment.
 const ATTEMPTS: usize = 5;
 const MOMENT: Duration = Duration::from_millis(20);
 
-/// Folders that this process holds.
+/// Folders that this process has locked.
 static HELD: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
-/// A folder that this process alone writes into.
+/// The lock on a folder that only this process may write into.
 #[derive(Debug)]
 pub struct Lock {
-    /// The lock file, whatever the current folder becomes.
+    /// The absolute path of the lock file, valid even if the current folder changes.
     path: PathBuf,
     /// Closing it ends the lock.
     file: File,
 }
 
 impl Lock {
-    /// Locks a folder that exists; `None` if this process holds it already, or the file system knows no locks.
+    /// Locks a folder that exists; `None` if this process has locked it already, or the file system supports no locks.
     ///
     /// # Errors
     /// [`Error::RunFolder`] if another process holds it; [`Error::Io`] if nothing can be written there.
@@ -48,10 +48,10 @@ impl Lock {
                 .open(&path)
                 .map_err(Error::io("write into", root))?;
             match file.try_lock() {
-                // The one who held it before has removed the file in between: that lock is worth nothing.
+                // The process that held the lock before has removed the file in between: a lock on the removed file protects nothing.
                 Ok(()) if !is_same(&file, &path) => {}
                 Ok(()) => {
-                    // The number is for the eyes of others; the lock does not depend on it.
+                    // The process number is only shown in messages; the lock does not depend on it.
                     let _ = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
                     held().push(path.clone());
                     return Ok(Some(Self { path, file }));
@@ -82,8 +82,8 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // Removed while it is locked: whoever opens it now finds that it is not the file of that name any more. Where someone
-        // has removed it before, the file of that name is the lock of another.
+        // The file is removed while it is locked: a process that opened it before notices that it is not the file of that name any
+        // more. If somebody has removed it before, the file of that name is the lock of another process and must stay.
         if is_same(&self.file, &self.path) {
             let _ = fs::remove_file(&self.path);
         }
@@ -116,7 +116,7 @@ fn refusal(root: &Path, path: &Path) -> Error {
     )
 }
 
-/// Whether the open file is still the one of that name.
+/// Whether the open file is still the file of that name.
 #[cfg(unix)]
 fn is_same(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;

@@ -1,4 +1,4 @@
-//! Whether a run may be written into a folder, by what the folder holds.
+//! Decides by the contents of a folder whether a run may be written into it.
 
 use std::{fs, path::Path};
 
@@ -7,26 +7,27 @@ use serde_json::Value;
 use super::{
     checksums::run_digest,
     lock::Lock,
-    ours::{ENTRIES, Holds, entry_holding, runs_below},
+    run_entries::{ENTRIES, Holds, entry_holding, runs_below},
 };
-use crate::error::{Error, Result};
+use crate::error::{Error, OptionName, Result};
 
-/// How far above a folder a run may be that it belongs to: `RUN/checkpoints/LABEL`, below the one of a demonstration.
+/// How many levels above a folder the run may be that it belongs to: `DEMO/drift/checkpoints/LABEL`.
 pub(super) const ABOVE: usize = 4;
 
-/// What to do when the folder holds something already.
+/// What to do if the folder is not empty.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Occupied {
     /// Refuse (default).
     #[default]
     Refuse,
-    /// Remove the run that is there and start anew (`--force`).
+    /// Remove the run that is there and start again.
     Replace,
-    /// Go on with the run that is there, if it is the same (`--resume`).
+    /// Go on with the run that is there, if it is the same.
     Resume,
 }
 
-/// Everything that forbids to write a run there, without touching anything. Returns whether an earlier run would be resumed.
+/// Refuses a folder that a run must not be written into, without touching anything. Returns whether an earlier run would be
+/// resumed.
 pub(super) fn check(root: &Path, occupied: Occupied, identity: &Value) -> Result<bool> {
     check_above(root)?;
     if !root.exists() {
@@ -34,8 +35,12 @@ pub(super) fn check(root: &Path, occupied: Occupied, identity: &Value) -> Result
     }
     if !root.is_dir() {
         return Err(Error::run_folder(
-            format!("--out `{}` is a file; expected a folder or a path where one can be made", root.display()),
-            "choose another --out",
+            format!(
+                "{} `{}` is a file; expected a folder or a path where one can be made",
+                OptionName::Out,
+                root.display()
+            ),
+            choose_another(),
         ));
     }
     Lock::check(root)?;
@@ -47,8 +52,8 @@ pub(super) fn check(root: &Path, occupied: Occupied, identity: &Value) -> Result
     }
 }
 
-/// Everything that forbids to write a pass of a run into a folder below it, without touching anything: to be asked before
-/// anything of the run is removed. Other files may be there, such as a notebook.
+/// Refuses a sub-folder that a pass of a run must not be written into, without touching anything. It must be called before
+/// anything of the run is removed. The sub-folder may hold other files, such as a notebook.
 pub(super) fn check_part(root: &Path, name: &str, occupied: Occupied, identity: &Value) -> Result<()> {
     let folder = root.join(name);
     if !folder.is_dir() {
@@ -66,7 +71,7 @@ pub(super) fn check_part(root: &Path, name: &str, occupied: Occupied, identity: 
     }
 }
 
-/// Whether an earlier pass is there to go on with.
+/// Whether the folder holds an earlier pass that can be resumed.
 pub(super) fn check_resumable_part(folder: &Path, holds: &Holds, identity: &Value) -> Result<bool> {
     match holds {
         Holds::Other if !ENTRIES.iter().any(|entry| folder.join(entry).exists()) => Ok(false),
@@ -74,18 +79,18 @@ pub(super) fn check_resumable_part(folder: &Path, holds: &Holds, identity: &Valu
     }
 }
 
-/// Refuses the folder of a pass that is still a run's after everything of the run above was removed.
+/// Refuses the folder of a pass if it still holds a run after everything of the run above was removed.
 pub(super) fn check_cleared(folder: &Path, holds: &Holds) -> Result<()> {
     match holds {
         Holds::Nothing | Holds::Other => Ok(()),
         Holds::Run(_) | Holds::Headless(_) | Holds::Foreign => Err(Error::run_folder(
-            format!("--force: `{}` holds a run that is none of this run's own", folder.display()),
-            "move it away, or choose another --out",
+            format!("{}: `{}` holds a run that is none of this run's own", OptionName::Force, folder.display()),
+            format!("move it away, or {}", choose_another()),
         )),
     }
 }
 
-/// Refuses a folder that belongs to a run that another process writes.
+/// Refuses a folder that is part of a run that another process writes.
 pub(super) fn check_above(root: &Path) -> Result<()> {
     let whole = root.canonicalize().or_else(|_| std::path::absolute(root)).map_err(Error::io("find", root))?;
     let above = whole.ancestors().skip(1).take(ABOVE);
@@ -93,12 +98,17 @@ pub(super) fn check_above(root: &Path) -> Result<()> {
     holding.try_for_each(Lock::check)
 }
 
-/// A link that leads nowhere exists and does not.
+/// Refuses a link whose target does not exist.
 fn refuse_dangling(root: &Path) -> Result<()> {
     match fs::read_link(root) {
         Ok(target) => Err(Error::run_folder(
-            format!("--out `{}` is a link to `{}`, which does not exist", root.display(), target.display()),
-            "choose another --out, or make the folder that the link names",
+            format!(
+                "{} `{}` is a link to `{}`, which does not exist",
+                OptionName::Out,
+                root.display(),
+                target.display()
+            ),
+            format!("{}, or make the folder that the link names", choose_another()),
         )),
         Err(_) => Ok(()),
     }
@@ -112,12 +122,21 @@ fn check_empty(root: &Path, holds: &Holds) -> Result<()> {
         Holds::Foreign | Holds::Other => "other files",
     };
     Err(Error::run_folder(
-        format!("--out `{}` holds {what}; expected a new or empty folder", root.display()),
-        "choose another --out, or add --force to replace the run, or --resume to go on with it",
+        format!("{} `{}` holds {what}; expected a new or empty folder", OptionName::Out, root.display()),
+        format!(
+            "{}, or add {} to replace the run, or {} to go on with it",
+            choose_another(),
+            OptionName::Force,
+            OptionName::Resume
+        ),
     ))
 }
 
-/// Without a manifest of ours nothing here is known to be a run's, so nothing may be removed.
+fn choose_another() -> String {
+    format!("choose another {}", OptionName::Out)
+}
+
+/// Refuses to replace files without a manifest that this program wrote: they may belong to something else.
 fn check_replaceable(root: &Path, holds: &Holds) -> Result<()> {
     let place = root.display();
     let what = match holds {
@@ -128,13 +147,14 @@ fn check_replaceable(root: &Path, holds: &Holds) -> Result<()> {
             Some(entry) => format!("`{place}` holds `{entry}` but no manifest.json, so it is no run"),
         },
     };
-    Err(Error::run_folder(format!("--force: {what}; nothing was removed"), "choose another --out"))
+    Err(Error::run_folder(format!("{}: {what}; nothing was removed", OptionName::Force), choose_another()))
 }
 
-/// Whether a run is there, and that it is the same run.
+/// Whether the folder holds a run that can be resumed. Refuses another run.
 fn check_resumable(root: &Path, holds: &Holds, identity: &Value) -> Result<bool> {
     let place = root.display();
-    let other_out = "repeat the command that made it, or choose another --out";
+    let other_out = format!("repeat the command that made it, or {}", choose_another());
+    let resume = OptionName::Resume;
     match holds {
         Holds::Nothing => Ok(false),
         Holds::Run(record) => {
@@ -142,22 +162,22 @@ fn check_resumable(root: &Path, holds: &Holds, identity: &Value) -> Result<bool>
             if different.is_empty() {
                 return Ok(true);
             }
-            let what = format!("--resume: `{place}` holds another run; different: {}", different.join("; "));
+            let what = format!("{resume}: `{place}` holds another run; different: {}", different.join("; "));
             Err(Error::run_folder(what, other_out))
         }
-        // Parts without a checksum are made again, so that no harm is done.
+        // This is safe: parts without a checksum are made again.
         Holds::Headless(digest) if digest.as_ref().is_none_or(|digest| *digest == run_digest(identity)) => Ok(true),
         Holds::Headless(_) => Err(Error::run_folder(
-            format!("--resume: `{place}` holds another run, whose manifest.json is missing or damaged"),
+            format!("{resume}: `{place}` holds another run, whose manifest.json is missing or damaged"),
             other_out,
         )),
         Holds::Foreign => Err(Error::run_folder(
-            format!("--resume: `{place}/manifest.json` was not written by openmoe-analyze, so this is no run"),
-            "choose another --out",
+            format!("{resume}: `{place}/manifest.json` was not written by openmoe-analyze, so this is no run"),
+            choose_another(),
         )),
         Holds::Other => Err(Error::run_folder(
-            format!("--resume: `{place}` holds other files; expected a run, or a new or empty folder"),
-            "choose another --out",
+            format!("{resume}: `{place}` holds other files; expected a run, or a new or empty folder"),
+            choose_another(),
         )),
     }
 }

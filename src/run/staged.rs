@@ -1,4 +1,4 @@
-//! Files that replace others together: all are on the disk under temporary names before the first of them changes anything.
+//! Replaces several files together: all new files are on the disk under temporary names before the first old one is replaced.
 
 use std::{io::Write, path::PathBuf};
 
@@ -9,27 +9,27 @@ use super::{
     digested::Digested,
     durable::{create_unfinished, finish, folder_of, sync_all, sync_folder},
     folder::RunDir,
-    ours::clear_derived,
     record::RunRecord,
+    run_entries::clear_derived,
 };
 use crate::error::{Error, Result};
 
-/// Files that are open at the same time, waiting to be synced together.
+/// How many files are open at the same time, to be synced together.
 const TOGETHER: usize = 16;
 
-/// The files of a pass over the statistics. Dropped before it is published, it leaves the run as it was.
+/// The new files of a run. If this is dropped before [`Self::publish`], the run stays as it was.
 #[derive(Debug)]
 pub struct Staged<'a> {
     run: &'a RunDir,
     open: Vec<(PathBuf, NamedTempFile)>,
     ready: Vec<(PathBuf, TempPath)>,
-    /// Names and digests, of those that are listed.
+    /// Names and digests of those files that get a checksum.
     listed: Vec<(String, String)>,
     names: Vec<String>,
 }
 
 impl<'a> Staged<'a> {
-    /// No file yet.
+    /// Without any file yet.
     pub fn new(run: &'a RunDir) -> Self {
         Self { run, open: Vec::new(), ready: Vec::new(), listed: Vec::new(), names: Vec::new() }
     }
@@ -51,7 +51,7 @@ impl<'a> Staged<'a> {
         self.run.check_there()?;
         let path = self.run.file(name);
         let file = match create_unfinished(&path) {
-            // Few files may be open: those that wait are closed first.
+            // The process may have too many open files: those that wait are finished and closed first.
             Err(_) if !self.open.is_empty() => {
                 self.settle()?;
                 create_unfinished(&path)?
@@ -76,8 +76,8 @@ impl<'a> Staged<'a> {
         Ok(())
     }
 
-    /// Puts the files into their places and removes what an earlier pass left in `folders`. The manifest says that the run is
-    /// not complete from the first change to the last.
+    /// Moves the files into place and removes the older files in `folders`. From the first change to the last the manifest says
+    /// that the run is not complete.
     ///
     /// # Errors
     /// [`Error::Io`].

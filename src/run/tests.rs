@@ -1,4 +1,4 @@
-//! Who may write into a folder, and what becomes of what is there.
+//! Which folders a run may write into, and what happens to the files there.
 use std::{fs, path::PathBuf};
 
 use serde_json::json;
@@ -27,7 +27,7 @@ fn an_occupied_folder_is_refused_replaced_or_resumed() {
     assert!(error.to_string().contains("seed: 1 there, 2 now"), "{error}");
     RunDir::prepare(&root, Occupied::Replace, &identity).unwrap();
     assert!(!root.join("manifest.json").exists() && root.join("mine.txt").exists());
-    // From the first moment on it is known which run was begun.
+    // From the first moment the folder says which run was begun.
     assert!(RunDir::prepare(&root, Occupied::Resume, &identity).unwrap().1);
     fs::remove_file(root.join("checksums.sha256")).unwrap();
     fs::create_dir(root.join("charts")).unwrap();

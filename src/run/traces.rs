@@ -1,4 +1,4 @@
-//! The traces of a run of several: where they are, and that they are still the same.
+//! The traces of a run with several forward passes: where they are, and whether they are still the same.
 
 use std::path::Path;
 
@@ -7,11 +7,11 @@ use super::{
     record::{RecordedCheckpoint, RunRecord, TraceDigests},
 };
 use crate::{
-    error::{Error, Result},
+    error::{Error, OptionName, Result},
     routing::RunKind,
 };
 
-/// The checkpoints of a run of several, by label, with the folders that hold their traces.
+/// The checkpoints of a run with several forward passes, by label, with the folders that hold their traces.
 ///
 /// # Errors
 /// [`Error::RunFolder`] if the record names none, or a folder holds no run.
@@ -20,14 +20,14 @@ pub fn recorded_checkpoints(run: &RunDir, record: &RunRecord) -> Result<Vec<(Str
     if checkpoints.is_empty() {
         return Err(Error::run_folder(
             format!("manifest.json of `{}` names no checkpoint with a trace", run.path().display()),
-            "the run was made by another version: run it again with --force",
+            format!("the run was made by another version: run it again with {}", OptionName::Force),
         ));
     }
     let opened = |entry: &RecordedCheckpoint| Ok((entry.label.clone(), recorded_trace(run, record, entry)?));
     checkpoints.iter().map(opened).collect()
 }
 
-/// The run that holds the trace of one checkpoint: the same that the statistics were made from before, if they were.
+/// The run that holds the trace of one checkpoint. It must be the run that earlier statistics were made from, if there are any.
 fn recorded_trace(run: &RunDir, record: &RunRecord, checkpoint: &RecordedCheckpoint) -> Result<RunDir> {
     let (path, place) = (run.file(&checkpoint.trace), run.path().display());
     let reuses = if Path::new(&checkpoint.trace).is_absolute() { "reuses" } else { "consists of" };
@@ -58,7 +58,8 @@ pub fn traces_of(run: &RunDir, record: &RunRecord) -> Result<Vec<(String, RunDir
     }
 }
 
-/// Compares what no statistic reads with its checksum too: who believes the numbers may look into the trace next.
+/// Compares all files of the traces with their checksums, including those that no statistic reads: somebody who relies on
+/// the numbers may read the trace next.
 ///
 /// # Errors
 /// As [`RunDir::read`].
@@ -69,7 +70,7 @@ pub fn check_traces(run: &RunDir, record: &RunRecord) -> Result<()> {
     traces_of(run, record)?.iter().try_for_each(|(_, trace)| trace.check_trace())
 }
 
-/// Which run every trace is of, so that no other one is taken for it later.
+/// Records which run each trace belongs to, so that no other run is taken for it later.
 ///
 /// # Errors
 /// As [`recorded_checkpoints`].

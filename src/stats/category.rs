@@ -40,8 +40,8 @@ pub(super) fn domain_specialization(study: &Study, view: View, group: &Group, sh
     (0..study.data.experts).map(row).collect()
 }
 
-/// Cramér's V of a table of counts, sqrt(chi^2 / (N min(C - 1, E - 1))), rows and columns without counts left out. NaN
-/// where fewer than two rows or columns are left.
+/// Cramér's V of a table of counts, sqrt(chi^2 / (N min(C - 1, E - 1))), without empty rows and columns. NaN if fewer than two
+/// rows or columns are left.
 pub fn cramers_v(table: &[Vec<u64>]) -> f64 {
     let experts = table.first().map_or(0, Vec::len);
     let rows: Vec<f64> = table.iter().map(|row| row.iter().sum::<u64>() as f64).collect();
@@ -112,14 +112,14 @@ pub(super) fn cramers_v_findings(study: &Study, view: View, permuted: &[Vec<Vec<
     vec![divergence(study, view, CRAMERS_V, Between::All, permuted)]
 }
 
-/// Most categories that are shown one by one: charts, pages and the summary hold no single one of more, and their pairs,
-/// whose number grows with the square, are not compared at all.
+/// The most categories that are shown one by one. If there are more, charts, pages and the summary show none of them, and their
+/// pairs, whose number grows with the square, are not compared at all.
 pub const CATEGORIES_SHOWN: usize = 64;
-/// Categories by documents from which on a divergence between so many categories has no interval.
+/// The largest product of categories and documents for which a divergence over all categories gets an interval.
 const MOST_RECOUNTED: usize = 2 << 20;
 
-/// Leaves out the rows of single categories where there are more than [`CATEGORIES_SHOWN`], for all that shows tables. What is
-/// said of documents stays.
+/// Removes the rows of single categories if there are more than [`CATEGORIES_SHOWN`], before tables are shown. Rows about documents
+/// stay.
 pub fn keep_shown_categories(tables: &mut Tables) {
     let is_of_one = |row: &Finding| row.category.is_some() && row.document.is_none();
     let rows = tables.values().flat_map(|table| &table.rows).filter(|row| is_of_one(row));
@@ -162,7 +162,7 @@ fn divergence(study: &Study, view: View, what: Divergence, between: Between, per
         let finding = Finding { n, documents: Some(documents.len() as u64), ..finding };
         return finding.withheld("fewer than 2 categories or experts with assignments");
     }
-    // Every document is left out once, and every category counted again: too much for thousands of both.
+    // Every document is left out once, and then every category is counted again: too much work for thousands of both.
     let categories = table.iter().filter(|row| row.iter().any(|count| *count > 0)).count();
     let is_too_much = categories > CATEGORIES_SHOWN && categories * documents.len() > MOST_RECOUNTED;
     let mut without = |d: &usize| {

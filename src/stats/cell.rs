@@ -1,4 +1,4 @@
-//! What a finding has in one column of a table, written to polars and read back.
+//! The values of one column of a table: written as a polars column and read back.
 
 use polars::prelude::*;
 
@@ -14,15 +14,15 @@ use crate::{
 
 /// Why a column cannot be read.
 pub(super) enum Fault {
-    /// It holds something else.
+    /// It has another type.
     Type(PolarsError),
-    /// A row, from 1, has a name that this version does not know: what it is not.
+    /// A row, counted from 1, has a name that this version does not know, with the message about it.
     Unknown(usize, String),
 }
 
 /// A value of one column.
 pub(super) trait Cell: Sized {
-    /// The value where a file has no such column; `None`: every file has it.
+    /// The value if a file has no such column; `None` if every file has it.
     const ABSENT: Option<Self>;
 
     /// Whether there is a value to write.
@@ -78,11 +78,11 @@ macro_rules! numbers {
 
 numbers!(u16, u32, u64, f64);
 
-/// What is text in a file.
+/// A value that is text in a file.
 trait Text: Sized {
     fn text(&self) -> &str;
 
-    /// The value of a text; what it is not, if this version does not know it.
+    /// The value of a text, or the message that this version does not know it.
     fn parsed(text: &str) -> Result<Self, String>;
 }
 

@@ -75,7 +75,7 @@ fn sorted(rows: &[u32], key: &[u32]) -> Vec<u32> {
     order
 }
 
-/// Where a new cell begins, and the end.
+/// The first row of every cell, and the end of the last.
 fn bounds(rows: &[u32], differ: impl Fn(usize, usize) -> bool) -> Vec<u32> {
     let mut start = vec![0];
     for (index, pair) in rows.windows(2).enumerate() {

@@ -9,9 +9,9 @@ use super::{
 };
 use crate::routing::{ExpertId, View};
 
-/// Most pairs of a layer that are all listed: those of 64 experts.
+/// The most pairs of a layer that are all listed: those of 64 experts.
 const ALL_LISTED: usize = 2016;
-/// Of more pairs, how many are listed that are chosen together more often than by chance, and how many less often.
+/// If there are more pairs, how many are listed that are chosen together more often than by chance, and how many less often.
 const LISTED: usize = 500;
 
 /// Per pair of experts the occurrences that chose (kept) both; and per number of choices left, the occurrences and the

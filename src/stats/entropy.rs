@@ -190,7 +190,7 @@ fn tally(data: &Occurrences, rows: &[u32], counts: &mut [[u32; 2]]) -> [u32; 2] 
 }
 
 /// One cell of a table, in both views.
-pub(super) struct Cell<'a> {
+pub(super) struct EntropyCell<'a> {
     /// Occurrences.
     pub(super) occurrences: usize,
     /// Assignments by view.
@@ -209,7 +209,7 @@ pub(super) fn scan<const VISIT: bool>(
     start: &[u32],
     f: &NLogN,
     experts: usize,
-    mut visit: impl FnMut(&Cell),
+    mut visit: impl FnMut(&EntropyCell),
 ) -> [Sums; 2] {
     let mut counts = vec![[0_u32; 2]; experts];
     let mut sums = [Sums::default(); 2];
@@ -232,7 +232,7 @@ pub(super) fn scan<const VISIT: bool>(
             }
         }
         if VISIT {
-            visit(&Cell { occurrences: rows.len(), assignments, largest, counts: &counts });
+            visit(&EntropyCell { occurrences: rows.len(), assignments, largest, counts: &counts });
         }
         for view in 0..2 {
             sums[view].add(assignments[view], joint[view], f);

@@ -1,4 +1,4 @@
-//! One number with everything that a reader needs to believe it.
+//! One number with everything that a reader needs to judge it.
 
 use std::{borrow::Cow, ops::Deref};
 
@@ -11,10 +11,10 @@ use super::{
 };
 use crate::routing::{LayerId, View};
 
-/// One statistic at one place, with its interval, its n and what it is to be compared with.
+/// One statistic at one place, with its interval, its n and its baseline.
 ///
-/// A finding is identified by statistic, layer, view and subject, and can be asked for the keys of its subject directly. The
-/// field names are the column names of `stats/NAME.csv` and the keys of `summary.json`. Numbers are finite or absent.
+/// A finding is identified by statistic, layer, view and subject, and derefs to its subject. The field names are the column names of
+/// `stats/NAME.csv` and the keys of `summary.json`. Numbers are finite or absent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Finding {
@@ -44,13 +44,13 @@ pub struct Finding {
     /// Which baseline that is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub baseline_kind: Option<BaselineKind>,
-    /// What uniform routing would give, where `baseline` is another one.
+    /// The value of uniform routing, if `baseline` is another one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uniform_baseline: Option<f64>,
     /// Share of permutations that reach the estimate, (1 + count) / (1 + permutations).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub p_value: Option<f64>,
-    /// `estimate - baseline` where the baseline is subtracted, else the statistic's own correction.
+    /// `estimate - baseline` if the baseline is subtracted, else the statistic's own correction.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub corrected: Option<f64>,
     /// Lower end of the interval of `corrected`.
@@ -77,7 +77,7 @@ pub struct Finding {
     /// Unit: "bits", "nats", "share", "ratio", "probability", "count", "experts", "z"
     /// "share per 1000 positions".
     pub unit: Name,
-    /// Why a number is withheld, or what to keep in mind.
+    /// Why a number is withheld, or a remark on it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<Name>,
 }
@@ -146,7 +146,7 @@ impl Finding {
         self
     }
 
-    /// Fills in what the estimate is to be compared with; a baseline that is not finite stays absent.
+    /// Fills in the baseline; one that is not finite stays absent.
     #[must_use]
     pub fn against(mut self, baseline: f64, kind: BaselineKind) -> Self {
         self.baseline = finite(baseline);
@@ -180,7 +180,7 @@ impl Finding {
     }
 }
 
-/// The keys are read at every turn, and a finding is always about one subject: `finding.expert` is its subject's.
+/// The keys are read often, so `finding.expert` is short for `finding.subject.expert`.
 impl Deref for Finding {
     type Target = Subject;
 

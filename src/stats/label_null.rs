@@ -1,7 +1,7 @@
 //! The null of category statistics: labels permuted over documents.
 //!
-//! Tokens of a document share its topic, so that moving single occurrences gives a null far too small; moving whole
-//! documents keeps what documents have in common.
+//! Tokens of a document share its topic. Moving single occurrences would ignore this and give far too small a baseline; moving whole
+//! documents keeps it.
 
 use super::{
     cells::Cells,
@@ -21,7 +21,7 @@ pub(super) fn label_information(study: &Study, known: &Cells) -> Vec<[Sums; 2]> 
     study.label_permutations(|label| [0, 1].map(|view| runs[view].sums(label, labels, study.data.experts, &study.f)))
 }
 
-/// Expert counts by (known cell, document): what moves as one when a document gets another label.
+/// Expert counts by (known cell, document), which move together when a document gets another label.
 struct Runs {
     /// Cells with a single document, to which no permutation makes a difference.
     constant: Sums,

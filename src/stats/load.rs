@@ -5,7 +5,7 @@ use super::{
     finding::Finding,
     names::BaselineKind,
     resample::percentile,
-    share::{Key, Shares, about, shares},
+    share::{ShareKey, Shares, about, shares},
     study::Study,
 };
 use crate::routing::View;
@@ -68,7 +68,7 @@ pub(super) fn expert_load(study: &Study, view: View, group: &Shares) -> Vec<Find
     let estimates = load_statistics(&share);
     let row = |((index, statistic), mut values): ((usize, Statistic), Vec<f64>)| {
         let finding = study.finding(statistic, view);
-        let finding = if group.key == Key::All { finding } else { about(study, finding, group.key) };
+        let finding = if group.key == ShareKey::All { finding } else { about(study, finding, group.key) };
         if share.is_empty() {
             return finding.withheld("no assignment to count");
         }

@@ -1,5 +1,5 @@
-//! The distribution of k-subsets of experts with given marginals and the largest entropy: what pairs of experts are
-//! chosen together only because both are popular.
+//! The distribution of k-subsets of experts with given marginals and the largest entropy: it shows how often two experts are chosen
+//! together only because both are popular.
 //!
 //! P(S) is proportional to the product of weights `w_e` over e in S (conditional Bernoulli; Chen, Dempster and Liu 1994,
 //! doi 10.1093/biomet/81.3.457). Everything about it follows from elementary symmetric polynomials of the weights:
@@ -7,17 +7,17 @@
 
 use rayon::prelude::*;
 
-/// Experts up to which pairs are fitted as they always were, so that recorded results stay what they are.
+/// Up to this many experts pairs are fitted by the original method, so that recorded results do not change.
 const FEW_EXPERTS: usize = 64;
-/// Rounds of that fit.
+/// The most rounds of the original method.
 const PAIR_ROUNDS: usize = 20_000;
-/// Rounds of the fit of any k; five are usual, of a few very unequal experts it may take a hundred.
+/// The most rounds of the fit for any k; five are usual, and a few very unequal experts may take a hundred.
 const ROUNDS: usize = 2_000;
-/// The part of a step below which a fit does not come nearer any more.
+/// The smallest fraction of a step that is tried: below it a fit does not improve any more.
 const SMALLEST_PART: f64 = 1e-6;
-/// The marginals of a fit that has come to its end, at most this far off.
+/// The largest error of the marginals with which a fit is finished.
 const NEAR: f64 = 1e-12;
-/// The same where rounding does not allow it to come nearer.
+/// The largest error that is accepted if rounding prevents a smaller one.
 const NEAR_ENOUGH: f64 = 1e-9;
 
 /// Probability of every pair under the distribution of k-subsets with these marginals and the largest entropy.

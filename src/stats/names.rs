@@ -1,5 +1,4 @@
-//! The words that the keys of a finding are made of, as types: a typo does not compile, and a word that a file has and
-//! this version does not know is refused.
+//! The values of a finding's keys as types: a typo does not compile, and an unknown value in a file is refused.
 
 use std::fmt;
 
@@ -31,7 +30,7 @@ macro_rules! names {
                 }
             }
 
-            /// What goes by a name in files, if this version knows it.
+            /// The value with a name in files, if this version knows it.
             pub fn from_name(name: &str) -> Option<Self> {
                 match name {
                     $($name => Some(Self::$variant),)*
@@ -39,7 +38,7 @@ macro_rules! names {
                 }
             }
 
-            /// The same, or what the name is not.
+            /// The same; the error says that the name is unknown.
             pub(super) fn parsed(name: &str) -> Result<Self, String> {
                 Self::from_name(name).ok_or_else(|| format!(concat!("`{}` is no ", $what, " of this version"), name))
             }

@@ -1,4 +1,4 @@
-//! What a statistic wants of a trace, and the one place that withholds what a trace cannot give.
+//! The parts of a trace that each statistic needs; withholds numbers that a trace cannot give.
 
 use std::collections::HashSet;
 
@@ -8,17 +8,17 @@ use crate::{
     trace::{Block, Provides},
 };
 
-/// What a statistic wants of a trace, beside the chosen experts.
+/// The blocks of a trace that a statistic needs besides the chosen experts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Needs {
-    /// What every number of it is made of.
+    /// Blocks that every number needs.
     pub always: &'static [Block],
-    /// What some of its variants are made of beside that.
+    /// Further blocks that some variants need.
     pub variants: &'static [(Variant, &'static [Block])],
 }
 
-/// What the five ratios of a replay are made of, beside the number of assignments that an expert cannot take, which is the same
-/// in any order.
+/// The blocks that the ratios of a replay need. The number of assignments that an expert cannot take is the same in any order and
+/// needs none.
 const RATIOS: &[(Variant, &[Block])] = &[
     (Variant::Of(Statistic::FirstChoiceDropRatio), &[Block::Ranks]),
     (Variant::Of(Statistic::SecondChoiceDropRatio), &[Block::Ranks]),
@@ -28,7 +28,7 @@ const RATIOS: &[(Variant, &[Block])] = &[
 ];
 
 impl Statistic {
-    /// What it wants of a trace.
+    /// The blocks of a trace that it needs.
     pub fn needs(self) -> Needs {
         Needs { always: self.always(), variants: self.variants() }
     }
@@ -67,7 +67,7 @@ impl Statistic {
         }
     }
 
-    /// What some of its variants are made of beside that.
+    /// Further blocks that some variants need.
     fn variants(self) -> &'static [(Variant, &'static [Block])] {
         use Block::{MarginFirst, MarginK, Positions, Ranks};
         match self {
@@ -89,8 +89,8 @@ impl Statistic {
     }
 }
 
-/// Why a number cannot be given from a trace, if it cannot: what its statistic, its variant, its keys or its view needs less what
-/// the trace provides.
+/// Why a number cannot be given from a trace, if it cannot: a block that its statistic, variant, keys or view needs and that the
+/// trace does not provide.
 fn reason(row: &Finding, provides: Provides) -> Option<&'static str> {
     let Needs { always, variants } = row.statistic.needs();
     let of_variant = variants.iter().filter(|(variant, _)| row.variant == Some(*variant)).map(|(_, blocks)| *blocks);
@@ -102,7 +102,7 @@ fn reason(row: &Finding, provides: Provides) -> Option<&'static str> {
     needed.find_map(|blocks| provides.missing(blocks)).map(Block::absence)
 }
 
-/// What a number about a variable is made of.
+/// The blocks that a number about a variable needs.
 fn of_variable(variable: Variable) -> &'static [Block] {
     match variable {
         Variable::Token => &[Block::TokenIds],
@@ -112,7 +112,7 @@ fn of_variable(variable: Variable) -> &'static [Block] {
     }
 }
 
-/// Whether nothing of a statistic can be given.
+/// Whether no number of a statistic can be given.
 pub(super) fn is_out_of_reach(statistic: Statistic, provides: Provides) -> bool {
     provides.missing(statistic.needs().always).is_some()
 }
@@ -124,7 +124,7 @@ pub(super) fn without_numbers(statistic: Statistic, layer: LayerId, provides: Pr
     views.iter().map(|view| Finding::new(statistic, layer, *view).withheld(reason)).collect()
 }
 
-/// Replaces every number that the trace cannot give by its reason: one row for what differs in its keys alone.
+/// Replaces every number that the trace cannot give by the reason; rows that differ only in single keys become one row.
 pub(super) fn withhold(tables: &mut [StatisticTable], provides: Provides) {
     if Block::ALL.into_iter().all(|block| provides.has(block) || is_unneeded(block)) {
         return;
@@ -141,17 +141,17 @@ pub(super) fn withhold(tables: &mut [StatisticTable], provides: Provides) {
     }
 }
 
-/// Whether no statistic reads a block: what a trace lacks of these changes nothing. Router logits are asked for one by one, because a
-/// run keeps them only where that was wanted.
+/// Whether no statistic needs a block, so that its absence changes nothing. Statistics of router logits check for these themselves,
+/// because a run keeps them only on request.
 fn is_unneeded(block: Block) -> bool {
     matches!(block, Block::CombineWeight | Block::Slots | Block::Logits)
 }
 
-/// What rows have in common that are withheld for one reason.
-type Kind =
+/// The keys that withheld rows with one reason have in common.
+type WithheldKind =
     (Statistic, LayerId, View, Option<Variable>, Option<Variable>, Option<Variant>, Option<String>, Option<String>);
 
-fn kind(row: &Finding) -> Kind {
+fn kind(row: &Finding) -> WithheldKind {
     (
         row.statistic,
         row.layer,

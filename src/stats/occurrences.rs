@@ -209,7 +209,7 @@ pub(super) fn dense(values: &[u32]) -> (Vec<u32>, Vec<u32>) {
     (distinct, indices)
 }
 
-/// Most entries of a table that is indexed directly (16 MiB): beyond it values are searched for.
+/// The most entries of a table that is indexed directly (16 MiB); beyond it values are searched.
 const LARGEST_TABLE: usize = 1 << 22;
 
 fn dense_by_search(values: &[u32]) -> (Vec<u32>, Vec<u32>) {
@@ -237,12 +237,12 @@ fn patterns(trace: &LayerTrace, order: &[u32]) -> (Patterns, Vec<u32>) {
     (patterns, index)
 }
 
-/// Where the number of a choice vector is found again.
+/// Finds the number of a choice vector.
 enum KnownPatterns {
-    /// Every possible vector has a place of its own; [`NONE`] where it is new.
+    /// Every possible vector has its own entry, which is [`NONE`] as long as the vector is new.
     Table { experts: usize, index: Vec<u32> },
-    /// There are too many possible ones: numbers by hash, the next free place where another one is there. The vectors
-    /// themselves stand in [`Patterns`] alone. A power of two places, at least half of them free ([`NONE`]).
+    /// There are too many possible vectors: a hash table with linear probing. It holds numbers; the vectors themselves are only in
+    /// [`Patterns`]. Its size is a power of two, and at least half of its entries are free ([`NONE`]).
     Hashed(Vec<u32>),
 }
 

@@ -1,13 +1,13 @@
-//! How many experts two rows share that are drawn independently: what a repetition and a Jaccard index are by chance.
+//! How many experts two independently drawn rows share: the chance level of repetition and of the Jaccard index.
 //!
-//! All pairs of distinct choice vectors are looked at where these are few. Else pairs of rows are drawn: with the number
-//! of shared experts s, whose mean over all pairs follows from the loads alone, the mean of a value v(s) is that of the
-//! drawn pairs, moved along the regression of v on s to where s has its true mean (control variate).
+//! If there are few distinct choice vectors, all pairs are used. Otherwise pairs of rows are drawn, and the number s of shared experts
+//! serves as a control variate: its mean over all pairs follows from the loads alone, so the mean of a value v(s) over the
+//! drawn pairs is moved along the regression of v on s to the true mean of s.
 
 use super::{occurrences::Patterns, random::Stream};
 use crate::routing::{ExpertId, View};
 
-/// Most pairs of choice vectors that are all looked at.
+/// The most pairs of choice vectors that are all used.
 const MOST_PAIRS: usize = 1 << 22;
 /// Pairs of rows that are drawn otherwise.
 pub(super) const DRAWN: u32 = 1 << 20;

@@ -1,8 +1,8 @@
-//! A stricter null for position: the positions of every sequence moved circularly.
+//! A stricter baseline for position: the positions of every sequence are shifted circularly.
 //!
-//! Shuffling choice vectors over occurrences also breaks up documents. Late positions are reached by few, long
-//! documents, so what position then seems to add is in part which document it is. Moving the positions of a sequence
-//! keeps every document, every token and every neighbour, and only breaks the tie between a token and its position.
+//! Shuffling choice vectors over occurrences also breaks up documents. Few documents are long enough to reach late positions, so part
+//! of what position then seems to add is in fact the document. Shifting the positions of a sequence
+//! keeps every document, every token and every neighbour, and only breaks the link between a token and its position.
 
 use super::{
     catalog::Statistic,

@@ -1,4 +1,4 @@
-//! Which positions are listed where there are too many: from coarse to fine.
+//! Which positions are listed if there are too many: from coarse to fine.
 
 /// Whether charts draw a position by itself: 0, the powers of two and the last one.
 pub(crate) fn is_drawn_alone(position: u32, is_last: bool) -> bool {
@@ -7,7 +7,7 @@ pub(crate) fn is_drawn_alone(position: u32, is_last: bool) -> bool {
 
 /// How early a position is listed: those that charts draw first; then the multiples of ever smaller powers of two, so that any
 /// number of them lies evenly.
-pub(super) fn importance(position: u32, is_last: bool) -> u64 {
+pub(super) fn listing_priority(position: u32, is_last: bool) -> u64 {
     if is_drawn_alone(position, is_last) {
         return u64::from(u32::BITS);
     }
@@ -21,7 +21,7 @@ mod tests {
     #[test]
     fn coarse_positions_come_first() {
         let mut positions: Vec<u32> = (0..20).collect();
-        positions.sort_by_key(|position| (std::cmp::Reverse(importance(*position, *position == 19)), *position));
+        positions.sort_by_key(|position| (std::cmp::Reverse(listing_priority(*position, *position == 19)), *position));
         assert_eq!(positions[..12], [0, 1, 2, 4, 8, 16, 19, 12, 6, 10, 14, 18]);
     }
 }

@@ -1,4 +1,4 @@
-//! One question of information: how much a variable tells of the chosen expert, against what permutations give.
+//! One question of information: how much a variable tells about the chosen expert, compared with permutations.
 
 use rayon::prelude::*;
 
@@ -31,11 +31,11 @@ pub(super) fn count_all(study: &Study, tables: &[(Variable, &Cells)]) -> Vec<Cou
     tables.par_iter().map(count).collect()
 }
 
-/// What the rows of strata have in common, whatever is asked about them.
+/// The counts of strata that all questions about them share.
 pub(super) struct Known {
     /// The table of what is known already, by view.
     jackknife: [Jackknife; 2],
-    /// What is left when the variable fixes the choices, by view.
+    /// The entropy that is left when the variable determines the choices, by view.
     choice_entropy: [f64; 2],
     /// Distinct documents, ascending.
     documents: Vec<usize>,

@@ -1,4 +1,4 @@
-//! Seeded random streams whose bytes depend on nothing but (seed, layer, purpose, index).
+//! Seeded random streams whose bytes depend only on (seed, layer, purpose, index).
 //!
 //! Bounded integers and the shuffle are written out here, so that another version of `rand` cannot change a result.
 

@@ -126,7 +126,7 @@ impl<'a> Chance<'a> {
         expected(&self.rows, &self.rows, |shared| f64::from(u8::from(shared > 0)), stream)
     }
 
-    /// Rows that meet {a, b}: those with a and those with b, less those with both.
+    /// Rows that contain a or b: those with a plus those with b minus those with both.
     fn any_of_two(&self) -> f64 {
         let mut sets: BTreeMap<Vec<ExpertId>, u64> = BTreeMap::new();
         let mut chosen = vec![0_u64; self.rows.experts];

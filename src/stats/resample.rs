@@ -167,7 +167,7 @@ fn student_t_within(t: f64, degrees: usize) -> f64 {
 }
 
 /// The percentile interval moved by (estimate - mean of the resampled values): for spreads, which resampling makes
-/// larger. Cut at 0 and at the ceiling, and never beside its estimate. Reorders the values.
+/// larger. It is cut at 0 and at the ceiling, and always contains the estimate. Reorders the values.
 pub(super) fn centred(values: &mut Vec<f64>, estimate: f64, ceiling: f64) -> Interval {
     values.retain(|value| value.is_finite());
     let shift = estimate - values.iter().sum::<f64>() / values.len() as f64;

@@ -12,12 +12,12 @@ use super::{
     information, load,
     names::{BaselineKind, Variable},
     needs::{is_out_of_reach, withhold, without_numbers},
-    plain,
-    plain::Shuffled,
+    occurrence_shuffle,
+    occurrence_shuffle::Shuffled,
     predictability, repetition, router,
     settings::Settings,
     share::{self, Listed, Shares, Summary},
-    spread::{self, Keys, Spread},
+    spread::{self, MeanKeys, Spread},
     study::{Group, Study},
     vocabulary,
 };
@@ -44,7 +44,7 @@ pub fn route_statistics(
     let study = Study::new(sequences, layer, settings)?;
     progress("permutations");
     let strata = information::plain_strata(&study);
-    let permuted = plain::shuffles(&study, &strata);
+    let permuted = occurrence_shuffle::shuffles(&study, &strata);
     progress("tables");
     let tasks = tasks(&study, &strata, &permuted);
     let tables: Vec<Vec<StatisticTable>> = tasks.par_iter().with_max_len(1).map(|task| run(task, layer)).collect();
@@ -53,8 +53,7 @@ pub fn route_statistics(
     Ok(tables)
 }
 
-/// Those tables of [`route_statistics`] that are computed together with the table `name`, alone; none if there is no such
-/// table.
+/// Only those tables of [`route_statistics`] that are computed together with the table `name`; none if there is no such table.
 ///
 /// # Errors
 /// As [`route_statistics`].
@@ -66,7 +65,8 @@ pub fn route_statistic(
 ) -> Result<Vec<StatisticTable>> {
     let study = Study::new(sequences, layer, settings)?;
     let strata = information::plain_strata(&study);
-    let permuted = if SHUFFLED.contains(&statistic) { plain::shuffles(&study, &strata) } else { Vec::new() };
+    let permuted =
+        if SHUFFLED.contains(&statistic) { occurrence_shuffle::shuffles(&study, &strata) } else { Vec::new() };
     let tasks = tasks(&study, &strata, &permuted);
     Ok(tasks
         .into_iter()
@@ -74,7 +74,7 @@ pub fn route_statistic(
         .map_or_else(Vec::new, |(_, task)| task()))
 }
 
-/// The tables of a task; those of which the trace can give nothing are not computed.
+/// The tables of a task; statistics that the trace cannot give at all are not computed.
 fn run((statistics, task): &Task, layer: &LayerTrace) -> Vec<StatisticTable> {
     let of_table = |statistic: &'static Statistic| {
         STATISTICS.iter().filter(|info| info.command == RunKind::Route && info.table == statistic.table())
@@ -149,8 +149,8 @@ pub fn merge(into: &mut Tables, layer_tables: Vec<StatisticTable>) {
     }
 }
 
-/// The findings that belong into `summary.json`: everything except the rows of single token ids, positions and pairs
-/// and the lists of tokens. The tables of `drops` have rules of their own.
+/// The findings for `summary.json`: everything except the rows of single token ids, positions and pairs
+/// and the lists of tokens. The tables of `drops` have separate rules.
 pub fn headline(tables: &Tables) -> Vec<Finding> {
     let rules = OwnRules::new(tables);
     let listed = |row: &&Finding| rules.summarised(row).unwrap_or(row.is_headline());
@@ -175,7 +175,7 @@ fn share_tables(study: &Study, permuted: &[Shuffled]) -> Vec<StatisticTable> {
     let mut tokens = key_rows(study, Variable::Token, &study.by_token, &listed);
     let with_rows = |variable: Variable| listed.of(variable).iter().filter(|listed| **listed).count();
     let keys = groups[0].len() + with_rows(Variable::Position) + with_rows(Variable::Token);
-    // As large as it will be: growing would copy a million rows.
+    // The final size is reserved at once: growing would copy a million rows.
     tables[0].rows.reserve_exact(View::ALL.len() * keys * study.data.experts);
     for view in View::ALL {
         let overall = &overall[view as usize];
@@ -187,7 +187,7 @@ fn share_tables(study: &Study, permuted: &[Shuffled]) -> Vec<StatisticTable> {
     tables.into()
 }
 
-/// What the rows about one key are made of: its shares, if they are listed, and their spread.
+/// The data for the rows about one key: its shares, if they are listed, and their spread.
 type KeyRows = (Option<Summary>, Spread);
 
 /// Every frequent key, by view.
@@ -200,7 +200,7 @@ fn key_rows(study: &Study, variable: Variable, cells: &Cells, listed: &Listed) -
     [chosen, kept]
 }
 
-/// Where the rows about shares of one view go.
+/// Collects the rows about shares of one view.
 struct ShareRows<'a> {
     study: &'a Study<'a>,
     view: View,
@@ -237,7 +237,7 @@ impl ShareRows<'_> {
         let index = usize::from(variable == Variable::Position);
         let permuted: Vec<&[f64]> =
             permuted.iter().map(|shuffled| shuffled.spread[index][view as usize].as_slice()).collect();
-        let keys = Keys { variable, spreads: &spreads, withheld: cells.len() - spreads.len() };
+        let keys = MeanKeys { variable, spreads: &spreads, withheld: cells.len() - spreads.len() };
         self.tables[1].rows.push(keys.mean_std(study, view, &permuted));
         if view == View::Chosen {
             self.tables[2].rows.push(keys.mean_corrected(study, self.overall));
@@ -260,7 +260,7 @@ fn label_permuted_counts(study: &Study, view: View) -> Vec<Vec<Vec<u64>>> {
 }
 
 fn spread_of_category(table: &[Vec<u64>], shares: &Shares) -> f64 {
-    let share::Key::Category(category) = shares.key else { return f64::NAN };
+    let share::ShareKey::Category(category) = shares.key else { return f64::NAN };
     spread::std_of_counts(table[category].iter().map(|count| *count as u32))
 }
 

@@ -1,4 +1,4 @@
-//! `router_entropy` and `router_margin`: how sure the router is. Chosen view; the router knows no capacity.
+//! `router_entropy` and `router_margin`: how sure the router is. Chosen view, because capacity does not affect the router.
 
 use super::{
     catalog::Statistic,
@@ -72,7 +72,7 @@ fn at_or_below(study: &Study, values: &[f32], quantiles: &[f64; 5]) -> [Vec<f64>
         let reached = 5 - quantiles.iter().filter(|at| f64::from(*value) <= **at).count();
         below[reached.min(4)][*document as usize] += f64::from(u8::from(reached < 5));
     }
-    // So far every value stands at the first quantile that reaches it.
+    // So far every value is counted only at the first quantile that reaches it.
     for quantile in 1..5 {
         let (before, from) = below.split_at_mut(quantile);
         from[0].iter_mut().zip(&before[quantile - 1]).for_each(|(sum, count)| *sum += count);

@@ -1,4 +1,4 @@
-//! What a person may choose about the statistics.
+//! The user's settings for the statistics.
 
 use crate::routing::is_bos;
 

@@ -7,7 +7,7 @@ use super::{
     cells::Cells,
     finding::Finding,
     names::{BaselineKind, Variable},
-    positions::importance,
+    positions::listing_priority,
     resample::{Interval, percentile},
     study::{Group, Study},
     subject::Subject,
@@ -15,9 +15,9 @@ use super::{
 };
 use crate::routing::{ExpertId, View};
 
-/// What a share is given for.
+/// The subject of a share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Key {
+pub(super) enum ShareKey {
     /// The whole layer.
     All,
     /// A category index.
@@ -30,8 +30,8 @@ pub(super) enum Key {
 
 /// The expert counts of one key, with their bootstrap.
 pub(super) struct Shares {
-    /// Whose shares.
-    pub(super) key: Key,
+    /// The subject.
+    pub(super) key: ShareKey,
     /// Occurrences.
     pub(super) n: u64,
     /// Documents with an occurrence.
@@ -64,7 +64,7 @@ impl Shares {
         total
     }
 
-    /// What the rows about these shares say.
+    /// The shares and intervals for the rows.
     pub(super) fn summary(&self) -> Summary {
         let total = self.resampled_assignments();
         let interval = |sums: &Vec<u32>| {
@@ -82,7 +82,7 @@ impl Shares {
 
 /// Shares with their intervals: what is left of [`Shares`] once the resamples are no longer needed.
 pub(super) struct Summary {
-    key: Key,
+    key: ShareKey,
     n: u64,
     documents: usize,
     share: Vec<f64>,
@@ -104,7 +104,7 @@ pub(super) fn group_shares(study: &Study, view: View, group: &Group) -> Shares {
     let counts = &study.counts[view as usize];
     let enough = study.resamples.enough(group.documents.len());
     Shares {
-        key: group.category.map_or(Key::All, Key::Category),
+        key: group.category.map_or(ShareKey::All, ShareKey::Category),
         n: group.documents.iter().map(|d| u64::from(counts.occurrences[*d])).sum(),
         documents: group.documents.len(),
         count: counts.total(&group.documents),
@@ -117,8 +117,8 @@ pub(super) fn frequent(study: &Study, cells: &Cells) -> Vec<usize> {
     (0..cells.len()).filter(|cell| cells.cell(*cell).len() >= study.settings.minimum_occurrences).collect()
 }
 
-/// What `f` makes of every frequent cell of `variable`, its index among them and its shares (chosen, kept), in the order of
-/// the cells.
+/// Calls `f` for every frequent cell of `variable`, with its index among them and its shares (chosen, kept); returns the results in
+/// the order of the cells.
 pub(super) fn map_cells<T: Send>(
     study: &Study,
     variable: Variable,
@@ -139,7 +139,7 @@ pub(super) struct Listed {
 }
 
 impl Listed {
-    /// All, or as many as the limit of rows allows: half of it for each variable, or what the other leaves.
+    /// All cells, or as many as the limit of rows allows: each variable gets half of it, or what the other leaves.
     pub(super) fn new(study: &Study) -> Self {
         let rows_per_key = View::ALL.len() * study.data.experts;
         let most = study.settings.share_rows / rows_per_key;
@@ -147,7 +147,7 @@ impl Listed {
         let part = |own: &[usize], other: &[usize]| own.len().min((most / 2).max(most.saturating_sub(other.len())));
         let position = |cell: &usize| study.data.position[study.by_position.cell(*cell)[0] as usize];
         let last = positions.last().map(position);
-        let coarse = |cell: usize| importance(position(&cell), last == Some(position(&cell)));
+        let coarse = |cell: usize| listing_priority(position(&cell), last == Some(position(&cell)));
         let often = |cell: usize| study.by_token.cell(cell).len() as u64;
         Self {
             positions: first(&positions, part(&positions, &tokens), coarse),
@@ -160,7 +160,7 @@ impl Listed {
         if variable == Variable::Position { &self.positions } else { &self.tokens }
     }
 
-    /// What is listed, where that is not all.
+    /// A row that says what is listed, if not everything is.
     pub(super) fn note(&self, study: &Study, view: View, variable: Variable) -> Option<Finding> {
         let all = self.of(variable);
         let listed = all.iter().filter(|listed| **listed).count();
@@ -185,7 +185,7 @@ fn first(cells: &[usize], most: usize, value: impl Fn(usize) -> u64) -> Vec<bool
 
 /// The shares of one cell by token or position, both views; its rows are sorted by document. Kept counts are the chosen
 /// ones less the dropped ones, which are few.
-pub(super) fn cell_shares(study: &Study, key: Key, rows: &[u32]) -> [Shares; 2] {
+pub(super) fn cell_shares(study: &Study, key: ShareKey, rows: &[u32]) -> [Shares; 2] {
     let data = &study.data;
     let runs = || rows.chunk_by(|a, b| data.document[*a as usize] == data.document[*b as usize]);
     let documents = runs().count();
@@ -211,7 +211,7 @@ pub(super) fn cell_shares(study: &Study, key: Key, rows: &[u32]) -> [Shares; 2] 
 }
 
 /// The shares without resamples: no need to know whose counts they are.
-fn plain_shares(study: &Study, key: Key, rows: &[u32], documents: usize) -> [Shares; 2] {
+fn plain_shares(study: &Study, key: ShareKey, rows: &[u32], documents: usize) -> [Shares; 2] {
     let data = &study.data;
     let mut count = [vec![0; data.experts], vec![0; data.experts]];
     for &(expert, kept) in rows.iter().flat_map(|row| data.patterns.choices(data.pattern[*row as usize])) {
@@ -242,7 +242,7 @@ impl Tally {
         }
     }
 
-    /// These counts less others.
+    /// These counts minus others.
     fn less(&self, other: &Self) -> Self {
         let subtract = |(a, b): (&Vec<u32>, &Vec<u32>)| a.iter().zip(b).map(|(a, b)| a - b).collect();
         Self {
@@ -254,22 +254,22 @@ impl Tally {
 }
 
 /// The key of the cell that a row is in.
-fn key_of(study: &Study, variable: Variable, row: usize) -> Key {
+fn key_of(study: &Study, variable: Variable, row: usize) -> ShareKey {
     match variable {
-        Variable::Token => Key::Token(study.data.token[row] as usize),
-        _ => Key::Position(study.data.position[row]),
+        Variable::Token => ShareKey::Token(study.data.token[row] as usize),
+        _ => ShareKey::Position(study.data.position[row]),
     }
 }
 
 /// A finding about a key.
-pub(super) fn about(study: &Study, finding: Finding, key: Key) -> Finding {
+pub(super) fn about(study: &Study, finding: Finding, key: ShareKey) -> Finding {
     match key {
-        Key::All => finding,
-        Key::Category(category) => study.about_category(finding.by(Variable::Category), category),
-        Key::Position(position) => {
+        ShareKey::All => finding,
+        ShareKey::Category(category) => study.about_category(finding.by(Variable::Category), category),
+        ShareKey::Position(position) => {
             finding.by(Variable::Position).about(|subject| Subject { position: Some(position), ..subject })
         }
-        Key::Token(token) => study.about_token(finding.by(Variable::Token), token),
+        ShareKey::Token(token) => study.about_token(finding.by(Variable::Token), token),
     }
 }
 
@@ -293,7 +293,7 @@ pub(super) fn expert_share<'a>(
         let interval = shares.intervals.get(expert).copied().flatten();
         let finding = finding.measured(*estimate, interval, shares.n, shares.documents as u64);
         let finding = match shares.key {
-            Key::All => finding.against(uniform, BaselineKind::Uniform),
+            ShareKey::All => finding.against(uniform, BaselineKind::Uniform),
             _ => finding.against(overall.get(expert).copied().unwrap_or(f64::NAN), BaselineKind::OverallShare),
         };
         study.with_reason(finding, shares.documents)

@@ -1,4 +1,4 @@
-//! Which rows of a table charts and pages are made of. The files have all of them; in memory a row is 0.9 KB.
+//! Which rows of a table charts and pages show. The files have all rows, but in memory a row takes 0.9 KB.
 
 use std::{
     cmp::Reverse,
@@ -7,7 +7,7 @@ use std::{
 
 use polars::prelude::*;
 
-use super::positions::importance;
+use super::positions::listing_priority;
 
 /// Token ids whose expert shares are shown: more than any chart draws.
 const TOKENS: usize = 64;
@@ -18,9 +18,13 @@ const TOKENS: usize = 64;
 /// about single ranks, token ids and positions share what the others leave of it: the first ranks, the most frequent ids,
 /// and positions from coarse to fine.
 pub(super) fn shown_rows(layer: &DataFrame, limit: usize) -> PolarsResult<Option<DataFrame>> {
-    let keys = Keys::of(layer)?;
+    let keys = KeyColumns::of(layer)?;
     let mut keep = vec![true; layer.height()];
-    keys.keep_first(&mut keep, |row| keys.shares_of_token(row).then(|| keys.by_frequency(row)), Most::Keys(TOKENS));
+    keys.keep_first(
+        &mut keep,
+        |row| keys.shares_of_token(row).then(|| keys.by_frequency(row)),
+        Most::KeyColumns(TOKENS),
+    );
     keys.cut(&mut keep, limit);
     if keep.iter().all(|keep| *keep) {
         return Ok(None);
@@ -29,7 +33,7 @@ pub(super) fn shown_rows(layer: &DataFrame, limit: usize) -> PolarsResult<Option
 }
 
 /// The columns that decide.
-struct Keys {
+struct KeyColumns {
     rank: Vec<Option<u32>>,
     token: Vec<Option<u32>>,
     position: Vec<Option<u32>>,
@@ -39,17 +43,17 @@ struct Keys {
     n: Vec<u64>,
 }
 
-/// The place of a key in the order of those that are shown.
+/// The order in which keys are kept.
 type Order = (Reverse<u64>, u64);
 
-/// How many are kept.
+/// The limit on what is kept.
 #[derive(Clone, Copy)]
 enum Most {
-    Keys(usize),
+    KeyColumns(usize),
     Rows(usize),
 }
 
-impl Keys {
+impl KeyColumns {
     fn of(layer: &DataFrame) -> PolarsResult<Self> {
         let numbers = |name: &str| match layer.column(name) {
             Ok(column) => Ok::<Vec<Option<u32>>, PolarsError>(column.u32()?.iter().collect()),
@@ -97,7 +101,7 @@ impl Keys {
             (Some(rank), ..) => (class == 0).then_some((Reverse(0), rank.into())),
             (None, Some(_), _) => (class == 1).then(|| self.by_frequency(row)),
             (None, None, Some(position)) => {
-                let importance = importance(position, self.last == Some(position));
+                let importance = listing_priority(position, self.last == Some(position));
                 (class == 2).then_some((Reverse(importance), position.into()))
             }
             _ => None,
@@ -132,7 +136,7 @@ impl Keys {
             sum += **rows;
             *index == 0
                 || match most {
-                    Most::Keys(keys) => *index < keys,
+                    Most::KeyColumns(keys) => *index < keys,
                     Most::Rows(most) => sum <= most,
                 }
         };

@@ -6,7 +6,7 @@ use super::{
     finding::Finding,
     names::{BaselineKind, Variable},
     resample::centred,
-    share::{Key, Shares, about},
+    share::{ShareKey, Shares, about},
     study::{Study, mean, p_value},
 };
 use crate::routing::View;
@@ -33,7 +33,7 @@ pub fn routing_noise_variance(sum_of_squares: f64, n: f64, experts: usize, top_k
 
 /// The spread of one key's shares.
 pub(super) struct Spread {
-    key: Key,
+    key: ShareKey,
     n: u64,
     documents: usize,
     std: Moments,
@@ -176,7 +176,7 @@ fn against_overall(finding: Finding, overall: &[f64]) -> Finding {
 }
 
 /// Which keys a mean is taken over.
-pub(super) struct Keys<'a> {
+pub(super) struct MeanKeys<'a> {
     /// "token" or "position".
     pub(super) variable: Variable,
     /// Their spreads.
@@ -185,7 +185,7 @@ pub(super) struct Keys<'a> {
     pub(super) withheld: usize,
 }
 
-impl Keys<'_> {
+impl MeanKeys<'_> {
     /// Mean of `routing_std` over the keys, n = number of keys.
     pub(super) fn mean_std(&self, study: &Study, view: View, permuted: &[&[f64]]) -> Finding {
         let finding = self.mean(study, view, Statistic::RoutingStd, |moments| moments.std);

@@ -1,4 +1,4 @@
-//! What every statistic of a layer starts from: the rows, their counts by document, resamples and permutations.
+//! The common basis of all statistics of a layer: its rows, their counts by document, resamples and permutations.
 
 use rayon::prelude::*;
 
@@ -108,7 +108,7 @@ impl<'a> Study<'a> {
         format!("no interval: {documents} documents, at least {} needed", self.settings.minimum_documents)
     }
 
-    /// Adds that remark where the documents are too few, and another where an interval was not asked for.
+    /// Adds that remark if there are too few documents, and another if intervals were not asked for.
     pub(super) fn with_reason(&self, finding: Finding, documents: usize) -> Finding {
         if !self.resamples.enough(documents) {
             return finding.remark(self.too_few_documents(documents));

@@ -1,4 +1,4 @@
-//! What a number is about.
+//! The subject of a number: what it is about.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use crate::{
     trace::Role,
 };
 
-/// Text that is usually a literal and sometimes read back from a file.
+/// Text that is usually a literal, and sometimes read from a file.
 pub type Name = Cow<'static, str>;
 
 /// What a [`super::Finding`] is about: its keys, of which an absent one means "over all". Names and order of the fields
@@ -48,7 +48,7 @@ pub struct Subject {
     /// Token id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_id: Option<u32>,
-    /// The token's text as its piece reads.
+    /// The token's piece, as the tokenizer has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
     /// Name of a document.
@@ -96,14 +96,14 @@ pub struct Subject {
     /// Which sequences a curve is over; absent = all that reach the position.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cohort: Option<Cohort>,
-    /// Tokens that the checkpoint was trained on, where known.
+    /// Tokens that the checkpoint was trained on, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub training_tokens: Option<f64>,
 }
 
-/// The part of a layer's tokens that a subject names, if it names them by one key or by a data set and another key.
+/// The part of a layer's tokens that a subject is about, if one key names it, or a data set and another key.
 ///
-/// Of the occurrences only: checkpoints, variants and settings of a replay are keys beside it.
+/// Checkpoints, variants and settings of a replay are further keys, which do not matter here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope<'a> {
     /// The whole layer.
@@ -143,7 +143,7 @@ pub enum Scope<'a> {
 }
 
 impl Subject {
-    /// What the subject says of the layer's tokens; `None` if that is none of the scopes.
+    /// The part of the layer's tokens that the subject is about; `None` if that is none of the scopes.
     pub fn scope(&self) -> Option<Scope<'_>> {
         let (dataset, role) = (self.dataset.as_deref(), self.role);
         let scope = match (self.variable, dataset, self.category.as_deref(), role, self.turn) {
@@ -164,7 +164,7 @@ impl Subject {
             (None, Some(dataset), None, None, Some(turn)) => Scope::DatasetTurn(dataset, turn),
             _ => return None,
         };
-        // One key more, and it is another subject.
+        // With any further key it is another subject.
         let beside = [self.position.is_some(), self.expert.is_some(), self.token_id.is_some(), self.cohort.is_some()];
         let own = match scope {
             Scope::Bucket { fixed, .. } => [true, false, false, fixed],
@@ -208,12 +208,12 @@ impl Subject {
         }
     }
 
-    /// Whether it speaks of all tokens of the layer.
+    /// Whether it is about all tokens of the layer.
     pub fn is_over_all(&self) -> bool {
         self.scope() == Some(Scope::All)
     }
 
-    /// Whether it belongs into `summary.json` where the statistic has no rule of its own: everything but single token
+    /// Whether it is in `summary.json`, unless the statistic has a separate rule: everything except single token
     /// ids, positions, pairs and the entries of lists.
     pub fn is_headline(&self) -> bool {
         self.token_id.is_none()

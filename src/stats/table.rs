@@ -64,7 +64,7 @@ macro_rules! column_names {
 /// All columns, in file order.
 pub(super) const COLUMNS: &[&str] = with_columns!(column_names);
 
-/// Columns that every table has; the others are left out where no row has a value.
+/// Columns that every table has; the others are left out if no row has a value.
 const ALWAYS: [&str; 9] = ["statistic", "layer", "view", "estimate", "low", "high", "n", "baseline", "unit"];
 
 impl StatisticTable {
@@ -148,7 +148,7 @@ pub(super) fn findings(name: &str, frame: &DataFrame) -> Result<Vec<Finding>> {
     Ok(rows)
 }
 
-/// A column of the rows, left out where none of them has a value.
+/// A column of the rows; left out if none of them has a value.
 fn written<'a, T: Cell + 'a>(rows: &'a [Finding], name: &str, of: impl Fn(&'a Finding) -> &'a T) -> Option<Column> {
     let has_value = ALWAYS.contains(&name) || rows.iter().any(|row| of(row).is_there());
     has_value.then(|| T::column(name, rows.iter().map(of)))
@@ -179,7 +179,7 @@ pub(super) fn parquet(name: &str, frame: &mut DataFrame, into: impl Write + Send
     ParquetWriter::new(into).finish(frame).map(drop).map_err(|error| table_error(name, &error))
 }
 
-/// What polars could not do with a table.
+/// The error of polars about a table.
 pub(super) fn table_error(name: &str, error: &PolarsError) -> Error {
     Error::internal(format!("table `{name}`: {error}"))
 }

@@ -1,5 +1,5 @@
-//! The tables of a run while they grow, layer by layer: as columns, which take a fifth of the memory of [`Finding`]s, and the
-//! columns of large layers as Parquet bytes, which take a tenth of that.
+//! Builds the tables of a run layer by layer. They are kept as columns, which take a fifth of the memory of [`Finding`]s; the
+//! columns of large layers are kept as Parquet bytes, which take a tenth of that.
 //!
 //! [`Finding`]: super::Finding
 
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::error::Result;
 
-/// Rows of a table that charts and pages are made of, over all layers: 0.2 GB of [`super::Finding`]s.
+/// The most rows of a table that charts and pages show, over all layers: 0.2 GB of [`super::Finding`]s.
 const SHOWN: usize = 1 << 18;
 
 /// Rows of a layer that stay in memory as columns: 1 MB. Of 128 layers and 20 tables they take no more than of one larger layer.
@@ -27,7 +27,7 @@ const AS_COLUMNS: usize = 1 << 12;
 /// Rows of a file that is written as one row group. A larger one has a row group for each layer.
 const ONE_ROW_GROUP: usize = 1 << 18;
 
-/// A table whose layers come one after the other.
+/// A table to which layers are appended one after the other.
 #[derive(Clone, Debug)]
 pub struct TableBuilder {
     name: String,
@@ -121,8 +121,8 @@ impl TableBuilder {
         Ok(())
     }
 
-    /// The rows that charts and pages are made of: all of a table of usual size. Of a larger one those about the most
-    /// frequent token ids, some positions and the first ranks (see `shown_rows`); the files have the others.
+    /// The rows that charts and pages show: all rows of a table of usual size; of a larger one those about the most
+    /// frequent token ids, some positions and the first ranks (see `shown_rows`). The files have the others.
     ///
     /// # Errors
     /// [`crate::error::Error::RunFolder`] if a column has another type.

@@ -1,4 +1,4 @@
-//! Counts for reading.
+//! Counts as text for people.
 
 /// A count with commas: 1234567 as "1,234,567".
 pub fn thousands(count: u64) -> String {

@@ -7,7 +7,7 @@ use super::{
     entropy::{NORMAL_95, jackknife_error},
     finding::Finding,
     names::{BaselineKind, Ranking, Variant},
-    plain::Shuffled,
+    occurrence_shuffle::Shuffled,
     study::{Study, mean, p_value},
     vocabulary_sums::{Concentration, VocabularySums},
 };

@@ -1,10 +1,10 @@
-//! How concentrated token ids are on an expert each, from sums that a document can be taken off.
+//! How concentrated each token id is on one expert, from sums from which a document can be subtracted.
 
 /// The three averages of max_e n_xe / n_x over token ids: every id alike, every assignment alike, and every id alike
 /// among those with enough occurrences.
 pub(super) type Concentration = [f64; 3];
 
-/// Sums from which the averages follow; a document's share of them can be taken off.
+/// Sums from which the averages follow; a document's share of them can be subtracted.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct VocabularySums {
     /// Numerators: sum of max/n, sum of max, sum of max/n over frequent ids.

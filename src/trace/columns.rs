@@ -1,4 +1,4 @@
-//! What statistics see of a run: the sequences, and one layer's routing as compact columns.
+//! The data of a run that statistics read: the sequences, and the routing of one layer as compact columns.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -89,12 +89,12 @@ pub struct LayerTrace {
     pub margin_k: Vec<f32>,
 }
 
-/// The choices of a token of which none was dropped.
+/// The flags of a token whose choices were all kept.
 static ALL_KEPT: [bool; RoutingShape::MOST_CHOICES] = [true; RoutingShape::MOST_CHOICES];
 
 impl LayerTrace {
-    /// Appends parts of the same layer; the first time room is made for `times` as many, so that the columns of a large
-    /// layer grow once.
+    /// Appends parts of the same layer. The first call reserves room for `times` as many rows, so that the columns of a large layer
+    /// are allocated only once.
     pub(super) fn extend(&mut self, parts: &[Self], times: usize) {
         macro_rules! append {
             ($($column:ident),*) => {$(
@@ -125,17 +125,17 @@ impl LayerTrace {
         &self.expert[t * self.top_k..(t + 1) * self.top_k]
     }
 
-    /// Which choices of occurrence `t` kept their slot; all, where the trace does not say it.
+    /// Which choices of occurrence `t` kept their slot; all of them, if the trace does not record it.
     pub fn kept(&self, t: usize) -> &[bool] {
         self.kept.get(t * self.top_k..(t + 1) * self.top_k).unwrap_or(&ALL_KEPT[..self.top_k])
     }
 
-    /// The token ids; where the trace has none, one that stands for all.
+    /// The token ids; if the trace has none, the same id for every occurrence.
     pub fn token_ids(&self) -> Cow<'_, [u32]> {
         if self.provides.has(Block::TokenIds) { Cow::Borrowed(&self.token_id) } else { Cow::Owned(vec![0; self.len()]) }
     }
 
-    /// The probabilities of the choices; where the trace has none, zeros.
+    /// The probabilities of the choices; if the trace has none, zeros.
     pub fn probabilities(&self) -> Cow<'_, [f32]> {
         let recorded = self.provides.has(Block::Probability);
         if recorded { Cow::Borrowed(&self.probability) } else { Cow::Owned(vec![0.0; self.expert.len()]) }

@@ -1,11 +1,11 @@
-//! Parquet bytes from and to data frames.
+//! Reads and writes data frames as Parquet.
 
 use std::{io::Cursor, path::Path};
 
 use polars::prelude::*;
 
 use crate::{
-    error::{Error, Result, guarded},
+    error::{Error, OptionName, Result, guarded},
     run::RunDir,
 };
 
@@ -35,14 +35,13 @@ fn failed(error: &PolarsError) -> Error {
     Error::internal(format!("Parquet: {error}"))
 }
 
-/// Reads some columns of a Parquet file of a run. A file whose bytes are not those that were written never gets to polars, which
-/// panics at some of them.
+/// Reads some columns of a Parquet file of a run. The checksum is compared first, because polars panics at some damaged files.
 pub(super) fn read_parquet(run: &RunDir, name: &str, columns: &[&str]) -> Result<DataFrame> {
     let bytes = run.read(name)?;
     let path = run.file(name);
     let read = || {
         ParquetReader::new(Cursor::new(bytes))
-            // Parts are small and read side by side: splitting one more finely only costs.
+            // Several parts are read in parallel and each is small: reading one part in parallel would only cost time.
             .read_parallel(ParallelStrategy::None)
             .with_columns(Some(columns.iter().map(ToString::to_string).collect()))
             .finish()
@@ -51,11 +50,15 @@ pub(super) fn read_parquet(run: &RunDir, name: &str, columns: &[&str]) -> Result
     guarded(|panic| unreadable(&path, &panic), read)
 }
 
-/// A file of the run is not what it should be.
+/// The error for a file of the run that does not hold what it should.
 pub(super) fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Error {
     Error::run_folder(
         format!("`{}` cannot be read: {error}", path.display()),
-        "the run is damaged: repeat the command that made it with --resume; a run of another version: with --force",
+        format!(
+            "the run is damaged: repeat the command that made it with {}; a run of another version: with {}",
+            OptionName::Resume,
+            OptionName::Force
+        ),
     )
 }
 
@@ -72,7 +75,7 @@ macro_rules! column {
 }
 pub(super) use column;
 
-/// A column of numbers without nulls as one slice, copied only where the file has it in several pieces.
+/// A column of numbers without nulls as one slice, copied only if the file has it in several chunks.
 macro_rules! values {
     ($frame:expr, $path:expr, $name:literal, $kind:ident) => {{
         let fault = |error: &dyn std::fmt::Display| crate::trace::frame::unreadable($path, error);

@@ -1,4 +1,4 @@
-//! Reads back the tables of what went in: sequences, messages, routing groups.
+//! Reads back the tables about the input: sequences, messages, routing groups.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -10,11 +10,11 @@ use polars::prelude::{DataFrame, StringChunked};
 use super::{
     columns::{GroupTable, SequenceTable, SpanTable},
     frame::{column, read_parquet, unreadable},
-    read::RoutingTrace,
+    read_trace::RoutingTrace,
 };
 use crate::{
     corpus::Role,
-    error::{Error, Result},
+    error::{Error, OptionName, Result},
     routing::LayerId,
     run::RunDir,
 };
@@ -23,8 +23,8 @@ impl RoutingTrace {
     /// The sequences, documents, categories, data sets and token texts of the run.
     ///
     /// # Errors
-    /// [`Error::RunFolder`] if a table cannot be read; [`Error::Usage`] if there are more categories or data sets than
-    /// can be told apart.
+    /// [`Error::RunFolder`] if a table cannot be read; [`Error::Usage`] if there are more categories or data sets than can be
+    /// numbered.
     pub fn sequences(&self) -> Result<SequenceTable> {
         let path = self.run.file("sequences.parquet");
         let frame = read_parquet(&self.run, "sequences.parquet", &["document", "category", "tokens"])?;
@@ -133,13 +133,17 @@ fn read_categories(frame: &DataFrame, path: &Path, table: &mut SequenceTable) ->
     table.category_names = categories.iter().flatten().map(str::to_owned).collect();
     table.category_names.sort();
     table.category_names.dedup();
-    within_u16(table.category_names.len(), "categories", "name a key with fewer values by --category")?;
+    within_u16(
+        table.category_names.len(),
+        "categories",
+        &format!("name a key with fewer values by {}", OptionName::Category),
+    )?;
     let position = |name: &str| table.category_names.binary_search_by(|known| known.as_str().cmp(name)).ok();
     table.category = categories.iter().map(|name| name.and_then(position).map(|category| category as u16)).collect();
     Ok(())
 }
 
-/// The data set of every sequence; in runs that were made before there were any, the stem of its file.
+/// The data set of every sequence; in runs that were made before there were data sets, the stem of its file.
 fn dataset_names(run: &RunDir) -> Result<Vec<String>> {
     let path = run.file("sequences.parquet");
     if let Ok(frame) = read_parquet(run, "sequences.parquet", &["dataset"]) {
@@ -152,7 +156,7 @@ fn dataset_names(run: &RunDir) -> Result<Vec<String>> {
 fn stem(source: &str) -> String {
     let stem = |path: &str| Path::new(path).file_stem().map(|stem| stem.to_string_lossy().into_owned());
     let name = stem(source).unwrap_or_else(|| source.to_owned());
-    // `.jsonl.zst` are two endings.
+    // A name such as `a.jsonl.zst` has two endings.
     name.strip_suffix(".jsonl").map_or(name.clone(), str::to_owned)
 }
 
@@ -191,7 +195,7 @@ mod tests {
         }
     }
 
-    /// A run over the sequences, two a group, top-2 of 4 experts at factor 1.
+    /// A run over the sequences, two in each group, top-2 of 4 experts at factor 1.
     fn written(dir: &Path, sequences: &[Sequence]) -> RoutingTrace {
         let (run, _) = RunDir::prepare(dir, Occupied::Refuse, &json!({})).unwrap();
         let layout = RecordedLayout { moe_layers: vec![1, 3], num_experts: 4, top_k: 2, ..RecordedLayout::default() };

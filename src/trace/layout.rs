@@ -1,4 +1,4 @@
-//! How the sequences of a run are laid out in its trace.
+//! How the sequences of a run are divided into the files of its trace.
 
 use std::ops::Range;
 
@@ -25,7 +25,7 @@ pub struct Segment {
     pub tokens: usize,
 }
 
-/// How a run's sequences are laid out: routing groups, segments, routed layers. Decided by the input and the model's shape.
+/// How a run's sequences are divided: routing groups, segments, routed layers. The input and the model's shape decide it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TraceLayout {
     /// Routing groups as ranges of sequences.
@@ -71,7 +71,7 @@ impl TraceLayout {
         segment * self.shape.len() + layer_index
     }
 
-    /// The segments of which a part is missing or not what was written. Returns also how many files are there and are not.
+    /// The segments that have a missing or changed part. Also returns the number of files that exist but are changed.
     pub fn missing(&self, run: &RunDir, log_logits: bool) -> (Vec<usize>, usize) {
         let folders = &["trace", "router", "logits"][..if log_logits { 3 } else { 2 }];
         let broken = |segment: usize| -> (usize, usize) {

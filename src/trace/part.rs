@@ -1,4 +1,4 @@
-//! One layer of one segment: what the files of a trace hold.
+//! A part of a trace: one layer of one segment.
 
 use polars::prelude::*;
 use serde_json::json;
@@ -10,7 +10,7 @@ use crate::{
     run::{RunDir, Written},
 };
 
-/// Key of the Parquet metadata of a part that says what the trace provides, as the manifest does.
+/// Key of the Parquet metadata that records what the trace provides, as the manifest does.
 const PROVIDES: &str = "openmoe_analyze.provides";
 
 /// File name of a part, as in `trace/part-00042.parquet`.
@@ -18,7 +18,7 @@ pub(super) fn part_name(folder: &str, part: usize) -> String {
     format!("{folder}/part-{part:05}.parquet")
 }
 
-/// Columns of a part that is being filled. Those of a block that the trace does not provide stay empty.
+/// Columns of a part that is being filled. The columns of a block that the trace does not provide stay empty.
 #[derive(Default)]
 pub(super) struct PartColumns {
     /// Index of the sequence, `[tokens]`.
@@ -48,7 +48,7 @@ pub(super) struct PartColumns {
 }
 
 impl PartColumns {
-    /// Appends what a router decided; sequences, positions and token ids are the caller's.
+    /// Appends what a router decided; the caller appends sequences, positions and token ids.
     pub(super) fn append(&mut self, routing: &LayerRouting, log_logits: bool) {
         self.expert.extend(&routing.expert);
         self.probability.extend(&routing.probability);
@@ -79,8 +79,8 @@ pub struct FinishedPart {
 }
 
 impl FinishedPart {
-    /// Writes the part's files: trace/ and, as far as the trace provides them, router/ and logits/. They count when the run
-    /// lists them.
+    /// Writes the part's files: trace/ and, as far as the trace provides them, router/ and logits/. They belong to the run only
+    /// after [`RunDir::list`].
     ///
     /// # Errors
     /// Those of writing.
@@ -118,7 +118,7 @@ impl FinishedPart {
     }
 }
 
-/// The columns of trace/, one row per choice; takes what has one value per choice.
+/// The columns of trace/, one row per choice. Moves those of `columns` that have one value per choice.
 fn choices(columns: &mut PartColumns, layer: LayerId, top_k: usize, provides: Provides) -> Vec<Column> {
     let rows = columns.expert.len();
     let spread = |values: &[u32]| values.iter().flat_map(|&v| std::iter::repeat_n(v, top_k)).collect::<Vec<u32>>();

@@ -1,4 +1,4 @@
-//! Writes the tables of what went in.
+//! Writes the tables about the input.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::{
 
 /// Writes `sequences.parquet`, `groups.parquet`, `tokens.parquet` and, if there are conversations, `spans.parquet`:
 /// everything that is known before the forward pass.
-/// `checkpoint` is the checkpoint's label; `text` gives the piece of a token id, where there is a tokenizer.
+/// `checkpoint` is the checkpoint's label; `text` gives the text of a token id, if there is a tokenizer.
 ///
 /// # Errors
 /// Writing errors; a capacity of zero.
@@ -42,7 +42,7 @@ pub fn write_inputs(
     write_tokens(run, &counts, text)
 }
 
-/// What `sequences.parquet` says of a sequence.
+/// A row of `sequences.parquet`.
 #[derive(Clone, Debug)]
 pub(super) struct InputRow {
     /// File that the text came from.
@@ -59,7 +59,7 @@ pub(super) struct InputRow {
     pub(super) truncated: bool,
 }
 
-/// One row per sequence.
+/// Writes one row per sequence.
 pub(super) fn write_sequences(run: &RunDir, rows: &[InputRow], checkpoint: &str) -> Result<()> {
     let collect = |field: fn(&InputRow) -> &str| rows.iter().map(field).collect::<Vec<_>>();
     let table = vec![
@@ -75,7 +75,7 @@ pub(super) fn write_sequences(run: &RunDir, rows: &[InputRow], checkpoint: &str)
     run.write("sequences.parquet", &to_parquet(table)?)
 }
 
-/// One row per token id that occurs, with its text where there is one.
+/// Writes one row per token id that occurs, with its text if there is one.
 pub(super) fn write_tokens(
     run: &RunDir,
     counts: &BTreeMap<u32, u64>,
@@ -89,7 +89,7 @@ pub(super) fn write_tokens(
     run.write("tokens.parquet", &to_parquet(table)?)
 }
 
-/// One row per message; no file for plain text.
+/// Writes one row per message; no file for plain text.
 fn write_spans(run: &RunDir, sequences: &[Sequence]) -> Result<()> {
     let spans: Vec<(u32, Span)> = (0..)
         .zip(sequences)
@@ -109,7 +109,7 @@ fn write_spans(run: &RunDir, sequences: &[Sequence]) -> Result<()> {
     run.write("spans.parquet", &to_parquet(table)?)
 }
 
-/// One row per sequence and routed layer.
+/// Writes one row per sequence and routed layer.
 pub(super) fn write_groups(run: &RunDir, layout: &TraceLayout) -> Result<()> {
     let capacities = layout.capacities()?;
     let (mut group_column, mut sequence_column, mut layer_column) = (Vec::new(), Vec::new(), Vec::new());

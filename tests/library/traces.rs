@@ -240,7 +240,7 @@ fn a_manifest_that_cannot_be_true_is_refused() {
     expect![[r#"
         manifest.json of `TEMP` has `provides` {"trace_schema":99,"blocks":[]}; expected a trace_schema up to 2, not 99
 
-        hint: the manifest was changed or the run made by another version: run it again with --force
+        hint: the manifest was changed or the run made by another version: run it again with `Occupied::Replace`
     "#]]
     .assert_eq(&refused("provides", json!({ "trace_schema": 99, "blocks": [] })));
     let mut layout = sound["layout"].clone();
@@ -248,6 +248,6 @@ fn a_manifest_that_cannot_be_true_is_refused() {
     expect![[r#"
         manifest.json of `TEMP` has `layout.layers` that cannot be: decoder layer 1 has 3 choices a token; expected 1 to 2
 
-        hint: the manifest was changed or is damaged: run it again with --force
+        hint: the manifest was changed or is damaged: run it again with `Occupied::Replace`
     "#]].assert_eq(&refused("layout", layout));
 }

@@ -82,7 +82,7 @@ fn done(outcome: &Outcome) {
     assert_eq!(outcome.code, 0, "{}", outcome.stderr);
 }
 
-/// Twelve short documents in two categories, routed once for all tests; nobody changes the run.
+/// Twelve short documents in two categories, routed once for all tests; no test changes the run.
 static ROUTED: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
     let folder = tempfile::tempdir().unwrap();
     let (corpus, run) = (folder.path().join("corpus.jsonl"), folder.path().join("run"));

@@ -1,5 +1,5 @@
 //! Whole messages and tables in place of words from them. `UPDATE_EXPECT=1 cargo test --test program bad_input::` writes the
-//! snapshots of a module anew; the difference is then read, and committed with the change that made it.
+//! snapshots of a module again; the difference is then read, and committed with the change that made it.
 
 use std::path::Path;
 

@@ -2,7 +2,7 @@
 
 use plotters_backend::DrawingBackend;
 
-use super::{CurveFigure, CurvePanel, Frame};
+use super::{CurveFigure, CurveFrame, CurvePanel};
 use crate::{
     chart::{
         canvas::{Canvas, Point, Type},
@@ -13,12 +13,12 @@ use crate::{
 };
 
 impl CurveFigure {
-    /// Labels in the order of the marks, each only where it meets no earlier label and no other mark.
+    /// Draws the labels in the order of the marks; a label that would overlap an earlier label or another mark is left out.
     pub(super) fn draw_labels<B: DrawingBackend>(
         &self,
         canvas: &mut Canvas<'_, B>,
         panel: &CurvePanel,
-        frame: Frame,
+        frame: CurveFrame,
     ) -> Result<()> {
         let points: Vec<Point> =
             panel.marks.iter().map(|mark| (self.x(frame, mark.at.0), frame.y(mark.at.1))).collect();

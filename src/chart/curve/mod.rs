@@ -3,7 +3,7 @@
 mod labels;
 mod scale;
 
-pub(super) use scale::Scale;
+pub(super) use scale::AxisScale;
 
 use plotters_backend::DrawingBackend;
 
@@ -11,7 +11,7 @@ use super::{
     axis::{count, log_ticks},
     canvas::{Align, Canvas, Marker, Point, Type},
     font,
-    legend::{self, Entry},
+    legend::{self, LegendEntry},
     theme::{
         AXIS_LINE, BAND_ALPHA, CEILING_LINE, Color, FIGURE_WIDTH, GRID_LINE, GUTTER, HEADING, LABEL, MUTED, SMALL,
         Stroke, TEXT,
@@ -35,11 +35,11 @@ pub(super) struct CurveFigure {
     /// Added to x before the logarithm, so that position 0 has a place.
     pub(super) x_shift: f64,
     /// The vertical axis.
-    pub(super) y: Scale,
-    /// What stands under each panel over the same horizontal axis.
+    pub(super) y: AxisScale,
+    /// The strip under each panel, which shares its horizontal axis.
     pub(super) strip: Option<Strip>,
     /// What the line styles mean.
-    pub(super) legend: Vec<Entry>,
+    pub(super) legend: Vec<LegendEntry>,
     /// The panels.
     pub(super) panels: Vec<CurvePanel>,
 }
@@ -50,7 +50,7 @@ pub(super) struct Strip {
     /// What its vertical axis is.
     pub(super) y_label: String,
     /// Its vertical axis.
-    pub(super) y: Scale,
+    pub(super) y: AxisScale,
     /// Its height in pixels.
     pub(super) height: f64,
 }
@@ -64,7 +64,7 @@ pub(super) struct CurvePanel {
     /// Title of the panel.
     pub(super) title: String,
     /// What the line styles of this panel mean, where panels differ.
-    pub(super) legend: Vec<Entry>,
+    pub(super) legend: Vec<LegendEntry>,
     /// Intervals as areas: colour, (x, low, high).
     pub(super) bands: Vec<(Color, Vec<Span>)>,
     /// Places on the horizontal axis that are marked over the whole height.
@@ -73,14 +73,14 @@ pub(super) struct CurvePanel {
     pub(super) lines: Vec<(Stroke, Vec<Point>)>,
     /// Single points.
     pub(super) marks: Vec<Mark>,
-    /// What stands in the strip under the panel.
+    /// The content of the strip under the panel.
     pub(super) strip: Option<Box<CurvePanel>>,
 }
 
 /// One data point.
 #[derive(Clone, Debug)]
 pub(super) struct Mark {
-    /// Where it stands.
+    /// Its place.
     pub(super) at: Point,
     /// Its interval.
     pub(super) interval: Option<(f64, f64)>,
@@ -88,7 +88,7 @@ pub(super) struct Mark {
     pub(super) marker: Marker,
     /// Its colour.
     pub(super) color: Color,
-    /// What it is, written beside it where there is room.
+    /// Its name, written beside it if there is room.
     pub(super) label: String,
 }
 
@@ -100,7 +100,7 @@ const BOTTOM: f64 = 48.0;
 const STRIP_GAP: f64 = 10.0;
 /// Widest name of a tick, in pixels.
 const TICK_ROOM: f64 = 96.0;
-/// A tick with less room than this has no name cut to it.
+/// A tick with less room than this gets no label at all.
 const LEAST_TICK_ROOM: f64 = 30.0;
 /// Radius of a data point.
 const DISC: f64 = 2.6;
@@ -113,15 +113,15 @@ const SINGLE_HEIGHT: f64 = 6.0;
 
 /// The plotting area of a panel on the page.
 #[derive(Clone, Copy)]
-struct Frame {
+struct CurveFrame {
     left: f64,
     top: f64,
     width: f64,
     height: f64,
-    scale: Scale,
+    scale: AxisScale,
 }
 
-impl Frame {
+impl CurveFrame {
     fn bottom(self) -> f64 {
         self.top + self.height
     }
@@ -174,7 +174,7 @@ impl CurveFigure {
         let (columns, cell) = (self.columns(), self.cell());
         for (index, panel) in self.panels.iter().enumerate() {
             let (row, column) = ((index / columns) as f64, (index % columns) as f64);
-            let frame = Frame {
+            let frame = CurveFrame {
                 left: at.0 + column * (cell + GUTTER) + LEFT,
                 top: top + row * self.pitch() + TITLE_HEIGHT + self.panel_legend(),
                 width: cell - LEFT - 8.0,
@@ -187,7 +187,12 @@ impl CurveFigure {
     }
 
     /// A panel with its axes and its strip.
-    fn draw_cell<B: DrawingBackend>(&self, canvas: &mut Canvas<'_, B>, panel: &CurvePanel, frame: Frame) -> Result<()> {
+    fn draw_cell<B: DrawingBackend>(
+        &self,
+        canvas: &mut Canvas<'_, B>,
+        panel: &CurvePanel,
+        frame: CurveFrame,
+    ) -> Result<()> {
         let title = font::fit(&panel.title, frame.width, HEADING, true);
         let legends = self.panel_legend();
         canvas.text((frame.left, frame.top - legends - 13.0), &title, Type::new(HEADING, TEXT).bold())?;
@@ -196,7 +201,7 @@ impl CurveFigure {
         self.draw_panel(canvas, panel, frame)?;
         let Some(strip) = &self.strip else { return self.draw_x_axis(canvas, frame) };
         canvas.line(&[(frame.left, frame.bottom()), (frame.right(), frame.bottom())], AXIS_LINE)?;
-        let below = Frame { top: frame.bottom() + STRIP_GAP, height: strip.height, scale: strip.y, ..frame };
+        let below = CurveFrame { top: frame.bottom() + STRIP_GAP, height: strip.height, scale: strip.y, ..frame };
         draw_y_axis(canvas, below, &strip.y_label, ((strip.height / 26.0) as usize).max(2))?;
         if let Some(panel) = &panel.strip {
             self.draw_panel(canvas, panel, below)?;
@@ -204,13 +209,13 @@ impl CurveFigure {
         self.draw_x_axis(canvas, below)
     }
 
-    fn x(&self, frame: Frame, value: f64) -> f64 {
+    fn x(&self, frame: CurveFrame, value: f64) -> f64 {
         let (low, high) = self.x_range;
         let scale = |x: f64| if self.x_linear { x } else { (x + self.x_shift).max(1e-9).ln() };
         frame.left + frame.width * ((scale(value) - scale(low)) / (scale(high) - scale(low)).max(1e-9)).clamp(0.0, 1.0)
     }
 
-    fn draw_x_axis<B: DrawingBackend>(&self, canvas: &mut Canvas<'_, B>, frame: Frame) -> Result<()> {
+    fn draw_x_axis<B: DrawingBackend>(&self, canvas: &mut Canvas<'_, B>, frame: CurveFrame) -> Result<()> {
         let bottom = frame.bottom();
         let ticks = self.x_ticks();
         let places: Vec<f64> = ticks.iter().map(|(value, _)| self.x(frame, *value)).collect();
@@ -249,7 +254,7 @@ impl CurveFigure {
         &self,
         canvas: &mut Canvas<'_, B>,
         panel: &CurvePanel,
-        frame: Frame,
+        frame: CurveFrame,
     ) -> Result<()> {
         for (x, label) in &panel.verticals {
             let x = self.x(frame, *x);
@@ -283,7 +288,7 @@ impl CurveFigure {
         &self,
         canvas: &mut Canvas<'_, B>,
         points: &[Span],
-        frame: Frame,
+        frame: CurveFrame,
         color: Color,
     ) -> Result<()> {
         if let [(x, low, high)] = points {
@@ -297,7 +302,12 @@ impl CurveFigure {
     }
 }
 
-fn draw_y_axis<B: DrawingBackend>(canvas: &mut Canvas<'_, B>, frame: Frame, label: &str, ticks: usize) -> Result<()> {
+fn draw_y_axis<B: DrawingBackend>(
+    canvas: &mut Canvas<'_, B>,
+    frame: CurveFrame,
+    label: &str,
+    ticks: usize,
+) -> Result<()> {
     for (value, tick) in frame.scale.ticks(ticks) {
         let y = frame.y(value);
         canvas.line(&[(frame.left, y), (frame.right(), y)], GRID_LINE)?;
@@ -311,8 +321,8 @@ fn draw_y_axis<B: DrawingBackend>(canvas: &mut Canvas<'_, B>, frame: Frame, labe
     canvas.text_up((frame.left - 54.0, frame.top + frame.height / 2.0), &label, middle)
 }
 
-/// How wide the name of a tick may be: up to its neighbours where they leave room, and not over the edges.
-fn tick_room(places: &[f64], index: usize, frame: Frame) -> f64 {
+/// How wide the label of a tick may be without touching its neighbours or crossing the edges.
+fn tick_room(places: &[f64], index: usize, frame: CurveFrame) -> f64 {
     let x = places[index];
     let neighbours = [index.checked_sub(1), Some(index + 1)];
     let gaps = neighbours.into_iter().flatten().filter_map(|other| Some((x - places.get(other)?).abs() - 4.0));

@@ -2,12 +2,12 @@
 
 use crate::chart::axis::{log_ticks, short, tick_labels, ticks};
 
-/// Share of the height under a logarithmic axis that is set apart for 0.
+/// Share of the height under a logarithmic axis that is reserved for 0.
 const ZERO_ROOM: f64 = 0.1;
 
-/// Where a value stands between the lower and the upper end of an axis.
+/// Places values between the lower and the upper end of an axis.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(in crate::chart) struct Scale {
+pub(in crate::chart) struct AxisScale {
     low: f64,
     high: f64,
     log: bool,
@@ -16,7 +16,7 @@ pub(in crate::chart) struct Scale {
     percent: bool,
 }
 
-impl Scale {
+impl AxisScale {
     /// A linear axis from 0.
     pub(in crate::chart) fn from_zero(high: f64) -> Self {
         Self::linear(0.0, high)
@@ -27,7 +27,7 @@ impl Scale {
         Self { low, high, log: false, zero: false, percent: false }
     }
 
-    /// A logarithmic axis; what lies under it stands on its lower end.
+    /// A logarithmic axis; smaller values are placed on its lower end.
     pub(in crate::chart) fn log(low: f64, high: f64) -> Self {
         Self { log: true, ..Self::linear(low, high) }
     }
@@ -42,7 +42,7 @@ impl Scale {
         Self { percent: true, ..self }
     }
 
-    /// 0 at the lower end, 1 at the upper end; values beyond stand on the ends.
+    /// The place of a value: 0 at the lower end, 1 at the upper end; values beyond are placed on the ends.
     pub(super) fn place(self, value: f64) -> f64 {
         if !self.log {
             return ((value - self.low) / (self.high - self.low).max(1e-12)).clamp(0.0, 1.0);
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn zero_stands_apart_from_small_values() {
-        let scale = Scale::log(1e-4, 1.0).percent().and_zero();
+        let scale = AxisScale::log(1e-4, 1.0).percent().and_zero();
         assert_eq!([scale.place(0.0), scale.place(1e-4), scale.place(1e-9), scale.place(1.0)], [0.0, 0.1, 0.1, 1.0]);
         let labels: Vec<String> = scale.ticks(5).into_iter().map(|(_, label)| label).collect();
         assert_eq!(labels, ["0", "0.01 %", "0.1 %", "1 %", "10 %", "100 %"]);
@@ -93,9 +93,9 @@ mod tests {
 
     #[test]
     fn linear_axes_go_below_zero() {
-        let scale = Scale::linear(-0.02, 0.02).percent();
+        let scale = AxisScale::linear(-0.02, 0.02).percent();
         assert_eq!([scale.place(-0.02), scale.place(0.0), scale.place(0.05)], [0.0, 0.5, 1.0]);
-        assert!(scale.crosses_zero() && !Scale::from_zero(1.0).crosses_zero());
+        assert!(scale.crosses_zero() && !AxisScale::from_zero(1.0).crosses_zero());
         assert_eq!(scale.ticks(2)[0].1, "\u{2212}2 %");
     }
 }

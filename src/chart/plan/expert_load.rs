@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::index::Index;
+use super::index::RowIndex;
 use crate::{
     chart::ChartContext,
     routing::{LayerId, View},
@@ -22,7 +22,7 @@ pub(super) struct ExpertLoad {
 pub(super) static NO_LOAD: ExpertLoad = ExpertLoad { share: Vec::new(), order: Vec::new() };
 
 impl ExpertLoad {
-    fn of(index: &Index<'_>, layer: LayerId, view: View, experts: usize) -> Self {
+    fn of(index: &RowIndex<'_>, layer: LayerId, view: View, experts: usize) -> Self {
         let mut share = vec![None; experts];
         let rows = index.layer(Statistic::ExpertShare, view, layer);
         let is_of_all = |row: &&Finding| {
@@ -43,7 +43,7 @@ impl ExpertLoad {
 }
 
 /// The load of every layer of a run in both views.
-pub(super) fn of_layers(index: &Index<'_>, context: &ChartContext) -> HashMap<(LayerId, View), ExpertLoad> {
+pub(super) fn of_layers(index: &RowIndex<'_>, context: &ChartContext) -> HashMap<(LayerId, View), ExpertLoad> {
     let of_layer = |layer: LayerId| {
         let experts = context.shape.experts(layer);
         View::ALL.map(|view| ((layer, view), ExpertLoad::of(index, layer, view, experts)))

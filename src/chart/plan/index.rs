@@ -1,4 +1,4 @@
-//! The rows of all tables by statistic, view and layer: found in one pass, however many charts ask for them.
+//! An index of the rows of all tables by statistic, view and layer, built in one pass for all charts.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -10,11 +10,11 @@ use crate::{
     stats::{Finding, Statistic, Tables},
 };
 
-/// Where the rows of every statistic are.
+/// The places of the rows of every statistic.
 #[derive(Default)]
-pub(super) struct Index<'a> {
+pub(super) struct RowIndex<'a> {
     parts: HashMap<(Statistic, View), Part<'a>>,
-    /// Bytes that the labels of all checkpoints begin with alike.
+    /// The length of the common prefix of all checkpoint labels, in bytes.
     common: usize,
 }
 
@@ -23,11 +23,11 @@ pub(super) struct Index<'a> {
 struct Part<'a> {
     /// In file order.
     rows: Vec<&'a Finding>,
-    /// Where those of a layer stand.
+    /// The ranges of the rows of each layer.
     layers: BTreeMap<LayerId, Vec<Range<usize>>>,
 }
 
-impl<'a> Index<'a> {
+impl<'a> RowIndex<'a> {
     /// The index of the tables of a run.
     pub(super) fn new(tables: &'a Tables) -> Self {
         let mut index = Self::default();
@@ -57,8 +57,8 @@ impl<'a> Index<'a> {
         ranges.into_iter().flat_map(|(part, ranges)| ranges.iter().flat_map(|range| &part.rows[range.clone()])).copied()
     }
 
-    /// A checkpoint's label from where it differs: "0.25M" for "openmoe-tiny-0.25M" beside others of that model. The subtitle
-    /// of a chart names them in full.
+    /// A checkpoint's label without the common prefix: "0.25M" for "openmoe-tiny-0.25M" among others of that model. The subtitle
+    /// of a chart has the full labels.
     pub(super) fn shortened<'b>(&self, label: &'b str) -> &'b str {
         label.get(self.common..).filter(|rest| !rest.is_empty()).unwrap_or(label)
     }
@@ -79,9 +79,9 @@ impl<'a> Part<'a> {
 /// Bytes up to and including the last separator before which all labels agree; 0 with fewer than two.
 fn common_prefix(labels: &BTreeSet<&str>) -> usize {
     let (Some(first), Some(last)) = (labels.first(), labels.last()) else { return 0 };
-    // In sorted order what the first and the last share, all share.
+    // A prefix that the first and the last label in sorted order share is common to all.
     let same = first.bytes().zip(last.bytes()).take_while(|(a, b)| a == b);
-    // Letters may have their first bytes in common: a separator is one byte.
+    // Different letters may begin with the same bytes, but a separator is a single byte.
     let bytes: Vec<u8> = same.map(|(byte, _)| byte).collect();
     if first == last { 0 } else { bytes.iter().rposition(|byte| b"-_".contains(byte)).map_or(0, |index| index + 1) }
 }
@@ -99,7 +99,7 @@ mod tests {
         assert_eq!(common(&["a", "b"]), 0);
         assert_eq!((common(&["é", "è"]), common(&["m-é", "m-è"])), (0, 2), "two letters whose first byte is the same");
         assert_eq!(common(&["openmoe-8b"]), 0);
-        let index = Index { common: 5, ..Index::default() };
+        let index = RowIndex { common: 5, ..RowIndex::default() };
         assert_eq!(["tiny-1M", "tiny-", "-é-é-"].map(|label| index.shortened(label)), ["1M", "tiny-", "-é-é-"]);
     }
 
@@ -114,7 +114,7 @@ mod tests {
             row(Statistic::LoadCv, 3, View::Chosen, 5),
         ];
         let tables: Tables = [("expert_load".to_owned(), StatisticTable { name: "expert_load".into(), rows })].into();
-        let index = Index::new(&tables);
+        let index = RowIndex::new(&tables);
         let of = |layer| index.layer(Statistic::LoadCv, View::Chosen, layer).map(|row| row.n).collect::<Vec<_>>();
         assert_eq!((of(3), of(1), of(2)), (vec![1, 5], vec![2], vec![]));
         assert!(index.rows(Statistic::LoadCv, View::Chosen).map(|row| row.n).eq([1, 2, 5]));

@@ -95,7 +95,7 @@ pub(super) fn balance(selection: &Selection<'_>, kind: &'static ChartKind) -> Ve
     vec![selection.spec(kind, "", "Balance of the expert load".to_owned(), &caption, body)]
 }
 
-/// Experts of a layer whose pairs have a cell each, where these are more than 64.
+/// How many experts of a layer have a cell for each pair, if the layer has more than 64 experts.
 const MOST_COACTIVATED: usize = 48;
 
 /// Observed over expected frequency of every pair of experts, one chart per layer.

@@ -19,7 +19,7 @@ mod tokens;
 
 use super::{ChartContext, ChartKind};
 use crate::stats::{Statistic, Tables};
-use index::Index;
+use index::RowIndex;
 pub use paper::plan_comparison;
 use selection::Selection;
 pub use spec::ChartSpec;
@@ -27,7 +27,7 @@ pub use spec::ChartSpec;
 /// Plans the charts of one kind.
 type Planner = fn(&Selection<'_>, &'static ChartKind) -> Vec<ChartSpec>;
 
-/// How the file names of a kind of chart begin: as its statistic is called, or otherwise.
+/// The beginning of the file names of a kind of chart: the name of its statistic, or another one.
 macro_rules! stem {
     ($statistic:ident) => {
         Statistic::$statistic.name()
@@ -126,7 +126,7 @@ kinds! {
 
 /// Decides which charts the tables allow; an empty or withheld table gives no chart.
 pub fn plan(tables: &Tables, context: &ChartContext) -> Vec<ChartSpec> {
-    let index = Index::new(tables);
+    let index = RowIndex::new(tables);
     let selection = Selection::new(&index, context);
     CHARTS.iter().zip(PLANNERS).flat_map(|(kind, planner)| planner(&selection, kind)).collect()
 }

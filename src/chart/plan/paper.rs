@@ -1,12 +1,12 @@
-//! The paper's figures beside a run: overlays of curves, and bars of what lies between categories.
+//! The paper's figures and those of a run: overlays of curves, and bars of the distances between categories.
 
 use super::ChartSpec;
 use crate::{
     chart::{
         axis::ceil_nice,
         bars::{Bar, BarFigure, BarGroup, BarPanel},
-        curve::{CurveFigure, CurvePanel, Scale},
-        legend::{Entry, Sample},
+        curve::{AxisScale, CurveFigure, CurvePanel},
+        legend::{LegendEntry, Sample},
         page::{Body, Page},
         script,
         theme::{ACCENT, CORRECTED, Dash, LAYER_FILLS, MUTED, Stroke, TEXT, VALUE},
@@ -44,7 +44,7 @@ fn overlay(overlay: &Overlay) -> ChartSpec {
     let top = ceil_nice(tops.fold(0.0, f64::max));
     let ticks = overlay.x_ticks.iter().map(|tick| tick.0);
     let end = xs.chain(ticks).fold(1.0, f64::max);
-    let y = if overlay.logarithmic { Scale::log(LEAST, top) } else { Scale::from_zero(top) };
+    let y = if overlay.logarithmic { AxisScale::log(LEAST, top) } else { AxisScale::from_zero(top) };
     let panels: Vec<CurvePanel> = overlay.panels.iter().map(|panel| curves(panel, !shared)).collect();
     let figure = CurveFigure {
         x_label: overlay.x_label.to_owned(),
@@ -65,8 +65,8 @@ fn labels(panel: &OverlayPanel) -> Vec<&str> {
     panel.series.iter().map(|series| series.label.as_str()).collect()
 }
 
-fn entries(panel: &OverlayPanel) -> Vec<Entry> {
-    let entry = |series: &Series| Entry::new(Sample::Line(stroke(series.who)), script::printable(&series.label));
+fn entries(panel: &OverlayPanel) -> Vec<LegendEntry> {
+    let entry = |series: &Series| LegendEntry::new(Sample::Line(stroke(series.who)), script::printable(&series.label));
     panel.series.iter().map(entry).collect()
 }
 

@@ -8,7 +8,7 @@ use crate::{
     stats::{Finding, LAYERS_EACH, Statistic},
 };
 
-/// Up to so many experts have a spoke, a column or a row each; of more, the layer's experts are drawn in so many parts.
+/// Up to this many experts have a spoke, a column or a row each; more experts are grouped into this many parts.
 pub(super) const EXPERTS_EACH: usize = 64;
 
 impl Selection<'_> {
@@ -27,7 +27,7 @@ impl Selection<'_> {
         Some(self.load(layer, view).largest()? / self.even_share(layer))
     }
 
-    /// Words for a picture that shows every layer, where these are many.
+    /// Words for a picture that shows every one of many layers.
     pub(super) fn every_layer(&self, form: &str) -> String {
         format!("All {} MoE layers are drawn: {form}.", self.layers().len())
     }
@@ -37,13 +37,13 @@ impl Selection<'_> {
 pub(super) struct ShownLayers {
     /// Ascending.
     pub(super) layers: Vec<LayerId>,
-    /// Which of how many layers they are, and by which rule; empty where all are drawn.
+    /// Which layers are drawn, of how many, and by which rule; empty if all are drawn.
     rule: String,
 }
 
 impl ShownLayers {
-    /// All layers up to eight; of more the first and the last, those where a number is lowest and highest, and others evenly
-    /// spaced. `measured` says what the number is, `number` gives it.
+    /// All layers if there are at most eight; otherwise the first and the last, those with the lowest and the highest number, and
+    /// others evenly spaced. `number` gives the number, `measured` says what it is.
     pub(super) fn of(
         selection: &Selection<'_>,
         statistic: Statistic,
@@ -72,20 +72,20 @@ impl ShownLayers {
         Self { layers: chosen.into_iter().map(|at| all[at]).collect(), rule }
     }
 
-    /// The end of a caption: which layers are drawn, by which rule, and where the others are; empty where all are drawn.
+    /// The end of a caption: which layers are drawn, by which rule, and where the others are; empty if all are drawn.
     pub(super) fn rule(&self) -> &str {
         &self.rule
     }
 }
 
-/// Of so many places the first, the last, the given ones, and those in the middle of the widest gaps; ascending.
+/// Some of `places` places, ascending: the first, the last, the given ones, and those in the middle of the widest gaps.
 fn spaced(places: usize, given: &[usize]) -> Vec<usize> {
     let mut chosen: Vec<usize> = given.iter().copied().chain([0, places.saturating_sub(1)]).collect();
     chosen.sort_unstable();
     chosen.dedup();
     while chosen.len() < LAYERS_EACH.min(places) {
         let gaps = chosen.windows(2).map(|pair| (pair[1] - pair[0], pair[0]));
-        // Of gaps that are equally wide the first.
+        // The first of equally wide gaps.
         let Some((gap, from)) = gaps.max_by_key(|(gap, from)| (*gap, usize::MAX - from)) else { break };
         chosen.push(from + gap / 2);
         chosen.sort_unstable();
@@ -101,18 +101,18 @@ pub(super) struct ExpertColumns {
 }
 
 impl ExpertColumns {
-    /// A column for each expert up to 64; of more, parts of them in order of their load.
+    /// A column for each expert if there are at most 64; otherwise the experts in order of load, grouped into 64 parts.
     pub(super) fn of(selection: &Selection<'_>, layer: LayerId, view: View) -> Self {
         let experts = selection.experts(layer);
         if experts > EXPERTS_EACH { Self::by_load(selection, layer, view) } else { Self::each(experts) }
     }
 
-    /// Columns in order of load, each with an expert, or with a part of them where they are more than 64.
+    /// Columns in order of load, each with an expert, or with a group of experts if there are more than 64.
     pub(super) fn by_load(selection: &Selection<'_>, layer: LayerId, view: View) -> Self {
         Self::ordered(&selection.load(layer, view).order)
     }
 
-    /// A column for each expert up to 64; of more, parts of them in order of the load that is given.
+    /// A column for each expert if there are at most 64; otherwise groups of experts in order of the given load.
     pub(super) fn of_load(experts: usize, load: &[Option<f64>]) -> Self {
         if experts > EXPERTS_EACH { Self::ordered(&in_order(load)) } else { Self::each(experts) }
     }
@@ -152,7 +152,7 @@ impl ExpertColumns {
         self.parts.iter().map(mean).collect()
     }
 
-    /// The same of values that every expert has, or none has.
+    /// The same for values that either every expert has or none.
     pub(super) fn means(&self, by_expert: Vec<f64>) -> Vec<f64> {
         if !self.is_parted() {
             return by_expert;
@@ -160,12 +160,12 @@ impl ExpertColumns {
         self.cells(&by_expert.into_iter().map(Some).collect::<Vec<_>>()).into_iter().flatten().collect()
     }
 
-    /// Ends of intervals: a part has none.
+    /// Ends of intervals; a group of experts has none.
     pub(super) fn ends(&self, by_expert: Vec<f64>) -> Vec<f64> {
         if self.is_parted() { Vec::new() } else { by_expert }
     }
 
-    /// The end of a caption: how experts became columns; empty where each has its own.
+    /// The end of a caption: how experts are grouped into columns; empty if each has its own.
     pub(super) fn rule(&self, statistic: Statistic) -> String {
         if !self.is_parted() {
             return String::new();
@@ -192,7 +192,7 @@ pub(super) fn largest<'a>(
 mod tests {
     use super::*;
     use crate::{
-        chart::{ChartContext, plan::index::Index},
+        chart::{ChartContext, plan::index::RowIndex},
         routing::{LayerShape, RoutingShape},
         stats::{StatisticTable, Subject, Tables},
     };
@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn eight_layers_are_drawn_and_of_more_the_rule_is_told() {
         let (tables, few, many) = (Tables::new(), context(8, 4), context(60, 4));
-        let index = Index::new(&tables);
+        let index = RowIndex::new(&tables);
         let of = |context, number: fn(LayerId) -> Option<f64>| {
             ShownLayers::of(&Selection::new(&index, context), Statistic::Coactivation, "ratio", number)
         };
@@ -229,7 +229,7 @@ mod tests {
         };
         let rows = (0..130).map(row).collect();
         let tables: Tables = [("expert_share".to_owned(), StatisticTable { name: "expert_share".into(), rows })].into();
-        let (index, many, few) = (Index::new(&tables), context(1, 130), context(1, 64));
+        let (index, many, few) = (RowIndex::new(&tables), context(1, 130), context(1, 64));
         let columns = ExpertColumns::of(&Selection::new(&index, &many), 0, View::Kept);
         let sizes: Vec<usize> = columns.parts.iter().map(Vec::len).collect();
         assert_eq!((sizes.len(), sizes.iter().sum::<usize>(), sizes.iter().max()), (64, 130, Some(&3)));

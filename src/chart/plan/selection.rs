@@ -1,10 +1,10 @@
-//! Picks rows out of the tables and writes the words that all charts share.
+//! Selects rows of the tables, and writes the words that all charts share.
 
 use std::collections::HashMap;
 
 use super::{
     expert_load::{self, ExpertLoad, NO_LOAD},
-    index::Index,
+    index::RowIndex,
     spec::ChartSpec,
 };
 use crate::{
@@ -20,15 +20,15 @@ use crate::{
 
 /// The rows of a run.
 pub(super) struct Selection<'a> {
-    index: &'a Index<'a>,
-    /// What the run was.
+    index: &'a RowIndex<'a>,
+    /// Facts about the run.
     pub(super) context: &'a ChartContext,
     loads: HashMap<(LayerId, View), ExpertLoad>,
 }
 
 impl<'a> Selection<'a> {
     /// All rows of a run.
-    pub(super) fn new(index: &'a Index<'a>, context: &'a ChartContext) -> Self {
+    pub(super) fn new(index: &'a RowIndex<'a>, context: &'a ChartContext) -> Self {
         Self { index, context, loads: expert_load::of_layers(index, context) }
     }
 
@@ -105,7 +105,7 @@ impl<'a> Selection<'a> {
         1.0 / self.experts(layer).max(1) as f64
     }
 
-    /// The categories in drawing order: those of the context that have rows, then the others as they come.
+    /// The categories in drawing order: those of the context that have rows, then the others in the order of the rows.
     pub(super) fn categories(&self, rows: &[&'a Finding]) -> Vec<&'a str> {
         let mut found: Vec<&str> = Vec::new();
         let listed = self.context.categories.iter().map(String::as_str);
@@ -163,7 +163,7 @@ impl<'a> Selection<'a> {
     }
 }
 
-/// The two ends of a row's interval, where it has one.
+/// The two ends of a row's interval, if it has one.
 pub(super) fn interval(row: &Finding) -> Option<(f64, f64)> {
     row.low.zip(row.high)
 }
@@ -177,7 +177,7 @@ pub(super) fn words(name: &str) -> String {
     }
 }
 
-/// How a view is called in titles.
+/// The name of a view in titles.
 pub(super) fn view_words(view: View) -> &'static str {
     match view {
         View::Chosen => "chosen, before capacity",

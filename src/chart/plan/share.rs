@@ -36,7 +36,7 @@ pub(super) fn categories(selection: &Selection<'_>, kind: &'static ChartKind) ->
         )
     };
     radars(selection, kind, (Variable::Category, "category"), caption, |rows| {
-        selection.categories(rows).into_iter().map(|name| (label(name), Key::Category(name))).collect()
+        selection.categories(rows).into_iter().map(|name| (label(name), RadarKey::Category(name))).collect()
     })
 }
 
@@ -57,7 +57,7 @@ pub(super) fn positions(selection: &Selection<'_>, kind: &'static ChartKind) -> 
         all.dedup();
         let last = all.last().copied();
         let drawn = all.into_iter().filter(|position| is_drawn_alone(*position, Some(*position) == last));
-        drawn.map(|position| (format!("position {}", count(position.into())), Key::Position(position))).collect()
+        drawn.map(|position| (format!("position {}", count(position.into())), RadarKey::Position(position))).collect()
     })
 }
 
@@ -81,19 +81,19 @@ pub(super) fn tokens(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec
             }
         }
         ids.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
-        ids.into_iter().take(SELECTED).map(|(_, id, text)| (text, Key::Token(id))).collect()
+        ids.into_iter().take(SELECTED).map(|(_, id, text)| (text, RadarKey::Token(id))).collect()
     })
 }
 
-/// What one radar is about.
+/// The subject of one radar.
 #[derive(Clone, Copy)]
-enum Key<'a> {
+enum RadarKey<'a> {
     Category(&'a str),
     Position(u32),
     Token(u32),
 }
 
-impl Key<'_> {
+impl RadarKey<'_> {
     fn is_of(self, row: &Finding) -> bool {
         match self {
             Self::Category(name) => row.category.as_deref() == Some(name),
@@ -108,7 +108,7 @@ fn radars<'a>(
     kind: &'static ChartKind,
     (variable, noun): (Variable, &str),
     caption: impl Fn(View) -> String,
-    keys: impl Fn(&[&'a Finding]) -> Vec<(String, Key<'a>)>,
+    keys: impl Fn(&[&'a Finding]) -> Vec<(String, RadarKey<'a>)>,
 ) -> Vec<ChartSpec> {
     let view = selection.drawn_view(kind.statistic);
     let caption = caption(view);
@@ -154,7 +154,7 @@ fn radars<'a>(
 /// The shares of a layer's experts by one variable.
 struct LayerShares<'a> {
     rows: Vec<&'a Finding>,
-    /// Over the whole corpus; empty where unknown.
+    /// The shares over the whole corpus; empty if unknown.
     overall: Vec<f64>,
     experts: usize,
     columns: ExpertColumns,
@@ -169,7 +169,7 @@ impl<'a> LayerShares<'a> {
         Self { rows, overall: columns.means(overall), experts, columns }
     }
 
-    fn panel(&self, title: &str, key: Key<'_>) -> Option<RadarPanel> {
+    fn panel(&self, title: &str, key: RadarKey<'_>) -> Option<RadarPanel> {
         let own: Vec<&Finding> = self.rows.iter().copied().filter(|row| key.is_of(row)).collect();
         let (experts, columns) = (self.experts, &self.columns);
         let share = columns.means(by_expert(&own, experts, |row| row.estimate));

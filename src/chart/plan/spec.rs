@@ -5,7 +5,7 @@ use crate::{
     error::Result,
 };
 
-/// A chart that has been decided on but not drawn.
+/// A planned chart, which has not been drawn yet.
 #[derive(Clone, Debug)]
 pub struct ChartSpec {
     /// File stem below `charts/`.

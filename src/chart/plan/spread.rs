@@ -10,9 +10,9 @@ use crate::{
         ChartKind,
         axis::{ceil_nice, number},
         canvas::Marker,
-        curve::{CurveFigure, CurvePanel, Mark, Scale},
+        curve::{AxisScale, CurveFigure, CurvePanel, Mark},
         font,
-        legend::{Entry, Sample},
+        legend::{LegendEntry, Sample},
         page::Body,
         theme::{CEILING_LINE, CORRECTED_LINE, FLOOR_LINE, MEAN_LINE, SMALL, VALUE, VALUE_LINE},
     },
@@ -141,7 +141,7 @@ fn mean(selection: &Selection<'_>, layer: LayerId, view: View, variable: Variabl
     .estimate
 }
 
-/// The rows that a logarithmic axis has room for: the next one at least two percent further on.
+/// Thins rows for a logarithmic axis: each is at least two percent further on than the one before.
 fn thinned(rows: Vec<(f64, &Finding)>) -> Vec<(f64, &Finding)> {
     let mut kept: Vec<(f64, &Finding)> = Vec::new();
     for row in rows {
@@ -203,12 +203,12 @@ fn figure(
     };
     let banded = panels.iter().any(|p| p.bands.iter().any(|band| !band.1.is_empty()));
     let whiskers = panels.iter().any(|panel| panel.marks.iter().any(|mark| mark.interval.is_some()));
-    let mut legend = vec![Entry::new(
+    let mut legend = vec![LegendEntry::new(
         if matches!(sample, Sample::Area(_)) { Sample::Line(VALUE_LINE) } else { sample },
         "routing std",
     )];
     if banded || whiskers {
-        legend.push(Entry::new(Sample::Band(VALUE), "95 % interval"));
+        legend.push(LegendEntry::new(Sample::Band(VALUE), "95 % interval"));
     }
     let lines = [
         (CORRECTED_LINE, "sampling noise removed"),
@@ -217,7 +217,10 @@ fn figure(
         (CEILING_LINE, "ceiling"),
     ];
     legend.extend(
-        lines.into_iter().filter(|(stroke, _)| uses(*stroke)).map(|(s, label)| Entry::new(Sample::Line(s), label)),
+        lines
+            .into_iter()
+            .filter(|(stroke, _)| uses(*stroke))
+            .map(|(s, label)| LegendEntry::new(Sample::Line(s), label)),
     );
     (!panels.is_empty()).then(|| CurveFigure {
         x_label: x.0.to_owned(),
@@ -226,7 +229,7 @@ fn figure(
         x_linear: false,
         x_ticks: Vec::new(),
         x_shift: x.3,
-        y: y_log_from.map_or_else(|| Scale::from_zero(ceil_nice(top)), |low| Scale::log(low, ceil_nice(top))),
+        y: y_log_from.map_or_else(|| AxisScale::from_zero(ceil_nice(top)), |low| AxisScale::log(low, ceil_nice(top))),
         strip: None,
         legend,
         panels,

@@ -1,4 +1,4 @@
-//! Which files make up a corpus, in which order and of which format.
+//! Lists the files of a corpus in order, with their formats.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -14,10 +14,10 @@ use super::{
     Refusal,
     ending::Ending,
     magic::{Magic, magic},
-    name::{describes, endings, parts, stem, without_shard},
+    name::{dataset_name, describes, ending_and_stem, endings, without_shard},
 };
 use crate::{
-    corpus::{Skipped, names::Names},
+    corpus::{Skipped, names::UniqueNames},
     error::{Error, Result},
 };
 
@@ -26,13 +26,13 @@ use crate::{
 pub(in crate::corpus) struct Source {
     /// Path as given, or the folder as given and the path within it; `-` is the standard input.
     pub path: PathBuf,
-    /// What its name says that it is.
+    /// The format that its name says.
     pub ending: Ending,
-    /// The path was given, not found in a folder: what is wrong with it is an error.
+    /// Whether the path was given, not found in a folder: then anything wrong with the file is an error.
     pub named: bool,
     /// Sub-folder or file stem, for files that were found in a folder.
     pub category: Option<String>,
-    /// Stem of the path as given; the same for all files of a folder and all parts of one thing, unique among the others.
+    /// Stem of the path as given: the same for all files of a folder and for all parts of one split file, otherwise unique.
     pub dataset: String,
 }
 
@@ -43,29 +43,29 @@ impl Source {
     }
 }
 
-/// Lists the files of the paths in order, folders recursively by name, and what is in those folders but no corpus.
+/// Lists the files of the paths in order, folders recursively and sorted by name, and the files in folders that are no corpus.
 ///
 /// # Errors
 /// A path does not exist, cannot be listed, or is a file of an unknown format.
-pub(in crate::corpus) fn collect(paths: &[PathBuf]) -> Result<(Vec<Source>, Vec<Skipped>)> {
+pub(in crate::corpus) fn collect_files(paths: &[PathBuf]) -> Result<(Vec<Source>, Vec<Skipped>)> {
     let mut collector = Collector::default();
-    let mut names = Names::default();
+    let mut names = UniqueNames::default();
     let mut whole: HashMap<PathBuf, String> = HashMap::new();
     for path in paths {
         let found = collector.sources.len();
         collector.path(path)?;
         if collector.sources.len() > found {
-            let dataset = whole.entry(thing(path)).or_insert_with(|| names.unique(stem(path)));
+            let dataset = whole.entry(thing(path)).or_insert_with(|| names.unique(dataset_name(path)));
             collector.sources[found..].iter_mut().for_each(|source| source.dataset.clone_from(dataset));
         }
     }
     Ok((collector.sources, collector.skipped))
 }
 
-/// What a path is a part of: itself, unless its name has the number of a part.
+/// The path without the number of a part, which all parts of one split file share.
 fn thing(path: &Path) -> PathBuf {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    match parts(&name) {
+    match ending_and_stem(&name) {
         Some((_, stem)) if without_shard(stem) != stem && !path.is_dir() => path.with_file_name(without_shard(stem)),
         _ => path.to_owned(),
     }
@@ -102,7 +102,7 @@ impl Collector {
             ));
         }
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let ending = match parts(&name) {
+        let ending = match ending_and_stem(&name) {
             Some((ending, _)) => ending,
             None if !metadata.is_file() => Ending::Lines,
             None => by_bytes(path)?,
@@ -118,7 +118,7 @@ impl Collector {
         }
     }
 
-    /// Everything in a folder in the order of the names; `root` is the folder that was given.
+    /// Adds everything in a folder in the order of the names; `root` is the folder that was given.
     fn folder(&mut self, root: &Path, folder: &Path) -> Result<()> {
         if !self.is_new(folder) {
             return Ok(());
@@ -158,7 +158,7 @@ impl Collector {
             self.skip(&path, "not a regular file; name it explicitly to use it");
         } else if describes(&name) {
             self.skip(&path, "describes the data, by its name; name it explicitly to use it");
-        } else if let Some((ending, stem)) = parts(&name) {
+        } else if let Some((ending, stem)) = ending_and_stem(&name) {
             let own = Some(without_shard(stem).to_owned());
             let category = sub_folder(root, &path).or(own).filter(|category| !category.is_empty());
             if self.is_new(&path) {
@@ -170,7 +170,7 @@ impl Collector {
         Ok(())
     }
 
-    /// Whether a path was not met before; a second time is listed as skipped.
+    /// Whether a path is new; one that was seen before is recorded as skipped.
     fn is_new(&mut self, path: &Path) -> bool {
         let is_new = self.seen.insert(path.canonicalize().unwrap_or_else(|_| path.into()));
         if !is_new {
@@ -184,7 +184,7 @@ impl Collector {
     }
 }
 
-/// The error about a path that was named and cannot be looked at.
+/// The error for a given path that cannot be accessed.
 fn absent(path: &Path, error: io::Error) -> Error {
     if error.kind() != io::ErrorKind::NotFound {
         return Error::io("look at", path)(error);
@@ -199,7 +199,7 @@ fn absent(path: &Path, error: io::Error) -> Error {
     Error::corpus(format!("corpus `{}` {what}; expected a file or a folder", path.display()), hint)
 }
 
-/// Why a path that was found in a folder is left out: it cannot be looked at.
+/// The reason for leaving out a path in a folder that cannot be accessed.
 fn unreachable(path: &Path, error: &io::Error) -> String {
     match fs::read_link(path) {
         Ok(target) => format!("a link to `{}`, which cannot be followed: {error}", target.display()),
@@ -207,7 +207,7 @@ fn unreachable(path: &Path, error: &io::Error) -> String {
     }
 }
 
-/// A device gives bytes without end, or none. The standard input may be a terminal.
+/// Whether a path is a device, which may give endless bytes or none. Standard input may be a terminal and is none.
 fn is_device(path: &Path, metadata: &fs::Metadata) -> bool {
     #[cfg(unix)]
     {
@@ -223,10 +223,10 @@ fn is_device(path: &Path, metadata: &fs::Metadata) -> bool {
     }
 }
 
-/// What a file is whose ending says nothing.
+/// The format of a file whose ending says nothing, by its first bytes.
 ///
 /// # Errors
-/// Its bytes say nothing either.
+/// The bytes do not tell the format either.
 fn by_bytes(path: &Path) -> Result<Ending> {
     let mut first = Vec::new();
     let file = fs::File::open(path).map_err(Error::io("open", path))?;
@@ -243,13 +243,13 @@ fn by_bytes(path: &Path) -> Result<Ending> {
     Err(Error::corpus(format!("corpus `{}` {}", path.display(), refusal.message), refusal.hint))
 }
 
-/// Whether text begins as an object or a list does, with or without a byte-order mark.
+/// Whether text begins like a JSON object or list, with or without a byte-order mark.
 fn begins_with_rows(first: &[u8]) -> bool {
     let text = first.strip_prefix(b"\xef\xbb\xbf").unwrap_or(first).trim_ascii_start();
     text.first().is_some_and(|sign| b"{[".contains(sign))
 }
 
-/// Whether a folder is that of a run of this program: its tables are no text.
+/// Whether a folder is that of a run of this program, whose tables are no corpus.
 fn is_run(folder: &Path) -> bool {
     let path = folder.join("manifest.json");
     if !fs::metadata(&path).is_ok_and(|metadata| metadata.is_file() && metadata.len() < MANIFEST) {
@@ -258,7 +258,7 @@ fn is_run(folder: &Path) -> bool {
     fs::read(&path).is_ok_and(|bytes| serde_json::from_slice::<RunManifest>(&bytes).is_ok())
 }
 
-/// What every run records from its first moment on.
+/// The keys that the manifest of every run has from the beginning.
 #[derive(Deserialize)]
 #[expect(dead_code, reason = "it is enough that they are there")]
 struct RunManifest {
@@ -268,7 +268,7 @@ struct RunManifest {
     inputs: Vec<Value>,
 }
 
-/// Larger manifests are not looked at.
+/// The largest manifest that is read.
 const MANIFEST: u64 = 64 << 20;
 
 /// The first folder below `root` on the way to `path`.
@@ -290,7 +290,7 @@ mod tests {
         for name in ["c.jsonl", "a.md", "b/2.JSONL.zst", "b/deep/1.txt", "b/image.png", ".hidden.txt"] {
             fs::write(dir.path().join(name), "").unwrap();
         }
-        let (sources, skipped) = collect(&[dir.path().to_owned(), dir.path().join("c.jsonl")]).unwrap();
+        let (sources, skipped) = collect_files(&[dir.path().to_owned(), dir.path().join("c.jsonl")]).unwrap();
         let found: Vec<_> = sources
             .iter()
             .map(|source| {
@@ -315,9 +315,9 @@ mod tests {
     fn absent_paths_and_unknown_formats_are_errors() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("a.csv");
-        assert!(collect(std::slice::from_ref(&file)).unwrap_err().to_string().contains("does not exist"));
+        assert!(collect_files(std::slice::from_ref(&file)).unwrap_err().to_string().contains("does not exist"));
         fs::write(&file, "").unwrap();
-        let error = collect(&[file]).unwrap_err();
+        let error = collect_files(&[file]).unwrap_err();
         assert!(error.to_string().contains(".jsonl.zst") && error.hint().is_some(), "{error}");
     }
 }

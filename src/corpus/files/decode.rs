@@ -1,4 +1,4 @@
-//! From the bytes of a file to those of its text: decompressed, and UTF-8.
+//! Decodes a file: decompresses it, and converts UTF-16 to UTF-8.
 
 use std::{
     cell::Cell,
@@ -14,7 +14,7 @@ use super::{
     raw::{Peeked, Raw},
 };
 
-/// Layers of compression that are taken off.
+/// The most layers of compression that are removed.
 const MOST_LAYERS: usize = 3;
 
 /// The largest window of Zstandard (`--long=31`), as an exponent of two.
@@ -22,9 +22,9 @@ const LARGEST_WINDOW: u32 = 31;
 
 /// The decoded bytes of a file.
 pub(super) enum Decoded<'a> {
-    /// The bytes themselves: nothing is used ahead of the rows, so that what is hashed is what was used.
+    /// The bytes of the file itself. Nothing is read ahead of the rows, so that exactly the used bytes are hashed.
     Plain(&'a mut Raw),
-    /// What was made of them.
+    /// Decompressed or converted bytes.
     Made(Peeked<Box<dyn Read + 'a>>),
 }
 
@@ -33,7 +33,7 @@ impl<'a> Decoded<'a> {
         Self::Made(Peeked::new(Box::new(reader)))
     }
 
-    /// What comes next, as [`Peeked::peek`].
+    /// The next bytes, as [`Peeked::peek`] gives them.
     ///
     /// # Errors
     /// As reading.
@@ -44,7 +44,7 @@ impl<'a> Decoded<'a> {
         }
     }
 
-    /// Bytes that were used.
+    /// How many bytes were used.
     pub(super) fn used(&self) -> u64 {
         match self {
             Self::Plain(raw) => raw.used,
@@ -78,17 +78,17 @@ impl BufRead for Decoded<'_> {
     }
 }
 
-/// A file, opened as far as its first bytes say.
+/// An open file, with all layers of compression and encoding that its first bytes show removed.
 pub(super) struct Opened<'a> {
     /// What the innermost bytes are: text, markup or Parquet.
     pub magic: Magic,
     /// The bytes, UTF-8 if they are text.
     pub bytes: Decoded<'a>,
-    /// Whether something follows what was compressed, known when all bytes have been read.
+    /// Whether something follows the compressed data; known when all bytes have been read.
     pub trailing: Rc<Cell<bool>>,
 }
 
-/// Takes compression and encoding off; `compressed` becomes whether there was any, also where that fails.
+/// Removes compression and encoding. `compressed` is set to whether the file is compressed, even if decoding fails.
 ///
 /// # Errors
 /// The file cannot be read or decompressed.
@@ -111,7 +111,7 @@ pub(super) fn open<'a>(raw: &'a mut Raw, compressed: &mut bool) -> io::Result<Op
     Ok(Opened { magic: found, bytes, trailing })
 }
 
-/// Enough to know what it is: a line, or half a kilobyte, which holds the mark of a tar archive.
+/// Reads enough bytes to recognize the format: a line, or half a kilobyte, which contains the magic number of a tar archive.
 fn look(bytes: &mut Decoded) -> io::Result<Magic> {
     bytes.peek(|next| next.len() >= 512 || next.contains(&b'\n')).map(magic)
 }
@@ -125,8 +125,8 @@ fn decompress<'a>(how: &Magic, bytes: Decoded<'a>, trailing: &Rc<Cell<bool>>) ->
     Ok(Decoded::made(decoder))
 }
 
-/// All members of a gzip file, one after the other, as gzip itself takes them: the zeros with which tapes and blocks are
-/// filled up are passed over, and anything else that is no member ends them.
+/// Decompresses all members of a gzip file, one after the other, as gzip itself does: zeros that pad tapes and blocks are
+/// skipped, and anything else that is not a member ends the data.
 struct Members<'a> {
     /// The member that is being read; `None` at the end.
     member: Option<GzDecoder<Decoded<'a>>>,
@@ -169,7 +169,7 @@ impl Read for Members<'_> {
     }
 }
 
-/// What is wrong with a file that cannot be read on.
+/// The refusal of a file that breaks off or cannot be decoded.
 pub(super) fn broken(error: &io::Error, compressed: bool) -> Refusal {
     if compressed {
         let hint = "it is damaged or was cut: fetch or compress it again";
@@ -181,11 +181,11 @@ pub(super) fn broken(error: &io::Error, compressed: bool) -> Refusal {
     Refusal::new(format!("cannot be read: {error}"), "check the file and its permissions")
 }
 
-/// UTF-16 as UTF-8; what is none becomes U+FFFD. A byte-order mark stays, to be skipped as that of UTF-8 is.
+/// Converts UTF-16 to UTF-8; invalid units become U+FFFD. A byte-order mark stays; it is skipped later, as in UTF-8.
 struct Utf16<R> {
     inner: R,
     little: bool,
-    /// A first half that waits for its second.
+    /// The first half of a surrogate pair that waits for the second.
     high: Option<u16>,
     ready: Vec<u8>,
     given: usize,
@@ -196,7 +196,7 @@ impl<R: BufRead> Utf16<R> {
         Self { inner, little, high: None, ready: Vec::new(), given: 0 }
     }
 
-    /// The next unit; an odd byte at the end is none.
+    /// The next unit; a single byte at the end is dropped.
     fn unit(&mut self) -> io::Result<Option<u16>> {
         let mut pair = [0; 2];
         let mut filled = 0;
@@ -216,7 +216,7 @@ impl<R: BufRead> Utf16<R> {
         }
     }
 
-    /// Decodes some units; at the end there are none.
+    /// Decodes some units; none at the end of the data.
     fn decode_some(&mut self) -> io::Result<()> {
         self.ready.clear();
         self.given = 0;

@@ -1,16 +1,16 @@
-//! What the ending of a file's name says.
+//! The formats that the ending of a file's name can name.
 
-/// What the ending of a file says that it is. Its bytes may say more, and then they are believed.
+/// The format that the ending of a file's name says. If the bytes say something else, the bytes count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::corpus) enum Ending {
-    /// One JSON object a line.
+    /// One JSON object on each line.
     Lines,
-    /// A JSON list of objects, or one object a line.
+    /// A JSON list of objects, or one object on each line.
     Array,
     /// One document.
     Text,
     /// A table with a row per document.
     Parquet,
-    /// Nothing: its bytes must tell.
+    /// Unknown: the bytes decide.
     Unknown,
 }

@@ -1,4 +1,4 @@
-//! The rows of one file on their way to the sink: parsed, unwrapped, counted.
+//! Passes the rows of one file to the sink: parses, unwraps and counts them.
 
 use std::{collections::HashSet, io, ops::ControlFlow};
 
@@ -11,13 +11,13 @@ use super::{
 };
 use crate::error::{Error, Result};
 
-/// Keys under which lists of rows are kept, whatever the rows look like.
+/// Keys that usually hold the list of rows, whatever the rows look like.
 const WRAPPING: [&str; 8] = ["data", "rows", "examples", "items", "records", "documents", "instances", "train"];
 
 /// Why a file was not read to its end.
 #[derive(Debug)]
-pub(super) enum Failure {
-    /// It is not what it should be.
+pub(super) enum ReadFailure {
+    /// The file is not what it should be.
     File(Refusal),
     /// Its bytes cannot be read.
     Bytes(io::Error),
@@ -25,21 +25,21 @@ pub(super) enum Failure {
     Sink(Error),
 }
 
-impl From<Error> for Failure {
+impl From<Error> for ReadFailure {
     fn from(error: Error) -> Self {
         Self::Sink(error)
     }
 }
 
-impl From<io::Error> for Failure {
+impl From<io::Error> for ReadFailure {
     fn from(error: io::Error) -> Self {
         Self::Bytes(error)
     }
 }
 
-/// What a row is that was used, but not as it stands: told once for a file.
+/// Oddities of rows that were used, but not unchanged; each is noted once for a file.
 #[derive(Default)]
-struct Told {
+struct RowOddities {
     twice: Rows,
     key: String,
     halves: Rows,
@@ -47,7 +47,7 @@ struct Told {
     lists: Rows,
 }
 
-/// How many rows there are of a kind, and where the first is.
+/// The number of rows with an oddity, and the place of the first.
 #[derive(Default)]
 struct Rows {
     count: u64,
@@ -72,31 +72,31 @@ impl Rows {
 pub(super) struct Feed<'s> {
     /// The file's name.
     pub file: String,
-    /// Takes the rows.
+    /// The receiver of the rows.
     pub sink: &'s mut dyn RowSink,
-    /// What is left of a stream is never read when nothing more is needed.
+    /// Whether the file is a stream, whose rest is not read when no more rows are needed.
     stream: bool,
-    /// Rows that were handed on.
+    /// The number of rows that were passed on.
     pub rows: u64,
-    /// Whether the sink has enough.
+    /// Whether the sink needs no more rows.
     pub full: bool,
-    /// The first row, which may turn out to be the wrapping of all others.
+    /// The first row, which may turn out to be an object that contains all rows.
     held: Option<(String, Value)>,
-    told: Told,
+    told: RowOddities,
 }
 
 impl<'s> Feed<'s> {
     /// A feed for one file.
     pub(super) fn new(file: String, sink: &'s mut dyn RowSink, stream: bool) -> Self {
-        Self { file, sink, stream, rows: 0, full: false, held: None, told: Told::default() }
+        Self { file, sink, stream, rows: 0, full: false, held: None, told: RowOddities::default() }
     }
 
-    /// Whether reading may stop after so many bytes.
+    /// Whether reading may stop after `used` bytes.
     pub(super) fn is_done(&self, used: u64) -> bool {
         self.full && (self.stream || used > READ_ON)
     }
 
-    /// A row as bytes: usually one value, sometimes several one after the other.
+    /// Takes a row as bytes: usually one value, sometimes several one after the other.
     pub(super) fn bytes(&mut self, place: String, bytes: &[u8]) -> Result<()> {
         match std::str::from_utf8(bytes) {
             Ok(text) => self.text(place, text.trim_end().trim_start_matches('\u{feff}')),
@@ -120,7 +120,10 @@ impl<'s> Feed<'s> {
         while !rest.is_empty() {
             match parse(rest, &mut oddities) {
                 Ok((value, after)) => (rest, ()) = (after, more.push(value)),
-                Err(_) => return self.send(place, Err(format!("broken JSON: trailing characters: {}", start(rest)))),
+                Err(_) => {
+                    return self
+                        .send(place, Err(format!("broken JSON: trailing characters: {}", first_characters(rest))));
+                }
             }
         }
         self.tell(&place, oddities);
@@ -143,7 +146,7 @@ impl<'s> Feed<'s> {
         }
     }
 
-    /// A row, or why it is none. A list of rows is as many rows.
+    /// Takes a row, or the reason why it cannot be used. A list counts as several rows.
     pub(super) fn send(&mut self, place: String, row: Result<Value, String>) -> Result<()> {
         match row {
             Ok(Value::Array(list)) if self.is_list(&list) => {
@@ -168,7 +171,7 @@ impl<'s> Feed<'s> {
         Ok(())
     }
 
-    /// Another row came: the first was no wrapping.
+    /// Passes the first row on, because another row has come: the first did not contain all rows.
     fn release(&mut self) -> Result<()> {
         match self.held.take() {
             Some((place, row)) => self.emit(place, Ok(row)),
@@ -176,7 +179,7 @@ impl<'s> Feed<'s> {
         }
     }
 
-    /// Whether an object may hold all rows: in a list, or column by column.
+    /// Whether an object may contain all rows: in a list, or column by column.
     fn may_hold_all(&self, object: &Map<String, Value>) -> bool {
         is_frame(object) || !self.wraps(object).is_empty()
     }
@@ -185,7 +188,7 @@ impl<'s> Feed<'s> {
         list.first().and_then(Value::as_object).is_some_and(|first| self.sink.is_row(first))
     }
 
-    /// The keys of an object that is no row itself but holds lists of rows.
+    /// The keys of an object that hold lists of rows, if it is not a row itself.
     fn wraps(&self, object: &Map<String, Value>) -> Vec<String> {
         if self.sink.is_row(object) {
             return Vec::new();
@@ -197,7 +200,7 @@ impl<'s> Feed<'s> {
         object.iter().filter(|(key, value)| holds(key, value)).map(|(key, _)| key.clone()).collect()
     }
 
-    /// Something of the file that could not be used, after the rows that were.
+    /// Records that the rest of the file could not be used.
     pub(super) fn rest(&mut self, reason: String) -> Result<()> {
         let place = if self.rows == 0 { self.file.clone() } else { format!("{} after row {}", self.file, self.rows) };
         self.release()?;
@@ -205,15 +208,15 @@ impl<'s> Feed<'s> {
         Ok(())
     }
 
-    /// Something of the file that was used, but not as it stands.
+    /// Notes something that was used, but not unchanged.
     pub(super) fn note(&mut self, reason: impl Into<String>) {
         self.sink.note(self.file.clone(), reason.into());
     }
 
-    /// The rows of a table that was written column by column.
+    /// Takes the rows of a table that was written column by column.
     fn frame(&mut self, columns: &Map<String, Value>) -> Result<()> {
         self.note("is an object of columns, as pandas writes tables: each of their cells is one of a row");
-        // A column may lack cells that others have.
+        // A column may lack cells that other columns have.
         let (mut seen, mut indices) = (HashSet::new(), Vec::new());
         for index in columns.values().filter_map(Value::as_object).flat_map(Map::keys) {
             if seen.insert(index) {
@@ -228,7 +231,7 @@ impl<'s> Feed<'s> {
         Ok(())
     }
 
-    /// The file has ended: a single object may have been the wrapping of all rows; tells what was not as it should be.
+    /// Ends the file: a single object may contain all rows, which are then taken. Notes all oddities.
     pub(super) fn end(&mut self) -> Result<()> {
         if let Some((place, Value::Object(mut object))) = self.held.take() {
             if is_frame(&object) {
@@ -262,7 +265,7 @@ impl<'s> Feed<'s> {
     }
 }
 
-/// Whether an object holds columns whose cells stand under the numbers of their rows: `{"text": {"0": ..., "1": ...}}`.
+/// Whether an object holds columns whose keys are row numbers: `{"text": {"0": ..., "1": ...}}`.
 fn is_frame(object: &Map<String, Value>) -> bool {
     let is_number = |key: &String| key.parse::<u64>().is_ok_and(|number| number.to_string() == *key);
     let numbered = |cells: &Map<String, Value>| cells.keys().all(is_number);
@@ -276,7 +279,7 @@ fn several(keys: &[String]) -> String {
 }
 
 /// The first characters of a text, for messages.
-pub(super) fn start(text: &str) -> String {
+pub(super) fn first_characters(text: &str) -> String {
     let shown: String = text.chars().take(20).collect();
     let more = if text.chars().nth(20).is_some() { "..." } else { "" };
     format!("`{}{more}`", shown.escape_debug())

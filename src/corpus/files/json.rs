@@ -1,5 +1,5 @@
-//! JSON as programs really write it: with NaN and Infinity, halves of surrogate pairs, numbers of any length and brackets of
-//! any depth. Everything that standard JSON allows means what it means there.
+//! Reads JSON as programs really write it: with NaN and Infinity, single halves of surrogate pairs, numbers of any length and
+//! brackets of any depth. Standard JSON keeps its meaning.
 
 use std::ops::Range;
 
@@ -7,24 +7,24 @@ use serde_json::{Map, Number, Value};
 
 use crate::first_bytes::NOT_FINITE;
 
-/// Brackets within brackets that are read; what lies deeper is passed over.
+/// The deepest nesting of brackets that is read; deeper values are skipped.
 const DEEPEST: usize = 512;
 
-/// What was read, but not as it stands.
+/// Oddities of a value that was read, but not unchanged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Oddities {
-    /// A key that stands twice in one object.
+    /// A key that occurs twice in one object.
     pub twice: Option<String>,
-    /// Halves of surrogate pairs.
+    /// The number of single halves of surrogate pairs.
     pub halves: usize,
-    /// Whether something nested too deep was passed over.
+    /// Whether a value was skipped because it was nested too deep.
     pub deep: bool,
 }
 
-/// Reads the value at the start of a text; gives what follows it, too.
+/// Reads the value at the start of a text, and returns it with the rest of the text.
 ///
 /// # Errors
-/// The text begins with no JSON value; the reason is in the words of `serde_json`.
+/// The text does not begin with a JSON value; the reason is in the words of `serde_json`.
 pub(super) fn parse<'a>(text: &'a str, oddities: &mut Oddities) -> Result<(Value, &'a str), String> {
     let mut parser = Parser { text, at: 0, oddities, words: Vec::new() };
     let value = parser.value(0);
@@ -35,8 +35,8 @@ pub(super) fn parse<'a>(text: &'a str, oddities: &mut Oddities) -> Result<(Value
     }
 }
 
-/// The words of `serde_json`, which refuses all that is refused here. It counts lines within the text that it is given. What
-/// only it refuses, `words`, is a number to it, so that it comes to what is broken.
+/// The reason in the words of `serde_json`, which refuses everything that is refused here and gives lines and columns. The
+/// ranges `words`, which only `serde_json` would refuse, are replaced by numbers, so that it reaches the real error.
 fn reason(text: &str, words: Vec<Range<usize>>) -> String {
     let mut text = text.as_bytes().to_vec();
     for word in words {
@@ -51,12 +51,12 @@ struct Parser<'a, 'o> {
     text: &'a str,
     at: usize,
     oddities: &'o mut Oddities,
-    /// Where numbers stand that are none.
+    /// The ranges of words such as `NaN` in the place of a number.
     words: Vec<Range<usize>>,
 }
 
 impl Parser<'_, '_> {
-    /// The next byte that is no white space.
+    /// The next byte that is not white space.
     fn peek(&mut self) -> Option<u8> {
         let rest = &self.text.as_bytes()[self.at..];
         let blank = rest.iter().position(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r'))?;
@@ -64,7 +64,7 @@ impl Parser<'_, '_> {
         Some(rest[blank])
     }
 
-    /// Takes a sign if it comes next.
+    /// Consumes a character if it comes next.
     fn takes(&mut self, sign: u8) -> bool {
         let found = self.peek() == Some(sign);
         self.at += usize::from(found);
@@ -123,7 +123,7 @@ impl Parser<'_, '_> {
         }
     }
 
-    /// A value that nobody can read: to its closing bracket, whatever it holds.
+    /// Skips a value that is nested too deep, up to its closing bracket.
     fn pass_over(&mut self) -> Option<Value> {
         self.oddities.deep = true;
         let mut depth = 0_usize;
@@ -186,7 +186,7 @@ impl Parser<'_, '_> {
         is_hexadecimal.then(|| u16::from_str_radix(digits, 16).ok())?
     }
 
-    /// A character, or the first half of one whose second half must follow; a half alone is U+FFFD.
+    /// The character of a `\u` escape; a first surrogate half needs a second one after it, and a single half is U+FFFD.
     fn surrogates(&mut self, unit: u16) -> char {
         if let Some(character) = char::from_u32(u32::from(unit)) {
             return character;
@@ -204,7 +204,7 @@ impl Parser<'_, '_> {
         char::REPLACEMENT_CHARACTER
     }
 
-    /// A number, `true`, `false`, `null`, or what Python writes for numbers that are none.
+    /// A number, `true`, `false`, `null`, or `NaN` and `Infinity` as Python writes them.
     fn word(&mut self) -> Option<Value> {
         let rest = &self.text[self.at..];
         let length = rest.bytes().position(|byte| !is_word(byte)).unwrap_or(rest.len());
@@ -228,7 +228,7 @@ fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.')
 }
 
-/// Whole numbers that no machine word holds keep their digits, as text.
+/// A number; whole numbers too large for 64 bits become text, so that they keep all digits.
 fn number(word: &str) -> Option<Value> {
     let digits = word.strip_prefix('-').unwrap_or(word);
     let whole = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());

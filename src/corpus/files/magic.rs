@@ -1,12 +1,15 @@
-//! What the first bytes of a file mean for rows and text. The name decides nothing that bytes say.
+//! Recognizes by the first bytes of a file whether it can hold rows or text. If name and bytes disagree, the bytes count.
 
 use super::Refusal;
-use crate::first_bytes::{Form, Kind};
+use crate::{
+    error::OptionName,
+    first_bytes::{Form, Kind},
+};
 
 /// What a file begins with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Magic {
-    /// Text, as far as can be seen; also nothing at all.
+    /// Text, as far as can be seen, or an empty file.
     Text,
     /// gzip.
     Gzip,
@@ -14,12 +17,12 @@ pub(super) enum Magic {
     Zstd,
     /// Parquet.
     Parquet,
-    /// UTF-16, the low byte first or last.
+    /// UTF-16.
     Utf16 {
         /// Whether the low byte of each pair comes first.
         little: bool,
     },
-    /// A web page or XML: text, but no rows.
+    /// A web page or XML: text without rows.
     Markup(Refusal),
     /// Something that is neither text nor rows.
     Foreign(Refusal),
@@ -29,7 +32,7 @@ const UNPACK: &str = "unpack it, and give what is in it";
 const CONVERT: &str = "write it as .jsonl or .parquet";
 const FETCH_PAGE: &str = "a download may have given an error page or a login page instead of the file; fetch it again";
 
-/// Judges the first bytes of a file, or of what was compressed in it.
+/// Recognizes the first bytes of a file, or of its decompressed content.
 pub(super) fn magic(first: &[u8]) -> Magic {
     let zero = first.iter().position(|byte| *byte == 0);
     match (Form::of(first), zero) {
@@ -60,7 +63,9 @@ fn no_text(form: Form, hint: impl Into<String>) -> Magic {
 fn next_step(kind: Kind) -> String {
     match kind {
         Kind::Archive => UNPACK.to_owned(),
-        Kind::Compressed { by } => format!("decompress it: {by} -d FILE, or {by} -dc FILE | ... --corpus -"),
+        Kind::Compressed { by } => {
+            format!("decompress it: {by} -d FILE, or {by} -dc FILE | ... {}", OptionName::Corpus.with("-"))
+        }
         Kind::Numbers | Kind::Table => CONVERT.to_owned(),
         Kind::Encrypted => "write it without encryption".to_owned(),
         Kind::Document => "write its text into a .txt file".to_owned(),

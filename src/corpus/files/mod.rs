@@ -1,6 +1,6 @@
-//! From paths to rows: which files there are, what each of them is, and its rows as JSON with their places.
+//! From paths to rows: finds the files, recognizes their formats, and reads their rows as JSON with their places.
 //!
-//! Whoever takes the rows is a [`RowSink`]; a corpus and a transcript differ in nothing else here.
+//! The rows go to a [`RowSink`], which is the only difference here between a corpus and a transcript.
 
 mod collect;
 mod decode;
@@ -11,17 +11,17 @@ mod magic;
 mod name;
 mod parquet;
 mod raw;
-mod read;
+mod read_file;
 mod rows;
 mod scan;
 #[cfg(test)]
 mod tests;
 
 pub(super) use self::{
-    collect::{Source, collect},
-    name::stem,
-    raw::identify,
-    read::read_source,
+    collect::{Source, collect_files},
+    name::dataset_name,
+    raw::identify_file,
+    read_file::read_source,
 };
 
 use std::ops::ControlFlow;
@@ -30,35 +30,36 @@ use serde_json::{Map, Value};
 
 use crate::error::Result;
 
-/// Takes what one file gives, in order.
+/// Receives the rows or the text of one file, in order.
 pub(super) trait RowSink {
-    /// What the file is called in messages: `corpus`, `transcript`.
+    /// The name for such files in messages: `corpus` or `transcript`.
     fn noun(&self) -> &'static str;
 
-    /// The next row with its place, `file:line`, or why it cannot be used. `Break` says that nothing more is needed: the
-    /// rest of a stream is then not read, that of a file may still come, to be counted.
+    /// Takes the next row with its place, `file:line`, or the reason why it cannot be used. Returns `Break` if no more rows are
+    /// needed: the rest of a stream is then not read, but the rest of a file may still come, to be counted.
     fn row(&mut self, place: String, row: Result<Value, String>) -> Result<ControlFlow<()>>;
 
-    /// The whole file as one document, or why it is none.
+    /// Takes the whole file as one document, or the reason why it cannot be used.
     fn text(&mut self, place: String, text: Result<String, String>) -> Result<ControlFlow<()>>;
 
-    /// Why text files are no documents here; `None` if they are.
+    /// Why text files cannot be documents here; `None` if they can.
     fn refuses_text(&self) -> Option<Refusal>;
 
-    /// Something that was used, but not as it stands.
+    /// Takes a note about something that was used, but not unchanged.
     fn note(&mut self, place: String, reason: String);
 
-    /// Which columns of a table are read, before a row of it is: one answer for each.
+    /// Decides, before any row is read, whether each column of a table is read.
     ///
     /// # Errors
     /// The table holds no rows for this sink.
     fn columns(&mut self, columns: &[Column]) -> Result<Vec<bool>, Refusal>;
 
-    /// Whether an object is a row, and not the wrapping of a list of rows as in `{"data": [...]}`.
+    /// Whether an object is a row, and not an object that contains all rows, as in `{"data": [...]}`.
     fn is_row(&self, object: &Map<String, Value>) -> bool;
 }
 
-/// Why a file cannot be read, without its name: an error if the file was named, else a file that is left out.
+/// Why a file cannot be read, without its name. It becomes an error if the file was given, and a skipped file if it was found in
+/// a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
     /// What was found and what was expected, as in `is a web page, not rows`.
@@ -79,36 +80,36 @@ impl Refusal {
 pub(super) struct Column {
     /// Its name.
     pub name: String,
-    /// What its cells are.
+    /// The kind of its cells.
     pub kind: ColumnKind,
     /// Its type in words, for messages: `list<struct<role: string, content: string>>`.
     pub type_name: String,
 }
 
-/// What the cells of a column become.
+/// The kinds of cells, by what they become as JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ColumnKind {
     /// Text; bytes are UTF-8.
     Text,
     /// Numbers, and true or false.
     Scalar,
-    /// Dates and times, as text: never a category that nobody asked for.
+    /// Dates and times, as text; they are a category only if the user names their column.
     Time,
     /// Lists.
     List,
     /// Objects.
     Object,
-    /// A type that is not read.
+    /// An unsupported type.
     Other,
 }
 
-/// What was read of a file.
+/// The identity of a file, or of the part of it that was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Identity {
     /// SHA-256 of the bytes that were read, hexadecimal.
     pub sha256: String,
-    /// How many there were.
+    /// The number of bytes.
     pub bytes: u64,
-    /// The file goes on: enough had been taken.
+    /// Whether only the beginning of the file was read, because no more was needed.
     pub partial: bool,
 }

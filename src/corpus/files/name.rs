@@ -1,13 +1,13 @@
-//! What the name of a file says: how it should be read, what it is part of, and what it is called.
+//! What the name of a file says: its format, the split file that it is a part of, and the name of its data set.
 
 use std::path::Path;
 
 use super::ending::Ending;
 
-/// Endings of compressed files, which come after the others.
+/// Endings of compressed files, which follow the ending of the format.
 const COMPRESSED: [&str; 4] = [".gz", ".zst", ".gzip", ".zstd"];
 
-/// The endings that are read, and what they stand for.
+/// The supported endings, and the formats that they stand for.
 const ENDINGS: [(&str, Ending); 8] = [
     (".jsonl", Ending::Lines),
     (".ndjson", Ending::Lines),
@@ -19,7 +19,7 @@ const ENDINGS: [(&str, Ending); 8] = [
     (".pq", Ending::Parquet),
 ];
 
-/// Beginnings of the names of files that describe a data set and hold none of it.
+/// Beginnings of the names of files that describe a data set but hold none of its rows.
 const DESCRIBING: [&str; 14] = [
     "readme",
     "license",
@@ -37,16 +37,16 @@ const DESCRIBING: [&str; 14] = [
     "maintainers",
 ];
 
-/// The same for tables and JSON, as libraries of data sets write them.
+/// The same for JSON files that libraries for data sets write.
 const DESCRIBING_JSON: [&str; 5] = ["dataset_info", "dataset_dict", "dataset_infos", "croissant", "state"];
 
-/// The endings that are read, as a list.
+/// The supported endings as a list for messages.
 pub(super) fn endings() -> &'static str {
     ".jsonl, .ndjson, .json, .txt, .md (each also compressed, as .jsonl.gz or .jsonl.zst), .parquet"
 }
 
-/// Ending and stem of a file name; `None` if its ending is not read.
-pub(super) fn parts(name: &str) -> Option<(Ending, &str)> {
+/// The format and the stem of a file name; `None` if its ending is not supported.
+pub(super) fn ending_and_stem(name: &str) -> Option<(Ending, &str)> {
     let plain = COMPRESSED.iter().find_map(|ending| without(name, ending)).unwrap_or(name);
     ENDINGS.into_iter().find_map(|(ending, format)| without(plain, ending).map(|stem| (format, stem)))
 }
@@ -63,7 +63,7 @@ fn without<'a>(name: &'a str, ending: &str) -> Option<&'a str> {
     found.eq_ignore_ascii_case(ending).then_some(stem)
 }
 
-/// The name without `-00001-of-00004`, and without the hash that may follow: all parts of one thing have one name.
+/// The stem without `-00001-of-00004` and a hash that may follow it: all parts of one split file have the same name.
 pub(super) fn without_shard(stem: &str) -> &str {
     let plain = hash_at_end(stem).unwrap_or(stem);
     numbered(plain).filter(|name| !name.is_empty()).unwrap_or(stem)
@@ -85,7 +85,7 @@ fn numbered(stem: &str) -> Option<&str> {
     (digits(total) && digits(&number[name.len()..])).then(|| separator(name).map(|end| &name[..end]))?
 }
 
-/// Whether a file of a folder describes the data that lie beside it, by its name.
+/// Whether the name of a file in a folder says that it only describes the data beside it.
 pub(super) fn describes(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     let begins = |beginnings: &[&str]| {
@@ -93,21 +93,20 @@ pub(super) fn describes(name: &str) -> bool {
             |beginning: &&str| lower.strip_prefix(beginning).filter(|rest| rest.starts_with(['.', '-', '_', ' ']));
         beginnings.iter().find_map(rest).is_some()
     };
-    match parts(name) {
+    match ending_and_stem(name) {
         Some((Ending::Text, _)) => begins(&DESCRIBING),
         Some((Ending::Array, _)) => begins(&DESCRIBING_JSON),
         _ => false,
     }
 }
 
-/// Name of a data set that is read from a path: the file's name without its ending and without the number of its part, or
-/// the folder's name.
-pub(in crate::corpus) fn stem(path: &Path) -> String {
+/// The name of the data set of a path: the file's name without its ending and the number of its part, or the folder's name.
+pub(in crate::corpus) fn dataset_name(path: &Path) -> String {
     if path == Path::new("-") {
         return "stdin".into();
     }
     let name = path.file_name().map(|name| name.to_string_lossy()).filter(|_| !path.is_dir());
-    let known = name.as_deref().and_then(parts).map(|(_, stem)| without_shard(stem));
+    let known = name.as_deref().and_then(ending_and_stem).map(|(_, stem)| without_shard(stem));
     known.filter(|stem| !stem.is_empty()).map_or_else(
         || {
             let full = path.canonicalize().unwrap_or_else(|_| path.into());
@@ -133,7 +132,7 @@ mod tests {
             ("a.csv", None),
             ("a.gz", None),
         ] {
-            assert_eq!(parts(name), expected, "{name}");
+            assert_eq!(ending_and_stem(name), expected, "{name}");
         }
     }
 

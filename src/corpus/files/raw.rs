@@ -1,4 +1,5 @@
-//! Bytes on their way from a file: buffered, so that the next ones can be looked at; counted and hashed as they are used.
+//! Reads the bytes of a file through a buffer, so that the next bytes can be examined before they are used. Used bytes are
+//! counted and hashed.
 
 use std::{
     fs::{self, File},
@@ -11,22 +12,22 @@ use sha2::{Digest, Sha256};
 use super::Identity;
 use crate::error::{Error, Result};
 
-/// Bytes that are buffered, and so the most that can be looked at.
+/// The size of the buffer in bytes, and so the most that can be examined in advance.
 const BUFFER: usize = 1 << 16;
 
-/// So much of a file is read only to know it when its rows are not needed any more: its hash, and how many rows there are.
+/// The most bytes that are read only for the hash and the number of rows of a file, when its rows are not needed any more.
 pub(super) const READ_ON: u64 = 1 << 30;
 
-/// A reader whose next bytes can be looked at.
+/// A reader whose next bytes can be examined.
 pub(super) struct Peeked<R> {
     inner: R,
     buffer: Vec<u8>,
     start: usize,
-    /// The buffer is filled as a whole each time: what is used does not depend on how a pipe hands its bytes on.
+    /// Whether the buffer is always filled completely, so that the used bytes do not depend on the portions that a pipe gives.
     pub whole_blocks: bool,
     ended: bool,
     hasher: Option<Sha256>,
-    /// Bytes that were used.
+    /// How many bytes were used.
     pub used: u64,
 }
 
@@ -36,7 +37,7 @@ impl<R: Read> Peeked<R> {
         Self { inner, buffer: Vec::new(), start: 0, whole_blocks: false, ended: false, hasher: None, used: 0 }
     }
 
-    /// What comes next: read on until `enough` says so, the buffer is full or there is no more.
+    /// The next bytes: reads until `enough` is true, the buffer is full or the data ends.
     pub(super) fn peek(&mut self, enough: impl Fn(&[u8]) -> bool) -> io::Result<&[u8]> {
         while !self.ended && self.next().len() < BUFFER && (self.next().is_empty() || !enough(self.next())) {
             self.read_once()?;
@@ -44,7 +45,7 @@ impl<R: Read> Peeked<R> {
         Ok(self.next())
     }
 
-    /// What was read and not used.
+    /// The bytes that were read but not used.
     fn next(&self) -> &[u8] {
         &self.buffer[self.start..]
     }
@@ -93,11 +94,11 @@ impl<R: Read> BufRead for Peeked<R> {
     }
 }
 
-/// A file, or the standard input.
+/// A file, or standard input.
 pub(super) type Raw = Peeked<Box<dyn Read>>;
 
 impl Raw {
-    /// Opens a path; `-` is the standard input.
+    /// Opens a path; `-` is standard input.
     ///
     /// # Errors
     /// The file cannot be opened.
@@ -107,8 +108,8 @@ impl Raw {
         Ok(Self { hasher: Some(Sha256::new()), ..Self::new(inner) })
     }
 
-    /// The identity of what was used. With `most` so many more bytes are read first; without, the rest of a stream is
-    /// left where it is.
+    /// The identity of the used bytes. With `most`, up to that many more bytes are read first; without it, the rest of a stream is
+    /// not read.
     ///
     /// # Errors
     /// The rest cannot be read.
@@ -129,16 +130,16 @@ impl Raw {
     }
 }
 
-/// Whether a path is a pipe, the standard input or a device: read once, from the start, perhaps without end.
+/// Whether a path is a pipe, standard input or a device: it can be read only once, and may be endless.
 pub(super) fn is_stream(path: &Path) -> bool {
     path == Path::new("-") || fs::metadata(path).is_ok_and(|metadata| !metadata.is_file())
 }
 
-/// The identity of a whole file, whatever it holds.
+/// The identity of a whole file, whatever its contents are.
 ///
 /// # Errors
 /// It cannot be read.
-pub(in crate::corpus) fn identify(path: &Path) -> Result<Identity> {
+pub(in crate::corpus) fn identify_file(path: &Path) -> Result<Identity> {
     let raw = Raw::open(path).map_err(Error::io("open", path))?;
     raw.finish(Some(u64::MAX)).map_err(Error::io("read", path))
 }

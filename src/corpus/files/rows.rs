@@ -1,40 +1,40 @@
-//! Text -> JSON rows with their places: one a line, one after the other over several lines, or in a list.
+//! Reads JSON rows with their places: one on each line, one after the other over several lines, or in a list.
 
 use std::io::BufRead;
 
 use super::{
     decode::Decoded,
     ending::Ending,
-    feed::{Failure, Feed, start},
+    feed::{Feed, ReadFailure, first_characters},
     scan::{self, Cut, LONGEST, blank},
 };
 
-/// How rows stand in a text.
+/// How rows are arranged in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Layout {
-    /// One a line.
+enum RowLayout {
+    /// One on each line.
     Lines,
-    /// One after the other, over several lines each.
+    /// One after the other, each over several lines.
     Values,
     /// A list.
     List,
 }
 
-/// Reads all rows of a text, however they stand; `ending` says what they should be, for notes.
+/// Reads all rows of a text, however they are arranged; `ending` is what the file's name says, for notes.
 ///
 /// # Errors
-/// The file cannot be read; what the sink returns.
-pub(super) fn read(feed: &mut Feed, reader: &mut Decoded, ending: Ending) -> Result<(), Failure> {
+/// The file cannot be read; errors of the sink.
+pub(super) fn read(feed: &mut Feed, reader: &mut Decoded, ending: Ending) -> Result<(), ReadFailure> {
     let layout = judge(reader.peek(|next| judge(next).1)?).0;
     match (layout, ending) {
-        (Layout::List, Ending::Lines) => feed.note("is named .jsonl and holds a list"),
-        (Layout::Values, _) => feed.note("holds rows that are written over several lines"),
+        (RowLayout::List, Ending::Lines) => feed.note("is named .jsonl and holds a list"),
+        (RowLayout::Values, _) => feed.note("holds rows that are written over several lines"),
         _ => {}
     }
     match layout {
-        Layout::Lines => lines(feed, reader)?,
-        Layout::Values => values(feed, reader)?,
-        Layout::List => list(feed, reader)?,
+        RowLayout::Lines => lines(feed, reader)?,
+        RowLayout::Values => values(feed, reader)?,
+        RowLayout::List => list(feed, reader)?,
     }
     Ok(feed.end()?)
 }
@@ -44,37 +44,41 @@ fn trim(next: &[u8]) -> &[u8] {
     &next[start.unwrap_or(next.len())..]
 }
 
-/// How rows stand, and whether enough is seen of them to be sure: the first line, and what follows it if it is open.
-fn judge(next: &[u8]) -> (Layout, bool) {
+/// How rows are arranged, and whether enough of the text is known to be sure: the first line, and what follows it if its
+/// brackets are open.
+fn judge(next: &[u8]) -> (RowLayout, bool) {
     let text = trim(next);
-    let likely = if text.first() == Some(&b'[') { Layout::List } else { Layout::Lines };
+    let likely = if text.first() == Some(&b'[') { RowLayout::List } else { RowLayout::Lines };
     if !text.first().is_none_or(|first| b"{[".contains(first)) {
-        return (Layout::Lines, true);
+        return (RowLayout::Lines, true);
     }
     let Some(end) = text.iter().position(|byte| *byte == b'\n') else { return (likely, false) };
     let (line, rest) = text.split_at(end);
     let rest = trim(rest);
     match (likely, scan::is_open(line), rest.first()) {
-        (Layout::List, true, _) => (Layout::List, true),
-        (Layout::List, false, second) => (if second.is_some() { Layout::Lines } else { likely }, second.is_some()),
-        (_, false, _) => (Layout::Lines, true),
-        (_, true, None) => (Layout::Lines, false),
+        (RowLayout::List, true, _) => (RowLayout::List, true),
+        (RowLayout::List, false, second) => {
+            (if second.is_some() { RowLayout::Lines } else { likely }, second.is_some())
+        }
+        (_, false, _) => (RowLayout::Lines, true),
+        (_, true, None) => (RowLayout::Lines, false),
         (_, true, Some(b'{' | b'[')) => continued(line, rest),
-        (_, true, Some(_)) => (Layout::Values, true),
+        (_, true, Some(_)) => (RowLayout::Values, true),
     }
 }
 
-/// What a line that is open and followed by a bracket is: cut off, and followed by the next row; or the beginning of a value
-/// that goes on, if a value may stand there, and if that of the bracket is followed by a comma or by the end of what it is in.
-fn continued(line: &[u8], rest: &[u8]) -> (Layout, bool) {
+/// Judges a line with open brackets before a line that begins with a bracket. Either the line was cut off and the next row follows,
+/// or its value continues. It continues if a value may follow there, and if the value in the brackets is followed by a comma or
+/// by the closing bracket around it.
+fn continued(line: &[u8], rest: &[u8]) -> (RowLayout, bool) {
     if !scan::expects_value(line) {
-        return (Layout::Lines, true);
+        return (RowLayout::Lines, true);
     }
     match scan::after_value(rest).map(|after| trim(after).first().copied()) {
-        None => (Layout::Values, false),
-        Some(None) => (Layout::Lines, false),
-        Some(Some(b',' | b']' | b'}')) => (Layout::Values, true),
-        Some(Some(_)) => (Layout::Lines, true),
+        None => (RowLayout::Values, false),
+        Some(None) => (RowLayout::Lines, false),
+        Some(Some(b',' | b']' | b'}')) => (RowLayout::Values, true),
+        Some(Some(_)) => (RowLayout::Lines, true),
     }
 }
 
@@ -82,7 +86,7 @@ fn too_long(what: &str) -> String {
     format!("the {what} is longer than {} MiB; split it", LONGEST >> 20)
 }
 
-fn lines(feed: &mut Feed, reader: &mut Decoded) -> Result<(), Failure> {
+fn lines(feed: &mut Feed, reader: &mut Decoded) -> Result<(), ReadFailure> {
     let mut bytes = Vec::new();
     for line in 1_u64.. {
         let place = || format!("{}:{line}", feed.file);
@@ -99,12 +103,12 @@ fn lines(feed: &mut Feed, reader: &mut Decoded) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Rows over several lines each; the place of a row is the line that it begins in.
-fn values(feed: &mut Feed, reader: &mut Decoded) -> Result<(), Failure> {
+/// Reads rows that each span several lines; the place of a row is the line in which it begins.
+fn values(feed: &mut Feed, reader: &mut Decoded) -> Result<(), ReadFailure> {
     let (mut bytes, mut line) = (Vec::new(), 1);
     while let Some(first) = blank(reader, &mut line)? {
         if first != b'{' && first != b'[' {
-            let found = start(&String::from_utf8_lossy(reader.fill_buf()?));
+            let found = first_characters(&String::from_utf8_lossy(reader.fill_buf()?));
             feed.rest(format!("expected another object, found {found} in line {line}; nothing more was read"))?;
             break;
         }
@@ -116,14 +120,14 @@ fn values(feed: &mut Feed, reader: &mut Decoded) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Reads the next value and hands it on, with its number or its line as place; whether it was the last.
+/// Reads the next value and passes it on, with its number or its line as place; returns whether it was the last.
 fn row(
     feed: &mut Feed,
     reader: &mut Decoded,
     bytes: &mut Vec<u8>,
     line: &mut u64,
     number: Option<u64>,
-) -> Result<(), Failure> {
+) -> Result<(), ReadFailure> {
     let place = format!("{}:{}", feed.file, number.unwrap_or(*line));
     match scan::value(reader, bytes, line)? {
         Cut::TooLong => feed.send(place, Err(too_long("row")))?,
@@ -132,12 +136,12 @@ fn row(
     Ok(())
 }
 
-/// The elements of one list, or of several one after the other. One that is broken is left out, the others are used.
-fn list(feed: &mut Feed, reader: &mut Decoded) -> Result<(), Failure> {
+/// Reads the elements of one list, or of several one after the other. A broken element is left out, the others are used.
+fn list(feed: &mut Feed, reader: &mut Decoded) -> Result<(), ReadFailure> {
     let (mut bytes, mut line, mut number) = (Vec::new(), 1, 0);
     while let Some(sign) = blank(reader, &mut line)? {
         if sign != b'[' {
-            let found = start(&String::from_utf8_lossy(reader.fill_buf()?));
+            let found = first_characters(&String::from_utf8_lossy(reader.fill_buf()?));
             feed.rest(format!("the list has ended, and {found} follows in line {line}: not read"))?;
             return Ok(());
         }
@@ -149,14 +153,14 @@ fn list(feed: &mut Feed, reader: &mut Decoded) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The elements of a list up to its end; whether there was one.
+/// Reads the elements of a list up to its end; returns whether the end was there.
 fn elements(
     feed: &mut Feed,
     reader: &mut Decoded,
     bytes: &mut Vec<u8>,
     line: &mut u64,
     number: &mut u64,
-) -> Result<bool, Failure> {
+) -> Result<bool, ReadFailure> {
     let mut comma = true;
     while let Some(sign) = blank(reader, line)? {
         match sign {
@@ -180,13 +184,13 @@ fn elements(
                 }
             }
             _ => {
-                let found = start(&String::from_utf8_lossy(reader.fill_buf()?));
+                let found = first_characters(&String::from_utf8_lossy(reader.fill_buf()?));
                 feed.rest(format!("expected a comma or the end of the list, found {found} in line {line}: not read"))?;
                 return Ok(false);
             }
         }
     }
-    // A row that was cut has said so.
+    // A row that was cut off has been reported already.
     if !scan::is_open(bytes) {
         feed.rest("the list is not closed: the file may have been cut".into())?;
     }
@@ -199,7 +203,7 @@ mod tests {
 
     #[test]
     fn what_rows_look_like_decides_how_they_are_read() {
-        use Layout::{Lines, List, Values};
+        use RowLayout::{Lines, List, Values};
         for (text, expected) in [
             ("", Lines),
             ("{\"text\": \"a\"}", Lines),

@@ -1,22 +1,22 @@
-//! Cuts text into lines and into JSON values, of which none is held that is longer than the limit.
+//! Cuts text into lines and JSON values. Nothing longer than a limit is held in memory.
 
 use std::io::{self, BufRead};
 
-/// The longest line, value or text file that is read; unit tests have a shorter one, which is soon written.
+/// The longest line, value or text file that is read, in bytes; shorter in unit tests, so that they can exceed it quickly.
 pub(super) const LONGEST: usize = if cfg!(test) { 1 << 20 } else { 256 << 20 };
 
-/// What was cut off.
+/// The result of cutting off the next piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cut {
-    /// It is in the buffer.
+    /// The piece is in the buffer.
     Whole,
-    /// It was longer than [`LONGEST`], and passed over.
+    /// The piece was longer than [`LONGEST`] and was skipped.
     TooLong,
-    /// There is no more.
+    /// The text has ended.
     End,
 }
 
-/// The next line, with its end.
+/// The next line, with its line break.
 pub(super) fn line(reader: &mut impl BufRead, into: &mut Vec<u8>) -> io::Result<Cut> {
     let mut piece = Piece::new(into);
     loop {
@@ -34,7 +34,7 @@ pub(super) fn line(reader: &mut impl BufRead, into: &mut Vec<u8>) -> io::Result<
     }
 }
 
-/// Passes over white space and byte-order marks, counting lines; gives the byte that follows.
+/// Skips white space and byte-order marks, and counts lines; returns the byte that follows.
 pub(super) fn blank(reader: &mut impl BufRead, line: &mut u64) -> io::Result<Option<u8>> {
     loop {
         let next = reader.fill_buf()?;
@@ -82,7 +82,7 @@ pub(super) fn value(reader: &mut impl BufRead, into: &mut Vec<u8>, line: &mut u6
     }
 }
 
-/// Whether text is the beginning of a value whose brackets are still open.
+/// Whether text is the beginning of a value with brackets that are still open.
 pub(super) fn is_open(text: &[u8]) -> bool {
     let mut state = State::default();
     !text.iter().any(|byte| state.ends_with(*byte)) && state.depth > 0
@@ -106,14 +106,14 @@ pub(super) fn expects_value(text: &[u8]) -> bool {
     !state.in_string && (last == b':' || in_list && b"[,".contains(&last))
 }
 
-/// What follows the object or list that a text begins with; `None` if that is not closed.
+/// The text after the object or list that it begins with; `None` if that is not closed.
 pub(super) fn after_value(text: &[u8]) -> Option<&[u8]> {
     let mut state = State::default();
     let end = text.iter().position(|byte| state.ends_with(*byte))?;
     Some(&text[end + 1..])
 }
 
-/// Where in a value the scan is.
+/// The state of the scan inside a value.
 #[derive(Default)]
 struct State {
     depth: usize,
@@ -123,12 +123,12 @@ struct State {
 }
 
 impl State {
-    /// A bare value ends before what separates it from the next.
+    /// Whether a value without brackets or quotation marks ends before this byte.
     fn ends_before(&self, byte: u8) -> bool {
         self.begun && self.depth == 0 && !self.in_string && (byte.is_ascii_whitespace() || b",]}:".contains(&byte))
     }
 
-    /// A bracket or a string ends with its own sign.
+    /// Whether a value with brackets or quotation marks ends with this byte.
     fn ends_with(&mut self, byte: u8) -> bool {
         self.begun = true;
         if self.in_string {

@@ -1,4 +1,4 @@
-//! Every kind of file through one recording sink.
+//! Reads every kind of file into a sink that records everything.
 
 use std::{
     fs,
@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::{Map, Value, json};
 
-use super::{Column, Identity, Refusal, RowSink, collect, read_source, scan::LONGEST};
+use super::{Column, Identity, Refusal, RowSink, collect_files, read_source, scan::LONGEST};
 use crate::error::Result;
 
 /// Takes everything, and stops after some rows.
@@ -56,7 +56,7 @@ impl RowSink for Recorder {
     }
 }
 
-/// What a file gives under a name.
+/// Reads a file with this name and these bytes.
 fn read(name: &str, bytes: impl AsRef<[u8]>) -> (Recorder, Result<Identity>) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
@@ -65,11 +65,11 @@ fn read(name: &str, bytes: impl AsRef<[u8]>) -> (Recorder, Result<Identity>) {
 }
 
 pub(super) fn into(mut recorder: Recorder, path: &Path) -> (Recorder, Result<Identity>) {
-    let identity = collect(&[path.to_owned()]).and_then(|(sources, _)| read_source(&sources[0], &mut recorder));
+    let identity = collect_files(&[path.to_owned()]).and_then(|(sources, _)| read_source(&sources[0], &mut recorder));
     (recorder, identity)
 }
 
-/// The rows, all of them usable, with what stands after the file's name in their places.
+/// The rows, which must all be usable, with their places without the file's name.
 fn rows(name: &str, bytes: impl AsRef<[u8]>) -> Vec<(String, Value)> {
     let (recorder, identity) = read(name, bytes);
     let identity = identity.unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -242,7 +242,7 @@ fn rows_beside_broken_ones_are_used_and_places_are_right() {
     assert!(shown[0].starts_with("a.jsonl:1: broken JSON: trailing characters: `x`") && shown[1] == "a.jsonl:2 \"b\"");
     let (shown, _) = used("a.json", "{\"train\": [{\"text\": \"a\"}], \"test\": [{\"text\": \"b\"}]}");
     assert!(shown[0].contains("`train` and `test` hold lists of rows"), "{shown:?}");
-    // A first row that is none, and a second that is: nothing is unwrapped.
+    // The first row has only a list of rows and would be unwrapped, but a second row follows it: nothing is unwrapped.
     let (shown, _) = used("a.jsonl", "{\"data\": [{\"text\": \"a\"}]}\n{\"text\": \"b\"}\n");
     assert_eq!(shown, ["a.jsonl:1 null", "a.jsonl:2 \"b\""]);
 }
@@ -292,7 +292,7 @@ fn what_is_not_needed_is_not_read_from_a_stream_but_counted_in_a_file() {
     assert_eq!((recorder.rows.len(), identity.unwrap().partial), (100, false));
 }
 
-/// What is hashed of a stream is what was used, in whatever portions it comes; what goes on without end is not waited for.
+/// The used bytes of a stream are hashed, whatever the portions in which they come; an endless stream is not read to its end.
 #[test]
 #[cfg(unix)]
 fn a_stream_is_read_as_far_as_it_is_needed() {
@@ -343,7 +343,7 @@ fn what_lies_in_a_folder_is_left_out_where_it_cannot_be_used() {
     for (target, name) in [("nowhere", "x.jsonl"), ("/dev/zero", "zero.txt"), ("loop.txt", "loop.txt")] {
         std::os::unix::fs::symlink(target, folder.path().join(name)).unwrap();
     }
-    let (sources, skipped) = collect(&[folder.path().to_owned()]).unwrap();
+    let (sources, skipped) = collect_files(&[folder.path().to_owned()]).unwrap();
     let found: Vec<_> = sources
         .iter()
         .map(|source| {
@@ -362,13 +362,13 @@ fn what_lies_in_a_folder_is_left_out_where_it_cannot_be_used() {
     let expected =
         [describes, describes, describes, "a link to ", "the folder of a run", "a link to ", "not a regular file"];
     assert_eq!(reasons, expected);
-    // The rows before the damage are used, and the file is no error.
+    // The rows before the damage are used, and the damage is no error.
     let mut recorder = Recorder::default();
     let identity = read_source(&sources[0], &mut recorder).unwrap();
     assert!(
         !identity.partial && recorder.rows.last().unwrap().1.as_ref().unwrap_err().contains("cannot be decompressed")
     );
-    let run = collect(&[folder.path().join("run")]).unwrap_err().to_string();
+    let run = collect_files(&[folder.path().join("run")]).unwrap_err().to_string();
     assert!(run.contains("is the folder of a run; expected text"), "{run}");
 }
 
@@ -378,11 +378,11 @@ fn links_and_devices_that_were_named_are_errors() {
     let folder = tempfile::tempdir().unwrap();
     let link = folder.path().join("x.jsonl");
     std::os::unix::fs::symlink("nowhere", &link).unwrap();
-    let error = collect(&[link]).unwrap_err();
+    let error = collect_files(&[link]).unwrap_err();
     assert!(error.to_string().contains("is a link to `nowhere`, which does not exist"), "{error}");
     let zero = folder.path().join("zero.txt");
     std::os::unix::fs::symlink("/dev/zero", &zero).unwrap();
-    assert!(collect(&[zero]).unwrap_err().to_string().contains("is a device"));
+    assert!(collect_files(&[zero]).unwrap_err().to_string().contains("is a device"));
 }
 
 #[test]
@@ -393,7 +393,7 @@ fn parts_of_one_data_set_are_one_data_set() {
     for path in &paths {
         fs::write(path, TWO).unwrap();
     }
-    let (sources, _) = collect(&paths).unwrap();
+    let (sources, _) = collect_files(&paths).unwrap();
     let datasets: Vec<_> = sources.iter().map(|source| source.dataset.as_str()).collect();
     assert_eq!(datasets, ["train", "train", "train#2"], "the third is another thing");
 }

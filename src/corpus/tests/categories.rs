@@ -1,4 +1,4 @@
-//! Where categories come from, and where there are none.
+//! Which categories a corpus has.
 
 use std::{fs, slice};
 
@@ -16,7 +16,7 @@ fn some(names: &[&str]) -> Vec<Option<String>> {
     names.iter().map(|name| Some((*name).to_owned())).collect()
 }
 
-/// A folder with files of rows of two tokens each, told apart by what else they hold.
+/// A folder with files of rows of two tokens each, with these further keys.
 fn folder(files: &[(&str, &[&str])]) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     for (name, rows) in files {
@@ -38,10 +38,10 @@ fn folder_names_are_categories_where_no_key_is() {
         (some(&["poems.jsonl", "poems.jsonl", "prose", "prose"]), "categories: 2 by file names".into())
     );
     assert!(Corpus::read(&whole, None).unwrap().skipped[0].place.ends_with("notes.csv"));
-    // With a key of the user's own, a folder's name would be a category of another kind.
+    // If the user names a key, the names of folders are not used: they would be another kind of category.
     let keyed = CorpusOptions { category_key: Some("mood".into()), ..whole };
     assert_eq!(categories(&keyed), (vec![None; 4], "categories: none (no row has `mood`)".into()));
-    // A file that was given itself names no category by its name.
+    // The name of a file that was given by itself is no category.
     let given = options(&[dir.path().join("prose.jsonl"), dir.path().join("poems.jsonl/a.jsonl")]);
     let (none, line) = categories(&given);
     assert_eq!(none, [None, None, None, None]);
@@ -92,21 +92,21 @@ fn one_key_decides_for_the_whole_corpus() {
     let en = r#", "language": "en""#;
     let sport = r#", "category": "sport", "language": "en""#;
     let none = vec![None, None];
-    // The first that all have, not the first of every row.
+    // The first key that all rows have counts, not the first of each row.
     assert_eq!(read(&[en, sport], None), (some(&["en", "en"]), "categories: 1 by `language`".into()));
     assert_eq!(read(&[en, sport], Some("category")).1, "categories: 1 by `category`; 1 document has none");
-    // A key that tells documents apart goes before one that does not.
+    // A key with several values is preferred to a key with one value.
     let book = r#", "domain": "web", "language": "de""#;
     let news = r#", "domain": "web", "language": "en""#;
     assert_eq!(read(&[book, book, news, news], None).1, "categories: 2 by `language`");
-    // Files that say the same as a key, and of all documents, go before it.
+    // File names that agree with a key, and cover all documents, are preferred to the key.
     let dir = folder(&[("web.jsonl", &[r#", "domain": "web""#; 19]), ("de.jsonl", &[r#", "language": "de""#; 2])]);
     let (found, line) = categories(&options(&[dir.path().to_owned()]));
     assert_eq!(
         (found[0].as_deref(), found[20].as_deref(), line.as_str()),
         (Some("de"), Some("web"), "categories: 2 by file names")
     );
-    // Half of the documents are not the corpus.
+    // A key that half of the documents have does not name the categories of the corpus.
     let (found, line) = read(&[en, ""], None);
     assert_eq!((found, line.as_str()), (none, "categories: none (`language`: in 1 of 2 documents only)"));
     let mostly: Vec<&str> = std::iter::repeat_n(en, 18).chain([r#", "language": "de""#, ""]).collect();
@@ -141,7 +141,7 @@ fn files_of_several_collections_keep_the_key_that_each_has() {
     let given = options(&[dir.path().join("book.jsonl"), dir.path().join("all.jsonl")]);
     let line = "categories: 3 by `domain` or `language`, whichever the file has";
     assert_eq!(categories(&given), (some(&["book", "book", "ar", "de", "ar", "de"]), line.into()));
-    // A file whose rows do not agree gives no category to any.
+    // A file whose rows disagree has no category.
     fs::write(dir.path().join("odd.jsonl"), "{\"input_ids\": [1, 2], \"language\": \"ar\"}\n{\"input_ids\": [1, 2]}\n")
         .unwrap();
     let odd = options(&[dir.path().join("book.jsonl"), dir.path().join("odd.jsonl")]);

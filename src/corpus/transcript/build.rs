@@ -1,4 +1,5 @@
-//! Conversations -> sequences: rendering and encoding in parallel, spans, cutting to the context.
+//! Makes sequences from conversations: renders and encodes them in parallel, cuts them to the context, and finds the tokens of
+//! each message.
 
 use std::collections::HashMap;
 
@@ -6,57 +7,57 @@ use rayon::prelude::*;
 use serde_json::Value;
 
 use super::{
-    beside::Given,
     conversation::{Document, check},
     format::TranscriptFormat,
     jinja,
     message::Message,
     notes::Notes,
     options::TranscriptOptions,
+    other_keys::Given,
     template::{Rendered, Special, Template, TemplateTokens},
 };
 use crate::{
     corpus::{
         Corpus, InputFile, LeftOut, Sequence, Skipped, Span, Token, Tokenizer,
-        files::{Identity, Source, stem},
-        names::Names,
+        files::{Identity, Source, dataset_name},
+        names::UniqueNames,
         special::SpecialTokens,
     },
     error::Result,
 };
 
-/// Documents and bytes that are encoded together; bounds the memory, does not change the result.
+/// How many documents and bytes are encoded together; this bounds the memory and does not change the result.
 const BATCH: (usize, usize) = (1024, 8 << 20);
 
 /// Turns documents into sequences; the sequences of a file stay together until all files have been read.
-pub(super) struct Builder<'a> {
+pub(super) struct TranscriptBuilder<'a> {
     options: &'a TranscriptOptions,
     encoder: Encoder<'a>,
     files: Vec<FileDocuments>,
     /// What could not be used.
     pub skipped: LeftOut,
-    /// What was used, but not as it stands, and belongs to no file.
+    /// Notes that belong to no single file.
     pub notes: LeftOut,
     /// Conversations that the template refuses.
     refused: Refused,
-    /// Threads with the stacks that templates of others need; `None` for those that are there.
+    /// Threads with large stacks for the templates of tokenizers; `None` to use the usual threads.
     threads: Option<rayon::ThreadPool>,
     pending: Vec<Document>,
     pending_bytes: usize,
 }
 
-/// What the template refused.
+/// The conversations that the template refused.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Refused {
-    /// How many conversations.
+    /// Their number.
     pub count: usize,
     /// The first of them, with the reason.
     pub first: Option<Skipped>,
-    /// Whether it refused no other.
+    /// Whether the template refused every conversation so far.
     pub all: bool,
 }
 
-/// What one file gave.
+/// The documents of one file.
 struct FileDocuments {
     input: InputFile,
     dataset: String,
@@ -66,19 +67,19 @@ struct FileDocuments {
     notes: Notes,
 }
 
-/// A document, encoded.
+/// An encoded document.
 struct Encoded {
     place: String,
     name: String,
     dataset: Option<String>,
     category: Option<String>,
     conversations: Vec<EncodedConversation>,
-    /// What the template does not write.
+    /// Notes on what the template does not write.
     notes: Vec<String>,
 }
 
-/// Why a document gives nothing.
-struct Failure {
+/// Why a document could not be encoded.
+struct EncodingFailure {
     skipped: Skipped,
     by_template: bool,
 }
@@ -90,7 +91,7 @@ struct EncodedConversation {
     cut: bool,
 }
 
-impl<'a> Builder<'a> {
+impl<'a> TranscriptBuilder<'a> {
     /// # Errors
     /// The tokenizer does not know the special tokens of the template.
     pub(super) fn new(
@@ -110,23 +111,23 @@ impl<'a> Builder<'a> {
         Ok(Self { options, encoder, files, skipped, notes, refused, threads, pending, pending_bytes: 0 })
     }
 
-    /// Begins the next file and gives its number.
+    /// Begins the next file and returns its number.
     pub(super) fn begin(&mut self, source: &Source) -> usize {
         let input = InputFile { path: source.path.clone(), ..InputFile::default() };
-        let dataset = stem(&source.path);
+        let dataset = dataset_name(&source.path);
         let (documents, notes) = (Vec::new(), Notes::default());
         self.files.push(FileDocuments { input, dataset, documents, sequences: 0, left_out: 0, notes });
         self.files.len() - 1
     }
 
-    /// Notes what a file is, when it has been read.
+    /// Records the format and the hash of a file that has been read.
     pub(super) fn finish(&mut self, file: usize, format: Option<TranscriptFormat>, identity: Identity) {
         let input = &mut self.files[file].input;
         input.format = format.map(|format| format.to_string());
         (input.sha256, input.bytes, input.partial) = (identity.sha256, identity.bytes, identity.partial);
     }
 
-    /// Notes what could not be used.
+    /// Records a row that could not be used.
     pub(super) fn skip(&mut self, place: String, reason: String) {
         self.skipped.push(Skipped { place, reason });
     }
@@ -136,7 +137,7 @@ impl<'a> Builder<'a> {
         self.files[file].notes.add(place, reason, count);
     }
 
-    /// Whether a file has given all sequences that are wanted.
+    /// Whether a file has given as many sequences as are wanted.
     pub(super) fn is_full(&self, file: usize) -> bool {
         self.left(file) == 0
     }
@@ -146,7 +147,7 @@ impl<'a> Builder<'a> {
         self.options.max_sequences.map_or(usize::MAX, |most| most.saturating_sub(self.files[file].sequences))
     }
 
-    /// What the template refused, of all.
+    /// The conversations that the template refused, in all files.
     pub(super) fn refused(&self) -> &Refused {
         &self.refused
     }
@@ -158,13 +159,13 @@ impl<'a> Builder<'a> {
         }
         self.pending_bytes += document.bytes();
         self.pending.push(document);
-        // A stream may give no more rows than are wanted: what is enough is not waited for.
+        // A stream may never give more rows than are wanted: once there are enough, encoding must not wait for more.
         if self.pending.len() >= BATCH.0.min(self.left(file)) || self.pending_bytes >= BATCH.1 {
             self.flush(file);
         }
     }
 
-    /// Encodes what waits.
+    /// Encodes the waiting documents.
     pub(super) fn flush(&mut self, file: usize) {
         let pending = std::mem::take(&mut self.pending);
         self.pending_bytes = 0;
@@ -186,7 +187,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn encoded(&mut self, file: usize, outcome: Result<Encoded, Failure>) {
+    fn encoded(&mut self, file: usize, outcome: Result<Encoded, EncodingFailure>) {
         match outcome {
             Ok(document) => {
                 self.refused.all = false;
@@ -195,7 +196,7 @@ impl<'a> Builder<'a> {
                 file.sequences += document.conversations.len();
                 file.documents.push(document);
             }
-            Err(Failure { skipped, by_template }) => {
+            Err(EncodingFailure { skipped, by_template }) => {
                 self.refused.all &= by_template;
                 self.refused.count += usize::from(by_template);
                 if by_template && self.refused.first.is_none() {
@@ -209,7 +210,7 @@ impl<'a> Builder<'a> {
     /// All sequences in input order, the first `max_sequences` of them; names are made unique.
     pub(super) fn into_corpus(self) -> Corpus {
         let mut corpus = Corpus { skipped: self.skipped, notes: self.notes, ..Corpus::default() };
-        let (mut names, mut datasets) = (Names::default(), Names::default());
+        let (mut names, mut datasets) = (UniqueNames::default(), UniqueNames::default());
         let most = self.options.max_sequences.unwrap_or(usize::MAX);
         for mut file in self.files {
             corpus.documents_left_out += file.left_out;
@@ -249,13 +250,13 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// As many threads as there are, at most eight, with the stacks that templates of others need.
+/// As many threads as the usual pool has, at most eight, with large stacks for the templates of tokenizers.
 fn threads() -> Option<rayon::ThreadPool> {
     let count = rayon::current_num_threads().min(8);
     rayon::ThreadPoolBuilder::new().num_threads(count).stack_size(jinja::STACK).build().ok()
 }
 
-/// Turns conversations into token ids; shared between threads.
+/// Turns conversations into token ids. Threads share it.
 struct Encoder<'a> {
     template: &'a Template,
     tokenizer: &'a Tokenizer,
@@ -266,9 +267,10 @@ struct Encoder<'a> {
 }
 
 impl Encoder<'_> {
-    fn document(&self, document: Document) -> Result<Encoded, Failure> {
+    fn document(&self, document: Document) -> Result<Encoded, EncodingFailure> {
         let Document { place, id, dataset, category, given, conversations } = document;
-        let failure = |reason, by_template| Failure { skipped: Skipped { place: place.clone(), reason }, by_template };
+        let failure =
+            |reason, by_template| EncodingFailure { skipped: Skipped { place: place.clone(), reason }, by_template };
         let (mut encoded, mut notes) = (Vec::with_capacity(conversations.len()), Vec::new());
         for messages in &conversations {
             let rendered =
@@ -302,7 +304,7 @@ impl Encoder<'_> {
         }
         let cut = tokens.len() > self.context;
         tokens.truncate(self.context);
-        // Whatever lies behind the cut need not be told apart.
+        // Messages after the cut have no tokens, so their ends are not needed.
         let last = if cut { tokens[tokens.len() - 1].offset } else { usize::MAX };
         let ends = self.template.ends(messages, given, &self.tokens, rendered, last)?;
         let spans = spans(messages, &ends, &tokens, cut);
@@ -310,7 +312,7 @@ impl Encoder<'_> {
     }
 }
 
-/// What a conversation carries and its text does not hold: reasoning, tools, documents.
+/// Notes on what a conversation has but its text does not show: reasoning, tools, documents.
 fn not_written(template: &Template, text: &str, messages: &[Message], given: &Given) -> Vec<String> {
     let mut notes = Vec::new();
     for (key, reasoning) in messages.iter().filter_map(Message::reasoning) {
@@ -330,8 +332,8 @@ fn not_written(template: &Template, text: &str, messages: &[Message], given: &Gi
     notes
 }
 
-/// The tokens of each message: a token belongs to the message in whose part of the text its offset lies. Messages behind
-/// the cut have no span.
+/// The tokens of each message: a token belongs to the message in whose part of the text its offset lies. Messages after the
+/// cut have no span.
 fn spans(messages: &[Message], ends: &[usize], tokens: &[Token], cut: bool) -> Vec<Span> {
     let mut start = 0;
     let mut spans = Vec::new();

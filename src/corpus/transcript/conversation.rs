@@ -1,37 +1,37 @@
-//! A row of a transcript: conversations, or a half of one of MT-Bench.
+//! Reads a row of a transcript: one or several conversations, or one side of an MT-Bench conversation.
 
 use serde_json::{Map, Value};
 
 use super::{
     OasstPaths,
-    beside::{Given, beside},
     layout::{Layout, Shape, list_of},
-    message::{self, Findings, MOST_MESSAGES, Message, messages},
+    message::{self, Findings, MOST_MESSAGES, Message, read_messages},
     oasst,
-    pairs::{alternating, exchange_of, exchanges, pair},
+    other_keys::{Given, beside},
+    pairs::{exchange_of, read_alternating, read_exchanges, read_pair},
 };
 use crate::corpus::{
     row::{category, scalar},
-    value_words::describe,
+    value_words::describe_value,
 };
 
-/// Keys that name a document, in the order in which they are looked at.
+/// Keys that name a document, in the order in which they are tried.
 const ID_KEYS: [&str; 5] = ["id", "question_id", "conversation_id", "conversation_hash", "message_tree_id"];
 
-/// Conversations that are one document: several only where they are paths of one tree.
+/// The conversations of one document; there are several only if they are paths of one tree of replies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Document {
     /// `file:line`.
     pub place: String,
-    /// What the row calls itself.
+    /// The name that the row has.
     pub id: Option<String>,
-    /// The data set, if it is another one than that of the file: the model that answered.
+    /// The data set, if it is not that of the file: the model that answered.
     pub dataset: Option<String>,
-    /// What stands under the category's key.
+    /// The value under the key of the category.
     pub category: Option<String>,
-    /// What the template is given beside the messages.
+    /// Values that the template gets besides the messages.
     pub given: Given,
-    /// Their messages, in the order in which they were said.
+    /// The messages of each conversation, in order.
     pub conversations: Vec<Vec<Message>>,
 }
 
@@ -51,17 +51,17 @@ pub(super) struct Side {
     pub id: String,
     /// The `model_id` of an answer.
     pub model: Option<String>,
-    /// Choices beside the first one.
+    /// The number of choices after the first one.
     pub further_choices: usize,
-    /// What stands under the category's key.
+    /// The value under the key of the category.
     pub category: Option<String>,
     /// The texts of one speaker, turn by turn.
     pub turns: Vec<String>,
 }
 
-/// What a row gives.
+/// The content of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Row {
+pub(super) enum TranscriptRow {
     /// Whole conversations.
     Document(Document),
     /// The user's side.
@@ -70,10 +70,10 @@ pub(super) enum Row {
     Answer(Side),
 }
 
-/// Reads a row of a known layout; `findings` takes what had to be left out of it.
+/// Reads a row of a known layout; what had to be left out is added to `findings`.
 ///
 /// # Errors
-/// The row cannot be used; says why.
+/// The reason why the row cannot be used.
 pub(super) fn read_row(
     place: &str,
     row: &Map<String, Value>,
@@ -81,17 +81,17 @@ pub(super) fn read_row(
     category_key: Option<&str>,
     oasst_paths: OasstPaths,
     findings: &mut Findings,
-) -> Result<Row, String> {
+) -> Result<TranscriptRow, String> {
     let category = category(row, category_key)?;
     let place = place.to_owned();
     let (conversations, given) = match &layout.shape {
         Shape::Questions => {
             let turns = turns(content(row, layout, "turns")?, "turns")?;
-            return Ok(Row::Question(side(place, row, category, turns, 0)?));
+            return Ok(TranscriptRow::Question(side(place, row, category, turns, 0)?));
         }
         Shape::Answers => {
             let (turns, further) = first_choice(content(row, layout, "choices")?)?;
-            return Ok(Row::Answer(side(place, row, category, turns, further)?));
+            return Ok(TranscriptRow::Answer(side(place, row, category, turns, further)?));
         }
         Shape::Tree => (oasst::paths(content(row, layout, "prompt")?, oasst_paths, findings)?, Given::default()),
         _ => {
@@ -100,10 +100,10 @@ pub(super) fn read_row(
             (vec![messages], given)
         }
     };
-    Ok(Row::Document(Document { place, id: id(row)?, dataset: None, category, given, conversations }))
+    Ok(TranscriptRow::Document(Document { place, id: id(row)?, dataset: None, category, given, conversations }))
 }
 
-/// The messages of a row that is one conversation, and the keys that they come from.
+/// The messages of a row with one conversation, and the keys that they come from.
 fn conversation<'a>(
     row: &Map<String, Value>,
     layout: &'a Layout,
@@ -115,22 +115,22 @@ fn conversation<'a>(
     Ok(match &layout.shape {
         Shape::Messages(key, usual) => {
             let list = list(key)?;
-            let names = message::names(&list).unwrap_or(*usual);
-            (messages(&list, names, findings)?, vec![key.as_str()])
+            let names = message::role_and_text_keys(&list).unwrap_or(*usual);
+            (read_messages(&list, names, findings)?, vec![key.as_str()])
         }
-        Shape::Exchanges(Some(key)) => (exchanges(&list(key)?, findings)?, vec![key.as_str()]),
+        Shape::Exchanges(Some(key)) => (read_exchanges(&list(key)?, findings)?, vec![key.as_str()]),
         Shape::Exchanges(None) => (exchange_of(row, findings), vec!["system"]),
-        Shape::Alternating(key) => (alternating(&list(key)?)?, vec![key.as_str()]),
-        _ => pair(row, findings)?,
+        Shape::Alternating(key) => (read_alternating(&list(key)?)?, vec![key.as_str()]),
+        _ => read_pair(row, findings)?,
     })
 }
 
-/// What stands under the key that holds the messages.
+/// The value under the key of the messages.
 fn content<'a>(row: &'a Map<String, Value>, layout: &Layout, key: &str) -> Result<&'a Value, String> {
     row.get(key).ok_or_else(|| format!("no `{key}`; the file is read as {}", layout.format))
 }
 
-/// Refuses conversations that are none.
+/// Refuses conversations without messages, or with too many.
 pub(super) fn check(conversation: &[Message]) -> Result<(), String> {
     match conversation.len() {
         0 => Err("the conversation has no messages".into()),
@@ -164,7 +164,7 @@ fn side(
     Ok(Side { place, id, model: text("model_id")?, further_choices, category, turns })
 }
 
-/// The turns of the first choice, and how many further choices there are.
+/// The turns of the first choice, and the number of further choices.
 fn first_choice(choices: &Value) -> Result<(Vec<String>, usize), String> {
     match choices {
         Value::Array(choices) => match choices.first().map(|choice| choice.get("turns")) {
@@ -172,13 +172,13 @@ fn first_choice(choices: &Value) -> Result<(Vec<String>, usize), String> {
             Some(None) => Err("the first of `choices` has no `turns`".into()),
             None => Err("`choices` is an empty list".into()),
         },
-        other => Err(format!("`choices` is {}; expected a list", describe(other))),
+        other => Err(format!("`choices` is {}; expected a list", describe_value(other))),
     }
 }
 
 fn turns(list: &Value, key: &str) -> Result<Vec<String>, String> {
     let Value::Array(list) = list else {
-        return Err(format!("`{key}` is {}; expected a list of strings", describe(list)));
+        return Err(format!("`{key}` is {}; expected a list of strings", describe_value(list)));
     };
     if list.is_empty() {
         return Err(format!("`{key}` is an empty list"));

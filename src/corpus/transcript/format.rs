@@ -1,10 +1,10 @@
-//! How conversations are written down, and by what a file's format is known.
+//! The formats of conversations.
 
 use std::{fmt, str::FromStr};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, OptionName, Result};
 
-/// A way to write conversations.
+/// A format of conversations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TranscriptFormat {
     /// `{"question_id", "category", "turns": [...]}`: the user's messages of MT-Bench.
@@ -49,7 +49,7 @@ impl TranscriptFormat {
         }
     }
 
-    /// The key that holds the messages, where they stand under the usual one.
+    /// The usual key of the messages in this format.
     pub(super) fn key(self) -> &'static str {
         match self {
             Self::MtBenchQuestions => "turns",
@@ -70,7 +70,7 @@ impl FromStr for TranscriptFormat {
             let names = Self::ALL.map(Self::name).join(", ");
             Error::usage(
                 format!("transcript format `{text}` is unknown; expected one of {names}"),
-                "without --format the format of each file is detected",
+                format!("without {} the format of each file is detected", OptionName::Format),
             )
         })
     }
@@ -93,7 +93,7 @@ pub enum OasstPaths {
 }
 
 impl OasstPaths {
-    /// All choices.
+    /// All variants.
     pub const ALL: [Self; 2] = [Self::All, Self::Best];
 
     /// The name on the command line and in the manifest.
@@ -114,7 +114,7 @@ impl FromStr for OasstPaths {
             "best" => Ok(Self::Best),
             _ => Err(Error::usage(
                 format!("paths `{text}` of reply trees are unknown; expected all or best"),
-                "for example --oasst-paths best",
+                format!("for example {}", OptionName::OasstPaths.with("best")),
             )),
         }
     }

@@ -1,7 +1,7 @@
-//! Where a row has its conversation: under which key, and in which shape.
+//! Finds the conversation in a row: its key and its shape.
 //!
-//! The first row of a file that tells decides for the file. Well-known keys are looked at first; then any key will do
-//! whose value is a list of messages, since people name it as they like.
+//! The first unambiguous row of a file decides for the whole file. Well-known keys are tried first, then any key whose value is a
+//! list of messages, because people choose their own names.
 
 use std::borrow::Cow;
 
@@ -9,24 +9,24 @@ use serde_json::{Map, Value};
 
 use super::{
     TranscriptFormat,
-    message::{self, role},
+    message::{self, role_named},
     pairs,
 };
 
-/// Keys of lists of messages that are looked at before any other, in this order.
+/// Keys of lists of messages that are tried before any other, in this order.
 const MESSAGE_KEYS: [&str; 9] =
     ["conversations", "messages", "conversation", "dialog", "dialogue", "dialogs", "chat", "conv", "turns"];
-/// Keys whose lists of strings are messages of two speakers in turn.
+/// Keys whose lists of strings are messages of two alternating speakers.
 const ALTERNATING_KEYS: [&str; 6] = ["data", "conversations", "conversation", "dialog", "dialogue", "messages"];
 
-/// How the rows of a file are read.
+/// How the conversations of a file are arranged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Layout {
-    /// The format that it is called by.
+    /// The format that is reported.
     pub format: TranscriptFormat,
     /// Where the conversation is.
     pub shape: Shape,
-    /// Whether the row left no doubt; else it counts for that row alone.
+    /// Whether the row was unambiguous; if not, the layout counts only for that row.
     pub sure: bool,
 }
 
@@ -39,9 +39,9 @@ pub(super) enum Shape {
     Answers,
     /// A tree of replies.
     Tree,
-    /// A list of messages under this key, which name speaker and text like this.
+    /// A list of messages under this key, with these keys of speaker and text.
     Messages(String, (&'static str, &'static str)),
-    /// A list of exchanges under this key, `[{"human", "assistant"}]`; without a key the row is the only one.
+    /// A list of exchanges under this key, `[{"human", "assistant"}]`; without a key the row itself is the only exchange.
     Exchanges(Option<String>),
     /// A list of strings under this key, the user's first.
     Alternating(String),
@@ -54,10 +54,10 @@ impl Layout {
         Self { format, shape, sure: true }
     }
 
-    /// The layout of a row, of the format that is asked for if one is.
+    /// The layout of a row, in the wanted format if one is given.
     ///
     /// # Errors
-    /// The row holds no conversation; says what it has.
+    /// The row has no conversation; the text says what it has.
     pub(super) fn detect(row: &Map<String, Value>, wanted: Option<TranscriptFormat>) -> Result<Self, String> {
         let Some(wanted) = wanted else { return any(row) };
         let shape = match wanted {
@@ -79,7 +79,7 @@ impl Layout {
         Ok(Self { format: wanted, shape, sure: true })
     }
 
-    /// How the conversation is found, in words; `None` where the format says it.
+    /// Where the conversation is, in words; `None` if the format says it.
     pub(super) fn told(&self) -> Option<String> {
         match &self.shape {
             Shape::Messages(key, (role, text))
@@ -97,12 +97,12 @@ impl Layout {
     }
 }
 
-/// Whether two formats differ in nothing but the outer key.
+/// Whether two formats differ only in the outer key.
 fn alike(one: TranscriptFormat, other: TranscriptFormat) -> bool {
     usual_names(one) == usual_names(other) && one != TranscriptFormat::Instruction
 }
 
-/// The keys of speaker and text that a format has.
+/// The usual keys of speaker and text in a format.
 fn usual_names(format: TranscriptFormat) -> (&'static str, &'static str) {
     if format == TranscriptFormat::ShareGpt { ("from", "value") } else { ("role", "content") }
 }
@@ -151,7 +151,7 @@ fn of_messages(shape: Shape) -> Layout {
     Layout::sure(format, shape)
 }
 
-/// The formats by their keys alone, for rows that cannot be used but tell how they are meant: a list first, then anything.
+/// Guesses the format only by keys, for rows that cannot be used but show what is meant: keys with lists first, then any value.
 fn unsure(row: &Map<String, Value>) -> Option<Layout> {
     use TranscriptFormat::{MtBenchAnswers, MtBenchQuestions, OpenAi, ShareGpt, WildChat};
     let formats = [MtBenchQuestions, MtBenchAnswers, ShareGpt, OpenAi, WildChat];
@@ -169,14 +169,14 @@ fn unsure(row: &Map<String, Value>) -> Option<Layout> {
 /// The list of messages under a key, if there is one.
 fn messages_under(row: &Map<String, Value>, key: &str) -> Option<Shape> {
     let list = list_of(row.get(key)?).ok()?;
-    let names = message::names(&list)?;
+    let names = message::role_and_text_keys(&list)?;
     Some(Shape::Messages(key.into(), names))
 }
 
-/// A list as it stands, as JSON in a text, or as a table of columns (`{"role": [...], "content": [...]}`).
+/// A list that is given directly, as JSON in a string, or as a table of columns (`{"role": [...], "content": [...]}`).
 ///
 /// # Errors
-/// Something else; says what it is.
+/// The value is something else; the text says what.
 pub(super) fn list_of(value: &Value) -> Result<Cow<'_, [Value]>, String> {
     match value {
         Value::Array(list) => Ok(Cow::Borrowed(list)),
@@ -188,11 +188,11 @@ pub(super) fn list_of(value: &Value) -> Result<Cow<'_, [Value]>, String> {
             _ => Err("a string that begins like a list, but is no JSON; expected a list".into()),
         },
         Value::Object(columns) => table(columns).map(Cow::Owned).ok_or_else(|| "an object; expected a list".into()),
-        other => Err(format!("{}; expected a list", crate::corpus::value_words::describe(other))),
+        other => Err(format!("{}; expected a list", crate::corpus::value_words::describe_value(other))),
     }
 }
 
-/// The rows of a table whose columns are lists of one length.
+/// The rows of a table whose columns are lists of equal length.
 fn table(columns: &Map<String, Value>) -> Option<Vec<Value>> {
     let lists: Vec<(&String, &Vec<Value>)> =
         columns.iter().map(|(key, value)| Some((key, value.as_array()?))).collect::<Option<_>>()?;
@@ -212,12 +212,12 @@ fn is_exchanges(value: &Value) -> bool {
 /// Whether an object's keys are speakers, one of them the user and one the model.
 fn is_exchange(object: &Map<String, Value>) -> bool {
     use crate::corpus::Role;
-    let spoken = |(key, value): (&String, &Value)| value.is_string().then(|| role(key)).flatten();
+    let spoken = |(key, value): (&String, &Value)| value.is_string().then(|| role_named(key)).flatten();
     let roles: Vec<Role> = object.iter().filter_map(spoken).collect();
     roles.contains(&Role::User) && roles.contains(&Role::Assistant)
 }
 
-/// Why a row is none: what it has, and what it looks like.
+/// The reason why a row cannot be used: the keys that it has, and what it looks like.
 fn unknown(row: &Map<String, Value>) -> String {
     let has = |keys: &[&str]| keys.iter().all(|key| row.contains_key(*key));
     if has(&["message_id", "parent_id", "text"]) {

@@ -1,54 +1,54 @@
-//! Messages: who says what.
+//! Reads messages: their speakers and texts.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::{Map, Value};
 
-use crate::corpus::{Role, value_words::describe};
+use crate::corpus::{Role, value_words::describe_value};
 
-/// Most messages of one conversation: turns are counted in 16 bits.
+/// The most messages of one conversation: turns are counted in 16 bits.
 pub(super) const MOST_MESSAGES: usize = 1 << 16;
 
-/// Keys under which a message says who speaks, in the order in which they are looked at.
+/// Keys of the speaker of a message, in the order in which they are tried.
 const ROLE_KEYS: [&str; 5] = ["role", "from", "speaker", "author", "sender"];
-/// Keys under which it says what.
+/// Keys of the text of a message.
 const TEXT_KEYS: [&str; 5] = ["content", "value", "text", "message", "utterance"];
-/// Keys of what a model thought before it answered, the usual one first.
+/// Keys of a model's reasoning before its answer, the usual one first.
 pub(super) const REASONING_KEYS: [&str; 3] = ["reasoning_content", "thinking", "reasoning"];
-/// Keys of calls of tools.
+/// Keys of tool calls.
 pub(super) const CALL_KEYS: [&str; 2] = ["tool_calls", "function_call"];
 
-/// One message of a conversation; cheap to copy, since the paths of a tree share their messages.
+/// One message of a conversation. It is cheap to clone, because the paths of a tree share their messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Message {
     /// Who speaks.
     pub role: Role,
-    /// What is said, calls of tools included.
+    /// The text, tool calls included.
     pub text: Arc<str>,
-    /// What else the message carries, if anything.
+    /// Further content of the message, if it has any.
     pub more: Option<Arc<More>>,
 }
 
-/// What a message carries beside its role and its text.
+/// The content of a message besides its role and its text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct More {
-    /// Its text without calls of tools, where it has such calls.
+    /// Its text without tool calls, if it has such calls.
     pub without_calls: Option<WithoutCalls>,
     /// All its other keys.
     pub keys: Map<String, Value>,
 }
 
-/// What of a message is no call of a tool; nothing where it has calls alone.
+/// The text of a message without its tool calls; `None` inside if it consists only of calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct WithoutCalls(pub Option<Arc<str>>);
 
 impl Message {
-    /// A message that is nothing but its text.
+    /// A message that has only a text.
     pub(super) fn new(role: Role, text: impl Into<Arc<str>>) -> Self {
         Self { role, text: text.into(), more: None }
     }
 
-    /// What was said without calls of tools.
+    /// The text without tool calls.
     pub(super) fn said(&self) -> &str {
         let without = self.more.as_ref().and_then(|more| more.without_calls.as_ref());
         without.map_or(&self.text, |said| said.0.as_deref().unwrap_or_default())
@@ -60,7 +60,7 @@ impl Message {
         self.text.len() + self.more.iter().flat_map(|more| more.keys.values()).map(value).sum::<usize>()
     }
 
-    /// What was thought before, with its key.
+    /// The reasoning of the model, with its key.
     pub(super) fn reasoning(&self) -> Option<(&'static str, &Value)> {
         let keys = &self.more.as_ref()?.keys;
         let found = |key: &&'static str| keys.get(*key).filter(|value| !value.is_null()).map(|value| (*key, value));
@@ -68,7 +68,7 @@ impl Message {
     }
 }
 
-/// Words for the roles; upper and lower case are the same.
+/// Words for the roles; case does not matter.
 const ROLE_WORDS: [(Role, &[&str]); 4] = [
     (Role::System, &["system", "developer"]),
     (Role::User, &["user", "human", "prompter", "customer", "instruction"]),
@@ -108,28 +108,28 @@ const ROLE_WORDS: [(Role, &[&str]); 4] = [
 ];
 
 /// The role that a word names.
-pub(super) fn role(word: &str) -> Option<Role> {
+pub(super) fn role_named(word: &str) -> Option<Role> {
     let word = word.trim().to_ascii_lowercase();
     ROLE_WORDS.into_iter().find(|(_, words)| words.contains(&word.as_str())).map(|(role, _)| role)
 }
 
-/// What reading messages finds out beside them.
+/// Observations made while messages are read.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Findings {
-    /// What had to be left out, and how often.
+    /// Notes on what was left out, with counts.
     pub notes: Vec<(String, usize)>,
-    /// Words that stand for a role and are not its name.
+    /// Words that stand for a role but are not its name.
     pub roles: BTreeMap<String, Role>,
 }
 
 impl Findings {
-    /// Something was left out.
+    /// Notes that something was left out.
     pub(super) fn note(&mut self, reason: impl Into<String>) {
         self.notes.push((reason.into(), 1));
     }
 
-    /// A word stands for a role.
-    pub(super) fn role(&mut self, word: &str, role: Role) {
+    /// Records a word that stands for a role.
+    pub(super) fn note_role(&mut self, word: &str, role: Role) {
         if word != role.name() && !self.roles.contains_key(word) {
             self.roles.insert(word.to_owned(), role);
         }
@@ -140,20 +140,20 @@ impl Findings {
 pub(super) fn role_of(message: &Map<String, Value>, key: &str, findings: &mut Findings) -> Result<Role, String> {
     let word = match message.get(key) {
         Some(Value::String(word)) => word,
-        Some(other) => return Err(format!("`{key}` is {}; expected a string", describe(other))),
+        Some(other) => return Err(format!("`{key}` is {}; expected a string", describe_value(other))),
         None => return Err(format!("no `{key}`")),
     };
-    let role = role(word).ok_or_else(|| {
+    let role = role_named(word).ok_or_else(|| {
         let known: Vec<_> = ROLE_WORDS.iter().flat_map(|(_, words)| *words).copied().collect();
         let word: String = word.chars().take(60).collect();
         format!("`{key}` is \"{word}\"; expected one of {}", known.join(", "))
     })?;
-    findings.role(word, role);
+    findings.note_role(word, role);
     Ok(role)
 }
 
-/// The keys under which the messages of a list have their role and their text; `None` where none has both.
-pub(super) fn names(list: &[Value]) -> Option<(&'static str, &'static str)> {
+/// The keys of role and text in a list of messages; `None` if no message has both.
+pub(super) fn role_and_text_keys(list: &[Value]) -> Option<(&'static str, &'static str)> {
     list.iter().take(16).find_map(|message| {
         let message = message.as_object()?;
         let role = ROLE_KEYS.into_iter().find(|key| message.get(*key).is_some_and(Value::is_string))?;
@@ -162,11 +162,11 @@ pub(super) fn names(list: &[Value]) -> Option<(&'static str, &'static str)> {
     })
 }
 
-/// Reads a list of messages; `names` says where a message has its role and its text.
+/// Reads a list of messages; `names` are the keys of role and text.
 ///
 /// # Errors
-/// The list, or one of its messages, cannot be used; says why.
-pub(super) fn messages(
+/// The reason why the list, or one of its messages, cannot be used.
+pub(super) fn read_messages(
     list: &[Value],
     (role_key, text_key): (&str, &str),
     findings: &mut Findings,
@@ -174,7 +174,7 @@ pub(super) fn messages(
     let mut read = |(turn, message): (usize, &Value)| {
         let of = |reason| format!("message {turn}: {reason}");
         let Value::Object(message) = message else {
-            return Err(format!("message {turn} is {}; expected an object", describe(message)));
+            return Err(format!("message {turn} is {}; expected an object", describe_value(message)));
         };
         let role = role_of(message, role_key, findings).map_err(of)?;
         let (text, without_calls) = text(message, text_key, findings).map_err(of)?;
@@ -187,11 +187,11 @@ pub(super) fn messages(
     list.iter().enumerate().map(&mut read).collect()
 }
 
-/// A text, and what of it is no call of a tool, where there are such calls.
+/// A text and, if it contains tool calls, the text without them.
 type Text = (String, Option<WithoutCalls>);
 
-/// The text of a message: a string, nothing (null), or a list of parts whose texts are joined. Calls of tools follow as
-/// their JSON, on a line of their own.
+/// The text of a message: a string, nothing (null), or a list of parts whose texts are joined. Tool calls follow as JSON on a
+/// separate line.
 fn text(message: &Map<String, Value>, key: &str, findings: &mut Findings) -> Result<Text, String> {
     let calls: Vec<&Value> =
         CALL_KEYS.iter().filter_map(|key| message.get(*key)).filter(|call| !is_empty(call)).collect();
@@ -200,7 +200,7 @@ fn text(message: &Map<String, Value>, key: &str, findings: &mut Findings) -> Res
         Some(Value::Array(parts)) => Some(join_parts(parts, findings)?),
         Some(Value::Null) => None,
         Some(other) => {
-            return Err(format!("`{key}` is {}; expected a string, null or a list of parts", describe(other)));
+            return Err(format!("`{key}` is {}; expected a string, null or a list of parts", describe_value(other)));
         }
         None if calls.is_empty() => return Err(format!("no `{key}`")),
         None => None,
@@ -223,7 +223,7 @@ fn is_empty(value: &Value) -> bool {
     value.is_null() || value.as_array().is_some_and(Vec::is_empty)
 }
 
-/// The texts of parts, joined; every other part is noted by its type.
+/// The joined texts of parts; parts without text are noted by their type.
 fn join_parts(parts: &[Value], findings: &mut Findings) -> Result<String, String> {
     let mut joined = String::new();
     for part in parts {
@@ -233,7 +233,7 @@ fn join_parts(parts: &[Value], findings: &mut Findings) -> Result<String, String
                 let kind = part.get("type").and_then(Value::as_str).unwrap_or("unknown");
                 findings.note(format!("a part of type `{kind}` left out; only text is routed"));
             }
-            (other, _) => return Err(format!("a part is {}; expected an object", describe(other))),
+            (other, _) => return Err(format!("a part is {}; expected an object", describe_value(other))),
         }
     }
     Ok(joined)
@@ -249,7 +249,7 @@ mod tests {
     fn read(list: &Value) -> Result<Read, String> {
         let mut findings = Findings::default();
         let list = list.as_array().unwrap();
-        let messages = messages(list, ("role", "content"), &mut findings)?;
+        let messages = read_messages(list, ("role", "content"), &mut findings)?;
         let texts = messages.into_iter().map(|message| (message.role, message.text.to_string())).collect();
         Ok((texts, findings.notes.into_iter().map(|(note, _)| note).collect()))
     }
@@ -291,7 +291,7 @@ mod tests {
         ]);
         let list = list.as_array().unwrap();
         let mut findings = Findings::default();
-        let read = messages(list, names(list).unwrap(), &mut findings).unwrap();
+        let read = read_messages(list, role_and_text_keys(list).unwrap(), &mut findings).unwrap();
         let words: Vec<_> = findings.roles.iter().map(|(word, role)| format!("{word} {}", role.name())).collect();
         assert_eq!(words, ["GPT assistant", "human user", "ipython tool"]);
         assert_eq!(Value::Object(read[0].more.as_ref().unwrap().keys.clone()), json!({"weight": 0}));

@@ -1,11 +1,10 @@
-//! Conversations -> sequences of token ids whose tokens know their message.
+//! Turns conversations into sequences of token ids, and records which message each token belongs to.
 //!
-//! A conversation is written as one text by a chat template and encoded as the original encodes its prompt: the special
-//! tokens (`<pad>` as BOS, `</s>`) cut the text, and what stands between two of them is encoded as one string, over the
-//! borders of messages. A special token that stands in a message as a word is special there too, as in the original. A
-//! token belongs to the message that holds its first character that is no space ([`Token::offset`](super::Token)).
+//! A chat template writes a conversation as one text, which is encoded as the original encodes its prompt: the special
+//! tokens (`<pad>` as BOS, `</s>`) cut the text, and the text between two of them is encoded as one string, across the
+//! boundaries of messages. A special token that occurs as a word in a message is special too, as in the original. A
+//! token belongs to the message with its first character that is not a space ([`Token::offset`](super::Token)).
 
-mod beside;
 mod build;
 mod conversation;
 mod format;
@@ -16,6 +15,7 @@ mod mt_bench;
 mod notes;
 mod oasst;
 mod options;
+mod other_keys;
 mod pairs;
 mod template;
 
@@ -28,26 +28,25 @@ use std::{collections::BTreeMap, ops::ControlFlow};
 use serde_json::{Map, Value};
 
 use self::{
-    build::{Builder, Refused},
-    conversation::{Row, read_row},
+    build::{Refused, TranscriptBuilder},
+    conversation::{TranscriptRow, read_row},
     layout::Layout,
     message::Findings,
     mt_bench::{MOST_WAITING, MtBench},
 };
 use super::{
     Corpus, Role, Skipped, Tokenizer,
-    files::{Column, ColumnKind, Refusal, RowSink, Source, collect, read_source},
-    read::{check, verdict},
-    value_words::describe,
+    files::{Column, ColumnKind, Refusal, RowSink, Source, collect_files, read_source},
+    read_corpus::{check_limits, checked_corpus},
+    value_words::describe_value,
 };
-use crate::error::{Error, Result};
+use crate::error::{Error, OptionName, Result};
 
 impl Corpus {
     /// Reads conversations; each is one sequence. Answers of MT-Bench are joined with the questions of the same run by
-    /// `question_id` (first choice; the last answer of a model). Questions that nothing answers stay conversations of their own
-    /// file.
+    /// `question_id` (first choice; the last answer of a model). A question without an answer is a conversation of its own file.
     ///
-    /// Sequences stand in input order, whatever the number of threads. The document's name is the row's `id`,
+    /// Sequences are in input order, whatever the number of threads. The document's name is the row's `id`,
     /// `question_id`, `conversation_id`, `conversation_hash` or `message_tree_id`, else `file:line`.
     ///
     /// # Errors
@@ -59,7 +58,7 @@ impl Corpus {
         template: &Template,
         tokenizer: Option<&Tokenizer>,
     ) -> Result<Self> {
-        check(options.context, options.bos, options.vocab_size, options.max_sequences)?;
+        check_limits(options.context, options.bos, options.vocab_size, options.max_sequences)?;
         let tokenizer = tokenizer.ok_or_else(|| {
             Error::corpus(
                 "transcripts are text, but the checkpoint has no tokenizer",
@@ -67,15 +66,13 @@ impl Corpus {
             )
         })?;
         tokenizer.check_vocabulary(options.vocab_size)?;
-        let (sources, skipped) = collect(&options.paths)?;
-        let builder = Builder::new(options, template, tokenizer, skipped)?;
+        let (sources, skipped) = collect_files(&options.paths)?;
+        let builder = TranscriptBuilder::new(options, template, tokenizer, skipped)?;
         let mut reader = Reader { options, builder, bench: MtBench::default() };
         for source in &sources {
             reader.source(source)?;
         }
-        let hint = "a row is a conversation: a list of messages ({\"role\", \"content\"} or {\"from\", \"value\"}) under any \
-                    key, a prompt with its response, MT-Bench (questions, and answers together with their questions \
-                    file) or an OASST tree; --format says which";
+        let hint = format!("{ROWS}; {} says which", OptionName::Format);
         let (mut corpus, refused) = reader.into_corpus();
         if let Some(error) = broken(template, &refused, &corpus) {
             return Err(error);
@@ -85,11 +82,11 @@ impl Corpus {
             corpus.notes.push(Skipped { place: source.path.display().to_string(), reason });
         }
         corpus.template = template.source().cloned();
-        verdict(corpus, &options.paths, options.strict, hint)
+        checked_corpus(corpus, &options.paths, options.strict, &hint)
     }
 }
 
-/// The error about a template that refuses every conversation: it is not the rows that are wrong.
+/// The error for a template that refuses every conversation: the template is wrong, not the rows.
 fn broken(template: &Template, refused: &Refused, corpus: &Corpus) -> Option<Error> {
     let first = refused.first.as_ref().filter(|_| refused.all && corpus.sequences.is_empty())?;
     let path = template.source()?.path.display();
@@ -99,29 +96,34 @@ fn broken(template: &Template, refused: &Refused, corpus: &Corpus) -> Option<Err
             "the chat template of `{path}` fails on every conversation ({}); the first, {place}: {reason}",
             refused.count
         ),
-        jinja::HINT,
+        jinja::other_templates(),
     ))
 }
+
+/// What a row may look like, for a hint.
+const ROWS: &str = "a row is a conversation: a list of messages ({\"role\", \"content\"} or {\"from\", \"value\"}) under any key, a \
+                    prompt with its response, MT-Bench (questions, and answers together with their questions file) or an OASST \
+                    tree";
 
 const READ_FROM: &str = "transcripts are read from .jsonl, .ndjson and .json (each also compressed, as .jsonl.gz or .jsonl.zst) \
                          and from .parquet";
 
-/// Files -> rows -> documents.
+/// Reads files into documents.
 struct Reader<'a> {
     options: &'a TranscriptOptions,
-    builder: Builder<'a>,
+    builder: TranscriptBuilder<'a>,
     bench: MtBench,
 }
 
 impl Reader<'_> {
-    /// Reads one file and takes its hash.
+    /// Reads one file and hashes it.
     fn source(&mut self, source: &Source) -> Result<()> {
         if source.is_text() && !source.named {
             self.builder.skip(source.path.display().to_string(), READ_FROM.into());
             return Ok(());
         }
         let number = self.builder.begin(source);
-        let mut file = FileRows { number, layout: None, seen: None, roles: BTreeMap::new(), reader: self };
+        let mut file = TranscriptRows { number, layout: None, seen: None, roles: BTreeMap::new(), reader: self };
         let identity = read_source(source, &mut file)?;
         let format = file.format();
         file.told(&source.path.display().to_string(), identity.partial);
@@ -130,7 +132,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Joins what waited for the last file.
+    /// Joins the questions and answers of MT-Bench, and ends reading.
     fn into_corpus(mut self) -> (Corpus, Refused) {
         let mut current = 0;
         let place = "MT-Bench".to_owned();
@@ -152,19 +154,19 @@ impl Reader<'_> {
     }
 }
 
-/// The rows of one file.
-struct FileRows<'r, 'a> {
+/// A sink for the rows of one file.
+struct TranscriptRows<'r, 'a> {
     number: usize,
-    /// As the first row says that leaves no doubt.
+    /// The layout of the first unambiguous row.
     layout: Option<Layout>,
-    /// The format of a row that leaves one, until then.
+    /// The format of an ambiguous row, as long as there is no layout.
     seen: Option<TranscriptFormat>,
     /// Words that stood for a role.
     roles: BTreeMap<String, Role>,
     reader: &'r mut Reader<'a>,
 }
 
-impl RowSink for FileRows<'_, '_> {
+impl RowSink for TranscriptRows<'_, '_> {
     fn noun(&self) -> &'static str {
         "transcript"
     }
@@ -181,7 +183,7 @@ impl RowSink for FileRows<'_, '_> {
     }
 
     fn refuses_text(&self) -> Option<Refusal> {
-        Some(Refusal::new(format!("is text; {READ_FROM}"), "plain text is a corpus: --corpus"))
+        Some(Refusal::new(format!("is text; {READ_FROM}"), format!("plain text is a corpus: {}", OptionName::Corpus)))
     }
 
     fn note(&mut self, place: String, reason: String) {
@@ -210,24 +212,27 @@ impl RowSink for FileRows<'_, '_> {
     }
 }
 
-impl FileRows<'_, '_> {
+impl TranscriptRows<'_, '_> {
     /// The format of the file, as far as it is known.
     fn format(&self) -> Option<TranscriptFormat> {
         self.layout.as_ref().map(|layout| layout.format).or(self.seen).or(self.reader.options.format)
     }
 
-    /// Whether more sides of MT-Bench wait for each other than any file of it has. Which of them are the first sequences is
-    /// known when all are there, so that none below that is too many.
+    /// Whether more questions and answers of MT-Bench are waiting than any real file has. Fewer are never too many: which of them
+    /// become the first sequences is known only when all have been read.
     fn is_enough(&self) -> bool {
         let most = self.reader.options.max_sequences.map(|most| most.max(MOST_WAITING));
         most.is_some_and(|most| self.reader.bench.waiting(self.number) >= most)
     }
 
-    /// Says how the file was taken.
+    /// Notes how the file was read.
     fn told(&mut self, path: &str, is_partial: bool) {
         if is_partial && self.is_enough() {
             let waiting = self.reader.bench.waiting(self.number);
-            let told = format!("{waiting} questions and answers were read and no more: --max-sequences wants fewer");
+            let told = format!(
+                "{waiting} questions and answers were read and no more: {} wants fewer",
+                OptionName::MaxSequences
+            );
             self.reader.builder.note(self.number, path, &told, 1);
         }
         if let Some(told) = self.layout.as_ref().and_then(Layout::told) {
@@ -249,21 +254,21 @@ impl FileRows<'_, '_> {
                 }
                 self.roles.append(&mut findings.roles);
                 match row {
-                    Row::Document(document) => self.reader.builder.document(self.number, document),
-                    Row::Question(side) => self.reader.bench.question(self.number, side),
-                    Row::Answer(side) => self.reader.bench.answer(self.number, side),
+                    TranscriptRow::Document(document) => self.reader.builder.document(self.number, document),
+                    TranscriptRow::Question(side) => self.reader.bench.question(self.number, side),
+                    TranscriptRow::Answer(side) => self.reader.bench.answer(self.number, side),
                 }
             }
             Err(reason) => self.reader.builder.skip(place, reason),
         }
     }
 
-    /// Reads a row; the first that leaves no doubt decides how those after it are read.
-    fn read(&mut self, place: &str, value: &Value, findings: &mut Findings) -> Result<Row, String> {
+    /// Reads a row; the first unambiguous row decides how later rows are read.
+    fn read(&mut self, place: &str, value: &Value, findings: &mut Findings) -> Result<TranscriptRow, String> {
         let options = self.reader.options;
         let Value::Object(row) = value else {
             let format = self.format().map_or("a conversation".to_owned(), |format| format!("`{}`", format.key()));
-            return Err(format!("{}; expected an object with {format}", describe(value)));
+            return Err(format!("{}; expected an object with {format}", describe_value(value)));
         };
         let found = match &self.layout {
             Some(layout) => layout.clone(),

@@ -3,21 +3,21 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{
-    beside::Given,
     conversation::{Document, Side},
     message::Message,
+    other_keys::Given,
 };
 use crate::corpus::{Role, Skipped};
 
-/// Questions and answers of one file that may wait where only some sequences are wanted: far more than any benchmark has, so
-/// that only an input without an end is cut there.
+/// The most questions and answers of one file that are kept if only some sequences are wanted: far more than any benchmark has,
+/// so that only an endless input is cut.
 pub(super) const MOST_WAITING: usize = 1 << 15;
 
-/// Questions and answers of all files of a run, until the last file has been read: an answers file may stand before its
+/// Keeps the questions and answers of all files until the last file has been read, because answers may come before their
 /// questions.
 #[derive(Clone, Debug, Default)]
 pub(super) struct MtBench {
-    /// File and row.
+    /// Questions, each with the number of its file.
     questions: Vec<(usize, Side)>,
     answers: Vec<(usize, Side)>,
 }
@@ -33,15 +33,14 @@ impl MtBench {
         self.answers.push((file, side));
     }
 
-    /// How many questions and answers of a file wait for each other.
+    /// The number of questions and answers of a file.
     pub(super) fn waiting(&self, file: usize) -> usize {
-        // The sides of a file follow each other, and the last file is the one that is asked for.
+        // The rows of a file are consecutive, and the question is always about the last file.
         let of = |sides: &[(usize, Side)]| sides.len() - sides.partition_point(|(of, _)| *of < file);
         of(&self.questions) + of(&self.answers)
     }
 
-    /// What was not used as it stands, each with how often: questions without an answer, answers that were given again,
-    /// choices beside the first one.
+    /// Notes with counts: questions without an answer, answers that were replaced by later ones, choices after the first one.
     pub(super) fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         let answered: HashSet<&str> = self.answers.iter().map(|(_, answer)| answer.id.as_str()).collect();
@@ -64,7 +63,7 @@ impl MtBench {
         notes
     }
 
-    /// Of the answers of a model of a file to a question the last one, as in `FastChat`.
+    /// The last answer of each model of a file to each question, as in `FastChat`.
     fn last_answers(&self) -> HashSet<usize> {
         let mut last = HashMap::new();
         for (at, (file, answer)) in self.answers.iter().enumerate() {
@@ -73,7 +72,7 @@ impl MtBench {
         last.into_values().collect()
     }
 
-    /// The files in which several models answer: there each is a data set of its own.
+    /// The files in which several models answer: there each model is a separate data set.
     fn of_several_models(&self) -> HashSet<usize> {
         let mut models: HashMap<usize, HashSet<Option<&str>>> = HashMap::new();
         for (file, answer) in &self.answers {
@@ -82,9 +81,9 @@ impl MtBench {
         models.into_iter().filter(|(_, models)| models.len() > 1).map(|(file, _)| file).collect()
     }
 
-    /// The conversations, each with its file, file by file in the order of the rows: an answer with its question belongs
-    /// to the file of the answers, a question that nothing answers stays alone in its own. Of questions with one id the
-    /// first is answered. What cannot be joined is skipped.
+    /// The conversations, each with its file, file by file in the order of the rows. An answer with its question belongs to the file
+    /// of the answer; a question without an answer belongs to its own file. Of several questions with one id the first is
+    /// answered. Rows that cannot be joined are skipped.
     pub(super) fn join(self) -> Vec<(usize, Result<Document, Skipped>)> {
         let mut by_id: HashMap<&str, &Side> = HashMap::new();
         for (_, question) in &self.questions {

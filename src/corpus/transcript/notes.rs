@@ -1,45 +1,45 @@
-//! What was left out of rows that are used, counted: a file of a million rows says a thing once.
+//! Counts notes on what was left out of rows, so that a file with a million rows gives each note only once.
 
 use crate::corpus::Skipped;
 
-/// Most different things that are said of one file.
+/// The most different notes about one file.
 const MOST_KINDS: usize = 40;
 
 /// The notes of one file, or of all together.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Notes {
-    kinds: Vec<Kind>,
-    /// How often something was met that is no longer told apart.
+    kinds: Vec<NoteKind>,
+    /// The number of further notes, which are not distinguished any more.
     further: usize,
 }
 
 #[derive(Clone, Debug)]
-struct Kind {
+struct NoteKind {
     reason: String,
-    /// Where it was met first.
+    /// The place of the first.
     place: String,
     count: usize,
 }
 
 impl Notes {
-    /// Something was met at a place, so many times.
+    /// Adds a note with its place and its count.
     pub(super) fn add(&mut self, place: &str, reason: &str, count: usize) {
         if let Some(kind) = self.kinds.iter_mut().find(|kind| kind.reason == reason) {
             kind.count += count;
         } else if self.kinds.len() < MOST_KINDS {
-            self.kinds.push(Kind { reason: reason.to_owned(), place: place.to_owned(), count });
+            self.kinds.push(NoteKind { reason: reason.to_owned(), place: place.to_owned(), count });
         } else {
             self.further += count;
         }
     }
 
-    /// The notes in the order in which they were met first.
+    /// The notes in the order of their first places.
     pub(super) fn into_list(self, file: &str) -> Vec<Skipped> {
         let further = (self.further > 0).then(|| Skipped {
             place: file.to_owned(),
             reason: format!("{} further notes of other kinds", self.further),
         });
-        let told = |Kind { reason, place, count }| match count {
+        let told = |NoteKind { reason, place, count }| match count {
             0 | 1 => Skipped { place, reason },
             _ => Skipped { place, reason: format!("{reason} ({count} times in this file, here first)") },
         };

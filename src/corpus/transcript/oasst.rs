@@ -6,23 +6,23 @@ use super::{
     OasstPaths,
     message::{Findings, Message, role_of},
 };
-use crate::corpus::value_words::describe;
+use crate::corpus::value_words::describe_value;
 
-/// Most messages and bytes of text that the paths of one tree may have together: they share what comes before a fork, and
-/// a long prompt with thousands of replies would be encoded thousands of times.
+/// The most messages and bytes of text that the paths of one tree may have together: paths repeat everything before a fork, so a
+/// long prompt with thousands of replies would be encoded thousands of times.
 const MOST: (usize, usize) = (1 << 20, 16 << 20);
 
 /// The conversations of a tree: paths from its prompt to messages without replies, in the order of the file. A deleted
-/// message goes with everything that follows it; `findings` hears how many there were.
+/// message is left out with everything that follows it; `findings` counts them.
 ///
 /// # Errors
-/// A message cannot be used, or the prompt is deleted; says why.
+/// The reason why a message cannot be used, or that the prompt is deleted.
 pub(super) fn paths(prompt: &Value, choice: OasstPaths, findings: &mut Findings) -> Result<Vec<Vec<Message>>, String> {
     if is_deleted(prompt) {
         return Err("the prompt is deleted, and with it the whole tree".into());
     }
     let mut walk = Walk { choice, path: Vec::new(), found: Vec::new(), size: (0, 0), deleted: 0, left_out: 0 };
-    // Not by recursion: a tree may be as deep as its file is long.
+    // This is not recursive, because a tree may be as deep as its file is long.
     let mut open = vec![(0, prompt)];
     while let Some((depth, message)) = open.pop() {
         walk.path.truncate(depth);
@@ -41,20 +41,20 @@ pub(super) fn paths(prompt: &Value, choice: OasstPaths, findings: &mut Findings)
 
 struct Walk {
     choice: OasstPaths,
-    /// The messages on the way to where the walk is.
+    /// The messages from the prompt to the current one.
     path: Vec<Message>,
     found: Vec<Vec<Message>>,
-    /// Messages and bytes of what was found.
+    /// The number of messages and bytes of all paths so far.
     size: (usize, usize),
     deleted: usize,
     left_out: usize,
 }
 
 impl Walk {
-    /// Takes a message and gives the replies to follow.
+    /// Takes a message and returns the replies to follow.
     fn message<'a>(&mut self, value: &'a Value, findings: &mut Findings) -> Result<Vec<&'a Value>, String> {
         let Value::Object(object) = value else {
-            return Err(format!("a message is {}; expected an object", describe(value)));
+            return Err(format!("a message is {}; expected an object", describe_value(value)));
         };
         self.path.push(message(object, findings)?);
         let replies = self.replies(object)?;
@@ -64,7 +64,7 @@ impl Walk {
         Ok(replies)
     }
 
-    /// A path has come to its end; the first one is taken whatever its size.
+    /// Takes the current path, which has ended; the first path is taken whatever its size.
     fn end_of_path(&mut self) {
         let bytes: usize = self.path.iter().map(|message| message.text.len()).sum();
         let size = (self.size.0 + self.path.len(), self.size.1 + bytes);
@@ -81,7 +81,7 @@ impl Walk {
         let all = match message.get("replies") {
             None | Some(Value::Null) => return Ok(Vec::new()),
             Some(Value::Array(all)) => all,
-            Some(other) => return Err(format!("`replies` is {}; expected a list", describe(other))),
+            Some(other) => return Err(format!("`replies` is {}; expected a list", describe_value(other))),
         };
         let kept: Vec<&Value> = all.iter().filter(|reply| !is_deleted(reply)).collect();
         self.deleted += all.len() - kept.len();
@@ -108,7 +108,7 @@ fn message(object: &Map<String, Value>, findings: &mut Findings) -> Result<Messa
     let role = role_of(object, "role", findings).map_err(of)?;
     match object.get("text") {
         Some(Value::String(text)) => Ok(Message::new(role, text.as_str())),
-        Some(other) => Err(of(format!("`text` is {}; expected a string", describe(other)))),
+        Some(other) => Err(of(format!("`text` is {}; expected a string", describe_value(other)))),
         None => Err(of("no `text`".into())),
     }
 }

@@ -1,4 +1,4 @@
-//! What to read as transcripts.
+//! The options for reading transcripts.
 
 use std::path::PathBuf;
 
@@ -7,11 +7,10 @@ use super::format::{OasstPaths, TranscriptFormat};
 /// What to read and how to cut it.
 #[derive(Clone, Debug)]
 pub struct TranscriptOptions {
-    /// Files as for a corpus, but for those of plain text: `.jsonl`, `.ndjson` and `.json`, each also compressed (`.gz`,
-    /// `.zst`), and `.parquet`; folders of these, or `-` for the standard input. Every file is a data set of its own, named
-    /// after the file.
+    /// Files as for a corpus, except plain text: `.jsonl`, `.ndjson` and `.json`, each also compressed (`.gz`, `.zst`), and
+    /// `.parquet`; folders of these, or `-` for standard input. Every file is a separate data set, named after the file.
     pub paths: Vec<PathBuf>,
-    /// How all files are written; `None` to detect it for each file by its first row that has one of the formats' keys.
+    /// The format of all files; `None` to detect it for each file by its first row that has one of the formats' keys.
     pub format: Option<TranscriptFormat>,
     /// Which conversations a tree of replies gives.
     pub oasst_paths: OasstPaths,
@@ -25,7 +24,7 @@ pub struct TranscriptOptions {
     pub eos: u32,
     /// Ids must be below it.
     pub vocab_size: usize,
-    /// Stop after so many sequences, the first in input order.
+    /// Stop after this many sequences, the first in input order.
     pub max_sequences: Option<usize>,
     /// Whether anything that cannot be used is an error instead of an entry in [`Corpus::skipped`](crate::corpus::Corpus::skipped).
     pub strict: bool,

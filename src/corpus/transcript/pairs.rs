@@ -1,17 +1,17 @@
-//! Instruction data: a prompt and its response beside each other, exchanges, strings in turn.
+//! Instruction data: a prompt and its response under two keys, lists of exchanges, and lists of strings of alternating speakers.
 
 use serde_json::{Map, Value};
 
-use super::message::{Findings, Message, messages, names, role};
-use crate::corpus::{Role, value_words::describe};
+use super::message::{Findings, Message, read_messages, role_and_text_keys, role_named};
+use crate::corpus::{Role, value_words::describe_value};
 
-/// Keys of a prompt, in the order in which they are looked at.
+/// Keys of a prompt, in the order in which they are tried.
 const PROMPT_KEYS: [&str; 5] = ["prompt", "instruction", "question", "query", "input"];
 /// Keys of a response.
 const RESPONSE_KEYS: [&str; 5] = ["chosen", "response", "completion", "output", "answer"];
-/// Keys of what a prompt is about; it follows the prompt.
+/// Keys of the material that a prompt is about; it is appended to the prompt.
 const INPUT_KEYS: [&str; 2] = ["input", "context"];
-/// The marks of the two speakers in a conversation that is one text.
+/// The marks of the two speakers in a conversation that is given as one text.
 const MARKS: [(&str, Role); 2] = [("\n\nHuman:", Role::User), ("\n\nAssistant:", Role::Assistant)];
 
 /// The prompt and the response of a row by their keys.
@@ -24,23 +24,23 @@ fn keys(row: &Map<String, Value>) -> (Option<&'static str>, Option<&'static str>
     (PROMPT_KEYS.into_iter().find(is_filled), RESPONSE_KEYS.into_iter().find(is_filled))
 }
 
-/// Whether a row has a prompt with a response, or a whole conversation as the one that was chosen.
+/// Whether a row has a prompt with a response, or a whole conversation under `chosen`.
 pub(super) fn is_pair(row: &Map<String, Value>) -> bool {
     match keys(row) {
         (Some(_), Some(_)) => true,
         (None, Some("chosen")) => match &row["chosen"] {
-            Value::Array(list) => names(list).is_some(),
+            Value::Array(list) => role_and_text_keys(list).is_some(),
             other => other.as_str().is_some_and(|text| text.starts_with(MARKS[0].0)),
         },
         _ => false,
     }
 }
 
-/// The conversation of a row with a prompt and a response, and the keys that it is made of.
+/// The conversation of a row with a prompt and a response, and the keys that it comes from.
 ///
 /// # Errors
-/// One of the two is absent or of another kind than expected; says which.
-pub(super) fn pair(
+/// One of the two is missing or has an unexpected type; the text says which.
+pub(super) fn read_pair(
     row: &Map<String, Value>,
     findings: &mut Findings,
 ) -> Result<(Vec<Message>, Vec<&'static str>), String> {
@@ -92,14 +92,14 @@ fn side(value: &Value, speaker: Role, findings: &mut Findings) -> Result<Vec<Mes
             Ok(list.iter().filter_map(Value::as_str).map(|text| Message::new(speaker, text)).collect())
         }
         Value::Array(list) => {
-            let names = names(list).ok_or("a list of neither strings nor messages")?;
-            messages(list, names, findings)
+            let names = role_and_text_keys(list).ok_or("a list of neither strings nor messages")?;
+            read_messages(list, names, findings)
         }
-        other => Err(format!("{}; expected a string or a list of messages", describe(other))),
+        other => Err(format!("{}; expected a string or a list of messages", describe_value(other))),
     }
 }
 
-/// What the prompt is about stands behind it.
+/// Appends the material that a prompt is about to the prompt.
 fn about(row: &Map<String, Value>, prompt_key: &str, asked: &mut [Message], used: &mut Vec<&'static str>) {
     let [only] = asked else { return };
     for key in INPUT_KEYS.into_iter().filter(|key| *key != prompt_key) {
@@ -112,7 +112,7 @@ fn about(row: &Map<String, Value>, prompt_key: &str, asked: &mut [Message], used
     }
 }
 
-/// Exchanges before this one: `[["question", "answer"], ...]`.
+/// The exchanges before this one: `[["question", "answer"], ...]`.
 fn history(row: &Map<String, Value>, used: &mut Vec<&'static str>) -> Result<Vec<Message>, String> {
     let Some(history) = row.get("history").filter(|history| !history.is_null()) else { return Ok(Vec::new()) };
     let pair = |pair: &Value| {
@@ -125,7 +125,7 @@ fn history(row: &Map<String, Value>, used: &mut Vec<&'static str>) -> Result<Vec
     Ok(pairs.into_iter().flatten().collect())
 }
 
-/// Questions and answers, one after the other.
+/// Questions and answers, alternating.
 fn in_turn(asked: Vec<Message>, said: Vec<Message>) -> Result<Vec<Message>, String> {
     if said.len() > asked.len() || said.len() + 1 < asked.len() {
         return Err(format!("{} prompts with {} responses; expected as many", asked.len(), said.len()));
@@ -134,7 +134,7 @@ fn in_turn(asked: Vec<Message>, said: Vec<Message>) -> Result<Vec<Message>, Stri
     Ok(asked.into_iter().flat_map(|question| [Some(question), said.next()]).flatten().collect())
 }
 
-/// A conversation that is one text, cut at the marks of its speakers; any other is what it is.
+/// Cuts a conversation that is given as one text at the marks of its speakers; any other conversation stays unchanged.
 fn whole(messages: Vec<Message>) -> Vec<Message> {
     let [only] = &messages[..] else { return messages };
     if !only.text.starts_with(MARKS[0].0) {
@@ -154,12 +154,12 @@ fn whole(messages: Vec<Message>) -> Vec<Message> {
 /// Exchanges whose keys are the speakers, in the order of their keys.
 ///
 /// # Errors
-/// An exchange is no object.
-pub(super) fn exchanges(list: &[Value], findings: &mut Findings) -> Result<Vec<Message>, String> {
+/// An exchange is not an object.
+pub(super) fn read_exchanges(list: &[Value], findings: &mut Findings) -> Result<Vec<Message>, String> {
     let mut conversation = Vec::new();
     for (number, exchange) in list.iter().enumerate() {
         let Value::Object(exchange) = exchange else {
-            return Err(format!("exchange {number} is {}; expected an object", describe(exchange)));
+            return Err(format!("exchange {number} is {}; expected an object", describe_value(exchange)));
         };
         conversation.extend(exchange_of(exchange, findings));
     }
@@ -170,9 +170,9 @@ pub(super) fn exchanges(list: &[Value], findings: &mut Findings) -> Result<Vec<M
 pub(super) fn exchange_of(exchange: &Map<String, Value>, findings: &mut Findings) -> Vec<Message> {
     let mut said = Vec::new();
     for (key, value) in exchange {
-        match (role(key), value.as_str()) {
+        match (role_named(key), value.as_str()) {
             (Some(role), Some(text)) => {
-                findings.role(key, role);
+                findings.note_role(key, role);
                 said.push(Message::new(role, text));
             }
             (Some(_), None) if !value.is_null() => {
@@ -181,17 +181,17 @@ pub(super) fn exchange_of(exchange: &Map<String, Value>, findings: &mut Findings
             _ => {}
         }
     }
-    // Keys of a table may stand in any order: the system and the user come before the answer.
+    // The keys of an object may come in any order; the system and the user speak before the answer.
     let order = |role: Role| [Role::System, Role::User, Role::Tool, Role::Assistant].iter().position(|&r| r == role);
     said.sort_by_key(|message| order(message.role));
     said
 }
 
-/// Strings of two speakers in turn, the user first.
+/// Strings of two alternating speakers, the user first.
 ///
 /// # Errors
-/// One of them is no string.
-pub(super) fn alternating(list: &[Value]) -> Result<Vec<Message>, String> {
+/// One of them is not a string.
+pub(super) fn read_alternating(list: &[Value]) -> Result<Vec<Message>, String> {
     let speakers = [Role::User, Role::Assistant].into_iter().cycle();
     let message = |(text, speaker): (&Value, Role)| Some(Message::new(speaker, text.as_str()?));
     let messages: Option<Vec<_>> = list.iter().zip(speakers).map(message).collect();
@@ -204,7 +204,7 @@ mod tests {
     use serde_json::json;
 
     fn read(row: &Value) -> String {
-        let messages = match pair(row.as_object().unwrap(), &mut Findings::default()) {
+        let messages = match read_pair(row.as_object().unwrap(), &mut Findings::default()) {
             Ok((messages, _)) => messages,
             Err(reason) => return reason,
         };

@@ -1,4 +1,4 @@
-//! Messages -> one text: the chat templates.
+//! The chat templates, which write the messages of a conversation as one text.
 
 use std::{
     fmt,
@@ -6,26 +6,30 @@ use std::{
     str::FromStr,
 };
 
-use super::{beside::Given, jinja::Jinja, message::Message};
+use super::{
+    jinja::{Jinja, other_templates},
+    message::Message,
+    other_keys::Given,
+};
 use crate::{
     corpus::{Role, Tokenizer},
-    error::{Error, Result},
+    error::{Error, OptionName, Result},
 };
 
-/// Which chat template is asked for.
+/// The choice of a chat template.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ChatTemplate {
-    /// The template of the checkpoint's tokenizer where there is one, else that of the authors.
+    /// The template of the checkpoint's tokenizer if it has one, else the authors' template.
     #[default]
     Auto,
-    /// That of the authors' inference script: `<<SYS>>\n{system}\n<</SYS>>\n\n`, then `{bos}[INST] {user} [/INST]` and
-    /// ` {assistant} {eos}`, message by message in whatever order they stand. It knows no tools: what a tool gave back is
-    /// written like a user's message (and keeps the role `tool`).
+    /// The template of the authors' inference script: `<<SYS>>\n{system}\n<</SYS>>\n\n`, then `{bos}[INST] {user} [/INST]` and
+    /// ` {assistant} {eos}`, message by message in any order. It has no tools: the result of a tool is written like a user
+    /// message (but keeps the role `tool`).
     OpenMoe,
-    /// That of the checkpoint's tokenizer: `chat_template.jinja`, else the `chat_template` of `tokenizer_config.json`, else
+    /// The template of the checkpoint's tokenizer: `chat_template.jinja`, else the `chat_template` of `tokenizer_config.json`, else
     /// that of `chat_template.json`.
     Tokenizer,
-    /// The messages joined by newlines, one BOS at the start, as a document of a corpus. A newline belongs to the message
+    /// The messages joined by newlines, with one BOS at the start, like a document of a corpus. A newline belongs to the message
     /// that it ends.
     Plain,
 }
@@ -52,7 +56,7 @@ impl FromStr for ChatTemplate {
         Self::ALL.into_iter().find(|template| template.name() == text).ok_or_else(|| {
             Error::usage(
                 format!("chat template `{text}` is unknown; expected auto, openmoe, tokenizer or plain"),
-                "for example --template plain",
+                format!("for example {}", OptionName::Template.with("plain")),
             )
         })
     }
@@ -66,16 +70,16 @@ impl fmt::Display for ChatTemplate {
 
 /// A chat template, ready to use. Its `Display` is `openmoe`, `tokenizer` or `plain`.
 #[derive(Clone, Debug)]
-pub struct Template(Kind);
+pub struct Template(TemplateKind);
 
 #[derive(Clone, Debug)]
-enum Kind {
+enum TemplateKind {
     OpenMoe,
     Plain,
     Jinja(Box<Jinja>),
 }
 
-/// Where a template of a tokenizer comes from, for the manifest.
+/// The origin of a tokenizer's template, for the manifest.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TemplateSource {
@@ -85,10 +89,10 @@ pub struct TemplateSource {
     pub path: PathBuf,
     /// SHA-256 of the template's text, hexadecimal.
     pub sha256: String,
-    /// The day at which its `strftime_now` stands still, if it asks for the time.
+    /// The fixed day that its `strftime_now` gives, if it asks for the time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub date: Option<String>,
-    /// Files that hold a template too, which is not used.
+    /// Other files with a template, which is not used.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_used: Vec<String>,
 }
@@ -107,11 +111,11 @@ impl fmt::Display for TemplateSource {
 }
 
 impl Template {
-    /// Where the template comes from; `None` for one that is built in.
+    /// The origin of the template; `None` for a built-in template.
     pub fn source(&self) -> Option<&TemplateSource> {
         match &self.0 {
-            Kind::Jinja(jinja) => Some(&jinja.source),
-            Kind::OpenMoe | Kind::Plain => None,
+            TemplateKind::Jinja(jinja) => Some(&jinja.source),
+            TemplateKind::OpenMoe | TemplateKind::Plain => None,
         }
     }
 
@@ -119,21 +123,23 @@ impl Template {
     ///
     /// # Errors
     /// [`Error::Tokenizer`]: the template's file cannot be read, or the template is broken. [`Error::Usage`]:
-    /// [`ChatTemplate::Tokenizer`] where there is no `chat_template`.
+    /// [`ChatTemplate::Tokenizer`] although there is no `chat_template`.
     pub fn open(choice: ChatTemplate, checkpoint: &Path) -> Result<Self> {
         let kind = match choice {
-            ChatTemplate::OpenMoe => Kind::OpenMoe,
-            ChatTemplate::Plain => Kind::Plain,
-            ChatTemplate::Auto => Jinja::open(checkpoint)?.map_or(Kind::OpenMoe, |jinja| Kind::Jinja(Box::new(jinja))),
+            ChatTemplate::OpenMoe => TemplateKind::OpenMoe,
+            ChatTemplate::Plain => TemplateKind::Plain,
+            ChatTemplate::Auto => {
+                Jinja::open(checkpoint)?.map_or(TemplateKind::OpenMoe, |jinja| TemplateKind::Jinja(Box::new(jinja)))
+            }
             ChatTemplate::Tokenizer => match Jinja::open(checkpoint)? {
-                Some(jinja) => Kind::Jinja(Box::new(jinja)),
+                Some(jinja) => TemplateKind::Jinja(Box::new(jinja)),
                 None => {
                     return Err(Error::usage(
                         format!(
                             "`{}` has neither a chat_template.jinja nor a tokenizer_config.json with a `chat_template`",
                             checkpoint.display()
                         ),
-                        "--template openmoe is the template of the authors, --template plain is none",
+                        other_templates(),
                     ));
                 }
             },
@@ -141,14 +147,14 @@ impl Template {
         Ok(Self(kind))
     }
 
-    /// Whether the text is a plain one: no special tokens in it, one BOS before it.
+    /// Whether the template is [`ChatTemplate::Plain`]: no special tokens in the text, one BOS before it.
     pub(super) fn is_plain(&self) -> bool {
-        matches!(self.0, Kind::Plain)
+        matches!(self.0, TemplateKind::Plain)
     }
 
-    /// Whether a word stands in the template: what it does not speak of it does not write.
+    /// Whether the template contains a word: it cannot write a value whose name it does not contain.
     pub(super) fn speaks_of(&self, word: &str) -> bool {
-        matches!(&self.0, Kind::Jinja(jinja) if jinja.speaks_of(word))
+        matches!(&self.0, TemplateKind::Jinja(jinja) if jinja.speaks_of(word))
     }
 
     /// The special tokens that the template writes and that cut its text.
@@ -157,16 +163,16 @@ impl Template {
     /// The tokenizer does not know a token that the template uses.
     pub(super) fn tokens(&self, tokenizer: &Tokenizer, special: Special) -> Result<TemplateTokens> {
         match &self.0 {
-            Kind::Plain => Ok(TemplateTokens::default()),
-            Kind::OpenMoe => TemplateTokens::of_model(tokenizer, special),
-            Kind::Jinja(jinja) => jinja.tokens(tokenizer, special),
+            TemplateKind::Plain => Ok(TemplateTokens::default()),
+            TemplateKind::OpenMoe => TemplateTokens::of_model(tokenizer, special),
+            TemplateKind::Jinja(jinja) => jinja.tokens(tokenizer, special),
         }
     }
 
     /// The text of a conversation.
     ///
     /// # Errors
-    /// A template of the tokenizer refuses the conversation; says why.
+    /// The reason why a template of the tokenizer refuses the conversation.
     pub(super) fn render(
         &self,
         messages: &[Message],
@@ -174,8 +180,8 @@ impl Template {
         tokens: &TemplateTokens,
     ) -> Result<Rendered, String> {
         Ok(match &self.0 {
-            Kind::OpenMoe => written(messages, |text, message| openmoe(text, message, tokens)),
-            Kind::Plain => {
+            TemplateKind::OpenMoe => written(messages, |text, message| openmoe(text, message, tokens)),
+            TemplateKind::Plain => {
                 let mut left = messages.len();
                 written(messages, |text, message| {
                     text.push_str(&message.text);
@@ -183,17 +189,17 @@ impl Template {
                     text.push_str(if left > 0 { "\n" } else { "" });
                 })
             }
-            Kind::Jinja(jinja) => {
+            TemplateKind::Jinja(jinja) => {
                 let (text, steps) = jinja.render(messages, given, tokens)?;
                 Rendered { text, steps, ends: None }
             }
         })
     }
 
-    /// Where the text of each message ends, for those that begin at or before byte `last` of what was rendered.
+    /// Where the text of each message ends, for messages that begin at or before byte `last` of the rendered text.
     ///
     /// # Errors
-    /// The template does not let its messages be told apart; says why.
+    /// The reason why it cannot be decided where the messages end.
     pub(super) fn ends(
         &self,
         messages: &[Message],
@@ -203,7 +209,9 @@ impl Template {
         last: usize,
     ) -> Result<Vec<usize>, String> {
         match (&self.0, rendered.ends) {
-            (Kind::Jinja(jinja), None) => jinja.ends(messages, given, tokens, (&rendered.text, rendered.steps), last),
+            (TemplateKind::Jinja(jinja), None) => {
+                jinja.ends(messages, given, tokens, (&rendered.text, rendered.steps), last)
+            }
             (_, ends) => Ok(ends.unwrap_or_default()),
         }
     }
@@ -212,9 +220,9 @@ impl Template {
 impl fmt::Display for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
-            Kind::OpenMoe => "openmoe",
-            Kind::Plain => "plain",
-            Kind::Jinja(_) => "tokenizer",
+            TemplateKind::OpenMoe => "openmoe",
+            TemplateKind::Plain => "plain",
+            TemplateKind::Jinja(_) => "tokenizer",
         })
     }
 }
@@ -222,7 +230,7 @@ impl fmt::Display for Template {
 /// The special ids of a model.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Special {
-    /// `None` for no BOS at all.
+    /// Id of the BOS; `None` for no BOS at all.
     pub bos: Option<u32>,
     /// Id of the EOS.
     pub eos: u32,
@@ -230,7 +238,7 @@ pub(super) struct Special {
     pub vocab_size: usize,
 }
 
-/// Special tokens as words of a text.
+/// The special tokens as words.
 #[derive(Clone, Debug, Default)]
 pub(super) struct TemplateTokens {
     /// What the template writes for the BOS; empty for none.
@@ -242,7 +250,7 @@ pub(super) struct TemplateTokens {
 }
 
 impl TemplateTokens {
-    /// The BOS and the EOS of the model, by the names that its tokenizer has for them.
+    /// The BOS and the EOS of the model, as words of its tokenizer.
     ///
     /// # Errors
     /// The tokenizer has no such id.
@@ -251,7 +259,7 @@ impl TemplateTokens {
             tokenizer.piece(id).filter(|word| !word.is_empty()).ok_or_else(|| {
                 Error::tokenizer(
                     format!("tokenizer `{}` has no token {id}, the model's {name}", tokenizer.file().display()),
-                    "the tokenizer belongs to another model; or use --template plain",
+                    format!("the tokenizer belongs to another model; or use {}", OptionName::Template.with("plain")),
                 )
             })
         };
@@ -267,15 +275,15 @@ impl TemplateTokens {
 
 /// A conversation as text.
 pub(super) struct Rendered {
-    /// All of it, special tokens as words.
+    /// The whole text, with special tokens as words.
     pub text: String,
-    /// What it took a template of others.
+    /// The number of steps that the template of a tokenizer took.
     steps: u64,
-    /// Where the text of each message ends, where the template knows without asking.
+    /// Where the text of each message ends, if the template knows it directly.
     ends: Option<Vec<usize>>,
 }
 
-/// Writes message after message.
+/// Renders the messages one after the other with `write`.
 fn written(messages: &[Message], mut write: impl FnMut(&mut String, &Message)) -> Rendered {
     let mut text = String::new();
     let mut end = |message| {
@@ -316,10 +324,10 @@ mod tests {
             .map(|(role, text)| Message::new(role, text));
         let tokens = TemplateTokens { bos: "<pad>".into(), eos: "</s>".into(), words: Vec::new() };
         let render = |kind| Template(kind).render(&messages, &Given::default(), &tokens).unwrap();
-        let openmoe = render(Kind::OpenMoe);
+        let openmoe = render(TemplateKind::OpenMoe);
         assert_eq!(openmoe.text, "<<SYS>>\nS\n<</SYS>>\n\n<pad>[INST] U [/INST] A </s><pad>[INST]  [/INST]");
         assert_eq!(openmoe.ends.unwrap(), [20, 41, 48, 68]);
-        let plain = render(Kind::Plain);
+        let plain = render(TemplateKind::Plain);
         assert_eq!((plain.text.as_str(), plain.ends.unwrap()), ("S\nU\nA\n", vec![2, 4, 6, 6]));
     }
 }

@@ -1,4 +1,4 @@
-//! The traces of a drift run -> its statistics.
+//! Computes the statistics of a drift run from its traces.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use crate::{
     error::Result,
     pipeline::{
         progress::{Progress, RunningStage, Stage},
-        recorded_settings::settings,
+        recorded_settings::recorded_settings,
     },
     routing::{ExpertId, LayerId},
     run::{RecordedCheckpoint, RunDir, RunRecord, recorded_checkpoints},
@@ -14,7 +14,7 @@ use crate::{
     trace::{LayerTrace, RoutingTrace},
 };
 
-/// Layer by layer; within a layer checkpoint by checkpoint.
+/// Computes layer by layer, and within a layer checkpoint by checkpoint.
 pub(crate) fn compute(run: &RunDir, record: &RunRecord, progress: &dyn Progress) -> Result<TableBuilders> {
     let checkpoints = recorded_checkpoints(run, record)?;
     let traces = checkpoints.iter().map(|(_, trace)| RoutingTrace::open(trace)).collect::<Result<Vec<_>>>()?;
@@ -35,7 +35,7 @@ pub(crate) fn compute(run: &RunDir, record: &RunRecord, progress: &dyn Progress)
 
 fn drift_settings(record: &RunRecord) -> DriftSettings {
     DriftSettings {
-        statistics: settings(record),
+        statistics: recorded_settings(record),
         match_experts: record.drift.as_ref().is_some_and(|drift| drift.match_experts),
         tokens_of_interest: record.tokens_of_interest().to_vec(),
         ..DriftSettings::default()

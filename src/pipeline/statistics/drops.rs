@@ -1,10 +1,10 @@
-//! The traces of a drops run -> its statistics.
+//! Computes the statistics of a drops run from its traces.
 
 use crate::{
-    error::{Error, Result},
+    error::{Error, OptionName, Result},
     pipeline::{
         progress::{Progress, RunningStage, Stage},
-        recorded_settings::settings,
+        recorded_settings::recorded_settings,
     },
     routing::{LayerId, LayerShape, RouterSettings},
     run::{RunDir, RunRecord, recorded_checkpoints},
@@ -23,7 +23,7 @@ struct Recorded {
     spans: SpanTable,
 }
 
-/// One layer of it.
+/// One layer of the trace.
 struct RecordedLayer<'a> {
     of: &'a Recorded,
     trace: LayerTrace,
@@ -37,7 +37,7 @@ impl Recorded {
         if trace.shape().layers().any(|(_, layer)| layer.capacity.is_none()) {
             return Err(Error::run_folder(
                 format!("manifest.json of `{}` does not say how capacity was set", folder.path().display()),
-                "the run was made by another version: run it again with --force",
+                format!("the run was made by another version: run it again with {}", OptionName::Force),
             ));
         }
         Ok(Self { label: label.to_owned(), sequences: trace.sequences()?, spans: trace.spans()?, trace })
@@ -62,7 +62,7 @@ impl RecordedLayer<'_> {
     }
 }
 
-/// Layer by layer: one layer of each trace is in memory at a time.
+/// Computes layer by layer: one layer of each trace is in memory at a time.
 pub(crate) fn compute(run: &RunDir, record: &RunRecord, progress: &dyn Progress) -> Result<TableBuilders> {
     let opened = recorded_checkpoints(run, record)?;
     let checkpoints = opened.iter().map(|(label, folder)| Recorded::open(label, folder)).collect::<Result<Vec<_>>>()?;
@@ -72,7 +72,7 @@ pub(crate) fn compute(run: &RunDir, record: &RunRecord, progress: &dyn Progress)
         .collect::<Result<Vec<_>>>()?;
     let defaults = DropSettings::default();
     let bin = record.drops.as_ref().map_or(defaults.bin, |drops| drops.bin);
-    let settings = DropSettings { statistics: settings(record), bin, ..defaults };
+    let settings = DropSettings { statistics: recorded_settings(record), bin, ..defaults };
     let stage = RunningStage::begin(progress, Stage::Statistics, None);
     let mut tables = TableBuilders::new();
     for &layer in checkpoints[0].trace.moe_layers() {

@@ -1,4 +1,4 @@
-//! A run folder with a complete trace -> statistics, charts, summary, report. Needs no checkpoint.
+//! Makes statistics, charts, summary and report from a run folder with complete traces. Needs no checkpoint.
 
 mod drift;
 mod drops;
@@ -14,7 +14,7 @@ use super::{
     progress::{Progress, RunningStage, Stage},
     report_page,
     run_tables::{RowsInFiles, read_tables, read_tables_counted, stage_tables},
-    verdict::verdict,
+    verdict::run_verdict,
 };
 use crate::{
     chart::{Chart, ChartContext, draw_all},
@@ -24,16 +24,16 @@ use crate::{
     stats::{Finding, TableBuilders, Tables, headline, keep_shown_categories},
 };
 
-/// What a run found.
+/// The results of a run.
 #[derive(Clone, Debug)]
 pub struct Analysis {
     /// `summary.json`, as text.
     pub summary: String,
     /// The verdict, line by line.
     pub verdict: Vec<String>,
-    /// The verdict, answer by answer.
+    /// The verdict, one entry for each answer.
     pub answers: Vec<VerdictEntry>,
-    /// The findings of the summary.
+    /// The findings that the summary quotes.
     pub findings: Vec<Finding>,
     /// The number of charts in `charts/`.
     pub charts: usize,
@@ -49,7 +49,8 @@ fn compute(run: &RunDir, record: &RunRecord, progress: &dyn Progress) -> Result<
 }
 
 /// The statistics of a run, computed from its traces by the settings in `record.statistics`; nothing is written. The tables hold
-/// what charts and reports show: all rows of tables of usual size, of larger ones those about the most frequent token ids.
+/// the rows that charts and reports show: all rows of a table of usual size, and of a larger one those about the most frequent
+/// token ids.
 ///
 /// # Errors
 /// [`Error::RunFolder`] if a trace is missing, incomplete or damaged; [`Error::Interrupted`] if the work is cancelled.
@@ -61,19 +62,20 @@ pub fn compute_statistics(run: &RunDir, record: &RunRecord, progress: &dyn Progr
 /// the run: tables, summary, charts, report. Open the run with [`RunDir::open_to_write`].
 ///
 /// # Errors
-/// As [`compute_statistics`]; [`Error::Io`] if it cannot be written. The run stays as it was then.
+/// As [`compute_statistics`]; [`Error::Io`] if a file cannot be written. After an error the run is as it was before.
 pub fn analyse(
     run: &RunDir,
     record: &mut RunRecord,
     report: ReportOptions,
     progress: &dyn Progress,
 ) -> Result<Analysis> {
-    finish(run, record, report, progress, None)
+    finish_run(run, record, report, progress, None)
 }
 
 /// Computes everything that follows from the traces of a run, and completes its record. `clock` started with the run;
-/// `None` leaves the run's own time and memory in the record. Until all is computed and on the disk, nothing is changed.
-pub(crate) fn finish(
+/// `None` keeps the time and memory that the record has. No file of the run is changed before all results are computed and on
+/// the disk.
+pub(crate) fn finish_run(
     run: &RunDir,
     record: &mut RunRecord,
     report: ReportOptions,
@@ -93,7 +95,7 @@ pub(crate) fn finish(
     record_traces(run, record)?;
     let findings = headline(&tables);
     let (kind, settings) = (record.identity.command, SummarySettings::of(record));
-    let verdict = verdict(kind, &findings, &tables);
+    let verdict = run_verdict(kind, &findings, &tables);
     let answers = verdict_entries(&verdict);
     let summary = Summary::new(kind, settings, &answers, &findings).to_bytes()?;
     staged.add("summary.json", &summary)?;
@@ -107,8 +109,8 @@ pub(crate) fn finish(
     Ok(Analysis { summary, verdict, answers, findings, charts })
 }
 
-/// Draws the charts of a run again from its tables, and its report.
-pub(crate) fn redraw(
+/// Draws the charts of a run again from its tables, and makes its report again.
+pub(crate) fn redraw_run(
     run: &RunDir,
     record: &mut RunRecord,
     report: ReportOptions,
@@ -116,7 +118,7 @@ pub(crate) fn redraw(
 ) -> Result<usize> {
     let (mut tables, rows_in_files) = read_tables_counted(run)?;
     let findings = headline(&tables);
-    let verdict = verdict_lines(&verdict(record.identity.command, &findings, &tables));
+    let verdict = verdict_lines(&run_verdict(record.identity.command, &findings, &tables));
     Paths::of(record, report).shorten_documents(&mut tables);
     let mut staged = Staged::new(run);
     let (tables, rows_in_files) = (&tables, &rows_in_files);
@@ -126,10 +128,10 @@ pub(crate) fn redraw(
     Ok(charts)
 }
 
-/// The tables of a finished run, and its verdict.
+/// Reads the tables and the verdict of a finished run.
 pub(crate) fn read_back(run: &RunDir, record: &RunRecord) -> Result<(Tables, Vec<String>)> {
     let tables = read_tables(run)?;
-    let verdict = verdict(record.identity.command, &headline(&tables), &tables);
+    let verdict = run_verdict(record.identity.command, &headline(&tables), &tables);
     Ok((tables, verdict_lines(&verdict)))
 }
 
@@ -149,7 +151,7 @@ fn draw(
     Ok(charts)
 }
 
-/// The numbers of a run, from which its charts and its page follow.
+/// The numbers that the charts and the page of a run are made from.
 struct Numbers<'a> {
     run: &'a RunDir,
     report: ReportOptions,
@@ -160,7 +162,7 @@ struct Numbers<'a> {
 }
 
 impl Numbers<'_> {
-    /// Makes the charts and the page; gives the number of charts. `clock` as for [`finish`].
+    /// Makes the charts and the page. Returns the number of charts. `clock` is that of [`finish_run`].
     fn show(
         &self,
         staged: &mut Staged<'_>,
@@ -176,8 +178,14 @@ impl Numbers<'_> {
             record.run_cost = Some(RunCost { wall_seconds, peak_memory_bytes });
         }
         let drawn: Vec<(String, &'static str)> = charts.iter().map(|chart| (chart.name.clone(), chart.kind)).collect();
-        let found =
-            report_page::Found { context: &context, tables, rows_in_files, findings, verdict, charts: Some(&drawn) };
+        let found = report_page::RunResults {
+            context: &context,
+            tables,
+            rows_in_files,
+            findings,
+            verdict,
+            charts: Some(&drawn),
+        };
         staged.add("report.html", report_page::of_run(run, record, &found, report, progress)?.as_bytes())?;
         progress.check()?;
         Ok(charts.len())

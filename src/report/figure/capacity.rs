@@ -1,11 +1,11 @@
-//! The replays of other capacities: there are thousands of them, and a few answer what capacity would prevent the drops.
+//! Figures of the capacity replay. It has thousands of numbers; a few of them show which capacity would prevent the drops.
 
 use super::{
     data::Columns,
     keys::in_order,
     layout::{MOST_LABELS, MOST_SERIES, figure, left_out},
-    row::Row,
-    shape::{Figure, Kind},
+    row::FigureRow,
+    shape::{Figure, FigureKind},
 };
 use crate::{
     report::text::readable,
@@ -13,9 +13,9 @@ use crate::{
     stats::{Finding, GROUPS_OF_RUN, Priority, Statistic, StatisticInfo, Variant, grouping_words},
 };
 
-/// Rules with slots to run out of.
+/// The rules with a limited number of slots.
 const RULES: [CapacityRule; 2] = [CapacityRule::Port, CapacityRule::T5x];
-/// What is lost, and how it is called.
+/// The kinds of losses, and their names.
 const LOSSES: [(Variant, &str); 5] = [
     (Variant::Of(Statistic::AssignmentDropRatio), "dropped assignments"),
     (Variant::Of(Statistic::FirstChoiceDropRatio), "dropped first choices"),
@@ -23,7 +23,7 @@ const LOSSES: [(Variant, &str); 5] = [
     (Variant::Of(Statistic::TokenDropRatio), "tokens that lose every choice"),
     (Variant::Of(Statistic::GateMassLost), "lost gate mass"),
 ];
-/// The smallest factor that drops no more than so much.
+/// The smallest factors that drop at most a certain share.
 const LEVELS: [(Variant, &str); 3] = [
     (Variant::FactorForATenthPercent, "0.1 %"),
     (Variant::FactorForOnePercent, "1 %"),
@@ -31,7 +31,7 @@ const LEVELS: [(Variant, &str); 3] = [
 ];
 
 /// The figures of the capacity replay: curves over the factor, and the smallest factors; none for another statistic.
-pub(super) fn figures(info: &StatisticInfo, rows: &[Row<'_>]) -> Option<Vec<Figure>> {
+pub(super) fn figures(info: &StatisticInfo, rows: &[FigureRow<'_>]) -> Option<Vec<Figure>> {
     let replays = (info.statistic == Statistic::CapacityReplay).then(|| Replays::of(rows))?;
     let own = replays.own;
     let dropped = LOSSES[0];
@@ -71,13 +71,13 @@ pub(super) fn figures(info: &StatisticInfo, rows: &[Row<'_>]) -> Option<Vec<Figu
 
 /// The replays of a statistic.
 struct Replays<'a, 'b> {
-    rows: &'b [Row<'a>],
+    rows: &'b [FigureRow<'a>],
     /// The rule of the run, or the first one that limits anything.
     own: CapacityRule,
 }
 
 impl<'a, 'b> Replays<'a, 'b> {
-    fn of(rows: &'b [Row<'a>]) -> Self {
+    fn of(rows: &'b [FigureRow<'a>]) -> Self {
         let routed = rows.iter().filter(|row| row.finding.variable.is_some());
         let own = routed.filter_map(|row| row.finding.rule).find(|rule| RULES.contains(rule));
         Self { rows, own: own.unwrap_or(RULES[0]) }
@@ -89,16 +89,16 @@ impl<'a, 'b> Replays<'a, 'b> {
         (variant, loss): (Variant, &str),
         by: &str,
         belongs: impl Fn(&Finding) -> bool,
-        series: impl Fn(&Row<'a>) -> String,
+        series: impl Fn(&FigureRow<'a>) -> String,
     ) -> Option<Figure> {
-        let rows: Vec<Row<'_>> = self
+        let rows: Vec<FigureRow<'_>> = self
             .rows
             .iter()
             .copied()
             .filter(|row| row.finding.variant == Some(variant) && row.finding.variable.is_none())
             .filter(|row| row.finding.capacity_factor.is_some() && limits(row.finding) && belongs(row.finding))
             .collect();
-        let line = |row: &Row<'a>| with_model(row, &series(row));
+        let line = |row: &FigureRow<'a>| with_model(row, &series(row));
         let rows = first_of(rows, MOST_SERIES, line);
         let mut columns = Columns::of(&rows).with_estimates(&rows);
         columns.numbers("x", rows.iter().map(|row| row.finding.capacity_factor));
@@ -109,21 +109,21 @@ impl<'a, 'b> Replays<'a, 'b> {
             x_title: Some("capacity factor"),
             x_scale: Some("linear"),
             y_scale: Some("log"),
-            ..figure(Kind::Curve, format!("{loss} over the capacity factor, {by}"), "share", columns)
+            ..figure(FigureKind::Curve, format!("{loss} over the capacity factor, {by}"), "share", columns)
         })
     }
 
     /// The smallest factors that drop no more than 0.1, 1 and 5 %.
     fn smallest(&self) -> Option<Figure> {
-        let level = |row: &Row<'_>| {
+        let level = |row: &FigureRow<'_>| {
             LEVELS.into_iter().find(|(variant, _)| row.finding.variant == Some(*variant)).map(|(_, words)| words)
         };
-        let label = |row: &Row<'a>| {
+        let label = |row: &FigureRow<'a>| {
             let words = format!("{}: at most {}, {}", rule(row), level(row).unwrap_or_default(), dataset(row));
             with_model(row, &words)
         };
         let told = self.rows.iter().copied().filter(|row| level(row).is_some() && limits(row.finding));
-        let rows: Vec<Row<'_>> = told
+        let rows: Vec<FigureRow<'_>> = told
             .filter(|row| row.finding.grouping.as_deref() == Some(GROUPS_OF_RUN) && row.finding.estimate.is_some())
             .collect();
         let rows = first_of(rows, MOST_LABELS, label);
@@ -135,7 +135,7 @@ impl<'a, 'b> Replays<'a, 'b> {
             unit: "times the average load".to_owned(),
             decimals: Some(2),
             ..figure(
-                Kind::Intervals,
+                FigureKind::Intervals,
                 "smallest factors that drop at most 0.1, 1 and 5 %".to_owned(),
                 "capacity factor",
                 columns,
@@ -157,33 +157,33 @@ fn is(row: &Finding, rule: CapacityRule, grouping: &str, priority: Priority) -> 
     row.rule == Some(rule) && of(row, row.dataset.as_deref(), grouping, priority)
 }
 
-fn rule(row: &Row<'_>) -> String {
+fn rule(row: &FigureRow<'_>) -> String {
     format!("rule {}", row.finding.rule.map_or("unknown", CapacityRule::name))
 }
 
-fn dataset(row: &Row<'_>) -> String {
+fn dataset(row: &FigureRow<'_>) -> String {
     row.finding.dataset.as_deref().map_or_else(|| "all data sets".to_owned(), readable)
 }
 
-fn grouping(row: &Row<'_>) -> String {
+fn grouping(row: &FigureRow<'_>) -> String {
     let known = row.finding.grouping.as_deref().and_then(grouping_words);
     known.unwrap_or_else(|| "groups of the run".to_owned())
 }
 
-fn priority(row: &Row<'_>) -> String {
+fn priority(row: &FigureRow<'_>) -> String {
     row.finding.priority.map_or_else(String::new, |priority| priority.words().to_owned())
 }
 
-/// A second model has lines of its own.
-fn with_model(row: &Row<'_>, words: &str) -> String {
+/// The name of a line; the lines of a second model carry its label.
+fn with_model(row: &FigureRow<'_>, words: &str) -> String {
     match &row.finding.checkpoint {
         Some(name) => format!("{words}, {}", readable(name)),
         None => words.to_owned(),
     }
 }
 
-/// The rows of the first `most` names: more lines cannot be told apart.
-fn first_of<'a>(rows: Vec<Row<'a>>, most: usize, name: impl Fn(&Row<'a>) -> String) -> Vec<Row<'a>> {
+/// The rows of the first `most` names, because more lines cannot be distinguished.
+fn first_of<'a>(rows: Vec<FigureRow<'a>>, most: usize, name: impl Fn(&FigureRow<'a>) -> String) -> Vec<FigureRow<'a>> {
     let names = in_order(rows.iter().map(&name));
     match names.get(most) {
         None => rows,

@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::row::Row;
+use super::row::FigureRow;
 use crate::report::text::rounded;
 
-/// Columns under construction; one that holds nothing but nulls is left out.
+/// Builds the columns; a column that holds nothing but nulls is left out.
 #[derive(Debug, Default)]
 pub(super) struct Columns {
     columns: Vec<(&'static str, Vec<Value>)>,
@@ -13,7 +13,7 @@ pub(super) struct Columns {
 
 impl Columns {
     /// The columns that every figure has.
-    pub(super) fn of(rows: &[Row<'_>]) -> Self {
+    pub(super) fn of(rows: &[FigureRow<'_>]) -> Self {
         let mut columns = Self::default();
         columns.add("run", rows.iter().map(|row| json!(row.run)));
         columns.add("layer", rows.iter().map(|row| json!(row.finding.layer)));
@@ -25,7 +25,7 @@ impl Columns {
 
     /// Estimate, interval, baseline and reference lines.
     #[must_use]
-    pub(super) fn with_estimates(mut self, rows: &[Row<'_>]) -> Self {
+    pub(super) fn with_estimates(mut self, rows: &[FigureRow<'_>]) -> Self {
         self.numbers("estimate", rows.iter().map(|row| row.finding.estimate));
         self.numbers("low", rows.iter().map(|row| row.finding.low));
         self.numbers("high", rows.iter().map(|row| row.finding.high));
@@ -35,13 +35,13 @@ impl Columns {
         self
     }
 
-    /// The share of what can be explained in per cent, in the place of the estimate; the bits stand beside it.
+    /// The share of what can be explained, in percent, instead of the estimate; the bits are in further columns.
     #[must_use]
-    pub(super) fn with_explained(mut self, rows: &[Row<'_>]) -> Self {
+    pub(super) fn with_explained(mut self, rows: &[FigureRow<'_>]) -> Self {
         let percent = |share: Option<f64>| share.map(|share| share * 100.0);
         self.numbers("estimate", rows.iter().map(|row| percent(row.finding.explained)));
         self.numbers("low", rows.iter().map(|row| percent(row.finding.explained_low)));
-        // No share is above 100 %, where a symmetric interval may end.
+        // A symmetric interval may end above 100 %, but no share can.
         self.numbers("high", rows.iter().map(|row| percent(row.finding.explained_high).map(|high| high.min(100.0))));
         self.numbers("plain", rows.iter().map(|row| row.finding.estimate));
         self.numbers("plain_baseline", rows.iter().map(|row| row.finding.baseline));
@@ -64,7 +64,7 @@ impl Columns {
         self.columns.push((name, values.collect()));
     }
 
-    /// The columns that hold anything.
+    /// The columns that are not empty.
     pub(super) fn finish(self) -> Map<String, Value> {
         let told = self.columns.into_iter().filter(|(_, values)| values.iter().any(|value| !value.is_null()));
         told.map(|(name, values)| (name.to_owned(), Value::Array(values))).collect()

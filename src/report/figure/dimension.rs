@@ -1,4 +1,4 @@
-//! The keys of a finding as dimensions that a figure can be laid out along.
+//! The keys of a finding as dimensions along which a figure can be laid out.
 
 use crate::{
     report::text::{readable, token_text, variable_words},
@@ -59,7 +59,7 @@ impl Dimension {
         Self::Ranking,
     ];
 
-    /// Dimensions that a figure is cut along when it would hold too many lines, the first first.
+    /// Dimensions along which a figure with too many lines is divided, in this order.
     pub(super) const CUT_FIRST: [Self; 8] = [
         Self::Variant,
         Self::Rule,
@@ -71,7 +71,7 @@ impl Dimension {
         Self::Dataset,
     ];
 
-    /// What the dimension is called in titles.
+    /// The name of the dimension in titles.
     pub(super) const fn title(self) -> &'static str {
         match self {
             Self::Checkpoint => "checkpoint",
@@ -99,7 +99,7 @@ impl Dimension {
         }
     }
 
-    /// Whether it says what the number is about, and not how it was computed.
+    /// Whether it names the subject of the number, and not how the number was computed.
     pub(super) fn is_subject(self) -> bool {
         self <= Self::CapacityFactor
     }
@@ -156,7 +156,7 @@ impl Dimension {
     }
 }
 
-/// The keys in the order in which words say what a number is about; the place in a list stands among them.
+/// The keys in the order in which words describe a number; the place in a list comes between them.
 const SAID: [&[Dimension]; 2] = [
     &[
         Dimension::Checkpoint,

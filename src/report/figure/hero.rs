@@ -1,11 +1,11 @@
-//! The pictures beside the words of the first screen: the same numbers, in the same unit, with their values written.
+//! The pictures on the first screen of the report: they show the numbers of the verdict, in the same unit, with their values.
 
 use super::{
     data::Columns,
     keys::in_order,
     layout::figure,
-    row::Row,
-    shape::{Figure, Kind},
+    row::FigureRow,
+    shape::{Figure, FigureKind},
 };
 use crate::{
     report::text::{readable, rounded},
@@ -18,7 +18,7 @@ use crate::{
 pub(in crate::report) struct KindOfRun {
     /// The command that makes it.
     pub(in crate::report) command: RunKind,
-    /// The statistic at whose section the picture stands as well.
+    /// The statistic whose section shows the picture too.
     pub(in crate::report) statistic: Statistic,
     /// All statistics that the picture is made of.
     pub(in crate::report) made_of: &'static [Statistic],
@@ -30,11 +30,11 @@ pub(in crate::report) struct KindOfRun {
     decimals: u8,
     reach: Option<(f64, f64)>,
     /// A row as marks of the picture.
-    marks: fn(&Finding) -> Vec<Mark>,
+    marks: fn(&Finding) -> Vec<HeroMark>,
 }
 
-/// What one row gives to the picture.
-struct Mark {
+/// A mark of the picture, made from one row.
+struct HeroMark {
     /// Place in the order of the picture.
     place: usize,
     panel: &'static str,
@@ -96,21 +96,21 @@ const VARIABLES: [(Variable, &str); 6] = [
     (Variable::PositionBucket, "position"),
 ];
 
-fn explained(row: &Finding) -> Vec<Mark> {
+fn explained(row: &Finding) -> Vec<HeroMark> {
     let variable = VARIABLES.iter().position(|(name, _)| row.variable == Some(*name));
     let Some(place) = variable.filter(|_| row.explained.is_some() && row.decides()) else { return Vec::new() };
     let (panel, panels) = if row.given.is_none() { (ALONE, 0) } else { (KNOWN, VARIABLES.len()) };
-    // Its baseline is lenient, so that what it adds is an upper end.
+    // Its baseline is lenient, so the share that it adds is an upper bound.
     let bound = if row.given.is_some() && row.variable == Some(Variable::PreviousToken) { " (at most)" } else { "" };
     // No share is above 100 %, where a symmetric interval may end.
     let values = [row.explained, row.explained_low, row.explained_high.map(|high| high.min(1.0))];
-    vec![Mark { place: panels + place, panel, label: format!("{}{bound}", VARIABLES[place].1), values }]
+    vec![HeroMark { place: panels + place, panel, label: format!("{}{bound}", VARIABLES[place].1), values }]
 }
 
 const WAY: &str = "way from chance to full agreement with the last checkpoint, %";
 const BESIDE: &str = "beside the time axis: tokens whose first choice differs, %";
 
-fn way(row: &Finding) -> Vec<Mark> {
+fn way(row: &Finding) -> Vec<HeroMark> {
     let (Some(checkpoint), Some(reference)) = (&row.checkpoint, &row.reference) else { return Vec::new() };
     let on_axis = row.training_tokens.is_some();
     let less = |share: Option<f64>| share.map(|share| 1.0 - share);
@@ -119,10 +119,20 @@ fn way(row: &Finding) -> Vec<Mark> {
         // The last checkpoint agrees with itself.
         _ if checkpoint == reference => Vec::new(),
         Statistic::RouterSaturation if on_axis => {
-            vec![Mark { place: 0, panel: WAY, label, values: [row.corrected, row.corrected_low, row.corrected_high] }]
+            vec![HeroMark {
+                place: 0,
+                panel: WAY,
+                label,
+                values: [row.corrected, row.corrected_low, row.corrected_high],
+            }]
         }
         Statistic::FirstChoiceAgreement if !on_axis => {
-            vec![Mark { place: 1, panel: BESIDE, label, values: [less(row.estimate), less(row.high), less(row.low)] }]
+            vec![HeroMark {
+                place: 1,
+                panel: BESIDE,
+                label,
+                values: [less(row.estimate), less(row.high), less(row.low)],
+            }]
         }
         _ => Vec::new(),
     }
@@ -131,12 +141,12 @@ fn way(row: &Finding) -> Vec<Mark> {
 const LOST: &str = "dropped assignments, %";
 const TREND: &str = "last quarter minus first, percentage points";
 
-fn drops(row: &Finding) -> Vec<Mark> {
+fn drops(row: &Finding) -> Vec<HeroMark> {
     if row.checkpoint.is_some() || !row.is_over_all() {
         return Vec::new();
     }
     let values = [row.estimate, row.low, row.high];
-    let mark = |place, panel, label: &str, values| Mark { place, panel, label: label.to_owned(), values };
+    let mark = |place, panel, label: &str, values| HeroMark { place, panel, label: label.to_owned(), values };
     match (row.statistic, row.variant) {
         (Statistic::AssignmentDropRatio, None) => vec![mark(0, LOST, "all assignments", values)],
         (Statistic::DropTrend, Some(Variant::LastMinusFirst)) => {
@@ -149,24 +159,25 @@ fn drops(row: &Finding) -> Vec<Mark> {
     }
 }
 
-/// The picture of a kind of run; none where its rows are missing.
-pub(in crate::report) fn hero(kind: &KindOfRun, rows: &[Row<'_>]) -> Option<Figure> {
-    let last = super::keys::Keys::of(rows).last;
-    let belongs = |row: &&Row<'_>| {
+/// The picture of a kind of run; none if its rows are missing.
+pub(in crate::report) fn hero(kind: &KindOfRun, rows: &[FigureRow<'_>]) -> Option<Figure> {
+    let last = super::keys::StatisticKeys::of(rows).last;
+    let belongs = |row: &&FigureRow<'_>| {
         let reference = row.finding.reference.as_deref().map(readable);
         row.command == kind.command && (reference.is_none() || reference.as_ref() == last.get(&row.run))
     };
-    let mut marks: Vec<(Row<'_>, Mark)> = rows
+    let mut marks: Vec<(FigureRow<'_>, HeroMark)> = rows
         .iter()
         .filter(belongs)
         .flat_map(|row| (kind.marks)(row.finding).into_iter().map(|mark| (*row, mark)))
         .collect();
     marks.retain(|(_, mark)| mark.values[0].is_some());
     marks.sort_by_key(|(_, mark)| mark.place);
-    let shown: Vec<Row<'_>> = marks.iter().map(|(row, _)| *row).collect();
+    let shown: Vec<FigureRow<'_>> = marks.iter().map(|(row, _)| *row).collect();
     let mut columns = Columns::of(&shown);
     for (at, name) in ["estimate", "low", "high"].into_iter().enumerate() {
-        let percent = |(_, mark): &(Row<'_>, Mark)| mark.values[at].map(|share| rounded(share * 100.0).into());
+        let percent =
+            |(_, mark): &(FigureRow<'_>, HeroMark)| mark.values[at].map(|share| rounded(share * 100.0).into());
         columns.add(name, marks.iter().map(|mark| percent(mark).unwrap_or_default()));
     }
     columns.words("label", marks.iter().map(|(_, mark)| mark.label.clone()));
@@ -178,7 +189,7 @@ pub(in crate::report) fn hero(kind: &KindOfRun, rows: &[Row<'_>]) -> Option<Figu
         zero: true,
         reach: kind.reach,
         decimals: Some(kind.decimals),
-        ..figure(Kind::Intervals, kind.label.to_owned(), kind.unit, columns)
+        ..figure(FigureKind::Intervals, kind.label.to_owned(), kind.unit, columns)
     })
 }
 
@@ -194,8 +205,8 @@ mod tests {
 
     /// The picture of a kind of run.
     fn hero_of(command: RunKind, findings: &[Finding]) -> Figure {
-        let rows: Vec<Row<'_>> =
-            findings.iter().map(|finding| Row { run: 0, command, model: "base", finding }).collect();
+        let rows: Vec<FigureRow<'_>> =
+            findings.iter().map(|finding| FigureRow { run: 0, command, model: "base", finding }).collect();
         hero(HEROES.iter().find(|kind| kind.command == command).unwrap(), &rows).unwrap()
     }
 

@@ -1,4 +1,4 @@
-//! Which keys mean something in a statistic as a whole.
+//! Decides which keys matter in a statistic as a whole.
 
 #![allow(clippy::enum_glob_use, reason = "names of keys stand on every line")]
 
@@ -6,14 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     dimension::Dimension::{self, *},
-    row::Row,
+    row::FigureRow,
 };
 
-/// Keys that mean something in a statistic as a whole.
-pub(super) struct Keys {
-    /// Some rows are about a second model.
+/// The keys that matter in a statistic as a whole.
+pub(super) struct StatisticKeys {
+    /// Whether some rows are about a second model.
     pub(super) second_model: bool,
-    /// Some rows stand on the time axis.
+    /// Whether some rows are on the time axis.
     pub(super) over_time: bool,
     /// Checkpoints in order of appearance.
     pub(super) checkpoints: Vec<String>,
@@ -23,9 +23,9 @@ pub(super) struct Keys {
     pub(super) last: BTreeMap<usize, String>,
 }
 
-impl Keys {
+impl StatisticKeys {
     /// Looks through the rows of a statistic.
-    pub(super) fn of(rows: &[Row<'_>]) -> Self {
+    pub(super) fn of(rows: &[FigureRow<'_>]) -> Self {
         let named = rows.iter().filter(|row| row.finding.checkpoint.is_some()).count();
         let mut latest: BTreeMap<usize, (f64, String)> = BTreeMap::new();
         for row in rows {
@@ -46,7 +46,7 @@ impl Keys {
     }
 
     /// The keys of a row that tell it from others, in the order of [`Dimension`].
-    pub(super) fn dimensions(&self, row: &Row<'_>) -> Vec<Dimension> {
+    pub(super) fn dimensions(&self, row: &FigureRow<'_>) -> Vec<Dimension> {
         let present: Vec<Dimension> = Dimension::ALL.into_iter().filter(|key| self.text(*key, row).is_some()).collect();
         let beside = present.iter().any(|key| key.is_subject() && *key != Checkpoint);
         let told = |key: &Dimension| match key {
@@ -60,25 +60,25 @@ impl Keys {
         present.iter().copied().filter(told).collect()
     }
 
-    /// The keys that say what a number is about; a second model is another line, not another figure.
+    /// The keys that name the subject of a number. A second model is not among them: it becomes another line, not another figure.
     pub(super) fn subjects(&self, dimensions: &[Dimension]) -> Vec<Dimension> {
         let own = |key: &&Dimension| key.is_subject() && !(**key == Checkpoint && self.second_model);
         dimensions.iter().filter(own).copied().collect()
     }
 
-    /// A key of a row; rows without a checkpoint are about the run's own where others name a second one.
-    pub(super) fn text(&self, key: Dimension, row: &Row<'_>) -> Option<String> {
+    /// A key of a row. If other rows name a second checkpoint, rows without one are about the run's own.
+    pub(super) fn text(&self, key: Dimension, row: &FigureRow<'_>) -> Option<String> {
         let own = (key == Checkpoint && self.second_model).then(|| row.model.to_owned());
         key.text(row.finding).or(own)
     }
 
     /// What a row is about by these keys, with commas between.
-    pub(super) fn words(&self, keys: &[Dimension], row: &Row<'_>) -> String {
+    pub(super) fn words(&self, keys: &[Dimension], row: &FigureRow<'_>) -> String {
         join(keys.iter().filter_map(|key| self.text(*key, row)))
     }
 
-    /// The same with the names of numeric keys: a bare number says little among words.
-    pub(super) fn named(&self, keys: &[Dimension], row: &Row<'_>) -> String {
+    /// The same with the names of numeric keys, because a bare number says little.
+    pub(super) fn named(&self, keys: &[Dimension], row: &FigureRow<'_>) -> String {
         join(keys.iter().filter_map(|key| {
             let text = self.text(*key, row)?;
             Some(if key.number(row.finding).is_some() { format!("{} {text}", key.title()) } else { text })

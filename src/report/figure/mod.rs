@@ -1,5 +1,5 @@
-//! Figures of the page, as data: one component per kind draws them. Which kind a statistic gets follows from the keys of its
-//! rows, so that a new statistic needs no figure of its own.
+//! Figures of the page, as data; one script for each kind draws them. The keys of a statistic's rows decide its kind of figure, so
+//! a new statistic needs no code here.
 
 mod capacity;
 mod data;
@@ -13,38 +13,38 @@ mod thin;
 
 use serde_json::Value;
 
-use self::shape::Kind;
+use self::shape::FigureKind;
 use crate::stats::StatisticInfo;
 pub(super) use dimension::subject_words;
 pub(super) use hero::{HEROES, hero};
-pub(super) use row::Row;
+pub(super) use row::FigureRow;
 pub(super) use shape::Figure;
 
 impl Figure {
-    /// Whether it shows that a number differs from another one.
+    /// Whether its numbers differ from each other.
     fn varies(&self) -> bool {
         let mut told =
             self.data.get("estimate").and_then(Value::as_array).into_iter().flatten().filter(|v| !v.is_null());
         let first = told.next();
-        self.kind == Kind::Words || told.any(|value| Some(value) != first)
+        self.kind == FigureKind::Words || told.any(|value| Some(value) != first)
     }
 
-    /// Adds a remark about what is not shown.
+    /// Adds a remark on what is not shown.
     pub(super) fn leave_out(&mut self, remark: &str) {
         self.left_out = Some(self.left_out.take().map_or(remark.to_owned(), |before| format!("{before}; {remark}")));
     }
 }
 
-/// Figures that one statistic may have: more are not looked through.
+/// The most figures of one statistic: nobody looks through more.
 const MOST_FIGURES: usize = 60;
 
-/// The figures of a statistic over all runs of the report, the one that sums up most first.
-pub(super) fn figures(info: &StatisticInfo, rows: &[Row<'_>]) -> Vec<Figure> {
+/// The figures of a statistic over all runs of the report; the one that summarises most comes first.
+pub(super) fn figures(info: &StatisticInfo, rows: &[FigureRow<'_>]) -> Vec<Figure> {
     let commands = keys::in_order(rows.iter().map(|row| row.command.name().to_owned()));
     let mut figures: Vec<Figure> = layout::explained(rows).into_iter().collect();
     for command in &commands {
         // Runs of different kinds have the same statistic with other keys.
-        let own: Vec<Row<'_>> = rows.iter().copied().filter(|row| row.command.name() == command).collect();
+        let own: Vec<FigureRow<'_>> = rows.iter().copied().filter(|row| row.command.name() == command).collect();
         let mut found = capacity::figures(info, &own).unwrap_or_else(|| layout::by_keys(info, &own));
         if commands.len() > 1 {
             for figure in &mut found {
@@ -54,7 +54,7 @@ pub(super) fn figures(info: &StatisticInfo, rows: &[Row<'_>]) -> Vec<Figure> {
         figures.extend(found);
     }
     if figures.len() > MOST_FIGURES {
-        // What is the same everywhere goes first.
+        // Figures whose numbers are all the same go last.
         figures.sort_by_key(|figure| !figure.varies());
         let further = figures.len() - MOST_FIGURES;
         figures.truncate(MOST_FIGURES);
@@ -68,7 +68,7 @@ pub(super) fn figures(info: &StatisticInfo, rows: &[Row<'_>]) -> Vec<Figure> {
     figures
 }
 
-/// Figures of the same name are told apart by their units.
+/// Adds the unit to the names of figures that have the same name.
 fn name_units(figures: &mut [Figure]) {
     let labels: Vec<String> = figures.iter().map(|figure| figure.label.clone()).collect();
     for figure in figures {

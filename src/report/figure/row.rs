@@ -1,10 +1,10 @@
-//! A row of a table, as a figure sees it.
+//! A row of a table, as figures need it.
 
 use crate::{run::RunKind, stats::Finding};
 
 /// A row of a run's table.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::report) struct Row<'a> {
+pub(in crate::report) struct FigureRow<'a> {
     /// Index of the run in the report.
     pub(in crate::report) run: usize,
     /// Its kind.

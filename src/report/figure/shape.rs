@@ -1,12 +1,12 @@
-//! What a figure is, whatever it is about.
+//! The data of a figure, whatever its subject is.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// What draws a figure.
+/// The kind of a figure, which decides the script that draws it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(in crate::report) enum Kind {
+pub(in crate::report) enum FigureKind {
     /// Estimates with intervals and baselines, one under the other.
     #[default]
     Intervals,
@@ -25,12 +25,12 @@ pub(in crate::report) enum Kind {
 #[expect(clippy::struct_excessive_bools, reason = "each is a key of its own for the scripts")]
 pub(in crate::report) struct Figure {
     /// What draws it.
-    pub(in crate::report) kind: Kind,
-    /// What the reader chooses it by.
+    pub(in crate::report) kind: FigureKind,
+    /// The name by which the reader chooses it.
     pub(in crate::report) label: String,
     /// Title of the axis of the estimate.
     pub(in crate::report) y_title: String,
-    /// What stands behind a number in a tip.
+    /// The text after a number in a tooltip.
     pub(in crate::report) unit: String,
     /// Title of the other axis.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -55,13 +55,13 @@ pub(in crate::report) struct Figure {
     pub(in crate::report) columns_order: Vec<String>,
     /// Whether the axis of the estimate starts at 0.
     pub(in crate::report) zero: bool,
-    /// Ends that the axis of the estimate has at least.
+    /// The values that the axis of the estimate contains at least.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::report) reach: Option<(f64, f64)>,
     /// Decimals of the values that are written beside their marks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::report) decimals: Option<u8>,
-    /// Whether the panels that the data name have an axis each: they are measures that cannot be compared.
+    /// Whether each panel has its own axis, because the panels show measures that cannot be compared.
     #[serde(skip_serializing_if = "is_false")]
     pub(in crate::report) apart: bool,
     /// Whether the cells of a matrix show the estimate as a multiple of its baseline.

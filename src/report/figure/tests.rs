@@ -1,4 +1,4 @@
-//! Which figures follow from which keys.
+//! Which figures the keys of rows give.
 
 use super::*;
 use crate::{
@@ -16,7 +16,7 @@ fn finding(estimate: f64) -> Finding {
 }
 
 fn figures_of(name: &str, findings: &[Finding]) -> Vec<Figure> {
-    let rows = findings.iter().map(|finding| Row { run: 0, command: RunKind::Route, model: "base", finding });
+    let rows = findings.iter().map(|finding| FigureRow { run: 0, command: RunKind::Route, model: "base", finding });
     figures(info(name), &rows.collect::<Vec<_>>())
 }
 
@@ -35,7 +35,7 @@ fn experts_of_categories_become_cells_and_experts_alone_intervals() {
         .flat_map(|category| (0..4).map(move |expert| cell(category, expert)))
         .collect();
     let found = figures_of("expert_share", &rows);
-    assert_eq!(found.iter().map(|figure| figure.kind).collect::<Vec<_>>(), [Kind::Intervals, Kind::Matrix]);
+    assert_eq!(found.iter().map(|figure| figure.kind).collect::<Vec<_>>(), [FigureKind::Intervals, FigureKind::Matrix]);
     assert_eq!(found[0].rows, ["expert 0", "expert 1", "expert 2", "expert 3"]);
     assert_eq!(
         (&found[1].rows[..], &found[1].columns_order[..]),
@@ -62,7 +62,7 @@ fn single_positions_give_way_to_bins_and_a_second_model_is_another_line() {
     ];
     let found = figures_of("assignment_drop_ratio", &rows);
     assert_eq!(found.len(), 1);
-    assert_eq!((found[0].kind, found[0].label.as_str()), (Kind::Curve, "by position"));
+    assert_eq!((found[0].kind, found[0].label.as_str()), (FigureKind::Curve, "by position"));
     assert_eq!(found[0].data["x"], serde_json::json!([0.0, 64.0, 0.0]));
     assert_eq!(found[0].data["series"], serde_json::json!(["base", "base", "chat"]));
 }
@@ -112,7 +112,7 @@ fn checkpoints_against_the_last_are_a_curve_and_against_each_other_cells() {
     let found = figures_of("router_saturation", &rows);
     assert_eq!(
         found.iter().map(|figure| (figure.kind, figure.label.as_str())).collect::<Vec<_>>(),
-        [(Kind::Curve, "against t2"), (Kind::Matrix, "by checkpoint and reference checkpoint")]
+        [(FigureKind::Curve, "against t2"), (FigureKind::Matrix, "by checkpoint and reference checkpoint")]
     );
     // t3 is not on the time axis: a point of its own.
     assert_eq!(found[0].data["series"], serde_json::json!(["over training", "over training", "over training", "t3"]));
@@ -123,7 +123,8 @@ fn checkpoints_against_the_last_are_a_curve_and_against_each_other_cells() {
 fn runs_of_one_kind_apart_in_the_report_have_their_figures_once() {
     let row = finding(0.5).about(|subject| Subject { variable: Some(Variable::Token), ..subject });
     let runs = [RunKind::Route, RunKind::Drift, RunKind::Route].into_iter().zip(0..);
-    let rows: Vec<Row<'_>> = runs.map(|(command, run)| Row { run, command, model: "base", finding: &row }).collect();
+    let rows: Vec<FigureRow<'_>> =
+        runs.map(|(command, run)| FigureRow { run, command, model: "base", finding: &row }).collect();
     let labels: Vec<String> = figures(info("load_cv"), &rows).into_iter().map(|figure| figure.label).collect();
     assert_eq!(labels, ["route: over all", "drift: over all"]);
 }
@@ -154,7 +155,7 @@ fn a_square_has_one_order_and_each_pair_once() {
     // The last one is met first as a reference.
     let rows = [checkpoints("a", "b"), checkpoints("b", "b"), checkpoints("a", "a"), checkpoints("b", "a")];
     let found = figures_of("router_saturation", &rows);
-    let square = found.iter().find(|figure| figure.kind == Kind::Matrix).unwrap();
+    let square = found.iter().find(|figure| figure.kind == FigureKind::Matrix).unwrap();
     assert_eq!((&square.rows, square.symmetric, square.ratio), (&square.columns_order, false, false));
 }
 
@@ -231,7 +232,7 @@ fn pairs_of_categories_come_before_the_number_over_all() {
         })
     };
     let found = figures_of("jensen_shannon", &[row(None, None), row(Some("a"), Some("b"))]);
-    assert_eq!(found.iter().map(|figure| figure.kind).collect::<Vec<_>>(), [Kind::Matrix, Kind::Intervals]);
+    assert_eq!(found.iter().map(|figure| figure.kind).collect::<Vec<_>>(), [FigureKind::Matrix, FigureKind::Intervals]);
 }
 
 /// A replay of 64 sequences under a rule.
@@ -287,7 +288,7 @@ fn a_list_of_figures_that_is_cut_keeps_what_varies_and_says_so_everywhere() {
     let rows: Vec<Finding> = (0..70)
         .flat_map(|document| {
             (0..9_u32).map(move |turn| {
-                // The last ones alone are no straight line.
+                // The last documents differ from the others, so the line is not straight.
                 let value = if document < 65 { 0.0 } else { f64::from(turn) };
                 let dataset = Some(format!("d{document}"));
                 let (turn, role) = (Some(turn as u16), Some(Role::User));
@@ -334,8 +335,8 @@ fn runs_that_end_at_different_checkpoints_are_each_held_against_their_own_end() 
         (0..=last).flat_map(|at| (0..=last).map(move |of| (at, of))).map(|(at, of)| pair(at, of)).collect()
     };
     let (short, long) = (findings(1), findings(2));
-    let row = |run, finding| Row { run, command: RunKind::Drift, model: "t0", finding };
-    let rows: Vec<Row<'_>> =
+    let row = |run, finding| FigureRow { run, command: RunKind::Drift, model: "t0", finding };
+    let rows: Vec<FigureRow<'_>> =
         short.iter().map(|finding| row(0, finding)).chain(long.iter().map(|finding| row(1, finding))).collect();
     let found = figures(info("router_saturation"), &rows);
     assert_eq!(found[0].label, "against the last checkpoint of each run");
@@ -355,7 +356,7 @@ fn words_of_two_units_are_two_figures_with_names_of_their_own() {
         })
     };
     let found = figures_of("top_tokens", &[word("count", Ranking::Count), word("z", Ranking::LogOdds)]);
-    assert!(found.iter().all(|figure| figure.kind == Kind::Words));
+    assert!(found.iter().all(|figure| figure.kind == FigureKind::Words));
     assert_eq!(found.iter().map(|figure| figure.y_title.as_str()).collect::<Vec<_>>(), ["z", "count"]);
     assert_ne!(found[0].label, found[1].label);
 }

@@ -1,4 +1,4 @@
-//! Takes rows out of figures that are too large for a page.
+//! Removes rows from figures that are too large for a page.
 
 use std::collections::BTreeSet;
 
@@ -6,15 +6,15 @@ use serde_json::{Map, Value};
 
 use super::{
     keys::in_order,
-    shape::{Figure, Kind},
+    shape::{Figure, FigureKind},
 };
 use crate::{
-    report::shown::some_of,
+    report::some_of::some_of,
     stats::{StatisticInfo, evenly_spread},
 };
 
 impl Figure {
-    /// Keeps the rows that a test wants.
+    /// Keeps the rows for which `wanted` is true.
     pub(in crate::report) fn keep(&mut self, wanted: impl Fn(&Map<String, Value>, usize) -> bool) {
         let rows = self.data.get("layer").and_then(Value::as_array).map_or(0, Vec::len);
         let kept: Vec<bool> = (0..rows).map(|at| wanted(&self.data, at)).collect();
@@ -24,21 +24,21 @@ impl Figure {
         }
     }
 
-    /// Keeps every so many of the places, labels, rows or columns, so that about `most` rows are left, and says so.
+    /// Keeps every n-th of the places, labels, rows or columns, so that about `most` rows are left, and adds a remark on it.
     pub(in crate::report) fn thin(&mut self, most: usize, info: &StatisticInfo) {
         let rows = self.data.get("layer").and_then(Value::as_array).map_or(0, Vec::len);
         let share = most as f64 / rows.max(1) as f64;
         let (keys, share): (&[(&str, &str)], f64) = match self.kind {
-            Kind::Matrix => (&[("row", "rows"), ("column", "columns")], share.sqrt()),
-            Kind::Curve => (&[("x", "places")], share),
-            Kind::Words => (&[("column", "experts")], share),
-            Kind::Intervals | Kind::Scatter => (&[("label", "labels")], share),
+            FigureKind::Matrix => (&[("row", "rows"), ("column", "columns")], share.sqrt()),
+            FigureKind::Curve => (&[("x", "places")], share),
+            FigureKind::Words => (&[("column", "experts")], share),
+            FigureKind::Intervals | FigureKind::Scatter => (&[("label", "labels")], share),
         };
         let mut chosen_rows: Option<Vec<String>> = None;
         for (key, what) in keys {
             let all = self.values(key);
             let least = ((all.len() as f64 * share) as usize).max(2);
-            // What a square names once stands in rows and columns.
+            // In a square, rows and columns have the same names.
             let again = chosen_rows.clone().filter(|_| self.symmetric);
             let chosen = again.unwrap_or_else(|| evenly_spread(&all, least));
             let set: BTreeSet<&String> = chosen.iter().collect();
@@ -101,7 +101,7 @@ mod tests {
         .into_iter()
         .collect();
         let mut figure =
-            Figure { kind: Kind::Matrix, rows: names("r"), columns_order: names("c"), data, ..Figure::default() };
+            Figure { kind: FigureKind::Matrix, rows: names("r"), columns_order: names("c"), data, ..Figure::default() };
         figure.thin(400, Statistic::DomainSpecialization.info());
         assert_eq!((figure.rows.len(), figure.columns_order.len()), (20, 20));
         assert_eq!(figure.data["row"].as_array().unwrap().len(), 400);

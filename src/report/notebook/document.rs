@@ -1,4 +1,4 @@
-//! Cells to the JSON of nbformat 4.5, laid out as Jupyter itself writes it: keys in order, indented by one space.
+//! Writes cells as the JSON of nbformat 4.5, formatted as Jupyter itself does it: sorted keys, indented by one space.
 
 use serde::Serialize;
 use serde_json::{Value, json, ser::PrettyFormatter};
@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 
 /// A cell of a notebook.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Cell {
+pub(super) enum NotebookCell {
     /// Text with its identifier.
     Markdown(String, String),
     /// Python with its identifier.
@@ -16,7 +16,7 @@ pub(super) enum Cell {
     Parameters(String),
 }
 
-impl Cell {
+impl NotebookCell {
     fn json(&self) -> Value {
         match self {
             Self::Markdown(id, text) => {
@@ -41,9 +41,9 @@ fn lines(text: &str) -> Vec<&str> {
 }
 
 /// The file: cells, and the language that they are in.
-pub(super) fn document(cells: &[Cell]) -> Result<Vec<u8>> {
+pub(super) fn document(cells: &[NotebookCell]) -> Result<Vec<u8>> {
     let document = json!({
-        "cells": cells.iter().map(Cell::json).collect::<Vec<_>>(),
+        "cells": cells.iter().map(NotebookCell::json).collect::<Vec<_>>(),
         "metadata": {
             "kernelspec": { "display_name": "Python 3", "language": "python", "name": "python3" },
             "language_info": { "file_extension": ".py", "mimetype": "text/x-python", "name": "python" },
@@ -65,7 +65,7 @@ mod tests {
     #[test]
     fn every_line_keeps_its_end_but_the_last() {
         assert_eq!(lines("a\n\nb\n"), ["a\n", "\n", "b"]);
-        let bytes = document(&[Cell::Parameters("x = 1\ny = 2".into())]).unwrap();
+        let bytes = document(&[NotebookCell::Parameters("x = 1\ny = 2".into())]).unwrap();
         let read: Value = serde_json::from_slice(&bytes).unwrap();
         assert_eq!(read["cells"][0]["source"], json!(["x = 1\n", "y = 2"]));
         assert_eq!(read["cells"][0]["metadata"]["tags"], json!(["parameters"]));

@@ -1,4 +1,4 @@
-//! Text of a run, which may hold anything, as Python and as Markdown.
+//! Writes any text of a run as a Python literal or as Markdown.
 
 use std::fmt::Write;
 
@@ -50,7 +50,7 @@ pub(super) fn markdown(text: &str) -> String {
     escaped
 }
 
-/// A block of Markdown that shows lines as they are, wrapped; no text can end it, because no line is as its fence.
+/// A block of Markdown that shows lines unchanged but wrapped; no text can end it, because no line equals its fence.
 pub(super) fn verbatim(lines: &[String]) -> String {
     let body = lines.iter().map(|line| wrapped(line)).collect::<Vec<_>>().join("\n");
     let longest = body.split(|c| c != '`').map(str::len).max().unwrap_or_default();

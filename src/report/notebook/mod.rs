@@ -1,7 +1,7 @@
-//! A notebook that loads a finished run with polars and draws its main figures again, one cell a step.
+//! Makes a notebook that loads a finished run with polars and draws its main figures again, one cell for each step.
 //!
-//! The steps are Python files (`steps/`) in the percent format, so that they read and lint as Python. What belongs to
-//! one run only, its names and its verdict, is written in front of them; a step whose numbers a run lacks is left out.
+//! The steps are Python files (`steps/`) in the percent format, so that Python tools can check them. The names and the verdict of
+//! the run are written before them; a step is left out if the run lacks its numbers.
 
 mod document;
 mod literal;

@@ -1,21 +1,21 @@
 //! The first cells: what was run, what it found, and how sure that is.
 
 use super::{
-    document::Cell,
+    document::NotebookCell,
     literal::{markdown, verbatim},
     source::NotebookSource,
 };
 use crate::run::{RecordedLayer, RecordedLayout, RunRecord};
 
 /// Title and verdict.
-pub(super) fn opening(source: &NotebookSource, question: &str) -> Vec<Cell> {
+pub(super) fn opening(source: &NotebookSource, question: &str) -> Vec<NotebookCell> {
     let text = format!("# {question}\n\n{}", what_was_run(source.record));
     let verdict = format!(
         "## What it found, and how sure that is\n\n{}\n\n{}",
         verbatim(source.verdict),
         how_sure(source.record)
     );
-    vec![Cell::Markdown("title".into(), text), Cell::Markdown("verdict".into(), verdict)]
+    vec![NotebookCell::Markdown("title".into(), text), NotebookCell::Markdown("verdict".into(), verdict)]
 }
 
 fn what_was_run(record: &RunRecord) -> String {

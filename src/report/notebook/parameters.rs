@@ -1,7 +1,7 @@
 //! The parameters of a notebook: the names of a run that a reader may want to shorten or replace.
 
 use super::{
-    document::Cell,
+    document::NotebookCell,
     literal::{list, python},
     source::NotebookSource,
 };
@@ -46,8 +46,8 @@ impl Parameters {
         }
     }
 
-    /// The cell that says them to Python.
-    pub(super) fn cell(&self, folder: &str, kind: RunKind) -> Cell {
+    /// The cell that defines them in Python.
+    pub(super) fn cell(&self, folder: &str, kind: RunKind) -> NotebookCell {
         let middle = self.layers.get(self.layers.len() / 2).map_or("0", String::as_str);
         let mut lines = vec![
             "from pathlib import Path\n".to_owned(),
@@ -60,7 +60,7 @@ impl Parameters {
             RunKind::Drift => lines.extend(self.of_drift()),
             RunKind::Drops => lines.push(format!("DATASETS = {}", literals(&self.datasets))),
         }
-        Cell::Parameters(lines.join("\n"))
+        NotebookCell::Parameters(lines.join("\n"))
     }
 
     /// The experts of the layer that is shown, as Python has them: a number, or looked up where layers differ.
@@ -87,7 +87,7 @@ impl Parameters {
 
     fn of_drift(&self) -> [String; 4] {
         let last = self.checkpoints.last().map_or("", String::as_str);
-        // With one checkpoint on the axis, only what stands beside it can be compared.
+        // If there is one checkpoint on the axis, only a checkpoint beside the axis can be compared with it.
         let before = self.checkpoints.iter().rev().nth(1).or_else(|| self.beside.last());
         [
             format!("CHECKPOINTS = {}", literals(&self.checkpoints)),

@@ -1,4 +1,4 @@
-//! What a notebook is made from.
+//! The data that a notebook is made from.
 
 use crate::{run::RunRecord, stats::Tables};
 
@@ -11,6 +11,6 @@ pub struct NotebookSource<'a> {
     pub tables: &'a Tables,
     /// Its verdict, line by line.
     pub verdict: &'a [String],
-    /// Its folder as seen from the notebook's, with `/` between the parts.
+    /// Its folder relative to that of the notebook, with `/` between the parts.
     pub folder: &'a str,
 }

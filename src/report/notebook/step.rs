@@ -1,14 +1,14 @@
 //! The steps of a notebook: cells of a Python file in the percent format, each with what it needs.
 
-use super::{document::Cell, parameters::Parameters};
+use super::{document::NotebookCell, parameters::Parameters};
 use crate::stats::{Finding, Role, Tables, Variable, Variant};
 
-/// What opens a cell: `# %% [markdown] NAME needs=CONDITION,...`; text cells are comments, as in any percent file.
+/// The beginning of a cell: `# %% [markdown] NAME needs=CONDITION,...`; text cells are comments, as in any percent file.
 const FENCE: &str = "# %% ";
 
-/// A cell, and what a run must have for it.
+/// A cell, and the conditions that a run must meet for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Step {
+pub(super) struct NotebookStep {
     /// Identifier of the cell.
     pub(super) id: &'static str,
     /// Python, or Markdown without the `# ` of its lines.
@@ -18,13 +18,13 @@ pub(super) struct Step {
 }
 
 /// The steps of a file.
-pub(super) fn steps(file: &'static str) -> Vec<Step> {
-    let mut steps: Vec<Step> = Vec::new();
+pub(super) fn steps(file: &'static str) -> Vec<NotebookStep> {
+    let mut steps: Vec<NotebookStep> = Vec::new();
     for line in file.lines() {
         if let Some(fence) = line.strip_prefix(FENCE) {
             steps.push(opened(fence));
         } else if let Some(step) = steps.last_mut() {
-            // Only the first sign makes a comment; those after it are a heading.
+            // Only the first `#` marks the comment; further ones mark a heading.
             let text = line.strip_prefix("# ").or_else(|| line.strip_prefix('#')).filter(|_| step.markdown);
             step.source.push_str(text.unwrap_or(line));
             step.source.push('\n');
@@ -33,16 +33,21 @@ pub(super) fn steps(file: &'static str) -> Vec<Step> {
     steps
 }
 
-fn opened(fence: &'static str) -> Step {
+fn opened(fence: &'static str) -> NotebookStep {
     let (markdown, rest) = match fence.strip_prefix("[markdown] ") {
         Some(rest) => (true, rest),
         None => (false, fence),
     };
     let (id, needs) = rest.split_once(" needs=").unwrap_or((rest, ""));
-    Step { id, source: String::new(), markdown, needs: needs.split(',').filter(|need| !need.is_empty()).collect() }
+    NotebookStep {
+        id,
+        source: String::new(),
+        markdown,
+        needs: needs.split(',').filter(|need| !need.is_empty()).collect(),
+    }
 }
 
-impl Step {
+impl NotebookStep {
     /// Whether a run has all that the step needs.
     pub(super) fn applies(&self, tables: &Tables, parameters: &Parameters) -> bool {
         self.needs.iter().all(|need| match *need {
@@ -52,9 +57,9 @@ impl Step {
     }
 
     /// The cell.
-    pub(super) fn cell(&self) -> Cell {
+    pub(super) fn cell(&self) -> NotebookCell {
         let (id, source) = (self.id.to_owned(), self.source.trim().to_owned());
-        if self.markdown { Cell::Markdown(id, source) } else { Cell::Code(id, source) }
+        if self.markdown { NotebookCell::Markdown(id, source) } else { NotebookCell::Code(id, source) }
     }
 }
 
@@ -94,8 +99,8 @@ mod tests {
     fn a_percent_file_becomes_cells() {
         let steps = steps(FILE);
         assert_eq!(steps.iter().map(|step| step.id).collect::<Vec<_>>(), ["a-text", "a", "b"]);
-        assert_eq!(steps[0].cell(), Cell::Markdown("a-text".into(), "# Title\n\nWords.".into()));
-        assert_eq!(steps[2].cell(), Cell::Code("b".into(), "# a comment\ny = 2".into()));
+        assert_eq!(steps[0].cell(), NotebookCell::Markdown("a-text".into(), "# Title\n\nWords.".into()));
+        assert_eq!(steps[2].cell(), NotebookCell::Code("b".into(), "# a comment\ny = 2".into()));
     }
 
     #[test]

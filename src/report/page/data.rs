@@ -6,14 +6,14 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use flate2::{Compression, write::GzEncoder};
 use serde_json::{Map, Value, json};
 
-use super::{drawn::Drawn, reported_run::ReportedRun};
+use super::{drawn::DrawnStatistic, reported_run::ReportedRun};
 use crate::error::{Error, Result};
 
-/// Everything that the scripts show, as JSON, compressed, in letters: no value can end the element that it stands in.
+/// Everything that the scripts show, as compressed JSON in Base64, so that no value can end the HTML element around it.
 ///
 /// # Errors
 /// [`Error::Internal`] if it cannot be written as JSON or compressed.
-pub(super) fn packed(runs: &[ReportedRun<'_>], drawn: &[Drawn]) -> Result<String> {
+pub(super) fn packed(runs: &[ReportedRun<'_>], drawn: &[DrawnStatistic]) -> Result<String> {
     let excerpts: Vec<_> = runs.iter().flat_map(|run| &run.excerpts).collect();
     let document = json!({
         "runs": runs.iter().map(run).collect::<Vec<Value>>(),
@@ -35,7 +35,7 @@ fn run(run: &ReportedRun<'_>) -> Value {
     })
 }
 
-fn statistics(drawn: &[Drawn]) -> serde_json::Result<Map<String, Value>> {
+fn statistics(drawn: &[DrawnStatistic]) -> serde_json::Result<Map<String, Value>> {
     let shown = drawn.iter().filter(|drawn| drawn.table.is_some() || !drawn.figures.is_empty());
     shown
         .map(|drawn| {
@@ -58,7 +58,7 @@ fn unpacked(error: &dyn std::fmt::Display) -> Error {
     Error::internal(format!("the numbers of the report could not be packed: {error}"))
 }
 
-/// The scripts in the order in which they need each other, libraries first.
+/// The scripts in the order of their dependencies, libraries first.
 macro_rules! scripts {
     ($($name:literal),* $(,)?) => {
         /// Name and text of each script.
@@ -90,7 +90,7 @@ scripts!(
     "scripts/main.js",
 );
 
-/// Stands before the last script in pages about many layers.
+/// The script for pages about many layers, which precedes the last script.
 const MANY_LAYERS: &str = include_str!("../assets/scripts/many_layers.js");
 
 /// All scripts as one.

@@ -1,10 +1,10 @@
-//! What a page shows of a statistic.
+//! A statistic as a page shows it.
 
 use super::table::{Differences, Table};
 use crate::{report::figure::Figure, stats::StatisticInfo};
 
 /// A statistic with the figures that the runs allow.
-pub(super) struct Drawn {
+pub(super) struct DrawnStatistic {
     /// The statistic.
     pub(super) info: &'static StatisticInfo,
     /// Its pictures, in the order in which a reader chooses among them.

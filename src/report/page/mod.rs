@@ -1,4 +1,4 @@
-//! `report.html`: one file that opens offline and asks no host for anything.
+//! `report.html`: one file that opens offline and makes no network request.
 
 mod data;
 mod drawn;
@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    figure::{Figure, HEROES, Row, figures, hero},
+    figure::{Figure, FigureRow, HEROES, figures, hero},
     questions::{QUESTIONS, Question},
     room::Room,
 };
@@ -25,10 +25,10 @@ use crate::{
     run::RunKind,
     stats::{STATISTICS, Statistic, StatisticInfo, thousands},
 };
-use drawn::Drawn;
+use drawn::DrawnStatistic;
 use table::{Differences, Table, differences, table};
 
-/// What the template is filled with.
+/// The values for the template.
 #[derive(Serialize)]
 struct Filling<'a> {
     title: String,
@@ -49,10 +49,10 @@ struct RunPart<'a> {
     label: &'a str,
     command: &'static str,
     question: &'static str,
-    facts: Vec<Pair>,
+    facts: Vec<KeyAndValue>,
     verdict: &'a [String],
     hero: Option<Hero>,
-    provenance: Vec<Pair>,
+    provenance: Vec<KeyAndValue>,
 }
 
 /// The picture beside a verdict.
@@ -64,7 +64,7 @@ struct Hero {
 }
 
 #[derive(Serialize)]
-struct Pair {
+struct KeyAndValue {
     name: String,
     value: String,
 }
@@ -122,7 +122,7 @@ pub fn html(runs: &[ReportedRun<'_>]) -> Result<String> {
 
 /// The page with as many numbers as there is room for.
 fn page(runs: &[ReportedRun<'_>], room: Room) -> Result<String> {
-    let drawn: Vec<Drawn> = STATISTICS.iter().map(|info| draw(info, runs, room)).collect();
+    let drawn: Vec<DrawnStatistic> = STATISTICS.iter().map(|info| draw(info, runs, room)).collect();
     let questions: Vec<QuestionPart<'_>> =
         QUESTIONS.iter().filter_map(|question| part(question, &drawn, runs)).collect();
     let mut layers: Vec<u16> = runs.iter().flat_map(|run| run.context.shape.moe_layers().iter().copied()).collect();
@@ -140,14 +140,14 @@ fn page(runs: &[ReportedRun<'_>], room: Room) -> Result<String> {
         script: data::script(room.has_many_layers()),
     };
     let mut environment = Environment::new();
-    // A name that the filling does not have is a mistake, not an empty cell.
+    // A name in the template without a value is a mistake, not an empty string.
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.add_template("report.html", include_str!("../assets/report.html")).map_err(|e| unfilled(&e))?;
     let template = environment.get_template("report.html").map_err(|e| unfilled(&e))?;
     template.render(Serde(filling)).map_err(|e| unfilled(&e))
 }
 
-fn draw(info: &'static StatisticInfo, runs: &[ReportedRun<'_>], room: Room) -> Drawn {
+fn draw(info: &'static StatisticInfo, runs: &[ReportedRun<'_>], room: Room) -> DrawnStatistic {
     let rows = rows_of(&[info.statistic], runs);
     let layers: BTreeSet<u16> = rows.iter().map(|row| row.finding.layer).collect();
     let mut figures = figures(info, &Room::looked_through(rows));
@@ -158,18 +158,18 @@ fn draw(info: &'static StatisticInfo, runs: &[ReportedRun<'_>], room: Room) -> D
     let hero = kind.and_then(|kind| hero(kind, &rows_of(kind.made_of, runs)));
     let place = hero.is_some().then_some(figures.len());
     figures.extend(hero);
-    Drawn { info, figures, table: table(info, runs, room), differences: differences(info, runs), hero: place }
+    DrawnStatistic { info, figures, table: table(info, runs, room), differences: differences(info, runs), hero: place }
 }
 
 /// The rows of statistics in all runs.
-fn rows_of<'a>(statistics: &[Statistic], runs: &'a [ReportedRun<'_>]) -> Vec<Row<'a>> {
+fn rows_of<'a>(statistics: &[Statistic], runs: &'a [ReportedRun<'_>]) -> Vec<FigureRow<'a>> {
     let of_run = |(index, run): (usize, &'a ReportedRun<'_>)| {
         let rows = statistics.iter().flat_map(|statistic| {
             let rows = run.tables.get(statistic.table()).into_iter().flat_map(|table| &table.rows);
             rows.filter(move |row| row.statistic == *statistic)
         });
         let model = run.model.as_str();
-        rows.map(move |finding| Row { run: index, command: run.command, model, finding }).collect::<Vec<_>>()
+        rows.map(move |finding| FigureRow { run: index, command: run.command, model, finding }).collect::<Vec<_>>()
     };
     runs.iter().enumerate().flat_map(of_run).collect()
 }
@@ -186,7 +186,7 @@ fn title(runs: &[ReportedRun<'_>]) -> String {
     }
 }
 
-fn run_part<'a>(index: usize, run: &'a ReportedRun<'_>, drawn: &[Drawn]) -> RunPart<'a> {
+fn run_part<'a>(index: usize, run: &'a ReportedRun<'_>, drawn: &[DrawnStatistic]) -> RunPart<'a> {
     let kind = HEROES.iter().find(|kind| kind.command == run.command);
     let hero = kind.and_then(|kind| {
         let figure = drawn.iter().find(|drawn| drawn.info.statistic == kind.statistic)?.hero?;
@@ -206,8 +206,8 @@ fn run_part<'a>(index: usize, run: &'a ReportedRun<'_>, drawn: &[Drawn]) -> RunP
     }
 }
 
-/// What was run, in a few words.
-fn facts(run: &ReportedRun<'_>) -> Vec<Pair> {
+/// The facts about a run: a few words on what was run.
+fn facts(run: &ReportedRun<'_>) -> Vec<KeyAndValue> {
     let context = run.context;
     let layers: Vec<String> = context.shape.moe_layers().iter().map(ToString::to_string).collect();
     let text = format!(
@@ -243,14 +243,14 @@ fn facts(run: &ReportedRun<'_>) -> Vec<Pair> {
         ("Intervals", intervals),
     ];
     let told = lines.into_iter().filter_map(|(name, value)| Some((name, value.filter(|value| !value.is_empty())?)));
-    told.map(|(name, value)| Pair { name: name.to_owned(), value }).collect()
+    told.map(|(name, value)| KeyAndValue { name: name.to_owned(), value }).collect()
 }
 
 /// A question with the statistics that the runs have; none without any.
-fn part<'a>(question: &Question, drawn: &'a [Drawn], runs: &[ReportedRun<'_>]) -> Option<QuestionPart<'a>> {
+fn part<'a>(question: &Question, drawn: &'a [DrawnStatistic], runs: &[ReportedRun<'_>]) -> Option<QuestionPart<'a>> {
     let own = drawn.iter().filter(|drawn| drawn.info.question == question.anchor);
-    let mut own: Vec<&Drawn> = own.collect();
-    // What the first screen shows comes first.
+    let mut own: Vec<&DrawnStatistic> = own.collect();
+    // The statistics of the first screen come first.
     own.sort_by_key(|drawn| !HEROES.iter().any(|kind| kind.statistic == drawn.info.statistic));
     let statistics: Vec<StatisticPart<'_>> = own.into_iter().filter_map(|drawn| statistic_part(drawn, runs)).collect();
     (!statistics.is_empty()).then_some(QuestionPart {
@@ -261,7 +261,7 @@ fn part<'a>(question: &Question, drawn: &'a [Drawn], runs: &[ReportedRun<'_>]) -
     })
 }
 
-fn statistic_part<'a>(drawn: &'a Drawn, runs: &[ReportedRun<'_>]) -> Option<StatisticPart<'a>> {
+fn statistic_part<'a>(drawn: &'a DrawnStatistic, runs: &[ReportedRun<'_>]) -> Option<StatisticPart<'a>> {
     let info = drawn.info;
     let choice = |(index, figure): (usize, &Figure)| Choice { index, label: figure.label.clone() };
     (drawn.table.is_some() || !drawn.figures.is_empty()).then(|| StatisticPart {
@@ -279,7 +279,7 @@ fn statistic_part<'a>(drawn: &'a Drawn, runs: &[ReportedRun<'_>]) -> Option<Stat
     })
 }
 
-/// The charts for papers, and the whole table; where several runs have one, it is said whose.
+/// Links to the charts and to the whole table, named by the run if several runs have them.
 fn files(info: &StatisticInfo, run: &ReportedRun<'_>, runs: &[ReportedRun<'_>]) -> Vec<File> {
     let Some(folder) = run.folder.as_deref().filter(|_| run.tables.contains_key(info.table)) else { return Vec::new() };
     let having = || runs.iter().filter(|other| other.tables.contains_key(info.table));
@@ -296,7 +296,7 @@ fn files(info: &StatisticInfo, run: &ReportedRun<'_>, runs: &[ReportedRun<'_>]) 
     std::iter::once(below(format!("stats/{}.csv", info.table))).chain(charts).collect()
 }
 
-/// Everything but what a path may hold as it is.
+/// All characters that must be escaped in a path.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A relative path as the address of a link.
@@ -304,19 +304,19 @@ fn address(path: &Path) -> String {
     utf8_percent_encode(&path.to_string_lossy().replace('\\', "/"), ESCAPED).to_string()
 }
 
-/// Places that could not be used, or not as they stand, that a page lists; a number says how many there are.
+/// The most places that could not be used, or not unchanged, that a page lists; it also gives their number.
 const PLACES_SHOWN: usize = 20;
-/// Items of the other lists in the manifest, such as the files that were read.
+/// The most items of the other lists in the manifest, such as the files that were read.
 const ITEMS_SHOWN: usize = 200;
 
 /// The manifest as lines of key and value.
-fn flatten(prefix: &str, value: &Value, lines: &mut Vec<Pair>) {
+fn flatten(prefix: &str, value: &Value, lines: &mut Vec<KeyAndValue>) {
     let below = |key: &str| if prefix.is_empty() { key.to_owned() } else { format!("{prefix}.{key}") };
-    let line = |value: String| Pair { name: prefix.to_owned(), value };
+    let line = |value: String| KeyAndValue { name: prefix.to_owned(), value };
     match value {
         Value::Object(map) => {
             for (key, value) in map {
-                // The manifest lists the first places and counts all.
+                // The manifest lists only the first places, but counts all.
                 let total = map.get(&format!("{key}_total")).and_then(Value::as_u64);
                 flatten_items(&below(key), value, total, lines);
             }
@@ -326,8 +326,8 @@ fn flatten(prefix: &str, value: &Value, lines: &mut Vec<Pair>) {
     }
 }
 
-/// A list as lines, or as one line of words; anything else as it is.
-fn flatten_items(name: &str, value: &Value, total: Option<u64>, lines: &mut Vec<Pair>) {
+/// A list as several lines, or as one line of words; any other value unchanged.
+fn flatten_items(name: &str, value: &Value, total: Option<u64>, lines: &mut Vec<KeyAndValue>) {
     let Value::Array(items) = value else { return flatten(name, value, lines) };
     let places = ["skipped", "notes"].iter().any(|list| name.rsplit('.').next() == Some(list));
     let shown = &items[..items.len().min(if places { PLACES_SHOWN } else { ITEMS_SHOWN })];
@@ -339,10 +339,10 @@ fn flatten_items(name: &str, value: &Value, total: Option<u64>, lines: &mut Vec<
     let more = (further > 0).then(|| format!("\u{2026} and {} more{where_to}", thousands(further)));
     if items.iter().any(|item| item.is_object() || item.is_array()) {
         shown.iter().enumerate().for_each(|(index, item)| flatten(&format!("{name}.{index}"), item, lines));
-        lines.extend(more.map(|value| Pair { name: name.to_owned(), value }));
+        lines.extend(more.map(|value| KeyAndValue { name: name.to_owned(), value }));
     } else {
         let words = shown.iter().map(plain).chain(more);
-        lines.push(Pair { name: name.to_owned(), value: words.collect::<Vec<_>>().join(" ") });
+        lines.push(KeyAndValue { name: name.to_owned(), value: words.collect::<Vec<_>>().join(" ") });
     }
 }
 

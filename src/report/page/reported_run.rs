@@ -1,4 +1,4 @@
-//! A run, as a page takes it.
+//! A run, as a page needs it.
 
 use std::collections::BTreeMap;
 
@@ -14,23 +14,23 @@ use crate::{
 /// A finished run, as the report shows it.
 #[derive(Debug)]
 pub struct ReportedRun<'a> {
-    /// What the page calls it.
+    /// Its name on the page.
     pub label: String,
     /// What kind of run it is.
     pub command: RunKind,
     /// The model that rows without a checkpoint are about.
     pub model: String,
-    /// Its record by the keys of the manifest, without what a page does not tell.
+    /// Its record by the keys of the manifest, without anything that a page must not show.
     pub provenance: Value,
-    /// How its tokens competed for experts, where that is recorded.
+    /// How its tokens competed for experts, if that is recorded.
     pub queues: Option<QueueOptions>,
-    /// How its statistics were computed, where that is recorded.
+    /// How its statistics were computed, if that is recorded.
     pub statistics: Option<StatisticSettings>,
-    /// What its charts say about it.
+    /// The facts about it that its charts print.
     pub context: &'a ChartContext,
     /// Its tables.
     pub tables: &'a Tables,
-    /// Rows that the file of a table has, where these are more than the table has in memory.
+    /// The number of rows in the file of a table, if there are more than in memory.
     pub rows_in_files: &'a BTreeMap<String, usize>,
     /// Its headline numbers.
     pub findings: &'a [Finding],
@@ -40,6 +40,6 @@ pub struct ReportedRun<'a> {
     pub excerpts: Vec<Excerpt>,
     /// Stems of the files below its `charts/`, each with the kind of the chart.
     pub charts: Vec<(String, &'static str)>,
-    /// Where its folder is, as seen from the page: "" for the folder of the page itself; none if it cannot be linked.
+    /// The path from the page to its folder: "" if the page is in that folder; none if it cannot be linked.
     pub folder: Option<String>,
 }

@@ -19,30 +19,30 @@ use crate::{
     stats::{Finding, StatisticInfo, thousands},
 };
 
-/// Rows that stand in the page as text, for readers without scripts.
+/// Rows that the page contains as text, for readers without scripts.
 const ROWS_WRITTEN: usize = 12;
-/// Most of these, where each of many layers would have one.
+/// The most such rows, if each of many layers would have one.
 const MOST_WRITTEN: usize = 48;
-/// Of tables of shares by token id and expert, so many of the most frequent ids are looked through: after a forward pass
-/// the others are in the files only.
+/// How many of the most frequent ids are shown of tables of shares by token id and expert. Right after a forward pass the other ids
+/// are only in the files.
 const TOKENS: usize = 64;
 
-/// A number: four significant digits, and the whole of it.
+/// A number with four significant digits, and in full.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub(super) struct Number {
+pub(super) struct ShownNumber {
     short: String,
     full: f64,
 }
 
-/// The rows of a statistic: first those about a layer, category, data set, checkpoint ... as a whole, then the others.
+/// The rows of a statistic: first those about a whole layer, category, data set or checkpoint, then the others.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Table {
     /// The first rows, for readers without scripts.
-    rows: Vec<TableRow>,
+    rows: Vec<PageRow>,
     explained: bool,
     several_runs: bool,
     several_units: bool,
-    /// How many rows the page has, and the files of the runs.
+    /// Words on how many rows the page has, and how many the files have.
     count: String,
     /// All rows of the page in columns, for the scripts.
     #[serde(skip)]
@@ -50,29 +50,29 @@ pub(super) struct Table {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
-struct TableRow {
+struct PageRow {
     run: usize,
     layer: u16,
     view: String,
     of: String,
-    estimate: Option<Number>,
+    estimate: Option<ShownNumber>,
     interval: Option<String>,
-    baseline: Option<Number>,
-    explained: Option<Number>,
+    baseline: Option<ShownNumber>,
+    explained: Option<ShownNumber>,
     explained_interval: Option<String>,
     unit: String,
     n_text: String,
     note: Option<String>,
 }
 
-/// Two runs of a kind, number by number.
+/// The differences between two runs of a kind, number by number.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Differences {
     of: String,
-    /// What the intervals take for granted.
+    /// The assumption behind the intervals.
     note: String,
     /// The first rows, for readers without scripts.
-    rows: Vec<Pair>,
+    rows: Vec<NumberPair>,
     count: String,
     /// All rows in columns, for the scripts.
     #[serde(skip)]
@@ -81,13 +81,13 @@ pub(super) struct Differences {
 
 /// The same number of both runs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-struct Pair {
+struct NumberPair {
     layer: u16,
     view: String,
     of: String,
-    first: Number,
-    second: Number,
-    difference: Number,
+    first: ShownNumber,
+    second: ShownNumber,
+    difference: ShownNumber,
     interval: Option<String>,
     #[serde(skip)]
     ends: Option<(f64, f64)>,
@@ -118,7 +118,7 @@ pub(super) fn table(info: &StatisticInfo, runs: &[ReportedRun<'_>], room: Room) 
     })
 }
 
-/// How much of the files the page has.
+/// Words on how many of the rows in the files the page has.
 fn count(shown: usize, total: usize, info: &StatisticInfo) -> String {
     let (page, all) = (thousands(shown as u64), thousands(total as u64));
     if shown == total {
@@ -173,7 +173,8 @@ fn farthest<'a>(rows: &[&'a Finding], kept: usize) -> Vec<&'a Finding> {
     kept
 }
 
-/// Whether a row has an interval, and how far that, or else the estimate, is from the baseline: below 0 inside of it.
+/// Whether a row has an interval, and the distance of the interval (or of the estimate without one) from the baseline; negative if
+/// the baseline is inside the interval.
 fn distance(row: &Finding) -> (bool, f64) {
     let baseline = row.baseline.unwrap_or(0.0);
     match (row.estimate, row.low.zip(row.high)) {
@@ -183,7 +184,7 @@ fn distance(row: &Finding) -> (bool, f64) {
     }
 }
 
-/// The most frequent token ids of each layer, where a row is the share of an id that an expert has.
+/// The most frequent token ids of each layer, in tables with a row for each token id and expert.
 struct FrequentTokens(BTreeSet<(u16, u64, u32)>);
 
 impl FrequentTokens {
@@ -206,7 +207,7 @@ impl FrequentTokens {
     }
 }
 
-/// The first rows of every layer and view, so that none is without numbers.
+/// The first rows of every layer and view, so that each has some numbers.
 fn first_of_every_layer<T: Clone, K: Ord>(rows: &[T], group: impl Fn(&T) -> K) -> Vec<T> {
     let mut counts: BTreeMap<K, usize> = rows.iter().map(|row| (group(row), 0)).collect();
     let most = (ROWS_WRITTEN / counts.len().max(1)).max(1);
@@ -222,7 +223,7 @@ fn first_of_every_layer<T: Clone, K: Ord>(rows: &[T], group: impl Fn(&T) -> K) -
     first
 }
 
-/// Columns of equal length; five significant digits, as in the figures. A column without anything in it is left out.
+/// Columns of equal length with five significant digits, as in the figures. Empty columns are left out.
 fn estimates(rows: &[(usize, &Finding)], total: usize) -> Value {
     let of = |cell: &dyn Fn(usize, &Finding) -> Value| -> Vec<Value> {
         rows.iter().map(|(run, row)| cell(*run, row)).collect()
@@ -265,7 +266,8 @@ pub(super) fn differences(info: &StatisticInfo, runs: &[ReportedRun<'_>]) -> Opt
     };
     let (left, right) = (of_whole(first), of_whole(second));
     let others: BTreeMap<_, &Finding> = right.iter().map(|row| (place(row), row)).collect();
-    let all: Vec<Pair> = left.iter().filter_map(|row| difference(row, others.get(&place(row)).copied()?)).collect();
+    let all: Vec<NumberPair> =
+        left.iter().filter_map(|row| difference(row, others.get(&place(row)).copied()?)).collect();
     let note =
         "The interval takes the two runs for independent; where they share their documents it is usually too wide.";
     let of = format!("{} less {}", second.label, first.label);
@@ -281,9 +283,9 @@ pub(super) fn differences(info: &StatisticInfo, runs: &[ReportedRun<'_>]) -> Opt
     })
 }
 
-/// The differences in columns, in full: a difference has fewer digits than what it is between.
-fn pairs(all: &[Pair]) -> Value {
-    let of = |cell: &dyn Fn(&Pair) -> Value| -> Vec<Value> { all.iter().map(cell).collect() };
+/// The differences in columns, with all digits: a difference has fewer significant digits than the two numbers.
+fn pairs(all: &[NumberPair]) -> Value {
+    let of = |cell: &dyn Fn(&NumberPair) -> Value| -> Vec<Value> { all.iter().map(cell).collect() };
     packed(
         all.len(),
         vec![
@@ -300,15 +302,15 @@ fn pairs(all: &[Pair]) -> Value {
     )
 }
 
-/// The second value less the first. The interval takes the two runs for independent: the half-widths are added as squares,
-/// each side with the end that it moves.
-fn difference(first: &Finding, second: &Finding) -> Option<Pair> {
+/// The second value minus the first. The interval assumes that the two runs are independent: the squares of the half-widths are
+/// added, separately for the lower and the upper end.
+fn difference(first: &Finding, second: &Finding) -> Option<NumberPair> {
     let (a, b) = (first.estimate?, second.estimate?);
     let ends = first.low.zip(first.high).zip(second.low.zip(second.high));
     let interval = ends.map(|((a_low, a_high), (b_low, b_high))| {
         (b - a - (b - b_low).hypot(a_high - a), b - a + (b_high - b).hypot(a - a_low))
     });
-    Some(Pair {
+    Some(NumberPair {
         layer: first.layer,
         view: first.view.name().to_owned(),
         of: subject_words(first),
@@ -322,8 +324,8 @@ fn difference(first: &Finding, second: &Finding) -> Option<Pair> {
     })
 }
 
-fn table_row(run: usize, row: &Finding) -> TableRow {
-    TableRow {
+fn table_row(run: usize, row: &Finding) -> PageRow {
+    PageRow {
         run,
         layer: row.layer,
         view: row.view.name().to_owned(),
@@ -339,8 +341,8 @@ fn table_row(run: usize, row: &Finding) -> TableRow {
     }
 }
 
-fn number(value: f64) -> Number {
-    Number { short: short(value), full: value }
+fn number(value: f64) -> ShownNumber {
+    ShownNumber { short: short(value), full: value }
 }
 
 fn interval(low: Option<f64>, high: Option<f64>) -> Option<String> {

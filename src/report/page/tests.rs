@@ -12,7 +12,7 @@ use crate::{
     stats::{Finding, StatisticTable, Subject, Tables, Variable},
 };
 
-/// A route run of which a page knows its numbers and nothing else.
+/// A route run with numbers and without any other facts.
 fn bare_run<'a>(
     context: &'a ChartContext,
     tables: &'a Tables,

@@ -1,8 +1,8 @@
-//! When an answer is given, in words.
+//! The criterion of each answer, in words.
 
 use crate::stats::verdict::{Answer, HalfReached, Independence, LaterTokens, LayersDiffer, RiseIsTheQueue, Side};
 
-/// When an answer is this one.
+/// When this answer is given.
 pub(super) fn criterion(answer: Answer) -> &'static str {
     match answer {
         Answer::ContextIndependent(answer) => meaning(answer),
@@ -68,7 +68,7 @@ fn layers_differ(answer: LayersDiffer) -> &'static str {
     }
 }
 
-/// What half of the final agreement means.
+/// What "half of the final agreement" means.
 pub(super) const HALF: &str = "half of the way from load-matched chance, by the lower end of the interval";
 
 fn half_reached(answer: HalfReached) -> &'static str {

@@ -14,8 +14,8 @@ use crate::{
     },
 };
 
-/// One line per `MoE` layer (eight at most), then all layers together, then each checkpoint beside the time axis (`--final`,
-/// `--noise-floor`).
+/// One line per `MoE` layer (eight at most), then all layers together, then each checkpoint beside the time axis: the
+/// one off the axis and the noise floor.
 pub(super) fn lines(verdict: &DriftVerdict) -> Vec<String> {
     let mut lines: Vec<String> = verdict.layers.iter().take(LAYERS_EACH).map(layer_line).collect();
     if verdict.layers.len() > LAYERS_EACH {

@@ -76,7 +76,7 @@ fn overall(verdict: &DropsVerdict) -> String {
     format!("overall: {}", words.join("; "))
 }
 
-/// "layers 1, 3 (+1.44 to +5.43 points)".
+/// Words such as "layers 1, 3 (+1.44 to +5.43 points)".
 fn extent(trends: &[&Trend]) -> String {
     let estimates = || trends.iter().filter_map(|trend| trend.last_minus_first.estimate);
     let (low, high) = (estimates().fold(f64::INFINITY, f64::min), estimates().fold(f64::NEG_INFINITY, f64::max));
@@ -89,7 +89,7 @@ fn layer_names(trends: &[&Trend]) -> String {
     named(&trends.iter().map(|trend| trend.layer).collect::<Vec<LayerId>>())
 }
 
-/// How much of a rise is there in random order too. `rise` names it.
+/// How much of a rise remains in random order. `rise` names the rise.
 fn in_random_order(verdict: &DropsVerdict, rise: &str) -> Option<String> {
     let (answer, least) = verdict.overall.queue?;
     Some(match answer {
@@ -139,7 +139,7 @@ fn reason(trend: &Trend) -> &str {
     trend.last_minus_first.missing.as_ref().and_then(Missing::note).unwrap_or("no interval")
 }
 
-/// What is left above random order.
+/// The difference from random order.
 fn left(trend: &Trend) -> String {
     trend.excess.as_ref().map_or_else(|| "unknown".to_owned(), points)
 }
@@ -155,7 +155,7 @@ fn side_entry(trend: &Trend) -> VerdictEntry {
     VerdictEntry::new(trend.side_verdict(), format!("{set}layer {}: {words}", trend.layer))
 }
 
-/// How many intervals miss 0, and how many would by chance.
+/// How many intervals do not contain 0, and how many would not by chance.
 fn intervals_line(intervals: IntervalsThatMissZero) -> String {
     let IntervalsThatMissZero { all, above, below, by_chance } = intervals;
     let expected = if by_chance < 0.5 { "less than 1".to_owned() } else { format!("about {:.0}", by_chance.round()) };
@@ -213,7 +213,7 @@ fn roles_line(roles: &Roles) -> String {
     format!("by role in layer {}, which drops most: {}", roles.layer, each.join(", "))
 }
 
-/// What stands before the queues.
+/// The words before the queues.
 const QUEUES: &str = "queues that overflow most, and the tokens that fill them";
 
 /// What fills the queue that loses most, layer by layer.
@@ -237,7 +237,7 @@ fn capacity_head(capacity: &Capacity) -> String {
     format!("capacity factor that would drop at most 1 % (replay of the choices, rule {})", capacity.rule)
 }
 
-/// The capacity that would do, by the run's own rule.
+/// The capacity that would be enough, by the run's own rule.
 fn capacity_line(capacity: &Capacity) -> String {
     let factors: Vec<&Evidence> = capacity.factors.iter().collect();
     let each = listed(&factors, factor_words, |factor| format!("{factor:.2}"));
@@ -264,7 +264,7 @@ fn difference_head(difference: &Difference) -> String {
     format!("{} against {}, {what}", difference.checkpoint, difference.reference)
 }
 
-/// How much a model drops, or where, beside the one that it is compared with.
+/// How much a model drops, or where, compared with the other model.
 fn difference_line(difference: &Difference) -> String {
     let numbers: Vec<&Evidence> = difference.layers.iter().map(|(_, number)| number).collect();
     let each = listed(&numbers, difference_words, |value| signed(Some(value)));

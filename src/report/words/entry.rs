@@ -12,7 +12,7 @@ pub struct VerdictEntry {
     /// What was decided, about what, and by which numbers.
     #[serde(flatten)]
     pub verdict: Verdict,
-    /// When the answer is this one.
+    /// When this answer is given.
     pub criterion: &'static str,
     /// The same in words.
     pub words: String,

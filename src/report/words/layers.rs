@@ -1,11 +1,11 @@
-//! Lists of layers, which stay readable for a model of many.
+//! Lists of layers that stay readable for a model with many layers.
 
 use crate::{
     routing::LayerId,
     stats::{LAYERS_EACH, verdict::Evidence},
 };
 
-/// "layer 3", "layers 3, 5"; of more than eight layers, three or more in a row are "10 to 57".
+/// "layer 3" or "layers 3, 5"; if there are more than eight layers, three or more consecutive ones become "10 to 57".
 pub(super) fn named(layers: &[LayerId]) -> String {
     let names: Vec<String> = if layers.len() > LAYERS_EACH {
         runs(layers).into_iter().flat_map(run_words).collect()
@@ -15,7 +15,7 @@ pub(super) fn named(layers: &[LayerId]) -> String {
     format!("layer{} {}", if layers.len() == 1 { "" } else { "s" }, names.join(", "))
 }
 
-/// Layers that follow each other: the first and the last of each run.
+/// The first and the last layer of each run of consecutive layers.
 fn runs(layers: &[LayerId]) -> Vec<(LayerId, LayerId)> {
     let mut runs: Vec<(LayerId, LayerId)> = Vec::new();
     for &layer in layers {
@@ -35,7 +35,7 @@ fn run_words((first, last): (LayerId, LayerId)) -> Vec<String> {
     }
 }
 
-/// A number of each layer in words, separated by commas; of more than eight layers the estimates of the others lie between two ends.
+/// A number of each layer in words, separated by commas; from the ninth layer on, only the range of the estimates.
 pub(super) fn listed(
     numbers: &[&Evidence],
     words: impl Fn(&Evidence) -> String,

@@ -1,4 +1,4 @@
-//! Verdicts in words. What is decided is decided in [`crate::stats::verdict`]; here are the sentences.
+//! Verdicts in words. The decisions are made in [`crate::stats::verdict`]; the sentences are made here.
 
 mod criterion;
 mod drift;
@@ -12,8 +12,8 @@ pub use entry::VerdictEntry;
 
 use crate::stats::verdict::RunVerdict;
 
-/// The verdict of a run in sentences, a line each, as terminal, page and notebook show it. Of more than eight layers the others
-/// are summarised.
+/// The verdict of a run in sentences, one on each line, as terminal, page and notebook show it. Layers beyond the first eight are
+/// summarised.
 pub fn verdict_lines(verdict: &RunVerdict) -> Vec<String> {
     match verdict {
         RunVerdict::Route(verdict) => route::lines(verdict),
@@ -22,7 +22,7 @@ pub fn verdict_lines(verdict: &RunVerdict) -> Vec<String> {
     }
 }
 
-/// The verdict of a run answer by answer, for `summary.json`: of every layer, and each with its words.
+/// The verdict of a run for `summary.json`: one entry for each answer of every layer, with its words.
 pub fn verdict_entries(verdict: &RunVerdict) -> Vec<VerdictEntry> {
     match verdict {
         RunVerdict::Route(verdict) => route::entries(verdict),

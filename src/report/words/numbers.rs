@@ -1,8 +1,8 @@
-//! Numbers of verdicts as text.
+//! Writes the numbers of verdicts as text.
 
 use crate::stats::verdict::Evidence;
 
-/// A share in percent, halves rounded away from 0. Below 0 is noise around 0 and stays visible.
+/// A share in percent, halves rounded away from 0. A negative share is noise around 0 and stays negative.
 fn rounded(share: f64, decimals: i32) -> String {
     let scale = 10_f64.powi(decimals);
     // Adding 0 turns the -0 of a rounded small negative share into 0.
@@ -44,7 +44,8 @@ pub(super) fn signed(value: Option<f64>) -> String {
     value.map_or_else(|| "unknown".to_owned(), |value| format!("{} points", point(value)))
 }
 
-/// Percentage points with their sign; an end that is not 0 does not look like it, and what is as good as 0 has no sign.
+/// Percentage points with their sign. A small number that is not 0 gets enough digits not to look like 0; rounding errors count as
+/// 0 and have no sign.
 pub(super) fn point(value: f64) -> String {
     let texts = [2, 3, 4].map(|decimals| format!("{:+.decimals$}", value * 100.0));
     texts.into_iter().find(|text| !is_zero(text)).unwrap_or_else(|| "0.00".to_owned())

@@ -57,7 +57,7 @@ fn context_name(context: Context) -> &'static str {
     }
 }
 
-/// Why it is not known what a variable explains. `same` says why one without two values explains nothing.
+/// Why it is not known what a variable explains. `same` is the reason for a variable that has only one value.
 fn reason(missing: &Missing, same: &str) -> String {
     match missing {
         Missing::NotMeasured => "not measured".to_owned(),
@@ -71,7 +71,7 @@ fn reason(missing: &Missing, same: &str) -> String {
     }
 }
 
-/// The share in percent with its interval. No share is above 100 %, where the symmetric interval may end.
+/// The share in percent with its interval, which is cut off at 100 %, because the symmetric interval may end above.
 fn share_words(share: Share) -> String {
     format!("{} % [{}, {}]", whole(share.value), whole(share.low), whole(share.high.min(1.0)))
 }
@@ -141,7 +141,7 @@ fn rest(others: &[LayerIndependence]) -> String {
     format!("{}: {told}{}", named(&ids(|_| true)), constant.unwrap_or_default())
 }
 
-/// The judgement over all layers that have something to explain, and how they compare.
+/// The judgement on all layers that have something to explain, and how they compare.
 fn overall(verdict: &RouteVerdict) -> String {
     let all = &verdict.overall;
     if verdict.layers.is_empty() {
@@ -164,7 +164,7 @@ fn overall(verdict: &RouteVerdict) -> String {
     }
 }
 
-/// The layer that fits least decides.
+/// The judgement on all layers, which the layer that fits least decides.
 fn judged(all: &OverallIndependence) -> String {
     if !all.answer.is_judged() {
         return format!("not enough data in {}", named(&all.deciding));

@@ -1,10 +1,10 @@
-//! What decides the bytes of a trace: two runs with the same identity leave the same one.
+//! The identity of a run: everything that decides the bytes of its trace. Two runs with the same identity leave the same trace.
 
 use std::path::Path;
 
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 
-use super::{keys::Keys, number::as_text};
+use super::{keys::ManifestKeys, number::as_text};
 use crate::{
     corpus::{InputFile, TemplateSource},
     error::{Result, path_text},
@@ -12,7 +12,7 @@ use crate::{
     run::RunKind,
 };
 
-/// What decides the bytes of a trace.
+/// Everything that decides the bytes of a trace.
 ///
 /// A part that a kind of run does not have is `None`, and none of its keys is written.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -22,7 +22,7 @@ pub struct Identity {
     pub command: RunKind,
     /// Version of the tool.
     pub version: String,
-    /// The files of the checkpoint; those of a drift run stand beside its `checkpoints`.
+    /// The files of the checkpoint; a drift run has them in its `checkpoints` instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<CheckpointFiles>,
     /// The file of the tokenizer; null for a checkpoint without one.
@@ -33,13 +33,13 @@ pub struct Identity {
     /// How tokens competed for experts.
     #[serde(flatten)]
     pub queues: Option<QueueOptions>,
-    /// What rounds, and in which order.
+    /// How numbers are rounded, and in which order they are added.
     #[serde(flatten)]
     pub arithmetic: Option<ArithmeticOptions>,
-    /// What concerns a forward pass of the run's own.
+    /// Settings of a forward pass of the run itself.
     #[serde(flatten)]
     pub forward_pass: Option<ForwardPassOptions>,
-    /// The checkpoints of a run of several, or of one with replays.
+    /// The checkpoints of a run that has several forward passes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(test, schemars(default))]
     pub checkpoints: Vec<RecordedCheckpoint>,
@@ -60,7 +60,7 @@ pub struct CheckpointFiles {
     pub weights: Vec<WeightFile>,
 }
 
-/// A weight file: by its hash, or with `--no-hash` by its times.
+/// A weight file, identified by its hash or, if it was not hashed, by its times.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct WeightFile {
@@ -95,10 +95,10 @@ pub struct TokenizerFile {
 pub struct TextOptions {
     /// The files that were read.
     pub inputs: Vec<RecordedInput>,
-    /// The key that names the category of a row; null: the first that nearly all rows have.
+    /// The key that names the category of a row; null: the first of the usual keys that nearly all rows have.
     #[serde(default)]
     pub category_key: Option<String>,
-    /// The key that holds the text of a row; null: the usual ones.
+    /// The key that holds the text of a row; null: the usual keys.
     #[serde(default)]
     pub text_key: Option<String>,
     /// Longest sequence in tokens.
@@ -107,7 +107,7 @@ pub struct TextOptions {
     pub truncate: bool,
     /// Whether every sequence of plain text begins with a BOS.
     pub bos: bool,
-    /// Sequences after which reading ended; null: all were taken.
+    /// The number of sequences after which reading ended; null: all were taken.
     #[serde(default)]
     pub max_sequences: Option<usize>,
 }
@@ -122,13 +122,13 @@ pub struct RecordedInput {
     pub sha256: String,
     /// How many bytes were read.
     pub bytes: u64,
-    /// The file goes on: enough sequences had been taken.
+    /// Whether only the beginning of the file was read, because enough sequences had been taken.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub partial: bool,
-    /// Documents taken from it; null where nobody has counted them.
+    /// Documents taken from it; null if they were not counted.
     #[serde(default)]
     pub documents: Option<usize>,
-    /// How its conversations are written, such as `sharegpt`; not there for plain text.
+    /// The format of its conversations, such as `sharegpt`; absent for plain text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
 }
@@ -149,58 +149,58 @@ pub struct QueueOptions {
     pub min_capacity: u32,
 }
 
-/// What rounds, and in which order: other instructions add in another one.
+/// How numbers are rounded, and in which order they are added, which depends on the instructions of the processor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ArithmeticOptions {
     /// Type to which activations are rounded.
     pub dtype: String,
-    /// What computed.
+    /// The device that computed.
     pub device: String,
     /// Instructions of the matrix multiplication.
     pub instruction_set: String,
 }
 
-/// What concerns a forward pass of the run's own.
+/// Settings of a forward pass of the run itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ForwardPassOptions {
     /// Whether router logits were kept.
     pub log_logits: bool,
-    /// Whether routers that cannot choose were allowed; not there unless they were.
+    /// Whether routers that give every token the same logits were allowed; absent if not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_constant_router: bool,
-    /// How conversations became text; not there without any.
+    /// The chat template; absent without conversations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<String>,
-    /// Which paths of a tree of replies became sequences; not there without conversations.
+    /// Which paths of a tree of replies became sequences; absent without conversations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oasst_paths: Option<String>,
-    /// Where the chat template of the tokenizer comes from; not there with another template.
+    /// The file that the chat template of the tokenizer was read from; absent with another template.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chat_template: Option<TemplateSource>,
 }
 
-/// A checkpoint of a run of several, and where its trace is.
+/// A checkpoint of a run that has several forward passes, and where its trace is.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RecordedCheckpoint {
     /// Name in tables, charts and folders.
     pub label: String,
-    /// Its folder as given, or that of the run that stands for it.
+    /// Its folder as given, or the folder of the run that stands for it.
     pub path: String,
-    /// Tokens that it was trained on; null where they are not known. In a drift run only.
+    /// Tokens that it was trained on; null if they are not known. Only in a drift run.
     #[serde(default)]
     pub training_tokens: Option<f64>,
-    /// Whether it stands beside the axis of training. In a drift run only.
+    /// Whether it is beside the time axis instead of on it. Only in a drift run.
     #[serde(default)]
     pub off_axis: bool,
-    /// Type to which activations were rounded. In a drift run only.
+    /// Type to which activations were rounded. Only in a drift run.
     #[serde(default)]
     pub arithmetic: Option<String>,
-    /// The folder of its trace: as seen from that of the run, or a whole path.
+    /// The folder of its trace: relative to the folder of the run, or an absolute path.
     pub trace: String,
-    /// Its files. In a drift run only.
+    /// Its files. Only in a drift run.
     #[serde(default)]
     pub checkpoint: Option<CheckpointFiles>,
 }
@@ -245,12 +245,12 @@ impl Serialize for RecordedCheckpoint {
 pub struct RecordedReplay {
     /// The factor.
     pub capacity_factor: f64,
-    /// The folder of its trace, as seen from that of the run.
+    /// The folder of its trace, relative to the folder of the run.
     pub trace: String,
 }
 
 impl Identity {
-    /// The identity of a run of this version, with no more than its kind: to be filled in.
+    /// The identity of a run of this version; everything but its kind is to be filled in.
     pub fn new(command: RunKind) -> Self {
         Self {
             command,
@@ -267,7 +267,7 @@ impl Identity {
     }
 
     /// Reads the keys of a manifest that say what decides the run's bytes.
-    pub(super) fn read(keys: &Keys<'_>) -> Result<Self> {
+    pub(super) fn read(keys: &ManifestKeys<'_>) -> Result<Self> {
         Ok(Self {
             command: keys.key("command")?,
             version: keys.key("version")?,
@@ -282,7 +282,7 @@ impl Identity {
         })
     }
 
-    /// The same without what concerns one forward pass: what the passes of a run of several have in common.
+    /// The part of the identity that all forward passes of a run have in common.
     #[must_use]
     pub fn in_common(&self, command: RunKind) -> Self {
         Self {
@@ -297,7 +297,7 @@ impl Identity {
 }
 
 impl QueueOptions {
-    /// How the router turned logits into assignments, for a layer of so many experts.
+    /// How the router turned logits into assignments, for a layer with this many experts.
     pub fn router_settings(&self, num_experts: usize, top_k: usize) -> RouterSettings {
         RouterSettings {
             num_experts,
@@ -322,7 +322,7 @@ impl From<&InputFile> for RecordedInput {
     }
 }
 
-/// The names of texts by their paths: without folders and endings.
+/// The names of texts: their paths without folders and endings.
 pub(super) fn text_names<'a>(paths: impl Iterator<Item = &'a String>) -> Vec<String> {
     let name =
         |path: &String| Path::new(path).file_stem().map_or(path.clone(), |stem| stem.to_string_lossy().into_owned());

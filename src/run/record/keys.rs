@@ -1,4 +1,4 @@
-//! Reads a manifest so that whatever is wrong with it is said with its key, its value and what was expected.
+//! Reads a manifest; an error names the key, its value and what was expected.
 
 use std::path::Path;
 
@@ -10,23 +10,25 @@ use serde::{
 use serde_json::Value;
 use serde_path_to_error::Segment;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, OptionName, Result};
 
-/// What to do about a manifest that cannot be true.
-const HINT: &str = "the manifest was changed or the run made by another version: run it again with --force";
+/// What to do about a manifest that cannot be right.
+fn hint() -> String {
+    format!("the manifest was changed or the run made by another version: run it again with {}", OptionName::Force)
+}
 
 /// The manifest of a run, as JSON.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Keys<'a> {
+pub(super) struct ManifestKeys<'a> {
     run: &'a Path,
     manifest: &'a Value,
 }
 
-impl<'a> Keys<'a> {
+impl<'a> ManifestKeys<'a> {
     /// A manifest and the folder that it lies in, for messages.
     ///
     /// # Errors
-    /// [`Error::RunFolder`] if it is no object.
+    /// [`Error::RunFolder`] if it is not an object.
     pub(super) fn new(run: &'a Path, manifest: &'a Value) -> Result<Self> {
         let keys = Self { run, manifest };
         if manifest.is_object() { Ok(keys) } else { Err(keys.wrong("", manifest, "an object")) }
@@ -35,12 +37,12 @@ impl<'a> Keys<'a> {
     /// The keys of a part that every manifest has.
     ///
     /// # Errors
-    /// [`Error::RunFolder`] for the first key that is missing or holds what it cannot.
+    /// [`Error::RunFolder`] for the first key that is missing or has an impossible value.
     pub(super) fn part<T: DeserializeOwned>(&self) -> Result<T> {
         self.read("", self.manifest)
     }
 
-    /// The keys of a part that some manifests have: `None` if not one of them is there.
+    /// The keys of a part that some manifests have: `None` if it has none of these keys.
     ///
     /// # Errors
     /// As [`Self::part`].
@@ -52,7 +54,7 @@ impl<'a> Keys<'a> {
     /// A key that every manifest has.
     ///
     /// # Errors
-    /// [`Error::RunFolder`] if it is missing or holds what it cannot.
+    /// [`Error::RunFolder`] if it is missing or has an impossible value.
     pub(super) fn key<T: DeserializeOwned>(&self, key: &str) -> Result<T> {
         let value = self.manifest.get(key).ok_or_else(|| self.missing(key))?;
         self.read(key, value)
@@ -61,7 +63,7 @@ impl<'a> Keys<'a> {
     /// A key that may be missing, or null.
     ///
     /// # Errors
-    /// [`Error::RunFolder`] if it holds what it cannot.
+    /// [`Error::RunFolder`] if it has an impossible value.
     pub(super) fn optional<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
         self.manifest.get(key).filter(|value| !value.is_null()).map(|value| self.read(key, value)).transpose()
     }
@@ -81,20 +83,23 @@ impl<'a> Keys<'a> {
         })
     }
 
-    /// A value that contradicts another one.
+    /// The error for a wrong value.
     pub(super) fn wrong(&self, key: &str, found: &Value, expected: &str) -> Error {
         let run = self.run.display();
         let what = if key.is_empty() { String::new() } else { format!("`{key}` ") };
-        Error::run_folder(format!("manifest.json of `{run}` has {what}{}; expected {expected}", terse(found)), HINT)
+        Error::run_folder(format!("manifest.json of `{run}` has {what}{}; expected {expected}", terse(found)), hint())
     }
 
     fn missing(&self, key: &str) -> Error {
         let run = self.run.display();
-        Error::run_folder(format!("manifest.json of `{run}` has no `{key}`, which every run of its kind records"), HINT)
+        Error::run_folder(
+            format!("manifest.json of `{run}` has no `{key}`, which every run of its kind records"),
+            hint(),
+        )
     }
 }
 
-/// One step of a path: its name, and the value that it leads to.
+/// Follows one step of a path: appends its name to `key`, and sets `found` to the value there.
 fn descend(segment: &Segment, key: &mut String, found: &mut &Value) {
     static NOTHING: Value = Value::Null;
     match segment {
@@ -114,7 +119,7 @@ fn joined(above: &str, name: &str) -> String {
     if above.is_empty() { name.to_owned() } else { format!("{above}.{name}") }
 }
 
-/// What was expected, out of a message of serde, in words.
+/// What was expected, in words, taken from a message of serde.
 fn expected(reason: &str) -> String {
     let what = reason.split_once("expected ").map_or(reason, |(_, what)| what);
     match what {
@@ -128,24 +133,24 @@ fn expected(reason: &str) -> String {
     }
 }
 
-/// JSON, cut where it is long.
+/// A value as JSON, cut if it is long.
 fn terse(value: &Value) -> String {
     let text = value.to_string();
     if text.chars().count() > 60 { format!("{}…", text.chars().take(60).collect::<String>()) } else { text }
 }
 
-/// The keys that a structure is read from. Asking the structure itself leaves no list of them to forget.
+/// The keys that a structure is read from. They come from the structure itself, so that no list has to be kept up to date.
 fn fields_of<T: DeserializeOwned>() -> &'static [&'static str] {
     let mut fields: &'static [&'static str] = &[];
-    // It always fails: nothing is read but the names.
-    let _ = T::deserialize(Names(&mut fields));
+    // This always fails: nothing but the names is read.
+    let _ = T::deserialize(FieldNames(&mut fields));
     fields
 }
 
-/// Takes down which keys a structure asks for.
-struct Names<'a>(&'a mut &'static [&'static str]);
+/// A deserializer that only records which keys a structure asks for.
+struct FieldNames<'a>(&'a mut &'static [&'static str]);
 
-impl<'de> Deserializer<'de> for Names<'_> {
+impl<'de> Deserializer<'de> for FieldNames<'_> {
     type Error = value::Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Self::Error> {

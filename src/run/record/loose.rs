@@ -1,19 +1,19 @@
-//! A manifest of which nothing is believed: by it is decided whose a folder is, and what of it may be removed or gone on with.
-//! It may be of another program, of a run that was killed, or damaged.
+//! A manifest that is not trusted. It decides whether a folder is that of a run, and which files of it may be removed or kept
+//! when a run is resumed; it may be of another program, of a run that was killed, or damaged.
 
 use serde_json::{Map, Value};
 
 use crate::run::{RunKind, difference::differences_in_json};
 
-/// The command that fills several run folders, as it stands in a command line.
+/// The command that fills several run folders, as a command line names it.
 const DEMO: &str = "demo";
 
-/// What stands in a `manifest.json`, whoever wrote it.
+/// The contents of a `manifest.json`, whoever wrote it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LooseRecord(Map<String, Value>);
 
 impl LooseRecord {
-    /// Reads what is JSON; anything but an object says nothing.
+    /// Reads JSON; anything but an object counts as an object without keys.
     ///
     /// # Errors
     /// It is not JSON.
@@ -24,12 +24,12 @@ impl LooseRecord {
         }))
     }
 
-    /// The same as JSON.
+    /// The contents as JSON.
     pub fn into_json(self) -> Value {
         Value::Object(self.0)
     }
 
-    /// Whether a run wrote it: the first manifest that a run writes has these keys already.
+    /// Whether a run of this program wrote it: the first manifest that a run writes has these keys already.
     pub fn is_of_a_run(&self) -> bool {
         let is = |key: &str, holds: fn(&Value) -> bool| self.0.get(key).is_some_and(holds);
         self.kind().is_some() && is("version", Value::is_string) && is("complete", Value::is_boolean)
@@ -40,12 +40,12 @@ impl LooseRecord {
         self.command()?.parse().ok()
     }
 
-    /// What stands in the place of the kind.
+    /// The value of the key that names the kind of run.
     pub fn command(&self) -> Option<&str> {
         self.0.get("command")?.as_str()
     }
 
-    /// Whether it says that every file is in its place.
+    /// Whether it says that the run is complete.
     pub fn is_complete(&self) -> bool {
         self.0.get("complete") == Some(&Value::Bool(true))
     }
@@ -66,19 +66,19 @@ impl LooseRecord {
         entries.filter_map(|entry| entry.get("trace")?.as_str()).collect()
     }
 
-    /// Whether it was written as that of a pass of another run: its command line is not that of its own command.
+    /// Whether it is the manifest of a pass of another run: its command line is that of another command.
     pub fn is_of_a_pass(&self) -> bool {
         let words = self.list("command_line").skip(1).filter_map(Value::as_str);
         let typed = words.into_iter().find(|word| *word == DEMO || word.parse::<RunKind>().is_ok());
         typed.is_none_or(|typed| self.command() != Some(typed))
     }
 
-    /// Where it differs from what it would be now: only what stands in `now` counts.
+    /// The differences between this manifest and an identity; only the keys of `now` are compared.
     pub(in crate::run) fn differences(&self, now: &Value) -> Vec<String> {
         differences_in_json(&self.0.clone().into(), now)
     }
 
-    /// The bytes of the same manifest, saying that the run is not complete.
+    /// The bytes of this manifest, changed to say that the run is not complete.
     pub fn incomplete(mut self) -> Vec<u8> {
         self.0.insert("complete".to_owned(), Value::Bool(false));
         format!("{:#}\n", Value::Object(self.0)).into_bytes()

@@ -1,7 +1,7 @@
 //! `manifest.json` as a type, with one writer and one reader.
 //!
-//! What is read has been checked: a key that is missing, or holds what it cannot, is an error that names it, never a silent
-//! default. Keys that this version does not know stay where they are. A manifest without `schema` is of the first one.
+//! Reading checks everything: a key that is missing, or has an impossible value, is an error that names it, never a silent
+//! default. Keys that this version does not know are kept. A manifest without `schema` has the first schema.
 
 mod identity;
 mod keys;
@@ -29,32 +29,33 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use self::{identity::text_names, keys::Keys};
+use self::{identity::text_names, keys::ManifestKeys};
 use crate::{
     checkpoint::Config,
-    error::{Error, Result},
+    error::{Error, OptionName, Result},
     routing::{CapacityPolicy, Provides, RouterSettings, RoutingShape},
     run::{RunKind, difference::as_json},
 };
 
-/// The layout of the keys that this version writes. It grows when a key gets another meaning; new keys leave it.
+/// The version of the manifest's layout that this program writes. It grows when a key gets another meaning, not when keys are
+/// added.
 const SCHEMA: u64 = 1;
 
-/// What two runs must have in common to be the same one; the digest of a run is taken of it.
+/// What two runs must have in common to be the same run; the digest of a run is computed from it.
 #[derive(Debug, Serialize)]
 pub struct Decisive<'a> {
     #[serde(flatten)]
     identity: &'a Identity,
-    /// Of a drift run, whose text may have been read by others.
+    /// Only for a drift run, whose text may have been read by other runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     corpus: Option<&'a [String]>,
 }
 
-/// What was run, how, and what it took.
+/// What was run, how, and how much time and memory it took.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RunRecord {
-    /// The layout of the keys; manifests without it are of the first one.
+    /// The version of the layout of the keys; manifests without it have the first layout.
     #[cfg_attr(test, schemars(default))]
     pub schema: u64,
     /// What decides the bytes of the trace.
@@ -63,7 +64,7 @@ pub struct RunRecord {
     /// Settings of the statistics that only a drops run has.
     #[serde(flatten)]
     pub drops: Option<DropsSettings>,
-    /// Whether every file is in its place.
+    /// Whether the run is complete.
     pub complete: bool,
     /// Settings of the statistics that only a drift run has.
     #[serde(flatten)]
@@ -74,21 +75,21 @@ pub struct RunRecord {
     /// The command line as typed.
     #[cfg_attr(test, schemars(default))]
     pub command_line: Vec<String>,
-    /// The label of the checkpoint; of a drift run those of all.
+    /// The label of the checkpoint; for a drift run the labels of all checkpoints.
     pub label: String,
     /// Which layers route, and into how many parts the trace is cut.
     pub layout: RecordedLayout,
-    /// What the trace has beside the chosen experts; not there in a run of the first version.
+    /// What the trace records besides the chosen experts; absent in a run of the first version.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(with = "Option<crate::routing::RecordedBlocks>"))]
     pub provides: Option<Provides>,
-    /// What the checkpoint's `config.json` says, defaults filled in.
+    /// The checkpoint's `config.json`, with defaults filled in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub config: Option<Config>,
     /// What went through the model.
     #[serde(flatten)]
     pub text: TextSummary,
-    /// Threads.
+    /// The number of threads.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<usize>,
     /// How the forward pass was carried out.
@@ -97,27 +98,27 @@ pub struct RunRecord {
     /// Paths of the text as typed.
     #[cfg_attr(test, schemars(default))]
     pub corpus: Vec<String>,
-    /// What the forward pass took.
+    /// Time and memory that the forward pass took.
     #[serde(flatten)]
     pub forward_cost: Option<ForwardPassCost>,
-    /// What the statistics took.
+    /// Time that the statistics took.
     #[serde(flatten)]
     pub statistic_cost: Option<StatisticCost>,
-    /// The runs that hold the traces of a run of several.
+    /// The digests of the runs that hold the traces of a run with several forward passes.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(with = "Option<std::collections::BTreeMap<String, String>>"))]
     pub trace_digests: Option<TraceDigests>,
-    /// What the whole run took.
+    /// Time and memory that the whole run took.
     #[serde(flatten)]
     pub run_cost: Option<RunCost>,
-    /// SHA-256 of the identity: what binds the files to this run.
+    /// SHA-256 of the identity, which ties the files to this run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run_digest: Option<String>,
-    /// Folders below the run's whose runs its report shows too.
+    /// Sub-folders that hold other runs which the report of this run shows too.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(test, schemars(default))]
     pub report_runs: Vec<String>,
-    /// Keys that this version does not know, also those within known objects.
+    /// Keys that this version does not know, including those within known objects.
     #[serde(skip)]
     pub unknown: UnknownKeys,
 }
@@ -127,7 +128,7 @@ pub struct RunRecord {
 pub struct UnknownKeys(Map<String, Value>);
 
 impl RunRecord {
-    /// The record of a run that is about to start: of no text yet, by nobody's command line.
+    /// The record of a run that is about to start, without text and command line.
     pub fn new(identity: Identity, label: impl Into<String>, layout: RecordedLayout) -> Self {
         Self {
             schema: SCHEMA,
@@ -158,9 +159,9 @@ impl RunRecord {
     /// Reads the manifest of the run in a folder.
     ///
     /// # Errors
-    /// [`Error::RunFolder`] if it was made by a newer version, or for the first key that is missing or holds what it cannot.
+    /// [`Error::RunFolder`] if it was made by a newer version, or for the first key that is missing or has an impossible value.
     pub fn read(run: &Path, manifest: &Value) -> Result<Self> {
-        let keys = Keys::new(run, manifest)?;
+        let keys = ManifestKeys::new(run, manifest)?;
         let schema: u64 = keys.optional("schema")?.unwrap_or(SCHEMA);
         if schema > SCHEMA {
             return Err(newer(run, schema));
@@ -249,7 +250,7 @@ impl RunRecord {
         self.layout.shape(self.identity.queues.map(policy)).map_err(|error| {
             Error::run_folder(
                 format!("manifest.json of `{}` has `layout.layers` that cannot be: {error}", run.display()),
-                "the manifest was changed or is damaged: run it again with --force",
+                format!("the manifest was changed or is damaged: run it again with {}", OptionName::Force),
             )
         })
     }

@@ -1,4 +1,5 @@
-//! Numbers of a manifest, as far as they can be true: anybody may have edited it, and what follows trusts them.
+//! Reads numbers of a manifest within the limits of what can be true: anybody may have edited the manifest, and the program relies
+//! on these numbers.
 
 use std::fmt;
 
@@ -86,7 +87,7 @@ impl<'de> Visitor<'de> for Layers {
     }
 }
 
-/// A value that is written as text, as on the command line: `#[serde(with = "as_text")]`.
+/// A value that is written as the text that the command line takes: `#[serde(with = "as_text")]`.
 pub(super) mod as_text {
     use std::{fmt::Display, str::FromStr};
 

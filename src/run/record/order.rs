@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 
 use crate::run::RunKind;
 
-/// The keys in the order in which a kind of run has them: in a drift run text and checkpoints come first, and the text is part
-/// of the identity.
+/// Puts the keys into the order of the kind of run: in a drift run text and checkpoints come first, and the text is part of the
+/// identity.
 pub(super) fn settled(kind: RunKind, mut keys: Map<String, Value>) -> Map<String, Value> {
     match kind {
         RunKind::Drift => {
@@ -28,7 +28,7 @@ fn put_behind(keys: &mut Map<String, Value>, key: &str, other: &str) {
     keys.shift_insert(place, key.to_owned(), value);
 }
 
-/// What of an object is not among the known keys, also within objects.
+/// The keys of an object that are not known, including those within known objects.
 pub(super) fn unknown(found: &Map<String, Value>, known: &Map<String, Value>) -> Map<String, Value> {
     let of_key = |(key, value): (&String, &Value)| match (value, known.get(key)) {
         (_, None) => Some((key.clone(), value.clone())),
@@ -41,7 +41,7 @@ pub(super) fn unknown(found: &Map<String, Value>, known: &Map<String, Value>) ->
     found.iter().filter_map(of_key).collect()
 }
 
-/// Adds keys where they are missing, also within objects.
+/// Adds keys that are missing, including those within objects.
 pub(super) fn merge(keys: &mut Map<String, Value>, more: &Map<String, Value>) {
     for (key, value) in more {
         match (keys.get_mut(key), value) {

@@ -1,4 +1,5 @@
-//! The parts of a record beside the identity: how the statistics were computed, what went through the model, what it took.
+//! The parts of a record besides the identity: how the statistics were computed, what went through the model, how much time and
+//! memory it took.
 
 use std::fmt;
 
@@ -14,7 +15,7 @@ use crate::{
     routing::{CapacityPolicy, CapacityRule, LayerId, LayerShape, RoutingShape},
 };
 
-/// How the statistics were computed: what `stats` may change.
+/// How the statistics were computed; the command `stats` may change these settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StatisticSettings {
@@ -61,22 +62,22 @@ pub struct RecordedLayout {
     /// Decoder layer indices of the MoE layers, ascending.
     #[serde(deserialize_with = "layers")]
     pub moe_layers: Vec<LayerId>,
-    /// Experts per layer. More than any checkpoint has would only be noticed when memory ends.
+    /// Experts per layer. The bound is far above that of any checkpoint; without it a wrong number would only exhaust the memory.
     #[serde(deserialize_with = "between::<_, 1, 65_536>")]
     #[cfg_attr(test, schemars(range(min = 1, max = 65_536)))]
     pub num_experts: usize,
-    /// Choices per token; they are numbered by a byte.
+    /// Choices per token; a byte numbers them.
     #[serde(deserialize_with = "between::<_, 1, 255>")]
     #[cfg_attr(test, schemars(range(min = 1, max = 255)))]
     pub top_k: usize,
-    /// Segments of the trace: of 16,384 tokens each, so that 160 billion tokens are the most.
+    /// Segments of the trace. Each has 16,384 tokens, so the bound allows 160 billion tokens.
     #[serde(deserialize_with = "between::<_, 0, 10_000_000>")]
     #[cfg_attr(test, schemars(range(min = 0, max = 10_000_000)))]
     pub segments: usize,
-    /// Routing groups.
+    /// The number of routing groups.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub groups: Option<usize>,
-    /// Every routed layer, only where they differ; `num_experts` and `top_k` are then those of the layers that have most.
+    /// Every routed layer, only if they differ; `num_experts` and `top_k` are then the largest of any layer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub layers: Vec<RecordedLayer>,
 }
@@ -91,10 +92,10 @@ pub struct RecordedLayer {
     pub num_experts: usize,
     /// Choices per token.
     pub top_k: usize,
-    /// Experts that see every token; not there without any.
+    /// Experts that see every token; absent if there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shared_experts: Option<usize>,
-    /// Formula for the slots of an expert; not there where nobody recorded it.
+    /// Formula for the slots of an expert; absent if it was not recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity_rule: Option<CapacityRule>,
     /// Multiple of the average load that an expert accepts.
@@ -131,7 +132,7 @@ impl RecordedLayer {
 }
 
 impl RecordedLayout {
-    /// The layout of a trace of so many segments and routing groups.
+    /// The layout of a trace with this many segments and routing groups.
     pub fn of(shape: &RoutingShape, segments: usize, groups: usize) -> Self {
         let layers = shape.layers().map(|(layer, shape)| RecordedLayer::of(layer, shape));
         Self {
@@ -144,7 +145,7 @@ impl RecordedLayout {
         }
     }
 
-    /// What every routed layer looks like; `capacity` is how it was set where layers are alike.
+    /// The shape of every routed layer; `capacity` is used for layers that are all alike.
     ///
     /// # Errors
     /// [`crate::error::Error::Usage`] if a layer cannot be as it is recorded.
@@ -157,53 +158,53 @@ impl RecordedLayout {
     }
 }
 
-/// What went through the model, and what of the text did not.
+/// What went through the model, and what was left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TextSummary {
-    /// Sequences.
+    /// The number of sequences.
     pub sequences: usize,
     /// Documents of which at least one sequence was taken.
     pub documents: usize,
-    /// Tokens, with the BOS of each sequence.
+    /// The number of tokens, with the BOS of each sequence.
     pub tokens: u64,
     /// The first places that could not be used.
     #[serde(default)]
     pub skipped: Vec<Skipped>,
-    /// How many there are.
+    /// The number of all such places.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skipped_total: Option<usize>,
-    /// Documents that were left out, in whole or in part, because enough sequences had been taken.
+    /// Documents that were left out wholly or partly, because enough sequences had been taken.
     #[serde(default)]
     pub documents_left_out: usize,
     /// Conversations that were longer than the context. Not in a drift run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conversations_cut: Option<usize>,
-    /// The first places that were used, but not as they stand.
+    /// The first places that were used, but not unchanged.
     #[serde(default)]
     pub notes: Vec<Skipped>,
-    /// How many there are.
+    /// The number of all such places.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notes_total: Option<usize>,
-    /// What was used as it stands, but is hardly what was meant.
+    /// Text that was used unchanged, but is hardly what was meant.
     #[serde(default)]
     pub warnings: Vec<String>,
     /// Where the categories of plain text come from; null without plain text.
     #[serde(default)]
     pub categories: Option<Categories>,
-    /// Documents whose tokens are those of a document before them.
+    /// Documents that have the same tokens as an earlier document.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repeated_documents: Option<usize>,
 }
 
 impl TextSummary {
-    /// Takes over what could not be used.
+    /// Adds the places that could not be used.
     #[must_use]
     pub fn with_skipped(self, skipped: &LeftOut) -> Self {
         Self { skipped: skipped.to_vec(), skipped_total: Some(skipped.total()), ..self }
     }
 
-    /// Takes over what was used, but not as it stands.
+    /// Adds the places that were used, but not unchanged.
     #[must_use]
     pub fn with_notes(self, notes: &LeftOut) -> Self {
         Self { notes: notes.to_vec(), notes_total: Some(notes.total()), ..self }
@@ -214,9 +215,9 @@ impl TextSummary {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ForwardPassExecution {
-    /// Tokens that went through a layer together, at most.
+    /// The most tokens that went through a layer together.
     pub wave_tokens: usize,
-    /// What was typed as `--memory`; null without it.
+    /// Bytes of memory that the forward pass was allowed to take; null if no limit was asked for.
     #[serde(default)]
     pub memory_limit_bytes: Option<u64>,
     /// Paths of the conversations as typed; null without any.
@@ -224,23 +225,23 @@ pub struct ForwardPassExecution {
     pub transcripts: Option<Vec<String>>,
 }
 
-/// What the forward pass of this execution took.
+/// Time and memory that the forward pass took, in the execution that completed it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ForwardPassCost {
     /// Seconds.
     pub forward_seconds: f64,
-    /// Tokens that went through it now, not in an execution that was interrupted.
+    /// Tokens that went through the model in this execution, not in an earlier, interrupted one.
     pub forward_tokens: u64,
-    /// Peak resident memory of the process at its end; null where the system does not say.
+    /// Peak resident memory of the process at the end of the pass; null if the system does not say.
     #[serde(default)]
     pub forward_peak_memory_bytes: Option<u64>,
-    /// Tokens per second; null if nothing was left to do.
+    /// Tokens per second; null if there was nothing left to compute.
     #[serde(default)]
     pub tokens_per_second: Option<f64>,
 }
 
-/// What made the statistics, and what that took.
+/// Which version made the statistics, and how long that took.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StatisticCost {
@@ -251,18 +252,18 @@ pub struct StatisticCost {
     pub statistics_version: Option<String>,
 }
 
-/// What the whole run took.
+/// Time and memory that the whole run took.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RunCost {
     /// Seconds.
     pub wall_seconds: f64,
-    /// Peak resident memory of the process; null where the system does not say.
+    /// Peak resident memory of the process; null if the system does not say.
     #[serde(default)]
     pub peak_memory_bytes: Option<u64>,
 }
 
-/// Digests of the runs that hold the traces of a run of several, by label, in the order of the checkpoints.
+/// Digests of the runs that hold the traces of a run with several forward passes, by label, in the order of the checkpoints.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TraceDigests(pub Vec<(String, String)>);
 

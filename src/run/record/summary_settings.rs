@@ -1,12 +1,12 @@
-//! What of a record stands in `summary.json` too: how the numbers were made, nothing that varies with the machine. The hashes of
-//! text and checkpoint are in the manifest alone.
+//! The part of a record that `summary.json` repeats: how the numbers were made, without anything that varies with the machine. The
+//! hashes of text and checkpoint are only in the manifest.
 
 use serde::Serialize;
 
 use super::{DriftSettings, DropsSettings, RunRecord};
 use crate::routing::{CapacityRule, GroupRule};
 
-/// How the numbers of a run were made, in the order in which `summary.json` says it.
+/// How the numbers of a run were made, in the order of the keys in `summary.json`.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SummarySettings<'a> {
@@ -35,7 +35,7 @@ pub struct SummarySettings<'a> {
     sequences: usize,
     documents: usize,
     tokens: u64,
-    /// Only where it is another one than that of the run.
+    /// Only if it is not the version that made the run.
     #[serde(skip_serializing_if = "Option::is_none")]
     statistics_version: Option<&'a str>,
 }
@@ -62,7 +62,7 @@ struct Queues {
 }
 
 impl<'a> SummarySettings<'a> {
-    /// Those of a run.
+    /// The settings of a run.
     pub fn of(record: &'a RunRecord) -> Self {
         let (identity, statistics) = (&record.identity, &record.statistics);
         let conversations = identity.forward_pass.as_ref();

@@ -1,4 +1,4 @@
-//! Manifests of real runs are read and written again byte for byte, and damaged ones say what is wrong with them.
+//! Manifests of real runs are read and written again byte for byte; the errors for damaged ones say what is wrong.
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// The manifests of finished runs, and that of a pass of one of them, as they were before they had the key `schema`.
+/// The manifests of finished runs, and of a pass of one of them, from before they had the key `schema`.
 const MANIFESTS: [(&str, &str); 4] = [
     ("route", include_str!("../../../tests/cases/manifests/route.json")),
     ("drift", include_str!("../../../tests/cases/manifests/drift.json")),
@@ -22,7 +22,7 @@ fn read(manifest: &Value) -> Result<RunRecord> {
     RunRecord::read(Path::new("RUN"), manifest)
 }
 
-/// What is said about the manifest of a route run after a change.
+/// Message and hint for the manifest of a route run after a change.
 fn refused(change: impl FnOnce(&mut Value)) -> (String, String) {
     let mut changed = manifest("route");
     change(&mut changed);
@@ -37,7 +37,7 @@ fn what_is_read_is_written_byte_for_byte() {
         assert!(record.unknown.0.is_empty(), "{name}: {:?}", record.unknown);
         let written = String::from_utf8(record.to_bytes().unwrap()).unwrap();
         assert!(written.starts_with("{\n  \"schema\": 1,\n"), "{written}");
-        // The last digit of a clock may be another one after it was read.
+        // Reading a clock may change its last digit.
         let settled = |text: &str| {
             text.lines()
                 .filter(|line| !line.contains("_second") && !line.contains("\"schema\""))
@@ -87,7 +87,7 @@ fn a_damaged_key_is_named_with_its_value_and_what_was_expected() {
         let (message, hint) = refused(|manifest| *manifest.pointer_mut(key).unwrap() = value);
         assert!(message.starts_with("manifest.json of `RUN` has "), "{message}");
         assert!(message.contains(found) && message.contains(expected), "{key}: {message}");
-        assert!(hint.contains("--force"), "{hint}");
+        assert!(hint.contains("`Occupied::Replace`"), "{hint}");
     }
 }
 
@@ -104,7 +104,7 @@ fn a_missing_key_is_no_silent_default() {
     assert!(read(&json!([])).unwrap_err().to_string().contains("has []; expected an object"));
 }
 
-/// The keys that the first manifests did not have, and what came with drift and drops later.
+/// The first manifests lacked these keys, which came later, partly with drift and drops.
 #[test]
 fn a_manifest_of_an_earlier_version_is_read() {
     let later = [

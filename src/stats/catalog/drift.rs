@@ -1,6 +1,6 @@
 //! The statistics of a `drift` run: several checkpoints on the same tokens.
 
-/// Hands the entries before and its own to `with_drops_statistics`.
+/// Passes the earlier entries and these entries to `with_drops_statistics`.
 macro_rules! with_drift_statistics {
     ($($before:tt)*) => {
         with_drops_statistics! {

@@ -1,6 +1,6 @@
 //! The statistics of a `drops` run: what the capacity of the experts takes away.
 
-/// Hands the entries before and its own to `statistics`.
+/// Passes the earlier entries and these entries to `statistics`.
 macro_rules! with_drops_statistics {
     ($($before:tt)*) => {
         statistics! {

@@ -43,7 +43,7 @@ pub struct StatisticInfo {
     pub reading: &'static str,
 }
 
-/// Makes the enum, the list and the way from a name to its statistic out of the entries.
+/// Makes the enum, the list and the lookup by name from the entries.
 macro_rules! statistics {
     ($($statistic:ident = $name:literal {
         command: $command:ident, table: $table:literal, question: $question:literal, unit: $unit:literal, kept: $kept:literal,
@@ -91,7 +91,7 @@ impl Statistic {
         self.info().name
     }
 
-    /// The statistic of that name, or what the name is not.
+    /// The statistic of that name; the error says that there is no such statistic.
     pub(super) fn parsed(name: &str) -> Result<Self, String> {
         Self::from_name(name).ok_or_else(|| format!("`{name}` is no statistic of this version"))
     }

@@ -1,6 +1,6 @@
 //! The statistics of a `route` run: one checkpoint on one corpus.
 
-/// Hands the entries before and its own to `with_drift_statistics`.
+/// Passes the earlier entries and these entries to `with_drift_statistics`.
 macro_rules! with_route_statistics {
     ($($before:tt)*) => {
         with_drift_statistics! {

@@ -36,7 +36,7 @@ impl Sets {
         Self::of(data.experts, data.top_k, counted)
     }
 
-    /// Counts choice vectors that occur so and so often.
+    /// Counts choice vectors, each given with the number of its occurrences.
     fn of<'a>(experts: usize, top_k: usize, counted: impl Iterator<Item = (&'a [ExpertId], u32)>) -> Self {
         let zero = || vec![0.0; experts];
         let mut counts = Self { n: 0.0, top_k, first: zero(), chosen: zero(), whole: Vec::new() };

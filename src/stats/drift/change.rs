@@ -20,7 +20,7 @@ pub(super) struct LastChange {
 }
 
 impl LastChange {
-    /// Nothing has changed after the last checkpoint.
+    /// The state at the end of the axis: nothing changes after the last checkpoint.
     pub(super) fn new(course: &Course) -> Self {
         let data = &course.last().data;
         Self { changed: vec![false; data.len()], next: Vec::new(), same: vec![1.0; data.experts] }

@@ -16,7 +16,7 @@ pub(super) struct Course<'a> {
     last: Study<'a>,
     /// Index of the checkpoint that the others are compared with: the last one of the time axis.
     pub(super) reference: usize,
-    /// What a person chose.
+    /// The user's settings.
     pub(super) settings: &'a DriftSettings,
     /// Occurrences at the reference by dense document index.
     pub(super) occurrences: Vec<f64>,

@@ -1,4 +1,5 @@
-//! `gate_overlap`: how much of the gate probability stands where it stood. Chosen view; the gate knows no capacity.
+//! `gate_overlap`: how much of the gate probability stays at the same experts. Chosen view, because capacity does not affect the
+//! gate.
 
 use std::borrow::Cow;
 

@@ -12,7 +12,7 @@ use crate::{
         BaselineKind, Finding, Statistic, Subject, Variant,
         finding::finite,
         resample::centred,
-        share::{self, Key, Shares},
+        share::{self, ShareKey, Shares},
         study::Study,
     },
 };
@@ -95,7 +95,7 @@ pub(super) fn expert_shares(step: &Step, listed: &[usize]) -> Vec<Finding> {
     add(View::Kept, &overall[1]);
     for &cell in listed {
         let rows = study.by_token.cell(cell);
-        let shares = share::cell_shares(study, Key::Token(study.data.token[rows[0] as usize] as usize), rows);
+        let shares = share::cell_shares(study, ShareKey::Token(study.data.token[rows[0] as usize] as usize), rows);
         add(View::Chosen, &shares[0]);
         add(View::Kept, &shares[1]);
     }

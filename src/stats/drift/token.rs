@@ -14,7 +14,7 @@ use crate::{
         entropy::{NORMAL_95, jackknife_error},
         finding::finite,
         resample::{Interval, centred},
-        share::{self, Key, Shares},
+        share::{self, ShareKey, Shares},
         study::Study,
     },
 };
@@ -74,7 +74,7 @@ impl<'a> Token<'a> {
             .map(|run| (last.data.document[run[0] as usize] as usize, run.len() as f64))
             .collect();
         let token = last.data.token[rows[0] as usize] as usize;
-        let shares = |study: &Study| share::cell_shares(study, Key::Token(token), study.by_token.cell(cell));
+        let shares = |study: &Study| share::cell_shares(study, ShareKey::Token(token), study.by_token.cell(cell));
         let documents = |study: &Study| View::ALL.map(|view| by_document(study, view, rows));
         let reference = (shares(last), documents(last));
         let own = (shares(step.own), documents(step.own));

@@ -1,4 +1,4 @@
-//! `burstiness`: how much more is dropped than if every text asked for the same experts.
+//! `burstiness`: how many times more is dropped than if all texts asked for the same experts.
 //!
 //! The order within a group cannot change how much an expert drops, only how many assignments the group sends to it.
 //! Permuting choice vectors across sequences keeps how popular every expert is in the layer (or the data set) and takes

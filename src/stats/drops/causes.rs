@@ -9,7 +9,7 @@ use crate::{
     trace::Role,
 };
 
-/// What fills a queue.
+/// The kinds of things that fill a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cause {
     Token,

@@ -10,7 +10,7 @@ pub(super) struct Windows {
     dataset: Vec<Window>,
 }
 
-/// The positions that a fixed cohort is followed over: as many whole bins as enough documents for an interval reach.
+/// The positions over which a fixed cohort is followed: as many whole bins as are reached by enough documents for an interval.
 pub(super) struct Window {
     /// 0 without a cohort.
     positions: usize,
@@ -42,7 +42,7 @@ impl Windows {
         without.map(|dataset| Key::Bucket { fixed: true, dataset, first: 0 })
     }
 
-    /// What to keep in mind about a fixed cohort, or why there is none.
+    /// A remark on a fixed cohort, or the reason why there is none.
     pub(super) fn remark(&self, study: &DropStudy<'_>, dataset: Option<u16>) -> String {
         let Window { positions, sequences, documents } = *self.of(dataset);
         let needed = needed(study);

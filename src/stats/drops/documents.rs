@@ -58,13 +58,13 @@ fn dropped_tokens(study: &DropStudy<'_>, worst: &[usize]) -> StatisticTable {
         rows.iter().map(|row| study.observed().choices(*row as usize).filter(|choice| choice.2).count()).sum()
     };
     let sequences = rows.chunk_by(|a, b| study.sequence(*a as usize) == study.sequence(*b as usize));
-    // Of equal ones the first.
+    // The first of equal sequences.
     let most = sequences.rev().max_by_key(losses).unwrap_or_default();
     table.rows = most.iter().map(|row| token(study, *document, *row as usize)).collect();
     table
 }
 
-/// One token with what became of its choices.
+/// One token, and which of its choices were dropped.
 fn token(study: &DropStudy<'_>, document: usize, row: usize) -> Finding {
     let choices: Vec<_> = study.observed().choices(row).collect();
     let dropped = choices.iter().filter(|choice| choice.2).count();
@@ -88,7 +88,7 @@ fn token(study: &DropStudy<'_>, document: usize, row: usize) -> Finding {
     remarked(finding.measured(dropped as f64 / choices.len() as f64, None, 1, 1), further(&choices))
 }
 
-/// The choices behind the second one, in words.
+/// The choices after the second one, in words.
 fn further(choices: &[(ExpertId, f32, bool)]) -> Option<String> {
     let one =
         |(expert, _, dropped): &(ExpertId, f32, bool)| format!("{expert}{}", if *dropped { " (dropped)" } else { "" });

@@ -75,7 +75,7 @@ fn comparable(rerun: &DropLayer<'_>, logged: &DropLayer<'_>) -> Result<()> {
 /// The rerun and the first-order replay of the same documents.
 struct Pair<'a> {
     study: &'a DropStudy<'a>,
-    /// Denominators: gate probabilities differ in the layers behind the first.
+    /// Denominators of both: gate probabilities differ in all layers but the first.
     chosen: [Chosen; 2],
     lost: [Losses; 2],
     separate: bool,

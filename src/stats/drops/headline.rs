@@ -1,4 +1,4 @@
-//! Which rows of the tables of `drops` belong into `summary.json`.
+//! Which rows of the tables of `drops` are in `summary.json`.
 
 use std::collections::BTreeSet;
 
@@ -20,13 +20,13 @@ const GATE_MASS: Variant = Variant::Of(Statistic::GateMassLost);
 pub(in crate::stats) struct OwnRules(BTreeSet<CapacityRule>);
 
 impl OwnRules {
-    /// Looks for the curves.
+    /// Reads the rules from the curves by position.
     pub(in crate::stats) fn new(tables: &Tables) -> Self {
         let rows = tables.get(Statistic::CapacityReplay.table()).into_iter().flat_map(|table| &table.rows);
         Self(rows.filter(|row| row.variable.is_some()).filter_map(|row| row.rule).collect())
     }
 
-    /// Whether a row belongs into the summary; none for tables of other commands.
+    /// Whether a row is in the summary; none for tables of other commands.
     pub(in crate::stats) fn summarised(&self, row: &Finding) -> Option<bool> {
         let late = row.turn.is_some_and(|turn| turn >= TURNS);
         let listed = match row.statistic {

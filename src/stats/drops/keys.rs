@@ -1,4 +1,4 @@
-//! What a row of the drop tables is about, and how the rows of a layer fall into such cells.
+//! The subjects of rows in the drop tables, and the sorting of a layer's rows into them.
 
 use super::{
     atoms::Atoms,
@@ -11,7 +11,7 @@ use crate::{
     trace::Role,
 };
 
-/// What a number is about; the order is that of the tables.
+/// The subject of a number; the order is that of the tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Key {
     /// The whole layer.

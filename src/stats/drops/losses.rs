@@ -182,7 +182,7 @@ impl Chosen {
         &self.total[ratio]
     }
 
-    /// The part of a ratio that is lost; NaN where there is nothing to lose.
+    /// The lost share of a ratio; NaN if there is nothing to lose.
     pub(super) fn share(&self, ratio: usize, lost: &[f64]) -> f64 {
         let lost: f64 = self.documents.iter().map(|document| lost[*document]).sum();
         lost / self.total[ratio].iter().sum::<f64>()

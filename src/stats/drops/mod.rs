@@ -66,7 +66,7 @@ pub fn drop_statistics(study: &DropStudy<'_>, progress: &dyn Fn(&'static str)) -
     Ok(tables)
 }
 
-/// The tables of a trace that does not say what was dropped.
+/// The tables of a trace that does not record what was dropped.
 fn without_drops(study: &DropStudy<'_>) -> Vec<StatisticTable> {
     let trace = study.layer.trace;
     let of_two = [Statistic::DropDifference, Statistic::ExactReplay];
@@ -75,7 +75,7 @@ fn without_drops(study: &DropStudy<'_>) -> Vec<StatisticTable> {
     own.map(|info| StatisticTable { name: info.table.to_owned(), rows: rows(info) }).collect()
 }
 
-/// What other capacities would do, and what fills the queues.
+/// The tables about other capacities, and about what fills the queues.
 fn queue_tables(study: &DropStudy<'_>, progress: &dyn Fn(&'static str)) -> Result<Vec<StatisticTable>> {
     progress("capacity replay");
     let mut tables = vec![StatisticTable::of(Statistic::CapacityReplay, replay::capacity_replay(study)?)];

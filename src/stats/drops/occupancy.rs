@@ -1,4 +1,4 @@
-//! `expert_occupancy`: how full the queue of every expert is along the text.
+//! `expert_occupancy`: how full the queue of every expert is at each position of the text.
 
 use rayon::prelude::*;
 
@@ -43,7 +43,7 @@ type Bin = Vec<Taken>;
 struct Taken {
     document: usize,
     share: f64,
-    /// The same if all experts were asked for alike.
+    /// The same if all experts were chosen equally often.
     uniform: f64,
 }
 

@@ -3,11 +3,11 @@
 use super::study::DropStudy;
 use crate::stats::{Finding, resample::Interval};
 
-/// Documents are not independent units where they compete for the same slots.
+/// The reason if documents compete for the same slots, and so are not independent units.
 const MIXED: &str = "no interval: documents share routing groups";
-/// One less the confidence of an interval.
+/// One minus the confidence of an interval.
 const DOUBT: f64 = 0.05;
-/// How far a share that is summed in another order may lie from 1.
+/// How far rounding may move a share from 1 if it is summed in another order.
 const ROUNDING: f64 = 1e-12;
 
 /// Why there is no interval over so many documents; `separate`: no routing group holds two of them.
@@ -25,8 +25,8 @@ pub(super) fn counted(documents: usize) -> String {
     if documents == 1 { "1 document".to_owned() } else { format!("{documents} documents") }
 }
 
-/// The same for a share of drops. Where nothing or everything is dropped every resample is alike, and an interval of no
-/// width would say that other documents are certain to be alike too.
+/// The same for a share of drops. If nothing or everything is dropped, all resamples are equal, and an interval without width would
+/// claim that other documents are certainly the same.
 fn missing_of_share(study: &DropStudy<'_>, share: f64, documents: usize, separate: bool) -> Option<String> {
     missing(study, documents, separate).or_else(|| {
         // All of so many documents are alike with probability 5 % if this part of all documents is not.

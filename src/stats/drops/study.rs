@@ -22,7 +22,7 @@ use crate::{
 pub struct DropStudy<'a> {
     /// The layer as it was recorded: `layer.trace` has experts, probabilities, positions and token ids by row.
     pub(super) layer: DropLayer<'a>,
-    /// What a person chose.
+    /// The user's settings.
     pub(super) settings: DropSettings,
     /// Whether an assignment found no slot in the run, `[rows, top_k]`.
     pub(super) dropped: Vec<bool>,
@@ -40,7 +40,7 @@ pub struct DropStudy<'a> {
     pub(super) sequences: Vec<Range<usize>>,
     /// Rows and capacity of each routing group, `[groups]`.
     pub(super) groups: Vec<Group>,
-    /// Whether no routing group holds two documents, so that whole documents can be drawn again.
+    /// Whether no routing group holds two documents, so that whole documents can be resampled.
     pub(super) separate: bool,
     /// Index into `SequenceTable::document_names` by dense document index.
     pub(super) document_names: Vec<u32>,
@@ -81,12 +81,12 @@ impl<'a> Routed<'a> {
     }
 }
 
-/// Among which rows choice vectors are permuted. Rows that do not count (the BOS under `--exclude-bos`) stay in place.
+/// Among which rows choice vectors are permuted. Rows that do not count (those of the BOS, where it is excluded) stay in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Permutation {
-    /// Among the rows of each sequence: keeps what a text asks for, breaks where in it.
+    /// Among the rows of each sequence: keeps the experts that a text asks for, but not their places in it.
     WithinSequence,
-    /// Among all rows of the layer: keeps what the layer asks for, breaks which text does.
+    /// Among all rows of the layer: keeps the experts that the layer asks for, but not the texts that ask for them.
     AcrossSequences,
     /// Among the rows of each data set.
     AcrossDataset,

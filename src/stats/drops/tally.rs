@@ -1,4 +1,4 @@
-//! What the five drop ratios are made of: counts of chosen and dropped, by cell and by document.
+//! The counts behind the five drop ratios: chosen and dropped, by cell and by document.
 
 use super::study::{DropStudy, Routed};
 use crate::{
@@ -18,7 +18,7 @@ pub(super) const RATIOS: [Statistic; 5] = [
     Statistic::GateMassLost,
 ];
 
-/// Chosen and dropped, of some occurrences or of the choices of one expert.
+/// The counts of some occurrences, or of the choices of one expert.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Tally {
     /// Occurrences.

@@ -17,11 +17,11 @@ use crate::stats::{
 /// The contrasts of a sequence, in the order of the table.
 pub(super) const VARIANTS: [Variant; 4] =
     [Variant::LastMinusFirst, Variant::Slope, Variant::FirstMinusMiddle, Variant::LastMinusMiddle];
-/// The contrast `last_minus_first` less its own mean over the permutations, sequence by sequence.
+/// The contrast `last_minus_first` minus its own mean over the permutations, sequence by sequence.
 const EXCESS: Variant = Variant::LastMinusFirstExcess;
-/// Positions that the slope is given for.
+/// The number of positions per which the slope is given.
 const PER_POSITIONS: f64 = 1000.0;
-/// What the slope is measured in.
+/// The unit of the slope.
 const SLOPE_UNIT: &str = "share per 1000 positions";
 /// The contrasts of one sequence: what is summed, before the division by [`Member::below`].
 type Contrasts = [f64; VARIANTS.len()];
@@ -199,8 +199,8 @@ impl Scope<'_> {
         with_reason(self.study, self.corrected(finding, estimate, permuted), documents, self.study.separate)
     }
 
-    /// What is left above the baseline, with an interval of its own. Subtracting each sequence's own baseline removes
-    /// how much more the queues of one text overflow than those of another, which widens the shifted interval.
+    /// The difference from the baseline, with a separate interval. Each sequence's own baseline is subtracted, which removes the
+    /// variation between texts whose queues overflow more or less; that variation would widen the interval.
     fn excess(&self, finding: Finding, observed: &[Contrasts], permuted: &[Vec<Contrasts>]) -> Finding {
         if self.members.is_empty() || permuted.is_empty() {
             return finding.withheld("no sequence or no permutation to compare with");

@@ -7,7 +7,7 @@ use serde::Serialize;
 #[serde(tag = "claim", content = "answer", rename_all = "snake_case")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum Answer {
-    /// Routing follows the token id alone, whatever stands around it.
+    /// Routing follows only the token id, whatever the context is.
     ContextIndependent(Independence),
     /// Some layers follow the token id measurably more than others.
     LayersDiffer(LayersDiffer),
@@ -21,11 +21,11 @@ pub enum Answer {
     TokenMoved(Moved),
     /// Later tokens of a sequence are dropped more than earlier ones.
     LaterTokensDroppedMore(LaterTokens),
-    /// What is left of the difference between later and earlier tokens above random order.
+    /// The difference between later and earlier tokens, minus the same difference in random order.
     DiffersFromRandomOrder(Side),
-    /// Of the rise, at least half is there in random order too.
+    /// At least half of the rise is there in random order too.
     RiseIsTheQueue(RiseIsTheQueue),
-    /// How many of the intervals of what is left above random order miss 0.
+    /// How many of the intervals of the difference from random order do not contain 0.
     IntervalsMissZero(Measured),
     /// How much each role loses in the layer that drops most.
     DroppedByRole(Measured),
@@ -62,7 +62,7 @@ pub enum Independence {
     Unexplained,
     /// The upper end of `t` is below 0.5, and some `c` lies above 0.1.
     No,
-    /// Hardly any token has another choice than all others: less than 0.05 bits are there to explain.
+    /// Hardly any token has other experts than the rest: there are less than 0.05 bits to explain.
     NearlyConstantRouter,
     /// Every token gets the same experts.
     ConstantRouter,

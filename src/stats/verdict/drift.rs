@@ -11,12 +11,12 @@ use crate::{
 /// A layer has reached half of its final agreement from the first checkpoint on at which this share of the way from
 /// load-matched chance to full agreement is behind it, and stays so.
 const LEARNT: f64 = 0.5;
-/// Chance above this leaves nothing to be learnt.
+/// If chance is above this, there is nothing to be learnt.
 const CERTAIN: f64 = 1.0 - 1e-9;
 /// Token ids that are named as those that moved most.
 const MOVED_SHOWN: usize = 3;
 
-/// What a drift run says.
+/// The verdict on a drift run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DriftVerdict {
     /// Layer by layer, ascending.
@@ -55,7 +55,7 @@ pub struct Agreement {
     pub uncorrected: Evidence,
 }
 
-/// A checkpoint beside the time axis (`--final`, `--noise-floor`).
+/// A checkpoint beside the time axis: the one off the axis, or the noise floor.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Beside {
     /// Its label.

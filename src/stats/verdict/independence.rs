@@ -1,4 +1,4 @@
-//! What the numbers of a layer say about context independence.
+//! The verdict on one layer: whether its routing is context-independent.
 
 use super::{Answer, Evidence, FindingKey, Independence, Missing, Number, Verdict};
 use crate::{
@@ -12,7 +12,7 @@ const TOKEN_EXPLAINS: f64 = 0.5;
 const CONTEXT_ADDS: f64 = 0.1;
 /// ... or if the token id explains at least this share, so that hardly anything is left.
 const TOKEN_EXPLAINS_ALL: f64 = 0.95;
-/// Fewer bits than these are as good as none; below them the statistics give no `explained`.
+/// Fewer bits than this count as none; below it the statistics give no `explained`.
 const LEAST_EXPLAINABLE: f64 = 0.05;
 /// Bits that come from rounding alone.
 const ROUNDING: f64 = 1e-9;
@@ -31,7 +31,7 @@ pub enum Context {
 }
 
 impl Context {
-    /// All of them, in the order in which they are said.
+    /// All of them, in the order in which sentences name them.
     pub const ALL: [Self; 4] = [Self::Document, Self::PreviousToken, Self::Category, Self::Position];
 
     /// Its name in the findings.
@@ -111,7 +111,7 @@ impl Explained {
     }
 }
 
-/// What the findings say about one layer.
+/// The verdict on one layer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LayerIndependence {
     /// Decoder layer index.

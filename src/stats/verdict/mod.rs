@@ -1,4 +1,4 @@
-//! What the findings of a run say: decided here, from the ends of the intervals and never from a point estimate alone.
+//! Decides what the findings of a run mean, from the ends of the intervals and never from a point estimate alone.
 //!
 //! The verdict of each kind of run has a type of its own, which is all that its words need ([`crate::report`]). All of them
 //! are also lists of [`Verdict`]s, which `summary.json` holds.

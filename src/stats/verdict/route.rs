@@ -8,7 +8,7 @@ use crate::{
     stats::{Finding, Statistic},
 };
 
-/// What a route run says.
+/// The verdict on a route run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RouteVerdict {
     /// Layer by layer, ascending.
@@ -19,10 +19,10 @@ pub struct RouteVerdict {
     pub compared: Option<Compared>,
 }
 
-/// What holds in all layers that have something to explain.
+/// The verdict on all layers that have something to explain.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OverallIndependence {
-    /// The answer of the layer that fits least; of no layer that could be judged, the one that they have.
+    /// The answer of the layer that fits least; if no layer could be judged, the answer that they share.
     pub answer: Independence,
     /// The layers that decided.
     pub deciding: Vec<LayerId>,

@@ -30,7 +30,7 @@ pub const BASE: Shape = Shape {
     moe_interval: 4,
 };
 
-/// What stands behind `cargo bench --bench NAME --`.
+/// The arguments after `cargo bench --bench NAME --`.
 #[derive(Debug)]
 pub struct Options {
     pub checkpoint: Option<PathBuf>,
@@ -80,7 +80,7 @@ pub fn tokens_of(folder: &Path) -> Vec<Vec<u32>> {
     serde_json::from_slice(&fs::read(folder.join("tokens.json")).unwrap()).unwrap()
 }
 
-/// Counts what it is told, so that nothing can be left out.
+/// Counts what it observes, so that the compiler cannot remove any work.
 #[derive(Default)]
 struct Counter {
     assignments: usize,

@@ -14,7 +14,7 @@ use openmoe_analyze::{
 use super::training::*;
 use crate::{statistics::support::*, support::snapshot::told};
 
-/// Six checkpoints of which the last stands beside the axis.
+/// Six checkpoints, the last of them beside the time axis.
 fn six(router: Router) -> (MadeUpTrace, Vec<LayerTrace>) {
     let run = synthetic(router, 8, 2, 20, 40);
     let traces = [0.2, 0.5, 0.8, 0.95, 1.0, 0.7].iter().zip(1..).map(|(l, seed)| learning(&run.layer, *l, seed));

@@ -10,7 +10,7 @@ use crate::statistics::support::*;
 
 pub(crate) const LABELS: [&str; 6] = ["200B", "400B", "600B", "800B", "1T", "chat"];
 
-/// The checkpoints of the time axis, 200B apart; "chat" stands beside it.
+/// The checkpoints of the time axis, 200B apart; "chat" is beside the axis.
 pub(crate) fn points(count: usize) -> Vec<DriftPoint<'static>> {
     let point = |(index, label): (usize, &'static str)| DriftPoint {
         label,

@@ -69,7 +69,7 @@ fn permutations_within_sequences_keep_the_total() {
     assert!(tables[RATIOS[4]].rows.iter().filter_map(|row| row.baseline).all(|mean| (0.0..=1.0).contains(&mean)));
 }
 
-/// Eight documents without a drop are no proof that there is none: 0.688^8 = 0.05.
+/// Eight documents without a drop do not prove that there are no drops at all: 0.688^8 = 0.05.
 #[test]
 fn nothing_dropped_has_no_interval_without_width() {
     let mut run = MadeUpTrace::new(4, 2, &["all"], &[]);

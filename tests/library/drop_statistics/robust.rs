@@ -175,7 +175,7 @@ fn the_summary_holds_what_the_report_is_about() {
     let chat = (0..20).map(|turn| format!("dataset=chat turn={turn}"));
     let of_chat = ["dataset=chat role=user", "dataset=chat role=assistant"].map(str::to_owned);
     let rows: Vec<String> = roles.map(str::to_owned).into_iter().chain(turns).chain(of_chat).chain(chat).collect();
-    // A turn without a drop has no interval, and stands in the table.
+    // A turn without a drop has no interval, but it is in the table.
     let given = |key: &String| {
         let row = at_own(&tables, key);
         !key.starts_with("dataset=chat turn") || row.low.is_some()

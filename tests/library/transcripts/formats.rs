@@ -25,7 +25,7 @@ fn every_format_of_the_fixtures_is_detected_and_read() {
         let stem = name.split('.').next().unwrap();
         assert_eq!(counts(&corpus), [(stem.to_owned(), Some(format.to_owned()), sequences)]);
         assert_eq!((corpus.documents(), corpus.skipped.len()), (documents, 0), "{name}");
-        // Nothing is left out; words that stand for a role are told.
+        // Nothing is left out; words that stand for a role are noted.
         let words = match format {
             "sharegpt" => vec!["roles: gpt -> assistant, human -> user"],
             "oasst" => vec!["roles: prompter -> user"],
@@ -89,7 +89,7 @@ fn answers_are_joined_with_the_questions_of_the_same_run() {
           - fixtures/corpora/transcripts/mt_bench_answer_mistral-7b-instruct-v0.2.jsonl:20: no question has the question_id 142; give the questions file in the same run, beside this one
           - and 4 more: no question has the question_id N; give the questions file in the same run, beside this one
 
-        hint: a row is a conversation: a list of messages ({"role", "content"} or {"from", "value"}) under any key, a prompt with its response, MT-Bench (questions, and answers together with their questions file) or an OASST tree; --format says which
+        hint: a row is a conversation: a list of messages ({"role", "content"} or {"from", "value"}) under any key, a prompt with its response, MT-Bench (questions, and answers together with their questions file) or an OASST tree; `ConversationOptions::format` says which
     "#]].assert_eq(&told(&error));
 }
 
@@ -142,7 +142,7 @@ fn containers_and_folders_give_the_same_conversations() {
     expect![[r#"
         transcript `TEMP/notes.txt` is text; transcripts are read from .jsonl, .ndjson and .json (each also compressed, as .jsonl.gz or .jsonl.zst) and from .parquet
 
-        hint: plain text is a corpus: --corpus
+        hint: plain text is a corpus: `RunOptions::corpus`
     "#]].assert_eq(&told(&text));
 }
 
@@ -191,7 +191,7 @@ fn every_line_that_cannot_be_used_says_why() {
           - TEMP/chat.jsonl:10: `id` is a list; expected a string
           - TEMP/chat.jsonl:11: the messages are a string; expected a list
 
-        hint: correct them, or leave out --strict to go on without them
+        hint: correct them, or leave out `InputOptions::strict` to go on without them
     "#]].assert_eq(&told(&read_with(&strict, ChatTemplate::Auto).unwrap_err()));
     let forced = TranscriptOptions { format: Some(TranscriptFormat::ShareGpt), ..options(&[path]) };
     expect![[r#"
@@ -208,7 +208,7 @@ fn every_line_that_cannot_be_used_says_why() {
           - TEMP/chat.jsonl:10: no `conversations`; the file is read as sharegpt
           - TEMP/chat.jsonl:11: no `conversations`; the file is read as sharegpt
 
-        hint: a row is a conversation: a list of messages ({"role", "content"} or {"from", "value"}) under any key, a prompt with its response, MT-Bench (questions, and answers together with their questions file) or an OASST tree; --format says which
+        hint: a row is a conversation: a list of messages ({"role", "content"} or {"from", "value"}) under any key, a prompt with its response, MT-Bench (questions, and answers together with their questions file) or an OASST tree; `ConversationOptions::format` says which
     "#]].assert_eq(&told(&read_with(&forced, ChatTemplate::Auto).unwrap_err()));
 }
 
@@ -242,7 +242,7 @@ fn mt_bench_trees_and_long_conversations_say_why_too() {
           - TEMP/chat.jsonl:3: 2 answers, but question 4 has 1 turns
           - TEMP/chat.jsonl:4: no question has the question_id 5; give the questions file in the same run, beside this one
 
-        hint: a row is a conversation: a list of messages ({"role", "content"} or {"from", "value"}) under any key, a prompt with its response, MT-Bench (questions, and answers together with their questions file) or an OASST tree; --format says which
+        hint: a row is a conversation: a list of messages ({"role", "content"} or {"from", "value"}) under any key, a prompt with its response, MT-Bench (questions, and answers together with their questions file) or an OASST tree; `ConversationOptions::format` says which
     "#]].assert_eq(&told(&error));
     let corpus = read(&[many]);
     assert_eq!(corpus.skipped[0].reason, "the conversation has 65537 messages; at most 65536 can be counted");

@@ -195,12 +195,12 @@ fn a_template_whose_texts_change_is_followed_or_refused() {
     let spoken = spoken(&corpus.sequences[0]);
     // One piece, "][", holds the end of a message and the start of the next: it belongs to the one that it begins in.
     assert!(spoken[0].1.ends_with("one.][") && spoken[3].1.ends_with("]\u{2581}END"), "{spoken:?}");
-    // Answers are shortened once another message follows: whose tokens these are cannot be told.
+    // The template shortens answers once another message follows, so it cannot be decided which message the tokens belong to.
     let shortened = "{% for m in messages %}{% if m.role == 'assistant' and loop.last %}thought {% endif %}{{ m.content }}{% endfor %}";
     let corpus = with_jinja(&json!({ "chat_template": shortened }), &CONVERSATION, 2048);
     assert_eq!(corpus.sequences.len(), 1);
     expect![[r#"
-        TEMP/chat.jsonl:1: the chat template writes message 2 otherwise when more messages follow, so its tokens cannot be told from those of the next; --template openmoe or plain can
+        TEMP/chat.jsonl:1: the chat template writes message 2 otherwise when more messages follow, so its tokens cannot be told from those of the next; `ConversationOptions::template = openmoe` or plain can
     "#]].assert_eq(&left_out(&corpus));
 }
 
@@ -211,26 +211,26 @@ fn broken_templates_and_unknown_tokens_are_errors_with_a_next_step() {
         (
             json!({"chat_template": "{% for %}"}),
             expect![[r#"
-            chat template of `TEMP/tokenizer_config.json` cannot be used: syntax error: unexpected end of block, expected in (in chat_template:1)
+                chat template of `TEMP/tokenizer_config.json` cannot be used: syntax error: unexpected end of block, expected in (in chat_template:1)
 
-            hint: --template openmoe is the template of the authors, --template plain is none
-        "#]],
+                hint: `ConversationOptions::template = openmoe` is the template of the authors, `ConversationOptions::template = plain` is none
+            "#]],
         ),
         (
             json!({"chat_template": [{"name": "rag", "template": "x"}]}),
             expect![[r#"
-            chat template of `TEMP/tokenizer_config.json` cannot be used: `chat_template` is a list without a template named "default"; found "rag"
+                chat template of `TEMP/tokenizer_config.json` cannot be used: `chat_template` is a list without a template named "default"; found "rag"
 
-            hint: --template openmoe is the template of the authors, --template plain is none
-        "#]],
+                hint: `ConversationOptions::template = openmoe` is the template of the authors, `ConversationOptions::template = plain` is none
+            "#]],
         ),
         (
             json!({"chat_template": 7}),
             expect![[r#"
-            chat template of `TEMP/tokenizer_config.json` cannot be used: `chat_template` is 7; expected a text or a list of named texts
+                chat template of `TEMP/tokenizer_config.json` cannot be used: `chat_template` is 7; expected a text or a list of named texts
 
-            hint: --template openmoe is the template of the authors, --template plain is none
-        "#]],
+                hint: `ConversationOptions::template = openmoe` is the template of the authors, `ConversationOptions::template = plain` is none
+            "#]],
         ),
     ] {
         message.assert_eq(&told(&open(config, ChatTemplate::Auto).unwrap_err()));
@@ -240,7 +240,7 @@ fn broken_templates_and_unknown_tokens_are_errors_with_a_next_step() {
     expect![[r#"
         `TEMP` has neither a chat_template.jinja nor a tokenizer_config.json with a `chat_template`
 
-        hint: --template openmoe is the template of the authors, --template plain is none
+        hint: `ConversationOptions::template = openmoe` is the template of the authors, `ConversationOptions::template = plain` is none
     "#]]
     .assert_eq(&told(&none));
     assert_eq!(open(json!({"bos_token": "<s>"}), ChatTemplate::Auto).unwrap().to_string(), "openmoe");
@@ -252,7 +252,7 @@ fn broken_templates_and_unknown_tokens_are_errors_with_a_next_step() {
     expect![[r#"
         tokenizer_config.json names the special token `<|begin|>`; `fixtures/tokenizers/small4096/spiece.model` has none
 
-        hint: the two files belong to different models; or use --template openmoe
+        hint: the two files belong to different models; or use `ConversationOptions::template = openmoe`
     "#]]
     .assert_eq(&told(&error));
 }

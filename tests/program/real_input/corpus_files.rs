@@ -205,7 +205,7 @@ fn a_pipe_is_read_where_it_is_named_and_left_out_where_it_is_found() {
     writer.join().unwrap();
 }
 
-/// The name of a file is bytes; where it is no text it can still be read and told of.
+/// A file whose name is not UTF-8 can still be read and named in messages.
 #[test]
 #[cfg(target_os = "linux")]
 fn names_that_are_no_text_are_names() {

@@ -1,4 +1,4 @@
-//! Conversations as people have them: under which key they stand, what stands beside them.
+//! Conversations as people have them: under various keys, and with other keys beside them.
 
 use std::{
     fs,

@@ -6,8 +6,8 @@ use crate::{
         ChartKind,
         axis::ceil_nice,
         canvas::Marker,
-        curve::{CurveFigure, CurvePanel, Mark, Scale},
-        legend::{Entry, Sample},
+        curve::{AxisScale, CurveFigure, CurvePanel, Mark},
+        legend::{LegendEntry, Sample},
         page::Body,
         plan::{
             many::{LayerMap, figure as map_figure},
@@ -73,7 +73,7 @@ pub(in crate::chart::plan) fn last_change(selection: &Selection<'_>, kind: &'sta
     figure.map(|figure| selection.spec(kind, "", title, &caption, Body::Curve(figure))).into_iter().collect()
 }
 
-/// The layers that have a line or a panel: extreme are those whose mean over the checkpoints is.
+/// The layers that have a line or a panel. Their extremes are chosen by the mean over the checkpoints.
 fn shown(selection: &Selection<'_>, axis: &TimeAxis, statistic: Statistic, measured: &str) -> ShownLayers {
     ShownLayers::of(selection, statistic, measured, |layer| {
         let rows = selection.checkpoint_layer_rows(statistic, View::Chosen, layer);
@@ -160,9 +160,9 @@ fn figure(
     y_max: f64,
 ) -> Option<CurveFigure> {
     let entry = |(index, layer): (usize, &LayerId)| {
-        Entry::new(Sample::Line(series(index, layers.len())), format!("layer {layer}"))
+        LegendEntry::new(Sample::Line(series(index, layers.len())), format!("layer {layer}"))
     };
-    let chance = Entry::new(Sample::Band(MUTED), "load-matched chance");
+    let chance = LegendEntry::new(Sample::Band(MUTED), "load-matched chance");
     (!panels.is_empty()).then(|| CurveFigure {
         x_label: axis.label.to_owned(),
         y_label: y_label.to_owned(),
@@ -170,7 +170,7 @@ fn figure(
         x_linear: axis.linear,
         x_ticks: axis.ticks(),
         x_shift: 0.0,
-        y: Scale::from_zero(y_max),
+        y: AxisScale::from_zero(y_max),
         strip: None,
         legend: layers.iter().enumerate().map(entry).chain([chance]).collect(),
         panels,
@@ -241,7 +241,10 @@ fn margin_chart(
          stats/agreement_by_margin.csv.{rule}"
     );
     let entry = |(index, label): (usize, &&str)| {
-        Entry::new(Sample::Line(series(index, others.len())), format!("checkpoint {}", selection.shortened(label)))
+        LegendEntry::new(
+            Sample::Line(series(index, others.len())),
+            format!("checkpoint {}", selection.shortened(label)),
+        )
     };
     let figure = CurveFigure {
         x_label: "share of tokens with a smaller margin".to_owned(),
@@ -250,7 +253,7 @@ fn margin_chart(
         x_linear: true,
         x_ticks: percent_ticks(),
         x_shift: 0.0,
-        y: Scale::from_zero(1.0),
+        y: AxisScale::from_zero(1.0),
         strip: None,
         legend: others.iter().enumerate().map(entry).collect(),
         panels,

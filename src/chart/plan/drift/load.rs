@@ -110,7 +110,7 @@ pub(in crate::chart::plan) fn load(selection: &Selection<'_>, kind: &'static Cha
     specs
 }
 
-/// The experts of a layer as columns; of many in order of their load at the last checkpoint.
+/// The experts of a layer as columns; if there are many, in order of their load at the last checkpoint.
 fn last_order(selection: &Selection<'_>, layer: LayerId, last: Option<&Vec<Option<f64>>>) -> ExpertColumns {
     ExpertColumns::of_load(selection.experts(layer), last.map_or(&[], Vec::as_slice))
 }

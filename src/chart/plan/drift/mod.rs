@@ -18,7 +18,7 @@ use crate::{
 /// Spans of training beyond this ratio are drawn on a logarithmic axis.
 const LINEAR_UP_TO: f64 = 100.0;
 
-/// The checkpoints of the time axis and where they stand.
+/// The checkpoints of the time axis and their places on it.
 struct TimeAxis {
     /// Label and place.
     points: Vec<(String, f64)>,
@@ -52,7 +52,7 @@ impl TimeAxis {
         (first < last).then(|| Self { points, shown, label, linear: last / first <= LINEAR_UP_TO })
     }
 
-    /// Where a checkpoint stands; `None` beside the axis.
+    /// The place of a checkpoint; `None` if it is beside the axis.
     fn place(&self, row: &Finding) -> Option<f64> {
         let label = row.checkpoint.as_deref()?;
         self.points.iter().find(|(known, _)| known == label).map(|(_, place)| *place)
@@ -80,7 +80,7 @@ impl TimeAxis {
     }
 }
 
-/// The checkpoints that are compared with the last one, in file order, itself and those beside the axis included.
+/// The checkpoints that are compared with the last one, in file order; includes the last one and those beside the axis.
 fn checkpoints<'a>(rows: &[&'a Finding]) -> Vec<&'a str> {
     let mut found: Vec<&str> = Vec::new();
     for label in rows.iter().filter_map(|row| row.checkpoint.as_deref()) {

@@ -6,9 +6,9 @@ use crate::{
         ChartKind,
         axis::{ceil_nice, count, number},
         canvas::Marker,
-        curve::{CurveFigure, CurvePanel, Mark, Scale},
+        curve::{AxisScale, CurveFigure, CurvePanel, Mark},
         font,
-        legend::{Entry, Sample},
+        legend::{LegendEntry, Sample},
         page::Body,
         plan::{
             room::{ExpertColumns, ShownLayers, largest},
@@ -72,7 +72,7 @@ pub(in crate::chart::plan) fn radars(selection: &Selection<'_>, kind: &'static C
     specs
 }
 
-/// The experts of a layer as spokes; of many in order of their load at the last checkpoint.
+/// The experts of a layer as spokes; if there are many, in order of their load at the last checkpoint.
 fn columns_of(selection: &Selection<'_>, axis: &TimeAxis, layer: LayerId, view: View) -> ExpertColumns {
     let mut load = vec![None; selection.experts(layer)];
     let rows = selection.checkpoint_layer_rows(Statistic::ExpertShare, view, layer);
@@ -163,7 +163,7 @@ fn panels(
     ids.into_iter().filter_map(complete).take(drawn).flatten().collect()
 }
 
-/// Every token id once: those that were asked for, then the most frequent ones.
+/// Every token id once: first those of interest, then the most frequent ones.
 fn drawn_first(wanted: &[u32], rows: &[&Finding]) -> Vec<u32> {
     let mut counted: Vec<(u64, u32)> = rows.iter().filter_map(|row| Some((row.n, row.token_id?))).collect();
     counted.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
@@ -215,10 +215,10 @@ fn frequency_chart(
                    room. A diamond is the id's noise floor: the distance that another corpus of this size would show at the \
                    last checkpoint alone. Line: mean, weighted by occurrences.";
     let legend = vec![
-        Entry::new(Sample::Point(Marker::Disc, VALUE), "token drift"),
-        Entry::new(Sample::Band(VALUE), "95 % interval"),
-        Entry::new(Sample::Point(Marker::Diamond, ACCENT.with_alpha(0.45)), "noise floor"),
-        Entry::new(Sample::Line(MEAN_LINE), "mean"),
+        LegendEntry::new(Sample::Point(Marker::Disc, VALUE), "token drift"),
+        LegendEntry::new(Sample::Band(VALUE), "95 % interval"),
+        LegendEntry::new(Sample::Point(Marker::Diamond, ACCENT.with_alpha(0.45)), "noise floor"),
+        LegendEntry::new(Sample::Line(MEAN_LINE), "mean"),
     ];
     let figure = CurveFigure {
         x_label: "occurrences of the token id".to_owned(),
@@ -227,7 +227,7 @@ fn frequency_chart(
         x_linear: false,
         x_ticks: Vec::new(),
         x_shift: 0.0,
-        y: Scale::from_zero(ceil_nice(top).min(1.0)),
+        y: AxisScale::from_zero(ceil_nice(top).min(1.0)),
         strip: None,
         legend,
         panels,

@@ -1,4 +1,4 @@
-//! Observed drops against those of texts that are alike.
+//! Observed drops compared with those that remain when all texts ask for the same experts.
 
 use super::{Scope, Specs, scope_name, scopes, spec};
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
         axis::{count, number},
         canvas::Marker,
         forest::{ForestFigure, ForestPoint, ForestRow},
-        legend::{Entry, Sample},
+        legend::{LegendEntry, Sample},
         page::Body,
         plan::{
             many::{Series, over_layers},
@@ -41,9 +41,12 @@ pub(in crate::chart::plan) fn ratios(selection: &Selection<'_>, kind: &'static C
         ratios: true,
         headers: vec!["ratio".to_owned(), "observed / permuted".to_owned()],
         legend: vec![
-            Entry::new(Sample::Point(Marker::Disc, VALUE), "drops observed / drops after permuting"),
-            Entry::new(Sample::Whisker, "95 % interval over documents"),
-            Entry::new(Sample::Line(Stroke::solid(TEXT, 1.2)), "1: the experts are equally popular in every text"),
+            LegendEntry::new(Sample::Point(Marker::Disc, VALUE), "drops observed / drops after permuting"),
+            LegendEntry::new(Sample::Whisker, "95 % interval over documents"),
+            LegendEntry::new(
+                Sample::Line(Stroke::solid(TEXT, 1.2)),
+                "1: the experts are equally popular in every text",
+            ),
         ],
         sections,
     });
@@ -73,7 +76,7 @@ fn over_all_layers(selection: &Selection<'_>, kind: &'static ChartKind, rows: &[
     vec![spec(selection, kind, "", title, &caption, Body::Curve(figure))]
 }
 
-/// One data set; also where the ratio is withheld.
+/// The row of one data set, even if the ratio is withheld.
 fn row(rows: &[&Finding], scope: Scope<'_>) -> Option<ForestRow> {
     let row = rows.iter().find(|row| row.dataset.as_deref() == scope)?;
     let point = |at: f64| ForestPoint { at, interval: interval(row), marker: Marker::Disc, color: VALUE };

@@ -1,4 +1,4 @@
-//! What capacity would prevent the drops: replays of the logged choices.
+//! Which capacity would prevent the drops: replays of the logged choices.
 
 use super::{ASSIGNMENT, Scope, Specs, of_layer, scope_name, scopes, spec};
 use crate::{
@@ -6,10 +6,10 @@ use crate::{
         ChartKind,
         axis::{ceil_nice, short},
         canvas::Marker,
-        curve::{CurveFigure, CurvePanel, Mark, Scale},
+        curve::{AxisScale, CurveFigure, CurvePanel, Mark},
         font,
         heatmap::Scale as HeatScale,
-        legend::{Entry, Sample},
+        legend::{LegendEntry, Sample},
         page::Body,
         plan::{
             many::{LayerMap, figure as map_figure},
@@ -23,11 +23,11 @@ use crate::{
     stats::{Finding, GROUPS_OF_RUN, Priority, Statistic, Variant, grouping_words},
 };
 
-/// The lowest ratio above 0 that has a place of its own.
+/// The lowest ratio above 0 on the axis; smaller ones are placed there.
 const LOWEST: f64 = 1e-4;
 /// The factors of the paper: training and inference.
 const PAPER: [f64; 2] = [1.25, 2.0];
-/// The levels of the table and how they are called.
+/// The levels of the table and their names.
 const LEVELS: [(Variant, &str); 3] = [
     (Variant::FactorForATenthPercent, "0.1 %"),
     (Variant::FactorForOnePercent, "1 %"),
@@ -196,12 +196,12 @@ impl<'a> Replays<'a> {
         };
         let marks: Vec<Mark> = self.exact.iter().filter_map(mark).collect();
         if !marks.is_empty() {
-            panel.legend.push(Entry::new(Sample::Point(Marker::Square, ACCENT), "forward pass at this factor"));
+            panel.legend.push(LegendEntry::new(Sample::Point(Marker::Square, ACCENT), "forward pass at this factor"));
             panel.marks.extend(marks);
         }
     }
 
-    /// All panels over one axis; `None` where there is nothing to draw.
+    /// All panels over one axis; `None` if there is nothing to draw.
     fn figure(&self) -> Option<CurveFigure> {
         let mut panels = self.panels();
         if let Some(first) = panels.first_mut() {
@@ -225,9 +225,9 @@ impl<'a> Replays<'a> {
             x_linear: true,
             x_ticks: (1..=(2.0 * high) as u32).map(|half| f64::from(half) / 2.0).map(|at| (at, short(at))).collect(),
             x_shift: 0.0,
-            y: Scale::log(LOWEST, 1.0).percent().and_zero(),
+            y: AxisScale::log(LOWEST, 1.0).percent().and_zero(),
             strip: None,
-            legend: vec![Entry::new(
+            legend: vec![LegendEntry::new(
                 Sample::Line(CEILING_LINE),
                 "factors of the paper: 1.25 in training, 2 in inference",
             )],
@@ -265,7 +265,7 @@ impl<'a> Replays<'a> {
     }
 }
 
-/// Who competes; a grouping that has no words by its name.
+/// Who competes, in words; a grouping without words by its name.
 fn named(grouping: &str) -> String {
     grouping_words(grouping).unwrap_or_else(|| label(grouping))
 }
@@ -276,14 +276,14 @@ fn factor_words(row: &Finding) -> String {
     interval(row).map_or(value.clone(), |(low, high)| format!("{value} [{low:.2}, {high:.2}]"))
 }
 
-/// One panel of curves; `None` where there is nothing to draw.
+/// One panel of curves; `None` if there is nothing to draw.
 fn panel(title: String, curves: &[Curve<'_>]) -> Option<CurvePanel> {
     let drawn: Vec<&Curve<'_>> = curves.iter().filter(|curve| !curve.1.is_empty()).collect();
     let mut panel = CurvePanel { title, ..CurvePanel::default() };
     for (index, (name, rows)) in drawn.iter().enumerate() {
         let stroke = series(index, drawn.len());
         let name = font::fit(name, LEGEND_ROOM, LABEL, false);
-        panel.legend.push(Entry::new(Sample::Line(stroke), name));
+        panel.legend.push(LegendEntry::new(Sample::Line(stroke), name));
         add_curve(&mut panel, rows, stroke, index);
     }
     (!drawn.is_empty()).then_some(panel)

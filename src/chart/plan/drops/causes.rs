@@ -24,7 +24,7 @@ pub(in crate::chart::plan) fn table(selection: &Selection<'_>, kind: &'static Ch
     let mut specs = Specs::new();
     let shown = shown(selection, kind);
     let of = |layer| of_layer(selection, kind.statistic, layer).into_iter().filter(|row| row.expert.is_some());
-    // Rows of several layers share a table, or each layer has its own.
+    // Either several layers share a table, or each layer has its own.
     let tables: Vec<&[u16]> =
         if selection.has_many_layers() { vec![&shown.layers] } else { shown.layers.chunks(1).collect() };
     for layers in tables {

@@ -1,12 +1,12 @@
-//! The ratios that are easily taken for one another, side by side.
+//! The five drop ratios, which are easily confused, side by side.
 
 use super::{Bins, RATIOS, Specs, curve, of_layer, shown, spec, top};
 use crate::{
     chart::{
         ChartKind,
         bars::{BarFigure, BarGroup, BarPanel},
-        curve::{CurveFigure, CurvePanel, Scale},
-        legend::{Entry, Sample},
+        curve::{AxisScale, CurveFigure, CurvePanel},
+        legend::{LegendEntry, Sample},
         page::Body,
         plan::{
             context::{group, plain},
@@ -62,7 +62,7 @@ fn curves(selection: &Selection<'_>, shown: &ShownLayers) -> Option<CurveFigure>
     let points = panels.iter().flat_map(|panel| &panel.lines).flat_map(|(_, points)| points);
     let high = top(points.map(|point| point.1), std::iter::empty());
     let entry = |(index, (_, words)): (usize, &(Statistic, &str))| {
-        Entry::new(Sample::Line(series(index, RATIOS.len())), *words)
+        LegendEntry::new(Sample::Line(series(index, RATIOS.len())), *words)
     };
     Some(CurveFigure {
         x_label: "position in the sequence".to_owned(),
@@ -71,7 +71,7 @@ fn curves(selection: &Selection<'_>, shown: &ShownLayers) -> Option<CurveFigure>
         x_linear: true,
         x_ticks: bins.ticks(),
         x_shift: 0.0,
-        y: Scale::from_zero(high).percent(),
+        y: AxisScale::from_zero(high).percent(),
         strip: None,
         legend: RATIOS.iter().enumerate().map(entry).collect(),
         panels,

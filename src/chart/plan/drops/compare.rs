@@ -5,8 +5,8 @@ use crate::{
     chart::{
         ChartKind,
         axis::ceil_nice,
-        curve::{CurveFigure, CurvePanel, Scale, Strip},
-        legend::{Entry, Sample},
+        curve::{AxisScale, CurveFigure, CurvePanel, Strip},
+        legend::{LegendEntry, Sample},
         page::Body,
         plan::selection::{Selection, label},
         theme::{ACCENT, CORRECTED, CORRECTED_LINE, Dash, Stroke, VALUE, VALUE_LINE},
@@ -123,7 +123,7 @@ fn figure(panels: Vec<CurvePanel>, bins: Bins, [model, reference]: &[String; 2])
     let lines = strips().flat_map(|strip| &strip.lines).flat_map(|(_, points)| points).map(|point| point.1.abs());
     let ends = strips().flat_map(|strip| &strip.bands).flat_map(|band| &band.1);
     let largest = top(lines, ends.map(|(_, low, high)| low.abs().max(high.abs())));
-    let difference = Scale::linear(-ceil_nice(largest), ceil_nice(largest)).percent();
+    let difference = AxisScale::linear(-ceil_nice(largest), ceil_nice(largest)).percent();
     Some(CurveFigure {
         x_label: "position in the sequence".to_owned(),
         y_label: "dropped assignments".to_owned(),
@@ -131,12 +131,12 @@ fn figure(panels: Vec<CurvePanel>, bins: Bins, [model, reference]: &[String; 2])
         x_linear: true,
         x_ticks: bins.ticks(),
         x_shift: 0.0,
-        y: Scale::from_zero(high).percent(),
+        y: AxisScale::from_zero(high).percent(),
         strip: Some(Strip { y_label: "difference".to_owned(), y: difference, height: STRIP_HEIGHT }),
         legend: vec![
-            Entry::new(Sample::Area(VALUE_LINE), reference.as_str()),
-            Entry::new(Sample::Area(MODEL_LINE), model.as_str()),
-            Entry::new(Sample::Area(CORRECTED_LINE), "difference with 95 % interval"),
+            LegendEntry::new(Sample::Area(VALUE_LINE), reference.as_str()),
+            LegendEntry::new(Sample::Area(MODEL_LINE), model.as_str()),
+            LegendEntry::new(Sample::Area(CORRECTED_LINE), "difference with 95 % interval"),
         ],
         panels,
     })

@@ -156,7 +156,7 @@ fn whole_layer(selection: &Selection<'_>, statistic: Statistic, layer: u16) -> O
     rows.find(|row| row.is_over_all())?.estimate
 }
 
-/// The layers that have a panel or rows: extreme are those that drop fewest and most.
+/// The layers that have a panel or rows. Their extremes are those that drop fewest and most.
 fn shown(selection: &Selection<'_>, kind: &ChartKind) -> ShownLayers {
     ShownLayers::of(selection, kind.statistic, "dropped share", |layer| whole_layer(selection, ASSIGNMENT, layer))
 }

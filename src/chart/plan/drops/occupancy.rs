@@ -85,7 +85,7 @@ pub(in crate::chart::plan) fn map(selection: &Selection<'_>, kind: &'static Char
     specs
 }
 
-/// Of more experts than a picture has rows those whose queues are fullest and emptiest in the last bin.
+/// If there are more experts than a picture has rows, keeps those whose queues are fullest and emptiest in the last bin.
 fn fullest_and_emptiest(block: HeatBlock) -> HeatBlock {
     if block.rows.len() <= EXPERTS_EACH {
         return block;

@@ -5,8 +5,8 @@ use crate::{
     chart::{
         ChartKind,
         axis::{ceil_nice, count},
-        curve::{CurveFigure, CurvePanel, Scale, Strip},
-        legend::{Entry, Sample},
+        curve::{AxisScale, CurveFigure, CurvePanel, Strip},
+        legend::{LegendEntry, Sample},
         page::Body,
         plan::selection::Selection,
         theme::{ACCENT, CORRECTED, Dash, MUTED, Stroke, VALUE, VALUE_LINE},
@@ -94,10 +94,10 @@ fn panel(rows: &[&Finding], scope: Scope<'_>, bins: Bins) -> CurvePanel {
 }
 
 /// How many sequences are in the fixed cohort, where the first of several bins is full.
-fn cohort_entry(fixed: &[&Finding], bins: Bins) -> Option<Entry> {
+fn cohort_entry(fixed: &[&Finding], bins: Bins) -> Option<LegendEntry> {
     let first = fixed.first().filter(|_| fixed.len() > 1)?;
     let sequences = count((first.n as f64 / bins.width).round() as u64);
-    Some(Entry::new(Sample::Line(COHORT), format!("fixed cohort, sequences: {sequences}")))
+    Some(LegendEntry::new(Sample::Line(COHORT), format!("fixed cohort, sequences: {sequences}")))
 }
 
 /// How many sequences reach each position, in steps; without the raw curve the tokens of each bin per position.
@@ -131,9 +131,10 @@ fn figure(panels: Vec<CurvePanel>, bins: Bins) -> CurveFigure {
     let strips = panels.iter().flat_map(|panel| &panel.strip).flat_map(|strip| &strip.bands);
     let reaching = strips.flat_map(|band| &band.1).map(|span| span.2).fold(1.0, f64::max);
     let shown = |stroke: Stroke| lines().any(|(line, points)| *line == stroke && !points.is_empty());
-    let mut legend = vec![Entry::new(Sample::Area(VALUE_LINE), "drop ratio with 95 % interval")];
-    legend.extend(shown(BASELINE).then(|| Entry::new(Sample::Line(BASELINE), "random order within each sequence")));
-    legend.push(Entry::new(Sample::Band(MUTED), "n: sequences that reach the position"));
+    let mut legend = vec![LegendEntry::new(Sample::Area(VALUE_LINE), "drop ratio with 95 % interval")];
+    legend
+        .extend(shown(BASELINE).then(|| LegendEntry::new(Sample::Line(BASELINE), "random order within each sequence")));
+    legend.push(LegendEntry::new(Sample::Band(MUTED), "n: sequences that reach the position"));
     CurveFigure {
         x_label: "position in the sequence".to_owned(),
         y_label: "dropped assignments".to_owned(),
@@ -141,8 +142,8 @@ fn figure(panels: Vec<CurvePanel>, bins: Bins) -> CurveFigure {
         x_linear: true,
         x_ticks: bins.ticks(),
         x_shift: 0.0,
-        y: Scale::from_zero(high).percent(),
-        strip: Some(Strip { y_label: "n (log)".to_owned(), y: Scale::log(0.8, ceil_nice(reaching)), height: 56.0 }),
+        y: AxisScale::from_zero(high).percent(),
+        strip: Some(Strip { y_label: "n (log)".to_owned(), y: AxisScale::log(0.8, ceil_nice(reaching)), height: 56.0 }),
         legend,
         panels,
     }

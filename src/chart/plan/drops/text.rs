@@ -15,11 +15,11 @@ use crate::{
 
 /// Tokens that are drawn.
 const TOKENS: usize = 700;
-/// What stands for the bytes of a character behind the first one.
+/// The symbol for the second and later bytes of a character.
 const FURTHER: &str = "·";
 /// Most bytes of a character.
 const LONGEST: usize = 4;
-/// Tokens before the first drop where the beginning has none.
+/// How many tokens before the first drop are drawn, if the beginning has no drop.
 const BEFORE: usize = 40;
 
 /// The conversation that loses most, a chart per layer.
@@ -57,7 +57,7 @@ pub(in crate::chart::plan) fn conversation(selection: &Selection<'_>, kind: &'st
     specs
 }
 
-/// Every layer; of many the one that loses most tokens of its conversation, and how a caption says so.
+/// Every layer; if there are many, only the one that loses most tokens of its conversation. Also returns the words for the caption.
 fn drawn_layers(selection: &Selection<'_>, kind: &'static ChartKind) -> (Vec<LayerId>, String) {
     let all = selection.layers();
     if !selection.has_many_layers() {
@@ -97,7 +97,7 @@ fn legend(rows: &[&Finding]) -> Vec<(Tint, String)> {
     all.into_iter().filter(|(tint, _)| occurs(*tint)).map(|(tint, words)| (tint, words.to_owned())).collect()
 }
 
-/// Which tokens are drawn: the first ones; where those are all kept, the ones around the first drop.
+/// The tokens that are drawn: the first ones or, if all of those are kept, the ones around the first drop.
 fn region(rows: &[&Finding]) -> std::ops::Range<usize> {
     let first = rows.iter().position(|row| tint(row) != Tint::Plain).unwrap_or(0);
     let start = if first < TOKENS.min(rows.len()) / 2 { 0 } else { first.saturating_sub(BEFORE) };

@@ -7,7 +7,7 @@ use crate::{
         axis::count,
         canvas::Marker,
         forest::{ForestFigure, ForestPoint, ForestRow},
-        legend::{Entry, Sample},
+        legend::{LegendEntry, Sample},
         page::Body,
         plan::{
             many::{Series, over_layers},
@@ -19,7 +19,7 @@ use crate::{
     stats::{Finding, Variant},
 };
 
-/// Last quarter less first quarter, what random order gives, and what is left, by layer and data set.
+/// Last quarter minus first quarter, the same in random order, and the difference of the two, by layer and data set.
 pub(in crate::chart::plan) fn forest(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
     if selection.has_many_layers() {
         return over_all_layers(selection, kind);
@@ -35,10 +35,10 @@ pub(in crate::chart::plan) fn forest(selection: &Selection<'_>, kind: &'static C
         return Specs::new();
     }
     let legend = vec![
-        Entry::new(Sample::Point(Marker::Disc, VALUE), "observed: last quarter less first quarter"),
-        Entry::new(Sample::Point(Marker::Diamond, ACCENT), "in random order within each sequence"),
-        Entry::new(Sample::Point(Marker::Square, CORRECTED), "left above random order"),
-        Entry::new(Sample::Whisker, "95 % interval over documents"),
+        LegendEntry::new(Sample::Point(Marker::Disc, VALUE), "observed: last quarter less first quarter"),
+        LegendEntry::new(Sample::Point(Marker::Diamond, ACCENT), "in random order within each sequence"),
+        LegendEntry::new(Sample::Point(Marker::Square, CORRECTED), "left above random order"),
+        LegendEntry::new(Sample::Whisker, "95 % interval over documents"),
     ];
     let body = Body::Forest(ForestFigure {
         ratios: false,

@@ -4,8 +4,8 @@ use crate::{
     chart::{
         axis::{ceil_nice, short, ticks},
         bars::{BarFigure, BarPanel},
-        curve::{CurveFigure, CurvePanel, Scale, Span},
-        legend::{Entry, Sample},
+        curve::{AxisScale, CurveFigure, CurvePanel, Span},
+        legend::{LegendEntry, Sample},
         page::Body,
         plan::{selection::Selection, series::series},
         theme::{Dash, MUTED, Stroke},
@@ -47,7 +47,7 @@ pub(in crate::chart::plan) fn side_by_side(selection: &Selection<'_>, figure: Ba
     Body::Stack(figure.panels.into_iter().filter_map(drawn).collect())
 }
 
-/// What a caption adds where curves stand in the place of bars.
+/// The addition to a caption if curves replace bars.
 pub(in crate::chart::plan) fn side_by_side_words(selection: &Selection<'_>) -> String {
     if !selection.has_many_layers() {
         return String::new();
@@ -85,13 +85,13 @@ pub(in crate::chart::plan) fn over_layers(
             .push((stroke.color, line.intervals.iter().map(|(x, low, high)| (f64::from(*x), *low, *high)).collect()));
         panel.lines.push((below, baseline.collect()));
         panel.lines.push((stroke, line.points.iter().map(|(layer, value, _)| (f64::from(*layer), *value)).collect()));
-        legend.push(Entry::new(Sample::Line(stroke), line.label.clone()));
+        legend.push(LegendEntry::new(Sample::Line(stroke), line.label.clone()));
     }
     if all.iter().any(|line| !line.intervals.is_empty()) {
-        legend.push(Entry::new(Sample::Band(MUTED), "95 % interval"));
+        legend.push(LegendEntry::new(Sample::Band(MUTED), "95 % interval"));
     }
     if all.iter().flat_map(|line| &line.points).any(|point| point.2.is_some()) {
-        legend.push(Entry::new(Sample::Line(Stroke::broken(MUTED, 1.1, Dash::Dotted)), baseline_label));
+        legend.push(LegendEntry::new(Sample::Line(Stroke::broken(MUTED, 1.1, Dash::Dotted)), baseline_label));
     }
     let y = scale(&panel);
     Some(CurveFigure {
@@ -108,11 +108,14 @@ pub(in crate::chart::plan) fn over_layers(
     })
 }
 
-/// An axis from 0, or from below it where a value is, with room for all lines and bands.
-fn scale(panel: &CurvePanel) -> Scale {
+/// An axis from 0, or from below 0 if a value is negative, with room for all lines and bands.
+fn scale(panel: &CurvePanel) -> AxisScale {
     let lines = panel.lines.iter().flat_map(|(_, points)| points).map(|point| point.1);
     let ends = panel.bands.iter().flat_map(|(_, spans)| spans).flat_map(|(_, low, high): &Span| [*low, *high]);
     let (low, high) = lines.chain(ends).fold((0.0_f64, 0.0_f64), |(low, high), at| (low.min(at), high.max(at)));
     let low = if low < 0.0 { -ceil_nice(-low) } else { 0.0 };
-    Scale::linear(low, if high > 0.0 { ceil_nice(high) } else { low.abs().max(1.0) * f64::from(u8::from(low == 0.0)) })
+    AxisScale::linear(
+        low,
+        if high > 0.0 { ceil_nice(high) } else { low.abs().max(1.0) * f64::from(u8::from(low == 0.0)) },
+    )
 }

@@ -8,7 +8,7 @@ use crate::{
     routing::LayerId,
 };
 
-/// Height that the rows of a block share, and the ends between which a row is.
+/// The height that the rows of a block share, and the limits for one row.
 const HEIGHT: f64 = 960.0;
 const LOWEST: f64 = 9.0;
 const HIGHEST: f64 = 24.0;
@@ -43,7 +43,7 @@ impl LayerMap {
     }
 }
 
-/// The blocks that hold anything; the scale follows from their largest value. None without values.
+/// The blocks that are not empty, with a scale by their largest value. None without values.
 pub(in crate::chart::plan) fn figure(
     maps: Vec<LayerMap>,
     scale: impl Fn(f64) -> Scale,

@@ -1,5 +1,5 @@
-//! One picture of all layers in the place of one for each, and of many experts the few that say most. [`super::room`] decides
-//! when.
+//! Charts of models with many layers or experts: one picture of all layers instead of one for each, and only the most telling
+//! experts. [`super::room`] decides when they are used.
 
 mod curves;
 mod maps;

@@ -36,7 +36,7 @@ pub(in crate::chart::plan) fn ratio(row: &Finding) -> Option<f64> {
 
 /// The experts of the pairs that are chosen together most above expectation, and the ratios among them.
 pub(in crate::chart::plan) fn most_coactivated(rows: &[&Finding], most: usize, title: String) -> HeatBlock {
-    // What is certainly above expectation counts, not what a few occurrences may show.
+    // The lower end of the interval decides, so that a few occurrences do not count as evidence.
     let certain = |row: &Finding| match (row.low, row.baseline.filter(|baseline| *baseline > 0.0)) {
         (Some(low), Some(expected)) => low / expected,
         _ => ratio(row).unwrap_or(0.0),

@@ -23,7 +23,7 @@ use crate::{
 /// Radars of each layer where several layers share a picture.
 const KEYS: usize = 6;
 
-/// The radars of a layer, of those keys that the second argument chooses from so many.
+/// Makes the radars of a layer; the second argument chooses the keys, given their number.
 pub(in crate::chart::plan) type RadarsOfLayer<'a> =
     dyn Fn(LayerId, &dyn Fn(usize) -> Vec<usize>) -> Vec<RadarPanel> + 'a;
 
@@ -35,7 +35,7 @@ pub(in crate::chart::plan) struct RadarKeys<'a> {
     pub(in crate::chart::plan) caption: &'a str,
     /// Whether the first keys are drawn, else keys evenly spread over all.
     pub(in crate::chart::plan) first: bool,
-    /// The radars of a layer, each when it is asked for.
+    /// Makes the radars of a layer on demand.
     pub(in crate::chart::plan) of_layer: &'a RadarsOfLayer<'a>,
 }
 

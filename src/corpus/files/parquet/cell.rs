@@ -1,4 +1,4 @@
-//! A cell as JSON, by the type of its column: never by how a library shows it.
+//! Converts a cell to JSON by the type of its column, never by the text that a library prints for it.
 
 use std::fmt::Write as _;
 
@@ -15,17 +15,17 @@ use serde_json::{Map, Number, Value};
 use super::time;
 use crate::corpus::files::scan::LONGEST;
 
-/// What bytes become that are no UTF-8.
+/// What happens to bytes that are not UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Bytes {
-    /// They are refused: a text would be another one.
+    /// They are refused: replacing them would change the text.
     Text,
-    /// Hexadecimal digits: a name may be any.
+    /// They become hexadecimal digits, which are as good as any other name.
     Name,
 }
 
 impl Bytes {
-    /// By the name of the column.
+    /// Decides by the name of the column.
     pub(super) fn of(column: &str) -> Self {
         let lower = column.to_ascii_lowercase();
         let names = ["id", "uuid", "guid", "hash", "key", "digest", "sha1", "sha256", "md5"];
@@ -37,7 +37,7 @@ impl Bytes {
 /// A cell as JSON; null stays null.
 ///
 /// # Errors
-/// Says what is wrong with it.
+/// What is wrong with the cell.
 pub(super) fn cell(array: &dyn Array, index: usize, bytes: Bytes) -> Result<Value, String> {
     if array.is_null(index) {
         return Ok(Value::Null);
@@ -60,7 +60,7 @@ pub(super) fn cell(array: &dyn Array, index: usize, bytes: Bytes) -> Result<Valu
     })
 }
 
-/// The array as what its type says.
+/// The array as the Rust type that its Arrow type says.
 fn of_type<A: 'static>(array: &dyn Array) -> Result<&A, String> {
     array.as_any().downcast_ref().ok_or_else(|| "is stored as another type than it has".to_owned())
 }
@@ -96,13 +96,13 @@ fn number(array: &dyn Array, index: usize, of: &Type) -> Result<Value, String> {
     })
 }
 
-/// The number that the shortest digits of a float stand for: 0.1 in 32 bits is 0.1. What is no number is null.
+/// The number that the shortest digits of a float stand for: 0.1 in 32 bits is 0.1. Anything that is not finite is null.
 fn shortest(digits: &str) -> Value {
     let number = digits.parse().ok().and_then(Number::from_f64);
     number.map_or(Value::Null, Value::Number)
 }
 
-/// A decimal number with its digits; without a fraction a number, where one holds it.
+/// A decimal number as text with all its digits; without a fraction it is a number, if 64 bits hold it.
 fn decimal(value: i128, scale: usize) -> Value {
     if scale == 0 {
         return i64::try_from(value).map_or_else(|_| Value::String(value.to_string()), Value::from);

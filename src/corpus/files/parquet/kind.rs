@@ -1,10 +1,10 @@
-//! What a column is, by its type.
+//! The kind of a column, by its type.
 
 use polars_arrow::datatypes::{ArrowDataType as Type, Field};
 
 use crate::corpus::files::{Column, ColumnKind};
 
-/// A field whose dictionaries and extensions are what they stand for: values are read the same either way.
+/// A field whose dictionary and extension types are replaced by the types of their values, which are read the same way.
 pub(super) fn plain(field: &Field) -> Field {
     Field::new(field.name.clone(), plain_type(&field.dtype), field.is_nullable)
 }
@@ -23,7 +23,7 @@ fn plain_type(of: &Type) -> Type {
     }
 }
 
-/// What a column is.
+/// The kind of a column.
 pub(super) fn judge(field: &Field) -> Column {
     let kind = kind(&field.dtype);
     Column { name: field.name.to_string(), kind, type_name: type_name(&field.dtype) }
@@ -40,7 +40,7 @@ fn kind(of: &Type) -> ColumnKind {
     }
 }
 
-/// What holds a type that is not read is not read.
+/// A nested column, which is unsupported if any of its fields is.
 fn nested<'a>(kind_of_all: ColumnKind, fields: impl IntoIterator<Item = &'a Field>) -> ColumnKind {
     let mut fields = fields.into_iter().peekable();
     let known = fields.peek().is_some() && fields.all(|field| kind(&field.dtype) != ColumnKind::Other);

@@ -1,5 +1,5 @@
-//! Tables in Parquet: columns are judged by their types before a row is read, row groups are read in slices of bounded size,
-//! with plain reads, so that a file that is cut meanwhile is an error and nothing worse.
+//! Reads tables in Parquet. Columns are chosen by their types before a row is read. Row groups are read in slices of bounded size,
+//! with plain reads instead of a memory map, so that a file that is truncated meanwhile causes an error and no crash.
 
 mod cell;
 mod kind;
@@ -26,26 +26,26 @@ use self::{
 };
 use super::{
     Column, Refusal,
-    feed::{Failure, Feed},
+    feed::{Feed, ReadFailure},
     raw::READ_ON,
 };
 use crate::error::{Error, guarded};
 
-/// Gives every row of a table to the feed as a JSON object of the columns that it asks for.
+/// Passes every row of a table to the feed, as a JSON object with the columns that the sink wants.
 ///
 /// # Errors
-/// The file is not Parquet or damaged, or holds no rows for the sink; and what the sink returns.
-pub(super) fn read(path: &Path, feed: &mut Feed) -> Result<(), Failure> {
+/// The file is not Parquet or is damaged, or it holds no rows for the sink; errors of the sink.
+pub(super) fn read(path: &Path, feed: &mut Feed) -> Result<(), ReadFailure> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
     let metadata = caught(|| read_metadata(&mut file).map_err(|error| error.to_string()))?;
     let fields = fields(&metadata)?;
     let columns: Vec<Column> = fields.iter().map(judge).collect();
-    let wanted = feed.sink.columns(&columns).map_err(Failure::File)?;
+    let wanted = feed.sink.columns(&columns).map_err(ReadFailure::File)?;
     let fields: Vec<Field> =
         fields.into_iter().zip(wanted).filter(|(_, wanted)| *wanted).map(|(field, _)| field).collect();
     if let Some(column) = fields.iter().map(judge).find(|column| column.kind == super::ColumnKind::Other) {
-        return Err(Failure::File(Refusal::new(
+        return Err(ReadFailure::File(Refusal::new(
             format!("has the column `{}` of type {}, which is not read", column.name, column.type_name),
             "write it as text, numbers or lists of these",
         )));
@@ -60,18 +60,18 @@ pub(super) fn read(path: &Path, feed: &mut Feed) -> Result<(), Failure> {
     Ok(feed.end()?)
 }
 
-/// The columns in their order, without what only says how they are stored.
-fn fields(metadata: &FileMetadata) -> Result<Vec<Field>, Failure> {
+/// The columns in order, without types that only say how they are stored.
+fn fields(metadata: &FileMetadata) -> Result<Vec<Field>, ReadFailure> {
     let schema = caught(|| infer_schema(metadata).map_err(|error| error.to_string()))?;
     Ok(schema.iter_values().map(plain).collect())
 }
 
-/// A damaged file may make the library panic where an error is due.
-fn caught<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, Failure> {
+/// Turns a panic of the library over a damaged file into an error.
+fn caught<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, ReadFailure> {
     let outcome = guarded(Error::internal, || Ok(work()));
     let damaged = |reason: String| {
         let reason = reason.lines().next().unwrap_or_default();
-        Failure::File(Refusal::new(
+        ReadFailure::File(Refusal::new(
             format!("is not a readable Parquet file: {reason}"),
             "it may be cut or damaged: fetch or write it again",
         ))
@@ -79,24 +79,24 @@ fn caught<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, Failure> {
     match outcome {
         Ok(found) => found.map_err(damaged),
         Err(Error::Internal { message }) => Err(damaged(message)),
-        Err(error) => Err(Failure::Sink(error)),
+        Err(error) => Err(ReadFailure::Sink(error)),
     }
 }
 
-/// A table that is being read.
+/// An open table.
 struct Table {
     file: File,
     length: u64,
     fields: Vec<Field>,
-    /// Rows before the group.
+    /// The number of rows before the group.
     first: usize,
 }
 
 impl Table {
-    fn group(&mut self, group: &RowGroupMetadata, feed: &mut Feed) -> Result<(), Failure> {
+    fn group(&mut self, group: &RowGroupMetadata, feed: &mut Feed) -> Result<(), ReadFailure> {
         let rows = group.num_rows();
         let columns = self.fields.clone().into_iter().map(|field| Ok((self.chunks(group, &field)?, field)));
-        let columns = columns.collect::<Result<Vec<_>, Failure>>()?;
+        let columns = columns.collect::<Result<Vec<_>, ReadFailure>>()?;
         let step = caught(|| rows_at_a_time(&columns, rows))?;
         for start in (0..rows).step_by(step) {
             let end = rows.min(start + step);
@@ -111,19 +111,19 @@ impl Table {
         Ok(())
     }
 
-    /// Whether the sink has enough, and the rest is too much to count.
+    /// Whether the sink needs no more rows and there are too many left to count.
     fn is_done(&self, feed: &Feed) -> bool {
         feed.full && self.length > READ_ON
     }
 
-    /// The bytes of the leaves of one column, as they lie in the file.
-    fn chunks<'g>(&self, group: &'g RowGroupMetadata, field: &Field) -> Result<Vec<Chunk<'g>>, Failure> {
+    /// The bytes of the leaves of one column, as stored in the file.
+    fn chunks<'g>(&self, group: &'g RowGroupMetadata, field: &Field) -> Result<Vec<Chunk<'g>>, ReadFailure> {
         let leaves: Vec<&ColumnChunkMetadata> =
             caught(|| Ok(group.columns_under_root_iter(&field.name).map(Iterator::collect).unwrap_or_default()))?;
         leaves.into_iter().map(|metadata| Ok(Chunk { bytes: self.bytes(metadata)?, metadata })).collect()
     }
 
-    fn bytes(&self, metadata: &ColumnChunkMetadata) -> Result<Buffer<u8>, Failure> {
+    fn bytes(&self, metadata: &ColumnChunkMetadata) -> Result<Buffer<u8>, ReadFailure> {
         let range = caught(|| {
             let range = metadata.byte_range();
             let inside = range.start <= range.end && range.end <= self.length;
@@ -136,8 +136,14 @@ impl Table {
         Ok(Buffer::from_vec(bytes))
     }
 
-    /// Hands the rows of a slice on.
-    fn send(&self, arrays: &[Vec<Box<dyn Array>>], start: usize, end: usize, feed: &mut Feed) -> Result<(), Failure> {
+    /// Passes the rows of a slice on.
+    fn send(
+        &self,
+        arrays: &[Vec<Box<dyn Array>>],
+        start: usize,
+        end: usize,
+        feed: &mut Feed,
+    ) -> Result<(), ReadFailure> {
         let mut cursors = vec![(0, 0); arrays.len()];
         for row in start..end {
             let mut object = Map::new();

@@ -1,4 +1,4 @@
-//! Some rows of a column, decoded.
+//! Decodes some rows of a column at a time.
 
 use std::{io::Cursor, ops::Range};
 
@@ -11,17 +11,17 @@ use polars_parquet::{
 
 use crate::corpus::files::scan::LONGEST;
 
-/// The largest page that is decoded; a cell lies in one.
+/// The largest page that is decoded; a page holds whole cells.
 const LARGEST_PAGE: usize = 2 * LONGEST;
 
-/// Bytes of decoded columns that are in memory together, about.
+/// About how many bytes of decoded columns are in memory together.
 const SLICE: usize = 64 << 20;
 
-/// A leaf of a column in one row group, as it lies in the file.
+/// A leaf of a column in one row group, as stored in the file.
 pub(super) struct Chunk<'g> {
     /// Its bytes.
     pub bytes: Buffer<u8>,
-    /// What the footer says of it.
+    /// Its entry in the footer.
     pub metadata: &'g ColumnChunkMetadata,
 }
 
@@ -30,8 +30,8 @@ impl Chunk<'_> {
         PageReader::new(Cursor::new(self.bytes.clone()), self.metadata, Vec::new(), LARGEST_PAGE)
     }
 
-    /// Bytes of all pages when they are decompressed, by their own headers; those of the dictionary, whose header is not
-    /// told, are what the footer counts beside them.
+    /// The decompressed size of all pages, by their headers. The library does not give the header of the dictionary page; its size
+    /// is the rest of what the footer counts.
     ///
     /// # Errors
     /// A page is too large, or damaged.
@@ -63,7 +63,7 @@ fn too_large(size: usize) -> String {
     format!("a page of {size} bytes; at most {LARGEST_PAGE} are read")
 }
 
-/// How many rows of a group are decoded at a time.
+/// How many rows of a group can be decoded at a time.
 ///
 /// # Errors
 /// A column is damaged, or has a page that is too large.
@@ -73,10 +73,10 @@ pub(super) fn rows_at_a_time(columns: &[(Vec<Chunk>, Field)], rows: usize) -> Re
     Ok((rows.saturating_mul(SLICE) / total.max(1)).clamp(1, rows.max(1)))
 }
 
-/// Some rows of a column of a group of `all` rows, whole.
+/// Decodes a column of a group of `all` rows, some rows at a time.
 ///
 /// # Errors
-/// The column is damaged, or of a type that the library does not read.
+/// The column is damaged, or its type is not supported by the library.
 pub(super) fn arrays(
     chunks: &[Chunk],
     field: &Field,
@@ -85,8 +85,8 @@ pub(super) fn arrays(
 ) -> Result<Vec<Box<dyn Array>>, String> {
     let columns = chunks.iter().map(|chunk| BasicDecompressor::new(chunk.pages(), Vec::new())).collect();
     let types = chunks.iter().map(|chunk| &chunk.metadata.descriptor().descriptor.primitive_type).collect();
-    // How many rows repeated values make is known when they are decoded: after the last row, one more is asked for, and
-    // must not come. The values of all other columns were counted.
+    // The number of rows in a column of repeated values is known only after decoding: after the last row one more is asked for,
+    // and must not come. For all other columns the values were counted before.
     let is_repeated = chunks.iter().any(|chunk| chunk.metadata.descriptor().descriptor.max_rep_level > 0);
     let beyond = usize::from(is_repeated && rows.end == all);
     let (expected, filter) = (rows.len(), Filter::new_ranged(rows.start, rows.end + beyond));

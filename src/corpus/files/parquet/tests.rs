@@ -1,4 +1,4 @@
-//! Tables: every type, and every damage.
+//! Tables with every type, and damaged tables.
 
 use std::fs;
 
@@ -40,7 +40,7 @@ fn bytes_that_are_no_text_leave_their_row_out() {
     assert!(recorder.rows[1].0.ends_with("binary_text.parquet:2") && recorder.rows[2].1.is_ok());
 }
 
-/// Its footer counts a row less than its only column, whose values are repeated, holds.
+/// The footer of this table counts one row less than its only column, which has repeated values, holds.
 #[test]
 fn a_row_beyond_those_of_the_footer_is_not_lost_in_silence() {
     let (_, identity) = into(Recorder::default(), &case("one_row_more.parquet"));

@@ -1,20 +1,20 @@
-//! Dates and times as text, as ISO 8601 writes them.
+//! Writes dates and times as text in ISO 8601.
 
 use polars_arrow::datatypes::TimeUnit;
 
-/// Days since the first of January 1970.
+/// The date that is this many days after the first of January 1970.
 pub(super) fn date(days: i64) -> String {
     let (year, month, day) = civil(days);
     format!("{year:04}-{month:02}-{day:02}")
 }
 
-/// Time since midnight.
+/// The time of day that is this long after midnight.
 pub(super) fn time(value: i64, unit: TimeUnit) -> String {
     let (seconds, fraction) = parts(value, unit);
     format!("{:02}:{:02}:{:02}{fraction}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
-/// Time since the first of January 1970.
+/// The date and time that is this long after the first of January 1970.
 pub(super) fn timestamp(value: i64, unit: TimeUnit) -> String {
     let day = 86_400 * per_second(unit);
     format!("{}T{}", date(value.div_euclid(day)), time(value.rem_euclid(day), unit))
@@ -29,7 +29,7 @@ fn per_second(unit: TimeUnit) -> i64 {
     }
 }
 
-/// Whole seconds, and the fraction without the zeros at its end.
+/// Whole seconds, and the fraction without trailing zeros.
 fn parts(value: i64, unit: TimeUnit) -> (i64, String) {
     let (base, width) = (per_second(unit), per_second(unit).ilog10() as usize);
     let rest = value.rem_euclid(base);
@@ -38,7 +38,7 @@ fn parts(value: i64, unit: TimeUnit) -> (i64, String) {
     (value.div_euclid(base), fraction)
 }
 
-/// Year, month and day of the Gregorian calendar: years begin in March, so that the leap day is their last.
+/// Year, month and day of the Gregorian calendar. The calculation lets years begin in March, so that the leap day comes last.
 fn civil(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));

@@ -1,16 +1,16 @@
 //! The dialect of Jinja that transformers renders chat templates in: blocks swallow the line break after them and the
 //! blanks before them, loops know `break` and `continue`, strings, lists and dicts have Python's methods, `tojson` is
-//! Python's `json.dumps`, `raise_exception` refuses a conversation, `{% generation %}` blocks pass through, and
-//! `strftime_now` tells the time, which stands still here: results must not depend on the day.
+//! Python's `json.dumps`, `raise_exception` refuses a conversation, `{% generation %}` blocks are transparent, and
+//! `strftime_now` gives the time, which is fixed here because results must not depend on the day.
 
 use minijinja::{Environment, Error, ErrorKind, syntax::SyntaxConfig};
 
 use super::python_json::tojson;
 
-/// The day of `strftime_now`; the one that templates of Llama 3 fall back to where there is no `strftime_now`.
+/// The day of `strftime_now`: the one that templates of Llama 3 use if there is no `strftime_now`.
 pub(super) const DATE: &str = "2024-07-26";
 
-/// An environment that speaks the dialect.
+/// An environment for this dialect.
 ///
 /// # Errors
 /// Never, as far as is known.
@@ -26,8 +26,8 @@ pub(super) fn environment() -> Result<Environment<'static>, Error> {
     Ok(environment)
 }
 
-/// A template as it can be compiled here: line breaks are `\n`, as everywhere in Jinja, and a block of `generation` is one
-/// of `with`, which writes what it holds and keeps its variables to itself as well.
+/// Rewrites a template so that it can be compiled here: line breaks become `\n`, as everywhere in Jinja, and a `generation`
+/// block becomes a `with` block, which also writes its content and has its own scope.
 pub(super) fn prepared(source: &str) -> String {
     let source = source.replace("\r\n", "\n").replace('\r', "\n");
     let mut out = String::with_capacity(source.len());
@@ -75,13 +75,13 @@ pub(super) fn longest_tag(source: &str) -> usize {
     longest
 }
 
-/// The only word of a block's tag; empty for everything else.
+/// The word of a block's tag, if the tag has only one; otherwise empty.
 fn word(tag: &str) -> &str {
     let inner = tag.strip_prefix("{%").and_then(|tag| tag.strip_suffix("%}"));
     inner.map_or("", |inner| inner.trim_matches(['-', '+']).trim())
 }
 
-/// Bytes up to the end of the code that begins here: its end mark counts outside of strings only.
+/// The number of bytes up to the end of the code that begins here; an end mark inside a string does not count.
 fn code(text: &str, end: &str) -> usize {
     let (mut quote, mut escaped) = (None, false);
     for (at, byte) in text.bytes().enumerate().skip(2) {
@@ -97,7 +97,7 @@ fn code(text: &str, end: &str) -> usize {
     text.len()
 }
 
-/// Bytes up to the tag that ends a raw block.
+/// The number of bytes up to the tag that ends a raw block.
 fn end_of_raw(text: &str) -> usize {
     let mut from = 0;
     while let Some(at) = text[from..].find("{%").map(|at| at + from) {
@@ -134,7 +134,7 @@ fn strftime(format: &str) -> String {
     out
 }
 
-/// A part of [`DATE`], a Friday, at midnight of UTC.
+/// A part of [`DATE`], which is a Friday, at midnight UTC.
 fn date_part(directive: char) -> Option<&'static str> {
     Some(match directive {
         'Y' | 'G' => "2024",

@@ -1,17 +1,17 @@
-//! The chat template of a tokenizer, from the file and in the dialect of transformers (`origin`, `dialect`).
+//! Runs the chat template of a tokenizer: finds its file (`origin`), in the dialect of transformers (`dialect`).
 //!
-//! A template is a program that came with a download: steps, output and strings are bounded by fuel, compiling and a first
-//! short conversation by a clock, nesting by a large stack (`sandbox`).
+//! A template is a program that came with a download, so it is limited (`sandbox`): steps, output and strings by fuel, compiling
+//! and a first short conversation by a clock; a large stack allows deep nesting.
 //!
-//! Which part of the text belongs to which message is found by rendering the first message, the first two, and so on: a
-//! message has what it adds. Two kinds of templates need more:
+//! To find which part of the text belongs to which message, the first message is rendered, then the first two, and so on: a
+//! message has the text that it adds. Two kinds of templates need more:
 //!
-//! * The text of a message changes when others follow (an end mark on the last one only, say). What the two texts have
-//!   in common from their start is taken as the shorter conversation, if the message's own content lies wholly in it;
-//!   else the conversation is refused, since its tokens would be counted for the wrong speaker.
-//! * A message adds nothing by itself, or cannot stand last (a system message that the template puts into the first
-//!   user's). It has the text up to the end of its content, if its content and then that of the next message stand in
-//!   what the next one adds; else it has no token.
+//! * The text of a message changes when others follow (for example, only the last message has an end mark). The message then ends
+//!   where the two texts begin to differ, if its whole content lies before; otherwise the conversation is refused, because tokens
+//!   would be counted for the wrong speaker.
+//! * A message adds no text by itself, or cannot be the last one (a system message that the template writes into the first user
+//!   message). It has the text up to the end of its content, if the text that the next message adds contains its content and then
+//!   the content of the next message; otherwise it has no token.
 
 mod dialect;
 mod origin;
@@ -29,22 +29,22 @@ use sha2::{Digest, Sha256};
 
 use self::{
     dialect::DATE,
-    origin::{CONFIG, Found, broken, find},
-    sandbox::{FUEL_OF_PARTS, Failure, PartsFuel},
+    origin::{CONFIG, Found, find_template, unusable_template},
+    sandbox::{FUEL_OF_PARTS, PartsFuel, RenderFailure},
 };
-pub(super) use self::{origin::HINT, sandbox::STACK};
+pub(super) use self::{origin::other_templates, sandbox::STACK};
 use super::{
     TemplateSource,
-    beside::Given,
     message::{CALL_KEYS, Message},
+    other_keys::Given,
     template::{Special, TemplateTokens},
 };
 use crate::{
     corpus::Tokenizer,
-    error::{Error, Result},
+    error::{Error, OptionName, Result},
 };
 
-/// The template's name within its environment; error messages show it.
+/// The name of the template in its environment, which error messages show.
 const NAME: &str = "chat_template";
 /// The name of the template for conversations with tools.
 const TOOLS: &str = "chat_template_for_tools";
@@ -53,35 +53,35 @@ const TOOLS: &str = "chat_template_for_tools";
 #[derive(Clone, Debug)]
 pub(super) struct Jinja {
     environment: Environment<'static>,
-    /// Where it comes from.
+    /// The origin of the template.
     pub source: TemplateSource,
     /// The text of all templates.
     text: String,
     has_tools: bool,
     bos: Option<String>,
     eos: Option<String>,
-    /// Further special tokens by their names, such as `pad_token`.
+    /// Further special tokens by name, such as `pad_token`.
     named: Vec<(String, String)>,
     /// `added_tokens_decoder`: words and ids.
     added: Vec<(String, u32)>,
 }
 
 impl Jinja {
-    /// Whether a word stands in the text of a template.
+    /// Whether the text of a template contains a word.
     pub(super) fn speaks_of(&self, word: &str) -> bool {
         self.text.contains(word)
     }
 
-    /// Opens the template of a checkpoint folder; `None` where there is none.
+    /// Opens the template of a checkpoint folder; `None` if it has none.
     ///
     /// # Errors
     /// The file cannot be read, or the template is broken.
     pub(super) fn open(checkpoint: &Path) -> Result<Option<Self>> {
-        let (Some(found), config) = find(checkpoint)? else { return Ok(None) };
+        let (Some(found), config) = find_template(checkpoint)? else { return Ok(None) };
         let mut templates = vec![(NAME, found.default.clone())];
         templates.extend(found.tools.clone().map(|source| (TOOLS, source)));
         let text: String = templates.iter().map(|(_, source)| source.as_str()).collect();
-        let environment = sandbox::compile(templates).map_err(|reason| broken(&found.path, &reason))?;
+        let environment = sandbox::compile(templates).map_err(|reason| unusable_template(&found.path, &reason))?;
         Ok(Some(Self {
             environment,
             source: source(&found, &text),
@@ -94,8 +94,7 @@ impl Jinja {
         }))
     }
 
-    /// The BOS and EOS of the file, or where it names none those of the model; both and the file's added tokens are
-    /// special.
+    /// The BOS and EOS that the file names, else those of the model. These and the file's added tokens are special.
     ///
     /// # Errors
     /// The file names a BOS or EOS that neither it nor the tokenizer has an id for.
@@ -109,7 +108,10 @@ impl Jinja {
                 let id = tokenizer.id(own).ok_or_else(|| {
                     Error::tokenizer(
                         format!("{CONFIG} names the special token `{own}`; `{}` has none", tokenizer.file().display()),
-                        "the two files belong to different models; or use --template openmoe",
+                        format!(
+                            "the two files belong to different models; or use {}",
+                            OptionName::Template.with("openmoe")
+                        ),
                     )
                 })?;
                 tokens.words.push((own.clone(), id));
@@ -119,10 +121,10 @@ impl Jinja {
         Ok(tokens)
     }
 
-    /// The text of a conversation, and the steps that it took.
+    /// The text of a conversation, and the number of steps that it took.
     ///
     /// # Errors
-    /// The template refuses it; says why.
+    /// The reason why the template refuses it.
     pub(super) fn render(
         &self,
         messages: &[Message],
@@ -134,7 +136,7 @@ impl Jinja {
         conversation.render(messages.len(), fuel).map_err(|failure| failure.reason)
     }
 
-    /// Where the text of each message ends, for those that begin at or before byte `last` of a text that took so many steps.
+    /// Where the text of each message ends, for messages that begin at or before byte `last` of a text that took `steps` steps.
     ///
     /// # Errors
     /// The text of a message changes when others follow; there are too many messages to write all parts of the conversation.
@@ -150,7 +152,7 @@ impl Jinja {
         self.conversation(messages, given, tokens)?.ends(messages, written.0, last, fuel)
     }
 
-    /// A conversation as the template sees it.
+    /// A conversation as the template gets it.
     fn conversation(
         &self,
         messages: &[Message],
@@ -178,8 +180,8 @@ impl Jinja {
         })
     }
 
-    /// A message as transformers gives it to a template: all its keys, those that are null left out. Calls of tools stay in
-    /// the text where the template does not write them.
+    /// A message as transformers gives it to a template: all its keys that are not null. Tool calls stay in the text if the template
+    /// does not write them.
     fn message(&self, message: &Message) -> Option<Value> {
         let more = message.more.as_deref();
         let writes_calls = CALL_KEYS.iter().any(|key| self.text.contains(key));
@@ -203,27 +205,30 @@ impl Jinja {
     }
 }
 
-/// A conversation, ready to be written as a whole or in part.
+/// A conversation that can be rendered wholly or in part.
 struct Conversation {
     environment: Environment<'static>,
     template: &'static str,
     messages: Vec<Value>,
-    /// Bytes of text that the template may have to move.
+    /// The number of bytes of text that the template may have to move.
     bytes: usize,
     variables: Vec<(String, Value)>,
 }
 
 impl Conversation {
-    /// The text of the first messages, and the steps that it took.
-    fn render(&self, count: usize, fuel: u64) -> Result<(String, u64), Failure> {
+    /// The text of the first messages, and the number of steps that it took.
+    fn render(&self, count: usize, fuel: u64) -> Result<(String, u64), RenderFailure> {
         let mut variables = self.variables.clone();
         variables.push(("messages".to_owned(), Value::from(self.messages[..count].to_vec())));
         sandbox::render(&self.environment, self.template, Value::from_pairs(variables), fuel).map_err(|failure| {
-            Failure { reason: format!("the chat template refuses the conversation: {}", failure.reason), ..failure }
+            RenderFailure {
+                reason: format!("the chat template refuses the conversation: {}", failure.reason),
+                ..failure
+            }
         })
     }
 
-    /// As [`Jinja::ends`], with so much fuel.
+    /// As [`Jinja::ends`], with a limit of fuel.
     fn ends(&self, messages: &[Message], text: &str, last: usize, mut fuel: PartsFuel) -> Result<Vec<usize>, String> {
         let mut ends = Vec::new();
         let mut start = 0;
@@ -250,7 +255,7 @@ impl Conversation {
     }
 }
 
-/// What the manifest says of a template.
+/// The origin of a template, for the manifest.
 fn source(found: &Found, text: &str) -> TemplateSource {
     let digest: Vec<_> = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
     TemplateSource {
@@ -264,19 +269,21 @@ fn source(found: &Found, text: &str) -> TemplateSource {
 fn changes(turn: usize) -> String {
     format!(
         "the chat template writes message {turn} otherwise when more messages follow, so its tokens cannot be told from \
-         those of the next; --template openmoe or plain can"
+         those of the next; {} or plain can",
+        OptionName::Template.with("openmoe")
     )
 }
 
 fn too_many(turn: usize, messages: usize) -> String {
     format!(
         "to tell its {messages} messages apart, the chat template has to write the first, the first two, and so on, which is \
-         too much from message {turn} on; --template openmoe or plain needs to write them once"
+         too much from message {turn} on; {} or plain needs to write them once",
+        OptionName::Template.with("openmoe")
     )
 }
 
-/// Where a message ends: as far as the shorter conversation agrees with the whole one, never before `start`. `None` if
-/// they part before the message's content is over.
+/// Where a message ends: where the shorter conversation and the whole one begin to differ, never before `start`. `None` if they
+/// differ before the message's content ends.
 fn common_end(shorter: &str, text: &str, start: usize, message: &Message) -> Option<usize> {
     if text.starts_with(shorter) {
         return Some(shorter.len().max(start));
@@ -286,7 +293,7 @@ fn common_end(shorter: &str, text: &str, start: usize, message: &Message) -> Opt
     (end >= start && text[start..end].contains(message.said().trim())).then_some(end)
 }
 
-/// Messages that add nothing get the text up to the end of their content, where that stands before the next one's.
+/// Gives messages that add no text the text up to the end of their content, if it comes before that of the next message.
 fn give_own_text(ends: &mut [usize], messages: &[Message], text: &str) {
     let mut start = 0;
     for turn in 0..ends.len().saturating_sub(1) {
@@ -311,7 +318,7 @@ fn added_tokens(config: &Json) -> Vec<(String, u32)> {
     entries.filter_map(|(id, token)| Some((token_word(token)?, id.parse().ok()?))).collect()
 }
 
-/// Special tokens beside the BOS and the EOS, by the names that a template has for them.
+/// Special tokens besides the BOS and the EOS, by their names in a template.
 fn named_tokens(config: &Json) -> Vec<(String, String)> {
     let entries = config.as_object().into_iter().flatten().filter(|(name, _)| name.ends_with("_token"));
     entries.filter_map(|(name, token)| Some((name.clone(), token_word(token)?))).collect()

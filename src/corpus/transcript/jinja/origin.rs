@@ -1,15 +1,15 @@
-//! Which file a chat template comes from: the one that transformers takes it from.
+//! Finds the file of a chat template: the same that transformers uses.
 //!
 //! `chat_template.jinja` comes before the `chat_template` of `tokenizer_config.json`, which comes before
-//! `chat_template.json`, the file of older processors. Beside the default there may be a template for conversations with
-//! tools, `tool_use`; it is the one of `additional_chat_templates/` or of the same list.
+//! `chat_template.json`, the file of older processors. Besides the default there may be a template for conversations with
+//! tools, `tool_use`, in `additional_chat_templates/` or in the same list.
 
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use crate::{
-    error::{Error, Result},
+    error::{Error, OptionName, Result},
     first_bytes::{Foreign, parse_json, read_text},
 };
 
@@ -25,30 +25,36 @@ const PROCESSOR: &str = "chat_template.json";
 const MOST_BYTES: u64 = 64 << 20;
 /// The name of the template that is used unless the row has tools.
 const DEFAULT: &str = "default";
-/// The name of the one for tools.
+/// The name of the template for conversations with tools.
 const TOOLS: &str = "tool_use";
 
-/// What to do where a template cannot be used.
-pub(in super::super) const HINT: &str = "--template openmoe is the template of the authors, --template plain is none";
+/// The hint for a template that cannot be used.
+pub(in super::super) fn other_templates() -> String {
+    format!(
+        "{} is the template of the authors, {} is none",
+        OptionName::Template.with("openmoe"),
+        OptionName::Template.with("plain")
+    )
+}
 
-/// Templates as they stand in their file.
+/// The templates of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Found {
     /// The file.
     pub path: PathBuf,
     /// The template.
     pub default: String,
-    /// That for conversations with tools, if there is one.
+    /// The template for conversations with tools, if there is one.
     pub tools: Option<String>,
-    /// Files whose templates are not used, as this one comes first.
+    /// Other files with templates, which are not used because this one comes first.
     pub others: Vec<&'static str>,
 }
 
 /// The template of a checkpoint's folder, and the settings of its tokenizer.
 ///
 /// # Errors
-/// A file cannot be read or is no JSON; its template is of no known kind.
-pub(super) fn find(checkpoint: &Path) -> Result<(Option<Found>, Value)> {
+/// A file cannot be read or is not JSON, or its template is of an unknown kind.
+pub(super) fn find_template(checkpoint: &Path) -> Result<(Option<Found>, Value)> {
     let config = json(&checkpoint.join(CONFIG))?;
     let own = text(&checkpoint.join(FILE))?.map(|default| named(default, checkpoint)).transpose()?;
     let of_config = config.get("chat_template").filter(|template| !template.is_null());
@@ -59,10 +65,11 @@ pub(super) fn find(checkpoint: &Path) -> Result<(Option<Found>, Value)> {
         found.push((FILE, default, tools));
     }
     for (file, template) in [(CONFIG, of_config), (PROCESSOR, of_processor)] {
-        // What comes first decides, even if what comes after it is broken.
+        // The first file decides, even if a later one is broken.
         let Some(template) = template else { continue };
         if found.is_empty() {
-            let (default, tools) = entry(template).map_err(|reason| broken(&checkpoint.join(file), &reason))?;
+            let (default, tools) =
+                entry(template).map_err(|reason| unusable_template(&checkpoint.join(file), &reason))?;
             found.push((file, default, tools));
         } else {
             found.push((file, String::new(), None));
@@ -74,37 +81,37 @@ pub(super) fn find(checkpoint: &Path) -> Result<(Option<Found>, Value)> {
     Ok((found, config))
 }
 
-/// An error about a template.
-pub(super) fn broken(path: &Path, reason: &str) -> Error {
-    Error::tokenizer(format!("chat template of `{}` cannot be used: {reason}", path.display()), HINT)
+/// The error for a template that cannot be used.
+pub(super) fn unusable_template(path: &Path, reason: &str) -> Error {
+    Error::tokenizer(format!("chat template of `{}` cannot be used: {reason}", path.display()), other_templates())
 }
 
-/// The template beside the others of its folder.
+/// A template with the one for tools, which is in the folder of further templates.
 fn named(default: String, checkpoint: &Path) -> Result<(String, Option<String>)> {
     let tools = text(&checkpoint.join(FOLDER).join(format!("{TOOLS}.jinja")))?;
     Ok((default, tools))
 }
 
-/// The text of a file, if there is such a file; without a byte-order mark. What has the name and is none is an error: the
-/// template of the authors would take its place without a word.
+/// The text of a file without a byte-order mark, if there is such a file. Anything else with this name is an error: otherwise the
+/// authors' template would silently be used instead.
 fn text(path: &Path) -> Result<Option<String>> {
     if !path.exists() && !path.is_symlink() {
         return Ok(None);
     }
     let text = read_text(path, MOST_BYTES).map_err(|Foreign { what, hint }| {
         let message = format!("chat template of `{}` cannot be used: the file {what}", path.display());
-        Error::tokenizer(message, format!("{hint}; {HINT}"))
+        Error::tokenizer(message, format!("{hint}; {}", other_templates()))
     })?;
     Ok(Some(text))
 }
 
-/// A file of JSON; null where there is none.
+/// The content of a JSON file; null if there is no such file.
 fn json(path: &Path) -> Result<Value> {
     let Some(text) = text(path)? else { return Ok(Value::Null) };
-    parse_json(&text).map_err(|error| broken(path, &format!("broken JSON: {error}")))
+    parse_json(&text).map_err(|error| unusable_template(path, &format!("broken JSON: {error}")))
 }
 
-/// A template as text: the only one, or the one that is called default, with the one for tools.
+/// The template as text (the only one, or the one named default), with the one for tools.
 fn entry(template: &Value) -> Result<(String, Option<String>), String> {
     let named: Vec<(String, Option<String>)> = match template {
         Value::String(source) => return Ok((source.clone(), None)),

@@ -1,5 +1,5 @@
-//! Values as Python's `json.dumps` writes them: chat templates print messages and tools with it, and models were trained
-//! on its blanks.
+//! Writes values as Python's `json.dumps` does: chat templates print messages and tools with it, and models were trained
+//! on its exact spacing.
 
 use std::fmt::Write as _;
 
@@ -11,23 +11,24 @@ use minijinja::{
 /// Deepest nesting that is written; Python's own limit is about 1,000.
 const DEEPEST: usize = 500;
 
-/// Most bytes that one value may give: a list that holds itself twice, forty times over, is small until it is written.
+/// The most bytes that one value may become: a list that holds the same list twice, forty levels deep, is small in memory but
+/// huge as text.
 const MOST_BYTES: usize = 64 << 20;
 
 /// The arguments of `json.dumps` that transformers offers to a chat template, with its defaults.
 struct Style {
     ensure_ascii: bool,
-    /// What stands before a value, once for each level; `None` for a single line.
+    /// The indentation for each level; `None` for a single line.
     indent: Option<String>,
-    /// Between two values.
+    /// The separator between two values.
     item: String,
-    /// Between a key and its value.
+    /// The separator between a key and its value.
     key: String,
     sort_keys: bool,
 }
 
 impl Style {
-    /// Reads the arguments: those without a name in the order of their names, then those with one.
+    /// Reads the arguments: first the positional ones, then the named ones.
     fn new(arguments: &[Value], named: &Kwargs) -> Result<Self, Error> {
         let names = ["ensure_ascii", "indent", "separators", "sort_keys"];
         if arguments.len() > names.len() {
@@ -48,8 +49,8 @@ impl Style {
         Ok(Self { ensure_ascii: is_true(&found[0]), indent, item, key, sort_keys: is_true(&found[3]) })
     }
 
-    /// Begins a line at a level, where values stand on lines of their own. An indent may be any text: what it adds up to is
-    /// known before it is written.
+    /// Begins a line at a level, if there is an indentation. An indentation may be any text, so its total size is checked before it
+    /// is written.
     fn line(&self, out: &mut String, level: usize) -> Result<(), Error> {
         let Some(indent) = &self.indent else { return Ok(()) };
         check_size(indent.len().saturating_mul(level).saturating_add(out.len()))?;
@@ -62,7 +63,7 @@ impl Style {
 /// The filter `tojson` of transformers' chat templates.
 ///
 /// # Errors
-/// The value is none that JSON has, or an argument none that `json.dumps` takes.
+/// JSON has no such value, or `json.dumps` has no such argument.
 #[allow(clippy::needless_pass_by_value, reason = "the signature of a filter")]
 pub(super) fn tojson(value: &Value, arguments: Rest<Value>, named: Kwargs) -> Result<String, Error> {
     let style = Style::new(&arguments, &named)?;
@@ -75,7 +76,7 @@ fn refused(reason: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidOperation, format!("tojson: {}", reason.into()))
 }
 
-/// A number of blanks, or the text itself.
+/// The indentation: a number of blanks, or a text.
 fn indent(value: &Value) -> Result<String, Error> {
     if let Some(text) = value.as_str() {
         return Ok(text.to_owned());

@@ -1,4 +1,4 @@
-//! Where templates of others are compiled and run: bounded in steps, output, strings, nesting and time.
+//! Compiles and runs templates from a download, with limits on steps, output, strings, nesting and time.
 
 use std::{sync::mpsc, thread, time::Duration};
 
@@ -6,34 +6,34 @@ use minijinja::{Environment, Error, ErrorKind, State, Value, value::ValueKind};
 
 use super::{NAME, dialect};
 
-/// Bytes of the stacks on which templates run. Their values may be nested as deep as their fuel allows, and are compared
-/// and freed by recursion.
+/// The size of the stacks on which templates run, in bytes. Values may be nested as deep as the fuel allows, and comparing and
+/// freeing them is recursive.
 pub(in super::super) const STACK: usize = 128 << 20;
-/// Steps that a template may take before its first message. Writing or moving 64 bytes counts as a step, too.
+/// Steps that a template may take before its first message. Writing or moving 64 bytes counts as one step.
 const FUEL: u64 = 100_000;
 /// Further steps for each message.
 const FUEL_OF_MESSAGE: u64 = 1_000;
-/// Most bytes of a conversation that is written.
+/// The most bytes that a rendered conversation may have.
 const MOST_BYTES: usize = 64 << 20;
-/// Most steps for all the parts of one conversation that are written to tell its messages apart.
+/// The most steps for rendering all parts of one conversation, which is done to find where its messages end.
 pub(super) const FUEL_OF_PARTS: u64 = 1 << 26;
-/// Steps that are worth the preparation of a part.
+/// The cost of preparing one part, in steps.
 const FUEL_OF_PART: u64 = 2_000;
-/// Longest tag of a template: the compiler recurses into an expression, as deep as it is long.
+/// The longest tag of a template, in bytes: the compiler is recursive, and its depth grows with the length of an expression.
 const LONGEST_TAG: usize = 64 << 10;
-/// How long compiling a template and writing a conversation of two words may take. Real templates need milliseconds.
+/// How long compiling a template and rendering a conversation of two words may take. Real templates need milliseconds.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Most values within one that is written as text.
+/// The most values inside one value that is written as text.
 const MOST_VALUES: usize = 1 << 20;
 
 /// Compiles templates and tries the first one on a conversation of two words.
 ///
 /// # Errors
-/// A template is broken, or does not come to its end.
+/// A template is broken, or does not end.
 pub(super) fn compile(templates: Vec<(&'static str, String)>) -> Result<Environment<'static>, String> {
     let (sender, receiver) = mpsc::channel();
     let work = move || {
-        // Sending fails if the caller has given up waiting; there is nobody left to tell.
+        // Sending fails only if the caller has stopped waiting; then nothing is left to do.
         let _ = sender.send(compiled(templates));
     };
     let thread = thread::Builder::new().name("chat template".into()).stack_size(STACK).spawn(work);
@@ -63,42 +63,41 @@ fn compiled(templates: Vec<(&'static str, String)>) -> Result<Environment<'stati
         Err(error) if error.kind() == ErrorKind::OutOfFuel => {
             Err(format!("two words take it {}", too_much(fuel(2, 2))))
         }
-        // Other errors are no fault of the template: it may refuse a conversation as short as this one.
+        // Other errors are accepted: a good template may refuse such a short conversation.
         _ => Ok(environment),
     }
 }
 
-/// Why a template has not written a conversation.
-pub(super) struct Failure {
-    /// In words.
+/// Why a template has not rendered a conversation.
+pub(super) struct RenderFailure {
+    /// The reason in words.
     pub reason: String,
-    /// It did not refuse, but was stopped.
+    /// Whether the template was stopped at a limit, instead of refusing.
     pub is_stopped: bool,
 }
 
-/// Writes a conversation with so much fuel; gives the steps that it took.
+/// Renders a conversation with a limit of fuel; returns the steps that it took.
 ///
 /// # Errors
-/// The template refuses it, or needs too much for it.
+/// The template refuses the conversation, or reaches a limit.
 pub(super) fn render(
     environment: &Environment<'_>,
     template: &str,
     variables: Value,
     fuel: u64,
-) -> Result<(String, u64), Failure> {
+) -> Result<(String, u64), RenderFailure> {
     let (text, steps) = run(environment, template, variables, fuel).map_err(|error| match error.kind() {
-        ErrorKind::OutOfFuel => Failure { reason: format!("it takes {}", too_much(fuel)), is_stopped: true },
-        _ => Failure { reason: error.to_string(), is_stopped: false },
+        ErrorKind::OutOfFuel => RenderFailure { reason: format!("it takes {}", too_much(fuel)), is_stopped: true },
+        _ => RenderFailure { reason: error.to_string(), is_stopped: false },
     })?;
     if text.len() > MOST_BYTES {
         let reason = format!("its text is {} bytes long; at most {MOST_BYTES} are read", text.len());
-        return Err(Failure { reason, is_stopped: true });
+        return Err(RenderFailure { reason, is_stopped: true });
     }
     Ok((text, steps))
 }
 
-/// The fuel of the parts of a conversation: one for them all, as there are as many of them as messages, each longer than the
-/// one before it.
+/// The fuel that all parts of a conversation share: there are as many parts as messages, each longer than the one before.
 pub(super) struct PartsFuel {
     left: u64,
     /// Steps and messages of the whole conversation.
@@ -106,18 +105,18 @@ pub(super) struct PartsFuel {
 }
 
 impl PartsFuel {
-    /// Fuel for the parts of a conversation of so many messages that took so many steps.
+    /// Fuel for the parts of a conversation of `messages` messages that took `steps` steps.
     pub(super) fn new(left: u64, steps: u64, messages: usize) -> Self {
         Self { left, whole: (steps, messages.max(1) as u64) }
     }
 
-    /// What one part may take: about as much as the whole at most.
+    /// The fuel of one part: at most about as much as the whole conversation took.
     pub(super) fn of_part(&self) -> u64 {
         2 * self.whole.0 + FUEL_OF_PART
     }
 
-    /// Pays for a part with so many messages; `None` where the fuel has come to its end. What was refused has taken its share
-    /// of the whole, as nobody says what it took.
+    /// Pays for a part with `messages` messages; `None` if the fuel is used up. The cost of a refused part is not known, so it pays
+    /// its share of the whole.
     pub(super) fn pay(&mut self, messages: usize, written: Result<(usize, u64), ()>) -> Option<()> {
         let messages = messages as u64;
         let (bytes, steps) = written.unwrap_or_else(|()| (0, self.whole.0.saturating_mul(messages) / self.whole.1));
@@ -135,7 +134,7 @@ fn run(environment: &Environment<'_>, template: &str, variables: Value, fuel: u6
     Ok((captured.into_output(), steps))
 }
 
-/// The steps for a conversation of so many messages and bytes.
+/// The steps that a conversation with this many messages and bytes may take.
 pub(super) fn fuel(messages: usize, bytes: usize) -> u64 {
     FUEL + messages as u64 * FUEL_OF_MESSAGE + 2 * bytes as u64
 }
@@ -171,7 +170,7 @@ fn check_size(value: &Value) -> Result<(), Error> {
     Ok(())
 }
 
-/// Python's methods. `format` may only fill in short values, because its result is built before fuel is taken for it.
+/// Python's methods. `format` accepts only short values, because its result is built before fuel is taken for it.
 fn method(state: &mut State, value: &Value, name: &str, arguments: &[Value]) -> Result<Value, Error> {
     if name == "format" && value.as_str().is_some_and(has_long_number) {
         return Err(Error::new(ErrorKind::InvalidOperation, "format: a width of more than four digits"));

@@ -1,11 +1,11 @@
-//! Templates in the style of well-known models, against what transformers makes of them.
+//! Templates in the style of well-known models, compared with the output of transformers.
 
 use std::{fs, path::Path};
 
 use serde_json::{Value as Json, json};
 
 use super::*;
-use crate::corpus::transcript::message::{Findings, messages};
+use crate::corpus::transcript::message::{Findings, read_messages};
 
 /// A folder with files.
 fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
@@ -27,7 +27,7 @@ fn tokens() -> TemplateTokens {
 }
 
 fn read(list: &Json) -> Vec<Message> {
-    messages(list.as_array().unwrap(), ("role", "content"), &mut Findings::default()).unwrap()
+    read_messages(list.as_array().unwrap(), ("role", "content"), &mut Findings::default()).unwrap()
 }
 
 fn render(jinja: &Jinja, list: &Json, tools: Option<&Json>) -> std::result::Result<String, String> {
@@ -42,7 +42,7 @@ fn templates_write_what_transformers_writes() {
     let mut compared = 0;
     for case in all["cases"].as_array().unwrap() {
         let jinja = open(case["template"].as_str().unwrap()).unwrap();
-        // Calls of tools stay in the text where a template does not write them; transformers drops them.
+        // Tool calls stay in the text if a template does not write them; transformers drops them.
         let writes_calls = case["template"].as_str().unwrap().contains("tool_calls");
         for (name, expected) in
             case["chats"].as_object().unwrap().iter().filter(|(name, _)| writes_calls || *name != "tools")
@@ -89,11 +89,12 @@ fn templates_come_from_where_transformers_takes_them() {
     assert!(Jinja::open(folder(&[further]).path()).unwrap().is_none());
     let broken = Jinja::open(folder(&[("chat_template.json", "{")]).path()).unwrap_err();
     assert!(broken.to_string().contains("broken JSON") && broken.hint().is_some(), "{broken}");
-    // What has the name of a template and is none is no reason to take another one.
+    // A folder with the name of a template is an error; no other template is used instead.
     let other = folder(&[("chat_template.jinja/a", "x")]);
     let refused = Jinja::open(other.path()).unwrap_err();
     assert!(
-        refused.to_string().contains("is not a regular file") && refused.hint().unwrap().contains("--template openmoe")
+        refused.to_string().contains("is not a regular file")
+            && refused.hint().unwrap().contains("template = openmoe`")
     );
 }
 
@@ -111,7 +112,7 @@ fn the_parts_of_a_conversation_share_their_fuel() {
     let found = ends(&list, FUEL_OF_PARTS).unwrap();
     assert_eq!((found.len(), found[2], found[99]), (100, 3, 99));
     let refused = ends(&list, FUEL_OF_PARTS >> 9).unwrap_err();
-    assert!(refused.contains("its 100 messages apart") && refused.contains("--template openmoe"), "{refused}");
+    assert!(refused.contains("its 100 messages apart") && refused.contains("template = openmoe`"), "{refused}");
     // A part that the template refuses is paid for too.
     let mut fuel = PartsFuel::new(10_000, 4_000, 4);
     assert_eq!([3, 3, 3].map(|messages| fuel.pay(messages, Err(()))), [Some(()), Some(()), None]);

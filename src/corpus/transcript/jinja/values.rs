@@ -1,12 +1,12 @@
-//! JSON as values of a template. Not by way of serde: numbers keep their digits whatever reads them.
+//! Converts JSON to values of a template, without serde, so that numbers keep all their digits.
 
 use minijinja::value::Value;
 use serde_json::Value as Json;
 
-/// Deepest nesting of what a message carries beside its text.
+/// The deepest nesting of values of a message besides its text.
 const DEEPEST: usize = 200;
 
-/// A value for a template; `None` where it is nested too deep.
+/// A value for a template; `None` if it is nested too deep.
 pub(super) fn value(json: &Json) -> Option<Value> {
     at_level(json, 0)
 }

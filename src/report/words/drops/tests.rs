@@ -159,7 +159,7 @@ fn a_rise_that_random_order_lacks_is_not_called_the_queue() {
     assert_eq!(drops_verdict(&none)[0], "overall: nothing is dropped");
 }
 
-/// Every layer's answer is an entry, however few of them have a line.
+/// Every layer's answer is an entry, although only few of them have a line.
 #[test]
 fn many_layers_are_summarised_in_the_lines_and_whole_in_the_entries() {
     let factor = |layer: LayerId| Finding {

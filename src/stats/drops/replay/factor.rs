@@ -32,7 +32,8 @@ const LARGEST: u32 = 8;
 /// Steps of the grid per unit of the factor.
 const STEPS: u32 = 100;
 
-/// With the BOS left out, the queue still has it: an order that refuses it refuses fewer of those that count.
+/// The remark if the BOS is left out of the counts: it still takes a place in the queue, so an order that drops it drops fewer of the
+/// tokens that count.
 const ORDERED: &str = "in the order of the text: the BOS queues but does not count";
 
 /// Per rule and grouping over all, and by data set in the groups of the run, in the order of the text. Where every

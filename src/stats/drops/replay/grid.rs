@@ -1,5 +1,4 @@
-//! Many capacity factors in one pass: an assignment is kept from one factor on, because capacity never falls when the
-//! factor rises.
+//! Many capacity factors in one pass. Capacity never falls when the factor rises, so every assignment is kept from some factor on.
 
 use crate::routing::{CapacityRule, RouterSettings};
 

@@ -1,8 +1,8 @@
 //! `capacity_replay`: the drops of a layer at other capacities, recomputed from the logged choices without a forward
 //! pass.
 //!
-//! Slots depend on who competes and who comes first, not on the capacity, so that one pass per grouping and priority
-//! serves every rule and factor. First order: at another capacity the layers behind would see other inputs.
+//! Slots depend on which tokens compete and which come first, but not on the capacity, so one pass per grouping and priority is enough
+//! for every rule and factor. The replay is of first order: at another capacity later layers would get other inputs.
 
 mod factor;
 mod grid;

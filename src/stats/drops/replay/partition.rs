@@ -14,7 +14,7 @@ pub(super) struct Partition {
     pub(super) name: &'static str,
     /// Consecutive rows, in order, covering all.
     pub(super) groups: Vec<Range<usize>>,
-    /// Whether no group holds two documents, so that whole documents can be drawn again.
+    /// Whether no group holds two documents, so that whole documents can be resampled.
     pub(super) separate: bool,
 }
 

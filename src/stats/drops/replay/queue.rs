@@ -1,4 +1,4 @@
-//! Who competes with whom, and who comes first: what decides every slot before a capacity is known.
+//! The queues of a replay: the groups of competing tokens and their order decide every slot before a capacity is known.
 
 use std::ops::Range;
 
@@ -80,7 +80,7 @@ mod tests {
         assert_eq!(choices(&expert, &gate).slots(all, Priority::Position), [0, 1, 1, 0, 0, 2]);
         // Order 1, 2, 0.
         assert_eq!(choices(&expert, &gate).slots(all, Priority::GateProbability), [1, 1, 0, 0, 0, 2]);
-        // Groups of one: nobody waits.
+        // In groups of one token every slot is free.
         assert_eq!(choices(&expert, &gate).slots(&[0..1, 1..2, 2..3], Priority::GateProbability), [0; 6]);
     }
 

@@ -18,7 +18,7 @@ use crate::{
     stats::{Finding, Statistic},
 };
 
-/// What a drops run says.
+/// The verdict on a drops run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DropsVerdict {
     /// All layers together.
@@ -33,7 +33,7 @@ pub struct DropsVerdict {
     pub roles: Option<Roles>,
     /// The queue that overflows most in each layer.
     pub queues: Vec<Queue>,
-    /// The capacity that would do.
+    /// The capacity that would be enough.
     pub capacity: Option<Capacity>,
     /// The compared models.
     pub differences: Vec<Difference>,

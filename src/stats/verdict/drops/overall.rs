@@ -1,4 +1,4 @@
-//! What holds in all layers and data sets.
+//! The verdicts over all layers and data sets.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Who loses most, what fills the queues, what capacity would do, and how two models differ.
+//! Which roles lose most, what fills the queues, which capacity would be enough, and how two models differ.
 
 use super::trend::side;
 use crate::{

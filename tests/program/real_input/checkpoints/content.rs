@@ -189,7 +189,7 @@ fn a_download_into_a_folder_is_held_against_what_its_client_noted() {
     };
     let other = "0".repeat(64);
     assert!(note(&sha256, 1 << 40).is_ok() && note(&other, 1 << 40).is_err());
-    // Changed after the download, by whoever: no longer that file.
+    // The file was changed after the download, so it is not the downloaded file any more.
     assert!(note(&other, 1).is_ok());
 }
 

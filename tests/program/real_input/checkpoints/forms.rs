@@ -215,7 +215,7 @@ fn folders_without_a_model_say_what_they_hold() {
 
         hint: merge the adapter into its base model first (peft: merge_and_unload), and give the merged model
     "#]]);
-    // Another family is told before any weight is fetched.
+    // A model of another family is recognized before any weight is needed.
     let bench = Bench::tiny("plain.safetensors", "model.gguf");
     bench.refused(&expect![[r#"
         checkpoint `TEMP` cannot be used: 1 problem

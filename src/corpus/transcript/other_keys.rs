@@ -1,4 +1,4 @@
-//! What stands beside the messages of a row: a system prompt, tools, and texts that are no part of the conversation.
+//! Other keys beside the messages of a row: a system prompt, tools, and texts that do not belong to the conversation.
 
 use std::sync::Arc;
 
@@ -6,15 +6,15 @@ use serde_json::{Map, Value};
 
 use super::{
     layout::list_of,
-    message::{Findings, Message, REASONING_KEYS, names},
+    message::{Findings, Message, REASONING_KEYS, role_and_text_keys},
 };
 use crate::corpus::Role;
 
-/// Keys of a system prompt, in the order in which they are looked at.
+/// Keys of a system prompt, in the order in which they are tried.
 const SYSTEM_KEYS: [&str; 4] = ["system", "system_prompt", "system_message", "system_instruction"];
-/// Keys of what a chat template may write before the messages, with the name that it has for them.
+/// Keys of values that a chat template may write before the messages, with their names in the template.
 const GIVEN_KEYS: [(&str, &str); 2] = [("tools", "tools"), ("documents", "documents")];
-/// Keys of texts that are no part of the conversation that was taken.
+/// Keys of texts that do not belong to the conversation.
 const TEXT_KEYS: [&str; 14] = [
     "instruction",
     "input",
@@ -32,7 +32,7 @@ const TEXT_KEYS: [&str; 14] = [
     "text",
 ];
 
-/// What the row gives to the template beside the messages.
+/// Values that the row gives to the template besides the messages.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Given {
     /// Name in the template, and value: a list of objects.
@@ -46,7 +46,7 @@ impl Given {
     }
 }
 
-/// Takes the system prompt and what a template may write; notes the rest.
+/// Takes the system prompt and the values that a template may write; notes what is left out.
 pub(super) fn beside(
     row: &Map<String, Value>,
     used: &[&str],
@@ -65,7 +65,7 @@ pub(super) fn beside(
     let is_known = |key: &&str| TEXT_KEYS.contains(key) || REASONING_KEYS.contains(key);
     for (key, value) in row.iter().filter(|(key, value)| !used.contains(&key.as_str()) && is_filled(value)) {
         let is_text = is_known(&key.as_str()) && !is_said(value, messages);
-        if is_text || value.as_array().is_some_and(|list| names(list).is_some()) {
+        if is_text || value.as_array().is_some_and(|list| role_and_text_keys(list).is_some()) {
             findings.note(format!("`{key}` beside the messages left out"));
         }
     }
@@ -82,18 +82,18 @@ fn is_filled(value: &Value) -> bool {
     }
 }
 
-/// Whether a text is that of a message.
+/// Whether a text repeats a message.
 fn is_said(value: &Value, messages: &[Message]) -> bool {
     value.as_str().is_some_and(|text| messages.iter().any(|message| message.text.trim() == text.trim()))
 }
 
-/// A list of objects, or its JSON.
+/// A list of objects, also if it is given as JSON in a string.
 fn objects(value: &Value) -> Option<Value> {
     let list = list_of(value).ok()?;
     list.iter().all(Value::is_object).then(|| Value::Array(list.into_owned()))
 }
 
-/// A system prompt beside the messages comes first, unless the messages have one.
+/// Puts a system prompt before the messages, unless they begin with one.
 fn system(row: &Map<String, Value>, used: &[&str], messages: &mut Vec<Message>, findings: &mut Findings) {
     let mut found = SYSTEM_KEYS.into_iter().filter(|key| !used.contains(key) && row.get(*key).is_some_and(is_filled));
     let Some(key) = found.next() else { return };

@@ -10,12 +10,12 @@ use super::{
     part::part_name,
 };
 use crate::{
-    error::{Error, Result},
+    error::{Error, OptionName, Result},
     routing::{Block, ExpertId, LayerId, Provides, RoutingShape, softmax},
     run::{RunDir, RunRecord},
 };
 
-/// Parts that a thread reads before they are joined: enough to keep all threads busy, few beside a layer.
+/// How many parts each thread reads before they are joined: enough to keep all threads busy, few compared with a layer.
 const PARTS_PER_THREAD: usize = 8;
 
 /// The routing trace of a run folder; layers are read one at a time.
@@ -34,8 +34,8 @@ impl RoutingTrace {
     /// Opens the trace of a run whose forward pass is complete.
     ///
     /// # Errors
-    /// [`Error::RunFolder`] if the folder holds no run, its manifest lacks the layout, or parts are missing; of the router
-    /// logits either all are there or none.
+    /// [`Error::RunFolder`] if the folder holds no run, its manifest lacks the layout, or parts are missing; the parts of the
+    /// router logits must be all there or all absent.
     pub fn open(run: &RunDir) -> Result<Self> {
         Self::of(run, &run.record()?)
     }
@@ -48,7 +48,7 @@ impl RoutingTrace {
         let mut trace = Self {
             run: run.clone(),
             shape: record.shape(run.path())?,
-            // A run that does not say it is of the first version.
+            // A run that does not record this is of the first version.
             provides: record.provides.unwrap_or(Provides::first_version(true)),
             segments: record.layout.segments,
             lengths: Arc::new(lengths(run)?),
@@ -64,7 +64,7 @@ impl RoutingTrace {
         &self.shape
     }
 
-    /// What the trace holds beside the chosen experts.
+    /// What the trace records besides the chosen experts.
     pub fn provides(&self) -> Provides {
         self.provides
     }
@@ -74,8 +74,8 @@ impl RoutingTrace {
         self.shape.moe_layers()
     }
 
-    /// Whether there are router logits; refuses a trace of which parts are missing. The first of them is enough to know: a
-    /// damaged manifest may count millions.
+    /// Whether there are router logits; refuses a trace with missing parts. It stops at the first missing part, because a damaged
+    /// manifest may count millions.
     fn check_parts(&self) -> Result<bool> {
         let count = self.segments * self.shape.len();
         let missing = |folder: &str| {
@@ -86,21 +86,24 @@ impl RoutingTrace {
         if let Some(path) = missing("trace").or_else(missing_router) {
             return Err(Error::run_folder(
                 format!("`{}` is missing: the forward pass of this run is not complete", path.display()),
-                "run the same command with --resume",
+                format!("run the same command with {}", OptionName::Resume),
             ));
         }
         let some_logits = || (0..count).any(|part| self.run.file(&part_name("logits", part)).is_file());
         match missing("logits") {
             Some(path) if some_logits() => Err(Error::run_folder(
                 format!("`{}` is missing, but other parts of the router logits are there", path.display()),
-                "run the same command with --resume, or remove the folder logits/ to go on without logits",
+                format!(
+                    "run the same command with {}, or remove the folder logits/ to go on without logits",
+                    OptionName::Resume
+                ),
             )),
             missing => Ok(count > 0 && missing.is_none()),
         }
     }
 
-    /// One MoE layer over all sequences. Parts are read in parallel, some for every thread at a time; of several that cannot
-    /// be read the first is named.
+    /// One MoE layer over all sequences. Parts are read in parallel, a few for every thread at a time; if several cannot be read,
+    /// the error names the first.
     ///
     /// # Errors
     /// [`Error::RunFolder`] if a part cannot be read or does not hold that layer.
@@ -152,7 +155,7 @@ impl RoutingTrace {
         Ok(sequences)
     }
 
-    /// The ranks of the choices of one segment in the queues of their experts, `[occurrences of the segment, top_k]`; `None` if
+    /// The places of the choices of one segment in the queues of their experts, `[occurrences of the segment, top_k]`; `None` if
     /// the trace does not provide them.
     ///
     /// # Errors
@@ -167,8 +170,8 @@ impl RoutingTrace {
         Ok(Some(slots))
     }
 
-    /// What the outputs of the chosen experts of one segment were multiplied by, `[occurrences of the segment, top_k]`; `None` if
-    /// the trace does not provide it. A run of the first version has it in its probabilities and drops.
+    /// The factors of the chosen experts' outputs in one segment, `[occurrences of the segment, top_k]`; `None` if the trace does
+    /// not provide them. For a run of the first version they follow from its probabilities and drops.
     ///
     /// # Errors
     /// [`Error::RunFolder`] if the part cannot be read.
@@ -190,7 +193,7 @@ impl RoutingTrace {
         Ok(Some(weights))
     }
 
-    /// Segments that the occurrences are divided into.
+    /// The number of segments that the occurrences are divided into.
     pub fn segments(&self) -> usize {
         self.segments
     }
@@ -274,7 +277,7 @@ impl RoutingTrace {
         self.check_rows(path, trace)
     }
 
-    /// What a trace without checksums may hold if it is damaged, and nothing behind this could cope with.
+    /// Refuses rows that only a damaged trace without checksums can hold: nothing that reads them later checks them.
     fn check_rows(&self, path: &Path, trace: &LayerTrace) -> Result<()> {
         if !trace.expert.len().is_multiple_of(trace.top_k) {
             return Err(unreadable(path, &format!("{} rows, {} for each token", trace.expert.len(), trace.top_k)));

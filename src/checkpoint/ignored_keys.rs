@@ -1,11 +1,11 @@
-//! Keys of config.json that OpenMoE's code does not read, though another model's would, and that would change its results.
+//! Notes on keys of config.json that OpenMoE's code ignores, but that would change the results of other models.
 
 use serde_json::{Map, Value};
 
-/// Characters of a value that are shown.
+/// The most characters of a value that are shown.
 const SHOWN: usize = 60;
 
-/// Keys with the values that change nothing, as JSON; null, false and an absent key never do.
+/// The keys, each with the values that would change nothing, as JSON; null, false and an absent key never change anything.
 const KEYS: [(&str, &[&str]); 37] = [
     ("rope_theta", &["10000", "10000.0"]),
     ("rope_scaling", &[]),
@@ -46,11 +46,11 @@ const KEYS: [(&str, &[&str]); 37] = [
     ("quantization_config", &[]),
 ];
 
-/// One note of all such keys, if there are any.
+/// One note on all such keys, if there are any.
 pub(super) fn notes(object: &Map<String, Value>) -> Vec<String> {
     let mut found: Vec<String> = KEYS.iter().filter_map(|(key, harmless)| unread(object, key, harmless)).collect();
     if object.get("router_drop_tks") == Some(&Value::Bool(false)) {
-        // The original drops all the same.
+        // The original drops tokens even if this is false.
         found.push("`router_drop_tks` false".to_owned());
     }
     if found.is_empty() {
@@ -63,7 +63,7 @@ fn unread(object: &Map<String, Value>, key: &str, harmless: &[&str]) -> Option<S
     let value = object.get(key).filter(|value| !value.is_null() && **value != Value::Bool(false))?;
     let shown = value.to_string();
     let same_as = |other: &str| object.get(other).is_some_and(|known| known == value);
-    // The same number under another family's name changes nothing.
+    // The same number under the name that another model family uses changes nothing.
     let repeats = match key {
         "num_experts_per_tok" => same_as("router_topk") || same_as("topk"),
         "num_local_experts" | "n_routed_experts" => same_as("num_experts"),

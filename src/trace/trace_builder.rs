@@ -1,4 +1,4 @@
-//! A run folder from arrays in memory: what another engine recorded, or what somebody made up, becomes a trace.
+//! Makes a run folder from arrays in memory, which another engine recorded or somebody made up.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{
     layout::{SEGMENT_TOKENS, TraceLayout},
     part::{FinishedPart, PartColumns},
-    read::RoutingTrace,
+    read_trace::RoutingTrace,
     write_inputs::{InputRow, write_groups, write_sequences, write_tokens},
 };
 use crate::{
@@ -20,42 +20,42 @@ use crate::{
     },
 };
 
-/// The routing of one sequence, as arrays. Values of a position stand layer by layer, those of a layer choice by choice: with
-/// layers of k choices each, choice c of layer l (counted among the routed layers) at position p stands at `(p * layers + l) * k + c`.
+/// The routing of one sequence, as arrays. They are ordered by position, then layer, then choice: with k choices in each layer,
+/// choice c of the l-th routed layer at position p is at index `(p * layers + l) * k + c`.
 ///
-/// What is `None` was not recorded; it must then be `None` for every sequence of the trace.
+/// An array that is `None` was not recorded; it must then be `None` for every sequence of the trace.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RoutedSequence<'a> {
     /// Chosen experts, `[positions, layers, k]`.
     pub experts: &'a [ExpertId],
-    /// Share of each choice in the router's scores of all experts, `[positions, layers, k]`.
+    /// Share of each choice in the router's scores over all experts, `[positions, layers, k]`.
     pub probability: Option<&'a [f32]>,
-    /// What the output of each chosen expert was multiplied by, `[positions, layers, k]`.
+    /// Factor of each chosen expert's output, `[positions, layers, k]`.
     pub combine_weight: Option<&'a [f32]>,
     /// Entropy of the router's scores in nats, `[positions, layers]`.
     pub entropy: Option<&'a [f32]>,
-    /// First choice less second, `[positions, layers]`.
+    /// Score of the first choice minus that of the second, `[positions, layers]`.
     pub margin_first: Option<&'a [f32]>,
-    /// Last choice less the best expert that was not chosen, `[positions, layers]`.
+    /// Score of the last choice minus that of the best expert that was not chosen, `[positions, layers]`.
     pub margin_k: Option<&'a [f32]>,
     /// Token ids, `[positions]`.
     pub token_ids: Option<&'a [u32]>,
-    /// The document that the sequence is of: sequences that follow each other may share one. Without a name the sequence is a
-    /// document of its own.
+    /// The document that the sequence belongs to; consecutive sequences may belong to one document. A sequence without a name is
+    /// a separate document.
     pub document: Option<&'a str>,
     /// Its category.
     pub category: Option<&'a str>,
-    /// Its data set; without a name all sequences are of one.
+    /// Its data set; sequences without a name all belong to one data set.
     pub dataset: Option<&'a str>,
 }
 
-/// What a trace that is built is, beside its arrays.
+/// Facts about a trace besides its arrays.
 #[derive(Clone, Debug)]
 pub struct TraceOptions {
     /// Name of the model, in tables and charts.
     pub label: String,
-    /// Whether the choices of a token stand in the order in which the router ranked them. If not, numbers about first choices
-    /// are withheld.
+    /// Whether the choices of a token are in the order in which the router ranked them. If not, numbers about first choices are
+    /// withheld.
     pub ranked: bool,
     /// Whether every sequence begins with a BOS.
     pub bos: bool,
@@ -67,10 +67,10 @@ impl Default for TraceOptions {
     }
 }
 
-/// Builds a run folder sequence by sequence; what is in memory is one segment.
+/// Builds a run folder sequence by sequence; only one segment is in memory at a time.
 ///
-/// Every sequence is a routing group of its own. Where the shape says how capacity was set, slots and drops follow from the order
-/// of the choices; where it does not, which choices were dropped is unknown, and numbers about it are withheld.
+/// Every sequence is a separate routing group. If the shape says how capacity was set, slots and drops follow from the order of
+/// the choices; if it does not, it is unknown which choices were dropped, and numbers about drops are withheld.
 ///
 /// ```
 /// use openmoe_analyze::{
@@ -125,7 +125,7 @@ impl TraceBuilder {
         Self::within(run, shape, options)
     }
 
-    /// Begins in a folder that has been prepared, such as that of one of several checkpoints.
+    /// Begins a run in a prepared folder, such as that of one of several checkpoints.
     ///
     /// # Errors
     /// [`Error::Io`] if it cannot be written.
@@ -138,8 +138,8 @@ impl TraceBuilder {
     /// Appends a sequence.
     ///
     /// # Errors
-    /// [`Error::Usage`] if an array has another length than the experts make necessary, an expert does not exist or is chosen
-    /// twice by one token, a number is not finite, or the arrays are not those of the first sequence; writing errors.
+    /// [`Error::Usage`] if an array does not have the length that follows from the experts, an expert does not exist or is chosen
+    /// twice by one token, a number is not finite, or other arrays are `None` than in the first sequence; errors of writing.
     pub fn push(&mut self, sequence: &RoutedSequence<'_>) -> Result<()> {
         let index = self.rows.len();
         let positions = Checked::new(sequence, &self.shape, index)?.positions;
@@ -217,10 +217,10 @@ impl TraceBuilder {
         Ok(())
     }
 
-    /// Writes what is left and the tables of what went in; `text` gives the text of a token id, where there is one.
+    /// Writes the last segment and the tables about the sequences; `text` gives the text of a token id, if there is one.
     ///
     /// # Errors
-    /// [`Error::Usage`] if no sequence was pushed; writing errors.
+    /// [`Error::Usage`] if no sequence was pushed; errors of writing.
     pub fn finish(mut self, text: impl Fn(u32) -> Option<String>) -> Result<RoutingTrace> {
         if self.rows.is_empty() {
             return Err(Error::usage("the trace has no sequence", "push at least one"));
@@ -285,7 +285,7 @@ fn refused(sequence: usize, what: impl std::fmt::Display) -> Error {
     Error::usage(format!("sequence {sequence} {what}"), "give every sequence the arrays that the shape asks for")
 }
 
-/// A sequence whose arrays fit together.
+/// A sequence whose arrays have been checked.
 struct Checked {
     positions: usize,
 }
@@ -345,7 +345,7 @@ impl Checked {
     }
 }
 
-/// Takes one layer of a sequence into its columns; queues its tokens where the capacity is known.
+/// Appends one layer of a sequence to its columns; computes slots and drops if the capacity is known.
 fn append(
     columns: &mut PartColumns,
     sequence: &RoutedSequence<'_>,

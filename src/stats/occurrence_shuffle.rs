@@ -3,7 +3,7 @@
 
 use super::{
     cells::Cells,
-    entropy::{Cell, Sums, scan},
+    entropy::{EntropyCell, Sums, scan},
     information::Strata,
     spread::std_of_counts,
     study::Study,
@@ -25,7 +25,7 @@ pub(super) fn shuffles(study: &Study, strata: &Strata) -> Vec<Shuffled> {
     strata.shuffles(study, |shuffled| {
         let mut spread = [[Vec::new(), Vec::new()], [Vec::new(), Vec::new()]];
         let mut vocabulary = [VocabularySums::default(); 2];
-        let scan = |cells: &Cells, visit: &mut dyn FnMut(&Cell)| {
+        let scan = |cells: &Cells, visit: &mut dyn FnMut(&EntropyCell)| {
             scan::<true>(&study.data.patterns, shuffled, &cells.start, &study.f, study.data.experts, visit)
         };
         let by_token = scan(&study.by_token, &mut |cell| {
@@ -43,7 +43,7 @@ pub(super) fn shuffles(study: &Study, strata: &Strata) -> Vec<Shuffled> {
 }
 
 /// Adds the spread of a cell in both views if it is frequent; returns whether it is.
-fn spreads(study: &Study, cell: &Cell, spread: &mut [Vec<f64>; 2]) -> bool {
+fn spreads(study: &Study, cell: &EntropyCell, spread: &mut [Vec<f64>; 2]) -> bool {
     let frequent = cell.occurrences >= study.settings.minimum_occurrences;
     if frequent {
         for (view, values) in spread.iter_mut().enumerate() {

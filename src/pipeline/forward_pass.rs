@@ -1,4 +1,4 @@
-//! The forward pass of a prepared run into its folder.
+//! Runs the forward pass of a prepared run and writes its trace into the folder of the run.
 
 use super::{
     forward_waves::{Executed, run_waves},
@@ -13,23 +13,23 @@ use crate::{
     trace::write_inputs,
 };
 
-/// The forward pass of a prepared run into its folder: everything but what follows from the trace. Completes the record
-/// that the run started with, but for the word that it is complete.
-pub(crate) fn forward(
+/// Runs the forward pass of a prepared run and writes its trace into the folder of the run, but nothing that is computed from
+/// the trace. Fills in the record that the run started with; the record does not say yet that the run is complete.
+pub(crate) fn run_forward_pass(
     run: &RunDir,
     prepared: &PreparedPass,
     pass: &Pass,
     record: &mut RunRecord,
     progress: &dyn Progress,
 ) -> Result<()> {
-    // A run that goes on keeps the report that it had; one that was replaced has no manifest any more.
+    // A resumed run keeps the report that it had; a run that was replaced has no manifest any more.
     if let Ok(earlier) = run.loose_record() {
         record.report_runs = earlier.report_runs().into_iter().map(str::to_owned).collect();
     }
     if !has_whole_trace(run, prepared, pass.log_logits) {
         run.write_record(record)?;
     }
-    progress.note(&announcement(prepared));
+    progress.note(&pass_announcement(prepared));
     let text = |id| prepared.tokenizer.as_ref().and_then(|tokenizer| tokenizer.piece(id));
     write_inputs(run, &prepared.layout, &prepared.corpus.sequences, &prepared.label, text)?;
     let executed = run_waves(prepared, run, pass.log_logits, progress)?;
@@ -39,7 +39,7 @@ pub(crate) fn forward(
 }
 
 /// The first line of a run: what goes through the model.
-pub(crate) fn announcement(prepared: &PreparedPass) -> String {
+pub(crate) fn pass_announcement(prepared: &PreparedPass) -> String {
     let corpus = &prepared.corpus;
     format!(
         "{}: {} in {} of {}; MoE layers {:?}, {} experts, top-{}",
@@ -64,8 +64,7 @@ pub(crate) fn is_complete(run: &RunDir) -> bool {
 }
 
 fn cost(executed: &Executed, progress: &dyn Progress) -> ForwardPassCost {
-    // A resumed run that found everything in place keeps no rate: it measured none.
-    // Nor does one whose clock stood still.
+    // A resumed run that had nothing to compute measured no rate, and neither did one whose clock stood still.
     let rate = (executed.tokens > 0 && executed.seconds > 0.0).then(|| executed.tokens as f64 / executed.seconds);
     if let Some(rate) = rate {
         let tokens = quantities::grouped(executed.tokens);

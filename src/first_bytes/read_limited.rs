@@ -1,4 +1,4 @@
-//! Files that are read within a limit.
+//! Reads files up to a limit of size.
 
 use std::{fs::File, io::Read, path::Path};
 
@@ -7,7 +7,7 @@ use super::{AGAIN, FIRST, Foreign, foreign};
 /// The first bytes of a regular file.
 ///
 /// # Errors
-/// It is not one, or cannot be read.
+/// The file is not a regular one, or cannot be read.
 pub fn peek(path: &Path) -> Result<Vec<u8>, Foreign> {
     read_up_to(path, FIRST as u64)
 }
@@ -15,7 +15,7 @@ pub fn peek(path: &Path) -> Result<Vec<u8>, Foreign> {
 /// A whole regular file of at most `limit` bytes.
 ///
 /// # Errors
-/// It is larger, is none, or cannot be read.
+/// The file is larger, is not a regular one, or cannot be read.
 pub fn read_bytes(path: &Path, limit: u64) -> Result<Vec<u8>, Foreign> {
     let is_larger = path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() > limit);
     let bytes = if is_larger { Vec::new() } else { read_up_to(path, limit + 1)? };
@@ -46,7 +46,7 @@ pub fn text_of(bytes: Vec<u8>) -> Result<String, Foreign> {
     }
     let text = String::from_utf8(bytes)
         .map_err(|error| Foreign::new(format!("is not UTF-8: {}", error.utf8_error()), "the file may be damaged"))?;
-    // A tokenizer has megabytes: without a mark it is handed on as it is.
+    // A tokenizer has megabytes: without a byte-order mark the text is returned without a copy.
     Ok(match text.strip_prefix('\u{feff}') {
         Some(unmarked) => unmarked.to_owned(),
         None => text,
@@ -59,7 +59,7 @@ fn read_up_to(path: &Path, limit: u64) -> Result<Vec<u8>, Foreign> {
         let hint = "fetch the checkpoint again, or copy it with the files that its links name (cp -L)";
         return Err(Foreign::new("is a link to a file that is not there", hint));
     }
-    // A pipe would wait for ever, a device never end.
+    // Reading a pipe could wait for ever, and a device might never end.
     if !path.metadata().map_err(unreadable)?.is_file() {
         return Err(Foreign::new("is not a regular file", "put the file itself in its place"));
     }

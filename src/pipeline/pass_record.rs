@@ -10,12 +10,12 @@ use crate::{
     trace::TraceLayout,
 };
 
-/// Paths as they stand in the manifest, which is UTF-8.
-pub(crate) fn texts(paths: &[PathBuf]) -> Vec<String> {
+/// Paths as the manifest records them, in UTF-8.
+pub(crate) fn paths_as_text(paths: &[PathBuf]) -> Vec<String> {
     paths.iter().map(|path| path_text(path)).collect()
 }
 
-/// How the statistics are computed, as it is recorded.
+/// The settings of the statistics as the manifest records them.
 pub(crate) fn statistic_settings(settings: &options::StatisticSettings) -> StatisticSettings {
     StatisticSettings {
         seed: settings.seed,
@@ -25,11 +25,11 @@ pub(crate) fn statistic_settings(settings: &options::StatisticSettings) -> Stati
     }
 }
 
-/// The record of a run of one forward pass that is about to start.
-pub(crate) fn record(prepared: &PreparedPass, options: &RunOptions) -> RunRecord {
+/// The record of a run of one forward pass, before it starts.
+pub(crate) fn pass_record(prepared: &PreparedPass, options: &RunOptions) -> RunRecord {
     let TraceLayout { shape, segments, groups, .. } = &prepared.layout;
     let layout = RecordedLayout::of(shape, segments.len(), groups.len());
-    let transcripts = options.conversations.as_ref().map(|conversations| texts(&conversations.paths));
+    let transcripts = options.conversations.as_ref().map(|conversations| paths_as_text(&conversations.paths));
     let log_logits = prepared.identity.forward_pass.as_ref().is_some_and(|pass| pass.log_logits);
     RunRecord {
         statistics: statistic_settings(&options.statistics),
@@ -43,7 +43,7 @@ pub(crate) fn record(prepared: &PreparedPass, options: &RunOptions) -> RunRecord
             memory_limit_bytes: options.execution.memory,
             transcripts,
         }),
-        corpus: texts(&options.corpus),
+        corpus: paths_as_text(&options.corpus),
         ..RunRecord::new(prepared.identity.clone(), prepared.label.as_str(), layout)
     }
 }

@@ -1,4 +1,4 @@
-//! Positioned reads that widen to f32.
+//! Reads numbers at a position of a file, and widens them to f32.
 
 use std::{fs::File, io};
 

@@ -1,11 +1,11 @@
-//! Runs whose results are all in place.
+//! Opens runs that are complete.
 
 use std::path::Path;
 
-use super::{beside::shown_beside, folder::RunDir, record::RunRecord};
-use crate::error::{Error, Result};
+use super::{folder::RunDir, record::RunRecord, runs_in_report::shown_beside};
+use crate::error::{Error, OptionName, Result};
 
-/// A finished run and its record, to be read.
+/// Opens a finished run for reading, with its record.
 ///
 /// # Errors
 /// [`Error::RunFolder`] if the folder holds no run, or one that is not complete.
@@ -13,7 +13,7 @@ pub fn open_finished(root: &Path) -> Result<(RunDir, RunRecord)> {
     complete(RunDir::open(root)?)
 }
 
-/// A finished run and its record; no other process writes there as long as it is held.
+/// Opens a finished run for writing, with its record. No other process can write there as long as the returned folder is held.
 ///
 /// # Errors
 /// As [`open_finished`]; [`Error::RunFolder`] also if another process writes there.
@@ -28,12 +28,15 @@ fn complete(run: RunDir) -> Result<(RunDir, RunRecord)> {
     }
     Err(Error::run_folder(
         format!("run `{}` is not complete: its statistics may be missing or of other settings", run.path().display()),
-        "repeat the command that made it with --resume, or make the statistics with `openmoe-analyze stats RUN`",
+        format!(
+            "repeat the command that made it with {}, or make the statistics with `openmoe-analyze stats RUN`",
+            OptionName::Resume
+        ),
     ))
 }
 
-/// What a reader of a finished run's numbers should know: that another version made them, and that nothing vouches for them
-/// where no checksums were kept.
+/// Notes for the reader of a finished run's numbers: that another version computed them, and that damage could not be noticed
+/// if the run has no checksums.
 pub fn notes_on_statistics(run: &RunDir, record: &RunRecord) -> Vec<String> {
     match record.statistic_cost.as_ref().and_then(|cost| cost.statistics_version.as_deref()) {
         Some(version) => notes(run, "the statistics were", version),
@@ -41,7 +44,7 @@ pub fn notes_on_statistics(run: &RunDir, record: &RunRecord) -> Vec<String> {
     }
 }
 
-/// The same of who computes a run's numbers again.
+/// The same notes about the trace of a run, whose numbers are computed again.
 pub fn notes_on_run(run: &RunDir, record: &RunRecord) -> Vec<String> {
     notes(run, "the run was", &record.identity.version)
 }
@@ -59,7 +62,7 @@ fn notes(run: &RunDir, what: &str, version: &str) -> Vec<String> {
     notes
 }
 
-/// That the report of the run above shows this run as it was, if it does.
+/// A note that the report of the run above still shows this run as it was before, if it shows this run.
 pub fn note_on_report_above(run: &RunDir) -> Option<String> {
     let own = run.path().canonicalize().ok()?;
     let above = RunDir::open(own.parent()?).ok()?;

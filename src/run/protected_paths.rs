@@ -1,12 +1,12 @@
-//! What a run reads, its own `--out` must not touch: `--force` removes what a run wrote, and every run writes.
+//! The folder that a run writes must not touch what the run reads: replacing a run removes its files, and every run writes.
 
 use std::path::{Component, Path, PathBuf};
 
 use super::folder::RunDir;
-use crate::error::{Error, Result, bullets};
+use crate::error::{Error, OptionName, Result, bullets};
 
-/// Refuses an `--out` that is, holds or lies inside a folder that the run reads, or that is some other checkpoint. Links
-/// are followed on both sides. To be called before anything is written.
+/// Refuses an output folder that is, contains or lies inside a folder that the run reads, or that is any checkpoint. Links
+/// are followed on both sides. It must be called before anything is written.
 ///
 /// # Errors
 /// [`Error::Usage`] that names every such folder.
@@ -32,7 +32,7 @@ pub fn protect_folders<'a>(out: &Path, read: impl IntoIterator<Item = &'a Path>)
     refusal(out, &problems)
 }
 
-/// Refuses an `--out` whose run would replace a file or folder of the text; `-`, standard input, is none.
+/// Refuses an output folder in which the run would replace a file or folder of the text. `-` is standard input, not a file.
 ///
 /// # Errors
 /// [`Error::Usage`] that names every such path.
@@ -43,7 +43,7 @@ pub fn protect_texts<'a>(out: &Path, read: impl IntoIterator<Item = &'a PathBuf>
         let own = real_path(path);
         let line = match RunDir::entry_holding(&place, &own) {
             Some(entry) => format!("a run writes `{entry}` there, where the text `{}` lies", path.display()),
-            // From then on the folder would be that of a run, and no text.
+            // The folder of the text would become the folder of a run.
             None if own == place && !place.is_file() => format!("it is the folder of the text `{}`", path.display()),
             None => continue,
         };
@@ -59,12 +59,15 @@ fn refusal(out: &Path, problems: &[String]) -> Result<()> {
         return Ok(());
     }
     Err(Error::usage(
-        format!("--out `{}` would change what it is made from:{}", out.display(), bullets(problems)),
-        "choose an --out of its own, outside checkpoints, runs and text that are read; nothing was touched",
+        format!("{} `{}` would change what it is made from:{}", OptionName::Out, out.display(), bullets(problems)),
+        format!(
+            "choose an {} of its own, outside checkpoints, runs and text that are read; nothing was touched",
+            OptionName::Out
+        ),
     ))
 }
 
-/// A path without links, `.` and `..`, also where its end does not exist yet.
+/// A path without links, `.` and `..`, even if its last parts do not exist yet.
 pub fn real_path(path: &Path) -> PathBuf {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
     let Some((existing, missing)) = absolute
@@ -81,7 +84,7 @@ pub fn real_path(path: &Path) -> PathBuf {
             component => whole.push(component),
         }
     }
-    // `new/../there` ends in a place that exists after all; each pass leaves fewer `..`.
+    // `new/../there` may exist although `new` does not; every repetition leaves fewer `..`.
     if climbed { real_path(&whole) } else { whole }
 }
 

@@ -1,4 +1,4 @@
-//! One file into a sink, whatever it is.
+//! Reads one file of any supported format into a sink.
 
 use std::{fs, io::Read};
 
@@ -6,7 +6,7 @@ use super::{
     Identity, Refusal, RowSink, Source,
     decode::{self, Decoded, Opened},
     ending::Ending,
-    feed::{Failure, Feed},
+    feed::{Feed, ReadFailure},
     magic::{self, Magic},
     name, parquet,
     raw::{READ_ON, Raw, is_stream},
@@ -15,10 +15,10 @@ use super::{
 };
 use crate::error::{Error, Result};
 
-/// Reads one file into the sink, whatever it is, and takes its hash.
+/// Reads one file of any supported format into the sink, and hashes it.
 ///
 /// # Errors
-/// A file that was named cannot be used; what the sink returns.
+/// A file that was given cannot be used; errors of the sink.
 pub(in crate::corpus) fn read_source(source: &Source, sink: &mut dyn RowSink) -> Result<Identity> {
     if let Some(refusal) = sink.refuses_text().filter(|_| source.ending == Ending::Text) {
         return refuse(source, sink, refusal, 0).map(|()| Identity::default());
@@ -38,9 +38,9 @@ pub(in crate::corpus) fn read_source(source: &Source, sink: &mut dyn RowSink) ->
     let (rows, mut stopped) = (feed.rows, feed.full && outcome.is_ok());
     let refusal = match outcome {
         Ok(()) => None,
-        Err(Failure::Sink(error)) => return Err(error),
-        Err(Failure::File(refusal)) => Some(refusal),
-        Err(Failure::Bytes(error)) => Some(decode::broken(&error, compressed)),
+        Err(ReadFailure::Sink(error)) => return Err(error),
+        Err(ReadFailure::File(refusal)) => Some(refusal),
+        Err(ReadFailure::Bytes(error)) => Some(decode::broken(&error, compressed)),
     };
     if let Some(refusal) = refusal {
         stopped = true;
@@ -49,7 +49,7 @@ pub(in crate::corpus) fn read_source(source: &Source, sink: &mut dyn RowSink) ->
     finish(source, raw, stream, stopped)
 }
 
-/// The identity of a file that was read, or was not read any further.
+/// The identity of a file that was read completely, or only in part.
 fn finish(source: &Source, raw: Raw, stream: bool, stopped: bool) -> Result<Identity> {
     let left = fs::metadata(&source.path).map_or(0, |metadata| metadata.len().saturating_sub(raw.used));
     let most = match (stream, stopped) {
@@ -63,7 +63,8 @@ fn finish(source: &Source, raw: Raw, stream: bool, stopped: bool) -> Result<Iden
     }
 }
 
-/// A file that cannot be used: an error if it was named, left out if it was found in a folder, from where it breaks off.
+/// Handles a file that cannot be used: an error if it was given; if it was found in a folder, it is left out from the point where
+/// it breaks off.
 fn refuse(source: &Source, sink: &mut dyn RowSink, refusal: Refusal, rows: u64) -> Result<()> {
     let place = source.path.display().to_string();
     if source.named {
@@ -73,7 +74,13 @@ fn refuse(source: &Source, sink: &mut dyn RowSink, refusal: Refusal, rows: u64) 
     sink.row(place, Err(refusal.message)).map(drop)
 }
 
-fn fill(source: &Source, feed: &mut Feed, raw: &mut Raw, compressed: &mut bool, stream: bool) -> Result<(), Failure> {
+fn fill(
+    source: &Source,
+    feed: &mut Feed,
+    raw: &mut Raw,
+    compressed: &mut bool,
+    stream: bool,
+) -> Result<(), ReadFailure> {
     let Opened { magic, mut bytes, trailing } = decode::open(raw, compressed)?;
     innermost(source, feed, magic, &mut bytes, (*compressed, stream))?;
     if trailing.get() {
@@ -82,19 +89,19 @@ fn fill(source: &Source, feed: &mut Feed, raw: &mut Raw, compressed: &mut bool, 
     Ok(())
 }
 
-/// What is left when compression and encoding are off; whether there was compression, and whether it is a stream.
+/// Reads the content without compression and encoding; notes whether the file is compressed, and whether it is a stream.
 fn innermost(
     source: &Source,
     feed: &mut Feed,
     magic: Magic,
     bytes: &mut Decoded,
     (compressed, stream): (bool, bool),
-) -> Result<(), Failure> {
+) -> Result<(), ReadFailure> {
     match magic {
-        Magic::Foreign(refusal) => return Err(Failure::File(refusal)),
-        Magic::Markup(refusal) if source.ending != Ending::Text => return Err(Failure::File(refusal)),
+        Magic::Foreign(refusal) => return Err(ReadFailure::File(refusal)),
+        Magic::Markup(refusal) if source.ending != Ending::Text => return Err(ReadFailure::File(refusal)),
         Magic::Gzip | Magic::Zstd => {
-            return Err(Failure::File(Refusal::new("is compressed more than three times", "decompress it")));
+            return Err(ReadFailure::File(Refusal::new("is compressed more than three times", "decompress it")));
         }
         Magic::Parquet => return table(source, feed, compressed, stream),
         Magic::Utf16 { .. } => feed.note("is UTF-16, and was read as such"),
@@ -109,7 +116,7 @@ fn innermost(
     let begins = bytes.peek(|next| next.iter().any(|byte| !is_blank(*byte)))?;
     let first = begins.iter().copied().find(|byte| !is_blank(*byte));
     let is_json = matches!(first, Some(b'{' | b'['));
-    let found = super::feed::start(&String::from_utf8_lossy(&begins[..begins.len().min(80)]));
+    let found = super::feed::first_characters(&String::from_utf8_lossy(&begins[..begins.len().min(80)]));
     match (source.ending, first) {
         (Ending::Parquet, None) => return Err(not_a("Parquet file", "it is empty")),
         (Ending::Parquet, _) if is_json => feed.note("is named .parquet and holds rows of JSON"),
@@ -126,25 +133,25 @@ fn is_blank(byte: u8) -> bool {
     byte.is_ascii_whitespace() || b"\xef\xbb\xbf".contains(&byte)
 }
 
-fn not_a(what: &str, found: &str) -> Failure {
+fn not_a(what: &str, found: &str) -> ReadFailure {
     let hint = "write it as .jsonl, one JSON object a line, or fetch it again";
-    Failure::File(Refusal::new(format!("is not a readable {what}: {found}"), hint))
+    ReadFailure::File(Refusal::new(format!("is not a readable {what}: {found}"), hint))
 }
 
-/// A table is not read from its start to its end, so it must lie in a file, uncompressed.
-fn table(source: &Source, feed: &mut Feed, compressed: bool, stream: bool) -> Result<(), Failure> {
+/// Reads a table. It must be in an uncompressed file, because it is not read from start to end.
+fn table(source: &Source, feed: &mut Feed, compressed: bool, stream: bool) -> Result<(), ReadFailure> {
     if compressed {
-        return Err(Failure::File(Refusal::new("is Parquet, compressed as a whole", "decompress it")));
+        return Err(ReadFailure::File(Refusal::new("is Parquet, compressed as a whole", "decompress it")));
     }
     if stream {
         let message = "is Parquet, which cannot be read from a stream; expected text";
-        return Err(Failure::File(Refusal::new(message, "save it to a file, and name the file")));
+        return Err(ReadFailure::File(Refusal::new(message, "save it to a file, and name the file")));
     }
     parquet::read(&source.path, feed)
 }
 
-/// The whole file as one document.
-fn text(feed: &mut Feed, bytes: &mut Decoded) -> Result<(), Failure> {
+/// Reads the whole file as one document.
+fn text(feed: &mut Feed, bytes: &mut Decoded) -> Result<(), ReadFailure> {
     let mut text = Vec::new();
     bytes.take(LONGEST as u64 + 1).read_to_end(&mut text)?;
     let text = if text.len() > LONGEST {

@@ -1,4 +1,4 @@
-//! A corpus: options, files, verdict.
+//! Reads a corpus of plain text or token ids.
 
 use std::{ops::ControlFlow, path::PathBuf};
 
@@ -6,17 +6,17 @@ use serde_json::{Map, Value};
 
 use super::{
     Corpus, InputFile, LeftOut, Skipped, Tokenizer,
-    build::Builder,
+    build::CorpusBuilder,
     columns::wanted_columns,
-    files::{Column, Identity, Refusal, RowSink, Source, collect, identify, read_source},
+    files::{Column, Identity, Refusal, RowSink, Source, collect_files, identify_file, read_source},
     row::{AskedKeys, Row},
 };
-use crate::error::{Error, Result};
+use crate::error::{Error, OptionName, Result};
 
 /// What to read and how to cut it.
 #[derive(Clone, Debug)]
 pub struct CorpusOptions {
-    /// Files, folders, or `-` for JSON lines on the standard input.
+    /// Files, folders, or `-` for JSON lines on standard input.
     pub paths: Vec<PathBuf>,
     /// Key of the rows that names their category, or a path of keys such as `meta.set`. Without it the first of `domain`,
     /// `category` and `language` that the documents have, else, for files in a folder, their names. With it, documents
@@ -32,7 +32,7 @@ pub struct CorpusOptions {
     pub bos: Option<u32>,
     /// Ids must be below it.
     pub vocab_size: usize,
-    /// Stop after so many sequences, the first in input order.
+    /// Stop after this many sequences, the first in input order.
     pub max_sequences: Option<usize>,
     /// Whether anything that cannot be used is an error instead of an entry in [`Corpus::skipped`].
     pub strict: bool,
@@ -49,7 +49,7 @@ impl Corpus {
     /// Reads a corpus: `.jsonl`, `.jsonl.zst`, `.json` (a list), `.txt` and `.md` (one document each), `.parquet`,
     /// folders of these, `-`.
     ///
-    /// Sequences stand in input order, whatever the number of threads. Blank lines are no rows. The place of a row is
+    /// Sequences are in input order, whatever the number of threads. Blank lines are ignored. The place of a row is
     /// `file:line`; in `.json` and `.parquet` the line is the number of the row, counted from 1.
     ///
     /// # Errors
@@ -57,33 +57,36 @@ impl Corpus {
     /// beyond the vocabulary; text without a tokenizer; nothing usable at all; with `strict`, anything unusable.
     /// [`Error::Tokenizer`]: the tokenizer has more ids than the model. [`Error::Io`]: a file cannot be read.
     pub fn read(options: &CorpusOptions, tokenizer: Option<&Tokenizer>) -> Result<Self> {
-        check(options.context, options.bos, options.vocab_size, options.max_sequences)?;
+        check_limits(options.context, options.bos, options.vocab_size, options.max_sequences)?;
         if let Some(tokenizer) = tokenizer {
             tokenizer.check_vocabulary(options.vocab_size)?;
         }
-        let (sources, skipped) = collect(&options.paths)?;
-        let mut builder = Builder::new(options, tokenizer);
+        let (sources, skipped) = collect_files(&options.paths)?;
+        let mut builder = CorpusBuilder::new(options, tokenizer);
         builder.corpus.skipped = skipped.into();
         for source in &sources {
             builder.begin(source);
-            let identity = read_source(source, &mut FileRows { keys: options.asked(), builder: &mut builder })?;
+            let identity = read_source(source, &mut CorpusRows { keys: options.asked(), builder: &mut builder })?;
             builder.end(identity);
         }
-        let hint = "a row is a JSON object with the key `text`: {\"text\": \"...\"}; --text-key names another one";
-        verdict(builder.finish()?, &options.paths, options.strict, hint)
+        let hint = format!(
+            "a row is a JSON object with the key `text`: {{\"text\": \"...\"}}; {} names another one",
+            OptionName::TextKey
+        );
+        checked_corpus(builder.finish()?, &options.paths, options.strict, &hint)
     }
 }
 
 impl Corpus {
-    /// The files that [`Self::read`] would read for these paths, with their hashes and sizes but without a look at what
-    /// is in them: `documents` is 0.
+    /// The files that [`Self::read`] would read for these paths, with their hashes and sizes. Their rows are not read, so
+    /// `documents` is 0.
     ///
     /// # Errors
     /// As [`Self::read`] for paths that are absent or of no known format, and for files that cannot be read.
     pub fn identify(paths: &[PathBuf]) -> Result<Vec<InputFile>> {
-        let (sources, _) = collect(paths)?;
+        let (sources, _) = collect_files(paths)?;
         let identity = |source: Source| {
-            let Identity { sha256, bytes, .. } = identify(&source.path)?;
+            let Identity { sha256, bytes, .. } = identify_file(&source.path)?;
             Ok(InputFile { path: source.path, sha256, bytes, ..InputFile::default() })
         };
         sources.into_iter().map(identity).collect()
@@ -91,36 +94,44 @@ impl Corpus {
 }
 
 /// Refuses options that leave no room for a token.
-pub(super) fn check(context: usize, bos: Option<u32>, vocab_size: usize, max_sequences: Option<usize>) -> Result<()> {
+pub(super) fn check_limits(
+    context: usize,
+    bos: Option<u32>,
+    vocab_size: usize,
+    max_sequences: Option<usize>,
+) -> Result<()> {
     let least = 1 + usize::from(bos.is_some());
     if context < least {
         return Err(Error::usage(
             format!("the context is {context} tokens; expected at least {least}"),
-            "raise --context",
+            format!("raise {}", OptionName::Context),
         ));
     }
     if max_sequences == Some(0) {
-        return Err(Error::usage("at most 0 sequences were asked for; expected at least 1", "raise --max-sequences"));
+        return Err(Error::usage(
+            "at most 0 sequences were asked for; expected at least 1",
+            format!("raise {}", OptionName::MaxSequences),
+        ));
     }
     match bos.filter(|&bos| bos as usize >= vocab_size) {
         Some(bos) => Err(Error::usage(
             format!("the BOS id is {bos}; the model's vocab_size is {vocab_size}"),
-            "leave it out with --no-bos",
+            format!("leave it out with {}", OptionName::NoBos),
         )),
         None => Ok(()),
     }
 }
 
-/// Places that a message names.
+/// The most places that a message lists.
 const SHOWN: usize = 20;
 
-/// Whether what was read is a corpus; `hint` says what a row looks like.
-pub(super) fn verdict(corpus: Corpus, paths: &[PathBuf], strict: bool, hint: &str) -> Result<Corpus> {
+/// Refuses a corpus without any sequence and, with `strict`, one with unusable places; `hint` says what a row looks like.
+pub(super) fn checked_corpus(corpus: Corpus, paths: &[PathBuf], strict: bool, hint: &str) -> Result<Corpus> {
     let total = corpus.skipped.total();
     if strict && total > 0 {
         return Err(Error::corpus(
             format!("{total} places cannot be used:{}", reasons(&corpus.skipped)),
-            "correct them, or leave out --strict to go on without them",
+            format!("correct them, or leave out {} to go on without them", OptionName::Strict),
         ));
     }
     if !corpus.sequences.is_empty() {
@@ -134,12 +145,14 @@ pub(super) fn verdict(corpus: Corpus, paths: &[PathBuf], strict: bool, hint: &st
             "name a folder that holds files, or a file; `-` reads JSON lines from the standard input",
         ));
     }
-    // The reason of the first row may say what would help.
+    // The reason why the first row was skipped may hold a better hint.
     let tried = corpus.skipped.first().and_then(|skipped| skipped.reason.split_once(": try ")).map(|(_, what)| what);
     let is_category = corpus.skipped.first().is_some_and(|skipped| skipped.reason.starts_with("category `"));
     let hint = match tried {
         Some(what) => format!("try {what}"),
-        None if is_category => "name a key that holds a word or a number: --category KEY".to_owned(),
+        None if is_category => {
+            format!("name a key that holds a word or a number: {}", OptionName::Category.with("KEY"))
+        }
         None => hint.to_owned(),
     };
     Err(Error::corpus(
@@ -152,14 +165,14 @@ pub(super) fn verdict(corpus: Corpus, paths: &[PathBuf], strict: bool, hint: &st
     ))
 }
 
-/// The first places with their reasons, a line each, and how many more there are.
+/// The first places with their reasons, one line for each, and the number of further places.
 fn reasons(skipped: &LeftOut) -> String {
     let first = skipped.iter().take(SHOWN).map(|skipped| format!("\n  - {}: {}", skipped.place, skipped.reason));
     let rest = skipped.rest(SHOWN).into_iter().map(|(count, reason)| format!("\n  - and {count} more: {reason}"));
     first.chain(rest).collect()
 }
 
-/// The first files by name, and how many more there are.
+/// The names of the first files, and the number of further files.
 fn names(files: &[InputFile]) -> String {
     let shown: Vec<String> = files.iter().take(5).map(|file| format!("`{}`", file.path.display())).collect();
     match files.len() {
@@ -169,13 +182,13 @@ fn names(files: &[InputFile]) -> String {
     }
 }
 
-/// The rows of one file on their way to the builder.
-struct FileRows<'a, 'b> {
+/// A sink that passes the rows of one file to the builder.
+struct CorpusRows<'a, 'b> {
     keys: AskedKeys<'a>,
-    builder: &'a mut Builder<'b>,
+    builder: &'a mut CorpusBuilder<'b>,
 }
 
-impl RowSink for FileRows<'_, '_> {
+impl RowSink for CorpusRows<'_, '_> {
     fn noun(&self) -> &'static str {
         "corpus"
     }

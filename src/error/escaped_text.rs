@@ -1,15 +1,15 @@
-//! Somebody's text in our messages: shown, never obeyed.
+//! A user's text inside our messages: control characters in it are shown, so that no terminal obeys them.
 
 use std::{fmt::Write, path::Path};
 
-/// Whether a terminal obeys the character instead of showing it: control characters, line separators, and the marks that
-/// turn the direction of writing round.
+/// Whether a terminal obeys the character instead of showing it: a control character, a line separator, or a mark that
+/// changes the direction of writing.
 pub fn is_obeyed(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Text in one line: what a terminal would obey is escaped, but for tabs.
+/// Text in one line: characters that a terminal would obey are escaped, except tabs.
 pub fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for character in text.chars() {
@@ -22,12 +22,13 @@ pub fn one_line(text: &str) -> String {
     line
 }
 
-/// A path as text, for JSON and messages: bytes that are no UTF-8 become U+FFFD, so that no path costs a file or a run.
+/// A path as text, for JSON and messages. Bytes that are not UTF-8 become U+FFFD, so that an odd path makes no file and no run
+/// fail.
 pub fn path_text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-/// A path in a file of ours, as [`path_text`] gives it: `#[serde(serialize_with = "serialize_path")]`.
+/// Writes a path as [`path_text`] gives it: `#[serde(serialize_with = "serialize_path")]`.
 ///
 /// # Errors
 /// Those of the serializer.
@@ -35,8 +36,8 @@ pub fn serialize_path<S: serde::Serializer>(path: &Path, serializer: S) -> Resul
     serializer.serialize_str(&path.to_string_lossy())
 }
 
-/// A list below a message: each item in a line of its own, whatever it holds. A message has no other lines; what is
-/// printed keeps these and shows every other line break as `\n`.
+/// A list below a message: one line for each item, whatever it holds. A message has no other line breaks; printing it keeps
+/// these and shows any other as `\n`.
 pub fn bullets<T: AsRef<str>>(items: &[T]) -> String {
     items.iter().fold(String::new(), |mut list, item| {
         // Writing into a string does not fail.

@@ -1,4 +1,4 @@
-//! What decides a trace: options, text, weights and machine.
+//! The identity of a forward pass: all options, text, weights and properties of the machine that decide its trace.
 
 use super::{options::RunOptions, pass::Pass};
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The identity of a forward pass.
-pub(crate) fn identity(
+pub(crate) fn pass_identity(
     options: &RunOptions,
     pass: &Pass,
     checkpoint: &CheckpointFiles,
@@ -71,7 +71,7 @@ pub(crate) fn queue_options(options: &RunOptions, router: &RouterSettings) -> Qu
     }
 }
 
-/// What rounds on this machine, and in which order.
+/// How this machine rounds, and in which order it adds.
 pub(crate) fn arithmetic_options(arithmetic: Arithmetic) -> ArithmeticOptions {
     ArithmeticOptions {
         dtype: arithmetic.name().to_owned(),

@@ -1,14 +1,14 @@
-//! Names and problems in messages: whatever a file holds, few and short.
+//! Keeps names and problems in messages few and short, whatever a file contains.
 
-/// Characters of a name that are shown.
+/// The most characters of a name that are shown.
 const SHOWN: usize = 120;
-/// Names in one line.
+/// The most names in one line.
 const IN_LINE: usize = 20;
-/// Problems that are kept; the rest is counted.
+/// The most problems that are kept; the rest is counted.
 const KEPT: usize = 200;
 
 /// A name in backticks; the middle of a very long one is left out.
-pub(super) fn named(name: &str) -> String {
+pub(super) fn quoted_name(name: &str) -> String {
     let length = name.chars().count();
     if length <= SHOWN {
         return format!("`{name}`");
@@ -18,13 +18,13 @@ pub(super) fn named(name: &str) -> String {
     format!("`{start}…{end}`")
 }
 
-/// Names in backticks with commas between; of many the first ones and a count.
-pub(super) fn quoted(names: &[&str]) -> String {
-    let shown = names.iter().take(IN_LINE).map(|name| named(name)).collect::<Vec<_>>().join(", ");
+/// Names in backticks, separated by commas; if there are many, the first ones and a count.
+pub(super) fn quoted_names(names: &[&str]) -> String {
+    let shown = names.iter().take(IN_LINE).map(|name| quoted_name(name)).collect::<Vec<_>>().join(", ");
     if names.len() > IN_LINE { format!("{shown} and {} more", names.len() - IN_LINE) } else { shown }
 }
 
-/// Problems, one line each; of very many the first ones and a count.
+/// Problems, one line for each; if there are very many, the first ones and a count.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Problems {
     /// The first ones.
@@ -67,9 +67,9 @@ mod tests {
 
     #[test]
     fn names_and_problems_are_bounded() {
-        let long = named(&"x".repeat(1_000_000));
+        let long = quoted_name(&"x".repeat(1_000_000));
         assert!(long.chars().count() < 130 && long.contains('…'), "{long}");
-        assert!(quoted(&["a"; 23]).ends_with("`a` and 3 more") && quoted(&["a", "b"]) == "`a`, `b`");
+        assert!(quoted_names(&["a"; 23]).ends_with("`a` and 3 more") && quoted_names(&["a", "b"]) == "`a`, `b`");
         let mut problems = Problems::default();
         (0..KEPT + 5).for_each(|n| problems.push(n.to_string()));
         let mut all = Problems::default();

@@ -1,4 +1,4 @@
-//! What in a folder is a run's: only that is ever removed, and only where it is known to be.
+//! Recognizes which files of a folder belong to a run. Only these are ever removed, and only if they certainly do.
 
 use std::{
     fs,
@@ -14,7 +14,8 @@ use super::{
 };
 use crate::error::{Error, Result};
 
-/// What a run leaves at the top of its folder. The manifest comes last: while it is there, the folder is a run's.
+/// The entries that a run writes at the top of its folder. The manifest comes last: while it is there, the folder can be
+/// recognized as that of a run.
 pub(super) const ENTRIES: [&str; 18] = [
     "checkpoints",
     "exact_replay",
@@ -36,40 +37,40 @@ pub(super) const ENTRIES: [&str; 18] = [
     "manifest.json",
 ];
 
-/// The entry of a run in folder `root` that is or holds `path`. Both paths are compared as they are.
+/// The entry of a run in folder `root` that is or contains `path`. Both paths are compared as they are.
 pub(super) fn entry_holding(root: &Path, path: &Path) -> Option<&'static str> {
     ENTRIES.into_iter().find(|entry| path.starts_with(root.join(entry)))
 }
 
 /// Folders of runs below a run.
 const RUNS: [&str; 2] = ["checkpoints", "exact_replay"];
-/// Runs of one demonstration with the run that holds them.
+/// Folders of the other runs of a demonstration, inside its first run.
 const BESIDE: [&str; 2] = ["drift", "drops"];
 /// Folders of parts.
 const PARTS: [&str; 3] = ["trace", "router", "logits"];
-/// What a run writes before its forward pass.
+/// Files that a run writes before its forward pass.
 const INPUTS: [&str; 4] = ["sequences.parquet", "spans.parquet", "groups.parquet", "tokens.parquet"];
-/// What is removed last: by one of them the folder is known as a run's.
+/// Files that are removed last: either of them is enough to recognize the folder as that of a run.
 const MARKS: [&str; 2] = [CHECKSUMS, "manifest.json"];
-/// Folders that are filled anew by every pass over the statistics, and what their files end in.
+/// Folders whose files are all replaced whenever statistics are computed, and the endings of these files.
 const DERIVED: [(&str, [&str; 2]); 2] = [("stats", ["csv", "parquet"]), ("charts", ["svg", "png"])];
 
-/// What a folder holds, for someone who wants to write a run there.
+/// What a folder holds, as far as it matters for writing a run there.
 pub(super) enum Holds {
-    /// Nothing but what a kill left of a start.
+    /// Nothing, or only temporary files of a process that was killed at its start.
     Nothing,
     /// A run.
     Run(LooseRecord),
-    /// Files of a run whose manifest is missing or cannot be read; the digest of the run, where it is recorded.
+    /// Files of a run whose manifest is missing or cannot be read, with the digest of the run if it is recorded.
     Headless(Option<String>),
-    /// A manifest of something else.
+    /// A `manifest.json` of another program.
     Foreign,
     /// Other files.
     Other,
 }
 
 impl Holds {
-    /// Looks, without touching anything.
+    /// Examines a folder without touching anything.
     ///
     /// # Errors
     /// The folder cannot be read.
@@ -77,14 +78,14 @@ impl Holds {
         if only_leftovers(root, true)? {
             return Ok(Self::Nothing);
         }
-        // Other programs keep a file of that name too: only ours names a run.
+        // Other programs write a `checksums.sha256` too, but only this program writes the digest of a run into it.
         let digest =
             || Checksums::open(root).map(|checksums| checksums.run().filter(|run| is_digest(run)).map(str::to_owned));
         match fs::read(root.join("manifest.json")) {
             Ok(bytes) => match LooseRecord::parse(&bytes) {
                 Ok(record) if record.is_of_a_run() => Ok(Self::Run(record)),
                 Ok(_) => Ok(Self::Foreign),
-                // What other programs write may be no JSON: NaN, comments. A power cut leaves nothing or zeros.
+                // A manifest of another program may not be strict JSON (NaN, comments); after a power cut a file may be empty or zeros.
                 Err(_) => match digest()? {
                     None if bytes.iter().any(|&byte| byte != 0) || !only_trace(root)? => Ok(Self::Foreign),
                     digest => Ok(Self::Headless(digest)),
@@ -98,8 +99,8 @@ impl Holds {
     }
 }
 
-/// Files under names that they have while they are made; a kill leaves them. Earlier versions proved with an empty file that
-/// a folder can be written to.
+/// Whether a file is a temporary file that a killed process left. Earlier versions also wrote an empty file to prove that a
+/// folder can be written to.
 fn is_leftover(name: &str, path: &Path) -> bool {
     let random = |prefix: &str| {
         name.strip_prefix(prefix)
@@ -109,7 +110,7 @@ fn is_leftover(name: &str, path: &Path) -> bool {
     name == LOCK || random(UNFINISHED) || (random(".tmp") && is_empty())
 }
 
-/// The entries of a folder: name, path, whether it is a folder (links are none). None if there is no such folder.
+/// The entries of a folder: name, path, and whether it is a folder (a link is not). Empty if there is no such folder.
 fn entries(folder: &Path) -> Result<Vec<(String, PathBuf, bool)>> {
     let read = match fs::read_dir(folder) {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(Vec::new()),
@@ -122,7 +123,7 @@ fn entries(folder: &Path) -> Result<Vec<(String, PathBuf, bool)>> {
     read.map(entry).collect::<std::io::Result<_>>().map_err(Error::io("read", folder))
 }
 
-/// Whether nothing is there but left-over files, also in folders of a run.
+/// Whether the folder and the sub-folders of a run in it hold nothing but left-over files.
 fn only_leftovers(folder: &Path, top: bool) -> Result<bool> {
     for (name, path, is_folder) in entries(folder)? {
         let nothing = if is_folder {
@@ -137,7 +138,7 @@ fn only_leftovers(folder: &Path, top: bool) -> Result<bool> {
     Ok(true)
 }
 
-/// Whether nothing is there but an empty manifest and what only a run of ours names so: the trace and its inputs.
+/// Whether the folder holds nothing but an empty manifest and files with the names of a trace and its inputs.
 fn only_trace(root: &Path) -> Result<bool> {
     for (name, path, is_folder) in entries(root)? {
         let own = if is_folder && PARTS.contains(&name.as_str()) {
@@ -161,8 +162,8 @@ fn is_part(name: &str) -> bool {
     number.is_some_and(|number| number.len() >= 5 && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// Removes what a kill left under temporary names, of a folder that is a run's or nobody's, and of the runs below that are its
-/// own and that nobody writes.
+/// Removes the temporary files that a killed process left, if the folder is that of a run or holds nothing else; also in the
+/// runs below that belong to it and that no process is writing.
 pub(super) fn sweep(root: &Path) -> Result<()> {
     let inside = ENTRIES.iter().chain(&["reproduce/charts"]).map(|entry| root.join(entry));
     for folder in std::iter::once(root.to_path_buf()).chain(inside) {
@@ -175,7 +176,7 @@ pub(super) fn sweep(root: &Path) -> Result<()> {
     runs_below(root)?.into_iter().filter(|run| Lock::check(run).is_ok()).try_for_each(|run| sweep(&run))
 }
 
-/// The runs below a run that are its own: they go with it. Others may lie there too, made by a command of their own.
+/// The runs below a run that were made with it and are removed with it. Runs that other commands made may lie there too.
 pub(super) fn runs_below(root: &Path) -> Result<Vec<PathBuf>> {
     let holds = Holds::of(root)?;
     let mut runs = Vec::new();
@@ -201,14 +202,14 @@ pub(super) fn runs_below(root: &Path) -> Result<Vec<PathBuf>> {
     Ok(runs)
 }
 
-/// Whether a run was made as a pass of another: its command line is not that of its own command. It stands in for the manifest
-/// of the other where that is lost.
+/// Whether a run was made as a pass of another run: its command line is that of another command. This decides when the
+/// manifest of the other run is lost.
 fn is_made_by_another(run: &Path) -> bool {
     let Ok(Holds::Run(record)) = Holds::of(run) else { return true };
     record.is_of_a_pass()
 }
 
-/// Refuses to remove what another process writes below.
+/// Refuses to remove a run below that another process is writing.
 pub(super) fn check_below(root: &Path) -> Result<()> {
     for run in runs_below(root)? {
         Lock::check(&run)?;
@@ -217,14 +218,13 @@ pub(super) fn check_below(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Removes the run that is there, and nothing else: what has another name stays, with the folders that hold it.
+/// Removes the run that is there and nothing else: files with other names stay, with the folders that hold them.
 fn clear(root: &Path) -> Result<()> {
     clear_results(root)?;
     MARKS.iter().try_for_each(|mark| remove_file(&root.join(mark)))
 }
 
-/// Removes everything of the run but the files by which it is known as one; its manifest says from now on that it is not
-/// complete.
+/// Removes everything of the run but the files by which it is recognized; its manifest now says that it is not complete.
 pub(super) fn clear_results(root: &Path) -> Result<()> {
     sweep(root)?;
     if let Holds::Run(record) = Holds::of(root)? {
@@ -253,8 +253,8 @@ pub(super) fn clear_manifest(root: &Path) -> Result<()> {
     remove_file(&root.join("manifest.json"))
 }
 
-/// Removes what an earlier pass left in `stats` or `charts`: what has a checksum; everything that ends as its files do where
-/// none were kept. What `keep` names is replaced anyway.
+/// Removes the files that an earlier computation left in `stats` or `charts`: those with a checksum or, in a run without
+/// checksums, those with the endings of such files. Files named by `keep` stay, because they are replaced anyway.
 pub(super) fn clear_derived(root: &Path, folder: &str, keep: &[String]) -> Result<()> {
     let checksums = Checksums::open(root)?;
     let endings = DERIVED.iter().find(|(name, _)| *name == folder).map_or(["", ""], |(_, endings)| *endings);
@@ -277,7 +277,7 @@ fn clear_comparison(folder: &Path) -> Result<()> {
     remove_from(folder, |name| name.starts_with("comparison."))
 }
 
-/// Removes some files of a folder, then the folder, if nothing is left in it.
+/// Removes some files of a folder, then the folder itself if it is empty.
 fn remove_from(folder: &Path, which: impl Fn(&str) -> bool) -> Result<()> {
     for (name, path, is_folder) in entries(folder)? {
         if !is_folder && which(&name) {
@@ -288,7 +288,7 @@ fn remove_from(folder: &Path, which: impl Fn(&str) -> bool) -> Result<()> {
     Ok(())
 }
 
-/// A folder that still holds something stays.
+/// Removes a folder if it is empty.
 fn remove_empty(folder: &Path) {
     let _ = fs::remove_dir(folder);
 }

@@ -11,13 +11,13 @@ use crate::{
     run::RunDir,
 };
 
-/// Listens to the forward pass and passes each part on as soon as its last routing group has been seen. A segment may
-/// come in several waves: its layers are all kept until they are whole.
+/// Observes the forward pass and passes each part on as soon as its last routing group has been seen. A segment may be cut
+/// into several waves: all its layers are then kept until they are whole.
 pub struct TraceWriter<'a> {
     layout: &'a TraceLayout,
     sequences: &'a [Sequence],
     log_logits: bool,
-    /// By MoE layer: what has been seen of the segment.
+    /// The rows of the current segment that have been seen, by MoE layer.
     columns: Vec<PartColumns>,
     write: Box<dyn FnMut(FinishedPart) -> Result<()> + 'a>,
 }
