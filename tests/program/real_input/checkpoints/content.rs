@@ -230,7 +230,7 @@ fn weights_that_change_under_a_run_end_it() {
     expect![[r#"
         checkpoint `TEMP` cannot be used: 1 problem
           - `model.safetensors` changed while the run read it: its size, times or bytes are not those it had
-        hint: what was written since the last check may be of mixed weights and is not kept: when nothing writes to the files any more, run the same command with --force; --resume goes on only if the files are again what they were"#]].assert_eq(&settled(&format!("{error}\nhint: {}", error.hint().unwrap())));
+        hint: what was written since the last check may be of mixed weights and is not kept: when nothing writes to the files any more, run the same command with `Occupied::Replace`; `Occupied::Resume` goes on only if the files are again what they were"#]].assert_eq(&settled(&format!("{error}\nhint: {}", error.hint().unwrap())));
     // A file put in its place is another one when the folder is opened again.
     let state = bench.open().state().unwrap();
     fs::copy(bench.file(WEIGHTS), bench.file("copy")).unwrap();
