@@ -4,8 +4,9 @@
 //!
 //! ```text
 //! checkpoint ─┐
-//!             ├─> model ──(routing)──> trace ──> stats ──> paper ──> chart ──> report
-//! corpus ─────┘
+//!             ├─> model ──(routing)──> trace ──> stats ──> chart ──> report
+//! corpus ─────┘                                    │
+//!                                                  └─> paper
 //! ```
 //!
 //! `pipeline` goes that way from options to a finished run, and `run` holds its folder. What the program does, a library can do:
@@ -92,8 +93,10 @@ pub mod commands;
 pub mod corpus;
 pub mod error;
 pub mod first_bytes;
+pub mod import;
 pub mod model;
 pub mod paper;
+mod pickle;
 pub mod pipeline;
 pub mod report;
 pub mod routing;
@@ -103,7 +106,7 @@ pub mod trace;
 
 pub use error::{Error, Result};
 pub use pipeline::{
-    Analysis, Progress, Stage, Unwatched, analyse, compute_statistics, drift, drops,
+    Analysis, ContrastOptions, Progress, Stage, Unwatched, analyse, compute_statistics, contrast, drift, drops,
     options::{
         CheckpointSpec, ConversationOptions, DriftOptions, DropsOptions, ExecutionOptions, InputOptions, ReportOptions,
         RouteOptions, RoutingOptions, RunOptions, StatisticSettings,

@@ -26,21 +26,44 @@ pub(super) enum Scale {
         /// The darkest ratio, above 1; its inverse is the darkest below.
         limit: f64,
     },
+    /// White at a difference of 0, blue above and orange below; differences below 0 are hatched as ratios below 1 are.
+    Difference {
+        /// The darkest difference on both sides.
+        limit: f64,
+    },
 }
 
 impl Scale {
     fn color(self, value: f64) -> Color {
         match self {
             Self::Sequential { max } => PAPER.towards(VALUE.towards(TEXT, 0.25), value / max.max(1e-12)),
-            Self::Ratio { limit } => {
-                let amount = value.max(1e-12).ln() / limit.ln().max(1e-12);
+            Self::Ratio { .. } | Self::Difference { .. } => {
+                let amount = self.distance(value);
                 if amount < 0.0 { PAPER.towards(ACCENT, -amount) } else { PAPER.towards(VALUE, amount) }
             }
         }
     }
 
+    /// How far a value is from the middle of a scale with two sides; 1 at the darkest value.
+    fn distance(self, value: f64) -> f64 {
+        match self {
+            Self::Sequential { .. } => 0.0,
+            Self::Ratio { limit } => value.max(1e-12).ln() / limit.ln().max(1e-12),
+            Self::Difference { limit } => value / limit.max(1e-12),
+        }
+    }
+
     fn is_hatched(self, value: f64) -> bool {
-        matches!(self, Self::Ratio { limit } if value.max(1e-12).ln() < -0.2 * limit.ln())
+        self.distance(value) < -0.2
+    }
+
+    /// The middle of a scale with two sides.
+    fn middle(self) -> Option<u8> {
+        match self {
+            Self::Sequential { .. } => None,
+            Self::Ratio { .. } => Some(1),
+            Self::Difference { .. } => Some(0),
+        }
     }
 
     /// Values along the colour bar.
@@ -48,6 +71,7 @@ impl Scale {
         match self {
             Self::Sequential { max } => (0..=8).map(|step| max * f64::from(step) / 8.0).collect(),
             Self::Ratio { limit } => (-4..=4).map(|step| limit.powf(f64::from(step) / 4.0)).collect(),
+            Self::Difference { limit } => (-4..=4).map(|step| limit * f64::from(step) / 4.0).collect(),
         }
     }
 }
@@ -65,6 +89,15 @@ pub(super) struct HeatFigure {
     pub(super) row_height: Option<f64>,
     /// The blocks, one under the other.
     pub(super) blocks: Vec<HeatBlock>,
+}
+
+/// How the cells of a figure look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct CellLook {
+    /// Whether they hold their value, where there is room.
+    numbers: bool,
+    /// Whether the lower side of a scale with two sides is hatched.
+    hatched: bool,
 }
 
 /// A matrix of values.
@@ -87,9 +120,11 @@ const BAR_HEIGHT: f64 = 64.0;
 const AXIS_HEIGHT: f64 = 22.0;
 const LABEL_ROOM: f64 = 190.0;
 const COLUMN_ROOM: f64 = 96.0;
+/// Most decimals under the colour bar.
+const MOST_DECIMALS: usize = 5;
 /// Cells narrower than this have their numbers in the smallest type.
 const NARROW: f64 = 34.0;
-/// Cells lower than this have no room for their value, so ratios below 1 are hatched.
+/// Cells lower than this have no room for their value, so the lower side of a scale with two sides is hatched.
 const HATCH_BELOW: f64 = 15.0;
 
 impl HeatFigure {
@@ -122,30 +157,41 @@ impl HeatFigure {
 
     /// Draws the figure with its top left corner at a point.
     pub(super) fn draw<B: DrawingBackend>(&self, canvas: &mut Canvas<'_, B>, at: Point) -> Result<()> {
-        self.draw_scale(canvas, at)?;
+        let look = self.look();
+        self.draw_scale(canvas, at, look)?;
         let left = at.0 + self.label_width();
         let label = Type::new(LABEL, TEXT);
         canvas.text((left, at.1 + BAR_HEIGHT + AXIS_HEIGHT / 2.0), &self.column_label, label)?;
         let mut top = at.1 + BAR_HEIGHT + AXIS_HEIGHT;
         for block in &self.blocks {
-            self.draw_block(canvas, block, (left, top))?;
+            self.draw_block(canvas, block, (left, top), look)?;
             top += self.block_height(block);
         }
         Ok(())
     }
 
-    fn draw_scale<B: DrawingBackend>(&self, canvas: &mut Canvas<'_, B>, at: Point) -> Result<()> {
+    /// How all cells look. Differences have a number in every cell or in none: a cell without one beside others would look empty.
+    fn look(&self) -> CellLook {
+        let cells = self.blocks.iter().flat_map(|block| &block.cells).flatten().flatten();
+        let is_difference = matches!(self.scale, Scale::Difference { .. });
+        let has_room = |value: &f64| number_size(&cell_label(*value, self.scale), self.cell()).is_some();
+        let numbers = !is_difference || cells.into_iter().all(has_room);
+        CellLook { numbers, hatched: self.cell().1 < HATCH_BELOW || !numbers }
+    }
+
+    fn draw_scale<B: DrawingBackend>(&self, canvas: &mut Canvas<'_, B>, at: Point, look: CellLook) -> Result<()> {
         let left = at.0 + self.label_width();
-        let hatched = matches!(self.scale, Scale::Ratio { .. }) && self.cell().1 < HATCH_BELOW;
-        let label = if hatched { format!("{}; below 1 hatched", self.scale_label) } else { self.scale_label.clone() };
+        let middle = self.scale.middle().filter(|_| look.hatched);
+        let hatched = middle.map(|middle| format!("; below {middle} hatched")).unwrap_or_default();
+        let label = format!("{}{hatched}", self.scale_label);
         canvas.text((left, at.1 + 9.0), &label, Type::new(LABEL, TEXT))?;
         let samples = self.scale.samples();
         let step = 44.0;
-        for (index, value) in samples.iter().enumerate() {
+        for (index, (value, tick)) in samples.iter().zip(scale_ticks(&samples)).enumerate() {
             let from = (left + index as f64 * step, at.1 + 20.0);
-            self.fill_cell(canvas, from, (step, 16.0), *value)?;
+            self.fill_cell(canvas, from, (step, 16.0), *value, look)?;
             let middle = (from.0 + step / 2.0, at.1 + 46.0);
-            canvas.text(middle, &scale_tick(*value), Type::new(SMALL, MUTED).align(Align::Middle))?;
+            canvas.text(middle, &tick, Type::new(SMALL, MUTED).align(Align::Middle))?;
         }
         canvas.frame((left, at.1 + 20.0), (left + step * samples.len() as f64, at.1 + 36.0), AXIS_LINE)
     }
@@ -156,17 +202,25 @@ impl HeatFigure {
         (x, y): Point,
         (width, height): (f64, f64),
         value: f64,
+        look: CellLook,
     ) -> Result<()> {
         let color = self.scale.color(value);
         canvas.rect((x, y), (x + width, y + height), color)?;
-        if self.scale.is_hatched(value) && self.cell().1 < HATCH_BELOW {
+        if self.scale.is_hatched(value) && look.hatched {
             let stroke = Stroke::solid(color.ink().with_alpha(0.55), 0.75);
-            canvas.line(&[(x + 1.0, y + height - 1.0), (x + height - 1.0, y + 1.0)], stroke)?;
+            let reach = width.min(height) - 1.0;
+            canvas.line(&[(x + 1.0, y + height - 1.0), (x + reach, y + height - reach)], stroke)?;
         }
         Ok(())
     }
 
-    fn draw_block<B: DrawingBackend>(&self, canvas: &mut Canvas<'_, B>, block: &HeatBlock, at: Point) -> Result<()> {
+    fn draw_block<B: DrawingBackend>(
+        &self,
+        canvas: &mut Canvas<'_, B>,
+        block: &HeatBlock,
+        at: Point,
+        look: CellLook,
+    ) -> Result<()> {
         let (width, height) = self.cell();
         let mut top = at.1;
         if !block.title.is_empty() {
@@ -184,7 +238,7 @@ impl HeatFigure {
                 canvas.text((at.0 - 8.0, y + height / 2.0), &label, Type::new(LABEL, TEXT).align(Align::End))?;
             }
             for (column, value) in cells.iter().enumerate() {
-                self.draw_cell(canvas, (at.0 + column as f64 * width, y), *value)?;
+                self.draw_cell(canvas, (at.0 + column as f64 * width, y), *value, look)?;
             }
         }
         let end = (at.0 + width * block.columns.len() as f64, top + height * block.rows.len() as f64);
@@ -231,16 +285,22 @@ impl HeatFigure {
         Ok(())
     }
 
-    fn draw_cell<B: DrawingBackend>(&self, canvas: &mut Canvas<'_, B>, at: Point, value: Option<f64>) -> Result<()> {
+    fn draw_cell<B: DrawingBackend>(
+        &self,
+        canvas: &mut Canvas<'_, B>,
+        at: Point,
+        value: Option<f64>,
+        look: CellLook,
+    ) -> Result<()> {
         let (width, height) = self.cell();
         let end = (at.0 + width, at.1 + height);
         let Some(value) = value else {
             canvas.rect(at, end, WASH)?;
             return canvas.line(&[(at.0, at.1), end], GRID_LINE);
         };
-        self.fill_cell(canvas, at, (width, height), value)?;
+        self.fill_cell(canvas, at, (width, height), value, look)?;
         let text = cell_label(value, self.scale);
-        if let Some(size) = number_size(&text, (width, height)) {
+        if let Some(size) = number_size(&text, (width, height)).filter(|_| look.numbers) {
             let ink = self.scale.color(value).ink();
             let middle = (f64::midpoint(at.0, end.0), f64::midpoint(at.1, end.1));
             canvas.text(middle, &text, Type::new(size, ink).align(Align::Middle))?;
@@ -258,17 +318,28 @@ fn number_size(text: &str, (width, height): (f64, f64)) -> Option<f64> {
     sizes.iter().find(has_room).copied()
 }
 
-/// A value under the colour bar.
-fn scale_tick(value: f64) -> String {
-    if value.abs() >= 9.95 {
+/// The values under the colour bar, with as many decimals, two or more, as tell them apart.
+fn scale_ticks(values: &[f64]) -> Vec<String> {
+    let with = |decimals: usize| values.iter().map(|value| scale_tick(*value, decimals)).collect::<Vec<String>>();
+    let differ = |ticks: &Vec<String>| ticks.windows(2).all(|pair| pair[0] != pair[1]);
+    (2..MOST_DECIMALS).map(with).find(differ).unwrap_or_else(|| with(MOST_DECIMALS))
+}
+
+fn scale_tick(value: f64, decimals: usize) -> String {
+    let text = if value.abs() >= 9.95 {
         format!("{value:.0}")
     } else {
-        format!("{value:.2}").trim_end_matches('0').trim_end_matches('.').to_owned()
-    }
+        format!("{value:.decimals$}").trim_end_matches('0').trim_end_matches('.').to_owned()
+    };
+    text.replace('-', "\u{2212}")
 }
 
 /// A value with two digits, which fit into a cell; if all values are below 1, all have two decimals.
 fn cell_label(value: f64, scale: Scale) -> String {
+    if let Scale::Difference { .. } = scale {
+        // The sum turns a negative zero into zero.
+        return format!("{:.0}", value.round() + 0.0).replace('-', "\u{2212}");
+    }
     if matches!(scale, Scale::Sequential { max } if max <= 1.0) {
         format!("{value:.2}")
     } else if value.abs() >= 9.95 {
@@ -294,6 +365,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_values_of_a_narrow_scale_differ() {
+        assert_eq!(scale_ticks(&Scale::Sequential { max: 2.0 }.samples())[..3], ["0", "0.25", "0.5"]);
+        assert_eq!(scale_ticks(&Scale::Sequential { max: 0.05 }.samples())[..4], ["0", "0.006", "0.013", "0.019"]);
+    }
+
+    #[test]
     fn a_ratio_of_one_is_white_and_the_sides_mirror() {
         let scale = Scale::Ratio { limit: 4.0 };
         assert_eq!(scale.color(1.0), PAPER);
@@ -301,6 +378,31 @@ mod tests {
         assert_eq!(scale.color(4.0), VALUE);
         assert_eq!(scale.color(0.0), ACCENT);
         assert!(scale.is_hatched(0.5) && !scale.is_hatched(2.0));
+    }
+
+    #[test]
+    fn a_difference_of_zero_is_white_and_the_sides_mirror() {
+        let scale = Scale::Difference { limit: 8.0 };
+        assert_eq!([0.0, -8.0, 8.0, -20.0].map(|value| scale.color(value)), [PAPER, ACCENT, VALUE, ACCENT]);
+        assert!(scale.is_hatched(-2.0) && !scale.is_hatched(-1.0) && !scale.is_hatched(8.0));
+        assert_eq!([-8.0, -0.4, 3.0].map(|value| cell_label(value, scale)), ["\u{2212}8", "0", "3"]);
+    }
+
+    #[test]
+    fn differences_have_a_number_in_every_cell_or_in_none() {
+        let look = |columns: usize, scale: Scale| {
+            let cells = vec![(0..columns).map(|_| Some(-12.0)).collect()];
+            let block = HeatBlock { title: String::new(), rows: vec!["a".into()], columns: Vec::new(), cells };
+            let columns = (0..columns).map(|at| at.to_string()).collect();
+            let blocks = vec![HeatBlock { columns, ..block }];
+            let words = String::new;
+            let figure = HeatFigure { scale, scale_label: words(), column_label: words(), row_height: None, blocks };
+            figure.look()
+        };
+        let difference = Scale::Difference { limit: 20.0 };
+        assert_eq!(look(16, difference), CellLook { numbers: true, hatched: false });
+        assert_eq!(look(64, difference), CellLook { numbers: false, hatched: true });
+        assert_eq!(look(64, Scale::Ratio { limit: 2.0 }), CellLook { numbers: true, hatched: false });
     }
 
     #[test]

@@ -21,7 +21,7 @@ mod script;
 mod table;
 mod theme;
 
-pub use plan::{CHARTS, ChartSpec, plan, plan_comparison};
+pub use plan::{CHARTS, ChartSpec, plan, plan_comparison, plan_contrast};
 pub use script::visible;
 
 use rayon::prelude::*;
@@ -66,8 +66,8 @@ pub struct ChartContext {
     pub documents: u64,
     /// Tokens that were routed.
     pub tokens: u64,
-    /// Whether every sequence starts with a BOS.
-    pub bos: bool,
+    /// Whether every sequence starts with a BOS; `None` where that was not recorded.
+    pub bos: Option<bool>,
     /// Whether position 0 is counted.
     pub bos_counted: bool,
     /// Token ids that were asked for, drawn first where charts show a choice of ids.

@@ -40,6 +40,17 @@ pub(super) enum Body {
 }
 
 impl Body {
+    /// Whether a cell of a heat map has no value.
+    pub(super) fn has_empty_cells(&self) -> bool {
+        match self {
+            Self::Heat(figure) => {
+                figure.blocks.iter().flat_map(|block| block.cells.iter().flatten()).any(Option::is_none)
+            }
+            Self::Stack(parts) => parts.iter().any(|(_, body)| body.has_empty_cells()),
+            _ => false,
+        }
+    }
+
     fn size(&self) -> (f64, f64) {
         match self {
             Self::Radar(figure) => figure.size(),

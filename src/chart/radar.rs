@@ -139,7 +139,9 @@ impl RadarFigure {
             let turn = expert as f64 / self.spokes as f64;
             canvas.line(&[center, polar(center, radius, turn)], GRID_LINE)?;
             let label = Type::new(if self.cell() < 240.0 { TINY } else { SMALL }, MUTED).align(Align::Middle);
-            canvas.text(polar(center, radius + 11.0, turn), &expert.to_string(), label)?;
+            // Experts are numbered from 0; groups of experts are places in the order of load, from 1 as in the heat maps.
+            let name = expert + usize::from(self.experts > self.spokes);
+            canvas.text(polar(center, radius + 11.0, turn), &name.to_string(), label)?;
         }
         for ring in self.rings() {
             let mut points = circle(center, radius * ring / rim, 72);

@@ -1,22 +1,11 @@
 //! Keeps names and problems in messages few and short, whatever a file contains.
 
-/// The most characters of a name that are shown.
-const SHOWN: usize = 120;
+pub(super) use crate::error::quoted_name;
+
 /// The most names in one line.
 const IN_LINE: usize = 20;
 /// The most problems that are kept; the rest is counted.
 const KEPT: usize = 200;
-
-/// A name in backticks; the middle of a very long one is left out.
-pub(super) fn quoted_name(name: &str) -> String {
-    let length = name.chars().count();
-    if length <= SHOWN {
-        return format!("`{name}`");
-    }
-    let start: String = name.chars().take(SHOWN / 2).collect();
-    let end: String = name.chars().skip(length - SHOWN / 2).collect();
-    format!("`{start}…{end}`")
-}
 
 /// Names in backticks, separated by commas; if there are many, the first ones and a count.
 pub(super) fn quoted_names(names: &[&str]) -> String {

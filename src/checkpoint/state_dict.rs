@@ -2,12 +2,8 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use super::{
-    header::ListedTensor,
-    pickle::Pickle,
-    pickle_value::{Index, Value},
-    problem_list::quoted_name,
-};
+use super::{header::ListedTensor, problem_list::quoted_name};
+use crate::pickle::{Index, Pickle, StorageView, Value};
 
 /// Keys under which programs save a model's state dict, the likeliest first.
 const KNOWN: [&str; 5] = ["module", "model", "state_dict", "model_state_dict", "net"];
@@ -90,7 +86,7 @@ fn collect<'a>(pickle: &Pickle<'a>) -> Vec<Candidate<'a>> {
     while let Some((index, path)) = waiting.pop_front() {
         let Value::Dict(dict) = pickle.get(index) else { continue };
         let entries: Entries = dict.iter().filter_map(|&(key, value)| Some((pickle.text(key)?, value))).collect();
-        let tensors = entries.iter().filter(|(_, value)| rebuild_arguments(pickle, *value).is_some()).count();
+        let tensors = entries.iter().filter(|(_, value)| StorageView::is_tensor(pickle, *value)).count();
         if path.len() < DEPTH {
             for &(key, value) in &entries {
                 if matches!(pickle.get(value), Value::Dict(_)) && seen.insert(value) {
@@ -105,79 +101,6 @@ fn collect<'a>(pickle: &Pickle<'a>) -> Vec<Candidate<'a>> {
     candidates
 }
 
-/// The arguments of `torch._utils._rebuild_tensor_v2`, also inside a parameter or a typed tensor.
-fn rebuild_arguments(pickle: &Pickle, value: Index) -> Option<Vec<Index>> {
-    let mut value = value;
-    // torch wraps a tensor once or twice; a longer chain is not followed.
-    for _ in 0..3 {
-        let Value::Call(callable, arguments) = pickle.get(value) else { return None };
-        let arguments = pickle.items(*arguments)?;
-        match pickle.global(*callable)? {
-            ("torch._utils", "_rebuild_tensor_v2" | "_rebuild_tensor" | "_rebuild_tensor_v3") => {
-                return Some(arguments.to_vec());
-            }
-            ("torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state") => value = *arguments.first()?,
-            ("torch._tensor", "_rebuild_from_type_v2") => return pickle.items(*arguments.get(2)?).map(<[_]>::to_vec),
-            _ => return None,
-        }
-    }
-    None
-}
-
-/// A tensor as a view of a storage.
-struct StorageView<'a> {
-    /// Storage class, e.g. `BFloat16Storage`.
-    class: &'a str,
-    /// The name of the storage.
-    key: &'a str,
-    /// First element in the storage.
-    offset: usize,
-    shape: Vec<usize>,
-    strides: Vec<usize>,
-}
-
-impl<'a> StorageView<'a> {
-    /// (persistent id ("storage", class, key, location, size), offset, shape, strides, ...)
-    fn read(pickle: &Pickle<'a>, arguments: &[Index]) -> Option<Self> {
-        let [storage, offset, shape, strides, ..] = *arguments else { return None };
-        let Value::Persistent(id) = pickle.get(storage) else { return None };
-        let (key, class) = self::storage(pickle, *id)?;
-        Some(Self {
-            class,
-            key,
-            offset: pickle.count(offset)?,
-            shape: counts(pickle, shape)?,
-            strides: counts(pickle, strides)?,
-        })
-    }
-
-    fn is_contiguous(&self) -> bool {
-        let mut expected = 1_usize;
-        let dimensions = self.shape.iter().zip(&self.strides).rev();
-        self.shape.len() == self.strides.len()
-            && dimensions.into_iter().all(|(&dimension, &stride)| {
-                let fits = dimension <= 1 || stride == expected;
-                expected = expected.saturating_mul(dimension);
-                fits
-            })
-    }
-}
-
-/// A tuple of counts, also as a `torch.Size`.
-fn counts(pickle: &Pickle, index: Index) -> Option<Vec<usize>> {
-    let items = match pickle.get(index) {
-        Value::Call(_, arguments) => pickle.items(*pickle.items(*arguments)?.first()?)?,
-        _ => pickle.items(index)?,
-    };
-    items.iter().map(|&item| pickle.count(item)).collect()
-}
-
-/// Name and class of the storage that a persistent id stands for.
-pub(super) fn storage<'a>(pickle: &Pickle<'a>, id: Index) -> Option<(&'a str, &'a str)> {
-    let [_, class, key, ..] = *pickle.items(id)? else { return None };
-    Some((pickle.text(key)?, pickle.global(class)?.1))
-}
-
 /// The place of a tensor's numbers, from the first byte and the size of its storage; `None` for values that are not tensors
 /// (such as `_metadata`).
 pub(super) fn locate(
@@ -186,9 +109,7 @@ pub(super) fn locate(
     value: Index,
     place: impl FnOnce(&str) -> Result<(u64, u64), String>,
 ) -> Result<Option<ListedTensor>, String> {
-    let Some(arguments) = rebuild_arguments(pickle, value) else { return Ok(None) };
-    let view =
-        StorageView::read(pickle, &arguments).ok_or("has an entry of an unknown form; expected _rebuild_tensor_v2")?;
+    let Some(view) = StorageView::find(pickle, value)? else { return Ok(None) };
     if !view.is_contiguous() {
         return Err(format!(
             "is not contiguous: shape {:?} with strides {:?}; save it with .contiguous()",

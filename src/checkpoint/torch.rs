@@ -1,28 +1,13 @@
 //! Lists the tensors of a `pytorch_model.bin`. Since PyTorch 1.6 it is a zip with one pickle and one stored (uncompressed) entry per
 //! storage; before that it was a row of pickles, followed by the storages.
 
-use std::{
-    collections::HashMap,
-    fs::File,
-    io::{BufReader, Read},
-    path::Path,
-};
+use std::{collections::HashMap, fs::File, io::Read, path::Path};
 
-use zip::{CompressionMethod, ZipArchive};
-
-use super::{
-    header::Listing,
-    pickle::{MAX_PICKLE, Pickle},
-    pickle_value::Value,
-    problem_list::quoted_name,
-    read_numbers::read_exact_at,
-    state_dict,
-};
+use super::{header::Listing, problem_list::quoted_name, read_numbers::read_exact_at, state_dict};
+use crate::pickle::{MAX_PICKLE, Pickle, TorchArchive, Value, storage};
 
 /// The number in the first pickle of a file of the old format.
 const MAGIC: i128 = 0x1950_a86a_20f9_469c_fc6c;
-
-type Archive = ZipArchive<BufReader<File>>;
 
 /// Lists the tensors of a zip written by `torch.save`. `file` is the name used in problems.
 pub(super) fn list_zip(path: &Path, file: &str) -> Listing {
@@ -48,57 +33,10 @@ pub(super) fn is_pickle(first: &[u8]) -> bool {
 }
 
 fn read_zip(path: &Path, file: &str, listing: &mut Listing) -> Result<(), String> {
-    let handle = File::open(path).map_err(|error| format!("cannot be read: {error}"))?;
-    let mut archive = ZipArchive::new(BufReader::new(handle)).map_err(|error| {
-        format!("is truncated or not a zip archive ({error}); expected what torch.save writes since PyTorch 1.6")
-    })?;
-    let name = (0..archive.len())
-        .filter_map(|index| archive.by_index_raw(index).ok()?.name().ok().map(|name| name.to_string()))
-        .find(|name| name == "data.pkl" || name.ends_with("/data.pkl"))
-        .ok_or("holds no data.pkl; expected what torch.save writes")?;
-    let root = name.trim_end_matches("data.pkl").to_owned();
-    big_endian(&mut archive, &root)?;
-    let bytes = read_entry(&mut archive, &name)?;
+    let mut archive = TorchArchive::open(path)?;
+    let bytes = archive.data(MAX_PICKLE)?;
     let pickle = Pickle::read(&bytes).map_err(|reason| format!("holds a data.pkl that {reason}"))?;
-    listing.take_state_dict(&pickle, file, |key| entry_range(&mut archive, &format!("{root}data/{key}")))
-}
-
-/// Refuses files that were written on a big-endian machine.
-fn big_endian(archive: &mut Archive, root: &str) -> Result<(), String> {
-    match read_entry(archive, &format!("{root}byteorder")) {
-        Ok(order) if order != b"little" => Err(format!(
-            "stores its numbers in byte order {}; expected `little`",
-            quoted_name(String::from_utf8_lossy(&order).trim())
-        )),
-        _ => Ok(()),
-    }
-}
-
-/// A whole small entry; its checksum is verified on the way.
-fn read_entry(archive: &mut Archive, name: &str) -> Result<Vec<u8>, String> {
-    let shown = quoted_name(name);
-    let entry = archive.by_name(name).map_err(|error| format!("holds an unreadable entry {shown}: {error}"))?;
-    if entry.size() > MAX_PICKLE {
-        return Err(format!("holds an entry {shown} of {} bytes; expected at most {MAX_PICKLE}", entry.size()));
-    }
-    let mut bytes = Vec::new();
-    entry
-        .take(MAX_PICKLE)
-        .read_to_end(&mut bytes)
-        .map_err(|error| format!("holds an unreadable entry {shown}: {error}"))?;
-    Ok(bytes)
-}
-
-/// First byte and length of a stored entry.
-fn entry_range(archive: &mut Archive, name: &str) -> Result<(u64, u64), String> {
-    let shown = quoted_name(name);
-    let index = archive.index_for_name(name).ok_or_else(|| format!("names entry {shown}, which is not there"))?;
-    let entry = archive.by_index_raw(index).map_err(|error| format!("has an unreadable entry {shown}: {error}"))?;
-    if entry.compression() != CompressionMethod::Stored || entry.encrypted() {
-        return Err(format!("is compressed ({}); expected a stored entry", entry.compression()));
-    }
-    let begin = entry.data_start().ok_or_else(|| format!("has an unreadable entry {shown}"))?;
-    Ok((begin, entry.size()))
+    listing.take_state_dict(&pickle, file, |key| archive.storage_range(key))
 }
 
 /// The old format has five pickles (magic number, protocol version, machine, the object, the keys of the storages). They are
@@ -126,8 +64,7 @@ fn read_old(path: &Path, file: &str, listing: &mut Listing) -> Result<(), String
     {
         return Err("stores its numbers in byte order `big`; expected `little`".into());
     }
-    let classes: HashMap<&str, &str> =
-        object.persistent_ids().filter_map(|id| state_dict::storage(&object, id)).collect();
+    let classes: HashMap<&str, &str> = object.persistent_ids().filter_map(|id| storage(&object, id)).collect();
     let places = old_storages(&handle, at as u64, size, &keys, &classes);
     listing.take_state_dict(&object, file, |key| {
         places

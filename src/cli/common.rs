@@ -3,7 +3,7 @@
 use bytesize::ByteSize;
 use clap::Args;
 
-use super::values::{Offered, one_of, repetitions};
+use super::values::{Offered, one_of, repetitions, size};
 use crate::{
     pipeline::options::StatisticSettings,
     routing::{CapacityRule, GroupRule},
@@ -97,7 +97,7 @@ pub struct ExecutionArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub threads: Option<u32>,
     /// Memory that the forward pass may take, such as 1.5GiB; decides how many tokens go through a layer together [default: a quarter of what machine, container and ulimit -v allow]
-    #[arg(long, value_name = "SIZE", conflicts_with = "wave_tokens")]
+    #[arg(long, value_name = "SIZE", value_parser = size, conflicts_with = "wave_tokens")]
     pub memory: Option<ByteSize>,
     /// Tokens that go through a layer together; more = weights are read less often, fewer = less memory [default: by --memory]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]

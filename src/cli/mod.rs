@@ -4,14 +4,18 @@
 #![allow(clippy::doc_markdown, clippy::struct_excessive_bools)]
 
 mod common;
+mod contrast;
 mod finished_run_arguments;
+mod import;
 mod runs;
 mod shell;
 mod values;
 
 pub use self::{
     common::{CommonArgs, ExecutionArgs, InputArgs, RoutingArgs, StatisticsArgs},
+    contrast::ContrastArgs,
     finished_run_arguments::{ChartArgs, NotebookArgs, ReportArgs, ReproduceArgs, StatsArgs},
+    import::{ImportArgs, RecorderArgs},
     runs::{DemoArgs, DriftArgs, DropsArgs, InspectArgs, RouteArgs, TranscriptArgs},
     shell::{CompletionsArgs, ManArgs},
 };
@@ -47,8 +51,14 @@ pub enum Command {
     Drift(DriftArgs),
     /// Are later tokens dropped more? Multi-turn transcripts: where tokens lose their experts, why, and what prevents it
     Drops(DropsArgs),
+    /// Check routes that another engine recorded (vLLM, SGLang, transformers, Megatron ...), and study them as a run
+    Import(ImportArgs),
+    /// Print the script that makes an engine record its routes
+    Recorder(RecorderArgs),
     /// Run route, drift and drops on the bundled checkpoints, text and transcripts
     Demo(DemoArgs),
+    /// Which experts differ between two categories, roles, documents or turns of a run, or between two runs?
+    Contrast(ContrastArgs),
     /// How far are finished runs from the paper? Its Figures 5-14 beside yours, and the closed forms they must satisfy
     Reproduce(ReproduceArgs),
     /// Write a Jupyter notebook that loads a finished run and draws its main figures again, ready to be changed

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use bytesize::ByteSize;
 use clap::Args;
 
-use super::{common::CommonArgs, values::one_of};
+use super::{
+    common::CommonArgs,
+    values::{one_of, size},
+};
 use crate::{
     corpus::{ChatTemplate, OasstPaths, TranscriptFormat},
     pipeline::options::DropsOptions,
@@ -133,7 +136,7 @@ pub struct InspectArgs {
     #[arg(long, value_name = "N", default_value_t = 1_000_000)]
     pub tokens: u64,
     /// Memory that a run may take, such as 1.5GiB [default: a quarter of what machine, container and ulimit -v allow]
-    #[arg(long, value_name = "SIZE")]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
     pub memory: Option<ByteSize>,
     /// Print the perplexity of this text and continue it greedily
     #[arg(long, value_name = "TEXT")]

@@ -2,6 +2,7 @@
 
 use std::{ffi::OsStr, str::FromStr};
 
+use bytesize::ByteSize;
 use clap::{
     Arg,
     builder::{PossibleValue, PossibleValuesParser, StringValueParser, TypedValueParser},
@@ -38,10 +39,32 @@ impl TypedValueParser for Offered {
     }
 }
 
+/// A size in bytes, or in a unit of them.
+pub(super) fn size(text: &str) -> Result<ByteSize, String> {
+    text.parse().map_err(|_| {
+        "expected a number with a unit, such as 800MB, 1.5GiB or 2TiB\n\nhint: units of 1000 are kB, MB, GB and TB, those of 1024 KiB, MiB, GiB \
+         and TiB; without a unit the number counts bytes"
+            .to_owned()
+    })
+}
+
 /// 0 for none, or enough for a number to mean something.
 pub(super) fn repetitions(least: u32) -> impl TypedValueParser<Value = u32> {
     clap::value_parser!(u32).range(..=100_000).try_map(move |count: u32| match count {
         count if count == 0 || count >= least => Ok(count),
         count => Err(format!("{count} is not 0 (none) or {least}..=100000")),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_has_a_unit_that_is_known() {
+        assert_eq!([size("1.5GiB"), size("800MB")], [Ok(ByteSize::mib(1536)), Ok(ByteSize::mb(800))]);
+        for text in ["3XB", "", "much", "-1GiB"] {
+            assert!(size(text).unwrap_err().contains("hint: units"), "{text}");
+        }
+    }
 }

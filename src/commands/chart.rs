@@ -3,7 +3,7 @@
 use super::{progress::TerminalProgress, signals, terminal};
 use crate::{
     cli::ChartArgs,
-    pipeline::{options::ReportOptions, progress::Progress, statistics::redraw_run},
+    pipeline::{options::ReportOptions, progress::Progress, quantities, statistics::redraw_run},
     run::{note_on_report_above, notes_on_statistics, open_finished_to_write},
 };
 
@@ -20,6 +20,9 @@ pub(super) fn run(arguments: &ChartArgs, progress: &TerminalProgress) -> anyhow:
         progress.note(&note);
     }
     let root = run.path().display();
-    terminal::print(&format!("{count} charts in {root}/charts, the report in {root}/report.html"))?;
+    terminal::print(&format!(
+        "{} in {root}/charts, the report in {root}/report.html",
+        quantities::count(count as u64, "chart")
+    ))?;
     Ok(())
 }

@@ -1,6 +1,6 @@
-//! The flags of the options that the library's messages mention.
+//! The flags of the options, and the commands, that the library's messages mention.
 
-use crate::error::OptionName;
+use crate::error::{CommandName, OptionName};
 
 /// The flag of an option.
 pub(super) fn flag(option: OptionName) -> &'static str {
@@ -9,12 +9,15 @@ pub(super) fn flag(option: OptionName) -> &'static str {
         OptionName::CapacityFactor => "--capacity-factor",
         OptionName::CapacityRule => "--capacity-rule",
         OptionName::Category => "--category",
+        OptionName::ConditionA => "--a",
+        OptionName::ConditionB => "--b",
         OptionName::Context => "--context",
         OptionName::Corpus => "--corpus",
         OptionName::ExactReplay => "--exact-replay",
         OptionName::ExcludeBos => "--exclude-bos",
         OptionName::Final => "--final",
         OptionName::Force => "--force",
+        OptionName::ForceChecks => "--force-checks",
         OptionName::Format => "--format",
         OptionName::Group => "--group",
         OptionName::Length => "--length",
@@ -37,6 +40,14 @@ pub(super) fn flag(option: OptionName) -> &'static str {
     }
 }
 
+/// A command as it is typed.
+pub(super) fn command(command: CommandName) -> &'static str {
+    match command {
+        CommandName::Chart => "openmoe-analyze chart",
+        CommandName::Stats => "openmoe-analyze stats",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -45,6 +56,15 @@ mod tests {
 
     use super::*;
     use crate::cli::Cli;
+
+    #[test]
+    fn every_command_can_be_typed() {
+        let cli = Cli::command();
+        for name in [CommandName::Chart, CommandName::Stats] {
+            let typed = command(name).strip_prefix("openmoe-analyze ").unwrap_or_default();
+            assert!(cli.find_subcommand(typed).is_some(), "{typed}");
+        }
+    }
 
     #[test]
     fn every_flag_can_be_typed() {

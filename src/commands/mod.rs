@@ -2,11 +2,13 @@
 
 mod chart;
 mod completions;
+mod contrast;
 mod demo;
 mod drift;
 mod drops;
 mod dry_run;
 mod flags;
+mod import;
 mod inspect;
 mod interrupts;
 mod man;
@@ -15,6 +17,7 @@ mod options;
 mod out;
 mod print_analysis;
 mod progress;
+mod recorder;
 mod report;
 mod reproduce;
 mod route;
@@ -53,7 +56,10 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Inspect(arguments) => inspect::run(&arguments, progress),
         Command::Drift(arguments) => drift::run(&arguments, progress),
         Command::Drops(arguments) => drops::run(&arguments, progress),
+        Command::Import(arguments) => import::run(&arguments, progress),
+        Command::Recorder(arguments) => recorder::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments, progress),
+        Command::Contrast(arguments) => contrast::run(&arguments, progress),
         Command::Reproduce(arguments) => reproduce::run(&arguments, progress),
         Command::Notebook(arguments) => notebook::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
@@ -67,12 +73,18 @@ fn is_quiet(command: &Command) -> bool {
         Command::Route(arguments) => arguments.common.execution.quiet,
         Command::Drift(arguments) => arguments.common.execution.quiet,
         Command::Drops(arguments) => arguments.common.execution.quiet,
+        Command::Import(arguments) => arguments.quiet,
         Command::Stats(arguments) => arguments.quiet,
         Command::Chart(arguments) => arguments.quiet,
         Command::Report(arguments) => arguments.quiet,
         Command::Demo(arguments) => arguments.quiet,
+        Command::Contrast(arguments) => arguments.quiet,
         Command::Reproduce(arguments) => arguments.quiet,
-        Command::Inspect(_) | Command::Notebook(_) | Command::Completions(_) | Command::Man(_) => false,
+        Command::Inspect(_)
+        | Command::Recorder(_)
+        | Command::Notebook(_)
+        | Command::Completions(_)
+        | Command::Man(_) => false,
     }
 }
 

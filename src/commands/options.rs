@@ -3,9 +3,13 @@
 use std::path::PathBuf;
 
 use crate::{
-    cli::{CommonArgs, DriftArgs, DropsArgs, ExecutionArgs, InputArgs, RouteArgs, RoutingArgs, StatisticsArgs},
+    cli::{
+        CommonArgs, DriftArgs, DropsArgs, ExecutionArgs, ImportArgs, InputArgs, RouteArgs, RoutingArgs, StatisticsArgs,
+    },
     error::{Error, Result},
+    import::{CategoryFrom, ImportOptions},
     pipeline::{
+        ImportRunOptions,
         checkpoint_spec::token_count,
         options::{
             CheckpointSpec, ConversationOptions, DriftOptions, DropsOptions, ExecutionOptions, InputOptions,
@@ -118,6 +122,36 @@ fn execution_options(typed: &ExecutionArgs) -> ExecutionOptions {
         occupied: occupied(typed.force, typed.resume),
         report: ReportOptions { show_command: typed.show_command },
         command_line: command_line(),
+    }
+}
+
+impl From<&ImportArgs> for ImportRunOptions {
+    fn from(typed: &ImportArgs) -> Self {
+        let category_from = match typed.category_from.as_str() {
+            "auto" => CategoryFrom::Auto,
+            "folder" => CategoryFrom::Folder,
+            "file" => CategoryFrom::File,
+            key => CategoryFrom::Key(key.to_owned()),
+        };
+        Self {
+            paths: typed.paths.clone(),
+            import: ImportOptions {
+                format: Some(typed.from.clone()).filter(|format| format != "auto"),
+                model_config: typed.model_config.clone(),
+                tokenizer: typed.tokenizer.clone(),
+                category_from,
+                tokens: typed.tokens.clone(),
+                sequence_length: typed.sequence_length.map(|tokens| tokens as usize),
+                micro_batch: typed.micro_batch.map(|sequences| sequences as usize),
+                strict: typed.strict,
+            },
+            label: typed.label.clone(),
+            force_checks: typed.force_checks,
+            statistics: statistic_settings(&typed.statistics),
+            occupied: occupied(typed.force, false),
+            report: ReportOptions { show_command: typed.show_command },
+            command_line: command_line(),
+        }
     }
 }
 

@@ -1,12 +1,14 @@
 //! Prints the results of a run in the terminal.
 
+use std::collections::BTreeSet;
+
 use super::terminal;
 use crate::{
     error::Result,
     pipeline::{quantities, statistics::Analysis},
-    routing::View,
+    routing::{LayerId, View},
     run::RunDir,
-    stats::{Finding, Statistic, Variable},
+    stats::{Finding, LAYERS_EACH, Statistic, Variable},
 };
 
 impl Analysis {
@@ -26,7 +28,8 @@ impl Analysis {
     pub(super) fn print_verdict(&self, run: &RunDir) -> Result<()> {
         self.verdict.iter().try_for_each(|line| terminal::print(line))?;
         let root = run.path().display();
-        terminal::print(&format!("{} charts in {root}/charts, the report in {root}/report.html", self.charts))
+        let charts = quantities::count(self.charts as u64, "chart");
+        terminal::print(&format!("{charts} in {root}/charts, the report in {root}/report.html"))
     }
 
     /// A table of the mutual information between the expert and what could decide it, in the view of chosen experts.
@@ -34,12 +37,8 @@ impl Analysis {
         terminal::print(
             "layer  known     asked            bits [95 % interval]     by chance  explained [95 % interval]        n",
         )?;
-        let mut rows: Vec<&Finding> = self.findings.iter().filter(|finding| is_information(finding)).collect();
-        rows.sort_by_key(|finding| (finding.layer, finding.given.is_some()));
-        for finding in rows {
-            terminal::print(&table_line(finding))?;
-        }
-        Ok(())
+        let rows: Vec<&Finding> = self.findings.iter().filter(|finding| is_information(finding)).collect();
+        table_lines(rows).iter().try_for_each(|line| terminal::print(line))
     }
 }
 
@@ -50,10 +49,36 @@ fn is_information(finding: &Finding) -> bool {
         && finding.decides()
 }
 
+/// The rows of as many layers as the verdict shows, and where those of the others are.
+fn table_lines(mut rows: Vec<&Finding>) -> Vec<String> {
+    rows.sort_by_key(|finding| (finding.layer, finding.given.is_some()));
+    let layers: BTreeSet<LayerId> = rows.iter().map(|finding| finding.layer).collect();
+    let shown: BTreeSet<LayerId> = layers.iter().copied().take(LAYERS_EACH).collect();
+    let others = layers.len() - shown.len();
+    let lines = rows.into_iter().filter(|finding| shown.contains(&finding.layer)).map(table_line);
+    let rest = (others > 0).then(|| {
+        let files = [Statistic::MutualInformation, Statistic::ConditionalMutualInformation].map(Statistic::table);
+        format!(
+            "{}: see stats/{}.csv and stats/{}.csv",
+            quantities::count(others as u64, "more layer"),
+            files[0],
+            files[1]
+        )
+    });
+    lines.chain(rest).collect()
+}
+
+/// A number with so many decimals; what is rounded to 0 has no sign.
+fn number(value: Option<f64>, scale: f64, digits: usize) -> String {
+    let Some(value) = value else { return "-".to_owned() };
+    let text = format!("{:.digits$}", value * scale);
+    match text.strip_prefix('-') {
+        Some(zero) if zero.bytes().all(|digit| matches!(digit, b'0' | b'.')) => zero.to_owned(),
+        _ => text,
+    }
+}
+
 fn table_line(finding: &Finding) -> String {
-    let number = |value: Option<f64>, scale: f64, digits: usize| {
-        value.map_or_else(|| "-".to_owned(), |value| format!("{:.digits$}", value * scale))
-    };
     format!(
         "{:>5}  {:<8}  {:<15} {:>6} [{}, {}]  {:>12}  {:>9} % [{}, {}]  {:>12}",
         finding.layer,
@@ -68,4 +93,28 @@ fn table_line(finding: &Finding) -> String {
         number(finding.explained_high, 100.0, 1),
         quantities::grouped(finding.n),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_layers_as_the_verdict_shows_are_printed() {
+        let row = |layer| Finding::new(Statistic::MutualInformation, layer, View::Chosen).by(Variable::Token);
+        let rows: Vec<Finding> = (0..20).flat_map(|layer| [row(layer), row(layer)]).collect();
+        let lines = table_lines(rows.iter().collect());
+        assert_eq!(lines.len(), 2 * LAYERS_EACH + 1);
+        assert_eq!(
+            lines.last().map(String::as_str),
+            Some("12 more layers: see stats/mutual_information.csv and stats/conditional_mutual_information.csv")
+        );
+        assert_eq!(table_lines(rows[..16].iter().collect()).len(), 16);
+    }
+
+    #[test]
+    fn what_is_rounded_to_zero_has_no_sign() {
+        let texts = [Some(-0.0004), Some(-0.0006), Some(0.5), None].map(|value| number(value, 1.0, 3));
+        assert_eq!(texts, ["0.000", "-0.001", "0.500", "-"]);
+    }
 }

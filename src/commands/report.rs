@@ -6,7 +6,7 @@ use super::{progress::TerminalProgress, signals, terminal};
 use crate::{
     cli::ReportArgs,
     error::{Error, Result},
-    pipeline::{options::ReportOptions, quantities, report_page},
+    pipeline::{options::ReportOptions, paper_comparison::each_once, quantities, report_page},
     run::{RunDir, folder_of, names_beside, write_file},
 };
 
@@ -14,6 +14,7 @@ use crate::{
 pub(super) fn run(arguments: &ReportArgs, progress: &TerminalProgress) -> anyhow::Result<()> {
     signals::watch_for_interrupts();
     let out = destination(arguments)?;
+    each_once(&arguments.runs)?;
     let runs = shown(arguments)?;
     let options = ReportOptions { show_command: arguments.show_command };
     let html = report_page::of_runs(&runs, folder_of(&out), options, progress)?;

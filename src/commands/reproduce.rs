@@ -7,7 +7,10 @@ use crate::{
     cli::ReproduceArgs,
     error::{Error, Result},
     paper::{self, Check, Comparison, Paper, Run},
-    pipeline::paper_comparison::{check_folder, compared_run, each_once, one_kind_of_model, write_comparison},
+    pipeline::{
+        paper_comparison::{check_folder, compared_run, each_once, one_kind_of_model, write_comparison},
+        quantities,
+    },
     report::ComparisonReport,
     run::RunDir,
 };
@@ -47,7 +50,7 @@ fn written(out: &Path, charts: usize, comparison: &Comparison) -> String {
     if comparison.sections.is_empty() {
         return format!("no figure is compared; the checks are in {root}/comparison.json and {root}/comparison.md");
     }
-    format!("{charts} charts in {root}/charts, every number in {root}/comparison.csv")
+    format!("{} in {root}/charts, every number in {root}/comparison.csv", quantities::count(charts as u64, "chart"))
 }
 
 /// Fails if a check does.

@@ -8,7 +8,10 @@ use clap::{
 };
 
 use super::{flags, terminal};
-use crate::{cli::Cli, error::name_options};
+use crate::{
+    cli::Cli,
+    error::{name_commands, name_options},
+};
 
 /// Parses the command line of the process. From then on messages call options by their flags.
 ///
@@ -17,6 +20,7 @@ use crate::{cli::Cli, error::name_options};
 /// missing, the message names it and the option that may have taken its value, and shows an example.
 pub fn parse() -> Result<Cli, ExitCode> {
     name_options(flags::flag);
+    name_commands(flags::command);
     let words: Vec<OsString> = std::env::args_os().collect();
     Cli::try_parse_from(&words).map_err(|error| explain(error, &words))
 }

@@ -25,6 +25,7 @@ mod trie;
 mod value_words;
 
 pub use categories::Categories;
+pub use files::{ColumnParts, ParquetColumns, Slices};
 pub use keys::nearest_spelling;
 pub use left_out::LeftOut;
 pub use read_corpus::CorpusOptions;

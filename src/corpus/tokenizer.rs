@@ -94,6 +94,23 @@ impl Tokenizer {
         Ok(Some(tokenizer))
     }
 
+    /// Opens a tokenizer by its file, or by the folder that it lies in.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; there is none.
+    pub fn at(path: &Path) -> Result<Self> {
+        if path.is_dir() {
+            return Self::open(path)?.ok_or_else(|| {
+                Error::tokenizer(
+                    format!("`{}` holds no tokenizer", path.display()),
+                    format!("expected one of {SENTENCEPIECE_FILE}, {LLAMA_FILE} and {JSON_FILE}"),
+                )
+            });
+        }
+        let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
+        if is_json { Self::from_json(path.to_path_buf()) } else { Self::from_sentencepiece(path.to_path_buf()) }
+    }
+
     fn from_sentencepiece(file: PathBuf) -> Result<Self> {
         let shown = file.display().to_string();
         let bytes = sound_bytes(&file)?;

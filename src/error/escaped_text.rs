@@ -46,6 +46,20 @@ pub fn bullets<T: AsRef<str>>(items: &[T]) -> String {
     })
 }
 
+/// The most characters of a name that are shown.
+const SHOWN: usize = 120;
+
+/// A name in backticks; the middle of a very long one is left out.
+pub fn quoted_name(name: &str) -> String {
+    let length = name.chars().count();
+    if length <= SHOWN {
+        return format!("`{name}`");
+    }
+    let start: String = name.chars().take(SHOWN / 2).collect();
+    let end: String = name.chars().skip(length - SHOWN / 2).collect();
+    format!("`{start}…{end}`")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,15 +4,25 @@
 //! [`Error::hint`]. The exit codes are those of the output contract: 1 a failed check, 2 bad input or usage, 3 a fault of the tool,
 //! 130 interrupted.
 
+mod command_name;
 mod escaped_text;
 mod option_name;
 mod panics;
 
-pub use escaped_text::{bullets, is_obeyed, one_line, path_text, serialize_path};
+pub use command_name::{CommandName, name_commands};
+pub use escaped_text::{bullets, is_obeyed, one_line, path_text, quoted_name, serialize_path};
 pub use option_name::{OptionName, name_options};
 pub use panics::{guarded, last_resort, quiet_panics};
 
 use std::path::{Path, PathBuf};
+
+/// What makes a record unreadable that no check of its own explains.
+pub const ANOTHER_VERSION: &str = "the run was made by another version";
+
+/// The hint that a run has to be made again, and why.
+pub fn run_again(why: &str) -> String {
+    format!("{why}: run it again with {}", OptionName::Force)
+}
 
 /// The result of every fallible function of the library.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -39,7 +39,7 @@ pub fn compare(paper: &Paper, runs: &[Run]) -> Comparison {
     let mut comparison = Comparison::default();
     for (index, run) in runs.iter().enumerate() {
         let sections = match run.command {
-            RunKind::Route => {
+            RunKind::Route | RunKind::Import => {
                 let mut sections = share::compare(paper, run);
                 sections.extend(spread::compare(paper, run));
                 sections

@@ -90,6 +90,19 @@ impl Run {
         table.iter().filter(move |row| row.view == view)
     }
 
+    /// Why the run has no number of a statistic about a variable, if its trace does not record what is needed: all rows are withheld
+    /// then, and the first says why. What is missing in the chosen view is missing in the kept view too.
+    pub(super) fn withheld(&self, statistic: Statistic, variable: Variable) -> Option<&str> {
+        let rows = || {
+            let views = View::ALL.into_iter().flat_map(|view| self.rows(statistic, view));
+            views.filter(|row| row.checkpoint.is_none() && row.variable == Some(variable))
+        };
+        if rows().any(|row| row.estimate.is_some()) {
+            return None;
+        }
+        rows().find_map(|row| row.note.as_deref())
+    }
+
     /// The kept expert shares of a key, by layer; only layers in which every expert has one.
     pub(super) fn shares(&self, key: &Key) -> Vec<(LayerId, RunShares)> {
         let mut rows: Vec<&Finding> = self

@@ -8,7 +8,10 @@ use super::{
     section::{Compared, Row, Section},
     words,
 };
-use crate::{routing::LayerId, stats::Statistic};
+use crate::{
+    routing::LayerId,
+    stats::{Statistic, Variable},
+};
 
 /// The subject of a figure.
 struct Topic {
@@ -87,6 +90,14 @@ pub(super) fn compare(paper: &Paper, run: &Run) -> Vec<Compared> {
 fn figure(topic: &Topic, figure: &ShareFigure, run: &Run) -> Compared {
     let pairs: Vec<Pair<'_>> = figure.categories.iter().filter_map(|entry| matched(topic, entry, run)).collect();
     if pairs.is_empty() {
+        let variable = match topic.entries {
+            "positions" => Variable::Position,
+            "tokens" => Variable::Token,
+            _ => Variable::Category,
+        };
+        if let Some(reason) = run.withheld(Statistic::ExpertShare, variable) {
+            return Err((topic.figure, reason.to_owned()));
+        }
         let names: Vec<&str> = figure.categories.iter().map(|entry| entry.name.as_str()).collect();
         let reason = format!("the run has expert shares of none of its {}: {}", topic.entries, names.join(", "));
         return Err((topic.figure, reason));

@@ -148,7 +148,8 @@ fn paper_over(paper: &Paper, (first, last): (usize, usize)) -> Option<(Measured,
 fn by_position(paper: &Paper, run: &Run, spreads: &[Spread<'_>]) -> Compared {
     let rows: Vec<Row> = spreads.iter().flat_map(|spread| position_rows(paper, spread)).collect();
     if rows.is_empty() {
-        return Err(("13", "no position of the run has enough occurrences".to_owned()));
+        let reason = run.withheld(Statistic::RoutingStd, Variable::Position);
+        return Err(("13", reason.unwrap_or("no position of the run has enough occurrences").to_owned()));
     }
     let sentence = format!(
         "Spread over experts by position, as a share of its ceiling: yours is {}; share of the variance that is sampling noise \
@@ -188,7 +189,8 @@ fn by_token(paper: &Paper, run: &Run, spreads: &[Spread<'_>]) -> Compared {
     let theirs: Vec<f64> = sorted(paper.token_std.iter().map(|std| std / ceiling()).collect());
     let rows: Vec<Row> = spreads.iter().flat_map(|spread| token_rows(&theirs, spread)).collect();
     if rows.is_empty() {
-        return Err(("14", "no token id of the run has 128 occurrences".to_owned()));
+        let reason = run.withheld(Statistic::RoutingStd, Variable::Token);
+        return Err(("14", reason.unwrap_or("no token id of the run has 128 occurrences").to_owned()));
     }
     let sentence = format!(
         "Spread over experts by token id, as a share of its ceiling (1 = always the same two experts): yours is {}. Token ids have no \

@@ -97,3 +97,13 @@ fn assignments_are_counted_by_the_choices_of_their_own_layer() {
     let rows = section.rows.iter().filter(|row| row.summary && row.measure == "drop_ratio");
     assert_eq!(rows.map(|row| (row.layer, row.yours_n)).collect::<Vec<_>>(), [(1, Some(100)), (2, Some(200))]);
 }
+
+#[test]
+fn what_the_trace_does_not_record_is_the_reason() {
+    let why = "the trace records no token ids";
+    let row = |layer| Finding::new(Statistic::RoutingStd, layer, View::Kept).by(Variable::Token).withheld(why);
+    let comparison =
+        compare(&Paper::load().unwrap(), &[run(RunKind::Route, Statistic::RoutingStd, vec![row(1), row(2)])]);
+    let reasons: Vec<&str> = comparison.not_compared.iter().map(|figure| figure.reason.as_str()).collect();
+    assert!(reasons.contains(&why), "{reasons:?}");
+}

@@ -4,15 +4,34 @@ use crate::{
     chart::ChartContext,
     error::Result,
     run::{RunDir, RunRecord, traces_of},
-    trace::{RoutingTrace, SequenceTable},
+    trace::{AssignmentCounts, Provides, RoutingTrace, SequenceTable},
 };
 
 /// The facts about the run that its charts print.
 pub(crate) fn chart_context(run: &RunDir, record: &RunRecord) -> Result<ChartContext> {
+    if record.provides.is_some_and(Provides::is_counts) {
+        return Ok(of_counts(record, &AssignmentCounts::read(run, record)?));
+    }
     let traces = traces_of(run, record)?;
     let trace = RoutingTrace::open(&traces[0].1)?;
     let labels = traces.into_iter().map(|(label, _)| label).collect::<Vec<_>>().join(", ");
     Ok(ChartContext { checkpoint: labels, ..of_trace(record, &trace, &trace.sequences()?) })
+}
+
+/// The facts about a run that has counts instead of a trace.
+fn of_counts(record: &RunRecord, counts: &AssignmentCounts) -> ChartContext {
+    ChartContext {
+        checkpoint: record.label.clone(),
+        corpus: record.text_names().join(", "),
+        shape: counts.shape.clone(),
+        categories: counts.categories(),
+        sequences: 0,
+        documents: record.text.documents as u64,
+        tokens: counts.tokens(),
+        bos: None,
+        bos_counted: true,
+        tokens_of_interest: Vec::new(),
+    }
 }
 
 fn of_trace(record: &RunRecord, trace: &RoutingTrace, sequences: &SequenceTable) -> ChartContext {
@@ -24,7 +43,7 @@ fn of_trace(record: &RunRecord, trace: &RoutingTrace, sequences: &SequenceTable)
         sequences: sequences.tokens.len() as u64,
         documents: sequences.document_names.len() as u64,
         tokens: sequences.tokens.iter().map(|&tokens| u64::from(tokens)).sum(),
-        bos: record.identity.text.as_ref().is_none_or(|text| text.bos),
+        bos: record.identity.text.as_ref().map(|text| text.bos),
         bos_counted: !record.statistics.exclude_bos,
         tokens_of_interest: record.tokens_of_interest().to_vec(),
     }

@@ -1,6 +1,6 @@
 //! The checkpoints of a drift run in order, with their labels and training tokens, checked.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::{
     checkpoint_spec::{CheckpointSpec, folder_label},
@@ -59,9 +59,10 @@ fn noise_floor(last: &CheckpointSpec, progress: &dyn Progress) -> Result<Checkpo
 
 /// Refuses labels that repeat or cannot be the name of a folder.
 pub(crate) fn check_labels(specs: &[CheckpointSpec]) -> Result<()> {
-    let mut seen = BTreeSet::new();
+    let mut seen: BTreeMap<&str, &CheckpointSpec> = BTreeMap::new();
     for spec in specs {
-        if !seen.insert(&spec.label) {
+        if let Some(first) = seen.insert(&spec.label, spec) {
+            refuse_twice(first, spec)?;
             return Err(Error::usage(
                 format!("two checkpoints are called `{}`; expected different labels", spec.label),
                 "name them: LABEL=FOLDER",
@@ -81,6 +82,18 @@ pub(crate) fn check_labels(specs: &[CheckpointSpec]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Refuses a folder that is given twice under one label: the second one would agree with the first in everything.
+fn refuse_twice(first: &CheckpointSpec, second: &CheckpointSpec) -> Result<()> {
+    let place = |spec: &CheckpointSpec| spec.folder.canonicalize().unwrap_or_else(|_| spec.folder.clone());
+    if place(first) != place(second) {
+        return Ok(());
+    }
+    Err(Error::usage(
+        format!("`{}` is given twice; a checkpoint agrees with itself in everything", second.folder.display()),
+        "leave one of them out, or name another checkpoint",
+    ))
 }
 
 fn assign_tokens(specs: &mut [CheckpointSpec], given: &[f64]) -> Result<()> {
@@ -216,6 +229,18 @@ mod tests {
         );
         let folders = ["a=runs/step-5", "b=runs/step-4"].map(|typed| CheckpointSpec::new(typed, false));
         assert!(check_steps(&folders).is_err());
+    }
+
+    #[test]
+    fn one_checkpoint_twice_is_called_that() {
+        let error = |typed: [&str; 2]| {
+            let specs = typed.map(|typed| CheckpointSpec::new(typed, false));
+            check_labels(&specs).unwrap_err().to_string()
+        };
+        let twice = error(["nowhere/a", "nowhere/a"]);
+        assert!(twice.contains("`nowhere/a` is given twice"), "{twice}");
+        let two = error(["one/a", "another/a"]);
+        assert!(two.contains("two checkpoints are called `a`"), "{two}");
     }
 
     #[test]

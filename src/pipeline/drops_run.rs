@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     corpus::{ChatTemplate, Template},
-    error::{Error, OptionName, Result, path_text},
+    error::{CommandName, Error, OptionName, Result, path_text},
     routing::CapacityRule,
     run::{
         DropsSettings, Identity, RecordedCheckpoint, RecordedReplay, RunDir, RunKind, RunRecord, protect_folders,
@@ -145,7 +145,7 @@ fn specs(options: &DropsOptions, out: Option<&Path>) -> Result<Vec<CheckpointSpe
     if let Some(spec) = specs.iter().find(|spec| spec.is_run()) {
         return Err(Error::usage(
             format!("`{}` is a finished run; drops needs the checkpoint itself", spec.folder.display()),
-            "statistics of a finished drops run are made again by `openmoe-analyze stats RUN`",
+            format!("statistics of a finished drops run are made again by {}", CommandName::Stats.on_the_run()),
         ));
     }
     if let Some(out) = out {

@@ -5,11 +5,14 @@ pub(crate) mod checkpoint_comparison;
 pub(crate) mod checkpoint_description;
 pub(crate) mod checkpoint_list;
 pub(crate) mod checkpoint_spec;
+pub(crate) mod contrast_run;
 pub(crate) mod drift_run;
 pub(crate) mod drops_run;
 pub(crate) mod fingerprint;
 pub(crate) mod forward_pass;
 pub(crate) mod forward_waves;
+pub(crate) mod import_counts;
+pub(crate) mod import_run;
 pub(crate) mod input_text;
 pub(crate) mod mailable_paths;
 pub(crate) mod memory_bound;
@@ -26,6 +29,7 @@ pub(crate) mod progress;
 pub(crate) mod quantities;
 pub(crate) mod recorded_settings;
 pub(crate) mod report_page;
+pub(crate) mod result_folder;
 pub(crate) mod reused_runs;
 pub(crate) mod route_run;
 pub(crate) mod run_folder;
@@ -35,8 +39,10 @@ pub(crate) mod token_ids;
 pub(crate) mod verdict;
 
 pub use self::{
+    contrast_run::{ContrastOptions, contrast},
     drift_run::drift,
     drops_run::drops,
+    import_run::{ImportRunOptions, import},
     progress::{Progress, Stage, Unwatched},
     route_run::route,
     run_tables::{read_table, read_tables},

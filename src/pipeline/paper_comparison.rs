@@ -6,23 +6,24 @@ use rayon::prelude::*;
 
 use super::{
     progress::{Progress, RunningStage, Stage},
+    result_folder::ResultFolder,
     run_tables::read_table,
 };
 use crate::{
     chart::{Chart, ChartSpec, plan_comparison},
-    error::{Error, OptionName, Result, path_text},
+    error::{Error, Result, path_text},
     paper::Run,
     report::ComparisonReport,
     routing::{LayerId, RoutingShape},
-    run::{Occupied, RecordedCheckpoint, RunDir, RunKind, notes_on_statistics, open_finished, write_file},
+    run::{RecordedCheckpoint, RunDir, RunKind, notes_on_statistics, open_finished},
     stats::{Statistic, Tables},
 };
 
-/// The files of a comparison, in the order in which they are moved into place.
+/// The files of a comparison.
 const FILES: [&str; 3] = ["comparison.csv", "comparison.md", "comparison.json"];
-const CHARTS: &str = "charts";
-/// How the name of the folder begins in which a comparison is being made.
-const UNFINISHED: &str = ".comparison-";
+/// The folder of a comparison.
+const FOLDER: ResultFolder =
+    ResultFolder { what: "comparison", files: &FILES, charts: &["figure_", "between_categories"] };
 
 /// The results of a finished run that are compared; its trace is not read.
 pub(crate) fn compared_run(folder: &Path, progress: &dyn Progress) -> Result<Run> {
@@ -32,7 +33,7 @@ pub(crate) fn compared_run(folder: &Path, progress: &dyn Progress) -> Result<Run
     }
     let command = record.identity.command;
     let statistics: &[Statistic] = match command {
-        RunKind::Route => &[Statistic::ExpertShare, Statistic::RoutingStd],
+        RunKind::Route | RunKind::Import => &[Statistic::ExpertShare, Statistic::RoutingStd],
         RunKind::Drift => &[Statistic::TokenDrift],
         RunKind::Drops => &[Statistic::AssignmentDropRatio],
     };
@@ -77,7 +78,7 @@ pub(crate) fn each_once(folders: &[PathBuf]) -> Result<()> {
 }
 
 /// Experts, choices and MoE layers; layer by layer where they differ.
-fn kind_in_words(shape: &RoutingShape) -> String {
+pub(crate) fn kind_in_words(shape: &RoutingShape) -> String {
     let sizes: Vec<(usize, usize)> = shape.layers().map(|(_, layer)| (layer.num_experts, layer.top_k)).collect();
     if sizes.windows(2).all(|pair| pair[0] == pair[1]) {
         let (experts, choices) = (shape.most_experts(), shape.most_choices());
@@ -108,90 +109,27 @@ pub(crate) fn one_kind_of_model(runs: &[Run]) -> Result<()> {
     }
 }
 
-/// Refuses a folder that holds other files, and an earlier comparison, whole or stopped half-way, unless `force` allows to
-/// replace it. Nothing is touched.
+/// Refuses a folder that holds other files, and an earlier comparison unless `force` allows to replace it. Nothing is touched.
 pub(crate) fn check_folder(out: &Path, force: bool) -> Result<()> {
-    if !out.is_dir() {
-        return RunDir::check(out, Occupied::Refuse, &()).map(|_| ());
-    }
-    let refused = |holds: &str, hint: String| {
-        let what = format!("{} `{}` holds {holds}; expected a new or empty folder", OptionName::Out, out.display());
-        Err(Error::run_folder(what, hint))
-    };
-    let names = names_in(out)?;
-    if names.is_empty() || (force && is_comparison(out, &names)?) {
-        return Ok(());
-    }
-    if is_comparison(out, &names)? {
-        return refused(
-            "an earlier comparison",
-            format!("add {} to replace it, or choose another {}", OptionName::Force, OptionName::Out),
-        );
-    }
-    refused("other files", format!("choose another {}", OptionName::Out))
+    FOLDER.check(out, force)
 }
 
-fn names_in(folder: &Path) -> Result<Vec<String>> {
-    let entries = std::fs::read_dir(folder).map_err(Error::io("read", folder))?;
-    let name = |entry: std::io::Result<std::fs::DirEntry>| Ok(entry?.file_name().to_string_lossy().into_owned());
-    entries.map(name).collect::<std::io::Result<_>>().map_err(Error::io("read", folder))
-}
-
-/// Whether the folder holds an earlier comparison: a whole one has `comparison.json`; one that was stopped half-way holds
-/// nothing but files that a comparison writes.
-fn is_comparison(out: &Path, names: &[String]) -> Result<bool> {
-    if names.iter().any(|name| name == FILES[2]) {
-        return Ok(true);
-    }
-    let own = |name: &String| FILES.contains(&name.as_str()) || name == CHARTS || name.starts_with(UNFINISHED);
-    let charts = out.join(CHARTS);
-    let drawn = if charts.is_dir() { names_in(&charts)? } else { Vec::new() };
-    let of_paper = |name: &String| name.starts_with("figure_") || name.starts_with("between_categories");
-    Ok(names.iter().all(own) && drawn.iter().all(of_paper))
-}
-
-/// Draws and writes everything into a temporary folder inside `out`, and only then replaces the files of an earlier
-/// comparison. Returns the number of charts.
+/// Draws everything, and replaces the files of an earlier comparison as soon as the new one is complete. Returns the number of
+/// charts.
 pub(crate) fn write_comparison(out: &Path, report: &ComparisonReport<'_>, progress: &dyn Progress) -> Result<usize> {
     progress.check()?;
     let stage = RunningStage::begin(progress, Stage::Charts, None);
     let plan = plan_comparison(report.comparison);
     let charts: Vec<Chart> = plan.par_iter().map(ChartSpec::draw).collect::<Result<_>>()?;
     drop(stage);
-    std::fs::create_dir_all(out).map_err(Error::io("create", out))?;
-    let unfinished =
-        tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(out).map_err(Error::io("write into", out))?;
-    let write = |name: &str, bytes: &[u8]| write_file(&unfinished.path().join(name), bytes);
-    for chart in &charts {
-        write(&format!("{CHARTS}/{}.svg", chart.name), chart.svg.as_bytes())?;
-        write(&format!("{CHARTS}/{}.png", chart.name), &chart.png)?;
-    }
-    write(FILES[0], report.csv()?.as_bytes())?;
-    write(FILES[1], report.markdown().as_bytes())?;
-    write(FILES[2], format!("{:#}\n", report.json()?).as_bytes())?;
-    progress.check()?;
-    replace(out, unfinished.path())?;
+    let [csv, markdown, json] = FILES;
+    let files = [
+        (csv, report.csv()?.into_bytes()),
+        (markdown, report.markdown().into_bytes()),
+        (json, format!("{:#}\n", report.json()?).into_bytes()),
+    ];
+    FOLDER.write(out, &files, &charts, progress)?;
     Ok(charts.len())
-}
-
-/// Moves a comparison into place. `comparison.json` comes last, so that the folder can be recognized at every moment.
-fn replace(out: &Path, made: &Path) -> Result<()> {
-    let old = out.join(CHARTS);
-    if old.is_dir() {
-        std::fs::remove_dir_all(&old).map_err(Error::io("remove", &old))?;
-    }
-    for name in [CHARTS].into_iter().chain(FILES) {
-        let from = made.join(name);
-        if from.exists() {
-            let to = out.join(name);
-            std::fs::rename(&from, &to).map_err(Error::io("write", &to))?;
-        }
-    }
-    let stopped = names_in(out)?.into_iter().filter(|name| name.starts_with(UNFINISHED)).map(|name| out.join(name));
-    for folder in stopped.filter(|folder| folder != made) {
-        std::fs::remove_dir_all(&folder).map_err(Error::io("remove", &folder))?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

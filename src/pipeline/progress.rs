@@ -7,6 +7,10 @@ use crate::error::{Error, Result};
 pub enum Stage {
     /// A weight file is read and hashed; units are bytes.
     Weights,
+    /// A record of another engine is read and checked; units are positions.
+    Gate,
+    /// It is read again and becomes a trace; units are positions.
+    Import,
     /// Tokens go through the model, the only stage that may take hours; units are tokens times decoder layers. After a
     /// cancellation the current routing group is finished first, so that no part of the trace is lost.
     ForwardPass,
@@ -23,6 +27,8 @@ impl Stage {
     pub fn name(self) -> &'static str {
         match self {
             Self::Weights => "SHA-256",
+            Self::Gate => "checks",
+            Self::Import => "import",
             Self::ForwardPass => "forward pass",
             Self::Statistics => "statistics",
             Self::Charts => "charts",

@@ -1,11 +1,6 @@
 //! Counts, sizes and times in words.
 
-pub(crate) use crate::stats::thousands as grouped;
-
-/// "1 document", "1,200 documents".
-pub(crate) fn count(number: u64, noun: &str) -> String {
-    format!("{} {noun}{}", grouped(number), if number == 1 { "" } else { "s" })
-}
+pub(crate) use crate::stats::{counted as count, thousands as grouped};
 
 /// Bytes in the unit that reads best.
 pub(crate) fn bytes(count: f64) -> String {

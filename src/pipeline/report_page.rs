@@ -14,11 +14,11 @@ use super::{
 };
 use crate::{
     chart::{ChartContext, plan},
-    error::{Error, Result},
+    error::{CommandName, Error, Result},
     report::{self, Excerpt, ReportedRun, Wanted},
     run::{RunDir, RunKind, RunRecord, names_beside, notes_on_statistics, open_finished, traces_of},
     stats::{Finding, LAYERS_EACH, Statistic, Tables, headline},
-    trace::RoutingTrace,
+    trace::{Provides, RoutingTrace},
 };
 
 /// Tokens whose routing a page shows one by one, over all its runs; each takes about 30 bytes.
@@ -143,7 +143,9 @@ impl Finished {
 /// Checks that every statistic of summary.json has its table: a lost file must not leave a page without a section.
 fn check_tables(run: &RunDir, tables: &Tables) -> Result<()> {
     let path = run.file("summary.json");
-    let damaged = |what: String| Error::run_folder(what, "make the statistics again with `openmoe-analyze stats RUN`");
+    let damaged = |what: String| {
+        Error::run_folder(what, format!("make the statistics again with {}", CommandName::Stats.on_the_run()))
+    };
     if !path.is_file() {
         return Err(damaged(format!("`{}` does not exist", path.display())));
     }
@@ -205,6 +207,9 @@ fn excerpts(
     options: ReportOptions,
     progress: &dyn Progress,
 ) -> Result<Vec<Excerpt>> {
+    if record.provides.is_some_and(Provides::is_counts) {
+        return Ok(Vec::new());
+    }
     let mut traces = traces_of(run, record)?;
     if record.identity.command == RunKind::Drift {
         let last = last_on_axis(record);
@@ -238,7 +243,7 @@ fn excerpts(
 fn label(run: &RunDir, record: &RunRecord) -> Result<String> {
     let labels: Vec<String> = traces_of(run, record)?.into_iter().map(|(label, _)| label).collect();
     let other = match record.identity.command {
-        RunKind::Route => None,
+        RunKind::Route | RunKind::Import => None,
         RunKind::Drift => last_on_axis(record).map(|last| ("to", last)),
         RunKind::Drops => (labels.len() > 1).then_some(("against", 1)),
     };

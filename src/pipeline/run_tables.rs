@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, io::Cursor};
 
 use crate::{
-    error::{Error, Result},
+    error::{CommandName, Error, Result},
     run::{RunDir, Staged},
     stats::{StatisticTable, TableBuilder, TableBuilders, Tables, keep_shown_categories},
 };
@@ -58,7 +58,7 @@ fn table_file(run: &RunDir, name: &str) -> Result<Cursor<Vec<u8>>> {
     if !run.file(&file).is_file() {
         return Err(Error::run_folder(
             format!("`{}` does not exist", run.file(&file).display()),
-            "make the statistics again with `openmoe-analyze stats RUN`",
+            format!("make the statistics again with {}", CommandName::Stats.on_the_run()),
         ));
     }
     Ok(Cursor::new(run.read(&file)?))

@@ -9,7 +9,7 @@ use crate::{
 pub(crate) fn run_verdict(kind: RunKind, findings: &[Finding], tables: &Tables) -> RunVerdict {
     let tokens = tables.get(Statistic::TokenDrift.table()).map_or(&[][..], |table| &table.rows);
     match kind {
-        RunKind::Route => RunVerdict::route(findings),
+        RunKind::Route | RunKind::Import => RunVerdict::route(findings),
         RunKind::Drift => RunVerdict::drift(findings, tokens),
         RunKind::Drops => RunVerdict::drops(findings),
     }

@@ -1,6 +1,7 @@
 //! Writes findings as `summary.json`, as a verdict in words, as `report.html` and as a notebook.
 
 mod comparison;
+mod contrast;
 mod excerpt;
 mod figure;
 mod notebook;
@@ -13,6 +14,7 @@ mod text;
 mod words;
 
 pub use comparison::ComparisonReport;
+pub use contrast::{ContrastReport, ContrastedRun};
 pub use excerpt::{Excerpt, Wanted, excerpt};
 pub use notebook::{NotebookSource, notebook};
 pub use page::{ReportedRun, html};

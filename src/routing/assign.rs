@@ -1,9 +1,6 @@
 //! From router logits to choices and slots, as the original's routers do it, but in O(tokens * experts) and without dispatch masks.
 
-use super::{ExpertId, LayerRouting};
-
-/// The most choices that a token may have.
-pub const MOST_CHOICES: usize = 16;
+use super::{ExpertId, LayerRouting, RoutingShape};
 
 /// Routes one group: choices, probabilities, queue slots and drops from router logits `[tokens, num_experts]`.
 ///
@@ -12,9 +9,12 @@ pub const MOST_CHOICES: usize = 16;
 ///
 /// # Panics
 /// If the logits are not a whole number of rows, if there are fewer experts than choices or if `top_k` is not within
-/// 1 and [`MOST_CHOICES`]: a checkpoint is validated before it routes.
+/// 1 and [`RoutingShape::MOST_CHOICES`]: a checkpoint is validated before it routes.
 pub fn route(router_logits: Vec<f32>, num_experts: usize, top_k: usize, capacity: u32) -> LayerRouting {
-    assert!((1..=MOST_CHOICES).contains(&top_k) && num_experts >= top_k, "top-{top_k} of {num_experts} experts");
+    assert!(
+        (1..=RoutingShape::MOST_CHOICES).contains(&top_k) && num_experts >= top_k,
+        "top-{top_k} of {num_experts} experts"
+    );
     assert_eq!(router_logits.len() % num_experts, 0, "logits are [tokens, {num_experts}]");
     let tokens = router_logits.len() / num_experts;
     let mut routing = LayerRouting {
@@ -30,9 +30,10 @@ pub fn route(router_logits: Vec<f32>, num_experts: usize, top_k: usize, capacity
         ..LayerRouting::default()
     };
     let mut probabilities = vec![0.0_f32; num_experts];
+    let mut ranked = Ranked::default();
     for logits in router_logits.chunks_exact(num_experts) {
         softmax(logits, &mut probabilities);
-        choose(logits, &probabilities, &mut routing);
+        choose(logits, &probabilities, &mut ranked, &mut routing);
     }
     routing.router_logits = router_logits;
     queue(&mut routing);
@@ -54,9 +55,9 @@ pub fn softmax(logits: &[f32], probabilities: &mut [f32]) {
 
 /// The choices of one token. With top-1 that is the argmax of the LOGITS, as in the original; with more the largest
 /// PROBABILITIES in descending order. Ties go to the lowest id (model.md, "Router and capacity").
-fn choose(logits: &[f32], probabilities: &[f32], routing: &mut LayerRouting) {
+fn choose(logits: &[f32], probabilities: &[f32], ranked: &mut Ranked, routing: &mut LayerRouting) {
     let top_k = routing.top_k;
-    let mut ranked = Ranked::default();
+    ranked.clear();
     if top_k == 1 {
         ranked.put(argmax(logits));
     }
@@ -74,37 +75,40 @@ fn choose(logits: &[f32], probabilities: &[f32], routing: &mut LayerRouting) {
 /// Experts in the order of preference: a partial selection in one pass over the experts.
 #[derive(Default)]
 struct Ranked {
-    expert: [usize; MOST_CHOICES + 1],
-    length: usize,
+    expert: Vec<usize>,
 }
 
 impl Ranked {
     fn experts(&self) -> &[usize] {
-        &self.expert[..self.length]
+        &self.expert
+    }
+
+    /// Begins the ranking of another token.
+    fn clear(&mut self) {
+        self.expert.clear();
     }
 
     /// Appends an expert to the ranking.
     fn put(&mut self, expert: usize) {
-        self.expert[self.length] = expert;
-        self.length += 1;
+        self.expert.push(expert);
     }
 
     /// Extends the ranking to `length` with those experts not ranked yet that have the largest values, largest first; of equal
     /// values the lowest expert comes first. An expert moves up only past strictly smaller values, so that equal ones keep their
     /// order.
     fn fill(&mut self, values: &[f32], length: usize) {
-        let placed = self.length;
+        let placed = self.expert.len();
         for (expert, value) in values.iter().enumerate() {
             if self.expert[..placed].contains(&expert) {
                 continue;
             }
             let passes = |other: usize| values[other] < *value;
-            if self.length < length {
-                self.length += 1;
+            if self.expert.len() < length {
+                self.expert.push(expert);
             } else if !passes(self.expert[length - 1]) {
                 continue;
             }
-            let mut place = self.length - 1;
+            let mut place = self.expert.len() - 1;
             while place > placed && passes(self.expert[place - 1]) {
                 self.expert[place] = self.expert[place - 1];
                 place -= 1;
@@ -126,7 +130,7 @@ fn argmax(values: &[f32]) -> usize {
 }
 
 /// Entropy in nats; 0 log 0 = 0.
-fn entropy(probabilities: &[f32]) -> f32 {
+pub fn entropy(probabilities: &[f32]) -> f32 {
     -probabilities.iter().filter(|&&p| p > 0.0).map(|&p| f64::from(p) * f64::from(p).ln()).sum::<f64>() as f32
 }
 

@@ -62,7 +62,7 @@ impl fmt::Display for CapacityRule {
 pub struct RouterSettings {
     /// Experts per MoE layer.
     pub num_experts: usize,
-    /// Choices per token, 1 to [`super::MOST_CHOICES`].
+    /// Choices per token, 1 to [`super::RoutingShape::MOST_CHOICES`].
     pub top_k: usize,
     /// Formula for the slots per expert.
     pub capacity_rule: CapacityRule,

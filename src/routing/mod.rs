@@ -10,7 +10,7 @@ mod provides;
 mod run_kind;
 mod shape;
 
-pub use assign::{MOST_CHOICES, queue_slots, route, softmax};
+pub use assign::{entropy, queue_slots, route, softmax};
 pub use capacity::{CapacityRule, RouterSettings};
 pub use group::GroupRule;
 pub use provides::{Block, Provides, RecordedBlocks, TRACE_SCHEMA};

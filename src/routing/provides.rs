@@ -79,12 +79,15 @@ impl Block {
             Self::MarginK => {
                 "the trace records no margin between the last choice and the best expert that was not chosen"
             }
-            Self::Drops => "the trace records no slots: which choices were dropped is unknown",
+            Self::Drops => "the trace does not record which choices were dropped",
             Self::Slots => "the trace records no slots: the order of the queues is unknown",
             Self::Logits => "the trace records no router logits",
         }
     }
 }
+
+/// The name of [`Provides::COUNTS`] in files.
+const COUNTS: &str = "counts";
 
 /// The blocks that a trace provides.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -93,6 +96,12 @@ pub struct Provides(u16);
 impl Provides {
     /// Nothing but the experts that every token chose.
     pub const EXPERTS: Self = Self(0);
+
+    /// Less than that: how often every expert was chosen, not by which token.
+    pub const COUNTS: Self = Self(1 << 15);
+
+    /// What is unknown with [`Self::COUNTS`], in words for a reader of statistics.
+    pub const COUNTS_ALONE: &str = "the record holds numbers of assignments, not the choices of tokens";
 
     /// What a forward pass of this program records; columns made by hand are treated the same.
     pub fn forward_pass(logits: bool) -> Self {
@@ -133,13 +142,19 @@ impl Provides {
         needed.iter().copied().find(|block| !self.has(*block))
     }
 
+    /// Whether only numbers of assignments are known: there is no trace then.
+    pub fn is_counts(self) -> bool {
+        self.0 & Self::COUNTS.0 != 0
+    }
+
     /// Whether the trace has any column of `router/`.
     pub fn has_router(self) -> bool {
         [Block::Entropy, Block::MarginFirst, Block::MarginK].iter().any(|block| self.has(*block))
     }
 
     fn names(self) -> impl Iterator<Item = &'static str> {
-        Block::ALL.into_iter().filter(move |block| self.has(*block)).map(Block::name)
+        let counts = self.is_counts().then_some(COUNTS);
+        counts.into_iter().chain(Block::ALL.into_iter().filter(move |block| self.has(*block)).map(Block::name))
     }
 }
 
@@ -181,8 +196,10 @@ impl<'de> Deserialize<'de> for Provides {
         }
         recorded.blocks.iter().try_fold(Self::EXPERTS, |provides, name| {
             let known = Block::ALL.into_iter().find(|block| block.name() == name);
+            let counts = (name == COUNTS).then_some(Self(provides.0 | Self::COUNTS.0));
             known
                 .map(|block| provides.with(block))
+                .or(counts)
                 .ok_or_else(|| de::Error::custom(format!("known blocks, not `{name}`")))
         })
     }
@@ -196,7 +213,9 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        for provides in [Provides::EXPERTS, Provides::forward_pass(true), Provides::first_version(false)] {
+        for provides in
+            [Provides::EXPERTS, Provides::COUNTS, Provides::forward_pass(true), Provides::first_version(false)]
+        {
             let value = json!(provides);
             assert_eq!(value["trace_schema"], TRACE_SCHEMA);
             assert_eq!(serde_json::from_value::<Provides>(value).unwrap(), provides);

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, OptionName, Result};
+use crate::error::{ANOTHER_VERSION, Error, Result, run_again};
 
 /// The commands that leave a run behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -17,6 +17,8 @@ pub enum RunKind {
     Drift,
     /// Conversations, and where their tokens are dropped.
     Drops,
+    /// Routes that another engine recorded.
+    Import,
 }
 
 /// The words for one kind.
@@ -28,7 +30,7 @@ struct Words {
 
 impl RunKind {
     /// All kinds, in the order of pages and tables.
-    pub const ALL: [Self; 3] = [Self::Route, Self::Drift, Self::Drops];
+    pub const ALL: [Self; 4] = [Self::Route, Self::Drift, Self::Drops, Self::Import];
 
     fn words(self) -> Words {
         match self {
@@ -47,6 +49,20 @@ impl RunKind {
                 question: "Are later tokens dropped more?",
                 claim: "Are later tokens dropped more?",
             },
+            Self::Import => Words {
+                name: "import",
+                question: "Is routing decided by the token id, whatever the context?",
+                claim: "Is routing decided by the token id, whatever the context?",
+            },
+        }
+    }
+
+    /// The kind whose statistics, charts and question it has: imported routes are those of one model over a text.
+    #[must_use]
+    pub fn studied_as(self) -> Self {
+        match self {
+            Self::Import => Self::Route,
+            kind => kind,
         }
     }
 
@@ -72,8 +88,8 @@ impl FromStr for RunKind {
     fn from_str(text: &str) -> Result<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == text).ok_or_else(|| {
             Error::run_folder(
-                format!("a run of `{text}` is unknown; expected one of route, drift or drops"),
-                format!("the run was made by another version: run it again with {}", OptionName::Force),
+                format!("a run of `{text}` is unknown; expected one of route, drift, drops or import"),
+                run_again(ANOTHER_VERSION),
             )
         })
     }

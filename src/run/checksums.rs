@@ -67,7 +67,9 @@ impl Checksums {
         let path = root.join(CHECKSUMS);
         match fs::read(&path) {
             Ok(bytes) => Ok(Self { root: root.to_path_buf(), ..Self::parse(&String::from_utf8_lossy(&bytes)) }),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Ok(Self { root: root.to_path_buf(), ..Self::default() })
+            }
             Err(error) => Err(Error::io("read", &path)(error)),
         }
     }

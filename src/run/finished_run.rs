@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{folder::RunDir, record::RunRecord, runs_in_report::shown_beside};
-use crate::error::{Error, OptionName, Result};
+use crate::error::{CommandName, Error, OptionName, Result};
 
 /// Opens a finished run for reading, with its record.
 ///
@@ -29,8 +29,9 @@ fn complete(run: RunDir) -> Result<(RunDir, RunRecord)> {
     Err(Error::run_folder(
         format!("run `{}` is not complete: its statistics may be missing or of other settings", run.path().display()),
         format!(
-            "repeat the command that made it with {}, or make the statistics with `openmoe-analyze stats RUN`",
-            OptionName::Resume
+            "repeat the command that made it with {}, or make the statistics with {}",
+            OptionName::Resume,
+            CommandName::Stats.on_the_run()
         ),
     ))
 }
@@ -69,6 +70,7 @@ pub fn note_on_report_above(run: &RunDir) -> Option<String> {
     let record = above.loose_record().ok()?;
     shown_beside(&above, record.report_runs()).contains(&own).then(|| {
         let place = above.path().display();
-        format!("`{place}/report.html` shows this run too, as it was: `openmoe-analyze chart {place}` makes it anew")
+        let again = CommandName::Chart.on(&place);
+        format!("`{place}/report.html` shows this run too, as it was: {again} makes it anew")
     })
 }

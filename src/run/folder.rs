@@ -18,7 +18,7 @@ use super::{
     record::{LooseRecord, RunRecord},
     run_entries::{self, Holds},
 };
-use crate::error::{Error, OptionName, Result};
+use crate::error::{CommandName, Error, OptionName, Result};
 
 /// A run folder.
 #[derive(Clone, Debug)]
@@ -143,7 +143,7 @@ impl RunDir {
         if let Some(digest) = &run.digest {
             let recorded = Checksums::open(root)?;
             // Checksums of another run say nothing about this one.
-            let own = if recorded.run() == Some(digest) { recorded } else { Checksums::default() };
+            let own = if recorded.run() == Some(digest) { recorded } else { Checksums::new(root, digest) };
             run.checksums = Some(Arc::new(Mutex::new(own)));
         }
         Ok(run)
@@ -313,10 +313,16 @@ impl RunDir {
     /// The files of a sub-folder of the run, sorted by name: those with a checksum, or all of them if the run has no checksums.
     ///
     /// # Errors
-    /// [`Error::Io`] if the folder cannot be read.
+    /// [`Error::Io`] if the folder cannot be read; [`Error::RunFolder`] if it is there and no file in it has a checksum.
     pub fn names(&self, folder: &str) -> Result<Vec<String>> {
         if let Some(checksums) = self.checksums() {
-            return Ok(checksums.below(folder));
+            let names = checksums.below(folder);
+            let path = self.file(folder);
+            // The list was lost, or is that of another run: what the folder holds must not be taken for nothing.
+            if names.is_empty() && path.is_dir() {
+                return Err(damaged(&path, "checksums.sha256 of this run lists none of its files"));
+            }
+            return Ok(names);
         }
         let path = self.file(folder);
         let read = fs::read_dir(&path).map_err(Error::io("read", &path))?;
@@ -374,9 +380,9 @@ impl RunDir {
 
 /// The error for a file whose bytes are not those that were written.
 fn damaged(path: &Path, what: &str) -> Error {
-    let derived = |folder: &Path| folder.ends_with("stats") || path.ends_with("summary.json");
-    let hint = if path.parent().is_some_and(derived) {
-        "make the statistics again with `openmoe-analyze stats RUN`".to_owned()
+    let is_derived = |path: &Path| path.ends_with("stats") || path.ends_with("summary.json");
+    let hint = if is_derived(path) || path.parent().is_some_and(is_derived) {
+        format!("make the statistics again with {}", CommandName::Stats.on_the_run())
     } else {
         format!(
             "repeat the command that made the run with {}: it makes what is damaged again, and keeps the rest",

@@ -30,9 +30,9 @@ pub use occupied::Occupied;
 pub use protected_paths::{protect_folders, protect_texts, real_path};
 pub use record::{
     ArithmeticOptions, CheckpointFiles, DriftSettings, DropsSettings, ForwardPassCost, ForwardPassExecution,
-    ForwardPassOptions, Identity, LooseRecord, QueueOptions, RecordedCheckpoint, RecordedInput, RecordedLayer,
-    RecordedLayout, RecordedReplay, RunCost, RunRecord, StatisticCost, StatisticSettings, SummarySettings, TextOptions,
-    TextSummary, TokenizerFile, TraceDigests, UnknownKeys, WeightFile,
+    ForwardPassOptions, Identity, ImportRecord, LooseRecord, QueueOptions, RecordedCheckpoint, RecordedInput,
+    RecordedLayer, RecordedLayout, RecordedReplay, RunCost, RunRecord, StatisticCost, StatisticSettings,
+    SummarySettings, TextOptions, TextSummary, TokenizerFile, TraceDigests, UnknownKeys, WeightFile,
 };
 pub use runs_in_report::{names_beside, shown_beside};
 pub use staged::Staged;

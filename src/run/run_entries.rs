@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 
 /// The entries that a run writes at the top of its folder. The manifest comes last: while it is there, the folder can be
 /// recognized as that of a run.
-pub(super) const ENTRIES: [&str; 18] = [
+pub(super) const ENTRIES: [&str; 19] = [
     "checkpoints",
     "exact_replay",
     "drift",
@@ -26,6 +26,7 @@ pub(super) const ENTRIES: [&str; 18] = [
     "spans.parquet",
     "groups.parquet",
     "tokens.parquet",
+    "counts.parquet",
     "trace",
     "router",
     "logits",
@@ -49,7 +50,7 @@ const BESIDE: [&str; 2] = ["drift", "drops"];
 /// Folders of parts.
 const PARTS: [&str; 3] = ["trace", "router", "logits"];
 /// Files that a run writes before its forward pass.
-const INPUTS: [&str; 4] = ["sequences.parquet", "spans.parquet", "groups.parquet", "tokens.parquet"];
+const INPUTS: [&str; 5] = ["sequences.parquet", "spans.parquet", "groups.parquet", "tokens.parquet", "counts.parquet"];
 /// Files that are removed last: either of them is enough to recognize the folder as that of a run.
 const MARKS: [&str; 2] = [CHECKSUMS, "manifest.json"];
 /// Folders whose files are all replaced whenever statistics are computed, and the endings of these files.

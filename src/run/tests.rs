@@ -128,3 +128,25 @@ fn files_replace_others_together_or_not_at_all() {
     there.sort();
     assert_eq!(there, ["b.csv", "c.csv", "mine.csv"]);
 }
+
+#[test]
+fn a_lost_list_of_checksums_is_written_into_its_own_run() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (run, _) = RunDir::prepare(temporary.path(), Occupied::Refuse, &json!({})).unwrap();
+    run.write("stats/a.csv", b"x").unwrap();
+    run.write_record(&record(true, 1)).unwrap();
+    drop(run);
+    let list = temporary.path().join("checksums.sha256");
+    fs::remove_file(&list).unwrap();
+    let opened = RunDir::open(temporary.path()).unwrap();
+    let refused = opened.names("stats").unwrap_err();
+    assert!(refused.to_string().contains("lists none of its files"), "{refused}");
+    assert!(refused.hint().unwrap_or_default().contains("make the statistics again"), "{:?}", refused.hint());
+    opened.write("stats/b.csv", b"y").unwrap();
+    assert_eq!(RunDir::open(temporary.path()).unwrap().names("stats").unwrap(), ["stats/b.csv"]);
+    // A folder that has no list yet, as that of a run which is about to begin.
+    fs::remove_file(&list).unwrap();
+    let mut none = checksums::Checksums::open(temporary.path()).unwrap();
+    none.write().unwrap();
+    assert!(list.is_file());
+}

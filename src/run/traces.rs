@@ -7,7 +7,7 @@ use super::{
     record::{RecordedCheckpoint, RunRecord, TraceDigests},
 };
 use crate::{
-    error::{Error, OptionName, Result},
+    error::{ANOTHER_VERSION, Error, Result, run_again},
     routing::RunKind,
 };
 
@@ -20,7 +20,7 @@ pub fn recorded_checkpoints(run: &RunDir, record: &RunRecord) -> Result<Vec<(Str
     if checkpoints.is_empty() {
         return Err(Error::run_folder(
             format!("manifest.json of `{}` names no checkpoint with a trace", run.path().display()),
-            format!("the run was made by another version: run it again with {}", OptionName::Force),
+            run_again(ANOTHER_VERSION),
         ));
     }
     let opened = |entry: &RecordedCheckpoint| Ok((entry.label.clone(), recorded_trace(run, record, entry)?));
@@ -53,7 +53,7 @@ fn recorded_trace(run: &RunDir, record: &RunRecord, checkpoint: &RecordedCheckpo
 /// As [`recorded_checkpoints`].
 pub fn traces_of(run: &RunDir, record: &RunRecord) -> Result<Vec<(String, RunDir)>> {
     match record.identity.command {
-        RunKind::Route => Ok(vec![(record.label.clone(), run.clone())]),
+        RunKind::Route | RunKind::Import => Ok(vec![(record.label.clone(), run.clone())]),
         RunKind::Drift | RunKind::Drops => recorded_checkpoints(run, record),
     }
 }
@@ -75,7 +75,7 @@ pub fn check_traces(run: &RunDir, record: &RunRecord) -> Result<()> {
 /// # Errors
 /// As [`recorded_checkpoints`].
 pub fn record_traces(run: &RunDir, record: &mut RunRecord) -> Result<()> {
-    if record.identity.command == RunKind::Route {
+    if matches!(record.identity.command, RunKind::Route | RunKind::Import) {
         return Ok(());
     }
     let digest = |(label, trace): (String, RunDir)| Some((label, trace.digest()?.to_owned()));

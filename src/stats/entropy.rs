@@ -4,7 +4,10 @@
 //! expert given the cell is H(E|X) = (sum_x f(n_x) - sum_xe f(n_xe)) / N, over assignments. Every information
 //! statistic is a difference of two of these: I(E;X) takes the table with one cell as its first.
 
-use super::{cells::Cells, occurrences::Occurrences, occurrences::Patterns};
+use super::{
+    cells::Cells,
+    occurrences::{NONE, Occurrences, Patterns},
+};
 use crate::routing::View;
 
 /// f(n) = n log2 n by table for small n.
@@ -85,6 +88,30 @@ impl Jackknife {
             cells: self.total.cells - removed.cells,
             joint: self.total.joint - removed.joint,
         }
+    }
+
+    /// Counts a table of which only the expert counts of the documents are known, `[documents, experts]`; `cell` is the cell of
+    /// each document, [`NONE`] without.
+    pub(super) fn of_documents(counts: &[u32], cell: &[u32], f: &NLogN) -> Self {
+        let experts = counts.len() / cell.len().max(1);
+        let mut result = Self { removed: vec![Sums::default(); cell.len()], ..Self::default() };
+        let own = |document: usize| &counts[document * experts..(document + 1) * experts];
+        let cells = cell.iter().filter(|cell| **cell != NONE).max().map_or(0, |most| *most + 1);
+        for at in 0..cells {
+            let members: Vec<usize> = (0..cell.len()).filter(|document| cell[*document] == at).collect();
+            let mut all = vec![0_u32; experts];
+            for &document in &members {
+                all.iter_mut().zip(own(document)).for_each(|(sum, count)| *sum += count);
+            }
+            let n = all.iter().sum();
+            result.total.add(n, all.iter().map(|count| f.of(*count)).sum(), f);
+            for document in members {
+                result.remove(document, n, own(document).iter().sum(), f);
+                let removed = all.iter().zip(own(document)).map(|(all, own)| f.of(*all) - f.of(all - own));
+                result.removed[document].joint = removed.sum();
+            }
+        }
+        result
     }
 
     /// Counts a table whose rows are sorted by (cell, document), both views in one pass.

@@ -74,7 +74,7 @@ pub struct Finding {
     /// Value that sampling noise alone would give.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub noise_floor: Option<f64>,
-    /// Unit: "bits", "nats", "share", "ratio", "probability", "count", "experts", "z"
+    /// Unit: "bits", "nats", "share", "ratio", "probability", "count", "experts", "z",
     /// "share per 1000 positions".
     pub unit: Name,
     /// Why a number is withheld, or a remark on it.
@@ -127,13 +127,25 @@ impl Finding {
         self
     }
 
-    /// Withholds the number and says why.
+    /// Withholds the number, with its interval and everything that follows from it, and says why. What it would be compared with
+    /// stays: that may be known although the number is not.
     #[must_use]
-    pub fn withheld(mut self, reason: impl Into<Name>) -> Self {
-        self.estimate = None;
-        self.note = Some(reason.into());
-        self
+    pub fn withheld(self, reason: impl Into<Name>) -> Self {
+        Self {
+            estimate: None,
+            low: None,
+            high: None,
+            corrected: None,
+            corrected_low: None,
+            corrected_high: None,
+            explained: None,
+            explained_low: None,
+            explained_high: None,
+            note: Some(reason.into()),
+            ..self
+        }
     }
+
     /// Fills in the number, its 95 % interval `(low, high)` and its units; what is not finite stays absent.
     #[must_use]
     pub fn measured(mut self, estimate: f64, interval: Option<(f64, f64)>, n: u64, documents: u64) -> Self {
@@ -154,7 +166,7 @@ impl Finding {
         self
     }
 
-    /// The same finding under a variable and one of its keys.
+    /// The same finding under a variable; [`Self::about`] sets which of its keys.
     #[must_use]
     pub fn by(mut self, variable: Variable) -> Self {
         self.subject.variable = Some(variable);
@@ -192,4 +204,28 @@ impl Deref for Finding {
 /// The number, unless it is NaN or infinite.
 pub(super) fn finite(value: f64) -> Option<f64> {
     value.is_finite().then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_that_is_withheld_leaves_nothing_that_follows_from_it() {
+        let empty = Finding::new(Statistic::MutualInformation, 1, View::Chosen);
+        let measured = empty.clone().measured(0.5, Some((0.4, 0.6)), 9, 3).against(0.1, BaselineKind::Uniform);
+        let corrected = (Some(0.4), Some(0.3), Some(0.5));
+        let measured = Finding {
+            corrected: corrected.0,
+            corrected_low: corrected.1,
+            corrected_high: corrected.2,
+            explained: corrected.0,
+            explained_low: corrected.1,
+            explained_high: corrected.2,
+            ..measured
+        };
+        let withheld = measured.withheld("why");
+        let known = Finding { n: 9, documents: Some(3), ..empty.against(0.1, BaselineKind::Uniform) };
+        assert_eq!(withheld, Finding { note: Some("why".into()), ..known });
+    }
 }

@@ -14,6 +14,8 @@ mod category;
 mod cell;
 mod cells;
 mod coactivation;
+mod contrast;
+mod counts;
 mod drift;
 mod drops;
 mod entropy;
@@ -52,6 +54,11 @@ mod vocabulary_sums;
 
 pub use catalog::{STATISTICS, Statistic, StatisticInfo};
 pub use category::{CATEGORIES_SHOWN, cramers_v, jensen_shannon, keep_shown_categories};
+pub use contrast::{
+    CarrierToken, Carriers, Condition, ConditionKey, Contrast, ContrastLayer, ContrastRow, ContrastSettings,
+    ContrastStudy, ContrastedExpert, FALSE_DISCOVERY_RATE, LayerSide, Side, points, share_words,
+};
+pub use counts::count_statistics;
 pub use drift::{
     DriftLayer, DriftPoint, DriftSettings, DriftSource, Matching, drift_statistics, match_experts, overlap_chance,
 };
@@ -72,6 +79,6 @@ pub use spread::{routing_noise_variance, routing_std_ceiling};
 pub use subject::{Name, Scope, Subject};
 pub use table::{StatisticTable, Tables};
 pub use table_builder::{TableBuilder, TableBuilders, append};
-pub use thousands::thousands;
+pub use thousands::{counted, thousands};
 
 pub use crate::trace::Role;

@@ -167,6 +167,8 @@ names! {
         FifteenthChoice = "fifteenth_choice",
         /// `expert_occupancy`: the sixteenth choice.
         SixteenthChoice = "sixteenth_choice",
+        /// `expert_occupancy`: the last of more than sixteen choices.
+        LastChoice = "last_choice",
         /// `token_drift`, `load_drift`: half the summed absolute differences of the shares.
         TotalVariation = "total_variation",
         /// `token_drift`: the largest share stays with its expert.

@@ -35,7 +35,7 @@ impl Statistic {
 
     /// What every number of it is made of, beside the chosen experts.
     fn always(self) -> &'static [Block] {
-        use Block::{Drops, Entropy, Logits, Positions, Probability, Ranks, TokenIds};
+        use Block::{Drops, Entropy, Positions, Probability, Ranks, TokenIds};
         match self {
             Self::TopTokens
             | Self::VocabularySpecialization
@@ -46,11 +46,9 @@ impl Statistic {
             Self::ExpertRepetition => &[Positions],
             Self::RouterEntropy => &[Entropy],
             Self::FirstChoiceAgreement | Self::LastChange => &[Ranks],
-            Self::GateOverlap => &[Logits],
             Self::AssignmentDropRatio
             | Self::TokenDropRatio
             | Self::DocumentDrops
-            | Self::DroppedTokens
             | Self::Burstiness
             | Self::DropCauses
             | Self::CapacityReplay
@@ -60,6 +58,7 @@ impl Statistic {
             | Self::SecondChoiceDropRatio
             | Self::ChoiceDropRatio
             | Self::ExpertOccupancy => &[Drops, Ranks],
+            Self::DroppedTokens => &[Drops, TokenIds, Positions, Ranks],
             Self::GateMassLost => &[Drops, Probability],
             Self::DropTrend => &[Drops, Positions],
             // The experts alone: a test has the list.
@@ -67,15 +66,37 @@ impl Statistic {
         }
     }
 
+    /// Whether numbers of assignments are enough, over all or by category.
+    fn follows_from_counts(self) -> bool {
+        matches!(
+            self,
+            Self::ExpertShare
+                | Self::MutualInformation
+                | Self::DomainSpecialization
+                | Self::CramersV
+                | Self::JensenShannon
+                | Self::MaxViolation
+                | Self::LoadCv
+                | Self::LoadGini
+                | Self::LoadEntropy
+                | Self::EffectiveExperts
+                | Self::DeadExperts
+                | Self::N50
+        )
+    }
+
     /// Further blocks that some variants need.
     fn variants(self) -> &'static [(Variant, &'static [Block])] {
-        use Block::{MarginFirst, MarginK, Positions, Ranks};
+        use Block::{MarginFirst, MarginK, Positions, Ranks, TokenIds};
         match self {
             Self::TokenPredictability => &[
                 (Variant::Token, &[Ranks]),
                 (Variant::TokenAndPrevious, &[Ranks, Positions]),
                 (Variant::ContextGain, &[Ranks, Positions]),
             ],
+            Self::DropCauses => {
+                &[(Variant::Token, &[TokenIds]), (Variant::Role, &[Positions]), (Variant::Turn, &[Positions])]
+            }
             Self::ExpertRepetition => &[(Variant::First, &[Ranks])],
             Self::RouterMargin => &[(Variant::MarginFirst, &[MarginFirst]), (Variant::MarginK, &[MarginK])],
             Self::AgreementByMargin => &[
@@ -92,14 +113,32 @@ impl Statistic {
 /// Why a number cannot be given from a trace, if it cannot: a block that its statistic, variant, keys or view needs and that the
 /// trace does not provide.
 fn reason(row: &Finding, provides: Provides) -> Option<&'static str> {
+    let is_of_counts = || row.variable.is_none_or(|variable| variable == Variable::Category);
+    if provides.is_counts() && !(row.statistic.follows_from_counts() && is_of_counts()) {
+        return Some(Provides::COUNTS_ALONE);
+    }
     let Needs { always, variants } = row.statistic.needs();
     let of_variant = variants.iter().filter(|(variant, _)| row.variant == Some(*variant)).map(|(_, blocks)| *blocks);
     let of_keys = [row.variable, row.given].into_iter().flatten().map(of_variable);
     let of_view: &[Block] = if row.view == View::Kept { &[Block::Drops] } else { &[] };
     let by_gate = row.priority == Some(Priority::GateProbability);
     let of_order: &[Block] = if by_gate { &[Block::Probability] } else { &[] };
-    let mut needed = [always, of_view, of_order].into_iter().chain(of_variant).chain(of_keys);
-    needed.find_map(|blocks| provides.missing(blocks)).map(Block::absence)
+    let of_subject = [of_token(row), of_place(row)];
+    let needed = [always, of_view, of_order].into_iter().chain(of_variant).chain(of_keys);
+    let mut needed = needed.chain(of_subject);
+    let missing = needed.find_map(|blocks| provides.missing(blocks));
+    missing.filter(|block| !is_left_alone(*block)).map(Block::absence)
+}
+
+/// What a number about one token id needs.
+fn of_token(row: &Subject) -> &'static [Block] {
+    if row.token_id.is_some() || row.text.is_some() { &[Block::TokenIds] } else { &[] }
+}
+
+/// What a number about one place of the text, or about one message of a conversation, needs: messages are ranges of positions.
+fn of_place(row: &Subject) -> &'static [Block] {
+    let is_of_place = row.position.is_some() || row.turn.is_some() || row.role.is_some();
+    if is_of_place { &[Block::Positions] } else { &[] }
 }
 
 /// The blocks that a number about a variable needs.
@@ -114,19 +153,27 @@ fn of_variable(variable: Variable) -> &'static [Block] {
 
 /// Whether no number of a statistic can be given.
 pub(super) fn is_out_of_reach(statistic: Statistic, provides: Provides) -> bool {
-    provides.missing(statistic.needs().always).is_some()
+    absence(statistic, provides).is_some()
+}
+
+/// Why no number of a statistic can be given.
+fn absence(statistic: Statistic, provides: Provides) -> Option<&'static str> {
+    if provides.is_counts() && !statistic.follows_from_counts() {
+        return Some(Provides::COUNTS_ALONE);
+    }
+    provides.missing(statistic.needs().always).map(Block::absence)
 }
 
 /// The rows of a statistic that was not computed: one for each view that it is given for.
 pub(super) fn without_numbers(statistic: Statistic, layer: LayerId, provides: Provides) -> Vec<Finding> {
-    let reason = provides.missing(statistic.needs().always).map_or("not computed", Block::absence);
+    let reason = absence(statistic, provides).unwrap_or("not computed");
     let views = &View::ALL[..if statistic.info().kept { 2 } else { 1 }];
     views.iter().map(|view| Finding::new(statistic, layer, *view).withheld(reason)).collect()
 }
 
 /// Replaces every number that the trace cannot give by the reason; rows that differ only in single keys become one row.
 pub(super) fn withhold(tables: &mut [StatisticTable], provides: Provides) {
-    if Block::ALL.into_iter().all(|block| provides.has(block) || is_unneeded(block)) {
+    if Block::ALL.into_iter().all(|block| provides.has(block) || is_left_alone(block)) {
         return;
     }
     for table in tables {
@@ -141,9 +188,9 @@ pub(super) fn withhold(tables: &mut [StatisticTable], provides: Provides) {
     }
 }
 
-/// Whether no statistic needs a block, so that its absence changes nothing. Statistics of router logits check for these themselves,
-/// because a run keeps them only on request.
-fn is_unneeded(block: Block) -> bool {
+/// Whether the absence of a block withholds nothing here: no statistic needs it or, of router logits, the statistic itself says what
+/// is missing, because a run keeps them only on request.
+fn is_left_alone(block: Block) -> bool {
     matches!(block, Block::CombineWeight | Block::Slots | Block::Logits)
 }
 
@@ -250,8 +297,53 @@ mod tests {
             Statistic::AgreementByMargin,
             Statistic::LoadDrift,
             Statistic::DocumentDrift,
+            // It says itself that there are no logits.
+            Statistic::GateOverlap,
         ];
         assert_eq!(enough.collect::<BTreeSet<_>>(), BTreeSet::from(expected));
+    }
+
+    #[test]
+    fn the_statistic_of_router_logits_says_itself_what_is_missing() {
+        let own = Finding::new(Statistic::GateOverlap, 1, View::Chosen).withheld("its own reason");
+        let mut tables = [StatisticTable { name: Statistic::GateOverlap.table().to_owned(), rows: vec![own] }];
+        for provides in
+            [Provides::default().without(Block::Logits).without(Block::TokenIds), Provides::first_version(false)]
+        {
+            withhold(&mut tables, provides);
+            assert_eq!(tables[0].rows[0].note.as_deref(), Some("its own reason"));
+        }
+    }
+
+    #[test]
+    fn numbers_of_assignments_are_enough_for_loads_and_categories() {
+        let row = |statistic| Finding::new(statistic, 1, View::Chosen);
+        let reason = |row: Finding| reason(&row, Provides::COUNTS);
+        assert_eq!(reason(row(Statistic::LoadGini)), None);
+        assert_eq!(reason(row(Statistic::MutualInformation).by(Variable::Category)), None);
+        for row in [row(Statistic::MutualInformation).by(Variable::Token), row(Statistic::Coactivation)] {
+            assert_eq!(reason(row), Some(Provides::COUNTS_ALONE));
+        }
+        assert!(is_out_of_reach(Statistic::RouterEntropy, Provides::COUNTS));
+    }
+
+    #[test]
+    fn single_keys_need_their_block_whatever_the_variable() {
+        let row = |statistic| Finding::new(statistic, 1, View::Chosen);
+        let without = |block| Provides::default().without(block);
+        let told = |row: &Finding, block: Block| reason(row, without(block)) == Some(block.absence());
+        let of_token = row(Statistic::DropCauses).about(|subject| Subject { token_id: Some(0), ..subject });
+        assert!(told(&of_token, Block::TokenIds) && told(&row(Statistic::DroppedTokens), Block::TokenIds));
+        assert!(told(&row(Statistic::DropCauses).variant(Variant::Token), Block::TokenIds));
+        assert_eq!(reason(&row(Statistic::DropCauses).variant(Variant::Role), without(Block::TokenIds)), None);
+        let ratio = || row(Statistic::AssignmentDropRatio);
+        let places = [
+            ratio().about(|subject| Subject { position: Some(0), ..subject }),
+            ratio().about(|subject| Subject { turn: Some(0), ..subject }),
+            ratio().about(|subject| Subject { role: Some(crate::trace::Role::User), ..subject }),
+        ];
+        assert!(places.iter().all(|row| told(row, Block::Positions)));
+        assert_eq!(reason(&ratio(), without(Block::Positions)), None);
     }
 
     #[test]

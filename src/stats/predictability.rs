@@ -41,7 +41,8 @@ pub(super) fn token_predictability(study: &Study) -> Vec<Finding> {
     };
     let minimum = study.settings.minimum_documents_for_folds.max(study.settings.folds);
     if documents < minimum || study.settings.folds < 2 {
-        let reason = format!("{documents} documents: cross-validation needs at least {minimum}");
+        let reason =
+            format!("{}: cross-validation needs at least {minimum}", super::counted(documents as u64, "document"));
         return variants.map(|variant| empty(variant).withheld(reason.clone())).to_vec();
     }
     let scores = Scores::new(study);

@@ -8,6 +8,7 @@ use super::{
     entropy::{Jackknife, NORMAL_95, choice_entropy, jackknife_error},
     finding::{Finding, finite},
     names::{BaselineKind, Variable},
+    occurrences::NONE,
     study::{Study, mean, p_value},
 };
 use crate::routing::View;
@@ -31,6 +32,15 @@ pub(super) fn count_all(study: &Study, tables: &[(Variable, &Cells)]) -> Vec<Cou
     tables.par_iter().map(count).collect()
 }
 
+impl Counted {
+    /// The table of the category, from the counts of documents.
+    pub(super) fn of_categories(study: &Study) -> Self {
+        let count =
+            |view: View| Jackknife::of_documents(&study.counts[view as usize].expert, &study.data.label, &study.f);
+        Self { variable: Variable::Category, jackknife: View::ALL.map(count) }
+    }
+}
+
 /// The counts of strata that all questions about them share.
 pub(super) struct Known {
     /// The table of what is known already, by view.
@@ -52,6 +62,22 @@ impl Known {
             choice_entropy: choice_entropy(&study.data, &cells.rows),
             documents: (0..seen.len()).filter(|document| seen[*document]).collect(),
             occurrences: cells.rows.len() as u64,
+        }
+    }
+}
+
+impl Known {
+    /// Of all documents that have a category, from their counts.
+    pub(super) fn of_labelled(study: &Study) -> Self {
+        let data = &study.data;
+        let cell: Vec<u32> = data.label.iter().map(|label| if *label == NONE { NONE } else { 0 }).collect();
+        let count = |view: View| Jackknife::of_documents(&study.counts[view as usize].expert, &cell, &study.f);
+        let documents: Vec<usize> = (0..cell.len()).filter(|document| cell[*document] != NONE).collect();
+        Self {
+            jackknife: View::ALL.map(count),
+            choice_entropy: [(data.top_k as f64).log2(); 2],
+            occurrences: documents.iter().map(|d| u64::from(study.counts[0].occurrences[*d])).sum(),
+            documents,
         }
     }
 }

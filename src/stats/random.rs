@@ -40,6 +40,8 @@ pub(super) enum Purpose {
     AcrossDataset = 13,
     /// Pairs of rows, to see what they share by chance.
     Pairs = 14,
+    /// Documents to the sides of a contrast.
+    Sides = 15,
     /// Tokens of a routing group that queue in random order.
     ReplayOrder = 20,
 }

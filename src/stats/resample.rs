@@ -7,7 +7,7 @@
 //! * ratios of sums (shares, accuracies, loads, means): the percentiles of the resampled values;
 //! * `routing_std`: the same percentiles, moved by (estimate - mean of the resampled values), because resampling adds
 //!   noise a second time and the plain percentiles of a spread miss their own estimate;
-//! * `drop_trend`: percentiles at levels widened for few documents;
+//! * `drop_trend` and contrasts: percentiles at levels widened for few documents;
 //! * entropies and other plug-in values of sparse tables: delete-one-document jackknife (see `entropy`).
 
 use rayon::prelude::*;
@@ -33,15 +33,24 @@ pub(super) struct Resamples {
 impl Resamples {
     /// Draws `settings.resamples` times as many documents as there are, with replacement.
     pub(super) fn draw(settings: &Settings, layer: LayerId, documents: usize) -> Self {
+        Self::draw_within(settings, layer, &[(0..documents as u32).collect()])
+    }
+
+    /// Draws as many documents of every group as the group has, with replacement. Every document is in one group.
+    pub(super) fn draw_within(settings: &Settings, layer: LayerId, groups: &[Vec<u32>]) -> Self {
         let count = settings.resamples;
+        let documents: usize = groups.iter().map(Vec::len).sum();
         let drawn: Vec<Vec<u8>> = (0..count)
             .into_par_iter()
             .map(|index| {
                 let mut stream = Stream::new(settings.seed, layer, Purpose::Bootstrap, index);
                 let mut weight = vec![0_u8; documents];
-                for _ in 0..documents {
-                    let drawn = &mut weight[stream.below(documents as u32) as usize];
-                    *drawn = drawn.saturating_add(1);
+                for group in groups {
+                    for _ in group {
+                        let document = group[stream.below(group.len() as u32) as usize];
+                        let drawn = &mut weight[document as usize];
+                        *drawn = drawn.saturating_add(1);
+                    }
                 }
                 weight
             })

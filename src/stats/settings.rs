@@ -1,6 +1,6 @@
 //! The user's settings for the statistics.
 
-use crate::routing::is_bos;
+use crate::{routing::is_bos, trace::REPETITIONS};
 
 /// Seed, number of repetitions, and minima. The defaults are those of the documentation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,8 +46,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             seed: 0,
-            resamples: 1000,
-            permutations: 100,
+            resamples: REPETITIONS.0,
+            permutations: REPETITIONS.1,
             include_bos: true,
             minimum_documents: 8,
             minimum_occurrences: 128,

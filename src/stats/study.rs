@@ -39,6 +39,8 @@ pub(super) struct Study<'a> {
     pub(super) by_position: Cells,
     /// Expert counts by document, per view.
     pub(super) counts: [DocumentCounts; 2],
+    /// Whether the counts are told apart by document; without, a category is counted as one.
+    pub(super) tells_documents: bool,
 }
 
 impl<'a> Study<'a> {
@@ -61,6 +63,45 @@ impl<'a> Study<'a> {
             by_position: Cells::by(&rows, &data.position),
             counts,
             data,
+            tells_documents: true,
+        })
+    }
+
+    /// A layer of which only numbers of assignments are known.
+    pub(super) fn of_counts(
+        sequences: &'a SequenceTable,
+        trace: &'a LayerTrace,
+        settings: &'a Settings,
+        label: Vec<u32>,
+        counts: DocumentCounts,
+    ) -> Result<Self> {
+        let data = Occurrences {
+            layer: trace.layer,
+            experts: trace.num_experts,
+            top_k: trace.top_k,
+            label,
+            category_names: sequences.category_names.clone(),
+            ..Occurrences::default()
+        };
+        let resamples = Resamples::draw(settings, trace.layer, data.documents());
+        let total = counts.assignments.iter().map(|count| u64::from(*count)).sum();
+        if resamples.largest_total(&counts.assignments).max(total) > u64::from(u32::MAX) {
+            return Err(Error::usage(
+                format!("layer {} has {total} assignments; expected at most {}", trace.layer, u32::MAX),
+                "import the counts of fewer steps",
+            ));
+        }
+        Ok(Self {
+            settings,
+            sequences,
+            trace,
+            f: NLogN::new(total as usize),
+            resamples,
+            by_token: Cells::by(&[], &[]),
+            by_position: Cells::by(&[], &[]),
+            counts: [counts, DocumentCounts::none(&data)],
+            data,
+            tells_documents: true,
         })
     }
 
@@ -105,7 +146,14 @@ impl<'a> Study<'a> {
 
     /// The remark for findings whose interval is withheld.
     pub(super) fn too_few_documents(&self, documents: usize) -> String {
-        format!("no interval: {documents} documents, at least {} needed", self.settings.minimum_documents)
+        if !self.tells_documents {
+            return "no interval: the record does not tell documents apart".to_owned();
+        }
+        format!(
+            "no interval: {}, at least {} needed",
+            super::counted(documents as u64, "document"),
+            self.settings.minimum_documents
+        )
     }
 
     /// Adds that remark if there are too few documents, and another if intervals were not asked for.
@@ -180,6 +228,17 @@ impl DocumentCounts {
             }
         }
         counts
+    }
+
+    /// No assignment of any document: the kept view of counts.
+    fn none(data: &Occurrences) -> Self {
+        let documents = data.documents();
+        Self {
+            expert: vec![0; documents * data.experts],
+            assignments: vec![0; documents],
+            occurrences: vec![0; documents],
+            experts: data.experts,
+        }
     }
 
     /// The expert counts of one document.

@@ -13,7 +13,7 @@ use super::{
     finding::Finding,
 };
 use crate::{
-    error::{Error, Result, guarded},
+    error::{CommandName, Error, Result, guarded},
     routing::View,
 };
 
@@ -164,7 +164,7 @@ fn values<T: Cell>(table: &str, frame: &DataFrame, name: &str) -> Result<Vec<T>>
         Fault::Type(error) => unreadable(table, &error),
         Fault::Unknown(row, what) => Error::run_folder(
             format!("statistics table `stats/{table}.parquet`, row {row}: {what}"),
-            "it was made by another version: run `openmoe-analyze stats RUN` to write it anew",
+            format!("it was made by another version: run {} to write it anew", CommandName::Stats.on_the_run()),
         ),
     })
 }
@@ -187,7 +187,7 @@ pub(super) fn table_error(name: &str, error: &PolarsError) -> Error {
 fn unreadable(name: &str, error: &dyn std::fmt::Display) -> Error {
     Error::run_folder(
         format!("statistics table `stats/{name}.parquet` cannot be read: {error}"),
-        "run `openmoe-analyze stats RUN` to write it anew",
+        format!("run {} to write it anew", CommandName::Stats.on_the_run()),
     )
 }
 

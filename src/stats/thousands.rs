@@ -13,6 +13,11 @@ pub fn thousands(count: u64) -> String {
     text
 }
 
+/// A count with its noun: "1 document", "1,200 documents".
+pub fn counted(count: u64, noun: &str) -> String {
+    format!("{} {noun}{}", thousands(count), if count == 1 { "" } else { "s" })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

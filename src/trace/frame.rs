@@ -37,15 +37,39 @@ fn failed(error: &PolarsError) -> Error {
 
 /// Reads some columns of a Parquet file of a run. The checksum is compared first, because polars panics at some damaged files.
 pub(super) fn read_parquet(run: &RunDir, name: &str, columns: &[&str]) -> Result<DataFrame> {
+    Ok(read_parquet_with(run, name, columns, "")?.0)
+}
+
+/// The same, and the value of a key in the file's metadata, if it is there.
+pub(super) fn read_parquet_with(
+    run: &RunDir,
+    name: &str,
+    columns: &[&str],
+    key: &str,
+) -> Result<(DataFrame, Option<String>)> {
     let bytes = run.read(name)?;
     let path = run.file(name);
     let read = || {
-        ParquetReader::new(Cursor::new(bytes))
+        let mut reader = ParquetReader::new(Cursor::new(bytes));
+        let schema = reader.schema().map_err(|error| unreadable(&path, &error))?;
+        if let Some(column) = columns.iter().find(|column| !schema.contains(column)) {
+            let there: Vec<&str> = schema.iter_names().map(PlSmallStr::as_str).collect();
+            let what = format!(
+                "it has no column `{column}`, which the manifest implies; its columns are {}",
+                there.join(", ")
+            );
+            return Err(unreadable(&path, &what));
+        }
+        let metadata = reader.get_metadata().map_err(|error| unreadable(&path, &error))?;
+        let mut pairs = metadata.key_value_metadata().iter().flatten();
+        let value = pairs.find(|pair| pair.key == key).and_then(|pair| pair.value.clone());
+        let frame = reader
             // Several parts are read in parallel and each is small: reading one part in parallel would only cost time.
             .read_parallel(ParallelStrategy::None)
             .with_columns(Some(columns.iter().map(ToString::to_string).collect()))
             .finish()
-            .map_err(|error| unreadable(&path, &error))
+            .map_err(|error| unreadable(&path, &error))?;
+        Ok((frame, value))
     };
     guarded(|panic| unreadable(&path, &panic), read)
 }

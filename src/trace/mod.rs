@@ -8,6 +8,7 @@
 //! of the waves.
 
 mod columns;
+mod counts;
 mod frame;
 mod inputs;
 mod layout;
@@ -22,9 +23,14 @@ pub use crate::{
     routing::{Block, Provides, TRACE_SCHEMA},
 };
 pub use columns::{GroupTable, LayerTrace, SequenceTable, SpanTable};
+pub use counts::{AssignmentCounts, CountedUnit, LayerCounts};
 pub use layout::{SEGMENT_TOKENS, Segment, TraceLayout};
 pub use part::FinishedPart;
 pub use read_trace::RoutingTrace;
 pub use trace_builder::{RoutedSequence, TraceBuilder, TraceOptions};
 pub use trace_writer::TraceWriter;
 pub use write_inputs::write_inputs;
+
+/// Resamples and permutations of the statistics of a trace unless settings say otherwise.
+pub const REPETITIONS: (usize, usize) =
+    (crate::run::StatisticSettings::RESAMPLES, crate::run::StatisticSettings::PERMUTATIONS);

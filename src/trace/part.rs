@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Key of the Parquet metadata that records what the trace provides, as the manifest does.
-const PROVIDES: &str = "openmoe_analyze.provides";
+pub(super) const PROVIDES: &str = "openmoe_analyze.provides";
 
 /// File name of a part, as in `trace/part-00042.parquet`.
 pub(super) fn part_name(folder: &str, part: usize) -> String {

@@ -6,8 +6,9 @@ use rayon::prelude::*;
 
 use super::{
     columns::LayerTrace,
-    frame::{flags, read_parquet, unreadable, values},
-    part::part_name,
+    counts::refuse_counts,
+    frame::{flags, read_parquet, read_parquet_with, unreadable, values},
+    part::{PROVIDES, part_name},
 };
 use crate::{
     error::{Error, OptionName, Result},
@@ -25,6 +26,8 @@ pub struct RoutingTrace {
     pub(super) run: RunDir,
     shape: RoutingShape,
     provides: Provides,
+    /// What the manifest says that the trace provides; `None` if it does not say.
+    stated: Option<Provides>,
     segments: usize,
     /// Tokens of every sequence.
     lengths: Arc<Vec<u32>>,
@@ -45,11 +48,15 @@ impl RoutingTrace {
     /// # Errors
     /// As [`Self::open`].
     pub fn of(run: &RunDir, record: &RunRecord) -> Result<Self> {
+        if record.provides.is_some_and(Provides::is_counts) {
+            return Err(refuse_counts(run));
+        }
         let mut trace = Self {
             run: run.clone(),
             shape: record.shape(run.path())?,
             // A run that does not record this is of the first version.
             provides: record.provides.unwrap_or(Provides::first_version(true)),
+            stated: record.provides,
             segments: record.layout.segments,
             lengths: Arc::new(lengths(run)?),
         };
@@ -256,7 +263,8 @@ impl RoutingTrace {
         let has = |block| self.provides.has(block);
         let mut names = vec!["sequence", "layer", "position", "expert"];
         names.extend(optional.into_iter().filter(|(block, _)| has(*block)).map(|(_, name)| name));
-        let frame = read_parquet(&self.run, name, &names)?;
+        let (frame, recorded) = read_parquet_with(&self.run, name, &names, PROVIDES)?;
+        self.check_provided(path, recorded.as_deref())?;
         if let Some(other) = values!(frame, path, "layer", u16).iter().find(|layer| **layer != trace.layer) {
             return Err(unreadable(path, &format!("holds layer {other}, expected {}", trace.layer)));
         }
@@ -275,6 +283,18 @@ impl RoutingTrace {
         }
         check_experts(path, &trace.expert, trace.num_experts)?;
         self.check_rows(path, trace)
+    }
+
+    /// Refuses a part that says it provides something else than the manifest does. Whether there are logits is decided by their files,
+    /// which may be removed.
+    fn check_provided(&self, path: &Path, recorded: Option<&str>) -> Result<()> {
+        let (Some(stated), Some(recorded)) = (self.stated, recorded) else { return Ok(()) };
+        let own: Provides = serde_json::from_str(recorded).map_err(|error| unreadable(path, &error))?;
+        if own.without(Block::Logits) == stated.without(Block::Logits) {
+            return Ok(());
+        }
+        let what = format!("it provides {own:?}; expected {stated:?}, the `provides` of manifest.json");
+        Err(unreadable(path, &what))
     }
 
     /// Refuses rows that only a damaged trace without checksums can hold: nothing that reads them later checks them.

@@ -14,10 +14,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     routing::{Block, CapacityRule, ExpertId, GroupRule, LayerShape, Provides, RoutingShape, queue_slots},
-    run::{
-        Identity, Occupied, QueueOptions, RecordedLayout, RunDir, RunKind, RunRecord, StatisticSettings, TextOptions,
-        TextSummary,
-    },
+    run::{Identity, Occupied, QueueOptions, RecordedLayout, RunDir, RunKind, RunRecord, TextOptions, TextSummary},
 };
 
 /// The routing of one sequence, as arrays. They are ordered by position, then layer, then choice: with k choices in each layer,
@@ -38,8 +35,17 @@ pub struct RoutedSequence<'a> {
     pub margin_first: Option<&'a [f32]>,
     /// Score of the last choice minus that of the best expert that was not chosen, `[positions, layers]`.
     pub margin_k: Option<&'a [f32]>,
+    /// The router's scores of all experts before the softmax, `[positions, layers, experts]`.
+    pub logits: Option<&'a [f32]>,
+    /// Which choices were dropped, `[positions, layers, k]`. Without it, it follows from the order of the choices where the shape
+    /// says how capacity was set.
+    pub dropped: Option<&'a [bool]>,
+    /// Ranks of the choices in the queues of their experts, `[positions, layers, k]`; as for `dropped`.
+    pub slots: Option<&'a [u32]>,
     /// Token ids, `[positions]`.
     pub token_ids: Option<&'a [u32]>,
+    /// Where the tokens stand in their text, ascending, `[positions]`; `None`: one after the other from 0.
+    pub positions: Option<&'a [u32]>,
     /// The document that the sequence belongs to; consecutive sequences may belong to one document. A sequence without a name is
     /// a separate document.
     pub document: Option<&'a str>,
@@ -47,6 +53,8 @@ pub struct RoutedSequence<'a> {
     pub category: Option<&'a str>,
     /// Its data set; sequences without a name all belong to one data set.
     pub dataset: Option<&'a str>,
+    /// The file that it comes from.
+    pub source: Option<&'a str>,
 }
 
 /// Facts about a trace besides its arrays.
@@ -59,11 +67,13 @@ pub struct TraceOptions {
     pub ranked: bool,
     /// Whether every sequence begins with a BOS.
     pub bos: bool,
+    /// Whether the rows of a sequence stand as in its text. If not, numbers about positions and neighbours are withheld.
+    pub in_order: bool,
 }
 
 impl Default for TraceOptions {
     fn default() -> Self {
-        Self { label: "imported".to_owned(), ranked: true, bos: false }
+        Self { label: "imported".to_owned(), ranked: true, bos: false, in_order: true }
     }
 }
 
@@ -160,7 +170,7 @@ impl TraceBuilder {
             *self.counts.entry(*id).or_default() += 1;
         }
         self.rows.push(InputRow {
-            source: "arrays".to_owned(),
+            source: sequence.source.unwrap_or("arrays").to_owned(),
             document: sequence.document.map_or_else(|| format!("sequence {index}"), str::to_owned),
             category: sequence.category.map(str::to_owned),
             dataset: sequence.dataset.unwrap_or("arrays").to_owned(),
@@ -175,15 +185,19 @@ impl TraceBuilder {
         let knows_capacity = self.shape.layers().all(|(_, layer)| layer.capacity.is_some());
         let has = [
             (Block::TokenIds, sequence.token_ids.is_some()),
-            (Block::Positions, true),
+            (Block::Positions, self.options.in_order),
             (Block::Ranks, self.options.ranked),
             (Block::Probability, sequence.probability.is_some()),
             (Block::CombineWeight, sequence.combine_weight.is_some()),
             (Block::Entropy, sequence.entropy.is_some()),
             (Block::MarginFirst, sequence.margin_first.is_some()),
             (Block::MarginK, sequence.margin_k.is_some()),
-            (Block::Drops, knows_capacity && (self.options.ranked || self.is_unlimited())),
-            (Block::Slots, knows_capacity && self.options.ranked),
+            (
+                Block::Drops,
+                sequence.dropped.is_some() || knows_capacity && (self.options.ranked || self.is_unlimited()),
+            ),
+            (Block::Slots, sequence.slots.is_some() || knows_capacity && self.options.ranked),
+            (Block::Logits, sequence.logits.is_some()),
         ];
         has.into_iter().filter(|(_, has)| *has).fold(Provides::EXPERTS, |provides, (block, _)| provides.with(block))
     }
@@ -221,7 +235,17 @@ impl TraceBuilder {
     ///
     /// # Errors
     /// [`Error::Usage`] if no sequence was pushed; errors of writing.
-    pub fn finish(mut self, text: impl Fn(u32) -> Option<String>) -> Result<RoutingTrace> {
+    pub fn finish(self, text: impl Fn(u32) -> Option<String>) -> Result<RoutingTrace> {
+        let (run, record) = self.finish_record(text)?;
+        run.write_record(&record)?;
+        RoutingTrace::open(&run)
+    }
+
+    /// The same without the manifest: its record is left to the caller to complete and to write.
+    ///
+    /// # Errors
+    /// As [`Self::finish`].
+    pub fn finish_record(mut self, text: impl Fn(u32) -> Option<String>) -> Result<(RunDir, RunRecord)> {
         if self.rows.is_empty() {
             return Err(Error::usage("the trace has no sequence", "push at least one"));
         }
@@ -235,8 +259,7 @@ impl TraceBuilder {
         write_tokens(&self.run, &self.counts, text)?;
         self.run.settle_checksums()?;
         let record = self.record(&layout);
-        self.run.write_record(&record)?;
-        RoutingTrace::of(&self.run, &record)
+        Ok((self.run, record))
     }
 
     fn record(&self, layout: &TraceLayout) -> RunRecord {
@@ -251,7 +274,6 @@ impl TraceBuilder {
         };
         RunRecord {
             text,
-            statistics: StatisticSettings { seed: 0, resamples: 1000, permutations: 100, exclude_bos: false },
             provides: self.provides,
             ..RunRecord::new(
                 self.identity(layout),
@@ -298,13 +320,18 @@ impl Checked {
             return Err(refused(index, format!("has {found} experts; expected a multiple of {stride}, at least one")));
         }
         let (choices, layers) = (positions * stride, positions * shape.len());
+        let scores: usize = positions * shape.layers().map(|(_, layer)| layer.num_experts).sum::<usize>();
         let lengths = [
             ("probabilities", sequence.probability.map(<[f32]>::len), choices),
             ("combine weights", sequence.combine_weight.map(<[f32]>::len), choices),
             ("entropies", sequence.entropy.map(<[f32]>::len), layers),
             ("first margins", sequence.margin_first.map(<[f32]>::len), layers),
             ("last margins", sequence.margin_k.map(<[f32]>::len), layers),
+            ("logits", sequence.logits.map(<[f32]>::len), scores),
+            ("dropped choices", sequence.dropped.map(<[bool]>::len), choices),
+            ("slots", sequence.slots.map(<[u32]>::len), choices),
             ("token ids", sequence.token_ids.map(<[u32]>::len), positions),
+            ("places", sequence.positions.map(<[u32]>::len), positions),
         ];
         for (what, found, expected) in lengths {
             if let Some(found) = found.filter(|found| *found != expected) {
@@ -317,9 +344,15 @@ impl Checked {
         if let Some(wrong) = sequence.probability.into_iter().flatten().find(|p| !(0.0..=1.001).contains(*p)) {
             return Err(refused(index, format!("has a probability of {wrong}; expected 0 to 1")));
         }
-        let measured = [sequence.combine_weight, sequence.entropy, sequence.margin_first, sequence.margin_k];
+        let measured =
+            [sequence.combine_weight, sequence.entropy, sequence.margin_first, sequence.margin_k, sequence.logits];
         if let Some(wrong) = measured.into_iter().flatten().flatten().find(|value| !value.is_finite()) {
             return Err(refused(index, format!("has the number {wrong}; expected finite ones")));
+        }
+        let places = sequence.positions.unwrap_or_default();
+        let descends = |pair: &[u32]| (pair[0] >= pair[1]).then(|| (pair[0], pair[1]));
+        if let Some((first, second)) = places.windows(2).find_map(descends) {
+            return Err(refused(index, format!("has place {first} before place {second}; expected them to ascend")));
         }
         Self::check_experts(sequence.experts, shape, stride, index)?;
         Ok(Self { positions })
@@ -354,31 +387,55 @@ fn append(
     (index, positions): (u32, usize),
     provides: Provides,
 ) -> Result<()> {
-    let stride: usize = shape.layers().map(|(_, layer)| layer.top_k).sum();
-    let before: usize = shape.layers().take(at).map(|(_, layer)| layer.top_k).sum();
     let Some((_, layer)) = shape.layers().nth(at) else { return Ok(()) };
-    let (k, layers) = (layer.top_k, shape.len());
-    let choices = |values: &[f32]| -> Vec<f32> {
-        values.chunks_exact(stride).flat_map(|row| &row[before..before + k]).copied().collect()
-    };
-    let measured = |values: &[f32]| -> Vec<f32> { values.iter().skip(at).step_by(layers).copied().collect() };
+    let of_choices = Stretch::new(shape, at, |layer| layer.top_k);
+    let of_layers = Stretch::new(shape, at, |_| 1);
     columns.sequence.extend(std::iter::repeat_n(index, positions));
-    columns.position.extend(0..positions as u32);
+    match sequence.positions {
+        Some(places) => columns.position.extend(places),
+        None => columns.position.extend(0..positions as u32),
+    }
     columns.token_id.extend(sequence.token_ids.into_iter().flatten());
     let first = columns.expert.len();
-    columns.expert.extend(sequence.experts.chunks_exact(stride).flat_map(|row| &row[before..before + k]));
-    columns.probability.extend(sequence.probability.map(choices).into_iter().flatten());
-    columns.combine_weight.extend(sequence.combine_weight.map(choices).into_iter().flatten());
-    columns.entropy.extend(sequence.entropy.map(measured).into_iter().flatten());
-    columns.margin_first.extend(sequence.margin_first.map(measured).into_iter().flatten());
-    columns.margin_k.extend(sequence.margin_k.map(measured).into_iter().flatten());
-    if provides.has(Block::Slots) {
+    of_choices.copy(Some(sequence.experts), &mut columns.expert);
+    of_choices.copy(sequence.probability, &mut columns.probability);
+    of_choices.copy(sequence.combine_weight, &mut columns.combine_weight);
+    of_layers.copy(sequence.entropy, &mut columns.entropy);
+    of_layers.copy(sequence.margin_first, &mut columns.margin_first);
+    of_layers.copy(sequence.margin_k, &mut columns.margin_k);
+    Stretch::new(shape, at, |layer| layer.num_experts).copy(sequence.logits, &mut columns.logits);
+    if sequence.dropped.is_some() || sequence.slots.is_some() {
+        of_choices.copy(sequence.dropped, &mut columns.dropped);
+        of_choices.copy(sequence.slots, &mut columns.slot);
+    } else if provides.has(Block::Slots) {
         let (capacity, mut slots) = (layer.slots(positions)?, Vec::new());
-        queue_slots(&columns.expert[first..], k, layer.num_experts, &(0..positions), &mut slots);
+        queue_slots(&columns.expert[first..], layer.top_k, layer.num_experts, &(0..positions), &mut slots);
         columns.dropped.extend(slots.iter().map(|slot| *slot >= capacity));
         columns.slot.append(&mut slots);
     } else if provides.has(Block::Drops) {
         columns.dropped.resize(columns.expert.len(), false);
     }
     Ok(())
+}
+
+/// Where the values of a layer stand among those of a position.
+struct Stretch {
+    start: usize,
+    width: usize,
+    /// Values of a position.
+    all: usize,
+}
+
+impl Stretch {
+    fn new(shape: &RoutingShape, at: usize, width: impl Fn(&LayerShape) -> usize) -> Self {
+        let widths: Vec<usize> = shape.layers().map(|(_, layer)| width(layer)).collect();
+        Self { start: widths[..at].iter().sum(), width: widths[at], all: widths.iter().sum() }
+    }
+
+    /// Copies the values of the layer at every position.
+    fn copy<T: Copy>(&self, values: Option<&[T]>, into: &mut Vec<T>) {
+        for row in values.unwrap_or_default().chunks_exact(self.all) {
+            into.extend_from_slice(&row[self.start..self.start + self.width]);
+        }
+    }
 }

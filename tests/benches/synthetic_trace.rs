@@ -6,7 +6,8 @@
 //! ```
 //!
 //! `--experts 128,64` and `--top-k 8,4` make layers that differ, in turn; `--kind drift` writes two checkpoints, `--kind drops` a run
-//! for drop statistics, with `--capacity-factor 1.25`; `--provide experts` records the chosen experts alone.
+//! for drop statistics, with `--capacity-factor 1.25`; `--provide experts` records the chosen experts alone, so that it goes neither
+//! with a capacity factor nor with drops.
 //!
 //! The trace has the structure that statistics look for: token ids by Zipf's law, documents of one or two sequences,
 //! categories with words of their own, experts that the token id decides in the early layers and the category more and more
@@ -70,6 +71,10 @@ impl Options {
         };
         let mut words = std::env::args().skip(1).filter(|word| word != "--bench");
         while let Some(name) = words.next() {
+            if ["--help", "-h"].contains(&name.as_str()) {
+                print_head();
+                std::process::exit(0);
+            }
             let value = words.next().unwrap_or_else(|| panic!("{name} needs a value"));
             let numbers = || -> Vec<usize> { value.split(',').map(|number| number.parse().unwrap()).collect() };
             match name.as_str() {
@@ -86,18 +91,30 @@ impl Options {
         }
         assert!(!options.out.as_os_str().is_empty(), "--out FOLDER is missing");
         assert!(["route", "drift", "drops"].contains(&options.kind.as_str()), "--kind is route, drift or drops");
+        let of_drops = options.kind == "drops" || options.capacity_factor.is_some();
+        assert!(
+            options.everything || !of_drops,
+            "--provide experts records no drops: leave out --capacity-factor and --kind drops"
+        );
         options
     }
 
     fn shape(&self) -> RoutingShape {
         let port = |factor| CapacityPolicy { rule: CapacityRule::Port, factor, minimum: 4 };
-        let capacity = Some(self.capacity_factor.map_or(CapacityPolicy::UNLIMITED, port));
+        // Without a capacity nobody knows what was dropped.
+        let capacity = self.everything.then(|| self.capacity_factor.map_or(CapacityPolicy::UNLIMITED, port));
         let layer = |at: usize| {
             let (experts, top_k) = (self.experts[at % self.experts.len()], self.top_k[at % self.top_k.len()]);
             (at as LayerId + 1, LayerShape { capacity, ..LayerShape::of_choices(experts, top_k) })
         };
         RoutingShape::new((0..self.layers).map(layer).collect()).unwrap()
     }
+}
+
+/// Prints the head of this file, which names the options.
+fn print_head() {
+    let head = include_str!("synthetic_trace.rs").lines().map_while(|line| line.strip_prefix("//!"));
+    head.for_each(|line| eprintln!("{}", line.strip_prefix(' ').unwrap_or(line)));
 }
 
 fn main() {
@@ -123,11 +140,13 @@ fn rewrite(run: &RunDir, mut record: RunRecord, kind: RunKind, traces: &[(&str, 
     record.identity.checkpoints =
         traces.iter().map(|(label, folder)| RecordedCheckpoint::new(*label, *label, folder.as_str())).collect();
     run.write_record(&record).unwrap();
+    run.settle_checksums().unwrap();
 }
 
 /// Writes the trace of one checkpoint, which has `learnt` so many per cent of what decides the experts.
 fn write(run: &RunDir, label: &str, learnt: u64, router: &Router, options: &Options) -> RunRecord {
-    let names = TraceOptions { label: label.to_owned(), ranked: options.everything, bos: true };
+    let names =
+        TraceOptions { label: label.to_owned(), ranked: options.everything, bos: true, in_order: options.everything };
     let mut builder = TraceBuilder::within(run.clone(), router.shape.clone(), names).unwrap();
     let texts = Text::all(options.tokens);
     for (batch, texts) in texts.chunks(BATCH).enumerate() {

@@ -8,7 +8,7 @@ use openmoe_analyze::{
 };
 
 /// Headings of `docs/statistics.md` that are no statistics.
-const OTHER_HEADINGS: [&str; 2] = ["Rules for all statistics", "References"];
+const OTHER_HEADINGS: [&str; 3] = ["Rules for all statistics", "Contrasts", "References"];
 
 /// The sections of `docs/statistics.md`: heading and text, in the order of the page.
 fn sections() -> Vec<(String, String)> {

@@ -11,14 +11,16 @@ use std::{
 const RULES: &[(&str, &[&str], &[&str])] = &[
     ("error", &[], &["thiserror"]),
     ("first_bytes", &[], &[]),
+    ("pickle", &["error"], &[]),
     ("routing", &["error"], &[]),
     (
         "corpus",
         &["error", "first_bytes"],
         &["tokenizers", "polars_parquet", "polars_arrow", "polars_buffer", "prost", "minijinja", "minijinja_contrib"],
     ),
-    ("checkpoint", &["error", "first_bytes", "routing"], &["safetensors"]),
-    ("run", &["error", "routing", "corpus", "checkpoint"], &["tempfile"]),
+    ("checkpoint", &["error", "first_bytes", "pickle", "routing"], &["safetensors"]),
+    ("import", &["error", "pickle", "routing", "corpus"], &["polars_arrow"]),
+    ("run", &["error", "routing", "corpus", "checkpoint", "import"], &["tempfile"]),
     ("model", &["error", "routing", "corpus", "checkpoint"], &["candle_core", "gemm", "pulp"]),
     ("trace", &["error", "routing", "corpus", "run"], &["polars"]),
     ("stats", &["error", "routing", "trace"], &["polars", "rand", "rand_xoshiro"]),
@@ -27,10 +29,23 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
     ("report", &["error", "routing", "run", "trace", "stats", "paper", "chart"], &["minijinja"]),
     (
         "pipeline",
-        &["error", "routing", "corpus", "checkpoint", "model", "run", "trace", "stats", "paper", "chart", "report"],
+        &[
+            "error",
+            "routing",
+            "corpus",
+            "checkpoint",
+            "import",
+            "model",
+            "run",
+            "trace",
+            "stats",
+            "paper",
+            "chart",
+            "report",
+        ],
         &["candle_core", "candle_transformers", "tempfile"],
     ),
-    ("cli", &["routing", "corpus", "pipeline"], &["clap", "clap_complete"]),
+    ("cli", &["routing", "corpus", "import", "pipeline"], &["clap", "clap_complete"]),
 ];
 
 /// Crates that may be used in one or a few modules only (commands may use everything).

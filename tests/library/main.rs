@@ -10,8 +10,10 @@ mod checkpoint;
 mod drift_statistics;
 mod drop_replay;
 mod drop_statistics;
+mod imports;
 mod layers;
 mod parity;
+mod planted_laws;
 mod ratchets;
 mod router;
 mod statistics;
@@ -23,6 +25,7 @@ mod verdicts;
 /// What the tests share.
 #[path = "../support"]
 mod support {
+    pub(crate) mod carriers;
     pub(crate) mod conversations;
     pub(crate) mod files;
     pub(crate) mod made_up_trace;

@@ -201,3 +201,12 @@ fn eight_choices_of_ten_experts_and_their_margins() {
     let all = route(logits.to_vec(), 10, 10, u32::MAX);
     assert_eq!(all.margin_k[0].to_bits(), all.probability[9].to_bits());
 }
+
+#[test]
+fn a_token_may_have_more_than_sixteen_choices() {
+    let logits: Vec<f32> = (0..24).map(|expert| expert as f32 / 10.0).collect();
+    let routing = route([logits.clone(), logits].concat(), 24, 20, 1);
+    let expected: Vec<u16> = (4..24).rev().collect();
+    assert_eq!((&routing.expert[..20], &routing.expert[20..]), (expected.as_slice(), expected.as_slice()));
+    assert!(routing.dropped[20..].iter().all(|dropped| *dropped), "every slot is taken by the first token");
+}

@@ -238,16 +238,34 @@ fn a_manifest_that_cannot_be_true_is_refused() {
         error
     };
     expect![[r#"
-        manifest.json of `TEMP` has `provides` {"trace_schema":99,"blocks":[]}; expected a trace_schema up to 2, not 99
+        manifest.json of `TEMP` has `provides.trace_schema` 99; expected at most 2, the newest that version VERSION reads
 
-        hint: the manifest was changed or the run made by another version: run it again with `Occupied::Replace`
+        hint: the run was made by a newer version of openmoe-analyze: use that one
     "#]]
     .assert_eq(&refused("provides", json!({ "trace_schema": 99, "blocks": [] })));
     let mut layout = sound["layout"].clone();
-    layout["layers"] = json!([{ "layer": 1, "num_experts": 2, "top_k": 3 }]);
+    layout["moe_layers"] = json!([1, 2]);
+    layout["layers"] =
+        json!([{ "layer": 1, "num_experts": 4, "top_k": 1 }, { "layer": 2, "num_experts": 1, "top_k": 2 }]);
     expect![[r#"
-        manifest.json of `TEMP` has `layout.layers` that cannot be: decoder layer 1 has 3 choices a token; expected 1 to 2
+        manifest.json of `TEMP` has `layout.layers` that cannot be: decoder layer 2 has 2 choices a token; expected 1 to 1
 
         hint: the manifest was changed or is damaged: run it again with `Occupied::Replace`
     "#]].assert_eq(&refused("layout", layout));
+}
+
+#[test]
+fn a_manifest_that_promises_other_columns_than_the_files_have_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    forward(folder.path());
+    let sound = trace_manifest(folder.path());
+    let refused = |blocks: &[&str]| {
+        let mut manifest = sound.clone();
+        manifest["provides"]["blocks"] = json!(blocks);
+        std::fs::write(folder.path().join("manifest.json"), manifest.to_string()).unwrap();
+        let trace = RoutingTrace::open(&RunDir::open(folder.path()).unwrap()).unwrap();
+        trace.layer(1).unwrap_err().to_string()
+    };
+    let fewer = refused(&["token_ids", "positions", "ranks"]);
+    assert!(fewer.contains("part-00000.parquet") && fewer.contains("the `provides` of manifest.json"), "{fewer}");
 }

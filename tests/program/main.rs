@@ -4,6 +4,7 @@
 #![allow(clippy::needless_raw_string_hashes, clippy::too_many_lines)] // UPDATE_EXPECT=1 writes snapshots so, and as long as they are
 
 mod bad_input;
+mod contrast;
 mod determinism;
 mod documentation;
 mod drift;

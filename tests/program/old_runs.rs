@@ -82,7 +82,7 @@ fn uneven(folder: &Path, everything: bool) {
         ..LayerShape::of_choices(experts, choices)
     };
     let shape = RoutingShape::new(vec![(1, layer(4, 1, 1.0)), (2, layer(8, 3, 1.25))]).unwrap();
-    let options = TraceOptions { label: "uneven".into(), ranked: everything, bos: false };
+    let options = TraceOptions { label: "uneven".into(), ranked: everything, ..TraceOptions::default() };
     let mut builder = TraceBuilder::create(folder, shape, options).unwrap();
     for text in 0..12_u32 {
         let ids: Vec<u32> = (0..80).map(|position| (position * position + 7 * text) % 11).collect();

@@ -2,7 +2,7 @@
 
 use super::{
     ChartSpec,
-    many::{side_by_side, side_by_side_words},
+    many::{bars_in_words, side_by_side, side_by_side_words},
     selection::{Selection, interval, view_words, words},
 };
 use crate::{
@@ -36,10 +36,14 @@ pub(super) fn unconditional(selection: &Selection<'_>, kind: &'static ChartKind)
 
 /// What each context variable adds once the token id is known.
 pub(super) fn conditional(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
-    let caption = "What a context variable adds once the token id is known. Top: as a share of what is left to \
+    let (bars, estimates) =
+        if selection.has_many_layers() { ("its lines", "the estimates on") } else { ("bars", "estimates at") };
+    let caption = format!(
+        "What a context variable adds once the token id is known. Top: as a share of what is left to \
                    explain. Bottom: the plug-in estimate in bits with its baseline, the mean over seeded permutations (category: \
-                   labels over documents; position: within each sequence; else: within each token id). Context-independent routing has bars at 0 % and estimates at their baselines.";
-    information(selection, kind, "Conditional mutual information given the token id", caption)
+                   labels over documents; position: within each sequence; else: within each token id). Context-independent routing has {bars} at 0 % and {estimates} their baselines."
+    );
+    information(selection, kind, "Conditional mutual information given the token id", &caption)
 }
 
 fn information(selection: &Selection<'_>, kind: &'static ChartKind, title: &str, caption: &str) -> Vec<ChartSpec> {
@@ -58,8 +62,8 @@ fn information(selection: &Selection<'_>, kind: &'static ChartKind, title: &str,
         ];
         let title = format!("{title} ({})", view_words(view));
         let figure = BarFigure { baseline_label: "baseline: mean over permutations".to_owned(), panels };
+        let caption = format!("{caption}{}", side_by_side_words(selection, &figure));
         let body = side_by_side(selection, figure);
-        let caption = format!("{caption}{}", side_by_side_words(selection));
         specs.push(selection.spec(kind, view.name(), title, &caption, body));
     }
     specs
@@ -135,8 +139,11 @@ pub(super) fn cramers_v(selection: &Selection<'_>, kind: &'static ChartKind) -> 
 
 /// How often the next token repeats the expert.
 pub(super) fn repetition(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
-    let caption = "Probability that the next token of the sequence has the same expert, against chance with the same \
-                   loads (Mixtral, Table 5). Layers side by side.";
+    let caption = format!(
+        "Probability that the next token of the sequence has the same expert, against chance with the same \
+         loads (Mixtral, Table 5).{}",
+        bars_in_words(selection)
+    );
     let rows: Vec<&Finding> = selection.rows(kind.statistic, View::Chosen).collect();
     let groups = variants(&rows)
         .into_iter()
@@ -150,7 +157,7 @@ pub(super) fn repetition(selection: &Selection<'_>, kind: &'static ChartKind) ->
             )
         })
         .collect();
-    single(selection, kind, "Expert repetition from one token to the next", caption, "probability", groups)
+    single(selection, kind, "Expert repetition from one token to the next", &caption, "probability", groups)
 }
 
 /// The variants that occur, in file order.
@@ -177,7 +184,8 @@ pub(super) fn single(
         return Vec::new();
     }
     let panel = BarPanel { title: String::new(), y_label: y_label.to_owned(), percent: false, max: None, groups };
-    let body = side_by_side(selection, BarFigure { baseline_label: "baseline".to_owned(), panels: vec![panel] });
-    let caption = format!("{caption}{}", side_by_side_words(selection));
+    let figure = BarFigure { baseline_label: "baseline".to_owned(), panels: vec![panel] };
+    let caption = format!("{caption}{}", side_by_side_words(selection, &figure));
+    let body = side_by_side(selection, figure);
     vec![selection.spec(kind, "", title.to_owned(), &caption, body)]
 }

@@ -88,10 +88,14 @@ pub(super) fn balance(selection: &Selection<'_>, kind: &'static ChartKind) -> Ve
     if panels.is_empty() {
         return Vec::new();
     }
-    let caption = "Balance of the load over the experts, layers side by side, before and after capacity. Even load is \
-                   0 in the first three panels and E effective experts.";
-    let caption = format!("{caption}{}", many::side_by_side_words(selection));
-    let body = many::side_by_side(selection, BarFigure { baseline_label: "even load".to_owned(), panels });
+    let figure = BarFigure { baseline_label: "even load".to_owned(), panels };
+    let caption = format!(
+        "Balance of the load over the experts, {}, before and after capacity. Even load is \
+         0 in the first three panels and E effective experts.{}",
+        many::arrangement(selection),
+        many::side_by_side_words(selection, &figure)
+    );
+    let body = many::side_by_side(selection, figure);
     vec![selection.spec(kind, "", "Balance of the expert load".to_owned(), &caption, body)]
 }
 
@@ -224,10 +228,14 @@ pub(super) fn confidence(selection: &Selection<'_>, kind: &'static ChartKind) ->
     if panels.is_empty() {
         return Vec::new();
     }
-    let caption = "Distribution over the tokens of the router's entropy and margins: mean and quantiles (5 % to 95 %), layers side by side. \
-                   A low entropy or a large margin means a sure router; the baseline of the entropy is log E, even gates.";
-    let caption = format!("{caption}{}", many::side_by_side_words(selection));
-    let body = many::side_by_side(selection, BarFigure { baseline_label: "even gates".to_owned(), panels });
+    let figure = BarFigure { baseline_label: "even gates".to_owned(), panels };
+    let caption = format!(
+        "Distribution over the tokens of the router's entropy and margins: mean and quantiles (5 % to 95 %), {}. \
+         A low entropy or a large margin means a sure router; the baseline of the entropy is log E, even gates.{}",
+        many::arrangement(selection),
+        many::side_by_side_words(selection, &figure)
+    );
+    let body = many::side_by_side(selection, figure);
     vec![selection.spec(kind, "", "Confidence of the router".to_owned(), &caption, body)]
 }
 

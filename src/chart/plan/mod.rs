@@ -1,6 +1,7 @@
 //! Decides which charts the tables of a run allow. One file per question.
 
 mod context;
+mod contrast;
 mod drift;
 mod drops;
 mod expert_load;
@@ -19,6 +20,7 @@ mod tokens;
 
 use super::{ChartContext, ChartKind};
 use crate::stats::{Statistic, Tables};
+pub use contrast::plan_contrast;
 use index::RowIndex;
 pub use paper::plan_comparison;
 use selection::Selection;

@@ -10,12 +10,11 @@ use super::{
 use crate::{
     chart::{
         ChartContext, ChartKind,
-        axis::count,
         page::{Body, Page},
         script,
     },
     routing::{LayerId, View},
-    stats::{Finding, Statistic},
+    stats::{Finding, Statistic, counted},
 };
 
 /// The rows of a run.
@@ -123,16 +122,30 @@ impl<'a> Selection<'a> {
     pub(super) fn sample(&self) -> String {
         let context = self.context;
         format!(
-            "n = {} tokens, {} sequences, {} documents; {}.",
-            count(context.tokens),
-            count(context.sequences),
-            count(context.documents),
+            "n = {}, {}, {}{}.",
+            counted(context.tokens, "token"),
+            counted(context.sequences, "sequence"),
+            counted(context.documents, "document"),
             match (context.bos, context.bos_counted) {
-                (false, _) => "without BOS",
-                (true, true) => "the BOS at position 0 is counted",
-                (true, false) => "the BOS at position 0 is left out",
+                (Some(false), _) => "; without BOS",
+                (Some(true), true) => "; the BOS at position 0 is counted",
+                (Some(true), false) => "; the BOS at position 0 is left out",
+                (None, true) => "",
+                (None, false) => "; position 0 is left out",
             },
         )
+    }
+
+    /// What cells without a value mean. Only where layers share a picture or differ in size: in the picture of one layer they are
+    /// at most the diagonal, an expert or a category with itself.
+    fn empty_cells(&self, body: &Body) -> &'static str {
+        let explained = self.has_many_layers() || self.context.shape.alike().is_none();
+        if explained && body.has_empty_cells() {
+            " A grey cell with a diagonal line has no value: nothing was measured there, the layer has no such expert, or it would \
+             be a pair of the same."
+        } else {
+            ""
+        }
     }
 
     /// A planned chart; the sample is added to the caption.
@@ -150,14 +163,15 @@ impl<'a> Selection<'a> {
         } else {
             format!(" Compare {} of the OpenMoE paper.", kind.paper)
         };
+        let corpus = if context.corpus.is_empty() { String::new() } else { format!(" · corpus: {}", context.corpus) };
+        let experts = context.shape.experts_in_words();
+        let noun = if experts == "1" { "expert" } else { "experts" };
         let subtitle = format!(
-            "checkpoint: {} · corpus: {} · {} experts, top-{}",
+            "checkpoint: {}{corpus} · {experts} {noun}, top-{}",
             context.checkpoint,
-            context.corpus,
-            context.shape.experts_in_words(),
             context.shape.choices_in_words()
         );
-        let caption = script::printable(&format!("{caption} {}{paper}", self.sample()));
+        let caption = script::printable(&format!("{caption}{} {}{paper}", self.empty_cells(&body), self.sample()));
         let name = if suffix.is_empty() { kind.stem.to_owned() } else { format!("{}_{suffix}", kind.stem) };
         ChartSpec { name, kind: kind.stem, page: Page { title, subtitle, caption, body } }
     }
@@ -204,5 +218,57 @@ pub(super) fn token_label(row: &Finding) -> String {
         (Some(text), _) => script::visible(text),
         (None, Some(id)) => format!("id {id}"),
         (None, None) => "?".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        chart::{
+            CHARTS,
+            heatmap::{HeatBlock, HeatFigure, Scale},
+        },
+        routing::{LayerShape, RoutingShape},
+        stats::Tables,
+    };
+
+    fn uniform(layers: u16) -> ChartContext {
+        let shape = RoutingShape::uniform((0..layers).collect(), LayerShape::of_choices(8, 1));
+        ChartContext { checkpoint: "a".to_owned(), shape, ..ChartContext::default() }
+    }
+
+    fn drawn(context: &ChartContext, empty: Option<f64>) -> Page {
+        let tables = Tables::new();
+        let index = RowIndex::new(&tables);
+        let cells = vec![vec![Some(1.0), empty]];
+        let block = HeatBlock { title: String::new(), rows: vec![String::new()], columns: Vec::new(), cells };
+        let heat = HeatFigure {
+            scale: Scale::Sequential { max: 1.0 },
+            scale_label: String::new(),
+            column_label: String::new(),
+            row_height: None,
+            blocks: vec![block],
+        };
+        let body = Body::Stack(vec![(String::new(), Body::Heat(heat))]);
+        Selection::new(&index, context).spec(&CHARTS[0], "", String::new(), "A caption.", body).page
+    }
+
+    #[test]
+    fn what_was_not_recorded_is_not_said() {
+        let unknown = drawn(&uniform(2), Some(0.0));
+        assert_eq!(unknown.subtitle, "checkpoint: a · 8 experts, top-1");
+        assert_eq!(unknown.caption, "A caption. n = 0 tokens, 0 sequences, 0 documents; position 0 is left out.");
+        let counted = ChartContext { bos_counted: true, ..uniform(2) };
+        assert!(drawn(&counted, Some(0.0)).caption.ends_with("0 documents."));
+        let known = ChartContext { bos: Some(true), corpus: "b".to_owned(), ..counted };
+        assert_eq!(drawn(&known, Some(0.0)).subtitle, "checkpoint: a · corpus: b · 8 experts, top-1");
+        assert!(drawn(&known, Some(0.0)).caption.ends_with("; the BOS at position 0 is counted."));
+    }
+
+    #[test]
+    fn cells_without_a_value_are_explained_where_layers_share_a_picture() {
+        let explained = |context: &ChartContext, cell| drawn(context, cell).caption.contains("has no value");
+        assert!(explained(&uniform(9), None) && !explained(&uniform(9), Some(0.0)) && !explained(&uniform(2), None));
     }
 }

@@ -313,21 +313,6 @@ pub(super) fn expert_columns(
 
 /// A heat map of rows by experts, cut into blocks that are narrow enough to be read.
 pub(super) fn expert_blocks(rows: &[String], cells: &[Vec<Option<f64>>], scale: &str, columns: &str) -> HeatFigure {
-    let experts = cells.first().map_or(0, Vec::len);
-    let blocks: Vec<HeatBlock> = (0..experts)
-        .step_by(COLUMNS_PER_BLOCK)
-        .map(|from| {
-            let to = (from + COLUMNS_PER_BLOCK).min(experts);
-            let title =
-                if experts > COLUMNS_PER_BLOCK { format!("experts {from} to {}", to - 1) } else { String::new() };
-            HeatBlock {
-                title,
-                rows: rows.to_vec(),
-                columns: (from..to).map(|expert| expert.to_string()).collect(),
-                cells: cells.iter().map(|row| row[from..to].to_vec()).collect(),
-            }
-        })
-        .collect();
     let max = cells.iter().flatten().flatten().copied().fold(2.0, f64::max);
     let max = ceil_nice(max);
     HeatFigure {
@@ -335,6 +320,22 @@ pub(super) fn expert_blocks(rows: &[String], cells: &[Vec<Option<f64>>], scale: 
         scale_label: scale.to_owned(),
         row_height: None,
         column_label: columns.to_owned(),
-        blocks,
+        blocks: blocks_of(rows, cells, COLUMNS_PER_BLOCK),
     }
+}
+
+/// Rows by experts in blocks of so many columns.
+pub(super) fn blocks_of(rows: &[String], cells: &[Vec<Option<f64>>], width: usize) -> Vec<HeatBlock> {
+    let experts = cells.first().map_or(0, Vec::len);
+    let block = |from: usize| {
+        let to = (from + width).min(experts);
+        let title = if experts > width { format!("experts {from} to {}", to - 1) } else { String::new() };
+        HeatBlock {
+            title,
+            rows: rows.to_vec(),
+            columns: (from..to).map(|expert| expert.to_string()).collect(),
+            cells: cells.iter().map(|row| row[from..to].to_vec()).collect(),
+        }
+    };
+    (0..experts).step_by(width).map(block).collect()
 }

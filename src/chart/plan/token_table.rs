@@ -10,24 +10,27 @@ use crate::{
 };
 
 /// Tokens per expert and ranking.
-const TOKENS: u32 = 10;
+pub(super) const TOKENS: u32 = 10;
 
-/// A row of an expert: its tokens by either ranking. `rows` are those of its layer.
-pub(super) fn row(name: String, rows: &[&Finding], expert: usize) -> TableRow {
+/// A row of an expert: so many tokens by either ranking. `rows` are those of its layer.
+pub(super) fn row(name: String, rows: &[&Finding], expert: usize, tokens: u32) -> TableRow {
     let own: Vec<&Finding> = rows.iter().copied().filter(|row| row.expert.map(usize::from) == Some(expert)).collect();
     TableRow {
         name,
-        cells: [Ranking::Count, Ranking::LogOdds].into_iter().flat_map(|ranking| ranked(&own, ranking)).collect(),
+        cells: [Ranking::Count, Ranking::LogOdds]
+            .into_iter()
+            .flat_map(|ranking| ranked(&own, ranking, tokens))
+            .collect(),
     }
 }
 
-/// The table of several experts.
-pub(super) fn body(rows: Vec<TableRow>) -> Body {
+/// The table of several experts with so many tokens by either ranking.
+pub(super) fn body(rows: Vec<TableRow>, tokens: u32) -> Body {
     Body::Table(TableFigure {
         row_label: "expert".to_owned(),
         groups: vec![
-            ("most frequent (raw count)".to_owned(), TOKENS as usize),
-            ("most characteristic (smoothed log-odds)".to_owned(), TOKENS as usize),
+            ("most frequent (raw count)".to_owned(), tokens as usize),
+            ("most characteristic (smoothed log-odds)".to_owned(), tokens as usize),
         ],
         headers: Vec::new(),
         rows,
@@ -35,8 +38,8 @@ pub(super) fn body(rows: Vec<TableRow>) -> Body {
 }
 
 /// The tokens of one expert by one ranking, as many cells as the table has.
-fn ranked(rows: &[&Finding], ranking: Ranking) -> Vec<String> {
-    (1..=TOKENS)
+fn ranked(rows: &[&Finding], ranking: Ranking, tokens: u32) -> Vec<String> {
+    (1..=tokens)
         .map(|rank| {
             let own = rows.iter().find(|row| row.rank == Some(rank) && row.ranking == Some(ranking));
             own.map(|row| token_label(row)).unwrap_or_default()

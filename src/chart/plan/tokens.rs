@@ -3,10 +3,10 @@
 use super::{
     ChartSpec,
     context::{group, single, variants},
-    many,
+    many::{self, bars_in_words},
     room::EXPERTS_EACH,
     selection::{Selection, interval, view_rule, view_words, words},
-    token_table,
+    token_table::{self, TOKENS},
 };
 use crate::{
     chart::ChartKind,
@@ -58,30 +58,37 @@ fn token_page(
     let whole = experts.len() == selection.experts(layer);
     let suffix = if whole { String::new() } else { format!("_experts_{}_to_{}", experts.start, experts.end - 1) };
     let part = if whole { String::new() } else { format!(", experts {} to {}", experts.start, experts.end - 1) };
-    let body = token_table::body(experts.map(|expert| token_table::row(expert.to_string(), rows, expert)).collect());
+    let row = |expert: usize| token_table::row(expert.to_string(), rows, expert, TOKENS);
+    let body = token_table::body(experts.map(row).collect(), TOKENS);
     let title = format!("Top tokens of each expert, layer {layer} ({}){part}", view_words(view));
     selection.spec(kind, &format!("layer_{layer}_{}{suffix}", view.name()), title, caption, body)
 }
 
 /// Accuracy of predicting the first choice, against always guessing the busiest expert.
 pub(super) fn predictability(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
-    let caption = "Held-out accuracy of predicting the routing, five-fold cross-validation by document. The baseline \
-                   is always guessing the busiest expert (the k busiest for the overlap; 0 for the gain). Layers side by side.";
+    let caption = format!(
+        "Held-out accuracy of predicting the routing, five-fold cross-validation by document. The baseline \
+         is always guessing the busiest expert (the k busiest for the overlap; 0 for the gain).{}",
+        bars_in_words(selection)
+    );
     let groups = by_variant(selection, kind, View::Chosen);
-    single(selection, kind, "Predictability of the expert from the token id", caption, "accuracy", groups)
+    single(selection, kind, "Predictability of the expert from the token id", &caption, "accuracy", groups)
 }
 
 /// Share of each token id that its favourite expert takes.
 pub(super) fn vocabulary(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
-    let caption = "Share of a token id's assignments that its most frequent expert takes, averaged over ids in three \
-                   ways; rare ids inflate the unweighted mean, which the permutation baseline shows. At most 1/k: a \
-                   token's choices differ. Layers side by side.";
+    let caption = format!(
+        "Share of a token id's assignments that its most frequent expert takes, averaged over ids in three \
+         ways; rare ids inflate the unweighted mean, which the permutation baseline shows. At most 1/k: a \
+         token's choices differ.{}",
+        bars_in_words(selection)
+    );
     let groups = by_variant(selection, kind, View::Chosen);
     single(
         selection,
         kind,
         "Vocabulary specialization (chosen, before capacity)",
-        caption,
+        &caption,
         "share of the favourite expert",
         groups,
     )

@@ -17,6 +17,7 @@ mod scan;
 #[cfg(test)]
 mod tests;
 
+pub use self::parquet::{ColumnParts, ParquetColumns, Slices};
 pub(super) use self::{
     collect::{Source, collect_files},
     name::dataset_name,

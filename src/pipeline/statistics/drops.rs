@@ -1,7 +1,7 @@
 //! Computes the statistics of a drops run from its traces.
 
 use crate::{
-    error::{Error, OptionName, Result},
+    error::{ANOTHER_VERSION, Error, Result, run_again},
     pipeline::{
         progress::{Progress, RunningStage, Stage},
         recorded_settings::recorded_settings,
@@ -37,7 +37,7 @@ impl Recorded {
         if trace.shape().layers().any(|(_, layer)| layer.capacity.is_none()) {
             return Err(Error::run_folder(
                 format!("manifest.json of `{}` does not say how capacity was set", folder.path().display()),
-                format!("the run was made by another version: run it again with {}", OptionName::Force),
+                run_again(ANOTHER_VERSION),
             ));
         }
         Ok(Self { label: label.to_owned(), sequences: trace.sequences()?, spans: trace.spans()?, trace })

@@ -42,7 +42,7 @@ pub struct Analysis {
 /// The statistics of the run's traces.
 fn compute(run: &RunDir, record: &RunRecord, progress: &dyn Progress) -> Result<TableBuilders> {
     match record.identity.command {
-        RunKind::Route => route::compute(run, record, progress),
+        RunKind::Route | RunKind::Import => route::compute(run, record, progress),
         RunKind::Drift => drift::compute(run, record, progress),
         RunKind::Drops => drops::compute(run, record, progress),
     }

@@ -7,12 +7,15 @@ use crate::{
         recorded_settings::recorded_settings,
     },
     run::{RunDir, RunRecord},
-    stats::{Settings, TableBuilders, append, route_statistics},
-    trace::RoutingTrace,
+    stats::{Settings, TableBuilders, append, count_statistics, route_statistics},
+    trace::{AssignmentCounts, Provides, RoutingTrace},
 };
 
 /// Computes layer by layer: one layer is in memory at a time.
 pub(crate) fn compute(run: &RunDir, record: &RunRecord, progress: &dyn Progress) -> Result<TableBuilders> {
+    if record.provides.is_some_and(Provides::is_counts) {
+        return of_counts(run, record, progress);
+    }
     let trace = RoutingTrace::of(run, record)?;
     let sequences = trace.sequences()?;
     let share_rows = Settings::SHARE_ROWS / trace.moe_layers().len().max(1);
@@ -24,6 +27,18 @@ pub(crate) fn compute(run: &RunDir, record: &RunRecord, progress: &dyn Progress)
         let columns = trace.layer(layer)?;
         let at = |what: &'static str| stage.working_on(&format!("layer {layer}: {what}"));
         append(&mut tables, route_statistics(&sequences, &columns, &settings, &at)?)?;
+    }
+    Ok(tables)
+}
+
+/// The same of a run that has counts instead of a trace.
+fn of_counts(run: &RunDir, record: &RunRecord, progress: &dyn Progress) -> Result<TableBuilders> {
+    let (counts, settings) = (AssignmentCounts::read(run, record)?, recorded_settings(record));
+    let _stage = RunningStage::begin(progress, Stage::Statistics, None);
+    let mut tables = TableBuilders::new();
+    for &layer in counts.shape.moe_layers() {
+        progress.check()?;
+        append(&mut tables, count_statistics(&counts, layer, &settings)?)?;
     }
     Ok(tables)
 }

@@ -164,7 +164,7 @@ pub(in crate::report) fn hero(kind: &KindOfRun, rows: &[FigureRow<'_>]) -> Optio
     let last = super::keys::StatisticKeys::of(rows).last;
     let belongs = |row: &&FigureRow<'_>| {
         let reference = row.finding.reference.as_deref().map(readable);
-        row.command == kind.command && (reference.is_none() || reference.as_ref() == last.get(&row.run))
+        row.command.studied_as() == kind.command && (reference.is_none() || reference.as_ref() == last.get(&row.run))
     };
     let mut marks: Vec<(FigureRow<'_>, HeroMark)> = rows
         .iter()

@@ -20,7 +20,7 @@ const COMMON: &str = include_str!("steps/common.py");
 /// The steps of a kind of run.
 fn steps_of(kind: RunKind) -> &'static str {
     match kind {
-        RunKind::Route => include_str!("steps/route.py"),
+        RunKind::Route | RunKind::Import => include_str!("steps/route.py"),
         RunKind::Drift => include_str!("steps/drift.py"),
         RunKind::Drops => include_str!("steps/drops.py"),
     }

@@ -56,7 +56,7 @@ impl Parameters {
             format!("LAYER = {middle}  # the one that is shown where there is room for one"),
         ];
         match kind {
-            RunKind::Route => lines.extend(self.of_route()),
+            RunKind::Route | RunKind::Import => lines.extend(self.of_route()),
             RunKind::Drift => lines.extend(self.of_drift()),
             RunKind::Drops => lines.push(format!("DATASETS = {}", literals(&self.datasets))),
         }

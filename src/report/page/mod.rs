@@ -20,10 +20,10 @@ use super::{
     room::Room,
 };
 use crate::{
-    chart::CHARTS,
+    chart::{CHARTS, ChartContext},
     error::{Error, Result},
     run::RunKind,
-    stats::{STATISTICS, Statistic, StatisticInfo, thousands},
+    stats::{STATISTICS, Statistic, StatisticInfo, counted, thousands},
 };
 use drawn::DrawnStatistic;
 use table::{Differences, Table, differences, table};
@@ -181,13 +181,13 @@ fn title(runs: &[ReportedRun<'_>]) -> String {
             let labels: Vec<&str> = runs.iter().map(|run| run.label.as_str()).collect();
             format!("Expert routing: {}", labels.join(" beside "))
         }
-        [run, ..] if run.command != RunKind::Route => format!("Expert routing: {first}"),
+        [run, ..] if run.command.studied_as() != RunKind::Route => format!("Expert routing: {first}"),
         _ => format!("How {first} routes its tokens"),
     }
 }
 
 fn run_part<'a>(index: usize, run: &'a ReportedRun<'_>, drawn: &[DrawnStatistic]) -> RunPart<'a> {
-    let kind = HEROES.iter().find(|kind| kind.command == run.command);
+    let kind = HEROES.iter().find(|kind| kind.command == run.command.studied_as());
     let hero = kind.and_then(|kind| {
         let figure = drawn.iter().find(|drawn| drawn.info.statistic == kind.statistic)?.hero?;
         Some(Hero { statistic: kind.statistic, figure, caption: kind.caption })
@@ -206,18 +206,31 @@ fn run_part<'a>(index: usize, run: &'a ReportedRun<'_>, drawn: &[DrawnStatistic]
     }
 }
 
+/// How much text was routed. Of numbers of assignments nobody knows the sequences.
+fn text_in_words(context: &ChartContext) -> String {
+    let tokens = counted(context.tokens, "token");
+    let [sequences, documents] =
+        [(context.sequences, "sequence"), (context.documents, "document")].map(|(number, noun)| counted(number, noun));
+    match (context.sequences, context.documents) {
+        (0, 0) => format!("{tokens}, of which every assignment was counted"),
+        (0, _) => format!("{tokens} in {documents}, of which every assignment was counted"),
+        _ => format!("{tokens} in {sequences} of {documents}"),
+    }
+}
+
 /// The facts about a run: a few words on what was run.
 fn facts(run: &ReportedRun<'_>) -> Vec<KeyAndValue> {
     let context = run.context;
     let layers: Vec<String> = context.shape.moe_layers().iter().map(ToString::to_string).collect();
-    let text = format!(
-        "{} tokens in {} sequences of {} documents",
-        thousands(context.tokens),
-        thousands(context.sequences),
-        thousands(context.documents)
-    );
+    let text = text_in_words(context);
     let shape = &context.shape;
-    let router = format!("{} experts, {} choices a token", shape.experts_in_words(), shape.choices_in_words());
+    let noun = |number: &str, one: &'static str, more: &'static str| if number == "1" { one } else { more };
+    let (experts, choices) = (shape.experts_in_words(), shape.choices_in_words());
+    let router = format!(
+        "{experts} {}, {choices} {} a token",
+        noun(&experts, "expert", "experts"),
+        noun(&choices, "choice", "choices")
+    );
     let queues = run.queues.map(|queues| {
         let factor = Value::from(queues.capacity_factor);
         format!("rule {}, factor {factor}, group {}", queues.capacity_rule, queues.group)

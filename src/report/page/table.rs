@@ -258,7 +258,7 @@ fn packed(total: usize, columns: Vec<(&str, Vec<Value>)>) -> Value {
 
 /// The differences between the first two runs of the statistic's kind; none where there is one such run.
 pub(super) fn differences(info: &StatisticInfo, runs: &[ReportedRun<'_>]) -> Option<Differences> {
-    let of = |run: &&ReportedRun<'_>| run.command == info.command;
+    let of = |run: &&ReportedRun<'_>| run.command.studied_as() == info.command;
     let [first, second, ..] = runs.iter().filter(of).collect::<Vec<_>>()[..] else { return None };
     let place = |row: &Finding| (row.layer, row.view.name(), row.unit.to_string(), subject_words(row));
     let of_whole = |run: &'_ ReportedRun<'_>| -> Vec<Finding> {

@@ -102,7 +102,16 @@ fn overall(verdict: &DriftVerdict) -> String {
         HalfReached::No => {
             format!("overall: no layer reached half of its final agreement before the last checkpoint ({HALF})")
         }
-        _ => "overall: not enough data".to_owned(),
+        _ => {
+            let first = &verdict.layers[0];
+            let alike = verdict.layers.iter().all(|layer| layer.answer == first.answer);
+            // A reason that all layers share is the reason of all together.
+            if alike && matches!(first.answer, HalfReached::OneCheckpoint | HalfReached::ConstantRouter) {
+                format!("overall: {}", unjudged(first))
+            } else {
+                "overall: not enough data".to_owned()
+            }
+        }
     }
 }
 
@@ -197,8 +206,11 @@ mod tests {
             (row.baseline, row.corrected, row.corrected_low) = (Some(1.0), None, None);
         }
         assert_eq!(
-            drift_verdict(&constant, &[])[0],
-            "layer 1: the experts' loads alone force full agreement: the routers are constant"
+            drift_verdict(&constant, &[]),
+            [
+                "layer 1: the experts' loads alone force full agreement: the routers are constant",
+                "overall: the experts' loads alone force full agreement: the routers are constant"
+            ]
         );
         let mut rows = [step(1, "200B", 0.9, 0.9), step(1, "1T", 1.0, 1.0)].concat();
         rows[0] = rows[0].clone().withheld("2 documents");

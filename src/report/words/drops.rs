@@ -44,7 +44,7 @@ pub(super) fn entries(verdict: &DropsVerdict) -> Vec<VerdictEntry> {
     entries.extend(verdict.datasets.iter().flat_map(dataset_entries));
     entries.extend(verdict.intervals.map(|own| VerdictEntry::new(own.verdict(), intervals_line(own))));
     entries.extend(verdict.roles.as_ref().map(|own| VerdictEntry::new(own.verdict(), roles_line(own))));
-    let queue = |own: &Queue| VerdictEntry::new(own.verdict(), format!("{QUEUES}: {}", queue_words(own)));
+    let queue = |own: &Queue| VerdictEntry::new(own.verdict(), format!("{QUEUES}: {}", queue_words(own, usize::MAX)));
     entries.extend(verdict.queues.iter().map(queue));
     entries.extend(verdict.capacity.iter().flat_map(capacity_entries));
     entries.extend(verdict.differences.iter().flat_map(difference_entries));
@@ -101,12 +101,18 @@ fn in_random_order(verdict: &DropsVerdict, rise: &str) -> Option<String> {
 }
 
 fn layer_line(layer: &LayerDrops) -> String {
-    let dropped = layer
-        .ratio
-        .as_ref()
-        .map_or_else(|| "no drop ratio".to_owned(), |own| format!("{} of the assignments are dropped", ratio(own)));
+    let dropped = layer.ratio.as_ref().map_or_else(|| "no drop ratio".to_owned(), dropped_words);
     let trend = layer.trend.as_ref().map_or_else(|| "no trend was measured".to_owned(), trend_words);
     format!("layer {}: {dropped}; {trend}", layer.layer)
+}
+
+/// How much is dropped, or why that is not known.
+fn dropped_words(own: &Evidence) -> String {
+    if own.estimate.is_some() {
+        return format!("{} of the assignments are dropped", ratio(own));
+    }
+    let why = own.missing.as_ref().and_then(Missing::note).map(|note| format!(" ({note})"));
+    format!("no drop ratio{}", why.unwrap_or_default())
 }
 
 fn layer_entries(layer: &LayerDrops) -> Vec<VerdictEntry> {
@@ -186,7 +192,9 @@ fn dataset_line(set: &DatasetDrops) -> String {
     let shape = (!bowl.is_empty()).then(|| format!("U-shaped in {}", layer_names(&bowl)));
     let words: Vec<String> =
         std::iter::once(trend).chain([above, below, neither, shape].into_iter().flatten()).collect();
-    format!("data set {dataset} ({} sequences): {}", set.sequences(), words.join("; "))
+    let sequences = set.sequences();
+    let noun = if sequences == 1 { "sequence" } else { "sequences" };
+    format!("data set {dataset} ({sequences} {noun}): {}", words.join("; "))
 }
 
 /// The layers of a data set that lie on one side of random order.
@@ -220,16 +228,18 @@ const QUEUES: &str = "queues that overflow most, and the tokens that fill them";
 fn queues_line(queues: &[Queue]) -> Option<String> {
     let (shown, others) = queues.split_at(queues.len().min(LAYERS_EACH));
     let more = (!others.is_empty()).then(|| format!("{} more layers: see summary.json", others.len()));
-    let each: Vec<String> = shown.iter().map(queue_words).chain(more).collect();
+    // Of many layers the first token of each: all of them would make a line of many hundred characters.
+    let tokens = if others.is_empty() { usize::MAX } else { 1 };
+    let each: Vec<String> = shown.iter().map(|queue| queue_words(queue, tokens)).chain(more).collect();
     (!each.is_empty()).then(|| format!("{QUEUES}: {}", each.join("; ")))
 }
 
-fn queue_words(queue: &Queue) -> String {
+fn queue_words(queue: &Queue, most: usize) -> String {
     let token = |own: &Evidence| {
         let text = own.finding.subject.text.as_deref().map_or_else(|| "?".to_owned(), visible);
         format!("\"{text}\" {:.0} %", own.estimate.unwrap_or_default() * 100.0)
     };
-    let tokens: Vec<String> = queue.tokens.iter().map(token).collect();
+    let tokens: Vec<String> = queue.tokens.iter().take(most).map(token).collect();
     format!("expert {} of layer {} ({})", queue.expert, queue.layer, tokens.join(", "))
 }
 

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 
-use super::{keys::ManifestKeys, number::as_text};
+use super::{import::ImportRecord, keys::ManifestKeys, number::as_text};
 use crate::{
     corpus::{InputFile, TemplateSource},
     error::{Result, path_text},
-    routing::{CapacityRule, GroupRule, RouterSettings},
+    routing::{CapacityRule, GroupRule},
     run::RunKind,
 };
 
@@ -46,6 +46,9 @@ pub struct Identity {
     /// The forward passes of a drops run at other capacity factors.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exact_replay: Option<Vec<RecordedReplay>>,
+    /// Where imported routes come from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub import: Option<ImportRecord>,
 }
 
 /// The files of a checkpoint.
@@ -263,6 +266,7 @@ impl Identity {
             forward_pass: None,
             checkpoints: Vec::new(),
             exact_replay: None,
+            import: None,
         }
     }
 
@@ -279,6 +283,7 @@ impl Identity {
             forward_pass: keys.optional_part()?,
             checkpoints: keys.optional("checkpoints")?.unwrap_or_default(),
             exact_replay: keys.optional("exact_replay")?,
+            import: keys.optional("import")?,
         })
     }
 
@@ -292,19 +297,6 @@ impl Identity {
             checkpoints: Vec::new(),
             exact_replay: None,
             ..self.clone()
-        }
-    }
-}
-
-impl QueueOptions {
-    /// How the router turned logits into assignments, for a layer with this many experts.
-    pub fn router_settings(&self, num_experts: usize, top_k: usize) -> RouterSettings {
-        RouterSettings {
-            num_experts,
-            top_k,
-            capacity_rule: self.capacity_rule,
-            capacity_factor: self.capacity_factor,
-            min_capacity: self.min_capacity,
         }
     }
 }

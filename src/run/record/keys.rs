@@ -10,11 +10,11 @@ use serde::{
 use serde_json::Value;
 use serde_path_to_error::Segment;
 
-use crate::error::{Error, OptionName, Result};
+use crate::error::{Error, Result, run_again};
 
 /// What to do about a manifest that cannot be right.
 fn hint() -> String {
-    format!("the manifest was changed or the run made by another version: run it again with {}", OptionName::Force)
+    run_again("the manifest was changed or the run made by another version")
 }
 
 /// The manifest of a run, as JSON.

@@ -3,7 +3,9 @@
 //! Reading checks everything: a key that is missing, or has an impossible value, is an error that names it, never a silent
 //! default. Keys that this version does not know are kept. A manifest without `schema` has the first schema.
 
+mod contradictions;
 mod identity;
+mod import;
 mod keys;
 mod loose;
 mod number;
@@ -17,6 +19,7 @@ pub use identity::{
     ArithmeticOptions, CheckpointFiles, ForwardPassOptions, Identity, QueueOptions, RecordedCheckpoint, RecordedInput,
     RecordedReplay, TextOptions, TokenizerFile, WeightFile,
 };
+pub use import::ImportRecord;
 pub use loose::LooseRecord;
 pub use parts::{
     DriftSettings, DropsSettings, ForwardPassCost, ForwardPassExecution, RecordedLayer, RecordedLayout, RunCost,
@@ -32,14 +35,20 @@ use serde_json::{Map, Value};
 use self::{identity::text_names, keys::ManifestKeys};
 use crate::{
     checkpoint::Config,
-    error::{Error, OptionName, Result},
-    routing::{CapacityPolicy, Provides, RouterSettings, RoutingShape},
+    error::{Error, Result, run_again},
+    routing::{CapacityPolicy, Provides, RoutingShape, TRACE_SCHEMA},
     run::{RunKind, difference::as_json},
 };
 
 /// The version of the manifest's layout that this program writes. It grows when a key gets another meaning, not when keys are
 /// added.
 const SCHEMA: u64 = 1;
+
+/// What a manifest without the key is read as.
+#[cfg(test)]
+fn first_schema() -> u64 {
+    SCHEMA
+}
 
 /// What two runs must have in common to be the same run; the digest of a run is computed from it.
 #[derive(Debug, Serialize)]
@@ -56,7 +65,7 @@ pub struct Decisive<'a> {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RunRecord {
     /// The version of the layout of the keys; manifests without it have the first layout.
-    #[cfg_attr(test, schemars(default))]
+    #[cfg_attr(test, schemars(default = "first_schema"))]
     pub schema: u64,
     /// What decides the bytes of the trace.
     #[serde(flatten)]
@@ -164,7 +173,14 @@ impl RunRecord {
         let keys = ManifestKeys::new(run, manifest)?;
         let schema: u64 = keys.optional("schema")?.unwrap_or(SCHEMA);
         if schema > SCHEMA {
-            return Err(newer(run, schema));
+            return Err(newer(run, ("schema", schema), SCHEMA));
+        }
+        if schema < SCHEMA {
+            return Err(keys.wrong("schema", &schema.into(), &format!("a whole number from {SCHEMA} on")));
+        }
+        let columns = manifest.pointer("/provides/trace_schema").and_then(Value::as_u64);
+        if let Some(columns) = columns.filter(|columns| *columns > u64::from(TRACE_SCHEMA)) {
+            return Err(newer(run, ("provides.trace_schema", columns), TRACE_SCHEMA.into()));
         }
         let mut record = Self {
             schema,
@@ -190,10 +206,9 @@ impl RunRecord {
             report_runs: keys.optional("report_runs")?.unwrap_or_default(),
             unknown: UnknownKeys::default(),
         };
-        let (experts, choices) = (record.layout.num_experts, record.layout.top_k);
-        if choices > experts {
-            return Err(keys.wrong("layout.top_k", &choices.into(), &format!("a whole number from 1 to {experts}")));
-        }
+        let is_counts = record.provides.is_some_and(Provides::is_counts);
+        let has_rows = record.complete && record.text.tokens > 0 && !is_counts;
+        contradictions::refuse(&keys, &record.identity, &record.layout, has_rows)?;
         if let (Value::Object(there), Value::Object(known)) = (manifest, record.to_json()?) {
             record.unknown = UnknownKeys(order::unknown(there, &known));
         }
@@ -250,15 +265,9 @@ impl RunRecord {
         self.layout.shape(self.identity.queues.map(policy)).map_err(|error| {
             Error::run_folder(
                 format!("manifest.json of `{}` has `layout.layers` that cannot be: {error}", run.display()),
-                format!("the manifest was changed or is damaged: run it again with {}", OptionName::Force),
+                run_again("the manifest was changed or is damaged"),
             )
         })
-    }
-
-    /// How the router turned logits into assignments; `None` for a trace whose record does not say.
-    pub fn router_settings(&self) -> Option<RouterSettings> {
-        let layout = &self.layout;
-        self.identity.queues.map(|queues| queues.router_settings(layout.num_experts, layout.top_k))
     }
 
     /// The version that made the statistics, else that which made the run.
@@ -268,10 +277,10 @@ impl RunRecord {
     }
 }
 
-fn newer(run: &Path, schema: u64) -> Error {
+fn newer(run: &Path, (key, schema): (&str, u64), newest: u64) -> Error {
     Error::run_folder(
         format!(
-            "manifest.json of `{}` has `schema` {schema}; expected at most {SCHEMA}, the newest that version {} reads",
+            "manifest.json of `{}` has `{key}` {schema}; expected at most {newest}, the newest that version {} reads",
             run.display(),
             env!("CARGO_PKG_VERSION")
         ),

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// How the statistics were computed; the command `stats` may change these settings.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StatisticSettings {
     /// Seed of all random numbers.
@@ -31,6 +31,19 @@ pub struct StatisticSettings {
     pub permutations: usize,
     /// Whether position 0 was left out.
     pub exclude_bos: bool,
+}
+
+impl StatisticSettings {
+    /// Resamples unless settings say otherwise.
+    pub const RESAMPLES: usize = 1000;
+    /// Permutations unless settings say otherwise.
+    pub const PERMUTATIONS: usize = 100;
+}
+
+impl Default for StatisticSettings {
+    fn default() -> Self {
+        Self { seed: 0, resamples: Self::RESAMPLES, permutations: Self::PERMUTATIONS, exclude_bos: false }
+    }
 }
 
 /// Settings of the statistics of a drift run, as typed.

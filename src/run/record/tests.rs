@@ -211,3 +211,56 @@ fn the_schema_of_the_manifest_is_that_of_the_types() {
         "manifest.schema.json",
     );
 }
+
+/// Every key is possible by itself.
+#[test]
+fn keys_that_contradict_each_other_are_refused() {
+    let layers = |factor: Value| {
+        let layer = |at: usize, experts: usize| json!({"layer": at, "num_experts": experts, "top_k": 2});
+        let mut layers = json!([layer(1, 8), layer(3, 16)]);
+        layers[1]["capacity_rule"] = json!("port");
+        layers[1]["capacity_factor"] = factor;
+        layers[1]["min_capacity"] = json!(4);
+        layers
+    };
+    let with = |key: &str, value: Value, factor: Value| {
+        refused(|manifest| {
+            let layout = &mut manifest["layout"];
+            layout["moe_layers"] = json!([1, 3]);
+            layout["layers"] = layers(factor);
+            layout[key] = value;
+        })
+        .0
+    };
+    let factor = json!(1.0);
+    assert!(
+        with("moe_layers", json!([1, 5]), factor.clone())
+            .contains("[1,5]; expected the layers of `layout.layers`, [1,3]")
+    );
+    assert!(with("num_experts", json!(8), factor.clone()).contains("`layout.num_experts` 8; expected 16"));
+    assert!(with("top_k", json!(1), factor.clone()).contains("`layout.top_k` 1; expected 2"));
+    assert!(with("num_experts", json!(16), json!(-3)).contains("`layout.layers[1].capacity_factor` -3"));
+    assert!(
+        with("num_experts", json!(16), Value::Null)
+            .contains("`layout.layers[1].capacity_factor` null; expected a value")
+    );
+    for (key, value, found) in [
+        ("/layout/segments", json!(0), "`layout.segments` 0"),
+        ("/capacity_factor", json!(-3), "`capacity_factor` -3"),
+        ("/context", json!(0), "`context` 0"),
+    ] {
+        let (message, _) = refused(|manifest| *manifest.pointer_mut(key).unwrap() = value);
+        assert!(message.contains(found), "{message}");
+    }
+    let (message, _) = refused(|manifest| manifest["schema"] = json!(0));
+    assert!(message.contains("`schema` 0; expected a whole number from 1 on"), "{message}");
+    let (message, _) = refused(|manifest| manifest["checkpoints"] = json!([{"label": "a", "path": "a", "trace": "."}]));
+    assert!(message.contains("`checkpoints` [\"a\"]; expected none in a run of `route`"), "{message}");
+}
+
+#[test]
+fn columns_of_a_newer_version_are_refused_like_a_newer_manifest() {
+    let (message, hint) = refused(|manifest| manifest["provides"] = json!({"trace_schema": 3, "blocks": []}));
+    assert!(message.contains("`provides.trace_schema` 3; expected at most 2"), "{message}");
+    assert!(hint.contains("newer version") && !hint.contains("Replace"), "{hint}");
+}

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, ops::Range};
 
-use super::{atoms::Atoms, keys::Key, reason::counted, study::DropStudy};
+use super::{atoms::Atoms, keys::Key, study::DropStudy};
 
 /// The windows of the fixed cohorts: over all, and by data set.
 pub(super) struct Windows {
@@ -50,7 +50,10 @@ impl Windows {
         if positions > 0 {
             format!("{sequences} {verb} the end of the window of {positions} positions")
         } else if documents < needed {
-            format!("no fixed cohort: {}, at least {needed} needed", counted(documents))
+            format!(
+                "no fixed cohort: {}, at least {needed} needed",
+                crate::stats::counted(documents as u64, "document")
+            )
         } else {
             format!("no fixed cohort: fewer than {needed} documents reach {} positions", study.settings.bin.max(1))
         }

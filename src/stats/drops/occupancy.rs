@@ -7,12 +7,12 @@ use super::{
     study::{DropStudy, Group},
 };
 use crate::{
-    routing::{ExpertId, MOST_CHOICES},
+    routing::ExpertId,
     stats::{BaselineKind, Finding, Statistic, Subject, Variable, Variant, resample::percentile},
 };
 
-/// The classes of choices, which queue one after the other.
-const VARIANTS: [Variant; MOST_CHOICES] = [
+/// The classes of choices that have a name; they queue one after the other.
+const NAMED: [Variant; 16] = [
     Variant::FirstChoice,
     Variant::SecondChoice,
     Variant::ThirdChoice,
@@ -57,7 +57,7 @@ pub(super) fn expert_occupancy(study: &DropStudy) -> Vec<Finding> {
     let longest = study.sequences.iter().map(ExactSizeIterator::len).max().unwrap_or(0);
     let classes = classes(study.top_k());
     let withheld = |reason: &str| {
-        classes.iter().map(|class| empty().variant(VARIANTS[*class]).withheld(reason.to_owned())).collect::<Vec<_>>()
+        classes.iter().map(|class| named(empty(), *class).withheld(reason.to_owned())).collect::<Vec<_>>()
     };
     if !limited {
         return withheld("the capacity is unlimited");
@@ -71,7 +71,7 @@ pub(super) fn expert_occupancy(study: &DropStudy) -> Vec<Finding> {
     let cells: Vec<((usize, ExpertId), &Vec<Bin>)> = cells.zip(&bins).collect();
     let of = |((class, expert), bins): ((usize, ExpertId), &Vec<Bin>)| {
         let row = |(index, bin_values): (usize, &Bin)| {
-            let finding = empty().variant(VARIANTS[class]);
+            let finding = named(empty(), class);
             let position = Some(index as u32 * bin);
             row(study, finding.about(|subject| Subject { expert: Some(expert), position, ..subject }), bin_values)
         };
@@ -81,6 +81,11 @@ pub(super) fn expert_occupancy(study: &DropStudy) -> Vec<Finding> {
     let cut = format!("of {experts} experts the {LISTED} with most assignments are listed");
     let note = (listed.len() < experts).then(|| empty().withheld(cut));
     note.into_iter().chain(cells.into_par_iter().map(of).collect::<Vec<_>>().concat()).collect()
+}
+
+/// A finding about a class of choices.
+fn named(finding: Finding, class: usize) -> Finding {
+    finding.variant(NAMED.get(class).copied().unwrap_or(Variant::LastChoice))
 }
 
 /// The classes that are given: first choices, second choices and the last ones, behind which nothing queues.

@@ -1,7 +1,7 @@
 //! Why an interval over documents is withheld.
 
 use super::study::DropStudy;
-use crate::stats::{Finding, resample::Interval};
+use crate::stats::{Finding, counted, resample::Interval};
 
 /// The reason if documents compete for the same slots, and so are not independent units.
 const MIXED: &str = "no interval: documents share routing groups";
@@ -17,12 +17,7 @@ pub(super) fn missing(study: &DropStudy<'_>, documents: usize, separate: bool) -
     }
     let needed = study.settings.statistics.minimum_documents;
     let few = !study.resamples.enough(documents);
-    few.then(|| format!("no interval: {}, at least {needed} needed", counted(documents)))
-}
-
-/// A number of documents with its noun.
-pub(super) fn counted(documents: usize) -> String {
-    if documents == 1 { "1 document".to_owned() } else { format!("{documents} documents") }
+    few.then(|| format!("no interval: {}, at least {needed} needed", counted(documents as u64, "document")))
 }
 
 /// The same for a share of drops. If nothing or everything is dropped, all resamples are equal, and an interval without width would

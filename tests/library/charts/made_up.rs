@@ -75,7 +75,7 @@ pub(super) fn context(experts: usize, layers: &[u16]) -> ChartContext {
         sequences: 1_840,
         documents: 1_212,
         tokens: 934_112,
-        bos: true,
+        bos: Some(true),
         bos_counted: true,
         tokens_of_interest: Vec::new(),
     }

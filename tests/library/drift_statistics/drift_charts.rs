@@ -25,7 +25,7 @@ fn context(layers: &[u16], experts: usize) -> ChartContext {
         sequences: 24,
         documents: 24,
         tokens: 1_440,
-        bos: true,
+        bos: Some(true),
         bos_counted: true,
         ..ChartContext::default()
     }

@@ -28,7 +28,7 @@ fn context(layers: &[u16]) -> ChartContext {
         sequences: 36,
         documents: 36,
         tokens: 9_000,
-        bos: true,
+        bos: Some(true),
         bos_counted: true,
         ..ChartContext::default()
     }

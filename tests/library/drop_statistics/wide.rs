@@ -2,7 +2,7 @@
 
 use openmoe_analyze::{
     routing::ExpertId,
-    stats::{Finding, Statistic, Variant, drop_difference},
+    stats::{DropSettings, Finding, Statistic, Variant, drop_difference},
 };
 
 use super::support::*;
@@ -115,4 +115,17 @@ fn eight_choices_of_seventy_experts_fill_the_queues_as_counted() {
     of(None, None);
     of(Some("text"), None);
     of(None, Some("y"));
+}
+
+/// No array has room for fewer choices than a trace may have: 20 of 20 experts, with one slot each for three tokens.
+#[test]
+fn more_than_sixteen_choices_are_counted() {
+    let mut run = MadeUpTrace::new(20, 20, &["text"], &[]);
+    run.document(0, None, &[(7, (0..20).collect()), (8, (0..20).rev().collect()), (9, (0..20).collect())]);
+    run.with_slots(1, |_| 1);
+    let tables = run.drop_statistics(&DropSettings { bin: 1, ..quick() });
+    let last = Some(Variant::LastChoice);
+    let rows: Vec<&Finding> = tables["expert_occupancy"].rows.iter().filter(|row| row.variant == last).collect();
+    // Every expert has been chosen by the end of each token's last choice.
+    assert!(!rows.is_empty() && rows.iter().all(|row| row.estimate == Some(1.0)), "{rows:?}");
 }

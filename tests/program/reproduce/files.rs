@@ -37,7 +37,7 @@ fn files_and_charts_are_written_and_replaced_only_with_force() {
         Figure 14 not compared beside TEMP: no token id of the run has 128 occurrences
         Figure 11 not compared: no drift run was given
         Figure 12 not compared: no drops run was given
-        1 charts in TEMP/reproduce/charts, every number in TEMP/reproduce/comparison.csv
+        1 chart in TEMP/reproduce/charts, every number in TEMP/reproduce/comparison.csv
     "#]].assert_eq(&settled(figures));
     for name in ["comparison.csv", "comparison.md", "charts/figure_5_profiles.svg", "charts/figure_5_profiles.png"] {
         assert!(fs::metadata(out.join(name)).unwrap().len() > 500, "{name}");

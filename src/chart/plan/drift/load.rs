@@ -10,7 +10,7 @@ use crate::{
         page::Body,
         plan::{
             context::{group, plain},
-            many::{LayerMap, figure as map_figure, side_by_side, side_by_side_words},
+            many::{LayerMap, arrangement, figure as map_figure, side_by_side, side_by_side_words},
             room::{ExpertColumns, ShownLayers},
             selection::{Selection, label, view_words},
             share::{by_cell, expert_columns},
@@ -174,11 +174,15 @@ pub(in crate::chart::plan) fn beside(selection: &Selection<'_>, kind: &'static C
     if panels.is_empty() || TimeAxis::new(selection).is_none() && on_axis.is_empty() {
         return Specs::new();
     }
-    let caption = "Agreement of a checkpoint that is no step of training with the last checkpoint, over the same tokens, \
-                   layers side by side, against load-matched chance.";
+    let caption = format!(
+        "Agreement of a checkpoint that is no step of training with the last checkpoint, over the same tokens, \
+         {}, against load-matched chance.",
+        arrangement(selection)
+    );
     let title = format!("Agreement beside the time axis ({})", view_words(View::Chosen));
-    let body = side_by_side(selection, BarFigure { baseline_label: "load-matched chance".to_owned(), panels });
-    let caption = format!("{caption}{}", side_by_side_words(selection));
+    let figure = BarFigure { baseline_label: "load-matched chance".to_owned(), panels };
+    let caption = format!("{caption}{}", side_by_side_words(selection, &figure));
+    let body = side_by_side(selection, figure);
     vec![selection.spec(kind, "", title, &caption, body)]
 }
 

@@ -16,7 +16,7 @@ use crate::{
         theme::{Stroke, TEXT, VALUE},
     },
     routing::{LayerId, View},
-    stats::Finding,
+    stats::{Finding, counted},
 };
 
 /// Observed drops over those after permuting choices across sequences, by layer and data set.
@@ -88,7 +88,7 @@ fn row(rows: &[&Finding], scope: Scope<'_>) -> Option<ForestRow> {
     let drops = row.note.as_deref().and_then(drops).unwrap_or_default();
     Some(ForestRow {
         label: scope_name(scope),
-        note: format!("n = {}, {} documents", count(row.n), count(row.documents.unwrap_or(0))),
+        note: format!("n = {}, {}", count(row.n), counted(row.documents.unwrap_or(0), "document")),
         points: row.estimate.map(point).into_iter().collect(),
         cells: vec![ratio, drops],
     })

@@ -10,7 +10,7 @@ use crate::{
         page::Body,
         plan::{
             context::{group, plain},
-            many::{side_by_side as layers_side_by_side, side_by_side_words},
+            many::{arrangement, side_by_side as layers_side_by_side, side_by_side_words},
             room::ShownLayers,
             selection::Selection,
             series::series,
@@ -20,13 +20,48 @@ use crate::{
     stats::{Finding, Statistic},
 };
 
-/// The five ratios: bars over the layers, and curves by position.
+/// How many of [`RATIOS`] stand before the third choice.
+const BEFORE_THIRD: usize = 3;
+
+/// Up to this many choices a token have a number each; of more, the last takes the place of those that are left out.
+const MOST_RANKS: usize = 8;
+
+/// One of the numbers that are compared.
+struct Ratio {
+    statistic: Statistic,
+    /// The choice, from 1, where the statistic has a row for each.
+    rank: Option<u32>,
+    words: String,
+}
+
+/// The numbers of a model with so many choices a token: [`RATIOS`], the third and later choices by rank among them.
+fn ratios(choices: usize) -> Vec<Ratio> {
+    let named = |(statistic, words): &(Statistic, &str)| Ratio {
+        statistic: *statistic,
+        rank: None,
+        words: (*words).to_owned(),
+    };
+    let of_rank = |rank: usize| Ratio {
+        statistic: Statistic::ChoiceDropRatio,
+        rank: u32::try_from(rank).ok(),
+        words: format!("choices of rank {rank}"),
+    };
+    let drawn = |rank: &usize| choices <= MOST_RANKS || *rank < MOST_RANKS || *rank == choices;
+    let further = (3..=choices).filter(drawn).map(of_rank);
+    let (first, last) = RATIOS.split_at(BEFORE_THIRD);
+    first.iter().map(named).chain(further).chain(last.iter().map(named)).collect()
+}
+
+/// The ratios: bars over the layers, and curves by position.
 pub(in crate::chart::plan) fn side_by_side(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
-    let groups: Vec<BarGroup> = RATIOS
-        .into_iter()
-        .filter_map(|(statistic, words)| {
-            let rows: Vec<&Finding> = selection.rows(statistic, View::Chosen).filter(|row| row.is_over_all()).collect();
-            group(selection, words, &rows, plain)
+    let choices = selection.context.shape.most_choices();
+    let ratios = ratios(choices);
+    let groups: Vec<BarGroup> = ratios
+        .iter()
+        .filter_map(|ratio| {
+            let rows =
+                selection.rows(ratio.statistic, View::Chosen).filter(|row| row.is_over_all() && row.rank == ratio.rank);
+            group(selection, &ratio.words, &rows.collect::<Vec<_>>(), plain)
         })
         .collect();
     if groups.is_empty() {
@@ -34,15 +69,40 @@ pub(in crate::chart::plan) fn side_by_side(selection: &Selection<'_>, kind: &'st
     }
     let panel = BarPanel { y_label: "lost".to_owned(), percent: true, groups, ..BarPanel::default() };
     let bars = BarFigure { baseline_label: "choices permuted across sequences".to_owned(), panels: vec![panel] };
-    let mut parts = vec![("Over all positions, layers side by side".to_owned(), layers_side_by_side(selection, bars))];
+    let words = side_by_side_words(selection, &bars);
+    let mut parts =
+        vec![(format!("Over all positions, {}", arrangement(selection)), layers_side_by_side(selection, bars))];
     let shown = shown(selection, kind);
     parts.extend(curves(selection, &shown).map(|figure| ("By position".to_owned(), Body::Curve(figure))));
-    let caption = "Five numbers that are easily taken for one another: the lost share of all assignments, of the first choices, of the \
-                   second choices (which queue behind all first choices of the group), of the tokens (every choice lost), and of the \
-                   gate probability of the choices. Orange: what the popularity of the experts alone would lose; what stands above it comes from texts that ask \
-                   for the same experts at once. Intervals of the curves are in stats/*.csv.";
-    let caption = format!("{caption}{}{}", side_by_side_words(selection), shown.rule());
-    vec![spec(selection, kind, "", "First choices, second choices, tokens".to_owned(), &caption, Body::Stack(parts))]
+    let caption = format!("{}{words}{}", caption(choices, selection.has_many_layers()), shown.rule());
+    let title = if choices > 2 { "Choices by rank, tokens" } else { "First choices, second choices, tokens" };
+    vec![spec(selection, kind, "", title.to_owned(), &caption, Body::Stack(parts))]
+}
+
+/// What the numbers are of, and how their baseline is drawn.
+fn caption(choices: usize, many_layers: bool) -> String {
+    let numbers = if choices > 2 {
+        "Numbers that are easily taken for one another: the lost share of all assignments, of the choices of each rank (which queue \
+         behind all earlier choices of the group), of the tokens (every choice lost), and of the gate probability of the choices."
+    } else {
+        "Five numbers that are easily taken for one another: the lost share of all assignments, of the first choices, of the \
+         second choices (which queue behind all first choices of the group), of the tokens (every choice lost), and of the \
+         gate probability of the choices."
+    };
+    let left_out = if choices > MOST_RANKS {
+        format!(
+            " Of the {choices} choices of a token the first {} and the last are drawn; all are in stats/{}.csv.",
+            MOST_RANKS - 1,
+            Statistic::ChoiceDropRatio.table()
+        )
+    } else {
+        String::new()
+    };
+    let baseline = if many_layers { "Dotted in the upper part" } else { "Orange" };
+    format!(
+        "{numbers}{left_out} {baseline}: what the popularity of the experts alone would lose; what stands above it comes from texts that ask \
+         for the same experts at once. Intervals of the curves are in stats/*.csv."
+    )
 }
 
 fn curves(selection: &Selection<'_>, shown: &ShownLayers) -> Option<CurveFigure> {
@@ -76,4 +136,19 @@ fn curves(selection: &Selection<'_>, shown: &ShownLayers) -> Option<CurveFigure>
         legend: RATIOS.iter().enumerate().map(entry).collect(),
         panels,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn choices_beyond_the_second_are_drawn_by_rank() {
+        let ranks = |choices| ratios(choices).iter().filter_map(|ratio| ratio.rank).collect::<Vec<_>>();
+        assert_eq!((ranks(1), ranks(2)), (Vec::new(), Vec::new()));
+        assert_eq!((ranks(4), ranks(20)), (vec![3, 4], vec![3, 4, 5, 6, 7, 20]));
+        assert!(caption(2, false).starts_with("Five numbers") && caption(2, false).contains(" Orange: "));
+        let many = caption(20, true);
+        assert!(!many.contains("Five") && !many.contains("Orange") && many.contains("first 7 and the last"), "{many}");
+    }
 }

@@ -4,7 +4,6 @@ use super::{Scope, Specs, of_layer, scope_name, scopes, spec};
 use crate::{
     chart::{
         ChartKind,
-        axis::count,
         canvas::Marker,
         forest::{ForestFigure, ForestPoint, ForestRow},
         legend::{LegendEntry, Sample},
@@ -16,7 +15,7 @@ use crate::{
         theme::{ACCENT, CORRECTED, Color, VALUE},
     },
     routing::View,
-    stats::{Finding, Variant},
+    stats::{Finding, Variant, counted},
 };
 
 /// Last quarter minus first quarter, the same in random order, and the difference of the two, by layer and data set.
@@ -108,7 +107,7 @@ fn row(rows: &[&Finding], scope: Scope<'_>) -> Option<ForestRow> {
     let documents = observed.documents.unwrap_or(0);
     Some(ForestRow {
         label: scope_name(scope),
-        note: format!("n = {} sequences, {} documents", count(observed.n), count(documents)),
+        note: format!("n = {}, {}", counted(observed.n, "sequence"), counted(documents, "document")),
         points: points.into_iter().flatten().collect(),
         cells: vec![
             in_points(observed.estimate, interval(observed)),

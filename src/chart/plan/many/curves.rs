@@ -47,13 +47,32 @@ pub(in crate::chart::plan) fn side_by_side(selection: &Selection<'_>, figure: Ba
     Body::Stack(figure.panels.into_iter().filter_map(drawn).collect())
 }
 
-/// The addition to a caption if curves replace bars.
-pub(in crate::chart::plan) fn side_by_side_words(selection: &Selection<'_>) -> String {
+/// The addition to a caption if curves replace the bars of a figure.
+pub(in crate::chart::plan) fn side_by_side_words(selection: &Selection<'_>, figure: &BarFigure) -> String {
     if !selection.has_many_layers() {
         return String::new();
     }
-    let form = "from left to right, each line with its 95 % interval as a band and what it is compared with dotted in its colour";
-    format!(" {}", selection.every_layer(form))
+    let bars = || figure.panels.iter().flat_map(|panel| &panel.groups).flat_map(|group| &group.bars);
+    let drawn = || bars().filter(|bar| bar.layer.is_some() && bar.value.is_some());
+    let form = match (drawn().any(|bar| bar.interval.is_some()), drawn().any(|bar| bar.baseline.is_some())) {
+        (true, true) => {
+            ", each line with its 95 % interval as a band and what it is compared with dotted in its colour"
+        }
+        (true, false) => ", each line with its 95 % interval as a band",
+        (false, true) => ", what a line is compared with dotted in its colour",
+        (false, false) => "",
+    };
+    format!(" {}", selection.every_layer(&format!("from left to right{form}")))
+}
+
+/// How the layers of a figure stand, for its caption.
+pub(in crate::chart::plan) fn arrangement(selection: &Selection<'_>) -> &'static str {
+    if selection.has_many_layers() { "layer by layer" } else { "layers side by side" }
+}
+
+/// The sentence of a caption about bars; curves have their own.
+pub(in crate::chart::plan) fn bars_in_words(selection: &Selection<'_>) -> &'static str {
+    if selection.has_many_layers() { "" } else { " Layers side by side." }
 }
 
 fn of_bars(label: &str, bars: &[crate::chart::bars::Bar]) -> Series {

@@ -7,7 +7,7 @@ mod pairs;
 mod shares;
 mod tokens;
 
-pub(super) use curves::{Series, over_layers, side_by_side, side_by_side_words};
+pub(super) use curves::{Series, arrangement, bars_in_words, over_layers, side_by_side, side_by_side_words};
 pub(super) use maps::{LayerMap, figure};
 pub(super) use pairs::{coactivation, divergence, most_coactivated, ratio};
 pub(super) use shares::{RadarKeys, category_maps, load, radars};

@@ -25,7 +25,8 @@ const EXPERTS: usize = 12;
 const ROW: f64 = 18.0;
 /// Pairs of categories that have a column.
 const PAIRS: usize = 40;
-/// Room for the name of each category of a pair, in pixels.
+/// Room for the names of a pair of categories, and for each of them where both together are wider, in pixels.
+const PAIR_ROOM: f64 = 92.0;
 const NAME_ROOM: f64 = 42.0;
 
 /// How much more often than expected a pair is chosen.
@@ -100,6 +101,16 @@ pub(in crate::chart::plan) fn coactivation(
     vec![selection.spec(kind, View::Chosen.name(), title, &caption, body)]
 }
 
+/// The names of two categories; each is cut only where both together have no room.
+fn pair_label(a: &str, b: &str) -> String {
+    let whole = format!("{} / {}", label(a), label(b));
+    if font::width(&whole, SMALL, false) <= PAIR_ROOM {
+        return whole;
+    }
+    let short = |name: &str| font::fit(&label(name), NAME_ROOM, SMALL, false);
+    format!("{} / {}", short(a), short(b))
+}
+
 /// Divergence between categories: a row for every layer, a column for a pair.
 pub(in crate::chart::plan) fn divergence(
     selection: &Selection<'_>,
@@ -127,8 +138,7 @@ pub(in crate::chart::plan) fn divergence(
         };
         pairs.iter().map(value).collect()
     };
-    let short = |name: &str| font::fit(&label(name), NAME_ROOM, SMALL, false);
-    let names = pairs.iter().map(|(_, a, b)| format!("{} / {}", short(a), short(b))).collect();
+    let names = pairs.iter().map(|(_, a, b)| pair_label(a, b)).collect();
     let scale = |max: f64| Scale::Sequential { max: ceil_nice(max) };
     let map = LayerMap::of(selection, "", names, cells);
     let Some(figure) = figure(vec![map], scale, "Jensen-Shannon divergence in bits", "pair of categories") else {
@@ -142,4 +152,16 @@ pub(in crate::chart::plan) fn divergence(
     );
     let title = format!("Divergence between categories, layer by layer ({})", view_words(View::Chosen));
     vec![selection.spec(kind, View::Chosen.name(), title, &caption, Body::Heat(figure))]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pair_label;
+
+    #[test]
+    fn a_pair_of_categories_is_cut_only_without_room() {
+        assert_eq!(pair_label("a", "biology"), "a / biology");
+        assert_eq!(pair_label("en", "philosophy"), "en / philosophy");
+        assert!(pair_label("mathematics of numbers", "philosophy of science").contains('…'));
+    }
 }

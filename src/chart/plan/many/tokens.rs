@@ -7,7 +7,7 @@ use crate::{
             ChartSpec,
             room::ShownLayers,
             selection::{Selection, view_words},
-            token_table,
+            token_table::{self, TOKENS},
         },
     },
     routing::{LayerId, View},
@@ -16,6 +16,8 @@ use crate::{
 
 /// Experts of each layer where several layers share a table.
 const BUSIEST: usize = 4;
+/// Tokens of each ranking there: the names of the rows are long, and more columns would cut the tokens.
+const FEWER: u32 = 6;
 /// Experts at either end of the order of load.
 const ENDS: usize = 16;
 
@@ -32,14 +34,18 @@ pub(in crate::chart::plan) fn busiest_tokens(
     for &layer in &shown.layers {
         let own: Vec<&Finding> = selection.layer_rows(kind.statistic, view, layer).collect();
         let busiest = selection.load(layer, view).order.iter().take(BUSIEST).filter(|_| !own.is_empty());
-        rows.extend(busiest.map(|expert| token_table::row(format!("layer {layer}, expert {expert}"), &own, *expert)));
+        let row = |expert: &usize| token_table::row(format!("layer {layer}, expert {expert}"), &own, *expert, FEWER);
+        rows.extend(busiest.map(row));
     }
     if rows.is_empty() {
         return Vec::new();
     }
-    let caption = format!("{caption} Of each layer its {BUSIEST} experts with the largest load.{}", shown.rule());
+    let caption = format!(
+        "{caption} Of each layer its {BUSIEST} experts with the largest load, and of each the first {FEWER} tokens.{}",
+        shown.rule()
+    );
     let title = format!("Top tokens of the busiest experts, in layers of the model ({})", view_words(view));
-    vec![selection.spec(kind, view.name(), title, &caption, token_table::body(rows))]
+    vec![selection.spec(kind, view.name(), title, &caption, token_table::body(rows, FEWER))]
 }
 
 /// The experts of a layer at both ends of the order of load.
@@ -53,11 +59,11 @@ pub(in crate::chart::plan) fn busy_and_idle_tokens(
     let order = &selection.load(layer, view).order;
     let (experts, last) = (order.len(), order.len().saturating_sub(ENDS).max(ENDS.min(order.len())));
     let drawn = order[..ENDS.min(experts)].iter().chain(&order[last..]);
-    let table = drawn.map(|expert| token_table::row(expert.to_string(), rows, *expert)).collect();
+    let table = drawn.map(|expert| token_table::row(expert.to_string(), rows, *expert, TOKENS)).collect();
     let caption = format!(
         "{caption} Drawn are the {ENDS} of the layer's {experts} experts with the largest load, the busiest first, and the {ENDS} \
          with the smallest; the tokens of all are in stats/top_tokens.parquet."
     );
     let title = format!("Top tokens of the busiest and the idlest experts, layer {layer} ({})", view_words(view));
-    selection.spec(kind, &format!("layer_{layer}_{}", view.name()), title, &caption, token_table::body(table))
+    selection.spec(kind, &format!("layer_{layer}_{}", view.name()), title, &caption, token_table::body(table, TOKENS))
 }

@@ -2,6 +2,7 @@
 //! with plain reads instead of a memory map, so that a file that is truncated meanwhile causes an error and no crash.
 
 mod cell;
+mod columns;
 mod kind;
 mod slice;
 #[cfg(test)]
@@ -14,6 +15,7 @@ use std::{
     path::Path,
 };
 
+pub use self::columns::{ColumnParts, ParquetColumns, Slices};
 use polars_arrow::{array::Array, datatypes::Field};
 use polars_buffer::Buffer;
 use polars_parquet::read::{ColumnChunkMetadata, FileMetadata, RowGroupMetadata, infer_schema, read_metadata};

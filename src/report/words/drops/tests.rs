@@ -75,6 +75,8 @@ fn data_sets_and_compared_models_have_a_line_each() {
     let lines = drops_verdict(&[ratio(1), few].concat());
     assert_eq!(lines[2], "data set talks: not enough data (3 documents)");
     assert!(drops_verdict(&[])[0].starts_with("not enough data"));
+    let unknown = Finding::new(Statistic::AssignmentDropRatio, 1, View::Chosen).withheld("no drops");
+    assert_eq!(drops_verdict(&[unknown])[1], "layer 1: no drop ratio (no drops); no trend was measured");
 }
 
 #[test]

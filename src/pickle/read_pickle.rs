@@ -3,51 +3,80 @@
 //! All values are in one list and refer to each other by index, so that deep nesting needs no stack, and a value that occurs often
 //! is stored once. Classes and calls stay names and arguments.
 
+use std::collections::HashMap;
+
 use super::{
-    pickle_machine::Machine,
-    pickle_value::{Index, Value},
+    machine::Machine,
+    value::{Index, MAX_VALUES, Value},
 };
 
 /// The largest pickle that is read, in bytes: names and shapes of a million tensors take less.
-pub(super) const MAX_PICKLE: u64 = 64 << 20;
+pub(crate) const MAX_PICKLE: u64 = 64 << 20;
+
 /// A pickle that has been read.
 #[derive(Debug)]
-pub(super) struct Pickle<'a> {
+pub(crate) struct Pickle<'a> {
     bytes: &'a [u8],
     values: Vec<Value>,
+    /// By object the state that was set on it.
+    states: HashMap<Index, Index>,
     root: Index,
     /// Its length in bytes.
-    pub(super) length: usize,
+    pub(crate) length: usize,
 }
 
 impl<'a> Pickle<'a> {
     /// Reads the pickle that begins with the first byte; bytes after its end are ignored.
-    pub(super) fn read(bytes: &'a [u8]) -> Result<Self, String> {
-        let mut machine = Machine::new(bytes);
+    pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, String> {
+        Self::read_up_to(bytes, MAX_VALUES)
+    }
+
+    /// The same with another limit on the number of values, each of which takes about 50 bytes of memory.
+    pub(crate) fn read_up_to(bytes: &'a [u8], most_values: usize) -> Result<Self, String> {
+        let mut machine = Machine::new(bytes, most_values);
         let root = machine.run()?;
-        Ok(Self { bytes, values: machine.values, root, length: machine.at })
+        Ok(Self { bytes, values: machine.values, states: machine.states, root, length: machine.at })
     }
 
     /// The value that the pickle is of.
-    pub(super) fn root(&self) -> Index {
+    pub(crate) fn root(&self) -> Index {
         self.root
     }
 
     /// The value of an index, which must be one of this pickle.
-    pub(super) fn get(&self, index: Index) -> &Value {
+    pub(crate) fn get(&self, index: Index) -> &Value {
         &self.values[index as usize]
     }
 
     /// A value as text; `None` if it is not text, or not UTF-8.
-    pub(super) fn text(&self, index: Index) -> Option<&'a str> {
+    pub(crate) fn text(&self, index: Index) -> Option<&'a str> {
         match self.get(index) {
             Value::Text(range) => std::str::from_utf8(&self.bytes[range.clone()]).ok(),
             _ => None,
         }
     }
 
+    /// The bytes of a text or of a byte string.
+    pub(crate) fn raw(&self, index: Index) -> Option<&'a [u8]> {
+        match self.get(index) {
+            Value::Text(range) => Some(&self.bytes[range.clone()]),
+            _ => None,
+        }
+    }
+
+    /// The state that was set on an object after it had been made.
+    pub(crate) fn state(&self, object: Index) -> Option<Index> {
+        self.states.get(&object).copied()
+    }
+
+    /// The value of a key of a dict; the last one, if the key was set twice.
+    pub(crate) fn entry(&self, dict: Index, key: &str) -> Option<Index> {
+        let Value::Dict(entries) = self.get(dict) else { return None };
+        entries.iter().rev().find(|(name, _)| self.text(*name) == Some(key)).map(|(_, value)| *value)
+    }
+
     /// A value as a whole number; `None` if it is none.
-    pub(super) fn integer(&self, index: Index) -> Option<i128> {
+    pub(crate) fn integer(&self, index: Index) -> Option<i128> {
         match self.get(index) {
             Value::Int(value) => Some(*value),
             _ => None,
@@ -55,12 +84,12 @@ impl<'a> Pickle<'a> {
     }
 
     /// Whether a value is false, including the form of protocol 1.
-    pub(super) fn is_false(&self, index: Index) -> bool {
+    pub(crate) fn is_false(&self, index: Index) -> bool {
         matches!(self.get(index), Value::False | Value::Int(0))
     }
 
     /// All persistent ids.
-    pub(super) fn persistent_ids(&self) -> impl Iterator<Item = Index> {
+    pub(crate) fn persistent_ids(&self) -> impl Iterator<Item = Index> {
         self.values.iter().filter_map(|value| match value {
             Value::Persistent(id) => Some(*id),
             _ => None,
@@ -68,12 +97,12 @@ impl<'a> Pickle<'a> {
     }
 
     /// A value as a non-negative number.
-    pub(super) fn count(&self, index: Index) -> Option<usize> {
+    pub(crate) fn count(&self, index: Index) -> Option<usize> {
         usize::try_from(self.integer(index)?).ok()
     }
 
     /// The entries of a tuple or list.
-    pub(super) fn items(&self, index: Index) -> Option<&[Index]> {
+    pub(crate) fn items(&self, index: Index) -> Option<&[Index]> {
         match self.get(index) {
             Value::Tuple(items) | Value::List(items) => Some(items),
             _ => None,
@@ -81,7 +110,7 @@ impl<'a> Pickle<'a> {
     }
 
     /// Module and name of a class or function.
-    pub(super) fn global(&self, index: Index) -> Option<(&'a str, &'a str)> {
+    pub(crate) fn global(&self, index: Index) -> Option<(&'a str, &'a str)> {
         match self.get(index) {
             Value::Global(module, name) => Some((self.text(*module)?, self.text(*name)?)),
             _ => None,
@@ -92,7 +121,6 @@ impl<'a> Pickle<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkpoint::pickle_value::MAX_VALUES;
 
     #[test]
     fn numbers_of_every_form_are_themselves() {
@@ -124,6 +152,17 @@ mod tests {
     }
 
     #[test]
+    fn the_state_of_an_object_is_kept_beside_it() {
+        // An object of class a.B whose state is a dict that names x twice.
+        let bytes = b"\x80\x02ca\nB\n)\x81q\0}(X\x01\0\0\0xK\x01X\x01\0\0\0xK\x02ub.";
+        let pickle = Pickle::read(bytes).unwrap();
+        assert!(matches!(pickle.get(pickle.root()), Value::Call(..)));
+        let state = pickle.state(pickle.root()).unwrap();
+        assert_eq!(pickle.entry(state, "x").and_then(|value| pickle.integer(value)), Some(2));
+        assert_eq!(pickle.entry(state, "y"), None);
+    }
+
+    #[test]
     fn depth_and_doubling_cost_nothing() {
         let deep = [&b"\x80\x02N"[..], &b"\x85".repeat(1_000_000), b"."].concat();
         assert!(Pickle::read(&deep).is_ok());
@@ -133,6 +172,7 @@ mod tests {
         assert!(Pickle::read(&bomb).is_ok());
         let many = [&b"\x80\x02"[..], &b"N".repeat(MAX_VALUES + 1), b"."].concat();
         assert!(Pickle::read(&many).unwrap_err().contains("more than"));
+        assert!(Pickle::read_up_to(&many, 2 * MAX_VALUES).is_ok());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, ops::Range};
 
-use super::pickle_value::{Index, MAX_VALUES, Value};
+use super::value::{Index, Value};
 
 /// The state while a pickle is being read.
 pub(super) struct Machine<'a> {
@@ -11,14 +11,18 @@ pub(super) struct Machine<'a> {
     pub(super) at: usize,
     /// Every value that was made, by index.
     pub(super) values: Vec<Value>,
+    /// By object the state that was set on it.
+    pub(super) states: HashMap<Index, Index>,
+    most_values: usize,
     stack: Vec<Index>,
     memo: HashMap<u64, Index>,
 }
 
 impl<'a> Machine<'a> {
     /// Before the first op-code.
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0, values: Vec::new(), stack: Vec::new(), memo: HashMap::new() }
+    pub(super) fn new(bytes: &'a [u8], most_values: usize) -> Self {
+        let (values, states, stack, memo) = <_>::default();
+        Self { bytes, at: 0, values, states, most_values, stack, memo }
     }
 
     /// Reads to the end of the pickle, and returns the value that is left on the stack.
@@ -58,8 +62,8 @@ impl<'a> Machine<'a> {
     }
 
     fn push(&mut self, value: Value) -> Result<(), String> {
-        if self.values.len() >= MAX_VALUES {
-            return Err(format!("has more than {MAX_VALUES} values"));
+        if self.values.len() >= self.most_values {
+            return Err(format!("has more than {} values", self.most_values));
         }
         self.stack.push(self.values.len() as Index);
         self.values.push(value);
@@ -264,8 +268,12 @@ impl<'a> Machine<'a> {
                 let (_, arguments, class) = (self.pop()?, self.pop()?, self.pop()?);
                 self.call(class, arguments)?;
             }
-            // The state of an object is dropped: no tensor depends on it.
-            b'b' => drop(self.pop()?),
+            b'b' => {
+                let state = self.pop()?;
+                if let Some(object) = self.stack.last() {
+                    self.states.insert(*object, state);
+                }
+            }
             b'o' | b'i' => {
                 if code == b'i' {
                     self.line()?;

@@ -2,15 +2,15 @@
 
 use std::ops::Range;
 
-/// The most values that are kept.
+/// The most values that are kept of a checkpoint.
 pub(super) const MAX_VALUES: usize = 1 << 22;
 
 /// Index of a value.
-pub(super) type Index = u32;
+pub(crate) type Index = u32;
 
 /// A value. Text and bytes are ranges of the pickle.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Value {
+pub(crate) enum Value {
     Int(i128),
     Text(Range<usize>),
     Tuple(Vec<Index>),

@@ -1,0 +1,119 @@
+//! Whether every choice is an expert of its layer, chosen once.
+
+use super::check::{Check, CheckResult, Outcome};
+use crate::import::{
+    gate::reading::Reading,
+    routes::{ABSENT, Header, RouteSequence},
+};
+
+/// What is counted of a layer.
+#[derive(Clone, Default)]
+struct Layer {
+    /// Rows with a choice.
+    rows: u64,
+    /// Most choices of a row.
+    choices: usize,
+    /// Choices of experts that do not exist.
+    beyond: u64,
+    largest: u16,
+    /// Rows that choose an expert twice, those of nothing but zeros not counted.
+    twice: u64,
+    /// Rows of nothing but zeros, of layers with several choices.
+    zeros: u64,
+    /// Rows of which some choices are there and others not.
+    partly: u64,
+}
+
+/// `experts_exist`.
+pub(super) struct ExpertsExist {
+    layers: Vec<Layer>,
+}
+
+impl ExpertsExist {
+    pub(super) fn make(header: &Header) -> Box<dyn Check> {
+        Box::new(Self { layers: vec![Layer::default(); header.layers.len()] })
+    }
+}
+
+impl Check for ExpertsExist {
+    fn see(&mut self, header: &Header, sequence: &RouteSequence) {
+        for row in sequence.experts.chunks_exact(header.stride().max(1)) {
+            let mut first = 0;
+            for ((recorded, layer), at) in header.layers.iter().zip(&mut self.layers).zip(0..) {
+                let choices = &row[first..first + recorded.top_k];
+                first += recorded.top_k;
+                let physical = header.physical_to_logical.as_ref().and_then(|map| map.get(at)).map(Vec::len);
+                layer.see(choices, physical.or(recorded.num_experts));
+            }
+        }
+    }
+
+    fn finish(self: Box<Self>, header: &Header, reading: &mut Reading) -> CheckResult {
+        for (at, layer) in self.layers.iter().enumerate() {
+            reading.choices[at] = layer.choices.max(1);
+            if header.layers[at].num_experts.is_none() {
+                reading.experts[at] = usize::from(layer.largest) + 1;
+            }
+        }
+        let sum = |of: fn(&Layer) -> u64| self.layers.iter().map(of).sum::<u64>();
+        let (beyond, twice) = (sum(|layer| layer.beyond), sum(|layer| layer.twice));
+        let rows = sum(|layer| layer.rows);
+        let worst = |of: fn(&Layer) -> u64| {
+            let pairs = header.layers.iter().zip(&self.layers);
+            pairs.max_by_key(|(_, layer)| of(layer)).map_or((0, 0, 0), |(recorded, layer)| {
+                (recorded.layer, layer.largest, recorded.num_experts.unwrap_or(0))
+            })
+        };
+        let (outcome, says) = if beyond > 0 {
+            let (layer, largest, experts) = worst(|layer| layer.beyond);
+            let says = format!(
+                "{beyond} choices are of experts that do not exist, such as {largest} in layer {layer}, which has {experts}: \
+                 shared experts may be counted among them, or the array is read in the wrong shape"
+            );
+            (Outcome::Failed, says)
+        } else if twice > 0 {
+            let (layer, ..) = worst(|layer| layer.twice);
+            let says = format!(
+                "{twice} of {rows} rows choose an expert twice, most of them in layer {layer}: the array is read in the wrong \
+                 shape, or was overwritten"
+            );
+            (Outcome::Failed, says)
+        } else if header.layers.iter().any(|layer| layer.num_experts.is_none()) {
+            let most = reading.experts.iter().max().copied().unwrap_or(0);
+            let says = format!(
+                "the record does not say how many experts there are; {most} is the largest that occurs and 1: give the \
+                 configuration of the model"
+            );
+            (Outcome::Warned, says)
+        } else {
+            (Outcome::Passed, format!("{rows} rows choose experts that exist, none of them twice"))
+        };
+        CheckResult::new("experts_exist", outcome, says)
+            .with("rows", rows as f64)
+            .with("beyond", beyond as f64)
+            .with("twice", twice as f64)
+    }
+}
+
+impl Layer {
+    fn see(&mut self, choices: &[u16], experts: Option<usize>) {
+        let present = choices.iter().filter(|expert| **expert != ABSENT).count();
+        if present == 0 {
+            return;
+        }
+        self.rows += 1;
+        self.choices = self.choices.max(present);
+        self.partly += u64::from(present < choices.len());
+        if choices.len() > 1 && choices.iter().all(|expert| *expert == 0) {
+            self.zeros += 1;
+            return;
+        }
+        let is_twice = |at: usize| choices[at] != ABSENT && choices[..at].contains(&choices[at]);
+        self.twice += u64::from((1..choices.len()).any(is_twice));
+        for &expert in choices.iter().filter(|expert| **expert != ABSENT) {
+            let is_beyond = experts.is_some_and(|experts| usize::from(expert) >= experts);
+            self.beyond += u64::from(is_beyond);
+            self.largest = self.largest.max(expert);
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Whether every sequence has a row for each of its tokens, the last one aside, and each row a route in every layer.
+
+use super::check::{Check, CheckResult, Outcome};
+use crate::import::{
+    gate::reading::Reading,
+    routes::{ABSENT, Header, RouteSequence},
+};
+
+/// Share of positions with gaps that is too much.
+const MANY: f64 = 0.05;
+
+/// `rows_of_tokens`.
+#[derive(Default)]
+pub(super) struct RowsOfTokens {
+    known: u64,
+    whole: u64,
+    without_last: u64,
+    wrong: u64,
+    example: String,
+}
+
+impl RowsOfTokens {
+    pub(super) fn make(_: &Header) -> Box<dyn Check> {
+        Box::new(Self::default())
+    }
+}
+
+impl Check for RowsOfTokens {
+    fn see(&mut self, header: &Header, sequence: &RouteSequence) {
+        let Some(tokens) = sequence.tokens else { return };
+        let rows = sequence.experts.len() / header.stride().max(1);
+        self.known += 1;
+        match tokens.checked_sub(rows) {
+            Some(0) => self.whole += 1,
+            Some(1) => self.without_last += 1,
+            _ => {
+                self.wrong += 1;
+                if self.example.is_empty() {
+                    self.example = format!("{} has {rows} rows and {tokens} tokens", sequence.place);
+                }
+            }
+        }
+    }
+
+    fn finish(self: Box<Self>, _: &Header, _: &mut Reading) -> CheckResult {
+        let result = |outcome, says: String| CheckResult::new("rows_of_tokens", outcome, says);
+        let checked = if self.known == 0 {
+            result(Outcome::NotApplicable, "the record does not say how many tokens a sequence has".to_owned())
+        } else if self.wrong > 0 {
+            let says = format!(
+                "{} of {} sequences have neither a row for each token nor for all but the last, such as: {}",
+                self.wrong, self.known, self.example
+            );
+            result(Outcome::Failed, says)
+        } else if self.without_last == 0 {
+            result(Outcome::Passed, format!("{} sequences have a row for each token", self.known))
+        } else {
+            let says = format!(
+                "{} of {} sequences have a row for each token but the last, which was sampled and went through no layer",
+                self.without_last, self.known
+            );
+            result(Outcome::Passed, says)
+        };
+        checked.with("sequences", self.known as f64).with("wrong", self.wrong as f64)
+    }
+}
+
+/// `grid_complete`.
+#[derive(Default)]
+pub(super) struct GridComplete {
+    positions: u64,
+    gaps: u64,
+    /// Positions without a route, by layer.
+    by_layer: Vec<u64>,
+    /// Positions without a route in any layer.
+    empty: u64,
+}
+
+impl GridComplete {
+    pub(super) fn make(header: &Header) -> Box<dyn Check> {
+        Box::new(Self { by_layer: vec![0; header.layers.len()], ..Self::default() })
+    }
+}
+
+impl Check for GridComplete {
+    fn see(&mut self, header: &Header, sequence: &RouteSequence) {
+        for row in sequence.experts.chunks_exact(header.stride().max(1)) {
+            self.positions += 1;
+            let (mut first, mut missing) = (0, 0);
+            for (layer, count) in header.layers.iter().zip(&mut self.by_layer) {
+                if row[first..first + layer.top_k].iter().all(|expert| *expert == ABSENT) {
+                    *count += 1;
+                    missing += 1;
+                }
+                first += layer.top_k;
+            }
+            self.gaps += u64::from(missing > 0);
+            self.empty += u64::from(missing == header.layers.len());
+        }
+    }
+
+    fn finish(self: Box<Self>, header: &Header, reading: &mut Reading) -> CheckResult {
+        let result = |outcome, says: String| CheckResult::new("grid_complete", outcome, says);
+        if self.positions == 0 {
+            return result(Outcome::Failed, "the record has no row".to_owned());
+        }
+        let is_empty = |at: &usize| reading.empty_layers.contains(at);
+        let worst = (0..self.by_layer.len()).filter(|at| !is_empty(at)).max_by_key(|at| self.by_layer[*at]);
+        let missing = worst.map_or(0, |at| self.by_layer[at]);
+        // Where a layer without any record is left out, only gaps of the others count.
+        let gaps = if reading.empty_layers.is_empty() { self.gaps } else { missing };
+        reading.positions_left_out = gaps;
+        let share = gaps as f64 / self.positions as f64;
+        let checked = if gaps == 0 {
+            result(Outcome::Passed, format!("all {} positions have a route in every layer", self.positions))
+        } else {
+            let layer = worst.map_or(0, |at| header.layers[at].layer);
+            let says = format!(
+                "{gaps} of {} positions have no route in some layer, most in layer {layer} ({missing}): they are left out",
+                self.positions
+            );
+            result(if share > MANY { Outcome::Failed } else { Outcome::Warned }, says)
+        };
+        checked.with("gap_share", share).with("empty", self.empty as f64)
+    }
+}

@@ -1,0 +1,265 @@
+//! Every check, tried on a good record, which it must let pass, and on one with the fault that it is there to find.
+
+use rand_xoshiro::{
+    Xoshiro256PlusPlus,
+    rand_core::{RngCore, SeedableRng},
+};
+
+use super::*;
+use crate::import::routes::{ABSENT, ChoiceOrder, RecordedLayer, Weights};
+
+const EXPERTS: usize = 8;
+const TOP_K: usize = 2;
+const LAYERS: [u16; 3] = [1, 2, 4];
+
+/// A record in memory.
+#[derive(Clone)]
+struct Record {
+    header: Header,
+    sequences: Vec<RouteSequence>,
+}
+
+impl RouteReader for Record {
+    fn header(&self) -> &Header {
+        &self.header
+    }
+
+    fn sequences(&self) -> Result<Box<dyn Iterator<Item = Result<RouteSequence>> + '_>> {
+        Ok(Box::new(self.sequences.iter().cloned().map(Ok)))
+    }
+}
+
+impl Record {
+    /// Three layers whose logits follow from the token id, the layer and chance: token 0 is frequent, experts are not alike.
+    fn good() -> Self {
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(1);
+        let mut unit = move || (random.next_u64() >> 40) as f32 / (1_u64 << 24) as f32;
+        let layer = |layer| RecordedLayer { layer, num_experts: Some(EXPERTS), top_k: TOP_K };
+        let header = Header {
+            format: "test",
+            engine: None,
+            model: None,
+            layers: LAYERS.map(layer).to_vec(),
+            may_hold_dense_layers: false,
+            order: ChoiceOrder::Weight,
+            weights: Weights::SoftmaxAll,
+            has_logits: true,
+            physical_to_logical: None,
+            capacity: None,
+            remarks: Vec::new(),
+        };
+        let sequences = (0..30).map(|index| sequence(index, &mut unit)).collect();
+        Self { header, sequences }
+    }
+
+    fn pass(&self) -> GateReport {
+        Gate::pass(self, |_| Ok(())).unwrap()
+    }
+
+    /// The outcome of one check.
+    fn outcome(&self, check: &str) -> Outcome {
+        self.pass().checks.iter().find(|result| result.check == check).unwrap().outcome
+    }
+
+    fn for_rows(&mut self, mut f: impl FnMut(usize, &mut [u16])) {
+        for sequence in &mut self.sequences {
+            sequence.experts.chunks_exact_mut(LAYERS.len() * TOP_K).enumerate().for_each(|(at, row)| f(at, row));
+        }
+    }
+
+    fn without_weights(mut self) -> Self {
+        self.sequences.iter_mut().for_each(|sequence| sequence.weights = None);
+        self
+    }
+}
+
+fn sequence(index: usize, unit: &mut impl FnMut() -> f32) -> RouteSequence {
+    let tokens = 100;
+    let token_ids: Vec<u32> = (0..tokens).map(|_| (unit() * unit() * 50.0) as u32).collect();
+    let (mut experts, mut weights, mut logits) = (Vec::new(), Vec::new(), Vec::new());
+    for &id in &token_ids {
+        for layer in LAYERS {
+            let of_expert = |expert: usize| {
+                let word = (id * 31 + u32::from(layer) * 7 + expert as u32 * 13).wrapping_mul(0x9E37_79B1) >> 16;
+                3.0 * word as f32 / 65536.0 - 0.1 * expert as f32
+            };
+            let scores: Vec<f32> = (0..EXPERTS).map(|expert| of_expert(expert) + unit()).collect();
+            let sum: f32 = scores.iter().map(|score| score.exp()).sum();
+            let mut order: Vec<usize> = (0..EXPERTS).collect();
+            order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
+            experts.extend(order[..TOP_K].iter().map(|expert| *expert as u16));
+            weights.extend(order[..TOP_K].iter().map(|expert| scores[*expert].exp() / sum));
+            logits.extend(scores);
+        }
+    }
+    RouteSequence {
+        document: Some(format!("document {index}")),
+        place: format!("sequence {index}"),
+        tokens: Some(tokens),
+        token_ids: Some(token_ids),
+        experts,
+        weights: Some(weights),
+        logits: Some(logits),
+        ..RouteSequence::default()
+    }
+}
+
+#[test]
+fn a_good_record_raises_no_alarm() {
+    for record in [Record::good(), Record::good().without_weights()] {
+        let report = record.pass();
+        let alarms: Vec<_> = report.checks.iter().filter(|check| check.outcome != Outcome::Passed).collect();
+        let silent = ["expert_ids", "weights"];
+        assert!(
+            alarms
+                .iter()
+                .all(|check| check.outcome == Outcome::NotApplicable && silent.contains(&check.check.as_str())),
+            "{alarms:#?}"
+        );
+        assert_eq!((report.sequences, report.positions), (30, 3000));
+    }
+}
+
+/// A fault: the check that must find it, how it must end, and how it is made.
+type Fault = (&'static str, Outcome, fn(&mut Record));
+
+const FAULTS: &[Fault] = &[
+    ("experts_exist", Outcome::Failed, |record| record.for_rows(|at, row| row[0] = if at == 50 { 8 } else { row[0] })),
+    ("experts_exist", Outcome::Failed, |record| record.for_rows(|_, row| row[1] = row[0])),
+    ("experts_exist", Outcome::Warned, |record| {
+        record.header.layers.iter_mut().for_each(|layer| layer.num_experts = None);
+        record.sequences.iter_mut().for_each(|sequence| sequence.logits = None);
+    }),
+    ("layers_recorded", Outcome::Failed, |record| record.for_rows(|_, row| row.fill(0))),
+    ("layers_recorded", Outcome::Failed, |record| record.for_rows(|_, row| row[2..4].fill(0))),
+    ("layers_recorded", Outcome::Failed, |record| record.for_rows(|_, row| row[2..4].copy_from_slice(&[3, 5]))),
+    ("layers_differ", Outcome::Failed, |record| record.for_rows(|_, row| row.copy_within(0..2, 2))),
+    ("grid_complete", Outcome::Warned, |record| {
+        record.for_rows(|at, row| {
+            if at == 99 {
+                row[4..].fill(ABSENT);
+            }
+        });
+    }),
+    ("grid_complete", Outcome::Failed, |record| {
+        record.for_rows(|at, row| {
+            if at % 4 == 0 {
+                row[4..].fill(ABSENT);
+            }
+        });
+    }),
+    ("rows_of_tokens", Outcome::Failed, |record| record.sequences[7].tokens = Some(98)),
+    ("rows_apart", Outcome::Failed, |record| {
+        // The order of all experts of every fourth token, read on.
+        record.for_rows(|at, row| {
+            for choice in 0..2 {
+                let ranks = [6, 3, 0, 5, 1, 7, 2, 4];
+                row[choice] = ranks[(at % 4) * 2 + choice];
+            }
+        });
+    }),
+    ("rows_fresh", Outcome::Failed, |record| {
+        let sequence = &mut record.sequences[3];
+        let row: Vec<u16> = sequence.experts[..6].to_vec();
+        sequence.experts[6..6 * 20].chunks_exact_mut(6).for_each(|later| later.copy_from_slice(&row));
+        sequence.token_ids = Some((0..100).collect());
+    }),
+    ("sequences_once", Outcome::Failed, |record| record.sequences.extend(record.sequences.clone())),
+    ("sequences_once", Outcome::Warned, |record| record.sequences.push(record.sequences[0].clone())),
+    ("expert_ids", Outcome::Warned, |record| {
+        record.header.physical_to_logical = Some(vec![vec![1, 0, 2, 3, 4, 5, 6, 7]; 3]);
+    }),
+    ("choice_order", Outcome::Failed, |record| {
+        for sequence in &mut record.sequences {
+            sequence.weights.iter_mut().for_each(|weights| weights.chunks_exact_mut(2).for_each(<[f32]>::reverse));
+        }
+    }),
+    ("choice_order", Outcome::Warned, |record| {
+        record.sequences.iter_mut().for_each(|sequence| sequence.weights = None);
+        record.for_rows(|_, row| row.chunks_exact_mut(2).for_each(<[u16]>::sort_unstable));
+    }),
+    ("weights", Outcome::Failed, |record| {
+        for sequence in &mut record.sequences {
+            sequence.weights.iter_mut().flatten().for_each(|weight| *weight *= 2.5);
+        }
+    }),
+    ("weights", Outcome::Failed, |record| {
+        for sequence in &mut record.sequences {
+            for pair in sequence.weights.iter_mut().flat_map(|weights| weights.chunks_exact_mut(2)) {
+                let sum = pair[0] + pair[1];
+                for weight in pair {
+                    *weight /= sum;
+                }
+            }
+        }
+    }),
+    ("logits_kind", Outcome::Warned, |record| {
+        for sequence in &mut record.sequences {
+            for scores in sequence.logits.iter_mut().flat_map(|logits| logits.chunks_exact_mut(EXPERTS)) {
+                let sum: f32 = scores.iter().map(|score| score.exp()).sum();
+                for score in scores {
+                    *score = score.exp() / sum;
+                }
+            }
+        }
+    }),
+    ("logits_kind", Outcome::Warned, |record| {
+        for sequence in &mut record.sequences {
+            let logits = sequence.logits.iter_mut().flat_map(|logits| logits.chunks_exact_mut(EXPERTS));
+            for (chosen, scores) in sequence.experts.chunks_exact(2).zip(logits) {
+                for (expert, score) in (0..).zip(scores) {
+                    *score = if chosen.contains(&expert) { *score } else { 0.0 };
+                }
+            }
+        }
+    }),
+    ("logits_decide", Outcome::Failed, |record| {
+        record
+            .sequences
+            .iter_mut()
+            .flat_map(|sequence| &mut sequence.logits)
+            .for_each(|logits| logits.rotate_left(EXPERTS));
+    }),
+    ("tokens_aligned", Outcome::Failed, |record| {
+        record.sequences.iter_mut().flat_map(|sequence| &mut sequence.token_ids).for_each(|ids| ids.rotate_right(1));
+    }),
+    ("tokens_aligned", Outcome::Warned, |record| {
+        record.sequences.iter_mut().flat_map(|sequence| &mut sequence.token_ids).for_each(|ids| ids.sort_unstable());
+    }),
+    ("load_uneven", Outcome::Failed, |record| {
+        let mut next = 0_u16;
+        record.for_rows(|_, row| {
+            for expert in row {
+                *expert = next % 8;
+                next += 1;
+            }
+        });
+    }),
+];
+
+#[test]
+fn every_fault_is_found_by_its_check() {
+    for (index, (check, outcome, make)) in FAULTS.iter().enumerate() {
+        let mut record = Record::good();
+        make(&mut record);
+        assert_eq!(record.outcome(check), *outcome, "fault {index}, {check}: {:#?}", record.pass().checks);
+    }
+}
+
+#[test]
+fn every_check_has_a_fault() {
+    let checks: Vec<String> = Record::good().pass().checks.into_iter().map(|check| check.check).collect();
+    let without: Vec<_> =
+        checks.iter().filter(|check| !FAULTS.iter().any(|(name, ..)| name == &check.as_str())).collect();
+    assert!(without.is_empty(), "{without:?}");
+}
+
+#[test]
+fn dense_layers_are_left_out_where_a_format_has_them() {
+    let mut record = Record::good();
+    record.header.may_hold_dense_layers = true;
+    record.for_rows(|_, row| row[..2].fill(0));
+    let report = record.pass();
+    assert_eq!(report.failed().map(|check| check.check.as_str()).collect::<Vec<_>>(), Vec::<&str>::new());
+    assert_eq!(report.reading.empty_layers.iter().copied().collect::<Vec<_>>(), [0]);
+}

@@ -1,0 +1,275 @@
+//! Sequences as a trace takes them: layers that route alone, logical experts, the first choice first, and the numbers that follow
+//! from the scores.
+
+use super::{
+    gate::Reading,
+    routes::{ABSENT, ChoiceOrder, Header, RouteReader, RouteSequence, Turn, Weights},
+};
+use crate::{
+    error::{Error, Result},
+    routing::{ExpertId, LayerShape, RoutingShape, entropy, softmax},
+};
+
+/// A record, read as the gate says.
+pub struct Prepared<'a> {
+    reader: &'a dyn RouteReader,
+    reading: &'a Reading,
+    shape: RoutingShape,
+    /// The layers that route: place of the first choice in a position of the record, of the first score, and their sizes.
+    layers: Vec<Place>,
+    /// Choices and scores of a position in the record.
+    strides: (usize, usize),
+}
+
+/// Where a layer stands in a position of the record.
+#[derive(Clone, Copy)]
+struct Place {
+    index: usize,
+    choice: usize,
+    recorded_choices: usize,
+    score: usize,
+    experts: usize,
+    choices: usize,
+}
+
+/// One sequence as a trace takes it. Positions without a route in some layer are left out.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PreparedSequence {
+    /// The document that it is of.
+    pub document: Option<String>,
+    /// Its category.
+    pub category: Option<String>,
+    /// Its data set.
+    pub dataset: Option<String>,
+    /// Where it stands in the record.
+    pub place: String,
+    /// Positions in the text, `[positions]`.
+    pub positions: Option<Vec<u32>>,
+    /// Token ids, `[positions]`.
+    pub token_ids: Option<Vec<u32>>,
+    /// Chosen experts, `[positions, layers, k]`, as all that follows.
+    pub experts: Vec<ExpertId>,
+    /// Shares in the softmax over all experts.
+    pub probability: Option<Vec<f32>>,
+    /// What the outputs of the experts were multiplied by.
+    pub combine_weight: Option<Vec<f32>>,
+    /// Entropy in nats, `[positions, layers]`.
+    pub entropy: Option<Vec<f32>>,
+    /// First choice less second, `[positions, layers]`.
+    pub margin_first: Option<Vec<f32>>,
+    /// Last choice less the best expert that was not chosen, `[positions, layers]`.
+    pub margin_k: Option<Vec<f32>>,
+    /// Scores of all experts, `[positions, layers, E]`.
+    pub logits: Option<Vec<f32>>,
+    /// Which choices were dropped, `[positions, layers, k]`.
+    pub dropped: Option<Vec<bool>>,
+    /// Ranks in the queues of the experts, `[positions, layers, k]`.
+    pub slots: Option<Vec<u32>>,
+    /// Turns of a conversation.
+    pub turns: Vec<Turn>,
+}
+
+impl<'a> Prepared<'a> {
+    /// Reads a record as the gate says.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if no layer holds a route, or a layer cannot be as it is recorded.
+    pub fn new(reader: &'a dyn RouteReader, reading: &'a Reading) -> Result<Self> {
+        let header = reader.header();
+        let (mut choice, mut score, mut layers, mut shapes) = (0, 0, Vec::new(), Vec::new());
+        for (index, layer) in header.layers.iter().enumerate() {
+            let (experts, choices) = (reading.experts[index], reading.choices[index]);
+            if !reading.empty_layers.contains(&index) {
+                layers.push(Place { index, choice, recorded_choices: layer.top_k, score, experts, choices });
+                let shape = LayerShape { capacity: header.capacity, ..LayerShape::of_choices(experts, choices) };
+                shapes.push((layer.layer, shape));
+            }
+            choice += layer.top_k;
+            score += experts;
+        }
+        if layers.is_empty() {
+            return Err(Error::usage("no layer of the record holds a route", "record again with a newer engine"));
+        }
+        let shape = RoutingShape::new(shapes)?;
+        Ok(Self { reader, reading, shape, layers, strides: (choice, score) })
+    }
+
+    /// The layers that route.
+    pub fn shape(&self) -> &RoutingShape {
+        &self.shape
+    }
+
+    /// Whether the first choice of every token is known.
+    pub fn is_ranked(&self) -> bool {
+        self.reading.order != ChoiceOrder::Unknown
+    }
+
+    /// Choices of a position over all layers.
+    pub fn stride(&self) -> usize {
+        self.layers.iter().map(|place| place.choices).sum()
+    }
+
+    /// What the record says about itself.
+    pub fn header(&self) -> &Header {
+        self.reader.header()
+    }
+
+    /// The sequences, those without any route left out.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn sequences(&self) -> Result<impl Iterator<Item = Result<PreparedSequence>> + '_> {
+        let sequences = self.reader.sequences()?;
+        Ok(sequences.filter_map(|sequence| match sequence {
+            Ok(sequence) => {
+                Some(Ok(self.prepare(&sequence))).filter(|it| it.as_ref().is_ok_and(|it| !it.experts.is_empty()))
+            }
+            Err(error) => Some(Err(error)),
+        }))
+    }
+
+    fn prepare(&self, sequence: &RouteSequence) -> PreparedSequence {
+        let (choices, scores) = self.strides;
+        let whole = |position: &usize| {
+            let row = &sequence.experts[position * choices..(position + 1) * choices];
+            self.layers.iter().all(|place| !row[place.choice..][..place.choices].contains(&ABSENT))
+        };
+        let kept: Vec<usize> = (0..sequence.experts.len() / choices.max(1)).filter(whole).collect();
+        let logits = sequence.logits.as_deref().filter(|_| !self.reading.without_logits);
+        let mut rows = Rows::new(self, sequence, logits.is_some());
+        for &position in &kept {
+            for place in &self.layers {
+                let scores = logits.map(|logits| &logits[position * scores + place.score..][..place.experts]);
+                rows.push(position * choices + place.choice, *place, scores);
+            }
+        }
+        let of_kept = |values: Option<Vec<u32>>| values.map(|values| kept.iter().map(|at| values[*at]).collect());
+        PreparedSequence {
+            positions: of_kept(sequence.positions.clone()).or_else(|| {
+                // What is left of a sequence whose rows are places in the text keeps its places.
+                (kept.len() < sequence.experts.len() / choices.max(1))
+                    .then(|| kept.iter().map(|at| *at as u32).collect())
+            }),
+            token_ids: of_kept(sequence.token_ids.clone()),
+            document: sequence.document.clone(),
+            category: sequence.category.clone(),
+            dataset: sequence.dataset.clone(),
+            place: sequence.place.clone(),
+            turns: sequence.turns.clone(),
+            ..rows.finish()
+        }
+    }
+}
+
+/// The rows of a sequence, choice by choice in the order of a trace.
+struct Rows<'a> {
+    of: &'a Prepared<'a>,
+    sequence: &'a RouteSequence,
+    done: PreparedSequence,
+    /// The order of the choices of the position at hand.
+    order: Vec<usize>,
+    shares: Vec<f32>,
+}
+
+impl<'a> Rows<'a> {
+    fn new(of: &'a Prepared<'a>, sequence: &'a RouteSequence, has_logits: bool) -> Self {
+        let has_shares = has_logits || sequence.weights.is_some() && of.reading.weights == Weights::SoftmaxAll;
+        let is_applied = sequence.weights.is_some() && of.reading.weights == Weights::Applied;
+        let done = PreparedSequence {
+            probability: has_shares.then(Vec::new),
+            combine_weight: is_applied.then(Vec::new),
+            entropy: has_logits.then(Vec::new),
+            margin_first: (has_shares && of.is_ranked()).then(Vec::new),
+            margin_k: has_logits.then(Vec::new),
+            logits: has_logits.then(Vec::new),
+            dropped: sequence.dropped.as_ref().map(|_| Vec::new()),
+            slots: sequence.slots.as_ref().map(|_| Vec::new()),
+            ..PreparedSequence::default()
+        };
+        Self { of, sequence, done, order: Vec::new(), shares: Vec::new() }
+    }
+
+    /// Appends the choices of one layer at one position, which begin at `first` in the record.
+    fn push(&mut self, first: usize, place: Place, scores: Option<&[f32]>) {
+        let Self { of, sequence, done, order, shares } = self;
+        let logical = |expert: ExpertId| match &of.header().physical_to_logical {
+            Some(map) => map[place.index].get(usize::from(expert)).copied().unwrap_or(expert),
+            None => expert,
+        };
+        let experts = &sequence.experts[first..first + place.recorded_choices];
+        let weights = sequence.weights.as_deref().map(|weights| &weights[first..first + place.recorded_choices]);
+        order.clear();
+        order.extend(0..place.choices);
+        if let (ChoiceOrder::SortByWeight, Some(weights)) = (of.reading.order, weights) {
+            order.sort_by(|a, b| weights[*b].total_cmp(&weights[*a]));
+        }
+        done.experts.extend(order.iter().map(|at| logical(experts[*at])));
+        if let (Some(into), Some(weights)) = (&mut done.combine_weight, weights) {
+            into.extend(order.iter().map(|at| weights[*at]));
+        }
+        if let (Some(into), Some(dropped)) = (&mut done.dropped, &sequence.dropped) {
+            into.extend(order.iter().map(|at| dropped[first + at]));
+        }
+        if let (Some(into), Some(slots)) = (&mut done.slots, &sequence.slots) {
+            into.extend(order.iter().map(|at| slots[first + at]));
+        }
+        shares.clear();
+        let mut second = 0.0;
+        match scores {
+            Some(scores) => {
+                let scores = done.keep_scores(scores, of.reading.logits_are_probabilities);
+                // As a forward pass of this program computes it, so that the same scores give the same numbers.
+                let mut all = vec![0.0; scores.len()];
+                softmax(&scores, &mut all);
+                shares.extend(order.iter().map(|at| all[usize::from(logical(experts[*at]))]));
+                second = done.measure(&all, shares);
+            }
+            None => shares.extend(weights.into_iter().flat_map(|weights| order.iter().map(|at| weights[*at]))),
+        }
+        if let Some(into) = &mut done.probability {
+            into.extend(shares.iter().copied());
+        }
+        if let Some(into) = &mut done.margin_first {
+            into.push(shares[0] - shares.get(1).copied().unwrap_or(second));
+        }
+    }
+
+    fn finish(self) -> PreparedSequence {
+        self.done
+    }
+}
+
+impl PreparedSequence {
+    /// Rows of the sequence, of `stride` choices each.
+    pub fn positions(&self, stride: usize) -> usize {
+        self.experts.len() / stride.max(1)
+    }
+
+    /// Keeps the scores of all experts, of probabilities their logarithm.
+    fn keep_scores(&mut self, scores: &[f32], are_probabilities: bool) -> Vec<f32> {
+        let scores: Vec<f32> = if are_probabilities {
+            scores.iter().map(|share| share.max(f32::MIN_POSITIVE).ln()).collect()
+        } else {
+            scores.to_vec()
+        };
+        if let Some(into) = &mut self.logits {
+            into.extend(&scores);
+        }
+        scores
+    }
+
+    /// Entropy and last margin of the shares of all experts; gives the largest share that was not chosen.
+    fn measure(&mut self, all: &[f32], chosen: &[f32]) -> f32 {
+        if let Some(into) = &mut self.entropy {
+            into.push(entropy(all));
+        }
+        let mut sorted = all.to_vec();
+        sorted.sort_unstable_by(|a, b| b.total_cmp(a));
+        let next = sorted.get(chosen.len()).copied().unwrap_or(0.0);
+        if let Some(into) = &mut self.margin_k {
+            let last = chosen.iter().copied().fold(f32::INFINITY, f32::min);
+            into.push(last - next);
+        }
+        next
+    }
+}

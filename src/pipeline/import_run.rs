@@ -1,0 +1,273 @@
+//! Routes that another engine recorded -> trace, statistics, charts, report.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use super::{
+    import_counts::{self, to_write},
+    options::{ReportOptions, StatisticSettings},
+    progress::{Progress, RunningStage, Stage},
+    statistics::{Analysis, finish_run},
+};
+use crate::{
+    checkpoint::sha256_file,
+    corpus::Tokenizer,
+    error::{Error, OptionName, Result, bullets, path_text},
+    import::{
+        CountTable, Gate, GateReport, Header, ImportOptions, Outcome, Prepared, PreparedSequence, RouteReader, Routes,
+        Source, check_counts, open,
+    },
+    run::{
+        Identity, ImportRecord, Occupied, RecordedInput, RunDir, RunKind, RunRecord,
+        StatisticSettings as RecordedSettings, TextOptions, protect_texts,
+    },
+    trace::{RoutedSequence, TraceBuilder, TraceOptions},
+};
+
+/// What an import is asked to do.
+#[derive(Clone, Debug, Default)]
+pub struct ImportRunOptions {
+    /// Files and folders that an engine wrote.
+    pub paths: Vec<PathBuf>,
+    /// What it is told beside them.
+    pub import: ImportOptions,
+    /// Name of the model in tables and charts; `None`: what the record says, else the name of the first path.
+    pub label: Option<String>,
+    /// Whether a record is taken although a check failed.
+    pub force_checks: bool,
+    /// Settings of the statistics.
+    pub statistics: StatisticSettings,
+    /// What becomes of a folder that holds something.
+    pub occupied: Occupied,
+    /// What is shown in the report.
+    pub report: ReportOptions,
+    /// The command line that the run records; empty for none.
+    pub command_line: Vec<String>,
+}
+
+/// What a record holds.
+enum Recorded {
+    /// Every token's choices.
+    Tokens(Box<dyn RouteReader>),
+    /// Numbers of assignments.
+    Counts(CountTable),
+}
+
+/// An import whose gate has been passed, ready to be written.
+pub(crate) struct ImportRun {
+    options: ImportRunOptions,
+    recorded: Recorded,
+    /// What the gate said.
+    pub(crate) gate: GateReport,
+    inputs: Vec<RecordedInput>,
+    tokenizer: Option<Tokenizer>,
+    clock: Instant,
+}
+
+/// Imports a record into the new or empty folder `out`: trace, statistics, charts, report. Gives what the gate said with it.
+///
+/// # Errors
+/// Everything that keeps the record from being read; [`Error::Corpus`] if a check of the gate failed and was not forced: nothing
+/// is written then. [`Error::Interrupted`] if it is cancelled.
+pub fn import(
+    options: ImportRunOptions,
+    out: &Path,
+    progress: &dyn Progress,
+) -> Result<(RunDir, Analysis, GateReport)> {
+    let ready = ImportRun::new(options, Some(out), progress)?;
+    ready.check_gate()?;
+    let gate = ready.gate.clone();
+    let (run, analysis) = ready.run(out, progress)?;
+    Ok((run, analysis, gate))
+}
+
+impl ImportRun {
+    /// Opens the record and looks at all of it.
+    pub(crate) fn new(options: ImportRunOptions, out: Option<&Path>, progress: &dyn Progress) -> Result<Self> {
+        let clock = Instant::now();
+        let source = Source::new(&options.paths)?;
+        if let Some(out) = out {
+            protect_texts(out, &source.files)?;
+        }
+        let (_, routes) = open(&source, &options.import)?;
+        let stage = RunningStage::begin(progress, Stage::Gate, None);
+        let (gate, recorded) = match routes {
+            Routes::Tokens(reader) => {
+                let gate = Gate::pass(reader.as_ref(), |positions| {
+                    progress.advanced(positions as u64);
+                    progress.check()
+                })?;
+                (gate, Recorded::Tokens(reader))
+            }
+            Routes::Counts(table) => {
+                let (gate, table) = check_counts(table);
+                (gate, Recorded::Counts(table))
+            }
+        };
+        drop(stage);
+        let inputs = source.files.iter().map(|path| recorded_input(path)).collect::<Result<_>>()?;
+        let tokenizer = options.import.tokenizer.as_deref().map(Tokenizer::at).transpose()?;
+        Ok(Self { options, recorded, gate, inputs, tokenizer, clock })
+    }
+
+    /// Refuses a record of which a check failed, unless it is forced.
+    pub(crate) fn check_gate(&self) -> Result<()> {
+        let failed: Vec<String> = self.gate.failed().map(|check| format!("{}: {}", check.check, check.says)).collect();
+        if failed.is_empty() || self.options.force_checks {
+            return Ok(());
+        }
+        Err(Error::corpus(
+            format!(
+                "the record cannot be true: {} of {} checks failed{}",
+                failed.len(),
+                self.gate.checks.len(),
+                bullets(&failed)
+            ),
+            format!(
+                "mend the recording; or import it all the same with {}, which marks the run",
+                OptionName::ForceChecks
+            ),
+        ))
+    }
+
+    /// How much the record holds, in words.
+    pub(crate) fn size(&self) -> String {
+        match &self.recorded {
+            Recorded::Tokens(_) => format!("{} sequences, {} positions", self.gate.sequences, self.gate.positions),
+            Recorded::Counts(table) => import_counts::size(table),
+        }
+    }
+
+    /// Writes the trace or the counts, and everything that follows from them.
+    pub(crate) fn run(self, out: &Path, progress: &dyn Progress) -> Result<(RunDir, Analysis)> {
+        let (run, mut record) = match &self.recorded {
+            Recorded::Tokens(reader) => self.write_trace(reader.as_ref(), out, progress)?,
+            Recorded::Counts(table) => self.write_counts(table, out)?,
+        };
+        run.write_record(&record)?;
+        let analysis = finish_run(&run, &mut record, self.options.report, progress, Some(self.clock))?;
+        Ok((run, analysis))
+    }
+
+    fn write_counts(&self, table: &CountTable, out: &Path) -> Result<(RunDir, RunRecord)> {
+        let counts = to_write(table, &self.gate.reading)?;
+        let identity = self.identity(false);
+        let (run, _) = RunDir::prepare(out, self.options.occupied, &identity)?;
+        counts.write(&run)?;
+        run.settle_checksums()?;
+        Ok((run, self.record(import_counts::record(&counts, self.label()), identity)))
+    }
+
+    fn write_trace(
+        &self,
+        reader: &dyn RouteReader,
+        out: &Path,
+        progress: &dyn Progress,
+    ) -> Result<(RunDir, RunRecord)> {
+        let prepared = Prepared::new(reader, &self.gate.reading)?;
+        let identity = self.identity(prepared.is_ranked());
+        let (run, _) = RunDir::prepare(out, self.options.occupied, &identity)?;
+        let names = TraceOptions {
+            label: self.label(),
+            ranked: prepared.is_ranked(),
+            bos: false,
+            in_order: self.gate.reading.in_order,
+        };
+        let mut builder = TraceBuilder::within(run, prepared.shape().clone(), names)?;
+        let stage = RunningStage::begin(progress, Stage::Import, Some(self.gate.positions));
+        for sequence in prepared.sequences()? {
+            let sequence = sequence?;
+            builder.push(&routed(&sequence))?;
+            progress.advanced(sequence.positions(prepared.stride()) as u64);
+            progress.check()?;
+        }
+        drop(stage);
+        let text = |id| self.tokenizer.as_ref().and_then(|tokenizer| tokenizer.piece(id));
+        let (run, record) = builder.finish_record(text)?;
+        Ok((run, self.record(record, identity)))
+    }
+
+    fn header(&self) -> &Header {
+        match &self.recorded {
+            Recorded::Tokens(reader) => reader.header(),
+            Recorded::Counts(table) => &table.header,
+        }
+    }
+
+    fn label(&self) -> String {
+        let of_path = || {
+            let path = self.options.paths.first();
+            path.and_then(|path| path.file_stem()).map(|stem| stem.to_string_lossy().into_owned())
+        };
+        let named = self.options.label.clone().or_else(|| self.header().model.clone());
+        named.or_else(of_path).unwrap_or_else(|| "imported".to_owned())
+    }
+
+    fn identity(&self, ranked: bool) -> Identity {
+        let header = self.header();
+        let text = TextOptions {
+            inputs: self.inputs.clone(),
+            category_key: None,
+            text_key: None,
+            context: 0,
+            truncate: false,
+            bos: false,
+            max_sequences: None,
+        };
+        let import = ImportRecord {
+            format: header.format.to_owned(),
+            engine: header.engine.clone(),
+            model: header.model.clone(),
+            ranked,
+            sequences: self.gate.sequences,
+            positions: self.gate.positions,
+            positions_left_out: self.gate.reading.positions_left_out,
+            remarks: header.remarks.clone(),
+            forced: self.gate.checks.iter().any(|check| check.outcome == Outcome::Failed),
+            checks: self.gate.checks.clone(),
+        };
+        Identity { text: Some(text), import: Some(import), ..Identity::new(RunKind::Import) }
+    }
+
+    /// The record of the builder, with where its routes come from.
+    fn record(&self, built: RunRecord, identity: Identity) -> RunRecord {
+        let StatisticSettings { seed, resamples, permutations, include_bos, .. } = self.options.statistics;
+        let queues = built.identity.queues;
+        RunRecord {
+            identity: Identity { queues, ..identity },
+            statistics: RecordedSettings { seed, resamples, permutations, exclude_bos: !include_bos },
+            command_line: self.options.command_line.clone(),
+            corpus: self.options.paths.iter().map(|path| path_text(path)).collect(),
+            ..built
+        }
+    }
+}
+
+/// A sequence as the builder takes it.
+fn routed(sequence: &PreparedSequence) -> RoutedSequence<'_> {
+    RoutedSequence {
+        experts: &sequence.experts,
+        probability: sequence.probability.as_deref(),
+        combine_weight: sequence.combine_weight.as_deref(),
+        entropy: sequence.entropy.as_deref(),
+        margin_first: sequence.margin_first.as_deref(),
+        margin_k: sequence.margin_k.as_deref(),
+        logits: sequence.logits.as_deref(),
+        dropped: sequence.dropped.as_deref(),
+        slots: sequence.slots.as_deref(),
+        token_ids: sequence.token_ids.as_deref(),
+        positions: sequence.positions.as_deref(),
+        document: sequence.document.as_deref(),
+        category: sequence.category.as_deref(),
+        dataset: sequence.dataset.as_deref(),
+        source: Some(&sequence.place),
+    }
+}
+
+fn recorded_input(path: &Path) -> Result<RecordedInput> {
+    let bytes = std::fs::metadata(path).map_err(Error::io("read", path))?.len();
+    let sha256 = sha256_file(path)?;
+    Ok(RecordedInput { path: path_text(path), sha256, bytes, partial: false, documents: None, format: None })
+}

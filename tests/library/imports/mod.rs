@@ -1,0 +1,5 @@
+//! Records of other engines, imported.
+
+mod carriers;
+mod counts;
+mod esft;
