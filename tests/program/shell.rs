@@ -84,7 +84,7 @@ fn bash_completes_the_options_of_every_subcommand() {
         println!("NOT RUN: there is no bash here");
         return;
     };
-    assert_eq!(first, ["report", "reproduce"]);
+    assert_eq!(first, ["report", "recorder", "reproduce"]);
     assert_eq!(offered(&script, &["reproduce", "--paper"]).unwrap(), ["--paper-only"]);
     assert_eq!(offered(&script, &["completions", "po"]).unwrap(), ["powershell"]);
     for (subcommand, options) in subcommands() {

@@ -132,7 +132,12 @@ fn nothing_typed_says_what_is_missing_and_shows_an_example() {
                        checkpoints of one run
           drops        Are later tokens dropped more? Multi-turn transcripts: where tokens lose their
                        experts, why, and what prevents it
+          import       Check routes that another engine recorded (vLLM, SGLang, transformers, Megatron ...),
+                       and study them as a run
+          recorder     Print the script that makes an engine record its routes
           demo         Run route, drift and drops on the bundled checkpoints, text and transcripts
+          contrast     Which experts differ between two categories, roles, documents or turns of a run, or
+                       between two runs?
           reproduce    How far are finished runs from the paper? Its Figures 5-14 beside yours, and the
                        closed forms they must satisfy
           notebook     Write a Jupyter notebook that loads a finished run and draws its main figures again,

@@ -116,7 +116,9 @@ fn memory_that_holds_no_routing_group() {
     "#]],
     );
     bench.refused(&["--memory", "much"], &expect![[r#"
-        error: invalid value 'much' for '--memory <SIZE>': couldn't parse "much" into a ByteSize, cannot parse float from empty string
+        error: invalid value 'much' for '--memory <SIZE>': expected a number with a unit, such as 800MB, 1.5GiB or 2TiB
+
+        hint: units of 1000 are kB, MB, GB and TB, those of 1024 KiB, MiB, GiB and TiB; without a unit the number counts bytes
 
         For more information, try '--help'.
     "#]]);
