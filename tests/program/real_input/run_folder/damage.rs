@@ -149,9 +149,9 @@ fn damage_without_checksums_is_an_error_with_a_name() {
     "#]].assert_eq(&flipped_without_checksums("tokens.parquet"));
     expect![[r#"
         5 from the end: exit code 2; error: `TEMP/run/trace/part-00000.parquet` cannot be read:  hint: the run is damaged: repeat the command that made it with --resume; a run of another version: with --force
-        60 from the end: exit code 0; not noticed
-        178 from the end: exit code 0; not noticed
-        180 from the end: exit code 0; not noticed
+        60 from the end: exit code 2; error: `TEMP/run/trace/part-00000.parquet` cannot be read:  hint: the run is damaged: repeat the command that made it with --resume; a run of another version: with --force
+        178 from the end: exit code 2; error: `TEMP/run/trace/part-00000.parquet` cannot be read:  hint: the run is damaged: repeat the command that made it with --resume; a run of another version: with --force
+        180 from the end: exit code 2; error: `TEMP/run/trace/part-00000.parquet` cannot be read:  hint: the run is damaged: repeat the command that made it with --resume; a run of another version: with --force
         300 from the end: exit code 2; error: `TEMP/run/trace/part-00000.parquet` cannot be read:  hint: the run is damaged: repeat the command that made it with --resume; a run of another version: with --force
         460 from the end: exit code 2; error: `TEMP/run/trace/part-00000.parquet` cannot be read:  hint: the run is damaged: repeat the command that made it with --resume; a run of another version: with --force
     "#]].assert_eq(&flipped_without_checksums("trace/part-00000.parquet"));
