@@ -1,6 +1,7 @@
 //! The SHA-256 of files, read in blocks.
 
 use std::{
+    fmt::Write as _,
     fs::File,
     io::{self, Read},
     ops::Range,
@@ -30,16 +31,22 @@ pub fn sha256_file(path: &Path) -> Result<String> {
         }
         hasher.update(&block[..count]);
     }
-    Ok(hexadecimal(hasher))
+    Ok(hexadecimal(&hasher.finalize()))
 }
 
 /// SHA-256 of bytes in hexadecimal.
-pub(super) fn sha256_bytes(bytes: &[u8]) -> String {
-    hexadecimal(Sha256::new_with_prefix(bytes))
+pub fn sha256_bytes(bytes: &[u8]) -> String {
+    hexadecimal(&Sha256::digest(bytes))
 }
 
-fn hexadecimal(hasher: Sha256) -> String {
-    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
+/// A digest in hexadecimal.
+pub fn hexadecimal(digest: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * digest.len());
+    for byte in digest {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 /// Reads an open file once from its first byte to its last: computes its SHA-256 and passes the bytes of every part to its scan.
@@ -78,7 +85,7 @@ pub(super) fn sha256_and_scan(
         hasher.update(bytes);
         watch(bytes.len() as u64);
     })?;
-    Ok(hexadecimal(hasher))
+    Ok(hexadecimal(&hasher.finalize()))
 }
 
 /// Gives a range of bytes to `take`, block by block.

@@ -25,7 +25,7 @@ mod torch;
 mod validate;
 
 pub use config::Config;
-pub use hash::sha256_file;
+pub use hash::{hexadecimal, sha256_bytes, sha256_file};
 pub use hub::{check_blob, repository_name, snapshot};
 pub use sanity::{Oddity, OddityKind, describe_oddities};
 pub use shapes::{ExpectedTensor, ParameterCount};

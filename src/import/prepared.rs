@@ -120,12 +120,8 @@ impl<'a> Prepared<'a> {
     /// Those of reading.
     pub fn sequences(&self) -> Result<impl Iterator<Item = Result<PreparedSequence>> + '_> {
         let sequences = self.reader.sequences()?;
-        Ok(sequences.filter_map(|sequence| match sequence {
-            Ok(sequence) => {
-                Some(Ok(self.prepare(&sequence))).filter(|it| it.as_ref().is_ok_and(|it| !it.experts.is_empty()))
-            }
-            Err(error) => Some(Err(error)),
-        }))
+        let prepared = sequences.map(|sequence| Ok(self.prepare(&sequence?)));
+        Ok(prepared.filter(|sequence| !sequence.as_ref().is_ok_and(|sequence| sequence.experts.is_empty())))
     }
 
     fn prepare(&self, sequence: &RouteSequence) -> PreparedSequence {
@@ -143,14 +139,16 @@ impl<'a> Prepared<'a> {
                 rows.push(position * choices + place.choice, *place, scores);
             }
         }
-        let of_kept = |values: Option<Vec<u32>>| values.map(|values| kept.iter().map(|at| values[*at]).collect());
+        let of_kept = |values: &Option<Vec<u32>>| -> Option<Vec<u32>> {
+            values.as_ref().map(|values| kept.iter().map(|at| values[*at]).collect())
+        };
         PreparedSequence {
-            positions: of_kept(sequence.positions.clone()).or_else(|| {
+            positions: of_kept(&sequence.positions).or_else(|| {
                 // What is left of a sequence whose rows are places in the text keeps its places.
                 (kept.len() < sequence.experts.len() / choices.max(1))
                     .then(|| kept.iter().map(|at| *at as u32).collect())
             }),
-            token_ids: of_kept(sequence.token_ids.clone()),
+            token_ids: of_kept(&sequence.token_ids),
             document: sequence.document.clone(),
             category: sequence.category.clone(),
             dataset: sequence.dataset.clone(),

@@ -92,6 +92,21 @@ impl Header {
     pub fn stride(&self) -> usize {
         self.layers.iter().map(|layer| layer.top_k).sum()
     }
+
+    /// The values of each position, of values `[positions, layers, k]`.
+    pub fn rows<'v, T>(&self, values: &'v [T]) -> std::slice::ChunksExact<'v, T> {
+        values.chunks_exact(self.stride().max(1))
+    }
+
+    /// The values of each layer, of those of a position.
+    pub fn choices<'v, T>(&self, row: &'v [T]) -> impl Iterator<Item = &'v [T]> {
+        let mut rest = row;
+        self.layers.iter().map(move |layer| {
+            let (choices, others) = rest.split_at(layer.top_k);
+            rest = others;
+            choices
+        })
+    }
 }
 
 /// Tokens of a conversation that one role said.

@@ -32,7 +32,9 @@ pub(crate) struct StorageView<'a> {
     pub(crate) key: &'a str,
     /// First element in the storage.
     pub(crate) offset: usize,
+    /// Size of each dimension.
     pub(crate) shape: Vec<usize>,
+    /// Elements from one index of a dimension to the next.
     pub(crate) strides: Vec<usize>,
 }
 

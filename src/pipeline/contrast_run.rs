@@ -130,6 +130,7 @@ pub(crate) struct ContrastRun {
 
 /// A finished contrast.
 pub(crate) struct ContrastResult {
+    /// What was found.
     pub(crate) contrast: Contrast,
     run: ContrastRun,
     about: Vec<ContrastedRun>,

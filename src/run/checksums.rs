@@ -12,10 +12,12 @@ use std::{
 };
 
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use super::durable::write_file;
-use crate::error::{Error, Result};
+use crate::{
+    checkpoint::sha256_bytes,
+    error::{Error, Result},
+};
 
 /// Files without a checksum: both contain the time that the run took, so their bytes differ between equal runs.
 pub(super) const UNLISTED: [&str; 2] = ["manifest.json", "report.html"];
@@ -197,24 +199,9 @@ pub(super) fn is_digest(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// SHA-256 in hexadecimal.
-pub(super) fn sha256(bytes: &[u8]) -> String {
-    hexadecimal(&Sha256::digest(bytes))
-}
-
-/// A digest as text.
-pub(super) fn hexadecimal(digest: &[u8]) -> String {
-    let mut text = String::with_capacity(2 * digest.len());
-    for byte in digest {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
-}
-
 /// The digest of the identity of a run; the order of the keys makes no difference.
 pub(super) fn run_digest(identity: &Value) -> String {
-    sha256(sorted(identity).to_string().as_bytes())
+    sha256_bytes(sorted(identity).to_string().as_bytes())
 }
 
 fn sorted(value: &Value) -> Value {
@@ -245,7 +232,7 @@ mod tests {
     fn lines_are_added_and_a_cut_one_is_none() {
         let folder = tempfile::tempdir().unwrap();
         let mut checksums = Checksums::new(folder.path(), "r");
-        let entry = |name: &str| (name.to_owned(), sha256(name.as_bytes()));
+        let entry = |name: &str| (name.to_owned(), sha256_bytes(name.as_bytes()));
         checksums.add(vec![entry("trace/b")]).unwrap();
         checksums.add(vec![entry("trace/a"), entry("stats/x  y")]).unwrap();
         let path = folder.path().join(CHECKSUMS);
@@ -254,9 +241,9 @@ mod tests {
         forget();
         let mut read = Checksums::open(folder.path()).unwrap();
         assert_eq!((read.run(), read.below("trace").len(), read.lists("stats/x  y")), (Some("r"), 2, false));
-        assert_eq!(read.compare("trace/a", &sha256(b"trace/a")), ChecksumMatch::Same);
-        assert_eq!(read.compare("trace/b", &sha256(b"trace/a")), ChecksumMatch::Other);
-        assert_eq!(read.compare("trace/c", &sha256(b"trace/a")), ChecksumMatch::Unlisted);
+        assert_eq!(read.compare("trace/a", &sha256_bytes(b"trace/a")), ChecksumMatch::Same);
+        assert_eq!(read.compare("trace/b", &sha256_bytes(b"trace/a")), ChecksumMatch::Other);
+        assert_eq!(read.compare("trace/c", &sha256_bytes(b"trace/a")), ChecksumMatch::Unlisted);
         assert!(read.is_known("trace/a") && !read.is_known("trace/b"));
         // The next line must not be joined to the one that was cut short.
         read.add(vec![entry("trace/c")]).unwrap();

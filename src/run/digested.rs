@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write};
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
-use super::checksums::hexadecimal;
+use crate::checkpoint::hexadecimal;
 
 /// A file in the making, and the SHA-256 of what was written into it.
 pub(super) struct Digested {

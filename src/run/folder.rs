@@ -9,7 +9,7 @@ use std::{
 use serde::Serialize;
 
 use super::{
-    checksums::{ChecksumMatch, Checksums, UNLISTED, run_digest, sha256},
+    checksums::{ChecksumMatch, Checksums, UNLISTED, run_digest},
     difference::as_json,
     durable,
     durable::write_file,
@@ -18,7 +18,10 @@ use super::{
     record::{LooseRecord, RunRecord},
     run_entries::{self, Holds},
 };
-use crate::error::{CommandName, Error, OptionName, Result};
+use crate::{
+    checkpoint::sha256_bytes,
+    error::{CommandName, Error, OptionName, Result},
+};
 
 /// A run folder.
 #[derive(Clone, Debug)]
@@ -225,7 +228,7 @@ impl RunDir {
             write_file(&self.file(name), bytes.as_ref())?;
         }
         let listed = files.iter().filter(|(name, _)| !UNLISTED.contains(&name.as_str()));
-        Ok(Written(listed.map(|(name, bytes)| (name.clone(), sha256(bytes.as_ref()))).collect()))
+        Ok(Written(listed.map(|(name, bytes)| (name.clone(), sha256_bytes(bytes.as_ref()))).collect()))
     }
 
     /// Records the checksums of files that are on the disk, which makes them part of the run.
@@ -273,7 +276,7 @@ impl RunDir {
         if self.checksums().is_none_or(|checksums| checksums.is_known(name)) {
             return Ok(bytes);
         }
-        let digest = sha256(&bytes);
+        let digest = sha256_bytes(&bytes);
         let verdict = self.checksums().map_or(ChecksumMatch::Same, |checksums| checksums.compare(name, &digest));
         let what = match verdict {
             ChecksumMatch::Same => return Ok(bytes),

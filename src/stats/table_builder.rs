@@ -95,9 +95,9 @@ impl TableBuilder {
     pub fn from_parquet<R: Read + Seek + polars::io::mmap::MmapBytesReader>(name: &str, reader: R) -> Result<Self> {
         let frame = read_frame(name, reader)?;
         let layers = by_layer(&frame).map_err(|error| table_error(name, &error))?;
-        let mut table = Self::new(name);
-        layers.into_iter().try_for_each(|layer| table.push(layer))?;
-        Ok(table)
+        // The layers share the columns of the file: to pack them would be work without a gain.
+        let layers = layers.into_iter().map(Layer::Columns).collect();
+        Ok(Self { name: name.to_owned(), kinds: kinds_of(&frame).collect(), layers })
     }
 
     /// How many rows there are.
@@ -110,13 +110,8 @@ impl TableBuilder {
     /// # Errors
     /// [`crate::error::Error::Internal`] if polars refuses the columns.
     pub fn append(&mut self, table: &StatisticTable) -> Result<()> {
-        self.push(table.to_frame()?)
-    }
-
-    fn push(&mut self, columns: DataFrame) -> Result<()> {
-        for column in columns.columns() {
-            self.kinds.entry(column.name().to_string()).or_insert_with(|| column.dtype().clone());
-        }
+        let columns = table.to_frame()?;
+        self.kinds.extend(kinds_of(&columns));
         self.layers.push(Layer::new(&self.name, columns)?);
         Ok(())
     }
@@ -194,6 +189,11 @@ impl TableBuilder {
             all.map_err(|error| table_error(&self.name, &error))
         })
     }
+}
+
+/// The columns of a layer, or of a file, with their types.
+fn kinds_of(columns: &DataFrame) -> impl Iterator<Item = (String, DataType)> {
+    columns.columns().iter().map(|column| (column.name().to_string(), column.dtype().clone()))
 }
 
 /// The rows of each layer; they stand together.

@@ -14,6 +14,7 @@ mod inputs;
 mod layout;
 mod part;
 mod read_trace;
+mod routed_sequence;
 mod trace_builder;
 mod trace_writer;
 mod write_inputs;
@@ -27,7 +28,8 @@ pub use counts::{AssignmentCounts, CountedUnit, LayerCounts};
 pub use layout::{SEGMENT_TOKENS, Segment, TraceLayout};
 pub use part::FinishedPart;
 pub use read_trace::RoutingTrace;
-pub use trace_builder::{RoutedSequence, TraceBuilder, TraceOptions};
+pub use routed_sequence::RoutedSequence;
+pub use trace_builder::{TraceBuilder, TraceOptions};
 pub use trace_writer::TraceWriter;
 pub use write_inputs::write_inputs;
 

@@ -51,15 +51,10 @@ fn class(id: u32) -> usize {
 impl Check for TokensAligned {
     fn see(&mut self, header: &Header, sequence: &RouteSequence) {
         let Some(ids) = &sequence.token_ids else { return };
-        let stride = header.stride().max(1);
         // The first layer that is not dense: ids of a layer of zeros would say nothing.
-        for (position, row) in sequence.experts.chunks_exact(stride).enumerate() {
-            let mut first = 0;
-            let choices = header.layers.iter().find_map(|layer| {
-                let choices = &row[first..first + layer.top_k];
-                first += layer.top_k;
-                let is_there = !choices.contains(&ABSENT) && (choices.len() == 1 || choices.iter().any(|it| *it != 0));
-                is_there.then_some(choices)
+        for (position, row) in header.rows(&sequence.experts).enumerate() {
+            let choices = header.choices(row).find(|choices| {
+                !choices.contains(&ABSENT) && (choices.len() == 1 || choices.iter().any(|it| *it != 0))
             });
             let Some(choices) = choices else { continue };
             self.rows += 1;

@@ -37,13 +37,10 @@ impl ExpertsExist {
 
 impl Check for ExpertsExist {
     fn see(&mut self, header: &Header, sequence: &RouteSequence) {
-        for row in sequence.experts.chunks_exact(header.stride().max(1)) {
-            let mut first = 0;
-            for ((recorded, layer), at) in header.layers.iter().zip(&mut self.layers).zip(0..) {
-                let choices = &row[first..first + recorded.top_k];
-                first += recorded.top_k;
+        for row in header.rows(&sequence.experts) {
+            for ((at, choices), layer) in header.choices(row).enumerate().zip(&mut self.layers) {
                 let physical = header.physical_to_logical.as_ref().and_then(|map| map.get(at)).map(Vec::len);
-                layer.see(choices, physical.or(recorded.num_experts));
+                layer.see(choices, physical.or(header.layers[at].num_experts));
             }
         }
     }

@@ -28,11 +28,8 @@ impl RowsApart {
 
 impl Check for RowsApart {
     fn see(&mut self, header: &Header, sequence: &RouteSequence) {
-        for row in sequence.experts.chunks_exact(header.stride().max(1)) {
-            let mut first = 0;
-            for (layer, recorded) in self.0.iter_mut().zip(&header.layers) {
-                let choices = &row[first..first + recorded.top_k];
-                first += recorded.top_k;
+        for row in header.rows(&sequence.experts) {
+            for ((layer, recorded), choices) in self.0.iter_mut().zip(&header.layers).zip(header.choices(row)) {
                 let Some(experts) = recorded.num_experts.filter(|experts| recorded.top_k < *experts) else { continue };
                 for &expert in choices {
                     layer.window.push(expert);

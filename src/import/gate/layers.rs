@@ -43,12 +43,8 @@ impl LayersDiffer {
 
 /// Calls `f` with the choices of every layer at every position.
 fn for_layers<'a>(header: &Header, sequence: &'a RouteSequence, mut f: impl FnMut(usize, &'a [u16])) {
-    for row in sequence.experts.chunks_exact(header.stride().max(1)) {
-        let mut first = 0;
-        for (at, layer) in header.layers.iter().enumerate() {
-            f(at, &row[first..first + layer.top_k]);
-            first += layer.top_k;
-        }
+    for row in header.rows(&sequence.experts) {
+        header.choices(row).enumerate().for_each(|(at, choices)| f(at, choices));
     }
 }
 

@@ -84,15 +84,14 @@ impl GridComplete {
 
 impl Check for GridComplete {
     fn see(&mut self, header: &Header, sequence: &RouteSequence) {
-        for row in sequence.experts.chunks_exact(header.stride().max(1)) {
+        for row in header.rows(&sequence.experts) {
             self.positions += 1;
-            let (mut first, mut missing) = (0, 0);
-            for (layer, count) in header.layers.iter().zip(&mut self.by_layer) {
-                if row[first..first + layer.top_k].iter().all(|expert| *expert == ABSENT) {
+            let mut missing = 0;
+            for (choices, count) in header.choices(row).zip(&mut self.by_layer) {
+                if choices.iter().all(|expert| *expert == ABSENT) {
                     *count += 1;
                     missing += 1;
                 }
-                first += layer.top_k;
             }
             self.gaps += u64::from(missing > 0);
             self.empty += u64::from(missing == header.layers.len());

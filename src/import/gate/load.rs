@@ -46,17 +46,15 @@ pub(in crate::import) fn is_even(ratio: f64, experts: usize) -> bool {
 
 impl Check for LoadUneven {
     fn see(&mut self, header: &Header, sequence: &RouteSequence) {
-        for row in sequence.experts.chunks_exact(header.stride().max(1)) {
-            let mut first = 0;
-            for (layer, counts) in header.layers.iter().zip(&mut self.counts) {
-                for &expert in row[first..first + layer.top_k].iter().filter(|expert| **expert != ABSENT) {
+        for row in header.rows(&sequence.experts) {
+            for (choices, counts) in header.choices(row).zip(&mut self.counts) {
+                for &expert in choices.iter().filter(|expert| **expert != ABSENT) {
                     let at = usize::from(expert);
                     if counts.len() <= at {
                         counts.resize(at + 1, 0);
                     }
                     counts[at] += 1;
                 }
-                first += layer.top_k;
             }
         }
     }

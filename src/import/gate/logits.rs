@@ -29,15 +29,12 @@ fn for_scores<'a>(header: &Header, sequence: &'a RouteSequence, mut f: impl FnMu
     let Some(logits) = &sequence.logits else { return };
     let sizes: Vec<usize> = header.layers.iter().map(|layer| layer.num_experts.unwrap_or(0)).collect();
     let scores: usize = sizes.iter().sum();
-    let stride = header.stride().max(1);
-    for (row, all) in sequence.experts.chunks_exact(stride).zip(logits.chunks_exact(scores.max(1))) {
-        let (mut choice, mut score) = (0, 0);
-        for (at, layer) in header.layers.iter().enumerate() {
-            let choices = &row[choice..choice + layer.top_k];
+    for (row, all) in header.rows(&sequence.experts).zip(logits.chunks_exact(scores.max(1))) {
+        let mut score = 0;
+        for (at, choices) in header.choices(row).enumerate() {
             if !choices.contains(&ABSENT) {
                 f(at, choices, &all[score..score + sizes[at]]);
             }
-            choice += layer.top_k;
             score += sizes[at];
         }
     }

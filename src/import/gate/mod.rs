@@ -86,7 +86,7 @@ impl Gate {
         }
     }
 
-    /// What all of it says. Checks come in the order of [`CHECKS`]; a later one sees what the earlier ones decided.
+    /// What all of it says. Checks come in the order of the catalogue; a later one sees what the earlier ones decided.
     pub fn finish(self) -> GateReport {
         let mut reading = Reading::of(&self.header);
         let checks = self.checks.into_iter().map(|check| check.finish(&self.header, &mut reading)).collect();

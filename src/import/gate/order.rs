@@ -28,20 +28,17 @@ impl Order {
 
 impl Check for Order {
     fn see(&mut self, header: &Header, sequence: &RouteSequence) {
-        let stride = header.stride().max(1);
-        for (position, row) in sequence.experts.chunks_exact(stride).enumerate() {
-            let mut first = 0;
-            for layer in &header.layers {
-                let choices = first..first + layer.top_k;
-                first += layer.top_k;
-                let experts = &row[choices.clone()];
+        let mut weights = sequence.weights.as_deref().map(|weights| header.rows(weights));
+        for row in header.rows(&sequence.experts) {
+            let mut weights = weights.as_mut().and_then(Iterator::next).map(|row| header.choices(row));
+            for experts in header.choices(row) {
+                let weights = weights.as_mut().and_then(Iterator::next);
                 if experts.len() < 2 || experts.contains(&ABSENT) || experts.iter().all(|expert| *expert == 0) {
                     continue;
                 }
                 self.rows += 1;
                 self.ascending += u64::from(experts.is_sorted());
-                if let Some(weights) = &sequence.weights {
-                    let weights = &weights[position * stride..][choices];
+                if let Some(weights) = weights {
                     self.weighed += 1;
                     self.descending += u64::from(weights.is_sorted_by(|a, b| a >= b));
                 }

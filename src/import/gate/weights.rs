@@ -31,16 +31,11 @@ impl WeightSums {
 impl Check for WeightSums {
     fn see(&mut self, header: &Header, sequence: &RouteSequence) {
         let Some(weights) = &sequence.weights else { return };
-        let stride = header.stride().max(1);
-        for (experts, weights) in sequence.experts.chunks_exact(stride).zip(weights.chunks_exact(stride)) {
-            let mut first = 0;
-            for layer in &header.layers {
-                let choices = first..first + layer.top_k;
-                first += layer.top_k;
-                if experts[choices.clone()].contains(&ABSENT) {
+        for (experts, weights) in header.rows(&sequence.experts).zip(header.rows(weights)) {
+            for (experts, row) in header.choices(experts).zip(header.choices(weights)) {
+                if experts.contains(&ABSENT) {
                     continue;
                 }
-                let row = &weights[choices];
                 let sum: f64 = row.iter().map(|weight| f64::from(*weight)).sum();
                 self.rows += 1;
                 self.not_finite += u64::from(!sum.is_finite());

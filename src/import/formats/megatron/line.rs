@@ -24,10 +24,13 @@ pub(super) struct Line {
     pub(super) step: u64,
     /// As it is written.
     pub(super) layer: u16,
+    /// Tokens.
     pub(super) rows: usize,
+    /// Choices of a token.
     pub(super) top_k: usize,
     /// `[rows, top_k]`
     pub(super) experts: Vec<ExpertId>,
+    /// Where its logits are, if they were written.
     pub(super) logits: Option<Logits>,
     /// Whether it is of the decoder, not of the layers that predict tokens further ahead.
     pub(super) is_decoder: bool,
@@ -36,7 +39,9 @@ pub(super) struct Line {
 /// Where the logits of a line are in the file beside it, `[rows, experts]` in bfloat16.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Logits {
+    /// First byte.
     pub(super) offset: u64,
+    /// Scores of a token.
     pub(super) experts: usize,
 }
 

@@ -13,8 +13,11 @@ use crate::error::{Error, Result};
 /// The layers of one micro-batch in one step, in the order of their lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Pass {
+    /// Training iteration or inference step.
     pub(super) step: u64,
+    /// Tokens.
     pub(super) rows: usize,
+    /// One for each layer.
     pub(super) lines: Vec<Line>,
 }
 

@@ -23,7 +23,9 @@ const ASCENDING: f64 = 0.99;
 pub(super) struct Scan {
     /// By layer, as it is written, the passes that have it.
     pub(super) written: BTreeMap<u16, u64>,
+    /// Choices of a token.
     pub(super) top_k: usize,
+    /// Tokens over all passes.
     pub(super) positions: u64,
     /// Lines that are not of the decoder.
     pub(super) others: u64,

@@ -19,8 +19,9 @@ use crate::{
     routing::{ExpertId, LayerId},
 };
 
-/// The files, of which there is one.
+/// Counts as a table.
 pub(super) const PARQUET: &str = "counts.parquet";
+/// Counts as lines of JSON, where there is no table.
 pub(super) const LINES: &str = "counts.jsonl";
 /// An example of a line.
 const EXPECTED: &str = r#"{"layer": 1, "expert": 0, "count": 17, "category": "law"}"#;

@@ -10,6 +10,8 @@ pub(super) const FILE: &str = "routing.json";
 
 /// What is known besides the routes.
 pub(super) struct Known<'a> {
+    /// `routing.json`, if it is there.
     pub(super) json: Option<&'a RoutingJson>,
+    /// Files, options and the configuration of the model.
     pub(super) opened: &'a Opened<'a>,
 }

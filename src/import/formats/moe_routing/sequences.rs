@@ -20,8 +20,11 @@ const FILE: &str = "sequences.jsonl";
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(super) struct Named {
     sequence: u32,
+    /// Its document.
     pub(super) document: Option<String>,
+    /// Its category.
     pub(super) category: Option<String>,
+    /// Its data set.
     pub(super) dataset: Option<String>,
     #[serde(default)]
     turns: Vec<(String, u32, u32)>,

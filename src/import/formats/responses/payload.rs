@@ -26,9 +26,13 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// Expert ids `[rows, layers, k]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Payload {
+    /// Tokens with a row.
     pub(super) rows: usize,
+    /// Layers of a row, dense ones counted where the engine counts them.
     pub(super) layers: usize,
+    /// Choices of a layer.
     pub(super) top_k: usize,
+    /// The ids, row by row.
     pub(super) experts: Vec<ExpertId>,
 }
 

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 /// The tokens of a pass.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Pass {
+    /// Their ids.
     pub(super) token_ids: Vec<u32>,
+    /// Their places in their sequences.
     pub(super) positions: Vec<u32>,
     /// Tokens of each request; `None` in a pass that decodes.
     pub(super) lengths: Option<Vec<usize>>,
@@ -16,7 +18,9 @@ pub(super) struct Pass {
 /// A sequence: positions and tokens of its rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Rebuilt {
+    /// Places in the sequence, ascending.
     pub(super) positions: Vec<u32>,
+    /// Token ids of the rows.
     pub(super) token_ids: Vec<u32>,
 }
 
@@ -25,6 +29,7 @@ pub(super) struct Rebuilt {
 pub(super) struct Rebuilding {
     /// By pass and row the sequence that it belongs to.
     pub(super) owners: Vec<Vec<Option<u32>>>,
+    /// The sequences so far.
     pub(super) sequences: Vec<Rebuilt>,
     /// Requests that may go on.
     open: Vec<Open>,
