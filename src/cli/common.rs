@@ -63,7 +63,7 @@ pub struct RoutingArgs {
     /// Slots per expert: port (PyTorch port, the released checkpoints), t5x (training code) or unlimited
     #[arg(long, value_name = "RULE", default_value_t, value_parser = one_of(CapacityRule::ALL, CapacityRule::name), hide_possible_values = true)]
     pub capacity_rule: CapacityRule,
-    /// Multiple of the average load that an expert accepts [default: router_capacity_factor_eval of config.json]
+    /// Multiple of the average load that an expert accepts [default: router_capacity_factor_eval of config.json; 1.25 for imported routes]
     #[arg(long, value_name = "F", allow_negative_numbers = true)]
     pub capacity_factor: Option<f64>,
     /// Route with a router that gives every token the same logits (its rows are all equal), instead of refusing it

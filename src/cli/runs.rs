@@ -73,18 +73,18 @@ pub struct DriftArgs {
 /// `drops`.
 #[derive(Clone, Debug, Args)]
 #[command(
-    override_usage = "openmoe-analyze drops [OPTIONS] <CHECKPOINT> --transcripts <PATH>... --out <DIR>",
-    after_help = "Example:\n  openmoe-analyze drops openmoe-8b --compare openmoe-8b-chat --transcripts mt_bench_question.jsonl mt_bench_answer.jsonl --corpus corpus/domains --out runs/drops\n\nTranscripts: lists of messages ({role, content} or {from, value}) under any key, as in ShareGPT, OpenAI and WildChat files, prompts with their responses, MT-Bench questions and answers, OASST trees; files as for a corpus, Parquet included, folders of these, - for standard input. The format is detected for each file."
+    override_usage = "openmoe-analyze drops [OPTIONS] <CHECKPOINT> --transcripts <PATH>... --out <DIR>\n       openmoe-analyze drops [OPTIONS] <IMPORT> --out <DIR>",
+    after_help = "Example:\n  openmoe-analyze drops openmoe-8b --compare openmoe-8b-chat --transcripts mt_bench_question.jsonl mt_bench_answer.jsonl --corpus corpus/domains --out runs/drops\n\nImported routes have no capacity: what a capacity would drop of them, and how evenly ranks that share the experts are loaded:\n  openmoe-analyze drops runs/imported --capacity-factor 1.25 --group tokens:4096 --expert-parallel 4 8 --out runs/capacity\n\nTranscripts: lists of messages ({role, content} or {from, value}) under any key, as in ShareGPT, OpenAI and WildChat files, prompts with their responses, MT-Bench questions and answers, OASST trees; files as for a corpus, Parquet included, folders of these, - for standard input. The format is detected for each file."
 )]
 pub struct DropsArgs {
-    /// Checkpoint folder, or LABEL=FOLDER
+    /// Checkpoint folder, or LABEL=FOLDER; or a finished import, whose routes are replayed with a capacity
     #[arg(value_name = "CHECKPOINT")]
     pub checkpoint: PathBuf,
     /// A second checkpoint for the same conversations, such as the chat-tuned one
     #[arg(long, value_name = "CHECKPOINT")]
     pub compare: Option<PathBuf>,
     /// Conversations to route: files, folders, or - for standard input; every file is a data set
-    #[arg(long, num_args = 1.., value_name = "PATH", required_unless_present = "corpus")]
+    #[arg(long, num_args = 1.., value_name = "PATH")]
     pub transcripts: Vec<PathBuf>,
     /// Plain text to compare with: files or folders; every path is a data set
     #[arg(long, num_args = 1.., value_name = "PATH")]
@@ -101,6 +101,9 @@ pub struct DropsArgs {
     /// Run the forward pass again with these capacity factors, to see how far the replay of the recorded choices is off
     #[arg(long, num_args = 1.., value_name = "F")]
     pub exact_replay: Vec<f64>,
+    /// Load of R ranks that hold contiguous blocks of a layer's experts: the largest over the mean load [default: 2, 4 and 8 for imported routes where the experts divide so, else none]
+    #[arg(long, num_args = 1.., value_name = "R", value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub expert_parallel: Vec<u32>,
     /// What every run has
     #[command(flatten)]
     pub common: CommonArgs,

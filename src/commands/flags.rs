@@ -14,6 +14,8 @@ pub(super) fn flag(option: OptionName) -> &'static str {
         OptionName::Context => "--context",
         OptionName::Corpus => "--corpus",
         OptionName::ExactReplay => "--exact-replay",
+        OptionName::ExpertParallel => "--expert-parallel",
+        OptionName::Compare => "--compare",
         OptionName::ExcludeBos => "--exclude-bos",
         OptionName::Final => "--final",
         OptionName::Force => "--force",

@@ -63,6 +63,7 @@ impl From<&DropsArgs> for DropsOptions {
             compare: typed.compare.as_ref().map(|typed| CheckpointSpec::new(typed, false)),
             bin: typed.bin,
             exact_replay: typed.exact_replay.clone(),
+            expert_parallel: typed.expert_parallel.clone(),
             log_logits: typed.common.execution.log_logits,
             run: RunOptions {
                 conversations: (!typed.transcripts.is_empty()).then_some(conversations),

@@ -41,12 +41,14 @@ option_names! {
     CapacityFactor: "RoutingOptions::capacity_factor", "Multiple of the average load that an expert accepts.";
     CapacityRule: "RoutingOptions::capacity_rule", "How many slots an expert has.";
     Category: "InputOptions::category_key", "Key of the rows that names the category.";
+    Compare: "DropsOptions::compare", "A second checkpoint for the same conversations.";
     ConditionA: "ContrastOptions::a", "Conditions of the tokens on side A of a contrast.";
     ConditionB: "ContrastOptions::b", "Conditions of the tokens on side B of a contrast.";
     Context: "InputOptions::context", "Tokens per sequence.";
     Corpus: "RunOptions::corpus", "Files and folders of plain text.";
     ExactReplay: "DropsOptions::exact_replay", "Capacity factors at which the forward pass is run again.";
     ExcludeBos: "StatisticSettings::include_bos = false", "Leave the BOS rows out of the statistics.";
+    ExpertParallel: "DropsOptions::expert_parallel", "Numbers of ranks that share the experts of a layer.";
     Final: "DriftOptions::off_axis", "A checkpoint that is not on the time axis.";
     ForceChecks: "ImportRunOptions::force_checks", "Import a record although a check failed.";
     Force: "Occupied::Replace", "Replace the run that is in the folder.";

@@ -7,6 +7,7 @@ use super::{
     checkpoint_list::check_labels,
     checkpoint_spec::CheckpointSpec,
     forward_pass::run_forward_pass,
+    import_drops_run::ImportDropsRun,
     options::{DropsOptions, RunOptions},
     pass::Pass,
     pass_record::pass_record,
@@ -26,13 +27,17 @@ use crate::{
     },
 };
 
-/// Routes conversations and text with one or two checkpoints, into the new or empty folder `out`.
+/// Routes conversations and text with one or two checkpoints, into the new or empty folder `out`. If the checkpoint is a finished
+/// import, its routes are replayed with the capacity of the options instead.
 /// [`ExecutionOptions::occupied`](super::options::ExecutionOptions::occupied) decides what happens to a folder that is not empty.
 ///
 /// # Errors
 /// Options, checkpoints, text or a folder that cannot be used. Nothing is written then, unless the forward pass itself fails.
 /// [`Error::Interrupted`] if the run is cancelled; what is complete is kept.
 pub fn drops(options: DropsOptions, out: &Path, progress: &dyn Progress) -> Result<(RunDir, Analysis)> {
+    if options.checkpoint.is_run() {
+        return ImportDropsRun::new(options, Some(out))?.run(out, progress);
+    }
     DropsRun::new(options, Some(out), progress)?.run(out, progress)
 }
 
@@ -53,6 +58,7 @@ impl DropsRun {
     /// Opens, reads, validates and compares everything; also the folder `out`, if the run is to be written.
     pub(crate) fn new(options: DropsOptions, out: Option<&Path>, progress: &dyn Progress) -> Result<Self> {
         let clock = Instant::now();
+        check_text(&options)?;
         check_factors(&options)?;
         let specs = specs(&options, out)?;
         let template = template(&options, &specs, progress)?;
@@ -64,7 +70,8 @@ impl DropsRun {
     /// The whole run, in the folder `out`. Nothing is written before everything has been opened and validated.
     pub(crate) fn run(self, out: &Path, progress: &dyn Progress) -> Result<(RunDir, Analysis)> {
         let Self { options, passes, mut prepared, specs, identity, clock } = self;
-        let drops = DropsSettings { bin: options.bin };
+        let drops =
+            DropsSettings { bin: options.bin, expert_parallel: options.expert_parallel.clone(), asked_capacity: false };
         let options = &options.run;
         let (run, resumed) = RunDir::prepare(out, options.execution.occupied, &identity)?;
         note_resumed(&run, resumed, progress);
@@ -172,6 +179,16 @@ fn template(options: &DropsOptions, specs: &[CheckpointSpec], progress: &dyn Pro
         }
     }
     Ok(first)
+}
+
+fn check_text(options: &DropsOptions) -> Result<()> {
+    if options.run.conversations.is_some() || !options.run.corpus.is_empty() {
+        return Ok(());
+    }
+    Err(Error::usage(
+        format!("neither {} nor {}; expected text to route", OptionName::Transcripts, OptionName::Corpus),
+        format!("name files or folders with {}", OptionName::Transcripts),
+    ))
 }
 
 fn check_factors(options: &DropsOptions) -> Result<()> {

@@ -12,6 +12,7 @@ pub(crate) mod fingerprint;
 pub(crate) mod forward_pass;
 pub(crate) mod forward_waves;
 pub(crate) mod import_counts;
+pub(crate) mod import_drops_run;
 pub(crate) mod import_run;
 pub(crate) mod input_text;
 pub(crate) mod mailable_paths;

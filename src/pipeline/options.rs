@@ -206,6 +206,9 @@ pub struct DropsOptions {
     pub bin: u32,
     /// Capacity factors at which the forward pass is run again.
     pub exact_replay: Vec<f64>,
+    /// Numbers of ranks among which the experts of a layer are divided in contiguous blocks; empty: for imported routes 2, 4 and 8,
+    /// where the experts divide so, else none.
+    pub expert_parallel: Vec<u32>,
     /// Whether the router logits of every token are kept too.
     pub log_logits: bool,
     /// What every kind of run is asked.
@@ -220,6 +223,7 @@ impl DropsOptions {
             compare: None,
             bin: Self::default_bin(),
             exact_replay: Vec::new(),
+            expert_parallel: Vec::new(),
             log_logits: false,
             run: RunOptions::default(),
         }

@@ -123,7 +123,7 @@ impl Finished {
         let findings = headline(&tables);
         Paths::of(&record, options).shorten_documents(&mut tables);
         check_tables(&run, &tables)?;
-        let verdict = report::verdict_lines(&run_verdict(record.identity.command, &findings, &tables));
+        let verdict = report::verdict_lines(&run_verdict(&record, &findings, &tables));
         Ok(Self { run, record, context, tables, rows_in_files, findings, verdict })
     }
 

@@ -1,16 +1,25 @@
 //! The answers of a run to the question that its kind of run asks.
 
 use crate::{
-    run::RunKind,
-    stats::{Finding, Statistic, Tables, verdict::RunVerdict},
+    routing::CapacityPolicy,
+    run::{QueueOptions, RunKind, RunRecord},
+    stats::{AskedCapacity, Finding, Statistic, Tables, verdict::RunVerdict},
 };
 
 /// The verdict of a run. The rows about single token ids are only in the tables, not among the findings.
-pub(crate) fn run_verdict(kind: RunKind, findings: &[Finding], tables: &Tables) -> RunVerdict {
+pub(crate) fn run_verdict(record: &RunRecord, findings: &[Finding], tables: &Tables) -> RunVerdict {
     let tokens = tables.get(Statistic::TokenDrift.table()).map_or(&[][..], |table| &table.rows);
-    match kind {
+    match record.identity.command {
         RunKind::Route | RunKind::Import => RunVerdict::route(findings),
         RunKind::Drift => RunVerdict::drift(findings, tokens),
-        RunKind::Drops => RunVerdict::drops(findings),
+        RunKind::Drops => RunVerdict::drops(findings, asked_capacity(record)),
     }
+}
+
+/// The capacity that a run asks about; `None` if its traces have their own.
+pub(crate) fn asked_capacity(record: &RunRecord) -> Option<AskedCapacity> {
+    record.drops.as_ref().filter(|drops| drops.asked_capacity)?;
+    let QueueOptions { group, capacity_rule: rule, capacity_factor: factor, min_capacity: minimum } =
+        record.identity.queues?;
+    Some(AskedCapacity { group, policy: CapacityPolicy { rule, factor, minimum } })
 }

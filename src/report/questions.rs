@@ -70,7 +70,7 @@ pub(super) const QUESTIONS: &[Question] = &[
         anchor: "drop-capacity",
         words: "What capacity would prevent it?",
         asked: "The drops at other capacity factors, rules, groups and orders, recomputed from the logged choices, and the smallest \
-                factors that keep them at 0.1, 1 and 5 %.",
+                factors that keep them at 0.1, 1 and 5 %. If ranks share the experts: how long they wait for the slowest.",
     },
     Question {
         anchor: "drop-compare",

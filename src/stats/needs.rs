@@ -299,6 +299,7 @@ mod tests {
             Statistic::DocumentDrift,
             // It says itself that there are no logits.
             Statistic::GateOverlap,
+            Statistic::RankLoad,
         ];
         assert_eq!(enough.collect::<BTreeSet<_>>(), BTreeSet::from(expected));
     }

@@ -99,6 +99,9 @@ pub struct Subject {
     /// Tokens that the checkpoint was trained on, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub training_tokens: Option<f64>,
+    /// Ranks that share the experts of a layer, each a contiguous block of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expert_parallel: Option<u32>,
 }
 
 /// The part of a layer's tokens that a subject is about, if one key names it, or a data set and another key.

@@ -39,7 +39,7 @@ macro_rules! with_columns {
             subject.text, subject.document, subject.ranking, subject.rank, subject.variant, subject.quantile,
             subject.bin_low, subject.bin_high, subject.dataset, subject.turn, subject.role,
             subject.capacity_factor, subject.rule, subject.grouping, subject.priority, subject.cohort,
-            subject.training_tokens,
+            subject.training_tokens, subject.expert_parallel,
             estimate, low, high, n, documents, baseline, baseline_kind, uniform_baseline, p_value,
             corrected, corrected_low, corrected_high, ceiling, explained, explained_low, explained_high,
             noise_floor, unit, note,

@@ -244,17 +244,9 @@ fn without_transcripts_nothing_is_run() {
     let arguments = [&[][..], &["--transcripts", "nowhere.jsonl"], &["--transcripts", empty.to_str().unwrap()]];
     expect![[r#"
 
-        error: the following required arguments were not provided:
-          --transcripts <PATH>...
+        error: neither --transcripts nor --corpus; expected text to route
 
-        Usage: openmoe-analyze drops [OPTIONS] <CHECKPOINT> --transcripts <PATH>... --out <DIR>
-
-        For more information, try '--help'.
-
-        Example:
-          openmoe-analyze drops openmoe-8b --compare openmoe-8b-chat --transcripts mt_bench_question.jsonl mt_bench_answer.jsonl --corpus corpus/domains --out runs/drops
-
-        Transcripts: lists of messages ({role, content} or {from, value}) under any key, as in ShareGPT, OpenAI and WildChat files, prompts with their responses, MT-Bench questions and answers, OASST trees; files as for a corpus, Parquet included, folders of these, - for standard input. The format is detected for each file.
+        hint: name files or folders with --transcripts
 
         --transcripts nowhere.jsonl
         error: corpus `nowhere.jsonl` does not exist; expected a file or a folder

@@ -11,6 +11,7 @@ mod drift;
 mod drift_input;
 mod drops;
 mod frozen;
+mod import_drops;
 mod memory;
 mod notebook;
 mod old_runs;

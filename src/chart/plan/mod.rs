@@ -122,6 +122,8 @@ kinds! {
         "Which tokens of the worst document are dropped?";
     drops::capacity: CapacityReplay as "capacity_curve", "",
         "What capacity would prevent the drops?";
+    drops::rank_load: RankLoad, "",
+        "Are ranks that share the experts loaded alike?";
     drops::difference: DropDifference as "drop_compare", "Fig. 12b",
         "Does one model drop more than the other on the same text?";
 }

@@ -5,12 +5,13 @@ use crate::{
     pipeline::{
         progress::{Progress, RunningStage, Stage},
         recorded_settings::recorded_settings,
+        verdict::asked_capacity,
     },
-    routing::{LayerId, LayerShape, RouterSettings},
+    routing::{LayerId, RouterSettings},
     run::{RunDir, RunRecord, recorded_checkpoints},
     stats::{
-        DropLayer, DropSettings, DropStudy, StatisticTable, TableBuilders, append, drop_difference, drop_statistics,
-        exact_replay, is_of_every_model,
+        AskedCapacity, DropLayer, DropSettings, DropStudy, StatisticTable, TableBuilders, append, drop_difference,
+        drop_statistics, exact_replay, is_of_every_model,
     },
     trace::{GroupTable, LayerTrace, RoutingTrace, SequenceTable, SpanTable},
 };
@@ -21,6 +22,8 @@ struct Recorded {
     trace: RoutingTrace,
     sequences: SequenceTable,
     spans: SpanTable,
+    /// The capacity that its record lacks and the run asks about.
+    asked: Option<AskedCapacity>,
 }
 
 /// One layer of the trace.
@@ -32,26 +35,30 @@ struct RecordedLayer<'a> {
 }
 
 impl Recorded {
-    fn open(label: &str, folder: &RunDir) -> Result<Self> {
+    fn open(label: &str, folder: &RunDir, asked: Option<AskedCapacity>) -> Result<Self> {
         let trace = RoutingTrace::open(folder)?;
-        if trace.shape().layers().any(|(_, layer)| layer.capacity.is_none()) {
+        if asked.is_none() && trace.shape().layers().any(|(_, layer)| layer.capacity.is_none()) {
             return Err(Error::run_folder(
                 format!("manifest.json of `{}` does not say how capacity was set", folder.path().display()),
                 run_again(ANOTHER_VERSION),
             ));
         }
-        Ok(Self { label: label.to_owned(), sequences: trace.sequences()?, spans: trace.spans()?, trace })
+        Ok(Self { label: label.to_owned(), sequences: trace.sequences()?, spans: trace.spans()?, trace, asked })
     }
 
     /// Reads a layer, and how it turned logits into assignments.
     fn layer(&self, layer: LayerId) -> Result<RecordedLayer<'_>> {
-        let router = self.trace.shape().layer(layer).and_then(LayerShape::router);
-        Ok(RecordedLayer {
-            of: self,
-            trace: self.trace.layer(layer)?,
-            groups: self.trace.groups(layer)?,
-            router: router.ok_or_else(|| Error::internal(format!("layer {layer} has no router")))?,
-        })
+        let shape = self.trace.shape().layer(layer);
+        let missing = || Error::internal(format!("layer {layer} has no router"));
+        let mut trace = self.trace.layer(layer)?;
+        let Some(asked) = self.asked else {
+            let router = shape.and_then(|shape| shape.router()).ok_or_else(missing)?;
+            return Ok(RecordedLayer { of: self, trace, groups: self.trace.groups(layer)?, router });
+        };
+        let router = asked.router(shape.ok_or_else(missing)?);
+        let groups = asked.groups(&router, &self.sequences)?;
+        AskedCapacity::apply(&mut trace, &groups, &self.sequences)?;
+        Ok(RecordedLayer { of: self, trace, groups, router })
     }
 }
 
@@ -64,15 +71,14 @@ impl RecordedLayer<'_> {
 
 /// Computes layer by layer: one layer of each trace is in memory at a time.
 pub(crate) fn compute(run: &RunDir, record: &RunRecord, progress: &dyn Progress) -> Result<TableBuilders> {
-    let opened = recorded_checkpoints(run, record)?;
-    let checkpoints = opened.iter().map(|(label, folder)| Recorded::open(label, folder)).collect::<Result<Vec<_>>>()?;
+    let (opened, asked) = (recorded_checkpoints(run, record)?, asked_capacity(record));
+    let open = |label: &str, folder: &RunDir| Recorded::open(label, folder, asked);
+    let checkpoints = opened.iter().map(|(label, folder)| open(label, folder)).collect::<Result<Vec<_>>>()?;
     let replays = record.identity.exact_replay.iter().flatten();
     let replays = replays
-        .map(|replay| Recorded::open(&checkpoints[0].label, &RunDir::open(&run.file(&replay.trace))?))
+        .map(|replay| open(&checkpoints[0].label, &RunDir::open(&run.file(&replay.trace))?))
         .collect::<Result<Vec<_>>>()?;
-    let defaults = DropSettings::default();
-    let bin = record.drops.as_ref().map_or(defaults.bin, |drops| drops.bin);
-    let settings = DropSettings { statistics: recorded_settings(record), bin, ..defaults };
+    let settings = settings(record);
     let stage = RunningStage::begin(progress, Stage::Statistics, None);
     let mut tables = TableBuilders::new();
     for &layer in checkpoints[0].trace.moe_layers() {
@@ -80,6 +86,15 @@ pub(crate) fn compute(run: &RunDir, record: &RunRecord, progress: &dyn Progress)
         append(&mut tables, of_layer(layer, &checkpoints, &replays, &settings, (progress, &at))?)?;
     }
     Ok(tables)
+}
+
+fn settings(record: &RunRecord) -> DropSettings {
+    let mut settings = DropSettings { statistics: recorded_settings(record), ..DropSettings::default() };
+    if let Some(drops) = &record.drops {
+        settings.bin = drops.bin;
+        settings.expert_parallel.clone_from(&drops.expert_parallel);
+    }
+    settings
 }
 
 fn of_layer(

@@ -95,7 +95,7 @@ pub(crate) fn finish_run(
     record_traces(run, record)?;
     let findings = headline(&tables);
     let (kind, settings) = (record.identity.command, SummarySettings::of(record));
-    let verdict = run_verdict(kind, &findings, &tables);
+    let verdict = run_verdict(record, &findings, &tables);
     let answers = verdict_entries(&verdict);
     let summary = Summary::new(kind, settings, &answers, &findings).to_bytes()?;
     staged.add("summary.json", &summary)?;
@@ -118,7 +118,7 @@ pub(crate) fn redraw_run(
 ) -> Result<usize> {
     let (mut tables, rows_in_files) = read_tables_counted(run)?;
     let findings = headline(&tables);
-    let verdict = verdict_lines(&run_verdict(record.identity.command, &findings, &tables));
+    let verdict = verdict_lines(&run_verdict(record, &findings, &tables));
     Paths::of(record, report).shorten_documents(&mut tables);
     let mut staged = Staged::new(run);
     let (tables, rows_in_files) = (&tables, &rows_in_files);
@@ -131,7 +131,7 @@ pub(crate) fn redraw_run(
 /// Reads the tables and the verdict of a finished run.
 pub(crate) fn read_back(run: &RunDir, record: &RunRecord) -> Result<(Tables, Vec<String>)> {
     let tables = read_tables(run)?;
-    let verdict = run_verdict(record.identity.command, &headline(&tables), &tables);
+    let verdict = run_verdict(record, &headline(&tables), &tables);
     Ok((tables, verdict_lines(&verdict)))
 }
 

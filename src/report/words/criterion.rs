@@ -31,6 +31,9 @@ pub(super) fn criterion(answer: Answer) -> &'static str {
         Answer::CapacityFactorForOnePercent(_) => {
             "a number: the smallest factor of a replay of the choices that drops at most 1 % of the assignments"
         }
+        Answer::RanksWaitForTheSlowest(_) => {
+            "numbers: the largest load of a rank over the mean load, by layer, over all tokens and batch by batch"
+        }
     }
 }
 

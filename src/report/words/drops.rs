@@ -9,10 +9,10 @@ use crate::{
     chart::visible,
     routing::LayerId,
     stats::{
-        LAYERS_EACH, Role,
+        AskedCapacity, LAYERS_EACH, Role,
         verdict::{
             Capacity, DatasetDrops, Difference, DropsVerdict, Evidence, IntervalsThatMissZero, LaterTokens, LayerDrops,
-            Missing, Queue, RiseIsTheQueue, Roles, Side, Trend,
+            Missing, Queue, RankLoads, RiseIsTheQueue, Roles, Side, Trend,
         },
     },
 };
@@ -20,7 +20,8 @@ use crate::{
 /// All layers together, one line per `MoE` layer (eight at most), one per data set where there are several, one that counts their
 /// intervals, one each for roles, queues and capacity, two per compared model.
 pub(super) fn lines(verdict: &DropsVerdict) -> Vec<String> {
-    let mut lines = vec![overall(verdict)];
+    let mut lines: Vec<String> = verdict.asked.map(asked_line).into_iter().collect();
+    lines.push(overall(verdict));
     lines.extend(verdict.layers.iter().take(LAYERS_EACH).map(layer_line));
     if verdict.layers.len() > LAYERS_EACH {
         lines.push(format!("{} more layers: see summary.json", verdict.layers.len() - LAYERS_EACH));
@@ -30,13 +31,15 @@ pub(super) fn lines(verdict: &DropsVerdict) -> Vec<String> {
     lines.extend(verdict.roles.as_ref().map(roles_line));
     lines.extend(queues_line(&verdict.queues));
     lines.extend(verdict.capacity.as_ref().map(capacity_line));
+    lines.extend(verdict.placements.iter().map(placement_line));
     lines.extend(verdict.differences.iter().map(difference_line));
     lines
 }
 
 /// All layers together, layer by layer, data set by data set, and what explains the drops.
 pub(super) fn entries(verdict: &DropsVerdict) -> Vec<VerdictEntry> {
-    let together = VerdictEntry::new(verdict.overall.verdict(), overall(verdict));
+    let asked = verdict.asked.map(|asked| format!("{}: ", asked_words(asked))).unwrap_or_default();
+    let together = VerdictEntry::new(verdict.overall.verdict(), format!("{asked}{}", overall(verdict)));
     let queue = verdict.overall.queue_verdict().zip(in_random_order(verdict, "the rise"));
     let mut entries = vec![together];
     entries.extend(queue.map(|(verdict, words)| VerdictEntry::new(verdict, format!("overall: {words}"))));
@@ -47,8 +50,35 @@ pub(super) fn entries(verdict: &DropsVerdict) -> Vec<VerdictEntry> {
     let queue = |own: &Queue| VerdictEntry::new(own.verdict(), format!("{QUEUES}: {}", queue_words(own, usize::MAX)));
     entries.extend(verdict.queues.iter().map(queue));
     entries.extend(verdict.capacity.iter().flat_map(capacity_entries));
+    entries.extend(verdict.placements.iter().map(|own| VerdictEntry::new(own.verdict(), placement_line(own))));
     entries.extend(verdict.differences.iter().flat_map(difference_entries));
     entries
+}
+
+/// That the drops are those of a capacity that was asked for.
+fn asked_line(asked: AskedCapacity) -> String {
+    format!("no capacity in this record; what follows would be dropped of its choices {}", asked_words(asked))
+}
+
+fn asked_words(asked: AskedCapacity) -> String {
+    let AskedCapacity { group, policy } = asked;
+    format!("at capacity factor {} (rule {}, group {group})", policy.factor, policy.rule)
+}
+
+/// How long the ranks of a placement wait for the slowest one.
+fn placement_line(placement: &RankLoads) -> String {
+    let range = |numbers: &[Evidence]| {
+        let values = || numbers.iter().filter_map(|number| number.estimate);
+        let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
+        if numbers.len() == 1 { format!("{low:.2}") } else { format!("{low:.2} to {high:.2}") }
+    };
+    format!(
+        "experts on {} ranks: the most loaded one has {} times the mean load batch by batch, {} times over all tokens{}",
+        placement.ranks,
+        range(&placement.by_batch),
+        range(&placement.over_all),
+        if placement.over_all.len() == 1 { "" } else { ", by layer" },
+    )
 }
 
 /// What holds over all texts.

@@ -66,6 +66,12 @@ pub struct DropsSettings {
     #[serde(deserialize_with = "at_least_one")]
     #[cfg_attr(test, schemars(range(min = 1)))]
     pub bin: u32,
+    /// Numbers of ranks among which the experts are divided.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expert_parallel: Vec<u32>,
+    /// Whether the routes were recorded without a capacity, so that the queues are those of a capacity that was asked for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub asked_capacity: bool,
 }
 
 /// Which layers route, and into how many parts the trace is cut.

@@ -107,6 +107,17 @@ macro_rules! with_drops_statistics {
                 reading: "What other capacities would have dropped of the same choices. Later layers would have seen \
                     other inputs: a first-order answer, which the exact replay checks.",
             }
+            RankLoad = "rank_load" {
+                command: Drops, table: "rank_load", question: "drop-capacity", unit: "ratio", kept: false,
+                title: "Load of the ranks of an expert-parallel placement",
+                definition: "largest load of a rank / mean load of the ranks, if each holds a contiguous block of the experts: \
+                    over all tokens; and batch by batch, sum of the largest loads / sum of the mean loads",
+                baseline: "over all: 1, all ranks loaded alike; batch by batch: mean after permuting choice vectors \
+                    across sequences",
+                source: "this tool; balancedness of expert-parallel engines is its inverse",
+                reading: "1.5: the layer takes half as long again as with an even load, because all ranks wait for the \
+                    slowest. Batch by batch it is more than over all, because loads level out over many texts.",
+            }
             Burstiness = "burstiness" {
                 command: Drops, table: "burstiness", question: "drop-causes", unit: "ratio", kept: false,
                 title: "Burstiness of the drops",

@@ -42,6 +42,7 @@ impl OwnRules {
             Statistic::DropDifference => difference(row),
             Statistic::CapacityReplay => self.replay(row),
             Statistic::Burstiness => row.expert.is_none(),
+            Statistic::RankLoad => true,
             Statistic::DropCauses => row.expert.is_none() || row.rank.is_some_and(|rank| rank <= CAUSES),
             Statistic::DocumentDrops | Statistic::DroppedTokens | Statistic::ExpertOccupancy => false,
             _ => return None,

@@ -1,5 +1,6 @@
 //! All statistics of one layer about dropped assignments (part C of the documentation: drop-towards-the-end).
 
+mod asked_capacity;
 mod atoms;
 mod burstiness;
 mod causes;
@@ -13,6 +14,7 @@ mod keys;
 mod layer;
 mod losses;
 mod occupancy;
+mod rank_load;
 mod ratios;
 mod reason;
 mod replay;
@@ -21,6 +23,7 @@ mod study;
 mod tally;
 mod trend;
 
+pub use asked_capacity::AskedCapacity;
 pub use difference::drop_difference;
 pub use exact::exact_replay;
 pub(super) use headline::OwnRules;
@@ -57,7 +60,7 @@ pub fn drop_trend(study: &DropStudy<'_>) -> StatisticTable {
 pub fn drop_statistics(study: &DropStudy<'_>, progress: &dyn Fn(&'static str)) -> Result<Vec<StatisticTable>> {
     let provides = study.layer.trace.provides;
     if !provides.has(Block::Drops) {
-        return Ok(without_drops(study));
+        return in_any_order(study, progress);
     }
     let mut tables = ratios::tables(study, progress);
     tables.extend(documents::tables(study));
@@ -66,13 +69,31 @@ pub fn drop_statistics(study: &DropStudy<'_>, progress: &dyn Fn(&'static str)) -
     Ok(tables)
 }
 
-/// The tables of a trace that does not record what was dropped.
-fn without_drops(study: &DropStudy<'_>) -> Vec<StatisticTable> {
+/// The tables of a trace that does not record which choices were dropped, nor in which order they queue: what is the same in any
+/// order, and of everything else why it is missing.
+fn in_any_order(study: &DropStudy<'_>, progress: &dyn Fn(&'static str)) -> Result<Vec<StatisticTable>> {
     let trace = study.layer.trace;
+    let mut tables = ratios::tables_in_any_order(study, progress);
+    progress("capacity replay");
+    let replay = replay::losses_in_any_order(study);
+    tables.push(StatisticTable::of(Statistic::CapacityReplay, replay));
+    withhold(&mut tables, trace.provides.with(Block::Drops));
     let of_two = [Statistic::DropDifference, Statistic::ExactReplay];
-    let own = STATISTICS.iter().filter(|info| info.command == RunKind::Drops && !of_two.contains(&info.statistic));
+    let is_given = |info: &StatisticInfo| tables.iter().any(|table| table.name == info.table);
+    let missing = |info: &StatisticInfo| {
+        let is_own = info.command == RunKind::Drops && !of_two.contains(&info.statistic) && !is_given(info);
+        let is_asked = match info.statistic {
+            Statistic::RankLoad => false,
+            Statistic::ChoiceDropRatio => trace.top_k > 2,
+            _ => true,
+        };
+        is_own && is_asked
+    };
     let rows = |info: &StatisticInfo| without_numbers(info.statistic, trace.layer, trace.provides);
-    own.map(|info| StatisticTable { name: info.table.to_owned(), rows: rows(info) }).collect()
+    let table = |info: &StatisticInfo| StatisticTable { name: info.table.to_owned(), rows: rows(info) };
+    let withheld: Vec<StatisticTable> = STATISTICS.iter().filter(|info| missing(info)).map(table).collect();
+    tables.extend(withheld);
+    Ok(tables)
 }
 
 /// The tables about other capacities, and about what fills the queues.

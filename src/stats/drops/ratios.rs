@@ -8,6 +8,7 @@ use super::{
     choices::ByRank,
     curve::{self, Windows},
     keys::{self, Key},
+    rank_load::RankLoad,
     reason::{Units, measured_share, remarked},
     study::{DropStudy, Permutation, Routed},
     tally::{ByDocument, RATIOS, Tally, expert_totals, experts_by_document},
@@ -98,7 +99,7 @@ pub(super) fn tables(study: &DropStudy<'_>, progress: &dyn Fn(&'static str)) -> 
     let trend = Trend::new(study);
     let mut cells = layout.cells(study);
     progress("permutations across sequences");
-    let (bursts, choices) = compare_across(study, &layout, &mut cells);
+    let across = compare_across(study, &layout, &mut cells);
     progress("permutations within sequences");
     let (within, slopes): (Vec<_>, Vec<_>) = study
         .permutations(Permutation::WithinSequence, |routed| (layout.within(routed), trend.values(routed)))
@@ -107,24 +108,50 @@ pub(super) fn tables(study: &DropStudy<'_>, progress: &dyn Fn(&'static str)) -> 
     compare(&mut cells, layout.within_keys(), &within, |key| key.permutation() == Permutation::WithinSequence);
     progress("drop ratios");
     let mut tables = ratio_tables(study, &layout.windows, &cells);
-    tables.extend(choices);
+    tables.extend(across.choices);
     tables.push(trend.table(study, &slopes));
-    tables.push(bursts);
+    tables.push(across.bursts);
+    tables.extend(across.ranks);
     tables
 }
 
-/// Fills in the baselines of the cells that are compared across sequences; the same permutations give `burstiness` and
-/// `choice_drop_ratio`.
-fn compare_across(
-    study: &DropStudy<'_>,
-    layout: &Layout,
-    cells: &mut [Cell],
-) -> (StatisticTable, Option<StatisticTable>) {
-    let ranks = ByRank::new(study, &layout.text);
+/// What does not depend on the order in which the choices of a group queue: how many assignments an expert loses, and thus the ratio
+/// over all and by expert, and by text where no routing group holds two documents; `burstiness`, `rank_load`.
+pub(super) fn tables_in_any_order(study: &DropStudy<'_>, progress: &dyn Fn(&'static str)) -> Vec<StatisticTable> {
+    let layout = Layout::new(study);
+    let mut cells = layout.cells(study);
+    progress("permutations across sequences");
+    let across = compare_across(study, &layout, &mut cells);
+    cells.retain(|cell| match cell.key {
+        Key::All | Key::Expert(_) => true,
+        Key::Dataset(_) | Key::Category(_) => study.separate,
+        _ => false,
+    });
+    let rows = cells.iter().map(|cell| row(study, &layout.windows, cell, 0)).collect();
+    let mut tables = vec![StatisticTable::of(RATIOS[0], rows), across.bursts];
+    tables.extend(across.ranks);
+    tables
+}
+
+/// The tables that share the permutations across sequences.
+struct AcrossSequences {
+    bursts: StatisticTable,
+    choices: Option<StatisticTable>,
+    ranks: Option<StatisticTable>,
+}
+
+/// Fills in the baselines of the cells that are compared across sequences; the same permutations give `burstiness`,
+/// `choice_drop_ratio` and `rank_load`.
+fn compare_across(study: &DropStudy<'_>, layout: &Layout, cells: &mut [Cell]) -> AcrossSequences {
+    let (by_rank, rank_load) = (ByRank::new(study, &layout.text), RankLoad::new(study));
     let counting = DropCounting::new(study, Permutation::AcrossSequences);
-    let fold = |routed: Routed<'_>| ((layout.across(study, routed), ranks.shares(routed)), counting.add(routed));
-    let (values, drops): (Vec<_>, Vec<_>) = study.permutations(Permutation::AcrossSequences, fold).into_iter().unzip();
+    let fold = |routed: Routed<'_>| {
+        let values = (layout.across(study, routed), by_rank.shares(routed));
+        (values, (counting.add(routed), rank_load.of_batches(routed)))
+    };
+    let (values, counts): (Vec<_>, Vec<_>) = study.permutations(Permutation::AcrossSequences, fold).into_iter().unzip();
     let (across, of_ranks): (Vec<_>, Vec<_>) = values.into_iter().unzip();
+    let (drops, of_batches): (Vec<_>, Vec<_>) = counts.into_iter().unzip();
     // With one data set its own permutations are those of the layer.
     compare(cells, layout.across_keys(), &across, |key| key.permutation() != Permutation::WithinSequence);
     let across = counting.finish(drops);
@@ -132,7 +159,7 @@ fn compare_across(
     if study.layer.sequences.dataset_names.len() > 1 {
         let counting = DropCounting::new(study, Permutation::AcrossDataset);
         let text = &layout.text;
-        let of_text = |routed: Routed<'_>| (ratios(&text.keys, &text.totals(routed)), ranks.shares(routed));
+        let of_text = |routed: Routed<'_>| (ratios(&text.keys, &text.totals(routed)), by_rank.shares(routed));
         let fold = |routed: Routed<'_>| (of_text(routed), counting.add(routed));
         let (values, drops): (Vec<_>, Vec<_>) =
             study.permutations(Permutation::AcrossDataset, fold).into_iter().unzip();
@@ -141,8 +168,11 @@ fn compare_across(
         compare(cells, text.keys.iter().copied(), &values, |key| key.permutation() == Permutation::AcrossDataset);
         within = Some(counting.finish(drops));
     }
-    let bursts = StatisticTable::of(Statistic::Burstiness, burstiness(study, &across, within.as_ref()));
-    (bursts, ranks.table(&of_ranks, of_datasets.as_deref()))
+    AcrossSequences {
+        bursts: StatisticTable::of(Statistic::Burstiness, burstiness(study, &across, within.as_ref())),
+        choices: by_rank.table(&of_ranks, of_datasets.as_deref()),
+        ranks: rank_load.table(&of_batches),
+    }
 }
 
 /// Fills in the baselines of the cells whose key is `wanted`: the mean over the permutations, summed in their order.

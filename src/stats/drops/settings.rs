@@ -17,6 +17,8 @@ pub struct DropSettings {
     pub tokens_listed: usize,
     /// Length of the list of `document_drops`.
     pub documents_listed: usize,
+    /// Numbers of ranks among which the experts are divided for `rank_load`; empty: there is no such table.
+    pub expert_parallel: Vec<u32>,
 }
 
 impl Default for DropSettings {
@@ -28,6 +30,7 @@ impl Default for DropSettings {
             experts_listed: 8,
             tokens_listed: 10,
             documents_listed: 50,
+            expert_parallel: Vec::new(),
         }
     }
 }

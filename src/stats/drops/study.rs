@@ -15,7 +15,7 @@ use crate::{
         random::{Purpose, Stream},
         resample::Resamples,
     },
-    trace::{Block, Role, SequenceTable},
+    trace::{Block, LayerTrace, Role, SequenceTable},
 };
 
 /// One layer, ready for counting drops. A row is an occurrence; rows stand in input order, sequences contiguous.
@@ -24,7 +24,8 @@ pub struct DropStudy<'a> {
     pub(super) layer: DropLayer<'a>,
     /// The user's settings.
     pub(super) settings: DropSettings,
-    /// Whether an assignment found no slot in the run, `[rows, top_k]`.
+    /// Whether an assignment found no slot in the run, `[rows, top_k]`; where the trace does not say it, in the order of the text and
+    /// of the columns, which is right about every expert's number alone.
     pub(super) dropped: Vec<bool>,
     /// Gate probability of every choice, `[rows, top_k]`.
     pub(super) probability: Cow<'a, [f32]>,
@@ -123,11 +124,15 @@ impl<'a> DropStudy<'a> {
         let (token_ids, token) = dense(&trace.token_ids());
         let rows: Vec<u32> = (0..trace.len() as u32).collect();
         let groups = groups(layer, &sequences)?;
+        let dropped = match trace.provides.has(Block::Drops) {
+            true => (0..trace.len()).flat_map(|row| trace.kept(row)).map(|kept| !kept).collect(),
+            false => requeued(&groups, trace, &trace.expert),
+        };
         let alone = |group: &Group| document[group.rows.clone()].windows(2).all(|pair| pair[0] == pair[1]);
         Ok(Self {
             layer: *layer,
             settings: settings.clone(),
-            dropped: (0..trace.len()).flat_map(|row| trace.kept(row)).map(|kept| !kept).collect(),
+            dropped,
             probability: trace.probabilities(),
             by_document: Cells::by(&rows, &document),
             separate: groups.iter().all(alone),
@@ -251,15 +256,7 @@ impl<'a> DropStudy<'a> {
 
     /// The drops of the run's groups and capacities for other choices, `[rows, top_k]`.
     pub(super) fn requeued(&self, expert: &[ExpertId]) -> Vec<bool> {
-        let (k, experts) = (self.top_k(), self.layer.trace.num_experts);
-        let mut dropped = Vec::with_capacity(expert.len());
-        let mut slot = Vec::new();
-        for group in &self.groups {
-            let choices = &expert[group.rows.start * k..group.rows.end * k];
-            queue_slots(choices, k, experts, &(0..group.rows.len()), &mut slot);
-            dropped.extend(slot.iter().map(|slot| *slot >= group.capacity));
-        }
-        dropped
+        requeued(&self.groups, self.layer.trace, expert)
     }
 
     /// An empty finding at this layer; drops are shares of what was chosen.
@@ -282,6 +279,19 @@ impl<'a> DropStudy<'a> {
             ..subject
         })
     }
+}
+
+/// Which choices find no slot in their group, `[rows, top_k]`.
+fn requeued(groups: &[Group], trace: &LayerTrace, expert: &[ExpertId]) -> Vec<bool> {
+    let k = trace.top_k;
+    let mut dropped = Vec::with_capacity(expert.len());
+    let mut slot = Vec::new();
+    for group in groups {
+        let choices = &expert[group.rows.start * k..group.rows.end * k];
+        queue_slots(choices, k, trace.num_experts, &(0..group.rows.len()), &mut slot);
+        dropped.extend(slot.iter().map(|slot| *slot >= group.capacity));
+    }
+    dropped
 }
 
 /// Rows of each sequence.

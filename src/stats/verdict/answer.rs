@@ -33,6 +33,8 @@ pub enum Answer {
     QueueOverflows(Measured),
     /// The capacity factor that would drop at most 1 % of the assignments.
     CapacityFactorForOnePercent(Measured),
+    /// By how much the ranks of an expert-parallel placement wait for the one with the largest load.
+    RanksWaitForTheSlowest(Measured),
     /// A model drops more than the one that it is compared with.
     DropRatioDiffers(Side),
     /// The drops of a model rise more within a sequence than those of the one that it is compared with.

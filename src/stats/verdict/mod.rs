@@ -15,13 +15,15 @@ mod route;
 
 pub use answer::{Answer, HalfReached, Independence, LaterTokens, LayersDiffer, Measured, Moved, RiseIsTheQueue, Side};
 pub use drift::{Agreement, Beside, DriftVerdict, LayerAgreement};
-pub use drops::{Capacity, DatasetDrops, Difference, DropsVerdict, LayerDrops, OverallDrops, Queue, Roles, Trend};
+pub use drops::{
+    Capacity, DatasetDrops, Difference, DropsVerdict, LayerDrops, OverallDrops, Queue, RankLoads, Roles, Trend,
+};
 pub use entry::{IntervalsThatMissZero, Verdict};
 pub use evidence::{Evidence, FindingKey, Missing, Number};
 pub use independence::{Context, Explained, LayerIndependence, Share};
 pub use route::{Compared, OverallIndependence, RouteVerdict};
 
-use crate::stats::Finding;
+use crate::stats::{AskedCapacity, Finding};
 
 /// What a run of one of the kinds says.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,8 +47,8 @@ impl RunVerdict {
         Self::Drift(DriftVerdict::of(findings, tokens))
     }
 
-    /// The verdict on the headline findings of a drops run.
-    pub fn drops(findings: &[Finding]) -> Self {
-        Self::Drops(DropsVerdict::of(findings))
+    /// The verdict on the headline findings of a drops run; `asked` is the capacity that its record lacks.
+    pub fn drops(findings: &[Finding], asked: Option<AskedCapacity>) -> Self {
+        Self::Drops(DropsVerdict { asked, ..DropsVerdict::of(findings) })
     }
 }

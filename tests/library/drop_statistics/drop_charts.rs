@@ -7,8 +7,8 @@ use openmoe_analyze::{
     report,
     routing::{CapacityRule, LayerShape, RouterSettings, RoutingShape, RunKind, View},
     stats::{
-        DropLayer, DropStudy, Finding, Statistic, StatisticTable, Subject, Tables, Variant, drop_difference,
-        drop_statistics, exact_replay, headline, merge, verdict::RunVerdict,
+        DropLayer, DropSettings, DropStudy, Finding, Statistic, StatisticTable, Subject, Tables, Variant,
+        drop_difference, drop_statistics, exact_replay, headline, merge, verdict::RunVerdict,
     },
 };
 
@@ -71,7 +71,11 @@ fn run(layer: u16, seed: u64, liking: u32, factor: f64) -> MadeUpTrace {
 }
 
 fn study(run: &MadeUpTrace, factor: f64) -> DropStudy<'_> {
-    DropStudy::new(&DropLayer { router: router(factor), ..run.drop_layer() }, &quick()).unwrap()
+    DropStudy::new(
+        &DropLayer { router: router(factor), ..run.drop_layer() },
+        &DropSettings { expert_parallel: vec![2, 4], ..quick() },
+    )
+    .unwrap()
 }
 
 /// All tables of two models and a rerun.
@@ -179,8 +183,14 @@ fn every_kind_of_drop_chart_is_drawn() {
     assert!(text.caption.contains("tokens 362 to 1,061 of 1,200"), "{}", text.caption);
     assert!(text.caption.contains("Drawn: the first of the two checkpoints."), "{}", text.caption);
     let findings = headline(&tables);
-    let page =
-        page_of("drops", &context, &tables, &findings, &report::verdict_lines(&RunVerdict::drops(&findings)), &charts);
+    let page = page_of(
+        "drops",
+        &context,
+        &tables,
+        &findings,
+        &report::verdict_lines(&RunVerdict::drops(&findings, None)),
+        &charts,
+    );
     assert!(page.contains("Are later tokens dropped more?") && page.contains("What capacity would prevent it?"));
 }
 

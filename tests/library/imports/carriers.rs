@@ -38,8 +38,8 @@ pub(super) fn settings() -> StatisticSettings {
     StatisticSettings { resamples: 20, permutations: 5, ..StatisticSettings::default() }
 }
 
-pub(super) static NATIVE: LazyLock<Native> = LazyLock::new(|| {
-    let folder = tempfile::tempdir().unwrap();
+/// Options of the run.
+pub(super) fn route_options() -> RouteOptions {
     let corpus = ["arxiv", "github", "wikipedia"].map(|domain| fixture(&format!("corpora/domains/{domain}.jsonl")));
     let mut run = RunOptions {
         corpus: corpus.to_vec(),
@@ -48,8 +48,12 @@ pub(super) static NATIVE: LazyLock<Native> = LazyLock::new(|| {
         ..RunOptions::default()
     };
     run.routing.capacity_factor = Some(1.0);
-    let options = RouteOptions { checkpoint: checkpoint(), log_logits: true, run };
-    let (run, _) = route(options, &folder.path().join("run"), &Unwatched).unwrap();
+    RouteOptions { checkpoint: checkpoint(), log_logits: true, run }
+}
+
+pub(super) static NATIVE: LazyLock<Native> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().unwrap();
+    let (run, _) = route(route_options(), &folder.path().join("run"), &Unwatched).unwrap();
     let tables = read_tables(&run).unwrap();
     Native { _folder: folder, run, tables }
 });

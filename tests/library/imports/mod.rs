@@ -2,4 +2,5 @@
 
 mod carriers;
 mod counts;
+mod drops;
 mod esft;

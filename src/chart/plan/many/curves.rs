@@ -118,7 +118,8 @@ pub(in crate::chart::plan) fn over_layers(
         y_label: y_label.to_owned(),
         x_range: (first - 0.5, last + 0.5),
         x_linear: true,
-        x_ticks: ticks(first, last, 10).into_iter().map(|at| (at, short(at))).collect(),
+        // No layer stands between two.
+        x_ticks: ticks(first, last, 10).into_iter().filter(|at| at.fract() == 0.0).map(|at| (at, short(at))).collect(),
         x_shift: 0.0,
         y: if percent { y.percent() } else { y },
         strip: None,

@@ -37,6 +37,17 @@ pub(super) fn capacity_replay(study: &DropStudy) -> Result<Vec<Finding>> {
     Ok(findings)
 }
 
+/// The rows of the table that are the same in whatever order the choices of a group queue: nothing about positions, and about data
+/// sets only where no routing group holds two documents. Rows that need the order are to be withheld.
+pub(super) fn losses_in_any_order(study: &DropStudy) -> Vec<Finding> {
+    let replay = Replay::new(study);
+    let mut findings = replay.cross_product();
+    findings.extend(replay.by_dataset());
+    findings.extend(factor::smallest_factors(&replay));
+    findings.retain(|row| study.separate || row.dataset.is_none());
+    findings
+}
+
 /// Ratios of a layer replayed at one capacity factor with the rule, the groups and the order of the run, by ratio:
 /// `[ratios][documents]`. None where the capacity of a group would be zero.
 pub(super) fn at_factor(study: &DropStudy, factor: f64) -> Option<Losses> {

@@ -2,10 +2,12 @@
 //! the drops.
 
 mod overall;
+mod ranks;
 mod text;
 mod trend;
 
 pub use overall::{DatasetDrops, OverallDrops};
+pub use ranks::RankLoads;
 pub use text::{Capacity, Difference, Queue, Roles};
 pub use trend::Trend;
 
@@ -15,7 +17,7 @@ use self::{overall::intervals_that_miss_zero, trend::TrendRows};
 use super::{Answer, Evidence, IntervalsThatMissZero, LaterTokens, Verdict};
 use crate::{
     routing::LayerId,
-    stats::{Finding, Statistic},
+    stats::{AskedCapacity, Finding, Statistic},
 };
 
 /// The verdict on a drops run.
@@ -35,8 +37,12 @@ pub struct DropsVerdict {
     pub queues: Vec<Queue>,
     /// The capacity that would be enough.
     pub capacity: Option<Capacity>,
+    /// The placements of the experts on several ranks.
+    pub placements: Vec<RankLoads>,
     /// The compared models.
     pub differences: Vec<Difference>,
+    /// The capacity that the record lacks and the run asked about; `None`: that of the run.
+    pub asked: Option<AskedCapacity>,
 }
 
 /// What one layer drops.
@@ -71,6 +77,8 @@ impl DropsVerdict {
             roles: Roles::of(&own),
             queues: Queue::of(&own),
             capacity: Capacity::of(&own),
+            placements: RankLoads::of(&own),
+            asked: None,
             differences: if is_judged { Difference::of(findings) } else { Vec::new() },
             datasets,
             layers,

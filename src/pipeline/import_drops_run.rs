@@ -1,0 +1,174 @@
+//! A drops run of imported routes, which were recorded without a capacity: what would one drop, and how evenly are the ranks of an
+//! expert-parallel placement loaded? Nothing is routed again.
+
+use std::{path::Path, time::Instant};
+
+use super::{
+    options::{DropsOptions, RoutingOptions},
+    pass_record::statistic_settings,
+    progress::Progress,
+    statistics::{Analysis, finish_run},
+};
+use crate::{
+    error::{Error, OptionName, Result, path_text},
+    run::{
+        DropsSettings, Identity, QueueOptions, RecordedCheckpoint, RunDir, RunKind, RunRecord, TextOptions,
+        TextSummary, open_finished, protect_folders,
+    },
+    trace::RoutingTrace,
+};
+
+/// The capacity factor unless one is asked for: the usual one in training (GShard, Switch Transformer).
+const CAPACITY_FACTOR: f64 = 1.25;
+/// Fewest slots of an expert by the port's rule.
+const MINIMUM_CAPACITY: u32 = 4;
+/// Numbers of ranks unless others are asked for.
+const EXPERT_PARALLEL: [u32; 3] = [2, 4, 8];
+
+/// A drops run of imported routes, ready to start.
+pub(crate) struct ImportDropsRun {
+    options: DropsOptions,
+    record: RunRecord,
+    clock: Instant,
+}
+
+impl ImportDropsRun {
+    /// Opens the import and checks the options; also the folder `out`, if the run is to be written.
+    pub(crate) fn new(mut options: DropsOptions, out: Option<&Path>) -> Result<Self> {
+        let clock = Instant::now();
+        refuse_text(&options)?;
+        options.run.check()?;
+        let spec = &options.checkpoint;
+        let (run, import) = open_finished(&spec.folder)?;
+        if import.identity.command != RunKind::Import {
+            return Err(Error::usage(
+                format!("`{}` is a finished run of {}", spec.folder.display(), import.identity.command),
+                "give the checkpoint itself, or an import of routes that were recorded without a capacity",
+            ));
+        }
+        let trace = RoutingTrace::of(&run, &import)?;
+        let mut experts: Vec<usize> = trace.shape().layers().map(|(_, layer)| layer.num_experts).collect();
+        experts.dedup();
+        options.expert_parallel = expert_parallel(&options.expert_parallel, &experts)?;
+        let longest = trace.sequences()?.tokens.into_iter().max().unwrap_or(0);
+        let record = record(&options, &import, longest as usize)?;
+        if let Some(out) = out {
+            protect_folders(out, [spec.folder.as_path()])?;
+            RunDir::check(out, options.run.execution.occupied, &record.decisive())?;
+        }
+        Ok(Self { options, record, clock })
+    }
+
+    /// What is replayed, in one line.
+    pub(crate) fn plan(&self) -> String {
+        let (text, queues) = (&self.record.text, self.record.identity.queues);
+        let at = queues.map_or_else(String::new, |queues| {
+            format!(
+                " at capacity factor {} (rule {}, group {})",
+                queues.capacity_factor, queues.capacity_rule, queues.group
+            )
+        });
+        format!("0 forward passes: the routes of {} sequences are there; their queues are replayed{at}", text.sequences)
+    }
+
+    /// The whole run, in the folder `out`.
+    pub(crate) fn run(self, out: &Path, progress: &dyn Progress) -> Result<(RunDir, Analysis)> {
+        let Self { options, mut record, clock } = self;
+        let execution = &options.run.execution;
+        let (run, _) = RunDir::prepare(out, execution.occupied, &record.decisive())?;
+        run.write_record(&record)?;
+        let analysis = finish_run(&run, &mut record, execution.report, progress, Some(clock))?;
+        Ok((run, analysis))
+    }
+}
+
+/// Refuses a text, and what needs a forward pass.
+fn refuse_text(options: &DropsOptions) -> Result<()> {
+    let given = [
+        (OptionName::Corpus, !options.run.corpus.is_empty()),
+        (OptionName::Transcripts, options.run.conversations.is_some()),
+        (OptionName::Compare, options.compare.is_some()),
+        (OptionName::ExactReplay, !options.exact_replay.is_empty()),
+    ];
+    match given.into_iter().find(|(_, is_given)| *is_given) {
+        Some((option, _)) => Err(Error::usage(
+            format!(
+                "{option} with `{}`, which is a finished run: nothing is routed again",
+                options.checkpoint.folder.display()
+            ),
+            format!("leave {option} out, or give a checkpoint"),
+        )),
+        None => Ok(()),
+    }
+}
+
+/// The numbers of ranks, each once and ascending. Every number that is asked for must divide the experts of every layer.
+fn expert_parallel(asked: &[u32], experts: &[usize]) -> Result<Vec<u32>> {
+    let divides = |ranks: u32| experts.iter().all(|experts| ranks > 0 && experts.is_multiple_of(ranks as usize));
+    if asked.is_empty() {
+        return Ok(EXPERT_PARALLEL.into_iter().filter(|ranks| divides(*ranks)).collect());
+    }
+    if let Some(wrong) = asked.iter().find(|ranks| !divides(**ranks)) {
+        return Err(Error::usage(
+            format!(
+                "{}; expected numbers that divide the experts of every layer, {experts:?}",
+                OptionName::ExpertParallel.with(wrong)
+            ),
+            format!("for example {}", OptionName::ExpertParallel.with("2 4")),
+        ));
+    }
+    let mut ranks = asked.to_vec();
+    ranks.sort_unstable();
+    ranks.dedup();
+    Ok(ranks)
+}
+
+/// The record of the run before it starts: the text and the layers are those of the import, whose longest sequence has `longest`
+/// tokens.
+fn record(options: &DropsOptions, import: &RunRecord, longest: usize) -> Result<RunRecord> {
+    let (spec, RoutingOptions { group, capacity_rule, capacity_factor, .. }) =
+        (&options.checkpoint, options.run.routing);
+    let whole = spec.folder.canonicalize().map_err(Error::io("open", &spec.folder))?;
+    let trace = whole.to_str().map(str::to_owned).ok_or_else(|| {
+        Error::usage(
+            format!("the path of the run `{}` is no UTF-8, so no manifest can name it", spec.folder.display()),
+            "give the run another name, or name a link to it",
+        )
+    })?;
+    let queues = QueueOptions {
+        group,
+        capacity_rule,
+        capacity_factor: capacity_factor.unwrap_or(CAPACITY_FACTOR),
+        min_capacity: MINIMUM_CAPACITY,
+    };
+    let identity = Identity {
+        text: import.identity.text.clone().map(|text| TextOptions { context: longest, ..text }),
+        queues: Some(queues),
+        checkpoints: vec![RecordedCheckpoint::new(spec.label.as_str(), path_text(&spec.folder), trace)],
+        exact_replay: Some(Vec::new()),
+        ..Identity::new(RunKind::Drops)
+    };
+    let expert_parallel = options.expert_parallel.clone();
+    Ok(RunRecord {
+        drops: Some(DropsSettings { bin: options.bin, expert_parallel, asked_capacity: true }),
+        statistics: statistic_settings(&options.run.statistics),
+        command_line: options.run.execution.command_line.clone(),
+        text: TextSummary { conversations_cut: None, ..import.text.clone() },
+        threads: Some(rayon::current_num_threads()),
+        corpus: import.corpus.clone(),
+        ..RunRecord::new(identity, import.label.as_str(), import.layout.clone())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranks_divide_the_experts_of_every_layer() {
+        assert_eq!(expert_parallel(&[], &[12, 4]).unwrap(), [2, 4]);
+        assert_eq!(expert_parallel(&[4, 2, 4], &[12]).unwrap(), [2, 4]);
+        let error = expert_parallel(&[8], &[12]).unwrap_err().to_string();
+        assert!(error.contains("`DropsOptions::expert_parallel = 8`; expected numbers that divide"), "{error}");
+    }
+}
