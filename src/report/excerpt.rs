@@ -318,10 +318,15 @@ impl ExcerptSelection {
         order
     }
 
-    /// Rows of a part that belong to chosen sequences, with their places in the columns.
+    /// Rows of a part that belong to chosen sequences, with their places in the columns: rows of a sequence follow each other, and
+    /// need not be all of its positions.
     fn rows<'a>(&'a self, part: &'a LayerTrace) -> impl Iterator<Item = (usize, usize)> + 'a {
-        part.sequence.iter().zip(&part.position).enumerate().filter_map(|(t, (sequence, position))| {
-            self.start.get(sequence).map(|start| (t, start + *position as usize))
+        let mut first = 0;
+        part.sequence.chunk_by(|a, b| a == b).flat_map(move |rows| {
+            let begin = first;
+            first += rows.len();
+            let start = self.start.get(&rows[0]);
+            start.into_iter().flat_map(move |start| (0..rows.len()).map(move |row| (begin + row, start + row)))
         })
     }
 

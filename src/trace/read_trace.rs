@@ -9,6 +9,7 @@ use super::{
     counts::refuse_counts,
     frame::{flags, read_parquet, read_parquet_with, unreadable, values},
     part::{PROVIDES, part_name},
+    routed_sequence::MAX_POSITION,
 };
 use crate::{
     error::{Error, OptionName, Result},
@@ -302,14 +303,15 @@ impl RoutingTrace {
         if !trace.expert.len().is_multiple_of(trace.top_k) {
             return Err(unreadable(path, &format!("{} rows, {} for each token", trace.expert.len(), trace.top_k)));
         }
-        let length = |sequence: u32| self.lengths.get(sequence as usize).copied().unwrap_or_default();
-        let mut places = trace.sequence.iter().zip(&trace.position);
-        if let Some((sequence, position)) = places.find(|(sequence, position)| **position >= length(**sequence)) {
-            let length = length(*sequence);
-            return Err(unreadable(
-                path,
-                &format!("position {position} of sequence {sequence}, which has {length} tokens"),
-            ));
+        if let Some(position) = trace.position.iter().find(|position| **position >= MAX_POSITION) {
+            return Err(unreadable(path, &format!("position {position}")));
+        }
+        let length = |sequence: u32| self.lengths.get(sequence as usize).map_or(0, |length| *length as usize);
+        // A sequence need not begin at position 0, and may have gaps: an import holds what was recorded.
+        let mut sequences = trace.sequence.chunk_by(|a, b| a == b);
+        if let Some(rows) = sequences.find(|rows| rows.len() > length(rows[0])) {
+            let (sequence, found, length) = (rows[0], rows.len(), length(rows[0]));
+            return Err(unreadable(path, &format!("{found} tokens of sequence {sequence}, which has {length}")));
         }
         if let Some(wrong) = trace.probability.iter().find(|probability| !(0.0..=1.001).contains(*probability)) {
             return Err(unreadable(path, &format!("probability {wrong}")));

@@ -53,6 +53,9 @@ impl RoutedSequence<'_> {
     }
 }
 
+/// Positions of a text end here: statistics by position keep a bin for every stretch up to the last.
+pub(super) const MAX_POSITION: u32 = 1 << 24;
+
 /// The error for a sequence that does not fit the shape.
 pub(super) fn refused(sequence: usize, what: impl std::fmt::Display) -> Error {
     Error::usage(format!("sequence {sequence} {what}"), "give every sequence the arrays that the shape asks for")
@@ -109,6 +112,9 @@ impl CheckedSequence {
         let descends = |pair: &[u32]| (pair[0] >= pair[1]).then(|| (pair[0], pair[1]));
         if let Some((first, second)) = places.windows(2).find_map(descends) {
             return Err(refused(index, format!("has place {first} before place {second}; expected them to ascend")));
+        }
+        if let Some(last) = places.last().filter(|last| **last >= MAX_POSITION) {
+            return Err(refused(index, format!("has place {last}; expected them below {MAX_POSITION}")));
         }
         Self::check_experts(sequence.experts, shape, stride, index)?;
         Ok(Self { positions })

@@ -94,6 +94,25 @@ fn a_trace_knows_what_it_does_not_provide() {
 }
 
 #[test]
+fn a_sequence_may_begin_in_the_middle_and_have_gaps() {
+    let (_folder, mut builder) = builder(shape());
+    let at = |positions| RoutedSequence { experts: &EXPERTS, positions: Some(positions), ..RoutedSequence::default() };
+    builder.push(&at(&[5, 7, 90])).unwrap();
+    builder.push(&at(&[0, 1, 2])).unwrap();
+    let error = builder.push(&at(&[0, 1, 1 << 24])).unwrap_err();
+    expect![[r#"
+        sequence 2 has place 16777216; expected them below 16777216
+
+        hint: give every sequence the arrays that the shape asks for
+    "#]]
+    .assert_eq(&told(&error));
+    let trace = builder.finish(|_| None).unwrap();
+    let layer = trace.layer(2).unwrap();
+    assert_eq!((layer.position, layer.sequence), (vec![5, 7, 90, 0, 1, 2], vec![0, 0, 0, 1, 1, 1]));
+    assert_eq!(trace.sequences().unwrap().tokens, [3, 3]);
+}
+
+#[test]
 fn wrong_arrays_are_refused_by_name() {
     let of = |experts| RoutedSequence { experts, ..RoutedSequence::default() };
     for (sequence, message) in [

@@ -169,7 +169,10 @@ fn counts_exact(table: &CountTable, divisor: u64) -> CheckResult {
     checked.with("largest", largest as f64)
 }
 
-/// The load is not as even as chance makes it.
+/// The load is not as even as chance makes it. An even load warns, where the same finding about the routes of tokens fails: there
+/// the switches with which engines simulate routes show in the order of the choices too, and the checks of rows bear each other
+/// out. Counts alone say nothing else, and an even one can be true: of a router that was balanced well, of an engine that has no
+/// such switch (llama.cpp), of a file that another program filled in.
 fn load_uneven(table: &CountTable, reading: &Reading) -> CheckResult {
     let result = |outcome, says: String| CheckResult::new("load_uneven", outcome, says);
     let (mut judged, mut even, mut most) = (0, 0, 0.0_f64);
@@ -183,8 +186,9 @@ fn load_uneven(table: &CountTable, reading: &Reading) -> CheckResult {
     let checked = if judged == 0 {
         result(Outcome::NotApplicable, "too few assignments, or every expert is chosen".to_owned())
     } else if even == judged {
-        let says = "in every layer the load is as even as chance makes it, or more: the engine simulated its routes";
-        result(Outcome::Failed, says.to_owned())
+        let says = "in every layer the load is as even as chance makes it, or more: either the router balances its experts that \
+                    well, or the engine simulated its routes";
+        result(Outcome::Warned, says.to_owned())
     } else {
         result(
             Outcome::Passed,
@@ -284,7 +288,7 @@ mod tests {
             table.is_single_precision = true;
             table.units[0].assignments[0] = EXACT + 2;
         });
-        fault("load_uneven", Outcome::Failed, |table| counts(table).for_each(|count| *count = 250));
+        fault("load_uneven", Outcome::Warned, |table| counts(table).for_each(|count| *count = 250));
     }
 
     #[test]

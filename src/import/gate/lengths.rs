@@ -65,36 +65,37 @@ impl Check for RowsOfTokens {
     }
 }
 
-/// `grid_complete`.
-#[derive(Default)]
+/// `grid_complete`: a position has a route in every layer, or in none. One without any is padding, or was served from a cache; it is
+/// told, and no fault. Where some layers have a route and others do not, something was lost.
 pub(super) struct GridComplete {
     positions: u64,
-    gaps: u64,
-    /// Positions without a route, by layer.
+    /// Positions without a route, by layer, those without any not counted.
     by_layer: Vec<u64>,
-    /// Positions without a route in any layer.
+    /// Positions with a route in some layers and none in others; without a route in any layer.
+    partly: u64,
     empty: u64,
 }
 
 impl GridComplete {
     pub(super) fn make(header: &Header) -> Box<dyn Check> {
-        Box::new(Self { by_layer: vec![0; header.layers.len()], ..Self::default() })
+        Box::new(Self { positions: 0, by_layer: vec![0; header.layers.len()], partly: 0, empty: 0 })
     }
 }
 
 impl Check for GridComplete {
     fn see(&mut self, header: &Header, sequence: &RouteSequence) {
+        let mut missing = Vec::with_capacity(header.layers.len());
         for row in header.rows(&sequence.experts) {
             self.positions += 1;
-            let mut missing = 0;
-            for (choices, count) in header.choices(row).zip(&mut self.by_layer) {
-                if choices.iter().all(|expert| *expert == ABSENT) {
-                    *count += 1;
-                    missing += 1;
-                }
+            missing.clear();
+            let is_missing = |choices: &[u16]| choices.iter().all(|expert| *expert == ABSENT);
+            missing.extend((0..).zip(header.choices(row)).filter(|(_, choices)| is_missing(choices)).map(|(at, _)| at));
+            if missing.len() == header.layers.len() {
+                self.empty += 1;
+                continue;
             }
-            self.gaps += u64::from(missing > 0);
-            self.empty += u64::from(missing == header.layers.len());
+            self.partly += u64::from(!missing.is_empty());
+            missing.iter().for_each(|at: &usize| self.by_layer[*at] += 1);
         }
     }
 
@@ -107,18 +108,24 @@ impl Check for GridComplete {
         let worst = (0..self.by_layer.len()).filter(|at| !is_empty(at)).max_by_key(|at| self.by_layer[*at]);
         let missing = worst.map_or(0, |at| self.by_layer[at]);
         // Where a layer without any record is left out, only gaps of the others count.
-        let gaps = if reading.empty_layers.is_empty() { self.gaps } else { missing };
-        reading.positions_left_out = gaps;
-        let share = gaps as f64 / self.positions as f64;
-        let checked = if gaps == 0 {
-            result(Outcome::Passed, format!("all {} positions have a route in every layer", self.positions))
-        } else {
+        let gaps = if reading.empty_layers.is_empty() { self.partly } else { missing };
+        reading.positions_left_out = gaps + self.empty;
+        let (positions, share) = (self.positions, gaps as f64 / self.positions as f64);
+        let checked = if gaps > 0 {
             let layer = worst.map_or(0, |at| header.layers[at].layer);
             let says = format!(
-                "{gaps} of {} positions have no route in some layer, most in layer {layer} ({missing}): they are left out",
-                self.positions
+                "{gaps} of {positions} positions have a route in some layers and none in others, most in layer {layer} ({missing}): they \
+                 are left out"
             );
             result(if share > MANY { Outcome::Failed } else { Outcome::Warned }, says)
+        } else if self.empty > 0 {
+            let says = format!(
+                "{} of {positions} positions have no route in any layer, as padding and what a cache served: they are left out",
+                self.empty
+            );
+            result(Outcome::Warned, says)
+        } else {
+            result(Outcome::Passed, format!("all {positions} positions have a route in every layer"))
         };
         checked.with("gap_share", share).with("empty", self.empty as f64)
     }
