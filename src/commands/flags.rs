@@ -25,6 +25,7 @@ pub(super) fn flag(option: OptionName) -> &'static str {
         OptionName::Length => "--length",
         OptionName::MaxSequences => "--max-sequences",
         OptionName::Memory => "--memory",
+        OptionName::MicroBatch => "--micro-batch",
         OptionName::NoBos => "--no-bos",
         OptionName::NoHash => "--no-hash",
         OptionName::NoiseFloor => "--noise-floor",

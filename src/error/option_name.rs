@@ -57,6 +57,7 @@ option_names! {
     Length: "length", "Length of the sequence whose capacity is described.";
     MaxSequences: "InputOptions::max_sequences", "Sequences after which reading ends.";
     Memory: "ExecutionOptions::memory", "Bytes that the forward pass may take.";
+    MicroBatch: "ImportOptions::micro_batch", "Sequences that stand interleaved, token by token.";
     NoBos: "InputOptions::bos = false", "No BOS token at position 0.";
     NoHash: "ExecutionOptions::no_hash", "Identify weight files without reading them.";
     NoiseFloor: "DriftOptions::noise_floor", "Run the last checkpoint again with bf16 activations.";

@@ -6,6 +6,11 @@ use polars_arrow::{
     types::NativeType,
 };
 
+use crate::{
+    corpus::ParquetColumns,
+    error::{self, Error},
+};
+
 /// A type that whole numbers of any width are read into.
 pub(super) trait Whole: TryFrom<i128> + Copy {
     /// What stands for a null.
@@ -22,6 +27,24 @@ impl Whole for u32 {
 
 impl Whole for u64 {
     const NULL: Option<Self> = None;
+}
+
+/// Reads every part of a column; what is wrong with one is said with file and column.
+///
+/// # Errors
+/// [`Error::Corpus`] if the column holds what `read` does not take.
+pub(super) fn gather(
+    file: &ParquetColumns,
+    name: &str,
+    parts: &[Box<dyn Array>],
+    mut read: impl FnMut(&dyn Array) -> Result<(), String>,
+) -> error::Result<()> {
+    parts.iter().try_for_each(|array| read(array.as_ref())).map_err(|what| {
+        Error::corpus(
+            format!("`{}`, column `{name}` {what}", file.path().display()),
+            "docs/import.md lists the columns and their types",
+        )
+    })
 }
 
 /// Appends whole numbers; -1 and nulls are what [`Whole::NULL`] says.

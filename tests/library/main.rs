@@ -27,6 +27,7 @@ mod verdicts;
 mod support {
     pub(crate) mod carriers;
     pub(crate) mod conversations;
+    pub(crate) mod engines;
     pub(crate) mod files;
     pub(crate) mod made_up_trace;
     pub(crate) mod page;
@@ -34,4 +35,5 @@ mod support {
     pub(crate) mod random;
     pub(crate) mod snapshot;
     pub(crate) mod tables;
+    pub(crate) mod torch_file;
 }

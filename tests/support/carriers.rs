@@ -17,16 +17,26 @@ use polars::prelude::*;
 use safetensors::{Dtype, tensor::TensorView};
 use serde_json::{Value, json};
 
-/// What is written beside choices and token ids.
-#[derive(Clone, Copy, Debug, Default)]
+/// What is written beside the choices.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct With {
+    pub(crate) ids: bool,
+    /// Whether the choices are said to stand by weight.
+    pub(crate) order: bool,
     pub(crate) logits: bool,
     pub(crate) shares: bool,
     pub(crate) drops: bool,
 }
 
 impl With {
-    pub(crate) const ALL: Self = Self { logits: true, shares: true, drops: true };
+    pub(crate) const ALL: Self = Self { ids: true, order: true, logits: true, shares: true, drops: true };
+}
+
+/// Token ids, and the order of the choices.
+impl Default for With {
+    fn default() -> Self {
+        Self { ids: true, order: true, logits: false, shares: false, drops: false }
+    }
 }
 
 /// The routes of a sequence in one layer.
@@ -103,12 +113,13 @@ impl Recorded {
         fs::create_dir_all(folder).unwrap();
         let header = json!({
             "format": "moe-routing", "version": 1, "num_experts": self.experts, "top_k": self.top_k,
-            "moe_layers": self.layers, "engine": "test", "choice_order": "weight", "expert_ids": "logical",
+            "moe_layers": self.layers, "engine": "test", "choice_order": if with.order { "weight" } else { "unknown" }, "expert_ids": "logical",
             "weights": if with.shares { "softmax_all" } else { "none" },
         });
         fs::write(folder.join("routing.json"), header.to_string()).unwrap();
         let names = self.sequences.iter().enumerate().map(|(sequence, of)| {
-            json!({ "sequence": sequence, "document": of.document, "category": of.category, "dataset": of.dataset })
+            let dataset = Some(&of.dataset).filter(|name| !name.is_empty());
+            json!({ "sequence": sequence, "document": of.document, "category": of.category, "dataset": dataset })
         });
         write_json(&folder.join("sequences.jsonl"), names);
     }
@@ -181,9 +192,11 @@ impl Recorded {
         let layers: Vec<i32> = self.layers.iter().map(|layer| i32::from(*layer)).collect();
         let mut arrays = vec![
             Array::new("experts", &choices, Numbers::U16(by_token(sequences, k, |routes| &routes.experts))),
-            Array::new("token_ids", &[tokens], Numbers::U32(ids)),
             Array::new("layers", &[layers.len()], Numbers::I32(layers)),
         ];
+        if with.ids {
+            arrays.push(Array::new("token_ids", &[tokens], Numbers::U32(ids)));
+        }
         if with.shares {
             let shares = Numbers::F32(by_token(sequences, k, |routes| &routes.shares));
             arrays.push(Array::new("weights", &choices, shares));
@@ -299,6 +312,22 @@ impl Recorded {
         write_json(&folder.join("counts.jsonl"), rows);
     }
 
+    /// Without categories and data sets.
+    pub(crate) fn without_names(mut self) -> Self {
+        for of in &mut self.sequences {
+            of.category = None;
+            of.dataset.clear();
+        }
+        self
+    }
+
+    /// With the shares as a format keeps them.
+    pub(crate) fn with_shares(mut self, kept: fn(f32) -> f32) -> Self {
+        let shares = self.sequences.iter_mut().flat_map(|of| &mut of.layers).flat_map(|routes| &mut routes.shares);
+        shares.for_each(|share| *share = kept(*share));
+        self
+    }
+
     /// Probabilities instead of logits, as transformers 5.0 to 5.5 gave them.
     pub(crate) fn with_probabilities(mut self) -> Self {
         let experts = self.experts;
@@ -382,14 +411,18 @@ pub(crate) fn write_npz(path: &Path, arrays: &[Array]) {
     let mut archive = ZipWriter::new(File::create(path.with_extension("npz")).unwrap());
     let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
     for array in arrays {
-        let (descr, _, bytes) = array.bytes();
-        let shape: Vec<String> = array.shape.iter().map(|size| format!("{size},")).collect();
-        let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({}), }}\n", shape.join(" "));
-        let npy = [b"\x93NUMPY\x01\x00", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), &bytes].concat();
         archive.start_file(format!("{}.npy", array.name), stored).unwrap();
-        archive.write_all(&npy).unwrap();
+        archive.write_all(&npy(array)).unwrap();
     }
     archive.finish().unwrap();
+}
+
+/// An array as `numpy.save` writes it.
+pub(crate) fn npy(array: &Array) -> Vec<u8> {
+    let (descr, _, bytes) = array.bytes();
+    let shape: Vec<String> = array.shape.iter().map(|size| format!("{size},")).collect();
+    let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({}), }}\n", shape.join(" "));
+    [b"\x93NUMPY\x01\x00", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), &bytes].concat()
 }
 
 /// Writes `path.safetensors`.

@@ -1,6 +1,7 @@
 //! One file a format, and the table of them.
 
 mod esft;
+mod flame;
 mod imatrix;
 mod megatron;
 mod megatron_counts;
@@ -25,6 +26,7 @@ pub(super) const ALL: &[Format] = &[
     openmoe_json::FORMAT,
     router_logits::FORMAT,
     esft::FORMAT,
+    flame::FORMAT,
     sglang::FORMAT,
     slime::FORMAT,
     vllm::FORMAT,

@@ -1,73 +1,64 @@
 //! Whether the routes are those of the tokens beside them: a token id tells more about its own experts than about those of its
-//! neighbours.
+//! neighbours, and more than if the tokens stood in another order.
 
-use super::check::{Check, CheckResult, Outcome};
-use crate::import::{
-    gate::reading::Reading,
-    routes::{ABSENT, Header, RouteSequence},
+use super::{
+    check::{Check, CheckResult, Outcome},
+    information::TokenTable,
+    interleaved::{Found, Interleaved, Mixed},
+};
+use crate::{
+    error::OptionName,
+    import::{
+        gate::reading::Reading,
+        routes::{ABSENT, Header, RouteSequence},
+    },
 };
 
-/// Token ids fall into so many classes.
-const CLASSES: usize = 1024;
 /// How the ids are shifted against the routes: not at all, by one either way, and so far that nothing but the text is left.
 const SHIFTS: [isize; 4] = [0, -1, 1, 17];
 /// Rows that are needed to say anything.
 const ENOUGH: u64 = 2000;
 /// Bits that a token must tell more about its own experts than about those of a far token.
 const NOTHING: f64 = 0.01;
+/// Standard deviations of chance beyond which a difference is none.
+const BEYOND_CHANCE: f64 = 4.0;
 
 /// `tokens_aligned`.
 pub(super) struct TokensAligned {
-    experts: usize,
-    /// Counts by shift, class of the token id and expert, in the first layer that routes.
-    counts: Vec<Vec<u32>>,
+    /// By shift, in the first layer that routes.
+    tables: [TokenTable; SHIFTS.len()],
+    interleaved: Interleaved,
     rows: u64,
 }
 
 impl TokensAligned {
     pub(super) fn make(_: &Header) -> Box<dyn Check> {
-        Box::new(Self { experts: 0, counts: vec![Vec::new(); SHIFTS.len()], rows: 0 })
-    }
-
-    /// Makes room for experts up to `expert`.
-    fn widen(&mut self, expert: usize) {
-        let wider = (expert + 1).next_power_of_two().max(8);
-        for counts in &mut self.counts {
-            let mut moved = vec![0; CLASSES * wider];
-            for (class, row) in counts.chunks_exact(self.experts.max(1)).enumerate() {
-                moved[class * wider..class * wider + row.len()].copy_from_slice(row);
-            }
-            *counts = moved;
-        }
-        self.experts = wider;
+        Box::new(Self { tables: Default::default(), interleaved: Interleaved::default(), rows: 0 })
     }
 }
 
-/// A class of token ids; neighbouring ids fall into different ones.
-fn class(id: u32) -> usize {
-    (id.wrapping_mul(0x9E37_79B1) >> 22) as usize % CLASSES
+/// Whether one order of tokens fits better than another, by more than chance.
+fn is_more(bits: f64, than: f64, noise: f64) -> bool {
+    bits > NOTHING && bits - than > BEYOND_CHANCE * noise
 }
 
 impl Check for TokensAligned {
     fn see(&mut self, header: &Header, sequence: &RouteSequence) {
         let Some(ids) = &sequence.token_ids else { return };
         // The first layer that is not dense: ids of a layer of zeros would say nothing.
-        for (position, row) in header.rows(&sequence.experts).enumerate() {
-            let choices = header.choices(row).find(|choices| {
-                !choices.contains(&ABSENT) && (choices.len() == 1 || choices.iter().any(|it| *it != 0))
-            });
-            let Some(choices) = choices else { continue };
-            self.rows += 1;
-            for &expert in choices {
-                if usize::from(expert) >= self.experts {
-                    self.widen(usize::from(expert));
-                }
-                for (shift, counts) in SHIFTS.iter().zip(&mut self.counts) {
-                    let Some(id) = position.checked_add_signed(*shift).and_then(|at| ids.get(at)) else { continue };
-                    counts[class(*id) * self.experts + usize::from(expert)] += 1;
-                }
+        let routed = |choices: &&[u16]| {
+            !choices.contains(&ABSENT) && (choices.len() == 1 || choices.iter().any(|expert| *expert != 0))
+        };
+        let of_row = |row| header.choices(row).find(routed).unwrap_or_default();
+        let rows: Vec<&[u16]> = header.rows(&sequence.experts).map(of_row).collect();
+        for (position, choices) in rows.iter().enumerate() {
+            self.rows += u64::from(!choices.is_empty());
+            for (shift, table) in SHIFTS.iter().zip(&mut self.tables) {
+                let Some(id) = position.checked_add_signed(*shift).and_then(|at| ids.get(at)) else { continue };
+                choices.iter().for_each(|expert| table.add(*id, *expert));
             }
         }
+        self.interleaved.see(ids, &rows);
     }
 
     fn finish(self: Box<Self>, _: &Header, _: &mut Reading) -> CheckResult {
@@ -75,15 +66,17 @@ impl Check for TokensAligned {
         if self.rows < ENOUGH {
             return result(Outcome::NotApplicable, format!("{} rows with token ids are too few to tell", self.rows));
         }
-        let bits: Vec<f64> = self.counts.iter().map(|counts| information(counts, self.experts)).collect();
+        let bits = self.tables.each_ref().map(TokenTable::bits);
         let (own, neighbour) = (bits[0] - bits[3], bits[1].max(bits[2]) - bits[3]);
-        let checked = if neighbour > own && neighbour > NOTHING {
+        let checked = if is_more(neighbour, own, self.tables[0].noise()) {
             let side = if bits[1] > bits[2] { "before" } else { "after" };
             let says = format!(
                 "a token tells {own:.3} bits about the experts of its own row and {neighbour:.3} about those of the row of the token \
                  {side} it: tokens and routes are shifted by one"
             );
             result(Outcome::Failed, says)
+        } else if let Some(found) = self.interleaved.finish(is_more) {
+            result(Outcome::Failed, told(&found)).with("reordered_bits", found.bits.0)
         } else if own < NOTHING {
             let says = format!(
                 "a token tells {own:.3} bits about the experts of its row, hardly more than about those of a far one: tokens and \
@@ -100,24 +93,17 @@ impl Check for TokensAligned {
     }
 }
 
-/// Information between the class of a token id and an expert, plug-in, in bits. The bias is the same for every shift, since the
-/// counts have the same margins.
-fn information(counts: &[u32], experts: usize) -> f64 {
-    let total: f64 = counts.iter().map(|count| f64::from(*count)).sum();
-    let mut of_expert = vec![0.0; experts];
-    let mut of_class = vec![0.0; CLASSES];
-    for (class, row) in counts.chunks_exact(experts).enumerate() {
-        for (expert, count) in row.iter().enumerate() {
-            of_expert[expert] += f64::from(*count);
-            of_class[class] += f64::from(*count);
+/// What is said about tokens and routes in different orders.
+fn told(found: &Found) -> String {
+    let Found { what, batch, bits: (bits, own) } = found;
+    let (mixed, other, then) = match what {
+        Mixed::Routes => {
+            ("routes", "tokens", format!("; {} takes the routes apart", OptionName::MicroBatch.with(batch)))
         }
-    }
-    let mut sum = 0.0;
-    for (class, row) in counts.chunks_exact(experts).enumerate() {
-        for (expert, &count) in row.iter().enumerate().filter(|(_, count)| **count > 0) {
-            let count = f64::from(count);
-            sum += count * (count * total / (of_expert[expert] * of_class[class])).log2();
-        }
-    }
-    sum / total
+        Mixed::Tokens => ("tokens", "routes", String::new()),
+    };
+    format!(
+        "a token tells {own:.3} bits about the experts of its own row, and {bits:.3} if the {mixed} of {batch} sequences stand \
+         position by position and their {other} sequence by sequence: the two are in different orders{then}"
+    )
 }

@@ -4,6 +4,8 @@ mod alignment;
 mod check;
 mod experts;
 mod flat;
+mod information;
+mod interleaved;
 mod layers;
 mod lengths;
 mod load;

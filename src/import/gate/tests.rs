@@ -67,6 +67,18 @@ impl Record {
         }
     }
 
+    /// Gives each row of a micro-batch the routes of another; `from` says whose, of the number of sequences, their length and the row.
+    fn reorder(&mut self, batch: usize, from: fn(usize, usize, usize) -> usize) {
+        let stride = LAYERS.len() * TOP_K;
+        for group in self.sequences.chunks_exact_mut(batch) {
+            let all: Vec<u16> = group.iter().flat_map(|sequence| sequence.experts.clone()).collect();
+            let length = all.len() / stride / batch;
+            for (row, into) in group.iter_mut().flat_map(|it| it.experts.chunks_exact_mut(stride)).enumerate() {
+                into.copy_from_slice(&all[from(batch, length, row) * stride..][..stride]);
+            }
+        }
+    }
+
     fn without_weights(mut self) -> Self {
         self.sequences.iter_mut().for_each(|sequence| sequence.weights = None);
         self
@@ -233,6 +245,13 @@ const FAULTS: &[Fault] = &[
     }),
     ("tokens_aligned", Outcome::Warned, |record| {
         record.sequences.iter_mut().flat_map(|sequence| &mut sequence.token_ids).for_each(|ids| ids.sort_unstable());
+    }),
+    // FLAME-MoE: the routes of a micro-batch position by position, its tokens sequence by sequence; then the other way round.
+    ("tokens_aligned", Outcome::Failed, |record| {
+        record.reorder(8, |batch, length, row| (row % batch * length) + row / batch);
+    }),
+    ("tokens_aligned", Outcome::Failed, |record| {
+        record.reorder(4, |batch, length, row| (row % length * batch) + row / length);
     }),
     ("load_uneven", Outcome::Failed, |record| {
         let mut next = 0_u16;

@@ -4,3 +4,4 @@ mod carriers;
 mod counts;
 mod drops;
 mod esft;
+mod flame;

@@ -12,7 +12,7 @@ use crate::{
     corpus::{ColumnParts, ParquetColumns},
     error::{Error, Result},
     import::{
-        numbers::{fractions, lists, whole},
+        numbers::{fractions, gather, lists, whole},
         routes::{ABSENT, Header, RouteReader, RouteSequence, Weights},
     },
     routing::{ExpertId, LayerId},
@@ -218,21 +218,6 @@ fn booleans(array: &dyn Array, into: &mut Vec<bool>) -> Result<(), String> {
         array.as_any().downcast_ref().ok_or_else(|| format!("holds {:?}; expected true or false", array.dtype()))?;
     into.extend(array.values_iter());
     Ok(())
-}
-
-/// Reads every part of a column; what is wrong with one is said with file and column.
-fn gather(
-    file: &ParquetColumns,
-    name: &str,
-    parts: &[Box<dyn Array>],
-    mut read: impl FnMut(&dyn Array) -> Result<(), String>,
-) -> Result<()> {
-    parts.iter().try_for_each(|array| read(array.as_ref())).map_err(|what| {
-        Error::corpus(
-            format!("`{}`, column `{name}` {what}", file.path().display()),
-            "docs/import.md lists the columns and their types",
-        )
-    })
 }
 
 /// The rows of a sequence so far.
