@@ -41,6 +41,24 @@ pub(super) fn read(pickle: &Pickle, value: Index) -> Result<NumberArray, String>
     NumberArray::new(shape.ok_or("is an array with a shape that is none")?, number_type(pickle, kind)?, bytes)
 }
 
+/// A whole number from 0: of Python, or of numpy, which pickles it as a call of a type and its bytes.
+///
+/// # Errors
+/// The value is something else.
+pub(super) fn whole_number(pickle: &Pickle, value: Index) -> Result<u64, String> {
+    let is_none = || "is no whole number from 0".to_owned();
+    if let Some(number) = pickle.integer(value) {
+        return u64::try_from(number).map_err(|_| is_none());
+    }
+    let (name, arguments) = call(pickle, value).ok_or_else(is_none)?;
+    let (("numpy.core.multiarray" | "numpy._core.multiarray", "scalar"), [kind, bytes]) = (name, arguments) else {
+        return Err(is_none());
+    };
+    let bytes = raw(pickle, *bytes).ok_or_else(is_none)?;
+    let numbers = NumberArray::new(vec![1], number_type(pickle, *kind)?, bytes)?.whole::<u64>()?;
+    numbers.first().copied().ok_or_else(is_none)
+}
+
 /// Module and name of what is called, and the arguments.
 fn call<'a>(pickle: &'a Pickle, value: Index) -> Option<((&'a str, &'a str), &'a [Index])> {
     let Value::Call(callable, arguments) = pickle.get(value) else { return None };

@@ -9,7 +9,7 @@ use std::{
 use crate::error::{Error, Result};
 
 /// Bytes of a file that decide what it is.
-const FIRST_BYTES: usize = 4096;
+const FIRST_BYTES: u64 = 4096;
 
 /// The files that were named, and those in the folders that were named, in the order of their names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,9 +72,17 @@ impl Source {
     /// # Errors
     /// [`Error::Io`].
     pub fn first_bytes(path: &Path) -> Result<Vec<u8>> {
+        Self::beginning(path, FIRST_BYTES)
+    }
+
+    /// The beginning of a file, `most` bytes at most.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub(super) fn beginning(path: &Path, most: u64) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         let file = File::open(path).map_err(Error::io("open", path))?;
-        file.take(FIRST_BYTES as u64).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
+        file.take(most).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
         Ok(bytes)
     }
 }

@@ -276,8 +276,9 @@ impl<'a> Machine<'a> {
             }
             b'o' | b'i' => {
                 if code == b'i' {
-                    self.line()?;
-                    self.line()?;
+                    let (module, name) = (self.line()?, self.line()?);
+                    self.push_global(module, name)?;
+                    self.pop()?;
                 }
                 self.pop_to_mark()?;
                 self.push(Value::Other)?;

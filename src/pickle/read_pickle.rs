@@ -96,6 +96,11 @@ impl<'a> Pickle<'a> {
         })
     }
 
+    /// Module and name of every class and function that the pickle names, whether or not it calls it.
+    pub(crate) fn globals(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        (0..self.values.len() as Index).filter_map(|index| self.global(index))
+    }
+
     /// A value as a non-negative number.
     pub(crate) fn count(&self, index: Index) -> Option<usize> {
         usize::try_from(self.integer(index)?).ok()
@@ -160,6 +165,14 @@ mod tests {
         let state = pickle.state(pickle.root()).unwrap();
         assert_eq!(pickle.entry(state, "x").and_then(|value| pickle.integer(value)), Some(2));
         assert_eq!(pickle.entry(state, "y"), None);
+    }
+
+    #[test]
+    fn every_class_that_is_named_is_known() {
+        // Protocol 0 names a class as it makes an object of it.
+        let bytes = b"(lp0\n(S'id'\nios\nsystem\nacos\nexeclp\na.";
+        let pickle = Pickle::read(bytes).unwrap();
+        assert_eq!(pickle.globals().collect::<Vec<_>>(), [("os", "system"), ("os", "execlp")]);
     }
 
     #[test]

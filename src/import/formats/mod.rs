@@ -6,6 +6,7 @@ mod imatrix;
 mod megatron;
 mod megatron_counts;
 mod moe_routing;
+mod olmoe;
 mod openmoe_json;
 mod responses;
 mod router_logits;
@@ -27,6 +28,7 @@ pub(super) const ALL: &[Format] = &[
     router_logits::FORMAT,
     esft::FORMAT,
     flame::FORMAT,
+    olmoe::FORMAT,
     sglang::FORMAT,
     slime::FORMAT,
     vllm::FORMAT,

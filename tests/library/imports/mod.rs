@@ -5,3 +5,4 @@ mod counts;
 mod drops;
 mod esft;
 mod flame;
+mod olmoe;
