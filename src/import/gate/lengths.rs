@@ -84,7 +84,7 @@ impl GridComplete {
 
 impl Check for GridComplete {
     fn see(&mut self, header: &Header, sequence: &RouteSequence) {
-        let mut missing = Vec::with_capacity(header.layers.len());
+        let mut missing: Vec<usize> = Vec::with_capacity(header.layers.len());
         for row in header.rows(&sequence.experts) {
             self.positions += 1;
             missing.clear();
@@ -95,7 +95,9 @@ impl Check for GridComplete {
                 continue;
             }
             self.partly += u64::from(!missing.is_empty());
-            missing.iter().for_each(|at: &usize| self.by_layer[*at] += 1);
+            for at in &missing {
+                self.by_layer[*at] += 1;
+            }
         }
     }
 

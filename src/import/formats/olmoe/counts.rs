@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::lines::NAME;
 use crate::{
     error::{Error, Result},
     import::{
@@ -66,7 +67,7 @@ pub(super) fn read(opened: &Opened<'_>) -> Result<CountTable> {
         ));
     }
     let layer = |layer| RecordedLayer { layer, num_experts: Some(model.num_experts), top_k: model.top_k };
-    let mut header = Header::new(super::FORMAT.name, LAYERS.map(layer).to_vec());
+    let mut header = Header::new(NAME, LAYERS.map(layer).to_vec());
     header.engine = Some("transformers".to_owned());
     let (files, mut remarks) = files(opened)?;
     let categories = FileCategories::new(&opened.options.category_from, files.iter().map(PathBuf::as_path));

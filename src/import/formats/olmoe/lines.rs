@@ -9,6 +9,7 @@ use crate::{
     error::{Error, Result},
     import::{
         category::FileCategories,
+        file_names::FileNames,
         format::Opened,
         json_lines::{lines, refused},
         layer_array::LayerArray,
@@ -18,6 +19,8 @@ use crate::{
     routing::ExpertId,
 };
 
+/// Name of the format.
+pub(super) const NAME: &str = "olmoe";
 /// An example of a line.
 const EXPECTED: &str = r#"{"input_ids": [5, 7], "exp_ids": [[[3, 1], [0, 2]], [[2, 4], [6, 5]]]}"#;
 
@@ -59,6 +62,7 @@ struct OlmoeLines {
     array: LayerArray,
     files: Vec<PathBuf>,
     categories: FileCategories,
+    names: FileNames,
 }
 
 /// Opens the files; the first line says how many layers and choices there are.
@@ -80,10 +84,11 @@ pub(super) fn open(opened: &Opened<'_>) -> Result<Routes> {
         may_hold_dense_layers: array.may_hold_dense_layers(),
         order: ChoiceOrder::Weight,
         remarks: array.remark().into_iter().collect(),
-        ..Header::new(super::FORMAT.name, array.layers().to_vec())
+        ..Header::new(NAME, array.layers().to_vec())
     };
     let categories = FileCategories::new(&opened.options.category_from, files.iter().map(PathBuf::as_path));
-    Ok(Routes::Tokens(Box::new(OlmoeLines { header, array, files, categories })))
+    let names = FileNames::new(files.iter().map(PathBuf::as_path));
+    Ok(Routes::Tokens(Box::new(OlmoeLines { header, array, files, categories, names })))
 }
 
 impl OlmoeLines {
@@ -92,10 +97,8 @@ impl OlmoeLines {
         let experts =
             line.experts(self.array.shape()).and_then(|experts| self.array.rows(&experts)).map_err(refused)?;
         let (rows, tokens) = (line.exp_ids.len(), line.input_ids.len());
-        let stem = path.file_stem().filter(|_| self.files.len() > 1);
-        let name = stem.map_or_else(String::new, |stem| format!("{}, ", stem.to_string_lossy()));
         Ok(RouteSequence {
-            document: Some(format!("{name}line {number}")),
+            document: Some(format!("{}line {number}", self.names.before(path))),
             category: self.categories.of(path, None),
             place: format!("`{}`, line {number}", path.display()),
             tokens: Some(tokens),

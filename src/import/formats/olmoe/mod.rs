@@ -15,7 +15,7 @@ use crate::{
 
 /// The format.
 pub(super) const FORMAT: Format = Format {
-    name: "olmoe",
+    name: lines::NAME,
     title: "allenai/OLMoE: lines of run_moe_analysis.py, pickled counts of run_routing_analysis.py",
     recognises,
     open,
