@@ -7,6 +7,7 @@
 mod array_file;
 mod category;
 mod counts;
+mod file_names;
 mod format;
 mod formats;
 mod gate;

@@ -112,7 +112,7 @@ impl Recorded {
                 ("last_physical_to_logical_map", Python::Tensor(vec![DECODER_LAYERS, self.experts], map)),
             ]);
             fs::create_dir_all(folder.join(category)).unwrap();
-            file.save(&folder.join(category).join(format!("{category}_0.pt")));
+            file.save(&folder.join(category).join("expert_distribution_recorder_1_0.pt"));
         }
     }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer};
 use crate::{
     error::{Error, Result},
     import::{
+        file_names::FileNames,
         format::{Format, Opened},
         json_lines::{lines, refused},
         record::Routes,
@@ -67,6 +68,7 @@ fn files(source: &Source) -> impl Iterator<Item = &Path> {
 struct OpenMoeJson {
     header: Header,
     files: Vec<PathBuf>,
+    names: FileNames,
     /// Tokens of a sequence, where a call holds several.
     length: Option<usize>,
 }
@@ -91,7 +93,8 @@ fn open(opened: &Opened<'_>) -> Result<Routes> {
             files.push(path.to_path_buf());
         }
     }
-    Ok(Routes::Tokens(Box::new(OpenMoeJson { header, files, length })))
+    let names = FileNames::new(files.iter().map(PathBuf::as_path));
+    Ok(Routes::Tokens(Box::new(OpenMoeJson { header, files, names, length })))
 }
 
 fn files_of<'a>(opened: &Opened<'a>) -> impl Iterator<Item = &'a Path> {
@@ -169,10 +172,10 @@ impl<'a> Passes<'a> {
             return Err(refused(&self.path, line, &what, EXPECTED));
         }
         self.pass += 1;
-        let stem = self.path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+        let name = self.of.names.of(&self.path);
         let (pass, several) = (self.pass, tokens > length);
         let sequence = |first: usize| {
-            let place = format!("{stem}, pass {pass}");
+            let place = format!("{name}, pass {pass}");
             let place = if several { format!("{place}, sequence {}", first / length) } else { place };
             let mut sequence = RouteSequence { document: Some(place.clone()), place, ..RouteSequence::default() };
             let (mut logits, mut dropped, mut slots) = (Vec::new(), Vec::new(), Vec::new());

@@ -8,6 +8,7 @@ use crate::{
     import::{
         array_file::ArrayFile,
         category::FileCategories,
+        file_names::FileNames,
         format::{Format, Opened},
         model_config::ModelConfig,
         record::Routes,
@@ -54,6 +55,7 @@ struct RouterLogits {
     header: Header,
     files: Vec<ArrayFile>,
     categories: FileCategories,
+    names: FileNames,
     /// Numbers in the names of the arrays, in the order of the header.
     numbers: Vec<LayerId>,
     has_ids: bool,
@@ -86,8 +88,9 @@ fn open(opened: &Opened<'_>) -> Result<Routes> {
         header.remarks.push("arrays are numbered by the layers that route, in their order".to_owned());
     }
     let has_ids = files.iter().all(|file| IDS.iter().any(|name| file.has(name)));
-    let categories = FileCategories::new(&opened.options.category_from, paths.into_iter());
-    Ok(Routes::Tokens(Box::new(RouterLogits { header, files, categories, numbers, has_ids })))
+    let categories = FileCategories::new(&opened.options.category_from, paths.iter().copied());
+    let names = FileNames::new(paths.into_iter());
+    Ok(Routes::Tokens(Box::new(RouterLogits { header, files, categories, names, numbers, has_ids })))
 }
 
 /// The decoder layers that numbers stand for: they are these, or count the layers that route.
@@ -154,11 +157,11 @@ impl RouterLogits {
                 logits.extend_from_slice(scores);
             }
         }
-        let stem = file.path().file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+        let name = self.names.of(file.path());
         Ok(RouteSequence {
-            document: Some(stem.clone()),
+            document: Some(name.clone()),
             category: self.categories.of(file.path(), None),
-            place: stem,
+            place: name,
             tokens: self.has_ids.then_some(rows),
             token_ids: self.has_ids.then(|| ids(file, rows)).transpose()?,
             experts: choices,

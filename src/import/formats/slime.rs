@@ -7,6 +7,7 @@ use crate::{
     error::Result,
     import::{
         category::FileCategories,
+        file_names::FileNames,
         format::{Format, Opened},
         layer_array::LayerArray,
         left_out::LeftOut,
@@ -37,6 +38,7 @@ struct Slime {
     array: LayerArray,
     files: Vec<TorchFile>,
     categories: FileCategories,
+    names: FileNames,
     /// File and sample of what cannot be used.
     unusable: HashSet<(usize, usize)>,
 }
@@ -77,7 +79,8 @@ fn open(opened: &Opened<'_>) -> Result<Routes> {
         ..Header::new(FORMAT.name, array.layers().to_vec())
     };
     let categories = FileCategories::new(&opened.options.category_from, files.iter().map(TorchFile::path));
-    Ok(Routes::Tokens(Box::new(Slime { header, array, files, categories, unusable })))
+    let names = FileNames::new(files.iter().map(TorchFile::path));
+    Ok(Routes::Tokens(Box::new(Slime { header, array, files, categories, names, unusable })))
 }
 
 /// The samples of a file.
@@ -131,9 +134,9 @@ impl Slime {
             let value = content.get(sample, key).or_else(|| content.get(content.get(sample, "metadata")?, key))?;
             content.text(value).map(str::to_owned).or_else(|| content.count(value).map(|count| count.to_string()))
         };
-        let name = file.path().file_stem().map_or_else(String::new, |stem| format!("{} ", stem.to_string_lossy()));
+        let name = self.names.of(file.path());
         Ok(RouteSequence {
-            document: Some(format!("{name}{}", text("index").unwrap_or_else(|| number.to_string()))),
+            document: Some(format!("{name} {}", text("index").unwrap_or_else(|| number.to_string()))),
             category: self.categories.of_row(file.path(), text),
             place,
             tokens: Some(tokens),

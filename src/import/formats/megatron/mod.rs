@@ -23,6 +23,7 @@ use crate::{
     error::{Error, Result},
     import::{
         category::FileCategories,
+        file_names::FileNames,
         format::{Format, Opened},
         left_out::LeftOut,
         number_array::{NumberArray, NumberType},
@@ -51,6 +52,7 @@ struct Megatron {
     places: HashMap<u16, usize>,
     top_k: usize,
     files: Vec<TraceFile>,
+    names: FileNames,
     layout: Layout,
     /// Ids of all positions, sequence after sequence.
     token_ids: Option<Vec<u32>>,
@@ -113,7 +115,8 @@ fn open(opened: &Opened<'_>) -> Result<Routes> {
     };
     let places = scan.written.keys().copied().zip(0..).collect();
     let token_ids = token_ids(options, scan.positions)?;
-    Ok(Routes::Tokens(Box::new(Megatron { header, places, top_k: scan.top_k, files, layout, token_ids })))
+    let names = FileNames::new(files.iter().map(|file| file.path.as_path()));
+    Ok(Routes::Tokens(Box::new(Megatron { header, places, top_k: scan.top_k, files, names, layout, token_ids })))
 }
 
 /// Reads a file once.
@@ -235,8 +238,7 @@ impl Megatron {
             }
         }
         let (length, experts) = (pass.rows / sequences, self.header.layers[0].num_experts.unwrap_or(0));
-        let stem = path.file_stem().filter(|_| self.files.len() > 1);
-        let of_file = stem.map_or_else(String::new, |stem| format!("{}, ", stem.to_string_lossy()));
+        let of_file = self.names.before(path);
         let sequence = |index: usize| {
             let (mut done, mut weights, mut scores) = (RouteSequence::default(), Vec::new(), Vec::new());
             for row in (0..length).map(|position| position * sequences + index) {

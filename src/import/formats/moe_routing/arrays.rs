@@ -12,6 +12,7 @@ use crate::{
     import::{
         array_file::ArrayFile,
         category::FileCategories,
+        file_names::FileNames,
         number_array::NumberArray,
         numbers::Whole,
         routes::{Header, RouteReader, RouteSequence, Weights},
@@ -34,6 +35,7 @@ pub(super) struct Arrays {
     files: Vec<ArrayFile>,
     names: HashMap<u32, Named>,
     categories: FileCategories,
+    file_names: FileNames,
     /// The optional arrays that every file has.
     optional: Vec<&'static str>,
     /// Whether every file has token ids.
@@ -67,7 +69,8 @@ impl Arrays {
         }
         let options = known.opened.options;
         let categories = FileCategories::new(&options.category_from, paths.iter().copied());
-        Ok(Self { header, files, names: sequences::read(known.opened.source)?, categories, optional, has_ids })
+        let (names, file_names) = (sequences::read(known.opened.source)?, FileNames::new(paths.iter().copied()));
+        Ok(Self { header, files, names, categories, file_names, optional, has_ids })
     }
 }
 
@@ -168,8 +171,8 @@ impl FileArrays {
             first += length;
             let named = of.names.get(next).cloned().unwrap_or_default();
             *next += 1;
-            let stem = file.path().file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
-            let place = if lengths.len() > 1 { format!("{stem}, sequence {at}") } else { stem };
+            let name = of.file_names.of(file.path());
+            let place = if lengths.len() > 1 { format!("{name}, sequence {at}") } else { name };
             RouteSequence {
                 document: named.document.clone().or_else(|| Some(place.clone())),
                 category: of.categories.of(file.path(), named.category.as_deref()),

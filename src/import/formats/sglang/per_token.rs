@@ -13,6 +13,7 @@ use crate::{
     error::{Error, Result},
     import::{
         category::FileCategories,
+        file_names::FileNames,
         format::Opened,
         model_config::ModelConfig,
         record::Routes,
@@ -31,6 +32,7 @@ struct PerToken {
     /// By recorded layer the index in the arrays.
     places: Vec<usize>,
     files: Vec<Recorded>,
+    names: FileNames,
 }
 
 /// A file and the sequences that its passes are of.
@@ -83,7 +85,8 @@ pub(super) fn open(opened: &Opened<'_>, files: Vec<TorchFile>) -> Result<Routes>
         remarks,
         ..Header::new(NAME, layers)
     };
-    Ok(Routes::Tokens(Box::new(PerToken { header, places, files: kept })))
+    let names = FileNames::new(kept.iter().map(|recorded| recorded.file.path()));
+    Ok(Routes::Tokens(Box::new(PerToken { header, places, files: kept, names })))
 }
 
 /// Reads all passes of a file once.
@@ -234,10 +237,7 @@ impl<'a> Assembly<'a> {
     fn sequence(&self, at: u32, experts: Vec<ExpertId>) -> RouteSequence {
         let rebuilt = &self.from.rebuilding.sequences[at as usize];
         RouteSequence {
-            document: Some(match self.from.file.path().file_stem().filter(|_| self.of.files.len() > 1) {
-                Some(stem) => format!("{}, request {}", stem.to_string_lossy(), at + 1),
-                None => format!("request {}", at + 1),
-            }),
+            document: Some(format!("{}request {}", self.of.names.before(self.from.file.path()), at + 1)),
             category: self.from.category.clone(),
             place: format!("`{}`, request {}", self.from.file.path().display(), at + 1),
             positions: Some(rebuilt.positions.clone()),
