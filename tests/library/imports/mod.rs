@@ -3,6 +3,8 @@
 mod carriers;
 mod counts;
 mod drops;
+mod engines;
 mod esft;
 mod flame;
+mod good_files;
 mod olmoe;
