@@ -85,5 +85,6 @@ fn what_needs_a_model_is_refused() {
         error: --capacity-factor -1; expected a positive number
 
         hint: for no drops at all use --capacity-rule unlimited
-    "#]].assert_eq(&refusals(arguments.iter().map(asked)));
+    "#]]
+    .assert_eq(&refusals(arguments.iter().map(asked)));
 }

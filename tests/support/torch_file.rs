@@ -47,7 +47,9 @@ impl Python {
             Self::Text(value) => text(value, out),
             Self::List(items) => {
                 out.extend(b"](");
-                items.iter().for_each(|item| item.pickle(out, storages));
+                for item in items {
+                    item.pickle(out, storages);
+                }
                 out.push(b'e');
             }
             Self::Dict(entries) => {
@@ -91,6 +93,8 @@ fn text(value: &str, out: &mut Vec<u8>) {
 
 fn tuple(numbers: &[usize], out: &mut Vec<u8>) {
     out.push(b'(');
-    numbers.iter().for_each(|number| int(*number as i32, out));
+    for number in numbers {
+        int(*number as i32, out);
+    }
     out.push(b't');
 }

@@ -107,7 +107,7 @@ pub(super) fn compare(native: &Tables, imported: &Tables) -> (usize, usize) {
 }
 
 /// A name, and what writes the run in it.
-type Carrier<'a> = (&'static str, &'a dyn Fn(&Path));
+pub(super) type Carrier<'a> = (&'static str, &'a dyn Fn(&Path));
 
 #[test]
 fn every_carrier_gives_the_numbers_of_the_run() {

@@ -9,7 +9,7 @@ use openmoe_analyze::{
 };
 
 use super::{
-    carriers::{NATIVE, options, with_model},
+    carriers::{Carrier, NATIVE, options, with_model},
     engines::ENGINES,
 };
 use crate::support::{
@@ -91,8 +91,7 @@ fn no_check_fails_on_what_the_tests_write() {
     let recorded = Recorded::of(&NATIVE.run);
     let folder = tempfile::tempdir().unwrap();
     let mut alarms = Alarms::default();
-    type Write<'a> = (&'static str, &'a dyn Fn(&Path));
-    let carriers: [Write; 5] = [
+    let carriers: [Carrier; 5] = [
         ("rows", &|path| recorded.write_rows(path, With::ALL)),
         ("npz", &|path| recorded.write_arrays(path, With::ALL, write_npz)),
         ("safetensors", &|path| recorded.write_one_array(path, With::ALL, write_safetensors)),
