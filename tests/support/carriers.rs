@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 /// What is written beside the choices.
 #[derive(Clone, Copy, Debug)]
-#[allow(clippy::struct_excessive_bools)] // each is there or not, whatever the others are
+#[expect(clippy::struct_excessive_bools, reason = "each is there or not, whatever the others are")]
 pub(crate) struct With {
     pub(crate) ids: bool,
     /// Whether the choices are said to stand by weight.

@@ -1,6 +1,6 @@
 //! No check fails on a good record: every file of the fixtures, and every carrier and format that the tests write.
 
-use std::{collections::BTreeMap, fmt::Write as _, path::Path};
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use expect_test::expect;
 use openmoe_analyze::{
