@@ -79,7 +79,7 @@ fn no_check_fails_on_a_good_file_of_the_fixtures() {
         alarms.look(name, ImportRunOptions { import, ..options(&folder.join(name)) });
     }
     expect![[r#"
-        choice_order warned: vllm/responses.jsonl, vllm/responses-0.21.jsonl, sglang/responses.jsonl, sglang/per_token.pt, slime/rollout_3.pt
+        choice_order warned: vllm/responses.jsonl, vllm/responses-0.21.jsonl, sglang/responses.jsonl, sglang/per_token.pt, slime/rollout_3.pt, megatron/hook_path.jsonl
         counted_once warned: sglang/stat_tp2.pt
         grid_complete warned: slime/rollout_3.pt
         load_uneven warned: imatrix/imatrix.gguf
