@@ -18,7 +18,7 @@ use crate::{
     trace::RoutingTrace,
 };
 
-/// The capacity factor unless one is asked for: the usual one in training (GShard, Switch Transformer).
+/// The capacity factor unless one is asked for: the usual one in training (`GShard`, Switch Transformer).
 const CAPACITY_FACTOR: f64 = 1.25;
 /// Fewest slots of an expert by the port's rule.
 const MINIMUM_CAPACITY: u32 = 4;

@@ -7,7 +7,7 @@ use crate::{
         recorded_settings::recorded_settings,
         verdict::asked_capacity,
     },
-    routing::{LayerId, RouterSettings},
+    routing::{LayerId, LayerShape, RouterSettings},
     run::{RunDir, RunRecord, recorded_checkpoints},
     stats::{
         AskedCapacity, DropLayer, DropSettings, DropStudy, StatisticTable, TableBuilders, append, drop_difference,
@@ -52,7 +52,7 @@ impl Recorded {
         let missing = || Error::internal(format!("layer {layer} has no router"));
         let mut trace = self.trace.layer(layer)?;
         let Some(asked) = self.asked else {
-            let router = shape.and_then(|shape| shape.router()).ok_or_else(missing)?;
+            let router = shape.and_then(LayerShape::router).ok_or_else(missing)?;
             return Ok(RecordedLayer { of: self, trace, groups: self.trace.groups(layer)?, router });
         };
         let router = asked.router(shape.ok_or_else(missing)?);

@@ -38,11 +38,10 @@ impl OwnRules {
             | Statistic::GateMassLost => {
                 matches!(row.scope(), Some(Scope::All | Scope::Dataset(_) | Scope::Category(_) | Scope::Role(_)))
             }
-            Statistic::DropTrend | Statistic::ExactReplay => true,
+            Statistic::DropTrend | Statistic::ExactReplay | Statistic::RankLoad => true,
             Statistic::DropDifference => difference(row),
             Statistic::CapacityReplay => self.replay(row),
             Statistic::Burstiness => row.expert.is_none(),
-            Statistic::RankLoad => true,
             Statistic::DropCauses => row.expert.is_none() || row.rank.is_some_and(|rank| rank <= CAUSES),
             Statistic::DocumentDrops | Statistic::DroppedTokens | Statistic::ExpertOccupancy => false,
             _ => return None,

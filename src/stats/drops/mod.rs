@@ -60,7 +60,7 @@ pub fn drop_trend(study: &DropStudy<'_>) -> StatisticTable {
 pub fn drop_statistics(study: &DropStudy<'_>, progress: &dyn Fn(&'static str)) -> Result<Vec<StatisticTable>> {
     let provides = study.layer.trace.provides;
     if !provides.has(Block::Drops) {
-        return in_any_order(study, progress);
+        return Ok(in_any_order(study, progress));
     }
     let mut tables = ratios::tables(study, progress);
     tables.extend(documents::tables(study));
@@ -71,7 +71,7 @@ pub fn drop_statistics(study: &DropStudy<'_>, progress: &dyn Fn(&'static str)) -
 
 /// The tables of a trace that does not record which choices were dropped, nor in which order they queue: what is the same in any
 /// order, and of everything else why it is missing.
-fn in_any_order(study: &DropStudy<'_>, progress: &dyn Fn(&'static str)) -> Result<Vec<StatisticTable>> {
+fn in_any_order(study: &DropStudy<'_>, progress: &dyn Fn(&'static str)) -> Vec<StatisticTable> {
     let trace = study.layer.trace;
     let mut tables = ratios::tables_in_any_order(study, progress);
     progress("capacity replay");
@@ -93,7 +93,7 @@ fn in_any_order(study: &DropStudy<'_>, progress: &dyn Fn(&'static str)) -> Resul
     let table = |info: &StatisticInfo| StatisticTable { name: info.table.to_owned(), rows: rows(info) };
     let withheld: Vec<StatisticTable> = STATISTICS.iter().filter(|info| missing(info)).map(table).collect();
     tables.extend(withheld);
-    Ok(tables)
+    tables
 }
 
 /// The tables about other capacities, and about what fills the queues.

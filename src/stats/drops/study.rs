@@ -124,9 +124,10 @@ impl<'a> DropStudy<'a> {
         let (token_ids, token) = dense(&trace.token_ids());
         let rows: Vec<u32> = (0..trace.len() as u32).collect();
         let groups = groups(layer, &sequences)?;
-        let dropped = match trace.provides.has(Block::Drops) {
-            true => (0..trace.len()).flat_map(|row| trace.kept(row)).map(|kept| !kept).collect(),
-            false => requeued(&groups, trace, &trace.expert),
+        let dropped = if trace.provides.has(Block::Drops) {
+            (0..trace.len()).flat_map(|row| trace.kept(row)).map(|kept| !kept).collect()
+        } else {
+            requeued(&groups, trace, &trace.expert)
         };
         let alone = |group: &Group| document[group.rows.clone()].windows(2).all(|pair| pair[0] == pair[1]);
         Ok(Self {

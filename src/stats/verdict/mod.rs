@@ -33,7 +33,7 @@ pub enum RunVerdict {
     /// How routing changes from checkpoint to checkpoint.
     Drift(DriftVerdict),
     /// What is dropped.
-    Drops(DropsVerdict),
+    Drops(Box<DropsVerdict>),
 }
 
 impl RunVerdict {
@@ -49,6 +49,6 @@ impl RunVerdict {
 
     /// The verdict on the headline findings of a drops run; `asked` is the capacity that its record lacks.
     pub fn drops(findings: &[Finding], asked: Option<AskedCapacity>) -> Self {
-        Self::Drops(DropsVerdict { asked, ..DropsVerdict::of(findings) })
+        Self::Drops(Box::new(DropsVerdict { asked, ..DropsVerdict::of(findings) }))
     }
 }
