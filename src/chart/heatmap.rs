@@ -124,6 +124,11 @@ const COLUMN_ROOM: f64 = 96.0;
 const MOST_DECIMALS: usize = 5;
 /// Cells narrower than this have their numbers in the smallest type.
 const NARROW: f64 = 34.0;
+/// Height of all rows of a figure together, and of the lowest row: taller pictures are opened by few programs.
+const TALLEST: f64 = 2_400.0;
+const LOWEST_ROW: f64 = 7.0;
+/// Rows that a figure has room for in all its blocks.
+pub(super) const MOST_ROWS: usize = 320;
 /// Cells lower than this have no room for their value, so the lower side of a scale with two sides is hatched.
 const HATCH_BELOW: f64 = 15.0;
 
@@ -138,8 +143,9 @@ impl HeatFigure {
         let rows = self.blocks.iter().map(|block| block.rows.len()).max().unwrap_or(1).max(1);
         let width = ((FIGURE_WIDTH - self.label_width()) / columns as f64).clamp(7.0, 64.0);
         let suited = if rows > 40 { width } else { width.clamp(20.0, 30.0) };
-        let height = self.row_height.unwrap_or(suited);
-        (width, height)
+        let all: usize = self.blocks.iter().map(|block| block.rows.len()).sum();
+        let room = (TALLEST / all.max(1) as f64).max(LOWEST_ROW);
+        (width, self.row_height.unwrap_or(suited).min(room))
     }
 
     fn block_height(&self, block: &HeatBlock) -> f64 {

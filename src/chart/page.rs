@@ -147,6 +147,12 @@ impl Page {
         PageLayout { width: width.ceil(), height: height.ceil(), body_top, caption_top }
     }
 
+    /// Width and height in pixels, whole numbers.
+    pub(super) fn size(&self) -> (f64, f64) {
+        let layout = self.layout();
+        (layout.width, layout.height)
+    }
+
     fn draw<B: DrawingBackend>(&self, backend: &mut B, layout: &PageLayout) -> Result<()> {
         let mut canvas = Canvas::new(backend);
         let inner = layout.width - 2.0 * MARGIN;

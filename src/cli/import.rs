@@ -52,7 +52,7 @@ pub struct ImportArgs {
     /// A line or file that cannot be read is an error, instead of being passed over and counted
     #[arg(long)]
     pub strict: bool,
-    /// Look at the record and print what the checks say; write nothing
+    /// Look at the record and print what the checks say, and what else is to be known of it; write nothing
     #[arg(long)]
     pub check: bool,
     /// Take a record although a check failed; the run is marked

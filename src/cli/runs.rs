@@ -37,15 +37,15 @@ pub struct RouteArgs {
 /// `drift`.
 #[derive(Clone, Debug, Args)]
 #[command(
-    override_usage = "openmoe-analyze drift [OPTIONS] <CHECKPOINT>... --corpus <PATH>... --out <DIR>",
-    after_help = "Example:\n  openmoe-analyze drift openmoe-8b-200B openmoe-8b-600B openmoe-8b-1T --corpus corpus/domains --out runs/drift\n\nCheckpoints stand in the order of training. Training tokens are read from names such as openmoe-8b-200B or 2.5M, or given as --tokens 200B 600B 1T."
+    override_usage = "openmoe-analyze drift [OPTIONS] <CHECKPOINT>... --corpus <PATH>... --out <DIR>\n       openmoe-analyze drift [OPTIONS] <IMPORT>... --out <DIR>",
+    after_help = "Examples:\n  openmoe-analyze drift openmoe-8b-200B openmoe-8b-600B openmoe-8b-1T --corpus corpus/domains --out runs/drift\n  openmoe-analyze drift imports/step1000-tokens4B imports/step5000-tokens20B --out runs/drift\n\nCheckpoints stand in the order of training. Training tokens are read from names such as openmoe-8b-200B, 2.5M or step1000-tokens4B, or given as --tokens 200B 600B 1T."
 )]
 pub struct DriftArgs {
-    /// Checkpoints of one training run, in order: folders, or LABEL=FOLDER; finished route runs of the same text and options are reused, also if all are such runs
+    /// Checkpoints of one training run, in order: folders, or LABEL=FOLDER; finished route runs of the same text and options are reused, also if all are such runs. Or imports of the routes of the same tokens, with such runs or alone
     #[arg(required = true, num_args = 1.., value_name = "CHECKPOINT")]
     pub checkpoints: Vec<PathBuf>,
-    /// Text to route: files, folders, or - for standard input
-    #[arg(long, required = true, num_args = 1.., value_name = "PATH")]
+    /// Text to route: files, folders, or - for standard input; none for imports, whose routes are recorded already
+    #[arg(long, num_args = 1.., value_name = "PATH")]
     pub corpus: Vec<PathBuf>,
     /// Folder of the run, required unless --dry-run; must be new or empty unless --force or --resume
     #[arg(long, value_name = "DIR", required_unless_present = "dry_run")]

@@ -9,6 +9,7 @@ pub(super) fn flag(option: OptionName) -> &'static str {
         OptionName::CapacityFactor => "--capacity-factor",
         OptionName::CapacityRule => "--capacity-rule",
         OptionName::Category => "--category",
+        OptionName::CategoryFrom => "--category-from",
         OptionName::ConditionA => "--a",
         OptionName::ConditionB => "--b",
         OptionName::Context => "--context",
@@ -40,6 +41,7 @@ pub(super) fn flag(option: OptionName) -> &'static str {
         OptionName::TokensOfInterest => "--tokens-of-interest",
         OptionName::TrainingTokens => "--tokens",
         OptionName::Transcripts => "--transcripts",
+        OptionName::Truncate => "--truncate",
     }
 }
 

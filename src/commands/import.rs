@@ -3,7 +3,7 @@
 use super::{out::out, progress::TerminalProgress, signals, terminal, threads};
 use crate::{
     cli::ImportArgs,
-    import::{CheckResult, GateReport, Outcome},
+    import::{CheckResult, Outcome},
     pipeline::import_run::ImportRun,
 };
 
@@ -13,7 +13,7 @@ pub(super) fn run(arguments: &ImportArgs, progress: &TerminalProgress) -> anyhow
     threads::set_threads(arguments.threads)?;
     let ready = ImportRun::new(arguments.into(), arguments.out.as_deref(), progress)?;
     if !arguments.json {
-        print_checks(&ready.size(), &ready.gate)?;
+        print_checks(&ready)?;
     }
     ready.check_gate()?;
     if arguments.check {
@@ -23,8 +23,8 @@ pub(super) fn run(arguments: &ImportArgs, progress: &TerminalProgress) -> anyhow
     Ok(analysis.print(&run, arguments.json)?)
 }
 
-/// One line for every check that had something to look at.
-fn print_checks(size: &str, gate: &GateReport) -> anyhow::Result<()> {
+/// One line for every check that had something to look at, and for every remark on the record.
+fn print_checks(ready: &ImportRun) -> anyhow::Result<()> {
     let word = |outcome: Outcome| match outcome {
         Outcome::Passed => "passed",
         Outcome::Warned => "warned",
@@ -32,8 +32,9 @@ fn print_checks(size: &str, gate: &GateReport) -> anyhow::Result<()> {
         Outcome::NotApplicable => "-",
     };
     let line = |check: &CheckResult| format!("  {:7} {}: {}\n", word(check.outcome), check.check, check.says);
-    let applicable = gate.checks.iter().filter(|check| check.outcome != Outcome::NotApplicable);
-    let lines: String = applicable.map(line).collect();
-    terminal::print_text(&format!("{size}\n{lines}\n"))?;
+    let applicable = ready.gate.checks.iter().filter(|check| check.outcome != Outcome::NotApplicable);
+    let remarks = ready.remarks().iter().map(|remark| format!("  remark  {remark}\n"));
+    let lines: String = applicable.map(line).chain(remarks).collect();
+    terminal::print_text(&format!("{}\n{lines}\n", ready.size()))?;
     Ok(())
 }

@@ -71,6 +71,13 @@ pub struct Span {
     pub end: u32,
 }
 
+impl Span {
+    /// What of it stands before a position; `None` if nothing does.
+    pub fn before(self, position: u32) -> Option<Self> {
+        (self.start < position).then_some(Self { end: self.end.min(position), ..self })
+    }
+}
+
 /// Who speaks. Transcripts have many words for it, and every word is one of these four or refused where it is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]

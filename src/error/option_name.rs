@@ -41,6 +41,7 @@ option_names! {
     CapacityFactor: "RoutingOptions::capacity_factor", "Multiple of the average load that an expert accepts.";
     CapacityRule: "RoutingOptions::capacity_rule", "How many slots an expert has.";
     Category: "InputOptions::category_key", "Key of the rows that names the category.";
+    CategoryFrom: "ImportOptions::category_from", "Where the categories of a record come from.";
     Compare: "DropsOptions::compare", "A second checkpoint for the same conversations.";
     ConditionA: "ContrastOptions::a", "Conditions of the tokens on side A of a contrast.";
     ConditionB: "ContrastOptions::b", "Conditions of the tokens on side B of a contrast.";
@@ -72,6 +73,7 @@ option_names! {
     TokensOfInterest: "DriftOptions::tokens_of_interest", "Token ids whose expert shares are followed.";
     TrainingTokens: "DriftOptions::training_tokens", "Tokens that each checkpoint was trained on.";
     Transcripts: "RunOptions::conversations", "Files and folders of conversations.";
+    Truncate: "InputOptions::truncate", "Keep only the beginning of a longer document.";
 }
 
 impl OptionName {

@@ -39,5 +39,5 @@ pub use options::{CategoryFrom, ImportOptions};
 pub use prepared::{Prepared, PreparedSequence};
 pub use record::Routes;
 pub use recorder::{RECORDERS, Recorder};
-pub use routes::{ABSENT, ChoiceOrder, Header, RecordedLayer, RouteReader, RouteSequence, Turn, Weights};
+pub use routes::{ABSENT, ChoiceOrder, Header, RecordedLayer, RouteReader, RouteSequence, Weights};
 pub use source::Source;

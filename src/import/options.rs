@@ -1,6 +1,6 @@
 //! What an import is told beside its files.
 
-use std::path::PathBuf;
+use std::{fmt, path::PathBuf};
 
 /// Where categories come from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,6 +14,17 @@ pub enum CategoryFrom {
     File,
     /// A key of the rows or lines.
     Key(String),
+}
+
+impl fmt::Display for CategoryFrom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::Folder => "folder",
+            Self::File => "file",
+            Self::Key(key) => key,
+        })
+    }
 }
 
 /// What an import is told beside its files.

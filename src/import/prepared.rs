@@ -3,9 +3,10 @@
 
 use super::{
     gate::Reading,
-    routes::{ABSENT, ChoiceOrder, Header, RouteReader, RouteSequence, Turn, Weights},
+    routes::{ABSENT, ChoiceOrder, Header, RouteReader, RouteSequence, Weights},
 };
 use crate::{
+    corpus::Span,
     error::{Error, Result},
     routing::{ExpertId, LayerShape, RoutingShape, entropy, softmax},
 };
@@ -65,8 +66,8 @@ pub struct PreparedSequence {
     pub dropped: Option<Vec<bool>>,
     /// Ranks in the queues of the experts, `[positions, layers, k]`.
     pub slots: Option<Vec<u32>>,
-    /// Turns of a conversation.
-    pub turns: Vec<Turn>,
+    /// Turns of a conversation, as far as there are rows.
+    pub turns: Vec<Span>,
 }
 
 impl<'a> Prepared<'a> {
@@ -142,18 +143,19 @@ impl<'a> Prepared<'a> {
         let of_kept = |values: &Option<Vec<u32>>| -> Option<Vec<u32>> {
             values.as_ref().map(|values| kept.iter().map(|at| values[*at]).collect())
         };
+        let positions = of_kept(&sequence.positions).or_else(|| {
+            // What is left of a sequence whose rows are places in the text keeps its places.
+            (kept.len() < sequence.experts.len() / choices.max(1)).then(|| kept.iter().map(|at| *at as u32).collect())
+        });
+        let end = positions.as_ref().map_or(kept.len() as u32, |places| places.last().map_or(0, |last| last + 1));
         PreparedSequence {
-            positions: of_kept(&sequence.positions).or_else(|| {
-                // What is left of a sequence whose rows are places in the text keeps its places.
-                (kept.len() < sequence.experts.len() / choices.max(1))
-                    .then(|| kept.iter().map(|at| *at as u32).collect())
-            }),
+            positions,
             token_ids: of_kept(&sequence.token_ids),
             document: sequence.document.clone(),
             category: sequence.category.clone(),
             dataset: sequence.dataset.clone(),
             place: sequence.place.clone(),
-            turns: sequence.turns.clone(),
+            turns: sequence.turns.iter().filter_map(|turn| turn.before(end)).collect(),
             ..rows.finish()
         }
     }

@@ -1,6 +1,7 @@
 //! What every format becomes: a header, and one sequence after the other.
 
 use crate::{
+    corpus::Span,
     error::Result,
     routing::{CapacityPolicy, ExpertId, LayerId},
 };
@@ -109,17 +110,6 @@ impl Header {
     }
 }
 
-/// Tokens of a conversation that one role said.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Turn {
-    /// system, user, assistant or tool.
-    pub role: String,
-    /// First position.
-    pub start: u32,
-    /// Position after the last.
-    pub end: u32,
-}
-
 /// The routes of one sequence. Values of a position stand layer by layer, those of a layer choice by choice; what is `None` is not
 /// in the record.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -148,8 +138,8 @@ pub struct RouteSequence {
     pub dropped: Option<Vec<bool>>,
     /// Ranks in the queues of the experts, `[positions, layers, k]`.
     pub slots: Option<Vec<u32>>,
-    /// Turns of a conversation.
-    pub turns: Vec<Turn>,
+    /// Turns of a conversation, ascending and apart, by positions.
+    pub turns: Vec<Span>,
 }
 
 /// A record of routes that can be read as often as it takes.

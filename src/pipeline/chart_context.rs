@@ -42,7 +42,7 @@ fn of_trace(record: &RunRecord, trace: &RoutingTrace, sequences: &SequenceTable)
         categories: sequences.category_names.clone(),
         sequences: sequences.tokens.len() as u64,
         documents: sequences.document_names.len() as u64,
-        tokens: sequences.tokens.iter().map(|&tokens| u64::from(tokens)).sum(),
+        tokens: record.text.tokens,
         bos: record.identity.text.as_ref().map(|text| text.bos),
         bos_counted: !record.statistics.exclude_bos,
         tokens_of_interest: record.tokens_of_interest().to_vec(),

@@ -1,9 +1,10 @@
 //! The checkpoints of a drift run in order, with their labels and training tokens, checked.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use super::{
     checkpoint_spec::{CheckpointSpec, folder_label},
+    imported_checkpoints::refuse_noise_floor,
     options::DriftOptions,
     progress::Progress,
     reused_runs::{checkpoint_of, refuse_other_commands},
@@ -28,10 +29,31 @@ pub(crate) fn checkpoint_specs(options: &DriftOptions, progress: &dyn Progress) 
     specs.extend(options.off_axis.iter().map(beside));
     refuse_other_commands(&specs)?;
     if let (true, Some(last)) = (options.noise_floor, options.checkpoints.last()) {
+        refuse_noise_floor(&specs)?;
         specs.push(noise_floor(last, progress)?);
     }
     check_labels(&specs)?;
+    warn_of_copies(&specs, progress);
     Ok(specs)
+}
+
+/// Says that two labels stand for one folder: they agree in everything, whatever the model learnt.
+fn warn_of_copies(specs: &[CheckpointSpec], progress: &dyn Progress) {
+    for (at, spec) in specs.iter().enumerate() {
+        let is_copy = |other: &&CheckpointSpec| place(other) == place(spec) && other.arithmetic == spec.arithmetic;
+        if let Some(first) = specs[..at].iter().find(is_copy) {
+            progress.warn(&format!(
+                "`{}` and `{}` are one checkpoint, `{}`: they agree in everything",
+                first.label,
+                spec.label,
+                spec.folder.display()
+            ));
+        }
+    }
+}
+
+fn place(spec: &CheckpointSpec) -> PathBuf {
+    spec.folder.canonicalize().unwrap_or_else(|_| spec.folder.clone())
 }
 
 /// Refuses a run of one checkpoint: its forward pass would show nothing that `route` does not.
@@ -86,7 +108,6 @@ pub(crate) fn check_labels(specs: &[CheckpointSpec]) -> Result<()> {
 
 /// Refuses a folder that is given twice under one label: the second one would agree with the first in everything.
 fn refuse_twice(first: &CheckpointSpec, second: &CheckpointSpec) -> Result<()> {
-    let place = |spec: &CheckpointSpec| spec.folder.canonicalize().unwrap_or_else(|_| spec.folder.clone());
     if place(first) != place(second) {
         return Ok(());
     }

@@ -13,7 +13,7 @@ use crate::{
 pub struct CheckpointSpec {
     /// Name in tables, charts and folders; unique.
     pub label: String,
-    /// The checkpoint, or a finished route run.
+    /// The checkpoint, or a finished run of its routes.
     pub folder: PathBuf,
     /// Tokens that it was trained on, if known.
     pub training_tokens: Option<f64>,
@@ -68,10 +68,17 @@ pub(crate) fn folder_label(folder: &Path) -> String {
     folder.file_name().map_or_else(|| folder.display().to_string(), |name| name.to_string_lossy().into_owned())
 }
 
-/// Training tokens in a name such as openmoe-8b-200B or openmoe-tiny-2.5M: the last part that is such a number. Units are
-/// capital letters, so that the 8b of a model's size is not one.
+/// Training tokens in a name such as openmoe-8b-200B or openmoe-tiny-2.5M: the last part that is such a number; a number after the
+/// word `tokens`, as in step1000-tokens4B, comes first. Units are capital letters, so that the 8b of a model's size is not one.
 fn training_tokens(label: &str) -> Option<f64> {
-    label.split(['-', '_']).rev().find_map(token_count)
+    const SEPARATORS: [char; 2] = ['-', '_'];
+    let part = |text: &str| token_count(text.split(SEPARATORS).next().unwrap_or_default());
+    let after = |(at, word): (usize, &str)| {
+        let rest = &label[at + word.len()..];
+        part(rest.strip_prefix(SEPARATORS).unwrap_or(rest))
+    };
+    let said = label.rmatch_indices("tokens").find_map(after);
+    said.or_else(|| label.split(SEPARATORS).rev().find_map(token_count))
 }
 
 /// "2.5M" as 2,500,000; units K, M, B, T.
@@ -98,6 +105,12 @@ mod tests {
             ("openmoe-8b-1T", Some(1e12)),
             ("openmoe-tiny-0.25M", Some(2.5e5)),
             ("openmoe-tiny-12.3M-chat", Some(1.23e7)),
+            ("step1000-tokens4B", Some(4e9)),
+            ("step-5000-tokens20B", Some(2e10)),
+            ("tokens_2.5T-of-15T", Some(2.5e12)),
+            ("tokens-1T-7B-base", Some(1e12)),
+            ("tokens-7B", Some(7e9)),
+            ("all-tokens-base", None),
             ("openmoe-8b", None),
             ("base", None),
         ];

@@ -7,6 +7,7 @@ use super::{
     checkpoint_comparison::check_compatible,
     checkpoint_list::{checkpoint_specs, refuse_one},
     checkpoint_spec::CheckpointSpec,
+    imported_checkpoints::record_of_imports,
     options::{DriftOptions, RunOptions},
     pass::Pass,
     pass_record::{self, paths_as_text, statistic_settings},
@@ -19,14 +20,15 @@ use super::{
     token_ids::check_token_ids,
 };
 use crate::{
-    error::{Error, Result, path_text},
+    error::{Error, OptionName, Result, path_text},
     run::{
         DriftSettings, Identity, RecordedCheckpoint, RunDir, RunKind, RunRecord, TextSummary, protect_folders,
         protect_texts,
     },
 };
 
-/// Routes a text with several checkpoints of one training run, into the new or empty folder `out`.
+/// Routes a text with several checkpoints of one training run, into the new or empty folder `out`; imports of their routes may take
+/// the place of all of them, and then there is no text.
 /// [`ExecutionOptions::occupied`](super::options::ExecutionOptions::occupied) decides what happens to a folder that is not empty.
 ///
 /// # Errors
@@ -59,10 +61,11 @@ impl DriftRun {
             protect_folders(out, specs.iter().map(|spec| spec.folder.as_path()))?;
         }
         refuse_one(&specs)?;
-        check_compatible(&specs)?;
         let passes: Vec<Pass> = specs.iter().filter(|spec| !spec.is_run()).map(pass).collect();
-        let (prepared, expected) = prepare(&options, out, &specs, &passes, progress)?;
-        check_reused(&specs, &expected, progress)?;
+        let (prepared, expected) = match record_of_imports(&options, &specs, progress)? {
+            Some(expected) => (None, expected),
+            None => prepare(&options, out, &specs, &passes, progress)?,
+        };
         check_token_ids(&options, prepared.as_ref(), &expected, &specs[0], progress)?;
         let (prepared, identities) = match prepared {
             Some(prepared) => {
@@ -123,7 +126,7 @@ fn record(options: &DriftOptions, specs: &[CheckpointSpec], expected: &RunRecord
     }
 }
 
-/// Reads the text, if there is a checkpoint that it will go through. Returns the record that every trace must agree with.
+/// Reads the text, if there is a checkpoint that it will go through. Returns the record that every trace agrees with.
 fn prepare(
     options: &DriftOptions,
     out: Option<&Path>,
@@ -132,14 +135,33 @@ fn prepare(
     progress: &dyn Progress,
 ) -> Result<(Option<PreparedPass>, RunRecord)> {
     let options = &options.run;
-    let Some(first) = passes.first() else {
-        out.map_or(Ok(()), |out| protect_texts(out, &options.corpus))?;
-        return Ok((None, expected_record(options, &specs[0])?));
+    refuse_no_text(options)?;
+    check_compatible(specs)?;
+    let (prepared, expected) = match passes.first() {
+        None => {
+            out.map_or(Ok(()), |out| protect_texts(out, &options.corpus))?;
+            (None, expected_record(options, &specs[0])?)
+        }
+        Some(first) => {
+            let prepared = PreparedPass::new(options, first, progress)?;
+            out.map_or(Ok(()), |out| protect_texts(out, prepared.text_paths(options)))?;
+            let expected = pass_record::pass_record(&prepared, options);
+            (Some(prepared), expected)
+        }
     };
-    let prepared = PreparedPass::new(options, first, progress)?;
-    out.map_or(Ok(()), |out| protect_texts(out, prepared.text_paths(options)))?;
-    let expected = pass_record::pass_record(&prepared, options);
-    Ok((Some(prepared), expected))
+    check_reused(specs, &expected, progress)?;
+    Ok((prepared, expected))
+}
+
+/// Only imports need no text.
+fn refuse_no_text(options: &RunOptions) -> Result<()> {
+    if options.text_paths().next().is_some() {
+        return Ok(());
+    }
+    Err(Error::usage(
+        "drift has no text that goes through the checkpoints",
+        format!("name it with {}; imports, whose routes are recorded already, need none", OptionName::Corpus),
+    ))
 }
 
 /// The forward pass of one checkpoint. Router logits are kept, so that `gate_overlap` can be recomputed.

@@ -16,12 +16,12 @@ use crate::{
     corpus::Tokenizer,
     error::{Error, OptionName, Result, bullets, path_text},
     import::{
-        CountTable, Gate, GateReport, Header, ImportOptions, Outcome, Prepared, PreparedSequence, RouteReader, Routes,
-        Source, check_counts, open,
+        CategoryFrom, CountTable, Gate, GateReport, Header, ImportOptions, Outcome, Prepared, PreparedSequence,
+        RouteReader, Routes, Source, check_counts, open,
     },
     run::{
-        Identity, ImportRecord, Occupied, RecordedInput, RunDir, RunKind, RunRecord,
-        StatisticSettings as RecordedSettings, TextOptions, protect_texts,
+        Identity, ImportRecord, Occupied, RecordedInput, RecordedSettings, RunDir, RunKind, RunRecord, TextOptions,
+        protect_texts,
     },
     trace::{RoutedSequence, TraceBuilder, TraceOptions},
 };
@@ -90,6 +90,7 @@ impl ImportRun {
         let source = Source::new(&options.paths)?;
         if let Some(out) = out {
             protect_texts(out, &source.files)?;
+            refuse_occupied(out, options.occupied)?;
         }
         let (_, routes) = open(&source, &options.import)?;
         let stage = RunningStage::begin(progress, Stage::Gate, None);
@@ -107,6 +108,7 @@ impl ImportRun {
             }
         };
         drop(stage);
+        refuse_no_category(&options.import.category_from, &gate)?;
         let inputs = source.files.iter().map(|path| recorded_input(path)).collect::<Result<_>>()?;
         let tokenizer = options.import.tokenizer.as_deref().map(Tokenizer::at).transpose()?;
         Ok(Self { options, recorded, gate, inputs, tokenizer, clock })
@@ -130,6 +132,11 @@ impl ImportRun {
                 OptionName::ForceChecks
             ),
         ))
+    }
+
+    /// What a reader of the record should know.
+    pub(crate) fn remarks(&self) -> &[String] {
+        &self.header().remarks
     }
 
     /// How much the record holds, in words.
@@ -245,6 +252,26 @@ impl ImportRun {
     }
 }
 
+/// Refuses a folder that cannot be written into before all of the record is looked at, which may take long. Whether a run that is
+/// there can be gone on with is known only after that.
+fn refuse_occupied(out: &Path, occupied: Occupied) -> Result<()> {
+    match occupied {
+        Occupied::Resume => Ok(()),
+        occupied => RunDir::check(out, occupied, &()).map(|_| ()),
+    }
+}
+
+/// Refuses a record in which nothing has a category although somebody said where it comes from.
+fn refuse_no_category(from: &CategoryFrom, gate: &GateReport) -> Result<()> {
+    if *from == CategoryFrom::Auto || gate.categorized > 0 {
+        return Ok(());
+    }
+    Err(Error::usage(
+        format!("{} gives no sequence of the record a category", OptionName::CategoryFrom.with(from)),
+        "docs/import.md says where each format has categories",
+    ))
+}
+
 /// A sequence as the builder takes it.
 fn routed(sequence: &PreparedSequence) -> RoutedSequence<'_> {
     RoutedSequence {
@@ -263,6 +290,7 @@ fn routed(sequence: &PreparedSequence) -> RoutedSequence<'_> {
         category: sequence.category.as_deref(),
         dataset: sequence.dataset.as_deref(),
         source: Some(&sequence.place),
+        spans: &sequence.turns,
     }
 }
 

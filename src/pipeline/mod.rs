@@ -14,6 +14,7 @@ pub(crate) mod forward_waves;
 pub(crate) mod import_counts;
 pub(crate) mod import_drops_run;
 pub(crate) mod import_run;
+pub(crate) mod imported_checkpoints;
 pub(crate) mod input_text;
 pub(crate) mod mailable_paths;
 pub(crate) mod memory_bound;

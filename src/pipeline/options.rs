@@ -179,7 +179,7 @@ pub struct RouteOptions {
 /// `drift`: the same tokens through several checkpoints of one training run.
 #[derive(Clone, Debug, Default)]
 pub struct DriftOptions {
-    /// Checkpoints, or finished route runs that stand for them, in the order of training.
+    /// Checkpoints, or finished runs of `route` or `import` that stand for them, in the order of training.
     pub checkpoints: Vec<CheckpointSpec>,
     /// Tokens that each was trained on; empty: taken from their names.
     pub training_tokens: Vec<f64>,

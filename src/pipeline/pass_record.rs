@@ -2,11 +2,14 @@
 
 use std::path::PathBuf;
 
-use super::{options, options::RunOptions, prepared_pass::PreparedPass};
+use super::{
+    options::{RunOptions, StatisticSettings},
+    prepared_pass::PreparedPass,
+};
 use crate::{
     error::path_text,
     routing::Provides,
-    run::{ForwardPassExecution, RecordedLayout, RunRecord, StatisticSettings, TextSummary},
+    run::{ForwardPassExecution, RecordedLayout, RecordedSettings, RunRecord, TextSummary},
     trace::TraceLayout,
 };
 
@@ -16,8 +19,8 @@ pub(crate) fn paths_as_text(paths: &[PathBuf]) -> Vec<String> {
 }
 
 /// The settings of the statistics as the manifest records them.
-pub(crate) fn statistic_settings(settings: &options::StatisticSettings) -> StatisticSettings {
-    StatisticSettings {
+pub(crate) fn statistic_settings(settings: &StatisticSettings) -> RecordedSettings {
+    RecordedSettings {
         seed: settings.seed,
         resamples: settings.resamples,
         permutations: settings.permutations,

@@ -1,4 +1,4 @@
-//! Finished route runs that stand for checkpoints: they must have routed the same tokens in the same way.
+//! Finished runs that stand for checkpoints; route runs must have routed the same tokens in the same way.
 
 use std::{
     collections::BTreeMap,
@@ -26,7 +26,7 @@ use crate::{
     trace::RoutingTrace,
 };
 
-/// Refuses runs of another command: only a route run has one trace of one checkpoint.
+/// Refuses runs of another command: only a route run and an import have one trace of one checkpoint.
 ///
 /// # Errors
 /// [`Error::Usage`] with every such run; [`Error::RunFolder`] if a manifest cannot be read.
@@ -34,16 +34,16 @@ pub(crate) fn refuse_other_commands(specs: &[CheckpointSpec]) -> Result<()> {
     let mut problems = Vec::new();
     for spec in specs.iter().filter(|spec| spec.is_run()) {
         let record = RunDir::open(&spec.folder)?.loose_record()?;
-        if record.kind() != Some(RunKind::Route) {
-            let command = record.command().unwrap_or("another program");
-            problems.push(format!("`{}` holds a run of {command}; expected one of route", spec.folder.display()));
+        if !matches!(record.kind(), Some(RunKind::Route | RunKind::Import)) {
+            let (folder, command) = (spec.folder.display(), record.command().unwrap_or("another program"));
+            problems.push(format!("`{folder}` holds a run of {command}; expected one of route or import"));
         }
     }
     if problems.is_empty() {
         return Ok(());
     }
     Err(Error::usage(
-        format!("only a route run can stand for a checkpoint:{}", bullets(&problems)),
+        format!("only a run of one trace can stand for a checkpoint:{}", bullets(&problems)),
         "give the checkpoint itself, or one trace of the run: its sub-folder checkpoints/LABEL",
     ))
 }
@@ -199,7 +199,10 @@ impl<'a> Noted<'a> {
 }
 
 /// Checks that everything that statistics read is in place.
-fn whole(run: &RunDir, record: &RunRecord) -> Result<()> {
+///
+/// # Errors
+/// [`Error::RunFolder`] for what is missing or damaged.
+pub(crate) fn whole(run: &RunDir, record: &RunRecord) -> Result<()> {
     if !record.complete {
         return Err(Error::run_folder("is not complete", format!("run the same command with {}", OptionName::Resume)));
     }

@@ -69,7 +69,7 @@ struct Sequence {
     length: u32,
     /// Slots per expert; none where unlimited.
     capacity: BTreeMap<LayerId, u32>,
-    /// First position, position after the last, role, turn.
+    /// First row, row after the last, role, turn.
     spans: Vec<(u32, u32, Role, u16)>,
 }
 
@@ -95,6 +95,8 @@ struct ExcerptSelection {
     segments: Vec<usize>,
     /// Document and its sequences, in the order of the page.
     documents: Vec<WithSequences>,
+    /// By sequence that was read the positions that have rows.
+    positions: HashMap<u32, Vec<u32>>,
     /// First token of a chosen sequence in the columns.
     start: HashMap<u32, usize>,
     tokens: usize,
@@ -251,11 +253,15 @@ impl ExcerptSelection {
         let count = trace.segments();
         let most = count.min(MOST_SEGMENTS);
         let segments: Vec<usize> = (0..most).map(|at| at * count / most).collect();
-        let mut available: Vec<u32> = Vec::new();
+        let (mut available, mut positions) = (Vec::new(), HashMap::new());
         for &segment in &segments {
-            available.extend(trace.sequences_of(segment)?);
+            for (sequence, own) in trace.sequences_of(segment)? {
+                available.push(sequence);
+                positions.insert(sequence, own);
+            }
         }
-        let mut selection = Self { sequences, segments, documents: Vec::new(), start: HashMap::new(), tokens: 0 };
+        let (documents, start) = (Vec::new(), HashMap::new());
+        let mut selection = Self { sequences, segments, documents, positions, start, tokens: 0 };
         for (document, chosen) in selection.in_turn(&available, first) {
             selection.take(document, &chosen, budget);
             if selection.tokens + LEAST_LEFT > budget {
@@ -270,7 +276,7 @@ impl ExcerptSelection {
         let mut taken = 0;
         let mut chosen = Vec::new();
         for &sequence in sequences {
-            let length = self.sequences.tokens[sequence as usize] as usize;
+            let length = self.positions_of(sequence).len();
             if !chosen.is_empty() && taken + length > MOST_OF_DOCUMENT {
                 break;
             }
@@ -283,9 +289,14 @@ impl ExcerptSelection {
         }
         for &sequence in &chosen {
             self.start.insert(sequence, self.tokens);
-            self.tokens += self.sequences.tokens[sequence as usize] as usize;
+            self.tokens += self.positions_of(sequence).len();
         }
         self.documents.push((document, chosen));
+    }
+
+    /// The positions of a sequence that was read.
+    fn positions_of(&self, sequence: u32) -> &[u32] {
+        self.positions.get(&sequence).map_or(&[], Vec::as_slice)
     }
 
     /// The documents that can be shown: those named first, then one of each data set and category in turn.
@@ -321,12 +332,9 @@ impl ExcerptSelection {
     /// Rows of a part that belong to chosen sequences, with their places in the columns: rows of a sequence follow each other, and
     /// need not be all of its positions.
     fn rows<'a>(&'a self, part: &'a LayerTrace) -> impl Iterator<Item = (usize, usize)> + 'a {
-        let mut first = 0;
-        part.sequence.chunk_by(|a, b| a == b).flat_map(move |rows| {
-            let begin = first;
-            first += rows.len();
-            let start = self.start.get(&rows[0]);
-            start.into_iter().flat_map(move |start| (0..rows.len()).map(move |row| (begin + row, start + row)))
+        part.sequence.iter().zip(&part.position).enumerate().filter_map(|(t, (sequence, position))| {
+            let start = self.start.get(sequence)?;
+            Some((t, start + self.positions_of(*sequence).partition_point(|before| before < position)))
         })
     }
 
@@ -334,9 +342,11 @@ impl ExcerptSelection {
         let sequence = |&sequence: &u32| {
             let own = spans.sequence.partition_point(|&other| other < sequence)
                 ..spans.sequence.partition_point(|&other| other <= sequence);
-            let span = |at: usize| (spans.start[at], spans.end[at], spans.role[at], spans.turn[at]);
+            let positions = self.positions_of(sequence);
+            let row = |position: u32| positions.partition_point(|before| *before < position) as u32;
+            let span = |at: usize| (row(spans.start[at]), row(spans.end[at]), spans.role[at], spans.turn[at]);
             Sequence {
-                length: self.sequences.tokens[sequence as usize],
+                length: positions.len() as u32,
                 capacity: capacity.get(&sequence).cloned().unwrap_or_default(),
                 spans: own.map(span).collect(),
             }

@@ -7,7 +7,7 @@ use super::*;
 
 fn record(complete: bool, seed: u64) -> RunRecord {
     let layout = RecordedLayout { moe_layers: vec![1], num_experts: 4, top_k: 2, ..RecordedLayout::default() };
-    let statistics = StatisticSettings { seed, ..StatisticSettings::default() };
+    let statistics = RecordedSettings { seed, ..RecordedSettings::default() };
     RunRecord { complete, statistics, ..RunRecord::new(Identity::new(RunKind::Route), "base", layout) }
 }
 

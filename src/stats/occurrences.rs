@@ -119,7 +119,10 @@ impl Occurrences {
         for (row, &t) in order.iter().enumerate() {
             let t = t as usize;
             let document = documents.dense[sequences.document[trace.sequence[t] as usize] as usize];
-            let before = (t > 0 && trace.sequence[t - 1] == trace.sequence[t]).then(|| t - 1);
+            // Tokens that have no row stand between others: what comes before them in the trace is not the token before.
+            let is_next =
+                |at: usize| trace.sequence[at] == trace.sequence[t] && trace.position[at] + 1 == trace.position[t];
+            let before = t.checked_sub(1).filter(|at| is_next(*at));
             rows.document.push(document);
             rows.token.push(token[t]);
             rows.position.push(trace.position[t]);

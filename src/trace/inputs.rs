@@ -50,6 +50,44 @@ impl RoutingTrace {
         Ok(table)
     }
 
+    /// Counts lengths and messages in rows of the trace, where some tokens have none: what reads them as places among the rows of a
+    /// layer needs that.
+    ///
+    /// # Errors
+    /// [`Error::RunFolder`] if a part cannot be read.
+    pub fn count_in_rows(&self, sequences: &mut SequenceTable, spans: &mut SpanTable) -> Result<()> {
+        for segment in 0..self.segments() {
+            for (sequence, positions) in self.sequences_of(segment)? {
+                if let Some(tokens) = sequences.tokens.get_mut(sequence as usize) {
+                    *tokens = positions.len() as u32;
+                }
+                let row = |position: u32| positions.partition_point(|before| *before < position) as u32;
+                let own = spans.sequence.partition_point(|other| *other < sequence)
+                    ..spans.sequence.partition_point(|other| *other <= sequence);
+                for at in own {
+                    (spans.start[at], spans.end[at]) = (row(spans.start[at]), row(spans.end[at]));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The name of the document of every sequence; `None` where nothing named it, so that its place in a file stands for the name.
+    ///
+    /// # Errors
+    /// [`Error::RunFolder`] if the table cannot be read.
+    pub fn named_documents(&self) -> Result<Vec<Option<String>>> {
+        let path = self.run.file("sequences.parquet");
+        let frame = read_parquet(&self.run, "sequences.parquet", &["document", "source"])?;
+        let places = column!(frame, &path, "source", str);
+        let names = column!(frame, &path, "document", str).zip(places);
+        names
+            .map(|(name, place)| {
+                Ok(Some(name?).filter(|name| place.as_ref().is_ok_and(|place| place != name)).map(str::to_owned))
+            })
+            .collect()
+    }
+
     /// Occurrences of every token id that occurs.
     ///
     /// # Errors

@@ -35,4 +35,4 @@ pub use write_inputs::write_inputs;
 
 /// Resamples and permutations of the statistics of a trace unless settings say otherwise.
 pub const REPETITIONS: (usize, usize) =
-    (crate::run::StatisticSettings::RESAMPLES, crate::run::StatisticSettings::PERMUTATIONS);
+    (crate::run::RecordedSettings::RESAMPLES, crate::run::RecordedSettings::PERMUTATIONS);

@@ -151,16 +151,23 @@ impl RoutingTrace {
         self.part(layer, self.part_of(layer, segment)?)
     }
 
-    /// The sequences of one segment, in order.
+    /// The sequences of one segment, in order, each with the positions that have rows.
     ///
     /// # Errors
     /// [`Error::RunFolder`] if the part cannot be read.
-    pub fn sequences_of(&self, segment: usize) -> Result<Vec<u32>> {
+    pub fn sequences_of(&self, segment: usize) -> Result<Vec<(u32, Vec<u32>)>> {
         let name = part_name("trace", segment * self.shape.len());
-        let (path, frame) = (self.run.file(&name), read_parquet(&self.run, &name, &["sequence"])?);
-        let mut sequences = values!(frame, &path, "sequence", u32).into_owned();
-        sequences.dedup();
-        Ok(sequences)
+        let (path, frame) = (self.run.file(&name), read_parquet(&self.run, &name, &["sequence", "position"])?);
+        let (sequences, positions) = (values!(frame, &path, "sequence", u32), values!(frame, &path, "position", u32));
+        let mut first = 0;
+        let of_sequence = |run: &[u32]| {
+            let mut own = positions[first..first + run.len()].to_vec();
+            first += run.len();
+            // Every choice of a position has a row.
+            own.dedup();
+            (run[0], own)
+        };
+        Ok(sequences.chunk_by(|a, b| a == b).map(of_sequence).collect())
     }
 
     /// The places of the choices of one segment in the queues of their experts, `[occurrences of the segment, top_k]`; `None` if

@@ -2,6 +2,7 @@
 
 use super::part::PartColumns;
 use crate::{
+    corpus::Span,
     error::{Error, Result},
     routing::{Block, ExpertId, LayerShape, Provides, RoutingShape, queue_slots},
 };
@@ -44,6 +45,8 @@ pub struct RoutedSequence<'a> {
     pub dataset: Option<&'a str>,
     /// The file that it comes from.
     pub source: Option<&'a str>,
+    /// The messages of a conversation, by positions, ascending and apart; none for plain text.
+    pub spans: &'a [Span],
 }
 
 impl RoutedSequence<'_> {
@@ -65,6 +68,8 @@ pub(super) fn refused(sequence: usize, what: impl std::fmt::Display) -> Error {
 pub(super) struct CheckedSequence {
     /// Positions with a row.
     pub(super) positions: usize,
+    /// The position after the last: more than there are rows where some have none.
+    pub(super) end: u32,
 }
 
 impl CheckedSequence {
@@ -116,8 +121,25 @@ impl CheckedSequence {
         if let Some(last) = places.last().filter(|last| **last >= MAX_POSITION) {
             return Err(refused(index, format!("has place {last}; expected them below {MAX_POSITION}")));
         }
+        let end = sequence.positions.map_or(positions as u32, |places| places.last().map_or(0, |last| last + 1));
+        Self::check_spans(sequence.spans, end, index)?;
         Self::check_experts(sequence.experts, shape, stride, index)?;
-        Ok(Self { positions })
+        Ok(Self { positions, end })
+    }
+
+    /// `end` is the position after the last.
+    fn check_spans(spans: &[Span], end: u32, index: usize) -> Result<()> {
+        let mut next = 0;
+        for Span { start, end: after, turn, .. } in spans {
+            if *start < next || after < start || *after > end {
+                let what = format!(
+                    "has turn {turn} at positions {start} to {after}; expected them to ascend from {next} to {end}"
+                );
+                return Err(refused(index, what));
+            }
+            next = *after;
+        }
+        Ok(())
     }
 
     fn check_experts(experts: &[ExpertId], shape: &RoutingShape, stride: usize, index: usize) -> Result<()> {

@@ -10,9 +10,10 @@ use super::{
     part::{FinishedPart, PartColumns},
     read_trace::RoutingTrace,
     routed_sequence::{CheckedSequence, RoutedSequence, append, refused},
-    write_inputs::{InputRow, write_groups, write_sequences, write_tokens},
+    write_inputs::{InputRow, write_groups, write_sequences, write_spans, write_tokens},
 };
 use crate::{
+    corpus::Span,
     error::{Error, Result},
     routing::{Block, CapacityRule, GroupRule, Provides, RoutingShape},
     run::{Identity, Occupied, QueueOptions, RecordedLayout, RunDir, RunKind, RunRecord, TextOptions, TextSummary},
@@ -75,6 +76,10 @@ pub struct TraceBuilder {
     /// Decided by the first sequence.
     provides: Option<Provides>,
     rows: Vec<InputRow>,
+    /// Rows of the trace by sequence.
+    lengths: Vec<usize>,
+    /// Messages of conversations, each with its sequence.
+    spans: Vec<(u32, Span)>,
     counts: BTreeMap<u32, u64>,
     /// The segment that is being filled, by routed layer.
     columns: Vec<PartColumns>,
@@ -102,8 +107,8 @@ impl TraceBuilder {
     /// [`Error::Io`] if it cannot be written.
     pub fn within(run: RunDir, shape: RoutingShape, options: TraceOptions) -> Result<Self> {
         let columns = shape.layers().map(|_| PartColumns::default()).collect();
-        let (rows, counts) = (Vec::new(), BTreeMap::new());
-        Ok(Self { run, options, shape, provides: None, rows, counts, columns, segments: 0, tokens: 0 })
+        let (rows, lengths, spans, counts) = (Vec::new(), Vec::new(), Vec::new(), BTreeMap::new());
+        Ok(Self { run, options, shape, provides: None, rows, lengths, spans, counts, columns, segments: 0, tokens: 0 })
     }
 
     /// Appends a sequence.
@@ -113,7 +118,7 @@ impl TraceBuilder {
     /// twice by one token, a number is not finite, or other arrays are `None` than in the first sequence; errors of writing.
     pub fn push(&mut self, sequence: &RoutedSequence<'_>) -> Result<()> {
         let index = self.rows.len();
-        let positions = CheckedSequence::new(sequence, &self.shape, index)?.positions;
+        let CheckedSequence { positions, end } = CheckedSequence::new(sequence, &self.shape, index)?;
         let provides = self.provided_by(sequence);
         match self.provides {
             Some(first) if first != provides => {
@@ -135,9 +140,13 @@ impl TraceBuilder {
             document: sequence.document.map_or_else(|| format!("sequence {index}"), str::to_owned),
             category: sequence.category.map(str::to_owned),
             dataset: sequence.dataset.unwrap_or("arrays").to_owned(),
-            tokens: positions as u32,
+            tokens: end,
             truncated: false,
         });
+        if self.options.in_order {
+            self.spans.extend(sequence.spans.iter().map(|span| (first, *span)));
+        }
+        self.lengths.push(positions);
         self.tokens += positions;
         if self.tokens >= SEGMENT_TOKENS { self.flush() } else { Ok(()) }
     }
@@ -211,9 +220,9 @@ impl TraceBuilder {
         if self.tokens > 0 {
             self.flush()?;
         }
-        let lengths: Vec<usize> = self.rows.iter().map(|row| row.tokens as usize).collect();
-        let layout = TraceLayout::new(&lengths, GroupRule::Sequence, self.shape.clone());
+        let layout = TraceLayout::new(&self.lengths, GroupRule::Sequence, self.shape.clone());
         write_sequences(&self.run, &self.rows, &self.options.label)?;
+        write_spans(&self.run, &self.spans)?;
         write_groups(&self.run, &layout)?;
         write_tokens(&self.run, &self.counts, text)?;
         self.run.settle_checksums()?;

@@ -33,7 +33,9 @@ pub fn write_inputs(
         truncated: sequence.truncated,
     };
     write_sequences(run, &sequences.iter().map(row).collect::<Vec<_>>(), checkpoint)?;
-    write_spans(run, sequences)?;
+    let spans =
+        (0..).zip(sequences).flat_map(|(index, sequence)| sequence.spans.iter().map(move |span| (index, *span)));
+    write_spans(run, &spans.collect::<Vec<_>>())?;
     write_groups(run, layout)?;
     let mut counts: BTreeMap<u32, u64> = BTreeMap::new();
     for id in sequences.iter().flat_map(|sequence| &sequence.token_ids) {
@@ -53,7 +55,7 @@ pub(super) struct InputRow {
     pub(super) category: Option<String>,
     /// Data set of the document.
     pub(super) dataset: String,
-    /// Number of tokens.
+    /// Number of tokens, with those that have no row in the trace.
     pub(super) tokens: u32,
     /// Whether the end of the text was cut off.
     pub(super) truncated: bool,
@@ -89,12 +91,8 @@ pub(super) fn write_tokens(
     run.write("tokens.parquet", &to_parquet(table)?)
 }
 
-/// Writes one row per message; no file for plain text.
-fn write_spans(run: &RunDir, sequences: &[Sequence]) -> Result<()> {
-    let spans: Vec<(u32, Span)> = (0..)
-        .zip(sequences)
-        .flat_map(|(index, sequence)| sequence.spans.iter().map(move |span| (index, *span)))
-        .collect();
+/// Writes one row per message, each with its sequence; no file for plain text.
+pub(super) fn write_spans(run: &RunDir, spans: &[(u32, Span)]) -> Result<()> {
     if spans.is_empty() {
         return Ok(());
     }

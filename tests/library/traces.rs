@@ -2,6 +2,7 @@
 
 use expect_test::expect;
 use openmoe_analyze::{
+    corpus::{Role, Span},
     routing::{
         CapacityPolicy, CapacityRule, GroupRule, LayerRouting, LayerShape, RouterSettings, RoutingObserver,
         RoutingShape, route,
@@ -109,7 +110,7 @@ fn a_sequence_may_begin_in_the_middle_and_have_gaps() {
     let trace = builder.finish(|_| None).unwrap();
     let layer = trace.layer(2).unwrap();
     assert_eq!((layer.position, layer.sequence), (vec![5, 7, 90, 0, 1, 2], vec![0, 0, 0, 1, 1, 1]));
-    assert_eq!(trace.sequences().unwrap().tokens, [3, 3]);
+    assert_eq!(trace.sequences().unwrap().tokens, [91, 3]);
 }
 
 #[test]
@@ -287,4 +288,49 @@ fn a_manifest_that_promises_other_columns_than_the_files_have_is_refused() {
     };
     let fewer = refused(&["token_ids", "positions", "ranks"]);
     assert!(fewer.contains("part-00000.parquet") && fewer.contains("the `provides` of manifest.json"), "{fewer}");
+}
+
+#[test]
+fn tokens_without_a_row_keep_their_places_and_messages_stand_by_position() {
+    let (folder, mut builder) = builder(shape());
+    let span = |turn, role, start, end| Span { turn, role, start, end };
+    let spans = [span(0, Role::User, 0, 3), span(1, Role::Assistant, 3, 8)];
+    let gaps =
+        RoutedSequence { experts: &EXPERTS, positions: Some(&[1, 4, 7]), spans: &spans, ..RoutedSequence::default() };
+    builder.push(&gaps).unwrap();
+    builder.push(&RoutedSequence { experts: &EXPERTS, ..RoutedSequence::default() }).unwrap();
+    let outside = [span(0, Role::User, 0, 9)];
+    let crossed = [spans[1], spans[0]];
+    let refused =
+        [&outside[..], &crossed].map(|spans| told(&builder.push(&RoutedSequence { spans, ..gaps }).unwrap_err()));
+    expect![[r#"
+        sequence 2 has turn 0 at positions 0 to 9; expected them to ascend from 0 to 8
+
+        hint: give every sequence the arrays that the shape asks for
+
+        sequence 2 has turn 0 at positions 0 to 3; expected them to ascend from 8 to 8
+
+        hint: give every sequence the arrays that the shape asks for
+    "#]]
+    .assert_eq(&refused.join("\n"));
+    let trace = builder.finish(|_| None).unwrap();
+    assert_eq!(trace.layer(5).unwrap().position, [1, 4, 7, 0, 1, 2]);
+    let (mut sequences, mut table) = (trace.sequences().unwrap(), trace.spans().unwrap());
+    assert_eq!(sequences.tokens, [8, 3]);
+    assert_eq!((&table.sequence, &table.turn), (&vec![0, 0], &vec![0, 1]));
+    assert_eq!((&table.role, &table.end), (&vec![Role::User, Role::Assistant], &vec![3, 8]));
+    trace.count_in_rows(&mut sequences, &mut table).unwrap();
+    assert_eq!((sequences.tokens, table.start, table.end), (vec![3, 3], vec![0, 1], vec![1, 3]));
+    let record = RunDir::open(folder.path()).unwrap().record().unwrap();
+    assert_eq!(record.text.tokens, 6);
+}
+
+#[test]
+fn messages_of_rows_in_no_order_are_not_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = TraceOptions { in_order: false, ..TraceOptions::default() };
+    let mut builder = TraceBuilder::create(folder.path(), shape(), options).unwrap();
+    let spans = [Span { turn: 0, role: Role::User, start: 0, end: 3 }];
+    builder.push(&RoutedSequence { experts: &EXPERTS, spans: &spans, ..RoutedSequence::default() }).unwrap();
+    assert!(builder.finish(|_| None).unwrap().spans().unwrap().sequence.is_empty());
 }

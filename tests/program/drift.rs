@@ -171,9 +171,9 @@ fn checkpoints_without_an_order_are_refused() {
         &[&late, &late],
         &["--tokens", "1M", "2M"],
         &expect![[r#"
-        error: two checkpoints are called `openmoe-tiny-12.3M`; expected different labels
+        error: `fixtures/checkpoints/openmoe-tiny-12.3M` is given twice; a checkpoint agrees with itself in everything
 
-        hint: name them: LABEL=FOLDER
+        hint: leave one of them out, or name another checkpoint
     "#]],
     );
     refused(

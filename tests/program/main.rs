@@ -12,6 +12,7 @@ mod drift_input;
 mod drops;
 mod frozen;
 mod import_drops;
+mod imports;
 mod memory;
 mod notebook;
 mod old_runs;

@@ -1,18 +1,21 @@
 //! The charts of a contrast: the largest differences with their intervals, and every expert of every layer at once.
 
+use std::collections::BTreeMap;
+
 use super::{ChartSpec, share::blocks_of};
 use crate::{
     chart::{
         axis::{ceil_nice, count},
         canvas::Marker,
         forest::{ForestFigure, ForestPoint, ForestRow},
-        heatmap::{HeatFigure, Scale},
+        heatmap::{HeatFigure, MOST_ROWS, Scale},
         legend::{LegendEntry, Sample},
         page::{Body, Page},
         script,
         theme::{ACCENT, Color, MUTED, VALUE},
     },
-    stats::{Contrast, ContrastRow, share_words},
+    routing::LayerId,
+    stats::{Contrast, ContrastLayer, ContrastRow, share_words},
 };
 
 const KIND: &str = "contrast";
@@ -112,8 +115,8 @@ fn heat_map(contrast: &Contrast, names: [&str; 2]) -> Option<(Body, String)> {
         return None;
     }
     let most = contrast.layers.iter().map(|layer| layer.experts).max().unwrap_or(0);
-    let cells: Vec<Vec<Option<f64>>> = contrast
-        .layers
+    let (layers, rule) = shown_layers(contrast, MOST_ROWS / most.div_ceil(COLUMNS).max(1));
+    let cells: Vec<Vec<Option<f64>>> = layers
         .iter()
         .map(|layer| {
             let mut cells = vec![None; most];
@@ -123,7 +126,7 @@ fn heat_map(contrast: &Contrast, names: [&str; 2]) -> Option<(Body, String)> {
             cells
         })
         .collect();
-    let labels: Vec<String> = contrast.layers.iter().map(|layer| format!("layer {}", layer.layer)).collect();
+    let labels: Vec<String> = layers.iter().map(|layer| format!("layer {}", layer.layer)).collect();
     let limit = ceil_nice(z.into_iter().fold(LEAST_Z, f64::max)).min(MOST_Z);
     let scale = Scale::Difference { limit };
     let figure = HeatFigure {
@@ -137,16 +140,37 @@ fn heat_map(contrast: &Contrast, names: [&str; 2]) -> Option<(Body, String)> {
         if contrast.rows.iter().any(|row| row.z.is_none()) { " Crossed out: chosen on neither side." } else { "" };
     let caption = format!(
         "Blue: more often in {}; orange: more often in {}. z is the difference of the shares over its standard error over \
-         documents; the darkest colour stands for everything beyond {limit}.{crossed}",
+         documents; the darkest colour stands for everything beyond {limit}.{crossed}{rule}",
         names[0], names[1]
     );
     Some((Body::Heat(figure), caption))
 }
 
+/// The layers that the map has room for, ascending: those that differ most; and the words for the choice.
+fn shown_layers(contrast: &Contrast, room: usize) -> (Vec<&ContrastLayer>, String) {
+    let mut layers: Vec<&ContrastLayer> = contrast.layers.iter().collect();
+    if layers.len() <= room {
+        return (layers, String::new());
+    }
+    let mut largest: BTreeMap<LayerId, f64> = BTreeMap::new();
+    for row in &contrast.rows {
+        let known = largest.entry(row.layer).or_default();
+        *known = known.max(row.z.map_or(0.0, f64::abs));
+    }
+    let of = |layer: &ContrastLayer| largest.get(&layer.layer).copied().unwrap_or_default();
+    layers.sort_by(|a, b| of(b).total_cmp(&of(a)).then(a.layer.cmp(&b.layer)));
+    layers.truncate(room);
+    layers.sort_by_key(|layer| layer.layer);
+    let rule = format!(
+        " Drawn are the {room} of {} layers with the largest z on either side; every layer is in contrast.csv.",
+        contrast.layers.len()
+    );
+    (layers, rule)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::{ContrastLayer, ContrastRow};
 
     fn contrast(q: Option<f64>) -> Contrast {
         let row = |layer, expert, difference: f64| ContrastRow {
@@ -183,6 +207,37 @@ mod tests {
         assert_eq!(figure.blocks[0].cells[1], [Some(5.0), Some(-40.0), None]);
         assert_eq!(figure.scale, Scale::Difference { limit: MOST_Z });
         assert!(specs.iter().all(|spec| spec.draw().is_ok()));
+    }
+
+    #[test]
+    fn the_map_of_many_layers_and_experts_stays_a_picture() {
+        let of = |layers: u16, experts: u16| {
+            let row = contrast(Some(0.001)).rows[0].clone();
+            let at = |layer: u16, expert: u16| ContrastRow {
+                layer,
+                expert,
+                z: Some(f64::from(layer % 100 + expert)),
+                ..row.clone()
+            };
+            let layer = |layer| ContrastLayer { layer, experts: experts.into(), ..contrast(None).layers[0].clone() };
+            let rows = (0..layers).flat_map(|layer| (0..experts).step_by(8).map(move |expert| at(layer, expert)));
+            let layers = (0..layers).map(layer).collect();
+            let specs =
+                plan_contrast(&Contrast { rows: rows.collect(), layers, ..Contrast::default() }, ["a", "b"], "", 5);
+            (specs[1].png_size().1, specs[1].caption().to_owned())
+        };
+        for (layers, experts) in [(40, 512), (61, 256), (94, 128), (64, 8)] {
+            let (height, caption) = of(layers, experts);
+            assert!(height <= 6_000 && !caption.contains("Drawn are"), "{layers} x {experts}: {height}, {caption}");
+        }
+        let (height, caption) = of(128, 512);
+        assert!(height <= 6_000, "{height}");
+        assert!(
+            caption.ends_with(
+                "Drawn are the 80 of 128 layers with the largest z on either side; every layer is in contrast.csv."
+            ),
+            "{caption}"
+        );
     }
 
     #[test]

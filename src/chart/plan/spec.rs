@@ -1,7 +1,7 @@
 //! A chart before it is drawn.
 
 use crate::{
-    chart::{Chart, image, page::Page},
+    chart::{Chart, image, page::Page, theme::PNG_SCALE},
     error::Result,
 };
 
@@ -25,6 +25,12 @@ impl ChartSpec {
     /// How to read it, with n, and which part of a large model it shows.
     pub fn caption(&self) -> &str {
         &self.page.caption
+    }
+
+    /// Width and height of the picture as PNG, in pixels.
+    pub fn png_size(&self) -> (u32, u32) {
+        let (width, height) = self.page.size();
+        ((width * PNG_SCALE) as u32, (height * PNG_SCALE) as u32)
     }
 
     /// Draws the chart as SVG and PNG.

@@ -21,7 +21,8 @@ pub fn check_counts(table: CountTable) -> (GateReport, CountTable) {
         counts_exact(&table, divisor),
         load_uneven(&table, &reading),
     ];
-    (GateReport { checks, reading, sequences: 0, positions: 0 }, table)
+    let categorized = table.units.iter().filter(|unit| unit.category.is_some()).count() as u64;
+    (GateReport { checks, reading, sequences: 0, positions: 0, categorized }, table)
 }
 
 fn divided(mut table: CountTable, divisor: u64) -> CountTable {

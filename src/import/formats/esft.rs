@@ -13,6 +13,7 @@ use crate::{
     error::{Error, Result},
     import::{
         format::{Format, Opened},
+        options::CategoryFrom,
         record::Routes,
         routes::{ChoiceOrder, Header, RecordedLayer, RouteReader, RouteSequence, Weights},
         source::Source,
@@ -44,6 +45,12 @@ struct Esft {
 }
 
 fn open(opened: &Opened<'_>) -> Result<Routes> {
+    if let CategoryFrom::File | CategoryFrom::Key(_) = opened.options.category_from {
+        return Err(Error::usage(
+            "a record of ESFT has no categories but the folders of its domains: its files are layers, its lines have no keys",
+            "leave it to the folders",
+        ));
+    }
     let domains = domains(opened.source);
     let hint = "name the folder that holds the folders of the domains";
     let Some((first, files)) = domains.iter().next() else {

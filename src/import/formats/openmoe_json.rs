@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer};
 use crate::{
     error::{Error, Result},
     import::{
+        category::FileCategories,
         file_names::FileNames,
         format::{Format, Opened},
         json_lines::{lines, refused},
@@ -69,6 +70,7 @@ struct OpenMoeJson {
     header: Header,
     files: Vec<PathBuf>,
     names: FileNames,
+    categories: FileCategories,
     /// Tokens of a sequence, where a call holds several.
     length: Option<usize>,
 }
@@ -94,7 +96,8 @@ fn open(opened: &Opened<'_>) -> Result<Routes> {
         }
     }
     let names = FileNames::new(files.iter().map(PathBuf::as_path));
-    Ok(Routes::Tokens(Box::new(OpenMoeJson { header, files, names, length })))
+    let categories = FileCategories::new(&opened.options.category_from, files.iter().map(PathBuf::as_path));
+    Ok(Routes::Tokens(Box::new(OpenMoeJson { header, files, names, categories, length })))
 }
 
 fn files_of<'a>(opened: &Opened<'a>) -> impl Iterator<Item = &'a Path> {
@@ -172,12 +175,14 @@ impl<'a> Passes<'a> {
             return Err(refused(&self.path, line, &what, EXPECTED));
         }
         self.pass += 1;
-        let name = self.of.names.of(&self.path);
+        let (name, category) = (self.of.names.of(&self.path), self.of.categories.of(&self.path, None));
         let (pass, several) = (self.pass, tokens > length);
         let sequence = |first: usize| {
             let place = format!("{name}, pass {pass}");
             let place = if several { format!("{place}, sequence {}", first / length) } else { place };
-            let mut sequence = RouteSequence { document: Some(place.clone()), place, ..RouteSequence::default() };
+            let category = category.clone();
+            let mut sequence =
+                RouteSequence { document: Some(place.clone()), category, place, ..RouteSequence::default() };
             let (mut logits, mut dropped, mut slots) = (Vec::new(), Vec::new(), Vec::new());
             for token in first..first + length {
                 for layer in layers {

@@ -56,13 +56,14 @@ pub struct Gate {
     checks: Vec<Box<dyn Check>>,
     sequences: u64,
     positions: u64,
+    categorized: u64,
 }
 
 impl Gate {
     /// Before the first sequence.
     pub fn new(header: &Header) -> Self {
         let checks = CHECKS.iter().map(|make| make(header)).collect();
-        Self { header: header.clone(), checks, sequences: 0, positions: 0 }
+        Self { header: header.clone(), checks, sequences: 0, positions: 0, categorized: 0 }
     }
 
     /// Looks at a whole record; `seen` is told after each sequence how many positions it had, and may end the work.
@@ -82,6 +83,7 @@ impl Gate {
     /// Looks at the next sequence.
     pub fn see(&mut self, sequence: &RouteSequence) {
         self.sequences += 1;
+        self.categorized += u64::from(sequence.category.is_some());
         self.positions += (sequence.experts.len() / self.header.stride().max(1)) as u64;
         for check in &mut self.checks {
             check.see(&self.header, sequence);
@@ -90,9 +92,10 @@ impl Gate {
 
     /// What all of it says. Checks come in the order of the catalogue; a later one sees what the earlier ones decided.
     pub fn finish(self) -> GateReport {
-        let mut reading = Reading::of(&self.header);
-        let checks = self.checks.into_iter().map(|check| check.finish(&self.header, &mut reading)).collect();
-        GateReport { checks, reading, sequences: self.sequences, positions: self.positions }
+        let Self { header, checks, sequences, positions, categorized } = self;
+        let mut reading = Reading::of(&header);
+        let checks = checks.into_iter().map(|check| check.finish(&header, &mut reading)).collect();
+        GateReport { checks, reading, sequences, positions, categorized }
     }
 }
 

@@ -16,6 +16,8 @@ pub struct GateReport {
     pub sequences: u64,
     /// Positions that were looked at.
     pub positions: u64,
+    /// Sequences that have a category; of counts, what was counted together.
+    pub categorized: u64,
 }
 
 impl GateReport {

@@ -43,7 +43,11 @@ impl Recorded {
                 run_again(ANOTHER_VERSION),
             ));
         }
-        Ok(Self { label: label.to_owned(), sequences: trace.sequences()?, spans: trace.spans()?, trace, asked })
+        let (mut sequences, mut spans) = (trace.sequences()?, trace.spans()?);
+        if sequences.tokens.iter().map(|tokens| u64::from(*tokens)).sum::<u64>() != folder.record()?.text.tokens {
+            trace.count_in_rows(&mut sequences, &mut spans)?;
+        }
+        Ok(Self { label: label.to_owned(), sequences, spans, trace, asked })
     }
 
     /// Reads a layer, and how it turned logits into assignments.

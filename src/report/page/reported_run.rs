@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{
     chart::ChartContext,
     report::excerpt::Excerpt,
-    run::{QueueOptions, RunKind, StatisticSettings},
+    run::{QueueOptions, RecordedSettings, RunKind},
     stats::{Finding, Tables},
 };
 
@@ -25,7 +25,7 @@ pub struct ReportedRun<'a> {
     /// How its tokens competed for experts, if that is recorded.
     pub queues: Option<QueueOptions>,
     /// How its statistics were computed, if that is recorded.
-    pub statistics: Option<StatisticSettings>,
+    pub statistics: Option<RecordedSettings>,
     /// The facts about it that its charts print.
     pub context: &'a ChartContext,
     /// Its tables.

@@ -8,7 +8,7 @@ use super::*;
 use crate::{
     chart::ChartContext,
     routing::{LayerShape, RoutingShape, View},
-    run::{RunKind, StatisticSettings},
+    run::{RecordedSettings, RunKind},
     stats::{Finding, StatisticTable, Subject, Tables, Variable},
 };
 
@@ -46,7 +46,7 @@ fn page(rows: &[Finding]) -> String {
     }
     let provenance =
         json!({ "command": ["a", "<b>"], "inputs": [{ "file": "x" }], "resamples": 40, "permutations": 10 });
-    let statistics = StatisticSettings { resamples: 40, permutations: 10, ..StatisticSettings::default() };
+    let statistics = RecordedSettings { resamples: 40, permutations: 10, ..RecordedSettings::default() };
     let context = ChartContext {
         checkpoint: "m".into(),
         shape: RoutingShape::uniform(vec![1], LayerShape::of_choices(4, 2)),

@@ -22,8 +22,8 @@ pub use identity::{
 pub use import::ImportRecord;
 pub use loose::LooseRecord;
 pub use parts::{
-    DriftSettings, DropsSettings, ForwardPassCost, ForwardPassExecution, RecordedLayer, RecordedLayout, RunCost,
-    StatisticCost, StatisticSettings, TextSummary, TraceDigests,
+    DriftSettings, DropsSettings, ForwardPassCost, ForwardPassExecution, RecordedLayer, RecordedLayout,
+    RecordedSettings, RunCost, StatisticCost, TextSummary, TraceDigests,
 };
 pub use summary_settings::SummarySettings;
 
@@ -80,7 +80,7 @@ pub struct RunRecord {
     pub drift: Option<DriftSettings>,
     /// How the statistics were computed.
     #[serde(flatten)]
-    pub statistics: StatisticSettings,
+    pub statistics: RecordedSettings,
     /// The command line as typed.
     #[cfg_attr(test, schemars(default))]
     pub command_line: Vec<String>,
@@ -145,7 +145,7 @@ impl RunRecord {
             drops: None,
             complete: false,
             drift: None,
-            statistics: StatisticSettings::default(),
+            statistics: RecordedSettings::default(),
             command_line: Vec::new(),
             label: label.into(),
             layout,

@@ -18,7 +18,7 @@ use crate::{
 /// How the statistics were computed; the command `stats` may change these settings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct StatisticSettings {
+pub struct RecordedSettings {
     /// Seed of all random numbers.
     pub seed: u64,
     /// Resamples of documents behind every interval; 0: none.
@@ -33,14 +33,14 @@ pub struct StatisticSettings {
     pub exclude_bos: bool,
 }
 
-impl StatisticSettings {
+impl RecordedSettings {
     /// Resamples unless settings say otherwise.
     pub const RESAMPLES: usize = 1000;
     /// Permutations unless settings say otherwise.
     pub const PERMUTATIONS: usize = 100;
 }
 
-impl Default for StatisticSettings {
+impl Default for RecordedSettings {
     fn default() -> Self {
         Self { seed: 0, resamples: Self::RESAMPLES, permutations: Self::PERMUTATIONS, exclude_bos: false }
     }

@@ -94,7 +94,8 @@ pub(super) fn expert_shares(step: &Step, listed: &[usize]) -> Vec<Finding> {
     add(View::Chosen, &overall[0]);
     add(View::Kept, &overall[1]);
     for &cell in listed {
-        let rows = study.by_token.cell(cell);
+        // A cell of the reference: the checkpoint has the same tokens in the same rows, perhaps without their ids.
+        let rows = course.last().by_token.cell(cell);
         let shares = share::cell_shares(study, ShareKey::Token(study.data.token[rows[0] as usize] as usize), rows);
         add(View::Chosen, &shares[0]);
         add(View::Kept, &shares[1]);

@@ -74,7 +74,8 @@ impl<'a> Token<'a> {
             .map(|run| (last.data.document[run[0] as usize] as usize, run.len() as f64))
             .collect();
         let token = last.data.token[rows[0] as usize] as usize;
-        let shares = |study: &Study| share::cell_shares(study, ShareKey::Token(token), study.by_token.cell(cell));
+        // Row r is the same token in both, whether or not the other trace has token ids.
+        let shares = |study: &Study| share::cell_shares(study, ShareKey::Token(token), rows);
         let documents = |study: &Study| View::ALL.map(|view| by_document(study, view, rows));
         let reference = (shares(last), documents(last));
         let own = (shares(step.own), documents(step.own));

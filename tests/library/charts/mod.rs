@@ -210,3 +210,14 @@ fn many_experts_and_layers_stay_on_the_page() {
     // A picture for each kind and layer, and none for each page of experts.
     assert!(specs.len() <= 12 * 8, "{}", specs.len());
 }
+
+#[test]
+fn pictures_of_large_models_are_not_too_tall_to_be_opened() {
+    for (layers, experts) in [(128_u16, 8_usize), (61, 256)] {
+        let large = lean_context(&(0..layers).map(|layer| (layer, experts)).collect::<Vec<_>>());
+        for spec in plan(&lean_tables(&large), &large) {
+            let (width, height) = spec.png_size();
+            assert!(width <= 4_000 && height <= 6_000, "{}: {width} x {height}", spec.name);
+        }
+    }
+}

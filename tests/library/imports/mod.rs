@@ -2,6 +2,7 @@
 
 mod carriers;
 mod counts;
+mod drift;
 mod drops;
 mod engines;
 mod esft;

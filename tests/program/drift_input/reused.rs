@@ -50,13 +50,15 @@ fn a_dry_run_says_what_would_be_done_and_writes_nothing() {
           --out <DIR>
 
         Usage: openmoe-analyze drift [OPTIONS] <CHECKPOINT>... --corpus <PATH>... --out <DIR>
+               openmoe-analyze drift [OPTIONS] <IMPORT>... --out <DIR>
 
         For more information, try '--help'.
 
-        Example:
+        Examples:
           openmoe-analyze drift openmoe-8b-200B openmoe-8b-600B openmoe-8b-1T --corpus corpus/domains --out runs/drift
+          openmoe-analyze drift imports/step1000-tokens4B imports/step5000-tokens20B --out runs/drift
 
-        Checkpoints stand in the order of training. Training tokens are read from names such as openmoe-8b-200B or 2.5M, or given as --tokens 200B 600B 1T.
+        Checkpoints stand in the order of training. Training tokens are read from names such as openmoe-8b-200B, 2.5M or step1000-tokens4B, or given as --tokens 200B 600B 1T.
     "#]]);
 }
 
@@ -96,8 +98,8 @@ fn runs_that_differ_are_refused_all_at_once_before_anything_is_written() {
     "#]]);
     let several = altered("late", &path("several"), |manifest| manifest["command"] = json!("drift"));
     drift(&[&tiny("2.5M"), &several], &["--noise-floor", "--out", &text(&out)]).refused(&expect![[r#"
-        error: only a route run can stand for a checkpoint:
-          - `TEMP/several` holds a run of drift; expected one of route
+        error: only a run of one trace can stand for a checkpoint:
+          - `TEMP/several` holds a run of drift; expected one of route or import
 
         hint: give the checkpoint itself, or one trace of the run: its sub-folder checkpoints/LABEL
     "#]]);

@@ -281,23 +281,25 @@ fn an_option_that_took_the_checkpoint_is_named() {
 
         Corpora: .jsonl, .json, .txt and .md, also as .gz or .zst, .parquet, folders of these, - for standard input. A row has `text` (or `input_ids`, or a prompt and its completion), and may have `id` and a category. If the text has another key, name it with --text-key.
         error: the following required arguments were not provided:
-          --corpus <PATH>...
           <CHECKPOINT>...
 
         Usage: openmoe-analyze drift [OPTIONS] <CHECKPOINT>... --corpus <PATH>... --out <DIR>
+               openmoe-analyze drift [OPTIONS] <IMPORT>... --out <DIR>
 
         For more information, try '--help'.
 
         hint: --tokens takes every value up to the next option: put the checkpoint first
 
-        Example:
+        Examples:
           openmoe-analyze drift openmoe-8b-200B openmoe-8b-600B openmoe-8b-1T --corpus corpus/domains --out runs/drift
+          openmoe-analyze drift imports/step1000-tokens4B imports/step5000-tokens20B --out runs/drift
 
-        Checkpoints stand in the order of training. Training tokens are read from names such as openmoe-8b-200B or 2.5M, or given as --tokens 200B 600B 1T.
+        Checkpoints stand in the order of training. Training tokens are read from names such as openmoe-8b-200B, 2.5M or step1000-tokens4B, or given as --tokens 200B 600B 1T.
         error: the following required arguments were not provided:
           <CHECKPOINT>
 
         Usage: openmoe-analyze drops [OPTIONS] <CHECKPOINT> --transcripts <PATH>... --out <DIR>
+               openmoe-analyze drops [OPTIONS] <IMPORT> --out <DIR>
 
         For more information, try '--help'.
 
@@ -305,6 +307,9 @@ fn an_option_that_took_the_checkpoint_is_named() {
 
         Example:
           openmoe-analyze drops openmoe-8b --compare openmoe-8b-chat --transcripts mt_bench_question.jsonl mt_bench_answer.jsonl --corpus corpus/domains --out runs/drops
+
+        Imported routes have no capacity: what a capacity would drop of them, and how evenly ranks that share the experts are loaded:
+          openmoe-analyze drops runs/imported --capacity-factor 1.25 --group tokens:4096 --expert-parallel 4 8 --out runs/capacity
 
         Transcripts: lists of messages ({role, content} or {from, value}) under any key, as in ShareGPT, OpenAI and WildChat files, prompts with their responses, MT-Bench questions and answers, OASST trees; files as for a corpus, Parquet included, folders of these, - for standard input. The format is detected for each file.
     "#]].assert_eq(&refusals(typed));

@@ -173,18 +173,21 @@ impl FileArrays {
             *next += 1;
             let name = of.file_names.of(file.path());
             let place = if lengths.len() > 1 { format!("{name}, sequence {at}") } else { name };
-            RouteSequence {
+            let part = part(&self.whole, rows.clone(), self.rows);
+            let positions = part.positions.as_ref();
+            let end = positions.map_or(*length, |positions| positions.last().map_or(0, |last| *last as usize + 1));
+            Ok(RouteSequence {
                 document: named.document.clone().or_else(|| Some(place.clone())),
-                category: of.categories.of(file.path(), named.category.as_deref()),
+                category: of.categories.of_row(file.path(), |key| named.text(key)),
                 dataset: named.dataset.clone(),
-                turns: named.turns(),
+                turns: named.turns(end).map_err(|what| file.refused(EXPERTS[0], &what))?,
                 place,
                 tokens: tokens.map(|tokens| if lengths.len() > 1 { *length } else { tokens }),
-                token_ids: self.ids.as_ref().map(|ids| ids[rows.clone()].to_vec()),
-                ..part(&self.whole, rows, self.rows)
-            }
+                token_ids: self.ids.as_ref().map(|ids| ids[rows].to_vec()),
+                ..part
+            })
         };
-        Ok(lengths.iter().enumerate().map(sequence).collect())
+        lengths.iter().enumerate().map(sequence).collect()
     }
 }
 

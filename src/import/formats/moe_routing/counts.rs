@@ -14,6 +14,7 @@ use crate::{
         counts::{CountBuilder, CountRow, CountTable},
         json_lines::{lines, refused},
         numbers::whole,
+        options::CategoryFrom,
         routes::Header,
     },
     routing::{ExpertId, LayerId},
@@ -27,7 +28,8 @@ pub(super) const LINES: &str = "counts.jsonl";
 const EXPECTED: &str = r#"{"layer": 1, "expert": 0, "count": 17, "category": "law"}"#;
 /// Columns that a table has, and those that it may have.
 const ALWAYS: [&str; 3] = ["layer", "expert", "count"];
-const OPTIONAL: [&str; 4] = ["step", "tokens", "category", "document"];
+const OPTIONAL: [&str; 4] = ["step", "tokens", CATEGORY, "document"];
+const CATEGORY: &str = "category";
 
 /// Reads the counts.
 ///
@@ -44,6 +46,14 @@ pub(super) fn read(known: &Known<'_>, path: &Path) -> Result<CountTable> {
             ));
         }
     };
+    if let CategoryFrom::Key(key) = &known.opened.options.category_from
+        && key != CATEGORY
+    {
+        return Err(Error::usage(
+            format!("categories by `{key}` were asked for; counts have them under `{CATEGORY}`"),
+            "rename the column, or leave the key out",
+        ));
+    }
     let mut builder = CountBuilder::new(header);
     if path.extension().is_some_and(|extension| extension == "parquet") {
         read_table(path, &mut builder)?;

@@ -11,14 +11,13 @@ use serde_json::{Map, Value};
 use super::{
     known::Known,
     layers::Found,
-    sequences::{self, Named},
+    sequences::{self, Named, text_of},
 };
 use crate::{
     error::Result,
     import::{
         category::FileCategories,
         json_lines::{lines, refused},
-        options::CategoryFrom,
         routes::{ABSENT, Header, RecordedLayer, RouteReader, RouteSequence, Weights},
     },
     routing::{ExpertId, LayerId},
@@ -40,6 +39,18 @@ struct Line {
     other: Map<String, Value>,
 }
 
+impl Line {
+    /// What stands under a key.
+    fn text(&self, key: &str) -> Option<String> {
+        match key {
+            "document" => self.document.clone(),
+            "category" => self.category.clone(),
+            "dataset" => self.dataset.clone(),
+            key => self.other.get(key).and_then(text_of),
+        }
+    }
+}
+
 /// Its routes in one layer, row by row.
 #[derive(Deserialize)]
 struct LayerLine {
@@ -57,8 +68,6 @@ pub(super) struct LineRoutes {
     files: Vec<PathBuf>,
     names: HashMap<u32, Named>,
     categories: FileCategories,
-    /// The key of the category, where one is named.
-    key: Option<String>,
 }
 
 impl LineRoutes {
@@ -94,13 +103,11 @@ impl LineRoutes {
             header.weights = Weights::None;
         }
         let options = known.opened.options;
-        let key = if let CategoryFrom::Key(key) = &options.category_from { Some(key.clone()) } else { None };
         Ok(Self {
             header,
             files: paths.iter().map(|path| path.to_path_buf()).collect(),
             names: sequences::read(known.opened.source)?,
             categories: FileCategories::new(&options.category_from, paths.iter().copied()),
-            key,
         })
     }
 
@@ -113,15 +120,7 @@ impl LineRoutes {
         let places: Vec<(&LayerLine, &RecordedLayer)> = line.layers.values().zip(layers).collect();
         let rows = places.first().map_or(0, |(layer, _)| layer.experts.len());
         let named = self.names.get(&index).cloned().unwrap_or_default();
-        let category = match &self.key {
-            Some(key) => line
-                .other
-                .get(key)
-                .and_then(Value::as_str)
-                .map(str::to_owned)
-                .or(line.category.filter(|_| key == "category")),
-            None => line.category,
-        };
+        let category = self.categories.of_row(path, |key| line.text(key).or_else(|| named.text(key)));
         let tokens = line.token_ids.as_ref().map(Vec::len);
         let mut token_ids = line.token_ids;
         if let Some(ids) = &mut token_ids {
@@ -137,11 +136,13 @@ impl LineRoutes {
             "{}, line {number}",
             path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into())
         );
+        let end =
+            line.positions.as_ref().map_or(rows, |positions| positions.last().map_or(0, |last| *last as usize + 1));
         Ok(RouteSequence {
             document: line.document.or_else(|| named.document.clone()).or_else(|| Some(place.clone())),
-            category: self.categories.of(path, category.as_deref().or(named.category.as_deref())),
+            category,
             dataset: line.dataset.or_else(|| named.dataset.clone()),
-            turns: named.turns(),
+            turns: named.turns(end)?,
             place,
             tokens,
             token_ids,

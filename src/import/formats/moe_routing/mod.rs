@@ -60,7 +60,7 @@ fn open(opened: &Opened<'_>) -> Result<Routes> {
             let json = json.as_ref().ok_or_else(|| {
                 Error::usage(format!("there is no {FILE} among the files"), "name the folder that the recorder wrote")
             })?;
-            rows::Rows::open(json, paths, sequences::read(source)?).map(|rows| Routes::Tokens(Box::new(rows)))
+            rows::Rows::open(json, paths, opened).map(|rows| Routes::Tokens(Box::new(rows)))
         }
         Carrier::Arrays(paths) => arrays::Arrays::open(&known, &paths).map(|arrays| Routes::Tokens(Box::new(arrays))),
         Carrier::Lines(paths) => lines::LineRoutes::open(&known, &paths).map(|lines| Routes::Tokens(Box::new(lines))),

@@ -7,11 +7,16 @@ use std::{
 
 use polars_arrow::array::{Array, BooleanArray};
 
-use super::{header::RoutingJson, sequences::Named};
+use super::{
+    header::RoutingJson,
+    sequences::{self, Named},
+};
 use crate::{
     corpus::{ColumnParts, ParquetColumns},
     error::{Error, Result},
     import::{
+        category::FileCategories,
+        format::Opened,
         numbers::{fractions, gather, lists, whole},
         routes::{ABSENT, Header, RouteReader, RouteSequence, Weights},
     },
@@ -28,6 +33,7 @@ pub(super) struct Rows {
     header: Header,
     files: Vec<ParquetColumns>,
     names: HashMap<u32, Named>,
+    categories: FileCategories,
     /// The last row of each sequence, counted over all files.
     last: HashMap<u32, u64>,
     /// The optional columns that every file has.
@@ -39,7 +45,7 @@ impl Rows {
     ///
     /// # Errors
     /// [`Error::Corpus`] if a column is not there or holds what it cannot.
-    pub(super) fn open(json: &RoutingJson, paths: Vec<&Path>, names: HashMap<u32, Named>) -> Result<Self> {
+    pub(super) fn open(json: &RoutingJson, paths: Vec<&Path>, opened: &Opened<'_>) -> Result<Self> {
         let files = paths.into_iter().map(ParquetColumns::open).collect::<Result<Vec<_>>>()?;
         let optional: Vec<&str> = OPTIONAL.into_iter().filter(|name| files.iter().all(|file| file.has(name))).collect();
         let mut header = json.header();
@@ -59,7 +65,9 @@ impl Rows {
                 }
             }
         }
-        Ok(Self { header, files, names, last, optional })
+        // A sequence may have rows in several files, so that no file names its category.
+        let categories = FileCategories::new(&opened.options.category_from, std::iter::empty());
+        Ok(Self { header, files, names: sequences::read(opened.source)?, categories, last, optional })
     }
 }
 
@@ -275,10 +283,18 @@ impl Pending {
             }
             row_of[index * layers.len() + usize::from(place)] = row;
         }
-        Ok(self.arranged(sequence, of, positions, &row_of))
+        self.arranged(sequence, of, positions, &row_of).map_err(|what| {
+            Error::corpus(format!("sequence {sequence} {what}"), "correct the file, or leave the turns out")
+        })
     }
 
-    fn arranged(&self, sequence: u32, of: &Rows, positions: Vec<u32>, row_of: &[usize]) -> RouteSequence {
+    fn arranged(
+        &self,
+        sequence: u32,
+        of: &Rows,
+        positions: Vec<u32>,
+        row_of: &[usize],
+    ) -> Result<RouteSequence, String> {
         let layers = &of.header.layers;
         let named = of.names.get(&sequence).cloned().unwrap_or_default();
         let widths = || layers.iter().map(|layer| layer.top_k).cycle();
@@ -286,9 +302,10 @@ impl Pending {
         let ids = || row_of.chunks_exact(layers.len()).map(|rows| rows.iter().find(|row| **row != usize::MAX));
         let has_ids = !self.token_id.is_empty();
         let scores = self.logits.len() / self.key.len().max(1);
-        RouteSequence {
+        let end = positions.last().map_or(0, |last| *last as usize + 1);
+        Ok(RouteSequence {
             document: named.document.clone().or_else(|| Some(format!("sequence {sequence}"))),
-            category: named.category.clone(),
+            category: of.categories.of_row(Path::new(""), |key| named.text(key)),
             dataset: named.dataset.clone(),
             place: format!("sequence {sequence}"),
             tokens: None,
@@ -299,8 +316,8 @@ impl Pending {
             logits: some(&self.logits).map(|logits| arrange(logits, scores, row_of, experts, 0.0)),
             dropped: some(&self.dropped).map(|dropped| arrange(dropped, self.width, row_of, widths(), false)),
             slots: some(&self.slot).map(|slot| arrange(slot, self.width, row_of, widths(), 0)),
-            turns: named.turns(),
-        }
+            turns: named.turns(end)?,
+        })
     }
 }
 

@@ -7,10 +7,12 @@ use std::{
 };
 
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use crate::{
+    corpus::{Role, Span},
     error::{Error, Result},
-    import::{routes::Turn, source::Source},
+    import::source::Source,
 };
 
 /// The file.
@@ -27,13 +29,52 @@ pub(super) struct Named {
     /// Its data set.
     pub(super) dataset: Option<String>,
     #[serde(default)]
-    turns: Vec<(String, u32, u32)>,
+    turns: Vec<(Role, u32, u32)>,
+    #[serde(flatten)]
+    other: Map<String, Value>,
+}
+
+/// A text, or a number as text.
+pub(super) fn text_of(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned).or_else(|| value.is_number().then(|| value.to_string()))
 }
 
 impl Named {
-    /// Its turns.
-    pub(super) fn turns(&self) -> Vec<Turn> {
-        self.turns.iter().map(|(role, start, end)| Turn { role: role.clone(), start: *start, end: *end }).collect()
+    /// What stands under a key.
+    pub(super) fn text(&self, key: &str) -> Option<String> {
+        match key {
+            "document" => self.document.clone(),
+            "category" => self.category.clone(),
+            "dataset" => self.dataset.clone(),
+            key => self.other.get(key).and_then(text_of),
+        }
+    }
+
+    /// Its turns, numbered from 0. `rows` is the position after that of the last row; the last token may have none.
+    ///
+    /// # Errors
+    /// What is wrong with a turn.
+    pub(super) fn turns(&self, rows: usize) -> Result<Vec<Span>, String> {
+        let number = |at: usize| u16::try_from(at).map_err(|_| format!("has {} turns in {FILE}", self.turns.len()));
+        let span = |(at, &(role, start, end))| Ok(Span { turn: number(at)?, role, start, end });
+        let spans: Vec<Span> = self.turns.iter().enumerate().map(span).collect::<Result<_, String>>()?;
+        if let Some(Span { turn, start, end, .. }) = spans.iter().find(|span| span.start > span.end) {
+            return Err(format!("has in {FILE} turn {turn} from position {start} to {end}"));
+        }
+        if let Some(pair) = spans.windows(2).find(|pair| pair[0].end > pair[1].start) {
+            let (before, two) = (pair[0].turn, pair[1]);
+            let start = two.start;
+            return Err(format!(
+                "has in {FILE} turn {} that begins at position {start}, within turn {before}",
+                two.turn
+            ));
+        }
+        match spans.iter().find(|span| span.end as usize > rows + 1) {
+            Some(span) => {
+                Err(format!("has in {FILE} turn {} that ends at position {}, and {rows} rows", span.turn, span.end))
+            }
+            None => Ok(spans),
+        }
     }
 }
 
