@@ -3,13 +3,12 @@
 //! Weights stay on disk. A [`Checkpoint`] knows where every tensor is and reads it, or a part of it, with positioned
 //! reads into the caller's buffer, widened exactly to f32.
 
-mod config;
-mod config_json;
+mod architecture;
+mod families;
 mod hash;
 mod header;
 mod header_entry;
 mod hub;
-mod ignored_keys;
 mod locate;
 mod names;
 mod numbers;
@@ -17,20 +16,26 @@ mod open;
 mod problem_list;
 mod read_numbers;
 mod sanity;
-mod shapes;
 mod state;
 mod state_dict;
 mod tensor;
+mod tensor_map;
 mod torch;
 mod validate;
 
-pub use config::Config;
+pub use architecture::{
+    Activation, Architecture, Attention, Capacity, DecoderLayer, Experts, FeedForward, Head, Latent, Mlp, Norm,
+    NormKind, Pairs, Projection, QueryKeyNorm, Rotary, RotaryScaling, SharedExperts, SpecialTokens,
+};
+pub use families::OpenMoeConfig;
 pub use hash::{hexadecimal, sha256_bytes, sha256_file};
 pub use hub::{check_blob, repository_name, snapshot};
 pub use sanity::{Oddity, OddityKind, describe_oddities};
-pub use shapes::{ExpectedTensor, ParameterCount};
 pub use state::CheckpointState;
 pub use tensor::Dtype;
+pub use tensor_map::{
+    Block, Encoding, ExpectedTensor, MlpPart, Order, ParameterCount, Role, StoredPart, TensorGroup, TensorMap,
+};
 
 use std::{
     collections::HashMap,
@@ -67,7 +72,8 @@ pub struct DtypeCount {
 #[derive(Debug)]
 pub struct Checkpoint {
     dir: PathBuf,
-    config: Config,
+    map: TensorMap,
+    openmoe: Option<OpenMoeConfig>,
     files: Vec<WeightFile>,
     handles: Vec<File>,
     tensors: HashMap<String, StoredTensor>,
@@ -75,10 +81,6 @@ pub struct Checkpoint {
     config_sha256: String,
     notes: Vec<String>,
 }
-
-/// The tensor that turns the last hidden states into logits.
-const HEAD: &str = "lm_head.weight";
-const EMBEDDING: &str = "model.embed_tokens.weight";
 
 /// The result of reading a whole weight file.
 #[derive(Clone, Debug, PartialEq)]
@@ -109,9 +111,19 @@ impl Checkpoint {
         &self.config_sha256
     }
 
-    /// The configuration.
-    pub fn config(&self) -> &Config {
-        &self.config
+    /// What the model computes.
+    pub fn architecture(&self) -> &Architecture {
+        self.map.architecture()
+    }
+
+    /// Its tensors by role.
+    pub fn map(&self) -> &TensorMap {
+        &self.map
+    }
+
+    /// The configuration of an OpenMoE, with defaults filled in; none for other families.
+    pub fn openmoe(&self) -> Option<&OpenMoeConfig> {
+        self.openmoe.as_ref()
     }
 
     /// The folder as it was given, which also holds the tokenizer.
@@ -125,14 +137,16 @@ impl Checkpoint {
     }
 
     /// The tensor that turns the last hidden states into logits: the head, or the embedding if the two are tied or there is no head.
-    pub fn head(&self) -> &'static str {
-        if self.config.tie_word_embeddings || !self.tensors.contains_key(HEAD) { EMBEDDING } else { HEAD }
+    pub fn head(&self) -> String {
+        let head = self.map.stored(0, Role::Head).name;
+        let is_used = !self.architecture().head.tied && self.tensors.contains_key(&head);
+        if is_used { head } else { self.map.stored(0, Role::Embedding).name }
     }
 
     /// Parameters by role; a head that is not stored has none.
     pub fn parameter_count(&self) -> ParameterCount {
-        let count = self.config.parameter_count();
-        if self.tensors.contains_key(HEAD) { count } else { count.without_head() }
+        let count = self.map.parameter_count();
+        if self.tensors.contains_key(&self.map.stored(0, Role::Head).name) { count } else { count.without_head() }
     }
 
     /// Path of the config.json.

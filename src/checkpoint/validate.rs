@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{
-    ExpectedTensor, HEAD,
+    ExpectedTensor, TensorMap,
+    families::IgnoredTensors,
     header::ListedTensor,
     locate::{ListedFile, Located},
     problem_list::{Problems, quoted_name, quoted_names},
@@ -17,49 +18,66 @@ pub(super) struct Validated {
     pub tensors: HashMap<String, StoredTensor>,
     /// One line per problem, each naming file and tensor.
     pub problems: Problems,
+    /// Notes: things that are no problem but should be known.
+    pub notes: Vec<String>,
 }
 
 /// Compares the listed tensors with the expected ones; without a usable configuration only the files are checked.
-pub(super) fn validate(located: &Located, expected: Option<&[ExpectedTensor]>) -> Validated {
+pub(super) fn validate(located: &Located, map: Option<&TensorMap>, ignored: &[IgnoredTensors]) -> Validated {
     let mut validated = Validated { problems: located.problems.clone(), ..Validated::default() };
-    let shapes: Option<HashMap<&str, &[usize]>> =
-        expected.map(|tensors| tensors.iter().map(|tensor| (tensor.name.as_str(), tensor.shape.as_slice())).collect());
+    let expected = map.map(TensorMap::expected);
+    let known: Option<HashMap<&str, &ExpectedTensor>> =
+        expected.as_ref().map(|tensors| tensors.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect());
+    let layers = map.map_or(usize::MAX, |map| map.architecture().layers.len());
+    let mut further = Vec::new();
     let mut holder: HashMap<&str, &str> = HashMap::new();
     for (index, file) in located.files.iter().enumerate() {
         validated.problems.extend(&file.listing.problems);
         let mut extra = Vec::new();
-        for tensor in file.listing.tensors.iter().filter(|tensor| !is_harmless(&tensor.name)) {
-            if let Some(other) = holder.insert(&tensor.name, &file.name) {
-                let name = quoted_name(&tensor.name);
-                let again = if other == file.name { "twice".into() } else { format!("and in `{other}` too") };
-                validated.problems.push(format!("tensor {name} is in `{}` {again}; expected it once", file.name));
-            }
-            match shapes.as_ref().map(|shapes| shapes.get(tensor.name.as_str())) {
-                Some(None) => extra.push(tensor.name.as_str()),
-                Some(Some(shape)) => validated.check(index, file, tensor, Some(shape)),
-                None => validated.check(index, file, tensor, None),
+        for tensor in &file.listing.tensors {
+            match ignored.iter().find(|ignored| ignored.holds(&tensor.name, layers)) {
+                Some(IgnoredTensors::FurtherLayers) => further.push(tensor.name.as_str()),
+                Some(IgnoredTensors::RotaryFrequencies) => {}
+                None => {
+                    if let Some(other) = holder.insert(&tensor.name, &file.name) {
+                        validated.twice(tensor, file, other);
+                    }
+                    match known.as_ref().map(|known| known.get(tensor.name.as_str())) {
+                        Some(None) => extra.push(tensor.name.as_str()),
+                        Some(Some(expected)) => validated.check(index, file, tensor, Some(expected)),
+                        None => validated.check(index, file, tensor, None),
+                    }
+                }
             }
         }
         validated.extra(&file.name, &extra);
     }
-    if let Some(expected) = expected {
+    if let Some(expected) = &expected {
         validated.missing(located, expected, &holder);
+    }
+    if !further.is_empty() {
+        let count = further.len();
+        validated.notes.push(format!(
+            "{count} tensors of layers behind the last one are not used: {}",
+            quoted_names(&further[..1])
+        ));
     }
     validated
 }
 
-/// Buffers that some versions of transformers save beside the weights: the rotary tables follow from `head_dim` and
-/// are computed here. Every other tensor that the configuration does not imply is a problem.
-fn is_harmless(name: &str) -> bool {
-    name.ends_with(".rotary_emb.inv_freq")
-}
-
 impl Validated {
+    /// Reports a tensor that was in a file before.
+    fn twice(&mut self, tensor: &ListedTensor, file: &ListedFile, other: &str) {
+        let name = quoted_name(&tensor.name);
+        let again = if other == file.name { "twice".into() } else { format!("and in `{other}` too") };
+        self.problems.push(format!("tensor {name} is in `{}` {again}; expected it once", file.name));
+    }
+
     /// Checks type, shape and size of one tensor.
-    fn check(&mut self, index: usize, file: &ListedFile, tensor: &ListedTensor, shape: Option<&[usize]>) {
+    fn check(&mut self, index: usize, file: &ListedFile, tensor: &ListedTensor, expected: Option<&ExpectedTensor>) {
         let ListedTensor { dtype, .. } = tensor;
         let name = quoted_name(&tensor.name);
-        if let Some(shape) = shape.filter(|shape| *shape != tensor.shape) {
+        if let Some(shape) = expected.map(|expected| &expected.shape).filter(|shape| **shape != tensor.shape) {
             self.problems.push(format!(
                 "tensor {name} in `{}` has shape {:?}; `config.json` implies {shape:?}",
                 file.name, tensor.shape
@@ -106,10 +124,8 @@ impl Validated {
         let accounted = |name: &str| {
             located.reported.contains(name) || located.files.iter().any(|file| file.listing.mentioned.contains(name))
         };
-        // Routing needs no head, and a model whose head is its embedding stores it once.
-        let is_optional = |tensor: &ExpectedTensor| tensor.name == HEAD;
         for tensor in expected.iter().filter(|tensor| !holder.contains_key(tensor.name.as_str())) {
-            if !located.blind && !accounted(&tensor.name) && !is_optional(tensor) {
+            if !located.blind && !accounted(&tensor.name) && !tensor.optional {
                 groups.entry((role(&tensor.name), &tensor.shape)).or_default().push(&tensor.name);
             }
         }

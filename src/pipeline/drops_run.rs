@@ -193,7 +193,7 @@ fn check_text(options: &DropsOptions) -> Result<()> {
 
 fn check_factors(options: &DropsOptions) -> Result<()> {
     let factors = &options.exact_replay;
-    if options.run.routing.capacity_rule == CapacityRule::Unlimited && !factors.is_empty() {
+    if options.run.routing.capacity_rule == Some(CapacityRule::Unlimited) && !factors.is_empty() {
         return Err(Error::usage(
             format!(
                 "{} with {}; expected a rule that has a factor",

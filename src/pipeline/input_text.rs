@@ -154,31 +154,31 @@ fn transcript_options(
     checkpoint: &Checkpoint,
     context: usize,
 ) -> TranscriptOptions {
-    let (config, input) = (checkpoint.config(), &options.input);
+    let (architecture, input) = (checkpoint.architecture(), &options.input);
     TranscriptOptions {
         paths: conversations.paths.clone(),
         format: conversations.format,
         oasst_paths: conversations.oasst_paths,
         category_key: input.category_key.clone(),
         context,
-        bos: input.bos.then_some(config.bos_token_id),
-        eos: config.eos_token_id,
-        vocab_size: config.vocab_size,
+        bos: architecture.special_tokens.bos.filter(|_| input.bos),
+        eos: architecture.special_tokens.eos.first().copied(),
+        vocab_size: architecture.vocabulary,
         max_sequences: input.max_sequences,
         strict: input.strict,
     }
 }
 
 fn corpus_options(options: &RunOptions, checkpoint: &Checkpoint, context: usize) -> CorpusOptions {
-    let (config, input) = (checkpoint.config(), &options.input);
+    let (architecture, input) = (checkpoint.architecture(), &options.input);
     CorpusOptions {
         paths: options.corpus.clone(),
         category_key: input.category_key.clone(),
         text_key: input.text_key.clone(),
         context,
         truncate: input.truncate,
-        bos: input.bos.then_some(config.bos_token_id),
-        vocab_size: config.vocab_size,
+        bos: architecture.special_tokens.bos.filter(|_| input.bos),
+        vocab_size: architecture.vocabulary,
         max_sequences: input.max_sequences,
         strict: input.strict,
     }

@@ -7,6 +7,7 @@ use super::{
     prepared_pass::PreparedPass,
 };
 use crate::{
+    checkpoint::{Architecture, Checkpoint},
     error::path_text,
     routing::Provides,
     run::{ForwardPassExecution, RecordedLayout, RecordedSettings, RunRecord, TextSummary},
@@ -38,7 +39,8 @@ pub(crate) fn pass_record(prepared: &PreparedPass, options: &RunOptions) -> RunR
         statistics: statistic_settings(&options.statistics),
         command_line: options.execution.command_line.clone(),
         provides: Some(Provides::forward_pass(log_logits)),
-        config: Some(prepared.checkpoint.config().clone()),
+        config: prepared.checkpoint.openmoe().cloned(),
+        architecture: recorded_architecture(&prepared.checkpoint),
         text: text_summary(prepared),
         threads: Some(rayon::current_num_threads()),
         forward_pass: Some(ForwardPassExecution {
@@ -49,6 +51,11 @@ pub(crate) fn pass_record(prepared: &PreparedPass, options: &RunOptions) -> RunR
         corpus: paths_as_text(&options.corpus),
         ..RunRecord::new(prepared.identity.clone(), prepared.label.as_str(), layout)
     }
+}
+
+/// The architecture of a model whose configuration is not recorded itself.
+fn recorded_architecture(checkpoint: &Checkpoint) -> Option<Architecture> {
+    checkpoint.openmoe().is_none().then(|| checkpoint.architecture().clone())
 }
 
 fn text_summary(prepared: &PreparedPass) -> TextSummary {

@@ -58,19 +58,19 @@ impl PreparedPass {
         options.check()?;
         let checkpoint = Checkpoint::open(&pass.spec.folder)?;
         check_routers(&checkpoint, options, progress)?;
-        let config = checkpoint.config();
-        let context = options.input.context(config.max_position_embeddings)?;
+        let architecture = checkpoint.architecture();
+        let context = options.input.context(architecture.longest_sequence)?;
         let tokenizer = open_tokenizer(&checkpoint, progress)?;
         let corpus = read_text(options, pass.template, &checkpoint, tokenizer.as_ref(), context, progress)?;
         let router = pass.router(&checkpoint, options);
         let lengths: Vec<usize> = corpus.sequences.iter().map(|sequence| sequence.token_ids.len()).collect();
-        let shape = RoutingShape::uniform(config.moe_layers(), router);
+        let shape = RoutingShape::uniform(architecture.moe_layers(), router);
         let layout = TraceLayout::new(&lengths, options.routing.group, shape);
         layout.capacities()?;
-        let cost = Cost::new(config, context);
+        let cost = Cost::new(checkpoint.map(), context);
         let rows = group_rows(&layout, &corpus.sequences);
-        let wave_tokens = wave_tokens(&options.execution, pass.log_logits, config, &cost, &rows)?;
-        let memory = needed_memory(config, &cost, pass.log_logits, wave_rows(wave_tokens, &rows));
+        let wave_tokens = wave_tokens(&options.execution, pass.log_logits, architecture, &cost, &rows)?;
+        let memory = needed_memory(architecture, &cost, pass.log_logits, wave_rows(wave_tokens, &rows));
         check_room((memory as u64).saturating_sub(process_memory::resident_memory()))?;
         let fingerprint = Fingerprint::new(&checkpoint, options.execution.no_hash, progress)?;
         let identity = pass_identity(options, pass, &fingerprint.files, tokenizer.as_ref(), &corpus, &router, context)?;
@@ -106,7 +106,7 @@ impl PreparedPass {
         let checkpoint = Checkpoint::open(&pass.spec.folder)?;
         check_routers(&checkpoint, options, progress)?;
         let router = pass.router(&checkpoint, options);
-        let shape = RoutingShape::uniform(checkpoint.config().moe_layers(), router);
+        let shape = RoutingShape::uniform(checkpoint.architecture().moe_layers(), router);
         let layout = TraceLayout { shape, ..self.layout };
         layout.capacities()?;
         let fingerprint = match self.fingerprints.get(checkpoint.dir()) {
@@ -177,7 +177,7 @@ fn check_routers(checkpoint: &Checkpoint, options: &RunOptions, progress: &dyn P
 pub(crate) fn open_tokenizer(checkpoint: &Checkpoint, progress: &dyn Progress) -> Result<Option<Tokenizer>> {
     let tokenizer = Tokenizer::open(checkpoint.dir())?;
     if let Some(tokenizer) = &tokenizer {
-        tokenizer.check_vocabulary(checkpoint.config().vocab_size)?;
+        tokenizer.check_vocabulary(checkpoint.architecture().vocabulary)?;
         tokenizer.warnings().iter().for_each(|warning| progress.warn(warning));
     }
     Ok(tokenizer)

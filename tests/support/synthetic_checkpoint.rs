@@ -9,7 +9,7 @@ use std::{
 };
 
 use half::bf16;
-use openmoe_analyze::checkpoint::{Config, Dtype, ExpectedTensor};
+use openmoe_analyze::checkpoint::{Dtype, ExpectedTensor, TensorMap};
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde_json::{Map, Value, json};
@@ -62,7 +62,7 @@ impl Shape {
         fs::create_dir_all(folder).unwrap();
         let text = format!("{:#}", self.config_json());
         fs::write(folder.join("config.json"), &text).unwrap();
-        let tensors = Config::parse(&text).unwrap().tensors();
+        let tensors = TensorMap::parse(&text).unwrap().expected();
         let mut file = BufWriter::new(File::create(folder.join("model.safetensors")).unwrap());
         let (header, offsets) = header(&tensors, dtype);
         file.write_all(&(header.len() as u64).to_le_bytes()).unwrap();

@@ -1,0 +1,104 @@
+//! The families of models that run: one file for each, and one line here.
+
+mod family;
+mod keys;
+mod openmoe;
+
+pub(super) use family::{Description, IgnoredTensors};
+pub use openmoe::OpenMoeConfig;
+
+use serde_json::{Map, Value};
+
+use self::{family::Family, keys::ConfigKeys};
+use super::tensor_map::TensorMap;
+use crate::first_bytes::parse_json;
+
+/// All families.
+const FAMILIES: &[Family] = &[openmoe::FAMILY];
+
+/// The family of a configuration, and its keys.
+pub(super) struct Recognised {
+    family: &'static Family,
+    object: Map<String, Value>,
+}
+
+/// Finds the family of the text of a config.json.
+///
+/// # Errors
+/// What the text is instead.
+pub(super) fn recognise(text: &str) -> Result<Recognised, String> {
+    let value: Value = parse_json(text)
+        .map_err(|error| format!("`config.json` is not valid JSON: {error}; expected one JSON object"))?;
+    let Value::Object(object) = value else {
+        return Err(format!("`config.json` holds {}; expected one JSON object", kind(&value)));
+    };
+    if openmoe::recognise(&object)? {
+        return Ok(Recognised { family: &openmoe::FAMILY, object });
+    }
+    match FAMILIES.iter().find(|family| family.is(&object)) {
+        Some(family) => Ok(Recognised { family, object }),
+        None => Err(unknown(&object)),
+    }
+}
+
+fn unknown(object: &Map<String, Value>) -> String {
+    let named = object.get("architectures").filter(|value| !value.is_null());
+    let model_type = object.get("model_type").filter(|value| !value.is_null());
+    let found = match (named, model_type) {
+        (Some(names), _) => format!("`architectures` {names}"),
+        (None, Some(name)) => format!("no `architectures` and `model_type` {name}"),
+        (None, None) => "no `architectures`".to_owned(),
+    };
+    let classes: Vec<&str> = FAMILIES.iter().flat_map(|family| family.classes).copied().collect();
+    format!(
+        "`config.json` describes a model that is not supported: found {found}; expected one of {}",
+        classes.join(", ")
+    )
+}
+
+impl Recognised {
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    /// Every problem on a separate line: missing sizes, wrong types, options that are not supported.
+    pub(super) fn describe(&self) -> Result<Description, Vec<String>> {
+        let mut keys = ConfigKeys::new(&self.object, self.family.name);
+        let description = (self.family.read)(&mut keys);
+        let problems = keys.problems();
+        if problems.is_empty() { Ok(description) } else { Err(problems) }
+    }
+
+    /// Tensors that may be there and are not used.
+    pub(super) fn ignored(&self) -> &'static [IgnoredTensors] {
+        self.family.ignored
+    }
+}
+
+impl TensorMap {
+    /// The tensors that the text of a config.json implies.
+    ///
+    /// # Errors
+    /// Every problem on a separate line: not JSON, not a family that is supported, missing sizes, wrong types, options that are
+    /// not supported.
+    pub fn parse(text: &str) -> Result<Self, Vec<String>> {
+        let Description { architecture, names, .. } = recognise(text).map_err(|problem| vec![problem])?.describe()?;
+        Ok(Self::new(architecture, names))
+    }
+}
+
+/// The names of the families.
+pub(super) fn names() -> Vec<&'static str> {
+    FAMILIES.iter().map(|family| family.name).collect()
+}
+
+/// What a JSON value is, in words.
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
