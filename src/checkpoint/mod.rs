@@ -14,8 +14,10 @@ mod names;
 mod numbers;
 mod open;
 mod problem_list;
+mod quantised;
 mod read_numbers;
 mod sanity;
+mod scales;
 mod state;
 mod state_dict;
 mod tensor;
@@ -159,7 +161,7 @@ impl Checkpoint {
         &self.files
     }
 
-    /// The counts for each type, in the order bf16, f16, f32; types that do not occur are left out.
+    /// The counts for each type, from the narrowest on; types that do not occur are left out.
     pub fn dtypes(&self) -> Vec<DtypeCount> {
         let count = |dtype: Dtype| {
             let tensors = self.tensors.values().filter(|tensor| tensor.dtype == dtype);
@@ -167,11 +169,11 @@ impl Checkpoint {
             tensors.fold(empty, |count, tensor| DtypeCount {
                 tensors: count.tensors + 1,
                 parameters: count.parameters + tensor.elements() as u64,
-                bytes: count.bytes + (tensor.elements() * dtype.bytes()) as u64,
+                bytes: count.bytes + tensor.bytes() as u64,
                 ..count
             })
         };
-        [Dtype::Bf16, Dtype::F16, Dtype::F32].map(count).into_iter().filter(|count| count.tensors > 0).collect()
+        Dtype::ALL.map(count).into_iter().filter(|count| count.tensors > 0).collect()
     }
 
     /// Shape of a tensor.
@@ -213,9 +215,14 @@ impl Checkpoint {
                 "elements {first_element} to {first_element} + {count} of tensor `{name}` were asked for; it has {elements}"
             )));
         }
-        let offset = tensor.offset + (first_element * tensor.dtype.bytes()) as u64;
-        read_numbers::read_numbers(&self.handles[tensor.file], offset, tensor.dtype, out)
-            .map_err(Error::io("read", &self.files[tensor.file].path))
+        let read = match &tensor.scales {
+            Some(scales) => quantised::read_quantised(&self.handles, tensor, scales, first_element, out),
+            None => {
+                let offset = tensor.offset + (first_element * tensor.dtype.bytes()) as u64;
+                read_numbers::read_numbers(&self.handles[tensor.file], offset, tensor.dtype, out)
+            }
+        };
+        read.map_err(Error::io("read", &self.files[tensor.file].path))
     }
 
     fn stored(&self, name: &str) -> Result<&StoredTensor> {

@@ -39,9 +39,8 @@ impl Checkpoint {
     pub(super) fn parts_of(&self, file: usize) -> Vec<ScannedPart> {
         let mut parts: Vec<ScannedPart> = Vec::new();
         for (name, tensor) in self.tensors.iter().filter(|(_, tensor)| tensor.file == file && tensor.elements() > 0) {
-            let slices = if tensor.shape.len() == 3 { tensor.shape[0] } else { 1 };
-            let numbers = (tensor.elements() / slices) as u64;
-            let bytes = numbers * tensor.dtype.bytes() as u64;
+            let slices = if tensor.shape.len() >= 3 { tensor.shape[0] } else { 1 };
+            let bytes = (tensor.bytes() / slices) as u64;
             parts.extend((0..slices).map(|slice| ScannedPart {
                 name: name.clone(),
                 expert: (slices > 1).then_some(slice),

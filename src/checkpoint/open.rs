@@ -47,7 +47,13 @@ impl Checkpoint {
         let Some(mut located) = locate(dir) else { return Err(no_weights(dir, problems)) };
         let renamed = names::unify(&mut located).map_err(|problem| refusal(dir, vec![problem], hint_for(true)))?;
         let model = description.map(Model::new);
-        let mut validated = validate::validate(&located, model.as_ref().map(|model| &model.map), recognised.ignored());
+        let known = model.as_ref();
+        let mut validated = validate::validate(
+            &located,
+            known.map(|model| &model.map),
+            known.and_then(|model| model.scaled_block),
+            recognised.ignored(),
+        );
         let mut all = problems;
         all.extend(&validated.problems);
         match model {
@@ -74,7 +80,7 @@ impl Checkpoint {
             located.files.into_iter().map(|file| WeightFile { path: dir.join(file.name), bytes: file.bytes }).collect();
         let open = |file: &WeightFile| File::open(&file.path).map_err(Error::io("open", &file.path));
         let handles = files.iter().map(open).collect::<Result<_>>()?;
-        let (tensors, Model { map, openmoe, notes }) = (validated.tensors, model);
+        let (tensors, Model { map, openmoe, notes, .. }) = (validated.tensors, model);
         Ok(Self { dir: dir.to_path_buf(), map, openmoe, files, handles, tensors, config_sha256, notes })
     }
 }
@@ -83,13 +89,14 @@ impl Checkpoint {
 struct Model {
     map: TensorMap,
     openmoe: Option<OpenMoeConfig>,
+    scaled_block: Option<[usize; 2]>,
     notes: Vec<String>,
 }
 
 impl Model {
     fn new(description: Description) -> Self {
-        let Description { architecture, names, openmoe, notes, .. } = description;
-        Self { map: TensorMap::new(architecture, names), openmoe, notes }
+        let Description { architecture, names, openmoe, scaled_block, notes } = description;
+        Self { map: TensorMap::new(architecture, names), openmoe, scaled_block, notes }
     }
 }
 

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{
-    ExpectedTensor, TensorMap,
+    Encoding, ExpectedTensor, TensorMap,
     families::IgnoredTensors,
     header::ListedTensor,
     locate::{ListedFile, Located},
     problem_list::{Problems, quoted_name, quoted_names},
+    scales,
     tensor::{Dtype, StoredTensor},
 };
 
@@ -20,11 +21,23 @@ pub(super) struct Validated {
     pub problems: Problems,
     /// Notes: things that are no problem but should be known.
     pub notes: Vec<String>,
+    /// Rows and columns of a block of 8-bit numbers, if the model has such.
+    scaled_block: Option<[usize; 2]>,
 }
 
+/// Types of numbers.
+const NUMBERS: &[Dtype] = &[Dtype::Fp8, Dtype::Bf16, Dtype::F16, Dtype::F32];
+/// The type of what is stored in bytes.
+const BYTES: &[Dtype] = &[Dtype::Scale];
+
 /// Compares the listed tensors with the expected ones; without a usable configuration only the files are checked.
-pub(super) fn validate(located: &Located, map: Option<&TensorMap>, ignored: &[IgnoredTensors]) -> Validated {
-    let mut validated = Validated { problems: located.problems.clone(), ..Validated::default() };
+pub(super) fn validate(
+    located: &Located,
+    map: Option<&TensorMap>,
+    scaled_block: Option<[usize; 2]>,
+    ignored: &[IgnoredTensors],
+) -> Validated {
+    let mut validated = Validated { problems: located.problems.clone(), scaled_block, ..Validated::default() };
     let expected = map.map(TensorMap::expected);
     let known: Option<HashMap<&str, &ExpectedTensor>> =
         expected.as_ref().map(|tensors| tensors.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect());
@@ -43,6 +56,9 @@ pub(super) fn validate(located: &Located, map: Option<&TensorMap>, ignored: &[Ig
                         validated.twice(tensor, file, other);
                     }
                     match known.as_ref().map(|known| known.get(tensor.name.as_str())) {
+                        Some(None) if scaled_block.is_some() && scales::scaled(&tensor.name).is_some() => {
+                            validated.check(index, file, tensor, None);
+                        }
                         Some(None) => extra.push(tensor.name.as_str()),
                         Some(Some(expected)) => validated.check(index, file, tensor, Some(expected)),
                         None => validated.check(index, file, tensor, None),
@@ -55,6 +71,7 @@ pub(super) fn validate(located: &Located, map: Option<&TensorMap>, ignored: &[Ig
     if let Some(expected) = &expected {
         validated.missing(located, expected, &holder);
     }
+    validated.attach_scales();
     if !further.is_empty() {
         let count = further.len();
         validated.notes.push(format!(
@@ -66,6 +83,12 @@ pub(super) fn validate(located: &Located, map: Option<&TensorMap>, ignored: &[Ig
 }
 
 impl Validated {
+    /// Gives tensors their scales, and reports tensors without them and scales without a tensor.
+    fn attach_scales(&mut self) {
+        let outcome = scales::attach(&mut self.tensors, self.scaled_block);
+        outcome.into_iter().for_each(|problem| self.problems.push(problem));
+    }
+
     /// Reports a tensor that was in a file before.
     fn twice(&mut self, tensor: &ListedTensor, file: &ListedFile, other: &str) {
         let name = quoted_name(&tensor.name);
@@ -83,14 +106,22 @@ impl Validated {
                 file.name, tensor.shape
             ));
         }
-        let Some(stored) = Dtype::parse(dtype) else {
+        let (allowed, expected_types) = match expected.map(|expected| expected.encoding) {
+            None => (&Dtype::ALL[..], "BF16, F16 or F32"),
+            Some(Encoding::Numbers) if self.scaled_block.is_some() => (NUMBERS, "BF16, F16, F32 or F8_E4M3"),
+            Some(Encoding::Numbers) => (&NUMBERS[1..], "BF16, F16 or F32"),
+            Some(Encoding::FourBits | Encoding::Scales) => (BYTES, "U8"),
+        };
+        let Some(stored) = Dtype::parse(dtype).filter(|dtype| allowed.contains(dtype)) else {
             self.problems.push(format!(
-                "tensor {name} in `{}` has the unsupported type {}; expected BF16, F16 or F32",
+                "tensor {name} in `{}` has the unsupported type {}; expected {expected_types}",
                 file.name,
                 dtype.chars().take(40).collect::<String>()
             ));
             return;
         };
+        let is_four_bits = expected.is_some_and(|expected| expected.encoding == Encoding::FourBits);
+        let stored = if is_four_bits { Dtype::Mxfp4 } else { stored };
         let size = stored.bytes() as u64;
         let bytes = tensor.shape.iter().fold(size, |bytes, &dimension| bytes.saturating_mul(dimension as u64));
         if bytes != tensor.bytes {
@@ -99,7 +130,8 @@ impl Validated {
                 file.name, tensor.bytes, tensor.shape
             ));
         }
-        let stored = StoredTensor { file: index, offset: tensor.begin, dtype: stored, shape: tensor.shape.clone() };
+        let (offset, shape) = (tensor.begin, tensor.shape.clone());
+        let stored = StoredTensor { file: index, offset, dtype: stored, shape, scales: None };
         self.tensors.insert(tensor.name.clone(), stored);
     }
 

@@ -137,6 +137,7 @@ impl Numbers {
                 Dtype::F32 => self.file.write_all(&number.to_le_bytes()),
                 Dtype::Bf16 => self.file.write_all(&bf16::from_f32(number).to_le_bytes()),
                 Dtype::F16 => self.file.write_all(&half::f16::from_f32(number).to_le_bytes()),
+                other => panic!("{other} is not written here"),
             }
             .unwrap();
         }

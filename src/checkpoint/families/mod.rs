@@ -1,8 +1,12 @@
 //! The families of models that run: one file for each, and one line here.
 
+mod check;
+mod common;
 mod family;
 mod keys;
+mod olmoe;
 mod openmoe;
+mod rope;
 
 pub(super) use family::{Description, IgnoredTensors};
 pub use openmoe::OpenMoeConfig;
@@ -14,7 +18,10 @@ use super::tensor_map::TensorMap;
 use crate::first_bytes::parse_json;
 
 /// All families.
-const FAMILIES: &[Family] = &[openmoe::FAMILY];
+const FAMILIES: &[Family] = &[
+    openmoe::FAMILY,
+    olmoe::FAMILY,
+];
 
 /// The family of a configuration, and its keys.
 pub(super) struct Recognised {

@@ -1,6 +1,7 @@
 //! The tensors that an architecture implies, and the number of their parameters.
 
 use super::{Block, ExpertNames, FusedForm, Role, StoredPart, TensorGroup, TensorMap};
+use crate::checkpoint::quantised::FOUR_BIT_BLOCK;
 
 /// A tensor that the architecture implies.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,9 +140,6 @@ fn shape(part: &StoredPart, role: Role) -> Vec<usize> {
     let own = if is_vector { vec![part.columns] } else { vec![part.rows, part.columns] };
     part.stacked.into_iter().chain(own).collect()
 }
-
-/// Numbers of four bits with a common scale.
-pub(in crate::checkpoint) const FOUR_BIT_BLOCK: usize = 32;
 
 /// The two tensors that hold matrices of four-bit numbers.
 fn blocks_and_scales(part: &StoredPart) -> [ExpectedTensor; 2] {
