@@ -22,6 +22,8 @@ const SCORES: f64 = 1e-4;
 /// Folder, and whether weights are stored otherwise than as plain numbers.
 const GOLDENS: &[&str] = &[
     "olmoe",
+    "mixtral",
+    "mixtral_swa",
 ];
 
 #[derive(Default)]
@@ -231,10 +233,14 @@ fn what_is_not_supported_is_refused_by_name() {
         ("olmoe", "mlp_bias", json!(true), "`mlp_bias` is true"),
         ("olmoe", "rope_scaling", json!({"type": "linear", "factor": 2.0}), "`rope_type` is linear"),
         ("olmoe", "rope_scaling", json!({"rope_type": "llama3"}), "`rope_type` is llama3"),
+        ("mixtral", "rope_scaling", json!({"rope_type": "longrope"}), "`rope_type` is longrope"),
         ("olmoe", "num_experts_per_tok", json!(9), "`num_experts_per_tok` is 9"),
         ("olmoe", "num_key_value_heads", json!(3), "`num_key_value_heads` is 3"),
         ("olmoe", "quantization_config", json!({"quant_method": "awq"}), "`quant_method` is awq"),
         ("olmoe", "quantization_config", json!({"quant_method": "mxfp4"}), "`quant_method` is mxfp4"),
+        ("mixtral", "hidden_size", json!("32"), "`hidden_size` is \"32\""),
+        ("mixtral", "vocab_size", json!(null), "`vocab_size` is missing"),
+        ("olmoe", "architectures", json!(["Dots1ForCausalLM"]), "Dots1ForCausalLM"),
     ] {
         let mut config = config(name);
         config.insert(key.to_owned(), value);

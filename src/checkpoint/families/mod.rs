@@ -4,6 +4,7 @@ mod check;
 mod common;
 mod family;
 mod keys;
+mod mixtral;
 mod olmoe;
 mod openmoe;
 mod rope;
@@ -21,6 +22,7 @@ use crate::first_bytes::parse_json;
 const FAMILIES: &[Family] = &[
     openmoe::FAMILY,
     olmoe::FAMILY,
+    mixtral::FAMILY,
 ];
 
 /// The family of a configuration, and its keys.
