@@ -24,6 +24,7 @@ const GOLDENS: &[&str] = &[
     "olmoe",
     "mixtral",
     "mixtral_swa",
+    "qwen2_moe",
 ];
 
 #[derive(Default)]
@@ -229,6 +230,7 @@ fn both_spellings_of_a_configuration_are_read_to_the_same_description() {
 #[test]
 fn what_is_not_supported_is_refused_by_name() {
     for (name, key, value, expected) in [
+        ("qwen2_moe", "use_sliding_window", json!(true), "`use_sliding_window` is true"),
         ("olmoe", "hidden_act", json!("gelu"), "`hidden_act` is gelu"),
         ("olmoe", "mlp_bias", json!(true), "`mlp_bias` is true"),
         ("olmoe", "rope_scaling", json!({"type": "linear", "factor": 2.0}), "`rope_type` is linear"),

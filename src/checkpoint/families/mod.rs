@@ -7,6 +7,7 @@ mod keys;
 mod mixtral;
 mod olmoe;
 mod openmoe;
+mod qwen2_moe;
 mod rope;
 
 pub(super) use family::{Description, IgnoredTensors};
@@ -23,6 +24,7 @@ const FAMILIES: &[Family] = &[
     openmoe::FAMILY,
     olmoe::FAMILY,
     mixtral::FAMILY,
+    qwen2_moe::FAMILY,
 ];
 
 /// The family of a configuration, and its keys.
