@@ -25,6 +25,9 @@ const GOLDENS: &[&str] = &[
     "mixtral",
     "mixtral_swa",
     "qwen2_moe",
+    "qwen3_moe",
+    "qwen3_moe_128e",
+    "qwen3_moe_all8",
 ];
 
 #[derive(Default)]
@@ -238,6 +241,8 @@ fn what_is_not_supported_is_refused_by_name() {
         ("mixtral", "rope_scaling", json!({"rope_type": "longrope"}), "`rope_type` is longrope"),
         ("olmoe", "num_experts_per_tok", json!(9), "`num_experts_per_tok` is 9"),
         ("olmoe", "num_key_value_heads", json!(3), "`num_key_value_heads` is 3"),
+        ("qwen3_moe", "head_dim", json!(15), "`head_dim` is 15"),
+        ("qwen3_moe", "mlp_only_layers", json!([0, 1, 2, 3]), "at least one layer that routes"),
         ("olmoe", "quantization_config", json!({"quant_method": "awq"}), "`quant_method` is awq"),
         ("olmoe", "quantization_config", json!({"quant_method": "mxfp4"}), "`quant_method` is mxfp4"),
         ("mixtral", "hidden_size", json!("32"), "`hidden_size` is \"32\""),

@@ -8,6 +8,7 @@ mod mixtral;
 mod olmoe;
 mod openmoe;
 mod qwen2_moe;
+mod qwen3_moe;
 mod rope;
 
 pub(super) use family::{Description, IgnoredTensors};
@@ -25,6 +26,7 @@ const FAMILIES: &[Family] = &[
     olmoe::FAMILY,
     mixtral::FAMILY,
     qwen2_moe::FAMILY,
+    qwen3_moe::FAMILY,
 ];
 
 /// The family of a configuration, and its keys.
