@@ -28,6 +28,7 @@ const GOLDENS: &[&str] = &[
     "qwen3_moe",
     "qwen3_moe_128e",
     "qwen3_moe_all8",
+    "granitemoe",
 ];
 
 #[derive(Default)]
@@ -235,6 +236,7 @@ fn what_is_not_supported_is_refused_by_name() {
     for (name, key, value, expected) in [
         ("qwen2_moe", "use_sliding_window", json!(true), "`use_sliding_window` is true"),
         ("olmoe", "hidden_act", json!("gelu"), "`hidden_act` is gelu"),
+        ("granitemoe", "activation_function", json!("relu"), "`hidden_act` is relu"),
         ("olmoe", "mlp_bias", json!(true), "`mlp_bias` is true"),
         ("olmoe", "rope_scaling", json!({"type": "linear", "factor": 2.0}), "`rope_type` is linear"),
         ("olmoe", "rope_scaling", json!({"rope_type": "llama3"}), "`rope_type` is llama3"),

@@ -3,6 +3,7 @@
 mod check;
 mod common;
 mod family;
+mod granitemoe;
 mod keys;
 mod mixtral;
 mod olmoe;
@@ -27,6 +28,7 @@ const FAMILIES: &[Family] = &[
     mixtral::FAMILY,
     qwen2_moe::FAMILY,
     qwen3_moe::FAMILY,
+    granitemoe::FAMILY,
 ];
 
 /// The family of a configuration, and its keys.
