@@ -29,6 +29,7 @@ const GOLDENS: &[&str] = &[
     "qwen3_moe_128e",
     "qwen3_moe_all8",
     "granitemoe",
+    "phimoe",
 ];
 
 #[derive(Default)]
@@ -241,6 +242,7 @@ fn what_is_not_supported_is_refused_by_name() {
         ("olmoe", "rope_scaling", json!({"type": "linear", "factor": 2.0}), "`rope_type` is linear"),
         ("olmoe", "rope_scaling", json!({"rope_type": "llama3"}), "`rope_type` is llama3"),
         ("mixtral", "rope_scaling", json!({"rope_type": "longrope"}), "`rope_type` is longrope"),
+        ("phimoe", "num_experts_per_tok", json!(3), "`num_experts_per_tok` is 3"),
         ("olmoe", "num_experts_per_tok", json!(9), "`num_experts_per_tok` is 9"),
         ("olmoe", "num_key_value_heads", json!(3), "`num_key_value_heads` is 3"),
         ("qwen3_moe", "head_dim", json!(15), "`head_dim` is 15"),

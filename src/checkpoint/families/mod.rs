@@ -8,6 +8,7 @@ mod keys;
 mod mixtral;
 mod olmoe;
 mod openmoe;
+mod phimoe;
 mod qwen2_moe;
 mod qwen3_moe;
 mod rope;
@@ -29,6 +30,7 @@ const FAMILIES: &[Family] = &[
     qwen2_moe::FAMILY,
     qwen3_moe::FAMILY,
     granitemoe::FAMILY,
+    phimoe::FAMILY,
 ];
 
 /// The family of a configuration, and its keys.
