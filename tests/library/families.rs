@@ -30,6 +30,7 @@ const GOLDENS: &[&str] = &[
     "qwen3_moe_all8",
     "granitemoe",
     "phimoe",
+    "deepseek",
 ];
 
 #[derive(Default)]
@@ -236,6 +237,7 @@ fn both_spellings_of_a_configuration_are_read_to_the_same_description() {
 fn what_is_not_supported_is_refused_by_name() {
     for (name, key, value, expected) in [
         ("qwen2_moe", "use_sliding_window", json!(true), "`use_sliding_window` is true"),
+        ("deepseek", "scoring_func", json!("sigmoid"), "`scoring_func` is sigmoid"),
         ("olmoe", "hidden_act", json!("gelu"), "`hidden_act` is gelu"),
         ("granitemoe", "activation_function", json!("relu"), "`hidden_act` is relu"),
         ("olmoe", "mlp_bias", json!(true), "`mlp_bias` is true"),

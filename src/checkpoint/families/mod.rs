@@ -2,6 +2,7 @@
 
 mod check;
 mod common;
+mod deepseek;
 mod family;
 mod granitemoe;
 mod keys;
@@ -31,6 +32,7 @@ const FAMILIES: &[Family] = &[
     qwen3_moe::FAMILY,
     granitemoe::FAMILY,
     phimoe::FAMILY,
+    deepseek::FAMILY,
 ];
 
 /// The family of a configuration, and its keys.
