@@ -31,6 +31,8 @@ const GOLDENS: &[&str] = &[
     "granitemoe",
     "phimoe",
     "deepseek",
+    "deepseek_v2_lite",
+    "deepseek_v2",
 ];
 
 #[derive(Default)]
@@ -237,6 +239,9 @@ fn both_spellings_of_a_configuration_are_read_to_the_same_description() {
 fn what_is_not_supported_is_refused_by_name() {
     for (name, key, value, expected) in [
         ("qwen2_moe", "use_sliding_window", json!(true), "`use_sliding_window` is true"),
+        ("deepseek_v2", "norm_topk_prob", json!(true), "`norm_topk_prob` is true"),
+        ("deepseek_v2", "topk_method", json!("best"), "`topk_method` is best"),
+        ("deepseek_v2", "topk_group", json!(0), "`topk_group` is 0"),
         ("deepseek", "scoring_func", json!("sigmoid"), "`scoring_func` is sigmoid"),
         ("olmoe", "hidden_act", json!("gelu"), "`hidden_act` is gelu"),
         ("granitemoe", "activation_function", json!("relu"), "`hidden_act` is relu"),

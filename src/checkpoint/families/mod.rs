@@ -3,9 +3,11 @@
 mod check;
 mod common;
 mod deepseek;
+mod deepseek_v2;
 mod family;
 mod granitemoe;
 mod keys;
+mod latent;
 mod mixtral;
 mod olmoe;
 mod openmoe;
@@ -33,6 +35,7 @@ const FAMILIES: &[Family] = &[
     granitemoe::FAMILY,
     phimoe::FAMILY,
     deepseek::FAMILY,
+    deepseek_v2::FAMILY,
 ];
 
 /// The family of a configuration, and its keys.
