@@ -33,6 +33,9 @@ const GOLDENS: &[&str] = &[
     "deepseek",
     "deepseek_v2_lite",
     "deepseek_v2",
+    "deepseek_v3",
+    "deepseek_v3_fp8",
+    "moonlight",
 ];
 
 #[derive(Default)]
@@ -241,6 +244,11 @@ fn what_is_not_supported_is_refused_by_name() {
         ("qwen2_moe", "use_sliding_window", json!(true), "`use_sliding_window` is true"),
         ("deepseek_v2", "norm_topk_prob", json!(true), "`norm_topk_prob` is true"),
         ("deepseek_v2", "topk_method", json!("best"), "`topk_method` is best"),
+        ("deepseek_v3", "topk_method", json!("greedy"), "`topk_method` is greedy"),
+        ("deepseek_v3", "scoring_func", json!("softmax"), "`scoring_func` is softmax"),
+        ("deepseek_v3", "n_group", json!(5), "`n_group` is 5"),
+        ("deepseek_v3", "n_group", json!(16), "`n_group` is 16"),
+        ("deepseek_v3", "topk_group", json!(5), "`topk_group` is 5"),
         ("deepseek_v2", "topk_group", json!(0), "`topk_group` is 0"),
         ("deepseek", "scoring_func", json!("sigmoid"), "`scoring_func` is sigmoid"),
         ("olmoe", "hidden_act", json!("gelu"), "`hidden_act` is gelu"),
@@ -256,6 +264,7 @@ fn what_is_not_supported_is_refused_by_name() {
         ("qwen3_moe", "mlp_only_layers", json!([0, 1, 2, 3]), "at least one layer that routes"),
         ("olmoe", "quantization_config", json!({"quant_method": "awq"}), "`quant_method` is awq"),
         ("olmoe", "quantization_config", json!({"quant_method": "mxfp4"}), "`quant_method` is mxfp4"),
+        ("deepseek_v3", "quantization_config", json!({"quant_method": "fp8"}), "`weight_block_size` is []"),
         ("mixtral", "hidden_size", json!("32"), "`hidden_size` is \"32\""),
         ("mixtral", "vocab_size", json!(null), "`vocab_size` is missing"),
         ("olmoe", "architectures", json!(["Dots1ForCausalLM"]), "Dots1ForCausalLM"),

@@ -4,6 +4,7 @@ mod check;
 mod common;
 mod deepseek;
 mod deepseek_v2;
+mod deepseek_v3;
 mod family;
 mod granitemoe;
 mod keys;
@@ -36,6 +37,7 @@ const FAMILIES: &[Family] = &[
     phimoe::FAMILY,
     deepseek::FAMILY,
     deepseek_v2::FAMILY,
+    deepseek_v3::FAMILY,
 ];
 
 /// The family of a configuration, and its keys.
