@@ -36,6 +36,7 @@ const GOLDENS: &[&str] = &[
     "deepseek_v3",
     "deepseek_v3_fp8",
     "moonlight",
+    "glm4_moe",
 ];
 
 #[derive(Default)]

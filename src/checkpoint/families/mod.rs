@@ -6,6 +6,7 @@ mod deepseek;
 mod deepseek_v2;
 mod deepseek_v3;
 mod family;
+mod glm4_moe;
 mod granitemoe;
 mod keys;
 mod latent;
@@ -38,6 +39,7 @@ const FAMILIES: &[Family] = &[
     deepseek::FAMILY,
     deepseek_v2::FAMILY,
     deepseek_v3::FAMILY,
+    glm4_moe::FAMILY,
 ];
 
 /// The family of a configuration, and its keys.
