@@ -37,6 +37,8 @@ const GOLDENS: &[&str] = &[
     "deepseek_v3_fp8",
     "moonlight",
     "glm4_moe",
+    "gpt_oss",
+    "gpt_oss_mxfp4",
 ];
 
 #[derive(Default)]
@@ -220,6 +222,12 @@ fn parse(config: &Map<String, Value>) -> std::result::Result<TensorMap, Vec<Stri
 
 #[test]
 fn both_spellings_of_a_configuration_are_read_to_the_same_description() {
+    for name in ["deepseek_v3", "gpt_oss"] {
+        let new = std::fs::read_to_string(fixture("families").join(name).join("config.v5.json")).unwrap();
+        let (new, old) = (TensorMap::parse(&new).unwrap(), parse(&config(name)).unwrap());
+        assert_eq!(new.architecture(), old.architecture(), "{name}");
+        assert_eq!(new.expected(), old.expected(), "{name}");
+    }
     for name in GOLDENS {
         let old = config(name);
         let mut new = old.clone();
@@ -266,9 +274,11 @@ fn what_is_not_supported_is_refused_by_name() {
         ("olmoe", "quantization_config", json!({"quant_method": "awq"}), "`quant_method` is awq"),
         ("olmoe", "quantization_config", json!({"quant_method": "mxfp4"}), "`quant_method` is mxfp4"),
         ("deepseek_v3", "quantization_config", json!({"quant_method": "fp8"}), "`weight_block_size` is []"),
+        ("gpt_oss", "layer_types", json!(["full_attention"]), "`layer_types` is 1 kinds"),
+        ("gpt_oss_mxfp4", "intermediate_size", json!(40), "`intermediate_size` is 40"),
         ("mixtral", "hidden_size", json!("32"), "`hidden_size` is \"32\""),
         ("mixtral", "vocab_size", json!(null), "`vocab_size` is missing"),
-        ("olmoe", "architectures", json!(["Dots1ForCausalLM"]), "Dots1ForCausalLM"),
+        ("mixtral", "architectures", json!(["Dots1ForCausalLM"]), "Dots1ForCausalLM"),
     ] {
         let mut config = config(name);
         config.insert(key.to_owned(), value);

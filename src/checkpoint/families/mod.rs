@@ -7,6 +7,7 @@ mod deepseek_v2;
 mod deepseek_v3;
 mod family;
 mod glm4_moe;
+mod gpt_oss;
 mod granitemoe;
 mod keys;
 mod latent;
@@ -40,6 +41,7 @@ const FAMILIES: &[Family] = &[
     deepseek_v2::FAMILY,
     deepseek_v3::FAMILY,
     glm4_moe::FAMILY,
+    gpt_oss::FAMILY,
 ];
 
 /// The family of a configuration, and its keys.
