@@ -215,12 +215,11 @@ impl Checkpoint {
                 "elements {first_element} to {first_element} + {count} of tensor `{name}` were asked for; it has {elements}"
             )));
         }
-        let read = match &tensor.scales {
-            Some(scales) => quantised::read_quantised(&self.handles, tensor, scales, first_element, out),
-            None => {
-                let offset = tensor.offset + (first_element * tensor.dtype.bytes()) as u64;
-                read_numbers::read_numbers(&self.handles[tensor.file], offset, tensor.dtype, out)
-            }
+        let read = if let Some(scales) = &tensor.scales {
+            quantised::read_quantised(&self.handles, tensor, scales, first_element, out)
+        } else {
+            let offset = tensor.offset + (first_element * tensor.dtype.bytes()) as u64;
+            read_numbers::read_numbers(&self.handles[tensor.file], offset, tensor.dtype, out)
         };
         read.map_err(Error::io("read", &self.files[tensor.file].path))
     }

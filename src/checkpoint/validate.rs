@@ -86,7 +86,9 @@ impl Validated {
     /// Gives tensors their scales, and reports tensors without them and scales without a tensor.
     fn attach_scales(&mut self) {
         let outcome = scales::attach(&mut self.tensors, self.scaled_block);
-        outcome.into_iter().for_each(|problem| self.problems.push(problem));
+        for problem in outcome {
+            self.problems.push(problem);
+        }
     }
 
     /// Reports a tensor that was in a file before.

@@ -20,6 +20,12 @@ fn project<R: Rounding>(out: &mut [f32], input: &[f32], weights: &Weights, (matr
     }
 }
 
+/// Cuts numbers at a size.
+fn cut(numbers: &mut [f32], size: f64) {
+    let size = size as f32;
+    numbers.par_iter_mut().for_each(|x| *x = x.clamp(-size, size));
+}
+
 impl Context<'_> {
     /// `residual += o_proj(attention(norm(residual)))`, then `normed = norm(residual)` for what follows. The weights are
     /// those of [`super::weights::Parts::attention`].
@@ -55,7 +61,7 @@ impl Context<'_> {
         panels.lay_out_keys(key_value, heads, &rows);
         project::<R>(key_value, normed, weights, (Role::Value, Role::ValueBias));
         if let Some(clip) = attention.clip {
-            self.clip(key_value, clip);
+            cut(key_value, clip);
         }
         panels.lay_out_values(key_value, heads, &rows);
     }
@@ -73,14 +79,9 @@ impl Context<'_> {
             rows.for_each(|numbers| rms_norm_in_place::<R>(numbers, weight, eps));
         }
         if let Some(clip) = attention.clip {
-            self.clip(heads, clip);
+            cut(heads, clip);
         }
         self.rotate::<R>(heads, width, (attention.key_dim, 0));
-    }
-
-    fn clip(&self, numbers: &mut [f32], clip: f64) {
-        let clip = clip as f32;
-        numbers.par_iter_mut().for_each(|x| *x = x.clamp(-clip, clip));
     }
 
     /// Applies the rotary embedding to the heads of every row of `width` numbers, by its position: `head` is the width of a head

@@ -135,7 +135,9 @@ impl<'a> Model<'a> {
         for same in rows.chunk_by(|a, b| a.0 == b.0) {
             let first = same[0].0 as usize * hidden;
             self.checkpoint.read_part(&name, first, hidden, &mut embedding)?;
-            embedding.iter_mut().for_each(|x| *x *= embedding_multiplier as f32);
+            for x in &mut embedding {
+                *x *= embedding_multiplier as f32;
+            }
             round_all::<R>(&mut embedding);
             for &(_, row) in same {
                 residual[row * hidden..(row + 1) * hidden].copy_from_slice(&embedding);

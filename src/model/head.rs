@@ -74,7 +74,9 @@ impl<'a> Reader<'a> {
             *logit += bias;
         }
         if self.divisor != 1.0 {
-            logits.iter_mut().for_each(|logit| *logit /= self.divisor);
+            for logit in logits {
+                *logit /= self.divisor;
+            }
         }
     }
 }

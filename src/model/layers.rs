@@ -162,7 +162,9 @@ impl Context<'_> {
         let hidden = self.architecture.hidden;
         output.par_chunks_exact_mut(hidden).zip(normed.par_chunks_exact(hidden)).for_each(|(output, row)| {
             let share = R::round(sigmoid(R::round(dot(row, gate))));
-            output.iter_mut().for_each(|x| *x = R::round(*x * share));
+            for x in output {
+                *x = R::round(*x * share);
+            }
         });
     }
 

@@ -93,7 +93,7 @@ fn read_reordered(checkpoint: &Checkpoint, piece: &StoredPart, out: &mut [f32], 
             // `first` is even, because a whole number of pairs is read at a time.
             Order::TransposedRowsAlternate => {
                 transpose(stored, 2 * columns, columns, &mut out[first / 2..], rows);
-                transpose(&stored[columns..], 2 * columns, columns, &mut out[(rows + first) / 2..], rows);
+                transpose(&stored[columns..], 2 * columns, columns, &mut out[rows / 2 + first / 2..], rows);
             }
         }
     }

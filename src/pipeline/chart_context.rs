@@ -3,7 +3,7 @@
 use crate::{
     chart::ChartContext,
     error::Result,
-    run::{RunDir, RunRecord, traces_of},
+    run::{RunDir, RunKind, RunRecord, traces_of},
     trace::{AssignmentCounts, Provides, RoutingTrace, SequenceTable},
 };
 
@@ -16,6 +16,11 @@ pub(crate) fn chart_context(run: &RunDir, record: &RunRecord) -> Result<ChartCon
     let trace = RoutingTrace::open(&traces[0].1)?;
     let labels = traces.into_iter().map(|(label, _)| label).collect::<Vec<_>>().join(", ");
     Ok(ChartContext { checkpoint: labels, ..of_trace(record, &trace, &trace.sequences()?) })
+}
+
+/// Whether the routes are those of an OpenMoE, as far as is known: other engines mostly run other models.
+fn is_openmoe(record: &RunRecord) -> bool {
+    record.architecture.is_none() && record.identity.command != RunKind::Import
 }
 
 /// The facts about a run that has counts instead of a trace.
@@ -31,6 +36,7 @@ fn of_counts(record: &RunRecord, counts: &AssignmentCounts) -> ChartContext {
         bos: None,
         bos_counted: true,
         tokens_of_interest: Vec::new(),
+        is_openmoe: is_openmoe(record),
     }
 }
 
@@ -46,5 +52,6 @@ fn of_trace(record: &RunRecord, trace: &RoutingTrace, sequences: &SequenceTable)
         bos: record.identity.text.as_ref().map(|text| text.bos),
         bos_counted: !record.statistics.exclude_bos,
         tokens_of_interest: record.tokens_of_interest().to_vec(),
+        is_openmoe: is_openmoe(record),
     }
 }

@@ -17,10 +17,13 @@ use crate::{
     routing::{CapacityRule, LayerRouting, RoutingObserver},
 };
 
+/// The longest sequence that is assumed where none is given: models that take hundreds of thousands of tokens rarely get them.
+const USUAL_LENGTH: usize = 4096;
+
 /// The run whose capacity and cost are estimated.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Load {
-    /// Tokens of the sequence for which the capacity is shown; `None`: as many as the model takes.
+    /// Tokens of the sequence for which the capacity is shown; `None`: as many as the model takes, at most 4,096.
     pub(crate) length: Option<usize>,
     /// Tokens that go through the model.
     pub(crate) tokens: u64,
@@ -31,7 +34,7 @@ pub(crate) struct Load {
 /// The whole description as JSON, from which both the table and the JSON output are printed.
 pub(crate) fn describe_checkpoint(checkpoint: &Checkpoint, tokenizer: Option<&Tokenizer>, load: Load) -> Result<Value> {
     let architecture = checkpoint.architecture();
-    let length = load.length.unwrap_or(architecture.longest_sequence);
+    let length = load.length.unwrap_or(architecture.longest_sequence.min(USUAL_LENGTH));
     if length > architecture.longest_sequence {
         return Err(Error::usage(
             format!(
@@ -130,7 +133,8 @@ pub(crate) fn continue_text(
         )
     })?;
     let architecture = checkpoint.architecture();
-    let mut ids: Vec<u32> = architecture.special_tokens.bos.into_iter().collect();
+    let bos = architecture.special_tokens.bos.map_or_else(|| tokenizer.bos(), |bos| Ok(Some(bos)))?;
+    let mut ids: Vec<u32> = bos.into_iter().collect();
     ids.extend(tokenizer.encode(text)?);
     if ids.len() < 2 {
         return Err(Error::usage(

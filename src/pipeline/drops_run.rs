@@ -18,6 +18,7 @@ use super::{
     statistics::{Analysis, finish_run},
 };
 use crate::{
+    checkpoint::Checkpoint,
     corpus::{ChatTemplate, Template},
     error::{CommandName, Error, OptionName, Result, path_text},
     routing::CapacityRule,
@@ -166,7 +167,12 @@ fn specs(options: &DropsOptions, out: Option<&Path>) -> Result<Vec<CheckpointSpe
 fn template(options: &DropsOptions, specs: &[CheckpointSpec], progress: &dyn Progress) -> Result<ChatTemplate> {
     let Some(conversations) = &options.run.conversations else { return Ok(ChatTemplate::default()) };
     let resolved = |spec: &CheckpointSpec| -> Result<ChatTemplate> {
-        Template::open(conversations.template, &spec.folder)?.to_string().parse()
+        let template = Template::open(conversations.template, &spec.folder)?.to_string().parse()?;
+        let is_fallback = conversations.template == ChatTemplate::Auto && template == ChatTemplate::OpenMoe;
+        if is_fallback && Checkpoint::open(&spec.folder)?.openmoe().is_none() {
+            return Ok(ChatTemplate::Plain);
+        }
+        Ok(template)
     };
     let first = resolved(&specs[0])?;
     for spec in &specs[1..] {

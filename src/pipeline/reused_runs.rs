@@ -95,10 +95,12 @@ pub(crate) fn expected_record(options: &RunOptions, first: &CheckpointSpec) -> R
     })?;
     let router = architecture.router_settings(options.routing.capacity_rule, options.routing.capacity_factor);
     let context = options.input.context(architecture.longest_sequence)?;
+    // A model without a BOS has none, whatever the options say.
+    let has_bos = options.input.bos && recorded.identity.text.as_ref().is_none_or(|text| text.bos);
     let inputs = inputs(&options.corpus, recorded.identity.text.as_ref())?;
     let identity = Identity {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        text: Some(text_options(options, inputs, context)),
+        text: Some(text_options(options, inputs, context, has_bos)),
         queues: Some(queue_options(options, &router)),
         arithmetic: Some(arithmetic_options(Arithmetic::F32)),
         ..recorded.identity.clone()

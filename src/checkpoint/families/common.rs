@@ -127,7 +127,7 @@ impl ConfigKeys<'_> {
         }
     }
 
-    /// The layers that route by DeepSeek's keys: all from one on, or every so many of these.
+    /// The layers that route by the keys of `DeepSeek`: all from one on, or every so many of these.
     pub(super) fn dense_first(&mut self, architecture: &mut Architecture, default: usize) {
         let first = self.count(&["first_k_dense_replace"], default);
         let step = self.size(&["moe_layer_freq"], Some(1));
@@ -137,7 +137,7 @@ impl ConfigKeys<'_> {
         }
     }
 
-    /// DeepSeek's shared experts: one MLP, as wide as so many experts.
+    /// The shared experts of `DeepSeek`: one MLP, as wide as so many experts.
     pub(super) fn shared_experts(&mut self, architecture: &mut Architecture) {
         let experts = &mut architecture.experts;
         experts.shared = self.optional_size(&["n_shared_experts"]).map(|number| SharedExperts {

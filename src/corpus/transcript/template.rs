@@ -19,7 +19,7 @@ use crate::{
 /// The choice of a chat template.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ChatTemplate {
-    /// The template of the checkpoint's tokenizer if it has one, else the authors' template.
+    /// The template of the checkpoint's tokenizer if it has one, else the authors' template for an OpenMoE, and none for others.
     #[default]
     Auto,
     /// The template of the authors' inference script: `<<SYS>>\n{system}\n<</SYS>>\n\n`, then `{bos}[INST] {user} [/INST]` and
