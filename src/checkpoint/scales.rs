@@ -75,3 +75,49 @@ fn misfit(shown: &str, tensor: &StoredTensor, scales: &StoredTensor, [rows, colu
         format!("the scales of tensor {shown} are {found} {:?}; expected F32 {expected:?}", scales.shape)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stored(dtype: Dtype, shape: &[usize]) -> StoredTensor {
+        StoredTensor { file: 0, offset: 0, dtype, shape: shape.to_vec(), scales: None }
+    }
+
+    fn attached(tensors: &[(&str, StoredTensor)]) -> (HashMap<String, StoredTensor>, Vec<String>) {
+        let mut tensors = tensors.iter().map(|(name, tensor)| ((*name).to_owned(), tensor.clone())).collect();
+        let problems = attach(&mut tensors, Some([2, 2]));
+        (tensors, problems)
+    }
+
+    #[test]
+    fn every_tensor_gets_its_scales() {
+        let (tensors, problems) = attached(&[
+            ("a", stored(Dtype::Fp8, &[3, 5])),
+            ("a_scale_inv", stored(Dtype::F32, &[2, 3])),
+            ("b_blocks", stored(Dtype::Mxfp4, &[1, 1, 1, 16])),
+            ("b_scales", stored(Dtype::Scale, &[1, 1, 1])),
+            ("c", stored(Dtype::Bf16, &[4])),
+        ]);
+        assert!(problems.is_empty(), "{problems:?}");
+        assert!(tensors["a"].scales.is_some() && tensors["b_blocks"].scales.is_some() && tensors["c"].scales.is_none());
+    }
+
+    #[test]
+    fn scales_that_are_missing_or_do_not_fit_are_named() {
+        let of_eight = ("a", stored(Dtype::Fp8, &[3, 5]));
+        for (tensors, expected) in [
+            (vec![of_eight.clone()], "tensor `a` has type F8_E4M3 and no scales"),
+            (vec![of_eight.clone(), ("a_scale_inv", stored(Dtype::F32, &[3, 2]))], "F32 [3, 2]; expected F32 [2, 3]"),
+            (vec![of_eight, ("a_scale_inv", stored(Dtype::Bf16, &[2, 3]))], "BF16 [2, 3]; expected F32 [2, 3]"),
+            (vec![("a_scale_inv", stored(Dtype::F32, &[2, 3]))], "scales of `a`, which is not there"),
+            (
+                vec![("a", stored(Dtype::Bf16, &[3, 5])), ("a_scale_inv", stored(Dtype::F32, &[2, 3]))],
+                "scales of `a`, which does not have type F8_E4M3",
+            ),
+        ] {
+            let (_, problems) = attached(&tensors);
+            assert!(problems.len() == 1 && problems[0].contains(expected), "{problems:?}, expected {expected}");
+        }
+    }
+}

@@ -286,3 +286,45 @@ fn what_is_not_supported_is_refused_by_name() {
         assert!(problems.iter().any(|line| line.contains(expected)), "{name}, {key}: {problems:?}");
     }
 }
+
+/// Whatever a key holds, the configuration is read or refused.
+#[test]
+fn no_value_of_any_key_stops_the_program() {
+    let values = [
+        json!(null),
+        json!(0),
+        json!(-1),
+        json!(1),
+        json!(7),
+        json!(65_536),
+        json!(1_u64 << 24),
+        json!(u64::MAX),
+        json!(1e300),
+        json!(0.5),
+        json!("text"),
+        json!(true),
+        json!([]),
+        json!([0]),
+        json!([1, -1, "a"]),
+        json!({}),
+        json!({"type": "yarn"}),
+        json!({"rope_type": "yarn", "factor": 0.5, "original_max_position_embeddings": 1}),
+        json!({"type": "longrope", "short_factor": [1.0], "long_factor": []}),
+        json!({"quant_method": "fp8", "weight_block_size": [0, 1]}),
+    ];
+    for name in GOLDENS {
+        let whole = config(name);
+        let mut read = 0;
+        for key in whole.keys().filter(|key| *key != "architectures") {
+            for value in &values {
+                let mut changed = whole.clone();
+                changed.insert(key.clone(), value.clone());
+                if let Ok(map) = parse(&changed) {
+                    assert!(map.parameter_count().total > 0);
+                    read += 1;
+                }
+            }
+        }
+        assert!(read > 0, "{name}");
+    }
+}

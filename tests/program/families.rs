@@ -155,8 +155,11 @@ fn a_capacity_is_a_question_where_the_model_has_none() {
     };
     let refused = route("--capacity-factor 1.25");
     assert_eq!(refused.code, 2);
-    expect![[r"
-    "]]
+    expect![[r#"
+        error: --capacity-factor 1.25; OLMoE does not limit the slots of an expert
+
+        hint: for what a limit would do, give --capacity-rule port too
+    "#]]
     .assert_eq(&settled(&refused.stderr));
     let asked = route("--capacity-factor 1.25 --capacity-rule port");
     assert_eq!(asked.code, 0, "{}", asked.stderr);

@@ -134,9 +134,9 @@ impl Architecture {
     }
 
     /// The router under a capacity rule and factor; `None`: those of the model. Without any capacity of its own a model is
-    /// unlimited unless a rule is given, and the factor is then 1.
+    /// unlimited unless a rule is given; the factor is then 1, and an expert has at least one slot.
     pub fn router_settings(&self, rule: Option<CapacityRule>, factor: Option<f64>) -> RouterSettings {
-        let own = self.capacity.unwrap_or(Capacity { rule: CapacityRule::Unlimited, factor: 1.0, minimum: 0 });
+        let own = self.capacity.unwrap_or(Capacity { rule: CapacityRule::Unlimited, factor: 1.0, minimum: 1 });
         RouterSettings {
             num_experts: self.experts.number,
             top_k: self.experts.chosen,

@@ -10,11 +10,17 @@ use crate::{
     routing::{GroupScore, RoutingShape},
 };
 
+/// More experts than any model has; each may be three tensors, whose names are made before the weights are looked at.
+const MOST_EXPERTS_IN_ALL: usize = 1 << 18;
+
 impl ConfigKeys<'_> {
     /// Refuses sizes that contradict each other; sizes that were not found are 0 and reported already.
     pub(super) fn check(&mut self, architecture: &Architecture) {
         self.check_attention(&architecture.attention);
         self.check_experts(&architecture.experts);
+        let matrices = architecture.layers.len().saturating_mul(architecture.experts.number);
+        let expected = format!("at most {MOST_EXPERTS_IN_ALL} experts in all layers");
+        self.expect(matrices <= MOST_EXPERTS_IN_ALL, "num_experts", architecture.experts.number, &expected);
         let routes = architecture.layers.is_empty() || !architecture.moe_layers().is_empty();
         self.expect(routes, "num_hidden_layers", architecture.layers.len(), "at least one layer that routes");
     }
