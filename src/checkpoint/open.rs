@@ -39,7 +39,8 @@ impl Checkpoint {
         let config_sha256 = hash::sha256_bytes(&bytes);
         let text = text_of(bytes).map_err(|found| refuse(&found.what, found.hint))?;
         // A checkpoint of another architecture is refused before its weights are examined, or missed.
-        let recognised = families::recognise(&text).map_err(|problem| refusal(dir, vec![problem], &unknown()))?;
+        let recognised =
+            families::recognise(&text).map_err(|unknown| refusal(dir, vec![unknown.problem], &unknown.hint))?;
         let (description, problems) = match recognised.describe() {
             Ok(description) => (Some(description), Problems::default()),
             Err(problems) => (None, problems.into()),
@@ -210,9 +211,4 @@ fn hint_for(has_config: bool) -> &'static str {
     } else {
         "correct `config.json`, or fetch it again: it decides what is computed"
     }
-}
-
-/// The hint for a model of another family.
-fn unknown() -> String {
-    format!("the supported families are {}", families::names().join(", "))
 }

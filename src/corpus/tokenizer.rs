@@ -17,6 +17,8 @@ const LLAMA_FILE: &str = "tokenizer.model";
 /// The file of the `tokenizers` library.
 const JSON_FILE: &str = "tokenizer.json";
 const CONFIG_FILE: &str = "tokenizer_config.json";
+/// A text that every tokenizer can encode.
+const SOME_TEXT: &str = "a";
 /// Largest tokenizer that is read, in bytes.
 const MAX_FILE: u64 = 256 << 20;
 
@@ -205,9 +207,11 @@ impl Tokenizer {
     /// The file cannot be read, or names a token that the tokenizer does not have.
     pub fn bos(&self) -> Result<Option<u32>> {
         if let Engine::Json(tokenizer) = &self.engine {
-            let empty = tokenizer.encode_fast("", true).map_err(|error| self.refused(&error))?;
-            if let Some(first) = empty.get_ids().first() {
-                return Ok(Some(*first));
+            let encode = |special| tokenizer.encode_fast(SOME_TEXT, special).map_err(|error| self.refused(&error));
+            let (text, whole) = (encode(false)?, encode(true)?);
+            // What a post-processor appends is no BOS.
+            if !whole.get_ids().starts_with(text.get_ids()) {
+                return Ok(whole.get_ids().first().copied());
             }
         }
         let Some(bos) = self.file.parent().map(added_bos).transpose()?.flatten() else { return Ok(None) };

@@ -96,6 +96,8 @@ pub(crate) fn facts(architecture: &Architecture) -> Vec<(&'static str, String)> 
         ("router_min_capacity", capacity.min_capacity.to_string()),
         ("family", architecture.family.clone()),
     ];
-    facts.extend(architecture.in_words());
+    if !architecture.is_openmoe() {
+        facts.extend(architecture.in_words());
+    }
     facts
 }

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     checkpoint::{Architecture, Checkpoint},
     error::path_text,
-    routing::{Block, Provides, RouterScore},
+    routing::{Block, Provides},
     run::{ForwardPassExecution, RecordedLayout, RecordedSettings, RunRecord, TextSummary},
     trace::TraceLayout,
 };
@@ -57,8 +57,7 @@ pub(crate) fn pass_record(prepared: &PreparedPass, options: &RunOptions) -> RunR
 /// then the whole probability.
 pub(crate) fn recorded_blocks(architecture: &Architecture, log_logits: bool) -> Provides {
     let all = Provides::forward_pass(log_logits);
-    let is_openmoe = architecture.experts.router.score == RouterScore::SoftmaxOrLogit;
-    if is_openmoe || architecture.experts.has_margin() { all } else { all.without(Block::MarginK) }
+    if architecture.is_openmoe() || architecture.experts.has_margin() { all } else { all.without(Block::MarginK) }
 }
 
 /// The architecture of a model whose configuration is not recorded itself.

@@ -117,7 +117,15 @@ pub struct Capacity {
     pub minimum: u32,
 }
 
+/// The name of the family that this program began with, whose runs record its own configuration.
+pub(super) const OPENMOE: &str = "OpenMoE";
+
 impl Architecture {
+    /// Whether it is an OpenMoE.
+    pub fn is_openmoe(&self) -> bool {
+        self.family == OPENMOE
+    }
+
     /// Whether a decoder layer routes its tokens.
     pub fn routes(&self, layer: usize) -> bool {
         self.layers[layer].feed_forward.routes()

@@ -50,22 +50,48 @@ pub(super) struct Recognised {
     object: Map<String, Value>,
 }
 
+/// A text that no family reads: what it is instead, and what to do about it.
+pub(super) struct Unrecognised {
+    /// What the text is.
+    pub(super) problem: String,
+    /// The next step.
+    pub(super) hint: String,
+}
+
+impl Unrecognised {
+    /// A text that is no configuration at all.
+    fn broken(problem: String) -> Self {
+        Self { problem, hint: "fetch `config.json` of the checkpoint again".to_owned() }
+    }
+
+    /// The configuration of another model.
+    fn unknown(problem: String) -> Self {
+        let families: Vec<&str> = FAMILIES.iter().map(|family| family.name).collect();
+        Self { problem, hint: format!("the supported families are {}", families.join(", ")) }
+    }
+}
+
 /// Finds the family of the text of a config.json.
 ///
 /// # Errors
 /// What the text is instead.
-pub(super) fn recognise(text: &str) -> Result<Recognised, String> {
-    let value: Value = parse_json(text)
-        .map_err(|error| format!("`config.json` is not valid JSON: {error}; expected one JSON object"))?;
-    let Value::Object(object) = value else {
-        return Err(format!("`config.json` holds {}; expected one JSON object", kind(&value)));
-    };
-    if openmoe::recognise(&object)? {
+pub(super) fn recognise(text: &str) -> Result<Recognised, Unrecognised> {
+    let object = object(text).map_err(Unrecognised::broken)?;
+    if openmoe::recognise(&object).map_err(Unrecognised::broken)? {
         return Ok(Recognised { family: &openmoe::FAMILY, object });
     }
     match FAMILIES.iter().find(|family| family.is(&object)) {
         Some(family) => Ok(Recognised { family, object }),
-        None => Err(unknown(&object)),
+        None => Err(Unrecognised::unknown(unknown(&object))),
+    }
+}
+
+fn object(text: &str) -> Result<Map<String, Value>, String> {
+    let value: Value = parse_json(text)
+        .map_err(|error| format!("`config.json` is not valid JSON: {error}; expected one JSON object"))?;
+    match value {
+        Value::Object(object) => Ok(object),
+        other => Err(format!("`config.json` holds {}; expected one JSON object", kind(&other))),
     }
 }
 
@@ -109,14 +135,10 @@ impl TensorMap {
     /// Every problem on a separate line: not JSON, not a family that is supported, missing sizes, wrong types, options that are
     /// not supported.
     pub fn parse(text: &str) -> Result<Self, Vec<String>> {
-        let Description { architecture, names, .. } = recognise(text).map_err(|problem| vec![problem])?.describe()?;
+        let recognised = recognise(text).map_err(|unknown| vec![unknown.problem])?;
+        let Description { architecture, names, .. } = recognised.describe()?;
         Ok(Self::new(architecture, names))
     }
-}
-
-/// The names of the families.
-pub(super) fn names() -> Vec<&'static str> {
-    FAMILIES.iter().map(|family| family.name).collect()
 }
 
 /// What a JSON value is, in words.

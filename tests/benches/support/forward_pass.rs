@@ -11,7 +11,7 @@ use openmoe_analyze::{
     checkpoint::{Checkpoint, TensorMap},
     error::Result,
     model::{Arithmetic, ForwardOptions, Model, Outputs, Wave, multiply_rate},
-    routing::{CapacityRule, LayerRouting, RoutingObserver},
+    routing::{LayerRouting, RoutingObserver},
 };
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;

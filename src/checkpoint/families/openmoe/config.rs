@@ -3,7 +3,7 @@
 use crate::{
     checkpoint::architecture::{
         Activation, Architecture, Attention, Capacity, DecoderLayer, Experts, FeedForward, Head, Mlp, Norm, NormKind,
-        Pairs, Projection, Rotary, RotaryScaling, SpecialTokens,
+        OPENMOE, Pairs, Projection, Rotary, RotaryScaling, SpecialTokens,
     },
     routing::{CapacityRule, RouterRule},
 };
@@ -76,7 +76,7 @@ impl OpenMoeConfig {
         };
         let layer = |layer| DecoderLayer { window: None, feed_forward: kind(layer) };
         Architecture {
-            family: super::NAME.to_owned(),
+            family: OPENMOE.to_owned(),
             vocabulary: self.vocab_size,
             hidden: self.hidden_size,
             longest_sequence: self.max_position_embeddings,

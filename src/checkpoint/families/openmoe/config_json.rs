@@ -103,7 +103,7 @@ mod tests {
     }
 
     fn parse(text: &str) -> Result<OpenMoeConfig, Vec<String>> {
-        let recognised = families::recognise(text).map_err(|problem| vec![problem])?;
+        let recognised = families::recognise(text).map_err(|unknown| vec![unknown.problem])?;
         recognised.describe().map(|description| description.openmoe.unwrap())
     }
 

@@ -11,14 +11,14 @@ use super::{
     family::{Description, Family, IgnoredTensors},
     keys::ConfigKeys,
 };
-use crate::checkpoint::tensor_map::{ExpertNames, TensorNames};
-
-/// The family's name.
-const NAME: &str = "OpenMoE";
+use crate::checkpoint::{
+    architecture::OPENMOE,
+    tensor_map::{ExpertNames, TensorNames},
+};
 
 /// The family.
 pub(super) const FAMILY: Family = Family {
-    name: NAME,
+    name: OPENMOE,
     classes: &[config_json::CLASS],
     model_types: &[],
     read,
