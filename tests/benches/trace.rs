@@ -10,7 +10,7 @@ use std::path::Path;
 
 use divan::{Bencher, counter::ItemsCount};
 use openmoe_analyze::{
-    routing::{LayerRouting, RoutingObserver},
+    routing::{LayerRouting, Provides, RoutingObserver},
     trace::TraceWriter,
 };
 use support::{size, synthetic::Synthetic};

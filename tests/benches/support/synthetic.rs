@@ -5,7 +5,9 @@ use std::{ops::Range, path::Path};
 
 use openmoe_analyze::{
     corpus::Sequence,
-    routing::{CapacityRule, GroupRule, LayerId, LayerRouting, RouterSettings, RoutingObserver, RoutingShape, route},
+    routing::{
+        CapacityRule, GroupRule, LayerId, LayerRouting, Provides, RouterSettings, RoutingObserver, RoutingShape, route,
+    },
     run::{Identity, Occupied, RecordedLayout, RunDir, RunKind, RunRecord},
     trace::{RoutingTrace, TraceLayout, TraceWriter, write_inputs},
 };
