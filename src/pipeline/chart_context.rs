@@ -3,7 +3,7 @@
 use crate::{
     chart::ChartContext,
     error::Result,
-    run::{RunDir, RunKind, RunRecord, traces_of},
+    run::{RunDir, RunRecord, traces_of},
     trace::{AssignmentCounts, Provides, RoutingTrace, SequenceTable},
 };
 
@@ -18,9 +18,9 @@ pub(crate) fn chart_context(run: &RunDir, record: &RunRecord) -> Result<ChartCon
     Ok(ChartContext { checkpoint: labels, ..of_trace(record, &trace, &trace.sequences()?) })
 }
 
-/// Whether the routes are those of an OpenMoE, as far as is known: other engines mostly run other models.
+/// Whether the routes are those of an OpenMoE, whose configuration a run records; imported ones have none.
 fn is_openmoe(record: &RunRecord) -> bool {
-    record.architecture.is_none() && record.identity.command != RunKind::Import
+    record.config.is_some()
 }
 
 /// The facts about a run that has counts instead of a trace.

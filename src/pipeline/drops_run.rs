@@ -65,6 +65,9 @@ impl DropsRun {
         let template = template(&options, &specs, progress)?;
         let passes = passes(&options, &specs, template);
         let (prepared, identity) = prepare(&options, out, &specs, &passes, progress)?;
+        if prepared.router.capacity_rule == CapacityRule::Unlimited {
+            progress.note(&unlimited(&prepared));
+        }
         Ok(Self { options, passes, prepared, specs, identity, clock })
     }
 
@@ -86,6 +89,17 @@ impl DropsRun {
         let analysis = finish_run(&run, &mut record, options.execution.report, progress, Some(clock))?;
         Ok((run, analysis))
     }
+}
+
+/// That nothing will be dropped, and how to ask what a limit would drop.
+fn unlimited(prepared: &PreparedPass) -> String {
+    let architecture = prepared.checkpoint.architecture();
+    let who = if architecture.capacity.is_some() { "this run" } else { architecture.family.as_str() };
+    format!(
+        "{who} does not limit the slots of an expert, so nothing is dropped; {} with {} shows what a limit would drop",
+        OptionName::CapacityRule.with(CapacityRule::Port),
+        OptionName::CapacityFactor
+    )
 }
 
 /// Opens, reads, validates and compares everything; ready for the first pass. Returns the identity of the run too.

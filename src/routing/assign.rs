@@ -61,19 +61,6 @@ pub fn route_by(
     routing
 }
 
-/// Softmax of one token's router logits in f32, as the original computes it: maximum subtracted, all experts.
-pub fn softmax(logits: &[f32], probabilities: &mut [f32]) {
-    let maximum = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let mut sum = 0.0_f32;
-    for (probability, &logit) in probabilities.iter_mut().zip(logits) {
-        *probability = (logit - maximum).exp();
-        sum += *probability;
-    }
-    for probability in probabilities {
-        *probability /= sum;
-    }
-}
-
 /// The choices of one token: the largest deciding scores in descending order. Ties go to the lowest id (model.md, "Router and
 /// capacity"). With OpenMoE's top-1 the argmax of the LOGITS is ranked already, as in the original.
 fn choose(logits: &[f32], scores: &Scores, ranked: &mut Ranked, routing: &mut LayerRouting) {

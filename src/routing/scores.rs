@@ -1,8 +1,9 @@
 //! The scores of one token: those that decide, the shares that a trace records, and the weights of the choices.
 
 use super::{
-    RouterRule, assign,
+    RouterRule,
     router_rule::{CombineRule, ExpertGroups, GroupScore, RouterScore},
+    softmax,
 };
 
 /// Scores of one token, reused from token to token.
@@ -41,13 +42,13 @@ impl<'a> Scores<'a> {
                 self.deciding.copy_from_slice(&self.score);
             }
             RouterScore::Softmax | RouterScore::SoftmaxOrLogit => {
-                assign::softmax(logits, &mut self.probability);
+                softmax::softmax(logits, &mut self.probability);
                 if !self.ranks_by_probability() {
                     self.deciding.copy_from_slice(&self.probability);
                 }
             }
             RouterScore::Logit => {
-                assign::softmax(logits, &mut self.probability);
+                softmax::softmax(logits, &mut self.probability);
                 self.deciding.copy_from_slice(logits);
             }
         }
@@ -115,7 +116,7 @@ impl<'a> Scores<'a> {
             CombineRule::SoftmaxOfChosen => {
                 let own: Vec<f32> = chosen.iter().map(|&expert| logits[expert]).collect();
                 weights.resize(first + own.len(), 0.0);
-                assign::softmax(&own, &mut weights[first..]);
+                softmax::softmax(&own, &mut weights[first..]);
             }
             CombineRule::SparseMixer { window } => {
                 let rank = |rank: usize| near_share(logits, &chosen[..rank], chosen[rank], window as f32);
