@@ -223,10 +223,10 @@ fn folders_without_a_model_say_what_they_hold() {
 
         hint: fetch or convert the checkpoint: only the files named above are read
     "#]]);
-    bench.configure("architectures", json!(["MixtralForCausalLM"]));
+    bench.configure("architectures", json!(["LlamaForCausalLM"]));
     bench.refused(&expect![[r#"
         checkpoint `TEMP` cannot be used: 1 problem
-          - `config.json` does not describe an OpenMoE: found `architectures` ["MixtralForCausalLM"]; expected ["OpenMoeForCausalLM"] with `num_experts` and `moe_layer_interval`
+          - `config.json` does not describe an OpenMoE: found `architectures` ["LlamaForCausalLM"]; expected ["OpenMoeForCausalLM"] with `num_experts` and `moe_layer_interval`
 
         hint: the supported models are OpenMoE base, 8b and 34b and others of their form
     "#]]);
