@@ -72,6 +72,8 @@ pub struct ChartContext {
     pub bos_counted: bool,
     /// Token ids that were asked for, drawn first where charts show a choice of ids.
     pub tokens_of_interest: Vec<u32>,
+    /// Whether the routes are those of an OpenMoE, with whose paper a figure can be compared.
+    pub is_openmoe: bool,
 }
 
 /// One kind of chart: the statistic that it shows and the figure of the `OpenMoE` paper that it corresponds to.

@@ -3,34 +3,41 @@
 //! Weights stay on disk. A [`Checkpoint`] knows where every tensor is and reads it, or a part of it, with positioned
 //! reads into the caller's buffer, widened exactly to f32.
 
-mod config;
-mod config_json;
+mod architecture;
+mod families;
 mod hash;
 mod header;
 mod header_entry;
 mod hub;
-mod ignored_keys;
 mod locate;
 mod names;
 mod numbers;
 mod open;
 mod problem_list;
+mod quantised;
 mod read_numbers;
 mod sanity;
-mod shapes;
+mod scales;
 mod state;
 mod state_dict;
 mod tensor;
+mod tensor_map;
 mod torch;
 mod validate;
 
-pub use config::Config;
+pub use architecture::{
+    Activation, Architecture, Attention, Capacity, DecoderLayer, Experts, FeedForward, Head, Latent, Mlp, Norm,
+    NormKind, Pairs, Projection, QueryKeyNorm, Rotary, RotaryScaling, SharedExperts, SpecialTokens,
+};
+pub use families::OpenMoeConfig;
 pub use hash::{hexadecimal, sha256_bytes, sha256_file};
 pub use hub::{check_blob, repository_name, snapshot};
 pub use sanity::{Oddity, OddityKind, describe_oddities};
-pub use shapes::{ExpectedTensor, ParameterCount};
 pub use state::CheckpointState;
 pub use tensor::Dtype;
+pub use tensor_map::{
+    Block, Encoding, ExpectedTensor, MlpPart, Order, ParameterCount, Role, StoredPart, TensorGroup, TensorMap,
+};
 
 use std::{
     collections::HashMap,
@@ -67,7 +74,8 @@ pub struct DtypeCount {
 #[derive(Debug)]
 pub struct Checkpoint {
     dir: PathBuf,
-    config: Config,
+    map: TensorMap,
+    openmoe: Option<OpenMoeConfig>,
     files: Vec<WeightFile>,
     handles: Vec<File>,
     tensors: HashMap<String, StoredTensor>,
@@ -75,10 +83,6 @@ pub struct Checkpoint {
     config_sha256: String,
     notes: Vec<String>,
 }
-
-/// The tensor that turns the last hidden states into logits.
-const HEAD: &str = "lm_head.weight";
-const EMBEDDING: &str = "model.embed_tokens.weight";
 
 /// The result of reading a whole weight file.
 #[derive(Clone, Debug, PartialEq)]
@@ -109,9 +113,19 @@ impl Checkpoint {
         &self.config_sha256
     }
 
-    /// The configuration.
-    pub fn config(&self) -> &Config {
-        &self.config
+    /// What the model computes.
+    pub fn architecture(&self) -> &Architecture {
+        self.map.architecture()
+    }
+
+    /// Its tensors by role.
+    pub fn map(&self) -> &TensorMap {
+        &self.map
+    }
+
+    /// The configuration of an OpenMoE, with defaults filled in; none for other families.
+    pub fn openmoe(&self) -> Option<&OpenMoeConfig> {
+        self.openmoe.as_ref()
     }
 
     /// The folder as it was given, which also holds the tokenizer.
@@ -125,14 +139,16 @@ impl Checkpoint {
     }
 
     /// The tensor that turns the last hidden states into logits: the head, or the embedding if the two are tied or there is no head.
-    pub fn head(&self) -> &'static str {
-        if self.config.tie_word_embeddings || !self.tensors.contains_key(HEAD) { EMBEDDING } else { HEAD }
+    pub fn head(&self) -> String {
+        let head = self.map.stored(0, Role::Head).name;
+        let is_used = !self.architecture().head.tied && self.tensors.contains_key(&head);
+        if is_used { head } else { self.map.stored(0, Role::Embedding).name }
     }
 
     /// Parameters by role; a head that is not stored has none.
     pub fn parameter_count(&self) -> ParameterCount {
-        let count = self.config.parameter_count();
-        if self.tensors.contains_key(HEAD) { count } else { count.without_head() }
+        let count = self.map.parameter_count();
+        if self.tensors.contains_key(&self.map.stored(0, Role::Head).name) { count } else { count.without_head() }
     }
 
     /// Path of the config.json.
@@ -145,7 +161,7 @@ impl Checkpoint {
         &self.files
     }
 
-    /// The counts for each type, in the order bf16, f16, f32; types that do not occur are left out.
+    /// The counts for each type, from the narrowest on; types that do not occur are left out.
     pub fn dtypes(&self) -> Vec<DtypeCount> {
         let count = |dtype: Dtype| {
             let tensors = self.tensors.values().filter(|tensor| tensor.dtype == dtype);
@@ -153,11 +169,11 @@ impl Checkpoint {
             tensors.fold(empty, |count, tensor| DtypeCount {
                 tensors: count.tensors + 1,
                 parameters: count.parameters + tensor.elements() as u64,
-                bytes: count.bytes + (tensor.elements() * dtype.bytes()) as u64,
+                bytes: count.bytes + tensor.bytes() as u64,
                 ..count
             })
         };
-        [Dtype::Bf16, Dtype::F16, Dtype::F32].map(count).into_iter().filter(|count| count.tensors > 0).collect()
+        Dtype::ALL.map(count).into_iter().filter(|count| count.tensors > 0).collect()
     }
 
     /// Shape of a tensor.
@@ -199,9 +215,13 @@ impl Checkpoint {
                 "elements {first_element} to {first_element} + {count} of tensor `{name}` were asked for; it has {elements}"
             )));
         }
-        let offset = tensor.offset + (first_element * tensor.dtype.bytes()) as u64;
-        read_numbers::read_numbers(&self.handles[tensor.file], offset, tensor.dtype, out)
-            .map_err(Error::io("read", &self.files[tensor.file].path))
+        let read = if let Some(scales) = &tensor.scales {
+            quantised::read_quantised(&self.handles, tensor, scales, first_element, out)
+        } else {
+            let offset = tensor.offset + (first_element * tensor.dtype.bytes()) as u64;
+            read_numbers::read_numbers(&self.handles[tensor.file], offset, tensor.dtype, out)
+        };
+        read.map_err(Error::io("read", &self.files[tensor.file].path))
     }
 
     fn stored(&self, name: &str) -> Result<&StoredTensor> {

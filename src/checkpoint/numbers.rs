@@ -1,7 +1,7 @@
 //! Examines the numbers of a checkpoint before they are used.
 
 use super::{
-    Checkpoint,
+    Checkpoint, Role,
     sanity::{Scan, ScannedPart},
 };
 use crate::error::Result;
@@ -15,16 +15,17 @@ impl Checkpoint {
     pub fn constant_routers(&self) -> Result<Vec<String>> {
         let mut found = Vec::new();
         let mut numbers = Vec::new();
-        for layer in self.config.moe_layers() {
-            let gate = format!("model.layers.{layer}.mlp.gate_weight");
+        for layer in self.architecture().moe_layers() {
+            let stored = |role| self.map().stored(layer.into(), role).name;
+            let gate = stored(Role::Router);
             self.read(&gate, &mut numbers)?;
-            let rows: Vec<&[f32]> = numbers.chunks(self.config.hidden_size).collect();
+            let rows: Vec<&[f32]> = numbers.chunks(self.architecture().hidden).collect();
             if rows.len() > 1 && rows.iter().all(|row| *row == rows[0]) {
                 let zero = if numbers.iter().all(|&x| x == 0.0) { " (zero)" } else { "" };
                 let count = rows.len();
                 found.push(format!("all {count} rows of `{gate}` are equal{zero}: this router cannot choose"));
             }
-            let norm = format!("model.layers.{layer}.post_attention_layernorm.weight");
+            let norm = stored(Role::FeedForwardNorm);
             self.read(&norm, &mut numbers)?;
             if numbers.iter().all(|&x| x == 0.0) {
                 found.push(format!("`{norm}` is zero throughout: the router behind it sees no token"));
@@ -38,9 +39,8 @@ impl Checkpoint {
     pub(super) fn parts_of(&self, file: usize) -> Vec<ScannedPart> {
         let mut parts: Vec<ScannedPart> = Vec::new();
         for (name, tensor) in self.tensors.iter().filter(|(_, tensor)| tensor.file == file && tensor.elements() > 0) {
-            let slices = if tensor.shape.len() == 3 { tensor.shape[0] } else { 1 };
-            let numbers = (tensor.elements() / slices) as u64;
-            let bytes = numbers * tensor.dtype.bytes() as u64;
+            let slices = if tensor.shape.len() >= 3 { tensor.shape[0] } else { 1 };
+            let bytes = (tensor.bytes() / slices) as u64;
             parts.extend((0..slices).map(|slice| ScannedPart {
                 name: name.clone(),
                 expert: (slices > 1).then_some(slice),

@@ -3,7 +3,9 @@
 use std::{fs::File, path::Path};
 
 use super::{
-    Checkpoint, Config, HEAD, WeightFile, hash,
+    Checkpoint, OpenMoeConfig, Role, TensorMap, WeightFile,
+    families::{self, Description},
+    hash,
     locate::{Located, locate, weight_files},
     names,
     problem_list::{Problems, quoted_names},
@@ -37,52 +39,75 @@ impl Checkpoint {
         let config_sha256 = hash::sha256_bytes(&bytes);
         let text = text_of(bytes).map_err(|found| refuse(&found.what, found.hint))?;
         // A checkpoint of another architecture is refused before its weights are examined, or missed.
-        Config::recognise(&text).map_err(|problem| refusal(dir, vec![problem], hint_for(false)))?;
-        let (config, problems) = match Config::parse_with_notes(&text) {
-            Ok(config) => (Some(config), Problems::default()),
+        let recognised =
+            families::recognise(&text).map_err(|unknown| refusal(dir, vec![unknown.problem], &unknown.hint))?;
+        let (description, problems) = match recognised.describe() {
+            Ok(description) => (Some(description), Problems::default()),
             Err(problems) => (None, problems.into()),
         };
         let Some(mut located) = locate(dir) else { return Err(no_weights(dir, problems)) };
         let renamed = names::unify(&mut located).map_err(|problem| refusal(dir, vec![problem], hint_for(true)))?;
-        let expected = config.as_ref().map(|(config, _)| config.tensors());
-        let mut validated = validate::validate(&located, expected.as_deref());
+        let model = description.map(Model::new);
+        let known = model.as_ref();
+        let mut validated = validate::validate(
+            &located,
+            known.map(|model| &model.map),
+            known.and_then(|model| model.scaled_block),
+            recognised.ignored(),
+        );
         let mut all = problems;
         all.extend(&validated.problems);
-        match config {
-            Some((config, mut notes)) if all.is_empty() => {
-                notes.append(&mut located.notes);
-                notes.extend(located.files.iter().flat_map(|file| file.listing.notes.clone()));
-                notes.extend(renamed);
-                notes.extend(about_the_head(&config, &mut validated));
-                Self::with_files(dir, config, config_sha256, located, validated, notes)
+        match model {
+            Some(mut model) if all.is_empty() => {
+                model.notes.append(&mut located.notes);
+                model.notes.extend(located.files.iter().flat_map(|file| file.listing.notes.clone()));
+                model.notes.extend(renamed);
+                model.notes.append(&mut validated.notes);
+                model.notes.extend(about_the_head(&model.map, &validated));
+                Self::with_files(dir, model, config_sha256, located, validated)
             }
-            _ => Err(refusal_of_all(dir, all, located.hint().unwrap_or(hint_for(expected.is_some())))),
+            model => Err(refusal_of_all(dir, all, located.hint().unwrap_or(hint_for(model.is_some())))),
         }
     }
 
     fn with_files(
         dir: &Path,
-        config: Config,
+        model: Model,
         config_sha256: String,
         located: Located,
         validated: Validated,
-        notes: Vec<String>,
     ) -> Result<Self> {
         let files: Vec<_> =
             located.files.into_iter().map(|file| WeightFile { path: dir.join(file.name), bytes: file.bytes }).collect();
         let open = |file: &WeightFile| File::open(&file.path).map_err(Error::io("open", &file.path));
         let handles = files.iter().map(open).collect::<Result<_>>()?;
-        let tensors = validated.tensors;
-        Ok(Self { dir: dir.to_path_buf(), config, files, handles, tensors, config_sha256, notes })
+        let (tensors, Model { map, openmoe, notes, .. }) = (validated.tensors, model);
+        Ok(Self { dir: dir.to_path_buf(), map, openmoe, files, handles, tensors, config_sha256, notes })
+    }
+}
+
+/// What is known of a model before its weights are examined.
+struct Model {
+    map: TensorMap,
+    openmoe: Option<OpenMoeConfig>,
+    scaled_block: Option<[usize; 2]>,
+    notes: Vec<String>,
+}
+
+impl Model {
+    fn new(description: Description) -> Self {
+        let Description { architecture, names, openmoe, scaled_block, notes } = description;
+        Self { map: TensorMap::new(architecture, names), openmoe, scaled_block, notes }
     }
 }
 
 /// A note on the tensor that gives logits, if that is not the head.
-fn about_the_head(config: &Config, validated: &mut Validated) -> Option<String> {
-    match (validated.tensors.contains_key(HEAD), config.tie_word_embeddings) {
-        (false, _) => Some(format!("there is no `{HEAD}`; the embedding stands for it, and routing needs neither")),
+fn about_the_head(map: &TensorMap, validated: &Validated) -> Option<String> {
+    let head = map.stored(0, Role::Head).name;
+    match (validated.tensors.contains_key(&head), map.architecture().head.tied) {
+        (false, _) => Some(format!("there is no `{head}`; the embedding stands for it, and routing needs neither")),
         (true, true) => Some(format!(
-            "`{HEAD}` is not used: by `tie_word_embeddings` the embedding stands for it; routing needs neither"
+            "`{head}` is not used: by `tie_word_embeddings` the embedding stands for it; routing needs neither"
         )),
         (true, false) => None,
     }
@@ -184,6 +209,6 @@ fn hint_for(has_config: bool) -> &'static str {
     if has_config {
         "`config.json` and the weight files may come from different checkpoints, or a download is incomplete"
     } else {
-        "the supported models are OpenMoE base, 8b and 34b and others of their form"
+        "correct `config.json`, or fetch it again: it decides what is computed"
     }
 }

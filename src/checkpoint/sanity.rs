@@ -7,6 +7,8 @@ use super::tensor::{Dtype, StoredTensor};
 const TAIL: u64 = 1024;
 /// The most names in one line; the rest is counted.
 const NAMED: usize = 10;
+/// Bits that no byte has: its numbers are never infinite.
+const NEVER: u32 = 1 << 8;
 
 /// An oddity in the numbers of a tensor, or of one expert's part of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -129,6 +131,10 @@ impl Scan {
         match self.dtype {
             Dtype::Bf16 => self.halves(bytes, 0x7f80),
             Dtype::F16 => self.halves(bytes, 0x7c00),
+            Dtype::Fp8 => self.words(&bytes.iter().copied().map(u32::from), 0x7f, 0x7f),
+            // Numbers of four bits are all finite, scales too; the sign of a zero does not count.
+            Dtype::Mxfp4 => self.words(&bytes.iter().copied().map(u32::from), NEVER, 0x77),
+            Dtype::Scale => self.words(&bytes.iter().copied().map(u32::from), NEVER, 0xff),
             Dtype::F32 => {
                 let word = |word: &[u8]| word.try_into().map_or(0, u32::from_le_bytes);
                 self.words(&bytes.chunks_exact(4).map(word), 0x7f80_0000, 0x7fff_ffff);
@@ -157,11 +163,12 @@ impl Scan {
         self.seen += count;
     }
 
-    /// The oddity, if there is one. A norm may consist of one repeated number, and a tensor with a single number always does.
+    /// The oddity, if there is one. A norm may consist of one repeated number, and a tensor with a single number always does;
+    /// scales may be whatever they are.
     fn kind(&self, name: &str) -> Option<OddityKind> {
         let tail = self.seen - self.until_last;
         match self {
-            _ if self.seen == 0 => None,
+            _ if self.seen == 0 || self.dtype == Dtype::Scale => None,
             _ if self.not_finite > 0 => Some(OddityKind::NotFinite(self.not_finite)),
             _ if self.until_last == 0 => Some(OddityKind::Zero),
             _ if self.constant && self.seen > 1 && !name.ends_with("norm.weight") => {
@@ -177,6 +184,7 @@ impl Scan {
         match self.dtype {
             Dtype::Bf16 => f32::from_bits(self.first << 16),
             Dtype::F16 => half::f16::from_bits(self.first as u16).to_f32(),
+            Dtype::Fp8 | Dtype::Mxfp4 | Dtype::Scale => self.first as f32,
             Dtype::F32 => f32::from_bits(self.first),
         }
     }
@@ -187,13 +195,13 @@ mod tests {
     use super::*;
 
     fn scan(dtype: Dtype, blocks: &[&[f32]]) -> Option<OddityKind> {
-        let tensor = StoredTensor { file: 0, offset: 0, dtype, shape: vec![1] };
+        let tensor = StoredTensor { file: 0, offset: 0, dtype, shape: vec![1], scales: None };
         let mut scan = Scan::new(&tensor);
         for block in blocks {
             let bytes: Vec<u8> = match dtype {
                 Dtype::F32 => block.iter().flat_map(|x| x.to_le_bytes()).collect(),
                 Dtype::F16 => block.iter().flat_map(|&x| half::f16::from_f32(x).to_le_bytes()).collect(),
-                Dtype::Bf16 => block.iter().flat_map(|&x| half::bf16::from_f32(x).to_le_bytes()).collect(),
+                _ => block.iter().flat_map(|&x| half::bf16::from_f32(x).to_le_bytes()).collect(),
             };
             scan.block(&bytes);
         }

@@ -60,10 +60,10 @@ pub struct RoutingArgs {
     /// Which sequences compete for the same slots: sequence, batch:N or tokens:N (consecutive in input order)
     #[arg(long, value_name = "GROUP", default_value = "sequence", value_parser = Offered(&["sequence", "batch:8", "tokens:4096"]), hide_possible_values = true)]
     pub group: GroupRule,
-    /// Slots per expert: port (PyTorch port, the released checkpoints), t5x (training code) or unlimited
-    #[arg(long, value_name = "RULE", default_value_t, value_parser = one_of(CapacityRule::ALL, CapacityRule::name), hide_possible_values = true)]
-    pub capacity_rule: CapacityRule,
-    /// Multiple of the average load that an expert accepts [default: router_capacity_factor_eval of config.json; 1.25 for imported routes]
+    /// Slots per expert: port (PyTorch port, OpenMoE's released checkpoints), t5x (its training code) or unlimited [default: port for OpenMoE and imported routes, unlimited for other families]
+    #[arg(long, value_name = "RULE", value_parser = one_of(CapacityRule::ALL, CapacityRule::name), hide_possible_values = true)]
+    pub capacity_rule: Option<CapacityRule>,
+    /// Multiple of the average load that an expert accepts [default: router_capacity_factor_eval of config.json; 1.25 for imported routes, 1 for families without a capacity]
     #[arg(long, value_name = "F", allow_negative_numbers = true)]
     pub capacity_factor: Option<f64>,
     /// Route with a router that gives every token the same logits (its rows are all equal), instead of refusing it

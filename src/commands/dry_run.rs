@@ -39,7 +39,7 @@ pub(super) fn print_plan(prepared: &PreparedPass, options: &RunOptions, log_logi
         Some(_) => "--wave-tokens".to_owned(),
         None => Bound::for_run(execution.memory).to_string(),
     };
-    let memory = needed_memory(prepared.checkpoint.config(), &prepared.cost, log_logits, wave);
+    let memory = needed_memory(prepared.checkpoint.architecture(), &prepared.cost, log_logits, wave);
     let (router, layout) = (&prepared.router, &prepared.layout);
     let lines = [
         format!(
@@ -67,8 +67,8 @@ pub(super) fn print_plan(prepared: &PreparedPass, options: &RunOptions, log_logi
 
 /// The least time that the forward passes take on this machine.
 fn passes(prepared: &PreparedPass, count: usize) -> String {
-    let config = prepared.checkpoint.config();
-    let rate = crate::model::multiply_rate(config.hidden_size, config.intermediate_size);
+    let architecture = prepared.checkpoint.architecture();
+    let rate = crate::model::multiply_rate(architecture.hidden, architecture.experts.mlp.inner);
     let seconds = prepared.cost.flop_per_token * prepared.corpus.tokens() as f64 * count as f64 / rate;
     let what = if count == 1 { "forward pass".to_owned() } else { format!("{count} forward passes") };
     format!("{what}: at least {} at {:.0} GFLOP/s, statistics on top", quantities::duration(seconds), rate / 1e9)

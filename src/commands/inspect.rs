@@ -65,8 +65,12 @@ fn float(value: &Value) -> f64 {
 }
 
 fn shape_lines(d: &Value) -> Vec<String> {
-    vec![
-        format!("checkpoint      {}", d["checkpoint"].as_str().unwrap_or_default()),
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let words = d["in_words"].as_array().into_iter().flatten();
+    let words = words.map(|part| format!("{:<16}{}", text(&part["part"]), text(&part["words"])));
+    let mut lines = vec![
+        format!("checkpoint      {}", text(&d["checkpoint"])),
+        format!("family          {}", text(&d["family"])),
         format!(
             "shape           hidden {}, intermediate {}, {} layers, {} heads of {} ({} key-value), vocabulary {}, context {}",
             d["hidden_size"],
@@ -79,12 +83,14 @@ fn shape_lines(d: &Value) -> Vec<String> {
             d["max_position_embeddings"]
         ),
         format!("MoE layers      {} with {} experts, top-{}", d["moe_layers"], d["num_experts"], d["router_topk"]),
-        format!(
-            "parameters      {} in total, {} active per token",
-            number(&d["parameters"]["total"]),
-            number(&d["parameters"]["active_per_token"])
-        ),
-    ]
+    ];
+    lines.extend(words);
+    lines.push(format!(
+        "parameters      {} in total, {} active per token",
+        number(&d["parameters"]["total"]),
+        number(&d["parameters"]["active_per_token"])
+    ));
+    lines
 }
 
 fn file_lines(d: &Value) -> Vec<String> {
@@ -108,11 +114,16 @@ fn file_lines(d: &Value) -> Vec<String> {
 
 fn cost_lines(d: &Value) -> [String; 2] {
     let (capacity, estimate) = (&d["capacity"], &d["estimate"]);
-    [
+    let slots = if capacity.is_null() {
+        "capacity        no limit: the model drops no assignment".to_owned()
+    } else {
         format!(
             "capacity        {} slots per expert for {} tokens at factor {} (rule port); {} with rule t5x",
             capacity["port"], capacity["length"], capacity["factor"], capacity["t5x"]
-        ),
+        )
+    };
+    [
+        slots,
         format!(
             "estimate        {} tokens: at least {} for the forward pass and {} of memory ({:.1} MFLOP per token, {:.0} GFLOP/s measured, {} threads, {})",
             number(&estimate["tokens"]),

@@ -16,6 +16,9 @@ const SENTENCEPIECE_FILE: &str = "spiece.model";
 const LLAMA_FILE: &str = "tokenizer.model";
 /// The file of the `tokenizers` library.
 const JSON_FILE: &str = "tokenizer.json";
+const CONFIG_FILE: &str = "tokenizer_config.json";
+/// A text that every tokenizer can encode.
+const SOME_TEXT: &str = "a";
 /// Largest tokenizer that is read, in bytes.
 const MAX_FILE: u64 = 256 << 20;
 
@@ -65,6 +68,23 @@ fn switch_off(tokenizer: &mut tokenizers::Tokenizer) -> Result<Vec<String>, toke
         tokenizer.with_model(bpe);
     }
     Ok(switched)
+}
+
+/// The token that `tokenizer_config.json` of a folder puts before every text.
+fn added_bos(folder: &Path) -> Result<Option<String>> {
+    let path = folder.join(CONFIG_FILE);
+    if path.symlink_metadata().is_err() {
+        return Ok(None);
+    }
+    let refuse =
+        |what: String| Error::tokenizer(format!("`{}` cannot be used: {what}", path.display()), "fetch the file again");
+    let text = text_of(sound_bytes(&path)?).map_err(|found| refuse(found.what))?;
+    let config: serde_json::Value = parse_json(&text).map_err(|error| refuse(error.to_string()))?;
+    if config["add_bos_token"] != true {
+        return Ok(None);
+    }
+    let token = &config["bos_token"];
+    Ok(token.as_str().or_else(|| token["content"].as_str()).map(str::to_owned))
 }
 
 impl Tokenizer {
@@ -159,8 +179,8 @@ impl Tokenizer {
             return Ok(None);
         };
         Ok(Some(format!(
-            "tokenizer `{}` {fate}; OpenMoE was trained with a `spiece.model` that keeps them, so routing of code and \
-             of texts with several lines will not be the model's own; put that file beside it",
+            "tokenizer `{}` {fate}; if the model was trained with a `spiece.model` that keeps them, as OpenMoE was, routing of \
+             code and of texts with several lines will not be the model's own: put that file beside it",
             self.file.display()
         )))
     }
@@ -178,6 +198,32 @@ impl Tokenizer {
                 Ok(encoding.get_ids().to_vec())
             }
         }
+    }
+
+    /// The id that the tokenizer's own files put before every text: by the post-processor of `tokenizer.json`, else by
+    /// `add_bos_token` of `tokenizer_config.json`. A BOS that only config.json names is none.
+    ///
+    /// # Errors
+    /// The file cannot be read, or names a token that the tokenizer does not have.
+    pub fn bos(&self) -> Result<Option<u32>> {
+        if let Engine::Json(tokenizer) = &self.engine {
+            let encode = |special| tokenizer.encode_fast(SOME_TEXT, special).map_err(|error| self.refused(&error));
+            let (text, whole) = (encode(false)?, encode(true)?);
+            // What a post-processor appends is no BOS.
+            if !whole.get_ids().starts_with(text.get_ids()) {
+                return Ok(whole.get_ids().first().copied());
+            }
+        }
+        let Some(bos) = self.file.parent().map(added_bos).transpose()?.flatten() else { return Ok(None) };
+        self.id(&bos).map(Some).ok_or_else(|| {
+            Error::tokenizer(
+                format!(
+                    "`{CONFIG_FILE}` puts `{bos}` before every text; tokenizer `{}` has no such token",
+                    self.file.display()
+                ),
+                "the two files belong to different models: take those that were released with the checkpoint",
+            )
+        })
     }
 
     /// The ids of [`Self::encode`], each with its place in the text.

@@ -43,53 +43,73 @@ pub(super) struct QueryGroup<'a> {
     pub(super) values: &'a [f32],
     /// Elements from panel to panel of values.
     pub(super) value_panel: usize,
-    /// Dimensions of the head.
-    pub(super) dim: usize,
-    /// Elements from query row to query row, and from output row to output row.
+    /// Dimensions of a query and of a key.
+    pub(super) key_dim: usize,
+    /// Dimensions of a value and of an output.
+    pub(super) value_dim: usize,
+    /// Elements from query row to query row.
     pub(super) width: usize,
+    /// Elements from output row to output row.
+    pub(super) out_width: usize,
+    /// What the product of query and key is multiplied by.
+    pub(super) scale: f32,
+    /// Keys that a query sees, its own included.
+    pub(super) window: usize,
+    /// The head's score without a value; minus infinity for none.
+    pub(super) sink: f32,
     /// Position of the first row.
     pub(super) first: usize,
     /// `false` hides a key (padding); none: all are visible.
     pub(super) key_mask: Option<&'a [bool]>,
 }
 
-/// `out[row * width ..][.. dim]` = attention of every row of the group.
+/// `out[row * out_width ..][.. value_dim]` = attention of every row of the group.
 pub(super) fn run<R: Rounding>(group: QueryGroup, out: &mut [f32], scratch: &mut AttentionScratch) {
     let rows = group.query.len().div_ceil(group.width);
-    let panels = (group.first + rows).div_ceil(PANEL);
+    let skipped = group.skipped_panels();
+    let panels = (group.first + rows).div_ceil(PANEL) - skipped;
     // Rows that are a power of two apart would share the same lines of the first-level cache.
-    let (pitch, padded) = (panels * PANEL + 2 * VALUE_MULTIPLE, padded_dim(group.dim));
-    let query = at_least(&mut scratch.query, group.dim * rows);
+    let (pitch, padded) = (panels * PANEL + 2 * VALUE_MULTIPLE, padded_dim(group.value_dim));
+    let query = at_least(&mut scratch.query, group.key_dim * rows);
     let scores = at_least(&mut scratch.scores, pitch * rows);
     let sums = at_least(&mut scratch.sums, 2 * padded * rows);
     gather_queries(group, query);
     let arch = pulp::Arch::new();
-    let keys = Panels { numbers: group.keys, stride: group.key_panel, count: panels };
-    arch.dispatch(Scores { query, keys, dim: group.dim, pitch, out: scores });
+    let keys = Panels::of(group.keys, group.key_panel, skipped, panels);
+    arch.dispatch(Scores { query, keys, dim: group.key_dim, pitch, out: scores });
     for (row, scores) in scores.chunks_exact_mut(pitch).enumerate() {
         let scores = &mut scores[..panels * PANEL];
         round_all::<R>(scores);
-        softmax::<R>(scores, group.first + row + 1, group.key_mask);
+        let visible = group.first + row + 1;
+        scores[..visible.saturating_sub(group.window).saturating_sub(skipped * PANEL)].fill(f32::NEG_INFINITY);
+        softmax::<R>(scores, visible - skipped * PANEL, group.key_mask, group.sink);
     }
     let (chains, totals) = sums.split_at_mut(padded * rows);
-    let values = Panels { numbers: group.values, stride: group.value_panel, count: panels };
+    let values = Panels::of(group.values, group.value_panel, skipped, panels);
     arch.dispatch(Outputs { scores, values, pitch, padded, chains, totals });
     for (row, totals) in totals.chunks_exact(padded).enumerate() {
-        let out = &mut out[row * group.width..][..group.dim];
-        out.copy_from_slice(&totals[..group.dim]);
+        let out = &mut out[row * group.out_width..][..group.value_dim];
+        out.copy_from_slice(&totals[..group.value_dim]);
         round_all::<R>(out);
     }
 }
 
-/// Copies the queries into the order in which the kernel broadcasts them: `[dim, ROWS]` for every [`ROWS`] rows, then the
+impl QueryGroup<'_> {
+    /// Panels that no row of the group sees. A mask counts keys from the beginning of the sequence: then none is skipped.
+    fn skipped_panels(&self) -> usize {
+        if self.key_mask.is_some() { 0 } else { (self.first + 1).saturating_sub(self.window) / PANEL }
+    }
+}
+
+/// Copies the queries, times the scale, into the order in which the kernel broadcasts them: `[dim, ROWS]` for every [`ROWS`] rows, then the
 /// remaining rows.
 fn gather_queries(group: QueryGroup, query: &mut [f32]) {
-    let rows = query.len() / group.dim;
+    let rows = query.len() / group.key_dim;
     for (first, count) in tiles(rows) {
-        let tile = &mut query[first * group.dim..(first + count) * group.dim];
+        let tile = &mut query[first * group.key_dim..(first + count) * group.key_dim];
         for (d, numbers) in tile.chunks_exact_mut(count).enumerate() {
             for (row, number) in numbers.iter_mut().enumerate() {
-                *number = group.query[(first + row) * group.width + d];
+                *number = group.query[(first + row) * group.width + d] * group.scale;
             }
         }
     }
@@ -109,6 +129,13 @@ struct Panels<'a> {
     /// Elements from panel to panel.
     stride: usize,
     count: usize,
+}
+
+impl<'a> Panels<'a> {
+    /// Some panels, without those before `first`.
+    fn of(numbers: &'a [f32], stride: usize, first: usize, count: usize) -> Self {
+        Self { numbers: &numbers[first * stride..], stride, count }
+    }
 }
 
 /// `scores[rows, panels * PANEL] = query @ keys`, panel by panel.

@@ -4,11 +4,15 @@ use std::time::{Duration, Instant};
 
 use super::{
     attention_kernel::padded_dim,
+    layers::Latents,
     matmul::{Matrix, TILE_ROWS, linear},
     mlp::COLUMNS,
     weights::Parts,
 };
-use crate::{checkpoint::Config, routing::LayerShape};
+use crate::{
+    checkpoint::{Architecture, Block, FeedForward, TensorMap},
+    routing::LayerShape,
+};
 
 /// Arithmetic and memory of a routing-only forward pass.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,30 +28,29 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// The cost for sequences of `length` tokens; attention is causal, so a token sees `length / 2` keys on average.
-    pub fn new(config: &Config, length: usize) -> Self {
-        let (hidden, inner) = (config.hidden_size as f64, config.intermediate_size as f64);
-        let query = (config.num_attention_heads * config.head_dim) as f64;
-        let key_value = (config.num_key_value_heads * config.head_dim) as f64;
-        let moe_layers = config.moe_layers();
-        let last = moe_layers.last().map_or(0, |&layer| usize::from(layer));
-        let attention = hidden * (2.0 * query + 2.0 * key_value) + query * length as f64;
-        let mlp = 4.0 * hidden * inner;
-        let complete_moe = moe_layers.len().saturating_sub(1) as f64;
-        let dense = (last + 1 - moe_layers.len()) as f64;
-        let router = hidden * config.num_experts as f64 * moe_layers.len() as f64;
-        let products =
-            attention * (last + 1) as f64 + mlp * dense + complete_moe * mlp * (1 + config.router_topk) as f64 + router;
+    /// The cost for sequences of `length` tokens; attention is causal, so a token sees `length / 2` keys on average, in a window
+    /// fewer.
+    pub fn new(map: &TensorMap, length: usize) -> Self {
+        let (architecture, attention) = (map.architecture(), &map.architecture().attention);
+        let hidden = architecture.hidden as f64;
+        let last = architecture.moe_layers().last().map_or(0, |&layer| usize::from(layer));
+        let products: f64 = (0..=last).map(|layer| layer_products(map, layer, length, layer == last)).sum();
         // Residual, normed, output; queries and the output of attention; keys or values, and the panels of both.
-        let padded_values = (config.num_key_value_heads * padded_dim(config.head_dim)) as f64;
-        let activations = 3.0 * hidden + 2.0 * query + 2.0 * key_value + padded_values;
-        let routing = LayerShape::of_choices(config.num_experts, config.router_topk).routing_bytes() as f64;
+        let padded_values = attention.key_value_heads * padded_dim(attention.value_dim);
+        let widths = attention.query_width()
+            + attention.output_width()
+            + attention.key_width().max(attention.value_width())
+            + attention.key_width()
+            + padded_values
+            + Latents::widths(attention).iter().sum::<usize>();
+        let activations = 3.0 * hidden + widths as f64;
+        let routing = LayerShape::of_choices(architecture.experts.number, architecture.experts.chosen).routing_bytes();
         // A tile of gathered rows, the expert's output for them, three blocks of inner columns, and as much again for packing.
         let tile = TILE_ROWS as f64 * (2.0 * hidden + 6.0 * COLUMNS as f64);
         Self {
             flop_per_token: 2.0 * products,
-            activation_bytes_per_token: 4.0 * activations + routing,
-            weight_bytes: Parts(config).buffer_bytes() as f64,
+            activation_bytes_per_token: 4.0 * activations + routing as f64,
+            weight_bytes: Parts(map).buffer_bytes() as f64,
             thread_bytes: 4.0 * tile,
         }
     }
@@ -55,6 +58,26 @@ impl Cost {
     /// Peak memory of a wave of `tokens` tokens on `threads` threads, in bytes; the program itself comes on top.
     pub fn memory(&self, tokens: usize, threads: usize) -> f64 {
         self.activation_bytes_per_token * tokens as f64 + self.weight_bytes + self.thread_bytes * threads as f64
+    }
+}
+
+/// Multiply-adds of a token in a layer; of the last one only up to its router.
+fn layer_products(map: &TensorMap, layer: usize, length: usize, is_last: bool) -> f64 {
+    let Architecture { attention, hidden, experts, layers, .. } = map.architecture();
+    let matrices = map.attention().into_iter().map(|role| map.stored(layer, role)).filter(|part| part.rows > 1);
+    let projections: usize = matrices.map(|matrix| matrix.elements()).sum();
+    let seen = layers[layer].window.map_or(length as f64 / 2.0, |window| (window as f64).min(length as f64 / 2.0));
+    let attended = seen * (attention.query_width() + attention.output_width()) as f64;
+    let mlp = |block| map.mlp_of(block).matrix_size(*hidden) as f64;
+    let of_attention = projections as f64 + attended;
+    match layers[layer].feed_forward {
+        FeedForward::Dense => of_attention + mlp(Block::Dense),
+        _ if is_last => of_attention + (hidden * experts.number) as f64,
+        _ => {
+            let others: f64 = map.blocks(layer).into_iter().map(mlp).sum();
+            let chosen = experts.chosen as f64 * mlp(Block::Expert(0));
+            of_attention + (hidden * experts.number) as f64 + chosen + others
+        }
     }
 }
 

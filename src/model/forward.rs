@@ -2,13 +2,14 @@
 
 use super::{
     head,
-    kernels::{Exact, Rotary, Rounding, ToBf16, round_all},
+    kernels::{Exact, Rounding, ToBf16, round_all},
     layers::{Buffers, Context, kept_rows},
+    rotary::Rotary,
     wave::{Outputs, Wave, WaveOutput},
     weights::{Loader, Parts},
 };
 use crate::{
-    checkpoint::{Checkpoint, Config},
+    checkpoint::{Architecture, Block, Checkpoint, FeedForward, Role},
     error::{Error, OptionName, Result},
     routing::{LayerId, RoutingObserver, RoutingShape},
 };
@@ -36,7 +37,7 @@ impl Arithmetic {
 /// How to run the forward pass.
 #[derive(Clone, Debug)]
 pub struct ForwardOptions {
-    /// Experts, choices and capacity of every routed layer; usually [`Config::routing_shape`].
+    /// Experts, choices and capacity of every routed layer; usually [`Architecture::routing_shape`].
     pub shape: RoutingShape,
     /// Rounding of activations.
     pub arithmetic: Arithmetic,
@@ -90,28 +91,28 @@ impl<'a> Model<'a> {
         buffers: &mut Buffers,
         observer: &mut dyn RoutingObserver,
     ) -> Result<WaveOutput> {
-        let config = self.checkpoint.config();
+        let (map, architecture) = (self.checkpoint.map(), self.checkpoint.architecture());
         let longest = wave.sequences.iter().map(|ids| ids.len()).max().unwrap_or(0);
-        let rotary = Rotary::new::<R>(longest, config.head_dim);
-        let context = Context { config, wave, rotary, shape: &self.options.shape };
+        let rotary = Rotary::new::<R>(longest, &architecture.attention);
+        let context = Context { map, architecture, wave, rotary, shape: &self.options.shape };
         let outputs = self.options.outputs;
-        let layers = self.layers_to_run(config);
-        let schedule = Schedule { parts: Parts(config), loader, layers, complete: outputs.any() };
+        let layers = self.layers_to_run(architecture);
+        let schedule = Schedule { parts: Parts(map), loader, layers, complete: outputs.any() };
         schedule.request_from(0);
         let mut output = WaveOutput::default();
-        buffers.reset(wave, config);
+        buffers.reset(wave, architecture);
         self.embed::<R>(wave, &mut buffers.residual)?;
         self.keep_hidden(wave, &buffers.residual, &mut output);
         for layer in 0..layers {
             decoder_layer::<R>(&context, &schedule, layer, buffers, observer)?;
             observer.observe_layer(layer, layers)?;
-            if layer + 1 < config.num_hidden_layers {
+            if layer + 1 < architecture.layers.len() {
                 self.keep_hidden(wave, &buffers.residual, &mut output);
             }
         }
         if outputs.any() {
             let weights = loader.take()?;
-            context.norm::<R>(weights.vector(0), buffers);
+            context.norm::<R>(&weights, (Role::FinalNorm, Role::FinalNormBias), buffers);
             self.keep_hidden(wave, &buffers.normed, &mut output);
             head::evaluate::<R>(self.checkpoint, wave, outputs, &buffers.normed, &mut output)?;
         }
@@ -119,20 +120,24 @@ impl<'a> Model<'a> {
     }
 
     /// The number of layers to run: all, or those up to the last MoE layer, whose experts are not needed if only routing is wanted.
-    fn layers_to_run(&self, config: &Config) -> usize {
-        let last_moe = config.moe_layers().last().map_or(0, |&layer| usize::from(layer));
-        if self.options.outputs.any() { config.num_hidden_layers } else { last_moe + 1 }
+    fn layers_to_run(&self, architecture: &Architecture) -> usize {
+        let last_moe = architecture.moe_layers().last().map_or(0, |&layer| usize::from(layer));
+        if self.options.outputs.any() { architecture.layers.len() } else { last_moe + 1 }
     }
 
-    /// `residual = embed[ids]`, not scaled; only the rows that occur are read.
+    /// `residual = multiplier * embed[ids]`; only the rows that occur are read.
     fn embed<R: Rounding>(&self, wave: &Wave, residual: &mut [f32]) -> Result<()> {
-        let hidden = self.checkpoint.config().hidden_size;
+        let Architecture { hidden, embedding_multiplier, .. } = *self.checkpoint.architecture();
+        let name = self.checkpoint.map().stored(0, Role::Embedding).name;
         let mut rows: Vec<(u32, usize)> = wave.sequences.iter().flat_map(|ids| ids.iter().copied()).zip(0..).collect();
         rows.sort_unstable();
         let mut embedding = Vec::new();
         for same in rows.chunk_by(|a, b| a.0 == b.0) {
             let first = same[0].0 as usize * hidden;
-            self.checkpoint.read_part("model.embed_tokens.weight", first, hidden, &mut embedding)?;
+            self.checkpoint.read_part(&name, first, hidden, &mut embedding)?;
+            for x in &mut embedding {
+                *x *= embedding_multiplier as f32;
+            }
             round_all::<R>(&mut embedding);
             for &(_, row) in same {
                 residual[row * hidden..(row + 1) * hidden].copy_from_slice(&embedding);
@@ -146,7 +151,7 @@ impl<'a> Model<'a> {
         if count == 0 {
             return;
         }
-        let hidden = self.checkpoint.config().hidden_size;
+        let hidden = self.checkpoint.architecture().hidden;
         let offsets = wave.offsets();
         let tail = |ends: &[usize]| {
             let first = ends[0].max(ends[1].saturating_sub(count));
@@ -156,24 +161,22 @@ impl<'a> Model<'a> {
     }
 
     fn check(&self, wave: &Wave) -> Result<()> {
-        let config = self.checkpoint.config();
+        let Architecture { longest_sequence, vocabulary, .. } = *self.checkpoint.architecture();
         for (index, ids) in wave.sequences.iter().enumerate() {
             let sequence = wave.first_sequence as usize + index;
-            if ids.is_empty() || ids.len() > config.max_position_embeddings {
+            if ids.is_empty() || ids.len() > longest_sequence {
                 return Err(Error::usage(
                     format!(
-                        "sequence {sequence} has {} tokens; expected 1 to max_position_embeddings = {}",
+                        "sequence {sequence} has {} tokens; expected 1 to max_position_embeddings = {longest_sequence}",
                         ids.len(),
-                        config.max_position_embeddings
                     ),
                     format!("cut the input with {}", OptionName::Context),
                 ));
             }
-            if let Some((position, id)) = ids.iter().enumerate().find(|(_, id)| **id as usize >= config.vocab_size) {
+            if let Some((position, id)) = ids.iter().enumerate().find(|(_, id)| **id as usize >= vocabulary) {
                 return Err(Error::usage(
                     format!(
-                        "sequence {sequence}, position {position}: token id {id} is beyond the vocabulary of {}",
-                        config.vocab_size
+                        "sequence {sequence}, position {position}: token id {id} is beyond the vocabulary of {vocabulary}"
                     ),
                     "the tokenizer and the checkpoint must belong together",
                 ));
@@ -195,14 +198,28 @@ struct Schedule<'a> {
 }
 
 impl Schedule<'_> {
-    /// Requests the parts from the beginning of `layer` up to the next router, or to the end.
+    /// What follows attention in a layer.
+    fn feed_forward(&self, layer: usize) -> FeedForward {
+        self.parts.0.architecture().layers[layer].feed_forward
+    }
+
+    /// Whether a layer that routes has shared experts.
+    fn has_shared(&self) -> bool {
+        self.parts.0.architecture().experts.shared.is_some()
+    }
+
+    /// Requests the parts from the beginning of `layer` up to the next router, or to the end. Shared experts do not wait for the
+    /// router.
     fn request_from(&self, layer: usize) {
         for layer in layer..self.layers {
             self.loader.request(self.parts.attention(layer));
-            if self.parts.0.is_moe_layer(layer) {
+            if self.feed_forward(layer).routes() {
+                if self.has_shared() && !self.ends_at_router(layer) {
+                    self.loader.request(self.parts.mlp(layer, Block::Shared));
+                }
                 return;
             }
-            self.loader.request(self.parts.mlp(layer));
+            self.loader.request(self.parts.mlp(layer, Block::Dense));
         }
         if self.complete {
             self.loader.request(self.parts.final_norm());
@@ -212,9 +229,11 @@ impl Schedule<'_> {
     /// Requests the experts that have rows, and everything after them up to the next router.
     fn request_experts(&self, layer: usize, kept: &[Vec<(usize, f32)>]) {
         for (expert, _) in kept.iter().enumerate().filter(|(_, rows)| !rows.is_empty()) {
-            self.loader.request(self.parts.expert(layer, expert));
+            self.loader.request(self.parts.mlp(layer, Block::Expert(expert)));
         }
-        self.loader.request(self.parts.extra_mlp(layer));
+        if self.feed_forward(layer) == FeedForward::MoeThenDense {
+            self.loader.request(self.parts.mlp(layer, Block::Extra));
+        }
         self.request_from(layer + 1);
     }
 
@@ -234,31 +253,39 @@ fn decoder_layer<R: Rounding>(
 ) -> Result<()> {
     let loader = schedule.loader;
     let weights = loader.take()?;
-    context.attention::<R>(&weights, buffers);
-    if !context.config.is_moe_layer(layer) {
+    context.attention::<R>(layer, &weights, buffers);
+    if !schedule.feed_forward(layer).routes() {
         loader.give_back(weights);
         let weights = loader.take()?;
-        context.dense_mlp::<R>(&weights, buffers);
+        context.dense_mlp::<R>(&weights, Block::Dense, buffers);
         loader.give_back(weights);
         return Ok(());
     }
-    let routings = context.router::<R>(layer, weights.vector(6), buffers, observer)?;
+    let routings = context.router::<R>(layer, &weights, buffers, observer)?;
     loader.give_back(weights);
     if schedule.ends_at_router(layer) {
         return Ok(());
     }
     let kept = kept_rows(&routings, context.shape.experts(layer as LayerId));
     schedule.request_experts(layer, &kept);
-    buffers.begin_experts();
-    for rows in kept.iter().filter(|rows| !rows.is_empty()) {
+    if schedule.has_shared() {
         let weights = loader.take()?;
-        context.expert::<R>(&weights, rows, buffers);
+        context.shared_experts::<R>(&weights, buffers);
+        loader.give_back(weights);
+    } else {
+        buffers.begin_experts();
+    }
+    for (expert, rows) in kept.iter().enumerate().filter(|(_, rows)| !rows.is_empty()) {
+        let weights = loader.take()?;
+        context.expert::<R>(&weights, expert, rows, buffers);
         loader.give_back(weights);
     }
     context.end_experts::<R>(buffers);
-    let weights = loader.take()?;
-    context.norm::<R>(weights.vector(3), buffers);
-    context.dense_mlp::<R>(&weights, buffers);
-    loader.give_back(weights);
+    if schedule.feed_forward(layer) == FeedForward::MoeThenDense {
+        let weights = loader.take()?;
+        context.norm::<R>(&weights, (Role::ExtraNorm, Role::ExtraNorm), buffers);
+        context.dense_mlp::<R>(&weights, Block::Extra, buffers);
+        loader.give_back(weights);
+    }
     Ok(())
 }

@@ -8,7 +8,10 @@ use super::{
     matmul::{Matrix, linear},
     wave::{Outputs, Wave, WaveOutput},
 };
-use crate::{checkpoint::Checkpoint, error::Result};
+use crate::{
+    checkpoint::{Architecture, Checkpoint, Role},
+    error::Result,
+};
 
 /// Vocabulary rows per step.
 const STEP: usize = 1024;
@@ -35,7 +38,50 @@ impl LogSumExp {
     }
 }
 
-/// `logits = f32(normed @ lm_head^T)`: the next-token nll and the last positions' logits, as asked. `normed` is the output
+/// The head, read in parts.
+struct Reader<'a> {
+    checkpoint: &'a Checkpoint,
+    matrix: String,
+    /// Added to the products, `[vocabulary]`; empty for none.
+    bias: Vec<f32>,
+    /// What the sums are divided by.
+    divisor: f32,
+    vocabulary: usize,
+    hidden: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn new(checkpoint: &'a Checkpoint) -> Result<Self> {
+        let Architecture { vocabulary, hidden, head, .. } = *checkpoint.architecture();
+        let mut bias = Vec::new();
+        if head.bias {
+            checkpoint.read(&checkpoint.map().stored(0, Role::HeadBias).name, &mut bias)?;
+        }
+        Ok(Self { checkpoint, matrix: checkpoint.head(), bias, divisor: head.divisor as f32, vocabulary, hidden })
+    }
+
+    /// The rows of the vocabulary from `first` on, at most [`STEP`], `[rows, hidden]`.
+    fn rows(&self, first: usize, weight: &mut Vec<f32>) -> Result<usize> {
+        let count = STEP.min(self.vocabulary - first);
+        self.checkpoint.read_part(&self.matrix, first * self.hidden, count * self.hidden, weight)?;
+        Ok(count)
+    }
+
+    /// From products to logits, for the rows of the vocabulary from `first` on.
+    fn finish<R: Rounding>(&self, first: usize, logits: &mut [f32]) {
+        round_all::<R>(logits);
+        for (logit, bias) in logits.iter_mut().zip(self.bias.get(first..).unwrap_or_default()) {
+            *logit += bias;
+        }
+        if self.divisor != 1.0 {
+            for logit in logits {
+                *logit /= self.divisor;
+            }
+        }
+    }
+}
+
+/// `logits = f32(normed @ head^T)`, with bias and divisor if there are any: the next-token nll and the last positions' logits, as asked. `normed` is the output
 /// of the final norm, in whole product rows.
 pub(super) fn evaluate<R: Rounding>(
     checkpoint: &Checkpoint,
@@ -62,16 +108,15 @@ pub(super) fn evaluate<R: Rounding>(
 
 /// The nll of every row of the wave; 0 where there is no target.
 fn all_nll<R: Rounding>(checkpoint: &Checkpoint, targets: &[Option<u32>], normed: &[f32]) -> Result<Vec<f32>> {
-    let (hidden, vocabulary) = (checkpoint.config().hidden_size, checkpoint.config().vocab_size);
+    let head = Reader::new(checkpoint)?;
     let mut sums = vec![LogSumExp::EMPTY; targets.len()];
     let mut hits = vec![0.0_f32; targets.len()];
     let (mut logits, mut weight) = (Vec::new(), Vec::new());
-    for first in (0..vocabulary).step_by(STEP) {
-        let count = STEP.min(vocabulary - first);
-        checkpoint.read_part(checkpoint.head(), first * hidden, count * hidden, &mut weight)?;
-        logits.resize(normed.len() / hidden * count, 0.0);
-        linear(&mut logits, normed, Matrix::new(&weight, count, hidden).transposed());
-        round_all::<R>(&mut logits);
+    for first in (0..head.vocabulary).step_by(STEP) {
+        let count = head.rows(first, &mut weight)?;
+        logits.resize(normed.len() / head.hidden * count, 0.0);
+        linear(&mut logits, normed, Matrix::new(&weight, count, head.hidden).transposed());
+        logits.par_chunks_exact_mut(count).for_each(|logits| head.finish::<R>(first, logits));
         let rows = logits.par_chunks_exact(count).zip(&mut sums).zip(&mut hits).zip(targets);
         rows.for_each(|(((logits, sum), hit), target)| {
             sum.add(logits);
@@ -88,17 +133,18 @@ fn all_nll<R: Rounding>(checkpoint: &Checkpoint, targets: &[Option<u32>], normed
 
 /// The logits of some rows, `[rows, vocab_size]`.
 fn last_logits<R: Rounding>(checkpoint: &Checkpoint, rows: std::ops::Range<usize>, normed: &[f32]) -> Result<Vec<f32>> {
-    let (hidden, vocabulary) = (checkpoint.config().hidden_size, checkpoint.config().vocab_size);
-    let mut logits = vec![0.0; rows.len() * vocabulary];
+    let head = Reader::new(checkpoint)?;
+    let mut logits = vec![0.0; rows.len() * head.vocabulary];
     let mut weight = Vec::new();
-    for first in (0..vocabulary).step_by(STEP) {
-        let count = STEP.min(vocabulary - first);
-        checkpoint.read_part(checkpoint.head(), first * hidden, count * hidden, &mut weight)?;
-        for (row, logits) in rows.clone().zip(logits.chunks_exact_mut(vocabulary)) {
-            let state = &normed[row * hidden..(row + 1) * hidden];
-            for (logit, weight) in logits[first..first + count].iter_mut().zip(weight.chunks_exact(hidden)) {
-                *logit = R::round(dot(state, weight));
+    for first in (0..head.vocabulary).step_by(STEP) {
+        let count = head.rows(first, &mut weight)?;
+        for (row, logits) in rows.clone().zip(logits.chunks_exact_mut(head.vocabulary)) {
+            let state = &normed[row * head.hidden..(row + 1) * head.hidden];
+            let logits = &mut logits[first..first + count];
+            for (logit, weight) in logits.iter_mut().zip(weight.chunks_exact(head.hidden)) {
+                *logit = dot(state, weight);
             }
+            head.finish::<R>(first, logits);
         }
     }
     Ok(logits)

@@ -1,4 +1,4 @@
-//! Row kernels: normalisation, softmax, gating, rotary embedding, dot products.
+//! Row kernels: normalisation, softmax, gating, dot products.
 //!
 //! Written as plain loops over fixed-width lanes that the compiler vectorises for the instruction set found at run time
 //! (`pulp`). Sums have a fixed order and fused multiply-adds are explicit, so every instruction set gives the same bits.
@@ -139,15 +139,53 @@ pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
 /// `out = weight * round(x * rsqrt(mean(x^2) + eps))`: the cast to the activation type comes BEFORE the weight
 /// (model.md, "Forward pass").
 pub(super) fn rms_norm<R: Rounding>(out: &mut [f32], x: &[f32], weight: &[f32], eps: f32) {
-    let scale = 1.0 / (dot(x, x) / x.len() as f32 + eps).sqrt();
+    let scale = rms_scale(x, eps);
     for ((out, &x), &weight) in out.iter_mut().zip(x).zip(weight) {
         *out = R::round(weight * R::round(x * scale));
     }
 }
 
+/// [`rms_norm`] in place.
+pub(super) fn rms_norm_in_place<R: Rounding>(x: &mut [f32], weight: &[f32], eps: f32) {
+    let scale = rms_scale(x, eps);
+    for (x, &weight) in x.iter_mut().zip(weight) {
+        *x = R::round(weight * R::round(*x * scale));
+    }
+}
+
+fn rms_scale(x: &[f32], eps: f32) -> f32 {
+    1.0 / (dot(x, x) / x.len() as f32 + eps).sqrt()
+}
+
+/// `out = weight * (x - mean) / sqrt(variance + eps) + bias`; the variance without correction.
+pub(super) fn layer_norm<R: Rounding>(out: &mut [f32], x: &[f32], weight: &[f32], bias: &[f32], eps: f32) {
+    let count = x.len() as f32;
+    let mean = x.iter().sum::<f32>() / count;
+    let variance = x.iter().map(|x| (x - mean) * (x - mean)).sum::<f32>() / count;
+    let scale = 1.0 / (variance + eps).sqrt();
+    for (((out, &x), &weight), &bias) in out.iter_mut().zip(x).zip(weight).zip(bias) {
+        *out = R::round((x - mean) * scale * weight + bias);
+    }
+}
+
+/// Adds a bias to every row of its length.
+pub(super) fn add_bias<R: Rounding>(rows: &mut [f32], bias: &[f32]) {
+    for row in rows.chunks_exact_mut(bias.len()) {
+        for (x, bias) in row.iter_mut().zip(bias) {
+            *x = R::round(*x + bias);
+        }
+    }
+}
+
+/// `1 / (1 + exp(-x))`.
+pub(super) fn sigmoid(x: f32) -> f32 {
+    1.0 / (1.0 + (-x).exp())
+}
+
 /// Softmax of the scores `row[..visible]` in place, f32; the rest of the row becomes 0. The length of the row is a multiple of
-/// [`LANES`]. `mask`, if given, hides keys (`false`), but never key 0.
-pub(super) fn softmax<R: Rounding>(row: &mut [f32], visible: usize, mask: Option<&[bool]>) {
+/// [`LANES`]. `mask`, if given, hides keys (`false`), but never key 0. `sink` is a further score, whose share is thrown away;
+/// minus infinity is none.
+pub(super) fn softmax<R: Rounding>(row: &mut [f32], visible: usize, mask: Option<&[bool]>, sink: f32) {
     let (row, behind) = row.split_at_mut(visible.next_multiple_of(LANES));
     behind.fill(0.0);
     // The exponential of minus infinity is 0, so all lanes can be computed.
@@ -170,7 +208,7 @@ pub(super) fn softmax<R: Rounding>(row: &mut [f32], visible: usize, mask: Option
                     maxima[lane] = if scores[lane] > maxima[lane] { scores[lane] } else { maxima[lane] };
                 }
             }
-            let maximum = maxima.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let maximum = maxima.iter().copied().fold(sink, f32::max);
             for score in &mut *row {
                 *score = exp(*score - maximum);
             }
@@ -180,7 +218,7 @@ pub(super) fn softmax<R: Rounding>(row: &mut [f32], visible: usize, mask: Option
                     sums[lane] += exponentials[lane];
                 }
             }
-            let quotient = Quotient::by(sum_lanes(sums));
+            let quotient = Quotient::by(sum_lanes(sums) + exp(sink - maximum));
             for probability in row {
                 *probability = R::round(quotient.of(*probability));
             }
@@ -202,41 +240,31 @@ pub(super) fn gate<R: Rounding>(up: &mut [f32], a: &[f32], b: &[f32]) {
     );
 }
 
-/// Rotary tables `[positions, head_dim / 2]`: cosine and sine of `position * 10000^(-2j/D)`, in f32, cast to the
-/// activation type. `rope_theta` and `rope_scaling` of the configuration are ignored, as in the original.
-pub(super) struct Rotary {
-    half: usize,
-    cosine: Vec<f32>,
-    sine: Vec<f32>,
+/// The gate with two factors: `up = gate * sigmoid(gate) * up`, element by element.
+pub(super) fn silu_gate<R: Rounding>(up: &mut [f32], gate: &[f32]) {
+    vectorised(
+        #[inline(always)]
+        || {
+            for (up, &gate) in up.iter_mut().zip(gate) {
+                let sigmoid = R::round(1.0 / (1.0 + exp(-gate)));
+                *up = R::round(R::round(gate * sigmoid) * *up);
+            }
+        },
+    );
 }
 
-impl Rotary {
-    /// The tables of the first so many positions.
-    pub(super) fn new<R: Rounding>(positions: usize, head_dim: usize) -> Self {
-        let half = head_dim / 2;
-        let frequency: Vec<f32> =
-            (0..half).map(|j| 1.0 / 10_000.0_f32.powf((2 * j) as f32 / head_dim as f32)).collect();
-        let angles = || (0..positions).flat_map(|p| frequency.iter().map(move |f| p as f32 * f));
-        Self {
-            half,
-            cosine: angles().map(|angle| R::round(angle.cos())).collect(),
-            sine: angles().map(|angle| R::round(angle.sin())).collect(),
-        }
-    }
-
-    /// Rotates all heads of one position in place: pairs `(j, j + D/2)`, half-split layout.
-    pub(super) fn rotate<R: Rounding>(&self, heads: &mut [f32], position: usize) {
-        let table = position * self.half..(position + 1) * self.half;
-        let (cosine, sine) = (&self.cosine[table.clone()], &self.sine[table]);
-        for head in heads.chunks_exact_mut(2 * self.half) {
-            let (first, second) = head.split_at_mut(self.half);
-            for j in 0..self.half {
-                let (x, y) = (first[j], second[j]);
-                first[j] = R::round(R::round(x * cosine[j]) + R::round(-y * sine[j]));
-                second[j] = R::round(R::round(y * cosine[j]) + R::round(x * sine[j]));
+/// gpt-oss's gate: `up = gate * sigmoid(alpha * gate) * (up + 1)`, with gate cut at `limit` from above and up on both sides.
+pub(super) fn clamped_gate<R: Rounding>(up: &mut [f32], gate: &[f32], limit: f32, alpha: f32) {
+    vectorised(
+        #[inline(always)]
+        || {
+            for (up, &gate) in up.iter_mut().zip(gate) {
+                let gate = gate.min(limit);
+                let sigmoid = R::round(1.0 / (1.0 + exp(-alpha * gate)));
+                *up = R::round(R::round(gate * sigmoid) * R::round(up.clamp(-limit, limit) + 1.0));
             }
-        }
-    }
+        },
+    );
 }
 
 #[cfg(test)]
@@ -278,7 +306,7 @@ mod tests {
     fn softmax_sums_to_one_hides_the_future_and_honours_the_mask() {
         let mut row = [99.0; 2 * LANES];
         row[..3].copy_from_slice(&[0.0, 1.0, 2.0]);
-        softmax::<Exact>(&mut row, 3, None);
+        softmax::<Exact>(&mut row, 3, None, f32::NEG_INFINITY);
         // e^0, e^1, e^2 over 1 + 2.718282 + 7.389056 = 11.107338
         for (found, expected) in row.iter().zip([0.090_030_57, 0.244_728_47, 0.665_240_96]) {
             assert!((found - expected).abs() < 1e-6, "{row:?}");
@@ -286,9 +314,13 @@ mod tests {
         assert!(row[3..].iter().all(|hidden| *hidden == 0.0), "{row:?}");
         let mut row = [99.0; LANES];
         row[..3].copy_from_slice(&[0.0, 1.0, 2.0]);
-        softmax::<Exact>(&mut row, 3, Some(&[true, false, true]));
+        softmax::<Exact>(&mut row, 3, Some(&[true, false, true]), f32::NEG_INFINITY);
         assert_eq!(row[1], 0.0);
         assert!((row[0] - 0.119_202_92).abs() < 1e-6 && (row[2] - 0.880_797_1).abs() < 1e-6);
+        // A sink of the same score as both keys takes a third.
+        let mut row = [1.0; LANES];
+        softmax::<Exact>(&mut row, 2, None, 1.0);
+        assert!((row[0] - 1.0 / 3.0).abs() < 1e-6 && (row[1] - 1.0 / 3.0).abs() < 1e-6, "{row:?}");
     }
 
     #[test]
@@ -301,21 +333,30 @@ mod tests {
     }
 
     #[test]
+    fn the_other_gates_have_two_factors() {
+        let mut up = [3.0, -1.0];
+        silu_gate::<Exact>(&mut up, &[0.0, 1.0]);
+        // 0 * 0.5 * 3 = 0;  1 * 0.7310586 * -1
+        assert!(up[0] == 0.0 && (up[1] + 0.731_058_6).abs() < 1e-6, "{up:?}");
+        let mut up = [5.0, -5.0];
+        clamped_gate::<Exact>(&mut up, &[9.0, -9.0], 2.0, 0.5);
+        // Gate 2, up 2: 2 * 0.7310586 * 3;  gate -9 is not cut, up -2: -9 * 0.0109869 * -1
+        assert!((up[0] - 4.386_351_6).abs() < 1e-5 && (up[1] - 0.098_882_4).abs() < 1e-5, "{up:?}");
+    }
+
+    #[test]
+    fn layer_norm_has_mean_and_variance() {
+        let mut out = [0.0; 2];
+        layer_norm::<Exact>(&mut out, &[1.0, 3.0], &[2.0, 1.0], &[0.5, 0.0], 0.0);
+        assert_eq!(out, [-1.5, 1.0]);
+    }
+
+    #[test]
     fn rms_norm_rounds_before_the_weight() {
         let mut out = [0.0; 2];
         rms_norm::<ToBf16>(&mut out, &[1.0, 3.0], &[1.01, 1.0], 0.0);
         // rms = sqrt(5): 0.4472136 -> bf16 0.447265625, times 1.01 = 0.45173828 -> bf16 0.451171875
         assert_eq!(out[0], 0.451_171_88);
-    }
-
-    #[test]
-    fn rotation_turns_the_half_split_pairs() {
-        let rotary = Rotary::new::<Exact>(2, 4);
-        let mut head = [1.0, 2.0, 3.0, 4.0];
-        rotary.rotate::<Exact>(&mut head, 1);
-        // pair (0, 2) by 1 rad, pair (1, 3) by 0.01 rad
-        let expected = [1.0_f32.cos() - 3.0 * 1.0_f32.sin(), 2.0 * 0.01_f32.cos() - 4.0 * 0.01_f32.sin()];
-        assert!((head[0] - expected[0]).abs() < 1e-6 && (head[1] - expected[1]).abs() < 1e-6, "{head:?}");
     }
 
     #[test]

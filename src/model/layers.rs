@@ -1,20 +1,21 @@
-//! The parts of a decoder layer over a whole wave: attention, dense MLP, mixture of experts.
+//! The parts of a decoder layer over a whole wave but attention: norms, dense MLP, mixture of experts.
 
 use rayon::prelude::*;
 
 use super::{
-    attention::{Heads, Panels, Rows, attend},
-    kernels::{Rotary, Rounding, dot, rms_norm, round_all},
-    matmul::{linear, padded_rows},
+    attention::{Heads, Panels, Rows},
+    kernels::{Rounding, dot, layer_norm, rms_norm, round_all, sigmoid},
+    matmul::padded_rows,
     mlp::Mlp,
+    rotary::Rotary,
     scratch::ScratchPool,
     wave::Wave,
     weights::Weights,
 };
 use crate::{
-    checkpoint::Config,
+    checkpoint::{Architecture, Attention, Block, MlpPart, NormKind, Role, TensorMap},
     error::{Error, Result},
-    routing::{LayerId, LayerRouting, LayerShape, RoutingObserver, RoutingShape, route},
+    routing::{LayerId, LayerRouting, LayerShape, RoutingObserver, RoutingShape, route_by},
 };
 
 /// Buffers of one wave, reused by every layer and by the next wave. Rows are padded to whole product rows; the padding is
@@ -26,36 +27,62 @@ pub(super) struct Buffers {
     /// Normalised input of the running part `[rows, hidden]`.
     pub(super) normed: Vec<f32>,
     /// Output of the running part `[rows, hidden]`.
-    output: Vec<f32>,
-    query: Vec<f32>,
+    pub(super) output: Vec<f32>,
+    pub(super) query: Vec<f32>,
     /// Keys, then values, before they are laid out.
-    key_value: Vec<f32>,
-    attended: Vec<f32>,
+    pub(super) key_value: Vec<f32>,
+    pub(super) attended: Vec<f32>,
+    /// What keys and values, or queries, are made from where that is a latent.
+    pub(super) latents: Latents,
     /// Keys and values in the layout that attention reads.
-    panels: Panels,
+    pub(super) panels: Panels,
     /// Working memory of the threads.
-    pool: ScratchPool,
+    pub(super) pool: ScratchPool,
+}
+
+/// Latents of multi-head latent attention, and what is made of them; empty for other models.
+#[derive(Default)]
+pub(super) struct Latents {
+    /// A latent before its norm, and the rotated part of the keys behind it `[rows, ..]`.
+    pub(super) projected: Vec<f32>,
+    /// A latent after its norm `[rows, rank]`.
+    pub(super) normed: Vec<f32>,
+    /// Keys and values of every head, without the rotated part of the keys `[rows, ..]`.
+    pub(super) expanded: Vec<f32>,
+}
+
+impl Latents {
+    /// Numbers of each buffer for one row.
+    pub(super) fn widths(attention: &Attention) -> [usize; 3] {
+        attention.latent().map_or([0; 3], |latent| {
+            let (query, key_value) = (latent.query_rank.unwrap_or(0), latent.key_value_rank);
+            let expanded = attention.heads * (latent.plain_dim + attention.value_dim);
+            [query.max(key_value + attention.rotary.dim), query.max(key_value), expanded]
+        })
+    }
 }
 
 impl Buffers {
     /// Prepares zeroed buffers for the rows of a wave; the memory of an earlier wave is reused.
-    pub(super) fn reset(&mut self, wave: &Wave, config: &Config) {
-        let rows = padded_rows(wave.tokens());
-        let query = rows * config.num_attention_heads * config.head_dim;
-        let key_value = rows * config.num_key_value_heads * config.head_dim;
-        let hidden = rows * config.hidden_size;
+    pub(super) fn reset(&mut self, wave: &Wave, architecture: &Architecture) {
+        let (rows, attention) = (padded_rows(wave.tokens()), &architecture.attention);
+        let hidden = rows * architecture.hidden;
+        let [projected, normed, expanded] = Latents::widths(attention);
         for (buffer, length) in [
             (&mut self.residual, hidden),
             (&mut self.normed, hidden),
             (&mut self.output, hidden),
-            (&mut self.query, query),
-            (&mut self.key_value, key_value),
-            (&mut self.attended, query),
+            (&mut self.query, rows * attention.query_width()),
+            (&mut self.key_value, rows * attention.key_width().max(attention.value_width())),
+            (&mut self.attended, rows * attention.output_width()),
+            (&mut self.latents.projected, rows * projected),
+            (&mut self.latents.normed, rows * normed),
+            (&mut self.latents.expanded, rows * expanded),
         ] {
             buffer.clear();
             buffer.resize(length, 0.0);
         }
-        self.panels.reset(wave.sequences.iter().map(|ids| Rows::panels(ids.len())).sum(), Heads::of(config));
+        self.panels.reset(wave.sequences.iter().map(|ids| Rows::panels(ids.len())).sum(), Heads::of(attention));
     }
 
     /// Sets the output to zero, before the experts add to it.
@@ -66,8 +93,10 @@ impl Buffers {
 
 /// The facts about the wave that every part of a layer needs.
 pub(super) struct Context<'a> {
-    /// The checkpoint's configuration.
-    pub(super) config: &'a Config,
+    /// The tensors of the model.
+    pub(super) map: &'a TensorMap,
+    /// What the model computes.
+    pub(super) architecture: &'a Architecture,
     /// The sequences that go through the layer together.
     pub(super) wave: &'a Wave<'a>,
     /// Cosines and sines of the positions of the wave.
@@ -77,60 +106,32 @@ pub(super) struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// `normed = rms(residual)` for every row of the wave.
-    pub(super) fn norm<R: Rounding>(&self, weight: &[f32], buffers: &mut Buffers) {
-        let (hidden, eps) = (self.config.hidden_size, self.config.rms_norm_eps as f32);
+    /// `normed = norm(residual)` for every row of the wave.
+    pub(super) fn norm<R: Rounding>(&self, weights: &Weights, (weight, bias): (Role, Role), buffers: &mut Buffers) {
+        let (hidden, eps) = (self.architecture.hidden, self.architecture.norm.epsilon as f32);
         let length = self.wave.tokens() * hidden;
-        buffers.normed[..length]
-            .par_chunks_mut(hidden)
-            .zip(buffers.residual.par_chunks(hidden))
-            .for_each(|(out, x)| rms_norm::<R>(out, x, weight, eps));
-    }
-
-    /// `residual += output` for every row of the wave.
-    fn add_output<R: Rounding>(&self, buffers: &mut Buffers) {
-        let length = self.wave.tokens() * self.config.hidden_size;
-        buffers.residual[..length].par_iter_mut().zip(&buffers.output).for_each(|(x, y)| *x = R::round(*x + y));
-    }
-
-    /// `residual += o_proj(attention(rms(residual)))`, then `normed = rms(residual)` for what follows. The weights are
-    /// those of [`super::weights::Parts::attention`].
-    pub(super) fn attention<R: Rounding>(&self, weights: &Weights, buffers: &mut Buffers) {
-        self.norm::<R>(weights.vector(0), buffers);
-        let (heads, rows) = (Heads::of(self.config), self.rows());
-        let Buffers { normed, query, key_value, attended, output, panels, pool, .. } = buffers;
-        let (wide, narrow) = (heads.query * heads.dim, heads.key_value * heads.dim);
-        let project = |out: &mut Vec<f32>, weight: usize| {
-            linear(out, normed, weights.matrix(weight));
-            round_all::<R>(out);
-        };
-        project(query, 1);
-        self.rotate::<R>(query, wide);
-        project(key_value, 2);
-        self.rotate::<R>(key_value, narrow);
-        panels.lay_out_keys(key_value, heads, &rows);
-        project(key_value, 3);
-        panels.lay_out_values(key_value, heads, &rows);
-        let length = self.wave.tokens() * wide;
-        attend::<R>(&mut attended[..length], &query[..length], panels, heads, &rows, pool);
-        linear(output, attended, weights.matrix(4));
-        round_all::<R>(output);
-        self.add_output::<R>(buffers);
-        self.norm::<R>(weights.vector(5), buffers);
-    }
-
-    /// Applies the rotary embedding to the heads of every row, by its position.
-    fn rotate<R: Rounding>(&self, heads: &mut [f32], width: usize) {
-        for rows in self.rows() {
-            heads[rows.first * width..(rows.first + rows.length) * width]
-                .par_chunks_mut(width)
-                .enumerate()
-                .for_each(|(position, heads)| self.rotary.rotate::<R>(heads, position));
+        let weight = weights.vector(weight);
+        let rows = buffers.normed[..length].par_chunks_mut(hidden).zip(buffers.residual.par_chunks(hidden));
+        match self.architecture.norm.kind {
+            NormKind::RootMeanSquare => rows.for_each(|(out, x)| rms_norm::<R>(out, x, weight, eps)),
+            NormKind::Layer => {
+                let bias = weights.vector(bias);
+                rows.for_each(|(out, x)| layer_norm::<R>(out, x, weight, bias, eps));
+            }
         }
     }
 
+    /// `residual += multiplier * output` for every row of the wave.
+    pub(super) fn add_output<R: Rounding>(&self, buffers: &mut Buffers) {
+        let length = self.wave.tokens() * self.architecture.hidden;
+        let multiplier = self.architecture.residual_multiplier as f32;
+        buffers.residual[..length].par_iter_mut().zip(&buffers.output).for_each(|(x, y)| {
+            *x = R::round(*x + multiplier * y);
+        });
+    }
+
     /// The wave's sequences as rows of the buffers.
-    fn rows(&self) -> Vec<Rows<'_>> {
+    pub(super) fn rows(&self) -> Vec<Rows<'_>> {
         let (mut first, mut first_panel) = (0, 0);
         let masks = self.wave.key_masks.iter().map(|mask| Some(mask.as_slice())).chain(std::iter::repeat(None));
         self.wave
@@ -146,37 +147,71 @@ impl Context<'_> {
             .collect()
     }
 
-    /// `residual += mlp3(normed)` with dense matrices.
-    pub(super) fn dense_mlp<R: Rounding>(&self, weights: &Weights, buffers: &mut Buffers) {
+    /// `residual += mlp(normed)` with a dense MLP.
+    pub(super) fn dense_mlp<R: Rounding>(&self, weights: &Weights, block: Block, buffers: &mut Buffers) {
         let Buffers { normed, output, pool, .. } = buffers;
-        self.mlp(weights).dense::<R>(output, normed, pool);
+        self.mlp(weights, block).dense::<R>(output, normed, pool);
         self.add_output::<R>(buffers);
     }
 
-    /// The MLP whose gate, up and down projection are the first three matrices of a part.
-    fn mlp<'w>(&self, weights: &'w Weights) -> Mlp<'w> {
-        let [gate, up, down] = [0, 1, 2].map(|index| weights.matrix(index));
-        Mlp { gate, up, down, hidden: self.config.hidden_size, inner: self.config.intermediate_size }
+    /// `output = shared experts(normed)`, to which the chosen ones are added.
+    pub(super) fn shared_experts<R: Rounding>(&self, weights: &Weights, buffers: &mut Buffers) {
+        let Buffers { normed, output, pool, .. } = buffers;
+        self.mlp(weights, Block::Shared).dense::<R>(output, normed, pool);
+        let Some(gate) = weights.optional(Role::SharedGate) else { return };
+        let hidden = self.architecture.hidden;
+        output.par_chunks_exact_mut(hidden).zip(normed.par_chunks_exact(hidden)).for_each(|(output, row)| {
+            let share = R::round(sigmoid(R::round(dot(row, gate))));
+            for x in output {
+                *x = R::round(*x * share);
+            }
+        });
+    }
+
+    /// The MLP of a block, from the weights of its part.
+    fn mlp<'w>(&self, weights: &'w Weights, block: Block) -> Mlp<'w> {
+        let (mlp, hidden) = (self.map.mlp_of(block), self.architecture.hidden);
+        let matrix = |part| weights.matrix(Role::Mlp(block, part));
+        let bias = |part| weights.optional(Role::MlpBias(block, part));
+        let width = mlp.gate_width();
+        let both = width..width + mlp.inner;
+        let is_fused = weights.optional(Role::Mlp(block, MlpPart::GateAndUp)).is_some();
+        let (gate, up) = if is_fused {
+            let fused = matrix(MlpPart::GateAndUp);
+            (fused.columns(0..width), fused.columns(both.clone()))
+        } else {
+            (matrix(MlpPart::Gate), matrix(MlpPart::Up))
+        };
+        let gate_and_up = bias(MlpPart::GateAndUp).map(|fused| (&fused[..width], &fused[both]));
+        let first_two = gate_and_up.or_else(|| bias(MlpPart::Gate).zip(bias(MlpPart::Up)));
+        let biases = first_two.zip(bias(MlpPart::Down)).map(|((gate, up), down)| [gate, up, down]);
+        Mlp { gate, up, down: matrix(MlpPart::Down), biases, activation: mlp.activation, hidden, inner: mlp.inner }
     }
 
     /// Routes the normalised rows, group by group, and passes the routing to the observer.
     pub(super) fn router<R: Rounding>(
         &self,
         layer: usize,
-        gate_weight: &[f32],
+        weights: &Weights,
         buffers: &Buffers,
         observer: &mut dyn RoutingObserver,
     ) -> Result<Vec<LayerRouting>> {
-        let (hidden, shape) = (self.config.hidden_size, self.shape_of(layer)?);
+        let (hidden, shape) = (self.architecture.hidden, self.shape_of(layer)?);
         let offsets = self.wave.offsets();
         let normed = &buffers.normed;
+        let gate_weight = weights.vector(Role::Router);
         let routings = self.wave.groups.par_iter().enumerate().map(|(index, group)| {
             let rows = &normed[offsets[group.start] * hidden..offsets[group.end] * hidden];
-            let logits = rows
+            let mut logits: Vec<f32> = rows
                 .par_chunks_exact(hidden)
                 .flat_map_iter(|row| gate_weight.chunks_exact(hidden).map(move |expert| dot(row, expert)))
                 .collect();
-            self.route_group::<R>(layer, index, group, logits, shape)
+            if let Some(bias) = weights.optional(Role::RouterBias) {
+                for row in logits.chunks_exact_mut(bias.len()) {
+                    row.iter_mut().zip(bias).for_each(|(logit, bias)| *logit += bias);
+                }
+            }
+            self.route_group::<R>(layer, index, logits, weights.optional(Role::CorrectionBias), shape)
         });
         let routings = routings.collect::<Vec<Result<_>>>().into_iter().collect::<Result<Vec<_>>>()?;
         for routing in &routings {
@@ -194,16 +229,17 @@ impl Context<'_> {
         &self,
         layer: usize,
         index: usize,
-        group: &std::ops::Range<usize>,
         logits: Vec<f32>,
+        correction_bias: Option<&[f32]>,
         shape: &LayerShape,
     ) -> Result<LayerRouting> {
-        let experts = shape.num_experts;
+        let (experts, group) = (shape.num_experts, &self.wave.groups[index]);
         if let Some(bad) = logits.iter().position(|logit| !logit.is_finite()) {
             return Err(self.not_finite(layer, group.start, bad / experts, bad % experts, logits[bad]));
         }
         let capacity = shape.slots(logits.len() / experts)?;
-        let mut routing = route(logits, experts, shape.top_k, capacity);
+        let rule = &self.architecture.experts.router;
+        let mut routing = route_by(rule, correction_bias, logits, experts, shape.top_k, capacity);
         round_all::<R>(&mut routing.combine_weight);
         routing.layer = layer as LayerId;
         routing.group = self.wave.first_group + index as u32;
@@ -227,9 +263,15 @@ impl Context<'_> {
     }
 
     /// Adds the output of one expert to the rows that kept it; nothing is padded to capacity, and nothing is renormalised.
-    pub(super) fn expert<R: Rounding>(&self, weights: &Weights, rows: &[(usize, f32)], buffers: &mut Buffers) {
+    pub(super) fn expert<R: Rounding>(
+        &self,
+        weights: &Weights,
+        expert: usize,
+        rows: &[(usize, f32)],
+        buffers: &mut Buffers,
+    ) {
         let Buffers { normed, output, pool, .. } = buffers;
-        self.mlp(weights).expert::<R>(output, normed, rows, pool);
+        self.mlp(weights, Block::Expert(expert)).expert::<R>(output, normed, rows, pool);
     }
 
     /// `residual += output` of all experts.

@@ -7,6 +7,7 @@
 
 mod attention;
 mod attention_kernel;
+mod attention_layer;
 mod cost;
 mod forward;
 mod head;
@@ -14,6 +15,7 @@ mod kernels;
 mod layers;
 mod matmul;
 mod mlp;
+mod rotary;
 mod scratch;
 mod wave;
 mod weights;

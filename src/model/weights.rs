@@ -10,114 +10,114 @@ use std::{
 
 use super::matmul::Matrix;
 use crate::{
-    checkpoint::{Checkpoint, Config},
+    checkpoint::{Block, Checkpoint, Order, Role, StoredPart, TensorMap},
     error::{Error, Result},
 };
 
 /// One part computes, the next is being read.
 const BUFFERS: usize = 2;
-/// Stored rows that are read, then transposed, at a time.
-const TRANSPOSED_ROWS: usize = 64;
-
-/// A tensor, or the part of a stacked tensor that belongs to one expert.
-#[derive(Clone, Debug)]
-pub(super) struct Piece {
-    name: String,
-    /// First element.
-    first: usize,
-    /// Shape in which it is stored; a vector has one row.
-    rows: usize,
-    columns: usize,
-    /// Whether it is transposed: linear layers are stored `[outputs, inputs]` and used `[inputs, outputs]`.
-    transposed: bool,
-}
-
-impl Piece {
-    /// A vector, or any tensor that is used as it is stored.
-    pub(super) fn as_stored(name: String, rows: usize, columns: usize) -> Self {
-        Self { name, first: 0, rows, columns, transposed: false }
-    }
-
-    /// The matrix of a linear layer, stored `[outputs, inputs]`.
-    pub(super) fn linear(name: String, outputs: usize, inputs: usize) -> Self {
-        Self { name, first: 0, rows: outputs, columns: inputs, transposed: true }
-    }
-
-    /// Matrix number `index` of a tensor that stacks matrices of `rows` times `columns`.
-    pub(super) fn stacked(name: String, index: usize, rows: usize, columns: usize) -> Self {
-        Self { name, first: index * rows * columns, rows, columns, transposed: false }
-    }
-
-    fn elements(&self) -> usize {
-        self.rows * self.columns
-    }
-}
+/// Stored rows that are read, then put into another order, at a time; an even number.
+const REORDERED_ROWS: usize = 64;
 
 /// The weights that one step of the forward pass needs, in the order in which it uses them.
-pub(super) type Part = Vec<Piece>;
+pub(super) type Part = Vec<(Role, StoredPart)>;
 
 /// The weights of one part, as f32.
 #[derive(Debug)]
 pub(super) struct Weights {
     numbers: Vec<f32>,
-    pieces: Vec<(Range<usize>, [usize; 2])>,
+    pieces: Vec<(Role, Range<usize>, [usize; 2])>,
 }
 
 impl Weights {
-    /// Vector number `index` of the part.
-    pub(super) fn vector(&self, index: usize) -> &[f32] {
-        &self.numbers[self.pieces[index].0.clone()]
+    /// Where the numbers of a role are, and their shape.
+    fn piece(&self, role: Role) -> Option<(&[f32], [usize; 2])> {
+        let piece = self.pieces.iter().find(|(known, ..)| *known == role);
+        piece.map(|(_, range, shape)| (&self.numbers[range.clone()], *shape))
     }
 
-    /// Matrix number `index` of the part; linear layers as `[inputs, outputs]`.
-    pub(super) fn matrix(&self, index: usize) -> Matrix<'_> {
-        let [rows, columns] = self.pieces[index].1;
-        Matrix::new(self.vector(index), rows, columns)
+    /// The numbers of a role that the part may lack.
+    pub(super) fn optional(&self, role: Role) -> Option<&[f32]> {
+        self.piece(role).map(|(numbers, _)| numbers)
+    }
+
+    /// The vector of a role of the part.
+    pub(super) fn vector(&self, role: Role) -> &[f32] {
+        self.optional(role).unwrap_or_else(|| panic!("{role:?} was not requested with this part"))
+    }
+
+    /// The matrix of a role of the part; linear layers as `[inputs, outputs]`.
+    pub(super) fn matrix(&self, role: Role) -> Matrix<'_> {
+        let (numbers, [rows, columns]) =
+            self.piece(role).unwrap_or_else(|| panic!("{role:?} was not requested with this part"));
+        Matrix::new(numbers, rows, columns)
     }
 
     fn fill(&mut self, checkpoint: &Checkpoint, part: &Part, stored: &mut Vec<f32>) -> Result<()> {
         self.pieces.clear();
-        let total: usize = part.iter().map(Piece::elements).sum();
+        let total: usize = part.iter().map(|(_, piece)| piece.elements()).sum();
         if self.numbers.len() < total {
             self.numbers.resize(total, 0.0);
         }
         let mut rest = &mut self.numbers[..];
         let mut start = 0;
-        for piece in part {
+        for (role, piece) in part {
             let (out, tail) = rest.split_at_mut(piece.elements());
             rest = tail;
-            if piece.transposed {
-                read_transposed(checkpoint, piece, out, stored)?;
-                self.pieces.push((start..start + out.len(), [piece.columns, piece.rows]));
+            if piece.order == Order::Same {
+                checkpoint.read_into(&piece.name, piece.first(), out)?;
             } else {
-                checkpoint.read_into(&piece.name, piece.first, out)?;
-                self.pieces.push((start..start + out.len(), [piece.rows, piece.columns]));
+                read_reordered(checkpoint, piece, out, stored)?;
             }
+            self.pieces.push((*role, start..start + out.len(), piece.used_shape()));
             start += out.len();
         }
         Ok(())
     }
 }
 
-/// Reads a matrix and writes its transpose.
-fn read_transposed(checkpoint: &Checkpoint, piece: &Piece, out: &mut [f32], stored: &mut Vec<f32>) -> Result<()> {
-    for first in (0..piece.rows).step_by(TRANSPOSED_ROWS) {
-        let count = TRANSPOSED_ROWS.min(piece.rows - first);
-        checkpoint.read_part(&piece.name, piece.first + first * piece.columns, count * piece.columns, stored)?;
-        transpose(stored, piece.columns, &mut out[first..], piece.rows);
+/// Reads a matrix and writes it in the order in which it is used.
+fn read_reordered(checkpoint: &Checkpoint, piece: &StoredPart, out: &mut [f32], stored: &mut Vec<f32>) -> Result<()> {
+    let (rows, columns) = (piece.rows, piece.columns);
+    for first in (0..rows).step_by(REORDERED_ROWS) {
+        let count = REORDERED_ROWS.min(rows - first);
+        checkpoint.read_part(&piece.name, piece.first() + first * columns, count * columns, stored)?;
+        match piece.order {
+            Order::Same => out[first * columns..][..stored.len()].copy_from_slice(stored),
+            Order::Transposed => transpose(stored, columns, columns, &mut out[first..], rows),
+            Order::ColumnsAlternate => {
+                for (row, out) in stored.chunks_exact(columns).zip(out[first * columns..].chunks_exact_mut(columns)) {
+                    separate(row, out);
+                }
+            }
+            // `first` is even, because a whole number of pairs is read at a time.
+            Order::TransposedRowsAlternate => {
+                transpose(stored, 2 * columns, columns, &mut out[first / 2..], rows);
+                transpose(&stored[columns..], 2 * columns, columns, &mut out[rows / 2 + first / 2..], rows);
+            }
+        }
     }
     Ok(())
 }
 
-/// `out[column * out_stride + row] = rows[row][column]`, in tiles that fit the cache lines of both sides.
-fn transpose(rows: &[f32], columns: usize, out: &mut [f32], out_stride: usize) {
+/// Puts numbers at even places before those at odd ones.
+fn separate(alternating: &[f32], out: &mut [f32]) {
+    let (even, odd) = out.split_at_mut(alternating.len().div_ceil(2));
+    for (pair, (even, odd)) in alternating.chunks_exact(2).zip(even.iter_mut().zip(odd)) {
+        (*even, *odd) = (pair[0], pair[1]);
+    }
+}
+
+/// `out[column * out_stride + row] = rows[row * stride + column]`, in tiles that fit the cache lines of both sides. The last row
+/// may end with its last column.
+fn transpose(rows: &[f32], stride: usize, columns: usize, out: &mut [f32], out_stride: usize) {
     const TILE: usize = 16;
     for first in (0..columns).step_by(TILE) {
         let tile = first..columns.min(first + TILE);
-        for (block, rows) in rows.chunks(TILE * columns).enumerate() {
+        for (block, rows) in rows.chunks(TILE * stride).enumerate() {
             for column in tile.clone() {
                 let target = &mut out[column * out_stride + block * TILE..];
-                for (target, row) in target.iter_mut().zip(rows.chunks_exact(columns)) {
+                for (target, row) in target.iter_mut().zip(rows.chunks(stride)) {
                     *target = row[column];
                 }
             }
@@ -141,7 +141,7 @@ impl Loader {
         let (requests, requested) = channel::<Part>();
         let (finished, read) = channel();
         let (used, free) = channel();
-        let largest = Parts(checkpoint.config()).largest();
+        let largest = Parts(checkpoint.map()).largest();
         for _ in 0..BUFFERS {
             // The buffers are large enough for any part from the beginning: growing would need old and new memory together. Sending
             // cannot fail, because the other end of the channel is in this function.
@@ -197,81 +197,53 @@ fn room(numbers: usize) -> Result<Vec<f32>> {
     Ok(room)
 }
 
-/// Names and shapes of the parts of a model.
+/// The parts of a model.
 #[derive(Clone, Copy)]
-pub(super) struct Parts<'a>(pub(super) &'a Config);
+pub(super) struct Parts<'a>(pub(super) &'a TensorMap);
 
 impl Parts<'_> {
-    /// Input norm; query, key, value and output projections; norm before the MLP or the router; the router's matrix
-    /// where the layer routes.
+    /// Attention with both norms; the router where the layer routes.
     pub(super) fn attention(self, layer: usize) -> Part {
-        let config = self.0;
-        let name = |part: &str| format!("model.layers.{layer}.{part}.weight");
-        let hidden = config.hidden_size;
-        let query = config.num_attention_heads * config.head_dim;
-        let key = config.num_key_value_heads * config.head_dim;
-        let mut part = vec![
-            Piece::as_stored(name("input_layernorm"), 1, hidden),
-            Piece::linear(name("self_attn.q_proj"), query, hidden),
-            Piece::linear(name("self_attn.k_proj"), key, hidden),
-            Piece::linear(name("self_attn.v_proj"), key, hidden),
-            Piece::linear(name("self_attn.o_proj"), hidden, query),
-            Piece::as_stored(name("post_attention_layernorm"), 1, hidden),
-        ];
-        if config.is_moe_layer(layer) {
-            let name = format!("model.layers.{layer}.mlp.gate_weight");
-            part.push(Piece::as_stored(name, config.num_experts, hidden));
-        }
-        part
+        let router = if self.0.architecture().routes(layer) { self.0.router() } else { Vec::new() };
+        self.part(layer, self.0.attention().into_iter().chain(router))
     }
 
-    /// Gate, up and down projection of the dense MLP of a layer without experts.
-    pub(super) fn mlp(self, layer: usize) -> Part {
-        self.dense(&format!("model.layers.{layer}.mlp"))
-    }
-
-    /// The same for the dense MLP after the experts, followed by its norm.
-    pub(super) fn extra_mlp(self, layer: usize) -> Part {
-        let mut part = self.dense(&format!("model.layers.{layer}.extra_mlp"));
-        let norm = format!("model.layers.{layer}.pre_extra_mlp_layernorm.weight");
-        part.push(Piece::as_stored(norm, 1, self.0.hidden_size));
-        part
-    }
-
-    fn dense(self, prefix: &str) -> Part {
-        let (hidden, inner) = (self.0.hidden_size, self.0.intermediate_size);
-        [("gate_proj", 2 * inner, hidden), ("up_proj", inner, hidden), ("down_proj", hidden, inner)]
-            .map(|(name, outputs, inputs)| Piece::linear(format!("{prefix}.{name}.weight"), outputs, inputs))
-            .into()
-    }
-
-    /// Gate, up and down projection of one expert.
-    pub(super) fn expert(self, layer: usize, expert: usize) -> Part {
-        let (hidden, inner) = (self.0.hidden_size, self.0.intermediate_size);
-        [("wi_gate", hidden, 2 * inner), ("wi_up", hidden, inner), ("wo", inner, hidden)]
-            .map(|(name, rows, columns)| {
-                Piece::stacked(format!("model.layers.{layer}.mlp.experts.{name}"), expert, rows, columns)
-            })
-            .into()
+    /// An MLP.
+    pub(super) fn mlp(self, layer: usize, block: Block) -> Part {
+        self.part(layer, self.0.mlp(block))
     }
 
     /// The final norm.
     pub(super) fn final_norm(self) -> Part {
-        vec![Piece::as_stored("model.norm.weight".to_owned(), 1, self.0.hidden_size)]
+        self.part(0, self.0.final_norm())
+    }
+
+    fn part(self, layer: usize, roles: impl IntoIterator<Item = Role>) -> Part {
+        roles.into_iter().map(|role| (role, self.0.stored(layer, role))).collect()
+    }
+
+    /// All parts that differ in size.
+    fn sizes(self) -> impl Iterator<Item = Part> {
+        let layers = (0..self.0.architecture().layers.len()).map(move |layer| {
+            let expert = self.0.architecture().routes(layer).then_some(Block::Expert(0));
+            let blocks = self.0.blocks(layer).into_iter().chain(expert);
+            let mut parts: Vec<Part> = blocks.map(|block| self.mlp(layer, block)).collect();
+            parts.push(self.attention(layer));
+            parts
+        });
+        layers.flatten()
     }
 
     /// Numbers of the largest part.
     fn largest(self) -> usize {
-        let numbers = |part: Part| part.iter().map(Piece::elements).sum::<usize>();
-        let layers = 0..self.0.num_hidden_layers;
-        let attention = layers.map(|layer| numbers(self.attention(layer))).max().unwrap_or(0);
-        attention.max(numbers(self.extra_mlp(0)))
+        self.sizes().map(|part| part.iter().map(|(_, piece)| piece.elements()).sum()).max().unwrap_or(0)
     }
 
-    /// Bytes of the two buffers, and of the rows that are read before they are transposed.
+    /// Bytes of the two buffers, and of the rows that are read before they are put into another order.
     pub(super) fn buffer_bytes(self) -> usize {
-        let widest = self.0.hidden_size.max(self.0.intermediate_size).max(self.0.num_attention_heads * self.0.head_dim);
-        4 * (BUFFERS * self.largest() + TRANSPOSED_ROWS * widest)
+        let reordered = self.sizes().flatten().filter(|(_, piece)| piece.order != Order::Same);
+        let widest = reordered.map(|(_, piece)| piece.columns).max().unwrap_or(0);
+        4 * (BUFFERS * self.largest() + REORDERED_ROWS * widest)
     }
 }
 
@@ -284,12 +256,25 @@ mod tests {
         for (rows, columns) in [(1, 1), (3, 70), (64, 16), (33, 40)] {
             let matrix: Vec<f32> = (0..rows * columns).map(|index| index as f32).collect();
             let mut out = vec![f32::NAN; rows * columns];
-            transpose(&matrix, columns, &mut out, rows);
+            transpose(&matrix, columns, columns, &mut out, rows);
             for row in 0..rows {
                 for column in 0..columns {
                     assert_eq!(out[column * rows + row], matrix[row * columns + column], "{rows} x {columns}");
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_alternates_is_separated() {
+        let mut out = [0.0; 6];
+        separate(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], &mut out);
+        assert_eq!(out, [1.0, 3.0, 5.0, 2.0, 4.0, 6.0]);
+        // The rows (1, 2), (3, 4), (5, 6), (7, 8): even ones first, each a column.
+        let rows = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0];
+        let mut out = [0.0; 8];
+        transpose(&rows, 4, 2, &mut out, 4);
+        transpose(&rows[2..], 4, 2, &mut out[2..], 4);
+        assert_eq!(out, [1.0, 5.0, 3.0, 7.0, 2.0, 6.0, 4.0, 8.0]);
     }
 }

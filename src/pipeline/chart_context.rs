@@ -18,6 +18,11 @@ pub(crate) fn chart_context(run: &RunDir, record: &RunRecord) -> Result<ChartCon
     Ok(ChartContext { checkpoint: labels, ..of_trace(record, &trace, &trace.sequences()?) })
 }
 
+/// Whether the routes are those of an OpenMoE, whose configuration a run records; imported ones have none.
+fn is_openmoe(record: &RunRecord) -> bool {
+    record.config.is_some()
+}
+
 /// The facts about a run that has counts instead of a trace.
 fn of_counts(record: &RunRecord, counts: &AssignmentCounts) -> ChartContext {
     ChartContext {
@@ -31,6 +36,7 @@ fn of_counts(record: &RunRecord, counts: &AssignmentCounts) -> ChartContext {
         bos: None,
         bos_counted: true,
         tokens_of_interest: Vec::new(),
+        is_openmoe: is_openmoe(record),
     }
 }
 
@@ -46,5 +52,6 @@ fn of_trace(record: &RunRecord, trace: &RoutingTrace, sequences: &SequenceTable)
         bos: record.identity.text.as_ref().map(|text| text.bos),
         bos_counted: !record.statistics.exclude_bos,
         tokens_of_interest: record.tokens_of_interest().to_vec(),
+        is_openmoe: is_openmoe(record),
     }
 }

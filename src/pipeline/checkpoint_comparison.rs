@@ -2,7 +2,7 @@
 
 use super::checkpoint_spec::CheckpointSpec;
 use crate::{
-    checkpoint::{Checkpoint, Config, sha256_file},
+    checkpoint::{Architecture, Checkpoint, sha256_file},
     corpus::Tokenizer,
     error::{Error, Result, bullets},
 };
@@ -16,7 +16,7 @@ pub(crate) fn check_compatible(specs: &[CheckpointSpec]) -> Result<()> {
     let checkpoints = open(specs)?;
     let mut known: Vec<(&CheckpointSpec, Vec<(&'static str, String)>)> = Vec::new();
     for (spec, checkpoint) in &checkpoints {
-        let mut facts = facts(checkpoint.config());
+        let mut facts = facts(checkpoint.architecture());
         facts.insert(0, ("tokenizer (SHA-256)", tokenizer_hash(checkpoint)?));
         known.push((spec, facts));
     }
@@ -73,23 +73,31 @@ fn tokenizer_hash(checkpoint: &Checkpoint) -> Result<String> {
     }
 }
 
-/// Every value of a configuration that decides what the forward pass computes, or which token is at position 0.
-pub(crate) fn facts(config: &Config) -> Vec<(&'static str, String)> {
-    vec![
-        ("vocab_size", config.vocab_size.to_string()),
-        ("num_experts", config.num_experts.to_string()),
-        ("MoE layers", format!("{:?}", config.moe_layers())),
-        ("router_topk", config.router_topk.to_string()),
-        ("num_hidden_layers", config.num_hidden_layers.to_string()),
-        ("hidden_size", config.hidden_size.to_string()),
-        ("intermediate_size", config.intermediate_size.to_string()),
-        ("num_attention_heads", config.num_attention_heads.to_string()),
-        ("num_key_value_heads", config.num_key_value_heads.to_string()),
-        ("head_dim", config.head_dim.to_string()),
-        ("max_position_embeddings", config.max_position_embeddings.to_string()),
-        ("rms_norm_eps", config.rms_norm_eps.to_string()),
-        ("bos_token_id", config.bos_token_id.to_string()),
-        ("router_capacity_factor_eval", config.router_capacity_factor_eval.to_string()),
-        ("router_min_capacity", config.router_min_capacity.to_string()),
-    ]
+/// Every value of an architecture that decides what the forward pass computes, or which token is at position 0.
+pub(crate) fn facts(architecture: &Architecture) -> Vec<(&'static str, String)> {
+    let Architecture { attention, experts, .. } = architecture;
+    let capacity = architecture.router_settings(None, None);
+    let bos = architecture.special_tokens.bos.map_or_else(|| "none".to_owned(), |bos| bos.to_string());
+    let mut facts = vec![
+        ("vocab_size", architecture.vocabulary.to_string()),
+        ("num_experts", experts.number.to_string()),
+        ("MoE layers", format!("{:?}", architecture.moe_layers())),
+        ("router_topk", experts.chosen.to_string()),
+        ("num_hidden_layers", architecture.layers.len().to_string()),
+        ("hidden_size", architecture.hidden.to_string()),
+        ("intermediate_size", architecture.dense.inner.to_string()),
+        ("num_attention_heads", attention.heads.to_string()),
+        ("num_key_value_heads", attention.key_value_heads.to_string()),
+        ("head_dim", attention.key_dim.to_string()),
+        ("max_position_embeddings", architecture.longest_sequence.to_string()),
+        ("rms_norm_eps", architecture.norm.epsilon.to_string()),
+        ("bos_token_id", bos),
+        ("router_capacity_factor_eval", capacity.capacity_factor.to_string()),
+        ("router_min_capacity", capacity.min_capacity.to_string()),
+        ("family", architecture.family.clone()),
+    ];
+    if !architecture.is_openmoe() {
+        facts.extend(architecture.in_words());
+    }
+    facts
 }

@@ -10,17 +10,20 @@ use super::{
     memory_plan::{needed_memory, wave_within},
 };
 use crate::{
-    checkpoint::Checkpoint,
+    checkpoint::{Architecture, Checkpoint},
     corpus::Tokenizer,
     error::{Error, OptionName, Result, path_text},
     model::{Arithmetic, Cost, ForwardOptions, Model, Outputs, Wave, WaveOutput, instruction_set, multiply_rate},
     routing::{CapacityRule, LayerRouting, RoutingObserver},
 };
 
+/// The longest sequence that is assumed where none is given: models that take hundreds of thousands of tokens rarely get them.
+const USUAL_LENGTH: usize = 4096;
+
 /// The run whose capacity and cost are estimated.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Load {
-    /// Tokens of the sequence for which the capacity is shown; `None`: as many as the model takes.
+    /// Tokens of the sequence for which the capacity is shown; `None`: as many as the model takes, at most 4,096.
     pub(crate) length: Option<usize>,
     /// Tokens that go through the model.
     pub(crate) tokens: u64,
@@ -30,57 +33,65 @@ pub(crate) struct Load {
 
 /// The whole description as JSON, from which both the table and the JSON output are printed.
 pub(crate) fn describe_checkpoint(checkpoint: &Checkpoint, tokenizer: Option<&Tokenizer>, load: Load) -> Result<Value> {
-    let config = checkpoint.config();
-    let length = load.length.unwrap_or(config.max_position_embeddings);
-    if length > config.max_position_embeddings {
+    let architecture = checkpoint.architecture();
+    let length = load.length.unwrap_or(architecture.longest_sequence.min(USUAL_LENGTH));
+    if length > architecture.longest_sequence {
         return Err(Error::usage(
             format!(
                 "{}; the model takes at most max_position_embeddings = {}",
                 OptionName::Length.with(length),
-                config.max_position_embeddings
+                architecture.longest_sequence
             ),
             "capacity is that of one sequence routed alone",
         ));
     }
-    let capacity = |rule| config.router_settings(rule, None).capacity(length);
     let parameters = checkpoint.parameter_count();
     let files: Vec<Value> =
         checkpoint.files().iter().map(|file| json!({ "path": path_text(&file.path), "bytes": file.bytes })).collect();
     Ok(json!({
         "checkpoint": folder_label(checkpoint.dir()),
-        "hidden_size": config.hidden_size,
-        "intermediate_size": config.intermediate_size,
-        "num_hidden_layers": config.num_hidden_layers,
-        "moe_layers": config.moe_layers(),
-        "num_attention_heads": config.num_attention_heads,
-        "num_key_value_heads": config.num_key_value_heads,
-        "head_dim": config.head_dim,
-        "vocab_size": config.vocab_size,
-        "max_position_embeddings": config.max_position_embeddings,
-        "num_experts": config.num_experts,
-        "router_topk": config.router_topk,
+        "family": architecture.family,
+        "hidden_size": architecture.hidden,
+        "intermediate_size": architecture.experts.mlp.inner,
+        "num_hidden_layers": architecture.layers.len(),
+        "moe_layers": architecture.moe_layers(),
+        "num_attention_heads": architecture.attention.heads,
+        "num_key_value_heads": architecture.attention.key_value_heads,
+        "head_dim": architecture.attention.key_dim,
+        "vocab_size": architecture.vocabulary,
+        "max_position_embeddings": architecture.longest_sequence,
+        "num_experts": architecture.experts.number,
+        "router_topk": architecture.experts.chosen,
+        "in_words": architecture.in_words().into_iter().map(|(part, words)| json!({ "part": part, "words": words })).collect::<Vec<_>>(),
         "parameters": { "total": parameters.total, "active_per_token": parameters.active_per_token },
         "dtypes": checkpoint.dtypes().iter().map(|d| json!({ "dtype": d.dtype.name(), "tensors": d.tensors })).collect::<Vec<_>>(),
         "files": files,
         "tokenizer": tokenizer.map(|tokenizer| json!({ "file": path_text(tokenizer.file()), "ids": tokenizer.vocab_size() })),
-        "capacity": {
-            "length": length,
-            "factor": config.router_capacity_factor_eval,
-            "port": capacity(CapacityRule::Port)?,
-            "t5x": capacity(CapacityRule::T5x)?,
-        },
+        "capacity": capacity(architecture, length)?,
         "estimate": estimate(checkpoint, length, load.tokens, load.memory),
+    }))
+}
+
+/// Slots of an expert for one sequence of so many tokens; null for a model that does not limit them.
+fn capacity(architecture: &Architecture, length: usize) -> Result<Value> {
+    let Some(own) = architecture.capacity else { return Ok(Value::Null) };
+    let slots = |rule| architecture.router_settings(Some(rule), None).capacity(length);
+    Ok(json!({
+        "length": length,
+        "factor": own.factor,
+        "port": slots(CapacityRule::Port)?,
+        "t5x": slots(CapacityRule::T5x)?,
     }))
 }
 
 /// Time and memory of a routing-only run over `tokens` tokens, from a measured multiplication rate.
 fn estimate(checkpoint: &Checkpoint, length: usize, tokens: u64, limit: Option<u64>) -> Value {
-    let config = checkpoint.config();
-    let cost = Cost::new(config, length);
-    let rate = multiply_rate(config.hidden_size, config.intermediate_size);
+    let architecture = checkpoint.architecture();
+    let cost = Cost::new(checkpoint.map(), length);
+    let rate = multiply_rate(architecture.hidden, architecture.experts.mlp.inner);
     let bound = Bound::for_run(limit);
     // A wave has at least one sequence, even if that needs more than the limit: the printed number then shows it.
-    let wave = wave_within(config, &cost, false, bound.bytes).max(length).min(tokens as usize);
+    let wave = wave_within(architecture, &cost, false, bound.bytes).max(length).min(tokens as usize);
     json!({
         "tokens": tokens,
         "flop_per_token": cost.flop_per_token,
@@ -90,7 +101,7 @@ fn estimate(checkpoint: &Checkpoint, length: usize, tokens: u64, limit: Option<u
         "seconds": cost.flop_per_token * tokens as f64 / rate,
         "memory_limit_bytes": bound.bytes,
         "memory_limit": bound.source,
-        "memory_bytes": needed_memory(config, &cost, false, wave),
+        "memory_bytes": needed_memory(architecture, &cost, false, wave),
         "wave_tokens": wave,
     })
 }
@@ -121,8 +132,9 @@ pub(crate) fn continue_text(
             "copy the tokenizer's spiece.model into the checkpoint's folder",
         )
     })?;
-    let config = checkpoint.config();
-    let mut ids = vec![config.bos_token_id];
+    let architecture = checkpoint.architecture();
+    let bos = architecture.special_tokens.bos.map_or_else(|| tokenizer.bos(), |bos| Ok(Some(bos)))?;
+    let mut ids: Vec<u32> = bos.into_iter().collect();
     ids.extend(tokenizer.encode(text)?);
     if ids.len() < 2 {
         return Err(Error::usage(
@@ -130,13 +142,13 @@ pub(crate) fn continue_text(
             "give at least one word",
         ));
     }
-    if ids.len() > config.max_position_embeddings {
+    if ids.len() > architecture.longest_sequence {
         return Err(Error::usage(
             format!(
                 "{} has {} tokens; the model takes at most {}",
                 OptionName::Text,
                 ids.len(),
-                config.max_position_embeddings
+                architecture.longest_sequence
             ),
             "give a shorter text",
         ));
@@ -148,8 +160,8 @@ pub(crate) fn continue_text(
         "tokens": nll.len(),
         "nll_per_token": mean,
         "perplexity": mean.exp(),
-        "uniform_perplexity": config.vocab_size,
-        "judgement": judgement(mean, config.vocab_size),
+        "uniform_perplexity": architecture.vocabulary,
+        "judgement": judgement(mean, architecture.vocabulary),
         "continuation": tokenizer.decode(&continuation),
     }))
 }
@@ -166,24 +178,24 @@ fn judgement(nll: f64, vocabulary: usize) -> &'static str {
 }
 
 fn forward(checkpoint: &Checkpoint, ids: &[u32], outputs: Outputs) -> Result<WaveOutput> {
-    let shape = checkpoint.config().routing_shape(CapacityRule::Port, None);
+    let shape = checkpoint.architecture().routing_shape(None, None);
     let options = ForwardOptions { shape, arithmetic: Arithmetic::F32, outputs };
     let wave = Wave { sequences: vec![ids], groups: std::iter::once(0..1).collect(), ..Wave::default() };
     Model::new(checkpoint, options).forward(&wave, &mut Deaf)
 }
 
-/// Appends the likeliest token until `</s>`, the end of the context or `count` tokens; every step is a full forward pass.
+/// Appends the likeliest token until an EOS, the end of the context or `count` tokens; every step is a full forward pass.
 fn continue_greedily(checkpoint: &Checkpoint, mut ids: Vec<u32>, count: usize) -> Result<Vec<u32>> {
-    let config = checkpoint.config();
+    let architecture = checkpoint.architecture();
     let mut processor = LogitsProcessor::from_sampling(0, Sampling::ArgMax);
     let mut continuation = Vec::new();
-    while continuation.len() < count && ids.len() < config.max_position_embeddings {
+    while continuation.len() < count && ids.len() < architecture.longest_sequence {
         let outputs = Outputs { final_logits: 1, ..Outputs::default() };
         let logits = forward(checkpoint, &ids, outputs)?.final_logits.concat();
         let next = Tensor::new(logits, &Device::Cpu)
             .and_then(|logits| processor.sample(&logits))
             .map_err(|error| Error::internal(format!("sampling: {error}")))?;
-        if next == config.eos_token_id {
+        if architecture.special_tokens.eos.contains(&next) {
             break;
         }
         ids.push(next);

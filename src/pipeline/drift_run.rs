@@ -119,6 +119,7 @@ fn record(options: &DriftOptions, specs: &[CheckpointSpec], expected: &RunRecord
         statistics: statistic_settings(&options.run.statistics),
         command_line: options.run.execution.command_line.clone(),
         config: expected.config.clone(),
+        architecture: expected.architecture.clone(),
         text: TextSummary { conversations_cut: None, ..expected.text.clone() },
         threads: Some(rayon::current_num_threads()),
         corpus: paths_as_text(&options.run.corpus),

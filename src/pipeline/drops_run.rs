@@ -18,6 +18,7 @@ use super::{
     statistics::{Analysis, finish_run},
 };
 use crate::{
+    checkpoint::Checkpoint,
     corpus::{ChatTemplate, Template},
     error::{CommandName, Error, OptionName, Result, path_text},
     routing::CapacityRule,
@@ -64,6 +65,9 @@ impl DropsRun {
         let template = template(&options, &specs, progress)?;
         let passes = passes(&options, &specs, template);
         let (prepared, identity) = prepare(&options, out, &specs, &passes, progress)?;
+        if prepared.router.capacity_rule == CapacityRule::Unlimited {
+            progress.note(&unlimited(&prepared));
+        }
         Ok(Self { options, passes, prepared, specs, identity, clock })
     }
 
@@ -85,6 +89,17 @@ impl DropsRun {
         let analysis = finish_run(&run, &mut record, options.execution.report, progress, Some(clock))?;
         Ok((run, analysis))
     }
+}
+
+/// That nothing will be dropped, and how to ask what a limit would drop.
+fn unlimited(prepared: &PreparedPass) -> String {
+    let architecture = prepared.checkpoint.architecture();
+    let who = if architecture.capacity.is_some() { "this run" } else { architecture.family.as_str() };
+    format!(
+        "{who} does not limit the slots of an expert, so nothing is dropped; {} with {} shows what a limit would drop",
+        OptionName::CapacityRule.with(CapacityRule::Port),
+        OptionName::CapacityFactor
+    )
 }
 
 /// Opens, reads, validates and compares everything; ready for the first pass. Returns the identity of the run too.
@@ -166,7 +181,12 @@ fn specs(options: &DropsOptions, out: Option<&Path>) -> Result<Vec<CheckpointSpe
 fn template(options: &DropsOptions, specs: &[CheckpointSpec], progress: &dyn Progress) -> Result<ChatTemplate> {
     let Some(conversations) = &options.run.conversations else { return Ok(ChatTemplate::default()) };
     let resolved = |spec: &CheckpointSpec| -> Result<ChatTemplate> {
-        Template::open(conversations.template, &spec.folder)?.to_string().parse()
+        let template = Template::open(conversations.template, &spec.folder)?.to_string().parse()?;
+        let is_fallback = conversations.template == ChatTemplate::Auto && template == ChatTemplate::OpenMoe;
+        if is_fallback && Checkpoint::open(&spec.folder)?.openmoe().is_none() {
+            return Ok(ChatTemplate::Plain);
+        }
+        Ok(template)
     };
     let first = resolved(&specs[0])?;
     for spec in &specs[1..] {
@@ -193,7 +213,7 @@ fn check_text(options: &DropsOptions) -> Result<()> {
 
 fn check_factors(options: &DropsOptions) -> Result<()> {
     let factors = &options.exact_replay;
-    if options.run.routing.capacity_rule == CapacityRule::Unlimited && !factors.is_empty() {
+    if options.run.routing.capacity_rule == Some(CapacityRule::Unlimited) && !factors.is_empty() {
         return Err(Error::usage(
             format!(
                 "{} with {}; expected a rule that has a factor",

@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     memory_plan::group_rows,
+    pass_record::recorded_blocks,
     prepared_pass::PreparedPass,
     process_memory,
     progress::{Progress, RunningStage, Stage},
@@ -88,7 +89,8 @@ pub(crate) fn run_waves(
         let send =
             move |step| sender.send(step).map_err(|_| Error::internal("the thread that writes the trace has stopped"));
         let checked = send.clone();
-        let trace = TraceWriter::with(layout, &prepared.corpus.sequences, log_logits, move |part| {
+        let provides = recorded_blocks(prepared.checkpoint.architecture(), log_logits);
+        let trace = TraceWriter::with(layout, &prepared.corpus.sequences, provides, move |part| {
             send(WriterMessage::Write(Box::new(part)))
         });
         let observer = RouteObserver { trace, stage: &stage, tokens: 0, wave: String::new() };

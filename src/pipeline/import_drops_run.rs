@@ -137,7 +137,7 @@ fn record(options: &DropsOptions, import: &RunRecord, longest: usize) -> Result<
     })?;
     let queues = QueueOptions {
         group,
-        capacity_rule,
+        capacity_rule: capacity_rule.unwrap_or_default(),
         capacity_factor: capacity_factor.unwrap_or(CAPACITY_FACTOR),
         min_capacity: MINIMUM_CAPACITY,
     };

@@ -25,12 +25,16 @@ pub(crate) fn read_text(
 ) -> Result<Corpus> {
     let conversations = options.conversations.as_ref().map(|conversations| {
         let template = Template::open(template, checkpoint.dir())?;
-        let options = transcript_options(options, conversations, checkpoint, context);
+        let bos = bos(checkpoint, tokenizer, options)?;
+        let options = transcript_options(options, conversations, checkpoint, bos, context);
         let corpus = Corpus::read_transcripts(&options, &template, tokenizer)?;
         tell_conversations(&corpus, &template, context, progress);
         Ok(corpus)
     });
-    let text = || Corpus::read(&corpus_options(options, checkpoint, context), tokenizer);
+    let text = || {
+        let bos = bos(checkpoint, tokenizer, options)?;
+        Corpus::read(&corpus_options(options, checkpoint, bos, context), tokenizer)
+    };
     let text = (!options.corpus.is_empty()).then(text);
     let corpus = match (conversations.transpose()?, text.transpose()?) {
         (Some(conversations), Some(text)) => conversations.append(text),
@@ -40,6 +44,17 @@ pub(crate) fn read_text(
     check_category(options, &corpus)?;
     tell(&corpus, progress);
     Ok(corpus)
+}
+
+/// The id at position 0 of every sequence of text: OpenMoE's own, for other families what the files of the tokenizer say.
+pub(crate) fn bos(checkpoint: &Checkpoint, tokenizer: Option<&Tokenizer>, options: &RunOptions) -> Result<Option<u32>> {
+    if !options.input.bos {
+        return Ok(None);
+    }
+    match checkpoint.architecture().special_tokens.bos {
+        Some(bos) => Ok(Some(bos)),
+        None => tokenizer.map_or(Ok(None), Tokenizer::bos),
+    }
 }
 
 /// How many places are listed; the others are counted.
@@ -152,33 +167,34 @@ fn transcript_options(
     options: &RunOptions,
     conversations: &ConversationOptions,
     checkpoint: &Checkpoint,
+    bos: Option<u32>,
     context: usize,
 ) -> TranscriptOptions {
-    let (config, input) = (checkpoint.config(), &options.input);
+    let (architecture, input) = (checkpoint.architecture(), &options.input);
     TranscriptOptions {
         paths: conversations.paths.clone(),
         format: conversations.format,
         oasst_paths: conversations.oasst_paths,
         category_key: input.category_key.clone(),
         context,
-        bos: input.bos.then_some(config.bos_token_id),
-        eos: config.eos_token_id,
-        vocab_size: config.vocab_size,
+        bos,
+        eos: architecture.special_tokens.eos.first().copied(),
+        vocab_size: architecture.vocabulary,
         max_sequences: input.max_sequences,
         strict: input.strict,
     }
 }
 
-fn corpus_options(options: &RunOptions, checkpoint: &Checkpoint, context: usize) -> CorpusOptions {
-    let (config, input) = (checkpoint.config(), &options.input);
+fn corpus_options(options: &RunOptions, checkpoint: &Checkpoint, bos: Option<u32>, context: usize) -> CorpusOptions {
+    let (architecture, input) = (checkpoint.architecture(), &options.input);
     CorpusOptions {
         paths: options.corpus.clone(),
         category_key: input.category_key.clone(),
         text_key: input.text_key.clone(),
         context,
         truncate: input.truncate,
-        bos: input.bos.then_some(config.bos_token_id),
-        vocab_size: config.vocab_size,
+        bos,
+        vocab_size: architecture.vocabulary,
         max_sequences: input.max_sequences,
         strict: input.strict,
     }

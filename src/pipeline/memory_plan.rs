@@ -2,7 +2,7 @@
 
 use super::{memory_bound::Bound, options::ExecutionOptions, process_memory, quantities};
 use crate::{
-    checkpoint::Config,
+    checkpoint::Architecture,
     corpus::Sequence,
     error::{Error, OptionName, Result},
     model::{Cost, PANEL},
@@ -28,7 +28,7 @@ pub(crate) fn wave_rows(wave_tokens: usize, group_rows: &[usize]) -> usize {
 pub(crate) fn wave_tokens(
     execution: &ExecutionOptions,
     log_logits: bool,
-    config: &Config,
+    architecture: &Architecture,
     cost: &Cost,
     group_rows: &[usize],
 ) -> Result<usize> {
@@ -36,12 +36,12 @@ pub(crate) fn wave_tokens(
         return Ok(tokens);
     }
     let Some(limit) = execution.memory else {
-        return Ok(wave_within(config, cost, log_logits, Bound::for_run(None).bytes));
+        return Ok(wave_within(architecture, cost, log_logits, Bound::for_run(None).bytes));
     };
-    let wave = wave_within(config, cost, log_logits, limit);
+    let wave = wave_within(architecture, cost, log_logits, limit);
     let largest_group = group_rows.iter().copied().max().unwrap_or(0);
     if wave < largest_group {
-        let needed = needed_memory(config, cost, log_logits, largest_group);
+        let needed = needed_memory(architecture, cost, log_logits, largest_group);
         return Err(Error::usage(
             format!(
                 "{}: the largest routing group has {} and needs about {}",
@@ -61,18 +61,19 @@ pub(crate) fn wave_tokens(
 
 /// Memory of the process with a wave of `rows` rows: what it holds already, what the allocator and the threads that
 /// write tables take (measured: up to 90 MiB), the parts of the trace that are not written yet, and the wave itself.
-pub(crate) fn needed_memory(config: &Config, cost: &Cost, log_logits: bool, rows: usize) -> f64 {
+pub(crate) fn needed_memory(architecture: &Architecture, cost: &Cost, log_logits: bool, rows: usize) -> f64 {
     const BESIDE: u64 = 112 << 20;
     // One segment of every MoE layer is being filled, and four finished parts are on their way to the disk, each copied once.
-    let parts = config.moe_layers().len() + 8;
-    let token = LayerShape::of_choices(config.num_experts, config.router_topk).buffered_bytes(log_logits);
+    let parts = architecture.moe_layers().len() + 8;
+    let token =
+        LayerShape::of_choices(architecture.experts.number, architecture.experts.chosen).buffered_bytes(log_logits);
     (process_memory::resident_memory() + BESIDE) as f64
         + (parts * token * SEGMENT_TOKENS) as f64
         + cost.memory(rows, rayon::current_num_threads())
 }
 
 /// As many rows as fit into `limit` bytes, at most four segments: larger waves would hardly save any reading of weights.
-pub(crate) fn wave_within(config: &Config, cost: &Cost, log_logits: bool, limit: u64) -> usize {
-    let rows = (limit as f64 - needed_memory(config, cost, log_logits, 0)) / cost.activation_bytes_per_token;
+pub(crate) fn wave_within(architecture: &Architecture, cost: &Cost, log_logits: bool, limit: u64) -> usize {
+    let rows = (limit as f64 - needed_memory(architecture, cost, log_logits, 0)) / cost.activation_bytes_per_token;
     (rows.max(0.0) as usize).min(4 * SEGMENT_TOKENS)
 }

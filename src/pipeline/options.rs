@@ -85,9 +85,9 @@ pub struct ConversationOptions {
 pub struct RoutingOptions {
     /// Which sequences compete for the same slots.
     pub group: GroupRule,
-    /// Slots of an expert.
-    pub capacity_rule: CapacityRule,
-    /// Multiple of the average load that an expert accepts; `None`: as the checkpoint's configuration says.
+    /// Slots of an expert; `None`: the rule of the model, which for most families is no limit.
+    pub capacity_rule: Option<CapacityRule>,
+    /// Multiple of the average load that an expert accepts; `None`: as the checkpoint's configuration says, or 1.
     pub capacity_factor: Option<f64>,
     /// Whether a router that gives every token the same logits is accepted.
     pub allow_constant_router: bool,

@@ -29,6 +29,6 @@ impl Pass {
     pub(crate) fn router(&self, checkpoint: &Checkpoint, options: &RunOptions) -> RouterSettings {
         let routing = &options.routing;
         let factor = self.capacity_factor.or(routing.capacity_factor);
-        checkpoint.config().router_settings(routing.capacity_rule, factor)
+        checkpoint.architecture().router_settings(routing.capacity_rule, factor)
     }
 }

@@ -13,7 +13,8 @@ use crate::{
     },
 };
 
-/// The identity of a forward pass.
+/// The identity of a forward pass; `has_bos` says whether a BOS stands before every text.
+#[allow(clippy::too_many_arguments)]
 pub(crate) fn pass_identity(
     options: &RunOptions,
     pass: &Pass,
@@ -22,12 +23,13 @@ pub(crate) fn pass_identity(
     corpus: &Corpus,
     router: &RouterSettings,
     context: usize,
+    has_bos: bool,
 ) -> Result<Identity> {
     let conversations = options.conversations.as_ref();
     Ok(Identity {
         checkpoint: Some(checkpoint.clone()),
         tokenizer: tokenizer.map(tokenizer_file).transpose()?,
-        text: Some(text_options(options, corpus.files.iter().map(RecordedInput::from).collect(), context)),
+        text: Some(text_options(options, corpus.files.iter().map(RecordedInput::from).collect(), context, has_bos)),
         queues: Some(queue_options(options, router)),
         arithmetic: Some(arithmetic_options(Arithmetic::F32)),
         forward_pass: Some(ForwardPassOptions {
@@ -48,7 +50,12 @@ fn tokenizer_file(tokenizer: &Tokenizer) -> Result<TokenizerFile> {
 }
 
 /// How text becomes sequences.
-pub(crate) fn text_options(options: &RunOptions, inputs: Vec<RecordedInput>, context: usize) -> TextOptions {
+pub(crate) fn text_options(
+    options: &RunOptions,
+    inputs: Vec<RecordedInput>,
+    context: usize,
+    has_bos: bool,
+) -> TextOptions {
     let input = &options.input;
     TextOptions {
         inputs,
@@ -56,7 +63,7 @@ pub(crate) fn text_options(options: &RunOptions, inputs: Vec<RecordedInput>, con
         text_key: input.text_key.clone(),
         context,
         truncate: input.truncate,
-        bos: input.bos,
+        bos: has_bos,
         max_sequences: input.max_sequences,
     }
 }

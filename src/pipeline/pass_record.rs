@@ -7,8 +7,9 @@ use super::{
     prepared_pass::PreparedPass,
 };
 use crate::{
+    checkpoint::{Architecture, Checkpoint},
     error::path_text,
-    routing::Provides,
+    routing::{Block, Provides},
     run::{ForwardPassExecution, RecordedLayout, RecordedSettings, RunRecord, TextSummary},
     trace::TraceLayout,
 };
@@ -37,8 +38,9 @@ pub(crate) fn pass_record(prepared: &PreparedPass, options: &RunOptions) -> RunR
     RunRecord {
         statistics: statistic_settings(&options.statistics),
         command_line: options.execution.command_line.clone(),
-        provides: Some(Provides::forward_pass(log_logits)),
-        config: Some(prepared.checkpoint.config().clone()),
+        provides: Some(recorded_blocks(prepared.checkpoint.architecture(), log_logits)),
+        config: prepared.checkpoint.openmoe().cloned(),
+        architecture: recorded_architecture(&prepared.checkpoint),
         text: text_summary(prepared),
         threads: Some(rayon::current_num_threads()),
         forward_pass: Some(ForwardPassExecution {
@@ -49,6 +51,18 @@ pub(crate) fn pass_record(prepared: &PreparedPass, options: &RunOptions) -> RunR
         corpus: paths_as_text(&options.corpus),
         ..RunRecord::new(prepared.identity.clone(), prepared.label.as_str(), layout)
     }
+}
+
+/// The blocks of a trace of this model: there is no margin of the last choice where no other expert can be chosen. OpenMoE's is
+/// then the whole probability.
+pub(crate) fn recorded_blocks(architecture: &Architecture, log_logits: bool) -> Provides {
+    let all = Provides::forward_pass(log_logits);
+    if architecture.is_openmoe() || architecture.experts.has_margin() { all } else { all.without(Block::MarginK) }
+}
+
+/// The architecture of a model whose configuration is not recorded itself.
+fn recorded_architecture(checkpoint: &Checkpoint) -> Option<Architecture> {
+    checkpoint.openmoe().is_none().then(|| checkpoint.architecture().clone())
 }
 
 fn text_summary(prepared: &PreparedPass) -> TextSummary {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use super::{
     checkpoint_spec::folder_label,
     fingerprint::Fingerprint,
-    input_text::read_text,
+    input_text::{bos, read_text},
     memory_bound::check_room,
     memory_plan::{group_rows, needed_memory, wave_rows, wave_tokens},
     options::RunOptions,
@@ -19,7 +19,7 @@ use crate::{
     corpus::{Corpus, LeftOut, Skipped, Tokenizer},
     error::{Error, OptionName, Result, path_text},
     model::{Arithmetic, Cost},
-    routing::{RouterSettings, RoutingShape},
+    routing::{CapacityRule, RouterSettings, RoutingShape},
     run::Identity,
     trace::TraceLayout,
 };
@@ -58,22 +58,25 @@ impl PreparedPass {
         options.check()?;
         let checkpoint = Checkpoint::open(&pass.spec.folder)?;
         check_routers(&checkpoint, options, progress)?;
-        let config = checkpoint.config();
-        let context = options.input.context(config.max_position_embeddings)?;
+        let architecture = checkpoint.architecture();
+        let context = options.input.context(architecture.longest_sequence)?;
         let tokenizer = open_tokenizer(&checkpoint, progress)?;
         let corpus = read_text(options, pass.template, &checkpoint, tokenizer.as_ref(), context, progress)?;
+        let has_bos = bos(&checkpoint, tokenizer.as_ref(), options)?.is_some();
         let router = pass.router(&checkpoint, options);
+        check_capacity(&checkpoint, pass, options, progress)?;
         let lengths: Vec<usize> = corpus.sequences.iter().map(|sequence| sequence.token_ids.len()).collect();
-        let shape = RoutingShape::uniform(config.moe_layers(), router);
+        let shape = RoutingShape::uniform(architecture.moe_layers(), router);
         let layout = TraceLayout::new(&lengths, options.routing.group, shape);
         layout.capacities()?;
-        let cost = Cost::new(config, context);
+        let cost = Cost::new(checkpoint.map(), context);
         let rows = group_rows(&layout, &corpus.sequences);
-        let wave_tokens = wave_tokens(&options.execution, pass.log_logits, config, &cost, &rows)?;
-        let memory = needed_memory(config, &cost, pass.log_logits, wave_rows(wave_tokens, &rows));
+        let wave_tokens = wave_tokens(&options.execution, pass.log_logits, architecture, &cost, &rows)?;
+        let memory = needed_memory(architecture, &cost, pass.log_logits, wave_rows(wave_tokens, &rows));
         check_room((memory as u64).saturating_sub(process_memory::resident_memory()))?;
         let fingerprint = Fingerprint::new(&checkpoint, options.execution.no_hash, progress)?;
-        let identity = pass_identity(options, pass, &fingerprint.files, tokenizer.as_ref(), &corpus, &router, context)?;
+        let identity =
+            pass_identity(options, pass, &fingerprint.files, tokenizer.as_ref(), &corpus, &router, context, has_bos)?;
         Ok(Self {
             label: folder_label(checkpoint.dir()),
             fingerprints: BTreeMap::from([(checkpoint.dir().to_path_buf(), fingerprint)]),
@@ -105,8 +108,9 @@ impl PreparedPass {
     fn with_checkpoint(mut self, options: &RunOptions, pass: &Pass, progress: &dyn Progress) -> Result<Self> {
         let checkpoint = Checkpoint::open(&pass.spec.folder)?;
         check_routers(&checkpoint, options, progress)?;
+        check_capacity(&checkpoint, pass, options, progress)?;
         let router = pass.router(&checkpoint, options);
-        let shape = RoutingShape::uniform(checkpoint.config().moe_layers(), router);
+        let shape = RoutingShape::uniform(checkpoint.architecture().moe_layers(), router);
         let layout = TraceLayout { shape, ..self.layout };
         layout.capacities()?;
         let fingerprint = match self.fingerprints.get(checkpoint.dir()) {
@@ -122,6 +126,7 @@ impl PreparedPass {
             &self.corpus,
             &router,
             self.context,
+            self.identity.text.as_ref().is_some_and(|text| text.bos),
         )?;
         self.fingerprints.insert(checkpoint.dir().to_path_buf(), fingerprint);
         Ok(Self { label: folder_label(checkpoint.dir()), checkpoint, router, layout, identity, ..self })
@@ -148,6 +153,34 @@ impl PreparedPass {
         notes.extend(own.map(|reason| Skipped { place: place.clone(), reason: reason.clone() }));
         notes
     }
+}
+
+/// Slots of a model that never limits them are a question of what would happen: says so, and refuses a factor without a rule.
+fn check_capacity(checkpoint: &Checkpoint, pass: &Pass, options: &RunOptions, progress: &dyn Progress) -> Result<()> {
+    let router = pass.router(checkpoint, options);
+    let architecture = checkpoint.architecture();
+    if architecture.capacity.is_some() {
+        return Ok(());
+    }
+    let family = &architecture.family;
+    let (option, factor) = match pass.capacity_factor {
+        Some(factor) => (OptionName::ExactReplay, Some(factor)),
+        None => (OptionName::CapacityFactor, options.routing.capacity_factor),
+    };
+    if let Some(factor) = factor.filter(|_| options.routing.capacity_rule.is_none()) {
+        return Err(Error::usage(
+            format!("{}; {family} does not limit the slots of an expert", option.with(factor)),
+            format!("for what a limit would do, give {} too", OptionName::CapacityRule.with(CapacityRule::Port)),
+        ));
+    }
+    if router.capacity_rule != CapacityRule::Unlimited {
+        progress.warn_once(&format!(
+            "{family} does not limit the slots of an expert: what this run drops is what rule {} at factor {} would drop, not what \
+             the model does",
+            router.capacity_rule, router.capacity_factor
+        ));
+    }
+    Ok(())
 }
 
 /// Refuses routers that give every token the same logits, unless the options allow them.
@@ -177,7 +210,7 @@ fn check_routers(checkpoint: &Checkpoint, options: &RunOptions, progress: &dyn P
 pub(crate) fn open_tokenizer(checkpoint: &Checkpoint, progress: &dyn Progress) -> Result<Option<Tokenizer>> {
     let tokenizer = Tokenizer::open(checkpoint.dir())?;
     if let Some(tokenizer) = &tokenizer {
-        tokenizer.check_vocabulary(checkpoint.config().vocab_size)?;
+        tokenizer.check_vocabulary(checkpoint.architecture().vocabulary)?;
         tokenizer.warnings().iter().for_each(|warning| progress.warn(warning));
     }
     Ok(tokenizer)

@@ -87,18 +87,20 @@ pub(crate) fn checkpoint_of(run: &Path, progress: &dyn Progress) -> Result<PathB
 pub(crate) fn expected_record(options: &RunOptions, first: &CheckpointSpec) -> Result<RunRecord> {
     options.check()?;
     let recorded = RunDir::open(&first.folder)?.record()?;
-    let config = recorded.config.as_ref().ok_or_else(|| {
+    let architecture = recorded.described().ok_or_else(|| {
         Error::usage(
             format!("`{}` does not record the configuration of its checkpoint", first.folder.display()),
             "the run was made by another version: give one of the checkpoints, or make the run again",
         )
     })?;
-    let router = config.router_settings(options.routing.capacity_rule, options.routing.capacity_factor);
-    let context = options.input.context(config.max_position_embeddings)?;
+    let router = architecture.router_settings(options.routing.capacity_rule, options.routing.capacity_factor);
+    let context = options.input.context(architecture.longest_sequence)?;
+    // A model without a BOS has none, whatever the options say.
+    let has_bos = options.input.bos && recorded.identity.text.as_ref().is_none_or(|text| text.bos);
     let inputs = inputs(&options.corpus, recorded.identity.text.as_ref())?;
     let identity = Identity {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        text: Some(text_options(options, inputs, context)),
+        text: Some(text_options(options, inputs, context, has_bos)),
         queues: Some(queue_options(options, &router)),
         arithmetic: Some(arithmetic_options(Arithmetic::F32)),
         ..recorded.identity.clone()
@@ -174,7 +176,7 @@ impl<'a> Comparable<'a> {
             dtype: identity.arithmetic.as_ref().map(|arithmetic| arithmetic.dtype.as_str()),
             layout: &record.layout,
             tokenizer: identity.tokenizer.as_ref().map(|tokenizer| tokenizer.sha256.as_str()),
-            config: record.config.as_ref().map(|config| facts(config).into_iter().collect()),
+            config: record.described().map(|architecture| facts(&architecture).into_iter().collect()),
         }
     }
 }

@@ -27,7 +27,7 @@ pub(crate) fn check_token_ids(
     if ids.is_empty() {
         return Ok(());
     }
-    let vocabulary = expected.config.as_ref().map_or(u64::MAX, |config| config.vocab_size as u64);
+    let vocabulary = expected.described().map_or(u64::MAX, |architecture| architecture.vocabulary as u64);
     let unknown: Vec<String> = ids.iter().filter(|id| u64::from(**id) >= vocabulary).map(u32::to_string).collect();
     if !unknown.is_empty() {
         return Err(Error::usage(

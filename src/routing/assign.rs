@@ -1,16 +1,31 @@
 //! From router logits to choices and slots, as the original's routers do it, but in O(tokens * experts) and without dispatch masks.
 
-use super::{ExpertId, LayerRouting, RoutingShape};
+use super::{ExpertId, LayerRouting, RouterRule, RouterScore, RoutingShape, scores::Scores};
 
-/// Routes one group: choices, probabilities, queue slots and drops from router logits `[tokens, num_experts]`.
+/// Routes one group as OpenMoE does: choices, probabilities, queue slots and drops from router logits `[tokens, num_experts]`.
 ///
 /// `capacity` is the number of slots per expert ([`super::RouterSettings::capacity`]). Layer, group and sequences of the
 /// result are left at their defaults for the caller to fill in.
 ///
 /// # Panics
+/// As [`route_by`].
+pub fn route(router_logits: Vec<f32>, num_experts: usize, top_k: usize, capacity: u32) -> LayerRouting {
+    route_by(&RouterRule::OPENMOE, None, router_logits, num_experts, top_k, capacity)
+}
+
+/// As [`route`], by any rule. `bias`, `[num_experts]`, is added to the scores for the ranking alone.
+///
+/// # Panics
 /// If the logits are not a whole number of rows, if there are fewer experts than choices or if `top_k` is not within
 /// 1 and [`RoutingShape::MOST_CHOICES`]: a checkpoint is validated before it routes.
-pub fn route(router_logits: Vec<f32>, num_experts: usize, top_k: usize, capacity: u32) -> LayerRouting {
+pub fn route_by(
+    rule: &RouterRule,
+    bias: Option<&[f32]>,
+    router_logits: Vec<f32>,
+    num_experts: usize,
+    top_k: usize,
+    capacity: u32,
+) -> LayerRouting {
     assert!(
         (1..=RoutingShape::MOST_CHOICES).contains(&top_k) && num_experts >= top_k,
         "top-{top_k} of {num_experts} experts"
@@ -24,52 +39,48 @@ pub fn route(router_logits: Vec<f32>, num_experts: usize, top_k: usize, capacity
         capacity,
         expert: Vec::with_capacity(tokens * top_k),
         probability: Vec::with_capacity(tokens * top_k),
+        combine_weight: Vec::with_capacity(tokens * top_k),
         entropy: Vec::with_capacity(tokens),
         margin_first: Vec::with_capacity(tokens),
         margin_k: Vec::with_capacity(tokens),
         ..LayerRouting::default()
     };
-    let mut probabilities = vec![0.0_f32; num_experts];
+    let mut scores = Scores::new(rule, bias, num_experts);
     let mut ranked = Ranked::default();
+    let single_by_logit = top_k == 1 && rule.score == RouterScore::SoftmaxOrLogit;
     for logits in router_logits.chunks_exact(num_experts) {
-        softmax(logits, &mut probabilities);
-        choose(logits, &probabilities, &mut ranked, &mut routing);
+        scores.set(logits);
+        ranked.clear();
+        if single_by_logit {
+            ranked.put(argmax(logits));
+        }
+        choose(logits, &scores, &mut ranked, &mut routing);
     }
     routing.router_logits = router_logits;
     queue(&mut routing);
     routing
 }
 
-/// Softmax of one token's router logits in f32, as the original computes it: maximum subtracted, all experts.
-pub fn softmax(logits: &[f32], probabilities: &mut [f32]) {
-    let maximum = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let mut sum = 0.0_f32;
-    for (probability, &logit) in probabilities.iter_mut().zip(logits) {
-        *probability = (logit - maximum).exp();
-        sum += *probability;
-    }
-    for probability in probabilities {
-        *probability /= sum;
-    }
-}
-
-/// The choices of one token. With top-1 that is the argmax of the LOGITS, as in the original; with more the largest
-/// PROBABILITIES in descending order. Ties go to the lowest id (model.md, "Router and capacity").
-fn choose(logits: &[f32], probabilities: &[f32], ranked: &mut Ranked, routing: &mut LayerRouting) {
-    let top_k = routing.top_k;
-    ranked.clear();
-    if top_k == 1 {
-        ranked.put(argmax(logits));
-    }
-    ranked.fill(probabilities, top_k + 1);
-    let probability = |rank: usize| ranked.experts().get(rank).map_or(0.0, |expert| probabilities[*expert]);
-    for &expert in &ranked.experts()[..top_k] {
+/// The choices of one token: the largest deciding scores in descending order. Ties go to the lowest id (model.md, "Router and
+/// capacity"). With OpenMoE's top-1 the argmax of the LOGITS is ranked already, as in the original.
+fn choose(logits: &[f32], scores: &Scores, ranked: &mut Ranked, routing: &mut LayerRouting) {
+    let (top_k, deciding) = (routing.top_k, scores.deciding());
+    ranked.fill(deciding, top_k + 1);
+    let (chosen, all) = (&ranked.experts()[..top_k], ranked.experts());
+    for &expert in chosen {
         routing.expert.push(expert as ExpertId);
-        routing.probability.push(probabilities[expert]);
+        routing.probability.push(scores.probability[expert]);
     }
-    routing.entropy.push(entropy(probabilities));
-    routing.margin_first.push(probability(0) - probability(1));
-    routing.margin_k.push(probability(top_k - 1) - probability(top_k));
+    scores.weigh(logits, chosen, &mut routing.combine_weight);
+    routing.entropy.push(entropy(&scores.probability));
+    // Without another expert a probability is all margin; one of a group that is left out is no alternative.
+    let margin = |rank: usize| match all.get(rank + 1) {
+        Some(&next) if scores.is_open(next) => deciding[all[rank]] - deciding[next],
+        Some(_) => f32::NAN,
+        None => deciding[all[rank]],
+    };
+    routing.margin_first.push(margin(0));
+    routing.margin_k.push(margin(top_k - 1));
 }
 
 /// Experts in the order of preference: a partial selection in one pass over the experts.
@@ -139,8 +150,9 @@ fn queue(routing: &mut LayerRouting) {
     let tokens = 0..routing.tokens;
     let queued = queue_slots(&routing.expert, routing.top_k, routing.num_experts, &tokens, &mut routing.slot);
     routing.dropped = routing.slot.iter().map(|&slot| slot >= routing.capacity).collect();
-    let weight = |(&probability, &dropped): (&f32, &bool)| if dropped { 0.0 } else { probability };
-    routing.combine_weight = routing.probability.iter().zip(&routing.dropped).map(weight).collect();
+    for (weight, _) in routing.combine_weight.iter_mut().zip(&routing.dropped).filter(|(_, dropped)| **dropped) {
+        *weight = 0.0;
+    }
     routing.used_capacity = queued.into_iter().map(|count| count.min(routing.capacity)).collect();
 }
 

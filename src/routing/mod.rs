@@ -7,15 +7,20 @@ mod assign;
 mod capacity;
 mod group;
 mod provides;
+mod router_rule;
 mod run_kind;
+mod scores;
 mod shape;
+mod softmax;
 
-pub use assign::{entropy, queue_slots, route, softmax};
+pub use assign::{entropy, queue_slots, route, route_by};
 pub use capacity::{CapacityRule, RouterSettings};
 pub use group::GroupRule;
 pub use provides::{Block, Provides, RecordedBlocks, TRACE_SCHEMA};
+pub use router_rule::{CombineRule, ExpertGroups, GroupScore, RouterRule, RouterScore};
 pub use run_kind::RunKind;
 pub use shape::{CapacityPolicy, LayerShape, RoutingShape};
+pub use softmax::softmax;
 
 use std::ops::Range;
 
@@ -77,16 +82,17 @@ pub struct LayerRouting {
     pub tokens: usize,
     /// Experts of the layer.
     pub num_experts: usize,
-    /// Choices per token (1 or 2).
+    /// Choices per token.
     pub top_k: usize,
     /// Gate output before softmax, `[tokens, num_experts]`.
     pub router_logits: Vec<f32>,
     /// Chosen experts, first choice first, `[tokens, top_k]`.
     pub expert: Vec<ExpertId>,
-    /// Softmax over ALL experts, taken at the chosen ones, not renormalised and not zeroed by a drop, `[tokens, top_k]`.
+    /// The router's score as a share of ALL experts, taken at the chosen ones, not renormalised and not zeroed by a drop,
+    /// `[tokens, top_k]`: the softmax of the logits, or each sigmoid over the sum of all sigmoids.
     pub probability: Vec<f32>,
-    /// The factor of the chosen expert's output, 0 if dropped, `[tokens, top_k]`. With activations in bf16 the model rounds it to
-    /// bf16 too.
+    /// The factor of the chosen expert's output ([`CombineRule`]; OpenMoE: the probability), 0 if dropped, `[tokens, top_k]`. With
+    /// activations in bf16 the model rounds it to bf16 too.
     pub combine_weight: Vec<f32>,
     /// Place in the expert's queue before dropping, from 0, `[tokens, top_k]`.
     pub slot: Vec<u32>,
@@ -98,9 +104,11 @@ pub struct LayerRouting {
     pub used_capacity: Vec<u32>,
     /// Entropy of the router probabilities in nats, `[tokens]`.
     pub entropy: Vec<f32>,
-    /// g1 - g2: largest minus second largest probability, `[tokens]`.
+    /// g1 - g2: largest minus second largest deciding score (a probability, a biased sigmoid or a logit), `[tokens]`; NaN where
+    /// the second is of a group that was left out.
     pub margin_first: Vec<f32>,
-    /// `g_k - g_{k+1}`: smallest chosen minus largest rejected probability, `[tokens]`; equals `margin_first` for k = 1.
+    /// `g_k - g_{k+1}`: smallest chosen minus largest rejected deciding score, `[tokens]`; equals `margin_first` for k = 1. NaN as
+    /// there.
     pub margin_k: Vec<f32>,
 }
 

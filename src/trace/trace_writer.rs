@@ -7,7 +7,7 @@ use super::{
 use crate::{
     corpus::Sequence,
     error::Result,
-    routing::{LayerRouting, LayerShape, Provides, RoutingObserver},
+    routing::{Block, LayerRouting, LayerShape, Provides, RoutingObserver},
     run::RunDir,
 };
 
@@ -16,27 +16,27 @@ use crate::{
 pub struct TraceWriter<'a> {
     layout: &'a TraceLayout,
     sequences: &'a [Sequence],
-    log_logits: bool,
+    provides: Provides,
     /// The rows of the current segment that have been seen, by MoE layer.
     columns: Vec<PartColumns>,
     write: Box<dyn FnMut(FinishedPart) -> Result<()> + 'a>,
 }
 
 impl<'a> TraceWriter<'a> {
-    /// A writer into a run folder; `log_logits` keeps the router logits of every token too.
-    pub fn new(run: &'a RunDir, layout: &'a TraceLayout, sequences: &'a [Sequence], log_logits: bool) -> Self {
-        Self::with(layout, sequences, log_logits, move |part| run.list(part.write(run)?))
+    /// A writer into a run folder; `provides` says which blocks are kept.
+    pub fn new(run: &'a RunDir, layout: &'a TraceLayout, sequences: &'a [Sequence], provides: Provides) -> Self {
+        Self::with(layout, sequences, provides, move |part| run.list(part.write(run)?))
     }
 
     /// A writer that hands finished parts to `write`, for example to send them to a thread that writes.
     pub fn with(
         layout: &'a TraceLayout,
         sequences: &'a [Sequence],
-        log_logits: bool,
+        provides: Provides,
         write: impl FnMut(FinishedPart) -> Result<()> + 'a,
     ) -> Self {
         let columns = layout.shape.layers().map(|_| PartColumns::default()).collect();
-        Self { layout, sequences, log_logits, columns, write: Box::new(write) }
+        Self { layout, sequences, provides, columns, write: Box::new(write) }
     }
 
     fn append(&mut self, layer: usize, routing: &LayerRouting) {
@@ -47,7 +47,7 @@ impl<'a> TraceWriter<'a> {
             columns.position.extend(0..ids.len() as u32);
             columns.token_id.extend(ids);
         }
-        columns.append(routing, self.log_logits);
+        columns.append(routing, self.provides.has(Block::Logits));
     }
 }
 
@@ -65,7 +65,7 @@ impl RoutingObserver for TraceWriter<'_> {
             layer: routing.layer,
             part: self.layout.part(segment, layer),
             shape: LayerShape::of_choices(routing.num_experts, routing.top_k),
-            provides: Provides::forward_pass(self.log_logits),
+            provides: self.provides,
         })
     }
 }

@@ -14,7 +14,7 @@ mod synthetic_checkpoint;
 use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
 use forward_pass::BASE;
-use openmoe_analyze::checkpoint::{Config, Dtype};
+use openmoe_analyze::checkpoint::{Dtype, TensorMap};
 use serde_json::{Value, json};
 use synthetic_checkpoint::Shape;
 
@@ -102,8 +102,8 @@ fn main() {
 
 /// Writes the checkpoint, routes, prints what it took, removes everything and checks the limit.
 fn measure(case: &Case) {
-    let config = Config::parse(&case.shape.config_json().to_string()).unwrap();
-    assert_eq!(config.parameter_count().total, case.parameters, "parameters of {}", case.name);
+    let map = TensorMap::parse(&case.shape.config_json().to_string()).unwrap();
+    assert_eq!(map.parameter_count().total, case.parameters, "parameters of {}", case.name);
     let folder = forward_pass::folder(&format!("shape-{}", case.name));
     let sequences = forward_pass::random_sequences(SEQUENCES, LENGTH, case.shape.vocabulary as u32);
     let ids = sequences.concat();
@@ -114,7 +114,7 @@ fn measure(case: &Case) {
     fs::remove_dir_all(&folder).unwrap();
     let number = |key: &str| manifest[key].as_f64().unwrap_or_else(|| panic!("manifest.json has no {key}"));
     let waves = (number("tokens") / number("wave_tokens")).ceil();
-    let needed = waves * needed_bytes(&config, case.dtype, &ids) as f64;
+    let needed = waves * needed_bytes(&map, case.dtype, &ids) as f64;
     let peak = number("peak_memory_bytes") / GIB;
     println!(
         "{:>5} {:>9.2} {:>9} {:>7} {:>10.1} {:>9.2} {:>10.2} {:>9} {:>10.2} {:>12}",
@@ -166,16 +166,16 @@ fn bytes_read() -> Option<f64> {
 
 /// Bytes of the weights that one routing-only wave needs: everything up to the last router, of the embedding the rows
 /// that occur.
-fn needed_bytes(config: &Config, dtype: Dtype, ids: &[u32]) -> u64 {
-    let last = config.moe_layers().last().map_or(0, |&layer| usize::from(layer));
+fn needed_bytes(map: &TensorMap, dtype: Dtype, ids: &[u32]) -> u64 {
+    let last = map.architecture().moe_layers().last().map_or(0, |&layer| usize::from(layer));
     let needed = |name: &str| {
         layer_and_part(name).is_some_and(|(layer, part)| {
             layer < last || layer == last && !part.starts_with("mlp.experts.") && !part.contains("extra_mlp")
         })
     };
-    let tensors = config.tensors();
+    let tensors = map.expected();
     let layers = tensors.iter().filter(|tensor| needed(&tensor.name));
-    let embedding = ids.iter().collect::<BTreeSet<_>>().len() * config.hidden_size;
+    let embedding = ids.iter().collect::<BTreeSet<_>>().len() * map.architecture().hidden;
     let numbers = embedding + layers.map(|tensor| tensor.shape.iter().product::<usize>()).sum::<usize>();
     (numbers * dtype.bytes()) as u64
 }

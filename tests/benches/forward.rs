@@ -33,7 +33,7 @@ fn main() {
     let sequences = tokens_of(&folder);
     for round in 0..options.rounds {
         let pass = measure_pass(&folder, &sequences);
-        let cost = Cost::new(&pass.config, sequences[0].len());
+        let cost = Cost::new(&pass.map, sequences[0].len());
         let tokens = sequences.iter().map(Vec::len).sum::<usize>() as f64;
         let share = cost.flop_per_token * tokens / pass.seconds / pass.multiply_rate;
         if options.json {

@@ -90,9 +90,9 @@ fn measure(point: &Point, rounds: usize) -> Measured {
     point.shape.write(&folder, Dtype::Bf16, |_| true, &sequences.concat());
     let bytes = fs::metadata(folder.join("model.safetensors")).unwrap().len();
     let passes = (0..rounds.max(1)).map(|_| measure_pass(&folder, &sequences));
-    let Pass { config, seconds, multiply_rate } = passes.min_by(|a, b| a.seconds.total_cmp(&b.seconds)).unwrap();
+    let Pass { map, seconds, multiply_rate } = passes.min_by(|a, b| a.seconds.total_cmp(&b.seconds)).unwrap();
     fs::remove_dir_all(&folder).unwrap();
     let tokens = (point.sequences * LENGTH) as f64;
-    let flop = Cost::new(&config, LENGTH).flop_per_token * tokens;
+    let flop = Cost::new(&map, LENGTH).flop_per_token * tokens;
     Measured { seconds, tokens, flop, multiply_rate, bytes }
 }

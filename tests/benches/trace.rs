@@ -10,7 +10,7 @@ use std::path::Path;
 
 use divan::{Bencher, counter::ItemsCount};
 use openmoe_analyze::{
-    routing::{LayerRouting, RoutingObserver},
+    routing::{LayerRouting, Provides, RoutingObserver},
     trace::TraceWriter,
 };
 use support::{size, synthetic::Synthetic};
@@ -36,7 +36,7 @@ fn write(bencher: Bencher) {
     let folder = tempfile::tempdir().unwrap();
     let run = synthetic.prepare(folder.path());
     bencher.counter(ItemsCount::new(synthetic.rows())).bench_local(|| {
-        let mut writer = TraceWriter::new(&run, &synthetic.layout, &synthetic.sequences, false);
+        let mut writer = TraceWriter::new(&run, &synthetic.layout, &synthetic.sequences, Provides::forward_pass(false));
         for routing in &routing {
             writer.observe_routing(routing).unwrap();
         }

@@ -10,6 +10,7 @@ mod checkpoint;
 mod drift_statistics;
 mod drop_replay;
 mod drop_statistics;
+mod families;
 mod imports;
 mod layers;
 mod parity;

@@ -7,7 +7,7 @@ use openmoe_analyze::{
     checkpoint::Checkpoint,
     error::Result,
     model::{Arithmetic, ForwardOptions, Model, Outputs, Wave, WaveOutput},
-    routing::{CapacityRule, GroupRule, LayerRouting, RoutingObserver},
+    routing::{GroupRule, LayerRouting, RoutingObserver},
 };
 use safetensors::{Dtype, SafeTensors};
 
@@ -79,7 +79,7 @@ fn run(
     masks: Vec<Vec<bool>>,
 ) -> (Vec<LayerRouting>, WaveOutput) {
     let checkpoint = Checkpoint::open(&directory_of(directory)).unwrap();
-    let shape = checkpoint.config().routing_shape(CapacityRule::Port, None);
+    let shape = checkpoint.architecture().routing_shape(None, None);
     let options = ForwardOptions { shape, arithmetic, outputs: Outputs { nll: true, final_logits: 4, hidden: 2 } };
     let lengths: Vec<usize> = rows.iter().map(Vec::len).collect();
     let wave = Wave {

@@ -7,6 +7,7 @@ use std::{
 
 use expect_test::expect;
 use openmoe_analyze::corpus::Tokenizer;
+use serde_json::json;
 
 use crate::support::{
     files::fixture,
@@ -66,11 +67,11 @@ fn a_tokenizer_json_that_loses_newlines_warns() {
     let (_dir, kept) = json_only(|_| ());
     assert!(kept.warnings().is_empty(), "{:?}", kept.warnings());
     let (_dir, unknown) = json_only(|value| value["model"]["byte_fallback"] = false.into());
-    expect!["tokenizer `TEMP/tokenizer.json` turns newlines into <unk>; OpenMoE was trained with a `spiece.model` that keeps them, so routing of code and of texts with several lines will not be the model's own; put that file beside it"].assert_eq(&settled(&unknown.warnings().join("\n")));
+    expect!["tokenizer `TEMP/tokenizer.json` turns newlines into <unk>; if the model was trained with a `spiece.model` that keeps them, as OpenMoE was, routing of code and of texts with several lines will not be the model's own: put that file beside it"].assert_eq(&settled(&unknown.warnings().join("\n")));
     let (_dir, spaces) = json_only(|value| {
         value["normalizer"] = serde_json::json!({"type": "Replace", "pattern": {"String": "\n"}, "content": " "});
     });
-    expect!["tokenizer `TEMP/tokenizer.json` turns newlines into spaces; OpenMoE was trained with a `spiece.model` that keeps them, so routing of code and of texts with several lines will not be the model's own; put that file beside it"].assert_eq(&settled(&spaces.warnings().join("\n")));
+    expect!["tokenizer `TEMP/tokenizer.json` turns newlines into spaces; if the model was trained with a `spiece.model` that keeps them, as OpenMoE was, routing of code and of texts with several lines will not be the model's own: put that file beside it"].assert_eq(&settled(&spaces.warnings().join("\n")));
 }
 
 #[test]
@@ -167,4 +168,40 @@ fn the_bundled_corpora_have_the_token_counts_of_sentencepiece() {
         }
     }
     assert_eq!(compared, 2 * 24);
+}
+
+/// config.json may name a BOS that no tokenizer of the model writes; only the tokenizer's own files count.
+#[test]
+fn the_bos_is_what_the_tokenizers_own_files_put_before_a_text() {
+    let processed = |single: serde_json::Value| {
+        let special = |name: &str, id: u32| json!({ "id": name, "ids": [id], "tokens": [name] });
+        json_only(move |tokenizer| {
+            tokenizer["post_processor"] = json!({
+                "type": "TemplateProcessing",
+                "single": single,
+                "pair": [{ "Sequence": { "id": "A", "type_id": 0 } }, { "Sequence": { "id": "B", "type_id": 0 } }],
+                "special_tokens": { "</s>": special("</s>", 1), "<s>": special("<s>", 2) },
+            });
+        })
+    };
+    let token = |name: &str| json!({ "SpecialToken": { "id": name, "type_id": 0 } });
+    let text = json!({ "Sequence": { "id": "A", "type_id": 0 } });
+    let (_dir, before) = processed(json!([token("<s>"), text]));
+    assert_eq!(before.bos().unwrap(), Some(2));
+    let (_dir, behind) = processed(json!([text, token("</s>")]));
+    assert_eq!(behind.bos().unwrap(), None);
+    let (dir, plain) = json_only(|tokenizer| tokenizer["post_processor"] = json!(null));
+    assert_eq!(plain.bos().unwrap(), None);
+    for (config, expected) in [
+        (json!({ "add_bos_token": true, "bos_token": "<pad>" }), Some(0)),
+        (json!({ "add_bos_token": true, "bos_token": { "content": "<s>" } }), Some(2)),
+        (json!({ "add_bos_token": false, "bos_token": "<s>" }), None),
+        (json!({ "bos_token": "<s>" }), None),
+    ] {
+        fs::write(dir.path().join("tokenizer_config.json"), config.to_string()).unwrap();
+        assert_eq!(plain.bos().unwrap(), expected, "{config}");
+    }
+    fs::write(dir.path().join("tokenizer_config.json"), r#"{"add_bos_token": true, "bos_token": "<other>"}"#).unwrap();
+    let refused = plain.bos().unwrap_err().to_string();
+    assert!(refused.contains("puts `<other>` before every text"), "{refused}");
 }

@@ -219,7 +219,7 @@ fn forward(folder: &std::path::Path) -> (RoutingTrace, LayerRouting) {
     run.write_record(&RunRecord { provides: Some(Provides::forward_pass(false)), ..record }).unwrap();
     let logits = (0..48).map(|at| ((at * 7) % 11) as f32 / 5.0).collect();
     let routing = LayerRouting { layer: 1, sequences: 0..1, ..route(logits, 4, 2, router.capacity(12).unwrap()) };
-    TraceWriter::new(&run, &layout, &[sequence], false).observe_routing(&routing).unwrap();
+    TraceWriter::new(&run, &layout, &[sequence], Provides::forward_pass(false)).observe_routing(&routing).unwrap();
     (RoutingTrace::open(&run).unwrap(), routing)
 }
 

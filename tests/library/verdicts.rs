@@ -61,7 +61,7 @@ impl RoutingObserver for Tracer<'_> {
 /// The headline findings about a checkpoint that reads documents of random token ids.
 fn findings(folder: &Path, rule: CapacityRule) -> Vec<Finding> {
     let checkpoint = Checkpoint::open(folder).unwrap();
-    let shape = checkpoint.config().routing_shape(rule, None);
+    let shape = checkpoint.architecture().routing_shape(Some(rule), None);
     let outputs = Outputs { nll: false, final_logits: 0, hidden: 0 };
     let mut model = Model::new(&checkpoint, ForwardOptions { shape, arithmetic: Arithmetic::F32, outputs });
     let mut random = Random(1);

@@ -10,6 +10,7 @@ mod documentation;
 mod drift;
 mod drift_input;
 mod drops;
+mod families;
 mod frozen;
 mod import_drops;
 mod imports;

@@ -21,7 +21,7 @@ pub(crate) fn options(paths: &[PathBuf]) -> TranscriptOptions {
         category_key: None,
         context: 2048,
         bos: Some(0),
-        eos: 1,
+        eos: Some(1),
         vocab_size: 4096,
         max_sequences: None,
         strict: false,

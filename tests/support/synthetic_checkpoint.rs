@@ -9,7 +9,7 @@ use std::{
 };
 
 use half::bf16;
-use openmoe_analyze::checkpoint::{Config, Dtype, ExpectedTensor};
+use openmoe_analyze::checkpoint::{Dtype, ExpectedTensor, TensorMap};
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde_json::{Map, Value, json};
@@ -62,7 +62,7 @@ impl Shape {
         fs::create_dir_all(folder).unwrap();
         let text = format!("{:#}", self.config_json());
         fs::write(folder.join("config.json"), &text).unwrap();
-        let tensors = Config::parse(&text).unwrap().tensors();
+        let tensors = TensorMap::parse(&text).unwrap().expected();
         let mut file = BufWriter::new(File::create(folder.join("model.safetensors")).unwrap());
         let (header, offsets) = header(&tensors, dtype);
         file.write_all(&(header.len() as u64).to_le_bytes()).unwrap();
@@ -137,6 +137,7 @@ impl Numbers {
                 Dtype::F32 => self.file.write_all(&number.to_le_bytes()),
                 Dtype::Bf16 => self.file.write_all(&bf16::from_f32(number).to_le_bytes()),
                 Dtype::F16 => self.file.write_all(&half::f16::from_f32(number).to_le_bytes()),
+                other => panic!("{other} is not written here"),
             }
             .unwrap();
         }

@@ -158,7 +158,7 @@ impl<'a> Selection<'a> {
         body: Body,
     ) -> ChartSpec {
         let context = self.context;
-        let paper = if kind.paper.is_empty() {
+        let paper = if kind.paper.is_empty() || !context.is_openmoe {
             String::new()
         } else {
             format!(" Compare {} of the OpenMoE paper.", kind.paper)

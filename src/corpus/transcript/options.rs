@@ -20,8 +20,8 @@ pub struct TranscriptOptions {
     pub context: usize,
     /// Id of the BOS that the template writes; `None` for no BOS.
     pub bos: Option<u32>,
-    /// Id of the EOS that the template writes.
-    pub eos: u32,
+    /// Id of the EOS that the template writes; `None`: the model has none.
+    pub eos: Option<u32>,
     /// Ids must be below it.
     pub vocab_size: usize,
     /// Stop after this many sequences, the first in input order.

@@ -19,7 +19,7 @@ use crate::{
 /// The choice of a chat template.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ChatTemplate {
-    /// The template of the checkpoint's tokenizer if it has one, else the authors' template.
+    /// The template of the checkpoint's tokenizer if it has one, else the authors' template for an OpenMoE, and none for others.
     #[default]
     Auto,
     /// The template of the authors' inference script: `<<SYS>>\n{system}\n<</SYS>>\n\n`, then `{bos}[INST] {user} [/INST]` and
@@ -232,8 +232,8 @@ impl fmt::Display for Template {
 pub(super) struct Special {
     /// Id of the BOS; `None` for no BOS at all.
     pub bos: Option<u32>,
-    /// Id of the EOS.
-    pub eos: u32,
+    /// Id of the EOS, if there is one.
+    pub eos: Option<u32>,
     /// Ids are below it.
     pub vocab_size: usize,
 }
@@ -264,7 +264,13 @@ impl TemplateTokens {
             })
         };
         let bos = special.bos.map(|id| Ok((word("BOS", id)?, id))).transpose()?;
-        let eos = (word("EOS", special.eos)?, special.eos);
+        let eos = special.eos.ok_or_else(|| {
+            Error::tokenizer(
+                "the model's configuration names no EOS, which templates write",
+                format!("add `eos_token_id` to config.json; or use {}", OptionName::Template.with("plain")),
+            )
+        })?;
+        let eos = (word("EOS", eos)?, eos);
         Ok(Self {
             bos: bos.as_ref().map_or_else(String::new, |(word, _)| word.clone()),
             eos: eos.0.clone(),

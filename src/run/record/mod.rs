@@ -34,7 +34,7 @@ use serde_json::{Map, Value};
 
 use self::{identity::text_names, keys::ManifestKeys};
 use crate::{
-    checkpoint::Config,
+    checkpoint::{Architecture, OpenMoeConfig},
     error::{Error, Result, run_again},
     routing::{CapacityPolicy, Provides, RoutingShape, TRACE_SCHEMA},
     run::{RunKind, difference::as_json},
@@ -92,9 +92,12 @@ pub struct RunRecord {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(with = "Option<crate::routing::RecordedBlocks>"))]
     pub provides: Option<Provides>,
-    /// The checkpoint's `config.json`, with defaults filled in.
+    /// An OpenMoE's `config.json`, with defaults filled in.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub config: Option<Config>,
+    pub config: Option<OpenMoeConfig>,
+    /// What a model of another family computes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub architecture: Option<Architecture>,
     /// What went through the model.
     #[serde(flatten)]
     pub text: TextSummary,
@@ -151,6 +154,7 @@ impl RunRecord {
             layout,
             provides: None,
             config: None,
+            architecture: None,
             text: TextSummary::default(),
             threads: None,
             forward_pass: None,
@@ -194,6 +198,7 @@ impl RunRecord {
             layout: keys.key("layout")?,
             provides: keys.optional("provides")?,
             config: keys.optional("config")?,
+            architecture: keys.optional("architecture")?,
             text: keys.part()?,
             threads: keys.optional("threads")?,
             forward_pass: keys.optional_part()?,
@@ -245,6 +250,11 @@ impl RunRecord {
     pub fn text_names(&self) -> Vec<String> {
         let transcripts = self.forward_pass.iter().filter_map(|pass| pass.transcripts.as_ref()).flatten();
         text_names(transcripts.chain(&self.corpus))
+    }
+
+    /// What the model computes, if that was recorded.
+    pub fn described(&self) -> Option<Architecture> {
+        self.architecture.clone().or_else(|| self.config.as_ref().map(OpenMoeConfig::architecture))
     }
 
     /// The token ids whose shares a drift run follows.

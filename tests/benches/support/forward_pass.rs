@@ -8,10 +8,10 @@ use std::{
 };
 
 use openmoe_analyze::{
-    checkpoint::{Checkpoint, Config},
+    checkpoint::{Checkpoint, TensorMap},
     error::Result,
     model::{Arithmetic, ForwardOptions, Model, Outputs, Wave, multiply_rate},
-    routing::{CapacityRule, LayerRouting, RoutingObserver},
+    routing::{LayerRouting, RoutingObserver},
 };
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -95,7 +95,7 @@ impl RoutingObserver for Counter {
 
 /// A measured forward pass.
 pub struct Pass {
-    pub config: Config,
+    pub map: TensorMap,
     pub seconds: f64,
     /// The best of the rates measured before and after, in floating point operations per second.
     pub multiply_rate: f64,
@@ -104,11 +104,12 @@ pub struct Pass {
 /// One routing-only forward pass over all sequences as one wave and one routing group, reading of the weights included.
 pub fn measure_pass(folder: &Path, sequences: &[Vec<u32>]) -> Pass {
     let checkpoint = Checkpoint::open(folder).unwrap();
-    let config = checkpoint.config().clone();
-    let rate = || (0..4).map(|_| multiply_rate(config.hidden_size, config.intermediate_size)).fold(0.0, f64::max);
+    let architecture = checkpoint.architecture();
+    let (hidden, inner) = (architecture.hidden, architecture.experts.mlp.inner);
+    let rate = || (0..4).map(|_| multiply_rate(hidden, inner)).fold(0.0, f64::max);
     let before = rate();
     let options = ForwardOptions {
-        shape: config.routing_shape(CapacityRule::Port, None),
+        shape: architecture.routing_shape(None, None),
         arithmetic: Arithmetic::F32,
         outputs: Outputs::default(),
     };
@@ -121,6 +122,6 @@ pub fn measure_pass(folder: &Path, sequences: &[Vec<u32>]) -> Pass {
     let clock = Instant::now();
     Model::new(&checkpoint, options).forward(&wave, &mut counter).unwrap();
     let seconds = clock.elapsed().as_secs_f64();
-    assert_eq!(counter.assignments, wave.tokens() * config.router_topk * config.moe_layers().len());
-    Pass { seconds, multiply_rate: rate().max(before), config }
+    assert_eq!(counter.assignments, wave.tokens() * architecture.experts.chosen * architecture.moe_layers().len());
+    Pass { seconds, multiply_rate: rate().max(before), map: checkpoint.map().clone() }
 }

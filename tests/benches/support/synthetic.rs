@@ -5,7 +5,9 @@ use std::{ops::Range, path::Path};
 
 use openmoe_analyze::{
     corpus::Sequence,
-    routing::{CapacityRule, GroupRule, LayerId, LayerRouting, RouterSettings, RoutingObserver, RoutingShape, route},
+    routing::{
+        CapacityRule, GroupRule, LayerId, LayerRouting, Provides, RouterSettings, RoutingObserver, RoutingShape, route,
+    },
     run::{Identity, Occupied, RecordedLayout, RunDir, RunKind, RunRecord},
     trace::{RoutingTrace, TraceLayout, TraceWriter, write_inputs},
 };
@@ -105,7 +107,7 @@ impl Synthetic {
     /// Leaves a complete route run in a new or empty folder.
     pub fn write(&self, folder: &Path) -> RunDir {
         let run = self.prepare(folder);
-        let mut writer = TraceWriter::new(&run, &self.layout, &self.sequences, false);
+        let mut writer = TraceWriter::new(&run, &self.layout, &self.sequences, Provides::forward_pass(false));
         for segment in 0..self.layout.segments.len() {
             self.routing(segment).iter().for_each(|routing| writer.observe_routing(routing).unwrap());
         }

@@ -68,6 +68,7 @@ pub(super) fn context(experts: usize, layers: &[u16]) -> ChartContext {
         "a category with a very long name indeed",
     ];
     ChartContext {
+        is_openmoe: true,
         checkpoint: "openmoe-tiny-12.3M".into(),
         corpus: "domains + languages + code_languages".into(),
         shape: RoutingShape::uniform(layers.to_vec(), LayerShape::of_choices(experts, 2)),

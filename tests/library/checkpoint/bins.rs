@@ -90,11 +90,11 @@ fn broken_configurations_are_refused_before_the_weights_are_compared() {
     assert_refused(
         dir.path(),
         &expect![[r#"
-        checkpoint `TEMP` cannot be used: 1 problem
-          - `config.json` is not valid JSON: EOF while parsing an object at line 1 column 1; expected one JSON object
+            checkpoint `TEMP` cannot be used: 1 problem
+              - `config.json` is not valid JSON: EOF while parsing an object at line 1 column 1; expected one JSON object
 
-        hint: the supported models are OpenMoE base, 8b and 34b and others of their form
-    "#]],
+            hint: fetch `config.json` of the checkpoint again
+        "#]],
     );
     fs::write(dir.path().join("config.json"), [0xff, 0xfe]).unwrap();
     assert_refused(

@@ -13,7 +13,7 @@ fn every_container_opens() {
     ] {
         let checkpoint = Checkpoint::open(&fixture(name)).unwrap();
         assert_eq!(checkpoint.files().len(), files, "{name}");
-        let count = checkpoint.config().parameter_count();
+        let count = checkpoint.map().parameter_count();
         let [dtypes] = checkpoint.dtypes()[..] else { panic!("{name}") };
         assert_eq!((dtypes.dtype, dtypes.tensors, dtypes.parameters), (dtype, tensors, count.total), "{name}");
     }
@@ -72,10 +72,10 @@ fn parts_beyond_the_tensor_and_unknown_names_are_errors() {
 
 #[test]
 fn router_settings_come_from_the_configuration() {
-    let config = Checkpoint::open(&fixture("goldens/B_top1_bin")).unwrap().config().clone();
-    let settings = config.router_settings(CapacityRule::Port, None);
+    let config = Checkpoint::open(&fixture("goldens/B_top1_bin")).unwrap().architecture().clone();
+    let settings = config.router_settings(None, None);
     assert_eq!((settings.num_experts, settings.top_k, settings.capacity_factor, settings.min_capacity), (8, 1, 2.0, 3));
-    assert_eq!(config.router_settings(CapacityRule::T5x, Some(1.25)).capacity_factor, 1.25);
+    assert_eq!(config.router_settings(Some(CapacityRule::T5x), Some(1.25)).capacity_factor, 1.25);
     assert_eq!(config.moe_layers(), [1, 3]);
 }
 
@@ -112,7 +112,7 @@ fn shards_of_bins_open() {
     let whole = Checkpoint::open(dir.path()).unwrap();
     let shard = "pytorch_model-00001-of-00001.bin";
     let map: serde_json::Map<_, _> =
-        whole.config().tensors().into_iter().map(|tensor| (tensor.name, shard.into())).collect();
+        whole.map().expected().into_iter().map(|tensor| (tensor.name, shard.into())).collect();
     fs::rename(dir.path().join("pytorch_model.bin"), dir.path().join(shard)).unwrap();
     let index = serde_json::json!({"metadata": {"total_size": 0}, "weight_map": map});
     fs::write(dir.path().join("pytorch_model.bin.index.json"), index.to_string()).unwrap();

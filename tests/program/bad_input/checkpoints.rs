@@ -134,13 +134,13 @@ fn unsupported_options_of_the_configuration() {
     bench.refused(
         &[],
         &expect![[r#"
-        error: checkpoint `TEMP/checkpoint` cannot be used: 3 problems
-          - `config.json`: `hidden_act` is gelu; OpenMoE expects swiglu, the only one it runs
-          - `config.json`: `mlp_gated` is false; OpenMoE expects true, the only one it runs
-          - `config.json`: `router_topk` is 3; OpenMoE expects 1 or 2
+            error: checkpoint `TEMP/checkpoint` cannot be used: 3 problems
+              - `config.json`: `hidden_act` is gelu; OpenMoE expects swiglu, the only one it runs
+              - `config.json`: `mlp_gated` is false; OpenMoE expects true, the only one it runs
+              - `config.json`: `router_topk` is 3; OpenMoE expects 1 or 2
 
-        hint: the supported models are OpenMoE base, 8b and 34b and others of their form
-    "#]],
+            hint: correct `config.json`, or fetch it again: it decides what is computed
+        "#]],
     );
 }
 
@@ -150,8 +150,8 @@ fn another_model_is_not_taken_for_openmoe() {
     bench.write("checkpoint/config.json", "{\"architectures\": [\"LlamaForCausalLM\"], \"model_type\": \"llama\"}");
     bench.refused(&[], &expect![[r#"
         error: checkpoint `TEMP/checkpoint` cannot be used: 1 problem
-          - `config.json` does not describe an OpenMoE: found `architectures` ["LlamaForCausalLM"] and without the keys `num_experts`, `moe_layer_interval`; expected ["OpenMoeForCausalLM"] with `num_experts` and `moe_layer_interval`
+          - `config.json` describes a model that is not supported: found `architectures` ["LlamaForCausalLM"]; expected one of OpenMoeForCausalLM, OlmoeForCausalLM, MixtralForCausalLM, Qwen2MoeForCausalLM, Qwen3MoeForCausalLM, GraniteMoeForCausalLM, PhiMoEForCausalLM, PhimoeForCausalLM, DeepseekForCausalLM, DeepseekV2ForCausalLM, DeepseekV3ForCausalLM, Glm4MoeForCausalLM, GptOssForCausalLM
 
-        hint: the supported models are OpenMoE base, 8b and 34b and others of their form
+        hint: the supported families are OpenMoE, OLMoE, Mixtral, Qwen2-MoE, Qwen3-MoE, GraniteMoE, Phi-3.5-MoE, DeepSeek-MoE, DeepSeek-V2, DeepSeek-V3, GLM-4.5-MoE, gpt-oss
     "#]]);
 }

@@ -115,8 +115,8 @@ fn nothing_typed_says_what_is_missing_and_shows_an_example() {
         Corpora: .jsonl, .json, .txt and .md, also as .gz or .zst, .parquet, folders of these, - for standard input. A row has `text` (or `input_ids`, or a prompt and its completion), and may have `id` and a category. If the text has another key, name it with --text-key.
     "#]]);
     openmoe_with(&[]).refused(&expect![[r#"
-        Shows how a mixture-of-experts language model routes its tokens: exact OpenMoE forward pass, routing
-        trace, statistics with intervals and baselines, charts
+        Shows how a mixture-of-experts language model routes its tokens: exact forward pass of OpenMoE and
+        eleven other families, routing trace, statistics with intervals and baselines, charts
 
         Usage: openmoe-analyze <COMMAND>
 

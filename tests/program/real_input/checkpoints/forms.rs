@@ -155,7 +155,7 @@ fn byte_order_marks_and_infinities_of_python_are_read_over() {
     let config = fs::read_to_string(bench.file("config.json")).unwrap();
     let infinite = config.replacen('{', "{\"unread\": [Infinity, -Infinity, NaN], ", 1);
     bench.write("config.json", format!("\u{feff}{infinite}"));
-    assert_eq!(bench.open().config(), Checkpoint::open(&fixture("checkpoints/openmoe-tiny-12.3M")).unwrap().config());
+    assert_eq!(bench.open().openmoe(), Checkpoint::open(&fixture("checkpoints/openmoe-tiny-12.3M")).unwrap().openmoe());
     bench.write("config.json", config.replace("\"rms_norm_eps\": 1e-06", "\"rms_norm_eps\": NaN"));
     bench.refused(&expect![[r#"
         checkpoint `TEMP` cannot be used: 1 problem
@@ -165,7 +165,7 @@ fn byte_order_marks_and_infinities_of_python_are_read_over() {
     "#]]);
 
     let bench = Bench::tiny("plain.safetensors", "model-00001-of-00001.safetensors");
-    let tensors = Bench::tiny("plain.safetensors", WEIGHTS).open().config().tensors();
+    let tensors = Bench::tiny("plain.safetensors", WEIGHTS).open().map().expected();
     let map: Map<String, Value> =
         tensors.into_iter().map(|tensor| (tensor.name, "model-00001-of-00001.safetensors".into())).collect();
     let index = json!({ "weight_map": map }).to_string().replacen('{', "{\"metadata\": {\"loss\": NaN}, ", 1);
@@ -191,7 +191,7 @@ fn keys_that_another_model_would_read_are_told_in_one_note() {
     config.as_object_mut().unwrap().remove("torch_dtype");
     config["dtype"] = "bfloat16".into();
     bench.write("config.json", config.to_string());
-    assert_eq!(bench.open().config().torch_dtype, "bfloat16");
+    assert_eq!(bench.open().openmoe().unwrap().torch_dtype, "bfloat16");
 }
 
 #[test]
@@ -223,10 +223,10 @@ fn folders_without_a_model_say_what_they_hold() {
 
         hint: fetch or convert the checkpoint: only the files named above are read
     "#]]);
-    bench.configure("architectures", json!(["MixtralForCausalLM"]));
+    bench.configure("architectures", json!(["LlamaForCausalLM"]));
     bench.refused(&expect![[r#"
         checkpoint `TEMP` cannot be used: 1 problem
-          - `config.json` does not describe an OpenMoE: found `architectures` ["MixtralForCausalLM"]; expected ["OpenMoeForCausalLM"] with `num_experts` and `moe_layer_interval`
+          - `config.json` does not describe an OpenMoE: found `architectures` ["LlamaForCausalLM"]; expected ["OpenMoeForCausalLM"] with `num_experts` and `moe_layer_interval`
 
         hint: the supported models are OpenMoE base, 8b and 34b and others of their form
     "#]]);
