@@ -44,6 +44,24 @@ const FAMILIES: &[Family] = &[
     gpt_oss::FAMILY,
 ];
 
+/// What models call themselves that look like one of the families and compute something else.
+const RELATIVES: &[&str] = &[
+    "bailing_moe",
+    "dots1",
+    "emo",
+    "ernie4_5_moe",
+    "flex_olmo",
+    "glm4_moe_lite",
+    "granitemoehybrid",
+    "granitemoeshared",
+    "grinmoe",
+    "hunyuan_v1_moe",
+    "jetmoe",
+    "llama4",
+    "minimax_m2",
+    "qwen3_next",
+];
+
 /// The family of a configuration, and its keys.
 pub(super) struct Recognised {
     family: &'static Family,
@@ -103,9 +121,12 @@ fn unknown(object: &Map<String, Value>) -> String {
         (None, Some(name)) => format!("no `architectures` and `model_type` {name}"),
         (None, None) => "no `architectures`".to_owned(),
     };
+    let relative = model_type.and_then(Value::as_str).filter(|name| RELATIVES.contains(name));
+    let relative = relative
+        .map_or_else(String::new, |name| format!(" (`{name}` is not computed as the families that it resembles)"));
     let classes: Vec<&str> = FAMILIES.iter().flat_map(|family| family.classes).copied().collect();
     format!(
-        "`config.json` describes a model that is not supported: found {found}; expected one of {}",
+        "`config.json` describes a model that is not supported: found {found}{relative}; expected one of {}",
         classes.join(", ")
     )
 }
@@ -150,5 +171,30 @@ fn kind(value: &Value) -> &'static str {
         Value::String(_) => "a string",
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_class_or_a_type_belongs_to_one_family() {
+        let mut names: Vec<&str> =
+            FAMILIES.iter().flat_map(|family| family.classes.iter().chain(family.model_types)).copied().collect();
+        assert!(names.iter().all(|name| !RELATIVES.contains(name)));
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+
+    #[test]
+    fn models_that_look_alike_are_refused_by_name() {
+        let problem = |text: &str| recognise(text).err().map(|unknown| unknown.problem).unwrap();
+        let relative = problem(r#"{"architectures": ["Qwen3NextForCausalLM"], "model_type": "qwen3_next"}"#);
+        assert!(relative.contains("`qwen3_next` is not computed as the families that it resembles"), "{relative}");
+        let other = problem(r#"{"model_type": "gpt2"}"#);
+        assert!(other.contains("no `architectures` and `model_type` \"gpt2\"; expected one of Open"), "{other}");
     }
 }
