@@ -361,9 +361,9 @@ fn models_that_cannot_be_compared_are_refused() {
         hint: the same tokens go through all of them: tokenizer, vocabulary, experts and MoE layers must agree
 
         --transcripts fixtures/corpora/transcripts/sharegpt.json --compare fixtures/checkpoints/openmoe-tiny-12.3M
-        error: two checkpoints are called `openmoe-tiny-12.3M`; expected different labels
+        error: `fixtures/checkpoints/openmoe-tiny-12.3M` is given twice; a checkpoint agrees with itself in everything
 
-        hint: name them: LABEL=FOLDER
+        hint: leave one of them out, or name another checkpoint
 
     "#]].assert_eq(&refusals(&arguments));
 }

@@ -199,12 +199,12 @@ fn records_of_other_tokens_are_refused_by_the_first_difference() {
         hint: drift compares every token with itself: record the same sequences with every checkpoint, in the same order
 
         the runs are not of the same tokens in layers of the same kind:
-          - `fewer-sequences` and `late`: 40 and 41 sequences
+          - `fewer-sequences` and `late`: 39 and 40 sequences
 
         hint: drift compares every token with itself: record the same sequences with every checkpoint, in the same order
 
         the runs are not of the same tokens in layers of the same kind:
-          - `shorter` and `late`: sequence 4 has 47 and 48 tokens
+          - `shorter` and `late`: sequence 4 has 53 and 54 tokens
 
         hint: drift compares every token with itself: record the same sequences with every checkpoint, in the same order
 
@@ -214,7 +214,7 @@ fn records_of_other_tokens_are_refused_by_the_first_difference() {
         hint: drift compares every token with itself: record the same sequences with every checkpoint, in the same order
 
         the runs are not of the same tokens in layers of the same kind:
-          - `from-one` and `late`: sequence 0 has 49 and 48 tokens
+          - `from-one` and `late`: sequence 0 has 55 and 54 tokens
 
         hint: drift compares every token with itself: record the same sequences with every checkpoint, in the same order
     "#]].assert_eq(&refused.join("\n"));

@@ -14,8 +14,9 @@ fn a_page_tells_no_folder_of_the_machine_unless_asked() {
     }
     // Beside each other two runs of one label are told apart by their folders, as far as needed.
     let out = runs().folder.path().join("twice.html");
-    let run = runs().path("nasty");
-    let outcome = openmoe_with(&["report", &run, &run, "--out", text(&out), "-q"]);
+    let (run, again) = (runs().path("nasty"), runs().folder.path().join("again"));
+    copy_tree(Path::new(&run), &again);
+    let outcome = openmoe_with(&["report", &run, text(&again), "--out", text(&out), "-q"]);
     assert_eq!(outcome.code, 0, "{}", outcome.stderr);
     assert!(!said(&out).contains(&folder));
     let outcome = openmoe_with(&["report", &run, "--out", text(&out), "-q", "--force", "--show-command"]);

@@ -161,7 +161,7 @@ fn byte_order_marks_and_infinities_of_python_are_read_over() {
         checkpoint `TEMP` cannot be used: 1 problem
           - `config.json`: `rms_norm_eps` is "NaN"; expected a positive number
 
-        hint: the supported models are OpenMoE base, 8b and 34b and others of their form
+        hint: correct `config.json`, or fetch it again: it decides what is computed
     "#]]);
 
     let bench = Bench::tiny("plain.safetensors", "model-00001-of-00001.safetensors");
@@ -226,9 +226,9 @@ fn folders_without_a_model_say_what_they_hold() {
     bench.configure("architectures", json!(["LlamaForCausalLM"]));
     bench.refused(&expect![[r#"
         checkpoint `TEMP` cannot be used: 1 problem
-          - `config.json` does not describe an OpenMoE: found `architectures` ["LlamaForCausalLM"]; expected ["OpenMoeForCausalLM"] with `num_experts` and `moe_layer_interval`
+          - `config.json` describes a model that is not supported: found `architectures` ["LlamaForCausalLM"]; expected one of OpenMoeForCausalLM, OlmoeForCausalLM, MixtralForCausalLM, Qwen2MoeForCausalLM, Qwen3MoeForCausalLM, GraniteMoeForCausalLM, PhiMoEForCausalLM, PhimoeForCausalLM, DeepseekForCausalLM, DeepseekV2ForCausalLM, DeepseekV3ForCausalLM, Glm4MoeForCausalLM, GptOssForCausalLM
 
-        hint: the supported models are OpenMoE base, 8b and 34b and others of their form
+        hint: the supported families are OpenMoE, OLMoE, Mixtral, Qwen2-MoE, Qwen3-MoE, GraniteMoE, Phi-3.5-MoE, DeepSeek-MoE, DeepSeek-V2, DeepSeek-V3, GLM-4.5-MoE, gpt-oss
     "#]]);
     let parent = tempfile::tempdir().unwrap();
     copy_folder(bench.dir(), &parent.path().join("checkpoint-200"));
