@@ -21,7 +21,7 @@ use tempfile::TempDir;
 
 use crate::support::{
     files::{fixture, read_json},
-    program::{openmoe_with, tiny, twelve_documents},
+    program::{copy_tree, openmoe_with, tiny, twelve_documents},
 };
 
 const SCRIPT: &str = "</script><script>document.title = 'taken over'</script><img src=x onerror=alert(1)>";
