@@ -13,6 +13,7 @@ mod drop_statistics;
 mod families;
 mod imports;
 mod layers;
+mod olmoe_tiny;
 mod parity;
 mod planted_laws;
 mod ratchets;
