@@ -2,6 +2,7 @@
 
 mod append;
 mod build;
+mod byte_level;
 mod categories;
 mod columns;
 mod files;

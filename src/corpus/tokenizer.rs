@@ -4,7 +4,12 @@ use std::path::{Path, PathBuf};
 
 use tokenizers::{ModelWrapper, PaddingStrategy};
 
-use super::{sentencepiece::SentencePiece, special::SpecialTokens, token::Token};
+use super::{
+    byte_level::{as_text, is_byte_level},
+    sentencepiece::SentencePiece,
+    special::SpecialTokens,
+    token::Token,
+};
 use crate::{
     error::{Error, Result},
     first_bytes::{Foreign, foreign, parse_json, read_bytes, text_of},
@@ -148,7 +153,7 @@ impl Tokenizer {
         let refuse = |error: String| {
             Error::tokenizer(
                 format!("tokenizer `{shown}` cannot be used: {error}"),
-                "put the `spiece.model` of the model beside it",
+                "fetch the file again, or put the `spiece.model` of the model beside it",
             )
         };
         let text = text_of(sound_bytes(&file)?).map_err(|found| refuse(found.what))?;
@@ -179,8 +184,8 @@ impl Tokenizer {
             return Ok(None);
         };
         Ok(Some(format!(
-            "tokenizer `{}` {fate}; if the model was trained with a `spiece.model` that keeps them, as OpenMoE was, routing of \
-             code and of texts with several lines will not be the model's own: put that file beside it",
+            "tokenizer `{}` {fate}; if the model was trained with a `spiece.model` that keeps them, routing of code and of \
+             texts with several lines will not be the model's own: put that file beside it",
             self.file.display()
         )))
     }
@@ -283,11 +288,15 @@ impl Tokenizer {
         }
     }
 
-    /// The piece of an id as it is stored, such as `▁the` or `<0x0A>`; `None` beyond the vocabulary.
+    /// The piece of an id as it is stored, such as `▁the` or `<0x0A>`, that of byte-level BPE in the same spelling; `None` beyond the
+    /// vocabulary.
     pub fn piece(&self, id: u32) -> Option<String> {
         match &self.engine {
             Engine::SentencePiece(model) => model.piece(id).map(str::to_owned),
-            Engine::Json(tokenizer) => tokenizer.id_to_token(id),
+            Engine::Json(tokenizer) => {
+                let piece = tokenizer.id_to_token(id)?;
+                Some(if is_byte_level(tokenizer) { as_text(&piece) } else { piece })
+            }
         }
     }
 

@@ -62,16 +62,41 @@ fn tokenizer_json_gives_the_ids_of_the_tokenizers_library() {
     assert_eq!(tokenizer.vocab_size(), 4096);
 }
 
+/// NFC, a Split by the expression of Qwen2 and byte-level BPE; ids by Python's tokenizers.
+#[test]
+fn byte_level_bpe_gives_the_ids_of_python() {
+    let tokenizer = open("bytes2000");
+    assert!(tokenizer.file().ends_with("tokenizer.json") && tokenizer.warnings().is_empty());
+    let text = fs::read_to_string(fixture("tokenizers/bytes2000/ids.jsonl")).unwrap();
+    let rows: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(rows.len(), 40);
+    for row in rows {
+        let text = row["text"].as_str().unwrap();
+        let ids: Vec<u64> = tokenizer.encode(text).unwrap().into_iter().map(u64::from).collect();
+        assert_eq!(json!(ids), row["ids"], "{text:?}");
+        let tokens = tokenizer.encode_with_offsets(text).unwrap();
+        assert_eq!(tokens.iter().map(|token| u64::from(token.id)).collect::<Vec<_>>(), ids, "{text:?}");
+        assert!(tokens.is_sorted_by_key(|token| token.offset) && tokens.iter().all(|token| token.offset <= text.len()));
+    }
+    assert_eq!((tokenizer.vocab_size(), tokenizer.bos().unwrap()), (2000, None));
+    let pieces = |text: &str| {
+        tokenizer.encode(text).unwrap().into_iter().map(|id| tokenizer.piece(id).unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(pieces("the <|im_end|>"), ["the", "\u{2581}", "<|im_end|>"]);
+    // An e with an accent of its own is the single letter.
+    assert_eq!(tokenizer.encode("caf\u{65}\u{301}").unwrap(), tokenizer.encode("caf\u{e9}").unwrap());
+}
+
 #[test]
 fn a_tokenizer_json_that_loses_newlines_warns() {
     let (_dir, kept) = json_only(|_| ());
     assert!(kept.warnings().is_empty(), "{:?}", kept.warnings());
     let (_dir, unknown) = json_only(|value| value["model"]["byte_fallback"] = false.into());
-    expect!["tokenizer `TEMP/tokenizer.json` turns newlines into <unk>; if the model was trained with a `spiece.model` that keeps them, as OpenMoE was, routing of code and of texts with several lines will not be the model's own: put that file beside it"].assert_eq(&settled(&unknown.warnings().join("\n")));
+    expect!["tokenizer `TEMP/tokenizer.json` turns newlines into <unk>; if the model was trained with a `spiece.model` that keeps them, routing of code and of texts with several lines will not be the model's own: put that file beside it"].assert_eq(&settled(&unknown.warnings().join("\n")));
     let (_dir, spaces) = json_only(|value| {
         value["normalizer"] = serde_json::json!({"type": "Replace", "pattern": {"String": "\n"}, "content": " "});
     });
-    expect!["tokenizer `TEMP/tokenizer.json` turns newlines into spaces; if the model was trained with a `spiece.model` that keeps them, as OpenMoE was, routing of code and of texts with several lines will not be the model's own: put that file beside it"].assert_eq(&settled(&spaces.warnings().join("\n")));
+    expect!["tokenizer `TEMP/tokenizer.json` turns newlines into spaces; if the model was trained with a `spiece.model` that keeps them, routing of code and of texts with several lines will not be the model's own: put that file beside it"].assert_eq(&settled(&spaces.warnings().join("\n")));
 }
 
 #[test]
@@ -117,7 +142,7 @@ fn absent_and_broken_files_are_told_apart() {
     expect![[r#"
         tokenizer `TEMP/tokenizer.json` cannot be used: Model missing. at line 1 column 2
 
-        hint: put the `spiece.model` of the model beside it
+        hint: fetch the file again, or put the `spiece.model` of the model beside it
     "#]]
     .assert_eq(&told(&Tokenizer::open(dir.path()).unwrap_err()));
     fs::write(dir.path().join("spiece.model"), "not a model").unwrap();
