@@ -45,7 +45,7 @@ pub struct InputArgs {
     /// Stop after this many sequences
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_sequences: Option<u32>,
-    /// Do not put the BOS token (`<pad>`, id 0) at position 0
+    /// Do not put a BOS token at position 0 (that of OpenMoE is `<pad>`, id 0; of others what their tokenizer says, if anything)
     #[arg(long)]
     pub no_bos: bool,
     /// Fail if any line of the input cannot be used, instead of listing it
@@ -63,7 +63,7 @@ pub struct RoutingArgs {
     /// Slots per expert: port (PyTorch port, OpenMoE's released checkpoints), t5x (its training code) or unlimited [default: port for OpenMoE and imported routes, unlimited for other families]
     #[arg(long, value_name = "RULE", value_parser = one_of(CapacityRule::ALL, CapacityRule::name), hide_possible_values = true)]
     pub capacity_rule: Option<CapacityRule>,
-    /// Multiple of the average load that an expert accepts [default: router_capacity_factor_eval of config.json; 1.25 for imported routes, 1 for families without a capacity]
+    /// Multiple of the average load that an expert accepts [default: router_capacity_factor_eval of config.json; 1.25 where drops replays choices that were made without a capacity, else 1]
     #[arg(long, value_name = "F", allow_negative_numbers = true)]
     pub capacity_factor: Option<f64>,
     /// Route with a router that gives every token the same logits (its rows are all equal), instead of refusing it

@@ -119,7 +119,7 @@ pub struct TranscriptArgs {
     /// Conversations of an OASST tree: all paths from the root to a leaf, or the best-ranked one
     #[arg(long, value_name = "PATHS", default_value_t, value_parser = one_of(OasstPaths::ALL, OasstPaths::name), hide_possible_values = true)]
     pub oasst_paths: OasstPaths,
-    /// Chat template: auto (the tokenizer's where there is one: chat_template.jinja, then tokenizer_config.json; else openmoe), openmoe (the authors'), tokenizer or plain
+    /// Chat template: auto (the tokenizer's where there is one: chat_template.jinja, then tokenizer_config.json; else openmoe for an OpenMoE and plain for other families), openmoe (the template of its authors), tokenizer or plain
     #[arg(long, value_name = "TEMPLATE", default_value_t, value_parser = one_of(ChatTemplate::ALL, ChatTemplate::name), hide_possible_values = true)]
     pub template: ChatTemplate,
 }

@@ -18,6 +18,8 @@ pub struct Run {
     pub label: String,
     /// Label of its checkpoint or checkpoints.
     pub checkpoint: String,
+    /// The family of the model, if it is another than the paper's.
+    pub family: Option<String>,
     /// Names of its texts.
     pub corpus: String,
     /// Its MoE layers, with the experts and the choices of each.

@@ -18,6 +18,7 @@ fn run(command: RunKind, statistic: Statistic, rows: Vec<Finding>) -> Run {
         command,
         label: "uneven".to_owned(),
         checkpoint: "uneven".to_owned(),
+        family: None,
         corpus: "text".to_owned(),
         shape: RoutingShape::new(layers.to_vec()).unwrap(),
         tokens: 1000,

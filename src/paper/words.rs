@@ -45,15 +45,17 @@ pub(super) fn layers(layers: &[LayerId]) -> String {
     if before.is_empty() { format!("layer{plural} {last}") } else { format!("layer{plural} {before} and {last}") }
 }
 
-/// What differs besides the numbers: checkpoint, layer, text, n.
+/// What differs besides the numbers: family, checkpoint, layer, text, n.
 pub(super) fn differs(run: &Run, paper_checkpoint: &str, paper_text: &str) -> String {
     let experts = if run.layers_of_the_papers_size().len() == run.layers().len() {
         String::new()
     } else {
         format!(", the number of experts ({EXPERTS} against {})", run.shape.experts_in_words())
     };
+    let family =
+        run.family.as_ref().map_or_else(String::new, |family| format!("the family (OpenMoE against {family}), "));
     format!(
-        "What differs: the checkpoint ({paper_checkpoint}; yours is {}), the layer (the paper shows one and does not say which; \
+        "What differs: {family}the checkpoint ({paper_checkpoint}; yours is {}), the layer (the paper shows one and does not say which; \
          yours are {}){experts} and the text ({paper_text}; yours: {}, {} tokens of {} \
          documents).",
         run.checkpoint,

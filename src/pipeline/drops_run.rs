@@ -3,6 +3,7 @@
 use std::{path::Path, time::Instant};
 
 use super::{
+    asked_queues::asked_queues,
     checkpoint_comparison::check_compatible,
     checkpoint_list::check_labels,
     checkpoint_spec::CheckpointSpec,
@@ -23,10 +24,13 @@ use crate::{
     error::{CommandName, Error, OptionName, Result, path_text},
     routing::CapacityRule,
     run::{
-        DropsSettings, Identity, RecordedCheckpoint, RecordedReplay, RunDir, RunKind, RunRecord, protect_folders,
-        protect_texts,
+        DropsSettings, Identity, QueueOptions, RecordedCheckpoint, RecordedReplay, RunDir, RunKind, RunRecord,
+        protect_folders, protect_texts,
     },
 };
+
+/// The folder of the run itself.
+const OWN: &str = ".";
 
 /// Routes conversations and text with one or two checkpoints, into the new or empty folder `out`. If the checkpoint is a finished
 /// import, its routes are replayed with the capacity of the options instead.
@@ -50,37 +54,44 @@ pub(crate) struct DropsRun {
     pub(crate) passes: Vec<Pass>,
     /// The run's own pass, opened and checked.
     pub(crate) prepared: PreparedPass,
-    specs: Vec<CheckpointSpec>,
     identity: Identity,
+    /// Whether the queues are those of a capacity that is asked of a model that has none.
+    asked_capacity: bool,
     clock: Instant,
 }
 
 impl DropsRun {
     /// Opens, reads, validates and compares everything; also the folder `out`, if the run is to be written.
-    pub(crate) fn new(options: DropsOptions, out: Option<&Path>, progress: &dyn Progress) -> Result<Self> {
+    pub(crate) fn new(mut options: DropsOptions, out: Option<&Path>, progress: &dyn Progress) -> Result<Self> {
         let clock = Instant::now();
         check_text(&options)?;
         check_factors(&options)?;
         let specs = specs(&options, out)?;
+        let queues = asked_of_model(&options, &specs)?;
+        if queues.is_some() {
+            // The model's own choices are recorded; only the replay knows a capacity.
+            options.run.check()?;
+            options.run.routing.capacity_factor = None;
+        }
         let template = template(&options, &specs, progress)?;
-        let passes = passes(&options, &specs, template);
-        let (prepared, identity) = prepare(&options, out, &specs, &passes, progress)?;
-        if prepared.router.capacity_rule == CapacityRule::Unlimited {
+        let passes = passes(&options, &specs, template, queues.is_some());
+        let (prepared, identity) = prepare(&options, out, &specs, &passes, queues, progress)?;
+        if queues.is_none() && prepared.router.capacity_rule == CapacityRule::Unlimited {
             progress.note(&unlimited(&prepared));
         }
-        Ok(Self { options, passes, prepared, specs, identity, clock })
+        Ok(Self { options, passes, prepared, identity, asked_capacity: queues.is_some(), clock })
     }
 
     /// The whole run, in the folder `out`. Nothing is written before everything has been opened and validated.
     pub(crate) fn run(self, out: &Path, progress: &dyn Progress) -> Result<(RunDir, Analysis)> {
-        let Self { options, passes, mut prepared, specs, identity, clock } = self;
+        let Self { options, passes, mut prepared, identity, asked_capacity, clock, .. } = self;
         let drops =
-            DropsSettings { bin: options.bin, expert_parallel: options.expert_parallel.clone(), asked_capacity: false };
+            DropsSettings { bin: options.bin, expert_parallel: options.expert_parallel.clone(), asked_capacity };
         let options = &options.run;
         let (run, resumed) = RunDir::prepare(out, options.execution.occupied, &identity)?;
         note_resumed(&run, resumed, progress);
         let mut record = RunRecord { identity, drops: Some(drops), ..pass_record(&prepared, options) };
-        main_pass(&run, &prepared, options, &passes, &mut record, specs.len() > 1, progress)?;
+        main_pass(&run, &prepared, options, &passes, &mut record, progress)?;
         for pass in &passes[1..] {
             prepared = prepared.with_pass(options, pass, progress)?;
             forward_one(&run, &prepared, options, pass, progress)?;
@@ -89,6 +100,15 @@ impl DropsRun {
         let analysis = finish_run(&run, &mut record, options.execution.report, progress, Some(clock))?;
         Ok((run, analysis))
     }
+}
+
+/// The queues to ask about, if the model never limits the slots of an expert and the options force no limit on its forward pass.
+fn asked_of_model(options: &DropsOptions, specs: &[CheckpointSpec]) -> Result<Option<QueueOptions>> {
+    let is_forced = options.run.routing.capacity_rule.is_some() || !options.exact_replay.is_empty();
+    if is_forced || Checkpoint::open(&specs[0].folder)?.architecture().capacity.is_some() {
+        return Ok(None);
+    }
+    Ok(Some(asked_queues(&options.run.routing)))
 }
 
 /// That nothing will be dropped, and how to ask what a limit would drop.
@@ -108,6 +128,7 @@ fn prepare(
     out: Option<&Path>,
     specs: &[CheckpointSpec],
     passes: &[Pass],
+    asked: Option<QueueOptions>,
     progress: &dyn Progress,
 ) -> Result<(PreparedPass, Identity)> {
     let prepared = PreparedPass::new(&options.run, &passes[0], progress)?;
@@ -115,7 +136,8 @@ fn prepare(
         protect_texts(out, prepared.text_paths(&options.run))?;
     }
     let (prepared, identities) = pass_sequence::identities(prepared, &options.run, passes, progress)?;
-    let identity = identity(options, specs, &prepared.identity);
+    let mut identity = identity(options, specs, passes, &prepared.identity);
+    identity.queues = asked.or(identity.queues);
     if let Some(out) = out {
         pass_sequence::check(out, options.run.execution.occupied, &identity, passes, &identities)?;
     }
@@ -123,9 +145,13 @@ fn prepare(
 }
 
 /// The first checkpoint's forward pass, then that of the second one, then the exact replays.
-fn passes(options: &DropsOptions, specs: &[CheckpointSpec], template: ChatTemplate) -> Vec<Pass> {
+///
+/// A trace has the folder of the run only if the run has no other, and drops what the trace says.
+fn passes(options: &DropsOptions, specs: &[CheckpointSpec], template: ChatTemplate, asked: bool) -> Vec<Pass> {
+    let is_own = specs.len() == 1 && !asked;
+    let trace = |spec: &CheckpointSpec| if is_own { OWN.to_owned() } else { format!("checkpoints/{}", spec.label) };
     let pass = |spec: &CheckpointSpec, factor: Option<f64>| Pass {
-        folder: factor.map_or_else(|| trace_of(specs, spec), replay_folder),
+        folder: factor.map_or_else(|| trace(spec), replay_folder),
         capacity_factor: factor,
         template,
         ..Pass::of_run(spec.clone(), options.log_logits)
@@ -142,11 +168,10 @@ fn main_pass(
     options: &RunOptions,
     passes: &[Pass],
     record: &mut RunRecord,
-    several: bool,
     progress: &dyn Progress,
 ) -> Result<()> {
     let pass = &passes[0];
-    if !several {
+    if pass.folder == OWN {
         run_forward_pass(run, prepared, pass, record, progress)?;
         if !pass_sequence::is_whole(run, Some(prepared), &passes[1..]) {
             run.write_record(record)?;
@@ -234,25 +259,20 @@ fn check_factors(options: &DropsOptions) -> Result<()> {
     Ok(())
 }
 
-/// Where the trace of a checkpoint is, below the folder of the run.
-fn trace_of(specs: &[CheckpointSpec], spec: &CheckpointSpec) -> String {
-    if specs.len() == 1 { ".".to_owned() } else { format!("checkpoints/{}", spec.label) }
-}
-
 /// Where the trace of an exact replay is, below the folder of the run.
 fn replay_folder(factor: f64) -> String {
     format!("exact_replay/{factor}")
 }
 
 /// What decides the results: the forward pass of the first checkpoint, the other checkpoint and the exact replays.
-fn identity(options: &DropsOptions, specs: &[CheckpointSpec], first: &Identity) -> Identity {
-    let checkpoint = |spec: &CheckpointSpec| {
-        RecordedCheckpoint::new(spec.label.as_str(), path_text(&spec.folder), trace_of(specs, spec))
+fn identity(options: &DropsOptions, specs: &[CheckpointSpec], passes: &[Pass], first: &Identity) -> Identity {
+    let checkpoint = |(spec, pass): (&CheckpointSpec, &Pass)| {
+        RecordedCheckpoint::new(spec.label.as_str(), path_text(&spec.folder), pass.folder.as_str())
     };
     let replay = |&capacity_factor: &f64| RecordedReplay { capacity_factor, trace: replay_folder(capacity_factor) };
     Identity {
         command: RunKind::Drops,
-        checkpoints: specs.iter().map(checkpoint).collect(),
+        checkpoints: specs.iter().zip(passes).map(checkpoint).collect(),
         exact_replay: Some(options.exact_replay.iter().map(replay).collect()),
         ..first.clone()
     }

@@ -4,7 +4,8 @@
 use std::{path::Path, time::Instant};
 
 use super::{
-    options::{DropsOptions, RoutingOptions},
+    asked_queues::asked_queues,
+    options::DropsOptions,
     pass_record::statistic_settings,
     progress::Progress,
     statistics::{Analysis, finish_run},
@@ -12,16 +13,12 @@ use super::{
 use crate::{
     error::{Error, OptionName, Result, path_text},
     run::{
-        DropsSettings, Identity, QueueOptions, RecordedCheckpoint, RunDir, RunKind, RunRecord, TextOptions,
-        TextSummary, open_finished, protect_folders,
+        DropsSettings, Identity, RecordedCheckpoint, RunDir, RunKind, RunRecord, TextOptions, TextSummary,
+        open_finished, protect_folders,
     },
     trace::RoutingTrace,
 };
 
-/// The capacity factor unless one is asked for: the usual one in training (`GShard`, Switch Transformer).
-const CAPACITY_FACTOR: f64 = 1.25;
-/// Fewest slots of an expert by the port's rule.
-const MINIMUM_CAPACITY: u32 = 4;
 /// Numbers of ranks unless others are asked for.
 const EXPERT_PARALLEL: [u32; 3] = [2, 4, 8];
 
@@ -126,8 +123,7 @@ fn expert_parallel(asked: &[u32], experts: &[usize]) -> Result<Vec<u32>> {
 /// The record of the run before it starts: the text and the layers are those of the import, whose longest sequence has `longest`
 /// tokens.
 fn record(options: &DropsOptions, import: &RunRecord, longest: usize) -> Result<RunRecord> {
-    let (spec, RoutingOptions { group, capacity_rule, capacity_factor, .. }) =
-        (&options.checkpoint, options.run.routing);
+    let spec = &options.checkpoint;
     let whole = spec.folder.canonicalize().map_err(Error::io("open", &spec.folder))?;
     let trace = whole.to_str().map(str::to_owned).ok_or_else(|| {
         Error::usage(
@@ -135,15 +131,9 @@ fn record(options: &DropsOptions, import: &RunRecord, longest: usize) -> Result<
             "give the run another name, or name a link to it",
         )
     })?;
-    let queues = QueueOptions {
-        group,
-        capacity_rule: capacity_rule.unwrap_or_default(),
-        capacity_factor: capacity_factor.unwrap_or(CAPACITY_FACTOR),
-        min_capacity: MINIMUM_CAPACITY,
-    };
     let identity = Identity {
         text: import.identity.text.clone().map(|text| TextOptions { context: longest, ..text }),
-        queues: Some(queues),
+        queues: Some(asked_queues(&options.run.routing)),
         checkpoints: vec![RecordedCheckpoint::new(spec.label.as_str(), path_text(&spec.folder), trace)],
         exact_replay: Some(Vec::new()),
         ..Identity::new(RunKind::Drops)

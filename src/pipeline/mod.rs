@@ -1,5 +1,6 @@
 //! From options to results: the work of every subcommand.
 
+pub(crate) mod asked_queues;
 pub(crate) mod chart_context;
 pub(crate) mod checkpoint_comparison;
 pub(crate) mod checkpoint_description;

@@ -3,7 +3,7 @@
 use crate::{
     routing::CapacityPolicy,
     run::{QueueOptions, RunKind, RunRecord},
-    stats::{AskedCapacity, Finding, Statistic, Tables, verdict::RunVerdict},
+    stats::{AskedCapacity, Finding, NoCapacity, Statistic, Tables, verdict::RunVerdict},
 };
 
 /// The verdict of a run. The rows about single token ids are only in the tables, not among the findings.
@@ -21,5 +21,8 @@ pub(crate) fn asked_capacity(record: &RunRecord) -> Option<AskedCapacity> {
     record.drops.as_ref().filter(|drops| drops.asked_capacity)?;
     let QueueOptions { group, capacity_rule: rule, capacity_factor: factor, min_capacity: minimum } =
         record.identity.queues?;
-    Some(AskedCapacity { group, policy: CapacityPolicy { rule, factor, minimum } })
+    // What an engine recorded has no checkpoint that was read.
+    let is_of_model = record.identity.checkpoint.is_some();
+    let reason = if is_of_model { NoCapacity::NoneInModel } else { NoCapacity::NotRecorded };
+    Some(AskedCapacity { group, policy: CapacityPolicy { rule, factor, minimum }, reason })
 }

@@ -17,6 +17,7 @@ mod imports;
 mod memory;
 mod notebook;
 mod old_runs;
+mod olmoe_tiny;
 mod parity_binary;
 mod real_input;
 mod report;

@@ -21,7 +21,8 @@ impl Architecture {
     fn attention_in_words(&self) -> String {
         let Attention { projection, query_key_norm, clip, input_bias, output_bias, sinks, .. } = &self.attention;
         let mut parts = vec![match projection {
-            Projection::Plain => "plain".to_owned(),
+            Projection::Plain if self.attention.heads == self.attention.key_value_heads => "multi-head".to_owned(),
+            Projection::Plain => "grouped-query".to_owned(),
             Projection::Latent(latent) => {
                 let queries =
                     latent.query_rank.map_or_else(String::new, |rank| format!(", queries from one of {rank}"));
@@ -33,34 +34,38 @@ impl Architecture {
         }];
         parts.push(scale(&self.attention));
         parts.extend(query_key_norm.map(|norm| match norm {
-            QueryKeyNorm::Whole => "norm of all queries together and of all keys".to_owned(),
-            QueryKeyNorm::PerHead => "norm of each head's queries and keys".to_owned(),
+            QueryKeyNorm::Whole => "queries and keys normalised across all heads".to_owned(),
+            QueryKeyNorm::PerHead => "queries and keys normalised in each head".to_owned(),
         }));
-        parts.extend(clip.map(|clip| format!("queries, keys and values cut at {clip}")));
+        parts.extend(clip.map(|clip| format!("queries, keys and values clamped at {clip}")));
         parts.extend(match (input_bias, output_bias) {
-            (true, true) => Some("biases".to_owned()),
-            (true, false) => Some("biases, but none on the output".to_owned()),
+            (true, true) => Some("biases on queries, keys, values and the output".to_owned()),
+            (true, false) => Some("biases on queries, keys and values".to_owned()),
             (false, true) => Some("a bias on the output".to_owned()),
             (false, false) => None,
         });
         parts.extend(self.windows_in_words());
-        parts.extend(sinks.then(|| "a sink for each head".to_owned()));
+        parts.extend(sinks.then(|| "a learnt sink for each head".to_owned()));
         parts.join("; ")
     }
 
     fn windows_in_words(&self) -> Option<String> {
         let windows: Vec<usize> = self.layers.iter().filter_map(|layer| layer.window).collect();
         let window = windows.first()?;
-        let layers =
-            if windows.len() == self.layers.len() { String::new() } else { format!(" in {} layers", windows.len()) };
-        Some(format!("a window of {window} keys{layers}"))
+        let layers = if windows.len() == self.layers.len() {
+            String::new()
+        } else {
+            format!(" in {} of {} layers", windows.len(), self.layers.len())
+        };
+        Some(format!("a sliding window of {window} keys{layers}"))
     }
 
     fn experts_in_words(&self) -> String {
         let mut parts = vec![mlp(&self.experts.mlp)];
         parts.extend(self.experts.shared.map(|shared| {
-            let gated = if shared.gated { ", times a sigmoid of the token" } else { "" };
-            format!("{} shared, {} wide together{gated}", shared.number, shared.mlp.inner)
+            let together = if shared.number == 1 { "expert" } else { "experts, together" };
+            let gated = if shared.gated { ", times a sigmoid gate of the token" } else { "" };
+            format!("{} shared {together} {} wide{gated}", shared.number, shared.mlp.inner)
         }));
         if self.layers.iter().any(|layer| layer.feed_forward == FeedForward::MoeThenDense) {
             parts.push("a dense MLP after them".to_owned());
@@ -69,21 +74,21 @@ impl Architecture {
             parts.push(format!("layers without experts have an MLP {} wide", self.dense.inner));
         }
         parts.push(match self.capacity {
-            Some(capacity) => format!("slots limited at factor {}", capacity.factor),
-            None => "no limit of slots".to_owned(),
+            Some(capacity) => format!("capacity factor {}", capacity.factor),
+            None => "no capacity limit".to_owned(),
         });
         parts.join("; ")
     }
 
     fn others_in_words(&self) -> String {
         let kind = match self.norm.kind {
-            NormKind::RootMeanSquare => "root mean square",
-            NormKind::Layer => "mean and variance (LayerNorm), with bias",
+            NormKind::RootMeanSquare => "RMSNorm",
+            NormKind::Layer => "LayerNorm with bias",
         };
         let mut parts = vec![format!("{kind}, epsilon {:e}", self.norm.epsilon)];
         let multipliers = [
-            ("embedding times", self.embedding_multiplier),
-            ("outputs of layers times", self.residual_multiplier),
+            ("embeddings times", self.embedding_multiplier),
+            ("what a layer adds times", self.residual_multiplier),
             ("logits divided by", self.head.divisor),
         ];
         parts.extend(
@@ -92,8 +97,8 @@ impl Architecture {
                 .filter(|(_, number)| *number != 1.0)
                 .map(|(what, number)| format!("{what} {number}")),
         );
-        parts.extend(self.head.tied.then(|| "the embedding is the head".to_owned()));
-        parts.extend(self.head.bias.then(|| "a bias on the head".to_owned()));
+        parts.extend(self.head.tied.then(|| "tied embeddings".to_owned()));
+        parts.extend(self.head.bias.then(|| "a bias on the logits of the vocabulary".to_owned()));
         parts.join("; ")
     }
 }
@@ -101,24 +106,29 @@ impl Architecture {
 fn scale(attention: &Attention) -> String {
     let plain = 1.0 / (attention.key_dim as f64).sqrt();
     match attention.scale {
-        1.0 => "not scaled".to_owned(),
-        scale if (scale / plain - 1.0).abs() < 1e-9 => "scaled by the root of the dimensions".to_owned(),
-        scale => format!("scaled by {scale:.6}"),
+        1.0 => "scores not scaled".to_owned(),
+        scale if (scale / plain - 1.0).abs() < 1e-9 => format!("scores divided by the root of {}", attention.key_dim),
+        scale => format!("scores times {}", (scale * 1e6).round() / 1e6),
     }
 }
 
 fn rotary(attention: &Attention) -> String {
     let rotary = &attention.rotary;
     let pairs = match rotary.pairs {
-        Pairs::Half => "pairs of halves",
-        Pairs::Interleaved => "neighbouring pairs",
+        Pairs::Half => "paired by halves",
+        Pairs::Interleaved => "paired with their neighbours",
     };
     let scaling = match &rotary.scaling {
         RotaryScaling::None => String::new(),
-        RotaryScaling::Yarn { factor, original, .. } => format!("; yarn by {factor} from {original} tokens"),
-        RotaryScaling::Long { original, .. } => format!("; longrope beyond {original} tokens of a sequence"),
+        RotaryScaling::Yarn { factor, original, .. } => {
+            format!("; YaRN, {factor} times the original {original} tokens")
+        }
+        RotaryScaling::Long { original, .. } => {
+            format!("; LongRoPE, long factors for sequences of more than {original} tokens")
+        }
     };
-    format!("base {}, {} of {} dimensions, {pairs}{scaling}", rotary.theta, rotary.dim, attention.key_dim)
+    let part = if rotary.dim == attention.key_dim { "all".to_owned() } else { format!("{} of", rotary.dim) };
+    format!("base {}; {part} {} dimensions of a head, {pairs}{scaling}", rotary.theta, attention.key_dim)
 }
 
 fn router(experts: &Experts) -> String {
@@ -127,31 +137,27 @@ fn router(experts: &Experts) -> String {
         match rule.score {
             RouterScore::Softmax | RouterScore::SoftmaxOrLogit => "softmax over all experts",
             RouterScore::Sigmoid => "sigmoid of each logit",
-            RouterScore::Logit => "logits",
+            RouterScore::Logit => "ranked by logits",
         }
         .to_owned(),
     ];
     parts.extend(experts.router_bias.then(|| "a bias on the logits".to_owned()));
-    parts.extend(experts.correction_bias.then(|| "a bias that only decides".to_owned()));
+    parts.extend(experts.correction_bias.then(|| "a correction bias that decides and does not weigh".to_owned()));
     parts.extend(rule.groups.map(|groups| {
         let score = match groups.score {
             GroupScore::Largest => "best expert",
             GroupScore::TwoLargest => "two best experts",
         };
-        format!("from {} of {} groups, by their {score}", groups.kept, groups.number)
+        format!("only experts of {} of the {} groups, ranked by their {score}", groups.kept, groups.number)
     }));
-    parts.push(
-        match rule.weight {
-            CombineRule::Score => "weights are the scores",
-            CombineRule::ScoreOverSum { .. } => "weights are the scores over their sum",
-            CombineRule::SoftmaxOfChosen => "weights are the softmax of the chosen logits",
-            CombineRule::SparseMixer { .. } => "weights by the sparse mixer",
-        }
-        .to_owned(),
-    );
-    if rule.scaling != 1.0 {
-        parts.push(format!("times {}", rule.scaling));
-    }
+    let scaling = if rule.scaling == 1.0 { String::new() } else { format!(", times {}", rule.scaling) };
+    let weights = match rule.weight {
+        CombineRule::Score => "weights are the scores",
+        CombineRule::ScoreOverSum { .. } => "weights are the scores divided by their sum",
+        CombineRule::SoftmaxOfChosen => "weights are the softmax of the chosen logits",
+        CombineRule::SparseMixer { .. } => "weights by the sparse mixer",
+    };
+    parts.push(format!("{weights}{scaling}"));
     parts.join("; ")
 }
 
@@ -159,7 +165,7 @@ fn mlp(mlp: &Mlp) -> String {
     let activation = match mlp.activation {
         Activation::Gated => "silu(gate) * up",
         Activation::ThreeFactors => "a * silu(b) * up",
-        Activation::Clamped { .. } => "a gate that is cut, times up + 1",
+        Activation::Clamped { .. } => "clamped gate and up, gate * sigmoid(gate) * (up + 1)",
     };
     let bias = if mlp.bias { ", biases" } else { "" };
     format!("{} wide, {activation}{bias}", mlp.inner)

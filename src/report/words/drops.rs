@@ -9,7 +9,7 @@ use crate::{
     chart::visible,
     routing::LayerId,
     stats::{
-        AskedCapacity, LAYERS_EACH, Role,
+        AskedCapacity, LAYERS_EACH, NoCapacity, Role,
         verdict::{
             Capacity, DatasetDrops, Difference, DropsVerdict, Evidence, IntervalsThatMissZero, LaterTokens, LayerDrops,
             Missing, Queue, RankLoads, RiseIsTheQueue, Roles, Side, Trend,
@@ -57,11 +57,15 @@ pub(super) fn entries(verdict: &DropsVerdict) -> Vec<VerdictEntry> {
 
 /// That the drops are those of a capacity that was asked for.
 fn asked_line(asked: AskedCapacity) -> String {
-    format!("no capacity in this record; what follows would be dropped of its choices {}", asked_words(asked))
+    let none = match asked.reason {
+        NoCapacity::NotRecorded => "no capacity in this record",
+        NoCapacity::NoneInModel => "the model has no capacity and drops nothing",
+    };
+    format!("{none}; what follows would be dropped of its choices {}", asked_words(asked))
 }
 
 fn asked_words(asked: AskedCapacity) -> String {
-    let AskedCapacity { group, policy } = asked;
+    let AskedCapacity { group, policy, .. } = asked;
     format!("at capacity factor {} (rule {}, group {group})", policy.factor, policy.rule)
 }
 

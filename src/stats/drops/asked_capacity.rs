@@ -13,6 +13,17 @@ pub struct AskedCapacity {
     pub group: GroupRule,
     /// Slots of an expert.
     pub policy: CapacityPolicy,
+    /// Why the trace has no capacity of its own.
+    pub reason: NoCapacity,
+}
+
+/// Why a trace has no capacity of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoCapacity {
+    /// An engine recorded the choices alone.
+    NotRecorded,
+    /// The model limits no expert.
+    NoneInModel,
 }
 
 impl AskedCapacity {
@@ -76,7 +87,7 @@ mod tests {
     #[test]
     fn what_finds_no_slot_is_dropped() {
         let policy = CapacityPolicy { rule: CapacityRule::Port, factor: 1.0, minimum: 0 };
-        let asked = AskedCapacity { group: GroupRule::Sequence, policy };
+        let asked = AskedCapacity { group: GroupRule::Sequence, policy, reason: NoCapacity::NotRecorded };
         let router = asked.router(&LayerShape::of_choices(2, 1));
         // Four tokens, two experts: two slots each. The fifth token is alone and would have none, odd ones become even.
         let sequences = SequenceTable { tokens: vec![4, 2], ..SequenceTable::default() };

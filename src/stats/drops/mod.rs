@@ -23,7 +23,7 @@ mod study;
 mod tally;
 mod trend;
 
-pub use asked_capacity::AskedCapacity;
+pub use asked_capacity::{AskedCapacity, NoCapacity};
 pub use difference::drop_difference;
 pub use exact::exact_replay;
 pub(super) use headline::OwnRules;
