@@ -42,7 +42,7 @@ pub(crate) fn compared_run(folder: &Path, progress: &dyn Progress) -> Result<Run
         command,
         label: record.label.clone(),
         checkpoint: checkpoint_name(&record.label, &record.identity.checkpoints),
-        family: record.architecture.as_ref().map(|architecture| architecture.family.to_string()),
+        family: record.architecture.as_ref().map(|architecture| architecture.family.clone()),
         corpus: record.text_names().join(", "),
         shape: record.shape(folder)?,
         tokens: record.text.tokens,
