@@ -23,8 +23,10 @@ pub struct Reading {
     pub without_logits: bool,
     /// Whether the rows of a sequence stand as in its text.
     pub in_order: bool,
-    /// Positions without a route in some layer, which are left out.
-    pub positions_left_out: u64,
+    /// Whether some sequences have token ids and others none: those that are there are of no use.
+    pub without_token_ids: bool,
+    /// The same of drops and slots.
+    pub without_drops: bool,
 }
 
 impl Reading {
@@ -39,7 +41,8 @@ impl Reading {
             logits_are_probabilities: false,
             without_logits: false,
             in_order: true,
-            positions_left_out: 0,
+            without_token_ids: false,
+            without_drops: false,
         }
     }
 }
