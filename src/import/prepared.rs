@@ -8,7 +8,7 @@ use super::{
 use crate::{
     corpus::Span,
     error::{Error, Result},
-    routing::{ExpertId, LayerShape, RoutingShape, entropy, softmax},
+    routing::{Block, ExpertId, LayerShape, RoutingShape, entropy, softmax},
 };
 
 /// A record, read as the gate says.
@@ -150,7 +150,7 @@ impl<'a> Prepared<'a> {
             self.layers.iter().all(|place| self.is_whole(*place, &row[place.choice..][..place.recorded_choices]))
         };
         let kept: Vec<usize> = (0..sequence.experts.len() / choices.max(1)).filter(whole).collect();
-        let logits = sequence.logits.as_deref().filter(|_| !self.reading.without_logits);
+        let logits = sequence.logits.as_deref().filter(|_| !self.reading.withheld.contains(&Block::Logits));
         let mut rows = Rows::new(self, sequence, logits.is_some());
         for &position in &kept {
             for place in &self.layers {
@@ -168,7 +168,7 @@ impl<'a> Prepared<'a> {
         let end = positions.as_ref().map_or(kept.len() as u32, |places| places.last().map_or(0, |last| last + 1));
         PreparedSequence {
             positions,
-            token_ids: of_kept(&sequence.token_ids).filter(|_| !self.reading.without_token_ids),
+            token_ids: of_kept(&sequence.token_ids).filter(|_| !self.reading.withheld.contains(&Block::TokenIds)),
             document: sequence.document.clone(),
             category: sequence.category.clone(),
             dataset: sequence.dataset.clone(),
@@ -192,7 +192,7 @@ struct Rows<'a> {
 impl<'a> Rows<'a> {
     fn new(of: &'a Prepared<'a>, sequence: &'a RouteSequence, has_logits: bool) -> Self {
         let has_shares = has_logits || sequence.weights.is_some() && of.reading.weights == Weights::SoftmaxAll;
-        let has_drops = !of.reading.without_drops;
+        let has_drops = !of.reading.withheld.contains(&Block::Drops);
         let is_applied = sequence.weights.is_some() && of.reading.weights == Weights::Applied;
         let done = PreparedSequence {
             probability: has_shares.then(Vec::new),

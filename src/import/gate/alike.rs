@@ -1,22 +1,25 @@
 //! Whether all sequences hold the same besides their routes. A trace has token ids for every token or for none.
 
 use super::check::{Check, CheckResult, Outcome};
-use crate::import::{
-    gate::reading::Reading,
-    routes::{ChoiceOrder, Header, RouteSequence, Weights},
+use crate::{
+    import::{
+        gate::reading::Reading,
+        routes::{ChoiceOrder, Header, RouteSequence, Weights},
+    },
+    routing::Block,
 };
 
 /// What a sequence may hold besides its routes: what it is called, whether it is there, and what follows if others lack it.
 type Part = (&'static str, fn(&RouteSequence) -> bool, fn(&mut Reading));
 
 const PARTS: [Part; 4] = [
-    ("token ids", |sequence| sequence.token_ids.is_some(), |reading| reading.without_token_ids = true),
+    ("token ids", |sequence| sequence.token_ids.is_some(), |reading| reading.withheld.push(Block::TokenIds)),
     ("weights", |sequence| sequence.weights.is_some(), without_weights),
-    ("logits", |sequence| sequence.logits.is_some(), |reading| reading.without_logits = true),
+    ("logits", |sequence| sequence.logits.is_some(), |reading| reading.withheld.push(Block::Logits)),
     (
         "drops",
         |sequence| sequence.dropped.is_some() || sequence.slots.is_some(),
-        |reading| reading.without_drops = true,
+        |reading| reading.withheld.push(Block::Drops),
     ),
 ];
 

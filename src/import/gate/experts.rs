@@ -54,8 +54,7 @@ impl Check for ExpertsExist {
             }
         }
         let sum = |of: fn(&Layer) -> u64| self.layers.iter().map(of).sum::<u64>();
-        let (beyond, twice, fewer) =
-            (sum(|layer| layer.beyond), sum(|layer| layer.twice), sum(|layer| layer.fewer));
+        let (beyond, twice, fewer) = (sum(|layer| layer.beyond), sum(|layer| layer.twice), sum(|layer| layer.fewer));
         let rows = sum(|layer| layer.rows);
         let worst = |of: fn(&Layer) -> u64| {
             let pairs = header.layers.iter().zip(&self.layers);
@@ -87,8 +86,8 @@ impl Check for ExpertsExist {
         } else if header.layers.iter().any(|layer| layer.num_experts.is_none()) {
             let most = reading.experts.iter().max().copied().unwrap_or(0);
             let says = format!(
-                "the record does not say how many experts there are; {most} is the largest that occurs and 1: give the \
-                 configuration of the model"
+                "the record does not say how many experts there are; {most} are taken, as many as the largest id that occurs \
+                 asks for: give the configuration of the model"
             );
             (Outcome::Warned, says)
         } else {

@@ -88,7 +88,8 @@ impl Check for GridComplete {
         for row in header.rows(&sequence.experts) {
             self.positions += 1;
             missing.clear();
-            missing.extend((0..).zip(header.choices(row)).filter(|(_, choices)| is_unrouted(choices)).map(|(at, _)| at));
+            missing
+                .extend((0..).zip(header.choices(row)).filter(|(_, choices)| is_unrouted(choices)).map(|(at, _)| at));
             if missing.len() == header.layers.len() {
                 self.empty += 1;
                 continue;

@@ -167,7 +167,9 @@ impl FileArrays {
             let place = if lengths.len() > 1 { format!("{name}, sequence {at}") } else { name };
             let part = part(&self.whole, rows.clone(), self.rows);
             let positions = part.positions.as_ref();
-            positions.map_or(Ok(()), |positions| check_ascent(positions)).map_err(|what| file.refused("positions", &what))?;
+            positions
+                .map_or(Ok(()), |positions| check_ascent(positions))
+                .map_err(|what| file.refused("positions", &what))?;
             let end = positions.map_or(*length, |positions| positions.last().map_or(0, |last| *last as usize + 1));
             Ok(RouteSequence {
                 document: named.document.clone().or_else(|| Some(place.clone())),

@@ -227,7 +227,9 @@ impl Batch {
                 match *name {
                     "token_id" => whole(array, &mut batch.token_id),
                     "weight" => fractions(same_width(array, &mut of_choices)?.as_ref(), &mut batch.weight),
-                    "logits" => fractions(of_all_experts(array, header, &mut batch.experts)?.as_ref(), &mut batch.logits),
+                    "logits" => {
+                        fractions(of_all_experts(array, header, &mut batch.experts)?.as_ref(), &mut batch.logits)
+                    }
                     "slot" => whole(same_width(array, &mut of_choices)?.as_ref(), &mut batch.slot),
                     _ => booleans(same_width(array, &mut of_choices)?.as_ref(), &mut batch.dropped),
                 }

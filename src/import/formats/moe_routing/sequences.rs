@@ -94,7 +94,9 @@ pub(super) fn none_beyond<'a>(
         has_ended = true;
         last.map(|last| {
             Err(Error::corpus(
-                format!("{FILE} names sequence {last}; the record has {count}, counted from 0 in the order of the files"),
+                format!(
+                    "{FILE} names sequence {last}; the record has {count}, counted from 0 in the order of the files"
+                ),
                 format!("correct {FILE}, or leave it out"),
             ))
         })
