@@ -3,7 +3,7 @@
 
 use super::{
     model_config::ModelConfig,
-    routes::{ABSENT, RecordedLayer},
+    routes::{ABSENT, RecordedLayer, is_unrouted},
 };
 use crate::routing::{ExpertId, LayerId};
 
@@ -118,7 +118,7 @@ impl LayerArray {
 
 /// Whether the choices are those of a token that was not routed.
 fn is_nothing(choices: &[ExpertId]) -> bool {
-    [0, BYTE_ABSENT, ABSENT].iter().any(|nothing| choices.iter().all(|expert| expert == nothing))
+    is_unrouted(choices) || choices.iter().all(|expert| [0, BYTE_ABSENT].contains(expert))
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The formats, as data, and the one that a record has.
 
+use std::path::Path;
+
 use super::{
     format::{Format, Opened},
     formats,
@@ -40,16 +42,36 @@ fn named(name: &str) -> Result<&'static Format> {
     })
 }
 
+/// The first format that recognises the files. Files of another ending may be those of another format, which would be passed over.
 fn recognised(source: &Source) -> Result<&'static Format> {
-    for format in FORMATS {
-        if (format.recognises)(source)? {
-            return Ok(format);
+    let Some((format, _)) = first_that_recognises(source)? else { return Err(refused(source)) };
+    for group in source.by_extension() {
+        if let Some((other, file)) = first_that_recognises(&group)?.filter(|(other, _)| other.name != format.name) {
+            return Err(Error::usage(
+                format!("`{}` is of the format {}, other files are of {}", file.display(), other.name, format.name),
+                "import the files of one format, or name the format to pass over all others",
+            ));
         }
     }
+    Ok(format)
+}
+
+/// The format, and the first of the files.
+fn first_that_recognises(source: &Source) -> Result<Option<(&'static Format, &Path)>> {
+    for format in FORMATS {
+        if (format.recognises)(source)? {
+            return Ok(source.files.first().map(|file| (format, file.as_path())));
+        }
+    }
+    Ok(None)
+}
+
+/// The error for files that no format recognises.
+fn refused(source: &Source) -> Error {
     let files: Vec<String> = source.files.iter().take(3).map(|path| format!("`{}`", path.display())).collect();
     let more = if source.files.len() > 3 { format!(" and {} more", source.files.len() - 3) } else { String::new() };
-    Err(Error::usage(
+    Error::usage(
         format!("no format recognises {}{more}", files.join(", ")),
         format!("name the format, one of {}", names()),
-    ))
+    )
 }

@@ -3,12 +3,12 @@
 
 use super::{
     gate::Reading,
-    routes::{ABSENT, ChoiceOrder, Header, RouteReader, RouteSequence, Weights},
+    routes::{ABSENT, ChoiceOrder, Header, RouteReader, RouteSequence, Weights, is_unrouted},
 };
 use crate::{
     corpus::Span,
     error::{Error, Result},
-    routing::{ExpertId, LayerShape, RoutingShape, entropy, softmax},
+    routing::{Block, ExpertId, LayerShape, RoutingShape, entropy, softmax},
 };
 
 /// A record, read as the gate says.
@@ -33,7 +33,7 @@ struct Place {
     choices: usize,
 }
 
-/// One sequence as a trace takes it. Positions without a route in some layer are left out.
+/// One sequence as a trace takes it. Positions without a whole route in every layer are left out.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PreparedSequence {
     /// The document that it is of.
@@ -125,14 +125,32 @@ impl<'a> Prepared<'a> {
         Ok(prepared.filter(|sequence| !sequence.as_ref().is_ok_and(|sequence| sequence.experts.is_empty())))
     }
 
+    /// Whether a token was routed in a layer as a token can be: as many choices as others have, of experts that exist, none twice.
+    fn is_whole(&self, place: Place, choices: &[ExpertId]) -> bool {
+        let there = || choices.iter().filter(|expert| **expert != ABSENT);
+        let is_twice = |at: usize| choices[at] != ABSENT && choices[..at].contains(&choices[at]);
+        !is_unrouted(choices)
+            && there().count() == place.choices
+            && there().all(|expert| usize::from(self.logical(place, *expert)) < place.experts)
+            && !(1..choices.len()).any(is_twice)
+    }
+
+    /// The expert of an id, which may be that of its place.
+    fn logical(&self, place: Place, expert: ExpertId) -> ExpertId {
+        match &self.header().physical_to_logical {
+            Some(map) => map[place.index].get(usize::from(expert)).copied().unwrap_or(expert),
+            None => expert,
+        }
+    }
+
     fn prepare(&self, sequence: &RouteSequence) -> PreparedSequence {
         let (choices, scores) = self.strides;
         let whole = |position: &usize| {
             let row = &sequence.experts[position * choices..(position + 1) * choices];
-            self.layers.iter().all(|place| !row[place.choice..][..place.choices].contains(&ABSENT))
+            self.layers.iter().all(|place| self.is_whole(*place, &row[place.choice..][..place.recorded_choices]))
         };
         let kept: Vec<usize> = (0..sequence.experts.len() / choices.max(1)).filter(whole).collect();
-        let logits = sequence.logits.as_deref().filter(|_| !self.reading.without_logits);
+        let logits = sequence.logits.as_deref().filter(|_| !self.reading.withheld.contains(&Block::Logits));
         let mut rows = Rows::new(self, sequence, logits.is_some());
         for &position in &kept {
             for place in &self.layers {
@@ -150,7 +168,7 @@ impl<'a> Prepared<'a> {
         let end = positions.as_ref().map_or(kept.len() as u32, |places| places.last().map_or(0, |last| last + 1));
         PreparedSequence {
             positions,
-            token_ids: of_kept(&sequence.token_ids),
+            token_ids: of_kept(&sequence.token_ids).filter(|_| !self.reading.withheld.contains(&Block::TokenIds)),
             document: sequence.document.clone(),
             category: sequence.category.clone(),
             dataset: sequence.dataset.clone(),
@@ -174,6 +192,7 @@ struct Rows<'a> {
 impl<'a> Rows<'a> {
     fn new(of: &'a Prepared<'a>, sequence: &'a RouteSequence, has_logits: bool) -> Self {
         let has_shares = has_logits || sequence.weights.is_some() && of.reading.weights == Weights::SoftmaxAll;
+        let has_drops = !of.reading.withheld.contains(&Block::Drops);
         let is_applied = sequence.weights.is_some() && of.reading.weights == Weights::Applied;
         let done = PreparedSequence {
             probability: has_shares.then(Vec::new),
@@ -182,8 +201,8 @@ impl<'a> Rows<'a> {
             margin_first: (has_shares && of.is_ranked()).then(Vec::new),
             margin_k: has_logits.then(Vec::new),
             logits: has_logits.then(Vec::new),
-            dropped: sequence.dropped.as_ref().map(|_| Vec::new()),
-            slots: sequence.slots.as_ref().map(|_| Vec::new()),
+            dropped: sequence.dropped.as_ref().filter(|_| has_drops).map(|_| Vec::new()),
+            slots: sequence.slots.as_ref().filter(|_| has_drops).map(|_| Vec::new()),
             ..PreparedSequence::default()
         };
         Self { of, sequence, done, order: Vec::new(), shares: Vec::new() }
@@ -192,14 +211,11 @@ impl<'a> Rows<'a> {
     /// Appends the choices of one layer at one position, which begin at `first` in the record.
     fn push(&mut self, first: usize, place: Place, scores: Option<&[f32]>) {
         let Self { of, sequence, done, order, shares } = self;
-        let logical = |expert: ExpertId| match &of.header().physical_to_logical {
-            Some(map) => map[place.index].get(usize::from(expert)).copied().unwrap_or(expert),
-            None => expert,
-        };
+        let logical = |expert: ExpertId| of.logical(place, expert);
         let experts = &sequence.experts[first..first + place.recorded_choices];
         let weights = sequence.weights.as_deref().map(|weights| &weights[first..first + place.recorded_choices]);
         order.clear();
-        order.extend(0..place.choices);
+        order.extend((0..place.recorded_choices).filter(|at| experts[*at] != ABSENT));
         if let (ChoiceOrder::SortByWeight, Some(weights)) = (of.reading.order, weights) {
             order.sort_by(|a, b| weights[*b].total_cmp(&weights[*a]));
         }

@@ -9,6 +9,13 @@ use crate::{
 /// An expert id that stands for "not recorded": padding, a choice that was dropped before it was written, a token that a cache served.
 pub const ABSENT: ExpertId = ExpertId::MAX;
 
+/// Whether the choices of a layer are those of a token that was not routed: none is there, or all of several are expert 0, which is
+/// what stands in places that an engine never wrote.
+pub(super) fn is_unrouted(choices: &[ExpertId]) -> bool {
+    let all = |expert: ExpertId| choices.iter().all(|choice| *choice == expert);
+    all(ABSENT) || choices.len() > 1 && all(0)
+}
+
 /// In which order the choices of a token stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChoiceOrder {

@@ -1,6 +1,8 @@
 //! The files of an import.
 
 use std::{
+    collections::BTreeMap,
+    ffi::OsStr,
     fs::{self, File},
     io::Read,
     path::{Path, PathBuf},
@@ -42,6 +44,17 @@ impl Source {
     pub fn with_extension<'a>(&'a self, extension: &'a str) -> impl Iterator<Item = &'a Path> {
         let ends = move |path: &&Path| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension));
         self.files.iter().map(PathBuf::as_path).filter(ends)
+    }
+
+    /// The files of each ending, where there are several endings.
+    pub(super) fn by_extension(&self) -> Vec<Self> {
+        let mut groups: BTreeMap<_, Vec<PathBuf>> = BTreeMap::new();
+        for file in &self.files {
+            groups.entry(file.extension().map(OsStr::to_ascii_lowercase)).or_default().push(file.clone());
+        }
+        let is_divided = groups.len() > 1;
+        let groups = groups.into_values().filter(|_| is_divided);
+        groups.map(|files| Self { roots: self.roots.clone(), files }).collect()
     }
 
     /// The files with this ending; where there is none, all files.

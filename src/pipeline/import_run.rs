@@ -193,7 +193,9 @@ impl ImportRun {
         drop(stage);
         let text = |id| self.tokenizer.as_ref().and_then(|tokenizer| tokenizer.piece(id));
         let (run, record) = builder.finish_record(text)?;
-        Ok((run, self.record(record, identity)))
+        let left_out = self.gate.positions.saturating_sub(record.text.tokens);
+        let import = identity.import.clone().map(|import| ImportRecord { positions_left_out: left_out, ..import });
+        Ok((run, self.record(record, Identity { import, ..identity })))
     }
 
     fn header(&self) -> &Header {
@@ -230,7 +232,7 @@ impl ImportRun {
             ranked,
             sequences: self.gate.sequences,
             positions: self.gate.positions,
-            positions_left_out: self.gate.reading.positions_left_out,
+            positions_left_out: 0,
             remarks: header.remarks.clone(),
             forced: self.gate.checks.iter().any(|check| check.outcome == Outcome::Failed),
             checks: self.gate.checks.clone(),

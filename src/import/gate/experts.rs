@@ -3,25 +3,26 @@
 use super::check::{Check, CheckResult, Outcome};
 use crate::import::{
     gate::reading::Reading,
-    routes::{ABSENT, Header, RouteSequence},
+    routes::{ABSENT, Header, RouteSequence, is_unrouted},
 };
+
+/// Share of rows without all of their choices that is too much.
+const MANY: f64 = 0.05;
 
 /// What is counted of a layer.
 #[derive(Clone, Default)]
 struct Layer {
-    /// Rows with a choice.
+    /// Rows with a choice, those of nothing but zeros not counted, as in all that follows.
     rows: u64,
     /// Most choices of a row.
     choices: usize,
+    /// Rows with fewer choices than that.
+    fewer: u64,
     /// Choices of experts that do not exist.
     beyond: u64,
     largest: u16,
-    /// Rows that choose an expert twice, those of nothing but zeros not counted.
+    /// Rows that choose an expert twice.
     twice: u64,
-    /// Rows of nothing but zeros, of layers with several choices.
-    zeros: u64,
-    /// Rows of which some choices are there and others not.
-    partly: u64,
 }
 
 /// `experts_exist`.
@@ -53,7 +54,7 @@ impl Check for ExpertsExist {
             }
         }
         let sum = |of: fn(&Layer) -> u64| self.layers.iter().map(of).sum::<u64>();
-        let (beyond, twice) = (sum(|layer| layer.beyond), sum(|layer| layer.twice));
+        let (beyond, twice, fewer) = (sum(|layer| layer.beyond), sum(|layer| layer.twice), sum(|layer| layer.fewer));
         let rows = sum(|layer| layer.rows);
         let worst = |of: fn(&Layer) -> u64| {
             let pairs = header.layers.iter().zip(&self.layers);
@@ -75,11 +76,18 @@ impl Check for ExpertsExist {
                  shape, or was overwritten"
             );
             (Outcome::Failed, says)
+        } else if fewer > 0 {
+            let (layer, ..) = worst(|layer| layer.fewer);
+            let says = format!(
+                "{fewer} of {rows} rows lack some of the choices that others have, most of them in layer {layer}: what was dropped \
+                 may not have been written; their positions are left out"
+            );
+            (if fewer as f64 > MANY * rows as f64 { Outcome::Failed } else { Outcome::Warned }, says)
         } else if header.layers.iter().any(|layer| layer.num_experts.is_none()) {
             let most = reading.experts.iter().max().copied().unwrap_or(0);
             let says = format!(
-                "the record does not say how many experts there are; {most} is the largest that occurs and 1: give the \
-                 configuration of the model"
+                "the record does not say how many experts there are; {most} are taken, as many as the largest id that occurs \
+                 asks for: give the configuration of the model"
             );
             (Outcome::Warned, says)
         } else {
@@ -89,22 +97,22 @@ impl Check for ExpertsExist {
             .with("rows", rows as f64)
             .with("beyond", beyond as f64)
             .with("twice", twice as f64)
+            .with("fewer", fewer as f64)
     }
 }
 
 impl Layer {
     fn see(&mut self, choices: &[u16], experts: Option<usize>) {
+        if is_unrouted(choices) {
+            return;
+        }
         let present = choices.iter().filter(|expert| **expert != ABSENT).count();
-        if present == 0 {
-            return;
+        if present > self.choices {
+            // All rows so far have fewer.
+            (self.fewer, self.choices) = (self.rows, present);
         }
+        self.fewer += u64::from(present < self.choices);
         self.rows += 1;
-        self.choices = self.choices.max(present);
-        self.partly += u64::from(present < choices.len());
-        if choices.len() > 1 && choices.iter().all(|expert| *expert == 0) {
-            self.zeros += 1;
-            return;
-        }
         let is_twice = |at: usize| choices[at] != ABSENT && choices[..at].contains(&choices[at]);
         self.twice += u64::from((1..choices.len()).any(is_twice));
         for &expert in choices.iter().filter(|expert| **expert != ABSENT) {

@@ -3,7 +3,7 @@
 use super::check::{Check, CheckResult, Outcome};
 use crate::import::{
     gate::reading::Reading,
-    routes::{ABSENT, Header, RouteSequence},
+    routes::{Header, RouteSequence, is_unrouted},
 };
 
 /// Share of positions with gaps that is too much.
@@ -88,8 +88,8 @@ impl Check for GridComplete {
         for row in header.rows(&sequence.experts) {
             self.positions += 1;
             missing.clear();
-            let is_missing = |choices: &[u16]| choices.iter().all(|expert| *expert == ABSENT);
-            missing.extend((0..).zip(header.choices(row)).filter(|(_, choices)| is_missing(choices)).map(|(at, _)| at));
+            missing
+                .extend((0..).zip(header.choices(row)).filter(|(_, choices)| is_unrouted(choices)).map(|(at, _)| at));
             if missing.len() == header.layers.len() {
                 self.empty += 1;
                 continue;
@@ -111,7 +111,6 @@ impl Check for GridComplete {
         let missing = worst.map_or(0, |at| self.by_layer[at]);
         // Where a layer without any record is left out, only gaps of the others count.
         let gaps = if reading.empty_layers.is_empty() { self.partly } else { missing };
-        reading.positions_left_out = gaps + self.empty;
         let (positions, share) = (self.positions, gaps as f64 / self.positions as f64);
         let checked = if gaps > 0 {
             let layer = worst.map_or(0, |at| header.layers[at].layer);

@@ -1,9 +1,12 @@
 //! Whether the scores beside the choices are the ones that decided them, and before or after the softmax.
 
 use super::check::{Check, CheckResult, Outcome};
-use crate::import::{
-    gate::reading::Reading,
-    routes::{ABSENT, Header, RouteSequence},
+use crate::{
+    import::{
+        gate::reading::Reading,
+        routes::{ABSENT, Header, RouteSequence},
+    },
+    routing::Block,
 };
 
 /// Share of rows above which a property holds of all.
@@ -60,13 +63,13 @@ impl Check for LogitsKind {
         }
         let share = |rows: u64| rows as f64 / self.rows as f64;
         if self.not_finite > 0 {
-            reading.without_logits = true;
+            reading.withheld.push(Block::Logits);
             let says = format!("{} of {} rows of logits hold what is no number", self.not_finite, self.rows);
             return result(Outcome::Failed, &says);
         }
         // Scattered shares of renormalised choices add up to 1 too: they are looked at first.
         if share(self.scattered) > NEARLY_ALL {
-            reading.without_logits = true;
+            reading.withheld.push(Block::Logits);
             let says = "all but the chosen experts have a score of 0: these are the weights of the chosen, scattered, not logits; \
                         numbers about all experts are withheld";
             return result(Outcome::Warned, says).with("scattered_share", share(self.scattered));
@@ -108,7 +111,7 @@ impl Check for LogitsDecide {
         let mut layers = self.layers;
         reading.empty_layers.iter().for_each(|at| layers[*at] = (0, 0));
         let rows: u64 = layers.iter().map(|(rows, _)| rows).sum();
-        if rows == 0 || reading.without_logits {
+        if rows == 0 || reading.withheld.contains(&Block::Logits) {
             return result(Outcome::NotApplicable, "there are no logits of all experts".to_owned());
         }
         let share = |(rows, agreeing): (u64, u64)| if rows == 0 { 1.0 } else { agreeing as f64 / rows as f64 };
@@ -124,7 +127,7 @@ impl Check for LogitsDecide {
             .collect();
         let percent = 100.0 * all;
         let checked = if let Some(layer) = unrelated.first() {
-            reading.without_logits = true;
+            reading.withheld.push(Block::Logits);
             let says = format!(
                 "in {} layers, such as {layer}, the chosen experts are not those with the largest logits: rows or layers are \
                  shifted against each other",

@@ -1,6 +1,7 @@
 //! Whether a record can be true: checks that look at every sequence once, and what they say.
 
 mod alignment;
+mod alike;
 mod check;
 mod experts;
 mod flat;
@@ -41,6 +42,7 @@ const CHECKS: &[Make] = &[
     flat::RowsApart::make,
     repeats::RowsFresh::make,
     repeats::SequencesOnce::make,
+    alike::SequencesAlike::make,
     physical::ExpertIds::make,
     order::Order::make,
     weights::WeightSums::make,

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::import::routes::{ChoiceOrder, Header, Weights};
+use crate::{
+    import::routes::{ChoiceOrder, Header, Weights},
+    routing::Block,
+};
 
 /// How the routes of a record are to be read, as far as its header does not say it: what the gate found.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,12 +22,11 @@ pub struct Reading {
     pub choices: Vec<usize>,
     /// Whether the logits are probabilities, of which the logarithm is to be taken.
     pub logits_are_probabilities: bool,
-    /// Whether the logits are of no use: scores of the chosen experts among zeros.
-    pub without_logits: bool,
+    /// Blocks that are there and of no use: logits that are scores of the chosen experts among zeros, what some sequences have and
+    /// others lack.
+    pub withheld: Vec<Block>,
     /// Whether the rows of a sequence stand as in its text.
     pub in_order: bool,
-    /// Positions without a route in some layer, which are left out.
-    pub positions_left_out: u64,
 }
 
 impl Reading {
@@ -37,9 +39,8 @@ impl Reading {
             experts: header.layers.iter().map(|layer| layer.num_experts.unwrap_or(0)).collect(),
             choices: header.layers.iter().map(|layer| layer.top_k).collect(),
             logits_are_probabilities: false,
-            without_logits: false,
+            withheld: Vec::new(),
             in_order: true,
-            positions_left_out: 0,
         }
     }
 }

@@ -8,7 +8,7 @@ use std::{
 use super::check::{Check, CheckResult, Outcome};
 use crate::import::{
     gate::reading::Reading,
-    routes::{Header, RouteSequence},
+    routes::{Header, RouteSequence, is_unrouted},
 };
 
 /// Rows in a stretch of copies that no model makes by chance.
@@ -18,7 +18,8 @@ const MANY: f64 = 0.01;
 /// Sequences whose digests are kept.
 const KEPT: usize = 1 << 20;
 
-/// `rows_fresh`: over all layers together, a row differs from the one before unless the token is the same.
+/// `rows_fresh`: over all layers together, a row differs from the one before unless the token is the same. Rows without a route, such
+/// as padding, are no copies.
 #[derive(Default)]
 pub(super) struct RowsFresh {
     rows: u64,
@@ -41,7 +42,8 @@ impl Check for RowsFresh {
         let row = |at: usize| &sequence.experts[at * stride..(at + 1) * stride];
         let same_token = |at: usize| sequence.token_ids.as_ref().is_some_and(|ids| ids[at] == ids[at - 1]);
         let mut stretch = 0;
-        for at in 1..rows {
+        let is_routed = |at: usize| !header.choices(row(at)).all(is_unrouted);
+        for at in (1..rows).filter(|at| is_routed(*at)) {
             self.rows += 1;
             if row(at) == row(at - 1) && !same_token(at) {
                 self.copies += 1;
@@ -56,9 +58,9 @@ impl Check for RowsFresh {
     }
 
     fn finish(self: Box<Self>, header: &Header, reading: &mut Reading) -> CheckResult {
-        let is_constant = header.layers.len() - reading.empty_layers.len() < 2;
-        if self.rows == 0 || is_constant {
-            let says = "with one layer, neighbours may choose alike";
+        let has_choice = |at: &usize| reading.experts[*at] > reading.choices[*at] && !reading.empty_layers.contains(at);
+        if self.rows == 0 || (0..header.layers.len()).filter(has_choice).count() < 2 {
+            let says = "with one layer that has a choice, neighbours may choose alike";
             return CheckResult::new("rows_fresh", Outcome::NotApplicable, says);
         }
         let share = self.copies as f64 / self.rows as f64;
@@ -92,6 +94,9 @@ impl SequencesOnce {
 
 impl Check for SequencesOnce {
     fn see(&mut self, _: &Header, sequence: &RouteSequence) {
+        if sequence.experts.is_empty() {
+            return;
+        }
         self.sequences += 1;
         let mut hasher = DefaultHasher::new();
         sequence.experts.hash(&mut hasher);

@@ -6,7 +6,10 @@ use rand_xoshiro::{
 };
 
 use super::*;
-use crate::import::routes::{ABSENT, ChoiceOrder, RecordedLayer, Weights};
+use crate::import::{
+    prepared::Prepared,
+    routes::{ABSENT, ChoiceOrder, RecordedLayer, Weights},
+};
 
 const EXPERTS: usize = 8;
 const TOP_K: usize = 2;
@@ -142,6 +145,13 @@ const FAULTS: &[Fault] = &[
         record.header.layers.iter_mut().for_each(|layer| layer.num_experts = None);
         record.sequences.iter_mut().for_each(|sequence| sequence.logits = None);
     }),
+    ("experts_exist", Outcome::Warned, |record| {
+        record.for_rows(|at, row| row[1] = if at == 50 { ABSENT } else { row[1] });
+    }),
+    ("experts_exist", Outcome::Failed, |record| {
+        // Not the first row has fewer choices, but all after it.
+        record.for_rows(|at, row| row[1] = if at > 50 { ABSENT } else { row[1] });
+    }),
     ("layers_recorded", Outcome::Failed, |record| record.for_rows(|_, row| row.fill(0))),
     ("layers_recorded", Outcome::Failed, |record| record.for_rows(|_, row| row[2..4].fill(0))),
     ("layers_recorded", Outcome::Failed, |record| record.for_rows(|_, row| row[2..4].copy_from_slice(&[3, 5]))),
@@ -186,6 +196,7 @@ const FAULTS: &[Fault] = &[
     }),
     ("sequences_once", Outcome::Failed, |record| record.sequences.extend(record.sequences.clone())),
     ("sequences_once", Outcome::Warned, |record| record.sequences.push(record.sequences[0].clone())),
+    ("sequences_alike", Outcome::Warned, |record| record.sequences[7].token_ids = None),
     ("expert_ids", Outcome::Warned, |record| {
         record.header.physical_to_logical = Some(vec![vec![1, 0, 2, 3, 4, 5, 6, 7]; 3]);
     }),
@@ -289,4 +300,78 @@ fn dense_layers_are_left_out_where_a_format_has_them() {
     let report = record.pass();
     assert_eq!(report.failed().map(|check| check.check.as_str()).collect::<Vec<_>>(), Vec::<&str>::new());
     assert_eq!(report.reading.empty_layers.iter().copied().collect::<Vec<_>>(), [0]);
+}
+
+#[test]
+fn padding_is_no_stale_buffer() {
+    for padding in [ABSENT, 0] {
+        let mut record = Record::good();
+        record.for_rows(|at, row| {
+            if at >= 60 {
+                row.fill(padding);
+            }
+        });
+        let report = record.pass();
+        let told: Vec<_> = report.checks.iter().filter(|check| check.outcome == Outcome::Warned).collect();
+        assert_eq!(told.iter().map(|check| check.check.as_str()).collect::<Vec<_>>(), ["grid_complete"], "{padding}");
+        assert_eq!(report.failed().count(), 0, "{padding}: {:#?}", report.checks);
+    }
+}
+
+#[test]
+fn what_has_no_choice_repeats_itself() {
+    let mut record = Record::good().without_weights();
+    record.header.layers.iter_mut().for_each(|layer| layer.num_experts = Some(TOP_K));
+    record.sequences.iter_mut().for_each(|sequence| sequence.logits = None);
+    record.for_rows(|_, row| row.chunks_exact_mut(TOP_K).for_each(|choices| choices.copy_from_slice(&[0, 1])));
+    assert_eq!(record.outcome("rows_fresh"), Outcome::NotApplicable);
+}
+
+#[test]
+fn what_some_sequences_lack_is_left_out_of_all() {
+    let mut record = Record::good();
+    record.header.order = ChoiceOrder::SortByWeight;
+    record.sequences[3] = RouteSequence { weights: None, logits: None, ..record.sequences[3].clone() };
+    record.sequences[4].token_ids = None;
+    record.sequences[5].dropped = Some(vec![false; record.sequences[5].experts.len()]);
+    let report = record.pass();
+    let says = &report.checks.iter().find(|check| check.check == "sequences_alike").unwrap().says;
+    let expected = "there are token ids in 29, weights in 29, logits in 29, drops in 1 of 30 sequences: what some lack is left out of all";
+    assert_eq!(says, expected);
+    let prepared = Prepared::new(&record, &report.reading).unwrap();
+    assert!(!prepared.is_ranked());
+    for sequence in prepared.sequences().unwrap() {
+        let sequence = sequence.unwrap();
+        assert_eq!(sequence.token_ids, None);
+        assert_eq!((sequence.probability, sequence.logits, sequence.dropped), (None, None, None));
+    }
+}
+
+#[test]
+fn a_position_is_left_out_where_a_layer_has_no_whole_route() {
+    let mut record = Record::good();
+    record.sequences.truncate(1);
+    record.for_rows(|at, row| match at {
+        1 => row[1] = ABSENT,
+        2 => row[2..4].fill(0),
+        3 => row[3] = row[2],
+        4 => row[5] = 8,
+        _ => {}
+    });
+    let report = record.pass();
+    let prepared = Prepared::new(&record, &report.reading).unwrap();
+    let sequence = prepared.sequences().unwrap().next().unwrap().unwrap();
+    assert_eq!(sequence.positions.unwrap()[..3], [0, 5, 6]);
+}
+
+#[test]
+fn choices_may_stand_behind_places_without_one() {
+    let mut record = Record::good().without_weights();
+    record.sequences.iter_mut().for_each(|sequence| sequence.logits = None);
+    record.for_rows(|_, row| row.chunks_exact_mut(TOP_K).for_each(|choices| choices[0] = ABSENT));
+    let report = record.pass();
+    let prepared = Prepared::new(&record, &report.reading).unwrap();
+    let sequence = prepared.sequences().unwrap().next().unwrap().unwrap();
+    let behind: Vec<u16> = record.sequences[0].experts.chunks_exact(TOP_K).map(|choices| choices[1]).collect();
+    assert_eq!(sequence.experts, behind);
 }

@@ -86,6 +86,10 @@ impl Check for WeightSums {
         } else {
             result(Outcome::Passed, format!("the weights of a token add up to {mean:.3} on average"))
         };
+        if checked.outcome == Outcome::Failed {
+            // Forced or not, numbers that cannot be what they are said to be are of no use.
+            reading.weights = Weights::None;
+        }
         checked.with("mean_sum", mean).with("sum_is_one_share", self.one as f64 / self.rows as f64)
     }
 }

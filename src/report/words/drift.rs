@@ -5,13 +5,11 @@ use super::{
     entry::VerdictEntry,
     layers::listed,
     numbers::{percent, whole},
+    token::quoted,
 };
-use crate::{
-    chart::visible,
-    stats::{
-        LAYERS_EACH,
-        verdict::{Agreement, Beside, DriftVerdict, Evidence, HalfReached, LayerAgreement, Missing},
-    },
+use crate::stats::{
+    LAYERS_EACH,
+    verdict::{Agreement, Beside, DriftVerdict, Evidence, HalfReached, LayerAgreement, Missing},
 };
 
 /// One line per `MoE` layer (eight at most), then all layers together, then each checkpoint beside the time axis: the
@@ -158,10 +156,7 @@ fn changed_words(number: &Evidence) -> String {
 
 fn moved_words(number: &Evidence) -> String {
     let finding = &number.finding;
-    let text = finding.subject.text.as_deref().map_or_else(
-        || format!("id {}", finding.subject.token_id.unwrap_or_default()),
-        |text| format!("\"{}\"", visible(text)),
-    );
+    let text = quoted(&finding.subject);
     let [estimate, low, high, floor] =
         [number.estimate, number.low, number.high, number.threshold].map(|value| percent(value.unwrap_or_default()));
     format!("{text} {estimate} % [{low}, {high}] in layer {} (noise {floor} %)", finding.layer)

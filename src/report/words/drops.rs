@@ -4,9 +4,9 @@ use super::{
     entry::VerdictEntry,
     layers::{listed, named},
     numbers::{point, points, ratio, signed},
+    token::quoted,
 };
 use crate::{
-    chart::visible,
     routing::LayerId,
     stats::{
         AskedCapacity, LAYERS_EACH, NoCapacity, Role,
@@ -269,10 +269,8 @@ fn queues_line(queues: &[Queue]) -> Option<String> {
 }
 
 fn queue_words(queue: &Queue, most: usize) -> String {
-    let token = |own: &Evidence| {
-        let text = own.finding.subject.text.as_deref().map_or_else(|| "?".to_owned(), visible);
-        format!("\"{text}\" {:.0} %", own.estimate.unwrap_or_default() * 100.0)
-    };
+    let token =
+        |own: &Evidence| format!("{} {:.0} %", quoted(&own.finding.subject), own.estimate.unwrap_or_default() * 100.0);
     let tokens: Vec<String> = queue.tokens.iter().take(most).map(token).collect();
     format!("expert {} of layer {} ({})", queue.expert, queue.layer, tokens.join(", "))
 }

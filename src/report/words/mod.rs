@@ -7,6 +7,7 @@ mod entry;
 mod layers;
 mod numbers;
 mod route;
+mod token;
 
 pub use entry::VerdictEntry;
 

@@ -22,7 +22,7 @@ pub struct ImportRecord {
     pub sequences: u64,
     /// Positions in the record.
     pub positions: u64,
-    /// Positions that were left out, because some layer has no route there.
+    /// Positions that were left out, because some layer has no whole route there.
     pub positions_left_out: u64,
     /// What a reader should know: how sequences were rebuilt, which rank was taken.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

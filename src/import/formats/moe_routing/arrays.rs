@@ -36,10 +36,6 @@ pub(super) struct Arrays {
     names: HashMap<u32, Named>,
     categories: FileCategories,
     file_names: FileNames,
-    /// The optional arrays that every file has.
-    optional: Vec<&'static str>,
-    /// Whether every file has token ids.
-    has_ids: bool,
 }
 
 impl Arrays {
@@ -49,12 +45,10 @@ impl Arrays {
     /// [`Error::Corpus`] if a file cannot be read, or does not say which layers it has.
     pub(super) fn open(known: &Known<'_>, paths: &[&Path]) -> Result<Self> {
         let files = paths.iter().map(|path| ArrayFile::open(path)).collect::<Result<Vec<_>>>()?;
-        let every = |name: &str| files.iter().all(|file| file.has(name));
-        let optional: Vec<&str> = OPTIONAL.into_iter().filter(|name| every(name)).collect();
-        let has_ids = files.iter().all(|file| ids_in(file).is_some());
+        let any = |name: &str| files.iter().find(|file| file.has(name));
         let (name, experts) = choices(&files[0])?;
         let [_, count, top_k] = sizes(&experts).map_err(|what| files[0].refused(name, &what))?;
-        let experts = optional.contains(&"logits").then(|| files[0].read("logits")).transpose()?;
+        let experts = any("logits").map(|file| file.read("logits")).transpose()?;
         let ids = layer_ids(&files[0])?;
         let found = Found {
             ids: ids.as_deref(),
@@ -63,14 +57,14 @@ impl Arrays {
             experts: experts.and_then(|logits| logits.shape().last().copied()),
         };
         let mut header = known.header(&found).map_err(|what| files[0].refused(name, &what))?;
-        header.has_logits = optional.contains(&"logits");
-        if !optional.contains(&"weights") {
+        header.has_logits = any("logits").is_some();
+        if any("weights").is_none() {
             header.weights = Weights::None;
         }
         let options = known.opened.options;
         let categories = FileCategories::new(&options.category_from, paths.iter().copied());
         let (names, file_names) = (sequences::read(known.opened.source)?, FileNames::new(paths.iter().copied()));
-        Ok(Self { header, files, names, categories, file_names, optional, has_ids })
+        Ok(Self { header, files, names, categories, file_names })
     }
 }
 
@@ -81,10 +75,11 @@ impl RouteReader for Arrays {
 
     fn sequences(&self) -> Result<Box<dyn Iterator<Item = Result<RouteSequence>> + '_>> {
         let mut next = 0;
-        Ok(Box::new(self.files.iter().flat_map(move |file| {
+        let read = self.files.iter().flat_map(move |file| {
             let read = FileArrays::read(self, file).and_then(|arrays| arrays.sequences(self, file, &mut next));
             read.map_or_else(|error| vec![Err(error)], |sequences| sequences.into_iter().map(Ok).collect())
-        })))
+        });
+        Ok(Box::new(sequences::none_beyond(read, &self.names)))
     }
 }
 
@@ -142,15 +137,12 @@ impl FileArrays {
         let widths: Vec<usize> = layers.iter().map(|layer| layer.top_k).collect();
         let experts = array.whole().map_err(|what| file.refused(name, &what))?;
         let mut whole = RouteSequence { experts: cut(experts, width, &widths), ..RouteSequence::default() };
-        for &name in &of.optional {
+        for name in OPTIONAL.into_iter().filter(|name| file.has(name)) {
             let array = file.read(name)?;
             whole.take(&of.header, name, &array, [rows, count, width]).map_err(|what| file.refused(name, &what))?;
         }
-        let mut arrays = Self { rows, whole, ids: None, lengths: lengths(file)? };
-        if of.has_ids {
-            arrays.ids = Some(numbers(file, &ids_in(file).unwrap_or_default())?);
-        }
-        Ok(arrays)
+        let ids = ids_in(file).map(|names| numbers(file, &names)).transpose()?;
+        Ok(Self { rows, whole, ids, lengths: lengths(file)? })
     }
 
     /// The sequences; `next` counts them over all files.
@@ -175,6 +167,9 @@ impl FileArrays {
             let place = if lengths.len() > 1 { format!("{name}, sequence {at}") } else { name };
             let part = part(&self.whole, rows.clone(), self.rows);
             let positions = part.positions.as_ref();
+            positions
+                .map_or(Ok(()), |positions| check_ascent(positions))
+                .map_err(|what| file.refused("positions", &what))?;
             let end = positions.map_or(*length, |positions| positions.last().map_or(0, |last| *last as usize + 1));
             Ok(RouteSequence {
                 document: named.document.clone().or_else(|| Some(place.clone())),
@@ -237,6 +232,14 @@ impl RouteSequence {
 
 fn unlike(array: &NumberArray, choices: [usize; 3]) -> String {
     format!("has the shape {:?}, which does not fit choices of {choices:?}", array.shape())
+}
+
+/// Whether each position is after the one before.
+pub(super) fn check_ascent(positions: &[u32]) -> Result<(), String> {
+    match positions.windows(2).find(|pair| pair[0] >= pair[1]) {
+        Some(pair) => Err(format!("has position {} before position {}; expected them to ascend", pair[0], pair[1])),
+        None => Ok(()),
+    }
 }
 
 fn lengths(file: &ArrayFile) -> Result<Option<Vec<usize>>> {

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::{
     error::{Error, Result},
-    import::routes::{ChoiceOrder, Header, RecordedLayer, Weights},
+    import::routes::{ABSENT, ChoiceOrder, Header, RecordedLayer, Weights},
     routing::{CapacityPolicy, CapacityRule, ExpertId, LayerId},
 };
 
@@ -102,6 +102,18 @@ impl RoutingJson {
         }
         if self.moe_layers.is_empty() {
             return Err("names no layer that routes".to_owned());
+        }
+        let layers = self.header().layers;
+        let wrong = |layer: &&RecordedLayer| {
+            let experts = layer.num_experts.unwrap_or(0);
+            !(1..usize::from(ABSENT)).contains(&experts) || !(1..=experts.min(255)).contains(&layer.top_k)
+        };
+        if let Some(RecordedLayer { layer, num_experts, top_k }) = layers.iter().find(wrong) {
+            return Err(format!(
+                "has {} experts and {top_k} choices a token in layer {layer}; expected 1 to {} experts, and 1 to 255 choices of them",
+                num_experts.unwrap_or(0),
+                ABSENT - 1
+            ));
         }
         let descends = |pair: &[LayerId]| (pair[0] >= pair[1]).then(|| (pair[0], pair[1]));
         if let Some((first, second)) = self.moe_layers.windows(2).find_map(descends) {

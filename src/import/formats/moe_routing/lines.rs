@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{
+    arrays::check_ascent,
     known::Known,
     layers::Found,
     sequences::{self, Named, text_of},
@@ -71,22 +72,12 @@ pub(super) struct LineRoutes {
 }
 
 impl LineRoutes {
-    /// Opens the files; the first line says which layers there are.
+    /// Opens the files; the first line with a row says which layers there are.
     ///
     /// # Errors
-    /// [`crate::error::Error::Corpus`] if there is no line, or it cannot be read.
+    /// [`crate::error::Error::Corpus`] if there is no such line, or one before it cannot be read.
     pub(super) fn open(known: &Known<'_>, paths: &[&Path]) -> Result<Self> {
-        let mut first = None;
-        for path in paths {
-            if let Some(line) = lines::<Line>(path, EXPECTED)?.next() {
-                let (number, line) = line?;
-                first = Some((*path, number, line));
-                break;
-            }
-        }
-        let Some((path, number, line)) = first else {
-            return Err(refused(paths[0], 1, "is not there: the file is empty", EXPECTED));
-        };
+        let (path, number, line) = first_with_rows(paths)?;
         let ids: Vec<LayerId> = line.layers.keys().copied().collect();
         let layers = || line.layers.values();
         let width = |rows: &[Vec<i32>]| rows.first().map_or(0, Vec::len);
@@ -132,6 +123,7 @@ impl LineRoutes {
         if let Some(positions) = line.positions.as_ref().filter(|positions| positions.len() != rows) {
             return Err(format!("has {} positions; expected {rows}, one for each row", positions.len()));
         }
+        line.positions.as_deref().map_or(Ok(()), check_ascent)?;
         let place = format!(
             "{}, line {number}",
             path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into())
@@ -168,11 +160,25 @@ impl RouteReader for LineRoutes {
             let read = read.into_iter().flatten();
             read.chain(fault).map(move |line| line.map(|(number, line)| (path.clone(), number, line)))
         };
-        Ok(Box::new(self.files.iter().flat_map(of_file).zip(0..).map(|(line, index)| {
+        let read = self.files.iter().flat_map(of_file).zip(0..).map(|(line, index)| {
             let (path, number, line) = line?;
             self.sequence(&path, number, line, index).map_err(|what| refused(&path, number, &what, EXPECTED))
-        })))
+        });
+        Ok(Box::new(sequences::none_beyond(read, &self.names)))
     }
+}
+
+/// The first line of all files that has a row.
+fn first_with_rows<'a>(paths: &[&'a Path]) -> Result<(&'a Path, usize, Line)> {
+    for path in paths {
+        for line in lines::<Line>(path, EXPECTED)? {
+            let (number, line) = line?;
+            if line.layers.values().any(|layer| !layer.experts.is_empty()) {
+                return Ok((path, number, line));
+            }
+        }
+    }
+    Err(refused(paths[0], 1, "and all others hold no row", EXPECTED))
 }
 
 /// A layer with what the header says of it.

@@ -30,7 +30,7 @@ use crate::{
 pub(super) const FORMAT: Format = Format {
     name: NAME,
     title: "the interchange of this tool, as its recorders write it",
-    recognises: |source| Ok(source.named(FILE).is_some() || carrier(source)?.is_some()),
+    recognises: |source| Ok(source.named(FILE).is_some() || !carriers(source)?.is_empty()),
     open,
 };
 
@@ -42,10 +42,28 @@ enum Carrier<'a> {
     Counts(&'a Path),
 }
 
+impl Carrier<'_> {
+    /// One of its files.
+    fn example(&self) -> String {
+        let path = match self {
+            Self::Rows(paths) | Self::Arrays(paths) | Self::Lines(paths) => paths[0],
+            Self::Counts(path) => path,
+        };
+        format!("`{}`", path.display())
+    }
+}
+
 fn open(opened: &Opened<'_>) -> Result<Routes> {
     let source = opened.source;
     let json = source.named(FILE).map(RoutingJson::read).transpose()?;
-    let Some(carrier) = carrier(source)? else {
+    let mut carriers = carriers(source)?;
+    if let [first, second, ..] = carriers.as_slice() {
+        return Err(Error::usage(
+            format!("there are routes in {} and in {}", first.example(), second.example()),
+            "they may be of the same tokens: import the ones or the others",
+        ));
+    }
+    let Some(carrier) = carriers.pop() else {
         return Err(Error::corpus(
             "there are no routes among the files",
             format!(
@@ -68,30 +86,35 @@ fn open(opened: &Opened<'_>) -> Result<Routes> {
     }
 }
 
-/// The first carrier that there are files of.
-fn carrier(source: &Source) -> Result<Option<Carrier<'_>>> {
+/// The carriers that there are files of.
+fn carriers(source: &Source) -> Result<Vec<Carrier<'_>>> {
     let begins =
         |path: &&Path, start: &str| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(start));
+    let mut found = Vec::new();
     let rows: Vec<_> = source.with_extension("parquet").filter(|path| begins(path, "routing-")).collect();
     if !rows.is_empty() {
-        return Ok(Some(Carrier::Rows(rows)));
+        found.push(Carrier::Rows(rows));
     }
-    if let Some(path) = source.named(counts::PARQUET).or_else(|| source.named(counts::LINES)) {
-        return Ok(Some(Carrier::Counts(path)));
-    }
+    found.extend(source.named(counts::PARQUET).or_else(|| source.named(counts::LINES)).map(Carrier::Counts));
     let files: Vec<_> = source.with_extension("npz").chain(source.with_extension("safetensors")).collect();
     if let Some(first) = files.first()
         && ArrayFile::open(first).is_ok_and(|file| arrays::EXPERTS.iter().any(|name| file.has(name)))
     {
-        return Ok(Some(Carrier::Arrays(files)));
+        found.push(Carrier::Arrays(files));
     }
-    let lines: Vec<_> = source.with_extension("jsonl").filter(|path| !begins(path, "sequences.")).collect();
+    let lines: Vec<_> = source
+        .with_extension("jsonl")
+        .filter(|path| !begins(path, "sequences.") && !begins(path, counts::LINES))
+        .collect();
     if let Some(first) = lines.first() {
         let start = Source::first_bytes(first)?;
         let has = |word: &[u8]| start.windows(word.len()).any(|part| part == word);
         if has(b"\"layers\"") && has(b"\"experts\"") {
-            return Ok(Some(Carrier::Lines(lines)));
+            found.push(Carrier::Lines(lines));
         }
     }
-    Ok(None)
+    Ok(found)
 }
+
+#[cfg(test)]
+mod tests;

@@ -49,6 +49,7 @@ impl Rows {
         let files = paths.into_iter().map(ParquetColumns::open).collect::<Result<Vec<_>>>()?;
         let optional: Vec<&str> = OPTIONAL.into_iter().filter(|name| files.iter().all(|file| file.has(name))).collect();
         let mut header = json.header();
+        header.remarks.extend(left_out(&files));
         header.has_logits = optional.contains(&"logits");
         if !optional.contains(&"weight") {
             header.weights = Weights::None;
@@ -67,8 +68,21 @@ impl Rows {
         }
         // A sequence may have rows in several files, so that no file names its category.
         let categories = FileCategories::new(&opened.options.category_from, std::iter::empty());
-        Ok(Self { header, files, names: sequences::read(opened.source)?, categories, last, optional })
+        let names = sequences::read(opened.source)?;
+        let without_rows = names.keys().filter(|sequence| !last.contains_key(sequence)).count();
+        if without_rows > 0 {
+            let file = sequences::FILE;
+            header.remarks.push(format!("{without_rows} of {} sequences that {file} names have no row", names.len()));
+        }
+        Ok(Self { header, files, names, categories, last, optional })
     }
+}
+
+/// The columns that some files have and others lack: a sequence may have rows in several files.
+fn left_out(files: &[ParquetColumns]) -> Option<String> {
+    let of_some = |name: &&str| files.iter().any(|file| file.has(name)) && !files.iter().all(|file| file.has(name));
+    let names: Vec<String> = OPTIONAL.iter().filter(|name| of_some(name)).map(|name| format!("`{name}`")).collect();
+    (!names.is_empty()).then(|| format!("not every file has {}: left out", names.join(", ")))
 }
 
 impl RouteReader for Rows {
@@ -89,6 +103,7 @@ impl RouteReader for Rows {
             slices: Box::new(slices),
             places,
             row: 0,
+            widths: (0, 0),
             pending: BTreeMap::new(),
             ready: Vec::new(),
         }))
@@ -105,6 +120,8 @@ struct Assembly<'a> {
     places: HashMap<LayerId, u16>,
     /// Rows that have been read.
     row: u64,
+    /// Lengths of the lists of choices and of logits, which are those of the first slice.
+    widths: (usize, usize),
     pending: BTreeMap<u32, Pending>,
     /// Whole sequences, the next one last.
     ready: Vec<RouteSequence>,
@@ -131,7 +148,10 @@ impl Iterator for Assembly<'_> {
 impl Assembly<'_> {
     /// Takes the rows of a slice, and moves those sequences on that end in it.
     fn take(&mut self, file: &ParquetColumns, parts: &ColumnParts) -> Result<()> {
-        let batch = Batch::read(file, parts, &self.of.optional, &self.of.header)?;
+        let batch = Batch::read(file, parts, &self.of.optional, &self.of.header, self.widths)?;
+        if !batch.sequence.is_empty() {
+            self.widths = (batch.width, batch.experts);
+        }
         let mut ended = Vec::new();
         for (at, &sequence) in batch.sequence.iter().enumerate() {
             let layer = batch.layer[at];
@@ -174,8 +194,15 @@ struct Batch {
 }
 
 impl Batch {
-    fn read(file: &ParquetColumns, parts: &ColumnParts, optional: &[&str], header: &Header) -> Result<Self> {
-        let mut batch = Self::default();
+    /// Reads a slice; `widths` are the lengths of the lists of choices and of logits in the slices before, 0 for none.
+    fn read(
+        file: &ParquetColumns,
+        parts: &ColumnParts,
+        optional: &[&str],
+        header: &Header,
+        widths: (usize, usize),
+    ) -> Result<Self> {
+        let mut batch = Self { width: widths.0, experts: widths.1, ..Self::default() };
         gather(file, "sequence", &parts[0], |array| whole(array, &mut batch.sequence))?;
         gather(file, "layer", &parts[1], |array| whole(array, &mut batch.layer))?;
         gather(file, "position", &parts[2], |array| whole(array, &mut batch.position))?;
@@ -183,7 +210,7 @@ impl Batch {
             let values = same_width(array, &mut batch.width)?;
             whole(values.as_ref(), &mut batch.expert)
         })?;
-        let (width, mut experts) = (batch.width, 0);
+        let width = batch.width;
         let most = header.layers.iter().map(|layer| layer.top_k).max().unwrap_or(0);
         if width > most {
             return Err(Error::corpus(
@@ -200,13 +227,14 @@ impl Batch {
                 match *name {
                     "token_id" => whole(array, &mut batch.token_id),
                     "weight" => fractions(same_width(array, &mut of_choices)?.as_ref(), &mut batch.weight),
-                    "logits" => fractions(same_width(array, &mut experts)?.as_ref(), &mut batch.logits),
+                    "logits" => {
+                        fractions(of_all_experts(array, header, &mut batch.experts)?.as_ref(), &mut batch.logits)
+                    }
                     "slot" => whole(same_width(array, &mut of_choices)?.as_ref(), &mut batch.slot),
                     _ => booleans(same_width(array, &mut of_choices)?.as_ref(), &mut batch.dropped),
                 }
             })?;
         }
-        batch.experts = experts;
         Ok(batch)
     }
 }
@@ -218,6 +246,16 @@ fn same_width(array: &dyn Array, width: &mut usize) -> Result<Box<dyn Array>, St
         return Err(format!("has lists of {found} values; expected {width}"));
     }
     *width = found;
+    Ok(values)
+}
+
+/// The same of logits, which must be there for every expert.
+fn of_all_experts(array: &dyn Array, header: &Header, width: &mut usize) -> Result<Box<dyn Array>, String> {
+    let values = same_width(array, width)?;
+    let experts = header.layers.iter().filter_map(|layer| layer.num_experts).max().unwrap_or(0);
+    if !array.is_empty() && *width < experts {
+        return Err(format!("has lists of {width} values; expected one for each of {experts} experts"));
+    }
     Ok(values)
 }
 

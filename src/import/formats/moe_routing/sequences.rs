@@ -12,11 +12,11 @@ use serde_json::{Map, Value};
 use crate::{
     corpus::{Role, Span},
     error::{Error, Result},
-    import::source::Source,
+    import::{routes::RouteSequence, source::Source},
 };
 
 /// The file.
-const FILE: &str = "sequences.jsonl";
+pub(super) const FILE: &str = "sequences.jsonl";
 
 /// What is known of a sequence.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -76,6 +76,31 @@ impl Named {
             None => Ok(spans),
         }
     }
+}
+
+/// The sequences, and an error behind the last one where `names` go beyond it: names that are counted otherwise than from 0 would
+/// stand at the wrong sequences.
+pub(super) fn none_beyond<'a>(
+    mut sequences: impl Iterator<Item = Result<RouteSequence>> + 'a,
+    names: &'a HashMap<u32, Named>,
+) -> impl Iterator<Item = Result<RouteSequence>> + 'a {
+    let (mut count, mut has_ended) = (0, false);
+    std::iter::from_fn(move || {
+        if let Some(sequence) = sequences.next() {
+            count += 1;
+            return Some(sequence);
+        }
+        let last = names.keys().copied().max().filter(|last| !has_ended && *last >= count);
+        has_ended = true;
+        last.map(|last| {
+            Err(Error::corpus(
+                format!(
+                    "{FILE} names sequence {last}; the record has {count}, counted from 0 in the order of the files"
+                ),
+                format!("correct {FILE}, or leave it out"),
+            ))
+        })
+    })
 }
 
 /// The names by sequence; none without the file.
