@@ -11,7 +11,9 @@ const LINE: &str = r#"{"layers": {"1": {"experts": [[3, 0], [2, 1]]}}}"#;
 /// Opens files of these names and texts, and reads all sequences.
 fn read(files: &[(&str, &str)]) -> Result<Vec<RouteSequence>> {
     let folder = tempfile::tempdir().unwrap();
-    files.iter().for_each(|(name, text)| fs::write(folder.path().join(name), text).unwrap());
+    for (name, text) in files {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
     let source = Source::new(&[folder.path().to_path_buf()])?;
     match open(&source, &ImportOptions::default())?.1 {
         Routes::Tokens(reader) => reader.sequences()?.collect(),
