@@ -14,7 +14,8 @@ use super::{
     notes::Notes,
     options::TranscriptOptions,
     other_keys::Given,
-    template::{Rendered, Special, Template, TemplateTokens},
+    template::{Rendered, Template},
+    template_parts::{Special, TemplateTokens},
 };
 use crate::{
     corpus::{

@@ -18,10 +18,12 @@ mod options;
 mod other_keys;
 mod pairs;
 mod template;
+mod template_parts;
 
 pub use format::{OasstPaths, TranscriptFormat};
 pub use options::TranscriptOptions;
-pub use template::{ChatTemplate, Template, TemplateSource};
+pub use template::{ChatTemplate, Template};
+pub use template_parts::TemplateSource;
 
 use std::{collections::BTreeMap, ops::ControlFlow};
 

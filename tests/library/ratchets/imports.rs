@@ -16,7 +16,9 @@ pub(crate) struct SourceFile {
 
 /// Code without comments and unit tests.
 pub(crate) fn code(text: &str) -> String {
-    let text = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    // Unit tests in a file of their own are declared anywhere: what follows is code.
+    let text = text.replace("#[cfg(test)]\nmod tests;", "\n");
     let is_comment = |start: usize, line: &str| line[..start].matches('"').count().is_multiple_of(2);
     let cut = |line: &str| match line.match_indices("//").find(|(start, _)| is_comment(*start, line)) {
         Some((start, _)) => line[..start].to_owned(),

@@ -34,10 +34,9 @@ use self::{
 };
 pub(super) use self::{origin::other_templates, sandbox::STACK};
 use super::{
-    TemplateSource,
     message::{CALL_KEYS, Message},
     other_keys::Given,
-    template::{Special, TemplateTokens},
+    template_parts::{Special, TemplateSource, TemplateTokens},
 };
 use crate::{
     corpus::Tokenizer,
