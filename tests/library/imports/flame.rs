@@ -127,22 +127,22 @@ fn tokens_and_routes_in_different_orders_are_refused() {
         })
         .collect();
     expect![[r#"
-        the record cannot be true: 1 of 15 checks failed
+        the record cannot be true: 1 of 16 checks failed
           - tokens_aligned: a token tells -0.042 bits about the experts of its own row, and 1.861 if the routes of 8 sequences stand position by position and their tokens sequence by sequence: the two are in different orders; `ImportOptions::micro_batch = 8` takes the routes apart
 
         hint: mend the recording; or import it all the same with `ImportRunOptions::force_checks`, which marks the run
 
-        the record cannot be true: 1 of 15 checks failed
+        the record cannot be true: 1 of 16 checks failed
           - tokens_aligned: a token tells -0.043 bits about the experts of its own row, and 1.857 if the tokens of 8 sequences stand position by position and their routes sequence by sequence: the two are in different orders
 
         hint: mend the recording; or import it all the same with `ImportRunOptions::force_checks`, which marks the run
 
-        the record cannot be true: 1 of 15 checks failed
+        the record cannot be true: 1 of 16 checks failed
           - tokens_aligned: a token tells -0.045 bits about the experts of its own row and 1.855 about those of the row of the token before it: tokens and routes are shifted by one
 
         hint: mend the recording; or import it all the same with `ImportRunOptions::force_checks`, which marks the run
 
-        the record cannot be true: 1 of 15 checks failed
+        the record cannot be true: 1 of 16 checks failed
           - tokens_aligned: a token tells -0.063 bits about the experts of its own row and 1.845 about those of the row of the token after it: tokens and routes are shifted by one
 
         hint: mend the recording; or import it all the same with `ImportRunOptions::force_checks`, which marks the run
