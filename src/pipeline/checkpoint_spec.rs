@@ -83,15 +83,16 @@ fn training_tokens(label: &str) -> Option<f64> {
 
 /// "2.5M" as 2,500,000; units K, M, B, T.
 pub(crate) fn token_count(text: &str) -> Option<f64> {
-    let scale = match text.chars().last()? {
-        'K' => 1e3,
-        'M' => 1e6,
-        'B' => 1e9,
-        'T' => 1e12,
+    let power = match text.chars().last()? {
+        'K' => 3,
+        'M' => 6,
+        'B' => 9,
+        'T' => 12,
         _ => return None,
     };
-    let number: f64 = text[..text.len() - 1].parse().ok()?;
-    (number.is_finite() && number >= 0.0).then_some(number * scale)
+    // Read as one decimal number: 4.1 times a million is a little less than 4,100,000.
+    let number: f64 = format!("{}e{power}", &text[..text.len() - 1]).parse().ok()?;
+    (number.is_finite() && number >= 0.0).then_some(number)
 }
 
 #[cfg(test)]
@@ -103,6 +104,7 @@ mod tests {
         let expected = [
             ("openmoe-8b-200B", Some(2e11)),
             ("openmoe-8b-1T", Some(1e12)),
+            ("olmoe-tiny-4.1M", Some(4_100_000.0)),
             ("openmoe-tiny-0.25M", Some(2.5e5)),
             ("openmoe-tiny-12.3M-chat", Some(1.23e7)),
             ("step1000-tokens4B", Some(4e9)),
