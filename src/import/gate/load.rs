@@ -3,7 +3,7 @@
 use super::check::{Check, CheckResult, Outcome};
 use crate::import::{
     gate::reading::Reading,
-    routes::{ABSENT, Header, RouteSequence},
+    routes::{ABSENT, Header, RouteSequence, is_unrouted},
 };
 
 /// Assignments per expert below which noise hides everything.
@@ -47,7 +47,9 @@ pub(in crate::import) fn is_even(ratio: f64, experts: usize) -> bool {
 impl Check for LoadUneven {
     fn see(&mut self, header: &Header, sequence: &RouteSequence) {
         for row in header.rows(&sequence.experts) {
-            for (choices, counts) in header.choices(row).zip(&mut self.counts) {
+            for (choices, counts) in
+                header.choices(row).zip(&mut self.counts).filter(|(choices, _)| !is_unrouted(choices))
+            {
                 for &expert in choices.iter().filter(|expert| **expert != ABSENT) {
                     let at = usize::from(expert);
                     if counts.len() <= at {
