@@ -4,7 +4,7 @@
 use std::fmt;
 
 use serde::{
-    Deserialize, Deserializer,
+    Deserializer,
     de::{DeserializeSeed, Error, SeqAccess, Unexpected, Visitor},
 };
 
@@ -91,7 +91,7 @@ impl<'de> Visitor<'de> for Layers {
 pub(super) mod as_text {
     use std::{fmt::Display, str::FromStr};
 
-    use super::{Deserialize, Deserializer, Error};
+    use serde::{Deserialize, Deserializer, de::Error};
 
     /// Writes the text.
     ///

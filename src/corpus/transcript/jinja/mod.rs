@@ -30,7 +30,7 @@ use sha2::{Digest, Sha256};
 use self::{
     dialect::DATE,
     origin::{CONFIG, Found, find_template, unusable_template},
-    sandbox::{FUEL_OF_PARTS, PartsFuel, RenderFailure},
+    sandbox::{FUEL_OF_PARTS, NAME, PartsFuel, RenderFailure},
 };
 pub(super) use self::{origin::other_templates, sandbox::STACK};
 use super::{
@@ -43,8 +43,6 @@ use crate::{
     error::{Error, OptionName, Result},
 };
 
-/// The name of the template in its environment, which error messages show.
-const NAME: &str = "chat_template";
 /// The name of the template for conversations with tools.
 const TOOLS: &str = "chat_template_for_tools";
 

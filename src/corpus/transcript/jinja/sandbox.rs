@@ -4,8 +4,10 @@ use std::{sync::mpsc, thread, time::Duration};
 
 use minijinja::{Environment, Error, ErrorKind, State, Value, value::ValueKind};
 
-use super::{NAME, dialect};
+use super::dialect;
 
+/// The name of the template in its environment, which error messages show.
+pub(super) const NAME: &str = "chat_template";
 /// The size of the stacks on which templates run, in bytes. Values may be nested as deep as the fuel allows, and comparing and
 /// freeing them is recursive.
 pub(in super::super) const STACK: usize = 128 << 20;
