@@ -26,8 +26,8 @@ mod torch;
 mod validate;
 
 pub use architecture::{
-    Activation, Architecture, Attention, Capacity, DecoderLayer, Experts, FeedForward, Head, Latent, Mlp, Norm,
-    NormKind, Pairs, Projection, QueryKeyNorm, Rotary, RotaryScaling, SharedExperts, SpecialTokens,
+    Activation, Architecture, Attention, DecoderLayer, Experts, FeedForward, Head, Latent, Mlp, Norm, NormKind, Pairs,
+    Projection, QueryKeyNorm, Rotary, RotaryScaling, SharedExperts, SpecialTokens,
 };
 pub use families::OpenMoeConfig;
 pub use hash::{hexadecimal, sha256_bytes, sha256_file};
@@ -216,7 +216,7 @@ impl Checkpoint {
             )));
         }
         let read = if let Some(scales) = &tensor.scales {
-            quantised::read_quantised(&self.handles, tensor, scales, first_element, out)
+            quantised::Quantised { handles: &self.handles, tensor, scales }.read(first_element, out)
         } else {
             let offset = tensor.offset + (first_element * tensor.dtype.bytes()) as u64;
             read_numbers::read_numbers(&self.handles[tensor.file], offset, tensor.dtype, out)

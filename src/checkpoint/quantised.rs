@@ -12,18 +12,11 @@ pub(super) const FOUR_BIT_BLOCK: usize = 32;
 /// The numbers of four bits; those from 8 on are negative.
 const FOUR_BITS: [f32; 16] = [0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, -0.0, -0.5, -1.0, -1.5, -2.0, -3.0, -4.0, -6.0];
 
-/// Reads `out.len()` numbers of a tensor with scales, from number `first` on; `handles` are those of the weight files.
-pub(super) fn read_quantised(
-    handles: &[File],
-    tensor: &StoredTensor,
-    scales: &Scales,
-    first: usize,
-    out: &mut [f32],
-) -> io::Result<()> {
-    match tensor.dtype {
-        Dtype::Mxfp4 => read_four_bits(handles, tensor, scales, first, out),
-        _ => read_eight_bits(handles, tensor, scales, first, out),
-    }
+/// A tensor with scales; `handles` are those of the weight files.
+pub(super) struct Quantised<'a> {
+    pub(super) handles: &'a [File],
+    pub(super) tensor: &'a StoredTensor,
+    pub(super) scales: &'a Scales,
 }
 
 fn damaged(what: &str) -> io::Error {
@@ -50,64 +43,64 @@ fn power_of_two(byte: u8) -> f32 {
     }
 }
 
-/// `number * scale[row / rows of a block, column / columns of a block]`.
-fn read_eight_bits(
-    handles: &[File],
-    tensor: &StoredTensor,
-    scales: &Scales,
-    first: usize,
-    out: &mut [f32],
-) -> io::Result<()> {
-    let columns = tensor.shape[1];
-    let [block_rows, block_columns] = scales.block;
-    let across = columns.div_ceil(block_columns);
-    let first_scale = first / columns / block_rows * across;
-    let end_scale = ((first + out.len()).div_ceil(columns).div_ceil(block_rows)) * across;
-    let mut factors = vec![0.0; end_scale - first_scale];
-    let Scales { tensor: of_scales, .. } = scales;
-    let offset = of_scales.offset + (4 * first_scale) as u64;
-    read_numbers(&handles[of_scales.file], offset, of_scales.dtype, &mut factors)?;
-    let mut bytes = vec![0; out.len()];
-    read_exact_at(&handles[tensor.file], &mut bytes, tensor.offset + first as u64)?;
-    let table: Vec<f32> = (0..=u8::MAX).map(eight_bits).collect();
-    for (index, (out, &byte)) in out.iter_mut().zip(&bytes).enumerate() {
-        let (row, column) = ((first + index) / columns, (first + index) % columns);
-        *out = table[usize::from(byte)] * factors[row / block_rows * across + column / block_columns - first_scale];
-    }
-    if bytes.iter().any(|byte| byte & 0x7f == 0x7f) {
-        return Err(damaged("a number of eight bits is no number (NaN)"));
-    }
-    Ok(())
-}
-
-/// Rows of whole blocks of 32 numbers, the lower half of a byte first, times the scale of the block.
-fn read_four_bits(
-    handles: &[File],
-    tensor: &StoredTensor,
-    scales: &Scales,
-    first: usize,
-    out: &mut [f32],
-) -> io::Result<()> {
-    if !first.is_multiple_of(FOUR_BIT_BLOCK) || !out.len().is_multiple_of(FOUR_BIT_BLOCK) {
-        return Err(damaged("a part of a block of four-bit numbers was asked for"));
-    }
-    let mut bytes = vec![0; out.len() / 2];
-    read_exact_at(&handles[tensor.file], &mut bytes, tensor.offset + first as u64 / 2)?;
-    let mut exponents = vec![0; out.len() / FOUR_BIT_BLOCK];
-    let offset = scales.tensor.offset + (first / FOUR_BIT_BLOCK) as u64;
-    read_exact_at(&handles[scales.tensor.file], &mut exponents, offset)?;
-    let blocks = out.chunks_exact_mut(FOUR_BIT_BLOCK).zip(bytes.chunks_exact(FOUR_BIT_BLOCK / 2));
-    for ((out, bytes), exponent) in blocks.zip(&exponents) {
-        let scale = power_of_two(*exponent);
-        for (pair, byte) in out.chunks_exact_mut(2).zip(bytes) {
-            pair[0] = FOUR_BITS[usize::from(byte & 15)] * scale;
-            pair[1] = FOUR_BITS[usize::from(byte >> 4)] * scale;
+impl Quantised<'_> {
+    /// Reads `out.len()` numbers, from number `first` on.
+    pub(super) fn read(&self, first: usize, out: &mut [f32]) -> io::Result<()> {
+        match self.tensor.dtype {
+            Dtype::Mxfp4 => self.read_four_bits(first, out),
+            _ => self.read_eight_bits(first, out),
         }
     }
-    if exponents.contains(&0xff) {
-        return Err(damaged("a scale of four-bit numbers is no number"));
+
+    /// `number * scale[row / rows of a block, column / columns of a block]`.
+    fn read_eight_bits(&self, first: usize, out: &mut [f32]) -> io::Result<()> {
+        let Self { handles, tensor, scales } = *self;
+        let columns = tensor.shape[1];
+        let [block_rows, block_columns] = scales.block;
+        let across = columns.div_ceil(block_columns);
+        let first_scale = first / columns / block_rows * across;
+        let end_scale = ((first + out.len()).div_ceil(columns).div_ceil(block_rows)) * across;
+        let mut factors = vec![0.0; end_scale - first_scale];
+        let Scales { tensor: of_scales, .. } = scales;
+        let offset = of_scales.offset + (4 * first_scale) as u64;
+        read_numbers(&handles[of_scales.file], offset, of_scales.dtype, &mut factors)?;
+        let mut bytes = vec![0; out.len()];
+        read_exact_at(&handles[tensor.file], &mut bytes, tensor.offset + first as u64)?;
+        let table: Vec<f32> = (0..=u8::MAX).map(eight_bits).collect();
+        for (index, (out, &byte)) in out.iter_mut().zip(&bytes).enumerate() {
+            let (row, column) = ((first + index) / columns, (first + index) % columns);
+            *out = table[usize::from(byte)] * factors[row / block_rows * across + column / block_columns - first_scale];
+        }
+        if bytes.iter().any(|byte| byte & 0x7f == 0x7f) {
+            return Err(damaged("a number of eight bits is no number (NaN)"));
+        }
+        Ok(())
     }
-    Ok(())
+
+    /// Rows of whole blocks of 32 numbers, the lower half of a byte first, times the scale of the block.
+    fn read_four_bits(&self, first: usize, out: &mut [f32]) -> io::Result<()> {
+        let Self { handles, tensor, scales } = *self;
+        if !first.is_multiple_of(FOUR_BIT_BLOCK) || !out.len().is_multiple_of(FOUR_BIT_BLOCK) {
+            return Err(damaged("a part of a block of four-bit numbers was asked for"));
+        }
+        let mut bytes = vec![0; out.len() / 2];
+        read_exact_at(&handles[tensor.file], &mut bytes, tensor.offset + first as u64 / 2)?;
+        let mut exponents = vec![0; out.len() / FOUR_BIT_BLOCK];
+        let offset = scales.tensor.offset + (first / FOUR_BIT_BLOCK) as u64;
+        read_exact_at(&handles[scales.tensor.file], &mut exponents, offset)?;
+        let blocks = out.chunks_exact_mut(FOUR_BIT_BLOCK).zip(bytes.chunks_exact(FOUR_BIT_BLOCK / 2));
+        for ((out, bytes), exponent) in blocks.zip(&exponents) {
+            let scale = power_of_two(*exponent);
+            for (pair, byte) in out.chunks_exact_mut(2).zip(bytes) {
+                pair[0] = FOUR_BITS[usize::from(byte & 15)] * scale;
+                pair[1] = FOUR_BITS[usize::from(byte >> 4)] * scale;
+            }
+        }
+        if exponents.contains(&0xff) {
+            return Err(damaged("a scale of four-bit numbers is no number"));
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -118,6 +111,10 @@ mod tests {
 
     fn stored(offset: u64, dtype: Dtype, shape: &[usize]) -> StoredTensor {
         StoredTensor { file: 0, offset, dtype, shape: shape.to_vec(), scales: None }
+    }
+
+    fn read(handles: &[File], tensor: &StoredTensor, scales: &Scales, first: usize, out: &mut [f32]) {
+        Quantised { handles, tensor, scales }.read(first, out).unwrap();
     }
 
     #[test]
@@ -141,10 +138,10 @@ mod tests {
         let scales = Scales { tensor: Box::new(stored(9, Dtype::F32, &[2, 2])), block: [2, 2] };
         let tensor = stored(0, Dtype::Fp8, &[3, 3]);
         let mut out = [0.0; 9];
-        read_quantised(&[file.try_clone().unwrap()], &tensor, &scales, 0, &mut out).unwrap();
+        read(&[file.try_clone().unwrap()], &tensor, &scales, 0, &mut out);
         assert_eq!(out, [1.0, 1.0, 2.0, 1.0, 1.0, 2.0, 3.0, 3.0, 4.0]);
         let mut last = [0.0; 3];
-        read_quantised(&[file], &tensor, &scales, 6, &mut last).unwrap();
+        read(&[file], &tensor, &scales, 6, &mut last);
         assert_eq!(last, [3.0, 3.0, 4.0]);
     }
 
@@ -156,7 +153,7 @@ mod tests {
         file.write_all(&[128]).unwrap();
         let scales = Scales { tensor: Box::new(stored(16, Dtype::Scale, &[1, 1])), block: [1, 32] };
         let mut out = [0.0; 32];
-        read_quantised(&[file], &stored(0, Dtype::Mxfp4, &[1, 1, 16]), &scales, 0, &mut out).unwrap();
+        read(&[file], &stored(0, Dtype::Mxfp4, &[1, 1, 16]), &scales, 0, &mut out);
         assert!(out.chunks(2).all(|pair| pair == [2.0, -12.0]), "{out:?}");
     }
 }

@@ -16,6 +16,11 @@ pub(super) fn scaled(name: &str) -> Option<&str> {
     name.strip_suffix(OF_EIGHT_BITS)
 }
 
+/// The name of the tensor that holds the scales of a tensor of 4-bit numbers.
+pub(super) fn of_four_bits(name: &str) -> String {
+    name.replace("_blocks", "_scales")
+}
+
 /// Gives every tensor of 8-bit or 4-bit numbers its scales. Returns a problem for each that has none or wrong ones, and for scales
 /// without such a tensor.
 pub(super) fn attach(tensors: &mut HashMap<String, StoredTensor>, block: Option<[usize; 2]>) -> Vec<String> {
@@ -25,9 +30,7 @@ pub(super) fn attach(tensors: &mut HashMap<String, StoredTensor>, block: Option<
     for name in names {
         let (tensor, shown) = (&tensors[&name], quoted_name(&name));
         let found = match (tensor.dtype, block) {
-            (Dtype::Mxfp4, _) => {
-                tensors.get(&name.replace("_blocks", "_scales")).map(|scales| (scales, [1, FOUR_BIT_BLOCK]))
-            }
+            (Dtype::Mxfp4, _) => tensors.get(&of_four_bits(&name)).map(|scales| (scales, [1, FOUR_BIT_BLOCK])),
             (Dtype::Fp8, Some(block)) => tensors.get(&format!("{name}{OF_EIGHT_BITS}")).map(|scales| (scales, block)),
             _ => {
                 let of = scaled(&name).map(|of| (of, tensors.get(of)));

@@ -3,7 +3,7 @@
 
 use super::{
     gate::Reading,
-    routes::{ABSENT, ChoiceOrder, Header, RouteReader, RouteSequence, Weights, is_unrouted},
+    routes::{ABSENT, ChoiceOrder, Header, RouteReader, RouteSequence, Weights, is_unrouted, repeats_expert},
 };
 use crate::{
     corpus::Span,
@@ -128,11 +128,10 @@ impl<'a> Prepared<'a> {
     /// Whether a token was routed in a layer as a token can be: as many choices as others have, of experts that exist, none twice.
     fn is_whole(&self, place: Place, choices: &[ExpertId]) -> bool {
         let there = || choices.iter().filter(|expert| **expert != ABSENT);
-        let is_twice = |at: usize| choices[at] != ABSENT && choices[..at].contains(&choices[at]);
         !is_unrouted(choices)
             && there().count() == place.choices
             && there().all(|expert| usize::from(self.logical(place, *expert)) < place.experts)
-            && !(1..choices.len()).any(is_twice)
+            && !repeats_expert(choices)
     }
 
     /// The expert of an id, which may be that of its place.

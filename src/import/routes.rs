@@ -16,6 +16,16 @@ pub(super) fn is_unrouted(choices: &[ExpertId]) -> bool {
     all(ABSENT) || choices.len() > 1 && all(0)
 }
 
+/// Whether every choice of a layer is there, and those of a token that was routed.
+pub(super) fn is_complete(choices: &[ExpertId]) -> bool {
+    !choices.contains(&ABSENT) && !is_unrouted(choices)
+}
+
+/// Whether a token chose an expert twice.
+pub(super) fn repeats_expert(choices: &[ExpertId]) -> bool {
+    (1..choices.len()).any(|at| choices[at] != ABSENT && choices[..at].contains(&choices[at]))
+}
+
 /// In which order the choices of a token stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChoiceOrder {

@@ -8,11 +8,11 @@ use crate::{
 };
 
 /// Opens every checkpoint once and compares it with the first: shapes, arithmetic, routing, tokenizer. Finished runs are
-/// compared later, when the record that they must agree with is known.
+/// compared later, when the record that they must agree with is known. Gives the checkpoints in the order of `specs`.
 ///
 /// # Errors
 /// Every error of opening the checkpoints; if all open, [`Error::Usage`] with every difference.
-pub(crate) fn check_compatible(specs: &[CheckpointSpec]) -> Result<()> {
+pub(crate) fn check_compatible(specs: &[CheckpointSpec]) -> Result<Vec<Checkpoint>> {
     let checkpoints = open(specs)?;
     let mut known: Vec<(&CheckpointSpec, Vec<(&'static str, String)>)> = Vec::new();
     for (spec, checkpoint) in &checkpoints {
@@ -29,7 +29,7 @@ pub(crate) fn check_compatible(specs: &[CheckpointSpec]) -> Result<()> {
         }
     }
     if problems.is_empty() {
-        return Ok(());
+        return Ok(checkpoints.into_iter().map(|(_, checkpoint)| checkpoint).collect());
     }
     Err(Error::usage(
         format!("the checkpoints are not of one run:{}", bullets(&problems)),

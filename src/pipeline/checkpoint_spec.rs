@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::quantities::grouped;
 use crate::{
     checkpoint::{repository_name, snapshot},
+    error::{Error, Result},
     model::Arithmetic,
 };
 
@@ -51,6 +52,20 @@ impl CheckpointSpec {
     /// Whether the folder is a run and not a checkpoint.
     pub(crate) fn is_run(&self) -> bool {
         self.folder.join("manifest.json").is_file() && !self.folder.join("config.json").is_file()
+    }
+
+    /// The whole path of a run that is reused. It must be UTF-8, because a manifest records it.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if it is not.
+    pub(crate) fn whole_path(&self) -> Result<String> {
+        let whole = self.folder.canonicalize().ok().into_iter().chain(std::path::absolute(&self.folder));
+        whole.into_iter().find_map(|path| path.to_str().map(str::to_owned)).ok_or_else(|| {
+            Error::usage(
+                format!("the path of the run `{}` is no UTF-8, so no manifest can name it", self.folder.display()),
+                "give the run another name, or name a link to it",
+            )
+        })
     }
 
     /// The training tokens in words, for the plan that a dry run shows.

@@ -175,19 +175,12 @@ fn below(spec: &CheckpointSpec) -> String {
     path_text(&Path::new("checkpoints").join(&spec.label))
 }
 
-/// Where the trace of a checkpoint is: a path below the folder of the run, or the whole path of the run that is reused. It must
-/// be UTF-8, because the manifest records it.
+/// Where the trace of a checkpoint is: a path below the folder of the run, or the whole path of the run that is reused.
 fn trace(spec: &CheckpointSpec) -> Result<String> {
     if !spec.is_run() {
         return Ok(below(spec));
     }
-    let whole = spec.folder.canonicalize().ok().into_iter().chain(std::path::absolute(&spec.folder));
-    whole.into_iter().find_map(|path| path.to_str().map(str::to_owned)).ok_or_else(|| {
-        Error::usage(
-            format!("the path of the run `{}` is no UTF-8, so no manifest can name it", spec.folder.display()),
-            "give the run another name, or name a link to it",
-        )
-    })
+    spec.whole_path()
 }
 
 /// What decides the traces: the checkpoints, and what their route runs have in common. `identities` are those of the

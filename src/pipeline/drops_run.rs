@@ -66,14 +66,15 @@ impl DropsRun {
         let clock = Instant::now();
         check_text(&options)?;
         check_factors(&options)?;
-        let specs = specs(&options, out)?;
-        let queues = asked_of_model(&options, &specs)?;
+        let (specs, checkpoints) = specs(&options, out)?;
+        let queues = asked_of_model(&options, &checkpoints);
         if queues.is_some() {
             // The model's own choices are recorded; only the replay knows a capacity.
             options.run.check()?;
             options.run.routing.capacity_factor = None;
         }
-        let template = template(&options, &specs, progress)?;
+        let template = template(&options, &specs, &checkpoints, progress)?;
+        drop(checkpoints);
         let passes = passes(&options, &specs, template, queues.is_some());
         let (prepared, identity) = prepare(&options, out, &specs, &passes, queues, progress)?;
         if queues.is_none() && prepared.router.capacity_rule == CapacityRule::Unlimited {
@@ -103,12 +104,10 @@ impl DropsRun {
 }
 
 /// The queues to ask about, if the model never limits the slots of an expert and the options force no limit on its forward pass.
-fn asked_of_model(options: &DropsOptions, specs: &[CheckpointSpec]) -> Result<Option<QueueOptions>> {
+fn asked_of_model(options: &DropsOptions, checkpoints: &[Checkpoint]) -> Option<QueueOptions> {
     let is_forced = options.run.routing.capacity_rule.is_some() || !options.exact_replay.is_empty();
-    if is_forced || Checkpoint::open(&specs[0].folder)?.architecture().capacity.is_some() {
-        return Ok(None);
-    }
-    Ok(Some(asked_queues(&options.run.routing)))
+    let is_limited = checkpoints[0].architecture().capacity.is_some();
+    (!is_forced && !is_limited).then(|| asked_queues(&options.run.routing))
 }
 
 /// That nothing will be dropped, and how to ask what a limit would drop.
@@ -185,8 +184,8 @@ fn main_pass(
     Ok(())
 }
 
-/// The checkpoint and, if there is one, the checkpoint that it is compared with.
-fn specs(options: &DropsOptions, out: Option<&Path>) -> Result<Vec<CheckpointSpec>> {
+/// The checkpoint and, if there is one, the checkpoint that it is compared with; both opened.
+fn specs(options: &DropsOptions, out: Option<&Path>) -> Result<(Vec<CheckpointSpec>, Vec<Checkpoint>)> {
     let specs: Vec<CheckpointSpec> = std::iter::once(&options.checkpoint).chain(&options.compare).cloned().collect();
     check_labels(&specs)?;
     if let Some(spec) = specs.iter().find(|spec| spec.is_run()) {
@@ -198,24 +197,29 @@ fn specs(options: &DropsOptions, out: Option<&Path>) -> Result<Vec<CheckpointSpe
     if let Some(out) = out {
         protect_folders(out, specs.iter().map(|spec| spec.folder.as_path()))?;
     }
-    check_compatible(&specs)?;
-    Ok(specs)
+    let checkpoints = check_compatible(&specs)?;
+    Ok((specs, checkpoints))
 }
 
 /// The chat template that `auto` means: that of the first checkpoint, for all checkpoints.
-fn template(options: &DropsOptions, specs: &[CheckpointSpec], progress: &dyn Progress) -> Result<ChatTemplate> {
+fn template(
+    options: &DropsOptions,
+    specs: &[CheckpointSpec],
+    checkpoints: &[Checkpoint],
+    progress: &dyn Progress,
+) -> Result<ChatTemplate> {
     let Some(conversations) = &options.run.conversations else { return Ok(ChatTemplate::default()) };
-    let resolved = |spec: &CheckpointSpec| -> Result<ChatTemplate> {
-        let template = Template::open(conversations.template, &spec.folder)?.to_string().parse()?;
+    let resolved = |checkpoint: &Checkpoint| -> Result<ChatTemplate> {
+        let template = Template::open(conversations.template, checkpoint.dir())?.to_string().parse()?;
         let is_fallback = conversations.template == ChatTemplate::Auto && template == ChatTemplate::OpenMoe;
-        if is_fallback && Checkpoint::open(&spec.folder)?.openmoe().is_none() {
+        if is_fallback && checkpoint.openmoe().is_none() {
             return Ok(ChatTemplate::Plain);
         }
         Ok(template)
     };
-    let first = resolved(&specs[0])?;
-    for spec in &specs[1..] {
-        let own = resolved(spec)?;
+    let first = resolved(&checkpoints[0])?;
+    for (spec, checkpoint) in specs.iter().zip(checkpoints).skip(1) {
+        let own = resolved(checkpoint)?;
         if own != first {
             progress.warn(&format!(
                 "`{}` has template {own}, `{}` {first}: both get the same tokens, by {first}",

@@ -124,17 +124,10 @@ fn expert_parallel(asked: &[u32], experts: &[usize]) -> Result<Vec<u32>> {
 /// tokens.
 fn record(options: &DropsOptions, import: &RunRecord, longest: usize) -> Result<RunRecord> {
     let spec = &options.checkpoint;
-    let whole = spec.folder.canonicalize().map_err(Error::io("open", &spec.folder))?;
-    let trace = whole.to_str().map(str::to_owned).ok_or_else(|| {
-        Error::usage(
-            format!("the path of the run `{}` is no UTF-8, so no manifest can name it", spec.folder.display()),
-            "give the run another name, or name a link to it",
-        )
-    })?;
     let identity = Identity {
         text: import.identity.text.clone().map(|text| TextOptions { context: longest, ..text }),
         queues: Some(asked_queues(&options.run.routing)),
-        checkpoints: vec![RecordedCheckpoint::new(spec.label.as_str(), path_text(&spec.folder), trace)],
+        checkpoints: vec![RecordedCheckpoint::new(spec.label.as_str(), path_text(&spec.folder), spec.whole_path()?)],
         exact_replay: Some(Vec::new()),
         ..Identity::new(RunKind::Drops)
     };

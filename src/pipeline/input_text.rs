@@ -14,27 +14,24 @@ use crate::{
     stats::CATEGORIES_SHOWN,
 };
 
-/// Reads the conversations, then the plain text.
+/// Reads the conversations, then the plain text, which begin with `bos`.
 pub(crate) fn read_text(
     options: &RunOptions,
     template: ChatTemplate,
     checkpoint: &Checkpoint,
     tokenizer: Option<&Tokenizer>,
+    bos: Option<u32>,
     context: usize,
     progress: &dyn Progress,
 ) -> Result<Corpus> {
     let conversations = options.conversations.as_ref().map(|conversations| {
         let template = Template::open(template, checkpoint.dir())?;
-        let bos = bos(checkpoint, tokenizer, options)?;
         let options = transcript_options(options, conversations, checkpoint, bos, context);
         let corpus = Corpus::read_transcripts(&options, &template, tokenizer)?;
         tell_conversations(&corpus, &template, context, progress);
         Ok(corpus)
     });
-    let text = || {
-        let bos = bos(checkpoint, tokenizer, options)?;
-        Corpus::read(&corpus_options(options, checkpoint, bos, context), tokenizer)
-    };
+    let text = || Corpus::read(&corpus_options(options, checkpoint, bos, context), tokenizer);
     let text = (!options.corpus.is_empty()).then(text);
     let corpus = match (conversations.transpose()?, text.transpose()?) {
         (Some(conversations), Some(text)) => conversations.append(text),

@@ -13,8 +13,7 @@ use crate::{
     },
 };
 
-/// The identity of a forward pass; `has_bos` says whether a BOS stands before every text.
-#[allow(clippy::too_many_arguments)]
+/// The identity of a forward pass.
 pub(crate) fn pass_identity(
     options: &RunOptions,
     pass: &Pass,
@@ -22,14 +21,13 @@ pub(crate) fn pass_identity(
     tokenizer: Option<&Tokenizer>,
     corpus: &Corpus,
     router: &RouterSettings,
-    context: usize,
-    has_bos: bool,
+    text: Option<TextOptions>,
 ) -> Result<Identity> {
     let conversations = options.conversations.as_ref();
     Ok(Identity {
         checkpoint: Some(checkpoint.clone()),
         tokenizer: tokenizer.map(tokenizer_file).transpose()?,
-        text: Some(text_options(options, corpus.files.iter().map(RecordedInput::from).collect(), context, has_bos)),
+        text,
         queues: Some(queue_options(options, router)),
         arithmetic: Some(arithmetic_options(Arithmetic::F32)),
         forward_pass: Some(ForwardPassOptions {
@@ -49,7 +47,7 @@ fn tokenizer_file(tokenizer: &Tokenizer) -> Result<TokenizerFile> {
     Ok(TokenizerFile { path: path_text(tokenizer.file()), sha256 })
 }
 
-/// How text becomes sequences.
+/// How text becomes sequences; `has_bos` says whether a BOS stands before each.
 pub(crate) fn text_options(
     options: &RunOptions,
     inputs: Vec<RecordedInput>,

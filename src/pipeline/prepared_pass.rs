@@ -10,7 +10,7 @@ use super::{
     memory_plan::{group_rows, needed_memory, wave_rows, wave_tokens},
     options::RunOptions,
     pass::Pass,
-    pass_identity::{arithmetic_options, pass_identity},
+    pass_identity::{arithmetic_options, pass_identity, text_options},
     process_memory,
     progress::Progress,
 };
@@ -61,8 +61,8 @@ impl PreparedPass {
         let architecture = checkpoint.architecture();
         let context = options.input.context(architecture.longest_sequence)?;
         let tokenizer = open_tokenizer(&checkpoint, progress)?;
-        let corpus = read_text(options, pass.template, &checkpoint, tokenizer.as_ref(), context, progress)?;
-        let has_bos = bos(&checkpoint, tokenizer.as_ref(), options)?.is_some();
+        let bos = bos(&checkpoint, tokenizer.as_ref(), options)?;
+        let corpus = read_text(options, pass.template, &checkpoint, tokenizer.as_ref(), bos, context, progress)?;
         let router = pass.router(&checkpoint, options);
         check_capacity(&checkpoint, pass, options, progress)?;
         let lengths: Vec<usize> = corpus.sequences.iter().map(|sequence| sequence.token_ids.len()).collect();
@@ -75,8 +75,9 @@ impl PreparedPass {
         let memory = needed_memory(architecture, &cost, pass.log_logits, wave_rows(wave_tokens, &rows));
         check_room((memory as u64).saturating_sub(process_memory::resident_memory()))?;
         let fingerprint = Fingerprint::new(&checkpoint, options.execution.no_hash, progress)?;
+        let text = text_options(options, corpus.files.iter().map(Into::into).collect(), context, bos.is_some());
         let identity =
-            pass_identity(options, pass, &fingerprint.files, tokenizer.as_ref(), &corpus, &router, context, has_bos)?;
+            pass_identity(options, pass, &fingerprint.files, tokenizer.as_ref(), &corpus, &router, Some(text))?;
         Ok(Self {
             label: folder_label(checkpoint.dir()),
             fingerprints: BTreeMap::from([(checkpoint.dir().to_path_buf(), fingerprint)]),
@@ -118,16 +119,10 @@ impl PreparedPass {
             None => Fingerprint::new(&checkpoint, options.execution.no_hash, progress)?,
         };
         checkpoint.check_unchanged(&fingerprint.state)?;
-        let identity = pass_identity(
-            options,
-            pass,
-            &fingerprint.files,
-            self.tokenizer.as_ref(),
-            &self.corpus,
-            &router,
-            self.context,
-            self.identity.text.as_ref().is_some_and(|text| text.bos),
-        )?;
+        // The text stays the same, and was identified with the first pass.
+        let text = self.identity.text.clone();
+        let (tokenizer, corpus) = (self.tokenizer.as_ref(), &self.corpus);
+        let identity = pass_identity(options, pass, &fingerprint.files, tokenizer, corpus, &router, text)?;
         self.fingerprints.insert(checkpoint.dir().to_path_buf(), fingerprint);
         Ok(Self { label: folder_label(checkpoint.dir()), checkpoint, router, layout, identity, ..self })
     }

@@ -1,8 +1,7 @@
 //! The answers of a run to the question that its kind of run asks.
 
 use crate::{
-    routing::CapacityPolicy,
-    run::{QueueOptions, RunKind, RunRecord},
+    run::{RunKind, RunRecord},
     stats::{AskedCapacity, Finding, NoCapacity, Statistic, Tables, verdict::RunVerdict},
 };
 
@@ -19,10 +18,9 @@ pub(crate) fn run_verdict(record: &RunRecord, findings: &[Finding], tables: &Tab
 /// The capacity that a run asks about; `None` if its traces have their own.
 pub(crate) fn asked_capacity(record: &RunRecord) -> Option<AskedCapacity> {
     record.drops.as_ref().filter(|drops| drops.asked_capacity)?;
-    let QueueOptions { group, capacity_rule: rule, capacity_factor: factor, min_capacity: minimum } =
-        record.identity.queues?;
+    let queues = record.identity.queues?;
     // What an engine recorded has no checkpoint that was read.
     let is_of_model = record.identity.checkpoint.is_some();
     let reason = if is_of_model { NoCapacity::NoneInModel } else { NoCapacity::NotRecorded };
-    Some(AskedCapacity { group, policy: CapacityPolicy { rule, factor, minimum }, reason })
+    Some(AskedCapacity { group: queues.group, policy: queues.policy(), reason })
 }

@@ -10,7 +10,7 @@ use crate::{
     error::Result,
     routing::LayerId,
     stats::{LAYERS_EACH, evenly_spread},
-    trace::{Block, LayerTrace, Role, RoutingTrace, SequenceTable, SpanTable},
+    trace::{Block, LayerTrace, Role, RoutingTrace, SequenceTable, SpanTable, rows_before},
 };
 
 /// The most segments that are read; in a larger run they are evenly spread.
@@ -334,7 +334,7 @@ impl ExcerptSelection {
     fn rows<'a>(&'a self, part: &'a LayerTrace) -> impl Iterator<Item = (usize, usize)> + 'a {
         part.sequence.iter().zip(&part.position).enumerate().filter_map(|(t, (sequence, position))| {
             let start = self.start.get(sequence)?;
-            Some((t, start + self.positions_of(*sequence).partition_point(|before| before < position)))
+            Some((t, start + rows_before(self.positions_of(*sequence), *position) as usize))
         })
     }
 
@@ -343,7 +343,7 @@ impl ExcerptSelection {
             let own = spans.sequence.partition_point(|&other| other < sequence)
                 ..spans.sequence.partition_point(|&other| other <= sequence);
             let positions = self.positions_of(sequence);
-            let row = |position: u32| positions.partition_point(|before| *before < position) as u32;
+            let row = |position| rows_before(positions, position);
             let span = |at: usize| (row(spans.start[at]), row(spans.end[at]), spans.role[at], spans.turn[at]);
             Sequence {
                 length: positions.len() as u32,

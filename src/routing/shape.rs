@@ -4,7 +4,8 @@ use super::{CapacityRule, ExpertId, LayerId, RouterSettings};
 use crate::error::{Error, Result};
 
 /// How many assignments an expert of a layer accepts from a routing group.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CapacityPolicy {
     /// Formula for the slots per expert.
     pub rule: CapacityRule,

@@ -10,7 +10,7 @@ use polars::prelude::{DataFrame, StringChunked};
 use super::{
     columns::{GroupTable, SequenceTable, SpanTable},
     frame::{column, read_parquet, unreadable},
-    read_trace::RoutingTrace,
+    read_trace::{RoutingTrace, rows_before},
 };
 use crate::{
     corpus::Role,
@@ -61,7 +61,7 @@ impl RoutingTrace {
                 if let Some(tokens) = sequences.tokens.get_mut(sequence as usize) {
                     *tokens = positions.len() as u32;
                 }
-                let row = |position: u32| positions.partition_point(|before| *before < position) as u32;
+                let row = |position| rows_before(&positions, position);
                 let own = spans.sequence.partition_point(|other| *other < sequence)
                     ..spans.sequence.partition_point(|other| *other <= sequence);
                 for at in own {

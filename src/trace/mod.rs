@@ -27,7 +27,7 @@ pub use columns::{GroupTable, LayerTrace, SequenceTable, SpanTable};
 pub use counts::{AssignmentCounts, CountedUnit, LayerCounts};
 pub use layout::{SEGMENT_TOKENS, Segment, TraceLayout};
 pub use part::FinishedPart;
-pub use read_trace::RoutingTrace;
+pub use read_trace::{RoutingTrace, rows_before};
 pub use routed_sequence::RoutedSequence;
 pub use trace_builder::{TraceBuilder, TraceOptions};
 pub use trace_writer::TraceWriter;

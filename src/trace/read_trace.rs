@@ -20,6 +20,11 @@ use crate::{
 /// How many parts each thread reads before they are joined: enough to keep all threads busy, few compared with a layer.
 const PARTS_PER_THREAD: usize = 8;
 
+/// How many of a sequence's rows, whose positions ascend, stand before a position.
+pub fn rows_before(positions: &[u32], position: u32) -> u32 {
+    positions.partition_point(|before| *before < position) as u32
+}
+
 /// The routing trace of a run folder; layers are read one at a time.
 #[derive(Clone, Debug)]
 pub struct RoutingTrace {

@@ -5,14 +5,13 @@ use std::{collections::BTreeMap, path::Path};
 
 use openmoe_analyze::{
     checkpoint::{Checkpoint, TensorMap},
-    error::Result,
     model::{Arithmetic, ForwardOptions, Model, Outputs, Wave, WaveOutput},
-    routing::{LayerRouting, RouterScore, RoutingObserver},
+    routing::{LayerRouting, RouterScore},
 };
 use safetensors::{Dtype, SafeTensors};
 use serde_json::{Map, Value, json};
 
-use crate::support::files::fixture;
+use crate::{parity::Recorder, support::files::fixture};
 
 /// What the goldens were found to hold to: router logits, nll and logits; scores, probabilities and, relative to the largest,
 /// combine weights and hidden states.
@@ -40,16 +39,6 @@ const GOLDENS: &[&str] = &[
     "gpt_oss",
     "gpt_oss_mxfp4",
 ];
-
-#[derive(Default)]
-struct Recorder(Vec<LayerRouting>);
-
-impl RoutingObserver for Recorder {
-    fn observe_routing(&mut self, routing: &LayerRouting) -> Result<()> {
-        self.0.push(routing.clone());
-        Ok(())
-    }
-}
 
 /// The numbers of a golden file by name.
 struct Golden(BTreeMap<String, Vec<f64>>);

@@ -7,6 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::ratchets::imports::{SourceFile, source_files};
+
 /// Module, modules of this crate that it may use, heavy crates that are at home in it.
 const RULES: &[(&str, &[&str], &[&str])] = &[
     ("error", &[], &["thiserror"]),
@@ -81,34 +83,10 @@ fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }
 
-fn files_of(module: &str) -> Vec<PathBuf> {
-    let folder = source().join(module);
-    if !folder.is_dir() {
-        return vec![source().join(format!("{module}.rs"))];
-    }
-    let mut files = Vec::new();
-    let mut folders = vec![folder];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                files.push(path);
-            }
-        }
-    }
-    files
-}
-
-/// Code without comments and unit tests, so that prose and tests may name other modules.
-fn code(path: &Path) -> String {
-    if path.ends_with("tests.rs") || path.parent().is_some_and(|folder| folder.ends_with("tests")) {
-        return String::new();
-    }
-    let text = fs::read_to_string(path).unwrap();
-    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
-    text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
+/// The files of a module; unit tests may name other modules.
+fn files_of<'f>(files: &'f [SourceFile], module: &str) -> impl Iterator<Item = &'f SourceFile> {
+    let (folder, file) = (format!("{module}/"), format!("{module}.rs"));
+    files.iter().filter(move |own| own.name.starts_with(&folder) || own.name == file)
 }
 
 /// The words that follow `prefix`, also inside `prefix{a, b::c}`.
@@ -146,17 +124,16 @@ fn used(code: &str, prefix: &str) -> BTreeSet<String> {
 
 #[test]
 fn modules_use_only_what_stands_before_them() {
-    let mut violations = Vec::new();
+    let (files, mut violations) = (source_files(), Vec::new());
     for (module, allowed, heavy) in RULES {
-        for file in files_of(module) {
-            let code = code(&file);
-            for name in used(&code, "crate::") {
+        for SourceFile { name: file, code, .. } in files_of(&files, module) {
+            for name in used(code, "crate::") {
                 if name != *module && !allowed.contains(&name.as_str()) && !name.starts_with(char::is_uppercase) {
-                    violations.push(format!("{} uses crate::{name}; `{module}` may use {allowed:?}", file.display()));
+                    violations.push(format!("{file} uses crate::{name}; `{module}` may use {allowed:?}"));
                 }
             }
             for name in HEAVY.iter().filter(|name| !heavy.contains(name) && code.contains(&format!("{name}::"))) {
-                violations.push(format!("{} uses {name}, which is not at home in `{module}`", file.display()));
+                violations.push(format!("{file} uses {name}, which is not at home in `{module}`"));
             }
         }
     }
@@ -191,9 +168,13 @@ fn every_module_has_a_rule() {
 
 #[test]
 fn only_one_file_holds_unsafe_code() {
-    let all = RULES.iter().flat_map(|(module, ..)| files_of(module)).chain(files_of("commands"));
-    let with: Vec<_> =
-        all.filter(|file| code(file).contains("unsafe {")).map(|file| file.file_name().unwrap().to_owned()).collect();
+    let files = source_files();
+    let modules = RULES.iter().map(|(module, ..)| *module).chain(["commands"]);
+    let all = modules.flat_map(|module| files_of(&files, module));
+    let with: Vec<_> = all
+        .filter(|file| file.code.contains("unsafe {"))
+        .map(|file| Path::new(&file.name).file_name().unwrap())
+        .collect();
     assert_eq!(with, ["matmul.rs"]);
 }
 

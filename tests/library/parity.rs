@@ -17,8 +17,9 @@ use crate::support::files::fixture;
 const ROUTER: f32 = 1e-4;
 const HEAD: f32 = 1e-3;
 
+/// Keeps all routing that a forward pass tells of.
 #[derive(Default)]
-struct Recorder(Vec<LayerRouting>);
+pub(crate) struct Recorder(pub(crate) Vec<LayerRouting>);
 
 impl RoutingObserver for Recorder {
     fn observe_routing(&mut self, routing: &LayerRouting) -> Result<()> {

@@ -11,7 +11,7 @@ pub use feed_forward::{Activation, Experts, FeedForward, Mlp, SharedExperts};
 
 use serde::{Deserialize, Serialize};
 
-use crate::routing::{CapacityRule, RouterSettings, RoutingShape};
+use crate::routing::{CapacityPolicy, CapacityRule, RouterSettings, RoutingShape};
 
 /// A decoder with experts.
 ///
@@ -47,7 +47,7 @@ pub struct Architecture {
     pub special_tokens: SpecialTokens,
     /// The capacity that the model was made for; `None`: it never drops an assignment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub capacity: Option<Capacity>,
+    pub capacity: Option<CapacityPolicy>,
 }
 
 /// What distinguishes a decoder layer from the others.
@@ -105,18 +105,8 @@ pub struct SpecialTokens {
     pub eos: Vec<u32>,
 }
 
-/// Slots of an expert, as the model's configuration sets them.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Capacity {
-    /// The formula.
-    pub rule: CapacityRule,
-    /// Multiple of the average load that an expert accepts.
-    pub factor: f64,
-    /// Lower bound on the slots.
-    pub minimum: u32,
-}
-
+/// More layers than this are refused, and not laid out before.
+pub(super) const MOST_LAYERS: usize = 1 << 16;
 /// The name of the family that this program began with, whose runs record its own configuration.
 pub(super) const OPENMOE: &str = "OpenMoE";
 
@@ -144,7 +134,7 @@ impl Architecture {
     /// The router under a capacity rule and factor; `None`: those of the model. Without any capacity of its own a model is
     /// unlimited unless a rule is given; the factor is then 1, and an expert has at least one slot.
     pub fn router_settings(&self, rule: Option<CapacityRule>, factor: Option<f64>) -> RouterSettings {
-        let own = self.capacity.unwrap_or(Capacity { rule: CapacityRule::Unlimited, factor: 1.0, minimum: 1 });
+        let own = self.capacity.unwrap_or(CapacityPolicy { minimum: 1, ..CapacityPolicy::UNLIMITED });
         RouterSettings {
             num_experts: self.experts.number,
             top_k: self.experts.chosen,

@@ -7,16 +7,13 @@ use super::{
 use crate::{
     checkpoint::{
         architecture::{
-            Activation, Architecture, Attention, DecoderLayer, Experts, FeedForward, Head, Mlp, Norm, NormKind,
-            Projection, SharedExperts, SpecialTokens,
+            Activation, Architecture, Attention, DecoderLayer, Experts, FeedForward, Head, MOST_LAYERS, Mlp, Norm,
+            NormKind, Projection, SharedExperts, SpecialTokens,
         },
         tensor_map::TensorNames,
     },
     routing::{CombineRule, RouterRule},
 };
-
-/// More layers than this are refused, and not laid out before.
-const MOST_LAYERS: usize = 1 << 16;
 
 /// Tensors that checkpoints of most families may hold beside those that are used.
 pub(super) const USUALLY_IGNORED: &[IgnoredTensors] = &[IgnoredTensors::RotaryFrequencies];

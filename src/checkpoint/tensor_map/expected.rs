@@ -1,7 +1,7 @@
 //! The tensors that an architecture implies, and the number of their parameters.
 
 use super::{Block, ExpertNames, FusedForm, Role, StoredPart, TensorGroup, TensorMap};
-use crate::checkpoint::quantised::FOUR_BIT_BLOCK;
+use crate::checkpoint::{quantised::FOUR_BIT_BLOCK, scales::of_four_bits};
 
 /// A tensor that the architecture implies.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,7 +149,7 @@ fn blocks_and_scales(part: &StoredPart) -> [ExpectedTensor; 2] {
     let tensor = |name, shape, encoding, group| ExpectedTensor { name, shape, encoding, group, optional: false };
     [
         tensor(part.name.clone(), blocks, Encoding::FourBits, TensorGroup::Experts),
-        tensor(part.name.replace("_blocks", "_scales"), scales, Encoding::Scales, TensorGroup::Scales),
+        tensor(of_four_bits(&part.name), scales, Encoding::Scales, TensorGroup::Scales),
     ]
 }
 

@@ -10,7 +10,7 @@ use crate::{
     error::OptionName,
     import::{
         gate::reading::Reading,
-        routes::{ABSENT, Header, RouteSequence},
+        routes::{Header, RouteSequence, is_complete},
     },
 };
 
@@ -46,10 +46,7 @@ impl Check for TokensAligned {
     fn see(&mut self, header: &Header, sequence: &RouteSequence) {
         let Some(ids) = &sequence.token_ids else { return };
         // The first layer that is not dense: ids of a layer of zeros would say nothing.
-        let routed = |choices: &&[u16]| {
-            !choices.contains(&ABSENT) && (choices.len() == 1 || choices.iter().any(|expert| *expert != 0))
-        };
-        let of_row = |row| header.choices(row).find(routed).unwrap_or_default();
+        let of_row = |row| header.choices(row).find(|choices| is_complete(choices)).unwrap_or_default();
         let rows: Vec<&[u16]> = header.rows(&sequence.experts).map(of_row).collect();
         for (position, choices) in rows.iter().enumerate() {
             self.rows += u64::from(!choices.is_empty());

@@ -3,7 +3,7 @@
 use super::check::{Check, CheckResult, Outcome};
 use crate::import::{
     gate::reading::Reading,
-    routes::{ABSENT, Header, RouteSequence, is_unrouted},
+    routes::{ABSENT, Header, RouteSequence, is_unrouted, repeats_expert},
 };
 
 /// Share of rows without all of their choices that is too much.
@@ -113,8 +113,7 @@ impl Layer {
         }
         self.fewer += u64::from(present < self.choices);
         self.rows += 1;
-        let is_twice = |at: usize| choices[at] != ABSENT && choices[..at].contains(&choices[at]);
-        self.twice += u64::from((1..choices.len()).any(is_twice));
+        self.twice += u64::from(repeats_expert(choices));
         for &expert in choices.iter().filter(|expert| **expert != ABSENT) {
             let is_beyond = experts.is_some_and(|experts| usize::from(expert) >= experts);
             self.beyond += u64::from(is_beyond);

@@ -4,7 +4,7 @@ use super::check::{Check, CheckResult, Outcome};
 use crate::{
     import::{
         gate::reading::Reading,
-        routes::{ABSENT, Header, RouteSequence, is_unrouted},
+        routes::{Header, RouteSequence, is_complete},
     },
     routing::Block,
 };
@@ -35,7 +35,7 @@ fn for_scores<'a>(header: &Header, sequence: &'a RouteSequence, mut f: impl FnMu
     for (row, all) in header.rows(&sequence.experts).zip(logits.chunks_exact(scores.max(1))) {
         let mut score = 0;
         for (at, choices) in header.choices(row).enumerate() {
-            if !choices.contains(&ABSENT) && !is_unrouted(choices) {
+            if is_complete(choices) {
                 f(at, choices, &all[score..score + sizes[at]]);
             }
             score += sizes[at];

@@ -3,7 +3,7 @@
 use super::check::{Check, CheckResult, Outcome};
 use crate::import::{
     gate::reading::Reading,
-    routes::{ABSENT, ChoiceOrder, Header, RouteSequence},
+    routes::{ChoiceOrder, Header, RouteSequence, is_complete},
 };
 
 /// Share of rows sorted by id above which the order is that of the ids.
@@ -33,7 +33,7 @@ impl Check for Order {
             let mut weights = weights.as_mut().and_then(Iterator::next).map(|row| header.choices(row));
             for experts in header.choices(row) {
                 let weights = weights.as_mut().and_then(Iterator::next);
-                if experts.len() < 2 || experts.contains(&ABSENT) || experts.iter().all(|expert| *expert == 0) {
+                if experts.len() < 2 || !is_complete(experts) {
                     continue;
                 }
                 self.rows += 1;

@@ -3,7 +3,7 @@
 use super::check::{Check, CheckResult, Outcome};
 use crate::import::{
     gate::reading::Reading,
-    routes::{ABSENT, Header, RouteSequence, Weights, is_unrouted},
+    routes::{Header, RouteSequence, Weights, is_complete},
 };
 
 /// How far a sum of rounded weights may be from 1: four decimals, eight choices.
@@ -33,7 +33,7 @@ impl Check for WeightSums {
         let Some(weights) = &sequence.weights else { return };
         for (experts, weights) in header.rows(&sequence.experts).zip(header.rows(weights)) {
             for (experts, row) in header.choices(experts).zip(header.choices(weights)) {
-                if experts.contains(&ABSENT) || is_unrouted(experts) {
+                if !is_complete(experts) {
                     continue;
                 }
                 let sum: f64 = row.iter().map(|weight| f64::from(*weight)).sum();

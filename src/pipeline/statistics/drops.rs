@@ -7,7 +7,7 @@ use crate::{
         recorded_settings::recorded_settings,
         verdict::asked_capacity,
     },
-    routing::{LayerId, LayerShape, RouterSettings},
+    routing::{LayerId, RouterSettings},
     run::{RunDir, RunRecord, recorded_checkpoints},
     stats::{
         AskedCapacity, DropLayer, DropSettings, DropStudy, StatisticTable, TableBuilders, append, drop_difference,
@@ -36,7 +36,8 @@ struct RecordedLayer<'a> {
 
 impl Recorded {
     fn open(label: &str, folder: &RunDir, asked: Option<AskedCapacity>) -> Result<Self> {
-        let trace = RoutingTrace::open(folder)?;
+        let record = folder.record()?;
+        let trace = RoutingTrace::of(folder, &record)?;
         if asked.is_none() && trace.shape().layers().any(|(_, layer)| layer.capacity.is_none()) {
             return Err(Error::run_folder(
                 format!("manifest.json of `{}` does not say how capacity was set", folder.path().display()),
@@ -44,7 +45,7 @@ impl Recorded {
             ));
         }
         let (mut sequences, mut spans) = (trace.sequences()?, trace.spans()?);
-        if sequences.tokens.iter().map(|tokens| u64::from(*tokens)).sum::<u64>() != folder.record()?.text.tokens {
+        if sequences.tokens.iter().map(|tokens| u64::from(*tokens)).sum::<u64>() != record.text.tokens {
             trace.count_in_rows(&mut sequences, &mut spans)?;
         }
         Ok(Self { label: label.to_owned(), sequences, spans, trace, asked })
@@ -52,17 +53,18 @@ impl Recorded {
 
     /// Reads a layer, and how it turned logits into assignments.
     fn layer(&self, layer: LayerId) -> Result<RecordedLayer<'_>> {
-        let shape = self.trace.shape().layer(layer);
         let missing = || Error::internal(format!("layer {layer} has no router"));
+        let shape = self.trace.shape().layer(layer).ok_or_else(missing)?;
         let mut trace = self.trace.layer(layer)?;
-        let Some(asked) = self.asked else {
-            let router = shape.and_then(LayerShape::router).ok_or_else(missing)?;
-            return Ok(RecordedLayer { of: self, trace, groups: self.trace.groups(layer)?, router });
+        let (shape, groups) = match self.asked {
+            None => (*shape, self.trace.groups(layer)?),
+            Some(asked) => {
+                let groups = asked.groups(shape, &self.sequences)?;
+                AskedCapacity::apply(&mut trace, &groups, &self.sequences)?;
+                (asked.of(shape), groups)
+            }
         };
-        let router = asked.router(shape.ok_or_else(missing)?);
-        let groups = asked.groups(&router, &self.sequences)?;
-        AskedCapacity::apply(&mut trace, &groups, &self.sequences)?;
-        Ok(RecordedLayer { of: self, trace, groups, router })
+        Ok(RecordedLayer { of: self, trace, groups, router: shape.router().ok_or_else(missing)? })
     }
 }
 

@@ -8,7 +8,7 @@ use super::{import::ImportRecord, keys::ManifestKeys, number::as_text};
 use crate::{
     corpus::{InputFile, TemplateSource},
     error::{Result, path_text},
-    routing::{CapacityRule, GroupRule},
+    routing::{CapacityPolicy, CapacityRule, GroupRule},
     run::RunKind,
 };
 
@@ -150,6 +150,14 @@ pub struct QueueOptions {
     pub capacity_factor: f64,
     /// Lower bound on the slots of an expert (rule `port` only).
     pub min_capacity: u32,
+}
+
+impl QueueOptions {
+    /// How many assignments an expert accepts.
+    pub fn policy(self) -> CapacityPolicy {
+        let Self { capacity_rule: rule, capacity_factor: factor, min_capacity: minimum, .. } = self;
+        CapacityPolicy { rule, factor, minimum }
+    }
 }
 
 /// How numbers are rounded, and in which order they are added, which depends on the instructions of the processor.

@@ -36,7 +36,7 @@ use self::{identity::text_names, keys::ManifestKeys};
 use crate::{
     checkpoint::{Architecture, OpenMoeConfig},
     error::{Error, Result, run_again},
-    routing::{CapacityPolicy, Provides, RoutingShape, TRACE_SCHEMA},
+    routing::{Provides, RoutingShape, TRACE_SCHEMA},
     run::{RunKind, difference::as_json},
 };
 
@@ -267,12 +267,7 @@ impl RunRecord {
     /// # Errors
     /// [`Error::RunFolder`] if a layer cannot be as it is recorded.
     pub fn shape(&self, run: &Path) -> Result<RoutingShape> {
-        let policy = |queues: QueueOptions| CapacityPolicy {
-            rule: queues.capacity_rule,
-            factor: queues.capacity_factor,
-            minimum: queues.min_capacity,
-        };
-        self.layout.shape(self.identity.queues.map(policy)).map_err(|error| {
+        self.layout.shape(self.identity.queues.map(QueueOptions::policy)).map_err(|error| {
             Error::run_folder(
                 format!("manifest.json of `{}` has `layout.layers` that cannot be: {error}", run.display()),
                 run_again("the manifest was changed or is damaged"),

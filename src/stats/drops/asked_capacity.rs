@@ -1,8 +1,11 @@
 //! A capacity that a record does not have and somebody asks about: which of its choices would have found no slot?
 
+use std::ops::Range;
+
+use super::study::{Group, requeued};
 use crate::{
     error::{Error, Result},
-    routing::{Block, CapacityPolicy, GroupRule, LayerShape, RouterSettings, queue_slots},
+    routing::{Block, CapacityPolicy, GroupRule, LayerShape},
     trace::{GroupTable, LayerTrace, SequenceTable},
 };
 
@@ -27,27 +30,20 @@ pub enum NoCapacity {
 }
 
 impl AskedCapacity {
-    /// How a layer of this shape turns choices into assignments at this capacity.
-    pub fn router(&self, shape: &LayerShape) -> RouterSettings {
-        let CapacityPolicy { rule, factor, minimum } = self.policy;
-        RouterSettings {
-            num_experts: shape.num_experts,
-            top_k: shape.top_k,
-            capacity_rule: rule,
-            capacity_factor: factor,
-            min_capacity: minimum,
-        }
+    /// A layer at this capacity.
+    pub fn of(&self, shape: &LayerShape) -> LayerShape {
+        LayerShape { capacity: Some(self.policy), ..*shape }
     }
 
-    /// The routing groups and their slots.
+    /// The routing groups of a layer, and their slots.
     ///
     /// # Errors
     /// [`Error::Usage`] if a group would have no slot.
-    pub fn groups(&self, router: &RouterSettings, sequences: &SequenceTable) -> Result<GroupTable> {
+    pub fn groups(&self, shape: &LayerShape, sequences: &SequenceTable) -> Result<GroupTable> {
         let lengths: Vec<usize> = sequences.tokens.iter().map(|tokens| *tokens as usize).collect();
         let mut table = GroupTable::default();
         for members in self.group.partition(&lengths) {
-            table.capacity.push(router.capacity(lengths[members.clone()].iter().sum())?);
+            table.capacity.push(self.of(shape).slots(lengths[members.clone()].iter().sum())?);
             table.sequences.push(members.start as u32..members.end as u32);
         }
         Ok(table)
@@ -58,22 +54,23 @@ impl AskedCapacity {
     ///
     /// # Errors
     /// [`Error::Internal`] if the groups do not cover the rows of the layer.
-    pub fn apply(trace: &mut LayerTrace, groups: &GroupTable, sequences: &SequenceTable) -> Result<()> {
+    pub fn apply(trace: &mut LayerTrace, table: &GroupTable, sequences: &SequenceTable) -> Result<()> {
         if !trace.provides.has(Block::Ranks) {
             return Ok(());
         }
-        let (mut row, mut slots) = (0, Vec::new());
-        trace.kept.clear();
-        for (members, capacity) in groups.sequences.iter().zip(&groups.capacity) {
+        let mut row = 0;
+        let group = |(members, &capacity): (&Range<u32>, &u32)| {
             let members = members.start as usize..members.end as usize;
-            let tokens: usize = sequences.tokens[members].iter().map(|tokens| *tokens as usize).sum();
-            let choices = trace.expert.get(row * trace.top_k..(row + tokens) * trace.top_k).ok_or_else(|| {
-                Error::internal(format!("layer {} has fewer rows than its sequences have tokens", trace.layer))
-            })?;
-            queue_slots(choices, trace.top_k, trace.num_experts, &(0..tokens), &mut slots);
-            trace.kept.extend(slots.iter().map(|slot| slot < capacity));
-            row += tokens;
+            let first = row;
+            row += sequences.tokens[members].iter().map(|tokens| *tokens as usize).sum::<usize>();
+            Group { rows: first..row, capacity }
+        };
+        let groups: Vec<Group> = table.sequences.iter().zip(&table.capacity).map(group).collect();
+        if row * trace.top_k != trace.expert.len() {
+            let (layer, rows) = (trace.layer, trace.expert.len() / trace.top_k);
+            return Err(Error::internal(format!("layer {layer} has {rows} rows, its sequences {row} tokens")));
         }
+        trace.kept = requeued(&groups, trace, &trace.expert).into_iter().map(|dropped| !dropped).collect();
         trace.provides = trace.provides.with(Block::Drops);
         Ok(())
     }
@@ -88,10 +85,10 @@ mod tests {
     fn what_finds_no_slot_is_dropped() {
         let policy = CapacityPolicy { rule: CapacityRule::Port, factor: 1.0, minimum: 0 };
         let asked = AskedCapacity { group: GroupRule::Sequence, policy, reason: NoCapacity::NotRecorded };
-        let router = asked.router(&LayerShape::of_choices(2, 1));
+        let shape = LayerShape::of_choices(2, 1);
         // Four tokens, two experts: two slots each. The fifth token is alone and would have none, odd ones become even.
         let sequences = SequenceTable { tokens: vec![4, 2], ..SequenceTable::default() };
-        let groups = asked.groups(&router, &sequences).unwrap();
+        let groups = asked.groups(&shape, &sequences).unwrap();
         assert_eq!(groups.capacity, [2, 2]);
         let mut trace =
             LayerTrace { num_experts: 2, top_k: 1, expert: vec![0, 0, 0, 1, 1, 1], ..LayerTrace::default() };
@@ -101,6 +98,6 @@ mod tests {
         let mut trace = LayerTrace { provides: unranked, kept: Vec::new(), ..trace };
         AskedCapacity::apply(&mut trace, &groups, &sequences).unwrap();
         assert!(trace.kept.is_empty() && !trace.provides.has(Block::Drops));
-        assert!(asked.groups(&router, &SequenceTable { tokens: vec![1], ..sequences }).is_err());
+        assert!(asked.groups(&shape, &SequenceTable { tokens: vec![1], ..sequences }).is_err());
     }
 }

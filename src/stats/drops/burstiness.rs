@@ -104,6 +104,11 @@ pub(super) struct Drops<'a> {
 }
 
 impl Drops<'_> {
+    /// Chosen assignments as routed by document and column.
+    pub(super) fn chosen_by_document(&self) -> impl Iterator<Item = &[u64]> + Clone {
+        self.chosen.chunks_exact(self.counting.columns)
+    }
+
     /// One column, or all, by document.
     fn by_document(&self, cells: &[u64], column: Option<usize>) -> Vec<f64> {
         let of = |cells: &[u64]| column.map_or_else(|| cells.iter().sum(), |column| cells[column]) as f64;

@@ -3,37 +3,28 @@
 //! The slowest rank decides how long a layer takes: the largest load over the mean load is the factor by which an uneven placement
 //! slows it down. Over a whole text loads level out; a batch is what an engine waits for.
 
-use std::{borrow::Cow, ops::Range};
+use std::borrow::Cow;
 
-use super::study::{DropStudy, Routed};
-use crate::{
-    routing::GroupRule,
-    stats::{BaselineKind, Finding, Statistic, StatisticTable, Subject, resample::percentile, study::mean},
+use super::{
+    burstiness::Drops,
+    replay::Partition,
+    study::{DropStudy, Routed},
 };
-
-/// The tokens that an engine routes at a time.
-const BATCH: (&str, GroupRule) = ("tokens:4096", GroupRule::Tokens(4096));
+use crate::stats::{BaselineKind, Finding, Statistic, StatisticTable, Subject, resample::percentile, study::mean};
 
 /// The placements of a layer, and the batches that are routed at a time.
 pub(super) struct RankLoad<'a> {
     study: &'a DropStudy<'a>,
     /// Ranks of every placement.
     placements: &'a [u32],
-    /// Rows of every batch.
-    batches: Vec<Range<usize>>,
+    batches: Partition,
 }
 
 impl<'a> RankLoad<'a> {
-    /// The placements that the settings name.
-    pub(super) fn new(study: &'a DropStudy<'a>) -> Self {
-        let lengths: Vec<usize> = study.sequences.iter().map(ExactSizeIterator::len).collect();
-        let row_of = |sequence: usize| study.sequences.get(sequence).map_or(study.len(), |rows| rows.start);
-        let batches = BATCH.1.partition(&lengths).into_iter();
-        Self {
-            study,
-            placements: &study.settings.expert_parallel,
-            batches: batches.map(|sequences| row_of(sequences.start)..row_of(sequences.end)).collect(),
-        }
+    /// The placements that the settings name; `None` if they name none.
+    pub(super) fn new(study: &'a DropStudy<'a>) -> Option<Self> {
+        let placements = study.settings.expert_parallel.as_slice();
+        (!placements.is_empty()).then(|| Self { study, placements, batches: Partition::batches(study) })
     }
 
     /// Experts of every rank; `None` if the experts of the layer do not divide into such blocks.
@@ -48,7 +39,7 @@ impl<'a> RankLoad<'a> {
         let experts = self.study.layer.trace.num_experts;
         let (mut largest, mut average) = (vec![0.0; self.placements.len()], vec![0.0; self.placements.len()]);
         let mut load = vec![0_u64; experts];
-        for batch in self.batches.iter().filter(|_| !self.placements.is_empty()) {
+        for batch in &self.batches.groups {
             load.fill(0);
             for row in batch.clone().filter(|row| self.study.counts(*row)) {
                 routed.choices(row).for_each(|(expert, ..)| load[usize::from(expert)] += 1);
@@ -62,27 +53,14 @@ impl<'a> RankLoad<'a> {
         largest.iter().zip(&average).map(|(largest, average)| largest / average).collect()
     }
 
-    /// The table, given [`Self::of_batches`] after each permutation across sequences; none without placements.
-    pub(super) fn table(&self, permuted: &[Vec<f64>]) -> Option<StatisticTable> {
+    /// The table, given [`Self::of_batches`] after each permutation across sequences, and the assignments by document and expert.
+    pub(super) fn table(&self, permuted: &[Vec<f64>], across: &Drops<'_>) -> StatisticTable {
         let observed = self.of_batches(self.study.observed());
-        let by_document = self.by_document();
         let rows = self.placements.iter().enumerate().flat_map(|(at, ranks)| {
             let baseline = mean(permuted.iter().map(|values| values[at]));
-            [self.over_all(*ranks, &by_document), self.over_batches(*ranks, observed[at], baseline)]
+            [self.over_all(*ranks, across), self.over_batches(*ranks, observed[at], baseline)]
         });
-        let table = StatisticTable::of(Statistic::RankLoad, rows.collect());
-        (!self.placements.is_empty()).then_some(table)
-    }
-
-    /// Assignments of every expert by document, `[documents, experts]`.
-    fn by_document(&self) -> Vec<u64> {
-        let (study, experts) = (self.study, self.study.layer.trace.num_experts);
-        let mut load = vec![0; study.documents() * experts];
-        for row in (0..study.len()).filter(|row| study.counts(*row)) {
-            let own = study.document[row] as usize * experts;
-            study.observed().choices(row).for_each(|(expert, ..)| load[own + usize::from(expert)] += 1);
-        }
-        load
+        StatisticTable::of(Statistic::RankLoad, rows.collect())
     }
 
     fn empty(&self, ranks: u32) -> Finding {
@@ -90,13 +68,12 @@ impl<'a> RankLoad<'a> {
     }
 
     /// All assignments together.
-    fn over_all(&self, ranks: u32, by_document: &[u64]) -> Finding {
+    fn over_all(&self, ranks: u32, across: &Drops<'_>) -> Finding {
         let (study, experts) = (self.study, self.study.layer.trace.num_experts);
         let finding = self.empty(ranks);
         let Some(block) = self.block(ranks) else { return indivisible(finding, experts) };
         let of_rank = |rank: usize| {
-            let documents = by_document.chunks_exact(experts).enumerate();
-            documents.map(move |(document, load)| {
+            across.chosen_by_document().enumerate().map(move |(document, load)| {
                 (document, load[rank * block..(rank + 1) * block].iter().sum::<u64>() as f64)
             })
         };
@@ -119,7 +96,8 @@ impl<'a> RankLoad<'a> {
     /// Batch by batch.
     fn over_batches(&self, ranks: u32, observed: f64, baseline: f64) -> Finding {
         let study = self.study;
-        let finding = self.empty(ranks).about(|subject| Subject { grouping: Some(Cow::Borrowed(BATCH.0)), ..subject });
+        let finding =
+            self.empty(ranks).about(|subject| Subject { grouping: Some(Cow::Borrowed(self.batches.name)), ..subject });
         if self.block(ranks).is_none() {
             return indivisible(finding, study.layer.trace.num_experts);
         }

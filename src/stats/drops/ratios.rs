@@ -147,7 +147,7 @@ fn compare_across(study: &DropStudy<'_>, layout: &Layout, cells: &mut [Cell]) ->
     let counting = DropCounting::new(study, Permutation::AcrossSequences);
     let fold = |routed: Routed<'_>| {
         let values = (layout.across(study, routed), by_rank.shares(routed));
-        (values, (counting.add(routed), rank_load.of_batches(routed)))
+        (values, (counting.add(routed), rank_load.as_ref().map_or_else(Vec::new, |load| load.of_batches(routed))))
     };
     let (values, counts): (Vec<_>, Vec<_>) = study.permutations(Permutation::AcrossSequences, fold).into_iter().unzip();
     let (across, of_ranks): (Vec<_>, Vec<_>) = values.into_iter().unzip();
@@ -171,7 +171,7 @@ fn compare_across(study: &DropStudy<'_>, layout: &Layout, cells: &mut [Cell]) ->
     AcrossSequences {
         bursts: StatisticTable::of(Statistic::Burstiness, burstiness(study, &across, within.as_ref())),
         choices: by_rank.table(&of_ranks, of_datasets.as_deref()),
-        ranks: rank_load.table(&of_batches),
+        ranks: rank_load.map(|load| load.table(&of_batches, &across)),
     }
 }
 

@@ -282,8 +282,8 @@ impl<'a> DropStudy<'a> {
     }
 }
 
-/// Which choices find no slot in their group, `[rows, top_k]`.
-fn requeued(groups: &[Group], trace: &LayerTrace, expert: &[ExpertId]) -> Vec<bool> {
+/// Which choices find no slot in their group, `[rows, top_k]`; the groups cover all rows.
+pub(super) fn requeued(groups: &[Group], trace: &LayerTrace, expert: &[ExpertId]) -> Vec<bool> {
     let k = trace.top_k;
     let mut dropped = Vec::with_capacity(expert.len());
     let mut slot = Vec::new();

@@ -2,14 +2,11 @@
 
 use crate::{
     checkpoint::architecture::{
-        Activation, Architecture, Attention, Capacity, DecoderLayer, Experts, FeedForward, Head, Mlp, Norm, NormKind,
-        OPENMOE, Pairs, Projection, Rotary, RotaryScaling, SpecialTokens,
+        Activation, Architecture, Attention, DecoderLayer, Experts, FeedForward, Head, MOST_LAYERS, Mlp, Norm,
+        NormKind, OPENMOE, Pairs, Projection, Rotary, RotaryScaling, SpecialTokens,
     },
-    routing::{CapacityRule, RouterRule},
+    routing::{CapacityPolicy, CapacityRule, RouterRule},
 };
-
-/// More layers than this are refused, and not laid out before.
-const MOST_LAYERS: usize = 1 << 16;
 
 /// The contents of config.json; the field names are its keys.
 ///
@@ -97,7 +94,7 @@ impl OpenMoeConfig {
             residual_multiplier: 1.0,
             head: Head { tied: self.tie_word_embeddings, bias: false, divisor: 1.0 },
             special_tokens: SpecialTokens { bos: Some(self.bos_token_id), eos: vec![self.eos_token_id] },
-            capacity: Some(Capacity {
+            capacity: Some(CapacityPolicy {
                 rule: CapacityRule::Port,
                 factor: self.router_capacity_factor_eval,
                 minimum: self.router_min_capacity,

@@ -21,7 +21,7 @@ use crate::{
 };
 use grid::Grid;
 use layer::Replay;
-use partition::Partition;
+pub(super) use partition::Partition;
 
 /// The table `capacity_replay`.
 ///

@@ -9,29 +9,35 @@ use crate::{
 
 /// A way to cut the occurrences of a layer into routing groups.
 #[derive(Clone, Debug)]
-pub(super) struct Partition {
+pub(in crate::stats::drops) struct Partition {
     /// The name in files.
-    pub(super) name: &'static str,
+    pub(in crate::stats::drops) name: &'static str,
     /// Consecutive rows, in order, covering all.
-    pub(super) groups: Vec<Range<usize>>,
+    pub(in crate::stats::drops) groups: Vec<Range<usize>>,
     /// Whether no group holds two documents, so that whole documents can be resampled.
     pub(super) separate: bool,
 }
 
 /// The groupings of a replay besides the run's own.
-const OTHERS: [(&str, GroupRule); 3] =
-    [("sequence", GroupRule::Sequence), ("batch:8", GroupRule::Batch(8)), ("tokens:4096", GroupRule::Tokens(4096))];
+const OTHERS: [(&str, GroupRule); 3] = [("sequence", GroupRule::Sequence), ("batch:8", GroupRule::Batch(8)), BATCH];
+/// Tokens that an engine may route at a time.
+const BATCH: (&str, GroupRule) = ("tokens:4096", GroupRule::Tokens(4096));
 
 impl Partition {
     /// The run's own groups first.
     pub(super) fn all(study: &DropStudy) -> Vec<Self> {
+        std::iter::once(Self::run(study)).chain(OTHERS.map(|other| Self::by(study, other))).collect()
+    }
+
+    /// What an engine may route at a time.
+    pub(in crate::stats::drops) fn batches(study: &DropStudy) -> Self {
+        Self::by(study, BATCH)
+    }
+
+    fn by(study: &DropStudy, (name, rule): (&'static str, GroupRule)) -> Self {
         let lengths: Vec<usize> = study.sequences.iter().map(ExactSizeIterator::len).collect();
-        let mut all = vec![Self::run(study)];
-        for (name, rule) in OTHERS {
-            let groups = rule.partition(&lengths).into_iter().map(|sequences| rows(study, &sequences));
-            all.push(Self::new(study, name, groups.collect()));
-        }
-        all
+        let groups = rule.partition(&lengths).into_iter().map(|sequences| rows(study, &sequences));
+        Self::new(study, name, groups.collect())
     }
 
     /// The groups that the run was routed in.
