@@ -1,135 +1,259 @@
-//! Memory and reading of `route` at the shapes of the released models, within a memory limit: 2 sequences of 2,048
-//! tokens through sparse checkpoints that hold numbers only where they matter.
+//! Time, memory and reading of `route` at the shapes of released models, within a memory limit, through sparse
+//! checkpoints that hold numbers only where they matter: OpenMoE with 2 sequences of 2,048 tokens, other families with 4
+//! of 1,024.
 //!
-//! `cargo bench --bench big_shapes` runs base, 8b and 34b one after the other, `-- 8b` one of them. It fails when a run
-//! takes more memory than it was given. The last column is what the process read over what the routing needs of the
-//! weights, per wave: about 1 when no weight is read twice.
+//! `cargo bench --bench big_shapes` runs every case one after the other, `-- 8b mixtral-8x7b` these two. It fails when a
+//! run takes more memory than it was given.
+//! `-- --small` gives every case three layers of small matrices, to try the bench; `-- --prepare olmoe-4` writes a case
+//! and prints where it and the program are, for `compare_transformers.py`.
+//!
+//! `GFLOP` are the floating point operations that routing needs (projections and scores of attention, chosen experts,
+//! shared experts, dense MLPs, routers; nothing after the last router). `share` is their rate over that of `sgemm`: the
+//! best product of large f32 matrices by the `gemm` crate before and after the run. The last column is what the process
+//! read over what the routing needs of the weights, per wave: about 1 when no weight is read twice.
 #![allow(clippy::print_stdout, clippy::unwrap_used)] // it prints what it measured, and stops with the reason
 
 #[path = "support/forward_pass.rs"]
 mod forward_pass;
+#[path = "support/released.rs"]
+mod released;
 #[path = "../support/synthetic_checkpoint.rs"]
 mod synthetic_checkpoint;
 
-use std::{collections::BTreeSet, fs, path::Path, process::Command};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Instant,
+};
 
-use forward_pass::BASE;
-use openmoe_analyze::checkpoint::{Dtype, TensorMap};
+use candle_core::{DType, Device, Tensor};
+use openmoe_analyze::{
+    checkpoint::{Dtype, TensorGroup, TensorMap},
+    model::{Cost, multiply_rate},
+};
+use released::Released;
 use serde_json::{Value, json};
-use synthetic_checkpoint::Shape;
+use synthetic_checkpoint::{IsFilled, is_router, stored_bytes, write_checkpoint};
 
-const SEQUENCES: usize = 2;
-const LENGTH: usize = 2048;
 /// Where things lie in the folder of a case; the run must not lie in what it reads.
 const CHECKPOINT: &str = "checkpoint";
 const ROWS: &str = "rows.jsonl";
 const GIB: f64 = (1_u64 << 30) as f64;
+/// Rows, inner dimension and columns of the product by which the machine is measured.
+const SGEMM: [usize; 3] = [8192, 2048, 2048];
 
-/// A model, how it is stored, and the memory that it gets.
+/// A model, how it is stored, what goes through it, and the memory that it gets.
 struct Case {
     name: &'static str,
-    shape: Shape,
-    parameters: u64,
+    model: fn() -> Released,
     dtype: Dtype,
-    /// Which matrices hold numbers: all of them, or only the routers, so that every layer routes by the embedding and
-    /// visits every expert.
-    is_filled: fn(&str) -> bool,
+    is_filled: IsFilled,
+    sequences: usize,
+    length: usize,
     limit_gib: f64,
 }
 
-const CASES: [Case; 3] = [
-    Case { name: "base", shape: BASE, parameters: 799_663_104, dtype: Dtype::F32, is_filled: |_| true, limit_gib: 1.5 },
+/// A case of OpenMoE.
+const OPENMOE: Case = Case {
+    name: "8b",
+    model: released::openmoe_8b,
+    dtype: Dtype::Bf16,
+    is_filled: is_router,
+    sequences: 2,
+    length: 2048,
+    limit_gib: 3.0,
+};
+/// A case of another family.
+const OTHER: Case =
+    Case { name: "olmoe-1b-7b", model: released::olmoe, sequences: 4, length: 1024, limit_gib: 2.0, ..OPENMOE };
+const CASES: [Case; 9] = [
     Case {
-        name: "8b",
-        shape: Shape {
-            hidden_size: 2048,
-            intermediate_size: 8192,
-            layers: 24,
-            heads: 24,
-            head_dim: 128,
-            vocabulary: 256_384,
-            experts: 32,
-            moe_interval: 6,
-        },
-        parameters: 11_855_046_656,
-        dtype: Dtype::Bf16,
-        is_filled: is_router,
-        limit_gib: 3.0,
+        name: "base",
+        model: released::openmoe_base,
+        dtype: Dtype::F32,
+        is_filled: |_| true,
+        limit_gib: 1.5,
+        ..OPENMOE
     },
-    Case {
-        name: "34b",
-        shape: Shape {
-            hidden_size: 3072,
-            intermediate_size: 12_288,
-            layers: 32,
-            heads: 24,
-            head_dim: 128,
-            vocabulary: 256_384,
-            experts: 32,
-            moe_interval: 4,
-        },
-        parameters: 46_270_737_408,
-        dtype: Dtype::Bf16,
-        is_filled: is_router,
-        limit_gib: 4.0,
-    },
+    OPENMOE,
+    Case { name: "34b", model: released::openmoe_34b, limit_gib: 4.0, ..OPENMOE },
+    Case { name: "olmoe-4", model: released::olmoe_of_four_layers, dtype: Dtype::F32, is_filled: |_| true, ..OTHER },
+    OTHER,
+    Case { name: "qwen3-30b-a3b", model: released::qwen3_30b, limit_gib: 3.0, ..OTHER },
+    Case { name: "deepseek-v2-lite", model: released::deepseek_v2_lite, limit_gib: 3.0, ..OTHER },
+    Case { name: "mixtral-8x7b", model: released::mixtral_8x7b, limit_gib: 4.0, ..OTHER },
+    Case { name: "gpt-oss-20b", model: released::gpt_oss_20b, limit_gib: 4.0, ..OTHER },
 ];
 
-fn is_router(tensor: &str) -> bool {
-    tensor.ends_with("gate_weight")
+/// The arguments.
+#[derive(Default)]
+struct Options {
+    small: bool,
+    prepare: bool,
+    names: Vec<String>,
+}
+
+impl Options {
+    fn parse() -> Self {
+        let mut options = Self::default();
+        for argument in std::env::args().skip(1) {
+            match argument.as_str() {
+                "--small" => options.small = true,
+                "--prepare" => options.prepare = true,
+                "--bench" => {} // cargo adds it
+                _ => options.names.push(argument),
+            }
+        }
+        let known: Vec<&str> = CASES.iter().map(|case| case.name).collect();
+        for name in &options.names {
+            assert!(known.contains(&name.as_str()), "found {name}; expected some of {}", known.join(", "));
+        }
+        options
+    }
 }
 
 fn main() {
-    let chosen = std::env::args().skip(1).find(|argument| argument != "--bench"); // cargo adds it
-    let cases: Vec<&Case> =
-        CASES.iter().filter(|case| chosen.as_ref().is_none_or(|chosen| chosen == case.name)).collect();
-    assert!(!cases.is_empty(), "expected base, 8b or 34b; found {}", chosen.unwrap_or_default());
-    println!(
-        "{:>5} {:>9} {:>9} {:>7} {:>10} {:>9} {:>10} {:>9} {:>10} {:>12}",
+    let options = Options::parse();
+    let chosen = |case: &&Case| options.names.is_empty() || options.names.iter().any(|name| name == case.name);
+    let cases: Vec<Prepared> = CASES.iter().filter(chosen).map(|case| Prepared::new(case, options.small)).collect();
+    if options.prepare {
+        for case in &cases {
+            println!("{}", case.write());
+        }
+        return;
+    }
+    println!("{}", heading());
+    cases.iter().for_each(Prepared::measure);
+}
+
+/// A case whose configuration has been read.
+struct Prepared<'a> {
+    case: &'a Case,
+    config: Value,
+    map: TensorMap,
+    folder: PathBuf,
+    sequences: Vec<Vec<u32>>,
+}
+
+/// What a run of `route` took.
+struct Run {
+    manifest: Value,
+    /// Bytes that it read, where the system says so.
+    read: Option<f64>,
+    /// The best rate of a product of matrices before and after, in floating point operations per second.
+    sgemm: f64,
+}
+
+impl<'a> Prepared<'a> {
+    fn new(case: &'a Case, small: bool) -> Self {
+        let Released { config, parameters } = (case.model)();
+        let config = if small { released::small(&config) } else { config };
+        let map = TensorMap::parse(&config.to_string()).unwrap();
+        assert!(
+            small || map.parameter_count().total == parameters,
+            "parameters of {}: {:?}",
+            case.name,
+            map.parameter_count()
+        );
+        let folder = forward_pass::folder(&format!("shape-{}", case.name));
+        let vocabulary = map.architecture().vocabulary as u32;
+        let sequences = forward_pass::random_sequences(case.sequences, case.length, vocabulary);
+        Self { case, config, map, folder, sequences }
+    }
+
+    /// Writes checkpoint and token ids; says where they and the program are.
+    fn write(&self) -> Value {
+        let (checkpoint, rows) = (self.folder.join(CHECKPOINT), self.folder.join(ROWS));
+        write_checkpoint(&self.config, &checkpoint, self.case.dtype, self.case.is_filled, &self.sequences.concat());
+        write_rows(&rows, &self.sequences);
+        let flop = Cost::new(&self.map, self.case.length).flop_per_token * self.tokens();
+        json!({ "checkpoint": checkpoint, "rows": rows, "program": env!("CARGO_BIN_EXE_openmoe-analyze"), "flop": flop })
+    }
+
+    fn tokens(&self) -> f64 {
+        self.sequences.iter().map(Vec::len).sum::<usize>() as f64
+    }
+
+    /// Writes the checkpoint, routes, prints what it took, removes everything and checks the limit.
+    fn measure(&self) {
+        self.write();
+        let weights = fs::metadata(self.folder.join(CHECKPOINT).join("model.safetensors")).unwrap();
+        let before = self.sgemm_rate();
+        let (manifest, read) = route(&self.folder, self.case.limit_gib);
+        let sgemm = before.max(self.sgemm_rate());
+        fs::remove_dir_all(&self.folder).unwrap();
+        self.print(&weights, &Run { manifest, read, sgemm });
+    }
+
+    fn print(&self, weights: &fs::Metadata, Run { manifest, read, sgemm }: &Run) {
+        let Case { name, limit_gib, .. } = self.case;
+        let number = |key: &str| manifest[key].as_f64().unwrap_or_else(|| panic!("manifest.json has no {key}"));
+        let (tokens, seconds) = (number("tokens"), number("forward_seconds"));
+        assert_eq!(tokens, self.tokens());
+        let waves = (tokens / number("wave_tokens")).ceil();
+        let needed = waves * needed_bytes(&self.map, self.case.dtype, &self.sequences.concat()) as f64;
+        let flop = Cost::new(&self.map, self.case.length).flop_per_token * tokens;
+        let peak = number("peak_memory_bytes") / GIB;
+        println!(
+            "{name:>16} {:>8.2} {:>8} {tokens:>6} {waves:>5} {seconds:>9.2} {:>8.1} {:>9.0} {:>7.1} {:>7.1} {:>5.2} \
+             {peak:>8.2} {limit_gib:>9.2} {:>8} {:>9.2} {:>11}",
+            weights.len() as f64 / 1e9,
+            disk_gigabytes(weights),
+            tokens / seconds,
+            flop / 1e9,
+            flop / seconds / 1e9,
+            sgemm / 1e9,
+            flop / seconds / sgemm,
+            figure(read.map(|bytes| bytes / 1e9)),
+            needed / 1e9,
+            figure(read.map(|bytes| bytes / needed)),
+        );
+        assert!(peak <= *limit_gib, "{name} took {peak:.2} GiB; its limit is {limit_gib} GiB");
+    }
+
+    /// The best rate of some products: of large matrices, and of the model's shape as the forward pass cuts them.
+    fn sgemm_rate(&self) -> f64 {
+        let architecture = self.map.architecture();
+        let own = (0..2).map(|_| multiply_rate(architecture.hidden, architecture.experts.mlp.inner));
+        own.fold(gemm_rate(), f64::max)
+    }
+}
+
+/// The best rate of some products of large f32 matrices, which candle hands to the `gemm` crate on all threads.
+fn gemm_rate() -> f64 {
+    let [rows, inner, columns] = SGEMM;
+    let matrix = |rows, columns| Tensor::ones((rows, columns), DType::F32, &Device::Cpu).unwrap();
+    let (left, right) = (matrix(rows, inner), matrix(inner, columns));
+    let product = |_| {
+        let clock = Instant::now();
+        left.matmul(&right).unwrap();
+        2.0 * (rows * inner * columns) as f64 / clock.elapsed().as_secs_f64()
+    };
+    (0..5).map(product).fold(0.0, f64::max)
+}
+
+fn heading() -> String {
+    format!(
+        "{:>16} {:>8} {:>8} {:>6} {:>5} {:>9} {:>8} {:>9} {:>7} {:>7} {:>5} {:>8} {:>9} {:>8} {:>9} {:>11}",
         "model",
         "file GB",
         "disk GB",
         "tokens",
+        "waves",
         "forward s",
+        "tokens/s",
+        "GFLOP",
+        "GFLOP/s",
+        "sgemm",
+        "share",
         "peak GiB",
         "limit GiB",
         "read GB",
         "needed GB",
         "read/needed"
-    );
-    cases.into_iter().for_each(measure);
-}
-
-/// Writes the checkpoint, routes, prints what it took, removes everything and checks the limit.
-fn measure(case: &Case) {
-    let map = TensorMap::parse(&case.shape.config_json().to_string()).unwrap();
-    assert_eq!(map.parameter_count().total, case.parameters, "parameters of {}", case.name);
-    let folder = forward_pass::folder(&format!("shape-{}", case.name));
-    let sequences = forward_pass::random_sequences(SEQUENCES, LENGTH, case.shape.vocabulary as u32);
-    let ids = sequences.concat();
-    case.shape.write(&folder.join(CHECKPOINT), case.dtype, case.is_filled, &ids);
-    write_rows(&folder.join(ROWS), &sequences);
-    let weights = fs::metadata(folder.join(CHECKPOINT).join("model.safetensors")).unwrap();
-    let (manifest, read) = route(&folder, case.limit_gib);
-    fs::remove_dir_all(&folder).unwrap();
-    let number = |key: &str| manifest[key].as_f64().unwrap_or_else(|| panic!("manifest.json has no {key}"));
-    let waves = (number("tokens") / number("wave_tokens")).ceil();
-    let needed = waves * needed_bytes(&map, case.dtype, &ids) as f64;
-    let peak = number("peak_memory_bytes") / GIB;
-    println!(
-        "{:>5} {:>9.2} {:>9} {:>7} {:>10.1} {:>9.2} {:>10.2} {:>9} {:>10.2} {:>12}",
-        case.name,
-        weights.len() as f64 / 1e9,
-        disk_gigabytes(&weights),
-        number("tokens"),
-        number("forward_seconds"),
-        peak,
-        case.limit_gib,
-        figure(read.map(|bytes| bytes / 1e9)),
-        needed / 1e9,
-        figure(read.map(|bytes| bytes / needed)),
-    );
-    assert!(peak <= case.limit_gib, "{} took {peak:.2} GiB; its limit is {} GiB", case.name, case.limit_gib);
+    )
 }
 
 /// A corpus of token ids, one row per sequence.
@@ -146,7 +270,8 @@ fn route(folder: &Path, limit_gib: f64) -> (Value, Option<f64>) {
     let output = Command::new(env!("CARGO_BIN_EXE_openmoe-analyze"))
         .arg("route")
         .arg(folder.join(CHECKPOINT))
-        .args(["--no-hash", "-q", "--force", "--memory", &format!("{limit_gib}GiB"), "--corpus"])
+        .args(["--no-hash", "-q", "--force", "--memory", &format!("{limit_gib}GiB")])
+        .args(["--threads", &rayon::current_num_threads().to_string(), "--corpus"])
         .arg(folder.join(ROWS))
         .arg("--out")
         .arg(&out)
@@ -168,16 +293,16 @@ fn bytes_read() -> Option<f64> {
 /// that occur.
 fn needed_bytes(map: &TensorMap, dtype: Dtype, ids: &[u32]) -> u64 {
     let last = map.architecture().moe_layers().last().map_or(0, |&layer| usize::from(layer));
-    let needed = |name: &str| {
-        layer_and_part(name).is_some_and(|(layer, part)| {
-            layer < last || layer == last && !part.starts_with("mlp.experts.") && !part.contains("extra_mlp")
-        })
-    };
+    let after_router = [TensorGroup::DenseMlp, TensorGroup::Experts, TensorGroup::Scales];
     let tensors = map.expected();
-    let layers = tensors.iter().filter(|tensor| needed(&tensor.name));
-    let embedding = ids.iter().collect::<BTreeSet<_>>().len() * map.architecture().hidden;
-    let numbers = embedding + layers.map(|tensor| tensor.shape.iter().product::<usize>()).sum::<usize>();
-    (numbers * dtype.bytes()) as u64
+    let needed = tensors.iter().filter(|tensor| {
+        layer_and_part(&tensor.name).is_some_and(|(layer, part)| {
+            let is_after = after_router.contains(&tensor.group) || part.contains("extra_mlp");
+            layer < last || layer == last && !is_after
+        })
+    });
+    let embedding = ids.iter().collect::<BTreeSet<_>>().len() * map.architecture().hidden * dtype.bytes();
+    embedding as u64 + needed.map(|tensor| stored_bytes(tensor, dtype)).sum::<u64>()
 }
 
 /// The layer of a tensor, and what it is there.

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::support::{
     files::read_json,
     program::{openmoe_with, tiny},
-    synthetic_checkpoint::Shape,
+    synthetic_checkpoint::{Shape, is_router},
 };
 
 /// 430 million numbers, nearly all of them holes: 0.9 GB that take a few MB of disk.
@@ -21,12 +21,6 @@ const SHAPE: Shape = Shape {
     experts: 32,
     moe_interval: 2,
 };
-/// Routers and embeddings hold numbers, the rest is holes: every layer routes by the embedding, so that every expert is
-/// visited.
-fn is_router(tensor: &str) -> bool {
-    tensor.ends_with("gate_weight")
-}
-
 const LIMIT: u64 = 320 << 20;
 
 /// Routes the rows of token ids within `limit` bytes; the peak of the forward pass must be below. /proc tells it.

@@ -1,5 +1,6 @@
 //! Checkpoints of any shape for benchmarks and memory tests: a safetensors header over a file of holes, with numbers
 //! only where they matter. A hole costs no disk and reads as zero.
+#![allow(dead_code)] // every user uses a part of this
 
 use std::{
     collections::BTreeSet,
@@ -9,12 +10,12 @@ use std::{
 };
 
 use half::bf16;
-use openmoe_analyze::checkpoint::{Dtype, ExpectedTensor, TensorMap};
+use openmoe_analyze::checkpoint::{Dtype, Encoding, ExpectedTensor, TensorGroup, TensorMap};
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde_json::{Map, Value, json};
 
-/// The dimensions of a model; the rest of config.json is the same for all.
+/// The dimensions of an OpenMoE; the rest of config.json is the same for all.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shape {
     pub(crate) hidden_size: usize,
@@ -56,38 +57,62 @@ impl Shape {
         })
     }
 
-    /// Writes the checkpoint into `folder`: norms are one, the matrices that `is_filled` names are random, the others holes.
-    /// Of the embedding only the rows of `ids` are written, the head is not.
-    pub(crate) fn write(&self, folder: &Path, dtype: Dtype, is_filled: fn(&str) -> bool, ids: &[u32]) {
-        fs::create_dir_all(folder).unwrap();
-        let text = format!("{:#}", self.config_json());
-        fs::write(folder.join("config.json"), &text).unwrap();
-        let tensors = TensorMap::parse(&text).unwrap().expected();
-        let mut file = BufWriter::new(File::create(folder.join("model.safetensors")).unwrap());
-        let (header, offsets) = header(&tensors, dtype);
-        file.write_all(&(header.len() as u64).to_le_bytes()).unwrap();
-        file.write_all(header.as_bytes()).unwrap();
-        let data = 8 + header.len() as u64;
-        file.get_mut().set_len(data + offsets[tensors.len()]).unwrap();
-        let ids: BTreeSet<u32> = ids.iter().copied().collect();
-        let mut writer = Numbers { file, dtype, random: Xoshiro256PlusPlus::seed_from_u64(1) };
-        for (tensor, offset) in tensors.iter().zip(offsets) {
-            writer.tensor(tensor, data + offset, is_filled, &ids);
-        }
-        writer.file.flush().unwrap();
+    /// Writes the checkpoint into `folder`, as [`write_checkpoint`].
+    pub(crate) fn write(&self, folder: &Path, dtype: Dtype, is_filled: IsFilled, ids: &[u32]) {
+        write_checkpoint(&self.config_json(), folder, dtype, is_filled, ids);
     }
+}
+
+/// Which tensors hold numbers.
+pub(crate) type IsFilled = fn(&ExpectedTensor) -> bool;
+
+/// Routers hold numbers, other matrices are holes: every layer routes by the embedding, so that every expert is visited.
+pub(crate) fn is_router(tensor: &ExpectedTensor) -> bool {
+    tensor.group == TensorGroup::Routers
+}
+
+/// Writes the checkpoint of a configuration of any family into `folder`: norms are one, the tensors that `is_filled` names
+/// are random, the others holes; numbers of four bits and their scales always are. Of the embedding only the rows of
+/// `ids` are written, the head is not.
+pub(crate) fn write_checkpoint(config: &Value, folder: &Path, dtype: Dtype, is_filled: IsFilled, ids: &[u32]) {
+    fs::create_dir_all(folder).unwrap();
+    let text = format!("{config:#}");
+    fs::write(folder.join("config.json"), &text).unwrap();
+    let tensors = TensorMap::parse(&text).unwrap().expected();
+    let mut file = BufWriter::new(File::create(folder.join("model.safetensors")).unwrap());
+    let (header, offsets) = header(&tensors, dtype);
+    file.write_all(&(header.len() as u64).to_le_bytes()).unwrap();
+    file.write_all(header.as_bytes()).unwrap();
+    let data = 8 + header.len() as u64;
+    file.get_mut().set_len(data + offsets[tensors.len()]).unwrap();
+    let ids: BTreeSet<u32> = ids.iter().copied().collect();
+    let mut writer = Numbers { file, dtype, random: Xoshiro256PlusPlus::seed_from_u64(1) };
+    for (tensor, offset) in tensors.iter().zip(offsets) {
+        writer.tensor(tensor, data + offset, is_filled, &ids);
+    }
+    writer.file.flush().unwrap();
+}
+
+/// Bytes of a tensor whose numbers are of this type.
+pub(crate) fn stored_bytes(tensor: &ExpectedTensor, dtype: Dtype) -> u64 {
+    let bytes = if tensor.encoding == Encoding::Numbers { dtype.bytes() } else { 1 };
+    (tensor.shape.iter().product::<usize>() * bytes) as u64
 }
 
 /// The header, padded to 8 bytes, and where every tensor starts behind it; last the end.
 fn header(tensors: &[ExpectedTensor], dtype: Dtype) -> (String, Vec<u64>) {
     let mut offsets = vec![0];
     let mut entries = Map::new();
+    // Without this transformers refuses the file.
+    entries.insert("__metadata__".to_owned(), json!({ "format": "pt" }));
     for tensor in tensors {
         let start = offsets[offsets.len() - 1];
-        let end = start + (tensor.shape.iter().product::<usize>() * dtype.bytes()) as u64;
+        let end = start + stored_bytes(tensor, dtype);
+        let stored_as =
+            if tensor.encoding == Encoding::Numbers { dtype.name().to_uppercase() } else { "U8".to_owned() };
         entries.insert(
             tensor.name.clone(),
-            json!({ "dtype": dtype.name().to_uppercase(), "shape": tensor.shape, "data_offsets": [start, end] }),
+            json!({ "dtype": stored_as, "shape": tensor.shape, "data_offsets": [start, end] }),
         );
         offsets.push(end);
     }
@@ -104,23 +129,24 @@ struct Numbers {
 }
 
 impl Numbers {
-    fn tensor(&mut self, tensor: &ExpectedTensor, offset: u64, is_filled: fn(&str) -> bool, ids: &BTreeSet<u32>) {
+    fn tensor(&mut self, tensor: &ExpectedTensor, offset: u64, is_filled: IsFilled, ids: &BTreeSet<u32>) {
         let count: usize = tensor.shape.iter().product();
-        let name = tensor.name.as_str();
-        if name == "lm_head.weight" {
-            return;
-        }
-        if name == "model.embed_tokens.weight" {
-            let hidden = tensor.shape[1];
-            for &id in ids {
-                self.random(offset + (id as usize * hidden * self.dtype.bytes()) as u64, hidden, 1.0);
+        match tensor.group {
+            _ if tensor.encoding != Encoding::Numbers => {}
+            TensorGroup::Head => {}
+            TensorGroup::Embedding => {
+                let hidden = tensor.shape[1];
+                for &id in ids {
+                    self.random(offset + (id as usize * hidden * self.dtype.bytes()) as u64, hidden, 1.0);
+                }
             }
-        } else if name.contains("norm") {
-            self.write(offset, (0..count).map(|_| 1.0));
-        } else if is_filled(name) {
-            // Uniform numbers of variance 1 / (3 inputs): activations keep their size, whichever way the matrix is stored.
-            let inputs = tensor.shape[tensor.shape.len() - 2..].iter().copied().min().unwrap_or(1);
-            self.random(offset, count, (inputs as f32).sqrt().recip());
+            TensorGroup::Norms if tensor.name.ends_with(".weight") => self.write(offset, (0..count).map(|_| 1.0)),
+            _ if is_filled(tensor) => {
+                // Uniform numbers of variance 1 / (3 inputs): activations keep their size, whichever way it is stored.
+                let inputs = tensor.shape.iter().rev().take(2).copied().min().unwrap_or(1);
+                self.random(offset, count, (inputs as f32).sqrt().recip());
+            }
+            _ => {}
         }
     }
 
