@@ -86,8 +86,8 @@ impl DropsRun {
     /// The whole run, in the folder `out`. Nothing is written before everything has been opened and validated.
     pub(crate) fn run(self, out: &Path, progress: &dyn Progress) -> Result<(RunDir, Analysis)> {
         let Self { options, passes, mut prepared, identity, asked_capacity, clock, .. } = self;
-        let drops =
-            DropsSettings { bin: options.bin, expert_parallel: options.expert_parallel.clone(), asked_capacity };
+        let expert_parallel = options.expert_parallel.clone();
+        let drops = DropsSettings { bin: options.bin, expert_parallel, asked_capacity, recorded_drops: None };
         let options = &options.run;
         let (run, resumed) = RunDir::prepare(out, options.execution.occupied, &identity)?;
         note_resumed(&run, resumed, progress);
@@ -107,7 +107,7 @@ impl DropsRun {
 fn asked_of_model(options: &DropsOptions, checkpoints: &[Checkpoint]) -> Option<QueueOptions> {
     let is_forced = options.run.routing.capacity_rule.is_some() || !options.exact_replay.is_empty();
     let is_limited = checkpoints[0].architecture().capacity.is_some();
-    (!is_forced && !is_limited).then(|| asked_queues(&options.run.routing))
+    (!is_forced && !is_limited).then(|| asked_queues(&options.run.routing, None))
 }
 
 /// That nothing will be dropped, and how to ask what a limit would drop.

@@ -1,5 +1,5 @@
-//! A drops run of imported routes, which were recorded without a capacity: what would one drop, and how evenly are the ranks of an
-//! expert-parallel placement loaded? Nothing is routed again.
+//! A drops run of imported routes: what was dropped, if the record says it; what a capacity would drop, if it does not or another one
+//! is asked for; how evenly the ranks of an expert-parallel placement are loaded. Nothing is routed again.
 
 use std::{path::Path, time::Instant};
 
@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     error::{Error, OptionName, Result, path_text},
+    routing::{Block, GroupRule, RecordedDrops},
     run::{
         DropsSettings, Identity, RecordedCheckpoint, RunDir, RunKind, RunRecord, TextOptions, TextSummary,
         open_finished, protect_folders,
@@ -47,8 +48,10 @@ impl ImportDropsRun {
         let mut experts: Vec<usize> = trace.shape().layers().map(|(_, layer)| layer.num_experts).collect();
         experts.dedup();
         options.expert_parallel = expert_parallel(&options.expert_parallel, &experts)?;
+        let recorded = recorded_drops(&trace, &import)?;
+        refuse_half_a_replay(&options, recorded)?;
         let longest = trace.sequences()?.tokens.into_iter().max().unwrap_or(0);
-        let record = record(&options, &import, longest as usize)?;
+        let record = record(&options, &import, longest as usize, recorded)?;
         if let Some(out) = out {
             protect_folders(out, [spec.folder.as_path()])?;
             RunDir::check(out, options.run.execution.occupied, &record.decisive())?;
@@ -59,6 +62,9 @@ impl ImportDropsRun {
     /// What is replayed, in one line.
     pub(crate) fn plan(&self) -> String {
         let (text, queues) = (&self.record.text, self.record.identity.queues);
+        if self.record.drops.as_ref().is_some_and(|drops| !drops.asked_capacity) {
+            return format!("0 forward passes: the routes of {} sequences and their drops are there", text.sequences);
+        }
         let at = queues.map_or_else(String::new, |queues| {
             format!(
                 " at capacity factor {} (rule {}, group {})",
@@ -99,6 +105,44 @@ fn refuse_text(options: &DropsOptions) -> Result<()> {
     }
 }
 
+/// What the record of the engine says about drops; `None` if it says nothing.
+fn recorded_drops(trace: &RoutingTrace, import: &RunRecord) -> Result<Option<RecordedDrops>> {
+    let capacity = trace.shape().layers().find_map(|(_, layer)| layer.capacity);
+    // With a capacity and the order of the choices, a trace has drops that were computed from these when it was imported.
+    let says_drops = import.identity.import.as_ref().is_some_and(|import| import.has_drops) || capacity.is_none();
+    let has_drops = says_drops && import.provides.is_some_and(|provides| provides.has(Block::Drops));
+    if !has_drops && capacity.is_none() {
+        return Ok(None);
+    }
+    let (mut assignments, mut dropped) = (0, 0);
+    for &layer in trace.moe_layers() {
+        let columns = trace.layer(layer)?;
+        assignments += columns.expert.len() as u64;
+        dropped += columns.kept.iter().filter(|kept| !**kept).count() as u64;
+    }
+    Ok(Some(RecordedDrops { dropped: has_drops.then_some(dropped), assignments, capacity }))
+}
+
+/// Refuses a part of a capacity beside drops that were recorded: only a factor asks for a replay of them.
+fn refuse_half_a_replay(options: &DropsOptions, recorded: Option<RecordedDrops>) -> Result<()> {
+    let routing = &options.run.routing;
+    let is_replayed = routing.capacity_factor.is_some() || recorded.is_none_or(|recorded| recorded.dropped.is_none());
+    let given = [
+        (OptionName::CapacityRule, routing.capacity_rule.is_some()),
+        (OptionName::Group, routing.group != GroupRule::default()),
+    ];
+    match given.into_iter().find(|(_, is_given)| *is_given && !is_replayed) {
+        Some((option, _)) => Err(Error::usage(
+            format!(
+                "{option} with `{}`, whose record says what was dropped: nothing is replayed",
+                options.checkpoint.folder.display()
+            ),
+            format!("give {} too for a replay at another capacity, or leave {option} out", OptionName::CapacityFactor),
+        )),
+        None => Ok(()),
+    }
+}
+
 /// The numbers of ranks, each once and ascending. Every number that is asked for must divide the experts of every layer.
 fn expert_parallel(asked: &[u32], experts: &[usize]) -> Result<Vec<u32>> {
     let divides = |ranks: u32| experts.iter().all(|experts| ranks > 0 && experts.is_multiple_of(ranks as usize));
@@ -122,18 +166,27 @@ fn expert_parallel(asked: &[u32], experts: &[usize]) -> Result<Vec<u32>> {
 
 /// The record of the run before it starts: the text and the layers are those of the import, whose longest sequence has `longest`
 /// tokens.
-fn record(options: &DropsOptions, import: &RunRecord, longest: usize) -> Result<RunRecord> {
+fn record(
+    options: &DropsOptions,
+    import: &RunRecord,
+    longest: usize,
+    recorded_drops: Option<RecordedDrops>,
+) -> Result<RunRecord> {
     let spec = &options.checkpoint;
+    let capacity = recorded_drops.and_then(|recorded| recorded.capacity);
+    let says_drops = recorded_drops.is_some_and(|recorded| recorded.dropped.is_some());
+    let asked_capacity = !says_drops || options.run.routing.capacity_factor.is_some();
+    let asked = || asked_queues(&options.run.routing, capacity);
     let identity = Identity {
         text: import.identity.text.clone().map(|text| TextOptions { context: longest, ..text }),
-        queues: Some(asked_queues(&options.run.routing)),
+        queues: if asked_capacity { Some(asked()) } else { import.identity.queues },
         checkpoints: vec![RecordedCheckpoint::new(spec.label.as_str(), path_text(&spec.folder), spec.whole_path()?)],
         exact_replay: Some(Vec::new()),
         ..Identity::new(RunKind::Drops)
     };
     let expert_parallel = options.expert_parallel.clone();
     Ok(RunRecord {
-        drops: Some(DropsSettings { bin: options.bin, expert_parallel, asked_capacity: true }),
+        drops: Some(DropsSettings { bin: options.bin, expert_parallel, asked_capacity, recorded_drops }),
         statistics: statistic_settings(&options.run.statistics),
         command_line: options.run.execution.command_line.clone(),
         text: TextSummary { conversations_cut: None, ..import.text.clone() },

@@ -184,8 +184,10 @@ impl ImportRun {
         };
         let mut builder = TraceBuilder::within(run, prepared.shape().clone(), names)?;
         let stage = RunningStage::begin(progress, Stage::Import, Some(self.gate.positions));
+        let mut has_drops = false;
         for sequence in prepared.sequences()? {
             let sequence = sequence?;
+            has_drops |= sequence.dropped.is_some();
             builder.push(&routed(&sequence))?;
             progress.advanced(sequence.positions(prepared.stride()) as u64);
             progress.check()?;
@@ -194,7 +196,8 @@ impl ImportRun {
         let text = |id| self.tokenizer.as_ref().and_then(|tokenizer| tokenizer.piece(id));
         let (run, record) = builder.finish_record(text)?;
         let left_out = self.gate.positions.saturating_sub(record.text.tokens);
-        let import = identity.import.clone().map(|import| ImportRecord { positions_left_out: left_out, ..import });
+        let import =
+            identity.import.clone().map(|import| ImportRecord { positions_left_out: left_out, has_drops, ..import });
         Ok((run, self.record(record, Identity { import, ..identity })))
     }
 
@@ -230,6 +233,7 @@ impl ImportRun {
             engine: header.engine.clone(),
             model: header.model.clone(),
             ranked,
+            has_drops: false,
             sequences: self.gate.sequences,
             positions: self.gate.positions,
             positions_left_out: 0,
@@ -259,7 +263,7 @@ impl ImportRun {
 fn refuse_occupied(out: &Path, occupied: Occupied) -> Result<()> {
     match occupied {
         Occupied::Resume => Ok(()),
-        occupied => RunDir::check(out, occupied, &()).map(|_| ()),
+        occupied => RunDir::check(out, occupied, &Identity::new(RunKind::Import)).map(|_| ()),
     }
 }
 

@@ -2,7 +2,10 @@
 
 use crate::{
     run::{RunKind, RunRecord},
-    stats::{AskedCapacity, Finding, NoCapacity, Statistic, Tables, verdict::RunVerdict},
+    stats::{
+        AskedCapacity, Finding, OwnCapacity, Statistic, Tables,
+        verdict::{DropsSource, RunVerdict},
+    },
 };
 
 /// The verdict of a run. The rows about single token ids are only in the tables, not among the findings.
@@ -11,16 +14,27 @@ pub(crate) fn run_verdict(record: &RunRecord, findings: &[Finding], tables: &Tab
     match record.identity.command {
         RunKind::Route | RunKind::Import => RunVerdict::route(findings),
         RunKind::Drift => RunVerdict::drift(findings, tokens),
-        RunKind::Drops => RunVerdict::drops(findings, asked_capacity(record)),
+        RunKind::Drops => RunVerdict::drops(findings, drops_source(record)),
     }
 }
 
 /// The capacity that a run asks about; `None` if its traces have their own.
 pub(crate) fn asked_capacity(record: &RunRecord) -> Option<AskedCapacity> {
-    record.drops.as_ref().filter(|drops| drops.asked_capacity)?;
+    let drops = record.drops.as_ref().filter(|drops| drops.asked_capacity)?;
     let queues = record.identity.queues?;
     // What an engine recorded has no checkpoint that was read.
     let is_of_model = record.identity.checkpoint.is_some();
-    let reason = if is_of_model { NoCapacity::NoneInModel } else { NoCapacity::NotRecorded };
-    Some(AskedCapacity { group: queues.group, policy: queues.policy(), reason })
+    let own = match drops.recorded_drops {
+        Some(recorded) => OwnCapacity::Recorded(recorded),
+        None if is_of_model => OwnCapacity::NoneInModel,
+        None => OwnCapacity::NotRecorded,
+    };
+    Some(AskedCapacity { group: queues.group, policy: queues.policy(), own })
+}
+
+/// Whose drops a run is about.
+fn drops_source(record: &RunRecord) -> DropsSource {
+    let recorded = record.drops.as_ref().and_then(|drops| drops.recorded_drops);
+    let asked = asked_capacity(record).map(DropsSource::Asked);
+    asked.or(recorded.map(DropsSource::Recorded)).unwrap_or(DropsSource::OfRun)
 }

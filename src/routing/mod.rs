@@ -14,7 +14,7 @@ mod shape;
 mod softmax;
 
 pub use assign::{entropy, queue_slots, route, route_by};
-pub use capacity::{CapacityRule, RouterSettings};
+pub use capacity::{CapacityRule, RecordedDrops, RouterSettings};
 pub use group::GroupRule;
 pub use provides::{Block, Provides, RecordedBlocks, TRACE_SCHEMA};
 pub use router_rule::{CombineRule, ExpertGroups, GroupScore, RouterRule, RouterScore};

@@ -7,7 +7,7 @@ use crate::{
         recorded_settings::recorded_settings,
         verdict::asked_capacity,
     },
-    routing::{LayerId, RouterSettings},
+    routing::{CapacityPolicy, LayerId, LayerShape, RecordedDrops, RouterSettings},
     run::{RunDir, RunRecord, recorded_checkpoints},
     stats::{
         AskedCapacity, DropLayer, DropSettings, DropStudy, StatisticTable, TableBuilders, append, drop_difference,
@@ -22,7 +22,7 @@ struct Recorded {
     trace: RoutingTrace,
     sequences: SequenceTable,
     spans: SpanTable,
-    /// The capacity that its record lacks and the run asks about.
+    /// The capacity that the run asks about instead of its own.
     asked: Option<AskedCapacity>,
 }
 
@@ -35,10 +35,10 @@ struct RecordedLayer<'a> {
 }
 
 impl Recorded {
-    fn open(label: &str, folder: &RunDir, asked: Option<AskedCapacity>) -> Result<Self> {
+    fn open(label: &str, folder: &RunDir, asked: Option<AskedCapacity>, own: Option<RecordedDrops>) -> Result<Self> {
         let record = folder.record()?;
         let trace = RoutingTrace::of(folder, &record)?;
-        if asked.is_none() && trace.shape().layers().any(|(_, layer)| layer.capacity.is_none()) {
+        if asked.is_none() && own.is_none() && trace.shape().layers().any(|(_, layer)| layer.capacity.is_none()) {
             return Err(Error::run_folder(
                 format!("manifest.json of `{}` does not say how capacity was set", folder.path().display()),
                 run_again(ANOTHER_VERSION),
@@ -57,6 +57,10 @@ impl Recorded {
         let shape = self.trace.shape().layer(layer).ok_or_else(missing)?;
         let mut trace = self.trace.layer(layer)?;
         let (shape, groups) = match self.asked {
+            // Only what an engine dropped at a capacity that it does not say has none.
+            None if shape.capacity.is_none() => {
+                (LayerShape { capacity: Some(CapacityPolicy::UNLIMITED), ..*shape }, self.trace.groups(layer)?)
+            }
             None => (*shape, self.trace.groups(layer)?),
             Some(asked) => {
                 let groups = asked.groups(shape, &self.sequences)?;
@@ -78,7 +82,8 @@ impl RecordedLayer<'_> {
 /// Computes layer by layer: one layer of each trace is in memory at a time.
 pub(crate) fn compute(run: &RunDir, record: &RunRecord, progress: &dyn Progress) -> Result<TableBuilders> {
     let (opened, asked) = (recorded_checkpoints(run, record)?, asked_capacity(record));
-    let open = |label: &str, folder: &RunDir| Recorded::open(label, folder, asked);
+    let recorded = record.drops.as_ref().and_then(|drops| drops.recorded_drops);
+    let open = |label: &str, folder: &RunDir| Recorded::open(label, folder, asked, recorded);
     let checkpoints = opened.iter().map(|(label, folder)| open(label, folder)).collect::<Result<Vec<_>>>()?;
     let replays = record.identity.exact_replay.iter().flatten();
     let replays = replays
@@ -99,6 +104,7 @@ fn settings(record: &RunRecord) -> DropSettings {
     if let Some(drops) = &record.drops {
         settings.bin = drops.bin;
         settings.expert_parallel.clone_from(&drops.expert_parallel);
+        settings.recorded_drops = drops.recorded_drops.is_some() && !drops.asked_capacity;
     }
     settings
 }

@@ -95,6 +95,9 @@ fn later_tokens(answer: LaterTokens) -> &'static str {
             "the interval of last quarter minus first quarter lies above 0, but that of what is left above random order is on \
              neither side of 0"
         }
+        LaterTokens::More => {
+            "the interval of last quarter minus first quarter lies above 0; what random order would give is not known"
+        }
         LaterTokens::Less => "the interval of last quarter minus first quarter lies below 0",
         LaterTokens::NoTrend => "the interval of last quarter minus first quarter contains 0",
         LaterTokens::MoreInSomeLayers => "the interval of last quarter minus first quarter lies above 0 in some layer",

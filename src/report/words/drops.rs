@@ -7,12 +7,12 @@ use super::{
     token::quoted,
 };
 use crate::{
-    routing::LayerId,
+    routing::{CapacityPolicy, CapacityRule, LayerId, RecordedDrops},
     stats::{
-        AskedCapacity, LAYERS_EACH, NoCapacity, Role,
+        AskedCapacity, LAYERS_EACH, OwnCapacity, Role,
         verdict::{
-            Capacity, DatasetDrops, Difference, DropsVerdict, Evidence, IntervalsThatMissZero, LaterTokens, LayerDrops,
-            Missing, Queue, RankLoads, RiseIsTheQueue, Roles, Side, Trend,
+            Capacity, DatasetDrops, Difference, DropsSource, DropsVerdict, Evidence, IntervalsThatMissZero,
+            LaterTokens, LayerDrops, Missing, Queue, RankLoads, RiseIsTheQueue, Roles, Side, Trend,
         },
     },
 };
@@ -20,7 +20,7 @@ use crate::{
 /// All layers together, one line per `MoE` layer (eight at most), one per data set where there are several, one that counts their
 /// intervals, one each for roles, queues and capacity, two per compared model.
 pub(super) fn lines(verdict: &DropsVerdict) -> Vec<String> {
-    let mut lines: Vec<String> = verdict.asked.map(asked_line).into_iter().collect();
+    let mut lines: Vec<String> = source_line(verdict.source).into_iter().collect();
     lines.push(overall(verdict));
     lines.extend(verdict.layers.iter().take(LAYERS_EACH).map(layer_line));
     if verdict.layers.len() > LAYERS_EACH {
@@ -38,8 +38,12 @@ pub(super) fn lines(verdict: &DropsVerdict) -> Vec<String> {
 
 /// All layers together, layer by layer, data set by data set, and what explains the drops.
 pub(super) fn entries(verdict: &DropsVerdict) -> Vec<VerdictEntry> {
-    let asked = verdict.asked.map(|asked| format!("{}: ", asked_words(asked))).unwrap_or_default();
-    let together = VerdictEntry::new(verdict.overall.verdict(), format!("{asked}{}", overall(verdict)));
+    let of = match verdict.source {
+        DropsSource::OfRun => String::new(),
+        DropsSource::Recorded(_) => "as recorded: ".to_owned(),
+        DropsSource::Asked(asked) => format!("{}: ", asked_words(asked)),
+    };
+    let together = VerdictEntry::new(verdict.overall.verdict(), format!("{of}{}", overall(verdict)));
     let queue = verdict.overall.queue_verdict().zip(in_random_order(verdict, "the rise"));
     let mut entries = vec![together];
     entries.extend(queue.map(|(verdict, words)| VerdictEntry::new(verdict, format!("overall: {words}"))));
@@ -55,13 +59,47 @@ pub(super) fn entries(verdict: &DropsVerdict) -> Vec<VerdictEntry> {
     entries
 }
 
+/// Whose drops these are, where it is not the run that dropped them.
+fn source_line(source: DropsSource) -> Option<String> {
+    match source {
+        DropsSource::OfRun => None,
+        DropsSource::Recorded(recorded) => Some(recorded_words(recorded)),
+        DropsSource::Asked(asked) => Some(asked_line(asked)),
+    }
+}
+
 /// That the drops are those of a capacity that was asked for.
 fn asked_line(asked: AskedCapacity) -> String {
-    let none = match asked.reason {
-        NoCapacity::NotRecorded => "no capacity in this record",
-        NoCapacity::NoneInModel => "the model has no capacity and drops nothing",
+    let at = asked_words(asked);
+    let own = match asked.own {
+        OwnCapacity::NotRecorded => "no capacity in this record".to_owned(),
+        OwnCapacity::NoneInModel => "the model has no capacity and drops nothing".to_owned(),
+        OwnCapacity::Recorded(recorded) if recorded.dropped.is_some() => {
+            return format!(
+                "{}; what follows is a replay of its choices {at}, beside what was recorded",
+                recorded_words(recorded)
+            );
+        }
+        OwnCapacity::Recorded(recorded) => recorded_words(recorded),
     };
-    format!("{none}; what follows would be dropped of its choices {}", asked_words(asked))
+    format!("{own}; what follows would be dropped of its choices {at}")
+}
+
+/// What a record says about its own drops.
+fn recorded_words(recorded: RecordedDrops) -> String {
+    let at = recorded.capacity.map(policy_words);
+    if let Some(share) = recorded.share() {
+        let at = at.map_or_else(|| "at a capacity that it does not say".to_owned(), |at| format!("at {at}"));
+        return format!("the record says what was dropped: {:.2} % of its assignments, {at}", share * 100.0);
+    }
+    format!("the record has {}, and does not say what was dropped", at.unwrap_or_else(|| "no capacity".to_owned()))
+}
+
+fn policy_words(policy: CapacityPolicy) -> String {
+    match policy.rule {
+        CapacityRule::Unlimited => "no limit of capacity".to_owned(),
+        rule => format!("capacity factor {} (rule {rule})", policy.factor),
+    }
 }
 
 fn asked_words(asked: AskedCapacity) -> String {
@@ -159,18 +197,21 @@ fn trend_words(trend: &Trend) -> String {
         LaterTokens::MoreThanInRandomOrder => "later tokens are dropped more, beyond what random order gives",
         LaterTokens::LessThanInRandomOrder => "later tokens are dropped more, but less than random order would",
         LaterTokens::AsInRandomOrder => "later tokens are dropped more, but no more than in random order",
+        LaterTokens::More => "later tokens are dropped more",
         LaterTokens::Less => "later tokens are dropped less",
         LaterTokens::NotEnoughData => return format!("not enough data for a trend ({})", reason(trend)),
         _ => "no trend",
     };
     let number = &trend.last_minus_first;
     let shape = if trend.is_u_shaped() { ", U-shaped" } else { "" };
+    let in_random_order = match number.baseline {
+        Some(_) => format!("in random order {}, left {}", signed(number.baseline), left(trend)),
+        None => "in random order not known".to_owned(),
+    };
     format!(
-        "last quarter minus first quarter of {} sequences {}, in random order {}, left {}: {what}{shape}",
+        "last quarter minus first quarter of {} sequences {}, {in_random_order}: {what}{shape}",
         number.n,
-        points(number),
-        signed(number.baseline),
-        left(trend)
+        points(number)
     )
 }
 

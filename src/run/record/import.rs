@@ -18,6 +18,9 @@ pub struct ImportRecord {
     pub model: Option<String>,
     /// Whether the order of the choices is known.
     pub ranked: bool,
+    /// Whether the record itself says which choices were dropped; absent if not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_drops: bool,
     /// Sequences in the record.
     pub sequences: u64,
     /// Positions in the record.

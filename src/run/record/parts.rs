@@ -12,7 +12,7 @@ use super::number::{at_least_one, between, layers};
 use crate::{
     corpus::{Categories, LeftOut, Skipped},
     error::Result,
-    routing::{CapacityPolicy, CapacityRule, LayerId, LayerShape, RoutingShape},
+    routing::{CapacityPolicy, CapacityRule, LayerId, LayerShape, RecordedDrops, RoutingShape},
 };
 
 /// How the statistics were computed; the command `stats` may change these settings.
@@ -59,7 +59,7 @@ pub struct DriftSettings {
 }
 
 /// Settings of the statistics of a drops run, as typed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DropsSettings {
     /// Positions in a bin of the curves.
@@ -72,6 +72,9 @@ pub struct DropsSettings {
     /// Whether the routes were recorded without a capacity, so that the queues are those of a capacity that was asked for.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub asked_capacity: bool,
+    /// What the record of imported routes says about its own drops; absent if it says nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recorded_drops: Option<RecordedDrops>,
 }
 
 /// Which layers route, and into how many parts the trace is cut.

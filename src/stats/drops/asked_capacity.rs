@@ -1,32 +1,35 @@
-//! A capacity that a record does not have and somebody asks about: which of its choices would have found no slot?
+//! A capacity that somebody asks about, of a record without drops or with those of another capacity: which of its choices would
+//! have found no slot?
 
 use std::ops::Range;
 
 use super::study::{Group, requeued};
 use crate::{
     error::{Error, Result},
-    routing::{Block, CapacityPolicy, GroupRule, LayerShape},
+    routing::{Block, CapacityPolicy, GroupRule, LayerShape, RecordedDrops},
     trace::{GroupTable, LayerTrace, SequenceTable},
 };
 
-/// Slots and routing groups for a trace that was recorded without any.
+/// Slots and routing groups for a trace that was recorded without any, or with others.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AskedCapacity {
     /// How sequences are joined into routing groups.
     pub group: GroupRule,
     /// Slots of an expert.
     pub policy: CapacityPolicy,
-    /// Why the trace has no capacity of its own.
-    pub reason: NoCapacity,
+    /// What the trace says about a capacity of its own.
+    pub own: OwnCapacity,
 }
 
-/// Why a trace has no capacity of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoCapacity {
-    /// An engine recorded the choices alone.
+/// What a trace says about a capacity of its own where another one, or none of its drops, decides.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum OwnCapacity {
+    /// Nothing: an engine recorded the choices alone.
     NotRecorded,
     /// The model limits no expert.
     NoneInModel,
+    /// How it was set, what was dropped, or both.
+    Recorded(RecordedDrops),
 }
 
 impl AskedCapacity {
@@ -50,12 +53,14 @@ impl AskedCapacity {
     }
 
     /// Says of every choice of a layer whether it would have been kept. Where the order of a token's choices is not known, only how
-    /// many an expert loses is certain, and the trace goes on without drops.
+    /// many an expert loses is certain, and the trace goes on without drops, those that were recorded at another capacity too.
     ///
     /// # Errors
     /// [`Error::Internal`] if the groups do not cover the rows of the layer.
     pub fn apply(trace: &mut LayerTrace, table: &GroupTable, sequences: &SequenceTable) -> Result<()> {
         if !trace.provides.has(Block::Ranks) {
+            trace.provides = trace.provides.without(Block::Drops);
+            trace.kept.clear();
             return Ok(());
         }
         let mut row = 0;
@@ -84,7 +89,7 @@ mod tests {
     #[test]
     fn what_finds_no_slot_is_dropped() {
         let policy = CapacityPolicy { rule: CapacityRule::Port, factor: 1.0, minimum: 0 };
-        let asked = AskedCapacity { group: GroupRule::Sequence, policy, reason: NoCapacity::NotRecorded };
+        let asked = AskedCapacity { group: GroupRule::Sequence, policy, own: OwnCapacity::NotRecorded };
         let shape = LayerShape::of_choices(2, 1);
         // Four tokens, two experts: two slots each. The fifth token is alone and would have none, odd ones become even.
         let sequences = SequenceTable { tokens: vec![4, 2], ..SequenceTable::default() };

@@ -139,7 +139,10 @@ impl Drops<'_> {
             p_value: (repetitions > 0.0).then(|| p_value(lost, each)),
             ..finding.against(1.0, BaselineKind::PopularEverywhere)
         };
-        if expected.is_nan() || expected == 0.0 {
+        if repetitions == 0.0 {
+            return finding.withheld(format!("{lost} dropped; without permutations there is nothing to compare with"));
+        }
+        if expected == 0.0 {
             return finding.withheld(format!("{lost} dropped, none after permuting across sequences"));
         }
         if expected < LEAST {

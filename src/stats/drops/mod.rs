@@ -23,7 +23,7 @@ mod study;
 mod tally;
 mod trend;
 
-pub use asked_capacity::{AskedCapacity, NoCapacity};
+pub use asked_capacity::{AskedCapacity, OwnCapacity};
 pub use difference::drop_difference;
 pub use exact::exact_replay;
 pub(super) use headline::OwnRules;
@@ -32,7 +32,7 @@ pub use settings::DropSettings;
 pub use study::DropStudy;
 
 use super::{
-    STATISTICS, Statistic, StatisticInfo, StatisticTable,
+    Finding, STATISTICS, Statistic, StatisticInfo, StatisticTable,
     needs::{withhold, without_numbers},
 };
 use crate::{error::Result, routing::RunKind, trace::Block};
@@ -64,7 +64,12 @@ pub fn drop_statistics(study: &DropStudy<'_>, progress: &dyn Fn(&'static str)) -
     }
     let mut tables = ratios::tables(study, progress);
     tables.extend(documents::tables(study));
-    tables.extend(queue_tables(study, progress)?);
+    if study.queues_known {
+        tables.extend(queue_tables(study, progress)?);
+    } else {
+        tables.extend(QUEUE_TABLES.map(|statistic| without_queues(study, statistic)));
+        tables.iter_mut().flat_map(|table| &mut table.rows).for_each(doubt_independence);
+    }
     withhold(&mut tables, provides);
     Ok(tables)
 }
@@ -94,6 +99,25 @@ fn in_any_order(study: &DropStudy<'_>, progress: &dyn Fn(&'static str)) -> Vec<S
     let withheld: Vec<StatisticTable> = STATISTICS.iter().filter(|info| missing(info)).map(table).collect();
     tables.extend(withheld);
     tables
+}
+
+/// The tables that need the queues.
+const QUEUE_TABLES: [Statistic; 3] = [Statistic::CapacityReplay, Statistic::DropCauses, Statistic::ExpertOccupancy];
+
+/// The one row of a table that needs the queues of a record that does not say them.
+fn without_queues(study: &DropStudy<'_>, statistic: Statistic) -> StatisticTable {
+    let reason =
+        "the record does not say which tokens competed for how many slots; ask about a capacity factor for a replay";
+    StatisticTable::of(statistic, vec![study.finding(statistic).withheld(reason)])
+}
+
+/// Says of an interval that documents may have competed for the same slots.
+fn doubt_independence(row: &mut Finding) {
+    if row.low.is_some() && row.statistic != Statistic::RankLoad {
+        *row = row
+            .clone()
+            .remark("documents are taken as independent: the record does not say which competed for the same slots");
+    }
 }
 
 /// The tables about other capacities, and about what fills the queues.

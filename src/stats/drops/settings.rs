@@ -19,6 +19,9 @@ pub struct DropSettings {
     pub documents_listed: usize,
     /// Numbers of ranks among which the experts are divided for `rank_load`; empty: there is no such table.
     pub expert_parallel: Vec<u32>,
+    /// Whether an engine recorded which choices were dropped. They are taken as they are; queues are known only where the recorded
+    /// capacity gives the same drops with every sequence a routing group.
+    pub recorded_drops: bool,
 }
 
 impl Default for DropSettings {
@@ -31,6 +34,7 @@ impl Default for DropSettings {
             tokens_listed: 10,
             documents_listed: 50,
             expert_parallel: Vec::new(),
+            recorded_drops: false,
         }
     }
 }

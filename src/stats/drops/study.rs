@@ -4,7 +4,7 @@ use std::{borrow::Cow, ops::Range};
 
 use rayon::prelude::*;
 
-use super::{layer::DropLayer, settings::DropSettings};
+use super::{layer::DropLayer, replay::verify, settings::DropSettings};
 use crate::{
     error::{Error, Result},
     routing::{ExpertId, View, queue_slots},
@@ -41,6 +41,9 @@ pub struct DropStudy<'a> {
     pub(super) sequences: Vec<Range<usize>>,
     /// Rows and capacity of each routing group, `[groups]`.
     pub(super) groups: Vec<Group>,
+    /// Whether groups and capacities are those that the drops come of. If not, drops can be counted but not computed again for other
+    /// choices: there are no permutations and no replay.
+    pub(super) queues_known: bool,
     /// Whether no routing group holds two documents, so that whole documents can be resampled.
     pub(super) separate: bool,
     /// Index into `SequenceTable::document_names` by dense document index.
@@ -130,7 +133,7 @@ impl<'a> DropStudy<'a> {
             requeued(&groups, trace, &trace.expert)
         };
         let alone = |group: &Group| document[group.rows.clone()].windows(2).all(|pair| pair[0] == pair[1]);
-        Ok(Self {
+        let mut study = Self {
             layer: *layer,
             settings: settings.clone(),
             dropped,
@@ -145,7 +148,13 @@ impl<'a> DropStudy<'a> {
             sequences,
             resamples: Resamples::draw(&settings.statistics, trace.layer, document_names.len()),
             document_names,
-        })
+            queues_known: true,
+        };
+        if settings.recorded_drops && trace.provides.has(Block::Drops) && verify(&study).is_err() {
+            study.queues_known = false;
+            study.settings.statistics.permutations = 0;
+        }
+        Ok(study)
     }
 
     /// Number of rows.

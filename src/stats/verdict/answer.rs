@@ -147,6 +147,8 @@ pub enum LaterTokens {
     LessThanInRandomOrder,
     /// More, but by no more than in random order.
     AsInRandomOrder,
+    /// More; nothing says what random order would give.
+    More,
     /// Less.
     Less,
     /// The interval contains 0; of all layers together: in no layer more or less.
@@ -168,7 +170,7 @@ pub enum LaterTokens {
 impl LaterTokens {
     /// Whether a layer drops later tokens more.
     pub fn is_more(self) -> bool {
-        matches!(self, Self::MoreThanInRandomOrder | Self::LessThanInRandomOrder | Self::AsInRandomOrder)
+        matches!(self, Self::MoreThanInRandomOrder | Self::LessThanInRandomOrder | Self::AsInRandomOrder | Self::More)
     }
 
     /// Whether the interval of the trend is known.

@@ -16,14 +16,15 @@ mod route;
 pub use answer::{Answer, HalfReached, Independence, LaterTokens, LayersDiffer, Measured, Moved, RiseIsTheQueue, Side};
 pub use drift::{Agreement, Beside, DriftVerdict, LayerAgreement};
 pub use drops::{
-    Capacity, DatasetDrops, Difference, DropsVerdict, LayerDrops, OverallDrops, Queue, RankLoads, Roles, Trend,
+    Capacity, DatasetDrops, Difference, DropsSource, DropsVerdict, LayerDrops, OverallDrops, Queue, RankLoads, Roles,
+    Trend,
 };
 pub use entry::{IntervalsThatMissZero, Verdict};
 pub use evidence::{Evidence, FindingKey, Missing, Number};
 pub use independence::{Context, Explained, LayerIndependence, Share};
 pub use route::{Compared, OverallIndependence, RouteVerdict};
 
-use crate::stats::{AskedCapacity, Finding};
+use crate::stats::Finding;
 
 /// What a run of one of the kinds says.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,8 +48,8 @@ impl RunVerdict {
         Self::Drift(DriftVerdict::of(findings, tokens))
     }
 
-    /// The verdict on the headline findings of a drops run; `asked` is the capacity that its record lacks.
-    pub fn drops(findings: &[Finding], asked: Option<AskedCapacity>) -> Self {
-        Self::Drops(Box::new(DropsVerdict { asked, ..DropsVerdict::of(findings) }))
+    /// The verdict on the headline findings of a drops run; `source` says whose drops they are.
+    pub fn drops(findings: &[Finding], source: DropsSource) -> Self {
+        Self::Drops(Box::new(DropsVerdict { source, ..DropsVerdict::of(findings) }))
     }
 }

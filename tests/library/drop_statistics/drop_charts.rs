@@ -8,7 +8,8 @@ use openmoe_analyze::{
     routing::{CapacityRule, LayerShape, RouterSettings, RoutingShape, RunKind, View},
     stats::{
         DropLayer, DropSettings, DropStudy, Finding, Statistic, StatisticTable, Subject, Tables, Variant,
-        drop_difference, drop_statistics, exact_replay, headline, merge, verdict::RunVerdict,
+        drop_difference, drop_statistics, exact_replay, headline, merge,
+        verdict::{DropsSource, RunVerdict},
     },
 };
 
@@ -188,7 +189,7 @@ fn every_kind_of_drop_chart_is_drawn() {
         &context,
         &tables,
         &findings,
-        &report::verdict_lines(&RunVerdict::drops(&findings, None)),
+        &report::verdict_lines(&RunVerdict::drops(&findings, DropsSource::OfRun)),
         &charts,
     );
     assert!(page.contains("Are later tokens dropped more?") && page.contains("What capacity would prevent it?"));

@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use self::{overall::intervals_that_miss_zero, trend::TrendRows};
 use super::{Answer, Evidence, IntervalsThatMissZero, LaterTokens, Verdict};
 use crate::{
-    routing::LayerId,
+    routing::{LayerId, RecordedDrops},
     stats::{AskedCapacity, Finding, Statistic},
 };
 
@@ -41,8 +41,20 @@ pub struct DropsVerdict {
     pub placements: Vec<RankLoads>,
     /// The compared models.
     pub differences: Vec<Difference>,
-    /// The capacity that the record lacks and the run asked about; `None`: that of the run.
-    pub asked: Option<AskedCapacity>,
+    /// Whose drops these are.
+    pub source: DropsSource,
+}
+
+/// Whose drops a verdict is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum DropsSource {
+    /// Those of the run itself.
+    #[default]
+    OfRun,
+    /// Those that an engine recorded.
+    Recorded(RecordedDrops),
+    /// What would be dropped at a capacity that was asked about.
+    Asked(AskedCapacity),
 }
 
 /// What one layer drops.
@@ -78,7 +90,7 @@ impl DropsVerdict {
             queues: Queue::of(&own),
             capacity: Capacity::of(&own),
             placements: RankLoads::of(&own),
-            asked: None,
+            source: DropsSource::OfRun,
             differences: if is_judged { Difference::of(findings) } else { Vec::new() },
             datasets,
             layers,

@@ -121,7 +121,8 @@ fn later_tokens(trend: &Evidence, left: Side) -> LaterTokens {
         (false, _) => LaterTokens::NotEnoughData,
         (true, Side::Above) if trend.is_above_zero() => LaterTokens::MoreThanInRandomOrder,
         (true, Side::Below) if trend.is_above_zero() => LaterTokens::LessThanInRandomOrder,
-        (true, _) if trend.is_above_zero() => LaterTokens::AsInRandomOrder,
+        (true, Side::NotMeasurably) if trend.is_above_zero() => LaterTokens::AsInRandomOrder,
+        (true, Side::NotEnoughData) if trend.is_above_zero() => LaterTokens::More,
         (true, _) if trend.is_below_zero() => LaterTokens::Less,
         (true, _) => LaterTokens::NoTrend,
     }
