@@ -179,8 +179,9 @@ impl Error {
                 _ => None,
             },
             Self::Interrupted => Some(format!(
-                "run the same command again (route, drift, drops and demo: with {}) to go on",
-                OptionName::Resume
+                "run the same command again: route, drift, drops and demo go on with {}, import begins anew with {}",
+                OptionName::Resume,
+                OptionName::Force
             )),
             Self::CheckFailed { .. } => Some("the table above says what was expected and what was found".into()),
             // There is nothing that the reader could have done better.

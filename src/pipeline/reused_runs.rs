@@ -21,7 +21,8 @@ use crate::{
     error::{Error, OptionName, Result, bullets},
     model::Arithmetic,
     run::{
-        Identity, QueueOptions, RecordedInput, RecordedLayout, RunDir, RunKind, RunRecord, TextOptions, differences,
+        Identity, QueueOptions, RecordedInput, RecordedLayout, RunDir, RunKind, RunRecord, TextOptions, again,
+        differences,
     },
     trace::RoutingTrace,
 };
@@ -206,7 +207,7 @@ impl<'a> Noted<'a> {
 /// [`Error::RunFolder`] for what is missing or damaged.
 pub(crate) fn whole(run: &RunDir, record: &RunRecord) -> Result<()> {
     if !record.complete {
-        return Err(Error::run_folder("is not complete", format!("run the same command with {}", OptionName::Resume)));
+        return Err(Error::run_folder("is not complete", format!("run the same command with {}", again(run.path()))));
     }
     RoutingTrace::of(run, record)?.sequences().map(|_| ())
 }

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::{folder::RunDir, record::RunRecord, runs_in_report::shown_beside};
-use crate::error::{CommandName, Error, OptionName, Result};
+use super::{again::again, folder::RunDir, record::RunRecord, runs_in_report::shown_beside};
+use crate::error::{CommandName, Error, Result};
 
 /// Opens a finished run for reading, with its record.
 ///
@@ -30,7 +30,7 @@ fn complete(run: RunDir) -> Result<(RunDir, RunRecord)> {
         format!("run `{}` is not complete: its statistics may be missing or of other settings", run.path().display()),
         format!(
             "repeat the command that made it with {}, or make the statistics with {}",
-            OptionName::Resume,
+            again(run.path()),
             CommandName::Stats.on_the_run()
         ),
     ))

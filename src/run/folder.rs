@@ -9,6 +9,7 @@ use std::{
 use serde::Serialize;
 
 use super::{
+    again::again,
     checksums::{ChecksumMatch, Checksums, UNLISTED, run_digest},
     difference::as_json,
     durable,
@@ -373,8 +374,9 @@ impl RunDir {
             Error::run_folder(
                 format!("`{}` is damaged, it is not JSON: {error}", path.display()),
                 format!(
-                    "repeat the command that made the run with {}: what has its checksum is kept",
-                    OptionName::Resume
+                    "repeat the command that made the run with {}: what has its checksum is kept; an import begins anew with {}",
+                    OptionName::Resume,
+                    OptionName::Force
                 ),
             )
         })
@@ -387,10 +389,13 @@ fn damaged(path: &Path, what: &str) -> Error {
     let hint = if is_derived(path) || path.parent().is_some_and(is_derived) {
         format!("make the statistics again with {}", CommandName::Stats.on_the_run())
     } else {
-        format!(
-            "repeat the command that made the run with {}: it makes what is damaged again, and keeps the rest",
-            OptionName::Resume
-        )
+        match again(path) {
+            OptionName::Resume => format!(
+                "repeat the command that made the run with {}: it makes what is damaged again, and keeps the rest",
+                OptionName::Resume
+            ),
+            option => format!("repeat the command that made the run with {option}"),
+        }
     };
     Error::run_folder(format!("`{}` is damaged: {what}", path.display()), hint)
 }

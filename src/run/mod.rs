@@ -1,6 +1,7 @@
 //! The folder of a run. All files are written here: only one process writes to a run at a time, a file is written under a
 //! temporary name and renamed when it is on the disk, and a file that is read back is compared with its checksum.
 
+mod again;
 mod checksums;
 mod difference;
 mod digested;
@@ -19,6 +20,7 @@ mod staged;
 mod traces;
 
 pub use crate::routing::RunKind;
+pub use again::again;
 pub use difference::differences;
 pub use durable::{folder_of, write_file};
 pub use finished_run::{

@@ -5,8 +5,10 @@ use std::{fs, path::Path};
 use serde_json::Value;
 
 use super::{
+    again::is_resumable,
     checksums::run_digest,
     lock::Lock,
+    record::LooseRecord,
     run_entries::{ENTRIES, Holds, entry_holding, runs_below},
 };
 use crate::error::{Error, OptionName, Result};
@@ -46,7 +48,7 @@ pub(super) fn check(root: &Path, occupied: Occupied, identity: &Value) -> Result
     Lock::check(root)?;
     let holds = Holds::of(root)?;
     match occupied {
-        Occupied::Refuse => check_empty(root, &holds).map(|()| false),
+        Occupied::Refuse => check_empty(root, &holds, identity).map(|()| false),
         Occupied::Replace => check_replaceable(root, &holds).map(|()| false),
         Occupied::Resume => check_resumable(root, &holds, identity),
     }
@@ -62,7 +64,7 @@ pub(super) fn check_part(root: &Path, name: &str, occupied: Occupied, identity: 
     Lock::check(&folder)?;
     let holds = Holds::of(&folder)?;
     match occupied {
-        Occupied::Refuse => check_empty(&folder, &holds),
+        Occupied::Refuse => check_empty(&folder, &holds, identity),
         Occupied::Replace => {
             check_replaceable(&folder, &holds)?;
             if runs_below(root)?.contains(&folder) { Ok(()) } else { check_cleared(&folder, &holds) }
@@ -114,21 +116,21 @@ fn refuse_dangling(root: &Path) -> Result<()> {
     }
 }
 
-fn check_empty(root: &Path, holds: &Holds) -> Result<()> {
+fn check_empty(root: &Path, holds: &Holds, identity: &Value) -> Result<()> {
     let what = match holds {
         Holds::Nothing => return Ok(()),
         Holds::Run(record) if record.is_complete() => "a complete run",
         Holds::Run(_) | Holds::Headless(_) => "an incomplete run",
         Holds::Foreign | Holds::Other => "other files",
     };
+    let can_go_on = match holds {
+        Holds::Run(record) => is_resumable(record),
+        _ => true,
+    } && LooseRecord::of(identity).is_none_or(|record| is_resumable(&record));
+    let replace = format!("{}, or add {} to replace the run", choose_another(), OptionName::Force);
     Err(Error::run_folder(
         format!("{} `{}` holds {what}; expected a new or empty folder", OptionName::Out, root.display()),
-        format!(
-            "{}, or add {} to replace the run, or {} to go on with it",
-            choose_another(),
-            OptionName::Force,
-            OptionName::Resume
-        ),
+        if can_go_on { format!("{replace}, or {} to go on with it", OptionName::Resume) } else { replace },
     ))
 }
 

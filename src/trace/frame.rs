@@ -6,7 +6,7 @@ use polars::prelude::*;
 
 use crate::{
     error::{Error, OptionName, Result, guarded},
-    run::RunDir,
+    run::{RunDir, again},
 };
 
 /// A data frame as a Parquet file (zstd).
@@ -76,13 +76,15 @@ pub(super) fn read_parquet_with(
 
 /// The error for a file of the run that does not hold what it should.
 pub(super) fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Error {
+    let again = match again(path) {
+        OptionName::Resume => {
+            format!("{}; a run of another version: with {}", OptionName::Resume, OptionName::Force)
+        }
+        option => option.to_string(),
+    };
     Error::run_folder(
         format!("`{}` cannot be read: {error}", path.display()),
-        format!(
-            "the run is damaged: repeat the command that made it with {}; a run of another version: with {}",
-            OptionName::Resume,
-            OptionName::Force
-        ),
+        format!("the run is damaged: repeat the command that made it with {again}"),
     )
 }
 

@@ -12,9 +12,9 @@ use super::{
     routed_sequence::MAX_POSITION,
 };
 use crate::{
-    error::{Error, OptionName, Result},
+    error::{Error, Result},
     routing::{Block, ExpertId, LayerId, Provides, RoutingShape, softmax},
-    run::{RunDir, RunRecord},
+    run::{RunDir, RunRecord, again},
 };
 
 /// How many parts each thread reads before they are joined: enough to keep all threads busy, few compared with a layer.
@@ -99,7 +99,7 @@ impl RoutingTrace {
         if let Some(path) = missing("trace").or_else(missing_router) {
             return Err(Error::run_folder(
                 format!("`{}` is missing: the forward pass of this run is not complete", path.display()),
-                format!("run the same command with {}", OptionName::Resume),
+                format!("run the same command with {}", again(self.run.path())),
             ));
         }
         let some_logits = || (0..count).any(|part| self.run.file(&part_name("logits", part)).is_file());
@@ -108,7 +108,7 @@ impl RoutingTrace {
                 format!("`{}` is missing, but other parts of the router logits are there", path.display()),
                 format!(
                     "run the same command with {}, or remove the folder logits/ to go on without logits",
-                    OptionName::Resume
+                    again(self.run.path())
                 ),
             )),
             missing => Ok(count > 0 && missing.is_none()),

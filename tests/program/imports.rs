@@ -313,7 +313,7 @@ fn the_folder_is_looked_at_first_and_a_check_tells_the_remarks() {
     let message = expect![[r#"
         error: --out `TEMP/occupied` holds other files; expected a new or empty folder
 
-        hint: choose another --out, or add --force to replace the run, or --resume to go on with it
+        hint: choose another --out, or add --force to replace the run
     "#]];
     import(&broken, &occupied, &[]).refused(&message);
     import(&broken, &occupied, &["--check"]).refused(&message);

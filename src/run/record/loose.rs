@@ -24,6 +24,11 @@ impl LooseRecord {
         }))
     }
 
+    /// The keys that a run is about to write; `None` if it names none.
+    pub(in crate::run) fn of(identity: &Value) -> Option<Self> {
+        identity.as_object().cloned().map(Self)
+    }
+
     /// The contents as JSON.
     pub fn into_json(self) -> Value {
         Value::Object(self.0)
