@@ -34,8 +34,9 @@ fn print(ready: &DriftRun) -> Result<()> {
     }
     work.lines.iter().try_for_each(|line| terminal::print(line))?;
     let text = &ready.record.text;
-    let (tokens, sequences) = (quantities::grouped(text.tokens), quantities::grouped(text.sequences as u64));
-    terminal::print(&format!("0 forward passes: the traces of {tokens} tokens in {sequences} sequences are there"))?;
+    let (tokens, sequences) =
+        (quantities::count(text.tokens, "token"), quantities::count(text.sequences as u64, "sequence"));
+    terminal::print(&format!("0 forward passes: the traces of {tokens} in {sequences} are there"))?;
     nothing_written()
 }
 

@@ -121,12 +121,17 @@ pub enum Error {
 /// How many problems are listed; the rest is counted.
 const LISTED: usize = 20;
 
+/// A number and what is counted: "1 sequence", "2 sequences".
+pub(crate) fn plural(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
 /// How many problems there are, then the first of them, one line each.
 fn listed(problems: &[String], left_out: usize) -> String {
     let all = problems.len() + left_out;
     let more = (all > LISTED).then(|| format!("and {} more", all - LISTED));
     let lines: Vec<String> = problems.iter().take(LISTED).cloned().chain(more).collect();
-    format!("{all} problem{}{}", if all == 1 { "" } else { "s" }, bullets(&lines))
+    format!("{}{}", plural(all as u64, "problem"), bullets(&lines))
 }
 
 impl Error {

@@ -1,7 +1,7 @@
 //! Numbers of assignments of a record -> the counts of a run.
 
 use crate::{
-    error::{Error, Result},
+    error::{Error, Result, plural},
     import::{CountTable, Reading},
     routing::{LayerShape, Provides, RoutingShape},
     run::{Identity, RecordedLayout, RunKind, RunRecord, TextSummary},
@@ -11,7 +11,7 @@ use crate::{
 /// How much a record holds, in words.
 pub(super) fn size(table: &CountTable) -> String {
     let assignments = table.units.iter().flat_map(|unit| &unit.assignments).copied().fold(0, u64::saturating_add);
-    format!("{assignments} assignments in {} layers", table.header.layers.len())
+    format!("{} in {}", plural(assignments, "assignment"), plural(table.header.layers.len() as u64, "layer"))
 }
 
 /// The counts of the layers that hold any.

@@ -11,7 +11,7 @@ use super::{
     statistics::{Analysis, finish_run},
 };
 use crate::{
-    error::{Error, OptionName, Result, path_text},
+    error::{Error, OptionName, Result, path_text, plural},
     routing::{Block, GroupRule, RecordedDrops},
     run::{
         DropsSettings, Identity, RecordedCheckpoint, RunDir, RunKind, RunRecord, TextOptions, TextSummary,
@@ -62,8 +62,9 @@ impl ImportDropsRun {
     /// What is replayed, in one line.
     pub(crate) fn plan(&self) -> String {
         let (text, queues) = (&self.record.text, self.record.identity.queues);
+        let sequences = plural(text.sequences as u64, "sequence");
         if self.record.drops.as_ref().is_some_and(|drops| !drops.asked_capacity) {
-            return format!("0 forward passes: the routes of {} sequences and their drops are there", text.sequences);
+            return format!("0 forward passes: the routes of {sequences} and their drops are there");
         }
         let at = queues.map_or_else(String::new, |queues| {
             format!(
@@ -71,7 +72,7 @@ impl ImportDropsRun {
                 queues.capacity_factor, queues.capacity_rule, queues.group
             )
         });
-        format!("0 forward passes: the routes of {} sequences are there; their queues are replayed{at}", text.sequences)
+        format!("0 forward passes: the routes of {sequences} are there; their queues are replayed{at}")
     }
 
     /// The whole run, in the folder `out`.

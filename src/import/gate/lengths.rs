@@ -1,9 +1,12 @@
 //! Whether every sequence has a row for each of its tokens, the last one aside, and each row a route in every layer.
 
 use super::check::{Check, CheckResult, Outcome};
-use crate::import::{
-    gate::reading::Reading,
-    routes::{Header, RouteSequence, is_unrouted},
+use crate::{
+    error::plural,
+    import::{
+        gate::reading::Reading,
+        routes::{Header, RouteSequence, is_unrouted},
+    },
 };
 
 /// Share of positions with gaps that is too much.
@@ -48,16 +51,19 @@ impl Check for RowsOfTokens {
             result(Outcome::NotApplicable, "the record does not say how many tokens a sequence has".to_owned())
         } else if self.wrong > 0 {
             let says = format!(
-                "{} of {} sequences have neither a row for each token nor for all but the last, such as: {}",
-                self.wrong, self.known, self.example
+                "{} of {} without a row for each token or for all but the last, such as: {}",
+                self.wrong,
+                plural(self.known, "sequence"),
+                self.example
             );
             result(Outcome::Failed, says)
         } else if self.without_last == 0 {
-            result(Outcome::Passed, format!("{} sequences have a row for each token", self.known))
+            result(Outcome::Passed, format!("{} with a row for each token", plural(self.known, "sequence")))
         } else {
             let says = format!(
-                "{} of {} sequences have a row for each token but the last, which was sampled and went through no layer",
-                self.without_last, self.known
+                "{} of {} with a row for each token but the last, which was sampled and went through no layer",
+                self.without_last,
+                plural(self.known, "sequence")
             );
             result(Outcome::Passed, says)
         };
@@ -126,7 +132,14 @@ impl Check for GridComplete {
             );
             result(Outcome::Warned, says)
         } else {
-            result(Outcome::Passed, format!("all {positions} positions have a route in every layer"))
+            result(
+                Outcome::Passed,
+                if positions == 1 {
+                    "the one position has a route in every layer".to_owned()
+                } else {
+                    format!("all {positions} positions have a route in every layer")
+                },
+            )
         };
         checked.with("gap_share", share).with("empty", self.empty as f64)
     }

@@ -5,7 +5,10 @@ use super::{
     literal::{markdown, verbatim},
     source::NotebookSource,
 };
-use crate::run::{RecordedLayer, RecordedLayout, RunRecord};
+use crate::{
+    error::plural,
+    run::{RecordedLayer, RecordedLayout, RunRecord},
+};
 
 /// Title and verdict.
 pub(super) fn opening(source: &NotebookSource, question: &str) -> Vec<NotebookCell> {
@@ -25,15 +28,15 @@ fn what_was_run(record: &RunRecord) -> String {
     let rule = queues.map_or("?", |queues| queues.capacity_rule.name());
     let group = queues.map_or_else(|| "?".to_owned(), |queues| queues.group.to_string());
     format!(
-        "`openmoe-analyze {command}` {version} sent {tokens} tokens ({sequences} sequences, {documents} documents: {corpus}) \
+        "`openmoe-analyze {command}` {version} sent {tokens} ({sequences}, {documents}: {corpus}) \
          through {label}: decoder layers {layers} with {experts}, {top_k} for every token. Capacity rule \
          {rule}, {factor}, routing groups: {group}.\n\nThis notebook reads what the run left behind, with polars and matplotlib alone, and \
          draws its main figures again. Every step is plain code to be changed; the last one starts from the routing itself.",
         command = identity.command,
         version = markdown(&identity.version),
-        tokens = text.tokens,
-        sequences = text.sequences,
-        documents = text.documents,
+        tokens = plural(text.tokens, "token"),
+        sequences = plural(text.sequences as u64, "sequence"),
+        documents = plural(text.documents as u64, "document"),
         corpus = markdown(&record.text_names().join(", ")),
         label = markdown(&record.label),
         layers = layers.join(", "),

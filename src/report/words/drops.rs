@@ -7,6 +7,7 @@ use super::{
     token::quoted,
 };
 use crate::{
+    error::plural,
     routing::{CapacityPolicy, CapacityRule, LayerId, RecordedDrops},
     stats::{
         AskedCapacity, LAYERS_EACH, OwnCapacity, Role,
@@ -112,7 +113,8 @@ fn placement_line(placement: &RankLoads) -> String {
     let range = |numbers: &[Evidence]| {
         let values = || numbers.iter().filter_map(|number| number.estimate);
         let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
-        if numbers.len() == 1 { format!("{low:.2}") } else { format!("{low:.2} to {high:.2}") }
+        let [low, high] = [low, high].map(|end| format!("{end:.2}"));
+        if low == high { low } else { format!("{low} to {high}") }
     };
     format!(
         "experts on {} ranks: the most loaded one has {} times the mean load batch by batch, {} times over all tokens{}",
@@ -174,7 +176,11 @@ fn in_random_order(verdict: &DropsVerdict, rise: &str) -> Option<String> {
 
 fn layer_line(layer: &LayerDrops) -> String {
     let dropped = layer.ratio.as_ref().map_or_else(|| "no drop ratio".to_owned(), dropped_words);
-    let trend = layer.trend.as_ref().map_or_else(|| "no trend was measured".to_owned(), trend_words);
+    let absent = || {
+        let why = layer.no_trend.as_ref().map(|note| format!(" ({note})"));
+        format!("no trend was measured{}", why.unwrap_or_default())
+    };
+    let trend = layer.trend.as_ref().map_or_else(absent, trend_words);
     format!("layer {}: {dropped}; {trend}", layer.layer)
 }
 
@@ -209,8 +215,8 @@ fn trend_words(trend: &Trend) -> String {
         None => "in random order not known".to_owned(),
     };
     format!(
-        "last quarter minus first quarter of {} sequences {}, {in_random_order}: {what}{shape}",
-        number.n,
+        "last quarter minus first quarter of {} {}, {in_random_order}: {what}{shape}",
+        plural(number.n, "sequence"),
         points(number)
     )
 }
@@ -267,9 +273,7 @@ fn dataset_line(set: &DatasetDrops) -> String {
     let shape = (!bowl.is_empty()).then(|| format!("U-shaped in {}", layer_names(&bowl)));
     let words: Vec<String> =
         std::iter::once(trend).chain([above, below, neither, shape].into_iter().flatten()).collect();
-    let sequences = set.sequences();
-    let noun = if sequences == 1 { "sequence" } else { "sequences" };
-    format!("data set {dataset} ({sequences} {noun}): {}", words.join("; "))
+    format!("data set {dataset} ({}): {}", plural(set.sequences(), "sequence"), words.join("; "))
 }
 
 /// The layers of a data set that lie on one side of random order.

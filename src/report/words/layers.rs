@@ -53,7 +53,11 @@ fn between(numbers: &[&Evidence], end: impl Fn(f64) -> String) -> Option<String>
     let more = format!("{} more layer{}", numbers.len(), if numbers.len() == 1 { "" } else { "s" });
     match low.zip(high) {
         _ if numbers.is_empty() => None,
-        Some((low, high)) => Some(format!("between {} and {} in {more}", end(low), end(high))),
+        Some((low, high)) => {
+            let (low, high) = (end(low), end(high));
+            let range = if low == high { low } else { format!("between {low} and {high}") };
+            Some(format!("{range} in {more}"))
+        }
         None => Some(format!("not known in {more}")),
     }
 }

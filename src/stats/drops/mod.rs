@@ -74,6 +74,9 @@ pub fn drop_statistics(study: &DropStudy<'_>, progress: &dyn Fn(&'static str)) -
     Ok(tables)
 }
 
+/// Why the drops of a replay are not known choice by choice.
+const NO_ORDER: &str = "the trace records no order of the choices: which of them would find a slot is unknown";
+
 /// The tables of a trace that does not record which choices were dropped, nor in which order they queue: what is the same in any
 /// order, and of everything else why it is missing.
 fn in_any_order(study: &DropStudy<'_>, progress: &dyn Fn(&'static str)) -> Vec<StatisticTable> {
@@ -94,7 +97,14 @@ fn in_any_order(study: &DropStudy<'_>, progress: &dyn Fn(&'static str)) -> Vec<S
         };
         is_own && is_asked
     };
-    let rows = |info: &StatisticInfo| without_numbers(info.statistic, trace.layer, trace.provides);
+    // The drops of a replay are missing only because nobody knows who comes first.
+    let reason = |row: Finding| match row.note.as_deref() {
+        Some(note) if note == Block::Drops.absence() => Finding { note: Some(NO_ORDER.into()), ..row },
+        _ => row,
+    };
+    let rows = |info: &StatisticInfo| {
+        without_numbers(info.statistic, trace.layer, trace.provides).into_iter().map(reason).collect()
+    };
     let table = |info: &StatisticInfo| StatisticTable { name: info.table.to_owned(), rows: rows(info) };
     let withheld: Vec<StatisticTable> = STATISTICS.iter().filter(|info| missing(info)).map(table).collect();
     tables.extend(withheld);

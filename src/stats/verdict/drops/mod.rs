@@ -66,6 +66,8 @@ pub struct LayerDrops {
     pub ratio: Option<Evidence>,
     /// Whether later tokens are dropped more.
     pub trend: Option<Trend>,
+    /// Why there is no trend, where the statistic says it.
+    pub no_trend: Option<String>,
 }
 
 impl DropsVerdict {
@@ -111,7 +113,17 @@ impl LayerDrops {
             .filter(|row| row.statistic == Statistic::AssignmentDropRatio && row.is_over_all())
             .collect();
         let ratio = |layer| ratios.iter().find(|row| row.layer == layer).map(|row| Evidence::estimate(row));
-        let of_layer = |&layer: &LayerId| Self { layer, ratio: ratio(layer), trend: Trend::of(trends, layer, None) };
+        let is_withheld = |row: &&&Finding| row.statistic == Statistic::DropTrend && row.variant.is_none();
+        let withheld: Vec<&Finding> = rows.iter().filter(is_withheld).copied().collect();
+        let no_trend = |layer| {
+            withheld.iter().find(|row| row.layer == layer).and_then(|row| row.note.as_deref().map(str::to_owned))
+        };
+        let of_layer = |&layer: &LayerId| Self {
+            layer,
+            ratio: ratio(layer),
+            trend: Trend::of(trends, layer, None),
+            no_trend: no_trend(layer),
+        };
         layers.iter().map(of_layer).collect()
     }
 
