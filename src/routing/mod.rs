@@ -33,6 +33,9 @@ pub type LayerId = u16;
 /// Index of a sequence in input order.
 pub type SequenceId = u32;
 
+/// Positions of a text end here: statistics by position keep a bin for every stretch up to the last.
+pub const MAX_POSITION: u32 = 1 << 24;
+
 /// Whether a position is that of the BOS, the first of every sequence, if the text has a BOS.
 pub fn is_bos(position: u32) -> bool {
     position == 0

@@ -9,11 +9,10 @@ use super::{
     counts::refuse_counts,
     frame::{flags, read_parquet, read_parquet_with, unreadable, values},
     part::{PROVIDES, part_name},
-    routed_sequence::MAX_POSITION,
 };
 use crate::{
     error::{Error, Result},
-    routing::{Block, ExpertId, LayerId, Provides, RoutingShape, softmax},
+    routing::{Block, ExpertId, LayerId, MAX_POSITION, Provides, RoutingShape, softmax},
     run::{RunDir, RunRecord, again},
 };
 

@@ -4,7 +4,7 @@ use super::part::PartColumns;
 use crate::{
     corpus::Span,
     error::{Error, Result},
-    routing::{Block, ExpertId, LayerShape, Provides, RoutingShape, queue_slots},
+    routing::{Block, ExpertId, LayerShape, MAX_POSITION, Provides, RoutingShape, queue_slots},
 };
 
 /// The routing of one sequence, as arrays. They are ordered by position, then layer, then choice: with k choices in each layer,
@@ -55,9 +55,6 @@ impl RoutedSequence<'_> {
         self.dropped.is_some() || self.slots.is_some()
     }
 }
-
-/// Positions of a text end here: statistics by position keep a bin for every stretch up to the last.
-pub(super) const MAX_POSITION: u32 = 1 << 24;
 
 /// The error for a sequence that does not fit the shape.
 pub(super) fn refused(sequence: usize, what: impl std::fmt::Display) -> Error {

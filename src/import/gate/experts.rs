@@ -1,13 +1,21 @@
 //! Whether every choice is an expert of its layer, chosen once.
 
 use super::check::{Check, CheckResult, Outcome};
-use crate::import::{
-    gate::reading::Reading,
-    routes::{ABSENT, Header, RouteSequence, is_unrouted, repeats_expert},
+use crate::{
+    error::plural,
+    import::{
+        gate::reading::Reading,
+        routes::{ABSENT, Header, RouteSequence, is_unrouted, repeats_expert},
+    },
 };
 
 /// Share of rows without all of their choices that is too much.
 const MANY: f64 = 0.05;
+
+/// How many times the experts that occur there may be for nobody to wonder.
+const FAR: usize = 4;
+/// Choices of a layer after which a router that uses a quarter of its experts alone, those with the lowest ids, is no chance.
+const ENOUGH: u64 = 100;
 
 /// What is counted of a layer.
 #[derive(Clone, Default)]
@@ -21,6 +29,8 @@ struct Layer {
     /// Choices of experts that do not exist.
     beyond: u64,
     largest: u16,
+    /// Choices that are there.
+    present: u64,
     /// Rows that choose an expert twice.
     twice: u64,
 }
@@ -90,14 +100,36 @@ impl Check for ExpertsExist {
                  asks for: give the configuration of the model"
             );
             (Outcome::Warned, says)
+        } else if let Some((at, largest, experts)) = self.too_many(header) {
+            let says = format!(
+                "the record says {experts} experts, and the largest id of {} choices in layer {} is {largest}: the number may be wrong, \
+                 or the ids are others than those of experts",
+                self.layers[at].present, header.layers[at].layer
+            );
+            (Outcome::Warned, says)
         } else {
-            (Outcome::Passed, format!("{rows} rows choose experts that exist, none of them twice"))
+            (Outcome::Passed, format!("the experts of {} exist, and none is chosen twice in one", plural(rows, "row")))
         };
         CheckResult::new("experts_exist", outcome, says)
             .with("rows", rows as f64)
             .with("beyond", beyond as f64)
             .with("twice", twice as f64)
             .with("fewer", fewer as f64)
+    }
+}
+
+impl ExpertsExist {
+    /// A layer in which far more experts are said to be than occur, if it is so in every layer: its place, largest id and experts.
+    fn too_many(&self, header: &Header) -> Option<(usize, u16, usize)> {
+        let logical = header.physical_to_logical.is_none();
+        let is_far = |(at, layer): (usize, &Layer)| {
+            let experts = header.layers[at].num_experts.filter(|_| logical && layer.present >= ENOUGH)?;
+            (experts >= FAR * (usize::from(layer.largest) + 1)).then_some((at, layer.largest, experts))
+        };
+        // Layers without a route have nothing to say.
+        let routed = self.layers.iter().enumerate().filter(|(_, layer)| layer.rows > 0);
+        let far: Option<Vec<_>> = routed.map(is_far).collect();
+        far?.into_iter().max_by_key(|(_, largest, _)| *largest)
     }
 }
 
@@ -113,6 +145,7 @@ impl Layer {
         }
         self.fewer += u64::from(present < self.choices);
         self.rows += 1;
+        self.present += present as u64;
         self.twice += u64::from(repeats_expert(choices));
         for &expert in choices.iter().filter(|expert| **expert != ABSENT) {
             let is_beyond = experts.is_some_and(|experts| usize::from(expert) >= experts);

@@ -26,7 +26,10 @@ pub use report::GateReport;
 use check::Check;
 
 use super::routes::{Header, RouteReader, RouteSequence};
-use crate::error::Result;
+use crate::{
+    error::{Error, Result},
+    routing::MAX_POSITION,
+};
 
 /// Makes a check for a record.
 type Make = fn(&Header) -> Box<dyn Check>;
@@ -76,8 +79,10 @@ impl Gate {
         let mut gate = Self::new(reader.header());
         for sequence in reader.sequences()? {
             let sequence = sequence?;
+            let rows = sequence.experts.len() / reader.header().stride().max(1);
+            check_end(&sequence, rows)?;
             gate.see(&sequence);
-            seen(sequence.experts.len() / reader.header().stride().max(1))?;
+            seen(rows)?;
         }
         Ok(gate.finish())
     }
@@ -98,6 +103,20 @@ impl Gate {
         let mut reading = Reading::of(&header);
         let checks = checks.into_iter().map(|check| check.finish(&header, &mut reading)).collect();
         GateReport { checks, reading, sequences, positions, categorized }
+    }
+}
+
+/// Refuses a position that no trace can hold, as those of microseconds or of a whole corpus would be.
+fn check_end(sequence: &RouteSequence, rows: usize) -> Result<()> {
+    let counted = || (rows as u64).checked_sub(1);
+    let last =
+        sequence.positions.as_ref().map_or_else(counted, |positions| positions.iter().max().map(|p| (*p).into()));
+    match last.filter(|last| *last >= u64::from(MAX_POSITION)) {
+        None => Ok(()),
+        Some(last) => Err(Error::corpus(
+            format!("{} has position {last}; expected positions below {MAX_POSITION}", sequence.place),
+            "positions count the tokens of a sequence from 0: begin anew with each sequence, or cut the record into sequences",
+        )),
     }
 }
 

@@ -152,6 +152,10 @@ const FAULTS: &[Fault] = &[
         // Not the first row has fewer choices, but all after it.
         record.for_rows(|at, row| row[1] = if at > 50 { ABSENT } else { row[1] });
     }),
+    ("experts_exist", Outcome::Warned, |record| {
+        record.header.layers.iter_mut().for_each(|layer| layer.num_experts = Some(4 * EXPERTS));
+        record.sequences.iter_mut().for_each(|sequence| sequence.logits = None);
+    }),
     ("layers_recorded", Outcome::Failed, |record| record.for_rows(|_, row| row.fill(0))),
     ("layers_recorded", Outcome::Failed, |record| record.for_rows(|_, row| row[2..4].fill(0))),
     ("layers_recorded", Outcome::Failed, |record| record.for_rows(|_, row| row[2..4].copy_from_slice(&[3, 5]))),
@@ -282,6 +286,36 @@ fn every_fault_is_found_by_its_check() {
         make(&mut record);
         assert_eq!(record.outcome(check), *outcome, "fault {index}, {check}: {:#?}", record.pass().checks);
     }
+}
+
+#[test]
+fn few_choices_and_layers_that_differ_are_no_sign_of_too_many_experts() {
+    let good = |record: &mut Record| record.sequences.iter_mut().for_each(|sequence| sequence.logits = None);
+    let mut record = Record::good();
+    good(&mut record);
+    record.header.layers.iter_mut().for_each(|layer| layer.num_experts = Some(4 * EXPERTS - 1));
+    assert_eq!(record.outcome("experts_exist"), Outcome::Passed, "not far");
+    record.header.layers[0].num_experts = Some(4 * EXPERTS);
+    assert_eq!(record.outcome("experts_exist"), Outcome::Passed, "one layer of three");
+    record.header.layers.iter_mut().for_each(|layer| layer.num_experts = Some(4 * EXPERTS));
+    record.sequences.truncate(1);
+    let rows = |record: &mut Record, rows: usize| record.sequences[0].experts.truncate(rows * LAYERS.len() * TOP_K);
+    rows(&mut record, 49);
+    assert_eq!(record.outcome("experts_exist"), Outcome::Passed, "98 choices a layer");
+}
+
+#[test]
+fn a_position_that_no_trace_holds_is_refused_where_it_stands() {
+    let mut record = Record::good();
+    let mut positions: Vec<u32> = (0..100).collect();
+    positions[99] = (1 << 24) - 1;
+    record.sequences[1].positions = Some(positions.clone());
+    assert!(Gate::pass(&record, |_| Ok(())).is_ok());
+    positions[99] = 1 << 24;
+    record.sequences[1].positions = Some(positions);
+    let error = Gate::pass(&record, |_| Ok(())).unwrap_err();
+    assert_eq!(error.to_string(), "sequence 1 has position 16777216; expected positions below 16777216");
+    assert!(error.hint().unwrap().starts_with("positions count the tokens of a sequence from 0"));
 }
 
 #[test]
