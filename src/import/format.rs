@@ -1,5 +1,7 @@
 //! What a format is, and what it is opened with.
 
+use std::path::Path;
+
 use super::{model_config::ModelConfig, options::ImportOptions, record::Routes, source::Source};
 use crate::error::Result;
 
@@ -21,6 +23,8 @@ pub struct Format {
     pub title: &'static str,
     /// Whether the files look like it. The first format that says yes is taken; none may read more than the beginning of a file.
     pub recognises: fn(&Source) -> Result<bool>,
+    /// The files that it reads, or says why it does not: all others would be passed over without a word.
+    pub files: for<'a> fn(&'a Source) -> Vec<&'a Path>,
     /// Opens it.
     pub open: fn(&Opened<'_>) -> Result<Routes>,
 }

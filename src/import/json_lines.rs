@@ -1,13 +1,10 @@
 //! Files of one JSON object a line.
 
-use std::{
-    fs::File,
-    io::{BufRead, BufReader},
-    path::Path,
-};
+use std::{io::BufRead, path::Path};
 
 use serde::de::DeserializeOwned;
 
+use super::text_file;
 use crate::error::{Error, Result};
 
 /// The objects of a file with their line numbers, blank lines passed over; `expected` is an example of a line.
@@ -19,7 +16,7 @@ pub(super) fn lines<T: DeserializeOwned>(
     expected: &'static str,
 ) -> Result<impl Iterator<Item = Result<(usize, T)>> + use<T>> {
     let path = path.to_path_buf();
-    let file = BufReader::new(File::open(&path).map_err(Error::io("open", &path))?);
+    let file = text_file::open(&path)?;
     Ok((1..).zip(file.lines()).filter_map(move |(number, line)| {
         let read = |line: std::io::Result<String>| {
             let line = line.map_err(|error| match error.kind() {

@@ -27,6 +27,7 @@ mod record;
 mod recorder;
 mod routes;
 mod source;
+mod text_file;
 mod token_file;
 mod torch_file;
 
@@ -34,7 +35,7 @@ pub use counts::{CountTable, CountUnit, check_counts};
 pub use format::{Format, Opened};
 pub use gate::{CheckResult, Gate, GateReport, Outcome, Reading};
 pub use model_config::ModelConfig;
-pub use open_record::{FORMATS, open};
+pub use open_record::{FORMATS, open, passed_over};
 pub use options::{CategoryFrom, ImportOptions};
 pub use prepared::{Prepared, PreparedSequence};
 pub use record::Routes;

@@ -1,10 +1,10 @@
 //! A model's `config.json`, as far as it says which layers route.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::routes::RecordedLayer;
+use super::{routes::RecordedLayer, text_file};
 use crate::{
     error::{Error, Result},
     routing::LayerId,
@@ -46,7 +46,7 @@ impl ModelConfig {
     /// # Errors
     /// [`Error::Usage`] if it is no JSON object or does not say how many layers, experts and choices there are.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = fs::read_to_string(path).map_err(Error::io("read", path))?;
+        let text = text_file::read(path)?;
         let refused = |what: String| {
             let message = format!("model configuration `{}` {what}", path.display());
             Error::usage(message, "give the config.json that stands beside the weights of the model")

@@ -29,6 +29,16 @@ pub fn open(source: &Source, options: &ImportOptions) -> Result<(&'static Format
     Ok((format, routes))
 }
 
+/// The files that the format passes over; files that the options name are none of them.
+pub fn passed_over<'a>(format: &Format, source: &'a Source, options: &ImportOptions) -> Vec<&'a Path> {
+    let read = (format.files)(source);
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    let named = [&options.model_config, &options.tokenizer, &options.tokens];
+    let named: Vec<_> = named.into_iter().flatten().map(|path| real(path)).collect();
+    let files = source.files.iter().map(std::path::PathBuf::as_path);
+    files.filter(|path| !read.contains(path) && !named.contains(&real(path))).collect()
+}
+
 fn names() -> String {
     FORMATS.iter().map(|format| format.name).collect::<Vec<_>>().join(", ")
 }

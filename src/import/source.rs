@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::text_file::unmarked;
 use crate::error::{Error, Result};
 
 /// Bytes of a file that decide what it is.
@@ -71,7 +72,7 @@ impl Source {
         let Some(first) = self.mostly("jsonl").into_iter().next() else { return Ok(false) };
         let bytes = Self::first_bytes(first)?;
         let text = String::from_utf8_lossy(&bytes);
-        let is_json = text.trim_start().starts_with(['{', '[']);
+        let is_json = unmarked(&text).trim_start().starts_with(['{', '[']);
         Ok(is_json && keys.iter().any(|key| text.contains(&format!("\"{key}\""))))
     }
 

@@ -14,10 +14,10 @@ use super::{
 use crate::{
     checkpoint::sha256_file,
     corpus::Tokenizer,
-    error::{Error, OptionName, Result, bullets, path_text},
+    error::{Error, OptionName, Result, bullets, path_text, plural},
     import::{
         CategoryFrom, CountTable, Gate, GateReport, Header, ImportOptions, Outcome, Prepared, PreparedSequence,
-        RouteReader, Routes, Source, check_counts, open,
+        RouteReader, Routes, Source, check_counts, open, passed_over,
     },
     run::{
         Identity, ImportRecord, Occupied, RecordedInput, RecordedSettings, RunDir, RunKind, RunRecord, TextOptions,
@@ -55,12 +55,23 @@ enum Recorded {
     Counts(CountTable),
 }
 
+impl Recorded {
+    fn header(&self) -> &Header {
+        match self {
+            Self::Tokens(reader) => reader.header(),
+            Self::Counts(table) => &table.header,
+        }
+    }
+}
+
 /// An import whose gate has been passed, ready to be written.
 pub(crate) struct ImportRun {
     options: ImportRunOptions,
     recorded: Recorded,
     /// What the gate said.
     pub(crate) gate: GateReport,
+    /// What a reader of the record should know.
+    remarks: Vec<String>,
     inputs: Vec<RecordedInput>,
     tokenizer: Option<Tokenizer>,
     clock: Instant,
@@ -92,7 +103,9 @@ impl ImportRun {
             protect_texts(out, &source.files)?;
             refuse_occupied(out, options.occupied)?;
         }
-        let (_, routes) = open(&source, &options.import)?;
+        let (format, routes) = open(&source, &options.import)?;
+        let others = passed_over(format, &source, &options.import);
+        let of_others = files_passed_over(&others, options.import.strict)?;
         let stage = RunningStage::begin(progress, Stage::Gate, None);
         let (gate, recorded) = match routes {
             Routes::Tokens(reader) => {
@@ -108,10 +121,13 @@ impl ImportRun {
             }
         };
         drop(stage);
+        refuse_too_many_experts(&gate)?;
         refuse_no_category(&options.import.category_from, &gate)?;
-        let inputs = source.files.iter().map(|path| recorded_input(path)).collect::<Result<_>>()?;
+        let is_read = |path: &&PathBuf| !others.contains(&path.as_path());
+        let inputs = source.files.iter().filter(is_read).map(|path| recorded_input(path)).collect::<Result<_>>()?;
         let tokenizer = options.import.tokenizer.as_deref().map(Tokenizer::at).transpose()?;
-        Ok(Self { options, recorded, gate, inputs, tokenizer, clock })
+        let remarks = recorded.header().remarks.iter().cloned().chain(of_others).collect();
+        Ok(Self { options, recorded, gate, remarks, inputs, tokenizer, clock })
     }
 
     /// Refuses a record of which a check failed, unless it is forced.
@@ -136,13 +152,15 @@ impl ImportRun {
 
     /// What a reader of the record should know.
     pub(crate) fn remarks(&self) -> &[String] {
-        &self.header().remarks
+        &self.remarks
     }
 
     /// How much the record holds, in words.
     pub(crate) fn size(&self) -> String {
         match &self.recorded {
-            Recorded::Tokens(_) => format!("{} sequences, {} positions", self.gate.sequences, self.gate.positions),
+            Recorded::Tokens(_) => {
+                format!("{}, {}", plural(self.gate.sequences, "sequence"), plural(self.gate.positions, "position"))
+            }
             Recorded::Counts(table) => import_counts::size(table),
         }
     }
@@ -202,10 +220,7 @@ impl ImportRun {
     }
 
     fn header(&self) -> &Header {
-        match &self.recorded {
-            Recorded::Tokens(reader) => reader.header(),
-            Recorded::Counts(table) => &table.header,
-        }
+        self.recorded.header()
     }
 
     fn label(&self) -> String {
@@ -237,7 +252,7 @@ impl ImportRun {
             sequences: self.gate.sequences,
             positions: self.gate.positions,
             positions_left_out: 0,
-            remarks: header.remarks.clone(),
+            remarks: self.remarks.clone(),
             forced: self.gate.checks.iter().any(|check| check.outcome == Outcome::Failed),
             checks: self.gate.checks.clone(),
         };
@@ -265,6 +280,45 @@ fn refuse_occupied(out: &Path, occupied: Occupied) -> Result<()> {
         Occupied::Resume => Ok(()),
         occupied => RunDir::check(out, occupied, &Identity::new(RunKind::Import)).map(|_| ()),
     }
+}
+
+/// The remark on files that the format does not read; with `strict` an error.
+fn files_passed_over(others: &[&Path], strict: bool) -> Result<Option<String>> {
+    let (few, shown) = (3, |path: &&Path| format!("`{}`", path.display()));
+    let names: Vec<String> = others.iter().take(few).map(shown).collect();
+    let what = match others.len() {
+        0 => return Ok(None),
+        1 => format!("1 file is none of the record and was not read: {}", names[0]),
+        count if count <= few => {
+            format!("{count} files are none of the record and were not read: {}", names.join(", "))
+        }
+        count => format!("{count} files are none of the record and were not read, such as {}", names.join(", ")),
+    };
+    if strict {
+        return Err(Error::corpus(what, "name the files of the record alone, or a folder that holds no others"));
+    }
+    Ok(Some(what))
+}
+
+/// The most experts of a layer, twice what any released model has. Statistics and charts keep numbers of pairs of experts, which of
+/// 65,536 experts would take hundreds of gigabytes.
+const MOST_EXPERTS: usize = 4096;
+
+/// Refuses a number of experts that cannot be studied, before anything of its size is made.
+fn refuse_too_many_experts(gate: &GateReport) -> Result<()> {
+    let most = gate.reading.experts.iter().copied().max().unwrap_or(0);
+    if most <= MOST_EXPERTS {
+        return Ok(());
+    }
+    let said =
+        gate.checks.iter().find(|check| check.check == "experts_exist").map(|check| format!(" ({})", check.says));
+    Err(Error::corpus(
+        format!(
+            "a layer of the record has {most} experts; expected at most {MOST_EXPERTS}{}",
+            said.unwrap_or_default()
+        ),
+        "correct `num_experts` of routing.json, or give the configuration of the model",
+    ))
 }
 
 /// Refuses a record in which nothing has a category although somebody said where it comes from.

@@ -17,6 +17,7 @@ use crate::{
         record::Routes,
         routes::{ChoiceOrder, Header, RecordedLayer, RouteReader, RouteSequence, Weights},
         source::Source,
+        text_file,
     },
     routing::LayerId,
 };
@@ -26,6 +27,7 @@ pub(super) const FORMAT: Format = Format {
     name: "esft",
     title: "deepseek-ai/ESFT, results/expert_scores",
     recognises: |source| Ok(source.files.iter().any(|path| layer_of(path).is_some())),
+    files: |source| source.files.iter().map(PathBuf::as_path).filter(|path| layer_of(path).is_some()).collect(),
     open,
 };
 
@@ -122,10 +124,7 @@ type Row = (Vec<u16>, Vec<f32>);
 
 impl<'a> Domain<'a> {
     fn open(header: &'a Header, name: &'a str, files: &'a BTreeMap<LayerId, PathBuf>) -> Result<Self> {
-        let lines = |path: &'a PathBuf| {
-            let file = File::open(path).map_err(Error::io("open", path))?;
-            Ok((path.as_path(), BufReader::new(file).lines()))
-        };
+        let lines = |path: &'a PathBuf| Ok((path.as_path(), text_file::open(path)?.lines()));
         Ok(Self { header, name, files: files.values().map(lines).collect::<Result<_>>()?, line: 0 })
     }
 

@@ -25,6 +25,7 @@ pub(super) const FORMAT: Format = Format {
         Some(path) => Ok(Source::first_bytes(path)?.starts_with(MAGIC)),
         None => Ok(false),
     },
+    files: |source| source.with_extension("gguf").collect(),
     open,
 };
 

@@ -27,6 +27,7 @@ pub(super) const FORMAT: Format = Format {
         Some((_, path)) => Ok(Source::first_bytes(path)?.windows(5).any(|part| part == b"\"tpe\"")),
         None => Ok(false),
     },
+    files: |source| ranks(source).map(|(_, path)| path).collect(),
     open,
 };
 

@@ -24,9 +24,10 @@ pub(super) const FORMAT: Format = Format {
     name: "openmoe-json",
     title: "XueFuzhao/OpenMoE, the hook of analysis/",
     recognises: |source| match files(source).next() {
-        Some(path) => Ok(Source::first_bytes(path)?.windows(13).any(|part| part == b"\"gate_output\"")),
+        Some(path) => is_of_the_hook(path),
         None => Ok(false),
     },
+    files: |source| files(source).filter(|path| is_of_the_hook(path).unwrap_or(true)).collect(),
     open,
 };
 
@@ -61,6 +62,10 @@ impl<'de> Deserialize<'de> for Flag {
     }
 }
 
+fn is_of_the_hook(path: &Path) -> Result<bool> {
+    Ok(Source::first_bytes(path)?.windows(13).any(|part| part == b"\"gate_output\""))
+}
+
 fn files(source: &Source) -> impl Iterator<Item = &Path> {
     source.with_extension("json").chain(source.with_extension("jsonl"))
 }
@@ -91,7 +96,7 @@ fn open(opened: &Opened<'_>) -> Result<Routes> {
     }
     let mut files: Vec<PathBuf> = Vec::new();
     for path in files_of(opened) {
-        if Source::first_bytes(path)?.windows(13).any(|part| part == b"\"gate_output\"") {
+        if is_of_the_hook(path)? {
             files.push(path.to_path_buf());
         }
     }

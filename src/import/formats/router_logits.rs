@@ -28,6 +28,7 @@ pub(super) const FORMAT: Format = Format {
         }
         None => Ok(false),
     },
+    files,
     open,
 };
 

@@ -26,6 +26,7 @@ pub(super) const FORMAT: Format = Format {
     name: "slime",
     title: "slime: saved rollouts, with routing replay",
     recognises: |source: &Source| torch_file::first_has(source, &[b"rollout_id", b"samples"]),
+    files: |source| source.mostly("pt"),
     open,
 };
 

@@ -1,7 +1,7 @@
 //! TensorRT-LLM, `EXPERT_STATISTIC_ITER_RANGE`: `meta_info.json`, and for each rank `rankR.safetensors` with an array
 //! `ITERATION_LAYER` of assignments for each iteration and layer.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, path::Path};
 
 use serde::Deserialize;
 
@@ -14,6 +14,7 @@ use crate::{
         record::Routes,
         routes::{Header, RecordedLayer},
         source::Source,
+        text_file,
     },
     routing::{ExpertId, LayerId},
 };
@@ -23,6 +24,7 @@ pub(super) const FORMAT: Format = Format {
     name: "trtllm",
     title: "TensorRT-LLM, ExpertStatistic",
     recognises: |source| Ok(source.named(META).is_some() && ranks(source).next().is_some()),
+    files,
     open,
 };
 
@@ -46,11 +48,19 @@ fn ranks(source: &Source) -> impl Iterator<Item = &Path> {
     source.with_extension("safetensors").filter(is_rank)
 }
 
+fn files(source: &Source) -> Vec<&Path> {
+    let is_number = |path: &&Path| {
+        let stem = path.file_stem().map(std::ffi::OsStr::to_string_lossy);
+        stem.is_some_and(|stem| stem.starts_with("rank") && stem.ends_with("_numtokens"))
+    };
+    source.named(META).into_iter().chain(ranks(source)).chain(source.with_extension("json").filter(is_number)).collect()
+}
+
 fn open(opened: &Opened<'_>) -> Result<Routes> {
     let hint = "name the folder that EXPERT_STATISTIC_PATH named";
     let path =
         opened.source.named(META).ok_or_else(|| Error::usage(format!("there is no {META} among the files"), hint))?;
-    let text = fs::read_to_string(path).map_err(Error::io("read", path))?;
+    let text = text_file::read(path)?;
     let refused = |what: String| Error::corpus(format!("`{}` {what}", path.display()), hint);
     let meta: Meta = serde_json::from_str(&text).map_err(|error| refused(format!("cannot be read: {error}")))?;
     if meta.num_experts == 0 || meta.num_experts_per_token == 0 || meta.num_experts_per_token > meta.num_experts {

@@ -12,6 +12,7 @@ pub(super) const FORMAT: Format = Format {
     name: "vllm",
     title: "vLLM, TensorRT-LLM, lmdeploy: responses with routed_experts, one a line",
     recognises,
+    files: |source| source.mostly("jsonl"),
     open: |opened| responses::open(opened, FORMAT.name),
 };
 

@@ -30,6 +30,7 @@ use crate::{
         options::ImportOptions,
         record::Routes,
         routes::{ABSENT, ChoiceOrder, Header, RouteReader, RouteSequence, Weights},
+        source::Source,
         token_file,
     },
     routing::ExpertId,
@@ -40,6 +41,7 @@ pub(super) const FORMAT: Format = Format {
     name: "megatron",
     title: "Megatron: router_trace_rank*.jsonl",
     recognises: |source| source.first_line_has(&["top_indices"]),
+    files,
     open,
 };
 
@@ -70,6 +72,15 @@ struct TraceFile {
 struct Layout {
     micro_batch: Option<usize>,
     sequence_length: Option<usize>,
+}
+
+/// The lines, and the logits that they name.
+fn files(source: &Source) -> Vec<&Path> {
+    let is_logits =
+        |path: &&Path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("logits_rank"));
+    let lines = source.mostly("jsonl");
+    let logits: Vec<&Path> = source.with_extension("bin").filter(is_logits).collect();
+    if lines.len() == source.files.len() { lines } else { lines.into_iter().chain(logits).collect() }
 }
 
 fn open(opened: &Opened<'_>) -> Result<Routes> {

@@ -8,7 +8,10 @@ use std::{
 };
 
 use super::line::Line;
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    import::text_file,
+};
 
 /// The layers of one micro-batch in one step, in the order of their lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +43,7 @@ impl<'a, F: FnMut(usize, String) -> Result<()>> Passes<'a, F> {
     /// # Errors
     /// [`Error::Io`].
     pub(super) fn open(path: &'a Path, skipped: Option<&'a HashSet<usize>>, unusable: F) -> Result<Self> {
-        let file = BufReader::new(File::open(path).map_err(Error::io("open", path))?);
+        let file = text_file::open(path)?;
         Ok(Self { path, lines: (1..).zip(file.lines()), skipped, unusable, next: None, others: 0 })
     }
 

@@ -188,7 +188,9 @@ impl Scan {
                 self.passes * self.written.len() as u64
             ));
         }
-        let written = |layer: &LayerId| self.written.contains_key(&(layer + numbering.base));
+        let written = |layer: &LayerId| {
+            layer.checked_add(numbering.base).is_some_and(|number| self.written.contains_key(&number))
+        };
         let never = model.map_or(0, |model| model.moe_layers.iter().filter(|layer| !written(layer)).count());
         if never > 0 {
             remarks.push(format!("{never} layers that route by the configuration of the model have no line at all"));

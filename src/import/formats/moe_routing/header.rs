@@ -1,12 +1,15 @@
 //! `routing.json`.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, path::Path};
 
 use serde::Deserialize;
 
 use crate::{
     error::{Error, Result},
-    import::routes::{ABSENT, ChoiceOrder, Header, RecordedLayer, Weights},
+    import::{
+        routes::{ABSENT, ChoiceOrder, Header, RecordedLayer, Weights},
+        text_file,
+    },
     routing::{CapacityPolicy, CapacityRule, ExpertId, LayerId},
 };
 
@@ -87,7 +90,7 @@ impl RoutingJson {
     /// # Errors
     /// [`Error::Corpus`] if it is another format or version, or says what cannot be.
     pub(super) fn read(path: &Path) -> Result<Self> {
-        let text = fs::read_to_string(path).map_err(Error::io("read", path))?;
+        let text = text_file::read(path)?;
         let refused = |what: String| {
             Error::corpus(format!("`{}` {what}", path.display()), "docs/import.md describes the keys of routing.json")
         };

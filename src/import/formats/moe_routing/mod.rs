@@ -31,6 +31,7 @@ pub(super) const FORMAT: Format = Format {
     name: NAME,
     title: "the interchange of this tool, as its recorders write it",
     recognises: |source| Ok(source.named(FILE).is_some() || !carriers(source)?.is_empty()),
+    files,
     open,
 };
 
@@ -51,6 +52,16 @@ impl Carrier<'_> {
         };
         format!("`{}`", path.display())
     }
+}
+
+/// The routes or counts, and what says something about them.
+fn files(source: &Source) -> Vec<&Path> {
+    let about = [FILE, sequences::FILE].into_iter().filter_map(|name| source.named(name));
+    let routes = carriers(source).unwrap_or_default().into_iter().flat_map(|carrier| match carrier {
+        Carrier::Rows(paths) | Carrier::Arrays(paths) | Carrier::Lines(paths) => paths,
+        Carrier::Counts(path) => vec![path],
+    });
+    about.chain(routes).collect()
 }
 
 fn open(opened: &Opened<'_>) -> Result<Routes> {

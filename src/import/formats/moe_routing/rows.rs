@@ -262,6 +262,9 @@ fn of_all_experts(array: &dyn Array, header: &Header, width: &mut usize) -> Resu
 fn booleans(array: &dyn Array, into: &mut Vec<bool>) -> Result<(), String> {
     let array: &BooleanArray =
         array.as_any().downcast_ref().ok_or_else(|| format!("holds {:?}; expected true or false", array.dtype()))?;
+    if array.null_count() > 0 {
+        return Err("has a null where true or false is needed".to_owned());
+    }
     into.extend(array.values_iter());
     Ok(())
 }

@@ -1,10 +1,6 @@
 //! `sequences.jsonl`: what the sequences of a record are called.
 
-use std::{
-    collections::HashMap,
-    fs::File,
-    io::{BufRead, BufReader},
-};
+use std::{collections::HashMap, io::BufRead};
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -12,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::{
     corpus::{Role, Span},
     error::{Error, Result},
-    import::{routes::RouteSequence, source::Source},
+    import::{routes::RouteSequence, source::Source, text_file},
 };
 
 /// The file.
@@ -110,7 +106,7 @@ pub(super) fn none_beyond<'a>(
 pub(super) fn read(source: &Source) -> Result<HashMap<u32, Named>> {
     let mut names = HashMap::new();
     let Some(path) = source.named(FILE) else { return Ok(names) };
-    let file = BufReader::new(File::open(path).map_err(Error::io("open", path))?);
+    let file = text_file::open(path)?;
     for (number, line) in (1..).zip(file.lines()) {
         let line = line.map_err(Error::io("read", path))?;
         if line.trim().is_empty() {

@@ -83,7 +83,7 @@ pub(super) fn read(opened: &Opened<'_>) -> Result<CountTable> {
         }
     }
     if is_by_token {
-        remarks.push("the counts of an expert are added up over all token ids".to_owned());
+        remarks.push("the counts of an expert are added up over all token ids: which ids it took is in the file, and not in what follows".to_owned());
     }
     let mut table = builder.finish();
     table.header.remarks.extend(remarks);

@@ -4,6 +4,8 @@
 mod counts;
 mod lines;
 
+use std::path::Path;
+
 use crate::{
     error::Result,
     import::{
@@ -18,6 +20,7 @@ pub(super) const FORMAT: Format = Format {
     name: lines::NAME,
     title: "allenai/OLMoE: lines of run_moe_analysis.py, pickled counts of run_routing_analysis.py",
     recognises,
+    files,
     open,
 };
 
@@ -31,7 +34,13 @@ fn recognises(source: &Source) -> Result<bool> {
     let Some(first) = source.with_extension("jsonl").next() else { return Ok(false) };
     let text = Source::beginning(first, BEFORE_ROUTES)?;
     let key = b"\"exp_ids\"";
-    Ok(text.starts_with(b"{") && text.windows(key.len()).any(|part| part == key))
+    Ok(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text).starts_with(b"{")
+        && text.windows(key.len()).any(|part| part == key))
+}
+
+fn files(source: &Source) -> Vec<&Path> {
+    let pickles: Vec<&Path> = source.with_extension("pkl").collect();
+    if pickles.is_empty() { source.mostly("jsonl") } else { pickles }
 }
 
 fn open(opened: &Opened<'_>) -> Result<Routes> {

@@ -6,8 +6,7 @@ mod payload;
 
 use std::{
     collections::HashSet,
-    fs::File,
-    io::{BufRead, BufReader},
+    io::BufRead,
     path::{Path, PathBuf},
 };
 
@@ -24,6 +23,7 @@ use crate::{
         model_config::ModelConfig,
         record::Routes,
         routes::{Header, RouteReader, RouteSequence},
+        text_file,
     },
 };
 
@@ -121,7 +121,7 @@ fn objects(text: &str) -> std::result::Result<Vec<Map<String, Value>>, String> {
 
 /// The lines of a file that hold something, with their numbers from 1.
 fn lines(path: &Path) -> Result<impl Iterator<Item = Result<(usize, String)>> + use<'_>> {
-    let file = BufReader::new(File::open(path).map_err(Error::io("open", path))?);
+    let file = text_file::open(path)?;
     let lines = (1..).zip(file.lines()).map(move |(number, line)| Ok((number, line.map_err(Error::io("read", path))?)));
     Ok(lines.filter(|line| !matches!(line, Ok((_, text)) if text.trim().is_empty())))
 }

@@ -5,6 +5,8 @@ mod per_token;
 mod rebuild;
 mod records;
 
+use std::path::Path;
+
 use super::responses;
 use crate::{
     error::Result,
@@ -21,6 +23,7 @@ pub(super) const FORMAT: Format = Format {
     name: records::NAME,
     title: "SGLang: responses with routed_experts, one a line; files of the expert distribution recorder",
     recognises,
+    files,
     open,
 };
 
@@ -29,6 +32,11 @@ const KEYS: [&[u8]; 2] = [b"forward_pass_id", b"logical_count"];
 
 fn recognises(source: &Source) -> Result<bool> {
     Ok(torch_file::first_has(source, &KEYS)? || source.first_line_has(&["meta_info", "sglext", "output_ids"])?)
+}
+
+fn files(source: &Source) -> Vec<&Path> {
+    let is_torch = torch_file::first_has(source, &[]).unwrap_or(false);
+    source.mostly(if is_torch { "pt" } else { "jsonl" })
 }
 
 fn open(opened: &Opened<'_>) -> Result<Routes> {
