@@ -9,7 +9,7 @@ use super::{
     reused_runs::whole,
 };
 use crate::{
-    error::{Error, OptionName, Result, bullets},
+    error::{Error, OptionName, Result, bullets, plural},
     routing::Block,
     run::{Identity, RunDir, RunKind, RunRecord},
     trace::{LayerTrace, RoutingTrace},
@@ -123,6 +123,13 @@ impl<'a> FinishedRoutes<'a> {
         Ok(Self { label: &spec.label, record, trace, lengths, documents })
     }
 
+    /// How many positions its import left out, if any.
+    fn gaps(&self) -> Option<String> {
+        let left_out = self.record.identity.import.as_ref()?.positions_left_out;
+        let what = || plural(left_out, "position");
+        (left_out > 0).then(|| format!("the import `{}` left out {} without a whole route", self.label, what()))
+    }
+
     fn has_ids(&self) -> bool {
         self.trace.provides().has(Block::TokenIds)
     }
@@ -159,9 +166,20 @@ fn check_same_tokens(runs: &[FinishedRoutes<'_>]) -> Result<()> {
     if problems.is_empty() {
         return Ok(());
     }
+    let hint =
+        "drift compares every token with itself: record the same sequences with every checkpoint, in the same order";
+    let gaps: Vec<String> = runs.iter().filter_map(FinishedRoutes::gaps).collect();
+    let of_gaps = if gaps.is_empty() {
+        String::new()
+    } else {
+        format!(
+            "; {} (its checks grid_complete and experts_exist say why): leave these sequences out of every record",
+            gaps.join(", ")
+        )
+    };
     Err(Error::usage(
         format!("the runs are not of the same tokens in layers of the same kind:{}", bullets(&problems)),
-        "drift compares every token with itself: record the same sequences with every checkpoint, in the same order",
+        format!("{hint}{of_gaps}"),
     ))
 }
 
@@ -189,17 +207,34 @@ fn sizes_differ(first: &FinishedRoutes<'_>, other: &FinishedRoutes<'_>) -> Optio
 /// The first difference in positions and token ids, read segment by segment. Every layer of a trace has the same rows.
 fn rows_differ(first: &FinishedRoutes<'_>, other: &FinishedRoutes<'_>) -> Result<Option<String>> {
     let segments = [first, other].map(|run| run.trace.segments());
-    if segments[0] != segments[1] {
-        return Ok(Some(format!("traces of {} and {} parts a layer", segments[0], segments[1])));
-    }
     let Some(&layer) = first.trace.moe_layers().first() else { return Ok(None) };
-    for segment in 0..segments[0] {
+    for segment in 0..segments[0].min(segments[1]) {
         let (one, two) = (first.trace.segment(layer, segment)?, other.trace.segment(layer, segment)?);
-        if let Some(what) = row_differs(&one, &two) {
+        let missing = missing_row(&one, &two).map(|(is_first, (sequence, position))| {
+            let label = if is_first { first.label } else { other.label };
+            let name = first.documents.get(sequence as usize).cloned().flatten();
+            let document = name.map_or_else(String::new, |name| format!(", of document `{name}`,"));
+            format!("position {position} of sequence {sequence}{document} is missing in `{label}`")
+        });
+        if let Some(what) = missing.or_else(|| row_differs(&one, &two)) {
             return Ok(Some(what));
         }
     }
-    Ok(None)
+    let differ = segments[0] != segments[1];
+    Ok(differ.then(|| format!("traces of {} and {} parts a layer", segments[0], segments[1])))
+}
+
+/// The first sequence and position that one of the traces lacks, and whether it is the first trace.
+fn missing_row(one: &LayerTrace, two: &LayerTrace) -> Option<(bool, (u32, u32))> {
+    let row = |of: &LayerTrace, at: usize| Some((*of.sequence.get(at)?, *of.position.get(at)?));
+    let at = (0..one.len().max(two.len())).find(|at| row(one, *at) != row(two, *at))?;
+    match (row(one, at), row(two, at)) {
+        (Some(one), Some(two)) => Some((two < one, one.min(two))),
+        // What is behind the end of the shorter part may stand in its next one, unless its last sequence is the same.
+        (Some(longer), None) => (two.sequence.last() == Some(&longer.0)).then_some((false, longer)),
+        (None, Some(longer)) => (one.sequence.last() == Some(&longer.0)).then_some((true, longer)),
+        (None, None) => None,
+    }
 }
 
 /// Token ids are compared where both have them: the column is empty in a trace without.
@@ -207,16 +242,8 @@ fn row_differs(one: &LayerTrace, two: &LayerTrace) -> Option<String> {
     if one.len() != two.len() {
         return Some(format!("a part of the trace holds {} and {} tokens", one.len(), two.len()));
     }
-    let row = |row: usize| (one.sequence[row], one.position[row]);
-    let place = |other: usize| (two.sequence[other], two.position[other]);
-    if let Some(at) = (0..one.len()).find(|at| row(*at) != place(*at)) {
-        let ((sequence, position), (other, beside)) = (row(at), place(at));
-        return Some(format!(
-            "position {position} of sequence {sequence} stands where position {beside} of sequence {other} does"
-        ));
-    }
     let at = one.token_id.iter().zip(&two.token_id).position(|(one, two)| one != two)?;
-    let (sequence, position) = row(at);
+    let (sequence, position) = (one.sequence[at], one.position[at]);
     let (id, other) = (one.token_id[at], two.token_id[at]);
     Some(format!("position {position} of sequence {sequence} has the token id {id} and {other}"))
 }
@@ -245,5 +272,30 @@ fn warn_without_ids(runs: &[FinishedRoutes<'_>], progress: &dyn Progress) {
             "no token ids in {}: that the tokens are the same follows from nothing but the lengths of the sequences",
             lacking.join(", ")
         ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_row_that_a_trace_lacks_is_found() {
+        let trace = |rows: &[(u32, u32)]| LayerTrace {
+            sequence: rows.iter().map(|row| row.0).collect(),
+            position: rows.iter().map(|row| row.1).collect(),
+            ..LayerTrace::default()
+        };
+        let whole = trace(&[(0, 0), (0, 1), (1, 0), (1, 1)]);
+        assert_eq!(missing_row(&whole, &whole), None);
+        for (gap, lacking) in [
+            (trace(&[(0, 0), (1, 0), (1, 1)]), (0, 1)),
+            (trace(&[(0, 1), (1, 0), (1, 1)]), (0, 0)),
+            (trace(&[(0, 0), (0, 1), (1, 0)]), (1, 1)),
+        ] {
+            assert_eq!(missing_row(&whole, &gap), Some((false, lacking)));
+            assert_eq!(missing_row(&gap, &whole), Some((true, lacking)));
+        }
+        assert_eq!(missing_row(&whole, &trace(&[(0, 0), (0, 1)])), None, "sequence 1 may stand in the next part");
     }
 }
