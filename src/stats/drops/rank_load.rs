@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use super::{
     burstiness::Drops,
+    reason::with_reason,
     replay::Partition,
     study::{DropStudy, Routed},
 };
@@ -88,9 +89,11 @@ impl<'a> RankLoad<'a> {
         if counted == 0 {
             return finding.withheld("no assignment to count");
         }
-        finding
+        let finding = finding
             .measured(most_over_mean(load.into_iter()), interval, counted, documents as u64)
-            .against(1.0, BaselineKind::Uniform)
+            .against(1.0, BaselineKind::Uniform);
+        // Loads do not come of queues: documents are independent here whatever the routing groups are.
+        with_reason(study, finding, documents, true)
     }
 
     /// Batch by batch.

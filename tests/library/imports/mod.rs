@@ -9,3 +9,4 @@ mod esft;
 mod flame;
 mod good_files;
 mod olmoe;
+mod rows;

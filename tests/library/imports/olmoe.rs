@@ -44,7 +44,7 @@ fn pickled_counts_are_read_by_domain() {
     let (by_token, same) = imported(&fixture("imports/olmoe/eid2token"), &folder.path().join("by-token"));
     assert_eq!(same, tables);
     let remarks = |record: RunRecord| record.identity.import.unwrap().remarks;
-    expect!["the counts of an expert are added up over all token ids"].assert_eq(&remarks(by_token).join("\n"));
+    expect!["the counts of an expert are added up over all token ids: which ids it took is in the file, and not in what follows"].assert_eq(&remarks(by_token).join("\n"));
     let both = folder.path().join("both");
     for kind in ["eid2token", "expert_counts", "expert_counts_top1"] {
         fs::create_dir_all(both.join(kind)).unwrap();
