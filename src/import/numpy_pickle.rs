@@ -35,8 +35,8 @@ pub(super) fn read(pickle: &Pickle, value: Index) -> Result<NumberArray, String>
     if is_fortran {
         return Err("is stored in Fortran order; save numpy.ascontiguousarray of it".to_owned());
     }
-    let sizes = pickle.items(shape).unwrap_or_default();
-    let shape: Option<Vec<usize>> = sizes.iter().map(|size| pickle.count(*size)).collect();
+    let sizes = pickle.items(shape);
+    let shape: Option<Vec<usize>> = sizes.and_then(|sizes| sizes.iter().map(|size| pickle.count(*size)).collect());
     let bytes = raw(pickle, bytes).ok_or("is an array whose numbers are no bytes")?;
     NumberArray::new(shape.ok_or("is an array with a shape that is none")?, number_type(pickle, kind)?, bytes)
 }
@@ -116,6 +116,19 @@ mod tests {
             let array = array(bytes).unwrap();
             assert_eq!((array.shape(), array.whole::<u16>()), (&[2, 1, 1][..], Ok(vec![1, 200])));
         }
+    }
+
+    #[test]
+    fn a_shape_that_is_no_tuple_is_not_taken_for_that_of_a_single_number() {
+        let replaced = |bytes: &[u8], from: &[u8], to: &[u8]| {
+            let at = bytes.windows(from.len()).position(|part| part == from).unwrap();
+            [&bytes[..at], to, &bytes[at + from.len()..]].concat()
+        };
+        let one = replaced(ARRAYS[2], b"C\x08\x01\0\0\0\xc8\0\0\0", b"C\x04\x01\0\0\0");
+        let shape = &b"K\x02K\x01K\x01\x87"[..];
+        assert_eq!(array(&replaced(&one, shape, b")")).unwrap().shape(), &[] as &[usize]);
+        let error = array(&replaced(&one, shape, b"K\x02")).unwrap_err();
+        assert_eq!(error, "is an array with a shape that is none");
     }
 
     #[test]

@@ -31,6 +31,9 @@ pub(super) const FORMAT: Format = Format {
     name: "flame",
     title: "CMU-FLAME/FLAME-MoE-Traces: samples and the actives of one checkpoint",
     recognises: |source| Ok(source.files.iter().any(|path| number_of(path).is_some())),
+    files: |source| {
+        source.files.iter().map(PathBuf::as_path).filter(|path| number_of(path).is_some() || is_sample(path)).collect()
+    },
     open,
 };
 
@@ -204,7 +207,9 @@ struct Blocks<'a> {
 impl Blocks<'_> {
     fn block(&mut self) -> Result<Vec<RouteSequence>> {
         let (batch, top_k) = (self.of.micro_batch, self.of.header.layers[0].top_k);
-        let rows = batch * self.of.length;
+        // No more than there are: a length beyond the end of the record is that of one sequence.
+        let all = self.of.layers.first().map_or(0, ParquetColumns::rows);
+        let rows = batch.saturating_mul(self.of.length).min(all);
         let ids = self.ids.as_mut().map(|ids| ids.take(rows)).transpose()?;
         let mut layers = Vec::with_capacity(self.layers.len());
         for layer in &mut self.layers {
@@ -213,6 +218,16 @@ impl Blocks<'_> {
         let rows = layers.first().map_or(0, |(experts, _)| experts.len() / top_k);
         if rows == 0 {
             return Ok(Vec::new());
+        }
+        let fits = |(experts, shares): &(Vec<ExpertId>, Vec<f32>)| [experts.len(), shares.len()] == [rows * top_k; 2];
+        if !layers.iter().all(fits) || ids.as_ref().is_some_and(|ids| ids.len() != rows) {
+            return Err(Error::corpus(
+                format!(
+                    "from row {} on the files hold other numbers of rows than they say",
+                    self.next * self.of.length
+                ),
+                "a file may be damaged: fetch it again",
+            ));
         }
         let length = rows / batch;
         let mut sequences = Vec::with_capacity(batch);

@@ -57,7 +57,6 @@ pub(super) fn collect(model: &ModelConfig, files: &[TorchFile]) -> Result<(Count
         };
         join(&mut counts, found, file, &mut remarks)?;
     }
-    remarks.extend(multiples(&counts));
     Ok((counts, remarks))
 }
 
@@ -138,8 +137,11 @@ fn add(
     (step, layer, expert): (u64, usize, ExpertId),
     count: u64,
 ) -> std::result::Result<(), String> {
-    if count == 0 || expert == ABSENT {
+    if count == 0 {
         return Ok(());
+    }
+    if expert == ABSENT {
+        return Err(format!("counts {count} choices in layer {layer} at a place that the map leads to no expert"));
     }
     let layer = layer as LayerId;
     if !model.moe_layers.contains(&layer) {
@@ -172,17 +174,20 @@ fn join(counts: &mut Counts, found: Counts, file: &TorchFile, remarks: &mut Vec<
     Ok(())
 }
 
-/// What every count is a multiple of: tensor parallelism without parallel attention counts each token once for each rank.
-fn multiples(counts: &Counts) -> Option<String> {
-    let common = counts.values().fold(0, |common, count| common_divisor(common, *count));
-    (common > 1).then(|| {
-        format!(
-            "every count is a multiple of {common}: the ranks of tensor parallelism may each have counted the same tokens; shares \
-             are not changed by it, numbers of tokens are"
-        )
-    })
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn common_divisor(a: u64, b: u64) -> u64 {
-    if b == 0 { a } else { common_divisor(b, a % b) }
+    #[test]
+    fn a_count_at_a_place_without_an_expert_is_refused() {
+        let model = ModelConfig { layers: 2, num_experts: 8, top_k: 2, moe_layers: vec![1] };
+        let mut counts = Counts::new();
+        let mut added = |key, count| add(&mut counts, &model, key, count);
+        assert_eq!(added((0, 1, ABSENT), 0), Ok(()));
+        assert_eq!(added((0, 1, 3), 5), Ok(()));
+        let refused = [(0, 1, ABSENT), (0, 0, 3), (0, 1, 8)].map(|key| added(key, 5).unwrap_err());
+        assert_eq!(refused[0], "counts 5 choices in layer 1 at a place that the map leads to no expert");
+        assert!(refused[1].contains("layer 0, which does not route") && refused[2].contains("expert 8"), "{refused:?}");
+        assert_eq!(counts.into_values().collect::<Vec<_>>(), [5]);
+    }
 }

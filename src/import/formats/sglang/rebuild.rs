@@ -133,7 +133,12 @@ impl Rebuilding {
     }
 
     fn append_all(&mut self, sequence: u32, pass: &Pass, rows: std::ops::Range<usize>) -> u32 {
+        let next = pass.positions[rows.end - 1].saturating_add(1);
         rows.for_each(|row| self.append(sequence, pass, row));
+        // Once for all rows: a recording of prefills alone has as many open requests as sequences.
+        if let Some(open) = self.open.iter_mut().rev().find(|open| open.of == Of::Sequence(sequence)) {
+            open.next = next;
+        }
         sequence
     }
 
@@ -143,9 +148,6 @@ impl Rebuilding {
         of.token_ids.push(pass.token_ids[row]);
         if let Some(owner) = self.owners.last_mut().and_then(|owners| owners.get_mut(row)) {
             *owner = Some(sequence);
-        }
-        for open in self.open.iter_mut().filter(|open| open.of == Of::Sequence(sequence)) {
-            open.next = pass.positions[row].saturating_add(1);
         }
     }
 
