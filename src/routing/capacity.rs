@@ -57,27 +57,6 @@ impl fmt::Display for CapacityRule {
     }
 }
 
-/// What a record of another engine says about drops.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct RecordedDrops {
-    /// Assignments that it says were dropped; null where it does not say what was dropped.
-    #[serde(default)]
-    pub dropped: Option<u64>,
-    /// Assignments that it holds, in all layers together.
-    pub assignments: u64,
-    /// How capacity was set; null where it does not say it.
-    #[serde(default)]
-    pub capacity: Option<super::CapacityPolicy>,
-}
-
-impl RecordedDrops {
-    /// The share of the assignments that were dropped, if the record says what was.
-    pub fn share(&self) -> Option<f64> {
-        self.dropped.map(|dropped| dropped as f64 / self.assignments.max(1) as f64)
-    }
-}
-
 /// Everything besides the logits that decides how logits become assignments.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct RouterSettings {

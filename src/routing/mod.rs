@@ -14,12 +14,12 @@ mod shape;
 mod softmax;
 
 pub use assign::{entropy, queue_slots, route, route_by};
-pub use capacity::{CapacityRule, RecordedDrops, RouterSettings};
+pub use capacity::{CapacityRule, RouterSettings};
 pub use group::GroupRule;
 pub use provides::{Block, Provides, RecordedBlocks, TRACE_SCHEMA};
 pub use router_rule::{CombineRule, ExpertGroups, GroupScore, RouterRule, RouterScore};
 pub use run_kind::RunKind;
-pub use shape::{CapacityPolicy, LayerShape, RoutingShape};
+pub use shape::{CapacityPolicy, LayerShape, RecordedDrops, RoutingShape};
 pub use softmax::softmax;
 
 use std::ops::Range;

@@ -20,6 +20,27 @@ impl CapacityPolicy {
     pub const UNLIMITED: Self = Self { rule: CapacityRule::Unlimited, factor: 1.0, minimum: 0 };
 }
 
+/// What a record of another engine says about drops.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct RecordedDrops {
+    /// Assignments that it says were dropped; null where it does not say what was dropped.
+    #[serde(default)]
+    pub dropped: Option<u64>,
+    /// Assignments that it holds, in all layers together.
+    pub assignments: u64,
+    /// How capacity was set; null where it does not say it.
+    #[serde(default)]
+    pub capacity: Option<CapacityPolicy>,
+}
+
+impl RecordedDrops {
+    /// The share of the assignments that were dropped, if the record says what was.
+    pub fn share(&self) -> Option<f64> {
+        self.dropped.map(|dropped| dropped as f64 / self.assignments.max(1) as f64)
+    }
+}
+
 /// The shape of one routed layer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LayerShape {

@@ -63,8 +63,8 @@ pub use drift::{
     DriftLayer, DriftPoint, DriftSettings, DriftSource, Matching, drift_statistics, match_experts, overlap_chance,
 };
 pub use drops::{
-    AskedCapacity, DropLayer, DropSettings, DropStudy, OwnCapacity, drop_difference, drop_statistics, drop_trend,
-    exact_replay, is_of_every_model,
+    AskedCapacity, DropLayer, DropSettings, DropStudy, OwnCapacity, drop_difference, drop_statistics, drop_study,
+    drop_trend, exact_replay, is_of_every_model,
 };
 pub(crate) use few_of_many::{LAYERS_EACH, evenly_spread};
 pub use finding::Finding;

@@ -325,7 +325,7 @@ fn the_folder_is_looked_at_first_and_a_check_tells_the_remarks() {
           passed  layers_recorded: all 3 layers hold routes that differ from token to token
           passed  layers_differ: no layer is a copy of the one before
           passed  grid_complete: all 3 positions have a route in every layer
-          passed  rows_of_tokens: 1 of 1 sequence with a row for each token but the last, which was sampled and went through no layer
+          passed  rows_of_tokens: 1 of 1 sequence has a row for each token but the last, which was sampled and went through no layer
           passed  rows_fresh: 0 of 2 rows are like the one before in all layers
           warned  choice_order: the record does not keep the order of the choices: numbers about first choices are withheld
           remark  2 lines were left out, such as `fixtures/imports/vllm/responses.jsonl`, line 1 has routes of 4 layers with 2 choices; expected 3 with 2, as in the first response

@@ -28,6 +28,11 @@ impl RowsOfTokens {
     }
 }
 
+/// The verb of so many.
+fn have(count: u64) -> &'static str {
+    if count == 1 { "has" } else { "have" }
+}
+
 impl Check for RowsOfTokens {
     fn see(&mut self, header: &Header, sequence: &RouteSequence) {
         let Some(tokens) = sequence.tokens else { return };
@@ -51,19 +56,24 @@ impl Check for RowsOfTokens {
             result(Outcome::NotApplicable, "the record does not say how many tokens a sequence has".to_owned())
         } else if self.wrong > 0 {
             let says = format!(
-                "{} of {} without a row for each token or for all but the last, such as: {}",
+                "{} of {} {} neither a row for each token nor for all but the last, such as: {}",
                 self.wrong,
                 plural(self.known, "sequence"),
+                have(self.wrong),
                 self.example
             );
             result(Outcome::Failed, says)
         } else if self.without_last == 0 {
-            result(Outcome::Passed, format!("{} with a row for each token", plural(self.known, "sequence")))
+            result(
+                Outcome::Passed,
+                format!("{} {} a row for each token", plural(self.known, "sequence"), have(self.known)),
+            )
         } else {
             let says = format!(
-                "{} of {} with a row for each token but the last, which was sampled and went through no layer",
+                "{} of {} {} a row for each token but the last, which was sampled and went through no layer",
                 self.without_last,
-                plural(self.known, "sequence")
+                plural(self.known, "sequence"),
+                have(self.without_last)
             );
             result(Outcome::Passed, says)
         };

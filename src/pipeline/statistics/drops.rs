@@ -10,8 +10,8 @@ use crate::{
     routing::{CapacityPolicy, LayerId, LayerShape, RecordedDrops, RouterSettings},
     run::{RunDir, RunRecord, recorded_checkpoints},
     stats::{
-        AskedCapacity, DropLayer, DropSettings, DropStudy, StatisticTable, TableBuilders, append, drop_difference,
-        drop_statistics, exact_replay, is_of_every_model,
+        AskedCapacity, DropLayer, DropSettings, StatisticTable, TableBuilders, append, drop_difference,
+        drop_statistics, drop_study, exact_replay, is_of_every_model,
     },
     trace::{GroupTable, LayerTrace, RoutingTrace, SequenceTable, SpanTable},
 };
@@ -120,13 +120,13 @@ fn of_layer(
     let first = &checkpoints[0];
     let recorded = first.layer(layer)?;
     at("counting");
-    let logged = DropStudy::new(&recorded.as_drop_layer(), settings)?;
+    let logged = drop_study(&recorded.as_drop_layer(), settings)?;
     let mut tables = drop_statistics(&logged, at)?;
     for other in &checkpoints[1..] {
         progress.check()?;
         let recorded = other.layer(layer)?;
         at("counting");
-        let model = DropStudy::new(&recorded.as_drop_layer(), settings)?;
+        let model = drop_study(&recorded.as_drop_layer(), settings)?;
         tables.extend(of_checkpoint(drop_statistics(&model, at)?, &other.label));
         at("difference");
         tables.push(drop_difference(&model, &logged, (&other.label, &first.label))?);
@@ -135,7 +135,7 @@ fn of_layer(
         progress.check()?;
         at("exact replay");
         let recorded = replay.layer(layer)?;
-        let rerun = DropStudy::new(&recorded.as_drop_layer(), settings)?;
+        let rerun = drop_study(&recorded.as_drop_layer(), settings)?;
         tables.push(exact_replay(&rerun, &logged)?);
     }
     Ok(tables)

@@ -37,6 +37,16 @@ use super::{
 };
 use crate::{error::Result, routing::RunKind, trace::Block};
 
+/// A layer, ready for counting. The queues of recorded drops are known only where groups and capacities give the same drops.
+///
+/// # Errors
+/// As [`DropStudy::new`].
+pub fn drop_study<'a>(layer: &DropLayer<'a>, settings: &DropSettings) -> Result<DropStudy<'a>> {
+    let study = DropStudy::new(layer, settings)?;
+    let is_recorded = settings.recorded_drops && layer.trace.provides.has(Block::Drops);
+    Ok(if is_recorded && replay::verify(&study).is_err() { study.without_queues() } else { study })
+}
+
 /// Whether a table is given of every model that is compared: the ratios and the trend. Causes and replays are those of the
 /// first model.
 pub fn is_of_every_model(table: &str) -> bool {

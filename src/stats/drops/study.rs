@@ -4,7 +4,7 @@ use std::{borrow::Cow, ops::Range};
 
 use rayon::prelude::*;
 
-use super::{layer::DropLayer, replay::verify, settings::DropSettings};
+use super::{layer::DropLayer, settings::DropSettings};
 use crate::{
     error::{Error, Result},
     routing::{ExpertId, View, queue_slots},
@@ -133,7 +133,7 @@ impl<'a> DropStudy<'a> {
             requeued(&groups, trace, &trace.expert)
         };
         let alone = |group: &Group| document[group.rows.clone()].windows(2).all(|pair| pair[0] == pair[1]);
-        let mut study = Self {
+        Ok(Self {
             layer: *layer,
             settings: settings.clone(),
             dropped,
@@ -149,12 +149,14 @@ impl<'a> DropStudy<'a> {
             resamples: Resamples::draw(&settings.statistics, trace.layer, document_names.len()),
             document_names,
             queues_known: true,
-        };
-        if settings.recorded_drops && trace.provides.has(Block::Drops) && verify(&study).is_err() {
-            study.queues_known = false;
-            study.settings.statistics.permutations = 0;
-        }
-        Ok(study)
+        })
+    }
+
+    /// The same where nobody knows who competed for how many slots.
+    pub(super) fn without_queues(mut self) -> Self {
+        self.queues_known = false;
+        self.settings.statistics.permutations = 0;
+        self
     }
 
     /// Number of rows.

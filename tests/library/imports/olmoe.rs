@@ -164,7 +164,7 @@ fn lines_that_cannot_be_are_refused_with_their_numbers() {
         hint: expected lines such as {"input_ids": [5, 7], "exp_ids": [[[3, 1], [0, 2]], [[2, 4], [6, 5]]]}
 
         the record cannot be true: 1 of 16 checks failed
-          - rows_of_tokens: 1 of 2 sequences have neither a row for each token nor for all but the last, such as: `TEMP/c4_results.jsonl`, line 2 has 1 rows and 3 tokens
+          - rows_of_tokens: 1 of 2 sequences has neither a row for each token nor for all but the last, such as: `TEMP/c4_results.jsonl`, line 2 has 1 rows and 3 tokens
 
         hint: mend the recording; or import it all the same with `ImportRunOptions::force_checks`, which marks the run
     "#]].assert_eq(&told.join("\n"));
