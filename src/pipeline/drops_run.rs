@@ -180,7 +180,8 @@ fn main_pass(
     if !pass_sequence::is_whole(run, Some(prepared), passes) {
         run.write_record(record)?;
     }
-    record.forward_cost = forward_one(run, prepared, options, pass, progress)?.forward_cost;
+    let own = forward_one(run, prepared, options, pass, progress)?;
+    (record.forward_cost, record.ties) = (own.forward_cost, own.ties);
     Ok(())
 }
 

@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{
     error::Result,
-    run::{ForwardPassCost, RunDir, RunRecord},
-    trace::write_inputs,
+    run::{ForwardPassCost, LayerTies, RunDir, RunRecord},
+    trace::{recorded_ties, write_inputs},
 };
 
 /// Runs the forward pass of a prepared run and writes its trace into the folder of the run, but nothing that is computed from
@@ -35,7 +35,24 @@ pub(crate) fn run_forward_pass(
     let executed = run_waves(prepared, run, pass.log_logits, progress)?;
     run.settle_checksums()?;
     record.forward_cost = Some(cost(&executed, progress));
+    let ties = recorded_ties(run, &prepared.layout)?;
+    if let Some(line) = ties_in_words(&ties) {
+        progress.note(&line);
+    }
+    record.ties = Some(ties);
     Ok(())
+}
+
+/// That equal scores decided, if they did.
+fn ties_in_words(ties: &[LayerTies]) -> Option<String> {
+    let tokens: u64 = ties.iter().map(|ties| ties.tokens).sum();
+    (tokens > 0).then(|| {
+        format!(
+            "ties: equal scores decided the choice of {}, summed over {}; the lower expert id wins",
+            quantities::count(tokens, "token"),
+            quantities::count(ties.len() as u64, "layer")
+        )
+    })
 }
 
 /// The first line of a run: what goes through the model.

@@ -19,7 +19,7 @@ use crate::{
     corpus::{Corpus, LeftOut, Skipped, Tokenizer},
     error::{Error, OptionName, Result, path_text},
     model::{Arithmetic, Cost},
-    routing::{CapacityRule, RouterSettings, RoutingShape},
+    routing::{CapacityRule, RouterSettings},
     run::Identity,
     trace::TraceLayout,
 };
@@ -66,7 +66,7 @@ impl PreparedPass {
         let router = pass.router(&checkpoint, options);
         check_capacity(&checkpoint, pass, options, progress)?;
         let lengths: Vec<usize> = corpus.sequences.iter().map(|sequence| sequence.token_ids.len()).collect();
-        let shape = RoutingShape::uniform(architecture.moe_layers(), router);
+        let shape = architecture.routing_shape_of(router);
         let layout = TraceLayout::new(&lengths, options.routing.group, shape);
         layout.capacities()?;
         let cost = Cost::new(checkpoint.map(), context);
@@ -111,7 +111,7 @@ impl PreparedPass {
         check_routers(&checkpoint, options, progress)?;
         check_capacity(&checkpoint, pass, options, progress)?;
         let router = pass.router(&checkpoint, options);
-        let shape = RoutingShape::uniform(checkpoint.architecture().moe_layers(), router);
+        let shape = checkpoint.architecture().routing_shape_of(router);
         let layout = TraceLayout { shape, ..self.layout };
         layout.capacities()?;
         let fingerprint = match self.fingerprints.get(checkpoint.dir()) {

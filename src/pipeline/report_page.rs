@@ -16,7 +16,7 @@ use crate::{
     chart::{ChartContext, plan},
     error::{CommandName, Error, Result},
     report::{self, Excerpt, ReportedRun, Wanted},
-    run::{RunDir, RunKind, RunRecord, names_beside, notes_on_statistics, open_finished, traces_of},
+    run::{LayerTies, RunDir, RunKind, RunRecord, names_beside, notes_on_statistics, open_finished, traces_of},
     stats::{Finding, LAYERS_EACH, Statistic, Tables, headline},
     trace::{Provides, RoutingTrace},
 };
@@ -187,6 +187,7 @@ fn reported<'a>(
         model: traces_of(run, record)?.into_iter().next().map(|(label, _)| label).unwrap_or_default(),
         provenance: Paths::of(record, options).provenance(record)?,
         queues: record.identity.queues,
+        ties: ties(run, record)?,
         statistics: Some(record.statistics.clone()),
         context: found.context,
         tables: found.tables,
@@ -197,6 +198,16 @@ fn reported<'a>(
         charts,
         folder,
     })
+}
+
+/// Tokens for which equal scores of the router decided, over the layers of all traces. The record on the disk of a run that is
+/// being made does not count them yet.
+fn ties(run: &RunDir, record: &RunRecord) -> Result<u64> {
+    let sum = |ties: Option<Vec<LayerTies>>| ties.into_iter().flatten().map(|ties| ties.tokens).sum::<u64>();
+    let of_trace = |(_, trace): (String, RunDir)| {
+        Ok(sum(if trace.path() == run.path() { record.ties.clone() } else { trace.record()?.ties }))
+    };
+    traces_of(run, record)?.into_iter().map(of_trace).sum()
 }
 
 /// The documents of run `index` of `runs` that the page shows token by token; for a drift run as the first and the last

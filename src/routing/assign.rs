@@ -48,6 +48,7 @@ pub fn route_by(
     let mut scores = Scores::new(rule, bias, num_experts);
     let mut ranked = Ranked::default();
     let single_by_logit = top_k == 1 && rule.score == RouterScore::SoftmaxOrLogit;
+    let mut ties = 0;
     for logits in router_logits.chunks_exact(num_experts) {
         scores.set(logits);
         ranked.clear();
@@ -55,7 +56,10 @@ pub fn route_by(
             ranked.put(argmax(logits));
         }
         choose(logits, &scores, &mut ranked, &mut routing);
+        let is_tied = if single_by_logit { has_two_largest(logits) } else { is_tied(&scores, ranked.experts()) };
+        ties += u64::from(is_tied);
     }
+    routing.ties = ties;
     routing.router_logits = router_logits;
     queue(&mut routing);
     routing
@@ -81,6 +85,20 @@ fn choose(logits: &[f32], scores: &Scores, ranked: &mut Ranked, routing: &mut La
     };
     routing.margin_first.push(margin(0));
     routing.margin_k.push(margin(top_k - 1));
+}
+
+/// Whether the lower id decided: two neighbours of a ranking have equal scores, or the last group that stays and the first that
+/// does not.
+fn is_tied(scores: &Scores, ranked: &[usize]) -> bool {
+    let deciding = scores.deciding();
+    let equals = |pair: &[usize]| deciding[pair[0]] == deciding[pair[1]] && scores.is_open(pair[1]);
+    scores.groups_tie() || ranked.windows(2).any(equals)
+}
+
+/// Whether the largest value occurs twice.
+fn has_two_largest(values: &[f32]) -> bool {
+    let largest = values[argmax(values)];
+    values.iter().filter(|value| **value == largest).count() > 1
 }
 
 /// Experts in the order of preference: a partial selection in one pass over the experts.
@@ -179,4 +197,63 @@ pub fn queue_slots(
         }
     }
     queued
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::routing::{CombineRule, ExpertGroups, GroupScore};
+
+    fn ties(rule: &RouterRule, bias: Option<&[f32]>, top_k: usize, rows: &[&[f32]]) -> u64 {
+        route_by(rule, bias, rows.concat(), rows[0].len(), top_k, u32::MAX).ties
+    }
+
+    #[test]
+    fn ties_are_counted_where_they_decide() {
+        let rows: [&[f32]; 5] = [
+            &[3.0, 2.0, 1.0, 0.0],
+            // The order of the two choices; who is chosen second; nothing that is chosen; the same twice over, counted once.
+            &[2.0, 2.0, 1.0, 0.0],
+            &[3.0, 1.0, 0.0, 1.0],
+            &[3.0, 2.0, 1.0, 1.0],
+            &[1.0, 1.0, 1.0, 1.0],
+        ];
+        assert_eq!(ties(&RouterRule::SOFTMAX, None, 2, &rows), 3);
+        // A single choice is decided by ties for the first place alone; of all experts only the order is open.
+        assert_eq!(ties(&RouterRule::SOFTMAX, None, 1, &rows), 2);
+        assert_eq!(ties(&RouterRule::SOFTMAX, None, 4, &rows), 4);
+        // A bias makes ties and breaks them: sigmoids of 0 and 0, then 0.5 + 0.25 twice.
+        let sigmoid = RouterRule { score: RouterScore::Sigmoid, ..RouterRule::SOFTMAX };
+        assert_eq!(ties(&sigmoid, Some(&[0.25, 0.0, 0.0]), 1, &[&[0.0, 0.0, -1.0]]), 0);
+        assert_eq!(ties(&sigmoid, Some(&[0.25, 0.0, 0.25]), 1, &[&[0.0, 0.0, 0.0]]), 1);
+    }
+
+    #[test]
+    fn a_single_choice_by_logits_is_tied_by_logits() {
+        // Both probabilities are 1/2 in f32, the logits differ.
+        let logits: [&[f32]; 1] = [&[1e-8, 2e-8, -200.0]];
+        let routing = route(logits.concat(), 3, 1, u32::MAX);
+        assert_eq!((routing.expert.as_slice(), routing.ties), ([1].as_slice(), 0));
+        assert_eq!(ties(&RouterRule::OPENMOE, None, 1, &[&[8.0, 8.0, -1.0]]), 1);
+    }
+
+    #[test]
+    fn groups_tie_at_the_edge_of_those_that_stay() {
+        let groups = |kept| Some(ExpertGroups { number: 3, kept, score: GroupScore::TwoLargest });
+        let rule = |kept| RouterRule {
+            score: RouterScore::Logit,
+            groups: groups(kept),
+            weight: CombineRule::SoftmaxOfChosen,
+            ..RouterRule::SOFTMAX
+        };
+        // Sums 5, 3 and 3: with one group there is no tie, with two the second is kept before the third.
+        let row: &[f32] = &[3.0, 2.0, 2.5, 0.5, 1.0, 2.0];
+        assert_eq!(ties(&rule(1), None, 2, &[row]), 0);
+        assert_eq!(ties(&rule(2), None, 2, &[row]), 1);
+        assert_eq!(ties(&rule(3), None, 2, &[row]), 0);
+        // Equal experts of groups that are left out decide nothing; sums of -0 and 0 are equal.
+        assert_eq!(ties(&rule(1), None, 2, &[&[3.0, 2.0, 0.0, 0.0, 0.0, 0.0]]), 0);
+        let zeros = route_by(&rule(1), None, vec![-0.0, -0.0, 0.0, 0.0, -1.0, -1.0], 6, 2, u32::MAX);
+        assert_eq!((zeros.expert.as_slice(), zeros.ties), ([0, 1].as_slice(), 1));
+    }
 }

@@ -113,6 +113,9 @@ pub struct LayerRouting {
     /// `g_k - g_{k+1}`: smallest chosen minus largest rejected deciding score, `[tokens]`; equals `margin_first` for k = 1. NaN as
     /// there.
     pub margin_k: Vec<f32>,
+    /// Tokens for which equal deciding scores decided the choice or its order: of two of the first k + 1 experts, or of the last
+    /// group that stays and the first that is left out. The lower id wins.
+    pub ties: u64,
 }
 
 /// Receives the routing of the forward pass.

@@ -13,6 +13,8 @@ pub(super) struct Scores<'a> {
     bias: Option<&'a [f32]>,
     /// Which experts belong to kept groups.
     open: Vec<bool>,
+    /// Whether a group that is left out has the score of the last one that stays.
+    groups_tie: bool,
     /// The score of each expert as a share of all, `[num_experts]`; the shares sum to 1.
     pub(super) probability: Vec<f32>,
     /// The router's own scores where they are no shares, `[num_experts]`.
@@ -25,7 +27,15 @@ impl<'a> Scores<'a> {
     /// For the tokens of a router over so many experts.
     pub(super) fn new(rule: &'a RouterRule, bias: Option<&'a [f32]>, num_experts: usize) -> Self {
         let zeros = || vec![0.0; num_experts];
-        Self { rule, bias, open: vec![true; num_experts], probability: zeros(), score: zeros(), deciding: zeros() }
+        Self {
+            rule,
+            bias,
+            open: vec![true; num_experts],
+            groups_tie: false,
+            probability: zeros(),
+            score: zeros(),
+            deciding: zeros(),
+        }
     }
 
     /// Computes everything that follows from the logits of a token alone.
@@ -75,12 +85,20 @@ impl<'a> Scores<'a> {
         self.open[expert]
     }
 
+    /// Whether a group that is left out has the score of the last one that stays.
+    pub(super) fn groups_tie(&self) -> bool {
+        self.groups_tie
+    }
+
     /// Leaves out the experts of all groups but the best; of equal groups the first is kept.
     fn keep_groups(&mut self, groups: ExpertGroups) {
         let size = self.deciding.len() / groups.number;
-        let mut ranked: Vec<(f32, usize)> =
-            self.deciding.chunks_exact(size).map(|scores| group_score(groups.score, scores)).zip(0..).collect();
+        // Zero is added because the order below puts -0 after 0, which it equals.
+        let scores = self.deciding.chunks_exact(size).map(|scores| group_score(groups.score, scores) + 0.0);
+        let mut ranked: Vec<(f32, usize)> = scores.zip(0..).collect();
         ranked.sort_by(|one, other| other.0.total_cmp(&one.0));
+        let first_left_out = ranked.get(groups.kept);
+        self.groups_tie = first_left_out.is_some_and(|(score, _)| *score == ranked[groups.kept - 1].0);
         self.open.fill(false);
         for (_, group) in &ranked[..groups.kept] {
             self.open[group * size..(group + 1) * size].fill(true);

@@ -32,8 +32,8 @@ pub use occupied::Occupied;
 pub use protected_paths::{protect_folders, protect_texts, real_path};
 pub use record::{
     ArithmeticOptions, CheckpointFiles, DriftSettings, DropsSettings, ForwardPassCost, ForwardPassExecution,
-    ForwardPassOptions, Identity, ImportRecord, LooseRecord, QueueOptions, RecordedCheckpoint, RecordedInput,
-    RecordedLayer, RecordedLayout, RecordedReplay, RecordedSettings, RunCost, RunRecord, StatisticCost,
+    ForwardPassOptions, Identity, ImportRecord, LayerTies, LooseRecord, QueueOptions, RecordedCheckpoint,
+    RecordedInput, RecordedLayer, RecordedLayout, RecordedReplay, RecordedSettings, RunCost, RunRecord, StatisticCost,
     SummarySettings, TextOptions, TextSummary, TokenizerFile, TraceDigests, UnknownKeys, WeightFile,
 };
 pub use runs_in_report::{names_beside, shown_beside};

@@ -1,8 +1,8 @@
 //! Reads and writes data frames as Parquet.
 
-use std::{io::Cursor, path::Path};
+use std::{fs::File, io::Cursor, path::Path};
 
-use polars::prelude::*;
+use polars::{io::mmap::MmapBytesReader, prelude::*};
 
 use crate::{
     error::{Error, OptionName, Result, guarded},
@@ -14,9 +14,9 @@ pub(super) fn to_parquet(columns: Vec<Column>) -> Result<Vec<u8>> {
     written(columns, None)
 }
 
-/// The same with a key and its value in the file's metadata.
-pub(super) fn to_parquet_with(columns: Vec<Column>, (key, value): (&str, String)) -> Result<Vec<u8>> {
-    written(columns, Some(KeyValueMetadata::from_static(vec![(key.to_owned(), value)])))
+/// The same with keys and their values in the file's metadata.
+pub(super) fn to_parquet_with(columns: Vec<Column>, pairs: Vec<(String, String)>) -> Result<Vec<u8>> {
+    written(columns, Some(KeyValueMetadata::from_static(pairs)))
 }
 
 fn written(columns: Vec<Column>, metadata: Option<KeyValueMetadata>) -> Result<Vec<u8>> {
@@ -60,9 +60,7 @@ pub(super) fn read_parquet_with(
             );
             return Err(unreadable(&path, &what));
         }
-        let metadata = reader.get_metadata().map_err(|error| unreadable(&path, &error))?;
-        let mut pairs = metadata.key_value_metadata().iter().flatten();
-        let value = pairs.find(|pair| pair.key == key).and_then(|pair| pair.value.clone());
+        let value = value_of(&mut reader, &path, key)?;
         let frame = reader
             // Several parts are read in parallel and each is small: reading one part in parallel would only cost time.
             .read_parallel(ParallelStrategy::None)
@@ -72,6 +70,22 @@ pub(super) fn read_parquet_with(
         Ok((frame, value))
     };
     guarded(|panic| unreadable(&path, &panic), read)
+}
+
+/// The value of a key in the metadata of a Parquet file of a run whose checksum has been compared already: only its end is read.
+pub(super) fn metadata_of(run: &RunDir, name: &str, key: &str) -> Result<Option<String>> {
+    let path = run.file(name);
+    let read = || {
+        let file = File::open(&path).map_err(|error| unreadable(&path, &error))?;
+        value_of(&mut ParquetReader::new(file), &path, key)
+    };
+    guarded(|panic| unreadable(&path, &panic), read)
+}
+
+fn value_of(reader: &mut ParquetReader<impl MmapBytesReader>, path: &Path, key: &str) -> Result<Option<String>> {
+    let metadata = reader.get_metadata().map_err(|error| unreadable(path, &error))?;
+    let mut pairs = metadata.key_value_metadata().iter().flatten();
+    Ok(pairs.find(|pair| pair.key == key).and_then(|pair| pair.value.clone()))
 }
 
 /// The error for a file of the run that does not hold what it should.

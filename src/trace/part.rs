@@ -13,6 +13,9 @@ use crate::{
 /// Key of the Parquet metadata that records what the trace provides, as the manifest does.
 pub(super) const PROVIDES: &str = "openmoe_analyze.provides";
 
+/// Key of the Parquet metadata that records the number of tokens for which equal scores decided, where there are any.
+pub(super) const TIES: &str = "openmoe_analyze.ties";
+
 /// File name of a part, as in `trace/part-00042.parquet`.
 pub(super) fn part_name(folder: &str, part: usize) -> String {
     format!("{folder}/part-{part:05}.parquet")
@@ -45,6 +48,8 @@ pub(super) struct PartColumns {
     pub(super) margin_k: Vec<f32>,
     /// Router logits, `[tokens, num_experts]`.
     pub(super) logits: Vec<f32>,
+    /// Tokens for which equal scores decided.
+    pub(super) ties: u64,
 }
 
 impl PartColumns {
@@ -58,6 +63,7 @@ impl PartColumns {
         self.entropy.extend(&routing.entropy);
         self.margin_first.extend(&routing.margin_first);
         self.margin_k.extend(&routing.margin_k);
+        self.ties += routing.ties;
         if log_logits {
             self.logits.extend(&routing.router_logits);
         }
@@ -86,7 +92,10 @@ impl FinishedPart {
     /// Those of writing.
     pub fn write(self, run: &RunDir) -> Result<Written> {
         let Self { mut columns, layer, part, shape, provides } = self;
-        let metadata = (PROVIDES, json!(provides).to_string());
+        let mut metadata = vec![(PROVIDES.to_owned(), json!(provides).to_string())];
+        if columns.ties > 0 {
+            metadata.push((TIES.to_owned(), columns.ties.to_string()));
+        }
         let choices = choices(&mut columns, layer, shape.top_k, provides);
         let mut files = vec![(part_name("trace", part), to_parquet_with(choices, metadata)?)];
         let rows = columns.position.len();

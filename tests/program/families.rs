@@ -8,7 +8,7 @@ use safetensors::SafeTensors;
 use serde_json::Value;
 
 use crate::support::{
-    files::fixture,
+    files::{fixture, read_json},
     program::{floats, integers, openmoe, read_parts},
     snapshot::settled,
 };
@@ -73,6 +73,8 @@ fn check(name: &str, folder: &Path) {
         run.display(),
     ));
     assert_eq!(outcome.code, 0, "{name}: {}", outcome.stderr);
+    let manifest = read_json(&run.join("manifest.json"));
+    assert_eq!(manifest["ties"], serde_json::json!([]), "{name}: no golden has a tie");
     let (trace, logits) = (read_parts(&run, "trace"), read_parts(&run, "logits"));
     let (of_layer, of_sequence) = (integers(&trace, "layer"), integers(&trace, "sequence"));
     let (layer_of_logits, sequence_of_logits) = (integers(&logits, "layer"), integers(&logits, "sequence"));

@@ -23,6 +23,7 @@ mod real_input;
 mod report;
 mod reproduce;
 mod shell;
+mod ties;
 
 /// What the tests share.
 #[path = "../support"]

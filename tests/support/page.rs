@@ -22,6 +22,7 @@ pub(crate) fn page_of(
         model: context.checkpoint.split(", ").next().unwrap_or_default().to_owned(),
         provenance: json!({ "version": "0.1.0", "command": command, "seed": 0 }),
         queues: None,
+        ties: 0,
         statistics: None,
         context,
         tables,

@@ -11,7 +11,7 @@ pub use feed_forward::{Activation, Experts, FeedForward, Mlp, SharedExperts};
 
 use serde::{Deserialize, Serialize};
 
-use crate::routing::{CapacityPolicy, CapacityRule, RouterSettings, RoutingShape};
+use crate::routing::{CapacityPolicy, CapacityRule, LayerShape, RouterSettings, RoutingShape};
 
 /// A decoder with experts.
 ///
@@ -128,7 +128,13 @@ impl Architecture {
 
     /// The routed layers under a capacity rule; all are alike.
     pub fn routing_shape(&self, rule: Option<CapacityRule>, factor: Option<f64>) -> RoutingShape {
-        RoutingShape::uniform(self.moe_layers(), self.router_settings(rule, factor))
+        self.routing_shape_of(self.router_settings(rule, factor))
+    }
+
+    /// The routed layers with such a router; all are alike.
+    pub fn routing_shape_of(&self, router: RouterSettings) -> RoutingShape {
+        let shared_experts = self.experts.shared.map_or(0, |shared| shared.number);
+        RoutingShape::uniform(self.moe_layers(), LayerShape { shared_experts, ..router.into() })
     }
 
     /// The router under a capacity rule and factor; `None`: those of the model. Without any capacity of its own a model is

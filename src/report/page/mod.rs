@@ -235,6 +235,9 @@ fn facts(run: &ReportedRun<'_>) -> Vec<KeyAndValue> {
         let factor = Value::from(queues.capacity_factor);
         format!("rule {}, factor {factor}, group {}", queues.capacity_rule, queues.group)
     });
+    let ties = (run.ties > 0).then(|| {
+        format!("equal scores decided for {}, summed over layers; the lower id wins", counted(run.ties, "token"))
+    });
     let intervals = run.statistics.as_ref().map(|statistics| {
         let bootstrap = match statistics.resamples {
             0 => "95 % by jackknife alone".to_owned(),
@@ -252,6 +255,7 @@ fn facts(run: &ReportedRun<'_>) -> Vec<KeyAndValue> {
         ("Amount", Some(text)),
         ("MoE layers", Some(layers.join(", "))),
         ("Router", Some(router)),
+        ("Ties", ties),
         ("Capacity", queues),
         ("Intervals", intervals),
     ];

@@ -24,6 +24,8 @@ pub struct ReportedRun<'a> {
     pub provenance: Value,
     /// How its tokens competed for experts, if that is recorded.
     pub queues: Option<QueueOptions>,
+    /// Tokens for which equal scores of the router decided, over all its layers and traces.
+    pub ties: u64,
     /// How its statistics were computed, if that is recorded.
     pub statistics: Option<RecordedSettings>,
     /// The facts about it that its charts print.

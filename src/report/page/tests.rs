@@ -25,6 +25,7 @@ fn bare_run<'a>(
         model: "m".into(),
         provenance: json!({}),
         queues: None,
+        ties: 0,
         statistics: None,
         context,
         tables,

@@ -22,7 +22,7 @@ pub use identity::{
 pub use import::ImportRecord;
 pub use loose::LooseRecord;
 pub use parts::{
-    DriftSettings, DropsSettings, ForwardPassCost, ForwardPassExecution, RecordedLayer, RecordedLayout,
+    DriftSettings, DropsSettings, ForwardPassCost, ForwardPassExecution, LayerTies, RecordedLayer, RecordedLayout,
     RecordedSettings, RunCost, StatisticCost, TextSummary, TraceDigests,
 };
 pub use summary_settings::SummarySettings;
@@ -113,6 +113,9 @@ pub struct RunRecord {
     /// Time and memory that the forward pass took.
     #[serde(flatten)]
     pub forward_cost: Option<ForwardPassCost>,
+    /// The layers in which equal deciding scores decided; empty: there are none. Absent in a run that did not count them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ties: Option<Vec<LayerTies>>,
     /// Time that the statistics took.
     #[serde(flatten)]
     pub statistic_cost: Option<StatisticCost>,
@@ -160,6 +163,7 @@ impl RunRecord {
             forward_pass: None,
             corpus: Vec::new(),
             forward_cost: None,
+            ties: None,
             statistic_cost: None,
             trace_digests: None,
             run_cost: None,
@@ -204,6 +208,7 @@ impl RunRecord {
             forward_pass: keys.optional_part()?,
             corpus: keys.optional("corpus")?.unwrap_or_default(),
             forward_cost: keys.optional_part()?,
+            ties: keys.optional("ties")?,
             statistic_cost: keys.optional_part()?,
             trace_digests: keys.optional("trace_digests")?,
             run_cost: keys.optional_part()?,

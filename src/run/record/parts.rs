@@ -92,6 +92,9 @@ pub struct RecordedLayout {
     #[serde(deserialize_with = "between::<_, 1, 255>")]
     #[cfg_attr(test, schemars(range(min = 1, max = 255)))]
     pub top_k: usize,
+    /// Experts of each layer that see every token besides; absent if there are none, or if layers differ.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared_experts: Option<usize>,
     /// Segments of the trace. Each has 16,384 tokens, so the bound allows 160 billion tokens.
     #[serde(deserialize_with = "between::<_, 0, 10_000_000>")]
     #[cfg_attr(test, schemars(range(min = 0, max = 10_000_000)))]
@@ -161,6 +164,7 @@ impl RecordedLayout {
             moe_layers: shape.moe_layers().to_vec(),
             num_experts: shape.most_experts(),
             top_k: shape.most_choices(),
+            shared_experts: shape.alike().map(|layer| layer.shared_experts).filter(|shared| *shared > 0),
             segments,
             groups: Some(groups),
             layers: if shape.is_empty() || shape.alike().is_some() { Vec::new() } else { layers.collect() },
@@ -173,7 +177,11 @@ impl RecordedLayout {
     /// [`crate::error::Error::Usage`] if a layer cannot be as it is recorded.
     pub(super) fn shape(&self, capacity: Option<CapacityPolicy>) -> Result<RoutingShape> {
         if self.layers.is_empty() {
-            let layer = LayerShape { capacity, ..LayerShape::of_choices(self.num_experts, self.top_k) };
+            let layer = LayerShape {
+                capacity,
+                shared_experts: self.shared_experts.unwrap_or(0),
+                ..LayerShape::of_choices(self.num_experts, self.top_k)
+            };
             return Ok(RoutingShape::uniform(self.moe_layers.clone(), layer));
         }
         RoutingShape::new(self.layers.iter().map(|layer| (layer.layer, layer.shape())).collect())
@@ -261,6 +269,16 @@ pub struct ForwardPassCost {
     /// Tokens per second; null if there was nothing left to compute.
     #[serde(default)]
     pub tokens_per_second: Option<f64>,
+}
+
+/// A layer in which the router had ties.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct LayerTies {
+    /// Decoder layer index.
+    pub layer: LayerId,
+    /// Tokens for which equal deciding scores decided the choice or its order; the lower id wins.
+    pub tokens: u64,
 }
 
 /// Which version made the statistics, and how long that took.
