@@ -5,8 +5,8 @@ use std::{fs, path::Path};
 
 use openmoe_analyze::{
     pipeline::{
-        Unwatched,
-        options::{CheckpointSpec, InputOptions, RouteOptions, RunOptions, StatisticSettings},
+        Unwatched, drift,
+        options::{CheckpointSpec, DriftOptions, InputOptions, RouteOptions, RunOptions, StatisticSettings},
         read_tables, route,
     },
     routing::View,
@@ -58,8 +58,31 @@ fn largest(found: &[f64], expected: &Value, what: &str) -> f64 {
     difference
 }
 
+/// The largest difference of the router saturation of every point against the last one. The table has rows against every other
+/// point too.
+fn saturation(points: &[Value], checkpoints: Vec<CheckpointSpec>, folder: &Path) -> f64 {
+    let last = checkpoints[checkpoints.len() - 1].label.clone();
+    let labels: Vec<String> = checkpoints.iter().map(|spec| spec.label.clone()).collect();
+    let options = DriftOptions { checkpoints, run: options(), ..DriftOptions::default() };
+    let (run, _) = drift(options, &folder.join("drift"), &Unwatched).unwrap();
+    let tables = read_tables(&run).unwrap();
+    let mut difference = 0.0_f64;
+    for (point, label) in points.iter().zip(&labels) {
+        for (layer, expected) in point["layers"].as_array().unwrap().iter().enumerate() {
+            let is_wanted = |row: &&Finding| {
+                let of = |name: &Option<String>, wanted: &String| name.as_ref() == Some(wanted);
+                of(&row.checkpoint, label) && of(&row.reference, &last) && row.category.is_none()
+            };
+            let found = find(&tables, Statistic::RouterSaturation, layer, is_wanted);
+            let what = format!("{label}, layer {layer}: router saturation");
+            difference = difference.max(largest(&found, &expected["router_saturation"], &what));
+        }
+    }
+    difference
+}
+
 #[test]
-fn information_and_load_are_those_of_transformers() {
+fn information_load_and_saturation_are_those_of_transformers() {
     let text = fs::read_to_string(fixture("checkpoints/olmoe-tiny-transformers.json")).unwrap();
     let golden: Value = serde_json::from_str(&text).unwrap();
     let points = golden["points"].as_array().unwrap();
@@ -83,6 +106,9 @@ fn information_and_load_are_those_of_transformers() {
     }
     let tokens: Vec<_> = specs.iter().map(|spec| spec.training_tokens).collect();
     assert_eq!(tokens, [2e5, 2e6, 4.1e6, 8.2e6].map(Some), "as their names say");
+    let saturation = saturation(points, specs, folder.path());
     let [information, load] = difference;
-    println!("largest difference: I(expert; token) {information:.1e} bits, load {load:.1e}");
+    println!(
+        "largest difference: I(expert; token) {information:.1e} bits, load {load:.1e}, router saturation {saturation:.1e}"
+    );
 }
