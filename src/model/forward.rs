@@ -20,7 +20,7 @@ pub enum Arithmetic {
     /// f32 throughout (default), whatever the stored dtype.
     #[default]
     F32,
-    /// Every activation rounded to bf16, at the places where the original rounds when run in bf16. The router stays f32.
+    /// Every activation rounded to bf16, at the places where OpenMoE's code rounds when run in bf16. The router stays f32.
     Bf16,
 }
 
@@ -106,9 +106,7 @@ impl<'a> Model<'a> {
         for layer in 0..layers {
             decoder_layer::<R>(&context, &schedule, layer, buffers, observer)?;
             observer.observe_layer(layer, layers)?;
-            if layer + 1 < architecture.layers.len() {
-                self.keep_hidden(wave, &buffers.residual, &mut output);
-            }
+            self.keep_hidden(wave, &buffers.residual, &mut output);
         }
         if outputs.any() {
             let weights = loader.take()?;

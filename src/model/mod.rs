@@ -3,7 +3,7 @@
 //! not grow with the number of layers.
 //!
 //! Arithmetic is f32 whatever the stored dtype (widening bf16 and f16 is exact); [`Arithmetic::Bf16`] rounds every
-//! activation at the places where the original, run in bf16, rounds.
+//! activation at the places where OpenMoE's code, run in bf16, rounds, whatever the family.
 
 mod attention;
 mod attention_kernel;

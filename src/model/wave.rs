@@ -62,6 +62,6 @@ pub struct WaveOutput {
     pub nll: Vec<Vec<f32>>,
     /// Logits of the last positions, `[min(final_logits, tokens), vocab_size]`.
     pub final_logits: Vec<Vec<f32>>,
-    /// Per stage (embeddings, then every layer) and sequence: `[min(hidden, tokens), hidden_size]`.
+    /// Per stage (embeddings, then every layer, then the final norm) and sequence: `[min(hidden, tokens), hidden_size]`.
     pub hidden: Vec<Vec<Vec<f32>>>,
 }

@@ -38,6 +38,19 @@ pub fn drift(options: DriftOptions, out: &Path, progress: &dyn Progress) -> Resu
     DriftRun::new(options, Some(out), progress)?.run(out, progress)
 }
 
+/// That the rounding of a noise floor is not that of the model's own code.
+fn rounding_elsewhere(options: &DriftOptions, prepared: &PreparedPass) -> Option<String> {
+    let architecture = prepared.checkpoint.architecture();
+    (options.noise_floor && !architecture.is_openmoe()).then(|| {
+        format!(
+            "{} rounds activations to bf16 where OpenMoE's code rounds them; the code of {} rounds elsewhere: a floor of that \
+             size, not the model's own run in bf16",
+            OptionName::NoiseFloor,
+            architecture.family
+        )
+    })
+}
+
 /// A drift run, ready to start.
 pub(crate) struct DriftRun {
     options: DriftOptions,
@@ -74,6 +87,9 @@ impl DriftRun {
             }
             None => (None, Vec::new()),
         };
+        if let Some(line) = prepared.as_ref().and_then(|prepared| rounding_elsewhere(&options, prepared)) {
+            progress.note(&line);
+        }
         let record = record(&options, &specs, &expected, identity(&specs, &expected, &identities)?);
         if let Some(out) = out {
             let occupied = options.run.execution.occupied;

@@ -149,9 +149,8 @@ fn compare_outputs(golden: &Golden, output: &WaveOutput, layers: usize, hidden: 
         differences.logits = differences.logits.max(logits);
         let states = golden.of(&key("hidden"));
         let count = output.hidden[0][sequence].len() / hidden;
-        // The golden has the last layer before and after the final norm, the engine only after it.
-        let stages = (0..layers).chain([layers + 1]);
-        for (stage, found) in stages.zip(&output.hidden) {
+        assert_eq!(output.hidden.len(), layers + 2, "embeddings, every layer, the final norm");
+        for (stage, found) in output.hidden.iter().enumerate() {
             let expected = &states[stage * count * hidden..(stage + 1) * count * hidden];
             differences.hidden = differences.hidden.max(largest(&found[sequence], expected) / size(states));
         }
@@ -249,6 +248,26 @@ fn what_is_not_supported_is_refused_by_name() {
         ("deepseek_v3", "topk_group", json!(5), "`topk_group` is 5"),
         ("deepseek_v2", "topk_group", json!(0), "`topk_group` is 0"),
         ("deepseek", "scoring_func", json!("sigmoid"), "`scoring_func` is sigmoid"),
+        ("deepseek_v2", "scoring_func", json!("sigmoid"), "`scoring_func` is sigmoid"),
+        ("deepseek_v2", "topk_method", json!("noaux_tc"), "`topk_method` is noaux_tc"),
+        ("deepseek_v2", "n_group", json!(5), "`n_group` is 5"),
+        ("deepseek_v2", "topk_group", json!(5), "`topk_group` is 5"),
+        ("deepseek_v2", "num_experts_per_tok", json!(7), "groups that hold at least num_experts_per_tok = 7"),
+        ("deepseek_v3", "num_experts_per_tok", json!(9), "groups that hold at least num_experts_per_tok = 9"),
+        ("deepseek_v2", "qk_rope_head_dim", json!(7), "an even number of rotated dimensions"),
+        ("glm4_moe", "scoring_func", json!("softmax"), "`scoring_func` is softmax"),
+        ("glm4_moe", "topk_method", json!("greedy"), "`topk_method` is greedy"),
+        ("glm4_moe", "partial_rotary_factor", json!(0.01), "at least two rotated dimensions"),
+        ("olmoe", "num_attention_heads", json!(64), "`head_dim` is 0"),
+        ("glm4_moe", "partial_rotary_factor", json!(1.5), "`partial_rotary_factor` is 1.5"),
+        ("glm4_moe", "routed_scaling_factor", json!(1e300), "a positive number that f32 holds"),
+        ("olmoe", "rms_norm_eps", json!(1e-60), "a positive number that f32 holds"),
+        ("phimoe", "router_jitter_noise", json!(1e300), "a number that f32 holds"),
+        ("phimoe", "router_jitter_noise", json!(-0.1), "`router_jitter_noise` is -0.1"),
+        ("gpt_oss", "sliding_window", json!(null), "`sliding_window` is missing"),
+        ("gpt_oss", "quantization_config", json!({"quant_method": "awq"}), "`quant_method` is awq"),
+        ("deepseek_v3", "quantization_config", json!({"quant_method": "fp8", "fmt": "e5m2"}), "`fmt` is e5m2"),
+        ("qwen3_moe", "rope_scaling", json!({"type": "dynamic", "factor": 2.0}), "`rope_type` is dynamic"),
         ("olmoe", "hidden_act", json!("gelu"), "`hidden_act` is gelu"),
         ("granitemoe", "activation_function", json!("relu"), "`hidden_act` is relu"),
         ("olmoe", "mlp_bias", json!(true), "`mlp_bias` is true"),

@@ -16,7 +16,7 @@ const MOST_EXPERTS_IN_ALL: usize = 1 << 18;
 impl ConfigKeys<'_> {
     /// Refuses sizes that contradict each other; sizes that were not found are 0 and reported already.
     pub(super) fn check(&mut self, architecture: &Architecture) {
-        self.check_attention(&architecture.attention);
+        self.check_attention(&architecture.attention, architecture.hidden);
         self.check_experts(&architecture.experts);
         let matrices = architecture.layers.len().saturating_mul(architecture.experts.number);
         let expected = format!("at most {MOST_EXPERTS_IN_ALL} experts in all layers");
@@ -25,12 +25,15 @@ impl ConfigKeys<'_> {
         self.expect(routes, "num_hidden_layers", architecture.layers.len(), "at least one layer that routes");
     }
 
-    fn check_attention(&mut self, attention: &Attention) {
+    fn check_attention(&mut self, attention: &Attention, hidden: usize) {
         let Attention { heads, key_value_heads, key_dim, rotary, .. } = attention;
         let divides = *key_value_heads == 0 || heads.is_multiple_of(*key_value_heads);
         let expected = format!("a divisor of num_attention_heads = {heads}");
         self.expect(divides, "num_key_value_heads", key_value_heads, &expected);
         self.expect(rotary.dim.is_multiple_of(2), "head_dim", rotary.dim, "an even number of rotated dimensions");
+        // What is missing was reported where it was read.
+        let is_known = hidden > 0 && *heads > 0 && attention.latent().is_none();
+        self.expect(!is_known || rotary.dim > 0, "head_dim", key_dim, "at least two rotated dimensions");
         self.expect(rotary.dim <= *key_dim, "head_dim", key_dim, "at least the rotated dimensions");
     }
 

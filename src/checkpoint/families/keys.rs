@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 const MAX_SIZE: usize = 1 << 24;
 const A_SIZE: &str = "a positive integer up to 2^24";
 const AN_ID: &str = "an integer from 0";
-const A_POSITIVE_NUMBER: &str = "a positive number";
+const A_POSITIVE_NUMBER: &str = "a positive number that f32 holds";
 
 /// Reads keys and collects the problems with them. Null counts as absent; several names of a key are its spellings.
 pub(super) struct ConfigKeys<'a> {
@@ -32,7 +32,14 @@ impl<'a> ConfigKeys<'a> {
 
     /// What was wrong with the keys that were read.
     pub(super) fn problems(self) -> Vec<String> {
-        self.problems
+        let mut problems: Vec<String> = Vec::new();
+        // A key that is read for two purposes is reported once.
+        for line in self.problems {
+            if !problems.contains(&line) {
+                problems.push(line);
+            }
+        }
+        problems
     }
 
     /// The object that is read.
@@ -144,21 +151,18 @@ impl<'a> ConfigKeys<'a> {
 
     /// A positive number that need not be there.
     pub(super) fn optional_positive(&mut self, names: &[&'a str]) -> Option<f64> {
-        self.optional(names, A_POSITIVE_NUMBER, |value| value.as_f64().filter(|&x| x > 0.0 && x.is_finite()))
+        self.optional(names, A_POSITIVE_NUMBER, positive)
     }
 
     /// A number that may be 0 or negative.
     pub(super) fn number(&mut self, names: &[&'a str], default: f64) -> f64 {
-        self.optional(names, "a number", Value::as_f64).unwrap_or(default)
+        self.optional(names, "a number that f32 holds", number).unwrap_or(default)
     }
 
     /// Positive numbers.
     pub(super) fn positives(&mut self, names: &[&'a str]) -> Vec<f64> {
-        let read = |value: &'a Value| {
-            let numbers = value.as_array()?.iter().map(|value| value.as_f64().filter(|&x| x > 0.0 && x.is_finite()));
-            numbers.collect::<Option<Vec<f64>>>()
-        };
-        self.optional(names, "a list of positive numbers", read).unwrap_or_default()
+        let read = |value: &'a Value| value.as_array()?.iter().map(positive).collect::<Option<Vec<f64>>>();
+        self.optional(names, "a list of positive numbers that f32 holds", read).unwrap_or_default()
     }
 
     /// Counts; empty if the key is absent.
@@ -181,6 +185,16 @@ impl<'a> ConfigKeys<'a> {
     pub(super) fn truth(&mut self, names: &[&'a str], default: bool) -> bool {
         self.optional(names, "true or false", Value::as_bool).unwrap_or(default)
     }
+}
+
+/// A number that f32 holds, in which everything is computed.
+fn number(value: &Value) -> Option<f64> {
+    value.as_f64().filter(|number| (*number as f32).is_finite())
+}
+
+/// The same above 0, also in f32.
+fn positive(value: &Value) -> Option<f64> {
+    number(value).filter(|number| *number as f32 > 0.0)
 }
 
 /// A whole number from 0; it may be written with a point.

@@ -194,6 +194,14 @@ mod tests {
         let problem = |text: &str| recognise(text).err().map(|unknown| unknown.problem).unwrap();
         let relative = problem(r#"{"architectures": ["Qwen3NextForCausalLM"], "model_type": "qwen3_next"}"#);
         assert!(relative.contains("`qwen3_next` is not computed as the families that it resembles"), "{relative}");
+        for name in RELATIVES {
+            for text in [
+                format!(r#"{{"model_type": "{name}"}}"#),
+                format!(r#"{{"architectures": ["X"], "model_type": "{name}"}}"#),
+            ] {
+                assert!(problem(&text).contains(&format!("`{name}` is not computed")), "{text}");
+            }
+        }
         let other = problem(r#"{"model_type": "gpt2"}"#);
         assert!(other.contains("no `architectures` and `model_type` \"gpt2\"; expected one of Open"), "{other}");
     }

@@ -159,7 +159,7 @@ fn byte_order_marks_and_infinities_of_python_are_read_over() {
     bench.write("config.json", config.replace("\"rms_norm_eps\": 1e-06", "\"rms_norm_eps\": NaN"));
     bench.refused(&expect![[r#"
         checkpoint `TEMP` cannot be used: 1 problem
-          - `config.json`: `rms_norm_eps` is "NaN"; expected a positive number
+          - `config.json`: `rms_norm_eps` is "NaN"; expected a positive number that f32 holds
 
         hint: correct `config.json`, or fetch it again: it decides what is computed
     "#]]);
