@@ -46,8 +46,11 @@ impl<'a> Scores<'a> {
                     *score = 1.0 / (1.0 + (-logit).exp());
                 }
                 let sum: f32 = self.score.iter().sum();
-                for (probability, score) in self.probability.iter_mut().zip(&self.score) {
-                    *probability = score / sum;
+                if sum > 0.0 {
+                    self.probability.iter_mut().zip(&self.score).for_each(|(share, score)| *share = score / sum);
+                } else {
+                    // Where every sigmoid is 0 in f32, it is the exponential of its logit.
+                    softmax::softmax(logits, &mut self.probability);
                 }
                 self.deciding.copy_from_slice(&self.score);
             }
@@ -165,8 +168,9 @@ fn group_score(rule: GroupScore, scores: &[f32]) -> f32 {
 /// The softmax of `best` among the experts whose logit is near its own; those of `earlier` choices do not count.
 fn near_share(logits: &[f32], earlier: &[usize], best: usize, window: f32) -> f32 {
     let top = logits[best];
-    let is_near = |logit: f32| (top - logit) / logit.abs().max(top) <= window;
-    let near = logits.iter().enumerate().filter(|(expert, logit)| !earlier.contains(expert) && is_near(**logit));
+    // Zero against zero is no number, which is not beyond the window: in the original too such an expert stays.
+    let is_far = |logit: f32| (top - logit) / logit.abs().max(top) > window;
+    let near = logits.iter().enumerate().filter(|(expert, logit)| !earlier.contains(expert) && !is_far(**logit));
     1.0 / near.map(|(_, logit)| (logit - top).exp()).sum::<f32>()
 }
 
@@ -205,6 +209,17 @@ mod tests {
     }
 
     #[test]
+    fn shares_of_sigmoids_that_are_zero_are_known() {
+        let rule = RouterRule { score: RouterScore::Sigmoid, ..RouterRule::SOFTMAX };
+        let mut scores = Scores::new(&rule, None, 2);
+        // exp(-200) and e times that.
+        scores.set(&[-200.0, -199.0]);
+        assert_near(scores.deciding(), &[0.0, 0.0]);
+        let first = 1.0 / (1.0 + 1.0_f32.exp());
+        assert_near(&scores.probability, &[first, 1.0 - first]);
+    }
+
+    #[test]
     fn groups_are_ranked_by_their_best_or_by_their_two_best() {
         let scores = |score| {
             let groups = Some(ExpertGroups { number: 2, kept: 1, score });
@@ -239,5 +254,7 @@ mod tests {
         // A negative best is divided by the size of the other: (-1 + 1.5) / 1.5 = 0.33.
         let both = 1.0 / (1.0 + (-0.5_f32).exp());
         assert_near(&weights(&rule, None, &[-1.0, -1.5, -9.0], &[0, 1]), &[both, 1.0]);
+        // A best of zero is as near to itself as any other, and so is a second zero.
+        assert_near(&weights(&rule, None, &[0.0, 0.0, -1.0], &[0, 1]), &[0.5, 1.0]);
     }
 }
