@@ -83,6 +83,18 @@ pub enum Error {
         /// The value found.
         value: f32,
     },
+    /// NaN or infinity in the bias that a router ranks experts by.
+    #[error(
+        "the correction bias of the router of decoder layer {layer} is not finite: that of expert {expert} is {value}"
+    )]
+    NonFiniteBias {
+        /// Decoder layer index.
+        layer: u16,
+        /// Expert whose bias it is.
+        expert: u16,
+        /// The value found.
+        value: f32,
+    },
     /// A run folder that is occupied, incomplete or not a run.
     #[error("{message}")]
     RunFolder {
@@ -178,6 +190,7 @@ impl Error {
                 "a weight is NaN or infinite, or the activations overflow; compare with another copy of the checkpoint"
                     .into(),
             ),
+            Self::NonFiniteBias { .. } => Some("compare with another copy of the checkpoint".into()),
             Self::Io { source, .. } => match source.kind() {
                 std::io::ErrorKind::PermissionDenied => Some("check the permissions of the path".into()),
                 std::io::ErrorKind::NotFound => Some("check the spelling of the path".into()),

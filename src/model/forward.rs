@@ -64,7 +64,8 @@ impl<'a> Model<'a> {
     ///
     /// # Errors
     /// [`Error::Usage`] for a sequence that is empty, longer than `max_position_embeddings` or holds an id beyond the
-    /// vocabulary; [`Error::NonFinite`] for NaN or infinity in router logits; reading errors; the observer's errors.
+    /// vocabulary; [`Error::NonFinite`] for NaN or infinity in router logits; [`Error::NonFiniteBias`] for those in
+    /// the bias of a router; reading errors; the observer's errors.
     pub fn forward(&mut self, wave: &Wave, observer: &mut dyn RoutingObserver) -> Result<WaveOutput> {
         self.check(wave)?;
         match self.options.arithmetic {

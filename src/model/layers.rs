@@ -200,6 +200,8 @@ impl Context<'_> {
         let offsets = self.wave.offsets();
         let normed = &buffers.normed;
         let gate_weight = weights.vector(Role::Router);
+        let correction_bias = weights.optional(Role::CorrectionBias);
+        check_finite(layer, correction_bias)?;
         let routings = self.wave.groups.par_iter().enumerate().map(|(index, group)| {
             let rows = &normed[offsets[group.start] * hidden..offsets[group.end] * hidden];
             let mut logits: Vec<f32> = rows
@@ -211,7 +213,7 @@ impl Context<'_> {
                     row.iter_mut().zip(bias).for_each(|(logit, bias)| *logit += bias);
                 }
             }
-            self.route_group::<R>(layer, index, logits, weights.optional(Role::CorrectionBias), shape)
+            self.route_group::<R>(layer, index, logits, correction_bias, shape)
         });
         let routings = routings.collect::<Vec<Result<_>>>().into_iter().collect::<Result<Vec<_>>>()?;
         for routing in &routings {
@@ -278,6 +280,15 @@ impl Context<'_> {
     pub(super) fn end_experts<R: Rounding>(&self, buffers: &mut Buffers) {
         round_all::<R>(&mut buffers.output);
         self.add_output::<R>(buffers);
+    }
+}
+
+/// Refuses a bias by which nothing can be ranked: it acts after the logits, whose check does not see it.
+fn check_finite(layer: usize, correction_bias: Option<&[f32]>) -> Result<()> {
+    let mut biases = correction_bias.unwrap_or_default().iter().enumerate();
+    match biases.find(|(_, bias)| !bias.is_finite()) {
+        Some((expert, &value)) => Err(Error::NonFiniteBias { layer: layer as u16, expert: expert as u16, value }),
+        None => Ok(()),
     }
 }
 

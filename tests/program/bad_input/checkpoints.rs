@@ -86,8 +86,8 @@ fn missing_and_extra_tensors_are_named_together() {
     "#]]);
 }
 
-/// Overwrites the first weights of a tensor with bf16 NaN.
-fn poison(file: &Path, tensor: &str) {
+/// Overwrites the first bytes of a tensor.
+fn poison(file: &Path, tensor: &str, bytes: &[u8]) {
     let mut file = fs::File::options().read(true).write(true).open(file).unwrap();
     let mut length = [0; 8];
     file.read_exact(&mut length).unwrap();
@@ -96,13 +96,16 @@ fn poison(file: &Path, tensor: &str) {
     let header: serde_json::Value = serde_json::from_slice(&header).unwrap();
     let offset = header[tensor]["data_offsets"][0].as_u64().unwrap();
     file.seek(SeekFrom::Start(8 + u64::from_le_bytes(length) + offset)).unwrap();
-    file.write_all(&[0xc0, 0x7f]).unwrap();
+    file.write_all(bytes).unwrap();
 }
+
+const BF16_NAN: [u8; 2] = [0xc0, 0x7f];
+const F32_NAN: [u8; 4] = [0, 0, 0xc0, 0x7f];
 
 #[test]
 fn nan_weight() {
     let bench = Bench::new(TINY);
-    poison(&bench.path("checkpoint/model.safetensors"), "model.layers.3.mlp.gate_weight");
+    poison(&bench.path("checkpoint/model.safetensors"), "model.layers.3.mlp.gate_weight", &BF16_NAN);
     bench.route(&[]).refused(&expect![[r#"
         categories: none (no row has `domain`, `category` or `language`; --category names another key)
         warning: TEMP/checkpoint: weights are not finite in places: `model.layers.3.mlp.gate_weight` (1 NaN or infinite)
@@ -112,6 +115,17 @@ fn nan_weight() {
         hint: a weight is NaN or infinite, or the activations overflow; compare with another copy of the checkpoint
     "#]]);
     assert_eq!(read_json(&bench.path("out/manifest.json"))["complete"], false);
+}
+
+/// The bias acts after the logits: without a check of its own it would decide every choice and nothing would be said.
+#[test]
+fn nan_correction_bias() {
+    let bench = Bench::new("families/glm4_moe");
+    bench.write("corpus.jsonl", "{\"input_ids\": [1, 2, 3]}");
+    let bias = "model.layers.2.mlp.gate.e_score_correction_bias";
+    poison(&bench.path("checkpoint/model.safetensors"), bias, &F32_NAN);
+    bench.route(&["--no-hash"]).refused(&expect![[r#"
+    "#]]);
 }
 
 #[test]
@@ -139,7 +153,7 @@ fn unsupported_options_of_the_configuration() {
               - `config.json`: `mlp_gated` is false; OpenMoE expects true, the only one it runs
               - `config.json`: `router_topk` is 3; OpenMoE expects 1 or 2
 
-            hint: correct `config.json`, or fetch it again: it decides what is computed
+            hint: correct `config.json`, or fetch it again: it decides what is computed; if it is the original one, this checkpoint cannot be run
         "#]],
     );
 }
