@@ -101,15 +101,15 @@ impl Model {
     }
 }
 
-/// A note on the tensor that gives logits, if that is not the head.
+/// A note on the tensor that gives logits, if that is not the one that the configuration says.
 fn about_the_head(map: &TensorMap, validated: &Validated) -> Option<String> {
     let head = map.stored(0, Role::Head).name;
     match (validated.tensors.contains_key(&head), map.architecture().head.tied) {
-        (false, _) => Some(format!("there is no `{head}`; the embedding stands for it, and routing needs neither")),
+        (false, false) => Some(format!("there is no `{head}`; the embedding stands for it, and routing needs neither")),
         (true, true) => Some(format!(
             "`{head}` is not used: by `tie_word_embeddings` the embedding stands for it; routing needs neither"
         )),
-        (true, false) => None,
+        (false, true) | (true, false) => None,
     }
 }
 
@@ -209,6 +209,6 @@ fn hint_for(has_config: bool) -> &'static str {
     if has_config {
         "`config.json` and the weight files may come from different checkpoints, or a download is incomplete"
     } else {
-        "correct `config.json`, or fetch it again: it decides what is computed"
+        "correct `config.json`, or fetch it again: it decides what is computed; if it is the original one, this checkpoint cannot be run"
     }
 }

@@ -1,6 +1,9 @@
 //! Checks that the sizes of a configuration fit together, and how its weights are quantised.
 
-use super::keys::ConfigKeys;
+use super::{
+    common::{CHOICES, EXPERTS},
+    keys::ConfigKeys,
+};
 use crate::{
     checkpoint::{
         architecture::{Architecture, Attention, Experts},
@@ -20,7 +23,7 @@ impl ConfigKeys<'_> {
         self.check_experts(&architecture.experts);
         let matrices = architecture.layers.len().saturating_mul(architecture.experts.number);
         let expected = format!("at most {MOST_EXPERTS_IN_ALL} experts in all layers");
-        self.expect(matrices <= MOST_EXPERTS_IN_ALL, "num_experts", architecture.experts.number, &expected);
+        self.expect(matrices <= MOST_EXPERTS_IN_ALL, self.spelling(&EXPERTS), architecture.experts.number, &expected);
         let routes = architecture.layers.is_empty() || !architecture.moe_layers().is_empty();
         self.expect(routes, "num_hidden_layers", architecture.layers.len(), "at least one layer that routes");
     }
@@ -40,10 +43,10 @@ impl ConfigKeys<'_> {
     fn check_experts(&mut self, experts: &Experts) {
         let Experts { number, chosen, router, .. } = experts;
         let most = RoutingShape::MOST_EXPERTS;
-        self.expect(*number <= most, "num_experts", number, &format!("at most {most}"));
+        self.expect(*number <= most, self.spelling(&EXPERTS), number, &format!("at most {most}"));
         let known = *number > 0 && *chosen > 0;
         let most = RoutingShape::MOST_CHOICES.min(*number);
-        self.expect(!known || *chosen <= most, "num_experts_per_tok", chosen, &format!("at most {most}"));
+        self.expect(!known || *chosen <= most, self.spelling(&CHOICES), chosen, &format!("at most {most}"));
         let Some(groups) = router.groups.filter(|_| known) else { return };
         let fits = number.is_multiple_of(groups.number);
         self.expect(fits, "n_group", groups.number, &format!("a divisor of {number} experts"));
@@ -52,7 +55,7 @@ impl ConfigKeys<'_> {
         self.expect(enough, "n_group", groups.number, &format!("groups of at least 2 of {number} experts"));
         let expected = format!("at most n_group = {}", groups.number);
         self.expect(groups.kept <= groups.number, "topk_group", groups.kept, &expected);
-        let expected = format!("groups that hold at least num_experts_per_tok = {chosen} experts");
+        let expected = format!("groups that hold at least {} = {chosen} experts", self.spelling(&CHOICES));
         self.expect(groups.kept * size >= *chosen, "topk_group", groups.kept, &expected);
     }
 

@@ -18,6 +18,12 @@ use crate::{
 /// Tensors that checkpoints of most families may hold beside those that are used.
 pub(super) const USUALLY_IGNORED: &[IgnoredTensors] = &[IgnoredTensors::RotaryFrequencies];
 
+/// The spellings of the number of experts.
+pub(super) const EXPERTS: [&str; 3] = ["num_experts", "num_local_experts", "n_routed_experts"];
+/// The spellings of the number of experts that a token chooses.
+pub(super) const CHOICES: [&str; 2] = ["num_experts_per_tok", "experts_per_token"];
+const ACTIVATION: [&str; 2] = ["hidden_act", "activation_function"];
+
 /// What a family assumes where a key is absent, and which key holds the width of an expert.
 pub(super) struct Defaults {
     /// Of `rms_norm_eps`.
@@ -30,6 +36,8 @@ pub(super) struct Defaults {
     pub(super) expert_inner: &'static str,
     /// Whether the rotary embedding may have two sets of divisors.
     pub(super) longrope: bool,
+    /// Which share of a head is rotated where `partial_rotary_factor` is absent; the key is refused where that is all of it.
+    pub(super) rotated: f64,
 }
 
 impl Default for Defaults {
@@ -40,6 +48,7 @@ impl Default for Defaults {
             attention_bias: false,
             expert_inner: "moe_intermediate_size",
             longrope: false,
+            rotated: 1.0,
         }
     }
 }
@@ -49,8 +58,8 @@ impl ConfigKeys<'_> {
     pub(super) fn base(&mut self, defaults: &Defaults) -> Architecture {
         let hidden = self.size(&["hidden_size"], None);
         let longest_sequence = self.size(&["max_position_embeddings"], None);
-        let activation = self.text(&["hidden_act", "activation_function"], "silu");
-        self.expect(activation == "silu", "hidden_act", &activation, "silu");
+        let activation = self.text(&ACTIVATION, "silu");
+        self.expect(activation == "silu", self.spelling(&ACTIVATION), &activation, "silu");
         let mlp_bias = self.truth(&["mlp_bias"], false);
         self.expect(!mlp_bias, "mlp_bias", true, "false");
         let mlp = |inner| Mlp { inner, activation: Activation::Gated, bias: false };
@@ -66,8 +75,8 @@ impl ConfigKeys<'_> {
             layers: vec![DecoderLayer { window: None, feed_forward: FeedForward::Moe }; layers.min(MOST_LAYERS)],
             dense: mlp(self.size(&["intermediate_size"], None)),
             experts: Experts {
-                number: self.size(&["num_experts", "num_local_experts", "n_routed_experts"], None),
-                chosen: self.size(&["num_experts_per_tok", "experts_per_token"], None),
+                number: self.size(&EXPERTS, None),
+                chosen: self.size(&CHOICES, None),
                 router: RouterRule::SOFTMAX,
                 router_bias: false,
                 correction_bias: false,

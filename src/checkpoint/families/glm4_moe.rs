@@ -18,14 +18,10 @@ pub(super) const FAMILY: Family = Family {
 };
 
 fn read(keys: &mut ConfigKeys) -> Description {
-    let mut architecture = keys.base(&Defaults { epsilon: 1e-5, ..Defaults::default() });
+    let mut architecture = keys.base(&Defaults { epsilon: 1e-5, rotated: 0.5, ..Defaults::default() });
     let attention = &mut architecture.attention;
     attention.output_bias = false;
     attention.query_key_norm = keys.truth(&["use_qk_norm"], false).then_some(QueryKeyNorm::PerHead);
-    let inner = keys.within(&["rope_parameters"], |keys| keys.optional_positive(&["partial_rotary_factor"])).flatten();
-    let share = keys.optional_positive(&["partial_rotary_factor"]).or(inner).unwrap_or(0.5);
-    keys.expect(share <= 1.0, "partial_rotary_factor", share, "at most 1");
-    attention.rotary.dim = (attention.key_dim as f64 * share) as usize;
     keys.dense_first(&mut architecture, 1);
     keys.sigmoid_router(&mut architecture, [1, 1], 1.0);
     keys.finish(architecture, TensorNames::COMMON)

@@ -57,6 +57,11 @@ impl<'a> ConfigKeys<'a> {
         has(self.object, key)
     }
 
+    /// The spelling of a key that is there, for messages; the first if none is.
+    pub(super) fn spelling(&self, names: &[&'static str]) -> &'static str {
+        names.iter().find(|name| self.has(name)).unwrap_or(&names[0])
+    }
+
     /// The keys of an object inside, under its first name that is there; its problems are reported here.
     pub(super) fn within<T>(&mut self, names: &[&'a str], read: impl FnOnce(&mut ConfigKeys<'a>) -> T) -> Option<T> {
         let (name, value) = self.find(names)?;

@@ -1,7 +1,7 @@
 //! Phi-3.5-MoE: `LayerNorm`, the sparse mixer, biases, two sets of rotary divisors.
 
 use super::{
-    common::{Defaults, USUALLY_IGNORED},
+    common::{CHOICES, Defaults, USUALLY_IGNORED},
     family::{Description, Family},
     keys::ConfigKeys,
     mixtral,
@@ -33,7 +33,7 @@ fn read(keys: &mut ConfigKeys) -> Description {
     architecture.head.bias = keys.truth(&["lm_head_bias"], false);
     keys.window_everywhere(&mut architecture);
     let chosen = architecture.experts.chosen;
-    keys.expect(chosen == 0 || chosen == 2, "num_experts_per_tok", chosen, "2, the only number of its sparse mixer");
+    keys.expect(chosen == 0 || chosen == 2, keys.spelling(&CHOICES), chosen, "2, the only number of its sparse mixer");
     let noise = keys.number(&["router_jitter_noise"], 0.01);
     keys.expect(noise >= 0.0, "router_jitter_noise", noise, "a number from 0");
     architecture.experts.router.score = RouterScore::Logit;

@@ -5,6 +5,8 @@ use crate::checkpoint::architecture::{Pairs, Rotary, RotaryScaling};
 
 /// Where scaling is described: in files of the hub, and as transformers 5 writes them.
 const SCALING: [&str; 2] = ["rope_scaling", "rope_parameters"];
+/// The spellings of the type of scaling.
+const TYPE: [&str; 2] = ["rope_type", "type"];
 const ORIGINAL: &str = "original_max_position_embeddings";
 
 impl<'a> ConfigKeys<'a> {
@@ -16,11 +18,22 @@ impl<'a> ConfigKeys<'a> {
             let expected = format!("the {inner} of rope_parameters");
             self.expect(outer == inner, "rope_theta", outer, &expected);
         }
+        let dim = self.rotated(dim, defaults.rotated);
         let original = self.optional_size(&[ORIGINAL]);
         let scaling = self.within(&SCALING, |keys| keys.scaling(dim, defaults.longrope, original, longest_sequence));
         let theta = outer.or(inner).unwrap_or(defaults.theta);
         self.expect(theta > 1.0, "rope_theta", theta, "a number above 1");
         Rotary { theta, dim, pairs: Pairs::Half, scaling: scaling.unwrap_or(RotaryScaling::None) }
+    }
+
+    /// How many dimensions of so many are rotated; only a family that says so may leave some out.
+    fn rotated(&mut self, dim: usize, default: f64) -> usize {
+        const SHARE: &str = "partial_rotary_factor";
+        let inner = self.within(&["rope_parameters"], |keys| keys.optional_positive(&[SHARE])).flatten();
+        let share = self.optional_positive(&[SHARE]).or(inner).unwrap_or(default);
+        let (fits, expected) = if default < 1.0 { (share <= 1.0, "at most 1") } else { (share == 1.0, "1") };
+        self.expect(fits, SHARE, share, expected);
+        (dim as f64 * share) as usize
     }
 
     /// The scaling that an object describes.
@@ -34,17 +47,16 @@ impl<'a> ConfigKeys<'a> {
         let inner = self.optional_size(&[ORIGINAL]);
         // Phi's own key at the top has priority.
         let original = original.or(inner).unwrap_or(longest_sequence);
-        match self.text(&["rope_type", "type"], "default").as_str() {
+        let (spelling, types) =
+            (self.spelling(&TYPE), if longrope { "default, yarn or longrope" } else { "default or yarn" });
+        let is_told = self.has(spelling) || !["factor", "short_factor"].iter().any(|key| self.has(key));
+        self.expect(is_told, spelling, "missing beside a factor", types);
+        match self.text(&TYPE, "default").as_str() {
             "default" => RotaryScaling::None,
             "yarn" => self.yarn(original, longest_sequence),
             "longrope" if longrope => self.longrope(dim, original),
             other => {
-                self.expect(
-                    false,
-                    "rope_type",
-                    other,
-                    if longrope { "default, yarn or longrope" } else { "default or yarn" },
-                );
+                self.expect(false, spelling, other, types);
                 RotaryScaling::None
             }
         }

@@ -18,7 +18,7 @@ fn all_problems_of_all_kinds_stand_in_one_error() {
               - `model.safetensors.index.json` names `model-00002-of-00003.safetensors`, which does not exist; it should hold `model.layers.10.input_layernorm.weight`, `model.layers.10.mlp.down_proj.weight`, `model.layers.10.mlp.gate_proj.weight`, `model.layers.10.mlp.up_proj.weight`, `model.layers.10.post_attention_layernorm.weight`, `model.layers.10.self_attn.k_proj.weight`, `model.layers.10.self_attn.o_proj.weight`, `model.layers.10.self_attn.q_proj.weight`, `model.layers.10.self_attn.v_proj.weight`, `model.layers.11.input_layernorm.weight`, `model.layers.11.mlp.gate_weight`, `model.layers.11.post_attention_layernorm.weight`, `model.layers.11.self_attn.k_proj.weight`, `model.layers.11.self_attn.o_proj.weight`, `model.layers.11.self_attn.q_proj.weight`, `model.layers.11.self_attn.v_proj.weight`, `model.layers.5.extra_mlp.down_proj.weight`, `model.layers.5.extra_mlp.gate_proj.weight`, `model.layers.5.extra_mlp.up_proj.weight`, `model.layers.5.mlp.experts.wi_up` and 38 more
               - `model-00001-of-00003.safetensors` is truncated: its header describes 609200 bytes, the file has 609199; cut off: `model.layers.5.self_attn.v_proj.weight`
 
-            hint: correct `config.json`, or fetch it again: it decides what is computed
+            hint: correct `config.json`, or fetch it again: it decides what is computed; if it is the original one, this checkpoint cannot be run
         "#]],
     );
 }

