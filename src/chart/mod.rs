@@ -28,7 +28,7 @@ use rayon::prelude::*;
 
 use crate::{
     error::Result,
-    routing::RoutingShape,
+    routing::{DecidingScore, RoutingShape},
     stats::{Statistic, Tables},
 };
 
@@ -72,6 +72,10 @@ pub struct ChartContext {
     pub bos_counted: bool,
     /// Token ids that were asked for, drawn first where charts show a choice of ids.
     pub tokens_of_interest: Vec<u32>,
+    /// The capacity that was asked about and is not that of the routes, in words.
+    pub asked_capacity: Option<String>,
+    /// What experts are ranked by.
+    pub deciding: DecidingScore,
     /// Whether the routes are those of an OpenMoE, with whose paper a figure can be compared.
     pub is_openmoe: bool,
 }

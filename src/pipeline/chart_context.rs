@@ -1,5 +1,6 @@
 //! The facts about a run that its charts print.
 
+use super::verdict::asked_capacity;
 use crate::{
     chart::ChartContext,
     error::Result,
@@ -23,6 +24,12 @@ fn is_openmoe(record: &RunRecord) -> bool {
     record.config.is_some()
 }
 
+/// The capacity that a run replays, if the routes were made without it.
+fn asked_in_words(record: &RunRecord) -> Option<String> {
+    let policy = asked_capacity(record)?.policy;
+    Some(format!("rule {}, {}", policy.rule, policy.rule.factor_in_words(policy.factor)))
+}
+
 /// The facts about a run that has counts instead of a trace.
 fn of_counts(record: &RunRecord, counts: &AssignmentCounts) -> ChartContext {
     ChartContext {
@@ -36,6 +43,8 @@ fn of_counts(record: &RunRecord, counts: &AssignmentCounts) -> ChartContext {
         bos: None,
         bos_counted: true,
         tokens_of_interest: Vec::new(),
+        asked_capacity: asked_in_words(record),
+        deciding: record.deciding_score(),
         is_openmoe: is_openmoe(record),
     }
 }
@@ -52,6 +61,8 @@ fn of_trace(record: &RunRecord, trace: &RoutingTrace, sequences: &SequenceTable)
         bos: record.identity.text.as_ref().map(|text| text.bos),
         bos_counted: !record.statistics.exclude_bos,
         tokens_of_interest: record.tokens_of_interest().to_vec(),
+        asked_capacity: asked_in_words(record),
+        deciding: record.deciding_score(),
         is_openmoe: is_openmoe(record),
     }
 }

@@ -33,6 +33,14 @@ impl CapacityRule {
             Self::Unlimited => "unlimited",
         }
     }
+
+    /// A factor of the rule in words, if the rule has one.
+    pub fn factor_in_words(self, factor: impl fmt::Display) -> String {
+        match self {
+            Self::Unlimited => "nothing is dropped".to_owned(),
+            Self::Port | Self::T5x => format!("factor {factor}"),
+        }
+    }
 }
 
 impl FromStr for CapacityRule {

@@ -17,7 +17,7 @@ pub use assign::{entropy, queue_slots, route, route_by};
 pub use capacity::{CapacityRule, RouterSettings};
 pub use group::GroupRule;
 pub use provides::{Block, Provides, RecordedBlocks, TRACE_SCHEMA};
-pub use router_rule::{CombineRule, ExpertGroups, GroupScore, RouterRule, RouterScore};
+pub use router_rule::{CombineRule, DecidingScore, ExpertGroups, GroupScore, RouterRule, RouterScore};
 pub use run_kind::RunKind;
 pub use shape::{CapacityPolicy, LayerShape, RecordedDrops, RoutingShape};
 pub use softmax::softmax;

@@ -32,6 +32,48 @@ pub enum RouterScore {
     Logit,
 }
 
+/// What experts are ranked by, in whose unit margins are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DecidingScore {
+    /// A probability.
+    #[default]
+    Probability,
+    /// A sigmoid, to which a bias may be added.
+    Sigmoid,
+    /// A logit.
+    Logit,
+}
+
+impl From<RouterScore> for DecidingScore {
+    fn from(score: RouterScore) -> Self {
+        match score {
+            RouterScore::Softmax | RouterScore::SoftmaxOrLogit => Self::Probability,
+            RouterScore::Sigmoid => Self::Sigmoid,
+            RouterScore::Logit => Self::Logit,
+        }
+    }
+}
+
+impl DecidingScore {
+    /// Its unit in tables.
+    pub const fn unit(self) -> &'static str {
+        match self {
+            Self::Probability => "probability",
+            Self::Sigmoid => "score",
+            Self::Logit => "logit",
+        }
+    }
+
+    /// The same in words.
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::Probability => "gate probability",
+            Self::Sigmoid => "score (sigmoid and bias)",
+            Self::Logit => "router logit",
+        }
+    }
+}
+
 /// Which experts may be chosen at all: those of the best groups of consecutive experts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

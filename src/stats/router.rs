@@ -23,7 +23,8 @@ pub(super) fn router_entropy(study: &Study) -> Vec<Finding> {
 /// `router_margin`, variants `margin_first` (g1 - g2) and `margin_k` (gk - gk+1), mean and quantiles, against 0, the
 /// margin of a uniform router. n = occurrences.
 pub(super) fn router_margin(study: &Study) -> Vec<Finding> {
-    let finding = study.finding(Statistic::RouterMargin, View::Chosen).against(0.0, BaselineKind::Uniform);
+    let finding = study.finding(Statistic::RouterMargin, View::Chosen).in_unit(study.trace.deciding.unit());
+    let finding = finding.against(0.0, BaselineKind::Uniform);
     let mut findings = distribution(study, &finding.clone().variant(Variant::MarginFirst), &study.trace.margin_first);
     findings.extend(distribution(study, &finding.variant(Variant::MarginK), &study.trace.margin_k));
     findings

@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use crate::{
     corpus::Role,
-    routing::{Block, ExpertId, LayerId, Provides, RoutingShape},
+    routing::{Block, DecidingScore, ExpertId, LayerId, Provides, RoutingShape},
 };
 
 /// The sequences of a run, their documents and categories, as dense indices.
@@ -69,6 +69,8 @@ pub struct LayerTrace {
     pub top_k: usize,
     /// What the trace provides.
     pub provides: Provides,
+    /// What experts are ranked by.
+    pub deciding: DecidingScore,
     /// Sequence index per occurrence, `[occurrences]`.
     pub sequence: Vec<u32>,
     /// Position per occurrence, `[occurrences]`.
@@ -83,9 +85,9 @@ pub struct LayerTrace {
     pub kept: Vec<bool>,
     /// Entropy of the router probabilities in nats, `[occurrences]`.
     pub entropy: Vec<f32>,
-    /// g1 - g2, `[occurrences]`.
+    /// g1 - g2, in the unit of the deciding score, `[occurrences]`.
     pub margin_first: Vec<f32>,
-    /// `g_k - g_{k+1}`, `[occurrences]`.
+    /// `g_k - g_{k+1}`, in the same unit, `[occurrences]`.
     pub margin_k: Vec<f32>,
 }
 

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    routing::{Block, ExpertId, LayerId, MAX_POSITION, Provides, RoutingShape, softmax},
+    routing::{Block, DecidingScore, ExpertId, LayerId, MAX_POSITION, Provides, RoutingShape, softmax},
     run::{RunDir, RunRecord, again},
 };
 
@@ -33,6 +33,8 @@ pub struct RoutingTrace {
     provides: Provides,
     /// What the manifest says that the trace provides; `None` if it does not say.
     stated: Option<Provides>,
+    /// What experts are ranked by.
+    deciding: DecidingScore,
     segments: usize,
     /// Tokens of every sequence.
     lengths: Arc<Vec<u32>>,
@@ -62,6 +64,7 @@ impl RoutingTrace {
             // A run that does not record this is of the first version.
             provides: record.provides.unwrap_or(Provides::first_version(true)),
             stated: record.provides,
+            deciding: record.deciding_score(),
             segments: record.layout.segments,
             lengths: Arc::new(lengths(run)?),
         };
@@ -134,7 +137,8 @@ impl RoutingTrace {
 
     fn no_rows(&self, layer: LayerId) -> LayerTrace {
         let (num_experts, top_k) = (self.shape.experts(layer), self.shape.choices(layer));
-        LayerTrace { layer, num_experts, top_k, provides: self.provides, ..LayerTrace::default() }
+        let (provides, deciding) = (self.provides, self.deciding);
+        LayerTrace { layer, num_experts, top_k, provides, deciding, ..LayerTrace::default() }
     }
 
     /// One layer of one segment.

@@ -118,6 +118,19 @@ fn check(name: &str, folder: &Path) {
     assert!(logits < 3e-4 && probabilities < 1e-4 && weights < 1e-4, "{name}: {differences:?}");
 }
 
+/// Margins are in the unit of the score that decides.
+fn check_margins(name: &str, run: &Path) {
+    let unit = match name {
+        "deepseek_v3" | "deepseek_v3_fp8" | "moonlight" | "glm4_moe" => "score",
+        "gpt_oss" | "gpt_oss_mxfp4" | "granitemoe" | "phimoe" => "logit",
+        _ => "probability",
+    };
+    let table = fs::read_to_string(run.join("stats/router_margin.csv")).unwrap();
+    assert!(table.lines().skip(1).all(|row| row.contains(&format!(",{unit}"))), "{name}: {table}");
+    let chart = fs::read_to_string(run.join("charts/router_confidence.svg")).unwrap();
+    assert!(chart.contains(&format!("\n{unit}\n")), "{name}: the axis of the margins says {unit}");
+}
+
 #[test]
 fn the_trace_of_every_family_is_what_its_original_computes() {
     let folder = tempfile::tempdir().unwrap();
@@ -125,6 +138,7 @@ fn the_trace_of_every_family_is_what_its_original_computes() {
         let own = folder.path().join(name);
         fs::create_dir(&own).unwrap();
         check(name, &own);
+        check_margins(name, &own.join("run"));
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
         heatmap::{HeatBlock, HeatFigure, Scale},
         page::Body,
     },
-    routing::View,
+    routing::{DecidingScore, View},
     stats::{Finding, Statistic, Variant},
 };
 
@@ -206,9 +206,10 @@ pub(super) fn jensen_shannon(selection: &Selection<'_>, kind: &'static ChartKind
 /// Router entropy and margins: quantiles over the tokens, layers side by side.
 pub(super) fn confidence(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
     let mut panels = Vec::new();
+    let deciding = selection.context.deciding;
     for (statistic, title, y_label) in [
         (Statistic::RouterEntropy, "Entropy of the gate probabilities", "nats"),
-        (Statistic::RouterMargin, "Margin", "probability"),
+        (Statistic::RouterMargin, "Margin", deciding.unit()),
     ] {
         let rows: Vec<&Finding> = selection.rows(statistic, View::Chosen).collect();
         for variant in variants(&rows) {
@@ -220,8 +221,8 @@ pub(super) fn confidence(selection: &Selection<'_>, kind: &'static ChartKind) ->
                     group(selection, &quantile_words(quantile), &at, plain)
                 })
                 .collect();
-            let title =
-                variant.map_or_else(|| title.to_owned(), |variant| format!("{title}: {}", margin_words(variant)));
+            let title = variant
+                .map_or_else(|| title.to_owned(), |variant| format!("{title}: {}", margin_words(variant, deciding)));
             panels.push(BarPanel { title, y_label: y_label.to_owned(), percent: false, max: None, groups });
         }
     }
@@ -253,10 +254,10 @@ fn quantile_words(quantile: Option<f64>) -> String {
     quantile.map_or_else(|| "mean".to_owned(), |quantile| format!("{:.0} %", quantile * 100.0))
 }
 
-fn margin_words(variant: Variant) -> String {
+fn margin_words(variant: Variant, deciding: DecidingScore) -> String {
     match variant {
-        Variant::MarginFirst | Variant::First => "first minus second gate probability".to_owned(),
-        Variant::MarginK => "last chosen minus first unchosen gate probability".to_owned(),
+        Variant::MarginFirst | Variant::First => format!("first minus second {}", deciding.in_words()),
+        Variant::MarginK => format!("last chosen minus first unchosen {}", deciding.in_words()),
         other => words(other.name()),
     }
 }

@@ -166,8 +166,10 @@ impl<'a> Selection<'a> {
         let corpus = if context.corpus.is_empty() { String::new() } else { format!(" · corpus: {}", context.corpus) };
         let experts = context.shape.experts_in_words();
         let noun = if experts == "1" { "expert" } else { "experts" };
+        let asked = context.asked_capacity.as_ref();
+        let asked = asked.map_or_else(String::new, |capacity| format!(" · would be dropped by {capacity}"));
         let subtitle = format!(
-            "checkpoint: {}{corpus} · {experts} {noun}, top-{}",
+            "checkpoint: {}{corpus} · {experts} {noun}, top-{}{asked}",
             context.checkpoint,
             context.shape.choices_in_words()
         );
@@ -263,6 +265,12 @@ mod tests {
         assert!(drawn(&counted, Some(0.0)).caption.ends_with("0 documents."));
         let known = ChartContext { bos: Some(true), corpus: "b".to_owned(), ..counted };
         assert_eq!(drawn(&known, Some(0.0)).subtitle, "checkpoint: a · corpus: b · 8 experts, top-1");
+        // A capacity that the model does not have is said on every chart.
+        let asked = ChartContext { asked_capacity: Some("rule port, factor 2".to_owned()), ..uniform(2) };
+        assert_eq!(
+            drawn(&asked, Some(0.0)).subtitle,
+            "checkpoint: a · 8 experts, top-1 · would be dropped by rule port, factor 2"
+        );
         assert!(drawn(&known, Some(0.0)).caption.ends_with("; the BOS at position 0 is counted."));
     }
 

@@ -81,7 +81,7 @@ struct QuestionPart<'a> {
 struct StatisticPart<'a> {
     name: &'static str,
     title: &'static str,
-    unit: &'static str,
+    unit: String,
     definition: &'static str,
     baseline: &'static str,
     source: &'static str,
@@ -232,8 +232,9 @@ fn facts(run: &ReportedRun<'_>) -> Vec<KeyAndValue> {
         noun(&choices, "choice", "choices")
     );
     let queues = run.queues.map(|queues| {
-        let factor = Value::from(queues.capacity_factor);
-        format!("rule {}, factor {factor}, group {}", queues.capacity_rule, queues.group)
+        let factor = queues.capacity_rule.factor_in_words(Value::from(queues.capacity_factor));
+        let asked = if context.asked_capacity.is_some() { ", asked for: a replay" } else { "" };
+        format!("rule {}, {factor}, group {}{asked}", queues.capacity_rule, queues.group)
     });
     let ties = (run.ties > 0).then(|| {
         format!("equal scores decided for {}, summed over layers; the lower id wins", counted(run.ties, "token"))
@@ -284,7 +285,7 @@ fn statistic_part<'a>(drawn: &'a DrawnStatistic, runs: &[ReportedRun<'_>]) -> Op
     (drawn.table.is_some() || !drawn.figures.is_empty()).then(|| StatisticPart {
         name: info.name,
         title: info.title,
-        unit: info.unit,
+        unit: unit(info, runs),
         definition: info.definition,
         baseline: info.baseline,
         source: info.source,
@@ -294,6 +295,14 @@ fn statistic_part<'a>(drawn: &'a DrawnStatistic, runs: &[ReportedRun<'_>]) -> Op
         differences: drawn.differences.as_ref(),
         files: runs.iter().flat_map(|run| files(info, run, runs)).collect(),
     })
+}
+
+/// The unit of a statistic; where all its rows have another one, that.
+fn unit(info: &StatisticInfo, runs: &[ReportedRun<'_>]) -> String {
+    let tables = runs.iter().filter_map(|run| run.tables.get(info.table));
+    let rows = tables.flat_map(|table| &table.rows).filter(|row| row.statistic == info.statistic);
+    let units: BTreeSet<&str> = rows.map(|row| &*row.unit).collect();
+    units.first().filter(|_| units.len() == 1).copied().unwrap_or(info.unit).to_owned()
 }
 
 /// Links to the charts and to the whole table, named by the run if several runs have them.

@@ -36,7 +36,7 @@ use self::{identity::text_names, keys::ManifestKeys};
 use crate::{
     checkpoint::{Architecture, OpenMoeConfig},
     error::{Error, Result, run_again},
-    routing::{Provides, RoutingShape, TRACE_SCHEMA},
+    routing::{DecidingScore, Provides, RoutingShape, TRACE_SCHEMA},
     run::{RunKind, difference::as_json},
 };
 
@@ -260,6 +260,11 @@ impl RunRecord {
     /// What the model computes, if that was recorded.
     pub fn described(&self) -> Option<Architecture> {
         self.architecture.clone().or_else(|| self.config.as_ref().map(OpenMoeConfig::architecture))
+    }
+
+    /// What experts are ranked by; where the model is not known, margins are those of shares.
+    pub fn deciding_score(&self) -> DecidingScore {
+        self.described().map_or_else(DecidingScore::default, |model| model.experts.router.score.into())
     }
 
     /// The token ids whose shares a drift run follows.

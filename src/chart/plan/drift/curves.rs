@@ -229,13 +229,10 @@ fn margin_chart(
     panels: Vec<CurvePanel>,
     others: &[&str],
 ) -> super::ChartSpec {
-    let which = if variant == Variant::FirstChoice {
-        "first minus second gate probability"
-    } else {
-        "last chosen minus first unchosen gate probability"
-    };
+    let which = if variant == Variant::FirstChoice { "first minus second" } else { "last chosen minus first unchosen" };
+    let deciding = selection.context.deciding.in_words();
     let caption = format!(
-        "Agreement with the last checkpoint of the tokens in each tenth of the margin ({which}) that the last checkpoint \
+        "Agreement with the last checkpoint of the tokens in each tenth of the margin ({which} {deciding}) that the last checkpoint \
          has. On the left near-ties, which another arithmetic may decide the other way; changes on the right are changes of \
          what was learnt. Bars: 95 % interval over documents; chance and the margins themselves are in \
          stats/agreement_by_margin.csv.{rule}"

@@ -40,9 +40,11 @@ pub(in crate::chart::plan) fn conversation(selection: &Selection<'_>, kind: &'st
         } else {
             String::new()
         };
+        let has_shared = selection.context.shape.layer(layer).is_some_and(|shape| shape.shared_experts > 0);
+        let without = if has_shared { "has the shared experts alone" } else { "passes the layer unchanged" };
         let caption = format!(
             "The conversation that loses most (in a run of plain text: the document), token by token: {} of its {} tokens \
-             lost at least one choice.{part} A token without any expert passes the layer unchanged. In the margin: message, from \
+             lost at least one choice.{part} A token without any expert {without}. In the margin: message, from \
              0, and role. ⏎ is a line end, {FURTHER} a \
              further byte of the character before it. The worst of many is bad by selection too: it shows what is dropped, not how often.",
             count(dropped as u64),
