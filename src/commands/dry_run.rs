@@ -48,7 +48,11 @@ pub(super) fn print_plan(prepared: &PreparedPass, options: &RunOptions, log_logi
             layout.groups.len(),
             options.routing.group
         ),
-        format!("capacity: rule {}, factor {}", router.capacity_rule, router.capacity_factor),
+        format!(
+            "capacity: rule {}, {}",
+            router.capacity_rule,
+            router.capacity_rule.factor_in_words(router.capacity_factor)
+        ),
         format!(
             "waves of up to {} tokens; about {} of memory, of {bound}",
             quantities::grouped(wave as u64),

@@ -169,7 +169,7 @@ impl<'a> CorpusBuilder<'a> {
         match content {
             Content::Text(_) if self.tokenizer.is_none() => Err(Error::corpus(
                 format!("{place}: the row has `text`, but the checkpoint has no tokenizer; only `input_ids` rows work"),
-                "put the model's `spiece.model` into the checkpoint folder",
+                "put the model's own `tokenizer.json` or `spiece.model` into the checkpoint folder",
             )),
             Content::Ids(ids) if ids.len() > context => Err(Error::corpus(
                 format!("{place}: `input_ids` has {} ids; the context is {context}", ids.len()),

@@ -5,6 +5,7 @@ use crate::{
     checkpoint::{Architecture, Checkpoint, sha256_file},
     corpus::Tokenizer,
     error::{Error, Result, bullets},
+    routing::CapacityPolicy,
 };
 
 /// Opens every checkpoint once and compares it with the first: shapes, arithmetic, routing, tokenizer. Finished runs are
@@ -76,7 +77,8 @@ fn tokenizer_hash(checkpoint: &Checkpoint) -> Result<String> {
 /// Every value of an architecture that decides what the forward pass computes, or which token is at position 0.
 pub(crate) fn facts(architecture: &Architecture) -> Vec<(&'static str, String)> {
     let Architecture { attention, experts, .. } = architecture;
-    let capacity = architecture.router_settings(None, None);
+    let of_capacity =
+        |value: fn(CapacityPolicy) -> String| architecture.capacity.map_or_else(|| "none".to_owned(), value);
     let bos = architecture.special_tokens.bos.map_or_else(|| "none".to_owned(), |bos| bos.to_string());
     let mut facts = vec![
         ("vocab_size", architecture.vocabulary.to_string()),
@@ -92,8 +94,8 @@ pub(crate) fn facts(architecture: &Architecture) -> Vec<(&'static str, String)> 
         ("max_position_embeddings", architecture.longest_sequence.to_string()),
         ("rms_norm_eps", architecture.norm.epsilon.to_string()),
         ("bos_token_id", bos),
-        ("router_capacity_factor_eval", capacity.capacity_factor.to_string()),
-        ("router_min_capacity", capacity.min_capacity.to_string()),
+        ("router_capacity_factor_eval", of_capacity(|own| own.factor.to_string())),
+        ("router_min_capacity", of_capacity(|own| own.minimum.to_string())),
         ("family", architecture.family.clone()),
     ];
     if !architecture.is_openmoe() {

@@ -129,7 +129,7 @@ pub(crate) fn continue_text(
                 OptionName::Text,
                 checkpoint.dir().display()
             ),
-            "copy the tokenizer's spiece.model into the checkpoint's folder",
+            "put the model's own `tokenizer.json` or `spiece.model` into the checkpoint folder",
         )
     })?;
     let architecture = checkpoint.architecture();

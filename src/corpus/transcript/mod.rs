@@ -64,7 +64,7 @@ impl Corpus {
         let tokenizer = tokenizer.ok_or_else(|| {
             Error::corpus(
                 "transcripts are text, but the checkpoint has no tokenizer",
-                "put the model's `spiece.model` into the checkpoint folder",
+                "put the model's own `tokenizer.json` or `spiece.model` into the checkpoint folder",
             )
         })?;
         tokenizer.check_vocabulary(options.vocab_size)?;

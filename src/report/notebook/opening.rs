@@ -43,7 +43,10 @@ fn what_was_run(record: &RunRecord) -> String {
         experts = experts_in_words(layout),
         top_k = range(layout, |layer| layer.top_k).unwrap_or_else(|| layout.top_k.to_string()),
         rule = markdown(rule),
-        factor = queues.map_or("no factor".to_owned(), |queues| format!("factor {}", queues.capacity_factor)),
+        factor = queues.map_or_else(
+            || "no factor".to_owned(),
+            |queues| queues.capacity_rule.factor_in_words(queues.capacity_factor)
+        ),
         group = markdown(&group),
     )
 }
