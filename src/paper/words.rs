@@ -2,7 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::{figures::EXPERTS, run::Run, section::Row};
+use super::{
+    figures::{EXPERTS, TOP_K},
+    run::Run,
+    section::Row,
+};
 use crate::{routing::LayerId, stats::thousands};
 
 /// A direction is claimed only if the interval of the difference, widened by this factor, excludes 0. The intervals are too narrow:
@@ -52,11 +56,17 @@ pub(super) fn differs(run: &Run, paper_checkpoint: &str, paper_text: &str) -> St
     } else {
         format!(", the number of experts ({EXPERTS} against {})", run.shape.experts_in_words())
     };
+    let choices = run.shape.choices_in_words();
+    let choices = if choices == TOP_K.to_string() {
+        String::new()
+    } else {
+        format!(", the number of choices a token ({TOP_K} against {choices})")
+    };
     let family =
         run.family.as_ref().map_or_else(String::new, |family| format!("the family (OpenMoE against {family}), "));
     format!(
         "What differs: {family}the checkpoint ({paper_checkpoint}; yours is {}), the layer (the paper shows one and does not say which; \
-         yours are {}){experts} and the text ({paper_text}; yours: {}, {} tokens of {} \
+         yours are {}){experts}{choices} and the text ({paper_text}; yours: {}, {} tokens of {} \
          documents).",
         run.checkpoint,
         layers(run.layers()),

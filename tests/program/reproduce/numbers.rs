@@ -63,6 +63,19 @@ fn the_same_shares_under_other_labels_have_the_same_profile() {
     expect!["1 of 7 categories are in the run. Spread over experts, as a share of its ceiling: yours is no different within the interval widened by a third in layer 3. Expert by expert (total_variation, jensen_shannon) the two are comparable only if it is the same checkpoint. What differs: the checkpoint (the paper does not name its own; yours is made-up), the layer (the paper shows one and does not say which; yours are layer 3) and the text (64 sequences of each RedPajama subset, at most 2,048 tokens; yours: sample, 1,000 tokens of 10 documents)."].assert_eq(comparison["figures"][0]["sentence"].as_str().unwrap());
 }
 
+#[test]
+fn another_number_of_choices_is_named() {
+    let share = paper_shares("fig5_redpajama", "arxiv");
+    let run = made_up("route", 32, &[("expert_share", shares("ArXiv", &share, 0.0)), ("routing_std", Vec::new())]);
+    let file = run.path().join("manifest.json");
+    let mut manifest = read_json(&file);
+    manifest["layout"]["top_k"] = 4.into();
+    fs::write(&file, manifest.to_string()).unwrap();
+    let comparison = compared(&run);
+    let sentence = comparison["figures"][0]["sentence"].as_str().unwrap();
+    assert!(sentence.contains(", the number of choices a token (2 against 4) and the text"), "{sentence}");
+}
+
 /// Two halves of the experts with 3 and 1 of 4 parts of the load: in multiples of even routing 1.5 and 0.5.
 #[test]
 fn other_numbers_of_experts_are_compared_without_identity() {
