@@ -79,6 +79,7 @@ pub(super) fn context(experts: usize, layers: &[u16]) -> ChartContext {
         bos: Some(true),
         bos_counted: true,
         tokens_of_interest: Vec::new(),
+        ..ChartContext::default()
     }
 }
 

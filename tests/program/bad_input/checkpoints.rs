@@ -125,6 +125,12 @@ fn nan_correction_bias() {
     let bias = "model.layers.2.mlp.gate.e_score_correction_bias";
     poison(&bench.path("checkpoint/model.safetensors"), bias, &F32_NAN);
     bench.route(&["--no-hash"]).refused(&expect![[r#"
+        categories: none (no row has `domain`, `category` or `language`; --category names another key)
+        warning: TEMP/checkpoint: 25 tensors of layers behind the last one are not used: `model.layers.3.eh_proj.weight`
+        checkpoint: 3 tokens in 1 sequence of 1 document; MoE layers [1, 2], 8 experts, top-3
+        error: the correction bias of the router of decoder layer 2 is not finite: that of expert 0 is NaN
+
+        hint: compare with another copy of the checkpoint
     "#]]);
 }
 
