@@ -53,7 +53,7 @@ fn open(opened: &Opened<'_>) -> Result<Routes> {
             "leave it to the folders",
         ));
     }
-    let domains = domains(opened.source);
+    let domains = domains(opened.source)?;
     let hint = "name the folder that holds the folders of the domains";
     let Some((first, files)) = domains.iter().next() else {
         return Err(Error::usage("there is no expert_weights_LAYER.txt among the files", hint));
@@ -86,16 +86,22 @@ fn open(opened: &Opened<'_>) -> Result<Routes> {
     Ok(Routes::Tokens(Box::new(Esft { header, domains })))
 }
 
-fn domains(source: &Source) -> BTreeMap<String, BTreeMap<LayerId, PathBuf>> {
+/// The files by domain and layer; each must be there once.
+fn domains(source: &Source) -> Result<BTreeMap<String, BTreeMap<LayerId, PathBuf>>> {
     let mut domains: BTreeMap<String, BTreeMap<LayerId, PathBuf>> = BTreeMap::new();
     for path in &source.files {
+        let Some(layer) = layer_of(path) else { continue };
         let folder =
             path.parent().and_then(Path::file_name).map_or_else(String::new, |name| name.to_string_lossy().into());
-        if let Some(layer) = layer_of(path) {
-            domains.entry(folder).or_default().insert(layer, path.clone());
+        let files = domains.entry(folder.clone()).or_default();
+        if let Some(first) = files.insert(layer, path.clone()) {
+            return Err(Error::usage(
+                format!("`{}` and `{}` are both layer {layer} of domain `{folder}`", first.display(), path.display()),
+                "domains are told apart by the names of their folders: name the folders of one record",
+            ));
         }
     }
-    domains
+    Ok(domains)
 }
 
 impl RouteReader for Esft {
@@ -128,27 +134,37 @@ impl<'a> Domain<'a> {
         Ok(Self { header, name, files: files.values().map(lines).collect::<Result<_>>()?, line: 0 })
     }
 
-    /// The next document; `None` behind the last.
+    /// The next document; `None` behind the last. A line that is blank in every layer is none.
     fn document(&mut self) -> Result<Option<RouteSequence>> {
-        self.line += 1;
-        let (top_k, line) = (self.header.layers[0].top_k, self.line);
-        let mut rows: Vec<Option<Row>> = Vec::with_capacity(self.files.len());
-        for (path, lines) in &mut self.files {
-            let text =
-                lines.next().transpose().map_err(Error::io("read", &*path))?.filter(|text| !text.trim().is_empty());
-            let row = |text: String| {
-                read(&text, top_k).map_err(|what| {
-                    let message = format!("`{}`, line {line} {what}", path.display());
-                    Error::corpus(message, "expected ids, two tabs, and as many shares, all separated by tabs")
-                })
+        loop {
+            self.line += 1;
+            let next = |(path, lines): &mut (&Path, Lines<BufReader<File>>)| {
+                lines.next().transpose().map_err(Error::io("read", &*path))
             };
-            rows.push(text.map(row).transpose()?);
+            let texts: Vec<Option<String>> = self.files.iter_mut().map(next).collect::<Result<_>>()?;
+            if texts.iter().all(Option::is_none) {
+                return Ok(None);
+            }
+            if texts.iter().flatten().any(|text| !text.trim().is_empty()) {
+                return self.of_line(&texts).map(Some);
+            }
         }
+    }
+
+    /// The document whose line each layer has.
+    fn of_line(&self, texts: &[Option<String>]) -> Result<RouteSequence> {
+        let (top_k, line) = (self.header.layers[0].top_k, self.line);
+        let row = |((path, _), text): (&(&Path, _), &Option<String>)| {
+            let text = text.as_deref().filter(|text| !text.trim().is_empty());
+            let read = text.map_or_else(|| Ok(Row::default()), |text| read(text, top_k));
+            read.map_err(|what| {
+                let message = format!("`{}`, line {line} {what}", path.display());
+                Error::corpus(message, "expected ids, two tabs, and as many shares, all separated by tabs")
+            })
+        };
+        let rows: Vec<Row> = self.files.iter().zip(texts).map(row).collect::<Result<_>>()?;
         let place = format!("{}, line {line}", self.name);
-        if rows.iter().all(Option::is_none) {
-            return Ok(None);
-        }
-        let lengths: Vec<usize> = rows.iter().map(|row| row.as_ref().map_or(0, |row| row.0.len() / top_k)).collect();
+        let lengths: Vec<usize> = rows.iter().map(|row| row.0.len() / top_k).collect();
         if let Some(at) = lengths.iter().position(|length| *length != lengths[0]) {
             let (layer, first) = (self.header.layers[at].layer, self.header.layers[0].layer);
             return Err(Error::corpus(
@@ -156,17 +172,16 @@ impl<'a> Domain<'a> {
                 "line i must be the same document in every layer: fetch the files again",
             ));
         }
-        let rows: Vec<Row> = rows.into_iter().flatten().collect();
         let tokens =
             || (0..lengths[0]).flat_map(|token| rows.iter().map(move |row| (row, token * top_k..(token + 1) * top_k)));
-        Ok(Some(RouteSequence {
+        Ok(RouteSequence {
             document: Some(format!("{} {line}", self.name)),
             category: Some(self.name.to_owned()).filter(|name| !name.is_empty()),
             experts: tokens().flat_map(|((experts, _), choices)| &experts[choices]).copied().collect(),
             weights: Some(tokens().flat_map(|((_, weights), choices)| &weights[choices]).copied().collect()),
             place,
             ..RouteSequence::default()
-        }))
+        })
     }
 }
 

@@ -1,7 +1,10 @@
 //! Megatron-LM, `save_tokens_per_expert_interval`: `tokens_per_expert/rankR.jsonl`, a line for each iteration and layer with the
 //! assignments of the experts that the rank holds, micro-batch by micro-batch.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, HashSet},
+    path::Path,
+};
 
 use serde::Deserialize;
 
@@ -58,14 +61,19 @@ fn open(opened: &Opened<'_>) -> Result<Routes> {
             "give the configuration of the model",
         )
     })?;
-    let mut files: Vec<(u32, &Path)> = ranks(opened.source).collect();
-    files.sort_unstable();
     let mut counts = Counts::new();
-    for (_, path) in &files {
+    for (_, path) in files(opened.source)? {
+        let mut seen = HashSet::new();
         for line in lines::<Line>(path, EXPECTED)? {
             let (number, line) = line?;
             if line.block.as_deref().is_some_and(|block| block != "decoder") {
                 continue;
+            }
+            if !seen.insert((line.iter, line.layer)) {
+                let what = format!("counts layer {} of iteration {} a second time", line.layer, line.iter);
+                let hint =
+                    "a run that was taken up again appends to its file: delete the earlier lines of what it repeats";
+                return Err(Error::corpus(format!("`{}`, line {number} {what}", path.display()), hint));
             }
             let sum = sum(&line.tpe).map_err(|what| refused(path, number, &what, EXPECTED))?;
             counts.entry((line.iter, line.layer)).or_default().push(sum);
@@ -75,6 +83,19 @@ fn open(opened: &Opened<'_>) -> Result<Routes> {
     let whole = counts.into_iter().map(|(at, ranks)| Ok((at, whole(at, &ranks, model, &mut remarks)?)));
     let whole: BTreeMap<(u64, LayerId), Vec<u64>> = whole.collect::<Result<_>>()?;
     table(&whole, model, remarks)
+}
+
+/// The files in the order of the ranks, each of which has one.
+fn files(source: &Source) -> Result<Vec<(u32, &Path)>> {
+    let mut files: Vec<(u32, &Path)> = ranks(source).collect();
+    files.sort_unstable();
+    match files.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+        None => Ok(files),
+        Some(pair) => Err(Error::usage(
+            format!("`{}` and `{}` are both of rank {}", pair[0].1.display(), pair[1].1.display(), pair[0].0),
+            "name the folder `tokens_per_expert` of one run",
+        )),
+    }
 }
 
 /// The assignments of all micro-batches.

@@ -200,6 +200,39 @@ fn counts_of_megatron_join_the_experts_of_the_ranks() {
     .assert_debug_eq(&record.identity.import.unwrap().remarks);
 }
 
+#[test]
+fn counts_of_megatron_that_are_there_twice_are_no_further_rank() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("config.json");
+    let config = json!({ "num_hidden_layers": 1, "num_experts": 4, "num_experts_per_tok": 2 });
+    fs::write(&model, config.to_string()).unwrap();
+    // Two of four experts: twice the same would be taken for all four.
+    let line = json!({ "iter": 7, "block": "decoder", "layer": 0, "tpe": [[50, 30]] });
+    let refused = |name: &str, files: &[(&str, String)]| {
+        let counts = folder.path().join(name);
+        for (file, text) in files {
+            fs::create_dir_all(counts.join(file).parent().unwrap()).unwrap();
+            fs::write(counts.join(file), text).unwrap();
+        }
+        let read = import(plain(&counts, Some(&model)), &folder.path().join("run"), &Unwatched);
+        told(&read.err().unwrap()).replace(&folder.path().display().to_string(), "TEMP")
+    };
+    let found = [
+        refused("resumed", &[("rank0.jsonl", format!("{line}\n{line}\n"))]),
+        refused("two_runs", &[("a/rank0.jsonl", format!("{line}\n")), ("b/rank0.jsonl", format!("{line}\n"))]),
+    ];
+    expect![[r#"
+        `TEMP/resumed/rank0.jsonl`, line 2 counts layer 0 of iteration 7 a second time
+
+        hint: a run that was taken up again appends to its file: delete the earlier lines of what it repeats
+
+        `TEMP/two_runs/a/rank0.jsonl` and `TEMP/two_runs/b/rank0.jsonl` are both of rank 0
+
+        hint: name the folder `tokens_per_expert` of one run
+    "#]]
+    .assert_eq(&found.join("\n"));
+}
+
 /// An imatrix of one layer: keys, and the counts of four experts.
 fn imatrix(counts: [f32; 4], chunks: u32) -> Vec<u8> {
     let text = |text: &str| [&(text.len() as u64).to_le_bytes(), text.as_bytes()].concat();

@@ -174,3 +174,34 @@ fn what_is_no_such_line_is_refused_with_its_place() {
     "#]]
     .assert_eq(&found.join("\n"));
 }
+
+#[test]
+fn a_blank_line_is_no_end_of_the_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let scores = folder.path().join("scores");
+    write_small(&scores);
+    for layer in 1..=3 {
+        let file = scores.join(format!("law/expert_weights_{layer}.txt"));
+        let text = fs::read_to_string(&file).unwrap();
+        let end = text.find('\n').unwrap() + 1;
+        fs::write(&file, format!("\n{}\n{}\n", &text[..end], &text[end..])).unwrap();
+    }
+    let (run, _) = imported(&scores, &folder.path().join("run"));
+    let import = run.record().unwrap().identity.import.unwrap();
+    assert_eq!((import.sequences, import.positions), (6, 250));
+}
+
+#[test]
+fn two_folders_of_one_name_are_not_one_domain() {
+    let folder = tempfile::tempdir().unwrap();
+    for record in ["a", "b"] {
+        write_small(&folder.path().join("scores").join(record));
+    }
+    let read = import(options(&folder.path().join("scores")), &folder.path().join("run"), &Unwatched);
+    expect![[r#"
+        `TEMP/scores/a/intent/expert_weights_1.txt` and `TEMP/scores/b/intent/expert_weights_1.txt` are both layer 1 of domain `intent`
+
+        hint: domains are told apart by the names of their folders: name the folders of one record
+    "#]]
+    .assert_eq(&told(&read.err().unwrap()).replace(&folder.path().display().to_string(), "TEMP"));
+}

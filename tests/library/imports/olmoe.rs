@@ -61,6 +61,40 @@ fn pickled_counts_are_read_by_domain() {
 }
 
 #[test]
+fn counts_of_two_models_are_not_taken_for_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = |to: &str| {
+        let to = folder.path().join(to);
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(fixture("imports/olmoe/expert_counts/arxiv.pkl"), to).unwrap();
+    };
+    let mut found = Vec::new();
+    for (name, files) in [
+        ("models", ["olmoe/expert_counts/arxiv.pkl", "mixtral/expert_counts/github.pkl"]),
+        ("steps", ["step10/arxiv.pkl", "step20/arxiv.pkl"]),
+        ("a_copy", ["backup/arxiv.pkl", "expert_counts/arxiv.pkl"]),
+    ] {
+        files.iter().for_each(|file| copy(&format!("{name}/{file}")));
+        let read = import(options(&folder.path().join(name)), &folder.path().join("run"), &Unwatched);
+        found.push(told(&read.err().unwrap()).replace(&folder.path().display().to_string(), "TEMP"));
+    }
+    expect![[r#"
+        `TEMP/models/mixtral/expert_counts/github.pkl` and `TEMP/models/olmoe/expert_counts/arxiv.pkl` may be of two models; expected one
+
+        hint: name the folder of one model, which holds expert_counts or eid2token
+
+        `TEMP/steps/step10/arxiv.pkl` and `TEMP/steps/step20/arxiv.pkl` may be of two models; expected one
+
+        hint: name the folder of one model, which holds expert_counts or eid2token
+
+        `TEMP/a_copy/backup/arxiv.pkl` and `TEMP/a_copy/expert_counts/arxiv.pkl` may be of two models; expected one
+
+        hint: name the folder of one model, which holds expert_counts or eid2token
+    "#]]
+    .assert_eq(&found.join("\n"));
+}
+
+#[test]
 fn what_is_no_count_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("arxiv.pkl");

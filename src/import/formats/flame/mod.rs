@@ -105,7 +105,13 @@ fn is_sample(path: &Path) -> bool {
 fn actives(source: &Source) -> Result<BTreeMap<LayerId, PathBuf>> {
     let of_layers = || source.files.iter().filter_map(|path| Some((number_of(path)?, path)));
     one_folder(of_layers().map(|(_, path)| path.as_path()), "checkpoints")?;
-    let files: BTreeMap<LayerId, PathBuf> = of_layers().map(|(number, path)| (number, path.clone())).collect();
+    let mut files: BTreeMap<LayerId, PathBuf> = BTreeMap::new();
+    for (number, path) in of_layers() {
+        if let Some(first) = files.insert(number, path.clone()) {
+            let names = format!("`{}` and `{}`", first.display(), path.display());
+            return Err(Error::usage(format!("{names} are both layer {number}"), HINT));
+        }
+    }
     if files.is_empty() {
         return Err(Error::usage("there is no layer_NN.parquet among the files", HINT));
     }

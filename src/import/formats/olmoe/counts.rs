@@ -94,18 +94,38 @@ fn refused(path: &Path, what: &str) -> Error {
     Error::corpus(format!("`{}` {what}", path.display()), HINT)
 }
 
+/// The name of the folder that a file lies in.
+fn folder_of(path: &Path) -> String {
+    path.parent().and_then(Path::file_name).map_or_else(String::new, |name| name.to_string_lossy().into())
+}
+
 /// The files that are read, one for each domain, and what is said about the others.
 fn files(opened: &Opened<'_>) -> Result<(Vec<PathBuf>, Vec<String>)> {
     let (mut kept, mut remarks): (BTreeMap<String, PathBuf>, Vec<String>) = (BTreeMap::new(), Vec::new());
     for path in opened.source.with_extension("pkl") {
-        let folder = path.parent().and_then(Path::file_name).map_or_else(String::new, |it| it.to_string_lossy().into());
+        let folder = folder_of(path);
         let left_out = |what: &str| format!("`{}` {what}: left out", path.display());
         if folder.contains("crosslayer") || folder.ends_with("_top1") {
             remarks.push(left_out("counts pairs of layers, or first choices alone"));
             continue;
         }
+        let several = |first: &Path| {
+            Error::usage(
+                format!("`{}` and `{}` may be of two models; expected one", first.display(), path.display()),
+                "name the folder of one model, which holds expert_counts or eid2token",
+            )
+        };
+        let of = |path: &Path| path.parent().and_then(Path::parent).map(Path::to_path_buf);
+        if let Some(first) = kept.values().find(|first| of(first) != of(path)) {
+            return Err(several(first));
+        }
         let domain = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into());
+        // The two folders hold the same counts, which is not known of any others.
+        let is_one_of_two = |first: &Path| matches!(folder_of(first).as_str(), "expert_counts" | "eid2token");
         match kept.get(&domain) {
+            Some(first) if !is_one_of_two(first) || !is_one_of_two(path) || folder_of(first) == folder => {
+                return Err(several(first));
+            }
             // Folders come by name, so that the counts by token id come first; those of the other folder are newer.
             Some(first) if folder == "expert_counts" => {
                 remarks.push(format!("`{}` counts the same as `{}`: left out", first.display(), path.display()));
