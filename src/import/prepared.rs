@@ -132,6 +132,13 @@ impl<'a> Prepared<'a> {
             && there().count() == place.choices
             && there().all(|expert| usize::from(self.logical(place, *expert)) < place.experts)
             && !repeats_expert(choices)
+            && !self.repeats_mapped(place, choices)
+    }
+
+    /// Whether two places of one expert are chosen.
+    fn repeats_mapped(&self, place: Place, choices: &[ExpertId]) -> bool {
+        self.header().physical_to_logical.is_some()
+            && repeats_expert(&choices.iter().map(|expert| self.logical(place, *expert)).collect::<Vec<_>>())
     }
 
     /// The expert of an id, which may be that of its place.

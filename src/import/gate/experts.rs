@@ -33,6 +33,8 @@ struct Layer {
     present: u64,
     /// Rows that choose an expert twice.
     twice: u64,
+    /// Rows that choose an expert twice by the map of places.
+    mapped_twice: u64,
 }
 
 /// `experts_exist`.
@@ -46,12 +48,19 @@ impl ExpertsExist {
     }
 }
 
+/// The experts of places; a place that the map lacks stays itself.
+fn mapped(places: &[u16], map: &[u16]) -> Vec<u16> {
+    places.iter().map(|place| map.get(usize::from(*place)).copied().unwrap_or(*place)).collect()
+}
+
 impl Check for ExpertsExist {
     fn see(&mut self, header: &Header, sequence: &RouteSequence) {
         for row in header.rows(&sequence.experts) {
             for ((at, choices), layer) in header.choices(row).enumerate().zip(&mut self.layers) {
-                let physical = header.physical_to_logical.as_ref().and_then(|map| map.get(at)).map(Vec::len);
-                layer.see(choices, physical.or(header.layers[at].num_experts));
+                let map = header.physical_to_logical.as_ref().and_then(|map| map.get(at));
+                layer.see(choices, map.map(Vec::len).or(header.layers[at].num_experts));
+                // Copies of an expert lie in several places, of which a token goes to one.
+                layer.mapped_twice += u64::from(map.is_some_and(|map| repeats_expert(&mapped(choices, map))));
             }
         }
     }
@@ -72,7 +81,14 @@ impl Check for ExpertsExist {
                 (recorded.layer, layer.largest, recorded.num_experts.unwrap_or(0))
             })
         };
-        let (outcome, says) = if beyond > 0 {
+        let mapped_twice = sum(|layer| layer.mapped_twice);
+        let (outcome, says) = if beyond > 0 && header.physical_to_logical.is_some() {
+            let (layer, largest, _) = worst(|layer| layer.beyond);
+            let says = format!(
+                "{beyond} choices are of places that `physical_to_logical` does not map, such as {largest} in layer {layer}"
+            );
+            (Outcome::Failed, says)
+        } else if beyond > 0 {
             let (layer, largest, experts) = worst(|layer| layer.beyond);
             let says = format!(
                 "{beyond} choices are of experts that do not exist, such as {largest} in layer {layer}, which has {experts}: \
@@ -84,6 +100,13 @@ impl Check for ExpertsExist {
             let says = format!(
                 "{twice} of {rows} rows choose an expert twice, most of them in layer {layer}: the array is read in the wrong \
                  shape, or was overwritten"
+            );
+            (Outcome::Failed, says)
+        } else if mapped_twice > 0 {
+            let (layer, ..) = worst(|layer| layer.mapped_twice);
+            let says = format!(
+                "{mapped_twice} of {rows} rows choose two places of one expert, most of them in layer {layer}: the map of places is that \
+                 of another time, or wrong"
             );
             (Outcome::Failed, says)
         } else if fewer > 0 {

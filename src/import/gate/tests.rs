@@ -141,6 +141,13 @@ type Fault = (&'static str, Outcome, fn(&mut Record));
 const FAULTS: &[Fault] = &[
     ("experts_exist", Outcome::Failed, |record| record.for_rows(|at, row| row[0] = if at == 50 { 8 } else { row[0] })),
     ("experts_exist", Outcome::Failed, |record| record.for_rows(|_, row| row[1] = row[0])),
+    ("experts_exist", Outcome::Failed, |record| {
+        // Every place is one of expert 0.
+        record.header.physical_to_logical = Some(vec![vec![0; EXPERTS]; LAYERS.len()]);
+    }),
+    ("experts_exist", Outcome::Failed, |record| {
+        record.header.physical_to_logical = Some(vec![vec![0, 1]; LAYERS.len()]);
+    }),
     ("experts_exist", Outcome::Warned, |record| {
         record.header.layers.iter_mut().for_each(|layer| layer.num_experts = None);
         record.sequences.iter_mut().for_each(|sequence| sequence.logits = None);
