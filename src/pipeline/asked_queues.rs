@@ -18,10 +18,13 @@ pub(crate) fn asked_queues(routing: &RoutingOptions, recorded: Option<CapacityPo
     let recorded_rule = recorded.map(|policy| policy.rule).filter(is_limit);
     let capacity_rule = routing.capacity_rule.or(recorded_rule).unwrap_or_default();
     let own = recorded.filter(|policy| policy.rule == capacity_rule);
+    // The factor of a record without a limit means nothing beside a limit.
+    let is_meant = |policy: &CapacityPolicy| policy.rule != CapacityRule::Unlimited || policy.rule == capacity_rule;
+    let recorded_factor = recorded.filter(is_meant).map(|policy| policy.factor);
     QueueOptions {
         group: routing.group,
         capacity_rule,
-        capacity_factor: routing.capacity_factor.or(recorded.map(|policy| policy.factor)).unwrap_or(CAPACITY_FACTOR),
+        capacity_factor: routing.capacity_factor.or(recorded_factor).unwrap_or(CAPACITY_FACTOR),
         min_capacity: own.map_or(MINIMUM_CAPACITY, |policy| policy.minimum),
     }
 }
@@ -47,6 +50,7 @@ mod tests {
         assert_eq!(policy(routing(Some(CapacityRule::Port), None), Some(recorded)), port(1.5));
         assert_eq!(policy(routing(None, None), None), port(1.25));
         assert_eq!(policy(routing(None, Some(2.0)), Some(CapacityPolicy::UNLIMITED)), port(2.0));
+        assert_eq!(policy(routing(Some(CapacityRule::Port), None), Some(CapacityPolicy::UNLIMITED)), port(1.25));
         assert_eq!(policy(routing(None, None), Some(CapacityPolicy::UNLIMITED)), CapacityPolicy::UNLIMITED);
     }
 }

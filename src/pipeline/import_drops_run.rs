@@ -41,7 +41,7 @@ impl ImportDropsRun {
         if import.identity.command != RunKind::Import {
             return Err(Error::usage(
                 format!("`{}` is a finished run of {}", spec.folder.display(), import.identity.command),
-                "give the checkpoint itself, or an import of routes that were recorded without a capacity",
+                "give the checkpoint itself, or an import of the routes of every token",
             ));
         }
         let trace = RoutingTrace::of(&run, &import)?;
