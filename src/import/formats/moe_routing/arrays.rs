@@ -101,8 +101,17 @@ fn layer_ids(file: &ArrayFile) -> Result<Option<Vec<LayerId>>> {
     if !file.has("layers") {
         return Ok(None);
     }
-    let ids = file.read("layers")?.whole().map_err(|what| file.refused("layers", &what))?;
-    Ok(Some(ids))
+    // As wide as token ids, because -1 in the narrow type of experts stands for no choice.
+    let ids: Vec<u32> = file.read("layers")?.whole().map_err(|what| file.refused("layers", &what))?;
+    let layer = |id: u32| LayerId::try_from(id).map_err(|_| file.refused("layers", &format!("has layer {id}")));
+    let ids = ids.into_iter().map(layer).collect::<Result<Vec<LayerId>>>()?;
+    match ids.windows(2).find(|pair| pair[0] >= pair[1]) {
+        None => Ok(Some(ids)),
+        Some(pair) => {
+            let what = format!("has layer {} before layer {}; expected them to ascend", pair[0], pair[1]);
+            Err(file.refused("layers", &what))
+        }
+    }
 }
 
 /// Where token ids are.
