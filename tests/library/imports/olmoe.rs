@@ -74,7 +74,9 @@ fn counts_of_two_models_are_not_taken_for_the_same() {
         ("steps", ["step10/arxiv.pkl", "step20/arxiv.pkl"]),
         ("a_copy", ["backup/arxiv.pkl", "expert_counts/arxiv.pkl"]),
     ] {
-        files.iter().for_each(|file| copy(&format!("{name}/{file}")));
+        for file in files {
+            copy(&format!("{name}/{file}"));
+        }
         let read = import(options(&folder.path().join(name)), &folder.path().join("run"), &Unwatched);
         found.push(told(&read.err().unwrap()).replace(&folder.path().display().to_string(), "TEMP"));
     }
