@@ -306,7 +306,7 @@ fn arrays_that_cannot_be_are_refused_by_name() {
 
         hint: docs/import.md lists the arrays; a damaged file is to be written again, by numpy.savez or safetensors
 
-        `TEMP/a.npz` has an array `experts` that has layer 5 before layer 3; expected them to ascend
+        `TEMP/a.npz` has an array `layers` that has layer 5 before layer 3; expected them to ascend
 
         hint: docs/import.md lists the arrays; a damaged file is to be written again, by numpy.savez or safetensors
 
