@@ -13,6 +13,7 @@ use super::{
     names::UniqueNames,
     row::{Content, Row},
     row_treatment::Treatment,
+    tokenizer::PUT_TOKENIZER,
 };
 use crate::error::{Error, OptionName, Result};
 
@@ -169,7 +170,7 @@ impl<'a> CorpusBuilder<'a> {
         match content {
             Content::Text(_) if self.tokenizer.is_none() => Err(Error::corpus(
                 format!("{place}: the row has `text`, but the checkpoint has no tokenizer; only `input_ids` rows work"),
-                "put the model's own `tokenizer.json` or `spiece.model` into the checkpoint folder",
+                PUT_TOKENIZER,
             )),
             Content::Ids(ids) if ids.len() > context => Err(Error::corpus(
                 format!("{place}: `input_ids` has {} ids; the context is {context}", ids.len()),

@@ -32,7 +32,7 @@ pub use files::{ColumnParts, ParquetColumns, Slices};
 pub use keys::nearest_spelling;
 pub use left_out::LeftOut;
 pub use token::Token;
-pub use tokenizer::Tokenizer;
+pub use tokenizer::{PUT_TOKENIZER, Tokenizer};
 pub use transcript::{ChatTemplate, OasstPaths, Template, TemplateSource, TranscriptFormat, TranscriptOptions};
 
 use std::{collections::HashSet, path::PathBuf};

@@ -21,6 +21,8 @@ const SENTENCEPIECE_FILE: &str = "spiece.model";
 const LLAMA_FILE: &str = "tokenizer.model";
 /// The file of the `tokenizers` library.
 const JSON_FILE: &str = "tokenizer.json";
+/// The next step where a checkpoint has no tokenizer.
+pub const PUT_TOKENIZER: &str = "put the model's own `tokenizer.json` or `spiece.model` into the checkpoint folder";
 const CONFIG_FILE: &str = "tokenizer_config.json";
 /// A text that every tokenizer can encode.
 const SOME_TEXT: &str = "a";

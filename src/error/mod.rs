@@ -135,7 +135,12 @@ const LISTED: usize = 20;
 
 /// A number and what is counted: "1 sequence", "2 sequences".
 pub(crate) fn plural(count: u64, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+    format!("{count} {}", noun_of(count, noun))
+}
+
+/// The noun of so many.
+pub(crate) fn noun_of(count: u64, noun: &str) -> String {
+    format!("{noun}{}", if count == 1 { "" } else { "s" })
 }
 
 /// How many problems there are, then the first of them, one line each.

@@ -3,7 +3,10 @@
 
 use super::{
     gate::Reading,
-    routes::{ABSENT, ChoiceOrder, Header, RouteReader, RouteSequence, Weights, is_unrouted, repeats_expert},
+    routes::{
+        ABSENT, ChoiceOrder, Header, RouteReader, RouteSequence, Weights, expert_at, is_unrouted, repeats_expert,
+        repeats_mapped,
+    },
 };
 use crate::{
     corpus::Span,
@@ -132,21 +135,17 @@ impl<'a> Prepared<'a> {
             && there().count() == place.choices
             && there().all(|expert| usize::from(self.logical(place, *expert)) < place.experts)
             && !repeats_expert(choices)
-            && !self.repeats_mapped(place, choices)
-    }
-
-    /// Whether two places of one expert are chosen.
-    fn repeats_mapped(&self, place: Place, choices: &[ExpertId]) -> bool {
-        self.header().physical_to_logical.is_some()
-            && repeats_expert(&choices.iter().map(|expert| self.logical(place, *expert)).collect::<Vec<_>>())
+            && !self.map_of(place).is_some_and(|map| repeats_mapped(choices, map))
     }
 
     /// The expert of an id, which may be that of its place.
     fn logical(&self, place: Place, expert: ExpertId) -> ExpertId {
-        match &self.header().physical_to_logical {
-            Some(map) => map[place.index].get(usize::from(expert)).copied().unwrap_or(expert),
-            None => expert,
-        }
+        self.map_of(place).map_or(expert, |map| expert_at(map, expert))
+    }
+
+    /// The experts of the places of a layer, where ids are those of places.
+    fn map_of(&self, place: Place) -> Option<&[ExpertId]> {
+        self.header().physical_to_logical.as_ref().map(|map| map[place.index].as_slice())
     }
 
     fn prepare(&self, sequence: &RouteSequence) -> PreparedSequence {

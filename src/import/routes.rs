@@ -26,6 +26,16 @@ pub(super) fn repeats_expert(choices: &[ExpertId]) -> bool {
     (1..choices.len()).any(|at| choices[at] != ABSENT && choices[..at].contains(&choices[at]))
 }
 
+/// The expert whose copy lies in a place; a place that the map lacks stays itself.
+pub(super) fn expert_at(map: &[ExpertId], place: ExpertId) -> ExpertId {
+    map.get(usize::from(place)).copied().unwrap_or(place)
+}
+
+/// Whether a token chose two places of one expert.
+pub(super) fn repeats_mapped(places: &[ExpertId], map: &[ExpertId]) -> bool {
+    repeats_expert(&places.iter().map(|place| expert_at(map, *place)).collect::<Vec<_>>())
+}
+
 /// In which order the choices of a token stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChoiceOrder {

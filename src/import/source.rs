@@ -24,6 +24,11 @@ pub struct Source {
 }
 
 impl Source {
+    /// The name of the folder that a file lies in; empty if it has none.
+    pub(super) fn folder_name(path: &Path) -> String {
+        path.parent().and_then(Path::file_name).map_or_else(String::new, |name| name.to_string_lossy().into())
+    }
+
     /// Finds the files; folders are searched to any depth, names that begin with a dot passed over.
     ///
     /// # Errors

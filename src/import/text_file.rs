@@ -17,10 +17,9 @@ const MARK: (&[u8], char) = (b"\xef\xbb\xbf", '\u{feff}');
 /// [`Error::Io`].
 pub(super) fn open(path: &Path) -> Result<BufReader<File>> {
     let mut file = BufReader::new(File::open(path).map_err(Error::io("open", path))?);
-    let is_marked = file.fill_buf().map_err(Error::io("read", path))?.starts_with(MARK.0);
-    if is_marked {
-        file.consume(MARK.0.len());
-    }
+    let first = file.fill_buf().map_err(Error::io("read", path))?;
+    let mark = first.len() - unmarked_bytes(first).len();
+    file.consume(mark);
     Ok(file)
 }
 
@@ -30,6 +29,11 @@ pub(super) fn open(path: &Path) -> Result<BufReader<File>> {
 /// [`Error::Io`] also for what is no text.
 pub(super) fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).map(|text| unmarked(&text).to_owned()).map_err(Error::io("read", path))
+}
+
+/// The bytes behind the mark.
+pub(super) fn unmarked_bytes(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(MARK.0).unwrap_or(bytes)
 }
 
 /// The text behind the mark.

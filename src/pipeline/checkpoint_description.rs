@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     checkpoint::{Architecture, Checkpoint},
-    corpus::Tokenizer,
+    corpus::{PUT_TOKENIZER, Tokenizer},
     error::{Error, OptionName, Result, path_text},
     model::{Arithmetic, Cost, ForwardOptions, Model, Outputs, Wave, WaveOutput, instruction_set, multiply_rate},
     routing::{CapacityRule, LayerRouting, RoutingObserver},
@@ -129,7 +129,7 @@ pub(crate) fn continue_text(
                 OptionName::Text,
                 checkpoint.dir().display()
             ),
-            "put the model's own `tokenizer.json` or `spiece.model` into the checkpoint folder",
+            PUT_TOKENIZER,
         )
     })?;
     let architecture = checkpoint.architecture();

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     error::{Error, OptionName, Result, path_text, plural},
-    routing::{Block, GroupRule, RecordedDrops},
+    routing::{Block, GroupRule, LayerId, RecordedDrops},
     run::{
         DropsSettings, Identity, RecordedCheckpoint, RunDir, RunKind, RunRecord, TextOptions, TextSummary,
         open_finished, protect_folders,
@@ -115,13 +115,16 @@ fn recorded_drops(trace: &RoutingTrace, import: &RunRecord) -> Result<Option<Rec
     if !has_drops && capacity.is_none() {
         return Ok(None);
     }
-    let (mut assignments, mut dropped) = (0, 0);
-    for &layer in trace.moe_layers() {
-        let columns = trace.layer(layer)?;
-        assignments += columns.expert.len() as u64;
-        dropped += columns.kept.iter().filter(|kept| !**kept).count() as u64;
-    }
-    Ok(Some(RecordedDrops { dropped: has_drops.then_some(dropped), assignments, capacity }))
+    let choices: usize = trace.shape().layers().map(|(_, layer)| layer.top_k).sum();
+    let dropped = |&layer: &LayerId| {
+        let kept = trace.layer(layer)?.kept;
+        Ok(kept.iter().filter(|kept| !**kept).count() as u64)
+    };
+    Ok(Some(RecordedDrops {
+        dropped: has_drops.then(|| trace.moe_layers().iter().map(dropped).sum::<Result<u64>>()).transpose()?,
+        assignments: import.text.tokens * choices as u64,
+        capacity,
+    }))
 }
 
 /// Refuses a part of a capacity beside drops that were recorded: only a factor asks for a replay of them.

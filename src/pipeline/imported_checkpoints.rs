@@ -126,8 +126,9 @@ impl<'a> FinishedRoutes<'a> {
     /// How many positions its import left out, if any.
     fn gaps(&self) -> Option<String> {
         let left_out = self.record.identity.import.as_ref()?.positions_left_out;
-        let what = || plural(left_out, "position");
-        (left_out > 0).then(|| format!("the import `{}` left out {} without a whole route", self.label, what()))
+        let gaps =
+            || format!("the import `{}` left out {} without a whole route", self.label, plural(left_out, "position"));
+        (left_out > 0).then(gaps)
     }
 
     fn has_ids(&self) -> bool {

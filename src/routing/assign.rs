@@ -56,7 +56,11 @@ pub fn route_by(
             ranked.put(argmax(logits));
         }
         choose(logits, &scores, &mut ranked, &mut routing);
-        let is_tied = if single_by_logit { has_two_largest(logits) } else { is_tied(&scores, ranked.experts()) };
+        let is_tied = if single_by_logit {
+            is_largest_twice(logits, ranked.experts()[0])
+        } else {
+            is_tied(&scores, ranked.experts())
+        };
         ties += u64::from(is_tied);
     }
     routing.ties = ties;
@@ -95,10 +99,9 @@ fn is_tied(scores: &Scores, ranked: &[usize]) -> bool {
     scores.groups_tie() || ranked.windows(2).any(equals)
 }
 
-/// Whether the largest value occurs twice.
-fn has_two_largest(values: &[f32]) -> bool {
-    let largest = values[argmax(values)];
-    values.iter().filter(|value| **value == largest).count() > 1
+/// Whether the largest value, which is at this place, occurs twice.
+fn is_largest_twice(values: &[f32], largest: usize) -> bool {
+    values.iter().filter(|value| **value == values[largest]).count() > 1
 }
 
 /// Experts in the order of preference: a partial selection in one pass over the experts.

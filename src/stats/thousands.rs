@@ -1,5 +1,7 @@
 //! Counts as text for people.
 
+use crate::error::noun_of;
+
 /// A count with commas: 1234567 as "1,234,567".
 pub fn thousands(count: u64) -> String {
     let digits = count.to_string();
@@ -15,7 +17,7 @@ pub fn thousands(count: u64) -> String {
 
 /// A count with its noun: "1 document", "1,200 documents".
 pub fn counted(count: u64, noun: &str) -> String {
-    format!("{} {noun}{}", thousands(count), if count == 1 { "" } else { "s" })
+    format!("{} {}", thousands(count), noun_of(count, noun))
 }
 
 #[cfg(test)]

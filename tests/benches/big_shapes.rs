@@ -181,8 +181,9 @@ impl<'a> Prepared<'a> {
     /// Writes the checkpoint, routes, prints what it took, removes everything and checks the limit.
     fn measure(&self) {
         self.write();
-        let weights = fs::metadata(self.folder.join(CHECKPOINT).join("model.safetensors")).unwrap();
-        let is_warm = warm(&self.folder.join(CHECKPOINT).join("model.safetensors"), weights.len());
+        let file = self.folder.join(CHECKPOINT).join("model.safetensors");
+        let weights = fs::metadata(&file).unwrap();
+        let is_warm = warm(&file, weights.len());
         let before = self.sgemm_rate();
         let (manifest, read) = route(&self.folder, self.case.limit_gib);
         let sgemm = before.max(self.sgemm_rate());

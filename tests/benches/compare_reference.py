@@ -14,13 +14,13 @@ import importlib.util
 import json
 import os
 import statistics
-import subprocess
 import sys
 import time
 
 import torch
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from support.turns import last_line, positive, sgemm_rate
+
 SGEMM = (16384, 2048, 2048)
 
 
@@ -34,7 +34,7 @@ def main():
     print(f"{ids.numel()} tokens, {options.threads} threads, PyTorch {torch.__version__}")
     print(f"{'round':>5} {'ours tokens/s':>14} {'PyTorch tokens/s':>17} {'ratio':>6} {'sgemm GFLOP/s':>14}")
     for number in range(options.rounds):
-        rates.append(sgemm_rate())
+        rates.append(sgemm_rate(SGEMM, 3))
         ours.append(our_pass(folder, options.threads, ids.numel()))
         theirs.append(ids.numel() / reference_seconds(model, ids))
         rate = ours[-1]["tokens"] / ours[-1]["seconds"]
@@ -50,22 +50,11 @@ def parse():
     return parser.parse_args()
 
 
-def positive(text):
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text}; expected 1 or more")
-    return number
-
-
 def forward_bench(threads, *arguments):
     """Last line that the forward benchmark prints."""
     command = ["cargo", "bench", "--bench", "forward", "--", *arguments]
     environment = {**os.environ, "RAYON_NUM_THREADS": str(threads)}
-    finished = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
-    lines = finished.stdout.strip().splitlines()
-    if finished.returncode != 0 or not lines:
-        sys.exit(f"`{' '.join(command)}` ended with status {finished.returncode} and printed {len(lines)} lines")
-    return lines[-1]
+    return last_line(command, environment)
 
 
 def our_pass(folder, threads, tokens):
@@ -102,18 +91,6 @@ def reference_seconds(model, ids):
         start = time.perf_counter()
         model(ids, logits="none")
         return time.perf_counter() - start
-
-
-def sgemm_rate():
-    """The best of three f32 products, in GFLOP/s."""
-    rows, inner, columns = SGEMM
-    left, right, out = torch.ones(rows, inner), torch.ones(inner, columns), torch.empty(rows, columns)
-    best = 0.0
-    for _ in range(3):
-        start = time.perf_counter()
-        torch.mm(left, right, out=out)
-        best = max(best, 2e-9 * rows * inner * columns / (time.perf_counter() - start))
-    return best
 
 
 def summarize(ours, theirs, rates):

@@ -22,7 +22,8 @@ import time
 import torch
 import transformers
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from support.turns import last_line, positive, sgemm_rate
+
 SGEMM = (8192, 2048, 2048)
 
 
@@ -40,7 +41,7 @@ def main():
     print(f"{'round':>5} {'ours tokens/s':>14} {'transformers tokens/s':>22} {'ratio':>6} {'sgemm GFLOP/s':>14}")
     rates, ours, theirs = [], [], []
     for number in range(options.rounds):
-        rates.append(sgemm_rate())
+        rates.append(sgemm_rate(SGEMM, 5))
         ours.append(ids.numel() / our_seconds(prepared, options.threads, ids.numel()))
         theirs.append(ids.numel() / their_seconds(model, ids))
         print(
@@ -62,21 +63,10 @@ def parse():
     return parser.parse_args()
 
 
-def positive(text):
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text}; expected 1 or more")
-    return number
-
-
 def prepare():
     """Where the checkpoint, its token ids and the built program are, and the floating point operations that routing needs."""
     command = ["cargo", "bench", "--bench", "big_shapes", "--", "--prepare", "olmoe-4"]
-    finished = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    lines = finished.stdout.strip().splitlines()
-    if finished.returncode != 0 or not lines:
-        sys.exit(f"`{' '.join(command)}` ended with status {finished.returncode} and printed {len(lines)} lines")
-    return json.loads(lines[-1])
+    return json.loads(last_line(command, os.environ))
 
 
 def token_ids(path):
@@ -121,18 +111,6 @@ def their_seconds(model, ids):
     if layers != model.config.num_hidden_layers or outputs.router_logits[0].numel() != ids.numel() * model.config.num_experts:
         sys.exit(f"transformers returned router logits of {layers} layers, {tuple(outputs.router_logits[0].shape)} each")
     return seconds
-
-
-def sgemm_rate():
-    """The best of five f32 products, in GFLOP/s."""
-    rows, inner, columns = SGEMM
-    left, right, out = torch.ones(rows, inner), torch.ones(inner, columns), torch.empty(rows, columns)
-    best = 0.0
-    for _ in range(5):
-        start = time.perf_counter()
-        torch.mm(left, right, out=out)
-        best = max(best, 2e-9 * rows * inner * columns / (time.perf_counter() - start))
-    return best
 
 
 def summarize(ours, theirs, rate, flop_per_token):

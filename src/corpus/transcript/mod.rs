@@ -40,6 +40,7 @@ use super::{
     Corpus, Role, Skipped, Tokenizer,
     files::{Column, ColumnKind, Refusal, RowSink, Source, collect_files, read_source},
     read_corpus::{check_limits, checked_corpus},
+    tokenizer::PUT_TOKENIZER,
     value_words::describe_value,
 };
 use crate::error::{Error, OptionName, Result};
@@ -61,12 +62,8 @@ impl Corpus {
         tokenizer: Option<&Tokenizer>,
     ) -> Result<Self> {
         check_limits(options.context, options.bos, options.vocab_size, options.max_sequences)?;
-        let tokenizer = tokenizer.ok_or_else(|| {
-            Error::corpus(
-                "transcripts are text, but the checkpoint has no tokenizer",
-                "put the model's own `tokenizer.json` or `spiece.model` into the checkpoint folder",
-            )
-        })?;
+        let tokenizer = tokenizer
+            .ok_or_else(|| Error::corpus("transcripts are text, but the checkpoint has no tokenizer", PUT_TOKENIZER))?;
         tokenizer.check_vocabulary(options.vocab_size)?;
         let (sources, skipped) = collect_files(&options.paths)?;
         let builder = TranscriptBuilder::new(options, template, tokenizer, skipped)?;

@@ -91,8 +91,7 @@ fn domains(source: &Source) -> Result<BTreeMap<String, BTreeMap<LayerId, PathBuf
     let mut domains: BTreeMap<String, BTreeMap<LayerId, PathBuf>> = BTreeMap::new();
     for path in &source.files {
         let Some(layer) = layer_of(path) else { continue };
-        let folder =
-            path.parent().and_then(Path::file_name).map_or_else(String::new, |name| name.to_string_lossy().into());
+        let folder = Source::folder_name(path);
         let files = domains.entry(folder.clone()).or_default();
         if let Some(first) = files.insert(layer, path.clone()) {
             return Err(Error::usage(

@@ -5,7 +5,7 @@ use crate::{
     error::plural,
     import::{
         gate::reading::Reading,
-        routes::{ABSENT, Header, RouteSequence, is_unrouted, repeats_expert},
+        routes::{ABSENT, Header, RecordedLayer, RouteSequence, is_unrouted, repeats_expert, repeats_mapped},
     },
 };
 
@@ -48,11 +48,6 @@ impl ExpertsExist {
     }
 }
 
-/// The experts of places; a place that the map lacks stays itself.
-fn mapped(places: &[u16], map: &[u16]) -> Vec<u16> {
-    places.iter().map(|place| map.get(usize::from(*place)).copied().unwrap_or(*place)).collect()
-}
-
 impl Check for ExpertsExist {
     fn see(&mut self, header: &Header, sequence: &RouteSequence) {
         for row in header.rows(&sequence.experts) {
@@ -60,7 +55,7 @@ impl Check for ExpertsExist {
                 let map = header.physical_to_logical.as_ref().and_then(|map| map.get(at));
                 layer.see(choices, map.map(Vec::len).or(header.layers[at].num_experts));
                 // Copies of an expert lie in several places, of which a token goes to one.
-                layer.mapped_twice += u64::from(map.is_some_and(|map| repeats_expert(&mapped(choices, map))));
+                layer.mapped_twice += u64::from(map.is_some_and(|map| repeats_mapped(choices, map)));
             }
         }
     }
@@ -72,76 +67,95 @@ impl Check for ExpertsExist {
                 reading.experts[at] = usize::from(layer.largest) + 1;
             }
         }
-        let sum = |of: fn(&Layer) -> u64| self.layers.iter().map(of).sum::<u64>();
-        let (beyond, twice, fewer) = (sum(|layer| layer.beyond), sum(|layer| layer.twice), sum(|layer| layer.fewer));
-        let rows = sum(|layer| layer.rows);
-        let worst = |of: fn(&Layer) -> u64| {
-            let pairs = header.layers.iter().zip(&self.layers);
-            pairs.max_by_key(|(_, layer)| of(layer)).map_or((0, 0, 0), |(recorded, layer)| {
-                (recorded.layer, layer.largest, recorded.num_experts.unwrap_or(0))
-            })
-        };
-        let mapped_twice = sum(|layer| layer.mapped_twice);
-        let (outcome, says) = if beyond > 0 && header.physical_to_logical.is_some() {
-            let (layer, largest, _) = worst(|layer| layer.beyond);
-            let says = format!(
-                "{beyond} choices are of places that `physical_to_logical` does not map, such as {largest} in layer {layer}"
-            );
-            (Outcome::Failed, says)
-        } else if beyond > 0 {
-            let (layer, largest, experts) = worst(|layer| layer.beyond);
-            let says = format!(
-                "{beyond} choices are of experts that do not exist, such as {largest} in layer {layer}, which has {experts}: \
-                 shared experts may be counted among them, or the array is read in the wrong shape"
-            );
-            (Outcome::Failed, says)
-        } else if twice > 0 {
-            let (layer, ..) = worst(|layer| layer.twice);
-            let says = format!(
-                "{twice} of {rows} rows choose an expert twice, most of them in layer {layer}: the array is read in the wrong \
-                 shape, or was overwritten"
-            );
-            (Outcome::Failed, says)
-        } else if mapped_twice > 0 {
-            let (layer, ..) = worst(|layer| layer.mapped_twice);
-            let says = format!(
-                "{mapped_twice} of {rows} rows choose two places of one expert, most of them in layer {layer}: the map of places is that \
-                 of another time, or wrong"
-            );
-            (Outcome::Failed, says)
-        } else if fewer > 0 {
-            let (layer, ..) = worst(|layer| layer.fewer);
-            let says = format!(
-                "{fewer} of {rows} rows lack some of the choices that others have, most of them in layer {layer}: what was dropped \
-                 may not have been written; their positions are left out"
-            );
-            (if fewer as f64 > MANY * rows as f64 { Outcome::Failed } else { Outcome::Warned }, says)
-        } else if header.layers.iter().any(|layer| layer.num_experts.is_none()) {
-            let most = reading.experts.iter().max().copied().unwrap_or(0);
-            let says = format!(
-                "the record does not say how many experts there are; {most} are taken, as many as the largest id that occurs \
-                 asks for: give the configuration of the model"
-            );
-            (Outcome::Warned, says)
-        } else if let Some((at, largest, experts)) = self.too_many(header) {
-            let says = format!(
-                "the record says {experts} experts, and the largest id of {} choices in layer {} is {largest}: the number may be wrong, \
-                 or the ids are others than those of experts",
-                self.layers[at].present, header.layers[at].layer
-            );
-            (Outcome::Warned, says)
-        } else {
+        let rows = self.sum(|layer| layer.rows);
+        let failed = self.failure(header, rows).map(|says| (Outcome::Failed, says));
+        let doubted = || self.fewer(header, rows).or_else(|| Some((Outcome::Warned, self.doubt(header, reading)?)));
+        let passed = || {
             (Outcome::Passed, format!("the experts of {} exist, and none is chosen twice in one", plural(rows, "row")))
         };
+        let (outcome, says) = failed.or_else(doubted).unwrap_or_else(passed);
         CheckResult::new("experts_exist", outcome, says)
             .with("rows", rows as f64)
-            .with("beyond", beyond as f64)
-            .with("twice", twice as f64)
-            .with("fewer", fewer as f64)
+            .with("beyond", self.sum(|layer| layer.beyond) as f64)
+            .with("twice", self.sum(|layer| layer.twice) as f64)
+            .with("fewer", self.sum(|layer| layer.fewer) as f64)
     }
 }
 
 impl ExpertsExist {
+    fn sum(&self, of: fn(&Layer) -> u64) -> u64 {
+        self.layers.iter().map(of).sum()
+    }
+
+    /// The layer that has most of something, and what is counted of it.
+    fn worst<'a>(&'a self, header: &'a Header, of: fn(&Layer) -> u64) -> Option<(&'a RecordedLayer, &'a Layer)> {
+        header.layers.iter().zip(&self.layers).max_by_key(|(_, layer)| of(layer))
+    }
+
+    /// Why the choices cannot be those of experts.
+    fn failure(&self, header: &Header, rows: u64) -> Option<String> {
+        let counted = |of: fn(&Layer) -> u64| {
+            let count = self.sum(of);
+            self.worst(header, of).filter(|_| count > 0).map(|(recorded, layer)| (count, recorded, layer))
+        };
+        if let Some((beyond, recorded, layer)) = counted(|layer| layer.beyond) {
+            let (number, largest) = (recorded.layer, layer.largest);
+            return Some(if header.physical_to_logical.is_some() {
+                format!(
+                    "{beyond} choices are of places that `physical_to_logical` does not map, such as {largest} in layer {number}"
+                )
+            } else {
+                format!(
+                    "{beyond} choices are of experts that do not exist, such as {largest} in layer {number}, which has {}: \
+                     shared experts may be counted among them, or the array is read in the wrong shape",
+                    recorded.num_experts.unwrap_or(0)
+                )
+            });
+        }
+        if let Some((twice, recorded, _)) = counted(|layer| layer.twice) {
+            return Some(format!(
+                "{twice} of {rows} rows choose an expert twice, most of them in layer {}: the array is read in the wrong \
+                 shape, or was overwritten",
+                recorded.layer
+            ));
+        }
+        let (twice, recorded, _) = counted(|layer| layer.mapped_twice)?;
+        Some(format!(
+            "{twice} of {rows} rows choose two places of one expert, most of them in layer {}: the map of places is that \
+             of another time, or wrong",
+            recorded.layer
+        ))
+    }
+
+    /// That rows lack choices that others have.
+    fn fewer(&self, header: &Header, rows: u64) -> Option<(Outcome, String)> {
+        let fewer = self.sum(|layer| layer.fewer);
+        let (recorded, _) = self.worst(header, |layer| layer.fewer).filter(|_| fewer > 0)?;
+        let says = format!(
+            "{fewer} of {rows} rows lack some of the choices that others have, most of them in layer {}: what was dropped \
+             may not have been written; their positions are left out",
+            recorded.layer
+        );
+        Some((if fewer as f64 > MANY * rows as f64 { Outcome::Failed } else { Outcome::Warned }, says))
+    }
+
+    /// Why the number of experts may be another.
+    fn doubt(&self, header: &Header, reading: &Reading) -> Option<String> {
+        if header.layers.iter().any(|layer| layer.num_experts.is_none()) {
+            let most = reading.experts.iter().max().copied().unwrap_or(0);
+            return Some(format!(
+                "the record does not say how many experts there are; {most} are taken, as many as the largest id that occurs \
+                 asks for: give the configuration of the model"
+            ));
+        }
+        let (at, largest, experts) = self.too_many(header)?;
+        Some(format!(
+            "the record says {experts} experts, and the largest id of {} choices in layer {} is {largest}: the number may be wrong, \
+             or the ids are others than those of experts",
+            self.layers[at].present, header.layers[at].layer
+        ))
+    }
+
     /// A layer in which far more experts are said to be than occur, if it is so in every layer: its place, largest id and experts.
     fn too_many(&self, header: &Header) -> Option<(usize, u16, usize)> {
         let logical = header.physical_to_logical.is_none();

@@ -1,6 +1,7 @@
 //! Lists of layers that stay readable for a model with many layers.
 
 use crate::{
+    error::{noun_of, plural},
     routing::LayerId,
     stats::{LAYERS_EACH, verdict::Evidence},
 };
@@ -12,7 +13,7 @@ pub(super) fn named(layers: &[LayerId]) -> String {
     } else {
         layers.iter().map(ToString::to_string).collect()
     };
-    format!("layer{} {}", if layers.len() == 1 { "" } else { "s" }, names.join(", "))
+    format!("{} {}", noun_of(layers.len() as u64, "layer"), names.join(", "))
 }
 
 /// The first and the last layer of each run of consecutive layers.
@@ -50,7 +51,7 @@ pub(super) fn listed(
 fn between(numbers: &[&Evidence], end: impl Fn(f64) -> String) -> Option<String> {
     let estimates = || numbers.iter().filter_map(|number| number.estimate);
     let (low, high) = (estimates().reduce(f64::min), estimates().reduce(f64::max));
-    let more = format!("{} more layer{}", numbers.len(), if numbers.len() == 1 { "" } else { "s" });
+    let more = plural(numbers.len() as u64, "more layer");
     match low.zip(high) {
         _ if numbers.is_empty() => None,
         Some((low, high)) => {

@@ -17,6 +17,7 @@ use crate::{
         format::Opened,
         numpy_pickle::whole_number,
         routes::{Header, RecordedLayer},
+        source::Source,
     },
     pickle::{Index, Pickle, Value},
     routing::{ExpertId, LayerId},
@@ -94,16 +95,11 @@ fn refused(path: &Path, what: &str) -> Error {
     Error::corpus(format!("`{}` {what}", path.display()), HINT)
 }
 
-/// The name of the folder that a file lies in.
-fn folder_of(path: &Path) -> String {
-    path.parent().and_then(Path::file_name).map_or_else(String::new, |name| name.to_string_lossy().into())
-}
-
 /// The files that are read, one for each domain, and what is said about the others.
 fn files(opened: &Opened<'_>) -> Result<(Vec<PathBuf>, Vec<String>)> {
     let (mut kept, mut remarks): (BTreeMap<String, PathBuf>, Vec<String>) = (BTreeMap::new(), Vec::new());
     for path in opened.source.with_extension("pkl") {
-        let folder = folder_of(path);
+        let folder = Source::folder_name(path);
         let left_out = |what: &str| format!("`{}` {what}: left out", path.display());
         if folder.contains("crosslayer") || folder.ends_with("_top1") {
             remarks.push(left_out("counts pairs of layers, or first choices alone"));
@@ -121,9 +117,9 @@ fn files(opened: &Opened<'_>) -> Result<(Vec<PathBuf>, Vec<String>)> {
         }
         let domain = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into());
         // The two folders hold the same counts, which is not known of any others.
-        let is_one_of_two = |first: &Path| matches!(folder_of(first).as_str(), "expert_counts" | "eid2token");
+        let is_one_of_two = |first: &Path| matches!(Source::folder_name(first).as_str(), "expert_counts" | "eid2token");
         match kept.get(&domain) {
-            Some(first) if !is_one_of_two(first) || !is_one_of_two(path) || folder_of(first) == folder => {
+            Some(first) if !is_one_of_two(first) || !is_one_of_two(path) || Source::folder_name(first) == folder => {
                 return Err(several(first));
             }
             // Folders come by name, so that the counts by token id come first; those of the other folder are newer.

@@ -12,6 +12,7 @@ use crate::{
         format::{Format, Opened},
         record::Routes,
         source::Source,
+        text_file::unmarked_bytes,
     },
 };
 
@@ -34,8 +35,7 @@ fn recognises(source: &Source) -> Result<bool> {
     let Some(first) = source.with_extension("jsonl").next() else { return Ok(false) };
     let text = Source::beginning(first, BEFORE_ROUTES)?;
     let key = b"\"exp_ids\"";
-    Ok(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text).starts_with(b"{")
-        && text.windows(key.len()).any(|part| part == key))
+    Ok(unmarked_bytes(&text).starts_with(b"{") && text.windows(key.len()).any(|part| part == key))
 }
 
 fn files(source: &Source) -> Vec<&Path> {
