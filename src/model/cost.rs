@@ -21,7 +21,7 @@ pub struct Cost {
     pub flop_per_token: f64,
     /// Bytes of activations per token of a wave.
     pub activation_bytes_per_token: f64,
-    /// Bytes of the two buffers that weights travel through, as f32.
+    /// Bytes of the buffers that weights travel through, as f32.
     pub weight_bytes: f64,
     /// Bytes of working memory of each thread.
     pub thread_bytes: f64,
@@ -45,8 +45,9 @@ impl Cost {
             + Latents::widths(attention).iter().sum::<usize>();
         let activations = 3.0 * hidden + widths as f64;
         let routing = LayerShape::of_choices(architecture.experts.number, architecture.experts.chosen).routing_bytes();
-        // A tile of gathered rows, the expert's output for them, three blocks of inner columns, and as much again for packing.
-        let tile = TILE_ROWS as f64 * (2.0 * hidden + 6.0 * COLUMNS as f64);
+        // A tile of gathered rows, the expert's output for them, another one that waits to be added, three blocks of inner columns, and
+        // as much again for packing.
+        let tile = TILE_ROWS as f64 * (3.0 * hidden + 6.0 * COLUMNS as f64);
         Self {
             flop_per_token: 2.0 * products,
             activation_bytes_per_token: 4.0 * activations + routing as f64,

@@ -1,6 +1,7 @@
 //! The schedule of the forward pass: embeds the wave, runs layer by layer, and stops where nothing more is needed.
 
 use super::{
+    experts::{KeptRow, add_experts},
     head,
     kernels::{Exact, Rounding, ToBf16, round_all},
     layers::{Buffers, Context, kept_rows},
@@ -226,7 +227,7 @@ impl Schedule<'_> {
     }
 
     /// Requests the experts that have rows, and everything after them up to the next router.
-    fn request_experts(&self, layer: usize, kept: &[Vec<(usize, f32)>]) {
+    fn request_experts(&self, layer: usize, kept: &[Vec<KeptRow>]) {
         for (expert, _) in kept.iter().enumerate().filter(|(_, rows)| !rows.is_empty()) {
             self.loader.request(self.parts.mlp(layer, Block::Expert(expert)));
         }
@@ -274,11 +275,7 @@ fn decoder_layer<R: Rounding>(
     } else {
         buffers.begin_experts();
     }
-    for (expert, rows) in kept.iter().enumerate().filter(|(_, rows)| !rows.is_empty()) {
-        let weights = loader.take()?;
-        context.expert::<R>(&weights, expert, rows, buffers);
-        loader.give_back(weights);
-    }
+    add_experts::<R>(context, loader, &kept, buffers)?;
     context.end_experts::<R>(buffers);
     if schedule.feed_forward(layer) == FeedForward::MoeThenDense {
         let weights = loader.take()?;

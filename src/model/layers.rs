@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use super::{
     attention::{Heads, Panels, Rows},
+    experts::KeptRow,
     kernels::{Rounding, dot, layer_norm, rms_norm, round_all, sigmoid},
     matmul::padded_rows,
     mlp::Mlp,
@@ -36,6 +37,8 @@ pub(super) struct Buffers {
     pub(super) latents: Latents,
     /// Keys and values in the layout that attention reads.
     pub(super) panels: Panels,
+    /// What experts made of some rows, one buffer each `[rows, hidden]`.
+    pub(super) made: Vec<Vec<f32>>,
     /// Working memory of the threads.
     pub(super) pool: ScratchPool,
 }
@@ -169,7 +172,7 @@ impl Context<'_> {
     }
 
     /// The MLP of a block, from the weights of its part.
-    fn mlp<'w>(&self, weights: &'w Weights, block: Block) -> Mlp<'w> {
+    pub(super) fn mlp<'w>(&self, weights: &'w Weights, block: Block) -> Mlp<'w> {
         let (mlp, hidden) = (self.map.mlp_of(block), self.architecture.hidden);
         let matrix = |part| weights.matrix(Role::Mlp(block, part));
         let bias = |part| weights.optional(Role::MlpBias(block, part));
@@ -264,18 +267,6 @@ impl Context<'_> {
         }
     }
 
-    /// Adds the output of one expert to the rows that kept it; nothing is padded to capacity, and nothing is renormalised.
-    pub(super) fn expert<R: Rounding>(
-        &self,
-        weights: &Weights,
-        expert: usize,
-        rows: &[(usize, f32)],
-        buffers: &mut Buffers,
-    ) {
-        let Buffers { normed, output, pool, .. } = buffers;
-        self.mlp(weights, Block::Expert(expert)).expert::<R>(output, normed, rows, pool);
-    }
-
     /// `residual += output` of all experts.
     pub(super) fn end_experts<R: Rounding>(&self, buffers: &mut Buffers) {
         round_all::<R>(&mut buffers.output);
@@ -293,7 +284,7 @@ fn check_finite(layer: usize, correction_bias: Option<&[f32]>) -> Result<()> {
 }
 
 /// For every expert the rows of the wave that kept it, in input order, with their combine weights.
-pub(super) fn kept_rows(routings: &[LayerRouting], num_experts: usize) -> Vec<Vec<(usize, f32)>> {
+pub(super) fn kept_rows(routings: &[LayerRouting], num_experts: usize) -> Vec<Vec<KeptRow>> {
     let mut kept = vec![Vec::new(); num_experts];
     let mut first = 0;
     for routing in routings {

@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use super::{
+    experts::KeptRow,
     kernels::{Rounding, add_bias, clamped_gate, gate, round_all, silu_gate},
-    matmul::{INNER_BLOCK, Matrix, cut_into_tiles, multiply, multiply_add, padded_rows, run_tasks, tiles},
+    matmul::{INNER_BLOCK, Matrix, cut_into_tiles, multiply, multiply_add, padded_rows, run_tasks},
     scratch::{MlpScratch, Scratch, ScratchPool, at_least},
 };
 use crate::checkpoint::Activation;
@@ -41,24 +42,22 @@ impl Mlp<'_> {
         });
     }
 
-    /// `out[row] += weight * mlp(input[row])` for the rows of an expert, ascending, with their combine weights.
-    pub(super) fn expert<R: Rounding>(self, out: &mut [f32], input: &[f32], rows: &[(usize, f32)], pool: &ScratchPool) {
-        run_tasks(disjoint(out, rows, self.hidden), |(out, first, rows)| {
-            let Scratch { gathered, made, mlp, .. } = &mut *pool.mine();
-            let length = padded_rows(rows.len()) * self.hidden;
-            let (gathered, made) = (at_least(gathered, length), at_least(made, length));
-            for (gathered, &(row, _)) in gathered.chunks_exact_mut(self.hidden).zip(rows) {
-                gathered.copy_from_slice(&input[row * self.hidden..(row + 1) * self.hidden]);
-            }
-            gathered[rows.len() * self.hidden..].fill(0.0);
-            self.tile::<R>(made, gathered, mlp);
-            for (made, &(row, weight)) in made.chunks_exact(self.hidden).zip(rows) {
-                let out = &mut out[(row - first) * self.hidden..(row - first + 1) * self.hidden];
-                for (sum, made) in out.iter_mut().zip(made) {
-                    *sum += weight * made;
-                }
-            }
-        });
+    /// `made[index] = mlp(input[row])` for some rows of the input, `[rows, hidden]` and padding behind it.
+    pub(super) fn of_rows<R: Rounding>(
+        self,
+        made: &mut Vec<f32>,
+        input: &[f32],
+        rows: &[KeptRow],
+        scratch: &mut Scratch,
+    ) {
+        let Scratch { gathered, mlp, .. } = scratch;
+        let length = padded_rows(rows.len()) * self.hidden;
+        let (gathered, made) = (at_least(gathered, length), at_least(made, length));
+        for (gathered, &(row, _)) in gathered.chunks_exact_mut(self.hidden).zip(rows) {
+            gathered.copy_from_slice(&input[row * self.hidden..(row + 1) * self.hidden]);
+        }
+        gathered[rows.len() * self.hidden..].fill(0.0);
+        self.tile::<R>(made, gathered, mlp);
     }
 
     /// `out = down(activation(gate(input), up(input)))` for one tile, [`COLUMNS`] inner columns at a time.
@@ -105,20 +104,4 @@ impl Mlp<'_> {
             Activation::Clamped { limit, alpha } => clamped_gate::<R>(up, a, limit as f32, alpha as f32),
         }
     }
-}
-
-/// Some rows of an expert: the part of the output that holds them, the first row of that part, the rows.
-type ExpertTile<'a> = (&'a mut [f32], usize, &'a [(usize, f32)]);
-
-/// The rows of an expert in tiles.
-fn disjoint<'a>(out: &'a mut [f32], rows: &'a [(usize, f32)], hidden: usize) -> Vec<ExpertTile<'a>> {
-    let (mut rest, mut first) = (out, 0);
-    let cut = |tile: Range<usize>| {
-        let rows = &rows[tile];
-        let end = rows.last().map_or(first, |(row, _)| row + 1);
-        let (part, tail) = std::mem::take(&mut rest).split_at_mut((end - first) * hidden);
-        rest = tail;
-        (part, std::mem::replace(&mut first, end), rows)
-    };
-    tiles(rows.len()).into_iter().map(cut).collect()
 }

@@ -9,6 +9,7 @@ mod attention;
 mod attention_kernel;
 mod attention_layer;
 mod cost;
+mod experts;
 mod forward;
 mod head;
 mod kernels;

@@ -8,8 +8,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub(super) struct Scratch {
     /// Rows gathered for an expert `[rows, hidden]`.
     pub(super) gathered: Vec<f32>,
-    /// The expert's output for these rows `[rows, hidden]`.
-    pub(super) made: Vec<f32>,
     /// Inner columns of an MLP.
     pub(super) mlp: MlpScratch,
     /// Queries, scores and sums of a few rows of attention.

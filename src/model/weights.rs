@@ -1,10 +1,13 @@
 //! Reads weights ahead: a separate thread reads the next part while the current part computes.
 //!
-//! Parts use two buffers alternately, so that memory depends only on the largest part.
+//! Parts use two or three buffers in turn, so that memory depends only on the largest part.
 
 use std::{
     ops::Range,
-    sync::mpsc::{Receiver, Sender, channel},
+    sync::{
+        Mutex, PoisonError,
+        mpsc::{Receiver, Sender, channel},
+    },
     thread::{Builder, Scope},
 };
 
@@ -14,8 +17,9 @@ use crate::{
     error::{Error, Result},
 };
 
-/// One part computes, the next is being read.
-const BUFFERS: usize = 2;
+/// Bytes that a third buffer may take. With two, one part computes and the next is being read; with three, two experts compute
+/// beside each other, each in larger products.
+const THIRD_BUFFER: usize = 256 << 20;
 /// Stored rows that are read, then put into another order, at a time; an even number.
 const REORDERED_ROWS: usize = 64;
 
@@ -128,8 +132,9 @@ fn transpose(rows: &[f32], stride: usize, columns: usize, out: &mut [f32], out_s
 /// Reads parts ahead of their use. Dropping it ends its thread.
 pub(super) struct Loader {
     requests: Sender<Part>,
-    read: Receiver<Result<Weights>>,
+    read: Mutex<Receiver<Result<Weights>>>,
     used: Sender<Weights>,
+    buffers: usize,
 }
 
 impl Loader {
@@ -141,8 +146,9 @@ impl Loader {
         let (requests, requested) = channel::<Part>();
         let (finished, read) = channel();
         let (used, free) = channel();
-        let largest = Parts(checkpoint.map()).largest();
-        for _ in 0..BUFFERS {
+        let parts = Parts(checkpoint.map());
+        let (largest, buffers) = (parts.largest(), parts.buffers());
+        for _ in 0..buffers {
             // The buffers are large enough for any part from the beginning: growing would need old and new memory together. Sending
             // cannot fail, because the other end of the channel is in this function.
             let _ = used.send(Weights { numbers: room(largest)?, pieces: Vec::new() });
@@ -162,7 +168,7 @@ impl Loader {
                 "allow more processes (ulimit -u) or address space (ulimit -v)",
             )
         })?;
-        Ok(Self { requests, read, used })
+        Ok(Self { requests, read: Mutex::new(read), used, buffers })
     }
 
     /// Requests a part; parts come in the order of the requests.
@@ -176,7 +182,13 @@ impl Loader {
     /// # Errors
     /// Those of reading.
     pub(super) fn take(&self) -> Result<Weights> {
-        self.read.recv().map_err(|_| Error::internal("the thread that reads weights has stopped"))?
+        let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        read.recv().map_err(|_| Error::internal("the thread that reads weights has stopped"))?
+    }
+
+    /// How many parts can be in use while another is being read.
+    pub(super) fn parts_at_once(&self) -> usize {
+        self.buffers - 1
     }
 
     /// Returns a part's buffer to the reading thread.
@@ -239,11 +251,16 @@ impl Parts<'_> {
         self.sizes().map(|part| part.iter().map(|(_, piece)| piece.elements()).sum()).max().unwrap_or(0)
     }
 
-    /// Bytes of the two buffers, and of the rows that are read before they are put into another order.
+    /// Number of buffers that the parts use in turn.
+    fn buffers(self) -> usize {
+        if self.largest() * size_of::<f32>() <= THIRD_BUFFER { 3 } else { 2 }
+    }
+
+    /// Bytes of the buffers, and of the rows that are read before they are put into another order.
     pub(super) fn buffer_bytes(self) -> usize {
         let reordered = self.sizes().flatten().filter(|(_, piece)| piece.order != Order::Same);
         let widest = reordered.map(|(_, piece)| piece.columns).max().unwrap_or(0);
-        4 * (BUFFERS * self.largest() + REORDERED_ROWS * widest)
+        4 * (self.buffers() * self.largest() + REORDERED_ROWS * widest)
     }
 }
 
