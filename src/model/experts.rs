@@ -11,6 +11,7 @@ use super::{
     kernels::Rounding,
     layers::{Buffers, Context},
     matmul::{TILE_ROWS, padded_rows},
+    mlp::KeptRow,
     scratch::ScratchPool,
     weights::{Loader, Weights},
 };
@@ -18,9 +19,6 @@ use crate::{checkpoint::Block, error::Result};
 
 /// Rows of the output that are locked together while a tile is added to them.
 const LOCKED_ROWS: usize = 64;
-
-/// A row of the wave and its combine weight.
-pub(super) type KeptRow = (usize, f32);
 
 /// `output[row] += weight * expert(normed[row])` for the rows that every expert kept, ascending; nothing is padded to
 /// capacity, and nothing is renormalised.

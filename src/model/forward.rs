@@ -1,10 +1,11 @@
 //! The schedule of the forward pass: embeds the wave, runs layer by layer, and stops where nothing more is needed.
 
 use super::{
-    experts::{KeptRow, add_experts},
+    experts::add_experts,
     head,
     kernels::{Exact, Rounding, ToBf16, round_all},
     layers::{Buffers, Context, kept_rows},
+    mlp::KeptRow,
     rotary::Rotary,
     wave::{Outputs, Wave, WaveOutput},
     weights::{Loader, Parts},

@@ -4,10 +4,9 @@ use rayon::prelude::*;
 
 use super::{
     attention::{Heads, Panels, Rows},
-    experts::KeptRow,
     kernels::{Rounding, dot, layer_norm, rms_norm, round_all, sigmoid},
     matmul::padded_rows,
-    mlp::Mlp,
+    mlp::{KeptRow, Mlp},
     rotary::Rotary,
     scratch::ScratchPool,
     wave::Wave,

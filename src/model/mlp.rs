@@ -3,7 +3,6 @@
 use std::ops::Range;
 
 use super::{
-    experts::KeptRow,
     kernels::{Rounding, add_bias, clamped_gate, gate, round_all, silu_gate},
     matmul::{INNER_BLOCK, Matrix, cut_into_tiles, multiply, multiply_add, padded_rows, run_tasks},
     scratch::{MlpScratch, Scratch, ScratchPool, at_least},
@@ -13,6 +12,9 @@ use crate::checkpoint::Activation;
 /// The number of inner columns that are computed, gated and multiplied together, so that they stay in the cache. It is a
 /// multiple of [`INNER_BLOCK`], so that the sums of the down projection are always cut at the same places.
 pub(super) const COLUMNS: usize = INNER_BLOCK;
+
+/// A row of the wave that an expert kept, and its combine weight.
+pub(super) type KeptRow = (usize, f32);
 
 /// The three matrices of an MLP: gate, `up [hidden, inner]`, `down [inner, hidden]`.
 #[derive(Clone, Copy)]
