@@ -35,7 +35,7 @@
 //! };
 //! let (run, analysis) = route(options, &out, &Unwatched)?;
 //! assert!(run.file("report.html").is_file());
-//! println!("{}", analysis.verdict.join("\n"));
+//! println!("{}", analysis.headline.join("\n"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -106,7 +106,8 @@ pub mod trace;
 
 pub use error::{Error, Result};
 pub use pipeline::{
-    Analysis, ContrastOptions, Progress, Stage, Unwatched, analyse, compute_statistics, contrast, drift, drops,
+    Analysis, ContrastOptions, PlannedStage, Progress, Stage, Unwatched, analyse, compute_statistics, contrast, drift,
+    drops,
     options::{
         CheckpointSpec, ConversationOptions, DriftOptions, DropsOptions, ExecutionOptions, InputOptions, ReportOptions,
         RouteOptions, RoutingOptions, RunOptions, StatisticSettings,

@@ -93,17 +93,23 @@ pub struct ChartKind {
     pub question: &'static str,
 }
 
-/// Draws every chart of [`plan()`] on all threads; `progress` is told the name of each as it is finished.
+/// Draws every chart of [`plan()`].
+///
+/// # Errors
+/// As [`draw`].
+pub fn draw_all(tables: &Tables, context: &ChartContext, progress: &(dyn Fn(&str) + Sync)) -> Result<Vec<Chart>> {
+    draw(&plan(tables, context), progress)
+}
+
+/// Draws charts on all threads; `progress` is told the name of each as it is finished.
 ///
 /// # Errors
 /// As [`ChartSpec::draw`].
-pub fn draw_all(tables: &Tables, context: &ChartContext, progress: &(dyn Fn(&str) + Sync)) -> Result<Vec<Chart>> {
-    plan(tables, context)
-        .par_iter()
-        .map(|spec| {
-            let chart = spec.draw()?;
-            progress(&chart.name);
-            Ok(chart)
-        })
-        .collect()
+pub fn draw(specs: &[ChartSpec], progress: &(dyn Fn(&str) + Sync)) -> Result<Vec<Chart>> {
+    let one = |spec: &ChartSpec| {
+        let chart = spec.draw()?;
+        progress(&chart.name);
+        Ok(chart)
+    };
+    specs.par_iter().map(one).collect()
 }

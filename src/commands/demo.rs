@@ -17,7 +17,6 @@ use crate::{
             CheckpointSpec, ConversationOptions, DriftOptions, DropsOptions, ExecutionOptions, InputOptions,
             ReportOptions, RouteOptions, RunOptions,
         },
-        progress::Progress,
         report_page,
         route_run::RouteRun,
     },
@@ -54,14 +53,19 @@ pub(super) fn run(arguments: &DemoArgs, progress: &TerminalProgress) -> anyhow::
     };
     let out = arguments.out.as_path();
     let [drift_out, drops_out] = BESIDE.map(|name| out.join(name));
-    progress.note("1 of 3: route, one checkpoint over all text");
+    progress.part("1 of 3: route", "one checkpoint over all text");
     let ready = RouteRun::new(route_options(&fixtures, &execution), Some(out), progress)?;
     let (routed, route) = ready.run(out, progress)?;
-    progress
-        .note("2 of 3: drift, the six checkpoints of one training run, a chat-tuned one and the last again in bf16");
+    progress.part(
+        "2 of 3: drift",
+        "the six checkpoints of one training run, a chat-tuned one and the last again in bf16 arithmetic",
+    );
     let ready = DriftRun::new(drift_options(&fixtures, &execution), Some(&drift_out), progress)?;
     let (drifted, drift) = ready.run(&drift_out, progress)?;
-    progress.note("3 of 3: drops, base and chat-tuned, then the base again at the training's capacity factor");
+    progress.part(
+        "3 of 3: drops",
+        "the base model, the chat-tuned one, then the base again with the capacity that it was trained with",
+    );
     let ready = DropsRun::new(drops_options(&fixtures, &execution), Some(&drops_out), progress)?;
     let (dropped, drops) = ready.run(&drops_out, progress)?;
     // One page for all three replaces the report of route alone. The manifest lists the three runs, so that a later `report`
@@ -71,12 +75,14 @@ pub(super) fn run(arguments: &DemoArgs, progress: &TerminalProgress) -> anyhow::
     let mut record = routed.record()?;
     record.report_runs = BESIDE.map(str::to_owned).to_vec();
     routed.write_record(&record)?;
-    route.print_verdict(&routed)?;
-    terminal::print("")?;
-    drift.print_verdict(&drifted)?;
-    terminal::print("")?;
-    drops.print_verdict(&dropped)?;
-    terminal::print(&format!("\nall three in one report: {}", routed.file("report.html").display()))?;
+    for (name, analysis, run) in [("route", &route, &routed), ("drift", &drift, &drifted), ("drops", &drops, &dropped)]
+    {
+        terminal::print(&format!("{name}:"))?;
+        analysis.print_answer()?;
+        analysis.print_places(run)?;
+        terminal::print("")?;
+    }
+    terminal::print(&format!("all three in one report: {}", routed.file("report.html").display()))?;
     Ok(())
 }
 

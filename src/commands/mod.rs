@@ -26,6 +26,7 @@ mod stats;
 mod terminal;
 mod threads;
 mod usage;
+mod wrap;
 
 use std::process::ExitCode;
 

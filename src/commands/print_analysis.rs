@@ -12,21 +12,30 @@ use crate::{
 };
 
 impl Analysis {
-    /// Prints the result: summary.json, or a table where the run has one, the verdict, and where everything is.
+    /// Prints the result: summary.json, or the answer in a few sentences, its details, a table where the run has one, and where
+    /// everything is.
     pub(super) fn print(&self, run: &RunDir, json: bool) -> Result<()> {
         if json {
             return terminal::print_json(self.summary.trim_end());
         }
+        self.print_answer()?;
+        terminal::print("")?;
+        self.verdict.iter().try_for_each(|line| terminal::print(line))?;
         if self.findings.iter().any(is_information) {
-            self.print_table()?;
             terminal::print("")?;
+            self.print_table()?;
         }
-        self.print_verdict(run)
+        terminal::print("")?;
+        self.print_places(run)
     }
 
-    /// Prints the verdict and where everything is.
-    pub(super) fn print_verdict(&self, run: &RunDir) -> Result<()> {
-        self.verdict.iter().try_for_each(|line| terminal::print(line))?;
+    /// Prints the answer, at most three sentences.
+    pub(super) fn print_answer(&self) -> Result<()> {
+        self.headline.iter().try_for_each(|line| terminal::print(line))
+    }
+
+    /// Prints where everything is.
+    pub(super) fn print_places(&self, run: &RunDir) -> Result<()> {
         let root = run.path().display();
         let charts = quantities::count(self.charts as u64, "chart");
         terminal::print(&format!("{charts} in {root}/charts, the report in {root}/report.html"))
@@ -34,11 +43,11 @@ impl Analysis {
 
     /// A table of the mutual information between the expert and what could decide it, in the view of chosen experts.
     fn print_table(&self) -> Result<()> {
-        terminal::print(
+        terminal::print_row(
             "layer  known     asked            bits [95 % interval]     by chance  explained [95 % interval]        n",
         )?;
         let rows: Vec<&Finding> = self.findings.iter().filter(|finding| is_information(finding)).collect();
-        table_lines(rows).iter().try_for_each(|line| terminal::print(line))
+        table_lines(rows).iter().try_for_each(|line| terminal::print_row(line))
     }
 }
 

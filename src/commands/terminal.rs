@@ -1,15 +1,77 @@
 //! Standard output for results, standard error for progress and warnings.
 
-use std::io::{ErrorKind, Write};
+use std::{
+    borrow::Cow,
+    io::{ErrorKind, IsTerminal, Write, stderr, stdout},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
+use terminal_size::{Width, terminal_size_of};
+
+use super::wrap::wrapped;
 use crate::error::{Error, Result, is_obeyed, one_line};
 
-/// Prints a line of the result to standard output. A closed pipe is not an error: its reader has seen enough.
+/// Erases everything from the cursor to the end of the screen.
+const ERASE: &str = "\x1b[J";
+/// The width of a terminal that does not say it.
+const USUAL_WIDTH: usize = 80;
+
+/// Whether the status line stands on the screen. The cursor is then at its beginning, wherever the terminal has moved it since,
+/// so that erasing from the cursor on erases all of it, also when a narrower terminal has broken it in two.
+static IS_STATUS_DRAWN: Mutex<bool> = Mutex::new(false);
+
+/// Draws the status line at the bottom of standard error, in place of the last one. It should be narrower than the terminal.
+pub(super) fn status(line: &str) {
+    let mut is_drawn = status_guard();
+    let _ = write!(stderr(), "\r{ERASE}{}\r", one_line(line));
+    let _ = stderr().flush();
+    *is_drawn = true;
+}
+
+/// Removes the status line.
+pub(super) fn clear_status() {
+    erase(&mut status_guard());
+}
+
+fn status_guard() -> MutexGuard<'static, bool> {
+    IS_STATUS_DRAWN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn erase(is_drawn: &mut bool) {
+    if std::mem::take(is_drawn) {
+        let _ = write!(stderr(), "\r{ERASE}");
+        let _ = stderr().flush();
+    }
+}
+
+/// The columns of the terminal that standard error is.
+pub(super) fn error_width() -> usize {
+    terminal_size_of(stderr()).map_or(USUAL_WIDTH, |(Width(columns), _)| usize::from(columns))
+}
+
+/// A text with its lines broken at the width of the terminal that it goes to; unchanged where that is none.
+fn fitted(text: &str, width: Option<(Width, terminal_size::Height)>, is_terminal: bool) -> Cow<'_, str> {
+    match width.filter(|_| is_terminal) {
+        Some((Width(columns), _)) => Cow::Owned(wrapped(text, usize::from(columns))),
+        None => Cow::Borrowed(text),
+    }
+}
+
+/// Prints a line of the result to standard output, broken at the width of a terminal. A closed pipe is not an error: its reader has
+/// seen enough.
 ///
 /// # Errors
 /// [`Error::Io`] if standard output cannot be written.
 pub(super) fn print(line: &str) -> Result<()> {
-    print_text(&shown(line))
+    print_text(&fitted(&shown(line), terminal_size_of(stdout()), stdout().is_terminal()))
+}
+
+/// Prints a row of a table, which is not broken.
+///
+/// # Errors
+/// As [`print()`].
+pub(super) fn print_row(row: &str) -> Result<()> {
+    print_text(&shown(row))
 }
 
 /// Prints JSON. Control characters inside its strings become JSON escapes, so that a terminal shows them and the values stay.
@@ -35,7 +97,8 @@ pub(super) fn print_json(json: &str) -> Result<()> {
 /// # Errors
 /// As [`print()`].
 pub(super) fn print_text(text: &str) -> Result<()> {
-    match writeln!(std::io::stdout(), "{text}") {
+    clear_status();
+    match writeln!(stdout(), "{text}") {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Error::io("write", "standard output")(error)),
         _ => Ok(()),
     }
@@ -44,12 +107,14 @@ pub(super) fn print_text(text: &str) -> Result<()> {
 /// Prints a line to standard error; nothing can be done if that fails. Control characters, which may come from somebody's
 /// data, are shown as escapes.
 pub(super) fn note(line: &str) {
-    note_text(&shown(line));
+    note_text(&fitted(&shown(line), terminal_size_of(stderr()), stderr().is_terminal()));
 }
 
 /// Prints text that holds nothing but the program's own words to standard error, unchanged.
 pub(super) fn note_text(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
+    let mut is_drawn = status_guard();
+    erase(&mut is_drawn);
+    let _ = writeln!(stderr(), "{text}");
 }
 
 /// A message with control characters shown as escapes. Line breaks stay where the program writes them: empty lines before

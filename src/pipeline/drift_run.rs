@@ -18,6 +18,7 @@ use super::{
     run_folder::note_resumed,
     statistics::{Analysis, finish_run},
     token_ids::check_token_ids,
+    work_plan,
 };
 use crate::{
     error::{Error, OptionName, Result, path_text},
@@ -113,6 +114,7 @@ impl DriftRun {
         if !pass_sequence::is_whole(&run, prepared.as_ref(), &passes) {
             run.write_record(&record)?;
         }
+        progress.planned(&work_plan::of_run(prepared.as_ref(), passes.len(), &record));
         if let Some(mut prepared) = prepared {
             for pass in &passes {
                 prepared = prepared.with_pass(options, pass, progress)?;

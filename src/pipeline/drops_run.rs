@@ -17,6 +17,7 @@ use super::{
     progress::Progress,
     run_folder::note_resumed,
     statistics::{Analysis, finish_run},
+    work_plan,
 };
 use crate::{
     checkpoint::Checkpoint,
@@ -92,6 +93,7 @@ impl DropsRun {
         let (run, resumed) = RunDir::prepare(out, options.execution.occupied, &identity)?;
         note_resumed(&run, resumed, progress);
         let mut record = RunRecord { identity, drops: Some(drops), ..pass_record(&prepared, options) };
+        progress.planned(&work_plan::of_run(Some(&prepared), passes.len(), &record));
         main_pass(&run, &prepared, options, &passes, &mut record, progress)?;
         for pass in &passes[1..] {
             prepared = prepared.with_pass(options, pass, progress)?;

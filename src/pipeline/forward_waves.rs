@@ -154,7 +154,7 @@ fn compute(
     let waves: Vec<Range<usize>> = segments.iter().flat_map(of).collect();
     let count = waves.len();
     for (index, groups) in waves.into_iter().enumerate() {
-        observer.wave = if count > 1 { format!("wave {} of {count}, ", index + 1) } else { String::new() };
+        observer.wave = if count > 1 { format!("part {} of {count} of the text, ", index + 1) } else { String::new() };
         let wave = wave(prepared, groups);
         observer.tokens = wave.tokens() as u64;
         let computed = model.forward(&wave, &mut observer);

@@ -40,13 +40,14 @@ pub(crate) mod run_tables;
 pub(crate) mod statistics;
 pub(crate) mod token_ids;
 pub(crate) mod verdict;
+pub(crate) mod work_plan;
 
 pub use self::{
     contrast_run::{ContrastOptions, contrast},
     drift_run::drift,
     drops_run::drops,
     import_run::{ImportRunOptions, import},
-    progress::{Progress, Stage, Unwatched},
+    progress::{PlannedStage, Progress, Stage, Unwatched},
     route_run::route,
     run_tables::{read_table, read_tables},
     statistics::{Analysis, analyse, compute_statistics},

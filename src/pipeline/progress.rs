@@ -1,6 +1,9 @@
 //! How a run reports its progress and learns that it should stop: the library itself neither prints nor handles signals.
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    routing::LayerId,
+};
 
 /// A stage of a run that may take long. Only one is running at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,9 +17,9 @@ pub enum Stage {
     /// Tokens go through the model, the only stage that may take hours; units are tokens times decoder layers. After a
     /// cancellation the current routing group is finished first, so that no part of the trace is lost.
     ForwardPass,
-    /// Statistics are computed from traces.
+    /// Statistics are computed from traces; units are tenths of a layer of a trace.
     Statistics,
-    /// Charts are drawn.
+    /// Charts are drawn; units are charts.
     Charts,
     /// The report is put together.
     Report,
@@ -26,9 +29,9 @@ impl Stage {
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Weights => "SHA-256",
-            Self::Gate => "checks",
-            Self::Import => "import",
+            Self::Weights => "reading weights",
+            Self::Gate => "checking the record",
+            Self::Import => "importing",
             Self::ForwardPass => "forward pass",
             Self::Statistics => "statistics",
             Self::Charts => "charts",
@@ -37,9 +40,26 @@ impl Stage {
     }
 }
 
+/// A stage that is ahead, with what it should take before anything of it is measured.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PlannedStage {
+    /// The stage.
+    pub stage: Stage,
+    /// Seconds that it should take.
+    pub seconds: f64,
+    /// Units of its work, where they are known.
+    pub units: Option<u64>,
+}
+
 /// Receives the progress, notes and warnings of a run, and decides whether it should stop. Several threads may call every
 /// method. A method that is not implemented ignores what it gets.
 pub trait Progress: Sync {
+    /// What the run will do from now on, in order. A stage that turns out to have less to do, because an earlier run was
+    /// interrupted, starts with fewer units.
+    fn planned(&self, stages: &[PlannedStage]) {
+        let _ = stages;
+    }
+
     /// A stage begins; `units` of work are ahead, where their number is known.
     fn started(&self, stage: Stage, units: Option<u64>) {
         let _ = (stage, units);
@@ -116,6 +136,12 @@ impl<'a> RunningStage<'a> {
     /// What is being worked on.
     pub(crate) fn working_on(&self, what: &str) {
         self.progress.working_on(what);
+    }
+
+    /// A layer is being worked on, which is one of `layers`.
+    pub(crate) fn working_on_layer(&self, layer: LayerId, layers: &[LayerId], what: &str) {
+        let place = layers.iter().position(|own| *own == layer).map_or(0, |index| index + 1);
+        self.progress.working_on(&format!("layer {layer} ({place} of {}), {what}", layers.len()));
     }
 
     /// Returns an error if the run should stop.

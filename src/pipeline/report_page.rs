@@ -10,7 +10,7 @@ use super::{
     options::ReportOptions,
     progress::{Progress, RunningStage, Stage},
     run_tables::{RowsInFiles, read_tables_counted},
-    verdict::run_verdict,
+    verdict::{run_verdict, sentences},
 };
 use crate::{
     chart::{ChartContext, plan},
@@ -123,7 +123,7 @@ impl Finished {
         let findings = headline(&tables);
         Paths::of(&record, options).shorten_documents(&mut tables);
         check_tables(&run, &tables)?;
-        let verdict = report::verdict_lines(&run_verdict(&record, &findings, &tables));
+        let verdict = sentences(&run_verdict(&record, &findings, &tables));
         Ok(Self { run, record, context, tables, rows_in_files, findings, verdict })
     }
 

@@ -12,6 +12,7 @@ use super::{
     progress::Progress,
     run_folder::note_resumed,
     statistics::{Analysis, finish_run},
+    work_plan,
 };
 use crate::{
     error::Result,
@@ -62,6 +63,7 @@ impl RouteRun {
         let (run, resumed) = RunDir::prepare(out, execution.occupied, &prepared.identity)?;
         note_resumed(&run, resumed, progress);
         let mut record = pass_record(&prepared, &options.run);
+        progress.planned(&work_plan::of_run(Some(&prepared), 1, &record));
         run_forward_pass(&run, &prepared, &pass, &mut record, progress)?;
         drop(prepared);
         let analysis = finish_run(&run, &mut record, execution.report, progress, Some(clock))?;

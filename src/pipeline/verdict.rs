@@ -1,6 +1,7 @@
 //! The answers of a run to the question that its kind of run asks.
 
 use crate::{
+    report::{headline_lines, verdict_lines},
     run::{RunKind, RunRecord},
     stats::{
         AskedCapacity, Finding, OwnCapacity, Statistic, Tables,
@@ -16,6 +17,11 @@ pub(crate) fn run_verdict(record: &RunRecord, findings: &[Finding], tables: &Tab
         RunKind::Drift => RunVerdict::drift(findings, tokens),
         RunKind::Drops => RunVerdict::drops(findings, drops_source(record)),
     }
+}
+
+/// The verdict as a list of sentences: the answer first, then its details.
+pub(crate) fn sentences(verdict: &RunVerdict) -> Vec<String> {
+    [headline_lines(verdict), verdict_lines(verdict)].concat()
 }
 
 /// The capacity that a run asks about; `None` if its traces have their own.

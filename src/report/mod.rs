@@ -19,4 +19,4 @@ pub use excerpt::{Excerpt, Wanted, excerpt};
 pub use notebook::{NotebookSource, notebook};
 pub use page::{ReportedRun, html};
 pub use summary::Summary;
-pub use words::{VerdictEntry, verdict_entries, verdict_lines};
+pub use words::{VerdictEntry, headline_entries, headline_lines, verdict_entries, verdict_lines};

@@ -1,4 +1,4 @@
-//! `summary.json`: the verdict and every headline number of the report, for programs.
+//! `summary.json`: the answer, the verdict and every headline number of the report, for programs.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -27,6 +27,8 @@ pub struct Summary<'a, S> {
     /// How the numbers were made.
     #[serde(flatten)]
     settings: S,
+    /// What the run answers first, in at most three sentences.
+    headline: &'a [VerdictEntry],
     /// What the numbers say, answer by answer.
     verdicts: &'a [VerdictEntry],
     /// The numbers.
@@ -44,8 +46,13 @@ struct Head<'a, S> {
 
 impl<'a, S: Serialize> Summary<'a, S> {
     /// The summary of a run of a kind, with the settings that its numbers depend on.
-    pub fn new(command: RunKind, settings: S, verdicts: &'a [VerdictEntry], findings: &'a [Finding]) -> Self {
-        Self { schema: SCHEMA, command, settings, verdicts, findings }
+    pub fn new(
+        command: RunKind,
+        settings: S,
+        (headline, verdicts): (&'a [VerdictEntry], &'a [VerdictEntry]),
+        findings: &'a [Finding],
+    ) -> Self {
+        Self { schema: SCHEMA, command, settings, headline, verdicts, findings }
     }
 
     /// The bytes of the file: one verdict or finding on each line, so that two runs can be compared with `diff`.
@@ -53,15 +60,15 @@ impl<'a, S: Serialize> Summary<'a, S> {
     /// # Errors
     /// [`Error::Internal`] if a part cannot be written as JSON.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        let Self { schema, command, settings, verdicts, findings } = self;
+        let Self { schema, command, settings, headline, verdicts, findings } = self;
         let head =
             serde_json::to_value(Head { schema: *schema, command: *command, settings }).map_err(|e| not_json(&e))?;
         let head: Map<String, Value> = serde_json::from_value(head).map_err(|e| not_json(&e))?;
         let head: Vec<String> =
             head.iter().map(|(key, value)| format!("  {}: {value},", Value::from(key.as_str()))).collect();
-        let (verdicts, findings) = (lines(verdicts)?, lines(findings)?);
+        let (headline, verdicts, findings) = (lines(headline)?, lines(verdicts)?, lines(findings)?);
         let text = format!(
-            "{{\n{}\n  \"verdicts\": [\n{verdicts}\n  ],\n  \"findings\": [\n{findings}\n  ]\n}}\n",
+            "{{\n{}\n  \"headline\": [\n{headline}\n  ],\n  \"verdicts\": [\n{verdicts}\n  ],\n  \"findings\": [\n{findings}\n  ]\n}}\n",
             head.join("\n")
         );
         Ok(text.into_bytes())
@@ -84,7 +91,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        report::verdict_entries,
+        report::{headline_entries, verdict_entries},
         routing::View,
         run::{SummarySettings, json_schema::assert_is_described},
         stats::{Statistic, verdict::RunVerdict},
@@ -95,16 +102,21 @@ mod tests {
         let row = Finding { n: 3, ..Finding::new(Statistic::LoadCv, 1, View::Kept) };
         let settings = Map::from_iter([("seed".to_owned(), json!(17)), ("bos_counted".to_owned(), json!(true))]);
         let findings = [row.clone(), row];
-        let verdicts = verdict_entries(&RunVerdict::route(&[]));
-        let bytes = Summary::new(RunKind::Route, settings, &verdicts, &findings).to_bytes().unwrap();
+        let empty = RunVerdict::route(&[]);
+        let (headline, verdicts) = (headline_entries(&empty), verdict_entries(&empty));
+        let bytes = Summary::new(RunKind::Route, settings, (&headline, &verdicts), &findings).to_bytes().unwrap();
         let text = String::from_utf8(bytes.clone()).unwrap();
         let line = r#"{"statistic":"load_cv","layer":1,"view":"kept","estimate":null,"low":null,"high":null,"n":3,"baseline":null,"unit":"ratio"}"#;
         let verdict = r#"{"claim":"context_independent","answer":"not_enough_data","because":[],"criterion":"the interval of the token id is not known, or that of every context where one is needed","words":"not enough data: no MoE layer has a mutual information of expert and token id"}"#;
+        let first = verdict.replace(
+            "not enough data: no MoE layer has a mutual information of expert and token id",
+            "Overall: there is not enough data to say whether the token id decides the experts.",
+        );
         assert_eq!(
             text,
             format!(
                 "{{\n  \"schema\": 1,\n  \"command\": \"route\",\n  \"seed\": 17,\n  \"bos_counted\": true,\n  \
-                 \"verdicts\": [\n    {verdict}\n  ],\n  \"findings\": [\n    {line},\n    {line}\n  ]\n}}\n"
+                 \"headline\": [\n    {first}\n  ],\n  \"verdicts\": [\n    {verdict}\n  ],\n  \"findings\": [\n    {line},\n    {line}\n  ]\n}}\n"
             )
         );
         let parsed: Value = serde_json::from_slice(&bytes).unwrap();
@@ -142,7 +154,7 @@ mod tests {
 
     #[test]
     fn a_summary_of_nothing_is_still_json() {
-        let bytes = Summary::new(RunKind::Route, Map::new(), &[], &[]).to_bytes().unwrap();
+        let bytes = Summary::new(RunKind::Route, Map::new(), (&[], &[]), &[]).to_bytes().unwrap();
         let parsed: Value = serde_json::from_slice(&bytes).unwrap();
         assert_eq!((&parsed["verdicts"], &parsed["findings"]), (&json!([]), &json!([])));
     }

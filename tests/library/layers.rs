@@ -71,7 +71,7 @@ const HEAVY: &[&str] = &[
     "clap",
     "clap_complete",
     "clap_mangen",
-    "indicatif",
+    "terminal_size",
     "anyhow",
     "rand",
     "rand_xoshiro",

@@ -4,10 +4,7 @@ use std::borrow::Cow;
 
 use crate::{
     error::Result,
-    pipeline::{
-        progress::{Progress, RunningStage, Stage},
-        recorded_settings::recorded_settings,
-    },
+    pipeline::{progress::RunningStage, recorded_settings::recorded_settings, work_plan::UNITS_OF_LAYER},
     routing::{ExpertId, LayerId},
     run::{RecordedCheckpoint, RunDir, RunRecord, recorded_checkpoints},
     stats::{DriftPoint, DriftSettings, DriftSource, TableBuilders, append, drift_statistics},
@@ -15,20 +12,20 @@ use crate::{
 };
 
 /// Computes layer by layer, and within a layer checkpoint by checkpoint.
-pub(crate) fn compute(run: &RunDir, record: &RunRecord, progress: &dyn Progress) -> Result<TableBuilders> {
+pub(crate) fn compute(run: &RunDir, record: &RunRecord, stage: &RunningStage<'_>) -> Result<TableBuilders> {
     let checkpoints = recorded_checkpoints(run, record)?;
     let traces = checkpoints.iter().map(|(_, trace)| RoutingTrace::open(trace)).collect::<Result<Vec<_>>>()?;
     let points: Vec<DriftPoint> = record.identity.checkpoints.iter().map(point).collect();
     let sequences = traces[0].sequences()?;
     let mut settings = drift_settings(record);
     settings.statistics.share_rows /= (traces[0].moe_layers().len() * points.len()).max(1);
-    let stage = RunningStage::begin(progress, Stage::Statistics, None);
     let mut tables = TableBuilders::new();
     for &layer in traces[0].moe_layers() {
-        progress.check()?;
-        let source = RecordedLayer { traces: &traces, layer, progress };
-        let at = |what: &'static str| stage.working_on(&format!("layer {layer}: {what}"));
+        stage.check()?;
+        let source = RecordedLayer { traces: &traces, layer, stage };
+        let at = |what: &'static str| stage.working_on_layer(layer, traces[0].moe_layers(), what);
         append(&mut tables, drift_statistics(&sequences, &points, &source, &settings, &at)?)?;
+        stage.advance(UNITS_OF_LAYER);
     }
     Ok(tables)
 }
@@ -50,7 +47,7 @@ fn point(recorded: &RecordedCheckpoint) -> DriftPoint<'_> {
 struct RecordedLayer<'a> {
     traces: &'a [RoutingTrace],
     layer: LayerId,
-    progress: &'a dyn Progress,
+    stage: &'a RunningStage<'a>,
 }
 
 impl DriftSource for RecordedLayer<'_> {
@@ -59,7 +56,7 @@ impl DriftSource for RecordedLayer<'_> {
     }
 
     fn layer(&self, at: usize) -> Result<Cow<'_, LayerTrace>> {
-        self.progress.check()?;
+        self.stage.check()?;
         self.traces[at].layer(self.layer).map(Cow::Owned)
     }
 

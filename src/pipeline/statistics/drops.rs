@@ -3,9 +3,10 @@
 use crate::{
     error::{ANOTHER_VERSION, Error, Result, run_again},
     pipeline::{
-        progress::{Progress, RunningStage, Stage},
+        progress::RunningStage,
         recorded_settings::recorded_settings,
         verdict::asked_capacity,
+        work_plan::{UNITS_OF_LAYER, UNITS_OF_REPLAY},
     },
     routing::{CapacityPolicy, LayerId, LayerShape, RecordedDrops, RouterSettings},
     run::{RunDir, RunRecord, recorded_checkpoints},
@@ -80,7 +81,7 @@ impl RecordedLayer<'_> {
 }
 
 /// Computes layer by layer: one layer of each trace is in memory at a time.
-pub(crate) fn compute(run: &RunDir, record: &RunRecord, progress: &dyn Progress) -> Result<TableBuilders> {
+pub(crate) fn compute(run: &RunDir, record: &RunRecord, stage: &RunningStage<'_>) -> Result<TableBuilders> {
     let (opened, asked) = (recorded_checkpoints(run, record)?, asked_capacity(record));
     let recorded = record.drops.as_ref().and_then(|drops| drops.recorded_drops);
     let open = |label: &str, folder: &RunDir| Recorded::open(label, folder, asked, recorded);
@@ -90,11 +91,9 @@ pub(crate) fn compute(run: &RunDir, record: &RunRecord, progress: &dyn Progress)
         .map(|replay| open(&checkpoints[0].label, &RunDir::open(&run.file(&replay.trace))?))
         .collect::<Result<Vec<_>>>()?;
     let settings = settings(record);
-    let stage = RunningStage::begin(progress, Stage::Statistics, None);
     let mut tables = TableBuilders::new();
     for &layer in checkpoints[0].trace.moe_layers() {
-        let at = |what: &'static str| stage.working_on(&format!("layer {layer}: {what}"));
-        append(&mut tables, of_layer(layer, &checkpoints, &replays, &settings, (progress, &at))?)?;
+        append(&mut tables, of_layer(layer, &checkpoints, &replays, &settings, stage)?)?;
     }
     Ok(tables)
 }
@@ -114,29 +113,33 @@ fn of_layer(
     checkpoints: &[Recorded],
     replays: &[Recorded],
     settings: &DropSettings,
-    (progress, at): (&dyn Progress, &dyn Fn(&'static str)),
+    stage: &RunningStage<'_>,
 ) -> Result<Vec<StatisticTable>> {
-    progress.check()?;
     let first = &checkpoints[0];
-    let recorded = first.layer(layer)?;
+    let at = |what: &'static str| stage.working_on_layer(layer, first.trace.moe_layers(), what);
+    stage.check()?;
     at("counting");
+    let recorded = first.layer(layer)?;
     let logged = drop_study(&recorded.as_drop_layer(), settings)?;
-    let mut tables = drop_statistics(&logged, at)?;
+    let mut tables = drop_statistics(&logged, &at)?;
+    stage.advance(UNITS_OF_LAYER);
     for other in &checkpoints[1..] {
-        progress.check()?;
+        stage.check()?;
+        at("counting in the second model");
         let recorded = other.layer(layer)?;
-        at("counting");
         let model = drop_study(&recorded.as_drop_layer(), settings)?;
-        tables.extend(of_checkpoint(drop_statistics(&model, at)?, &other.label));
-        at("difference");
+        tables.extend(of_checkpoint(drop_statistics(&model, &at)?, &other.label));
+        at("difference of the models");
         tables.push(drop_difference(&model, &logged, (&other.label, &first.label))?);
+        stage.advance(UNITS_OF_LAYER);
     }
     for replay in replays {
-        progress.check()?;
+        stage.check()?;
         at("exact replay");
         let recorded = replay.layer(layer)?;
         let rerun = drop_study(&recorded.as_drop_layer(), settings)?;
         tables.push(exact_replay(&rerun, &logged)?);
+        stage.advance(UNITS_OF_REPLAY);
     }
     Ok(tables)
 }

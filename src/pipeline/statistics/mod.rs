@@ -14,12 +14,13 @@ use super::{
     progress::{Progress, RunningStage, Stage},
     report_page,
     run_tables::{RowsInFiles, read_tables, read_tables_counted, stage_tables},
-    verdict::run_verdict,
+    verdict::{run_verdict, sentences},
+    work_plan,
 };
 use crate::{
-    chart::{Chart, ChartContext, draw_all},
+    chart::{Chart, ChartContext, draw, plan},
     error::{Error, Result},
-    report::{Summary, VerdictEntry, verdict_entries, verdict_lines},
+    report::{Summary, VerdictEntry, headline_entries, headline_lines, verdict_entries, verdict_lines},
     run::{RunCost, RunDir, RunKind, RunRecord, Staged, StatisticCost, SummarySettings, check_traces, record_traces},
     stats::{Finding, TableBuilders, Tables, headline, keep_shown_categories},
 };
@@ -29,7 +30,9 @@ use crate::{
 pub struct Analysis {
     /// `summary.json`, as text.
     pub summary: String,
-    /// The verdict, line by line.
+    /// The answer in at most three sentences.
+    pub headline: Vec<String>,
+    /// The details of the verdict, line by line.
     pub verdict: Vec<String>,
     /// The verdict, one entry for each answer.
     pub answers: Vec<VerdictEntry>,
@@ -40,12 +43,16 @@ pub struct Analysis {
 }
 
 /// The statistics of the run's traces.
-fn compute(run: &RunDir, record: &RunRecord, progress: &dyn Progress) -> Result<TableBuilders> {
+fn compute(run: &RunDir, record: &RunRecord, stage: &RunningStage<'_>) -> Result<TableBuilders> {
     match record.identity.command {
-        RunKind::Route | RunKind::Import => route::compute(run, record, progress),
-        RunKind::Drift => drift::compute(run, record, progress),
-        RunKind::Drops => drops::compute(run, record, progress),
+        RunKind::Route | RunKind::Import => route::compute(run, record, stage),
+        RunKind::Drift => drift::compute(run, record, stage),
+        RunKind::Drops => drops::compute(run, record, stage),
     }
+}
+
+fn begin_statistics<'a>(record: &RunRecord, progress: &'a dyn Progress) -> RunningStage<'a> {
+    RunningStage::begin(progress, Stage::Statistics, Some(work_plan::statistics_units(record)))
 }
 
 /// The statistics of a run, computed from its traces by the settings in `record.statistics`; nothing is written. The tables hold
@@ -55,7 +62,8 @@ fn compute(run: &RunDir, record: &RunRecord, progress: &dyn Progress) -> Result<
 /// # Errors
 /// [`Error::RunFolder`] if a trace is missing, incomplete or damaged; [`Error::Interrupted`] if the work is cancelled.
 pub fn compute_statistics(run: &RunDir, record: &RunRecord, progress: &dyn Progress) -> Result<Tables> {
-    compute(run, record, progress)?.into_iter().map(|(name, table)| Ok((name, table.shown()?))).collect()
+    let stage = begin_statistics(record, progress);
+    compute(run, record, &stage)?.into_iter().map(|(name, table)| Ok((name, table.shown()?))).collect()
 }
 
 /// Computes everything that follows from the traces of a run again, by the settings in `record.statistics`, and writes it into
@@ -69,6 +77,7 @@ pub fn analyse(
     report: ReportOptions,
     progress: &dyn Progress,
 ) -> Result<Analysis> {
+    progress.planned(&work_plan::after_traces(record));
     finish_run(run, record, report, progress, None)
 }
 
@@ -84,7 +93,9 @@ pub(crate) fn finish_run(
 ) -> Result<Analysis> {
     let mut staged = Staged::new(run);
     let statistics_clock = Instant::now();
-    let computed = compute(run, record, progress)?;
+    let stage = begin_statistics(record, progress);
+    let computed = compute(run, record, &stage)?;
+    stage.working_on("writing the tables");
     check_traces(run, record)?;
     let (mut tables, rows_in_files) = stage_tables(&mut staged, computed)?;
     keep_shown_categories(&mut tables);
@@ -93,20 +104,22 @@ pub(crate) fn finish_run(
         statistics_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
     });
     record_traces(run, record)?;
+    drop(stage);
     let findings = headline(&tables);
     let (kind, settings) = (record.identity.command, SummarySettings::of(record));
     let verdict = run_verdict(record, &findings, &tables);
-    let answers = verdict_entries(&verdict);
-    let summary = Summary::new(kind, settings, &answers, &findings).to_bytes()?;
+    let (first, answers) = (headline_entries(&verdict), verdict_entries(&verdict));
+    let summary = Summary::new(kind, settings, (&first, &answers), &findings).to_bytes()?;
     staged.add("summary.json", &summary)?;
     Paths::of(record, report).shorten_documents(&mut tables);
-    let verdict = verdict_lines(&verdict);
+    let told = sentences(&verdict);
     let (tables, rows_in_files) = (&tables, &rows_in_files);
-    let numbers = Numbers { run, report, tables, rows_in_files, findings: &findings, verdict: &verdict };
+    let numbers = Numbers { run, report, tables, rows_in_files, findings: &findings, verdict: &told };
     let charts = numbers.show(&mut staged, record, progress, clock)?;
     staged.publish(record, &["stats", "charts"])?;
     let summary = String::from_utf8(summary).map_err(|error| Error::internal(error.to_string()))?;
-    Ok(Analysis { summary, verdict, answers, findings, charts })
+    let (headline, verdict) = (headline_lines(&verdict), verdict_lines(&verdict));
+    Ok(Analysis { summary, headline, verdict, answers, findings, charts })
 }
 
 /// Draws the charts of a run again from its tables, and makes its report again.
@@ -118,7 +131,7 @@ pub(crate) fn redraw_run(
 ) -> Result<usize> {
     let (mut tables, rows_in_files) = read_tables_counted(run)?;
     let findings = headline(&tables);
-    let verdict = verdict_lines(&run_verdict(record, &findings, &tables));
+    let verdict = sentences(&run_verdict(record, &findings, &tables));
     Paths::of(record, report).shorten_documents(&mut tables);
     let mut staged = Staged::new(run);
     let (tables, rows_in_files) = (&tables, &rows_in_files);
@@ -132,18 +145,22 @@ pub(crate) fn redraw_run(
 pub(crate) fn read_back(run: &RunDir, record: &RunRecord) -> Result<(Tables, Vec<String>)> {
     let tables = read_tables(run)?;
     let verdict = run_verdict(record, &headline(&tables), &tables);
-    Ok((tables, verdict_lines(&verdict)))
+    Ok((tables, sentences(&verdict)))
 }
 
-fn draw(
+fn draw_charts(
     staged: &mut Staged<'_>,
     tables: &Tables,
     context: &ChartContext,
     progress: &dyn Progress,
 ) -> Result<Vec<Chart>> {
     progress.check()?;
-    let stage = RunningStage::begin(progress, Stage::Charts, None);
-    let charts = draw_all(tables, context, &|name: &str| stage.working_on(name))?;
+    let specs = plan(tables, context);
+    let stage = RunningStage::begin(progress, Stage::Charts, Some(specs.len() as u64));
+    let charts = draw(&specs, &|name: &str| {
+        stage.working_on(name);
+        stage.advance(1);
+    })?;
     for chart in &charts {
         staged.add(&format!("charts/{}.svg", chart.name), chart.svg.as_bytes())?;
         staged.add(&format!("charts/{}.png", chart.name), &chart.png)?;
@@ -172,7 +189,7 @@ impl Numbers<'_> {
     ) -> Result<usize> {
         let Self { run, report, tables, rows_in_files, findings, verdict } = *self;
         let context = chart_context(run, record)?;
-        let charts = draw(staged, tables, &context, progress)?;
+        let charts = draw_charts(staged, tables, &context, progress)?;
         if let Some(clock) = clock {
             let (wall_seconds, peak_memory_bytes) = (clock.elapsed().as_secs_f64(), process_memory::peak_memory());
             record.run_cost = Some(RunCost { wall_seconds, peak_memory_bytes });

@@ -1,13 +1,24 @@
 //! The criterion of each answer, in words.
 
-use crate::stats::verdict::{Answer, HalfReached, Independence, LaterTokens, LayersDiffer, RiseIsTheQueue, Side};
+use crate::stats::verdict::{
+    Answer, ContextAdds, HalfReached, Independence, LaterTokens, LayersDiffer, RiseIsTheQueue, Side,
+};
 
 /// When this answer is given.
 pub(super) fn criterion(answer: Answer) -> &'static str {
     match answer {
         Answer::ContextIndependent(answer) => meaning(answer),
         Answer::LayersDiffer(answer) => layers_differ(answer),
+        Answer::StrongestContext(answer) => context_adds(answer),
+        Answer::ClearestSpecialist(_) => {
+            "of the pairs of category and expert whose interval lies above an even load and above the expert's share of all text, \
+             the one with the largest lower end in times an even load"
+        }
+        Answer::BusiestExpert(_) => {
+            "no category stands out; of the experts whose interval lies above an even load, the one with the largest lower end"
+        }
         Answer::HalfOfFinalAgreement(answer) => half_reached(answer),
+        Answer::LastButOneAgrees(_) => "a number: the agreement of the layer in which it is least",
         Answer::FirstChoiceDiffers(_) => "a number: the share of the tokens whose first choice differs",
         Answer::FirstChoiceDiffersByArithmetic(_) => {
             "a number: the share of the tokens whose first choice differs between f32 and bf16 arithmetic, the noise floor"
@@ -26,6 +37,7 @@ pub(super) fn criterion(answer: Answer) -> &'static str {
             "1 less the upper end of what is left over the lower end of the rise is below 0.5 in some layer with a rise"
         }
         Answer::IntervalsMissZero(_) => "a number: of 95 % intervals one in twenty misses 0 by chance",
+        Answer::MostIsDropped(_) => "a number: the drop ratio of the layer that drops most",
         Answer::DroppedByRole(_) => "numbers: the drop ratio of each role in the layer that drops most",
         Answer::QueueOverflows(_) => "numbers: the share of the queue of the expert that each token fills",
         Answer::CapacityFactorForOnePercent(_) => {
@@ -40,26 +52,36 @@ pub(super) fn criterion(answer: Answer) -> &'static str {
 /// What an answer about the token id and the context means.
 pub(super) fn meaning(answer: Independence) -> &'static str {
     match answer {
-        Independence::Fully => "nothing is left for the context",
+        Independence::Fully => "nothing is left for the context to explain",
         Independence::Yes => {
-            "the token id explains at least 50 %, and no context adds more than 10 % of what is left, or less than 5 % is left"
+            "at least half is explained by the token id, and at most a tenth of the rest by any context, or less than 5 % is left"
         }
         Independence::AtLeastMostly => {
-            "the token id explains at least 50 %; whether a context adds more than 10 % of what is left cannot be told"
+            "at least half is explained by the token id; whether a context explains more than a tenth of the rest cannot be told"
         }
         Independence::Mostly => {
-            "the token id explains at least 50 %, but a context adds more than 10 % of what is left"
+            "at least half is explained by the token id, but more than a tenth of the rest by a context"
         }
-        Independence::Undecided => "the interval of the token id contains 50 %",
+        Independence::Undecided => "the interval of the token id's share contains one half",
         Independence::Unexplained => {
-            "the token id explains less than 50 %, but no context is shown to add more than 10 % of what is left"
+            "less than half is explained by the token id, but no context is shown to explain more than a tenth of the rest"
         }
-        Independence::No => "the token id explains less than 50 %, and a context adds more than 10 % of what is left",
+        Independence::No => {
+            "less than half is explained by the token id, and more than a tenth of the rest by a context"
+        }
         Independence::NearlyConstantRouter => "less than 0.05 bits are there to explain",
         Independence::ConstantRouter => "every token gets the same experts",
         Independence::NotEnoughData => {
             "the interval of the token id is not known, or that of every context where one is needed"
         }
+    }
+}
+
+fn context_adds(answer: ContextAdds) -> &'static str {
+    match answer {
+        ContextAdds::MoreThanATenth => "the interval of the context that explains most of the rest lies above a tenth",
+        ContextAdds::AtMostATenth => "no interval of any context reaches above a tenth of the rest",
+        ContextAdds::Undecided => "the interval of some context contains a tenth of the rest, and none lies above it",
     }
 }
 

@@ -4,7 +4,7 @@ use super::{
     criterion::HALF,
     entry::VerdictEntry,
     layers::listed,
-    numbers::{percent, whole},
+    numbers::{percent, percent_with_ends, whole},
     token::quoted,
 };
 use crate::stats::{
@@ -12,14 +12,12 @@ use crate::stats::{
     verdict::{Agreement, Beside, DriftVerdict, Evidence, HalfReached, LayerAgreement, Missing},
 };
 
-/// One line per `MoE` layer (eight at most), then all layers together, then each checkpoint beside the time axis: the
-/// one off the axis and the noise floor.
+/// One line per `MoE` layer (eight at most), then each checkpoint beside the time axis: the one off the axis and the noise floor.
 pub(super) fn lines(verdict: &DriftVerdict) -> Vec<String> {
     let mut lines: Vec<String> = verdict.layers.iter().take(LAYERS_EACH).map(layer_line).collect();
     if verdict.layers.len() > LAYERS_EACH {
         lines.push(format!("{} more layers: see summary.json", verdict.layers.len() - LAYERS_EACH));
     }
-    lines.push(overall(verdict));
     lines.extend(verdict.beside.iter().map(beside_line));
     lines
 }
@@ -57,7 +55,7 @@ fn layer_words(layer: &LayerAgreement) -> String {
 }
 
 /// Why a layer could not be judged.
-fn unjudged(layer: &LayerAgreement) -> String {
+pub(super) fn unjudged(layer: &LayerAgreement) -> String {
     match layer.answer {
         HalfReached::OneCheckpoint => "one checkpoint has nothing to agree with".to_owned(),
         HalfReached::ConstantRouter => {
@@ -71,7 +69,7 @@ fn unjudged(layer: &LayerAgreement) -> String {
 }
 
 /// The corrected saturation in percent with its interval.
-fn corrected(agreement: &Agreement) -> String {
+pub(super) fn corrected(agreement: &Agreement) -> String {
     let Evidence { estimate, low, high, .. } = agreement.corrected;
     let [estimate, low, high] = [estimate, low, high].map(|value| whole(value.unwrap_or_default()));
     format!("{estimate} % [{low}, {high}]")
@@ -149,17 +147,14 @@ fn pair(beside: &Beside) -> String {
 }
 
 fn changed_words(number: &Evidence) -> String {
-    let ends = number.low.zip(number.high).map(|(low, high)| format!(" [{}, {}]", percent(low), percent(high)));
-    let share = percent(number.estimate.unwrap_or_default());
-    format!("{share} %{} in layer {}", ends.unwrap_or_default(), number.finding.layer)
+    format!("{} in layer {}", percent_with_ends(number), number.finding.layer)
 }
 
 fn moved_words(number: &Evidence) -> String {
     let finding = &number.finding;
-    let text = quoted(&finding.subject);
-    let [estimate, low, high, floor] =
-        [number.estimate, number.low, number.high, number.threshold].map(|value| percent(value.unwrap_or_default()));
-    format!("{text} {estimate} % [{low}, {high}] in layer {} (noise {floor} %)", finding.layer)
+    let (text, share) = (quoted(&finding.subject), percent_with_ends(number));
+    let floor = percent(number.threshold.unwrap_or_default());
+    format!("{text} {share} in layer {} (noise {floor} %)", finding.layer)
 }
 
 #[cfg(test)]
@@ -173,8 +168,10 @@ mod tests {
         },
     };
 
+    /// The details, then what holds over all layers.
     fn drift_verdict(findings: &[Finding], tokens: &[Finding]) -> Vec<String> {
-        lines(&DriftVerdict::of(findings, tokens))
+        let verdict = DriftVerdict::of(findings, tokens);
+        lines(&verdict).into_iter().chain([overall(&verdict)]).collect()
     }
 
     #[test]
@@ -239,7 +236,7 @@ mod tests {
             token(3, 5, Some("#"), 0.7, 0.65),
         ];
         assert_eq!(
-            drift_verdict(&rows, &tokens)[2..],
+            lines(&DriftVerdict::of(&rows, &tokens))[1..],
             [
                 "chat against 1T: the first choice of the tokens differs for 16 % [15, 17] in layer 1, 25 % [24, 26] in layer 3; \
                  moved most beyond sampling noise: \"\u{2423}the\" 60 % [50, 70] in layer 3 (noise 2 %), id 9 50 % [40, 60] in \

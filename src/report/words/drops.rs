@@ -18,17 +18,15 @@ use crate::{
     },
 };
 
-/// All layers together, one line per `MoE` layer (eight at most), one per data set where there are several, one that counts their
-/// intervals, one each for roles, queues and capacity, two per compared model.
+/// One line per `MoE` layer (eight at most), one per data set where there are several, one each for roles, queues and capacity, two
+/// per compared model; before them whose drops these are, where it is not the run that dropped them.
 pub(super) fn lines(verdict: &DropsVerdict) -> Vec<String> {
     let mut lines: Vec<String> = source_line(verdict.source).into_iter().collect();
-    lines.push(overall(verdict));
     lines.extend(verdict.layers.iter().take(LAYERS_EACH).map(layer_line));
     if verdict.layers.len() > LAYERS_EACH {
         lines.push(format!("{} more layers: see summary.json", verdict.layers.len() - LAYERS_EACH));
     }
     lines.extend(verdict.datasets.iter().map(dataset_line));
-    lines.extend(verdict.intervals.map(intervals_line));
     lines.extend(verdict.roles.as_ref().map(roles_line));
     lines.extend(queues_line(&verdict.queues));
     lines.extend(verdict.capacity.as_ref().map(capacity_line));
@@ -39,11 +37,7 @@ pub(super) fn lines(verdict: &DropsVerdict) -> Vec<String> {
 
 /// All layers together, layer by layer, data set by data set, and what explains the drops.
 pub(super) fn entries(verdict: &DropsVerdict) -> Vec<VerdictEntry> {
-    let of = match verdict.source {
-        DropsSource::OfRun => String::new(),
-        DropsSource::Recorded(_) => "as recorded: ".to_owned(),
-        DropsSource::Asked(asked) => format!("{}: ", asked_words(asked)),
-    };
+    let of = source_prefix(verdict.source).map_or_else(String::new, |prefix| format!("{}: ", prefix.to_lowercase()));
     let together = VerdictEntry::new(verdict.overall.verdict(), format!("{of}{}", overall(verdict)));
     let queue = verdict.overall.queue_verdict().zip(in_random_order(verdict, "the rise"));
     let mut entries = vec![together];
@@ -58,6 +52,15 @@ pub(super) fn entries(verdict: &DropsVerdict) -> Vec<VerdictEntry> {
     entries.extend(verdict.placements.iter().map(|own| VerdictEntry::new(own.verdict(), placement_line(own))));
     entries.extend(verdict.differences.iter().flat_map(difference_entries));
     entries
+}
+
+/// The beginning of a sentence about drops that are not those of the run itself.
+pub(super) fn source_prefix(source: DropsSource) -> Option<String> {
+    match source {
+        DropsSource::OfRun => None,
+        DropsSource::Recorded(_) => Some("As recorded".to_owned()),
+        DropsSource::Asked(asked) => Some(asked_words(asked).replacen("at", "At", 1)),
+    }
 }
 
 /// Whose drops these are, where it is not the run that dropped them.
@@ -222,7 +225,7 @@ fn trend_words(trend: &Trend) -> String {
 }
 
 /// Why a trend is not known.
-fn reason(trend: &Trend) -> &str {
+pub(super) fn reason(trend: &Trend) -> &str {
     trend.last_minus_first.missing.as_ref().and_then(Missing::note).unwrap_or("no interval")
 }
 
@@ -245,11 +248,16 @@ fn side_entry(trend: &Trend) -> VerdictEntry {
 /// How many intervals do not contain 0, and how many would not by chance.
 fn intervals_line(intervals: IntervalsThatMissZero) -> String {
     let IntervalsThatMissZero { all, above, below, by_chance } = intervals;
-    let expected = if by_chance < 0.5 { "less than 1".to_owned() } else { format!("about {:.0}", by_chance.round()) };
+    let expected = expected(by_chance);
     format!(
         "of {all} intervals of what is left above random order, {above} lie{} above 0 and {below} below; by chance {expected} would miss 0",
         if above == 1 { "s" } else { "" },
     )
+}
+
+/// A number of intervals that is expected by chance.
+pub(super) fn expected(by_chance: f64) -> String {
+    if by_chance < 0.5 { "less than 1".to_owned() } else { format!("about {:.0}", by_chance.round()) }
 }
 
 /// One data set over all layers.

@@ -4,17 +4,19 @@ mod criterion;
 mod drift;
 mod drops;
 mod entry;
+mod headline;
 mod layers;
 mod numbers;
 mod route;
 mod token;
 
 pub use entry::VerdictEntry;
+pub use headline::{headline_entries, headline_lines};
 
 use crate::stats::verdict::RunVerdict;
 
-/// The verdict of a run in sentences, one on each line, as terminal, page and notebook show it. Layers beyond the first eight are
-/// summarised.
+/// The details of a verdict in sentences, one on each line, as terminal, page and notebook show them below [`headline_lines`].
+/// Layers beyond the first eight are summarised.
 pub fn verdict_lines(verdict: &RunVerdict) -> Vec<String> {
     match verdict {
         RunVerdict::Route(verdict) => route::lines(verdict),

@@ -20,6 +20,17 @@ pub(super) fn percent(share: f64) -> String {
     if is_zero(&text) { "0".to_owned() } else { text }
 }
 
+/// A share in percent with its interval.
+pub(super) fn percent_with_ends(number: &Evidence) -> String {
+    let ends = number.low.zip(number.high).map(|(low, high)| format!(" [{}, {}]", percent(low), percent(high)));
+    format!("{} %{}", percent(number.estimate.unwrap_or_default()), ends.unwrap_or_default())
+}
+
+/// How many times something is another, with a decimal place.
+pub(super) fn times(ratio: f64) -> String {
+    format!("{ratio:.1}")
+}
+
 /// A ratio in percent with its interval.
 pub(super) fn ratio(number: &Evidence) -> String {
     let percent = |value: Option<f64>| value.map_or_else(|| "?".to_owned(), |value| format!("{:.2}", value * 100.0));
@@ -39,6 +50,13 @@ pub(super) fn points(number: &Evidence) -> String {
     }
 }
 
+/// A difference of ratios in percentage points with its interval, to a tenth of a point where that is not 0.
+pub(super) fn points_in_tenths(number: &Evidence) -> String {
+    let point = |value: f64| point_with(value, 1);
+    let ends = number.low.zip(number.high).map(|(low, high)| format!(" [{}, {}]", point(low), point(high)));
+    format!("{}{} points", point(number.estimate.unwrap_or_default()), ends.unwrap_or_default())
+}
+
 /// A difference of ratios in percentage points.
 pub(super) fn signed(value: Option<f64>) -> String {
     value.map_or_else(|| "unknown".to_owned(), |value| format!("{} points", point(value)))
@@ -47,8 +65,13 @@ pub(super) fn signed(value: Option<f64>) -> String {
 /// Percentage points with their sign. A small number that is not 0 gets enough digits not to look like 0; rounding errors count as
 /// 0 and have no sign.
 pub(super) fn point(value: f64) -> String {
-    let texts = [2, 3, 4].map(|decimals| format!("{:+.decimals$}", value * 100.0));
-    texts.into_iter().find(|text| !is_zero(text)).unwrap_or_else(|| "0.00".to_owned())
+    point_with(value, 2)
+}
+
+/// The same with at least so many decimal places.
+fn point_with(value: f64, fewest: usize) -> String {
+    let mut texts = (fewest..=4).map(|decimals| format!("{:+.decimals$}", value * 100.0));
+    texts.find(|text| !is_zero(text)).unwrap_or_else(|| format!("{:.fewest$}", 0.0))
 }
 
 fn is_zero(text: &str) -> bool {

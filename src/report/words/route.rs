@@ -2,6 +2,7 @@
 
 use super::{criterion::meaning, entry::VerdictEntry, layers::named, numbers::whole};
 use crate::{
+    error::noun_of,
     routing::{ExpertId, LayerId},
     stats::{
         LAYERS_EACH,
@@ -12,15 +13,11 @@ use crate::{
     },
 };
 
-/// One line per `MoE` layer (eight at most), then how the layers compare.
+/// One line per `MoE` layer, eight at most, then one for the others.
 pub(super) fn lines(verdict: &RouteVerdict) -> Vec<String> {
-    if verdict.layers.is_empty() {
-        return vec![overall(verdict)];
-    }
     let (shown, others) = verdict.layers.split_at(verdict.layers.len().min(LAYERS_EACH));
     let mut lines: Vec<String> = shown.iter().map(layer_line).collect();
     lines.extend((!others.is_empty()).then(|| rest(others)));
-    lines.push(overall(verdict));
     lines
 }
 
@@ -32,23 +29,23 @@ pub(super) fn entries(verdict: &RouteVerdict) -> Vec<VerdictEntry> {
     layers.chain([together]).chain(compared).collect()
 }
 
-/// The word for an answer.
-fn word(answer: Independence) -> &'static str {
+/// An answer as what is said about the routing of a layer.
+pub(super) fn adjective(answer: Independence) -> &'static str {
     match answer {
-        Independence::Fully => "fully",
-        Independence::Yes => "yes",
-        Independence::AtLeastMostly => "at least mostly",
-        Independence::Mostly => "mostly",
-        Independence::Undecided | Independence::Unexplained => "undecided",
-        Independence::No => "no",
+        Independence::Fully => "fully context-independent",
+        Independence::Yes => "context-independent",
+        Independence::AtLeastMostly => "at least mostly context-independent",
+        Independence::Mostly => "mostly context-independent",
+        Independence::Undecided | Independence::Unexplained => "undecided whether context-independent",
+        Independence::No => "not context-independent",
         Independence::NearlyConstantRouter => "the router is nearly constant",
         Independence::ConstantRouter => "the router is constant",
-        Independence::NotEnoughData => "not enough data",
+        Independence::NotEnoughData => "not enough data to judge",
     }
 }
 
 /// A context variable.
-fn context_name(context: Context) -> &'static str {
+pub(super) fn context_name(context: Context) -> &'static str {
     match context {
         Context::Document => "the document",
         Context::PreviousToken => "the previous token",
@@ -58,7 +55,7 @@ fn context_name(context: Context) -> &'static str {
 }
 
 /// Why it is not known what a variable explains. `same` is the reason for a variable that has only one value.
-fn reason(missing: &Missing, same: &str) -> String {
+pub(super) fn reason(missing: &Missing, same: &str) -> String {
     match missing {
         Missing::NotMeasured => "not measured".to_owned(),
         Missing::Withheld { note } => note.as_deref().unwrap_or("withheld").to_owned(),
@@ -72,7 +69,7 @@ fn reason(missing: &Missing, same: &str) -> String {
 }
 
 /// The share in percent with its interval, which is cut off at 100 %, because the symmetric interval may end above.
-fn share_words(share: Share) -> String {
+pub(super) fn share_words(share: Share) -> String {
     format!("{} % [{}, {}]", whole(share.value), whole(share.low), whole(share.high.min(1.0)))
 }
 
@@ -91,14 +88,17 @@ fn layer_words(layer: &LayerIndependence) -> String {
         }
         Explained::Share(token) => share_words(*token),
     };
-    let word = word(layer.answer);
-    format!("the token id explains {token} of what can be explained; {}; context-independent: {word}", contexts(layer))
+    format!("{}: the token id explains {token} of the routing; {}", adjective(layer.answer), contexts(layer))
 }
 
 fn constant(experts: &[ExpertId]) -> String {
+    format!("the router is constant: {}; there is nothing to explain", constant_words(experts))
+}
+
+/// Which experts every token gets.
+pub(super) fn constant_words(experts: &[ExpertId]) -> String {
     let names: Vec<String> = experts.iter().map(ToString::to_string).collect();
-    let expert = if names.len() == 1 { "expert" } else { "experts" };
-    format!("the router is constant: every token gets the {expert} {}; there is nothing to explain", names.join(", "))
+    format!("every token gets the {} {}", noun_of(names.len() as u64, "expert"), names.join(", "))
 }
 
 /// What the context variables add, and why some are not known.
@@ -109,7 +109,7 @@ fn contexts(layer: &LayerIndependence) -> String {
     let (mut known, mut unknown) = (Vec::new(), Vec::new());
     for (context, added) in Context::ALL.into_iter().zip(&layer.contexts) {
         let name = context_name(context);
-        let verb = if known.is_empty() { " adds" } else { "" };
+        let verb = if known.is_empty() { " explains" } else { "" };
         let at_most = if context.is_upper_end() { " at most" } else { "" };
         match added {
             Explained::Share(share) => known.push(format!("{name}{verb}{at_most} {}", share_words(*share))),
@@ -120,7 +120,7 @@ fn contexts(layer: &LayerIndependence) -> String {
             }
         }
     }
-    let known = (!known.is_empty()).then(|| format!("of what is left, {}", known.join(", ")));
+    let known = (!known.is_empty()).then(|| format!("of what that leaves open, {}", known.join(", ")));
     known.into_iter().chain(unknown).collect::<Vec<_>>().join("; ")
 }
 
@@ -159,7 +159,7 @@ fn overall(verdict: &RouteVerdict) -> String {
     match &verdict.compared {
         None => format!("overall: not enough data to say whether routing follows the token id{left_out}"),
         Some(own) => {
-            format!("overall: context-independent: {}; {}{left_out}", judged(all), compared(own))
+            format!("overall: {}; {}{left_out}", judged(all), compared(own))
         }
     }
 }
@@ -170,7 +170,7 @@ fn judged(all: &OverallIndependence) -> String {
         return format!("not enough data in {}", named(&all.deciding));
     }
     let by = if all.is_of_all { String::new() } else { format!(", decided by {}", named(&all.deciding)) };
-    format!("{}{by} ({})", word(all.answer), meaning(all.answer))
+    format!("{}{by} ({})", adjective(all.answer), meaning(all.answer))
 }
 
 /// How the layers compare.

@@ -11,8 +11,16 @@ pub enum Answer {
     ContextIndependent(Independence),
     /// Some layers follow the token id measurably more than others.
     LayersDiffer(LayersDiffer),
+    /// The context variable that explains most of what the token id leaves open, and whether that is more than a tenth.
+    StrongestContext(ContextAdds),
+    /// The expert that takes most of a category, compared with an even load.
+    ClearestSpecialist(Measured),
+    /// The expert that takes most of all text, compared with an even load.
+    BusiestExpert(Measured),
     /// A layer has half of its final agreement before the last checkpoint of the time axis.
     HalfOfFinalAgreement(HalfReached),
+    /// How far the layer that agrees least is on the way to its final agreement at the last checkpoint but one.
+    LastButOneAgrees(Measured),
     /// How many first choices differ between a checkpoint beside the time axis and its last one.
     FirstChoiceDiffers(Measured),
     /// How many first choices bf16 arithmetic alone changes: the noise floor.
@@ -27,6 +35,8 @@ pub enum Answer {
     RiseIsTheQueue(RiseIsTheQueue),
     /// How many of the intervals of the difference from random order do not contain 0.
     IntervalsMissZero(Measured),
+    /// The largest drop ratio of a layer.
+    MostIsDropped(Measured),
     /// How much each role loses in the layer that drops most.
     DroppedByRole(Measured),
     /// Which queue overflows most, and which tokens fill it.
@@ -82,6 +92,19 @@ impl Independence {
     pub fn is_constant(self) -> bool {
         matches!(self, Self::ConstantRouter | Self::NearlyConstantRouter)
     }
+}
+
+/// Whether a context variable explains more than a tenth of what the token id leaves open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub enum ContextAdds {
+    /// The interval of the strongest lies above a tenth.
+    MoreThanATenth,
+    /// No interval of any context reaches above a tenth.
+    AtMostATenth,
+    /// Some interval contains a tenth.
+    Undecided,
 }
 
 /// Whether the layers follow the token id measurably differently.

@@ -1,11 +1,14 @@
 //! The verdict of a drift run: when a layer was learnt, and how far the checkpoints beside the time axis are from its last one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet},
+};
 
-use super::{Answer, Evidence, HalfReached, Measured, Missing, Moved, Verdict};
+use super::{Answer, Beside, Evidence, HalfReached, Measured, Missing, Verdict};
 use crate::{
     routing::{LayerId, View},
-    stats::{Finding, Statistic, Variant},
+    stats::{Finding, Statistic},
 };
 
 /// A layer has reached half of its final agreement from the first checkpoint on at which this share of the way from
@@ -13,8 +16,6 @@ use crate::{
 const LEARNT: f64 = 0.5;
 /// If chance is above this, there is nothing to be learnt.
 const CERTAIN: f64 = 1.0 - 1e-9;
-/// Token ids that are named as those that moved most.
-const MOVED_SHOWN: usize = 3;
 
 /// The verdict on a drift run.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,25 +50,14 @@ pub struct LayerAgreement {
 pub struct Agreement {
     /// Its label.
     pub checkpoint: String,
+    /// Its place on the time axis, from 0.
+    pub place: usize,
+    /// The share of the training tokens of the last checkpoint that are behind it; none where they are not known.
+    pub trained: Option<f64>,
     /// The share of the way from load-matched chance to full agreement that is behind it.
     pub corrected: Evidence,
     /// The agreement itself, with that by chance as its baseline.
     pub uncorrected: Evidence,
-}
-
-/// A checkpoint beside the time axis: the one off the axis, or the noise floor.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Beside {
-    /// Its label.
-    pub checkpoint: String,
-    /// Label of the last checkpoint of the time axis.
-    pub last: String,
-    /// Whether it is that last one in bf16 arithmetic.
-    pub is_arithmetic: bool,
-    /// Layer by layer: the share of the first choices that differ.
-    pub changed: Vec<Evidence>,
-    /// The token ids whose expert shares moved most beyond the noise floor, each in the layer where it moved most.
-    pub moved: Vec<Evidence>,
 }
 
 impl DriftVerdict {
@@ -100,6 +90,39 @@ impl DriftVerdict {
     /// The layers that could be judged.
     pub fn judged(&self) -> impl Iterator<Item = &LayerAgreement> {
         self.layers.iter().filter(|layer| layer.is_judged())
+    }
+
+    /// Of the layers that reached half, the one that did so last, and lowest; with the agreement that it had then.
+    pub fn last_to_reach(&self) -> Option<(LayerId, &Agreement)> {
+        let reached = self.reached().filter_map(|layer| Some((layer.layer, layer.first.as_ref()?)));
+        reached.min_by(|a, b| b.1.place.cmp(&a.1.place).then(a.1.compare(b.1)))
+    }
+
+    /// The agreement of each judged layer at the last checkpoint but one.
+    fn before_last(&self) -> impl Iterator<Item = (LayerId, &Agreement)> {
+        self.judged().filter_map(|layer| Some((layer.layer, layer.before.as_ref()?)))
+    }
+
+    /// The layer that agrees least at the last checkpoint but one, with that agreement.
+    pub fn least_before_last(&self) -> Option<(LayerId, &Agreement)> {
+        self.before_last().min_by(|a, b| a.1.compare(b.1))
+    }
+
+    /// The layer that agrees most at the last checkpoint but one, with that agreement.
+    pub fn most_before_last(&self) -> Option<(LayerId, &Agreement)> {
+        self.before_last().max_by(|a, b| a.1.compare(b.1))
+    }
+
+    /// The least agreement at the last checkpoint but one, as an entry of `summary.json`.
+    pub fn least_before_last_verdict(&self) -> Option<Verdict> {
+        let (layer, agreement) = self.least_before_last()?;
+        let because = vec![agreement.corrected.clone(), agreement.uncorrected.clone()];
+        Some(Verdict {
+            layer: Some(layer),
+            checkpoint: Some(agreement.checkpoint.clone()),
+            reference: agreement.corrected.finding.subject.reference.clone(),
+            ..Verdict::new(Answer::LastButOneAgrees(Measured::Measured), because)
+        })
     }
 
     /// All layers together, as an entry of `summary.json`.
@@ -177,9 +200,10 @@ impl LayerAgreement {
             return unjudged(HalfReached::NotEnoughData, Some(Evidence { missing: Some(missing), ..corrected }));
         }
         let unlearnt = earlier.iter().rposition(|row| row.corrected_low.is_some_and(|low| low < LEARNT));
-        let first = earlier.get(unlearnt.map_or(0, |index| index + 1)).map(|row| Agreement::of(row));
+        let agreement = |place: usize| Some(Agreement::of(steps, place)).filter(|_| place < earlier.len());
+        let first = agreement(unlearnt.map_or(0, |index| index + 1));
         let answer = if first.is_some() { HalfReached::Yes } else { HalfReached::No };
-        let before = earlier.last().map(|row| Agreement::of(row));
+        let before = agreement(earlier.len() - 1);
         Self { first, before, ..unjudged(answer, None) }
     }
 
@@ -209,79 +233,30 @@ impl LayerAgreement {
 }
 
 impl Agreement {
-    fn of(row: &Finding) -> Self {
+    /// The step at a place of the time axis, of which the last checkpoint is the last.
+    fn of(steps: &[&Finding], place: usize) -> Self {
+        let row = steps[place];
+        let whole = steps.last().and_then(|last| last.training_tokens).filter(|tokens| *tokens > 0.0);
         Self {
             checkpoint: row.checkpoint.clone().unwrap_or_default(),
+            place,
+            trained: row.training_tokens.zip(whole).map(|(own, whole)| own / whole),
             corrected: Evidence::corrected(row).against(LEARNT),
             uncorrected: Evidence { missing: None, ..Evidence::estimate(row) },
         }
     }
-}
 
-impl Beside {
-    fn of(findings: &[Finding], tokens: &[Finding], label: &str, last: &str) -> Self {
-        let compares = |row: &&Finding| {
-            row.view == View::Chosen
-                && row.checkpoint.as_deref() == Some(label)
-                && row.reference.as_deref() == Some(last)
-        };
-        let changed = findings
-            .iter()
-            .filter(|row| row.statistic == Statistic::FirstChoiceAgreement && row.token_id.is_none())
-            .filter(|row| compares(row) && row.estimate.is_some());
-        let distances = tokens
-            .iter()
-            .filter(|row| row.statistic == Statistic::TokenDrift && row.variant == Some(Variant::TotalVariation))
-            .filter(|row| compares(row) && row.token_id.is_some());
-        Self {
-            checkpoint: label.to_owned(),
-            last: last.to_owned(),
-            is_arithmetic: label.strip_suffix("-bf16") == Some(last),
-            changed: changed.map(Evidence::one_minus_estimate).collect(),
-            moved: moved(distances),
-        }
+    /// Which of two is lower.
+    fn compare(&self, other: &Self) -> Ordering {
+        let [own, other] = [self, other].map(|agreement| agreement.corrected.estimate.unwrap_or_default());
+        own.total_cmp(&other)
     }
-
-    /// How many first choices differ, and the token ids that moved most, as entries of `summary.json`.
-    pub fn verdicts(&self) -> (Vec<Verdict>, Vec<Verdict>) {
-        let of = |answer, number: &Evidence| Verdict {
-            layer: Some(number.finding.layer),
-            checkpoint: Some(self.checkpoint.clone()),
-            reference: Some(self.last.clone()),
-            ..Verdict::new(answer, vec![number.clone()])
-        };
-        let differs = if self.is_arithmetic {
-            Answer::FirstChoiceDiffersByArithmetic(Measured::Measured)
-        } else {
-            Answer::FirstChoiceDiffers(Measured::Measured)
-        };
-        let changed = self.changed.iter().map(|number| of(differs, number)).collect();
-        (changed, self.moved.iter().map(|number| of(Answer::TokenMoved(Moved::Yes), number)).collect())
-    }
-}
-
-/// The token ids whose expert shares are farthest apart, each in the layer where it moved most. Only those whose interval
-/// lies above the noise floor.
-fn moved<'a>(distances: impl Iterator<Item = &'a Finding>) -> Vec<Evidence> {
-    let is_beyond = |row: &&Finding| row.low.zip(row.noise_floor).is_some_and(|(low, floor)| low > floor);
-    let mut far: Vec<(f64, &Finding)> =
-        distances.filter(is_beyond).filter_map(|row| Some((row.estimate?, row))).collect();
-    far.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let mut seen = BTreeSet::new();
-    far.retain(|(_, row)| seen.insert(row.token_id));
-    far.truncate(MOVED_SHOWN);
-    far.into_iter().map(|(_, row)| against_noise(row)).collect()
-}
-
-/// How far a token id moved, held against the noise floor.
-fn against_noise(row: &Finding) -> Evidence {
-    Evidence { threshold: row.noise_floor, ..Evidence::estimate(row) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::verdict::made::{agreement, late_and_last, step, token};
+    use crate::stats::verdict::made::{late_and_last, step};
 
     #[test]
     fn half_is_reached_at_the_first_checkpoint_after_which_the_interval_stays_above() {
@@ -311,30 +286,5 @@ mod tests {
         // A checkpoint beside the axis has no last change and is no step.
         let beside = step(1, "chat", 0.2, 0.1)[0].clone();
         assert_eq!(answer(&[rows[2].clone(), rows[3].clone(), beside]), HalfReached::OneCheckpoint);
-    }
-
-    #[test]
-    fn token_ids_moved_whose_interval_lies_above_the_noise_floor() {
-        let rows = [
-            step(1, "200B", 0.53, 0.51).to_vec(),
-            step(1, "1T", 1.0, 1.0).to_vec(),
-            vec![agreement(1, "1T", 1.0), agreement(1, "chat", 0.84), agreement(1, "1T-bf16", 0.99)],
-        ]
-        .concat();
-        let tokens = [
-            token(1, 7, None, 0.4, 0.02),
-            token(3, 7, None, 0.6, 0.02),
-            token(3, 9, None, 0.5, 0.07),
-            token(3, 5, None, 0.7, 0.65),
-        ];
-        let verdict = DriftVerdict::of(&rows, &tokens);
-        let [chat, arithmetic] = verdict.beside.as_slice() else { panic!("{verdict:?}") };
-        assert!(!chat.is_arithmetic && arithmetic.is_arithmetic && arithmetic.moved.is_empty());
-        let moved: Vec<_> =
-            chat.moved.iter().map(|own| (own.finding.layer, own.finding.subject.token_id, own.threshold)).collect();
-        assert_eq!(moved, [(3, Some(7), Some(0.02)), (3, Some(9), Some(0.07))]);
-        let (changed, moved) = chat.verdicts();
-        assert_eq!((changed.len(), moved.len()), (1, 2));
-        assert!((changed[0].because[0].estimate.unwrap() - 0.16).abs() < 1e-12);
     }
 }

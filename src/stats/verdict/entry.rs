@@ -69,22 +69,22 @@ impl Verdict {
     }
 }
 
-/// How many intervals of what is left above random order miss 0: who looks at many finds some.
+/// How many of several intervals miss 0, or what chance gives: who looks at many finds some.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct IntervalsThatMissZero {
     /// Intervals in all.
     pub all: usize,
-    /// Those above 0.
+    /// Those above it.
     pub above: usize,
-    /// Those below 0.
+    /// Those below it.
     pub below: usize,
-    /// How many would miss 0 by chance.
+    /// How many would miss it by chance.
     pub by_chance: f64,
 }
 
 impl IntervalsThatMissZero {
-    /// The same as an entry of `summary.json`.
+    /// Those of what is left above random order, as an entry of `summary.json`.
     pub fn verdict(self) -> Verdict {
         Verdict { intervals: Some(self), ..Verdict::new(Answer::IntervalsMissZero(Measured::Measured), Vec::new()) }
     }

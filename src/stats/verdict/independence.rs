@@ -9,7 +9,7 @@ use crate::{
 /// Routing is called context-independent if the token id explains at least this share of what can be explained ...
 const TOKEN_EXPLAINS: f64 = 0.5;
 /// ... and no context variable adds more than this share of what is left ...
-const CONTEXT_ADDS: f64 = 0.1;
+pub(super) const CONTEXT_ADDS: f64 = 0.1;
 /// ... or if the token id explains at least this share, so that hardly anything is left.
 const TOKEN_EXPLAINS_ALL: f64 = 0.95;
 /// Fewer bits than this count as none; below it the statistics give no `explained`.

@@ -73,6 +73,32 @@ pub(crate) fn constant(layer: LayerId) -> Vec<Finding> {
     [vec![bits(Statistic::MutualInformation, Variable::Token, layer, (0.0, 0.0, 0.0))], shares.to_vec()].concat()
 }
 
+/// The share of a category's tokens that choose an expert, of 16 of which a token chooses two, with its lower end.
+pub(crate) fn takes(layer: LayerId, expert: u16, category: &str, share: f64, low: f64) -> Finding {
+    let of_expert = |subject| Subject { expert: Some(expert), category: Some(category.into()), ..subject };
+    Finding {
+        estimate: Some(share),
+        low: Some(low),
+        high: Some(2.0 * share - low),
+        baseline: Some(0.125),
+        n: 500,
+        ..Finding::new(Statistic::DomainSpecialization, layer, View::Chosen).by(Variable::Category).about(of_expert)
+    }
+}
+
+/// The share of all assignments that an expert of 16 takes, with its lower end.
+pub(crate) fn load(layer: LayerId, expert: u16, share: f64, low: f64) -> Finding {
+    Finding {
+        estimate: Some(share),
+        low: Some(low),
+        high: Some(2.0 * share - low),
+        baseline: Some(0.0625),
+        n: 9000,
+        ..Finding::new(Statistic::ExpertShare, layer, View::Chosen)
+            .about(|subject| Subject { expert: Some(expert), ..subject })
+    }
+}
+
 /// A checkpoint of the time axis against the last one, "1T".
 pub(crate) fn step(layer: LayerId, label: &str, corrected: f64, low: f64) -> [Finding; 2] {
     let row = |statistic| Finding {

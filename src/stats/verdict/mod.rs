@@ -4,6 +4,7 @@
 //! are also lists of [`Verdict`]s, which `summary.json` holds.
 
 mod answer;
+mod beside;
 mod drift;
 mod drops;
 mod entry;
@@ -12,9 +13,14 @@ mod independence;
 #[cfg(test)]
 pub(crate) mod made;
 mod route;
+mod specialist;
+mod strongest_context;
 
-pub use answer::{Answer, HalfReached, Independence, LaterTokens, LayersDiffer, Measured, Moved, RiseIsTheQueue, Side};
-pub use drift::{Agreement, Beside, DriftVerdict, LayerAgreement};
+pub use answer::{
+    Answer, ContextAdds, HalfReached, Independence, LaterTokens, LayersDiffer, Measured, Moved, RiseIsTheQueue, Side,
+};
+pub use beside::Beside;
+pub use drift::{Agreement, DriftVerdict, LayerAgreement};
 pub use drops::{
     Capacity, DatasetDrops, Difference, DropsSource, DropsVerdict, LayerDrops, OverallDrops, Queue, RankLoads, Roles,
     Trend,
@@ -23,6 +29,8 @@ pub use entry::{IntervalsThatMissZero, Verdict};
 pub use evidence::{Evidence, FindingKey, Missing, Number};
 pub use independence::{Context, Explained, LayerIndependence, Share};
 pub use route::{Compared, OverallIndependence, RouteVerdict};
+pub use specialist::Specialist;
+pub use strongest_context::StrongestContext;
 
 use crate::stats::Finding;
 

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{Answer, Evidence, Independence, LayerIndependence, LayersDiffer, Share, Verdict};
+use super::{
+    Answer, Evidence, Independence, LayerIndependence, LayersDiffer, Share, Specialist, StrongestContext, Verdict,
+};
 use crate::{
     routing::LayerId,
     stats::{Finding, Statistic},
@@ -17,6 +19,10 @@ pub struct RouteVerdict {
     pub overall: OverallIndependence,
     /// How the layers compare; none if no layer has enough data.
     pub compared: Option<Compared>,
+    /// The context variable that explains most; none if no share of one is known.
+    pub strongest: Option<StrongestContext>,
+    /// The expert that stands out most; none if no load is above an even one.
+    pub specialist: Option<Specialist>,
 }
 
 /// The verdict on all layers that have something to explain.
@@ -42,8 +48,12 @@ pub struct Compared {
     pub answer: LayersDiffer,
     /// The layer that follows it most.
     pub most: LayerId,
+    /// What the token id explains there.
+    pub most_share: Share,
     /// The layer that follows it least.
     pub least: LayerId,
+    /// What the token id explains there.
+    pub least_share: Share,
     because: Vec<Evidence>,
 }
 
@@ -54,7 +64,13 @@ impl RouteVerdict {
             findings.iter().filter(|row| row.statistic == Statistic::MutualInformation).map(|row| row.layer).collect();
         let layers: Vec<LayerIndependence> =
             ids.into_iter().map(|layer| LayerIndependence::of(findings, layer)).collect();
-        Self { overall: OverallIndependence::of(&layers), compared: Compared::of(&layers), layers }
+        Self {
+            overall: OverallIndependence::of(&layers),
+            compared: Compared::of(&layers),
+            strongest: StrongestContext::of(&layers),
+            specialist: Specialist::of(findings),
+            layers,
+        }
     }
 }
 
@@ -118,7 +134,14 @@ impl Compared {
         };
         let both = if known.len() < 2 { &[most][..] } else { &[most, least] };
         let because = both.iter().filter_map(|(layer, _)| layer.because.first().cloned()).collect();
-        Some(Self { answer, most: most.0.layer, least: least.0.layer, because })
+        Some(Self {
+            answer,
+            most: most.0.layer,
+            most_share: most.1,
+            least: least.0.layer,
+            least_share: least.1,
+            because,
+        })
     }
 
     /// The same as an entry of `summary.json`; the layer that follows the token id most is the first of `layers`.

@@ -12,8 +12,11 @@ use crate::{
     },
 };
 
+/// What holds over all layers, the details, and how many intervals miss 0.
 fn drops_verdict(findings: &[Finding]) -> Vec<String> {
-    lines(&DropsVerdict::of(findings))
+    let verdict = DropsVerdict::of(findings);
+    let intervals = verdict.intervals.map(intervals_line);
+    std::iter::once(overall(&verdict)).chain(lines(&verdict)).chain(intervals).collect()
 }
 
 #[test]
@@ -66,8 +69,8 @@ fn data_sets_and_compared_models_have_a_line_each() {
         [
             "data set talks (40 sequences): later tokens are dropped more in layers 1, 3; above random order: layer 1 by \
              +2.00 points [+1.00, +3.00]",
-            "of 2 intervals of what is left above random order, 1 lies above 0 and 0 below; by chance less than 1 would miss 0",
             "chat against base, drop ratio: -1.00 points [-2.00, 0.00] in layer 1",
+            "of 2 intervals of what is left above random order, 1 lies above 0 and 0 below; by chance less than 1 would miss 0",
         ]
     );
     let mut few = of(trend(1, Variant::LastMinusFirst, 0.05, 0.02, 0.01));
@@ -195,7 +198,7 @@ fn many_layers_are_summarised_in_the_lines_and_whole_in_the_entries() {
         ", +2.00 points in 120 more layers",
     );
     assert!(lines[10].starts_with(start) && lines[10].ends_with(end), "{}", lines[10]);
-    assert!(lines[13].ends_with("1.07 in layer 7, between 1.08 and 2.27 in 120 more layers"), "{}", lines[13]);
+    assert!(lines[12].ends_with("1.07 in layer 7, between 1.08 and 2.27 in 120 more layers"), "{}", lines[12]);
     assert_eq!(lines.len(), 14);
 
     let entries = entries(&DropsVerdict::of(&rows));

@@ -6,8 +6,10 @@ use crate::stats::{
     verdict::made::{bits, constant, function, layer, row},
 };
 
+/// The details, then what holds over all layers.
 fn verdict(findings: &[Finding]) -> Vec<String> {
-    lines(&RouteVerdict::of(findings))
+    let verdict = RouteVerdict::of(findings);
+    lines(&verdict).into_iter().chain([overall(&verdict)]).collect()
 }
 
 #[test]
@@ -16,11 +18,11 @@ fn a_line_quotes_shares_with_intervals() {
     assert_eq!(
         lines,
         [
-            "layer 3: the token id explains 58 % [55, 61] of what can be explained; of what is left, the document adds 3 % \
-             [2, 4], the previous token at most 9 % [8, 10], the category 2 % [1, 3], the position 0 % [-1, 1]; \
-             context-independent: yes",
-            "overall: context-independent: yes (the token id explains at least 50 %, and no context adds more than 10 % of \
-             what is left, or less than 5 % is left); layer 3 is the only one with enough data",
+            "layer 3: context-independent: the token id explains 58 % [55, 61] of the routing; of what that leaves open, the \
+             document explains 3 % [2, 4], the previous token at most 9 % [8, 10], the category 2 % [1, 3], the position 0 % \
+             [-1, 1]",
+            "overall: context-independent (at least half is explained by the token id, and at most a tenth of the rest by any \
+             context, or less than 5 % is left); layer 3 is the only one with enough data",
         ]
     );
 }
@@ -28,14 +30,9 @@ fn a_line_quotes_shares_with_intervals() {
 #[test]
 fn what_nothing_explains_is_undecided() {
     let lines = verdict(&layer(1, (0.0, -0.01, 0.01), (0.0, -0.02, 0.02)));
-    assert!(lines[0].ends_with("context-independent: undecided"), "{}", lines[0]);
-    assert!(
-        lines[1].starts_with(
-            "overall: context-independent: undecided (the token id explains less than 50 %, but no context is shown"
-        ),
-        "{}",
-        lines[1]
-    );
+    assert!(lines[0].starts_with("layer 1: undecided whether context-independent: the token id"), "{}", lines[0]);
+    let overall = "overall: undecided whether context-independent (less than half is explained by the token id, but no context is shown";
+    assert!(lines[1].starts_with(overall), "{}", lines[1]);
 }
 
 #[test]
@@ -43,9 +40,10 @@ fn a_function_of_the_token_id_is_the_strongest_yes() {
     assert_eq!(
         verdict(&function(3, (1.0, 0.98, 1.02))),
         [
-            "layer 3: the token id explains 100 % [98, 100] of what can be explained; nothing is left for the context (0.00 \
-             bits); context-independent: fully",
-            "overall: context-independent: fully (nothing is left for the context); layer 3 is the only one with enough data",
+            "layer 3: fully context-independent: the token id explains 100 % [98, 100] of the routing; nothing is left for the \
+             context (0.00 bits)",
+            "overall: fully context-independent (nothing is left for the context to explain); layer 3 is the only one with \
+             enough data",
         ]
     );
 }
@@ -58,7 +56,7 @@ fn a_constant_router_is_named_with_its_experts() {
     assert_eq!(lines[1], "overall: the router is constant in every layer: there is nothing to explain");
     let lines = verdict(&[function(1, (1.0, 0.98, 1.02)), constant(3)].concat());
     assert_eq!(lines[1], format!("layer 3: {words}"));
-    assert!(lines[2].starts_with("overall: context-independent: fully ("), "{}", lines[2]);
+    assert!(lines[2].starts_with("overall: fully context-independent ("), "{}", lines[2]);
     assert!(lines[2].ends_with("; layer 3 is left out: its router is constant"), "{}", lines[2]);
     let nearly = verdict(&[bits(Statistic::MutualInformation, Variable::Token, 3, (0.02, 0.001, 0.03))]);
     assert_eq!(nearly[0], "layer 3: the router is nearly constant: only 0.03 bits are there to explain at all");
@@ -79,7 +77,7 @@ fn a_missing_share_says_why() {
     let mut rows = layer(1, (0.7, 0.6, 0.8), (0.0, -0.1, 0.05));
     rows[3] = bits(Statistic::ConditionalMutualInformation, Variable::PositionBucket, 1, (0.0, 0.0, 2.5));
     let said = verdict(&rows).remove(0);
-    assert!(said.contains("; the position: not enough data (it is the same for all tokens); context-"), "{said}");
+    assert!(said.ends_with("; the position: not enough data (it is the same for all tokens)"), "{said}");
 }
 
 #[test]
@@ -88,8 +86,8 @@ fn layers_are_ranked_only_where_their_intervals_are_apart() {
     let apart = [layer(1, (0.8, 0.78, 0.82), none), layer(5, (0.4, 0.3, 0.45), (0.3, 0.2, 0.4))].concat();
     assert_eq!(
         verdict(&apart)[2],
-        "overall: context-independent: no, decided by layer 5 (the token id explains less than 50 %, and a context adds more than 10 % \
-         of what is left); routing follows the token id most in layer 1 and least in layer 5"
+        "overall: not context-independent, decided by layer 5 (less than half is explained by the token id, and more than a tenth \
+         of the rest by a context); routing follows the token id most in layer 1 and least in layer 5"
     );
     let close = [layer(1, (0.8, 0.7, 0.9), none), layer(5, (0.75, 0.7, 0.8), none)].concat();
     assert!(verdict(&close)[2].contains("the intervals of the layers overlap"));
@@ -105,7 +103,7 @@ fn withheld_numbers_say_why() {
     assert!(verdict(&[])[0].starts_with("not enough data"));
     let alone = verdict(&[row(Statistic::MutualInformation, Variable::Token, 1, (0.9, 0.8, 0.95))]);
     assert!(alone[0].contains("the previous token: not enough data (not measured)"), "{}", alone[0]);
-    assert!(alone[1].starts_with("overall: context-independent: not enough data in layer 1;"), "{}", alone[1]);
+    assert!(alone[1].starts_with("overall: not enough data in layer 1;"), "{}", alone[1]);
 }
 
 #[test]
@@ -113,7 +111,7 @@ fn more_than_eight_layers_are_summarised() {
     let many = (0..10).flat_map(|l| layer(l, (0.5 + 0.01 * f64::from(l), 0.4, 0.7), (0.0, 0.0, 0.01)));
     let many: Vec<Finding> = many.chain(constant(11)).collect();
     let lines = verdict(&many);
-    assert_eq!(lines.len(), 10);
+    assert_eq!(lines.len(), 10, "eight layers, the others, and all");
     assert_eq!(
         lines[8],
         "layers 8, 9, 11: the intervals of what the token id explains lie between 40 and 70 %; see summary.json; the router of \
@@ -126,7 +124,7 @@ fn entries_have_the_words_of_the_lines_and_say_which_layers_decided() {
     let none = (0.0, 0.0, 0.01);
     let rows = [layer(1, (0.8, 0.78, 0.82), none), layer(5, (0.4, 0.3, 0.45), (0.3, 0.2, 0.4)), constant(7)].concat();
     let decided = RouteVerdict::of(&rows);
-    let (lines, entries) = (lines(&decided), entries(&decided));
+    let (lines, entries) = (verdict(&rows), entries(&decided));
     let words: Vec<&str> = entries.iter().map(|entry| entry.words.as_str()).collect();
     assert_eq!(words[..4], lines);
     assert_eq!(words[4], "routing follows the token id most in layer 1 and least in layer 5");

@@ -11,10 +11,12 @@ pub use ranks::RankLoads;
 pub use text::{Capacity, Difference, Queue, Roles};
 pub use trend::Trend;
 
+pub(super) use overall::MISSED_BY_CHANCE;
+
 use std::collections::BTreeSet;
 
 use self::{overall::intervals_that_miss_zero, trend::TrendRows};
-use super::{Answer, Evidence, IntervalsThatMissZero, LaterTokens, Verdict};
+use super::{Answer, Evidence, IntervalsThatMissZero, LaterTokens, Measured, Verdict};
 use crate::{
     routing::{LayerId, RecordedDrops},
     stats::{AskedCapacity, Finding, Statistic},
@@ -97,6 +99,20 @@ impl DropsVerdict {
             datasets,
             layers,
         }
+    }
+
+    /// The largest drop ratio of a layer.
+    pub fn most_dropped(&self) -> Option<&Evidence> {
+        let ratios =
+            self.layers.iter().filter_map(|layer| layer.ratio.as_ref()).filter(|ratio| ratio.estimate.is_some());
+        ratios.max_by(|a, b| a.estimate.unwrap_or_default().total_cmp(&b.estimate.unwrap_or_default()))
+    }
+
+    /// The same as an entry of `summary.json`.
+    pub fn most_dropped_verdict(&self) -> Option<Verdict> {
+        let most = self.most_dropped()?;
+        let answer = Answer::MostIsDropped(Measured::Measured);
+        Some(Verdict { layer: Some(most.finding.layer), ..Verdict::new(answer, vec![most.clone()]) })
     }
 
     /// The trends over all texts.

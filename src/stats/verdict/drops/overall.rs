@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The share of 95 % intervals that miss the truth.
-const MISSED_BY_CHANCE: f64 = 0.05;
+pub(in crate::stats::verdict) const MISSED_BY_CHANCE: f64 = 0.05;
 /// At least this share of a rise must be there in random order too to call it that of the queue.
 const MOSTLY: f64 = 0.5;
 
