@@ -50,7 +50,8 @@ fn written(out: &Path, charts: usize, comparison: &Comparison) -> String {
     if comparison.sections.is_empty() {
         return format!("no figure is compared; the checks are in {root}/comparison.json and {root}/comparison.md");
     }
-    format!("{} in {root}/charts, every number in {root}/comparison.csv", quantities::count(charts as u64, "chart"))
+    let charts = quantities::count(charts as u64, "chart");
+    format!("{charts} in {root}/charts, every table with what else differs in {root}/comparison.md, every number in {root}/comparison.csv")
 }
 
 /// Fails if a check does.
@@ -82,12 +83,12 @@ fn print(report: &ComparisonReport<'_>, json: bool) -> Result<()> {
     if json {
         return terminal::print_json(&format!("{:#}", report.json()?));
     }
-    let mut lines = report.check_lines();
-    if !report.runs.is_empty() {
-        lines.push(String::new());
-        lines.extend(report.figure_lines());
+    // The table of the checks is the result where only the paper is checked; else it is in the files, as those of the figures are.
+    if report.runs.is_empty() {
+        return report.check_lines().iter().try_for_each(|line| terminal::print_row(line));
     }
-    lines.iter().try_for_each(|line| terminal::print(line))
+    let lines = report.check_verdict_lines().into_iter().chain(report.figure_lines());
+    lines.into_iter().try_for_each(|line| terminal::print(&line))
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod check;
 mod compare;
 mod course;
 mod drops;
+mod figure_verdict;
 mod figures;
 mod measure;
 mod overlay;
@@ -27,6 +28,7 @@ mod words;
 
 pub use check::{Check, Rule, checks};
 pub use compare::{Comparison, NotCompared, compare};
+pub use figure_verdict::{FigureAnswer, FigureVerdict};
 pub use figures::{BUCKETS, DropBucket, DropCurve, EXPERTS, Paper, ShareFigure, Shares, TOP_K, TokenCourse};
 pub use measure::{Measured, profile_distance, propagated, relative_std, share_divergence, total_variation};
 pub use overlay::{Overlay, OverlayPanel, Series, Who};

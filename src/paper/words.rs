@@ -13,10 +13,31 @@ use crate::{routing::LayerId, stats::thousands};
 /// the paper's documents are not known, and numbers that count as exact add no width.
 const WIDER: f64 = 4.0 / 3.0;
 
+/// On which side of the paper's number that of the run lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Higher,
+    Lower,
+    /// The widened interval of the difference contains 0.
+    Neither,
+    /// There is no interval.
+    Unknown,
+}
+
 /// The interval of a row's distance, widened by a third.
 fn widened(row: &Row) -> Option<(f64, f64)> {
     let (low, high) = row.apart()?;
     Some((row.distance + WIDER * (low - row.distance), row.distance + WIDER * (high - row.distance)))
+}
+
+/// On which side of the paper's number the run's lies, by the widened interval.
+pub(super) fn side(row: &Row) -> Side {
+    match widened(row) {
+        None => Side::Unknown,
+        Some((low, _)) if low > 0.0 => Side::Higher,
+        Some((_, high)) if high < 0.0 => Side::Lower,
+        Some(_) => Side::Neither,
+    }
 }
 
 /// In which layers the run's number is higher or lower than the paper's beyond the widened interval of the difference.
@@ -26,13 +47,10 @@ pub(super) fn direction(rows: &[Row], measure: &str) -> String {
         rows.iter().filter(|row| wanted(row)).map(|row| row.layer).collect()
     };
     let parts = [
-        ("higher", of(|row| widened(row).is_some_and(|(low, _)| low > 0.0))),
-        ("lower", of(|row| widened(row).is_some_and(|(_, high)| high < 0.0))),
-        (
-            "no different within the interval widened by a third",
-            of(|row| widened(row).is_some_and(|(low, high)| low <= 0.0 && high >= 0.0)),
-        ),
-        ("compared without an interval", of(|row| row.apart().is_none())),
+        ("higher", of(|row| side(row) == Side::Higher)),
+        ("lower", of(|row| side(row) == Side::Lower)),
+        ("no different within the interval widened by a third", of(|row| side(row) == Side::Neither)),
+        ("compared without an interval", of(|row| side(row) == Side::Unknown)),
     ];
     let parts = parts.into_iter().filter(|(_, found)| !found.is_empty());
     let parts: Vec<String> = parts.map(|(word, found)| format!("{word} in {}", layers(&found))).collect();

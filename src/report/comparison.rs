@@ -139,27 +139,29 @@ impl ComparisonReport<'_> {
         lines
     }
 
-    /// The figures beside the runs as lines of text: the summary rows and the sentences.
-    pub fn figure_lines(&self) -> Vec<String> {
-        let mut lines = Vec::new();
-        for section in &self.comparison.sections {
-            lines.push(format!("Figure {}: {}, beside {}", section.figure, section.title, section.run));
-            lines.push(text_line(&HEADERS.map(str::to_owned)));
-            lines.extend(section.rows.iter().filter(|row| row.summary).map(|row| text_line(&cells(row))));
-            lines.push(format!("  {}", counted(section)));
-            lines.extend(wrapped(&section.sentence, 2, WIDTH));
-            lines.push(String::new());
-        }
-        lines.extend(self.not_compared_lines());
-        lines
+    /// How many of the checks hold, and those that do not.
+    pub fn check_verdict_lines(&self) -> Vec<String> {
+        let (holds, all) = (self.checks.iter().filter(|check| check.holds).count(), self.checks.len());
+        let failed = self.checks.iter().filter(|check| !check.holds);
+        let failed = failed.map(|check| {
+            let (expected, found) = (expectation(check), significant(check.found));
+            format!("FAILS: Figure {}, {}: expected {expected}, found {found}", check.figure, check.claim)
+        });
+        let holds = format!("The paper alone: {holds} of {all} checks of its numbers against closed forms and each other hold");
+        std::iter::once(holds).chain(failed).collect()
     }
 
-    fn not_compared_lines(&self) -> Vec<String> {
-        let line = |missing: &crate::paper::NotCompared| {
+    /// Whether the runs agree with the figures, one line for each figure and run.
+    pub fn figure_lines(&self) -> Vec<String> {
+        let compared = self.comparison.sections.iter().map(Section::verdict_line);
+        compared.chain(self.not_compared_lines()).collect()
+    }
+
+    fn not_compared_lines(&self) -> impl Iterator<Item = String> {
+        self.comparison.not_compared.iter().map(|missing| {
             let run = missing.run.as_ref().map(|run| format!(" beside {run}")).unwrap_or_default();
-            wrapped(&format!("Figure {} not compared{run}: {}", missing.figure, missing.reason), 0, WIDTH)
-        };
-        self.comparison.not_compared.iter().flat_map(line).collect()
+            format!("Figure {}: not compared{run}, because {}", missing.figure, missing.reason)
+        })
     }
 
     /// `comparison.json`.
@@ -184,7 +186,7 @@ impl ComparisonReport<'_> {
             "source": SOURCE,
             "checks": value(self.checks)?,
             "runs": self.runs.iter().map(run).collect::<Vec<_>>(),
-            "figures": value(&self.comparison.sections)?,
+            "figures": self.comparison.sections.iter().map(figure).collect::<Result<Vec<_>>>()?,
             "not_compared": value(&self.comparison.not_compared)?,
         }))
     }
@@ -249,7 +251,8 @@ fn counted(section: &Section) -> String {
 fn markdown_section(section: &Section) -> Vec<String> {
     let title = format!("## Figure {}: {}", section.figure, section.title);
     let mut lines =
-        vec![String::new(), title, String::new(), format!("Beside `{}`. {}", section.run, section.sentence)];
+        vec![String::new(), title, String::new(), section.verdict_line() + ".", String::new()];
+    lines.push(format!("Beside `{}`. {}", section.run, section.sentence));
     lines.push(String::new());
     lines.extend(markdown_table(&HEADERS.map(str::to_owned)));
     lines.extend(section.rows.iter().map(|row| markdown_line(&cells(row))));
@@ -271,15 +274,15 @@ fn markdown_line(cells: &[String]) -> String {
     format!("| {} |", cells.join(" | "))
 }
 
-fn text_line([measure, item, layer, paper, paper_n, yours, yours_n, distance]: &[String; 8]) -> String {
-    let line = format!(
-        "  {measure:<23} {item:<25} {layer:>5} {paper:>24} {paper_n:>9} {yours:>24} {yours_n:>9} {distance:>27}"
-    );
-    line.trim_end().to_owned()
-}
-
 fn value<T: serde::Serialize + ?Sized>(item: &T) -> Result<Value> {
     serde_json::to_value(item).map_err(|error| Error::internal(format!("the comparison is no JSON: {error}")))
+}
+
+/// A figure with the answer about it.
+fn figure(section: &Section) -> Result<Value> {
+    let mut about = value(section)?;
+    about["verdict"] = value(&section.verdict())?;
+    Ok(about)
 }
 
 fn fields(row: &Row) -> Result<Map<String, Value>> {
