@@ -51,7 +51,9 @@ fn written(out: &Path, charts: usize, comparison: &Comparison) -> String {
         return format!("no figure is compared; the checks are in {root}/comparison.json and {root}/comparison.md");
     }
     let charts = quantities::count(charts as u64, "chart");
-    format!("{charts} in {root}/charts, every table with what else differs in {root}/comparison.md, every number in {root}/comparison.csv")
+    format!(
+        "{charts} in {root}/charts, every table with what else differs in {root}/comparison.md, every number in {root}/comparison.csv"
+    )
 }
 
 /// Fails if a check does.

@@ -67,7 +67,11 @@ impl Section {
             () if !reasons.is_empty() => FigureVerdict { answer: FigureAnswer::Differs, because: reasons.join("; ") },
             () if sides.contains(&Side::Neither) => FigureVerdict {
                 answer: FigureAnswer::Agrees,
-                because: format!("{} {} alike within the interval, widened by a third", names(), if found.len() == 1 { "is" } else { "are" }),
+                because: format!(
+                    "{} {} alike within the interval, widened by a third",
+                    names(),
+                    if found.len() == 1 { "is" } else { "are" }
+                ),
             },
             () => FigureVerdict {
                 answer: FigureAnswer::NotJudged,
@@ -90,9 +94,8 @@ impl Section {
 
 /// In which layers the run is higher or lower; none where it is neither.
 fn reason(name: &str, rows: &[&Row]) -> Option<String> {
-    let of = |wanted: Side| -> Vec<LayerId> {
-        rows.iter().filter(|row| side(row) == wanted).map(|row| row.layer).collect()
-    };
+    let of =
+        |wanted: Side| -> Vec<LayerId> { rows.iter().filter(|row| side(row) == wanted).map(|row| row.layer).collect() };
     let parts = [("higher", of(Side::Higher)), ("lower", of(Side::Lower))];
     let parts: Vec<String> = parts
         .iter()
@@ -150,7 +153,8 @@ mod tests {
 
     #[test]
     fn without_an_interval_nothing_is_judged() {
-        let fixed = Row::difference("drop_ratio", "x", 1, "share", (Measured::fixed(0.1), None), (Measured::fixed(0.3), 9));
+        let fixed =
+            Row::difference("drop_ratio", "x", 1, "share", (Measured::fixed(0.1), None), (Measured::fixed(0.3), 9));
         assert_eq!(section("12a", vec![fixed.summary()]).verdict().answer, FigureAnswer::NotJudged);
         assert_eq!(section("5", Vec::new()).verdict().answer, FigureAnswer::NotJudged);
     }

@@ -9,6 +9,7 @@ use super::{
     pass_record::statistic_settings,
     progress::Progress,
     statistics::{Analysis, finish_run},
+    work_plan,
 };
 use crate::{
     error::{Error, OptionName, Result, path_text, plural},
@@ -81,6 +82,7 @@ impl ImportDropsRun {
         let execution = &options.run.execution;
         let (run, _) = RunDir::prepare(out, execution.occupied, &record.decisive())?;
         run.write_record(&record)?;
+        progress.planned(&work_plan::after_traces(&record));
         let analysis = finish_run(&run, &mut record, execution.report, progress, Some(clock))?;
         Ok((run, analysis))
     }

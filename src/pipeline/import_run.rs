@@ -10,6 +10,7 @@ use super::{
     options::{ReportOptions, StatisticSettings},
     progress::{Progress, RunningStage, Stage},
     statistics::{Analysis, finish_run},
+    work_plan,
 };
 use crate::{
     checkpoint::sha256_file,
@@ -172,6 +173,7 @@ impl ImportRun {
             Recorded::Counts(table) => self.write_counts(table, out)?,
         };
         run.write_record(&record)?;
+        progress.planned(&work_plan::after_traces(&record));
         let analysis = finish_run(&run, &mut record, self.options.report, progress, Some(self.clock))?;
         Ok((run, analysis))
     }

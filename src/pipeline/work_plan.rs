@@ -1,7 +1,7 @@
 //! What a run has to do, with the seconds that its stages should take: what remaining times start from, before any stage is measured.
 //!
-//! The rates were measured on two cores of a cloud machine with AVX-512, with the demonstration and with made-up traces of up to 100
-//! million rows ([performance](https://github.com/openmoe-analyze/openmoe-analyze/blob/main/docs/performance.md)).
+//! The rates were measured on two cores of a cloud machine with AVX-512, with the demonstration and with made-up traces of up to 100 million
+//! rows (docs/performance.md).
 
 use super::{
     prepared_pass::PreparedPass,
@@ -10,7 +10,7 @@ use super::{
 use crate::{routing::RunKind, run::RunRecord};
 
 /// Seconds of one thread for a chosen expert of a token in a layer, without permutations.
-const SECONDS_PER_CHOICE: f64 = 2.4e-6;
+const SECONDS_PER_CHOICE: f64 = 2.6e-6;
 /// The same for each permutation of a route run.
 const SECONDS_PER_PERMUTED_CHOICE: f64 = 7.4e-8;
 /// Seconds of one thread for a chosen expert of a token in a layer at a checkpoint of a drift run.
@@ -21,7 +21,7 @@ const SECONDS_PER_DROP_CHOICE: f64 = 2.6e-6;
 const SECONDS_PER_PERMUTED_DROP: f64 = 4e-8;
 /// Seconds of one thread for the charts of a run, and for its page.
 const SECONDS_OF_CHARTS: f64 = 2.0;
-const SECONDS_OF_REPORT: f64 = 1.0;
+const SECONDS_OF_REPORT: f64 = 0.4;
 /// Floating point operations of one thread in a second, until the forward pass is measured.
 const FLOP_PER_SECOND: f64 = 2e10;
 

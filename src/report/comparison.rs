@@ -147,7 +147,8 @@ impl ComparisonReport<'_> {
             let (expected, found) = (expectation(check), significant(check.found));
             format!("FAILS: Figure {}, {}: expected {expected}, found {found}", check.figure, check.claim)
         });
-        let holds = format!("The paper alone: {holds} of {all} checks of its numbers against closed forms and each other hold");
+        let holds =
+            format!("The paper alone: {holds} of {all} checks of its numbers against closed forms and each other hold");
         std::iter::once(holds).chain(failed).collect()
     }
 
@@ -250,8 +251,7 @@ fn counted(section: &Section) -> String {
 
 fn markdown_section(section: &Section) -> Vec<String> {
     let title = format!("## Figure {}: {}", section.figure, section.title);
-    let mut lines =
-        vec![String::new(), title, String::new(), section.verdict_line() + ".", String::new()];
+    let mut lines = vec![String::new(), title, String::new(), section.verdict_line() + ".", String::new()];
     lines.push(format!("Beside `{}`. {}", section.run, section.sentence));
     lines.push(String::new());
     lines.extend(markdown_table(&HEADERS.map(str::to_owned)));

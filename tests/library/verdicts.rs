@@ -86,14 +86,11 @@ fn findings(folder: &Path, rule: CapacityRule) -> Vec<Finding> {
     headline(&tables)
 }
 
-/// What is said about them: one line for each layer and one for all.
-fn said(findings: &[Finding]) -> Vec<String> {
-    report::verdict_lines(&RunVerdict::route(findings))
-}
-
-/// The whole verdict is this.
+/// What is said first, then one line for each layer.
 fn assert_said(findings: &[Finding], verdict: &Expect) {
-    verdict.assert_eq(&(said(findings).join("\n") + "\n"));
+    let told = RunVerdict::route(findings);
+    let lines = [report::headline_lines(&told), report::verdict_lines(&told)].concat();
+    verdict.assert_eq(&(lines.join("\n") + "\n"));
 }
 
 #[test]
@@ -158,7 +155,7 @@ fn random_routers_on_noise_follow_no_context_that_their_intervals_do_not_show() 
     };
     planted(folder.path(), 6, &mut replace);
     let found = findings(folder.path(), CapacityRule::Port);
-    let lines = said(&found);
+    let lines = report::verdict_lines(&RunVerdict::route(&found));
     let decided = RouteVerdict::of(&found).layers;
     assert_eq!(decided.iter().map(|layer| layer.layer).collect::<Vec<_>>(), [1, 3, 5]);
     for (line, layer) in lines.iter().zip(decided) {

@@ -3,7 +3,7 @@
 use super::{
     entry::VerdictEntry,
     layers::{listed, named},
-    numbers::{point, points, ratio, signed},
+    numbers::{expected, point, points, ratio, signed},
     token::quoted,
 };
 use crate::{
@@ -253,11 +253,6 @@ fn intervals_line(intervals: IntervalsThatMissZero) -> String {
         "of {all} intervals of what is left above random order, {above} lie{} above 0 and {below} below; by chance {expected} would miss 0",
         if above == 1 { "s" } else { "" },
     )
-}
-
-/// A number of intervals that is expected by chance.
-pub(super) fn expected(by_chance: f64) -> String {
-    if by_chance < 0.5 { "less than 1".to_owned() } else { format!("about {:.0}", by_chance.round()) }
 }
 
 /// One data set over all layers.

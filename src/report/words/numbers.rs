@@ -1,6 +1,6 @@
 //! Writes the numbers of verdicts as text.
 
-use crate::stats::verdict::Evidence;
+use crate::stats::{thousands, verdict::Evidence};
 
 /// A share in percent, halves rounded away from 0. A negative share is noise around 0 and stays negative.
 fn rounded(share: f64, decimals: i32) -> String {
@@ -72,6 +72,11 @@ pub(super) fn point(value: f64) -> String {
 fn point_with(value: f64, fewest: usize) -> String {
     let mut texts = (fewest..=4).map(|decimals| format!("{:+.decimals$}", value * 100.0));
     texts.find(|text| !is_zero(text)).unwrap_or_else(|| format!("{:.fewest$}", 0.0))
+}
+
+/// A number of intervals that is expected by chance.
+pub(super) fn expected(by_chance: f64) -> String {
+    if by_chance < 0.5 { "less than 1".to_owned() } else { format!("about {}", thousands(by_chance.round() as u64)) }
 }
 
 fn is_zero(text: &str) -> bool {

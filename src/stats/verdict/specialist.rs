@@ -1,12 +1,15 @@
 //! The expert that stands out most, with what it does.
 
-use std::collections::HashMap;
+use std::{cmp::Ordering, collections::HashMap};
 
 use super::{Answer, Evidence, IntervalsThatMissZero, Measured, Verdict, drops::MISSED_BY_CHANCE};
 use crate::{
     routing::{ExpertId, LayerId, View},
     stats::{Finding, Statistic},
 };
+
+/// More than this share of a category's tokens is most of them.
+const MOST: f64 = 0.5;
 
 /// An expert and the category that it takes; where no category stands out, the expert with the largest load.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +20,8 @@ pub struct Specialist {
     pub expert: ExpertId,
     /// The category; none: all text.
     pub category: Option<String>,
+    /// The other categories of which it surely takes more than half, the largest lower end first.
+    pub also: Vec<String>,
     /// The share of the category's tokens that choose the expert; without a category its share of all assignments. The baseline is
     /// that of an even load.
     pub share: Evidence,
@@ -61,6 +66,7 @@ impl Specialist {
             layer: row.layer,
             expert: row.expert?,
             category: row.category.clone(),
+            also: also(row, all),
             share: Evidence { threshold: row.baseline, ..Evidence::estimate(row) },
             intervals: IntervalsThatMissZero {
                 all: all.len(),
@@ -92,6 +98,16 @@ impl Specialist {
     }
 }
 
+/// The other categories of which the expert of a row surely takes more than half.
+fn also(row: &Finding, all: &[&Finding]) -> Vec<String> {
+    let is_other = |own: &&&Finding| {
+        (own.layer, own.expert) == (row.layer, row.expert) && own.category != row.category && own.low > Some(MOST)
+    };
+    let mut others: Vec<&Finding> = all.iter().filter(is_other).copied().collect();
+    others.sort_by(|a, b| b.low.partial_cmp(&a.low).unwrap_or(Ordering::Equal));
+    others.iter().filter_map(|own| own.category.clone()).collect()
+}
+
 /// The lower end of the interval in times an even load.
 fn times_even(row: &Finding) -> Option<f64> {
     Some(row.low? / row.baseline.filter(|even| *even > 0.0)?)
@@ -108,8 +124,10 @@ mod tests {
 
     #[test]
     fn the_largest_lower_end_wins_not_the_largest_estimate() {
-        let rows = [takes(1, 2, "zh", 0.9, 0.2), takes(3, 5, "en", 0.6, 0.5), takes(3, 6, "en", 0.05, 0.01)];
+        let rows = [takes(1, 2, "zh", 0.9, 0.2), takes(3, 5, "en", 0.6, 0.55), takes(3, 6, "en", 0.05, 0.01)];
         assert_eq!(told(&rows), Some((3, 5, Some("en".into()))));
+        let more = [takes(3, 5, "fr", 0.55, 0.51), takes(3, 5, "de", 0.57, 0.52), takes(3, 5, "it", 0.55, 0.49)];
+        assert_eq!(Specialist::of(&[&rows[..], &more].concat()).unwrap().also, ["de", "fr"]);
         let own = Specialist::of(&rows).unwrap();
         assert_eq!((own.intervals.all, own.intervals.above, own.intervals.below), (3, 2, 1));
         assert!((own.times_even().unwrap() - 4.8).abs() < 1e-12);

@@ -87,8 +87,9 @@ fn every_kind_of_drift_chart_is_drawn() {
         println!("{}: {}", chart.name, chart.title);
     }
     let findings = headline(&tables);
-    let verdict = report::verdict_lines(&RunVerdict::drift(&findings, &tables["token_drift"].rows));
-    // Three layers, all of them, and the model beside the time axis.
+    let told = RunVerdict::drift(&findings, &tables["token_drift"].rows);
+    let verdict = [report::headline_lines(&told), report::verdict_lines(&told)].concat();
+    // All layers, the model beside the time axis, then the details.
     expect![[r#"
         layer 1: reached half of its final agreement by 400B: 69 % [66, 72] of the way from chance to full agreement with 1T (chance-corrected; uncorrected 74 %, by chance 16 %); 800B stands at 90 % [89, 92]
         layer 3: reached half of its final agreement by 400B: 65 % [62, 67] of the way from chance to full agreement with 1T (chance-corrected; uncorrected 71 %, by chance 16 %); 800B stands at 89 % [87, 91]
@@ -114,10 +115,11 @@ fn one_or_two_checkpoints_and_withheld_numbers_give_fewer_charts_but_never_a_pan
         *row = row.clone().withheld("too few data");
     }
     assert!(plan(&withheld, &context).is_empty());
-    let verdict = report::verdict_lines(&RunVerdict::drift(&headline(&withheld), &[]));
+    let told = RunVerdict::drift(&headline(&withheld), &[]);
+    let verdict = [report::headline_lines(&told), report::verdict_lines(&told)].concat();
     expect![[r#"
+        There is not enough data to say when routing was learnt (layer 1: not enough data (too few data)).
         layer 1: not enough data (too few data)
-        overall: not enough data
     "#]]
     .assert_eq(&(verdict.join("\n") + "\n"));
 }

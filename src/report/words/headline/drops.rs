@@ -2,10 +2,10 @@
 
 use crate::{
     report::words::{
-        drops::{expected, reason, source_prefix},
+        drops::{reason, source_prefix},
         entry::VerdictEntry,
         layers::named,
-        numbers::{points_in_tenths, ratio},
+        numbers::{expected, points_in_tenths, ratio},
     },
     routing::LayerId,
     stats::verdict::{DropsVerdict, Evidence, IntervalsThatMissZero, LaterTokens, RiseIsTheQueue, Trend},

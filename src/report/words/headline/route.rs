@@ -5,7 +5,7 @@ use crate::{
         criterion,
         entry::VerdictEntry,
         layers::named,
-        numbers::{percent_with_ends, times},
+        numbers::{expected, percent_with_ends, times},
         route::{adjective, constant_words, context_name, reason, share_words},
     },
     stats::{
@@ -131,12 +131,13 @@ fn surroundings(own: &StrongestContext, layers: usize) -> String {
 
 /// The expert that stands out, and out of how many it was picked.
 fn stands_out(own: &Specialist) -> String {
-    let Specialist { layer, expert, category, share, intervals } = own;
+    let Specialist { layer, expert, category, also, share, intervals } = own;
     let share = percent_with_ends(share);
     let even = own.times_even().map(times).unwrap_or_default();
     match category {
         Some(category) => format!(
-            "Expert {expert} of layer {layer} is the clearest specialist: it takes {share} of the tokens of category {category}, {even} times an even load{}.",
+            "Expert {expert} of layer {layer} is the clearest specialist: it takes {share} of the tokens of category {category}, {even} times an even load{}{}.",
+            most_of(also),
             picked(*intervals, "pairs of category and expert")
         ),
         None => format!(
@@ -146,12 +147,25 @@ fn stands_out(own: &Specialist) -> String {
     }
 }
 
+/// The other categories that it takes most of, five by their names.
+fn most_of(others: &[String]) -> String {
+    let (shown, more) = others.split_at(others.len().min(5));
+    match more.len() {
+        _ if shown.is_empty() => String::new(),
+        0 => format!(", and more than half of {}", shown.join(", ")),
+        more => format!(", and more than half of {} and {more} more", shown.join(", ")),
+    }
+}
+
 /// Out of how many a number was picked, and how many of their intervals would miss an even load by chance.
 fn picked(intervals: IntervalsThatMissZero, of: &str) -> String {
     let IntervalsThatMissZero { all, above, below, by_chance } = intervals;
+    if all < 2 {
+        return String::new();
+    }
     let [all, above, below] = [all, above, below].map(|count| thousands(count as u64));
-    let chance = thousands(by_chance.round().max(1.0) as u64);
+    let chance = expected(by_chance);
     format!(
-        " (picked out of {all} {of}: {above} lie above an even load and {below} below, where about {chance} would miss it by chance)"
+        " (picked out of {all} {of}: the intervals of {above} lie above an even load and those of {below} below, where {chance} would miss it by chance)"
     )
 }

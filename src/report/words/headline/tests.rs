@@ -46,8 +46,8 @@ fn a_route_run_says_what_the_token_id_the_context_and_an_expert_do() {
             "What surrounds a token still matters: once the token id is known, the document explains up to 40 % [38, 43] of what is \
              left (layer 1), more than any other context.",
             "Expert 11 of layer 5 is the clearest specialist: it takes 69 % [63, 75] of the tokens of category zh-cn, 5.5 times an \
-             even load (picked out of 2 pairs of category and expert: 2 lie above an even load and 0 below, where about 1 would \
-             miss it by chance).",
+             even load (picked out of 2 pairs of category and expert: the intervals of 2 lie above an even load and those of 0 \
+             below, where less than 1 would miss it by chance).",
         ]
     );
     let entries = headline_entries(&RunVerdict::route(&mostly()));
@@ -68,7 +68,8 @@ fn without_categories_the_busiest_expert_is_named() {
             "What surrounds a token adds little: once the token id is known, the previous token explains at most 9 % [8, 10] of what \
              is left (layer 3), more than any other context.",
             "Expert 7 of layer 3 is the busiest: it takes 14 % [13, 15] of all assignments of tokens to experts, 2.2 times an even \
-             load (picked out of 2 experts: 1 lie above an even load and 0 below, where about 1 would miss it by chance).",
+             load (picked out of 2 experts: the intervals of 1 lie above an even load and those of 0 below, where less than 1 would \
+             miss it by chance).",
         ]
     );
 }
