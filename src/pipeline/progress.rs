@@ -17,8 +17,10 @@ pub enum Stage {
     /// Tokens go through the model, the only stage that may take hours; units are tokens times decoder layers. After a
     /// cancellation the current routing group is finished first, so that no part of the trace is lost.
     ForwardPass,
-    /// Statistics are computed from traces; units are tenths of a layer of a trace.
+    /// Statistics are computed from traces; units are layers, in a drops run fifths of the layer of a model.
     Statistics,
+    /// Their tables are written.
+    Tables,
     /// Charts are drawn; units are charts.
     Charts,
     /// The report is put together.
@@ -34,6 +36,7 @@ impl Stage {
             Self::Import => "importing",
             Self::ForwardPass => "forward pass",
             Self::Statistics => "statistics",
+            Self::Tables => "writing tables",
             Self::Charts => "charts",
             Self::Report => "report",
         }

@@ -19,9 +19,12 @@ const SECONDS_PER_DRIFT_CHOICE: f64 = 1.9e-6;
 const SECONDS_PER_DROP_CHOICE: f64 = 2.6e-6;
 /// The same for each permutation.
 const SECONDS_PER_PERMUTED_DROP: f64 = 4e-8;
-/// Seconds of one thread for the charts of a run, and for its page.
-const SECONDS_OF_CHARTS: f64 = 2.0;
-const SECONDS_OF_REPORT: f64 = 0.4;
+/// The share of the time of the statistics that writing their tables takes.
+const TABLES: f64 = 0.06;
+/// Seconds of one thread for the charts of a run.
+const SECONDS_OF_CHARTS: f64 = 2.2;
+/// Seconds for its page.
+const SECONDS_OF_REPORT: f64 = 1.0;
 /// Floating point operations of one thread in a second, until the forward pass is measured.
 const FLOP_PER_SECOND: f64 = 2e10;
 
@@ -39,8 +42,8 @@ pub(crate) fn of_run(prepared: Option<&PreparedPass>, passes: usize, record: &Ru
     passes.chain(after_traces(record)).collect()
 }
 
-/// What follows from the traces of a run: statistics, charts, report.
-pub(crate) fn after_traces(record: &RunRecord) -> [PlannedStage; 3] {
+/// What follows from the traces of a run: statistics, tables, charts, report.
+pub(crate) fn after_traces(record: &RunRecord) -> [PlannedStage; 4] {
     let layout = &record.layout;
     let choices = (layout.moe_layers.len() * layout.top_k) as f64 * record.text.tokens as f64;
     let permutations = record.statistics.permutations as f64;
@@ -48,34 +51,39 @@ pub(crate) fn after_traces(record: &RunRecord) -> [PlannedStage; 3] {
         RunKind::Route | RunKind::Import => SECONDS_PER_CHOICE + SECONDS_PER_PERMUTED_CHOICE * permutations,
         RunKind::Drift => SECONDS_PER_DRIFT_CHOICE * record.identity.checkpoints.len() as f64,
         RunKind::Drops => {
-            let layers_of_traces = units_of_drop_layer(record) as f64 / UNITS_OF_LAYER as f64;
-            (SECONDS_PER_DROP_CHOICE + SECONDS_PER_PERMUTED_DROP * permutations) * layers_of_traces
+            let traces = models(record) as f64 + replays(record) as f64 / UNITS_OF_MODEL as f64;
+            (SECONDS_PER_DROP_CHOICE + SECONDS_PER_PERMUTED_DROP * permutations) * traces
         }
     };
-    let units = Some(statistics_units(record));
+    let (units, seconds) = (Some(statistics_units(record)), per_choice * choices / threads());
     [
-        PlannedStage { stage: Stage::Statistics, seconds: per_choice * choices / threads(), units },
+        PlannedStage { stage: Stage::Statistics, seconds: seconds * (1.0 - TABLES), units },
+        PlannedStage { stage: Stage::Tables, seconds: seconds * TABLES, units: None },
         PlannedStage { stage: Stage::Charts, seconds: SECONDS_OF_CHARTS / threads(), units: None },
         PlannedStage { stage: Stage::Report, seconds: SECONDS_OF_REPORT, units: None },
     ]
 }
 
-/// Units of work of a layer of a trace.
-pub(crate) const UNITS_OF_LAYER: u64 = 10;
-/// Units of work of a layer of an exact replay, of which little is computed.
-pub(crate) const UNITS_OF_REPLAY: u64 = 2;
+/// Units of a layer of a model in a drops run; a layer of an exact replay is one.
+pub(crate) const UNITS_OF_MODEL: u64 = 5;
 
-/// The units of the statistics of a run: those of its layers, and a tenth as many for writing the tables.
+/// The units of the statistics of a run: its layers; of a drops run those of its models and of its exact replays.
 pub(crate) fn statistics_units(record: &RunRecord) -> u64 {
-    let layer = if record.identity.command == RunKind::Drops { units_of_drop_layer(record) } else { UNITS_OF_LAYER };
-    let layers = record.layout.moe_layers.len() as u64 * layer;
-    layers + layers / 10
+    let of_layer = match record.identity.command {
+        RunKind::Drops => UNITS_OF_MODEL * models(record) + replays(record),
+        _ => 1,
+    };
+    record.layout.moe_layers.len() as u64 * of_layer
 }
 
-/// The units of a layer of a drops run: its models, and its exact replays.
-fn units_of_drop_layer(record: &RunRecord) -> u64 {
-    let models = record.identity.checkpoints.len().max(1) as u64;
-    models * UNITS_OF_LAYER + record.identity.exact_replay.iter().flatten().count() as u64 * UNITS_OF_REPLAY
+/// The models of a drops run.
+fn models(record: &RunRecord) -> u64 {
+    record.identity.checkpoints.len().max(1) as u64
+}
+
+/// The exact replays of a drops run.
+fn replays(record: &RunRecord) -> u64 {
+    record.identity.exact_replay.iter().flatten().count() as u64
 }
 
 fn threads() -> f64 {

@@ -60,9 +60,8 @@ impl Task {
             return (self.expected > 0.0).then(|| (self.expected - elapsed).max(0.0));
         };
         if self.done == 0 {
-            // A first unit that takes longer than planned says that all do.
-            let unit = (self.expected / units).max(elapsed);
-            return (self.expected > 0.0).then(|| unit * units - elapsed);
+            // Where not even the first unit is done in time, at most half is.
+            return (self.expected > 0.0).then(|| (self.expected - elapsed).max(elapsed));
         }
         let done = self.done as f64;
         let measured = (self.advanced - self.began) / done;
@@ -232,7 +231,7 @@ mod tests {
         let shares: Vec<f64> = (1..40).map(|second| estimate.at(f64::from(second)).done.unwrap()).collect();
         assert!(shares.windows(2).all(|pair| pair[0] <= pair[1]));
         // After 39 s the first of ten units is still not done.
-        assert_eq!(estimate.at(39.0).left, Some(9.0 * 39.0));
+        assert_eq!(estimate.at(39.0).left, Some(39.0));
     }
 
     #[test]

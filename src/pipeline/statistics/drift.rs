@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::{
     error::Result,
-    pipeline::{progress::RunningStage, recorded_settings::recorded_settings, work_plan::UNITS_OF_LAYER},
+    pipeline::{progress::RunningStage, recorded_settings::recorded_settings},
     routing::{ExpertId, LayerId},
     run::{RecordedCheckpoint, RunDir, RunRecord, recorded_checkpoints},
     stats::{DriftPoint, DriftSettings, DriftSource, TableBuilders, append, drift_statistics},
@@ -25,7 +25,7 @@ pub(crate) fn compute(run: &RunDir, record: &RunRecord, stage: &RunningStage<'_>
         let source = RecordedLayer { traces: &traces, layer, stage };
         let at = |what: &'static str| stage.working_on_layer(layer, traces[0].moe_layers(), what);
         append(&mut tables, drift_statistics(&sequences, &points, &source, &settings, &at)?)?;
-        stage.advance(UNITS_OF_LAYER);
+        stage.advance(1);
     }
     Ok(tables)
 }

@@ -2,12 +2,7 @@
 
 use crate::{
     error::{ANOTHER_VERSION, Error, Result, run_again},
-    pipeline::{
-        progress::RunningStage,
-        recorded_settings::recorded_settings,
-        verdict::asked_capacity,
-        work_plan::{UNITS_OF_LAYER, UNITS_OF_REPLAY},
-    },
+    pipeline::{progress::RunningStage, recorded_settings::recorded_settings, verdict::asked_capacity},
     routing::{CapacityPolicy, LayerId, LayerShape, RecordedDrops, RouterSettings},
     run::{RunDir, RunRecord, recorded_checkpoints},
     stats::{
@@ -122,7 +117,7 @@ fn of_layer(
     let recorded = first.layer(layer)?;
     let logged = drop_study(&recorded.as_drop_layer(), settings)?;
     let mut tables = drop_statistics(&logged, &at)?;
-    stage.advance(UNITS_OF_LAYER);
+    stage.advance(UNITS_OF_MODEL);
     for other in &checkpoints[1..] {
         stage.check()?;
         at("counting in the second model");
@@ -131,7 +126,7 @@ fn of_layer(
         tables.extend(of_checkpoint(drop_statistics(&model, &at)?, &other.label));
         at("difference of the models");
         tables.push(drop_difference(&model, &logged, (&other.label, &first.label))?);
-        stage.advance(UNITS_OF_LAYER);
+        stage.advance(UNITS_OF_MODEL);
     }
     for replay in replays {
         stage.check()?;
@@ -139,7 +134,7 @@ fn of_layer(
         let recorded = replay.layer(layer)?;
         let rerun = drop_study(&recorded.as_drop_layer(), settings)?;
         tables.push(exact_replay(&rerun, &logged)?);
-        stage.advance(UNITS_OF_REPLAY);
+        stage.advance(1);
     }
     Ok(tables)
 }

@@ -95,7 +95,8 @@ pub(crate) fn finish_run(
     let statistics_clock = Instant::now();
     let stage = begin_statistics(record, progress);
     let computed = compute(run, record, &stage)?;
-    stage.working_on("writing the tables");
+    drop(stage);
+    let stage = RunningStage::begin(progress, Stage::Tables, None);
     check_traces(run, record)?;
     let (mut tables, rows_in_files) = stage_tables(&mut staged, computed)?;
     keep_shown_categories(&mut tables);

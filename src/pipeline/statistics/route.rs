@@ -2,7 +2,7 @@
 
 use crate::{
     error::Result,
-    pipeline::{progress::RunningStage, recorded_settings::recorded_settings, work_plan::UNITS_OF_LAYER},
+    pipeline::{progress::RunningStage, recorded_settings::recorded_settings},
     run::{RunDir, RunRecord},
     stats::{Settings, TableBuilders, append, count_statistics, route_statistics},
     trace::{AssignmentCounts, Provides, RoutingTrace},
@@ -24,7 +24,7 @@ pub(crate) fn compute(run: &RunDir, record: &RunRecord, stage: &RunningStage<'_>
         at("reading");
         let columns = trace.layer(layer)?;
         append(&mut tables, route_statistics(&sequences, &columns, &settings, &at)?)?;
-        stage.advance(UNITS_OF_LAYER);
+        stage.advance(1);
     }
     Ok(tables)
 }
@@ -36,7 +36,7 @@ fn of_counts(run: &RunDir, record: &RunRecord, stage: &RunningStage<'_>) -> Resu
     for &layer in counts.shape.moe_layers() {
         stage.check()?;
         append(&mut tables, count_statistics(&counts, layer, &settings)?)?;
-        stage.advance(UNITS_OF_LAYER);
+        stage.advance(1);
     }
     Ok(tables)
 }

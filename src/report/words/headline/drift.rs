@@ -43,7 +43,7 @@ fn half_reached(verdict: &DriftVerdict) -> String {
             trained(agreement),
             how_many(verdict),
             not_reached(verdict),
-            stood("the last to do so", layer, agreement, verdict.reached().count()),
+            stood(last_or_lowest(verdict, agreement), layer, agreement, verdict.reached().count()),
         ),
         (None, Some((layer, agreement))) => format!(
             "No layer had reached half of its final agreement before {last}, the last checkpoint ({scale}): {} at {}.",
@@ -61,6 +61,12 @@ fn half_reached(verdict: &DriftVerdict) -> String {
             ),
         },
     }
+}
+
+/// What the last layer to reach half is called: where all did so by the same checkpoint, the lowest.
+fn last_or_lowest(verdict: &DriftVerdict, last: &Agreement) -> &'static str {
+    let mut reached = verdict.reached().filter_map(|layer| layer.first.as_ref());
+    if reached.all(|agreement| agreement.place == last.place) { "the lowest" } else { "the last to do so" }
 }
 
 /// How much of the training was done, where that is known.

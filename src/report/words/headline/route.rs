@@ -9,7 +9,7 @@ use crate::{
         route::{adjective, constant_words, context_name, reason, share_words},
     },
     stats::{
-        thousands,
+        counted, thousands,
         verdict::{
             Compared, ContextAdds, Explained, IntervalsThatMissZero, LayersDiffer, OverallIndependence, RouteVerdict,
             Specialist, StrongestContext,
@@ -136,7 +136,7 @@ fn stands_out(own: &Specialist) -> String {
     let even = own.times_even().map(times).unwrap_or_default();
     match category {
         Some(category) => format!(
-            "Expert {expert} of layer {layer} is the clearest specialist: it takes {share} of the tokens of category {category}, {even} times an even load{}{}.",
+            "Expert {expert} of layer {layer} specializes most: it takes {share} of the tokens of category {category}, {even} times an even load{}{}.",
             most_of(also),
             picked(*intervals, "pairs of category and expert")
         ),
@@ -163,9 +163,11 @@ fn picked(intervals: IntervalsThatMissZero, of: &str) -> String {
     if all < 2 {
         return String::new();
     }
-    let [all, above, below] = [all, above, below].map(|count| thousands(count as u64));
+    let lie = if above == 1 { "lies" } else { "lie" };
+    let above = counted(above as u64, "interval");
+    let [all, below] = [all, below].map(|count| thousands(count as u64));
     let chance = expected(by_chance);
     format!(
-        " (picked out of {all} {of}: the intervals of {above} lie above an even load and those of {below} below, where {chance} would miss it by chance)"
+        " (the clearest of {all} {of}; {above} {lie} above an even load and {below} below, where {chance} would miss it by chance)"
     )
 }

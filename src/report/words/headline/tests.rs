@@ -45,9 +45,9 @@ fn a_route_run_says_what_the_token_id_the_context_and_an_expert_do() {
              [80, 82] where it explains most (layer 1).",
             "What surrounds a token still matters: once the token id is known, the document explains up to 40 % [38, 43] of what is \
              left (layer 1), more than any other context.",
-            "Expert 11 of layer 5 is the clearest specialist: it takes 69 % [63, 75] of the tokens of category zh-cn, 5.5 times an \
-             even load (picked out of 2 pairs of category and expert: the intervals of 2 lie above an even load and those of 0 \
-             below, where less than 1 would miss it by chance).",
+            "Expert 11 of layer 5 specializes most: it takes 69 % [63, 75] of the tokens of category zh-cn, 5.5 times an even load \
+             (the clearest of 2 pairs of category and expert; 2 intervals lie above an even load and 0 below, where less than 1 \
+             would miss it by chance).",
         ]
     );
     let entries = headline_entries(&RunVerdict::route(&mostly()));
@@ -68,8 +68,8 @@ fn without_categories_the_busiest_expert_is_named() {
             "What surrounds a token adds little: once the token id is known, the previous token explains at most 9 % [8, 10] of what \
              is left (layer 3), more than any other context.",
             "Expert 7 of layer 3 is the busiest: it takes 14 % [13, 15] of all assignments of tokens to experts, 2.2 times an even \
-             load (picked out of 2 experts: the intervals of 1 lie above an even load and those of 0 below, where less than 1 would \
-             miss it by chance).",
+             load (the clearest of 2 experts; 1 interval lies above an even load and 0 below, where less than 1 would miss it by \
+             chance).",
         ]
     );
 }
@@ -159,7 +159,7 @@ fn a_drift_run_says_when_half_was_learnt_and_what_the_final_checkpoint_changed()
         drift(&rows, &tokens),
         [
             "By 200B, after 20 % of the training, all 2 layers had reached half of their final agreement (0 % is chance, 100 % is \
-             full agreement with 1T): the last to do so, layer 1, stood at 53 % [51, 55].",
+             full agreement with 1T): the lowest, layer 1, stood at 53 % [51, 55].",
             "Compared with 1T, chat changes the first choice of up to 25 % [24, 26] of the tokens (layer 3); bf16 arithmetic alone, \
              the noise floor, changes 4 % [3, 5].",
             "The token that moved most is \"\u{2423}the\": in layer 1, 40 % [30, 50] of its choices went to other experts, where \
