@@ -247,6 +247,12 @@ fn links_between_documents_lead_to_files() {
 }
 
 #[test]
+fn the_citation_names_this_version() {
+    let citation = fs::read_to_string(root().join("docs/CITATION.cff")).unwrap();
+    assert!(citation.contains(concat!("\nversion: ", env!("CARGO_PKG_VERSION"), "\n")), "{citation}");
+}
+
+#[test]
 fn the_comparison_can_fail() {
     assert!(line_matches("perplexity ... over 8 tokens", "perplexity 79.9 over 8 tokens"));
     assert!(!line_matches("perplexity ... over 9 tokens", "perplexity 79.9 over 8 tokens"));

@@ -2,7 +2,10 @@
 
 use crate::{
     error::{ANOTHER_VERSION, Error, Result, run_again},
-    pipeline::{progress::RunningStage, recorded_settings::recorded_settings, verdict::asked_capacity},
+    pipeline::{
+        progress::RunningStage, recorded_settings::recorded_settings, verdict::asked_capacity,
+        work_plan::UNITS_OF_MODEL,
+    },
     routing::{CapacityPolicy, LayerId, LayerShape, RecordedDrops, RouterSettings},
     run::{RunDir, RunRecord, recorded_checkpoints},
     stats::{
