@@ -107,21 +107,18 @@ fn why(verdict: &RouteVerdict) -> String {
 fn surroundings(own: &StrongestContext, layers: usize) -> String {
     let name = context_name(own.context);
     let share = share_words(own.share);
-    let extent = match own.context.is_upper_end() {
-        true => "at most ",
-        false if layers > 1 => "up to ",
-        false => "",
-    };
+    let of_several = if layers > 1 { "up to " } else { "" };
+    let extent = if own.context.is_upper_end() { "at most " } else { of_several };
     let (layer, known) = (own.layer, "once the token id is known");
     match own.answer {
         ContextAdds::MoreThanATenth => {
             let matters = if own.context.is_upper_end() { "may still matter" } else { "still matters" };
             format!(
-                "What surrounds a token {matters}: {known}, {name} explains {extent}{share} of what is left (layer {layer}), more than any other context."
+                "What surrounds a token {matters}: {known}, {name} explains {extent}{share} of what is left (layer {layer})."
             )
         }
         ContextAdds::AtMostATenth => format!(
-            "What surrounds a token adds little: {known}, {name} explains {extent}{share} of what is left (layer {layer}), more than any other context."
+            "What surrounds a token adds little: {known}, no context explains more than a tenth of what is left; the surest, {name}, explains {extent}{share} (layer {layer})."
         ),
         ContextAdds::Undecided => format!(
             "Whether what surrounds a token matters cannot be told: {known}, {name} explains {extent}{share} of what is left (layer {layer}), and more than 10 % would count."

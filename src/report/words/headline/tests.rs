@@ -44,7 +44,7 @@ fn a_route_run_says_what_the_token_id_the_context_and_an_expert_do() {
              a context): the token id explains 57 % [56, 58] of the routing in the layer where it explains least (layer 5), 81 % \
              [80, 82] where it explains most (layer 1).",
             "What surrounds a token still matters: once the token id is known, the document explains up to 40 % [38, 43] of what is \
-             left (layer 1), more than any other context.",
+             left (layer 1).",
             "Expert 11 of layer 5 specializes most: it takes 69 % [63, 75] of the tokens of category zh-cn, 5.5 times an even load \
              (the clearest of 2 pairs of category and expert; 2 intervals lie above an even load and 0 below, where less than 1 \
              would miss it by chance).",
@@ -65,8 +65,8 @@ fn without_categories_the_busiest_expert_is_named() {
         [
             "Overall: context-independent (at least half is explained by the token id, and at most a tenth of the rest by any \
              context, or less than 5 % is left): the token id explains 58 % [55, 61] of the routing in layer 3.",
-            "What surrounds a token adds little: once the token id is known, the previous token explains at most 9 % [8, 10] of what \
-             is left (layer 3), more than any other context.",
+            "What surrounds a token adds little: once the token id is known, no context explains more than a tenth of what is left; \
+             the surest, the previous token, explains at most 9 % [8, 10] (layer 3).",
             "Expert 7 of layer 3 is the busiest: it takes 14 % [13, 15] of all assignments of tokens to experts, 2.2 times an even \
              load (the clearest of 2 experts; 1 interval lies above an even load and 0 below, where less than 1 would miss it by \
              chance).",
