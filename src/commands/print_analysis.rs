@@ -11,6 +11,9 @@ use crate::{
     stats::{Finding, LAYERS_EACH, Statistic, Variable},
 };
 
+/// Columns of the table: its longest rows have a large n.
+const TABLE_WIDTH: usize = 112;
+
 impl Analysis {
     /// Prints the result: summary.json, or the answer in a few sentences, its details, a table where the run has one, and where
     /// everything is.
@@ -41,8 +44,12 @@ impl Analysis {
         terminal::print(&format!("{charts} in {root}/charts, the report in {root}/report.html"))
     }
 
-    /// A table of the mutual information between the expert and what could decide it, in the view of chosen experts.
+    /// A table of the mutual information between the expert and what could decide it, in the view of chosen experts; on a terminal
+    /// that is too narrow for it, where its numbers are.
     fn print_table(&self) -> Result<()> {
+        if !terminal::fits(TABLE_WIDTH) {
+            return terminal::print(&format!("The same numbers with more digits: {}", information_files()));
+        }
         terminal::print_row(
             "layer  known     asked            bits [95 % interval]     by chance  explained [95 % interval]        n",
         )?;
@@ -65,16 +72,15 @@ fn table_lines(mut rows: Vec<&Finding>) -> Vec<String> {
     let shown: BTreeSet<LayerId> = layers.iter().copied().take(LAYERS_EACH).collect();
     let others = layers.len() - shown.len();
     let lines = rows.into_iter().filter(|finding| shown.contains(&finding.layer)).map(table_line);
-    let rest = (others > 0).then(|| {
-        let files = [Statistic::MutualInformation, Statistic::ConditionalMutualInformation].map(Statistic::table);
-        format!(
-            "{}: see stats/{}.csv and stats/{}.csv",
-            quantities::count(others as u64, "more layer"),
-            files[0],
-            files[1]
-        )
-    });
+    let rest = (others > 0)
+        .then(|| format!("{}: see {}", quantities::count(others as u64, "more layer"), information_files()));
     lines.chain(rest).collect()
+}
+
+/// The files that hold the numbers of the table.
+fn information_files() -> String {
+    let files = [Statistic::MutualInformation, Statistic::ConditionalMutualInformation].map(Statistic::table);
+    format!("stats/{}.csv and stats/{}.csv", files[0], files[1])
 }
 
 /// A number with so many decimals; what is rounded to 0 has no sign.

@@ -49,6 +49,12 @@ pub(super) fn error_width() -> usize {
     terminal_size_of(stderr()).map_or(USUAL_WIDTH, |(Width(columns), _)| usize::from(columns))
 }
 
+/// Whether rows of so many columns fit on standard output: on a terminal that is wide enough, and anywhere else.
+pub(super) fn fits(columns: usize) -> bool {
+    let width = terminal_size_of(stdout()).filter(|_| stdout().is_terminal());
+    width.is_none_or(|(Width(own), _)| columns <= usize::from(own))
+}
+
 /// A text with its lines broken at the width of the terminal that it goes to; unchanged where that is none.
 fn fitted(text: &str, width: Option<(Width, terminal_size::Height)>, is_terminal: bool) -> Cow<'_, str> {
     match width.filter(|_| is_terminal) {
