@@ -20,27 +20,30 @@ pub(super) enum Scale {
         /// The darkest value.
         max: f64,
     },
-    /// White at a ratio of 1, blue above and orange below, as in the report; steps are equal on a logarithmic scale. Ratios
+    /// White at a ratio of 1, orange above and blue below, as in the report; steps are equal on a logarithmic scale. Ratios
     /// below 1 are hatched so that greyscale tells the two sides apart.
     Ratio {
         /// The darkest ratio, above 1; its inverse is the darkest below.
         limit: f64,
     },
-    /// White at a difference of 0, blue above and orange below; differences below 0 are hatched as ratios below 1 are.
+    /// White at a difference of 0, the colour of the first of two sides above and that of the second below; differences below 0 are hatched as ratios below 1 are.
     Difference {
         /// The darkest difference on both sides.
         limit: f64,
     },
 }
 
+/// White, and so far towards the colour of the lower or of the upper side.
+fn towards(amount: f64, [below, above]: [Color; 2]) -> Color {
+    PAPER.towards(if amount < 0.0 { below } else { above }, amount.abs())
+}
+
 impl Scale {
     fn color(self, value: f64) -> Color {
         match self {
             Self::Sequential { max } => PAPER.towards(VALUE.towards(TEXT, 0.25), value / max.max(1e-12)),
-            Self::Ratio { .. } | Self::Difference { .. } => {
-                let amount = self.distance(value);
-                if amount < 0.0 { PAPER.towards(ACCENT, -amount) } else { PAPER.towards(VALUE, amount) }
-            }
+            Self::Ratio { .. } => towards(self.distance(value), [VALUE, ACCENT]),
+            Self::Difference { .. } => towards(self.distance(value), [ACCENT, VALUE]),
         }
     }
 
@@ -380,9 +383,9 @@ mod tests {
     fn a_ratio_of_one_is_white_and_the_sides_mirror() {
         let scale = Scale::Ratio { limit: 4.0 };
         assert_eq!(scale.color(1.0), PAPER);
-        assert_eq!(scale.color(0.25), ACCENT);
-        assert_eq!(scale.color(4.0), VALUE);
-        assert_eq!(scale.color(0.0), ACCENT);
+        assert_eq!(scale.color(0.25), VALUE);
+        assert_eq!(scale.color(4.0), ACCENT);
+        assert_eq!(scale.color(0.0), VALUE);
         assert!(scale.is_hatched(0.5) && !scale.is_hatched(2.0));
     }
 

@@ -105,7 +105,7 @@ const MOST_COACTIVATED: usize = 48;
 /// Observed over expected frequency of every pair of experts, one chart per layer.
 pub(super) fn coactivation(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
     let caption = "How often two experts are chosen by the same token, over what their loads alone would give \
-                   (maximum-entropy baseline): 1 is as expected, blue more often, orange less. Shares and intervals are in stats/coactivation.csv.";
+                   (maximum-entropy baseline): 1 is as expected, orange more often, blue less. Shares and intervals are in stats/coactivation.csv.";
     if selection.has_many_layers() {
         return many::coactivation(selection, kind, caption);
     }
