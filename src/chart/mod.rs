@@ -60,6 +60,8 @@ pub struct ChartContext {
     pub shape: RoutingShape,
     /// Categories in the order in which they are drawn.
     pub categories: Vec<String>,
+    /// Where each category is from.
+    pub category_origins: Vec<CategoryOrigin>,
     /// Sequences that were routed.
     pub sequences: u64,
     /// Documents that they come from.
@@ -78,6 +80,15 @@ pub struct ChartContext {
     pub deciding: DecidingScore,
     /// Whether the routes are those of an OpenMoE, with whose paper a figure can be compared.
     pub is_openmoe: bool,
+}
+
+/// A category and where it is from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CategoryOrigin {
+    /// The category.
+    pub category: String,
+    /// The data set of its first document.
+    pub dataset: String,
 }
 
 /// One kind of chart: the statistic that it shows and the figure of the `OpenMoE` paper that it corresponds to.

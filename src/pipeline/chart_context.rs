@@ -2,7 +2,7 @@
 
 use super::verdict::asked_capacity;
 use crate::{
-    chart::ChartContext,
+    chart::{CategoryOrigin, ChartContext},
     error::Result,
     run::{RunDir, RunRecord, traces_of},
     trace::{AssignmentCounts, Provides, RoutingTrace, SequenceTable},
@@ -37,6 +37,7 @@ fn of_counts(record: &RunRecord, counts: &AssignmentCounts) -> ChartContext {
         corpus: record.text_names().join(", "),
         shape: counts.shape.clone(),
         categories: counts.categories(),
+        category_origins: Vec::new(),
         sequences: 0,
         documents: record.text.documents as u64,
         tokens: counts.tokens(),
@@ -55,6 +56,7 @@ fn of_trace(record: &RunRecord, trace: &RoutingTrace, sequences: &SequenceTable)
         corpus: record.text_names().join(", "),
         shape: trace.shape().clone(),
         categories: sequences.category_names.clone(),
+        category_origins: category_origins(sequences),
         sequences: sequences.tokens.len() as u64,
         documents: sequences.document_names.len() as u64,
         tokens: record.text.tokens,
@@ -65,4 +67,21 @@ fn of_trace(record: &RunRecord, trace: &RoutingTrace, sequences: &SequenceTable)
         deciding: record.deciding_score(),
         is_openmoe: is_openmoe(record),
     }
+}
+
+/// Every category with the data set of its first document.
+fn category_origins(sequences: &SequenceTable) -> Vec<CategoryOrigin> {
+    let mut first = vec![None; sequences.category_names.len()];
+    for (at, category) in sequences.category.iter().enumerate() {
+        if let Some(first) = category.and_then(|category| first.get_mut(usize::from(category))) {
+            first.get_or_insert(at);
+        }
+    }
+    let origin = |(category, first): (&String, Option<usize>)| {
+        Some(CategoryOrigin {
+            category: category.clone(),
+            dataset: sequences.dataset_names.get(usize::from(sequences.dataset[first?]))?.clone(),
+        })
+    };
+    sequences.category_names.iter().zip(first).filter_map(origin).collect()
 }

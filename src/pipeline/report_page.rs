@@ -10,7 +10,7 @@ use super::{
     options::ReportOptions,
     progress::{Progress, RunningStage, Stage},
     run_tables::{RowsInFiles, read_tables_counted},
-    verdict::{run_verdict, sentences},
+    verdict::{Sentences, run_verdict},
 };
 use crate::{
     chart::{ChartContext, plan},
@@ -40,8 +40,8 @@ pub(crate) struct RunResults<'a> {
     pub(crate) rows_in_files: &'a RowsInFiles,
     /// The findings of the summary.
     pub(crate) findings: &'a [Finding],
-    /// The verdict, line by line.
-    pub(crate) verdict: &'a [String],
+    /// The verdict.
+    pub(crate) verdict: &'a Sentences,
     /// Name and kind of the charts that were drawn; `None`: the charts that the tables allow.
     pub(crate) charts: Option<&'a [(String, &'static str)]>,
 }
@@ -54,7 +54,7 @@ struct Finished {
     tables: Tables,
     rows_in_files: RowsInFiles,
     findings: Vec<Finding>,
-    verdict: Vec<String>,
+    verdict: Sentences,
 }
 
 /// A run on a page.
@@ -123,7 +123,7 @@ impl Finished {
         let findings = headline(&tables);
         Paths::of(&record, options).shorten_documents(&mut tables);
         check_tables(&run, &tables)?;
-        let verdict = sentences(&run_verdict(&record, &findings, &tables));
+        let verdict = Sentences::of(&run_verdict(&record, &findings, &tables));
         Ok(Self { run, record, context, tables, rows_in_files, findings, verdict })
     }
 
@@ -193,7 +193,8 @@ fn reported<'a>(
         tables: found.tables,
         rows_in_files: found.rows_in_files,
         findings: found.findings,
-        verdict: found.verdict,
+        headline: &found.verdict.headline,
+        verdict: &found.verdict.details,
         excerpts,
         charts,
         folder,

@@ -19,9 +19,24 @@ pub(crate) fn run_verdict(record: &RunRecord, findings: &[Finding], tables: &Tab
     }
 }
 
-/// The verdict as a list of sentences: the answer first, then its details.
-pub(crate) fn sentences(verdict: &RunVerdict) -> Vec<String> {
-    [headline_lines(verdict), verdict_lines(verdict)].concat()
+/// A verdict as sentences.
+pub(crate) struct Sentences {
+    /// The answer, at most three.
+    pub(crate) headline: Vec<String>,
+    /// What it rests on, line by line.
+    pub(crate) details: Vec<String>,
+}
+
+impl Sentences {
+    /// Those of a verdict.
+    pub(crate) fn of(verdict: &RunVerdict) -> Self {
+        Self { headline: headline_lines(verdict), details: verdict_lines(verdict) }
+    }
+
+    /// All of them, the answer first.
+    pub(crate) fn all(self) -> Vec<String> {
+        [self.headline, self.details].concat()
+    }
 }
 
 /// The capacity that a run asks about; `None` if its traces have their own.

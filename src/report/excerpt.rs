@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::text::{readable, running};
+use super::text::{file_and_line, readable, running};
 use crate::{
     error::Result,
     routing::LayerId,
@@ -354,7 +354,7 @@ impl ExcerptSelection {
         let document = |(document, sequences): &WithSequences| {
             let first = sequences[0] as usize;
             let all = self.sequences.document.iter().filter(|&other| other == document).count();
-            let mut name = readable(&self.sequences.document_names[*document as usize]);
+            let mut name = file_and_line(&readable(&self.sequences.document_names[*document as usize]));
             if all > sequences.len() {
                 name = format!("{name} (the first {} of {all} sequences)", sequences.len());
             }

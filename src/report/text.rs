@@ -27,6 +27,13 @@ fn turns_or_hides(character: char) -> bool {
     character.is_control() || without_shape.iter().any(|range| range.contains(&character))
 }
 
+/// The name of a document without the folders of its file; a name that is no path stays whole.
+pub(super) fn file_and_line(name: &str) -> String {
+    let is_path = !name.contains(char::is_whitespace) && name.contains('/');
+    let last = name.rsplit('/').next().filter(|last| is_path && !last.is_empty());
+    last.unwrap_or(name).to_owned()
+}
+
 /// The text of a token id with its number; only the number if there is no tokenizer.
 pub(super) fn token_text(row: &Finding, id: u32) -> String {
     row.text.as_deref().map_or_else(|| format!("id {id}"), |text| format!("{} ({id})", readable(text)))
@@ -59,6 +66,15 @@ pub(super) fn short(value: f64) -> String {
     format!("{value:.decimals$}").replace('-', "\u{2212}")
 }
 
+/// A number in running text, with its unit: shares in per cent, others with three significant digits.
+pub(super) fn brief(value: f64, unit: &str) -> String {
+    let (value, unit) = if matches!(unit, "share" | "probability") { (value * 100.0, "%") } else { (value, unit) };
+    let unit = if unit == "ratio" { "" } else { unit };
+    let magnitude = if value == 0.0 { 0 } else { value.abs().log10().floor() as i32 };
+    let decimals = (2 - magnitude).clamp(0, if unit == "%" { 2 } else { 5 }) as usize;
+    format!("{value:.decimals$} {unit}").trim_end().replace('-', "\u{2212}")
+}
+
 /// Five significant digits: what a figure can show. The whole number is in `stats/`.
 pub(super) fn rounded(value: f64) -> f64 {
     format!("{value:.4e}").parse().unwrap_or(value)
@@ -77,6 +93,19 @@ mod tests {
         );
         assert_eq!(running("\u{2581}the\u{2581}"), " the ");
         assert_eq!(readable("<script>\u{4e2d}"), "<script>\u{4e2d}");
+    }
+
+    #[test]
+    fn a_document_keeps_its_file_and_line() {
+        let names = ["texts/domains/book.jsonl:4", "116", "an id / with a slash", "a/b/"].map(file_and_line);
+        assert_eq!(names, ["book.jsonl:4", "116", "an id / with a slash", "a/b/"]);
+    }
+
+    #[test]
+    fn numbers_in_a_line_have_three_digits_and_their_unit() {
+        let told = [brief(0.692, "share"), brief(-0.004_56, "share"), brief(2.434_56, "bits"), brief(12345.0, "count")];
+        assert_eq!(told, ["69.2 %", "\u{2212}0.46 %", "2.43 bits", "12345 count"]);
+        assert_eq!([brief(0.0, "ratio"), brief(0.25, "ratio"), brief(1.0, "probability")], ["0.00", "0.250", "100 %"]);
     }
 
     #[test]

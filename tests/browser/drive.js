@@ -42,7 +42,7 @@
     table.details.open = true;
     table.update();
   });
-  const MARKS = ".plot svg :is(circle, path, rect, line), .plot table.words td";
+  const MARKS = ".plot svg :is(circle, path, rect, line), .plot table.words td, .plot .flow .token";
 
   // What a script writes where a value is missing.
   const MISSING = /\b(?:undefined|NaN|null|Infinity)\b|\[object /;
@@ -61,7 +61,7 @@
     [...names].filter((name) => name).sort((a, b) => b.length - a.length).reduce((rest, name) => rest.replaceAll(name, ""), text);
   // Places that have numbers only: there no name excuses it.
   const NUMBERS = "#token-panel td, .counts :is(td, caption), .ramp-texts, .table-tools [role=status], table.sortable td:not(.word)";
-  const WRITTEN = ".plot, #toolbar, .table-tools, #token-body, .tip";
+  const WRITTEN = ".plot, #toolbar, .table-tools, #tokens, .tip";
   const nothingMissing = (where, root = document.body) => {
     for (const node of all(NUMBERS, root)) {
       expect(!MISSING.test(node.textContent), `a value is missing, ${where}: ${node.textContent}`);
@@ -94,8 +94,43 @@
     return !marks.includes("baseline") || figure.data.baseline?.some((value) => value !== null);
   };
 
-  // Every figure is drawn when it comes into view, has marks and an alternative text.
+  // What the page is before anything is unfolded: answers, pictures, one document, and every statistic in one line.
+  const first = () => {
+    result.height = document.documentElement.scrollHeight;
+    const folded = all("main details").filter((details) => !details.open && !details.matches(".more, .what"));
+    expect(folded.length >= all(".statistic").length, "a statistic is unfolded at first");
+    for (const statistic of all(".statistic")) {
+      const table = Report.data.statistics[statistic.dataset.name].table?.columns;
+      const known = table?.estimate?.some((value) => value !== null);
+      expect(!known || one(".glance", statistic)?.textContent.match(/\d/), `no number in the line of ${statistic.id}`);
+    }
+    const drawn = all(".plot").filter((host) => host.checkVisibility());
+    expect(drawn.every((host) => host.dataset.drawn), "a figure that is seen first is not drawn");
+    expect(all(".pictures .picture").length <= 6, "more than six pictures");
+    result.pictures = all(".pictures .plot").map(({ dataset }) => dataset.statistic);
+    nothingMissing("before anything is unfolded");
+  };
+
+  // The numbers of the pictures beside the words, as they are written there.
+  const heroes = () => {
+    result.words = all(".verdict").map((verdict) => verdict.textContent);
+    result.heroes = all(".answer .plot").map((host) => {
+      const figure = Report.figure(host.dataset.statistic, Number(host.dataset.figure));
+      const texts = all("svg text", host).map((text) => text.textContent);
+      const marks = host.panels.flatMap(({ rows }) => rows).map(({ layer, series, label, estimate }) =>
+        ({ layer, series, label, written: Report.written(estimate, figure.decimals, figure.unit) }));
+      for (const { layer, label, written } of marks) {
+        const wanted = marks.filter((mark) => mark.written === written).length;
+        expect(texts.filter((text) => text === written).length >= wanted, `${written} of ${label} in layer ${layer} is not written in the picture`);
+      }
+      return { run: Number(host.dataset.run), command: Report.data.runs[host.dataset.run].command, marks };
+    });
+  };
+
+  // Every figure is drawn, has marks and an alternative text.
   const figures = async () => {
+    if (one("#fold").checkVisibility()) one("#fold").click();
+    expect(all("main details:not(.table)").every((details) => details.open), "the button does not unfold everything");
     for (const host of all(".plot")) {
       host.scrollIntoView({ behavior: "instant" });
       for (let turn = 0; turn < 40 && !host.dataset.drawn; turn += 1) await frame();
@@ -117,7 +152,8 @@
       const host = one(".plot", select.closest("figure"));
       for (const { value } of [...select.options].reverse()) {
         choose(select, value);
-        const figure = Report.figure(host.dataset.statistic, Number(value));
+        const figure = Report.figure(...value.split(" "));
+        expect(figure && host.dataset.statistic === value.split(" ")[0], `the choice of ${value} shows ${host.dataset.statistic}`);
         expect(host.childElementCount > 0, `empty: ${host.dataset.statistic} ${figure.label}`);
         figureIsWhole(host, `${host.dataset.statistic} ${figure.label}`);
         result.kinds = [...new Set([...result.kinds, figure.kind])].sort();
@@ -148,11 +184,14 @@
         const shown = visibleRows(table);
         expect(shown.every((row) => row.dataset.layer === value), "a table shows rows of another layer");
         const status = table.status.textContent;
-        if (!shown.length && !status.includes(`no row of layer ${value}`)) silent.add(table.node.closest("section").id);
+        if (!shown.length && !status.includes(`no row of layer ${value}`)) silent.add(idOf(table));
       }
     }
     expect(!silent.size, `tables without rows of a layer do not say so: ${[...silent].join(", ")}`);
+    const marked = () => all(".words-about").every((words) => words.checkVisibility());
+    expect(marked(), "the words are not marked although another layer is shown");
     choose(layer, "all");
+    expect(!all(".words-about").some((words) => words.checkVisibility()) || one("#view").value !== "chosen", "the words are marked for nothing");
     const view = one("#view");
     const words = one("#view-words");
     const several = view.options.length > 1;
@@ -171,6 +210,8 @@
     result.theme_ok = expect(dark !== paper(), "dark and light have the same background");
     choose(theme, "auto");
   };
+
+  const idOf = (table) => table.node.closest(".statistic").id;
 
   // The number that a cell shows; of an interval its lower end. A cell without one is blank.
   const shownNumber = (cell) => {
@@ -197,7 +238,7 @@
         const told = header.getAttribute("aria-sort") === direction;
         result.columns_sorted = (result.columns_sorted ?? 0) + 1;
         result.table_sorts_ok &&= expect(told && isSorted(table, at, sign),
-          `${table.node.closest("section").id}: ${header.textContent} is not sorted ${direction}`);
+          `${idOf(table)}: ${header.textContent} is not sorted ${direction}`);
       }
     }
   };
@@ -214,12 +255,12 @@
       const wanted = rows.filter((text) => wordsOf(text).includes(word)).length;
       right &&= visibleRows(table).length === wanted && visibleRows(table).every((row) =>
         all("td.of", row).some((cell) => wordsOf(cell.textContent).includes(word)));
-      expect(right, `${table.node.closest("section").id}: ${word} finds ${visibleRows(table).length} of ${wanted} rows`);
+      expect(right, `${idOf(table)}: ${word} finds ${visibleRows(table).length} of ${wanted} rows`);
     }
     type(table.filter, "nosuchwordasthis");
     right &&= visibleRows(table).length === 0;
     type(table.filter, "");
-    result.filter_ok &&= expect(right && visibleRows(table).length === rows.length, `${table.node.closest("section").id}: a filter leaves wrong rows`);
+    result.filter_ok &&= expect(right && visibleRows(table).length === rows.length, `${idOf(table)}: a filter leaves wrong rows`);
   };
 
   // Every column of numbers and intervals sorts; a filter leaves all rows with its word, and no other.
@@ -234,7 +275,7 @@
       sorts(table);
       filters(table);
       const part = table.size < table.total;
-      expect(table.status.textContent.includes("in this page, of") === part, `${table.node.closest("section").id}: ${table.status.textContent}`);
+      expect(table.status.textContent.includes("in this page, of") === part, `${idOf(table)}: ${table.status.textContent}`);
       expect(part || table.size === table.total, `more rows than there are: ${table.node.dataset.statistic}`);
     }
     result.largest = largest();
@@ -249,23 +290,72 @@
     return one("tbody tr", table.node).cells[table.keys.indexOf("estimate")].textContent;
   };
 
-  // Every link of the contents lands at its heading, also after everything between has been drawn.
+  // Whether a section stands below the toolbar, unfolded and with its figures drawn.
+  const hasLanded = (target, how) => {
+    const top = target.getBoundingClientRect().top;
+    const covered = one("#toolbar").getBoundingClientRect().bottom;
+    const end = window.scrollY + window.innerHeight >= document.documentElement.scrollHeight - 2;
+    result.landed[target.id] = Math.round(top - covered);
+    expect((top > covered - 1 && top < covered + 24) || (end && top > covered - 1), `${how} lands at ${Math.round(top)} pixels, below ${Math.round(covered)}`);
+    for (let details = target.closest("details"); details; details = details.parentElement.closest("details")) {
+      expect(details.open, `${how} leads to something folded`);
+    }
+    const host = one(".plot", target);
+    expect(!host?.checkVisibility() || host.dataset.drawn, `${how} leads to a figure that is not drawn`);
+  };
+  const rest = async () => {
+    for (let turn = 0; turn < 20; turn += 1) await frame();
+  };
+
+  // Every link inside the page lands where it says, also into what is folded; so does an address with which it is opened.
   const landing = async () => {
     result.landed = {};
-    const links = all("#contents a");
-    for (const link of links.slice().reverse()) {
-      if (!link.checkVisibility()) continue;
-      const target = document.getElementById(link.getAttribute("href").slice(1));
+    result.links = 0;
+    for (const link of all("a[href^='#']:not(.skip)").reverse()) {
+      const anchor = link.getAttribute("href").slice(1);
+      const target = document.getElementById(anchor);
+      if (!expect(target, `a link to ${anchor}, which is not there`) || !link.checkVisibility()) continue;
       window.scrollTo({ top: 0, behavior: "instant" });
       await frame();
       link.click();
-      for (let turn = 0; turn < 20; turn += 1) await frame();
-      const top = target.getBoundingClientRect().top;
-      const end = window.scrollY + window.innerHeight >= document.documentElement.scrollHeight - 2;
-      result.landed[target.id] = Math.round(top);
-      expect(Math.abs(top) < 100 || (end && top > 0), `the link to ${target.id} lands ${Math.round(top)} pixels off`);
+      await rest();
+      result.links += 1;
+      hasLanded(target, `the link to ${anchor}`);
+      expect(decodeURIComponent(location.hash).startsWith(`#${anchor}`), `the link to ${anchor} leaves the address at ${location.hash}`);
     }
+    for (const anchor of ["token", "category", "tokens", "methods"]) {
+      const target = document.getElementById(anchor);
+      if (!target) continue;
+      all("details").forEach((details) => (details.open = false));
+      window.scrollTo({ top: 0, behavior: "instant" });
+      location.hash = `#${anchor}`;
+      await rest();
+      hasLanded(target, `the address #${anchor}`);
+    }
+    all("details").forEach((details) => (details.open = false));
     window.scrollTo({ top: 0, behavior: "instant" });
+  };
+
+  // What is shown is in the address, and the address shows it again.
+  const address = async () => {
+    const parts = ["layer", "view", "token-run", "token-document", "token-layer", "token-colouring"].map((id) => one(`#${id}`)).filter(Boolean);
+    const values = () => parts.map(({ value }) => value).concat(one("#token-panel")?.textContent ?? "", one("#token-id-panel h4")?.textContent ?? "");
+    parts.forEach((select) => choose(select, [...select.options].at(-1).value));
+    const token = all("#token-text .token").at(-1);
+    if (token) {
+      token.focus();
+      press(token, "Enter");
+    }
+    const [told, wanted] = [location.hash, values()];
+    result.address = told;
+    expect(one("#layer").options.length < 2 || told.includes("layer="), `the layer is not in the address: ${told}`);
+    parts.forEach((select) => choose(select, select.options[0].value));
+    expect(JSON.stringify(values()) !== JSON.stringify(wanted) || parts.every(({ options }) => options.length < 2), "nothing has changed");
+    location.hash = told;
+    await rest();
+    expect(JSON.stringify(values()) === JSON.stringify(wanted), `${told} shows ${JSON.stringify(values())}, not ${JSON.stringify(wanted)}`);
+    expect(location.hash === told, `the address ${told} becomes ${location.hash}`);
+    parts.forEach((select) => choose(select, select.options[0].value));
   };
 
   // Hover and arrow keys show value, n and interval.
@@ -353,21 +443,26 @@
 
   const printing = () => {
     window.dispatchEvent(new Event("beforeprint"));
-    result.drawn_for_print = all(".plot[data-drawn]").length;
-    expect(result.drawn_for_print === all(".plot").length, "not every figure is drawn for print");
+    const seen = all(".plot").filter((host) => host.checkVisibility());
+    result.drawn_for_print = seen.filter((host) => host.dataset.width === "680").length;
+    expect(seen.length && result.drawn_for_print === seen.length, "not every figure is drawn for print");
     window.dispatchEvent(new Event("afterprint"));
   };
 
+  const STEPS = [first, heroes, landing, address, figures, otherFigures, selectors, tables, tips, tokens, printing, safety];
+  const asked = document.currentScript.dataset.steps?.split(" ");
   const drive = async () => {
     await Report.ready;
     collect(Report.data);
-    for (const step of [landing, figures, otherFigures, selectors, tables, tips, tokens, printing, safety]) {
+    result.width = window.innerWidth;
+    for (const step of STEPS.filter(({ name }) => !asked || asked.includes(name))) {
       try {
         await step();
       } catch (error) {
         result.failures.push(`${step.name}: ${error.stack ?? error}`);
       }
     }
+    Report.tellAddress(); // so that none is told when the page is gone
     const box = document.createElement("pre");
     box.id = "result";
     box.textContent = JSON.stringify(result);

@@ -28,6 +28,7 @@ pub(crate) fn page_of(
         tables,
         rows_in_files: &std::collections::BTreeMap::new(),
         findings,
+        headline: &[],
         verdict,
         excerpts: Vec::new(),
         charts: charts.iter().map(|chart| (chart.name.clone(), chart.kind)).collect(),

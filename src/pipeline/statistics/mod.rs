@@ -14,13 +14,13 @@ use super::{
     progress::{Progress, RunningStage, Stage},
     report_page,
     run_tables::{RowsInFiles, read_tables, read_tables_counted, stage_tables},
-    verdict::{run_verdict, sentences},
+    verdict::{Sentences, run_verdict},
     work_plan,
 };
 use crate::{
     chart::{Chart, ChartContext, draw, plan},
     error::{Error, Result},
-    report::{Summary, VerdictEntry, headline_entries, headline_lines, verdict_entries, verdict_lines},
+    report::{Summary, VerdictEntry, headline_entries, verdict_entries},
     run::{RunCost, RunDir, RunKind, RunRecord, Staged, StatisticCost, SummarySettings, check_traces, record_traces},
     stats::{Finding, TableBuilders, Tables, headline, keep_shown_categories},
 };
@@ -113,13 +113,13 @@ pub(crate) fn finish_run(
     let summary = Summary::new(kind, settings, (&first, &answers), &findings).to_bytes()?;
     staged.add("summary.json", &summary)?;
     Paths::of(record, report).shorten_documents(&mut tables);
-    let told = sentences(&verdict);
+    let told = Sentences::of(&verdict);
     let (tables, rows_in_files) = (&tables, &rows_in_files);
     let numbers = Numbers { run, report, tables, rows_in_files, findings: &findings, verdict: &told };
     let charts = numbers.show(&mut staged, record, progress, clock)?;
     staged.publish(record, &["stats", "charts"])?;
     let summary = String::from_utf8(summary).map_err(|error| Error::internal(error.to_string()))?;
-    let (headline, verdict) = (headline_lines(&verdict), verdict_lines(&verdict));
+    let Sentences { headline, details: verdict } = told;
     Ok(Analysis { summary, headline, verdict, answers, findings, charts })
 }
 
@@ -132,7 +132,7 @@ pub(crate) fn redraw_run(
 ) -> Result<usize> {
     let (mut tables, rows_in_files) = read_tables_counted(run)?;
     let findings = headline(&tables);
-    let verdict = sentences(&run_verdict(record, &findings, &tables));
+    let verdict = Sentences::of(&run_verdict(record, &findings, &tables));
     Paths::of(record, report).shorten_documents(&mut tables);
     let mut staged = Staged::new(run);
     let (tables, rows_in_files) = (&tables, &rows_in_files);
@@ -146,7 +146,7 @@ pub(crate) fn redraw_run(
 pub(crate) fn read_back(run: &RunDir, record: &RunRecord) -> Result<(Tables, Vec<String>)> {
     let tables = read_tables(run)?;
     let verdict = run_verdict(record, &headline(&tables), &tables);
-    Ok((tables, sentences(&verdict)))
+    Ok((tables, Sentences::of(&verdict).all()))
 }
 
 fn draw_charts(
@@ -176,7 +176,7 @@ struct Numbers<'a> {
     tables: &'a Tables,
     rows_in_files: &'a RowsInFiles,
     findings: &'a [Finding],
-    verdict: &'a [String],
+    verdict: &'a Sentences,
 }
 
 impl Numbers<'_> {

@@ -1,7 +1,7 @@
 //! The keys of a finding as dimensions along which a figure can be laid out.
 
 use crate::{
-    report::text::{readable, token_text, variable_words},
+    report::text::{file_and_line, readable, token_text, variable_words},
     stats::Finding,
 };
 
@@ -127,7 +127,7 @@ impl Dimension {
             Self::Category => row.category.as_deref().map(readable),
             Self::OtherCategory => row.other_category.as_deref().map(readable),
             Self::Role => row.role.map(|role| words(role.name())),
-            Self::Document => row.document.as_deref().map(readable),
+            Self::Document => document_words(row),
             Self::Token => row.token_id.map(|id| token_text(row, id)),
             Self::Variable => variable_words(row).0,
             Self::Given => row.given.map(|given| format!("given {}", words(given.name()))),
@@ -154,6 +154,15 @@ impl Dimension {
             _ => text,
         })
     }
+}
+
+/// A document by a name that says what it is: without the folders, with its category and its data set.
+pub(super) fn document_words(row: &Finding) -> Option<String> {
+    let name = row.document.as_deref()?;
+    let other = |told: &Option<String>| told.as_deref().filter(|told| !name.contains(told)).map(readable);
+    let of: Vec<String> = [other(&row.category), other(&row.dataset)].into_iter().flatten().collect();
+    let name = file_and_line(&readable(name));
+    Some(if of.is_empty() { name } else { format!("{name} ({})", of.join(", ")) })
 }
 
 /// The keys in the order in which words describe a number; the place in a list comes between them.

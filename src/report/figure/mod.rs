@@ -7,18 +7,20 @@ mod dimension;
 mod hero;
 mod keys;
 mod layout;
+mod order;
 mod row;
 mod shape;
+mod text;
 mod thin;
 
 use serde_json::Value;
 
-use self::shape::FigureKind;
 use crate::stats::StatisticInfo;
 pub(super) use dimension::subject_words;
 pub(super) use hero::{HEROES, hero};
+pub(super) use order::CategoryOrder;
 pub(super) use row::FigureRow;
-pub(super) use shape::Figure;
+pub(super) use shape::{Figure, FigureKind};
 
 impl Figure {
     /// Whether its numbers differ from each other.
@@ -26,7 +28,12 @@ impl Figure {
         let mut told =
             self.data.get("estimate").and_then(Value::as_array).into_iter().flatten().filter(|v| !v.is_null());
         let first = told.next();
-        self.kind == FigureKind::Words || told.any(|value| Some(value) != first)
+        matches!(self.kind, FigureKind::Words | FigureKind::Text) || told.any(|value| Some(value) != first)
+    }
+
+    /// Whether there is anything to draw.
+    pub(super) fn has_numbers(&self) -> bool {
+        self.data.get("estimate").and_then(Value::as_array).is_some_and(|values| !values.is_empty())
     }
 
     /// Adds a remark on what is not shown.
@@ -45,7 +52,9 @@ pub(super) fn figures(info: &StatisticInfo, rows: &[FigureRow<'_>]) -> Vec<Figur
     for command in &commands {
         // Runs of different kinds have the same statistic with other keys.
         let own: Vec<FigureRow<'_>> = rows.iter().copied().filter(|row| row.command.name() == command).collect();
-        let mut found = capacity::figures(info, &own).unwrap_or_else(|| layout::by_keys(info, &own));
+        let mut found = capacity::figures(info, &own)
+            .or_else(|| text::figures(info, &own))
+            .unwrap_or_else(|| layout::by_keys(info, &own));
         if commands.len() > 1 {
             for figure in &mut found {
                 figure.label = format!("{command}: {}", figure.label);

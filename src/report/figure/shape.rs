@@ -18,6 +18,17 @@ pub(in crate::report) enum FigureKind {
     Scatter,
     /// Words by rank.
     Words,
+    /// Text, token by token.
+    Text,
+}
+
+/// Rows of a matrix that belong together.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(in crate::report) struct Group {
+    /// What they have in common.
+    pub(in crate::report) name: String,
+    /// How many they are.
+    pub(in crate::report) count: usize,
 }
 
 /// A figure with its numbers, in columns of equal length; the scripts of the page know nothing of statistics.
@@ -50,6 +61,9 @@ pub(in crate::report) struct Figure {
     /// Rows of a matrix, or labels, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(in crate::report) rows: Vec<String>,
+    /// Rows of a matrix that stand together, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(in crate::report) groups: Vec<Group>,
     /// Columns of a matrix, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(in crate::report) columns_order: Vec<String>,

@@ -32,6 +32,7 @@ impl Figure {
             FigureKind::Matrix => (&[("row", "rows"), ("column", "columns")], share.sqrt()),
             FigureKind::Curve => (&[("x", "places")], share),
             FigureKind::Words => (&[("column", "experts")], share),
+            FigureKind::Text => (&[], share),
             FigureKind::Intervals | FigureKind::Scatter => (&[("label", "labels")], share),
         };
         let mut chosen_rows: Option<Vec<String>> = None;

@@ -16,3 +16,10 @@ pub(super) struct DrawnStatistic {
     /// Which of the figures is the picture beside the words.
     pub(super) hero: Option<usize>,
 }
+
+impl DrawnStatistic {
+    /// Whether the runs have anything of it.
+    pub(super) fn is_shown(&self) -> bool {
+        self.table.is_some() || !self.figures.is_empty()
+    }
+}

@@ -36,7 +36,9 @@ pub struct ReportedRun<'a> {
     pub rows_in_files: &'a BTreeMap<String, usize>,
     /// Its headline numbers.
     pub findings: &'a [Finding],
-    /// Its verdict, line by line.
+    /// Its answer, sentence by sentence.
+    pub headline: &'a [String],
+    /// What the answer rests on, line by line.
     pub verdict: &'a [String],
     /// Documents token by token.
     pub excerpts: Vec<Excerpt>,

@@ -175,7 +175,7 @@ fn farthest<'a>(rows: &[&'a Finding], kept: usize) -> Vec<&'a Finding> {
 
 /// Whether a row has an interval, and the distance of the interval (or of the estimate without one) from the baseline; negative if
 /// the baseline is inside the interval.
-fn distance(row: &Finding) -> (bool, f64) {
+pub(super) fn distance(row: &Finding) -> (bool, f64) {
     let baseline = row.baseline.unwrap_or(0.0);
     match (row.estimate, row.low.zip(row.high)) {
         (None, _) => (false, f64::NEG_INFINITY),

@@ -10,18 +10,21 @@ fn browser() -> Option<&'static str> {
         .find(|name| Command::new(name).arg("--version").output().is_ok_and(|output| output.status.success()))
 }
 
-/// The page with `tests/browser/drive.js` at its end, through a headless browser: what the driver saw, and what the browser logged.
-fn driven(browser: &str, page: &Path) -> (Value, String) {
+/// The page with `tests/browser/drive.js` at its end, through a headless browser of a width: what the driver saw, and what the
+/// browser logged. Of the driver's steps only those in `steps` are done, if it names some.
+fn driven(browser: &str, page: &Path, width: u32, steps: &str) -> (Value, String) {
     let folder = tempfile::tempdir().unwrap();
     let driver = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/drive.js");
     let html = fs::read_to_string(page).unwrap();
     let (before, after) = html.rsplit_once("</body>").unwrap();
     let copy = folder.path().join("driven.html");
-    fs::write(&copy, format!("{before}<script>{}</script></body>{after}", fs::read_to_string(driver).unwrap()))
-        .unwrap();
+    let steps = if steps.is_empty() { String::new() } else { format!(" data-steps=\"{steps}\"") };
+    let driver = fs::read_to_string(driver).unwrap();
+    fs::write(&copy, format!("{before}<script{steps}>{driver}</script></body>{after}")).unwrap();
     let network = folder.path().join("network.json");
     let output = Command::new(browser)
-        .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1280,1000"])
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"])
+        .arg(format!("--window-size={width},800"))
         .args(["--enable-logging=stderr", "--v=0", "--virtual-time-budget=600000", "--dump-dom"])
         .arg(format!("--user-data-dir={}", folder.path().join("profile").display()))
         .arg(format!("--log-net-log={}", network.display()))
@@ -58,6 +61,91 @@ fn largest(names: &[&str]) -> Value {
     json!(format!("{:.4}", rows.filter_map(|row| row.estimate).fold(0.0, f64::max)))
 }
 
+/// A page before anything is unfolded has at most so many screens of this height.
+const SCREENS: u64 = 12;
+const SCREEN: u64 = 800;
+
+/// The number in the summary that a mark of a picture beside the words stands for, as a percentage or in points.
+fn told_by_summary(findings: &[Value], command: &str, mark: &Value) -> f64 {
+    let text = |key: &str| mark[key].as_str().unwrap_or_default();
+    let (label, series) = (text("label"), text("series"));
+    let own = |statistic: &str| -> Vec<&Value> {
+        let has =
+            |row: &&Value| row["statistic"] == statistic && row["layer"] == mark["layer"] && row["view"] == "chosen";
+        findings.iter().filter(has).collect()
+    };
+    let number = |row: &Value, key: &str| row[key].as_f64().unwrap() * 100.0;
+    let variable = |row: &&&Value| {
+        let name = row["variable"].as_str().unwrap().replace("_bucket", "").replace('_', " ");
+        let decides = !name.starts_with("position") || row["variant"] == "within_sequence_shift";
+        decides && row["explained"].is_f64() && label.trim_end_matches(" (at most)").trim_end_matches(" id") == name
+    };
+    let over_all = |row: &&&Value| {
+        let keys = row.as_object().unwrap();
+        !["dataset", "category", "role", "turn", "checkpoint", "variable"].iter().any(|key| keys.contains_key(*key))
+    };
+    match (command, series) {
+        ("route", "once the token id is known: % of what is left") => {
+            number(own("conditional_mutual_information").iter().find(variable).unwrap(), "explained")
+        }
+        ("route", _) => number(own("mutual_information").iter().find(variable).unwrap(), "explained"),
+        ("drift", _) => {
+            let rows = own("router_saturation");
+            let trained = |row: &&&Value| row["training_tokens"].as_f64().map_or(0, |tokens| tokens as u64);
+            let last = &rows.iter().max_by_key(trained).unwrap()["checkpoint"];
+            let pair = rows.iter().find(|row| row["checkpoint"] == label && row["reference"] == *last);
+            number(pair.unwrap(), "corrected")
+        }
+        (_, series) if series.starts_with("dropped") => {
+            number(own("assignment_drop_ratio").iter().find(over_all).unwrap(), "estimate")
+        }
+        _ => {
+            let left = label.starts_with("left");
+            let variant = if left { "last_minus_first_excess" } else { "last_minus_first" };
+            let rows = own("drop_trend");
+            let row = rows.iter().filter(over_all).find(|row| row["variant"] == variant).unwrap();
+            number(row, if label == "in random order" { "baseline" } else { "estimate" })
+        }
+    }
+}
+
+/// Whether the words about a layer name the number of a mark too.
+fn is_in_words(command: &str, mark: &Value) -> bool {
+    let [label, series] = ["label", "series"].map(|key| mark[key].as_str().unwrap_or_default());
+    match command {
+        "route" => label == "token id" || series.starts_with("once"),
+        // The words name the checkpoint before the last one alone.
+        "drift" => false,
+        _ => true,
+    }
+}
+
+/// Words and pictures on the first screen say what the summaries say.
+fn first_screen_is_true(result: &Value, names: &[&str]) {
+    let heroes = result["heroes"].as_array().unwrap();
+    assert_eq!(heroes.len(), names.len(), "a picture beside the words of every run");
+    for hero in heroes {
+        let run = hero["run"].as_u64().unwrap() as usize;
+        let summary = read_json(&runs().folder.path().join(names[run]).join("summary.json"));
+        let findings = summary["findings"].as_array().unwrap();
+        let (command, words) = (hero["command"].as_str().unwrap(), result["words"][run].as_str().unwrap());
+        let marks = hero["marks"].as_array().unwrap();
+        assert!(marks.len() >= 3, "{hero}");
+        for mark in marks {
+            let written = mark["written"].as_str().unwrap();
+            let shown: f64 = written.trim_end_matches(" %").replace('\u{2212}', "-").parse().unwrap();
+            let decimals = written.split_once('.').map_or(0, |(_, digits)| digits.trim_end_matches(" %").len());
+            let expected = told_by_summary(findings, command, mark);
+            let off = (shown - expected).abs();
+            assert!(off <= 0.501 * 0.1_f64.powi(decimals as i32), "{mark} is {expected} in the summary of {command}");
+            let line =
+                words.lines().find(|line| line.trim().starts_with(&format!("layer {}:", mark["layer"]))).unwrap();
+            let number = written.trim_end_matches(" %").replace('\u{2212}', "-");
+            assert!(!is_in_words(command, mark) || line.contains(&number), "{mark} is not in the words: {line}");
+        }
+    }
+}
+
 #[test]
 fn in_a_real_browser_everything_works_and_nothing_is_logged() {
     let Some(browser) = browser() else {
@@ -68,15 +156,32 @@ fn in_a_real_browser_everything_works_and_nothing_is_logged() {
         [(&["nasty"][..], "one.html"), (&["nasty", "drift", "drops"], "all.html"), (&["nasty", "earlier"], "pair.html")]
     {
         let page = report(names, file);
-        let (result, console) = driven(browser, &page);
+        let (result, console) = driven(browser, &page, 1280, "");
         println!("{file}, {} bytes: {result}", fs::metadata(&page).unwrap().len());
         assert_eq!(result["errors"], json!([]), "{file}");
         assert_eq!(result["failures"], json!([]), "{file}");
         assert_eq!(console, "", "{file}");
         assert!(result["figures_drawn"].as_u64().unwrap() >= 10, "{result}");
+        first_screen_is_true(&result, names);
+        let height = result["height"].as_u64().unwrap();
+        assert!(height <= SCREENS * SCREEN, "{file}: {height} pixels before anything is unfolded");
         assert_eq!(result["largest"], largest(names), "{file}: the top of the sorted table");
         for check in ["table_sorts_ok", "filter_ok", "token_view_ok", "theme_ok", "escaped_ok"] {
             assert_eq!(result[check], true, "{check}: {result}");
         }
     }
+}
+
+#[test]
+fn in_a_narrow_window_every_link_lands_where_it_says_and_nothing_scrolls_sideways() {
+    let Some(browser) = browser() else {
+        println!("NOT RUN: no chromium on this machine");
+        return;
+    };
+    let page = report(&["nasty", "drift", "drops"], "narrow.html");
+    // No window of this browser is narrower than 500; the style sheet has its narrow form up to 640.
+    let (result, console) = driven(browser, &page, 500, "first heroes landing address printing safety");
+    assert_eq!(result["width"], 500, "the browser has another width");
+    assert_eq!((&result["errors"], &result["failures"], console.as_str()), (&json!([]), &json!([]), ""), "{result}");
+    assert!(result["links"].as_u64().unwrap() > 15, "{result}");
 }

@@ -1,4 +1,4 @@
-// The toolbar: layer, view, light or dark, tables open or folded.
+// The toolbar: layer, view, light or dark, everything folded or unfolded.
 (() => {
   "use strict";
   const VIEWS = {
@@ -11,6 +11,8 @@
     const select = document.getElementById("layer");
     select.replaceChildren(Report.option("all", "all"), ...layers.map((layer) => Report.option(layer, String(layer))));
     select.addEventListener("change", () => Report.change({ layer: select.value === "all" ? "all" : Number(select.value) }));
+    const first = () => [...select.options].find((option) => option.defaultSelected)?.value ?? "all";
+    Report.addressed("layer", () => (String(Report.state.layer) === first() ? null : Report.state.layer), (value) => Report.pick(select, value));
   };
 
   const viewSelect = () => {
@@ -23,6 +25,7 @@
     select.closest("label").hidden = words.hidden = views.length < 2;
     if (views.length && !views.includes(Report.state.view)) Report.state.view = views[0];
     select.addEventListener("change", () => (explain(), Report.change({ view: select.value })));
+    Report.addressed("view", () => (select.value === (views[0] ?? "") ? null : select.value), (value) => Report.pick(select, value));
     explain();
   };
 
@@ -34,14 +37,14 @@
 
   const foldButton = () => {
     const button = document.getElementById("fold");
-    const all = () => [...document.querySelectorAll("details.table")];
+    const all = [...document.querySelectorAll("main details:not(.table)")];
     button.addEventListener("click", () => {
-      const open = button.getAttribute("aria-pressed") === "true";
-      all().forEach((details) => (details.open = open));
-      button.setAttribute("aria-pressed", String(!open));
-      button.textContent = open ? "Fold tables" : "Open tables";
+      const open = button.getAttribute("aria-pressed") === "false";
+      all.forEach((details) => (details.open = open));
+      button.setAttribute("aria-pressed", String(open));
+      button.textContent = open ? "Fold all" : "Unfold all";
     });
-    button.hidden = !all().length;
+    button.hidden = !all.length;
   };
 
   // A <select> above a figure of which there are several.
@@ -49,10 +52,16 @@
     for (const select of document.querySelectorAll("select.which-figure")) {
       const host = select.closest("figure").querySelector(".plot");
       select.addEventListener("change", () => {
-        host.dataset.figure = select.value;
+        [host.dataset.statistic, host.dataset.figure] = select.value.split(" ");
         Report.draw(host);
       });
     }
+  };
+
+  // The words of the answers do not change with the selectors: where the pictures show something else, that is said.
+  Report.markWords = () => {
+    const { layer, view } = Report.state;
+    document.querySelectorAll(".words-about").forEach((words) => (words.hidden = layer === "all" && view === "chosen"));
   };
 
   Report.startControls = () => {

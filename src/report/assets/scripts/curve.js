@@ -176,6 +176,8 @@
     if (shared.crowded && ranged) context.notes.push("So many lines are drawn without the bands of their intervals; the tips have them.");
     const { start } = shared.axis;
     const panels = Report.panels(placed, kinds.panelKeys);
+    // A picture shows its panels side by side; what has no name there has it in the legend.
+    const least = context.host.hasAttribute("data-picture") ? 150 : narrowest(shared.axis, context.dense ? 165 : 280);
     const few = placed.length / Math.max(1, panels.length * kinds.values.length) <= MARKED;
     const items = kinds.values.map((value, index) => {
       const at = hue(value, index);
@@ -189,7 +191,7 @@
     return [
       Report.legend(items),
       Report.axisTitle(figure.y_title && `\u2191 ${figure.y_title}`),
-      Report.grid(context, panels, narrowest(shared.axis, context.dense ? 165 : 280), (panel, width) => paint(context, panel, width, shared)),
+      Report.grid(context, panels, least, (panel, width) => paint(context, panel, width, shared)),
       Report.axisTitle(figure.x_title && `${figure.x_title}${start ? ` (${start}\u2026)` : ""} \u2192`),
     ].filter(Boolean);
   };

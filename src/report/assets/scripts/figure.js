@@ -76,10 +76,11 @@
     matrix: () => "A matrix of coloured cells",
     scatter: (rows) => joined("Points over n", Report.hasIntervals(rows) && "95 % intervals", Report.hasBaselines(rows) && "a dash at the baseline of each"),
     words: () => "Lists of tokens per expert",
+    text: () => "Text whose tokens are marked by what they lost",
   };
 
   // The section of a statistic, and the file that has all of its numbers.
-  const section = (name) => [...document.querySelectorAll("section.statistic")].find(({ dataset }) => dataset.name === name);
+  const section = (name) => [...document.querySelectorAll(".statistic")].find(({ dataset }) => dataset.name === name);
   Report.numbersFile = (name) => {
     const links = [...(section(name)?.querySelectorAll(".files a") ?? [])].map((link) => link.textContent);
     return /stats\/\S+/.exec(links.find((text) => text.includes("stats/")) ?? "")?.[0] ?? "stats/ of the run";
@@ -109,6 +110,7 @@
     matrix: (row) => row.estimate !== null,
     scatter: (row) => row.estimate !== null && row.x > 0,
     words: (row) => row.label !== null,
+    text: (row) => row.label !== null,
   };
 
   // Instead of axes without anything in them.
@@ -139,15 +141,14 @@
     host.panels = [];
     const context = {
       figure, host, width, compact, rows: selection.rows, notes: [...selection.notes],
-      dense: compact || paper !== null, // panels may be narrow
+      dense: compact || paper !== null || host.hasAttribute("data-picture"), // panels may be narrow
       scaleRows: run === null ? selection.rows : Report.select(figure).rows, // figures of one run each have one scale
     };
     context.empty = !selection.rows.some(DRAWN[figure.kind]);
     const drawn = context.empty ? nothing(context) : Report.kinds[figure.kind](context);
     const notes = [...context.notes, compact ? shownBeside(selection.view) : figure.left_out].filter(Boolean);
     host.replaceChildren(...drawn, ...notes.map((note) => Report.element("p", { class: "figure-note" }, note)));
-    const words = figure.kind === "words";
-    host.setAttribute("role", words ? "group" : "img");
+    host.setAttribute("role", ["words", "text"].includes(figure.kind) ? "group" : "img");
     host.setAttribute("aria-label", [altText(figure, context, selection), ...(context.empty ? drawn.map((node) => node.textContent) : []), ...notes].join(" "));
     host.dataset.drawn = String(Number(host.dataset.drawn ?? 0) + 1);
     host.dataset.width = String(width);

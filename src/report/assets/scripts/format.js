@@ -12,9 +12,10 @@
     return value.toFixed(decimals).replaceAll("-", MINUS);
   };
 
-  // With so many decimals, as they are written beside a mark.
+  // With so many decimals, as they are written beside a mark; a small per cent gets one, as in the words.
   Report.written = (value, decimals, unit) => {
-    const text = value.toFixed(decimals).replace("-", MINUS);
+    const small = unit === "%" && decimals === 0 && Math.abs(value) < 2;
+    const text = value.toFixed(small ? 1 : decimals).replace("-", MINUS);
     return `${/^\u2212?0(\.0*)?$/.test(text) ? text.replace(MINUS, "") : text}${unit === "%" || unit?.startsWith("% ") ? " %" : ""}`;
   };
 

@@ -34,7 +34,7 @@
     const { labels, runs, domain, figure, margin } = shared;
     const several = runs.length > 1;
     const lineHeight = several ? 13 * runs.length + 8 : context.compact && labels.length > 8 ? 16 : 22;
-    const cut = (label) => Report.fit(label, margin.left - 12);
+    const cut = (label) => Report.fit(label.slice(shared.start.length), margin.left - 12);
     const labelAxis = { domain: labels, tickFormat: cut, label: null, tickSize: 0 };
     const plot = Report.plot({
       width: margin.left + (context.width - margin.left) * (layers.length / shared.abreast),
@@ -80,23 +80,27 @@
     const labels = Report.distinct(rows, "label", figure.rows);
     const runs = Report.distinct(rows, "run");
     const layers = Report.distinct(rows, "layer").sort((a, b) => a - b);
-    const longest = Math.max(...labels.map((label) => Report.textWidth(label)));
+    const widest = (cut) => Math.max(...labels.map((label) => Report.textWidth(label.slice(cut.length))));
+    const start = widest("") + 14 > width * 0.36 ? Report.commonStart(labels) : "";
+    const longest = widest(start);
     const left = Math.ceil(Math.min(longest + 14, width * 0.36));
     const margin = { left, right: 10, top: 24, bottom: 24 };
-    const shared = { runs, layers, rank: Report.runRank(figure), figure, margin };
+    const shared = { start, runs, layers, rank: Report.runRank(figure), figure, margin };
     const room = Math.max(1, Math.floor((width - left) / (context.dense ? 95 : 150)));
     shared.abreast = Math.ceil(layers.length / Math.ceil(layers.length / room));
     const measures = Report.distinct(rows, "series");
     const plots = (measures.length ? measures : [null]).flatMap((series) => part(context, series, shared));
     const ranged = Report.hasIntervals(rows);
+    const words = ranged ? "estimate, 95 % interval (where none is seen it is narrower than the mark)" : "estimate";
     const item = (run, text) => ({
       text, colour: Report.colour(shared.rank(run)), dash: ranged ? "none" : null, symbol: Report.symbol(shared.rank(run)),
     });
     const items = runs.length > 1 ? runs.map((run) => item(run, Report.data.runs[run].name))
-      : [item(runs[0], ranged ? "estimate, 95 % interval" : "estimate")];
+      : [item(runs[0], words)];
     if (runs.length > 1 && ranged) items.push({ text: "95 % interval, same colour", colour: "var(--soft)", dash: "none" });
     if (Report.hasBaselines(rows)) items.push({ text: "baseline", colour: "var(--base)", tick: true });
     if (rows.some((row) => row.ceiling !== null)) items.push({ text: "ceiling: the most that is possible", colour: "var(--soft)", tick: true, dash: "2 2" });
+    if (start) context.notes.push(`All names begin with ${start.trim()}.`);
     const title = measures.length > 1 ? null : Report.axisTitle(figure.y_title && `${figure.y_title} \u2192`);
     return [Report.legend(items), ...plots, title].filter(Boolean);
   };

@@ -1,43 +1,40 @@
-// Decodes the data and starts everything. Figures are drawn when they come into view, and all of them before printing.
+// Decodes the data and starts everything. What is seen first is drawn at once, so that the page has its height; what is folded
+// when it is unfolded.
 (() => {
   "use strict";
   const PAPER = 680; // width of a figure on A4 or Letter, in pixels
-  const hosts = () => [...document.querySelectorAll(".plot")];
+  const hosts = (root = document) => [...root.querySelectorAll(".plot")];
+  const isDrawn = (host) => Boolean(host.dataset.drawn);
 
   // Draws what has been seen again; what has not waits for its turn.
   const redraw = () => {
     Report.hideTip();
-    hosts().forEach((host) => (host.dataset.drawn ? Report.draw(host) : null));
+    hosts().filter(isDrawn).forEach((host) => Report.draw(host));
   };
 
-  const watchViewport = () => {
-    const seen = new IntersectionObserver((entries) => {
-      for (const { isIntersecting, target } of entries) {
-        if (!isIntersecting) continue;
-        seen.unobserve(target);
-        Report.draw(target);
-      }
-    }, { rootMargin: "400px 0px" });
-    hosts().forEach((host) => {
-      Report.walkByKeys(host);
-      seen.observe(host);
-    });
+  // The figures of a part of the page that have room and are not drawn yet.
+  Report.drawIn = (root) => hosts(root).filter((host) => !isDrawn(host)).forEach((host) => Report.draw(host));
+
+  const watchUnfolding = () => {
+    document.addEventListener("toggle", (event) => event.target.open && Report.drawIn(event.target), { capture: true });
+    hosts().forEach(Report.walkByKeys);
+    Report.drawIn(document);
   };
 
   const watchWidth = () => {
     const redrawIfOther = (host) => {
       const width = host.clientWidth;
-      if (host.dataset.drawn && width && Number(host.dataset.width) !== width) Report.draw(host);
+      if (isDrawn(host) && width && Number(host.dataset.width) !== width) Report.draw(host);
     };
     // In the next frame: drawing changes sizes, which an observer must not do while it is told of some.
     const sizes = new ResizeObserver((entries) => requestAnimationFrame(() => entries.forEach(({ target }) => redrawIfOther(target))));
     hosts().forEach((host) => sizes.observe(host));
   };
 
+  // On paper stands what is unfolded.
   const watchPrinting = () => {
     window.addEventListener("beforeprint", () => {
-      document.querySelectorAll("details.more").forEach((details) => (details.open = true));
-      hosts().forEach((host) => Report.draw(host, PAPER));
+      hosts().filter((host) => host.checkVisibility()).forEach((host) => Report.draw(host, PAPER));
       Report.limitTables(true);
     });
     window.addEventListener("afterprint", () => {
@@ -53,8 +50,10 @@
       Report.startControls();
       Report.startTables();
       Report.startTokens?.();
-      Report.listeners.push(redraw);
-      watchViewport();
+      Report.followAddress();
+      Report.listeners.push(redraw, Report.tellAddress, Report.markWords);
+      Report.markWords();
+      watchUnfolding();
       watchWidth();
       watchPrinting();
       Report.startLanding();

@@ -7,6 +7,7 @@
     const select = document.getElementById("layer");
     const first = select.options[1];
     if (!first) return;
+    first.defaultSelected = true;
     first.selected = true;
     Report.state.layer = Number(first.value);
     const tokens = Report.data.tokens?.[0];

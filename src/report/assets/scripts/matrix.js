@@ -4,6 +4,7 @@
   "use strict";
   const LABELLED = 26; // narrowest cell, in pixels, that has its value written in it
   const LABEL = 110; // widest name, in pixels
+  const SHORT = 24; // names up to this width need not be turned
   const LINE = 12; // narrowest distance of two names
 
   // Two digits have room in a cell.
@@ -50,6 +51,24 @@
   // Each pair of a symmetric matrix stands on both sides of the diagonal.
   const bothWays = (rows) => [...rows, ...rows.filter((row) => row.row !== row.column).map((row) => ({ ...row, row: row.column, column: row.row }))];
 
+  // Which rows are the last of those that belong together.
+  const lastOfGroups = (figure, names) => {
+    const group = new Map();
+    let at = 0;
+    for (const { name, count } of figure.groups ?? []) {
+      for (const row of figure.rows.slice(at, at + count)) group.set(row, name);
+      at += count;
+    }
+    return names.filter((name, index) => names[index + 1] !== undefined && group.get(name) !== group.get(names[index + 1]));
+  };
+
+  // Lines between the groups, in a square both ways.
+  const groupMarks = ({ figure, rowNames }, across, down) => {
+    const last = lastOfGroups(figure, rowNames);
+    const line = { stroke: "var(--ink)", strokeWidth: 1.5 };
+    return [Plot.ruleY(last, { ...line, dy: down / 2 }), figure.symmetric ? Plot.ruleX(last, { ...line, dx: across / 2 }) : null];
+  };
+
   const paint = (context, panel, width, shared) => {
     const { rowNames, columnNames, colours, figure, margin } = shared;
     const cells = panel.rows.filter((row) => row.estimate !== null);
@@ -60,7 +79,7 @@
       width,
       height: Math.ceil(rowNames.length * down + margin.top + margin.bottom),
       marginLeft: margin.left, marginRight: margin.right, marginTop: margin.top, marginBottom: margin.bottom,
-      x: { type: "band", domain: columnNames, ticks: columnNames.filter((_, index) => index % Math.ceil(LINE / across) === 0), label: null,
+      x: { type: "band", domain: columnNames, ticks: columnNames.filter((_, index) => index % Math.ceil(shared.apart(across) / across) === 0), label: null,
         tickSize: 0, padding: 0, tickFormat: shared.columnText,
         ...(shared.rotated(across) ? { tickRotate: -50 } : {}) },
       y: { type: "band", domain: rowNames, label: null, tickSize: 0, padding: 0, tickFormat: shared.rowText },
@@ -68,6 +87,7 @@
         Plot.cell(cells, { x: "column", y: "row", inset: 0.5, fill: { value: (row) => colours.colour(colours.at(row)), scale: null } }),
         written ? Plot.text(cells, { x: "column", y: "row", text: (row) => short(colours.says(row)), fontSize: 10,
           fill: { value: (row) => Report.inkOn(colours.at(row)), scale: null } }) : null,
+        ...groupMarks(shared, across, down),
         Plot.cell(cells, Plot.pointer({ x: "column", y: "row", stroke: "var(--ink)", strokeWidth: 2, fill: "none" })),
       ],
     });
@@ -86,16 +106,21 @@
     const [rowText, columnText] = [shortened(rowStart), shortened(columnStart)];
     const widest = (names, text) => Math.max(...names.map((name) => Report.textWidth(text(name))));
     const label = Math.ceil(widest(columnNames, columnText));
-    const rotated = (across) => label + 1 > across;
+    // Short names, such as numbers, are left out in turn; long ones are turned.
+    const rotated = (across) => label > SHORT && label + 1 > across;
     const panels = Report.panels(rows, ["run", "layer"]);
     const left = Math.ceil(widest(rowNames, rowText)) + 12;
-    const minimum = left + Math.max(200, 15 * columnNames.length);
+    const minimum = left + Math.max(200, (context.dense ? 13 : 15) * columnNames.length);
     const columns = Math.max(1, Math.min(panels.length, Math.floor((width + 18) / (minimum + 18))));
     const across = ((width - 18 * (columns - 1)) / columns - left - 8) / columnNames.length;
     const bottom = rotated(across) ? Math.ceil(label * 0.78) + 18 : 22;
     const colours = colouring(context.scaleRows, figure);
     const margin = { left, right: 8, top: 6, bottom };
-    const shared = { rowNames, columnNames, rowText, columnText, figure, rotated, colours, margin };
+    const shared = { rowNames, columnNames, rowText, columnText, figure, rotated, colours, margin, apart: (space) => (rotated(space) ? LINE : Math.min(label + 5, SHORT + 5)) };
+    if (figure.groups) {
+      const names = figure.groups.map(({ name }) => name).join(", ");
+      context.notes.push(`Between the lines: ${names}; within each, side by side what is routed alike (mean over layers and runs).`);
+    }
     const beginning = (start) => (start ? ` (${start}\u2026)` : "");
     const titles = [figure.row_title && `\u2193 ${figure.row_title}${beginning(rowStart)}`,
       figure.column_title && `${figure.column_title}${beginning(columnStart)} \u2192`];

@@ -9,6 +9,37 @@
     { key: "noise_floor", text: "noise floor of each", colour: "var(--floor)" },
   ];
 
+  const NAMED = 6; // points of a panel that have their names beside them
+  const LABEL = 70; // widest of these, in pixels
+
+  // What noise alone would give, as far as it is known.
+  const expected = (row) => row.noise_floor ?? row.baseline ?? 0;
+  const tokenOf = (label) => Report.fit(Report.visible(label.replace(/ \(\d+\)$/, "")), LABEL, 11);
+
+  // The points that are farthest above what noise gives, as many as do not cover each other.
+  const named = (rows, plot) => {
+    const [x, y] = ["x", "y"].map((name) => plot.scale(name));
+    const placed = [];
+    for (const row of d3.sort(rows.filter((one) => one.label), (one) => expected(one) - one.estimate)) {
+      if (placed.length === NAMED || row.estimate <= expected(row)) break;
+      const [left, top] = [x.apply(row.x), y.apply(row.estimate)];
+      if (placed.every((other) => Math.abs(other.top - top) > 12 || Math.abs(other.left - left) > LABEL + 6)) placed.push({ row, left, top });
+    }
+    return placed;
+  };
+
+  // Writes their names, on the side that has room.
+  const writeNames = (plot, rows, width) => {
+    for (const { row, left, top } of named(rows, plot)) {
+      const room = width - left > LABEL + 20;
+      const text = document.createElementNS("http://www.w3.org/2000/svg", "text");
+      Object.entries({ x: left + (room ? 6 : -6), y: top, dy: "0.32em", "font-size": 11, fill: "var(--ink)", "text-anchor": room ? "start" : "end",
+        stroke: "var(--paper)", "stroke-width": 3, "paint-order": "stroke", class: "name" }).forEach(([name, value]) => text.setAttribute(name, value));
+      text.textContent = tokenOf(row.label);
+      plot.append(text);
+    }
+  };
+
   const paint = (context, panel, width, shared) => {
     const { domain, across, figure } = shared;
     const margin = { left: 52, right: 12, top: 12, bottom: 24 };
@@ -32,6 +63,7 @@
         Plot.dot(rows, Plot.pointer({ x: "x", y: "estimate", r: 7, stroke: "var(--ink)", strokeWidth: 1.5, maxRadius: 40 })),
       ],
     });
+    writeNames(plot, rows, width);
     const lines = (row) => Report.describe(row, figure, `${Report.visible(row.label ?? "")} (${Report.place(row)})`);
     return Report.reachable(context, plot, { rows, margin, at: (row) => ({ x: row.x, y: row.estimate }), lines });
   };

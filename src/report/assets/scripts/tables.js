@@ -152,7 +152,7 @@
       const cells = this.keys.map((key) => {
         const { text, value, word: isWord, of, exact } = COLUMNS[key];
         const told = value(columns, row);
-        const shape = [isWord && "word", of && "of"].filter(Boolean).join(" ");
+        const shape = [isWord && "word", of && "of", key === "view" && "view"].filter(Boolean).join(" ");
         return Report.element("td", { class: shape || null, dir: isWord ? "auto" : null, title: exact && told !== null ? String(told) : null }, text(columns, row));
       });
       return Report.element("tr", { "data-layer": columns.layer[row], "data-view": columns.view[row] }, ...cells);

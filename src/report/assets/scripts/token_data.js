@@ -59,6 +59,29 @@
     return choices[0].dropped ? "first" : "later";
   };
 
+  // Choices of a document that were dropped, over the layers of the file.
+  const droppedOf = (set, document) =>
+    d3.sum(Report.sequencesOf(set, document), (sequence) => d3.sum(set.layers, (layer) => {
+      const { slot } = set.routing[layer];
+      const capacity = sequence.capacity[layer] ?? null;
+      const each = Report.choicesEach(set, layer);
+      return capacity === null || !slot.length ? 0
+        : d3.sum(slot.slice(sequence.start * each, (sequence.start + sequence.length) * each), (at) => at >= capacity);
+    }));
+
+  const differentOf = (set, document) =>
+    new Set(Report.sequencesOf(set, document).flatMap(({ start, length }) => set.token.slice(start, start + length))).size;
+
+  // The document that a run shows first, and the rule that chose it.
+  Report.firstDocument = (set) => {
+    const all = set.documents.map((_, index) => index);
+    const most = (of) => d3.greatest(all, of) ?? 0;
+    const dropped = most((document) => droppedOf(set, document));
+    return droppedOf(set, dropped) > 0
+      ? { document: dropped, words: "First comes the document of this file that loses most choices." }
+      : { document: most((document) => differentOf(set, document)), words: "First comes the document of this file with most different token ids." };
+  };
+
   // The message that holds a position, of conversations.
   Report.roleAt = (sequence, position) => {
     const span = (sequence.spans ?? []).find(([start, end]) => start <= position && position < end);

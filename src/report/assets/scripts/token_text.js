@@ -8,6 +8,8 @@
     all: "every choice dropped",
   };
 
+  Report.lossWords = (loss) => LOSS[loss];
+
   // Neighbouring experts get hues far apart (golden angle); the number beside the token is the sure sign.
   const hue = (expert) => Math.round((expert * 137.508) % 360);
 

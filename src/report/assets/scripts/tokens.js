@@ -3,7 +3,7 @@
   "use strict";
   const LISTED = 300;
   const part = (name) => document.getElementById(`token-${name}`);
-  const view = { set: null, layer: null, document: 0, sequence: null, colouring: "expert", vocabulary: null, focused: null };
+  const view = { set: null, first: null, layer: null, document: 0, sequence: null, colouring: "expert", vocabulary: null, focused: null };
 
   const listDocuments = () => {
     const words = part("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -18,10 +18,15 @@
       return Report.option(index, text, index === view.document);
     });
     part("document").replaceChildren(...options);
-    const total = view.set.documents_total;
-    const here = view.set.documents.length;
-    const of = here < total ? ` (${Report.count(here)} of the run's ${Report.count(total)} are in this file)` : "";
-    part("found").textContent = `${Report.plural(found.length, "document")}${found.length > LISTED ? `, first ${LISTED} listed` : ""}${of}`;
+    part("found").textContent = `${Report.plural(found.length, "document")}${found.length > LISTED ? `, first ${LISTED} listed` : ""}`;
+  };
+
+  // Which documents are here, and where the others are.
+  const whichOnes = () => {
+    const [here, total] = [view.set.documents.length, view.set.documents_total];
+    if (here >= total) return "All documents of the run are in this file.";
+    return `${Report.count(here)} of the run's ${Report.plural(total, "document")} are in this file: those that lose most, then one of each ` +
+      "data set and category in turn, as many as have room. The routing of all is in trace/ of the run.";
   };
 
   const showText = () => {
@@ -34,6 +39,7 @@
     box.setAttribute("aria-label", `Tokens of ${name}, layer ${view.layer}. Arrow keys move, Enter picks the token id.`);
     part("legend").replaceChildren(...Report.tokenLegend(view.set, view.colouring));
     focusToken(box.querySelector(".token"), false);
+    Report.tellAddress();
   };
 
   const showSequence = (sequence) => {
@@ -72,6 +78,7 @@
 
   const showId = (vocabulary) => {
     view.vocabulary = vocabulary;
+    Report.tellAddress();
     part("id-panel").replaceChildren(...Report.idPanel(view.set, view.layer, vocabulary, openAt));
   };
 
@@ -121,15 +128,17 @@
 
   const showSet = (index) => {
     view.set = Report.tokenSet(index);
-    Object.assign(view, { document: 0, vocabulary: null });
-    const layer = view.set.layers.includes(Report.state.layer) ? Report.state.layer : view.set.layers[0];
+    view.first = Report.firstDocument(view.set);
+    Object.assign(view, { document: view.first.document, vocabulary: null });
+    part("rule").textContent = `${view.first.words} ${whichOnes()}`;
+    const layer = firstLayer();
     view.layer = layer;
     part("layer").replaceChildren(...view.set.layers.map((value) => Report.option(value, String(value), value === layer)));
     part("filter").value = "";
     part("id-panel").replaceChildren();
     Report.suggestTokens(view.set, "", part("ids"));
     listDocuments();
-    if (view.set.documents.length) showDocument(0);
+    if (view.set.documents.length) showDocument(view.document);
   };
 
   const pickTyped = () => {
@@ -152,14 +161,14 @@
   const listen = () => {
     const on = (name, event, action) => part(name).addEventListener(event, action);
     on("run", "change", () => showSet(Number(part("run").value)));
-    on("layer", "change", () => ((view.layer = Number(part("layer").value)), repaint()));
-    on("colouring", "change", () => ((view.colouring = part("colouring").value), repaint()));
+    on("layer", "change", () => ((view.layer = Number(part("layer").value)), repaint(), Report.tellAddress()));
+    on("colouring", "change", () => ((view.colouring = part("colouring").value), repaint(), Report.tellAddress()));
     on("numbers", "change", () => part("text").classList.toggle("numbered", part("numbers").checked));
     on("filter", "input", listDocuments);
     on("document", "change", () => showDocument(Number(part("document").value)));
     on("part", "change", () => showSequence(Report.sequencesOf(view.set, view.document)[Number(part("part").value)]));
     on("text", "keydown", onKey);
-    on("text", "focusin", (event) => focusToken(event.target.closest(".token"), false));
+    on("text", "focusin", (event) => (focusToken(event.target.closest(".token"), false), Report.tellAddressSoon()));
     on("text", "pointerover", (event) => focusToken(event.target.closest(".token"), false));
     on("text", "click", (event) => event.target.closest(".token") && showId(view.set.token[view.focused]));
     on("id", "input", () => Report.suggestTokens(view.set, part("id").value, part("ids")));
@@ -171,6 +180,28 @@
       repaint();
     });
   };
+
+  // What the address says of this view. The first value of each is left out.
+  const isNumber = (text) => /^\d+$/.test(text);
+  const placed = (value) => isNumber(value) && part("text").querySelector(`[data-place="${view.sequence.start + Number(value)}"]`);
+  const addressed = () => {
+    const chosen = (name, first) => Report.addressed(name, () => (part(name).value === first() ? null : part(name).value), (value) => Report.pick(part(name), value));
+    chosen("run", () => "0");
+    Report.addressed("tokens-layer", () => (view.layer === firstLayer() ? null : view.layer), (value) => Report.pick(part("layer"), value));
+    Report.addressed("document", () => (view.document === view.first.document ? null : view.document), (value) => Report.pick(part("document"), value));
+    chosen("part", () => "0");
+    chosen("colouring", () => "expert");
+    Report.addressed("position", () => (view.focused > view.sequence.start ? view.focused - view.sequence.start : null), (value) => {
+      const span = placed(value);
+      if (span) focusToken(span, false);
+    });
+    Report.addressed("id", () => (view.vocabulary === null ? null : view.set.vocabulary.id[view.vocabulary]), (value) => {
+      const vocabulary = view.set.vocabulary.id.indexOf(Number(value));
+      if (vocabulary >= 0) showId(vocabulary);
+    });
+  };
+
+  const firstLayer = () => (view.set.layers.includes(Report.state.layer) ? Report.state.layer : view.set.layers[0]);
 
   Report.startTokens = () => {
     const sets = Report.data.tokens ?? [];
@@ -186,5 +217,6 @@
     part("body").hidden = false;
     listen();
     showSet(0);
+    addressed();
   };
 })();
