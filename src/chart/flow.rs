@@ -7,7 +7,7 @@ use super::{
     font, script,
     theme::{ACCENT, Color, FIGURE_WIDTH, GRID_LINE, MUTED, PAPER, SMALL, Stroke, TEXT, VALUE},
 };
-use crate::error::Result;
+use crate::{error::Result, stats::shown_in_text};
 
 /// Paragraphs of running text.
 #[derive(Clone, Debug)]
@@ -142,25 +142,11 @@ fn draw_token<B: DrawingBackend>(canvas: &mut Canvas<'_, B>, token: &Placed, at:
     canvas.text((left + lead, top + LINE / 2.0), shown, style)
 }
 
-/// The text of a token inside running text: a word mark is a space, and invisible characters are named.
-fn running(piece: &str) -> String {
-    match piece {
-        "<0x0A>" | "\n" => LINE_END.to_owned(),
-        "<0x0D>" => "\\r".to_owned(),
-        "<0x09>" => "\\t".to_owned(),
-        "" => "(empty)".to_owned(),
-        _ => {
-            let piece =
-                piece.replace('\u{2581}', " ").replace('\n', LINE_END).replace('\r', "\\r").replace('\t', "\\t");
-            script::printable(&piece)
-        }
-    }
-}
-
 /// Places the tokens of a paragraph on lines: words stay together where they fit, a line end ends a line.
 fn place(paragraph: &Paragraph) -> Vec<Placed> {
     let room = FIGURE_WIDTH - MARGIN_WIDTH;
-    let texts: Vec<String> = paragraph.tokens.iter().map(|token| running(&token.piece)).collect();
+    let texts: Vec<String> =
+        paragraph.tokens.iter().map(|token| script::printable(&shown_in_text(&token.piece))).collect();
     let widths: Vec<f64> = texts.iter().map(|text| font::width(text, TYPE_SIZE, false)).collect();
     let (mut placed, mut line, mut left) = (Vec::new(), 0, 0.0);
     for word in words(&texts) {

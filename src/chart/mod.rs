@@ -22,7 +22,6 @@ mod table;
 mod theme;
 
 pub use plan::{CHARTS, ChartSpec, plan, plan_comparison, plan_contrast};
-pub use script::visible;
 
 use rayon::prelude::*;
 

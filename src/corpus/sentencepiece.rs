@@ -22,6 +22,7 @@ use prost::Message;
 
 use super::{
     normalize::{Normalizer, SPACE_SYMBOL},
+    piece::byte,
     sentencepiece_proto::{ModelProto, ModelType, PieceKind},
     token::Token,
     trie::PieceTrie,
@@ -199,7 +200,7 @@ impl SentencePiece {
         let mut at_start = self.normalizer.adds_prefix();
         for &id in ids {
             let Some(piece) = self.pieces.get(id as usize) else { continue };
-            match (piece.kind, parse_byte(&piece.text)) {
+            match (piece.kind, byte(&piece.text)) {
                 (PieceKind::Control, _) => continue,
                 (PieceKind::Unknown, _) => text.extend(self.unknown_surface.bytes()),
                 (PieceKind::Byte, Some(byte)) => text.push(byte),
@@ -227,15 +228,10 @@ impl BestPath {
 fn byte_pieces(pieces: &[Piece]) -> Result<Vec<u32>, String> {
     let mut ids = vec![None; 256];
     for (id, piece) in pieces.iter().enumerate().filter(|(_, piece)| piece.kind == PieceKind::Byte) {
-        if let Some(byte) = parse_byte(&piece.text) {
+        if let Some(byte) = byte(&piece.text) {
             ids[usize::from(byte)] = Some(id as u32);
         }
     }
     let found = ids.iter().flatten().count();
     ids.into_iter().collect::<Option<_>>().ok_or(format!("has {found} byte pieces; byte fallback needs 256"))
-}
-
-/// The byte that `<0x0A>` stands for.
-fn parse_byte(piece: &str) -> Option<u8> {
-    u8::from_str_radix(piece.strip_prefix("<0x")?.strip_suffix('>')?, 16).ok()
 }

@@ -3,11 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::{
-    chart::visible,
     error::one_line,
     stats::{
         CarrierToken, Carriers, Contrast, ContrastRow, ContrastedExpert, FALSE_DISCOVERY_RATE, Settings, counted,
-        points, share_words, thousands,
+        points, share_words, shown, thousands,
     },
 };
 
@@ -220,7 +219,8 @@ fn digit(share: f64) -> String {
 /// Why the two sides differ, and by which tokens.
 fn carried_by(row: &ContrastRow, carriers: &Carriers) -> String {
     let tokens = if row.difference > 0.0 { &carriers.a } else { &carriers.b };
-    let named: Vec<String> = tokens.iter().take(IN_A_SENTENCE).map(|token| format!("\"{}\"", shown(token))).collect();
+    let named: Vec<String> =
+        tokens.iter().take(IN_A_SENTENCE).map(|token| format!("\"{}\"", token_name(token))).collect();
     let most = if named.is_empty() { String::new() } else { format!(", most of all by {}", named.join(", ")) };
     format!(
         "Of these points {} come from token ids that are more or less frequent, {} from the same token ids going to other \
@@ -231,12 +231,12 @@ fn carried_by(row: &ContrastRow, carriers: &Carriers) -> String {
 }
 
 /// A token as a table shows it: its text, or its id.
-fn shown(token: &CarrierToken) -> String {
-    token.text.as_deref().map_or_else(|| format!("id {}", token.token_id), visible)
+fn token_name(token: &CarrierToken) -> String {
+    token.text.as_deref().map_or_else(|| format!("id {}", token.token_id), shown)
 }
 
 fn with_points(tokens: &[CarrierToken]) -> String {
-    let one = |token: &CarrierToken| format!("{} ({})", shown(token), points(token.contribution));
+    let one = |token: &CarrierToken| format!("{} ({})", token_name(token), points(token.contribution));
     tokens.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
@@ -245,7 +245,7 @@ fn cells(expert: &ContrastedExpert) -> [String; 7] {
     let row = &expert.row;
     let tokens = expert.carriers.as_ref().map(|carriers| {
         let tokens = if row.difference > 0.0 { &carriers.a } else { &carriers.b };
-        tokens.iter().map(shown).collect::<Vec<_>>().join(" ")
+        tokens.iter().map(token_name).collect::<Vec<_>>().join(" ")
     });
     [
         row.layer.to_string(),

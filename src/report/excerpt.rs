@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::text::{file_and_line, readable, running};
+use super::text::{file_and_line, readable};
 use crate::{
     error::Result,
     routing::LayerId,
-    stats::{LAYERS_EACH, evenly_spread},
+    stats::{LAYERS_EACH, evenly_spread, shown_in_text},
     trace::{Block, LayerTrace, Role, RoutingTrace, SequenceTable, SpanTable, rows_before},
 };
 
@@ -175,7 +175,7 @@ impl Excerpt {
                     self.vocabulary.id.push(id);
                     let text = selection.sequences.token_text.get(&id);
                     self.vocabulary.text.push(match text {
-                        Some(piece) => running(piece),
+                        Some(piece) => shown_in_text(piece),
                         None if part.token_id.is_empty() => "·".to_owned(),
                         None => format!("[{id}]"),
                     });

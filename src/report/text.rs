@@ -1,30 +1,10 @@
 //! Numbers and token texts as a page shows them. A browser has more fonts than the charts, so no letter is replaced.
 
-use crate::stats::{Finding, Statistic};
+use crate::stats::{Finding, Statistic, shown, shown_in_text};
 
-/// A token's text or a name, with spaces, line ends and control characters visible.
-pub(super) fn readable(piece: &str) -> String {
-    match piece {
-        "" => return "(empty)".to_owned(),
-        "<0x0A>" => return "\u{23ce}".to_owned(),
-        "<0x0D>" => return "\\r".to_owned(),
-        "<0x09>" => return "\\t".to_owned(),
-        _ => {}
-    }
-    let shown = |character: char| match character {
-        '\u{2581}' => "\u{2423}".to_owned(),
-        '\n' => "\u{23ce}".to_owned(),
-        character if turns_or_hides(character) => format!("U+{:04X}", u32::from(character)),
-        other => other.to_string(),
-    };
-    piece.chars().map(shown).collect()
-}
-
-/// Whether a character is a control character, changes the direction of the line, or is invisible.
-fn turns_or_hides(character: char) -> bool {
-    let without_shape =
-        ['\u{200b}'..='\u{200f}', '\u{202a}'..='\u{202e}', '\u{2066}'..='\u{2069}', '\u{feff}'..='\u{feff}'];
-    character.is_control() || without_shape.iter().any(|range| range.contains(&character))
+/// A name, with what is invisible in it spelled as in a token. Its spaces stay.
+pub(super) fn readable(name: &str) -> String {
+    shown_in_text(name)
 }
 
 /// The name of a document without the folders of its file; a name that is no path stays whole.
@@ -36,7 +16,7 @@ pub(super) fn file_and_line(name: &str) -> String {
 
 /// The text of a token id with its number; only the number if there is no tokenizer.
 pub(super) fn token_text(row: &Finding, id: u32) -> String {
-    row.text.as_deref().map_or_else(|| format!("id {id}"), |text| format!("{} ({id})", readable(text)))
+    row.text.as_deref().map_or_else(|| format!("id {id}"), |text| format!("{} ({id})", shown(text)))
 }
 
 /// The words for variable and variant. Information statistics have a second row for some variables, with a more lenient
@@ -49,11 +29,6 @@ pub(super) fn variable_words(row: &Finding) -> (Option<String>, Option<String>) 
     }
     let lenient = (!row.decides()).then(|| "(lenient baseline)".to_owned());
     (variable.map(|variable| [Some(variable), lenient].into_iter().flatten().collect::<Vec<_>>().join(" ")), None)
-}
-
-/// A token as part of running text: its leading space is a space.
-pub(super) fn running(piece: &str) -> String {
-    readable(piece).replace('\u{2423}', " ")
 }
 
 /// Four significant digits.
@@ -85,13 +60,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pieces_stay_readable_and_cannot_turn_the_line() {
-        assert_eq!(readable("\u{2581}the"), "\u{2423}the");
-        assert_eq!(
-            [readable(""), readable("<0x0A>"), readable("a\u{202e}b\u{7}")],
-            ["(empty)", "\u{23ce}", "aU+202EbU+0007"]
-        );
-        assert_eq!(running("\u{2581}the\u{2581}"), " the ");
+    fn names_stay_readable_and_cannot_turn_the_line() {
+        assert_eq!(readable("a b\u{202e}c\u{7}"), "a bU+202EcU+0007");
         assert_eq!(readable("<script>\u{4e2d}"), "<script>\u{4e2d}");
     }
 

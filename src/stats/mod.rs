@@ -82,4 +82,4 @@ pub use table::{StatisticTable, Tables};
 pub use table_builder::{TableBuilder, TableBuilders, append};
 pub use thousands::{counted, thousands};
 
-pub use crate::trace::Role;
+pub use crate::trace::{Role, is_hidden, shown, shown_in_text};

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     error::{CommandName, Error, Result, guarded},
     routing::View,
+    trace::shown,
 };
 
 /// All rows of one statistic (or one family, such as `expert_load`).
@@ -61,8 +62,18 @@ macro_rules! column_names {
     ($($field:ident $(.$key:ident)?),* $(,)?) => { &[$(column_name!($field $(.$key)?)),*] };
 }
 
+/// The columns that hold a field, in file order.
+const FIELDS: &[&str] = with_columns!(column_names);
+
+/// The column of a token's piece, and the one behind it with the piece as people are shown it. The latter follows from the former
+/// and is not read back.
+const PIECE: &str = "text";
+const SHOWN: &str = "shown";
+
 /// All columns, in file order.
-pub(super) const COLUMNS: &[&str] = with_columns!(column_names);
+pub(super) fn columns() -> impl Iterator<Item = &'static str> {
+    FIELDS.iter().flat_map(|name| std::iter::once(*name).chain((*name == PIECE).then_some(SHOWN)))
+}
 
 /// Columns that every table has; the others are left out if no row has a value.
 const ALWAYS: [&str; 9] = ["statistic", "layer", "view", "estimate", "low", "high", "n", "baseline", "unit"];
@@ -91,6 +102,10 @@ impl StatisticTable {
             };
         }
         with_columns!(write);
+        if let Some(at) = columns.iter().position(|column: &Column| column.name() == PIECE) {
+            let spelled: Vec<Option<String>> = rows.iter().map(|row| row.text.as_deref().map(shown)).collect();
+            columns.insert(at + 1, Column::new(SHOWN.into(), spelled));
+        }
         DataFrame::new(rows.len(), columns).map_err(|error| table_error(&self.name, &error))
     }
 
@@ -217,9 +232,9 @@ mod tests {
         let csv = String::from_utf8(table.to_csv().unwrap()).unwrap();
         assert_eq!(
             csv,
-            "statistic,layer,view,variable,token_id,text,estimate,low,high,n,baseline,unit,note\n\
-             routing_std,3,kept,token,7,▁the,0.25,,,12,,share,\n\
-             routing_std,3,kept,token,7,▁the,,,,12,,share,too few\n"
+            "statistic,layer,view,variable,token_id,text,shown,estimate,low,high,n,baseline,unit,note\n\
+             routing_std,3,kept,token,7,▁the,␣the,0.25,,,12,,share,\n\
+             routing_std,3,kept,token,7,▁the,␣the,,,,12,,share,too few\n"
         );
     }
 }

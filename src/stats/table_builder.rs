@@ -14,7 +14,7 @@ use polars::prelude::*;
 use super::{
     StatisticTable,
     shown_rows::shown_rows,
-    table::{COLUMNS, csv, findings, parquet, read_frame, table_error},
+    table::{columns, csv, findings, parquet, read_frame, table_error},
 };
 use crate::error::Result;
 
@@ -173,7 +173,7 @@ impl TableBuilder {
 
     /// The columns in file order.
     fn schema(&self) -> impl Iterator<Item = (&'static str, &DataType)> {
-        COLUMNS.iter().filter_map(|name| Some((*name, self.kinds.get(*name)?)))
+        columns().filter_map(|name| Some((name, self.kinds.get(name)?)))
     }
 
     /// The layers, each with every column that any of them has.

@@ -21,7 +21,7 @@ mod trace_writer;
 mod write_inputs;
 
 pub use crate::{
-    corpus::Role,
+    corpus::{Role, byte, is_hidden, running_text, shown, shown_in_text},
     routing::{Block, Provides, TRACE_SCHEMA},
 };
 pub use columns::{GroupTable, LayerTrace, SequenceTable, SpanTable};

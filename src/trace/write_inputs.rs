@@ -6,7 +6,7 @@ use polars::prelude::*;
 
 use super::{frame::to_parquet, layout::TraceLayout};
 use crate::{
-    corpus::{Sequence, Span},
+    corpus::{Sequence, Span, shown},
     error::Result,
     run::RunDir,
 };
@@ -77,16 +77,19 @@ pub(super) fn write_sequences(run: &RunDir, rows: &[InputRow], checkpoint: &str)
     run.write("sequences.parquet", &to_parquet(table)?)
 }
 
-/// Writes one row per token id that occurs, with its text if there is one.
+/// Writes one row per token id that occurs, with its text, if there is one, as it is and as people are shown it.
 pub(super) fn write_tokens(
     run: &RunDir,
     counts: &BTreeMap<u32, u64>,
     text: impl Fn(u32) -> Option<String>,
 ) -> Result<()> {
+    let texts: Vec<Option<String>> = counts.keys().map(|&id| text(id)).collect();
+    let spelled: Vec<Option<String>> = texts.iter().map(|text| text.as_deref().map(shown)).collect();
     let table = vec![
         Column::new("token_id".into(), counts.keys().copied().collect::<Vec<_>>()),
-        Column::new("text".into(), counts.keys().map(|&id| text(id)).collect::<Vec<_>>()),
+        Column::new("text".into(), texts),
         Column::new("count".into(), counts.values().copied().collect::<Vec<_>>()),
+        Column::new("shown".into(), spelled),
     ];
     run.write("tokens.parquet", &to_parquet(table)?)
 }

@@ -66,7 +66,7 @@ pub(super) fn tokens(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec
     let caption = |view: View| {
         format!(
             "Share of each expert in the {} assignments of one token id, experts clockwise from the top. Drawn: the most \
-             frequent token ids; ␣ is a space, \\n a line end.{}",
+             frequent token ids; ␣ is a space, ⏎ a line end.{}",
             view.name(),
             view_rule(view)
         )

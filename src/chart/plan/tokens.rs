@@ -22,7 +22,7 @@ pub(super) fn top_tokens(selection: &Selection<'_>, kind: &'static ChartKind) ->
     let view = selection.drawn_view(kind.statistic);
     let caption = format!(
         "The ten token ids with the most {} assignments of each expert, and the ten whose odds in the expert are highest \
-         against the whole corpus (informative Dirichlet prior). ␣ is a space, \\n a line end, … cuts a long text; empty \
+         against the whole corpus (informative Dirichlet prior). ␣ is a space, ⏎ a line end, … cuts a long text; empty \
          cells: fewer ids. Counts and z-scores are in stats/top_tokens.csv.{}",
         view.name(),
         view_rule(view)

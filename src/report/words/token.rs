@@ -1,11 +1,11 @@
 //! What a token is called in a sentence.
 
-use crate::{chart::visible, stats::Subject};
+use crate::stats::{Subject, shown};
 
 /// The text of a token in quotation marks, or its id where the run had no tokenizer.
 pub(super) fn quoted(subject: &Subject) -> String {
     match (&subject.text, subject.token_id) {
-        (Some(text), _) => format!("\"{}\"", visible(text)),
+        (Some(text), _) => format!("\"{}\"", shown(text)),
         (None, id) => format!("id {}", id.unwrap_or_default()),
     }
 }

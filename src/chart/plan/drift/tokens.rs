@@ -38,7 +38,7 @@ pub(in crate::chart::plan) fn radars(selection: &Selection<'_>, kind: &'static C
     let caption = format!(
         "Share of each expert in the {} assignments of one token id, experts clockwise from the top, at successive \
          checkpoints; behind it the share at the last one. Drawn: the ids that were asked for, then the most frequent ones; \
-         ␣ is a space, \\n a line end.{}",
+         ␣ is a space, ⏎ a line end.{}",
         view.name(),
         view_rule(view)
     );

@@ -80,6 +80,6 @@
     text.replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g, (character) =>
       `U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`);
 
-  // Blanks at the ends of a token would not be seen.
-  Report.visible = (text) => text.replace(/^ +| +$/g, (blanks) => "\u2423".repeat(blanks.length)) || "\u2205";
+  // A token by itself: the one spelling of all outputs, in which blanks are seen.
+  Report.visible = (text) => text.replaceAll(" ", "\u2423") || "(empty)";
 })();

@@ -96,7 +96,8 @@ right.set(title=f"From {COMPARED} on, layer {LAYER}", ylabel="total variation (s
 log_occurrences(right)
 right.legend()
 plt.show()
-show(ids.sort("estimate", descending=True).head(10), "layer", "checkpoint", "token_id", "text", "noise_floor")
+piece = "shown" if "shown" in ids.columns else "text"
+show(ids.sort("estimate", descending=True).head(10), "layer", "checkpoint", "token_id", piece, "noise_floor")
 
 # %% [markdown] margin-text needs=agreement_by_margin:variant=overlap
 # ## Do only near-ties still flip?

@@ -67,11 +67,12 @@ added.select("layer", "variable", "explained", "explained_low", "explained_high"
 shares = rows(table("expert_share"), layer=LAYER, view=VIEW)
 frequent = rows(shares, variable="token").sort("n", "token_id", "expert", descending=[True, False, False])
 categories = rows(shares, variable="category").filter(pl.col("category").is_in(CATEGORIES))
-names = {"text": "token id", "category": "category"}
+piece = "shown" if "shown" in frequent.columns else "text"
+names = {piece: "token id", "category": "category"}
 figure, axes = plt.subplots(1, 2, figsize=(10, 4.6), layout="constrained", sharex=True)
-for axis, frame, key in [(axes[0], frequent.head(24 * NUM_EXPERTS), "text"), (axes[1], categories, "category")]:
+for axis, frame, key in [(axes[0], frequent.head(24 * NUM_EXPERTS), piece), (axes[1], categories, "category")]:
     name = key if key in frame.columns else "token_id"
-    keys = frame.get_column("token_id" if key == "text" else key).unique(maintain_order=True)
+    keys = frame.get_column("token_id" if key == piece else key).unique(maintain_order=True)
     image = axis.imshow(frame["estimate"].to_numpy().reshape(len(keys), NUM_EXPERTS), vmin=0, vmax=0.5, aspect="auto")
     axis.set_yticks(range(len(keys)), [str(word) for word in frame[name][::NUM_EXPERTS]], fontsize=6.5)
     axis.set(xlabel="expert", title=f"by {names[key]}, layer {LAYER}, {VIEW}")

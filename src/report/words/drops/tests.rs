@@ -121,7 +121,7 @@ fn roles_causes_and_capacity_have_a_line_each() {
         drops_verdict(&rows.concat())[2..],
         [
             "by role in layer 1, which drops most: user 1.00 %, assistant 4.00 %",
-            "queues that overflow most, and the tokens that fill them: expert 4 of layer 1 (\"␣the\" 25 %, \"\\n\" 10 %)",
+            "queues that overflow most, and the tokens that fill them: expert 4 of layer 1 (\"␣the\" 25 %, \"⏎\" 10 %)",
             "capacity factor that would drop at most 1 % (replay of the choices, rule port): 2.50 in layer 1",
         ]
     );
