@@ -112,6 +112,7 @@ pub use pipeline::{
         CheckpointSpec, ConversationOptions, DriftOptions, DropsOptions, ExecutionOptions, InputOptions, ReportOptions,
         RouteOptions, RoutingOptions, RunOptions, StatisticSettings,
     },
+    profile::{CategoryOptions, ExpertOptions, ProfileOptions, TokenOptions, category, expert, moved_tokens, token},
     read_table, read_tables, route,
 };
 pub use report::VerdictEntry;

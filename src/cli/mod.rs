@@ -7,6 +7,7 @@ mod common;
 mod contrast;
 mod finished_run_arguments;
 mod import;
+mod profile;
 mod runs;
 mod shell;
 mod values;
@@ -16,6 +17,7 @@ pub use self::{
     contrast::ContrastArgs,
     finished_run_arguments::{ChartArgs, NotebookArgs, ReportArgs, ReproduceArgs, StatsArgs},
     import::{ImportArgs, RecorderArgs},
+    profile::{CategoryArgs, ExpertArgs, QuestionArgs, TokenArgs},
     runs::{DemoArgs, DriftArgs, DropsArgs, InspectArgs, RouteArgs, TranscriptArgs},
     shell::{CompletionsArgs, ManArgs},
 };
@@ -59,6 +61,12 @@ pub enum Command {
     Demo(DemoArgs),
     /// Which experts differ between two categories, roles, documents or turns of a run, or between two runs?
     Contrast(ContrastArgs),
+    /// What does one expert do? Its load, categories, classes of tokens, top tokens, partners, drops
+    Expert(ExpertArgs),
+    /// Where does one token go, layer by layer? And which tokens moved most between checkpoints?
+    Token(TokenArgs),
+    /// Which experts take a category, and how much of it is its token ids?
+    Category(CategoryArgs),
     /// How far are finished runs from the paper? Its Figures 5-14 beside yours, and the closed forms they must satisfy
     Reproduce(ReproduceArgs),
     /// Write a Jupyter notebook that loads a finished run and draws its main figures again, ready to be changed

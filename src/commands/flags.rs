@@ -10,6 +10,7 @@ pub(super) fn flag(option: OptionName) -> &'static str {
         OptionName::CapacityRule => "--capacity-rule",
         OptionName::Category => "--category",
         OptionName::CategoryFrom => "--category-from",
+        OptionName::Checkpoint => "--checkpoint",
         OptionName::ConditionA => "--a",
         OptionName::ConditionB => "--b",
         OptionName::Context => "--context",
@@ -23,6 +24,7 @@ pub(super) fn flag(option: OptionName) -> &'static str {
         OptionName::ForceChecks => "--force-checks",
         OptionName::Format => "--format",
         OptionName::Group => "--group",
+        OptionName::Layer => "--layer",
         OptionName::Length => "--length",
         OptionName::MaxSequences => "--max-sequences",
         OptionName::Memory => "--memory",
@@ -31,6 +33,7 @@ pub(super) fn flag(option: OptionName) -> &'static str {
         OptionName::NoHash => "--no-hash",
         OptionName::NoiseFloor => "--noise-floor",
         OptionName::OasstPaths => "--oasst-paths",
+        OptionName::Only => "--only",
         OptionName::Out => "--out",
         OptionName::Resume => "--resume",
         OptionName::Strict => "--strict",
@@ -42,6 +45,7 @@ pub(super) fn flag(option: OptionName) -> &'static str {
         OptionName::TrainingTokens => "--tokens",
         OptionName::Transcripts => "--transcripts",
         OptionName::Truncate => "--truncate",
+        OptionName::View => "--view",
     }
 }
 

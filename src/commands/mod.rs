@@ -16,6 +16,7 @@ mod notebook;
 mod options;
 mod out;
 mod print_analysis;
+mod profile;
 mod progress;
 mod recorder;
 mod report;
@@ -61,6 +62,9 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Recorder(arguments) => recorder::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments, progress),
         Command::Contrast(arguments) => contrast::run(&arguments, progress),
+        Command::Expert(arguments) => profile::run_expert(&arguments, progress),
+        Command::Token(arguments) => profile::run_token(&arguments, progress),
+        Command::Category(arguments) => profile::run_category(&arguments, progress),
         Command::Reproduce(arguments) => reproduce::run(&arguments, progress),
         Command::Notebook(arguments) => notebook::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
@@ -80,6 +84,9 @@ fn is_quiet(command: &Command) -> bool {
         Command::Report(arguments) => arguments.quiet,
         Command::Demo(arguments) => arguments.quiet,
         Command::Contrast(arguments) => arguments.quiet,
+        Command::Expert(arguments) => arguments.question.quiet,
+        Command::Token(arguments) => arguments.question.quiet,
+        Command::Category(arguments) => arguments.question.quiet,
         Command::Reproduce(arguments) => arguments.quiet,
         Command::Inspect(_)
         | Command::Recorder(_)

@@ -42,6 +42,7 @@ option_names! {
     CapacityRule: "RoutingOptions::capacity_rule", "How many slots an expert has.";
     Category: "InputOptions::category_key", "Key of the rows that names the category.";
     CategoryFrom: "ImportOptions::category_from", "Where the categories of a record come from.";
+    Checkpoint: "ProfileOptions::checkpoint", "Which of the traces of a run is read.";
     Compare: "DropsOptions::compare", "A second checkpoint for the same conversations.";
     ConditionA: "ContrastOptions::a", "Conditions of the tokens on side A of a contrast.";
     ConditionB: "ContrastOptions::b", "Conditions of the tokens on side B of a contrast.";
@@ -55,6 +56,7 @@ option_names! {
     Force: "Occupied::Replace", "Replace the run that is in the folder.";
     Format: "ConversationOptions::format", "How conversations are written.";
     Group: "RoutingOptions::group", "Which sequences compete for the same slots.";
+    Layer: "ProfileOptions::layers", "The layers that are read.";
     Length: "length", "Length of the sequence whose capacity is described.";
     MaxSequences: "InputOptions::max_sequences", "Sequences after which reading ends.";
     Memory: "ExecutionOptions::memory", "Bytes that the forward pass may take.";
@@ -63,6 +65,7 @@ option_names! {
     NoHash: "ExecutionOptions::no_hash", "Identify weight files without reading them.";
     NoiseFloor: "DriftOptions::noise_floor", "Run the last checkpoint again with bf16 activations.";
     OasstPaths: "ConversationOptions::oasst_paths", "Which conversations of a reply tree are read.";
+    Only: "ProfileOptions::only", "Conditions of the tokens that are counted.";
     Out: "out", "Folder that is written.";
     Resume: "Occupied::Resume", "Go on with the run that is in the folder.";
     Strict: "InputOptions::strict", "Whether a line that cannot be used is an error.";
@@ -74,6 +77,7 @@ option_names! {
     TrainingTokens: "DriftOptions::training_tokens", "Tokens that each checkpoint was trained on.";
     Transcripts: "RunOptions::conversations", "Files and folders of conversations.";
     Truncate: "InputOptions::truncate", "Keep only the beginning of a longer document.";
+    View: "ProfileOptions::view", "Before or after capacity.";
 }
 
 impl OptionName {

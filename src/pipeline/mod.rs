@@ -28,6 +28,7 @@ pub(crate) mod pass_record;
 pub(crate) mod pass_sequence;
 pub(crate) mod prepared_pass;
 pub(crate) mod process_memory;
+pub mod profile;
 pub(crate) mod progress;
 pub(crate) mod quantities;
 pub(crate) mod recorded_settings;

@@ -22,9 +22,9 @@ pub use run_kind::RunKind;
 pub use shape::{CapacityPolicy, LayerShape, RecordedDrops, RoutingShape};
 pub use softmax::softmax;
 
-use std::ops::Range;
+use std::{ops::Range, str::FromStr};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Index of an expert within its MoE layer.
 pub type ExpertId = u16;
@@ -67,6 +67,16 @@ impl View {
     /// The view of that name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|view| view.name() == name)
+    }
+}
+
+impl FromStr for View {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        Self::from_name(name).ok_or_else(|| {
+            Error::usage(format!("view `{name}`; expected chosen or kept"), "chosen: before capacity; kept: after it")
+        })
     }
 }
 

@@ -108,40 +108,72 @@ fn by_document(study: &Study, view: View, listed: &[usize]) -> Vec<Vec<(u32, u32
 pub(super) fn coactivation(study: &Study, view: View) -> Vec<Finding> {
     let (experts, top_k, n) = (study.data.experts, study.data.top_k, study.data.len());
     let empty = || Finding { n: n as u64, ..study.finding(Statistic::Coactivation, view) };
-    if top_k < 2 || n == 0 {
+    let Some(pairs) = Pairs::new(study, view) else {
         let reason = if top_k < 2 { "one choice per token: there are no pairs" } else { "no occurrence to count" };
         return vec![empty().withheld(reason)];
+    };
+    let listed = pairs.counts.listed(&pairs.chance, n as f64, pairs.uniform);
+    let all = experts * (experts - 1) / 2;
+    let mut findings: Vec<Finding> =
+        (listed.len() < all).then(|| empty().withheld(selection(all))).into_iter().collect();
+    findings.extend(pairs.rows(study, &listed));
+    findings
+}
+
+/// The pairs of a layer, and how often each would be chosen by chance.
+pub(super) struct Pairs {
+    view: View,
+    counts: PairCounts,
+    /// Load-matched chance, `[experts, experts]`, upper triangle.
+    chance: Vec<f64>,
+    uniform: f64,
+}
+
+impl Pairs {
+    /// Counts them; `None` where every token has one choice, or there is no token.
+    pub(super) fn new(study: &Study, view: View) -> Option<Self> {
+        let (experts, top_k, n) = (study.data.experts, study.data.top_k, study.data.len());
+        (top_k > 1 && n > 0).then(|| {
+            let counts = PairCounts::new(study, view);
+            let chance = counts.load_matched(n as f64);
+            let uniform = (top_k * (top_k - 1)) as f64 / (experts * (experts - 1)) as f64;
+            Self { view, counts, chance, uniform }
+        })
     }
-    let counts = PairCounts::new(study, view);
-    let chance = counts.load_matched(n as f64);
-    let uniform = (top_k * (top_k - 1)) as f64 / (experts * (experts - 1)) as f64;
-    let listed = counts.listed(&chance, n as f64, uniform);
-    let by_document = by_document(study, view, &listed);
-    let documents = study.data.documents();
-    let occurrences = study.resamples.sums(study.counts[0].occurrences.iter().map(|n| f64::from(*n)).enumerate());
-    let row = |(pair, count): (&usize, &Vec<(u32, u32)>)| {
+
+    /// The rows of [`coactivation`] about the pairs of one expert; `study` is the one that was counted.
+    pub(super) fn of_expert(&self, study: &Study, expert: ExpertId) -> Vec<Finding> {
+        let (experts, own) = (study.data.experts, usize::from(expert));
+        let others = (0..experts).filter(|other| *other != own);
+        self.rows(study, &others.map(|other| own.min(other) * experts + own.max(other)).collect::<Vec<_>>())
+    }
+
+    fn rows(&self, study: &Study, listed: &[usize]) -> Vec<Finding> {
+        let by_document = by_document(study, self.view, listed);
+        let occurrences = study.resamples.sums(study.counts[0].occurrences.iter().map(|n| f64::from(*n)).enumerate());
+        let row = |(pair, count): (&usize, &Vec<(u32, u32)>)| self.row(study, *pair, count, &occurrences);
+        listed.par_iter().zip(&by_document).map(row).collect()
+    }
+
+    fn row(&self, study: &Study, pair: usize, count: &[(u32, u32)], occurrences: &[f64]) -> Finding {
+        let (experts, n, documents) = (study.data.experts, study.data.len(), study.data.documents());
         let sums = study.resamples.sums(count.iter().map(|(d, count)| (*d as usize, f64::from(*count))));
-        let mut values = sums.iter().zip(&occurrences).map(|(both, n)| both / n).collect();
+        let mut values = sums.iter().zip(occurrences).map(|(both, n)| both / n).collect();
         let interval = percentile(&mut values).filter(|_| study.resamples.enough(documents));
-        let estimate = f64::from(counts.both[*pair]) / n as f64;
-        let finding = empty().measured(estimate, interval, n as u64, documents as u64);
-        let mut finding = finding.against(chance[*pair], BaselineKind::MaximumEntropy);
+        let estimate = f64::from(self.counts.both[pair]) / n as f64;
+        let finding = study.finding(Statistic::Coactivation, self.view);
+        let finding = finding.measured(estimate, interval, n as u64, documents as u64);
+        let mut finding = finding.against(self.chance[pair], BaselineKind::MaximumEntropy);
         finding.subject.expert = Some((pair / experts) as ExpertId);
         finding.subject.other_expert = Some((pair % experts) as ExpertId);
-        finding.uniform_baseline = Some(uniform);
+        finding.uniform_baseline = Some(self.uniform);
         let finding = study.with_reason(finding, documents);
-        if chance[*pair].is_finite() {
+        if self.chance[pair].is_finite() {
             finding
         } else {
             finding.remark("no baseline: the fit to the loads did not end")
         }
-    };
-    let rows = listed.par_iter().zip(&by_document).map(row);
-    let all = experts * (experts - 1) / 2;
-    let mut findings: Vec<Finding> =
-        (listed.len() < all).then(|| empty().withheld(selection(all))).into_iter().collect();
-    findings.par_extend(rows);
-    findings
+    }
 }
 
 /// Why not every pair is listed.

@@ -33,6 +33,7 @@ mod overlap;
 mod position_null;
 mod positions;
 mod predictability;
+mod profile;
 mod question;
 mod random;
 mod repetition;
@@ -56,7 +57,7 @@ pub use catalog::{STATISTICS, Statistic, StatisticInfo};
 pub use category::{CATEGORIES_SHOWN, cramers_v, jensen_shannon, keep_shown_categories};
 pub use contrast::{
     CarrierToken, Carriers, Condition, ConditionKey, Contrast, ContrastLayer, ContrastRow, ContrastSettings,
-    ContrastStudy, ContrastedExpert, FALSE_DISCOVERY_RATE, LayerSide, Side, points, share_words,
+    ContrastStudy, ContrastedExpert, FALSE_DISCOVERY_RATE, LayerSide, Side, points, share_and_interval, share_words,
 };
 pub use counts::count_statistics;
 pub use drift::{
@@ -73,6 +74,10 @@ pub use maximum_entropy::maximum_entropy_pairs;
 pub use names::{BaselineKind, Cohort, GROUPS_OF_RUN, Priority, Ranking, Variable, Variant, grouping_words};
 pub use needs::Needs;
 pub(crate) use positions::is_drawn_alone;
+pub use profile::{
+    CategoryExpert, CategoryLayer, Example, ExpertProfile, LayerProfiles, Lift, Mean, OnceKnown, Part, Partner, Rate,
+    Router, TokenCategory, TokenClass, TokenExpert, TokenKind, TokenLayer, TopToken,
+};
 pub use repetition::uniform_repetition;
 pub use route::{headline, merge, route_statistic, route_statistics};
 pub use settings::Settings;

@@ -144,6 +144,16 @@ impl<'a> Study<'a> {
         std::iter::once(all).chain(categories).collect()
     }
 
+    /// The rows of a token id, document by document; `None` if no row that counts has it.
+    pub(super) fn rows_of_token(&self, token_id: u32) -> Option<&[u32]> {
+        let dense = self.data.token_ids.binary_search(&token_id).ok()? as u32;
+        let Cells { rows, start } = &self.by_token;
+        let token = |first: u32| self.data.token[rows[first as usize] as usize];
+        let cell = start[..self.by_token.len()].partition_point(|first| token(*first) < dense);
+        let rows = (cell < self.by_token.len()).then(|| self.by_token.cell(cell))?;
+        (self.data.token[rows[0] as usize] == dense).then_some(rows)
+    }
+
     /// The remark for findings whose interval is withheld.
     pub(super) fn too_few_documents(&self, documents: usize) -> String {
         if !self.tells_documents {

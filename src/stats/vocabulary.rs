@@ -95,33 +95,9 @@ fn observed(study: &Study, view: View) -> (VocabularySums, Vec<VocabularySums>) 
 /// equal values are ordered by token id. A description without an interval.
 pub(super) fn top_tokens(study: &Study, view: View) -> Vec<Finding> {
     let totals = TokenTotals::new(study, view);
-    let mut findings = Vec::new();
-    for expert in 0..study.data.experts {
-        let count = |token: usize| totals.at(token, expert);
-        let entries: Vec<usize> = (0..totals.token.len()).filter(|token| count(*token) > 0).collect();
-        for ranking in [Ranking::Count, Ranking::LogOdds] {
-            let value = |token: usize| match ranking {
-                Ranking::Count => f64::from(count(token)),
-                Ranking::LogOdds => totals.log_odds(token, expert),
-            };
-            let best = best(study.settings.top_tokens, entries.iter().map(|token| (*token, value(*token))));
-            for (rank, (token, estimate)) in best.into_iter().enumerate() {
-                let unit = if ranking == Ranking::Count { "count" } else { "z" };
-                let mut finding =
-                    study.about_token(study.finding(Statistic::TopTokens, view).in_unit(unit), totals.token[token]);
-                finding.subject.expert = Some(expert as ExpertId);
-                finding.subject.ranking = Some(ranking);
-                finding.subject.rank = Some(rank as u32 + 1);
-                finding.estimate = Some(estimate);
-                finding.n = u64::from(count(token));
-                findings.push(match ranking {
-                    Ranking::Count => finding.against(totals.expected(token, expert), BaselineKind::LoadMatched),
-                    Ranking::LogOdds => finding.against(0.0, BaselineKind::CorpusFrequency),
-                });
-            }
-        }
-    }
-    findings
+    let experts = 0..study.data.experts as ExpertId;
+    let lists = experts.flat_map(|expert| [Ranking::Count, Ranking::LogOdds].map(|ranking| (expert, ranking)));
+    lists.flat_map(|(expert, ranking)| totals.list(study, (expert, ranking), study.settings.top_tokens)).collect()
 }
 
 /// The highest finite values, highest first, ties by the order given.
@@ -137,7 +113,9 @@ fn best(length: usize, values: impl Iterator<Item = (usize, f64)>) -> Vec<(usize
 }
 
 /// Expert counts of every token id.
-struct TokenTotals {
+#[derive(Debug)]
+pub(super) struct TokenTotals {
+    view: View,
     /// Dense token index, ascending.
     token: Vec<usize>,
     /// `[tokens, experts]`.
@@ -148,7 +126,8 @@ struct TokenTotals {
 }
 
 impl TokenTotals {
-    fn new(study: &Study, view: View) -> Self {
+    /// Counts the assignments of a view.
+    pub(super) fn new(study: &Study, view: View) -> Self {
         let (data, experts) = (&study.data, study.data.experts);
         let mut count = vec![0_u32; study.by_token.len() * experts];
         for (cell, rows) in study.by_token.iter().enumerate() {
@@ -159,12 +138,38 @@ impl TokenTotals {
         let by_token: Vec<u32> = count.chunks_exact(experts).map(|counts| counts.iter().sum()).collect();
         let by_expert: Vec<u32> = (0..experts).map(|expert| count.iter().skip(expert).step_by(experts).sum()).collect();
         Self {
+            view,
             token: study.by_token.iter().map(|rows| data.token[rows[0] as usize] as usize).collect(),
             total: by_token.iter().map(|n| f64::from(*n)).sum(),
             count,
             by_token,
             by_expert,
         }
+    }
+
+    /// The first token ids of an expert by a ranking, as [`top_tokens`] describes them; `study` is the one that was counted.
+    pub(super) fn list(&self, study: &Study, (id, ranking): (ExpertId, Ranking), length: usize) -> Vec<Finding> {
+        let expert = usize::from(id);
+        let value = |token: usize| match ranking {
+            Ranking::Count => f64::from(self.at(token, expert)),
+            Ranking::LogOdds => self.log_odds(token, expert),
+        };
+        let entries = (0..self.token.len()).filter(|token| self.at(*token, expert) > 0);
+        let unit = if ranking == Ranking::Count { "count" } else { "z" };
+        let row = |(rank, (token, estimate)): (usize, (usize, f64))| {
+            let finding = study.finding(Statistic::TopTokens, self.view).in_unit(unit);
+            let mut finding = study.about_token(finding, self.token[token]);
+            finding.subject.expert = Some(id);
+            finding.subject.ranking = Some(ranking);
+            finding.subject.rank = Some(rank as u32 + 1);
+            finding.estimate = Some(estimate);
+            finding.n = u64::from(self.at(token, expert));
+            match ranking {
+                Ranking::Count => finding.against(self.expected(token, expert), BaselineKind::LoadMatched),
+                Ranking::LogOdds => finding.against(0.0, BaselineKind::CorpusFrequency),
+            }
+        };
+        best(length, entries.map(|token| (token, value(token)))).into_iter().enumerate().map(row).collect()
     }
 
     fn at(&self, token: usize, expert: usize) -> u32 {

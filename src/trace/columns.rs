@@ -112,6 +112,24 @@ impl LayerTrace {
         append!(sequence, position, token_id, expert, probability, kept, entropy, margin_first, margin_k);
     }
 
+    /// The same layer with some of its occurrences only, in the order given.
+    #[must_use]
+    pub fn only(&self, rows: &[usize]) -> Self {
+        let k = self.top_k;
+        macro_rules! chosen {
+            ($($column:ident: $each:expr),*) => {
+                Self {
+                    $($column: rows.iter().flat_map(|row| self.$column.iter().skip(row * $each).take($each).copied()).collect(),)*
+                    ..Self { layer: self.layer, num_experts: self.num_experts, top_k: k, ..Self::default() }
+                }
+            };
+        }
+        let columns = chosen! {
+            sequence: 1, position: 1, token_id: 1, expert: k, probability: k, kept: k, entropy: 1, margin_first: 1, margin_k: 1
+        };
+        Self { provides: self.provides, deciding: self.deciding, ..columns }
+    }
+
     /// Number of occurrences.
     pub fn len(&self) -> usize {
         self.sequence.len()

@@ -16,6 +16,7 @@ mod layers;
 mod olmoe_tiny;
 mod parity;
 mod planted_laws;
+mod profiles;
 mod ratchets;
 mod router;
 mod statistics;

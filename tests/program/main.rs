@@ -19,6 +19,7 @@ mod notebook;
 mod old_runs;
 mod olmoe_tiny;
 mod parity_binary;
+mod profiles;
 mod real_input;
 mod report;
 mod reproduce;

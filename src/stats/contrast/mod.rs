@@ -22,5 +22,6 @@ pub use counts::LayerSide;
 pub use discovery::FALSE_DISCOVERY_RATE;
 pub use side::Side;
 pub use study::{Contrast, ContrastLayer, ContrastRow, ContrastSettings, ContrastStudy, ContrastedExpert};
+pub(super) use tokens::carriers;
 pub use tokens::{CarrierToken, Carriers};
-pub use words::{points, share_words};
+pub use words::{points, share_and_interval, share_words};

@@ -124,6 +124,13 @@ impl Side {
         ))
     }
 
+    /// The layer with the tokens of the side only.
+    pub fn of_layer(&self, trace: &LayerTrace) -> LayerTrace {
+        // Which positions count is decided later: here all do.
+        let settings = Settings { include_bos: true, ..Settings::default() };
+        trace.only(&self.rows(trace, &settings).collect::<Vec<_>>())
+    }
+
     /// The rows of a layer that belong to the side and count, in order.
     pub(super) fn rows<'a>(
         &'a self,

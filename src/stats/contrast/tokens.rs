@@ -1,5 +1,7 @@
 //! Which token ids carry the difference of an expert, and whether they occur more often or go elsewhere.
 
+use serde::Serialize;
+
 use super::counts::LayerSide;
 use crate::{
     routing::ExpertId,
@@ -10,7 +12,8 @@ use crate::{
 const NAMED: usize = 5;
 
 /// A token id and its part of a difference.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CarrierToken {
     /// The token id.
     pub token_id: u32,
@@ -26,7 +29,8 @@ pub struct CarrierToken {
 }
 
 /// The token ids behind the difference of one expert.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Carriers {
     /// What follows from token ids that are more frequent on one side.
     pub from_frequency: f64,
@@ -66,7 +70,7 @@ impl TokenCounts {
 }
 
 /// What carries the differences of some experts of a layer, in their order. Both sides must have token ids of one vocabulary.
-pub(super) fn carriers(
+pub(in crate::stats) fn carriers(
     a: &LayerSide<'_>,
     b: &LayerSide<'_>,
     experts: &[ExpertId],

@@ -39,6 +39,14 @@ pub fn share_words(share: f64) -> String {
     format!("{} %", fixed(share * 100.0, digits(share)))
 }
 
+/// A share in percent with its interval: "69 % [63, 73]"; without one, the share alone.
+pub fn share_and_interval(share: f64, interval: Option<(f64, f64)>) -> String {
+    let digits = digits(share);
+    let ends =
+        interval.map(|(low, high)| format!(" [{}, {}]", fixed(low * 100.0, digits), fixed(high * 100.0, digits)));
+    format!("{}{}", share_words(share), ends.unwrap_or_default())
+}
+
 /// A difference of shares in percentage points, with its sign: "+27", "-3.4".
 pub fn points(difference: f64) -> String {
     let text = fixed(difference * 100.0, digits(difference));
@@ -76,6 +84,8 @@ mod tests {
             ["31 %", "3.4 %", "0.05 %", "0 %", "under 0.01 %", "10 %"]
         );
         assert_eq!([0.268, -0.034, -0.000_001, 0.0].map(points), ["+27", "-3.4", "0", "0"]);
+        assert_eq!(share_and_interval(0.694, Some((0.631, 0.729))), "69 % [63, 73]");
+        assert_eq!(share_and_interval(0.0341, None), "3.4 %");
         let row = |low, high| ContrastRow { difference: 0.27, low, high, q: Some(0.0004), ..ContrastRow::default() };
         assert_eq!(row(Some(-0.001), Some(0.3)).difference_words(), "+27 points [0, 30]");
         assert_eq!(row(None, None).difference_words(), "+27 points");

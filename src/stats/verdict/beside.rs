@@ -49,7 +49,7 @@ impl Beside {
             last: last.to_owned(),
             is_arithmetic: label.strip_suffix("-bf16") == Some(last),
             changed: changed.map(Evidence::one_minus_estimate).collect(),
-            moved: moved(&distances),
+            moved: moved_most(distances.iter().copied(), MOVED_SHOWN).into_iter().map(against_noise).collect(),
             intervals: beyond_noise(&distances),
         }
     }
@@ -81,14 +81,13 @@ impl Beside {
 
 /// The token ids whose expert shares are farthest apart, each in the layer where it moved most. Only those whose interval
 /// lies above the noise floor.
-fn moved(distances: &[&Finding]) -> Vec<Evidence> {
+pub fn moved_most<'a>(distances: impl Iterator<Item = &'a Finding>, most: usize) -> Vec<&'a Finding> {
     let mut far: Vec<(f64, &Finding)> =
-        distances.iter().filter(|row| is_beyond(row)).filter_map(|row| Some((row.estimate?, *row))).collect();
+        distances.filter(|row| is_beyond(row)).filter_map(|row| Some((row.estimate?, row))).collect();
     far.sort_by(|a, b| b.0.total_cmp(&a.0));
     let mut seen = BTreeSet::new();
     far.retain(|(_, row)| seen.insert(row.token_id));
-    far.truncate(MOVED_SHOWN);
-    far.into_iter().map(|(_, row)| against_noise(row)).collect()
+    far.into_iter().map(|(_, row)| row).take(most).collect()
 }
 
 /// Whether a token id moved beyond the noise floor.

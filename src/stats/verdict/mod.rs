@@ -19,7 +19,7 @@ mod strongest_context;
 pub use answer::{
     Answer, ContextAdds, HalfReached, Independence, LaterTokens, LayersDiffer, Measured, Moved, RiseIsTheQueue, Side,
 };
-pub use beside::Beside;
+pub use beside::{Beside, moved_most};
 pub use drift::{Agreement, DriftVerdict, LayerAgreement};
 pub use drops::{
     Capacity, DatasetDrops, Difference, DropsSource, DropsVerdict, LayerDrops, OverallDrops, Queue, RankLoads, Roles,

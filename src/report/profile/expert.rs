@@ -1,0 +1,219 @@
+//! An expert in words, in tables of text, and as JSON.
+
+use serde::Serialize;
+
+use super::{
+    SCHEMA,
+    numbers::{exact, factor, mean, rate, times},
+    source::ProfileSource,
+    text_table::TextTable,
+};
+use crate::{
+    routing::View,
+    stats::{Example, ExpertProfile, Part, Partner, Rate, TokenKind, TopToken, share_words, thousands},
+};
+
+/// Categories that the sentence names.
+const IN_A_SENTENCE: usize = 2;
+
+/// Everything about one expert, with what it is of. Serialized it is the JSON of `expert`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ExpertReport {
+    /// Version of the layout.
+    pub schema: u64,
+    /// "expert".
+    pub command: &'static str,
+    /// The run.
+    #[serde(flatten)]
+    pub source: ProfileSource,
+    /// The answer in a sentence.
+    pub words: String,
+    /// The numbers.
+    #[serde(flatten)]
+    pub profile: ExpertProfile,
+}
+
+impl ExpertReport {
+    /// Puts the profile into words.
+    pub fn new(source: ProfileSource, profile: ExpertProfile) -> Self {
+        let words = sentence(&source, &profile);
+        Self { schema: SCHEMA, command: "expert", source, words, profile }
+    }
+
+    /// The sentence and the tables; of a list with more than `most` rows the first are shown.
+    pub fn lines(&self, most: usize) -> Vec<String> {
+        let own = &self.profile;
+        let mut lines = vec![self.words.clone(), String::new(), self.source.line()];
+        lines.extend(facts(own));
+        let lists = [
+            ("category", "categories", &own.categories, most),
+            ("class of tokens", "classes", &own.classes, usize::MAX),
+            ("script", "scripts", &own.scripts, most),
+            ("place", "places", &own.positions, usize::MAX),
+        ];
+        for (head, noun, parts, most) in lists {
+            lines.extend(parts_table(head, noun, parts, most));
+        }
+        lines.extend(tokens_table(&own.top_tokens));
+        lines.extend(partners_table(&own.partners, most));
+        if !own.withheld.is_empty() {
+            let reasons: Vec<String> =
+                own.withheld.iter().map(|(part, why)| format!("{}: {why}", part.replace('_', " "))).collect();
+            lines.extend([String::new(), format!("not given: {}", reasons.join("; "))]);
+        }
+        lines
+    }
+}
+
+/// The answer in a sentence.
+fn sentence(source: &ProfileSource, own: &ExpertProfile) -> String {
+    let all = if source.only.is_empty() {
+        "all tokens".to_owned()
+    } else {
+        format!("the tokens with {}", source.only.join(" and "))
+    };
+    let verb = if own.view == View::Kept { "processes, after capacity," } else { "is chosen by" };
+    let start = format!(
+        "Expert {} of layer {} {verb} {} of {all} (with an even load, {})",
+        own.expert,
+        own.layer,
+        rate(&own.takes),
+        exact(own.takes_over_even.chance)
+    );
+    let categories =
+        telling(&own.categories, IN_A_SENTENCE).into_iter().map(|part| (part, format!("{} tokens", part.name)));
+    // Which expert the first token of every text takes says little about the expert.
+    let classes: Vec<Part> =
+        own.classes.iter().filter(|part| part.name != TokenKind::Special.name()).cloned().collect();
+    let class = telling(&classes, 1).into_iter().chain(telling(&own.scripts, 1)).take(1);
+    let class = class.map(|part| (part, class_words(&part.name)));
+    let named: Vec<String> = categories.chain(class).map(|(part, noun)| taken(part, &noun)).collect();
+    match named.as_slice() {
+        [] => format!("{start}."),
+        [one] => format!("{start}; it takes {one}."),
+        [first @ .., last] => format!("{start}; it takes {} and {last}.", first.join(", ")),
+    }
+}
+
+/// "69 % [63, 73] of the zh-cn tokens (5.5 times an even share)".
+fn taken(part: &Part, noun: &str) -> String {
+    let over = part.over_even.times.map(|times| format!(" ({} times an even share)", factor(times)));
+    format!("{} of the {noun}{}", rate(&part.takes), over.unwrap_or_default())
+}
+
+/// What the tokens of a class are called in a sentence.
+fn class_words(name: &str) -> String {
+    match name {
+        "upper case" => "tokens with upper case".to_owned(),
+        "mixed" => "tokens of mixed characters".to_owned(),
+        _ if name.starts_with(char::is_uppercase) => format!("tokens with {name} letters"),
+        _ => name.to_owned(),
+    }
+}
+
+/// The parts of which the expert takes the largest shares, among those of which it surely takes more than of all tokens; each at
+/// least half of the largest.
+fn telling(parts: &[Part], most: usize) -> Vec<&Part> {
+    let share = |part: &Part| part.takes.estimate.unwrap_or_default();
+    let mut more: Vec<&Part> = parts.iter().filter(|part| part.over_own.low.is_some_and(|low| low > 1.0)).collect();
+    more.sort_by(|a, b| share(b).total_cmp(&share(a)));
+    let least = more.first().map_or(0.0, |part| 0.5 * share(part));
+    more.into_iter().take(most).take_while(|part| share(part) >= least).collect()
+}
+
+/// Load, certainty and drops, a line each.
+fn facts(own: &ExpertProfile) -> Vec<String> {
+    let mut lines = vec![format!(
+        "load: {} of the assignments, {} an even load of {}; place {} of {} experts",
+        rate(&own.load),
+        times(&own.load_over_even),
+        exact(own.load_over_even.chance),
+        own.rank,
+        own.experts
+    )];
+    let router = &own.router;
+    let beside = |own: Option<&Rate>, all: Option<&Rate>, words: &str| {
+        Some(format!("{} {words} (all experts: {})", rate(own?), all.map_or_else(|| "-".to_owned(), rate)))
+    };
+    let mut sure = Vec::new();
+    sure.extend(
+        router.first_choice.as_ref().map(|first| format!("the first choice in {} of its choices", rate(first))),
+    );
+    if let Some((own, all)) = router.probability.as_ref().zip(router.probability_of_all.as_ref()) {
+        sure.push(format!("mean probability {} (of any choice {})", mean(own), mean(all)));
+    }
+    if let Some((own, all)) = router.margin.as_ref().zip(router.margin_of_all.as_ref()) {
+        sure.push(format!("as the first choice it leads by {} (all tokens {})", mean(own), mean(all)));
+    }
+    if !sure.is_empty() {
+        lines.push(format!("router: {}", sure.join("; ")));
+    }
+    let dropped = beside(router.dropped.as_ref(), router.dropped_of_all.as_ref(), "of its assignments are dropped");
+    lines.extend(dropped.map(|line| format!("drops: {line}")));
+    lines
+}
+
+/// What the expert takes of each part.
+fn parts_table(head: &str, noun: &str, parts: &[Part], most: usize) -> Vec<String> {
+    let row = |part: &Part| {
+        vec![
+            part.name.clone(),
+            rate(&part.takes),
+            times(&part.over_even),
+            times(&part.over_own),
+            rate(&part.of_expert),
+            thousands(part.takes.n),
+            thousands(part.takes.documents),
+        ]
+    };
+    let rows = parts.iter().take(most).map(row).collect();
+    let heads = [head, "it takes", "over even", "over own", "of its tokens", "tokens", "documents"];
+    let lines = TextTable { heads: &heads, text: &[0], rows }.lines();
+    below_a_gap(lines, noun, parts.len(), most)
+}
+
+/// Lines below an empty one, and above how many more there are.
+fn below_a_gap(lines: Vec<String>, noun: &str, all: usize, most: usize) -> Vec<String> {
+    if lines.is_empty() {
+        return lines;
+    }
+    let more = all.saturating_sub(most);
+    let more = (more > 0).then(|| format!("and {} more {noun}", thousands(more as u64)));
+    std::iter::once(String::new()).chain(lines).chain(more).collect()
+}
+
+fn tokens_table(tokens: &[TopToken]) -> Vec<String> {
+    let row = |token: &TopToken| {
+        vec![
+            token.shown.clone().unwrap_or_else(|| "-".to_owned()),
+            token.token_id.to_string(),
+            format!("{:.1}", token.z),
+            rate(&token.takes),
+            thousands(token.takes.n),
+            token.examples.first().map(in_context).unwrap_or_default(),
+        ]
+    };
+    let heads = ["token", "id", "z", "it takes", "occurrences", "for instance"];
+    let rows: Vec<Vec<String>> = tokens.iter().map(row).collect();
+    below_a_gap(TextTable { heads: &heads, text: &[0, 5], rows }.lines(), "tokens", tokens.len(), tokens.len())
+}
+
+/// A token in its text, between » and «.
+pub(super) fn in_context(example: &Example) -> String {
+    format!("{}\u{bb}{}\u{ab}{}", example.before, example.token, example.after).trim().to_owned()
+}
+
+fn partners_table(partners: &[Partner], most: usize) -> Vec<String> {
+    let row = |partner: &Partner| {
+        vec![
+            format!("expert {}", partner.expert),
+            partner.of_expert.map_or_else(|| "-".to_owned(), share_words),
+            partner.over_loads.as_ref().map_or_else(|| "-".to_owned(), times),
+            rate(&partner.both),
+        ]
+    };
+    let heads = ["chosen with", "of its tokens", "by loads alone", "of all tokens"];
+    let rows: Vec<Vec<String>> = partners.iter().take(most).map(row).collect();
+    below_a_gap(TextTable { heads: &heads, text: &[0], rows }.lines(), "experts", partners.len(), most)
+}

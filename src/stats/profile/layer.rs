@@ -1,0 +1,51 @@
+//! One layer, from which profiles are made.
+
+use super::{category::CategoryLayer, counted_layer::CountedLayer, expert::ExpertProfile, token::TokenLayer};
+use crate::{
+    error::Result,
+    routing::{ExpertId, View},
+    stats::{Settings, study::Study},
+    trace::{LayerTrace, SequenceTable},
+};
+
+/// A layer that is laid out and resampled once for all questions about it.
+pub struct LayerProfiles<'a>(CountedLayer<'a>);
+
+impl<'a> LayerProfiles<'a> {
+    /// Lays the layer out. Of the settings, the permutations are not used.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Internal`] if the columns of the trace do not belong together.
+    pub fn new(
+        sequences: &'a SequenceTable,
+        trace: &'a LayerTrace,
+        settings: &'a Settings,
+        view: View,
+    ) -> Result<Self> {
+        Ok(Self(CountedLayer::new(Study::new(sequences, trace, settings)?, view)))
+    }
+
+    /// The tokens that count, and their documents.
+    pub fn size(&self) -> (u64, u64) {
+        (self.0.study.data.len() as u64, self.0.study.data.documents() as u64)
+    }
+
+    /// Everything about one of its experts; `top` token ids are listed.
+    pub fn expert(&self, expert: ExpertId, top: usize) -> ExpertProfile {
+        ExpertProfile::new(&self.0, expert, top)
+    }
+
+    /// Where a token id goes; `None` if it does not occur. `examples` of its occurrences are shown.
+    pub fn token(&self, token_id: u32, examples: usize) -> Option<TokenLayer> {
+        TokenLayer::new(&self.0, token_id, examples)
+    }
+
+    /// Which experts take a category, by its index; `None` if it has no token. Of the `explained` largest shares it is said what
+    /// follows from the token ids of the category alone.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Usage`] if the run has nothing but this category.
+    pub fn category(&self, category: usize, explained: usize) -> Result<Option<CategoryLayer>> {
+        CategoryLayer::new(&self.0, category, explained)
+    }
+}
