@@ -9,6 +9,7 @@ pub(crate) mod checkpoint_spec;
 pub(crate) mod contrast_run;
 pub(crate) mod drift_run;
 pub(crate) mod drops_run;
+pub(crate) mod expert_section;
 pub(crate) mod fingerprint;
 pub(crate) mod forward_pass;
 pub(crate) mod forward_waves;

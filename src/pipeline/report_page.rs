@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{
     chart_context::chart_context,
+    expert_section::expert_section,
     mailable_paths::Paths,
     options::ReportOptions,
     progress::{Progress, RunningStage, Stage},
@@ -15,7 +16,7 @@ use super::{
 use crate::{
     chart::{ChartContext, plan},
     error::{CommandName, Error, Result},
-    report::{self, Excerpt, ReportedRun, Wanted},
+    report::{self, Excerpt, ExpertSection, ReportedRun, Wanted},
     run::{LayerTies, RunDir, RunKind, RunRecord, names_beside, notes_on_statistics, open_finished, traces_of},
     stats::{Finding, LAYERS_EACH, Statistic, Tables, headline},
     trace::{Provides, RoutingTrace},
@@ -106,7 +107,9 @@ fn of_shown(shown: &[Shown<'_>], beside: &Path, options: ReportOptions, progress
         .map(|(index, (run, label))| {
             progress.check()?;
             let excerpts = excerpts(run, (index, shown.len()), options, progress)?;
-            reported(run, label, excerpts, options, folder_from(beside, run.run.path()))
+            // Those of the first run alone: the others are of the same model, or can be asked about one by one.
+            let experts = if index == 0 { experts(run, index, progress)? } else { None };
+            reported(run, label, (excerpts, experts), options, folder_from(beside, run.run.path()))
         })
         .collect::<Result<Vec<_>>>()?;
     report::html(&runs)
@@ -172,7 +175,7 @@ fn check_tables(run: &RunDir, tables: &Tables) -> Result<()> {
 fn reported<'a>(
     shown: &Shown<'a>,
     label: String,
-    excerpts: Vec<Excerpt>,
+    (excerpts, experts): (Vec<Excerpt>, Option<ExpertSection>),
     options: ReportOptions,
     folder: Option<String>,
 ) -> Result<ReportedRun<'a>> {
@@ -196,6 +199,7 @@ fn reported<'a>(
         headline: &found.verdict.headline,
         verdict: &found.verdict.details,
         excerpts,
+        experts,
         charts,
         folder,
     })
@@ -249,6 +253,21 @@ fn excerpts(
         report::excerpt(index, label, &trace, &Wanted { first: &worst, shorten: &shorten, budget })
     };
     traces.iter().map(excerpt).collect()
+}
+
+/// The experts of a run, one by one: of the last checkpoint of a drift run, of the first of a drops run.
+fn experts(
+    Shown { run, record, .. }: &Shown<'_>,
+    index: usize,
+    progress: &dyn Progress,
+) -> Result<Option<ExpertSection>> {
+    if record.provides.is_some_and(Provides::is_counts) {
+        return Ok(None);
+    }
+    let traces = traces_of(run, record)?;
+    let at = if record.identity.command == RunKind::Drift { last_on_axis(record).unwrap_or(0) } else { 0 };
+    let Some((label, folder)) = traces.get(at) else { return Ok(None) };
+    expert_section(index, (record, label), &RoutingTrace::open(folder)?, progress).map(Some)
 }
 
 /// The name of a run on the page.

@@ -3,6 +3,7 @@
 mod comparison;
 mod contrast;
 mod excerpt;
+mod experts;
 mod figure;
 mod notebook;
 mod page;
@@ -17,6 +18,7 @@ mod words;
 pub use comparison::ComparisonReport;
 pub use contrast::{ContrastReport, ContrastedRun};
 pub use excerpt::{Excerpt, Wanted, excerpt};
+pub use experts::{ExpertCard, ExpertSection};
 pub use notebook::{NotebookSource, notebook};
 pub use page::{ReportedRun, html};
 pub use profile::{CategoryReport, ExpertReport, MovedReport, ProfileSettings, ProfileSource, TokenMatch, TokenReport};

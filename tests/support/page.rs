@@ -31,6 +31,7 @@ pub(crate) fn page_of(
         headline: &[],
         verdict,
         excerpts: Vec::new(),
+        experts: None,
         charts: charts.iter().map(|chart| (chart.name.clone(), chart.kind)).collect(),
         folder: Some(String::new()),
     };

@@ -15,10 +15,12 @@ use crate::error::{Error, Result};
 /// [`Error::Internal`] if it cannot be written as JSON or compressed.
 pub(super) fn packed(runs: &[ReportedRun<'_>], drawn: &[DrawnStatistic]) -> Result<String> {
     let excerpts: Vec<_> = runs.iter().flat_map(|run| &run.excerpts).collect();
+    let experts: Vec<_> = runs.iter().filter_map(|run| run.experts.as_ref()).collect();
     let document = json!({
         "runs": runs.iter().map(run).collect::<Vec<Value>>(),
         "statistics": statistics(drawn).map_err(|error| unpacked(&error))?,
         "tokens": serde_json::to_value(excerpts).map_err(|error| unpacked(&error))?,
+        "experts": serde_json::to_value(experts).map_err(|error| unpacked(&error))?,
     });
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(document.to_string().as_bytes()).map_err(|error| unpacked(&error))?;
@@ -87,6 +89,7 @@ scripts!(
     "scripts/token_text.js",
     "scripts/token_id.js",
     "scripts/tokens.js",
+    "scripts/experts.js",
     "scripts/controls.js",
     "scripts/landing.js",
     "scripts/main.js",

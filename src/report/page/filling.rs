@@ -19,6 +19,7 @@ pub(super) struct Filling<'a> {
     pub(super) questions: Vec<QuestionPart<'a>>,
     pub(super) galleries: Vec<Gallery<'a>>,
     pub(super) has_tokens: bool,
+    pub(super) has_experts: bool,
     pub(super) data: String,
     pub(super) style: &'static str,
     pub(super) script: String,

@@ -70,14 +70,16 @@ fn page(runs: &[ReportedRun<'_>], room: Room) -> Result<String> {
         questions,
         galleries: galleries(runs),
         has_tokens: runs.iter().any(|run| !run.excerpts.is_empty()),
+        has_experts: runs.iter().any(|run| run.experts.is_some()),
         data: data::packed(runs, &drawn)?,
-        style: include_str!("../assets/report.css"),
+        style: concat!(include_str!("../assets/report.css"), include_str!("../assets/experts.css")),
         script: data::script(room.has_many_layers()),
     };
     let mut environment = Environment::new();
     // A name in the template without a value is a mistake, not an empty string.
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.add_template("report.html", include_str!("../assets/report.html")).map_err(|e| unfilled(&e))?;
+    environment.add_template("experts.html", include_str!("../assets/experts.html")).map_err(|e| unfilled(&e))?;
     let template = environment.get_template("report.html").map_err(|e| unfilled(&e))?;
     template.render(Serde(filling)).map_err(|e| unfilled(&e))
 }

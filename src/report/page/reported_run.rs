@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     chart::ChartContext,
-    report::excerpt::Excerpt,
+    report::{excerpt::Excerpt, experts::ExpertSection},
     run::{QueueOptions, RecordedSettings, RunKind},
     stats::{Finding, Tables},
 };
@@ -42,6 +42,8 @@ pub struct ReportedRun<'a> {
     pub verdict: &'a [String],
     /// Documents token by token.
     pub excerpts: Vec<Excerpt>,
+    /// Its experts one by one, if they are shown.
+    pub experts: Option<ExpertSection>,
     /// Stems of the files below its `charts/`, each with the kind of the chart.
     pub charts: Vec<(String, &'static str)>,
     /// The path from the page to its folder: "" if the page is in that folder; none if it cannot be linked.

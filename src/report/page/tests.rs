@@ -34,6 +34,7 @@ fn bare_run<'a>(
         headline: &[],
         verdict: &[],
         excerpts: Vec::new(),
+        experts: None,
         charts: Vec::new(),
         folder: None,
     }

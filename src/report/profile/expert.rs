@@ -13,6 +13,8 @@ use crate::{
     stats::{Example, ExpertProfile, Part, Partner, Rate, TokenKind, TopToken, share_words, thousands},
 };
 
+/// How many times its share of all tokens an expert must surely take of a part that the sentence names.
+const TELLING: f64 = 1.2;
 /// Categories that the sentence names.
 const IN_A_SENTENCE: usize = 2;
 
@@ -81,14 +83,13 @@ fn sentence(source: &ProfileSource, own: &ExpertProfile) -> String {
         rate(&own.takes),
         exact(own.takes_over_even.chance)
     );
-    let categories =
-        telling(&own.categories, IN_A_SENTENCE).into_iter().map(|part| (part, format!("{} tokens", part.name)));
+    let categories = telling(&own.categories, IN_A_SENTENCE).into_iter();
+    let categories = categories.map(|part| taken(part, &format!("{} tokens", part.name)));
     // Which expert the first token of every text takes says little about the expert.
-    let classes: Vec<Part> =
-        own.classes.iter().filter(|part| part.name != TokenKind::Special.name()).cloned().collect();
-    let class = telling(&classes, 1).into_iter().chain(telling(&own.scripts, 1)).take(1);
-    let class = class.map(|part| (part, class_words(&part.name)));
-    let named: Vec<String> = categories.chain(class).map(|(part, noun)| taken(part, &noun)).collect();
+    let classes = own.classes.iter().filter(|part| part.name != TokenKind::Special.name());
+    let classes: Vec<Part> = classes.chain(&own.scripts).cloned().collect();
+    let class = telling(&classes, 1).into_iter().map(|part| taken(part, &class_words(&part.name)));
+    let named: Vec<String> = categories.chain(class).collect();
     match named.as_slice() {
         [] => format!("{start}."),
         [one] => format!("{start}; it takes {one}."),
@@ -112,11 +113,11 @@ fn class_words(name: &str) -> String {
     }
 }
 
-/// The parts of which the expert takes the largest shares, among those of which it surely takes more than of all tokens; each at
+/// The parts of which the expert takes the largest shares, among those of which it surely takes clearly more than of all tokens; each at
 /// least half of the largest.
 fn telling(parts: &[Part], most: usize) -> Vec<&Part> {
     let share = |part: &Part| part.takes.estimate.unwrap_or_default();
-    let mut more: Vec<&Part> = parts.iter().filter(|part| part.over_own.low.is_some_and(|low| low > 1.0)).collect();
+    let mut more: Vec<&Part> = parts.iter().filter(|part| part.over_own.low.is_some_and(|low| low > TELLING)).collect();
     more.sort_by(|a, b| share(b).total_cmp(&share(a)));
     let least = more.first().map_or(0.0, |part| 0.5 * share(part));
     more.into_iter().take(most).take_while(|part| share(part) >= least).collect()

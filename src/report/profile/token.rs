@@ -194,11 +194,7 @@ fn in_full(token: &TokenMatch, most: usize) -> Vec<String> {
     let examples = token.layers.first().map_or(&[][..], |layer| &layer.examples);
     if !examples.is_empty() {
         lines.push(String::new());
-        lines.extend(
-            examples.iter().map(|example| {
-                format!("{}   ({}, position {})", in_context(example), example.document, example.position)
-            }),
-        );
+        lines.extend(examples.iter().map(example_line));
     }
     if !token.moved.is_empty() {
         lines.push(String::new());

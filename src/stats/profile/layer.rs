@@ -30,6 +30,25 @@ impl<'a> LayerProfiles<'a> {
         (self.0.study.data.len() as u64, self.0.study.data.documents() as u64)
     }
 
+    /// Up to `most` experts, ascending: all of them, or those that take most of any one category; without categories, of all tokens.
+    pub fn telling_experts(&self, most: usize) -> Vec<ExpertId> {
+        let (study, view) = (&self.0.study, self.0.view);
+        let counts = &study.counts[view as usize];
+        let mut largest = vec![0.0_f64; study.data.experts];
+        let groups = study.groups();
+        for group in groups.iter().filter(|group| group.category.is_some() || groups.len() == 1) {
+            let tokens: u64 = group.documents.iter().map(|document| u64::from(counts.occurrences[*document])).sum();
+            for (largest, count) in largest.iter_mut().zip(counts.total(&group.documents)) {
+                *largest = largest.max(count as f64 / tokens as f64);
+            }
+        }
+        let mut experts: Vec<usize> = (0..study.data.experts).collect();
+        experts.sort_by(|a, b| largest[*b].total_cmp(&largest[*a]));
+        experts.truncate(most);
+        experts.sort_unstable();
+        experts.into_iter().map(|expert| expert as ExpertId).collect()
+    }
+
     /// Everything about one of its experts; `top` token ids are listed.
     pub fn expert(&self, expert: ExpertId, top: usize) -> ExpertProfile {
         ExpertProfile::new(&self.0, expert, top)

@@ -49,6 +49,7 @@
       await Report.decode();
       Report.startControls();
       Report.startTables();
+      Report.startExperts?.();
       Report.startTokens?.();
       Report.followAddress();
       Report.listeners.push(redraw, Report.tellAddress, Report.markWords);
