@@ -138,6 +138,11 @@ fn nothing_typed_says_what_is_missing_and_shows_an_example() {
           demo         Run route, drift and drops on the bundled checkpoints, text and transcripts
           contrast     Which experts differ between two categories, roles, documents or turns of a run, or
                        between two runs?
+          expert       What does one expert do? Its load, categories, classes of tokens, top tokens,
+                       partners, drops
+          token        Where does one token go, layer by layer? And which tokens moved most between
+                       checkpoints?
+          category     Which experts take a category, and how much of it is its token ids?
           reproduce    How far are finished runs from the paper? Its Figures 5-14 beside yours, and the
                        closed forms they must satisfy
           notebook     Write a Jupyter notebook that loads a finished run and draws its main figures again,
