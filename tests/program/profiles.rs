@@ -161,7 +161,13 @@ fn a_stranger_reads_one_sentence_first() {
         first(&["category", &run, "zh-cn"]),
         first(&["token", &run, "der"]),
     ];
-    expect![[r#""#]].assert_eq(&(told.join("\n") + "\n"));
+    expect![[r#"
+        Expert 11 of layer 5 is chosen by 27 % [23, 32] of all tokens (with an even load, 12.5 %); it takes 48 % [45, 52] of the zh-cn tokens (3.8 times an even share) and 100 % [100, 100] of the bytes (8.0 times an even share).
+        Expert 11 of layer 5 processes, after capacity, 15 % [13, 17] of all tokens (with an even load, 12.5 %); it takes 24 % [23, 25] of the zh-cn tokens (1.9 times an even share) and 65 % [60, 69] of the bytes (5.2 times an even share).
+        Expert 11 of layer 5 is chosen by 6.5 % [6.1, 6.9] of the tokens with category `de` (with an even load, 12.5 %).
+        zh-cn: expert 11 of layer 5 takes 48 % [45, 52] of its tokens, 3.8 times an even share; of the 24 % whose token id occurs elsewhere in the corpus, 24 % do, and 27 % [22, 34] would by where their ids go elsewhere: once the token id is known, the category adds -2.3 points [-6.5, 1.4].
+        "␣der" (id 729) in 12 documents goes to expert 0 of layer 1 in 100 % [100, 100] of its 12 occurrences, to expert 14 of layer 3 in 100 % [100, 100], to expert 4 of layer 5 in 92 % [80, 100].
+    "#]].assert_eq(&(told.join("\n") + "\n"));
     let shown: Vec<String> = lines(&["expert", &run, "5", "11", "--top", "3"]);
     for head in ["load:", "router:", "drops:", "category", "class of tokens", "script", "place", "token", "chosen with"]
     {
@@ -185,7 +191,47 @@ fn what_a_run_does_not_have_is_refused_by_name() {
         &["token", &run, "the", "--layer", "1", "4"],
         &["token", &run],
     ];
-    expect![[r#""#]].assert_eq(&refusals(refused.iter().map(|arguments| openmoe_with(arguments))));
+    expect![[r#"
+        error: layer 2 has no experts in this run; expected one of 1, 3, 5
+
+        hint: layers are counted from 0 through all decoder layers, also those without experts
+
+        error: expert 16 of layer 5; expected 0 to 15
+
+        hint: experts are counted from 0 in every layer
+
+        error: --checkpoint other: the run has no trace of it
+
+        hint: its traces are those of openmoe-tiny-12.3M
+
+        error: category `zh` is none of de, zh-cn
+
+        hint: the run has categories de, zh-cn; data sets de, zh-cn; 120 documents, such as udhr/preamble
+
+        error: category `zh-ch` is none of the run; is `zh-cn` meant?
+
+        hint: its categories are de, zh-cn
+
+        error: category `chinese` is none of the run
+
+        hint: its categories are de, zh-cn
+
+        error: no token of the run is `Donaudampfschiff`
+
+        hint: tokens.parquet lists all tokens of the run; ␣ is a space, ⏎ a line end
+
+        error: no token of the run is `😀`
+
+        hint: a tokenizer may write it in bytes: <0xF0><0x9F><0x98><0x80>
+
+        error: layer 4 has no experts in this run; expected one of 1, 3, 5
+
+        hint: layers are counted from 0 through all decoder layers, also those without experts
+
+        error: a run of route has one checkpoint: no token moved; expected a token, or a run of drift
+
+        hint: name a token, such as the, or its id
+    "#]].assert_eq(&refusals(refused.iter().map(|arguments| openmoe_with(arguments))));
 }
 
 #[test]

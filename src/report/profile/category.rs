@@ -86,8 +86,10 @@ fn sentence(category: &str, layers: &[CategoryLayer]) -> String {
     let added = difference(known.added, known.added_low.zip(known.added_high));
     let expected = share_and_interval(known.expected, known.expected_low.zip(known.expected_high));
     format!(
-        "{start}; once the token id is known, the category adds {added}: by where its token ids go in the rest of the corpus, {expected} \
-         would be expected."
+        "{start}; of the {} whose token id occurs elsewhere in the corpus, {} do, and {expected} would by where their ids go elsewhere: \
+         once the token id is known, the category adds {added}.",
+        share_words(known.covered),
+        share_words(known.takes)
     )
 }
 

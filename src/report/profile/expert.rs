@@ -117,7 +117,10 @@ fn class_words(name: &str) -> String {
 /// least half of the largest.
 fn telling(parts: &[Part], most: usize) -> Vec<&Part> {
     let share = |part: &Part| part.takes.estimate.unwrap_or_default();
-    let mut more: Vec<&Part> = parts.iter().filter(|part| part.over_own.low.is_some_and(|low| low > TELLING)).collect();
+    let is_telling = |part: &&Part| {
+        part.over_own.low.is_some_and(|low| low > TELLING) && part.over_even.times.is_some_and(|times| times > 1.0)
+    };
+    let mut more: Vec<&Part> = parts.iter().filter(is_telling).collect();
     more.sort_by(|a, b| share(b).total_cmp(&share(a)));
     let least = more.first().map_or(0.0, |part| 0.5 * share(part));
     more.into_iter().take(most).take_while(|part| share(part) >= least).collect()

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     routing::{ExpertId, LayerId, View, is_bos},
     stats::{
+        catalog::Statistic,
         finding::Finding,
         names::Ranking,
         study::{Group, Study},
@@ -140,7 +141,7 @@ fn withheld(study: &Study) -> BTreeMap<&'static str, String> {
     let reasons = [
         ("categories", categories),
         ("classes", absent(&[Block::TokenIds]).or(texts)),
-        ("top_tokens", absent(&[Block::TokenIds])),
+        (Statistic::TopTokens.table(), absent(&[Block::TokenIds])),
         ("positions", absent(&[Block::Positions])),
         ("partners", alone),
         ("dropped", absent(&[Block::Drops])),
