@@ -231,7 +231,8 @@ fn what_a_run_does_not_have_is_refused_by_name() {
         error: a run of route has one checkpoint: no token moved; expected a token, or a run of drift
 
         hint: name a token, such as the, or its id
-    "#]].assert_eq(&refusals(refused.iter().map(|arguments| openmoe_with(arguments))));
+    "#]]
+    .assert_eq(&refusals(refused.iter().map(|arguments| openmoe_with(arguments))));
 }
 
 #[test]
