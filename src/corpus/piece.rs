@@ -17,7 +17,7 @@ pub fn shown(piece: &str) -> String {
             '\u{2581}' | ' ' => text.push('\u{2423}'),
             '\n' => text.push('\u{23ce}'),
             '\t' => text.push('\u{21e5}'),
-            hidden if is_hidden(hidden) => text.push_str(&format!("U+{:04X}", u32::from(hidden))),
+            hidden if is_hidden(hidden) => text.extend([format!("U+{:04X}", u32::from(hidden))]),
             other => text.push(other),
         }
     }
@@ -33,12 +33,11 @@ pub fn shown_in_text(piece: &str) -> String {
 pub fn running_text<T: AsRef<str>>(pieces: &[T]) -> String {
     let (mut text, mut bytes) = (String::new(), Vec::new());
     for piece in pieces.iter().map(AsRef::as_ref) {
-        match byte(piece) {
-            Some(byte) => bytes.push(byte),
-            None => {
-                push_bytes(&mut text, &mut bytes);
-                text.push_str(&shown_in_text(piece));
-            }
+        if let Some(byte) = byte(piece) {
+            bytes.push(byte);
+        } else {
+            push_bytes(&mut text, &mut bytes);
+            text.push_str(&shown_in_text(piece));
         }
     }
     push_bytes(&mut text, &mut bytes);

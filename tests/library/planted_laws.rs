@@ -91,7 +91,7 @@ fn verdict(law: Law, seed: u64) -> RouteVerdict {
     let layer = trace.layer(3).unwrap();
     merge(&mut tables, route_statistics(&trace.sequences().unwrap(), &layer, &settings, &|_| ()).unwrap());
     match RunVerdict::route(&headline(&tables)) {
-        RunVerdict::Route(verdict) => verdict,
+        RunVerdict::Route(verdict) => *verdict,
         other => panic!("{other:?} is no verdict on a route run"),
     }
 }

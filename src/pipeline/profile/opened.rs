@@ -60,7 +60,9 @@ impl OpenedRun {
     /// condition that it does not have.
     pub(super) fn open(options: &ProfileOptions, progress: &dyn Progress) -> Result<Self> {
         let (run, record) = open_finished(&options.run)?;
-        notes_on_run(&run, &record).iter().for_each(|note| progress.note(note));
+        for note in notes_on_run(&run, &record) {
+            progress.note(&note);
+        }
         let traces = traces_of(&run, &record)?;
         let labels: Vec<String> = traces.iter().map(|(label, _)| label.clone()).collect();
         let label = chosen_checkpoint(&record, &labels, options.checkpoint.as_deref())?;

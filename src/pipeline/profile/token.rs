@@ -108,7 +108,7 @@ fn no_such_token(asked: &str, texts: &BTreeMap<u32, String>, counts: &BTreeMap<u
             format!("a tokenizer may write it in several pieces; there are {}", named.join(", ")),
         );
     }
-    let bytes: String = asked.bytes().map(|byte| format!("<0x{byte:02X}>")).collect();
+    let bytes = asked.bytes().map(|byte| format!("<0x{byte:02X}>")).collect::<Vec<_>>().concat();
     let hint = if texts.is_empty() {
         "the run has no tokenizer: name a token id".to_owned()
     } else if asked.is_ascii() {
@@ -175,25 +175,23 @@ fn check_layers(asked: &[LayerId], rows: &[Finding]) -> Result<()> {
 fn compared(record: &RunRecord, asked: Option<&str>, rows: &[Finding]) -> Result<(String, String)> {
     let has = |label: &str| rows.iter().find(|row| row.checkpoint.as_deref() == Some(label));
     let checkpoints = &record.identity.checkpoints;
-    let label = match asked {
-        Some(asked) => Some(asked.to_owned()),
-        None => {
-            let beside = checkpoints.iter().find(|own| own.off_axis && own.arithmetic.as_deref() != Some("bf16"));
-            let before = checkpoints.iter().rfind(|own| !own.off_axis && has(&own.label).is_some());
-            beside.or(before).map(|own| own.label.clone())
-        }
+    let label = if let Some(asked) = asked {
+        Some(asked.to_owned())
+    } else {
+        let beside = checkpoints.iter().find(|own| own.off_axis && own.arithmetic.as_deref() != Some("bf16"));
+        let before = checkpoints.iter().rfind(|own| !own.off_axis && has(&own.label).is_some());
+        beside.or(before).map(|own| own.label.clone())
     };
     let row = label.as_deref().and_then(has);
-    match row.and_then(|row| row.checkpoint.clone().zip(row.reference.clone())) {
-        Some(pair) => Ok(pair),
-        None => {
-            let known: Vec<&str> =
-                checkpoints.iter().filter(|own| has(&own.label).is_some()).map(|own| own.label.as_str()).collect();
-            let asked = label.map_or_else(|| "no checkpoint".to_owned(), |label| quoted_name(&label));
-            Err(Error::usage(
-                format!("{asked} is compared with no other one in this run"),
-                format!("{} names one of {}", OptionName::Checkpoint, known.join(", ")),
-            ))
-        }
+    if let Some(pair) = row.and_then(|row| row.checkpoint.clone().zip(row.reference.clone())) {
+        Ok(pair)
+    } else {
+        let known: Vec<&str> =
+            checkpoints.iter().filter(|own| has(&own.label).is_some()).map(|own| own.label.as_str()).collect();
+        let asked = label.map_or_else(|| "no checkpoint".to_owned(), |label| quoted_name(&label));
+        Err(Error::usage(
+            format!("{asked} is compared with no other one in this run"),
+            format!("{} names one of {}", OptionName::Checkpoint, known.join(", ")),
+        ))
     }
 }

@@ -11,8 +11,8 @@ use super::{
     shape::{Figure, FigureKind},
 };
 use crate::{
-    report::text::{readable, running},
-    stats::{Statistic, StatisticInfo, Variant, thousands},
+    report::text::readable,
+    stats::{Statistic, StatisticInfo, Variant, shown_in_text, thousands},
 };
 
 /// The most tokens that stand in the page; of a longer document those side by side that lose most.
@@ -75,7 +75,7 @@ fn most_lost(mut rows: Vec<FigureRow<'_>>) -> Vec<FigureRow<'_>> {
 
 fn token(row: &FigureRow<'_>) -> String {
     match (&row.finding.text, row.finding.token_id) {
-        (Some(piece), _) => running(piece),
+        (Some(piece), _) => shown_in_text(piece),
         (None, Some(id)) => format!("[{id}]"),
         (None, None) => "\u{b7}".to_owned(),
     }

@@ -145,14 +145,12 @@ fn is_special(piece: &str) -> bool {
 
 /// The text of a piece: a piece that is one ASCII byte is that character. `None` if it holds bytes that are a part of a character.
 fn without_bytes(piece: &str) -> Option<String> {
-    match byte(piece) {
-        Some(byte) => byte.is_ascii().then(|| char::from(byte).to_string()),
-        // A piece of an alphabet of bytes may hold some beside whole characters.
-        None => {
-            let is_part = |at: usize| piece.get(at..at + 6).and_then(byte).is_some();
-            (!piece.match_indices("<0x").any(|(at, _)| is_part(at))).then(|| piece.to_owned())
-        }
+    if let Some(byte) = byte(piece) {
+        return byte.is_ascii().then(|| char::from(byte).to_string());
     }
+    // A piece of an alphabet of bytes may hold some beside whole characters.
+    let is_part = |at: usize| piece.get(at..at + 6).and_then(byte).is_some();
+    (!piece.match_indices("<0x").any(|(at, _)| is_part(at))).then(|| piece.to_owned())
 }
 
 #[cfg(test)]

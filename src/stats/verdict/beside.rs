@@ -106,7 +106,7 @@ fn beyond_noise(distances: &[&Finding]) -> Option<IntervalsThatMissZero> {
         known.iter().filter(|row| row.high.zip(row.noise_floor).is_some_and(|(high, floor)| high < floor)).count();
     let above = known.iter().filter(|row| is_beyond(row)).count();
     let all = known.len();
-    (all > 1).then(|| IntervalsThatMissZero { all, above, below, by_chance: all as f64 * MISSED_BY_CHANCE })
+    (all > 1).then_some(IntervalsThatMissZero { all, above, below, by_chance: all as f64 * MISSED_BY_CHANCE })
 }
 
 /// How far a token id moved, held against the noise floor.

@@ -38,7 +38,7 @@ use crate::stats::Finding;
 #[derive(Clone, Debug, PartialEq)]
 pub enum RunVerdict {
     /// How one checkpoint routes.
-    Route(RouteVerdict),
+    Route(Box<RouteVerdict>),
     /// How routing changes from checkpoint to checkpoint.
     Drift(DriftVerdict),
     /// What is dropped.
@@ -48,7 +48,7 @@ pub enum RunVerdict {
 impl RunVerdict {
     /// The verdict on the headline findings of a route run.
     pub fn route(findings: &[Finding]) -> Self {
-        Self::Route(RouteVerdict::of(findings))
+        Self::Route(Box::new(RouteVerdict::of(findings)))
     }
 
     /// The verdict on the headline findings of a drift run and on its rows of `token_drift`.
