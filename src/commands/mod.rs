@@ -11,6 +11,7 @@ mod flags;
 mod import;
 mod inspect;
 mod interrupts;
+mod last_line;
 mod man;
 mod notebook;
 mod options;

@@ -3,45 +3,24 @@
 use std::{
     borrow::Cow,
     io::{ErrorKind, IsTerminal, Write, stderr, stdout},
-    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use terminal_size::{Width, terminal_size_of};
 
-use super::wrap::wrapped;
+use super::{last_line, wrap::wrapped};
 use crate::error::{Error, Result, is_obeyed, one_line};
 
-/// Erases everything from the cursor to the end of the screen.
-const ERASE: &str = "\x1b[J";
 /// The width of a terminal that does not say it.
 const USUAL_WIDTH: usize = 80;
 
-/// Whether the status line stands on the screen. The cursor is then at its beginning, wherever the terminal has moved it since,
-/// so that erasing from the cursor on erases all of it, also when a narrower terminal has broken it in two.
-static IS_STATUS_DRAWN: Mutex<bool> = Mutex::new(false);
-
 /// Draws the status line at the bottom of standard error, in place of the last one. It should be narrower than the terminal.
 pub(super) fn status(line: &str) {
-    let mut is_drawn = status_guard();
-    let _ = write!(stderr(), "\r{ERASE}{}\r", one_line(line));
-    let _ = stderr().flush();
-    *is_drawn = true;
+    last_line::draw(&one_line(line));
 }
 
 /// Removes the status line.
 pub(super) fn clear_status() {
-    erase(&mut status_guard());
-}
-
-fn status_guard() -> MutexGuard<'static, bool> {
-    IS_STATUS_DRAWN.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn erase(is_drawn: &mut bool) {
-    if std::mem::take(is_drawn) {
-        let _ = write!(stderr(), "\r{ERASE}");
-        let _ = stderr().flush();
-    }
+    last_line::without(|| ());
 }
 
 /// The columns of the terminal that standard error is.
@@ -118,9 +97,9 @@ pub(super) fn note(line: &str) {
 
 /// Prints text that holds nothing but the program's own words to standard error, unchanged.
 pub(super) fn note_text(text: &str) {
-    let mut is_drawn = status_guard();
-    erase(&mut is_drawn);
-    let _ = writeln!(stderr(), "{text}");
+    last_line::without(|| {
+        let _ = writeln!(stderr(), "{text}");
+    });
 }
 
 /// A message with control characters shown as escapes. Line breaks stay where the program writes them: empty lines before
