@@ -8,8 +8,8 @@ use super::{
     font,
     legend::{self, LegendEntry, Sample},
     theme::{
-        ACCENT, AXIS_LINE, CEILING_LINE, Color, FIGURE_WIDTH, GRID_LINE, GUTTER, HEADING, LABEL, MUTED, SMALL, Stroke,
-        TEXT, TINY, WHISKER,
+        ACCENT, AXIS_LINE, CEILING_LINE, Color, GRID_LINE, GUTTER, HEADING, LABEL, MUTED, SMALL, Stroke, TEXT, TINY,
+        WHISKER,
     },
 };
 use crate::{error::Result, routing::LayerId};
@@ -74,6 +74,8 @@ const BOTTOM: f64 = 58.0;
 const WIDEST_SLOT: f64 = 64.0;
 /// How much wider than others the bars of a group with long names may be.
 const MOST_WIDENED: f64 = 1.8;
+/// Narrowest figure with panels side by side.
+const TWO_COLUMNS: f64 = 760.0;
 const PITCH: f64 = PANEL_HEIGHT + TITLE_HEIGHT + BOTTOM;
 const BASELINE: Stroke = Stroke::solid(ACCENT, 2.6);
 
@@ -129,26 +131,27 @@ impl BarFigure {
         entries
     }
 
-    /// The number of columns: three or more panels are placed side by side.
-    fn columns(&self) -> usize {
-        if self.panels.len() > 2 { 2 } else { 1 }
+    /// The number of columns: three or more panels are placed side by side where there is room.
+    fn columns(&self, room: f64) -> usize {
+        if self.panels.len() > 2 && room >= TWO_COLUMNS { 2 } else { 1 }
     }
 
-    /// Width and height in pixels.
-    pub(super) fn size(&self) -> (f64, f64) {
-        let rows = self.panels.len().div_ceil(self.columns());
-        (FIGURE_WIDTH, legend::height(&self.legend(), FIGURE_WIDTH) + PITCH * rows as f64)
+    /// Width and height in pixels, laid out for a width.
+    pub(super) fn size(&self, room: f64) -> (f64, f64) {
+        let rows = self.panels.len().div_ceil(self.columns(room));
+        (room, legend::height(&self.legend(), room) + PITCH * rows as f64)
     }
 
     /// Draws the figure with its top left corner at a point.
-    pub(super) fn draw<B: DrawingBackend>(&self, canvas: &mut Canvas<'_, B>, at: Point) -> Result<()> {
+    pub(super) fn draw<B: DrawingBackend>(&self, canvas: &mut Canvas<'_, B>, at: Point, room: f64) -> Result<()> {
         let entries = self.legend();
-        legend::draw(canvas, &entries, at, FIGURE_WIDTH)?;
-        let top = at.1 + legend::height(&entries, FIGURE_WIDTH);
-        let cell = (FIGURE_WIDTH - GUTTER * (self.columns() - 1) as f64) / self.columns() as f64;
+        legend::draw(canvas, &entries, at, room)?;
+        let top = at.1 + legend::height(&entries, room);
+        let columns = self.columns(room);
+        let cell = (room - GUTTER * (columns - 1) as f64) / columns as f64;
         for (index, panel) in self.panels.iter().enumerate() {
             let (low, high) = panel.range();
-            let (row, column) = ((index / self.columns()) as f64, (index % self.columns()) as f64);
+            let (row, column) = ((index / columns) as f64, (index % columns) as f64);
             let left = at.0 + column * (cell + GUTTER) + LEFT;
             let frame = BarFrame { left, top: top + row * PITCH + TITLE_HEIGHT, width: cell - LEFT, low, high };
             draw_axes(canvas, panel, frame)?;
@@ -183,9 +186,12 @@ fn draw_groups<B: DrawingBackend>(canvas: &mut Canvas<'_, B>, panel: &BarPanel, 
         for (index, bar) in group.bars.iter().enumerate() {
             draw_bar(canvas, panel, bar, frame, first + slot * index as f64, slot)?;
         }
-        let label = font::fit(&group.label, wide - 6.0, LABEL, true);
-        let below = frame.top + PANEL_HEIGHT + 36.0;
-        canvas.text((x + wide / 2.0, below), &label, Type::new(LABEL, TEXT).bold().align(Align::Middle))?;
+        let style = Type::new(LABEL, TEXT).bold().align(Align::Middle);
+        // Two lines have room over the next panel.
+        for (line, words) in font::wrap(&group.label, wide - 4.0, LABEL, true).iter().take(2).enumerate() {
+            let below = frame.top + PANEL_HEIGHT + 36.0 + line as f64 * 14.0;
+            canvas.text((x + wide / 2.0, below), words, style)?;
+        }
         x += wide;
     }
     let zero = frame.y(0.0);
@@ -251,7 +257,8 @@ fn draw_bar<B: DrawingBackend>(
 
 fn value_label(value: f64, percent: bool) -> String {
     let text = match (percent, value.abs()) {
-        (true, share) if share < 0.0995 => format!("{:.1}", value * 100.0),
+        // Close to all, a whole number would say all.
+        (true, share) if share < 0.0995 || (0.995..1.0).contains(&share) => format!("{:.1}", value * 100.0),
         (true, _) => format!("{:.0}", value * 100.0),
         // Close to 1 two digits hide the difference.
         (false, size) if size > 0.99 && size < 1.0 => format!("{value:.3}"),

@@ -5,7 +5,7 @@ use plotters_backend::DrawingBackend;
 use super::{
     canvas::{Align, Canvas, Point, Type},
     font, script,
-    theme::{ACCENT, Color, FIGURE_WIDTH, GRID_LINE, MUTED, PAPER, SMALL, Stroke, TEXT, VALUE},
+    theme::{ACCENT, Color, GRID_LINE, MUTED, PAPER, SMALL, Stroke, TEXT, VALUE},
 };
 use crate::{error::Result, stats::shown_in_text};
 
@@ -83,18 +83,18 @@ const LEGEND: f64 = 34.0;
 const LINE_END: &str = "\u{23ce}";
 
 impl FlowFigure {
-    /// Width and height in pixels.
-    pub(super) fn size(&self) -> (f64, f64) {
-        let lines: usize = self.paragraphs.iter().map(|paragraph| line_count(&place(paragraph))).sum();
-        (FIGURE_WIDTH, LEGEND + LINE * lines as f64 + PARAGRAPH_GAP * self.paragraphs.len() as f64)
+    /// Width and height in pixels, laid out for a width.
+    pub(super) fn size(&self, room: f64) -> (f64, f64) {
+        let lines: usize = self.paragraphs.iter().map(|paragraph| line_count(&place(paragraph, room))).sum();
+        (room, LEGEND + LINE * lines as f64 + PARAGRAPH_GAP * self.paragraphs.len() as f64)
     }
 
     /// Draws the figure with its top left corner at a point.
-    pub(super) fn draw<B: DrawingBackend>(&self, canvas: &mut Canvas<'_, B>, at: Point) -> Result<()> {
+    pub(super) fn draw<B: DrawingBackend>(&self, canvas: &mut Canvas<'_, B>, at: Point, room: f64) -> Result<()> {
         self.draw_legend(canvas, at)?;
         let mut top = at.1 + LEGEND;
         for paragraph in &self.paragraphs {
-            let placed = place(paragraph);
+            let placed = place(paragraph, room);
             let label = font::fit(&paragraph.label, MARGIN_WIDTH - 16.0, SMALL, true);
             canvas.text((at.0, top + LINE / 2.0), &label, Type::new(SMALL, MUTED).bold())?;
             let height = LINE * line_count(&placed) as f64;
@@ -143,8 +143,8 @@ fn draw_token<B: DrawingBackend>(canvas: &mut Canvas<'_, B>, token: &Placed, at:
 }
 
 /// Places the tokens of a paragraph on lines: words stay together where they fit, a line end ends a line.
-fn place(paragraph: &Paragraph) -> Vec<Placed> {
-    let room = FIGURE_WIDTH - MARGIN_WIDTH;
+fn place(paragraph: &Paragraph, room: f64) -> Vec<Placed> {
+    let room = room - MARGIN_WIDTH;
     let texts: Vec<String> =
         paragraph.tokens.iter().map(|token| script::printable(&shown_in_text(&token.piece))).collect();
     let widths: Vec<f64> = texts.iter().map(|text| font::width(text, TYPE_SIZE, false)).collect();
@@ -241,6 +241,7 @@ fn is_right_to_left(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chart::theme::FIGURE_WIDTH;
 
     fn paragraph(pieces: &[&str]) -> Paragraph {
         let tokens = pieces.iter().map(|piece| FlowToken { piece: (*piece).to_owned(), tint: Tint::Plain });
@@ -249,7 +250,7 @@ mod tests {
 
     #[test]
     fn tokens_follow_one_another_and_lines_end_where_they_must() {
-        let placed = place(&paragraph(&["\u{2581}the", "\u{2581}end", "<0x0A>", "ing"]));
+        let placed = place(&paragraph(&["\u{2581}the", "\u{2581}end", "<0x0A>", "ing"]), FIGURE_WIDTH);
         assert_eq!(placed.iter().map(|token| token.line).collect::<Vec<_>>(), [0, 0, 0, 1]);
         assert!((placed[1].left - placed[0].width).abs() < 1e-9);
         assert_eq!(placed[2].text, LINE_END);
@@ -261,7 +262,7 @@ mod tests {
         let long = "x".repeat(5_000);
         let ideographs: Vec<&str> = vec!["中文"; 300];
         for pieces in [vec![long.as_str(), "\u{2581}a"], ideographs, vec!["\u{2581}word"; 400], vec!["joined"; 400]] {
-            let placed = place(&paragraph(&pieces));
+            let placed = place(&paragraph(&pieces), FIGURE_WIDTH);
             let room = FIGURE_WIDTH - MARGIN_WIDTH + 1e-6;
             assert!(placed.iter().all(|token| token.left >= 0.0 && token.left + token.width <= room));
             assert!(line_count(&placed) > 1);
@@ -270,7 +271,7 @@ mod tests {
 
     #[test]
     fn right_to_left_tokens_stand_from_right_to_left_within_their_run() {
-        let placed = place(&paragraph(&["\u{2581}a", "\u{2581}של", "ום", "\u{2581}b"]));
+        let placed = place(&paragraph(&["\u{2581}a", "\u{2581}של", "ום", "\u{2581}b"]), FIGURE_WIDTH);
         assert!(placed[2].left < placed[1].left && placed[1].left < placed[3].left);
         assert!((placed[2].left - placed[0].width).abs() < 1e-9);
         let right = placed[1].left + placed[1].width;
@@ -279,6 +280,6 @@ mod tests {
 
     #[test]
     fn no_tokens_need_one_line() {
-        assert_eq!(line_count(&place(&Paragraph::default())), 1);
+        assert_eq!(line_count(&place(&Paragraph::default(), FIGURE_WIDTH)), 1);
     }
 }

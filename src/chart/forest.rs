@@ -7,7 +7,7 @@ use super::{
     canvas::{Align, Canvas, Marker, Point, Type},
     font,
     legend::{self, LegendEntry},
-    theme::{AXIS_LINE, Color, FIGURE_WIDTH, GRID_LINE, HEADING, LABEL, MUTED, SMALL, Stroke, TEXT, WASH},
+    theme::{AXIS_LINE, Color, GRID_LINE, HEADING, LABEL, MUTED, SMALL, Stroke, TEXT, WASH},
 };
 use crate::error::Result;
 
@@ -58,6 +58,10 @@ const SECTION: f64 = 30.0;
 const HEADER: f64 = 24.0;
 const AXIS: f64 = 46.0;
 const LABEL_WIDTH: f64 = 236.0;
+/// Widest labels as a share of a narrow figure.
+const WIDEST_LABELS: f64 = 0.32;
+/// Narrowest axis beside columns of numbers; without room for these they are left out from the right.
+const NARROWEST: f64 = 380.0;
 const CELL: f64 = 156.0;
 /// Distance between the points of a row, in pixels.
 const STEP: f64 = 12.0;
@@ -65,10 +69,14 @@ const STEP: f64 = 12.0;
 /// The plotting area.
 #[derive(Clone, Copy)]
 struct ForestFrame {
+    /// Where the labels begin.
+    start: f64,
     left: f64,
     width: f64,
     low: f64,
     high: f64,
+    /// Columns of numbers that have room.
+    columns: usize,
     ratios: bool,
 }
 
@@ -104,13 +112,13 @@ impl ForestFigure {
         SECTION * self.sections.len() as f64 + ROW * self.rows().count() as f64
     }
 
-    /// Width and height in pixels.
-    pub(super) fn size(&self) -> (f64, f64) {
-        (FIGURE_WIDTH, legend::height(&self.legend, FIGURE_WIDTH) + HEADER + self.height() + AXIS)
+    /// Width and height in pixels, laid out for a width.
+    pub(super) fn size(&self, room: f64) -> (f64, f64) {
+        (room, legend::height(&self.legend, room) + HEADER + self.height() + AXIS)
     }
 
     /// The axis, which contains every point, its interval and the value that means no difference.
-    fn frame(&self, left: f64) -> ForestFrame {
+    fn frame(&self, left: f64, room: f64) -> ForestFrame {
         let points = || self.rows().flat_map(|row| &row.points);
         let ends = |point: &ForestPoint| point.interval.map_or([point.at; 2], |(low, high)| [low, high]);
         let origin = if self.ratios { 1.0 } else { 0.0 };
@@ -118,16 +126,19 @@ impl ForestFigure {
         let (low, high) = (values().fold(origin, f64::min), values().fold(origin, f64::max));
         let margin = (high - low).max(1e-4) * 0.04;
         let (low, high) = if self.ratios { (low / 1.3, high * 1.3) } else { (low - margin, high + margin) };
-        let width = FIGURE_WIDTH - LABEL_WIDTH - CELL * self.headers.len() as f64 - 20.0;
-        ForestFrame { left: left + LABEL_WIDTH, width, low, high, ratios: self.ratios }
+        let labels = LABEL_WIDTH.min(room * WIDEST_LABELS);
+        let left_over = ((room - labels - NARROWEST) / CELL).max(0.0) as usize;
+        let columns = self.headers.len().min(left_over);
+        let width = room - labels - CELL * columns as f64 - 20.0;
+        ForestFrame { start: left, left: left + labels, width, low, high, columns, ratios: self.ratios }
     }
 
     /// Draws the figure with its top left corner at a point.
-    pub(super) fn draw<B: DrawingBackend>(&self, canvas: &mut Canvas<'_, B>, at: Point) -> Result<()> {
-        legend::draw(canvas, &self.legend, at, FIGURE_WIDTH)?;
-        let frame = self.frame(at.0);
-        let mut top = at.1 + legend::height(&self.legend, FIGURE_WIDTH);
-        for (index, header) in self.headers.iter().enumerate() {
+    pub(super) fn draw<B: DrawingBackend>(&self, canvas: &mut Canvas<'_, B>, at: Point, room: f64) -> Result<()> {
+        legend::draw(canvas, &self.legend, at, room)?;
+        let frame = self.frame(at.0, room);
+        let mut top = at.1 + legend::height(&self.legend, room);
+        for (index, header) in self.headers.iter().take(frame.columns).enumerate() {
             let header = font::fit(header, CELL - 8.0, SMALL, false);
             canvas.text((cell_left(frame, index), top + HEADER / 2.0), &header, Type::new(SMALL, MUTED))?;
         }
@@ -140,7 +151,7 @@ impl ForestFigure {
                 if index % 2 == 0 {
                     canvas.rect((at.0, top), (frame.left - 4.0, top + ROW), WASH)?;
                 }
-                draw_row(canvas, row, frame, (at.0, top))?;
+                draw_row(canvas, row, frame, top)?;
                 top += ROW;
             }
         }
@@ -170,13 +181,14 @@ fn draw_row<B: DrawingBackend>(
     canvas: &mut Canvas<'_, B>,
     row: &ForestRow,
     frame: ForestFrame,
-    at: Point,
+    top: f64,
 ) -> Result<()> {
-    let middle = at.1 + ROW / 2.0;
-    let label = font::fit(&row.label, LABEL_WIDTH - 22.0, LABEL, false);
-    canvas.text((at.0 + 8.0, middle - 8.0), &label, Type::new(LABEL, TEXT))?;
-    let note = font::fit(&row.note, LABEL_WIDTH - 22.0, SMALL, false);
-    canvas.text((at.0 + 8.0, middle + 9.0), &note, Type::new(SMALL, MUTED))?;
+    let middle = top + ROW / 2.0;
+    let labels = frame.left - frame.start - 22.0;
+    let label = font::fit(&row.label, labels, LABEL, false);
+    canvas.text((frame.start + 8.0, middle - 8.0), &label, Type::new(LABEL, TEXT))?;
+    let note = font::fit(&row.note, labels, SMALL, false);
+    canvas.text((frame.start + 8.0, middle + 9.0), &note, Type::new(SMALL, MUTED))?;
     let first = middle - STEP * (row.points.len().saturating_sub(1)) as f64 / 2.0;
     for (index, point) in row.points.iter().enumerate() {
         let y = first + STEP * index as f64;
@@ -189,7 +201,7 @@ fn draw_row<B: DrawingBackend>(
         }
         canvas.marker((frame.x(point.at), y), point.marker, 4.5, point.color)?;
     }
-    for (index, cell) in row.cells.iter().enumerate() {
+    for (index, cell) in row.cells.iter().take(frame.columns).enumerate() {
         let cell = font::fit(cell, CELL - 6.0, SMALL, false);
         canvas.text((cell_left(frame, index), middle), &cell, Type::new(SMALL, TEXT))?;
     }

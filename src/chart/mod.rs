@@ -14,14 +14,20 @@ mod forest;
 mod heatmap;
 mod image;
 mod legend;
+mod message;
 mod page;
+mod paper_figure;
+mod pdf;
 mod plan;
 mod radar;
 mod script;
 mod table;
 mod theme;
 
-pub use plan::{CHARTS, ChartSpec, plan, plan_comparison, plan_contrast};
+pub use message::{Ground, Message};
+pub use paper_figure::{FigureFormat, PaperFigure, READABLE};
+pub use plan::{CHARTS, ChartSpec, plan, plan_all, plan_comparison, plan_contrast, specs_named};
+pub use script::visible;
 
 use rayon::prelude::*;
 
@@ -38,6 +44,8 @@ pub struct Chart {
     pub name: String,
     /// The [`ChartKind::stem`] it belongs to.
     pub kind: &'static str,
+    /// What its numbers say, in one sentence; drawn as its headline.
+    pub message: Option<Message>,
     /// What the chart shows, in one line.
     pub title: String,
     /// How to read it, with n; also drawn under the figure.
@@ -59,8 +67,8 @@ pub struct ChartContext {
     pub shape: RoutingShape,
     /// Categories in the order in which they are drawn.
     pub categories: Vec<String>,
-    /// Where each category is from.
-    pub category_origins: Vec<CategoryOrigin>,
+    /// The data sets that the categories come from, in the same order, and how many each has; empty if there is only one.
+    pub category_sets: Vec<(String, usize)>,
     /// Sequences that were routed.
     pub sequences: u64,
     /// Documents that they come from.
@@ -81,12 +89,22 @@ pub struct ChartContext {
     pub is_openmoe: bool,
 }
 
+impl ChartContext {
+    /// Every category with the data set that it comes from.
+    pub fn category_origins(&self) -> Vec<CategoryOrigin> {
+        let datasets = self.category_sets.iter().flat_map(|(dataset, categories)| vec![dataset.clone(); *categories]);
+        let datasets = datasets.chain(std::iter::repeat(String::new()));
+        let origin = |(category, dataset): (&String, String)| CategoryOrigin { category: category.clone(), dataset };
+        self.categories.iter().zip(datasets).map(origin).collect()
+    }
+}
+
 /// A category and where it is from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CategoryOrigin {
     /// The category.
     pub category: String,
-    /// The data set of its first document.
+    /// The data set that most of its sequences come from; empty if all categories come from one.
     pub dataset: String,
 }
 
@@ -101,6 +119,9 @@ pub struct ChartKind {
     pub paper: &'static str,
     /// The question that the chart answers.
     pub question: &'static str,
+    /// Whether it is drawn only when it is asked for by name: a figure to hold against the paper's, which another chart of the
+    /// run says at a glance.
+    pub on_request: bool,
 }
 
 /// Draws every chart of [`plan()`].

@@ -8,8 +8,8 @@ use super::{
     font,
     legend::{self, LegendEntry, Sample},
     theme::{
-        BAND_ALPHA, FIGURE_WIDTH, GRID_LINE, HEADING, MARGIN, MIN_WIDTH, MUTED, OVERALL_LINE, SMALL, TEXT, TINY,
-        UNIFORM_LINE, VALUE, VALUE_LINE,
+        BAND_ALPHA, GRID_LINE, HEADING, MARGIN, MIN_WIDTH, MUTED, OVERALL_LINE, SMALL, TEXT, TINY, UNIFORM_LINE, VALUE,
+        VALUE_LINE,
     },
 };
 use crate::error::Result;
@@ -46,31 +46,34 @@ pub(super) struct RadarPanel {
     pub(super) overall: Vec<f64>,
 }
 
+/// Narrowest radar, unless the number of columns is given.
+const NARROWEST: f64 = 150.0;
 const TITLE_HEIGHT: f64 = 44.0;
 const SPOKE_LABEL: f64 = 24.0;
 
 impl RadarFigure {
-    fn columns(&self) -> usize {
+    fn columns(&self, room: f64) -> usize {
         if let Some(columns) = self.columns {
             return columns.max(1);
         }
-        match self.panels.len() {
+        let columns = match self.panels.len() {
             0..=3 => self.panels.len().max(1),
             4 => 2,
             5..=6 => 3,
             7..=12 => 4,
             13..=15 => 5,
             _ => 6,
-        }
+        };
+        columns.min((room / NARROWEST) as usize).max(1)
     }
 
-    fn cell(&self) -> f64 {
-        (FIGURE_WIDTH / self.columns() as f64).min(360.0)
+    fn cell(&self, room: f64) -> f64 {
+        (room / self.columns(room) as f64).min(360.0)
     }
 
     /// Width of the figure, wide enough for the legend.
-    fn width(&self) -> f64 {
-        (self.cell() * self.columns() as f64).max(MIN_WIDTH - 2.0 * MARGIN)
+    fn width(&self, room: f64) -> f64 {
+        (self.cell(room) * self.columns(room) as f64).max((MIN_WIDTH - 2.0 * MARGIN).min(room))
     }
 
     fn legend(&self) -> Vec<LegendEntry> {
@@ -88,11 +91,11 @@ impl RadarFigure {
         entries
     }
 
-    /// Width and height in pixels.
-    pub(super) fn size(&self) -> (f64, f64) {
-        let rows = self.panels.len().div_ceil(self.columns());
-        let legend = legend::height(&self.legend(), self.width());
-        (self.width(), legend + rows as f64 * (self.cell() + TITLE_HEIGHT))
+    /// Width and height in pixels, laid out for a width.
+    pub(super) fn size(&self, room: f64) -> (f64, f64) {
+        let rows = self.panels.len().div_ceil(self.columns(room));
+        let legend = legend::height(&self.legend(), self.width(room));
+        (self.width(room), legend + rows as f64 * (self.cell(room) + TITLE_HEIGHT))
     }
 
     /// The share at the rim: no part of any curve or interval lies outside.
@@ -107,38 +110,50 @@ impl RadarFigure {
     }
 
     /// Draws the figure with its top left corner at a point.
-    pub(super) fn draw<B: DrawingBackend>(&self, canvas: &mut Canvas<'_, B>, at: Point) -> Result<()> {
+    pub(super) fn draw<B: DrawingBackend>(&self, canvas: &mut Canvas<'_, B>, at: Point, room: f64) -> Result<()> {
         let entries = self.legend();
-        legend::draw(canvas, &entries, at, self.width())?;
-        let top = at.1 + legend::height(&entries, self.width());
-        let left = at.0 + (self.width() - self.cell() * self.columns() as f64) / 2.0;
+        legend::draw(canvas, &entries, at, self.width(room))?;
+        let top = at.1 + legend::height(&entries, self.width(room));
+        let left = at.0 + (self.width(room) - self.cell(room) * self.columns(room) as f64) / 2.0;
         for (index, panel) in self.panels.iter().enumerate() {
-            let (row, column) = (index / self.columns(), index % self.columns());
-            let corner = (left + column as f64 * self.cell(), top + row as f64 * (self.cell() + TITLE_HEIGHT));
-            self.draw_panel(canvas, panel, corner)?;
+            let (row, column) = (index / self.columns(room), index % self.columns(room));
+            let corner = (left + column as f64 * self.cell(room), top + row as f64 * (self.cell(room) + TITLE_HEIGHT));
+            self.draw_panel(canvas, panel, corner, self.cell(room))?;
         }
         Ok(())
     }
 
-    fn draw_panel<B: DrawingBackend>(&self, canvas: &mut Canvas<'_, B>, panel: &RadarPanel, at: Point) -> Result<()> {
-        let middle = at.0 + self.cell() / 2.0;
-        let title = font::fit(&panel.title, self.cell() - 12.0, HEADING, true);
+    fn draw_panel<B: DrawingBackend>(
+        &self,
+        canvas: &mut Canvas<'_, B>,
+        panel: &RadarPanel,
+        at: Point,
+        cell: f64,
+    ) -> Result<()> {
+        let middle = at.0 + cell / 2.0;
+        let title = font::fit(&panel.title, cell - 12.0, HEADING, true);
         canvas.text((middle, at.1 + 9.0), &title, Type::new(HEADING, TEXT).bold().align(Align::Middle))?;
-        let note = font::fit(&panel.note, self.cell() - 8.0, SMALL, false);
+        let note = font::fit(&panel.note, cell - 8.0, SMALL, false);
         canvas.text((middle, at.1 + 26.0), &note, Type::new(SMALL, MUTED).align(Align::Middle))?;
-        let center = (middle, at.1 + TITLE_HEIGHT + self.cell() / 2.0 - 2.0);
-        let radius = self.cell() / 2.0 - SPOKE_LABEL;
-        self.draw_grid(canvas, center, radius)?;
+        let center = (middle, at.1 + TITLE_HEIGHT + cell / 2.0 - 2.0);
+        let radius = cell / 2.0 - SPOKE_LABEL;
+        self.draw_grid(canvas, center, radius, cell)?;
         self.draw_shares(canvas, panel, center, radius)
     }
 
-    fn draw_grid<B: DrawingBackend>(&self, canvas: &mut Canvas<'_, B>, center: Point, radius: f64) -> Result<()> {
+    fn draw_grid<B: DrawingBackend>(
+        &self,
+        canvas: &mut Canvas<'_, B>,
+        center: Point,
+        radius: f64,
+        cell: f64,
+    ) -> Result<()> {
         let rim = self.rim();
-        let step = self.spoke_step();
+        let step = self.spoke_step(cell);
         for expert in (0..self.spokes).step_by(step) {
             let turn = expert as f64 / self.spokes as f64;
             canvas.line(&[center, polar(center, radius, turn)], GRID_LINE)?;
-            let label = Type::new(if self.cell() < 240.0 { TINY } else { SMALL }, MUTED).align(Align::Middle);
+            let label = Type::new(if cell < 240.0 { TINY } else { SMALL }, MUTED).align(Align::Middle);
             // Experts are numbered from 0; groups of experts are places in the order of load, from 1 as in the heat maps.
             let name = expert + usize::from(self.experts > self.spokes);
             canvas.text(polar(center, radius + 11.0, turn), &name.to_string(), label)?;
@@ -153,8 +168,8 @@ impl RadarFigure {
         canvas.line(&uniform, UNIFORM_LINE)
     }
 
-    fn spoke_step(&self) -> usize {
-        let room = if self.cell() < 240.0 { 16 } else { 32 };
+    fn spoke_step(&self, cell: f64) -> usize {
+        let room = if cell < 240.0 { 16 } else { 32 };
         let mut step = 1;
         while self.spokes.div_ceil(step) > room {
             step *= 2;

@@ -4,7 +4,7 @@ use super::font::has_glyph;
 use crate::stats::{is_hidden, shown};
 
 /// A token's text as all outputs show it, without characters that the font lacks.
-pub(super) fn visible(piece: &str) -> String {
+pub fn visible(piece: &str) -> String {
     printable(&shown(piece))
 }
 

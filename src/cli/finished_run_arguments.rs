@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::values::repetitions;
+use super::values::{millimetres, one_of, repetitions};
+use crate::pipeline::paper_figures::FigureFormat;
 
 /// `stats`.
 #[derive(Clone, Debug, Args)]
@@ -42,9 +43,24 @@ pub struct StatsArgs {
 
 /// `chart`.
 #[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "Examples:\n  openmoe-analyze chart openmoe-out\n  openmoe-analyze chart openmoe-out --only mutual_information --width 85\n  openmoe-analyze chart openmoe-out/drops --only drop_trend capacity_curve_layer_5 --format png --out figures\n\nWith --only the figure is drawn alone, in its real size; the words for its caption stand beside it, in a file that ends in .txt. Charts that a run does not draw by itself, such as radar_category, can be named too."
+)]
 pub struct ChartArgs {
     /// Folder of a run
     pub run: PathBuf,
+    /// Draw these charts alone, for a paper: names as in charts/, or without layer and view
+    #[arg(long, value_name = "NAME", num_args = 1.., conflicts_with = "show_command")]
+    pub only: Vec<String>,
+    /// File format of these charts [default: pdf]
+    #[arg(long, value_name = "FORMAT", requires = "only", value_parser = one_of(FigureFormat::ALL, FigureFormat::name))]
+    pub format: Option<FigureFormat>,
+    /// Their width in millimetres: 85 is a column, 170 a page [default: 170]
+    #[arg(long, value_name = "MM", requires = "only", value_parser = millimetres)]
+    pub width: Option<f64>,
+    /// Their folder [default: charts/ of the run]
+    #[arg(long, value_name = "DIR", requires = "only")]
+    pub out: Option<PathBuf>,
     /// Show the command line and whole paths in the report; without it the report can be mailed
     #[arg(long)]
     pub show_command: bool,

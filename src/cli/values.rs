@@ -56,6 +56,14 @@ pub(super) fn repetitions(least: u32) -> impl TypedValueParser<Value = u32> {
     })
 }
 
+/// The width of a figure.
+pub(super) fn millimetres(text: &str) -> Result<f64, String> {
+    let width = text.parse().ok().filter(|width| (20.0..=1000.0).contains(width));
+    width.ok_or_else(|| {
+        "expected millimetres from 20 to 1000, without a unit\n\nhint: a column of a paper is about 85 wide, a page 170".to_owned()
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

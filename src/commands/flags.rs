@@ -33,7 +33,7 @@ pub(super) fn flag(option: OptionName) -> &'static str {
         OptionName::NoHash => "--no-hash",
         OptionName::NoiseFloor => "--noise-floor",
         OptionName::OasstPaths => "--oasst-paths",
-        OptionName::Only => "--only",
+        OptionName::Only | OptionName::OnlyCharts => "--only",
         OptionName::Out => "--out",
         OptionName::Resume => "--resume",
         OptionName::Strict => "--strict",

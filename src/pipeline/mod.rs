@@ -23,6 +23,7 @@ pub(crate) mod memory_bound;
 pub(crate) mod memory_plan;
 pub mod options;
 pub(crate) mod paper_comparison;
+pub(crate) mod paper_figures;
 pub(crate) mod pass;
 pub(crate) mod pass_identity;
 pub(crate) mod pass_record;

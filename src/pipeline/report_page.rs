@@ -122,7 +122,7 @@ impl Finished {
             progress.note(&note);
         }
         let (mut tables, rows_in_files) = read_tables_counted(&run)?;
-        let context = chart_context(&run, &record)?;
+        let context = chart_context(&run, &record, &tables)?;
         let findings = headline(&tables);
         Paths::of(&record, options).shorten_documents(&mut tables);
         check_tables(&run, &tables)?;

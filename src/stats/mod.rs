@@ -11,6 +11,7 @@
 
 mod catalog;
 mod category;
+mod category_order;
 mod cell;
 mod cells;
 mod coactivation;
@@ -55,6 +56,7 @@ mod vocabulary_sums;
 
 pub use catalog::{STATISTICS, Statistic, StatisticInfo};
 pub use category::{CATEGORIES_SHOWN, cramers_v, jensen_shannon, keep_shown_categories};
+pub use category_order::in_clusters;
 pub use contrast::{
     CarrierToken, Carriers, Condition, ConditionKey, Contrast, ContrastLayer, ContrastRow, ContrastSettings,
     ContrastStudy, ContrastedExpert, FALSE_DISCOVERY_RATE, LayerSide, Side, points, share_and_interval, share_words,

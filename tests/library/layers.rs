@@ -27,7 +27,7 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
     ("trace", &["error", "routing", "corpus", "run"], &["polars"]),
     ("stats", &["error", "routing", "trace"], &["polars", "rand", "rand_xoshiro"]),
     ("paper", &["error", "routing", "run", "stats"], &[]),
-    ("chart", &["error", "routing", "stats", "paper"], &["plotters", "resvg"]),
+    ("chart", &["error", "routing", "stats", "paper"], &["plotters", "resvg", "pdf_writer"]),
     ("report", &["error", "routing", "run", "trace", "stats", "paper", "chart"], &["minijinja"]),
     (
         "pipeline",
@@ -63,6 +63,7 @@ const HEAVY: &[&str] = &[
     "polars_parquet",
     "plotters",
     "resvg",
+    "pdf_writer",
     "tokenizers",
     "safetensors",
     "prost",

@@ -13,8 +13,7 @@ use super::{
     font,
     legend::{self, LegendEntry},
     theme::{
-        AXIS_LINE, BAND_ALPHA, CEILING_LINE, Color, FIGURE_WIDTH, GRID_LINE, GUTTER, HEADING, LABEL, MUTED, SMALL,
-        Stroke, TEXT,
+        AXIS_LINE, BAND_ALPHA, CEILING_LINE, Color, GRID_LINE, GUTTER, HEADING, LABEL, MUTED, SMALL, Stroke, TEXT,
     },
 };
 use crate::error::Result;
@@ -92,6 +91,8 @@ pub(super) struct Mark {
     pub(super) label: String,
 }
 
+/// Narrowest panel with its axis.
+const NARROWEST: f64 = 270.0;
 const PANEL_HEIGHT: f64 = 250.0;
 const TITLE_HEIGHT: f64 = 24.0;
 const LEFT: f64 = 66.0;
@@ -136,52 +137,54 @@ impl CurveFrame {
 }
 
 impl CurveFigure {
-    fn columns(&self) -> usize {
-        match self.panels.len() {
+    fn columns(&self, room: f64) -> usize {
+        let columns: usize = match self.panels.len() {
             1 => 1,
             3 | 5 | 6 | 9 => 3,
             _ => 2,
-        }
+        };
+        columns.min((room / NARROWEST) as usize).max(1)
     }
 
     /// Width of a panel with its axis.
-    fn cell(&self) -> f64 {
-        (FIGURE_WIDTH - GUTTER * (self.columns() - 1) as f64) / self.columns() as f64
+    fn cell(&self, room: f64) -> f64 {
+        let columns = self.columns(room) as f64;
+        (room - GUTTER * (columns - 1.0)) / columns
     }
 
     /// Height of the legends over the panels.
-    fn panel_legend(&self) -> f64 {
-        let width = self.cell() - LEFT - 8.0;
+    fn panel_legend(&self, room: f64) -> f64 {
+        let width = self.cell(room) - LEFT - 8.0;
         self.panels.iter().map(|panel| legend::height(&panel.legend, width)).fold(0.0, f64::max)
     }
 
     /// Height of a row of panels.
-    fn pitch(&self) -> f64 {
+    fn pitch(&self, room: f64) -> f64 {
         let strip = self.strip.as_ref().map_or(0.0, |strip| strip.height + STRIP_GAP);
-        TITLE_HEIGHT + self.panel_legend() + PANEL_HEIGHT + strip + BOTTOM
+        TITLE_HEIGHT + self.panel_legend(room) + PANEL_HEIGHT + strip + BOTTOM
     }
 
-    /// Width and height in pixels.
-    pub(super) fn size(&self) -> (f64, f64) {
-        let rows = self.panels.len().div_ceil(self.columns()) as f64;
-        (FIGURE_WIDTH, legend::height(&self.legend, FIGURE_WIDTH) + rows * self.pitch())
+    /// Width and height in pixels, laid out for a width.
+    pub(super) fn size(&self, room: f64) -> (f64, f64) {
+        let rows = self.panels.len().div_ceil(self.columns(room)) as f64;
+        (room, legend::height(&self.legend, room) + rows * self.pitch(room))
     }
 
     /// Draws the figure with its top left corner at a point.
-    pub(super) fn draw<B: DrawingBackend>(&self, canvas: &mut Canvas<'_, B>, at: Point) -> Result<()> {
-        legend::draw(canvas, &self.legend, at, FIGURE_WIDTH)?;
-        let top = at.1 + legend::height(&self.legend, FIGURE_WIDTH);
-        let (columns, cell) = (self.columns(), self.cell());
+    pub(super) fn draw<B: DrawingBackend>(&self, canvas: &mut Canvas<'_, B>, at: Point, room: f64) -> Result<()> {
+        legend::draw(canvas, &self.legend, at, room)?;
+        let top = at.1 + legend::height(&self.legend, room);
+        let (columns, cell) = (self.columns(room), self.cell(room));
         for (index, panel) in self.panels.iter().enumerate() {
             let (row, column) = ((index / columns) as f64, (index % columns) as f64);
             let frame = CurveFrame {
                 left: at.0 + column * (cell + GUTTER) + LEFT,
-                top: top + row * self.pitch() + TITLE_HEIGHT + self.panel_legend(),
+                top: top + row * self.pitch(room) + TITLE_HEIGHT + self.panel_legend(room),
                 width: cell - LEFT - 8.0,
                 height: PANEL_HEIGHT,
                 scale: self.y,
             };
-            self.draw_cell(canvas, panel, frame)?;
+            self.draw_cell(canvas, panel, frame, self.panel_legend(room))?;
         }
         Ok(())
     }
@@ -192,9 +195,9 @@ impl CurveFigure {
         canvas: &mut Canvas<'_, B>,
         panel: &CurvePanel,
         frame: CurveFrame,
+        legends: f64,
     ) -> Result<()> {
         let title = font::fit(&panel.title, frame.width, HEADING, true);
-        let legends = self.panel_legend();
         canvas.text((frame.left, frame.top - legends - 13.0), &title, Type::new(HEADING, TEXT).bold())?;
         legend::draw(canvas, &panel.legend, (frame.left, frame.top - legends), frame.width)?;
         draw_y_axis(canvas, frame, &self.y_label, 5)?;
@@ -241,7 +244,7 @@ impl CurveFigure {
         }
         let (low, high) = self.x_range;
         let mut values = log_ticks(low.max(1.0), high);
-        if values.len() > 6 && self.columns() == 3 {
+        if values.len() > 6 && matches!(self.panels.len(), 3 | 5 | 6 | 9) {
             values.retain(|value| value.log10().fract().abs() < 1e-9);
         }
         if low == 0.0 {

@@ -3,11 +3,12 @@
 use super::{
     ChartSpec,
     many::{bars_in_words, side_by_side, side_by_side_words},
+    says,
     selection::{Selection, interval, view_words, words},
 };
 use crate::{
     chart::{
-        ChartKind,
+        ChartKind, Message,
         bars::{Bar, BarFigure, BarGroup, BarPanel},
         theme::{Color, LAYER_FILLS},
     },
@@ -31,7 +32,12 @@ pub(super) fn unconditional(selection: &Selection<'_>, kind: &'static ChartKind)
                    baseline). Bottom: the plug-in estimate in bits with its baseline, the mean over seeded permutations \
                    (category: labels over documents; position: within each sequence; else: over occurrences); only what stands above the baseline is evidence. Why a number is withheld stands in the column note of \
                    stats/mutual_information.csv.";
-    information(selection, kind, "Mutual information between the expert and each variable", caption)
+    information(
+        selection,
+        kind,
+        ("Mutual information between the expert and each variable", caption),
+        says::information,
+    )
 }
 
 /// What each context variable adds once the token id is known.
@@ -43,10 +49,15 @@ pub(super) fn conditional(selection: &Selection<'_>, kind: &'static ChartKind) -
                    explain. Bottom: the plug-in estimate in bits with its baseline, the mean over seeded permutations (category: \
                    labels over documents; position: within each sequence; else: within each token id). Context-independent routing has {bars} at 0 % and {estimates} their baselines."
     );
-    information(selection, kind, "Conditional mutual information given the token id", &caption)
+    information(selection, kind, ("Conditional mutual information given the token id", &caption), says::context)
 }
 
-fn information(selection: &Selection<'_>, kind: &'static ChartKind, title: &str, caption: &str) -> Vec<ChartSpec> {
+fn information(
+    selection: &Selection<'_>,
+    kind: &'static ChartKind,
+    (title, caption): (&str, &str),
+    says: fn(&[&Finding]) -> Option<Message>,
+) -> Vec<ChartSpec> {
     let mut specs = Vec::new();
     for view in View::ALL {
         let rows: Vec<&Finding> =
@@ -64,7 +75,7 @@ fn information(selection: &Selection<'_>, kind: &'static ChartKind, title: &str,
         let figure = BarFigure { baseline_label: "baseline: mean over permutations".to_owned(), panels };
         let caption = format!("{caption}{}", side_by_side_words(selection, &figure));
         let body = side_by_side(selection, figure);
-        specs.push(selection.spec(kind, view.name(), title, &caption, body));
+        specs.push(selection.spec(kind, view.name(), title, &caption, body).saying(says(&rows)));
     }
     specs
 }
@@ -121,9 +132,9 @@ fn fill(index: usize, layers: usize) -> Color {
     LAYER_FILLS[((index as f64 * step).round() as usize).min(LAYER_FILLS.len() - 2)]
 }
 
-/// The estimate of a row with its interval and baseline.
+/// The estimate of a row with its interval, baseline and ceiling.
 pub(super) fn plain(row: &Finding) -> Numbers {
-    (row.estimate, interval(row), row.baseline, None)
+    (row.estimate, interval(row), row.baseline, row.ceiling)
 }
 
 /// Association of category and expert, all layers side by side.
@@ -134,7 +145,16 @@ pub(super) fn cramers_v(selection: &Selection<'_>, kind: &'static ChartKind) -> 
         let rows: Vec<&Finding> = selection.rows(kind.statistic, view).collect();
         group(selection, view_words(view), &rows, plain)
     });
-    single(selection, kind, "Association of category and expert (Cramer's V)", caption, "Cramer's V", groups.collect())
+    let rows: Vec<&Finding> = View::ALL.into_iter().flat_map(|view| selection.rows(kind.statistic, view)).collect();
+    let single = Single {
+        title: "Association of category and expert (Cramer's V)",
+        caption,
+        y_label: "Cramer's V",
+        percent: false,
+        baseline: "mean over permutations of the labels",
+        message: says::association(&rows),
+    };
+    single.spec(selection, kind, groups.collect())
 }
 
 /// How often the next token repeats the expert.
@@ -157,7 +177,15 @@ pub(super) fn repetition(selection: &Selection<'_>, kind: &'static ChartKind) ->
             )
         })
         .collect();
-    single(selection, kind, "Expert repetition from one token to the next", &caption, "probability", groups)
+    let single = Single {
+        title: "Expert repetition from one token to the next",
+        caption: &caption,
+        y_label: "share of the tokens",
+        percent: true,
+        baseline: "chance with the same loads",
+        message: says::repetition(&rows),
+    };
+    single.spec(selection, kind, groups)
 }
 
 /// The variants that occur, in file order.
@@ -171,21 +199,38 @@ pub(super) fn variants(rows: &[&Finding]) -> Vec<Option<Variant>> {
     found
 }
 
-/// A chart of one panel of bars; none without bars.
-pub(super) fn single(
-    selection: &Selection<'_>,
-    kind: &'static ChartKind,
-    title: &str,
-    caption: &str,
-    y_label: &str,
-    groups: Vec<BarGroup>,
-) -> Vec<ChartSpec> {
-    if groups.is_empty() {
-        return Vec::new();
+/// The words of a chart of one panel of bars.
+pub(super) struct Single<'a> {
+    /// What it shows.
+    pub(super) title: &'a str,
+    /// How to read it.
+    pub(super) caption: &'a str,
+    /// What the vertical axis is.
+    pub(super) y_label: &'a str,
+    /// Whether it is in percent.
+    pub(super) percent: bool,
+    /// What the values are compared with.
+    pub(super) baseline: &'a str,
+    /// The line above it.
+    pub(super) message: Option<Message>,
+}
+
+impl Single<'_> {
+    /// The chart; none without bars.
+    pub(super) fn spec(
+        self,
+        selection: &Selection<'_>,
+        kind: &'static ChartKind,
+        groups: Vec<BarGroup>,
+    ) -> Vec<ChartSpec> {
+        if groups.is_empty() {
+            return Vec::new();
+        }
+        let (y_label, percent) = (self.y_label.to_owned(), self.percent);
+        let panel = BarPanel { title: String::new(), y_label, percent, max: None, groups };
+        let figure = BarFigure { baseline_label: self.baseline.to_owned(), panels: vec![panel] };
+        let caption = format!("{}{}", self.caption, side_by_side_words(selection, &figure));
+        let body = side_by_side(selection, figure);
+        vec![selection.spec(kind, "", self.title.to_owned(), &caption, body).saying(self.message)]
     }
-    let panel = BarPanel { title: String::new(), y_label: y_label.to_owned(), percent: false, max: None, groups };
-    let figure = BarFigure { baseline_label: "baseline".to_owned(), panels: vec![panel] };
-    let caption = format!("{caption}{}", side_by_side_words(selection, &figure));
-    let body = side_by_side(selection, figure);
-    vec![selection.spec(kind, "", title.to_owned(), &caption, body)]
 }

@@ -33,6 +33,7 @@ const MOST_Z: f64 = 20.0;
 pub fn plan_contrast(contrast: &Contrast, names: [&str; 2], subtitle: &str, shown: usize) -> Vec<ChartSpec> {
     let chart = |name: &str, title: String, caption: String, body: Body| {
         let page = Page {
+            message: None,
             title: script::printable(&title),
             subtitle: subtitle.to_owned(),
             caption: script::printable(&caption),
@@ -66,8 +67,8 @@ fn forest(contrast: &Contrast, names: [&str; 2], shown: usize) -> Option<(Body, 
         ratios: false,
         headers: vec!["difference [95 %]".to_owned(), "false discovery rate".to_owned()],
         legend: vec![
-            more(names[0], Marker::Disc, VALUE),
-            more(names[1], Marker::Diamond, ACCENT),
+            more(names[0], Marker::Disc, ACCENT),
+            more(names[1], Marker::Diamond, VALUE),
             LegendEntry::new(Sample::Point(Marker::Square, MUTED), "not told from chance"),
             LegendEntry::new(Sample::Whisker, "95 % interval over documents"),
         ],
@@ -94,8 +95,8 @@ fn forest(contrast: &Contrast, names: [&str; 2], shown: usize) -> Option<(Body, 
 fn forest_row(row: &ContrastRow) -> ForestRow {
     let (marker, color) = match row.difference > 0.0 {
         _ if !row.differs() => (Marker::Square, MUTED),
-        true => (Marker::Disc, VALUE),
-        false => (Marker::Diamond, ACCENT),
+        true => (Marker::Disc, ACCENT),
+        false => (Marker::Diamond, VALUE),
     };
     let minus = |text: String| text.replace('-', "\u{2212}");
     ForestRow {
@@ -139,7 +140,7 @@ fn heat_map(contrast: &Contrast, names: [&str; 2]) -> Option<(Body, String)> {
     let crossed =
         if contrast.rows.iter().any(|row| row.z.is_none()) { " Crossed out: chosen on neither side." } else { "" };
     let caption = format!(
-        "Blue: more often in {}; orange: more often in {}. z is the difference of the shares over its standard error over \
+        "Orange: more often in {}; blue: more often in {}. z is the difference of the shares over its standard error over \
          documents; the darkest colour stands for everything beyond {limit}.{crossed}{rule}",
         names[0], names[1]
     );

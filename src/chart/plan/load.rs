@@ -3,8 +3,9 @@
 use super::{
     ChartSpec,
     context::{group, plain, variants},
-    many,
+    many::{self, multiples},
     room::EXPERTS_EACH,
+    says,
     selection::{Selection, label, view_words, words},
     share::{by_cell, expert_blocks},
 };
@@ -49,7 +50,8 @@ pub(super) fn overall(selection: &Selection<'_>, kind: &'static ChartKind) -> Ve
                        load. Intervals are in stats/expert_share.csv.";
         let title = format!("Expert load, layer by expert ({})", view_words(view));
         let body = Body::Heat(expert_blocks(&names, &cells, "multiple of even load", "expert"));
-        specs.push(selection.spec(kind, view.name(), title, caption, body));
+        let busiest: Vec<Option<f64>> = layers.iter().map(|layer| selection.busiest(**layer, view)).collect();
+        specs.push(selection.spec(kind, view.name(), title, caption, body).saying(says::busiest(&busiest)));
     }
     specs
 }
@@ -96,7 +98,13 @@ pub(super) fn balance(selection: &Selection<'_>, kind: &'static ChartKind) -> Ve
         many::side_by_side_words(selection, &figure)
     );
     let body = many::side_by_side(selection, figure);
-    vec![selection.spec(kind, "", "Balance of the expert load".to_owned(), &caption, body)]
+    let rows: Vec<&Finding> = View::ALL
+        .into_iter()
+        .flat_map(|view| selection.rows(Statistic::EffectiveExperts, view))
+        .filter(|row| row.category.is_none())
+        .collect();
+    let spec = selection.spec(kind, "", "Balance of the expert load".to_owned(), &caption, body);
+    vec![spec.saying(says::balance(&rows, &selection.context.shape.experts_in_words()))]
 }
 
 /// How many experts of a layer have a cell for each pair, if the layer has more than 64 experts.
@@ -105,7 +113,7 @@ const MOST_COACTIVATED: usize = 48;
 /// Observed over expected frequency of every pair of experts, one chart per layer.
 pub(super) fn coactivation(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
     let caption = "How often two experts are chosen by the same token, over what their loads alone would give \
-                   (maximum-entropy baseline): 1 is as expected, orange more often, blue less. Shares and intervals are in stats/coactivation.csv.";
+                   (maximum-entropy baseline): 1 is as expected, orange more often, blue less often. Shares and intervals are in stats/coactivation.csv.";
     if selection.has_many_layers() {
         return many::coactivation(selection, kind, caption);
     }
@@ -118,13 +126,12 @@ pub(super) fn coactivation(selection: &Selection<'_>, kind: &'static ChartKind) 
         } else {
             every_pair(&rows, selection.experts(layer))
         };
-        let values = block.cells.iter().flatten().flatten();
-        let largest = values.map(|ratio| ratio.max(0.05).ln().abs()).fold(0.0, f64::max);
-        if largest == 0.0 {
+        let values = || block.cells.iter().flatten().flatten().copied();
+        if values().all(|ratio| ratio == 1.0) {
             continue;
         }
         let body = Body::Heat(HeatFigure {
-            scale: Scale::Ratio { limit: largest.exp().clamp(1.5, 8.0) },
+            scale: multiples(values()),
             scale_label: "observed / expected".to_owned(),
             row_height: None,
             column_label: "expert (rows and columns)".to_owned(),
@@ -141,7 +148,8 @@ pub(super) fn coactivation(selection: &Selection<'_>, kind: &'static ChartKind) 
         };
         let title = format!("Co-activation of experts, layer {layer} ({})", view_words(View::Chosen));
         let suffix = format!("layer_{layer}_{}", View::Chosen.name());
-        specs.push(selection.spec(kind, &suffix, title, &format!("{caption}{rule}"), body));
+        let spec = selection.spec(kind, &suffix, title, &format!("{caption}{rule}"), body);
+        specs.push(spec.saying(says::togetherness(&rows)));
     }
     specs
 }
@@ -171,12 +179,7 @@ pub(super) fn jensen_shannon(selection: &Selection<'_>, kind: &'static ChartKind
     for &layer in selection.layers() {
         let rows = selection.layer_rows(kind.statistic, View::Chosen, layer);
         let rows: Vec<&Finding> = rows.filter(|row| row.other_category.is_some()).collect();
-        let mut names = selection.categories(&rows);
-        for name in rows.iter().filter_map(|row| row.other_category.as_deref()) {
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
+        let names = selection.compared_categories(&rows);
         let mut cells = vec![vec![None; names.len()]; names.len()];
         for row in &rows {
             let place = |name: &Option<String>| names.iter().position(|known| Some(*known) == name.as_deref());
@@ -198,7 +201,9 @@ pub(super) fn jensen_shannon(selection: &Selection<'_>, kind: &'static ChartKind
             blocks: vec![block],
         });
         let title = format!("Divergence between categories, layer {layer} ({})", view_words(View::Chosen));
-        specs.push(selection.spec(kind, &format!("layer_{layer}_{}", View::Chosen.name()), title, caption, body));
+        let caption = format!("{caption}{}", selection.category_order());
+        let spec = selection.spec(kind, &format!("layer_{layer}_{}", View::Chosen.name()), title, &caption, body);
+        specs.push(spec.saying(says::divergence(&rows)));
     }
     specs
 }
@@ -237,7 +242,9 @@ pub(super) fn confidence(selection: &Selection<'_>, kind: &'static ChartKind) ->
         many::side_by_side_words(selection, &figure)
     );
     let body = many::side_by_side(selection, figure);
-    vec![selection.spec(kind, "", "Confidence of the router".to_owned(), &caption, body)]
+    let rows: Vec<&Finding> = selection.rows(Statistic::RouterEntropy, View::Chosen).collect();
+    let spec = selection.spec(kind, "", "Confidence of the router".to_owned(), &caption, body);
+    vec![spec.saying(says::confidence(&rows))]
 }
 
 fn quantiles(rows: &[&Finding]) -> Vec<Option<f64>> {

@@ -8,8 +8,10 @@ mod expert_load;
 mod index;
 mod load;
 mod many;
+mod named;
 mod paper;
 mod room;
+mod says;
 mod selection;
 mod series;
 mod share;
@@ -22,6 +24,7 @@ use super::{ChartContext, ChartKind};
 use crate::stats::{Statistic, Tables};
 pub use contrast::plan_contrast;
 use index::RowIndex;
+pub use named::specs_named;
 pub use paper::plan_comparison;
 use selection::Selection;
 pub use spec::ChartSpec;
@@ -39,11 +42,22 @@ macro_rules! stem {
     };
 }
 
+/// Whether a kind of chart is drawn only on request.
+macro_rules! on_request {
+    () => {
+        false
+    };
+    (on_request) => {
+        true
+    };
+}
+
 macro_rules! kinds {
-    ($($plan:path: $statistic:ident $(as $stem:literal)?, $paper:literal, $question:literal;)*) => {
+    ($($plan:path: $statistic:ident $(as $stem:literal)?, $paper:literal, $question:literal $(, $when:ident)?;)*) => {
         /// All kinds of chart, in the order of the report.
         pub const CHARTS: &[ChartKind] = &[$(ChartKind {
             stem: stem!($statistic $($stem)?), statistic: Statistic::$statistic, paper: $paper, question: $question,
+            on_request: on_request!($($when)?),
         }),*];
         const PLANNERS: &[Planner] = &[$($plan),*];
     };
@@ -59,13 +73,13 @@ kinds! {
     tokens::vocabulary: VocabularySpecialization, "",
         "Does each token id have its own expert?";
     share::tokens: ExpertShare as "radar_token", "Fig. 10",
-        "Which experts do the most frequent token ids go to?";
+        "Which experts do the most frequent token ids go to?", on_request;
     tokens::top_tokens: TopTokens, "Tables 9 and 15",
         "Which tokens does each expert take?";
     spread::by_token: RoutingStd as "routing_std_token", "Fig. 14",
         "How unevenly is each token id spread over the experts?";
     share::categories: ExpertShare as "radar_category", "Figs. 5-8",
-        "Do categories of text go to different experts?";
+        "Do categories of text go to different experts?", on_request;
     share::category_load: ExpertShare as "category_load", "Figs. 5-8",
         "How far is each category's load from even, expert by expert?";
     share::domain: DomainSpecialization, "",
@@ -75,9 +89,9 @@ kinds! {
     load::jensen_shannon: JensenShannon, "",
         "Which categories are routed alike?";
     share::positions: ExpertShare as "radar_position", "Fig. 9",
-        "Do positions go to different experts?";
+        "Do positions go to different experts?", on_request;
     spread::by_position: RoutingStd as "routing_std_position", "Fig. 13",
-        "How unevenly is each position spread over the experts?";
+        "How unevenly is each position spread over the experts?", on_request;
     context::repetition: ExpertRepetition, "",
         "Does the next token go to the same expert?";
     load::overall: ExpertShare as "expert_load", "",
@@ -99,7 +113,7 @@ kinds! {
     drift::by_margin: AgreementByMargin as "drift_margin", "",
         "Do only near-ties of the router still flip?";
     drift::radars: TokenDrift as "drift_radar_token", "Fig. 11",
-        "How do the experts of the most frequent token ids change in training?";
+        "How do the experts of the most frequent token ids change in training?", on_request;
     drift::by_frequency: TokenDrift as "drift_token", "Fig. 11",
         "Which token ids still move, and by more than another corpus would?";
     drift::load: LoadDrift as "drift_load", "",
@@ -128,11 +142,21 @@ kinds! {
         "Does one model drop more than the other on the same text?";
 }
 
-/// Decides which charts the tables allow; an empty or withheld table gives no chart.
+/// Decides which charts the tables allow; an empty or withheld table gives no chart. Without those that are drawn on request only.
 pub fn plan(tables: &Tables, context: &ChartContext) -> Vec<ChartSpec> {
+    plan_kinds(tables, context, |kind| !kind.on_request)
+}
+
+/// The same with the charts that are drawn on request.
+pub fn plan_all(tables: &Tables, context: &ChartContext) -> Vec<ChartSpec> {
+    plan_kinds(tables, context, |_| true)
+}
+
+fn plan_kinds(tables: &Tables, context: &ChartContext, is_wanted: impl Fn(&ChartKind) -> bool) -> Vec<ChartSpec> {
     let index = RowIndex::new(tables);
     let selection = Selection::new(&index, context);
-    CHARTS.iter().zip(PLANNERS).flat_map(|(kind, planner)| planner(&selection, kind)).collect()
+    let wanted = CHARTS.iter().zip(PLANNERS).filter(|(kind, _)| is_wanted(kind));
+    wanted.flat_map(|(kind, planner)| planner(&selection, kind)).collect()
 }
 
 #[cfg(test)]

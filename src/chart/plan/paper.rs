@@ -28,6 +28,7 @@ pub fn plan_comparison(comparison: &Comparison) -> Vec<ChartSpec> {
 
 fn spec(name: &str, title: &str, caption: &str, body: Body) -> ChartSpec {
     let page = Page {
+        message: None,
         title: script::printable(title),
         subtitle: SOURCE.to_owned(),
         caption: script::printable(caption),

@@ -106,16 +106,41 @@ impl<'a> Selection<'a> {
 
     /// The categories in drawing order: those of the context that have rows, then the others in the order of the rows.
     pub(super) fn categories(&self, rows: &[&'a Finding]) -> Vec<&'a str> {
+        self.in_order(rows.iter().filter_map(|row| row.category.as_deref()))
+    }
+
+    /// The categories of either side of pairs, in the same order.
+    pub(super) fn compared_categories(&self, rows: &[&'a Finding]) -> Vec<&'a str> {
+        self.in_order(rows.iter().flat_map(|row| [row.category.as_deref(), row.other_category.as_deref()]).flatten())
+    }
+
+    fn in_order(&self, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
         let mut found: Vec<&str> = Vec::new();
-        let listed = self.context.categories.iter().map(String::as_str);
-        let has = |name: &str| rows.iter().any(|row| row.category.as_deref() == Some(name));
-        found.extend(listed.filter(|name| has(name)));
-        for name in rows.iter().filter_map(|row| row.category.as_deref()) {
+        for name in names {
             if !found.contains(&name) {
                 found.push(name);
             }
         }
+        // Those that the context does not name come last, in the order of the rows.
+        let place = |name: &str| self.context.categories.iter().position(|known| known == name).unwrap_or(usize::MAX);
+        found.sort_by_key(|name| place(name));
         found
+    }
+
+    /// The end of a caption: in which order categories stand.
+    pub(super) fn category_order(&self) -> String {
+        let mut pairs = self.rows(Statistic::JensenShannon, View::Chosen);
+        if self.context.categories.len() < 3 || !pairs.any(|row| row.other_category.is_some()) {
+            return String::new();
+        }
+        let sets: Vec<&str> =
+            self.context.category_sets.iter().map(|(name, _)| name.as_str()).filter(|name| !name.is_empty()).collect();
+        let by_set = if sets.is_empty() {
+            String::new()
+        } else {
+            format!(" by data set ({}), and within each", label(&sets.join(", ")))
+        };
+        format!(" Categories stand in order{by_set} so that those routed alike are neighbours.")
     }
 
     /// What was counted, for captions.
@@ -175,7 +200,7 @@ impl<'a> Selection<'a> {
         );
         let caption = script::printable(&format!("{caption}{} {}{paper}", self.empty_cells(&body), self.sample()));
         let name = if suffix.is_empty() { kind.stem.to_owned() } else { format!("{}_{suffix}", kind.stem) };
-        ChartSpec { name, kind: kind.stem, page: Page { title, subtitle, caption, body } }
+        ChartSpec { name, kind: kind.stem, page: Page { message: None, title, subtitle, caption, body } }
     }
 }
 

@@ -2,15 +2,16 @@
 
 use super::{
     ChartSpec,
-    many::{self, RadarKeys},
+    many::{self, CategoryWords, RadarKeys, multiples},
     room::ExpertColumns,
+    says::{self, Taken},
     selection::{Selection, label, token_label, view_rule, view_words},
 };
 use crate::{
     chart::{
         ChartKind,
-        axis::{ceil_nice, count},
-        heatmap::{HeatBlock, HeatFigure, Scale},
+        axis::count,
+        heatmap::{HeatBlock, HeatFigure},
         page::Body,
         radar::{RadarFigure, RadarPanel},
     },
@@ -222,34 +223,40 @@ pub(super) fn category_load(selection: &Selection<'_>, kind: &'static ChartKind)
         view.name(),
         view_rule(view)
     );
-    let title = "Expert load by category";
-    category_maps(selection, kind, view, (&caption, "multiple of even load"), title, |row| {
-        Some(row.estimate? / selection.even_share(row.layer))
-    })
+    let words = CategoryWords {
+        title: "Expert load by category",
+        caption: &caption,
+        scale: "multiple of even load",
+        taken: Taken { noun: "assignments", against: "even load" },
+    };
+    category_maps(selection, kind, view, &words, |row| Some(selection.even_share(row.layer)))
 }
 
 /// Category by expert, each cell the share of the category's tokens relative to chance.
 pub(super) fn domain(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
     let caption = "Share of a category's tokens that have the expert among their choices, as a multiple of chance \
                    (k/E). Intervals are in stats/domain_specialization.csv.";
-    let title = "Domain specialization";
-    category_maps(selection, kind, View::Chosen, (caption, "multiple of chance"), title, |row| {
-        Some(row.estimate? / row.baseline?)
-    })
+    let words = CategoryWords {
+        title: "Domain specialization",
+        caption,
+        scale: "multiple of chance",
+        taken: Taken { noun: "tokens", against: "chance" },
+    };
+    category_maps(selection, kind, View::Chosen, &words, |row| row.baseline)
 }
 
 fn category_maps(
     selection: &Selection<'_>,
     kind: &'static ChartKind,
     view: View,
-    (caption, scale): (&str, &str),
-    title: &str,
-    value: impl Fn(&Finding) -> Option<f64> + Copy,
+    words: &CategoryWords<'_>,
+    baseline: impl Fn(&Finding) -> Option<f64> + Copy,
 ) -> Vec<ChartSpec> {
     if selection.has_many_layers() {
-        let title = format!("{title}, layer by category ({})", view_words(view));
-        return many::category_maps(selection, kind, view, (caption, scale, &title), value);
+        return many::category_maps(selection, kind, view, words, baseline);
     }
+    let value = |row: &Finding| Some(row.estimate? / baseline(row)?);
+    let CategoryWords { title, caption, scale, taken } = words;
     let mut specs = Vec::new();
     for &layer in selection.layers() {
         let rows = selection.layer_rows(kind.statistic, view, layer);
@@ -269,8 +276,9 @@ fn category_maps(
         let columns = ExpertColumns::of(selection, layer, view);
         let body = Body::Heat(expert_columns(&labels, &cells, scale, &columns));
         let title = format!("{title}, layer {layer} ({})", view_words(view));
-        let caption = format!("{caption}{}", columns.rule(kind.statistic));
-        specs.push(selection.spec(kind, &format!("layer_{layer}_{}", view.name()), title, &caption, body));
+        let caption = format!("{caption}{}{}", selection.category_order(), columns.rule(kind.statistic));
+        let spec = selection.spec(kind, &format!("layer_{layer}_{}", view.name()), title, &caption, body);
+        specs.push(spec.saying(says::largest_lift(&rows, *taken, baseline)));
     }
     specs
 }
@@ -301,9 +309,8 @@ pub(super) fn expert_columns(
         return expert_blocks(rows, cells, scale, "expert");
     }
     let cells: Vec<Vec<Option<f64>>> = cells.iter().map(|row| columns.cells(row)).collect();
-    let max = cells.iter().flatten().flatten().copied().fold(2.0, f64::max);
     HeatFigure {
-        scale: Scale::Sequential { max: ceil_nice(max) },
+        scale: multiples(cells.iter().flatten().flatten().copied()),
         scale_label: scale.to_owned(),
         row_height: None,
         column_label: columns.label().to_owned(),
@@ -313,10 +320,8 @@ pub(super) fn expert_columns(
 
 /// A heat map of rows by experts, cut into blocks that are narrow enough to be read.
 pub(super) fn expert_blocks(rows: &[String], cells: &[Vec<Option<f64>>], scale: &str, columns: &str) -> HeatFigure {
-    let max = cells.iter().flatten().flatten().copied().fold(2.0, f64::max);
-    let max = ceil_nice(max);
     HeatFigure {
-        scale: Scale::Sequential { max },
+        scale: multiples(cells.iter().flatten().flatten().copied()),
         scale_label: scale.to_owned(),
         row_height: None,
         column_label: columns.to_owned(),

@@ -3,6 +3,7 @@
 use super::{
     ChartSpec,
     room::ShownLayers,
+    says,
     selection::{Selection, interval, token_label, view_words},
 };
 use crate::{
@@ -96,7 +97,9 @@ fn token_chart(selection: &Selection<'_>, kind: &'static ChartKind, view: View) 
     let figure =
         figure(panels, ("occurrences of the token id", low, high, 0.0), top, None, Sample::Point(Marker::Disc, VALUE));
     let caption = format!("{caption}{}", shown.rule());
-    Some(selection.spec(kind, view.name(), title, &caption, Body::Curve(figure?)))
+    let all: Vec<&Finding> = selection.rows(kind.statistic, view).filter(|row| row.token_id.is_some()).collect();
+    let spec = selection.spec(kind, view.name(), title, &caption, Body::Curve(figure?));
+    Some(spec.saying(says::spread(&all)))
 }
 
 /// The layers that have a panel.

@@ -2,9 +2,10 @@
 
 use super::{
     ChartSpec,
-    context::{group, single, variants},
+    context::{Single, group, variants},
     many::{self, bars_in_words},
     room::EXPERTS_EACH,
+    says,
     selection::{Selection, interval, view_rule, view_words, words},
     token_table::{self, TOKENS},
 };
@@ -58,10 +59,14 @@ fn token_page(
     let whole = experts.len() == selection.experts(layer);
     let suffix = if whole { String::new() } else { format!("_experts_{}_to_{}", experts.start, experts.end - 1) };
     let part = if whole { String::new() } else { format!(", experts {} to {}", experts.start, experts.end - 1) };
+    let drawn = experts.clone();
     let row = |expert: usize| token_table::row(expert.to_string(), rows, expert, TOKENS);
     let body = token_table::body(experts.map(row).collect(), TOKENS);
     let title = format!("Top tokens of each expert, layer {layer} ({}){part}", view_words(view));
-    selection.spec(kind, &format!("layer_{layer}_{}{suffix}", view.name()), title, caption, body)
+    let own: Vec<&Finding> =
+        rows.iter().copied().filter(|row| row.expert.is_some_and(|e| drawn.contains(&usize::from(e)))).collect();
+    let spec = selection.spec(kind, &format!("layer_{layer}_{}{suffix}", view.name()), title, caption, body);
+    spec.saying(says::top_tokens(&own))
 }
 
 /// Accuracy of predicting the first choice, against always guessing the busiest expert.
@@ -72,7 +77,16 @@ pub(super) fn predictability(selection: &Selection<'_>, kind: &'static ChartKind
         bars_in_words(selection)
     );
     let groups = by_variant(selection, kind, View::Chosen);
-    single(selection, kind, "Predictability of the expert from the token id", &caption, "accuracy", groups)
+    let rows: Vec<&Finding> = selection.rows(kind.statistic, View::Chosen).collect();
+    let single = Single {
+        title: "Predictability of the expert from the token id",
+        caption: &caption,
+        y_label: "accuracy",
+        percent: true,
+        baseline: "always the busiest expert",
+        message: says::predictability(&rows),
+    };
+    single.spec(selection, kind, groups)
 }
 
 /// Share of each token id that its favourite expert takes.
@@ -84,14 +98,16 @@ pub(super) fn vocabulary(selection: &Selection<'_>, kind: &'static ChartKind) ->
         bars_in_words(selection)
     );
     let groups = by_variant(selection, kind, View::Chosen);
-    single(
-        selection,
-        kind,
-        "Vocabulary specialization (chosen, before capacity)",
-        &caption,
-        "share of the favourite expert",
-        groups,
-    )
+    let rows: Vec<&Finding> = selection.rows(kind.statistic, View::Chosen).collect();
+    let single = Single {
+        title: "Vocabulary specialization (chosen, before capacity)",
+        caption: &caption,
+        y_label: "share of the favourite expert",
+        percent: true,
+        baseline: "choices shuffled over all occurrences",
+        message: says::favourites(&rows),
+    };
+    single.spec(selection, kind, groups)
 }
 
 fn by_variant(selection: &Selection<'_>, kind: &'static ChartKind, view: View) -> Vec<crate::chart::bars::BarGroup> {

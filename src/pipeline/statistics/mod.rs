@@ -189,7 +189,7 @@ impl Numbers<'_> {
         clock: Option<Instant>,
     ) -> Result<usize> {
         let Self { run, report, tables, rows_in_files, findings, verdict } = *self;
-        let context = chart_context(run, record)?;
+        let context = chart_context(run, record, tables)?;
         let charts = draw_charts(staged, tables, &context, progress)?;
         if let Some(clock) = clock {
             let (wall_seconds, peak_memory_bytes) = (clock.elapsed().as_secs_f64(), process_memory::peak_memory());

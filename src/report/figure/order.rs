@@ -22,10 +22,7 @@ pub(in crate::report) struct CategoryOrder {
 
 impl CategoryOrder {
     /// The order by data set and by the divergence of pairs of categories (rows of [`crate::stats::Statistic::JensenShannon`]).
-    pub(in crate::report) fn of<'a>(
-        origins: impl Iterator<Item = &'a CategoryOrigin>,
-        divergence: &[FigureRow<'_>],
-    ) -> Self {
+    pub(in crate::report) fn of(origins: impl Iterator<Item = CategoryOrigin>, divergence: &[FigureRow<'_>]) -> Self {
         let mut groups: Vec<(String, String)> =
             origins.map(|own| (readable(&own.dataset), readable(&own.category))).collect();
         let datasets = in_order(groups.iter().map(|(dataset, _)| dataset.clone())).len();
@@ -166,7 +163,7 @@ mod tests {
         ];
         let rows: Vec<FigureRow<'_>> =
             rows.iter().map(|finding| FigureRow { run: 0, command: RunKind::Route, model: "base", finding }).collect();
-        let order = CategoryOrder::of(groups.iter(), &rows);
+        let order = CategoryOrder::of(groups.into_iter(), &rows);
         let names = ["ar", "book", "de", "he", "nl"].map(str::to_owned).to_vec();
         let mut figure = Figure { kind: FigureKind::Matrix, rows: names.clone(), ..Figure::default() };
         order.arrange(&mut figure);

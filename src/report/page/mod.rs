@@ -56,7 +56,7 @@ pub fn html(runs: &[ReportedRun<'_>]) -> Result<String> {
 /// The page with as many numbers as there is room for.
 fn page(runs: &[ReportedRun<'_>], room: Room) -> Result<String> {
     let order = CategoryOrder::of(
-        runs.iter().flat_map(|run| &run.context.category_origins),
+        runs.iter().flat_map(|run| run.context.category_origins()),
         &rows_of(&[Statistic::JensenShannon], runs),
     );
     let drawn: Vec<DrawnStatistic> = STATISTICS.iter().map(|info| draw(info, runs, &order, room)).collect();

@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use expect_test::expect;
 use openmoe_analyze::{
-    chart::{CHARTS, Chart, ChartContext, ChartSpec, draw_all, plan},
+    chart::{CHARTS, Chart, ChartContext, ChartSpec, FigureFormat, Ground, READABLE, plan, plan_all, specs_named},
     report,
     routing::{LayerShape, RoutingShape, RunKind},
     stats::{Finding, Statistic, Tables, Variable, verdict::RunVerdict},
@@ -22,8 +22,10 @@ use crate::{
     support::page::page_of,
 };
 
+/// Every chart, those that are drawn on request included.
 fn draw(tables: &Tables, context: &ChartContext) -> Vec<Chart> {
-    draw_all(tables, context, &|_| ()).expect("charts are drawn and written")
+    let drawn = plan_all(tables, context).iter().map(ChartSpec::draw).collect::<Result<_, _>>();
+    drawn.expect("charts are drawn and written")
 }
 
 fn write(folder: &str, charts: &[Chart]) {
@@ -80,7 +82,7 @@ fn every_statistic_that_a_trace_has_rows_of_is_drawn() {
         emptied!(token_id: TokenIds, probability: Probability, kept: Drops, entropy: Entropy,
             margin_first: MarginFirst, margin_k: MarginK);
         let tables = run.statistics(&quick());
-        let specs = plan(&tables, &context);
+        let specs = plan_all(&tables, &context);
         // Of the deviations those by token id and position are drawn.
         let of_category =
             |row: &Finding| row.statistic == Statistic::RoutingStd && row.variable == Some(Variable::Category);
@@ -125,7 +127,7 @@ fn degenerate_tables_give_a_chart_or_none_but_never_a_panic() {
     for row in withheld.values_mut().flat_map(|table| &mut table.rows) {
         *row = row.clone().withheld("too few data");
     }
-    assert!(plan(&withheld, &one).is_empty());
+    assert!(plan_all(&withheld, &one).is_empty());
     let alone = RoutingShape::uniform(vec![0], LayerShape::of_choices(1, 1));
     for context in [ChartContext::default(), ChartContext { shape: alone, ..one.clone() }] {
         draw(&tables(&one), &context);
@@ -136,7 +138,7 @@ fn degenerate_tables_give_a_chart_or_none_but_never_a_panic() {
 #[test]
 fn many_layers_share_one_picture_of_each_kind_and_the_caption_names_the_rule() {
     let deep = lean_context(&(0..128).map(|layer| (layer, 8)).collect::<Vec<_>>());
-    let specs = plan(&lean_tables(&deep), &deep);
+    let specs = plan_all(&lean_tables(&deep), &deep);
     for kind in CHARTS.iter().filter(|kind| kind.statistic.info().command == RunKind::Route) {
         let own: Vec<&str> =
             specs.iter().filter(|spec| spec.kind == kind.stem).map(|spec| spec.name.as_str()).collect();
@@ -174,7 +176,7 @@ fn layers_of_different_size_have_axes_of_their_own() {
     assert!(charts.iter().all(|chart| chart.svg.contains("4 to 8 experts, top-2")));
     let differ: Vec<(u16, usize)> = (0..12).map(|layer| (layer, if layer % 2 == 0 { 4 } else { 8 })).collect();
     let many = lean_context(&differ);
-    let specs = plan(&lean_tables(&many), &many);
+    let specs = plan_all(&lean_tables(&many), &many);
     let radars = specs.iter().find(|spec| spec.kind == "radar_category").unwrap().draw().unwrap();
     assert!(radars.svg.contains("Layers of 4 experts") && radars.svg.contains("Layers of 8 experts"));
     assert!(radars.svg.contains("uniform routing, 1/4 = 25 %") && radars.svg.contains("uniform routing, 1/8 = 12 %"));
@@ -187,7 +189,7 @@ fn many_experts_and_layers_stay_on_the_page() {
     let mut tables = tables(&wide);
     tables.retain(|name, _| name != "routing_std" && name != "routing_std_corrected");
     let kinds = ["radar_category", "expert_load", "coactivation", "top_tokens", "mutual_information", "category_load"];
-    let specs = plan(&tables, &wide);
+    let specs = plan_all(&tables, &wide);
     let drawn: Vec<Chart> =
         kinds.iter().map(|kind| specs.iter().find(|spec| spec.kind == *kind).unwrap().draw().unwrap()).collect();
     write("wide", &drawn);
@@ -203,7 +205,7 @@ fn many_experts_and_layers_stay_on_the_page() {
         category_load:
         Share of each expert in the kept assignments of a category, as a multiple of the uniform share: 1 is even load, 2 twice that. Intervals are in stats/expert_share.csv. The 128 experts are drawn in 64 parts of equal size in order of their load over the whole corpus, the busiest first; a value is the mean of its part. Every expert is in stats/expert_share.parquet. n = 934,112 tokens, 1,840 sequences, 1,212 documents; the BOS at position 0 is counted. Compare Figs. 5-8 of the OpenMoE paper.
         coactivation:
-        How often two experts are chosen by the same token, over what their loads alone would give (maximum-entropy baseline): 1 is as expected, orange more often, blue less. Shares and intervals are in stats/coactivation.csv. Drawn are 48 of the layer's 128 experts: those of the pairs that are chosen together most above expectation, by the lower end of the interval. n = 934,112 tokens, 1,840 sequences, 1,212 documents; the BOS at position 0 is counted.
+        How often two experts are chosen by the same token, over what their loads alone would give (maximum-entropy baseline): 1 is as expected, orange more often, blue less often. Shares and intervals are in stats/coactivation.csv. Drawn are 48 of the layer's 128 experts: those of the pairs that are chosen together most above expectation, by the lower end of the interval. n = 934,112 tokens, 1,840 sequences, 1,212 documents; the BOS at position 0 is counted.
         top_tokens:
         The ten token ids with the most kept assignments of each expert, and the ten whose odds in the expert are highest against the whole corpus (informative Dirichlet prior). ␣ is a space, \n a line end, … cuts a long text; empty cells: fewer ids. Counts and z-scores are in stats/top_tokens.csv. Drawn are the 16 of the layer's 128 experts with the largest load, the busiest first, and the 16 with the smallest; the tokens of all are in stats/top_tokens.parquet. n = 934,112 tokens, 1,840 sequences, 1,212 documents; the BOS at position 0 is counted. Compare Tables 9 and 15 of the OpenMoE paper.
     "#]].assert_eq(&captions.concat());
@@ -215,9 +217,77 @@ fn many_experts_and_layers_stay_on_the_page() {
 fn pictures_of_large_models_are_not_too_tall_to_be_opened() {
     for (layers, experts) in [(128_u16, 8_usize), (61, 256)] {
         let large = lean_context(&(0..layers).map(|layer| (layer, experts)).collect::<Vec<_>>());
-        for spec in plan(&lean_tables(&large), &large) {
+        for spec in plan_all(&lean_tables(&large), &large) {
             let (width, height) = spec.png_size();
             assert!(width <= 4_000 && height <= 6_000, "{}: {width} x {height}", spec.name);
         }
     }
+}
+
+#[test]
+fn every_chart_says_something_and_claims_nothing_that_its_intervals_do_not_carry() {
+    let context = context(16, &[1, 3]);
+    let mut tables = tables(&context);
+    let specs = plan_all(&tables, &context);
+    for spec in specs.iter().filter(|spec| CHARTS.iter().any(|kind| kind.stem == spec.kind && !kind.on_request)) {
+        let message = spec.message().unwrap_or_else(|| panic!("{} says nothing", spec.name));
+        assert!(message.text.len() < 140 && !message.text.ends_with('.'), "{}: {}", spec.name, message.text);
+        assert!(
+            spec.draw().unwrap().svg.contains(&format!("aria-label=\"{}", message.text.split('<').next().unwrap()))
+        );
+    }
+    // Without intervals nothing differs from anything.
+    for row in tables.values_mut().flat_map(|table| &mut table.rows) {
+        (row.low, row.high, row.explained_low, row.explained_high) = (None, None, None, None);
+    }
+    for spec in plan_all(&tables, &context) {
+        let Some(message) = spec.message() else { continue };
+        let is_ranked = spec.kind == "top_tokens";
+        assert!(message.ground != Ground::Shown || is_ranked, "{}: {}", spec.name, message.text);
+    }
+}
+
+#[test]
+fn charts_are_found_by_name_kind_and_statistic_and_some_only_on_request() {
+    let context = context(16, &[1, 3]);
+    let tables = tables(&context);
+    let (usual, all) = (plan(&tables, &context), plan_all(&tables, &context));
+    let is_usual = |spec: &ChartSpec| usual.iter().any(|usual| usual.name == spec.name);
+    for spec in &all {
+        let kind = CHARTS.iter().find(|kind| kind.stem == spec.kind).unwrap();
+        assert_eq!(is_usual(spec), !kind.on_request, "{}", spec.name);
+    }
+    let named = |name: &str| specs_named(&all, name).iter().map(|spec| spec.name.as_str()).collect::<Vec<_>>();
+    assert_eq!(named("coactivation_layer_3_chosen"), ["coactivation_layer_3_chosen"]);
+    assert_eq!(named("coactivation"), ["coactivation_layer_1_chosen", "coactivation_layer_3_chosen"]);
+    assert_eq!(named("category_load_layer_3"), ["category_load_layer_3_kept"]);
+    // A statistic without a chart of its name has all that show it.
+    assert!(named("expert_share").contains(&"radar_token_layer_1_kept") && named("expert_share").len() > 6);
+    assert_eq!((named("coactivatio"), named("")), (Vec::new(), Vec::new()));
+}
+
+#[test]
+fn figures_for_papers_have_their_real_size_and_the_same_bytes_each_time() {
+    let context = context(16, &[1, 3]);
+    let tables = tables(&context);
+    for spec in plan_all(&tables, &context) {
+        for (millimetres, most) in [(85.0, 10_000.0), (170.0, 10_000.0)] {
+            let svg = spec.draw_for_paper(FigureFormat::Svg, millimetres).unwrap();
+            let text = String::from_utf8(svg.bytes.clone()).unwrap();
+            assert!(text.contains(&format!("width=\"{millimetres}mm\"")), "{}", spec.name);
+            assert!(svg.words.contains(spec.caption()), "{}", spec.name);
+            assert!(svg.readable_from < most, "{}", spec.name);
+            assert_eq!(svg.readable_from <= millimetres, svg.smallest_text >= READABLE, "{}", spec.name);
+        }
+    }
+    let spec = &specs_named(&plan(&tables, &context), "mutual_information_chosen")[0].clone();
+    let [pdf, again] = [0, 1].map(|_| spec.draw_for_paper(FigureFormat::Pdf, 85.0).unwrap());
+    assert_eq!(pdf, again);
+    let text = String::from_utf8_lossy(&pdf.bytes);
+    assert!(text.starts_with("%PDF-1.") && text.trim_end().ends_with("%%EOF") && !text.contains("Date"));
+    // 85 mm are 240.945 points.
+    assert!(text.contains("/MediaBox [0 0 240.94"), "{}", &text[..600]);
+    assert!(pdf.smallest_text >= READABLE);
+    let png = spec.draw_for_paper(FigureFormat::Png, 85.0).unwrap();
+    assert_eq!(u32::from_be_bytes(png.bytes[16..20].try_into().unwrap()), 2008, "85 mm at 600 pixels per inch");
 }

@@ -174,11 +174,17 @@ fn every_kind_of_drop_chart_is_drawn() {
         assert_eq!(drawn, kind.statistic.info().command == RunKind::Drops, "{}", kind.stem);
     }
     let names: Vec<&str> = charts.iter().map(|chart| chart.name.as_str()).collect();
-    for stem in ["drop_position", "drop_compare", "drop_turn_role", "capacity_curve", "expert_occupancy", "drop_causes"]
-    {
+    for stem in ["drop_turn_role", "capacity_curve", "drop_causes"] {
         for layer in [1, 3] {
             assert!(names.contains(&format!("{stem}_layer_{layer}").as_str()), "{stem} {layer}: {names:?}");
         }
+    }
+    for one in ["drop_position", "drop_compare", "expert_occupancy", "burstiness", "drop_trend"] {
+        assert!(names.contains(&one), "{one}: {names:?}");
+    }
+    for chart in &charts {
+        let message = chart.message.as_ref().unwrap_or_else(|| panic!("{} says nothing", chart.name));
+        println!("{}: {}", chart.name, message.text);
     }
     let text = charts.iter().find(|chart| chart.name == "dropped_tokens_layer_3").unwrap();
     assert!(text.caption.contains("tokens 362 to 1,061 of 1,200"), "{}", text.caption);

@@ -12,6 +12,7 @@ use crate::{
         plan::{
             many::{LayerMap, figure as map_figure},
             room::ShownLayers,
+            says,
             selection::{Selection, interval, view_words, words},
             series::series,
         },
@@ -51,7 +52,14 @@ pub(in crate::chart::plan) fn agreement(selection: &Selection<'_>, kind: &'stati
         ]);
         caption = format!("{caption} Above: {}", selection.every_layer("a row each"));
     }
-    vec![selection.spec(kind, "", title, &caption, body)]
+    let step = |(label, shown): (&(String, f64), &String)| {
+        let rows = selection.checkpoint_rows(Statistic::RouterSaturation, View::Chosen);
+        (shown.clone(), axis.against_last(rows, &label.0))
+    };
+    let before_last = axis.points.len().saturating_sub(1);
+    let steps: Vec<_> = axis.points.iter().zip(&axis.shown).take(before_last).map(step).collect();
+    let message = says::agreement(&steps, axis.shown_reference());
+    vec![selection.spec(kind, "", title, &caption, body).saying(message)]
 }
 
 /// Share of tokens whose first choice still changes, one line per layer.
@@ -70,7 +78,11 @@ pub(in crate::chart::plan) fn last_change(selection: &Selection<'_>, kind: &'sta
     let title = format!("Tokens whose first choice still changes ({})", view_words(View::Chosen));
     let figure = figure(&shown.layers, &axis, panels, "share of tokens", top);
     let caption = format!("{caption}{}", shown.rule());
-    figure.map(|figure| selection.spec(kind, "", title, &caption, Body::Curve(figure))).into_iter().collect()
+    let before_last = axis.first_and_before_last()[1];
+    let rows = axis.against_last(selection.checkpoint_rows(Statistic::LastChange, View::Chosen), before_last);
+    let message = says::last_change(&rows, axis.ends()[1]);
+    let spec = |figure| selection.spec(kind, "", title, &caption, Body::Curve(figure)).saying(message);
+    figure.map(spec).into_iter().collect()
 }
 
 /// The layers that have a line or a panel. Their extremes are chosen by the mean over the checkpoints.
@@ -97,7 +109,7 @@ fn saturation_map(selection: &Selection<'_>, axis: &TimeAxis) -> Option<Body> {
         axis.points.iter().map(at).collect()
     };
     let map = LayerMap::of(selection, "", axis.shown.clone(), cells);
-    let scale = |_| crate::chart::heatmap::Scale::Sequential { max: 100.0 };
+    let scale = |_: &[f64]| crate::chart::heatmap::Scale::Sequential { max: 100.0 };
     map_figure(vec![map], scale, "router saturation in %", "checkpoint").map(Body::Heat)
 }
 
@@ -170,7 +182,7 @@ fn figure(
         x_linear: axis.linear,
         x_ticks: axis.ticks(),
         x_shift: 0.0,
-        y: AxisScale::from_zero(y_max),
+        y: AxisScale::from_zero(y_max).percent(),
         strip: None,
         legend: layers.iter().enumerate().map(entry).chain([chance]).collect(),
         panels,
@@ -199,7 +211,11 @@ pub(in crate::chart::plan) fn by_margin(selection: &Selection<'_>, kind: &'stati
         if panels.is_empty() {
             continue;
         }
-        specs.push(margin_chart(selection, kind, (variant, shown.rule()), panels, &others));
+        let message = TimeAxis::new(selection).and_then(|axis| {
+            let own = axis.against_last(rows.iter().copied(), axis.first_and_before_last()[1]);
+            says::by_margin(&own, axis.ends()[1])
+        });
+        specs.push(margin_chart(selection, kind, (variant, shown.rule()), panels, &others).saying(message));
     }
     specs
 }
@@ -250,7 +266,7 @@ fn margin_chart(
         x_linear: true,
         x_ticks: percent_ticks(),
         x_shift: 0.0,
-        y: AxisScale::from_zero(1.0),
+        y: AxisScale::from_zero(1.0).percent(),
         strip: None,
         legend: others.iter().enumerate().map(entry).collect(),
         panels,

@@ -3,15 +3,17 @@
 use super::{Specs, TimeAxis, checkpoints};
 use crate::{
     chart::{
-        ChartKind,
-        axis::ceil_nice,
+        ChartKind, Message,
         bars::{BarFigure, BarGroup, BarPanel},
         heatmap::{HeatBlock, HeatFigure, Scale},
         page::Body,
         plan::{
             context::{group, plain},
-            many::{LayerMap, arrangement, figure as map_figure, side_by_side, side_by_side_words},
+            many::{
+                LayerMap, arrangement, figure as map_figure, from_zero, multiples, side_by_side, side_by_side_words,
+            },
             room::{ExpertColumns, ShownLayers},
+            says,
             selection::{Selection, label, view_words},
             share::{by_cell, expert_columns},
         },
@@ -47,7 +49,12 @@ pub(in crate::chart::plan) fn matrix(selection: &Selection<'_>, kind: &'static C
         blocks,
     });
     let title = format!("Router saturation of every two checkpoints ({})", view_words(View::Chosen));
-    vec![selection.spec(kind, "", title, &format!("{caption}{}", shown.rule()), body)]
+    let message = TimeAxis::new(selection).and_then(|axis| {
+        let of = |label: &str| axis.against_last(rows.iter().copied(), label);
+        let [first, before_last] = axis.first_and_before_last();
+        says::matrix(&of(first), &of(before_last), axis.ends())
+    });
+    vec![selection.spec(kind, "", title, &format!("{caption}{}", shown.rule()), body).saying(message)]
 }
 
 fn matrix_block(selection: &Selection<'_>, layer: LayerId, rows: &[&Finding], names: &[&str]) -> HeatBlock {
@@ -93,19 +100,20 @@ pub(in crate::chart::plan) fn load(selection: &Selection<'_>, kind: &'static Cha
         if blocks.is_empty() {
             continue;
         }
-        let max = blocks.iter().flat_map(|block| block.cells.iter().flatten().flatten().copied()).fold(2.0, f64::max);
+        let values = blocks.iter().flat_map(|block| block.cells.iter().flatten().flatten().copied());
         let body = Body::Heat(HeatFigure {
-            scale: Scale::Sequential { max: ceil_nice(max) },
+            scale: multiples(values),
             scale_label: "multiple of even load".to_owned(),
             row_height: None,
             column_label: "expert".to_owned(),
             blocks,
         });
         let caption = "Share of each expert in the assignments of a layer at each checkpoint, as a multiple of the uniform \
-                       share: 1 is even load. Columns that keep their shade are experts that keep their load; cosine and \
+                       share, on a logarithmic scale: 1 is even load, orange more, blue less; multiples beyond the ends of the scale have its darkest colour. Columns that keep their shade are experts that keep their load; cosine and \
                        total variation against the last checkpoint are in stats/load_drift.csv.";
         let title = format!("Expert load over training ({})", view_words(view));
-        specs.push(selection.spec(kind, view.name(), title, &format!("{caption}{rule}"), body));
+        let spec = selection.spec(kind, view.name(), title, &format!("{caption}{rule}"), body);
+        specs.push(spec.saying(moved_load(selection, view)));
     }
     specs
 }
@@ -129,8 +137,7 @@ fn distance_map(selection: &Selection<'_>, kind: &'static ChartKind, view: View)
     };
     let labels = names.iter().map(|name| label(selection.shortened(name))).collect();
     let map = LayerMap::of(selection, "", labels, cells);
-    let scale = |max: f64| Scale::Sequential { max: ceil_nice(max.max(0.01)) };
-    let figure = map_figure(vec![map], scale, "total variation of the load", "checkpoint")?;
+    let figure = map_figure(vec![map], from_zero(0.01), "total variation of the load", "checkpoint")?;
     let caption = format!(
         "Total variation between the expert shares of a layer at each checkpoint and at the last one: 0 the same load, 1 no \
          expert in common. {} The load of every expert is in stats/expert_share.parquet, intervals and noise floors in \
@@ -138,7 +145,16 @@ fn distance_map(selection: &Selection<'_>, kind: &'static ChartKind, view: View)
         selection.every_layer("a row each")
     );
     let title = format!("Expert load over training, against the last checkpoint ({})", view_words(view));
-    Some(selection.spec(kind, view.name(), title, &caption, Body::Heat(figure)))
+    let spec = selection.spec(kind, view.name(), title, &caption, Body::Heat(figure));
+    Some(spec.saying(moved_load(selection, view)))
+}
+
+/// How much of the load moved since the first checkpoint, and since the one before the last.
+fn moved_load(selection: &Selection<'_>, view: View) -> Option<Message> {
+    let axis = TimeAxis::new(selection)?;
+    let rows = || selection.checkpoint_rows(Statistic::LoadDrift, view);
+    let [first, before_last] = axis.first_and_before_last().map(|label| axis.against_last(rows(), label));
+    says::load_drift(&first, &before_last, axis.ends())
 }
 
 fn titled(block: HeatBlock, layer: LayerId) -> HeatBlock {
@@ -166,7 +182,7 @@ pub(in crate::chart::plan) fn beside(selection: &Selection<'_>, kind: &'static C
         .map(|name| BarPanel {
             title: format!("{} against {}", label(selection.shortened(name)), label(selection.shortened(reference))),
             y_label: "agreement".to_owned(),
-            percent: false,
+            percent: true,
             max: Some(1.0),
             groups: beside_groups(selection, name, reference),
         })
@@ -183,7 +199,16 @@ pub(in crate::chart::plan) fn beside(selection: &Selection<'_>, kind: &'static C
     let figure = BarFigure { baseline_label: "load-matched chance".to_owned(), panels };
     let caption = format!("{caption}{}", side_by_side_words(selection, &figure));
     let body = side_by_side(selection, figure);
-    vec![selection.spec(kind, "", title, &caption, body)]
+    let kept: Vec<_> = names
+        .iter()
+        .map(|name| {
+            let is_own = |row: &&&Finding| {
+                row.checkpoint.as_deref() == Some(*name) && row.reference.as_deref() == Some(reference)
+            };
+            (label(selection.shortened(name)), rows.iter().filter(is_own).copied().collect::<Vec<&Finding>>())
+        })
+        .collect();
+    vec![selection.spec(kind, "", title, &caption, body).saying(says::beside(&kept))]
 }
 
 fn beside_groups(selection: &Selection<'_>, name: &str, reference: &str) -> Vec<BarGroup> {

@@ -63,6 +63,26 @@ impl TimeAxis {
         self.points.last().map_or("", |(label, _)| label)
     }
 
+    /// The first checkpoint, the one before the last, and the last, as they are drawn.
+    fn ends(&self) -> [&str; 3] {
+        let at = |place: usize| self.shown.get(place).map_or("", String::as_str);
+        [at(0), at(self.shown.len().saturating_sub(2)), self.shown_reference()]
+    }
+
+    /// The labels of the first checkpoint and of the one before the last.
+    fn first_and_before_last(&self) -> [&str; 2] {
+        let at = |place: usize| self.points.get(place).map_or("", |(label, _)| label.as_str());
+        [at(0), at(self.points.len().saturating_sub(2))]
+    }
+
+    /// The rows about a checkpoint and the last one.
+    fn against_last<'a>(&self, rows: impl Iterator<Item = &'a Finding>, label: &str) -> Vec<&'a Finding> {
+        rows.filter(|row| {
+            row.checkpoint.as_deref() == Some(label) && row.reference.as_deref() == Some(self.reference())
+        })
+        .collect()
+    }
+
     /// The last checkpoint as it is drawn.
     fn shown_reference(&self) -> &str {
         self.shown.last().map_or("", String::as_str)

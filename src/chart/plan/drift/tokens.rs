@@ -12,6 +12,7 @@ use crate::{
         page::Body,
         plan::{
             room::{ExpertColumns, ShownLayers, largest},
+            says,
             selection::{Selection, interval, label, token_label, view_rule, view_words},
             share::by_expert,
         },
@@ -235,7 +236,8 @@ fn frequency_chart(
     let reference = own.first().and_then(|row| row.reference.as_deref()).unwrap_or_default();
     let [from, to] = [name, reference].map(|name| label(selection.shortened(name)));
     let title = format!("Token drift from {from} to {to} ({})", view_words(View::Chosen));
-    Some(selection.spec(kind, suffix, title, &format!("{caption}{}", shown.rule()), Body::Curve(figure)))
+    let spec = selection.spec(kind, suffix, title, &format!("{caption}{}", shown.rule()), Body::Curve(figure));
+    Some(spec.saying(says::moved(&own)))
 }
 
 fn frequency_panel(layer: LayerId, rows: &[&Finding]) -> Option<CurvePanel> {

@@ -4,15 +4,15 @@ use super::{ASSIGNMENT, Scope, Specs, of_layer, scope_name, scopes, spec};
 use crate::{
     chart::{
         ChartKind,
-        axis::{ceil_nice, short},
+        axis::short,
         canvas::Marker,
         curve::{AxisScale, CurveFigure, CurvePanel, Mark},
         font,
-        heatmap::Scale as HeatScale,
         legend::{LegendEntry, Sample},
         page::Body,
         plan::{
-            many::{LayerMap, figure as map_figure},
+            many::{LayerMap, figure as map_figure, from_zero},
+            says,
             selection::{Selection, interval, label},
             series::series,
         },
@@ -74,7 +74,9 @@ pub(in crate::chart::plan) fn curves(selection: &Selection<'_>, kind: &'static C
                        documents, none where a routing group holds several documents. The axis is logarithmic down to 0.01 %; 0 has a place of its own below it. \
                        Curves that coincide hide each other. Who queues first changes the lost gate mass, never how many assignments are lost.";
         let title = format!("Drops over the capacity factor, layer {layer}");
-        specs.push(spec(selection, kind, &format!("layer_{layer}"), title, caption, Body::Stack(parts)));
+        let (enough, tried) = replays.enough();
+        let spec = spec(selection, kind, &format!("layer_{layer}"), title, caption, Body::Stack(parts));
+        specs.push(spec.saying(says::capacity(enough, tried)));
     }
     specs
 }
@@ -91,8 +93,7 @@ fn every_layer(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
         factors.iter().map(at).collect()
     };
     let map = LayerMap::of(selection, "", factors.iter().map(|factor| short(*factor)).collect(), cells);
-    let scale = |max: f64| HeatScale::Sequential { max: ceil_nice(max.max(0.1)) };
-    let Some(figure) = map_figure(vec![map], scale, "dropped assignments in %", "capacity factor") else {
+    let Some(figure) = map_figure(vec![map], from_zero(0.1), "dropped assignments in %", "capacity factor") else {
         return Specs::new();
     };
     let caption = format!(
@@ -101,14 +102,11 @@ fn every_layer(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
          {} Other rules, groups and orders, the smallest sufficient factors and intervals are in stats/capacity_replay.parquet.",
         selection.every_layer("a row each")
     );
-    vec![spec(
-        selection,
-        kind,
-        "",
-        "Drops over the capacity factor, layer by layer".to_owned(),
-        &caption,
-        Body::Heat(figure),
-    )]
+    let title = "Drops over the capacity factor, layer by layer".to_owned();
+    let all: Vec<Replays<'_>> = selection.layers().iter().map(|layer| Replays::of(selection, kind, *layer)).collect();
+    let enough: Vec<_> = all.iter().map(Replays::enough).collect();
+    let message = says::capacity_of_layers(&enough);
+    vec![spec(selection, kind, "", title, &caption, Body::Heat(figure)).saying(message)]
 }
 
 impl<'a> Replays<'a> {
@@ -118,6 +116,18 @@ impl<'a> Replays<'a> {
         let exact = exact.into_iter().filter(|row| row.variant == Some(Variant::Of(ASSIGNMENT))).collect();
         let own = rows.iter().filter(|row| row.variable.is_some()).find_map(|row| row.rule);
         Replays { own: own.filter(|rule| RULES.contains(rule)).unwrap_or(RULES[0]), rows, exact }
+    }
+
+    /// The row of the smallest factor that drops at most 1 % under the rule and in the groups of the run, and the largest factor
+    /// that was tried.
+    fn enough(&self) -> (Option<&'a Finding>, Option<f64>) {
+        let row = self.rows.iter().copied().find(|row| {
+            row.variant == Some(Variant::FactorForOnePercent)
+                && row.rule == Some(self.own)
+                && row.grouping.as_deref() == Some(GROUPS_OF_RUN)
+                && row.dataset.is_none()
+        });
+        (row, self.rows.iter().filter_map(|row| row.capacity_factor).reduce(f64::max))
     }
 
     /// Factor and dropped share, under the rule and in the groups of the run.

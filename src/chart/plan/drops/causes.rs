@@ -6,7 +6,10 @@ use crate::{
         ChartKind,
         axis::count,
         page::Body,
-        plan::selection::{Selection, token_label},
+        plan::{
+            says,
+            selection::{Selection, token_label},
+        },
         table::{TableFigure, TableRow},
     },
     stats::{Finding, Role},
@@ -46,7 +49,8 @@ pub(in crate::chart::plan) fn table(selection: &Selection<'_>, kind: &'static Ch
         };
         let title = format!("What filled the queues of the experts that drop most, {part}");
         let body = Body::Table(figure(&rows, several));
-        specs.push(spec(selection, kind, &suffix, title, &format!("{caption}{rule}"), body));
+        let spec = spec(selection, kind, &suffix, title, &format!("{caption}{rule}"), body);
+        specs.push(spec.saying(says::causes(&rows)));
     }
     specs
 }

@@ -12,6 +12,7 @@ use crate::{
             context::{group, plain},
             many::{arrangement, side_by_side as layers_side_by_side, side_by_side_words},
             room::ShownLayers,
+            says,
             selection::Selection,
             series::series,
         },
@@ -76,7 +77,12 @@ pub(in crate::chart::plan) fn side_by_side(selection: &Selection<'_>, kind: &'st
     parts.extend(curves(selection, &shown).map(|figure| ("By position".to_owned(), Body::Curve(figure))));
     let caption = format!("{}{words}{}", caption(choices, selection.has_many_layers()), shown.rule());
     let title = if choices > 2 { "Choices by rank, tokens" } else { "First choices, second choices, tokens" };
-    vec![spec(selection, kind, "", title.to_owned(), &caption, Body::Stack(parts))]
+    let over_all = |statistic: Statistic| -> Vec<&Finding> {
+        selection.rows(statistic, View::Chosen).filter(|row| row.is_over_all()).collect()
+    };
+    let (first, second) = (Statistic::FirstChoiceDropRatio, Statistic::SecondChoiceDropRatio);
+    let message = says::first_choices(&over_all(first), &over_all(second));
+    vec![spec(selection, kind, "", title.to_owned(), &caption, Body::Stack(parts)).saying(message)]
 }
 
 /// What the numbers are of, and how their baseline is drawn.

@@ -1,6 +1,6 @@
 //! Two models on the same sequences: the paper's Figure 12b.
 
-use super::{ASSIGNMENT, Bins, Scope, Specs, curve, of_layer, scope_name, scopes, shown, top};
+use super::{ASSIGNMENT, Bins, Specs, curve, of_layer, shown, top};
 use crate::{
     chart::{
         ChartKind,
@@ -8,7 +8,10 @@ use crate::{
         curve::{AxisScale, CurveFigure, CurvePanel, Strip},
         legend::{LegendEntry, Sample},
         page::Body,
-        plan::selection::{Selection, label},
+        plan::{
+            says,
+            selection::{Selection, label},
+        },
         theme::{ACCENT, CORRECTED, CORRECTED_LINE, Dash, Stroke, VALUE, VALUE_LINE},
     },
     routing::{LayerId, View},
@@ -31,7 +34,7 @@ struct Compared<'a> {
     bins: Bins,
 }
 
-/// Drop ratio of two models by position with their difference below, a panel per data set, a chart per layer.
+/// Drop ratio of two models by position over all data sets with their difference below, a panel per layer.
 pub(in crate::chart::plan) fn difference(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
     let all: Vec<&Finding> = selection.checkpoint_rows(kind.statistic, View::Chosen).collect();
     let mut names: Vec<(&str, &str)> = Vec::new();
@@ -45,24 +48,20 @@ pub(in crate::chart::plan) fn difference(selection: &Selection<'_>, kind: &'stat
         let first = if index == 0 { String::new() } else { format!("{}_", index + 1) };
         let labels = [model, reference].map(|name| label(selection.shortened(name)));
         let title = format!("Drop ratio of {} and {} by position", labels[1], labels[0]);
-        if selection.has_many_layers() {
-            let each = |layer: LayerId| compared(selection, &all, layer, model);
-            specs.extend(some_layers(selection, kind, (first.trim_end_matches('_'), &title), each, &labels));
-            continue;
-        }
-        for &layer in selection.layers() {
-            let Some(compared) = compared(selection, &all, layer, model) else { continue };
-            let panels = scopes(&compared.difference).into_iter().map(|scope| compared.panel(scope)).collect();
-            let Some(figure) = figure(panels, compared.bins, &labels) else { continue };
-            let title = format!("{title}, layer {layer}");
-            specs.push(selection.spec(kind, &format!("{first}layer_{layer}"), title, CAPTION, Body::Curve(figure)));
-        }
+        let each = |layer: LayerId| compared(selection, &all, layer, model);
+        let spec = layers_side_by_side(selection, kind, (first.trim_end_matches('_'), &title), each, &labels);
+        let own: Vec<&Finding> = all
+            .iter()
+            .copied()
+            .filter(|row| row.checkpoint.as_deref() == Some(*model) && row.variant == Some(Variant::Of(ASSIGNMENT)))
+            .collect();
+        specs.extend(spec.map(|spec| spec.saying(says::compared(&own, [&labels[0], &labels[1]]))));
     }
     specs
 }
 
 /// A panel for each of the layers that are shown, over all data sets.
-fn some_layers<'a>(
+fn layers_side_by_side<'a>(
     selection: &Selection<'a>,
     kind: &'static ChartKind,
     (suffix, title): (&str, &str),
@@ -74,12 +73,17 @@ fn some_layers<'a>(
         shown.layers.iter().filter_map(|layer| Some((*layer, compared(*layer)?))).collect();
     let panel = |(layer, compared): &(LayerId, Compared<'_>)| CurvePanel {
         title: format!("layer {layer}"),
-        ..compared.panel(None)
+        ..compared.panel()
     };
     let bins = each.iter().map(|(_, compared)| compared.bins).max_by(|a, b| a.end.total_cmp(&b.end))?;
     let figure = figure(each.iter().map(panel).collect(), bins, labels)?;
-    let caption = format!("{CAPTION} Over all data sets.{}", shown.rule());
-    Some(selection.spec(kind, suffix, format!("{title}, in layers of the model"), &caption, Body::Curve(figure)))
+    let caption = format!(
+        "{CAPTION} Over all data sets; single ones are in stats/{}.parquet.{}",
+        kind.statistic.table(),
+        shown.rule()
+    );
+    let in_layers = if selection.has_many_layers() { ", in layers of the model" } else { "" };
+    Some(selection.spec(kind, suffix, format!("{title}{in_layers}"), &caption, Body::Curve(figure)))
 }
 
 fn compared<'a>(selection: &Selection<'a>, all: &[&'a Finding], layer: LayerId, model: &str) -> Option<Compared<'a>> {
@@ -96,9 +100,9 @@ fn compared<'a>(selection: &Selection<'a>, all: &[&'a Finding], layer: LayerId, 
 }
 
 impl Compared<'_> {
-    fn panel(&self, scope: Scope<'_>) -> CurvePanel {
+    fn panel(&self) -> CurvePanel {
         let bins = self.bins;
-        let rows = [&self.reference, &self.model, &self.difference].map(|rows| curve(rows, scope, false));
+        let rows = [&self.reference, &self.model, &self.difference].map(|rows| curve(rows, None, false));
         let line = |index: usize| bins.line(&rows[index], |row| row.estimate);
         let strip = CurvePanel {
             bands: vec![(CORRECTED, bins.band(&rows[2]))],
@@ -106,7 +110,6 @@ impl Compared<'_> {
             ..CurvePanel::default()
         };
         CurvePanel {
-            title: scope_name(scope),
             bands: vec![(VALUE, bins.band(&rows[0])), (ACCENT, bins.band(&rows[1]))],
             lines: vec![(VALUE_LINE, line(0)), (MODEL_LINE, line(1))],
             strip: Some(Box::new(strip)),

@@ -1,25 +1,29 @@
 //! How full the queues are along the text.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Bins, Specs, of_layer, spec};
+use super::{Bins, Specs, spec};
 use crate::{
     chart::{
         ChartKind,
-        heatmap::{HeatBlock, HeatFigure, Scale},
+        curve::{AxisScale, CurveFigure, CurvePanel, Span},
+        heatmap::Scale,
+        legend::{LegendEntry, Sample},
         page::Body,
         plan::{
             many::{LayerMap, figure},
-            room::EXPERTS_EACH,
+            says,
             selection::{Selection, words},
+            series::series,
         },
+        theme::{CEILING_LINE, MUTED},
     },
-    routing::View,
+    routing::{ExpertId, LayerId, View},
     stats::{Finding, Variant},
 };
 
-/// Experts at either end, where a layer has too many for a row each.
-const ENDS: usize = 24;
+/// Experts of a layer that have a line.
+const FULLEST: usize = 3;
 /// What a caption adds where tokens have more than two choices.
 const LAST: &str = " Of more than two choices the first, the second and the last have a map each.";
 
@@ -39,64 +43,83 @@ fn rule(choices: &[(Variant, String)]) -> &'static str {
     if choices.len() > 2 { LAST } else { "" }
 }
 
-/// Occupancy by expert and position, one block per choice, a chart per layer.
+/// The queues of the fullest experts along the text, a panel per layer.
 pub(in crate::chart::plan) fn map(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
     if selection.has_many_layers() {
         return every_layer(selection, kind);
     }
-    let mut specs = Specs::new();
-    for &layer in selection.layers() {
-        let rows = of_layer(selection, kind.statistic, layer);
-        let Some(bins) = Bins::new(&rows) else { continue };
-        let choices = choices(&rows);
-        let blocks: Vec<HeatBlock> = choices
-            .iter()
-            .map(|(variant, title)| block(selection.experts(layer), &rows, *variant, title, bins))
-            .map(fullest_and_emptiest)
-            .filter(|block| block.cells.iter().flatten().any(Option::is_some))
-            .collect();
-        if blocks.is_empty() {
-            continue;
-        }
-        let body = Body::Heat(HeatFigure {
-            scale: Scale::Sequential { max: 100.0 },
-            scale_label: "slots taken in %".to_owned(),
-            row_height: None,
-            column_label: format!("columns: position at the start of a bin of {}; rows: expert", bins.width),
-            blocks,
-        });
-        let caption = "How much of its capacity every expert has given away at the end of a bin of positions, as the next token would find it: mean over the \
-                       sequences that reach the bin's end. At 100 % every further choice of the expert is dropped in all of them. Dark rows that begin early are \
-                       experts that many tokens ask for; a map that darkens from left to right everywhere is a queue that fills up. n and intervals are in \
-                       stats/expert_occupancy.csv.";
-        let experts = if selection.experts(layer) > EXPERTS_EACH {
-            format!(
-                " Drawn are {ENDS} of the layer's {} experts whose queues are fullest in the last bin, the fullest first, and the {ENDS} \
-                 whose queues are emptiest.",
-                selection.experts(layer)
-            )
-        } else {
-            String::new()
-        };
-        let title = format!("Occupancy of the experts along the text, layer {layer}");
-        let caption = format!("{caption}{}{experts}", rule(&choices));
-        specs.push(spec(selection, kind, &format!("layer_{layer}"), title, &caption, body));
+    let all: Vec<&Finding> = selection.rows(kind.statistic, View::Chosen).filter(|row| row.expert.is_some()).collect();
+    let (Some(bins), Some(last)) = (Bins::new(&all), choices(&all).pop()) else { return Specs::new() };
+    let of_last: Vec<&Finding> = all.into_iter().filter(|row| row.variant == Some(last.0)).collect();
+    let panel = |layer: &LayerId| {
+        let own: Vec<&Finding> = of_last.iter().copied().filter(|row| row.layer == *layer).collect();
+        panel(&own, bins, format!("layer {layer}"))
+    };
+    let panels: Vec<CurvePanel> = selection.layers().iter().filter_map(panel).collect();
+    if panels.is_empty() {
+        return Specs::new();
     }
-    specs
+    let body = Body::Curve(CurveFigure {
+        x_label: "position in the sequence".to_owned(),
+        y_label: "slots taken".to_owned(),
+        x_range: (0.0, bins.end),
+        x_linear: true,
+        x_ticks: bins.ticks(),
+        x_shift: 0.0,
+        y: AxisScale::from_zero(1.0).percent(),
+        strip: None,
+        legend: vec![
+            LegendEntry::new(Sample::Line(CEILING_LINE), "full: every further choice is dropped"),
+            LegendEntry::new(Sample::Band(MUTED), "from the emptiest to the fullest of all experts"),
+        ],
+        panels,
+    });
+    let caption = format!(
+        "How much of its capacity an expert has given away to the {} by the end of a bin of {} positions, as the next token would find \
+         it: mean over the sequences that reach the bin's end; coloured bands: 95 % intervals over documents. Drawn are the \
+         {FULLEST} experts of each layer whose queues are fullest in the last bin; every expert, and the queue of each choice, is in \
+         stats/expert_occupancy.csv. A line that rises early is an expert that many tokens ask for.",
+        last.1, bins.width
+    );
+    let title = "How full the queues are along the text".to_owned();
+    let spec = spec(selection, kind, "", title, &caption, body);
+    vec![spec.saying(says::filling(&of_last))]
 }
 
-/// If there are more experts than a picture has rows, keeps those whose queues are fullest and emptiest in the last bin.
-fn fullest_and_emptiest(block: HeatBlock) -> HeatBlock {
-    if block.rows.len() <= EXPERTS_EACH {
-        return block;
+/// The lines of the fullest experts of a layer over the range of all.
+fn panel(rows: &[&Finding], bins: Bins, title: String) -> Option<CurvePanel> {
+    let of = |expert: ExpertId| -> Vec<&Finding> {
+        let mut own: Vec<&Finding> = rows.iter().copied().filter(|row| row.expert == Some(expert)).collect();
+        own.sort_by_key(|row| row.position);
+        own
+    };
+    let end = rows.iter().filter_map(|row| row.position).max()?;
+    let mut fullest: Vec<(f64, ExpertId)> = rows
+        .iter()
+        .filter(|row| row.position == Some(end))
+        .filter_map(|row| Some((row.estimate?, row.expert?)))
+        .collect();
+    fullest.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    let mut panel = CurvePanel { title, bands: vec![(MUTED, range(rows, bins))], ..CurvePanel::default() };
+    panel.lines.push((CEILING_LINE, vec![(0.0, 1.0), (bins.end, 1.0)]));
+    for (index, (_, expert)) in fullest.iter().take(FULLEST).enumerate() {
+        let (stroke, own) = (series(index, FULLEST), of(*expert));
+        panel.legend.push(LegendEntry::new(Sample::Line(stroke), format!("expert {expert}")));
+        panel.bands.push((stroke.color, bins.band(&own)));
+        panel.lines.push((stroke, bins.line(&own, |row| row.estimate)));
     }
-    let last = |cells: &Vec<Option<f64>>| cells.iter().rev().flatten().next().copied().unwrap_or(0.0);
-    let mut rows: Vec<(String, Vec<Option<f64>>)> = block.rows.into_iter().zip(block.cells).collect();
-    rows.sort_by(|a, b| last(&b.1).total_cmp(&last(&a.1)));
-    let tail = rows.split_off(rows.len() - ENDS);
-    rows.truncate(ENDS);
-    let (rows, cells) = rows.into_iter().chain(tail).unzip();
-    HeatBlock { rows, cells, ..block }
+    (!fullest.is_empty()).then_some(panel)
+}
+
+/// The smallest and the largest share of any expert at each place.
+fn range(rows: &[&Finding], bins: Bins) -> Vec<Span> {
+    let mut ends: BTreeMap<u32, Span> = BTreeMap::new();
+    for row in rows {
+        let Some((position, share)) = row.position.zip(row.estimate) else { continue };
+        let known = ends.entry(position).or_insert((bins.x(row), share, share));
+        *known = (known.0, known.1.min(share), known.2.max(share));
+    }
+    ends.into_values().collect()
 }
 
 /// A row for every layer: the expert whose queue is fullest, one block per choice.
@@ -120,7 +143,7 @@ fn every_layer(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
         })
     };
     let label = format!("position at the start of a bin of {}", bins.width);
-    let scale = |_| Scale::Sequential { max: 100.0 };
+    let scale = |_: &[f64]| Scale::Sequential { max: 100.0 };
     let maps = choices.iter().map(map).collect();
     let Some(figure) = figure(maps, scale, "slots taken in %, of the fullest queue", &label) else {
         return Specs::new();
@@ -133,23 +156,6 @@ fn every_layer(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
         rule(&choices)
     );
     let title = "Occupancy of the fullest queue along the text, layer by layer".to_owned();
-    vec![spec(selection, kind, "", title, &caption, Body::Heat(figure))]
-}
-
-fn block(experts: usize, rows: &[&Finding], variant: Variant, title: &str, bins: Bins) -> HeatBlock {
-    let columns = bins.count();
-    let mut cells = vec![vec![None; columns]; experts];
-    for row in rows.iter().filter(|row| row.variant == Some(variant)) {
-        let Some((expert, position)) = row.expert.zip(row.position) else { continue };
-        let column = (f64::from(position) / bins.width) as usize;
-        if let Some(cell) = cells.get_mut(usize::from(expert)).and_then(|cells| cells.get_mut(column)) {
-            *cell = row.estimate.map(|share| share * 100.0);
-        }
-    }
-    HeatBlock {
-        title: title.to_owned(),
-        rows: (0..experts).map(|expert| expert.to_string()).collect(),
-        columns: (0..columns).map(|column| (column as f64 * bins.width).to_string()).collect(),
-        cells,
-    }
+    let spec = spec(selection, kind, "", title, &caption, Body::Heat(figure));
+    vec![spec.saying(says::filling(&all))]
 }

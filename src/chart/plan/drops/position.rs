@@ -1,6 +1,6 @@
 //! Drops by position: the paper's Figure 12.
 
-use super::{ASSIGNMENT, Bins, Scope, Specs, curve, of_layer, scope_name, scopes, shown, spec, top};
+use super::{ASSIGNMENT, Bins, Specs, curve, of_layer, shown, spec, top};
 use crate::{
     chart::{
         ChartKind,
@@ -8,7 +8,7 @@ use crate::{
         curve::{AxisScale, CurveFigure, CurvePanel, Strip},
         legend::{LegendEntry, Sample},
         page::Body,
-        plan::selection::Selection,
+        plan::{says, selection::Selection},
         theme::{ACCENT, CORRECTED, Dash, MUTED, Stroke, VALUE, VALUE_LINE},
     },
     stats::{Finding, Variable},
@@ -18,31 +18,6 @@ use crate::{
 const BASELINE: Stroke = Stroke::broken(ACCENT, 1.1, Dash::Dashed);
 /// The fixed cohort.
 const COHORT: Stroke = Stroke::broken(CORRECTED, 1.1, Dash::Mixed);
-
-/// Drop ratio by position, a panel per data set, a chart per layer.
-pub(in crate::chart::plan) fn by_position(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
-    if selection.has_many_layers() {
-        return some_layers(selection, kind);
-    }
-    let mut specs = Specs::new();
-    for &layer in selection.layers() {
-        let rows = of_layer(selection, ASSIGNMENT, layer);
-        let Some(bins) = Bins::new(&rows) else { continue };
-        let panels: Vec<CurvePanel> = scopes(&rows)
-            .into_iter()
-            .map(|scope| panel(&rows, scope, bins))
-            .filter(|panel| panel.lines.iter().any(|(_, points)| !points.is_empty()))
-            .collect();
-        if panels.is_empty() {
-            continue;
-        }
-        let caption = caption(bins);
-        let title = format!("Drop ratio by position, layer {layer}");
-        let body = Body::Curve(figure(panels, bins));
-        specs.push(spec(selection, kind, &format!("layer_{layer}"), title, &caption, body));
-    }
-    specs
-}
 
 fn caption(bins: Bins) -> String {
     format!(
@@ -56,8 +31,8 @@ fn caption(bins: Bins) -> String {
     )
 }
 
-/// A panel for each of the layers that are shown, over all data sets.
-fn some_layers(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
+/// Drop ratio by position over all data sets, a panel for each of the layers that are shown.
+pub(in crate::chart::plan) fn by_position(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
     let shown = shown(selection, kind);
     let by_layer: Vec<(u16, Vec<&Finding>)> =
         shown.layers.iter().map(|layer| (*layer, of_layer(selection, ASSIGNMENT, *layer))).collect();
@@ -65,22 +40,29 @@ fn some_layers(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
     let Some(bins) = Bins::new(&all) else { return Specs::new() };
     let panels: Vec<CurvePanel> = by_layer
         .iter()
-        .map(|(layer, rows)| CurvePanel { title: format!("layer {layer}"), ..panel(rows, None, bins) })
+        .map(|(layer, rows)| CurvePanel { title: format!("layer {layer}"), ..panel(rows, bins) })
         .filter(|panel| panel.lines.iter().any(|(_, points)| !points.is_empty()))
         .collect();
     if panels.is_empty() {
         return Specs::new();
     }
-    let caption = format!("{} Over all data sets.{}", caption(bins), shown.rule());
-    let title = "Drop ratio by position, in layers of the model".to_owned();
-    vec![spec(selection, kind, "", title, &caption, Body::Curve(figure(panels, bins)))]
+    let caption = format!(
+        "{} Over all data sets; single ones are in stats/{}.parquet.{}",
+        caption(bins),
+        ASSIGNMENT.table(),
+        shown.rule()
+    );
+    let in_layers = if selection.has_many_layers() { ", in layers of the model" } else { "" };
+    let title = format!("Drop ratio by position{in_layers}");
+    let curves: Vec<Vec<&Finding>> = by_layer.iter().map(|(_, rows)| curve(rows, None, false)).collect();
+    let spec = spec(selection, kind, "", title, &caption, Body::Curve(figure(panels, bins)));
+    vec![spec.saying(says::positions(&curves))]
 }
 
-fn panel(rows: &[&Finding], scope: Scope<'_>, bins: Bins) -> CurvePanel {
-    let (all, fixed) = (curve(rows, scope, false), curve(rows, scope, true));
-    let strip = CurvePanel { bands: vec![(MUTED, reach(rows, scope, bins))], ..CurvePanel::default() };
+fn panel(rows: &[&Finding], bins: Bins) -> CurvePanel {
+    let (all, fixed) = (curve(rows, None, false), curve(rows, None, true));
+    let strip = CurvePanel { bands: vec![(MUTED, reach(rows, bins))], ..CurvePanel::default() };
     CurvePanel {
-        title: scope_name(scope),
         legend: cohort_entry(&fixed, bins).into_iter().collect(),
         bands: vec![(VALUE, bins.band(&all))],
         lines: vec![
@@ -101,14 +83,14 @@ fn cohort_entry(fixed: &[&Finding], bins: Bins) -> Option<LegendEntry> {
 }
 
 /// How many sequences reach each position, in steps; without the raw curve the tokens of each bin per position.
-fn reach(rows: &[&Finding], scope: Scope<'_>, bins: Bins) -> Vec<(f64, f64, f64)> {
+fn reach(rows: &[&Finding], bins: Bins) -> Vec<(f64, f64, f64)> {
     let raw = rows.iter().filter(|row| row.variable == Some(Variable::Position));
-    let raw = raw.filter(|row| row.dataset.as_deref() == scope);
+    let raw = raw.filter(|row| row.dataset.is_none());
     let mut steps: Vec<(f64, f64)> = raw.filter_map(|row| Some((f64::from(row.position?), row.n as f64))).collect();
     let mut width = 1.0;
     if steps.is_empty() {
         width = bins.width;
-        let binned = curve(rows, scope, false);
+        let binned = curve(rows, None, false);
         steps = binned.iter().map(|row| (bins.x(row) - width / 2.0, row.n as f64 / width)).collect();
     }
     steps.sort_by(|a, b| a.0.total_cmp(&b.0));

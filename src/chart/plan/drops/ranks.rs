@@ -8,6 +8,7 @@ use crate::{
         plan::{
             context::{group, plain},
             many::{arrangement, bars_in_words, side_by_side, side_by_side_words},
+            says,
             selection::Selection,
         },
     },
@@ -49,5 +50,6 @@ pub(in crate::chart::plan) fn rank_load(selection: &Selection<'_>, kind: &'stati
         bars_in_words(selection)
     );
     let title = format!("Load of the ranks that share the experts, {}", arrangement(selection));
-    vec![spec(selection, kind, "", title, &caption, side_by_side(selection, figure))]
+    let spec = spec(selection, kind, "", title, &caption, side_by_side(selection, figure));
+    vec![spec.saying(says::most_loaded_rank(&rows))]
 }

@@ -6,12 +6,11 @@ use super::{ASSIGNMENT, Scope, Specs, of_layer, scope_name, scopes, spec};
 use crate::{
     chart::{
         ChartKind,
-        axis::ceil_nice,
         bars::{Bar, BarFigure, BarGroup, BarPanel},
-        heatmap::Scale,
         page::Body,
         plan::{
-            many::{LayerMap, figure},
+            many::{LayerMap, figure, from_zero},
+            says,
             selection::{Selection, interval},
         },
         theme::{Color, LAYER_FILLS},
@@ -54,7 +53,8 @@ pub(in crate::chart::plan) fn by_message(selection: &Selection<'_>, kind: &'stat
         );
         let body = Body::Bars(BarFigure { baseline_label: "random order within each sequence".to_owned(), panels });
         let title = format!("Drop ratio by role and turn, layer {layer}");
-        specs.push(spec(selection, kind, &format!("layer_{layer}"), title, &caption, body));
+        let spec = spec(selection, kind, &format!("layer_{layer}"), title, &caption, body);
+        specs.push(spec.saying(says::speakers(&rows)));
     }
     specs
 }
@@ -80,25 +80,21 @@ fn every_layer(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
     let names =
         roles.iter().map(|role| role.name().to_owned()).chain(turns.iter().map(|turn| format!("message {turn}")));
     let map = LayerMap::of(selection, "", names.collect(), cells);
-    let scale = |max: f64| Scale::Sequential { max: ceil_nice(max.max(0.1)) };
     if roles.is_empty() && turns.is_empty() {
         return Specs::new();
     }
-    let Some(figure) = figure(vec![map], scale, "dropped assignments in %", "") else { return Specs::new() };
+    let Some(figure) = figure(vec![map], from_zero(0.1), "dropped assignments in %", "") else { return Specs::new() };
     let caption = format!(
         "Dropped share of the chosen assignments of each role and of each message, counted from 0 (the first {TURNS}), over all \
          data sets. The tokens of the template count with their message; plain text takes no part. {} Random order, intervals and \
          n are in stats/assignment_drop_ratio.parquet.",
         selection.every_layer("a row each")
     );
-    vec![spec(
-        selection,
-        kind,
-        "",
-        "Drop ratio by role and turn, layer by layer".to_owned(),
-        &caption,
-        Body::Heat(figure),
-    )]
+    let title = "Drop ratio by role and turn, layer by layer".to_owned();
+    let spoken: Vec<&Finding> = of_roles().chain(of_turns()).copied().collect();
+    let spoken: Vec<&Finding> = spoken.into_iter().filter(|row| row.role.is_some() != row.turn.is_some()).collect();
+    let spec = spec(selection, kind, "", title, &caption, Body::Heat(figure));
+    vec![spec.saying(says::speakers(&spoken))]
 }
 
 fn panel(rows: &[&Finding], scope: Scope<'_>, max: f64) -> BarPanel {

@@ -7,7 +7,10 @@ use crate::{
         axis::count,
         flow::{FlowFigure, FlowToken, Paragraph, Tint},
         page::Body,
-        plan::selection::{Selection, label},
+        plan::{
+            says,
+            selection::{Selection, label},
+        },
     },
     routing::LayerId,
     stats::{Finding, Role, Variant},
@@ -54,7 +57,8 @@ pub(in crate::chart::plan) fn conversation(selection: &Selection<'_>, kind: &'st
         let title = format!("Dropped tokens of document {}{}, layer {layer}", label(name), dataset.unwrap_or_default());
         let body = Body::Flow(FlowFigure { legend: legend(&rows), paragraphs: paragraphs(shown) });
         let suffix = if rule.is_empty() { format!("layer_{layer}") } else { String::new() };
-        specs.push(spec(selection, kind, &suffix, title, &format!("{caption}{rule}"), body));
+        let spec = spec(selection, kind, &suffix, title, &format!("{caption}{rule}"), body);
+        specs.push(spec.saying(says::conversation(dropped, rows.len())));
     }
     specs
 }

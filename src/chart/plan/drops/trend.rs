@@ -10,9 +10,10 @@ use crate::{
         page::Body,
         plan::{
             many::{Series, over_layers},
+            says,
             selection::{Selection, interval},
         },
-        theme::{ACCENT, CORRECTED, Color, VALUE},
+        theme::{ACCENT, Color, MUTED, TEXT, VALUE},
     },
     routing::View,
     stats::{Finding, Variant, counted},
@@ -34,9 +35,11 @@ pub(in crate::chart::plan) fn forest(selection: &Selection<'_>, kind: &'static C
         return Specs::new();
     }
     let legend = vec![
-        LegendEntry::new(Sample::Point(Marker::Disc, VALUE), "observed: last quarter less first quarter"),
-        LegendEntry::new(Sample::Point(Marker::Diamond, ACCENT), "in random order within each sequence"),
-        LegendEntry::new(Sample::Point(Marker::Square, CORRECTED), "left above random order"),
+        LegendEntry::new(Sample::Point(Marker::Disc, MUTED), "observed: last quarter less first quarter"),
+        LegendEntry::new(Sample::Point(Marker::Diamond, MUTED), "in random order within each sequence"),
+        LegendEntry::new(Sample::Point(Marker::Square, TEXT), "the answer: left above random order, not told from 0"),
+        LegendEntry::new(Sample::Point(Marker::Square, ACCENT), "more than in random order"),
+        LegendEntry::new(Sample::Point(Marker::Square, VALUE), "less"),
         LegendEntry::new(Sample::Whisker, "95 % interval over documents"),
     ];
     let body = Body::Forest(ForestFigure {
@@ -51,7 +54,9 @@ pub(in crate::chart::plan) fn forest(selection: &Selection<'_>, kind: &'static C
                    the diamond is the mean over permutations of the same choices within each sequence, and the square is the mean over sequences of the \
                    observed less the permuted difference, with an interval of its own. Only where it lies right of 0 does the order of the text \
                    itself drop later tokens. n: sequences of at least 64 positions.";
-    vec![spec(selection, kind, "", "Are later tokens dropped more?".to_owned(), caption, body)]
+    let rows: Vec<&Finding> = selection.rows(kind.statistic, View::Chosen).collect();
+    let spec = spec(selection, kind, "", "Are later tokens dropped more?".to_owned(), caption, body);
+    vec![spec.saying(says::trend(&rows))]
 }
 
 /// A curve over the layers for each data set.
@@ -87,7 +92,8 @@ fn over_all_layers(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs
          does the order of the text itself drop later tokens. {} Every number is in stats/drop_trend.parquet.",
         selection.every_layer("from left to right")
     );
-    vec![spec(selection, kind, "", "Are later tokens dropped more?".to_owned(), &caption, Body::Stack(parts))]
+    let spec = spec(selection, kind, "", "Are later tokens dropped more?".to_owned(), &caption, Body::Stack(parts));
+    vec![spec.saying(says::trend(&rows))]
 }
 
 /// One data set; `None` where the difference is withheld.
@@ -101,9 +107,9 @@ fn row(rows: &[&Finding], scope: Scope<'_>) -> Option<ForestRow> {
     let point = |row: &Finding, marker: Marker, color: Color| {
         Some(ForestPoint { at: row.estimate?, interval: interval(row), marker, color })
     };
-    let random = observed.baseline.map(|at| ForestPoint { at, interval: None, marker: Marker::Diamond, color: ACCENT });
-    let points =
-        [point(observed, Marker::Disc, VALUE), random, left.and_then(|left| point(left, Marker::Square, CORRECTED))];
+    let random = observed.baseline.map(|at| ForestPoint { at, interval: None, marker: Marker::Diamond, color: MUTED });
+    let answer = left.and_then(|left| point(left, Marker::Square, side(left)));
+    let points = [point(observed, Marker::Disc, MUTED), random, answer];
     let documents = observed.documents.unwrap_or(0);
     Some(ForestRow {
         label: scope_name(scope),
@@ -115,6 +121,15 @@ fn row(rows: &[&Finding], scope: Scope<'_>) -> Option<ForestRow> {
             left.map_or_else(String::new, |left| in_points(left.estimate, interval(left))),
         ],
     })
+}
+
+/// The colour of a difference: orange above 0, blue below, where its interval leaves 0.
+fn side(row: &Finding) -> Color {
+    match interval(row) {
+        Some((low, _)) if low > 0.0 => ACCENT,
+        Some((_, high)) if high < 0.0 => VALUE,
+        _ => TEXT,
+    }
 }
 
 /// A difference of shares in percentage points.

@@ -2,6 +2,7 @@
 
 use crate::{
     chart::{
+        axis::ceil_nice,
         heatmap::{HeatBlock, HeatFigure, Scale},
         plan::selection::Selection,
     },
@@ -12,6 +13,19 @@ use crate::{
 const HEIGHT: f64 = 960.0;
 const LOWEST: f64 = 9.0;
 const HIGHEST: f64 = 24.0;
+/// Smaller ratios count as this one where a scale is chosen.
+const LEAST_RATIO: f64 = 0.05;
+
+/// The scale of multiples of a baseline: equal steps on a logarithmic scale, the same on both sides of 1, up to a factor of 8.
+pub(in crate::chart::plan) fn multiples(values: impl Iterator<Item = f64>) -> Scale {
+    let largest = values.map(|ratio| ratio.max(LEAST_RATIO).ln().abs()).fold(0.0, f64::max);
+    Scale::Ratio { limit: largest.exp().clamp(1.5, 8.0) }
+}
+
+/// A scale from 0 to a round number at or above the largest value, and to at least `least`.
+pub(in crate::chart::plan) fn from_zero(least: f64) -> impl Fn(&[f64]) -> Scale {
+    move |values: &[f64]| Scale::Sequential { max: ceil_nice(values.iter().copied().fold(least, f64::max)) }
+}
 
 /// A block with a row for every layer.
 pub(in crate::chart::plan) struct LayerMap {
@@ -43,18 +57,18 @@ impl LayerMap {
     }
 }
 
-/// The blocks that are not empty, with a scale by their largest value. None without values.
+/// The blocks that are not empty, with a scale by their values. None without values.
 pub(in crate::chart::plan) fn figure(
     maps: Vec<LayerMap>,
-    scale: impl Fn(f64) -> Scale,
+    scale: impl Fn(&[f64]) -> Scale,
     scale_label: &str,
     column_label: &str,
 ) -> Option<HeatFigure> {
     let blocks: Vec<HeatBlock> = maps.into_iter().filter_map(LayerMap::block).collect();
     let rows = blocks.iter().map(|block| block.rows.len()).max()?;
-    let largest = blocks.iter().flat_map(|block| block.cells.iter().flatten().flatten()).copied().fold(0.0, f64::max);
+    let values: Vec<f64> = blocks.iter().flat_map(|block| block.cells.iter().flatten().flatten()).copied().collect();
     Some(HeatFigure {
-        scale: scale(largest),
+        scale: scale(&values),
         scale_label: scale_label.to_owned(),
         row_height: Some((HEIGHT / rows as f64).clamp(LOWEST, HIGHEST)),
         column_label: column_label.to_owned(),

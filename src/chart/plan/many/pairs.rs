@@ -1,16 +1,15 @@
 //! Pairs of experts and pairs of categories, of many layers or many experts.
 
-use super::maps::{LayerMap, figure};
+use super::maps::{LayerMap, figure, from_zero, multiples};
 use crate::{
     chart::{
-        ChartKind,
-        axis::ceil_nice,
-        font,
-        heatmap::{HeatBlock, HeatFigure, Scale},
+        ChartKind, font,
+        heatmap::{HeatBlock, HeatFigure},
         page::Body,
         plan::{
             ChartSpec,
             room::{ShownLayers, largest},
+            says,
             selection::{Selection, label, view_words},
         },
         theme::SMALL,
@@ -80,13 +79,12 @@ pub(in crate::chart::plan) fn coactivation(
     let block =
         |layer: &LayerId| most_coactivated(&rows(*layer).collect::<Vec<_>>(), EXPERTS, format!("layer {layer}"));
     let blocks: Vec<HeatBlock> = shown.layers.iter().map(block).filter(|block| !block.rows.is_empty()).collect();
-    let values = blocks.iter().flat_map(|block| block.cells.iter().flatten().flatten());
-    let farthest = values.map(|ratio| ratio.max(0.05).ln().abs()).fold(0.0, f64::max);
-    if farthest == 0.0 {
+    let values = || blocks.iter().flat_map(|block| block.cells.iter().flatten().flatten()).copied();
+    if values().all(|ratio| ratio == 1.0) {
         return Vec::new();
     }
     let body = Body::Heat(HeatFigure {
-        scale: Scale::Ratio { limit: farthest.exp().clamp(1.5, 8.0) },
+        scale: multiples(values()),
         scale_label: "observed / expected".to_owned(),
         row_height: Some(ROW),
         column_label: "expert (rows and columns)".to_owned(),
@@ -98,7 +96,8 @@ pub(in crate::chart::plan) fn coactivation(
         shown.rule()
     );
     let title = format!("Experts chosen together most, in layers of the model ({})", view_words(View::Chosen));
-    vec![selection.spec(kind, View::Chosen.name(), title, &caption, body)]
+    let all: Vec<&Finding> = shown.layers.iter().flat_map(|layer| rows(*layer)).collect();
+    vec![selection.spec(kind, View::Chosen.name(), title, &caption, body).saying(says::togetherness(&all))]
 }
 
 /// The names of two categories; each is cut only where both together have no room.
@@ -139,9 +138,9 @@ pub(in crate::chart::plan) fn divergence(
         pairs.iter().map(value).collect()
     };
     let names = pairs.iter().map(|(_, a, b)| pair_label(a, b)).collect();
-    let scale = |max: f64| Scale::Sequential { max: ceil_nice(max) };
     let map = LayerMap::of(selection, "", names, cells);
-    let Some(figure) = figure(vec![map], scale, "Jensen-Shannon divergence in bits", "pair of categories") else {
+    let Some(figure) = figure(vec![map], from_zero(0.0), "Jensen-Shannon divergence in bits", "pair of categories")
+    else {
         return Vec::new();
     };
     let caption = format!(
@@ -151,7 +150,9 @@ pub(in crate::chart::plan) fn divergence(
         pairs.len()
     );
     let title = format!("Divergence between categories, layer by layer ({})", view_words(View::Chosen));
-    vec![selection.spec(kind, View::Chosen.name(), title, &caption, Body::Heat(figure))]
+    let all: Vec<&Finding> = selection.rows(kind.statistic, View::Chosen).collect();
+    let spec = selection.spec(kind, View::Chosen.name(), title, &caption, Body::Heat(figure));
+    vec![spec.saying(says::divergence(&all))]
 }
 
 #[cfg(test)]

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use super::maps::{LayerMap, figure};
+use super::maps::{LayerMap, figure, multiples};
 use crate::{
     chart::{
         ChartKind,
-        axis::{ceil_nice, count},
-        heatmap::Scale,
+        axis::count,
         page::Body,
         plan::{
             ChartSpec,
             room::{ExpertColumns, ShownLayers, largest},
+            says::{self, Taken},
             selection::{Selection, label, view_words},
         },
         radar::{RadarFigure, RadarPanel},
@@ -109,7 +109,7 @@ pub(in crate::chart::plan) fn load(
     let largest_layer = selection.layers().iter().copied().max_by_key(|layer| selection.experts(*layer))?;
     let columns = columns_of(if parted { largest_layer } else { widest });
     let map = LayerMap::of(selection, "", columns.names(), cells);
-    let scale = |max: f64| Scale::Sequential { max: ceil_nice(max.max(2.0)) };
+    let scale = |values: &[f64]| multiples(values.iter().copied());
     let body = Body::Heat(figure(vec![map], scale, "multiple of even load", columns.label())?);
     let own = if parted {
         " Each layer has an order of its own, so that a column is a rank and no expert; layers of fewer experts end earlier."
@@ -123,7 +123,20 @@ pub(in crate::chart::plan) fn load(
         columns.rule(Statistic::ExpertShare)
     );
     let title = format!("Expert load, layer by expert ({})", view_words(view));
-    Some(selection.spec(kind, view.name(), title, &caption, body))
+    let busiest: Vec<Option<f64>> = selection.layers().iter().map(|layer| selection.busiest(*layer, view)).collect();
+    Some(selection.spec(kind, view.name(), title, &caption, body).saying(says::busiest(&busiest)))
+}
+
+/// The words of a map of categories and experts.
+pub(in crate::chart::plan) struct CategoryWords<'a> {
+    /// What it shows.
+    pub(in crate::chart::plan) title: &'a str,
+    /// How to read it.
+    pub(in crate::chart::plan) caption: &'a str,
+    /// What a value is.
+    pub(in crate::chart::plan) scale: &'a str,
+    /// What an expert takes.
+    pub(in crate::chart::plan) taken: Taken,
 }
 
 /// Layer by category, each cell the value of the expert where it is largest.
@@ -131,9 +144,12 @@ pub(in crate::chart::plan) fn category_maps(
     selection: &Selection<'_>,
     kind: &'static ChartKind,
     view: View,
-    (caption, scale_label, title): (&str, &str, &str),
-    value: impl Fn(&Finding) -> Option<f64> + Copy,
+    words: &CategoryWords<'_>,
+    baseline: impl Fn(&Finding) -> Option<f64> + Copy,
 ) -> Vec<ChartSpec> {
+    let value = |row: &Finding| Some(row.estimate? / baseline(row)?);
+    let (caption, scale_label) = (words.caption, words.scale);
+    let title = format!("{}, layer by category ({})", words.title, view_words(view));
     let of = |layer: LayerId| selection.layer_rows(kind.statistic, view, layer).filter(|row| row.expert.is_some());
     let all: Vec<&Finding> = selection.layers().iter().flat_map(|layer| of(*layer)).collect();
     let names = selection.categories(&all);
@@ -142,17 +158,19 @@ pub(in crate::chart::plan) fn category_maps(
         names.iter().map(largest_of).collect()
     };
     let map = LayerMap::of(selection, "", names.iter().map(|name| label(name)).collect(), cells);
-    let scale = |max: f64| Scale::Sequential { max: ceil_nice(max.max(2.0)) };
+    let scale = |values: &[f64]| multiples(values.iter().copied());
     let Some(figure) = figure(vec![map], scale, &format!("{scale_label}, of the expert where it is largest"), "")
     else {
         return Vec::new();
     };
     let caption = format!(
-        "{caption} A cell is the largest value that any expert of the layer has in the category. {} All {} numbers of the experts \
+        "{caption}{} A cell is the largest value that any expert of the layer has in the category. {} All {} numbers of the experts \
          are in stats/{}.parquet.",
+        selection.category_order(),
         selection.every_layer("a row each"),
         count(all.len() as u64),
         kind.statistic.table()
     );
-    vec![selection.spec(kind, view.name(), title.to_owned(), &caption, Body::Heat(figure))]
+    let spec = selection.spec(kind, view.name(), title, &caption, Body::Heat(figure));
+    vec![spec.saying(says::largest_lift(&all, words.taken, baseline))]
 }

@@ -6,6 +6,7 @@ use crate::{
         plan::{
             ChartSpec,
             room::ShownLayers,
+            says,
             selection::{Selection, view_words},
             token_table::{self, TOKENS},
         },
@@ -45,7 +46,10 @@ pub(in crate::chart::plan) fn busiest_tokens(
         shown.rule()
     );
     let title = format!("Top tokens of the busiest experts, in layers of the model ({})", view_words(view));
-    vec![selection.spec(kind, view.name(), title, &caption, token_table::body(rows, FEWER))]
+    let all: Vec<&Finding> =
+        shown.layers.iter().flat_map(|layer| selection.layer_rows(kind.statistic, view, *layer)).collect();
+    let spec = selection.spec(kind, view.name(), title, &caption, token_table::body(rows, FEWER));
+    vec![spec.saying(says::top_tokens(&all))]
 }
 
 /// The experts of a layer at both ends of the order of load.
@@ -65,5 +69,7 @@ pub(in crate::chart::plan) fn busy_and_idle_tokens(
          with the smallest; the tokens of all are in stats/top_tokens.parquet."
     );
     let title = format!("Top tokens of the busiest and the idlest experts, layer {layer} ({})", view_words(view));
-    selection.spec(kind, &format!("layer_{layer}_{}", view.name()), title, &caption, token_table::body(table, TOKENS))
+    let body = token_table::body(table, TOKENS);
+    let spec = selection.spec(kind, &format!("layer_{layer}_{}", view.name()), title, &caption, body);
+    spec.saying(says::top_tokens(rows))
 }

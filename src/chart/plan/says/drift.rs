@@ -1,0 +1,135 @@
+//! What the charts of training say.
+
+use super::{baselines, estimates, most, percents};
+use crate::{
+    chart::{Message, axis::number, plan::selection::token_label},
+    stats::{Finding, Variant},
+};
+
+/// How far on the way from chance to full agreement a layer counts as half learnt.
+const HALF: f64 = 0.5;
+
+/// The first checkpoint from which on the interval of every layer stays above half of the way from load-matched chance to full
+/// agreement, as in the verdict. `steps`: the rows of router saturation at each checkpoint of the time axis before the last, in
+/// order, with the checkpoint's name.
+pub(in crate::chart::plan) fn agreement(steps: &[(String, Vec<&Finding>)], last: &str) -> Option<Message> {
+    let is_half = |rows: &Vec<&Finding>| rows.iter().all(|row| row.corrected_low.is_some_and(|low| low >= HALF));
+    let judged = |rows: &Vec<&Finding>| !rows.is_empty() && rows.iter().all(|row| row.corrected_low.is_some());
+    let behind = steps.iter().rev().take_while(|(_, rows)| judged(rows) && is_half(rows)).last();
+    let Some((name, rows)) = behind else {
+        let (name, rows) = steps.last()?;
+        let shares = percents(estimates(rows))?;
+        return Some(Message::open(format!(
+            "Half of the routing of {last} was not learnt in every layer before it: {name} shares {shares} of the experts"
+        )));
+    };
+    let shares = percents(estimates(rows))?;
+    Some(Message::shown(format!(
+        "By {name}, more than half of the routing of {last} was learnt in every layer: {shares} of the experts are shared"
+    )))
+}
+
+/// The share of tokens that still change at the checkpoint before the last, smallest to largest.
+pub(in crate::chart::plan) fn last_change(rows: &[&Finding], name: &str) -> Option<Message> {
+    Some(Message::described(format!(
+        "At {name}, {} of the tokens still change their first choice",
+        percents(estimates(rows))?
+    )))
+}
+
+/// The agreement of the first and of the next to last checkpoint with the last one.
+pub(in crate::chart::plan) fn matrix(first: &[&Finding], before: &[&Finding], names: [&str; 3]) -> Option<Message> {
+    let [from, until, last] = names;
+    let (low, high) = (percents(estimates(first))?, percents(estimates(before))?);
+    Some(Message::described(format!("{from} shares {low} of the experts of {last}, {until} shares {high}")))
+}
+
+/// The share of first choices that a checkpoint beside the time axis keeps, and chance.
+pub(in crate::chart::plan) fn beside(kept: &[(String, Vec<&Finding>)]) -> Option<Message> {
+    let words = |(name, rows): &(String, Vec<&Finding>)| Some(format!("{name} keeps {}", percents(estimates(rows))?));
+    let all: Vec<String> = kept.iter().filter_map(words).collect();
+    let rows: Vec<&Finding> = kept.iter().flat_map(|(_, rows)| rows.iter().copied()).collect();
+    let chance = percents(baselines(&rows))?;
+    Some(Message::described(format!("{} of the first choices; by chance {chance}", all.join(", "))))
+}
+
+/// The agreement of a checkpoint in the lowest and in the highest tenth of the margin, smallest to largest over the layers.
+pub(in crate::chart::plan) fn by_margin(rows: &[&Finding], name: &str) -> Option<Message> {
+    let end = |largest: bool| {
+        let quantiles = || rows.iter().filter_map(|row| row.quantile);
+        let at = if largest { quantiles().reduce(f64::max) } else { quantiles().reduce(f64::min) };
+        percents(rows.iter().filter(|row| row.quantile == at).filter_map(|row| row.estimate))
+    };
+    let (close, clear) = (end(false)?, end(true)?);
+    Some(Message::described(format!(
+        "{name} agrees on {close} of the closest decisions and on {clear} of the clearest"
+    )))
+}
+
+/// How many token ids moved by more than their noise floor (the interval lies above it), and which moved farthest.
+pub(in crate::chart::plan) fn moved(rows: &[&Finding]) -> Option<Message> {
+    let ids: Vec<&Finding> = rows.iter().copied().filter(|row| row.token_id.is_some()).collect();
+    let judged: Vec<&Finding> =
+        ids.iter().copied().filter(|row| row.low.is_some() && row.noise_floor.is_some()).collect();
+    let told: Vec<&Finding> = judged.iter().copied().filter(|row| row.low > row.noise_floor).collect();
+    let Some(farthest) = most(told.iter().copied(), |row| row.estimate) else {
+        return Some(Message::open("No frequent token id moved by more than the noise floor"));
+    };
+    let several = ids.windows(2).any(|pair| pair[0].layer != pair[1].layer);
+    let layer = if several { format!(" in layer {}", farthest.layer) } else { String::new() };
+    let of = if several { "token ids (counted in each layer)" } else { "token ids" };
+    Some(Message::shown(format!(
+        "{} of {} frequent {of} moved by more than noise; {}{layer} farthest ({})",
+        told.len(),
+        judged.len(),
+        token_label(farthest),
+        number(farthest.estimate?)
+    )))
+}
+
+/// The total variation of the load between a checkpoint and the last one: the first of the time axis and the one before the last,
+/// smallest to largest over the layers; where an interval reaches down to the noise floor, that is said.
+pub(in crate::chart::plan) fn load_drift(first: &[&Finding], before: &[&Finding], names: [&str; 3]) -> Option<Message> {
+    let [from, until, last] = names;
+    let of = |rows: &[&'_ Finding]| {
+        let distances = rows.iter().filter(|row| row.variant == Some(Variant::TotalVariation));
+        percents(distances.filter_map(|row| row.estimate))
+    };
+    let (start, end) = (of(first)?, of(before)?);
+    let mut distances = before.iter().filter(|row| row.variant == Some(Variant::TotalVariation));
+    let told = distances.all(|row| row.low.zip(row.noise_floor).is_some_and(|(low, floor)| low > floor));
+    let text =
+        format!("{start} of the load of {from} lies on other experts than at {last}, and {end} of that of {until}");
+    Some(if told { Message::shown(text) } else { Message::open(format!("{text}: hardly more than noise")) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        chart::Ground,
+        routing::{LayerId, View},
+        stats::Statistic,
+    };
+
+    fn at(layer: LayerId, corrected_low: f64) -> Finding {
+        let row = Finding::new(Statistic::RouterSaturation, layer, View::Chosen);
+        Finding { estimate: Some(corrected_low + 0.1), corrected_low: Some(corrected_low), ..row }
+    }
+
+    #[test]
+    fn half_is_learnt_from_the_checkpoint_on_after_which_every_layer_stays_above() {
+        let rows = [at(1, 0.6), at(3, 0.55), at(1, 0.4), at(3, 0.7), at(1, 0.65), at(3, 0.75)];
+        let step = |name: &str, from: usize| (name.to_owned(), vec![&rows[from], &rows[from + 1]]);
+        let steps = [step("1B", 0), step("2B", 2), step("3B", 4)];
+        let message = agreement(&steps, "4B").unwrap();
+        let text = "By 3B, more than half of the routing of 4B was learnt in every layer: 75 to 85 % of the experts are shared";
+        assert_eq!((message.text.as_str(), message.ground), (text, Ground::Shown));
+        let message = agreement(&steps[..2], "4B").unwrap();
+        assert!(
+            message.text.contains("not learnt in every layer") && message.ground == Ground::Open,
+            "{}",
+            message.text
+        );
+    }
+}

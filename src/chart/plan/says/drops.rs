@@ -1,0 +1,238 @@
+//! What the charts of drops say.
+
+use super::{baselines, estimates, in_layers, is_above, most, numbers, percent, percents, points};
+use crate::{
+    chart::{
+        Message,
+        axis::short,
+        plan::selection::{label, token_label, words},
+    },
+    stats::{Finding, Role, Variant},
+};
+
+/// The rise of the drops from the first to the last quarter over all data, and that in random order, smallest to largest over the
+/// layers where its interval lies above 0; and in how many layers the interval of what is left above random order does.
+pub(in crate::chart::plan) fn trend(rows: &[&Finding]) -> Message {
+    let of = |variant: Variant| -> Vec<&Finding> {
+        rows.iter().copied().filter(|row| row.dataset.is_none() && row.variant == Some(variant)).collect()
+    };
+    let (rise, left) = (of(Variant::LastMinusFirst), of(Variant::LastMinusFirstExcess));
+    let told: Vec<&Finding> = rise.iter().copied().filter(|row| row.low.is_some_and(|low| low > 0.0)).collect();
+    let above = left.iter().filter(|row| row.low.is_some_and(|low| low > 0.0)).count();
+    let Some(amount) = points(estimates(&told)) else {
+        return Message::open("No rise of the drops from the first to the last quarter could be told from 0");
+    };
+    let where_told = layers_of(&told, &rise);
+    let random = points(baselines(&told)).map(|random| format!("; random order alone gives {random}"));
+    let more = match above {
+        0 => ", and no more could be told".to_owned(),
+        above if left.len() > 1 => format!(", exceeded{}", in_layers(above, left.len())),
+        _ => ", which the text exceeds".to_owned(),
+    };
+    Message::shown(format!(
+        "Later tokens are dropped more{where_told} ({amount}){}",
+        random.map(|random| format!("{random}{more}")).unwrap_or_default()
+    ))
+}
+
+/// In how many layers, unless in all of them.
+fn layers_of(told: &[&Finding], all: &[&Finding]) -> String {
+    if told.len() == all.len() { String::new() } else { in_layers(told.len(), all.len()) }
+}
+
+/// The dropped share in the first and in the last bin of positions, and in random order there; smallest to largest over the
+/// layers. `curves`: of each layer, ascending.
+pub(in crate::chart::plan) fn positions(curves: &[Vec<&Finding>]) -> Option<Message> {
+    let first: Vec<&Finding> = curves.iter().filter_map(|curve| curve.first().copied()).collect();
+    let last: Vec<&Finding> = curves.iter().filter_map(|curve| curve.last().copied()).collect();
+    let (start, end) = (percents(estimates(&first))?, percents(estimates(&last))?);
+    let random = percents(baselines(&last)).map(|random| format!("; in random order {random}")).unwrap_or_default();
+    Some(Message::described(format!("The last positions lose {end} of their assignments, the first {start}{random}")))
+}
+
+/// The message of a conversation with the largest dropped share, over all data where it is known, among those whose interval lies
+/// above random order; else the shares of the roles.
+pub(in crate::chart::plan) fn speakers(rows: &[&Finding]) -> Option<Message> {
+    let over_all: Vec<&Finding> = rows.iter().copied().filter(|row| row.dataset.is_none()).collect();
+    let own = if over_all.is_empty() { rows } else { &over_all };
+    let turns = own.iter().copied().filter(|row| row.turn.is_some() && is_above(row));
+    if let Some(worst) = most(turns, |row| row.estimate) {
+        return Some(Message::shown(format!(
+            "Message {} loses most: {}, in random order {}",
+            worst.turn?,
+            percent(worst.estimate?),
+            percent(worst.baseline?)
+        )));
+    }
+    let of = |row: &&&Finding| row.role.is_some() && row.turn.is_none();
+    let shares: Vec<String> = own
+        .iter()
+        .filter(of)
+        .filter_map(|row| Some(format!("{} {}", row.role.map(Role::name)?, percent(row.estimate?))))
+        .collect();
+    Some(Message::open(format!("No message loses more than in random order ({})", shares.join(", "))))
+}
+
+/// The lost share of first choices and of second ones, smallest to largest over the layers.
+pub(in crate::chart::plan) fn first_choices(first: &[&Finding], second: &[&Finding]) -> Option<Message> {
+    let first = percents(estimates(first))?;
+    let second = percents(estimates(second)).map(|share| format!(", {share} of the second ones")).unwrap_or_default();
+    Some(Message::described(format!("{first} of the first choices are lost{second}")))
+}
+
+/// The dropped share, and what is left of it after permuting choices across the texts, over all data, smallest to largest over the
+/// layers. A layer counts where the interval of the observed share lies above the permuted one.
+pub(in crate::chart::plan) fn crowding(rows: &[&Finding]) -> Option<Message> {
+    let over_all: Vec<&Finding> = rows.iter().copied().filter(|row| row.dataset.is_none()).collect();
+    let told: Vec<&Finding> = over_all.iter().copied().filter(|row| is_above(row)).collect();
+    if told.is_empty() {
+        return Some(Message::open("As many would be dropped if all texts asked for the same experts"));
+    }
+    let (share, left) = (percents(estimates(&told))?, percents(baselines(&told))?);
+    Some(Message::shown(format!(
+        "{share} are dropped{}; if all texts asked for the same experts, {left} would be",
+        layers_of(&told, &over_all)
+    )))
+}
+
+/// The expert whose queue is fullest at the end of the text, of any choice and layer.
+pub(in crate::chart::plan) fn filling(rows: &[&Finding]) -> Option<Message> {
+    let end = rows.iter().filter_map(|row| row.position).max()?;
+    let last = rows.iter().copied().filter(|row| row.position == Some(end));
+    let fullest = most(last, |row| row.estimate)?;
+    let several = rows.windows(2).any(|pair| pair[0].layer != pair[1].layer);
+    let layer = if several { format!(" of layer {}", fullest.layer) } else { String::new() };
+    Some(Message::described(format!(
+        "At the end, the fullest queue (expert {}{layer}, {}s) has given away {} of its slots",
+        fullest.expert?,
+        words(fullest.variant?.name()),
+        percent(fullest.estimate?)
+    )))
+}
+
+/// The token id in the queue of the expert that drops most whose share there exceeds its share of all tokens most.
+pub(in crate::chart::plan) fn causes(rows: &[&Finding]) -> Option<Message> {
+    let worst = rows.first()?;
+    let own = rows.iter().copied().filter(|row| row.layer == worst.layer && row.expert == worst.expert);
+    let filler = most(own.filter(|row| row.token_id.is_some()), |row| Some(row.estimate? - row.baseline?))?;
+    Some(Message::described(format!(
+        "In the queue of expert {}, {} makes up {}; of all tokens {}",
+        filler.expert?,
+        token_label(filler),
+        percent(filler.estimate?),
+        percent(filler.baseline?)
+    )))
+}
+
+/// How many tokens of the worst document lost a choice.
+pub(in crate::chart::plan) fn conversation(dropped: usize, tokens: usize) -> Message {
+    let share = dropped as f64 / tokens.max(1) as f64;
+    Message::described(format!("In the worst conversation {} of the tokens lost a choice", percent(share)))
+}
+
+/// The smallest factor under the rule and in the groups of the run at which at most 1 % is dropped. `row`: of this factor.
+pub(in crate::chart::plan) fn capacity(row: Option<&Finding>, tried: Option<f64>) -> Option<Message> {
+    if let Some((row, factor)) = row.and_then(|row| Some((row, row.estimate?))) {
+        let interval = row.low.zip(row.high);
+        let interval = interval.map(|(low, high)| format!(" [{low:.2}, {high:.2}]")).unwrap_or_default();
+        return Some(Message::described(format!(
+            "A capacity factor of {factor:.2}{interval} would keep the drops at 1 %"
+        )));
+    }
+    Some(Message::open(format!("No factor up to {} keeps the drops at 1 %", short(tried?))))
+}
+
+/// The same over many layers: the smallest and the largest of these factors. `layers`: of each, as for [`capacity`].
+pub(in crate::chart::plan) fn capacity_of_layers(layers: &[(Option<&Finding>, Option<f64>)]) -> Option<Message> {
+    let factors: Vec<f64> = layers.iter().filter_map(|(row, _)| row.and_then(|row| row.estimate)).collect();
+    let range = numbers(factors.iter().copied())?;
+    Some(Message::described(format!(
+        "A capacity factor of {range} would keep the drops at 1 %{}",
+        in_layers(factors.len(), layers.len())
+    )))
+}
+
+/// The largest over the mean load of any placement of the ranks, batch by batch.
+pub(in crate::chart::plan) fn most_loaded_rank(rows: &[&Finding]) -> Option<Message> {
+    let batches = rows.iter().copied().filter(|row| row.grouping.is_some());
+    let worst = most(batches, |row| row.estimate).or_else(|| most(rows.iter().copied(), |row| row.estimate))?;
+    let (ranks, ratio) = (worst.expert_parallel?, worst.estimate?);
+    Some(Message::described(format!(
+        "With {ranks} ranks the busiest has {ratio:.2} times the mean load (layer {})",
+        worst.layer
+    )))
+}
+
+/// The difference of two models over all data, smallest to largest over the layers; layers count where its interval leaves 0.
+pub(in crate::chart::plan) fn compared(rows: &[&Finding], [model, reference]: [&str; 2]) -> Option<Message> {
+    let over_all: Vec<&Finding> = rows.iter().copied().filter(|row| row.is_over_all()).collect();
+    let away = |row: &&Finding| row.low.zip(row.high).is_some_and(|(low, high)| low > 0.0 || high < 0.0);
+    let told: Vec<&Finding> = over_all.iter().copied().filter(away).collect();
+    let [model, reference] = [label(model), label(reference)];
+    let range = |rows: &[&Finding]| points(estimates(rows));
+    if told.is_empty() {
+        let difference = range(&over_all)?;
+        return Some(Message::open(format!(
+            "No difference of the drops of {model} and {reference} could be told ({difference})"
+        )));
+    }
+    let layers = in_layers(told.len(), over_all.len());
+    let side = |less: bool| told.iter().all(|row| row.estimate.is_some_and(|at| (at < 0.0) == less));
+    let size = points(told.iter().filter_map(|row| row.estimate.map(f64::abs)))?.replace('+', "");
+    Some(Message::shown(match (side(true), side(false)) {
+        (true, _) => format!("{model} drops {size} less than {reference}{layers}"),
+        (_, true) => format!("{model} drops {size} more than {reference}{layers}"),
+        _ => format!("{model} drops {} against {reference}{layers}", range(&told)?),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        chart::Ground,
+        routing::{LayerId, View},
+        stats::{Statistic, Subject},
+    };
+
+    fn difference(layer: LayerId, variant: Variant, estimate: f64, half: f64) -> Finding {
+        Finding {
+            estimate: Some(estimate),
+            low: Some(estimate - half),
+            high: Some(estimate + half),
+            baseline: Some(0.012),
+            ..Finding::new(Statistic::DropTrend, layer, View::Chosen)
+                .about(|subject| Subject { variant: Some(variant), ..subject })
+        }
+    }
+
+    #[test]
+    fn a_rise_that_random_order_has_too_is_not_that_of_the_text() {
+        let (rise, left) = (Variant::LastMinusFirst, Variant::LastMinusFirstExcess);
+        let rows = [
+            difference(1, rise, 0.0144, 0.004),
+            difference(3, rise, 0.054, 0.01),
+            difference(1, left, 0.0001, 0.002),
+            difference(3, left, 0.004, 0.006),
+        ];
+        let message = trend(&rows.iter().collect::<Vec<_>>());
+        let text = "Later tokens are dropped more (+1.4 to +5.4 percentage points); random order alone gives +1.2 \
+                    percentage points, and no more could be told";
+        assert_eq!((message.text.as_str(), message.ground), (text, Ground::Shown));
+        let above = difference(3, left, 0.04, 0.006);
+        let message = trend(&[&rows[0], &rows[1], &rows[2], &above]);
+        assert!(message.text.ends_with(", exceeded in 1 of 2 layers"), "{}", message.text);
+        let none = difference(1, rise, 0.001, 0.004);
+        assert_eq!(trend(&[&none, &rows[2]]).ground, Ground::Open);
+    }
+
+    #[test]
+    fn the_factor_that_is_missing_is_said_to_be_missing() {
+        let row = |estimate| Finding { estimate, ..Finding::new(Statistic::CapacityReplay, 1, View::Chosen) };
+        let message = capacity(Some(&row(Some(2.25))), Some(4.0)).unwrap();
+        assert_eq!(message.text, "A capacity factor of 2.25 would keep the drops at 1 %");
+        let message = capacity(Some(&row(None)), Some(4.0)).unwrap();
+        assert_eq!(message.text, "No factor up to 4 keeps the drops at 1 %");
+        assert_eq!(message.ground, Ground::Open);
+    }
+}

@@ -1,0 +1,119 @@
+//! What the charts of the load say.
+
+use super::{estimates, is_above, most, numbers, percent};
+use crate::{
+    chart::{Message, plan::selection::label},
+    routing::LayerId,
+    stats::{Finding, Statistic},
+};
+
+/// The load of the busiest expert of each layer as a multiple of even load, smallest to largest. `loads`: of each layer.
+pub(in crate::chart::plan) fn busiest(loads: &[Option<f64>]) -> Option<Message> {
+    let multiples = numbers(loads.iter().flatten().copied())?;
+    let each = if loads.len() > 1 { " of each layer" } else { "" };
+    Some(Message::described(format!("The busiest expert{each} takes {multiples} times its even share")))
+}
+
+/// The effective number of experts, smallest to largest, of how many.
+pub(in crate::chart::plan) fn balance(rows: &[&Finding], experts: &str) -> Option<Message> {
+    let own: Vec<&Finding> = rows.iter().copied().filter(|row| row.statistic == Statistic::EffectiveExperts).collect();
+    let effective = numbers(estimates(&own))?;
+    Some(Message::described(format!("The load is as even as if {effective} of {experts} experts shared it equally")))
+}
+
+/// The pair of experts that is chosen together most often against its loads; its interval has to lie above them.
+pub(in crate::chart::plan) fn togetherness(rows: &[&Finding]) -> Option<Message> {
+    let told = rows.iter().copied().filter(|row| is_above(row) && row.other_expert.is_some());
+    let Some(best) = most(told, |row| Some(row.estimate? / row.baseline.filter(|baseline| *baseline > 0.0)?)) else {
+        return Some(Message::open("No two experts are chosen together more often than their loads explain"));
+    };
+    let ratio = best.estimate? / best.baseline?;
+    Some(Message::shown(format!(
+        "Experts {} and {} are chosen together {:.1} times as often as their loads explain",
+        best.expert?, best.other_expert?, ratio
+    )))
+}
+
+/// What an expert takes of a category.
+#[derive(Clone, Copy)]
+pub(in crate::chart::plan) struct Taken {
+    /// "tokens" or "assignments".
+    pub(in crate::chart::plan) noun: &'static str,
+    /// "chance" or "even load".
+    pub(in crate::chart::plan) against: &'static str,
+}
+
+/// The category and expert with the largest multiple of the baseline among those whose interval lies above it. `baseline`: of a
+/// row.
+pub(in crate::chart::plan) fn largest_lift(
+    rows: &[&Finding],
+    taken: Taken,
+    baseline: impl Fn(&Finding) -> Option<f64>,
+) -> Option<Message> {
+    let told = |row: &&Finding| row.low.zip(baseline(row)).is_some_and(|(low, baseline)| low > baseline);
+    let lift = |row: &Finding| Some(row.estimate? / baseline(row).filter(|baseline| *baseline > 0.0)?);
+    let Taken { noun, against } = taken;
+    let Some(best) = most(rows.iter().copied().filter(told), lift) else {
+        return Some(Message::open(format!(
+            "No expert takes more of a category than {against} that could be told from it"
+        )));
+    };
+    let layer = if several_layers(rows) { format!(" of layer {}", best.layer) } else { String::new() };
+    Some(Message::shown(format!(
+        "Expert {}{layer} takes {} of the {noun} of {}, {:.1} times {against}",
+        best.expert?,
+        percent(best.estimate?),
+        label(best.category.as_deref()?),
+        lift(best)?
+    )))
+}
+
+fn several_layers(rows: &[&Finding]) -> bool {
+    let layers: Vec<LayerId> = rows.iter().map(|row| row.layer).collect();
+    layers.windows(2).any(|pair| pair[0] != pair[1])
+}
+
+/// The mean entropy of the gates (the median where there is no mean), smallest to largest, and that of even gates.
+pub(in crate::chart::plan) fn confidence(rows: &[&Finding]) -> Option<Message> {
+    let at = |quantile: Option<f64>| -> Vec<&Finding> {
+        let is_own = |row: &&&Finding| row.statistic == Statistic::RouterEntropy && row.quantile == quantile;
+        rows.iter().filter(is_own).copied().collect()
+    };
+    let (mean, median) = (at(None), at(Some(0.5)));
+    let (own, which) = if mean.is_empty() { (median, "median ") } else { (mean, "") };
+    let entropy = numbers(estimates(&own))?;
+    let even = numbers(own.iter().filter_map(|row| row.baseline)).map(|even| format!("; even gates have {even}"));
+    let even = even.unwrap_or_default();
+    Some(Message::described(format!("The router's {which}entropy is {entropy} nats{even}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{chart::Ground, routing::View, stats::Subject};
+
+    #[test]
+    fn the_largest_multiple_counts_only_if_its_interval_lies_above_the_baseline() {
+        let taken = |expert: u16, category: &str, estimate: f64, low: f64| Finding {
+            estimate: Some(estimate),
+            low: Some(low),
+            high: Some(2.0 * estimate - low),
+            baseline: Some(0.125),
+            ..Finding::new(Statistic::DomainSpecialization, 5, View::Chosen).about(|subject| Subject {
+                expert: Some(expert),
+                category: Some(category.to_owned()),
+                ..subject
+            })
+        };
+        let words = Taken { noun: "tokens", against: "chance" };
+        let rows = [taken(3, "he", 0.9, 0.1), taken(11, "zh-cn", 0.69, 0.63), taken(2, "de", 0.2, 0.15)];
+        let all: Vec<&Finding> = rows.iter().collect();
+        let message = largest_lift(&all, words, |row| row.baseline).unwrap();
+        assert_eq!(message.text, "Expert 11 takes 69 % of the tokens of zh-cn, 5.5 times chance");
+        let message = largest_lift(&all[..1], words, |row| row.baseline).unwrap();
+        assert_eq!(message.ground, Ground::Open);
+        let other = Finding { layer: 3, ..rows[1].clone() };
+        let message = largest_lift(&[&other, &rows[2]], words, |row| row.baseline).unwrap();
+        assert!(message.text.starts_with("Expert 11 of layer 3 takes"), "{}", message.text);
+    }
+}
