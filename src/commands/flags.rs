@@ -33,7 +33,7 @@ pub(super) fn flag(option: OptionName) -> &'static str {
         OptionName::NoHash => "--no-hash",
         OptionName::NoiseFloor => "--noise-floor",
         OptionName::OasstPaths => "--oasst-paths",
-        OptionName::Only | OptionName::OnlyCharts => "--only",
+        OptionName::Only => "--only",
         OptionName::Out => "--out",
         OptionName::Resume => "--resume",
         OptionName::Strict => "--strict",

@@ -65,8 +65,7 @@ option_names! {
     NoHash: "ExecutionOptions::no_hash", "Identify weight files without reading them.";
     NoiseFloor: "DriftOptions::noise_floor", "Run the last checkpoint again with bf16 activations.";
     OasstPaths: "ConversationOptions::oasst_paths", "Which conversations of a reply tree are read.";
-    Only: "ProfileOptions::only", "Conditions of the tokens that are counted.";
-    OnlyCharts: "FigureOptions::names", "Charts that are drawn by name.";
+    Only: "only", "Conditions of the tokens that are counted; the charts that are drawn.";
     Out: "out", "Folder that is written.";
     Resume: "Occupied::Resume", "Go on with the run that is in the folder.";
     Strict: "InputOptions::strict", "Whether a line that cannot be used is an error.";

@@ -101,7 +101,7 @@ fn no_chart(specs: &[ChartSpec], name: &str) -> Error {
     let all =
         if names.is_empty() { "it has no charts at all".to_owned() } else { format!("it has {}", names.join(", ")) };
     let hint = match nearest_spelling(name, kinds.chain(names.iter().copied())) {
-        Some(nearest) => format!("did you mean {}?", OptionName::OnlyCharts.with(nearest)),
+        Some(nearest) => format!("did you mean {}?", OptionName::Only.with(nearest)),
         None => "a name without the layer and the view means all charts of this kind".to_owned(),
     };
     Error::usage(format!("the run has no chart `{name}`; {all}"), hint)
