@@ -94,7 +94,9 @@ pub(in crate::chart::plan) fn spread(rows: &[&Finding]) -> Message {
     let judged: Vec<&&Finding> = rows.iter().filter(|row| row.low.is_some() && row.noise_floor.is_some()).collect();
     let told = judged.iter().filter(|row| row.low > row.noise_floor).count();
     if judged.is_empty() {
-        return Message::open("Too few occurrences to tell the spread of any token id from sampling noise");
+        return Message::open(
+            "The spread of the token ids has no noise floor in this view, so it cannot be told from sampling noise",
+        );
     }
     let counted = if layers(rows.iter().copied()) > 1 { " (counted in each layer)" } else { "" };
     let [told_words, all] = [told, judged.len()].map(|count| thousands(count as u64));
