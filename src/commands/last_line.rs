@@ -6,17 +6,24 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
-
-use super::terminal::error_width;
+use terminal_size::{Width, terminal_size_of};
 
 /// Goes to the beginning of the line and erases everything from there to the end of the screen.
 const ERASE: &str = "\r\x1b[J";
+
+/// The width of a terminal that does not say it.
+const USUAL_WIDTH: usize = 80;
 
 /// The line while it stands on the screen.
 static LINE: Mutex<Option<ProgressBar>> = Mutex::new(None);
 
 fn line() -> MutexGuard<'static, Option<ProgressBar>> {
     LINE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The columns of the terminal that standard error is.
+pub(super) fn width() -> usize {
+    terminal_size_of(stderr()).map_or(USUAL_WIDTH, |(Width(columns), _)| usize::from(columns))
 }
 
 /// Draws the line in place of the last one. It should be narrower than the terminal.
@@ -49,7 +56,7 @@ struct LastLine;
 
 impl TermLike for LastLine {
     fn width(&self) -> u16 {
-        u16::try_from(error_width().saturating_sub(1)).unwrap_or(u16::MAX)
+        u16::try_from(width().saturating_sub(1)).unwrap_or(u16::MAX)
     }
 
     fn move_cursor_up(&self, _: usize) -> io::Result<()> {

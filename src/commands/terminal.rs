@@ -10,9 +10,6 @@ use terminal_size::{Width, terminal_size_of};
 use super::{last_line, wrap::wrapped};
 use crate::error::{Error, Result, is_obeyed, one_line};
 
-/// The width of a terminal that does not say it.
-const USUAL_WIDTH: usize = 80;
-
 /// Draws the status line at the bottom of standard error, in place of the last one. It should be narrower than the terminal.
 pub(super) fn status(line: &str) {
     last_line::draw(&one_line(line));
@@ -21,11 +18,6 @@ pub(super) fn status(line: &str) {
 /// Removes the status line.
 pub(super) fn clear_status() {
     last_line::without(|| ());
-}
-
-/// The columns of the terminal that standard error is.
-pub(super) fn error_width() -> usize {
-    terminal_size_of(stderr()).map_or(USUAL_WIDTH, |(Width(columns), _)| usize::from(columns))
 }
 
 /// Whether rows of so many columns fit on standard output: on a terminal that is wide enough, and anywhere else.

@@ -100,11 +100,12 @@ fn a_model_without_attention_is_fully_context_independent() {
     assert_said(
         &findings(folder.path(), CapacityRule::Unlimited),
         &expect![[r#"
-        layer 1: the token id explains 100 % [99, 100] of what can be explained; nothing is left for the context (0.00 bits); context-independent: fully
-        layer 3: the token id explains 100 % [99, 100] of what can be explained; nothing is left for the context (0.00 bits); context-independent: fully
-        layer 5: the token id explains 100 % [99, 100] of what can be explained; nothing is left for the context (0.00 bits); context-independent: fully
-        overall: context-independent: fully (nothing is left for the context); the intervals of the layers overlap: none follows the token id measurably more than another
-    "#]],
+            Overall: fully context-independent (nothing is left for the context to explain): the token id explains 100 % [99, 100] of the routing in the layer where it explains least (layer 3); the layers do not differ measurably.
+            Expert 9 of layer 5 is the busiest: it takes 24 % [24, 25] of all assignments of tokens to experts, 3.8 times an even load (the clearest of 48 experts; 18 intervals lie above an even load and 28 below, where about 2 would miss it by chance).
+            layer 1: fully context-independent: the token id explains 100 % [99, 100] of the routing; nothing is left for the context (0.00 bits)
+            layer 3: fully context-independent: the token id explains 100 % [99, 100] of the routing; nothing is left for the context (0.00 bits)
+            layer 5: fully context-independent: the token id explains 100 % [99, 100] of the routing; nothing is left for the context (0.00 bits)
+        "#]],
     );
 }
 
@@ -115,11 +116,13 @@ fn a_router_that_never_varies_is_constant_in_its_layer_and_in_all() {
     assert_said(
         &findings(folder.path(), CapacityRule::Port),
         &expect![[r#"
-        layer 1: the token id explains 85 % [85, 86] of what can be explained; of what is left, the document adds 9 % [5, 12], the previous token at most 11 % [5, 18], the position 3 % [2, 5]; the category: not enough data (0 categories: at least 2 needed); context-independent: at least mostly
-        layer 3: the router is constant: every token gets the experts 0, 1; there is nothing to explain
-        layer 5: the token id explains 55 % [54, 56] of what can be explained; of what is left, the document adds 4 % [2, 5], the previous token at most 26 % [22, 29], the position 1 % [0, 1]; the category: not enough data (0 categories: at least 2 needed); context-independent: mostly
-        overall: context-independent: mostly, decided by layer 5 (the token id explains at least 50 %, but a context adds more than 10 % of what is left); routing follows the token id most in layer 1 and least in layer 5; layer 3 is left out: its router is constant
-    "#]],
+            Overall: mostly context-independent, because of layer 5 (at least half is explained by the token id, but more than a tenth of the rest by a context): the token id explains 55 % [54, 56] of the routing in the layer where it explains least (layer 5), 85 % [85, 86] where it explains most (layer 1); layer 3 is left out, because its router is constant.
+            What surrounds a token may still matter: once the token id is known, the previous token explains at most 26 % [22, 29] of what is left (layer 5).
+            Expert 0 of layer 3 is the busiest: it takes 50 % [50, 50] of all assignments of tokens to experts, 8.0 times an even load (the clearest of 48 experts; 13 intervals lie above an even load and 32 below, where about 2 would miss it by chance).
+            layer 1: at least mostly context-independent: the token id explains 85 % [85, 86] of the routing; of what that leaves open, the document explains 9 % [5, 12], the previous token at most 11 % [5, 18], the position 3 % [2, 5]; the category: not enough data (0 categories: at least 2 needed)
+            layer 3: the router is constant: every token gets the experts 0, 1; there is nothing to explain
+            layer 5: mostly context-independent: the token id explains 55 % [54, 56] of the routing; of what that leaves open, the document explains 4 % [2, 5], the previous token at most 26 % [22, 29], the position 1 % [0, 1]; the category: not enough data (0 categories: at least 2 needed)
+        "#]],
     );
 
     let folder = tempfile::tempdir().unwrap();
@@ -127,11 +130,11 @@ fn a_router_that_never_varies_is_constant_in_its_layer_and_in_all() {
     assert_said(
         &findings(folder.path(), CapacityRule::Port),
         &expect![[r#"
-        layer 1: the router is constant: every token gets the experts 0, 1; there is nothing to explain
-        layer 3: the router is constant: every token gets the experts 0, 1; there is nothing to explain
-        layer 5: the router is constant: every token gets the experts 0, 1; there is nothing to explain
-        overall: the router is constant in every layer: there is nothing to explain
-    "#]],
+            Overall: the router is constant in every layer, so there is nothing to explain (every token gets the experts 0, 1).
+            layer 1: the router is constant: every token gets the experts 0, 1; there is nothing to explain
+            layer 3: the router is constant: every token gets the experts 0, 1; there is nothing to explain
+            layer 5: the router is constant: every token gets the experts 0, 1; there is nothing to explain
+        "#]],
     );
 }
 
@@ -180,16 +183,19 @@ fn a_router_that_looks_at_nothing_is_undecided_and_one_that_looks_at_the_token_f
     assert_said(
         &of(Router::Nothing),
         &expect![[r#"
-        layer 3: the token id explains 0 % [0, 1] of what can be explained; of what is left, the document adds 1 % [0, 2], the previous token at most 1 % [0, 3], the category 0 % [0, 1], the position 0 % [0, 0]; context-independent: undecided
-        overall: context-independent: undecided (the token id explains less than 50 %, but no context is shown to add more than 10 % of what is left); layer 3 is the only one with enough data
-    "#]],
+            Overall: undecided whether context-independent (less than half is explained by the token id, but no context is shown to explain more than a tenth of the rest): the token id explains 0 % [0, 1] of the routing in layer 3.
+            What surrounds a token adds little: once the token id is known, no context explains more than a tenth of what is left; the surest, the document, explains 1 % [0, 2] (layer 3).
+            Expert 0 of layer 3 is the busiest: it takes 7 % [6, 8] of all assignments of tokens to experts, 1.1 times an even load (the clearest of 16 experts; 1 interval lies above an even load and 0 below, where about 1 would miss it by chance).
+            layer 3: undecided whether context-independent: the token id explains 0 % [0, 1] of the routing; of what that leaves open, the document explains 1 % [0, 2], the previous token at most 1 % [0, 3], the category 0 % [0, 1], the position 0 % [0, 0]
+        "#]],
     );
     assert_said(
         &of(Router::Token),
         &expect![[r#"
-        layer 3: the token id explains 100 % [99, 100] of what can be explained; nothing is left for the context (0.00 bits); context-independent: fully
-        overall: context-independent: fully (nothing is left for the context); layer 3 is the only one with enough data
-    "#]],
+            Overall: fully context-independent (nothing is left for the context to explain): the token id explains 100 % [99, 100] of the routing in layer 3.
+            Expert 6 of layer 3 is the busiest: it takes 12 % [11, 13] of all assignments of tokens to experts, 1.9 times an even load (the clearest of 16 experts; 7 intervals lie above an even load and 9 below, where about 1 would miss it by chance).
+            layer 3: fully context-independent: the token id explains 100 % [99, 100] of the routing; nothing is left for the context (0.00 bits)
+        "#]],
     );
 }
 
@@ -200,9 +206,9 @@ fn a_router_that_chooses_every_expert_is_constant() {
     assert_said(
         &headline(&tables),
         &expect![[r#"
-        layer 3: the router is constant: every token gets the experts 0, 1; there is nothing to explain
-        overall: the router is constant in every layer: there is nothing to explain
-    "#]],
+            Overall: the router is constant in every layer, so there is nothing to explain (every token gets the experts 0, 1).
+            layer 3: the router is constant: every token gets the experts 0, 1; there is nothing to explain
+        "#]],
     );
 }
 
@@ -213,16 +219,18 @@ fn a_text_of_one_token_id_and_a_run_without_permutations_say_what_is_missing() {
     assert_said(
         &headline(&run.statistics(&settings)),
         &expect![[r#"
-        layer 3: not enough data (without permutations chance is not known)
-        overall: not enough data to say whether routing follows the token id
-    "#]],
+            Overall: there is not enough data to say whether the token id decides the experts (without permutations chance is not known).
+            Expert 0 of layer 3 is the busiest: it takes 7 % [6, 8] of all assignments of tokens to experts, 1.1 times an even load (the clearest of 16 experts; 1 interval lies above an even load and 0 below, where about 1 would miss it by chance).
+            layer 3: not enough data (without permutations chance is not known)
+        "#]],
     );
     run.layer.token_id.fill(5);
     assert_said(
         &headline(&run.statistics(&Settings { permutations: 20, ..settings })),
         &expect![[r#"
-        layer 3: not enough data (every token has the same id)
-        overall: not enough data to say whether routing follows the token id
-    "#]],
+            Overall: there is not enough data to say whether the token id decides the experts (every token has the same id).
+            Expert 0 of layer 3 is the busiest: it takes 7 % [6, 8] of all assignments of tokens to experts, 1.1 times an even load (the clearest of 16 experts; 1 interval lies above an even load and 0 below, where about 1 would miss it by chance).
+            layer 3: not enough data (every token has the same id)
+        "#]],
     );
 }

@@ -32,7 +32,7 @@ fn a_capacity_is_asked_of_imported_routes() {
     assert!(!Path::new(&out).exists(), "a dry run writes nothing");
     openmoe_with(&[&["drops", &import][..], &options].concat()).done_printing(&expect![[r#"
         At capacity factor 1 (rule port, group tokens:4096): there is not enough data to say whether later tokens are dropped more (the trace records no order of the choices: which of them would find a slot is unknown).
-        Layer 1, which drops most, drops 13.64 % of its assignments of tokens to experts.
+        Layer 3, which drops most, drops 13.64 % of its assignments of tokens to experts.
 
         no capacity in this record; what follows would be dropped of its choices at capacity factor 1 (rule port, group tokens:4096)
         layer 1: 13.64 % of the assignments are dropped; no trend was measured (the trace records no order of the choices: which of them would find a slot is unknown)
@@ -40,7 +40,7 @@ fn a_capacity_is_asked_of_imported_routes() {
         layer 3: 13.64 % of the assignments are dropped; no trend was measured (the trace records no order of the choices: which of them would find a slot is unknown)
         experts on 2 ranks: the most loaded one has 1.18 to 1.27 times the mean load batch by batch, 1.18 to 1.27 times over all tokens, by layer
 
-        5 charts in TEMP/drops/charts, the report in TEMP/drops/report.html
+        6 charts in TEMP/drops/charts, the report in TEMP/drops/report.html
     "#]]);
     let before = std::fs::read(Path::new(&out).join("summary.json")).unwrap();
     for again in [&["stats", &out][..], &["chart", &out], &["report", &out], &["notebook", &out]] {

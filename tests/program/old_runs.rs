@@ -44,6 +44,12 @@ fn tables(run: &Path) -> Vec<(String, Vec<u8>)> {
         .collect()
 }
 
+/// A table without the spelling of its tokens, which the first version did not write.
+fn without_shown(bytes: &[u8]) -> DataFrame {
+    let table = ParquetReader::new(std::io::Cursor::new(bytes)).finish().unwrap();
+    table.drop("shown").unwrap_or(table)
+}
+
 #[test]
 fn a_route_run_of_the_first_version_gives_the_same_numbers_charts_and_page() {
     let folder = tempfile::tempdir().unwrap();
@@ -56,7 +62,7 @@ fn a_route_run_of_the_first_version_gives_the_same_numbers_charts_and_page() {
     let names = |tables: &[(String, Vec<u8>)]| tables.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
     assert_eq!(names(&made), names(&kept));
     for ((name, made), (_, kept)) in made.iter().zip(&kept) {
-        assert!(made == kept, "{name} differs");
+        assert!(made == kept || without_shown(made).equals_missing(&without_shown(kept)), "{name} differs");
     }
     fs::remove_file(copy.join("report.html")).unwrap();
     run(&["report"], &copy);

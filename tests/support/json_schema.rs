@@ -29,7 +29,9 @@ fn check(root: &Value, schema: &Value, value: &Value, place: &str, found: &mut V
             "const" if says == value => {}
             "minimum" if value.as_f64().is_none_or(|number| number >= says.as_f64().unwrap()) => {}
             "maximum" if value.as_f64().is_none_or(|number| number <= says.as_f64().unwrap()) => {}
-            "type" | "enum" | "const" | "minimum" | "maximum" => {
+            "minItems" if value.as_array().is_none_or(|items| items.len() as u64 >= says.as_u64().unwrap()) => {}
+            "maxItems" if value.as_array().is_none_or(|items| items.len() as u64 <= says.as_u64().unwrap()) => {}
+            "type" | "enum" | "const" | "minimum" | "maximum" | "minItems" | "maxItems" => {
                 found.push(format!("{place}: {value}, expected {keyword} {says}"));
             }
             "allOf" => says.as_array().unwrap().iter().for_each(|part| check(root, part, value, place, found)),

@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::shown::Shown;
-use crate::commands::terminal;
+use crate::commands::{last_line, terminal};
 
 /// How often the line is drawn.
 const EVERY: Duration = Duration::from_millis(200);
@@ -49,7 +49,7 @@ impl Drop for Ticker {
 
 /// Draws the line of a terminal, or prints the plain line that is due.
 pub(super) fn show(shown: &mut Shown, now: f64) {
-    if let Some(line) = shown.status(now, terminal::error_width) {
+    if let Some(line) = shown.status(now, last_line::width) {
         terminal::status(&line);
     }
     if let Some(line) = shown.due(now) {

@@ -3,9 +3,17 @@
 use std::path::Path;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
 
-use super::{filling::File, reported_run::ReportedRun};
+use super::reported_run::ReportedRun;
 use crate::{chart::CHARTS, stats::StatisticInfo};
+
+/// A link to a file of a run.
+#[derive(Serialize)]
+pub(super) struct File {
+    pub(super) href: String,
+    pub(super) text: String,
+}
 
 /// Links to the charts and to the whole table, named by the run if several runs have them.
 pub(super) fn files(info: &StatisticInfo, run: &ReportedRun<'_>, runs: &[ReportedRun<'_>]) -> Vec<File> {

