@@ -66,9 +66,10 @@ fn digits(share: f64) -> usize {
     }
 }
 
-/// A number with so many decimals, and no sign before a zero.
+/// A number with so many decimals, halves rounded away from 0 as in verdicts, and no sign before a zero.
 fn fixed(value: f64, digits: usize) -> String {
-    let text = format!("{value:.digits$}");
+    let scale = 10_f64.powi(digits as i32);
+    let text = format!("{:.digits$}", (value * scale).round() / scale);
     let is_zero = text.bytes().all(|byte| matches!(byte, b'0' | b'.' | b'-'));
     if is_zero { text.trim_start_matches('-').to_owned() } else { text }
 }
@@ -76,6 +77,12 @@ fn fixed(value: f64, digits: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn halves_are_rounded_as_in_verdicts() {
+        assert_eq!([0.625, 0.115].map(|share| share_and_interval(share, None)), ["63 %", "12 %"]);
+        assert_eq!(points(-0.625), "-63");
+    }
 
     #[test]
     fn numbers_have_the_digits_that_they_need() {
