@@ -7,6 +7,8 @@ use crate::routing::View;
 
 /// The distance of two categories that were not compared: beyond any divergence.
 const UNKNOWN: f64 = 1e6;
+/// The most items that are clustered, which takes the cube of their number; more stay in their order.
+const MOST_CLUSTERED: usize = 200;
 
 /// The categories of each data set in an order in which those that are routed alike stand beside each other: average linkage by
 /// the Jensen-Shannon divergence of their chosen experts, mean over the layers; the cheaper ends of two clusters meet. Categories
@@ -39,8 +41,12 @@ fn divergences(tables: &Tables) -> HashMap<(&str, &str), f64> {
     sums.into_iter().map(|(pair, (sum, layers))| (pair, sum / layers)).collect()
 }
 
-/// The places `0..items` in the order of the leaves of an average-linkage tree; of equal distances the first counts.
-fn clustered(items: usize, distance: &dyn Fn(usize, usize) -> f64) -> Vec<usize> {
+/// The places `0..items` in the order of the leaves of an average-linkage tree; of equal distances the first counts. More than 200
+/// stay in their order.
+pub fn clustered(items: usize, distance: &dyn Fn(usize, usize) -> f64) -> Vec<usize> {
+    if items > MOST_CLUSTERED {
+        return (0..items).collect();
+    }
     let mut clusters: Vec<Vec<usize>> = (0..items).map(|item| vec![item]).collect();
     let linkage = |a: &[usize], b: &[usize]| {
         let sum: f64 = a.iter().flat_map(|a| b.iter().map(|b| distance(*a, *b))).sum();
@@ -81,6 +87,8 @@ mod tests {
         let order = clustered(5, &|a, b| (place[a] - place[b]).abs());
         assert_eq!(order, [0, 4, 2, 3, 1]);
         assert_eq!(clustered(3, &|_, _| 1.0), [0, 1, 2]);
+        let many: Vec<usize> = (0..=MOST_CLUSTERED).collect();
+        assert_eq!(clustered(many.len(), &|a, b| -((a + b) as f64)), many, "left as they are");
         assert_eq!((clustered(0, &|_, _| 1.0), clustered(1, &|_, _| 1.0)), (vec![], vec![0]));
     }
 

@@ -56,10 +56,11 @@ mod vocabulary_sums;
 
 pub use catalog::{STATISTICS, Statistic, StatisticInfo};
 pub use category::{CATEGORIES_SHOWN, cramers_v, jensen_shannon, keep_shown_categories};
-pub use category_order::in_clusters;
+pub use category_order::{clustered, in_clusters};
 pub use contrast::{
     CarrierToken, Carriers, Condition, ConditionKey, Contrast, ContrastLayer, ContrastRow, ContrastSettings,
-    ContrastStudy, ContrastedExpert, FALSE_DISCOVERY_RATE, LayerSide, Side, points, share_and_interval, share_words,
+    ContrastStudy, ContrastedExpert, FALSE_DISCOVERY_RATE, LayerSide, Side, fixed, points, share_and_interval,
+    share_words,
 };
 pub use counts::count_statistics;
 pub use drift::{

@@ -76,8 +76,8 @@ pub(super) fn predictability(selection: &Selection<'_>, kind: &'static ChartKind
          is always guessing the busiest expert (the k busiest for the overlap; 0 for the gain).{}",
         bars_in_words(selection)
     );
-    let groups = by_variant(selection, kind, View::Chosen);
     let rows: Vec<&Finding> = selection.rows(kind.statistic, View::Chosen).collect();
+    let groups = by_variant(selection, &rows);
     let single = Single {
         title: "Predictability of the expert from the token id",
         caption: &caption,
@@ -97,8 +97,8 @@ pub(super) fn vocabulary(selection: &Selection<'_>, kind: &'static ChartKind) ->
          token's choices differ.{}",
         bars_in_words(selection)
     );
-    let groups = by_variant(selection, kind, View::Chosen);
     let rows: Vec<&Finding> = selection.rows(kind.statistic, View::Chosen).collect();
+    let groups = by_variant(selection, &rows);
     let single = Single {
         title: "Vocabulary specialization (chosen, before capacity)",
         caption: &caption,
@@ -110,9 +110,9 @@ pub(super) fn vocabulary(selection: &Selection<'_>, kind: &'static ChartKind) ->
     single.spec(selection, kind, groups)
 }
 
-fn by_variant(selection: &Selection<'_>, kind: &'static ChartKind, view: View) -> Vec<crate::chart::bars::BarGroup> {
-    let rows: Vec<&Finding> = selection.rows(kind.statistic, view).collect();
-    variants(&rows)
+/// A group of bars for every variant of the rows.
+fn by_variant(selection: &Selection<'_>, rows: &[&Finding]) -> Vec<crate::chart::bars::BarGroup> {
+    variants(rows)
         .into_iter()
         .filter_map(|variant| {
             let own: Vec<&Finding> = rows.iter().copied().filter(|row| row.variant == variant).collect();

@@ -8,10 +8,7 @@ use super::{
     row::FigureRow,
     shape::{Figure, FigureKind, Group},
 };
-use crate::{chart::CategoryOrigin, report::text::readable, routing::View};
-
-/// The most categories that are clustered, which takes the cube of their number; more stay in the order of their data set.
-const MOST_CLUSTERED: usize = 200;
+use crate::{chart::CategoryOrigin, report::text::readable, routing::View, stats::clustered};
 
 /// The order of the categories of all runs of a page.
 #[derive(Debug, Default)]
@@ -37,7 +34,7 @@ impl CategoryOrder {
         for dataset in in_order(groups.iter().map(|(dataset, _)| dataset.clone())) {
             let own = groups.iter().filter(|(other, name)| *other == dataset && !places.contains_key(name));
             let names = in_order(own.map(|(_, name)| name.clone()));
-            for name in clustered(names, &distances) {
+            for name in in_order_of_likeness(names, &distances) {
                 let place = places.len();
                 places.insert(name, (place, dataset.clone()));
             }
@@ -86,47 +83,13 @@ fn distances(divergence: &[FigureRow<'_>]) -> Distances {
     sums.into_iter().map(|(pair, (sum, n))| (pair, sum / n)).collect()
 }
 
-/// Names in the order of the leaves of a tree: the two nearest groups become one (average linkage), turned so that what meets is
-/// alike. Without all distances the names stay as they are.
-fn clustered(names: Vec<String>, distances: &Distances) -> Vec<String> {
-    if names.len() < 3 || names.len() > MOST_CLUSTERED {
-        return names;
-    }
+/// Names in the order in which those that are alike stand beside each other. Without all distances they stay as they are.
+fn in_order_of_likeness(names: Vec<String>, distances: &Distances) -> Vec<String> {
     let distance =
         |a: &String, b: &String| if a == b { Some(0.0) } else { distances.get(&(a.clone(), b.clone())).copied() };
     let row = |a: &String| names.iter().map(|b| distance(a, b)).collect::<Option<Vec<f64>>>();
     let Some(between) = names.iter().map(row).collect::<Option<Vec<Vec<f64>>>>() else { return names };
-    let mut groups: Vec<Vec<usize>> = (0..names.len()).map(|at| vec![at]).collect();
-    while groups.len() > 1 {
-        let (at, other) = nearest(&groups, &between);
-        let right = groups.remove(other);
-        let left = std::mem::take(&mut groups[at]);
-        groups[at] = joined(&left, &right, &between);
-    }
-    groups.into_iter().flatten().map(|at| names[at].clone()).collect()
-}
-
-/// The two groups with the smallest mean distance.
-fn nearest(groups: &[Vec<usize>], between: &[Vec<f64>]) -> (usize, usize) {
-    let linkage = |(a, b): &(usize, usize)| {
-        let sum: f64 = groups[*a].iter().flat_map(|one| groups[*b].iter().map(|other| between[*one][*other])).sum();
-        sum / (groups[*a].len() * groups[*b].len()) as f64
-    };
-    let pairs = (0..groups.len()).flat_map(|at| (at + 1..groups.len()).map(move |other| (at, other)));
-    pairs.min_by(|a, b| linkage(a).total_cmp(&linkage(b))).unwrap_or((0, 1))
-}
-
-/// Two groups one behind the other, each turned so that the members that meet are nearest.
-fn joined(left: &[usize], right: &[usize], between: &[Vec<f64>]) -> Vec<usize> {
-    let turned = |members: &[usize], turn: bool| -> Vec<usize> {
-        if turn { members.iter().rev().copied().collect() } else { members.to_vec() }
-    };
-    let ways = [(false, false), (false, true), (true, false), (true, true)];
-    let ways = ways.map(|(a, b)| (turned(left, a), turned(right, b)));
-    let meet =
-        |(left, right): &(Vec<usize>, Vec<usize>)| left.last().zip(right.first()).map_or(0.0, |(a, b)| between[*a][*b]);
-    let best = ways.into_iter().min_by(|a, b| meet(a).total_cmp(&meet(b)));
-    best.map_or_else(Vec::new, |(left, right)| [left, right].concat())
+    clustered(names.len(), &|a, b| between[a][b]).into_iter().map(|at| names[at].clone()).collect()
 }
 
 #[cfg(test)]
@@ -175,6 +138,6 @@ mod tests {
         order.arrange(&mut experts);
         assert_eq!(experts.rows, ["1", "0"]);
         // Without distances the names stay as the data set has them.
-        assert_eq!(clustered(names.clone(), &Distances::new()), names);
+        assert_eq!(in_order_of_likeness(names.clone(), &Distances::new()), names);
     }
 }

@@ -1,22 +1,15 @@
 //! Writes the numbers of verdicts as text.
 
-use crate::stats::{thousands, verdict::Evidence};
-
-/// A share in percent, halves rounded away from 0. A negative share is noise around 0 and stays negative.
-fn rounded(share: f64, decimals: i32) -> String {
-    let scale = 10_f64.powi(decimals);
-    // Adding 0 turns the -0 of a rounded small negative share into 0.
-    format!("{:.*}", decimals as usize, (share * 100.0 * scale).round() / scale + 0.0)
-}
+use crate::stats::{fixed, thousands, verdict::Evidence};
 
 /// A share in whole percent.
 pub(super) fn whole(share: f64) -> String {
-    rounded(share, 0)
+    fixed(share * 100.0, 0)
 }
 
 /// A share in percent, below 2 % with a decimal place: what arithmetic alone changes is small.
 pub(super) fn percent(share: f64) -> String {
-    let text = rounded(share, i32::from(share != 0.0 && share.abs() < 0.02));
+    let text = fixed(share * 100.0, usize::from(share != 0.0 && share.abs() < 0.02));
     if is_zero(&text) { "0".to_owned() } else { text }
 }
 

@@ -67,7 +67,7 @@ fn digits(share: f64) -> usize {
 }
 
 /// A number with so many decimals, halves rounded away from 0 as in verdicts, and no sign before a zero.
-fn fixed(value: f64, digits: usize) -> String {
+pub fn fixed(value: f64, digits: usize) -> String {
     let scale = 10_f64.powi(digits as i32);
     let text = format!("{:.digits$}", (value * scale).round() / scale);
     let is_zero = text.bytes().all(|byte| matches!(byte, b'0' | b'.' | b'-'));
