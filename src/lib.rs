@@ -98,6 +98,7 @@ pub mod model;
 pub mod paper;
 mod pickle;
 pub mod pipeline;
+pub mod read_at;
 pub mod report;
 pub mod routing;
 pub mod run;

@@ -10,8 +10,11 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::{read_numbers::read_exact_at, sanity::ScannedPart};
-use crate::error::{Error, Result};
+use super::sanity::ScannedPart;
+use crate::{
+    error::{Error, Result},
+    read_at::ReadAt,
+};
 
 /// Bytes read at a time: a multiple of the size of every type.
 const BLOCK: usize = 1 << 20;
@@ -49,12 +52,11 @@ pub fn hexadecimal(digest: &[u8]) -> String {
     text
 }
 
-/// Reads an open file once from its first byte to its last: computes its SHA-256 and passes the bytes of every part to its scan.
+/// Reads a weight file once from its first byte to its last: computes its SHA-256 and passes the bytes of every part to its scan.
 /// `watch` is called with the size of every block.
 /// Parts are ordered by their first bytes; a part that begins inside another one is not scanned, unless it is the same.
 pub(super) fn sha256_and_scan(
-    file: &File,
-    size: u64,
+    file: &dyn ReadAt,
     parts: &mut [ScannedPart],
     watch: &mut dyn FnMut(u64),
 ) -> io::Result<String> {
@@ -81,7 +83,7 @@ pub(super) fn sha256_and_scan(
         }
         position = end;
     }
-    each_block(file, position..size, &mut block, |bytes| {
+    each_block(file, position..file.size(), &mut block, |bytes| {
         hasher.update(bytes);
         watch(bytes.len() as u64);
     })?;
@@ -89,11 +91,11 @@ pub(super) fn sha256_and_scan(
 }
 
 /// Gives a range of bytes to `take`, block by block.
-fn each_block(file: &File, range: Range<u64>, block: &mut [u8], mut take: impl FnMut(&[u8])) -> io::Result<()> {
+fn each_block(file: &dyn ReadAt, range: Range<u64>, block: &mut [u8], mut take: impl FnMut(&[u8])) -> io::Result<()> {
     let mut position = range.start;
     while position < range.end {
         let count = (range.end - position).min(block.len() as u64) as usize;
-        read_exact_at(file, &mut block[..count], position)?;
+        file.read_exact_at(&mut block[..count], position)?;
         take(&block[..count]);
         position += count as u64;
     }

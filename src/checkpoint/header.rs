@@ -1,12 +1,6 @@
 //! The list of tensors in a weight file, before it is compared with what is expected.
 
-use std::{
-    collections::HashSet,
-    fmt,
-    fs::File,
-    io::{BufReader, Read},
-    path::Path,
-};
+use std::{collections::HashSet, fmt};
 
 use serde::{
     Deserialize, Deserializer,
@@ -17,6 +11,7 @@ use super::{
     header_entry::{Entry, HeaderEntry},
     problem_list::{Problems, quoted_name, quoted_names},
 };
+use crate::read_at::ReadAt;
 
 /// A tensor as a weight file lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,25 +63,25 @@ pub(super) fn is_safetensors(first: &[u8]) -> bool {
 
 /// Reads the header of a safetensors file: 8 bytes of length, JSON, data.
 ///
-/// `file` is its name in problems, `size` its real size in bytes.
-pub(super) fn list_safetensors(path: &Path, file: &str, size: u64) -> Listing {
+/// `file` is its name in problems.
+pub(super) fn list_safetensors(bytes: &dyn ReadAt, file: &str) -> Listing {
     let mut listing = Listing::default();
-    match read_header(path, size) {
-        Ok((start, header)) => listing.collect(file, start, size, header),
+    match read_header(bytes) {
+        Ok((start, header)) => listing.collect(file, start, bytes.size(), header),
         Err(reason) => listing.problems.push(format!("`{file}` {reason}")),
     }
     listing
 }
 
 /// The first byte of the data and the entries of the header.
-fn read_header(path: &Path, size: u64) -> Result<(u64, Entries<Entry>), String> {
+fn read_header(bytes: &dyn ReadAt) -> Result<(u64, Entries<Entry>), String> {
     let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
-    let mut reader = BufReader::new(File::open(path).map_err(unreadable)?);
+    let size = bytes.size();
     let mut length = [0_u8; 8];
     if size < 8 {
         return Err(format!("has {size} bytes; a safetensors file starts with 8 bytes of header length"));
     }
-    reader.read_exact(&mut length).map_err(unreadable)?;
+    bytes.read_exact_at(&mut length, 0).map_err(unreadable)?;
     let length = u64::from_le_bytes(length);
     if length > MAX_HEADER {
         return Err(format!(
@@ -97,7 +92,7 @@ fn read_header(path: &Path, size: u64) -> Result<(u64, Entries<Entry>), String> 
         return Err(format!("is truncated: its header alone takes {} bytes, the file has {size}", length + 8));
     }
     let mut json = vec![0; length as usize];
-    reader.read_exact(&mut json).map_err(unreadable)?;
+    bytes.read_exact_at(&mut json, 8).map_err(unreadable)?;
     let entries = serde_json::from_slice(&json)
         .map_err(|error| format!("is not a safetensors file: its header is not valid JSON: {error}"))?;
     Ok((length + 8, entries))

@@ -3,14 +3,19 @@
 use std::{
     collections::{BTreeSet, HashSet},
     path::Path,
+    sync::Arc,
 };
 
 use super::{
     header::{Entries, Listing, ShardIndex, is_safetensors, list_safetensors},
     problem_list::{Problems, quoted_name, quoted_names},
     torch::{is_pickle, list_old, list_zip},
+    weight_folder::WeightFolder,
 };
-use crate::first_bytes::{foreign, parse_json, peek, read_text};
+use crate::{
+    first_bytes::{Foreign, foreign, parse_json, peek, read_text},
+    read_at::ReadAt,
+};
 
 /// Weight files in the order in which they are tried: file name, and whether it is an index of shards.
 const CONTAINERS: [(&str, bool); 4] = [
@@ -27,8 +32,8 @@ const MAX_INDEX: u64 = 256 << 20;
 pub(super) struct ListedFile {
     /// File name within the checkpoint folder.
     pub name: String,
-    /// Size in bytes.
-    pub bytes: u64,
+    /// Its bytes; `None` if it cannot be opened, which is one of the problems.
+    pub bytes: Option<Arc<dyn ReadAt>>,
     /// Tensors and problems.
     pub listing: Listing,
 }
@@ -57,29 +62,27 @@ pub(super) struct Located {
     hint: Option<&'static str>,
 }
 
-/// Finds the weights; `None` if the folder has none.
-pub(super) fn locate(dir: &Path) -> Option<Located> {
-    let (name, is_index) = CONTAINERS.into_iter().find(|(name, _)| dir.join(name).symlink_metadata().is_ok())?;
+/// Finds the weights; `None` if there are none. `dir` holds the files that are small.
+pub(super) fn locate(dir: &Path, folder: &dyn WeightFolder) -> Option<Located> {
+    let (name, is_index) = CONTAINERS.into_iter().find(|(name, _)| folder.has(name))?;
     let mut located = Located::default();
     if is_index {
-        located.read_index(dir, name);
+        located.read_index(dir, folder, name);
     } else {
-        located.add(dir, name);
+        located.add(folder, name);
         located.blind = located.files.iter().all(ListedFile::is_unreadable);
     }
-    located.notes.extend(located.unused(dir, name));
+    located.notes.extend(located.unused(dir, folder, name));
     Some(located)
 }
 
 /// Names of files that look like weights of any program.
-pub(super) fn weight_files(dir: &Path) -> BTreeSet<String> {
+pub(super) fn weight_files(folder: &dyn WeightFolder) -> BTreeSet<String> {
     const ENDINGS: [&str; 12] =
         ["safetensors", "bin", "pt", "pth", "ckpt", "gguf", "msgpack", "h5", "npz", "incomplete", "part", "crdownload"];
-    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
-    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
     let is_weights =
         |name: &String| Path::new(name).extension().is_some_and(|end| ENDINGS.iter().any(|known| end == *known));
-    names.filter(|name| is_weights(name) || name.ends_with(".index.json")).collect()
+    folder.names().into_iter().filter(|name| is_weights(name) || name.ends_with(".index.json")).collect()
 }
 
 impl Located {
@@ -106,11 +109,11 @@ impl Located {
     }
 
     /// A note on weight files in the folder that are not used, such as another training step or another type.
-    fn unused(&self, dir: &Path, container: &str) -> Option<String> {
+    fn unused(&self, dir: &Path, folder: &dyn WeightFolder, container: &str) -> Option<String> {
         let used = |name: &String| name == container || self.files.iter().any(|file| file.name == *name);
         let is_model =
             |name: &String| ["model", "pytorch_model", "adapter_model"].iter().any(|start| name.starts_with(start));
-        let mut unused: Vec<String> = weight_files(dir)
+        let mut unused: Vec<String> = weight_files(folder)
             .into_iter()
             .filter(|name| is_model(name) && !used(name))
             .map(|name| quoted_name(&name))
@@ -135,14 +138,18 @@ impl Located {
     }
 
     /// Adds a weight file with the tensors that it lists.
-    fn add(&mut self, dir: &Path, name: &str) {
-        let path = dir.join(name);
-        let bytes = path.metadata().map_or(0, |metadata| metadata.len());
-        let listing = list(&path, name, bytes);
+    fn add(&mut self, folder: &dyn WeightFolder, name: &str) {
+        let (bytes, listing) = match folder.open(name) {
+            Ok(mut bytes) => {
+                let listing = list(&mut bytes, name);
+                (Some(bytes), listing)
+            }
+            Err(foreign) => (None, refused(name, foreign)),
+        };
         self.files.push(ListedFile { name: name.to_owned(), bytes, listing });
     }
 
-    fn read_index(&mut self, dir: &Path, index: &str) {
+    fn read_index(&mut self, dir: &Path, folder: &dyn WeightFolder, index: &str) {
         let parsed = match read_text(&dir.join(index), MAX_INDEX) {
             Ok(text) => parse_json::<ShardIndex>(&text)
                 .map_err(|error| format!("is not an index of shards: {error}; expected `weight_map`: tensor -> file")),
@@ -152,7 +159,7 @@ impl Located {
             }
         };
         match parsed {
-            Ok(ShardIndex { weight_map, .. }) => self.read_shards(dir, index, weight_map),
+            Ok(ShardIndex { weight_map, .. }) => self.read_shards(folder, index, weight_map),
             Err(reason) => {
                 self.blind = true;
                 self.problems.push(format!("`{index}` {reason}"));
@@ -160,7 +167,7 @@ impl Located {
         }
     }
 
-    fn read_shards(&mut self, dir: &Path, index: &str, Entries(mut weights): Entries<String>) {
+    fn read_shards(&mut self, folder: &dyn WeightFolder, index: &str, Entries(mut weights): Entries<String>) {
         weights.sort_by(|a, b| (&a.1, &a.0).cmp(&(&b.1, &b.0)));
         for pair in weights.windows(2).filter(|pair| pair[0] == pair[1]) {
             self.problems.push(format!("`{index}` names tensor {} twice", quoted_name(&pair[0].0)));
@@ -171,14 +178,14 @@ impl Located {
         }
         for shard in weights.chunk_by(|a, b| a.1 == b.1) {
             let tensors: Vec<&str> = shard.iter().map(|(tensor, _)| tensor.as_str()).collect();
-            self.read_shard(dir, index, &shard[0].1, &tensors);
+            self.read_shard(folder, index, &shard[0].1, &tensors);
         }
     }
 
     /// Reads one shard and compares it with the index.
-    fn read_shard(&mut self, dir: &Path, index: &str, shard: &str, indexed: &[&str]) {
+    fn read_shard(&mut self, folder: &dyn WeightFolder, index: &str, shard: &str, indexed: &[&str]) {
         let is_name = Path::new(shard).file_name().is_some_and(|name| name == shard);
-        if !is_name || dir.join(shard).symlink_metadata().is_err() {
+        if !is_name || !folder.has(shard) {
             let what = if is_name { "which does not exist" } else { "which is not a file name of this folder" };
             self.problems.push(format!(
                 "`{index}` names {}, {what}; it should hold {}",
@@ -188,7 +195,7 @@ impl Located {
             self.reported.extend(indexed.iter().map(|&name| name.to_owned()));
             return;
         }
-        self.add(dir, shard);
+        self.add(folder, shard);
         let file = &self.files[self.files.len() - 1];
         if file.is_unreadable() {
             self.reported.extend(indexed.iter().map(|&name| name.to_owned()));
@@ -213,36 +220,36 @@ impl Located {
 
 /// Lists the tensors of a file. The first bytes decide its format; the name decides only which format an unrecognized file is
 /// expected to have.
-fn list(path: &Path, name: &str, bytes: u64) -> Listing {
-    let refused = |what: String, hint: &'static str| Listing {
-        problems: vec![format!("`{name}` {what}")].into(),
-        hint: Some(hint),
-        ..Listing::default()
-    };
-    let first = match peek(path) {
+fn list(bytes: &mut Arc<dyn ReadAt>, name: &str) -> Listing {
+    let first = match peek(&**bytes) {
         Ok(first) => first,
-        Err(foreign) => return refused(foreign.what, foreign.hint),
+        Err(foreign) => return refused(name, foreign),
     };
     if first.is_empty() {
-        return refused("is empty".to_owned(), "fetch the file again");
+        return refused(name, Foreign { what: "is empty".to_owned(), hint: "fetch the file again" });
     }
     let called_bin = Path::new(name).extension().is_some_and(|end| end == "bin");
     let (mut listing, is_bin) = if first.starts_with(b"PK\x03\x04") {
-        (list_zip(path, name), true)
+        (list_zip(bytes, name), true)
     } else if is_pickle(&first) {
-        (list_old(path, name), true)
+        (list_old(bytes, name), true)
     } else if is_safetensors(&first) {
-        (list_safetensors(path, name, bytes), false)
+        (list_safetensors(&**bytes, name), false)
     } else if let Some(foreign) = foreign(&first) {
-        return refused(foreign.what, foreign.hint);
+        return refused(name, foreign);
     } else if called_bin {
-        return list_zip(path, name);
+        return list_zip(bytes, name);
     } else {
-        return list_safetensors(path, name, bytes);
+        return list_safetensors(&**bytes, name);
     };
     if is_bin != called_bin {
         let kind = if is_bin { "what torch.save writes" } else { "safetensors" };
         listing.notes.push(format!("`{name}` holds {kind}, whatever its name says, and is read as that"));
     }
     listing
+}
+
+/// The listing of a file that is something else.
+fn refused(name: &str, Foreign { what, hint }: Foreign) -> Listing {
+    Listing { problems: vec![format!("`{name}` {what}")].into(), hint: Some(hint), ..Listing::default() }
 }

@@ -4,6 +4,7 @@
 //! reads into the caller's buffer, widened exactly to f32.
 
 mod architecture;
+mod checked_archive;
 mod families;
 mod hash;
 mod header;
@@ -24,6 +25,7 @@ mod tensor;
 mod tensor_map;
 mod torch;
 mod validate;
+mod weight_folder;
 
 pub use architecture::{
     Activation, Architecture, Attention, DecoderLayer, Experts, FeedForward, Head, Latent, Mlp, Norm, NormKind, Pairs,
@@ -38,15 +40,19 @@ pub use tensor::Dtype;
 pub use tensor_map::{
     Block, Encoding, ExpectedTensor, MlpPart, Order, ParameterCount, Role, StoredPart, TensorGroup, TensorMap,
 };
+pub use weight_folder::{LocalFolder, WeightFolder};
 
 use std::{
     collections::HashMap,
-    fs::File,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use self::tensor::StoredTensor;
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    read_at::ReadAt,
+};
 
 /// A weight file.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -55,6 +61,9 @@ pub struct WeightFile {
     pub path: PathBuf,
     /// Size in bytes.
     pub bytes: u64,
+    /// Its SHA-256 in hexadecimal, where the place that holds it states it and the whole file is not read.
+    #[serde(skip)]
+    pub stated_sha256: Option<String>,
 }
 
 /// The number of tensors, parameters and bytes that are stored in one type.
@@ -77,7 +86,8 @@ pub struct Checkpoint {
     map: TensorMap,
     openmoe: Option<OpenMoeConfig>,
     files: Vec<WeightFile>,
-    handles: Vec<File>,
+    /// The bytes of the weight files, in the order of `files`.
+    bytes: Vec<Arc<dyn ReadAt>>,
     tensors: HashMap<String, StoredTensor>,
     /// SHA-256 of the bytes of config.json as they were read.
     config_sha256: String,
@@ -100,10 +110,9 @@ impl Checkpoint {
     /// # Errors
     /// The file cannot be read, or the cache of a hub has another hash for it.
     pub fn read_whole(&self, file: usize, watch: &mut dyn FnMut(u64)) -> Result<WeightReading> {
-        let WeightFile { path, bytes } = &self.files[file];
+        let path = &self.files[file].path;
         let mut parts = self.parts_of(file);
-        let sha256 =
-            hash::sha256_and_scan(&self.handles[file], *bytes, &mut parts, watch).map_err(Error::io("read", path))?;
+        let sha256 = hash::sha256_and_scan(&*self.bytes[file], &mut parts, watch).map_err(Error::io("read", path))?;
         check_blob(path, &sha256)?;
         Ok(WeightReading { sha256, oddities: sanity::oddities(&parts) })
     }
@@ -216,10 +225,10 @@ impl Checkpoint {
             )));
         }
         let read = if let Some(scales) = &tensor.scales {
-            quantised::Quantised { handles: &self.handles, tensor, scales }.read(first_element, out)
+            quantised::Quantised { handles: &self.bytes, tensor, scales }.read(first_element, out)
         } else {
             let offset = tensor.offset + (first_element * tensor.dtype.bytes()) as u64;
-            read_numbers::read_numbers(&self.handles[tensor.file], offset, tensor.dtype, out)
+            read_numbers::read_numbers(&*self.bytes[tensor.file], offset, tensor.dtype, out)
         };
         read.map_err(Error::io("read", &self.files[tensor.file].path))
     }

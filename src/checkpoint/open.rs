@@ -1,6 +1,6 @@
 //! Opens a folder as a checkpoint, or refuses it with all problems.
 
-use std::{fs::File, path::Path};
+use std::path::Path;
 
 use super::{
     Checkpoint, OpenMoeConfig, Role, TensorMap, WeightFile,
@@ -10,6 +10,7 @@ use super::{
     names,
     problem_list::{Problems, quoted_names},
     validate::{self, Validated},
+    weight_folder::{LocalFolder, WeightFolder},
 };
 use crate::{
     error::{Error, Result},
@@ -33,6 +34,17 @@ impl Checkpoint {
     /// shards, truncated files; missing, extra, duplicated, misshaped tensors, and unsupported types.
     pub fn open(dir: &Path) -> Result<Self> {
         check_folder(dir)?;
+        Self::open_with(dir, &LocalFolder::new(dir))
+    }
+
+    /// As [`Self::open`], with weight files that may be elsewhere; `dir` holds the files that are small.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_with(dir: &Path, folder: &dyn WeightFolder) -> Result<Self> {
+        if dir.join("config.json").symlink_metadata().is_err() {
+            return Err(no_config(dir, folder));
+        }
         let refuse = |what: &str, hint| refusal(dir, vec![format!("`config.json` {what}")], hint);
         let bytes =
             read_bytes(&dir.join("config.json"), MAX_CONFIG).map_err(|found| refuse(&found.what, found.hint))?;
@@ -45,7 +57,7 @@ impl Checkpoint {
             Ok(description) => (Some(description), Problems::default()),
             Err(problems) => (None, problems.into()),
         };
-        let Some(mut located) = locate(dir) else { return Err(no_weights(dir, problems)) };
+        let Some(mut located) = locate(dir, folder) else { return Err(no_weights(dir, folder, problems)) };
         let renamed = names::unify(&mut located).map_err(|problem| refusal(dir, vec![problem], hint_for(true)))?;
         let model = description.map(Model::new);
         let known = model.as_ref();
@@ -64,7 +76,7 @@ impl Checkpoint {
                 model.notes.extend(renamed);
                 model.notes.append(&mut validated.notes);
                 model.notes.extend(about_the_head(&model.map, &validated));
-                Self::with_files(dir, model, config_sha256, located, validated)
+                Ok(Self::with_files(dir, folder, model, config_sha256, located, validated))
             }
             model => Err(refusal_of_all(dir, all, located.hint().unwrap_or(hint_for(model.is_some())))),
         }
@@ -72,17 +84,21 @@ impl Checkpoint {
 
     fn with_files(
         dir: &Path,
+        folder: &dyn WeightFolder,
         model: Model,
         config_sha256: String,
         located: Located,
         validated: Validated,
-    ) -> Result<Self> {
-        let files: Vec<_> =
-            located.files.into_iter().map(|file| WeightFile { path: dir.join(file.name), bytes: file.bytes }).collect();
-        let open = |file: &WeightFile| File::open(&file.path).map_err(Error::io("open", &file.path));
-        let handles = files.iter().map(open).collect::<Result<_>>()?;
+    ) -> Self {
+        let opened = located.files.into_iter().filter_map(|file| Some((file.name, file.bytes?)));
+        let (files, bytes) = opened
+            .map(|(name, bytes)| {
+                let stated_sha256 = folder.stated_sha256(&name);
+                (WeightFile { path: dir.join(name), bytes: bytes.size(), stated_sha256 }, bytes)
+            })
+            .unzip();
         let (tensors, Model { map, openmoe, notes, .. }) = (validated.tensors, model);
-        Ok(Self { dir: dir.to_path_buf(), map, openmoe, files, handles, tensors, config_sha256, notes })
+        Self { dir: dir.to_path_buf(), map, openmoe, files, bytes, tensors, config_sha256, notes }
     }
 }
 
@@ -135,14 +151,11 @@ fn check_folder(dir: &Path) -> Result<()> {
             "download `config.json` of the checkpoint again",
         );
     }
-    if config.symlink_metadata().is_err() {
-        return Err(no_config(dir));
-    }
     Ok(())
 }
 
-fn no_config(dir: &Path) -> Error {
-    if let Some(refusal) = adapter(dir) {
+fn no_config(dir: &Path, folder: &dyn WeightFolder) -> Error {
+    if let Some(refusal) = adapter(dir, folder) {
         return refusal;
     }
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
@@ -161,21 +174,21 @@ fn no_config(dir: &Path) -> Error {
 }
 
 /// The refusal of a folder with an adapter of a fine-tuning, if it is one.
-fn adapter(dir: &Path) -> Option<Error> {
+fn adapter(dir: &Path, folder: &dyn WeightFolder) -> Option<Error> {
     let names = ["adapter_model.safetensors", "adapter_model.bin", "adapter_config.json"];
-    let name = names.into_iter().find(|name| dir.join(name).exists())?;
+    let name = names.into_iter().find(|name| folder.has(name))?;
     let problem = format!("`{name}`: it holds an adapter, not a model");
     let hint = "merge the adapter into its base model first (peft: merge_and_unload), and give the merged model";
     Some(refusal(dir, vec![problem], hint))
 }
 
-fn no_weights(dir: &Path, mut problems: Problems) -> Error {
-    if let Some(refusal) = adapter(dir) {
+fn no_weights(dir: &Path, folder: &dyn WeightFolder, mut problems: Problems) -> Error {
+    if let Some(refusal) = adapter(dir, folder) {
         return refusal;
     }
     let problem = "there are no weights in it; expected `model.safetensors`, `model.safetensors.index.json`, \
                    `pytorch_model.bin` or `pytorch_model.bin.index.json`";
-    let found = weight_files(dir);
+    let found = weight_files(folder);
     let names: Vec<&str> = found.iter().map(String::as_str).collect();
     if names.is_empty() {
         problems.push(problem.to_owned());

@@ -1,20 +1,21 @@
 //! Numbers of eight and of four bits with scales, widened exactly to f32.
 
-use std::{fs::File, io};
+use std::{io, sync::Arc};
 
 use super::{
-    read_numbers::{read_exact_at, read_numbers},
+    read_numbers::read_numbers,
     tensor::{Dtype, Scales, StoredTensor},
 };
+use crate::read_at::ReadAt;
 
 /// Numbers of four bits that share a scale.
 pub(super) const FOUR_BIT_BLOCK: usize = 32;
 /// The numbers of four bits; those from 8 on are negative.
 const FOUR_BITS: [f32; 16] = [0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, -0.0, -0.5, -1.0, -1.5, -2.0, -3.0, -4.0, -6.0];
 
-/// A tensor with scales; `handles` are those of the weight files.
+/// A tensor with scales; `handles` are the bytes of the weight files.
 pub(super) struct Quantised<'a> {
-    pub(super) handles: &'a [File],
+    pub(super) handles: &'a [Arc<dyn ReadAt>],
     pub(super) tensor: &'a StoredTensor,
     pub(super) scales: &'a Scales,
 }
@@ -63,9 +64,9 @@ impl Quantised<'_> {
         let mut factors = vec![0.0; end_scale - first_scale];
         let Scales { tensor: of_scales, .. } = scales;
         let offset = of_scales.offset + (4 * first_scale) as u64;
-        read_numbers(&handles[of_scales.file], offset, of_scales.dtype, &mut factors)?;
+        read_numbers(&*handles[of_scales.file], offset, of_scales.dtype, &mut factors)?;
         let mut bytes = vec![0; out.len()];
-        read_exact_at(&handles[tensor.file], &mut bytes, tensor.offset + first as u64)?;
+        handles[tensor.file].read_exact_at(&mut bytes, tensor.offset + first as u64)?;
         let table: Vec<f32> = (0..=u8::MAX).map(eight_bits).collect();
         for (index, (out, &byte)) in out.iter_mut().zip(&bytes).enumerate() {
             let (row, column) = ((first + index) / columns, (first + index) % columns);
@@ -84,10 +85,10 @@ impl Quantised<'_> {
             return Err(damaged("a part of a block of four-bit numbers was asked for"));
         }
         let mut bytes = vec![0; out.len() / 2];
-        read_exact_at(&handles[tensor.file], &mut bytes, tensor.offset + first as u64 / 2)?;
+        handles[tensor.file].read_exact_at(&mut bytes, tensor.offset + first as u64 / 2)?;
         let mut exponents = vec![0; out.len() / FOUR_BIT_BLOCK];
         let offset = scales.tensor.offset + (first / FOUR_BIT_BLOCK) as u64;
-        read_exact_at(&handles[scales.tensor.file], &mut exponents, offset)?;
+        handles[scales.tensor.file].read_exact_at(&mut exponents, offset)?;
         let blocks = out.chunks_exact_mut(FOUR_BIT_BLOCK).zip(bytes.chunks_exact(FOUR_BIT_BLOCK / 2));
         for ((out, bytes), exponent) in blocks.zip(&exponents) {
             let scale = power_of_two(*exponent);
@@ -105,16 +106,18 @@ impl Quantised<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
+    use std::{fs::File, io::Write as _};
 
     use super::*;
+    use crate::read_at::LocalFile;
 
     fn stored(offset: u64, dtype: Dtype, shape: &[usize]) -> StoredTensor {
         StoredTensor { file: 0, offset, dtype, shape: shape.to_vec(), scales: None }
     }
 
-    fn read(handles: &[File], tensor: &StoredTensor, scales: &Scales, first: usize, out: &mut [f32]) {
-        Quantised { handles, tensor, scales }.read(first, out).unwrap();
+    fn read(file: File, tensor: &StoredTensor, scales: &Scales, first: usize, out: &mut [f32]) {
+        let handles: [Arc<dyn ReadAt>; 1] = [Arc::new(LocalFile::new(file).unwrap())];
+        Quantised { handles: &handles, tensor, scales }.read(first, out).unwrap();
     }
 
     #[test]
@@ -138,10 +141,10 @@ mod tests {
         let scales = Scales { tensor: Box::new(stored(9, Dtype::F32, &[2, 2])), block: [2, 2] };
         let tensor = stored(0, Dtype::Fp8, &[3, 3]);
         let mut out = [0.0; 9];
-        read(&[file.try_clone().unwrap()], &tensor, &scales, 0, &mut out);
+        read(file.try_clone().unwrap(), &tensor, &scales, 0, &mut out);
         assert_eq!(out, [1.0, 1.0, 2.0, 1.0, 1.0, 2.0, 3.0, 3.0, 4.0]);
         let mut last = [0.0; 3];
-        read(&[file], &tensor, &scales, 6, &mut last);
+        read(file, &tensor, &scales, 6, &mut last);
         assert_eq!(last, [3.0, 3.0, 4.0]);
     }
 
@@ -153,7 +156,7 @@ mod tests {
         file.write_all(&[128]).unwrap();
         let scales = Scales { tensor: Box::new(stored(16, Dtype::Scale, &[1, 1])), block: [1, 32] };
         let mut out = [0.0; 32];
-        read(&[file], &stored(0, Dtype::Mxfp4, &[1, 1, 16]), &scales, 0, &mut out);
+        read(file, &stored(0, Dtype::Mxfp4, &[1, 1, 16]), &scales, 0, &mut out);
         assert!(out.chunks(2).all(|pair| pair == [2.0, -12.0]), "{out:?}");
     }
 }

@@ -1,20 +1,21 @@
-//! Reads numbers at a position of a file, and widens them to f32.
+//! Reads numbers at a position of a weight file, and widens them to f32.
 
-use std::{fs::File, io};
+use std::io;
 
 use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 
 use super::tensor::Dtype;
+use crate::read_at::ReadAt;
 
 /// Half-precision numbers read at a time; small enough to stay in the cache while they are widened.
 const BLOCK: usize = 64 * 1024;
 
 /// Reads `out.len()` numbers of type `dtype` that start at byte `offset`, widened exactly to f32.
 ///
-/// Does not move the file's cursor, so several threads may read from one file.
-pub(super) fn read_numbers(file: &File, offset: u64, dtype: Dtype, out: &mut [f32]) -> io::Result<()> {
+/// Several threads may read from one file.
+pub(super) fn read_numbers(bytes: &dyn ReadAt, offset: u64, dtype: Dtype, out: &mut [f32]) -> io::Result<()> {
     if dtype == Dtype::F32 {
-        read_exact_at(file, bytemuck::cast_slice_mut(out), offset)?;
+        bytes.read_exact_at(bytemuck::cast_slice_mut(out), offset)?;
         if cfg!(target_endian = "big") {
             for number in out {
                 *number = f32::from_bits(number.to_bits().swap_bytes());
@@ -26,7 +27,7 @@ pub(super) fn read_numbers(file: &File, offset: u64, dtype: Dtype, out: &mut [f3
     let mut position = offset;
     for wide in out.chunks_mut(BLOCK) {
         let narrow = &mut block[..wide.len()];
-        read_exact_at(file, bytemuck::cast_slice_mut(narrow), position)?;
+        bytes.read_exact_at(bytemuck::cast_slice_mut(narrow), position)?;
         position += 2 * narrow.len() as u64;
         if cfg!(target_endian = "big") {
             for bits in &mut *narrow {
@@ -49,29 +50,10 @@ fn widen(narrow: &[u16], dtype: Dtype, wide: &mut [f32]) {
     }
 }
 
-/// Fills the buffer with the bytes from `offset` on; the place where others read is not moved.
-#[cfg(unix)]
-pub(super) fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, buffer, offset)
-}
-
-/// Fills the buffer with the bytes from `offset` on; the place where others read is not moved.
-#[cfg(windows)]
-pub(super) fn read_exact_at(file: &File, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
-    while !buffer.is_empty() {
-        let count = std::os::windows::fs::FileExt::seek_read(file, buffer, offset)?;
-        if count == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        buffer = &mut buffer[count..];
-        offset += count as u64;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::read_at::LocalFile;
 
     #[test]
     fn every_16_bit_number_is_widened_exactly() {
@@ -93,6 +75,7 @@ mod tests {
             (0..BLOCK + 4).flat_map(|index| if index % 2 == 0 { [0x80, 0x3f] } else { [0x00, 0x40] }).collect();
         let mut file = tempfile::tempfile().unwrap();
         io::Write::write_all(&mut file, &numbers).unwrap();
+        let file = LocalFile::new(file).unwrap();
         let mut out = vec![0.0; BLOCK + 3];
         read_numbers(&file, 2, Dtype::Bf16, &mut out).unwrap();
         assert!(out.iter().enumerate().all(|(index, &x)| x == if index % 2 == 0 { 2.0 } else { 1.0 }));

@@ -8,7 +8,10 @@ use std::{
 };
 
 use super::{Checkpoint, hash::sha256_and_scan, open::refusal};
-use crate::error::{Error, OptionName, Result};
+use crate::{
+    error::{Error, OptionName, Result},
+    read_at::ReadAt,
+};
 
 /// The metadata of an open file that show whether it was changed, without reading it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,8 +49,8 @@ impl FileState {
 #[derive(Clone, Debug)]
 pub struct CheckpointState {
     config_sha256: String,
-    /// The states; updated when a file was found to have the same bytes in a new state. Clones share them.
-    weights: Arc<Mutex<Vec<FileState>>>,
+    /// The states of the files of this machine; updated when a file was found to have the same bytes in a new state. Clones share them.
+    weights: Arc<Mutex<Vec<Option<FileState>>>>,
     /// SHA-256 of every weight file, if they were read.
     sums: Vec<String>,
 }
@@ -70,11 +73,14 @@ impl Checkpoint {
         Ok(CheckpointState { config_sha256: self.config_sha256.clone(), weights, sums: Vec::new() })
     }
 
-    fn file_states(&self) -> Result<Vec<FileState>> {
-        let state = |(handle, file): (&std::fs::File, &super::WeightFile)| {
-            handle.metadata().map(|metadata| FileState::new(&metadata)).map_err(Error::io("read", &file.path))
+    /// What is read from elsewhere has no state: its place names its content.
+    fn file_states(&self) -> Result<Vec<Option<FileState>>> {
+        let state = |(bytes, file): (&Arc<dyn ReadAt>, &super::WeightFile)| {
+            let Some(local) = bytes.file() else { return Ok(None) };
+            let metadata = local.metadata().map_err(Error::io("read", &file.path))?;
+            Ok(Some(FileState::new(&metadata)))
         };
-        self.handles.iter().zip(&self.files).map(state).collect()
+        self.bytes.iter().zip(&self.files).map(state).collect()
     }
 
     /// Fails if any file was changed since an earlier moment. A file with the same size and content time but another state is read
@@ -90,8 +96,10 @@ impl Checkpoint {
             problems.push("`config.json` or the list of weight files changed while the run read it".to_owned());
         }
         for (index, (now, known)) in now.into_iter().zip(known.iter_mut()).enumerate().filter(|(_, (a, b))| a != *b) {
+            let may_be_harmless =
+                now.as_ref().zip(known.as_ref()).is_some_and(|(now, known)| now.may_be_harmless(known));
             match before.sums.get(index) {
-                Some(sum) if now.may_be_harmless(known) && self.sum(index)? == *sum => *known = now,
+                Some(sum) if may_be_harmless && self.sum(index)? == *sum => *known = now,
                 _ => problems.push(self.changed(index)),
             }
         }
@@ -100,8 +108,7 @@ impl Checkpoint {
 
     /// SHA-256 of a weight file as it is now, through the handle that the forward pass reads.
     fn sum(&self, index: usize) -> Result<String> {
-        let file = &self.files[index];
-        sha256_and_scan(&self.handles[index], file.bytes, &mut [], &mut |_| {}).map_err(Error::io("read", &file.path))
+        sha256_and_scan(&*self.bytes[index], &mut [], &mut |_| {}).map_err(Error::io("read", &self.files[index].path))
     }
 
     fn changed(&self, index: usize) -> String {

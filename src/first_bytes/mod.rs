@@ -8,7 +8,7 @@ mod read_limited;
 pub use self::{
     form::{Form, Kind},
     json::{NOT_FINITE, parse_json},
-    read_limited::{peek, read_bytes, read_text, text_of},
+    read_limited::{open_regular, peek, read_bytes, read_text, text_of},
 };
 
 /// A file that is not what its name says.

@@ -1,15 +1,31 @@
 //! Reads files up to a limit of size.
 
-use std::{fs::File, io::Read, path::Path};
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::Path,
+};
 
 use super::{AGAIN, FIRST, Foreign, foreign};
+use crate::read_at::{LocalFile, ReadAt};
 
-/// The first bytes of a regular file.
+/// The first bytes, by which a file is recognized.
 ///
 /// # Errors
-/// The file is not a regular one, or cannot be read.
-pub fn peek(path: &Path) -> Result<Vec<u8>, Foreign> {
-    read_up_to(path, FIRST as u64)
+/// They cannot be read.
+pub fn peek(bytes: &dyn ReadAt) -> Result<Vec<u8>, Foreign> {
+    let mut first = vec![0; bytes.size().min(FIRST as u64) as usize];
+    bytes.read_exact_at(&mut first, 0).map_err(|error| unreadable(&error))?;
+    Ok(first)
+}
+
+/// Opens a regular file.
+///
+/// # Errors
+/// The file is not a regular one, is a link to nothing, or cannot be read.
+pub fn open_regular(path: &Path) -> Result<LocalFile, Foreign> {
+    check_regular(path)?;
+    File::open(path).and_then(LocalFile::new).map_err(|error| unreadable(&error))
 }
 
 /// A whole regular file of at most `limit` bytes.
@@ -53,18 +69,26 @@ pub fn text_of(bytes: Vec<u8>) -> Result<String, Foreign> {
     })
 }
 
-fn read_up_to(path: &Path, limit: u64) -> Result<Vec<u8>, Foreign> {
-    let unreadable = |error: std::io::Error| Foreign::new(format!("cannot be read: {error}"), "check its permissions");
+fn unreadable(error: &io::Error) -> Foreign {
+    Foreign::new(format!("cannot be read: {error}"), "check its permissions")
+}
+
+fn check_regular(path: &Path) -> Result<(), Foreign> {
     if path.is_symlink() && !path.exists() {
         let hint = "fetch the checkpoint again, or copy it with the files that its links name (cp -L)";
         return Err(Foreign::new("is a link to a file that is not there", hint));
     }
     // Reading a pipe could wait for ever, and a device might never end.
-    if !path.metadata().map_err(unreadable)?.is_file() {
+    if !path.metadata().map_err(|error| unreadable(&error))?.is_file() {
         return Err(Foreign::new("is not a regular file", "put the file itself in its place"));
     }
+    Ok(())
+}
+
+fn read_up_to(path: &Path, limit: u64) -> Result<Vec<u8>, Foreign> {
+    check_regular(path)?;
     let mut bytes = Vec::new();
-    File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)).map_err(unreadable)?;
+    File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)).map_err(|error| unreadable(&error))?;
     Ok(bytes)
 }
 

@@ -2,8 +2,8 @@
 
 use std::{
     fs::File,
-    io::{Read, Seek, SeekFrom},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use super::{
@@ -13,6 +13,7 @@ use super::{
 use crate::{
     error::{Error, Result, quoted_name},
     pickle::{Index, Pickle, StorageView, TorchArchive},
+    read_at::{LocalFile, ReadAt},
 };
 
 /// The most values of a file: lists of tokens have one for each.
@@ -38,6 +39,7 @@ pub(super) fn first_has(source: &Source, keys: &[&[u8]]) -> Result<bool> {
 pub(super) struct TorchFile {
     path: PathBuf,
     bytes: Vec<u8>,
+    file: Arc<LocalFile>,
 }
 
 impl TorchFile {
@@ -46,10 +48,11 @@ impl TorchFile {
     /// # Errors
     /// [`Error::Corpus`] if it is cut, or not of `torch.save`.
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let size = std::fs::metadata(path).map_err(Error::io("read", path))?.len();
-        let mut archive = TorchArchive::open(path).map_err(|what| refused(path, &what))?;
-        let bytes = archive.data(size).map_err(|what| refused(path, &what))?;
-        Ok(Self { path: path.to_path_buf(), bytes })
+        let file = File::open(path).and_then(LocalFile::new).map_err(Error::io("open", path))?;
+        let file = Arc::new(file);
+        let mut archive = TorchArchive::open(file.clone()).map_err(|what| refused(path, &what))?;
+        let bytes = archive.data(file.size()).map_err(|what| refused(path, &what))?;
+        Ok(Self { path: path.to_path_buf(), bytes, file })
     }
 
     /// What is in it.
@@ -60,9 +63,8 @@ impl TorchFile {
         let refused = |what: String| self.refused(&what);
         let pickle = Pickle::read_up_to(&self.bytes, MAX_VALUES)
             .map_err(|what| refused(format!("holds a data.pkl that {what}")))?;
-        let archive = TorchArchive::open(&self.path).map_err(refused)?;
-        let numbers = File::open(&self.path).map_err(Error::io("open", &self.path))?;
-        Ok(Content { file: self, pickle, archive, numbers })
+        let archive = TorchArchive::open(self.file.clone()).map_err(refused)?;
+        Ok(Content { file: self, pickle, archive })
     }
 
     /// The file.
@@ -85,7 +87,6 @@ pub(super) struct Content<'a> {
     file: &'a TorchFile,
     pickle: Pickle<'a>,
     archive: TorchArchive,
-    numbers: File,
 }
 
 impl<'a> Content<'a> {
@@ -148,14 +149,13 @@ impl<'a> Content<'a> {
         let bytes = view.shape.iter().fold(item, |bytes, size| bytes.saturating_mul(*size as u64));
         let skipped = (view.offset as u64).saturating_mul(item);
         // What the archive says of a size need not be true.
-        let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
-        let stored = stored.min(self.numbers.metadata().map_err(unreadable)?.len().saturating_sub(begin));
+        let stored = stored.min(self.file.file.size().saturating_sub(begin));
         if skipped.saturating_add(bytes) > stored {
             return Err(format!("is cut off: it takes {bytes} bytes behind {skipped} of a storage that has {stored}"));
         }
         let mut numbers = vec![0; bytes as usize];
-        self.numbers.seek(SeekFrom::Start(begin + skipped)).map_err(unreadable)?;
-        self.numbers.read_exact(&mut numbers).map_err(unreadable)?;
+        let read = self.file.file.read_exact_at(&mut numbers, begin + skipped);
+        read.map_err(|error| format!("cannot be read: {error}"))?;
         NumberArray::new(view.shape.clone(), kind, numbers)
     }
 

@@ -7,7 +7,7 @@ mod tensor;
 mod value;
 
 pub(crate) use self::{
-    archive::TorchArchive,
+    archive::{LOCAL_HEADER, StoredEntry, TorchArchive},
     read_pickle::{MAX_PICKLE, Pickle},
     tensor::{StorageView, storage},
     value::{Index, Value},

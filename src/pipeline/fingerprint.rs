@@ -31,6 +31,12 @@ impl Fingerprint {
         let mut oddities = Vec::new();
         let mut weights = Vec::new();
         for (index, file) in checkpoint.files().iter().enumerate() {
+            if let Some(stated) = &file.stated_sha256 {
+                let (path, sha256) = (path_text(&file.path), Some(stated.clone()));
+                weights.push(WeightFile { path, bytes: file.bytes, sha256, modified: None, changed: None });
+                sums.push(stated.clone());
+                continue;
+            }
             if no_hash {
                 weights.push(by_size_and_time(&file.path)?);
                 continue;

@@ -12,16 +12,17 @@ use crate::ratchets::imports::{SourceFile, source_files};
 /// Module, modules of this crate that it may use, heavy crates that are at home in it.
 const RULES: &[(&str, &[&str], &[&str])] = &[
     ("error", &[], &["thiserror"]),
-    ("first_bytes", &[], &[]),
-    ("pickle", &["error"], &[]),
+    ("read_at", &[], &[]),
+    ("first_bytes", &["read_at"], &[]),
+    ("pickle", &["error", "read_at"], &[]),
     ("routing", &["error"], &[]),
     (
         "corpus",
         &["error", "first_bytes"],
         &["tokenizers", "polars_parquet", "polars_arrow", "polars_buffer", "prost", "minijinja", "minijinja_contrib"],
     ),
-    ("checkpoint", &["error", "first_bytes", "pickle", "routing"], &["safetensors"]),
-    ("import", &["error", "pickle", "routing", "corpus"], &["polars_arrow"]),
+    ("checkpoint", &["error", "read_at", "first_bytes", "pickle", "routing"], &["safetensors"]),
+    ("import", &["error", "read_at", "pickle", "routing", "corpus"], &["polars_arrow"]),
     ("run", &["error", "routing", "corpus", "checkpoint", "import"], &["tempfile"]),
     ("model", &["error", "routing", "corpus", "checkpoint"], &["candle_core", "gemm", "pulp"]),
     ("trace", &["error", "routing", "corpus", "run"], &["polars"]),
