@@ -93,6 +93,7 @@ pub mod commands;
 pub mod corpus;
 pub mod error;
 pub mod first_bytes;
+pub mod hub;
 pub mod import;
 pub mod model;
 pub mod paper;

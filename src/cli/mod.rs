@@ -5,6 +5,7 @@
 
 mod common;
 mod contrast;
+mod fetch;
 mod finished_run_arguments;
 mod import;
 mod profile;
@@ -15,6 +16,7 @@ mod values;
 pub use self::{
     common::{CommonArgs, ExecutionArgs, InputArgs, RoutingArgs, StatisticsArgs},
     contrast::ContrastArgs,
+    fetch::{FetchArgs, FetchedFiles},
     finished_run_arguments::{ChartArgs, NotebookArgs, ReportArgs, ReproduceArgs, StatsArgs},
     import::{ImportArgs, RecorderArgs},
     profile::{CategoryArgs, ExpertArgs, QuestionArgs, TokenArgs},
@@ -47,6 +49,8 @@ pub enum Command {
     Chart(ChartArgs),
     /// Write one report of several finished runs: route, drift and drops together, or two runs of a kind side by side
     Report(ReportArgs),
+    /// Fetch checkpoints from the Hugging Face hub ahead of a run, into the cache that its clients share
+    Fetch(FetchArgs),
     /// Show what a checkpoint is, what a run would cost, and whether the model is sane
     Inspect(InspectArgs),
     /// When was routing learnt, and what still changes? The same tokens through several checkpoints of one run

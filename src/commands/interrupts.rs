@@ -8,11 +8,12 @@ use super::terminal;
 use crate::error::Error;
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
-static IN_FORWARD_PASS: AtomicBool = AtomicBool::new(false);
+static STOPS_ITSELF: AtomicBool = AtomicBool::new(false);
 
-/// Says whether the forward pass is running, which stops at the next routing group so that no part is lost.
-pub(super) fn in_forward_pass(running: bool) {
-    IN_FORWARD_PASS.store(running, Ordering::SeqCst);
+/// Says whether a stage is running that looks for interrupts itself and stops where nothing is lost: the forward pass at the next
+/// routing group, a download between two blocks.
+pub(super) fn stops_itself(running: bool) {
+    STOPS_ITSELF.store(running, Ordering::SeqCst);
 }
 
 /// Whether an interrupt has been seen.
@@ -20,11 +21,11 @@ pub(super) fn is_interrupted() -> bool {
     INTERRUPTED.load(Ordering::SeqCst)
 }
 
-/// What an interrupt does: the forward pass stops where it loses nothing, and anything else at once, because files are
-/// whole or absent. A second one ends the forward pass at once too.
+/// What an interrupt does: the forward pass and downloads stop where they lose nothing, and anything else at once, because files are
+/// whole or absent. A second one ends those at once too.
 #[cfg(unix)]
 pub(super) fn interrupted() {
-    if !IN_FORWARD_PASS.load(Ordering::SeqCst) {
+    if !STOPS_ITSELF.load(Ordering::SeqCst) {
         let error = Error::Interrupted;
         terminal::error(&error.to_string(), error.hint().as_deref());
         std::process::exit(130);

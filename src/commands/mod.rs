@@ -7,7 +7,9 @@ mod demo;
 mod drift;
 mod drops;
 mod dry_run;
+mod fetch;
 mod flags;
+mod hub_access;
 mod import;
 mod inspect;
 mod interrupts;
@@ -56,6 +58,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Stats(arguments) => stats::run(&arguments, progress),
         Command::Chart(arguments) => chart::run(&arguments, progress),
         Command::Report(arguments) => report::run(&arguments, progress),
+        Command::Fetch(arguments) => fetch::run(&arguments, progress),
         Command::Inspect(arguments) => inspect::run(&arguments, progress),
         Command::Drift(arguments) => drift::run(&arguments, progress),
         Command::Drops(arguments) => drops::run(&arguments, progress),
@@ -83,6 +86,7 @@ fn is_quiet(command: &Command) -> bool {
         Command::Stats(arguments) => arguments.quiet,
         Command::Chart(arguments) => arguments.quiet,
         Command::Report(arguments) => arguments.quiet,
+        Command::Fetch(arguments) => arguments.quiet,
         Command::Demo(arguments) => arguments.quiet,
         Command::Contrast(arguments) => arguments.quiet,
         Command::Expert(arguments) => arguments.question.quiet,

@@ -95,6 +95,14 @@ pub enum Error {
         /// The value found.
         value: f32,
     },
+    /// A repository of the hub, or its cache, that does not give what was asked for.
+    #[error("{message}")]
+    Hub {
+        /// The repository, the file, what was asked and what came.
+        message: String,
+        /// The next step.
+        hint: Option<String>,
+    },
     /// A run folder that is occupied, incomplete or not a run.
     #[error("{message}")]
     RunFolder {
@@ -153,9 +161,15 @@ fn listed(problems: &[String], left_out: usize) -> String {
 
 impl Error {
     /// An I/O error with the action and the path that it met; for `map_err`.
+    /// An error of this type that travelled inside the I/O error, as from a file that is read over the network, comes out as it is.
     pub fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.as_ref().to_path_buf();
-        move |source| Self::Io { action, path, source }
+        move |source| source.downcast::<Self>().unwrap_or_else(|source| Self::Io { action, path, source })
+    }
+
+    /// A hub error with its next step.
+    pub fn hub(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Hub { message: message.into(), hint: Some(hint.into()) }
     }
 
     /// A usage error with its next step.
@@ -190,6 +204,7 @@ impl Error {
             | Self::Checkpoint { hint, .. }
             | Self::Tokenizer { hint, .. }
             | Self::Corpus { hint, .. }
+            | Self::Hub { hint, .. }
             | Self::RunFolder { hint, .. } => hint.clone(),
             Self::NonFinite { .. } => Some(
                 "a weight is NaN or infinite, or the activations overflow; compare with another copy of the checkpoint"
@@ -202,7 +217,7 @@ impl Error {
                 _ => None,
             },
             Self::Interrupted => Some(format!(
-                "run the same command again: route, drift, drops and demo go on with {}, import begins anew with {}",
+                "run the same command again: route, drift, drops and demo go on with {}, import begins anew with {}, fetch goes on where it was",
                 OptionName::Resume,
                 OptionName::Force
             )),

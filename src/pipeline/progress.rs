@@ -8,6 +8,8 @@ use crate::{
 /// A stage of a run that may take long. Only one is running at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
+    /// Files come from the hub; units are bytes. After a cancellation what has arrived is kept.
+    Download,
     /// A weight file is read and hashed; units are bytes.
     Weights,
     /// A record of another engine is read and checked; units are positions.
@@ -31,6 +33,7 @@ impl Stage {
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Download => "downloading",
             Self::Weights => "reading weights",
             Self::Gate => "checking the record",
             Self::Import => "importing",

@@ -13,6 +13,7 @@ use crate::ratchets::imports::{SourceFile, source_files};
 const RULES: &[(&str, &[&str], &[&str])] = &[
     ("error", &[], &["thiserror"]),
     ("read_at", &[], &[]),
+    ("hub", &["error", "read_at"], &["ureq"]),
     ("first_bytes", &["read_at"], &[]),
     ("pickle", &["error", "read_at"], &[]),
     ("routing", &["error"], &[]),
@@ -21,7 +22,7 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
         &["error", "first_bytes"],
         &["tokenizers", "polars_parquet", "polars_arrow", "polars_buffer", "prost", "minijinja", "minijinja_contrib"],
     ),
-    ("checkpoint", &["error", "read_at", "first_bytes", "pickle", "routing"], &["safetensors"]),
+    ("checkpoint", &["error", "read_at", "hub", "first_bytes", "pickle", "routing"], &["safetensors"]),
     ("import", &["error", "read_at", "pickle", "routing", "corpus"], &["polars_arrow"]),
     ("run", &["error", "routing", "corpus", "checkpoint", "import"], &["tempfile"]),
     ("model", &["error", "routing", "corpus", "checkpoint"], &["candle_core", "gemm", "pulp"]),
@@ -34,6 +35,7 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
         "pipeline",
         &[
             "error",
+            "hub",
             "routing",
             "corpus",
             "checkpoint",
@@ -79,6 +81,7 @@ const HEAVY: &[&str] = &[
     "rand_xoshiro",
     "tempfile",
     "thiserror",
+    "ureq",
 ];
 
 fn source() -> PathBuf {

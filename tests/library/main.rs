@@ -11,6 +11,7 @@ mod drift_statistics;
 mod drop_replay;
 mod drop_statistics;
 mod families;
+mod hub;
 mod imports;
 mod layers;
 mod olmoe_tiny;
@@ -32,6 +33,7 @@ mod support {
     pub(crate) mod conversations;
     pub(crate) mod engines;
     pub(crate) mod files;
+    pub(crate) mod hub_server;
     pub(crate) mod made_up_trace;
     pub(crate) mod page;
     pub(crate) mod planted_checkpoint;

@@ -12,6 +12,7 @@ mod drift_input;
 mod drops;
 mod families;
 mod frozen;
+mod hub;
 mod import_drops;
 mod imports;
 mod memory;
@@ -31,6 +32,7 @@ mod ties;
 mod support {
     pub(crate) mod conversations;
     pub(crate) mod files;
+    pub(crate) mod hub_server;
     pub(crate) mod json_schema;
     pub(crate) mod planted_checkpoint;
     pub(crate) mod program;

@@ -57,14 +57,19 @@ impl TerminalProgress {
     }
 }
 
+/// Whether a stage sees an interrupt by itself, and stops where it loses nothing.
+fn stops_itself(stage: Stage) -> bool {
+    matches!(stage, Stage::ForwardPass | Stage::Download)
+}
+
 impl Progress for TerminalProgress {
     fn planned(&self, stages: &[PlannedStage]) {
         self.change(|shown, now| shown.planned(now, stages));
     }
 
     fn started(&self, stage: Stage, units: Option<u64>) {
-        if stage == Stage::ForwardPass {
-            interrupts::in_forward_pass(true);
+        if stops_itself(stage) {
+            interrupts::stops_itself(true);
         }
         self.change(|shown, now| shown.started(now, stage, units));
         if !self.quiet {
@@ -82,8 +87,8 @@ impl Progress for TerminalProgress {
     }
 
     fn ended(&self, stage: Stage) {
-        if stage == Stage::ForwardPass {
-            interrupts::in_forward_pass(false);
+        if stops_itself(stage) {
+            interrupts::stops_itself(false);
         }
         self.change(|shown, now| shown.ended(now, stage));
         terminal::clear_status();
