@@ -27,13 +27,14 @@ mod torch;
 mod validate;
 mod weight_folder;
 
+pub use crate::hub::{repository_name, snapshot};
 pub use architecture::{
     Activation, Architecture, Attention, DecoderLayer, Experts, FeedForward, Head, Latent, Mlp, Norm, NormKind, Pairs,
     Projection, QueryKeyNorm, Rotary, RotaryScaling, SharedExperts, SpecialTokens,
 };
 pub use families::OpenMoeConfig;
 pub use hash::{hexadecimal, sha256_bytes, sha256_file};
-pub use hub::{check_blob, repository_name, snapshot};
+pub use hub::check_blob;
 pub use sanity::{Oddity, OddityKind, describe_oddities};
 pub use state::CheckpointState;
 pub use tensor::Dtype;

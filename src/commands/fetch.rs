@@ -11,10 +11,13 @@ use crate::{
     error::{Error, Result},
     hub::{FetchPlan, FetchProgress, Hub, HubFolder, HubName},
     pipeline::{
-        progress::{Progress, Stage},
+        progress::{PlannedStage, Progress, Stage},
         quantities,
     },
 };
+
+/// Bytes a second that a download is expected to have, before a fifth of it shows how many it has.
+const USUAL_SPEED: f64 = 20e6;
 
 /// A repository with the files of it that are wanted.
 struct Wanted {
@@ -74,7 +77,10 @@ fn fetch(wanted: &[Wanted], plan: &FetchPlan, progress: Option<&TerminalProgress
     };
     if plan.bytes_to_move() > 0 {
         bar.begun.store(true, Ordering::Relaxed);
-        progress.started(Stage::Download, Some(plan.bytes_to_move()));
+        let units = plan.bytes_to_move();
+        let seconds = units as f64 / USUAL_SPEED;
+        progress.planned(&[PlannedStage { stage: Stage::Download, seconds, units: Some(units) }]);
+        progress.started(Stage::Download, Some(units));
     }
     wanted.iter().try_for_each(|own| {
         own.folder.name().short().clone_into(&mut bar.name.lock().unwrap_or_else(PoisonError::into_inner));

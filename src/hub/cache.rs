@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::{
+    layout::{blob_name, folder_name},
     listing::{HubFile, Listing, is_inside},
     name::is_commit,
 };
@@ -93,27 +94,17 @@ impl Cache {
                     folders.push((path, depth + 1));
                 } else if metadata.is_file() {
                     let relative = path.strip_prefix(&root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
-                    let blob = blob_of(&path).unwrap_or_else(|| UNKNOWN.to_owned());
-                    files.extend(is_inside(&relative).then(|| HubFile { path: relative, size: metadata.len(), blob }));
+                    let is_known = |blob: &String| [40, 64].contains(&blob.len());
+                    let blob = blob_name(&path).filter(is_known).unwrap_or_else(|| UNKNOWN.to_owned());
+                    if is_inside(&relative) {
+                        files.push(HubFile { path: relative, size: metadata.len(), blob });
+                    }
                 }
             }
         }
         files.sort_by(|one, other| one.path.cmp(&other.path));
         Listing { commit: commit.to_owned(), files }
     }
-}
-
-/// The folder of a repository: `models--OWNER--NAME`.
-pub(super) fn folder_name(repository: &str) -> String {
-    format!("models--{}", repository.replace('/', "--"))
-}
-
-/// The blob that a link of a snapshot leads to.
-fn blob_of(path: &Path) -> Option<String> {
-    let blob = path.canonicalize().ok()?;
-    let is_blob = blob.parent().and_then(Path::file_name).is_some_and(|name| name == "blobs");
-    let name = blob.file_name().filter(|_| is_blob)?.to_str()?;
-    [40, 64].contains(&name.len()).then(|| name.to_owned())
 }
 
 fn is_whole(path: &Path, size: u64) -> bool {

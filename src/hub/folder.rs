@@ -8,12 +8,13 @@ use std::{
 
 use super::{
     address::segment,
-    cache::{Cache, folder_name, replace},
+    cache::{Cache, replace},
     checkpoint_files::{HubWeights, configuration, container, no_weights, only_zip, shards, tokenizer},
     client::Client,
     fault::{Fault, offline},
     fetch::{FetchPlan, FetchProgress, Unseen, fetch, plan},
     hub_ref::HubRef,
+    layout::folder_name,
     listing::{HubFile, Listing},
     name::HubName,
     ranges::{RangeFile, RangeMode},

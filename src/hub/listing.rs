@@ -87,7 +87,7 @@ impl Listing {
                     quoted_name(&one_line(blob))
                 ));
             }
-            total = match total.checked_add(*size).filter(|total| *total <= i64::MAX as u64) {
+            total = match total.checked_add(*size).filter(|total| i64::try_from(*total).is_ok()) {
                 Some(total) => total,
                 None => return refuse(format!("gives {shown} {size} bytes; no disk holds that")),
             };

@@ -1,6 +1,6 @@
 //! The name of a repository as people type it: `OWNER/NAME`, `OWNER/NAME@REVISION`, `hf://OWNER/NAME@REVISION`.
 
-use std::fmt;
+use std::{fmt, path::Path};
 
 use crate::error::{Error, Result};
 
@@ -46,7 +46,7 @@ impl HubName {
             None => (text, None),
         };
         let (owner, name) = repository.split_once('/')?;
-        let legal = repository.len() <= LONGEST && is_part(owner) && is_part(name) && !name.ends_with(".git");
+        let legal = repository.len() <= LONGEST && is_part(owner) && is_part(name) && !ends_in(name, "git");
         (legal && revision.is_none_or(is_revision))
             .then(|| Self { repository: repository.to_owned(), revision: revision.map(str::to_owned) })
     }
@@ -95,12 +95,16 @@ fn is_part(part: &str) -> bool {
         && !part.contains("..")
 }
 
+/// Whether a name ends in a dot and this.
+fn ends_in(name: &str, ending: &str) -> bool {
+    Path::new(name).extension().is_some_and(|own| own == ending)
+}
+
 /// Whether a branch, a tag or a commit may be called this, by the rules of git.
 fn is_revision(revision: &str) -> bool {
-    let parts_are_legal = revision.split('/').all(|part| {
-        let ends_in_lock = part.len() >= 5 && part.is_char_boundary(part.len() - 5) && part.ends_with(".lock");
-        !part.is_empty() && !part.starts_with('.') && !part.ends_with('.') && !ends_in_lock
-    });
+    let parts_are_legal = revision
+        .split('/')
+        .all(|part| !part.is_empty() && !part.starts_with('.') && !part.ends_with('.') && !ends_in(part, "lock"));
     parts_are_legal
         && revision.len() <= LONGEST_REVISION
         && !revision.contains("..")

@@ -22,6 +22,8 @@ use crate::error::{Error, Result};
 const BLOCK: usize = 1 << 20;
 /// How often it is looked whether another process has finished.
 const MOMENT: Duration = Duration::from_millis(200);
+/// From so many bytes on it is said that they are read again, because it takes a while.
+const LONG: u64 = 1 << 30;
 
 /// What stands beside a part: what it is a part of.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,6 +84,9 @@ impl Part {
         let known = fs::read(self.note()).ok().and_then(|bytes| serde_json::from_slice::<Note>(&bytes).ok());
         if known.as_ref() != Some(&own) || there > file.size {
             return replace(&self.note(), &serde_json::to_vec(&own).unwrap_or_default());
+        }
+        if there >= LONG {
+            client.note(&format!("`{}`: reading again what is there, for its hash", file.path));
         }
         let mut block = vec![0; BLOCK];
         self.file.rewind().map_err(Error::io("read", &self.path))?;

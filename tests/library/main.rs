@@ -11,6 +11,7 @@ mod drift_statistics;
 mod drop_replay;
 mod drop_statistics;
 mod families;
+#[cfg(feature = "hub")]
 mod hub;
 mod imports;
 mod layers;
@@ -33,6 +34,7 @@ mod support {
     pub(crate) mod conversations;
     pub(crate) mod engines;
     pub(crate) mod files;
+    #[cfg(feature = "hub")]
     pub(crate) mod hub_server;
     pub(crate) mod made_up_trace;
     pub(crate) mod page;

@@ -116,8 +116,12 @@ impl Place {
 fn a_checkpoint_is_fetched_and_its_folder_printed() {
     let place = Place::tiny();
     let outcome = place.run(&["fetch", NAME]);
-    outcome.done_saying(&expect![[r#""#]]);
-    outcome.done_printing(&expect![[r#""#]]);
+    outcome.done_saying(&expect![[r#"
+        OrionZheng/openmoe-tiny is commit 1111111111111111111111111111111111111111: 3 files, 4.0 MiB; nothing of it is there
+    "#]]);
+    outcome.done_printing(&expect![[r#"
+        TEMP/hub/models--OrionZheng--openmoe-tiny/snapshots/1111111111111111111111111111111111111111
+    "#]]);
     // The printed folder is one for any other command.
     let printed = outcome.stdout.trim().replace("TEMP", place.folder.path().to_str().unwrap());
     let inspected = openmoe_with(&["inspect", &printed]);
@@ -126,11 +130,17 @@ fn a_checkpoint_is_fetched_and_its_folder_printed() {
     for seen in place.server.seen() {
         assert_eq!(seen.headers.contains_key("authorization"), !seen.cdn, "{seen:?}");
     }
-    place.run(&["fetch", NAME]).done_saying(&expect![[r#""#]]);
-    place.offline(&["fetch", NAME]).done_saying(&expect![[r#""#]]);
+    place.run(&["fetch", NAME]).done_saying(&expect![[r#"
+        OrionZheng/openmoe-tiny is commit 1111111111111111111111111111111111111111: 3 files, 4.0 MiB; all of it is there
+    "#]]);
+    place.offline(&["fetch", NAME]).done_saying(&expect![[r#"
+        OrionZheng/openmoe-tiny is commit 1111111111111111111111111111111111111111: 3 files, 4.0 MiB; all of it is there
+    "#]]);
     assert_eq!(place.run(&["fetch", NAME, "--quiet"]).stderr, "");
     // The rest of it.
-    place.run(&["fetch", NAME, "--files", "all"]).done_saying(&expect![[r#""#]]);
+    place.run(&["fetch", NAME, "--files", "all"]).done_saying(&expect![[r#"
+        OrionZheng/openmoe-tiny is commit 1111111111111111111111111111111111111111: 4 files, 4.0 MiB; 4.0 MiB are there, 3 files whole; 6 B to fetch
+    "#]]);
 }
 
 #[test]
@@ -138,20 +148,48 @@ fn several_repositories_are_one_fetch() {
     let place = Place::tiny();
     let commit = place.server.commit(&[("config.json", b"{}".to_vec()), ("model.safetensors", vec![7; 5000])]);
     let outcome = place.run(&["fetch", NAME, &format!("hf://{NAME}@{commit}")]);
-    outcome.done_saying(&expect![[r#""#]]);
+    outcome.done_saying(&expect![[r#"
+        OrionZheng/openmoe-tiny is commit 1111111111111111111111111111111111111111: 3 files, 4.0 MiB; nothing of it is there
+        OrionZheng/openmoe-tiny@2222222222222222222222222222222222222222 is commit 2222222222222222222222222222222222222222: 2 files, 4.9 KiB; nothing of it is there
+        4.0 MiB to fetch in all
+    "#]]);
     assert_eq!(outcome.stdout.lines().count(), 2, "{}", outcome.stdout);
 }
 
 #[test]
 fn what_cannot_be_fetched_is_refused() {
     let place = Place::tiny();
-    place.run(&["fetch", "./openmoe-8b"]).refused(&expect![[r#""#]]);
-    place.run(&["fetch", "hf://openmoe-8b"]).refused(&expect![[r#""#]]);
-    place.run(&["fetch", "OrionZheng/openmoe-9b"]).refused(&expect![[r#""#]]);
-    place.run(&["fetch", "OrionZheng/openmoe-tiny@dev"]).refused(&expect![[r#""#]]);
-    place.offline(&["fetch", NAME]).refused(&expect![[r#""#]]);
+    place.run(&["fetch", "./openmoe-8b"]).refused(&expect![[r#"
+        error: `./openmoe-8b` names no repository of the hub; expected OWNER/NAME or OWNER/NAME@REVISION
+
+        hint: for example OrionZheng/openmoe-8b, or OrionZheng/openmoe-base@refs/pr/1 for a pull request
+    "#]]);
+    place.run(&["fetch", "hf://openmoe-8b"]).refused(&expect![[r#"
+        error: `hf://openmoe-8b` names no repository of the hub; expected hf://OWNER/NAME or hf://OWNER/NAME@REVISION
+
+        hint: for example hf://OrionZheng/openmoe-8b or hf://OrionZheng/openmoe-base@refs/pr/1
+    "#]]);
+    place.run(&["fetch", "OrionZheng/openmoe-9b"]).refused(&expect![[r#"
+        error: OrionZheng/openmoe-9b is not found on HOST, or it is private or gated (404 RepoNotFound: a test says RepoNotFound)
+
+        hint: check the spelling (capitals count); if it is right, the account of the token may not read it
+    "#]]);
+    place.run(&["fetch", "OrionZheng/openmoe-tiny@dev"]).refused(&expect![[r#"
+        error: OrionZheng/openmoe-tiny has no revision `dev`; it has main
+
+        hint: name a branch, a tag, a whole commit hash, or refs/pr/N for a pull request; without one it is main
+    "#]]);
+    place.offline(&["fetch", NAME]).refused(&expect![[r#"
+        error: HF_HUB_OFFLINE is set, and the cache does not know OrionZheng/openmoe-tiny
+
+        hint: unset HF_HUB_OFFLINE (or TRANSFORMERS_OFFLINE), fetch it once, and set it again
+    "#]]);
     let endpoint = place.command(&["fetch", NAME]).env("HF_ENDPOINT", "huggingface.co").output().unwrap();
-    place.settled(&endpoint).refused(&expect![[r#""#]]);
+    place.settled(&endpoint).refused(&expect![[r#"
+        error: the variable HF_ENDPOINT is `huggingface.co`; expected an address such as https://huggingface.co
+
+        hint: correct the variable, or unset it
+    "#]]);
 }
 
 #[test]

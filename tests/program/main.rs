@@ -12,10 +12,13 @@ mod drift_input;
 mod drops;
 mod families;
 mod frozen;
+#[cfg(feature = "hub")]
 mod hub;
 mod import_drops;
 mod imports;
 mod memory;
+#[cfg(not(feature = "hub"))]
+mod no_hub;
 mod notebook;
 mod old_runs;
 mod olmoe_tiny;
@@ -32,6 +35,7 @@ mod ties;
 mod support {
     pub(crate) mod conversations;
     pub(crate) mod files;
+    #[cfg(feature = "hub")]
     pub(crate) mod hub_server;
     pub(crate) mod json_schema;
     pub(crate) mod planted_checkpoint;

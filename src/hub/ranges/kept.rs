@@ -12,9 +12,12 @@ use std::{
 use super::{
     super::cache::{make_folder, writing},
     pieces::{BLOCK, blocks},
-    positioned::{read_exact_at, write_all_at},
+    positioned::write_all_at,
 };
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    read_at::{LocalFile, ReadAt},
+};
 
 /// How the file of bits begins, before the size of a block and of the file.
 const MAGIC: &[u8; 8] = b"OMA-RNG1";
@@ -29,7 +32,10 @@ pub(super) struct Kept {
     path: PathBuf,
     size: u64,
     data: File,
+    /// The same file, to be read.
+    reader: LocalFile,
     bits: File,
+    bits_path: PathBuf,
     state: Mutex<State>,
 }
 
@@ -60,11 +66,12 @@ impl Kept {
         if !is_whole {
             data.set_len(size).map_err(writing(&path))?;
         }
-        let kept = Self { path, size, data, bits, state: Mutex::default() };
+        let reader = data.try_clone().and_then(LocalFile::new).map_err(Error::io("open", &path))?;
+        let kept = Self { path, size, data, reader, bits, bits_path, state: Mutex::default() };
         // Bits without their data, or of blocks of another size, say nothing.
         let there = kept.read_bits().filter(|_| is_whole);
         if there.is_none() {
-            kept.write_bits(&vec![0; kept.bit_bytes()]).map_err(writing(&bits_path))?;
+            kept.write_bits(&vec![0; kept.bit_bytes()]).map_err(writing(&kept.bits_path))?;
         }
         kept.state().there = there.unwrap_or_else(|| vec![0; kept.bit_bytes()]);
         Ok(kept)
@@ -87,9 +94,9 @@ impl Kept {
     }
 
     fn read_bits(&self) -> Option<Vec<u8>> {
-        let mut all = vec![0; HEAD + self.bit_bytes()];
-        read_exact_at(&self.bits, &mut all, 0).ok()?;
-        (all[..HEAD] == self.head()).then(|| all.split_off(HEAD))
+        let mut all = std::fs::read(&self.bits_path).ok()?;
+        let is_whole = all.len() >= HEAD + self.bit_bytes() && all[..HEAD] == self.head();
+        is_whole.then(|| all.split_off(HEAD))
     }
 
     fn write_bits(&self, bits: &[u8]) -> io::Result<()> {
@@ -149,7 +156,7 @@ impl Kept {
     /// Reads what is there.
     pub(super) fn read(&self, buffer: &mut [u8], offset: u64) -> Result<()> {
         debug_assert!(self.missing(&blocks(&(offset..offset + buffer.len() as u64))).is_empty());
-        read_exact_at(&self.data, buffer, offset).map_err(Error::io("read", &self.path))
+        self.reader.read_exact_at(buffer, offset).map_err(Error::io("read", &self.path))
     }
 }
 

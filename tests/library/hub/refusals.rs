@@ -55,7 +55,8 @@ fn every_refusal_has_its_words() {
         hint: check the spelling (capitals count); if it is right, the account of the token may not read it
 
         HOST answers 418 when asked for OrionZheng/openmoe-8b@dev
-        hint: check HF_ENDPOINT and proxies; if they are right, try again later: what has arrived is kept"#]].assert_eq(&all.join("\n\n"));
+        hint: check HF_ENDPOINT and proxies; if they are right, try again later: what has arrived is kept"#]]
+    .assert_eq(&all.join("\n\n"));
 }
 
 #[test]
@@ -81,7 +82,8 @@ fn refusals_of_a_file_name_it() {
         hint: check the spelling (capitals count); if it is right, the account of the token may not read it
 
         OrionZheng/openmoe-8b has no revision `1111111111111111111111111111111111111111`
-        hint: name a branch, a tag, a whole commit hash, or refs/pr/N for a pull request; without one it is main"#]].assert_eq(&all.join("\n\n"));
+        hint: name a branch, a tag, a whole commit hash, or refs/pr/N for a pull request; without one it is main"#]]
+    .assert_eq(&all.join("\n\n"));
     assert!(in_words(&folder.fetch_small(&["other.bin"]).unwrap_err()).contains("there is no `other.bin`"));
     // Nothing of it stays in the way.
     place.server.faults(Faults::default());

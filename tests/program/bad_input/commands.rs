@@ -127,6 +127,8 @@ fn nothing_typed_says_what_is_missing_and_shows_an_example() {
           chart        Draw the charts of a finished run again from its statistics
           report       Write one report of several finished runs: route, drift and drops together, or two
                        runs of a kind side by side
+          fetch        Fetch checkpoints from the Hugging Face hub ahead of a run, into the cache that its
+                       clients share
           inspect      Show what a checkpoint is, what a run would cost, and whether the model is sane
           drift        When was routing learnt, and what still changes? The same tokens through several
                        checkpoints of one run
