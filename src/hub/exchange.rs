@@ -6,6 +6,8 @@ use super::settings::Token;
 
 /// What is asked.
 #[derive(Clone, Debug)]
+// Without its transport nobody reads it.
+#[cfg_attr(not(feature = "hub"), allow(dead_code))]
 pub(super) struct Request {
     /// The whole address.
     pub(super) address: String,

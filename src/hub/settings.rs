@@ -26,6 +26,7 @@ impl Token {
     }
 
     /// The token itself, for a header of a request and nothing else.
+    #[cfg_attr(not(feature = "hub"), allow(dead_code))]
     pub(super) fn secret(&self) -> &str {
         &self.0
     }

@@ -79,7 +79,7 @@ impl Place {
     /// The bytes of the part of the weights, while there is one.
     fn part(&self) -> u64 {
         let entries = fs::read_dir(self.blobs()).into_iter().flatten().flatten();
-        let parts = entries.filter(|entry| entry.file_name().to_string_lossy().ends_with(".part"));
+        let parts = entries.filter(|entry| entry.path().extension().is_some_and(|ending| ending == "part"));
         parts.map(|entry| entry.metadata().map_or(0, |metadata| metadata.len())).max().unwrap_or(0)
     }
 

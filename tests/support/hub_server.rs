@@ -2,6 +2,7 @@
 //! asks for. It records who asked for what.
 
 #![allow(dead_code)] // each of the two test programs uses a part of it
+#![allow(clippy::struct_excessive_bools)] // faults are there or not
 
 use std::{
     collections::BTreeMap,

@@ -1,5 +1,7 @@
 //! Connections that break, lie and lose: whole files arrive all the same, or the message says what came.
 
+use std::sync::atomic::AtomicBool;
+
 use super::*;
 use crate::support::hub_server::{Faults, Refuse};
 
@@ -68,7 +70,7 @@ fn a_part_of_something_else_is_not_taken_up() {
     let (place, large) = one_file(SIZE);
     place.server.faults(Faults { cut: Some((10_000, usize::MAX)), ..Faults::default() });
     fails(&place);
-    let note = names_in(&place.blobs()).into_iter().find(|name| name.ends_with(".json")).unwrap();
+    let note = ending_in(&place.blobs(), "json");
     std::fs::write(place.blobs().join(note), "{}").unwrap();
     place.server.faults(Faults::default());
     place.server.forget();
@@ -128,7 +130,7 @@ fn a_part_that_was_damaged_on_the_disk_costs_one_more_download() {
     let (place, large) = one_file(SIZE);
     place.server.faults(Faults { cut: Some((10_000, usize::MAX)), ..Faults::default() });
     fails(&place);
-    let part = names_in(&place.blobs()).into_iter().find(|name| name.ends_with(".part")).unwrap();
+    let part = ending_in(&place.blobs(), "part");
     let mut damaged = std::fs::read(place.blobs().join(&part)).unwrap();
     damaged[7] ^= 1;
     std::fs::write(place.blobs().join(&part), damaged).unwrap();
@@ -178,7 +180,7 @@ fn a_range_that_cannot_be_is_told() {
     place.server.faults(Faults { refuse, ..Faults::default() });
     assert!(fails(&place).contains("answers 416 when asked for `model.safetensors`"));
     // A part that is longer than the file is not asked about: it begins anew.
-    let part = names_in(&place.blobs()).into_iter().find(|name| name.ends_with(".part")).unwrap();
+    let part = ending_in(&place.blobs(), "part");
     std::fs::write(place.blobs().join(part), bytes(SIZE + 5, 9)).unwrap();
     place.server.faults(Faults::default());
     place.server.forget();
@@ -195,21 +197,22 @@ fn a_wrong_size_is_told_before_bytes_are_kept() {
     assert!(message.contains("its size is `77`; expected 1000000"), "{message}");
 }
 
+/// Stops as soon as something has arrived.
+struct Stops(Arc<AtomicBool>);
+
+impl FetchProgress for Stops {
+    fn moved(&self, _: i64) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn whoever_waits_may_stop_between_blocks() {
-    use std::sync::atomic::AtomicBool;
     let (place, large) = one_file(SIZE);
     let stop = Arc::new(AtomicBool::new(false));
     let asked = Arc::clone(&stop);
     let hub = Hub::new(place.settings(), Arc::new(move || asked.load(Ordering::Relaxed))).unwrap();
     let folder = hub.open(&name(NAME)).unwrap();
-    /// Stops as soon as something has arrived.
-    struct Stops(Arc<AtomicBool>);
-    impl FetchProgress for Stops {
-        fn moved(&self, _: i64) {
-            self.0.store(true, Ordering::Relaxed);
-        }
-    }
     let error = folder.fetch(&["model.safetensors"], &Stops(stop)).unwrap_err();
     assert!(matches!(error, Error::Interrupted) && error.exit_code() == 130);
     let there = place.open().plan(&["model.safetensors"]).unwrap().bytes_there;

@@ -175,6 +175,14 @@ fn in_words(error: &Error) -> String {
     words.split(' ').map(|word| if word.contains("127.0.0.1:") { "HOST" } else { word }).collect::<Vec<_>>().join(" ")
 }
 
+/// The only file of a folder whose name ends in a dot and this.
+fn ending_in(folder: &Path, ending: &str) -> String {
+    let has = |name: &String| Path::new(name).extension().is_some_and(|own| own == ending);
+    let mut names: Vec<String> = names_in(folder).into_iter().filter(has).collect();
+    assert_eq!(names.len(), 1, "{names:?}");
+    names.remove(0)
+}
+
 fn names_in(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let mut names: Vec<String> = entries.map(|entry| entry.file_name().into_string().unwrap()).collect();
