@@ -110,6 +110,7 @@ pub use error::{Error, Result};
 pub use pipeline::{
     Analysis, ContrastOptions, PlannedStage, Progress, Stage, Unwatched, analyse, compute_statistics, contrast, drift,
     drops,
+    hub_checkpoint::{HubFiles, hub_checkpoint},
     options::{
         CheckpointSpec, ConversationOptions, DriftOptions, DropsOptions, ExecutionOptions, InputOptions, ReportOptions,
         RouteOptions, RoutingOptions, RunOptions, StatisticSettings,

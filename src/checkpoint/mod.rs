@@ -44,7 +44,7 @@ pub use tensor_map::{
 pub use weight_folder::{LocalFolder, WeightFolder};
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -184,6 +184,32 @@ impl Checkpoint {
             })
         };
         Dtype::ALL.map(count).into_iter().filter(|count| count.tensors > 0).collect()
+    }
+
+    /// Bytes of the stored tensors that routing needs: everything up to the last router but the embedding, of which only the rows that
+    /// occur are read.
+    pub fn bytes_for_routing(&self) -> u64 {
+        let architecture = self.architecture();
+        let last = architecture.moe_layers().last().map_or(0, |&layer| usize::from(layer));
+        let mut names = BTreeSet::new();
+        for layer in 0..=last {
+            let mut roles = self.map.attention();
+            if architecture.routes(layer) {
+                roles.extend(self.map.router());
+            }
+            if layer < last {
+                roles.extend(self.map.blocks(layer).into_iter().flat_map(|block| self.map.mlp(block)));
+                if architecture.routes(layer) {
+                    let experts = 0..architecture.experts.number;
+                    roles.extend(experts.flat_map(|expert| self.map.mlp(Block::Expert(expert))));
+                }
+            }
+            names.extend(roles.into_iter().map(|role| self.map.stored(layer, role).name));
+        }
+        let stored = names.iter().filter_map(|name| self.tensors.get(name));
+        stored
+            .map(|tensor| (tensor.bytes() + tensor.scales.as_ref().map_or(0, |scales| scales.tensor.bytes())) as u64)
+            .sum()
     }
 
     /// Shape of a tensor.

@@ -13,7 +13,7 @@ use crate::{
 
 /// The files of a checkpoint. Those that are small (`config.json`, an index of shards, the tokenizer) lie in its folder in any
 /// case; weight files may be elsewhere.
-pub trait WeightFolder: std::fmt::Debug {
+pub trait WeightFolder: Send + Sync + std::fmt::Debug {
     /// Names of all files.
     fn names(&self) -> BTreeSet<String>;
 

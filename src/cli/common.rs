@@ -105,6 +105,9 @@ pub struct ExecutionArgs {
     /// Keep the router logits of every token too (logits/)
     #[arg(long)]
     pub log_logits: bool,
+    /// Keep nothing of checkpoints that are read from the hub; right for a text of one wave, since every wave reads them again
+    #[arg(long)]
+    pub stream: bool,
     /// Identify weight files by size and time instead of SHA-256; whether their numbers are sane is not looked at then
     #[arg(long)]
     pub no_hash: bool,

@@ -21,7 +21,7 @@ use crate::{
     after_help = "Example:\n  openmoe-analyze route path/to/openmoe-8b --corpus corpus/domains corpus/languages --out runs/8b\n\nCorpora: .jsonl, .json, .txt and .md, also as .gz or .zst, .parquet, folders of these, - for standard input. A row has `text` (or `input_ids`, or a prompt and its completion), and may have `id` and a category. If the text has another key, name it with --text-key."
 )]
 pub struct RouteArgs {
-    /// Checkpoint folder: config.json, weights (safetensors or pytorch_model.bin), tokenizer
+    /// Checkpoint: a folder with config.json, weights (safetensors or pytorch_model.bin) and tokenizer, or a name of the hub, OWNER/NAME or OWNER/NAME@REVISION
     pub checkpoint: PathBuf,
     /// Text to route: files, folders, or - for standard input
     #[arg(long, required = true, num_args = 1.., value_name = "PATH")]
@@ -41,9 +41,15 @@ pub struct RouteArgs {
     after_help = "Examples:\n  openmoe-analyze drift openmoe-8b-200B openmoe-8b-600B openmoe-8b-1T --corpus corpus/domains --out runs/drift\n  openmoe-analyze drift imports/step1000-tokens4B imports/step5000-tokens20B --out runs/drift\n\nCheckpoints stand in the order of training. Training tokens are read from names such as openmoe-8b-200B, 2.5M or step1000-tokens4B, or given as --tokens 200B 600B 1T."
 )]
 pub struct DriftArgs {
-    /// Checkpoints of one training run, in order: folders, or LABEL=FOLDER; finished route runs of the same text and options are reused, also if all are such runs. Or imports of the routes of the same tokens, with such runs or alone
+    /// Checkpoints of one training run, in order: folders or names of the hub (OWNER/NAME@REVISION), or LABEL=FOLDER; finished route runs of the same text and options are reused, also if all are such runs. Or imports of the routes of the same tokens, with such runs or alone
     #[arg(required = true, num_args = 1.., value_name = "CHECKPOINT")]
     pub checkpoints: Vec<PathBuf>,
+    /// Every revision of the one checkpoint named (OWNER/NAME) that looks like this, in order of its training tokens, such as 'step*-tokens*'
+    #[arg(long, value_name = "PATTERN")]
+    pub revisions: Option<String>,
+    /// Of these revisions only every N-th, and the last
+    #[arg(long, value_name = "N", requires = "revisions", value_parser = clap::value_parser!(u32).range(1..))]
+    pub every: Option<u32>,
     /// Text to route: files, folders, or - for standard input; none for imports, whose routes are recorded already
     #[arg(long, num_args = 1.., value_name = "PATH")]
     pub corpus: Vec<PathBuf>,
@@ -77,7 +83,7 @@ pub struct DriftArgs {
     after_help = "Example:\n  openmoe-analyze drops openmoe-8b --compare openmoe-8b-chat --transcripts mt_bench_question.jsonl mt_bench_answer.jsonl --corpus corpus/domains --out runs/drops\n\nImported routes have no capacity: what a capacity would drop of them, and how evenly ranks that share the experts are loaded:\n  openmoe-analyze drops runs/imported --capacity-factor 1.25 --group tokens:4096 --expert-parallel 4 8 --out runs/capacity\n\nTranscripts: lists of messages ({role, content} or {from, value}) under any key, as in ShareGPT, OpenAI and WildChat files, prompts with their responses, MT-Bench questions and answers, OASST trees; files as for a corpus, Parquet included, folders of these, - for standard input. The format is detected for each file."
 )]
 pub struct DropsArgs {
-    /// Checkpoint folder, or LABEL=FOLDER; or a finished import, whose routes are replayed with a capacity
+    /// Checkpoint: a folder or a name of the hub, or LABEL=FOLDER; or a finished import, whose routes are replayed with a capacity
     #[arg(value_name = "CHECKPOINT")]
     pub checkpoint: PathBuf,
     /// A second checkpoint for the same conversations, such as the chat-tuned one
@@ -130,7 +136,7 @@ pub struct TranscriptArgs {
     after_help = "Example:\n  openmoe-analyze inspect path/to/openmoe-8b --tokens 1000000 --text \"The capital of France is\""
 )]
 pub struct InspectArgs {
-    /// Checkpoint folder
+    /// Checkpoint: a folder, or a name of the hub, of which only the headers are read
     pub checkpoint: PathBuf,
     /// Length for which to show the capacity [default: max_position_embeddings]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]

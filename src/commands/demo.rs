@@ -89,7 +89,7 @@ pub(super) fn run(arguments: &DemoArgs, progress: &TerminalProgress) -> anyhow::
 fn route_options(fixtures: &Path, execution: &ExecutionOptions) -> RouteOptions {
     let corpus = CORPORA.iter().map(|corpus| fixtures.join(corpus)).collect();
     RouteOptions {
-        checkpoint: fixtures.join(TRAINING[TRAINING.len() - 1]),
+        checkpoint: fixtures.join(TRAINING[TRAINING.len() - 1]).into(),
         run: RunOptions { corpus, execution: execution.clone(), ..RunOptions::default() },
         ..RouteOptions::default()
     }

@@ -1,6 +1,7 @@
 //! `drift`: the same tokens go through several checkpoints of one training run. When was routing learnt, and what still changes?
 
 use super::{
+    checkpoint_places::CheckpointPlaces,
     dry_run::{Work, nothing_written, print_plan},
     out::out,
     progress::TerminalProgress,
@@ -10,14 +11,21 @@ use crate::{
     cli::DriftArgs,
     error::Result,
     model::Arithmetic,
-    pipeline::{checkpoint_spec::CheckpointSpec, drift_run::DriftRun, quantities},
+    pipeline::{checkpoint_spec::CheckpointSpec, drift_run::DriftRun, options::DriftOptions, quantities},
 };
 
 /// Runs `drift` and prints the result; with `--dry-run`, prints what it would do.
 pub(super) fn run(arguments: &DriftArgs, progress: &TerminalProgress) -> anyhow::Result<()> {
     signals::watch_for_interrupts();
     threads::set_threads(arguments.common.execution.threads)?;
-    let ready = DriftRun::new(arguments.try_into()?, arguments.out.as_deref(), progress)?;
+    let mut options = DriftOptions::try_from(arguments)?;
+    let places = CheckpointPlaces::of_run(&arguments.common.execution);
+    if let Some(pattern) = &arguments.revisions {
+        options.checkpoints = places.revisions(&options.checkpoints, pattern, arguments.every)?;
+    }
+    let mut specs = options.checkpoints.iter_mut().chain(&mut options.off_axis);
+    specs.try_for_each(|spec| places.resolve(spec))?;
+    let ready = DriftRun::new(options, arguments.out.as_deref(), progress)?;
     if arguments.common.execution.dry_run {
         return Ok(print(&ready)?);
     }

@@ -1,6 +1,7 @@
 //! `drops`: conversations go through one or two checkpoints. Where do tokens lose their experts, why, and what prevents it?
 
 use super::{
+    checkpoint_places::CheckpointPlaces,
     dry_run::{Work, nothing_written, print_plan},
     out::out,
     progress::TerminalProgress,
@@ -15,7 +16,10 @@ use crate::{
 pub(super) fn run(arguments: &DropsArgs, progress: &TerminalProgress) -> anyhow::Result<()> {
     signals::watch_for_interrupts();
     threads::set_threads(arguments.common.execution.threads)?;
-    let options = DropsOptions::from(arguments);
+    let mut options = DropsOptions::from(arguments);
+    let places = CheckpointPlaces::of_run(&arguments.common.execution);
+    places.resolve(&mut options.checkpoint)?;
+    options.compare.iter_mut().try_for_each(|spec| places.resolve(spec))?;
     if options.checkpoint.is_run() {
         return of_import(options, arguments, progress);
     }

@@ -36,6 +36,7 @@ pub(super) fn flag(option: OptionName) -> &'static str {
         OptionName::Only => "--only",
         OptionName::Out => "--out",
         OptionName::Resume => "--resume",
+        OptionName::Revisions => "--revisions",
         OptionName::Strict => "--strict",
         OptionName::Template => "--template",
         OptionName::Text => "--text",

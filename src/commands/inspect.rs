@@ -1,15 +1,17 @@
 //! `inspect`: what a checkpoint is, what a run would cost, and whether the model is sane.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{progress::TerminalProgress, terminal, threads};
+use super::{checkpoint_places::CheckpointPlaces, progress::TerminalProgress, signals, terminal, threads};
 use crate::{
-    checkpoint::{Checkpoint, describe_oddities, snapshot},
+    checkpoint::{Checkpoint, describe_oddities},
     cli::InspectArgs,
     error::Result,
     pipeline::{
         checkpoint_description::{Load, continue_text, describe_checkpoint},
+        checkpoint_spec::{CheckpointSpec, CheckpointWeights},
         fingerprint::read_watched,
+        hub_checkpoint::HubFiles,
         prepared_pass::open_tokenizer,
         quantities,
     },
@@ -17,8 +19,12 @@ use crate::{
 
 /// Prints a checkpoint's description, and what the model makes of a text.
 pub(super) fn run(arguments: &InspectArgs, progress: &TerminalProgress) -> anyhow::Result<()> {
+    signals::watch_for_interrupts();
     threads::set_threads(arguments.threads)?;
-    let checkpoint = Checkpoint::open(&snapshot(&arguments.checkpoint))?;
+    let mut spec = CheckpointSpec::in_folder(&arguments.checkpoint);
+    let files = if arguments.text.is_some() { HubFiles::ConfigurationAndTokenizer } else { HubFiles::Configuration };
+    CheckpointPlaces::new(files, true, false).resolve(&mut spec)?;
+    let checkpoint = spec.open()?;
     for line in checkpoint.notes().iter().chain(&checkpoint.constant_routers()?) {
         terminal::warn(line);
     }
@@ -29,6 +35,9 @@ pub(super) fn run(arguments: &InspectArgs, progress: &TerminalProgress) -> anyho
         memory: arguments.memory.map(|size| size.as_u64()),
     };
     let mut description = describe_checkpoint(&checkpoint, tokenizer.as_ref(), load)?;
+    if let Some(weights) = &spec.weights {
+        description["hub"] = describe_place(&checkpoint, weights);
+    }
     if let Some(text) = &arguments.text {
         // The forward pass reads all weights anyway, and whether they are sane is the question of this command.
         for index in 0..checkpoint.files().len() {
@@ -45,6 +54,42 @@ pub(super) fn run(arguments: &InspectArgs, progress: &TerminalProgress) -> anyho
         print_description(&description)?;
     }
     Ok(())
+}
+
+/// The files of a tokenizer that is not fetched yet.
+const TOKENIZERS: [&str; 3] = ["tokenizer.json", "spiece.model", "tokenizer.model"];
+
+/// Where a checkpoint of the hub is, and what a run would read of it.
+fn describe_place(checkpoint: &Checkpoint, weights: &CheckpointWeights) -> Value {
+    let all: u64 = checkpoint.files().iter().map(|file| file.bytes).sum();
+    let elsewhere = checkpoint.files().iter().filter(|file| file.stated_sha256.is_some());
+    let tokenizers: Vec<&str> = TOKENIZERS.into_iter().filter(|name| weights.folder.has(name)).collect();
+    json!({
+        "repository": weights.origin.repository,
+        "revision": weights.origin.revision,
+        "commit": weights.origin.commit,
+        "bytes": all,
+        "bytes_elsewhere": elsewhere.map(|file| file.bytes).sum::<u64>(),
+        "bytes_for_routing": checkpoint.bytes_for_routing(),
+        "tokenizers": tokenizers,
+    })
+}
+
+/// The same in words.
+fn hub_line(hub: &Value) -> String {
+    let bytes = |key: &str| quantities::bytes(float(&hub[key]));
+    let text = |key: &str| hub[key].as_str().unwrap_or_default();
+    let missing = if hub["bytes_elsewhere"].as_u64() == Some(0) {
+        "all of it is here".to_owned()
+    } else {
+        format!(
+            "{} of {} are not here; routing reads about {}",
+            bytes("bytes_elsewhere"),
+            bytes("bytes"),
+            bytes("bytes_for_routing")
+        )
+    };
+    format!("hub             {} at commit {} ({}): {missing}", text("repository"), text("commit"), text("revision"))
 }
 
 fn print_description(d: &Value) -> Result<()> {
@@ -107,8 +152,12 @@ fn file_lines(d: &Value) -> Vec<String> {
     );
     lines.push(match d["tokenizer"]["file"].as_str() {
         Some(file) => format!("tokenizer       {file} ({} ids)", number(&d["tokenizer"]["ids"])),
-        None => "tokenizer       none: only rows with `input_ids` can be routed".to_owned(),
+        None => match d["hub"]["tokenizers"][0].as_str() {
+            Some(file) => format!("tokenizer       {file}, which is not here yet"),
+            None => "tokenizer       none: only rows with `input_ids` can be routed".to_owned(),
+        },
     });
+    lines.extend(d.get("hub").map(hub_line));
     lines
 }
 

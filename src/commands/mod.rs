@@ -1,6 +1,7 @@
 //! One file for each subcommand. No other module knows every stage, and no other prints.
 
 mod chart;
+mod checkpoint_places;
 mod completions;
 mod contrast;
 mod demo;

@@ -22,7 +22,7 @@ use crate::{
 impl From<&RouteArgs> for RouteOptions {
     fn from(typed: &RouteArgs) -> Self {
         Self {
-            checkpoint: typed.checkpoint.clone(),
+            checkpoint: CheckpointSpec::in_folder(&typed.checkpoint),
             log_logits: typed.common.execution.log_logits,
             run: run_options(&typed.common, &typed.corpus),
         }
@@ -187,7 +187,7 @@ mod tests {
             panic!("route was typed");
         };
         let RouteOptions { checkpoint, log_logits, run } = RouteOptions::from(&arguments);
-        assert_eq!((checkpoint, log_logits), (PathBuf::from("folder"), false));
+        assert_eq!((checkpoint.folder, log_logits), (PathBuf::from("folder"), false));
         let nothing_said = RunOptions::default();
         assert_eq!(run.corpus, [PathBuf::from("text")]);
         assert_eq!(run.input, nothing_said.input);

@@ -68,6 +68,7 @@ option_names! {
     Only: "only", "Conditions of the tokens that are counted; the charts that are drawn.";
     Out: "out", "Folder that is written.";
     Resume: "Occupied::Resume", "Go on with the run that is in the folder.";
+    Revisions: "revisions(pattern)", "The revisions of a repository that are the checkpoints of a drift run.";
     Strict: "InputOptions::strict", "Whether a line that cannot be used is an error.";
     Template: "ConversationOptions::template", "The chat template.";
     Text: "text", "A text that the described model continues.";

@@ -43,7 +43,7 @@ fn open(specs: &[CheckpointSpec]) -> Result<Vec<(&CheckpointSpec, Checkpoint)>> 
     let mut opened = Vec::new();
     let mut failed = Vec::new();
     for spec in specs.iter().filter(|spec| !spec.is_run()) {
-        match Checkpoint::open(&spec.folder) {
+        match spec.open() {
             Ok(checkpoint) => opened.push((spec, checkpoint)),
             // The noise floor has the same folder as the last checkpoint: its error is listed once.
             Err(error) if failed.iter().all(|known: &Error| known.to_string() != error.to_string()) => {

@@ -1,16 +1,20 @@
 //! A checkpoint of a run as it is given: its folder, label and training tokens.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use super::quantities::grouped;
 use crate::{
-    checkpoint::{repository_name, snapshot},
+    checkpoint::{Checkpoint, WeightFolder, repository_name, snapshot},
     error::{Error, Result},
     model::Arithmetic,
+    run::HubOrigin,
 };
 
-/// One checkpoint of a drift run.
-#[derive(Clone, Debug, PartialEq)]
+/// A checkpoint of a run.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct CheckpointSpec {
     /// Name in tables, charts and folders; unique.
     pub label: String,
@@ -22,6 +26,37 @@ pub struct CheckpointSpec {
     pub off_axis: bool,
     /// Rounding of activations.
     pub arithmetic: Arithmetic,
+    /// Its weight files, if they are not in `folder`, which then holds the small files only.
+    pub weights: Option<CheckpointWeights>,
+}
+
+/// Weight files that are elsewhere, and what the place is called.
+#[derive(Clone, Debug)]
+pub struct CheckpointWeights {
+    /// The files.
+    pub folder: Arc<dyn WeightFolder>,
+    /// Their repository and commit.
+    pub origin: HubOrigin,
+    /// Whether what is read of them is kept nowhere.
+    pub is_streamed: bool,
+}
+
+impl PartialEq for CheckpointWeights {
+    fn eq(&self, other: &Self) -> bool {
+        self.origin == other.origin
+    }
+}
+
+impl<T: AsRef<Path> + ?Sized> From<&T> for CheckpointSpec {
+    fn from(folder: &T) -> Self {
+        Self::in_folder(folder)
+    }
+}
+
+impl From<PathBuf> for CheckpointSpec {
+    fn from(folder: PathBuf) -> Self {
+        Self::in_folder(folder)
+    }
 }
 
 impl CheckpointSpec {
@@ -29,7 +64,7 @@ impl CheckpointSpec {
     pub fn in_folder(folder: impl AsRef<Path>) -> Self {
         let folder = snapshot(folder.as_ref());
         let label = folder_label(&folder);
-        Self::labelled(label, folder, false)
+        Self::labelled(label, folder)
     }
 
     /// Reads FOLDER or LABEL=FOLDER. Text that is not UTF-8 is always a folder without a label.
@@ -41,12 +76,24 @@ impl CheckpointSpec {
         };
         let folder = snapshot(&folder);
         let label = name.map_or_else(|| folder_label(&folder), str::to_owned);
-        Self::labelled(label, folder, off_axis)
+        Self { off_axis, ..Self::labelled(label, folder) }
     }
 
-    fn labelled(label: String, folder: PathBuf, off_axis: bool) -> Self {
+    /// On the time axis, by the training tokens that the label says.
+    pub(crate) fn labelled(label: String, folder: PathBuf) -> Self {
         let training_tokens = training_tokens(&label);
-        Self { label, folder, training_tokens, off_axis, arithmetic: Arithmetic::F32 }
+        Self { label, folder, training_tokens, off_axis: false, arithmetic: Arithmetic::F32, weights: None }
+    }
+
+    /// Opens the checkpoint.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::open`].
+    pub(crate) fn open(&self) -> Result<Checkpoint> {
+        match &self.weights {
+            Some(weights) => Checkpoint::open_with(&self.folder, &*weights.folder),
+            None => Checkpoint::open(&self.folder),
+        }
     }
 
     /// Whether the folder is a run and not a checkpoint.
@@ -85,7 +132,7 @@ pub(crate) fn folder_label(folder: &Path) -> String {
 
 /// Training tokens in a name such as openmoe-8b-200B or openmoe-tiny-2.5M: the last part that is such a number; a number after the
 /// word `tokens`, as in step1000-tokens4B, comes first. Units are capital letters, so that the 8b of a model's size is not one.
-fn training_tokens(label: &str) -> Option<f64> {
+pub(crate) fn training_tokens(label: &str) -> Option<f64> {
     const SEPARATORS: [char; 2] = ['-', '_'];
     let part = |text: &str| token_count(text.split(SEPARATORS).next().unwrap_or_default());
     let after = |(at, word): (usize, &str)| {

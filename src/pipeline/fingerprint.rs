@@ -54,6 +54,7 @@ impl Fingerprint {
             path: path_text(checkpoint.dir()),
             config_sha256: checkpoint.config_sha256().to_owned(),
             weights,
+            hub: None,
         };
         let mut notes = checkpoint.notes().to_vec();
         notes.extend(describe_oddities(&oddities));

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-pub use super::checkpoint_spec::CheckpointSpec;
+pub use super::checkpoint_spec::{CheckpointSpec, CheckpointWeights};
 pub use crate::stats::Settings as StatisticSettings;
 use crate::{
     corpus::{ChatTemplate, OasstPaths, TranscriptFormat},
@@ -168,8 +168,8 @@ impl RunOptions {
 /// `route`: one checkpoint over a text.
 #[derive(Clone, Debug, Default)]
 pub struct RouteOptions {
-    /// Folder of the checkpoint.
-    pub checkpoint: PathBuf,
+    /// The checkpoint; its label is not used.
+    pub checkpoint: CheckpointSpec,
     /// Whether the router logits of every token are kept too.
     pub log_logits: bool,
     /// What every kind of run is asked.

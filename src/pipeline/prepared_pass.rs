@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use super::{
     checkpoint_spec::folder_label,
+    download_plan::note_download,
     fingerprint::Fingerprint,
     input_text::{bos, read_text},
     memory_bound::check_room,
@@ -56,7 +57,7 @@ impl PreparedPass {
     /// Opens, reads and validates everything that a pass needs.
     pub(crate) fn new(options: &RunOptions, pass: &Pass, progress: &dyn Progress) -> Result<Self> {
         options.check()?;
-        let checkpoint = Checkpoint::open(&pass.spec.folder)?;
+        let checkpoint = pass.spec.open()?;
         check_routers(&checkpoint, options, progress)?;
         let architecture = checkpoint.architecture();
         let context = options.input.context(architecture.longest_sequence)?;
@@ -74,7 +75,9 @@ impl PreparedPass {
         let wave_tokens = wave_tokens(&options.execution, pass.log_logits, architecture, &cost, &rows)?;
         let memory = needed_memory(architecture, &cost, pass.log_logits, wave_rows(wave_tokens, &rows));
         check_room((memory as u64).saturating_sub(process_memory::resident_memory()))?;
-        let fingerprint = Fingerprint::new(&checkpoint, options.execution.no_hash, progress)?;
+        let waves = corpus.tokens().div_ceil(wave_tokens.max(1) as u64) as usize;
+        note_download(&pass.spec, &checkpoint, waves, progress);
+        let fingerprint = fingerprint(pass, &checkpoint, options, progress)?;
         let text = text_options(options, corpus.files.iter().map(Into::into).collect(), context, bos.is_some());
         let identity =
             pass_identity(options, pass, &fingerprint.files, tokenizer.as_ref(), &corpus, &router, Some(text))?;
@@ -107,7 +110,7 @@ impl PreparedPass {
 
     /// The same with the checkpoint of a pass. No checkpoint is hashed twice.
     fn with_checkpoint(mut self, options: &RunOptions, pass: &Pass, progress: &dyn Progress) -> Result<Self> {
-        let checkpoint = Checkpoint::open(&pass.spec.folder)?;
+        let checkpoint = pass.spec.open()?;
         check_routers(&checkpoint, options, progress)?;
         check_capacity(&checkpoint, pass, options, progress)?;
         let router = pass.router(&checkpoint, options);
@@ -116,7 +119,11 @@ impl PreparedPass {
         layout.capacities()?;
         let fingerprint = match self.fingerprints.get(checkpoint.dir()) {
             Some(known) => known.clone(),
-            None => Fingerprint::new(&checkpoint, options.execution.no_hash, progress)?,
+            None => {
+                let waves = self.corpus.tokens().div_ceil(self.wave_tokens.max(1) as u64) as usize;
+                note_download(&pass.spec, &checkpoint, waves, progress);
+                fingerprint(pass, &checkpoint, options, progress)?
+            }
         };
         checkpoint.check_unchanged(&fingerprint.state)?;
         // The text stays the same, and was identified with the first pass.
@@ -148,6 +155,18 @@ impl PreparedPass {
         notes.extend(own.map(|reason| Skipped { place: place.clone(), reason: reason.clone() }));
         notes
     }
+}
+
+/// The identity of the checkpoint of a pass, with the repository that it is read from.
+fn fingerprint(
+    pass: &Pass,
+    checkpoint: &Checkpoint,
+    options: &RunOptions,
+    progress: &dyn Progress,
+) -> Result<Fingerprint> {
+    let mut fingerprint = Fingerprint::new(checkpoint, options.execution.no_hash, progress)?;
+    fingerprint.files.hub = pass.spec.weights.as_ref().map(|weights| weights.origin.clone());
+    Ok(fingerprint)
 }
 
 /// Slots of a model that never limits them are a question of what would happen: says so, and refuses a factor without a rule.

@@ -3,7 +3,6 @@
 use std::{path::Path, time::Instant};
 
 use super::{
-    checkpoint_spec::CheckpointSpec,
     forward_pass::run_forward_pass,
     options::RouteOptions,
     pass::Pass,
@@ -45,9 +44,9 @@ impl RouteRun {
     pub(crate) fn new(options: RouteOptions, out: Option<&Path>, progress: &dyn Progress) -> Result<Self> {
         let clock = Instant::now();
         if let Some(out) = out {
-            protect_folders(out, [options.checkpoint.as_path()])?;
+            protect_folders(out, [options.checkpoint.folder.as_path()])?;
         }
-        let pass = Pass::of_run(CheckpointSpec::in_folder(&options.checkpoint), options.log_logits);
+        let pass = Pass::of_run(options.checkpoint.clone(), options.log_logits);
         let prepared = PreparedPass::new(&options.run, &pass, progress)?;
         if let Some(out) = out {
             protect_texts(out, prepared.text_paths(&options.run))?;
@@ -111,7 +110,7 @@ mod tests {
         let out = folder.path().join("run");
         let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
         let options = RouteOptions {
-            checkpoint: fixtures.join("checkpoints/openmoe-tiny-12.3M"),
+            checkpoint: fixtures.join("checkpoints/openmoe-tiny-12.3M").into(),
             run: RunOptions {
                 corpus: vec![fixtures.join("corpora/domains/wikipedia.jsonl")],
                 input: InputOptions { context: Some(16), max_sequences: Some(2), ..InputOptions::default() },

@@ -32,7 +32,7 @@ pub use occupied::Occupied;
 pub use protected_paths::{protect_folders, protect_texts, real_path};
 pub use record::{
     ArithmeticOptions, CheckpointFiles, DriftSettings, DropsSettings, ForwardPassCost, ForwardPassExecution,
-    ForwardPassOptions, Identity, ImportRecord, LayerTies, LooseRecord, QueueOptions, RecordedCheckpoint,
+    ForwardPassOptions, HubOrigin, Identity, ImportRecord, LayerTies, LooseRecord, QueueOptions, RecordedCheckpoint,
     RecordedInput, RecordedLayer, RecordedLayout, RecordedReplay, RecordedSettings, RunCost, RunRecord, StatisticCost,
     SummarySettings, TextOptions, TextSummary, TokenizerFile, TraceDigests, UnknownKeys, WeightFile,
 };

@@ -61,6 +61,21 @@ pub struct CheckpointFiles {
     pub config_sha256: String,
     /// Its weight files.
     pub weights: Vec<WeightFile>,
+    /// The repository of the hub that it is read from; absent for a folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hub: Option<HubOrigin>,
+}
+
+/// A repository of the hub at one commit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct HubOrigin {
+    /// `OWNER/NAME`.
+    pub repository: String,
+    /// The branch, tag, pull request or commit that was asked for.
+    pub revision: String,
+    /// The commit that it was, 40 hexadecimal digits.
+    pub commit: String,
 }
 
 /// A weight file, identified by its hash or, if it was not hashed, by its times.

@@ -16,8 +16,8 @@ mod summary_settings;
 mod tests;
 
 pub use identity::{
-    ArithmeticOptions, CheckpointFiles, ForwardPassOptions, Identity, QueueOptions, RecordedCheckpoint, RecordedInput,
-    RecordedReplay, TextOptions, TokenizerFile, WeightFile,
+    ArithmeticOptions, CheckpointFiles, ForwardPassOptions, HubOrigin, Identity, QueueOptions, RecordedCheckpoint,
+    RecordedInput, RecordedReplay, TextOptions, TokenizerFile, WeightFile,
 };
 pub use import::ImportRecord;
 pub use loose::LooseRecord;
