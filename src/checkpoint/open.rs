@@ -135,7 +135,7 @@ fn check_folder(dir: &Path) -> Result<()> {
     if !dir.exists() {
         return refuse(
             "the folder does not exist; expected one with `config.json` and weight files",
-            "give the path of a downloaded checkpoint; names of a hub are not looked up, nothing is downloaded",
+            "give the path of a checkpoint, or its name on the hub, such as OrionZheng/openmoe-8b",
         );
     }
     if !dir.is_dir() {

@@ -25,7 +25,11 @@ pub(super) fn run(arguments: &InspectArgs, progress: &TerminalProgress) -> anyho
     let files = if arguments.text.is_some() { HubFiles::ConfigurationAndTokenizer } else { HubFiles::Configuration };
     CheckpointPlaces::new(files, true, false).resolve(&mut spec)?;
     let checkpoint = spec.open()?;
-    for line in checkpoint.notes().iter().chain(&checkpoint.constant_routers()?) {
+    // Of weights that are elsewhere only headers are read, unless a text goes through them.
+    let is_elsewhere = checkpoint.files().iter().any(|file| file.stated_sha256.is_some());
+    let headers_only = is_elsewhere && arguments.text.is_none();
+    let routers = if headers_only { Vec::new() } else { checkpoint.constant_routers()? };
+    for line in checkpoint.notes().iter().chain(&routers) {
         terminal::warn(line);
     }
     let tokenizer = open_tokenizer(&checkpoint, progress)?;
@@ -40,7 +44,7 @@ pub(super) fn run(arguments: &InspectArgs, progress: &TerminalProgress) -> anyho
     }
     if let Some(text) = &arguments.text {
         // The forward pass reads all weights anyway, and whether they are sane is the question of this command.
-        for index in 0..checkpoint.files().len() {
+        for index in (0..checkpoint.files().len()).filter(|_| !is_elsewhere) {
             for line in describe_oddities(&read_watched(&checkpoint, index, progress)?.oddities) {
                 terminal::warn(&line);
             }

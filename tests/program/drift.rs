@@ -192,7 +192,7 @@ fn checkpoints_without_an_order_are_refused() {
         error: checkpoint `nowhere` cannot be used: 1 problem
           - the folder does not exist; expected one with `config.json` and weight files
 
-        hint: give the path of a downloaded checkpoint; names of a hub are not looked up, nothing is downloaded
+        hint: give the path of a checkpoint, or its name on the hub, such as OrionZheng/openmoe-8b
     "#]],
     );
 }

@@ -41,5 +41,9 @@ mod support {
     pub(crate) mod planted_checkpoint;
     pub(crate) mod program;
     pub(crate) mod snapshot;
+    #[cfg(feature = "hub")]
+    pub(crate) mod sparse_torch;
     pub(crate) mod synthetic_checkpoint;
+    #[cfg(feature = "hub")]
+    pub(crate) mod torch_file;
 }

@@ -62,22 +62,37 @@ impl Python {
             }
             Self::Tensor(shape, numbers) => {
                 assert_eq!(shape.iter().product::<usize>(), numbers.len());
-                out.extend(b"ctorch._utils\n_rebuild_tensor_v2\n((");
-                text("storage", out);
-                out.extend(b"ctorch\nIntStorage\n");
-                text(&storages.len().to_string(), out);
-                text("cpu", out);
-                int(numbers.len() as i32, out);
-                out.extend(b"tQ");
-                int(0, out);
-                tuple(shape, out);
-                let strides: Vec<usize> = (1..=shape.len()).map(|at| shape[at..].iter().product()).collect();
-                tuple(&strides, out);
-                out.extend(b"\x89ccollections\nOrderedDict\n)RtR");
+                tensor("IntStorage", storages.len(), shape, out);
                 storages.push(numbers.iter().flat_map(|number| number.to_le_bytes()).collect());
             }
         }
     }
+}
+
+/// The pickle of a state dict of tensors of f32, whose storages are called 0, 1 ...
+pub(crate) fn state_dict(tensors: &[(String, Vec<usize>)]) -> Vec<u8> {
+    let mut out = b"\x80\x02}(".to_vec();
+    for (key, (name, shape)) in tensors.iter().enumerate() {
+        text(name, &mut out);
+        tensor("FloatStorage", key, shape, &mut out);
+    }
+    out.extend(b"u.");
+    out
+}
+
+fn tensor(class: &str, key: usize, shape: &[usize], out: &mut Vec<u8>) {
+    out.extend(b"ctorch._utils\n_rebuild_tensor_v2\n((");
+    text("storage", out);
+    out.extend(format!("ctorch\n{class}\n").as_bytes());
+    text(&key.to_string(), out);
+    text("cpu", out);
+    int(shape.iter().product::<usize>() as i32, out);
+    out.extend(b"tQ");
+    int(0, out);
+    tuple(shape, out);
+    let strides: Vec<usize> = (1..=shape.len()).map(|at| shape[at..].iter().product()).collect();
+    tuple(&strides, out);
+    out.extend(b"\x89ccollections\nOrderedDict\n)RtR");
 }
 
 fn int(number: i32, out: &mut Vec<u8>) {

@@ -11,7 +11,7 @@ fn what_is_no_checkpoint_folder_gets_its_own_message() {
         checkpoint `TEMP/absent` cannot be used: 1 problem
           - the folder does not exist; expected one with `config.json` and weight files
 
-        hint: give the path of a downloaded checkpoint; names of a hub are not looked up, nothing is downloaded
+        hint: give the path of a checkpoint, or its name on the hub, such as OrionZheng/openmoe-8b
     "#]],
     );
     let file = dir.path().join("file");

@@ -15,7 +15,7 @@ fn everything_wrong_with_paths_order_and_labels_is_named_at_once() {
           - checkpoint `nothere` cannot be used: 1 problem
             - the folder does not exist; expected one with `config.json` and weight files
 
-        hint: give the path of a downloaded checkpoint; names of a hub are not looked up, nothing is downloaded
+        hint: give the path of a checkpoint, or its name on the hub, such as OrionZheng/openmoe-8b
     "#]],
     );
     refused(

@@ -1,5 +1,7 @@
 //! `fetch` from a hub on this machine: what it says, what it leaves, and what an end in the middle costs.
 
+mod runs;
+
 use std::{
     fs,
     path::PathBuf,
@@ -11,7 +13,7 @@ use expect_test::expect;
 
 use crate::support::{
     files::fixture,
-    hub_server::{COMMIT, Content, Faults, HubServer, Stored, Tree},
+    hub_server::{COMMIT, Content, Faults, HubServer, Seen, Stored, Tree},
     program::{Outcome, openmoe_with},
 };
 
