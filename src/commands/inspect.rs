@@ -23,7 +23,7 @@ pub(super) fn run(arguments: &InspectArgs, progress: &TerminalProgress) -> anyho
     threads::set_threads(arguments.threads)?;
     let mut spec = CheckpointSpec::in_folder(&arguments.checkpoint);
     let files = if arguments.text.is_some() { HubFiles::ConfigurationAndTokenizer } else { HubFiles::Configuration };
-    CheckpointPlaces::new(files, true, false).resolve(&mut spec)?;
+    CheckpointPlaces::new(files, false, false).resolve(&mut spec)?;
     let checkpoint = spec.open()?;
     // Of weights that are elsewhere only headers are read, unless a text goes through them.
     let is_elsewhere = checkpoint.files().iter().any(|file| file.stated_sha256.is_some());

@@ -70,7 +70,13 @@ pub fn text_of(bytes: Vec<u8>) -> Result<String, Foreign> {
 }
 
 fn unreadable(error: &io::Error) -> Foreign {
-    Foreign::new(format!("cannot be read: {error}"), "check its permissions")
+    // What is read from elsewhere fails with an error of its own.
+    let hint = if error.get_ref().is_some() {
+        "try again later, or fetch the whole file first"
+    } else {
+        "check its permissions"
+    };
+    Foreign::new(format!("cannot be read: {error}"), hint)
 }
 
 fn check_regular(path: &Path) -> Result<(), Foreign> {

@@ -1,4 +1,5 @@
 //! Writes what `torch.save` writes: a zip with a pickle, and an entry for the numbers of each tensor.
+#![allow(dead_code)] // each of the two test programs uses a part of it
 
 use std::{fs::File, io::Write as _, path::Path};
 
