@@ -32,7 +32,9 @@ fn options() -> RunOptions {
 fn routed(name: &str, folder: &Path) -> (CheckpointSpec, Tables) {
     let checkpoint = fixture("checkpoints").join(name);
     let out = folder.join(name);
-    let (run, _) = route(RouteOptions { checkpoint, log_logits: false, run: options() }, &out, &Unwatched).unwrap();
+    let (run, _) =
+        route(RouteOptions { checkpoint: checkpoint.into(), log_logits: false, run: options() }, &out, &Unwatched)
+            .unwrap();
     (CheckpointSpec::in_folder(&out), read_tables(&run).unwrap())
 }
 

@@ -48,7 +48,7 @@ pub(super) fn route_options() -> RouteOptions {
         ..RunOptions::default()
     };
     run.routing.capacity_factor = Some(1.0);
-    RouteOptions { checkpoint: checkpoint(), log_logits: true, run }
+    RouteOptions { checkpoint: checkpoint().into(), log_logits: true, run }
 }
 
 pub(super) static NATIVE: LazyLock<Native> = LazyLock::new(|| {
