@@ -13,8 +13,8 @@ use std::{
 
 use super::{
     address,
-    exchange::{Answer, Request},
-    fault::{Asked, Fault, Refusal, offline},
+    exchange::{Answer, Failure, Request},
+    fault::{Asked, Fault, Refusal, offline, untrusted},
     settings::{HubSettings, Token},
     transport::Transport,
     watch::Watch,
@@ -156,6 +156,7 @@ impl Client {
     /// Sends one request until it has an answer that is no passing fault.
     fn answered(&self, address: &str, question: &Question<'_>) -> Result<Answer, Fault> {
         let (mut attempt, mut waits) = (0, 0);
+        let broken = |why| Fault::Broken { host: address::host(address).to_owned(), why };
         loop {
             let (why, asked_to_wait) = match self.sent_once(address, question)? {
                 Ok(answer) if answer.status == 429 => {
@@ -173,11 +174,13 @@ impl Client {
                     (format!("it answers {}", answer.status), time_to_wait(&answer))
                 }
                 Ok(answer) => return Ok(answer),
-                Err(why) => (why, None),
+                Err(Failure::Passing(why)) => (why, None),
+                Err(Failure::Lasting(why)) => return Err(broken(why)),
+                Err(Failure::Untrusted(why)) => return Err(untrusted(address::host(address), &why).into()),
             };
             attempt += 1;
             if attempt >= self.settings.attempts.max(1) {
-                return Err(Fault::Broken { host: address::host(address).to_owned(), why });
+                return Err(broken(why));
             }
             match asked_to_wait {
                 Some(time) => self.wait(time.min(LONGEST_PAUSE))?,
@@ -187,7 +190,7 @@ impl Client {
     }
 
     /// Sends one request once. The token goes with it only if the address is the hub's own.
-    fn sent_once(&self, address: &str, question: &Question<'_>) -> Result<std::result::Result<Answer, String>, Fault> {
+    fn sent_once(&self, address: &str, question: &Question<'_>) -> Result<std::result::Result<Answer, Failure>, Fault> {
         self.check()?;
         if self.settings.offline {
             return Err(offline(&format!("{} would have to be asked", address::host(address))).into());

@@ -58,3 +58,16 @@ impl Answer {
         matches!(self.status, 301 | 302 | 303 | 307 | 308)
     }
 }
+
+/// Why a request has no answer, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+// Without its transport nobody makes one.
+#[cfg_attr(not(feature = "hub"), allow(dead_code))]
+pub(super) enum Failure {
+    /// Another attempt may have one.
+    Passing(String),
+    /// Another attempt would meet the same.
+    Lasting(String),
+    /// Whoever answers is not trusted.
+    Untrusted(String),
+}

@@ -164,3 +164,11 @@ pub(super) fn offline(what: &str) -> Error {
         "unset HF_HUB_OFFLINE (or TRANSFORMERS_OFFLINE), fetch it once, and set it again",
     )
 }
+
+/// A host that does not prove to be the one that was asked.
+pub(super) fn untrusted(host: &str, why: &str) -> Error {
+    Error::hub(
+        format!("{host} is not trusted: {why}"),
+        "if a proxy answers in its place, as in some companies, set SSL_CERT_FILE to a PEM file with its certificates",
+    )
+}

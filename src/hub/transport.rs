@@ -15,7 +15,7 @@ mod over_ureq {
     };
 
     use super::super::{
-        exchange::{Answer, Request},
+        exchange::{Answer, Failure, Request},
         settings::HubSettings,
     };
     use crate::error::{Error, Result};
@@ -70,8 +70,8 @@ mod over_ureq {
             Ok(Self { agent: config.build().new_agent() })
         }
 
-        /// Sends one request; an error is a connection that failed, in words.
-        pub(in super::super) fn send(&self, request: &Request) -> std::result::Result<Answer, String> {
+        /// Sends one request; an error is a connection that failed.
+        pub(in super::super) fn send(&self, request: &Request) -> std::result::Result<Answer, Failure> {
             let address = request.address.as_str();
             let mut builder = if request.head_only { self.agent.head(address) } else { self.agent.get(address) };
             if let Some(range) = &request.range {
@@ -85,7 +85,7 @@ mod over_ureq {
                 .timeout_recv_response(Some(request.timeout))
                 .timeout_per_read(Some(request.timeout))
                 .build();
-            let answer = builder.call().map_err(|error| in_words(&error, request.timeout))?;
+            let answer = builder.call().map_err(|error| failure(&error, request.timeout))?;
             let headers = answer.headers().iter().map(|(name, value)| {
                 (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
             });
@@ -95,21 +95,23 @@ mod over_ureq {
     }
 
     /// Why a connection failed. Addresses are left out: they may be signed.
-    fn in_words(error: &ureq::Error, timeout: Duration) -> String {
-        match error {
+    fn failure(error: &ureq::Error, timeout: Duration) -> Failure {
+        let words = match error {
             ureq::Error::Timeout(_) => format!("no answer within {} s", timeout.as_secs_f64()),
-            ureq::Error::HostNotFound => "the host is not known".to_owned(),
+            ureq::Error::HostNotFound => return Failure::Lasting("the host is not known".to_owned()),
+            ureq::Error::BadUri(_) => return Failure::Lasting("the address cannot be read".to_owned()),
             ureq::Error::Io(error) => error.to_string(),
-            ureq::Error::BadUri(_) => "the address cannot be read".to_owned(),
             other => other.to_string(),
-        }
+        };
+        // The type that says so is one of rustls, which may change with it.
+        if words.contains("certificate") { Failure::Untrusted(words) } else { Failure::Passing(words) }
     }
 }
 
 #[cfg(not(feature = "hub"))]
 mod without {
     use super::super::{
-        exchange::{Answer, Request},
+        exchange::{Answer, Failure, Request},
         settings::HubSettings,
     };
     use crate::error::{Error, Result};
@@ -129,7 +131,7 @@ mod without {
         }
 
         /// Never called, because there is no such transport.
-        pub(in super::super) fn send(&self, _: &Request) -> std::result::Result<Answer, String> {
+        pub(in super::super) fn send(&self, _: &Request) -> std::result::Result<Answer, Failure> {
             match *self {}
         }
     }

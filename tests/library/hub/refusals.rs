@@ -203,6 +203,19 @@ fn a_repository_without_weights_lists_what_it_has() {
 }
 
 #[test]
+fn certificates_that_are_none_are_refused() {
+    let place = one_file(10).0;
+    let path = place.folder.path().join("ca.pem");
+    let with = |path: &Path| {
+        let settings = HubSettings { certificates: Some(path.to_path_buf()), ..place.settings() };
+        Hub::new(settings, Arc::new(Alone)).unwrap_err()
+    };
+    assert!(with(&path).to_string().starts_with("cannot read `"));
+    std::fs::write(&path, "no certificate").unwrap();
+    assert!(in_words(&with(&path)).contains("ca.pem` holds no certificate; expected a PEM file"));
+}
+
+#[test]
 fn a_hub_that_is_not_there_is_told() {
     let place = one_file(10).0;
     let settings = HubSettings { endpoint: "http://127.0.0.1:1".to_owned(), attempts: 2, ..place.settings() };
