@@ -3,6 +3,9 @@
 (() => {
   "use strict";
   const result = { errors: Report.errors, failures: [] };
+  // Before the page has loaded: a browser that prints it prints what is there then.
+  const atOnce = document.readyState === "loading" && [...document.querySelectorAll(".plot")].filter((host) => host.checkVisibility())
+    .every((host) => host.dataset.drawn && host.querySelector("svg, table, .flow"));
   const expect = (truth, what) => {
     if (!truth) result.failures.push(what);
     return Boolean(truth);
@@ -441,18 +444,22 @@
     result.no_horizontal_scroll = expect(!wide, "the page scrolls sideways");
   };
 
+  // What is printed at once is drawn, as wide as the paper, with all that the answers rest on.
   const printing = () => {
+    expect(atOnce, "a figure that is seen first is not drawn when the page has loaded");
+    const folded = all(".more, .what").filter((details) => !details.open);
     window.dispatchEvent(new Event("beforeprint"));
+    expect(all(".more, .what").every((details) => details.open), "what the answers rest on is folded on paper");
     const seen = all(".plot").filter((host) => host.checkVisibility());
     result.drawn_for_print = seen.filter((host) => host.dataset.width === "680").length;
     expect(seen.length && result.drawn_for_print === seen.length, "not every figure is drawn for print");
     window.dispatchEvent(new Event("afterprint"));
+    expect(folded.every((details) => !details.open), "what was folded stays unfolded after printing");
   };
 
   const STEPS = [first, heroes, landing, address, figures, otherFigures, selectors, tables, tips, tokens, printing, safety];
   const asked = document.currentScript.dataset.steps?.split(" ");
   const drive = async () => {
-    await Report.ready;
     collect(Report.data);
     result.width = window.innerWidth;
     for (const step of STEPS.filter(({ name }) => !asked || asked.includes(name))) {

@@ -71,6 +71,7 @@ macro_rules! scripts {
 scripts!(
     "vendor/d3.min.js",
     "vendor/plot.umd.min.js",
+    "vendor/pako_inflate.min.js",
     "scripts/start.js",
     "scripts/format.js",
     "scripts/data.js",

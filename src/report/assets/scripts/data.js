@@ -6,11 +6,12 @@
     "label", "x", "x_text", "series", "row", "column", "rank", "plain", "plain_baseline", "plain_unit", "panel",
   ];
 
-  Report.decode = async () => {
-    const text = document.getElementById("report-data").textContent.trim();
-    const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-    Report.data = JSON.parse(await new Response(stream).text());
+  // At once, and not when the browser has time for it: a page that is printed as soon as it is loaded has its figures.
+  Report.decode = () => {
+    const text = atob(document.getElementById("report-data").textContent.trim());
+    const bytes = new Uint8Array(text.length);
+    for (let at = 0; at < text.length; at += 1) bytes[at] = text.charCodeAt(at);
+    Report.data = JSON.parse(new TextDecoder().decode(pako.ungzip(bytes)));
     nameRuns(Report.data.runs);
   };
 

@@ -31,22 +31,26 @@
     hosts().forEach((host) => sizes.observe(host));
   };
 
-  // On paper stands what is unfolded.
+  // On paper stands what is unfolded, and what the answers rest on.
   const watchPrinting = () => {
+    let unfolded = [];
     window.addEventListener("beforeprint", () => {
+      unfolded = [...document.querySelectorAll(".more:not([open]), .what:not([open])")];
+      unfolded.forEach((details) => (details.open = true));
       hosts().filter((host) => host.checkVisibility()).forEach((host) => Report.draw(host, PAPER));
       Report.limitTables(true);
     });
     window.addEventListener("afterprint", () => {
+      unfolded.forEach((details) => (details.open = false));
       Report.limitTables(false);
       redraw();
     });
   };
 
-  const start = async () => {
+  const start = () => {
     const state = document.getElementById("state");
     try {
-      await Report.decode();
+      Report.decode();
       Report.startControls();
       Report.startTables();
       Report.startExperts?.();
@@ -65,5 +69,5 @@
     }
   };
 
-  Report.ready = start();
+  start();
 })();
