@@ -1,6 +1,6 @@
 //! Numbers and token texts as a page shows them. A browser has more fonts than the charts, so no letter is replaced.
 
-use crate::stats::{Finding, Statistic, shown, shown_in_text};
+use crate::stats::{Finding, Statistic, fixed, shown, shown_in_text};
 
 /// A name, with what is invisible in it spelled as in a token. Its spaces stay.
 pub(super) fn readable(name: &str) -> String {
@@ -41,6 +41,17 @@ pub(super) fn short(value: f64) -> String {
     format!("{value:.decimals$}").replace('-', "\u{2212}")
 }
 
+/// Both ends of an interval with the same decimals: those that give the larger one four significant digits.
+pub(super) fn bracket(low: f64, high: f64) -> String {
+    let largest = low.abs().max(high.abs());
+    if largest != 0.0 && largest < 1e-4 {
+        return format!("[{}, {}]", short(low), short(high));
+    }
+    let magnitude = if largest == 0.0 { 0 } else { largest.log10().floor() as i32 };
+    let decimals = (3 - magnitude).clamp(0, 6) as usize;
+    format!("[{}, {}]", fixed(low, decimals), fixed(high, decimals)).replace('-', "\u{2212}")
+}
+
 /// A number in running text, with its unit: shares in per cent, others with three significant digits.
 pub(super) fn brief(value: f64, unit: &str) -> String {
     let (value, unit) = if matches!(unit, "share" | "probability") { (value * 100.0, "%") } else { (value, unit) };
@@ -76,6 +87,12 @@ mod tests {
         let told = [brief(0.692, "share"), brief(-0.004_56, "share"), brief(2.434_56, "bits"), brief(12345.0, "count")];
         assert_eq!(told, ["69.2 %", "\u{2212}0.46 %", "2.43 bits", "12345 count"]);
         assert_eq!([brief(0.0, "ratio"), brief(0.25, "ratio"), brief(1.0, "probability")], ["0.00", "0.250", "100 %"]);
+    }
+
+    #[test]
+    fn the_ends_of_an_interval_have_the_same_decimals() {
+        let told = [bracket(0.051_23, 0.102_34), bracket(-0.2, 12.345), bracket(0.0, 0.0), bracket(1e-6, 2e-5)];
+        assert_eq!(told, ["[0.0512, 0.1023]", "[\u{2212}0.20, 12.35]", "[0.000, 0.000]", "[1.00e\u{2212}6, 2.00e\u{2212}5]"]);
     }
 
     #[test]

@@ -222,15 +222,21 @@
     const found = /-?\d+(?:\.\d+)?(?:e[-+]?\d+)?/.exec(text);
     return found ? Number(found[0]) : null;
   };
+  // Half of the last place that a cell shows: the ends of different intervals have different decimals.
+  const half = (cell) => {
+    const [, decimals, exponent] = /^[^\d]*\d+(?:\.(\d+))?(?:e([-\u2212+]?\d+))?/.exec(cell.textContent) ?? [];
+    return 0.501 * 10 ** (Number((exponent ?? "0").replace("\u2212", "-")) - (decimals?.length ?? 0));
+  };
   const NUMERIC = ["layer", "estimate", "95 % interval", "baseline", "explained", "its interval", "first", "second", "difference"];
 
   // Upwards or downwards by what is shown, zeros in their place, blanks at the end.
   const isSorted = (table, column, sign) => {
-    const values = visibleRows(table).map((row) => shownNumber(row.cells[column]));
+    const cells = visibleRows(table).map((row) => row.cells[column]);
+    const values = cells.map(shownNumber);
     const blank = values.indexOf(null);
     const numbers = blank < 0 ? values : values.slice(0, blank);
     return values.slice(numbers.length).every((value) => value === null) &&
-      numbers.every((value, index) => !index || sign * (value - numbers[index - 1]) >= -1e-12);
+      numbers.every((value, index) => !index || sign * (value - numbers[index - 1]) >= -half(cells[index]) - half(cells[index - 1]));
   };
 
   const sorts = (table) => {
@@ -381,6 +387,28 @@
     Report.hideTip();
   };
 
+  // A typed text means what it means to the command `token`, and of what it may mean the commonest comes first.
+  const spellings = () => {
+    const list = JSON.parse(one("#spellings").textContent);
+    const sorted = (texts) => JSON.stringify([...texts].sort());
+    for (const { typed, meant } of list) {
+      expect(sorted(Report.meantBy(typed)) === sorted(meant), `${typed} means ${Report.meantBy(typed)}, not ${meant}`);
+    }
+    result.spellings = list.length;
+    const set = Report.tokenSet(0);
+    const { id, text } = set.vocabulary;
+    const layer = set.layers[0];
+    const often = (index) => set.counts[layer][index].reduce((sum, value, at) => sum + (at % 2 ? value : 0), 0);
+    for (let index = 0; index < id.length; index += 1) {
+      const shown = Report.visible(text[index]);
+      const { found, near } = Report.findTokens(set, shown);
+      const same = found.filter((other) => Report.visible(text[other]) === shown || Report.visible(text[other]) === `\u2423${shown}`);
+      expect(found.length === 8 || (found.includes(index) && !near), `${shown} does not find its token`);
+      expect(same.every((other, at) => !at || often(same[at - 1]) >= often(other)), `${shown} finds a rarer token first`);
+      expect(Report.findTokens(set, String(id[index])).found.includes(index), `the id ${id[index]} does not find its token`);
+    }
+  };
+
   const tokenSection = () => one("#tokens");
   const tokenText = () => one("#token-text");
   const tokens = () => {
@@ -457,7 +485,7 @@
     expect(folded.every((details) => !details.open), "what was folded stays unfolded after printing");
   };
 
-  const STEPS = [first, heroes, landing, address, figures, otherFigures, selectors, tables, tips, tokens, printing, safety];
+  const STEPS = [first, heroes, landing, address, figures, otherFigures, selectors, tables, tips, spellings, tokens, printing, safety];
   const asked = document.currentScript.dataset.steps?.split(" ");
   const drive = async () => {
     collect(Report.data);

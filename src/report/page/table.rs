@@ -13,7 +13,7 @@ use crate::{
     report::{
         figure::subject_words,
         room::Room,
-        text::{rounded, short},
+        text::{bracket, rounded, short},
     },
     routing::View,
     stats::{Finding, StatisticInfo, thousands},
@@ -347,8 +347,4 @@ fn number(value: f64) -> ShownNumber {
 
 fn interval(low: Option<f64>, high: Option<f64>) -> Option<String> {
     low.zip(high).map(|(low, high)| bracket(low, high))
-}
-
-fn bracket(low: f64, high: f64) -> String {
-    format!("[{}, {}]", short(low), short(high))
 }

@@ -1,5 +1,7 @@
 //! What a real browser does with a page.
 
+use openmoe_analyze::corpus::meant_by;
+
 use super::*;
 
 /// Debian's name, and those of other systems.
@@ -10,6 +12,9 @@ fn browser() -> Option<&'static str> {
         .find(|name| Command::new(name).arg("--version").output().is_ok_and(|output| output.status.success()))
 }
 
+/// What somebody means who types a token: to the command `token` and to the search of the page.
+const SPELLINGS: &str = include_str!("../../browser/spellings.json");
+
 /// The page with `tests/browser/drive.js` at its end, through a headless browser of a width: what the driver saw, and what the
 /// browser logged. Of the driver's steps only those in `steps` are done, if it names some.
 fn driven(browser: &str, page: &Path, width: u32, steps: &str) -> (Value, String) {
@@ -19,8 +24,9 @@ fn driven(browser: &str, page: &Path, width: u32, steps: &str) -> (Value, String
     let (before, after) = html.rsplit_once("</body>").unwrap();
     let copy = folder.path().join("driven.html");
     let steps = if steps.is_empty() { String::new() } else { format!(" data-steps=\"{steps}\"") };
+    let spellings = format!("<script type=\"application/json\" id=\"spellings\">{SPELLINGS}</script>");
     let driver = fs::read_to_string(driver).unwrap();
-    fs::write(&copy, format!("{before}<script{steps}>{driver}</script></body>{after}")).unwrap();
+    fs::write(&copy, format!("{before}{spellings}<script{steps}>{driver}</script></body>{after}")).unwrap();
     let network = folder.path().join("network.json");
     let output = Command::new(browser)
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"])
@@ -169,6 +175,16 @@ fn in_a_real_browser_everything_works_and_nothing_is_logged() {
         for check in ["table_sorts_ok", "filter_ok", "token_view_ok", "theme_ok", "escaped_ok"] {
             assert_eq!(result[check], true, "{check}: {result}");
         }
+    }
+}
+
+#[test]
+fn a_typed_token_means_the_same_to_the_page_and_to_the_program() {
+    let list: Vec<Value> = serde_json::from_str(SPELLINGS).unwrap();
+    for spelling in list {
+        let meant: BTreeSet<String> = meant_by(spelling["typed"].as_str().unwrap()).into_iter().collect();
+        let listed: BTreeSet<String> = serde_json::from_value(spelling["meant"].clone()).unwrap();
+        assert_eq!(meant, listed, "{spelling}");
     }
 }
 

@@ -19,6 +19,38 @@
     return `${/^\u2212?0(\.0*)?$/.test(text) ? text.replace(MINUS, "") : text}${unit === "%" || unit?.startsWith("% ") ? " %" : ""}`;
   };
 
+  // Half away from 0, as in the sentences, and no sign before a zero.
+  const fixed = (value, decimals) => {
+    const scale = 10 ** decimals;
+    const rounded = (Math.sign(value) * Math.round(Math.abs(value) * scale)) / scale;
+    return (rounded === 0 ? 0 : rounded).toFixed(decimals).replace("-", MINUS);
+  };
+
+  // Decimals that leave two or three digits of a percentage: a share is written in one way in the terminal and here.
+  const decimalsOf = (share) => (Math.abs(share) >= 0.0995 ? 0 : Math.abs(share) >= 0.00995 ? 1 : 2);
+
+  // "69 % [63, 73]", "0 % [0, 1.2]"; without an interval the share alone.
+  Report.share = (share, low = null, high = null) => {
+    if (share === null || share === undefined) return "\u2013";
+    const words = share === 0 ? "0 %" : share > 0 && share < 5e-5 ? "under 0.01 %" : `${fixed(100 * share, decimalsOf(share))} %`;
+    if (low === null || high === null) return words;
+    const decimals = share === 0 ? decimalsOf(high) : share === 1 ? decimalsOf(10 * (1 - low)) : decimalsOf(share);
+    const end = (value) => (value === 0 ? "0" : value === 1 ? "100" : fixed(100 * value, decimals));
+    return `${words} [${end(low)}, ${end(high)}]`;
+  };
+
+  // Both ends of an interval with the same decimals: those that give the larger one four digits.
+  Report.ends = (low, high) => {
+    if (low === null || high === null) return "\u2013";
+    const largest = Math.max(Math.abs(low), Math.abs(high));
+    if (largest !== 0 && largest < 1e-4) return `[${Report.number(low)}, ${Report.number(high)}]`;
+    const decimals = Math.min(6, Math.max(0, 3 - (largest === 0 ? 0 : Math.floor(Math.log10(largest)))));
+    return `[${fixed(low, decimals)}, ${fixed(high, decimals)}]`;
+  };
+
+  // "5.5", "12", "0.03": a factor, with as many digits as are worth reading.
+  Report.factor = (times) => (times === null ? "\u2013" : times === 0 ? "0" : fixed(times, times < 0.095 ? 2 : times < 9.95 ? 1 : 0));
+
   Report.count = (value) => (value === null || value === undefined ? "\u2013" : value.toLocaleString("en-US"));
 
   Report.plural = (count, noun) => `${Report.count(count)} ${noun}${count === 1 ? "" : "s"}`;
@@ -33,7 +65,7 @@
     }
     if (figure.ratio) lines.push(`${Report.number(row.estimate / row.baseline)} times the baseline`);
     if (row.low !== null && row.high !== null) {
-      lines.push(`95 % interval [${Report.number(row.low)}, ${Report.number(row.high)}]`);
+      lines.push(`95 % interval ${Report.ends(row.low, row.high)}`);
     } else if (row.estimate !== null) lines.push("no interval");
     if (row.baseline !== null) lines.push(`baseline ${Report.number(row.baseline)}${baseline ? ` (${short(baseline)})` : ""}`);
     if (row.noise_floor !== null) lines.push(`noise floor ${Report.number(row.noise_floor)}`);
@@ -75,10 +107,38 @@
     return start.length > 4 && names.every((name) => name.length > start.length) ? start : "";
   };
 
+  Report.plainCode = (character) => `U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
+
   // A name whose control characters, and those that turn the direction of what follows, are seen but do nothing.
   Report.plainName = (text) =>
-    text.replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g, (character) =>
-      `U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`);
+    text.replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g, Report.plainCode);
+
+  // A piece of a tokenizer in the one spelling of all outputs: a blank is seen, what is invisible is a code.
+  const BLANKS = { " ": "\u2423", "\u2581": "\u2423", "\n": "\u23ce", "\t": "\u21e5" };
+  const HIDDEN = /[\p{Cc}\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]|(?! )\p{White_Space}/u;
+  const byteOf = (piece) => (/^<0x[0-9a-f]{2}>$/i.test(piece) ? parseInt(piece.slice(3, 5), 16) : null);
+  const spelled = (piece) => {
+    if (!piece) return "(empty)";
+    const byte = byteOf(piece);
+    if (byte === 9 || byte === 10 || byte === 13) return spelled(String.fromCharCode(byte));
+    return [...piece].map((letter) => BLANKS[letter] ?? (HIDDEN.test(letter) ? Report.plainCode(letter) : letter)).join("");
+  };
+
+  // The spellings of the tokens that somebody may mean who types this: as it is shown, as a tokenizer writes it, as a
+  // programmer does, in quotation marks; a word without a blank is also meant with one before it. `meant_by` of the
+  // program does the same: one list of spellings tests both.
+  const BYTE_LEVEL = { "\u0120": " ", "\u010a": "\n", "\u0109": "\t", "\u010d": "\r" };
+  const ESCAPED = { "\\n": "\n", "\\t": "\t", "\\r": "\r" };
+  const withoutMarks = (typed) => {
+    const byte = byteOf(typed);
+    const asByte = byte === null ? typed : `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`;
+    const texts = [asByte, [...typed].map((letter) => BYTE_LEVEL[letter] ?? letter).join(""), ESCAPED[typed] ?? typed].map(spelled);
+    return texts.flatMap((text) => (/^[\p{Alphabetic}\p{N}]/u.test(text) ? [text, `\u2423${text}`] : [text]));
+  };
+  Report.meantBy = (typed) => {
+    const inside = /^"([^]+)"$/.exec(typed)?.[1] ?? /^\u201c([^]+)\u201d$/.exec(typed)?.[1];
+    return [...new Set([...withoutMarks(typed), ...(inside ? withoutMarks(inside) : [])])];
+  };
 
   // A token by itself: the one spelling of all outputs, in which blanks are seen.
   Report.visible = (text) => text.replaceAll(" ", "\u2423") || "(empty)";

@@ -6,7 +6,7 @@
   const WRITTEN = 120; // rows that are written at once
   const collator = new Intl.Collator("en", { numeric: true });
 
-  const interval = (low, high) => (low === null || high === null ? "\u2013" : `[${Report.number(low)}, ${Report.number(high)}]`);
+  const interval = (low, high) => Report.ends(low, high);
   const at = (columns, name, row) => columns[name]?.[row] ?? null;
   const number = (name) => ({ text: (c, row) => Report.number(at(c, name, row)), value: (c, row) => at(c, name, row), exact: true });
   const word = (name) => ({ text: (c, row) => at(c, name, row) ?? "", value: (c, row) => at(c, name, row), word: true });

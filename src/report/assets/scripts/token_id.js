@@ -4,37 +4,46 @@
   const SHOWN = 200;
   const CONTEXT = 7;
   const SUGGESTED = 50;
+  const MATCHES = 8; // ids with the same text that are offered
 
-  const OTHERS = 12; // ids with the same text that are offered
+  // How often an id occurs, as far as the file counts it.
+  const occurrencesOf = (set) => {
+    const layer = set.layers[0];
+    const each = Report.choicesEach(set, layer);
+    set.often ??= set.vocabulary.id.map((_, index) =>
+      d3.sum(set.counts[layer]?.[index] ?? [], (value, at) => (at % 2 ? value : 0)) / each);
+    return set.often;
+  };
+  const commonestFirst = (set, found, isText = () => true) => {
+    const often = occurrencesOf(set);
+    return found.sort((a, b) => isText(b) - isText(a) || often[b] - often[a] || set.vocabulary.id[a] - set.vocabulary.id[b]);
+  };
+  const listed = (set, index) => `${set.vocabulary.id[index]} ${Report.visible(Report.tokenText(set, index))}`;
 
-  // Charts and files write the blank before a word as a sign.
-  const typedText = (typed) => typed.replace(/[\u2423\u2581]/g, " ");
-
-  // Indices in the vocabulary of an id, or of the texts: the same text first, then the same but for blanks around it and
-  // for small and large letters, and only else those that hold it. A list's own entries begin with the id.
+  // Indices in the vocabulary of the tokens that somebody may mean, as the command `token` finds them: by text in any
+  // spelling, or by id; the text before the id, and the commonest first. `near`: none is meant, these only hold the text.
   Report.findTokens = (set, typed) => {
     const { id, text } = set.vocabulary;
-    const number = /^\s*#?(\d+)(?:\s|$)/.exec(typed);
-    const byId = number ? id.indexOf(Number(number[1])) : -1;
-    const wanted = typedText(typed);
-    const word = wanted.trim().toLowerCase();
-    const all = text.map((_, index) => index);
-    const same = all.filter((index) => text[index] === wanted);
-    const alike = word ? all.filter((index) => text[index].trim().toLowerCase() === word) : [];
-    const found = [...new Set([...(byId >= 0 ? [byId] : []), ...same, ...alike])];
-    if (found.length || !word) return found.slice(0, OTHERS);
-    return all.filter((index) => text[index].toLowerCase().includes(word)).slice(0, OTHERS);
+    const all = id.map((_, index) => index);
+    const chosen = all.find((index) => typed === listed(set, index));
+    if (chosen !== undefined) return { found: [chosen], near: false };
+    const meant = new Set(Report.meantBy(typed));
+    const isText = (index) => meant.has(Report.visible(text[index]));
+    const found = all.filter((index) => isText(index) || String(id[index]) === typed);
+    const word = typed.trim().toLowerCase();
+    if (found.length || !word) return { found: commonestFirst(set, found, isText).slice(0, MATCHES), near: false };
+    const near = all.filter((index) => text[index].toLowerCase().includes(word));
+    return { found: commonestFirst(set, near).slice(0, MATCHES), near: true };
   };
 
   Report.suggestTokens = (set, typed, list) => {
-    const wanted = typedText(typed).trim().toLowerCase();
-    const found = [];
-    for (let index = 0; index < set.vocabulary.id.length && found.length < SUGGESTED; index += 1) {
-      const text = Report.tokenText(set, index);
-      if (!wanted || text.toLowerCase().includes(wanted) || String(set.vocabulary.id[index]).startsWith(wanted)) found.push(index);
-    }
-    list.replaceChildren(...found.map((index) =>
-      Report.element("option", { value: `${set.vocabulary.id[index]} ${Report.visible(Report.tokenText(set, index))}` })));
+    const wanted = typed.replace(/[\u2423\u2581\u0120]/g, " ").trim().toLowerCase();
+    const { id, text } = set.vocabulary;
+    const found = id.map((_, index) => index).filter((index) =>
+      !wanted || text[index].toLowerCase().includes(wanted) || String(id[index]).startsWith(wanted));
+    const meant = new Set(typed ? Report.meantBy(typed) : []);
+    const first = commonestFirst(set, found, (index) => meant.has(Report.visible(text[index]))).slice(0, SUGGESTED);
+    list.replaceChildren(...first.map((index) => Report.element("option", { value: listed(set, index) })));
   };
 
   // Of a large run only a part is read.
@@ -52,13 +61,12 @@
     const choices = Report.choicesEach(set, layer);
     const total = d3.sum(pairs, ([, count]) => count) / choices;
     const rows = pairs.map(([expert, count]) => {
-      const percent = `${((100 * count) / total).toFixed(1)} %`;
-      const bar = Report.element("td", { class: "bar" }, percent);
-      bar.style.setProperty("--bar", percent.replace(" ", ""));
+      const bar = Report.element("td", { class: "bar" }, Report.share(count / total));
+      bar.style.setProperty("--bar", `${(100 * count) / total}%`);
       return Report.element("tr", {}, Report.element("th", { scope: "row" }, `expert ${expert}`), bar, Report.element("td", {}, Report.count(count)));
     });
     const each = choices > 1 ? `, each with ${choices} choices` : "";
-    const caption = `${Report.plural(total, "occurrence")}${each}, over ${counted(set)}, layer ${layer}`;
+    const caption = `${Report.plural(total, "occurrence")}${each}, over ${counted(set)}, layer ${layer}; openmoe-analyze token gives 95 % intervals`;
     const heads = ["expert", "share of the occurrences", "count"].map((text) => Report.element("th", { scope: "col" }, text));
     return Report.element("table", { class: "counts" }, Report.element("caption", {}, caption),
       Report.element("thead", {}, Report.element("tr", {}, ...heads)), Report.element("tbody", {}, ...rows));

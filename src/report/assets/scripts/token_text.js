@@ -90,7 +90,7 @@
     const role = Report.roleAt(sequence, position);
     const choices = Report.choices(set, layer, sequence, place);
     const rows = choices.map((choice, index) => Report.element("tr", {},
-      ...[index + 1, choice.expert, choice.probability === null ? "not recorded" : `${(100 * choice.probability).toFixed(1)} %`, slotText(choice),
+      ...[index + 1, choice.expert, choice.probability === null ? "not recorded" : Report.share(choice.probability), slotText(choice),
         choice.dropped ? "dropped" : "kept"].map((value) => Report.element("td", {}, String(value)))));
     const heads = ["choice", "expert", "probability", "slot", "fate"].map((text) => Report.element("th", { scope: "col" }, text));
     return [

@@ -142,12 +142,13 @@
   };
 
   const pickTyped = () => {
-    const found = Report.findTokens(view.set, part("id").value);
+    const { found, near } = Report.findTokens(view.set, part("id").value);
     if (!found.length) {
-      part("id-panel").replaceChildren(Report.element("p", {}, "No token of these documents has this id or text."));
+      part("id-panel").replaceChildren(Report.element("p", {}, "No token of these documents has this id or text: a tokenizer may write it in several tokens."));
       return;
     }
     showId(found[0]);
+    if (near) part("id-panel").prepend(Report.element("p", { class: "soft" }, `No token of these documents is ${part("id").value}; this one holds it.`));
     if (found.length < 2) return;
     const others = found.slice(1).map((vocabulary) => {
       const text = `${view.set.vocabulary.id[vocabulary]} ${Report.visible(Report.tokenText(view.set, vocabulary))}`;
@@ -155,7 +156,7 @@
       button.addEventListener("click", () => showId(vocabulary));
       return button;
     });
-    part("id-panel").prepend(Report.element("p", { class: "others" }, "Other token ids with this text: ", ...others));
+    part("id-panel").prepend(Report.element("p", { class: "others" }, near ? "Other token ids that hold it: " : "It may also be, the commonest first: ", ...others));
   };
 
   const listen = () => {
