@@ -3,12 +3,8 @@
   "use strict";
   const body = () => document.getElementById("expert-body");
   const view = { set: null, layer: null, expert: null };
-  // Decimals that leave two or three digits of a percentage, as in the terminal.
-  const decimals = (share) => (share >= 0.0995 ? 0 : share >= 0.00995 ? 1 : 2);
-  const percent = (share) => (share === null ? "\u2013" : `${(100 * share).toFixed(decimals(share))} %`);
-  const interval = ([share, low, high]) =>
-    percent(share) + (low === null ? "" : ` [${[low, high].map((end) => (100 * end).toFixed(decimals(share))).join(", ")}]`);
-  const times = (value) => (value === null ? "\u2013" : `${value.toPrecision(2)} \u00d7`);
+  const interval = (share) => Report.share(...share);
+  const times = (value) => (value === null ? "\u2013" : `${Report.factor(value)} \u00d7`);
 
   const cards = () => view.set.layers[view.layer];
   const largest = ({ categories }) => categories[0]?.takes[0] ?? 0;
@@ -16,11 +12,11 @@
   const card = () => cards().find(({ expert }) => expert === view.expert)
     ?? cards().reduce((best, other) => (largest(other) > largest(best) ? other : best));
 
-  // A share as a bar, with a mark at the even share.
-  const bar = ([share], even) => {
+  // A share as a bar, with a mark at the even share; all of it is `whole`.
+  const bar = ([share], even, whole = 1) => {
     const line = Report.element("span", { class: "expert-bar" });
-    line.style.setProperty("--share", `${100 * (share ?? 0)}%`);
-    line.style.setProperty("--even", `${100 * even}%`);
+    line.style.setProperty("--share", `${Math.min(100, (100 * (share ?? 0)) / whole)}%`);
+    line.style.setProperty("--even", `${(100 * even) / whole}%`);
     return line;
   };
 
@@ -34,8 +30,8 @@
     Report.element("tr", {}, Report.element("th", { scope: "row", dir: "auto" }, name), ...cells.map((cell) => Report.element("td", {}, cell)));
 
   const parts = (caption, list, even) =>
-    table(caption, ["", "it takes", "", "over own", "of its tokens", "tokens"],
-      list.map((part) => row(part.name, interval(part.takes), bar(part.takes, even), times(part.over_own), percent(part.of_expert), Report.count(part.n))));
+    table(caption, ["", "it takes", "", "times its share of all tokens", "of its tokens", "tokens"],
+      list.map((part) => row(part.name, interval(part.takes), bar(part.takes, even), times(part.over_own), Report.share(part.of_expert), Report.count(part.n))));
 
   const example = (text) =>
     text === null ? "" : Report.element("span", { class: "context", dir: "auto" }, text[0], Report.element("mark", {}, text[1]), text[2]);
@@ -48,16 +44,19 @@
     parts("Places in a sequence", own.places, own.even),
     table("Tokens that go to it more often than their frequency says", ["", "id", "it takes", "occurrences", "for instance"],
       own.tokens.map((token) => row(token.shown, String(token.id), interval(token.takes), Report.count(token.n), example(token.example)))),
-    table("Chosen together with", ["", "of its tokens", "over the loads alone"],
-      own.partners.map(([expert, share, lift]) => row(`expert ${expert}`, percent(share), times(lift)))),
+    table("Chosen together with", ["", "of its tokens", "times what the loads alone give"],
+      own.partners.map(([expert, share, lift]) => row(`expert ${expert}`, Report.share(share), times(lift)))),
   ];
 
   const show = () => {
     const own = card();
     view.expert = own.expert;
+    // Loads are a few times the even share: of 100 % all bars would be equally short.
+    const whole = Math.max(...cards().map(({ takes, even }) => Math.max(takes[0] ?? 0, even))) * 1.1;
     const list = cards().map((other) => {
       const chosen = other.expert === own.expert;
-      const button = Report.element("button", { type: "button", "aria-pressed": String(chosen) }, `${other.expert}`, bar(other.takes, other.even));
+      const button = Report.element("button", { type: "button", "aria-pressed": String(chosen) }, Report.element("span", {}, `${other.expert}`, Report.element("small", {}, Report.share(other.takes[0]))),
+        bar(other.takes, other.even, whole));
       button.title = `expert ${other.expert}: ${interval(other.takes)} of all tokens`;
       button.addEventListener("click", () => {
         view.expert = other.expert;

@@ -83,10 +83,11 @@
     const widest = (cut) => Math.max(...labels.map((label) => Report.textWidth(label.slice(cut.length))));
     const start = widest("") + 14 > width * 0.36 ? Report.commonStart(labels) : "";
     const longest = widest(start);
-    const left = Math.ceil(Math.min(longest + 14, width * 0.36));
+    // In a narrow window the names matter more than the room of the marks.
+    const left = Math.ceil(Math.min(longest + 14, width * (width < 420 ? 0.47 : 0.36)));
     const margin = { left, right: 10, top: 24, bottom: 24 };
     const shared = { start, runs, layers, rank: Report.runRank(figure), figure, margin };
-    const room = Math.max(1, Math.floor((width - left) / (context.dense ? 95 : 150)));
+    const room = Math.max(1, Math.floor((width - left) / (context.dense ? 80 : 150)));
     shared.abreast = Math.ceil(layers.length / Math.ceil(layers.length / room));
     const measures = Report.distinct(rows, "series");
     const plots = (measures.length ? measures : [null]).flatMap((series) => part(context, series, shared));
