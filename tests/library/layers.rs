@@ -35,7 +35,9 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
         "pipeline",
         &[
             "error",
+            "read_at",
             "hub",
+            "first_bytes",
             "routing",
             "corpus",
             "checkpoint",
