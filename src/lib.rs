@@ -108,8 +108,8 @@ pub mod trace;
 
 pub use error::{Error, Result};
 pub use pipeline::{
-    Analysis, ContrastOptions, PlannedStage, Progress, Stage, Unwatched, analyse, compute_statistics, contrast, drift,
-    drops,
+    Analysis, ContrastOptions, Conversion, ConvertOptions, Converted, PlannedStage, Progress, Stage, Unwatched,
+    analyse, compute_statistics, contrast, drift, drops,
     hub_checkpoint::{HubFiles, hub_checkpoint},
     options::{
         CheckpointSpec, ConversationOptions, DriftOptions, DropsOptions, ExecutionOptions, InputOptions, ReportOptions,

@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::UNIX_EPOCH};
 
-use super::open::refusal;
+use super::refusal::refusal;
 use crate::{error::Result, hub::blob_name};
 
 /// Compares the SHA-256 of a file with the one that the hub's client recorded, if it did.

@@ -76,6 +76,11 @@ pub(super) fn locate(dir: &Path, folder: &dyn WeightFolder) -> Option<Located> {
     Some(located)
 }
 
+/// Whether a folder has weights under the names of the Hugging Face layout.
+pub(super) fn has_weights(dir: &Path) -> bool {
+    CONTAINERS.iter().any(|(name, _)| dir.join(name).symlink_metadata().is_ok())
+}
+
 /// Names of files that look like weights of any program.
 pub(super) fn weight_files(folder: &dyn WeightFolder) -> BTreeSet<String> {
     const ENDINGS: [&str; 12] =

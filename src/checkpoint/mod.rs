@@ -14,13 +14,16 @@ mod locate;
 mod names;
 mod numbers;
 mod open;
+mod open_t5x;
 mod problem_list;
 mod quantised;
 mod read_numbers;
+mod refusal;
 mod sanity;
 mod scales;
 mod state;
 mod state_dict;
+mod t5x;
 mod tensor;
 mod tensor_map;
 mod torch;
@@ -37,6 +40,7 @@ pub use hash::{hexadecimal, sha256_bytes, sha256_file};
 pub use hub::check_blob;
 pub use sanity::{Oddity, OddityKind, describe_oddities};
 pub use state::CheckpointState;
+pub use t5x::{ConfigSource, released_names};
 pub use tensor::Dtype;
 pub use tensor_map::{
     Block, Encoding, ExpectedTensor, MlpPart, Order, ParameterCount, Role, StoredPart, TensorGroup, TensorMap,
@@ -49,7 +53,7 @@ use std::{
     sync::Arc,
 };
 
-use self::tensor::StoredTensor;
+use self::{t5x::T5x, tensor::StoredTensor};
 use crate::{
     error::{Error, Result},
     read_at::ReadAt,
@@ -89,8 +93,12 @@ pub struct Checkpoint {
     files: Vec<WeightFile>,
     /// The bytes of the weight files, in the order of `files`.
     bytes: Vec<Arc<dyn ReadAt>>,
+    /// The arrays of a T5X checkpoint, which take the place of `bytes`.
+    arrays: Option<T5x>,
     tensors: HashMap<String, StoredTensor>,
-    /// SHA-256 of the bytes of config.json as they were read.
+    /// The text of the configuration.
+    config: String,
+    /// SHA-256 of its bytes as they were read.
     config_sha256: String,
     notes: Vec<String>,
 }
@@ -106,16 +114,25 @@ pub struct WeightReading {
 
 impl Checkpoint {
     /// Reads a weight file (by its index in [`Self::files`]) from beginning to end, through the same handle as the forward pass:
-    /// hashes it and examines its numbers in one go. `watch` is called with the size of every block.
+    /// hashes it and examines its numbers in one go. The hash of an array of T5X is that of its chunk files, one behind the other. `watch` is called with the size of every block.
     ///
     /// # Errors
     /// The file cannot be read, or the cache of a hub has another hash for it.
     pub fn read_whole(&self, file: usize, watch: &mut dyn FnMut(u64)) -> Result<WeightReading> {
         let path = &self.files[file].path;
+        if let Some(arrays) = &self.arrays {
+            let (sha256, oddities) = arrays.read_whole(file, watch).map_err(Error::io("read", path))?;
+            return Ok(WeightReading { sha256, oddities });
+        }
         let mut parts = self.parts_of(file);
         let sha256 = hash::sha256_and_scan(&*self.bytes[file], &mut parts, watch).map_err(Error::io("read", path))?;
         check_blob(path, &sha256)?;
         Ok(WeightReading { sha256, oddities: sanity::oddities(&parts) })
+    }
+
+    /// The text of its configuration: that of its config.json, or the one that a T5X checkpoint was given.
+    pub fn config(&self) -> &str {
+        &self.config
     }
 
     /// SHA-256 of the config.json that was read.
@@ -138,7 +155,7 @@ impl Checkpoint {
         self.openmoe.as_ref()
     }
 
-    /// The folder as it was given, which also holds the tokenizer.
+    /// The folder, or the ZIP of a T5X checkpoint, as it was given.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
@@ -212,6 +229,11 @@ impl Checkpoint {
             .sum()
     }
 
+    /// The type in which a tensor is stored; `None` if there is no tensor of that name.
+    pub fn dtype(&self, name: &str) -> Option<Dtype> {
+        self.tensors.get(name).map(|tensor| tensor.dtype)
+    }
+
     /// Shape of a tensor.
     ///
     /// # Errors
@@ -251,7 +273,9 @@ impl Checkpoint {
                 "elements {first_element} to {first_element} + {count} of tensor `{name}` were asked for; it has {elements}"
             )));
         }
-        let read = if let Some(scales) = &tensor.scales {
+        let read = if let Some(arrays) = &self.arrays {
+            arrays.read(tensor.file, first_element, out)
+        } else if let Some(scales) = &tensor.scales {
             quantised::Quantised { handles: &self.bytes, tensor, scales }.read(first_element, out)
         } else {
             let offset = tensor.offset + (first_element * tensor.dtype.bytes()) as u64;

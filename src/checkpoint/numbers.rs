@@ -46,7 +46,7 @@ impl Checkpoint {
                 expert: (slices > 1).then_some(slice),
                 begin: tensor.offset + slice as u64 * bytes,
                 end: tensor.offset + (slice as u64 + 1) * bytes,
-                scan: Scan::new(tensor),
+                scan: Scan::new(tensor.dtype),
             }));
         }
         parts.sort_by(|a, b| (a.begin, &a.name).cmp(&(b.begin, &b.name)));

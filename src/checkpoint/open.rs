@@ -3,13 +3,16 @@
 use std::path::Path;
 
 use super::{
-    Checkpoint, OpenMoeConfig, Role, TensorMap, WeightFile,
+    Checkpoint, OpenMoeConfig, TensorMap, WeightFile,
     families::{self, Description},
     hash,
     locate::{Located, locate, weight_files},
     names,
+    open_t5x::{is_t5x, open_t5x},
     problem_list::{Problems, quoted_names},
-    validate::{self, Validated},
+    refusal::{refusal, refusal_of_all},
+    t5x::ConfigSource,
+    validate::{self, Validated, about_the_head},
     weight_folder::{LocalFolder, WeightFolder},
 };
 use crate::{
@@ -21,7 +24,7 @@ use crate::{
 const MAX_CONFIG: u64 = 16 << 20;
 
 impl Checkpoint {
-    /// Opens a folder in the Hugging Face layout and validates all of it; reads headers only.
+    /// Opens a folder in the Hugging Face layout, or a step of T5X (folder or ZIP), and validates all of it; reads headers only.
     ///
     /// Weights are looked for as `model.safetensors`, `model.safetensors.index.json`, `pytorch_model.bin`,
     /// `pytorch_model.bin.index.json`, in this order; their first bytes decide their format.
@@ -33,6 +36,9 @@ impl Checkpoint {
     /// [`Error::Checkpoint`] with every problem: no folder, no configuration, no weights, unsupported options; absent
     /// shards, truncated files; missing, extra, duplicated, misshaped tensors, and unsupported types.
     pub fn open(dir: &Path) -> Result<Self> {
+        if is_t5x(dir) {
+            return open_t5x(dir, &ConfigSource::Found);
+        }
         check_folder(dir)?;
         Self::open_with(dir, &LocalFolder::new(dir))
     }
@@ -75,8 +81,8 @@ impl Checkpoint {
                 model.notes.extend(located.files.iter().flat_map(|file| file.listing.notes.clone()));
                 model.notes.extend(renamed);
                 model.notes.append(&mut validated.notes);
-                model.notes.extend(about_the_head(&model.map, &validated));
-                Ok(Self::with_files(dir, folder, model, config_sha256, located, validated))
+                model.notes.extend(about_the_head(&model.map, &validated.tensors));
+                Ok(Self::with_files(dir, folder, model, (text, config_sha256), located, validated))
             }
             model => Err(refusal_of_all(dir, all, located.hint().unwrap_or(hint_for(model.is_some())))),
         }
@@ -86,7 +92,7 @@ impl Checkpoint {
         dir: &Path,
         folder: &dyn WeightFolder,
         model: Model,
-        config_sha256: String,
+        (config, config_sha256): (String, String),
         located: Located,
         validated: Validated,
     ) -> Self {
@@ -98,7 +104,7 @@ impl Checkpoint {
             })
             .unzip();
         let (tensors, Model { map, openmoe, notes, .. }) = (validated.tensors, model);
-        Self { dir: dir.to_path_buf(), map, openmoe, files, bytes, tensors, config_sha256, notes }
+        Self { dir: dir.to_path_buf(), map, openmoe, files, bytes, arrays: None, tensors, config, config_sha256, notes }
     }
 }
 
@@ -114,18 +120,6 @@ impl Model {
     fn new(description: Description) -> Self {
         let Description { architecture, names, openmoe, scaled_block, notes } = description;
         Self { map: TensorMap::new(architecture, names), openmoe, scaled_block, notes }
-    }
-}
-
-/// A note on the tensor that gives logits, if that is not the one that the configuration says.
-fn about_the_head(map: &TensorMap, validated: &Validated) -> Option<String> {
-    let head = map.stored(0, Role::Head).name;
-    match (validated.tensors.contains_key(&head), map.architecture().head.tied) {
-        (false, false) => Some(format!("there is no `{head}`; the embedding stands for it, and routing needs neither")),
-        (true, true) => Some(format!(
-            "`{head}` is not used: by `tie_word_embeddings` the embedding stands for it; routing needs neither"
-        )),
-        (false, true) | (true, false) => None,
     }
 }
 
@@ -206,16 +200,6 @@ fn no_weights(dir: &Path, folder: &dyn WeightFolder, mut problems: Problems) -> 
         "fetch or convert the checkpoint: only the files named above are read"
     };
     refusal_of_all(dir, problems, hint)
-}
-
-/// A checkpoint that cannot be used.
-pub(super) fn refusal(dir: &Path, problems: Vec<String>, hint: &str) -> Error {
-    refusal_of_all(dir, problems.into(), hint)
-}
-
-fn refusal_of_all(dir: &Path, problems: Problems, hint: &str) -> Error {
-    let Problems { lines, left_out } = problems;
-    Error::Checkpoint { path: dir.to_path_buf(), problems: lines, left_out, hint: Some(hint.to_owned()) }
 }
 
 fn hint_for(has_config: bool) -> &'static str {

@@ -1,7 +1,7 @@
 //! Finds oddities in the numbers of a checkpoint: routers that give every token the same logits, tensors of zeros or of one number,
 //! numbers that are not finite, and the zeros of a truncated and padded download.
 
-use super::tensor::{Dtype, StoredTensor};
+use super::tensor::Dtype;
 
 /// How many zeros at the end of a tensor are reported: trained weights do not end in zeros.
 const TAIL: u64 = 1024;
@@ -122,8 +122,8 @@ pub(super) struct Scan {
 
 impl Scan {
     /// Nothing has been seen yet.
-    pub(super) fn new(tensor: &StoredTensor) -> Self {
-        Self { dtype: tensor.dtype, seen: 0, first: 0, constant: true, not_finite: 0, until_last: 0 }
+    pub(super) fn new(dtype: Dtype) -> Self {
+        Self { dtype, seen: 0, first: 0, constant: true, not_finite: 0, until_last: 0 }
     }
 
     /// Examines the next block of bytes, which holds complete numbers.
@@ -195,8 +195,7 @@ mod tests {
     use super::*;
 
     fn scan(dtype: Dtype, blocks: &[&[f32]]) -> Option<OddityKind> {
-        let tensor = StoredTensor { file: 0, offset: 0, dtype, shape: vec![1], scales: None };
-        let mut scan = Scan::new(&tensor);
+        let mut scan = Scan::new(dtype);
         for block in blocks {
             let bytes: Vec<u8> = match dtype {
                 Dtype::F32 => block.iter().flat_map(|x| x.to_le_bytes()).collect(),

@@ -7,11 +7,8 @@ use std::{
     time::UNIX_EPOCH,
 };
 
-use super::{Checkpoint, hash::sha256_and_scan, open::refusal};
-use crate::{
-    error::{Error, OptionName, Result},
-    read_at::ReadAt,
-};
+use super::{Checkpoint, hash::sha256_and_scan, refusal::refusal};
+use crate::error::{Error, OptionName, Result};
 
 /// The metadata of an open file that show whether it was changed, without reading it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,8 +46,8 @@ impl FileState {
 #[derive(Clone, Debug)]
 pub struct CheckpointState {
     config_sha256: String,
-    /// The states of the files of this machine; updated when a file was found to have the same bytes in a new state. Clones share them.
-    weights: Arc<Mutex<Vec<Option<FileState>>>>,
+    /// For each weight file its state, for each array of T5X those of its chunk files, none for what is elsewhere; updated when a file was found to have the same bytes in a new state. Clones share them.
+    weights: Arc<Mutex<Vec<Vec<FileState>>>>,
     /// SHA-256 of every weight file, if they were read.
     sums: Vec<String>,
 }
@@ -73,14 +70,23 @@ impl Checkpoint {
         Ok(CheckpointState { config_sha256: self.config_sha256.clone(), weights, sums: Vec::new() })
     }
 
-    /// What is read from elsewhere has no state: its place names its content.
-    fn file_states(&self) -> Result<Vec<Option<FileState>>> {
-        let state = |(bytes, file): (&Arc<dyn ReadAt>, &super::WeightFile)| {
-            let Some(local) = bytes.file() else { return Ok(None) };
-            let metadata = local.metadata().map_err(Error::io("read", &file.path))?;
-            Ok(Some(FileState::new(&metadata)))
+    /// What the system knows about a weight file (by its index in [`Self::files`]), about every file of an array of T5X; nothing
+    /// about what is read from elsewhere.
+    ///
+    /// # Errors
+    /// The system does not give it.
+    pub fn metadata(&self, file: usize) -> Result<Vec<Metadata>> {
+        let metadata = match &self.arrays {
+            Some(arrays) => arrays.metadata(file),
+            None => self.bytes[file].file().into_iter().map(std::fs::File::metadata).collect(),
         };
-        self.bytes.iter().zip(&self.files).map(state).collect()
+        metadata.map_err(Error::io("read", &self.files[file].path))
+    }
+
+    /// What is read from elsewhere has no state: its place names its content.
+    fn file_states(&self) -> Result<Vec<Vec<FileState>>> {
+        let state = |file| Ok(self.metadata(file)?.iter().map(FileState::new).collect());
+        (0..self.files.len()).map(state).collect()
     }
 
     /// Fails if any file was changed since an earlier moment. A file with the same size and content time but another state is read
@@ -97,7 +103,7 @@ impl Checkpoint {
         }
         for (index, (now, known)) in now.into_iter().zip(known.iter_mut()).enumerate().filter(|(_, (a, b))| a != *b) {
             let may_be_harmless =
-                now.as_ref().zip(known.as_ref()).is_some_and(|(now, known)| now.may_be_harmless(known));
+                now.len() == known.len() && now.iter().zip(known.iter()).all(|(now, known)| now.may_be_harmless(known));
             match before.sums.get(index) {
                 Some(sum) if may_be_harmless && self.sum(index)? == *sum => *known = now,
                 _ => problems.push(self.changed(index)),
@@ -108,6 +114,9 @@ impl Checkpoint {
 
     /// SHA-256 of a weight file as it is now, through the handle that the forward pass reads.
     fn sum(&self, index: usize) -> Result<String> {
+        if let Some(arrays) = &self.arrays {
+            return arrays.sum(index).map_err(Error::io("read", &self.files[index].path));
+        }
         sha256_and_scan(&*self.bytes[index], &mut [], &mut |_| {}).map_err(Error::io("read", &self.files[index].path))
     }
 

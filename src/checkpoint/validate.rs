@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{
-    Encoding, ExpectedTensor, TensorMap,
+    Encoding, ExpectedTensor, Role, TensorMap,
     families::IgnoredTensors,
     header::ListedTensor,
     locate::{ListedFile, Located},
@@ -173,6 +173,18 @@ impl Validated {
                 quoted_names(&names)
             ));
         }
+    }
+}
+
+/// A note on the tensor that gives logits, if that is not the one that the configuration says.
+pub(super) fn about_the_head(map: &TensorMap, tensors: &HashMap<String, StoredTensor>) -> Option<String> {
+    let head = map.stored(0, Role::Head).name;
+    match (tensors.contains_key(&head), map.architecture().head.tied) {
+        (false, false) => Some(format!("there is no `{head}`; the embedding stands for it, and routing needs neither")),
+        (true, true) => Some(format!(
+            "`{head}` is not used: by `tie_word_embeddings` the embedding stands for it; routing needs neither"
+        )),
+        (false, true) | (true, false) => None,
     }
 }
 

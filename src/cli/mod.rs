@@ -5,6 +5,7 @@
 
 mod common;
 mod contrast;
+mod convert;
 mod fetch;
 mod finished_run_arguments;
 mod import;
@@ -16,6 +17,7 @@ mod values;
 pub use self::{
     common::{CommonArgs, ExecutionArgs, InputArgs, RoutingArgs, StatisticsArgs},
     contrast::ContrastArgs,
+    convert::ConvertArgs,
     fetch::{FetchArgs, FetchedFiles},
     finished_run_arguments::{ChartArgs, NotebookArgs, ReportArgs, ReproduceArgs, StatsArgs},
     import::{ImportArgs, RecorderArgs},
@@ -53,6 +55,8 @@ pub enum Command {
     Fetch(FetchArgs),
     /// Show what a checkpoint is, what a run would cost, and whether the model is sane
     Inspect(InspectArgs),
+    /// Write a checkpoint of any form that is read (T5X, pytorch_model.bin) as safetensors
+    Convert(ConvertArgs),
     /// When was routing learnt, and what still changes? The same tokens through several checkpoints of one run
     Drift(DriftArgs),
     /// Are later tokens dropped more? Multi-turn transcripts: where tokens lose their experts, why, and what prevents it

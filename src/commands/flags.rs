@@ -13,6 +13,7 @@ pub(super) fn flag(option: OptionName) -> &'static str {
         OptionName::Checkpoint => "--checkpoint",
         OptionName::ConditionA => "--a",
         OptionName::ConditionB => "--b",
+        OptionName::Config => "--config",
         OptionName::Context => "--context",
         OptionName::Corpus => "--corpus",
         OptionName::ExactReplay => "--exact-replay",

@@ -11,7 +11,7 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 static STOPS_ITSELF: AtomicBool = AtomicBool::new(false);
 
 /// Says whether a stage is running that looks for interrupts itself and stops where nothing is lost: the forward pass at the next
-/// routing group, a download between two blocks.
+/// routing group, a download between two blocks, a conversion when its unfinished folder is removed.
 pub(super) fn stops_itself(running: bool) {
     STOPS_ITSELF.store(running, Ordering::SeqCst);
 }

@@ -4,6 +4,7 @@ mod chart;
 mod checkpoint_places;
 mod completions;
 mod contrast;
+mod convert;
 mod demo;
 mod drift;
 mod drops;
@@ -61,6 +62,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Report(arguments) => report::run(&arguments, progress),
         Command::Fetch(arguments) => fetch::run(&arguments, progress),
         Command::Inspect(arguments) => inspect::run(&arguments, progress),
+        Command::Convert(arguments) => convert::run(&arguments, progress),
         Command::Drift(arguments) => drift::run(&arguments, progress),
         Command::Drops(arguments) => drops::run(&arguments, progress),
         Command::Import(arguments) => import::run(&arguments, progress),
@@ -84,6 +86,7 @@ fn is_quiet(command: &Command) -> bool {
         Command::Drift(arguments) => arguments.common.execution.quiet,
         Command::Drops(arguments) => arguments.common.execution.quiet,
         Command::Import(arguments) => arguments.quiet,
+        Command::Convert(arguments) => arguments.quiet,
         Command::Stats(arguments) => arguments.quiet,
         Command::Chart(arguments) => arguments.quiet,
         Command::Report(arguments) => arguments.quiet,

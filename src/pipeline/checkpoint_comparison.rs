@@ -68,7 +68,7 @@ fn open(specs: &[CheckpointSpec]) -> Result<Vec<(&CheckpointSpec, Checkpoint)>> 
 }
 
 fn tokenizer_hash(checkpoint: &Checkpoint) -> Result<String> {
-    match Tokenizer::open(checkpoint.dir())? {
+    match Tokenizer::open(&checkpoint.text_folder())? {
         Some(tokenizer) => sha256_file(tokenizer.file()),
         None => Ok("none".to_owned()),
     }

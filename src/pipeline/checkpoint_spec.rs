@@ -127,7 +127,10 @@ pub(crate) fn folder_label(folder: &Path) -> String {
     if let Some(name) = repository_name(&folder) {
         return name;
     }
-    folder.file_name().map_or_else(|| folder.display().to_string(), |name| name.to_string_lossy().into_owned())
+    // A ZIP of a T5X checkpoint is called what it holds.
+    let name =
+        if folder.extension().is_some_and(|ending| ending == "zip") { folder.file_stem() } else { folder.file_name() };
+    name.map_or_else(|| folder.display().to_string(), |name| name.to_string_lossy().into_owned())
 }
 
 /// Training tokens in a name such as openmoe-8b-200B or openmoe-tiny-2.5M: the last part that is such a number; a number after the

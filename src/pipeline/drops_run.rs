@@ -213,7 +213,7 @@ fn template(
 ) -> Result<ChatTemplate> {
     let Some(conversations) = &options.run.conversations else { return Ok(ChatTemplate::default()) };
     let resolved = |checkpoint: &Checkpoint| -> Result<ChatTemplate> {
-        let template = Template::open(conversations.template, checkpoint.dir())?.to_string().parse()?;
+        let template = Template::open(conversations.template, &checkpoint.text_folder())?.to_string().parse()?;
         let is_fallback = conversations.template == ChatTemplate::Auto && template == ChatTemplate::OpenMoe;
         if is_fallback && checkpoint.openmoe().is_none() {
             return Ok(ChatTemplate::Plain);

@@ -1,11 +1,9 @@
 //! The identity of a checkpoint: hashes of its files, and what was noticed while their bytes were read.
 
-use std::path::Path;
-
 use super::progress::{Progress, RunningStage, Stage};
 use crate::{
     checkpoint::{Checkpoint, CheckpointState, WeightReading, check_blob, describe_oddities},
-    error::{Error, OptionName, Result, path_text},
+    error::{OptionName, Result, path_text},
     run::{CheckpointFiles, WeightFile},
 };
 
@@ -38,7 +36,7 @@ impl Fingerprint {
                 continue;
             }
             if no_hash {
-                weights.push(by_size_and_time(&file.path)?);
+                weights.push(by_size_and_time(checkpoint, index)?);
                 continue;
             }
             let reading = read_watched(checkpoint, index, progress)?;
@@ -76,20 +74,17 @@ pub(crate) fn read_watched(checkpoint: &Checkpoint, index: usize, progress: &dyn
     checkpoint.read_whole(index, &mut |bytes| stage.advance(bytes))
 }
 
-/// A weight file's path with its size and times of change, in place of its hash.
-fn by_size_and_time(path: &Path) -> Result<WeightFile> {
-    let metadata = std::fs::metadata(path).map_err(Error::io("read", path))?;
-    let modified = metadata.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+/// A weight file's path with its size and times of change, in place of its hash; of an array in several files the latest times.
+fn by_size_and_time(checkpoint: &Checkpoint, index: usize) -> Result<WeightFile> {
+    let file = &checkpoint.files()[index];
+    let metadata = checkpoint.metadata(index)?;
+    let seconds =
+        |time: std::time::SystemTime| time.duration_since(std::time::UNIX_EPOCH).ok().map(|time| time.as_secs());
+    let modified = metadata.iter().filter_map(|metadata| metadata.modified().ok().and_then(seconds)).max();
     // A program that overwrites a file may restore its modification time, but not this one.
     #[cfg(unix)]
-    let changed = Some(std::os::unix::fs::MetadataExt::ctime(&metadata));
+    let changed = metadata.iter().map(std::os::unix::fs::MetadataExt::ctime).max();
     #[cfg(not(unix))]
     let changed = None;
-    Ok(WeightFile {
-        path: path_text(path),
-        bytes: metadata.len(),
-        sha256: None,
-        modified: modified.map(|time| time.as_secs()),
-        changed,
-    })
+    Ok(WeightFile { path: path_text(&file.path), bytes: file.bytes, sha256: None, modified, changed })
 }

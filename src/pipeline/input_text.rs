@@ -25,7 +25,7 @@ pub(crate) fn read_text(
     progress: &dyn Progress,
 ) -> Result<Corpus> {
     let conversations = options.conversations.as_ref().map(|conversations| {
-        let template = Template::open(template, checkpoint.dir())?;
+        let template = Template::open(template, &checkpoint.text_folder())?;
         let options = transcript_options(options, conversations, checkpoint, bos, context);
         let corpus = Corpus::read_transcripts(&options, &template, tokenizer)?;
         tell_conversations(&corpus, &template, context, progress);

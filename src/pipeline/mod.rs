@@ -7,6 +7,7 @@ pub(crate) mod checkpoint_description;
 pub(crate) mod checkpoint_list;
 pub(crate) mod checkpoint_spec;
 pub(crate) mod contrast_run;
+pub mod convert;
 mod download_plan;
 pub(crate) mod drift_run;
 pub(crate) mod drops_run;
@@ -50,6 +51,7 @@ pub(crate) mod work_plan;
 
 pub use self::{
     contrast_run::{ContrastOptions, contrast},
+    convert::{Conversion, ConvertOptions, Converted, WrittenType},
     drift_run::drift,
     drops_run::drops,
     import_run::{ImportRunOptions, import},

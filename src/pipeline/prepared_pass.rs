@@ -222,7 +222,7 @@ fn check_routers(checkpoint: &Checkpoint, options: &RunOptions, progress: &dyn P
 
 /// Opens the checkpoint's tokenizer, checks it against the vocabulary, and passes its warnings on.
 pub(crate) fn open_tokenizer(checkpoint: &Checkpoint, progress: &dyn Progress) -> Result<Option<Tokenizer>> {
-    let tokenizer = Tokenizer::open(checkpoint.dir())?;
+    let tokenizer = Tokenizer::open(&checkpoint.text_folder())?;
     if let Some(tokenizer) = &tokenizer {
         tokenizer.check_vocabulary(checkpoint.architecture().vocabulary)?;
         tokenizer.warnings().iter().for_each(|warning| progress.warn(warning));

@@ -12,6 +12,8 @@ pub enum Stage {
     Download,
     /// A weight file is read and hashed; units are bytes.
     Weights,
+    /// A checkpoint is written in another form; units are bytes. After a cancellation nothing of it is left.
+    Conversion,
     /// A record of another engine is read and checked; units are positions.
     Gate,
     /// It is read again and becomes a trace; units are positions.
@@ -35,6 +37,7 @@ impl Stage {
         match self {
             Self::Download => "downloading",
             Self::Weights => "reading weights",
+            Self::Conversion => "converting",
             Self::Gate => "checking the record",
             Self::Import => "importing",
             Self::ForwardPass => "forward pass",

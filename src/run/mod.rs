@@ -22,7 +22,7 @@ mod traces;
 pub use crate::routing::RunKind;
 pub use again::again;
 pub use difference::differences;
-pub use durable::{folder_of, write_file};
+pub use durable::{folder_of, sync_folder, write_file};
 pub use finished_run::{
     note_on_report_above, notes_on_run, notes_on_statistics, open_finished, open_finished_to_write,
 };

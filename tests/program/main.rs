@@ -28,6 +28,7 @@ mod real_input;
 mod report;
 mod reproduce;
 mod shell;
+mod t5x;
 mod ties;
 
 /// What the tests share.
@@ -44,6 +45,7 @@ mod support {
     #[cfg(feature = "hub")]
     pub(crate) mod sparse_torch;
     pub(crate) mod synthetic_checkpoint;
+    pub(crate) mod t5x_store;
     #[cfg(feature = "hub")]
     pub(crate) mod torch_file;
 }

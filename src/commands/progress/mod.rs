@@ -59,7 +59,7 @@ impl TerminalProgress {
 
 /// Whether a stage sees an interrupt by itself, and stops where it loses nothing.
 fn stops_itself(stage: Stage) -> bool {
-    matches!(stage, Stage::ForwardPass | Stage::Download)
+    matches!(stage, Stage::ForwardPass | Stage::Download | Stage::Conversion)
 }
 
 impl Progress for TerminalProgress {

@@ -130,6 +130,7 @@ fn nothing_typed_says_what_is_missing_and_shows_an_example() {
           fetch        Fetch checkpoints from the Hugging Face hub ahead of a run, into the cache that its
                        clients share
           inspect      Show what a checkpoint is, what a run would cost, and whether the model is sane
+          convert      Write a checkpoint of any form that is read (T5X, pytorch_model.bin) as safetensors
           drift        When was routing learnt, and what still changes? The same tokens through several
                        checkpoints of one run
           drops        Are later tokens dropped more? Multi-turn transcripts: where tokens lose their

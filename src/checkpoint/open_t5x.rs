@@ -1,0 +1,80 @@
+//! Opens a checkpoint whatever its form: a step of T5X, or a folder with config.json and weight files.
+
+use std::path::{Path, PathBuf};
+
+use super::{
+    Checkpoint, hash,
+    locate::has_weights,
+    refusal::refusal_of_all,
+    t5x::{self, ConfigSource, Opened},
+    validate::about_the_head,
+};
+use crate::error::{Error, OptionName, Result};
+
+/// Files that say how text becomes token ids.
+const TEXT_FILES: [&str; 5] =
+    ["spiece.model", "tokenizer.model", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"];
+
+impl Checkpoint {
+    /// As [`Self::open`]; the configuration of a T5X checkpoint, which has none, is taken from `config`.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; [`Error::Usage`] if the checkpoint has a configuration and another one is given.
+    pub fn open_as(path: &Path, config: &ConfigSource) -> Result<Self> {
+        if is_t5x(path) {
+            return open_t5x(path, config);
+        }
+        if *config != ConfigSource::Found {
+            return Err(Error::usage(
+                format!(
+                    "{} is for checkpoints of T5X; `{}` is none, and has its own `config.json`",
+                    OptionName::Config,
+                    path.display()
+                ),
+                format!("leave {} out", OptionName::Config),
+            ));
+        }
+        Self::open(path)
+    }
+
+    /// The folder of the tokenizer and the chat template: the nearest one that has either.
+    pub fn text_folder(&self) -> PathBuf {
+        let folders = self.companions();
+        let has_any = |folder: &&PathBuf| TEXT_FILES.iter().any(|name| folder.join(name).symlink_metadata().is_ok());
+        folders.iter().find(has_any).unwrap_or(&folders[0]).clone()
+    }
+
+    /// Folders in which files lie that belong to the checkpoint, such as its tokenizer, the nearest first.
+    pub fn companions(&self) -> Vec<PathBuf> {
+        self.arrays.as_ref().map_or_else(|| vec![self.dir.clone()], t5x::T5x::beside)
+    }
+}
+
+/// Whether a path is, or should be, a checkpoint of T5X.
+pub(super) fn is_t5x(path: &Path) -> bool {
+    t5x::is_meant(path, has_weights(path))
+}
+
+/// Opens a step of T5X.
+pub(super) fn open_t5x(path: &Path, config: &ConfigSource) -> Result<Checkpoint> {
+    let opened = t5x::open(path, config);
+    let Opened { arrays, files, tensors, map, openmoe, config, notes } =
+        opened.map_err(|refused| refusal_of_all(path, refused.problems, &refused.hint))?;
+    let config_sha256 = hash::sha256_bytes(config.as_bytes());
+    let dir = path.to_path_buf();
+    let mut checkpoint = Checkpoint {
+        dir,
+        map,
+        openmoe,
+        files,
+        bytes: Vec::new(),
+        arrays: Some(arrays),
+        tensors,
+        config,
+        config_sha256,
+        notes,
+    };
+    let head = about_the_head(&checkpoint.map, &checkpoint.tensors);
+    checkpoint.notes.extend(head);
+    Ok(checkpoint)
+}
