@@ -157,35 +157,6 @@ impl KeyCounts {
     }
 }
 
-/// The name that is spelt most like `typed`, if one is close.
-pub fn nearest_spelling<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let typed = typed.to_lowercase();
-    // With only two letters, one different letter makes another word.
-    let most = match typed.chars().count() {
-        0..=2 => 0,
-        letters => 1 + letters / 4,
-    };
-    let last = |name: &'a str| name.rsplit('.').next().unwrap_or(name);
-    let far = |name: &'a str| distance(&typed, &name.to_lowercase()).min(distance(&typed, &last(name).to_lowercase()));
-    let all = names.into_iter().map(|name| (far(name), name));
-    all.filter(|(distance, _)| *distance <= most).min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
-}
-
-/// The number of letters to insert, remove or replace.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, letter) in a.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, other) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(letter != *other);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -231,10 +202,6 @@ mod tests {
         counts.add(&object(json!({"text": "a", "meta": {"set": "x"}})));
         counts.add(&object(json!({"text": "a", "style": "x"})));
         assert_eq!(counts.by_frequency(), ["text", "meta.set", "style"]);
-        assert_eq!(nearest_spelling("styl", ["text", "style", "year"]), Some("style"));
-        assert_eq!(nearest_spelling("Set", ["text", "meta.set"]), Some("meta.set"));
-        assert_eq!(nearest_spelling("zzzz", ["text", "style"]), None);
-        assert_eq!((nearest_spelling("y", ["x"]), nearest_spelling("X", ["x"])), (None, Some("x")));
         let names: Vec<String> = (0..15).map(|n| format!("k{n}")).collect();
         assert!(listed_keys(names.iter().map(String::as_str)).ends_with("k11 and 3 more"));
     }

@@ -30,7 +30,6 @@ mod value_words;
 pub use categories::Categories;
 pub use corpus_options::CorpusOptions;
 pub use files::{ColumnParts, ParquetColumns, Slices};
-pub use keys::nearest_spelling;
 pub use left_out::LeftOut;
 pub use piece::{byte, is_hidden, meant_by, running_text, shown, shown_in_text};
 pub use token::Token;

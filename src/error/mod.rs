@@ -8,11 +8,13 @@ mod command_name;
 mod escaped_text;
 mod option_name;
 mod panics;
+mod spelling;
 
 pub use command_name::{CommandName, name_commands};
 pub use escaped_text::{bullets, is_obeyed, one_line, path_text, quoted_name, serialize_path};
 pub use option_name::{OptionName, name_options};
 pub use panics::{guarded, last_resort, quiet_panics};
+pub use spelling::{is_meant, nearest_spelling, similar_names};
 
 use std::path::{Path, PathBuf};
 

@@ -7,10 +7,8 @@ use super::{
 };
 use crate::{
     checkpoint::Checkpoint,
-    corpus::{
-        Categories, ChatTemplate, Corpus, CorpusOptions, Template, Tokenizer, TranscriptOptions, nearest_spelling,
-    },
-    error::{Error, OptionName, Result},
+    corpus::{Categories, ChatTemplate, Corpus, CorpusOptions, Template, Tokenizer, TranscriptOptions},
+    error::{Error, OptionName, Result, nearest_spelling},
     stats::CATEGORIES_SHOWN,
 };
 

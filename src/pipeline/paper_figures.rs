@@ -1,6 +1,9 @@
 //! Single charts of a finished run as figures for a paper: beside its charts, or in a folder of one's own.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use rayon::prelude::*;
 
@@ -14,8 +17,7 @@ use super::{
 pub(crate) use crate::chart::FigureFormat;
 use crate::{
     chart::{ChartSpec, PaperFigure, plan_all, specs_named},
-    corpus::nearest_spelling,
-    error::{Error, OptionName, Result},
+    error::{Error, OptionName, Result, is_meant, similar_names},
     run::{RunDir, RunRecord, write_file},
 };
 
@@ -96,13 +98,17 @@ fn chosen<'a>(specs: &'a [ChartSpec], names: &[String]) -> Result<Vec<&'a ChartS
 }
 
 fn no_chart(specs: &[ChartSpec], name: &str) -> Error {
-    let names: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
-    let kinds = specs.iter().map(|spec| spec.kind);
-    let all =
-        if names.is_empty() { "it has no charts at all".to_owned() } else { format!("it has {}", names.join(", ")) };
-    let hint = match nearest_spelling(name, kinds.chain(names.iter().copied())) {
-        Some(nearest) => format!("did you mean {}?", OptionName::Only.with(nearest)),
-        None => "a name without the layer and the view means all charts of this kind".to_owned(),
+    let kinds: BTreeSet<&str> = specs.iter().map(|spec| spec.kind).collect();
+    let near = similar_names(name, kinds.iter().copied().chain(specs.iter().map(|spec| spec.name.as_str())));
+    let kinds: Vec<&str> = kinds.into_iter().collect();
+    let hint = if kinds.is_empty() {
+        "it has no charts at all".to_owned()
+    } else {
+        format!(
+            "{} takes a kind, for all its layers and views, or the name of a file in charts/; the kinds are {}",
+            OptionName::Only,
+            kinds.join(", ")
+        )
     };
-    Error::usage(format!("the run has no chart `{name}`; {all}"), hint)
+    Error::usage(format!("the run has no chart `{name}`{}", is_meant(&near)), hint)
 }

@@ -108,7 +108,7 @@ fn what_cannot_be_contrasted_is_refused_before_anything_is_written() {
 
         hint: name a part of its tokens, or give a second run; the run has categories de, zh-cn; data sets de, zh-cn; 120 documents, such as udhr/preamble
 
-        error: category `chinese` is none of de, zh-cn
+        error: the run has no category `chinese`
 
         hint: the run has categories de, zh-cn; data sets de, zh-cn; 120 documents, such as udhr/preamble
 

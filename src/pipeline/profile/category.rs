@@ -2,8 +2,7 @@
 
 use super::opened::{OpenedRun, ProfileOptions};
 use crate::{
-    corpus::nearest_spelling,
-    error::{Error, OptionName, Result, quoted_name},
+    error::{Error, OptionName, Result, is_meant, quoted_name, similar_names},
     pipeline::progress::Progress,
     report::CategoryReport,
 };
@@ -58,13 +57,12 @@ fn no_such_category(asked: &str, names: &[String]) -> Error {
             ),
         );
     }
-    let nearest = nearest_spelling(asked, names.iter().map(String::as_str));
-    let meant = nearest.map(|name| format!("; is `{name}` meant?")).unwrap_or_default();
+    let meant = is_meant(&similar_names(asked, names.iter().map(String::as_str)));
     let more = names.len().saturating_sub(LISTED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     let listed = names.iter().take(LISTED).cloned().collect::<Vec<_>>().join(", ");
     Error::usage(
-        format!("category {} is none of the run{meant}", quoted_name(asked)),
+        format!("the run has no category {}{meant}", quoted_name(asked)),
         format!("its categories are {listed}{more}"),
     )
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use crate::{
-    error::{Error, Result},
+    error::{Error, Result, is_meant, similar_names},
     trace::{Role, SequenceTable, SpanTable},
 };
 
@@ -127,19 +127,32 @@ fn listed(values: &[String]) -> String {
     }
 }
 
-/// Refuses a condition that no token of the run can meet.
+/// The condition with the value that is meant: a value of the run, or the document whose name ends with what was typed, as examples
+/// call it (`arxiv.jsonl:1` of `corpus/arxiv.jsonl:1`).
 ///
 /// # Errors
-/// [`Error::Usage`], which names the values that the run has.
-pub(super) fn check(condition: &Condition, sequences: &SequenceTable, spans: &SpanTable) -> Result<()> {
+/// [`Error::Usage`] if no token of the run can meet it, or several documents have this ending.
+pub(super) fn meant(condition: &Condition, sequences: &SequenceTable, spans: &SpanTable) -> Result<Condition> {
     let values = values(condition.key, sequences, spans);
     if values.contains(&condition.value) {
-        return Ok(());
+        return Ok(condition.clone());
+    }
+    let ends = |name: &&String| {
+        name.strip_suffix(&condition.value).is_some_and(|before| before.ends_with('/') && !condition.value.is_empty())
+    };
+    let documents = if condition.key == ConditionKey::Document { values.as_slice() } else { &[] };
+    let found: Vec<String> = documents.iter().filter(ends).cloned().collect();
+    if let [one] = found.as_slice() {
+        return Ok(Condition { value: one.clone(), ..condition.clone() });
     }
     let possible = possible_conditions(sequences, spans);
     let hint = format!("the run has {possible}");
+    if !found.is_empty() {
+        return Err(Error::usage(format!("{condition} may be {}", listed(&found)), "give more of the name"));
+    }
     if !values.is_empty() {
-        return Err(Error::usage(format!("{condition} is none of {}", listed(&values)), hint));
+        let near = similar_names(&condition.value, values.iter().map(String::as_str));
+        return Err(Error::usage(format!("the run has no {condition}{}", is_meant(&near)), hint));
     }
     let why = if condition.key.is_of_message() {
         "the run holds no conversations".to_owned()

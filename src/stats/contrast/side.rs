@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::condition::{Condition, ConditionKey, check, possible_conditions};
+use super::condition::{Condition, ConditionKey, meant, possible_conditions};
 use crate::{
     error::{Error, OptionName, Result},
     stats::{settings::Settings, thousands::thousands},
@@ -43,14 +43,15 @@ impl Side {
         spans: &SpanTable,
         provides: Provides,
     ) -> Result<Self> {
-        conditions.iter().try_for_each(|condition| check(condition, sequences, spans))?;
+        let conditions: Vec<Condition> =
+            conditions.iter().map(|condition| meant(condition, sequences, spans)).collect::<Result<_>>()?;
         let of_message = conditions.iter().find(|condition| condition.key.is_of_message());
         if let Some(condition) = of_message.filter(|_| !provides.has(Block::Positions)) {
             let what = format!("{condition}: {}", Block::Positions.absence());
             return Err(Error::usage(what, "leave conditions on roles and turns away"));
         }
         let mut parts: Vec<Vec<Range<u32>>> = if of_message.is_some() {
-            messages(conditions, spans, sequences.tokens.len())
+            messages(&conditions, spans, sequences.tokens.len())
         } else {
             sequences.tokens.iter().map(|&tokens| whole(tokens)).collect()
         };

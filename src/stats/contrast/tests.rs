@@ -290,16 +290,30 @@ fn too_few_documents_and_unknown_tokens_withhold_by_name() {
 }
 
 #[test]
+fn a_document_is_known_by_the_end_of_its_name() {
+    let mut made = two_languages();
+    made.sequences.document_names[0] = "corpus/en.jsonl:1".to_owned();
+    assert_eq!(
+        made.side(&["document=en.jsonl:1"]).unwrap(),
+        made.side(&["document=corpus/en.jsonl:1"]).unwrap().named("document `corpus/en.jsonl:1`".to_owned())
+    );
+    made.side(&["document=n.jsonl:1"]).unwrap_err();
+    made.sequences.document_names[1] = "other/en.jsonl:1".to_owned();
+    assert_eq!(
+        made.side(&["document=en.jsonl:1"]).unwrap_err().to_string(),
+        "document `en.jsonl:1` may be corpus/en.jsonl:1, other/en.jsonl:1"
+    );
+}
+
+#[test]
 fn conditions_that_cannot_be_met_name_those_that_exist() {
     let mut made = two_languages();
     let message = |made: &MadeUp, conditions: &[&str]| made.side(conditions).unwrap_err().to_string();
-    assert_eq!(message(&made, &["category=chinese"]), "category `chinese` is none of en, zh");
+    assert_eq!(message(&made, &["category=chinese"]), "the run has no category `chinese`");
     assert_eq!(message(&made, &["role=user"]), "role `user`: the run holds no conversations");
     assert_eq!(message(&made, &["category=en", "category=zh"]), "no token meets category `en` and category `zh`");
-    assert_eq!(
-        message(&made, &["document=x"]),
-        "document `x` is none of d0, d1, d2, d3, d4, d5, d6, d7, d8, d9, d10, d11 and 4 more"
-    );
+    assert_eq!(message(&made, &["category=z"]), "the run has no category `z`; is `zh` meant?");
+    assert_eq!(message(&made, &["document=x"]), "the run has no document `x`");
     assert_eq!(
         made.side(&["dataset=all"]).unwrap().rest().unwrap_err().to_string(),
         "every token of the run meets data set `all`: nothing is left to compare it with"
