@@ -16,8 +16,10 @@ pub struct ExpertArgs {
     /// Folder of a finished run
     pub run: PathBuf,
     /// Decoder layer, as in the tables
+    #[arg(allow_negative_numbers = true)]
     pub layer: u16,
     /// Expert of that layer, from 0
+    #[arg(allow_negative_numbers = true)]
     pub expert: u16,
     /// What every question has
     #[command(flatten)]
@@ -70,7 +72,7 @@ pub struct QuestionArgs {
     /// Checkpoint of a run with several [default: of a drift run the last of the training, of a drops run the first]
     #[arg(long, value_name = "LABEL")]
     pub checkpoint: Option<String>,
-    /// Only tokens that meet a condition, such as dataset=code; repeat it for conditions that must all hold. Keys: category, dataset, document, role, turn
+    /// Only tokens that meet a condition, such as category=en; repeat it for conditions that must all hold. Keys: category, dataset, document, role, turn
     #[arg(long, value_name = "KEY=VALUE")]
     pub only: Vec<String>,
     /// Rows of every list

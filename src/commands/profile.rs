@@ -9,6 +9,7 @@ use crate::{
     pipeline::profile::{
         CategoryOptions, ExpertOptions, ProfileOptions, TokenOptions, category, expert, moved_tokens, token,
     },
+    report::AnswerPart,
     routing::LayerId,
 };
 
@@ -60,10 +61,26 @@ fn options(run: &std::path::Path, layers: &[LayerId], typed: &QuestionArgs) -> P
     }
 }
 
-fn print(report: &impl Serialize, lines: impl Fn() -> Vec<String>, json: bool) -> Result<()> {
+/// Prints JSON, or sentences and tables. Columns for which a terminal has no room are left out, and that is said.
+fn print(report: &impl Serialize, parts: impl Fn() -> Vec<AnswerPart>, json: bool) -> Result<()> {
     if json {
         let text = serde_json::to_string_pretty(report).map_err(|error| Error::internal(error.to_string()))?;
         return terminal::print_json(&text);
     }
-    lines().iter().try_for_each(|line| terminal::print(line))
+    let (columns, mut left_out) = (terminal::columns(), false);
+    for part in parts() {
+        match part {
+            AnswerPart::Line(line) => terminal::print(&line)?,
+            AnswerPart::Table(table) => {
+                let (rows, is_cut) = table.lines(columns);
+                left_out |= is_cut;
+                rows.iter().try_for_each(|row| terminal::print_row(row))?;
+            }
+        }
+    }
+    if left_out {
+        terminal::print("")?;
+        terminal::print("Columns were left out: a wider terminal shows them all, and so does --json.")?;
+    }
+    Ok(())
 }

@@ -20,10 +20,15 @@ pub(super) fn clear_status() {
     last_line::without(|| ());
 }
 
+/// The columns of the terminal that standard output is, if it is one.
+pub(super) fn columns() -> Option<usize> {
+    let width = terminal_size_of(stdout()).filter(|_| stdout().is_terminal());
+    width.map(|(Width(own), _)| usize::from(own))
+}
+
 /// Whether rows of so many columns fit on standard output: on a terminal that is wide enough, and anywhere else.
 pub(super) fn fits(columns: usize) -> bool {
-    let width = terminal_size_of(stdout()).filter(|_| stdout().is_terminal());
-    width.is_none_or(|(Width(own), _)| columns <= usize::from(own))
+    self::columns().is_none_or(|own| columns <= own)
 }
 
 /// A text with its lines broken at the width of the terminal that it goes to; unchanged where that is none.

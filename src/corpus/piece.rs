@@ -56,7 +56,8 @@ fn push_bytes(text: &mut String, bytes: &mut Vec<u8>) {
 /// The byte that a piece such as `<0xE4>` stands for.
 pub fn byte(piece: &str) -> Option<u8> {
     let digits = piece.strip_prefix("<0x")?.strip_suffix('>')?;
-    u8::from_str_radix(digits, 16).ok().filter(|_| digits.len() == 2)
+    let are_two = digits.len() == 2 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    are_two.then(|| u8::from_str_radix(digits, 16).ok())?
 }
 
 /// Whether nobody sees a character for what it is: control characters, spaces other than the usual one, marks that turn the
@@ -71,9 +72,22 @@ pub fn is_hidden(character: char) -> bool {
 }
 
 /// The spellings, as [`shown`] writes them, of the tokens that somebody may mean who types this text: as it is shown, as a
-/// tokenizer writes it (`▁the`, `Ġthe`, `<0x0A>`) or as a programmer does (`\n`). A word without a space is also meant with one
-/// before it.
+/// tokenizer writes it (`▁the`, `Ġthe`, `<0x0A>`, also `<0x0a>`) or as a programmer does (`\n`), and any of these in the quotation
+/// marks of an answer (`"␣the"`). A word without a space is also meant with one before it.
 pub fn meant_by(typed: &str) -> Vec<String> {
+    let mut meant = meant_without_marks(typed);
+    let inside = [('"', '"'), ('\u{201c}', '\u{201d}')].iter().find_map(|(open, close)| {
+        typed.strip_prefix(*open).and_then(|rest| rest.strip_suffix(*close)).filter(|inside| !inside.is_empty())
+    });
+    for spelling in inside.map(meant_without_marks).into_iter().flatten() {
+        if !meant.contains(&spelling) {
+            meant.push(spelling);
+        }
+    }
+    meant
+}
+
+fn meant_without_marks(typed: &str) -> Vec<String> {
     let byte_level: String = typed.chars().map(|character| byte_level_blank(character).unwrap_or(character)).collect();
     let escaped = match typed {
         "\\n" => "\n",
@@ -82,7 +96,8 @@ pub fn meant_by(typed: &str) -> Vec<String> {
         _ => typed,
     };
     let mut meant = Vec::new();
-    for text in [typed, &byte_level, escaped].map(shown) {
+    let as_byte = byte(typed).map(|byte| format!("<0x{byte:02X}>"));
+    for text in [as_byte.as_deref().unwrap_or(typed), &byte_level, escaped].map(shown) {
         let spaced = format!("\u{2423}{text}");
         let is_word = text.starts_with(char::is_alphanumeric);
         for spelling in [Some(text), is_word.then_some(spaced)].into_iter().flatten() {
@@ -128,6 +143,11 @@ mod tests {
         for typed in ["\n", "\\n", "⏎", "<0x0A>", "\u{10a}"] {
             assert!(meant_by(typed).contains(&"⏎".to_owned()), "{typed}");
         }
+        assert_eq!(meant_by("<0xe4>")[0], "<0xE4>");
+        for typed in ["\"␣the\"", "\"the\"", "\u{201c} the\u{201d}"] {
+            assert!(meant_by(typed).contains(&"␣the".to_owned()), "{typed}");
+        }
+        assert_eq!([byte("<0x+5>"), byte("<0x5>"), byte("<0xe4>")], [None, None, Some(0xE4)]);
         assert_eq!(meant_by("{"), ["{"]);
         assert_eq!(meant_by("\\n"), ["\\n", "⏎"], "a backslash and a letter are a token too");
     }

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{profile::ExpertReport, text::rounded};
+use super::{
+    profile::{ExpertReport, is_telling},
+    text::rounded,
+};
 use crate::{
     routing::{ExpertId, LayerId},
     stats::{ExpertProfile, Lift, Part, Partner, Rate, TopToken},
@@ -94,7 +97,7 @@ impl ExpertCard {
             classes: own.classes.iter().map(part).collect(),
             scripts: rows(&own.scripts),
             places: rows(&own.positions),
-            tokens: own.top_tokens.iter().take(LISTED).map(token).collect(),
+            tokens: own.top_tokens.iter().filter(|token| is_telling(token)).take(LISTED).map(token).collect(),
             partners: own.partners.iter().take(LISTED).map(partner).collect(),
         }
     }

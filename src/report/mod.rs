@@ -21,6 +21,9 @@ pub use excerpt::{Excerpt, Wanted, excerpt};
 pub use experts::{ExpertCard, ExpertSection};
 pub use notebook::{NotebookSource, notebook};
 pub use page::{ReportedRun, html};
-pub use profile::{CategoryReport, ExpertReport, MovedReport, ProfileSettings, ProfileSource, TokenMatch, TokenReport};
+pub use profile::{
+    AnswerPart, CategoryReport, ExpertReport, MovedReport, ProfileSettings, ProfileSource, TextTable, TokenMatch,
+    TokenReport,
+};
 pub use summary::Summary;
 pub use words::{VerdictEntry, headline_entries, headline_lines, verdict_entries, verdict_lines};

@@ -59,8 +59,8 @@ pub use category::{CATEGORIES_SHOWN, cramers_v, jensen_shannon, keep_shown_categ
 pub use category_order::{clustered, in_clusters};
 pub use contrast::{
     CarrierToken, Carriers, Condition, ConditionKey, Contrast, ContrastLayer, ContrastRow, ContrastSettings,
-    ContrastStudy, ContrastedExpert, FALSE_DISCOVERY_RATE, LayerSide, Side, fixed, points, share_and_interval,
-    share_words,
+    ContrastStudy, ContrastedExpert, FALSE_DISCOVERY_RATE, LayerSide, Side, difference_and_interval, fixed, points,
+    share_and_interval, share_words,
 };
 pub use counts::count_statistics;
 pub use drift::{
@@ -79,7 +79,7 @@ pub use needs::Needs;
 pub(crate) use positions::is_drawn_alone;
 pub use profile::{
     CategoryExpert, CategoryLayer, Example, ExpertProfile, LayerProfiles, Lift, Mean, OnceKnown, Part, Partner, Rate,
-    Router, TokenCategory, TokenClass, TokenExpert, TokenKind, TokenLayer, TopToken,
+    Router, TokenCategory, TokenClass, TokenExpert, TokenKind, TokenLayer, TopToken, is_special_token,
 };
 pub use repetition::uniform_repetition;
 pub use route::{headline, merge, route_statistic, route_statistics};

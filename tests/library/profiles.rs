@@ -1,6 +1,7 @@
 //! Profiles of experts, tokens and categories on traces whose numbers are known beforehand, and against the tables of a run.
 
 use openmoe_analyze::{
+    report::{AnswerPart, CategoryReport, ExpertReport, ProfileSource, TokenMatch, TokenReport},
     routing::View,
     stats::{Finding, LayerProfiles, Rate, Settings, Statistic, Variable},
 };
@@ -122,7 +123,10 @@ fn an_expert_is_described_by_its_tokens() {
     // Experts 1, 2 and 3 have 40, 40 and 30 assignments.
     assert_eq!([0, 1, 2, 3].map(|expert| profiles.expert(expert, 0).rank), [1, 2, 2, 4]);
     let a = &profile.categories[0];
-    assert_eq!((a.name.as_str(), a.takes.estimate, a.takes.low, a.takes.documents), ("a", Some(1.0), Some(1.0), 10));
+    assert_eq!((a.name.as_str(), a.takes.estimate, a.takes.high, a.takes.documents), ("a", Some(1.0), Some(1.0), 10));
+    // Ten documents would all go there in one of twenty cases if the share of all text were this.
+    close(a.takes.low, 0.05_f64.powf(0.1), 1e-12);
+    close(a.over_own.low, 0.05_f64.powf(0.1) * 80.0 / 50.0, 0.3);
     assert_eq!((a.over_even.times, a.of_expert.estimate), (Some(2.0), Some(40.0 / 50.0)));
     close(a.over_own.times, 80.0 / 50.0, 1e-12);
     // Every fourth token is the first of its sequence; positions 1 to 3 of 4 are quarters of their own.
@@ -195,4 +199,87 @@ fn kept_choices_are_those_that_found_a_slot() {
     let dropped = 1.0 - counted(true) / counted(false);
     close(chosen.router.dropped.unwrap().estimate, dropped, 1e-12);
     close(kept.router.dropped.unwrap().estimate, dropped, 1e-12);
+}
+
+fn source(run: &MadeUpTrace, settings: &Settings, only: &[&str]) -> ProfileSource {
+    ProfileSource {
+        run: "run".into(),
+        checkpoint: "model".into(),
+        checkpoints: vec!["model".into()],
+        only: only.iter().map(ToString::to_string).collect(),
+        tokens: run.layer.len() as u64,
+        documents: run.sequences.document_names.len() as u64,
+        settings: settings.into(),
+    }
+}
+
+/// A token id with what its layer says of it.
+fn asked(profiles: &LayerProfiles, token_id: u32) -> TokenMatch {
+    let layers: Vec<_> = profiles.token(token_id, 2).into_iter().collect();
+    let text = Some(format!("piece {token_id}"));
+    let occurrences = profiles.occurrences(token_id);
+    TokenMatch { token_id, shown: text.clone(), text, occurrences, layers, moved: Vec::new() }
+}
+
+#[test]
+fn rows_of_tables_fit_a_terminal() {
+    let (run, settings) = (random_run(), settings());
+    for view in View::ALL {
+        let profiles = LayerProfiles::new(&run.sequences, &run.layer, &settings, view).unwrap();
+        let source = || source(&run, &settings, &[]);
+        let layers = profiles.category(0, 4).unwrap().into_iter().collect();
+        let parts = [
+            ExpertReport::new(source(), profiles.expert(2, 5)).lines(8),
+            CategoryReport::new(source(), "a".into(), layers).lines(8),
+            TokenReport::new(source(), "1".into(), vec![asked(&profiles, 1)]).lines(8),
+        ]
+        .concat();
+        let tables: Vec<_> = parts
+            .iter()
+            .filter_map(|part| if let AnswerPart::Table(table) = part { Some(table) } else { None })
+            .collect();
+        assert!(tables.len() >= 6, "{}", tables.len());
+        for (table, columns) in tables.iter().flat_map(|table| [(table, 60), (table, 80)]) {
+            let (lines, _) = table.lines(Some(columns));
+            assert!(lines.iter().all(|line| line.chars().count() <= columns), "{columns}\n{}", lines.join("\n"));
+            assert!(lines.iter().any(|line| line.contains('%') || line.starts_with("expert")), "{}", lines.join("\n"));
+        }
+        assert!(tables.iter().all(|table| !table.lines(None).1), "elsewhere nothing is left out");
+    }
+}
+
+#[test]
+fn after_capacity_a_full_queue_is_not_called_a_preference() {
+    let (run, settings) = (random_run(), settings());
+    let answers = |view| {
+        let profiles = LayerProfiles::new(&run.sequences, &run.layer, &settings, view).unwrap();
+        let source = || source(&run, &settings, &[]);
+        let layers = profiles.category(0, 4).unwrap().into_iter().collect();
+        let token = TokenReport::new(source(), "1".into(), vec![asked(&profiles, 1)]);
+        let sum: f64 = token.matches[0].layers[0].experts.iter().filter_map(|own| own.takes.estimate).sum();
+        let words = [
+            ExpertReport::new(source(), profiles.expert(2, 0)).words,
+            CategoryReport::new(source(), "a".into(), layers).words,
+        ];
+        let add_up = |part: &AnswerPart| match part {
+            AnswerPart::Line(line) if line.contains("add up to") => Some(line.clone()),
+            _ => None,
+        };
+        (words, token.lines(8).iter().find_map(add_up).unwrap(), sum)
+    };
+    let (words, line, sum) = answers(View::Chosen);
+    assert!(words.iter().all(|words| words.contains("even")), "{words:#?}");
+    assert!(line.ends_with("add up to 200 %") && (sum - 2.0).abs() < 1e-9, "{line} {sum}");
+    let (words, line, sum) = answers(View::Kept);
+    assert!(words.iter().all(|words| words.contains("queue") && !words.contains("even")), "{words:#?}");
+    assert!(line.ends_with(&format!("add up to {:.0} % instead of 200 %", 100.0 * sum)) && sum < 1.9, "{line} {sum}");
+}
+
+#[test]
+fn a_token_that_the_tokens_lack_is_said_to_be_absent() {
+    let (run, settings) = (two_categories(), settings());
+    let profiles = LayerProfiles::new(&run.sequences, &run.layer, &settings, View::Chosen).unwrap();
+    let report = TokenReport::new(source(&run, &settings, &["category `b`"]), "77".into(), vec![asked(&profiles, 77)]);
+    assert_eq!(report.words, "No \"piece␣77\" (id 77) is among the tokens with category `b`.");
+    assert!(report.lines(8).iter().all(|part| matches!(part, AnswerPart::Line(_))), "no table without rows");
 }

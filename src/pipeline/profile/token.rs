@@ -1,6 +1,9 @@
 //! Where a token goes, and which tokens moved.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use super::opened::{OpenedRun, ProfileOptions, no_such_layer};
 use crate::{
@@ -9,9 +12,9 @@ use crate::{
     pipeline::{progress::Progress, run_tables::read_table},
     report::{MovedReport, TokenMatch, TokenReport},
     routing::{LayerId, View},
-    run::{RunDir, RunKind, RunRecord, open_finished},
+    run::{RunDir, RunKind, RunRecord, open_finished, traces_of},
     stats::{Finding, Statistic, Variant, verdict::moved_most},
-    trace::Block,
+    trace::{Block, RoutingTrace},
 };
 
 /// Token ids with one spelling that are answered.
@@ -44,16 +47,23 @@ pub fn token(options: &TokenOptions, progress: &dyn Progress) -> Result<TokenRep
         ));
     }
     let counts = opened.trace.token_counts()?;
-    let mut matches = matches(&options.token, &opened.sequences.token_text, &counts);
+    let asked = Asked::new(&options.token);
+    let mut matches = matches(&asked, &opened.sequences.token_text, &counts);
     if matches.is_empty() {
         return Err(no_such_token(&options.token, &opened.sequences.token_text, &counts));
     }
     let mut size = (0, 0);
-    for &layer in &opened.layers {
+    for (at, &layer) in opened.layers.iter().enumerate() {
         progress.check()?;
         let trace = opened.layer(layer)?;
         let profiles = opened.profiles(&trace)?;
         size = profiles.size();
+        if at == 0 {
+            for own in &mut matches {
+                own.occurrences = profiles.occurrences(own.token_id);
+            }
+            asked.put_in_order(&mut matches);
+        }
         for (at, own) in matches.iter_mut().enumerate() {
             let examples = if at == 0 { EXAMPLES } else { 0 };
             own.layers.extend(profiles.token(own.token_id, examples));
@@ -68,55 +78,84 @@ pub fn token(options: &TokenOptions, progress: &dyn Progress) -> Result<TokenRep
     Ok(TokenReport::new(opened.source(size), options.token.clone(), matches))
 }
 
-/// The token ids that somebody may mean, the commonest first.
-fn matches(asked: &str, texts: &BTreeMap<u32, String>, counts: &BTreeMap<u32, u64>) -> Vec<TokenMatch> {
-    let (meant, id) = (meant_by(asked), asked.parse::<u32>().ok());
-    let is_meant = |own: &u32| id == Some(*own) || texts.get(own).is_some_and(|text| meant.contains(&shown(text)));
+/// What was typed for a token.
+struct Asked {
+    /// The spellings that it may mean.
+    meant: Vec<String>,
+    /// The token id that it may be: digits as an id is written, without a sign or a 0 before them.
+    id: Option<u32>,
+}
+
+impl Asked {
+    fn new(typed: &str) -> Self {
+        let id = typed.parse::<u32>().ok().filter(|id| id.to_string() == typed);
+        Self { meant: meant_by(typed), id }
+    }
+
+    fn is_text(&self, text: Option<&String>) -> bool {
+        text.is_some_and(|text| self.meant.contains(&shown(text)))
+    }
+
+    /// The token ids that count first, of these those with the text before the one with the id, and the commonest first. Beyond the
+    /// first few they are left out.
+    fn put_in_order(&self, found: &mut Vec<TokenMatch>) {
+        found.sort_by_key(|own| (own.occurrences == 0, !self.is_text(own.text.as_ref()), Reverse(own.occurrences)));
+        found.truncate(MATCHES);
+    }
+}
+
+/// The token ids that somebody may mean, those that are commonest in the run first.
+fn matches(asked: &Asked, texts: &BTreeMap<u32, String>, counts: &BTreeMap<u32, u64>) -> Vec<TokenMatch> {
+    let is_meant = |own: &u32| asked.id == Some(*own) || asked.is_text(texts.get(own));
     let own = |(&token_id, &occurrences): (&u32, &u64)| {
         let text = texts.get(&token_id).cloned();
         let shown = text.as_deref().map(shown);
         TokenMatch { token_id, text, shown, occurrences, layers: Vec::new(), moved: Vec::new() }
     };
     let mut found: Vec<TokenMatch> = counts.iter().filter(|(id, _)| is_meant(id)).map(own).collect();
-    found.sort_by_key(|own| (std::cmp::Reverse(own.occurrences), own.token_id));
-    found.truncate(MATCHES);
+    found.sort_by_key(|own| (Reverse(own.occurrences), own.token_id));
     found
 }
 
 fn no_such_token(asked: &str, texts: &BTreeMap<u32, String>, counts: &BTreeMap<u32, u64>) -> Error {
-    let typed = shown(asked);
-    let typed = typed.trim_start_matches('\u{2423}');
-    let is_near = |id: &u32| {
-        let own = texts.get(id).map(|text| shown(text));
-        own.is_some_and(|own| {
-            let own = own.trim_start_matches('\u{2423}');
-            let whole = own.to_lowercase() == typed.to_lowercase();
-            whole
-                || (typed.chars().count() > 1 && own.contains(typed))
-                || (own.chars().count() > 1 && typed.starts_with(own))
-        })
-    };
-    let mut near: Vec<(&u64, &u32)> =
-        counts.iter().filter(|(id, _)| is_near(id)).map(|(id, count)| (count, id)).collect();
-    near.sort_by_key(|(count, id)| (std::cmp::Reverse(**count), **id));
-    let named: Vec<String> =
-        near.iter().take(NAMED).map(|(_, id)| texts.get(id).map_or_else(String::new, |text| shown(text))).collect();
     let what = format!("no token of the run is {}", quoted_name(asked));
-    if !named.is_empty() {
-        return Error::usage(
-            what,
-            format!("a tokenizer may write it in several pieces; there are {}", named.join(", ")),
-        );
+    if texts.is_empty() {
+        return Error::usage(what, format!("the run has no tokenizer: name a token id{}", for_instance(counts)));
     }
-    let bytes = asked.bytes().map(|byte| format!("<0x{byte:02X}>")).collect::<Vec<_>>().concat();
-    let hint = if texts.is_empty() {
-        "the run has no tokenizer: name a token id".to_owned()
-    } else if asked.is_ascii() {
+    let near = near_tokens(&shown(asked), texts, counts);
+    let bytes = asked.bytes().map(|byte| format!("<0x{byte:02X}>"));
+    let bytes: Vec<String> = bytes.filter(|byte| texts.values().any(|text| text == byte)).collect();
+    let hint = if !near.is_empty() {
+        format!("a tokenizer may write it in several tokens; the run has {}", near.join(", "))
+    } else if asked.is_ascii() || bytes.is_empty() {
         "tokens.parquet lists all tokens of the run; ␣ is a space, ⏎ a line end".to_owned()
     } else {
-        format!("a tokenizer may write it in bytes: {bytes}")
+        format!("the tokenizer writes it in bytes, each a token of its own: {}", bytes.join(", "))
     };
     Error::usage(what, hint)
+}
+
+/// The commonest tokens that are a part of what was typed, or hold it.
+fn near_tokens(typed: &str, texts: &BTreeMap<u32, String>, counts: &BTreeMap<u32, u64>) -> Vec<String> {
+    let typed = typed.trim_start_matches('\u{2423}');
+    let is_near = |own: &str| {
+        let own = own.trim_start_matches('\u{2423}');
+        // A letter alone is near to every word that begins with it; a character of another script may be a word.
+        let tells = |text: &str| text.chars().count() > 1 || !text.is_ascii();
+        own.to_lowercase() == typed.to_lowercase()
+            || (tells(typed) && own.contains(typed))
+            || (tells(own) && (typed.starts_with(own) || (!own.is_ascii() && typed.contains(own))))
+    };
+    let shown = counts.iter().filter_map(|(id, count)| Some((count, id, shown(texts.get(id)?))));
+    let mut near: Vec<_> = shown.filter(|(_, _, own)| is_near(own)).collect();
+    near.sort_by_key(|(count, id, _)| (Reverse(**count), **id));
+    near.into_iter().take(NAMED).map(|(_, _, own)| own).collect()
+}
+
+/// ", such as 17": the commonest token id.
+fn for_instance(counts: &BTreeMap<u32, u64>) -> String {
+    let commonest = counts.iter().max_by_key(|(id, count)| (**count, Reverse(**id)));
+    commonest.map(|(id, _)| format!(", such as {id}")).unwrap_or_default()
 }
 
 /// How far every frequent token id of a drift run moved.
@@ -143,8 +182,8 @@ pub fn moved_tokens(options: &ProfileOptions, most: usize) -> Result<MovedReport
     if record.identity.command != RunKind::Drift {
         let command = record.identity.command;
         return Err(Error::usage(
-            format!("a run of {command} has one checkpoint: no token moved; expected a token, or a run of drift"),
-            "name a token, such as the, or its id",
+            format!("which tokens moved is known of runs of drift; this is a run of {command}"),
+            format!("name a token, {}", such_as(&run, &record)?),
         ));
     }
     if let Some(condition) = options.only.first() {
@@ -161,6 +200,22 @@ pub fn moved_tokens(options: &ProfileOptions, most: usize) -> Result<MovedReport
     let own = own.filter(|row| options.layers.is_empty() || options.layers.contains(&row.layer));
     let moved: Vec<Finding> = moved_most(own, most).into_iter().cloned().collect();
     Ok(MovedReport::new(path_text(&options.run), [checkpoint, reference], moved))
+}
+
+/// What a token of the run may be called.
+fn such_as(run: &RunDir, record: &RunRecord) -> Result<String> {
+    let traces = traces_of(run, record)?;
+    let Some((_, first)) = traces.first() else { return Ok("of a run that has a trace".to_owned()) };
+    let trace = RoutingTrace::open(first)?;
+    if !trace.provides().has(Block::TokenIds) {
+        return Ok("of a run that has token ids".to_owned());
+    }
+    let with_texts = !trace.sequences()?.token_text.is_empty();
+    Ok(if with_texts {
+        "such as the, or its id".to_owned()
+    } else {
+        format!("by its id{}", for_instance(&trace.token_counts()?))
+    })
 }
 
 fn check_layers(asked: &[LayerId], rows: &[Finding]) -> Result<()> {
@@ -193,5 +248,55 @@ fn compared(record: &RunRecord, asked: Option<&str>, rows: &[Finding]) -> Result
             format!("{asked} is compared with no other one in this run"),
             format!("{} names one of {}", OptionName::Checkpoint, known.join(", ")),
         ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(pieces: &[(u32, &str)]) -> BTreeMap<u32, String> {
+        pieces.iter().map(|(id, text)| (*id, (*text).to_owned())).collect()
+    }
+
+    fn counts(pieces: &[(u32, &str)]) -> BTreeMap<u32, u64> {
+        pieces.iter().map(|(id, _)| (*id, 1)).collect()
+    }
+
+    #[test]
+    fn what_occurs_comes_first_then_the_text_then_the_id() {
+        let pieces = [(0, "<pad>"), (383, "0"), (463, "\u{2581}0"), (7, "x")];
+        let asked = Asked::new("0");
+        let mut found = matches(&asked, &texts(&pieces), &counts(&pieces));
+        for (own, occurrences) in found.iter_mut().zip([900, 0, 4]) {
+            own.occurrences = occurrences;
+        }
+        asked.put_in_order(&mut found);
+        // Id 383 does not occur among the tokens that were asked about.
+        assert_eq!(found.iter().map(|own| own.token_id).collect::<Vec<_>>(), [463, 0, 383]);
+        for not_an_id in ["0264", "+264", "-1"] {
+            assert_eq!(Asked::new(not_an_id).id, None, "{not_an_id}");
+        }
+        assert_eq!(Asked::new("264").id, Some(264));
+    }
+
+    #[test]
+    fn tokens_that_a_text_may_be_made_of_are_named() {
+        let hint = |asked: &str, pieces: &[(u32, &str)]| {
+            no_such_token(asked, &texts(pieces), &counts(pieces)).hint().unwrap_or_default()
+        };
+        let pieces = [(1, "\u{65e5}"), (2, "\u{672c}"), (3, "D"), (4, "<0xF0>"), (5, "<0x9F>"), (6, "\u{2581}Dampf")];
+        assert_eq!(
+            hint("\u{65e5}\u{672c}", &pieces),
+            "a tokenizer may write it in several tokens; the run has \u{65e5}, \u{672c}"
+        );
+        assert_eq!(hint("Dampfschiff", &pieces), "a tokenizer may write it in several tokens; the run has ␣Dampf");
+        assert_eq!(
+            hint("\u{1f600}", &pieces),
+            "the tokenizer writes it in bytes, each a token of its own: <0xF0>, <0x9F>"
+        );
+        assert!(hint("\u{1f600}", &pieces[..3]).starts_with("tokens.parquet lists"));
+        let no_tokenizer = no_such_token("the", &BTreeMap::new(), &BTreeMap::from([(3, 1), (17, 5)]));
+        assert_eq!(no_tokenizer.hint().as_deref(), Some("the run has no tokenizer: name a token id, such as 17"));
     }
 }

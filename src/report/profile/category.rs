@@ -4,12 +4,16 @@ use serde::Serialize;
 
 use super::{
     SCHEMA,
-    numbers::{difference, factor, rate, times},
+    numbers::{TIMES_EVEN, TIMES_OWN, factor, rate, times, times_even},
     source::ProfileSource,
-    text_table::TextTable,
+    text_table::{AnswerPart, TextTable, line},
 };
-use crate::stats::{
-    CarrierToken, CategoryExpert, CategoryLayer, counted, share_and_interval, share_words, shown, thousands,
+use crate::{
+    routing::View,
+    stats::{
+        CarrierToken, CategoryExpert, CategoryLayer, OnceKnown, counted, difference_and_interval, share_and_interval,
+        share_words, shown, thousands,
+    },
 };
 
 /// Token ids that are named as those behind a difference.
@@ -42,13 +46,15 @@ impl CategoryReport {
     }
 
     /// The sentence, and a table for every layer with its `most` largest shares.
-    pub fn lines(&self, most: usize) -> Vec<String> {
-        let mut lines = vec![self.words.clone(), String::new(), self.source.line()];
-        lines.extend(self.layers.first().map(size));
+    pub fn lines(&self, most: usize) -> Vec<AnswerPart> {
+        let mut lines = vec![line(self.words.clone()), line(""), line(self.source.line())];
+        lines.extend(self.layers.first().map(|layer| line(size(layer))));
         for layer in &self.layers {
-            lines.push(String::new());
-            lines.extend(layer_table(layer, most));
-            lines.extend(layer.experts.first().and_then(carriers));
+            lines.push(line(""));
+            lines.push(AnswerPart::Table(layer_table(layer, most)));
+            let more = layer.experts.len().saturating_sub(most);
+            lines.extend((more > 0).then(|| line(format!("and {} more experts", thousands(more as u64)))));
+            lines.extend(layer.experts.first().and_then(|expert| carriers(&self.category, expert)).map(line));
         }
         lines
     }
@@ -70,60 +76,121 @@ fn largest(layers: &[CategoryLayer]) -> Option<(&CategoryLayer, &CategoryExpert)
     first.max_by(|a, b| over_even(a.1).total_cmp(&over_even(b.1)))
 }
 
-/// The answer in a sentence.
+/// The answer in sentences.
 fn sentence(category: &str, layers: &[CategoryLayer]) -> String {
     let Some((layer, expert)) = largest(layers) else {
-        return format!("{category}: no token of it was routed");
+        return format!("No token of \"{category}\" was routed.");
     };
     let start = format!(
-        "{category}: expert {} of layer {} takes {} of its tokens, {} times an even share",
+        "xpert {} of layer {} takes {} of the \"{category}\" tokens",
         expert.expert,
         layer.layer,
-        rate(&expert.takes),
-        factor(expert.over_even.times.unwrap_or_default())
+        rate(&expert.takes)
     );
-    let Some(known) = &expert.once_known else { return format!("{start}.") };
-    let added = difference(known.added, known.added_low.zip(known.added_high));
+    if layer.view == View::Kept {
+        return format!("After capacity, e{start}; its queue limits what it takes of any text.");
+    }
+    let start = format!("E{start}, {} times an even share.", factor(expert.over_even.times.unwrap_or_default()));
+    match &expert.once_known {
+        Some(known) => format!("{start} {}", once_known(known)),
+        None => start,
+    }
+}
+
+/// What follows from the token ids alone, and what the category adds, takes away, or does not surely change.
+fn once_known(known: &OnceKnown) -> String {
+    let of = if known.covered < 1.0 {
+        format!("Of the {} of them whose token id occurs outside the category too,", share_words(known.covered))
+    } else {
+        "Of them,".to_owned()
+    };
     let expected = share_and_interval(known.expected, known.expected_low.zip(known.expected_high));
+    let ends = known.added_low.zip(known.added_high);
+    let turned = |value: f64| -value;
+    let added = match ends {
+        Some((low, _)) if low > 0.0 => format!("the category adds {}", unsigned(known.added, ends)),
+        Some((low, high)) if high < 0.0 => {
+            format!("the category takes away {}", unsigned(turned(known.added), Some((turned(high), turned(low)))))
+        }
+        Some(_) => {
+            format!("what the category changes is not measurable ({})", difference_and_interval(known.added, ends))
+        }
+        None => format!("the difference is {}", difference_and_interval(known.added, None)),
+    };
     format!(
-        "{start}; of the {} whose token id occurs elsewhere in the corpus, {} do, and {expected} would by where their ids go elsewhere: \
-         once the token id is known, the category adds {added}.",
-        share_words(known.covered),
-        share_words(known.takes)
+        "{of} {} go there; their token ids alone would send {expected}: {added}.",
+        share_and_interval(known.takes, known.takes_low.zip(known.takes_high))
     )
 }
 
-fn layer_table(layer: &CategoryLayer, most: usize) -> Vec<String> {
+/// A difference whose sign is said in words: "7.5 points [5.0, 10.1]".
+fn unsigned(difference: f64, interval: Option<(f64, f64)>) -> String {
+    difference_and_interval(difference, interval).trim_start_matches('+').to_owned()
+}
+
+fn layer_table(layer: &CategoryLayer, most: usize) -> TextTable {
     let row = |expert: &CategoryExpert| {
         let known = expert.once_known.as_ref();
         vec![
             format!("layer {}, expert {}", layer.layer, expert.expert),
             rate(&expert.takes),
-            times(&expert.over_even),
+            times_even(&expert.over_even, layer.view),
             times(&expert.over_own),
             known.map_or_else(String::new, |known| {
                 share_and_interval(known.expected, known.expected_low.zip(known.expected_high))
             }),
             known.map_or_else(String::new, |known| {
-                difference(known.added, known.added_low.zip(known.added_high)).replace(" points", "")
+                let added = difference_and_interval(known.added, known.added_low.zip(known.added_high));
+                added.replace(" points", "")
             }),
         ]
     };
-    let heads = ["", "takes", "even share", "share of all", "by its token ids", "once they are known"];
-    let lines =
-        TextTable { heads: &heads, text: &[0], rows: layer.experts.iter().take(most).map(row).collect() }.lines();
-    let more = layer.experts.len().saturating_sub(most);
-    let more = (more > 0).then(|| format!("and {} more experts", thousands(more as u64)));
-    lines.into_iter().chain(more).collect()
+    let heads =
+        vec!["", "it takes", TIMES_EVEN, TIMES_OWN, "their token ids\nalone send", "points that the\ncategory adds"];
+    TextTable { heads, text: &[0], spared: &[3, 2, 4], rows: layer.experts.iter().take(most).map(row).collect() }
 }
 
 /// Which token ids set the category apart at an expert.
-fn carriers(expert: &CategoryExpert) -> Option<String> {
+fn carriers(category: &str, expert: &CategoryExpert) -> Option<String> {
     let carriers = &expert.once_known.as_ref()?.carriers;
     let name = |token: &CarrierToken| {
         token.text.as_deref().map_or_else(|| format!("id {}", token.token_id), |text| format!("\"{}\"", shown(text)))
     };
     let named: Vec<String> = carriers.a.iter().take(NAMED).map(name).collect();
+    let expert = expert.expert;
     (!named.is_empty())
-        .then(|| format!("most of what expert {} takes more than of other text: {}", expert.expert, named.join(", ")))
+        .then(|| format!("tokens that set \"{category}\" apart at expert {expert}: {}", named.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_effect_is_claimed_where_its_interval_shows_one() {
+        let words = |added: f64, ends: Option<(f64, f64)>| {
+            let (added_low, added_high) = (ends.map(|ends| ends.0), ends.map(|ends| ends.1));
+            let known = OnceKnown {
+                covered: 0.91,
+                takes: 0.7,
+                expected: 0.62,
+                added,
+                added_low,
+                added_high,
+                ..OnceKnown::default()
+            };
+            once_known(&known)
+        };
+        let start = "Of the 91 % of them whose token id occurs outside the category too, 70 % go there; their token ids alone would send 62 %:";
+        assert_eq!(words(0.075, Some((0.05, 0.1))), format!("{start} the category adds 7.5 points [5.0, 10.0]."));
+        assert_eq!(
+            words(-0.06, Some((-0.081, -0.04))),
+            format!("{start} the category takes away 6.0 points [4.0, 8.1].")
+        );
+        assert_eq!(
+            words(-0.031, Some((-0.067, 0.006))),
+            format!("{start} what the category changes is not measurable (-3.1 points [-6.7, 0.6]).")
+        );
+        assert_eq!(words(0.08, None), format!("{start} the difference is +8.0 points."));
+    }
 }

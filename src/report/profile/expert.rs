@@ -4,9 +4,9 @@ use serde::Serialize;
 
 use super::{
     SCHEMA,
-    numbers::{exact, factor, mean, rate, times},
+    numbers::{TIMES_EVEN, TIMES_OWN, exact, factor, mean, rate, times, times_even},
     source::ProfileSource,
-    text_table::TextTable,
+    text_table::{AnswerPart, TextTable, line},
 };
 use crate::{
     routing::View,
@@ -44,10 +44,10 @@ impl ExpertReport {
     }
 
     /// The sentence and the tables; of a list with more than `most` rows the first are shown.
-    pub fn lines(&self, most: usize) -> Vec<String> {
+    pub fn lines(&self, most: usize) -> Vec<AnswerPart> {
         let own = &self.profile;
-        let mut lines = vec![self.words.clone(), String::new(), self.source.line()];
-        lines.extend(facts(own));
+        let mut lines = vec![line(self.words.clone()), line(""), line(self.source.line())];
+        lines.extend(facts(own).into_iter().map(line));
         let lists = [
             ("category", "categories", &own.categories, most),
             ("class of tokens", "classes", &own.classes, usize::MAX),
@@ -55,51 +55,67 @@ impl ExpertReport {
             ("place", "places", &own.positions, usize::MAX),
         ];
         for (head, noun, parts, most) in lists {
-            lines.extend(parts_table(head, noun, parts, most));
+            let table = parts_table(head, own.view, parts.iter().take(most));
+            lines.extend(below_a_gap(table, noun, parts.len(), most));
         }
-        lines.extend(tokens_table(&own.top_tokens));
-        lines.extend(partners_table(&own.partners, most));
+        let tokens: Vec<&TopToken> = own.top_tokens.iter().filter(|token| is_telling(token)).collect();
+        lines.extend(below_a_gap(tokens_table(&tokens), "tokens", tokens.len(), tokens.len()));
+        lines.extend(below_a_gap(partners_table(&own.partners, most), "experts", own.partners.len(), most));
         if !own.withheld.is_empty() {
             let reasons: Vec<String> =
                 own.withheld.iter().map(|(part, why)| format!("{}: {why}", part.replace('_', " "))).collect();
-            lines.extend([String::new(), format!("not given: {}", reasons.join("; "))]);
+            lines.extend([line(""), line(format!("not given: {}", reasons.join("; ")))]);
         }
         lines
     }
 }
 
+/// Whether chance alone seldom takes a token id as often to an expert: z of its log-odds lies above the usual limit.
+pub(in crate::report) fn is_telling(token: &TopToken) -> bool {
+    token.z > 1.96
+}
+
 /// The answer in a sentence.
 fn sentence(source: &ProfileSource, own: &ExpertProfile) -> String {
-    let all = if source.only.is_empty() {
-        "all tokens".to_owned()
-    } else {
-        format!("the tokens with {}", source.only.join(" and "))
+    let (all, takes) = (source.tokens_words(), rate(&own.takes));
+    let (expert, layer) = (own.expert, own.layer);
+    let even = exact(own.takes_over_even.chance);
+    let start = match (own.view, &own.router.dropped) {
+        (View::Chosen, _) => {
+            format!(
+                "Expert {expert} of layer {layer} is chosen by {takes} of {all} (with an even load, {even}); it takes"
+            )
+        }
+        // What a queue holds is no choice of the router: an even load is nothing to compare it with.
+        (View::Kept, dropped) => {
+            let dropped =
+                dropped.as_ref().map(|dropped| format!(": {} of those that chose it were dropped", rate(dropped)));
+            format!(
+                "After capacity, expert {expert} of layer {layer} processes {takes} of {all}{}. Its queue limits what it \
+                 takes of any text; it takes",
+                dropped.unwrap_or_default()
+            )
+        }
     };
-    let verb = if own.view == View::Kept { "processes, after capacity," } else { "is chosen by" };
-    let start = format!(
-        "Expert {} of layer {} {verb} {} of {all} (with an even load, {})",
-        own.expert,
-        own.layer,
-        rate(&own.takes),
-        exact(own.takes_over_even.chance)
-    );
+    let taken = |part, noun: &str| taken(part, noun, own.view);
     let categories = telling(&own.categories, IN_A_SENTENCE).into_iter();
-    let categories = categories.map(|part| taken(part, &format!("{} tokens", part.name)));
+    let categories = categories.map(|part| taken(part, &format!("\"{}\" tokens", part.name)));
     // Which expert the first token of every text takes says little about the expert.
     let classes = own.classes.iter().filter(|part| part.name != TokenKind::Special.name());
     let classes: Vec<Part> = classes.chain(&own.scripts).cloned().collect();
     let class = telling(&classes, 1).into_iter().map(|part| taken(part, &class_words(&part.name)));
     let named: Vec<String> = categories.chain(class).collect();
     match named.as_slice() {
-        [] => format!("{start}."),
-        [one] => format!("{start}; it takes {one}."),
-        [first @ .., last] => format!("{start}; it takes {} and {last}.", first.join(", ")),
+        [] => format!("{}.", start.trim_end_matches("; it takes")),
+        [one] => format!("{start} {one}."),
+        [first @ .., last] => format!("{start} {} and {last}.", first.join(", ")),
     }
 }
 
-/// "69 % [63, 73] of the zh-cn tokens (5.5 times an even share)".
-fn taken(part: &Part, noun: &str) -> String {
-    let over = part.over_even.times.map(|times| format!(" ({} times an even share)", factor(times)));
+/// "69 % [63, 73] of the "zh-cn" tokens (5.5 times an even share)"; after capacity nothing is compared with an even share.
+fn taken(part: &Part, noun: &str, view: View) -> String {
+    let times = part.over_even.times.filter(|_| view == View::Chosen);
+    let over = times.map(|times| format!(" ({} times an even share)", factor(times)));
     format!("{} of the {noun}{}", rate(&part.takes), over.unwrap_or_default())
 }
 
@@ -129,7 +145,7 @@ fn telling(parts: &[Part], most: usize) -> Vec<&Part> {
 /// Load, certainty and drops, a line each.
 fn facts(own: &ExpertProfile) -> Vec<String> {
     let mut lines = vec![format!(
-        "load: {} of the assignments, {} an even load of {}; place {} of {} experts",
+        "load: {} of the assignments, {} times an even load of {}; place {} of {} experts",
         rate(&own.load),
         times(&own.load_over_even),
         exact(own.load_over_even.chance),
@@ -141,8 +157,10 @@ fn facts(own: &ExpertProfile) -> Vec<String> {
         Some(format!("{} {words} (all experts: {})", rate(own?), all.map_or_else(|| "-".to_owned(), rate)))
     };
     let mut sure = Vec::new();
+    let of = if own.choices == 2 { "two".to_owned() } else { own.choices.to_string() };
+    let first = router.first_choice.as_ref().filter(|_| own.choices > 1);
     sure.extend(
-        router.first_choice.as_ref().map(|first| format!("the first choice in {} of its choices", rate(first))),
+        first.map(|first| format!("of the tokens that chose it, it is the first of {of} choices in {}", rate(first))),
     );
     if let Some((own, all)) = router.probability.as_ref().zip(router.probability_of_all.as_ref()) {
         sure.push(format!("mean probability {} (of any choice {})", mean(own), mean(all)));
@@ -159,36 +177,34 @@ fn facts(own: &ExpertProfile) -> Vec<String> {
 }
 
 /// What the expert takes of each part.
-fn parts_table(head: &str, noun: &str, parts: &[Part], most: usize) -> Vec<String> {
+fn parts_table<'a>(head: &'static str, view: View, parts: impl Iterator<Item = &'a Part>) -> TextTable {
     let row = |part: &Part| {
         vec![
             part.name.clone(),
             rate(&part.takes),
-            times(&part.over_even),
+            times_even(&part.over_even, view),
             times(&part.over_own),
             rate(&part.of_expert),
             thousands(part.takes.n),
             thousands(part.takes.documents),
         ]
     };
-    let rows = parts.iter().take(most).map(row).collect();
-    let heads = [head, "it takes", "over even", "over own", "of its tokens", "tokens", "documents"];
-    let lines = TextTable { heads: &heads, text: &[0], rows }.lines();
-    below_a_gap(lines, noun, parts.len(), most)
+    let heads = vec![head, "it takes", TIMES_EVEN, TIMES_OWN, "part of\nits tokens", "tokens", "documents"];
+    TextTable { heads, text: &[0], spared: &[6, 5, 4, 3, 2], rows: parts.map(row).collect() }
 }
 
-/// Lines below an empty one, and above how many more there are.
-fn below_a_gap(lines: Vec<String>, noun: &str, all: usize, most: usize) -> Vec<String> {
-    if lines.is_empty() {
-        return lines;
+/// A table below an empty line, and above how many more rows there are; nothing without rows.
+fn below_a_gap(table: TextTable, noun: &str, all: usize, most: usize) -> Vec<AnswerPart> {
+    if table.rows.is_empty() {
+        return Vec::new();
     }
     let more = all.saturating_sub(most);
-    let more = (more > 0).then(|| format!("and {} more {noun}", thousands(more as u64)));
-    std::iter::once(String::new()).chain(lines).chain(more).collect()
+    let more = (more > 0).then(|| line(format!("and {} more {noun}", thousands(more as u64))));
+    [line(""), AnswerPart::Table(table)].into_iter().chain(more).collect()
 }
 
-fn tokens_table(tokens: &[TopToken]) -> Vec<String> {
-    let row = |token: &TopToken| {
+fn tokens_table(tokens: &[&TopToken]) -> TextTable {
+    let row = |token: &&TopToken| {
         vec![
             token.shown.clone().unwrap_or_else(|| "-".to_owned()),
             token.token_id.to_string(),
@@ -198,9 +214,8 @@ fn tokens_table(tokens: &[TopToken]) -> Vec<String> {
             token.examples.first().map(in_context).unwrap_or_default(),
         ]
     };
-    let heads = ["token", "id", "z", "it takes", "occurrences", "for instance"];
-    let rows: Vec<Vec<String>> = tokens.iter().map(row).collect();
-    below_a_gap(TextTable { heads: &heads, text: &[0, 5], rows }.lines(), "tokens", tokens.len(), tokens.len())
+    let heads = vec!["token", "id", "z", "it takes", "occurrences", "for instance"];
+    TextTable { heads, text: &[0, 5], spared: &[2, 1, 5, 4], rows: tokens.iter().map(row).collect() }
 }
 
 /// A token in its text, between » and «.
@@ -208,7 +223,7 @@ pub(super) fn in_context(example: &Example) -> String {
     format!("{}\u{bb}{}\u{ab}{}", example.before, example.token, example.after).trim().to_owned()
 }
 
-fn partners_table(partners: &[Partner], most: usize) -> Vec<String> {
+fn partners_table(partners: &[Partner], most: usize) -> TextTable {
     let row = |partner: &Partner| {
         vec![
             format!("expert {}", partner.expert),
@@ -217,7 +232,6 @@ fn partners_table(partners: &[Partner], most: usize) -> Vec<String> {
             rate(&partner.both),
         ]
     };
-    let heads = ["chosen with", "of its tokens", "by loads alone", "of all tokens"];
-    let rows: Vec<Vec<String>> = partners.iter().take(most).map(row).collect();
-    below_a_gap(TextTable { heads: &heads, text: &[0], rows }.lines(), "experts", partners.len(), most)
+    let heads = vec!["chosen with", "part of\nits tokens", "times what their\nloads would give", "of all tokens"];
+    TextTable { heads, text: &[0], spared: &[3, 2], rows: partners.iter().take(most).map(row).collect() }
 }

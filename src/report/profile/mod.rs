@@ -9,7 +9,9 @@ mod token;
 
 pub use category::CategoryReport;
 pub use expert::ExpertReport;
+pub(super) use expert::is_telling;
 pub use source::{ProfileSettings, ProfileSource};
+pub use text_table::{AnswerPart, TextTable};
 pub use token::{MovedReport, TokenMatch, TokenReport};
 
 /// Version of the layout of the JSON of all three.

@@ -1,6 +1,9 @@
 //! Shares, lifts and means as text.
 
-use crate::stats::{Lift, Mean, Rate, points, share_and_interval};
+use crate::{
+    routing::View,
+    stats::{Lift, Mean, Rate, share_and_interval},
+};
 
 /// "69 % [63, 73]", or "-" where nothing was counted.
 pub(super) fn rate(rate: &Rate) -> String {
@@ -13,10 +16,20 @@ pub(super) fn exact(share: f64) -> String {
     format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
-/// "5.5 x", or "-".
+/// "5.5", or "-".
 pub(super) fn times(lift: &Lift) -> String {
-    lift.times.map_or_else(|| "-".to_owned(), |times| format!("{} x", factor(times)))
+    lift.times.map_or_else(|| "-".to_owned(), factor)
 }
+
+/// The same of an even share: nothing after capacity, where queues that are full make shares alike.
+pub(super) fn times_even(lift: &Lift, view: View) -> String {
+    if view == View::Chosen { times(lift) } else { "-".to_owned() }
+}
+
+/// The head of a column with shares over an even share.
+pub(super) const TIMES_EVEN: &str = "times\neven";
+/// The head of a column with shares over the share of all tokens.
+pub(super) const TIMES_OWN: &str = "times its share\nof all tokens";
 
 /// "5.5": as many digits as are worth reading.
 pub(super) fn factor(times: f64) -> String {
@@ -35,13 +48,6 @@ pub(super) fn mean(mean: &Mean) -> String {
     format!("{estimate:.3}{}", ends.unwrap_or_default())
 }
 
-/// A difference in percentage points with its interval: "+8 points [5, 11]".
-pub(super) fn difference(value: f64, interval: Option<(f64, f64)>) -> String {
-    let end = |value: f64| points(value).trim_start_matches('+').to_owned();
-    let ends = interval.map(|(low, high)| format!(" [{}, {}]", end(low), end(high)));
-    format!("{} points{}", points(value), ends.unwrap_or_default())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,6 +59,5 @@ mod tests {
         assert_eq!([rate(&share(Some(0.034), None, None)), rate(&share(None, None, None))], ["3.4 %", "-"]);
         assert_eq!([0.125, 0.0625, 0.25].map(exact), ["12.5 %", "6.25 %", "25 %"]);
         assert_eq!([0.0, 0.03, 0.4, 5.55, 12.3].map(factor), ["0", "0.03", "0.4", "5.5", "12"]);
-        assert_eq!(difference(0.081, Some((-0.051, 0.11))), "+8.1 points [-5.1, 11]");
     }
 }

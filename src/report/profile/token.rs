@@ -5,13 +5,16 @@ use serde::Serialize;
 use super::{
     SCHEMA,
     expert::in_context,
-    numbers::{rate, times},
+    numbers::{TIMES_OWN, rate, times},
     source::ProfileSource,
-    text_table::TextTable,
+    text_table::{AnswerPart, TextTable, line},
 };
-use crate::stats::{
-    Example, Finding, TokenCategory, TokenExpert, TokenLayer, counted, share_and_interval, share_words, shown,
-    thousands,
+use crate::{
+    routing::View,
+    stats::{
+        Example, Finding, TokenCategory, TokenExpert, TokenLayer, counted, share_and_interval, share_words, shown,
+        thousands,
+    },
 };
 
 /// Categories of a layer, in which the token goes elsewhere, that are named.
@@ -29,7 +32,7 @@ pub struct TokenMatch {
     pub text: Option<String>,
     /// The piece, as people are shown it.
     pub shown: Option<String>,
-    /// Occurrences in the run.
+    /// Occurrences that count among the tokens that were asked about.
     pub occurrences: u64,
     /// Where it goes, layer by layer; no layer in which no occurrence counts.
     pub layers: Vec<TokenLayer>,
@@ -50,31 +53,33 @@ pub struct TokenReport {
     pub source: ProfileSource,
     /// What was asked for, as typed.
     pub asked: String,
-    /// The answer in a sentence, about the commonest of the token ids.
+    /// The answer in a sentence, about the first of the token ids.
     pub words: String,
-    /// The token ids that are meant, the commonest first.
+    /// The token ids that are meant: those that occur among the tokens first, of these those with the text before the one with the id,
+    /// the commonest first.
     pub matches: Vec<TokenMatch>,
 }
 
 impl TokenReport {
     /// Puts the numbers into words.
     pub fn new(source: ProfileSource, asked: String, matches: Vec<TokenMatch>) -> Self {
-        let words = matches.first().map_or_else(String::new, sentence);
+        let words = matches.first().map_or_else(String::new, |first| sentence(first, &source));
         Self { schema: SCHEMA, command: "token", source, asked, words, matches }
     }
 
-    /// The sentence, everything about the commonest token id, and a line about each of the others; `most` experts of a layer.
-    pub fn lines(&self, most: usize) -> Vec<String> {
-        let mut lines = vec![self.words.clone(), String::new(), self.source.line()];
+    /// The sentence, everything about the first token id, and a line about each of the others; `most` experts of a layer.
+    pub fn lines(&self, most: usize) -> Vec<AnswerPart> {
+        let mut lines = vec![line(self.words.clone()), line(""), line(self.source.line())];
         let Some((first, others)) = self.matches.split_first() else { return lines };
         if !others.is_empty() {
             let all: Vec<String> = self.matches.iter().map(with_count).collect();
-            lines.push(format!("`{}` may be {}; the commonest first", self.asked, all.join(", ")));
+            lines.push(line(format!("`{}` may be {}; in full the first", self.asked, all.join(", "))));
         }
-        lines.extend(in_full(first, most));
+        if !first.layers.is_empty() {
+            lines.extend(in_full(first, most));
+        }
         for other in others {
-            lines.push(String::new());
-            lines.push(sentence(other));
+            lines.extend([line(""), line(sentence(other, &self.source))]);
         }
         lines
     }
@@ -124,7 +129,7 @@ impl MovedReport {
     }
 
     /// The sentence, and the table.
-    pub fn lines(&self) -> Vec<String> {
+    pub fn lines(&self) -> Vec<AnswerPart> {
         let row = |row: &Finding| {
             vec![
                 row.text.as_deref().map_or_else(|| "-".to_owned(), shown),
@@ -136,14 +141,12 @@ impl MovedReport {
                 row.documents.map_or_else(|| "-".to_owned(), thousands),
             ]
         };
-        let heads = ["token", "id", "layer", "moved", "by sampling alone", "occurrences", "documents"];
-        let table = TextTable { heads: &heads, text: &[0], rows: self.moved.iter().map(row).collect() };
+        let heads = vec!["token", "id", "layer", "moved", "by sampling\nalone", "occurrences", "documents"];
+        let rows: Vec<Vec<String>> = self.moved.iter().map(row).collect();
+        let table = TextTable { heads, text: &[0], spared: &[6, 1, 5, 4], rows };
         let note = "moved: the share of its choices that would have to change to make both distributions over experts equal; \
                     brackets are 95 % intervals over documents";
-        let mut lines = vec![self.words.clone(), String::new()];
-        lines.extend(table.lines());
-        lines.push(note.to_owned());
-        lines
+        vec![line(self.words.clone()), line(""), AnswerPart::Table(table), line(note)]
     }
 }
 
@@ -162,45 +165,68 @@ fn with_count(token: &TokenMatch) -> String {
 }
 
 /// Where a token goes, in a sentence.
-fn sentence(token: &TokenMatch) -> String {
+fn sentence(token: &TokenMatch, source: &ProfileSource) -> String {
+    let token_name = format!("{} (id {})", name(token.text.as_deref(), Some(token.token_id)), token.token_id);
     let Some(layer) = token.layers.first() else {
-        return format!("{}: none of its occurrences counts.", with_count(token));
+        let left_out = if source.settings.exclude_bos {
+            "; the run's statistics leave the first token of every sequence out"
+        } else {
+            ""
+        };
+        let among = if source.only.is_empty() { "the tokens that count".to_owned() } else { source.tokens_words() };
+        return format!("No {token_name} is among {among}{left_out}.");
     };
     let (occurrences, documents) = (counted(layer.occurrences, "occurrence"), counted(layer.documents, "document"));
     let of_layer = |(at, layer): (usize, &TokenLayer)| {
         let first = layer.experts.first()?;
-        let of = if at == 0 { format!(" of its {occurrences}") } else { String::new() };
+        let of = if at == 0 { format!(" of its {occurrences} in {documents}") } else { String::new() };
         Some(format!("to expert {} of layer {} in {}{of}", first.expert, layer.layer, rate(&first.takes)))
     };
     let named: Vec<String> = token.layers.iter().take(IN_A_SENTENCE).enumerate().filter_map(of_layer).collect();
-    let token_name = name(token.text.as_deref(), Some(token.token_id));
-    format!("{token_name} (id {}) in {documents} goes {}.", token.token_id, named.join(", "))
+    format!("{token_name} goes {}.", named.join(", "))
 }
 
-fn in_full(token: &TokenMatch, most: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
+fn in_full(token: &TokenMatch, most: usize) -> Vec<AnswerPart> {
     let rows = token.layers.iter().flat_map(|layer| layer.experts.iter().take(most).map(move |own| row(layer, own)));
-    let heads = ["layer", "expert", "of its occurrences", "of all tokens", "as often"];
-    lines.extend(TextTable { heads: &heads, text: &[], rows: rows.collect() }.lines());
-    let choices = token.layers.iter().map(|layer| layer.choices).max().unwrap_or(1);
-    if choices > 1 {
-        lines.push(format!(
-            "every token has {choices} choices, so that the shares of all experts add up to {choices}00 %"
-        ));
-    }
+    let heads = vec!["layer", "expert", "of its occurrences", "of all tokens", TIMES_OWN];
+    let table = TextTable { heads, text: &[], spared: &[3, 4], rows: rows.collect() };
+    let mut lines = vec![line(""), AnswerPart::Table(table)];
+    lines.extend(sum_words(&token.layers).map(line));
     for layer in &token.layers {
-        lines.extend(layer.categories.iter().take(CATEGORIES).map(|own| in_category(layer, own)));
+        lines.extend(layer.categories.iter().take(CATEGORIES).map(|own| line(in_category(layer, own))));
     }
     let examples = token.layers.first().map_or(&[][..], |layer| &layer.examples);
     if !examples.is_empty() {
-        lines.push(String::new());
-        lines.extend(examples.iter().map(example_line));
+        lines.push(line(""));
+        lines.extend(examples.iter().map(|example| line(example_line(example))));
     }
     if !token.moved.is_empty() {
-        lines.push(String::new());
-        lines.extend(moved_table(&token.moved));
+        lines.extend([line(""), AnswerPart::Table(moved_table(&token.moved))]);
     }
     lines
+}
+
+/// What the shares of all experts add up to, where it is not 100 %.
+fn sum_words(layers: &[TokenLayer]) -> Option<String> {
+    let choices = layers.iter().map(|layer| layer.choices).max()?;
+    let sum = |layer: &TokenLayer| layer.experts.iter().filter_map(|own| own.takes.estimate).sum::<f64>();
+    let lost = |layer: &TokenLayer| layer.view == View::Kept && sum(layer) < layer.choices as f64 - 1e-9;
+    if choices < 2 && !layers.iter().any(lost) {
+        return None;
+    }
+    let start = format!("every token has {}", counted(choices as u64, "choice"));
+    let lossy: Vec<&TokenLayer> = layers.iter().filter(|layer| lost(layer)).collect();
+    Some(match lossy.as_slice() {
+        [] => format!("{start}, so that the shares of all experts add up to {choices}00 %"),
+        [layer] => format!(
+            "{start}, some of which were dropped: in layer {} the shares of all experts add up to {} instead of {choices}00 %",
+            layer.layer,
+            share_words(sum(layer))
+        ),
+        _ => {
+            format!("{start}, some of which were dropped: the shares of all experts add up to less than {choices}00 %")
+        }
+    })
 }
 
 /// An occurrence, and where it is: of a document that has the name of a place in a file, the file without its folders.
@@ -221,7 +247,7 @@ fn row(layer: &TokenLayer, own: &TokenExpert) -> Vec<String> {
 
 fn in_category(layer: &TokenLayer, own: &TokenCategory) -> String {
     format!(
-        "layer {}: in {} expert {} takes {} of {}, of all its occurrences {}",
+        "layer {}: in \"{}\" expert {} takes {} of {}, of all its occurrences {}",
         layer.layer,
         own.category,
         own.expert,
@@ -232,7 +258,7 @@ fn in_category(layer: &TokenLayer, own: &TokenCategory) -> String {
 }
 
 /// How far its experts are from those of the last checkpoint, by checkpoint and layer.
-fn moved_table(moved: &[Finding]) -> Vec<String> {
+fn moved_table(moved: &[Finding]) -> TextTable {
     let row = |row: &Finding| {
         vec![
             row.checkpoint.clone().unwrap_or_default(),
@@ -242,6 +268,6 @@ fn moved_table(moved: &[Finding]) -> Vec<String> {
             row.noise_floor.map_or_else(|| "-".to_owned(), share_words),
         ]
     };
-    let heads = ["checkpoint", "against", "layer", "moved", "by sampling alone"];
-    TextTable { heads: &heads, text: &[0, 1], rows: moved.iter().map(row).collect() }.lines()
+    let heads = vec!["checkpoint", "against", "layer", "moved", "by sampling\nalone"];
+    TextTable { heads, text: &[0, 1], spared: &[1, 4], rows: moved.iter().map(row).collect() }
 }

@@ -24,4 +24,4 @@ pub use side::Side;
 pub use study::{Contrast, ContrastLayer, ContrastRow, ContrastSettings, ContrastStudy, ContrastedExpert};
 pub(super) use tokens::carriers;
 pub use tokens::{CarrierToken, Carriers};
-pub use words::{fixed, points, share_and_interval, share_words};
+pub use words::{difference_and_interval, fixed, points, share_and_interval, share_words};

@@ -5,12 +5,7 @@ use super::study::ContrastRow;
 impl ContrastRow {
     /// The difference with its interval: "+27 points [24, 30]".
     pub fn difference_words(&self) -> String {
-        let digits = digits(self.difference);
-        let ends = self.low.zip(self.high).map(|(low, high)| {
-            let end = |value: f64| fixed(value * 100.0, digits);
-            format!(" [{}, {}]", end(low), end(high))
-        });
-        format!("{} points{}", points(self.difference), ends.unwrap_or_default())
+        difference_and_interval(self.difference, self.low.zip(self.high))
     }
 
     /// The q-value: "q < 0.001"; `None` if it is withheld.
@@ -41,10 +36,29 @@ pub fn share_words(share: f64) -> String {
 
 /// A share in percent with its interval: "69 % [63, 73]"; without one, the share alone.
 pub fn share_and_interval(share: f64, interval: Option<(f64, f64)>) -> String {
-    let digits = digits(share);
-    let ends =
-        interval.map(|(low, high)| format!(" [{}, {}]", fixed(low * 100.0, digits), fixed(high * 100.0, digits)));
+    let ends = interval.map(|(low, high)| {
+        // Nothing and everything have the decimals of their other end: "0 % [0, 1.2]", "100 % [99.7, 100]".
+        let digits = match share {
+            0.0 => digits(high),
+            1.0 => digits(10.0 * (1.0 - low)),
+            share => digits(share),
+        };
+        let end = |value: f64| match value {
+            0.0 => "0".to_owned(),
+            1.0 => "100".to_owned(),
+            _ => fixed(value * 100.0, digits),
+        };
+        format!(" [{}, {}]", end(low), end(high))
+    });
     format!("{}{}", share_words(share), ends.unwrap_or_default())
+}
+
+/// A difference of shares in percentage points with its interval: "+27 points [24, 30]".
+pub fn difference_and_interval(difference: f64, interval: Option<(f64, f64)>) -> String {
+    let digits = digits(difference);
+    let end = |value: f64| fixed(value * 100.0, digits);
+    let ends = interval.map(|(low, high)| format!(" [{}, {}]", end(low), end(high)));
+    format!("{} points{}", points(difference), ends.unwrap_or_default())
 }
 
 /// A difference of shares in percentage points, with its sign: "+27", "-3.4".
@@ -93,6 +107,9 @@ mod tests {
         assert_eq!([0.268, -0.034, -0.000_001, 0.0].map(points), ["+27", "-3.4", "0", "0"]);
         assert_eq!(share_and_interval(0.694, Some((0.631, 0.729))), "69 % [63, 73]");
         assert_eq!(share_and_interval(0.0341, None), "3.4 %");
+        assert_eq!(share_and_interval(0.0, Some((0.0, 0.012))), "0 % [0, 1.2]");
+        assert_eq!(share_and_interval(1.0, Some((0.741, 1.0))), "100 % [74, 100]");
+        assert_eq!(share_and_interval(1.0, Some((0.9968, 1.0))), "100 % [99.7, 100]");
         let row = |low, high| ContrastRow { difference: 0.27, low, high, q: Some(0.0004), ..ContrastRow::default() };
         assert_eq!(row(Some(-0.001), Some(0.3)).difference_words(), "+27 points [0, 30]");
         assert_eq!(row(None, None).difference_words(), "+27 points");

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{
     counted_layer::CountedLayer,
-    rate::{ByDocument, Counted, Lift, Rate, lift},
+    rate::{ByDocument, Counted, Lift, Rate, all_or_none, lift},
 };
 use crate::{
     error::Result,
@@ -25,6 +25,10 @@ pub struct OnceKnown {
     pub covered: f64,
     /// The share of them that chose the expert.
     pub takes: f64,
+    /// Low end of the 95 % interval of `takes` over documents.
+    pub takes_low: Option<f64>,
+    /// High end.
+    pub takes_high: Option<f64>,
     /// The share that would, if every token id went to the expert as often as it does outside the category.
     pub expected: f64,
     /// Low end of the 95 % interval of `expected` over documents.
@@ -218,12 +222,15 @@ impl<'a> Standardized<'a> {
                 .then(|| percentile(&mut resampled.clone().map(of).collect()))
                 .flatten()
         };
+        let [takes, of_ids] = [&self.chosen, &self.expected].map(|sums| share(sums, 0));
+        let chosen = all_or_none(Some(takes), self.documents, || ends(&|at| share(&self.chosen, at)));
         let expected = ends(&|at| share(&self.expected, at));
         let added = ends(&|at| share(&self.chosen, at) - share(&self.expected, at));
-        let [takes, of_ids] = [&self.chosen, &self.expected].map(|sums| share(sums, 0));
         Some(OnceKnown {
             covered: self.tokens[0] / self.all as f64,
             takes,
+            takes_low: chosen.map(|ends| ends.0),
+            takes_high: chosen.map(|ends| ends.1),
             expected: of_ids,
             expected_low: expected.map(|ends| ends.0),
             expected_high: expected.map(|ends| ends.1),

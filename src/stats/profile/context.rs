@@ -7,8 +7,10 @@ use crate::{
     trace::{Block, running_text},
 };
 
-/// Tokens that are shown before the token, and as many behind it.
-const AROUND: usize = 8;
+/// Tokens that are looked at before the token, and as many behind it.
+const AROUND: usize = 24;
+/// Characters that are shown before the token, and as many behind it, at most.
+const CHARACTERS: usize = 30;
 
 /// One occurrence of a token in its text.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -18,11 +20,11 @@ pub struct Example {
     pub document: String,
     /// The position in its sequence.
     pub position: u32,
-    /// The text before the token.
+    /// The text before the token, from the beginning of a word; `…` where more of it was left out.
     pub before: String,
     /// The token itself.
     pub token: String,
-    /// The text behind it.
+    /// The text behind it, up to the end of a word; `…` where more of it was left out.
     pub after: String,
 }
 
@@ -49,11 +51,51 @@ fn example(study: &Study, row: usize) -> Example {
     let text = |places: std::ops::Range<usize>| {
         running_text(&places.filter(|place| is_near(*place)).map(piece).collect::<Vec<_>>())
     };
+    let (first, end) = (at.saturating_sub(AROUND), (at + 1 + AROUND).min(trace.len()));
+    let goes_on = [first.checked_sub(1), Some(end).filter(|end| *end < trace.len())].map(|at| at.is_some_and(is_near));
     Example {
         document: study.sequences.document_names[study.sequences.document[sequence as usize] as usize].clone(),
         position: trace.position[at],
-        before: text(at.saturating_sub(AROUND)..at),
+        before: last_words(&text(first..at), goes_on[0]),
         token: running_text(&[piece(at)]),
-        after: text(at + 1..(at + 1 + AROUND).min(trace.len())),
+        after: first_words(&text(at + 1..end), goes_on[1]),
+    }
+}
+
+/// The beginning of a text, up to the last blank that fits; where there is none, as in a script without blanks, up to any character.
+fn first_words(text: &str, goes_on: bool) -> String {
+    let cut = text.char_indices().nth(CHARACTERS).map(|(at, _)| at);
+    let Some(cut) = cut.or((goes_on && !text.is_empty()).then_some(text.len())) else { return text.to_owned() };
+    // A blank at the very cut ends a word too.
+    let blanks = text.char_indices().take_while(|(at, _)| *at <= cut).filter(|(_, character)| is_blank(*character));
+    let end = blanks.map(|(at, _)| at).last().filter(|at| *at > 0).unwrap_or(cut);
+    format!("{}\u{2026}", text[..end].trim_end_matches(is_blank))
+}
+
+/// The end of a text in the same way.
+fn last_words(text: &str, goes_on: bool) -> String {
+    let turned = |text: &str| text.chars().rev().collect::<String>();
+    turned(&first_words(&turned(text), goes_on))
+}
+
+/// What stands between words of a text that is shown.
+fn is_blank(character: char) -> bool {
+    matches!(character, ' ' | '\u{23ce}' | '\u{21e5}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_context_ends_with_whole_words() {
+        let text = "the sound of the words that stand here";
+        assert_eq!(first_words(text, false), "the sound of the words that\u{2026}");
+        assert_eq!(last_words(text, false), "\u{2026}of the words that stand here");
+        assert_eq!([first_words("a few", false), last_words("a few", false)], ["a few"; 2]);
+        assert_eq!(first_words("words are cut her", true), "words are cut\u{2026}", "the piece may be half a word");
+        let chinese = "\u{4e2d}".repeat(40);
+        assert_eq!(first_words(&chinese, false), format!("{}\u{2026}", "\u{4e2d}".repeat(CHARACTERS)));
+        assert_eq!([first_words("", true), last_words("", true)], ["", ""]);
     }
 }

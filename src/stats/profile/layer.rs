@@ -54,6 +54,11 @@ impl<'a> LayerProfiles<'a> {
         ExpertProfile::new(&self.0, expert, top)
     }
 
+    /// Tokens with a token id that count.
+    pub fn occurrences(&self, token_id: u32) -> u64 {
+        self.0.study.rows_of_token(token_id).map_or(0, |rows| rows.len() as u64)
+    }
+
     /// Where a token id goes; `None` if it does not occur. `examples` of its occurrences are shown.
     pub fn token(&self, token_id: u32, examples: usize) -> Option<TokenLayer> {
         TokenLayer::new(&self.0, token_id, examples)

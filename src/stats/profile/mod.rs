@@ -2,7 +2,8 @@
 //! of the layers that it needs.
 //!
 //! Numbers that a table of the run has too (`expert_share`, `domain_specialization`, `top_tokens`, `coactivation`) are computed by
-//! the same functions from the same resamples, and so are the same to the last digit.
+//! the same functions from the same resamples, and so are the same to the last digit; only where all or none of some tokens went to
+//! an expert, which gives the tables an interval without width, has an interval here an end of its own (`rate`).
 
 mod category;
 mod context;
@@ -23,4 +24,4 @@ pub use part::Part;
 pub use rate::{Lift, Mean, Rate};
 pub use router::Router;
 pub use token::{TokenCategory, TokenExpert, TokenLayer};
-pub use token_class::{TokenClass, TokenKind};
+pub use token_class::{TokenClass, TokenKind, is_special_token};

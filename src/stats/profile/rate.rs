@@ -86,7 +86,7 @@ impl Counted {
     /// The share of this count in another one.
     pub(super) fn of(&self, study: &Study, whole: &Self) -> Rate {
         let estimate = (whole.total > 0).then(|| self.total as f64 / whole.total as f64);
-        let interval = ratio(study, whole.documents, self, whole);
+        let interval = all_or_none(estimate, whole.documents, || ratio(study, whole.documents, self, whole));
         Rate {
             estimate,
             low: interval.map(|ends| ends.0),
@@ -94,6 +94,19 @@ impl Counted {
             n: whole.total,
             documents: whole.documents as u64,
         }
+    }
+}
+
+/// The interval of a share. Where all or none are counted every resample gives the same share, and the width 0 would say that this
+/// holds of all text: there the open end is the share that this many documents would miss in one of twenty cases, 3 / documents or
+/// nearly so (the rule of three; Hanley and Lippman-Hand 1983, doi 10.1001/jama.1983.03330370053031).
+pub(super) fn all_or_none(estimate: Option<f64>, documents: usize, interval: impl Fn() -> Interval) -> Interval {
+    let (low, high) = interval()?;
+    let missed = 1.0 - 0.05_f64.powf(1.0 / documents as f64);
+    match estimate {
+        Some(0.0) => Some((0.0, missed)),
+        Some(1.0) => Some((1.0 - missed, 1.0)),
+        _ => Some((low, high)),
     }
 }
 
@@ -112,10 +125,36 @@ pub(super) fn lift(study: &Study, [above, of]: [&Counted; 2], [all_above, all]: 
     let values = own.zip(whole).map(|((a, b), (c, d))| share(*a, *b) / share(*c, *d));
     let interval = study.resamples.enough(of.documents).then(|| percentile(&mut values.collect())).flatten();
     let finite = |value: f64| Some(value).filter(|value| value.is_finite());
+    // Where all or none are counted the ends are those of the share.
+    let interval = match all_or_none(finite(share(above.total as f64, of.total as f64)), of.documents, || interval) {
+        Some((low, high)) if above.total == 0 => Some((low, high / chance)),
+        Some((low, _)) if above.total == of.total => {
+            interval.map(|(resampled, high)| (resampled.min(low / chance), high))
+        }
+        other => other,
+    };
+    let interval = interval.filter(|(low, high)| low.is_finite() && high.is_finite());
     Lift {
         chance: finite(chance).unwrap_or_default(),
         times: finite(times),
         low: interval.map(|ends| ends.0),
         high: interval.map(|ends| ends.1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_always_or_never_happened_has_an_open_end() {
+        let ends = |estimate, documents| all_or_none(Some(estimate), documents, || Some((estimate, estimate))).unwrap();
+        // 0.05^(1/10) = 0.7411: ten documents would all agree in one of twenty cases if the share were that.
+        let (low, high) = ends(1.0, 10);
+        assert!((low - 0.7411).abs() < 1e-4 && high == 1.0, "{low} {high}");
+        let (low, high) = ends(0.0, 60);
+        assert!(low == 0.0 && (high - 3.0 / 60.0).abs() < 2e-3, "{low} {high}");
+        assert_eq!(ends(0.5, 10), (0.5, 0.5));
+        assert_eq!(all_or_none(Some(1.0), 3, || None), None, "too few documents");
     }
 }

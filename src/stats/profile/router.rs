@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::rate::{Mean, Rate};
+use super::rate::{Mean, Rate, all_or_none};
 use crate::{
     routing::{ExpertId, View},
     stats::study::Study,
@@ -34,7 +34,11 @@ impl Router {
     pub(super) fn new(study: &Study, view: View, expert: ExpertId) -> Self {
         let has = |block| study.trace.provides.has(block);
         let sums = RouterSums::new(study, view, expert);
-        let rate = |above: &[f64], below: &[f64]| -> Rate { share(study, above, below) };
+        let rate = |above: &[f64], below: &[f64]| -> Rate {
+            let rate = share(study, above, below);
+            let ends = all_or_none(rate.estimate, rate.documents as usize, || rate.low.zip(rate.high));
+            Rate { low: ends.map(|ends| ends.0), high: ends.map(|ends| ends.1), ..rate }
+        };
         let mean = |above: &[f64], below: &[f64]| -> Mean {
             let Rate { estimate, low, high, n, .. } = share(study, above, below);
             Mean { estimate, low, high, n }

@@ -35,7 +35,7 @@ pub struct TokenExpert {
 pub struct TokenCategory {
     /// The category.
     pub category: String,
-    /// The expert whose share of the occurrences there is farthest from its share of all occurrences.
+    /// The expert whose share of the occurrences there lies farthest above its share of all occurrences.
     pub expert: ExpertId,
     /// Its share of the occurrences in the category.
     pub takes: Rate,
@@ -59,8 +59,8 @@ pub struct TokenLayer {
     pub documents: u64,
     /// Every expert that any occurrence chose, the largest share first.
     pub experts: Vec<TokenExpert>,
-    /// Categories whose share at some expert differs from that of all occurrences (its interval does not hold it), the largest
-    /// difference first.
+    /// Categories in which some expert takes more than of all occurrences (the interval of its share there does not hold that of all),
+    /// the largest difference first.
     pub categories: Vec<TokenCategory>,
     /// Some of the occurrences.
     pub examples: Vec<Example>,
@@ -132,10 +132,10 @@ fn categories(study: &Study, view: View, rows: &[u32]) -> Vec<TokenCategory> {
     }
     let of_all = expert_counts(study, view, rows);
     let names = study.data.category_names.iter().zip(&of_category);
-    let found = names.filter_map(|(name, own)| farthest(study, view, (name, own), (&of_all, rows.len())));
+    let found = names.filter_map(|(name, own)| gaining(study, view, (name, own), (&of_all, rows.len())));
     let mut found: Vec<TokenCategory> = found.collect();
-    let distance = |entry: &TokenCategory| (entry.takes.estimate.unwrap_or_default() - entry.of_all).abs();
-    found.sort_by(|a, b| distance(b).total_cmp(&distance(a)));
+    let gain = |entry: &TokenCategory| entry.takes.estimate.unwrap_or_default() - entry.of_all;
+    found.sort_by(|a, b| gain(b).total_cmp(&gain(a)));
     found
 }
 
@@ -147,8 +147,8 @@ fn expert_counts(study: &Study, view: View, rows: &[u32]) -> Vec<u32> {
     counts
 }
 
-/// The expert whose share in a category is farthest from its share of all rows, if its interval does not hold the latter.
-fn farthest(
+/// The expert whose share in a category lies farthest above its share of all rows, if its interval does not hold the latter.
+fn gaining(
     study: &Study,
     view: View,
     (name, own): (&String, &[u32]),
@@ -160,8 +160,8 @@ fn farthest(
     }
     let counts = expert_counts(study, view, own);
     let share = |count: u32, n: usize| f64::from(count) / n as f64;
-    let distance = |expert: &usize| (share(counts[*expert], own.len()) - share(of_all[*expert], all)).abs();
-    let expert = (0..counts.len()).max_by(|a, b| distance(a).total_cmp(&distance(b)).then(b.cmp(a)))?;
+    let gain = |expert: &usize| share(counts[*expert], own.len()) - share(of_all[*expert], all);
+    let expert = (0..counts.len()).max_by(|a, b| gain(a).total_cmp(&gain(b)).then(b.cmp(a)))?;
     let chose = |row: &&u32| study.data.choices(view, **row as usize).contains(&(expert as ExpertId));
     let chosen: Vec<u32> = own.iter().filter(chose).copied().collect();
     let takes = Counted::new(study, &by_document(study, &chosen)).of(study, &Counted::new(study, &tokens));

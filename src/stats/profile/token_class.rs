@@ -132,6 +132,11 @@ fn is_punctuation(character: char) -> bool {
     UnicodeCategories::is_punctuation(character) || (character.is_symbol() && !character.is_symbol_other())
 }
 
+/// Whether a piece is a token of the model's own, such as the first of every sequence: it is no part of the text.
+pub fn is_special_token(piece: &str) -> bool {
+    TokenKind::of(piece) == TokenKind::Special
+}
+
 /// Whether a piece is written as special tokens are: a name in angle brackets or between bars, or capitals in square brackets.
 fn is_special(piece: &str) -> bool {
     let inside = |open: &str, close: &str| {
