@@ -100,11 +100,11 @@ pub(super) fn balance(selection: &Selection<'_>, kind: &'static ChartKind) -> Ve
     let body = many::side_by_side(selection, figure);
     let rows: Vec<&Finding> = View::ALL
         .into_iter()
-        .flat_map(|view| selection.rows(Statistic::EffectiveExperts, view))
+        .flat_map(|view| selection.rows(Statistic::MaxViolation, view))
         .filter(|row| row.category.is_none())
         .collect();
     let spec = selection.spec(kind, "", "Balance of the expert load".to_owned(), &caption, body);
-    vec![spec.saying(says::balance(&rows, &selection.context.shape.experts_in_words()))]
+    vec![spec.saying(says::balance(&rows))]
 }
 
 /// How many experts of a layer have a cell for each pair, if the layer has more than 64 experts.

@@ -248,6 +248,11 @@ pub(super) fn token_label(row: &Finding) -> String {
     }
 }
 
+/// The same in a sentence: a text in quotation marks, because a token may be a comma.
+pub(super) fn quoted_token(row: &Finding) -> String {
+    if row.text.is_some() { format!("\"{}\"", token_label(row)) } else { token_label(row) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -195,7 +195,7 @@ pub(in crate::chart::plan) fn beside(selection: &Selection<'_>, kind: &'static C
          {}, against load-matched chance.",
         arrangement(selection)
     );
-    let title = format!("Agreement beside the time axis ({})", view_words(View::Chosen));
+    let title = format!("Agreement of other models with the last checkpoint ({})", view_words(View::Chosen));
     let figure = BarFigure { baseline_label: "load-matched chance".to_owned(), panels };
     let caption = format!("{caption}{}", side_by_side_words(selection, &figure));
     let body = side_by_side(selection, figure);

@@ -1,9 +1,9 @@
 //! What the charts of training say.
 
-use super::{baselines, estimates, most, percents};
+use super::{baselines, estimates, ids_and_layers, most, percent, percents};
 use crate::{
-    chart::{Message, axis::number, plan::selection::token_label},
-    stats::{Finding, Variant},
+    chart::{Message, plan::selection::quoted_token},
+    stats::{Finding, Variant, is_special_token},
 };
 
 /// How far on the way from chance to full agreement a layer counts as half learnt.
@@ -20,12 +20,12 @@ pub(in crate::chart::plan) fn agreement(steps: &[(String, Vec<&Finding>)], last:
         let (name, rows) = steps.last()?;
         let shares = percents(estimates(rows))?;
         return Some(Message::open(format!(
-            "Half of the routing of {last} was not learnt in every layer before it: {name} shares {shares} of the experts"
+            "Before {last}, not every layer was halfway from chance to its routing: at {name} the router saturation is {shares}"
         )));
     };
-    let shares = percents(estimates(rows))?;
+    let (learnt, shares) = (percents(rows.iter().filter_map(|row| row.corrected))?, percents(estimates(rows))?);
     Some(Message::shown(format!(
-        "By {name}, more than half of the routing of {last} was learnt in every layer: {shares} of the experts are shared"
+        "At {name}, every layer was {learnt} of the way from chance to {last} (router saturation {shares})"
     )))
 }
 
@@ -72,18 +72,18 @@ pub(in crate::chart::plan) fn moved(rows: &[&Finding]) -> Option<Message> {
     let judged: Vec<&Finding> =
         ids.iter().copied().filter(|row| row.low.is_some() && row.noise_floor.is_some()).collect();
     let told: Vec<&Finding> = judged.iter().copied().filter(|row| row.low > row.noise_floor).collect();
-    let Some(farthest) = most(told.iter().copied(), |row| row.estimate) else {
+    // Where the first token of every sequence goes is no part of any text.
+    let of_text = |row: &&Finding| !row.text.as_deref().is_some_and(is_special_token);
+    let Some(farthest) = most(told.iter().copied().filter(of_text), |row| row.estimate) else {
         return Some(Message::open("No frequent token id moved by more than the noise floor"));
     };
     let several = ids.windows(2).any(|pair| pair[0].layer != pair[1].layer);
     let layer = if several { format!(" in layer {}", farthest.layer) } else { String::new() };
-    let of = if several { "token ids (counted in each layer)" } else { "token ids" };
     Some(Message::shown(format!(
-        "{} of {} frequent {of} moved by more than noise; {}{layer} farthest ({})",
-        told.len(),
-        judged.len(),
-        token_label(farthest),
-        number(farthest.estimate?)
+        "{} moved by more than noise; farthest {}{layer}: {} of its choices",
+        ids_and_layers(&told, &judged, "frequent "),
+        quoted_token(farthest),
+        percent(farthest.estimate?)
     )))
 }
 
@@ -109,12 +109,17 @@ mod tests {
     use crate::{
         chart::Ground,
         routing::{LayerId, View},
-        stats::Statistic,
+        stats::{Statistic, Subject},
     };
 
     fn at(layer: LayerId, corrected_low: f64) -> Finding {
         let row = Finding::new(Statistic::RouterSaturation, layer, View::Chosen);
-        Finding { estimate: Some(corrected_low + 0.1), corrected_low: Some(corrected_low), ..row }
+        Finding {
+            estimate: Some(corrected_low + 0.1),
+            corrected: Some(corrected_low + 0.02),
+            corrected_low: Some(corrected_low),
+            ..row
+        }
     }
 
     #[test]
@@ -123,11 +128,26 @@ mod tests {
         let step = |name: &str, from: usize| (name.to_owned(), vec![&rows[from], &rows[from + 1]]);
         let steps = [step("1B", 0), step("2B", 2), step("3B", 4)];
         let message = agreement(&steps, "4B").unwrap();
-        let text = "By 3B, more than half of the routing of 4B was learnt in every layer: 75 to 85 % of the experts are shared";
+        let text = "At 3B, every layer was 67 to 77 % of the way from chance to 4B (router saturation 75 to 85 %)";
         assert_eq!((message.text.as_str(), message.ground), (text, Ground::Shown));
+        let token = |layer, id, estimate: f64| Finding {
+            estimate: Some(estimate),
+            low: Some(estimate - 0.05),
+            noise_floor: Some(0.1),
+            ..Finding::new(Statistic::TokenDrift, layer, View::Chosen).about(|subject| Subject {
+                token_id: Some(id),
+                text: Some("#".into()),
+                ..subject
+            })
+        };
+        let mut rows = vec![token(1, 7, 0.3), token(1, 8, 0.1), token(3, 7, 0.63), token(3, 0, 0.9)];
+        rows[3].subject.text = Some("<pad>".into());
+        let text = "3 of 4 pairs of frequent token id and layer moved by more than noise; farthest \"#\" in layer 3: 63 % of its \
+                    choices";
+        assert_eq!(moved(&rows.iter().collect::<Vec<_>>()).unwrap().text, text);
         let message = agreement(&steps[..2], "4B").unwrap();
         assert!(
-            message.text.contains("not learnt in every layer") && message.ground == Ground::Open,
+            message.text.contains("not every layer was halfway") && message.ground == Ground::Open,
             "{}",
             message.text
         );

@@ -1,11 +1,13 @@
 //! What the charts of drops say.
 
+use std::collections::BTreeSet;
+
 use super::{baselines, estimates, in_layers, is_above, most, numbers, percent, percents, points};
 use crate::{
     chart::{
         Message,
         axis::short,
-        plan::selection::{label, token_label, words},
+        plan::selection::{label, quoted_token, words},
     },
     stats::{Finding, Role, Variant},
 };
@@ -55,10 +57,11 @@ pub(in crate::chart::plan) fn positions(curves: &[Vec<&Finding>]) -> Option<Mess
 pub(in crate::chart::plan) fn speakers(rows: &[&Finding]) -> Option<Message> {
     let over_all: Vec<&Finding> = rows.iter().copied().filter(|row| row.dataset.is_none()).collect();
     let own = if over_all.is_empty() { rows } else { &over_all };
-    let turns = own.iter().copied().filter(|row| row.turn.is_some() && is_above(row));
-    if let Some(worst) = most(turns, |row| row.estimate) {
+    let turns = || own.iter().copied().filter(|row| row.turn.is_some());
+    if let Some(worst) = most(turns().filter(|row| is_above(row)), |row| row.estimate) {
+        let all = turns().map(|row| row.turn).collect::<BTreeSet<_>>().len();
         return Some(Message::shown(format!(
-            "Message {} loses most: {}, in random order {}",
+            "Of {all} messages, message {} loses most: {}, in random order {}",
             worst.turn?,
             percent(worst.estimate?),
             percent(worst.baseline?)
@@ -86,11 +89,11 @@ pub(in crate::chart::plan) fn crowding(rows: &[&Finding]) -> Option<Message> {
     let over_all: Vec<&Finding> = rows.iter().copied().filter(|row| row.dataset.is_none()).collect();
     let told: Vec<&Finding> = over_all.iter().copied().filter(|row| is_above(row)).collect();
     if told.is_empty() {
-        return Some(Message::open("As many would be dropped if all texts asked for the same experts"));
+        return Some(Message::open("As many would be dropped with the choices mixed over all texts"));
     }
     let (share, left) = (percents(estimates(&told))?, percents(baselines(&told))?);
     Some(Message::shown(format!(
-        "{share} are dropped{}; if all texts asked for the same experts, {left} would be",
+        "Of all assignments, {share} are dropped{}; with the choices mixed over all texts, {left} would be",
         layers_of(&told, &over_all)
     )))
 }
@@ -103,7 +106,7 @@ pub(in crate::chart::plan) fn filling(rows: &[&Finding]) -> Option<Message> {
     let several = rows.windows(2).any(|pair| pair[0].layer != pair[1].layer);
     let layer = if several { format!(" of layer {}", fullest.layer) } else { String::new() };
     Some(Message::described(format!(
-        "At the end, the fullest queue (expert {}{layer}, {}s) has given away {} of its slots",
+        "At the end of a text the fullest queue (expert {}{layer}, {}s) is {} full",
         fullest.expert?,
         words(fullest.variant?.name()),
         percent(fullest.estimate?)
@@ -118,7 +121,7 @@ pub(in crate::chart::plan) fn causes(rows: &[&Finding]) -> Option<Message> {
     Some(Message::described(format!(
         "In the queue of expert {}, {} makes up {}; of all tokens {}",
         filler.expert?,
-        token_label(filler),
+        quoted_token(filler),
         percent(filler.estimate?),
         percent(filler.baseline?)
     )))
@@ -224,6 +227,25 @@ mod tests {
         assert!(message.text.ends_with(", exceeded in 1 of 2 layers"), "{}", message.text);
         let none = difference(1, rise, 0.001, 0.004);
         assert_eq!(trend(&[&none, &rows[2]]).ground, Ground::Open);
+    }
+
+    #[test]
+    fn what_was_picked_says_of_how_many_and_a_token_stands_in_quotation_marks() {
+        let share = |estimate: f64, of: &dyn Fn(Subject) -> Subject| Finding {
+            estimate: Some(estimate),
+            low: Some(estimate - 0.01),
+            high: Some(estimate + 0.01),
+            baseline: Some(0.1),
+            ..Finding::new(Statistic::AssignmentDropRatio, 5, View::Chosen).about(of)
+        };
+        let message = |turn: u16| move |subject: Subject| Subject { turn: Some(turn), ..subject };
+        let rows = [share(0.2, &message(1)), share(0.3, &message(4)), share(0.05, &message(5))];
+        let said = speakers(&rows.iter().collect::<Vec<_>>()).unwrap().text;
+        assert_eq!(said, "Of 3 messages, message 4 loses most: 30 %, in random order 10 %");
+        let comma =
+            |subject: Subject| Subject { expert: Some(4), token_id: Some(262), text: Some(",".into()), ..subject };
+        let said = causes(&[&share(0.055, &comma)]).unwrap().text;
+        assert_eq!(said, "In the queue of expert 4, \",\" makes up 5.5 %; of all tokens 10 %");
     }
 
     #[test]

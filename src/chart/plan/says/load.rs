@@ -1,9 +1,9 @@
 //! What the charts of the load say.
 
-use super::{estimates, is_above, most, numbers, percent};
+use super::{estimates, is_above, most, numbers, percent, percents};
 use crate::{
     chart::{Message, plan::selection::label},
-    routing::LayerId,
+    routing::{LayerId, View},
     stats::{Finding, Statistic},
 };
 
@@ -14,11 +14,18 @@ pub(in crate::chart::plan) fn busiest(loads: &[Option<f64>]) -> Option<Message> 
     Some(Message::described(format!("The busiest expert{each} takes {multiples} times its even share")))
 }
 
-/// The effective number of experts, smallest to largest, of how many.
-pub(in crate::chart::plan) fn balance(rows: &[&Finding], experts: &str) -> Option<Message> {
-    let own: Vec<&Finding> = rows.iter().copied().filter(|row| row.statistic == Statistic::EffectiveExperts).collect();
-    let effective = numbers(estimates(&own))?;
-    Some(Message::described(format!("The load is as even as if {effective} of {experts} experts shared it equally")))
+/// How much more than the mean the busiest expert of a layer takes (the max violation), before capacity and after it, smallest to
+/// largest over the layers.
+pub(in crate::chart::plan) fn balance(rows: &[&Finding]) -> Option<Message> {
+    let of = |view: View| {
+        let own: Vec<&Finding> = rows.iter().copied().filter(|row| row.view == view).collect();
+        percents(estimates(&own))
+    };
+    let after = of(View::Kept).map(|kept| format!(", after it {kept}")).unwrap_or_default();
+    Some(Message::described(format!(
+        "Before capacity the busiest expert takes {} more than the mean{after}",
+        of(View::Chosen)?
+    )))
 }
 
 /// The pair of experts that is chosen together most often against its loads; its interval has to lie above them.
@@ -90,7 +97,17 @@ pub(in crate::chart::plan) fn confidence(rows: &[&Finding]) -> Option<Message> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{chart::Ground, routing::View, stats::Subject};
+    use crate::{chart::Ground, stats::Subject};
+
+    #[test]
+    fn the_balance_is_that_of_the_panel_that_is_drawn_first() {
+        let row =
+            |view, estimate| Finding { estimate: Some(estimate), ..Finding::new(Statistic::MaxViolation, 1, view) };
+        let rows = [row(View::Chosen, 0.31), row(View::Chosen, 0.75), row(View::Kept, 0.4)];
+        let text = "Before capacity the busiest expert takes 31 to 75 % more than the mean, after it 40 %";
+        assert_eq!(balance(&rows.iter().collect::<Vec<_>>()).unwrap().text, text);
+        assert!(balance(&[]).is_none());
+    }
 
     #[test]
     fn the_largest_multiple_counts_only_if_its_interval_lies_above_the_baseline() {

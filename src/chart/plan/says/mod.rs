@@ -19,9 +19,13 @@ pub(super) use route::{
     association, context, divergence, favourites, information, predictability, repetition, spread, top_tokens,
 };
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{chart::axis::number, routing::LayerId, stats::Finding};
+use crate::{
+    chart::axis::number,
+    routing::LayerId,
+    stats::{Finding, thousands},
+};
 
 /// A share in percent: whole numbers from 10 %, one decimal below.
 fn percent(share: f64) -> String {
@@ -88,6 +92,25 @@ fn layers<'a>(rows: impl Iterator<Item = &'a Finding>) -> usize {
     rows.map(|row| row.layer).collect::<BTreeSet<LayerId>>().len()
 }
 
+/// "81 of 213 token ids"; of several layers "all 435 token ids in every layer", or pairs of token id and layer. `which`: an adjective
+/// with a blank, or nothing.
+fn ids_and_layers(told: &[&Finding], judged: &[&Finding], which: &str) -> String {
+    let [some, all] = [told.len(), judged.len()].map(|count| thousands(count as u64));
+    let mut ids: BTreeMap<LayerId, usize> = BTreeMap::new();
+    for row in judged {
+        *ids.entry(row.layer).or_default() += 1;
+    }
+    let mut counts = ids.values();
+    let first = counts.next().copied().unwrap_or(0);
+    if ids.len() < 2 {
+        return format!("{some} of {all} {which}token ids");
+    }
+    if told.len() == judged.len() && counts.all(|count| *count == first) {
+        return format!("All {} {which}token ids in every layer", thousands(first as u64));
+    }
+    format!("{some} of {all} pairs of {which}token id and layer")
+}
+
 /// The row with the largest number; of equal ones the first.
 fn most<'a>(rows: impl Iterator<Item = &'a Finding>, number: impl Fn(&Finding) -> Option<f64>) -> Option<&'a Finding> {
     let numbered = rows.filter_map(|row| Some((number(row)?, row)));
@@ -105,6 +128,7 @@ fn baselines<'a>(rows: &'a [&'a Finding]) -> impl Iterator<Item = f64> + 'a {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{routing::View, stats::Statistic};
 
     #[test]
     fn shares_read_as_they_are() {
@@ -116,6 +140,16 @@ mod tests {
         assert_eq!(percents([0.671, 0.6749].into_iter()).as_deref(), Some("67 %"));
         assert_eq!(percents(std::iter::empty()), None);
         assert_eq!(points([0.0144, -0.054].into_iter()).as_deref(), Some("\u{2212}5.4 to +1.4 percentage points"));
+    }
+
+    #[test]
+    fn token_ids_of_several_layers_are_not_added_up() {
+        let row = |layer| Finding::new(Statistic::RoutingStd, layer, View::Chosen);
+        let rows = [row(1), row(1), row(3), row(3)];
+        let all: Vec<&Finding> = rows.iter().collect();
+        assert_eq!(ids_and_layers(&all, &all, ""), "All 2 token ids in every layer");
+        assert_eq!(ids_and_layers(&all[..1], &all, "frequent "), "1 of 4 pairs of frequent token id and layer");
+        assert_eq!(ids_and_layers(&all[..1], &all[..2], ""), "1 of 2 token ids");
     }
 
     #[test]

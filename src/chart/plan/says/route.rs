@@ -1,12 +1,14 @@
 //! What the charts of single tokens and of their context say.
 
-use super::{baselines, estimates, in_layers, is_above, layers, leaves_baseline, most, numbers, percents};
+use super::{
+    baselines, estimates, ids_and_layers, in_layers, is_above, layers, leaves_baseline, most, numbers, percents,
+};
 use crate::{
     chart::{
         Message,
-        plan::selection::{label, token_label, words},
+        plan::selection::{label, quoted_token, words},
     },
-    stats::{Finding, Ranking, Variable, Variant, thousands},
+    stats::{Finding, Ranking, Variable, Variant, counted},
 };
 
 /// Whether the share that a row explains is told from chance.
@@ -85,36 +87,41 @@ pub(in crate::chart::plan) fn favourites(rows: &[&Finding]) -> Option<Message> {
     let (shares, chance) = (percents(estimates(&own))?, percents(baselines(&own))?);
     let ceiling = percents(own.iter().filter_map(|row| row.ceiling));
     let ceiling = ceiling.map(|most| format!(" (at most {most})")).unwrap_or_default();
-    let text = format!("A token id's favourite expert takes {shares} of its assignments{ceiling}; by chance {chance}");
+    let text = format!(
+        "Weighted by occurrences, a token id's favourite expert takes {shares} of its assignments{ceiling}; by chance {chance}"
+    );
     Some(if own.iter().all(|row| is_above(row)) { Message::shown(text) } else { Message::open(text) })
 }
 
 /// How many token ids are spread less evenly than their noise floor explains: the interval lies above it.
 pub(in crate::chart::plan) fn spread(rows: &[&Finding]) -> Message {
-    let judged: Vec<&&Finding> = rows.iter().filter(|row| row.low.is_some() && row.noise_floor.is_some()).collect();
-    let told = judged.iter().filter(|row| row.low > row.noise_floor).count();
+    let judged: Vec<&Finding> =
+        rows.iter().copied().filter(|row| row.low.is_some() && row.noise_floor.is_some()).collect();
+    let told: Vec<&Finding> = judged.iter().copied().filter(|row| row.low > row.noise_floor).collect();
     if judged.is_empty() {
         return Message::open(
             "The spread of the token ids has no noise floor in this view, so it cannot be told from sampling noise",
         );
     }
-    let counted = if layers(rows.iter().copied()) > 1 { " (counted in each layer)" } else { "" };
-    let [told_words, all] = [told, judged.len()].map(|count| thousands(count as u64));
-    let text = format!("{told_words} of {all} token ids{counted} go to fewer experts than sampling noise explains");
-    if told > 0 { Message::shown(text) } else { Message::open(text) }
+    let of = ids_and_layers(&told, &judged, "");
+    let text = format!("{of} go to fewer experts than sampling noise explains");
+    if told.is_empty() { Message::open(text) } else { Message::shown(text) }
 }
 
 /// The token with the largest z of its log-odds in any expert; from z = 5 on, so that the best of thousands counts.
 pub(in crate::chart::plan) fn top_tokens(rows: &[&Finding]) -> Option<Message> {
-    let ranked = rows.iter().copied().filter(|row| row.ranking == Some(Ranking::LogOdds) && row.rank == Some(1));
-    let best = most(ranked, |row| row.estimate)?;
+    let ranked = || rows.iter().copied().filter(|row| row.ranking == Some(Ranking::LogOdds) && row.rank == Some(1));
+    let best = most(ranked(), |row| row.estimate)?;
     let (z, expert) = (best.estimate?, best.expert?);
     if z < 5.0 {
         return Some(Message::open("No expert has a token that could be told from chance (every z below 5)"));
     }
+    let several = layers(ranked()) > 1;
+    let layer = if several { format!(" of layer {}", best.layer) } else { String::new() };
     Some(Message::shown(format!(
-        "The clearest specialist is expert {expert}: its token is {} (z = {z:.0})",
-        token_label(best)
+        "Of the first tokens of {}, {} at expert {expert}{layer} is farthest from chance (z = {z:.0})",
+        counted(ranked().count() as u64, "expert"),
+        quoted_token(best)
     )))
 }
 
@@ -147,9 +154,9 @@ pub(in crate::chart::plan) fn repetition(rows: &[&Finding]) -> Option<Message> {
 
 /// The pairs of categories with the smallest and the largest divergence; where no interval leaves chance, that is said.
 pub(in crate::chart::plan) fn divergence(rows: &[&Finding]) -> Option<Message> {
-    let far = most(rows.iter().copied().filter(|row| row.other_category.is_some()), |row| row.estimate)?;
-    let near =
-        most(rows.iter().copied().filter(|row| row.other_category.is_some()), |row| row.estimate.map(|bits| -bits))?;
+    let pairs = || rows.iter().copied().filter(|row| row.other_category.is_some());
+    let far = most(pairs(), |row| row.estimate)?;
+    let near = most(pairs(), |row| row.estimate.map(|bits| -bits))?;
     let pair = |row: &Finding| {
         let name = |name: &Option<String>| label(name.as_deref().unwrap_or_default());
         format!("{} and {}", name(&row.category), name(&row.other_category))
@@ -160,9 +167,15 @@ pub(in crate::chart::plan) fn divergence(rows: &[&Finding]) -> Option<Message> {
             pair(far)
         )));
     }
-    let bits = |row: &Finding| format!("{:.2} bits", row.estimate.unwrap_or(0.0));
+    // As many decimals as keep a small divergence from reading as none.
+    let bits = |row: &Finding| {
+        let bits = row.estimate.unwrap_or(0.0);
+        let digits = (2..5).find(|digits| bits >= 0.95 * 0.1_f64.powi(*digits)).unwrap_or(2);
+        format!("{bits:.*} bits", digits as usize)
+    };
     Some(Message::shown(format!(
-        "{} are routed most alike ({}), {} least ({})",
+        "Of {}, {} are routed most alike ({}), {} least ({})",
+        counted(pairs().count() as u64, "pair"),
         pair(near),
         bits(near),
         pair(far),
@@ -243,8 +256,10 @@ mod tests {
             })
         };
         let rows = [pair("de", "en", 0.1, 0.02), pair("de", "zh", 0.7, 0.02)];
-        let text = "de and en are routed most alike (0.10 bits), de and zh least (0.70 bits)";
+        let text = "Of 2 pairs, de and en are routed most alike (0.10 bits), de and zh least (0.70 bits)";
         assert_eq!(said(divergence(&[&rows[0], &rows[1]])), (text.to_owned(), Ground::Shown));
+        let close = pair("de", "en", 0.0014, 0.001);
+        assert!(said(divergence(&[&close, &rows[1]])).0.contains("most alike (0.001 bits)"));
         let near = pair("de", "zh", 0.7, 0.69);
         assert_eq!(said(divergence(&[&rows[0], &near])).1, Ground::Open);
     }
