@@ -8,8 +8,8 @@ use super::{
     token::quoted,
 };
 use crate::stats::{
-    LAYERS_EACH,
-    verdict::{Agreement, Beside, DriftVerdict, Evidence, HalfReached, LayerAgreement, Missing},
+    LAYERS_EACH, thousands,
+    verdict::{Agreement, Beside, DriftVerdict, Evidence, HalfReached, IntervalsThatMissZero, LayerAgreement, Missing},
 };
 
 /// One line per `MoE` layer (eight at most), then each checkpoint beside the time axis: the one off the axis and the noise floor.
@@ -122,9 +122,17 @@ fn beside_line(beside: &Beside) -> String {
         [] => changed,
         most => {
             let most: Vec<String> = most.iter().map(moved_words).collect();
-            format!("{changed}; moved most beyond sampling noise: {}", most.join(", "))
+            format!("{changed}; moved most beyond sampling noise: {}{}", most.join(", "), picked(beside))
         }
     }
+}
+
+/// Out of how many the tokens were picked that moved most.
+fn picked(beside: &Beside) -> String {
+    beside.intervals.map_or_else(String::new, |IntervalsThatMissZero { all, above, .. }| {
+        let [all, above] = [all, above].map(|count| thousands(count as u64));
+        format!("; of {all} pairs of token id and layer, {above} moved beyond their noise")
+    })
 }
 
 fn beside_entries(beside: &Beside) -> Vec<VerdictEntry> {
@@ -240,7 +248,7 @@ mod tests {
             [
                 "chat against 1T: the first choice of the tokens differs for 16 % [15, 17] in layer 1, 25 % [24, 26] in layer 3; \
                  moved most beyond sampling noise: \"\u{2423}the\" 60 % [50, 70] in layer 3 (noise 2 %), id 9 50 % [40, 60] in \
-                 layer 3 (noise 7 %)",
+                 layer 3 (noise 7 %); of 4 pairs of token id and layer, 3 moved beyond their noise",
                 "1T-bf16 against 1T (bf16 arithmetic alone, the noise floor): the first choice of the tokens differs for 0.5 % [0.5, 1.5] \
                  in layer 1",
             ]

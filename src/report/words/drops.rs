@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// One line per `MoE` layer (eight at most), one per data set where there are several, one each for roles, queues and capacity, two
-/// per compared model; before them whose drops these are, where it is not the run that dropped them.
+/// per compared model, one on how many intervals miss 0; before them whose drops these are, where it is not the run that dropped them.
 pub(super) fn lines(verdict: &DropsVerdict) -> Vec<String> {
     let mut lines: Vec<String> = source_line(verdict.source).into_iter().collect();
     lines.extend(verdict.layers.iter().take(LAYERS_EACH).map(layer_line));
@@ -32,6 +32,7 @@ pub(super) fn lines(verdict: &DropsVerdict) -> Vec<String> {
     lines.extend(verdict.capacity.as_ref().map(capacity_line));
     lines.extend(verdict.placements.iter().map(placement_line));
     lines.extend(verdict.differences.iter().map(difference_line));
+    lines.extend(verdict.intervals.map(intervals_line));
     lines
 }
 

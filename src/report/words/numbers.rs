@@ -43,11 +43,24 @@ pub(super) fn points(number: &Evidence) -> String {
     }
 }
 
-/// A difference of ratios in percentage points with its interval, to a tenth of a point where that is not 0.
+/// A difference of ratios in percentage points with its interval, to a tenth of a point where that is not 0: "+0.5 points [-0.5, 1.5]".
 pub(super) fn points_in_tenths(number: &Evidence) -> String {
-    let point = |value: f64| point_with(value, 1);
-    let ends = number.low.zip(number.high).map(|(low, high)| format!(" [{}, {}]", point(low), point(high)));
-    format!("{}{} points", point(number.estimate.unwrap_or_default()), ends.unwrap_or_default())
+    let estimate = number.estimate.unwrap_or_default();
+    tenths(&point_with(estimate, 1), number.low.zip(number.high))
+}
+
+/// The size of a difference whose sign the words say: "5.4 points [4.7, 6.3]".
+pub(super) fn points_without_sign(number: &Evidence) -> String {
+    let estimate = number.estimate.unwrap_or_default();
+    let ends = number.low.zip(number.high);
+    let ends = if estimate < 0.0 { ends.map(|(low, high)| (-high, -low)) } else { ends };
+    tenths(point_with(estimate.abs(), 1).trim_start_matches('+'), ends)
+}
+
+fn tenths(estimate: &str, ends: Option<(f64, f64)>) -> String {
+    let end = |value: f64| point_with(value, 1).trim_start_matches('+').to_owned();
+    let ends = ends.map(|(low, high)| format!(" [{}, {}]", end(low), end(high)));
+    format!("{estimate} points{}", ends.unwrap_or_default())
 }
 
 /// A difference of ratios in percentage points.

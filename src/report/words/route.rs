@@ -1,23 +1,34 @@
 //! The verdict of `route` in words.
 
-use super::{criterion::meaning, entry::VerdictEntry, layers::named, numbers::whole};
+use super::{
+    criterion::meaning,
+    entry::VerdictEntry,
+    layers::named,
+    numbers::{expected, whole},
+};
 use crate::{
     error::noun_of,
     routing::{ExpertId, LayerId},
     stats::{
-        LAYERS_EACH,
+        LAYERS_EACH, counted, thousands,
         verdict::{
-            Compared, Context, Explained, Independence, LayerIndependence, LayersDiffer, Missing, OverallIndependence,
-            RouteVerdict, Share,
+            Compared, Context, Explained, Independence, IntervalsThatMissZero, LayerIndependence, LayersDiffer,
+            Missing, OverallIndependence, RouteVerdict, Share, Specialist,
         },
     },
 };
 
-/// One line per `MoE` layer, eight at most, then one for the others.
+/// One line per `MoE` layer, eight at most, then one for the others, one on what the overall answer means, and one on the expert that
+/// stands out.
 pub(super) fn lines(verdict: &RouteVerdict) -> Vec<String> {
     let (shown, others) = verdict.layers.split_at(verdict.layers.len().min(LAYERS_EACH));
     let mut lines: Vec<String> = shown.iter().map(layer_line).collect();
     lines.extend((!others.is_empty()).then(|| rest(others)));
+    let answer = verdict.overall.answer;
+    let is_said = verdict.compared.is_some() && answer.is_judged() && !answer.is_constant();
+    lines.extend(is_said.then(|| format!("\"{}\" means: {}", adjective(answer), meaning(answer))));
+    let expert = verdict.specialist.as_ref().filter(|_| !verdict.overall.answer.is_constant());
+    lines.extend(expert.and_then(specialist));
     lines
 }
 
@@ -120,7 +131,7 @@ fn contexts(layer: &LayerIndependence) -> String {
             }
         }
     }
-    let known = (!known.is_empty()).then(|| format!("of what that leaves open, {}", known.join(", ")));
+    let known = (!known.is_empty()).then(|| format!("of what is left, {}", known.join(", ")));
     known.into_iter().chain(unknown).collect::<Vec<_>>().join("; ")
 }
 
@@ -141,36 +152,105 @@ fn rest(others: &[LayerIndependence]) -> String {
     format!("{}: {told}{}", named(&ids(|_| true)), constant.unwrap_or_default())
 }
 
-/// The judgement on all layers that have something to explain, and how they compare.
-fn overall(verdict: &RouteVerdict) -> String {
+/// Whether the token id decides, with the number of the layer where it explains least.
+pub(super) fn overall(verdict: &RouteVerdict) -> String {
     let all = &verdict.overall;
-    if verdict.layers.is_empty() {
-        return "not enough data: no MoE layer has a mutual information of expert and token id".to_owned();
-    }
-    let nearly = if all.is_left_out_constant { "" } else { ", or nearly so" };
-    if all.answer.is_constant() {
-        return format!("overall: the router is constant in every layer{nearly}: there is nothing to explain");
-    }
-    let left_out = match all.left_out.as_slice() {
-        [] => String::new(),
-        [one] => format!("; {} is left out: its router is constant{nearly}", named(&[*one])),
-        many => format!("; {} are left out: their routers are constant{nearly}", named(many)),
-    };
+    let nearly = if all.is_left_out_constant { "" } else { " or nearly so" };
     match &verdict.compared {
-        None => format!("overall: not enough data to say whether routing follows the token id{left_out}"),
-        Some(own) => {
-            format!("overall: {}; {}{left_out}", judged(all), compared(own))
+        _ if all.answer.is_constant() => {
+            format!(
+                "Overall: the router is constant{nearly} in every layer, so there is nothing to explain{}.",
+                same_experts(verdict)
+            )
+        }
+        None => format!(
+            "Overall: there is not enough data to say whether the token id decides the experts{}.",
+            why(verdict)
+        ),
+        Some(_) if !all.answer.is_judged() => {
+            let deciding = named(&all.deciding);
+            format!(
+                "Overall: there is not enough data in {deciding} to say whether the token id decides the experts{}.",
+                why(verdict)
+            )
+        }
+        Some(compared) => {
+            let because = if all.is_of_all { String::new() } else { format!(", because of {}", named(&all.deciding)) };
+            format!("Overall: {}{because}. {}{}.", adjective(all.answer), explained(compared), left_out(all, nearly))
         }
     }
 }
 
-/// The judgement on all layers, which the layer that fits least decides.
-fn judged(all: &OverallIndependence) -> String {
-    if !all.answer.is_judged() {
-        return format!("not enough data in {}", named(&all.deciding));
+/// What the token id explains where that is least.
+fn explained(compared: &Compared) -> String {
+    let Compared { answer, least, least_share, .. } = compared;
+    let share = share_words(*least_share);
+    match answer {
+        LayersDiffer::OnlyOneLayer => format!("The token id explains {share} of the routing in layer {least}"),
+        LayersDiffer::Yes | LayersDiffer::NotMeasurably => {
+            format!("Where the token id explains least (layer {least}), it explains {share} of the routing")
+        }
     }
-    let by = if all.is_of_all { String::new() } else { format!(", decided by {}", named(&all.deciding)) };
-    format!("{}{by} ({})", adjective(all.answer), meaning(all.answer))
+}
+
+fn left_out(all: &OverallIndependence, nearly: &str) -> String {
+    match all.left_out.as_slice() {
+        [] => String::new(),
+        [one] => format!("; layer {one} is left out, because its router is constant{nearly}"),
+        many => format!("; {} are left out, because their routers are constant{nearly}", named(many)),
+    }
+}
+
+/// The experts that every token gets, where all layers have the same ones.
+fn same_experts(verdict: &RouteVerdict) -> String {
+    let first = verdict.layers.first().map(|layer| layer.experts.as_slice()).unwrap_or_default();
+    let is_same = verdict.layers.iter().all(|layer| layer.experts == first);
+    if is_same && !first.is_empty() { format!(" ({})", constant_words(first)) } else { String::new() }
+}
+
+/// Why the first layer that could not be judged was not.
+fn why(verdict: &RouteVerdict) -> String {
+    let deciding = verdict.layers.iter().find(|layer| verdict.overall.deciding.contains(&layer.layer));
+    let why = deciding.and_then(|layer| match &layer.token {
+        Explained::Unknown(missing) => Some(reason(missing, "every token has the same id")),
+        Explained::Share(_) => Some("nothing is known about the context".to_owned()),
+        Explained::Nothing(_) => None,
+    });
+    why.map_or_else(String::new, |why| format!(" ({why})"))
+}
+
+/// What else the expert takes that stands out, and out of how many it was picked.
+fn specialist(own: &Specialist) -> Option<String> {
+    let Specialist { layer, expert, category, also, intervals, .. } = own;
+    let also = most_of(also).map(|also| format!("it takes more than half of {also} too"));
+    let of = if category.is_some() { "pairs of category and expert" } else { "experts" };
+    let told: Vec<String> = picked(*intervals, of).into_iter().chain(also).collect();
+    (!told.is_empty()).then(|| format!("expert {expert} of layer {layer}: {}", told.join("; ")))
+}
+
+/// The other categories that it takes most of, five by their names.
+fn most_of(others: &[String]) -> Option<String> {
+    let (shown, more) = others.split_at(others.len().min(5));
+    let shown = shown.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
+    match more.len() {
+        _ if shown.is_empty() => None,
+        0 => Some(shown),
+        more => Some(format!("{shown} and {more} more")),
+    }
+}
+
+/// Out of how many a number was picked, and how many of their intervals would miss an even load by chance.
+fn picked(intervals: IntervalsThatMissZero, of: &str) -> Option<String> {
+    let IntervalsThatMissZero { all, above, below, by_chance } = intervals;
+    let lie = if above == 1 { "lies" } else { "lie" };
+    let above = counted(above as u64, "interval");
+    let [count, below] = [all, below].map(|count| thousands(count as u64));
+    let chance = expected(by_chance);
+    (all > 1).then(|| {
+        format!(
+            "the clearest of {count} {of}; {above} {lie} above an even load and {below} below, where {chance} would miss it by chance"
+        )
+    })
 }
 
 /// How the layers compare.

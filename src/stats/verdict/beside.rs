@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Answer, Evidence, IntervalsThatMissZero, Measured, Moved, Verdict, drops::MISSED_BY_CHANCE};
 use crate::{
     routing::View,
-    stats::{Finding, Statistic, Variant},
+    stats::{Finding, Statistic, Variant, is_special_token},
 };
 
 /// Token ids that are named as those that moved most.
@@ -80,14 +80,21 @@ impl Beside {
 }
 
 /// The token ids whose expert shares are farthest apart, each in the layer where it moved most. Only those whose interval
-/// lies above the noise floor.
+/// lies above the noise floor, and no special tokens: where the first token of every sequence goes is no part of any text.
 pub fn moved_most<'a>(distances: impl Iterator<Item = &'a Finding>, most: usize) -> Vec<&'a Finding> {
-    let mut far: Vec<(f64, &Finding)> =
-        distances.filter(|row| is_beyond(row)).filter_map(|row| Some((row.estimate?, row))).collect();
+    let mut far: Vec<(f64, &Finding)> = distances
+        .filter(|row| is_beyond(row) && !is_special(row))
+        .filter_map(|row| Some((row.estimate?, row)))
+        .collect();
     far.sort_by(|a, b| b.0.total_cmp(&a.0));
     let mut seen = BTreeSet::new();
     far.retain(|(_, row)| seen.insert(row.token_id));
     far.into_iter().map(|(_, row)| row).take(most).collect()
+}
+
+/// Whether a row is about a special token.
+fn is_special(row: &Finding) -> bool {
+    row.text.as_deref().is_some_and(is_special_token)
 }
 
 /// Whether a token id moved beyond the noise floor.

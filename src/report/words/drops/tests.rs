@@ -12,11 +12,10 @@ use crate::{
     },
 };
 
-/// What holds over all layers, the details, and how many intervals miss 0.
+/// What holds over all layers, then the details.
 fn drops_verdict(findings: &[Finding]) -> Vec<String> {
     let verdict = DropsVerdict::of(findings);
-    let intervals = verdict.intervals.map(intervals_line);
-    std::iter::once(overall(&verdict)).chain(lines(&verdict)).chain(intervals).collect()
+    std::iter::once(overall(&verdict)).chain(lines(&verdict)).collect()
 }
 
 #[test]

@@ -5,14 +5,11 @@ use crate::{
         drift::{corrected, unjudged},
         entry::VerdictEntry,
         layers::named,
-        numbers::{percent_with_ends, whole},
+        numbers::{percent, percent_with_ends, whole},
         token::quoted,
     },
     routing::LayerId,
-    stats::{
-        thousands,
-        verdict::{Agreement, Beside, DriftVerdict, Evidence, HalfReached, IntervalsThatMissZero},
-    },
+    stats::verdict::{Agreement, Beside, DriftVerdict, Evidence, HalfReached},
 };
 
 /// When half of the final agreement was reached; then what the checkpoint off the time axis changed and which token moved most,
@@ -35,10 +32,9 @@ fn half_reached(verdict: &DriftVerdict) -> String {
             .to_owned();
     };
     let last = &first.last;
-    let scale = format!("0 % is chance, 100 % is full agreement with {last}");
     match (verdict.last_to_reach(), verdict.most_before_last()) {
         (Some((layer, agreement)), _) => format!(
-            "By {}{}, {} had reached half of their final agreement ({scale}){}: {}.",
+            "By {}{}, {} halfway from chance to the routing of {last}{}: {}.",
             agreement.checkpoint,
             trained(agreement),
             how_many(verdict),
@@ -46,7 +42,7 @@ fn half_reached(verdict: &DriftVerdict) -> String {
             stood(last_or_lowest(verdict, agreement), layer, agreement, verdict.reached().count()),
         ),
         (None, Some((layer, agreement))) => format!(
-            "No layer had reached half of its final agreement before {last}, the last checkpoint ({scale}): {} at {}.",
+            "No layer was halfway from chance to the routing of {last}, the last checkpoint, before it: {} at {}.",
             stood("the nearest", layer, agreement, verdict.layers.len()),
             agreement.checkpoint
         ),
@@ -74,12 +70,13 @@ fn trained(agreement: &Agreement) -> String {
     agreement.trained.map_or_else(String::new, |share| format!(", after {} % of the training", whole(share)))
 }
 
-/// "all 3 layers", "1 of 2 layers".
+/// "all 3 layers were", "1 of 2 layers was".
 fn how_many(verdict: &DriftVerdict) -> String {
     match (verdict.reached().count(), verdict.judged().count()) {
-        (1, 1) => "the layer".to_owned(),
-        (reached, known) if reached == known => format!("all {known} layers"),
-        (reached, known) => format!("{reached} of {known} layers"),
+        (1, 1) => "the layer was".to_owned(),
+        (2, 2) => "both layers were".to_owned(),
+        (reached, known) if reached == known => format!("all {known} layers were"),
+        (reached, known) => format!("{reached} of {known} layers {}", if reached == 1 { "was" } else { "were" }),
     }
 }
 
@@ -116,7 +113,7 @@ fn changed(beside: &Beside, floor: Option<&Beside>) -> Option<VerdictEntry> {
     let extent = if beside.changed.len() > 1 { "up to " } else { "" };
     let differs = format!("the first choice of {extent}{} of the tokens (layer {layer})", percent_with_ends(most));
     let words = if beside.is_arithmetic {
-        format!("bf16 arithmetic alone, the noise floor, changes {differs}.")
+        format!("bf16 arithmetic alone changes {differs}.")
     } else {
         let floor = floor.and_then(|floor| floor.changed.iter().find(|own| own.finding.layer == layer));
         let (own, last) = (&beside.checkpoint, &beside.last);
@@ -128,20 +125,16 @@ fn changed(beside: &Beside, floor: Option<&Beside>) -> Option<VerdictEntry> {
 fn floor_words(floor: Option<&Evidence>) -> String {
     floor.map_or_else(
         || "how much bf16 arithmetic alone would change was not measured".to_owned(),
-        |floor| format!("bf16 arithmetic alone, the noise floor, changes {}", percent_with_ends(floor)),
+        |floor| format!("bf16 arithmetic alone changes {} %", percent(floor.estimate.unwrap_or_default())),
     )
 }
 
-/// The token that moved most, and out of how many it was picked.
+/// The token that moved most; out of how many it was picked stands among the details.
 fn moved(beside: &Beside) -> Option<VerdictEntry> {
     let most = beside.moved.first()?;
     let verdict = beside.verdicts().1.into_iter().next()?;
-    let picked = beside.intervals.map_or_else(String::new, |IntervalsThatMissZero { all, above, .. }| {
-        let [all, above] = [all, above].map(|count| thousands(count as u64));
-        format!(" (picked out of {all} pairs of token id and layer, of which {above} moved beyond their noise)")
-    });
     let words = format!(
-        "The token that moved most is {}: in layer {}, {} of its choices went to other experts, where sampling noise alone would move {} %{picked}.",
+        "The token that moved most is {}: in layer {}, {} of its choices went to other experts, where sampling noise alone would move {} %.",
         quoted(&most.finding.subject),
         most.finding.layer,
         percent_with_ends(most),

@@ -5,7 +5,7 @@ use crate::{
         drops::{reason, source_prefix},
         entry::VerdictEntry,
         layers::named,
-        numbers::{expected, points_in_tenths, ratio},
+        numbers::{expected, points_in_tenths, points_without_sign, ratio},
     },
     routing::LayerId,
     stats::verdict::{DropsVerdict, Evidence, IntervalsThatMissZero, LaterTokens, RiseIsTheQueue, Trend},
@@ -46,10 +46,11 @@ fn later_tokens(verdict: &DropsVerdict) -> String {
         LaterTokens::NothingDropped => {
             "Nothing is dropped, so no part of a sequence loses more than another.".to_owned()
         }
-        LaterTokens::MoreInSomeLayers => format!("Later tokens are dropped more {}.", extent(&rises, layers)),
-        LaterTokens::LessInSomeLayers => format!("Later tokens are dropped less {}.", extent(&falls, layers)),
+        LaterTokens::MoreInSomeLayers => format!("Later tokens are dropped more{}.", extent(&rises, layers, "more")),
+        LaterTokens::LessInSomeLayers => format!("Later tokens are dropped less{}.", extent(&falls, layers, "less")),
         LaterTokens::MoreInSomeLessInOthers => {
-            format!("Later tokens are dropped more {}, and less {}.", extent(&rises, layers), extent(&falls, layers))
+            let less: Vec<LayerId> = falls.iter().map(|trend| trend.layer).collect();
+            format!("Later tokens are dropped less in {}, but more{}.", named(&less), extent(&rises, layers, "more"))
         }
         LaterTokens::NoTrend => no_trend(&known),
         _ => {
@@ -61,28 +62,15 @@ fn later_tokens(verdict: &DropsVerdict) -> String {
     }
 }
 
-/// "in all 3 layers: from the first to the last quarter of a sequence the drop ratio changes by +1.4 points ...".
-fn extent(trends: &[&Trend], layers: usize) -> String {
+/// ": up to 5.4 points [4.7, 6.3] more in the last quarter than in the first (layer 5)", after the layers where they are not all.
+fn extent(trends: &[&Trend], layers: usize, more: &str) -> String {
     let ids: Vec<LayerId> = trends.iter().map(|trend| trend.layer).collect();
-    let place = match ids.len() {
-        1 => named(&ids),
-        many if many == layers => format!("all {layers} layers"),
-        _ => named(&ids),
-    };
-    let by_size = |a: &&&Trend, b: &&&Trend| size(a).total_cmp(&size(b));
-    let (least, most) = (trends.iter().min_by(by_size), trends.iter().max_by(by_size));
-    let quarters = "from the first to the last quarter of a sequence";
-    match least.zip(most) {
-        Some((least, most)) if least.layer != most.layer => format!(
-            "in {place}: {quarters} by {} in layer {} up to {} in layer {}",
-            points_in_tenths(&least.last_minus_first),
-            least.layer,
-            points_in_tenths(&most.last_minus_first),
-            most.layer
-        ),
-        Some((one, _)) => format!("in {place}: {quarters} by {}", points_in_tenths(&one.last_minus_first)),
-        None => format!("in {place}"),
-    }
+    let place = if ids.len() == layers { String::new() } else { format!(" in {}", named(&ids)) };
+    let Some(most) = trends.iter().max_by(|a, b| size(a).total_cmp(&size(b))) else { return place };
+    let up_to = if ids.len() > 1 { "up to " } else { "" };
+    let points = points_without_sign(&most.last_minus_first);
+    let layer = most.layer;
+    format!("{place}: {up_to}{points} {more} in the last quarter of a sequence than in the first (layer {layer})")
 }
 
 /// How large a difference is, whatever its sign.
@@ -93,8 +81,11 @@ fn size(trend: &Trend) -> f64 {
 fn no_trend(known: &[&Trend]) -> String {
     let largest = known.iter().max_by(|a, b| size(a).total_cmp(&size(b)));
     let largest = largest.map_or_else(String::new, |trend| {
-        format!(": the largest difference between the last and the first quarter of a sequence is {} in layer {}, and its interval contains 0",
-            points_in_tenths(&trend.last_minus_first), trend.layer)
+        format!(
+            ": the largest difference between the last and the first quarter of a sequence is {} (layer {})",
+            points_in_tenths(&trend.last_minus_first),
+            trend.layer
+        )
     });
     format!("Later tokens are not measurably dropped more or less{largest}.")
 }
@@ -113,14 +104,14 @@ fn queue(verdict: &DropsVerdict) -> Option<String> {
     })
 }
 
-/// How many intervals of what is left above random order miss 0, in which direction, and how many would by chance.
+/// How many intervals of what is left above random order miss 0, and how many would by chance; their directions stand among the
+/// details.
 fn beside_random_order(intervals: IntervalsThatMissZero, verdict: &DropsVerdict) -> String {
     let IntervalsThatMissZero { all, above, below, by_chance } = intervals;
-    let sets = if verdict.datasets.is_empty() { "layer by layer" } else { "for each data set and layer" };
-    let misses = above + below;
-    let verb = if misses == 1 { "misses" } else { "miss" };
+    let each = if verdict.datasets.is_empty() { "layers" } else { "pairs of data set and layer" };
     format!(
-        "Compared with random order, {sets}, {misses} of {all} intervals {verb} zero, {above} above and {below} below it; {} would by chance.",
+        "Compared with tokens in random order, the trend differs in {} of {all} {each}; by chance it would in {}.",
+        above + below,
         expected(by_chance)
     )
 }

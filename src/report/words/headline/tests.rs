@@ -40,15 +40,18 @@ fn a_route_run_says_what_the_token_id_the_context_and_an_expert_do() {
     assert_eq!(
         route(&mostly()),
         [
-            "Overall: mostly context-independent (at least half is explained by the token id, but more than a tenth of the rest by \
-             a context): the token id explains 57 % [56, 58] of the routing in the layer where it explains least (layer 5), 81 % \
-             [80, 82] where it explains most (layer 1).",
+            "Overall: mostly context-independent. Where the token id explains least (layer 5), it explains 57 % [56, 58] of the \
+             routing.",
             "What surrounds a token still matters: once the token id is known, the document explains up to 40 % [38, 43] of what is \
              left (layer 1).",
-            "Expert 11 of layer 5 specializes most: it takes 69 % [63, 75] of the tokens of category zh-cn, 5.5 times an even load \
-             (the clearest of 2 pairs of category and expert; 2 intervals lie above an even load and 0 below, where less than 1 \
-             would miss it by chance).",
+            "Expert 11 of layer 5 specializes most: it takes 69 % [63, 75] of the \"zh-cn\" tokens, 5.5 times an even load.",
         ]
+    );
+    let details = super::super::verdict_lines(&RunVerdict::route(&mostly()));
+    assert_eq!(
+        details.last().unwrap(),
+        "expert 11 of layer 5: the clearest of 2 pairs of category and expert; 2 intervals lie above an even load and 0 below, where \
+         less than 1 would miss it by chance"
     );
     let entries = headline_entries(&RunVerdict::route(&mostly()));
     let answers: Vec<Answer> = entries.iter().map(|entry| entry.verdict.answer).collect();
@@ -63,13 +66,11 @@ fn without_categories_the_busiest_expert_is_named() {
     assert_eq!(
         lines,
         [
-            "Overall: context-independent (at least half is explained by the token id, and at most a tenth of the rest by any \
-             context, or less than 5 % is left): the token id explains 58 % [55, 61] of the routing in layer 3.",
+            "Overall: context-independent. The token id explains 58 % [55, 61] of the routing in layer 3.",
             "What surrounds a token adds little: once the token id is known, no context explains more than a tenth of what is left; \
              the surest, the previous token, explains at most 9 % [8, 10] (layer 3).",
             "Expert 7 of layer 3 is the busiest: it takes 14 % [13, 15] of all assignments of tokens to experts, 2.2 times an even \
-             load (the clearest of 2 experts; 1 interval lies above an even load and 0 below, where less than 1 would miss it by \
-             chance).",
+             load.",
         ]
     );
 }
@@ -82,20 +83,21 @@ fn every_answer_about_the_token_id_has_its_sentence() {
         let said = first(rows);
         assert!(said.starts_with(words), "{said}");
     };
+    begins(&function(3, (1.0, 0.98, 1.02)), "Overall: fully context-independent. The token id explains");
+    begins(&layer(1, (0.92, 0.9, 0.93), (0.13, -0.02, 0.27)), "Overall: at least mostly context-independent. The");
     begins(
-        &function(3, (1.0, 0.98, 1.02)),
-        "Overall: fully context-independent (nothing is left for the context to explain): the",
+        &layer(1, (0.5, 0.45, 0.55), none),
+        "Overall: undecided whether context-independent. The token id explains 50 %",
     );
-    begins(&layer(1, (0.92, 0.9, 0.93), (0.13, -0.02, 0.27)), "Overall: at least mostly context-independent (");
-    begins(&layer(1, (0.5, 0.45, 0.55), none), "Overall: undecided whether context-independent (the interval of");
-    begins(&layer(1, (0.0, -0.01, 0.01), none), "Overall: undecided whether context-independent (less than half");
+    begins(
+        &layer(1, (0.0, -0.01, 0.01), none),
+        "Overall: undecided whether context-independent. The token id explains 0 %",
+    );
     let apart = [layer(1, (0.8, 0.78, 0.82), none), layer(5, (0.4, 0.3, 0.45), (0.3, 0.2, 0.4))].concat();
     begins(
         &apart,
-        "Overall: not context-independent, because of layer 5 (less than half is explained by the token id, and",
+        "Overall: not context-independent, because of layer 5. Where the token id explains least (layer 5), it explains 40 %",
     );
-    let close = [layer(1, (0.8, 0.7, 0.9), none), layer(5, (0.75, 0.7, 0.8), none)].concat();
-    assert!(first(&close).ends_with("(layer 5); the layers do not differ measurably."), "{}", first(&close));
     assert_eq!(
         route(&constant(3)),
         [
@@ -148,7 +150,12 @@ fn with_chat() -> (Vec<Finding>, Vec<Finding>) {
         agreement(1, "1T-bf16", 0.97),
         agreement(3, "1T-bf16", 0.96),
     ];
-    let tokens = vec![token(1, 7, Some("\u{2581}the"), 0.4, 0.02), token(3, 5, Some("#"), 0.7, 0.65)];
+    let tokens = vec![
+        token(1, 7, Some("\u{2581}the"), 0.4, 0.02),
+        token(3, 5, Some("#"), 0.7, 0.65),
+        // The first token of every sequence is no part of any text.
+        token(3, 0, Some("<pad>"), 0.9, 0.02),
+    ];
     ([axis, beside].concat(), tokens)
 }
 
@@ -158,12 +165,12 @@ fn a_drift_run_says_when_half_was_learnt_and_what_the_final_checkpoint_changed()
     assert_eq!(
         drift(&rows, &tokens),
         [
-            "By 200B, after 20 % of the training, all 2 layers had reached half of their final agreement (0 % is chance, 100 % is \
-             full agreement with 1T): the lowest, layer 1, stood at 53 % [51, 55].",
-            "Compared with 1T, chat changes the first choice of up to 25 % [24, 26] of the tokens (layer 3); bf16 arithmetic alone, \
-             the noise floor, changes 4 % [3, 5].",
+            "By 200B, after 20 % of the training, both layers were halfway from chance to the routing of 1T: the lowest, layer 1, stood \
+             at 53 % [51, 55].",
+            "Compared with 1T, chat changes the first choice of up to 25 % [24, 26] of the tokens (layer 3); bf16 arithmetic alone \
+             changes 4 %.",
             "The token that moved most is \"\u{2423}the\": in layer 1, 40 % [30, 50] of its choices went to other experts, where \
-             sampling noise alone would move 2 % (picked out of 2 pairs of token id and layer, of which 1 moved beyond their noise).",
+             sampling noise alone would move 2 %.",
         ]
     );
     let without_floor: Vec<Finding> =
@@ -179,15 +186,15 @@ fn a_drift_run_without_another_checkpoint_says_what_was_still_to_come() {
     assert_eq!(
         drift(&rows, &[]),
         [
-            "By 600B, 1 of 2 layers had reached half of their final agreement (0 % is chance, 100 % is full agreement with 1T), \
-             layer 3 only with the last checkpoint: layer 1 stood at 65 % [64, 67].",
+            "By 600B, 1 of 2 layers was halfway from chance to the routing of 1T, layer 3 only with the last checkpoint: layer 1 \
+             stood at 65 % [64, 67].",
             "At 200B, the last checkpoint but one, the layer that agreed least, layer 3, stood at 50 % [40, 52].",
         ]
     );
     assert_eq!(
         drift(&rows[8..], &[])[0],
-        "No layer had reached half of its final agreement before 1T, the last checkpoint (0 % is chance, 100 % is full agreement \
-         with 1T): layer 3 stood at 50 % [40, 52] at 200B."
+        "No layer was halfway from chance to the routing of 1T, the last checkpoint, before it: layer 3 stood at 50 % [40, 52] at \
+         200B."
     );
 }
 
@@ -217,29 +224,23 @@ fn a_drops_run_says_both_directions_and_how_many_intervals_there_are() {
     assert_eq!(
         drops(&four_trends()),
         [
-            "Later tokens are dropped more in layers 1, 3: from the first to the last quarter of a sequence by +5.9 [+5.8, +6.0] \
-             points in layer 1 up to +5.9 [+5.8, +6.0] points in layer 3, and less in layer 5: from the first to the last quarter \
-             of a sequence by -2.0 [-3.0, -1.0] points.",
+            "Later tokens are dropped less in layer 5, but more in layers 1, 3: up to 5.9 points [5.8, 6.0] more in the last quarter \
+             of a sequence than in the first (layer 3).",
             "At least 94 % of this rise is the experts' queues filling up, whatever the text says: tokens in random order show it too.",
-            "Compared with random order, layer by layer, 3 of 4 intervals miss zero, 2 above and 1 below it; less than 1 would by \
-             chance.",
+            "Compared with tokens in random order, the trend differs in 3 of 4 layers; by chance it would in less than 1.",
         ]
     );
     let of = of_dataset;
     let rise = [1, 3].map(|l| trend(l, Variant::LastMinusFirst, 0.05, 0.03, 0.01)).concat();
     let rows = [ratio(1), ratio(3), rise.clone(), of("talks", rise.clone()), of("texts", rise)].concat();
     let lines = drops(&rows);
-    assert!(lines[0].starts_with("Later tokens are dropped more in all 2 layers: "), "{}", lines[0]);
+    assert!(lines[0].starts_with("Later tokens are dropped more: up to 5.0 points ["), "{}", lines[0]);
     assert!(
         lines[1].starts_with("How much of this rise is only the experts' queues filling up cannot be told: "),
         "{}",
         lines[1]
     );
-    assert!(
-        lines[2].starts_with(
-            "Compared with random order, for each data set and layer, 4 of 4 intervals miss zero, 4 above"
-        )
-    );
+    assert!(lines[2].contains("the trend differs in 4 of 4 pairs of data set and layer"), "{}", lines[2]);
 }
 
 #[test]
@@ -251,7 +252,7 @@ fn a_drops_run_without_a_rise_says_how_much_is_dropped() {
         drops(&flat),
         [
             "Later tokens are not measurably dropped more or less: the largest difference between the last and the first quarter of a \
-             sequence is +0.5 [-0.5, +1.5] points in layer 1, and its interval contains 0.",
+             sequence is +0.5 points [-0.5, 1.5] (layer 1).",
             "Layer 1 drops 2.50 % [2.00, 3.00] of its assignments of tokens to experts.",
         ]
     );

@@ -18,11 +18,11 @@ fn a_line_quotes_shares_with_intervals() {
     assert_eq!(
         lines,
         [
-            "layer 3: context-independent: the token id explains 58 % [55, 61] of the routing; of what that leaves open, the \
-             document explains 3 % [2, 4], the previous token at most 9 % [8, 10], the category 2 % [1, 3], the position 0 % \
-             [-1, 1]",
-            "overall: context-independent (at least half is explained by the token id, and at most a tenth of the rest by any \
-             context, or less than 5 % is left); layer 3 is the only one with enough data",
+            "layer 3: context-independent: the token id explains 58 % [55, 61] of the routing; of what is left, the document explains \
+             3 % [2, 4], the previous token at most 9 % [8, 10], the category 2 % [1, 3], the position 0 % [-1, 1]",
+            "\"context-independent\" means: at least half is explained by the token id, and at most a tenth of the rest by any \
+             context, or less than 5 % is left",
+            "Overall: context-independent. The token id explains 58 % [55, 61] of the routing in layer 3.",
         ]
     );
 }
@@ -31,8 +31,8 @@ fn a_line_quotes_shares_with_intervals() {
 fn what_nothing_explains_is_undecided() {
     let lines = verdict(&layer(1, (0.0, -0.01, 0.01), (0.0, -0.02, 0.02)));
     assert!(lines[0].starts_with("layer 1: undecided whether context-independent: the token id"), "{}", lines[0]);
-    let overall = "overall: undecided whether context-independent (less than half is explained by the token id, but no context is shown";
-    assert!(lines[1].starts_with(overall), "{}", lines[1]);
+    let means = "\"undecided whether context-independent\" means: less than half is explained by the token id, but no context is shown";
+    assert!(lines[1].starts_with(means), "{}", lines[1]);
 }
 
 #[test]
@@ -42,8 +42,8 @@ fn a_function_of_the_token_id_is_the_strongest_yes() {
         [
             "layer 3: fully context-independent: the token id explains 100 % [98, 100] of the routing; nothing is left for the \
              context (0.00 bits)",
-            "overall: fully context-independent (nothing is left for the context to explain); layer 3 is the only one with \
-             enough data",
+            "\"fully context-independent\" means: nothing is left for the context to explain",
+            "Overall: fully context-independent. The token id explains 100 % [98, 100] of the routing in layer 3.",
         ]
     );
 }
@@ -53,14 +53,20 @@ fn a_constant_router_is_named_with_its_experts() {
     let words = "the router is constant: every token gets the experts 0, 7; there is nothing to explain";
     let lines = verdict(&constant(3));
     assert_eq!(lines[0], format!("layer 3: {words}"));
-    assert_eq!(lines[1], "overall: the router is constant in every layer: there is nothing to explain");
+    assert_eq!(
+        lines[1],
+        "Overall: the router is constant in every layer, so there is nothing to explain (every token gets the experts 0, 7)."
+    );
     let lines = verdict(&[function(1, (1.0, 0.98, 1.02)), constant(3)].concat());
     assert_eq!(lines[1], format!("layer 3: {words}"));
-    assert!(lines[2].starts_with("overall: fully context-independent ("), "{}", lines[2]);
-    assert!(lines[2].ends_with("; layer 3 is left out: its router is constant"), "{}", lines[2]);
+    assert!(lines[3].starts_with("Overall: fully context-independent. "), "{}", lines[3]);
+    assert!(lines[3].ends_with("; layer 3 is left out, because its router is constant."), "{}", lines[3]);
     let nearly = verdict(&[bits(Statistic::MutualInformation, Variable::Token, 3, (0.02, 0.001, 0.03))]);
     assert_eq!(nearly[0], "layer 3: the router is nearly constant: only 0.03 bits are there to explain at all");
-    assert_eq!(nearly[1], "overall: the router is constant in every layer, or nearly so: there is nothing to explain");
+    assert_eq!(
+        nearly[1],
+        "Overall: the router is constant or nearly so in every layer, so there is nothing to explain."
+    );
 }
 
 #[test]
@@ -85,12 +91,14 @@ fn layers_are_ranked_only_where_their_intervals_are_apart() {
     let none = (0.0, 0.0, 0.01);
     let apart = [layer(1, (0.8, 0.78, 0.82), none), layer(5, (0.4, 0.3, 0.45), (0.3, 0.2, 0.4))].concat();
     assert_eq!(
-        verdict(&apart)[2],
-        "overall: not context-independent, decided by layer 5 (less than half is explained by the token id, and more than a tenth \
-         of the rest by a context); routing follows the token id most in layer 1 and least in layer 5"
+        verdict(&apart)[3],
+        "Overall: not context-independent, because of layer 5. Where the token id explains least (layer 5), it explains 40 % \
+         [30, 45] of the routing."
     );
+    let last = |rows: &[Finding]| entries(&RouteVerdict::of(rows)).pop().unwrap().words;
+    assert_eq!(last(&apart), "routing follows the token id most in layer 1 and least in layer 5");
     let close = [layer(1, (0.8, 0.7, 0.9), none), layer(5, (0.75, 0.7, 0.8), none)].concat();
-    assert!(verdict(&close)[2].contains("the intervals of the layers overlap"));
+    assert!(last(&close).contains("the intervals of the layers overlap"));
 }
 
 #[test]
@@ -99,11 +107,11 @@ fn withheld_numbers_say_why() {
         row(Statistic::MutualInformation, Variable::Token, 1, (0.5, 0.4, 0.6)).withheld("3 documents, 8 are needed");
     let lines = verdict(&[withheld]);
     assert_eq!(lines[0], "layer 1: not enough data (3 documents, 8 are needed)");
-    assert!(lines[1].starts_with("overall: not enough data"));
-    assert!(verdict(&[])[0].starts_with("not enough data"));
+    assert!(lines[1].starts_with("Overall: there is not enough data to say"), "{}", lines[1]);
+    assert!(verdict(&[])[0].starts_with("Overall: there is not enough data to say"));
     let alone = verdict(&[row(Statistic::MutualInformation, Variable::Token, 1, (0.9, 0.8, 0.95))]);
     assert!(alone[0].contains("the previous token: not enough data (not measured)"), "{}", alone[0]);
-    assert!(alone[1].starts_with("overall: not enough data in layer 1;"), "{}", alone[1]);
+    assert!(alone[1].starts_with("Overall: there is not enough data in layer 1 to say"), "{}", alone[1]);
 }
 
 #[test]
@@ -111,7 +119,7 @@ fn more_than_eight_layers_are_summarised() {
     let many = (0..10).flat_map(|l| layer(l, (0.5 + 0.01 * f64::from(l), 0.4, 0.7), (0.0, 0.0, 0.01)));
     let many: Vec<Finding> = many.chain(constant(11)).collect();
     let lines = verdict(&many);
-    assert_eq!(lines.len(), 10, "eight layers, the others, and all");
+    assert_eq!(lines.len(), 11, "eight layers, the others, the meaning of the word, and all");
     assert_eq!(
         lines[8],
         "layers 8, 9, 11: the intervals of what the token id explains lie between 40 and 70 %; see summary.json; the router of \
@@ -126,7 +134,8 @@ fn entries_have_the_words_of_the_lines_and_say_which_layers_decided() {
     let decided = RouteVerdict::of(&rows);
     let (lines, entries) = (verdict(&rows), entries(&decided));
     let words: Vec<&str> = entries.iter().map(|entry| entry.words.as_str()).collect();
-    assert_eq!(words[..4], lines);
+    assert_eq!(words[..3], lines[..3]);
+    assert_eq!(words[3], lines[4]);
     assert_eq!(words[4], "routing follows the token id most in layer 1 and least in layer 5");
     let together = &entries[3].verdict;
     assert_eq!((together.layers.as_slice(), together.layers_left_out.as_slice()), (&[5][..], &[7][..]));
