@@ -69,7 +69,7 @@ pub(super) struct Bar {
 const PANEL_HEIGHT: f64 = 230.0;
 const TITLE_HEIGHT: f64 = 26.0;
 const LEFT: f64 = 68.0;
-const BOTTOM: f64 = 58.0;
+const BOTTOM: f64 = 66.0;
 /// Widest bar with its white space.
 const WIDEST_SLOT: f64 = 64.0;
 /// How much wider than others the bars of a group with long names may be.
@@ -77,6 +77,8 @@ const MOST_WIDENED: f64 = 1.8;
 /// Narrowest figure with panels side by side.
 const TWO_COLUMNS: f64 = 760.0;
 const PITCH: f64 = PANEL_HEIGHT + TITLE_HEIGHT + BOTTOM;
+/// White space between the labels of two groups.
+const LABEL_GAP: f64 = 4.0;
 const BASELINE: Stroke = Stroke::solid(ACCENT, 2.6);
 
 /// The plotting area of a panel on the page.
@@ -179,16 +181,17 @@ fn draw_groups<B: DrawingBackend>(canvas: &mut Canvas<'_, B>, panel: &BarPanel, 
     let wide = |group: &BarGroup, slot: f64| slot * (group.bars.len() + 1) as f64;
     let used: f64 = panel.groups.iter().zip(&slots).map(|(group, slot)| wide(group, *slot)).sum();
     let spread = (frame.width - used) / panel.groups.len().max(1) as f64;
+    let rooms: Vec<f64> = panel.groups.iter().zip(&slots).map(|(group, slot)| wide(group, *slot) + spread).collect();
+    let size = label_size(panel, &rooms);
     let mut x = frame.left;
-    for (group, slot) in panel.groups.iter().zip(slots) {
-        let wide = wide(group, slot) + spread;
+    for ((group, slot), wide) in panel.groups.iter().zip(slots).zip(rooms) {
         let first = x + (wide - slot * group.bars.len() as f64) / 2.0;
         for (index, bar) in group.bars.iter().enumerate() {
             draw_bar(canvas, panel, bar, frame, first + slot * index as f64, slot)?;
         }
-        let style = Type::new(LABEL, TEXT).bold().align(Align::Middle);
+        let style = Type::new(size, TEXT).bold().align(Align::Middle);
         // Two lines have room over the next panel.
-        for (line, words) in font::wrap(&group.label, wide - 4.0, LABEL, true).iter().take(2).enumerate() {
+        for (line, words) in font::wrap(&group.label, wide - LABEL_GAP, size, true).iter().take(2).enumerate() {
             let below = frame.top + PANEL_HEIGHT + 36.0 + line as f64 * 14.0;
             canvas.text((x + wide / 2.0, below), words, style)?;
         }
@@ -196,6 +199,16 @@ fn draw_groups<B: DrawingBackend>(canvas: &mut Canvas<'_, B>, panel: &BarPanel, 
     }
     let zero = frame.y(0.0);
     canvas.line(&[(frame.left, zero), (frame.left + frame.width, zero)], AXIS_LINE)
+}
+
+/// The largest size of the labels of the groups at which no word of them is cut, if there is one. `rooms`: the width of each group.
+fn label_size(panel: &BarPanel, rooms: &[f64]) -> f64 {
+    let fits = |size: &f64| {
+        panel.groups.iter().zip(rooms).all(|(group, room)| {
+            group.label.split_ascii_whitespace().all(|word| font::width(word, *size, true) <= room - LABEL_GAP)
+        })
+    };
+    [LABEL, SMALL, TINY].into_iter().find(fits).unwrap_or(LABEL)
 }
 
 /// Width of a bar with its white space, by group: equal, except for groups with longer names under their bars.
@@ -267,4 +280,25 @@ fn value_label(value: f64, percent: bool) -> String {
         (false, _) => format!("{value:.3}"),
     };
     text.replace('-', "\u{2212}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_that_does_not_fit_gets_smaller_before_it_is_cut() {
+        let group = |label: &str| BarGroup { label: label.to_owned(), bars: Vec::new() };
+        let panel = BarPanel {
+            title: String::new(),
+            y_label: String::new(),
+            percent: false,
+            max: None,
+            groups: vec![group("previous token"), group("document")],
+        };
+        let room = |size| font::width("document", size, true) + LABEL_GAP;
+        assert_eq!(label_size(&panel, &[room(LABEL), room(LABEL)]), LABEL);
+        assert_eq!(label_size(&panel, &[room(LABEL), room(SMALL)]), SMALL);
+        assert_eq!(label_size(&panel, &[room(LABEL), room(TINY) - 1.0]), LABEL, "it is cut at any size");
+    }
 }

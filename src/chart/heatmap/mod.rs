@@ -12,7 +12,7 @@ use super::{
     theme::{AXIS_LINE, GRID_LINE, HEADING, LABEL, MUTED, SMALL, Stroke, TEXT, TINY, WASH},
 };
 use crate::error::Result;
-use scale::{cell_label, scale_ticks};
+use scale::{SMALL_NUMBER, cell_label, scale_ticks};
 
 /// Blocks of cells over one colour scale.
 #[derive(Clone, Debug)]
@@ -141,11 +141,20 @@ impl HeatFigure {
         HeatLook { room, left, cell, header, is_upright, numbers, hatched: cell.1 < HATCH_BELOW || !numbers }
     }
 
+    /// Whether all cells have room for their numbers but those whose number has two decimals because it is small.
+    fn leaves_small_ones_out(&self, look: HeatLook) -> bool {
+        let cells = || self.blocks.iter().flat_map(|block| &block.cells).flatten().flatten();
+        let is_empty = |value: &&f64| number_size(&cell_label(**value, self.scale), look.cell).is_none();
+        let small = |value: &f64| value.abs() < SMALL_NUMBER;
+        look.numbers && cells().any(|value| is_empty(&value)) && cells().filter(is_empty).all(small)
+    }
+
     fn draw_scale<B: DrawingBackend>(&self, canvas: &mut Canvas<'_, B>, at: Point, look: HeatLook) -> Result<()> {
         let left = at.0 + look.left;
         let middle = self.scale.middle().filter(|_| look.hatched);
         let hatched = middle.map(|middle| format!("; below {middle} hatched")).unwrap_or_default();
-        let label = format!("{}{hatched}", self.scale_label);
+        let unsaid = if self.leaves_small_ones_out(look) { "; without a number: below 0.1" } else { "" };
+        let label = format!("{}{hatched}{unsaid}", self.scale_label);
         canvas.text((left, at.1 + 9.0), &label, Type::new(LABEL, TEXT))?;
         let samples = self.scale.samples();
         let step = ((look.room - look.left) / samples.len() as f64).min(SAMPLE);
@@ -308,6 +317,27 @@ mod tests {
         assert_eq!(look(16, difference), (true, false));
         assert_eq!(look(64, difference), (false, true));
         assert_eq!(look(64, Scale::Ratio { limit: 2.0 }), (true, false));
+    }
+
+    #[test]
+    fn numbers_that_are_left_out_are_said_to_be_small() {
+        let leaves_out = |cells: [f64; 3], room: f64| {
+            let block = HeatBlock {
+                title: String::new(),
+                rows: vec!["a".into()],
+                columns: vec!["0".into(), "1".into(), "2".into()],
+                cells: vec![cells.map(Some).to_vec()],
+            };
+            let (scale_label, column_label) = (String::new(), String::new());
+            let scale = Scale::Ratio { limit: 8.0 };
+            let figure = HeatFigure { scale, scale_label, column_label, row_height: None, blocks: vec![block] };
+            figure.leaves_small_ones_out(figure.look(room))
+        };
+        // Three cells that have room for "0.9", and not for "0.04".
+        let space = |text: &str| font::width(&format!("{text} "), TINY, false);
+        let room = 40.0 + 3.0 * f64::midpoint(space("0.9"), space("0.04"));
+        assert!(leaves_out([0.9, 0.04, 3.1], room));
+        assert!(!leaves_out([0.9, 0.4, 3.1], room) && !leaves_out([0.9, 0.04, 3.1], FIGURE_WIDTH));
     }
 
     #[test]

@@ -87,6 +87,9 @@ fn scale_tick(value: f64, decimals: usize) -> String {
     text.replace('-', "\u{2212}")
 }
 
+/// A number below this one has two decimals beside others that have one.
+pub(super) const SMALL_NUMBER: f64 = 0.095;
+
 /// A value with two digits, which fit into a cell; if all values are below 1, all have two decimals.
 pub(super) fn cell_label(value: f64, scale: Scale) -> String {
     if let Scale::Difference { .. } = scale {
@@ -97,7 +100,7 @@ pub(super) fn cell_label(value: f64, scale: Scale) -> String {
         format!("{value:.2}")
     } else if value.abs() >= 9.95 {
         format!("{value:.0}")
-    } else if value.abs() >= 0.095 {
+    } else if value.abs() >= SMALL_NUMBER {
         format!("{value:.1}")
     } else {
         format!("{value:.2}")
