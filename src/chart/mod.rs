@@ -120,7 +120,7 @@ pub struct ChartKind {
     /// The question that the chart answers.
     pub question: &'static str,
     /// Whether it is drawn only when it is asked for by name: a figure to hold against the paper's, which another chart of the
-    /// run says at a glance.
+    /// run says at a glance, or one that answers a question of detail.
     pub on_request: bool,
 }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::support::{
     files::{fixture, read_json},
-    program::{floats, integers, openmoe, read_parts},
+    program::{floats, integers, openmoe, openmoe_with, read_parts},
     snapshot::settled,
 };
 
@@ -127,7 +127,12 @@ fn check_margins(name: &str, run: &Path) {
     };
     let table = fs::read_to_string(run.join("stats/router_margin.csv")).unwrap();
     assert!(table.lines().skip(1).all(|row| row.contains(&format!(",{unit}"))), "{name}: {table}");
-    let chart = fs::read_to_string(run.join("charts/router_confidence.svg")).unwrap();
+    let folder = run.join("figures");
+    let [drawn, out] = [run, &folder].map(|path| path.display().to_string());
+    let only = ["--only", "router_confidence", "--format", "svg", "--width", "170", "--out", &out, "--quiet"];
+    let outcome = openmoe_with(&[&["chart", &drawn][..], &only].concat());
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    let chart = fs::read_to_string(folder.join("router_confidence_170mm.svg")).unwrap();
     assert!(chart.contains(&format!("\n{unit}\n")), "{name}: the axis of the margins says {unit}");
 }
 

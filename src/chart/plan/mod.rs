@@ -85,7 +85,7 @@ kinds! {
     share::domain: DomainSpecialization, "",
         "Which share of a category's tokens does each expert see?";
     context::cramers_v: CramersV, "",
-        "How strongly are category and expert associated?";
+        "How strongly are category and expert associated?", on_request;
     load::jensen_shannon: JensenShannon, "",
         "Which categories are routed alike?";
     share::positions: ExpertShare as "radar_position", "Fig. 9",
@@ -101,13 +101,13 @@ kinds! {
     load::coactivation: Coactivation, "",
         "Which experts are chosen together?";
     load::confidence: RouterEntropy as "router_confidence", "",
-        "How sure is the router?";
+        "How sure is the router?", on_request;
     drift::agreement: RouterSaturation as "drift_agreement", "",
         "When was the final routing learnt?";
     drift::matrix: RouterSaturation as "drift_matrix", "",
         "Which checkpoints route alike?";
     drift::beside: FirstChoiceAgreement as "drift_beside", "",
-        "How far is a checkpoint beside the time axis from the last one?";
+        "How far is a model that is no step of the training from the last checkpoint?";
     drift::last_change: LastChange as "drift_last_change", "",
         "How many tokens still change their first choice?";
     drift::by_margin: AgreementByMargin as "drift_margin", "",
@@ -117,19 +117,19 @@ kinds! {
     drift::by_frequency: TokenDrift as "drift_token", "Fig. 11",
         "Which token ids still move, and by more than another corpus would?";
     drift::load: LoadDrift as "drift_load", "",
-        "Does the load of the experts change in training?";
+        "Does the load of the experts change in training?", on_request;
     drops::forest: DropTrend, "Fig. 12",
         "Are later tokens dropped more, and more than in random order?";
     drops::by_position: AssignmentDropRatio as "drop_position", "Fig. 12",
-        "Where in a sequence are assignments dropped?";
+        "Where in a sequence are assignments dropped?", on_request;
     drops::by_message: AssignmentDropRatio as "drop_turn_role", "Fig. 12",
         "Whose messages are dropped, and which?";
     drops::side_by_side: FirstChoiceDropRatio as "drop_choice", "",
         "Are first choices, second choices or whole tokens lost?";
     drops::burstiness: Burstiness, "",
-        "Do single texts ask for the same experts?";
+        "Do single texts ask for the same experts?", on_request;
     drops::occupancy: ExpertOccupancy, "",
-        "When do the queues of the experts fill up?";
+        "When do the queues of the experts fill up?", on_request;
     drops::causes: DropCauses, "",
         "Which tokens filled the queues of the experts that drop most?";
     drops::conversation: DroppedTokens, "",
@@ -139,7 +139,7 @@ kinds! {
     drops::rank_load: RankLoad, "",
         "Are ranks that share the experts loaded alike?";
     drops::difference: DropDifference as "drop_compare", "Fig. 12b",
-        "Does one model drop more than the other on the same text?";
+        "Does one model drop more than the other on the same text?", on_request;
 }
 
 /// Decides which charts the tables allow; an empty or withheld table gives no chart. Without those that are drawn on request only.

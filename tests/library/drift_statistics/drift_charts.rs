@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use expect_test::expect;
 use openmoe_analyze::{
-    chart::{CHARTS, Chart, ChartContext, draw_all, plan, plan_all},
+    chart::{CHARTS, Chart, ChartContext, draw_all, plan_all},
     report,
     routing::{LayerShape, RoutingShape, RunKind},
     stats::{DriftLayer, DriftSettings, Settings, Tables, drift_statistics, headline, merge, verdict::RunVerdict},
@@ -107,7 +107,7 @@ fn every_kind_of_drift_chart_is_drawn() {
 fn one_or_two_checkpoints_and_withheld_numbers_give_fewer_charts_but_never_a_panic() {
     let context = context(&[1], 8);
     let single = tables(&[1], 1, 8);
-    let kinds: Vec<&str> = plan(&single, &context).iter().map(|spec| spec.kind).collect();
+    let kinds: Vec<&str> = plan_all(&single, &context).iter().map(|spec| spec.kind).collect();
     assert_eq!(kinds, ["drift_load", "drift_load"]);
     let two = tables(&[1], 2, 8);
     write("drift_charts_two", &draw_all(&two, &context, &|_| ()).unwrap());
@@ -115,7 +115,7 @@ fn one_or_two_checkpoints_and_withheld_numbers_give_fewer_charts_but_never_a_pan
     for row in withheld.values_mut().flat_map(|table| &mut table.rows) {
         *row = row.clone().withheld("too few data");
     }
-    assert!(plan(&withheld, &context).is_empty());
+    assert!(plan_all(&withheld, &context).is_empty());
     let told = RunVerdict::drift(&headline(&withheld), &[]);
     let verdict = [report::headline_lines(&told), report::verdict_lines(&told)].concat();
     expect![[r#"
