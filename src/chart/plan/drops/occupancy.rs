@@ -75,7 +75,7 @@ pub(in crate::chart::plan) fn map(selection: &Selection<'_>, kind: &'static Char
         panels,
     });
     let caption = format!(
-        "How much of its capacity an expert has given away to the {} by the end of a bin of {} positions, as the next token would find \
+        "How much of its capacity an expert has filled with the {} by the end of a bin of {} positions, as the next token would find \
          it: mean over the sequences that reach the bin's end; coloured bands: 95 % intervals over documents. Drawn are the \
          {FULLEST} experts of each layer whose queues are fullest in the last bin; every expert, and the queue of each choice, is in \
          stats/expert_occupancy.csv. A line that rises early is an expert that many tokens ask for.",
@@ -149,7 +149,7 @@ fn every_layer(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
         return Specs::new();
     };
     let caption = format!(
-        "How much of its capacity the expert with the fullest queue has given away at the end of a bin of positions: mean over the \
+        "How much of its capacity the expert with the fullest queue has filled at the end of a bin of positions: mean over the \
          sequences that reach the bin's end. At 100 % every further choice of that expert is dropped in all of them. {} Every expert, n \
          and intervals are in stats/expert_occupancy.parquet.{}",
         selection.every_layer("a row each"),

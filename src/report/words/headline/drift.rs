@@ -42,7 +42,7 @@ fn half_reached(verdict: &DriftVerdict) -> String {
             stood(last_or_lowest(verdict, agreement), layer, agreement, verdict.reached().count()),
         ),
         (None, Some((layer, agreement))) => format!(
-            "No layer was halfway from chance to the routing of {last}, the last checkpoint, before it: {} at {}.",
+            "Before {last}, the last checkpoint, no layer was halfway from chance to its routing: {} at {}.",
             stood("the nearest", layer, agreement, verdict.layers.len()),
             agreement.checkpoint
         ),

@@ -193,8 +193,7 @@ fn a_drift_run_without_another_checkpoint_says_what_was_still_to_come() {
     );
     assert_eq!(
         drift(&rows[8..], &[])[0],
-        "No layer was halfway from chance to the routing of 1T, the last checkpoint, before it: layer 3 stood at 50 % [40, 52] at \
-         200B."
+        "Before 1T, the last checkpoint, no layer was halfway from chance to its routing: layer 3 stood at 50 % [40, 52] at 200B."
     );
 }
 
