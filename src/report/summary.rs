@@ -107,9 +107,9 @@ mod tests {
         let bytes = Summary::new(RunKind::Route, settings, (&headline, &verdicts), &findings).to_bytes().unwrap();
         let text = String::from_utf8(bytes.clone()).unwrap();
         let line = r#"{"statistic":"load_cv","layer":1,"view":"kept","estimate":null,"low":null,"high":null,"n":3,"baseline":null,"unit":"ratio"}"#;
-        let verdict = r#"{"claim":"context_independent","answer":"not_enough_data","because":[],"criterion":"the interval of the token id is not known, or that of every context where one is needed","words":"not enough data: no MoE layer has a mutual information of expert and token id"}"#;
+        let verdict = r#"{"claim":"context_independent","answer":"not_enough_data","because":[],"criterion":"the interval of the token id is not known, or that of every context where one is needed","words":"Overall: there is not enough data to say whether the token id decides the experts."}"#;
         let first = verdict.replace(
-            "not enough data: no MoE layer has a mutual information of expert and token id",
+            "Overall: there is not enough data to say whether the token id decides the experts.",
             "Overall: there is not enough data to say whether the token id decides the experts.",
         );
         assert_eq!(

@@ -126,7 +126,7 @@ fn an_expert_is_described_by_its_tokens() {
     assert_eq!((a.name.as_str(), a.takes.estimate, a.takes.high, a.takes.documents), ("a", Some(1.0), Some(1.0), 10));
     // Ten documents would all go there in one of twenty cases if the share of all text were this.
     close(a.takes.low, 0.05_f64.powf(0.1), 1e-12);
-    close(a.over_own.low, 0.05_f64.powf(0.1) * 80.0 / 50.0, 0.3);
+    close(a.over_own.low, 0.05_f64.powf(0.1) * 80.0 / 50.0, 1e-9);
     assert_eq!((a.over_even.times, a.of_expert.estimate), (Some(2.0), Some(40.0 / 50.0)));
     close(a.over_own.times, 80.0 / 50.0, 1e-12);
     // Every fourth token is the first of its sequence; positions 1 to 3 of 4 are quarters of their own.

@@ -73,7 +73,7 @@ impl TokenReport {
         let Some((first, others)) = self.matches.split_first() else { return lines };
         if !others.is_empty() {
             let all: Vec<String> = self.matches.iter().map(with_count).collect();
-            lines.push(line(format!("`{}` may be {}; in full the first", self.asked, all.join(", "))));
+            lines.push(line(format!("`{}` may be {}; the first is shown in full", self.asked, all.join(", "))));
         }
         if !first.layers.is_empty() {
             lines.extend(in_full(first, most));

@@ -273,7 +273,7 @@ fn drops_that_are_not_those_of_the_run_are_said_to_be_so() {
     let asked = AskedCapacity { group: GroupRule::Sequence, policy, own: OwnCapacity::NotRecorded };
     assert!(
         first(DropsSource::Asked(asked)).starts_with(
-            "At capacity factor 1.25 (rule port, group sequence): later tokens are dropped more in layer 1: "
+            "At capacity factor 1.25 (rule port, group sequence): later tokens are dropped more: 5.0 points ["
         ),
         "{}",
         first(DropsSource::Asked(asked))
