@@ -103,8 +103,15 @@ mod over_ureq {
             ureq::Error::Io(error) => error.to_string(),
             other => other.to_string(),
         };
-        // The type that says so is one of rustls, which may change with it.
-        if words.contains("certificate") { Failure::Untrusted(words) } else { Failure::Passing(words) }
+        // The types that say so are private to the resolver, or those of rustls, which may change with it.
+        let is_unknown = words.starts_with("failed to lookup address") && !words.contains("Temporary");
+        if is_unknown {
+            Failure::Lasting(words)
+        } else if words.contains("certificate") {
+            Failure::Untrusted(words)
+        } else {
+            Failure::Passing(words)
+        }
     }
 }
 
