@@ -51,12 +51,21 @@ pub(super) fn png_of_width(svg: &str, millimetres: f64) -> Result<Vec<u8>> {
 }
 
 fn rasterised(tree: &Tree, scale: f32) -> Result<Vec<u8>> {
+    encoded(&pixels(tree, scale)?)
+}
+
+/// The picture, so many image pixels per page pixel.
+pub(super) fn pixels(tree: &Tree, scale: f32) -> Result<Pixmap> {
     let (width, height) = (tree.size().width() * scale, tree.size().height() * scale);
     // The product of a scale is a hair beside the whole number that it stands for.
     let whole = |size: f32| (size - 1e-2).ceil() as u32;
     let mut image = Pixmap::new(whole(width), whole(height))
         .ok_or_else(|| failed(format!("{width} x {height} pixels are no image")))?;
     resvg::render(tree, Transform::from_scale(scale, scale), &mut image.as_mut());
+    Ok(image)
+}
+
+pub(super) fn encoded(image: &Pixmap) -> Result<Vec<u8>> {
     image.encode_png().map_err(failed)
 }
 

@@ -38,6 +38,7 @@ pub(crate) mod progress;
 pub(crate) mod quantities;
 pub(crate) mod recorded_settings;
 pub(crate) mod report_page;
+mod reported_charts;
 pub(crate) mod result_folder;
 pub(crate) mod reused_runs;
 pub(crate) mod revisions;

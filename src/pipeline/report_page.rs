@@ -10,11 +10,12 @@ use super::{
     mailable_paths::Paths,
     options::ReportOptions,
     progress::{Progress, RunningStage, Stage},
+    reported_charts::{messages, reported_charts},
     run_tables::{RowsInFiles, read_tables_counted},
     verdict::{Sentences, run_verdict},
 };
 use crate::{
-    chart::{ChartContext, plan},
+    chart::ChartContext,
     error::{CommandName, Error, Result},
     report::{self, Excerpt, ExpertSection, ReportedRun, Wanted},
     run::{LayerTies, RunDir, RunKind, RunRecord, names_beside, notes_on_statistics, open_finished, traces_of},
@@ -180,10 +181,6 @@ fn reported<'a>(
     folder: Option<String>,
 ) -> Result<ReportedRun<'a>> {
     let Shown { run, record, found } = shown;
-    let charts = found.charts.map_or_else(
-        || plan(found.tables, found.context).into_iter().map(|chart| (chart.name, chart.kind)).collect(),
-        <[_]>::to_vec,
-    );
     Ok(ReportedRun {
         label,
         command: record.identity.command,
@@ -200,7 +197,8 @@ fn reported<'a>(
         verdict: &found.verdict.details,
         excerpts,
         experts,
-        charts,
+        charts: reported_charts(run, found.charts, (found.tables, found.context))?,
+        messages: messages(found.tables, found.context),
         folder,
     })
 }

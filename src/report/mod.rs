@@ -20,7 +20,7 @@ pub use contrast::{ContrastReport, ContrastedRun};
 pub use excerpt::{Excerpt, Wanted, excerpt};
 pub use experts::{ExpertCard, ExpertSection};
 pub use notebook::{NotebookSource, notebook};
-pub use page::{ReportedRun, html};
+pub use page::{ChartMessage, ReportedChart, ReportedRun, html};
 pub use profile::{
     AnswerPart, CategoryReport, ExpertReport, MovedReport, ProfileSettings, ProfileSource, TextTable, TokenMatch,
     TokenReport,

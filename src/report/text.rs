@@ -1,6 +1,6 @@
 //! Numbers and token texts as a page shows them. A browser has more fonts than the charts, so no letter is replaced.
 
-use crate::stats::{Finding, Statistic, fixed, shown, shown_in_text};
+use crate::stats::{Finding, Statistic, fixed, share_words, shown, shown_in_text};
 
 /// A name, with what is invisible in it spelled as in a token. Its spaces stay.
 pub(super) fn readable(name: &str) -> String {
@@ -52,12 +52,19 @@ pub(super) fn bracket(low: f64, high: f64) -> String {
     format!("[{}, {}]", fixed(low, decimals), fixed(high, decimals)).replace('-', "\u{2212}")
 }
 
-/// A number in running text, with its unit: shares in per cent, others with three significant digits.
+/// Whether numbers of a unit are shown in per cent.
+pub(super) fn is_share(unit: &str) -> bool {
+    matches!(unit, "share" | "probability")
+}
+
+/// A number in running text, with its unit: shares in per cent as sentences write them, others with three significant digits.
 pub(super) fn brief(value: f64, unit: &str) -> String {
-    let (value, unit) = if matches!(unit, "share" | "probability") { (value * 100.0, "%") } else { (value, unit) };
+    if is_share(unit) {
+        return share_words(value).replace('-', "\u{2212}");
+    }
     let unit = if unit == "ratio" { "" } else { unit };
     let magnitude = if value == 0.0 { 0 } else { value.abs().log10().floor() as i32 };
-    let decimals = (2 - magnitude).clamp(0, if unit == "%" { 2 } else { 5 }) as usize;
+    let decimals = (2 - magnitude).clamp(0, 5) as usize;
     format!("{value:.decimals$} {unit}").trim_end().replace('-', "\u{2212}")
 }
 
@@ -83,9 +90,9 @@ mod tests {
     }
 
     #[test]
-    fn numbers_in_a_line_have_three_digits_and_their_unit() {
+    fn numbers_in_a_line_have_the_digits_that_they_need_and_their_unit() {
         let told = [brief(0.692, "share"), brief(-0.004_56, "share"), brief(2.434_56, "bits"), brief(12345.0, "count")];
-        assert_eq!(told, ["69.2 %", "\u{2212}0.46 %", "2.43 bits", "12345 count"]);
+        assert_eq!(told, ["69 %", "\u{2212}0.46 %", "2.43 bits", "12345 count"]);
         assert_eq!([brief(0.0, "ratio"), brief(0.25, "ratio"), brief(1.0, "probability")], ["0.00", "0.250", "100 %"]);
     }
 

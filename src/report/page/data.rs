@@ -91,6 +91,7 @@ scripts!(
     "scripts/token_id.js",
     "scripts/tokens.js",
     "scripts/experts.js",
+    "scripts/answers.js",
     "scripts/controls.js",
     "scripts/landing.js",
     "scripts/main.js",

@@ -27,8 +27,8 @@ pub(super) fn files(info: &StatisticInfo, run: &ReportedRun<'_>, runs: &[Reporte
     let below = |name: String| File { href: address(&Path::new(folder).join(&name)), text: format!("{whose}{name}") };
     let kinds: Vec<&str> =
         CHARTS.iter().filter(|kind| kind.statistic == info.statistic).map(|kind| kind.stem).collect();
-    let charts = run.charts.iter().filter(|(_, kind)| kinds.contains(kind));
-    let charts = charts.map(|(stem, _)| below(format!("charts/{stem}.svg")));
+    let charts = run.charts.iter().filter(|chart| kinds.contains(&chart.kind));
+    let charts = charts.map(|chart| below(format!("charts/{}.svg", chart.name)));
     std::iter::once(below(format!("stats/{}.csv", info.table))).chain(charts).collect()
 }
 

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Serialize;
 
 use super::{
     files::{File, address},
-    reported_run::ReportedRun,
+    reported_run::{ReportedChart, ReportedRun},
 };
 use crate::chart::CHARTS;
 
@@ -33,6 +34,10 @@ struct Kind {
 #[derive(Serialize)]
 struct Entry {
     name: String,
+    /// What it says.
+    message: Option<String>,
+    /// A small picture of it, a PNG file in Base64.
+    picture: Option<String>,
     /// Where its files are; none where the page cannot link them.
     files: Vec<File>,
 }
@@ -44,8 +49,8 @@ pub(super) fn galleries<'a>(runs: &'a [ReportedRun<'_>]) -> Vec<Gallery<'a>> {
 
 fn gallery<'a>(run: &'a ReportedRun<'_>) -> Gallery<'a> {
     let kind = |kind: &crate::chart::ChartKind| {
-        let own = run.charts.iter().filter(|(_, stem)| *stem == kind.stem);
-        let charts: Vec<Entry> = own.map(|(name, _)| entry(name, run.folder.as_deref())).collect();
+        let own = run.charts.iter().filter(|chart| chart.kind == kind.stem);
+        let charts: Vec<Entry> = own.map(|chart| entry(chart, run)).collect();
         (!charts.is_empty()).then_some(Kind { question: kind.question, paper: kind.paper, charts })
     };
     let kinds: Vec<Kind> = CHARTS.iter().filter_map(kind).collect();
@@ -53,11 +58,17 @@ fn gallery<'a>(run: &'a ReportedRun<'_>) -> Gallery<'a> {
     Gallery { label: &run.label, command: run.command.name(), count, kinds }
 }
 
-fn entry(name: &str, folder: Option<&str>) -> Entry {
+fn entry(chart: &ReportedChart, run: &ReportedRun<'_>) -> Entry {
+    let name = &chart.name;
     let file = |folder: &str, ending: &str| File {
         href: address(&Path::new(folder).join(format!("charts/{name}.{ending}"))),
         text: ending.to_uppercase(),
     };
-    let files = folder.map_or_else(Vec::new, |folder| ["svg", "png"].map(|ending| file(folder, ending)).into());
-    Entry { name: name.to_owned(), files }
+    let folder = run.folder.as_deref();
+    Entry {
+        name: name.clone(),
+        message: run.messages.iter().find(|message| message.name == *name).map(|message| message.text.clone()),
+        picture: chart.thumbnail.as_ref().map(|png| STANDARD.encode(png)),
+        files: folder.map_or_else(Vec::new, |folder| ["svg", "png"].map(|ending| file(folder, ending)).into()),
+    }
 }

@@ -7,9 +7,13 @@ use std::{
 
 use super::{reported_run::ReportedRun, table::distance};
 use crate::{
-    report::{figure::subject_words, text::brief},
+    chart::CHARTS,
+    report::{
+        figure::subject_words,
+        text::{bracket, brief, is_share},
+    },
     routing::View,
-    stats::{Finding, Statistic, StatisticInfo, Subject, Variant},
+    stats::{Finding, Statistic, StatisticInfo, Subject, Variant, points, share_and_interval},
 };
 
 /// The most layers whose numbers stand side by side.
@@ -38,7 +42,47 @@ fn withheld(info: &StatisticInfo, run: &ReportedRun<'_>) -> Option<String> {
     Some(format!("no number: {note}"))
 }
 
+/// A statistic whose numbers the charts of another one draw too.
+const DRAWN_WITH: [(Statistic, Statistic); 2] =
+    [(Statistic::LoadCv, Statistic::MaxViolation), (Statistic::RouterMargin, Statistic::RouterEntropy)];
+
+/// What a run says about a statistic: the sentence of its chart, or else its numbers.
 fn of_run(info: &StatisticInfo, run: &ReportedRun<'_>) -> Option<String> {
+    let numbers = numbers_of_run(info, run)?;
+    Some(match of_chart(info, run) {
+        Some(said) if said.contains(|letter: char| letter.is_ascii_digit()) => said,
+        // Where nothing can be told there are numbers all the same.
+        Some(said) => format!("{said} ({numbers})"),
+        None => numbers,
+    })
+}
+
+/// The sentence of the first kind of chart of a statistic that says something: before capacity where there are two views, and of
+/// charts of single layers that of the layer whose number is farthest from its baseline.
+fn of_chart(info: &StatisticInfo, run: &ReportedRun<'_>) -> Option<String> {
+    let drawn_with = DRAWN_WITH.iter().find(|(own, _)| *own == info.statistic);
+    let statistic = drawn_with.map_or(info.statistic, |(_, other)| *other);
+    let mut kinds: Vec<_> = CHARTS.iter().filter(|kind| kind.statistic == statistic).collect();
+    // What is drawn on request alone another chart says better.
+    kinds.sort_by_key(|kind| kind.on_request);
+    let own = kinds.into_iter().map(|kind| run.messages.iter().filter(|said| said.kind == kind.stem).collect::<Vec<_>>());
+    let said = own.into_iter().find(|said| !said.is_empty())?;
+    let rows = run.tables.get(statistic.table()).into_iter().flat_map(|table| &table.rows);
+    let rows: Vec<&Finding> = rows.filter(|row| row.statistic == statistic && row.estimate.is_some()).collect();
+    let place = most_distant(&telling(statistic, &rows)).map(|row| format!("_layer_{}", row.layer));
+    let is_there = |name: &str| {
+        let rest = place.as_deref().and_then(|place| Some(name.split_once(place)?.1));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+    };
+    let rank = |name: &str| (!is_there(name), name.ends_with(View::Kept.name()));
+    Some(said.iter().min_by_key(|said| rank(&said.name))?.text.clone())
+}
+
+fn most_distant<'a>(rows: &[&'a Finding]) -> Option<&'a Finding> {
+    rows.iter().copied().max_by(|a, b| distance(a).partial_cmp(&distance(b)).unwrap_or(Ordering::Equal))
+}
+
+fn numbers_of_run(info: &StatisticInfo, run: &ReportedRun<'_>) -> Option<String> {
     let rows = run.tables.get(info.table)?.rows.iter();
     let known: Vec<&Finding> = rows.filter(|row| row.statistic == info.statistic && row.estimate.is_some()).collect();
     let view =
@@ -143,7 +187,22 @@ fn value(row: &Finding) -> Option<f64> {
 
 fn told(row: &Finding) -> String {
     let unit = if row.explained.is_some() { "share" } else { &*row.unit };
-    value(row).map_or_else(String::new, |value| brief(value, unit))
+    let words = |value| match row.statistic {
+        // The difference of two shares.
+        Statistic::DropDifference if is_share(unit) => format!("{} points", points(value)),
+        _ => brief(value, unit),
+    };
+    value(row).map_or_else(String::new, words)
+}
+
+/// A number with its interval, as sentences write it.
+fn with_interval(row: &Finding) -> String {
+    let Some(value) = row.estimate else { return String::new() };
+    let ends = row.low.zip(row.high);
+    if is_share(&row.unit) {
+        return share_and_interval(value, ends);
+    }
+    format!("{}{}", brief(value, &row.unit), ends.map_or_else(String::new, |(low, high)| format!(" {}", bracket(low, high))))
 }
 
 /// What an explained share is a share of.
@@ -157,21 +216,16 @@ fn share_of(row: &Finding) -> &'static str {
 
 /// The number that is farthest from its baseline.
 fn farthest(rows: &[&Finding]) -> Option<String> {
-    let row = rows.iter().max_by(|a, b| distance(a).partial_cmp(&distance(b)).unwrap_or(Ordering::Equal))?;
+    let row = most_distant(rows)?;
     // What an expert, a category or a token id is, is clear from its name.
-    let named = (*row).clone().about(|subject| Subject { variable: None, rank: None, ..subject });
-    let interval = row.low.zip(row.high).map(|(low, high)| {
-        let [low, high] = [low, high].map(|end| brief(end, &row.unit).trim_end_matches(" %").to_owned());
-        format!(" [{low}, {high}]")
-    });
+    let named = row.clone().about(|subject| Subject { variable: None, rank: None, ..subject });
     let against = row.baseline.map(|baseline| format!(" against {}", brief(baseline, &row.unit)));
     let word = if row.baseline.is_some() { "farthest from its baseline" } else { "largest" };
     Some(format!(
-        "{word}: {} in layer {}, {}{}{}",
+        "{word}: {} in layer {}, {}{}",
         subject_words(&named),
         row.layer,
-        told(row),
-        interval.unwrap_or_default(),
+        with_interval(row),
         against.unwrap_or_default()
     ))
 }
@@ -211,8 +265,8 @@ mod tests {
         let of = |layers: u16| -> Vec<Finding> {
             (0..layers).map(|layer| row(Statistic::RouterMargin, layer, f64::from(layer) / 10.0)).collect()
         };
-        assert_eq!(words(&of(2)), "0.00 % in layer 0, 10.0 % in layer 1");
-        assert_eq!(words(&of(6)), "from 0.00 % (layer 0) to 50.0 % (layer 5) in 6 layers");
+        assert_eq!(words(&of(2)), "0 % in layer 0, 10 % in layer 1");
+        assert_eq!(words(&of(6)), "from 0 % (layer 0) to 50 % (layer 5) in 6 layers");
     }
 
     #[test]
@@ -222,7 +276,7 @@ mod tests {
                 Finding { explained: Some(0.812), ..row(Statistic::MutualInformation, 1, 2.4) }
                     .about(|subject| Subject { variable: Some(Variable::Token), given, ..subject })
             };
-        assert_eq!(words(&[token(None)]), "token: 81.2 % in layer 1 of what can be explained");
+        assert_eq!(words(&[token(None)]), "token: 81 % in layer 1 of what can be explained");
         assert!(words(&[token(Some(Variable::Token))]).ends_with("of what is left"));
     }
 
@@ -244,7 +298,7 @@ mod tests {
         };
         assert_eq!(
             words(&[expert(3, 0.2), expert(4, 0.869), expert(5, 0.1)]),
-            "farthest from its baseline: he, expert 4 in layer 5, 86.9 % [85.9, 87.9] against 12.5 %"
+            "farthest from its baseline: he, expert 4 in layer 5, 87 % [86, 88] against 13 %"
         );
     }
 
@@ -259,8 +313,8 @@ mod tests {
             })
         };
         let axis = [pair("a", Some(1.0), 0.2), pair("b", Some(2.0), 0.7), pair("end", Some(3.0), 1.0)];
-        assert_eq!(words(&axis), "b, against end: 70.0 % in layer 1");
+        assert_eq!(words(&axis), "b, against end: 70 % in layer 1");
         let beside: Vec<Finding> = axis.into_iter().chain([pair("chat", None, 0.8)]).collect();
-        assert_eq!(words(&beside), "chat, against end: 80.0 % in layer 1");
+        assert_eq!(words(&beside), "chat, against end: 80 % in layer 1");
     }
 }

@@ -13,7 +13,7 @@ mod question;
 mod reported_run;
 mod table;
 
-pub use reported_run::ReportedRun;
+pub use reported_run::{ChartMessage, ReportedChart, ReportedRun};
 
 use std::collections::BTreeSet;
 

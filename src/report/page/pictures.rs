@@ -79,7 +79,8 @@ const WORTH: &[Worth] = &[
     worth(RunKind::Route, Statistic::RouterEntropy, "How sure is the router?", FigureKind::Intervals),
     worth(RunKind::Route, Statistic::ExpertShare, "Which experts are busy?", FigureKind::Intervals),
     worth(RunKind::Drift, Statistic::RouterSaturation, "When was the routing learnt?", FigureKind::Curve),
-    worth(RunKind::Drift, Statistic::TokenDrift, "Which token ids still move?", FigureKind::Scatter),
+    worth(RunKind::Drift, Statistic::TokenDrift, "Which token ids still move?", FigureKind::Intervals)
+        .labelled("moved most"),
     worth(RunKind::Drift, Statistic::AgreementByMargin, "Do only near-ties still flip?", FigureKind::Curve),
     worth(RunKind::Drift, Statistic::LastChange, "How many tokens still change?", FigureKind::Curve),
     worth(RunKind::Drift, Statistic::LoadDrift, "Does the load still change?", FigureKind::Curve),

@@ -44,8 +44,32 @@ pub struct ReportedRun<'a> {
     pub excerpts: Vec<Excerpt>,
     /// Its experts one by one, if they are shown.
     pub experts: Option<ExpertSection>,
-    /// Stems of the files below its `charts/`, each with the kind of the chart.
-    pub charts: Vec<(String, &'static str)>,
+    /// Its charts.
+    pub charts: Vec<ReportedChart>,
+    /// What its charts say.
+    pub messages: Vec<ChartMessage>,
     /// The path from the page to its folder: "" if the page is in that folder; none if it cannot be linked.
     pub folder: Option<String>,
+}
+
+/// A chart of a run, as a page links it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReportedChart {
+    /// Stem of its files below `charts/`.
+    pub name: String,
+    /// The [`ChartKind::stem`](crate::chart::ChartKind::stem) it belongs to.
+    pub kind: &'static str,
+    /// A small picture of it, a PNG file.
+    pub thumbnail: Option<Vec<u8>>,
+}
+
+/// What a chart says, in one sentence without a full stop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChartMessage {
+    /// Stem of the files of the chart.
+    pub name: String,
+    /// The [`ChartKind::stem`](crate::chart::ChartKind::stem) it belongs to.
+    pub kind: &'static str,
+    /// The sentence.
+    pub text: String,
 }

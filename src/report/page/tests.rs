@@ -36,6 +36,7 @@ fn bare_run<'a>(
         excerpts: Vec::new(),
         experts: None,
         charts: Vec::new(),
+        messages: Vec::new(),
         folder: None,
     }
 }
@@ -61,10 +62,9 @@ fn page(rows: &[Finding]) -> String {
         provenance,
         statistics: Some(statistics),
         verdict: &["layer 1: <not> enough data".to_owned()],
-        charts: vec![
-            ("radar_token_layer_1".into(), "radar_token"),
-            ("mutual \"information\"".into(), "mutual_information"),
-        ],
+        charts: [("radar_token_layer_1", "radar_token"), ("mutual \"information\"", "mutual_information")]
+            .map(|(name, kind)| ReportedChart { name: name.into(), kind, thumbnail: Some(vec![1, 2, 3]) })
+            .into(),
         folder: Some("a run".into()),
         ..bare_run(&context, &tables, &rows_in_files, rows)
     };
@@ -87,7 +87,7 @@ fn values_are_escaped_and_numbers_stand_with_their_intervals() {
     {
         assert!(page.contains(text), "{text}");
     }
-    assert!(page.contains("1.235") && page.contains("[\u{2212}0.5000, 2.000]"));
+    assert!(page.contains("1.235") && page.contains("[\u{2212}0.500, 2.000]"));
     // The template writes a slash in an attribute as `&#x2f;`.
     let page = page.replace("&#x2f;", "/");
     for address in ["a%20run/charts/mutual%20%22information%22.svg", "a%20run/stats/mutual_information.csv"] {
