@@ -38,13 +38,23 @@ fn document(rows: &[FigureRow<'_>], model: &str, info: &StatisticInfo) -> Figure
         layers.entry((row.run, row.finding.layer)).or_default().push(*row);
     }
     let all = layers.values().map(Vec::len).max().unwrap_or(0);
-    let shown: Vec<FigureRow<'_>> = layers.into_values().flat_map(most_lost).collect();
+    let (mut shown, mut counts) = (Vec::new(), Vec::new());
+    for rows in layers.into_values() {
+        let of_all = (lost(&rows), rows.len());
+        let own = most_lost(rows);
+        counts.extend(std::iter::repeat_n(losses(of_all, (lost(&own), own.len())), own.len()));
+        shown.extend(own);
+    }
     let mut columns = Columns::of(&shown).with_estimates(&shown);
     columns.words("label", shown.iter().map(|row| token(row)));
     columns.add("x", shown.iter().map(|row| row.finding.position.into()));
     columns.words("row", shown.iter().map(|row| message(row)));
     columns.words("column", shown.iter().map(|row| fate(row).to_owned()));
-    columns.words("series", shown.iter().map(|row| document_words(row.finding).unwrap_or_default()));
+    let named = shown.iter().zip(counts).map(|(row, counts)| match document_words(row.finding) {
+        Some(name) => format!("{name}: {counts}"),
+        None => counts,
+    });
+    columns.words("series", named);
     columns.words("x_text", shown.iter().map(|row| experts(row)));
     let label = if model.is_empty() { "as text".to_owned() } else { format!("as text: {}", readable(model)) };
     let left_out = (all > MOST_TOKENS).then(|| {
@@ -55,6 +65,18 @@ fn document(rows: &[FigureRow<'_>], model: &str, info: &StatisticInfo) -> Figure
         )
     });
     Figure { left_out, ..figure(FigureKind::Text, label, "share of the choices", columns) }
+}
+
+/// How many tokens lost a choice.
+fn lost(rows: &[FigureRow<'_>]) -> usize {
+    rows.iter().filter(|row| row.finding.estimate > Some(0.0)).count()
+}
+
+/// "1,259 of its 2,048 tokens lost a choice, 169 of the 180 that are shown".
+fn losses((lost, all): (usize, usize), (lost_here, shown): (usize, usize)) -> String {
+    let [lost, of, lost_here, here] = [lost, all, lost_here, shown].map(|count| thousands(count as u64));
+    let part = if shown < all { format!(", {lost_here} of the {here} that are shown") } else { String::new() };
+    format!("{lost} of its {of} tokens lost a choice{part}")
 }
 
 /// The tokens side by side that lose most of their choices.
@@ -81,9 +103,9 @@ fn token(row: &FigureRow<'_>) -> String {
     }
 }
 
-/// "turn 0, user"; nothing outside of conversations.
+/// "message 0, user"; nothing outside of conversations.
 fn message(row: &FigureRow<'_>) -> String {
-    let turn = row.finding.turn.map(|turn| format!("turn {turn}"));
+    let turn = row.finding.turn.map(|turn| format!("message {turn}"));
     let role = row.finding.role.map(|role| role.name().to_owned());
     [turn, role].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
@@ -135,6 +157,7 @@ mod tests {
         let shown = &found[0].data;
         assert_eq!((shown["x"].as_array().unwrap().len(), &shown["x"][179]), (180, &519.into()));
         assert_eq!([&shown["label"][0], &shown["column"][0], &shown["column"][170]], [" 340", "none", "all"]);
+        assert_eq!(shown["series"][0], "b.jsonl:3: 20 of its 600 tokens lost a choice, 20 of the 180 that are shown");
         assert!(found[0].left_out.as_deref().unwrap().contains("of up to 600"));
     }
 }

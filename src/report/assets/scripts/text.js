@@ -24,9 +24,8 @@
   };
 
   const paint = (panel) => {
-    const lost = panel.rows.filter((row) => row.column !== "none").length;
-    const words = `${panel.rows[0].series}: ${lost} of ${Report.plural(panel.rows.length, "token")} lost a choice`;
-    return Report.element("div", {}, Report.element("p", { class: "figure-note", dir: "auto" }, words), flow(panel));
+    const words = Report.element("p", { class: "figure-note", dir: "auto" }, panel.rows[0].series);
+    return Report.element("div", {}, words, flow(panel));
   };
 
   Report.kinds.text = (context) => {

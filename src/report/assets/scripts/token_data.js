@@ -85,6 +85,6 @@
   // The message that holds a position, of conversations.
   Report.roleAt = (sequence, position) => {
     const span = (sequence.spans ?? []).find(([start, end]) => start <= position && position < end);
-    return span ? `${span[2]}, turn ${span[3]}` : null;
+    return span ? `message ${span[3]}, ${span[2]}` : null;
   };
 })();

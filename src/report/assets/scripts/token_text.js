@@ -59,7 +59,7 @@
     for (let position = 0; position < sequence.length; position += 1) {
       const place = sequence.start + position;
       const message = (sequence.spans ?? []).find(([start, end]) => start === position && end > start);
-      if (message) nodes.push(Report.element("div", { class: "message" }, `${message[2]}, turn ${message[3]}`));
+      if (message) nodes.push(Report.element("div", { class: "message" }, `message ${message[3]}, ${message[2]}`));
       const text = Report.tokenText(set, set.token[place]);
       const span = Report.element("span", { tabindex: "-1", dir: "auto", "data-place": place }, text || "\u2205");
       paint(span, Report.choices(set, layer, sequence, place), colouring, text);
