@@ -167,6 +167,23 @@
     nothingMissing("in the last of several figures");
   };
 
+  // Where a layer is chosen, its own line stands before the sentences, if there is one.
+  const wordsOfLayer = (layer) => {
+    for (const answer of all(".answer")) {
+      const known = all(".more li", answer).filter((line) => line.textContent.startsWith(`layer ${layer}:`)).map((line) => line.textContent);
+      const told = all(".words-about li", answer).map((line) => line.textContent);
+      expect(JSON.stringify(told) === JSON.stringify(known), `the words of layer ${layer} are ${JSON.stringify(told)}`);
+    }
+  };
+  // In another view the numbers of the picture stand there, as it writes them, or it is said that there are none.
+  const wordsOfView = () => {
+    for (const answer of all(".answer").filter((one) => one.querySelector(".plot")?.panels.length)) {
+      const told = one(".words-about", answer).textContent;
+      const written = all("svg text", answer).map((text) => text.textContent).filter((text) => /^\d.*%$/.test(text));
+      expect(told.includes("before capacity alone") || written.every((number) => told.includes(number)), `the picture shows ${written}, the words say ${told}`);
+    }
+  };
+
   // A selector redraws every figure and hides the rows of tables that are of something else.
   const selectors = () => {
     const folded = all("details.table").filter((details) => !details.open).length;
@@ -193,6 +210,7 @@
     expect(!silent.size, `tables without rows of a layer do not say so: ${[...silent].join(", ")}`);
     const marked = () => all(".words-about").every((words) => words.checkVisibility());
     expect(marked(), "the words are not marked although another layer is shown");
+    if (one("#view").value === "chosen") wordsOfLayer(layer.value);
     choose(layer, "all");
     expect(!all(".words-about").some((words) => words.checkVisibility()) || one("#view").value !== "chosen", "the words are marked for nothing");
     const view = one("#view");
@@ -201,6 +219,7 @@
     expect(view.checkVisibility() === several && (several || !words.checkVisibility()), "a choice of one view is shown");
     for (const { value } of [...view.options].reverse()) {
       choose(view, value);
+      if (value !== "chosen") wordsOfView();
       expect(words.textContent.startsWith(value), `the view is not explained: ${words.textContent}`);
       nothingMissing(`view ${value}`);
       result.views = (result.views ?? 0) + 1;

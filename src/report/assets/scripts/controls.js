@@ -58,12 +58,6 @@
     }
   };
 
-  // The words of the answers do not change with the selectors: where the pictures show something else, that is said.
-  Report.markWords = () => {
-    const { layer, view } = Report.state;
-    document.querySelectorAll(".words-about").forEach((words) => (words.hidden = layer === "all" && view === "chosen"));
-  };
-
   Report.startControls = () => {
     layerSelect();
     viewSelect();

@@ -121,12 +121,10 @@
     return [Report.element("p", { class: "figure-note", dir: "auto" }, `No number to show: ${told || fallback}`)];
   };
 
-  // What a picture beside the words shows: the words do not change with the selectors.
+  // What a picture beside the words shows.
   const shownBeside = (view) => {
     const layer = Report.state.layer;
-    const same = view === "chosen" && layer === "all";
-    const shown = `${view} view, ${layer === "all" ? "all layers" : `layer ${layer}`}`;
-    return `Shown: ${shown}${same ? ", as in the words." : "; the words are about the chosen view and all layers."}`;
+    return `Shown: ${view} view, ${layer === "all" ? "all layers" : `layer ${layer}`}.`;
   };
 
   // Draws the figure that an element asks for by data-statistic, data-figure and, for one run only, data-run; as wide as

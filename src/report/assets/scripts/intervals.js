@@ -33,7 +33,7 @@
   const paint = (context, rows, layers, shared) => {
     const { labels, runs, domain, figure, margin } = shared;
     const several = runs.length > 1;
-    const lineHeight = several ? 13 * runs.length + 8 : context.compact && labels.length > 8 ? 16 : 22;
+    const lineHeight = several ? 13 * runs.length + 8 : context.compact ? 17 : 22;
     const cut = (label) => Report.fit(label.slice(shared.start.length), margin.left - 12);
     const labelAxis = { domain: labels, tickFormat: cut, label: null, tickSize: 0 };
     const plot = Report.plot({
