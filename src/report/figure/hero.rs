@@ -2,6 +2,7 @@
 
 use super::{
     data::Columns,
+    hero_picks,
     keys::in_order,
     layout::figure,
     row::FigureRow,
@@ -31,16 +32,18 @@ pub(in crate::report) struct KindOfRun {
     reach: Option<(f64, f64)>,
     /// A row as marks of the picture.
     marks: fn(&Finding) -> Vec<HeroMark>,
+    /// The marks of what the words pick out of many rows.
+    picks: for<'a> fn(&[FigureRow<'a>]) -> Vec<(FigureRow<'a>, HeroMark)>,
 }
 
 /// A mark of the picture, made from one row.
-struct HeroMark {
+pub(super) struct HeroMark {
     /// Place in the order of the picture.
-    place: usize,
-    panel: &'static str,
-    label: String,
+    pub(super) place: usize,
+    pub(super) panel: String,
+    pub(super) label: String,
     /// Estimate and interval, as shares.
-    values: [Option<f64>; 3],
+    pub(super) values: [Option<f64>; 3],
 }
 
 /// The kinds of run in the order of the page.
@@ -48,39 +51,48 @@ pub(in crate::report) const HEROES: [KindOfRun; 3] = [
     KindOfRun {
         command: RunKind::Route,
         statistic: Statistic::MutualInformation,
-        made_of: &[Statistic::MutualInformation, Statistic::ConditionalMutualInformation],
+        made_of: &[
+            Statistic::MutualInformation,
+            Statistic::ConditionalMutualInformation,
+            Statistic::DomainSpecialization,
+            Statistic::ExpertShare,
+        ],
         caption: "How much of what can be explained about the expert each variable explains alone, and how much of what is left \
-                  it adds once the token id is known; with 95 % intervals over documents.",
+                  it adds once the token id is known; and the expert that stands out most, with the categories of which it takes most; with \
+                  95 % intervals over documents.",
         label: "alone, and once the token id is known",
         unit: "% of what can be explained",
         decimals: 0,
         reach: Some((0.0, 100.0)),
         marks: explained,
+        picks: hero_picks::specialist,
     },
     KindOfRun {
         command: RunKind::Drift,
         statistic: Statistic::RouterSaturation,
-        made_of: &[Statistic::RouterSaturation, Statistic::FirstChoiceAgreement],
+        made_of: &[Statistic::RouterSaturation, Statistic::FirstChoiceAgreement, Statistic::TokenDrift],
         caption: "How far each checkpoint is on the way from load-matched chance (0 %) to full agreement with the last \
                   checkpoint of the training (100 %); and how many first choices differ from it in a model that is no step of the \
-                  training; with 95 % intervals over documents.",
+                  training, with the token ids that it sends elsewhere most; with 95 % intervals over documents.",
         label: "way from chance to full agreement",
         unit: "%",
         decimals: 0,
         reach: Some((0.0, 100.0)),
         marks: way,
+        picks: hero_picks::moved,
     },
     KindOfRun {
         command: RunKind::Drops,
         statistic: Statistic::AssignmentDropRatio,
         made_of: &[Statistic::AssignmentDropRatio, Statistic::DropTrend],
         caption: "Dropped share of the assignments; and how much more the last quarter of a sequence loses than the first: as \
-                  it is, in random order, whose queues fill up as well, and what is left; with 95 % intervals over documents.",
+                  it is, in random order, whose queues fill up as well, what is left, and how much of the rise random order shows too; with 95 % intervals over documents.",
         label: "drops, and last quarter minus first",
         unit: "%, or percentage points",
         decimals: 2,
         reach: None,
         marks: drops,
+        picks: hero_picks::in_random_order,
     },
 ];
 
@@ -104,7 +116,7 @@ fn explained(row: &Finding) -> Vec<HeroMark> {
     let bound = if row.given.is_some() && row.variable == Some(Variable::PreviousToken) { " (at most)" } else { "" };
     // No share is above 100 %, where a symmetric interval may end.
     let values = [row.explained, row.explained_low, row.explained_high.map(|high| high.min(1.0))];
-    vec![HeroMark { place: panels + place, panel, label: format!("{}{bound}", VARIABLES[place].1), values }]
+    vec![HeroMark { place: panels + place, panel: panel.to_owned(), label: format!("{}{bound}", VARIABLES[place].1), values }]
 }
 
 const WAY: &str = "way from chance to full agreement with the last checkpoint, %";
@@ -121,7 +133,7 @@ fn way(row: &Finding) -> Vec<HeroMark> {
         Statistic::RouterSaturation if on_axis => {
             vec![HeroMark {
                 place: 0,
-                panel: WAY,
+                panel: WAY.to_owned(),
                 label,
                 values: [row.corrected, row.corrected_low, row.corrected_high],
             }]
@@ -129,7 +141,7 @@ fn way(row: &Finding) -> Vec<HeroMark> {
         Statistic::FirstChoiceAgreement if !on_axis => {
             vec![HeroMark {
                 place: 1,
-                panel: BESIDE,
+                panel: BESIDE.to_owned(),
                 label,
                 values: [less(row.estimate), less(row.high), less(row.low)],
             }]
@@ -146,7 +158,12 @@ fn drops(row: &Finding) -> Vec<HeroMark> {
         return Vec::new();
     }
     let values = [row.estimate, row.low, row.high];
-    let mark = |place, panel, label: &str, values| HeroMark { place, panel, label: label.to_owned(), values };
+    let mark = |place, panel: &str, label: &str, values| HeroMark {
+        place,
+        panel: panel.to_owned(),
+        label: label.to_owned(),
+        values,
+    };
     match (row.statistic, row.variant) {
         (Statistic::AssignmentDropRatio, None) => vec![mark(0, LOST, "all assignments", values)],
         (Statistic::DropTrend, Some(Variant::LastMinusFirst)) => {
@@ -171,6 +188,7 @@ pub(in crate::report) fn hero(kind: &KindOfRun, rows: &[FigureRow<'_>]) -> Optio
         .filter(belongs)
         .flat_map(|row| (kind.marks)(row.finding).into_iter().map(|mark| (*row, mark)))
         .collect();
+    marks.extend((kind.picks)(&rows.iter().filter(belongs).copied().collect::<Vec<_>>()));
     marks.retain(|(_, mark)| mark.values[0].is_some());
     marks.sort_by_key(|(_, mark)| mark.place);
     let shown: Vec<FigureRow<'_>> = marks.iter().map(|(row, _)| *row).collect();
@@ -182,7 +200,7 @@ pub(in crate::report) fn hero(kind: &KindOfRun, rows: &[FigureRow<'_>]) -> Optio
     }
     columns.words("label", marks.iter().map(|(_, mark)| mark.label.clone()));
     if marks.iter().any(|(_, mark)| !mark.panel.is_empty()) {
-        columns.words("series", marks.iter().map(|(_, mark)| mark.panel.to_owned()));
+        columns.words("series", marks.iter().map(|(_, mark)| mark.panel.clone()));
     }
     (!marks.is_empty()).then(|| Figure {
         rows: in_order(marks.iter().map(|(_, mark)| mark.label.clone())),

@@ -91,6 +91,17 @@ fn told_by_summary(findings: &[Value], command: &str, mark: &Value) -> f64 {
         !["dataset", "category", "role", "turn", "checkpoint", "variable"].iter().any(|key| keys.contains_key(*key))
     };
     match (command, series) {
+        ("route", series) if series.contains(" that expert ") => {
+            let [expert, layer] = ["expert ", "layer "].map(|word| {
+                let (_, rest) = series.split_once(word).unwrap();
+                rest.split(' ').next().unwrap().parse::<u64>().unwrap()
+            });
+            assert_eq!(mark["layer"], layer);
+            let category = label.trim_matches(['\u{201c}', '\u{201d}']);
+            let rows = own("domain_specialization");
+            let is_own = |row: &&&Value| row["expert"] == expert && row["category"] == category;
+            number(rows.iter().find(is_own).unwrap(), "estimate")
+        }
         ("route", "once the token id is known: % of what is left") => {
             number(own("conditional_mutual_information").iter().find(variable).unwrap(), "explained")
         }
@@ -101,6 +112,12 @@ fn told_by_summary(findings: &[Value], command: &str, mark: &Value) -> f64 {
             let last = &rows.iter().max_by_key(trained).unwrap()["checkpoint"];
             let pair = rows.iter().find(|row| row["checkpoint"] == label && row["reference"] == *last);
             number(pair.unwrap(), "corrected")
+        }
+        (_, series) if series.starts_with("share of the rise") => {
+            let rows = own("drop_trend");
+            let of = |variant: &str| *rows.iter().filter(over_all).find(|row| row["variant"] == variant).unwrap();
+            let left = number(of("last_minus_first_excess"), "high").max(0.0);
+            100.0 - 100.0 * left / number(of("last_minus_first"), "low")
         }
         (_, series) if series.starts_with("dropped") => {
             number(own("assignment_drop_ratio").iter().find(over_all).unwrap(), "estimate")
@@ -119,6 +136,8 @@ fn told_by_summary(findings: &[Value], command: &str, mark: &Value) -> f64 {
 fn is_in_words(command: &str, mark: &Value) -> bool {
     let [label, series] = ["label", "series"].map(|key| mark[key].as_str().unwrap_or_default());
     match command {
+        // The details name no category, and the share of the rise only of the layer where it is least.
+        _ if series.contains(" that expert ") || series.starts_with("share of the rise") => false,
         "route" => label == "token id" || series.starts_with("once"),
         // The words name the checkpoint before the last one alone.
         "drift" => false,
