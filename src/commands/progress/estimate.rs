@@ -145,12 +145,22 @@ impl Estimate {
         Some(running.unwrap_or_default() + to_come)
     }
 
-    /// How many times their planned seconds the begun tasks of a stage take; 1 where nothing is measured yet.
+    /// How many times their planned seconds the begun tasks of a stage take. Where none of them is measured yet, the others tell how
+    /// slow the machine is; the forward pass, whose speed depends on the instructions of the processor most, only where it is
+    /// slower than planned, and where nothing else is known.
     fn pace(&self, stage: Stage, now: f64) -> f64 {
-        let begun = self.tasks[..self.next].iter().filter(|task| task.stage == stage && task.planned > 0.0);
+        let own = self.measured_pace(now, |task| task.stage == stage);
+        let after_it = || self.measured_pace(now, |task| task.stage != Stage::ForwardPass);
+        let forward = || self.measured_pace(now, |task| task.stage == Stage::ForwardPass).map(|pace| pace.max(1.0));
+        own.or_else(after_it).or_else(forward).unwrap_or(1.0)
+    }
+
+    /// The seconds of the measured ones among some begun tasks over those of the plan; `None` where none is measured.
+    fn measured_pace(&self, now: f64, is_meant: impl Fn(&Task) -> bool) -> Option<f64> {
+        let begun = self.tasks[..self.next].iter().filter(|task| is_meant(task) && task.planned > 0.0);
         let measured = begun.filter_map(|task| Some((task.measured(now)?, task.planned)));
         let (took, planned) = measured.fold((0.0, 0.0), |sum, (took, planned)| (sum.0 + took, sum.1 + planned));
-        if planned > 0.0 { took / planned } else { 1.0 }
+        (planned > 0.0).then(|| took / planned)
     }
 }
 
@@ -219,6 +229,20 @@ mod tests {
         let run = [(Stage::Statistics, 80.0, vec![10.0; 24])];
         let said = followed(&run);
         assert!(worst(&said, 0.2) < 0.15, "{}", worst(&said, 0.2));
+        assert!(worst(&said, 0.0) > 0.5, "the plan alone was wrong");
+    }
+
+    #[test]
+    fn where_everything_is_three_times_slower_the_first_stages_tell_it_of_the_last_ones() {
+        let slow = |seconds: f64, units: usize| vec![3.0 * seconds / units as f64; units];
+        let run = [
+            (Stage::ForwardPass, 10.0, slow(10.0, 60)),
+            (Stage::Statistics, 11.0, slow(11.0, 3)),
+            (Stage::Charts, 1.5, slow(1.5, 30)),
+            (Stage::Report, 1.0, slow(1.0, 1)),
+        ];
+        let said = followed(&run);
+        assert!(worst(&said, 0.2) < 0.25, "{}", worst(&said, 0.2));
         assert!(worst(&said, 0.0) > 0.5, "the plan alone was wrong");
     }
 

@@ -4,6 +4,7 @@
 //! second. Where it is a file or a pipe, a plain line appears now and then.
 
 mod estimate;
+mod parts;
 mod shown;
 mod status_line;
 mod ticker;
@@ -15,7 +16,7 @@ use std::{
     time::Instant,
 };
 
-use self::{shown::Shown, ticker::Ticker};
+use self::{parts::Part, shown::Shown, ticker::Ticker};
 use super::{interrupts, terminal};
 use crate::pipeline::progress::{PlannedStage, Progress, Stage};
 
@@ -39,9 +40,10 @@ impl TerminalProgress {
         Self { quiet, clock: Instant::now(), shown, ticker, told: Mutex::default() }
     }
 
-    /// Says which of several runs comes next, such as "2 of 3: drift", with a note on what it does.
-    pub(super) fn part(&self, name: &str, what: &str) {
-        self.change(|shown, _| shown.part(name));
+    /// Says which of several runs comes next, such as "2 of 3: drift", which share of the time of all it takes, and in a note what it
+    /// does.
+    pub(super) fn part(&self, name: &str, share: f64, what: &str) {
+        self.change(|shown, now| shown.part(now, &Part { name: name.to_owned(), share }));
         self.note(&format!("{name}, {what}"));
     }
 

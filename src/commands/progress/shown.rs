@@ -1,7 +1,11 @@
 //! What is shown of a run that goes on: from the events of its stages to the lines, with the time given, so that a test needs no
 //! clock.
 
-use super::{estimate::Estimate, status_line};
+use super::{
+    estimate::{Estimate, Known},
+    parts::{Part, Parts},
+    status_line,
+};
 use crate::pipeline::progress::{PlannedStage, Stage};
 
 /// Seconds between two drawings of the status line.
@@ -15,8 +19,8 @@ const PLAIN: f64 = 60.0;
 pub(super) struct Shown {
     is_terminal: bool,
     estimate: Estimate,
-    /// Which of several runs this is; empty for a single one.
-    part: String,
+    /// Which of several runs this is.
+    parts: Parts,
     running: Option<Running>,
     drawn: Option<f64>,
     /// When the last plain line was said; the beginning of the run counts as one.
@@ -36,13 +40,19 @@ impl Shown {
     /// Of a run that has not begun.
     pub(super) fn new(is_terminal: bool) -> Self {
         let estimate = Estimate::default();
-        Self { is_terminal, estimate, part: String::new(), running: None, drawn: None, said: 0.0 }
+        Self { is_terminal, estimate, parts: Parts::default(), running: None, drawn: None, said: 0.0 }
     }
 
-    /// Another run begins, of which nothing is known yet.
-    pub(super) fn part(&mut self, name: &str) {
-        name.clone_into(&mut self.part);
+    /// Another of several runs begins.
+    pub(super) fn part(&mut self, now: f64, part: &Part) {
+        self.parts.begin(now, part);
         self.estimate = Estimate::default();
+    }
+
+    /// How far the whole is.
+    fn known(&mut self, now: f64) -> Known {
+        let known = self.estimate.at(now);
+        self.parts.of_whole(now, known)
     }
 
     /// What is ahead.
@@ -83,20 +93,21 @@ impl Shown {
         }
         self.drawn = Some(now);
         let words = status_line::working(running.stage, &running.what);
-        Some(status_line::status(&self.part, self.estimate.at(now), &words, width()))
+        let known = self.known(now);
+        Some(status_line::status(self.parts.name(), known, &words, width()))
     }
 
     /// The plain line that is due where there is no terminal: when a stage of a long run begins, then once a minute.
     pub(super) fn due(&mut self, now: f64) -> Option<String> {
+        let known = self.known(now);
         let running = self.running.as_mut().filter(|_| !self.is_terminal)?;
-        let known = self.estimate.at(now);
         let is_long = known.elapsed + known.left.unwrap_or_default() >= SHORT;
         if !(now >= self.said + PLAIN || (is_long && !running.is_told)) {
             return None;
         }
         (running.is_told, self.said) = (true, now);
         let words = status_line::working(running.stage, &running.what);
-        Some(status_line::plain(&self.part, known, &words))
+        Some(status_line::plain(self.parts.name(), known, &words))
     }
 }
 

@@ -56,14 +56,15 @@ fn a_short_run_says_nothing_to_a_file_and_an_unexpectedly_long_one_does() {
 fn a_terminal_gets_its_line_with_every_new_stage_and_ten_times_a_second() {
     let mut shown = Shown::new(true);
     assert_eq!(shown.status(0.0, || 80), None, "nothing runs yet");
-    shown.part("1 of 3: route");
+    let part = |name: &str, share| Part { name: name.to_owned(), share };
+    shown.part(0.0, &part("1 of 3: route", 0.5));
     shown.planned(0.0, &plan(50.0));
     shown.started(0.0, Stage::ForwardPass, Some(10));
     shown.working_on("layer 1 of 6");
     let first = shown.status(0.0, || 120).unwrap();
     assert_eq!(
         first,
-        "1 of 3: route  [>                             ]   0 %  about 1 min 40 s left  forward pass: layer 1 of 6"
+        "1 of 3: route  [>                             ]   0 %  about 3 min 20 s left  forward pass: layer 1 of 6"
     );
     assert_eq!(shown.status(0.05, || 120), None);
     assert!(shown.status(0.11, || 50).unwrap().chars().count() < 50, "the width is asked for every time");
@@ -71,8 +72,10 @@ fn a_terminal_gets_its_line_with_every_new_stage_and_ten_times_a_second() {
     shown.ended(50.0, Stage::ForwardPass);
     assert_eq!(shown.status(50.0, || 120), None);
     shown.started(50.0, Stage::Statistics, Some(2));
-    assert!(shown.status(50.0, || 120).unwrap().contains(" 50 %  about 50 s left  statistics"));
-    shown.part("2 of 3: drift");
-    shown.started(60.0, Stage::Weights, None);
-    assert_eq!(shown.status(61.0, || 120).as_deref(), Some("2 of 3: drift  1 s so far  reading weights"));
+    assert!(shown.status(50.0, || 120).unwrap().contains(" 25 %  about 2 min 30 s left  statistics"));
+    // Nothing is known of the second run yet; the first one took 100 s for half of the whole.
+    shown.part(100.0, &part("2 of 3: drift", 0.25));
+    shown.started(100.0, Stage::Weights, None);
+    let line = shown.status(101.0, || 120).unwrap();
+    assert!(line.starts_with("2 of 3: drift  [") && line.contains(" 50 %  about 1 min 30 s left  reading weights"), "{line}");
 }
