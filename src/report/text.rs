@@ -99,7 +99,10 @@ mod tests {
     #[test]
     fn the_ends_of_an_interval_have_the_same_decimals() {
         let told = [bracket(0.051_23, 0.102_34), bracket(-0.2, 12.345), bracket(0.0, 0.0), bracket(1e-6, 2e-5)];
-        assert_eq!(told, ["[0.0512, 0.1023]", "[\u{2212}0.20, 12.35]", "[0.000, 0.000]", "[1.00e\u{2212}6, 2.00e\u{2212}5]"]);
+        assert_eq!(
+            told,
+            ["[0.0512, 0.1023]", "[\u{2212}0.20, 12.35]", "[0.000, 0.000]", "[1.00e\u{2212}6, 2.00e\u{2212}5]"]
+        );
     }
 
     #[test]

@@ -479,7 +479,12 @@
 
   // Nothing that a document says has become markup, and nothing refers to a host.
   const safety = () => {
-    const foreign = all("script").length !== all("script:not([src])").length || all("img, iframe, object, embed, base, link[href]").length;
+    const foreign = all("script").length !== all("script:not([src])").length || all("img:not(.charts img), iframe, object, embed, base, link[href]").length;
+    // The small pictures are in the page, each with what its chart says.
+    const pictures = all(".charts img");
+    result.thumbnails = pictures.length;
+    expect(pictures.every((picture) => picture.src.startsWith("data:image/png;base64,") && picture.alt.length > 5), "a small picture is not in the page, or says nothing");
+    expect(!all(".charts li").length || pictures.length, "no chart has a small picture");
     result.escaped_ok = expect(!foreign, "an element that no template wrote");
     const handlers = all("*").filter((node) => [...node.attributes].some(({ name }) => name.startsWith("on")));
     expect(handlers.length === 0, "an inline event handler");

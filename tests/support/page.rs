@@ -2,7 +2,7 @@
 
 use openmoe_analyze::{
     chart::{Chart, ChartContext},
-    report::{self, ReportedRun},
+    report::{self, ChartMessage, ReportedChart, ReportedRun},
     stats::{Finding, Tables},
 };
 use serde_json::json;
@@ -32,10 +32,20 @@ pub(crate) fn page_of(
         verdict,
         excerpts: Vec::new(),
         experts: None,
-        charts: charts.iter().map(|chart| (chart.name.clone(), chart.kind)).collect(),
+        charts: charts
+            .iter()
+            .map(|chart| ReportedChart { name: chart.name.clone(), kind: chart.kind, thumbnail: None })
+            .collect(),
+        messages: charts.iter().filter_map(message).collect(),
         folder: Some(String::new()),
     };
     report::html(&[run]).expect("the template can be filled in")
+}
+
+/// What a chart says.
+fn message(chart: &Chart) -> Option<ChartMessage> {
+    let text = chart.message.as_ref()?.text.clone();
+    Some(ChartMessage { name: chart.name.clone(), kind: chart.kind, text })
 }
 
 /// The rows of the first layer again in each of the layers, a little different in each.

@@ -223,8 +223,11 @@ mod tests {
     #[test]
     fn later_passes_and_layers_follow_the_first_ones() {
         let passes = (0..7).map(|_| (Stage::ForwardPass, 1.0, vec![0.5; 6]));
+        let run: Vec<Real> = passes.chain([(Stage::Statistics, 3.0, vec![3.0; 3])]).collect();
+        assert!(worst(&followed(&run), 0.2) < 0.25, "passes take three times the plan, and so do the statistics");
+        let passes = (0..7).map(|_| (Stage::ForwardPass, 3.0, vec![0.1; 6]));
         let run: Vec<Real> = passes.chain([(Stage::Statistics, 3.0, vec![1.0; 3])]).collect();
-        assert!(worst(&followed(&run), 0.2) < 0.25, "passes take three times the plan");
+        assert!(worst(&followed(&run), 0.2) < 0.25, "fast passes say nothing about the statistics");
         // Statistics alone, on a machine that is three times slower than the plan's: known once the first of 24 layers is done.
         let run = [(Stage::Statistics, 80.0, vec![10.0; 24])];
         let said = followed(&run);
@@ -239,7 +242,6 @@ mod tests {
             (Stage::ForwardPass, 10.0, slow(10.0, 60)),
             (Stage::Statistics, 11.0, slow(11.0, 3)),
             (Stage::Charts, 1.5, slow(1.5, 30)),
-            (Stage::Report, 1.0, slow(1.0, 1)),
         ];
         let said = followed(&run);
         assert!(worst(&said, 0.2) < 0.25, "{}", worst(&said, 0.2));

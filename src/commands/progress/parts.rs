@@ -80,7 +80,10 @@ mod tests {
         parts.begin(10.0, &part("1 of 3", 0.25));
         assert_eq!(parts.of_whole(12.0, UNKNOWN), Known { elapsed: 2.0, done: None, left: None });
         // 30 seconds for a quarter: 120 for all.
-        assert_eq!(parts.of_whole(20.0, left(20.0)), Known { elapsed: 10.0, done: Some(10.0 / 120.0), left: Some(110.0) });
+        assert_eq!(
+            parts.of_whole(20.0, left(20.0)),
+            Known { elapsed: 10.0, done: Some(10.0 / 120.0), left: Some(110.0) }
+        );
         // It took 60: all takes 240, the second 60 of them, before it has a plan of its own.
         parts.begin(70.0, &part("2 of 3", 0.25));
         let known = parts.of_whole(80.0, UNKNOWN);

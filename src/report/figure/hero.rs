@@ -57,9 +57,8 @@ pub(in crate::report) const HEROES: [KindOfRun; 3] = [
             Statistic::DomainSpecialization,
             Statistic::ExpertShare,
         ],
-        caption: "How much of what can be explained about the expert each variable explains alone, and how much of what is left \
-                  it adds once the token id is known; and the expert that stands out most, with the categories of which it takes most; with \
-                  95 % intervals over documents.",
+        caption: "What each variable explains alone; what it adds once the token id is known; the categories of which the expert \
+                  that stands out takes most. With 95 % intervals over documents.",
         label: "alone, and once the token id is known",
         unit: "% of what can be explained",
         decimals: 0,
@@ -71,9 +70,9 @@ pub(in crate::report) const HEROES: [KindOfRun; 3] = [
         command: RunKind::Drift,
         statistic: Statistic::RouterSaturation,
         made_of: &[Statistic::RouterSaturation, Statistic::FirstChoiceAgreement, Statistic::TokenDrift],
-        caption: "How far each checkpoint is on the way from load-matched chance (0 %) to full agreement with the last \
-                  checkpoint of the training (100 %); and how many first choices differ from it in a model that is no step of the \
-                  training, with the token ids that it sends elsewhere most; with 95 % intervals over documents.",
+        caption: "How far each checkpoint is from load-matched chance (0 %) to full agreement with the last one of the training \
+                  (100 %); the first choices that differ in a model that is no step of it, and the token ids that it sends elsewhere \
+                  most. With 95 % intervals over documents.",
         label: "way from chance to full agreement",
         unit: "%",
         decimals: 0,
@@ -85,8 +84,8 @@ pub(in crate::report) const HEROES: [KindOfRun; 3] = [
         command: RunKind::Drops,
         statistic: Statistic::AssignmentDropRatio,
         made_of: &[Statistic::AssignmentDropRatio, Statistic::DropTrend],
-        caption: "Dropped share of the assignments; and how much more the last quarter of a sequence loses than the first: as \
-                  it is, in random order, whose queues fill up as well, what is left, and how much of the rise random order shows too; with 95 % intervals over documents.",
+        caption: "Dropped share; how much more the last quarter of a sequence loses than the first, as it is and in random order, \
+                  whose queues fill up as well; what is left. With 95 % intervals over documents.",
         label: "drops, and last quarter minus first",
         unit: "%, or percentage points",
         decimals: 2,
@@ -116,7 +115,12 @@ fn explained(row: &Finding) -> Vec<HeroMark> {
     let bound = if row.given.is_some() && row.variable == Some(Variable::PreviousToken) { " (at most)" } else { "" };
     // No share is above 100 %, where a symmetric interval may end.
     let values = [row.explained, row.explained_low, row.explained_high.map(|high| high.min(1.0))];
-    vec![HeroMark { place: panels + place, panel: panel.to_owned(), label: format!("{}{bound}", VARIABLES[place].1), values }]
+    vec![HeroMark {
+        place: panels + place,
+        panel: panel.to_owned(),
+        label: format!("{}{bound}", VARIABLES[place].1),
+        values,
+    }]
 }
 
 const WAY: &str = "way from chance to full agreement with the last checkpoint, %";
@@ -188,7 +192,10 @@ pub(in crate::report) fn hero(kind: &KindOfRun, rows: &[FigureRow<'_>]) -> Optio
         .filter(belongs)
         .flat_map(|row| (kind.marks)(row.finding).into_iter().map(|mark| (*row, mark)))
         .collect();
-    marks.extend((kind.picks)(&rows.iter().filter(belongs).copied().collect::<Vec<_>>()));
+    // Beside nothing of the picture's own the words have no number.
+    if !marks.is_empty() {
+        marks.extend((kind.picks)(&rows.iter().filter(belongs).copied().collect::<Vec<_>>()));
+    }
     marks.retain(|(_, mark)| mark.values[0].is_some());
     marks.sort_by_key(|(_, mark)| mark.place);
     let shown: Vec<FigureRow<'_>> = marks.iter().map(|(row, _)| *row).collect();

@@ -25,7 +25,9 @@ type Marked<'a> = (FigureRow<'a>, HeroMark);
 /// The expert of a run that stands out most, and what it takes of the categories of which it takes most.
 pub(super) fn specialist<'a>(rows: &[FigureRow<'a>]) -> Vec<Marked<'a>> {
     let runs: BTreeSet<usize> = rows.iter().map(|row| row.run).collect();
-    runs.into_iter().flat_map(|run| of_run(&rows.iter().copied().filter(|row| row.run == run).collect::<Vec<_>>())).collect()
+    runs.into_iter()
+        .flat_map(|run| of_run(&rows.iter().copied().filter(|row| row.run == run).collect::<Vec<_>>()))
+        .collect()
 }
 
 fn of_run<'a>(rows: &[FigureRow<'a>]) -> Vec<Marked<'a>> {
@@ -37,7 +39,9 @@ fn of_run<'a>(rows: &[FigureRow<'a>]) -> Vec<Marked<'a>> {
         row.view == View::Chosen && (row.statistic == Statistic::DomainSpecialization || is_load)
     };
     let findings: Vec<Finding> = rows.iter().map(|row| row.finding).filter(|row| decides(row)).cloned().collect();
-    let Some(own) = RouteVerdict::of(&findings).specialist.filter(|own| own.category.is_some()) else { return Vec::new() };
+    let Some(own) = RouteVerdict::of(&findings).specialist.filter(|own| own.category.is_some()) else {
+        return Vec::new();
+    };
     let is_own = |row: &&FigureRow<'_>| {
         let finding = row.finding;
         finding.statistic == Statistic::DomainSpecialization
@@ -52,7 +56,10 @@ fn of_run<'a>(rows: &[FigureRow<'a>]) -> Vec<Marked<'a>> {
         let name = row.finding.category.as_deref()?;
         let place = LAST + first.iter().position(|category| *category == name)?;
         let values = [row.finding.estimate, row.finding.low, row.finding.high];
-        Some((*row, HeroMark { place, panel: panel.clone(), label: format!("\u{201c}{}\u{201d}", readable(name)), values }))
+        Some((
+            *row,
+            HeroMark { place, panel: panel.clone(), label: format!("\u{201c}{}\u{201d}", readable(name)), values },
+        ))
     };
     taken.iter().filter_map(mark).collect()
 }
@@ -112,7 +119,10 @@ mod tests {
     use super::*;
     use crate::{run::RunKind, stats::Subject};
 
-    fn shown(findings: &[Finding], picks: for<'a> fn(&[FigureRow<'a>]) -> Vec<Marked<'a>>) -> Vec<(String, String, f64)> {
+    fn shown(
+        findings: &[Finding],
+        picks: for<'a> fn(&[FigureRow<'a>]) -> Vec<Marked<'a>>,
+    ) -> Vec<(String, String, f64)> {
         let rows: Vec<FigureRow<'_>> =
             findings.iter().map(|finding| FigureRow { run: 0, command: RunKind::Route, model: "m", finding }).collect();
         let mut marks: Vec<HeroMark> = picks(&rows).into_iter().map(|(_, mark)| mark).collect();
@@ -132,7 +142,8 @@ mod tests {
             }
             .about(|subject| Subject { expert: Some(expert), category: Some(category.into()), ..subject })
         };
-        let findings = [row(4, "he", 0.87), row(4, "nl", 0.8), row(4, "ar", 0.19), row(4, "en", 0.1), row(3, "he", 0.2)];
+        let findings =
+            [row(4, "he", 0.87), row(4, "nl", 0.8), row(4, "ar", 0.19), row(4, "en", 0.1), row(3, "he", 0.2)];
         let panel = "% of the tokens of a category that expert 4 of layer 5 takes";
         let expected = [("he", 0.87), ("nl", 0.8), ("ar", 0.19)]
             .map(|(name, share)| (panel.to_owned(), format!("\u{201c}{name}\u{201d}"), share));

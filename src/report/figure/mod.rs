@@ -50,7 +50,8 @@ const MOST_FIGURES: usize = 60;
 /// The figures of a statistic over all runs of the report; the one that summarises most comes first.
 pub(super) fn figures(info: &StatisticInfo, rows: &[FigureRow<'_>]) -> Vec<Figure> {
     let commands = keys::in_order(rows.iter().map(|row| row.command.name().to_owned()));
-    let mut figures: Vec<Figure> = layout::explained(rows).into_iter().chain(moved::figure_of_moved(info, rows)).collect();
+    let mut figures: Vec<Figure> =
+        layout::explained(rows).into_iter().chain(moved::figure_of_moved(info, rows)).collect();
     for command in &commands {
         // Runs of different kinds have the same statistic with other keys.
         let own: Vec<FigureRow<'_>> = rows.iter().copied().filter(|row| row.command.name() == command).collect();

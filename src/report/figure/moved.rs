@@ -45,7 +45,9 @@ pub(super) fn figure_of_moved(info: &StatisticInfo, rows: &[FigureRow<'_>]) -> O
     let label = |row: &FigureRow<'_>| row.finding.token_id.map_or_else(String::new, |id| token_text(row.finding, id));
     let mut columns = Columns::of(&shown);
     let mut percent = |name, value: fn(&Finding) -> Option<f64>| {
-        let of_row = |row: &FigureRow<'_>| value(row.finding).map_or_else(Default::default, |share| rounded(share * 100.0).into());
+        let of_row = |row: &FigureRow<'_>| {
+            value(row.finding).map_or_else(Default::default, |share| rounded(share * 100.0).into())
+        };
         columns.add(name, shown.iter().map(of_row));
     };
     percent("estimate", |row| row.estimate);
@@ -94,7 +96,8 @@ mod tests {
                 ..subject
             })
         };
-        let findings = [row(1, 1, 0.2), row(1, 3, 0.6), row(2, 1, 0.05), row(2, 3, 0.06), row(3, 1, 0.3), row(3, 3, 0.1)];
+        let findings =
+            [row(1, 1, 0.2), row(1, 3, 0.6), row(2, 1, 0.05), row(2, 3, 0.06), row(3, 1, 0.3), row(3, 3, 0.1)];
         let rows: Vec<FigureRow<'_>> =
             findings.iter().map(|finding| FigureRow { run: 0, command: RunKind::Drift, model: "m", finding }).collect();
         let figure = figure_of_moved(Statistic::TokenDrift.info(), &rows).unwrap();

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The most tokens that stand in the page; of a longer document those side by side that lose most.
-const MOST_TOKENS: usize = 180;
+const MOST_TOKENS: usize = 140;
 
 /// The text of the dropped tokens; none for another statistic.
 pub(super) fn figures(info: &StatisticInfo, rows: &[FigureRow<'_>]) -> Option<Vec<Figure>> {
@@ -72,7 +72,7 @@ fn lost(rows: &[FigureRow<'_>]) -> usize {
     rows.iter().filter(|row| row.finding.estimate > Some(0.0)).count()
 }
 
-/// "1,259 of its 2,048 tokens lost a choice, 169 of the 180 that are shown".
+/// "1,259 of its 2,048 tokens lost a choice, 130 of the 140 that are shown".
 fn losses((lost, all): (usize, usize), (lost_here, shown): (usize, usize)) -> String {
     let [lost, of, lost_here, here] = [lost, all, lost_here, shown].map(|count| thousands(count as u64));
     let part = if shown < all { format!(", {lost_here} of the {here} that are shown") } else { String::new() };
@@ -155,9 +155,9 @@ mod tests {
             rows.iter().map(|finding| FigureRow { run: 0, command: RunKind::Drops, model: "base", finding }).collect();
         let found = figures(Statistic::DroppedTokens.info(), &rows).unwrap();
         let shown = &found[0].data;
-        assert_eq!((shown["x"].as_array().unwrap().len(), &shown["x"][179]), (180, &519.into()));
-        assert_eq!([&shown["label"][0], &shown["column"][0], &shown["column"][170]], [" 340", "none", "all"]);
-        assert_eq!(shown["series"][0], "b.jsonl:3: 20 of its 600 tokens lost a choice, 20 of the 180 that are shown");
+        assert_eq!((shown["x"].as_array().unwrap().len(), &shown["x"][139]), (140, &519.into()));
+        assert_eq!([&shown["label"][0], &shown["column"][0], &shown["column"][130]], [" 380", "none", "all"]);
+        assert_eq!(shown["series"][0], "b.jsonl:3: 20 of its 600 tokens lost a choice, 20 of the 140 that are shown");
         assert!(found[0].left_out.as_deref().unwrap().contains("of up to 600"));
     }
 }

@@ -23,8 +23,10 @@ const MOST_RUNS: usize = 2;
 
 /// The number of a statistic in one line, or why there is none.
 pub(super) fn glance(info: &StatisticInfo, runs: &[ReportedRun<'_>]) -> Option<String> {
-    let told: Vec<(&str, String)> =
-        runs.iter().filter_map(|run| Some((run.label.as_str(), of_run(info, run)?))).collect();
+    // Where the chart of some runs says something, the numbers of other kinds of run say less.
+    let is_said = runs.iter().any(|run| of_chart(info, run).is_some());
+    let telling = runs.iter().filter(|run| !is_said || of_chart(info, run).is_some());
+    let told: Vec<(&str, String)> = telling.filter_map(|run| Some((run.label.as_str(), of_run(info, run)?))).collect();
     match &told[..] {
         [] => runs.iter().find_map(|run| withheld(info, run)),
         [(_, words)] => Some(words.clone()),
@@ -43,8 +45,7 @@ fn withheld(info: &StatisticInfo, run: &ReportedRun<'_>) -> Option<String> {
 }
 
 /// A statistic whose numbers the charts of another one draw too.
-const DRAWN_WITH: [(Statistic, Statistic); 2] =
-    [(Statistic::LoadCv, Statistic::MaxViolation), (Statistic::RouterMargin, Statistic::RouterEntropy)];
+const DRAWN_WITH: [(Statistic, Statistic); 1] = [(Statistic::LoadCv, Statistic::MaxViolation)];
 
 /// What a run says about a statistic: the sentence of its chart, or else its numbers.
 fn of_run(info: &StatisticInfo, run: &ReportedRun<'_>) -> Option<String> {
@@ -65,17 +66,22 @@ fn of_chart(info: &StatisticInfo, run: &ReportedRun<'_>) -> Option<String> {
     let mut kinds: Vec<_> = CHARTS.iter().filter(|kind| kind.statistic == statistic).collect();
     // What is drawn on request alone another chart says better.
     kinds.sort_by_key(|kind| kind.on_request);
-    let own = kinds.into_iter().map(|kind| run.messages.iter().filter(|said| said.kind == kind.stem).collect::<Vec<_>>());
+    let own =
+        kinds.into_iter().map(|kind| run.messages.iter().filter(|said| said.kind == kind.stem).collect::<Vec<_>>());
     let said = own.into_iter().find(|said| !said.is_empty())?;
     let rows = run.tables.get(statistic.table()).into_iter().flat_map(|table| &table.rows);
     let rows: Vec<&Finding> = rows.filter(|row| row.statistic == statistic && row.estimate.is_some()).collect();
-    let place = most_distant(&telling(statistic, &rows)).map(|row| format!("_layer_{}", row.layer));
-    let is_there = |name: &str| {
-        let rest = place.as_deref().and_then(|place| Some(name.split_once(place)?.1));
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
-    };
-    let rank = |name: &str| (!is_there(name), name.ends_with(View::Kept.name()));
-    Some(said.iter().min_by_key(|said| rank(&said.name))?.text.clone())
+    let farthest = most_distant(&telling(statistic, &rows)).map(|row| row.layer);
+    let rank = |name: &str| (layer_of(name) != farthest, name.ends_with(View::Kept.name()));
+    let own = said.iter().min_by_key(|said| rank(&said.name))?;
+    // A sentence about one of several charts of a kind says which layer it is about.
+    let layer = layer_of(&own.name).filter(|_| !own.text.contains("layer"));
+    Some(layer.map_or_else(|| own.text.clone(), |layer| format!("{} (layer {layer})", own.text)))
+}
+
+/// The layer of a chart that is about one: 5 of `drop_causes_layer_5`.
+fn layer_of(name: &str) -> Option<u16> {
+    name.split_once("_layer_")?.1.split('_').next()?.parse().ok()
 }
 
 fn most_distant<'a>(rows: &[&'a Finding]) -> Option<&'a Finding> {
@@ -202,7 +208,11 @@ fn with_interval(row: &Finding) -> String {
     if is_share(&row.unit) {
         return share_and_interval(value, ends);
     }
-    format!("{}{}", brief(value, &row.unit), ends.map_or_else(String::new, |(low, high)| format!(" {}", bracket(low, high))))
+    format!(
+        "{}{}",
+        brief(value, &row.unit),
+        ends.map_or_else(String::new, |(low, high)| format!(" {}", bracket(low, high)))
+    )
 }
 
 /// What an explained share is a share of.

@@ -1,6 +1,7 @@
 //! The pictures that carry the answers: six of all that the page has, taken in turn from the kinds of its runs.
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::{
     drawn::DrawnStatistic,
@@ -13,13 +14,16 @@ use crate::{
         text::readable,
     },
     run::RunKind,
-    stats::{Finding, Statistic},
+    stats::{Finding, Statistic, share_words},
 };
 
 /// How many pictures stand under the answers.
 const MOST: usize = 6;
 /// Lines of a picture: with more it is a list.
 const MOST_ROWS: usize = 24;
+
+/// How the label of the list of token ids that moved most begins.
+const MOVED: &str = "moved most: ";
 
 /// A picture under the answers.
 #[derive(Serialize)]
@@ -79,8 +83,7 @@ const WORTH: &[Worth] = &[
     worth(RunKind::Route, Statistic::RouterEntropy, "How sure is the router?", FigureKind::Intervals),
     worth(RunKind::Route, Statistic::ExpertShare, "Which experts are busy?", FigureKind::Intervals),
     worth(RunKind::Drift, Statistic::RouterSaturation, "When was the routing learnt?", FigureKind::Curve),
-    worth(RunKind::Drift, Statistic::TokenDrift, "Which token ids still move?", FigureKind::Intervals)
-        .labelled("moved most"),
+    worth(RunKind::Drift, Statistic::TokenDrift, "Which token ids still move?", FigureKind::Intervals).labelled(MOVED),
     worth(RunKind::Drift, Statistic::AgreementByMargin, "Do only near-ties still flip?", FigureKind::Curve),
     worth(RunKind::Drift, Statistic::LastChange, "How many tokens still change?", FigureKind::Curve),
     worth(RunKind::Drift, Statistic::LoadDrift, "Does the load still change?", FigureKind::Curve),
@@ -143,13 +146,29 @@ fn picture(worth: &Worth, drawn: &[DrawnStatistic], runs: &[ReportedRun<'_>]) ->
     let (figure, shown) = *begun().find(is_compared).or_else(|| begun().next()).or(found.first())?;
     Some(Picture {
         title: worth.title,
-        message: glance(own.info, runs),
+        message: moved_most(shown).or_else(|| glance(own.info, runs)),
         statistic: worth.statistic,
         figure,
         label: shown.label.clone(),
         wide: matches!(shown.kind, FigureKind::Matrix | FigureKind::Text),
         section: format!("{}-{}", own.info.question, own.info.name),
     })
+}
+
+/// What the list of the token ids that moved most says: the first of them, in the layer where it moved most.
+fn moved_most(figure: &Figure) -> Option<String> {
+    let checkpoint = figure.label.strip_prefix(MOVED)?;
+    let first = figure.rows.first()?;
+    let column = |name: &str| figure.data.get(name).and_then(Value::as_array).into_iter().flatten();
+    let own = column("label").zip(column("estimate")).zip(column("layer"));
+    let own = own.filter(|((label, _), _)| label.as_str() == Some(first));
+    let (share, layer) = own
+        .filter_map(|((_, share), layer)| Some((share.as_f64()?, layer.as_u64()?)))
+        .max_by(|a, b| a.0.total_cmp(&b.0))?;
+    let share = share_words(share / 100.0);
+    Some(format!(
+        "{checkpoint} moves \u{201c}{first}\u{201d} farthest: {share} of its choices in layer {layer}; the line is what sampling alone moves"
+    ))
 }
 
 #[cfg(test)]

@@ -77,5 +77,8 @@ fn a_terminal_gets_its_line_with_every_new_stage_and_ten_times_a_second() {
     shown.part(100.0, &part("2 of 3: drift", 0.25));
     shown.started(100.0, Stage::Weights, None);
     let line = shown.status(101.0, || 120).unwrap();
-    assert!(line.starts_with("2 of 3: drift  [") && line.contains(" 50 %  about 1 min 30 s left  reading weights"), "{line}");
+    assert!(
+        line.starts_with("2 of 3: drift  [") && line.contains(" 50 %  about 1 min 30 s left  reading weights"),
+        "{line}"
+    );
 }

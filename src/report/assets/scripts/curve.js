@@ -132,7 +132,7 @@
     const placed = log ? onAxis(panel.rows, domain[0]) : panel.rows;
     const groups = kinds.values.map((value) => placed.filter((row) => row[kinds.key] === value));
     const few = Math.max(...groups.map((group) => group.length)) <= MARKED;
-    const height = (context.compact ? 190 : width > 700 ? 320 : 230) + margin.bottom - 24;
+    const height = (context.compact ? 190 : width > 700 ? 320 : context.dense ? 190 : 230) + margin.bottom - 24;
     const plot = Report.plot({
       width, height,
       marginLeft: margin.left, marginRight: margin.right, marginTop: margin.top, marginBottom: margin.bottom,

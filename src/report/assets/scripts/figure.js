@@ -124,6 +124,7 @@
   // What a picture beside the words shows.
   const shownBeside = (view) => {
     const layer = Report.state.layer;
+    if (layer === "all" && Report.state.view === "chosen") return null;
     return `Shown: ${view} view, ${layer === "all" ? "all layers" : `layer ${layer}`}.`;
   };
 
@@ -138,7 +139,7 @@
     const compact = host.hasAttribute("data-compact");
     host.panels = [];
     const context = {
-      figure, host, width, compact, rows: selection.rows, notes: [...selection.notes],
+      figure, host, width, compact, paper: paper !== null, rows: selection.rows, notes: [...selection.notes],
       dense: compact || paper !== null || host.hasAttribute("data-picture"), // panels may be narrow
       scaleRows: run === null ? selection.rows : Report.select(figure).rows, // figures of one run each have one scale
     };

@@ -12,10 +12,11 @@
     return value.toFixed(decimals).replaceAll("-", MINUS);
   };
 
-  // With so many decimals, as they are written beside a mark; a small per cent gets one, as in the words.
+  // With so many decimals, as they are written beside a mark; a small per cent gets one, and a large number none, as in the words.
   Report.written = (value, decimals, unit) => {
     const small = unit === "%" && decimals === 0 && Math.abs(value) < 2;
-    const text = value.toFixed(small ? 1 : decimals).replace("-", MINUS);
+    const large = decimals === 2 && Math.abs(value) >= 10;
+    const text = value.toFixed(small ? 1 : large ? 0 : decimals).replace("-", MINUS);
     return `${/^\u2212?0(\.0*)?$/.test(text) ? text.replace(MINUS, "") : text}${unit === "%" || unit?.startsWith("% ") ? " %" : ""}`;
   };
 

@@ -64,12 +64,14 @@
 
   // The plots of one measure.
   const part = (context, series, shared) => {
-    const { figure, layers } = shared;
+    const { figure } = shared;
     const own = (rows) => (series === null ? rows : rows.filter((row) => row.series === series));
     const rows = own(context.rows);
     const all = own(context.scaleRows);
     const labels = Report.distinct(all, "label", series === null ? figure.rows : null);
     const domain = Report.extent(all, VALUES, figure.zero, figure.reach);
+    // What is about one layer alone has no room for the others beside the words.
+    const layers = shared.layers.filter((layer) => !context.compact || rows.some((row) => row.layer === layer));
     const plots = chunks(layers, shared.abreast).map((some) =>
       paint(context, rows.filter((row) => some.includes(row.layer)), some, { ...shared, labels, domain }));
     return series === null ? plots : [Report.element("div", { class: "panel-title" }, series), ...plots];
@@ -85,7 +87,7 @@
     const longest = widest(start);
     // In a narrow window the names matter more than the room of the marks.
     const left = Math.ceil(Math.min(longest + 14, width * (width < 420 ? 0.47 : 0.36)));
-    const margin = { left, right: 10, top: 24, bottom: 24 };
+    const margin = context.compact ? { left, right: 10, top: 19, bottom: 20 } : { left, right: 10, top: 24, bottom: 24 };
     const shared = { start, runs, layers, rank: Report.runRank(figure), figure, margin };
     const room = Math.max(1, Math.floor((width - left) / (context.dense ? 80 : 150)));
     shared.abreast = Math.ceil(layers.length / Math.ceil(layers.length / room));

@@ -110,7 +110,8 @@
     const rotated = (across) => label > SHORT && label + 1 > across;
     const panels = Report.panels(rows, ["run", "layer"]);
     const left = Math.ceil(widest(rowNames, rowText)) + 12;
-    const minimum = left + Math.max(200, (context.dense ? 13 : 15) * columnNames.length);
+    // On paper three layers stand side by side where they can.
+    const minimum = left + (context.paper ? Math.max(100, 6.2 * columnNames.length) : Math.max(200, (context.dense ? 13 : 15) * columnNames.length));
     const columns = Math.max(1, Math.min(panels.length, Math.floor((width + 18) / (minimum + 18))));
     const across = ((width - 18 * (columns - 1)) / columns - left - 8) / columnNames.length;
     const bottom = rotated(across) ? Math.ceil(label * 0.78) + 18 : 22;
