@@ -5,6 +5,10 @@ use crate::pipeline::progress::{PlannedStage, Stage};
 /// From this share of its units on, a stage is judged by its own speed alone; before, the planned one counts too.
 const ENOUGH: f64 = 0.2;
 
+/// A stage that is planned to take fewer seconds than this says nothing about the speed of the others: what it takes beyond its
+/// planned moment is not work.
+const TELLING: f64 = 1.0;
+
 /// How far a run is. Times are in seconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Known {
@@ -150,8 +154,12 @@ impl Estimate {
     /// slower than planned, and where nothing else is known.
     fn pace(&self, stage: Stage, now: f64) -> f64 {
         let own = self.measured_pace(now, |task| task.stage == stage);
-        let after_it = || self.measured_pace(now, |task| task.stage != Stage::ForwardPass);
-        let forward = || self.measured_pace(now, |task| task.stage == Stage::ForwardPass).map(|pace| pace.max(1.0));
+        let is_telling = |task: &Task| task.planned >= TELLING;
+        let after_it = || self.measured_pace(now, |task| task.stage != Stage::ForwardPass && is_telling(task));
+        let forward = || {
+            let pace = self.measured_pace(now, |task| task.stage == Stage::ForwardPass && is_telling(task));
+            pace.map(|pace| pace.max(1.0))
+        };
         own.or_else(after_it).or_else(forward).unwrap_or(1.0)
     }
 
@@ -246,6 +254,19 @@ mod tests {
         let said = followed(&run);
         assert!(worst(&said, 0.2) < 0.25, "{}", worst(&said, 0.2));
         assert!(worst(&said, 0.0) > 0.5, "the plan alone was wrong");
+    }
+
+    #[test]
+    fn a_stage_of_a_moment_does_not_judge_the_others() {
+        let mut estimate = Estimate::default();
+        let plan = [(Stage::ForwardPass, 1e-6), (Stage::Statistics, 1e-5), (Stage::Charts, 2.0)];
+        estimate.planned(0.0, &plan.map(|(stage, seconds)| PlannedStage { stage, seconds, units: None }));
+        estimate.started(0.0, Stage::ForwardPass, None);
+        estimate.ended(0.4, Stage::ForwardPass);
+        estimate.started(0.4, Stage::Statistics, None);
+        estimate.ended(0.9, Stage::Statistics);
+        let left = estimate.at(0.9).left.unwrap();
+        assert!((left - 2.0).abs() < 1e-6, "two tokens took a second, which makes no hours of charts: {left}");
     }
 
     #[test]
