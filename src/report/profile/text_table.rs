@@ -35,7 +35,10 @@ impl TextTable {
         if self.rows.is_empty() {
             return (Vec::new(), false);
         }
-        let mut shown: Vec<usize> = (0..self.heads.len()).collect();
+        // A column in which nothing is known says nothing.
+        let is_known = |column: &usize| self.rows.iter().any(|row| row[*column] != "-");
+        let known: Vec<usize> = (0..self.heads.len()).filter(is_known).collect();
+        let mut shown = known.clone();
         let mut spared = self.spared.iter();
         loop {
             let width: usize = shown.iter().map(|column| self.width(*column) + GAP).sum::<usize>().saturating_sub(GAP);
@@ -45,7 +48,7 @@ impl TextTable {
             let Some(column) = spared.next() else { break };
             shown.retain(|own| own != column);
         }
-        (self.lines_of(&shown), shown.len() < self.heads.len())
+        (self.lines_of(&shown), shown.len() < known.len())
     }
 
     fn lines_of(&self, shown: &[usize]) -> Vec<String> {
@@ -96,6 +99,9 @@ mod tests {
         assert_eq!(table.lines(Some(17)).0[1..3], ["takes  text", " 69 %  \u{4e2d} b"]);
         let narrow = ["   it", "takes", " 69 %", "  5 %"].map(str::to_owned).to_vec();
         assert_eq!(table.lines(Some(3)), (narrow, true), "the number stays");
+        let unknown = [["1", "-", "a"], ["2", "-", "b"]].map(|row| row.map(str::to_owned).to_vec()).to_vec();
+        let unknown = TextTable { rows: unknown, ..table.clone() };
+        assert_eq!(unknown.lines(None), (["layer  text", "    1  a", "    2  b"].map(str::to_owned).to_vec(), false));
         assert!(TextTable { rows: Vec::new(), ..table }.lines(None).0.is_empty());
     }
 }

@@ -73,7 +73,8 @@ impl TokenReport {
         let Some((first, others)) = self.matches.split_first() else { return lines };
         if !others.is_empty() {
             let all: Vec<String> = self.matches.iter().map(with_count).collect();
-            lines.push(line(format!("`{}` may be {}; the first is shown in full", self.asked, all.join(", "))));
+            let first = if first.layers.is_empty() { "" } else { "; the first is shown in full" };
+            lines.push(line(format!("`{}` may be {}{first}", self.asked, all.join(", "))));
         }
         if !first.layers.is_empty() {
             lines.extend(in_full(first, most));
