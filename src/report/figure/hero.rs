@@ -2,6 +2,7 @@
 
 use super::{
     data::Columns,
+    hero_mark::HeroMark,
     hero_picks,
     keys::in_order,
     layout::figure,
@@ -34,16 +35,6 @@ pub(in crate::report) struct KindOfRun {
     marks: fn(&Finding) -> Vec<HeroMark>,
     /// The marks of what the words pick out of many rows.
     picks: for<'a> fn(&[FigureRow<'a>]) -> Vec<(FigureRow<'a>, HeroMark)>,
-}
-
-/// A mark of the picture, made from one row.
-pub(super) struct HeroMark {
-    /// Place in the order of the picture.
-    pub(super) place: usize,
-    pub(super) panel: String,
-    pub(super) label: String,
-    /// Estimate and interval, as shares.
-    pub(super) values: [Option<f64>; 3],
 }
 
 /// The kinds of run in the order of the page.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{hero::HeroMark, row::FigureRow};
+use super::{hero_mark::HeroMark, row::FigureRow};
 use crate::{
     report::text::{readable, token_text},
     routing::View,

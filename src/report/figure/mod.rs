@@ -5,6 +5,7 @@ mod capacity;
 mod data;
 mod dimension;
 mod hero;
+mod hero_mark;
 mod hero_picks;
 mod keys;
 mod layout;

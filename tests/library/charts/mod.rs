@@ -233,7 +233,10 @@ fn every_chart_says_something_and_claims_nothing_that_its_intervals_do_not_carry
         let message = spec.message().unwrap_or_else(|| panic!("{} says nothing", spec.name));
         assert!(message.text.len() < 140 && !message.text.ends_with('.'), "{}: {}", spec.name, message.text);
         assert!(
-            spec.draw().unwrap().svg.contains(&format!("aria-label=\"{}", message.text.split(['<', '"']).next().unwrap()))
+            spec.draw()
+                .unwrap()
+                .svg
+                .contains(&format!("aria-label=\"{}", message.text.split(['<', '"']).next().unwrap()))
         );
     }
     // Without intervals nothing differs from anything.
