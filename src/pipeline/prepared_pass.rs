@@ -117,13 +117,12 @@ impl PreparedPass {
         let shape = checkpoint.architecture().routing_shape_of(router);
         let layout = TraceLayout { shape, ..self.layout };
         layout.capacities()?;
-        let fingerprint = match self.fingerprints.get(checkpoint.dir()) {
-            Some(known) => known.clone(),
-            None => {
-                let waves = self.corpus.tokens().div_ceil(self.wave_tokens.max(1) as u64) as usize;
-                note_download(&pass.spec, &checkpoint, waves, progress);
-                fingerprint(pass, &checkpoint, options, progress)?
-            }
+        let fingerprint = if let Some(known) = self.fingerprints.get(checkpoint.dir()) {
+            known.clone()
+        } else {
+            let waves = self.corpus.tokens().div_ceil(self.wave_tokens.max(1) as u64) as usize;
+            note_download(&pass.spec, &checkpoint, waves, progress);
+            fingerprint(pass, &checkpoint, options, progress)?
         };
         checkpoint.check_unchanged(&fingerprint.state)?;
         // The text stays the same, and was identified with the first pass.

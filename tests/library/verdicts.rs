@@ -100,11 +100,13 @@ fn a_model_without_attention_is_fully_context_independent() {
     assert_said(
         &findings(folder.path(), CapacityRule::Unlimited),
         &expect![[r#"
-            Overall: fully context-independent (nothing is left for the context to explain): the token id explains 100 % [99, 100] of the routing in the layer where it explains least (layer 3); the layers do not differ measurably.
-            Expert 9 of layer 5 is the busiest: it takes 24 % [24, 25] of all assignments of tokens to experts, 3.8 times an even load (the clearest of 48 experts; 18 intervals lie above an even load and 28 below, where about 2 would miss it by chance).
+            Overall: fully context-independent. Where the token id explains least (layer 3), it explains 100 % [99, 100] of the routing.
+            Expert 9 of layer 5 is the busiest: it takes 24 % [24, 25] of all assignments of tokens to experts, 3.8 times an even load.
             layer 1: fully context-independent: the token id explains 100 % [99, 100] of the routing; nothing is left for the context (0.00 bits)
             layer 3: fully context-independent: the token id explains 100 % [99, 100] of the routing; nothing is left for the context (0.00 bits)
             layer 5: fully context-independent: the token id explains 100 % [99, 100] of the routing; nothing is left for the context (0.00 bits)
+            "fully context-independent" means: nothing is left for the context to explain
+            expert 9 of layer 5: the clearest of 48 experts; 18 intervals lie above an even load and 28 below, where about 2 would miss it by chance
         "#]],
     );
 }
@@ -116,12 +118,14 @@ fn a_router_that_never_varies_is_constant_in_its_layer_and_in_all() {
     assert_said(
         &findings(folder.path(), CapacityRule::Port),
         &expect![[r#"
-            Overall: mostly context-independent, because of layer 5 (at least half is explained by the token id, but more than a tenth of the rest by a context): the token id explains 55 % [54, 56] of the routing in the layer where it explains least (layer 5), 85 % [85, 86] where it explains most (layer 1); layer 3 is left out, because its router is constant.
+            Overall: mostly context-independent, because of layer 5. Where the token id explains least (layer 5), it explains 55 % [54, 56] of the routing; layer 3 is left out, because its router is constant.
             What surrounds a token may still matter: once the token id is known, the previous token explains at most 26 % [22, 29] of what is left (layer 5).
-            Expert 0 of layer 3 is the busiest: it takes 50 % [50, 50] of all assignments of tokens to experts, 8.0 times an even load (the clearest of 48 experts; 13 intervals lie above an even load and 32 below, where about 2 would miss it by chance).
-            layer 1: at least mostly context-independent: the token id explains 85 % [85, 86] of the routing; of what that leaves open, the document explains 9 % [5, 12], the previous token at most 11 % [5, 18], the position 3 % [2, 5]; the category: not enough data (0 categories: at least 2 needed)
+            Expert 0 of layer 3 is the busiest: it takes 50 % [50, 50] of all assignments of tokens to experts, 8.0 times an even load.
+            layer 1: at least mostly context-independent: the token id explains 85 % [85, 86] of the routing; of what is left, the document explains 9 % [5, 12], the previous token at most 11 % [5, 18], the position 3 % [2, 5]; the category: not enough data (0 categories: at least 2 needed)
             layer 3: the router is constant: every token gets the experts 0, 1; there is nothing to explain
-            layer 5: mostly context-independent: the token id explains 55 % [54, 56] of the routing; of what that leaves open, the document explains 4 % [2, 5], the previous token at most 26 % [22, 29], the position 1 % [0, 1]; the category: not enough data (0 categories: at least 2 needed)
+            layer 5: mostly context-independent: the token id explains 55 % [54, 56] of the routing; of what is left, the document explains 4 % [2, 5], the previous token at most 26 % [22, 29], the position 1 % [0, 1]; the category: not enough data (0 categories: at least 2 needed)
+            "mostly context-independent" means: at least half is explained by the token id, but more than a tenth of the rest by a context
+            expert 0 of layer 3: the clearest of 48 experts; 13 intervals lie above an even load and 32 below, where about 2 would miss it by chance
         "#]],
     );
 
@@ -183,18 +187,22 @@ fn a_router_that_looks_at_nothing_is_undecided_and_one_that_looks_at_the_token_f
     assert_said(
         &of(Router::Nothing),
         &expect![[r#"
-            Overall: undecided whether context-independent (less than half is explained by the token id, but no context is shown to explain more than a tenth of the rest): the token id explains 0 % [0, 1] of the routing in layer 3.
+            Overall: undecided whether context-independent. The token id explains 0 % [0, 1] of the routing in layer 3.
             What surrounds a token adds little: once the token id is known, no context explains more than a tenth of what is left; the surest, the document, explains 1 % [0, 2] (layer 3).
-            Expert 0 of layer 3 is the busiest: it takes 7 % [6, 8] of all assignments of tokens to experts, 1.1 times an even load (the clearest of 16 experts; 1 interval lies above an even load and 0 below, where about 1 would miss it by chance).
-            layer 3: undecided whether context-independent: the token id explains 0 % [0, 1] of the routing; of what that leaves open, the document explains 1 % [0, 2], the previous token at most 1 % [0, 3], the category 0 % [0, 1], the position 0 % [0, 0]
+            Expert 0 of layer 3 is the busiest: it takes 7 % [6, 8] of all assignments of tokens to experts, 1.1 times an even load.
+            layer 3: undecided whether context-independent: the token id explains 0 % [0, 1] of the routing; of what is left, the document explains 1 % [0, 2], the previous token at most 1 % [0, 3], the category 0 % [0, 1], the position 0 % [0, 0]
+            "undecided whether context-independent" means: less than half is explained by the token id, but no context is shown to explain more than a tenth of the rest
+            expert 0 of layer 3: the clearest of 16 experts; 1 interval lies above an even load and 0 below, where about 1 would miss it by chance
         "#]],
     );
     assert_said(
         &of(Router::Token),
         &expect![[r#"
-            Overall: fully context-independent (nothing is left for the context to explain): the token id explains 100 % [99, 100] of the routing in layer 3.
-            Expert 6 of layer 3 is the busiest: it takes 12 % [11, 13] of all assignments of tokens to experts, 1.9 times an even load (the clearest of 16 experts; 7 intervals lie above an even load and 9 below, where about 1 would miss it by chance).
+            Overall: fully context-independent. The token id explains 100 % [99, 100] of the routing in layer 3.
+            Expert 6 of layer 3 is the busiest: it takes 12 % [11, 13] of all assignments of tokens to experts, 1.9 times an even load.
             layer 3: fully context-independent: the token id explains 100 % [99, 100] of the routing; nothing is left for the context (0.00 bits)
+            "fully context-independent" means: nothing is left for the context to explain
+            expert 6 of layer 3: the clearest of 16 experts; 7 intervals lie above an even load and 9 below, where about 1 would miss it by chance
         "#]],
     );
 }
@@ -220,8 +228,9 @@ fn a_text_of_one_token_id_and_a_run_without_permutations_say_what_is_missing() {
         &headline(&run.statistics(&settings)),
         &expect![[r#"
             Overall: there is not enough data to say whether the token id decides the experts (without permutations chance is not known).
-            Expert 0 of layer 3 is the busiest: it takes 7 % [6, 8] of all assignments of tokens to experts, 1.1 times an even load (the clearest of 16 experts; 1 interval lies above an even load and 0 below, where about 1 would miss it by chance).
+            Expert 0 of layer 3 is the busiest: it takes 7 % [6, 8] of all assignments of tokens to experts, 1.1 times an even load.
             layer 3: not enough data (without permutations chance is not known)
+            expert 0 of layer 3: the clearest of 16 experts; 1 interval lies above an even load and 0 below, where about 1 would miss it by chance
         "#]],
     );
     run.layer.token_id.fill(5);
@@ -229,8 +238,9 @@ fn a_text_of_one_token_id_and_a_run_without_permutations_say_what_is_missing() {
         &headline(&run.statistics(&Settings { permutations: 20, ..settings })),
         &expect![[r#"
             Overall: there is not enough data to say whether the token id decides the experts (every token has the same id).
-            Expert 0 of layer 3 is the busiest: it takes 7 % [6, 8] of all assignments of tokens to experts, 1.1 times an even load (the clearest of 16 experts; 1 interval lies above an even load and 0 below, where about 1 would miss it by chance).
+            Expert 0 of layer 3 is the busiest: it takes 7 % [6, 8] of all assignments of tokens to experts, 1.1 times an even load.
             layer 3: not enough data (every token has the same id)
+            expert 0 of layer 3: the clearest of 16 experts; 1 interval lies above an even load and 0 below, where about 1 would miss it by chance
         "#]],
     );
 }
