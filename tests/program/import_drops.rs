@@ -40,7 +40,7 @@ fn a_capacity_is_asked_of_imported_routes() {
         layer 3: 13.64 % of the assignments are dropped; no trend was measured (the trace records no order of the choices: which of them would find a slot is unknown)
         experts on 2 ranks: the most loaded one has 1.18 to 1.27 times the mean load batch by batch, 1.18 to 1.27 times over all tokens, by layer
 
-        6 charts in TEMP/drops/charts, the report in TEMP/drops/report.html
+        5 charts in TEMP/drops/charts, the report in TEMP/drops/report.html
     "#]]);
     let before = std::fs::read(Path::new(&out).join("summary.json")).unwrap();
     for again in [&["stats", &out][..], &["chart", &out], &["report", &out], &["notebook", &out]] {
