@@ -203,6 +203,16 @@ impl Checkpoint {
         Dtype::ALL.map(count).into_iter().filter(|count| count.tensors > 0).collect()
     }
 
+    /// Bytes of all weight files.
+    pub fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.bytes).sum()
+    }
+
+    /// Bytes of those weight files that are not on this machine as a whole.
+    pub fn bytes_elsewhere(&self) -> u64 {
+        self.files.iter().filter(|file| file.stated_sha256.is_some()).map(|file| file.bytes).sum()
+    }
+
     /// Bytes of the stored tensors that routing needs: everything up to the last router but the embedding, of which only the rows that
     /// occur are read.
     pub fn bytes_for_routing(&self) -> u64 {

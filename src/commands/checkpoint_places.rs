@@ -50,8 +50,7 @@ impl CheckpointPlaces {
             },
             error => error,
         })?;
-        let training_tokens = found.training_tokens;
-        *spec = CheckpointSpec { off_axis: spec.off_axis, arithmetic: spec.arithmetic, training_tokens, ..found };
+        *spec = CheckpointSpec { off_axis: spec.off_axis, arithmetic: spec.arithmetic, ..found };
         Ok(())
     }
 

@@ -26,7 +26,7 @@ pub(super) fn run(arguments: &InspectArgs, progress: &TerminalProgress) -> anyho
     CheckpointPlaces::new(files, false, false).resolve(&mut spec)?;
     let checkpoint = spec.open()?;
     // Of weights that are elsewhere only headers are read, unless a text goes through them.
-    let is_elsewhere = checkpoint.files().iter().any(|file| file.stated_sha256.is_some());
+    let is_elsewhere = checkpoint.bytes_elsewhere() > 0;
     let headers_only = is_elsewhere && arguments.text.is_none();
     let routers = if headers_only { Vec::new() } else { checkpoint.constant_routers()? };
     for line in checkpoint.notes().iter().chain(&routers) {
@@ -65,15 +65,13 @@ const TOKENIZERS: [&str; 3] = ["tokenizer.json", "spiece.model", "tokenizer.mode
 
 /// Where a checkpoint of the hub is, and what a run would read of it.
 fn describe_place(checkpoint: &Checkpoint, weights: &CheckpointWeights) -> Value {
-    let all: u64 = checkpoint.files().iter().map(|file| file.bytes).sum();
-    let elsewhere = checkpoint.files().iter().filter(|file| file.stated_sha256.is_some());
     let tokenizers: Vec<&str> = TOKENIZERS.into_iter().filter(|name| weights.folder.has(name)).collect();
     json!({
         "repository": weights.origin.repository,
         "revision": weights.origin.revision,
         "commit": weights.origin.commit,
-        "bytes": all,
-        "bytes_elsewhere": elsewhere.map(|file| file.bytes).sum::<u64>(),
+        "bytes": checkpoint.bytes(),
+        "bytes_elsewhere": checkpoint.bytes_elsewhere(),
         "bytes_for_routing": checkpoint.bytes_for_routing(),
         "tokenizers": tokenizers,
     })

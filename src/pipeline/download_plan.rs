@@ -8,9 +8,8 @@ pub(crate) fn note_download(spec: &CheckpointSpec, checkpoint: &Checkpoint, wave
     let Some(weights) = &spec.weights else { return };
     let origin = &weights.origin;
     let bytes = |bytes: u64| quantities::bytes(bytes as f64);
-    let all: u64 = checkpoint.files().iter().map(|file| file.bytes).sum();
-    let elsewhere = checkpoint.files().iter().any(|file| file.stated_sha256.is_some());
-    let how = if !elsewhere {
+    let all = checkpoint.bytes();
+    let how = if checkpoint.bytes_elsewhere() == 0 {
         "all of it is there".to_owned()
     } else if weights.is_streamed {
         let again = if waves > 1 { format!(", once for each of {waves} waves") } else { String::new() };

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use super::checkpoint_spec::{CheckpointSpec, CheckpointWeights};
+use super::checkpoint_spec::{CheckpointSpec, CheckpointWeights, training_tokens};
 use crate::{
     checkpoint::{LocalFolder, WeightFolder},
     error::Result,
@@ -93,8 +93,7 @@ fn own_label(name: &HubName) -> String {
     if name.is_pinned() || revision == "main" {
         return name.short().to_owned();
     }
-    let says_how_far = CheckpointSpec::labelled(revision.clone(), "".into()).training_tokens.is_some();
-    if says_how_far { revision } else { format!("{}-{revision}", name.short()) }
+    if training_tokens(&revision).is_some() { revision } else { format!("{}-{revision}", name.short()) }
 }
 
 #[cfg(test)]

@@ -75,9 +75,7 @@ impl PreparedPass {
         let wave_tokens = wave_tokens(&options.execution, pass.log_logits, architecture, &cost, &rows)?;
         let memory = needed_memory(architecture, &cost, pass.log_logits, wave_rows(wave_tokens, &rows));
         check_room((memory as u64).saturating_sub(process_memory::resident_memory()))?;
-        let waves = corpus.tokens().div_ceil(wave_tokens.max(1) as u64) as usize;
-        note_download(&pass.spec, &checkpoint, waves, progress);
-        let fingerprint = fingerprint(pass, &checkpoint, options, progress)?;
+        let fingerprint = fingerprint(pass, &checkpoint, options, waves(&corpus, wave_tokens), progress)?;
         let text = text_options(options, corpus.files.iter().map(Into::into).collect(), context, bos.is_some());
         let identity =
             pass_identity(options, pass, &fingerprint.files, tokenizer.as_ref(), &corpus, &router, Some(text))?;
@@ -120,9 +118,7 @@ impl PreparedPass {
         let fingerprint = if let Some(known) = self.fingerprints.get(checkpoint.dir()) {
             known.clone()
         } else {
-            let waves = self.corpus.tokens().div_ceil(self.wave_tokens.max(1) as u64) as usize;
-            note_download(&pass.spec, &checkpoint, waves, progress);
-            fingerprint(pass, &checkpoint, options, progress)?
+            fingerprint(pass, &checkpoint, options, waves(&self.corpus, self.wave_tokens), progress)?
         };
         checkpoint.check_unchanged(&fingerprint.state)?;
         // The text stays the same, and was identified with the first pass.
@@ -156,13 +152,20 @@ impl PreparedPass {
     }
 }
 
-/// The identity of the checkpoint of a pass, with the repository that it is read from.
+/// How many waves the tokens of a text are.
+fn waves(corpus: &Corpus, wave_tokens: usize) -> usize {
+    corpus.tokens().div_ceil(wave_tokens.max(1) as u64) as usize
+}
+
+/// The identity of the checkpoint of a pass, with the repository that it is read from; says before what the pass will read there.
 fn fingerprint(
     pass: &Pass,
     checkpoint: &Checkpoint,
     options: &RunOptions,
+    waves: usize,
     progress: &dyn Progress,
 ) -> Result<Fingerprint> {
+    note_download(&pass.spec, checkpoint, waves, progress);
     let mut fingerprint = Fingerprint::new(checkpoint, options.execution.no_hash, progress)?;
     fingerprint.files.hub = pass.spec.weights.as_ref().map(|weights| weights.origin.clone());
     Ok(fingerprint)

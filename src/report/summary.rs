@@ -108,15 +108,12 @@ mod tests {
         let text = String::from_utf8(bytes.clone()).unwrap();
         let line = r#"{"statistic":"load_cv","layer":1,"view":"kept","estimate":null,"low":null,"high":null,"n":3,"baseline":null,"unit":"ratio"}"#;
         let verdict = r#"{"claim":"context_independent","answer":"not_enough_data","because":[],"criterion":"the interval of the token id is not known, or that of every context where one is needed","words":"Overall: there is not enough data to say whether the token id decides the experts."}"#;
-        let first = verdict.replace(
-            "Overall: there is not enough data to say whether the token id decides the experts.",
-            "Overall: there is not enough data to say whether the token id decides the experts.",
-        );
+        // The first sentence is that of the verdict.
         assert_eq!(
             text,
             format!(
                 "{{\n  \"schema\": 1,\n  \"command\": \"route\",\n  \"seed\": 17,\n  \"bos_counted\": true,\n  \
-                 \"headline\": [\n    {first}\n  ],\n  \"verdicts\": [\n    {verdict}\n  ],\n  \"findings\": [\n    {line},\n    {line}\n  ]\n}}\n"
+                 \"headline\": [\n    {verdict}\n  ],\n  \"verdicts\": [\n    {verdict}\n  ],\n  \"findings\": [\n    {line},\n    {line}\n  ]\n}}\n"
             )
         );
         let parsed: Value = serde_json::from_slice(&bytes).unwrap();

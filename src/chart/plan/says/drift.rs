@@ -140,7 +140,7 @@ mod tests {
                 ..subject
             })
         };
-        let mut rows = vec![token(1, 7, 0.3), token(1, 8, 0.1), token(3, 7, 0.63), token(3, 0, 0.9)];
+        let mut rows = [token(1, 7, 0.3), token(1, 8, 0.1), token(3, 7, 0.63), token(3, 0, 0.9)];
         rows[3].subject.text = Some("<pad>".into());
         let text = "3 of 4 pairs of frequent token id and layer moved by more than noise; farthest \"#\" in layer 3: 63 % of its \
                     choices";
