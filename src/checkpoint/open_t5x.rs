@@ -9,11 +9,10 @@ use super::{
     t5x::{self, ConfigSource, Opened},
     validate::about_the_head,
 };
-use crate::error::{Error, OptionName, Result};
-
-/// Files that say how text becomes token ids.
-const TEXT_FILES: [&str; 5] =
-    ["spiece.model", "tokenizer.model", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"];
+use crate::{
+    error::{Error, OptionName, Result},
+    hub::TEXT_FILES,
+};
 
 impl Checkpoint {
     /// As [`Self::open`]; the configuration of a T5X checkpoint, which has none, is taken from `config`.
@@ -25,14 +24,7 @@ impl Checkpoint {
             return open_t5x(path, config);
         }
         if *config != ConfigSource::Found {
-            return Err(Error::usage(
-                format!(
-                    "{} is for checkpoints of T5X; `{}` is none, and has its own `config.json`",
-                    OptionName::Config,
-                    path.display()
-                ),
-                format!("leave {} out", OptionName::Config),
-            ));
+            return Err(config_of_its_own(&path.display().to_string()));
         }
         Self::open(path)
     }
@@ -48,6 +40,17 @@ impl Checkpoint {
     pub fn companions(&self) -> Vec<PathBuf> {
         self.arrays.as_ref().map_or_else(|| vec![self.dir.clone()], t5x::T5x::beside)
     }
+}
+
+/// That a configuration was given for a checkpoint that has one.
+pub(crate) fn config_of_its_own(place: &str) -> Error {
+    Error::usage(
+        format!("{} is for checkpoints of T5X; `{place}` is none, and has its own `config.json`", OptionName::Config),
+        format!(
+            "leave {} out; beside others, a checkpoint of T5X takes the `config.json` that lies beside its step",
+            OptionName::Config
+        ),
+    )
 }
 
 /// Whether a path is, or should be, a checkpoint of T5X.

@@ -1,5 +1,7 @@
 //! Options that every run has.
 
+use std::path::PathBuf;
+
 use bytesize::ByteSize;
 use clap::Args;
 
@@ -30,6 +32,9 @@ pub struct CommonArgs {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Input")]
 pub struct InputArgs {
+    /// Configuration of a T5X checkpoint: base, 8b, 34b, or a config.json [default: the config.json beside the step, or the released model that has these shapes]
+    #[arg(long, value_name = "NAME|FILE")]
+    pub config: Option<PathBuf>,
     /// Key of the rows that names the category, such as style or meta.set [default: the first of domain, category and language that the rows have; else, inside a folder, the file's or sub-folder's name]
     #[arg(long, value_name = "KEY")]
     pub category: Option<String>,

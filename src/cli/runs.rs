@@ -138,6 +138,9 @@ pub struct TranscriptArgs {
 pub struct InspectArgs {
     /// Checkpoint: a folder, or a name of the hub, of which only the headers are read
     pub checkpoint: PathBuf,
+    /// Configuration of a T5X checkpoint: base, 8b, 34b, or a config.json [default: the config.json beside the step, or the released model that has these shapes]
+    #[arg(long, value_name = "NAME|FILE")]
+    pub config: Option<PathBuf>,
     /// Length for which to show the capacity [default: max_position_embeddings]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub length: Option<u32>,

@@ -1,10 +1,11 @@
 //! What was typed for a checkpoint: a folder, or a name of the hub, which is looked up where there is no such folder.
 
-use std::cell::OnceCell;
+use std::{cell::OnceCell, path::Path};
 
 use super::hub_access;
 use crate::{
-    cli::ExecutionArgs,
+    checkpoint::ConfigSource,
+    cli::CommonArgs,
     error::{Error, Result},
     hub::{Hub, HubName, RangeMode},
     pipeline::{
@@ -19,6 +20,7 @@ pub(super) struct CheckpointPlaces {
     files: HubFiles,
     mode: RangeMode,
     quiet: bool,
+    config: ConfigSource,
     hub: OnceCell<Hub>,
 }
 
@@ -26,12 +28,19 @@ impl CheckpointPlaces {
     /// `stream`: weights that are read from the hub are kept nowhere.
     pub(super) fn new(files: HubFiles, stream: bool, quiet: bool) -> Self {
         let mode = if stream { RangeMode::Streamed } else { RangeMode::Kept };
-        Self { files, mode, quiet, hub: OnceCell::new() }
+        Self { files, mode, quiet, config: ConfigSource::Found, hub: OnceCell::new() }
     }
 
     /// For a run over a text.
-    pub(super) fn of_run(execution: &ExecutionArgs) -> Self {
+    pub(super) fn of_run(typed: &CommonArgs) -> Self {
+        let execution = &typed.execution;
         Self::new(HubFiles::ConfigurationAndTokenizer, execution.stream, execution.quiet)
+            .with_config(typed.input.config.as_deref())
+    }
+
+    /// With the configuration that was typed for checkpoints of T5X.
+    pub(super) fn with_config(self, typed: Option<&Path>) -> Self {
+        Self { config: typed.map_or(ConfigSource::Found, ConfigSource::of), ..self }
     }
 
     /// Puts the checkpoint of the hub in the place of a name; a folder stays what it is.
@@ -39,6 +48,7 @@ impl CheckpointPlaces {
     /// # Errors
     /// [`Error::Usage`] for a name that cannot be one; [`Error::Hub`]; [`Error::Interrupted`].
     pub(super) fn resolve(&self, spec: &mut CheckpointSpec) -> Result<()> {
+        spec.config.clone_from(&self.config);
         let Some(typed) = spec.folder.to_str() else { return Ok(()) };
         let Some(name) = HubName::parse(typed, || spec.folder.symlink_metadata().is_ok())? else { return Ok(()) };
         let is_folder_too = !typed.starts_with("hf://");
@@ -50,7 +60,12 @@ impl CheckpointPlaces {
             },
             error => error,
         })?;
-        *spec = CheckpointSpec { off_axis: spec.off_axis, arithmetic: spec.arithmetic, ..found };
+        *spec = CheckpointSpec {
+            off_axis: spec.off_axis,
+            arithmetic: spec.arithmetic,
+            config: self.config.clone(),
+            ..found
+        };
         Ok(())
     }
 

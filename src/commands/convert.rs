@@ -1,17 +1,23 @@
 //! `convert`: a checkpoint of any form that is read -> safetensors.
 
-use super::{dry_run::nothing_written, out::out, progress::TerminalProgress, signals, terminal};
+use super::{
+    checkpoint_places::CheckpointPlaces, dry_run::nothing_written, out::out, progress::TerminalProgress, signals,
+    terminal,
+};
 use crate::{
-    checkpoint::ConfigSource,
     cli::ConvertArgs,
-    pipeline::{Conversion, ConvertOptions},
+    pipeline::{Conversion, ConvertOptions, checkpoint_spec::CheckpointSpec, hub_checkpoint::HubFiles},
 };
 
 /// Writes the new folder, or says what it would hold.
 pub(super) fn run(arguments: &ConvertArgs, progress: &TerminalProgress) -> anyhow::Result<()> {
     signals::watch_for_interrupts();
     let to = if arguments.dry_run { arguments.out.as_deref() } else { Some(out(arguments.out.as_deref())?) };
-    let conversion = Conversion::new(&arguments.into(), to, progress)?;
+    let mut options = ConvertOptions::from(arguments);
+    CheckpointPlaces::new(HubFiles::ConfigurationAndTokenizer, arguments.stream, arguments.quiet)
+        .with_config(arguments.config.as_deref())
+        .resolve(&mut options.checkpoint)?;
+    let conversion = Conversion::new(&options, to, progress)?;
     if arguments.dry_run {
         conversion.plan().iter().try_for_each(|line| terminal::print(line))?;
         nothing_written()?;
@@ -25,9 +31,8 @@ pub(super) fn run(arguments: &ConvertArgs, progress: &TerminalProgress) -> anyho
 impl From<&ConvertArgs> for ConvertOptions {
     fn from(arguments: &ConvertArgs) -> Self {
         Self {
-            source: arguments.checkpoint.clone(),
+            checkpoint: CheckpointSpec::in_folder(&arguments.checkpoint),
             dtype: arguments.dtype,
-            config: arguments.config.as_deref().map_or(ConfigSource::Found, ConfigSource::of),
             max_shard_size: arguments.max_shard_size.as_u64(),
             force: arguments.force,
         }

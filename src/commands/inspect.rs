@@ -7,6 +7,7 @@ use crate::{
     checkpoint::{Checkpoint, describe_oddities},
     cli::InspectArgs,
     error::Result,
+    hub::TOKENIZERS,
     pipeline::{
         checkpoint_description::{Load, continue_text, describe_checkpoint},
         checkpoint_spec::{CheckpointSpec, CheckpointWeights},
@@ -23,7 +24,7 @@ pub(super) fn run(arguments: &InspectArgs, progress: &TerminalProgress) -> anyho
     threads::set_threads(arguments.threads)?;
     let mut spec = CheckpointSpec::in_folder(&arguments.checkpoint);
     let files = if arguments.text.is_some() { HubFiles::ConfigurationAndTokenizer } else { HubFiles::Configuration };
-    CheckpointPlaces::new(files, false, false).resolve(&mut spec)?;
+    CheckpointPlaces::new(files, false, false).with_config(arguments.config.as_deref()).resolve(&mut spec)?;
     let checkpoint = spec.open()?;
     // Of weights that are elsewhere only headers are read, unless a text goes through them.
     let is_elsewhere = checkpoint.bytes_elsewhere() > 0;
@@ -59,9 +60,6 @@ pub(super) fn run(arguments: &InspectArgs, progress: &TerminalProgress) -> anyho
     }
     Ok(())
 }
-
-/// The files of a tokenizer that is not fetched yet.
-const TOKENIZERS: [&str; 3] = ["tokenizer.json", "spiece.model", "tokenizer.model"];
 
 /// Where a checkpoint of the hub is, and what a run would read of it.
 fn describe_place(checkpoint: &Checkpoint, weights: &CheckpointWeights) -> Value {

@@ -46,7 +46,7 @@ option_names! {
     Compare: "DropsOptions::compare", "A second checkpoint for the same conversations.";
     ConditionA: "ContrastOptions::a", "Conditions of the tokens on side A of a contrast.";
     ConditionB: "ContrastOptions::b", "Conditions of the tokens on side B of a contrast.";
-    Config: "ConvertOptions::config", "Where the configuration of a checkpoint without one comes from.";
+    Config: "CheckpointSpec::config", "Where the configuration of a checkpoint without one comes from.";
     Context: "InputOptions::context", "Tokens per sequence.";
     Corpus: "RunOptions::corpus", "Files and folders of plain text.";
     ExactReplay: "DropsOptions::exact_replay", "Capacity factors at which the forward pass is run again.";

@@ -13,14 +13,17 @@ use crate::error::{Error, Result, bullets, one_line, quoted_name};
 /// What a checkpoint is.
 const CONFIGURATION: [&str; 2] = ["config.json", "generation_config.json"];
 
-/// How text becomes tokens.
-const TOKENIZER: [&str; 10] = [
-    "tokenizer.json",
+/// Files that alone are a whole tokenizer.
+pub const TOKENIZERS: [&str; 3] = ["tokenizer.json", "spiece.model", "tokenizer.model"];
+
+/// All files that say how text becomes tokens, and conversations text.
+pub const TEXT_FILES: [&str; 10] = [
+    TOKENIZERS[0],
+    TOKENIZERS[1],
+    TOKENIZERS[2],
     "tokenizer_config.json",
     "special_tokens_map.json",
     "added_tokens.json",
-    "spiece.model",
-    "tokenizer.model",
     "chat_template.jinja",
     "chat_template.json",
     "vocab.json",
@@ -61,7 +64,7 @@ pub(super) fn configuration(listing: &Listing) -> Vec<&HubFile> {
 
 /// What turns text into tokens.
 pub(super) fn tokenizer(listing: &Listing) -> Vec<&HubFile> {
-    those(listing, &TOKENIZER)
+    those(listing, &TEXT_FILES)
 }
 
 /// The file that holds the weights or names their shards: safetensors before pickles, never both.

@@ -25,7 +25,7 @@ mod source;
 mod transport;
 mod watch;
 
-pub use checkpoint_files::HubWeights;
+pub use checkpoint_files::{HubWeights, TEXT_FILES, TOKENIZERS};
 pub use fetch::{FetchPlan, FetchProgress, Unseen};
 pub use folder::{Hub, HubFolder};
 pub use hub_ref::HubRef;

@@ -75,9 +75,9 @@ pub(crate) fn refuse_one(specs: &[CheckpointSpec]) -> Result<()> {
 /// used.
 fn noise_floor(last: &CheckpointSpec, progress: &dyn Progress) -> Result<CheckpointSpec> {
     let folder = if last.is_run() { checkpoint_of(&last.folder, progress)? } else { last.folder.clone() };
-    let weights = last.weights.clone();
     let label = format!("{}-bf16", last.label);
-    Ok(CheckpointSpec { label, folder, training_tokens: None, off_axis: true, arithmetic: Arithmetic::Bf16, weights })
+    let arithmetic = Arithmetic::Bf16;
+    Ok(CheckpointSpec { label, folder, training_tokens: None, off_axis: true, arithmetic, ..last.clone() })
 }
 
 /// Refuses labels that repeat or cannot be the name of a folder.

@@ -7,8 +7,8 @@ use std::{
 
 use super::quantities::grouped;
 use crate::{
-    checkpoint::{Checkpoint, WeightFolder, repository_name, snapshot},
-    error::{Error, Result},
+    checkpoint::{Checkpoint, ConfigSource, WeightFolder, config_of_its_own, repository_name, snapshot},
+    error::{Error, Result, path_text},
     model::Arithmetic,
     run::HubOrigin,
 };
@@ -26,6 +26,8 @@ pub struct CheckpointSpec {
     pub off_axis: bool,
     /// Rounding of activations.
     pub arithmetic: Arithmetic,
+    /// Where its configuration comes from, if it is a checkpoint of T5X.
+    pub config: ConfigSource,
     /// Its weight files, if they are not in `folder`, which then holds the small files only.
     pub weights: Option<CheckpointWeights>,
 }
@@ -82,17 +84,26 @@ impl CheckpointSpec {
     /// On the time axis, by the training tokens that the label says.
     pub(crate) fn labelled(label: String, folder: PathBuf) -> Self {
         let training_tokens = training_tokens(&label);
-        Self { label, folder, training_tokens, off_axis: false, arithmetic: Arithmetic::F32, weights: None }
+        Self { label, folder, training_tokens, off_axis: false, ..Self::default() }
     }
 
     /// Opens the checkpoint.
     ///
     /// # Errors
-    /// As [`Checkpoint::open`].
+    /// As [`Checkpoint::open_as`].
     pub(crate) fn open(&self) -> Result<Checkpoint> {
         match &self.weights {
+            Some(_) if self.config != ConfigSource::Found => Err(config_of_its_own(&self.place())),
             Some(weights) => Checkpoint::open_with(&self.folder, &*weights.folder),
-            None => Checkpoint::open(&self.folder),
+            None => Checkpoint::open_as(&self.folder, &self.config),
+        }
+    }
+
+    /// Where it is: its folder, or its name and commit on the hub.
+    pub(crate) fn place(&self) -> String {
+        match &self.weights {
+            Some(weights) => format!("hf://{}@{}", weights.origin.repository, weights.origin.commit),
+            None => path_text(&self.folder),
         }
     }
 

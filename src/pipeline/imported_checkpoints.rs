@@ -9,6 +9,7 @@ use super::{
     reused_runs::whole,
 };
 use crate::{
+    checkpoint::ConfigSource,
     error::{Error, OptionName, Result, bullets, plural},
     routing::Block,
     run::{Identity, RunDir, RunKind, RunRecord},
@@ -75,6 +76,7 @@ fn refuse_text(options: &RunOptions, import: &CheckpointSpec) -> Result<()> {
     let (no_input, no_routing) = (InputOptions::default(), RoutingOptions::default());
     let given = [
         (OptionName::Corpus, !corpus.is_empty()),
+        (OptionName::Config, import.config != ConfigSource::Found),
         (OptionName::Category, input.category_key != no_input.category_key),
         (OptionName::TextKey, input.text_key != no_input.text_key),
         (OptionName::Context, input.context != no_input.context),

@@ -145,6 +145,8 @@ struct State {
     commits: Vec<(String, Tree)>,
     main: usize,
     pull_request: Option<usize>,
+    /// Branches beside `main`, each with its commit.
+    branches: Vec<(String, usize)>,
     faults: Faults,
     seen: Vec<Seen>,
     links: Vec<usize>,
@@ -175,6 +177,7 @@ impl HubServer {
             commits: vec![(COMMIT.to_owned(), tree)],
             main: 0,
             pull_request: None,
+            branches: Vec::new(),
             faults: Faults::default(),
             seen: Vec::new(),
             links: Vec::new(),
@@ -209,6 +212,14 @@ impl HubServer {
             files.iter().map(|(path, bytes)| ((*path).to_owned(), Stored::new(path, Content::Bytes(bytes.clone()))));
         state.commits.push((commit.clone(), stored.collect()));
         commit
+    }
+
+    /// Adds a branch with a commit of these files.
+    pub(crate) fn branch(&self, name: &str, tree: Tree) {
+        let mut state = self.state();
+        let at = state.commits.len();
+        state.commits.push((format!("{}", at + 1).repeat(40), tree));
+        state.branches.push((name.to_owned(), at));
     }
 
     /// The last commit is pull request 1.
@@ -396,7 +407,10 @@ fn commit_of(state: &State, revision: &str) -> Option<usize> {
     match revision {
         "main" => Some(state.main),
         "refs%2Fpr%2F1" => state.pull_request,
-        other => state.commits.iter().position(|(commit, _)| commit == other),
+        other => {
+            let branch = state.branches.iter().find(|(name, _)| name == other).map(|(_, at)| *at);
+            branch.or_else(|| state.commits.iter().position(|(commit, _)| commit == other))
+        }
     }
 }
 
@@ -404,10 +418,15 @@ fn about(state: &State, rest: &str, query: &str) -> Reply {
     if rest == "refs" {
         let commit = |at: usize| state.commits[at].0.clone();
         let pulls = state.pull_request.map(|at| json!({"name": "1", "ref": "refs/pr/1", "targetCommit": commit(at)}));
-        let main = json!({"name": "main", "ref": "refs/heads/main", "targetCommit": commit(state.main)});
-        return Reply::json(
-            &json!({"branches": [main], "tags": [], "pullRequests": pulls.into_iter().collect::<Vec<_>>()}),
-        );
+        let others = state.branches.iter().map(|(name, at)| (name.as_str(), *at));
+        let branches = std::iter::once(("main", state.main))
+            .chain(others)
+            .map(|(name, at)| json!({"name": name, "ref": format!("refs/heads/{name}"), "targetCommit": commit(at)}));
+        return Reply::json(&json!({
+            "branches": branches.collect::<Vec<_>>(),
+            "tags": [],
+            "pullRequests": pulls.into_iter().collect::<Vec<_>>(),
+        }));
     }
     let Some((what, revision)) = rest.split_once('/') else { return Reply::refusal(404, "RepoNotFound") };
     let Some(at) = commit_of(state, revision) else { return Reply::refusal(404, "RevisionNotFound") };

@@ -19,12 +19,14 @@ use self::{
     write::Job,
 };
 use super::{
+    checkpoint_spec::CheckpointSpec,
     progress::{PlannedStage, Progress, RunningStage, Stage},
     quantities::{bytes, count, grouped},
 };
 use crate::{
-    checkpoint::{Checkpoint, ConfigSource, Dtype, Encoding, snapshot},
+    checkpoint::{Checkpoint, Dtype, Encoding},
     error::{Error, OptionName, Result},
+    hub::TOKENIZERS,
     run::real_path,
 };
 
@@ -34,12 +36,10 @@ const BYTES_PER_SECOND: f64 = 1e8;
 /// What is converted, and to what.
 #[derive(Clone, Debug)]
 pub struct ConvertOptions {
-    /// The checkpoint.
-    pub source: PathBuf,
+    /// The checkpoint; for one of T5X, with where its configuration comes from.
+    pub checkpoint: CheckpointSpec,
     /// Type of the numbers that are written; `None`: as they are stored.
     pub dtype: Option<WrittenType>,
-    /// Where the configuration of a T5X checkpoint comes from.
-    pub config: ConfigSource,
     /// Most bytes of a file of weights; a single tensor may have more.
     pub max_shard_size: u64,
     /// Whether an earlier conversion is replaced.
@@ -48,13 +48,7 @@ pub struct ConvertOptions {
 
 impl Default for ConvertOptions {
     fn default() -> Self {
-        Self {
-            source: PathBuf::new(),
-            dtype: None,
-            config: ConfigSource::Found,
-            max_shard_size: 5_000_000_000,
-            force: false,
-        }
+        Self { checkpoint: CheckpointSpec::default(), dtype: None, max_shard_size: 5_000_000_000, force: false }
     }
 }
 
@@ -107,7 +101,7 @@ impl fmt::Display for WrittenType {
 /// A conversion that is ready to start: the checkpoint is open, and what is written is decided.
 #[derive(Debug)]
 pub struct Conversion {
-    source: PathBuf,
+    source: String,
     checkpoint: Checkpoint,
     out: Option<PathBuf>,
     shards: Vec<Shard>,
@@ -163,16 +157,16 @@ impl Conversion {
         if let Some(out) = out {
             folder::check(out, options.force)?;
         }
-        let checkpoint = Checkpoint::open_as(&snapshot(&options.source), &options.config)?;
+        let (source, checkpoint) = (options.checkpoint.place(), options.checkpoint.open()?);
         for note in checkpoint.notes() {
-            progress.warn_once(&format!("{}: {note}", options.source.display()));
+            progress.warn_once(&format!("{source}: {note}"));
         }
         if let Some(out) = out {
             check_apart(out, checkpoint.dir())?;
         }
         let shards = shards(tensors(&checkpoint, options.dtype)?, options.max_shard_size);
         let copied = companions::copied(&checkpoint.companions());
-        Ok(Self { source: options.source.clone(), checkpoint, out: out.map(Path::to_path_buf), shards, copied })
+        Ok(Self { source, checkpoint, out: out.map(Path::to_path_buf), shards, copied })
     }
 
     /// What will be written, in lines.
@@ -183,7 +177,7 @@ impl Conversion {
             .iter()
             .map(|stored| format!("{} in {}", count(stored.tensors as u64, "tensor"), stored.dtype))
             .collect();
-        let mut lines = vec![format!("source          {}: {}", self.source.display(), dtypes.join(", "))];
+        let mut lines = vec![format!("source          {}: {}", self.source, dtypes.join(", "))];
         lines.extend(self.shards.iter().map(|shard| {
             let names: Vec<&str> = shard.dtypes().into_iter().map(Dtype::name).collect();
             let tensors = count(shard.tensors.len() as u64, "tensor");
@@ -237,8 +231,7 @@ impl Conversion {
     }
 
     fn has_tokenizer(&self) -> bool {
-        let names = ["spiece.model", "tokenizer.model", "tokenizer.json"];
-        self.copied.iter().any(|file| names.iter().any(|name| file.ends_with(name)))
+        self.copied.iter().any(|file| TOKENIZERS.iter().any(|name| file.ends_with(name)))
     }
 }
 

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     checkpoint::{Checkpoint, Dtype, hexadecimal, sha256_bytes},
-    error::{Error, Result, path_text},
+    error::{Error, Result},
     pipeline::progress::RunningStage,
     run::write_file,
 };
@@ -29,8 +29,8 @@ const ROUNDED: usize = 1 << 18;
 
 /// What is written.
 pub(super) struct Job<'a> {
-    /// The checkpoint as it was given.
-    pub(super) source: &'a Path,
+    /// Where the checkpoint is.
+    pub(super) source: &'a str,
     /// The checkpoint.
     pub(super) checkpoint: &'a Checkpoint,
     /// Files of weights.
@@ -69,7 +69,7 @@ pub(super) fn write(job: &Job, folder: &Path, stage: &RunningStage) -> Result<Ro
         files.into_iter().map(|(name, bytes, sha256)| json!({ "name": name, "bytes": bytes, "sha256": sha256 }));
     let record = json!({
         "tool": concat!("openmoe-analyze ", env!("CARGO_PKG_VERSION")),
-        "source": path_text(job.source),
+        "source": job.source,
         "notes": job.checkpoint.notes(),
         "rounding": rounding,
         "files": files.collect::<Vec<_>>(),

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::support::{
+    files::read_json,
     sparse_torch::{Zeros, write_zeros},
     synthetic_checkpoint::Shape,
 };
@@ -16,12 +17,7 @@ const TEXT: &str = "corpora/domains/wikipedia.jsonl";
 impl Place {
     /// A folder of the fixtures on the hub.
     fn serving(folder: &str) -> Self {
-        let entries = fs::read_dir(fixture(folder)).unwrap().map(|entry| entry.unwrap().path());
-        let stored = entries.map(|path| {
-            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-            (name.clone(), Stored::new(&name, Content::Bytes(fs::read(&path).unwrap())))
-        });
-        Self::of(stored.collect())
+        Self::of(tree(folder))
     }
 
     fn of(tree: Tree) -> Self {
@@ -47,6 +43,16 @@ impl Place {
         };
         self.server.seen().iter().filter(|seen| of_weights(seen)).map(range_bytes).sum()
     }
+}
+
+/// The files of a folder of the fixtures.
+fn tree(folder: &str) -> Tree {
+    let entries = fs::read_dir(fixture(folder)).unwrap().map(|entry| entry.unwrap().path());
+    let stored = entries.map(|path| {
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        (name.clone(), Stored::new(&name, Content::Bytes(fs::read(&path).unwrap())))
+    });
+    stored.collect()
 }
 
 fn range_bytes(seen: &Seen) -> u64 {
@@ -119,6 +125,26 @@ fn an_archive_of_torch_is_checked_while_it_is_read() {
     assert!(message.contains("have CRC-32") && message.contains("not those that were written"), "{message}");
 }
 
+#[test]
+fn a_name_is_converted_like_the_folder() {
+    let place = Place::serving("goldens/B_top1_bin");
+    let (from_folder, from_hub) = (place.out("from_folder"), place.out("from_hub"));
+    let folder = fixture("goldens/B_top1_bin");
+    assert_eq!(place.run(&["convert", folder.to_str().unwrap(), "--out", &from_folder]).code, 0);
+    let outcome = place.run(&["convert", NAME, "--out", &from_hub, "--stream"]);
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    for name in ["model.safetensors", "config.json"] {
+        let [one, other] = [&from_folder, &from_hub].map(|out| fs::read(Path::new(out).join(name)).unwrap());
+        assert!(one == other, "{name} differs");
+    }
+    let record = read_json(&Path::new(&from_hub).join("conversion.json"));
+    assert_eq!(record["source"], format!("hf://{NAME}@{COMMIT}"));
+    assert!(!place.folder.path().join("openmoe-analyze/ranges").exists(), "nothing is kept");
+    let refused = place.run(&["inspect", NAME, "--config", "base"]);
+    assert_eq!(refused.code, 2);
+    assert!(refused.stderr.contains("is for checkpoints of T5X; `hf://OrionZheng/openmoe-tiny@"), "{}", refused.stderr);
+}
+
 #[cfg(unix)]
 #[test]
 fn a_run_that_was_killed_goes_on_with_what_it_has() {
@@ -147,6 +173,53 @@ fn a_run_that_was_killed_goes_on_with_what_it_has() {
     let moved = place.weights_moved();
     println!("{once} bytes of weights in one go, {moved} asked for in all after five kills");
     assert!(moved < 6 * once, "{moved} of {once}");
+}
+
+#[test]
+fn the_points_of_a_training_are_compared_by_the_names_of_their_revisions() {
+    // The last point is on `main` too, as in the repositories of OLMoE; the order of the list is not that of training.
+    let place = Place::serving("checkpoints/openmoe-tiny-12.3M");
+    for tokens in ["12.3M", "0.25M", "2.5M", "7.4M"] {
+        place.server.branch(&format!("step9-tokens{tokens}"), tree(&format!("checkpoints/openmoe-tiny-{tokens}")));
+    }
+    let text = fixture(TEXT);
+    let short = ["--max-sequences", "6", "--context", "64", "--resamples", "0", "--permutations", "0", "--quiet"];
+    let drift = |checkpoints: &[&str], out: &str, more: &[&str]| {
+        let corpus = ["--corpus", text.to_str().unwrap(), "--out", out];
+        place.run(&[&["drift"][..], checkpoints, &corpus, &short, more].concat())
+    };
+    let (named, folders) = (place.out("named"), place.out("folders"));
+    let revisions = ["--revisions", "step*-tokens*", "--every", "2"];
+    let outcome = drift(&[NAME], &named, &revisions);
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""));
+    // Every second of four, from the first on, and the last.
+    let points = ["0.25M", "7.4M", "12.3M"];
+    let paths = points.map(|tokens| {
+        let folder = fixture(&format!("checkpoints/openmoe-tiny-{tokens}"));
+        format!("step9-tokens{tokens}={}", folder.display())
+    });
+    assert_eq!(drift(&paths.each_ref().map(String::as_str), &folders, &[]).code, 0);
+    let labels: Vec<Value> =
+        read_json(&Path::new(&named).join("manifest.json"))["checkpoints"].as_array().unwrap().clone();
+    println!("{}", labels.iter().map(|one| one["label"].to_string()).collect::<Vec<_>>().join(" "));
+    assert_eq!(labels.len(), points.len());
+    let saturation = |out: &str| -> Vec<[String; 3]> {
+        let summary = read_json(&Path::new(out).join("summary.json"));
+        let rows = summary["findings"].as_array().unwrap().iter().filter(|row| row["statistic"] == "router_saturation");
+        rows.map(|row| ["layer", "view", "estimate"].map(|key| row[key].to_string())).collect()
+    };
+    assert!(saturation(&named).len() >= 6 && saturation(&named) == saturation(&folders));
+
+    // A run that is taken up again fetches no weights, and neither does one over names that were looked at before.
+    place.server.forget();
+    assert_eq!(drift(&[NAME], &named, &[&revisions[..], &["--resume"]].concat()).code, 0);
+    let one = format!("{NAME}@step9-tokens7.4M");
+    assert_eq!(drift(&[&one, NAME], &place.out("two"), &[]).code, 0);
+    assert_eq!(place.weights_moved(), 0);
+
+    let nothing = drift(&[NAME], &place.out("none"), &["--revisions", "epoch*"]);
+    assert_eq!(nothing.code, 2);
+    assert!(nothing.stderr.contains("fits none of the 5 revisions") && nothing.stderr.contains("`step9-tokens12.3M`"));
 }
 
 /// An OpenMoE of 8 billion parameters, in six shards as it is released: zeros of f32.

@@ -99,7 +99,9 @@ fn told_by_summary(findings: &[Value], command: &str, mark: &Value) -> f64 {
             assert_eq!(mark["layer"], layer);
             let category = label.trim_matches(['\u{201c}', '\u{201d}']);
             let rows = own("domain_specialization");
-            let is_own = |row: &&&Value| row["expert"] == expert && row["category"] == category;
+            // A line break in a name is shown as its sign.
+            let shown = |row: &Value| row["category"].as_str().unwrap_or_default().replace('\n', "\u{23ce}");
+            let is_own = |row: &&&Value| row["expert"] == expert && shown(row) == category;
             number(rows.iter().find(is_own).unwrap(), "estimate")
         }
         ("route", "once the token id is known: % of what is left") => {

@@ -12,6 +12,10 @@ use crate::support::{
 
 /// Routes rows of token ids below `vocabulary`; the files of the trace.
 fn traced(checkpoint: &Path, vocabulary: usize) -> Vec<(String, Vec<u8>)> {
+    traced_with(checkpoint, vocabulary, &[])
+}
+
+fn traced_with(checkpoint: &Path, vocabulary: usize, more: &[&str]) -> Vec<(String, Vec<u8>)> {
     let folder = tempfile::tempdir().unwrap();
     let rows = (0..4).map(|row| {
         let ids: Vec<usize> = (0..12).map(|place| (row * 7 + place * place + 3 * place) % vocabulary).collect();
@@ -22,7 +26,7 @@ fn traced(checkpoint: &Path, vocabulary: usize) -> Vec<(String, Vec<u8>)> {
     let out = folder.path().join("run");
     let [checkpoint, corpus, to] = [checkpoint, &corpus, &out].map(|path| path.to_str().unwrap());
     let options = ["--context", "12", "--log-logits", "--resamples", "40", "--permutations", "10", "--quiet"];
-    let outcome = openmoe_with(&[&["route", checkpoint, "--corpus", corpus, "--out", to], &options[..]].concat());
+    let outcome = openmoe_with(&[&["route", checkpoint, "--corpus", corpus, "--out", to], &options[..], more].concat());
     assert_eq!(outcome.code, 0, "{}", outcome.stderr);
     ["trace", "router", "logits"].into_iter().flat_map(|part| contents(&out.join(part))).collect()
 }
@@ -54,6 +58,12 @@ fn original_and_t5x_and_its_conversion_are_routed_alike() {
         convert(&zip, &converted, &["--max-shard-size", "500kB"]);
         assert!(converted.join("model.safetensors.index.json").is_file());
         assert!(traced(&converted, 160) == original, "{name}: converted");
+        let elsewhere = converted.join("config.json");
+        fs::remove_file(folder.path().join("config.json")).unwrap();
+        let config = ["--config", elsewhere.to_str().unwrap()];
+        assert!(traced_with(&zip, 160, &config) == original, "{name}: with a configuration from elsewhere");
+        let own = openmoe_with(&[&["inspect", converted.to_str().unwrap()], &config[..]].concat());
+        assert!(own.code == 2 && own.stderr.contains("is none, and has its own `config.json`"), "{}", own.stderr);
     }
 }
 

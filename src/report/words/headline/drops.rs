@@ -99,7 +99,7 @@ fn queue(verdict: &DropsVerdict) -> Option<String> {
             "At least {least:.0} % of this rise is the experts' queues filling up, whatever the text says: tokens in random order show it too."
         ),
         RiseIsTheQueue::NotShown => format!(
-            "How much of this rise is only the experts' queues filling up cannot be told: tokens in random order are shown to give {least:.0} % of it, less than half."
+            "This text does not tell how much of the rise is only the experts' queues filling up: at least {least:.0} % of it, perhaps less than half."
         ),
     })
 }
