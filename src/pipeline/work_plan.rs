@@ -26,7 +26,7 @@ const SECONDS_OF_CHARTS: f64 = 2.2;
 /// Seconds for its page.
 const SECONDS_OF_REPORT: f64 = 1.0;
 /// Floating point operations of one thread in a second, until the forward pass is measured.
-const FLOP_PER_SECOND: f64 = 2e10;
+const FLOP_PER_SECOND: f64 = 4e10;
 
 /// A forward pass over all tokens.
 pub(crate) fn forward_pass(prepared: &PreparedPass) -> PlannedStage {

@@ -33,6 +33,8 @@ pub(super) struct Estimate {
     next: usize,
     /// The largest share that was said.
     most: f64,
+    /// How many times their planned seconds the stages of an earlier plan took.
+    paces: Vec<(Stage, f64)>,
 }
 
 /// One stage of the run.
@@ -76,6 +78,11 @@ impl Task {
         Some((unit * to_come - (now - self.advanced).min(unit)).max(0.0))
     }
 
+    /// Whether it is long enough to tell how fast the machine is.
+    fn is_telling(&self) -> bool {
+        self.planned >= TELLING
+    }
+
     /// The seconds that a task takes in all, as far as its own work tells it.
     fn measured(&self, now: f64) -> Option<f64> {
         self.took.or_else(|| Some(now - self.began + self.left(now).filter(|_| self.done > 0)?))
@@ -86,7 +93,12 @@ impl Estimate {
     /// What is ahead of the run, which begins now.
     pub(super) fn planned(&mut self, now: f64, stages: &[PlannedStage]) {
         let tasks = stages.iter().map(|own| Task::new(own.stage, own.seconds, own.units)).collect();
-        *self = Self { begun: Some(now), tasks, is_planned: !stages.is_empty(), ..Self::default() };
+        let mut paces = std::mem::take(&mut self.paces);
+        for stage in self.tasks.iter().map(|task| task.stage) {
+            let pace = self.measured_pace(now, |task| task.stage == stage && task.is_telling());
+            paces.splice(0..0, pace.map(|pace| (stage, pace)));
+        }
+        *self = Self { begun: Some(now), tasks, is_planned: !stages.is_empty(), paces, ..Self::default() };
     }
 
     /// A stage begins. One that is not planned comes before the next that is.
@@ -149,18 +161,18 @@ impl Estimate {
         Some(running.unwrap_or_default() + to_come)
     }
 
-    /// How many times their planned seconds the begun tasks of a stage take. Where none of them is measured yet, the others tell how
-    /// slow the machine is; the forward pass, whose speed depends on the instructions of the processor most, only where it is
+    /// How many times their planned seconds the begun tasks of a stage take. Where none of them is measured yet, those of the run before
+    /// this one tell it, or else the others tell how slow the machine is; the forward pass, whose speed depends on the instructions of the processor most, only where it is
     /// slower than planned, and where nothing else is known.
     fn pace(&self, stage: Stage, now: f64) -> f64 {
         let own = self.measured_pace(now, |task| task.stage == stage);
-        let is_telling = |task: &Task| task.planned >= TELLING;
-        let after_it = || self.measured_pace(now, |task| task.stage != Stage::ForwardPass && is_telling(task));
+        let before = || self.paces.iter().find(|(own, _)| *own == stage).map(|(_, pace)| *pace);
+        let after_it = || self.measured_pace(now, |task| task.stage != Stage::ForwardPass && task.is_telling());
         let forward = || {
-            let pace = self.measured_pace(now, |task| task.stage == Stage::ForwardPass && is_telling(task));
+            let pace = self.measured_pace(now, |task| task.stage == Stage::ForwardPass && task.is_telling());
             pace.map(|pace| pace.max(1.0))
         };
-        own.or_else(after_it).or_else(forward).unwrap_or(1.0)
+        own.or_else(before).or_else(after_it).or_else(forward).unwrap_or(1.0)
     }
 
     /// The seconds of the measured ones among some begun tasks over those of the plan; `None` where none is measured.
@@ -254,6 +266,28 @@ mod tests {
         let said = followed(&run);
         assert!(worst(&said, 0.2) < 0.25, "{}", worst(&said, 0.2));
         assert!(worst(&said, 0.0) > 0.5, "the plan alone was wrong");
+    }
+
+    #[test]
+    fn a_run_after_another_goes_as_fast() {
+        let plan = [(Stage::ForwardPass, 10.0), (Stage::Statistics, 4.0)].map(|(stage, seconds)| PlannedStage {
+            stage,
+            seconds,
+            units: None,
+        });
+        let mut estimate = Estimate::default();
+        estimate.planned(0.0, &plan);
+        for (stage, from, to) in [(Stage::ForwardPass, 0.0, 2.0), (Stage::Statistics, 2.0, 8.0)] {
+            estimate.started(from, stage, None);
+            estimate.ended(to, stage);
+        }
+        estimate.planned(8.0, &plan);
+        assert_eq!(estimate.at(8.0).left, Some(2.0 + 6.0));
+        // What is measured in a later run counts before what was measured in an earlier one.
+        estimate.started(8.0, Stage::ForwardPass, None);
+        estimate.ended(13.0, Stage::ForwardPass);
+        estimate.planned(13.0, &plan);
+        assert_eq!(estimate.at(13.0).left, Some(5.0 + 6.0));
     }
 
     #[test]

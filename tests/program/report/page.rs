@@ -51,28 +51,31 @@ fn every_verdict_and_every_headline_statistic_is_in_the_page() {
         }
     }
     expect![[r#"
-        Overall: mostly context-independent (at least half is explained by the token id, but more than a tenth of the rest by a context): the token id explains 79 % [76, 83] of the routing in the layer where it explains least (layer 3), 89 % [87, 91] where it explains most (layer 1).
+        Overall: mostly context-independent. Where the token id explains least (layer 3), it explains 79 % [76, 83] of the routing.
         What surrounds a token may still matter: once the token id is known, the previous token explains at most 58 % [41, 76] of what is left (layer 1).
-        Expert 9 of layer 1 specializes most: it takes 30 % [28, 35] of the tokens of category &lt;/script&gt;&lt;script&gt;document.title = &#x27;taken over&#x27;&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;, 2.4 times an even load (the clearest of 96 pairs of category and expert; 26 intervals lie above an even load and 44 below, where about 5 would miss it by chance).
-        layer 1: mostly context-independent: the token id explains 89 % [87, 91] of the routing; of what that leaves open, the document explains 24 % [7, 40], the previous token at most 58 % [41, 76], the category 15 % [6, 24], the position 5 % [3, 7]
-        layer 3: mostly context-independent: the token id explains 79 % [76, 83] of the routing; of what that leaves open, the document explains 17 % [1, 34], the previous token at most 56 % [39, 74], the category 13 % [5, 21], the position 6 % [5, 7]
-        layer 5: mostly context-independent: the token id explains 80 % [76, 83] of the routing; of what that leaves open, the document explains -2 % [-15, 11], the previous token at most 48 % [37, 58], the category 7 % [1, 13], the position 9 % [6, 12]
+        Expert 9 of layer 1 specializes most: it takes 30 % [28, 35] of the &quot;&lt;/script&gt;&lt;script&gt;document.title = &#x27;taken over&#x27;&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;&quot; tokens, 2.4 times an even load.
+        layer 1: mostly context-independent: the token id explains 89 % [87, 91] of the routing; of what is left, the document explains 24 % [7, 40], the previous token at most 58 % [41, 76], the category 15 % [6, 24], the position 5 % [3, 7]
+        layer 3: mostly context-independent: the token id explains 79 % [76, 83] of the routing; of what is left, the document explains 17 % [1, 34], the previous token at most 56 % [39, 74], the category 13 % [5, 21], the position 6 % [5, 7]
+        layer 5: mostly context-independent: the token id explains 80 % [76, 83] of the routing; of what is left, the document explains -2 % [-15, 11], the previous token at most 48 % [37, 58], the category 7 % [1, 13], the position 9 % [6, 12]
+        &quot;mostly context-independent&quot; means: at least half is explained by the token id, but more than a tenth of the rest by a context
+        expert 9 of layer 1: the clearest of 96 pairs of category and expert; 26 intervals lie above an even load and 44 below, where about 5 would miss it by chance
 
-        No layer had reached half of its final agreement before openmoe-tiny-12.3M, the last checkpoint (0 % is chance, 100 % is full agreement with openmoe-tiny-12.3M): the nearest, layer 1, stood at 44 % [41, 45] at openmoe-tiny-2.5M.
+        Before openmoe-tiny-12.3M, the last checkpoint, no layer was halfway from chance to its routing: the nearest, layer 1, stood at 44 % [41, 45] at openmoe-tiny-2.5M.
         At openmoe-tiny-2.5M, the last checkpoint but one, the layer that agreed least, layer 3, stood at 26 % [24, 28].
         layer 1: did not reach half of its final agreement before openmoe-tiny-12.3M: openmoe-tiny-2.5M stands at 44 % [41, 45] of the way from chance to full agreement (chance-corrected; uncorrected 51 %, by chance 13 %)
         layer 3: did not reach half of its final agreement before openmoe-tiny-12.3M: openmoe-tiny-2.5M stands at 26 % [24, 28] of the way from chance to full agreement (chance-corrected; uncorrected 35 %, by chance 12 %)
         layer 5: did not reach half of its final agreement before openmoe-tiny-12.3M: openmoe-tiny-2.5M stands at 38 % [35, 40] of the way from chance to full agreement (chance-corrected; uncorrected 46 %, by chance 14 %)
 
-        Later tokens are dropped more in all 3 layers: from the first to the last quarter of a sequence by +0.8 [+0.3, +1.8] points in layer 1 up to +7.2 [+4.9, +10.5] points in layer 3.
-        How much of this rise is only the experts&#x27; queues filling up cannot be told: tokens in random order are shown to give 0 % of it, less than half.
-        Compared with random order, layer by layer, 1 of 3 intervals misses zero, 1 above and 0 below it; less than 1 would by chance.
+        Later tokens are dropped more: up to 7.2 points [4.9, 10.5] more in the last quarter of a sequence than in the first (layer 3).
+        This text does not tell how much of the rise is only the experts&#x27; queues filling up.
+        Compared with tokens in random order, the trend differs in 1 of 3 layers; by chance it would in less than 1.
         layer 1: 0.39 % [0.08, 0.77] of the assignments are dropped; last quarter minus first quarter of 12 sequences +0.81 points [+0.27, +1.76], in random order +0.60 points, left +0.22 points [+0.01, +0.50]: later tokens are dropped more, beyond what random order gives
         layer 3: 6.75 % [3.13, 9.71] of the assignments are dropped; last quarter minus first quarter of 12 sequences +7.20 points [+4.94, +10.49], in random order +6.71 points, left +0.49 points [-0.93, +1.92]: later tokens are dropped more, but no more than in random order
         layer 5: 2.39 % [1.02, 4.06] of the assignments are dropped; last quarter minus first quarter of 12 sequences +5.59 points [+2.99, +10.44], in random order +6.37 points, left -0.78 points [-1.63, +0.10]: later tokens are dropped more, but no more than in random order
         by role in layer 3, which drops most: user 5.38 % [3.56, 7.05], assistant 7.30 % [2.75, 10.87]
         queues that overflow most, and the tokens that fill them: expert 7 of layer 1 (&quot;␣a&quot; 7 %, &quot;␣to&quot; 7 %, &quot;␣the&quot; 6 %); expert 2 of layer 3 (&quot;.&quot; 7 %, &quot;␣&quot; 7 %, &quot;,&quot; 6 %); expert 15 of layer 5 (&quot;␣you&quot; 7 %, &quot;’&quot; 6 %, &quot;␣&quot; 6 %)
         capacity factor that would drop at most 1 % (replay of the choices, rule port): 1.80 [1.69, 1.95] in layer 1, 2.85 [2.30, 3.01] in layer 3, 2.24 [2.02, 2.37] in layer 5
+        of 3 intervals of what is left above random order, 1 lies above 0 and 0 below; by chance less than 1 would miss 0
     "#]].assert_eq(&verdicts(&page));
 }
 

@@ -98,9 +98,10 @@ fn queue(verdict: &DropsVerdict) -> Option<String> {
         RiseIsTheQueue::AtLeastHalf => format!(
             "At least {least:.0} % of this rise is the experts' queues filling up, whatever the text says: tokens in random order show it too."
         ),
-        RiseIsTheQueue::NotShown => format!(
-            "This text does not tell how much of the rise is only the experts' queues filling up: at least {least:.0} % of it, perhaps less than half."
-        ),
+        RiseIsTheQueue::NotShown => {
+            let bound = if least < 1.0 { String::new() } else { format!(": at least {least:.0} % is") };
+            format!("This text does not tell how much of the rise is only the experts' queues filling up{bound}.")
+        }
     })
 }
 
