@@ -119,7 +119,7 @@ fn told_by_summary(findings: &[Value], command: &str, mark: &Value) -> f64 {
             let rows = own("drop_trend");
             let of = |variant: &str| *rows.iter().filter(over_all).find(|row| row["variant"] == variant).unwrap();
             let left = number(of("last_minus_first_excess"), "high").max(0.0);
-            100.0 - 100.0 * left / number(of("last_minus_first"), "low")
+            (100.0 - 100.0 * left / number(of("last_minus_first"), "low")).max(0.0)
         }
         (_, series) if series.starts_with("dropped") => {
             number(own("assignment_drop_ratio").iter().find(over_all).unwrap(), "estimate")

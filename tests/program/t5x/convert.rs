@@ -126,7 +126,7 @@ fn only_an_earlier_conversion_is_replaced() {
     convert(hub.to_str().unwrap(), &out, &["--quiet", "--force", "--config", "base"]).refused(&expect![[r#"
         error: --config is for checkpoints of T5X; `TEMP/hub` is none, and has its own `config.json`
 
-        hint: leave --config out
+        hint: leave --config out; beside others, a checkpoint of T5X takes the `config.json` that lies beside its step
     "#]]);
     convert(&root, &out, &["--quiet", "--force", "--config", "base"]).refused(&expect![[r#"
         error: checkpoint `TEMP/t5x` cannot be used: 36 problems
