@@ -1,6 +1,6 @@
 //! Numbers and token texts as a page shows them. A browser has more fonts than the charts, so no letter is replaced.
 
-use crate::stats::{Finding, Statistic, fixed, share_words, shown, shown_in_text};
+use crate::stats::{Finding, Statistic, Variant, fixed, share_words, shown, shown_in_text};
 
 /// A name, with what is invisible in it spelled as in a token. Its spaces stay.
 pub(super) fn readable(name: &str) -> String {
@@ -19,11 +19,22 @@ pub(super) fn token_text(row: &Finding, id: u32) -> String {
     row.text.as_deref().map_or_else(|| format!("id {id}"), |text| format!("{} ({id})", shown(text)))
 }
 
+/// What a variant is called; most have plain names.
+fn variant_words(variant: Variant) -> String {
+    match variant {
+        Variant::Token => "token id".to_owned(),
+        Variant::TokenAndPrevious => "token id and previous token".to_owned(),
+        Variant::ContextGain => "gain from the previous token".to_owned(),
+        Variant::TopKOverlap => "overlap of all choices".to_owned(),
+        _ => variant.name().replace('_', " "),
+    }
+}
+
 /// The words for variable and variant. Information statistics have a second row for some variables, with a more lenient
 /// baseline: the row that verdict and charts quote has the plain name, the name of the other row mentions its baseline.
 pub(super) fn variable_words(row: &Finding) -> (Option<String>, Option<String>) {
     let variable = row.variable.map(|variable| variable.name().replace('_', " "));
-    let variant = row.variant.map(|variant| variant.name().replace('_', " "));
+    let variant = row.variant.map(variant_words);
     if !matches!(row.statistic, Statistic::MutualInformation | Statistic::ConditionalMutualInformation) {
         return (variable, variant);
     }

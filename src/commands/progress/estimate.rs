@@ -93,12 +93,21 @@ impl Estimate {
     /// What is ahead of the run, which begins now.
     pub(super) fn planned(&mut self, now: f64, stages: &[PlannedStage]) {
         let tasks = stages.iter().map(|own| Task::new(own.stage, own.seconds, own.units)).collect();
-        let mut paces = std::mem::take(&mut self.paces);
-        for stage in self.tasks.iter().map(|task| task.stage) {
-            let pace = self.measured_pace(now, |task| task.stage == stage && task.is_telling());
-            paces.splice(0..0, pace.map(|pace| (stage, pace)));
-        }
-        *self = Self { begun: Some(now), tasks, is_planned: !stages.is_empty(), paces, ..Self::default() };
+        *self = Self { begun: Some(now), tasks, is_planned: !stages.is_empty(), ..self.of_next_run(now) };
+    }
+
+    /// What is known of a run that will begin: how fast its stages went in the runs before it.
+    pub(super) fn of_next_run(&self, now: f64) -> Self {
+        let own = self.tasks.iter().filter_map(|task| {
+            let pace = self.measured_pace(now, |other| other.stage == task.stage && other.is_telling());
+            Some((task.stage, pace?))
+        });
+        Self { paces: own.chain(self.paces.iter().copied()).collect(), ..Self::default() }
+    }
+
+    /// Whether what is left is that of the whole run, and not of its running stage alone.
+    pub(super) fn is_planned(&self) -> bool {
+        self.is_planned
     }
 
     /// A stage begins. One that is not planned comes before the next that is.

@@ -46,13 +46,13 @@ impl Shown {
     /// Another of several runs begins.
     pub(super) fn part(&mut self, now: f64, part: &Part) {
         self.parts.begin(now, part);
-        self.estimate = Estimate::default();
+        self.estimate = self.estimate.of_next_run(now);
     }
 
     /// How far the whole is.
     fn known(&mut self, now: f64) -> Known {
         let known = self.estimate.at(now);
-        self.parts.of_whole(now, known)
+        self.parts.of_whole(now, known, self.estimate.is_planned())
     }
 
     /// What is ahead.

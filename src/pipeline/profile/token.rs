@@ -3,6 +3,7 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
 };
 
 use super::opened::{OpenedRun, ProfileOptions, no_such_layer};
@@ -12,7 +13,7 @@ use crate::{
     pipeline::{progress::Progress, run_tables::read_table},
     report::{MovedReport, TokenMatch, TokenReport},
     routing::{LayerId, View},
-    run::{RunDir, RunKind, RunRecord, open_finished, traces_of},
+    run::{RunDir, RunKind, RunRecord, names_beside, open_finished, traces_of},
     stats::{Finding, Statistic, Variant, verdict::moved_most},
     trace::{Block, RoutingTrace},
 };
@@ -171,6 +172,14 @@ fn distances(run: &RunDir, view: View) -> Result<Vec<Finding>> {
     Ok(table.rows.into_iter().filter(is_own).collect())
 }
 
+/// The drift run that the report of a run shows too.
+fn drift_beside(run: &RunDir, record: &RunRecord) -> Option<PathBuf> {
+    let folders = names_beside(record.report_runs.iter().map(String::as_str)).into_iter().map(|name| run.file(name));
+    let is_drift =
+        |folder: &PathBuf| open_finished(folder).is_ok_and(|(_, record)| record.identity.command == RunKind::Drift);
+    folders.into_iter().find(is_drift)
+}
+
 /// The token ids that a checkpoint of a drift run routes most differently from the last one on the time axis, up to `most`; nothing is
 /// written. Without a checkpoint the one beside the time axis is taken, or the last but one on it.
 ///
@@ -183,7 +192,10 @@ pub fn moved_tokens(options: &ProfileOptions, most: usize) -> Result<MovedReport
         let command = record.identity.command;
         return Err(Error::usage(
             format!("which tokens moved is known of runs of drift; this is a run of {command}"),
-            format!("name a token, {}", such_as(&run, &record)?),
+            match drift_beside(&run, &record) {
+                Some(drift) => format!("give `{}`, or name a token, {}", drift.display(), such_as(&run, &record)?),
+                None => format!("name a token, {}", such_as(&run, &record)?),
+            },
         ));
     }
     if let Some(condition) = options.only.first() {

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::row::FigureRow;
-use crate::report::text::rounded;
+use crate::{report::text::rounded, stats::Finding};
 
 /// Builds the columns; a column that holds nothing but nulls is left out.
 #[derive(Debug, Default)]
@@ -25,13 +25,22 @@ impl Columns {
 
     /// Estimate, interval, baseline and reference lines.
     #[must_use]
-    pub(super) fn with_estimates(mut self, rows: &[FigureRow<'_>]) -> Self {
-        self.numbers("estimate", rows.iter().map(|row| row.finding.estimate));
-        self.numbers("low", rows.iter().map(|row| row.finding.low));
-        self.numbers("high", rows.iter().map(|row| row.finding.high));
-        self.numbers("baseline", rows.iter().map(|row| row.finding.baseline));
-        self.numbers("noise_floor", rows.iter().map(|row| row.finding.noise_floor));
-        self.numbers("ceiling", rows.iter().map(|row| row.finding.ceiling));
+    pub(super) fn with_estimates(self, rows: &[FigureRow<'_>]) -> Self {
+        self.with_estimates_times(1.0, rows)
+    }
+
+    /// The same, all numbers times a factor: 100 for shares in per cent.
+    #[must_use]
+    pub(super) fn with_estimates_times(mut self, factor: f64, rows: &[FigureRow<'_>]) -> Self {
+        let mut column = |name, value: fn(&Finding) -> Option<f64>| {
+            self.numbers(name, rows.iter().map(|row| value(row.finding).map(|value| value * factor)));
+        };
+        column("estimate", |row| row.estimate);
+        column("low", |row| row.low);
+        column("high", |row| row.high);
+        column("baseline", |row| row.baseline);
+        column("noise_floor", |row| row.noise_floor);
+        column("ceiling", |row| row.ceiling);
         self
     }
 

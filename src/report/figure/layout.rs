@@ -12,7 +12,7 @@ use super::{
     shape::{Figure, FigureKind},
 };
 use crate::{
-    report::some_of::some_of,
+    report::{some_of::some_of, text::is_share},
     stats::{Statistic, StatisticInfo, evenly_spread},
 };
 
@@ -30,6 +30,8 @@ const MOST_SUBJECTS: usize = 3;
 
 /// Unit of the share of what can be explained.
 pub(super) const EXPLAINED: &str = "% of what can be explained";
+/// Unit of shares.
+const PERCENT: &str = "%";
 /// Shares of experts whose baseline is another share: a cell shows the ratio of the two.
 const RATIOS: [Statistic; 3] = [Statistic::Coactivation, Statistic::DomainSpecialization, Statistic::ExpertShare];
 
@@ -186,6 +188,12 @@ impl<'a> RowGroup<'a> {
         if titles.is_empty() { "over all".to_owned() } else { format!("by {}", titles.join(" and ")) }
     }
 
+    /// The numbers of rows with the unit that they are in: shares in per cent, as the words have them.
+    fn columns(&self, rows: &[FigureRow<'_>]) -> (Columns, &str) {
+        let (factor, unit) = if is_share(self.unit) { (100.0, PERCENT) } else { (1.0, self.unit) };
+        (Columns::of(rows).with_estimates_times(factor, rows), unit)
+    }
+
     /// Estimates under each other.
     fn intervals(&self, info: &StatisticInfo, keys: &StatisticKeys) -> Figure {
         let label = |row: &FigureRow<'_>| {
@@ -195,11 +203,12 @@ impl<'a> RowGroup<'a> {
         let all = in_order(self.rows.iter().map(label));
         let labels: Vec<String> = all.iter().take(MOST_LABELS).cloned().collect();
         let shown: Vec<FigureRow<'_>> = self.rows.iter().copied().filter(|row| labels.contains(&label(row))).collect();
-        let mut columns = Columns::of(&shown).with_estimates(&shown);
+        let (mut columns, unit) = self.columns(&shown);
         columns.words("label", shown.iter().map(label));
         let left_out = left_out(info, labels.len(), all.len(), "rows");
-        let figure = figure(FigureKind::Intervals, self.label(keys), self.unit, columns);
-        Figure { rows: labels, left_out, zero: starts_at_zero(&shown), ..figure }
+        let decimals = (unit == PERCENT).then_some(0);
+        let figure = figure(FigureKind::Intervals, self.label(keys), unit, columns);
+        Figure { rows: labels, left_out, zero: starts_at_zero(&shown), decimals, ..figure }
     }
 
     /// Lines over a numeric key, or over the checkpoints in order.
@@ -226,7 +235,7 @@ impl<'a> RowGroup<'a> {
         let apart = self.has(Variant) && shown.iter().any(|row| row.finding.noise_floor.is_some());
         let series = if apart { self.without(&[x, Variant]) } else { self.without(&[x]) };
         let several = x == Checkpoint && shown.iter().any(|row| row.finding.training_tokens.is_none());
-        let mut columns = Columns::of(&shown).with_estimates(&shown);
+        let (mut columns, unit) = self.columns(&shown);
         columns.numbers("x", shown.iter().map(place));
         columns.words(
             "series",
@@ -245,7 +254,7 @@ impl<'a> RowGroup<'a> {
             columns.words("x_text", shown.iter().map(|row| Checkpoint.text(row.finding).unwrap_or_default()));
         }
         let left_out = left_out(info, places.len(), all.len(), "places");
-        let figure = figure(FigureKind::Curve, self.label(keys), self.unit, columns);
+        let figure = figure(FigureKind::Curve, self.label(keys), unit, columns);
         let x_scale = Some(if x == Checkpoint { "ordinal" } else { "linear" });
         Figure { x_title: Some(x.title()), x_scale, left_out, apart, zero: starts_at_zero(&shown), ..figure }
     }
@@ -268,10 +277,10 @@ impl<'a> RowGroup<'a> {
         let shown =
             self.rows.iter().filter(|row| row_set.contains(&name(row)) && column_set.contains(&column_name(row)));
         let shown: Vec<FigureRow<'_>> = shown.copied().collect();
-        let mut columns = Columns::of(&shown).with_estimates(&shown);
+        let (mut columns, unit) = self.columns(&shown);
         columns.words("row", shown.iter().map(name));
         columns.words("column", shown.iter().map(column_name));
-        let figure = figure(FigureKind::Matrix, self.label(keys), self.unit, columns);
+        let figure = figure(FigureKind::Matrix, self.label(keys), unit, columns);
         Figure {
             row_title: Some(join(rows.iter().map(|key| key.title().to_owned()))),
             column_title: Some(column.title()),

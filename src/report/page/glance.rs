@@ -71,8 +71,10 @@ fn of_chart(info: &StatisticInfo, run: &ReportedRun<'_>) -> Option<String> {
     let said = own.into_iter().find(|said| !said.is_empty())?;
     let rows = run.tables.get(statistic.table()).into_iter().flat_map(|table| &table.rows);
     let rows: Vec<&Finding> = rows.filter(|row| row.statistic == statistic && row.estimate.is_some()).collect();
+    let before: Vec<&Finding> = rows.iter().copied().filter(|row| row.view == View::Chosen).collect();
+    let rows = if before.is_empty() { rows } else { before };
     let farthest = most_distant(&telling(statistic, &rows)).map(|row| row.layer);
-    let rank = |name: &str| (layer_of(name) != farthest, name.ends_with(View::Kept.name()));
+    let rank = |name: &str| (name.ends_with(View::Kept.name()), layer_of(name) != farthest);
     let own = said.iter().min_by_key(|said| rank(&said.name))?;
     // A sentence about one of several charts of a kind says which layer it is about.
     let layer = layer_of(&own.name).filter(|_| !own.text.contains("layer"));

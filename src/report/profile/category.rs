@@ -90,37 +90,35 @@ fn sentence(category: &str, layers: &[CategoryLayer]) -> String {
     if layer.view == View::Kept {
         return format!("After capacity, e{start}; its queue limits what it takes of any text.");
     }
-    let start = format!("E{start}, {} times an even share.", factor(expert.over_even.times.unwrap_or_default()));
+    let start = format!("E{start}, {} times an even load.", factor(expert.over_even.times.unwrap_or_default()));
     match &expert.once_known {
-        Some(known) => format!("{start} {}", once_known(known)),
+        Some(known) => format!("{start} {}", once_known(category, known)),
         None => start,
     }
 }
 
 /// What follows from the token ids alone, and what the category adds, takes away, or does not surely change.
-fn once_known(known: &OnceKnown) -> String {
-    let of = if known.covered < 1.0 {
-        format!("Of the {} of them whose token id occurs outside the category too,", share_words(known.covered))
+fn once_known(category: &str, known: &OnceKnown) -> String {
+    let over = if known.covered < 1.0 {
+        format!(" (over the {} of its tokens whose id occurs elsewhere)", share_words(known.covered))
     } else {
-        "Of them,".to_owned()
+        String::new()
     };
+    let being = format!("being \"{category}\"");
     let expected = share_and_interval(known.expected, known.expected_low.zip(known.expected_high));
     let ends = known.added_low.zip(known.added_high);
     let turned = |value: f64| -value;
     let added = match ends {
-        Some((low, _)) if low > 0.0 => format!("the category adds {}", unsigned(known.added, ends)),
+        Some((low, _)) if low > 0.0 => format!("{being} adds {}", unsigned(known.added, ends)),
         Some((low, high)) if high < 0.0 => {
-            format!("the category takes away {}", unsigned(turned(known.added), Some((turned(high), turned(low)))))
+            format!("{being} takes away {}", unsigned(turned(known.added), Some((turned(high), turned(low)))))
         }
         Some(_) => {
-            format!("what the category changes is not measurable ({})", difference_and_interval(known.added, ends))
+            format!("what {being} changes is not measurable ({})", difference_and_interval(known.added, ends))
         }
         None => format!("the difference is {}", difference_and_interval(known.added, None)),
     };
-    format!(
-        "{of} {} go there; their token ids alone would send {expected}: {added}.",
-        share_and_interval(known.takes, known.takes_low.zip(known.takes_high))
-    )
+    format!("Routed as the same token ids are elsewhere, {expected} would go there: {added}{over}.")
 }
 
 /// A difference whose sign is said in words: "7.5 points [5.0, 10.1]".
@@ -179,18 +177,19 @@ mod tests {
                 added_high,
                 ..OnceKnown::default()
             };
-            once_known(&known)
+            once_known("he", &known)
         };
-        let start = "Of the 91 % of them whose token id occurs outside the category too, 70 % go there; their token ids alone would send 62 %:";
-        assert_eq!(words(0.075, Some((0.05, 0.1))), format!("{start} the category adds 7.5 points [5.0, 10.0]."));
+        let start = "Routed as the same token ids are elsewhere, 62 % would go there:";
+        let over = " (over the 91 % of its tokens whose id occurs elsewhere).";
+        assert_eq!(words(0.075, Some((0.05, 0.1))), format!("{start} being \"he\" adds 7.5 points [5.0, 10.0]{over}"));
         assert_eq!(
             words(-0.06, Some((-0.081, -0.04))),
-            format!("{start} the category takes away 6.0 points [4.0, 8.1].")
+            format!("{start} being \"he\" takes away 6.0 points [4.0, 8.1]{over}")
         );
         assert_eq!(
             words(-0.031, Some((-0.067, 0.006))),
-            format!("{start} what the category changes is not measurable (-3.1 points [-6.7, 0.6]).")
+            format!("{start} what being \"he\" changes is not measurable (-3.1 points [-6.7, 0.6]){over}")
         );
-        assert_eq!(words(0.08, None), format!("{start} the difference is +8.0 points."));
+        assert_eq!(words(0.08, None), format!("{start} the difference is +8.0 points{over}"));
     }
 }

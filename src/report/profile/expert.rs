@@ -105,17 +105,34 @@ fn sentence(source: &ProfileSource, own: &ExpertProfile) -> String {
     let classes: Vec<Part> = classes.chain(&own.scripts).cloned().collect();
     let class = telling(&classes, 1).into_iter().map(|part| taken(part, &class_words(&part.name)));
     let named: Vec<String> = categories.chain(class).collect();
-    match named.as_slice() {
+    let told = match named.as_slice() {
         [] => format!("{}.", start.trim_end_matches("; it takes")),
         [one] => format!("{start} {one}."),
         [first @ .., last] => format!("{start} {} and {last}.", first.join(", ")),
+    };
+    match avoided(&classes).filter(|_| own.view == View::Chosen) {
+        Some(part) if part.takes.estimate == Some(0.0) => {
+            format!("{told} It takes {} of the {}.", rate(&part.takes), class_words(&part.name))
+        }
+        Some(part) => format!("{told} It takes only {}.", taken(part, &class_words(&part.name))),
+        None => told,
     }
 }
 
-/// "69 % [63, 73] of the "zh-cn" tokens (5.5 times an even share)"; after capacity nothing is compared with an even share.
+/// The class of tokens of which the expert takes least, if that is surely clearly less than of all tokens.
+fn avoided(classes: &[Part]) -> Option<&Part> {
+    let is_avoided = |part: &&Part| {
+        part.over_own.high.is_some_and(|high| high < 1.0 / TELLING)
+            && part.over_even.times.is_some_and(|times| times < 1.0)
+    };
+    let share = |part: &Part| part.takes.estimate.unwrap_or_default();
+    classes.iter().filter(is_avoided).min_by(|a, b| share(a).total_cmp(&share(b)))
+}
+
+/// "69 % [63, 73] of the "zh-cn" tokens (5.5 times an even load)"; after capacity nothing is compared with an even load.
 fn taken(part: &Part, noun: &str, view: View) -> String {
     let times = part.over_even.times.filter(|_| view == View::Chosen);
-    let over = times.map(|times| format!(" ({} times an even share)", factor(times)));
+    let over = times.map(|times| format!(" ({} times an even load)", factor(times)));
     format!("{} of the {noun}{}", rate(&part.takes), over.unwrap_or_default())
 }
 

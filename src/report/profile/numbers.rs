@@ -21,12 +21,12 @@ pub(super) fn times(lift: &Lift) -> String {
     lift.times.map_or_else(|| "-".to_owned(), factor)
 }
 
-/// The same of an even share: nothing after capacity, where queues that are full make shares alike.
+/// The same of an even load: nothing after capacity, where queues that are full make shares alike.
 pub(super) fn times_even(lift: &Lift, view: View) -> String {
     if view == View::Chosen { times(lift) } else { "-".to_owned() }
 }
 
-/// The head of a column with shares over an even share.
+/// The head of a column with shares over an even load.
 pub(super) const TIMES_EVEN: &str = "times\neven";
 /// The head of a column with shares over the share of all tokens.
 pub(super) const TIMES_OWN: &str = "times its share\nof all tokens";

@@ -53,7 +53,7 @@ fn every_verdict_and_every_headline_statistic_is_in_the_page() {
     expect![[r#"
         Overall: mostly context-independent. Where the token id explains least (layer 3), it explains 79 % [76, 83] of the routing.
         What surrounds a token may still matter: once the token id is known, the previous token explains at most 58 % [41, 76] of what is left (layer 1).
-        Expert 9 of layer 1 specializes most: it takes 30 % [28, 35] of the &quot;&lt;/script&gt;&lt;script&gt;document.title = &#x27;taken over&#x27;&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;&quot; tokens, 2.4 times an even load.
+        Expert 9 of layer 1 specializes most: it takes 30 % [28, 35] of the tokens of category &quot;&lt;/script&gt;&lt;script&gt;document.title = &#x27;taken over&#x27;&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;&quot;, 2.4 times an even load.
         layer 1: mostly context-independent: the token id explains 89 % [87, 91] of the routing; of what is left, the document explains 24 % [7, 40], the previous token at most 58 % [41, 76], the category 15 % [6, 24], the position 5 % [3, 7]
         layer 3: mostly context-independent: the token id explains 79 % [76, 83] of the routing; of what is left, the document explains 17 % [1, 34], the previous token at most 56 % [39, 74], the category 13 % [5, 21], the position 6 % [5, 7]
         layer 5: mostly context-independent: the token id explains 80 % [76, 83] of the routing; of what is left, the document explains -2 % [-15, 11], the previous token at most 48 % [37, 58], the category 7 % [1, 13], the position 9 % [6, 12]

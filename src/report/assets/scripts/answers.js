@@ -36,7 +36,21 @@
     return { lines, about: `${none}The sentences below are about all layers, ${VIEW_WORDS.chosen}${view === "chosen" ? "" : `; what stands here is ${VIEW_WORDS[view]}`}.` };
   };
 
+  // What the line above a figure, or on a folded card, is about, where the figure shows something else.
+  const markLine = (line) => {
+    const { layer, view } = Report.state;
+    const host = line.closest("figure, details")?.querySelector(".plot");
+    const figure = host ? Report.figure(host.dataset.statistic, Number(host.dataset.figure)) : null;
+    const seen = figure ? Report.distinct(figure.rows_data, "view") : [];
+    const about = [];
+    if (layer !== "all") about.push("all layers");
+    if (view !== "chosen" && seen.includes("chosen") && seen.includes(view)) about.push(VIEW_WORDS.chosen);
+    line.querySelector(".said-of")?.remove();
+    if (about.length) line.append(Report.element("span", { class: "said-of soft" }, ` (${about.join(", ")})`));
+  };
+
   Report.markWords = () => {
+    document.querySelectorAll(".message-line, .card > summary .glance, .statistic > summary .glance").forEach(markLine);
     for (const answer of document.querySelectorAll(".answer")) {
       const box = answer.querySelector(".words-about");
       const told = before(answer);

@@ -30,8 +30,8 @@
     Report.element("tr", {}, Report.element("th", { scope: "row", dir: "auto" }, name), ...cells.map((cell) => Report.element("td", {}, cell)));
 
   const parts = (caption, list, even) =>
-    table(caption, ["", "it takes", "", "times its share of all tokens", "of its tokens", "tokens"],
-      list.map((part) => row(part.name, interval(part.takes), bar(part.takes, even), times(part.over_own), Report.share(part.of_expert), Report.count(part.n))));
+    table(caption, ["", "it takes", "", "times even load", "times its load", "of its tokens", "tokens"],
+      list.map((part) => row(part.name, interval(part.takes), bar(part.takes, even), times(part.takes[0] === null ? null : part.takes[0] / even), times(part.over_own), Report.share(part.of_expert), Report.count(part.n))));
 
   const example = (text) =>
     text === null ? "" : Report.element("span", { class: "context", dir: "auto" }, text[0], Report.element("mark", {}, text[1]), text[2]);
@@ -44,7 +44,7 @@
     parts("Places in a sequence", own.places, own.even),
     table("Tokens that go to it more often than their frequency says", ["", "id", "it takes", "occurrences", "for instance"],
       own.tokens.map((token) => row(token.shown, String(token.id), interval(token.takes), Report.count(token.n), example(token.example)))),
-    table("Chosen together with", ["", "of its tokens", "times what the loads alone give"],
+    table("Chosen together with", ["", "of its tokens", "times what loads give"],
       own.partners.map(([expert, share, lift]) => row(`expert ${expert}`, Report.share(share), times(lift)))),
   ];
 

@@ -34,7 +34,7 @@ fn half_reached(verdict: &DriftVerdict) -> String {
     let last = &first.last;
     match (verdict.last_to_reach(), verdict.most_before_last()) {
         (Some((layer, agreement)), _) => format!(
-            "By {}{}, {} halfway from chance to the routing of {last}{}: {}.",
+            "By {}{}, {} at least halfway from chance to the routing of {last}{}: {}.",
             agreement.checkpoint,
             trained(agreement),
             how_many(verdict),

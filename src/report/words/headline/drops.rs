@@ -95,9 +95,17 @@ fn queue(verdict: &DropsVerdict) -> Option<String> {
     let (answer, least) = verdict.overall.queue?;
     let least = (least.max(0.0) * 100.0).floor();
     Some(match answer {
-        RiseIsTheQueue::AtLeastHalf => format!(
-            "At least {least:.0} % of this rise is the experts' queues filling up, whatever the text says: tokens in random order show it too."
-        ),
+        RiseIsTheQueue::AtLeastHalf => {
+            let rising = verdict.trends().filter(|trend| trend.answer.is_more()).count();
+            let subject = match rising {
+                0 | 1 => format!("At least {least:.0} % of this rise"),
+                _ if rising == verdict.layers.len() => format!("In every layer at least {least:.0} % of the rise"),
+                _ => format!("In every layer where it rises, at least {least:.0} % of the rise"),
+            };
+            format!(
+                "{subject} is the experts' queues filling up, whatever the text says: tokens in random order show it too."
+            )
+        }
         RiseIsTheQueue::NotShown => {
             let bound = if least < 1.0 { String::new() } else { format!(": at least {least:.0} % is") };
             format!("This text does not tell how much of the rise is only the experts' queues filling up{bound}.")

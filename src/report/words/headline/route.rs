@@ -50,7 +50,7 @@ fn stands_out(own: &Specialist) -> String {
     let even = own.times_even().map(times).unwrap_or_default();
     match category {
         Some(category) => format!(
-            "Expert {expert} of layer {layer} specializes most: it takes {share} of the \"{category}\" tokens, {even} times an even load."
+            "Expert {expert} of layer {layer} specializes most: it takes {share} of the tokens of category \"{category}\", {even} times an even load."
         ),
         None => format!(
             "Expert {expert} of layer {layer} is the busiest: it takes {share} of all assignments of tokens to experts, {even} times an even load."

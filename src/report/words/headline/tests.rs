@@ -44,7 +44,7 @@ fn a_route_run_says_what_the_token_id_the_context_and_an_expert_do() {
              routing.",
             "What surrounds a token still matters: once the token id is known, the document explains up to 40 % [38, 43] of what is \
              left (layer 1).",
-            "Expert 11 of layer 5 specializes most: it takes 69 % [63, 75] of the \"zh-cn\" tokens, 5.5 times an even load.",
+            "Expert 11 of layer 5 specializes most: it takes 69 % [63, 75] of the tokens of category \"zh-cn\", 5.5 times an even load.",
         ]
     );
     let details = super::super::verdict_lines(&RunVerdict::route(&mostly()));
@@ -165,7 +165,7 @@ fn a_drift_run_says_when_half_was_learnt_and_what_the_final_checkpoint_changed()
     assert_eq!(
         drift(&rows, &tokens),
         [
-            "By 200B, after 20 % of the training, both layers were halfway from chance to the routing of 1T: the lowest, layer 1, stood \
+            "By 200B, after 20 % of the training, both layers were at least halfway from chance to the routing of 1T: the lowest, layer 1, stood \
              at 53 % [51, 55].",
             "Compared with 1T, chat changes the first choice of up to 25 % [24, 26] of the tokens (layer 3); bf16 arithmetic alone \
              changes 4 %.",
@@ -186,7 +186,7 @@ fn a_drift_run_without_another_checkpoint_says_what_was_still_to_come() {
     assert_eq!(
         drift(&rows, &[]),
         [
-            "By 600B, 1 of 2 layers was halfway from chance to the routing of 1T, layer 3 only with the last checkpoint: layer 1 \
+            "By 600B, 1 of 2 layers was at least halfway from chance to the routing of 1T, layer 3 only with the last checkpoint: layer 1 \
              stood at 65 % [64, 67].",
             "At 200B, the last checkpoint but one, the layer that agreed least, layer 3, stood at 50 % [40, 52].",
         ]
@@ -225,7 +225,7 @@ fn a_drops_run_says_both_directions_and_how_many_intervals_there_are() {
         [
             "Later tokens are dropped less in layer 5, but more in layers 1, 3: up to 5.9 points [5.8, 6.0] more in the last quarter \
              of a sequence than in the first (layer 3).",
-            "At least 94 % of this rise is the experts' queues filling up, whatever the text says: tokens in random order show it too.",
+            "In every layer where it rises, at least 94 % of the rise is the experts' queues filling up, whatever the text says: tokens in random order show it too.",
             "Compared with tokens in random order, the trend differs in 3 of 4 layers; by chance it would in less than 1.",
         ]
     );
