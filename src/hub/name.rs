@@ -1,10 +1,14 @@
-//! The name of a repository as people type it: `OWNER/NAME`, `OWNER/NAME@REVISION`, `hf://OWNER/NAME@REVISION`.
+//! The name of a repository as people type it: `OWNER/NAME`, `OWNER/NAME@REVISION`, `hf://OWNER/NAME@REVISION`, or the address of its
+//! page.
 
 use std::{fmt, path::Path};
 
+use percent_encoding::percent_decode_str;
+
+use super::settings::ENDPOINT;
 use crate::error::{Error, Result};
 
-/// What a name begins with that can be nothing else.
+/// What a name begins with that can be nothing else, in small letters.
 const SCHEME: &str = "hf://";
 /// The longest `OWNER/NAME` that the hub gives, in bytes.
 const LONGEST: usize = 96;
@@ -20,13 +24,15 @@ pub struct HubName {
 
 impl HubName {
     /// Reads what was typed where a folder or a name may stand. `None`: it is a path, because something `exists` there (asked only
-    /// for texts that could be both) or because no repository can be called that. What begins with `hf://` is never a path.
+    /// for texts that could be both) or because no repository can be called that. What begins with `hf://` or the address of the hub
+    /// is never a path.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a text that begins with `hf://` and names no repository.
+    /// [`Error::Usage`] for a text that begins so and names no repository.
     pub fn parse(typed: &str, exists: impl FnOnce() -> bool) -> Result<Option<Self>> {
-        if let Some(rest) = typed.strip_prefix(SCHEME) {
-            return match Self::read(rest) {
+        let pasted = after(typed, ENDPOINT).and_then(|rest| rest.strip_prefix('/'));
+        if let Some(name) = pasted.map(Self::of_page).or_else(|| after(typed, SCHEME).map(Self::read)) {
+            return match name {
                 Some(name) => Ok(Some(name)),
                 None => Err(Error::usage(
                     format!(
@@ -39,8 +45,28 @@ impl HubName {
         Ok(Self::read(typed).filter(|_| !exists()))
     }
 
-    /// A name without scheme, if it is one.
+    /// The name in the path of a page of the hub: `OWNER/NAME`, `OWNER/NAME/tree/REVISION`.
+    fn of_page(path: &str) -> Option<Self> {
+        let path = path.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
+        // The hub writes `refs%2Fpr%2F1` for a pull request.
+        let path = percent_decode_str(path).decode_utf8().ok()?;
+        let parts: Vec<&str> = path.split('/').collect();
+        match parts[..] {
+            [owner, name] => Self::read(&format!("{owner}/{name}")),
+            [owner, name, "tree" | "commit", ref revision @ ..] => {
+                Self::read(&format!("{owner}/{name}@{}", revision.join("/")))
+            }
+            [owner, name, "blob" | "resolve", "refs", kind, number, ..] => {
+                Self::read(&format!("{owner}/{name}@refs/{kind}/{number}"))
+            }
+            [owner, name, "blob" | "resolve", revision, ..] => Self::read(&format!("{owner}/{name}@{revision}")),
+            _ => None,
+        }
+    }
+
+    /// A name without scheme, if it is one; a slash behind it, as shells put it there, does not count.
     fn read(text: &str) -> Option<Self> {
+        let text = text.strip_suffix('/').filter(|rest| !rest.contains('@')).unwrap_or(text);
         let (repository, revision) = match text.split_once('@') {
             Some((repository, revision)) => (repository, Some(revision)),
             None => (text, None),
@@ -77,6 +103,12 @@ impl fmt::Display for HubName {
         f.write_str(&self.repository)?;
         self.revision.iter().try_for_each(|revision| write!(f, "@{revision}"))
     }
+}
+
+/// What follows a beginning, whose capitals do not count.
+fn after<'t>(text: &'t str, beginning: &str) -> Option<&'t str> {
+    let own = text.get(..beginning.len())?;
+    own.eq_ignore_ascii_case(beginning).then(|| &text[beginning.len()..])
 }
 
 /// Whether a text is a whole commit hash.
@@ -159,7 +191,7 @@ mod tests {
             "a/.",
             "a/b/c",
             "a//b",
-            "a/b/",
+            "a/b//",
             "a\\b",
             "C:\\a",
             "C:/a",
@@ -190,6 +222,32 @@ mod tests {
             &long,
         ] {
             assert_eq!(HubName::parse(typed, || false).unwrap(), None, "{typed:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_pasted_is_understood() {
+        for (typed, meant) in [
+            ("o/tiny/", "o/tiny"),
+            ("HF://o/tiny", "o/tiny"),
+            ("hf://o/tiny/", "o/tiny"),
+            ("@/o/tiny", "o/tiny"),
+            ("@/o/tiny/", "o/tiny"),
+            ("@/o/tiny?library=x", "o/tiny"),
+            ("@/o/tiny/tree/main", "o/tiny@main"),
+            ("@/o/tiny/tree/refs/pr/1", "o/tiny@refs/pr/1"),
+            ("@/o/tiny/tree/refs%2Fpr%2F1", "o/tiny@refs/pr/1"),
+            ("@/o/tiny/blob/refs%2Fpr%2F1/a/b.json", "o/tiny@refs/pr/1"),
+            ("@/o/tiny/blob/main/config.json", "o/tiny@main"),
+            ("@/o/tiny/commit/0123456789abcdef", "o/tiny@0123456789abcdef"),
+        ] {
+            let typed = typed.strip_prefix('@').map_or(typed.to_owned(), |path| format!("{ENDPOINT}{path}"));
+            assert_eq!(HubName::parse(&typed, || false).unwrap().unwrap().to_string(), meant, "{typed}");
+        }
+        assert_eq!(HubName::parse("o/tiny/", || true).unwrap(), None, "a folder");
+        for path in ["/", "/o", "/datasets/o/tiny", "/o/tiny/discussions/1", "/o/tiny/tree", "/o/tiny/tree/main/../x"] {
+            let message = HubName::parse(&format!("{ENDPOINT}{path}"), || false).unwrap_err().to_string();
+            assert!(message.contains("names no repository of the hub"), "{message}");
         }
     }
 

@@ -10,7 +10,9 @@ use std::{
 use crate::error::{Error, Result};
 
 /// The hub.
-const ENDPOINT: &str = "https://huggingface.co";
+pub(super) const ENDPOINT: &str = "https://huggingface.co";
+/// The folder of what only this tool writes.
+const OWN: &str = "openmoe-analyze";
 /// How long an answer may take, if nothing else is said.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -82,8 +84,8 @@ impl HubSettings {
     /// The settings of a cache at this place, without a token.
     pub fn at(cache: impl Into<PathBuf>) -> Self {
         let cache = cache.into();
-        // Beside the folder of the hub's clients, never inside: they list and prune it.
-        let own = cache.parent().unwrap_or(Path::new("")).join("openmoe-analyze");
+        // Beside the folder of the hub's clients, who list what is inside.
+        let own = cache.parent().unwrap_or(Path::new("")).join(OWN);
         Self {
             endpoint: ENDPOINT.to_owned(),
             cache,
@@ -110,13 +112,18 @@ impl HubSettings {
         let main = variables.path("HF_HOME").or_else(|| Some(variables.path("XDG_CACHE_HOME")?.join("huggingface")));
         let main = main.or_else(|| Some(home?.join(".cache/huggingface")));
         let given = variables.path("HF_HUB_CACHE").or_else(|| variables.path("HUGGINGFACE_HUB_CACHE"));
+        // Where only this folder was named, what is beside it is none of ours.
+        let is_alone = given.is_some() && variables.path("HF_HOME").is_none();
         let cache = given.or_else(|| Some(main.as_ref()?.join("hub"))).ok_or_else(|| {
             Error::usage(
                 "no variable says where the cache of the hub is, and there is no home folder",
                 "set HF_HUB_CACHE to a folder",
             )
         })?;
+        let settings = Self::at(cache);
+        let own = if is_alone && !settings.own.is_dir() { settings.cache.join(OWN) } else { settings.own.clone() };
         Ok(Self {
+            own,
             endpoint: variables.endpoint()?,
             token: variables.token(main.as_deref()),
             offline: variables.is_on("HF_HUB_OFFLINE") || variables.is_on("TRANSFORMERS_OFFLINE"),
@@ -124,7 +131,7 @@ impl HubSettings {
             download_timeout: variables.seconds("HF_HUB_DOWNLOAD_TIMEOUT")?,
             bars: !variables.is_on("HF_HUB_DISABLE_PROGRESS_BARS"),
             certificates: variables.path("SSL_CERT_FILE").or_else(|| variables.path("REQUESTS_CA_BUNDLE")),
-            ..Self::at(cache)
+            ..settings
         })
     }
 

@@ -20,6 +20,13 @@ fn the_cache_is_where_the_clients_of_the_hub_have_it() {
     assert_eq!(cache(&[("HF_HOME", "/h"), ("HF_HUB_CACHE", "/c/d")]), Path::new("/c/d"));
     assert_eq!(cache(&[("HF_HOME", ""), ("HUGGINGFACE_HUB_CACHE", "/c")]), Path::new("/c"));
     assert_eq!(settings(&[("HF_HOME", "/h")]).unwrap().own, Path::new("/h/openmoe-analyze"));
+    let own = |variables: &[(&str, &str)]| settings(variables).unwrap().own;
+    assert_eq!(own(&[("HF_HOME", "/h"), ("HF_HUB_CACHE", "/c/d")]), Path::new("/c/openmoe-analyze"));
+    assert_eq!(own(&[("HF_HUB_CACHE", "/c/d")]), Path::new("/c/d/openmoe-analyze"), "not in the folder above");
+    let folder = tempfile::tempdir().unwrap();
+    let earlier = folder.path().join("openmoe-analyze");
+    std::fs::create_dir(&earlier).unwrap();
+    assert_eq!(own(&[("HF_HUB_CACHE", folder.path().join("hub").to_str().unwrap())]), earlier, "what is there is used");
     let nowhere = HubSettings::from_variables(|_| None, None).unwrap_err();
     assert!(nowhere.hint().unwrap().contains("HF_HUB_CACHE"));
 }
