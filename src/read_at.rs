@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     io::{self, Read, Seek, SeekFrom},
+    ops::Range,
     sync::Arc,
 };
 
@@ -17,6 +18,12 @@ pub trait ReadAt: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// They cannot be read, or end before the buffer is full.
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+
+    /// Forgets these bytes where they come from elsewhere and are kept, so that they are fetched again by the next read. `false`:
+    /// reading them again gives the same bytes.
+    fn forget(&self, _range: Range<u64>) -> bool {
+        false
+    }
 
     /// The open file, if it is one on a disk of this machine.
     fn file(&self) -> Option<&File> {

@@ -38,7 +38,7 @@ pub(super) fn is_pickle(first: &[u8]) -> bool {
 
 fn read_zip(source: &mut Arc<dyn ReadAt>, file: &str, listing: &mut Listing) -> Result<(), String> {
     let mut archive = TorchArchive::open(source.clone())?;
-    *source = CheckedArchive::wrap(source, &archive);
+    *source = CheckedArchive::wrap(source, &archive, file);
     let bytes = archive.data(MAX_PICKLE)?;
     let pickle = Pickle::read(&bytes).map_err(|reason| format!("holds a data.pkl that {reason}"))?;
     listing.take_state_dict(&pickle, file, |key| archive.storage_range(key))

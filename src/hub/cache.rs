@@ -14,7 +14,7 @@ use super::{
 use crate::error::{Error, Result};
 
 /// What a file is called whose blob is not known, such as a copy in a snapshot.
-const UNKNOWN: &str = "0000000000000000000000000000000000000000";
+pub(super) const UNKNOWN: &str = "0000000000000000000000000000000000000000";
 /// How deep folders of a snapshot are looked through.
 const MAX_DEPTH: usize = 32;
 
@@ -57,18 +57,38 @@ impl Cache {
         replace(&self.folder.join("refs").join(revision), commit.as_bytes())
     }
 
-    /// Whether the snapshot of a commit has a file in its right size.
-    pub(super) fn has(&self, commit: &str, file: &HubFile) -> bool {
-        is_whole(&self.snapshot(commit).join(&file.path), file.size)
+    /// Where all bytes of a file are, by its size: in the snapshot of the commit, or among the blobs because another commit has it too.
+    pub(super) fn place(&self, commit: &str, file: &HubFile) -> Option<PathBuf> {
+        let places = [self.snapshot(commit).join(&file.path), self.blob(&file.blob)];
+        places.into_iter().find(|path| is_whole(path, file.size))
     }
 
-    /// Whether the bytes of a file are there, be it for this commit or another.
+    /// Whether all bytes of a file are among the blobs.
     pub(super) fn has_blob(&self, file: &HubFile) -> bool {
         is_whole(&self.blob(&file.blob), file.size)
     }
 
+    /// Sees to it that a file whose bytes are there is in the snapshot of the commit; where it is then. `None`: they are not there.
+    pub(super) fn in_snapshot(&self, commit: &str, file: &HubFile) -> Result<Option<PathBuf>> {
+        let pointer = self.snapshot(commit).join(&file.path);
+        match self.place(commit, file) {
+            Some(place) if place != pointer => self.link(commit, file).map(|()| Some(pointer)),
+            place => Ok(place),
+        }
+    }
+
+    /// Removes a file at one of its places, because its bytes are others. What a link leads to is removed only if it is its blob.
+    pub(super) fn remove(&self, place: &Path, file: &HubFile) -> Result<()> {
+        let blob = self.blob(&file.blob);
+        let leads_to_blob = place.canonicalize().ok() == blob.canonicalize().ok();
+        if leads_to_blob && blob != place {
+            fs::remove_file(&blob).map_err(writing(&blob))?;
+        }
+        fs::remove_file(place).map_err(writing(place))
+    }
+
     /// Puts a file whose bytes are there into the snapshot of a commit: a relative link, or where there are none the bytes themselves.
-    pub(super) fn link(&self, commit: &str, file: &HubFile) -> Result<()> {
+    fn link(&self, commit: &str, file: &HubFile) -> Result<()> {
         let pointer = self.snapshot(commit).join(&file.path);
         let folder = pointer.parent().unwrap_or(&pointer);
         make_folder(folder)?;

@@ -1,9 +1,16 @@
 //! The two hashes by which the hub calls its blobs.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, fs::File, io::Read, path::Path};
 
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
+
+use crate::error::{Error, Result};
+
+/// Bytes that are read at a time.
+const BLOCK: usize = 1 << 20;
+/// From so many bytes on it is said that they are read, because it takes a while.
+pub(super) const LONG: u64 = 1 << 30;
 
 /// The hash of a file while its bytes arrive.
 #[derive(Clone, Debug)]
@@ -36,6 +43,44 @@ impl BlobHash {
         match self {
             Self::Sha256(hash) => hexadecimal(&hash.finalize()),
             Self::Git(hash) => hexadecimal(&hash.finalize()),
+        }
+    }
+}
+
+/// What a file would be called among the blobs of the hub, if `blob` is what it is called there: its SHA-256, or the hash of git.
+/// `watch` is called before every block, and may stop.
+///
+/// # Errors
+/// The file cannot be read; those of `watch`.
+pub(super) fn hash_of(file: &Path, blob: &str, watch: &dyn Fn() -> Result<()>) -> Result<String> {
+    let mut reader = File::open(file).map_err(Error::io("open", file))?;
+    let size = reader.metadata().map_err(Error::io("read", file))?.len();
+    let mut hash = BlobHash::of(blob, size);
+    each_block(&mut reader, file, &mut |bytes| {
+        watch()?;
+        hash.update(bytes);
+        Ok(())
+    })?;
+    Ok(hash.finish())
+}
+
+/// The hash of git of a file: what the hub calls a file that is not in LFS.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn git_hash(file: &Path) -> Result<String> {
+    hash_of(file, "", &|| Ok(()))
+}
+
+/// Hands the bytes of a reader on, block by block; `path` is for its errors.
+pub(super) fn each_block(reader: &mut dyn Read, path: &Path, take: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    let mut block = vec![0; BLOCK];
+    loop {
+        match reader.read(&mut block) {
+            Ok(0) => return Ok(()),
+            Ok(count) => take(&block[..count])?,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(Error::io("read", path)(error)),
         }
     }
 }

@@ -1,10 +1,12 @@
 //! What can go wrong between here and the hub, and the words for it.
 
-use super::{exchange::Answer, hub_ref::HubRef};
+use super::{address, exchange::Answer, hub_ref::HubRef};
 use crate::error::{Error, one_line};
 
 /// The longest part of a server's own message that is shown, in characters.
 const SHOWN: usize = 200;
+/// The shortest beginning of a commit that people write, in digits.
+const MIN_DIGITS: usize = 4;
 /// How many revisions are listed.
 const LISTED: usize = 12;
 
@@ -109,6 +111,14 @@ impl Asked<'_> {
             ),
             (_, "RevisionNotFound") => self.no_revision(&[]),
             (_, "EntryNotFound") => self.absent(),
+            // Another server, which the hub names for large files: it knows neither repositories nor tokens.
+            (400 | 401 | 403 | 404 | 410, _) if self.file.is_some() && !self.is_home(host) => Error::hub(
+                format!("{host} refuses {}: {}", self.what(), refusal.in_words()),
+                format!(
+                    "{} sends there for large files, and your token is not at fault: check proxies, firewalls and the clock, then run it again: what has arrived is kept",
+                    address::host(self.endpoint)
+                ),
+            ),
             (401 | 404, _) => Error::hub(
                 format!("{repository} is not found on {host}, or it is private or gated ({})", refusal.in_words()),
                 self.who_may_read(),
@@ -133,10 +143,16 @@ impl Asked<'_> {
         let more = others.len().saturating_sub(names.len());
         let list = if names.is_empty() { String::new() } else { format!("; it has {}", one_line(&names.join(", "))) };
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        Error::hub(
-            format!("{} has no revision `{}`{list}{more}", self.repository, self.revision),
-            "name a branch, a tag, a whole commit hash, or refs/pr/N for a pull request; without one it is main",
-        )
+        let digits = self.revision.len();
+        let is_part_of_commit =
+            (MIN_DIGITS..40).contains(&digits) && self.revision.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let hint = if is_part_of_commit {
+            format!("if it is the beginning of a commit, name all 40 digits of it instead of {digits}")
+        } else {
+            "name a branch, a tag, a whole commit hash, or refs/pr/N for a pull request; without one it is main"
+                .to_owned()
+        };
+        Error::hub(format!("{} has no revision `{}`{list}{more}", self.repository, self.revision), hint)
     }
 
     /// The error of a file that a repository does not have.
@@ -145,6 +161,11 @@ impl Asked<'_> {
             format!("there is no {}", self.what()),
             "the files of a revision are listed on the page of the repository, under Files",
         )
+    }
+
+    /// Whether a host is the hub itself.
+    fn is_home(&self, host: &str) -> bool {
+        host.eq_ignore_ascii_case(address::host(self.endpoint))
     }
 
     fn who_may_read(&self) -> String {
@@ -162,6 +183,14 @@ pub(super) fn offline(what: &str) -> Error {
     Error::hub(
         format!("HF_HUB_OFFLINE is set, and {what}"),
         "unset HF_HUB_OFFLINE (or TRANSFORMERS_OFFLINE), fetch it once, and set it again",
+    )
+}
+
+/// What the cache has in another form than the hub while nothing may be asked.
+pub(super) fn offline_damaged(what: &str) -> Error {
+    Error::hub(
+        format!("HF_HUB_OFFLINE is set, and {what}"),
+        "unset HF_HUB_OFFLINE (or TRANSFORMERS_OFFLINE), and run it again: it is fetched again then",
     )
 }
 

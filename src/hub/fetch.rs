@@ -1,9 +1,16 @@
 //! Several files at once: what is there, what is missing, and the fetching of the rest.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    cache::Cache, client::Client, fault::offline, listing::HubFile, part::arrived, ranges::each_at_once, source::Source,
+    cache::{Cache, UNKNOWN},
+    client::Client,
+    digest::LONG,
+    fault::offline,
+    listing::HubFile,
+    part::arrived,
+    ranges::each_at_once,
+    source::Source,
 };
 use crate::error::{Result, one_line};
 
@@ -57,22 +64,33 @@ impl FetchPlan {
     }
 }
 
-/// What is there of some files.
-pub(super) fn plan<'f>(
-    cache: &Cache,
-    commit: &str,
-    endpoint: &str,
-    files: impl IntoIterator<Item = &'f HubFile>,
-) -> FetchPlan {
-    let one = |file: &HubFile| {
-        let is_there = cache.has(commit, file) || cache.has_blob(file);
-        let bytes_there = if is_there { file.size } else { arrived(cache, file, endpoint) };
-        FetchPlan { files: 1, bytes: file.size, files_there: usize::from(is_there), bytes_there }
+/// What is there of some files, by their sizes. One that is named twice, or has the bytes of another one, is fetched once.
+pub(super) fn plan(cache: &Cache, commit: &str, endpoint: &str, files: &[&HubFile]) -> FetchPlan {
+    let one = |files: &Vec<&HubFile>| {
+        let is_there = |file: &&&HubFile| cache.place(commit, file).is_some();
+        let files_there = files.iter().filter(is_there).count();
+        let file = files[0];
+        let bytes_there = if files_there > 0 { file.size } else { arrived(cache, file, endpoint) };
+        FetchPlan { files: files.len(), bytes: file.size, files_there, bytes_there }
     };
-    files.into_iter().fold(FetchPlan::default(), |sum, file| sum.and(&one(file)))
+    by_blob(files).iter().fold(FetchPlan::default(), |sum, files| sum.and(&one(files)))
 }
 
-/// Fetches files, the largest first because the last one to end decides.
+/// Each file once, those together that have the same bytes.
+fn by_blob<'f>(files: &[&'f HubFile]) -> Vec<Vec<&'f HubFile>> {
+    let mut groups: BTreeMap<(&str, &str), Vec<&HubFile>> = BTreeMap::new();
+    for file in files {
+        // Of what is called nothing, equal names say nothing.
+        let own = if file.blob == UNKNOWN { file.path.as_str() } else { "" };
+        let group = groups.entry((&file.blob, own)).or_default();
+        if !group.iter().any(|known| known.path == file.path) {
+            group.push(file);
+        }
+    }
+    groups.into_values().collect()
+}
+
+/// Fetches files, the largest first because the last one to end decides. What is there is compared with its hash.
 pub(super) fn fetch(
     client: &Arc<Client>,
     cache: &Cache,
@@ -81,20 +99,27 @@ pub(super) fn fetch(
     files: &[&HubFile],
     progress: &dyn FetchProgress,
 ) -> Result<()> {
-    let mut files: Vec<&HubFile> = files.to_vec();
-    files.sort_by(|one, other| other.size.cmp(&one.size).then_with(|| one.path.cmp(&other.path)));
-    each_at_once(&files, |file| {
-        client.check()?;
-        if client.settings.offline && !cache.has(commit, file) && !cache.has_blob(file) {
-            return Err(offline(&format!(
-                "`{}` of {repository} at {commit} is not in the cache",
-                one_line(&file.path)
-            )));
-        }
-        if !cache.has(commit, file) {
-            progress.working_on(&file.path);
-        }
-        let source = Source::new(Arc::clone(client), repository, commit, (*file).clone());
-        source.download(cache, &|bytes| progress.moved(bytes))
+    let mut groups = by_blob(files);
+    groups.sort_by(|one, other| other[0].size.cmp(&one[0].size).then_with(|| one[0].path.cmp(&other[0].path)));
+    let there = groups.iter().filter(|files| files.iter().any(|file| cache.place(commit, file).is_some()));
+    if there.map(|files| files[0].size).sum::<u64>() >= LONG {
+        client.note(&format!("{repository}: comparing what is there with its hashes"));
+    }
+    each_at_once(&groups, |files, halt| {
+        files.iter().try_for_each(|file| {
+            client.check()?;
+            let is_there = cache.place(commit, file).is_some();
+            if client.settings.offline && !is_there {
+                return Err(offline(&format!(
+                    "`{}` of {repository} at {commit} is not in the cache",
+                    one_line(&file.path)
+                )));
+            }
+            if !is_there {
+                progress.working_on(&file.path);
+            }
+            let source = Source::new(Arc::clone(client), repository, commit, (*file).clone());
+            source.download(cache, halt, &|bytes| progress.moved(bytes))
+        })
     })
 }

@@ -158,9 +158,9 @@ impl HubFolder {
         self.cache.snapshot(self.commit())
     }
 
-    /// Where a file is on this machine, if all of it is.
+    /// Where a file is in [`HubFolder::folder`], if all of it is on this machine. One that was fetched for another commit gets its link.
     pub fn whole(&self, path: &str) -> Option<PathBuf> {
-        self.file(path).filter(|file| self.cache.has(self.commit(), file)).map(|_| self.folder().join(path))
+        self.cache.in_snapshot(self.commit(), self.file(path)?).ok().flatten()
     }
 
     /// The files that say what the model is: configuration, and the index of the shards if there are any.
@@ -215,7 +215,7 @@ impl HubFolder {
     /// # Errors
     /// [`Error::Hub`] for a path that is not in the list.
     pub fn plan<S: AsRef<str>>(&self, files: &[S]) -> Result<FetchPlan> {
-        Ok(plan(&self.cache, self.commit(), &self.client.settings.endpoint, self.listed(files)?))
+        Ok(plan(&self.cache, self.commit(), &self.client.settings.endpoint, &self.listed(files)?))
     }
 
     /// Fetches small files, without progress; returns the folder in which they are.
@@ -226,17 +226,19 @@ impl HubFolder {
         self.fetch(files, &Unseen)
     }
 
-    /// Fetches whole files into the cache, several at once; what is there is not fetched again, what has arrived in part is completed.
-    /// Returns the folder in which they are.
+    /// Fetches whole files into the cache, several at once. What is there is compared with its hash, and fetched again only if it has
+    /// another one; what has arrived in part is completed. Returns the folder in which they are.
     ///
     /// # Errors
     /// [`Error::Hub`] with the next step; [`Error::Io`]; [`Error::Interrupted`], after which what has arrived is kept.
     pub fn fetch<S: AsRef<str>>(&self, files: &[S], progress: &dyn FetchProgress) -> Result<PathBuf> {
         let listed = self.listed(files)?;
-        let is_there = listed.iter().all(|file| self.cache.has(self.commit(), file));
-        if !is_there {
-            fetch(&self.client, &self.cache, self.name.repository(), self.commit(), &listed, progress)?;
-            self.cache.remember(self.name.revision(), self.commit())?;
+        let is_there = listed.iter().all(|file| self.cache.place(self.commit(), file).is_some());
+        fetch(&self.client, &self.cache, self.name.repository(), self.commit(), &listed, progress)?;
+        match self.cache.remember(self.name.revision(), self.commit()) {
+            // A cache that can only be read, and has everything, is enough.
+            Err(_) if is_there => {}
+            remembered => remembered?,
         }
         Ok(self.folder())
     }

@@ -26,6 +26,7 @@ mod transport;
 mod watch;
 
 pub use checkpoint_files::{HubWeights, TEXT_FILES, TOKENIZERS};
+pub use digest::git_hash;
 pub use fetch::{FetchPlan, FetchProgress, Unseen};
 pub use folder::{Hub, HubFolder};
 pub use hub_ref::HubRef;

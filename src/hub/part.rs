@@ -13,17 +13,14 @@ use sha2::{Digest as _, Sha256};
 use super::{
     cache::{Cache, make_folder, replace, writing},
     client::Client,
-    digest::{BlobHash, hexadecimal},
+    digest::{BlobHash, LONG, each_block, hexadecimal},
     listing::HubFile,
+    ranges::Halt,
 };
 use crate::error::{Error, Result};
 
-/// Bytes that are read at a time.
-const BLOCK: usize = 1 << 20;
 /// How often it is looked whether another process has finished.
 const MOMENT: Duration = Duration::from_millis(200);
-/// From so many bytes on it is said that they are read again, because it takes a while.
-const LONG: u64 = 1 << 30;
 
 /// What stands beside a part: what it is a part of.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,7 +46,7 @@ impl Part {
     ///
     /// # Errors
     /// The cache cannot be written; [`Error::Interrupted`].
-    pub(super) fn open(cache: &Cache, file: &HubFile, client: &Client) -> Result<Option<Self>> {
+    pub(super) fn open(cache: &Cache, file: &HubFile, client: &Client, halt: &Halt) -> Result<Option<Self>> {
         let path = place(cache, file, &client.settings.endpoint);
         make_folder(path.parent().unwrap_or(&path))?;
         let mut is_told = false;
@@ -68,17 +65,18 @@ impl Part {
                         client.note(&format!("another process fetches `{}`: waiting for it", file.path));
                         is_told = true;
                     }
+                    halt.check()?;
                     client.wait(MOMENT)?;
                 }
             }
         };
         let mut part = Self { path, file: opened, hash: BlobHash::of(&file.blob, file.size), length: 0 };
-        part.take_up(file, client)?;
+        part.take_up(file, client, halt)?;
         Ok(Some(part))
     }
 
     /// Hashes what is there, if it is a part of this file; else begins anew.
-    fn take_up(&mut self, file: &HubFile, client: &Client) -> Result<()> {
+    fn take_up(&mut self, file: &HubFile, client: &Client, halt: &Halt) -> Result<()> {
         let own = Note { blob: file.blob.clone(), size: file.size, endpoint: client.settings.endpoint.clone() };
         let there = self.file.metadata().map_err(writing(&self.path))?.len();
         let known = fs::read(self.note()).ok().and_then(|bytes| serde_json::from_slice::<Note>(&bytes).ok());
@@ -88,20 +86,15 @@ impl Part {
         if there >= LONG {
             client.note(&format!("`{}`: reading again what is there, for its hash", file.path));
         }
-        let mut block = vec![0; BLOCK];
         self.file.rewind().map_err(Error::io("read", &self.path))?;
-        while self.length < there {
+        let mut reader = (&self.file).take(there);
+        each_block(&mut reader, &self.path, &mut |bytes| {
             client.check()?;
-            let wanted = (there - self.length).min(BLOCK as u64) as usize;
-            match self.file.read(&mut block[..wanted]).map_err(Error::io("read", &self.path))? {
-                0 => break,
-                count => {
-                    self.hash.update(&block[..count]);
-                    self.length += count as u64;
-                }
-            }
-        }
-        Ok(())
+            halt.check()?;
+            self.hash.update(bytes);
+            self.length += bytes.len() as u64;
+            Ok(())
+        })
     }
 
     /// How many bytes are there.

@@ -13,10 +13,11 @@ fn a_snapshot_links_to_blobs_as_the_clients_of_the_hub_do() {
     let (top, below) = (file("model.bin", 3), file("onnx/deep/model.bin", 3));
     make_folder(&cache.folder.join("blobs")).unwrap();
     fs::write(cache.blob(&top.blob), "abc").unwrap();
-    assert!(cache.has_blob(&top) && !cache.has(COMMIT, &top));
+    assert!(cache.has_blob(&top) && cache.place(COMMIT, &top) == Some(cache.blob(&top.blob)));
     for file in [&top, &below, &top] {
-        cache.link(COMMIT, file).unwrap();
-        assert!(cache.has(COMMIT, file));
+        let linked = cache.in_snapshot(COMMIT, file).unwrap();
+        assert_eq!(linked, Some(cache.snapshot(COMMIT).join(&file.path)));
+        assert_eq!(cache.place(COMMIT, file), linked);
     }
     let snapshot = root.path().join("models--Owner--Name/snapshots").join(COMMIT);
     assert_eq!(snapshot, cache.snapshot(COMMIT));
@@ -29,7 +30,28 @@ fn a_snapshot_links_to_blobs_as_the_clients_of_the_hub_do() {
     assert_eq!(cache.held(COMMIT).files, [top.clone(), below]);
     assert_eq!(fs::read_dir(&snapshot).unwrap().count(), 2, "nothing temporary stays");
     // A file of another size is not the one.
-    assert!(!cache.has(COMMIT, &file("model.bin", 4)) && !cache.has_blob(&file("model.bin", 4)));
+    assert_eq!(cache.in_snapshot(COMMIT, &file("model.bin", 4)).unwrap(), None);
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_removed_is_in_the_cache() {
+    let root = tempfile::tempdir().unwrap();
+    let cache = Cache::new(root.path(), "Owner/Name");
+    let file = file("model.bin", 3);
+    let blob = cache.blob(&file.blob);
+    make_folder(&cache.folder.join("blobs")).unwrap();
+    fs::write(&blob, "abc").unwrap();
+    let pointer = cache.in_snapshot(COMMIT, &file).unwrap().unwrap();
+    cache.remove(&pointer, &file).unwrap();
+    assert!(pointer.symlink_metadata().is_err() && !blob.exists());
+    // A link that somebody made to a file of theirs.
+    let theirs = root.path().join("theirs");
+    fs::write(&theirs, "xyz").unwrap();
+    std::os::unix::fs::symlink(&theirs, &blob).unwrap();
+    let pointer = cache.in_snapshot(COMMIT, &file).unwrap().unwrap();
+    cache.remove(&pointer, &file).unwrap();
+    assert!(theirs.exists() && blob.symlink_metadata().is_err() && cache.place(COMMIT, &file).is_none());
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! One file of the hub, read in ranges: [`RangeFile`].
 
+mod at_once;
 mod kept;
 mod pieces;
 mod positioned;
@@ -12,12 +13,14 @@ use std::{
     path::Path,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
         mpsc,
     },
 };
 
+pub(super) use self::at_once::{Halt, each_at_once};
 use self::{
+    at_once::CONNECTIONS,
     kept::Kept,
     pieces::{BLOCK, LONGEST, ReadAhead, blocks, bytes, pieces},
     window::Window,
@@ -28,8 +31,6 @@ use crate::{
     read_at::ReadAt,
 };
 
-/// Connections that fetch ranges of one file together.
-const CONNECTIONS: usize = 4;
 /// What is read ahead at most of a file whose ranges are kept, in bytes.
 const AHEAD_KEPT: u64 = LONGEST;
 /// What is read ahead at most of a file whose ranges are kept nowhere, in bytes.
@@ -70,7 +71,10 @@ impl RangeFile {
     /// The folder for what is kept cannot be written.
     pub(super) fn new(source: Source, mode: RangeMode, folder: &Path) -> Result<Self> {
         let (store, ahead) = match mode {
-            RangeMode::Kept => (Store::Kept(Kept::open(folder, &source.file.blob, source.file.size)?), AHEAD_KEPT),
+            RangeMode::Kept => {
+                let only_read = source.client.settings.offline;
+                (Store::Kept(Kept::open(folder, &source.file.blob, source.file.size, only_read)?), AHEAD_KEPT)
+            }
             RangeMode::Streamed => (Store::Window(Window::new(WINDOW)), AHEAD_WINDOW),
         };
         let (moved, requests) = (AtomicU64::new(0), AtomicU64::new(0));
@@ -126,16 +130,16 @@ impl RangeFile {
     /// Fetches pieces, each a range of blocks; returns the blocks where they are kept in memory only.
     fn fetch(&self, pieces: &[Range<u64>]) -> Result<BTreeMap<u64, Arc<[u8]>>> {
         let (sender, receiver) = mpsc::channel();
-        each_at_once(pieces, |piece| {
+        each_at_once(pieces, |piece, halt| {
             let range = bytes(piece, self.source.file.size);
             match &self.store {
                 Store::Kept(kept) => {
-                    self.pour(range, &mut |offset, bytes| kept.write(offset, bytes))?;
-                    kept.mark(piece)
+                    let mut arriving = kept.arriving(piece);
+                    self.pour(range, halt, &mut |offset, bytes| arriving.take(offset, bytes))
                 }
                 Store::Window(window) => {
                     let mut buffer = Vec::with_capacity((range.end - range.start) as usize);
-                    self.pour(range, &mut |_, bytes| {
+                    self.pour(range, halt, &mut |_, bytes| {
                         buffer.extend_from_slice(bytes);
                         Ok(())
                     })?;
@@ -149,9 +153,10 @@ impl RangeFile {
         Ok(receiver.into_iter().flatten().collect())
     }
 
-    fn pour(&self, range: Range<u64>, take: &mut dyn FnMut(u64, &[u8]) -> Result<()>) -> Result<()> {
+    fn pour(&self, range: Range<u64>, halt: &Halt, take: &mut dyn FnMut(u64, &[u8]) -> Result<()>) -> Result<()> {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.source.pour(range, false, &mut |offset, bytes| {
+            halt.check()?;
             self.moved.fetch_add(bytes.len() as u64, Ordering::Relaxed);
             take(offset, bytes)
         })
@@ -212,10 +217,10 @@ impl RangeFile {
         let starts = (offset..).step_by(piece);
         let parts: Vec<(u64, std::sync::Mutex<&mut [u8]>)> =
             starts.zip(buffer.chunks_mut(piece).map(std::sync::Mutex::new)).collect();
-        each_at_once(&parts, |(start, part)| {
+        each_at_once(&parts, |(start, part), halt| {
             let mut part = part.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             let range = *start..*start + part.len() as u64;
-            self.pour(range, &mut |position, bytes| {
+            self.pour(range, halt, &mut |position, bytes| {
                 let at = (position - start) as usize;
                 part[at..at + bytes.len()].copy_from_slice(bytes);
                 Ok(())
@@ -238,27 +243,15 @@ impl ReadAt for RangeFile {
             _ => Err(io::ErrorKind::UnexpectedEof.into()),
         }
     }
-}
 
-/// Does the work of every item, several at once; the first error ends it.
-pub(super) fn each_at_once<T: Sync>(items: &[T], work: impl Fn(&T) -> Result<()> + Sync) -> Result<()> {
-    if let [only] = items {
-        return work(only);
-    }
-    let (next, failed) = (std::sync::atomic::AtomicUsize::new(0), AtomicBool::new(false));
-    let worker = || {
-        while !failed.load(Ordering::Relaxed) {
-            let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
-            work(item).inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
+    fn forget(&self, range: Range<u64>) -> bool {
+        let blocks = blocks(&range);
+        match &self.store {
+            Store::Kept(kept) => kept.forget(blocks),
+            Store::Window(window) => {
+                window.forget(blocks);
+                true
+            }
         }
-        Ok(())
-    };
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..CONNECTIONS.min(items.len())).map(|_| scope.spawn(worker)).collect();
-        let results = workers.into_iter().map(|worker| match worker.join() {
-            Ok(result) => result,
-            Err(panic) => std::panic::resume_unwind(panic),
-        });
-        results.fold(Ok(()), Result::and)
-    })
+    }
 }

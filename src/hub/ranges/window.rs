@@ -59,6 +59,16 @@ impl Window {
         }
         blocks
     }
+
+    /// From now on these blocks are not there.
+    pub(super) fn forget(&self, blocks: Range<u64>) {
+        let mut state = self.state();
+        for block in blocks {
+            if let Some((time, _)) = state.blocks.remove(&block) {
+                state.by_use.remove(&time);
+            }
+        }
+    }
 }
 
 impl State {
@@ -91,5 +101,7 @@ mod tests {
         window.put(9, &[9, 9]);
         assert_eq!(window.get(0..20).into_keys().collect::<Vec<_>>(), [0, 2, 9]);
         assert_eq!(window.get(9..10)[&9].as_ref(), [9, 9], "the last block of a file is short");
+        window.forget(1..3);
+        assert_eq!(window.get(0..20).into_keys().collect::<Vec<_>>(), [0, 9]);
     }
 }

@@ -235,6 +235,55 @@ fn two_at_once_fetch_a_file_once() {
     arrives_whole(&place, &large);
 }
 
+#[test]
+fn an_error_ends_the_other_downloads() {
+    let place = Place::new(&two_shards());
+    let refuse = vec![Refuse { target: "/spiece.model", status: 404, headers: Vec::new(), times: usize::MAX }];
+    place.server.faults(Faults { slow: Some(50_000), refuse, ..Faults::default() });
+    let folder = place.open();
+    let start = std::time::Instant::now();
+    let files = ["pytorch_model-00001-of-00002.bin", "pytorch_model-00002-of-00002.bin", "spiece.model"];
+    let message = in_words(&folder.fetch_small(&files).unwrap_err());
+    assert!(message.starts_with("OrionZheng/openmoe-8b is not found on"), "{message}");
+    // The shards take 14 s and 6 s.
+    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+    assert!(folder.plan(&files).unwrap().bytes_there < 500_000);
+}
+
+#[test]
+fn what_was_damaged_in_the_cache_is_fetched_again() {
+    let (place, large) = one_file(SIZE);
+    let files = ["config.json", "model.safetensors"];
+    let snapshot = place.open().fetch_small(&files).unwrap();
+    let damage = || {
+        for (path, bytes) in [("config.json", b"[]".to_vec()), ("model.safetensors", vec![0; SIZE])] {
+            std::fs::write(snapshot.join(path), bytes).unwrap();
+        }
+    };
+    damage();
+    let offline = place.hub_with(HubSettings { offline: true, ..place.settings() }).open(&name(NAME)).unwrap();
+    let message = in_words(&offline.fetch_small(&["config.json"]).unwrap_err());
+    assert!(
+        message.contains(
+            "HF_HUB_OFFLINE is set, and `config.json` of OrionZheng/openmoe-8b in the cache has git hash 0637a0"
+        ),
+        "{message}"
+    );
+    let moved = Moved::default();
+    place.open().fetch(&files, &moved).unwrap();
+    assert!(std::fs::read(snapshot.join("model.safetensors")).unwrap() == large);
+    assert_eq!(std::fs::read(snapshot.join("config.json")).unwrap(), b"{}");
+    assert_eq!(moved.0.load(Ordering::Relaxed), 0, "it was taken for whole before");
+    let mut notes = place.notes();
+    notes.sort();
+    assert!(notes.len() == 2 && notes.iter().all(|note| note.ends_with(": it is fetched again")), "{notes:?}");
+    assert!(
+        notes[1].contains("`model.safetensors` of OrionZheng/openmoe-8b in the cache has SHA-256 d29751f2"),
+        "{notes:?}"
+    );
+    assert_eq!(names_in(&place.blobs()).len(), 2);
+}
+
 #[cfg(unix)]
 #[test]
 fn a_cache_that_can_only_be_read_is_told() {

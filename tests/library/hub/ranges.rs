@@ -206,6 +206,35 @@ fn offline_what_was_kept_is_read_and_the_rest_is_told() {
     assert!(place.server.seen().is_empty());
 }
 
+#[test]
+fn a_block_that_was_damaged_on_the_disk_is_fetched_again() {
+    let (place, large) = one_file(MIB);
+    read(&open(&place, RangeMode::Kept), 0, MIB);
+    let kept = place.folder.path().join("openmoe-analyze/ranges/models--OrionZheng--openmoe-8b");
+    let kept = kept.join(place.server.blob("model.safetensors"));
+    let mut damaged = std::fs::read(&kept).unwrap();
+    damaged[100_000] ^= 1;
+    std::fs::write(&kept, damaged).unwrap();
+    let file = open(&place, RangeMode::Kept);
+    assert!(read(&file, 0, MIB) == large);
+    assert_eq!((file.requests(), file.moved()), (1, 32 << 10));
+    drop(file);
+    assert!(std::fs::read(&kept).unwrap() == large);
+}
+
+#[test]
+fn what_is_forgotten_is_fetched_again() {
+    for mode in [RangeMode::Kept, RangeMode::Streamed] {
+        let (place, large) = one_file(MIB);
+        place.server.faults(Faults { flip: Some((100_000, 1)), ..Faults::default() });
+        let file = open(&place, mode);
+        assert!(read(&file, 90_000, 20_000) != large[90_000..110_000]);
+        assert!(read(&file, 90_000, 20_000) != large[90_000..110_000], "it is kept");
+        assert!(file.forget(90_000..110_000));
+        assert!(read(&file, 90_000, 20_000) == large[90_000..110_000], "{mode:?}");
+    }
+}
+
 /// Heads and directories of six shards as those of an 8B are read: pickles at the beginning, directories at the end.
 #[test]
 fn heads_of_six_shards_are_few_requests_and_below_a_megabyte() {

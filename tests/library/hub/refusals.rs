@@ -91,6 +91,23 @@ fn refusals_of_a_file_name_it() {
 }
 
 #[test]
+fn a_refusal_of_the_server_of_large_files_is_not_one_of_the_hub() {
+    let (place, _) = one_file(5000);
+    let refuse = vec![Refuse { target: "?sig=", status: 403, headers: Vec::new(), times: usize::MAX }];
+    place.server.faults(Faults { refuse, ..Faults::default() });
+    expect![[r#"
+        HOST refuses `model.safetensors` of OrionZheng/openmoe-8b@1111111111111111111111111111111111111111: 403
+        hint: HOST sends there for large files, and your token is not at fault: check proxies, firewalls and the clock, then run it again: what has arrived is kept"#]]
+    .assert_eq(&fails(&place));
+}
+
+#[test]
+fn the_beginning_of_a_commit_is_no_revision() {
+    let error = one_file(10).0.hub().open(&name(&format!("{NAME}@549c82f"))).unwrap_err();
+    assert!(in_words(&error).contains("all 40 digits of it instead of 7"), "{error}");
+}
+
+#[test]
 fn a_private_repository_wants_its_token() {
     let (place, large) = one_file(5000);
     place.server.private(TOKEN);

@@ -75,6 +75,7 @@ fn files_in_folders_and_a_blob_of_another_commit_are_linked() {
     place.server.forget();
     let other = place.hub().open(&name(&format!("{NAME}@{commit}"))).unwrap();
     assert_eq!(other.plan(&["model.bin"]).unwrap().bytes_to_move(), 0);
+    assert_eq!(other.whole("model.bin"), Some(other.folder().join("model.bin")), "whoever reads it sees it too");
     let snapshot = other.fetch_small(&["model.bin"]).unwrap();
     assert_eq!(std::fs::read(snapshot.join("model.bin")).unwrap(), bytes(9000, 1));
     assert!(place.first_bytes().is_empty());
@@ -119,6 +120,38 @@ fn the_commit_stays_while_main_moves() {
     let snapshot = folder.fetch_small(&["b.bin"]).unwrap();
     assert_eq!(std::fs::read(snapshot.join("b.bin")).unwrap(), bytes(4000, 2), "of the commit of a.bin");
     assert_eq!(place.open().commit(), next);
+}
+
+#[test]
+fn main_is_remembered_also_if_its_files_are_there() {
+    let place = Place::new(&[("model.safetensors", bytes(4000, 1))]);
+    let next = place.server.commit(&[("model.safetensors", bytes(4000, 2))]);
+    place.open().fetch_small(&["model.safetensors"]).unwrap();
+    let pinned = place.hub().open(&name(&format!("{NAME}@{next}"))).unwrap();
+    pinned.fetch_small(&["model.safetensors"]).unwrap();
+    place.server.faults(Faults { main_moves_after: Some(0), ..Faults::default() });
+    place.open().fetch_small(&["model.safetensors"]).unwrap();
+    let main = place.cache().join("models--OrionZheng--openmoe-8b/refs/main");
+    assert_eq!(std::fs::read_to_string(main).unwrap(), next);
+    let offline = place.hub_with(HubSettings { offline: true, ..place.settings() });
+    assert_eq!(offline.open(&name(NAME)).unwrap().commit(), next);
+}
+
+#[test]
+fn the_same_bytes_are_counted_and_fetched_once() {
+    let place = Place::new(&[("a.bin", bytes(4000, 1)), ("b.bin", bytes(4000, 1)), ("c.bin", bytes(3000, 2))]);
+    let folder = place.open();
+    let files = ["a.bin", "b.bin", "c.bin", "a.bin"];
+    let plan = folder.plan(&files).unwrap();
+    assert_eq!(plan, FetchPlan { files: 3, bytes: 7000, files_there: 0, bytes_there: 0 });
+    let moved = Moved::default();
+    let snapshot = folder.fetch(&files, &moved).unwrap();
+    assert_eq!(moved.0.load(Ordering::Relaxed), 7000);
+    for path in ["a.bin", "b.bin"] {
+        assert!(std::fs::read(snapshot.join(path)).unwrap() == bytes(4000, 1), "{path}");
+    }
+    assert_eq!((place.first_bytes().len(), place.notes().len()), (2, 0));
+    assert_eq!(folder.plan(&files).unwrap(), FetchPlan { files_there: 3, bytes_there: 7000, ..plan });
 }
 
 #[test]
