@@ -3,23 +3,33 @@
 use std::{path::Path, time::UNIX_EPOCH};
 
 use super::refusal::refusal;
-use crate::{error::Result, hub::blob_name};
+use crate::{
+    error::Result,
+    hub::{blob_name, git_hash},
+};
 
-/// Compares the SHA-256 of a file with the one that the hub's client recorded, if it did.
+/// Compares the SHA-256 of a file with the one that the hub's client recorded, if it did. Of a small file the client records the hash
+/// of git instead: the file is read again for that.
 ///
 /// # Errors
-/// [`crate::error::Error::Checkpoint`] if they differ: the file is not the one that was fetched.
+/// [`crate::error::Error::Checkpoint`] if they differ: the file is not the one that was fetched; the file cannot be read.
 pub fn check_blob(file: &Path, sha256: &str) -> Result<()> {
     let Some(known) = blob_name(file).or_else(|| noted_by_download(file)) else { return Ok(()) };
-    // For small files the client records a SHA-1 of 40 digits instead, which is not checked.
-    if !is_hexadecimal(&known, 64) || known.eq_ignore_ascii_case(sha256) {
+    let (name, found) = if is_hexadecimal(&known, 64) {
+        ("SHA-256", sha256.to_owned())
+    } else if is_hexadecimal(&known, 40) {
+        ("git hash", git_hash(file)?)
+    } else {
+        return Ok(());
+    };
+    if known.eq_ignore_ascii_case(&found) {
         return Ok(());
     }
     let shown = file.file_name().unwrap_or_default().to_string_lossy();
     Err(refusal(
         file.parent().unwrap_or(file),
         vec![format!(
-            "`{shown}` has SHA-256 {sha256}; the cache of the hub calls it {known}: it is not the file that was fetched"
+            "`{shown}` has {name} {found}; the cache of the hub calls it {known}: it is not the file that was fetched"
         )],
         "remove the file and what the cache holds of it, and fetch it again",
     ))

@@ -29,7 +29,9 @@ struct Wanted {
 /// Fetches repositories, and prints the folders in which they are then.
 pub(super) fn run(arguments: &FetchArgs, progress: &TerminalProgress) -> anyhow::Result<()> {
     signals::watch_for_interrupts();
-    let names = arguments.repositories.iter().map(|typed| name(typed)).collect::<Result<Vec<_>>>()?;
+    let mut names = arguments.repositories.iter().map(|typed| name(typed)).collect::<Result<Vec<_>>>()?;
+    let mut known = std::collections::BTreeSet::new();
+    names.retain(|name| known.insert(name.clone()));
     let settings = hub_access::settings()?;
     let bars = settings.bars;
     let hub = hub_access::hub(settings, arguments.quiet)?;

@@ -3,7 +3,7 @@
 use super::progress::{Progress, RunningStage, Stage};
 use crate::{
     checkpoint::{Checkpoint, CheckpointState, WeightReading, check_blob, describe_oddities},
-    error::{OptionName, Result, path_text},
+    error::{OptionName, Result, path_text, plural},
     run::{CheckpointFiles, WeightFile},
 };
 
@@ -28,11 +28,13 @@ impl Fingerprint {
         let mut sums = Vec::new();
         let mut oddities = Vec::new();
         let mut weights = Vec::new();
+        let mut elsewhere = 0;
         for (index, file) in checkpoint.files().iter().enumerate() {
             if let Some(stated) = &file.stated_sha256 {
                 let (path, sha256) = (path_text(&file.path), Some(stated.clone()));
                 weights.push(WeightFile { path, bytes: file.bytes, sha256, modified: None, changed: None });
                 sums.push(stated.clone());
+                elsewhere += 1;
                 continue;
             }
             if no_hash {
@@ -59,11 +61,25 @@ impl Fingerprint {
         for note in &notes {
             progress.warn_once(&format!("{}: {note}", checkpoint.dir().display()));
         }
+        if elsewhere > 0 {
+            let note = not_computed(elsewhere);
+            progress.note(&format!("{}: {note}", checkpoint.dir().display()));
+            notes.push(note);
+        }
         if no_hash {
             notes.push(format!("{}: the numbers of the weights were not looked at", OptionName::NoHash));
         }
         Ok(Self { files, state, notes })
     }
+}
+
+/// What is not known of files of which only parts are read.
+fn not_computed(files: usize) -> String {
+    format!(
+        "{} read in ranges: the SHA-256 is the one that the hub states, not one that was computed, and the numbers were not looked at \
+         for zeros and NaN; `fetch` first for both",
+        plural(files as u64, "weight file")
+    )
 }
 
 /// Reads a weight file, which may take minutes.

@@ -1,5 +1,6 @@
 //! `fetch` from a hub on this machine: what it says, what it leaves, and what an end in the middle costs.
 
+mod damage;
 mod runs;
 
 use std::{
@@ -72,6 +73,11 @@ impl Place {
 
     fn cache(&self) -> PathBuf {
         self.folder.path().join("hub")
+    }
+
+    /// What is kept of files that were read in ranges.
+    fn ranges(&self) -> PathBuf {
+        self.cache().join("openmoe-analyze/ranges")
     }
 
     fn blobs(&self) -> PathBuf {
@@ -156,6 +162,10 @@ fn several_repositories_are_one_fetch() {
         4.0 MiB to fetch in all
     "#]]);
     assert_eq!(outcome.stdout.lines().count(), 2, "{}", outcome.stdout);
+    // One that is named twice is one.
+    place.run(&["fetch", NAME, NAME]).done_saying(&expect![[r#"
+        OrionZheng/openmoe-tiny is commit 1111111111111111111111111111111111111111: 3 files, 4.0 MiB; all of it is there
+    "#]]);
 }
 
 #[test]

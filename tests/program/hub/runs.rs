@@ -102,7 +102,7 @@ fn a_name_gives_the_bytes_of_the_folder() {
     let other = Place::tiny();
     assert_eq!(other.route(NAME, text, "streamed", &["--stream"]).code, 0);
     assert!(files(&other.out("streamed"), "trace") == files(&place.out("folder"), "trace"));
-    assert!(!other.folder.path().join("openmoe-analyze/ranges").exists(), "nothing is kept");
+    assert!(place.ranges().exists() && !other.ranges().exists(), "nothing is kept");
     // Without the network what was kept is enough.
     let offline = place.offline(&["inspect", NAME]);
     assert_eq!(offline.code, 0, "{}", offline.stderr);
