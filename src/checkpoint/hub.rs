@@ -53,3 +53,8 @@ fn noted_by_download(file: &Path) -> Option<String> {
 fn is_hexadecimal(text: &str, digits: usize) -> bool {
     text.len() == digits && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
+
+/// The SHA-256 that the hub's client recorded of a file, if it did.
+pub(crate) fn known_sha256(file: &Path) -> Option<String> {
+    blob_name(file).or_else(|| noted_by_download(file)).filter(|known| is_hexadecimal(known, 64))
+}

@@ -81,6 +81,11 @@ pub(super) fn has_weights(dir: &Path) -> bool {
     CONTAINERS.iter().any(|(name, _)| dir.join(name).symlink_metadata().is_ok())
 }
 
+/// The same, of files that may be elsewhere.
+pub(crate) fn has_weights_in(folder: &dyn WeightFolder) -> bool {
+    CONTAINERS.iter().any(|(name, _)| folder.has(name))
+}
+
 /// Names of files that look like weights of any program.
 pub(super) fn weight_files(folder: &dyn WeightFolder) -> BTreeSet<String> {
     const ENDINGS: [&str; 12] =

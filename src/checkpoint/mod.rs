@@ -38,6 +38,8 @@ pub use architecture::{
 pub use families::OpenMoeConfig;
 pub use hash::{hexadecimal, sha256_bytes, sha256_file};
 pub use hub::check_blob;
+pub(crate) use hub::known_sha256;
+pub(crate) use locate::has_weights_in;
 pub(crate) use open_t5x::config_of_its_own;
 pub use sanity::{Oddity, OddityKind, describe_oddities};
 pub use state::CheckpointState;

@@ -6,7 +6,7 @@ use super::{
     Checkpoint, hash,
     locate::has_weights,
     refusal::refusal_of_all,
-    t5x::{self, ConfigSource, Opened},
+    t5x::{self, ConfigSource, Opened, T5x},
     validate::about_the_head,
 };
 use crate::{
@@ -27,6 +27,21 @@ impl Checkpoint {
             return Err(config_of_its_own(&path.display().to_string()));
         }
         Self::open(path)
+    }
+
+    /// The ZIP that all of it lies in, if it is a checkpoint of T5X in one.
+    pub fn archive(&self) -> Option<&Path> {
+        self.arrays.as_ref().and_then(T5x::archive).map(|(path, _)| path)
+    }
+
+    /// SHA-256 of that ZIP in hexadecimal; `watch` is called with the size of every block.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be read.
+    pub fn hash_archive(&self, watch: &mut dyn FnMut(u64)) -> Result<String> {
+        let archive = self.arrays.as_ref().and_then(T5x::archive);
+        let (path, bytes) = archive.ok_or_else(|| Error::internal("a checkpoint in no ZIP was hashed as one"))?;
+        hash::sha256_and_scan(bytes, &mut [], watch).map_err(Error::io("read", path))
     }
 
     /// The folder of the tokenizer and the chat template: the nearest one that has either.

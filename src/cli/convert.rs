@@ -15,7 +15,7 @@ use crate::pipeline::WrittenType;
     after_help = "Examples:\n  openmoe-analyze convert openmoe_base.zip --out openmoe-base\n  openmoe-analyze convert t5x/checkpoint_500000 --config base --dtype bf16 --out openmoe-base-bf16\n\nT5X: the folder of a step (checkpoint_N), the one above it, or a ZIP of either. The new folder has safetensors, their index, config.json and the tokenizer that lies beside the checkpoint; it appears when all of it is written. docs/t5x.md says what is read and how."
 )]
 pub struct ConvertArgs {
-    /// Checkpoint: a step of T5X (folder or ZIP), a folder with config.json and weights (safetensors or pytorch_model.bin), or a name of the hub
+    /// Checkpoint: a step of T5X (folder or ZIP), a folder with config.json and weights (safetensors or pytorch_model.bin), or a name of the hub, which is fetched whole first
     pub checkpoint: PathBuf,
     /// New folder, required unless --dry-run
     #[arg(long, value_name = "DIR", required_unless_present = "dry_run")]
@@ -26,12 +26,9 @@ pub struct ConvertArgs {
     /// Configuration of a T5X checkpoint: base, 8b, 34b, or a config.json [default: the config.json beside the step, or the released model that has these shapes]
     #[arg(long, value_name = "NAME|FILE")]
     pub config: Option<PathBuf>,
-    /// Largest file of weights, such as 2GiB; a larger tensor has a file of its own
+    /// Largest file of weights, such as 2GiB, at least 100kB; a larger tensor has a file of its own
     #[arg(long, value_name = "SIZE", value_parser = size, default_value = "5GB")]
     pub max_shard_size: ByteSize,
-    /// Keep nothing of a checkpoint that is read from the hub
-    #[arg(long)]
-    pub stream: bool,
     /// Replace the earlier conversion that --out holds
     #[arg(long)]
     pub force: bool,

@@ -14,9 +14,13 @@ pub(super) fn run(arguments: &ConvertArgs, progress: &TerminalProgress) -> anyho
     signals::watch_for_interrupts();
     let to = if arguments.dry_run { arguments.out.as_deref() } else { Some(out(arguments.out.as_deref())?) };
     let mut options = ConvertOptions::from(arguments);
-    CheckpointPlaces::new(HubFiles::ConfigurationAndTokenizer, arguments.stream, arguments.quiet)
-        .with_config(arguments.config.as_deref())
-        .resolve(&mut options.checkpoint)?;
+    options.check(to)?;
+    let places = if arguments.dry_run {
+        CheckpointPlaces::new(HubFiles::ConfigurationAndTokenizer, arguments.quiet, progress).without_zip()
+    } else {
+        CheckpointPlaces::new(HubFiles::Everything, arguments.quiet, progress)
+    };
+    places.with_config(arguments.config.as_deref())?.resolve(&mut options.checkpoint)?;
     let conversion = Conversion::new(&options, to, progress)?;
     if arguments.dry_run {
         conversion.plan().iter().try_for_each(|line| terminal::print(line))?;

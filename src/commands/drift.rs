@@ -19,7 +19,7 @@ pub(super) fn run(arguments: &DriftArgs, progress: &TerminalProgress) -> anyhow:
     signals::watch_for_interrupts();
     threads::set_threads(arguments.common.execution.threads)?;
     let mut options = DriftOptions::try_from(arguments)?;
-    let places = CheckpointPlaces::of_run(&arguments.common);
+    let places = CheckpointPlaces::of_run(&arguments.common, progress)?;
     if let Some(pattern) = &arguments.revisions {
         options.checkpoints = places.revisions(&options.checkpoints, pattern, arguments.every)?;
     }

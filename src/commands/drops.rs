@@ -17,7 +17,7 @@ pub(super) fn run(arguments: &DropsArgs, progress: &TerminalProgress) -> anyhow:
     signals::watch_for_interrupts();
     threads::set_threads(arguments.common.execution.threads)?;
     let mut options = DropsOptions::from(arguments);
-    let places = CheckpointPlaces::of_run(&arguments.common);
+    let places = CheckpointPlaces::of_run(&arguments.common, progress)?;
     places.resolve(&mut options.checkpoint)?;
     options.compare.iter_mut().try_for_each(|spec| places.resolve(spec))?;
     if options.checkpoint.is_run() {

@@ -28,6 +28,7 @@ pub(super) fn flag(option: OptionName) -> &'static str {
         OptionName::Layer => "--layer",
         OptionName::Length => "--length",
         OptionName::MaxSequences => "--max-sequences",
+        OptionName::MaxShardSize => "--max-shard-size",
         OptionName::Memory => "--memory",
         OptionName::MicroBatch => "--micro-batch",
         OptionName::NoBos => "--no-bos",

@@ -10,12 +10,13 @@ use crate::{
     hub::TOKENIZERS,
     pipeline::{
         checkpoint_description::{Load, continue_text, describe_checkpoint},
-        checkpoint_spec::{CheckpointSpec, CheckpointWeights},
+        checkpoint_spec::CheckpointSpec,
         fingerprint::read_watched,
         hub_checkpoint::HubFiles,
         prepared_pass::open_tokenizer,
         quantities,
     },
+    run::HubOrigin,
 };
 
 /// Prints a checkpoint's description, and what the model makes of a text.
@@ -23,8 +24,12 @@ pub(super) fn run(arguments: &InspectArgs, progress: &TerminalProgress) -> anyho
     signals::watch_for_interrupts();
     threads::set_threads(arguments.threads)?;
     let mut spec = CheckpointSpec::in_folder(&arguments.checkpoint);
-    let files = if arguments.text.is_some() { HubFiles::ConfigurationAndTokenizer } else { HubFiles::Configuration };
-    CheckpointPlaces::new(files, false, false).with_config(arguments.config.as_deref()).resolve(&mut spec)?;
+    let places = match arguments.text {
+        // The text goes through all weights, which are better fetched with their hashes compared than read piece by piece.
+        Some(_) => CheckpointPlaces::new(HubFiles::Everything, false, progress),
+        None => CheckpointPlaces::new(HubFiles::Configuration, false, progress).without_zip(),
+    };
+    places.with_config(arguments.config.as_deref())?.resolve(&mut spec)?;
     let checkpoint = spec.open()?;
     // Of weights that are elsewhere only headers are read, unless a text goes through them.
     let is_elsewhere = checkpoint.bytes_elsewhere() > 0;
@@ -40,8 +45,8 @@ pub(super) fn run(arguments: &InspectArgs, progress: &TerminalProgress) -> anyho
         memory: arguments.memory.map(|size| size.as_u64()),
     };
     let mut description = describe_checkpoint(&checkpoint, tokenizer.as_ref(), load)?;
-    if let Some(weights) = &spec.weights {
-        description["hub"] = describe_place(&checkpoint, weights);
+    if let Some(origin) = spec.origin() {
+        description["hub"] = describe_place(&checkpoint, &spec, origin);
     }
     if let Some(text) = &arguments.text {
         // The forward pass reads all weights anyway, and whether they are sane is the question of this command.
@@ -62,12 +67,16 @@ pub(super) fn run(arguments: &InspectArgs, progress: &TerminalProgress) -> anyho
 }
 
 /// Where a checkpoint of the hub is, and what a run would read of it.
-fn describe_place(checkpoint: &Checkpoint, weights: &CheckpointWeights) -> Value {
-    let tokenizers: Vec<&str> = TOKENIZERS.into_iter().filter(|name| weights.folder.has(name)).collect();
+fn describe_place(checkpoint: &Checkpoint, spec: &CheckpointSpec, origin: &HubOrigin) -> Value {
+    let has = |name: &&str| match &spec.weights {
+        Some(weights) => weights.folder.has(name),
+        None => spec.folder.join(name).is_file(),
+    };
+    let tokenizers: Vec<&str> = TOKENIZERS.into_iter().filter(has).collect();
     json!({
-        "repository": weights.origin.repository,
-        "revision": weights.origin.revision,
-        "commit": weights.origin.commit,
+        "repository": origin.repository,
+        "revision": origin.revision,
+        "commit": origin.commit,
         "bytes": checkpoint.bytes(),
         "bytes_elsewhere": checkpoint.bytes_elsewhere(),
         "bytes_for_routing": checkpoint.bytes_for_routing(),

@@ -17,7 +17,7 @@ pub(super) fn run(arguments: &RouteArgs, progress: &TerminalProgress) -> anyhow:
     signals::watch_for_interrupts();
     threads::set_threads(arguments.common.execution.threads)?;
     let mut options = RouteOptions::from(arguments);
-    CheckpointPlaces::of_run(&arguments.common).resolve(&mut options.checkpoint)?;
+    CheckpointPlaces::of_run(&arguments.common, progress)?.resolve(&mut options.checkpoint)?;
     let ready = RouteRun::new(options, arguments.out.as_deref(), progress)?;
     if arguments.common.execution.dry_run {
         return Ok(print_plan(&ready.prepared, &ready.options.run, ready.pass.log_logits, &Work::one())?);

@@ -216,6 +216,15 @@ impl Error {
             Self::Io { source, .. } => match source.kind() {
                 std::io::ErrorKind::PermissionDenied => Some("check the permissions of the path".into()),
                 std::io::ErrorKind::NotFound => Some("check the spelling of the path".into()),
+                std::io::ErrorKind::NotADirectory | std::io::ErrorKind::AlreadyExists => {
+                    Some("a part of the path is a file: choose another path".into())
+                }
+                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                    Some("make room, or choose a path on another disk".into())
+                }
+                std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof => {
+                    Some("the file is damaged: fetch or copy it again".into())
+                }
                 _ => None,
             },
             Self::Interrupted => Some(format!(

@@ -60,6 +60,7 @@ option_names! {
     Layer: "ProfileOptions::layers", "The layers that are read.";
     Length: "length", "Length of the sequence whose capacity is described.";
     MaxSequences: "InputOptions::max_sequences", "Sequences after which reading ends.";
+    MaxShardSize: "ConvertOptions::max_shard_size", "Most bytes of a file of weights.";
     Memory: "ExecutionOptions::memory", "Bytes that the forward pass may take.";
     MicroBatch: "ImportOptions::micro_batch", "Sequences that stand interleaved, token by token.";
     NoBos: "InputOptions::bos = false", "No BOS token at position 0.";

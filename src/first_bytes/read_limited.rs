@@ -73,6 +73,8 @@ fn unreadable(error: &io::Error) -> Foreign {
     // What is read from elsewhere fails with an error of its own.
     let hint = if error.get_ref().is_some() {
         "try again later, or fetch the whole file first"
+    } else if error.kind() == io::ErrorKind::NotFound {
+        "check the spelling of the path"
     } else {
         "check its permissions"
     };

@@ -30,6 +30,9 @@ pub const TEXT_FILES: [&str; 10] = [
     "merges.txt",
 ];
 
+/// How the names of Python files begin that a config.json may name as the code of its model.
+const CODE: [&str; 3] = ["modeling_", "configuration_", "tokenization_"];
+
 /// Weights in the order in which they are looked for: file name, and whether it is an index of shards.
 const WEIGHTS: [(&str, bool); 4] = [
     ("model.safetensors", false),
@@ -50,14 +53,20 @@ pub struct HubWeights {
     pub files: Vec<String>,
 }
 
+/// Whether a file is code of a model that its config.json may name. It is never run here; a conversion takes it along.
+pub fn is_code(name: &str) -> bool {
+    name.ends_with(".py") && CODE.iter().any(|begin| name.starts_with(begin))
+}
+
 /// The files of a list that are there.
 fn those<'l>(listing: &'l Listing, names: &[&str]) -> Vec<&'l HubFile> {
     names.iter().filter_map(|name| listing.file(name)).collect()
 }
 
-/// What says what the model is, without its weights: configuration, and the index of the shards if there are any.
+/// What says what the model is, without its weights: configuration, its code, and the index of the shards if there are any.
 pub(super) fn configuration(listing: &Listing) -> Vec<&HubFile> {
     let mut files = those(listing, &CONFIGURATION);
+    files.extend(listing.files.iter().filter(|file| is_code(&file.path)));
     files.extend(container(listing).filter(|(_, is_index)| *is_index).map(|(file, _)| file));
     files
 }

@@ -25,7 +25,7 @@ mod source;
 mod transport;
 mod watch;
 
-pub use checkpoint_files::{HubWeights, TEXT_FILES, TOKENIZERS};
+pub use checkpoint_files::{HubWeights, TEXT_FILES, TOKENIZERS, is_code};
 pub use digest::git_hash;
 pub use fetch::{FetchPlan, FetchProgress, Unseen};
 pub use folder::{Hub, HubFolder};

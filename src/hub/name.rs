@@ -92,6 +92,11 @@ impl HubName {
         self.revision.as_deref().unwrap_or("main")
     }
 
+    /// Whether a revision was named.
+    pub fn has_revision(&self) -> bool {
+        self.revision.is_some()
+    }
+
     /// Whether the revision is a whole commit hash, which always means the same files.
     pub fn is_pinned(&self) -> bool {
         is_commit(self.revision())

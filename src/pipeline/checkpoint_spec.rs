@@ -30,6 +30,8 @@ pub struct CheckpointSpec {
     pub config: ConfigSource,
     /// Its weight files, if they are not in `folder`, which then holds the small files only.
     pub weights: Option<CheckpointWeights>,
+    /// The repository that `folder` was fetched from as a whole, if it was given by its name.
+    pub fetched_from: Option<HubOrigin>,
 }
 
 /// Weight files that are elsewhere, and what the place is called.
@@ -92,17 +94,29 @@ impl CheckpointSpec {
     /// # Errors
     /// As [`Checkpoint::open_as`].
     pub(crate) fn open(&self) -> Result<Checkpoint> {
-        match &self.weights {
+        let opened = match &self.weights {
             Some(_) if self.config != ConfigSource::Found => Err(config_of_its_own(&self.place())),
             Some(weights) => Checkpoint::open_with(&self.folder, &*weights.folder),
             None => Checkpoint::open_as(&self.folder, &self.config),
-        }
+        };
+        // Who typed a name does not know the folder of the cache.
+        opened.map_err(|error| match error {
+            Error::Checkpoint { problems, left_out, hint, .. } if self.origin().is_some() => {
+                Error::Checkpoint { path: self.place().into(), problems, left_out, hint }
+            }
+            error => error,
+        })
+    }
+
+    /// The repository that it is read from, if it was given by its name.
+    pub(crate) fn origin(&self) -> Option<&HubOrigin> {
+        self.weights.as_ref().map(|weights| &weights.origin).or(self.fetched_from.as_ref())
     }
 
     /// Where it is: its folder, or its name and commit on the hub.
     pub(crate) fn place(&self) -> String {
-        match &self.weights {
-            Some(weights) => format!("hf://{}@{}", weights.origin.repository, weights.origin.commit),
+        match self.origin() {
+            Some(origin) => format!("hf://{}@{}", origin.repository, origin.commit),
             None => path_text(&self.folder),
         }
     }

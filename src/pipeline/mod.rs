@@ -16,6 +16,7 @@ pub(crate) mod fingerprint;
 pub(crate) mod forward_pass;
 pub(crate) mod forward_waves;
 pub mod hub_checkpoint;
+pub(crate) mod hub_files;
 pub(crate) mod import_counts;
 pub(crate) mod import_drops_run;
 pub(crate) mod import_run;

@@ -167,7 +167,7 @@ fn fingerprint(
 ) -> Result<Fingerprint> {
     note_download(&pass.spec, checkpoint, waves, progress);
     let mut fingerprint = Fingerprint::new(checkpoint, options.execution.no_hash, progress)?;
-    fingerprint.files.hub = pass.spec.weights.as_ref().map(|weights| weights.origin.clone());
+    fingerprint.files.hub = pass.spec.origin().cloned();
     Ok(fingerprint)
 }
 

@@ -2,18 +2,24 @@
 
 use glob::Pattern;
 
-use super::checkpoint_spec::training_tokens;
+use super::{checkpoint_spec::training_tokens, progress::Progress};
 use crate::{
-    error::{Error, OptionName, Result},
+    error::{Error, OptionName, Result, one_line, quoted_name},
     hub::{Hub, HubName},
 };
 
 /// The revisions of a repository whose names look like `pattern`, in the order of training: by the tokens, then the numbers in their
-/// names. Of these every `every`-th, from the first on, and the last.
+/// names. Of these every `every`-th, from the first on, and the last. One whose name git does not allow is left out, with a note.
 ///
 /// # Errors
 /// [`Error::Usage`] for what is no pattern, or fits no revision; [`Error::Hub`].
-pub(crate) fn revisions(hub: &Hub, name: &HubName, pattern: &str, every: usize) -> Result<Vec<HubName>> {
+pub(crate) fn revisions(
+    hub: &Hub,
+    name: &HubName,
+    pattern: &str,
+    every: usize,
+    progress: &dyn Progress,
+) -> Result<Vec<HubName>> {
     let matcher = Pattern::new(pattern).map_err(|error| {
         Error::usage(
             format!("{} is no pattern: {error}", OptionName::Revisions.with(pattern)),
@@ -21,7 +27,19 @@ pub(crate) fn revisions(hub: &Hub, name: &HubName, pattern: &str, every: usize) 
         )
     })?;
     let all: Vec<String> = hub.refs(name)?.into_iter().map(|reference| reference.name).collect();
-    let chosen = in_training_order(all.iter().filter(|revision| matcher.matches(revision)).cloned().collect());
+    let (named, odd): (Vec<String>, Vec<String>) = all
+        .iter()
+        .filter(|revision| matcher.matches(revision))
+        .cloned()
+        .partition(|revision| at_revision(name, revision).is_some());
+    for revision in odd {
+        progress.note(&format!(
+            "{}: the revision {} is left out: no branch or tag may be called that",
+            name.repository(),
+            quoted_name(&one_line(&revision))
+        ));
+    }
+    let chosen = in_training_order(named);
     if chosen.is_empty() {
         let shown: Vec<String> = all.iter().take(10).map(|revision| format!("`{revision}`")).collect();
         let more = if all.len() > 10 { format!(" and {} more", all.len() - 10) } else { String::new() };
@@ -37,10 +55,14 @@ pub(crate) fn revisions(hub: &Hub, name: &HubName, pattern: &str, every: usize) 
         ));
     }
     let named = thinned(&chosen, every).into_iter().map(|revision| {
-        let typed = format!("hf://{}@{revision}", name.repository());
-        HubName::parse(&typed, || false)?.ok_or_else(|| Error::internal(format!("`{typed}` names no revision")))
+        at_revision(name, revision).ok_or_else(|| Error::internal(format!("`{revision}` names no revision")))
     });
     named.collect()
+}
+
+/// A revision of a repository, if it may be called that.
+fn at_revision(name: &HubName, revision: &str) -> Option<HubName> {
+    HubName::parse(&format!("{}@{revision}", name.repository()), || false).ok().flatten()
 }
 
 /// Revisions by the training tokens in their names, then by their numbers.

@@ -64,6 +64,11 @@ impl Archive {
         self.entries.keys().map(String::as_str)
     }
 
+    /// The bytes of the archive itself.
+    pub(super) fn bytes(&self) -> &dyn ReadAt {
+        &*self.file
+    }
+
     /// The archive itself, if it is a file of this machine.
     pub(super) fn file(&self) -> Option<&File> {
         self.file.file()

@@ -105,7 +105,9 @@ pub(super) enum Chunk {
 
 /// An error with the file that it met.
 pub(super) fn named(file: &str, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("chunk `{file}`: {error}"))
+    // What is wrong with packed bytes is wrong with the file, not with what was asked for.
+    let kind = if error.kind() == io::ErrorKind::InvalidInput { io::ErrorKind::InvalidData } else { error.kind() };
+    io::Error::new(kind, format!("chunk `{file}`: {error}"))
 }
 
 /// One number again and again.

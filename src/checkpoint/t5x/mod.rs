@@ -33,7 +33,7 @@ pub(super) use place::is_meant;
 use std::{
     fs::Metadata,
     io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
 
@@ -43,6 +43,7 @@ use self::{
     cursor::Cursor,
     store::Store,
 };
+use crate::read_at::ReadAt;
 
 /// Bytes of unpacked chunks that are kept.
 const KEPT: usize = 64 << 20;
@@ -65,6 +66,14 @@ impl T5x {
     /// Folders in which files that belong to the checkpoint may lie, the nearest first.
     pub(super) fn beside(&self) -> Vec<PathBuf> {
         self.store.beside()
+    }
+
+    /// The ZIP that the step lies in, if it does, with its bytes.
+    pub(super) fn archive(&self) -> Option<(&Path, &dyn ReadAt)> {
+        match &self.store {
+            Store::Zip { path, archive, .. } => Some((path, archive.bytes())),
+            Store::Folder(_) => None,
+        }
     }
 
     /// Reads numbers of the tensor of an array, in the order of the PyTorch port, from number `first` on.

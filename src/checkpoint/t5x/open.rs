@@ -19,6 +19,7 @@ use crate::{
         problem_list::{Problems, quoted_name as shown},
         tensor::{Dtype, StoredTensor},
     },
+    error::{Error, OptionName},
     first_bytes::read_text,
 };
 
@@ -39,11 +40,27 @@ pub enum ConfigSource {
 }
 
 impl ConfigSource {
-    /// What was typed: the name of a released model, or else the path of a config.json.
-    pub fn of(typed: &Path) -> Self {
-        match released_names().into_iter().find(|name| typed == Path::new(name)) {
-            Some(name) => Self::Released(name),
-            None => Self::File(typed.to_path_buf()),
+    /// What was typed: the name of a released model, in any capitals unless a file is called so, or else the path of a config.json.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if there is no such file.
+    pub fn of(typed: &Path) -> Result<Self, Error> {
+        let exists = typed.symlink_metadata().is_ok();
+        let is = |name: &&str| {
+            typed == Path::new(name)
+                || (!exists && typed.to_str().is_some_and(|typed| typed.eq_ignore_ascii_case(name)))
+        };
+        match released_names().into_iter().find(is) {
+            Some(name) => Ok(Self::Released(name)),
+            None if exists => Ok(Self::File(typed.to_path_buf())),
+            None => Err(Error::usage(
+                format!(
+                    "{} is neither a released model nor a file; expected {}, or the path of a config.json",
+                    OptionName::Config.with(typed.display()),
+                    released_names().join(", ")
+                ),
+                "check the spelling",
+            )),
         }
     }
 }
@@ -158,9 +175,17 @@ fn of_file(file: &Path) -> Result<Config, Refused> {
     let name = format!("`{}`", file.display());
     let text =
         read_text(file, MAX_CONFIG).map_err(|found| Refused::new(format!("{name} {}", found.what), found.hint))?;
-    let recognised = families::recognise(&text).map_err(|unknown| Refused::new(unknown.problem, unknown.hint))?;
-    let description =
-        recognised.describe().map_err(|problems| Refused { problems: problems.into(), hint: CORRECT.to_owned() })?;
+    // The messages of a folder's own configuration call it so.
+    let named = |problem: String| match problem.strip_prefix("`config.json`") {
+        Some(rest) => format!("{name}{rest}"),
+        None => format!("{name}: {problem}"),
+    };
+    let recognised =
+        families::recognise(&text).map_err(|unknown| Refused::new(named(unknown.problem), unknown.hint))?;
+    let description = recognised.describe().map_err(|problems| {
+        let problems: Vec<String> = problems.into_iter().map(named).collect();
+        Refused { problems: problems.into(), hint: CORRECT.to_owned() }
+    })?;
     if description.openmoe.is_none() {
         return Err(Refused::new(
             format!(
@@ -203,7 +228,8 @@ fn unknown(sizes: &Sizes, listing: &Listing) -> Refused {
     Refused {
         problems,
         hint: format!(
-            "put the `{CONFIG}` of the model beside the step: shapes do not tell how many heads share the numbers of a query"
+            "put the `{CONFIG}` of the model beside the step, or name it with {}: shapes do not tell how many heads share the numbers of a query",
+            OptionName::Config
         ),
     }
 }

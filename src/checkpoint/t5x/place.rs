@@ -1,6 +1,6 @@
 //! Finds the step that a path means: the folder of a step, the folder above it, or a ZIP of either.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{archive::Archive, index::ORBAX_HINT, store::Store};
 use crate::{
@@ -43,7 +43,21 @@ pub(in crate::checkpoint) fn is_meant(path: &Path, has_weights: bool) -> bool {
         && path.is_dir()
         && (is_unfinished(&name_of(path)) || is_index(path) || of_orbax(path).is_some() || {
             names_in(path).iter().any(|name| step_number(name).is_some() || is_unfinished(name))
+                || only_zip(path).is_some()
         })
+}
+
+/// The only ZIP of a folder, as the hub has the originals of OpenMoE, if it holds an index or what Orbax writes.
+fn only_zip(folder: &Path) -> Option<PathBuf> {
+    let zips: Vec<PathBuf> = names_in(folder)
+        .iter()
+        .map(|name| folder.join(name))
+        .filter(|path| path.is_file() && path.extension().is_some_and(|end| end.eq_ignore_ascii_case("zip")))
+        .collect();
+    let [only] = &zips[..] else { return None };
+    let archive = Archive::open(only).ok()?;
+    let is_part = |part: &str| part == INDEX || is_of_orbax(part);
+    archive.names().any(|name| name.split('/').any(is_part)).then(|| only.clone())
 }
 
 /// Opens the files of the step that a path means.
@@ -77,7 +91,10 @@ fn in_folder(folder: &Path) -> Result<Store, Unusable> {
             let unfinished: Vec<&str> = names.iter().map(String::as_str).filter(|name| is_unfinished(name)).collect();
             unusable(format!("it holds no finished step, only {}", quoted_names(&unfinished)), FINISHED)
         }
-        [] => unusable(format!("it holds no `{INDEX}`, the index that T5X writes"), FINISHED),
+        [] => match only_zip(folder) {
+            Some(zip) => in_archive(&zip),
+            None => unusable(format!("it holds no `{INDEX}`, the index that T5X writes"), FINISHED),
+        },
         [(_, name)] => {
             let step = folder.join(name);
             if let Some(mark) = of_orbax(&step) {

@@ -6,13 +6,11 @@ use serde_json::{Map, Value};
 
 use crate::{
     checkpoint::{Checkpoint, Dtype},
-    hub::TEXT_FILES,
+    hub::{TEXT_FILES, is_code},
 };
 
 /// What to generate with; it is copied like the files of the tokenizer and the chat template.
 const GENERATION: &str = "generation_config.json";
-/// How the names of Python files begin that a config.json may name.
-const CODE: [&str; 3] = ["modeling_", "configuration_", "tokenization_"];
 
 /// The files that are copied, each from the nearest folder that has it.
 pub(super) fn copied(folders: &[PathBuf]) -> Vec<PathBuf> {
@@ -29,8 +27,7 @@ pub(super) fn copied(folders: &[PathBuf]) -> Vec<PathBuf> {
 
 fn is_copied(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let is_code = path.extension().is_some_and(|end| end == "py") && CODE.iter().any(|begin| name.starts_with(begin));
-    is_code || name == GENERATION || TEXT_FILES.contains(&&*name)
+    is_code(&name) || name == GENERATION || TEXT_FILES.contains(&&*name)
 }
 
 /// The text of the configuration; where it names the type of the weights, and all are written in one other type, with that one.

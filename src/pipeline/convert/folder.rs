@@ -1,6 +1,9 @@
 //! The folder of a converted checkpoint: made beside the place where it will be, then moved there as a whole.
 
-use std::path::Path;
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+};
 
 use tempfile::TempDir;
 
@@ -12,6 +15,8 @@ use crate::{
 
 /// The file that says how a folder was made, by which one is recognized.
 pub(super) const RECORD: &str = "conversion.json";
+/// How the names of folders begin in which a conversion is written.
+const UNFINISHED: &str = ".conversion-";
 const FOLDER: ResultFolder = ResultFolder { what: "conversion", files: &[RECORD], charts: &[] };
 
 /// Refuses a folder that holds anything but an earlier conversion, and that too unless `force` allows to replace it. Nothing is
@@ -51,10 +56,45 @@ fn others(out: &Path) -> Result<Vec<String>> {
 }
 
 /// A new folder beside the place where it will be. Dropping it removes it.
-pub(super) fn unfinished(out: &Path) -> Result<TempDir> {
+pub(super) struct Unfinished {
+    folder: TempDir,
+    /// Locked while this process lives, so that what a killed one left is told from what is being written; `None` where the file
+    /// system does not lock folders.
+    _lock: Option<File>,
+}
+
+impl Unfinished {
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+/// Makes the folder in which a conversion is written.
+///
+/// # Errors
+/// [`Error::Io`].
+pub(super) fn unfinished(out: &Path) -> Result<Unfinished> {
     let parent = folder_of(out);
     std::fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
-    hidden(".conversion-").tempdir_in(parent).map_err(Error::io("write into", parent))
+    let folder = hidden(UNFINISHED).tempdir_in(parent).map_err(Error::io("write into", parent))?;
+    let lock = File::open(folder.path()).ok().filter(|folder| folder.try_lock().is_ok());
+    Ok(Unfinished { folder, _lock: lock })
+}
+
+/// Lines about unfinished conversions beside a place to which no process writes: what was left when one was killed.
+pub(super) fn left_over(out: &Path) -> Vec<String> {
+    let parent = folder_of(out);
+    let entries = std::fs::read_dir(parent).into_iter().flatten().flatten();
+    let mut left: Vec<_> = entries
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(UNFINISHED))
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir() && File::open(path).is_ok_and(|folder| folder.try_lock().is_ok()))
+        .collect();
+    left.sort();
+    let line =
+        |path: &PathBuf| format!("`{}` is left of a conversion that was killed, and can be removed", path.display());
+    left.iter().map(line).collect()
 }
 
 /// A hidden folder with the mode of any new folder under the user's umask.
@@ -70,7 +110,7 @@ fn hidden(prefix: &str) -> tempfile::Builder<'_, 'static> {
 ///
 /// # Errors
 /// [`Error::Io`].
-pub(super) fn finish(made: TempDir, out: &Path) -> Result<()> {
+pub(super) fn finish(made: Unfinished, out: &Path) -> Result<()> {
     sync_folder(made.path())?;
     let parent = folder_of(out);
     let earlier = if out.exists() {
@@ -88,7 +128,7 @@ pub(super) fn finish(made: TempDir, out: &Path) -> Result<()> {
         return Err(Error::io("write", out)(error));
     }
     // Its folder is not there any more under this name, and needs not be removed.
-    let _ = made.keep();
+    let _ = made.folder.keep();
     sync_folder(parent)?;
     if let Some(aside) = earlier {
         let path = aside.path().to_path_buf();
@@ -120,7 +160,13 @@ mod tests {
         assert!(check(&out, false).unwrap_err().to_string().contains("holds an earlier conversion"));
         fs::write(out.join("notes.txt"), "mine").unwrap();
         assert!(check(&out, true).unwrap_err().to_string().contains("`notes.txt`"));
-        drop(unfinished(&out).unwrap());
+        let running = unfinished(&out).unwrap();
+        assert!(left_over(&out).is_empty(), "a process writes to it");
+        drop(running);
+        let killed = dir.path().join("deep/.conversion-killed");
+        fs::create_dir(&killed).unwrap();
+        assert!(left_over(&out).concat().contains("deep/.conversion-killed` is left"));
+        fs::remove_dir(&killed).unwrap();
         assert_eq!(fs::read_dir(dir.path().join("deep")).unwrap().count(), 1);
     }
 

@@ -2,6 +2,7 @@
 
 mod companions;
 mod folder;
+mod hashes;
 mod narrow;
 mod shards;
 mod write;
@@ -15,6 +16,7 @@ use std::{
 };
 
 use self::{
+    hashes::Known,
     shards::{Shard, Written, shards},
     write::Job,
 };
@@ -33,6 +35,9 @@ use crate::{
 /// Bytes that are read, unpacked, hashed and written in a second, until it is measured.
 const BYTES_PER_SECOND: f64 = 1e8;
 
+/// The smallest limit on the size of a file that is taken.
+const SMALLEST_SHARD: u64 = 100_000;
+
 /// What is converted, and to what.
 #[derive(Clone, Debug)]
 pub struct ConvertOptions {
@@ -40,7 +45,7 @@ pub struct ConvertOptions {
     pub checkpoint: CheckpointSpec,
     /// Type of the numbers that are written; `None`: as they are stored.
     pub dtype: Option<WrittenType>,
-    /// Most bytes of a file of weights; a single tensor may have more.
+    /// Most bytes of a file of weights, at least 100,000; a single tensor may have more.
     pub max_shard_size: u64,
     /// Whether an earlier conversion is replaced.
     pub force: bool,
@@ -49,6 +54,28 @@ pub struct ConvertOptions {
 impl Default for ConvertOptions {
     fn default() -> Self {
         Self { checkpoint: CheckpointSpec::default(), dtype: None, max_shard_size: 5_000_000_000, force: false }
+    }
+}
+
+impl ConvertOptions {
+    /// Checks what needs no checkpoint, which may take long to fetch.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for files that are too small; [`Error::RunFolder`] if `out` holds something else.
+    pub fn check(&self, out: Option<&Path>) -> Result<()> {
+        if self.max_shard_size < SMALLEST_SHARD {
+            return Err(Error::usage(
+                format!(
+                    "{}; expected a size of at least 100 kB",
+                    OptionName::MaxShardSize.with(bytes(self.max_shard_size as f64))
+                ),
+                "files of 1 to 10 GB are usual",
+            ));
+        }
+        if let Some(out) = out {
+            folder::check(out, self.force)?;
+        }
+        Ok(())
     }
 }
 
@@ -152,11 +179,9 @@ impl Conversion {
     /// Opens the checkpoint and decides what is written; `out` may be missing if nothing will be.
     ///
     /// # Errors
-    /// The checkpoint cannot be used, or its numbers have scales; [`Error::RunFolder`] if `out` holds something else.
+    /// The checkpoint cannot be used, or its numbers have scales; those of [`ConvertOptions::check`].
     pub fn new(options: &ConvertOptions, out: Option<&Path>, progress: &dyn Progress) -> Result<Self> {
-        if let Some(out) = out {
-            folder::check(out, options.force)?;
-        }
+        options.check(out)?;
         let (source, checkpoint) = (options.checkpoint.place(), options.checkpoint.open()?);
         for note in checkpoint.notes() {
             progress.warn_once(&format!("{source}: {note}"));
@@ -188,6 +213,10 @@ impl Conversion {
                 names.join(" and ")
             )
         }));
+        if self.checkpoint.bytes_elsewhere() > 0 {
+            let missing = bytes(self.checkpoint.bytes_elsewhere() as f64);
+            lines.insert(0, format!("download        {missing} of weights, which are fetched whole first"));
+        }
         lines.push("configuration   config.json".to_owned());
         let copied = self.copied.iter().map(|file| format!("copied          {}", file.display()));
         lines.extend(copied);
@@ -200,20 +229,26 @@ impl Conversion {
         lines
     }
 
-    /// Writes everything; nothing is left if it does not end.
+    /// Compares the hashes that are known of the checkpoint's files, then writes everything; nothing is left if it does not end.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Interrupted`].
+    /// [`Error::Checkpoint`] if a file is not the one that was fetched; [`Error::Io`]; [`Error::Interrupted`].
     pub fn run(self, progress: &dyn Progress) -> Result<Converted> {
         let Some(out) = &self.out else { return Err(Error::internal("a conversion without a folder was started")) };
         let place = real_path(out);
-        let (total, stage) = (self.bytes(), Stage::Conversion);
-        progress.planned(&[PlannedStage { stage, seconds: total as f64 / BYTES_PER_SECOND, units: Some(total) }]);
+        let (total, stage, known) = (self.bytes(), Stage::Conversion, Known::of(&self.checkpoint));
+        let writing = PlannedStage { stage, seconds: total as f64 / BYTES_PER_SECOND, units: Some(total) };
+        progress.planned(&known.planned().into_iter().chain([writing]).collect::<Vec<_>>());
+        let before = self.checkpoint.state()?;
+        known.compare(&self.checkpoint, progress)?;
+        for left in folder::left_over(&place) {
+            progress.note(&left);
+        }
         // From here on an interrupt is waited for, so that the unfinished folder is removed.
         let stage = RunningStage::begin(progress, stage, Some(total));
         let made = folder::unfinished(&place)?;
         let Self { source, checkpoint, shards, copied, .. } = &self;
-        let rounding = write::write(&Job { source, checkpoint, shards, copied }, made.path(), &stage)?;
+        let rounding = write::write(&Job { source, checkpoint, shards, copied, before }, made.path(), &stage)?;
         stage.check()?;
         folder::finish(made, &place)?;
         Ok(Converted {

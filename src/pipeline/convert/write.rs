@@ -16,7 +16,7 @@ use super::{
     shards::{Shard, dtypes, index},
 };
 use crate::{
-    checkpoint::{Checkpoint, Dtype, hexadecimal, sha256_bytes},
+    checkpoint::{Checkpoint, CheckpointState, Dtype, hexadecimal, sha256_bytes},
     error::{Error, Result},
     pipeline::progress::RunningStage,
     run::write_file,
@@ -37,6 +37,8 @@ pub(super) struct Job<'a> {
     pub(super) shards: &'a [Shard],
     /// Files that are copied.
     pub(super) copied: &'a [PathBuf],
+    /// The checkpoint's files as they were before their hashes were compared.
+    pub(super) before: CheckpointState,
 }
 
 /// Writes everything into a folder, and opens it as a checkpoint.
@@ -46,13 +48,12 @@ pub(super) struct Job<'a> {
 pub(super) fn write(job: &Job, folder: &Path, stage: &RunningStage) -> Result<Rounding> {
     let mut rounding = Rounding::default();
     let mut files = Vec::new();
-    let before = job.checkpoint.state()?;
     for shard in job.shards {
         stage.working_on(&shard.name);
         let (bytes, sha256) = write_shard(job.checkpoint, shard, folder, &mut rounding, stage)?;
         files.push((shard.name.clone(), bytes, sha256));
     }
-    job.checkpoint.check_unchanged(&before)?;
+    job.checkpoint.check_unchanged(&job.before)?;
     let mut write = |name: &str, bytes: &[u8]| {
         files.push((name.to_owned(), bytes.len() as u64, sha256_bytes(bytes)));
         write_file(&folder.join(name), bytes)

@@ -11,6 +11,8 @@ fn unwritable_out() {
         &expect![[r#"
         categories: none (no row has `domain`, `category` or `language`; --category names another key)
         error: cannot create `TEMP/corpus.jsonl/run`: Not a directory (os error 20)
+
+        hint: a part of the path is a file: choose another path
     "#]],
     );
     let file = bench.path("corpus.jsonl");

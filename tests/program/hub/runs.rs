@@ -127,22 +127,140 @@ fn an_archive_of_torch_is_checked_while_it_is_read() {
 
 #[test]
 fn a_name_is_converted_like_the_folder() {
-    let place = Place::serving("goldens/B_top1_bin");
+    let mut tree = tree("goldens/B_top1_bin");
+    for name in ["modeling_tiny.py", "train.py"] {
+        tree.insert(name.to_owned(), Stored::new(name, Content::Bytes(b"pass".to_vec())));
+    }
+    let place = Place::of(tree);
     let (from_folder, from_hub) = (place.out("from_folder"), place.out("from_hub"));
     let folder = fixture("goldens/B_top1_bin");
     assert_eq!(place.run(&["convert", folder.to_str().unwrap(), "--out", &from_folder]).code, 0);
-    let outcome = place.run(&["convert", NAME, "--out", &from_hub, "--stream"]);
+    let planned = place.run(&["convert", NAME, "--dry-run"]);
+    assert!(planned.stdout.starts_with("download        1.2 MiB of weights, "), "{}", planned.stdout);
+    assert!(place.weights_moved() < 1_000_000, "a dry run reads headers");
+
+    // One bit is another one on the network, then in the cache: nothing is written.
+    place.server.faults(Faults { flip: Some((600_000, 100)), ..Faults::default() });
+    let flipped = place.run(&["convert", NAME, "--out", &from_hub]);
+    assert!(flipped.refusal().contains("has SHA-256"), "{}", flipped.stderr);
+    place.server.faults(Faults::default());
+    let outcome = place.run(&["convert", NAME, "--out", &from_hub]);
     assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    assert!(outcome.stderr.contains(&format!("{NAME} is commit {COMMIT}: 3 files, 1.2 MiB; ")), "{}", outcome.stderr);
+    let blob = place.blobs().join(place.server.blob("pytorch_model.bin"));
+    let right = fs::read(&blob).unwrap();
+    let mut wrong = right.clone();
+    wrong[600_000] ^= 1;
+    fs::write(&blob, wrong).unwrap();
+    let never = place.out("never");
+    let damaged = place.run(&["convert", NAME, "--out", &never, "--quiet"]);
+    assert!(damaged.refusal().contains("it is not the file that was fetched\n\nhint: remove"), "{}", damaged.stderr);
+    assert!(!Path::new(&never).exists());
+    fs::write(&blob, right).unwrap();
+
     for name in ["model.safetensors", "config.json"] {
         let [one, other] = [&from_folder, &from_hub].map(|out| fs::read(Path::new(out).join(name)).unwrap());
         assert!(one == other, "{name} differs");
     }
+    assert!(Path::new(&from_hub).join("modeling_tiny.py").is_file() && !Path::new(&from_hub).join("train.py").exists());
     let record = read_json(&Path::new(&from_hub).join("conversion.json"));
     assert_eq!(record["source"], format!("hf://{NAME}@{COMMIT}"));
-    assert!(!place.folder.path().join("openmoe-analyze/ranges").exists(), "nothing is kept");
-    let refused = place.run(&["inspect", NAME, "--config", "base"]);
-    assert_eq!(refused.code, 2);
-    assert!(refused.stderr.contains("is for checkpoints of T5X; `hf://OrionZheng/openmoe-tiny@"), "{}", refused.stderr);
+    for command in [&["inspect", NAME][..], &["convert", NAME, "--out", &never]] {
+        let refused = place.run(&[command, &["--config", "base"]].concat());
+        assert_eq!(refused.code, 2);
+        let said = "is for checkpoints of T5X; `hf://OrionZheng/openmoe-tiny@";
+        assert!(refused.stderr.contains(said), "{}", refused.stderr);
+    }
+}
+
+#[test]
+fn a_zip_of_t5x_is_used_by_the_name_of_its_repository() {
+    let config = fs::read(fixture("goldens/C_batch3/config.json")).unwrap();
+    let zip = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/t5x/C_batch3.zip")).unwrap();
+    let place = Place {
+        server: HubServer::with(NAME, &[("config.json", config), ("step.zip", zip), ("README.md", b"# T5X".to_vec())]),
+        folder: tempfile::tempdir().unwrap(),
+    };
+    let rows = tempfile::NamedTempFile::with_suffix(".jsonl").unwrap();
+    fs::write(rows.path(), "{\"input_ids\": [5, 9, 3, 11, 2, 8]}\n{\"input_ids\": [7, 7, 1]}\n").unwrap();
+    let rows = rows.path().to_str().unwrap();
+    let original = fixture("goldens/C_batch3");
+    assert_eq!(place.route(original.to_str().unwrap(), rows, "original", &[]).code, 0);
+
+    // What would be surprising to download is not: the ZIP is here when it is used, or was fetched.
+    place.run(&["inspect", NAME]).refused(&expect![[r#"
+        error: OrionZheng/openmoe-tiny at 1111111111111111111111111111111111111111 is a checkpoint of T5X in one ZIP, `step.zip` of 1.5 MiB, which can be read only when all of it is here
+
+        hint: fetch it first: openmoe-analyze fetch OrionZheng/openmoe-tiny
+    "#]]);
+    let out = place.out("none");
+    for command in [&["route", NAME, "--corpus", rows, "--out", &out, "--dry-run"][..], &["convert", NAME, "--dry-run"]]
+    {
+        assert!(place.run(command).refusal().contains("fetch it first"));
+    }
+    let corpus = ["--corpus", rows, "--out", &out, "--resamples", "0", "--permutations", "0", "--context", "64"];
+    let routed = place.run(&[&["route", NAME][..], &corpus].concat());
+    assert_eq!(routed.code, 0, "{}", routed.stderr);
+    let said = format!("{NAME} is commit {COMMIT}: 2 files, 1.5 MiB; nothing of it is there");
+    assert!(routed.stderr.contains(&said), "{}", routed.stderr);
+    assert_same_routes(&place, "original", "none");
+    let manifest = read_json(&Path::new(&out).join("manifest.json"));
+    let origin = json!({ "repository": NAME, "revision": "main", "commit": COMMIT });
+    assert_eq!(manifest["checkpoint"]["hub"], origin);
+
+    let inspected = place.run(&["inspect", NAME]);
+    assert_eq!(inspected.code, 0, "{}", inspected.stderr);
+    assert!(inspected.stdout.starts_with("checkpoint      openmoe-tiny\n"), "{}", inspected.stdout);
+    let fetched = place.run(&["fetch", NAME]).stdout.trim().replace("TEMP", place.folder.path().to_str().unwrap());
+    assert_eq!(place.route(&fetched, rows, "folder", &[]).code, 0);
+    assert_same_routes(&place, "original", "folder");
+    let converted = place.out("converted");
+    assert_eq!(place.run(&["convert", NAME, "--out", &converted]).code, 0);
+    assert_eq!(place.route(&converted, rows, "from_converted", &[]).code, 0);
+    assert_same_routes(&place, "original", "from_converted");
+    let blob = place.blobs().join(place.server.blob("step.zip"));
+    let mut wrong = fs::read(&blob).unwrap();
+    // The time of the first entry, which nothing else notices.
+    wrong[10] ^= 1;
+    fs::write(&blob, wrong).unwrap();
+    let damaged = place.run(&["convert", NAME, "--out", &place.out("never"), "--quiet"]);
+    assert!(damaged.refusal().contains("`step.zip` has SHA-256"), "{}", damaged.stderr);
+}
+
+#[test]
+fn a_repository_that_is_no_checkpoint_says_what_it_holds() {
+    let of = |files: &[(&str, Vec<u8>)]| {
+        let place = Place { server: HubServer::with(NAME, files), folder: tempfile::tempdir().unwrap() };
+        place.run(&["inspect", NAME]).refusal()
+    };
+    let readme = ("README.md", b"# none".to_vec());
+    let messages = [
+        of(&[readme.clone()]),
+        of(&[readme.clone(), ("weights.gguf", vec![1; 9]), ("model.bin", vec![1; 9])]),
+        of(&[readme, ("model.safetensors", vec![0; 100])]),
+        of(&[("config.json", b"{}".to_vec()), ("model.safetensors", vec![0; 100])]),
+    ];
+    let said = [
+        &["has no weights: expected `model.safetensors`", "no large file is there"][..],
+        &["or one `.zip` of T5X; its large files:", "`model.bin`"],
+        &["has weights but no `config.json`"],
+        &["checkpoint `hf://OrionZheng/openmoe-tiny@1111"],
+    ];
+    for (message, said) in messages.iter().zip(said) {
+        assert!(said.iter().all(|said| message.contains(said)), "{message}");
+        assert!(!message.contains("snapshots"), "{message}");
+    }
+}
+
+#[test]
+fn the_text_of_inspect_says_what_it_fetches() {
+    let place = Place::tiny();
+    let text = ["inspect", NAME, "--text", "A river is", "--continuation", "2"];
+    let said = place.run(&text).stderr;
+    assert!(said.contains(&format!("{NAME} is commit {COMMIT}: 3 files, 4.0 MiB; nothing of it is there")), "{said}");
+    place.server.forget();
+    assert_eq!(place.run(&text).code, 0);
+    assert_eq!(place.weights_moved(), 0);
 }
 
 #[cfg(unix)]
@@ -182,6 +300,8 @@ fn the_points_of_a_training_are_compared_by_the_names_of_their_revisions() {
     for tokens in ["12.3M", "0.25M", "2.5M", "7.4M"] {
         place.server.branch(&format!("step9-tokens{tokens}"), tree(&format!("checkpoints/openmoe-tiny-{tokens}")));
     }
+    // Nobody can name this one.
+    place.server.branch("step9-tokens1M.lock", tree("checkpoints/openmoe-tiny-2.5M"));
     let text = fixture(TEXT);
     let short = ["--max-sequences", "6", "--context", "64", "--resamples", "0", "--permutations", "0", "--quiet"];
     let drift = |checkpoints: &[&str], out: &str, more: &[&str]| {
@@ -190,6 +310,15 @@ fn the_points_of_a_training_are_compared_by_the_names_of_their_revisions() {
     };
     let (named, folders) = (place.out("named"), place.out("folders"));
     let revisions = ["--revisions", "step*-tokens*", "--every", "2"];
+    let loud: Vec<&str> = short.iter().copied().filter(|word| *word != "--quiet").collect();
+    let corpus = ["--corpus", text.to_str().unwrap(), "--dry-run"];
+    let noted = place.run(&[&["drift", NAME][..], &corpus, &loud, &revisions].concat());
+    assert!(noted.stderr.contains("the revision `step9-tokens1M.lock` is left out"), "{}", noted.stderr);
+    let (labelled, dated) = (format!("X={NAME}"), format!("{NAME}@step9-tokens7.4M"));
+    for (one, found) in [(&labelled, "found the label `X`"), (&dated, "found the revision `step9-tokens7.4M`")] {
+        let refused = drift(&[one], &place.out("none"), &revisions);
+        assert!(refused.refusal().contains(found), "{}", refused.stderr);
+    }
     let outcome = drift(&[NAME], &named, &revisions);
     assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""));
     // Every second of four, from the first on, and the last.
@@ -219,7 +348,7 @@ fn the_points_of_a_training_are_compared_by_the_names_of_their_revisions() {
 
     let nothing = drift(&[NAME], &place.out("none"), &["--revisions", "epoch*"]);
     assert_eq!(nothing.code, 2);
-    assert!(nothing.stderr.contains("fits none of the 5 revisions") && nothing.stderr.contains("`step9-tokens12.3M`"));
+    assert!(nothing.stderr.contains("fits none of the 6 revisions") && nothing.stderr.contains("`step9-tokens12.3M`"));
 }
 
 /// An OpenMoE of 8 billion parameters, in six shards as it is released: zeros of f32.

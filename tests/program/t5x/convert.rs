@@ -157,6 +157,28 @@ fn only_an_earlier_conversion_is_replaced() {
 }
 
 #[test]
+fn what_was_left_is_named_and_sizes_and_places_must_be_possible() {
+    let store = Store::new("tiny_f32");
+    let (root, above) = (store.root().display().to_string(), store.root().parent().unwrap().to_owned());
+    fs::create_dir(above.join(".conversion-killed")).unwrap();
+    let outcome = convert(&root, &above.join("out"), &[]);
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    assert!(
+        outcome.stderr.contains(".conversion-killed` is left of a conversion that was killed"),
+        "{}",
+        outcome.stderr
+    );
+    convert(&root, &above.join("none"), &["--max-shard-size", "0"]).refused(&expect![[r#"
+        error: --max-shard-size 0 B; expected a size of at least 100 kB
+
+        hint: files of 1 to 10 GB are usual
+    "#]]);
+    fs::write(above.join("file"), "").unwrap();
+    let refused = convert(&root, &above.join("file/x"), &["--quiet"]).refusal();
+    assert!(refused.contains("hint: a part of the path is a file: choose another path"), "{refused}");
+}
+
+#[test]
 fn weights_with_scales_are_not_converted() {
     let folder = tempfile::tempdir().unwrap();
     let source = fixture("families/gpt_oss_mxfp4").display().to_string();

@@ -152,22 +152,32 @@ fn damaged_chunks_are_found_when_they_are_read() {
         warning: TEMP/t5x: the configuration is that of `TEMP/t5x/config.json`
         warning: TEMP/t5x: the weights are those of training step 500
         error: cannot read `TEMP/t5x/checkpoint_500/target.decoder.layers_0.self_attention.query.kernel`: chunk `target.decoder.layers_0.self_attention.query.kernel/0.1`: unexpected end of file
+
+        hint: the file is damaged: fetch or copy it again
         == a bit flipped: 2
         warning: TEMP/t5x: the configuration is that of `TEMP/t5x/config.json`
         warning: TEMP/t5x: the weights are those of training step 500
         error: cannot read `TEMP/t5x/checkpoint_500/target.decoder.layers_0.self_attention.query.kernel`: chunk `target.decoder.layers_0.self_attention.query.kernel/0.1`: corrupt gzip stream does not have a matching checksum
+
+        hint: the file is damaged: fetch or copy it again
         == a chunk that is too long: 2
         warning: TEMP/t5x: the configuration is that of `TEMP/t5x/config.json`
         warning: TEMP/t5x: the weights are those of training step 500
         error: cannot read `TEMP/t5x/checkpoint_500/target.decoder.layers_0.self_attention.query.kernel`: chunk `target.decoder.layers_0.self_attention.query.kernel/0.1`: unpacks to more than the 16 bytes that the size of a chunk implies
+
+        hint: the file is damaged: fetch or copy it again
         == a chunk that is too short: 2
         warning: TEMP/t5x: the configuration is that of `TEMP/t5x/config.json`
         warning: TEMP/t5x: the weights are those of training step 500
         error: cannot read `TEMP/t5x/checkpoint_500/target.decoder.layers_0.self_attention.query.kernel`: chunk `target.decoder.layers_0.self_attention.query.kernel/0.1`: unpacks to 12 bytes; the size of a chunk implies 16
+
+        hint: the file is damaged: fetch or copy it again
         == a chunk that is not packed: 2
         warning: TEMP/t5x: the configuration is that of `TEMP/t5x/config.json`
         warning: TEMP/t5x: the weights are those of training step 500
         error: cannot read `TEMP/t5x/checkpoint_500/target.decoder.layers_0.self_attention.query.kernel`: chunk `target.decoder.layers_0.self_attention.query.kernel/0.1`: invalid gzip header
+
+        hint: the file is damaged: fetch or copy it again
     "#]].assert_eq(&messages(CHUNKS, true));
 }
 
@@ -324,16 +334,16 @@ fn everything_else_is_found_when_a_checkpoint_is_opened() {
         error: checkpoint `TEMP/t5x` cannot be used: 1 problem
           - there is no `config.json`, and the shapes of the arrays are those of no released OpenMoE (base, 8b, 34b): hidden 4, intermediate 4, 2 layers, experts in every layer that 2 divides, 2 experts, 4 numbers for all heads of a query
 
-        hint: put the `config.json` of the model beside the step: shapes do not tell how many heads share the numbers of a query
+        hint: put the `config.json` of the model beside the step, or name it with --config: shapes do not tell how many heads share the numbers of a query
         == the config.json of another family: 2
         error: checkpoint `TEMP/t5x` cannot be used: 7 problems
-          - `config.json`: `hidden_size` is missing; expected a positive integer
-          - `config.json`: `max_position_embeddings` is missing; expected a positive integer
-          - `config.json`: `num_hidden_layers` is missing; expected a positive integer
-          - `config.json`: `vocab_size` is missing; expected a positive integer
-          - `config.json`: `num_attention_heads` is missing; expected a positive integer
-          - `config.json`: `intermediate_size` is missing; expected a positive integer
-          - `config.json`: `num_experts_per_tok` is missing; expected a positive integer
+          - `TEMP/t5x/config.json`: `hidden_size` is missing; expected a positive integer
+          - `TEMP/t5x/config.json`: `max_position_embeddings` is missing; expected a positive integer
+          - `TEMP/t5x/config.json`: `num_hidden_layers` is missing; expected a positive integer
+          - `TEMP/t5x/config.json`: `vocab_size` is missing; expected a positive integer
+          - `TEMP/t5x/config.json`: `num_attention_heads` is missing; expected a positive integer
+          - `TEMP/t5x/config.json`: `intermediate_size` is missing; expected a positive integer
+          - `TEMP/t5x/config.json`: `num_experts_per_tok` is missing; expected a positive integer
 
         hint: give the config.json of the same model, as the PyTorch checkpoint has it
     "#]].assert_eq(&messages(LISTED, false));
@@ -389,4 +399,34 @@ fn damaged_archives() {
 
         hint: the download may be incomplete, or the step is of another model: fetch the folder again, or give its own config.json
     "#]].assert_eq(&all);
+}
+
+#[test]
+fn a_configuration_that_cannot_be_meant() {
+    let store = Store::new("tiny_f32");
+    fs::remove_file(store.root().join("config.json")).unwrap();
+    let root = store.root().display().to_string();
+    let other = store.root().parent().unwrap().join("other.json");
+    let other = other.to_str().unwrap();
+    let mut all = String::new();
+    for (content, typed) in
+        [("", "nonsense"), ("", "34B"), ("a", other), ("{}", other), (r#"{"model_type": "llama"}"#, other)]
+    {
+        fs::write(other, content).unwrap();
+        let outcome = openmoe_with(&["inspect", &root, "--config", typed]);
+        // Every array has another shape than in the released model.
+        let lines = settled(&outcome.stderr).lines().take(2).map(|line| format!("{line}\n")).collect::<String>();
+        write!(all, "== {typed}: {}\n{lines}", outcome.code).unwrap();
+    }
+    let without = openmoe_with(&["inspect", &root]);
+    write!(all, "== without: {}\n{}", without.code, settled(&without.stderr)).unwrap();
+    let said = [
+        "== nonsense: 2\nerror: --config nonsense is neither a released model nor a file; expected base, 8b, 34b, or",
+        "== 34B: 2\nerror: checkpoint",
+        "other.json` is not valid JSON: ",
+        "other.json` describes a model that is not supported: ",
+        "beside the step, or name it with --config: shapes do not tell",
+    ];
+    assert!(said.iter().all(|said| all.contains(said)), "{all}");
+    assert!(!all.contains("`config.json` is not"), "{all}");
 }

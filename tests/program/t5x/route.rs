@@ -54,6 +54,7 @@ fn original_and_t5x_and_its_conversion_are_routed_alike() {
         assert!(original.len() >= 3 && original.iter().all(|(_, bytes)| !bytes.is_empty()));
         let zip = archive(name, folder.path());
         assert!(traced(&zip, 160) == original, "{name}: from the archive");
+        assert!(traced(folder.path(), 160) == original, "{name}: from the folder of the archive");
         let converted = folder.path().join("converted");
         convert(&zip, &converted, &["--max-shard-size", "500kB"]);
         assert!(converted.join("model.safetensors.index.json").is_file());
