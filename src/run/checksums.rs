@@ -207,7 +207,10 @@ pub(super) fn run_digest(identity: &Value) -> String {
 fn sorted(value: &Value) -> Value {
     match value {
         Value::Object(map) => {
-            let by_key: BTreeMap<&String, Value> = map.iter().map(|(key, value)| (key, sorted(value))).collect();
+            // How the commit of a repository was named makes no other run.
+            let is_name = |key: &str| key == "revision" && map.contains_key("repository");
+            let kept = map.iter().filter(|(key, _)| !is_name(key));
+            let by_key: BTreeMap<&String, Value> = kept.map(|(key, value)| (key, sorted(value))).collect();
             by_key.into_iter().map(|(key, value)| (key.clone(), value)).collect::<serde_json::Map<_, _>>().into()
         }
         Value::Array(list) => list.iter().map(sorted).collect(),

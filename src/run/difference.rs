@@ -7,6 +7,8 @@ use crate::error::{Error, Result};
 
 /// The number of characters up to which a value is shown whole.
 const SHOWN: usize = 80;
+/// How the commit of a repository was named, which makes no difference: the commit itself is beside it.
+const BRANCH: &str = ".hub.revision";
 
 /// The places where two values differ when written as JSON: see `differences_in_json`.
 ///
@@ -33,7 +35,7 @@ pub(super) fn differences_in_json(there: &Value, now: &Value) -> Vec<String> {
 
 fn compare(place: &str, there: &Value, now: &Value, lines: &mut Vec<String>) {
     match (there, now) {
-        _ if there == now => {}
+        _ if there == now || place.ends_with(BRANCH) => {}
         (Value::Object(old), Value::Object(new)) => {
             let gone = old.keys().filter(|key| !new.contains_key(*key));
             for key in new.keys().chain(gone) {
@@ -96,6 +98,8 @@ mod tests {
         assert_eq!(differences_in_json(&there, &now), expected);
         assert_eq!(differences_in_json(&there, &json!({"weights": []})), ["weights: a list of 2 there, of 0 now"]);
         assert!(differences_in_json(&there, &json!({"seed": 1})).is_empty());
+        let at = |revision: &str| json!({"checkpoint": {"hub": {"revision": revision, "commit": "1"}}});
+        assert!(differences_in_json(&at("main"), &at("1")).is_empty(), "the same commit by another name");
     }
 
     #[test]

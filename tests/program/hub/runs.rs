@@ -263,6 +263,20 @@ fn the_text_of_inspect_says_what_it_fetches() {
     assert_eq!(place.weights_moved(), 0);
 }
 
+#[test]
+fn a_run_goes_on_by_the_commit_when_its_branch_has_moved() {
+    let place = Place::tiny();
+    let text = fixture(TEXT);
+    let text = text.to_str().unwrap();
+    assert_eq!(place.route(NAME, text, "run", &[]).code, 0);
+    place.server.commit(&[("config.json", b"{}".to_vec()), ("model.safetensors", vec![7; 5000])]);
+    place.server.faults(Faults { main_moves_after: Some(0), ..Faults::default() });
+    let moved = place.route(NAME, text, "run", &["--resume"]);
+    assert_eq!(moved.code, 2, "{}", moved.stderr);
+    let pinned = place.route(&format!("{NAME}@{COMMIT}"), text, "run", &["--resume"]);
+    assert_eq!((pinned.code, pinned.stderr.as_str()), (0, ""));
+}
+
 #[cfg(unix)]
 #[test]
 fn a_run_that_was_killed_goes_on_with_what_it_has() {
