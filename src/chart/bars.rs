@@ -260,12 +260,16 @@ fn draw_bar<B: DrawingBackend>(
     let shown = value_label(value, panel.percent);
     let fits = font::width(&shown, size, false) <= slot - 3.0;
     let above = frame.y(highest) - size * 0.85;
-    let clear = bar.ceiling.is_none_or(|ceiling| (frame.y(ceiling) - above).abs() > size * 0.75);
     if fits {
-        let y = if clear { above } else { above - size * 0.9 };
-        canvas.text((middle, y), &shown, centred)?;
+        canvas.text((middle, clear_of(bar.ceiling.map(|ceiling| frame.y(ceiling)), above, size)), &shown, centred)?;
     }
     Ok(())
+}
+
+/// Where the number over a bar stands: `above`, or over the line of the ceiling where that would strike it through.
+fn clear_of(ceiling: Option<f64>, above: f64, size: f64) -> f64 {
+    let room = size * 0.85;
+    ceiling.filter(|line| (line - above).abs() < room).map_or(above, |line| line - room)
 }
 
 fn value_label(value: f64, percent: bool) -> String {
@@ -300,5 +304,11 @@ mod tests {
         assert_eq!(label_size(&panel, &[room(LABEL), room(LABEL)]), LABEL);
         assert_eq!(label_size(&panel, &[room(LABEL), room(SMALL)]), SMALL);
         assert_eq!(label_size(&panel, &[room(LABEL), room(TINY) - 1.0]), LABEL, "it is cut at any size");
+    }
+
+    #[test]
+    fn the_line_of_the_ceiling_does_not_strike_a_number_through() {
+        assert_eq!([None, Some(40.0)].map(|line| clear_of(line, 100.0, 10.0)), [100.0, 100.0]);
+        assert_eq!([96.0, 104.0].map(|line| clear_of(Some(line), 100.0, 10.0)), [87.5, 95.5]);
     }
 }

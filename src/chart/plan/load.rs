@@ -46,10 +46,10 @@ pub(super) fn overall(selection: &Selection<'_>, kind: &'static ChartKind) -> Ve
             })
             .collect();
         let names: Vec<String> = layers.iter().map(|layer| format!("layer {layer}")).collect();
-        let caption = "Share of each expert in the assignments of a layer as a multiple of the uniform share: 1 is even \
+        let caption = "Share of each expert in the assignments of a layer in times an even load: 1 is even \
                        load. Intervals are in stats/expert_share.csv.";
         let title = format!("Expert load, layer by expert ({})", view_words(view));
-        let body = Body::Heat(expert_blocks(&names, &cells, "multiple of even load", "expert"));
+        let body = Body::Heat(expert_blocks(&names, &cells, "times an even load", "expert"));
         let busiest: Vec<Option<f64>> = layers.iter().map(|layer| selection.busiest(**layer, view)).collect();
         specs.push(selection.spec(kind, view.name(), title, caption, body).saying(says::busiest(&busiest)));
     }
@@ -80,7 +80,7 @@ pub(super) fn balance(selection: &Selection<'_>, kind: &'static ChartKind) -> Ve
             let panel = BarPanel {
                 title: title.to_owned(),
                 y_label: words(statistic.name()),
-                percent: false,
+                percent: statistic == Statistic::MaxViolation,
                 max: None,
                 groups,
             };

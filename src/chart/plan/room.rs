@@ -22,7 +22,7 @@ impl Selection<'_> {
         self.context.shape.most_experts() > EXPERTS_EACH
     }
 
-    /// The load of a layer's busiest expert as a multiple of even load.
+    /// The load of a layer's busiest expert in times an even load.
     pub(super) fn busiest(&self, layer: LayerId, view: View) -> Option<f64> {
         Some(self.load(layer, view).largest()? / self.even_share(layer))
     }

@@ -4,7 +4,7 @@ use super::{
     ChartSpec,
     many::{self, CategoryWords, RadarKeys, multiples},
     room::ExpertColumns,
-    says::{self, Taken},
+    says,
     selection::{Selection, label, token_label, view_rule, view_words},
 };
 use crate::{
@@ -218,29 +218,29 @@ pub(super) fn by_expert(rows: &[&Finding], experts: usize, number: impl Fn(&Find
 pub(super) fn category_load(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
     let view = selection.drawn_view(kind.statistic);
     let caption = format!(
-        "Share of each expert in the {} assignments of a category, as a multiple of the uniform share: 1 is even load, 2 \
+        "Share of each expert in the {} assignments of a category, in times an even load: 1 is even load, 2 \
          twice that. Intervals are in stats/expert_share.csv.{}",
         view.name(),
         view_rule(view)
     );
     let words = CategoryWords {
-        title: "Expert load by category",
+        title: "How the assignments of each category are spread over the experts",
         caption: &caption,
-        scale: "multiple of even load",
-        taken: Taken { noun: "assignments", against: "even load" },
+        scale: "times an even load",
+        taken: "assignments",
     };
     category_maps(selection, kind, view, &words, |row| Some(selection.even_share(row.layer)))
 }
 
-/// Category by expert, each cell the share of the category's tokens relative to chance.
+/// Category by expert, each cell the share of the category's tokens relative to even load.
 pub(super) fn domain(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
-    let caption = "Share of a category's tokens that have the expert among their choices, as a multiple of chance \
-                   (k/E). Intervals are in stats/domain_specialization.csv.";
+    let caption = "Share of a category's tokens that have the expert among their choices, in times an even load (k/E \
+                   of the tokens). Intervals are in stats/domain_specialization.csv.";
     let words = CategoryWords {
-        title: "Domain specialization",
+        title: "How many tokens of each category choose each expert",
         caption,
-        scale: "multiple of chance",
-        taken: Taken { noun: "tokens", against: "chance" },
+        scale: "times an even load",
+        taken: "tokens",
     };
     category_maps(selection, kind, View::Chosen, &words, |row| row.baseline)
 }

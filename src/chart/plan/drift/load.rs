@@ -103,13 +103,13 @@ pub(in crate::chart::plan) fn load(selection: &Selection<'_>, kind: &'static Cha
         let values = blocks.iter().flat_map(|block| block.cells.iter().flatten().flatten().copied());
         let body = Body::Heat(HeatFigure {
             scale: multiples(values),
-            scale_label: "multiple of even load".to_owned(),
+            scale_label: "times an even load".to_owned(),
             row_height: None,
             column_label: "expert".to_owned(),
             blocks,
         });
-        let caption = "Share of each expert in the assignments of a layer at each checkpoint, as a multiple of the uniform \
-                       share, on a logarithmic scale: 1 is even load, orange more, blue less; multiples beyond the ends of the scale have its darkest colour. Columns that keep their shade are experts that keep their load; cosine and \
+        let caption = "Share of each expert in the assignments of a layer at each checkpoint, in times an even load, \
+                       on a logarithmic scale: 1 is even load, orange more, blue less; values beyond the ends of the scale have its darkest colour. Columns that keep their shade are experts that keep their load; cosine and \
                        total variation against the last checkpoint are in stats/load_drift.csv.";
         let title = format!("Expert load over training ({})", view_words(view));
         let spec = selection.spec(kind, view.name(), title, &format!("{caption}{rule}"), body);

@@ -4,7 +4,7 @@ use super::{Specs, TimeAxis, checkpoints};
 use crate::{
     chart::{
         ChartKind,
-        axis::{ceil_nice, count, number},
+        axis::{ceil_nice, count, percent},
         canvas::Marker,
         curve::{AxisScale, CurveFigure, CurvePanel, Mark},
         font,
@@ -212,7 +212,7 @@ fn frequency_chart(
         return None;
     }
     let caption = "Total variation between the expert shares of each token id with at least 128 occurrences and its shares \
-                   at the last checkpoint: 0 no change, 1 no expert in common; the most frequent ids are named where there is \
+                   at the last checkpoint: 0 % no change, 100 % no expert in common; the most frequent ids are named where there is \
                    room. A diamond is the id's noise floor: the distance that another corpus of this size would show at the \
                    last checkpoint alone. Line: mean, weighted by occurrences.";
     let legend = vec![
@@ -223,12 +223,12 @@ fn frequency_chart(
     ];
     let figure = CurveFigure {
         x_label: "occurrences of the token id".to_owned(),
-        y_label: "total variation".to_owned(),
+        y_label: "total variation: share of its choices".to_owned(),
         x_range: (low, high),
         x_linear: false,
         x_ticks: Vec::new(),
         x_shift: 0.0,
-        y: AxisScale::from_zero(ceil_nice(top).min(1.0)),
+        y: AxisScale::from_zero(ceil_nice(top).min(1.0)).percent(),
         strip: None,
         legend,
         panels,
@@ -246,7 +246,7 @@ fn frequency_panel(layer: LayerId, rows: &[&Finding]) -> Option<CurvePanel> {
     let mut ids: Vec<&&Finding> = own().filter(|row| row.token_id.is_some()).collect();
     ids.sort_by(|a, b| b.n.cmp(&a.n).then(a.token_id.cmp(&b.token_id)));
     let ends = ids.last().map(|row| row.n as f64).zip(ids.first().map(|row| row.n as f64))?;
-    let title = mean.map(|mean| format!(": mean {}", number(mean))).unwrap_or_default();
+    let title = mean.map(|mean| format!(": mean {}", percent(mean))).unwrap_or_default();
     let mut panel = CurvePanel { title: format!("layer {layer}{title}"), ..CurvePanel::default() };
     if let Some(mean) = mean {
         panel.lines.push((MEAN_LINE, vec![(ends.0, mean), (ends.1, mean)]));

@@ -35,7 +35,7 @@ pub(in crate::chart::plan) fn forest(selection: &Selection<'_>, kind: &'static C
         return Specs::new();
     }
     let legend = vec![
-        LegendEntry::new(Sample::Point(Marker::Disc, MUTED), "observed: last quarter less first quarter"),
+        LegendEntry::new(Sample::Point(Marker::Disc, MUTED), "observed: last quarter minus first quarter"),
         LegendEntry::new(Sample::Point(Marker::Diamond, MUTED), "in random order within each sequence"),
         LegendEntry::new(Sample::Point(Marker::Square, TEXT), "the answer: left above random order, not told from 0"),
         LegendEntry::new(Sample::Point(Marker::Square, ACCENT), "more than in random order"),
@@ -49,10 +49,10 @@ pub(in crate::chart::plan) fn forest(selection: &Selection<'_>, kind: &'static C
         legend,
         sections,
     });
-    let caption = "Dropped share of the assignments in the last quarter of each sequence less that in its first quarter, mean over \
+    let caption = "Dropped share of the assignments in the last quarter of each sequence minus that in its first quarter, mean over \
                    the sequences. Later tokens are dropped more where the interval of the disc lies right of 0. Queues fill up in any order: \
                    the diamond is the mean over permutations of the same choices within each sequence, and the square is the mean over sequences of the \
-                   observed less the permuted difference, with an interval of its own. Only where it lies right of 0 does the order of the text \
+                   observed minus the permuted difference, with an interval of its own. Only where it lies right of 0 does the order of the text \
                    itself drop later tokens. n: sequences of at least 64 positions.";
     let rows: Vec<&Finding> = selection.rows(kind.statistic, View::Chosen).collect();
     let spec = spec(selection, kind, "", "Are later tokens dropped more?".to_owned(), caption, body);
@@ -70,7 +70,7 @@ fn over_all_layers(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs
         let (observed, left) = (of(Variant::LastMinusFirst), of(Variant::LastMinusFirstExcess));
         let random = observed.iter().filter_map(|row| Some((row.layer, row.baseline?, None)));
         let series = [
-            Series::of("observed: last quarter less first quarter", &observed),
+            Series::of("observed: last quarter minus first quarter", &observed),
             Series {
                 label: "in random order within each sequence".to_owned(),
                 points: random.collect(),
@@ -86,7 +86,7 @@ fn over_all_layers(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs
         return Specs::new();
     }
     let caption = format!(
-        "Dropped share of the assignments in the last quarter of each sequence less that in its first quarter, mean over the \
+        "Dropped share of the assignments in the last quarter of each sequence minus that in its first quarter, mean over the \
          sequences, with 95 % intervals over documents as bands. Queues fill up in any order: the second line is the mean over \
          permutations of the same choices within each sequence, and the third is what is left. Only where its band lies above 0 \
          does the order of the text itself drop later tokens. {} Every number is in stats/drop_trend.parquet.",
@@ -132,9 +132,24 @@ fn side(row: &Finding) -> Color {
     }
 }
 
-/// A difference of shares in percentage points.
+/// A difference of shares in percentage points; with more decimals where an end of the interval that is not 0 would read as 0,
+/// because its side of 0 is what the colour says.
 fn in_points(value: Option<f64>, interval: Option<(f64, f64)>) -> String {
-    let signed = |value: f64| format!("{:+.2}", value * 100.0).replace('-', "\u{2212}");
+    let reads_as_zero = |end: f64, decimals: i32| end != 0.0 && (end * 100.0).abs() < 0.5 * 0.1_f64.powi(decimals);
+    let ends = interval.map_or(Vec::new(), |(low, high)| vec![low, high]);
+    let decimals = (2..5).find(|decimals| !ends.iter().any(|end| reads_as_zero(*end, *decimals))).unwrap_or(5);
+    let signed = |value: f64| format!("{:+.*}", decimals as usize, value * 100.0).replace('-', "\u{2212}");
     let value = value.map(signed).unwrap_or_default();
     interval.map_or(value.clone(), |(low, high)| format!("{value} [{}, {}]", signed(low), signed(high)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_on_one_side_of_zero_does_not_read_as_zero() {
+        assert_eq!(in_points(Some(0.0074), Some((0.000_02, 0.0165))), "+0.740 [+0.002, +1.650]");
+        assert_eq!(in_points(Some(-0.0144), Some((-0.02, 0.0))), "\u{2212}1.44 [\u{2212}2.00, +0.00]");
+    }
 }

@@ -11,7 +11,7 @@ use crate::{
         plan::{
             ChartSpec,
             room::{ExpertColumns, ShownLayers, largest},
-            says::{self, Taken},
+            says,
             selection::{Selection, label, view_words},
         },
         radar::{RadarFigure, RadarPanel},
@@ -54,7 +54,7 @@ pub(in crate::chart::plan) fn radars(
     view: View,
     keys: &RadarKeys<'_>,
 ) -> Vec<ChartSpec> {
-    let measured = "load of the busiest expert as a multiple of even load";
+    let measured = "load of the busiest expert in times an even load";
     let shown = ShownLayers::of(selection, kind.statistic, measured, |layer| selection.busiest(layer, view));
     let mut by_size: BTreeMap<usize, (LayerId, Vec<RadarPanel>)> = BTreeMap::new();
     let mut columns_of_radars = 1;
@@ -89,7 +89,7 @@ pub(in crate::chart::plan) fn radars(
     vec![selection.spec(kind, view.name(), title, &caption, Body::Stack(parts))]
 }
 
-/// Layer by expert, or by parts of the experts in order of load; each cell a multiple of even load.
+/// Layer by expert, or by parts of the experts in order of load; each cell in times an even load.
 pub(in crate::chart::plan) fn load(
     selection: &Selection<'_>,
     kind: &'static ChartKind,
@@ -110,14 +110,14 @@ pub(in crate::chart::plan) fn load(
     let columns = columns_of(if parted { largest_layer } else { widest });
     let map = LayerMap::of(selection, "", columns.names(), cells);
     let scale = |values: &[f64]| multiples(values.iter().copied());
-    let body = Body::Heat(figure(vec![map], scale, "multiple of even load", columns.label())?);
+    let body = Body::Heat(figure(vec![map], scale, "times an even load", columns.label())?);
     let own = if parted {
         " Each layer has an order of its own, so that a column is a rank and no expert; layers of fewer experts end earlier."
     } else {
         ""
     };
     let caption = format!(
-        "Share of each expert in the assignments of a layer as a multiple of the uniform share: 1 is even load. {}{}{own} \
+        "Share of each expert in the assignments of a layer in times an even load: 1 is even load. {}{}{own} \
          Intervals are in stats/expert_share.csv.",
         selection.every_layer("a row each"),
         columns.rule(Statistic::ExpertShare)
@@ -135,8 +135,8 @@ pub(in crate::chart::plan) struct CategoryWords<'a> {
     pub(in crate::chart::plan) caption: &'a str,
     /// What a value is.
     pub(in crate::chart::plan) scale: &'a str,
-    /// What an expert takes.
-    pub(in crate::chart::plan) taken: Taken,
+    /// What an expert takes: "tokens" or "assignments".
+    pub(in crate::chart::plan) taken: &'static str,
 }
 
 /// Layer by category, each cell the value of the expert where it is largest.

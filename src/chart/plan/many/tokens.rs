@@ -29,7 +29,7 @@ pub(in crate::chart::plan) fn busiest_tokens(
     view: View,
     caption: &str,
 ) -> Vec<ChartSpec> {
-    let measured = "load of the busiest expert as a multiple of even load";
+    let measured = "load of the busiest expert in times an even load";
     let shown = ShownLayers::of(selection, kind.statistic, measured, |layer| selection.busiest(layer, view));
     let mut rows = Vec::new();
     for &layer in &shown.layers {

@@ -7,11 +7,11 @@ use crate::{
     stats::{Finding, Statistic},
 };
 
-/// The load of the busiest expert of each layer as a multiple of even load, smallest to largest. `loads`: of each layer.
+/// The load of the busiest expert of each layer in times an even load, smallest to largest. `loads`: of each layer.
 pub(in crate::chart::plan) fn busiest(loads: &[Option<f64>]) -> Option<Message> {
     let multiples = numbers(loads.iter().flatten().copied())?;
     let each = if loads.len() > 1 { " of each layer" } else { "" };
-    Some(Message::described(format!("The busiest expert{each} takes {multiples} times its even share")))
+    Some(Message::described(format!("The busiest expert{each} takes {multiples} times an even load")))
 }
 
 /// How much more than the mean the busiest expert of a layer takes (the max violation), before capacity and after it, smallest to
@@ -41,33 +41,21 @@ pub(in crate::chart::plan) fn togetherness(rows: &[&Finding]) -> Option<Message>
     )))
 }
 
-/// What an expert takes of a category.
-#[derive(Clone, Copy)]
-pub(in crate::chart::plan) struct Taken {
-    /// "tokens" or "assignments".
-    pub(in crate::chart::plan) noun: &'static str,
-    /// "chance" or "even load".
-    pub(in crate::chart::plan) against: &'static str,
-}
-
-/// The category and expert with the largest multiple of the baseline among those whose interval lies above it. `baseline`: of a
-/// row.
+/// The category and expert that take most, in times an even load, among those whose interval lies above it. `taken`: "tokens" or
+/// "assignments"; `baseline`: what an even load is for a row.
 pub(in crate::chart::plan) fn largest_lift(
     rows: &[&Finding],
-    taken: Taken,
+    taken: &str,
     baseline: impl Fn(&Finding) -> Option<f64>,
 ) -> Option<Message> {
     let told = |row: &&Finding| row.low.zip(baseline(row)).is_some_and(|(low, baseline)| low > baseline);
     let lift = |row: &Finding| Some(row.estimate? / baseline(row).filter(|baseline| *baseline > 0.0)?);
-    let Taken { noun, against } = taken;
     let Some(best) = most(rows.iter().copied().filter(told), lift) else {
-        return Some(Message::open(format!(
-            "No expert takes more of a category than {against} that could be told from it"
-        )));
+        return Some(Message::open("No expert takes more of a category than could be told from an even load"));
     };
     let layer = if several_layers(rows) { format!(" of layer {}", best.layer) } else { String::new() };
     Some(Message::shown(format!(
-        "Expert {}{layer} takes {} of the {noun} of {}, {:.1} times {against}",
+        "Expert {}{layer} takes {} of the {taken} of {}, {:.1} times an even load",
         best.expert?,
         percent(best.estimate?),
         label(best.category.as_deref()?),
@@ -122,15 +110,14 @@ mod tests {
                 ..subject
             })
         };
-        let words = Taken { noun: "tokens", against: "chance" };
         let rows = [taken(3, "he", 0.9, 0.1), taken(11, "zh-cn", 0.69, 0.63), taken(2, "de", 0.2, 0.15)];
         let all: Vec<&Finding> = rows.iter().collect();
-        let message = largest_lift(&all, words, |row| row.baseline).unwrap();
-        assert_eq!(message.text, "Expert 11 takes 69 % of the tokens of zh-cn, 5.5 times chance");
-        let message = largest_lift(&all[..1], words, |row| row.baseline).unwrap();
+        let message = largest_lift(&all, "tokens", |row| row.baseline).unwrap();
+        assert_eq!(message.text, "Expert 11 takes 69 % of the tokens of zh-cn, 5.5 times an even load");
+        let message = largest_lift(&all[..1], "tokens", |row| row.baseline).unwrap();
         assert_eq!(message.ground, Ground::Open);
         let other = Finding { layer: 3, ..rows[1].clone() };
-        let message = largest_lift(&[&other, &rows[2]], words, |row| row.baseline).unwrap();
+        let message = largest_lift(&[&other, &rows[2]], "tokens", |row| row.baseline).unwrap();
         assert!(message.text.starts_with("Expert 11 of layer 3 takes"), "{}", message.text);
     }
 }

@@ -14,7 +14,7 @@ pub(super) use drops::{
     capacity, capacity_of_layers, causes, compared, conversation, crowding, filling, first_choices, most_loaded_rank,
     positions, speakers, trend,
 };
-pub(super) use load::{Taken, balance, busiest, confidence, largest_lift, togetherness};
+pub(super) use load::{balance, busiest, confidence, largest_lift, togetherness};
 pub(super) use route::{
     association, context, divergence, favourites, information, predictability, repetition, spread, top_tokens,
 };
