@@ -278,7 +278,7 @@ fn category_maps(
         let title = format!("{title}, layer {layer} ({})", view_words(view));
         let caption = format!("{caption}{}{}", selection.category_order(), columns.rule(kind.statistic));
         let spec = selection.spec(kind, &format!("layer_{layer}_{}", view.name()), title, &caption, body);
-        specs.push(spec.saying(says::largest_lift(&rows, *taken, baseline)));
+        specs.push(spec.saying(says::largest_lift(&rows, taken, baseline)));
     }
     specs
 }
