@@ -1,10 +1,10 @@
 //! Curves over the course of training and over the margin.
 
-use super::{Specs, TimeAxis, checkpoints, percent_ticks};
+use super::{Specs, TimeAxis};
 use crate::{
     chart::{
         ChartKind,
-        axis::ceil_nice,
+        axis::{ceil_nice, percent},
         canvas::Marker,
         curve::{AxisScale, CurveFigure, CurvePanel, Mark},
         legend::{LegendEntry, Sample},
@@ -13,13 +13,13 @@ use crate::{
             many::{LayerMap, figure as map_figure},
             room::ShownLayers,
             says,
-            selection::{Selection, interval, view_words, words},
+            selection::{Selection, interval, view_words},
             series::series,
         },
-        theme::{MUTED, Stroke},
+        theme::{MUTED, Stroke, UNIFORM_LINE},
     },
     routing::{LayerId, View},
-    stats::{Finding, Statistic, Variant},
+    stats::{Finding, Statistic},
 };
 
 /// The statistics of agreement and their titles.
@@ -29,6 +29,9 @@ const AGREEMENT: [(Statistic, &str); 4] = [
     (Statistic::ExactSetAgreement, "Exact-set agreement"),
     (Statistic::Jaccard, "Jaccard index of the chosen sets"),
 ];
+
+/// Half of the way from chance to full agreement.
+const HALF: f64 = 0.5;
 
 /// Agreement with the last checkpoint over training, one line per layer.
 pub(in crate::chart::plan) fn agreement(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
@@ -44,13 +47,21 @@ pub(in crate::chart::plan) fn agreement(selection: &Selection<'_>, kind: &'stati
                    the highest layer: what two routers with these loads would agree on if they chose independently.";
     let title = format!("Agreement with checkpoint {} ({})", axis.shown_reference(), view_words(View::Chosen));
     let Some(figure) = figure(&shown.layers, &axis, panels, "agreement", 1.0) else { return Specs::new() };
-    let (mut body, mut caption) = (Body::Curve(figure), format!("{caption}{}", shown.rule()));
+    let mut caption = format!("{caption}{}", shown.rule());
+    let mut parts: Vec<(String, Body)> = Vec::new();
+    if let Some(way) = way(selection, &shown.layers, &axis) {
+        parts.push(("The way from chance to full agreement".to_owned(), Body::Curve(way)));
+        caption = format!(
+            "On top the way that router saturation has gone from load-matched chance (0 %) to full agreement with the last \
+             checkpoint (100 %). Below: {caption}"
+        );
+    }
     if let Some(map) = saturation_map(selection, &axis).filter(|_| selection.has_many_layers()) {
-        body = Body::Stack(vec![
-            ("Router saturation in every layer".to_owned(), map),
-            ("Some layers with their intervals".to_owned(), body),
-        ]);
-        caption = format!("{caption} Above: {}", selection.every_layer("a row each"));
+        parts.push(("Router saturation in every layer".to_owned(), map));
+        parts.push(("Some layers with their intervals".to_owned(), Body::Curve(figure)));
+        caption = format!("{caption} In the map: {}", selection.every_layer("a row each"));
+    } else {
+        parts.push(("As measured, with chance".to_owned(), Body::Curve(figure)));
     }
     let step = |(label, shown): (&(String, f64), &String)| {
         let rows = selection.checkpoint_rows(Statistic::RouterSaturation, View::Chosen);
@@ -59,7 +70,7 @@ pub(in crate::chart::plan) fn agreement(selection: &Selection<'_>, kind: &'stati
     let before_last = axis.points.len().saturating_sub(1);
     let steps: Vec<_> = axis.points.iter().zip(&axis.shown).take(before_last).map(step).collect();
     let message = says::agreement(&steps, axis.shown_reference());
-    vec![selection.spec(kind, "", title, &caption, body).saying(message)]
+    vec![selection.spec(kind, "", title, &caption, Body::Stack(parts)).saying(message)]
 }
 
 /// Share of tokens whose first choice still changes, one line per layer.
@@ -93,6 +104,37 @@ fn shown(selection: &Selection<'_>, axis: &TimeAxis, statistic: Statistic, measu
         let values: Vec<f64> = own.filter_map(|row| row.estimate).collect();
         (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
     })
+}
+
+/// The chance-corrected router saturation over the checkpoints with its numbers, and the line of half of the way.
+fn way(selection: &Selection<'_>, layers: &[LayerId], axis: &TimeAxis) -> Option<CurveFigure> {
+    let (from, to) = axis.range();
+    let mut panel = CurvePanel { lines: vec![(UNIFORM_LINE, vec![(from, HALF), (to, HALF)])], ..CurvePanel::default() };
+    let mut lowest = 0.0_f64;
+    for (index, layer) in layers.iter().enumerate() {
+        let stroke = series(index, layers.len());
+        let rows = selection.checkpoint_layer_rows(Statistic::RouterSaturation, View::Chosen, *layer);
+        let own = rows.filter(|row| row.reference.as_deref() == Some(axis.reference()));
+        let points: Vec<(f64, f64, &Finding)> =
+            own.filter_map(|row| Some((axis.place(row)?, row.corrected?, row))).collect();
+        lowest = points.iter().map(|point| point.1).fold(lowest, f64::min);
+        panel.marks.extend(points.iter().map(|(x, y, row)| Mark {
+            at: (*x, *y),
+            interval: row.corrected_low.zip(row.corrected_high),
+            marker: marker(index),
+            color: stroke.color,
+            label: percent(*y),
+        }));
+        panel.lines.push((stroke, points.iter().map(|(x, y, _)| (*x, *y)).collect()));
+    }
+    if panel.marks.is_empty() {
+        return None;
+    }
+    let mut figure = figure(layers, axis, vec![panel], "way to the last checkpoint", 1.0)?;
+    figure.y = AxisScale::linear(if lowest < 0.0 { -ceil_nice(-lowest) } else { 0.0 }, 1.0).percent();
+    figure.legend.pop();
+    figure.legend.push(LegendEntry::new(Sample::Line(UNIFORM_LINE), "half of the way"));
+    Some(figure)
 }
 
 /// Router saturation against the last checkpoint: a row for every layer, a column for each checkpoint.
@@ -143,7 +185,7 @@ fn panel(
 }
 
 /// A line through the estimates with a mark and an interval at each.
-fn add_line(panel: &mut CurvePanel, rows: &[(f64, &Finding)], stroke: Stroke, index: usize) {
+pub(super) fn add_line(panel: &mut CurvePanel, rows: &[(f64, &Finding)], stroke: Stroke, index: usize) {
     let points: Vec<(f64, f64)> = rows.iter().filter_map(|(x, row)| Some((*x, row.estimate?))).collect();
     if points.is_empty() {
         return;
@@ -187,90 +229,4 @@ fn figure(
         legend: layers.iter().enumerate().map(entry).chain([chance]).collect(),
         panels,
     })
-}
-
-/// Agreement by the margin at the last checkpoint, one panel per layer and variant, one line per checkpoint.
-pub(in crate::chart::plan) fn by_margin(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
-    let all: Vec<&Finding> = selection.checkpoint_rows(kind.statistic, View::Chosen).collect();
-    let others: Vec<&str> =
-        checkpoints(&all.iter().copied().filter(|row| row.checkpoint != row.reference).collect::<Vec<_>>());
-    let shown = ShownLayers::of(selection, kind.statistic, "mean agreement", |layer| {
-        let own = all.iter().filter(|row| row.layer == layer);
-        let values: Vec<f64> = own.filter_map(|row| row.estimate).collect();
-        (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
-    });
-    let mut specs = Specs::new();
-    for variant in [Variant::Overlap, Variant::ExactSet, Variant::FirstChoice] {
-        let rows: Vec<&Finding> = all.iter().copied().filter(|row| row.variant == Some(variant)).collect();
-        let panels: Vec<CurvePanel> = shown
-            .layers
-            .iter()
-            .map(|layer| margin_panel(*layer, &rows, &others))
-            .filter(|panel| !panel.lines.is_empty())
-            .collect();
-        if panels.is_empty() {
-            continue;
-        }
-        let message = TimeAxis::new(selection).and_then(|axis| {
-            let own = axis.against_last(rows.iter().copied(), axis.first_and_before_last()[1]);
-            says::by_margin(&own, axis.ends()[1])
-        });
-        specs.push(margin_chart(selection, kind, (variant, shown.rule()), panels, &others).saying(message));
-    }
-    specs
-}
-
-fn margin_panel(layer: LayerId, rows: &[&Finding], others: &[&str]) -> CurvePanel {
-    let mut panel = CurvePanel { title: format!("layer {layer}"), ..CurvePanel::default() };
-    for (index, label) in others.iter().enumerate() {
-        let own = rows.iter().filter(|row| row.layer == layer && row.checkpoint.as_deref() == Some(*label));
-        let mut before = 0.0;
-        let points: Vec<(f64, &Finding)> = own
-            .filter_map(|row| {
-                let upper = row.quantile?;
-                let middle = f64::midpoint(before, upper);
-                before = upper;
-                Some((middle, *row))
-            })
-            .collect();
-        add_line(&mut panel, &points, series(index, others.len()), index);
-    }
-    panel
-}
-
-fn margin_chart(
-    selection: &Selection<'_>,
-    kind: &'static ChartKind,
-    (variant, rule): (Variant, &str),
-    panels: Vec<CurvePanel>,
-    others: &[&str],
-) -> super::ChartSpec {
-    let which = if variant == Variant::FirstChoice { "first minus second" } else { "last chosen minus first unchosen" };
-    let deciding = selection.context.deciding.in_words();
-    let caption = format!(
-        "Agreement with the last checkpoint of the tokens in each tenth of the margin ({which} {deciding}) that the last checkpoint \
-         has. On the left near-ties, which another arithmetic may decide the other way; changes on the right are changes of \
-         what was learnt. Bars: 95 % interval over documents; chance and the margins themselves are in \
-         stats/agreement_by_margin.csv.{rule}"
-    );
-    let entry = |(index, label): (usize, &&str)| {
-        LegendEntry::new(
-            Sample::Line(series(index, others.len())),
-            format!("checkpoint {}", selection.shortened(label)),
-        )
-    };
-    let figure = CurveFigure {
-        x_label: "share of tokens with a smaller margin".to_owned(),
-        y_label: format!("agreement ({})", words(variant.name())),
-        x_range: (0.0, 1.0),
-        x_linear: true,
-        x_ticks: percent_ticks(),
-        x_shift: 0.0,
-        y: AxisScale::from_zero(1.0).percent(),
-        strip: None,
-        legend: others.iter().enumerate().map(entry).collect(),
-        panels,
-    };
-    let title = format!("Agreement by router margin: {} ({})", words(variant.name()), view_words(View::Chosen));
-    selection.spec(kind, variant.name(), title, &caption, Body::Curve(figure))
 }

@@ -2,15 +2,16 @@
 
 mod curves;
 mod load;
+mod margin;
 mod tokens;
 
-pub(super) use curves::{agreement, by_margin, last_change};
+pub(super) use curves::{agreement, last_change};
 pub(super) use load::{beside, load, matrix};
+pub(super) use margin::by_margin;
 pub(super) use tokens::{by_frequency, radars};
 
 use super::{ChartSpec, selection::Selection};
 use crate::{
-    chart::axis::percent,
     routing::View,
     stats::{Finding, Statistic},
 };
@@ -109,11 +110,6 @@ fn checkpoints<'a>(rows: &[&'a Finding]) -> Vec<&'a str> {
         }
     }
     found
-}
-
-/// Ticks of an axis of shares, in percent.
-fn percent_ticks() -> Vec<(f64, String)> {
-    [0.0, 0.25, 0.5, 0.75, 1.0].map(|share| (share, percent(share))).to_vec()
 }
 
 /// A chart about several layers or checkpoints.

@@ -54,15 +54,16 @@ pub(in crate::chart::plan) fn beside(kept: &[(String, Vec<&Finding>)]) -> Option
 }
 
 /// The agreement of a checkpoint in the lowest and in the highest tenth of the margin, smallest to largest over the layers.
-pub(in crate::chart::plan) fn by_margin(rows: &[&Finding], name: &str) -> Option<Message> {
+/// `names`: of that checkpoint and of the last; `shared`: what they share.
+pub(in crate::chart::plan) fn by_margin(rows: &[&Finding], names: [&str; 2], shared: &str) -> Option<Message> {
     let end = |largest: bool| {
         let quantiles = || rows.iter().filter_map(|row| row.quantile);
         let at = if largest { quantiles().reduce(f64::max) } else { quantiles().reduce(f64::min) };
         percents(rows.iter().filter(|row| row.quantile == at).filter_map(|row| row.estimate))
     };
-    let (close, clear) = (end(false)?, end(true)?);
+    let ([name, last], close, clear) = (names, end(false)?, end(true)?);
     Some(Message::described(format!(
-        "{name} agrees on {close} of the closest decisions and on {clear} of the clearest"
+        "{name} shares {close} of the {shared} of {last} where the margin is narrowest, {clear} where it is widest"
     )))
 }
 
@@ -120,6 +121,19 @@ mod tests {
             corrected_low: Some(corrected_low),
             ..row
         }
+    }
+
+    #[test]
+    fn the_narrowest_and_the_widest_margin_are_compared() {
+        let row = |layer, quantile, estimate| Finding {
+            estimate: Some(estimate),
+            ..Finding::new(Statistic::AgreementByMargin, layer, View::Chosen)
+                .about(|subject| Subject { quantile: Some(quantile), ..subject })
+        };
+        let rows = [row(1, 0.1, 0.6), row(1, 0.2, 0.3), row(1, 1.0, 1.0), row(3, 0.1, 0.7), row(3, 1.0, 0.999)];
+        let said = by_margin(&rows.iter().collect::<Vec<_>>(), ["3B", "4B"], "first choices").unwrap();
+        let text = "3B shares 60 to 70 % of the first choices of 4B where the margin is narrowest, 99.9 to 100 % where it is widest";
+        assert_eq!(said.text, text);
     }
 
     #[test]
