@@ -5,7 +5,7 @@ use plotters_backend::DrawingBackend;
 use super::{
     canvas::{Align, Canvas, Point, Type},
     font,
-    theme::{AXIS_LINE, GRID_LINE, HEADING, LABEL, MUTED, SMALL, TEXT, WASH},
+    theme::{ACCENT, AXIS_LINE, GRID_LINE, HEADING, LABEL, MUTED, PAPER, SMALL, TEXT, WASH},
 };
 use crate::error::Result;
 
@@ -29,6 +29,8 @@ pub(super) struct TableRow {
     pub(super) name: String,
     /// One cell per column, over all groups; text after a line end is printed smaller below the rest.
     pub(super) cells: Vec<String>,
+    /// Whether the line above the chart is about it: it has the background that stands out.
+    pub(super) marked: bool,
 }
 
 const ROW: f64 = 25.0;
@@ -40,6 +42,12 @@ const WIDEST_NAME: f64 = 230.0;
 const GROUP_GAP: f64 = 18.0;
 /// How much wider than a figure a table may be.
 const STRETCH: f64 = 1.25;
+/// The same where columns are left out for the sake of readable text: it becomes smaller by as much.
+const READABLE_STRETCH: f64 = 1.1;
+/// Narrowest column.
+const NARROWEST: f64 = 52.0;
+/// How strongly a marked row is coloured.
+const MARKED: f64 = 0.28;
 
 impl TableFigure {
     /// Width of the row names.
@@ -53,15 +61,40 @@ impl TableFigure {
         if tall { TALL_ROW } else { ROW }
     }
 
+    /// How much of a width is left for columns.
+    fn columns_room(&self, width: f64) -> f64 {
+        width - self.name_width() - GROUP_GAP * self.groups.len() as f64
+    }
+
+    /// How many columns of each group are drawn: all, but of numbered ones, where the last matter least, as many as are readable.
+    fn drawn_columns(&self, room: f64) -> Vec<usize> {
+        let fit = (self.columns_room(room * READABLE_STRETCH) / (NARROWEST * self.groups.len().max(1) as f64)) as usize;
+        let drawn =
+            |(_, columns): &(String, usize)| if self.headers.is_empty() { fit.clamp(1, *columns) } else { *columns };
+        self.groups.iter().map(drawn).collect()
+    }
+
     fn column(&self, room: f64) -> f64 {
-        let columns: usize = self.groups.iter().map(|group| group.1).sum();
-        let gaps = GROUP_GAP * self.groups.len() as f64;
-        ((room * STRETCH - self.name_width() - gaps) / columns.max(1) as f64).clamp(52.0, 132.0)
+        let drawn: usize = self.drawn_columns(room).iter().sum();
+        let all: usize = self.groups.iter().map(|group| group.1).sum();
+        let stretch = if drawn < all { READABLE_STRETCH } else { STRETCH };
+        (self.columns_room(room * stretch) / drawn.max(1) as f64).clamp(NARROWEST, 132.0)
+    }
+
+    /// The cells of a row that are drawn.
+    fn cells<'a>(&self, row: &'a TableRow, room: f64) -> Vec<&'a String> {
+        let mut from = 0;
+        let mut cells = Vec::new();
+        for ((_, columns), drawn) in self.groups.iter().zip(self.drawn_columns(room)) {
+            cells.extend(row.cells.iter().skip(from).take(drawn));
+            from += columns;
+        }
+        cells
     }
 
     /// Width and height in pixels, laid out for a width.
     pub(super) fn size(&self, room: f64) -> (f64, f64) {
-        let columns: usize = self.groups.iter().map(|group| group.1).sum();
+        let columns: usize = self.drawn_columns(room).iter().sum();
         let width = self.name_width() + self.groups.len() as f64 * GROUP_GAP + columns as f64 * self.column(room);
         (width, HEADER + self.row_height() * self.rows.len() as f64 + 4.0)
     }
@@ -70,10 +103,10 @@ impl TableFigure {
     fn lefts(&self, room: f64) -> Vec<f64> {
         let mut x = self.name_width();
         let mut lefts = Vec::new();
-        for (_, columns) in &self.groups {
+        for columns in self.drawn_columns(room) {
             x += GROUP_GAP;
-            lefts.extend((0..*columns).map(|column| x + column as f64 * self.column(room)));
-            x += *columns as f64 * self.column(room);
+            lefts.extend((0..columns).map(|column| x + column as f64 * self.column(room)));
+            x += columns as f64 * self.column(room);
         }
         lefts
     }
@@ -86,13 +119,14 @@ impl TableFigure {
         for (index, row) in self.rows.iter().enumerate() {
             let top = at.1 + HEADER + index as f64 * row_height;
             let middle = top + row_height / 2.0;
-            if index % 2 == 0 {
-                canvas.rect((at.0, top), (at.0 + width, top + row_height), WASH)?;
+            let back = if row.marked { Some(PAPER.towards(ACCENT, MARKED)) } else { (index % 2 == 0).then_some(WASH) };
+            if let Some(color) = back {
+                canvas.rect((at.0, top), (at.0 + width, top + row_height), color)?;
             }
             let name = Type::new(LABEL, TEXT).bold().align(Align::End);
             let shown = font::fit(&row.name, self.name_width() - 8.0, LABEL, true);
             canvas.text((at.0 + self.name_width() - 6.0, middle), &shown, name)?;
-            for (cell, left) in row.cells.iter().zip(&lefts) {
+            for (cell, left) in self.cells(row, room).into_iter().zip(&lefts) {
                 self.draw_cell(canvas, cell, (at.0 + left, middle), room)?;
             }
         }
@@ -118,16 +152,16 @@ impl TableFigure {
     ) -> Result<()> {
         let below = at.1 + HEADER - 12.0;
         let mut first = 0;
-        for (title, columns) in &self.groups {
+        for ((title, _), columns) in self.groups.iter().zip(self.drawn_columns(room)) {
             let left = at.0 + lefts.get(first).copied().unwrap_or_else(|| self.name_width());
-            let right = left + *columns as f64 * self.column(room);
+            let right = left + columns as f64 * self.column(room);
             canvas.text(
                 (left, at.1 + 10.0),
                 &font::fit(title, right - left, HEADING, true),
                 Type::new(HEADING, TEXT).bold(),
             )?;
             canvas.line(&[(left, at.1 + 24.0), (right - 8.0, at.1 + 24.0)], GRID_LINE)?;
-            for column in 0..*columns {
+            for column in 0..columns {
                 let x = left + column as f64 * self.column(room);
                 let name = self.headers.get(first + column).cloned().unwrap_or_else(|| (column + 1).to_string());
                 let name = font::fit(&name, self.column(room) - 8.0, SMALL, false);
@@ -142,5 +176,24 @@ impl TableFigure {
         )?;
         let (width, _) = self.size(room);
         canvas.line(&[(at.0, at.1 + HEADER), (at.0 + width, at.1 + HEADER)], AXIS_LINE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_narrow_table_has_the_first_of_its_numbered_columns() {
+        let cells = (1..=20).map(|cell| cell.to_string()).collect();
+        let row = TableRow { name: "7".to_owned(), cells, marked: false };
+        let groups = vec![("frequent".to_owned(), 10), ("characteristic".to_owned(), 10)];
+        let table = TableFigure { row_label: "expert".to_owned(), groups, headers: Vec::new(), rows: vec![row] };
+        assert_eq!(table.drawn_columns(1160.0), [10, 10]);
+        assert_eq!(table.drawn_columns(442.0), [3, 3]);
+        assert_eq!(table.cells(&table.rows[0], 442.0), ["1", "2", "3", "11", "12", "13"]);
+        assert!(table.size(442.0).0 <= 442.0 * READABLE_STRETCH + 1e-6);
+        let named = TableFigure { headers: vec!["n".to_owned(); 20], ..table };
+        assert_eq!(named.drawn_columns(442.0), [10, 10]);
     }
 }

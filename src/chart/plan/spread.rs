@@ -66,7 +66,7 @@ fn position_chart(selection: &Selection<'_>, kind: &'static ChartKind, view: Vie
     Some(selection.spec(kind, view.name(), title, &caption, Body::Curve(figure?)))
 }
 
-/// `routing_std` by token id, one panel per layer, one chart per view.
+/// `routing_std` by token id, one panel per layer, one chart per view; none where no noise floor says what a number means.
 pub(super) fn by_token(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
     View::ALL.into_iter().filter_map(|view| token_chart(selection, kind, view)).collect()
 }
@@ -98,8 +98,8 @@ fn token_chart(selection: &Selection<'_>, kind: &'static ChartKind, view: View) 
         figure(panels, ("occurrences of the token id", low, high, 0.0), top, None, Sample::Point(Marker::Disc, VALUE));
     let caption = format!("{caption}{}", shown.rule());
     let all: Vec<&Finding> = selection.rows(kind.statistic, view).filter(|row| row.token_id.is_some()).collect();
-    let spec = selection.spec(kind, view.name(), title, &caption, Body::Curve(figure?));
-    Some(spec.saying(says::spread(&all)))
+    let message = says::spread(&all)?;
+    Some(selection.spec(kind, view.name(), title, &caption, Body::Curve(figure?)).saying(message))
 }
 
 /// The layers that have a panel.

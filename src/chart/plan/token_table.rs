@@ -13,14 +13,22 @@ use crate::{
 pub(super) const TOKENS: u32 = 10;
 
 /// A row of an expert: so many tokens by either ranking. `rows` are those of its layer.
-pub(super) fn row(name: String, rows: &[&Finding], expert: usize, tokens: u32) -> TableRow {
+/// `named`: the tokens that the line above the table names.
+pub(super) fn row(
+    name: String,
+    rows: &[&Finding],
+    (expert, tokens): (usize, u32),
+    named: Option<&[&Finding]>,
+) -> TableRow {
     let own: Vec<&Finding> = rows.iter().copied().filter(|row| row.expert.map(usize::from) == Some(expert)).collect();
+    let is_own = |named: &Finding| own.iter().any(|row| std::ptr::eq(*row, named));
     TableRow {
         name,
         cells: [Ranking::Count, Ranking::LogOdds]
             .into_iter()
             .flat_map(|ranking| ranked(&own, ranking, tokens))
             .collect(),
+        marked: named.and_then(<[_]>::first).is_some_and(|first| is_own(first)),
     }
 }
 

@@ -22,8 +22,9 @@ const EXPERTS_PER_PAGE: usize = 32;
 pub(super) fn top_tokens(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec<ChartSpec> {
     let view = selection.drawn_view(kind.statistic);
     let caption = format!(
-        "The ten token ids with the most {} assignments of each expert, and the ten whose odds in the expert are highest \
-         against the whole corpus (informative Dirichlet prior). ␣ is a space, ⏎ a line end, … cuts a long text; empty \
+        "The token ids with the most {} assignments of each expert, and those whose odds in the expert are highest \
+         against the whole corpus (informative Dirichlet prior), at most ten of each. Coloured: the expert whose first five of the \
+         latter are farthest from chance. ␣ is a space, ⏎ a line end, … cuts a long text; empty \
          cells: fewer ids. Counts and z-scores are in stats/top_tokens.csv.{}",
         view.name(),
         view_rule(view)
@@ -60,13 +61,14 @@ fn token_page(
     let suffix = if whole { String::new() } else { format!("_experts_{}_to_{}", experts.start, experts.end - 1) };
     let part = if whole { String::new() } else { format!(", experts {} to {}", experts.start, experts.end - 1) };
     let drawn = experts.clone();
-    let row = |expert: usize| token_table::row(expert.to_string(), rows, expert, TOKENS);
-    let body = token_table::body(experts.map(row).collect(), TOKENS);
-    let title = format!("Top tokens of each expert, layer {layer} ({}){part}", view_words(view));
     let own: Vec<&Finding> =
         rows.iter().copied().filter(|row| row.expert.is_some_and(|e| drawn.contains(&usize::from(e)))).collect();
+    let named = says::most_characteristic(&own);
+    let row = |expert: usize| token_table::row(expert.to_string(), rows, (expert, TOKENS), named.as_deref());
+    let body = token_table::body(experts.map(row).collect(), TOKENS);
+    let title = format!("Top tokens of each expert, layer {layer} ({}){part}", view_words(view));
     let spec = selection.spec(kind, &format!("layer_{layer}_{}{suffix}", view.name()), title, caption, body);
-    spec.saying(says::top_tokens(&own))
+    spec.saying(says::top_tokens(named.as_deref(), false))
 }
 
 /// Accuracy of predicting the first choice, against always guessing the busiest expert.

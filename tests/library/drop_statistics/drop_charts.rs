@@ -188,7 +188,7 @@ fn every_kind_of_drop_chart_is_drawn() {
         println!("{}: {}", chart.name, message.text);
     }
     let text = charts.iter().find(|chart| chart.name == "dropped_tokens_layer_3").unwrap();
-    assert!(text.caption.contains("tokens 362 to 1,061 of 1,200"), "{}", text.caption);
+    assert!(text.caption.contains("tokens 411 to 1,110 of 1,200"), "{}", text.caption);
     assert!(text.caption.contains("Drawn: the first of the two checkpoints."), "{}", text.caption);
     let findings = headline(&tables);
     let page = page_of(

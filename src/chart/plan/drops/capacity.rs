@@ -7,17 +7,15 @@ use crate::{
         axis::short,
         canvas::Marker,
         curve::{AxisScale, CurveFigure, CurvePanel, Mark},
-        font,
         legend::{LegendEntry, Sample},
         page::Body,
         plan::{
             many::{LayerMap, figure as map_figure, from_zero},
             says,
             selection::{Selection, interval, label},
-            series::series,
         },
         table::{TableFigure, TableRow},
-        theme::{ACCENT, CEILING_LINE, LABEL, Stroke},
+        theme::{ACCENT, CEILING_LINE, Dash, MUTED, PAPER, Stroke, TEXT, UNIFORM_LINE, VALUE_LINE},
     },
     routing::CapacityRule,
     stats::{Finding, GROUPS_OF_RUN, Priority, Statistic, Variant, grouping_words},
@@ -26,15 +24,13 @@ use crate::{
 /// The lowest ratio above 0 on the axis; smaller ones are placed there.
 const LOWEST: f64 = 1e-4;
 /// The factors of the paper: training and inference.
-const PAPER: [f64; 2] = [1.25, 2.0];
-/// The levels of the table and their names.
-const LEVELS: [(Variant, &str); 3] = [
-    (Variant::FactorForATenthPercent, "0.1 %"),
-    (Variant::FactorForOnePercent, "1 %"),
-    (Variant::FactorForFivePercent, "5 %"),
-];
-/// Widest name in a legend, in pixels.
-const LEGEND_ROOM: f64 = 200.0;
+const PAPER_FACTORS: [f64; 2] = [1.25, 2.0];
+/// The drops that the chart asks about.
+const LEVEL: f64 = 0.01;
+/// How grey the other rule is.
+const BEHIND: f64 = 0.55;
+/// The ends of the interval on the line of 1 % reach to this multiple of it.
+const BRACKET: f64 = 1.35;
 /// Rules with slots to run out of.
 const RULES: [CapacityRule; 2] = [CapacityRule::Port, CapacityRule::T5x];
 
@@ -46,10 +42,7 @@ struct Replays<'a> {
     own: CapacityRule,
 }
 
-/// One line of a panel: what it is called and its rows.
-type Curve<'a> = (String, Vec<&'a Finding>);
-
-/// Drop ratio over the capacity factor, and the smallest sufficient factors; a chart per layer.
+/// Drop ratio over the capacity factor, and the smallest factors that drop at most 1 %; a chart per layer.
 pub(in crate::chart::plan) fn curves(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
     if selection.has_many_layers() {
         return every_layer(selection, kind);
@@ -61,7 +54,7 @@ pub(in crate::chart::plan) fn curves(selection: &Selection<'_>, kind: &'static C
             replays.figure().map(|figure| (String::new(), Body::Curve(figure))).into_iter().collect();
         parts.extend(replays.table().map(|table| {
             (
-                "Smallest factor at which no more than this share of the assignments is dropped, 95 % interval"
+                "Smallest factor that drops at most 1 % of a data set, and with other groups that share the slots"
                     .to_owned(),
                 Body::Table(table),
             )
@@ -70,9 +63,10 @@ pub(in crate::chart::plan) fn curves(selection: &Selection<'_>, kind: &'static C
             continue;
         }
         let caption = "What other capacities would have dropped, recomputed from the logged choices without a forward pass: exact for the first MoE layer, first order \
-                       for later ones, which would see other inputs. Dotted: the paper's capacity factors, 1.25 in training and 2.0 in inference. Bars: 95 % interval over \
+                       for later ones, which would see other inputs. Dotted: the paper's capacity factors, 1.25 in training and 2.0 in inference. Bars and brackets: 95 % interval over \
                        documents, none where a routing group holds several documents. The axis is logarithmic down to 0.01 %; 0 has a place of its own below it. \
-                       Curves that coincide hide each other. Who queues first changes the lost gate mass, never how many assignments are lost.";
+                       Rule port is that of the released checkpoints, rule t5x that of the code that trained them; k: choices per token. \
+                       Other levels than 1 %, curves of data sets and groups, and the gate mass lost by who queues first are in stats/capacity_replay.csv.";
         let title = format!("Drops over the capacity factor, layer {layer}");
         let (enough, tried) = replays.enough();
         let spec = spec(selection, kind, &format!("layer_{layer}"), title, caption, Body::Stack(parts));
@@ -168,97 +162,103 @@ impl<'a> Replays<'a> {
         found
     }
 
-    /// A panel per question: the rules, the data sets, who competes, who comes first.
-    fn panels(&self) -> Vec<CurvePanel> {
-        let own = self.own;
-        let rules = RULES.map(|rule| {
-            (
-                format!("rule {rule}"),
-                self.curve((rule, GROUPS_OF_RUN, Priority::Position), Variant::Of(ASSIGNMENT), None),
-            )
-        });
-        let by_dataset = scopes(&self.rows).into_iter();
-        let datasets = by_dataset
-            .map(|s| (scope_name(s), self.curve((own, GROUPS_OF_RUN, Priority::Position), Variant::Of(ASSIGNMENT), s)));
-        let groupings = self.values(|row| row.grouping.as_deref()).into_iter();
-        let groupings =
-            groupings.map(|g| (named(g), self.curve((own, g, Priority::Position), Variant::Of(ASSIGNMENT), None)));
-        let priorities = self.values(|row| row.priority).into_iter();
-        let priorities = priorities.map(|p| {
-            (p.words().to_owned(), self.curve((own, GROUPS_OF_RUN, p), Variant::Of(Statistic::GateMassLost), None))
-        });
-        [
-            ("dropped assignments, by capacity rule".to_owned(), rules.to_vec()),
-            (format!("dropped assignments, by data set (rule {own})"), datasets.collect()),
-            (format!("dropped assignments, by who competes (rule {own})"), groupings.collect()),
-            (format!("lost gate mass, by who queues first (rule {own})"), priorities.collect()),
-        ]
-        .into_iter()
-        .filter_map(|(title, curves): (String, Vec<Curve<'a>>)| panel(title, &curves))
-        .collect()
+    /// The rows of a rule in the groups of the run.
+    fn of_rule(&self, rule: CapacityRule) -> Vec<&'a Finding> {
+        self.curve((rule, GROUPS_OF_RUN, Priority::Position), Variant::Of(ASSIGNMENT), None)
+    }
+
+    /// The curve of the rule of the run in colour, behind it that of the other one.
+    fn add_rules(&self, panel: &mut CurvePanel) {
+        let own = Stroke { width: 2.6, ..VALUE_LINE };
+        let other = Stroke::broken(PAPER.towards(MUTED, BEHIND), 1.6, Dash::Dashed);
+        let mut rules = RULES.map(|rule| (rule, if rule == self.own { own } else { other }));
+        rules.sort_by_key(|(rule, _)| *rule == self.own);
+        for (rule, stroke) in rules {
+            let rows = self.of_rule(rule);
+            if !rows.is_empty() {
+                panel.legend.insert(0, LegendEntry::new(Sample::Line(stroke), rule_words(rule)));
+                add_curve(panel, &rows, stroke);
+            }
+        }
+    }
+
+    /// The line of 1 %, and on it the smallest factor that drops no more, with its interval.
+    fn add_level(&self, panel: &mut CurvePanel, (from, to): (f64, f64)) {
+        panel.lines.push((UNIFORM_LINE, vec![(from, LEVEL), (to, LEVEL)]));
+        panel.legend.push(LegendEntry::new(Sample::Line(UNIFORM_LINE), "1 % dropped"));
+        let Some((row, factor)) = self.enough().0.and_then(|row| Some((row, row.estimate?))) else { return };
+        if let Some((low, high)) = interval(row) {
+            panel.lines.push((Stroke::solid(ACCENT, 3.0), vec![(low, LEVEL), (high, LEVEL)]));
+            for end in [low, high] {
+                let bracket = vec![(end, LEVEL / BRACKET), (end, LEVEL * BRACKET)];
+                panel.lines.push((Stroke::solid(ACCENT, 2.0), bracket));
+            }
+        }
+        let name = "smallest factor that drops at most 1 %, 95 % interval";
+        panel.legend.push(LegendEntry::new(Sample::Point(Marker::Square, ACCENT), name));
+        let (at, color) = ((factor, LEVEL), ACCENT);
+        panel.marks.push(Mark { at, interval: None, marker: Marker::Square, color, label: factor_words(row) });
     }
 
     /// Forward passes at other factors, as points.
     fn add_exact(&self, panel: &mut CurvePanel) {
         let mark = |row: &&Finding| {
             let at = (row.capacity_factor?, row.estimate?);
-            Some(Mark { at, interval: interval(row), marker: Marker::Square, color: ACCENT, label: String::new() })
+            Some(Mark { at, interval: interval(row), marker: Marker::Diamond, color: TEXT, label: String::new() })
         };
         let marks: Vec<Mark> = self.exact.iter().filter_map(mark).collect();
         if !marks.is_empty() {
-            panel.legend.push(LegendEntry::new(Sample::Point(Marker::Square, ACCENT), "forward pass at this factor"));
+            panel.legend.push(LegendEntry::new(Sample::Point(Marker::Diamond, TEXT), "forward pass at this factor"));
             panel.marks.extend(marks);
         }
     }
 
-    /// All panels over one axis; `None` if there is nothing to draw.
+    /// The curves of the rules; `None` if there is nothing to draw.
     fn figure(&self) -> Option<CurveFigure> {
-        let mut panels = self.panels();
-        if let Some(first) = panels.first_mut() {
-            self.add_exact(first);
-        }
-        let places =
-            || panels.iter().flat_map(|panel| &panel.lines).flat_map(|(_, points)| points).map(|point| point.0);
-        let (low, high) = (places().fold(f64::INFINITY, f64::min), places().fold(0.0, f64::max));
+        let mut panel = CurvePanel::default();
+        self.add_rules(&mut panel);
+        let places = || panel.lines.iter().flat_map(|(_, points)| points).map(|point| point.0);
+        let enough = self.enough().0.and_then(|row| row.high.or(row.estimate)).unwrap_or(0.0);
+        let (low, high) = (places().fold(f64::INFINITY, f64::min), places().fold(enough, f64::max));
         if low >= high {
             return None;
         }
-        let paper: Vec<(f64, String)> =
-            PAPER.iter().filter(|at| (low..=high).contains(at)).map(|at| (*at, short(*at))).collect();
-        for panel in &mut panels {
-            panel.verticals.clone_from(&paper);
-        }
+        let range = (low - 0.1, high + 0.1);
+        self.add_level(&mut panel, range);
+        self.add_exact(&mut panel);
+        panel.verticals =
+            PAPER_FACTORS.iter().filter(|at| (low..=high).contains(at)).map(|at| (*at, short(*at))).collect();
+        let paper = "factors of the paper: 1.25 in training, 2 in inference";
+        let mut legend = std::mem::take(&mut panel.legend);
+        legend.push(LegendEntry::new(Sample::Line(CEILING_LINE), paper));
         Some(CurveFigure {
             x_label: "capacity factor".to_owned(),
-            y_label: "lost share".to_owned(),
-            x_range: (low - 0.1, high + 0.1),
+            y_label: "dropped assignments".to_owned(),
+            x_range: range,
             x_linear: true,
             x_ticks: (1..=(2.0 * high) as u32).map(|half| f64::from(half) / 2.0).map(|at| (at, short(at))).collect(),
             x_shift: 0.0,
             y: AxisScale::log(LOWEST, 1.0).percent().and_zero(),
             strip: None,
-            legend: vec![LegendEntry::new(
-                Sample::Line(CEILING_LINE),
-                "factors of the paper: 1.25 in training, 2 in inference",
-            )],
-            panels,
+            legend,
+            panels: vec![panel],
         })
     }
 
     /// The smallest sufficient factors.
     fn table(&self) -> Option<TableFigure> {
-        let cell = |rule: CapacityRule, grouping: &str, scope: Scope<'_>, level: Variant| {
+        let cell = |rule: &CapacityRule, grouping: &str, scope: Scope<'_>| {
             let found = self.rows.iter().find(|row| {
-                row.variant == Some(level)
-                    && row.rule == Some(rule)
+                row.variant == Some(Variant::FactorForOnePercent)
+                    && row.rule == Some(*rule)
                     && row.grouping.as_deref() == Some(grouping)
                     && row.dataset.as_deref() == scope
             });
             found.map_or_else(String::new, |row| factor_words(row))
         };
         let line = |name: String, grouping: &str, scope: Scope<'_>| {
-            let cells = RULES.iter().flat_map(|rule| LEVELS.map(|(level, _)| cell(*rule, grouping, scope, level)));
-            TableRow { name, cells: cells.collect() }
+            let cells = RULES.iter().map(|rule| cell(rule, grouping, scope));
+            TableRow { name, cells: cells.collect(), marked: scope.is_none() && grouping == GROUPS_OF_RUN }
         };
         let datasets = scopes(&self.rows).into_iter().map(|scope| line(scope_name(scope), GROUPS_OF_RUN, scope));
         let others = self.values(|row| row.grouping.as_deref()).into_iter().filter(|name| *name != GROUPS_OF_RUN);
@@ -268,8 +268,8 @@ impl<'a> Replays<'a> {
             .collect();
         (!rows.is_empty()).then(|| TableFigure {
             row_label: "groups of the run, unless said".to_owned(),
-            groups: RULES.map(|rule| (format!("rule {rule}"), LEVELS.len())).to_vec(),
-            headers: RULES.iter().flat_map(|_| LEVELS.map(|(_, words)| format!("at most {words}"))).collect(),
+            groups: RULES.map(|rule| (format!("rule {rule}"), 1)).to_vec(),
+            headers: RULES.map(|_| "at most 1 %".to_owned()).to_vec(),
             rows,
         })
     }
@@ -286,28 +286,24 @@ fn factor_words(row: &Finding) -> String {
     interval(row).map_or(value.clone(), |(low, high)| format!("{value} [{low:.2}, {high:.2}]"))
 }
 
-/// One panel of curves; `None` if there is nothing to draw.
-fn panel(title: String, curves: &[Curve<'_>]) -> Option<CurvePanel> {
-    let drawn: Vec<&Curve<'_>> = curves.iter().filter(|curve| !curve.1.is_empty()).collect();
-    let mut panel = CurvePanel { title, ..CurvePanel::default() };
-    for (index, (name, rows)) in drawn.iter().enumerate() {
-        let stroke = series(index, drawn.len());
-        let name = font::fit(name, LEGEND_ROOM, LABEL, false);
-        panel.legend.push(LegendEntry::new(Sample::Line(stroke), name));
-        add_curve(&mut panel, rows, stroke, index);
-    }
-    (!drawn.is_empty()).then_some(panel)
+/// A rule and the slots of an expert under it.
+fn rule_words(rule: CapacityRule) -> String {
+    let slots = match rule {
+        CapacityRule::Port => ": k \u{d7} factor \u{d7} tokens / experts slots for each expert",
+        CapacityRule::T5x => ": factor \u{d7} tokens / experts slots for each expert, whatever k",
+        CapacityRule::Unlimited => "",
+    };
+    format!("rule {rule}{slots}")
 }
 
-fn add_curve(panel: &mut CurvePanel, rows: &[&Finding], stroke: Stroke, index: usize) {
-    let marker = if index.is_multiple_of(2) { Marker::Disc } else { Marker::Diamond };
+fn add_curve(panel: &mut CurvePanel, rows: &[&Finding], stroke: Stroke) {
     let points: Vec<(f64, f64, &Finding)> =
         rows.iter().filter_map(|row| Some((row.capacity_factor?, row.estimate?, *row))).collect();
     panel.lines.push((stroke, points.iter().map(|(x, y, _)| (*x, *y)).collect()));
     panel.marks.extend(points.iter().map(|(x, y, row)| Mark {
         at: (*x, *y),
         interval: interval(row),
-        marker,
+        marker: Marker::Disc,
         color: stroke.color,
         label: String::new(),
     }));

@@ -36,7 +36,7 @@ pub(in crate::chart::plan) fn table(selection: &Selection<'_>, kind: &'static Ch
             continue;
         }
         let caption = "The experts that drop most assignments, worst first, and what their queues consisted of in the routing groups that sent them more than their \
-                       capacity. Each cell: share of these queues, in brackets the share of all tokens of the layer: a token id, role or message that is far more \
+                       capacity. Coloured: the expert with the token id that exceeds its share of all tokens most. Each cell: share of these queues, in brackets the share of all tokens of the layer: a token id, role or message that is far more \
                        frequent in the queues than elsewhere is what filled them; an empty cell: none in these queues. n: assignments in these queues. ␣ is a space, ⏎ a line end. Intervals are in \
                        stats/drop_causes.csv.";
         let several = if selection.has_many_layers() { Some(WORST) } else { None };
@@ -48,22 +48,39 @@ pub(in crate::chart::plan) fn table(selection: &Selection<'_>, kind: &'static Ch
             }
         };
         let title = format!("What filled the queues of the experts that drop most, {part}");
-        let body = Body::Table(figure(&rows, several));
+        let filler = says::filler(&drawn(&rows, several));
+        let body = Body::Table(figure(&rows, several, filler));
         let spec = spec(selection, kind, &suffix, title, &format!("{caption}{rule}"), body);
-        specs.push(spec.saying(says::causes(&rows)));
+        specs.push(spec.saying(says::causes(filler, several.is_some())));
     }
     specs
 }
 
-/// The experts in file order, of each layer the first `most` where several layers share the table.
-fn figure(rows: &[&Finding], most: Option<usize>) -> TableFigure {
+/// Layer and expert in file order, of each layer the first `most` where several layers share the table.
+fn experts(rows: &[&Finding], most: Option<usize>) -> Vec<(u16, u16)> {
     let mut experts: Vec<(u16, u16)> = Vec::new();
-    let mut roles: Vec<Role> = Vec::new();
-    let mut turns: Vec<u16> = Vec::new();
     for row in rows {
         let drawn = experts.iter().filter(|(layer, _)| *layer == row.layer).count();
         let room = most.is_none_or(|most| drawn < most);
         experts.extend(row.expert.map(|expert| (row.layer, expert)).filter(|own| room && !experts.contains(own)));
+    }
+    experts
+}
+
+/// The rows of the cells about token ids.
+fn drawn<'a>(rows: &[&'a Finding], most: Option<usize>) -> Vec<&'a Finding> {
+    let experts = experts(rows, most);
+    let has_cell = |row: &&Finding| row.token_id.is_some() && row.rank.is_some_and(|rank| (1..=TOKENS).contains(&rank));
+    let has_row = |row: &&Finding| row.expert.is_some_and(|expert| experts.contains(&(row.layer, expert)));
+    rows.iter().copied().filter(has_cell).filter(has_row).collect()
+}
+
+/// The table; the row of the token id that the line above names is marked.
+fn figure(rows: &[&Finding], most: Option<usize>, filler: Option<&Finding>) -> TableFigure {
+    let experts = experts(rows, most);
+    let mut roles: Vec<Role> = Vec::new();
+    let mut turns: Vec<u16> = Vec::new();
+    for row in rows {
         roles.extend(row.role.filter(|role| !roles.contains(role)));
         turns.extend(row.turn.filter(|turn| !turns.contains(turn)));
     }
@@ -92,7 +109,8 @@ fn figure(rows: &[&Finding], most: Option<usize>) -> TableFigure {
         let queue = own.first().map_or_else(String::new, |row| count(row.n));
         let cells = std::iter::once(queue).chain(tokens).chain(roles.iter().map(role)).chain(turns.iter().map(turn));
         let name = if most.is_some() { format!("layer {layer}, expert {expert}") } else { expert.to_string() };
-        TableRow { name, cells: cells.collect() }
+        let marked = filler.is_some_and(|filler| is_own(&filler));
+        TableRow { name, cells: cells.collect(), marked }
     };
     TableFigure { row_label: "expert".to_owned(), groups, headers, rows: experts.iter().map(row).collect() }
 }

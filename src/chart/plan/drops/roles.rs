@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{ASSIGNMENT, Scope, Specs, of_layer, scope_name, scopes, spec};
+use super::{ASSIGNMENT, Specs, of_layer, spec};
 use crate::{
     chart::{
         ChartKind,
@@ -13,7 +13,7 @@ use crate::{
             says,
             selection::{Selection, interval},
         },
-        theme::{Color, LAYER_FILLS},
+        theme::{ACCENT, LAYER_FILLS, PAPER},
     },
     routing::View,
     stats::{Finding, Role},
@@ -21,8 +21,10 @@ use crate::{
 
 /// Turns that are drawn.
 const TURNS: u16 = 10;
+/// How strongly a bar above random order is coloured: its line stays visible.
+const ABOVE: f64 = 0.45;
 
-/// Drop ratio by role and by turn, a panel per data set, a chart per layer.
+/// Drop ratio of the messages over all data sets, a chart per layer.
 pub(in crate::chart::plan) fn by_message(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
     if selection.has_many_layers() {
         return every_layer(selection, kind);
@@ -31,28 +33,23 @@ pub(in crate::chart::plan) fn by_message(selection: &Selection<'_>, kind: &'stat
     for &layer in selection.layers() {
         let rows: Vec<&Finding> = of_layer(selection, ASSIGNMENT, layer)
             .into_iter()
-            .filter(|row| row.variable.is_none() && row.role.is_some() != row.turn.is_some())
+            .filter(|row| row.variable.is_none() && row.dataset.is_none() && row.role.is_none())
+            .filter(|row| row.turn.is_some_and(|turn| turn < TURNS))
             .collect();
-        let ends = rows.iter().filter(|row| row.turn.is_none_or(|turn| turn < TURNS));
-        let ends = ends.flat_map(|row| [row.estimate, row.baseline, row.high]).flatten();
-        let max = ends.fold(0.001, f64::max);
-        let panels: Vec<BarPanel> = scopes(&rows)
-            .into_iter()
-            .map(|scope| panel(&rows, scope, max))
-            .filter(|panel| !panel.groups.is_empty())
-            .collect();
-        if panels.is_empty() {
+        if rows.is_empty() {
             continue;
         }
+        let panels = vec![panel(&rows)];
         let caption = format!(
-            "Dropped share of the chosen assignments of each role and of each message, counted from 0 (the first {TURNS}). \
-             Orange: the same choices in random order within each sequence, where later messages lose more as well, because queues \
-             fill up; what a bar adds to it is about the order of the text. The tokens \
-             of the template count with their message; plain text takes no part. n of every bar is in \
+            "Dropped share of the chosen assignments of each message of a conversation, counted from 0 (the first {TURNS}), over all \
+             data sets. Orange lines: the same choices in random order within each sequence, where later messages lose more as well, because queues \
+             fill up; what a bar adds to it is about the order of the text. Orange bars: the whole interval lies above random order, and only there \
+             more is lost than in random order. The tokens \
+             of the template count with their message; plain text takes no part. Roles, single data sets and n are in \
              stats/assignment_drop_ratio.csv."
         );
         let body = Body::Bars(BarFigure { baseline_label: "random order within each sequence".to_owned(), panels });
-        let title = format!("Drop ratio by role and turn, layer {layer}");
+        let title = format!("Drop ratio of the messages of a conversation, layer {layer}");
         let spec = spec(selection, kind, &format!("layer_{layer}"), title, &caption, body);
         specs.push(spec.saying(says::speakers(&rows)));
     }
@@ -91,33 +88,32 @@ fn every_layer(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
         selection.every_layer("a row each")
     );
     let title = "Drop ratio by role and turn, layer by layer".to_owned();
-    let spoken: Vec<&Finding> = of_roles().chain(of_turns()).copied().collect();
-    let spoken: Vec<&Finding> = spoken.into_iter().filter(|row| row.role.is_some() != row.turn.is_some()).collect();
+    let is_drawn = |row: &&&Finding| row.turn.is_some_and(|turn| turn < TURNS);
+    let spoken: Vec<&Finding> = of_turns().filter(is_drawn).copied().collect();
     let spec = spec(selection, kind, "", title, &caption, Body::Heat(figure));
     vec![spec.saying(says::speakers(&spoken))]
 }
 
-fn panel(rows: &[&Finding], scope: Scope<'_>, max: f64) -> BarPanel {
-    let own = || rows.iter().copied().filter(|row| row.dataset.as_deref() == scope);
-    let roles = own().filter_map(|row| Some(bar(row, row.role?.name().to_owned(), LAYER_FILLS[5])));
-    let mut turns: Vec<(u16, &Finding)> = own().filter_map(|row| Some((row.turn?, row))).collect();
-    turns.sort_by_key(|(turn, _)| *turn);
-    let turns = turns.into_iter().filter(|(turn, _)| *turn < TURNS);
-    let turns = turns.map(|(turn, row)| bar(row, turn.to_string(), LAYER_FILLS[2]));
-    let groups = [("role", roles.collect::<Vec<_>>()), ("message", turns.collect())];
-    let groups = groups.into_iter().filter(|(_, bars)| !bars.is_empty());
+/// A bar per message; orange where the interval lies above random order.
+fn panel(rows: &[&Finding]) -> BarPanel {
+    let mut turns: Vec<&Finding> = rows.to_vec();
+    turns.sort_by_key(|row| row.turn);
+    let ends = turns.iter().flat_map(|row| [row.estimate, row.baseline, row.high]).flatten();
+    let max = ends.fold(0.001, f64::max);
+    let bars = turns.into_iter().map(bar).collect();
     BarPanel {
-        title: scope_name(scope),
+        title: String::new(),
         y_label: "dropped assignments".to_owned(),
         percent: true,
         max: Some(max),
-        groups: groups.map(|(label, bars)| BarGroup { label: label.to_owned(), bars }).collect(),
+        groups: vec![BarGroup { label: "message".to_owned(), bars }],
     }
 }
 
-fn bar(row: &Finding, label: String, color: Color) -> Bar {
+fn bar(row: &Finding) -> Bar {
+    let color = if says::is_above(row) { PAPER.towards(ACCENT, ABOVE) } else { LAYER_FILLS[2] };
     Bar {
-        label,
+        label: row.turn.unwrap_or(0).to_string(),
         layer: None,
         value: row.estimate,
         interval: interval(row),

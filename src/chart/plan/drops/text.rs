@@ -22,8 +22,6 @@ const TOKENS: usize = 700;
 const FURTHER: &str = "·";
 /// Most bytes of a character.
 const LONGEST: usize = 4;
-/// How many tokens before the first drop are drawn, if the beginning has no drop.
-const BEFORE: usize = 40;
 
 /// The conversation that loses most, a chart per layer.
 pub(in crate::chart::plan) fn conversation(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
@@ -33,13 +31,13 @@ pub(in crate::chart::plan) fn conversation(selection: &Selection<'_>, kind: &'st
         let mut rows: Vec<&Finding> =
             of_layer(selection, kind.statistic, layer).into_iter().filter(|row| row.position.is_some()).collect();
         rows.sort_by_key(|row| row.position);
-        let dropped = rows.iter().filter(|row| tint(row) != Tint::Plain).count();
         let Some(name) = rows.first().map(|row| row.document.as_deref().unwrap_or("without a name")) else { continue };
         let drawn = region(&rows);
         let shown = &rows[drawn.clone()];
+        let [dropped, dropped_here] = [&rows[..], shown].map(lost);
         let part = if shown.len() < rows.len() {
             let ends = [drawn.start + 1, drawn.end, rows.len()].map(|place| count(place as u64));
-            format!(" Drawn: tokens {} to {} of {}.", ends[0], ends[1], ends[2])
+            format!(" Drawn: tokens {} to {} of {}, those side by side that lose most.", ends[0], ends[1], ends[2])
         } else {
             String::new()
         };
@@ -55,10 +53,10 @@ pub(in crate::chart::plan) fn conversation(selection: &Selection<'_>, kind: &'st
         );
         let dataset = rows.first().and_then(|row| row.dataset.as_deref()).map(|name| format!(" of {}", label(name)));
         let title = format!("Dropped tokens of document {}{}, layer {layer}", label(name), dataset.unwrap_or_default());
-        let body = Body::Flow(FlowFigure { legend: legend(&rows), paragraphs: paragraphs(shown) });
+        let body = Body::Flow(FlowFigure { legend: legend(shown), paragraphs: paragraphs(shown) });
         let suffix = if rule.is_empty() { format!("layer_{layer}") } else { String::new() };
         let spec = spec(selection, kind, &suffix, title, &format!("{caption}{rule}"), body);
-        specs.push(spec.saying(says::conversation(dropped, rows.len())));
+        specs.push(spec.saying(says::conversation((dropped, rows.len()), (dropped_here, shown.len()))));
     }
     specs
 }
@@ -69,10 +67,8 @@ fn drawn_layers(selection: &Selection<'_>, kind: &'static ChartKind) -> (Vec<Lay
     if !selection.has_many_layers() {
         return (all.to_vec(), String::new());
     }
-    let lost = |layer: LayerId| {
-        of_layer(selection, kind.statistic, layer).into_iter().filter(|row| tint(row) != Tint::Plain).count()
-    };
-    let worst = all.iter().copied().max_by_key(|layer| (lost(*layer), LayerId::MAX - layer));
+    let lost_in = |layer: LayerId| lost(&of_layer(selection, kind.statistic, layer));
+    let worst = all.iter().copied().max_by_key(|layer| (lost_in(*layer), LayerId::MAX - layer));
     let rule = format!(
         " Drawn is one of the {} MoE layers, the one that loses most tokens of its conversation; those of the others are in \
          stats/{}.parquet.",
@@ -80,6 +76,11 @@ fn drawn_layers(selection: &Selection<'_>, kind: &'static ChartKind) -> (Vec<Lay
         kind.statistic.table()
     );
     (worst.into_iter().collect(), rule)
+}
+
+/// How many tokens lost a choice.
+fn lost(rows: &[&Finding]) -> usize {
+    rows.iter().filter(|row| tint(row) != Tint::Plain).count()
 }
 
 fn tint(row: &Finding) -> Tint {
@@ -103,12 +104,19 @@ fn legend(rows: &[&Finding]) -> Vec<(Tint, String)> {
     all.into_iter().filter(|(tint, _)| occurs(*tint)).map(|(tint, words)| (tint, words.to_owned())).collect()
 }
 
-/// The tokens that are drawn: the first ones or, if all of those are kept, the ones around the first drop.
+/// The tokens that are drawn: of a long document those side by side that lose most of their choices, the first of such parts.
 fn region(rows: &[&Finding]) -> std::ops::Range<usize> {
-    let first = rows.iter().position(|row| tint(row) != Tint::Plain).unwrap_or(0);
-    let start = if first < TOKENS.min(rows.len()) / 2 { 0 } else { first.saturating_sub(BEFORE) };
-    let start = start.min(rows.len().saturating_sub(TOKENS));
-    start..rows.len().min(start + TOKENS)
+    let width = TOKENS.min(rows.len());
+    let share = |row: &Finding| if tint(row) == Tint::Plain { 0.0 } else { row.estimate.unwrap_or(0.0) };
+    let mut sum: f64 = rows[..width].iter().map(|row| share(row)).sum();
+    let (mut most, mut start) = (sum, 0);
+    for at in width..rows.len() {
+        sum += share(rows[at]) - share(rows[at - width]);
+        if sum > most + 1e-9 {
+            (most, start) = (sum, at + 1 - width);
+        }
+    }
+    start..start + width
 }
 
 /// A paragraph per message.

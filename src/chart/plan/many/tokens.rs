@@ -31,12 +31,22 @@ pub(in crate::chart::plan) fn busiest_tokens(
 ) -> Vec<ChartSpec> {
     let measured = "load of the busiest expert in times an even load";
     let shown = ShownLayers::of(selection, kind.statistic, measured, |layer| selection.busiest(layer, view));
+    let busiest =
+        |layer: LayerId| &selection.load(layer, view).order[..BUSIEST.min(selection.load(layer, view).order.len())];
+    let drawn = |row: &&Finding| row.expert.is_some_and(|expert| busiest(row.layer).contains(&usize::from(expert)));
+    let all: Vec<&Finding> = shown
+        .layers
+        .iter()
+        .flat_map(|layer| selection.layer_rows(kind.statistic, view, *layer))
+        .filter(drawn)
+        .collect();
+    let named = says::most_characteristic(&all);
     let mut rows = Vec::new();
     for &layer in &shown.layers {
-        let own: Vec<&Finding> = selection.layer_rows(kind.statistic, view, layer).collect();
-        let busiest = selection.load(layer, view).order.iter().take(BUSIEST).filter(|_| !own.is_empty());
-        let row = |expert: &usize| token_table::row(format!("layer {layer}, expert {expert}"), &own, *expert, FEWER);
-        rows.extend(busiest.map(row));
+        let own: Vec<&Finding> = all.iter().copied().filter(|row| row.layer == layer).collect();
+        let name = |expert: usize| format!("layer {layer}, expert {expert}");
+        let row = |expert: &usize| token_table::row(name(*expert), &own, (*expert, FEWER), named.as_deref());
+        rows.extend(busiest(layer).iter().filter(|_| !own.is_empty()).map(row));
     }
     if rows.is_empty() {
         return Vec::new();
@@ -46,10 +56,8 @@ pub(in crate::chart::plan) fn busiest_tokens(
         shown.rule()
     );
     let title = format!("Top tokens of the busiest experts, in layers of the model ({})", view_words(view));
-    let all: Vec<&Finding> =
-        shown.layers.iter().flat_map(|layer| selection.layer_rows(kind.statistic, view, *layer)).collect();
     let spec = selection.spec(kind, view.name(), title, &caption, token_table::body(rows, FEWER));
-    vec![spec.saying(says::top_tokens(&all))]
+    vec![spec.saying(says::top_tokens(named.as_deref(), shown.layers.len() > 1))]
 }
 
 /// The experts of a layer at both ends of the order of load.
@@ -62,8 +70,11 @@ pub(in crate::chart::plan) fn busy_and_idle_tokens(
 ) -> ChartSpec {
     let order = &selection.load(layer, view).order;
     let (experts, last) = (order.len(), order.len().saturating_sub(ENDS).max(ENDS.min(order.len())));
-    let drawn = order[..ENDS.min(experts)].iter().chain(&order[last..]);
-    let table = drawn.map(|expert| token_table::row(expert.to_string(), rows, *expert, TOKENS)).collect();
+    let drawn: Vec<usize> = order[..ENDS.min(experts)].iter().chain(&order[last..]).copied().collect();
+    let is_drawn = |row: &&Finding| row.expert.is_some_and(|expert| drawn.contains(&usize::from(expert)));
+    let named = says::most_characteristic(&rows.iter().copied().filter(is_drawn).collect::<Vec<_>>());
+    let row = |expert: &usize| token_table::row(expert.to_string(), rows, (*expert, TOKENS), named.as_deref());
+    let table = drawn.iter().map(row).collect();
     let caption = format!(
         "{caption} Drawn are the {ENDS} of the layer's {experts} experts with the largest load, the busiest first, and the {ENDS} \
          with the smallest; the tokens of all are in stats/top_tokens.parquet."
@@ -71,5 +82,5 @@ pub(in crate::chart::plan) fn busy_and_idle_tokens(
     let title = format!("Top tokens of the busiest and the idlest experts, layer {layer} ({})", view_words(view));
     let body = token_table::body(table, TOKENS);
     let spec = selection.spec(kind, &format!("layer_{layer}_{}", view.name()), title, &caption, body);
-    spec.saying(says::top_tokens(rows))
+    spec.saying(says::top_tokens(named.as_deref(), false))
 }

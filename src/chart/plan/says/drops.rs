@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::{baselines, estimates, in_layers, is_above, most, numbers, percent, percents, points};
+use super::{baselines, estimates, in_layers, is_above, layers, most, numbers, percent, percents, points};
 use crate::{
     chart::{
         Message,
         axis::short,
         plan::selection::{label, quoted_token, words},
     },
-    stats::{Finding, Role, Variant},
+    stats::{Finding, Variant},
 };
 
 /// The rise of the drops from the first to the last quarter over all data, and that in random order, smallest to largest over the
@@ -52,28 +52,23 @@ pub(in crate::chart::plan) fn positions(curves: &[Vec<&Finding>]) -> Option<Mess
     Some(Message::described(format!("The last positions lose {end} of their assignments, the first {start}{random}")))
 }
 
-/// The message of a conversation with the largest dropped share, over all data where it is known, among those whose interval lies
-/// above random order; else the shares of the roles.
+/// The message with the largest dropped share, among those whose interval lies above random order. `rows`: the messages that are
+/// drawn, of any layer.
 pub(in crate::chart::plan) fn speakers(rows: &[&Finding]) -> Option<Message> {
-    let over_all: Vec<&Finding> = rows.iter().copied().filter(|row| row.dataset.is_none()).collect();
-    let own = if over_all.is_empty() { rows } else { &over_all };
-    let turns = || own.iter().copied().filter(|row| row.turn.is_some());
-    if let Some(worst) = most(turns().filter(|row| is_above(row)), |row| row.estimate) {
-        let all = turns().map(|row| row.turn).collect::<BTreeSet<_>>().len();
-        return Some(Message::shown(format!(
-            "Of {all} messages, message {} loses most: {}, in random order {}",
-            worst.turn?,
-            percent(worst.estimate?),
-            percent(worst.baseline?)
+    let all = rows.iter().filter_map(|row| row.turn).collect::<BTreeSet<_>>().len();
+    let Some(worst) = most(rows.iter().copied().filter(|row| is_above(row)), |row| row.estimate) else {
+        let shares = percents(estimates(rows))?;
+        return Some(Message::open(format!(
+            "Of the first {all} messages none clearly loses more than in random order: no interval lies above it ({shares})"
         )));
-    }
-    let of = |row: &&&Finding| row.role.is_some() && row.turn.is_none();
-    let shares: Vec<String> = own
-        .iter()
-        .filter(of)
-        .filter_map(|row| Some(format!("{} {}", row.role.map(Role::name)?, percent(row.estimate?))))
-        .collect();
-    Some(Message::open(format!("No message loses more than in random order ({})", shares.join(", "))))
+    };
+    let layer = if layers(rows.iter().copied()) > 1 { format!(" of layer {}", worst.layer) } else { String::new() };
+    Some(Message::shown(format!(
+        "Of the first {all} messages, message {}{layer} loses most: {}, in random order {}",
+        worst.turn?,
+        percent(worst.estimate?),
+        percent(worst.baseline?)
+    )))
 }
 
 /// The lost share of first choices and of second ones, smallest to largest over the layers.
@@ -113,13 +108,18 @@ pub(in crate::chart::plan) fn filling(rows: &[&Finding]) -> Option<Message> {
     )))
 }
 
-/// The token id in the queue of the expert that drops most whose share there exceeds its share of all tokens most.
-pub(in crate::chart::plan) fn causes(rows: &[&Finding]) -> Option<Message> {
-    let worst = rows.first()?;
-    let own = rows.iter().copied().filter(|row| row.layer == worst.layer && row.expert == worst.expert);
-    let filler = most(own.filter(|row| row.token_id.is_some()), |row| Some(row.estimate? - row.baseline?))?;
+/// The token id whose share of the queue of any expert exceeds its share of all tokens most. `rows`: of the token ids that are
+/// drawn.
+pub(in crate::chart::plan) fn filler<'a>(rows: &[&'a Finding]) -> Option<&'a Finding> {
+    most(rows.iter().copied(), |row| Some(row.estimate? - row.baseline?))
+}
+
+/// The share of a token id in the queue of its expert, and of all tokens. `several`: whether the table shows several layers.
+pub(in crate::chart::plan) fn causes(filler: Option<&Finding>, several: bool) -> Option<Message> {
+    let filler = filler?;
+    let layer = if several { format!(" of layer {}", filler.layer) } else { String::new() };
     Some(Message::described(format!(
-        "In the queue of expert {}, {} makes up {}; of all tokens {}",
+        "In the queue of expert {}{layer}, {} makes up {}; of all tokens {}",
         filler.expert?,
         quoted_token(filler),
         percent(filler.estimate?),
@@ -127,10 +127,11 @@ pub(in crate::chart::plan) fn causes(rows: &[&Finding]) -> Option<Message> {
     )))
 }
 
-/// How many tokens of the worst document lost a choice.
-pub(in crate::chart::plan) fn conversation(dropped: usize, tokens: usize) -> Message {
-    let share = dropped as f64 / tokens.max(1) as f64;
-    Message::described(format!("In the worst conversation {} of the tokens lost a choice", percent(share)))
+/// How many tokens of the worst document lost a choice, and of the part that is drawn. Of each: lost, all.
+pub(in crate::chart::plan) fn conversation(document: (usize, usize), drawn: (usize, usize)) -> Message {
+    let share = |(lost, all): (usize, usize)| percent(lost as f64 / all.max(1) as f64);
+    let part = if drawn.1 < document.1 { format!(", {} of the part shown", share(drawn)) } else { String::new() };
+    Message::described(format!("In the worst conversation {} of the tokens lost a choice{part}", share(document)))
 }
 
 /// The smallest factor under the rule and in the groups of the run at which at most 1 % is dropped. `row`: of this factor.
@@ -241,11 +242,25 @@ mod tests {
         let message = |turn: u16| move |subject: Subject| Subject { turn: Some(turn), ..subject };
         let rows = [share(0.2, &message(1)), share(0.3, &message(4)), share(0.05, &message(5))];
         let said = speakers(&rows.iter().collect::<Vec<_>>()).unwrap().text;
-        assert_eq!(said, "Of 3 messages, message 4 loses most: 30 %, in random order 10 %");
+        assert_eq!(said, "Of the first 3 messages, message 4 loses most: 30 %, in random order 10 %");
+        let said = speakers(&[&rows[2]]).unwrap();
+        assert_eq!(said.ground, Ground::Open);
+        assert!(said.text.contains("no interval lies above it (5.0 %)"), "{}", said.text);
         let comma =
             |subject: Subject| Subject { expert: Some(4), token_id: Some(262), text: Some(",".into()), ..subject };
-        let said = causes(&[&share(0.055, &comma)]).unwrap().text;
-        assert_eq!(said, "In the queue of expert 4, \",\" makes up 5.5 %; of all tokens 10 %");
+        // The expert that drops most comes first, but the queue of another one is fuller of one token id.
+        let other = |subject: Subject| Subject { expert: Some(14), ..comma(subject) };
+        let rows = [share(0.055, &comma), share(0.74, &other)];
+        let said = causes(filler(&[&rows[0], &rows[1]]), false).unwrap().text;
+        assert_eq!(said, "In the queue of expert 14, \",\" makes up 74 %; of all tokens 10 %");
+        assert!(causes(filler(&[&rows[0]]), true).unwrap().text.starts_with("In the queue of expert 4 of layer 5, "));
+    }
+
+    #[test]
+    fn of_a_part_of_the_worst_document_its_own_share_is_said() {
+        let said = |drawn| conversation((12, 20), drawn).text;
+        assert_eq!(said((12, 20)), "In the worst conversation 60 % of the tokens lost a choice");
+        assert_eq!(said((9, 10)), "In the worst conversation 60 % of the tokens lost a choice, 90 % of the part shown");
     }
 
     #[test]

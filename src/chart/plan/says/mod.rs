@@ -11,12 +11,13 @@ mod route;
 
 pub(super) use drift::{agreement, beside, by_margin, last_change, load_drift, matrix, moved};
 pub(super) use drops::{
-    capacity, capacity_of_layers, causes, compared, conversation, crowding, filling, first_choices, most_loaded_rank,
-    positions, speakers, trend,
+    capacity, capacity_of_layers, causes, compared, conversation, crowding, filler, filling, first_choices,
+    most_loaded_rank, positions, speakers, trend,
 };
 pub(super) use load::{balance, busiest, confidence, largest_lift, togetherness};
 pub(super) use route::{
-    association, context, divergence, favourites, information, predictability, repetition, spread, top_tokens,
+    association, context, divergence, favourites, information, most_characteristic, predictability, repetition, spread,
+    top_tokens,
 };
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -69,7 +70,7 @@ fn joined(values: impl Iterator<Item = f64>, words: impl Fn(f64) -> String) -> O
 }
 
 /// Whether the interval of a row lies above its baseline.
-fn is_above(row: &Finding) -> bool {
+pub(super) fn is_above(row: &Finding) -> bool {
     row.low.zip(row.baseline).is_some_and(|(low, baseline)| low > baseline)
 }
 

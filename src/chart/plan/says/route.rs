@@ -1,5 +1,7 @@
 //! What the charts of single tokens and of their context say.
 
+use std::collections::BTreeMap;
+
 use super::{
     baselines, estimates, ids_and_layers, in_layers, is_above, layers, leaves_baseline, most, numbers, percents,
 };
@@ -8,6 +10,7 @@ use crate::{
         Message,
         plan::selection::{label, quoted_token, words},
     },
+    routing::LayerId,
     stats::{Finding, Ranking, Variable, Variant, counted},
 };
 
@@ -93,35 +96,70 @@ pub(in crate::chart::plan) fn favourites(rows: &[&Finding]) -> Option<Message> {
     Some(if own.iter().all(|row| is_above(row)) { Message::shown(text) } else { Message::open(text) })
 }
 
-/// How many token ids are spread less evenly than their noise floor explains: the interval lies above it.
-pub(in crate::chart::plan) fn spread(rows: &[&Finding]) -> Message {
+/// How many token ids are spread less evenly than their noise floor explains: the interval lies above it. `None` where no row has
+/// both.
+pub(in crate::chart::plan) fn spread(rows: &[&Finding]) -> Option<Message> {
     let judged: Vec<&Finding> =
         rows.iter().copied().filter(|row| row.low.is_some() && row.noise_floor.is_some()).collect();
     let told: Vec<&Finding> = judged.iter().copied().filter(|row| row.low > row.noise_floor).collect();
     if judged.is_empty() {
-        return Message::open(
-            "The spread of the token ids has no noise floor in this view, so it cannot be told from sampling noise",
-        );
+        return None;
     }
     let of = ids_and_layers(&told, &judged, "");
     let text = format!("{of} go to fewer experts than sampling noise explains");
-    if told.is_empty() { Message::open(text) } else { Message::shown(text) }
+    Some(if told.is_empty() { Message::open(text) } else { Message::shown(text) })
 }
 
-/// The token with the largest z of its log-odds in any expert; from z = 5 on, so that the best of thousands counts.
-pub(in crate::chart::plan) fn top_tokens(rows: &[&Finding]) -> Option<Message> {
-    let ranked = || rows.iter().copied().filter(|row| row.ranking == Some(Ranking::LogOdds) && row.rank == Some(1));
-    let best = most(ranked(), |row| row.estimate)?;
-    let (z, expert) = (best.estimate?, best.expert?);
-    if z < 5.0 {
-        return Some(Message::open("No expert has a token that could be told from chance (every z below 5)"));
+/// How many tokens of an expert the line names.
+const NAMED: u32 = 5;
+/// Most characters of their names; of long ones fewer are named.
+const NAMES_LENGTH: usize = 70;
+/// From this z of the log-odds on the best of thousands of tokens counts.
+const LEAST_Z: f64 = 5.0;
+
+/// The expert whose first tokens by log-odds are farthest from chance, with them: the last of them, at most the fifth, has the
+/// largest z. Only tokens from z = 5 on count; an expert with more of them comes first. `None`: no expert has one.
+pub(in crate::chart::plan) fn most_characteristic<'a>(rows: &[&'a Finding]) -> Option<Vec<&'a Finding>> {
+    let mut experts: BTreeMap<(LayerId, u16), Vec<&Finding>> = BTreeMap::new();
+    for row in rows.iter().copied().filter(|row| row.ranking == Some(Ranking::LogOdds)) {
+        let counts = row.rank.is_some_and(|rank| rank <= NAMED) && row.estimate.is_some_and(|z| z >= LEAST_Z);
+        if let Some(expert) = row.expert.filter(|_| counts) {
+            experts.entry((row.layer, expert)).or_default().push(row);
+        }
     }
-    let several = layers(ranked()) > 1;
-    let layer = if several { format!(" of layer {}", best.layer) } else { String::new() };
+    let mut best: Option<(usize, f64, Vec<&Finding>)> = None;
+    for tokens in experts.into_values() {
+        let last = estimates(&tokens).fold(f64::INFINITY, f64::min);
+        if best.as_ref().is_none_or(|(count, z, _)| tokens.len() > *count || tokens.len() == *count && last > *z) {
+            best = Some((tokens.len(), last, tokens));
+        }
+    }
+    let (_, _, mut tokens) = best?;
+    tokens.sort_by_key(|row| row.rank);
+    Some(tokens)
+}
+
+/// The tokens of the expert whose first ones are farthest from chance. `several`: whether the table shows several layers.
+pub(in crate::chart::plan) fn top_tokens(tokens: Option<&[&Finding]>, several: bool) -> Option<Message> {
+    let Some(tokens) = tokens else {
+        return Some(Message::open("No expert has a token that could be told from chance (every z below 5)"));
+    };
+    let first = tokens.first()?;
+    let layer = if several { format!(" of layer {}", first.layer) } else { String::new() };
+    let mut names: Vec<String> = Vec::new();
+    for name in tokens.iter().map(|row| quoted_token(row)) {
+        let length: usize = names.iter().chain([&name]).map(|name| name.chars().count() + 2).sum();
+        if !names.is_empty() && length > NAMES_LENGTH {
+            break;
+        }
+        names.push(name);
+    }
+    let last = names.pop()?;
+    let joint = if names.is_empty() { "" } else { " and " };
+    let before = names.join(", ");
     Some(Message::shown(format!(
-        "Of the first tokens of {}, {} at expert {expert}{layer} is farthest from chance (z = {z:.0})",
-        counted(ranked().count() as u64, "expert"),
-        quoted_token(best)
+        "Expert {}{layer} takes {before}{joint}{last} far more often than by chance",
+        first.expert?
     )))
 }
 
@@ -240,6 +278,35 @@ mod tests {
         let (text, ground) = said(context(&all));
         assert!(text.contains("no context adds anything") && ground == Ground::Open, "{text}");
         assert_eq!(said(information(&all[..1])).1, Ground::Open);
+    }
+
+    #[test]
+    fn the_expert_is_named_whose_first_tokens_are_all_far_from_chance() {
+        let token = |expert: u16, rank: u32, text: &str, z: f64| Finding {
+            estimate: Some(z),
+            ..Finding::new(Statistic::TopTokens, 1, View::Kept).about(|subject| Subject {
+                expert: Some(expert),
+                ranking: Some(Ranking::LogOdds),
+                rank: Some(rank),
+                text: Some(text.to_owned()),
+                ..subject
+            })
+        };
+        // One token of expert 2 is farther from chance than any other, but its second is not.
+        let rows = [
+            token(2, 1, "\u{2581}", 480.0),
+            token(2, 2, "_", 6.0),
+            token(7, 1, "\u{2581}the", 95.0),
+            token(7, 2, "\u{2581}to", 74.0),
+            token(8, 1, "a", 90.0),
+            token(8, 2, "b", 4.9),
+        ];
+        let all: Vec<&Finding> = rows.iter().collect();
+        let said = |rows: &[&Finding]| top_tokens(most_characteristic(rows).as_deref(), false).unwrap();
+        let text = "Expert 7 takes \"\u{2423}the\" and \"\u{2423}to\" far more often than by chance";
+        assert_eq!((said(&all).text.as_str(), said(&all).ground), (text, Ground::Shown));
+        assert!(said(&all[4..]).text.starts_with("Expert 8 takes \"a\" far"), "{}", said(&all[4..]).text);
+        assert_eq!(said(&all[5..]).ground, Ground::Open);
     }
 
     #[test]
