@@ -1,6 +1,6 @@
 //! Which files of a repository belong to a checkpoint.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path};
 
 use serde::{
     Deserialize,
@@ -55,7 +55,7 @@ pub struct HubWeights {
 
 /// Whether a file is code of a model that its config.json may name. It is never run here; a conversion takes it along.
 pub fn is_code(name: &str) -> bool {
-    name.ends_with(".py") && CODE.iter().any(|begin| name.starts_with(begin))
+    Path::new(name).extension().is_some_and(|ending| ending == "py") && CODE.iter().any(|begin| name.starts_with(begin))
 }
 
 /// The files of a list that are there.

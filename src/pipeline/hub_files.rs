@@ -13,7 +13,7 @@ use super::{
     quantities,
 };
 use crate::{
-    error::Result,
+    error::{Result, plural},
     hub::{FetchPlan, FetchProgress, HubFolder},
 };
 
@@ -24,18 +24,17 @@ const USUAL_SPEED: f64 = 20e6;
 pub(crate) fn download_in_words(folder: &HubFolder, plan: &FetchPlan) -> String {
     let [all, there, missing] =
         [plan.bytes, plan.bytes_there, plan.bytes_to_move()].map(|bytes| quantities::bytes(bytes as f64));
-    let files = if plan.files == 1 { "file" } else { "files" };
     let state = if plan.bytes_to_move() == 0 {
         "all of it is there".to_owned()
     } else if plan.bytes_there == 0 {
         "nothing of it is there".to_owned()
     } else {
-        format!("{there} are there, {} files whole; {missing} to fetch", plan.files_there)
+        format!("{there} are there, {} whole; {missing} to fetch", plural(plan.files_there as u64, "file"))
     };
     let name = folder.name();
     // The name of a commit says which one it is.
     let place = if name.is_pinned() { name.to_string() } else { format!("{name} is commit {}", folder.commit()) };
-    format!("{place}: {} {files}, {all}; {state}", plan.files)
+    format!("{place}: {}, {all}; {state}", plural(plan.files as u64, "file"))
 }
 
 /// Fetches files of repositories whole, as one stage; `None`: without a bar. Returns the folders in which they are.

@@ -235,7 +235,7 @@ fn a_repository_that_is_no_checkpoint_says_what_it_holds() {
     };
     let readme = ("README.md", b"# none".to_vec());
     let messages = [
-        of(&[readme.clone()]),
+        of(std::slice::from_ref(&readme)),
         of(&[readme.clone(), ("weights.gguf", vec![1; 9]), ("model.bin", vec![1; 9])]),
         of(&[readme, ("model.safetensors", vec![0; 100])]),
         of(&[("config.json", b"{}".to_vec()), ("model.safetensors", vec![0; 100])]),

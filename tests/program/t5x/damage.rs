@@ -415,7 +415,7 @@ fn a_configuration_that_cannot_be_meant() {
         fs::write(other, content).unwrap();
         let outcome = openmoe_with(&["inspect", &root, "--config", typed]);
         // Every array has another shape than in the released model.
-        let lines = settled(&outcome.stderr).lines().take(2).map(|line| format!("{line}\n")).collect::<String>();
+        let lines = settled(&outcome.stderr).split_inclusive('\n').take(2).collect::<String>();
         write!(all, "== {typed}: {}\n{lines}", outcome.code).unwrap();
     }
     let without = openmoe_with(&["inspect", &root]);
