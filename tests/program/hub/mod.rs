@@ -158,7 +158,7 @@ fn several_repositories_are_one_fetch() {
     let outcome = place.run(&["fetch", NAME, &format!("hf://{NAME}@{commit}")]);
     outcome.done_saying(&expect![[r#"
         OrionZheng/openmoe-tiny is commit 1111111111111111111111111111111111111111: 3 files, 4.0 MiB; nothing of it is there
-        OrionZheng/openmoe-tiny@2222222222222222222222222222222222222222 is commit 2222222222222222222222222222222222222222: 2 files, 4.9 KiB; nothing of it is there
+        OrionZheng/openmoe-tiny@2222222222222222222222222222222222222222: 2 files, 4.9 KiB; nothing of it is there
         4.0 MiB to fetch in all
     "#]]);
     assert_eq!(outcome.stdout.lines().count(), 2, "{}", outcome.stdout);
