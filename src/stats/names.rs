@@ -179,7 +179,7 @@ names! {
         Role = "role",
         /// `drop_causes`: by message.
         Turn = "turn",
-        /// `drop_trend`: last quarter less first.
+        /// `drop_trend`: last quarter minus first.
         LastMinusFirst = "last_minus_first",
         /// `drop_trend`: the same less what random order gives.
         LastMinusFirstExcess = "last_minus_first_excess",

@@ -62,12 +62,12 @@ macro_rules! with_drops_statistics {
             DropTrend = "drop_trend" {
                 command: Drops, table: "drop_trend", question: "drop-trend", unit: "share", kept: false,
                 title: "Drop trend within sequences",
-                definition: "mean over sequences of the assignment drop ratio of the last quarter less that of the \
+                definition: "mean over sequences of the assignment drop ratio of the last quarter minus that of the \
                     first; slope per 1,000 positions with sequence fixed effects; quarters against the middle",
                 baseline: "mean after permuting choice vectors within sequences with capacity reapplied; corrected: \
                     estimate - baseline",
                 source: "this tool",
-                reading: "Last quarter less first of the same sequences. Above 0: later tokens lose more. Beyond \
+                reading: "Last quarter minus first of the same sequences. Above 0: later tokens lose more. Beyond \
                     random order (last_minus_first_excess, interval above 0): more than a filling queue explains.",
             }
             DocumentDrops = "document_drops" {

@@ -24,7 +24,7 @@
       says: times,
       at: (row) => Math.max(-1, Math.min(1, Math.log(times(row)) / Math.log(limit))),
       colour: Report.diverging,
-      ramp: [-1, 1, [`${short(1 / limit)} or less`, "1: as the baseline", `${short(limit)}${reached > Math.log(MOST) ? " or more" : ""}`]],
+      ramp: [-1, 1, [`${short(1 / limit).replace(/^\./, "0.")} or less`, "1: as the baseline", `${short(limit)}${reached > Math.log(MOST) ? " or more" : ""}`]],
       title: "times the baseline (logarithmic)",
     };
   };

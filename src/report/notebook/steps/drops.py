@@ -38,7 +38,7 @@ plt.show()
 show(rows(bucket, layer=LAYER, cohort=None).sort("position"), "layer", "position")
 
 # %% [markdown] trend-text needs=drop_trend:variant=last_minus_first
-# ## Last quarter less first quarter, and what of it is left above random order
+# ## Last quarter minus first quarter, and what of it is left above random order
 #
 # Each sequence against itself, so that long and short texts do not mix. Open circles: the rise; bars across: the rise that the
 # same choices show in random order; filled: what is left, with an interval of its own. Right of 0: later tokens are dropped more.
@@ -49,7 +49,7 @@ if "dataset" not in trend.columns:
     trend = trend.with_columns(dataset=pl.lit(None, pl.String))
 trend = trend.with_columns(pl.col("dataset").fill_null("all"))
 sets = ["all", *DATASETS]
-for layer, axis in panels("Last quarter less first quarter of each sequence", height=0.5 + 0.45 * len(sets), sharey=True).items():
+for layer, axis in panels("Last quarter minus first quarter of each sequence", height=0.5 + 0.45 * len(sets), sharey=True).items():
     for variant, style, shift in [("last_minus_first", "C0o", -0.15), ("last_minus_first_excess", "C3o", 0.15)]:
         part = trend.filter(pl.col("dataset").is_in(sets), layer=layer, variant=variant)
         y = [sets.index(name) + shift for name in part["dataset"]]

@@ -21,7 +21,7 @@ pub struct Trend {
     pub answer: LaterTokens,
     /// On which side of random order the trend lies.
     pub side: Side,
-    /// Last quarter less first quarter, with that of random order as its baseline.
+    /// Last quarter minus first quarter, with that of random order as its baseline.
     pub last_minus_first: Evidence,
     /// What is left of it above random order, sequence by sequence.
     pub excess: Option<Evidence>,
