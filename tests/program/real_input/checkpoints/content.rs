@@ -78,7 +78,7 @@ fn the_program_says_that_a_router_is_constant() {
     expect![[r#"
         Overall: the router is constant in every layer, so there is nothing to explain (every token gets the experts 0, 1).
         layer 1: the router is constant: every token gets the experts 0, 1; there is nothing to explain
-        15 charts in TEMP/run/charts, the report in TEMP/run/report.html
+        14 charts in TEMP/run/charts, the report in TEMP/run/report.html
     "#]]
     .assert_eq(&settled(&format!("{answer}\n{details}\n{places}\n")));
 }
