@@ -14,7 +14,7 @@ use crate::{
 /// # Errors
 /// [`crate::error::Error::Checkpoint`] if they differ: the file is not the one that was fetched; the file cannot be read.
 pub fn check_blob(file: &Path, sha256: &str) -> Result<()> {
-    let Some(known) = blob_name(file).or_else(|| noted_by_download(file)) else { return Ok(()) };
+    let Some(known) = recorded(file) else { return Ok(()) };
     let (name, found) = if is_hexadecimal(&known, 64) {
         ("SHA-256", sha256.to_owned())
     } else if is_hexadecimal(&known, 40) {
@@ -54,7 +54,12 @@ fn is_hexadecimal(text: &str, digits: usize) -> bool {
     text.len() == digits && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// The SHA-256 that the hub's client recorded of a file, if it did.
+/// The hash that the hub's client recorded of a file, if it did.
+fn recorded(file: &Path) -> Option<String> {
+    blob_name(file).or_else(|| noted_by_download(file))
+}
+
+/// The same, if it is a SHA-256.
 pub(crate) fn known_sha256(file: &Path) -> Option<String> {
-    blob_name(file).or_else(|| noted_by_download(file)).filter(|known| is_hexadecimal(known, 64))
+    recorded(file).filter(|known| is_hexadecimal(known, 64))
 }

@@ -13,7 +13,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::durable::write_file;
+use super::{difference::names_a_commit, durable::write_file};
 use crate::{
     checkpoint::sha256_bytes,
     error::{Error, Result},
@@ -207,9 +207,7 @@ pub(super) fn run_digest(identity: &Value) -> String {
 fn sorted(value: &Value) -> Value {
     match value {
         Value::Object(map) => {
-            // How the commit of a repository was named makes no other run.
-            let is_name = |key: &str| key == "revision" && map.contains_key("repository");
-            let kept = map.iter().filter(|(key, _)| !is_name(key));
+            let kept = map.iter().filter(|(key, _)| !names_a_commit(map, key));
             let by_key: BTreeMap<&String, Value> = kept.map(|(key, value)| (key, sorted(value))).collect();
             by_key.into_iter().map(|(key, value)| (key.clone(), value)).collect::<serde_json::Map<_, _>>().into()
         }

@@ -1,14 +1,12 @@
 //! The differences between two manifests in words; every key is named by its whole path.
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
 
 /// The number of characters up to which a value is shown whole.
 const SHOWN: usize = 80;
-/// How the commit of a repository was named, which makes no difference: the commit itself is beside it.
-const BRANCH: &str = ".hub.revision";
 
 /// The places where two values differ when written as JSON: see `differences_in_json`.
 ///
@@ -35,10 +33,10 @@ pub(super) fn differences_in_json(there: &Value, now: &Value) -> Vec<String> {
 
 fn compare(place: &str, there: &Value, now: &Value, lines: &mut Vec<String>) {
     match (there, now) {
-        _ if there == now || place.ends_with(BRANCH) => {}
+        _ if there == now => {}
         (Value::Object(old), Value::Object(new)) => {
             let gone = old.keys().filter(|key| !new.contains_key(*key));
-            for key in new.keys().chain(gone) {
+            for key in new.keys().chain(gone).filter(|key| !names_a_commit(old, key) && !names_a_commit(new, key)) {
                 compare(&format!("{place}.{key}"), &there[key.as_str()], &now[key.as_str()], lines);
             }
         }
@@ -55,6 +53,11 @@ fn compare(place: &str, there: &Value, now: &Value, lines: &mut Vec<String>) {
             lines.push(format!("{place}: {there} there, {now} now"));
         }
     }
+}
+
+/// Whether a key of an object says how the commit of a repository was named, which makes no other run: the commit itself is beside it.
+pub(super) fn names_a_commit(object: &Map<String, Value>, key: &str) -> bool {
+    key == "revision" && object.contains_key("repository")
 }
 
 fn is_nested(value: &Value) -> bool {
@@ -98,7 +101,8 @@ mod tests {
         assert_eq!(differences_in_json(&there, &now), expected);
         assert_eq!(differences_in_json(&there, &json!({"weights": []})), ["weights: a list of 2 there, of 0 now"]);
         assert!(differences_in_json(&there, &json!({"seed": 1})).is_empty());
-        let at = |revision: &str| json!({"checkpoint": {"hub": {"revision": revision, "commit": "1"}}});
+        let at =
+            |revision: &str| json!({"checkpoint": {"hub": {"repository": "o/t", "revision": revision, "commit": "1"}}});
         assert!(differences_in_json(&at("main"), &at("1")).is_empty(), "the same commit by another name");
     }
 

@@ -70,7 +70,7 @@ pub use drops::{
     AskedCapacity, DropLayer, DropSettings, DropStudy, OwnCapacity, drop_difference, drop_statistics, drop_study,
     drop_trend, exact_replay, is_of_every_model,
 };
-pub(crate) use few_of_many::{LAYERS_EACH, evenly_spread};
+pub(crate) use few_of_many::{LAYERS_EACH, evenly_spread, largest_together};
 pub use finding::Finding;
 pub use load::load_statistics;
 pub use maximum_entropy::maximum_entropy_pairs;

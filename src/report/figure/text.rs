@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     report::text::readable,
-    stats::{Statistic, StatisticInfo, Variant, shown_in_text, thousands},
+    stats::{Statistic, StatisticInfo, Variant, largest_together, shown_in_text, thousands},
 };
 
 /// The most tokens that stand in the page; of a longer document those side by side that lose most.
@@ -82,17 +82,8 @@ fn losses((lost, all): (usize, usize), (lost_here, shown): (usize, usize)) -> St
 /// The tokens side by side that lose most of their choices.
 fn most_lost(mut rows: Vec<FigureRow<'_>>) -> Vec<FigureRow<'_>> {
     rows.sort_by_key(|row| row.finding.position);
-    let lost = |row: &FigureRow<'_>| row.finding.estimate.unwrap_or(0.0);
-    let width = MOST_TOKENS.min(rows.len());
-    let mut sum: f64 = rows[..width].iter().map(lost).sum();
-    let (mut most, mut start) = (sum, 0);
-    for at in width..rows.len() {
-        sum += lost(&rows[at]) - lost(&rows[at - width]);
-        if sum > most + 1e-9 {
-            (most, start) = (sum, at + 1 - width);
-        }
-    }
-    rows.drain(start..start + width).collect()
+    let lost: Vec<f64> = rows.iter().map(|row| row.finding.estimate.unwrap_or(0.0)).collect();
+    rows.drain(largest_together(&lost, MOST_TOKENS)).collect()
 }
 
 fn token(row: &FigureRow<'_>) -> String {

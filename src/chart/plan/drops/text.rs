@@ -13,7 +13,7 @@ use crate::{
         },
     },
     routing::LayerId,
-    stats::{Finding, Role, Variant},
+    stats::{Finding, Role, Variant, largest_together},
 };
 
 /// Tokens that are drawn.
@@ -106,17 +106,8 @@ fn legend(rows: &[&Finding]) -> Vec<(Tint, String)> {
 
 /// The tokens that are drawn: of a long document those side by side that lose most of their choices, the first of such parts.
 fn region(rows: &[&Finding]) -> std::ops::Range<usize> {
-    let width = TOKENS.min(rows.len());
-    let share = |row: &Finding| if tint(row) == Tint::Plain { 0.0 } else { row.estimate.unwrap_or(0.0) };
-    let mut sum: f64 = rows[..width].iter().map(|row| share(row)).sum();
-    let (mut most, mut start) = (sum, 0);
-    for at in width..rows.len() {
-        sum += share(rows[at]) - share(rows[at - width]);
-        if sum > most + 1e-9 {
-            (most, start) = (sum, at + 1 - width);
-        }
-    }
-    start..start + width
+    let share = |row: &&Finding| if tint(row) == Tint::Plain { 0.0 } else { row.estimate.unwrap_or(0.0) };
+    largest_together(&rows.iter().map(share).collect::<Vec<f64>>(), TOKENS)
 }
 
 /// A paragraph per message.
