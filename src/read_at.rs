@@ -25,6 +25,11 @@ pub trait ReadAt: Send + Sync + std::fmt::Debug {
         false
     }
 
+    /// How many of these bytes would have to be fetched first to read them, as far as it is known without reading them.
+    fn to_fetch(&self, _range: Range<u64>) -> u64 {
+        0
+    }
+
     /// The open file, if it is one on a disk of this machine.
     fn file(&self) -> Option<&File> {
         None

@@ -219,6 +219,20 @@ impl Checkpoint {
     /// Bytes of the stored tensors that routing needs: everything up to the last router but the embedding, of which only the rows that
     /// occur are read.
     pub fn bytes_for_routing(&self) -> u64 {
+        self.routing_tensors().iter().map(|tensor| tensor.bytes() as u64).sum()
+    }
+
+    /// How many of these bytes are not on this machine, as far as it is known without reading those that are.
+    pub fn bytes_to_fetch_for_routing(&self) -> u64 {
+        let missing = |tensor: &&StoredTensor| {
+            let range = tensor.offset..tensor.offset + tensor.bytes() as u64;
+            self.bytes.get(tensor.file).map_or(0, |file| file.to_fetch(range))
+        };
+        self.routing_tensors().iter().map(missing).sum()
+    }
+
+    /// The tensors that [`Self::bytes_for_routing`] counts, with those that hold their scales.
+    fn routing_tensors(&self) -> Vec<&StoredTensor> {
         let architecture = self.architecture();
         let last = architecture.moe_layers().last().map_or(0, |&layer| usize::from(layer));
         let mut names = BTreeSet::new();
@@ -237,9 +251,7 @@ impl Checkpoint {
             names.extend(roles.into_iter().map(|role| self.map.stored(layer, role).name));
         }
         let stored = names.iter().filter_map(|name| self.tensors.get(name));
-        stored
-            .map(|tensor| (tensor.bytes() + tensor.scales.as_ref().map_or(0, |scales| scales.tensor.bytes())) as u64)
-            .sum()
+        stored.flat_map(|own| std::iter::once(own).chain(own.scales.as_ref().map(|scales| &*scales.tensor))).collect()
     }
 
     /// The type in which a tensor is stored; `None` if there is no tensor of that name.

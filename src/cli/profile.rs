@@ -53,7 +53,7 @@ pub struct TokenArgs {
 pub struct CategoryArgs {
     /// Folder of a finished run
     pub run: PathBuf,
-    /// The category
+    /// The category, or the language whose code it is: zh-cn or Chinese
     pub category: String,
     /// Decoder layers [default: up to eight, evenly spread]
     #[arg(long, value_name = "N", num_args = 1..)]

@@ -80,6 +80,7 @@ fn describe_place(checkpoint: &Checkpoint, spec: &CheckpointSpec, origin: &HubOr
         "bytes": checkpoint.bytes(),
         "bytes_elsewhere": checkpoint.bytes_elsewhere(),
         "bytes_for_routing": checkpoint.bytes_for_routing(),
+        "bytes_to_fetch_for_routing": checkpoint.bytes_to_fetch_for_routing(),
         "tokenizers": tokenizers,
     })
 }
@@ -88,11 +89,13 @@ fn describe_place(checkpoint: &Checkpoint, spec: &CheckpointSpec, origin: &HubOr
 fn hub_line(hub: &Value) -> String {
     let bytes = |key: &str| quantities::bytes(float(&hub[key]));
     let text = |key: &str| hub[key].as_str().unwrap_or_default();
+    let kept = float(&hub["bytes_for_routing"]) - float(&hub["bytes_to_fetch_for_routing"]);
+    let kept = if kept > 0.0 { format!(", {} of it here already", quantities::bytes(kept)) } else { String::new() };
     let missing = if hub["bytes_elsewhere"].as_u64() == Some(0) {
         "all of it is here".to_owned()
     } else {
         format!(
-            "{} of {} are not here; routing reads about {}",
+            "{} of {} are not here; routing reads about {}{kept}",
             bytes("bytes_elsewhere"),
             bytes("bytes"),
             bytes("bytes_for_routing")

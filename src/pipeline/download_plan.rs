@@ -3,27 +3,46 @@
 use super::{checkpoint_spec::CheckpointSpec, progress::Progress, quantities};
 use crate::checkpoint::Checkpoint;
 
+/// Bytes that one forward pass over `waves` waves fetches of a checkpoint that is elsewhere, in all.
+pub(crate) fn bytes_to_fetch(spec: &CheckpointSpec, checkpoint: &Checkpoint, waves: usize) -> u64 {
+    match &spec.weights {
+        Some(weights) if checkpoint.bytes_elsewhere() > 0 => {
+            checkpoint.bytes_to_fetch_for_routing() * if weights.is_streamed { waves.max(1) as u64 } else { 1 }
+        }
+        _ => 0,
+    }
+}
+
 /// Says what one forward pass over `waves` waves reads of a checkpoint that is elsewhere.
 pub(crate) fn note_download(spec: &CheckpointSpec, checkpoint: &Checkpoint, waves: usize, progress: &dyn Progress) {
     let Some(weights) = &spec.weights else { return };
     let origin = &weights.origin;
     let bytes = |bytes: u64| quantities::bytes(bytes as f64);
-    let all = checkpoint.bytes();
+    let (all, routing) = (checkpoint.bytes(), checkpoint.bytes_for_routing());
     let how = if checkpoint.bytes_elsewhere() == 0 {
         "all of it is there".to_owned()
     } else if weights.is_streamed {
         let again = if waves > 1 { format!(", once for each of {waves} waves") } else { String::new() };
-        format!(
-            "routing reads about {} of its {}{again}, and keeps nothing",
-            bytes(checkpoint.bytes_for_routing()),
-            bytes(all)
-        )
+        format!("routing reads about {} of its {}{again}, and keeps nothing", bytes(routing), bytes(all))
     } else {
-        format!(
-            "routing reads about {} of its {}; what was fetched before is not fetched again",
-            bytes(checkpoint.bytes_for_routing()),
-            bytes(all)
-        )
+        let kept = match routing.saturating_sub(bytes_to_fetch(spec, checkpoint, waves)) {
+            0 => "none of them is here yet".to_owned(),
+            kept if kept == routing => "all of them are here already".to_owned(),
+            kept => format!("{} of them are here already", bytes(kept)),
+        };
+        format!("routing reads about {} of its {}; {kept}", bytes(routing), bytes(all))
     };
     progress.note(&format!("{} is commit {}: {how}", origin.repository, origin.commit));
+}
+
+/// Says what all passes over several checkpoints fetch together; nothing where at most one is elsewhere.
+pub(crate) fn note_downloads(to_fetch: &[u64], progress: &dyn Progress) {
+    let all: u64 = to_fetch.iter().sum();
+    let elsewhere = to_fetch.iter().filter(|bytes| **bytes > 0).count();
+    if elsewhere > 1 {
+        progress.note(&format!(
+            "about {} are fetched in all, of {elsewhere} checkpoints, one after the other",
+            quantities::bytes(all as f64)
+        ));
+    }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::{
+    download_plan::{bytes_to_fetch, note_downloads},
     forward_pass::{has_whole_trace, is_complete, run_forward_pass},
     options::RunOptions,
     pass::Pass,
@@ -27,11 +28,13 @@ pub(crate) fn identities(
     passes: &[Pass],
     progress: &dyn Progress,
 ) -> Result<(PreparedPass, Vec<Identity>)> {
-    let mut identities = Vec::new();
+    let (mut identities, mut to_fetch) = (Vec::new(), Vec::new());
     for pass in passes {
         prepared = prepared.with_pass(options, pass, progress)?;
         identities.push(prepared.identity.clone());
+        to_fetch.push(bytes_to_fetch(&pass.spec, &prepared.checkpoint, prepared.waves()));
     }
+    note_downloads(&to_fetch, progress);
     match passes.first() {
         Some(first) => Ok((prepared.with_pass(options, first, progress)?, identities)),
         None => Ok((prepared, identities)),

@@ -129,6 +129,11 @@ impl PreparedPass {
         Ok(Self { label: folder_label(checkpoint.dir()), checkpoint, router, layout, identity, ..self })
     }
 
+    /// How many waves its tokens are.
+    pub(crate) fn waves(&self) -> usize {
+        waves(&self.corpus, self.wave_tokens)
+    }
+
     /// Refuses to go on if the weights are not those that were hashed.
     pub(crate) fn check_unchanged(&self) -> Result<()> {
         match self.fingerprints.get(self.checkpoint.dir()) {

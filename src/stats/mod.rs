@@ -24,6 +24,7 @@ mod few_of_many;
 mod finding;
 mod information;
 mod label_null;
+mod languages;
 mod load;
 mod maximum_entropy;
 mod names;
@@ -72,6 +73,7 @@ pub use drops::{
 };
 pub(crate) use few_of_many::{LAYERS_EACH, evenly_spread, largest_together};
 pub use finding::Finding;
+pub use languages::{Languages, language_of, quoted_category, with_language};
 pub use load::load_statistics;
 pub use maximum_entropy::maximum_entropy_pairs;
 pub use names::{BaselineKind, Cohort, GROUPS_OF_RUN, Priority, Ranking, Variable, Variant, grouping_words};

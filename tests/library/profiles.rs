@@ -230,7 +230,7 @@ fn rows_of_tables_fit_a_terminal() {
         let layers = profiles.category(0, 4).unwrap().into_iter().collect();
         let parts = [
             ExpertReport::new(source(), profiles.expert(2, 5)).lines(8),
-            CategoryReport::new(source(), "a".into(), layers).lines(8),
+            CategoryReport::new(source(), "a".into(), None, layers).lines(8),
             TokenReport::new(source(), "1".into(), vec![asked(&profiles, 1)]).lines(8),
         ]
         .concat();
@@ -259,7 +259,7 @@ fn after_capacity_a_full_queue_is_not_called_a_preference() {
         let sum: f64 = token.matches[0].layers[0].experts.iter().filter_map(|own| own.takes.estimate).sum();
         let words = [
             ExpertReport::new(source(), profiles.expert(2, 0)).words,
-            CategoryReport::new(source(), "a".into(), layers).words,
+            CategoryReport::new(source(), "a".into(), None, layers).words,
         ];
         let add_up = |part: &AnswerPart| match part {
             AnswerPart::Line(line) if line.contains("add up to") => Some(line.clone()),

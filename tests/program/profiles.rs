@@ -163,7 +163,7 @@ fn a_stranger_reads_one_sentence_first() {
         first(&["expert", &run, "5", "11", "--view", "kept"]),
         first(&["expert", &run, "5", "11", "--only", "category=de"]),
         first(&["expert", &run, "5", "11", "--only", "document=preamble"]),
-        first(&["category", &run, "zh-cn"]),
+        first(&["category", &run, "Chinese"]),
         first(&["token", &run, "der"]),
         first(&["token", &run, "der", "--only", "category=zh-cn"]),
     ];
@@ -194,7 +194,7 @@ fn what_a_run_does_not_have_is_refused_by_name() {
         &["expert", &run, "5", "1", "--checkpoint", "other"],
         &["expert", &run, "5", "1", "--only", "category=zh"],
         &["category", &run, "zh-ch"],
-        &["category", &run, "chinese", "--layer", "1"],
+        &["category", &run, "japanese", "--layer", "1"],
         &["token", &run, "Donaudampfschiff"],
         &["token", &run, "\u{1f600}"],
         &["token", &run, "the", "--layer", "1", "4"],
@@ -225,7 +225,7 @@ fn what_a_run_does_not_have_is_refused_by_name() {
 
         hint: its categories are de, zh-cn
 
-        error: the run has no category `chinese`
+        error: the run has no category `japanese`
 
         hint: its categories are de, zh-cn
 

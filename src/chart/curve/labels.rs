@@ -7,7 +7,7 @@ use crate::{
     chart::{
         canvas::{Canvas, Point, Type},
         font,
-        theme::{SMALL, TEXT},
+        theme::{PAPER, SMALL, TEXT},
     },
     error::Result,
 };
@@ -42,6 +42,8 @@ impl CurveFigure {
                 .into_iter()
                 .find(|place| inside(place) && free(place));
             if let Some(place) = place {
+                // Lines that run behind a number would strike it out.
+                canvas.rect((place.0.0 - 1.0, place.0.1), (place.1.0 + 1.0, place.1.1), PAPER.with_alpha(0.8))?;
                 canvas.text((place.0.0, f64::midpoint(place.0.1, place.1.1)), &mark.label, Type::new(SMALL, TEXT))?;
                 taken.push(place);
             }

@@ -59,6 +59,19 @@ pub(super) struct HeatBlock {
     pub(super) columns: Vec<String>,
     /// One list of cells per row; `None` where there is no value.
     pub(super) cells: Vec<Vec<Option<f64>>>,
+    /// Row and column of the cells that the line above the chart is about: they have a frame.
+    pub(super) outlined: Vec<(usize, usize)>,
+}
+
+impl HeatBlock {
+    /// The same with frames around cells, rows first; those outside the block are left out.
+    #[must_use]
+    pub(super) fn outlining(mut self, cells: impl IntoIterator<Item = (usize, usize)>) -> Self {
+        let is_inside =
+            |(row, column): &(usize, usize)| self.cells.get(*row).is_some_and(|cells| *column < cells.len());
+        self.outlined.extend(cells.into_iter().filter(is_inside));
+        self
+    }
 }
 
 const TITLE_HEIGHT: f64 = 26.0;
@@ -80,10 +93,23 @@ const CLOSE_SAMPLES: f64 = 34.0;
 const LOWEST_ROW: f64 = 7.0;
 /// Rows that a figure has room for in all its blocks.
 pub(super) const MOST_ROWS: usize = 320;
+/// The frame of a cell that the line above the chart is about.
+const OUTLINE: Stroke = Stroke::solid(TEXT, 2.0);
 /// Cells lower than this have no room for their value, so the lower side of a scale with two sides is hatched.
 const HATCH_BELOW: f64 = 15.0;
 
 impl HeatFigure {
+    /// Frames a cell: row and column, counted through blocks that stand one under the other because one would be too wide.
+    pub(super) fn outline(&mut self, (row, mut column): (usize, usize)) {
+        for block in &mut self.blocks {
+            if column < block.columns.len() {
+                block.outlined.push((row, column));
+                return;
+            }
+            column -= block.columns.len();
+        }
+    }
+
     fn label_width(&self, room: f64) -> f64 {
         let rows = self.blocks.iter().flat_map(|block| &block.rows);
         rows.map(|row| font::width(row, LABEL, false)).fold(30.0, f64::max).min(LABEL_ROOM.min(room * 0.3)) + 10.0
@@ -216,7 +242,12 @@ impl HeatFigure {
             }
         }
         let end = (at.0 + width * block.columns.len() as f64, top + height * block.rows.len() as f64);
-        canvas.frame((at.0, top), end, AXIS_LINE)
+        canvas.frame((at.0, top), end, AXIS_LINE)?;
+        for (row, column) in &block.outlined {
+            let from = (at.0 + *column as f64 * width, top + *row as f64 * height);
+            canvas.frame(from, (from.0 + width, from.1 + height), OUTLINE)?;
+        }
+        Ok(())
     }
 
     /// Width of the widest column name.
@@ -305,7 +336,13 @@ mod tests {
     fn differences_have_a_number_in_every_cell_or_in_none() {
         let look = |columns: usize, scale: Scale| {
             let cells = vec![(0..columns).map(|_| Some(-12.0)).collect()];
-            let block = HeatBlock { title: String::new(), rows: vec!["a".into()], columns: Vec::new(), cells };
+            let block = HeatBlock {
+                title: String::new(),
+                rows: vec!["a".into()],
+                columns: Vec::new(),
+                cells,
+                outlined: Vec::new(),
+            };
             let columns = (0..columns).map(|at| at.to_string()).collect();
             let blocks = vec![HeatBlock { columns, ..block }];
             let words = String::new;
@@ -327,6 +364,7 @@ mod tests {
                 rows: vec!["a".into()],
                 columns: vec!["0".into(), "1".into(), "2".into()],
                 cells: vec![cells.map(Some).to_vec()],
+                outlined: Vec::new(),
             };
             let (scale_label, column_label) = (String::new(), String::new());
             let scale = Scale::Ratio { limit: 8.0 };

@@ -49,7 +49,12 @@ pub(super) fn overall(selection: &Selection<'_>, kind: &'static ChartKind) -> Ve
         let caption = "Share of each expert in the assignments of a layer in times an even load: 1 is even \
                        load. Intervals are in stats/expert_share.csv.";
         let title = format!("Expert load, layer by expert ({})", view_words(view));
-        let body = Body::Heat(expert_blocks(&names, &cells, "times an even load", "expert"));
+        let mut figure = expert_blocks(&names, &cells, "times an even load", "expert");
+        for (row, layer) in layers.iter().enumerate() {
+            let busiest = selection.load(**layer, view).order.first();
+            busiest.iter().for_each(|expert| figure.outline((row, **expert)));
+        }
+        let body = Body::Heat(figure);
         let busiest: Vec<Option<f64>> = layers.iter().map(|layer| selection.busiest(**layer, view)).collect();
         specs.push(selection.spec(kind, view.name(), title, caption, body).saying(says::busiest(&busiest)));
     }
@@ -164,7 +169,9 @@ fn every_pair(rows: &[&Finding], experts: usize) -> HeatBlock {
         }
     }
     let names: Vec<String> = (0..experts).map(|expert| expert.to_string()).collect();
-    HeatBlock { title: String::new(), rows: names.clone(), columns: names, cells }
+    let block = HeatBlock { title: String::new(), rows: names.clone(), columns: names, cells, outlined: Vec::new() };
+    let named = says::closest(rows).and_then(|row| Some((usize::from(row.expert?), usize::from(row.other_expert?))));
+    block.outlining(named.into_iter().flat_map(|(a, b)| [(a, b), (b, a)]))
 }
 
 /// Jensen-Shannon divergence between categories, one chart per layer.
@@ -181,9 +188,10 @@ pub(super) fn jensen_shannon(selection: &Selection<'_>, kind: &'static ChartKind
         let rows: Vec<&Finding> = rows.filter(|row| row.other_category.is_some()).collect();
         let names = selection.compared_categories(&rows);
         let mut cells = vec![vec![None; names.len()]; names.len()];
+        let place = |name: &Option<String>| names.iter().position(|known| Some(*known) == name.as_deref());
+        let pair = |row: &Finding| place(&row.category).zip(place(&row.other_category));
         for row in &rows {
-            let place = |name: &Option<String>| names.iter().position(|known| Some(*known) == name.as_deref());
-            if let Some((a, b)) = place(&row.category).zip(place(&row.other_category)) {
+            if let Some((a, b)) = pair(row) {
                 (cells[a][b], cells[b][a]) = (row.estimate, row.estimate);
             }
         }
@@ -192,7 +200,10 @@ pub(super) fn jensen_shannon(selection: &Selection<'_>, kind: &'static ChartKind
             continue;
         }
         let labels: Vec<String> = names.iter().map(|name| label(name)).collect();
-        let block = HeatBlock { title: String::new(), rows: labels.clone(), columns: labels, cells };
+        let block =
+            HeatBlock { title: String::new(), rows: labels.clone(), columns: labels, cells, outlined: Vec::new() };
+        let named = says::nearest_and_farthest(&rows).into_iter().flatten().filter_map(pair);
+        let block = block.outlining(named.flat_map(|(a, b)| [(a, b), (b, a)]));
         let body = Body::Heat(HeatFigure {
             scale: Scale::Sequential { max: ceil_nice(max) },
             scale_label: "Jensen-Shannon divergence in bits".to_owned(),

@@ -274,7 +274,13 @@ mod tests {
         let tables = Tables::new();
         let index = RowIndex::new(&tables);
         let cells = vec![vec![Some(1.0), empty]];
-        let block = HeatBlock { title: String::new(), rows: vec![String::new()], columns: Vec::new(), cells };
+        let block = HeatBlock {
+            title: String::new(),
+            rows: vec![String::new()],
+            columns: Vec::new(),
+            cells,
+            outlined: Vec::new(),
+        };
         let heat = HeatFigure {
             scale: Scale::Sequential { max: 1.0 },
             scale_label: String::new(),

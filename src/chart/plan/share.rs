@@ -10,7 +10,7 @@ use super::{
 use crate::{
     chart::{
         ChartKind,
-        axis::count,
+        axis::{count, percent},
         heatmap::{HeatBlock, HeatFigure},
         page::Body,
         radar::{RadarFigure, RadarPanel},
@@ -227,7 +227,7 @@ pub(super) fn category_load(selection: &Selection<'_>, kind: &'static ChartKind)
         title: "How the assignments of each category are spread over the experts",
         caption: &caption,
         scale: "times an even load",
-        taken: "assignments",
+        taken: says::Taken::Assignments,
     };
     category_maps(selection, kind, view, &words, |row| Some(selection.even_share(row.layer)))
 }
@@ -240,7 +240,7 @@ pub(super) fn domain(selection: &Selection<'_>, kind: &'static ChartKind) -> Vec
         title: "How many tokens of each category choose each expert",
         caption,
         scale: "times an even load",
-        taken: "tokens",
+        taken: says::Taken::Tokens,
     };
     category_maps(selection, kind, View::Chosen, &words, |row| row.baseline)
 }
@@ -274,13 +274,25 @@ fn category_maps(
             .collect();
         let labels: Vec<String> = names.iter().map(|name| label(name)).collect();
         let columns = ExpertColumns::of(selection, layer, view);
-        let body = Body::Heat(expert_columns(&labels, &cells, scale, &columns));
+        let best = says::most_lifted(&rows, baseline);
+        let even = best.and_then(|row| baseline(row)).map(|even| format!(" ({})", percent(even))).unwrap_or_default();
+        let mut figure = expert_columns(&labels, &cells, &format!("{scale}{even}"), &columns);
+        if let Some((row, expert)) = best.and_then(|best| place_of(best, &names)).filter(|_| !columns.is_parted()) {
+            figure.outline((row, expert));
+        }
+        let body = Body::Heat(figure);
         let title = format!("{title}, layer {layer} ({})", view_words(view));
         let caption = format!("{caption}{}{}", selection.category_order(), columns.rule(kind.statistic));
         let spec = selection.spec(kind, &format!("layer_{layer}_{}", view.name()), title, &caption, body);
-        specs.push(spec.saying(says::largest_lift(&rows, taken, baseline)));
+        specs.push(spec.saying(says::largest_lift(&rows, *taken, baseline)));
     }
     specs
+}
+
+/// Row and column of the cell of a category and an expert.
+fn place_of(row: &Finding, categories: &[&str]) -> Option<(usize, usize)> {
+    let category = categories.iter().position(|name| Some(*name) == row.category.as_deref())?;
+    Some((category, usize::from(row.expert?)))
 }
 
 /// One cell per expert.
@@ -314,7 +326,13 @@ pub(super) fn expert_columns(
         scale_label: scale.to_owned(),
         row_height: None,
         column_label: columns.label().to_owned(),
-        blocks: vec![HeatBlock { title: String::new(), rows: rows.to_vec(), columns: columns.names(), cells }],
+        blocks: vec![HeatBlock {
+            title: String::new(),
+            rows: rows.to_vec(),
+            columns: columns.names(),
+            cells,
+            outlined: Vec::new(),
+        }],
     }
 }
 
@@ -340,6 +358,7 @@ pub(super) fn blocks_of(rows: &[String], cells: &[Vec<Option<f64>>], width: usiz
             rows: rows.to_vec(),
             columns: (from..to).map(|expert| expert.to_string()).collect(),
             cells: cells.iter().map(|row| row[from..to].to_vec()).collect(),
+            outlined: Vec::new(),
         }
     };
     (0..experts).step_by(width).map(block).collect()

@@ -1,6 +1,6 @@
 //! The top tokens of experts as a table.
 
-use super::selection::token_label;
+use super::{says, selection::token_label};
 use crate::{
     chart::{
         page::Body,
@@ -37,7 +37,7 @@ pub(super) fn body(rows: Vec<TableRow>, tokens: u32) -> Body {
     Body::Table(TableFigure {
         row_label: "expert".to_owned(),
         groups: vec![
-            ("most frequent (raw count)".to_owned(), tokens as usize),
+            ("most frequent (times as often as the load explains)".to_owned(), tokens as usize),
             ("most characteristic (smoothed log-odds)".to_owned(), tokens as usize),
         ],
         headers: Vec::new(),
@@ -50,7 +50,12 @@ fn ranked(rows: &[&Finding], ranking: Ranking, tokens: u32) -> Vec<String> {
     (1..=tokens)
         .map(|rank| {
             let own = rows.iter().find(|row| row.rank == Some(rank) && row.ranking == Some(ranking));
-            own.map(|row| token_label(row)).unwrap_or_default()
+            let times = |row| says::times_expected(row).filter(|_| ranking == Ranking::Count);
+            own.map(|row| match times(row) {
+                Some(times) => format!("{}\n{times} \u{d7}", token_label(row)),
+                None => token_label(row),
+            })
+            .unwrap_or_default()
         })
         .collect()
 }

@@ -24,7 +24,7 @@ pub(super) fn top_tokens(selection: &Selection<'_>, kind: &'static ChartKind) ->
     let caption = format!(
         "The token ids with the most {} assignments of each expert, and those whose odds in the expert are highest \
          against the whole corpus (informative Dirichlet prior), at most ten of each. Coloured: the expert whose first five of the \
-         latter are farthest from chance. ␣ is a space, ⏎ a line end, … cuts a long text; empty \
+         latter are farthest from chance. Below a frequent id: how many times as often as its load explains the expert takes it. ␣ is a space, ⏎ a line end, ⇥ a tab, … cuts a long text; empty \
          cells: fewer ids. Counts and z-scores are in stats/top_tokens.csv.{}",
         view.name(),
         view_rule(view)
@@ -68,7 +68,7 @@ fn token_page(
     let body = token_table::body(experts.map(row).collect(), TOKENS);
     let title = format!("Top tokens of each expert, layer {layer} ({}){part}", view_words(view));
     let spec = selection.spec(kind, &format!("layer_{layer}_{}{suffix}", view.name()), title, caption, body);
-    spec.saying(says::top_tokens(named.as_deref(), false))
+    spec.saying(says::top_tokens(named.as_deref(), &own, false))
 }
 
 /// Accuracy of predicting the first choice, against always guessing the busiest expert.

@@ -138,6 +138,14 @@ impl Kept {
         range.clone().filter(|block| state.sums[*block as usize] == 0).collect()
     }
 
+    /// How many of these bytes were never written. What is on the disk is not read: whether it is right is found out when it is needed.
+    pub(super) fn unwritten(&self, bytes: &Range<u64>) -> u64 {
+        let state = self.state();
+        let unwritten =
+            pieces::blocks(bytes).filter(|block| state.sums[*block as usize] == 0).map(|block| self.block(block));
+        unwritten.map(|own| own.end.min(bytes.end) - own.start.max(bytes.start)).sum()
+    }
+
     /// The checksum of a block as it is on the disk.
     fn sum(&self, block: u64) -> Option<u32> {
         let range = self.block(block);

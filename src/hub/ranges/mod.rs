@@ -244,6 +244,13 @@ impl ReadAt for RangeFile {
         }
     }
 
+    fn to_fetch(&self, range: Range<u64>) -> u64 {
+        match &self.store {
+            Store::Kept(kept) => kept.unwritten(&range),
+            Store::Window(_) => range.end - range.start,
+        }
+    }
+
     fn forget(&self, range: Range<u64>) -> bool {
         let blocks = blocks(&range);
         match &self.store {

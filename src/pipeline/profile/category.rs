@@ -5,6 +5,7 @@ use crate::{
     error::{Error, OptionName, Result, is_meant, quoted_name, similar_names},
     pipeline::progress::Progress,
     report::CategoryReport,
+    stats::{Languages, language_of},
 };
 
 /// Categories that a message lists.
@@ -29,9 +30,8 @@ pub struct CategoryOptions {
 pub fn category(options: &CategoryOptions, progress: &dyn Progress) -> Result<CategoryReport> {
     let opened = OpenedRun::open(&options.profile, progress)?;
     let names = &opened.sequences.category_names;
-    let Some(index) = names.iter().position(|name| *name == options.category) else {
-        return Err(no_such_category(&options.category, names));
-    };
+    let index = find(&options.category, names)?;
+    let languages = Languages::of(names.iter().map(String::as_str));
     let (mut layers, mut size) = (Vec::new(), (0, 0));
     for &layer in &opened.layers {
         progress.check()?;
@@ -44,7 +44,27 @@ pub fn category(options: &CategoryOptions, progress: &dyn Progress) -> Result<Ca
         let what = format!("no token of category `{}` counts", options.category);
         return Err(Error::usage(what, format!("leave {} away", OptionName::Only)));
     }
-    Ok(CategoryReport::new(opened.source(size), options.category.clone(), layers))
+    Ok(CategoryReport::new(opened.source(size), names[index].clone(), languages.name(&names[index]), layers))
+}
+
+/// The place of the category that is meant: by its name, or by that of the language whose code only one category is.
+fn find(asked: &str, names: &[String]) -> Result<usize> {
+    if let Some(index) = names.iter().position(|name| name == asked) {
+        return Ok(index);
+    }
+    let is_meant = |name: &String| language_of(name).is_some_and(|language| language.eq_ignore_ascii_case(asked));
+    let meant: Vec<usize> = (0..names.len()).filter(|index| is_meant(&names[*index])).collect();
+    match meant[..] {
+        [] => Err(no_such_category(asked, names)),
+        [index] => Ok(index),
+        _ => Err(Error::usage(
+            format!("{} is the language of {} categories", quoted_name(asked), meant.len()),
+            format!(
+                "ask for one of them: {}",
+                meant.iter().map(|index| names[*index].as_str()).collect::<Vec<_>>().join(", ")
+            ),
+        )),
+    }
 }
 
 fn no_such_category(asked: &str, names: &[String]) -> Error {
@@ -65,4 +85,19 @@ fn no_such_category(asked: &str, names: &[String]) -> Error {
         format!("the run has no category {}{meant}", quoted_name(asked)),
         format!("its categories are {listed}{more}"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_category_is_meant_by_its_name_or_by_the_one_language_whose_code_it_is() {
+        let names = ["cc", "he", "zh-cn", "zh-tw"].map(str::to_owned);
+        assert_eq!(["he", "Hebrew", "hebrew"].map(|asked| find(asked, &names).unwrap()), [1, 1, 1]);
+        let error = find("Chinese", &names).unwrap_err();
+        assert_eq!(error.to_string(), "`Chinese` is the language of 2 categories");
+        assert_eq!(error.hint().unwrap(), "ask for one of them: zh-cn, zh-tw");
+        assert_eq!(find("Dutch", &names).unwrap_err().to_string(), "the run has no category `Dutch`");
+    }
 }

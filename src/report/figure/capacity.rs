@@ -5,7 +5,7 @@ use super::{
     keys::in_order,
     layout::{MOST_LABELS, MOST_SERIES, figure, left_out},
     row::FigureRow,
-    shape::{Figure, FigureKind},
+    shape::{Figure, FigureKind, Guide},
 };
 use crate::{
     report::text::readable,
@@ -109,6 +109,7 @@ impl<'a, 'b> Replays<'a, 'b> {
             x_title: Some("capacity factor"),
             x_scale: Some("linear"),
             y_scale: Some("log"),
+            guide: Some(Guide { value: 0.01, words: "1 % is lost" }),
             ..figure(FigureKind::Curve, format!("{loss} over the capacity factor, {by}"), "share", columns)
         })
     }

@@ -76,7 +76,7 @@ pub(in crate::report) const HEROES: [KindOfRun; 3] = [
         statistic: Statistic::AssignmentDropRatio,
         made_of: &[Statistic::AssignmentDropRatio, Statistic::DropTrend],
         caption: "Dropped share; how much more the last quarter of a sequence loses than the first, as it is and in random order, \
-                  whose queues fill up as well; what is left. With 95 % intervals over documents.",
+                  whose queues fill up as well; what is left, over all and by data set. With 95 % intervals over documents.",
         label: "drops, and last quarter minus first",
         unit: "%, or percentage points",
         decimals: 2,

@@ -2,18 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use super::{hero_mark::HeroMark, row::FigureRow};
+use super::{hero_mark::HeroMark, keys::in_order, row::FigureRow};
 use crate::{
     report::text::{readable, token_text},
     routing::View,
     stats::{
-        Finding, Statistic, Variant,
+        Finding, Languages, Scope, Statistic, Variant,
         verdict::{RouteVerdict, moved_most},
+        with_language,
     },
 };
 
 /// Categories of the expert that stands out.
 const CATEGORIES: usize = 3;
+/// Data sets, in the order of the run.
+const DATASETS: usize = 8;
 /// Token ids that moved most.
 const TOKENS: usize = 3;
 
@@ -51,15 +54,14 @@ fn of_run<'a>(rows: &[FigureRow<'a>]) -> Vec<Marked<'a>> {
     taken.sort_by(|a, b| b.finding.estimate.partial_cmp(&a.finding.estimate).unwrap_or(std::cmp::Ordering::Equal));
     let chosen = taken.iter().filter(|row| row.finding.view == View::Chosen);
     let first: Vec<&str> = chosen.filter_map(|row| row.finding.category.as_deref()).take(CATEGORIES).collect();
+    let languages = Languages::of(taken.iter().filter_map(|row| row.finding.category.as_deref()));
     let panel = format!("% of the tokens of a category that expert {} of layer {} takes", own.expert, own.layer);
     let mark = |row: &FigureRow<'a>| {
         let name = row.finding.category.as_deref()?;
         let place = LAST + first.iter().position(|category| *category == name)?;
         let values = [row.finding.estimate, row.finding.low, row.finding.high];
-        Some((
-            *row,
-            HeroMark { place, panel: panel.clone(), label: format!("\u{201c}{}\u{201d}", readable(name)), values },
-        ))
+        let label = with_language(&format!("\u{201c}{}\u{201d}", readable(name)), languages.name(name));
+        Some((*row, HeroMark { place, panel: panel.clone(), label, values }))
     };
     taken.iter().filter_map(mark).collect()
 }
@@ -111,7 +113,28 @@ pub(super) fn in_random_order<'a>(rows: &[FigureRow<'a>]) -> Vec<Marked<'a>> {
         let panel = "share of the rise that random order shows too, %".to_owned();
         Some((*row, HeroMark { place: LAST, panel, label: "at least".to_owned(), values: [Some(share), None, None] }))
     };
-    own(Variant::LastMinusFirst).filter_map(mark).collect()
+    own(Variant::LastMinusFirst).filter_map(mark).chain(by_dataset(rows)).collect()
+}
+
+/// What random order leaves of the trend in each data set; nothing for a single one, which is all text.
+fn by_dataset<'a>(rows: &[FigureRow<'a>]) -> impl Iterator<Item = Marked<'a>> {
+    let panel = "left above random order by data set, percentage points";
+    let is_own = |row: &FigureRow<'_>| {
+        let finding = row.finding;
+        finding.statistic == Statistic::DropTrend
+            && finding.variant == Some(Variant::LastMinusFirstExcess)
+            && finding.checkpoint.is_none()
+            && matches!(finding.scope(), Some(Scope::Dataset(_)))
+    };
+    let own: Vec<FigureRow<'a>> = rows.iter().copied().filter(is_own).collect();
+    let mut names = in_order(own.iter().filter_map(|row| row.finding.dataset.clone()));
+    names.truncate(if names.len() > 1 { DATASETS } else { 0 });
+    own.into_iter().filter_map(move |row| {
+        let name = row.finding.dataset.as_ref()?;
+        let place = LAST + 1 + names.iter().position(|known| known == name)?;
+        let values = [row.finding.estimate, row.finding.low, row.finding.high];
+        Some((row, HeroMark { place, panel: panel.to_owned(), label: readable(name), values }))
+    })
 }
 
 #[cfg(test)]
@@ -145,8 +168,12 @@ mod tests {
         let findings =
             [row(4, "he", 0.87), row(4, "nl", 0.8), row(4, "ar", 0.19), row(4, "en", 0.1), row(3, "he", 0.2)];
         let panel = "% of the tokens of a category that expert 4 of layer 5 takes";
-        let expected = [("he", 0.87), ("nl", 0.8), ("ar", 0.19)]
-            .map(|(name, share)| (panel.to_owned(), format!("\u{201c}{name}\u{201d}"), share));
+        let expected = [
+            ("\u{201c}he\u{201d} (Hebrew)", 0.87),
+            ("\u{201c}nl\u{201d} (Dutch)", 0.8),
+            ("\u{201c}ar\u{201d} (Arabic)", 0.19),
+        ]
+        .map(|(name, share)| (panel.to_owned(), name.to_owned(), share));
         assert_eq!(shown(&findings, specialist), expected);
         assert_eq!(shown(&[], specialist), []);
     }
@@ -166,5 +193,18 @@ mod tests {
         let marks = shown(&[rise.clone(), row(Variant::LastMinusFirstExcess, -0.01, 0.01)], in_random_order);
         assert!((marks[0].2 - 0.75).abs() < 1e-9, "{marks:?}");
         assert_eq!(shown(&[rise], in_random_order), [], "nothing is known of what is left");
+    }
+
+    #[test]
+    fn the_intervals_that_the_words_count_are_shown_by_data_set() {
+        let row = |dataset: &str| {
+            Finding { estimate: Some(0.01), ..Finding::new(Statistic::DropTrend, 3, View::Chosen) }.about(|subject| {
+                Subject { variant: Some(Variant::LastMinusFirstExcess), dataset: Some(dataset.into()), ..subject }
+            })
+        };
+        let panel = "left above random order by data set, percentage points";
+        let expected = ["talks", "code"].map(|name| (panel.to_owned(), name.to_owned(), 0.01));
+        assert_eq!(shown(&[row("talks"), row("code")], in_random_order), expected);
+        assert_eq!(shown(&[row("talks")], in_random_order), [], "one data set is all text");
     }
 }

@@ -31,6 +31,15 @@ pub(in crate::report) struct Group {
     pub(in crate::report) count: usize,
 }
 
+/// A value that readers compare with, drawn as a line across the figure.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(in crate::report) struct Guide {
+    /// In the unit of the estimates.
+    pub(in crate::report) value: f64,
+    /// What it stands for.
+    pub(in crate::report) words: &'static str,
+}
+
 /// A figure with its numbers, in columns of equal length; the scripts of the page know nothing of statistics.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a key of its own for the scripts")]
@@ -72,6 +81,9 @@ pub(in crate::report) struct Figure {
     /// The values that the axis of the estimate contains at least.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::report) reach: Option<(f64, f64)>,
+    /// The value that readers compare the estimates with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::report) guide: Option<Guide>,
     /// Decimals of the values that are written beside their marks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::report) decimals: Option<u8>,

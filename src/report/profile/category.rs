@@ -11,8 +11,8 @@ use super::{
 use crate::{
     routing::View,
     stats::{
-        CarrierToken, CategoryExpert, CategoryLayer, OnceKnown, counted, difference_and_interval, share_and_interval,
-        share_words, shown, thousands,
+        CarrierToken, CategoryExpert, CategoryLayer, OnceKnown, counted, difference_and_interval, quoted_category,
+        share_and_interval, share_words, shown, thousands,
     },
 };
 
@@ -32,6 +32,9 @@ pub struct CategoryReport {
     pub source: ProfileSource,
     /// The category.
     pub category: String,
+    /// The English name of the language whose code the category is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language: Option<&'static str>,
     /// The answer in a sentence.
     pub words: String,
     /// The layers.
@@ -40,9 +43,14 @@ pub struct CategoryReport {
 
 impl CategoryReport {
     /// Puts the numbers into words.
-    pub fn new(source: ProfileSource, category: String, layers: Vec<CategoryLayer>) -> Self {
-        let words = sentence(&category, &layers);
-        Self { schema: SCHEMA, command: "category", source, category, words, layers }
+    pub fn new(
+        source: ProfileSource,
+        category: String,
+        language: Option<&'static str>,
+        layers: Vec<CategoryLayer>,
+    ) -> Self {
+        let words = sentence(&category, language, &layers);
+        Self { schema: SCHEMA, command: "category", source, category, language, words, layers }
     }
 
     /// The sentence, and a table for every layer with its `most` largest shares.
@@ -77,15 +85,16 @@ fn largest(layers: &[CategoryLayer]) -> Option<(&CategoryLayer, &CategoryExpert)
 }
 
 /// The answer in sentences.
-fn sentence(category: &str, layers: &[CategoryLayer]) -> String {
+fn sentence(category: &str, language: Option<&str>, layers: &[CategoryLayer]) -> String {
     let Some((layer, expert)) = largest(layers) else {
-        return format!("No token of \"{category}\" was routed.");
+        return format!("No token of {} was routed.", quoted_category(category, language));
     };
     let start = format!(
-        "xpert {} of layer {} takes {} of the \"{category}\" tokens",
+        "xpert {} of layer {} takes {} of the {} tokens",
         expert.expert,
         layer.layer,
-        rate(&expert.takes)
+        rate(&expert.takes),
+        quoted_category(category, language)
     );
     if layer.view == View::Kept {
         return format!("After capacity, e{start}; its queue limits what it takes of any text.");

@@ -10,7 +10,10 @@ use super::{
 };
 use crate::{
     routing::View,
-    stats::{Example, ExpertProfile, Part, Partner, Rate, TokenKind, TopToken, share_words, thousands},
+    stats::{
+        Example, ExpertProfile, Languages, Part, Partner, Rate, TokenKind, TopToken, quoted_category, share_words,
+        thousands,
+    },
 };
 
 /// How many times its share of all tokens an expert must surely take of a part that the sentence names.
@@ -99,7 +102,9 @@ fn sentence(source: &ProfileSource, own: &ExpertProfile) -> String {
     };
     let taken = |part, noun: &str| taken(part, noun, own.view);
     let categories = telling(&own.categories, IN_A_SENTENCE).into_iter();
-    let categories = categories.map(|part| taken(part, &format!("\"{}\" tokens", part.name)));
+    let languages = Languages::of(own.categories.iter().map(|part| part.name.as_str()));
+    let quoted = |name: &str| quoted_category(name, languages.name(name));
+    let categories = categories.map(|part| taken(part, &format!("{} tokens", quoted(&part.name))));
     // Which expert the first token of every text takes says little about the expert.
     let classes = own.classes.iter().filter(|part| part.name != TokenKind::Special.name());
     let classes: Vec<Part> = classes.chain(&own.scripts).cloned().collect();

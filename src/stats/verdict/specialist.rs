@@ -5,7 +5,7 @@ use std::{cmp::Ordering, collections::HashMap};
 use super::{Answer, Evidence, IntervalsThatMissZero, Measured, Verdict, drops::MISSED_BY_CHANCE};
 use crate::{
     routing::{ExpertId, LayerId, View},
-    stats::{Finding, Statistic},
+    stats::{Finding, Languages, Statistic},
 };
 
 /// More than this share of a category's tokens is most of them.
@@ -20,6 +20,8 @@ pub struct Specialist {
     pub expert: ExpertId,
     /// The category; none: all text.
     pub category: Option<String>,
+    /// The English name of the language whose code the category is.
+    pub language: Option<&'static str>,
     /// The other categories of which it surely takes more than half, the largest lower end first.
     pub also: Vec<String>,
     /// The share of the category's tokens that choose the expert; without a category its share of all assignments. The baseline is
@@ -66,6 +68,7 @@ impl Specialist {
             layer: row.layer,
             expert: row.expert?,
             category: row.category.clone(),
+            language: row.category.as_deref().and_then(|own| languages(all).name(own)),
             also: also(row, all),
             share: Evidence { threshold: row.baseline, ..Evidence::estimate(row) },
             intervals: IntervalsThatMissZero {
@@ -96,6 +99,11 @@ impl Specialist {
             ..Verdict::new(answer, vec![self.share.clone()])
         }
     }
+}
+
+/// Which categories of the rows are codes of languages.
+fn languages(rows: &[&Finding]) -> Languages {
+    Languages::of(rows.iter().filter_map(|row| row.category.as_deref()))
 }
 
 /// The other categories of which the expert of a row surely takes more than half.

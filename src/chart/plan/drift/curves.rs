@@ -16,7 +16,7 @@ use crate::{
             selection::{Selection, interval, view_words},
             series::series,
         },
-        theme::{MUTED, Stroke, UNIFORM_LINE},
+        theme::{CEILING_LINE, MUTED, Stroke, UNIFORM_LINE},
     },
     routing::{LayerId, View},
     stats::{Finding, Statistic},
@@ -48,8 +48,19 @@ pub(in crate::chart::plan) fn agreement(selection: &Selection<'_>, kind: &'stati
     let title = format!("Agreement with checkpoint {} ({})", axis.shown_reference(), view_words(View::Chosen));
     let Some(figure) = figure(&shown.layers, &axis, panels, "agreement", 1.0) else { return Specs::new() };
     let mut caption = format!("{caption}{}", shown.rule());
+    let step = |(label, shown): (&(String, f64), &String)| {
+        let rows = selection.checkpoint_rows(Statistic::RouterSaturation, View::Chosen);
+        (shown.clone(), axis.against_last(rows, &label.0))
+    };
+    let before_last = axis.points.len().saturating_sub(1);
+    let steps: Vec<_> = axis.points.iter().zip(&axis.shown).take(before_last).map(step).collect();
+    let learnt = says::half_learnt(&steps).and_then(|(name, _)| axis.shown.iter().position(|shown| shown == name));
     let mut parts: Vec<(String, Body)> = Vec::new();
-    if let Some(way) = way(selection, &shown.layers, &axis) {
+    if let Some(mut way) = way(selection, &shown.layers, &axis) {
+        if let (Some(at), [panel]) = (learnt, &mut way.panels[..]) {
+            panel.verticals.push((axis.points[at].1, String::new()));
+            way.legend.push(LegendEntry::new(Sample::Line(CEILING_LINE), format!("checkpoint {}", axis.shown[at])));
+        }
         parts.push(("The way from chance to full agreement".to_owned(), Body::Curve(way)));
         caption = format!(
             "On top the way that router saturation has gone from load-matched chance (0 %) to full agreement with the last \
@@ -63,12 +74,6 @@ pub(in crate::chart::plan) fn agreement(selection: &Selection<'_>, kind: &'stati
     } else {
         parts.push(("As measured, with chance".to_owned(), Body::Curve(figure)));
     }
-    let step = |(label, shown): (&(String, f64), &String)| {
-        let rows = selection.checkpoint_rows(Statistic::RouterSaturation, View::Chosen);
-        (shown.clone(), axis.against_last(rows, &label.0))
-    };
-    let before_last = axis.points.len().saturating_sub(1);
-    let steps: Vec<_> = axis.points.iter().zip(&axis.shown).take(before_last).map(step).collect();
     let message = says::agreement(&steps, axis.shown_reference());
     vec![selection.spec(kind, "", title, &caption, Body::Stack(parts)).saying(message)]
 }

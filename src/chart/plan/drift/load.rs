@@ -66,7 +66,7 @@ fn matrix_block(selection: &Selection<'_>, layer: LayerId, rows: &[&Finding], na
         }
     }
     let labels: Vec<String> = names.iter().map(|name| label(selection.shortened(name))).collect();
-    HeatBlock { title: format!("layer {layer}"), rows: labels.clone(), columns: labels, cells }
+    HeatBlock { title: format!("layer {layer}"), rows: labels.clone(), columns: labels, cells, outlined: Vec::new() }
 }
 
 /// Load of every expert at every checkpoint, one block per layer, one chart per view.

@@ -14,7 +14,7 @@ use crate::{
             selection::{Selection, view_words},
             series::series,
         },
-        theme::{MUTED, PAPER, Stroke, VALUE_LINE},
+        theme::{PAPER, Stroke, TEXT, VALUE_LINE},
     },
     routing::{LayerId, View},
     stats::{Finding, Variant},
@@ -22,8 +22,8 @@ use crate::{
 
 /// The measures, the one that is drawn first; another one where a trace does not have it.
 const MEASURES: [Variant; 3] = [Variant::FirstChoice, Variant::Overlap, Variant::ExactSet];
-/// How grey the lines behind are.
-const BEHIND: f64 = 0.55;
+/// How dark the first of the lines behind is.
+const FAINTEST: f64 = 0.3;
 /// The middles of the lowest, the fifth and the highest tenth.
 const TENTHS: [(f64, &str); 3] = [(0.05, "narrowest"), (0.5, "median"), (0.95, "widest")];
 
@@ -75,7 +75,13 @@ fn stroke(index: usize, others: &[&str], subject: &str) -> Stroke {
     if others[index] == subject {
         return Stroke { width: 2.6, ..VALUE_LINE };
     }
-    Stroke { color: PAPER.towards(MUTED, BEHIND), width: 1.3, ..series(index, others.len()) }
+    // The later in the training, the darker.
+    let place = index as f64 / others.len().saturating_sub(1).max(1) as f64;
+    Stroke {
+        color: PAPER.towards(TEXT, FAINTEST + (1.0 - FAINTEST) * 0.8 * place),
+        width: 1.4,
+        ..series(index, others.len())
+    }
 }
 
 /// Writes its number beside a mark.

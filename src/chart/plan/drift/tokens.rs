@@ -4,7 +4,7 @@ use super::{Specs, TimeAxis, checkpoints};
 use crate::{
     chart::{
         ChartKind,
-        axis::{ceil_nice, count, percent},
+        axis::{ceil_nice, count},
         canvas::Marker,
         curve::{AxisScale, CurveFigure, CurvePanel, Mark},
         font,
@@ -17,7 +17,7 @@ use crate::{
             share::by_expert,
         },
         radar::{RadarFigure, RadarPanel},
-        theme::{ACCENT, MEAN_LINE, SMALL, VALUE},
+        theme::{ACCENT, Color, MEAN_LINE, MUTED, SMALL, VALUE},
     },
     routing::{LayerId, View},
     stats::{Finding, Statistic, Variant, evenly_spread},
@@ -29,6 +29,8 @@ const TOKENS: usize = 6;
 const CHECKPOINTS: usize = 6;
 /// How many of the most frequent token ids are named.
 const NAMED: usize = 14;
+/// The colour of a token id whose drift is not told from noise.
+const UNMOVED: Color = MUTED.with_alpha(0.45);
 /// Widest label of a point, in pixels.
 const LABEL_ROOM: f64 = 100.0;
 
@@ -216,7 +218,8 @@ fn frequency_chart(
                    room. A diamond is the id's noise floor: the distance that another corpus of this size would show at the \
                    last checkpoint alone. Line: mean, weighted by occurrences.";
     let legend = vec![
-        LegendEntry::new(Sample::Point(Marker::Disc, VALUE), "token drift"),
+        LegendEntry::new(Sample::Point(Marker::Disc, VALUE), "moved by more than noise"),
+        LegendEntry::new(Sample::Point(Marker::Disc, UNMOVED), "not told from noise"),
         LegendEntry::new(Sample::Band(VALUE), "95 % interval"),
         LegendEntry::new(Sample::Point(Marker::Diamond, ACCENT.with_alpha(0.45)), "noise floor"),
         LegendEntry::new(Sample::Line(MEAN_LINE), "mean"),
@@ -240,21 +243,28 @@ fn frequency_chart(
     Some(spec.saying(says::moved(&own)))
 }
 
+/// Whether the interval of a token id lies above its noise floor.
+fn has_moved(row: &Finding) -> bool {
+    row.low.zip(row.noise_floor).is_some_and(|(low, floor)| low > floor)
+}
+
 fn frequency_panel(layer: LayerId, rows: &[&Finding]) -> Option<CurvePanel> {
     let own = || rows.iter().filter(|row| row.layer == layer);
     let mean = own().find(|row| row.token_id.is_none()).and_then(|row| row.estimate);
     let mut ids: Vec<&&Finding> = own().filter(|row| row.token_id.is_some()).collect();
     ids.sort_by(|a, b| b.n.cmp(&a.n).then(a.token_id.cmp(&b.token_id)));
     let ends = ids.last().map(|row| row.n as f64).zip(ids.first().map(|row| row.n as f64))?;
-    let title = mean.map(|mean| format!(": mean {}", percent(mean))).unwrap_or_default();
-    let mut panel = CurvePanel { title: format!("layer {layer}{title}"), ..CurvePanel::default() };
+    let is_judged = |row: &&&&Finding| row.low.is_some() && row.noise_floor.is_some();
+    let (judged, moved) = (ids.iter().filter(is_judged).count(), ids.iter().filter(|row| has_moved(row)).count());
+    let mut panel = CurvePanel { title: format!("layer {layer}: {moved} of {judged} moved"), ..CurvePanel::default() };
     if let Some(mean) = mean {
         panel.lines.push((MEAN_LINE, vec![(ends.0, mean), (ends.1, mean)]));
     }
     let mark = |(rank, row): (usize, &&&Finding)| {
         let label = if rank < NAMED { font::fit(&token_label(row), LABEL_ROOM, SMALL, false) } else { String::new() };
         let at = (row.n as f64, row.estimate?);
-        Some(Mark { at, interval: interval(row), marker: Marker::Disc, color: VALUE, label })
+        let color = if has_moved(row) { VALUE } else { UNMOVED };
+        Some(Mark { at, interval: interval(row), marker: Marker::Disc, color, label })
     };
     let floor = |row: &&&Finding| Mark {
         at: (row.n as f64, row.noise_floor.unwrap_or(0.0)),

@@ -37,7 +37,7 @@ pub(in crate::chart::plan) fn table(selection: &Selection<'_>, kind: &'static Ch
         }
         let caption = "The experts that drop most assignments, worst first, and what their queues consisted of in the routing groups that sent them more than their \
                        capacity. Coloured: the expert with the token id that exceeds its share of all tokens most. Each cell: share of these queues, in brackets the share of all tokens of the layer: a token id, role or message that is far more \
-                       frequent in the queues than elsewhere is what filled them; an empty cell: none in these queues. n: assignments in these queues. ␣ is a space, ⏎ a line end. Intervals are in \
+                       frequent in the queues than elsewhere is what filled them; n: assignments in these queues. ␣ is a space, ⏎ a line end. Intervals are in \
                        stats/drop_causes.csv.";
         let several = if selection.has_many_layers() { Some(WORST) } else { None };
         let (part, suffix, rule) = match layers {
@@ -104,8 +104,8 @@ fn figure(rows: &[&Finding], most: Option<usize>, filler: Option<&Finding>) -> T
                 format!("{}\n{}", token_label(row), shares(row).replace('\n', " ").replace(" %)", ")"))
             })
         });
-        let role = |role: &Role| find(&|row| row.role == Some(*role)).map(shares).unwrap_or_default();
-        let turn = |turn: &u16| find(&|row| row.turn == Some(*turn)).map(shares).unwrap_or_default();
+        let role = |role: &Role| find(&|row| row.role == Some(*role)).map_or_else(none, shares);
+        let turn = |turn: &u16| find(&|row| row.turn == Some(*turn)).map_or_else(none, shares);
         let queue = own.first().map_or_else(String::new, |row| count(row.n));
         let cells = std::iter::once(queue).chain(tokens).chain(roles.iter().map(role)).chain(turns.iter().map(turn));
         let name = if most.is_some() { format!("layer {layer}, expert {expert}") } else { expert.to_string() };
@@ -113,6 +113,11 @@ fn figure(rows: &[&Finding], most: Option<usize>, filler: Option<&Finding>) -> T
         TableRow { name, cells: cells.collect(), marked }
     };
     TableFigure { row_label: "expert".to_owned(), groups, headers, rows: experts.iter().map(row).collect() }
+}
+
+/// That none of the tokens in the queues are of a role or message.
+fn none() -> String {
+    "none".to_owned()
 }
 
 /// Share in the queues, and of all tokens.

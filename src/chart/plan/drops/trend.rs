@@ -24,31 +24,41 @@ pub(in crate::chart::plan) fn forest(selection: &Selection<'_>, kind: &'static C
     if selection.has_many_layers() {
         return over_all_layers(selection, kind);
     }
-    let section = |layer: &u16| {
-        let rows = of_layer(selection, kind.statistic, *layer);
-        let drawn: Vec<ForestRow> = scopes(&rows).into_iter().filter_map(|scope| row(&rows, scope)).collect();
+    let of = |layer: &u16| of_layer(selection, kind.statistic, *layer);
+    let over_all = selection.layers().iter().filter_map(|layer| Some((*layer, row(&of(layer), None)?)));
+    let over_all: Vec<ForestRow> =
+        over_all.map(|(layer, row)| ForestRow { label: format!("layer {layer}"), ..row }).collect();
+    let by_dataset = |layer: &u16| {
+        let rows = of(layer);
+        let scopes = scopes(&rows).into_iter().filter(Option::is_some);
+        let drawn: Vec<ForestRow> = scopes.filter_map(|scope| row(&rows, scope)).collect();
         (format!("layer {layer}"), drawn)
     };
-    let sections: Vec<(String, Vec<ForestRow>)> =
-        selection.layers().iter().map(section).filter(|(_, rows)| !rows.is_empty()).collect();
-    if sections.is_empty() {
+    let by_dataset: Vec<(String, Vec<ForestRow>)> =
+        selection.layers().iter().map(by_dataset).filter(|(_, rows)| !rows.is_empty()).collect();
+    if over_all.is_empty() {
         return Specs::new();
     }
     let legend = vec![
         LegendEntry::new(Sample::Point(Marker::Disc, MUTED), "observed: last quarter minus first quarter"),
         LegendEntry::new(Sample::Point(Marker::Diamond, MUTED), "in random order within each sequence"),
-        LegendEntry::new(Sample::Point(Marker::Square, TEXT), "the answer: left above random order, not told from 0"),
-        LegendEntry::new(Sample::Point(Marker::Square, ACCENT), "more than in random order"),
-        LegendEntry::new(Sample::Point(Marker::Square, VALUE), "less"),
+        LegendEntry::new(Sample::Point(Marker::Square, TEXT), "observed minus random order: not told from 0"),
+        LegendEntry::new(Sample::Point(Marker::Square, ACCENT), "above 0"),
+        LegendEntry::new(Sample::Point(Marker::Square, VALUE), "below 0"),
         LegendEntry::new(Sample::Whisker, "95 % interval over documents"),
     ];
-    let body = Body::Forest(ForestFigure {
-        ratios: false,
-        x_label: "percentage points of the assignments".to_owned(),
-        headers: ["observed", "random order", "left above it"].map(str::to_owned).to_vec(),
-        legend,
-        sections,
-    });
+    let figure = |legend: Vec<LegendEntry>, sections: Vec<(String, Vec<ForestRow>)>| {
+        Body::Forest(ForestFigure {
+            ratios: false,
+            x_label: "percentage points of the assignments".to_owned(),
+            headers: ["observed", "random order", "difference"].map(str::to_owned).to_vec(),
+            legend,
+            sections,
+        })
+    };
+    let mut parts = vec![(String::new(), figure(legend, vec![("over all text".to_owned(), over_all)]))];
+    parts.extend((!by_dataset.is_empty()).then(|| ("By data set".to_owned(), figure(Vec::new(), by_dataset))));
+    let body = Body::Stack(parts);
     let caption = "Dropped share of the assignments in the last quarter of each sequence minus that in its first quarter, mean over \
                    the sequences. Later tokens are dropped more where the interval of the disc lies right of 0. Queues fill up in any order: \
                    the diamond is the mean over permutations of the same choices within each sequence, and the square is the mean over sequences of the \

@@ -53,7 +53,13 @@ impl LayerMap {
         let told = self.rows.into_iter().filter(|(_, cells)| cells.iter().any(Option::is_some));
         let (rows, cells): (Vec<String>, Vec<Vec<Option<f64>>>) =
             told.map(|(layer, cells)| (format!("layer {layer}"), cells)).unzip();
-        (!rows.is_empty()).then_some(HeatBlock { title: self.title, rows, columns: self.columns, cells })
+        (!rows.is_empty()).then_some(HeatBlock {
+            title: self.title,
+            rows,
+            columns: self.columns,
+            cells,
+            outlined: Vec::new(),
+        })
     }
 }
 

@@ -64,7 +64,7 @@ pub(in crate::chart::plan) fn most_coactivated(rows: &[&Finding], most: usize, t
         }
     }
     let names: Vec<String> = experts.iter().map(u16::to_string).collect();
-    HeatBlock { title, rows: names.clone(), columns: names, cells }
+    HeatBlock { title, rows: names.clone(), columns: names, cells, outlined: Vec::new() }
 }
 
 /// The experts that are chosen together most, a block for each of the layers that are shown.

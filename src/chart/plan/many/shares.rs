@@ -135,8 +135,8 @@ pub(in crate::chart::plan) struct CategoryWords<'a> {
     pub(in crate::chart::plan) caption: &'a str,
     /// What a value is.
     pub(in crate::chart::plan) scale: &'a str,
-    /// What an expert takes: "tokens" or "assignments".
-    pub(in crate::chart::plan) taken: &'static str,
+    /// What an expert takes.
+    pub(in crate::chart::plan) taken: says::Taken,
 }
 
 /// Layer by category, each cell the value of the expert where it is largest.

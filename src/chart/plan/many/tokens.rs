@@ -57,7 +57,7 @@ pub(in crate::chart::plan) fn busiest_tokens(
     );
     let title = format!("Top tokens of the busiest experts, in layers of the model ({})", view_words(view));
     let spec = selection.spec(kind, view.name(), title, &caption, token_table::body(rows, FEWER));
-    vec![spec.saying(says::top_tokens(named.as_deref(), shown.layers.len() > 1))]
+    vec![spec.saying(says::top_tokens(named.as_deref(), &all, shown.layers.len() > 1))]
 }
 
 /// The experts of a layer at both ends of the order of load.
@@ -82,5 +82,5 @@ pub(in crate::chart::plan) fn busy_and_idle_tokens(
     let title = format!("Top tokens of the busiest and the idlest experts, layer {layer} ({})", view_words(view));
     let body = token_table::body(table, TOKENS);
     let spec = selection.spec(kind, &format!("layer_{layer}_{}", view.name()), title, &caption, body);
-    spec.saying(says::top_tokens(named.as_deref(), false))
+    spec.saying(says::top_tokens(named.as_deref(), rows, false))
 }

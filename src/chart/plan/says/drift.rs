@@ -1,9 +1,9 @@
 //! What the charts of training say.
 
-use super::{baselines, estimates, ids_and_layers, most, percent, percents};
+use super::{baselines, estimates, ids_and_layers, percents};
 use crate::{
-    chart::{Message, plan::selection::quoted_token},
-    stats::{Finding, Variant, is_special_token},
+    chart::Message,
+    stats::{Finding, Variant},
 };
 
 /// How far on the way from chance to full agreement a layer counts as half learnt.
@@ -13,20 +13,23 @@ const HALF: f64 = 0.5;
 /// agreement, as in the verdict. `steps`: the rows of router saturation at each checkpoint of the time axis before the last, in
 /// order, with the checkpoint's name.
 pub(in crate::chart::plan) fn agreement(steps: &[(String, Vec<&Finding>)], last: &str) -> Option<Message> {
-    let is_half = |rows: &Vec<&Finding>| rows.iter().all(|row| row.corrected_low.is_some_and(|low| low >= HALF));
-    let judged = |rows: &Vec<&Finding>| !rows.is_empty() && rows.iter().all(|row| row.corrected_low.is_some());
-    let behind = steps.iter().rev().take_while(|(_, rows)| judged(rows) && is_half(rows)).last();
-    let Some((name, rows)) = behind else {
+    let Some((name, rows)) = half_learnt(steps) else {
         let (name, rows) = steps.last()?;
         let shares = percents(estimates(rows))?;
         return Some(Message::open(format!(
             "Before {last}, not every layer was halfway from chance to its routing: at {name} the router saturation is {shares}"
         )));
     };
-    let (learnt, shares) = (percents(rows.iter().filter_map(|row| row.corrected))?, percents(estimates(rows))?);
-    Some(Message::shown(format!(
-        "At {name}, every layer was {learnt} of the way from chance to {last} (router saturation {shares})"
-    )))
+    let learnt = percents(rows.iter().filter_map(|row| row.corrected))?;
+    Some(Message::shown(format!("At checkpoint {name}, every layer was {learnt} of the way from chance to {last}")))
+}
+
+/// The checkpoint of [`agreement`] with its rows.
+pub(in crate::chart::plan) fn half_learnt<'s, 'a>(
+    steps: &'s [(String, Vec<&'a Finding>)],
+) -> Option<&'s (String, Vec<&'a Finding>)> {
+    let is_half = |rows: &[&Finding]| rows.iter().all(|row| row.corrected_low.is_some_and(|low| low >= HALF));
+    steps.iter().rev().take_while(|(_, rows)| !rows.is_empty() && is_half(rows)).last()
 }
 
 /// The share of tokens that still change at the checkpoint before the last, smallest to largest.
@@ -67,25 +70,16 @@ pub(in crate::chart::plan) fn by_margin(rows: &[&Finding], names: [&str; 2], sha
     )))
 }
 
-/// How many token ids moved by more than their noise floor (the interval lies above it), and which moved farthest.
+/// How many token ids moved by more than their noise floor: the interval lies above it.
 pub(in crate::chart::plan) fn moved(rows: &[&Finding]) -> Option<Message> {
     let ids: Vec<&Finding> = rows.iter().copied().filter(|row| row.token_id.is_some()).collect();
     let judged: Vec<&Finding> =
         ids.iter().copied().filter(|row| row.low.is_some() && row.noise_floor.is_some()).collect();
     let told: Vec<&Finding> = judged.iter().copied().filter(|row| row.low > row.noise_floor).collect();
-    // Where the first token of every sequence goes is no part of any text.
-    let of_text = |row: &&Finding| !row.text.as_deref().is_some_and(is_special_token);
-    let Some(farthest) = most(told.iter().copied().filter(of_text), |row| row.estimate) else {
+    if told.is_empty() {
         return Some(Message::open("No frequent token id moved by more than the noise floor"));
-    };
-    let several = ids.windows(2).any(|pair| pair[0].layer != pair[1].layer);
-    let layer = if several { format!(" in layer {}", farthest.layer) } else { String::new() };
-    Some(Message::shown(format!(
-        "{} moved by more than noise; farthest {}{layer}: {} of its choices",
-        ids_and_layers(&told, &judged, "frequent "),
-        quoted_token(farthest),
-        percent(farthest.estimate?)
-    )))
+    }
+    Some(Message::shown(format!("{} moved by more than noise", ids_and_layers(&told, &judged, "frequent "))))
 }
 
 /// The total variation of the load between a checkpoint and the last one: the first of the time axis and the one before the last,
@@ -142,7 +136,7 @@ mod tests {
         let step = |name: &str, from: usize| (name.to_owned(), vec![&rows[from], &rows[from + 1]]);
         let steps = [step("1B", 0), step("2B", 2), step("3B", 4)];
         let message = agreement(&steps, "4B").unwrap();
-        let text = "At 3B, every layer was 67 to 77 % of the way from chance to 4B (router saturation 75 to 85 %)";
+        let text = "At checkpoint 3B, every layer was 67 to 77 % of the way from chance to 4B";
         assert_eq!((message.text.as_str(), message.ground), (text, Ground::Shown));
         let token = |layer, id, estimate: f64| Finding {
             estimate: Some(estimate),
@@ -154,10 +148,8 @@ mod tests {
                 ..subject
             })
         };
-        let mut rows = [token(1, 7, 0.3), token(1, 8, 0.1), token(3, 7, 0.63), token(3, 0, 0.9)];
-        rows[3].subject.text = Some("<pad>".into());
-        let text = "3 of 4 pairs of frequent token id and layer moved by more than noise; farthest \"#\" in layer 3: 63 % of its \
-                    choices";
+        let rows = [token(1, 7, 0.3), token(1, 8, 0.1), token(3, 7, 0.63), token(3, 0, 0.9)];
+        let text = "1 to 2 of the 2 frequent token ids of each layer moved by more than noise";
         assert_eq!(moved(&rows.iter().collect::<Vec<_>>()).unwrap().text, text);
         let message = agreement(&steps[..2], "4B").unwrap();
         assert!(

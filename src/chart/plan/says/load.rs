@@ -1,15 +1,16 @@
 //! What the charts of the load say.
 
-use super::{estimates, is_above, most, numbers, percent, percents};
+use super::{estimates, is_above, joined, most, numbers, percent, percents};
 use crate::{
     chart::{Message, plan::selection::label},
     routing::{LayerId, View},
-    stats::{Finding, Statistic},
+    stats::{Finding, Languages, Statistic, with_language},
 };
 
 /// The load of the busiest expert of each layer in times an even load, smallest to largest. `loads`: of each layer.
 pub(in crate::chart::plan) fn busiest(loads: &[Option<f64>]) -> Option<Message> {
-    let multiples = numbers(loads.iter().flatten().copied())?;
+    // As the cells of the chart say it.
+    let multiples = joined(loads.iter().flatten().copied(), |load| format!("{load:.1}"))?;
     let each = if loads.len() > 1 { " of each layer" } else { "" };
     Some(Message::described(format!("The busiest expert{each} takes {multiples} times an even load")))
 }
@@ -30,8 +31,7 @@ pub(in crate::chart::plan) fn balance(rows: &[&Finding]) -> Option<Message> {
 
 /// The pair of experts that is chosen together most often against its loads; its interval has to lie above them.
 pub(in crate::chart::plan) fn togetherness(rows: &[&Finding]) -> Option<Message> {
-    let told = rows.iter().copied().filter(|row| is_above(row) && row.other_expert.is_some());
-    let Some(best) = most(told, |row| Some(row.estimate? / row.baseline.filter(|baseline| *baseline > 0.0)?)) else {
+    let Some(best) = closest(rows) else {
         return Some(Message::open("No two experts are chosen together more often than their loads explain"));
     };
     let ratio = best.estimate? / best.baseline?;
@@ -41,26 +41,64 @@ pub(in crate::chart::plan) fn togetherness(rows: &[&Finding]) -> Option<Message>
     )))
 }
 
-/// The category and expert that take most, in times an even load, among those whose interval lies above it. `taken`: "tokens" or
-/// "assignments"; `baseline`: what an even load is for a row.
+/// What an expert takes of a category.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::chart::plan) enum Taken {
+    /// Tokens that have it among their choices.
+    Tokens,
+    /// Assignments: one for each choice of a token.
+    Assignments,
+}
+
+impl Taken {
+    /// That it takes such a share, without the noun that follows.
+    fn words(self, share: &str) -> String {
+        match self {
+            Self::Tokens => format!("is chosen by {share} of the tokens"),
+            Self::Assignments => format!("takes {share} of the assignments"),
+        }
+    }
+}
+
+/// The row of [`togetherness`].
+pub(in crate::chart::plan) fn closest<'a>(rows: &[&'a Finding]) -> Option<&'a Finding> {
+    let told = rows.iter().copied().filter(|row| is_above(row) && row.other_expert.is_some());
+    most(told, |row| lift(row, |row| row.baseline))
+}
+
+/// The category and expert that take most, in times an even load, among those whose interval lies above it. `baseline`: what an even load is for a row.
 pub(in crate::chart::plan) fn largest_lift(
     rows: &[&Finding],
-    taken: &str,
+    taken: Taken,
     baseline: impl Fn(&Finding) -> Option<f64>,
 ) -> Option<Message> {
-    let told = |row: &&Finding| row.low.zip(baseline(row)).is_some_and(|(low, baseline)| low > baseline);
-    let lift = |row: &Finding| Some(row.estimate? / baseline(row).filter(|baseline| *baseline > 0.0)?);
-    let Some(best) = most(rows.iter().copied().filter(told), lift) else {
+    let Some(best) = most_lifted(rows, &baseline) else {
         return Some(Message::open("No expert takes more of a category than could be told from an even load"));
     };
+    let category = best.category.as_deref()?;
+    let languages = Languages::of(rows.iter().filter_map(|row| row.category.as_deref()));
     let layer = if several_layers(rows) { format!(" of layer {}", best.layer) } else { String::new() };
     Some(Message::shown(format!(
-        "Expert {}{layer} takes {} of the {taken} of {}, {:.1} times an even load",
+        "Expert {}{layer} {} of {}, {:.1} times an even load",
         best.expert?,
-        percent(best.estimate?),
-        label(best.category.as_deref()?),
-        lift(best)?
+        taken.words(&percent(best.estimate?)),
+        with_language(&label(category), languages.name(category)),
+        lift(best, baseline)?
     )))
+}
+
+/// The row of [`largest_lift`].
+pub(in crate::chart::plan) fn most_lifted<'a>(
+    rows: &[&'a Finding],
+    baseline: impl Fn(&Finding) -> Option<f64>,
+) -> Option<&'a Finding> {
+    let told = |row: &&Finding| row.low.zip(baseline(row)).is_some_and(|(low, baseline)| low > baseline);
+    most(rows.iter().copied().filter(told), |row| lift(row, &baseline))
+}
+
+/// The estimate as a multiple of an even load.
+fn lift(row: &Finding, baseline: impl Fn(&Finding) -> Option<f64>) -> Option<f64> {
+    Some(row.estimate? / baseline(row).filter(|baseline| *baseline > 0.0)?)
 }
 
 fn several_layers(rows: &[&Finding]) -> bool {
@@ -112,12 +150,12 @@ mod tests {
         };
         let rows = [taken(3, "he", 0.9, 0.1), taken(11, "zh-cn", 0.69, 0.63), taken(2, "de", 0.2, 0.15)];
         let all: Vec<&Finding> = rows.iter().collect();
-        let message = largest_lift(&all, "tokens", |row| row.baseline).unwrap();
-        assert_eq!(message.text, "Expert 11 takes 69 % of the tokens of zh-cn, 5.5 times an even load");
-        let message = largest_lift(&all[..1], "tokens", |row| row.baseline).unwrap();
+        let message = largest_lift(&all, Taken::Tokens, |row| row.baseline).unwrap();
+        assert_eq!(message.text, "Expert 11 is chosen by 69 % of the tokens of zh-cn (Chinese), 5.5 times an even load");
+        let message = largest_lift(&all[..1], Taken::Tokens, |row| row.baseline).unwrap();
         assert_eq!(message.ground, Ground::Open);
         let other = Finding { layer: 3, ..rows[1].clone() };
-        let message = largest_lift(&[&other, &rows[2]], "tokens", |row| row.baseline).unwrap();
+        let message = largest_lift(&[&other, &rows[2]], Taken::Assignments, |row| row.baseline).unwrap();
         assert!(message.text.starts_with("Expert 11 of layer 3 takes"), "{}", message.text);
     }
 }

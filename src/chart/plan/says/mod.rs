@@ -9,15 +9,15 @@ mod drops;
 mod load;
 mod route;
 
-pub(super) use drift::{agreement, beside, by_margin, last_change, load_drift, matrix, moved};
+pub(super) use drift::{agreement, beside, by_margin, half_learnt, last_change, load_drift, matrix, moved};
 pub(super) use drops::{
     capacity, capacity_of_layers, causes, compared, conversation, crowding, filler, filling, first_choices,
     most_loaded_rank, positions, speakers, trend,
 };
-pub(super) use load::{balance, busiest, confidence, largest_lift, togetherness};
+pub(super) use load::{Taken, balance, busiest, closest, confidence, largest_lift, most_lifted, togetherness};
 pub(super) use route::{
-    association, context, divergence, favourites, information, most_characteristic, predictability, repetition, spread,
-    top_tokens,
+    association, context, divergence, favourites, information, most_characteristic, nearest_and_farthest,
+    predictability, repetition, spread, times_expected, top_tokens,
 };
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -93,7 +93,8 @@ fn layers<'a>(rows: impl Iterator<Item = &'a Finding>) -> usize {
     rows.map(|row| row.layer).collect::<BTreeSet<LayerId>>().len()
 }
 
-/// "81 of 213 token ids"; of several layers "all 435 token ids in every layer", or pairs of token id and layer. `which`: an adjective
+/// "81 of 213 token ids"; of several layers "all 435 token ids in every layer", "20 to 38 of the 71 token ids of each layer", or, where
+/// the layers have not the same number of them, pairs of token id and layer. `which`: an adjective
 /// with a blank, or nothing.
 fn ids_and_layers(told: &[&Finding], judged: &[&Finding], which: &str) -> String {
     let [some, all] = [told.len(), judged.len()].map(|count| thousands(count as u64));
@@ -108,6 +109,11 @@ fn ids_and_layers(told: &[&Finding], judged: &[&Finding], which: &str) -> String
     }
     if told.len() == judged.len() && counts.all(|count| *count == first) {
         return format!("All {} {which}token ids in every layer", thousands(first as u64));
+    }
+    if ids.values().all(|count| *count == first) {
+        let own = |layer: &LayerId| told.iter().filter(|row| row.layer == *layer).count();
+        let range = joined(ids.keys().map(|layer| own(layer) as f64), |count| thousands(count as u64));
+        return format!("{} of the {} {which}token ids of each layer", range.unwrap_or(some), thousands(first as u64));
     }
     format!("{some} of {all} pairs of {which}token id and layer")
 }
@@ -149,7 +155,8 @@ mod tests {
         let rows = [row(1), row(1), row(3), row(3)];
         let all: Vec<&Finding> = rows.iter().collect();
         assert_eq!(ids_and_layers(&all, &all, ""), "All 2 token ids in every layer");
-        assert_eq!(ids_and_layers(&all[..1], &all, "frequent "), "1 of 4 pairs of frequent token id and layer");
+        assert_eq!(ids_and_layers(&all[..1], &all, "frequent "), "0 to 1 of the 2 frequent token ids of each layer");
+        assert_eq!(ids_and_layers(&all[..1], &all[..3], ""), "1 of 3 pairs of token id and layer");
         assert_eq!(ids_and_layers(&all[..1], &all[..2], ""), "1 of 2 token ids");
     }
 

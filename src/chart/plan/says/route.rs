@@ -11,7 +11,7 @@ use crate::{
         plan::selection::{label, quoted_token, words},
     },
     routing::LayerId,
-    stats::{Finding, Ranking, Variable, Variant, counted},
+    stats::{Finding, Languages, Ranking, Variable, Variant, counted, is_special_token, with_language},
 };
 
 /// Whether the share that a row explains is told from chance.
@@ -35,10 +35,21 @@ fn strongest<'a>(rows: &[&'a Finding]) -> Option<(Variable, Vec<&'a Finding>)> {
     best.map(|(_, variable, own)| (variable, own))
 }
 
+/// Whether the interval of a variable lies above those of all others in every layer.
+fn is_clearly_first(variable: Variable, rows: &[&Finding]) -> bool {
+    let own = |row: &&&Finding| row.variable == Some(variable);
+    rows.iter().filter(own).all(|first| {
+        let others = rows
+            .iter()
+            .filter(|row| row.layer == first.layer && ![Some(variable), Some(Variable::Token)].contains(&row.variable));
+        others.into_iter().all(|row| row.explained_high.is_none_or(|high| first.explained_low > Some(high)))
+    })
+}
+
 /// A variable with its article; the previous token explains at most so much, because its baseline is a lenient one.
 fn named(variable: Variable, shares: &str) -> String {
     let most = if variable == Variable::PreviousToken { "at most " } else { "" };
-    format!("the {} {most}{shares}", words(variable.name()))
+    format!("the {} with {most}{shares}", words(variable.name()))
 }
 
 /// The token id, then the strongest other variable, as shares of what can be explained, smallest to largest over the layers.
@@ -53,7 +64,7 @@ pub(in crate::chart::plan) fn information(rows: &[&Finding]) -> Option<Message> 
     let layers = if told.len() == token.len() { String::new() } else { in_layers(told.len(), token.len()) };
     let next = strongest(rows)
         .and_then(|(variable, own)| Some(named(variable, &percents(own.iter().filter_map(|row| row.explained))?)));
-    let next = next.map(|next| format!("; {next}")).unwrap_or_default();
+    let next = next.map(|next| format!("; next comes {next}")).unwrap_or_default();
     Some(Message::shown(format!("The token id explains {shares} of the routing{layers}{next}")))
 }
 
@@ -67,7 +78,8 @@ pub(in crate::chart::plan) fn context(rows: &[&Finding]) -> Option<Message> {
     let shares = percents(own.iter().filter_map(|row| row.explained))?;
     let most = if variable == Variable::PreviousToken { "at most " } else { "" };
     let name = words(variable.name());
-    Some(Message::shown(format!("Once the token id is known, the {name} adds most: {most}{shares} of what is left")))
+    let adds = if is_clearly_first(variable, rows) { "adds most:" } else { "still explains" };
+    Some(Message::shown(format!("Once the token id is known, the {name} {adds} {most}{shares} of what is left")))
 }
 
 /// The share of first choices predicted from the token id, and by always guessing the busiest expert.
@@ -84,15 +96,11 @@ pub(in crate::chart::plan) fn predictability(rows: &[&Finding]) -> Option<Messag
     })
 }
 
-/// The share of a token id that goes to its favourite expert, weighted by occurrences, and the largest share possible.
+/// The share of a token id that goes to its favourite expert, weighted by occurrences, and by chance.
 pub(in crate::chart::plan) fn favourites(rows: &[&Finding]) -> Option<Message> {
     let own: Vec<&Finding> = rows.iter().copied().filter(|row| row.variant == Some(Variant::TokenWeighted)).collect();
     let (shares, chance) = (percents(estimates(&own))?, percents(baselines(&own))?);
-    let ceiling = percents(own.iter().filter_map(|row| row.ceiling));
-    let ceiling = ceiling.map(|most| format!(" (at most {most})")).unwrap_or_default();
-    let text = format!(
-        "Weighted by occurrences, a token id's favourite expert takes {shares} of its assignments{ceiling}; by chance {chance}"
-    );
+    let text = format!("A token id's favourite expert takes {shares} of its assignments; by chance {chance}");
     Some(if own.iter().all(|row| is_above(row)) { Message::shown(text) } else { Message::open(text) })
 }
 
@@ -112,6 +120,8 @@ pub(in crate::chart::plan) fn spread(rows: &[&Finding]) -> Option<Message> {
 
 /// How many tokens of an expert the line names.
 const NAMED: u32 = 5;
+/// How many it gives the multiple of.
+const COUNTED: usize = 3;
 /// Most characters of their names; of long ones fewer are named.
 const NAMES_LENGTH: usize = 70;
 /// From this z of the log-odds on the best of thousands of tokens counts.
@@ -139,13 +149,26 @@ pub(in crate::chart::plan) fn most_characteristic<'a>(rows: &[&'a Finding]) -> O
     Some(tokens)
 }
 
-/// The tokens of the expert whose first ones are farthest from chance. `several`: whether the table shows several layers.
-pub(in crate::chart::plan) fn top_tokens(tokens: Option<&[&Finding]>, several: bool) -> Option<Message> {
+/// The tokens of the expert whose first ones are farthest from chance, and how many times as often as its load explains it takes those
+/// that are among its most frequent ones too. `rows`: of the table; `several`: whether it shows several layers.
+pub(in crate::chart::plan) fn top_tokens(
+    tokens: Option<&[&Finding]>,
+    rows: &[&Finding],
+    several: bool,
+) -> Option<Message> {
     let Some(tokens) = tokens else {
         return Some(Message::open("No expert has a token that could be told from chance (every z below 5)"));
     };
     let first = tokens.first()?;
     let layer = if several { format!(" of layer {}", first.layer) } else { String::new() };
+    let counted: Vec<String> = tokens.iter().filter_map(|token| times_its_load(token, rows)).take(COUNTED).collect();
+    if !counted.is_empty() {
+        let which = in_a_row(&counted);
+        return Some(Message::shown(format!(
+            "Expert {}{layer} takes {which} times as often as its load explains",
+            first.expert?
+        )));
+    }
     let mut names: Vec<String> = Vec::new();
     for name in tokens.iter().map(|row| quoted_token(row)) {
         let length: usize = names.iter().chain([&name]).map(|name| name.chars().count() + 2).sum();
@@ -154,13 +177,32 @@ pub(in crate::chart::plan) fn top_tokens(tokens: Option<&[&Finding]>, several: b
         }
         names.push(name);
     }
-    let last = names.pop()?;
-    let joint = if names.is_empty() { "" } else { " and " };
-    let before = names.join(", ");
-    Some(Message::shown(format!(
-        "Expert {}{layer} takes {before}{joint}{last} far more often than by chance",
-        first.expert?
-    )))
+    let names = in_a_row(&names);
+    Some(Message::shown(format!("Expert {}{layer} takes {names} far more often than by chance", first.expert?)))
+}
+
+/// A token in quotation marks and how many times as often as its load explains its expert takes it; `None` for a token of no text, and
+/// where its count is in no row.
+fn times_its_load(token: &Finding, rows: &[&Finding]) -> Option<String> {
+    let place = |row: &Finding| (row.layer, row.view, row.expert, row.token_id);
+    let count = rows.iter().find(|row| row.ranking == Some(Ranking::Count) && place(row) == place(token))?;
+    let is_special = token.text.as_deref().is_some_and(is_special_token);
+    let times = times_expected(count).filter(|_| !is_special)?;
+    Some(format!("{} {times}", quoted_token(token)))
+}
+
+/// How many times as large as expected a count is: "2.6".
+pub(in crate::chart::plan) fn times_expected(count: &Finding) -> Option<String> {
+    let times = count.estimate? / count.baseline.filter(|expected| *expected > 0.0)?;
+    Some(if times >= 9.95 { format!("{times:.0}") } else { format!("{times:.1}") })
+}
+
+/// "a, b and c".
+fn in_a_row(names: &[String]) -> String {
+    match names {
+        [before @ .., last] if !before.is_empty() => format!("{} and {last}", before.join(", ")),
+        _ => names.concat(),
+    }
 }
 
 /// Cramer's V and its chance, smallest to largest.
@@ -190,13 +232,22 @@ pub(in crate::chart::plan) fn repetition(rows: &[&Finding]) -> Option<Message> {
     })
 }
 
+/// The rows of the pairs of categories that [`divergence`] names: the smallest, and the largest.
+pub(in crate::chart::plan) fn nearest_and_farthest<'a>(rows: &[&'a Finding]) -> Option<[&'a Finding; 2]> {
+    let pairs = || rows.iter().copied().filter(|row| row.other_category.is_some());
+    Some([most(pairs(), |row| row.estimate.map(|bits| -bits))?, most(pairs(), |row| row.estimate)?])
+}
+
 /// The pairs of categories with the smallest and the largest divergence; where no interval leaves chance, that is said.
 pub(in crate::chart::plan) fn divergence(rows: &[&Finding]) -> Option<Message> {
     let pairs = || rows.iter().copied().filter(|row| row.other_category.is_some());
-    let far = most(pairs(), |row| row.estimate)?;
-    let near = most(pairs(), |row| row.estimate.map(|bits| -bits))?;
+    let [near, far] = nearest_and_farthest(rows)?;
+    let languages = Languages::of(rows.iter().filter_map(|row| row.category.as_deref()));
     let pair = |row: &Finding| {
-        let name = |name: &Option<String>| label(name.as_deref().unwrap_or_default());
+        let name = |name: &Option<String>| {
+            let name = name.as_deref().unwrap_or_default();
+            with_language(&label(name), languages.name(name))
+        };
         format!("{} and {}", name(&row.category), name(&row.other_category))
     };
     if !is_above(far) {
@@ -256,7 +307,7 @@ mod tests {
             explained(3, Variable::PreviousToken, 0.14, 0.01),
         ];
         let all: Vec<&Finding> = rows.iter().collect();
-        let text = "The token id explains 57 to 81 % of the routing; the document 6.0 to 21 %";
+        let text = "The token id explains 57 to 81 % of the routing; next comes the document with 6.0 to 21 %";
         assert_eq!(said(information(&all)), (text.to_owned(), Ground::Shown));
         let without: Vec<&Finding> =
             all.iter().copied().filter(|row| row.variable != Some(Variable::Document)).collect();
@@ -286,6 +337,7 @@ mod tests {
             estimate: Some(z),
             ..Finding::new(Statistic::TopTokens, 1, View::Kept).about(|subject| Subject {
                 expert: Some(expert),
+                token_id: Some(100 * u32::from(expert) + rank),
                 ranking: Some(Ranking::LogOdds),
                 rank: Some(rank),
                 text: Some(text.to_owned()),
@@ -302,11 +354,15 @@ mod tests {
             token(8, 2, "b", 4.9),
         ];
         let all: Vec<&Finding> = rows.iter().collect();
-        let said = |rows: &[&Finding]| top_tokens(most_characteristic(rows).as_deref(), false).unwrap();
+        let said = |rows: &[&Finding]| top_tokens(most_characteristic(rows).as_deref(), rows, false).unwrap();
         let text = "Expert 7 takes \"\u{2423}the\" and \"\u{2423}to\" far more often than by chance";
         assert_eq!((said(&all).text.as_str(), said(&all).ground), (text, Ground::Shown));
         assert!(said(&all[4..]).text.starts_with("Expert 8 takes \"a\" far"), "{}", said(&all[4..]).text);
         assert_eq!(said(&all[5..]).ground, Ground::Open);
+        let count = Finding { estimate: Some(26.0), baseline: Some(10.0), ..rows[2].clone() };
+        let count = count.about(|subject| Subject { ranking: Some(Ranking::Count), ..subject });
+        let counted: Vec<&Finding> = all.iter().copied().chain([&count]).collect();
+        assert_eq!(said(&counted).text, "Expert 7 takes \"\u{2423}the\" 2.6 times as often as its load explains");
     }
 
     #[test]

@@ -115,7 +115,7 @@
   // A logarithmic axis has no place for 0: what is below its end lies on its lower edge.
   const LOWEST = 1e-4;
   const logDomain = (rows) => {
-    const values = rows.flatMap((row) => VALUES.map((key) => row[key])).filter((value) => value !== null && value > 0);
+    const values = rows.flatMap((row) => VALUES.map((key) => row[key])).filter((value) => value > 0);
     const [least, most] = values.length ? d3.extent(values) : [LOWEST, 1];
     return [Math.max(LOWEST, Math.min(least, most / 10)), Math.max(most, LOWEST * 10)];
   };
@@ -126,6 +126,7 @@
 
   const paint = (context, panel, width, shared) => {
     const { kinds, figure } = shared;
+    const { guide } = figure;
     const { x, margin } = axisSettings(shared.axis, width);
     const log = figure.y_scale === "log";
     const domain = shared.domainOf(panel);
@@ -141,6 +142,7 @@
         domain[0] <= 0 ? Plot.ruleY([0], { stroke: "var(--line-strong)" }) : null,
         ...groups.flatMap((group, index) => (group.length ? lineMarks(group, shared.hue(kinds.values[index], index), few, shared.crowded) : [])),
         ...referenceMarks(groups, shared),
+        guide ? Plot.ruleY([guide.value], { stroke: "var(--soft)", strokeDasharray: "1 3", strokeWidth: 1.4 }) : null,
         Plot.dot(placed, Plot.pointer({ x: "x", y: "estimate", r: 7, stroke: "var(--ink)", strokeWidth: 1.5, maxRadius: 80 })),
       ],
     });
@@ -166,7 +168,8 @@
     const hue = (value, index) => (kinds.key === "run" ? rank(value) : index);
     const shared = { kinds, figure, hue, crowded: kinds.values.length > BANDED, axis: axisOf(context) };
     const log = figure.y_scale === "log";
-    const domain = log ? logDomain(context.scaleRows) : Report.extent(context.scaleRows, VALUES, figure.zero);
+    const guided = figure.guide ? [{ estimate: figure.guide.value }] : [];
+    const domain = log ? logDomain([...context.scaleRows, ...guided]) : Report.extent(context.scaleRows, VALUES, figure.zero);
     // Measures that cannot be compared have an axis each, the same in every layer.
     shared.domainOf = (panel) => (figure.apart && !log
       ? Report.extent(context.scaleRows.filter((row) => row.panel === panel.panel), VALUES, false) : domain);
@@ -188,6 +191,7 @@
     if (Report.hasBaselines(placed)) items.push({ text: "baseline, same colour", colour: "var(--soft)", dash: "3 3" });
     items.push(...Report.references(placed).map((item) =>
       (ownFloors(shared) ? { ...item, text: `${item.text}, same colour`, colour: "var(--soft)" } : item)));
+    if (figure.guide) items.push({ text: figure.guide.words, colour: "var(--soft)", dash: "1 3" });
     return [
       Report.legend(items),
       Report.axisTitle(figure.y_title && `\u2191 ${figure.y_title}`),

@@ -31,10 +31,10 @@
   };
 
   const paint = (context, rows, layers, shared) => {
-    const { labels, runs, domain, figure, margin } = shared;
+    const { labels, start, runs, domain, figure, margin } = shared;
     const several = runs.length > 1;
     const lineHeight = several ? 13 * runs.length + 8 : context.compact ? 17 : 22;
-    const cut = (label) => Report.fit(label.slice(shared.start.length), margin.left - 12);
+    const cut = (label) => Report.fit(label.slice(start.length), margin.left - 12);
     const labelAxis = { domain: labels, tickFormat: cut, label: null, tickSize: 0 };
     const plot = Report.plot({
       width: margin.left + (context.width - margin.left) * (layers.length / shared.abreast),
@@ -70,11 +70,18 @@
     const all = own(context.scaleRows);
     const labels = Report.distinct(all, "label", series === null ? figure.rows : null);
     const domain = Report.extent(all, VALUES, figure.zero, figure.reach);
+    // What all names of a panel begin with is said once where they have no room for it.
+    const isWide = labels.some((label) => Report.textWidth(label) > shared.margin.left - 12);
+    const start = isWide ? Report.commonStart(labels) : "";
     // What is about one layer alone has no room for the others beside the words.
     const layers = shared.layers.filter((layer) => !context.compact || rows.some((row) => row.layer === layer));
     const plots = chunks(layers, shared.abreast).map((some) =>
-      paint(context, rows.filter((row) => some.includes(row.layer)), some, { ...shared, labels, domain }));
-    return series === null ? plots : [Report.element("div", { class: "panel-title" }, series), ...plots];
+      paint(context, rows.filter((row) => some.includes(row.layer)), some, { ...shared, labels, start, domain }));
+    if (series === null) {
+      if (start) context.notes.push(`All names begin with ${start.trim()}.`);
+      return plots;
+    }
+    return [Report.element("div", { class: "panel-title" }, start ? `${series} (${start.trim()}\u2026)` : series), ...plots];
   };
 
   Report.kinds.intervals = (context) => {
@@ -83,12 +90,11 @@
     const runs = Report.distinct(rows, "run");
     const layers = Report.distinct(rows, "layer").sort((a, b) => a - b);
     const widest = (cut) => Math.max(...labels.map((label) => Report.textWidth(label.slice(cut.length))));
-    const start = widest("") + 14 > width * 0.36 ? Report.commonStart(labels) : "";
-    const longest = widest(start);
+    const longest = widest(widest("") + 14 > width * 0.36 ? Report.commonStart(labels) : "");
     // In a narrow window the names matter more than the room of the marks.
     const left = Math.ceil(Math.min(longest + 14, width * (width < 420 ? 0.47 : 0.36)));
     const margin = context.compact ? { left, right: 10, top: 19, bottom: 20 } : { left, right: 10, top: 24, bottom: 24 };
-    const shared = { start, runs, layers, rank: Report.runRank(figure), figure, margin };
+    const shared = { runs, layers, rank: Report.runRank(figure), figure, margin };
     const room = Math.max(1, Math.floor((width - left) / (context.dense ? 80 : 150)));
     shared.abreast = Math.ceil(layers.length / Math.ceil(layers.length / room));
     const measures = Report.distinct(rows, "series");
@@ -103,7 +109,6 @@
     if (runs.length > 1 && ranged) items.push({ text: "95 % interval, same colour", colour: "var(--soft)", dash: "none" });
     if (Report.hasBaselines(rows)) items.push({ text: "baseline", colour: "var(--base)", tick: true });
     if (rows.some((row) => row.ceiling !== null)) items.push({ text: "ceiling: the most that is possible", colour: "var(--soft)", tick: true, dash: "2 2" });
-    if (start) context.notes.push(`All names begin with ${start.trim()}.`);
     const title = measures.length > 1 ? null : Report.axisTitle(figure.y_title && `${figure.y_title} \u2192`);
     return [Report.legend(items), ...plots, title].filter(Boolean);
   };

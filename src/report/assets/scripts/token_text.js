@@ -12,6 +12,11 @@
 
   // Neighbouring experts get hues far apart (golden angle); the number beside the token is the sure sign.
   const hue = (expert) => Math.round((expert * 137.508) % 360);
+  // Hues that are near each other again differ in lightness: three steps, in turn.
+  const tint = (node, expert) => {
+    node.style.setProperty("--hue", hue(expert));
+    node.style.setProperty("--step", (expert % 3) - 1);
+  };
 
   const paint = (span, choices, colouring, text) => {
     span.className = "token";
@@ -19,7 +24,7 @@
     const [first] = choices;
     if (colouring === "expert") {
       span.classList.add("by-expert");
-      span.style.setProperty("--hue", hue(first.expert));
+      tint(span, first.expert);
       span.dataset.mark = first.expert;
     } else if (colouring === "dropped") {
       const loss = Report.loss(choices);
@@ -36,7 +41,7 @@
   const legends = {
     expert: (set) => Array.from({ length: set.experts }, (_, expert) => {
       const item = Report.element("span", { class: "token by-expert" }, `${expert}`);
-      item.style.setProperty("--hue", hue(expert));
+      tint(item, expert);
       return item;
     }),
     dropped: () => Object.entries(LOSS).map(([loss, words]) => Report.element("span", { class: `token lost-${loss}` }, words)),

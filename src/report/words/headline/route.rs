@@ -6,7 +6,10 @@ use crate::{
         numbers::{percent_with_ends, times},
         route::{context_name, overall, share_words},
     },
-    stats::verdict::{ContextAdds, RouteVerdict, Specialist, StrongestContext},
+    stats::{
+        quoted_category,
+        verdict::{ContextAdds, RouteVerdict, Specialist, StrongestContext},
+    },
 };
 
 /// One sentence each on the token id, the context and an expert.
@@ -45,12 +48,13 @@ fn surroundings(own: &StrongestContext, layers: usize) -> String {
 
 /// The expert that stands out; out of how many it was picked stands among the details.
 fn stands_out(own: &Specialist) -> String {
-    let Specialist { layer, expert, category, share, .. } = own;
+    let Specialist { layer, expert, category, language, share, .. } = own;
     let share = percent_with_ends(share);
     let even = own.times_even().map(times).unwrap_or_default();
     match category {
         Some(category) => format!(
-            "Expert {expert} of layer {layer} specializes most: it takes {share} of the tokens of category \"{category}\", {even} times an even load."
+            "Expert {expert} of layer {layer} specializes most: it takes {share} of the tokens of category {}, {even} times an even load.",
+            quoted_category(category, *language)
         ),
         None => format!(
             "Expert {expert} of layer {layer} is the busiest: it takes {share} of all assignments of tokens to experts, {even} times an even load."
