@@ -5,7 +5,7 @@ use plotters_backend::DrawingBackend;
 use super::{CurveFigure, CurveFrame, CurvePanel};
 use crate::{
     chart::{
-        canvas::{Canvas, Point, Type},
+        canvas::{Canvas, Marker, Point, Type},
         font,
         theme::{PAPER, SMALL, TEXT},
     },
@@ -37,7 +37,12 @@ impl CurveFigure {
                 let apart = |(a, b): &(Point, Point)| to.0 < a.0 || from.0 > b.0 || to.1 < a.1 || from.1 > b.1;
                 points.iter().all(clear) && taken.iter().all(apart)
             };
-            let place = [(6.0, -6.5), (-6.0 - width, -6.5), (-width / 2.0, -19.0), (-width / 2.0, 6.0)]
+            let mut places = [(6.0, -6.5), (-6.0 - width, -6.5), (-width / 2.0, -19.0), (-width / 2.0, 6.0)];
+            // A point that stands out has its interval on a line beside it.
+            if mark.marker == Marker::Square {
+                places.rotate_left(2);
+            }
+            let place = places
                 .map(|(dx, dy)| ((at.0 + dx, at.1 + dy), (at.0 + dx + width, at.1 + dy + 13.0)))
                 .into_iter()
                 .find(|place| inside(place) && free(place));

@@ -99,6 +99,9 @@ pub(super) fn cell_label(value: f64, scale: Scale) -> String {
     if matches!(scale, Scale::Sequential { max } if max <= 1.0) {
         // What is not 0 does not read as 0.
         if (0.000_5..0.005).contains(&value) { format!("{value:.3}") } else { format!("{value:.2}") }
+    } else if (99.5..100.0).contains(&value) {
+        // In per cent what is not all does not read as all.
+        format!("{:.1}", value.min(99.9))
     } else if value.abs() >= 9.95 {
         format!("{value:.0}")
     } else if value.abs() >= SMALL_NUMBER {

@@ -227,7 +227,7 @@ fn figure(
     );
     (!panels.is_empty()).then(|| CurveFigure {
         x_label: x.0.to_owned(),
-        y_label: "routing std (share)".to_owned(),
+        y_label: "routing std (0: all experts alike)".to_owned(),
         x_range: (x.1, x.2),
         x_linear: false,
         x_ticks: Vec::new(),

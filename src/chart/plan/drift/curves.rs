@@ -82,7 +82,12 @@ pub(in crate::chart::plan) fn agreement(selection: &Selection<'_>, kind: &'stati
 pub(in crate::chart::plan) fn last_change(selection: &Selection<'_>, kind: &'static ChartKind) -> Specs {
     let Some(axis) = TimeAxis::new(selection) else { return Specs::new() };
     let shown = shown(selection, &axis, Statistic::LastChange, "mean share of tokens that still change");
-    let panel = panel(selection, &shown.layers, &axis, Statistic::LastChange, "");
+    let before_last = axis.first_and_before_last()[1];
+    let mut panel = panel(selection, &shown.layers, &axis, Statistic::LastChange, "");
+    let place = axis.points.iter().find(|(name, _)| name == before_last).map(|(_, place)| *place);
+    for mark in panel.marks.iter_mut().filter(|mark| Some(mark.at.0) == place) {
+        mark.label = percent(mark.at.1);
+    }
     let ends = selection
         .checkpoint_rows(Statistic::LastChange, View::Chosen)
         .flat_map(|row| [row.high, row.estimate, row.baseline]);
@@ -94,7 +99,6 @@ pub(in crate::chart::plan) fn last_change(selection: &Selection<'_>, kind: &'sta
     let title = format!("Tokens whose first choice still changes ({})", view_words(View::Chosen));
     let figure = figure(&shown.layers, &axis, panels, "share of tokens", top);
     let caption = format!("{caption}{}", shown.rule());
-    let before_last = axis.first_and_before_last()[1];
     let rows = axis.against_last(selection.checkpoint_rows(Statistic::LastChange, View::Chosen), before_last);
     let message = says::last_change(&rows, axis.ends()[1]);
     let spec = |figure| selection.spec(kind, "", title, &caption, Body::Curve(figure)).saying(message);

@@ -66,7 +66,7 @@ pub(in crate::chart::plan) fn by_margin(rows: &[&Finding], names: [&str; 2], sha
     };
     let ([name, last], close, clear) = (names, end(false)?, end(true)?);
     Some(Message::described(format!(
-        "{name} shares {close} of the {shared} of {last} where the margin is narrowest, {clear} where it is widest"
+        "Where the margin is narrowest, {name} shares {close} of the {shared} of {last}; where it is widest, {clear}"
     )))
 }
 
@@ -126,7 +126,7 @@ mod tests {
         };
         let rows = [row(1, 0.1, 0.6), row(1, 0.2, 0.3), row(1, 1.0, 1.0), row(3, 0.1, 0.7), row(3, 1.0, 0.999)];
         let said = by_margin(&rows.iter().collect::<Vec<_>>(), ["3B", "4B"], "first choices").unwrap();
-        let text = "3B shares 60 to 70 % of the first choices of 4B where the margin is narrowest, 99.9 to 100 % where it is widest";
+        let text = "Where the margin is narrowest, 3B shares 60 to 70 % of the first choices of 4B; where it is widest, 99.9 to 100 %";
         assert_eq!(said.text, text);
     }
 

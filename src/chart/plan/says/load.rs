@@ -151,7 +151,10 @@ mod tests {
         let rows = [taken(3, "he", 0.9, 0.1), taken(11, "zh-cn", 0.69, 0.63), taken(2, "de", 0.2, 0.15)];
         let all: Vec<&Finding> = rows.iter().collect();
         let message = largest_lift(&all, Taken::Tokens, |row| row.baseline).unwrap();
-        assert_eq!(message.text, "Expert 11 is chosen by 69 % of the tokens of zh-cn (Chinese), 5.5 times an even load");
+        assert_eq!(
+            message.text,
+            "Expert 11 is chosen by 69 % of the tokens of zh-cn (Chinese), 5.5 times an even load"
+        );
         let message = largest_lift(&all[..1], Taken::Tokens, |row| row.baseline).unwrap();
         assert_eq!(message.ground, Ground::Open);
         let other = Finding { layer: 3, ..rows[1].clone() };

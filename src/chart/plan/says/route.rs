@@ -242,7 +242,8 @@ pub(in crate::chart::plan) fn nearest_and_farthest<'a>(rows: &[&'a Finding]) -> 
 pub(in crate::chart::plan) fn divergence(rows: &[&Finding]) -> Option<Message> {
     let pairs = || rows.iter().copied().filter(|row| row.other_category.is_some());
     let [near, far] = nearest_and_farthest(rows)?;
-    let languages = Languages::of(rows.iter().filter_map(|row| row.category.as_deref()));
+    let names = rows.iter().flat_map(|row| [&row.category, &row.other_category]);
+    let languages = Languages::of(names.filter_map(Option::as_deref));
     let pair = |row: &Finding| {
         let name = |name: &Option<String>| {
             let name = name.as_deref().unwrap_or_default();
@@ -379,7 +380,7 @@ mod tests {
             })
         };
         let rows = [pair("de", "en", 0.1, 0.02), pair("de", "zh", 0.7, 0.02)];
-        let text = "Of 2 pairs, de and en are routed most alike (0.10 bits), de and zh least (0.70 bits)";
+        let text = "Of 2 pairs, de (German) and en (English) are routed most alike (0.10 bits), de (German) and zh (Chinese) least (0.70 bits)";
         assert_eq!(said(divergence(&[&rows[0], &rows[1]])), (text.to_owned(), Ground::Shown));
         let close = pair("de", "en", 0.0014, 0.001);
         assert!(said(divergence(&[&close, &rows[1]])).0.contains("most alike (0.001 bits)"));
