@@ -40,7 +40,7 @@ impl CurveFigure {
             let mut places = [(6.0, -6.5), (-6.0 - width, -6.5), (-width / 2.0, -19.0), (-width / 2.0, 6.0)];
             // A point that stands out has its interval on a line beside it.
             if mark.marker == Marker::Square {
-                places.rotate_left(2);
+                places = [(-width / 2.0, -19.0), (2.0, -24.0), (-width - 4.0, 8.0), (4.0, 8.0)];
             }
             let place = places
                 .map(|(dx, dy)| ((at.0 + dx, at.1 + dy), (at.0 + dx + width, at.1 + dy + 13.0)))

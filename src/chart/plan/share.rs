@@ -10,7 +10,7 @@ use super::{
 use crate::{
     chart::{
         ChartKind,
-        axis::{count, percent},
+        axis::{count, short},
         heatmap::{HeatBlock, HeatFigure},
         page::Body,
         radar::{RadarFigure, RadarPanel},
@@ -275,7 +275,10 @@ fn category_maps(
         let labels: Vec<String> = names.iter().map(|name| label(name)).collect();
         let columns = ExpertColumns::of(selection, layer, view);
         let best = says::most_lifted(&rows, baseline);
-        let even = best.and_then(|row| baseline(row)).map(|even| format!(" ({})", percent(even))).unwrap_or_default();
+        let even = best
+            .and_then(|row| baseline(row))
+            .map(|even| format!(" ({} % each)", short((even * 1e4).round() / 1e2)))
+            .unwrap_or_default();
         let mut figure = expert_columns(&labels, &cells, &format!("{scale}{even}"), &columns);
         if let Some((row, expert)) = best.and_then(|best| place_of(best, &names)).filter(|_| !columns.is_parted()) {
             figure.outline((row, expert));

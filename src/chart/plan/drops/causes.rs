@@ -51,7 +51,7 @@ pub(in crate::chart::plan) fn table(selection: &Selection<'_>, kind: &'static Ch
         let filler = says::filler(&drawn(&rows, several));
         let body = Body::Table(figure(&rows, several, filler));
         let spec = spec(selection, kind, &suffix, title, &format!("{caption}{rule}"), body);
-        specs.push(spec.saying(says::causes(filler, several.is_some())));
+        specs.push(spec.saying(says::causes(filler, experts(&rows, several).len(), several.is_some())));
     }
     specs
 }

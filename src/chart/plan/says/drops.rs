@@ -110,12 +110,15 @@ pub(in crate::chart::plan) fn filler<'a>(rows: &[&'a Finding]) -> Option<&'a Fin
     most(rows.iter().copied(), |row| Some(row.estimate? - row.baseline?))
 }
 
-/// The share of a token id in the queue of its expert, and of all tokens. `several`: whether the table shows several layers.
-pub(in crate::chart::plan) fn causes(filler: Option<&Finding>, several: bool) -> Option<Message> {
+/// The share of a token id in the queue of its expert, and of all tokens. `experts`: how many the table shows; `several`: whether they
+/// are of several layers.
+pub(in crate::chart::plan) fn causes(filler: Option<&Finding>, experts: usize, several: bool) -> Option<Message> {
     let filler = filler?;
     let layer = if several { format!(" of layer {}", filler.layer) } else { String::new() };
+    let queue =
+        if experts > 1 { format!("Of {experts} overfull queues that") } else { "The overfull queue".to_owned() };
     Some(Message::described(format!(
-        "In the queue of expert {}{layer}, {} makes up {}; of all tokens {}",
+        "{queue} of expert {}{layer} is fullest of one token id: {} makes up {}, of all tokens {}",
         filler.expert?,
         quoted_token(filler),
         percent(filler.estimate?),
@@ -244,9 +247,13 @@ mod tests {
         // The expert that drops most comes first, but the queue of another one is fuller of one token id.
         let other = |subject: Subject| Subject { expert: Some(14), ..comma(subject) };
         let rows = [share(0.055, &comma), share(0.74, &other)];
-        let said = causes(filler(&[&rows[0], &rows[1]]), false).unwrap().text;
-        assert_eq!(said, "In the queue of expert 14, \",\" makes up 74 %; of all tokens 10 %");
-        assert!(causes(filler(&[&rows[0]]), true).unwrap().text.starts_with("In the queue of expert 4 of layer 5, "));
+        let said = causes(filler(&[&rows[0], &rows[1]]), 2, false).unwrap().text;
+        assert_eq!(
+            said,
+            "Of 2 overfull queues that of expert 14 is fullest of one token id: \",\" makes up 74 %, of all tokens 10 %"
+        );
+        let said = causes(filler(&[&rows[0]]), 1, true).unwrap().text;
+        assert!(said.starts_with("The overfull queue of expert 4 of layer 5 is fullest"), "{said}");
     }
 
     #[test]

@@ -100,7 +100,8 @@ pub(in crate::chart::plan) fn predictability(rows: &[&Finding]) -> Option<Messag
 pub(in crate::chart::plan) fn favourites(rows: &[&Finding]) -> Option<Message> {
     let own: Vec<&Finding> = rows.iter().copied().filter(|row| row.variant == Some(Variant::TokenWeighted)).collect();
     let (shares, chance) = (percents(estimates(&own))?, percents(baselines(&own))?);
-    let text = format!("A token id's favourite expert takes {shares} of its assignments; by chance {chance}");
+    let text =
+        format!("Weighted by occurrences, a token id's favourite expert takes {shares} of it; by chance {chance}");
     Some(if own.iter().all(|row| is_above(row)) { Message::shown(text) } else { Message::open(text) })
 }
 
