@@ -26,9 +26,7 @@ pub trait ReadAt: Send + Sync + std::fmt::Debug {
     }
 
     /// How many of these bytes would have to be fetched first to read them, as far as it is known without reading them.
-    fn to_fetch(&self, _range: Range<u64>) -> u64 {
-        0
-    }
+    fn to_fetch(&self, range: Range<u64>) -> u64;
 
     /// The open file, if it is one on a disk of this machine.
     fn file(&self) -> Option<&File> {
@@ -75,6 +73,10 @@ impl ReadAt for LocalFile {
             offset += count as u64;
         }
         Ok(())
+    }
+
+    fn to_fetch(&self, _range: Range<u64>) -> u64 {
+        0
     }
 
     fn file(&self) -> Option<&File> {

@@ -126,6 +126,10 @@ impl ReadAt for CheckedArchive {
         self.bytes.size()
     }
 
+    fn to_fetch(&self, range: Range<u64>) -> u64 {
+        self.bytes.to_fetch(range)
+    }
+
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         self.bytes.read_exact_at(buffer, offset)?;
         let Some((entry, progress)) = self.entry(offset) else { return Ok(()) };
@@ -225,6 +229,10 @@ mod tests {
             }
             buffer.copy_from_slice(&bytes[offset as usize..offset as usize + buffer.len()]);
             Ok(())
+        }
+
+        fn to_fetch(&self, range: Range<u64>) -> u64 {
+            range.end - range.start
         }
 
         fn forget(&self, range: Range<u64>) -> bool {

@@ -53,7 +53,7 @@ pub struct TokenArgs {
 pub struct CategoryArgs {
     /// Folder of a finished run
     pub run: PathBuf,
-    /// The category, or the language whose code it is: zh-cn or Chinese
+    /// The category, or the language whose code it is: he or Hebrew
     pub category: String,
     /// Decoder layers [default: up to eight, evenly spread]
     #[arg(long, value_name = "N", num_args = 1..)]

@@ -90,7 +90,7 @@ fn hub_line(hub: &Value) -> String {
     let bytes = |key: &str| quantities::bytes(float(&hub[key]));
     let text = |key: &str| hub[key].as_str().unwrap_or_default();
     let kept = float(&hub["bytes_for_routing"]) - float(&hub["bytes_to_fetch_for_routing"]);
-    let kept = if kept > 0.0 { format!(", {} of it here already", quantities::bytes(kept)) } else { String::new() };
+    let kept = if kept > 0.0 { format!(", {} of it are here already", quantities::bytes(kept)) } else { String::new() };
     let missing = if hub["bytes_elsewhere"].as_u64() == Some(0) {
         "all of it is here".to_owned()
     } else {

@@ -26,9 +26,11 @@ pub(crate) fn note_download(spec: &CheckpointSpec, checkpoint: &Checkpoint, wave
         format!("routing reads about {} of its {}{again}, and keeps nothing", bytes(routing), bytes(all))
     } else {
         let kept = match routing.saturating_sub(bytes_to_fetch(spec, checkpoint, waves)) {
-            0 => "none of them is here yet".to_owned(),
-            kept if kept == routing => "all of them are here already".to_owned(),
-            kept => format!("{} of them are here already", bytes(kept)),
+            0 => "nothing of it is here yet".to_owned(),
+            kept if kept == routing => {
+                "it is here already, but for rows of the embedding that no run has read".to_owned()
+            }
+            kept => format!("{} of it are here already", bytes(kept)),
         };
         format!("routing reads about {} of its {}; {kept}", bytes(routing), bytes(all))
     };

@@ -81,12 +81,13 @@ impl DriftRun {
             None => prepare(&options, out, &specs, &passes, progress)?,
         };
         check_token_ids(&options, prepared.as_ref(), &expected, &specs[0], progress)?;
-        let (prepared, identities) = match prepared {
+        let (prepared, identities, to_fetch) = match prepared {
             Some(prepared) => {
-                let (prepared, identities) = pass_sequence::identities(prepared, &options.run, &passes, progress)?;
-                (Some(prepared), identities)
+                let (prepared, identities, to_fetch) =
+                    pass_sequence::identities(prepared, &options.run, &passes, progress)?;
+                (Some(prepared), identities, to_fetch)
             }
-            None => (None, Vec::new()),
+            None => (None, Vec::new(), Vec::new()),
         };
         if let Some(line) = prepared.as_ref().and_then(|prepared| rounding_elsewhere(&options, prepared)) {
             progress.note(&line);
@@ -95,6 +96,9 @@ impl DriftRun {
         if let Some(out) = out {
             let occupied = options.run.execution.occupied;
             pass_sequence::check(out, occupied, &record.decisive(), &passes, &identities)?;
+        }
+        if let Some(prepared) = &prepared {
+            pass_sequence::note_to_fetch(out, prepared, &passes, &to_fetch, progress);
         }
         Ok(Self { options, specs, passes, prepared, record, clock })
     }

@@ -136,12 +136,13 @@ fn prepare(
     if let Some(out) = out {
         protect_texts(out, prepared.text_paths(&options.run))?;
     }
-    let (prepared, identities) = pass_sequence::identities(prepared, &options.run, passes, progress)?;
+    let (prepared, identities, to_fetch) = pass_sequence::identities(prepared, &options.run, passes, progress)?;
     let mut identity = identity(options, specs, passes, &prepared.identity);
     identity.queues = asked.or(identity.queues);
     if let Some(out) = out {
         pass_sequence::check(out, options.run.execution.occupied, &identity, passes, &identities)?;
     }
+    pass_sequence::note_to_fetch(out, &prepared, passes, &to_fetch, progress);
     Ok((prepared, identity))
 }
 

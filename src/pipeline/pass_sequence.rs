@@ -18,7 +18,8 @@ use crate::{
     run::{Identity, Occupied, RunDir, RunRecord},
 };
 
-/// Opens and hashes what every pass needs. Returns the first pass, ready to start, and the identity of every pass.
+/// Opens and hashes what every pass needs. Returns the first pass, ready to start, the identity of every pass, and how many bytes each
+/// would fetch from the hub.
 ///
 /// # Errors
 /// Those of opening.
@@ -27,17 +28,30 @@ pub(crate) fn identities(
     options: &RunOptions,
     passes: &[Pass],
     progress: &dyn Progress,
-) -> Result<(PreparedPass, Vec<Identity>)> {
+) -> Result<(PreparedPass, Vec<Identity>, Vec<u64>)> {
     let (mut identities, mut to_fetch) = (Vec::new(), Vec::new());
     for pass in passes {
         prepared = prepared.with_pass(options, pass, progress)?;
         identities.push(prepared.identity.clone());
         to_fetch.push(bytes_to_fetch(&pass.spec, &prepared.checkpoint, prepared.waves()));
     }
-    note_downloads(&to_fetch, progress);
-    match passes.first() {
-        Some(first) => Ok((prepared.with_pass(options, first, progress)?, identities)),
-        None => Ok((prepared, identities)),
+    if let Some(first) = passes.first() {
+        prepared = prepared.with_pass(options, first, progress)?;
+    }
+    Ok((prepared, identities, to_fetch))
+}
+
+/// Says what the passes fetch together, unless the folder holds all of their traces.
+pub(crate) fn note_to_fetch(
+    out: Option<&Path>,
+    prepared: &PreparedPass,
+    passes: &[Pass],
+    to_fetch: &[u64],
+    progress: &dyn Progress,
+) {
+    let run = out.and_then(|out| RunDir::open(out).ok());
+    if !run.is_some_and(|run| is_whole(&run, Some(prepared), passes)) {
+        note_downloads(to_fetch, progress);
     }
 }
 

@@ -4,6 +4,10 @@ use std::collections::BTreeSet;
 
 use isolang::Language;
 
+/// Names of the standard that are rarely used, and the usual ones.
+const USUAL: [(&str, &str); 4] =
+    [("Kirghiz", "Kyrgyz"), ("Panjabi", "Punjabi"), ("Pushto", "Pashto"), ("Uighur", "Uyghur")];
+
 /// Fewer categories that could be codes of languages are taken for names.
 const LEAST: usize = 3;
 
@@ -21,8 +25,20 @@ impl Languages {
     /// Looks through the categories of a run, in any order, with or without repetitions.
     pub fn of<'c>(categories: impl IntoIterator<Item = &'c str>) -> Self {
         let shaped: BTreeSet<&str> = categories.into_iter().filter(|name| two_letters(name).is_some()).collect();
-        let codes: BTreeSet<String> =
-            shaped.iter().filter(|name| language_of(name).is_some()).map(|name| (*name).to_owned()).collect();
+        // "de-en" and "fr-en" are pairs of languages, not German in a region.
+        let region = |name: &str| name.split_once(['-', '_']).map(|(_, region)| region.to_owned());
+        let is_pair = |name: &str| {
+            region(name).is_some_and(|own| {
+                let is_shared = shaped.iter().any(|other| *other != name && region(other).as_ref() == Some(&own));
+                language_of(&own).is_some()
+                    && (is_shared || shaped.iter().any(|other| two_letters(other) == Some(&own)))
+            })
+        };
+        let codes: BTreeSet<String> = shaped
+            .iter()
+            .filter(|name| language_of(name).is_some() && !is_pair(name))
+            .map(|name| (*name).to_owned())
+            .collect();
         let are_taken = codes.len() >= LEAST && 4 * codes.len() >= 3 * shaped.len();
         Self { codes: if are_taken { codes } else { BTreeSet::new() } }
     }
@@ -48,7 +64,8 @@ pub fn language_of(category: &str) -> Option<&'static str> {
     let name = Language::from_639_1(two_letters(category)?)?.to_name();
     // The standard's own names are exact where a reader needs less: "Modern Greek (1453-)", "Swahili (macrolanguage)".
     let short = name.split(" (").next().unwrap_or(name);
-    Some(short.strip_prefix("Modern ").unwrap_or(short))
+    let short = short.strip_prefix("Modern ").unwrap_or(short);
+    Some(USUAL.iter().find(|(own, _)| *own == short).map_or(short, |(_, usual)| usual))
 }
 
 /// The two letters of a name that could be the code of a language: all of it, or what stands before a region of two letters or a
@@ -67,8 +84,9 @@ mod tests {
 
     #[test]
     fn codes_have_the_names_that_readers_use() {
-        let names = ["he", "zh-cn", "zh_TW", "el", "sw", "pt-BR", "sr-Latn"].map(|code| language_of(code).unwrap());
-        assert_eq!(names, ["Hebrew", "Chinese", "Chinese", "Greek", "Swahili", "Portuguese", "Serbian"]);
+        let names =
+            ["he", "zh-cn", "zh_TW", "el", "sw", "pt-BR", "sr-Latn", "pa"].map(|code| language_of(code).unwrap());
+        assert_eq!(names, ["Hebrew", "Chinese", "Chinese", "Greek", "Swahili", "Portuguese", "Serbian", "Punjabi"]);
         for other in ["c4", "cc", "book", "EN", "en-", "en-x", "e", "", "zh-cn-x", "ää"] {
             assert_eq!(language_of(other), None, "{other}");
         }
@@ -84,6 +102,7 @@ mod tests {
         assert_eq!(with_language("de", languages.name("de")), "de (German)");
         assert_eq!(of(&["cs", "math", "stat"]), Languages::default(), "computer science is not Czech");
         assert_eq!(of(&["ts", "go", "rs", "cs", "ml"]), Languages::default(), "languages of programming");
+        assert_eq!(of(&["de-en", "fr-en", "zh-en", "en-de"]), Languages::default(), "pairs for translation");
         assert_eq!(of(&["en", "fr", "fr"]), Languages::default(), "two are too few to tell");
     }
 }

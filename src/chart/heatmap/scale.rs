@@ -97,7 +97,7 @@ pub(super) fn cell_label(value: f64, scale: Scale) -> String {
         return format!("{:.0}", value.round() + 0.0).replace('-', "\u{2212}");
     }
     if matches!(scale, Scale::Sequential { max } if max <= 1.0) {
-        // What is not 0 does not read as 0.
+        // From 0.0005 on, what is not 0 does not read as 0.
         if (0.000_5..0.005).contains(&value) { format!("{value:.3}") } else { format!("{value:.2}") }
     } else if (99.5..100.0).contains(&value) {
         // In per cent what is not all does not read as all.

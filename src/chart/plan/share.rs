@@ -275,17 +275,15 @@ fn category_maps(
         let labels: Vec<String> = names.iter().map(|name| label(name)).collect();
         let columns = ExpertColumns::of(selection, layer, view);
         let best = says::most_lifted(&rows, baseline);
-        let even = best
-            .and_then(|row| baseline(row))
-            .map(|even| format!(" ({} % each)", short((even * 1e4).round() / 1e2)))
-            .unwrap_or_default();
-        let mut figure = expert_columns(&labels, &cells, &format!("{scale}{even}"), &columns);
+        let even = best.and_then(|row| baseline(row)).map(|even| short((even * 1e4).round() / 1e2));
+        let even = even.map(|even| format!(" An even load is {even} %.")).unwrap_or_default();
+        let mut figure = expert_columns(&labels, &cells, scale, &columns);
         if let Some((row, expert)) = best.and_then(|best| place_of(best, &names)).filter(|_| !columns.is_parted()) {
             figure.outline((row, expert));
         }
         let body = Body::Heat(figure);
         let title = format!("{title}, layer {layer} ({})", view_words(view));
-        let caption = format!("{caption}{}{}", selection.category_order(), columns.rule(kind.statistic));
+        let caption = format!("{caption}{even}{}{}", selection.category_order(), columns.rule(kind.statistic));
         let spec = selection.spec(kind, &format!("layer_{layer}_{}", view.name()), title, &caption, body);
         specs.push(spec.saying(says::largest_lift(&rows, *taken, baseline)));
     }

@@ -37,7 +37,7 @@ pub(super) fn body(rows: Vec<TableRow>, tokens: u32) -> Body {
     Body::Table(TableFigure {
         row_label: "expert".to_owned(),
         groups: vec![
-            ("most frequent (times as often as the load explains)".to_owned(), tokens as usize),
+            ("most frequent (times its load)".to_owned(), tokens as usize),
             ("most characteristic (smoothed log-odds)".to_owned(), tokens as usize),
         ],
         headers: Vec::new(),

@@ -31,7 +31,10 @@ pub fn category(options: &CategoryOptions, progress: &dyn Progress) -> Result<Ca
     let opened = OpenedRun::open(&options.profile, progress)?;
     let names = &opened.sequences.category_names;
     let index = find(&options.category, names)?;
-    let languages = Languages::of(names.iter().map(String::as_str));
+    let category = &names[index];
+    // Who asks for Czech and is answered about `cs` is told that it was taken for Czech.
+    let asked = language_of(category).filter(|language| language.eq_ignore_ascii_case(&options.category));
+    let language = asked.or_else(|| Languages::of(names.iter().map(String::as_str)).name(category));
     let (mut layers, mut size) = (Vec::new(), (0, 0));
     for &layer in &opened.layers {
         progress.check()?;
@@ -44,12 +47,16 @@ pub fn category(options: &CategoryOptions, progress: &dyn Progress) -> Result<Ca
         let what = format!("no token of category `{}` counts", options.category);
         return Err(Error::usage(what, format!("leave {} away", OptionName::Only)));
     }
-    Ok(CategoryReport::new(opened.source(size), names[index].clone(), languages.name(&names[index]), layers))
+    Ok(CategoryReport::new(opened.source(size), category.clone(), language, layers))
 }
 
 /// The place of the category that is meant: by its name, or by that of the language whose code only one category is.
 fn find(asked: &str, names: &[String]) -> Result<usize> {
     if let Some(index) = names.iter().position(|name| name == asked) {
+        return Ok(index);
+    }
+    let alike: Vec<usize> = (0..names.len()).filter(|index| names[*index].eq_ignore_ascii_case(asked)).collect();
+    if let [index] = alike[..] {
         return Ok(index);
     }
     let is_meant = |name: &String| language_of(name).is_some_and(|language| language.eq_ignore_ascii_case(asked));
@@ -93,8 +100,9 @@ mod tests {
 
     #[test]
     fn a_category_is_meant_by_its_name_or_by_the_one_language_whose_code_it_is() {
-        let names = ["cc", "he", "zh-cn", "zh-tw"].map(str::to_owned);
-        assert_eq!(["he", "Hebrew", "hebrew"].map(|asked| find(asked, &names).unwrap()), [1, 1, 1]);
+        let names = ["Portuguese", "cc", "he", "pt", "zh-cn", "zh-tw"].map(str::to_owned);
+        assert_eq!(["he", "Hebrew", "hebrew"].map(|asked| find(asked, &names).unwrap()), [2, 2, 2]);
+        assert_eq!(find("portuguese", &names).unwrap(), 0, "a name comes before a language");
         let error = find("Chinese", &names).unwrap_err();
         assert_eq!(error.to_string(), "`Chinese` is the language of 2 categories");
         assert_eq!(error.hint().unwrap(), "ask for one of them: zh-cn, zh-tw");

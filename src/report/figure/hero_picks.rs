@@ -118,7 +118,6 @@ pub(super) fn in_random_order<'a>(rows: &[FigureRow<'a>]) -> Vec<Marked<'a>> {
 
 /// What random order leaves of the trend in each data set; nothing for a single one, which is all text.
 fn by_dataset<'a>(rows: &[FigureRow<'a>]) -> impl Iterator<Item = Marked<'a>> {
-    let panel = "left above random order by data set, percentage points";
     let is_own = |row: &FigureRow<'_>| {
         let finding = row.finding;
         finding.statistic == Statistic::DropTrend
@@ -128,12 +127,15 @@ fn by_dataset<'a>(rows: &[FigureRow<'a>]) -> impl Iterator<Item = Marked<'a>> {
     };
     let own: Vec<FigureRow<'a>> = rows.iter().copied().filter(is_own).collect();
     let mut names = in_order(own.iter().filter_map(|row| row.finding.dataset.clone()));
+    let all = names.len();
+    let part = if all > DATASETS { format!(" (the first {DATASETS} of {all})") } else { String::new() };
+    let panel = format!("left above random order by data set{part}, percentage points");
     names.truncate(if names.len() > 1 { DATASETS } else { 0 });
     own.into_iter().filter_map(move |row| {
         let name = row.finding.dataset.as_ref()?;
         let place = LAST + 1 + names.iter().position(|known| known == name)?;
         let values = [row.finding.estimate, row.finding.low, row.finding.high];
-        Some((row, HeroMark { place, panel: panel.to_owned(), label: readable(name), values }))
+        Some((row, HeroMark { place, panel: panel.clone(), label: readable(name), values }))
     })
 }
 

@@ -103,6 +103,8 @@ fn a_name_gives_the_bytes_of_the_folder() {
     assert_eq!(other.route(NAME, text, "streamed", &["--stream"]).code, 0);
     assert!(files(&other.out("streamed"), "trace") == files(&place.out("folder"), "trace"));
     assert!(place.ranges().exists() && !other.ranges().exists(), "nothing is kept");
+    let hub = serde_json::from_str::<serde_json::Value>(&place.run(&["inspect", NAME, "--json"]).stdout).unwrap();
+    assert_eq!(hub["hub"]["bytes_to_fetch_for_routing"], 0, "what routing reads is here");
     // Without the network what was kept is enough.
     let offline = place.offline(&["inspect", NAME]);
     assert_eq!(offline.code, 0, "{}", offline.stderr);
@@ -410,4 +412,9 @@ fn a_checkpoint_of_47_gigabytes_is_described_from_less_than_one_megabyte() {
     println!("{}", outcome.stdout);
     assert!(outcome.stdout.contains("of 44.2 GiB are not here; routing reads about 3"), "{}", outcome.stdout);
     assert!(bytes < 1_000_000, "{bytes}");
+    let hub = serde_json::from_str::<serde_json::Value>(&place.run(&["inspect", NAME, "--json"]).stdout).unwrap();
+    let [routing, missing] =
+        ["bytes_for_routing", "bytes_to_fetch_for_routing"].map(|key| hub["hub"][key].as_u64().unwrap());
+    // What headers share a block with is here.
+    assert!(missing <= routing && routing - missing < 1_000_000, "{missing} of {routing}");
 }

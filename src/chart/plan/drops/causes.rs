@@ -37,7 +37,7 @@ pub(in crate::chart::plan) fn table(selection: &Selection<'_>, kind: &'static Ch
         }
         let caption = "The experts that drop most assignments, worst first, and what their queues consisted of in the routing groups that sent them more than their \
                        capacity. Coloured: the expert with the token id that exceeds its share of all tokens most. Each cell: share of these queues, in brackets the share of all tokens of the layer: a token id, role or message that is far more \
-                       frequent in the queues than elsewhere is what filled them; n: assignments in these queues. ␣ is a space, ⏎ a line end. Intervals are in \
+                       frequent in the queues than elsewhere is what filled them; an empty cell: fewer ids. n: assignments in these queues. ␣ is a space, ⏎ a line end. Intervals are in \
                        stats/drop_causes.csv.";
         let several = if selection.has_many_layers() { Some(WORST) } else { None };
         let (part, suffix, rule) = match layers {

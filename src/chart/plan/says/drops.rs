@@ -9,7 +9,7 @@ use crate::{
         axis::short,
         plan::selection::{label, quoted_token, words},
     },
-    stats::{Finding, Variant},
+    stats::{Finding, Variant, counted},
 };
 
 /// The largest rise of the drops from the first to the last quarter over all data, of the layers where its interval lies above 0, and
@@ -23,7 +23,8 @@ pub(in crate::chart::plan) fn trend(rows: &[&Finding]) -> Message {
     let Some(worst) = most(told.iter().copied(), |row| row.estimate) else {
         return Message::open("No rise of the drops from the first to the last quarter could be told from 0");
     };
-    let signed = |value: f64| format!("{:+.1}", value * 100.0).replace('-', "\u{2212}");
+    // The sum turns a negative zero into zero.
+    let signed = |value: f64| format!("{:+.1}", (value * 1e3).round() / 10.0 + 0.0).replace('-', "\u{2212}");
     let layer = if rise.len() > 1 { format!(" in layer {}", worst.layer) } else { String::new() };
     let random = worst.baseline.map(|random| format!(", where random order alone gives {}", signed(random)));
     Message::shown(format!(
@@ -55,7 +56,8 @@ pub(in crate::chart::plan) fn speakers(rows: &[&Finding]) -> Option<Message> {
     let all = rows.iter().filter_map(|row| row.turn).collect::<BTreeSet<_>>().len();
     let Some(worst) = most(rows.iter().copied().filter(|row| is_above(row)), |row| row.estimate) else {
         return Some(Message::open(format!(
-            "Of the first {all} messages none loses clearly more than in random order"
+            "Of the first {} none loses clearly more than in random order",
+            counted(all as u64, "message")
         )));
     };
     let layer = if layers(rows.iter().copied()) > 1 { format!(" of layer {}", worst.layer) } else { String::new() };
@@ -115,10 +117,9 @@ pub(in crate::chart::plan) fn filler<'a>(rows: &[&'a Finding]) -> Option<&'a Fin
 pub(in crate::chart::plan) fn causes(filler: Option<&Finding>, experts: usize, several: bool) -> Option<Message> {
     let filler = filler?;
     let layer = if several { format!(" of layer {}", filler.layer) } else { String::new() };
-    let queue =
-        if experts > 1 { format!("Of {experts} overfull queues that") } else { "The overfull queue".to_owned() };
+    let start = if experts > 1 { format!("Of the {experts} experts shown, expert") } else { "Expert".to_owned() };
     Some(Message::described(format!(
-        "{queue} of expert {}{layer} is fullest of one token id: {} makes up {}, of all tokens {}",
+        "{start} {}{layer} has most of one token id beyond its share: {} makes up {} of its queue, {} of all tokens",
         filler.expert?,
         quoted_token(filler),
         percent(filler.estimate?),
@@ -241,7 +242,7 @@ mod tests {
         assert_eq!(said, "Of the first 3 messages, message 4 loses most: 30 %, in random order 10 %");
         let said = speakers(&[&rows[2]]).unwrap();
         assert_eq!(said.ground, Ground::Open);
-        assert_eq!(said.text, "Of the first 1 messages none loses clearly more than in random order");
+        assert_eq!(said.text, "Of the first 1 message none loses clearly more than in random order");
         let comma =
             |subject: Subject| Subject { expert: Some(4), token_id: Some(262), text: Some(",".into()), ..subject };
         // The expert that drops most comes first, but the queue of another one is fuller of one token id.
@@ -250,10 +251,10 @@ mod tests {
         let said = causes(filler(&[&rows[0], &rows[1]]), 2, false).unwrap().text;
         assert_eq!(
             said,
-            "Of 2 overfull queues that of expert 14 is fullest of one token id: \",\" makes up 74 %, of all tokens 10 %"
+            "Of the 2 experts shown, expert 14 has most of one token id beyond its share: \",\" makes up 74 % of its queue, 10 % of all tokens"
         );
         let said = causes(filler(&[&rows[0]]), 1, true).unwrap().text;
-        assert!(said.starts_with("The overfull queue of expert 4 of layer 5 is fullest"), "{said}");
+        assert!(said.starts_with("Expert 4 of layer 5 has most"), "{said}");
     }
 
     #[test]

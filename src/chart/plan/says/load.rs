@@ -10,7 +10,8 @@ use crate::{
 /// The load of the busiest expert of each layer in times an even load, smallest to largest. `loads`: of each layer.
 pub(in crate::chart::plan) fn busiest(loads: &[Option<f64>]) -> Option<Message> {
     // As the cells of the chart say it.
-    let multiples = joined(loads.iter().flatten().copied(), |load| format!("{load:.1}"))?;
+    let words = |load: f64| if load >= 9.95 { format!("{load:.0}") } else { format!("{load:.1}") };
+    let multiples = joined(loads.iter().flatten().copied(), words)?;
     let each = if loads.len() > 1 { " of each layer" } else { "" };
     Some(Message::described(format!("The busiest expert{each} takes {multiples} times an even load")))
 }

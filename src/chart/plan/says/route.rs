@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    baselines, estimates, ids_and_layers, in_layers, is_above, layers, leaves_baseline, most, numbers, percents,
+    baselines, estimates, ids_and_layers, in_layers, is_above, layers, leaves_baseline, most, numbers, percent,
+    percents,
 };
 use crate::{
     chart::{
@@ -42,17 +43,11 @@ fn is_clearly_first(variable: Variable, rows: &[&Finding]) -> bool {
         let others = rows
             .iter()
             .filter(|row| row.layer == first.layer && ![Some(variable), Some(Variable::Token)].contains(&row.variable));
-        others.into_iter().all(|row| row.explained_high.is_none_or(|high| first.explained_low > Some(high)))
+        others.into_iter().all(|row| row.explained_high.is_some_and(|high| first.explained_low > Some(high)))
     })
 }
 
-/// A variable with its article; the previous token explains at most so much, because its baseline is a lenient one.
-fn named(variable: Variable, shares: &str) -> String {
-    let most = if variable == Variable::PreviousToken { "at most " } else { "" };
-    format!("the {} with {most}{shares}", words(variable.name()))
-}
-
-/// The token id, then the strongest other variable, as shares of what can be explained, smallest to largest over the layers.
+/// The token id's share of what can be explained, smallest to largest over the layers, and the largest of any other variable in any layer where its interval lies above 0.
 /// A layer counts where the interval of its share lies above 0.
 pub(in crate::chart::plan) fn information(rows: &[&Finding]) -> Option<Message> {
     let token: Vec<&Finding> = rows.iter().copied().filter(|row| row.variable == Some(Variable::Token)).collect();
@@ -62,9 +57,12 @@ pub(in crate::chart::plan) fn information(rows: &[&Finding]) -> Option<Message> 
     }
     let shares = percents(told.iter().filter_map(|row| row.explained))?;
     let layers = if told.len() == token.len() { String::new() } else { in_layers(told.len(), token.len()) };
-    let next = strongest(rows)
-        .and_then(|(variable, own)| Some(named(variable, &percents(own.iter().filter_map(|row| row.explained))?)));
-    let next = next.map(|next| format!("; next comes {next}")).unwrap_or_default();
+    let others = rows.iter().copied().filter(|row| row.variable != Some(Variable::Token) && explains(row));
+    let next = most(others, |row| row.explained)
+        .and_then(|row| {
+            Some(format!("; of the others the {} up to {}", words(row.variable?.name()), percent(row.explained?)))
+        })
+        .unwrap_or_default();
     Some(Message::shown(format!("The token id explains {shares} of the routing{layers}{next}")))
 }
 
@@ -100,8 +98,10 @@ pub(in crate::chart::plan) fn predictability(rows: &[&Finding]) -> Option<Messag
 pub(in crate::chart::plan) fn favourites(rows: &[&Finding]) -> Option<Message> {
     let own: Vec<&Finding> = rows.iter().copied().filter(|row| row.variant == Some(Variant::TokenWeighted)).collect();
     let (shares, chance) = (percents(estimates(&own))?, percents(baselines(&own))?);
+    let ceiling = percents(own.iter().filter_map(|row| row.ceiling));
+    let ceiling = ceiling.map(|most| format!(" of {most} possible")).unwrap_or_default();
     let text =
-        format!("Weighted by occurrences, a token id's favourite expert takes {shares} of it; by chance {chance}");
+        format!("Weighted by occurrences, a token id's favourite expert takes {shares}{ceiling}; by chance {chance}");
     Some(if own.iter().all(|row| is_above(row)) { Message::shown(text) } else { Message::open(text) })
 }
 
@@ -264,6 +264,9 @@ pub(in crate::chart::plan) fn divergence(rows: &[&Finding]) -> Option<Message> {
         let digits = (2..5).find(|digits| bits >= 0.95 * 0.1_f64.powi(*digits)).unwrap_or(2);
         format!("{bits:.*} bits", digits as usize)
     };
+    if pairs().count() == 1 {
+        return Some(Message::shown(format!("{} are {} apart", pair(far), bits(far))));
+    }
     Some(Message::shown(format!(
         "Of {}, {} are routed most alike ({}), {} least ({})",
         counted(pairs().count() as u64, "pair"),
@@ -309,7 +312,7 @@ mod tests {
             explained(3, Variable::PreviousToken, 0.14, 0.01),
         ];
         let all: Vec<&Finding> = rows.iter().collect();
-        let text = "The token id explains 57 to 81 % of the routing; next comes the document with 6.0 to 21 %";
+        let text = "The token id explains 57 to 81 % of the routing; of the others the document up to 21 %";
         assert_eq!(said(information(&all)), (text.to_owned(), Ground::Shown));
         let without: Vec<&Finding> =
             all.iter().copied().filter(|row| row.variable != Some(Variable::Document)).collect();
@@ -326,7 +329,7 @@ mod tests {
             explained(3, Variable::Document, 0.9, 0.01),
         ];
         let all: Vec<&Finding> = rows.iter().collect();
-        let text = "The token id explains 50 % of the routing in 1 of 2 layers";
+        let text = "The token id explains 50 % of the routing in 1 of 2 layers; of the others the document up to 90 %";
         assert_eq!(said(information(&all)), (text.to_owned(), Ground::Shown));
         let (text, ground) = said(context(&all));
         assert!(text.contains("no context adds anything") && ground == Ground::Open, "{text}");
