@@ -51,8 +51,9 @@ pub(super) fn overall(selection: &Selection<'_>, kind: &'static ChartKind) -> Ve
         let title = format!("Expert load, layer by expert ({})", view_words(view));
         let mut figure = expert_blocks(&names, &cells, "times an even load", "expert");
         for (row, layer) in layers.iter().enumerate() {
-            let busiest = selection.load(**layer, view).order.first();
-            busiest.iter().for_each(|expert| figure.outline((row, **expert)));
+            if let Some(busiest) = selection.load(**layer, view).order.first() {
+                figure.outline((row, *busiest));
+            }
         }
         let body = Body::Heat(figure);
         let busiest: Vec<Option<f64>> = layers.iter().map(|layer| selection.busiest(**layer, view)).collect();

@@ -275,7 +275,7 @@ fn category_maps(
         let labels: Vec<String> = names.iter().map(|name| label(name)).collect();
         let columns = ExpertColumns::of(selection, layer, view);
         let best = says::most_lifted(&rows, baseline);
-        let even = best.and_then(|row| baseline(row)).map(|even| short((even * 1e4).round() / 1e2));
+        let even = best.and_then(baseline).map(|even| short((even * 1e4).round() / 1e2));
         let even = even.map(|even| format!(" An even load is {even} %.")).unwrap_or_default();
         let mut figure = expert_columns(&labels, &cells, scale, &columns);
         if let Some((row, expert)) = best.and_then(|best| place_of(best, &names)).filter(|_| !columns.is_parted()) {

@@ -30,8 +30,8 @@ pub(in crate::chart::plan) fn forest(selection: &Selection<'_>, kind: &'static C
         over_all.map(|(layer, row)| ForestRow { label: format!("layer {layer}"), ..row }).collect();
     let by_dataset = |layer: &u16| {
         let rows = of(layer);
-        let scopes = scopes(&rows).into_iter().filter(Option::is_some);
-        let drawn: Vec<ForestRow> = scopes.filter_map(|scope| row(&rows, scope)).collect();
+        let datasets = scopes(&rows).into_iter().flatten();
+        let drawn: Vec<ForestRow> = datasets.filter_map(|dataset| row(&rows, Some(dataset))).collect();
         (format!("layer {layer}"), drawn)
     };
     let by_dataset: Vec<(String, Vec<ForestRow>)> =

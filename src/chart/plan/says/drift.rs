@@ -71,15 +71,15 @@ pub(in crate::chart::plan) fn by_margin(rows: &[&Finding], names: [&str; 2], sha
 }
 
 /// How many token ids moved by more than their noise floor: the interval lies above it.
-pub(in crate::chart::plan) fn moved(rows: &[&Finding]) -> Option<Message> {
+pub(in crate::chart::plan) fn moved(rows: &[&Finding]) -> Message {
     let ids: Vec<&Finding> = rows.iter().copied().filter(|row| row.token_id.is_some()).collect();
     let judged: Vec<&Finding> =
         ids.iter().copied().filter(|row| row.low.is_some() && row.noise_floor.is_some()).collect();
     let told: Vec<&Finding> = judged.iter().copied().filter(|row| row.low > row.noise_floor).collect();
     if told.is_empty() {
-        return Some(Message::open("No frequent token id moved by more than the noise floor"));
+        return Message::open("No frequent token id moved by more than the noise floor");
     }
-    Some(Message::shown(format!("{} moved by more than noise", ids_and_layers(&told, &judged, "frequent "))))
+    Message::shown(format!("{} moved by more than noise", ids_and_layers(&told, &judged, "frequent ")))
 }
 
 /// The total variation of the load between a checkpoint and the last one: the first of the time axis and the one before the last,
@@ -150,7 +150,7 @@ mod tests {
         };
         let rows = [token(1, 7, 0.3), token(1, 8, 0.1), token(3, 7, 0.63), token(3, 0, 0.9)];
         let text = "1 to 2 of the 2 frequent token ids of each layer moved by more than noise";
-        assert_eq!(moved(&rows.iter().collect::<Vec<_>>()).unwrap().text, text);
+        assert_eq!(moved(&rows.iter().collect::<Vec<_>>()).text, text);
         let message = agreement(&steps[..2], "4B").unwrap();
         assert!(
             message.text.contains("not every layer was halfway") && message.ground == Ground::Open,
