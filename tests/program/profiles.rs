@@ -172,7 +172,7 @@ fn a_stranger_reads_one_sentence_first() {
         After capacity, expert 11 of layer 5 processes 15 % [13, 17] of all tokens: 44 % [40, 47] of those that chose it were dropped. Its queue limits what it takes of any text; it takes 24 % [23, 25] of the "zh-cn" tokens and 65 % [60, 69] of the bytes.
         Expert 11 of layer 5 is chosen by 6.5 % [6.1, 6.9] of the tokens with category `de` (with an even load, 12.5 %). It takes 0 % [0, 5.0] of the tokens with upper case.
         Expert 11 of layer 5 is chosen by 4.2 % of the tokens with document `preamble` (with an even load, 12.5 %).
-        Expert 11 of layer 5 takes 48 % [45, 52] of the "zh-cn" tokens, 3.8 times an even load. Routed as the same token ids are elsewhere, 27 % [22, 34] would go there: what being "zh-cn" changes is not measurable (-2.3 points [-6.5, 1.4]) (over the 24 % of its tokens whose id occurs elsewhere).
+        Expert 11 of layer 5 takes 48 % [45, 52] of the "zh-cn" (Chinese) tokens, 3.8 times an even load. Routed as the same token ids are elsewhere, 27 % [22, 34] would go there: what being "zh-cn" changes is not measurable (-2.3 points [-6.5, 1.4]) (over the 24 % of its tokens whose id occurs elsewhere).
         "␣der" (id 729) goes to expert 0 of layer 1 in 100 % [78, 100] of its 12 occurrences in 12 documents, to expert 14 of layer 3 in 100 % [78, 100], to expert 4 of layer 5 in 92 % [80, 100].
         No "␣der" (id 729) is among the tokens with category `zh-cn`.
     "#]].assert_eq(&(told.join("\n") + "\n"));
