@@ -37,11 +37,12 @@ pub(crate) fn note_download(spec: &CheckpointSpec, checkpoint: &Checkpoint, wave
     progress.note(&format!("{} is commit {}: {how}", origin.repository, origin.commit));
 }
 
-/// Says what all passes over several checkpoints fetch together; nothing where at most one is elsewhere.
-pub(crate) fn note_downloads(to_fetch: &[u64], progress: &dyn Progress) {
+/// Says what all passes over several checkpoints fetch together; nothing where at most one is elsewhere, or if nothing is left to do,
+/// which is looked up only where there would be something to say.
+pub(crate) fn note_downloads(to_fetch: &[u64], is_done: impl FnOnce() -> bool, progress: &dyn Progress) {
     let all: u64 = to_fetch.iter().sum();
     let elsewhere = to_fetch.iter().filter(|bytes| **bytes > 0).count();
-    if elsewhere > 1 {
+    if elsewhere > 1 && !is_done() {
         progress.note(&format!(
             "about {} are fetched in all, of {elsewhere} checkpoints, one after the other",
             quantities::bytes(all as f64)

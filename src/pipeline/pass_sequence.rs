@@ -49,10 +49,8 @@ pub(crate) fn note_to_fetch(
     to_fetch: &[u64],
     progress: &dyn Progress,
 ) {
-    let run = out.and_then(|out| RunDir::open(out).ok());
-    if !run.is_some_and(|run| is_whole(&run, Some(prepared), passes)) {
-        note_downloads(to_fetch, progress);
-    }
+    let run = || out.and_then(|out| RunDir::open(out).ok());
+    note_downloads(to_fetch, || run().is_some_and(|run| is_whole(&run, Some(prepared), passes)), progress);
 }
 
 /// Compares the run and its passes with what their folders hold. Every folder is checked before the manifest of the run is

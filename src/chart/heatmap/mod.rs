@@ -63,17 +63,6 @@ pub(super) struct HeatBlock {
     pub(super) outlined: Vec<(usize, usize)>,
 }
 
-impl HeatBlock {
-    /// The same with frames around cells, rows first; those outside the block are left out.
-    #[must_use]
-    pub(super) fn outlining(mut self, cells: impl IntoIterator<Item = (usize, usize)>) -> Self {
-        let is_inside =
-            |(row, column): &(usize, usize)| self.cells.get(*row).is_some_and(|cells| *column < cells.len());
-        self.outlined.extend(cells.into_iter().filter(is_inside));
-        self
-    }
-}
-
 const TITLE_HEIGHT: f64 = 26.0;
 const HEADER: f64 = 20.0;
 const BLOCK_GAP: f64 = 16.0;
@@ -108,6 +97,12 @@ impl HeatFigure {
             }
             column -= block.columns.len();
         }
+    }
+
+    /// Frames both cells of a pair in a matrix of things by the same things.
+    pub(super) fn outline_pair(&mut self, (a, b): (usize, usize)) {
+        self.outline((a, b));
+        self.outline((b, a));
     }
 
     fn label_width(&self, room: f64) -> f64 {

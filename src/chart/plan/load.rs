@@ -136,13 +136,18 @@ pub(super) fn coactivation(selection: &Selection<'_>, kind: &'static ChartKind) 
         if values().all(|ratio| ratio == 1.0) {
             continue;
         }
-        let body = Body::Heat(HeatFigure {
+        let mut figure = HeatFigure {
             scale: multiples(values()),
             scale_label: "observed / expected".to_owned(),
             row_height: None,
             column_label: "expert (rows and columns)".to_owned(),
             blocks: vec![block],
-        });
+        };
+        // Where only some experts are drawn, their numbers are not their places.
+        if let Some(pair) = says::closest(&rows).and_then(pair_of).filter(|_| !many_experts) {
+            figure.outline_pair(pair);
+        }
+        let body = Body::Heat(figure);
         let rule = if many_experts {
             format!(
                 " Drawn are {MOST_COACTIVATED} of the layer's {} experts: those of the pairs that are chosen together most above \
@@ -160,19 +165,22 @@ pub(super) fn coactivation(selection: &Selection<'_>, kind: &'static ChartKind) 
     specs
 }
 
+/// The two experts of a row.
+fn pair_of(row: &Finding) -> Option<(usize, usize)> {
+    row.expert.zip(row.other_expert).map(|(a, b)| (usize::from(a), usize::from(b)))
+}
+
 /// A cell for every pair of experts.
 fn every_pair(rows: &[&Finding], experts: usize) -> HeatBlock {
     let mut cells = vec![vec![None; experts]; experts];
     for row in rows {
-        let pair = row.expert.zip(row.other_expert).map(|(a, b)| (usize::from(a), usize::from(b)));
-        if let (Some((a, b)), Some(ratio)) = (pair.filter(|pair| pair.0.max(pair.1) < experts), many::ratio(row)) {
+        let pair = pair_of(row).filter(|pair| pair.0.max(pair.1) < experts);
+        if let (Some((a, b)), Some(ratio)) = (pair, says::ratio(row)) {
             (cells[a][b], cells[b][a]) = (Some(ratio), Some(ratio));
         }
     }
     let names: Vec<String> = (0..experts).map(|expert| expert.to_string()).collect();
-    let block = HeatBlock { title: String::new(), rows: names.clone(), columns: names, cells, outlined: Vec::new() };
-    let named = says::closest(rows).and_then(|row| Some((usize::from(row.expert?), usize::from(row.other_expert?))));
-    block.outlining(named.into_iter().flat_map(|(a, b)| [(a, b), (b, a)]))
+    HeatBlock { title: String::new(), rows: names.clone(), columns: names, cells, outlined: Vec::new() }
 }
 
 /// Jensen-Shannon divergence between categories, one chart per layer.
@@ -203,15 +211,17 @@ pub(super) fn jensen_shannon(selection: &Selection<'_>, kind: &'static ChartKind
         let labels: Vec<String> = names.iter().map(|name| label(name)).collect();
         let block =
             HeatBlock { title: String::new(), rows: labels.clone(), columns: labels, cells, outlined: Vec::new() };
-        let named = says::nearest_and_farthest(&rows).into_iter().flatten().filter_map(pair);
-        let block = block.outlining(named.flat_map(|(a, b)| [(a, b), (b, a)]));
-        let body = Body::Heat(HeatFigure {
+        let mut figure = HeatFigure {
             scale: Scale::Sequential { max: ceil_nice(max) },
             scale_label: "Jensen-Shannon divergence in bits".to_owned(),
             row_height: None,
             column_label: String::new(),
             blocks: vec![block],
-        });
+        };
+        for named in says::nearest_and_farthest(&rows).into_iter().flatten().filter_map(pair) {
+            figure.outline_pair(named);
+        }
+        let body = Body::Heat(figure);
         let title = format!("Divergence between categories, layer {layer} ({})", view_words(View::Chosen));
         let caption = format!("{caption}{}", selection.category_order());
         let spec = selection.spec(kind, &format!("layer_{layer}_{}", View::Chosen.name()), title, &caption, body);

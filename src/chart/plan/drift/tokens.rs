@@ -243,19 +243,14 @@ fn frequency_chart(
     Some(spec.saying(says::moved(&own)))
 }
 
-/// Whether the interval of a token id lies above its noise floor.
-fn has_moved(row: &Finding) -> bool {
-    row.low.zip(row.noise_floor).is_some_and(|(low, floor)| low > floor)
-}
-
 fn frequency_panel(layer: LayerId, rows: &[&Finding]) -> Option<CurvePanel> {
     let own = || rows.iter().filter(|row| row.layer == layer);
     let mean = own().find(|row| row.token_id.is_none()).and_then(|row| row.estimate);
     let mut ids: Vec<&&Finding> = own().filter(|row| row.token_id.is_some()).collect();
     ids.sort_by(|a, b| b.n.cmp(&a.n).then(a.token_id.cmp(&b.token_id)));
     let ends = ids.last().map(|row| row.n as f64).zip(ids.first().map(|row| row.n as f64))?;
-    let is_judged = |row: &&&&Finding| row.low.is_some() && row.noise_floor.is_some();
-    let (judged, moved) = (ids.iter().filter(is_judged).count(), ids.iter().filter(|row| has_moved(row)).count());
+    let told: Vec<bool> = ids.iter().filter_map(|row| says::exceeds_noise(row)).collect();
+    let (judged, moved) = (told.len(), told.iter().filter(|moved| **moved).count());
     let mut panel = CurvePanel { title: format!("layer {layer}: {moved} of {judged} moved"), ..CurvePanel::default() };
     if let Some(mean) = mean {
         panel.lines.push((MEAN_LINE, vec![(ends.0, mean), (ends.1, mean)]));
@@ -263,7 +258,7 @@ fn frequency_panel(layer: LayerId, rows: &[&Finding]) -> Option<CurvePanel> {
     let mark = |(rank, row): (usize, &&&Finding)| {
         let label = if rank < NAMED { font::fit(&token_label(row), LABEL_ROOM, SMALL, false) } else { String::new() };
         let at = (row.n as f64, row.estimate?);
-        let color = if has_moved(row) { VALUE } else { UNMOVED };
+        let color = if says::exceeds_noise(row) == Some(true) { VALUE } else { UNMOVED };
         Some(Mark { at, interval: interval(row), marker: Marker::Disc, color, label })
     };
     let floor = |row: &&&Finding| Mark {

@@ -28,20 +28,14 @@ const PAIRS: usize = 40;
 const PAIR_ROOM: f64 = 92.0;
 const NAME_ROOM: f64 = 42.0;
 
-/// How much more often than expected a pair is chosen.
-pub(in crate::chart::plan) fn ratio(row: &Finding) -> Option<f64> {
-    let expected = row.baseline.filter(|baseline| *baseline > 0.0)?;
-    Some(row.estimate? / expected)
-}
-
 /// The experts of the pairs that are chosen together most above expectation, and the ratios among them.
 pub(in crate::chart::plan) fn most_coactivated(rows: &[&Finding], most: usize, title: String) -> HeatBlock {
     // The lower end of the interval decides, so that a few occurrences do not count as evidence.
     let certain = |row: &Finding| match (row.low, row.baseline.filter(|baseline| *baseline > 0.0)) {
         (Some(low), Some(expected)) => low / expected,
-        _ => ratio(row).unwrap_or(0.0),
+        _ => says::ratio(row).unwrap_or(0.0),
     };
-    let measures = |row: &Finding| (certain(row), ratio(row).unwrap_or(0.0));
+    let measures = |row: &Finding| (certain(row), says::ratio(row).unwrap_or(0.0));
     let mut pairs: Vec<((f64, f64), u16, u16)> =
         rows.iter().filter_map(|row| Some((measures(row), row.expert?, row.other_expert?))).collect();
     pairs.sort_by(|a, b| {
@@ -59,7 +53,7 @@ pub(in crate::chart::plan) fn most_coactivated(rows: &[&Finding], most: usize, t
     let place = |expert: Option<u16>| experts.iter().position(|known| Some(*known) == expert);
     let mut cells = vec![vec![None; experts.len()]; experts.len()];
     for row in rows {
-        if let (Some((a, b)), Some(ratio)) = (place(row.expert).zip(place(row.other_expert)), ratio(row)) {
+        if let (Some((a, b)), Some(ratio)) = (place(row.expert).zip(place(row.other_expert)), says::ratio(row)) {
             (cells[a][b], cells[b][a]) = (Some(ratio), Some(ratio));
         }
     }
@@ -75,7 +69,7 @@ pub(in crate::chart::plan) fn coactivation(
 ) -> Vec<ChartSpec> {
     let rows = |layer| selection.layer_rows(kind.statistic, View::Chosen, layer);
     let measured = "ratio of any pair of experts";
-    let shown = ShownLayers::of(selection, kind.statistic, measured, |layer| largest(rows(layer), ratio));
+    let shown = ShownLayers::of(selection, kind.statistic, measured, |layer| largest(rows(layer), says::ratio));
     let block =
         |layer: &LayerId| most_coactivated(&rows(*layer).collect::<Vec<_>>(), EXPERTS, format!("layer {layer}"));
     let blocks: Vec<HeatBlock> = shown.layers.iter().map(block).filter(|block| !block.rows.is_empty()).collect();

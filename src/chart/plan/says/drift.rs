@@ -1,6 +1,6 @@
 //! What the charts of training say.
 
-use super::{baselines, estimates, ids_and_layers, percents};
+use super::{baselines, estimates, exceeds_noise, ids_and_layers, judged_by_noise, percents};
 use crate::{
     chart::Message,
     stats::{Finding, Variant},
@@ -73,9 +73,7 @@ pub(in crate::chart::plan) fn by_margin(rows: &[&Finding], names: [&str; 2], sha
 /// How many token ids moved by more than their noise floor: the interval lies above it.
 pub(in crate::chart::plan) fn moved(rows: &[&Finding]) -> Message {
     let ids: Vec<&Finding> = rows.iter().copied().filter(|row| row.token_id.is_some()).collect();
-    let judged: Vec<&Finding> =
-        ids.iter().copied().filter(|row| row.low.is_some() && row.noise_floor.is_some()).collect();
-    let told: Vec<&Finding> = judged.iter().copied().filter(|row| row.low > row.noise_floor).collect();
+    let (judged, told) = judged_by_noise(&ids);
     if told.is_empty() {
         return Message::open("No frequent token id moved by more than the noise floor");
     }
@@ -92,7 +90,7 @@ pub(in crate::chart::plan) fn load_drift(first: &[&Finding], before: &[&Finding]
     };
     let (start, end) = (of(first)?, of(before)?);
     let mut distances = before.iter().filter(|row| row.variant == Some(Variant::TotalVariation));
-    let told = distances.all(|row| row.low.zip(row.noise_floor).is_some_and(|(low, floor)| low > floor));
+    let told = distances.all(|row| exceeds_noise(row) == Some(true));
     let text =
         format!("{start} of the load of {from} lies on other experts than at {last}, and {end} of that of {until}");
     Some(if told { Message::shown(text) } else { Message::open(format!("{text}: hardly more than noise")) })

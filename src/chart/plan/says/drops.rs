@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{baselines, estimates, in_layers, is_above, layers, most, numbers, percent, percents, points};
+use super::{baselines, estimates, in_layers, is_above, layers, most, numbers, percent, percents, points, signed};
 use crate::{
     chart::{
         Message,
@@ -23,8 +23,6 @@ pub(in crate::chart::plan) fn trend(rows: &[&Finding]) -> Message {
     let Some(worst) = most(told.iter().copied(), |row| row.estimate) else {
         return Message::open("No rise of the drops from the first to the last quarter could be told from 0");
     };
-    // The sum turns a negative zero into zero.
-    let signed = |value: f64| format!("{:+.1}", (value * 1e3).round() / 10.0 + 0.0).replace('-', "\u{2212}");
     let layer = if rise.len() > 1 { format!(" in layer {}", worst.layer) } else { String::new() };
     let random = worst.baseline.map(|random| format!(", where random order alone gives {}", signed(random)));
     Message::shown(format!(

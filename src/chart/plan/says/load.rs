@@ -1,6 +1,6 @@
 //! What the charts of the load say.
 
-use super::{estimates, is_above, joined, most, numbers, percent, percents};
+use super::{estimates, is_above, joined, most, numbers, over, percent, percents, ratio, times};
 use crate::{
     chart::{Message, plan::selection::label},
     routing::{LayerId, View},
@@ -9,9 +9,7 @@ use crate::{
 
 /// The load of the busiest expert of each layer in times an even load, smallest to largest. `loads`: of each layer.
 pub(in crate::chart::plan) fn busiest(loads: &[Option<f64>]) -> Option<Message> {
-    // As the cells of the chart say it.
-    let words = |load: f64| if load >= 9.95 { format!("{load:.0}") } else { format!("{load:.1}") };
-    let multiples = joined(loads.iter().flatten().copied(), words)?;
+    let multiples = joined(loads.iter().flatten().copied(), times)?;
     let each = if loads.len() > 1 { " of each layer" } else { "" };
     Some(Message::described(format!("The busiest expert{each} takes {multiples} times an even load")))
 }
@@ -35,10 +33,11 @@ pub(in crate::chart::plan) fn togetherness(rows: &[&Finding]) -> Option<Message>
     let Some(best) = closest(rows) else {
         return Some(Message::open("No two experts are chosen together more often than their loads explain"));
     };
-    let ratio = best.estimate? / best.baseline?;
     Some(Message::shown(format!(
         "Experts {} and {} are chosen together {:.1} times as often as their loads explain",
-        best.expert?, best.other_expert?, ratio
+        best.expert?,
+        best.other_expert?,
+        ratio(best)?
     )))
 }
 
@@ -64,7 +63,7 @@ impl Taken {
 /// The row of [`togetherness`].
 pub(in crate::chart::plan) fn closest<'a>(rows: &[&'a Finding]) -> Option<&'a Finding> {
     let told = rows.iter().copied().filter(|row| is_above(row) && row.other_expert.is_some());
-    most(told, |row| lift(row, |row| row.baseline))
+    most(told, ratio)
 }
 
 /// The category and expert that take most, in times an even load, among those whose interval lies above it. `baseline`: what an even load is for a row.
@@ -84,7 +83,7 @@ pub(in crate::chart::plan) fn largest_lift(
         best.expert?,
         taken.words(&percent(best.estimate?)),
         with_language(&label(category), languages.name(category)),
-        lift(best, baseline)?
+        over(best, baseline(best))?
     )))
 }
 
@@ -94,12 +93,7 @@ pub(in crate::chart::plan) fn most_lifted<'a>(
     baseline: impl Fn(&Finding) -> Option<f64>,
 ) -> Option<&'a Finding> {
     let told = |row: &&Finding| row.low.zip(baseline(row)).is_some_and(|(low, baseline)| low > baseline);
-    most(rows.iter().copied().filter(told), |row| lift(row, &baseline))
-}
-
-/// The estimate as a multiple of an even load.
-fn lift(row: &Finding, baseline: impl Fn(&Finding) -> Option<f64>) -> Option<f64> {
-    Some(row.estimate? / baseline(row).filter(|baseline| *baseline > 0.0)?)
+    most(rows.iter().copied().filter(told), |row| over(row, baseline(row)))
 }
 
 fn several_layers(rows: &[&Finding]) -> bool {

@@ -56,8 +56,40 @@ fn numbers(values: impl Iterator<Item = f64>) -> Option<String> {
 
 /// The smallest and the largest of some differences of shares, with their signs, in percentage points.
 fn points(values: impl Iterator<Item = f64>) -> Option<String> {
-    let signed = |value: f64| format!("{:+.1}", value * 100.0).replace('-', "\u{2212}");
     Some(format!("{} percentage points", joined(values, signed)?))
+}
+
+/// A difference of shares in percentage points, with its sign: "+5.4".
+fn signed(difference: f64) -> String {
+    let text = format!("{:+.1}", difference * 100.0);
+    if text == "-0.0" { "+0.0".to_owned() } else { text.replace('-', "\u{2212}") }
+}
+
+/// A multiple as the cells of a heat map have it: "2.6", "17".
+fn times(multiple: f64) -> String {
+    if multiple >= 9.95 { format!("{multiple:.0}") } else { format!("{multiple:.1}") }
+}
+
+/// The estimate as a multiple of the baseline.
+pub(super) fn ratio(row: &Finding) -> Option<f64> {
+    over(row, row.baseline)
+}
+
+/// The estimate as a multiple of a number above 0.
+fn over(row: &Finding, even: Option<f64>) -> Option<f64> {
+    Some(row.estimate? / even.filter(|even| *even > 0.0)?)
+}
+
+/// Whether the interval of a row lies above its noise floor; `None` where one of the two is missing.
+pub(super) fn exceeds_noise(row: &Finding) -> Option<bool> {
+    Some(row.low? > row.noise_floor?)
+}
+
+/// The rows that have an interval and a noise floor, and of these the ones whose interval lies above it.
+fn judged_by_noise<'a>(rows: &[&'a Finding]) -> (Vec<&'a Finding>, Vec<&'a Finding>) {
+    let judged: Vec<&Finding> = rows.iter().copied().filter(|row| exceeds_noise(row).is_some()).collect();
+    let told = judged.iter().copied().filter(|row| exceeds_noise(row) == Some(true)).collect();
+    (judged, told)
 }
 
 fn joined(values: impl Iterator<Item = f64>, words: impl Fn(f64) -> String) -> Option<String> {

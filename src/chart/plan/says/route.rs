@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    baselines, estimates, ids_and_layers, in_layers, is_above, layers, leaves_baseline, most, numbers, percent,
-    percents,
+    baselines, estimates, ids_and_layers, in_layers, is_above, judged_by_noise, layers, leaves_baseline, most, numbers,
+    percent, percents, ratio, times,
 };
 use crate::{
     chart::{
@@ -108,9 +108,7 @@ pub(in crate::chart::plan) fn favourites(rows: &[&Finding]) -> Option<Message> {
 /// How many token ids are spread less evenly than their noise floor explains: the interval lies above it. `None` where no row has
 /// both.
 pub(in crate::chart::plan) fn spread(rows: &[&Finding]) -> Option<Message> {
-    let judged: Vec<&Finding> =
-        rows.iter().copied().filter(|row| row.low.is_some() && row.noise_floor.is_some()).collect();
-    let told: Vec<&Finding> = judged.iter().copied().filter(|row| row.low > row.noise_floor).collect();
+    let (judged, told) = judged_by_noise(rows);
     if judged.is_empty() {
         return None;
     }
@@ -194,8 +192,7 @@ fn times_its_load(token: &Finding, rows: &[&Finding]) -> Option<String> {
 
 /// How many times as large as expected a count is: "2.6".
 pub(in crate::chart::plan) fn times_expected(count: &Finding) -> Option<String> {
-    let times = count.estimate? / count.baseline.filter(|expected| *expected > 0.0)?;
-    Some(if times >= 9.95 { format!("{times:.0}") } else { format!("{times:.1}") })
+    ratio(count).map(times)
 }
 
 /// "a, b and c".
