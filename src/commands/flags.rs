@@ -8,6 +8,7 @@ pub(super) fn flag(option: OptionName) -> &'static str {
         OptionName::AllowConstantRouter => "--allow-constant-router",
         OptionName::CapacityFactor => "--capacity-factor",
         OptionName::CapacityRule => "--capacity-rule",
+        OptionName::Calibration => "--calibration",
         OptionName::Category => "--category",
         OptionName::CategoryFrom => "--category-from",
         OptionName::Checkpoint => "--checkpoint",
@@ -39,6 +40,7 @@ pub(super) fn flag(option: OptionName) -> &'static str {
         OptionName::Out => "--out",
         OptionName::Resume => "--resume",
         OptionName::Revisions => "--revisions",
+        OptionName::Strategy => "--strategy",
         OptionName::Strict => "--strict",
         OptionName::Template => "--template",
         OptionName::Text => "--text",
@@ -49,6 +51,7 @@ pub(super) fn flag(option: OptionName) -> &'static str {
         OptionName::Transcripts => "--transcripts",
         OptionName::Truncate => "--truncate",
         OptionName::View => "--view",
+        OptionName::WriteTable => "--write-table",
     }
 }
 

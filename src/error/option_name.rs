@@ -40,6 +40,7 @@ option_names! {
     AllowConstantRouter: "RoutingOptions::allow_constant_router", "Whether a router that gives every token the same logits is used.";
     CapacityFactor: "RoutingOptions::capacity_factor", "Multiple of the average load that an expert accepts.";
     CapacityRule: "RoutingOptions::capacity_rule", "How many slots an expert has.";
+    Calibration: "MitigateOptions::calibration", "The text that tables of token ids are made from.";
     Category: "InputOptions::category_key", "Key of the rows that names the category.";
     CategoryFrom: "ImportOptions::category_from", "Where the categories of a record come from.";
     Checkpoint: "ProfileOptions::checkpoint", "Which of the traces of a run is read.";
@@ -71,6 +72,7 @@ option_names! {
     Out: "out", "Folder that is written.";
     Resume: "Occupied::Resume", "Go on with the run that is in the folder.";
     Revisions: "revisions(pattern)", "The revisions of a repository that are the checkpoints of a drift run.";
+    Strategy: "MitigateOptions::strategies", "What is changed about the routers.";
     Strict: "InputOptions::strict", "Whether a line that cannot be used is an error.";
     Template: "ConversationOptions::template", "The chat template.";
     Text: "text", "A text that the described model continues.";
@@ -81,6 +83,7 @@ option_names! {
     Transcripts: "RunOptions::conversations", "Files and folders of conversations.";
     Truncate: "InputOptions::truncate", "Keep only the beginning of a longer document.";
     View: "ProfileOptions::view", "Before or after capacity.";
+    WriteTable: "MitigateOptions::write_table", "The file that the table of token ids is written into.";
 }
 
 impl OptionName {

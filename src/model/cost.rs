@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{
     attention_kernel::padded_dim,
+    head::STEP,
     layers::Latents,
     matmul::{Matrix, TILE_ROWS, linear},
     mlp::COLUMNS,
@@ -53,6 +54,21 @@ impl Cost {
             activation_bytes_per_token: 4.0 * activations + routing as f64,
             weight_bytes: Parts(map).buffer_bytes() as f64,
             thread_bytes: 4.0 * tile,
+        }
+    }
+
+    /// The cost of a pass that also computes the loss of every next token: all layers to their end, and the head in parts of the
+    /// vocabulary.
+    #[must_use]
+    pub fn with_losses(self, map: &TensorMap, length: usize) -> Self {
+        let Architecture { vocabulary, hidden, ref layers, .. } = *map.architecture();
+        let products: f64 = (0..layers.len()).map(|layer| layer_products(map, layer, length, false)).sum();
+        let head = (vocabulary * hidden) as f64;
+        Self {
+            flop_per_token: 2.0 * (products + head),
+            activation_bytes_per_token: self.activation_bytes_per_token + (4 * STEP) as f64,
+            weight_bytes: self.weight_bytes + (4 * STEP * hidden) as f64,
+            ..self
         }
     }
 

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     checkpoint::{Architecture, Block, Checkpoint, FeedForward, Role},
     error::{Error, OptionName, Result},
-    routing::{LayerId, RoutingObserver, RoutingShape},
+    routing::{LayerId, OwnRouter, RouterInput, RoutingObserver, RoutingPolicy, RoutingShape},
 };
 
 /// The type to which activations are rounded.
@@ -51,6 +51,8 @@ pub struct ForwardOptions {
 pub struct Model<'a> {
     checkpoint: &'a Checkpoint,
     options: ForwardOptions,
+    /// Who decides for the routers.
+    policy: &'a dyn RoutingPolicy,
     /// Buffers that are reused for every wave.
     buffers: Buffers,
 }
@@ -58,7 +60,13 @@ pub struct Model<'a> {
 impl<'a> Model<'a> {
     /// A model over a validated checkpoint; reads nothing yet.
     pub fn new(checkpoint: &'a Checkpoint, options: ForwardOptions) -> Self {
-        Self { checkpoint, options, buffers: Buffers::default() }
+        Self { checkpoint, options, policy: &OwnRouter, buffers: Buffers::default() }
+    }
+
+    /// The same with a policy that decides for its routers.
+    #[must_use]
+    pub fn with_policy(self, policy: &'a dyn RoutingPolicy) -> Self {
+        Self { policy, ..self }
     }
 
     /// Runs one wave through all layers that are needed and reports every routing decision to `observer`: per MoE
@@ -97,7 +105,7 @@ impl<'a> Model<'a> {
         let (map, architecture) = (self.checkpoint.map(), self.checkpoint.architecture());
         let longest = wave.sequences.iter().map(|ids| ids.len()).max().unwrap_or(0);
         let rotary = Rotary::new::<R>(longest, &architecture.attention);
-        let context = Context { map, architecture, wave, rotary, shape: &self.options.shape };
+        let context = Context { map, architecture, wave, rotary, shape: &self.options.shape, policy: self.policy };
         let outputs = self.options.outputs;
         let layers = self.layers_to_run(architecture);
         let schedule = Schedule { parts: Parts(map), loader, layers, complete: outputs.any() };
@@ -254,15 +262,19 @@ fn decoder_layer<R: Rounding>(
 ) -> Result<()> {
     let loader = schedule.loader;
     let weights = loader.take()?;
+    let routes = schedule.feed_forward(layer).routes();
+    let is_early = routes && context.policy.input(layer as LayerId) == RouterInput::BeforeAttention;
+    let early = is_early.then(|| context.logits_before_attention::<R>(layer, &weights, buffers));
     context.attention::<R>(layer, &weights, buffers);
-    if !schedule.feed_forward(layer).routes() {
+    if !routes {
         loader.give_back(weights);
         let weights = loader.take()?;
         context.dense_mlp::<R>(&weights, Block::Dense, buffers);
         loader.give_back(weights);
         return Ok(());
     }
-    let routings = context.router::<R>(layer, &weights, buffers, observer)?;
+    let logits = early.unwrap_or_else(|| context.router_logits(layer, &weights, buffers));
+    let routings = context.route::<R>(layer, &weights, logits, observer)?;
     loader.give_back(weights);
     if schedule.ends_at_router(layer) {
         return Ok(());

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Vocabulary rows per step.
-const STEP: usize = 1024;
+pub(super) const STEP: usize = 1024;
 
 /// Running log-sum-exp of one position's logits.
 #[derive(Clone, Copy)]

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     checkpoint::{Architecture, Attention, Block, MlpPart, NormKind, Role, TensorMap},
     error::{Error, Result},
-    routing::{LayerId, LayerRouting, LayerShape, RoutingObserver, RoutingShape, route_by},
+    routing::{LayerId, LayerRouting, LayerShape, RouterCall, RoutingObserver, RoutingPolicy, RoutingShape},
 };
 
 /// Buffers of one wave, reused by every layer and by the next wave. Rows are padded to whole product rows; the padding is
@@ -105,6 +105,8 @@ pub(super) struct Context<'a> {
     pub(super) rotary: Rotary,
     /// Experts, choices and capacity of every routed layer.
     pub(super) shape: &'a RoutingShape,
+    /// Who decides for the routers.
+    pub(super) policy: &'a dyn RoutingPolicy,
 }
 
 impl Context<'_> {
@@ -190,33 +192,62 @@ impl Context<'_> {
         Mlp { gate, up, down: matrix(MlpPart::Down), biases, activation: mlp.activation, hidden, inner: mlp.inner }
     }
 
-    /// Routes the normalised rows, group by group, and passes the routing to the observer.
-    pub(super) fn router<R: Rounding>(
+    /// What the router of a layer says about rows that no attention has changed: `normed` is that of the residual stream before it.
+    pub(super) fn logits_before_attention<R: Rounding>(
         &self,
         layer: usize,
         weights: &Weights,
-        buffers: &Buffers,
-        observer: &mut dyn RoutingObserver,
-    ) -> Result<Vec<LayerRouting>> {
-        let (hidden, shape) = (self.architecture.hidden, self.shape_of(layer)?);
+        buffers: &mut Buffers,
+    ) -> Vec<Vec<f32>> {
+        self.norm::<R>(weights, (Role::FeedForwardNorm, Role::FeedForwardNormBias), buffers);
+        self.router_logits(layer, weights, buffers)
+    }
+
+    /// The gate's output for the normalised rows, by routing group `[tokens, num_experts]`.
+    pub(super) fn router_logits(&self, layer: usize, weights: &Weights, buffers: &Buffers) -> Vec<Vec<f32>> {
+        let hidden = self.architecture.hidden;
         let offsets = self.wave.offsets();
         let normed = &buffers.normed;
-        let gate_weight = weights.vector(Role::Router);
-        let correction_bias = weights.optional(Role::CorrectionBias);
-        check_finite(layer, correction_bias)?;
-        let routings = self.wave.groups.par_iter().enumerate().map(|(index, group)| {
+        let other = self.policy.gate(layer as LayerId);
+        let gate_weight = other.map_or_else(|| weights.vector(Role::Router), |gate| &gate.weight);
+        let bias = match other {
+            Some(gate) => Some(gate.bias.as_slice()).filter(|bias| !bias.is_empty()),
+            None => weights.optional(Role::RouterBias),
+        };
+        let of_group = |group: &std::ops::Range<usize>| {
             let rows = &normed[offsets[group.start] * hidden..offsets[group.end] * hidden];
             let mut logits: Vec<f32> = rows
                 .par_chunks_exact(hidden)
                 .flat_map_iter(|row| gate_weight.chunks_exact(hidden).map(move |expert| dot(row, expert)))
                 .collect();
-            if let Some(bias) = weights.optional(Role::RouterBias) {
+            if let Some(bias) = bias {
                 for row in logits.chunks_exact_mut(bias.len()) {
                     row.iter_mut().zip(bias).for_each(|(logit, bias)| *logit += bias);
                 }
             }
-            self.route_group::<R>(layer, index, logits, correction_bias, shape)
-        });
+            logits
+        };
+        self.wave.groups.par_iter().map(of_group).collect()
+    }
+
+    /// Routes by the logits of every group, and passes the routing to the observer.
+    pub(super) fn route<R: Rounding>(
+        &self,
+        layer: usize,
+        weights: &Weights,
+        logits: Vec<Vec<f32>>,
+        observer: &mut dyn RoutingObserver,
+    ) -> Result<Vec<LayerRouting>> {
+        let shape = self.shape_of(layer)?;
+        let correction_bias = match self.policy.gate(layer as LayerId) {
+            Some(gate) => Some(gate.correction_bias.as_slice()).filter(|bias| !bias.is_empty()),
+            None => weights.optional(Role::CorrectionBias),
+        };
+        check_finite(layer, correction_bias)?;
+        let routings = logits
+            .into_par_iter()
+            .enumerate()
+            .map(|(index, logits)| self.route_group::<R>(layer, index, logits, correction_bias, shape));
         let routings = routings.collect::<Vec<Result<_>>>().into_iter().collect::<Result<Vec<_>>>()?;
         for routing in &routings {
             observer.observe_routing(routing)?;
@@ -241,13 +272,19 @@ impl Context<'_> {
         if let Some(bad) = logits.iter().position(|logit| !logit.is_finite()) {
             return Err(self.not_finite(layer, group.start, bad / experts, bad % experts, logits[bad]));
         }
-        let capacity = shape.slots(logits.len() / experts)?;
-        let rule = &self.architecture.experts.router;
-        let mut routing = route_by(rule, correction_bias, logits, experts, shape.top_k, capacity);
+        let first = self.wave.first_sequence;
+        let mut routing = self.policy.route(RouterCall {
+            layer: layer as LayerId,
+            group: self.wave.first_group + index as u32,
+            sequences: first + group.start as u32..first + group.end as u32,
+            token_ids: &self.wave.sequences[group.clone()],
+            rule: &self.architecture.experts.router,
+            bias: correction_bias,
+            shape,
+            capacity: shape.slots(logits.len() / experts)?,
+            logits,
+        })?;
         round_all::<R>(&mut routing.combine_weight);
-        routing.layer = layer as LayerId;
-        routing.group = self.wave.first_group + index as u32;
-        routing.sequences = self.wave.first_sequence + group.start as u32..self.wave.first_sequence + group.end as u32;
         Ok(routing)
     }
 

@@ -26,3 +26,4 @@ pub use cost::{Cost, multiply_rate};
 pub use forward::{Arithmetic, ForwardOptions, Model};
 pub use matmul::{ROW_MULTIPLE, instruction_set};
 pub use wave::{Outputs, Wave, WaveOutput};
+pub use weights::read_gate;

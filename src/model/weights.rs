@@ -15,6 +15,7 @@ use super::matmul::Matrix;
 use crate::{
     checkpoint::{Block, Checkpoint, Order, Role, StoredPart, TensorMap},
     error::{Error, Result},
+    routing::{Gate, LayerId},
 };
 
 /// Bytes that a third buffer may take. With two, one part computes and the next is being read; with three, two experts compute
@@ -127,6 +128,27 @@ fn transpose(rows: &[f32], stride: usize, columns: usize, out: &mut [f32], out_s
             }
         }
     }
+}
+
+/// Reads the weights of the router of a decoder layer.
+///
+/// # Errors
+/// Those of reading; [`Error::Usage`] without memory for them.
+///
+/// # Panics
+/// If the layer does not route.
+pub fn read_gate(checkpoint: &Checkpoint, layer: LayerId) -> Result<Gate> {
+    let map = checkpoint.map();
+    let part = Parts(map).part(usize::from(layer), map.router());
+    let numbers = part.iter().map(|(_, piece)| piece.elements()).sum();
+    let mut weights = Weights { numbers: room(numbers)?, pieces: Vec::new() };
+    weights.fill(checkpoint, &part, &mut Vec::new())?;
+    let optional = |role| weights.optional(role).map(<[f32]>::to_vec).unwrap_or_default();
+    Ok(Gate {
+        weight: weights.vector(Role::Router).to_vec(),
+        bias: optional(Role::RouterBias),
+        correction_bias: optional(Role::CorrectionBias),
+    })
 }
 
 /// Reads parts ahead of their use. Dropping it ends its thread.

@@ -26,6 +26,21 @@ pub fn route_by(
     top_k: usize,
     capacity: u32,
 ) -> LayerRouting {
+    let mut routing = choose_by(rule, bias, router_logits, num_experts, top_k, capacity);
+    let tokens = 0..routing.tokens;
+    queue(&mut routing, &tokens);
+    routing
+}
+
+/// The choices alone, before any token queues: no slots, no drops.
+pub(super) fn choose_by(
+    rule: &RouterRule,
+    bias: Option<&[f32]>,
+    router_logits: Vec<f32>,
+    num_experts: usize,
+    top_k: usize,
+    capacity: u32,
+) -> LayerRouting {
     assert!(
         (1..=RoutingShape::MOST_CHOICES).contains(&top_k) && num_experts >= top_k,
         "top-{top_k} of {num_experts} experts"
@@ -65,7 +80,6 @@ pub fn route_by(
     }
     routing.ties = ties;
     routing.router_logits = router_logits;
-    queue(&mut routing);
     routing
 }
 
@@ -166,10 +180,9 @@ pub fn entropy(probabilities: &[f32]) -> f32 {
     -probabilities.iter().filter(|&&p| p > 0.0).map(|&p| f64::from(p) * f64::from(p).ln()).sum::<f64>() as f32
 }
 
-/// Fills in slots, drops and used capacity of a group whose tokens queue in the order of the text.
-fn queue(routing: &mut LayerRouting) {
-    let tokens = 0..routing.tokens;
-    let queued = queue_slots(&routing.expert, routing.top_k, routing.num_experts, &tokens, &mut routing.slot);
+/// Fills in slots, drops and used capacity of a group; `tokens` names every token once, in the order in which they queue.
+pub(super) fn queue(routing: &mut LayerRouting, tokens: &(impl Iterator<Item = usize> + Clone)) {
+    let queued = queue_slots(&routing.expert, routing.top_k, routing.num_experts, tokens, &mut routing.slot);
     routing.dropped = routing.slot.iter().map(|&slot| slot >= routing.capacity).collect();
     for (weight, _) in routing.combine_weight.iter_mut().zip(&routing.dropped).filter(|(_, dropped)| **dropped) {
         *weight = 0.0;

@@ -6,21 +6,33 @@
 mod assign;
 mod capacity;
 mod group;
+mod policy;
 mod provides;
+mod queue_order;
+mod reroute;
 mod router_rule;
 mod run_kind;
 mod scores;
 mod shape;
 mod softmax;
+mod strategy;
+mod substitute;
+mod token_table;
 
 pub use assign::{entropy, queue_slots, route, route_by};
 pub use capacity::{CapacityRule, RouterSettings};
 pub use group::GroupRule;
+pub use policy::{EarlyRouter, Gate, OnLayers, OtherGates, OwnRouter, RouterCall, RouterInput, RoutingPolicy};
 pub use provides::{Block, Provides, RecordedBlocks, TRACE_SCHEMA};
+pub use queue_order::{QueueIn, QueueOrder};
+pub use reroute::Reroute;
 pub use router_rule::{CombineRule, DecidingScore, ExpertGroups, GroupScore, RouterRule, RouterScore};
 pub use run_kind::RunKind;
 pub use shape::{CapacityPolicy, LayerShape, RecordedDrops, RoutingShape};
 pub use softmax::softmax;
+pub use strategy::{PriorityRule, RareRule, Strategy};
+pub use substitute::Substitute;
+pub use token_table::{LayerTable, RareIds, TableBuilder, TableIds, TokenTables};
 
 use std::{ops::Range, str::FromStr};
 

@@ -31,11 +31,13 @@ pub enum Block {
     Slots,
     /// The router's scores of all experts: `logits/`.
     Logits,
+    /// The loss of every next token: `losses/`.
+    Losses,
 }
 
 impl Block {
     /// All blocks.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::TokenIds,
         Self::Positions,
         Self::Ranks,
@@ -47,6 +49,7 @@ impl Block {
         Self::Drops,
         Self::Slots,
         Self::Logits,
+        Self::Losses,
     ];
 
     /// The name in files.
@@ -63,6 +66,7 @@ impl Block {
             Self::Drops => "drops",
             Self::Slots => "slots",
             Self::Logits => "logits",
+            Self::Losses => "losses",
         }
     }
 
@@ -82,6 +86,7 @@ impl Block {
             Self::Drops => "the trace does not record which choices were dropped",
             Self::Slots => "the trace records no slots: the order of the queues is unknown",
             Self::Logits => "the trace records no router logits",
+            Self::Losses => "the trace records no losses of the next tokens",
         }
     }
 }
@@ -103,9 +108,9 @@ impl Provides {
     /// What is unknown with [`Self::COUNTS`], in words for a reader of statistics.
     pub const COUNTS_ALONE: &str = "the record holds numbers of assignments, not the choices of tokens";
 
-    /// What a forward pass of this program records; columns made by hand are treated the same.
+    /// What a forward pass of this program records where only the routing is asked for; columns made by hand are treated the same.
     pub fn forward_pass(logits: bool) -> Self {
-        let all = Block::ALL.into_iter().fold(Self::EXPERTS, Self::with);
+        let all = Block::ALL.into_iter().fold(Self::EXPERTS, Self::with).without(Block::Losses);
         if logits { all } else { all.without(Block::Logits) }
     }
 

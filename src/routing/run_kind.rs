@@ -19,6 +19,8 @@ pub enum RunKind {
     Drops,
     /// Routes that another engine recorded.
     Import,
+    /// The same text again with other routers.
+    Mitigate,
 }
 
 /// The words for one kind.
@@ -30,7 +32,7 @@ struct Words {
 
 impl RunKind {
     /// All kinds, in the order of pages and tables.
-    pub const ALL: [Self; 4] = [Self::Route, Self::Drift, Self::Drops, Self::Import];
+    pub const ALL: [Self; 5] = [Self::Route, Self::Drift, Self::Drops, Self::Import, Self::Mitigate];
 
     fn words(self) -> Words {
         match self {
@@ -53,6 +55,11 @@ impl RunKind {
                 name: "import",
                 question: "Is routing decided by the token id, whatever the context?",
                 claim: "Is routing decided by the token id, whatever the context?",
+            },
+            Self::Mitigate => Words {
+                name: "mitigate",
+                question: "What does it cost to route otherwise, and what would help?",
+                claim: "What does it cost to route otherwise, and what would help?",
             },
         }
     }
@@ -88,7 +95,7 @@ impl FromStr for RunKind {
     fn from_str(text: &str) -> Result<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == text).ok_or_else(|| {
             Error::run_folder(
-                format!("a run of `{text}` is unknown; expected one of route, drift, drops or import"),
+                format!("a run of `{text}` is unknown; expected one of route, drift, drops, import or mitigate"),
                 run_again(ANOTHER_VERSION),
             )
         })

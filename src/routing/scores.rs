@@ -7,6 +7,7 @@ use super::{
 };
 
 /// Scores of one token, reused from token to token.
+#[derive(Debug)]
 pub(super) struct Scores<'a> {
     rule: &'a RouterRule,
     /// Added to the scores for the ranking alone, `[num_experts]`.
@@ -148,6 +149,13 @@ impl<'a> Scores<'a> {
             *weight *= self.rule.scaling as f32;
         }
     }
+}
+
+/// The shares of all experts in the scores of one token, `[num_experts]`, as a trace records them.
+pub(super) fn own_scores(rule: &RouterRule, logits: &[f32]) -> Vec<f32> {
+    let mut scores = Scores::new(rule, None, logits.len());
+    scores.set(logits);
+    scores.probability
 }
 
 fn group_score(rule: GroupScore, scores: &[f32]) -> f32 {

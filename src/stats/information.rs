@@ -11,10 +11,9 @@ use super::{
     occurrences::NONE,
     position_null::shifted_answers,
     question::{Counted, Known, Question, count_all},
-    random::Purpose,
     study::Study,
 };
-use crate::routing::View;
+use crate::{random::Purpose, routing::View};
 
 /// Rows that are shuffled together: over all of them, or within each token id.
 pub(super) struct Strata {

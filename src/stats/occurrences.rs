@@ -1,8 +1,9 @@
 //! One layer's routing, laid out for counting: dense ids, document-major, choice vectors as patterns.
 
-use super::{random::split_mix, settings::Settings};
+use super::settings::Settings;
 use crate::{
     error::{Error, Result},
+    random::split_mix,
     routing::{ExpertId, LayerId, View},
     trace::{Block, LayerTrace, SequenceTable},
 };

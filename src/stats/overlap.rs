@@ -4,8 +4,11 @@
 //! serves as a control variate: its mean over all pairs follows from the loads alone, so the mean of a value v(s) over the
 //! drawn pairs is moved along the regression of v on s to the true mean of s.
 
-use super::{occurrences::Patterns, random::Stream};
-use crate::routing::{ExpertId, View};
+use super::occurrences::Patterns;
+use crate::{
+    random::Stream,
+    routing::{ExpertId, View},
+};
 
 /// The most pairs of choice vectors that are all used.
 const MOST_PAIRS: usize = 1 << 22;

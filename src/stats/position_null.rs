@@ -11,10 +11,12 @@ use super::{
     finding::Finding,
     names::{BaselineKind, Variant},
     question::{Counted, Known, Question},
-    random::{Purpose, Stream},
     study::Study,
 };
-use crate::routing::View;
+use crate::{
+    random::{Purpose, Stream},
+    routing::View,
+};
 
 /// Findings about position (position bucket given the token) against moved positions, both views.
 ///

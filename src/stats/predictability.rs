@@ -7,11 +7,13 @@ use super::{
     finding::Finding,
     names::{BaselineKind, Variant},
     occurrences::Occurrences,
-    random::{Purpose, Stream},
     resample::percentile,
     study::Study,
 };
-use crate::routing::{ExpertId, View};
+use crate::{
+    random::{Purpose, Stream},
+    routing::{ExpertId, View},
+};
 
 /// Correct predictions (or overlap) per document, for every predictor.
 #[derive(Debug, Default)]

@@ -8,11 +8,13 @@ use super::{
     finding::Finding,
     names::{BaselineKind, Variable, Variant},
     overlap::{Drawn, Expected, expected},
-    random::{Purpose, Stream},
     resample::percentile,
     study::{Group, Study},
 };
-use crate::routing::{ExpertId, View};
+use crate::{
+    random::{Purpose, Stream},
+    routing::{ExpertId, View},
+};
 
 /// Pairs of neighbouring tokens per document, and how many repeat.
 pub(super) struct Repeats {

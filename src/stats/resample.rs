@@ -12,11 +12,11 @@
 
 use rayon::prelude::*;
 
-use super::{
+use super::settings::Settings;
+use crate::{
     random::{Purpose, Stream},
-    settings::Settings,
+    routing::LayerId,
 };
-use crate::routing::LayerId;
 
 /// An interval `(low, high)`, absent where the data are too few.
 pub(super) type Interval = Option<(f64, f64)>;

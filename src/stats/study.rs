@@ -8,13 +8,13 @@ use super::{
     entropy::NLogN,
     finding::Finding,
     occurrences::{NONE, Occurrences},
-    random::{Purpose, Stream},
     resample::Resamples,
     settings::Settings,
     subject::Subject,
 };
 use crate::{
     error::{Error, Result},
+    random::{Purpose, Stream},
     routing::View,
     trace::{LayerTrace, SequenceTable},
 };

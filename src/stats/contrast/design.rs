@@ -13,9 +13,9 @@ use rayon::prelude::*;
 
 use super::counts::SideCounts;
 use crate::{
+    random::{Purpose, Stream},
     routing::LayerId,
     stats::{
-        random::{Purpose, Stream},
         resample::{Interval, Resamples, expanded_percentile},
         settings::Settings,
     },

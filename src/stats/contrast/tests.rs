@@ -2,11 +2,9 @@
 
 use super::*;
 use crate::{
+    random::{Purpose, Stream},
     routing::{ExpertId, Provides},
-    stats::{
-        random::{Purpose, Stream},
-        settings::Settings,
-    },
+    stats::settings::Settings,
     trace::{Block, LayerTrace, Role, SequenceTable, SpanTable},
 };
 

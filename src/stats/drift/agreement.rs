@@ -5,13 +5,9 @@ use super::{
     course::{Course, Step},
 };
 use crate::{
+    random::{Purpose, Stream},
     routing::View,
-    stats::{
-        BaselineKind, Finding, Statistic, StatisticTable,
-        finding::finite,
-        occurrences::Occurrences,
-        random::{Purpose, Stream},
-    },
+    stats::{BaselineKind, Finding, Statistic, StatisticTable, finding::finite, occurrences::Occurrences},
 };
 
 /// The four statistics, in the order of the tables.

@@ -7,9 +7,9 @@ use super::{
     settings::DriftSettings,
     token::{self, FrequentToken},
 };
-use crate::stats::{
+use crate::{
     random::{Purpose, Stream},
-    study::Study,
+    stats::study::Study,
 };
 
 /// The layer at the reference, counted in the ways that the comparisons need: a table for each of them. It holds about 8

@@ -6,11 +6,11 @@
 //! 2^k for every row.
 
 use crate::{
+    random::{Stream, split_mix},
     routing::{ExpertId, View},
     stats::{
         occurrences::Occurrences,
         overlap::{Drawn, Expected, expected},
-        random::{Stream, split_mix},
     },
 };
 
@@ -139,7 +139,8 @@ pub fn overlap_chance(moments: &[f64]) -> Vec<f64> {
 mod tests {
     use super::*;
     use crate::{
-        stats::{Settings, random::Purpose},
+        random::Purpose,
+        stats::Settings,
         trace::{LayerTrace, SequenceTable},
     };
 

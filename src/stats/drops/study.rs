@@ -7,12 +7,12 @@ use rayon::prelude::*;
 use super::{layer::DropLayer, settings::DropSettings};
 use crate::{
     error::{Error, Result},
+    random::{Purpose, Stream},
     routing::{ExpertId, View, queue_slots},
     stats::{
         BaselineKind, Finding, Settings, Statistic, Subject,
         cells::Cells,
         occurrences::{NONE, check, dense},
-        random::{Purpose, Stream},
         resample::Resamples,
     },
     trace::{Block, LayerTrace, Role, SequenceTable},

@@ -3,25 +3,18 @@
 use std::ops::Range;
 
 use crate::{
-    routing::{ExpertId, LayerId, queue_slots},
-    stats::{
-        Priority,
-        random::{Purpose, Stream},
-    },
+    routing::{ExpertId, LayerId, QueueOrder, queue_slots},
+    stats::Priority,
 };
 
 impl Priority {
-    /// The tokens of a group in the order in which they queue; `first_gate` is `[tokens]`.
-    pub(super) fn order(self, first_gate: impl Fn(usize) -> f32, tokens: usize, mut random: Stream) -> Vec<u32> {
-        let mut order: Vec<u32> = (0..tokens as u32).collect();
+    /// The order in which the tokens of a group queue; `seed` is that of a random one.
+    pub(super) fn queue_order(self, seed: u64) -> QueueOrder {
         match self {
-            Self::Position => (),
-            Self::GateProbability => {
-                order.sort_by(|a, b| first_gate(*b as usize).total_cmp(&first_gate(*a as usize)));
-            }
-            Self::Random => random.shuffle(&mut order),
+            Self::Position => QueueOrder::Position,
+            Self::GateProbability => QueueOrder::Probability,
+            Self::Random => QueueOrder::Random { seed },
         }
-        order
     }
 }
 
@@ -50,8 +43,7 @@ impl Choices<'_> {
         let mut own = Vec::new();
         for (index, group) in groups.iter().enumerate() {
             let first_gate = |token: usize| self.probability[(group.start + token) * self.top_k];
-            let random = Stream::new(self.seed, self.layer, Purpose::ReplayOrder, index);
-            let order = priority.order(first_gate, group.len(), random);
+            let order = priority.queue_order(self.seed).order(self.layer, index as u32, group.len(), first_gate);
             let expert = &self.expert[group.start * self.top_k..group.end * self.top_k];
             let tokens = order.iter().map(|token| *token as usize);
             queue_slots(expert, self.top_k, self.num_experts, &tokens, &mut own);

@@ -7,11 +7,9 @@ use rand_xoshiro::{
     rand_core::{RngCore, SeedableRng},
 };
 
-use crate::routing::LayerId;
-
 /// What a stream of random numbers is for; streams of different purposes are independent.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Purpose {
+pub(crate) enum Purpose {
     /// Documents drawn with replacement.
     Bootstrap = 1,
     /// Choice vectors over all occurrences.
@@ -44,14 +42,18 @@ pub(super) enum Purpose {
     Sides = 15,
     /// Tokens of a routing group that queue in random order.
     ReplayOrder = 20,
+    /// Experts that replace those of a router.
+    RandomExperts = 21,
+    /// Experts that belong to a token id.
+    HashedExperts = 22,
 }
 
 /// A stream of random numbers.
-pub(super) struct Stream(Xoshiro256PlusPlus);
+pub(crate) struct Stream(Xoshiro256PlusPlus);
 
 impl Stream {
     /// The stream of `(seed, layer, purpose, index)`.
-    pub(super) fn new(seed: u64, layer: LayerId, purpose: Purpose, index: usize) -> Self {
+    pub(crate) fn new(seed: u64, layer: u16, purpose: Purpose, index: usize) -> Self {
         let mut state = seed;
         for part in [u64::from(layer), purpose as u64, index as u64] {
             state = split_mix(state ^ split_mix(part.wrapping_add(0x5851_F42D_4C95_7F2D)));
@@ -67,7 +69,7 @@ impl Stream {
     /// A uniform integer in `0..bound`, by multiplication with rejection (Lemire 2019, doi 10.1145/3230636).
     ///
     /// `bound` must not be 0.
-    pub(super) fn below(&mut self, bound: u32) -> u32 {
+    pub(crate) fn below(&mut self, bound: u32) -> u32 {
         loop {
             let product = (self.0.next_u64() >> 32) * u64::from(bound);
             let low = product as u32;
@@ -78,15 +80,15 @@ impl Stream {
     }
 
     /// Puts the items into uniform random order (Fisher and Yates, from the end).
-    pub(super) fn shuffle<T>(&mut self, items: &mut [T]) {
+    pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             items.swap(last, self.below(last as u32 + 1) as usize);
         }
     }
 }
 
-/// The finaliser of SplitMix64 (Steele, Lea and Flood 2014): a bijection of 64-bit words.
-pub(super) fn split_mix(mut word: u64) -> u64 {
+/// The finaliser of `SplitMix64` (Steele, Lea and Flood 2014): a bijection of 64-bit words.
+pub(crate) fn split_mix(mut word: u64) -> u64 {
     word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     word = (word ^ (word >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     word ^ (word >> 31)
