@@ -29,12 +29,13 @@ pub use finished_run::{
 pub use folder::{RunDir, Written};
 pub use lock::Lock;
 pub use occupied::Occupied;
-pub use protected_paths::{protect_folders, protect_texts, real_path};
+pub use protected_paths::{protect_folders, protect_from_file, protect_texts, real_path};
 pub use record::{
     ArithmeticOptions, CheckpointFiles, DriftSettings, DropsSettings, ForwardPassCost, ForwardPassExecution,
     ForwardPassOptions, HubOrigin, Identity, ImportRecord, LayerTies, LooseRecord, QueueOptions, RecordedCheckpoint,
-    RecordedInput, RecordedLayer, RecordedLayout, RecordedReplay, RecordedSettings, RunCost, RunRecord, StatisticCost,
-    SummarySettings, TextOptions, TextSummary, TokenizerFile, TraceDigests, UnknownKeys, WeightFile,
+    RecordedInput, RecordedIntervention, RecordedLayer, RecordedLayout, RecordedReplay, RecordedSettings, RunCost,
+    RunRecord, StatisticCost, SummarySettings, TextOptions, TextSummary, TokenizerFile, TraceDigests, UnknownKeys,
+    WeightFile,
 };
 pub use runs_in_report::{names_beside, shown_beside};
 pub use staged::Staged;

@@ -54,6 +54,50 @@ pub fn protect_texts<'a>(out: &Path, read: impl IntoIterator<Item = &'a PathBuf>
     refusal(out, &problems)
 }
 
+/// Refuses a file beside a run that would change what the run reads or writes, or that is there already and may not be replaced.
+///
+/// # Errors
+/// [`Error::Usage`] that names the option and everything that speaks against the file.
+pub fn protect_from_file<'a>(
+    (option, file): (OptionName, &Path),
+    out: &Path,
+    read: impl IntoIterator<Item = &'a Path>,
+    may_replace: bool,
+) -> Result<()> {
+    let (place, run) = (real_path(file), real_path(out));
+    let mut problems: Vec<String> = Vec::new();
+    for path in read {
+        let own = real_path(path);
+        // A file may lie beside a text in its folder; it may not lie in a checkpoint.
+        let is_inside = place.starts_with(&own) && (own.join("config.json").is_file() || place == own);
+        let line =
+            format!("it {} `{}`, which the run reads", if place == own { "is" } else { "lies inside" }, path.display());
+        if is_inside && !problems.contains(&line) {
+            problems.push(line);
+        }
+    }
+    if place.starts_with(&run) {
+        problems.push(format!("it lies inside the folder of the run, `{}`", out.display()));
+    } else if run.starts_with(&place) {
+        problems.push(format!("the folder of the run lies inside it, `{}`", out.display()));
+    }
+    if place.is_dir() {
+        problems.push("it is a folder".to_owned());
+    } else if place.exists() && !may_replace {
+        problems.push(format!("it is there already; {} replaces it", OptionName::Force));
+    }
+    if !place.parent().is_some_and(Path::is_dir) {
+        problems.push("its folder does not exist".to_owned());
+    }
+    if problems.is_empty() {
+        return Ok(());
+    }
+    Err(Error::usage(
+        format!("{option} `{}` cannot be written:{}", file.display(), bullets(&problems)),
+        "choose another file; nothing was touched",
+    ))
+}
+
 fn refusal(out: &Path, problems: &[String]) -> Result<()> {
     if problems.is_empty() {
         return Ok(());

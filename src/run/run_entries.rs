@@ -16,9 +16,10 @@ use crate::error::{Error, Result};
 
 /// The entries that a run writes at the top of its folder. The manifest comes last: while it is there, the folder can be
 /// recognized as that of a run.
-pub(super) const ENTRIES: [&str; 19] = [
+pub(super) const ENTRIES: [&str; 21] = [
     "checkpoints",
     "exact_replay",
+    "passes",
     "drift",
     "drops",
     "reproduce",
@@ -30,6 +31,7 @@ pub(super) const ENTRIES: [&str; 19] = [
     "trace",
     "router",
     "logits",
+    "losses",
     "stats",
     "summary.json",
     "charts",
@@ -44,11 +46,11 @@ pub(super) fn entry_holding(root: &Path, path: &Path) -> Option<&'static str> {
 }
 
 /// Folders of runs below a run.
-const RUNS: [&str; 2] = ["checkpoints", "exact_replay"];
+const RUNS: [&str; 3] = ["checkpoints", "exact_replay", "passes"];
 /// Folders of the other runs of a demonstration, inside its first run.
 const BESIDE: [&str; 2] = ["drift", "drops"];
 /// Folders of parts.
-const PARTS: [&str; 3] = ["trace", "router", "logits"];
+const PARTS: [&str; 4] = ["trace", "router", "logits", "losses"];
 /// Files that a run writes before its forward pass.
 const INPUTS: [&str; 5] = ["sequences.parquet", "spans.parquet", "groups.parquet", "tokens.parquet", "counts.parquet"];
 /// Files that are removed last: either of them is enough to recognize the folder as that of a run.

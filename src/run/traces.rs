@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::{
+    again::again,
     folder::RunDir,
     record::{RecordedCheckpoint, RunRecord, TraceDigests},
 };
@@ -37,6 +38,12 @@ fn recorded_trace(run: &RunDir, record: &RunRecord, checkpoint: &RecordedCheckpo
             format!("put it back where it was, or make `{place}` again"),
         )
     };
+    if !path.join("manifest.json").exists() && !record.complete {
+        return Err(Error::run_folder(
+            format!("`{place}` is not complete: the run `{}` is not there", path.display()),
+            format!("repeat the command that made it with {}", again(run.path())),
+        ));
+    }
     if !path.join("manifest.json").exists() {
         return Err(made("which is not there any more"));
     }
@@ -54,7 +61,7 @@ fn recorded_trace(run: &RunDir, record: &RunRecord, checkpoint: &RecordedCheckpo
 pub fn traces_of(run: &RunDir, record: &RunRecord) -> Result<Vec<(String, RunDir)>> {
     match record.identity.command {
         RunKind::Route | RunKind::Import => Ok(vec![(record.label.clone(), run.clone())]),
-        RunKind::Drift | RunKind::Drops => recorded_checkpoints(run, record),
+        RunKind::Drift | RunKind::Drops | RunKind::Mitigate => recorded_checkpoints(run, record),
     }
 }
 

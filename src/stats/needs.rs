@@ -191,7 +191,7 @@ pub(super) fn withhold(tables: &mut [StatisticTable], provides: Provides) {
 /// Whether the absence of a block withholds nothing here: no statistic needs it or, of router logits, the statistic itself says what
 /// is missing, because a run keeps them only on request.
 fn is_left_alone(block: Block) -> bool {
-    matches!(block, Block::CombineWeight | Block::Slots | Block::Logits)
+    matches!(block, Block::CombineWeight | Block::Slots | Block::Logits | Block::Losses)
 }
 
 /// The keys that withheld rows with one reason have in common.

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::part::part_name;
 use crate::{
     error::Result,
-    routing::{GroupRule, RoutingShape},
+    routing::{Block, GroupRule, Provides, RoutingShape},
     run::RunDir,
 };
 
@@ -71,13 +71,17 @@ impl TraceLayout {
         segment * self.shape.len() + layer_index
     }
 
-    /// The segments that have a missing or changed part. Also returns the number of files that exist but are changed.
-    pub fn missing(&self, run: &RunDir, log_logits: bool) -> (Vec<usize>, usize) {
-        let folders = &["trace", "router", "logits"][..if log_logits { 3 } else { 2 }];
+    /// The segments that have a missing or changed part of a trace that provides these blocks. Also returns the number of files that
+    /// exist but are changed.
+    pub fn missing(&self, run: &RunDir, provides: Provides) -> (Vec<usize>, usize) {
+        let there = [("trace", true), ("router", provides.has_router()), ("logits", provides.has(Block::Logits))];
+        let folders: Vec<&str> =
+            there.into_iter().filter(|(_, is_there)| *is_there).map(|(folder, _)| folder).collect();
         let broken = |segment: usize| -> (usize, usize) {
             let parts = (0..self.shape.len()).map(|layer| self.part(segment, layer));
             let names = parts.flat_map(|part| folders.iter().map(move |folder| part_name(folder, part)));
-            let broken: Vec<String> = names.filter(|name| !run.is_intact(name)).collect();
+            let losses = provides.has(Block::Losses).then(|| part_name("losses", segment));
+            let broken: Vec<String> = names.chain(losses).filter(|name| !run.is_intact(name)).collect();
             (broken.len(), broken.iter().filter(|name| run.file(name).is_file()).count())
         };
         let counts: Vec<(usize, usize)> = (0..self.segments.len()).into_par_iter().map(broken).collect();

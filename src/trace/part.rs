@@ -70,8 +70,54 @@ impl PartColumns {
     }
 }
 
+/// A part of a trace, ready to be written.
+pub enum FinishedPart {
+    /// One layer of one segment.
+    Layer(Box<LayerPart>),
+    /// The losses of one segment.
+    Losses(LossPart),
+}
+
+impl FinishedPart {
+    /// Writes the part's files. They belong to the run only after [`RunDir::list`].
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub fn write(self, run: &RunDir) -> Result<Written> {
+        match self {
+            Self::Layer(part) => part.write(run),
+            Self::Losses(part) => part.write(run),
+        }
+    }
+}
+
+/// The loss of every next token of one segment.
+#[derive(Default)]
+pub struct LossPart {
+    /// Number in the name of the file: the segment.
+    pub(super) part: usize,
+    /// Index of the sequence, `[next tokens]`.
+    pub(super) sequence: Vec<u32>,
+    /// Position of the token that is followed, `[next tokens]`.
+    pub(super) position: Vec<u32>,
+    /// `-log p` of the token that follows, in nats, `[next tokens]`.
+    pub(super) loss: Vec<f32>,
+}
+
+impl LossPart {
+    fn write(self, run: &RunDir) -> Result<Written> {
+        let Self { part, sequence, position, loss } = self;
+        let columns = vec![
+            Column::new("sequence".into(), sequence),
+            Column::new("position".into(), position),
+            Column::new("loss".into(), loss),
+        ];
+        run.write_unlisted(&[(part_name("losses", part), to_parquet(columns)?)])
+    }
+}
+
 /// One layer of one segment, ready to be written.
-pub struct FinishedPart {
+pub struct LayerPart {
     /// The numbers.
     pub(super) columns: PartColumns,
     /// Decoder layer.
@@ -84,13 +130,13 @@ pub struct FinishedPart {
     pub(super) provides: Provides,
 }
 
-impl FinishedPart {
+impl LayerPart {
     /// Writes the part's files: trace/ and, as far as the trace provides them, router/ and logits/. They belong to the run only
     /// after [`RunDir::list`].
     ///
     /// # Errors
     /// Those of writing.
-    pub fn write(self, run: &RunDir) -> Result<Written> {
+    fn write(self, run: &RunDir) -> Result<Written> {
         let Self { mut columns, layer, part, shape, provides } = self;
         let mut metadata = vec![(PROVIDES.to_owned(), json!(provides).to_string())];
         if columns.ties > 0 {

@@ -105,6 +105,13 @@ impl RoutingTrace {
             ));
         }
         let some_logits = || (0..count).any(|part| self.run.file(&part_name("logits", part)).is_file());
+        let losses = || (0..self.segments).map(|segment| self.run.file(&part_name("losses", segment)));
+        if let Some(path) = losses().filter(|_| self.provides.has(Block::Losses)).find(|path| !path.is_file()) {
+            return Err(Error::run_folder(
+                format!("`{}` is missing: the losses of this run are not complete", path.display()),
+                format!("run the same command with {}", again(self.run.path())),
+            ));
+        }
         match missing("logits") {
             Some(path) if some_logits() => Err(Error::run_folder(
                 format!("`{}` is missing, but other parts of the router logits are there", path.display()),
@@ -239,27 +246,36 @@ impl RoutingTrace {
     /// # Errors
     /// [`Error::RunFolder`] if a part cannot be read.
     pub fn gate(&self, layer: LayerId) -> Result<Option<Vec<f32>>> {
-        let (index, experts) = (self.index(layer)?, self.shape.experts(layer));
+        let experts = self.shape.experts(layer);
         let mut gate = Vec::new();
         for segment in 0..self.segments {
-            let name = part_name("logits", segment * self.shape.len() + index);
-            let path = self.run.file(&name);
-            if !path.is_file() {
-                return Ok(None);
-            }
-            let frame = read_parquet(&self.run, &name, &["logits"])?;
-            let lists = frame.column("logits").and_then(|c| c.list()).map_err(|error| unreadable(&path, &error))?;
-            let inner = lists.get_inner();
-            let logits: Vec<f32> = inner.f32().map_err(|error| unreadable(&path, &error))?.iter().flatten().collect();
-            if logits.len() != lists.len() * experts {
-                return Err(unreadable(&path, &format!("{} logits in {} rows", logits.len(), lists.len())));
-            }
+            let Some(logits) = self.logits(layer, segment)? else { return Ok(None) };
             let first = gate.len();
             gate.resize(first + logits.len(), 0.0);
             let rows = logits.chunks_exact(experts);
             rows.zip(gate[first..].chunks_exact_mut(experts)).for_each(|(row, gate)| softmax(row, gate));
         }
         Ok(Some(gate))
+    }
+
+    /// Router logits of one MoE layer in one segment, `[occurrences of the segment, num_experts]`; `None` if the run kept none.
+    ///
+    /// # Errors
+    /// [`Error::RunFolder`] if the part cannot be read.
+    pub fn logits(&self, layer: LayerId, segment: usize) -> Result<Option<Vec<f32>>> {
+        let name = part_name("logits", self.part_of(layer, segment)?);
+        let path = self.run.file(&name);
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let frame = read_parquet(&self.run, &name, &["logits"])?;
+        let lists = frame.column("logits").and_then(|c| c.list()).map_err(|error| unreadable(&path, &error))?;
+        let inner = lists.get_inner();
+        let logits: Vec<f32> = inner.f32().map_err(|error| unreadable(&path, &error))?.iter().flatten().collect();
+        if logits.len() != lists.len() * self.shape.experts(layer) {
+            return Err(unreadable(&path, &format!("{} logits in {} rows", logits.len(), lists.len())));
+        }
+        Ok(Some(logits))
     }
 
     /// Number of the part that holds a layer of a segment.

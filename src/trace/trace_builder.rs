@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{
     layout::{SEGMENT_TOKENS, TraceLayout},
-    part::{FinishedPart, PartColumns},
+    part::{FinishedPart, LayerPart, PartColumns},
     read_trace::RoutingTrace,
     routed_sequence::{CheckedSequence, RoutedSequence, append, refused},
     write_inputs::{InputRow, write_groups, write_sequences, write_spans, write_tokens},
@@ -185,12 +185,9 @@ impl TraceBuilder {
             .into_iter()
             .zip(self.shape.layers())
             .enumerate()
-            .map(|(at, (columns, (layer, shape)))| FinishedPart {
-                columns,
-                layer,
-                part: segment * layers + at,
-                shape: *shape,
-                provides,
+            .map(|(at, (columns, (layer, shape)))| {
+                let part = segment * layers + at;
+                FinishedPart::Layer(Box::new(LayerPart { columns, layer, part, shape: *shape, provides }))
             })
             .collect();
         let written: Vec<_> = parts.into_par_iter().map(|part| part.write(&self.run)).collect();

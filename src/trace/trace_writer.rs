@@ -2,7 +2,7 @@
 
 use super::{
     layout::TraceLayout,
-    part::{FinishedPart, PartColumns},
+    part::{FinishedPart, LayerPart, LossPart, PartColumns},
 };
 use crate::{
     corpus::Sequence,
@@ -19,6 +19,8 @@ pub struct TraceWriter<'a> {
     provides: Provides,
     /// The rows of the current segment that have been seen, by MoE layer.
     columns: Vec<PartColumns>,
+    /// The losses of the current segment that have been seen.
+    losses: LossPart,
     write: Box<dyn FnMut(FinishedPart) -> Result<()> + 'a>,
 }
 
@@ -36,7 +38,26 @@ impl<'a> TraceWriter<'a> {
         write: impl FnMut(FinishedPart) -> Result<()> + 'a,
     ) -> Self {
         let columns = layout.shape.layers().map(|_| PartColumns::default()).collect();
-        Self { layout, sequences, provides, columns, write: Box::new(write) }
+        Self { layout, sequences, provides, columns, losses: LossPart::default(), write: Box::new(write) }
+    }
+
+    /// Takes the losses of consecutive sequences, `-log p(token s + 1)` for every position but the last. They come in input order,
+    /// after the routing of the same sequences.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub fn observe_losses(&mut self, first_sequence: usize, losses: &[Vec<f32>]) -> Result<()> {
+        for (sequence, losses) in (first_sequence..).zip(losses) {
+            self.losses.sequence.extend(std::iter::repeat_n(sequence as u32, losses.len()));
+            self.losses.position.extend(0..losses.len() as u32);
+            self.losses.loss.extend(losses);
+            let segment = self.layout.segments.partition_point(|segment| segment.sequences.end <= sequence);
+            if sequence + 1 == self.layout.segments[segment].sequences.end {
+                let whole = std::mem::take(&mut self.losses);
+                (self.write)(FinishedPart::Losses(LossPart { part: segment, ..whole }))?;
+            }
+        }
+        Ok(())
     }
 
     fn append(&mut self, layer: usize, routing: &LayerRouting) {
@@ -60,12 +81,12 @@ impl RoutingObserver for TraceWriter<'_> {
         if group + 1 < self.layout.segments[segment].groups.end {
             return Ok(());
         }
-        (self.write)(FinishedPart {
+        (self.write)(FinishedPart::Layer(Box::new(LayerPart {
             columns: std::mem::take(&mut self.columns[layer]),
             layer: routing.layer,
             part: self.layout.part(segment, layer),
             shape: LayerShape::of_choices(routing.num_experts, routing.top_k),
             provides: self.provides,
-        })
+        })))
     }
 }

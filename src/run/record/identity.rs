@@ -8,7 +8,7 @@ use super::{import::ImportRecord, keys::ManifestKeys, number::as_text};
 use crate::{
     corpus::{InputFile, TemplateSource},
     error::{Result, path_text},
-    routing::{CapacityPolicy, CapacityRule, GroupRule},
+    routing::{CapacityPolicy, CapacityRule, GroupRule, LayerId},
     run::RunKind,
 };
 
@@ -46,13 +46,35 @@ pub struct Identity {
     /// The forward passes of a drops run at other capacity factors.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exact_replay: Option<Vec<RecordedReplay>>,
+    /// What was changed about the routers; absent if nothing was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub intervention: Option<RecordedIntervention>,
     /// Where imported routes come from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub import: Option<ImportRecord>,
 }
 
-/// The files of a checkpoint.
+/// What was changed about the routers of a forward pass.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct RecordedIntervention {
+    /// The strategy, as typed.
+    pub strategy: String,
+    /// Decoder layers whose routers it changes.
+    pub layers: Vec<LayerId>,
+    /// Seed of its random numbers, or of the folds of its tables; absent if it has neither.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+    /// The checkpoint whose routers are used; absent for the run's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub routers: Option<CheckpointFiles>,
+    /// The texts that its tables were made from; empty: the text of the run itself, without the documents of the same fold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calibration: Vec<RecordedInput>,
+}
+
+/// The files of a checkpoint.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CheckpointFiles {
     /// Its folder.
@@ -193,6 +215,9 @@ pub struct ArithmeticOptions {
 pub struct ForwardPassOptions {
     /// Whether router logits were kept.
     pub log_logits: bool,
+    /// Whether the losses of the next tokens were kept; absent if not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub losses: bool,
     /// Whether routers that give every token the same logits were allowed; absent if not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_constant_router: bool,
@@ -289,6 +314,7 @@ impl Identity {
             forward_pass: None,
             checkpoints: Vec::new(),
             exact_replay: None,
+            intervention: None,
             import: None,
         }
     }
@@ -306,6 +332,7 @@ impl Identity {
             forward_pass: keys.optional_part()?,
             checkpoints: keys.optional("checkpoints")?.unwrap_or_default(),
             exact_replay: keys.optional("exact_replay")?,
+            intervention: keys.optional("intervention")?,
             import: keys.optional("import")?,
         })
     }
@@ -319,6 +346,7 @@ impl Identity {
             forward_pass: None,
             checkpoints: Vec::new(),
             exact_replay: None,
+            intervention: None,
             ..self.clone()
         }
     }

@@ -65,6 +65,11 @@ impl LooseRecord {
         self.list("report_runs").filter_map(Value::as_str).collect()
     }
 
+    /// What was changed about its routers, if anything was.
+    pub fn strategy(&self) -> Option<&str> {
+        self.0.get("intervention")?.get("strategy")?.as_str()
+    }
+
     /// The folders of its passes: those of several checkpoints, and those of replays.
     pub fn passes(&self) -> Vec<&str> {
         let entries = self.list("checkpoints").chain(self.list("exact_replay"));

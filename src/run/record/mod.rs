@@ -17,7 +17,7 @@ mod tests;
 
 pub use identity::{
     ArithmeticOptions, CheckpointFiles, ForwardPassOptions, HubOrigin, Identity, QueueOptions, RecordedCheckpoint,
-    RecordedInput, RecordedReplay, TextOptions, TokenizerFile, WeightFile,
+    RecordedInput, RecordedIntervention, RecordedReplay, TextOptions, TokenizerFile, WeightFile,
 };
 pub use import::ImportRecord;
 pub use loose::LooseRecord;

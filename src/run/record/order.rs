@@ -13,7 +13,9 @@ pub(super) fn settled(kind: RunKind, mut keys: Map<String, Value>) -> Map<String
             put_behind(&mut keys, "corpus", "checkpoints");
             put_behind(&mut keys, "layout", "config");
         }
-        RunKind::Route | RunKind::Drops | RunKind::Import => put_behind(&mut keys, "corpus", "memory_limit_bytes"),
+        RunKind::Route | RunKind::Drops | RunKind::Import | RunKind::Mitigate => {
+            put_behind(&mut keys, "corpus", "memory_limit_bytes");
+        }
     }
     keys
 }
