@@ -99,6 +99,7 @@ pub mod model;
 pub mod paper;
 mod pickle;
 pub mod pipeline;
+mod random;
 pub mod read_at;
 pub mod report;
 pub mod routing;
@@ -111,9 +112,10 @@ pub use pipeline::{
     Analysis, ContrastOptions, Conversion, ConvertOptions, Converted, PlannedStage, Progress, Stage, Unwatched,
     analyse, compute_statistics, contrast, drift, drops,
     hub_checkpoint::{HubFiles, hub_checkpoint},
+    mitigate,
     options::{
-        CheckpointSpec, ConversationOptions, DriftOptions, DropsOptions, ExecutionOptions, InputOptions, ReportOptions,
-        RouteOptions, RoutingOptions, RunOptions, StatisticSettings,
+        CheckpointSpec, ConversationOptions, DriftOptions, DropsOptions, ExecutionOptions, InputOptions,
+        MitigateOptions, ReportOptions, RouteOptions, RoutingOptions, RunOptions, StatisticSettings, StrategyOption,
     },
     profile::{CategoryOptions, ExpertOptions, ProfileOptions, TokenOptions, category, expert, moved_tokens, token},
     read_table, read_tables, route,

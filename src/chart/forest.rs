@@ -11,14 +11,35 @@ use super::{
 };
 use crate::error::Result;
 
+/// How the values of a forest are placed on its axis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ForestAxis {
+    /// Ratios, on a logarithmic axis with a line at 1.
+    Ratios,
+    /// Shares, in percentage points around 0.
+    Points,
+    /// Differences in a unit of their own, around 0.
+    Differences,
+}
+
+impl ForestAxis {
+    /// The value that means no difference.
+    fn origin(self) -> f64 {
+        if self.is_log() { 1.0 } else { 0.0 }
+    }
+
+    fn is_log(self) -> bool {
+        self == Self::Ratios
+    }
+}
+
 /// Rows of points over one horizontal axis.
 #[derive(Clone, Debug)]
 pub(super) struct ForestFigure {
     /// What the horizontal axis is.
     pub(super) x_label: String,
-    /// Whether the values are ratios, on a logarithmic axis with a line at 1; else they are shares, in percentage points
-    /// around 0.
-    pub(super) ratios: bool,
+    /// How values are placed.
+    pub(super) axis: ForestAxis,
     /// What the columns of numbers on the right are.
     pub(super) headers: Vec<String>,
     /// What the markers mean.
@@ -77,27 +98,23 @@ struct ForestFrame {
     high: f64,
     /// Columns of numbers that have room.
     columns: usize,
-    ratios: bool,
+    axis: ForestAxis,
 }
 
 impl ForestFrame {
     fn x(self, value: f64) -> f64 {
-        let scale = |value: f64| if self.ratios { value.max(self.low).ln() } else { value };
+        let scale = |value: f64| if self.axis.is_log() { value.max(self.low).ln() } else { value };
         let place = (scale(value) - scale(self.low)) / (scale(self.high) - scale(self.low));
         self.left + self.width * place.clamp(0.0, 1.0)
     }
 
-    /// The value that means no difference.
-    fn origin(self) -> f64 {
-        if self.ratios { 1.0 } else { 0.0 }
-    }
-
     fn ticks(self) -> Vec<(f64, String)> {
-        if self.ratios {
+        if self.axis.is_log() {
             return log_ticks(self.low, self.high).into_iter().map(|value| (value, short(value))).collect();
         }
         let values = ticks(self.low, self.high, 6);
-        let points: Vec<f64> = values.iter().map(|value| value * 100.0).collect();
+        let factor = if self.axis == ForestAxis::Points { 100.0 } else { 1.0 };
+        let points: Vec<f64> = values.iter().map(|value| value * factor).collect();
         let labels = tick_labels(&points, false).into_iter().map(|label| label.replace('-', "\u{2212}"));
         values.into_iter().zip(labels).collect()
     }
@@ -121,16 +138,16 @@ impl ForestFigure {
     fn frame(&self, left: f64, room: f64) -> ForestFrame {
         let points = || self.rows().flat_map(|row| &row.points);
         let ends = |point: &ForestPoint| point.interval.map_or([point.at; 2], |(low, high)| [low, high]);
-        let origin = if self.ratios { 1.0 } else { 0.0 };
-        let values = || points().flat_map(ends).filter(|value| !self.ratios || *value > 0.0);
+        let (origin, is_log) = (self.axis.origin(), self.axis.is_log());
+        let values = || points().flat_map(ends).filter(|value| !is_log || *value > 0.0);
         let (low, high) = (values().fold(origin, f64::min), values().fold(origin, f64::max));
         let margin = (high - low).max(1e-4) * 0.04;
-        let (low, high) = if self.ratios { (low / 1.3, high * 1.3) } else { (low - margin, high + margin) };
+        let (low, high) = if is_log { (low / 1.3, high * 1.3) } else { (low - margin, high + margin) };
         let labels = LABEL_WIDTH.min(room * WIDEST_LABELS);
         let left_over = ((room - labels - NARROWEST) / CELL).max(0.0) as usize;
         let columns = self.headers.len().min(left_over);
         let width = room - labels - CELL * columns as f64 - 20.0;
-        ForestFrame { start: left, left: left + labels, width, low, high, columns, ratios: self.ratios }
+        ForestFrame { start: left, left: left + labels, width, low, high, columns, axis: self.axis }
     }
 
     /// Draws the figure with its top left corner at a point.
@@ -165,7 +182,7 @@ impl ForestFigure {
             canvas.line(&[(x, top), (x, bottom)], GRID_LINE)?;
             canvas.text((x, bottom + 12.0), &label, Type::new(SMALL, MUTED).align(Align::Middle))?;
         }
-        let origin = frame.x(frame.origin());
+        let origin = frame.x(frame.axis.origin());
         canvas.line(&[(origin, top), (origin, bottom)], Stroke::solid(TEXT, 1.2))?;
         canvas.line(&[(frame.left, bottom), (frame.left + frame.width, bottom)], AXIS_LINE)?;
         let label = Type::new(LABEL, TEXT).align(Align::Middle);

@@ -27,7 +27,7 @@ mod thumbnail;
 
 pub use message::{Ground, Message};
 pub use paper_figure::{FigureFormat, PaperFigure, READABLE};
-pub use plan::{CHARTS, ChartSpec, plan, plan_all, plan_comparison, plan_contrast, specs_named};
+pub use plan::{CHARTS, ChartSpec, plan, plan_all, plan_comparison, plan_contrast, plan_mitigation, specs_named};
 pub use script::visible;
 pub use thumbnail::thumbnail;
 

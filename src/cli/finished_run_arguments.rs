@@ -124,7 +124,7 @@ pub struct ReproduceArgs {
     after_help = "Example:\n  openmoe-analyze notebook runs/8b --out notebooks/8b.ipynb\n\nThe notebook needs Python with polars and matplotlib, and Jupyter to show it."
 )]
 pub struct NotebookArgs {
-    /// Folder of a finished run (route, drift or drops)
+    /// Folder of a finished run (route, drift, drops, import or mitigate)
     pub run: PathBuf,
     /// The notebook, a file that ends in .ipynb [default: notebook.ipynb in the folder of the run]
     #[arg(long, value_name = "FILE")]

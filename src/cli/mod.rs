@@ -9,6 +9,7 @@ mod convert;
 mod fetch;
 mod finished_run_arguments;
 mod import;
+mod mitigate;
 mod profile;
 mod runs;
 mod shell;
@@ -21,6 +22,7 @@ pub use self::{
     fetch::{FetchArgs, FetchedFiles},
     finished_run_arguments::{ChartArgs, NotebookArgs, ReportArgs, ReproduceArgs, StatsArgs},
     import::{ImportArgs, RecorderArgs},
+    mitigate::MitigateArgs,
     profile::{CategoryArgs, ExpertArgs, QuestionArgs, TokenArgs},
     runs::{DemoArgs, DriftArgs, DropsArgs, InspectArgs, RouteArgs, TranscriptArgs},
     shell::{CompletionsArgs, ManArgs},
@@ -61,6 +63,8 @@ pub enum Command {
     Drift(DriftArgs),
     /// Are later tokens dropped more? Multi-turn transcripts: where tokens lose their experts, why, and what prevents it
     Drops(DropsArgs),
+    /// What does it cost to route otherwise, and what would help? The same text again with a table, frozen routers, other slots
+    Mitigate(MitigateArgs),
     /// Check routes that another engine recorded (vLLM, SGLang, transformers, Megatron ...), and study them as a run
     Import(ImportArgs),
     /// Print the script that makes an engine record its routes

@@ -17,6 +17,7 @@ mod inspect;
 mod interrupts;
 mod last_line;
 mod man;
+mod mitigate;
 mod notebook;
 mod options;
 mod out;
@@ -65,6 +66,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Convert(arguments) => convert::run(&arguments, progress),
         Command::Drift(arguments) => drift::run(&arguments, progress),
         Command::Drops(arguments) => drops::run(&arguments, progress),
+        Command::Mitigate(arguments) => mitigate::run(&arguments, progress),
         Command::Import(arguments) => import::run(&arguments, progress),
         Command::Recorder(arguments) => recorder::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments, progress),
@@ -85,6 +87,7 @@ fn is_quiet(command: &Command) -> bool {
         Command::Route(arguments) => arguments.common.execution.quiet,
         Command::Drift(arguments) => arguments.common.execution.quiet,
         Command::Drops(arguments) => arguments.common.execution.quiet,
+        Command::Mitigate(arguments) => arguments.common.execution.quiet,
         Command::Import(arguments) => arguments.quiet,
         Command::Convert(arguments) => arguments.quiet,
         Command::Stats(arguments) => arguments.quiet,

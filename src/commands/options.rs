@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use crate::{
     cli::{
-        CommonArgs, DriftArgs, DropsArgs, ExecutionArgs, ImportArgs, InputArgs, RouteArgs, RoutingArgs, StatisticsArgs,
+        CommonArgs, DriftArgs, DropsArgs, ExecutionArgs, ImportArgs, InputArgs, MitigateArgs, RouteArgs, RoutingArgs,
+        StatisticsArgs, TranscriptArgs,
     },
     error::{Error, Result},
     import::{CategoryFrom, ImportOptions},
@@ -13,9 +14,10 @@ use crate::{
         checkpoint_spec::token_count,
         options::{
             CheckpointSpec, ConversationOptions, DriftOptions, DropsOptions, ExecutionOptions, InputOptions,
-            ReportOptions, RouteOptions, RoutingOptions, RunOptions, StatisticSettings,
+            MitigateOptions, ReportOptions, RouteOptions, RoutingOptions, RunOptions, StatisticSettings,
         },
     },
+    routing::Strategy,
     run::Occupied,
 };
 
@@ -52,12 +54,6 @@ impl TryFrom<&DriftArgs> for DriftOptions {
 
 impl From<&DropsArgs> for DropsOptions {
     fn from(typed: &DropsArgs) -> Self {
-        let conversations = ConversationOptions {
-            paths: typed.transcripts.clone(),
-            format: typed.transcript.format,
-            oasst_paths: typed.transcript.oasst_paths,
-            template: typed.transcript.template,
-        };
         Self {
             checkpoint: CheckpointSpec::new(&typed.checkpoint, false),
             compare: typed.compare.as_ref().map(|typed| CheckpointSpec::new(typed, false)),
@@ -66,11 +62,40 @@ impl From<&DropsArgs> for DropsOptions {
             expert_parallel: typed.expert_parallel.clone(),
             log_logits: typed.common.execution.log_logits,
             run: RunOptions {
-                conversations: (!typed.transcripts.is_empty()).then_some(conversations),
+                conversations: conversations(&typed.transcripts, &typed.transcript),
                 ..run_options(&typed.common, &typed.corpus)
             },
         }
     }
+}
+
+impl TryFrom<&MitigateArgs> for MitigateOptions {
+    type Error = Error;
+
+    fn try_from(typed: &MitigateArgs) -> Result<Self> {
+        let strategies = typed.strategy.iter().map(|name| name.parse::<Strategy>().map(Into::into));
+        Ok(Self {
+            checkpoint: CheckpointSpec::in_folder(&typed.checkpoint),
+            strategies: strategies.collect::<Result<_>>()?,
+            each_layer: typed.each_layer,
+            calibration: typed.calibration.clone(),
+            write_table: typed.write_table.clone(),
+            log_logits: typed.common.execution.log_logits,
+            run: RunOptions {
+                conversations: conversations(&typed.transcripts, &typed.transcript),
+                ..run_options(&typed.common, &typed.corpus)
+            },
+        })
+    }
+}
+
+fn conversations(paths: &[PathBuf], typed: &TranscriptArgs) -> Option<ConversationOptions> {
+    (!paths.is_empty()).then(|| ConversationOptions {
+        paths: paths.to_vec(),
+        format: typed.format,
+        oasst_paths: typed.oasst_paths,
+        template: typed.template,
+    })
 }
 
 fn run_options(common: &CommonArgs, corpus: &[PathBuf]) -> RunOptions {

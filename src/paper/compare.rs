@@ -46,6 +46,8 @@ pub fn compare(paper: &Paper, runs: &[Run]) -> Comparison {
             }
             RunKind::Drift => vec![course::compare(paper, run)],
             RunKind::Drops => drops::compare(paper, run),
+            // The paper measured no other router.
+            RunKind::Mitigate => Vec::new(),
         };
         let alone = runs.iter().filter(|other| other.command == run.command).count() == 1;
         for section in sections {

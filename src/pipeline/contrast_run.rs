@@ -17,7 +17,7 @@ use crate::{
     chart::{Chart, ChartSpec, plan_contrast},
     error::{CommandName, Error, OptionName, Result, path_text},
     report::{ContrastReport, ContrastedRun},
-    run::{RunDir, RunRecord, notes_on_run, open_finished, traces_of},
+    run::{RunDir, RunKind, RunRecord, notes_on_run, open_finished, traces_of},
     stats::{Condition, Contrast, ContrastSettings, ContrastStudy, LayerSide, Settings, Side},
     trace::{RoutingTrace, SequenceTable, SpanTable},
 };
@@ -106,6 +106,10 @@ impl OpenedRun {
 fn only_trace(run: &RunDir, record: &RunRecord) -> Result<RunDir> {
     let mut traces = traces_of(run, record)?;
     let labels: Vec<String> = traces.iter().map(|(label, _)| format!("`{label}`")).collect();
+    if record.identity.command == RunKind::Mitigate {
+        // Its first trace is that of the model as it is, which the hint names.
+        traces.rotate_left(1);
+    }
     match (traces.pop(), traces.is_empty()) {
         (Some((_, trace)), true) => Ok(trace),
         (last, _) => Err(Error::usage(

@@ -168,7 +168,7 @@ fn prepare(
         Some(first) => {
             let prepared = PreparedPass::new(options, first, progress)?;
             out.map_or(Ok(()), |out| protect_texts(out, prepared.text_paths(options)))?;
-            let expected = pass_record::pass_record(&prepared, options);
+            let expected = pass_record::pass_record(&prepared, first, options);
             (Some(prepared), expected)
         }
     };

@@ -9,7 +9,7 @@ use super::{
     checkpoint_spec::CheckpointSpec,
     forward_pass::run_forward_pass,
     import_drops_run::ImportDropsRun,
-    options::{DropsOptions, RunOptions},
+    options::{ConversationOptions, DropsOptions, RunOptions},
     pass::Pass,
     pass_record::pass_record,
     pass_sequence::{self, forward_one},
@@ -92,7 +92,7 @@ impl DropsRun {
         let options = &options.run;
         let (run, resumed) = RunDir::prepare(out, options.execution.occupied, &identity)?;
         note_resumed(&run, resumed, progress);
-        let mut record = RunRecord { identity, drops: Some(drops), ..pass_record(&prepared, options) };
+        let mut record = RunRecord { identity, drops: Some(drops), ..pass_record(&prepared, &passes[0], options) };
         progress.planned(&work_plan::of_run(Some(&prepared), passes.len(), &record));
         main_pass(&run, &prepared, options, &passes, &mut record, progress)?;
         for pass in &passes[1..] {
@@ -213,17 +213,9 @@ fn template(
     progress: &dyn Progress,
 ) -> Result<ChatTemplate> {
     let Some(conversations) = &options.run.conversations else { return Ok(ChatTemplate::default()) };
-    let resolved = |checkpoint: &Checkpoint| -> Result<ChatTemplate> {
-        let template = Template::open(conversations.template, &checkpoint.text_folder())?.to_string().parse()?;
-        let is_fallback = conversations.template == ChatTemplate::Auto && template == ChatTemplate::OpenMoe;
-        if is_fallback && checkpoint.openmoe().is_none() {
-            return Ok(ChatTemplate::Plain);
-        }
-        Ok(template)
-    };
-    let first = resolved(&checkpoints[0])?;
+    let first = resolved_template(conversations, &checkpoints[0])?;
     for (spec, checkpoint) in specs.iter().zip(checkpoints).skip(1) {
-        let own = resolved(checkpoint)?;
+        let own = resolved_template(conversations, checkpoint)?;
         if own != first {
             progress.warn(&format!(
                 "`{}` has template {own}, `{}` {first}: both get the same tokens, by {first}",
@@ -232,6 +224,19 @@ fn template(
         }
     }
     Ok(first)
+}
+
+/// The chat template that is meant for a checkpoint.
+///
+/// # Errors
+/// Those of reading the template.
+pub(crate) fn resolved_template(conversations: &ConversationOptions, checkpoint: &Checkpoint) -> Result<ChatTemplate> {
+    let template = Template::open(conversations.template, &checkpoint.text_folder())?.to_string().parse()?;
+    let is_fallback = conversations.template == ChatTemplate::Auto && template == ChatTemplate::OpenMoe;
+    if is_fallback && checkpoint.openmoe().is_none() {
+        return Ok(ChatTemplate::Plain);
+    }
+    Ok(template)
 }
 
 fn check_text(options: &DropsOptions) -> Result<()> {

@@ -26,13 +26,13 @@ pub(crate) fn run_forward_pass(
     if let Ok(earlier) = run.loose_record() {
         record.report_runs = earlier.report_runs().into_iter().map(str::to_owned).collect();
     }
-    if !has_whole_trace(run, prepared, pass.log_logits) {
+    if !has_whole_trace(run, prepared, pass) {
         run.write_record(record)?;
     }
     progress.note(&pass_announcement(prepared));
     let text = |id| prepared.tokenizer.as_ref().and_then(|tokenizer| tokenizer.piece(id));
     write_inputs(run, &prepared.layout, &prepared.corpus.sequences, &prepared.label, text)?;
-    let executed = run_waves(prepared, run, pass.log_logits, progress)?;
+    let executed = run_waves(prepared, run, pass, progress)?;
     run.settle_checksums()?;
     record.forward_cost = Some(cost(&executed, progress));
     let ties = recorded_ties(run, &prepared.layout)?;
@@ -71,8 +71,8 @@ pub(crate) fn pass_announcement(prepared: &PreparedPass) -> String {
 }
 
 /// Whether the manifest of a run says that it is complete and its trace is there, as it was written.
-pub(crate) fn has_whole_trace(run: &RunDir, prepared: &PreparedPass, log_logits: bool) -> bool {
-    is_complete(run) && prepared.layout.missing(run, log_logits).0.is_empty()
+pub(crate) fn has_whole_trace(run: &RunDir, prepared: &PreparedPass, pass: &Pass) -> bool {
+    is_complete(run) && prepared.layout.missing(run, pass.provides(prepared.checkpoint.architecture())).0.is_empty()
 }
 
 /// Whether the manifest of a run says that it is complete; not where there is none.

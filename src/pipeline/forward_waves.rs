@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     memory_plan::group_rows,
-    pass_record::recorded_blocks,
+    pass::Pass,
     prepared_pass::PreparedPass,
     process_memory,
     progress::{Progress, RunningStage, Stage},
@@ -16,7 +16,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     model::{ForwardOptions, Model, Outputs, Wave},
-    routing::{LayerRouting, RoutingObserver},
+    routing::{LayerRouting, OwnRouter, RoutingObserver},
     run::{RunDir, Written},
     trace::{FinishedPart, Segment, TraceWriter},
 };
@@ -58,11 +58,12 @@ pub(crate) struct Executed {
 pub(crate) fn run_waves(
     prepared: &PreparedPass,
     run: &RunDir,
-    log_logits: bool,
+    pass: &Pass,
     progress: &dyn Progress,
 ) -> Result<Executed> {
     let layout = &prepared.layout;
-    let (missing, damaged) = layout.missing(run, log_logits);
+    let provides = pass.provides(prepared.checkpoint.architecture());
+    let (missing, damaged) = layout.missing(run, provides);
     if damaged > 0 {
         let files = quantities::count(damaged as u64, "file");
         let place = run.path().display();
@@ -72,7 +73,7 @@ pub(crate) fn run_waves(
     }
     let segments = consecutive(&missing);
     let tokens: u64 = missing.iter().map(|&segment| layout.segments[segment].tokens as u64).sum();
-    let layers = layout.shape.moe_layers().last().map_or(0, |&last| u64::from(last) + 1);
+    let layers = pass.layers(prepared.checkpoint.architecture());
     let stage = RunningStage::begin(progress, Stage::ForwardPass, Some(tokens * layers));
     let clock = std::time::Instant::now();
     let (computed, written) = std::thread::scope(|scope| -> Result<_> {
@@ -89,12 +90,11 @@ pub(crate) fn run_waves(
         let send =
             move |step| sender.send(step).map_err(|_| Error::internal("the thread that writes the trace has stopped"));
         let checked = send.clone();
-        let provides = recorded_blocks(prepared.checkpoint.architecture(), log_logits);
         let trace = TraceWriter::with(layout, &prepared.corpus.sequences, provides, move |part| {
-            send(WriterMessage::Write(Box::new(part)))
+            send(WriterMessage::Write(part))
         });
         let observer = RouteObserver { trace, stage: &stage, tokens: 0, wave: String::new() };
-        let computed = compute(prepared, &segments, observer, move || checked(WriterMessage::List));
+        let computed = compute(prepared, pass, &segments, observer, move || checked(WriterMessage::List));
         Ok((computed, writer.join()))
     })?;
     // The reason why the writer stopped says more than the failure to send to it.
@@ -108,7 +108,7 @@ pub(crate) fn run_waves(
 /// A message to the thread that writes.
 enum WriterMessage {
     /// A part is ready.
-    Write(Box<FinishedPart>),
+    Write(FinishedPart),
     /// The weights were still the hashed ones after everything up to here was computed: the written parts can be listed.
     List,
 }
@@ -141,14 +141,16 @@ fn consecutive(numbers: &[usize]) -> Vec<Range<usize>> {
 /// Runs the waves of some segments. `checked` is called after each wave, once the weights are found unchanged.
 fn compute(
     prepared: &PreparedPass,
+    pass: &Pass,
     segments: &[Range<usize>],
     mut observer: RouteObserver,
     checked: impl Fn() -> Result<()>,
 ) -> Result<()> {
     let layout = &prepared.layout;
     let (shape, arithmetic) = (layout.shape.clone(), prepared.arithmetic);
-    let options = ForwardOptions { shape, arithmetic, outputs: Outputs::default() };
-    let mut model = Model::new(&prepared.checkpoint, options);
+    let options = ForwardOptions { shape, arithmetic, outputs: Outputs { nll: pass.losses, ..Outputs::default() } };
+    let policy = pass.intervention.as_ref().and_then(|intervention| intervention.policy.as_deref());
+    let mut model = Model::new(&prepared.checkpoint, options).with_policy(policy.unwrap_or(&OwnRouter));
     let rows = group_rows(layout, &prepared.corpus.sequences);
     let of = |segments: &Range<usize>| waves(&layout.segments[segments.clone()], &rows, prepared.wave_tokens);
     let waves: Vec<Range<usize>> = segments.iter().flat_map(of).collect();
@@ -158,6 +160,8 @@ fn compute(
         let wave = wave(prepared, groups);
         observer.tokens = wave.tokens() as u64;
         let computed = model.forward(&wave, &mut observer);
+        let computed =
+            computed.and_then(|output| observer.trace.observe_losses(wave.first_sequence as usize, &output.nll));
         // The parts that an interrupted wave has finished are kept too.
         let unchanged = prepared.check_unchanged().and_then(|()| checked());
         computed?;

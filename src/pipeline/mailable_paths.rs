@@ -55,7 +55,7 @@ impl Paths {
         }
         // A path inside a sentence ends at the next space or punctuation mark.
         let mut short = String::with_capacity(rest.len());
-        for word in rest.split_inclusive([' ', '`', '"', '\'', '(', ')', '\n', '\t', ',']) {
+        for word in rest.split_inclusive([' ', '`', '"', '\'', '(', ')', '\n', '\t', ',', '=']) {
             short.push_str(if is_absolute(word) { last_names(word) } else { word });
         }
         short

@@ -22,9 +22,11 @@ pub(crate) mod import_drops_run;
 pub(crate) mod import_run;
 pub(crate) mod imported_checkpoints;
 pub(crate) mod input_text;
+pub(crate) mod intervention;
 pub(crate) mod mailable_paths;
 pub(crate) mod memory_bound;
 pub(crate) mod memory_plan;
+pub(crate) mod mitigate;
 pub mod options;
 pub(crate) mod paper_comparison;
 pub(crate) mod paper_figures;
@@ -57,6 +59,7 @@ pub use self::{
     drift_run::drift,
     drops_run::drops,
     import_run::{ImportRunOptions, import},
+    mitigate::mitigate,
     progress::{PlannedStage, Progress, Stage, Unwatched},
     route_run::route,
     run_tables::{read_table, read_tables},

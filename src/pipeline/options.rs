@@ -7,7 +7,7 @@ pub use crate::stats::Settings as StatisticSettings;
 use crate::{
     corpus::{ChatTemplate, OasstPaths, TranscriptFormat},
     error::{Error, OptionName, Result},
-    routing::{CapacityRule, GroupRule},
+    routing::{CapacityRule, GroupRule, PriorityRule, RareRule, Strategy},
     run::Occupied,
     stats::DropSettings,
 };
@@ -232,5 +232,63 @@ impl DropsOptions {
     /// The default number of positions per bin.
     pub fn default_bin() -> u32 {
         DropSettings::default().bin
+    }
+}
+
+/// A strategy of `mitigate`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StrategyOption {
+    /// What is changed about the routers.
+    pub strategy: Strategy,
+    /// The checkpoint of frozen routers; `None` for every other strategy.
+    pub routers: Option<CheckpointSpec>,
+}
+
+impl From<Strategy> for StrategyOption {
+    fn from(strategy: Strategy) -> Self {
+        let routers = match &strategy {
+            Strategy::Frozen(folder) => Some(CheckpointSpec::in_folder(folder)),
+            _ => None,
+        };
+        Self { strategy, routers }
+    }
+}
+
+/// `mitigate`: a text through one checkpoint, unchanged and with other routers.
+#[derive(Clone, Debug, Default)]
+pub struct MitigateOptions {
+    /// The checkpoint; its label is not used.
+    pub checkpoint: CheckpointSpec,
+    /// What is changed, one forward pass each; random experts and the hash always run too.
+    pub strategies: Vec<StrategyOption>,
+    /// Whether every strategy also runs in one layer at a time.
+    pub each_layer: bool,
+    /// The text that tables of token ids are made from; empty: the text itself, in two folds of documents.
+    pub calibration: Vec<PathBuf>,
+    /// The Parquet file that the table of token ids is written into.
+    pub write_table: Option<PathBuf>,
+    /// Whether the router logits of every token are kept too.
+    pub log_logits: bool,
+    /// What every kind of run is asked.
+    pub run: RunOptions,
+}
+
+impl MitigateOptions {
+    /// The strategies of a run that names none: those that answer the proposals of the paper. Those about slots need a model that
+    /// limits them.
+    pub fn usual(has_capacity: bool) -> Vec<StrategyOption> {
+        let slots = [Strategy::Unlimited, Strategy::Priority(PriorityRule::Probability), Strategy::Reroute];
+        let all = [Strategy::Lookup(RareRule::OwnRouter), Strategy::Early];
+        all.into_iter().chain(slots.into_iter().filter(|_| has_capacity)).map(Into::into).collect()
+    }
+
+    /// Whether a table of token ids is made.
+    pub(crate) fn has_lookup(&self) -> bool {
+        self.strategies.iter().any(|option| option.strategy.is_lookup())
+    }
+
+    /// The checkpoint, and those of frozen routers.
+    pub(crate) fn checkpoints(&self) -> impl Iterator<Item = &CheckpointSpec> {
+        std::iter::once(&self.checkpoint).chain(self.strategies.iter().filter_map(|option| option.routers.as_ref()))
     }
 }

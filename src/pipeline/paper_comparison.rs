@@ -15,7 +15,7 @@ use crate::{
     paper::Run,
     report::ComparisonReport,
     routing::{LayerId, RoutingShape},
-    run::{RecordedCheckpoint, RunDir, RunKind, notes_on_statistics, open_finished},
+    run::{RecordedCheckpoint, RunDir, RunKind, RunRecord, notes_on_statistics, open_finished},
     stats::{Statistic, Tables},
 };
 
@@ -36,7 +36,9 @@ pub(crate) fn compared_run(folder: &Path, progress: &dyn Progress) -> Result<Run
         RunKind::Route | RunKind::Import => &[Statistic::ExpertShare, Statistic::RoutingStd],
         RunKind::Drift => &[Statistic::TokenDrift],
         RunKind::Drops => &[Statistic::AssignmentDropRatio],
+        RunKind::Mitigate => &[],
     };
+    refuse_interventions(folder, &record)?;
     Ok(Run {
         name: path_text(folder),
         command,
@@ -49,6 +51,23 @@ pub(crate) fn compared_run(folder: &Path, progress: &dyn Progress) -> Result<Run
         documents: record.text.documents as u64,
         tables: read_tables(&run, &statistics.iter().map(|statistic| statistic.table()).collect::<Vec<_>>())?,
     })
+}
+
+/// Refuses runs whose routers were changed: the paper shows models as they are.
+fn refuse_interventions(folder: &Path, record: &RunRecord) -> Result<()> {
+    let (what, hint) = match &record.identity.intervention {
+        Some(changed) => {
+            (format!("a pass with the strategy `{}`", changed.strategy), "compare the pass `unchanged` beside it")
+        }
+        None if record.identity.command == RunKind::Mitigate => {
+            ("a run of mitigate".to_owned(), "compare its sub-folder passes/unchanged")
+        }
+        None => return Ok(()),
+    };
+    Err(Error::usage(
+        format!("`{}` is {what}; the figures of the paper are those of unchanged models", folder.display()),
+        hint,
+    ))
 }
 
 /// The label of the checkpoint; for a drift run the labels of the first and the last checkpoint on the time axis, for two

@@ -13,12 +13,13 @@ use super::{
     options::ReportOptions,
     progress::{Progress, RunningStage, Stage},
     run_tables::read_tables,
+    statistics::mitigation_specs,
 };
 pub(crate) use crate::chart::FigureFormat;
 use crate::{
     chart::{ChartSpec, PaperFigure, plan_all, specs_named},
     error::{Error, OptionName, Result, is_meant, similar_names},
-    run::{RunDir, RunRecord, write_file},
+    run::{RunDir, RunKind, RunRecord, write_file},
 };
 
 /// Which charts are drawn, and how.
@@ -53,10 +54,14 @@ pub(crate) fn write_figures(
     options: &FigureOptions,
     progress: &dyn Progress,
 ) -> Result<Vec<WrittenFigure>> {
-    let mut tables = read_tables(run)?;
-    let context = chart_context(run, record, &tables)?;
-    Paths::of(record, ReportOptions::default()).shorten_documents(&mut tables);
-    let specs = plan_all(&tables, &context);
+    let specs = if record.identity.command == RunKind::Mitigate {
+        mitigation_specs(run, record)?
+    } else {
+        let mut tables = read_tables(run)?;
+        let context = chart_context(run, record, &tables)?;
+        Paths::of(record, ReportOptions::default()).shorten_documents(&mut tables);
+        plan_all(&tables, &context)
+    };
     let chosen = chosen(&specs, &options.names)?;
     let stage = RunningStage::begin(progress, Stage::Charts, None);
     let drawn: Vec<PaperFigure> = chosen

@@ -32,6 +32,7 @@ pub(crate) fn pass_identity(
         arithmetic: Some(arithmetic_options(Arithmetic::F32)),
         forward_pass: Some(ForwardPassOptions {
             log_logits: pass.log_logits,
+            losses: pass.losses,
             allow_constant_router: options.routing.allow_constant_router,
             template: conversations.map(|_| pass.template.to_string()),
             oasst_paths: conversations.map(|conversations| conversations.oasst_paths.to_string()),

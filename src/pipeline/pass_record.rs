@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use super::{
     options::{RunOptions, StatisticSettings},
+    pass::Pass,
     prepared_pass::PreparedPass,
 };
 use crate::{
     checkpoint::{Architecture, Checkpoint},
     error::path_text,
-    routing::{Block, Provides},
     run::{ForwardPassExecution, RecordedLayout, RecordedSettings, RunRecord, TextSummary},
     trace::TraceLayout,
 };
@@ -30,15 +30,14 @@ pub(crate) fn statistic_settings(settings: &StatisticSettings) -> RecordedSettin
 }
 
 /// The record of a run of one forward pass, before it starts.
-pub(crate) fn pass_record(prepared: &PreparedPass, options: &RunOptions) -> RunRecord {
+pub(crate) fn pass_record(prepared: &PreparedPass, pass: &Pass, options: &RunOptions) -> RunRecord {
     let TraceLayout { shape, segments, groups, .. } = &prepared.layout;
     let layout = RecordedLayout::of(shape, segments.len(), groups.len());
     let transcripts = options.conversations.as_ref().map(|conversations| paths_as_text(&conversations.paths));
-    let log_logits = prepared.identity.forward_pass.as_ref().is_some_and(|pass| pass.log_logits);
     RunRecord {
         statistics: statistic_settings(&options.statistics),
         command_line: options.execution.command_line.clone(),
-        provides: Some(recorded_blocks(prepared.checkpoint.architecture(), log_logits)),
+        provides: Some(pass.provides(prepared.checkpoint.architecture())),
         config: prepared.checkpoint.openmoe().cloned(),
         architecture: recorded_architecture(&prepared.checkpoint),
         text: text_summary(prepared),
@@ -51,13 +50,6 @@ pub(crate) fn pass_record(prepared: &PreparedPass, options: &RunOptions) -> RunR
         corpus: paths_as_text(&options.corpus),
         ..RunRecord::new(prepared.identity.clone(), prepared.label.as_str(), layout)
     }
-}
-
-/// The blocks of a trace of this model: there is no margin of the last choice where no other expert can be chosen. OpenMoE's is
-/// then the whole probability.
-pub(crate) fn recorded_blocks(architecture: &Architecture, log_logits: bool) -> Provides {
-    let all = Provides::forward_pass(log_logits);
-    if architecture.is_openmoe() || architecture.experts.has_margin() { all } else { all.without(Block::MarginK) }
 }
 
 /// The architecture of a model whose configuration is not recorded itself.

@@ -33,7 +33,7 @@ pub(crate) fn identities(
     for pass in passes {
         prepared = prepared.with_pass(options, pass, progress)?;
         identities.push(prepared.identity.clone());
-        to_fetch.push(bytes_to_fetch(&pass.spec, &prepared.checkpoint, prepared.waves()));
+        to_fetch.push(bytes_to_fetch(pass, &prepared.checkpoint, prepared.waves()));
     }
     if let Some(first) = passes.first() {
         prepared = prepared.with_pass(options, first, progress)?;
@@ -74,7 +74,7 @@ pub(crate) fn check(
 pub(crate) fn is_whole(run: &RunDir, prepared: Option<&PreparedPass>, passes: &[Pass]) -> bool {
     let pass = |pass: &Pass, prepared| {
         let folder = RunDir::open(&run.file(&pass.folder)).ok();
-        folder.is_some_and(|folder| has_whole_trace(&folder, prepared, pass.log_logits))
+        folder.is_some_and(|folder| has_whole_trace(&folder, prepared, pass))
     };
     is_complete(run) && prepared.is_none_or(|prepared| passes.iter().all(|one| pass(one, prepared)))
 }
@@ -89,7 +89,7 @@ pub(crate) fn forward_one(
     progress: &dyn Progress,
 ) -> Result<RunRecord> {
     let folder = run.prepare_below(&pass.folder, &prepared.identity)?;
-    let mut record = pass_record(prepared, options);
+    let mut record = pass_record(prepared, pass, options);
     run_forward_pass(&folder, prepared, pass, &mut record, progress)?;
     record.complete = true;
     folder.write_record(&record)?;

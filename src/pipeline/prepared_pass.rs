@@ -20,7 +20,7 @@ use crate::{
     corpus::{Corpus, LeftOut, Skipped, Tokenizer},
     error::{Error, OptionName, Result, path_text},
     model::{Arithmetic, Cost},
-    routing::{CapacityRule, RouterSettings},
+    routing::{CapacityPolicy, CapacityRule, LayerId, RouterSettings},
     run::Identity,
     trace::TraceLayout,
 };
@@ -45,6 +45,8 @@ pub(crate) struct PreparedPass {
     pub(crate) context: usize,
     /// Its arithmetic and memory.
     pub(crate) cost: Cost,
+    /// Decoder layers that are run.
+    pub(crate) layers: u64,
     /// Tokens that go through a layer together.
     pub(crate) wave_tokens: usize,
     /// What decides the trace.
@@ -70,7 +72,7 @@ impl PreparedPass {
         let shape = architecture.routing_shape_of(router);
         let layout = TraceLayout::new(&lengths, options.routing.group, shape);
         layout.capacities()?;
-        let cost = Cost::new(checkpoint.map(), context);
+        let cost = pass.cost(&checkpoint, context);
         let rows = group_rows(&layout, &corpus.sequences);
         let wave_tokens = wave_tokens(&options.execution, pass.log_logits, architecture, &cost, &rows)?;
         let memory = needed_memory(architecture, &cost, pass.log_logits, wave_rows(wave_tokens, &rows));
@@ -82,6 +84,7 @@ impl PreparedPass {
         Ok(Self {
             label: folder_label(checkpoint.dir()),
             fingerprints: BTreeMap::from([(checkpoint.dir().to_path_buf(), fingerprint)]),
+            layers: pass.layers(checkpoint.architecture()),
             checkpoint,
             arithmetic: Arithmetic::F32,
             tokenizer,
@@ -129,6 +132,37 @@ impl PreparedPass {
         Ok(Self { label: folder_label(checkpoint.dir()), checkpoint, router, layout, identity, ..self })
     }
 
+    /// The same checkpoint and tokens with what a pass changes about the routers and keeps. `self` is a pass that changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if a layer cannot have the shape that is asked for, or a group is left without a slot.
+    pub(crate) fn with_intervention(mut self, pass: &Pass) -> Result<Self> {
+        let own = self.checkpoint.architecture().routing_shape_of(self.router);
+        let shape = pass.intervention.as_ref().map_or_else(|| Ok(own.clone()), |changed| changed.shape.of(&own))?;
+        self.layout = TraceLayout { shape, ..self.layout };
+        self.layout.capacities()?;
+        // Layers that differ are recorded one by one.
+        let capacity = self.layout.shape.alike().or(own.alike()).and_then(|layer| layer.capacity);
+        if let (Some(queues), Some(policy)) = (&mut self.identity.queues, capacity) {
+            let CapacityPolicy { rule, factor, minimum } = policy;
+            (queues.capacity_rule, queues.capacity_factor, queues.min_capacity) = (rule, factor, minimum);
+        }
+        if let Some(kept) = &mut self.identity.forward_pass {
+            (kept.log_logits, kept.losses) = (pass.log_logits, pass.losses);
+        }
+        self.identity.intervention = pass.intervention.as_ref().map(|changed| changed.recorded.clone());
+        self.layers = pass.layers(self.checkpoint.architecture());
+        let own = folder_label(self.checkpoint.dir());
+        self.label = match &self.identity.intervention {
+            None => own,
+            Some(changed) if changed.layers.len() < self.layout.shape.len() => {
+                format!("{own} with {} in {}", changed.strategy, counted_layers(&changed.layers))
+            }
+            Some(changed) => format!("{own} with {}", changed.strategy),
+        };
+        Ok(self)
+    }
+
     /// How many waves its tokens are.
     pub(crate) fn waves(&self) -> usize {
         waves(&self.corpus, self.wave_tokens)
@@ -157,6 +191,12 @@ impl PreparedPass {
     }
 }
 
+/// "layer 3", or "layers 3, 5".
+fn counted_layers(layers: &[LayerId]) -> String {
+    let numbers: Vec<String> = layers.iter().map(ToString::to_string).collect();
+    format!("layer{} {}", if layers.len() == 1 { "" } else { "s" }, numbers.join(", "))
+}
+
 /// How many waves the tokens of a text are.
 fn waves(corpus: &Corpus, wave_tokens: usize) -> usize {
     corpus.tokens().div_ceil(wave_tokens.max(1) as u64) as usize
@@ -170,7 +210,7 @@ fn fingerprint(
     waves: usize,
     progress: &dyn Progress,
 ) -> Result<Fingerprint> {
-    note_download(&pass.spec, checkpoint, waves, progress);
+    note_download(pass, checkpoint, waves, progress);
     let mut fingerprint = Fingerprint::new(checkpoint, options.execution.no_hash, progress)?;
     fingerprint.files.hub = pass.spec.origin().cloned();
     Ok(fingerprint)

@@ -21,6 +21,8 @@ pub enum Stage {
     /// Tokens go through the model, the only stage that may take hours; units are tokens times decoder layers. After a
     /// cancellation the current routing group is finished first, so that no part of the trace is lost.
     ForwardPass,
+    /// Tables of token ids are made from a trace; units are layers.
+    Calibration,
     /// Statistics are computed from traces; units are layers, in a drops run fifths of the layer of a model.
     Statistics,
     /// Their tables are written.
@@ -41,6 +43,7 @@ impl Stage {
             Self::Gate => "checking the record",
             Self::Import => "importing",
             Self::ForwardPass => "forward pass",
+            Self::Calibration => "making tables",
             Self::Statistics => "statistics",
             Self::Tables => "writing tables",
             Self::Charts => "charts",

@@ -119,6 +119,16 @@ fn of_shown(shown: &[Shown<'_>], beside: &Path, options: ReportOptions, progress
 impl Finished {
     fn open(folder: &Path, options: ReportOptions, progress: &dyn Progress) -> Result<Self> {
         let (run, record) = open_finished(folder)?;
+        if record.identity.command == RunKind::Mitigate {
+            return Err(Error::usage(
+                format!("`{}` is a run of mitigate, whose page stands alone", folder.display()),
+                format!(
+                    "it is `{}`; {} makes it anew",
+                    run.file("report.html").display(),
+                    CommandName::Chart.on(folder.display())
+                ),
+            ));
+        }
         for note in notes_on_statistics(&run, &record) {
             progress.note(&note);
         }
@@ -272,7 +282,8 @@ fn experts(
 fn label(run: &RunDir, record: &RunRecord) -> Result<String> {
     let labels: Vec<String> = traces_of(run, record)?.into_iter().map(|(label, _)| label).collect();
     let other = match record.identity.command {
-        RunKind::Route | RunKind::Import => None,
+        // A run of mitigate has a page of its own.
+        RunKind::Route | RunKind::Import | RunKind::Mitigate => None,
         RunKind::Drift => last_on_axis(record).map(|last| ("to", last)),
         RunKind::Drops => (labels.len() > 1).then_some(("against", 1)),
     };

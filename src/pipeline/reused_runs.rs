@@ -35,7 +35,12 @@ pub(crate) fn refuse_other_commands(specs: &[CheckpointSpec]) -> Result<()> {
     let mut problems = Vec::new();
     for spec in specs.iter().filter(|spec| spec.is_run()) {
         let record = RunDir::open(&spec.folder)?.loose_record()?;
-        if !matches!(record.kind(), Some(RunKind::Route | RunKind::Import)) {
+        if let Some(strategy) = record.strategy() {
+            let folder = spec.folder.display();
+            problems.push(format!(
+                "`{folder}` was routed with the strategy `{strategy}`; expected the model's own routers"
+            ));
+        } else if !matches!(record.kind(), Some(RunKind::Route | RunKind::Import)) {
             let (folder, command) = (spec.folder.display(), record.command().unwrap_or("another program"));
             problems.push(format!("`{folder}` holds a run of {command}; expected one of route or import"));
         }
@@ -45,7 +50,7 @@ pub(crate) fn refuse_other_commands(specs: &[CheckpointSpec]) -> Result<()> {
     }
     Err(Error::usage(
         format!("only a run of one trace can stand for a checkpoint:{}", bullets(&problems)),
-        "give the checkpoint itself, or one trace of the run: its sub-folder checkpoints/LABEL",
+        "give the checkpoint itself, or one trace of the run: its sub-folder checkpoints/LABEL, or passes/unchanged",
     ))
 }
 

@@ -61,7 +61,7 @@ impl RouteRun {
         let execution = &options.run.execution;
         let (run, resumed) = RunDir::prepare(out, execution.occupied, &prepared.identity)?;
         note_resumed(&run, resumed, progress);
-        let mut record = pass_record(&prepared, &options.run);
+        let mut record = pass_record(&prepared, &pass, &options.run);
         progress.planned(&work_plan::of_run(Some(&prepared), 1, &record));
         run_forward_pass(&run, &prepared, &pass, &mut record, progress)?;
         drop(prepared);

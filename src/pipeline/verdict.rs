@@ -16,6 +16,8 @@ pub(crate) fn run_verdict(record: &RunRecord, findings: &[Finding], tables: &Tab
         RunKind::Route | RunKind::Import => RunVerdict::route(findings),
         RunKind::Drift => RunVerdict::drift(findings, tokens),
         RunKind::Drops => RunVerdict::drops(findings, drops_source(record)),
+        // Its numbers are no findings; see `statistics::mitigate`.
+        RunKind::Mitigate => RunVerdict::mitigation(&[]),
     }
 }
 

@@ -19,6 +19,8 @@ const SECONDS_PER_DRIFT_CHOICE: f64 = 1.9e-6;
 const SECONDS_PER_DROP_CHOICE: f64 = 2.6e-6;
 /// The same for each permutation.
 const SECONDS_PER_PERMUTED_DROP: f64 = 4e-8;
+/// Seconds of one thread for a chosen expert of a token in a layer of a pass of a mitigate run.
+const SECONDS_PER_PASS_CHOICE: f64 = 2e-7;
 /// The share of the time of the statistics that writing their tables takes.
 const TABLES: f64 = 0.06;
 /// Seconds of one thread for the charts of a run.
@@ -31,9 +33,8 @@ const FLOP_PER_SECOND: f64 = 4e10;
 /// A forward pass over all tokens.
 pub(crate) fn forward_pass(prepared: &PreparedPass) -> PlannedStage {
     let tokens = prepared.corpus.tokens();
-    let layers = prepared.layout.shape.moe_layers().last().map_or(0, |&last| u64::from(last) + 1);
     let seconds = prepared.cost.flop_per_token * tokens as f64 / FLOP_PER_SECOND / threads();
-    PlannedStage { stage: Stage::ForwardPass, seconds, units: Some(tokens * layers) }
+    PlannedStage { stage: Stage::ForwardPass, seconds, units: Some(tokens * prepared.layers) }
 }
 
 /// The whole of a run: its forward passes, and what follows from their traces.
@@ -50,6 +51,7 @@ pub(crate) fn after_traces(record: &RunRecord) -> [PlannedStage; 4] {
     let per_choice = match record.identity.command {
         RunKind::Route | RunKind::Import => SECONDS_PER_CHOICE + SECONDS_PER_PERMUTED_CHOICE * permutations,
         RunKind::Drift => SECONDS_PER_DRIFT_CHOICE * record.identity.checkpoints.len() as f64,
+        RunKind::Mitigate => SECONDS_PER_PASS_CHOICE * record.identity.checkpoints.len() as f64,
         RunKind::Drops => {
             let traces = models(record) as f64 + replays(record) as f64 / UNITS_OF_MODEL as f64;
             (SECONDS_PER_DROP_CHOICE + SECONDS_PER_PERMUTED_DROP * permutations) * traces
@@ -67,8 +69,12 @@ pub(crate) fn after_traces(record: &RunRecord) -> [PlannedStage; 4] {
 /// Units of a layer of a model in a drops run; a layer of an exact replay is one.
 pub(crate) const UNITS_OF_MODEL: u64 = 5;
 
-/// The units of the statistics of a run: its layers; of a drops run those of its models and of its exact replays.
+/// The units of the statistics of a run: its layers; of a drops run those of its models and of its exact replays; of a mitigate run its
+/// passes.
 pub(crate) fn statistics_units(record: &RunRecord) -> u64 {
+    if record.identity.command == RunKind::Mitigate {
+        return record.identity.checkpoints.len() as u64;
+    }
     let of_layer = match record.identity.command {
         RunKind::Drops => UNITS_OF_MODEL * models(record) + replays(record),
         _ => 1,

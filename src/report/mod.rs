@@ -5,6 +5,7 @@ mod contrast;
 mod excerpt;
 mod experts;
 mod figure;
+mod mitigation;
 mod notebook;
 mod page;
 mod profile;
@@ -19,6 +20,7 @@ pub use comparison::ComparisonReport;
 pub use contrast::{ContrastReport, ContrastedRun};
 pub use excerpt::{Excerpt, Wanted, excerpt};
 pub use experts::{ExpertCard, ExpertSection};
+pub use mitigation::{MitigationPage, mitigation_html};
 pub use notebook::{NotebookSource, notebook};
 pub use page::{ChartMessage, ReportedChart, ReportedRun, html};
 pub use profile::{

@@ -7,7 +7,7 @@ use super::words::VerdictEntry;
 use crate::{
     error::{Error, Result},
     routing::RunKind,
-    stats::Finding,
+    stats::{Finding, MitigationRow},
 };
 
 /// Version of the layout of `summary.json`. It grows when a key gets another meaning, not when keys are added.
@@ -33,6 +33,9 @@ pub struct Summary<'a, S> {
     verdicts: &'a [VerdictEntry],
     /// The numbers.
     findings: &'a [Finding],
+    /// The numbers of a mitigate run about all tokens; absent in other runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strategies: Option<&'a [MitigationRow]>,
 }
 
 /// The keys before the lists.
@@ -52,7 +55,13 @@ impl<'a, S: Serialize> Summary<'a, S> {
         (headline, verdicts): (&'a [VerdictEntry], &'a [VerdictEntry]),
         findings: &'a [Finding],
     ) -> Self {
-        Self { schema: SCHEMA, command, settings, headline, verdicts, findings }
+        Self { schema: SCHEMA, command, settings, headline, verdicts, findings, strategies: None }
+    }
+
+    /// The same with the numbers of a mitigate run.
+    #[must_use]
+    pub fn with_strategies(self, strategies: &'a [MitigationRow]) -> Self {
+        Self { strategies: Some(strategies), ..self }
     }
 
     /// The bytes of the file: one verdict or finding on each line, so that two runs can be compared with `diff`.
@@ -60,15 +69,17 @@ impl<'a, S: Serialize> Summary<'a, S> {
     /// # Errors
     /// [`Error::Internal`] if a part cannot be written as JSON.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        let Self { schema, command, settings, headline, verdicts, findings } = self;
+        let Self { schema, command, settings, headline, verdicts, findings, strategies } = self;
         let head =
             serde_json::to_value(Head { schema: *schema, command: *command, settings }).map_err(|e| not_json(&e))?;
         let head: Map<String, Value> = serde_json::from_value(head).map_err(|e| not_json(&e))?;
         let head: Vec<String> =
             head.iter().map(|(key, value)| format!("  {}: {value},", Value::from(key.as_str()))).collect();
         let (headline, verdicts, findings) = (lines(headline)?, lines(verdicts)?, lines(findings)?);
+        let strategies = strategies.map(lines).transpose()?;
+        let strategies = strategies.map(|rows| format!(",\n  \"strategies\": [\n{rows}\n  ]")).unwrap_or_default();
         let text = format!(
-            "{{\n{}\n  \"headline\": [\n{headline}\n  ],\n  \"verdicts\": [\n{verdicts}\n  ],\n  \"findings\": [\n{findings}\n  ]\n}}\n",
+            "{{\n{}\n  \"headline\": [\n{headline}\n  ],\n  \"verdicts\": [\n{verdicts}\n  ],\n  \"findings\": [\n{findings}\n  ]{strategies}\n}}\n",
             head.join("\n")
         );
         Ok(text.into_bytes())

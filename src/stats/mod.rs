@@ -27,6 +27,7 @@ mod label_null;
 mod languages;
 mod load;
 mod maximum_entropy;
+mod mitigation;
 mod names;
 mod needs;
 mod occurrence_shuffle;
@@ -37,7 +38,6 @@ mod positions;
 mod predictability;
 mod profile;
 mod question;
-mod random;
 mod repetition;
 mod resample;
 mod route;
@@ -76,6 +76,11 @@ pub use finding::Finding;
 pub use languages::{Languages, language_of, quoted_category, with_language};
 pub use load::load_statistics;
 pub use maximum_entropy::maximum_entropy_pairs;
+pub use mitigation::{
+    Changed, DropCost, Exposure, Exposures, LEAST_OCCURRENCES, LossStudy, MITIGATION, Measure, MitigationRow, PartKind,
+    Parts, RoutingChange, RoutingPair, Scale, ShareOf, folds, mitigation_from_parquet, mitigation_to_csv,
+    mitigation_to_parquet, nats_words, share_of_random_words, size_words,
+};
 pub use names::{BaselineKind, Cohort, GROUPS_OF_RUN, Priority, Ranking, Variable, Variant, grouping_words};
 pub use needs::Needs;
 pub(crate) use positions::is_drawn_alone;

@@ -7,7 +7,7 @@ use crate::{
     chart::{
         axis::{ceil_nice, count},
         canvas::Marker,
-        forest::{ForestFigure, ForestPoint, ForestRow},
+        forest::{ForestAxis, ForestFigure, ForestPoint, ForestRow},
         heatmap::{HeatFigure, MOST_ROWS, Scale},
         legend::{LegendEntry, Sample},
         page::{Body, Page},
@@ -64,7 +64,7 @@ fn forest(contrast: &Contrast, names: [&str; 2], shown: usize) -> Option<(Body, 
     };
     let figure = ForestFigure {
         x_label: script::printable(&format!("share in {} minus share in {}, percentage points", names[0], names[1])),
-        ratios: false,
+        axis: ForestAxis::Points,
         headers: vec!["difference [95 %]".to_owned(), "false discovery rate".to_owned()],
         legend: vec![
             more(names[0], Marker::Disc, ACCENT),

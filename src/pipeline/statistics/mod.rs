@@ -1,10 +1,18 @@
 //! Makes statistics, charts, summary and report from a run folder with complete traces. Needs no checkpoint.
 
+mod analysis;
+mod drawn;
 mod drift;
 mod drops;
+mod mitigate;
 mod route;
 
+pub use analysis::Analysis;
+
 use std::time::Instant;
+
+use drawn::stage_charts;
+pub(crate) use mitigate::mitigation_specs;
 
 use super::{
     chart_context::chart_context,
@@ -18,29 +26,12 @@ use super::{
     work_plan,
 };
 use crate::{
-    chart::{Chart, ChartContext, draw, plan},
+    chart::plan,
     error::{Error, Result},
-    report::{Summary, VerdictEntry, headline_entries, verdict_entries},
+    report::{Summary, headline_entries, verdict_entries},
     run::{RunCost, RunDir, RunKind, RunRecord, Staged, StatisticCost, SummarySettings, check_traces, record_traces},
     stats::{Finding, TableBuilders, Tables, headline, keep_shown_categories},
 };
-
-/// The results of a run.
-#[derive(Clone, Debug)]
-pub struct Analysis {
-    /// `summary.json`, as text.
-    pub summary: String,
-    /// The answer in at most three sentences.
-    pub headline: Vec<String>,
-    /// The details of the verdict, line by line.
-    pub verdict: Vec<String>,
-    /// The verdict, one entry for each answer.
-    pub answers: Vec<VerdictEntry>,
-    /// The findings that the summary quotes.
-    pub findings: Vec<Finding>,
-    /// The number of charts in `charts/`.
-    pub charts: usize,
-}
 
 /// The statistics of the run's traces.
 fn compute(run: &RunDir, record: &RunRecord, stage: &RunningStage<'_>) -> Result<TableBuilders> {
@@ -48,6 +39,8 @@ fn compute(run: &RunDir, record: &RunRecord, stage: &RunningStage<'_>) -> Result
         RunKind::Route | RunKind::Import => route::compute(run, record, stage),
         RunKind::Drift => drift::compute(run, record, stage),
         RunKind::Drops => drops::compute(run, record, stage),
+        // Its numbers are of another shape: see `finish_mitigation`.
+        RunKind::Mitigate => Ok(TableBuilders::new()),
     }
 }
 
@@ -91,6 +84,9 @@ pub(crate) fn finish_run(
     progress: &dyn Progress,
     clock: Option<Instant>,
 ) -> Result<Analysis> {
+    if record.identity.command == RunKind::Mitigate {
+        return mitigate::finish_mitigation(run, record, report, progress, clock);
+    }
     let mut staged = Staged::new(run);
     let statistics_clock = Instant::now();
     let stage = begin_statistics(record, progress);
@@ -130,6 +126,9 @@ pub(crate) fn redraw_run(
     report: ReportOptions,
     progress: &dyn Progress,
 ) -> Result<usize> {
+    if record.identity.command == RunKind::Mitigate {
+        return mitigate::redraw_mitigation(run, record, report, progress);
+    }
     let (mut tables, rows_in_files) = read_tables_counted(run)?;
     let findings = headline(&tables);
     let verdict = Sentences::of(&run_verdict(record, &findings, &tables));
@@ -144,29 +143,12 @@ pub(crate) fn redraw_run(
 
 /// Reads the tables and the verdict of a finished run.
 pub(crate) fn read_back(run: &RunDir, record: &RunRecord) -> Result<(Tables, Vec<String>)> {
+    if record.identity.command == RunKind::Mitigate {
+        return Ok((Tables::new(), mitigate::read_sentences(run)?.all()));
+    }
     let tables = read_tables(run)?;
     let verdict = run_verdict(record, &headline(&tables), &tables);
     Ok((tables, Sentences::of(&verdict).all()))
-}
-
-fn draw_charts(
-    staged: &mut Staged<'_>,
-    tables: &Tables,
-    context: &ChartContext,
-    progress: &dyn Progress,
-) -> Result<Vec<Chart>> {
-    progress.check()?;
-    let specs = plan(tables, context);
-    let stage = RunningStage::begin(progress, Stage::Charts, Some(specs.len() as u64));
-    let charts = draw(&specs, &|name: &str| {
-        stage.working_on(name);
-        stage.advance(1);
-    })?;
-    for chart in &charts {
-        staged.add(&format!("charts/{}.svg", chart.name), chart.svg.as_bytes())?;
-        staged.add(&format!("charts/{}.png", chart.name), &chart.png)?;
-    }
-    Ok(charts)
 }
 
 /// The numbers that the charts and the page of a run are made from.
@@ -190,7 +172,7 @@ impl Numbers<'_> {
     ) -> Result<usize> {
         let Self { run, report, tables, rows_in_files, findings, verdict } = *self;
         let context = chart_context(run, record, tables)?;
-        let charts = draw_charts(staged, tables, &context, progress)?;
+        let charts = stage_charts(staged, &plan(tables, &context), progress)?;
         if let Some(clock) = clock {
             let (wall_seconds, peak_memory_bytes) = (clock.elapsed().as_secs_f64(), process_memory::peak_memory());
             record.run_cost = Some(RunCost { wall_seconds, peak_memory_bytes });

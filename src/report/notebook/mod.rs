@@ -23,6 +23,7 @@ fn steps_of(kind: RunKind) -> &'static str {
         RunKind::Route | RunKind::Import => include_str!("steps/route.py"),
         RunKind::Drift => include_str!("steps/drift.py"),
         RunKind::Drops => include_str!("steps/drops.py"),
+        RunKind::Mitigate => include_str!("steps/mitigate.py"),
     }
 }
 

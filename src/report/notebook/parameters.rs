@@ -59,6 +59,11 @@ impl Parameters {
             RunKind::Route | RunKind::Import => lines.extend(self.of_route()),
             RunKind::Drift => lines.extend(self.of_drift()),
             RunKind::Drops => lines.push(format!("DATASETS = {}", literals(&self.datasets))),
+            RunKind::Mitigate => {
+                // The first pass changes nothing.
+                let first = self.checkpoints.get(1).map_or("random", String::as_str);
+                lines.push(format!("LOOKED_AT = {}  # the strategy that is looked at token by token", python(first)));
+            }
         }
         NotebookCell::Parameters(lines.join("\n"))
     }

@@ -54,9 +54,11 @@ pub(super) struct Hero {
 
 /// A line of two columns.
 #[derive(Serialize)]
-pub(super) struct KeyAndValue {
-    pub(super) name: String,
-    pub(super) value: String,
+pub(in crate::report) struct KeyAndValue {
+    /// What it is.
+    pub(in crate::report) name: String,
+    /// Its value.
+    pub(in crate::report) value: String,
 }
 
 /// A question with its statistics.

@@ -31,10 +31,11 @@ use crate::{
 };
 use drawn::DrawnStatistic;
 use facts::{facts, text_in_words};
+pub(in crate::report) use filling::KeyAndValue;
 use filling::{Filling, Hero, QuestionPart, RunPart};
 use gallery::galleries;
 use pictures::pictures;
-use provenance::flatten;
+pub(in crate::report) use provenance::flatten;
 use question::part;
 use table::{differences, table};
 

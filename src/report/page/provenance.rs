@@ -11,7 +11,7 @@ const PLACES_SHOWN: usize = 20;
 const ITEMS_SHOWN: usize = 200;
 
 /// The manifest as lines of key and value.
-pub(super) fn flatten(prefix: &str, value: &Value, lines: &mut Vec<KeyAndValue>) {
+pub(in crate::report) fn flatten(prefix: &str, value: &Value, lines: &mut Vec<KeyAndValue>) {
     let below = |key: &str| if prefix.is_empty() { key.to_owned() } else { format!("{prefix}.{key}") };
     let line = |value: String| KeyAndValue { name: prefix.to_owned(), value };
     match value {

@@ -27,9 +27,11 @@ pub(super) fn criterion(answer: Answer) -> &'static str {
             "the lower end of the interval lies above the noise floor; the three token ids that moved most"
         }
         Answer::LaterTokensDroppedMore(answer) => later_tokens(answer),
-        Answer::DiffersFromRandomOrder(side) | Answer::DropRatioDiffers(side) | Answer::DropTrendDiffers(side) => {
-            which_side(side)
-        }
+        Answer::DiffersFromRandomOrder(side)
+        | Answer::DropRatioDiffers(side)
+        | Answer::DropTrendDiffers(side)
+        | Answer::LossRises(side)
+        | Answer::DroppingHurts(side) => which_side(side),
         Answer::RiseIsTheQueue(RiseIsTheQueue::AtLeastHalf) => {
             "1 less the upper end of what is left over the lower end of the rise is at least 0.5 in every layer with a rise"
         }

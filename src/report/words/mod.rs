@@ -6,12 +6,14 @@ mod drops;
 mod entry;
 mod headline;
 mod layers;
+mod mitigation;
 mod numbers;
 mod route;
 mod token;
 
 pub use entry::VerdictEntry;
 pub use headline::{headline_entries, headline_lines};
+pub(super) use mitigation::subject as strategy_in_words;
 
 use crate::stats::verdict::RunVerdict;
 
@@ -22,6 +24,7 @@ pub fn verdict_lines(verdict: &RunVerdict) -> Vec<String> {
         RunVerdict::Route(verdict) => route::lines(verdict),
         RunVerdict::Drift(verdict) => drift::lines(verdict),
         RunVerdict::Drops(verdict) => drops::lines(verdict),
+        RunVerdict::Mitigation(verdict) => mitigation::lines(verdict),
     }
 }
 
@@ -31,5 +34,6 @@ pub fn verdict_entries(verdict: &RunVerdict) -> Vec<VerdictEntry> {
         RunVerdict::Route(verdict) => route::entries(verdict),
         RunVerdict::Drift(verdict) => drift::entries(verdict),
         RunVerdict::Drops(verdict) => drops::entries(verdict),
+        RunVerdict::Mitigation(verdict) => mitigation::entries(verdict),
     }
 }

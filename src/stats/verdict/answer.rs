@@ -49,6 +49,10 @@ pub enum Answer {
     DropRatioDiffers(Side),
     /// The drops of a model rise more within a sequence than those of the one that it is compared with.
     DropTrendDiffers(Side),
+    /// The loss of the next token is higher with a strategy than with the unchanged model.
+    LossRises(Side),
+    /// The loss behind tokens that lose an expert is higher with capacity than without.
+    DroppingHurts(Side),
 }
 
 /// Whether routing follows the token id alone, from the ends of the intervals and never from a point estimate. Of the

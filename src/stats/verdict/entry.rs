@@ -21,6 +21,9 @@ pub struct Verdict {
     /// Label of the checkpoint that it is compared with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
+    /// The strategy of a mitigate run that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<String>,
     /// Data set; absent: all texts together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dataset: Option<String>,
@@ -51,12 +54,13 @@ pub struct Verdict {
 
 impl Verdict {
     /// An answer about everything; what it is about is filled in by field update.
-    pub(super) fn new(answer: Answer, because: Vec<Evidence>) -> Self {
+    pub fn new(answer: Answer, because: Vec<Evidence>) -> Self {
         Self {
             answer,
             layer: None,
             checkpoint: None,
             reference: None,
+            strategy: None,
             dataset: None,
             expert: None,
             layers: Vec::new(),

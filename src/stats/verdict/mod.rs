@@ -12,6 +12,7 @@ mod evidence;
 mod independence;
 #[cfg(test)]
 pub(crate) mod made;
+mod mitigation;
 mod route;
 mod specialist;
 mod strongest_context;
@@ -28,11 +29,12 @@ pub use drops::{
 pub use entry::{IntervalsThatMissZero, Verdict};
 pub use evidence::{Evidence, FindingKey, Missing, Number};
 pub use independence::{Context, Explained, LayerIndependence, Share};
+pub use mitigation::{DropCostVerdict, MitigationVerdict, StrategyVerdict};
 pub use route::{Compared, OverallIndependence, RouteVerdict};
 pub use specialist::Specialist;
 pub use strongest_context::StrongestContext;
 
-use crate::stats::Finding;
+use crate::stats::{Finding, MitigationRow};
 
 /// What a run of one of the kinds says.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,6 +45,8 @@ pub enum RunVerdict {
     Drift(DriftVerdict),
     /// What is dropped.
     Drops(Box<DropsVerdict>),
+    /// What it costs to route otherwise.
+    Mitigation(MitigationVerdict),
 }
 
 impl RunVerdict {
@@ -54,6 +58,11 @@ impl RunVerdict {
     /// The verdict on the headline findings of a drift run and on its rows of `token_drift`.
     pub fn drift(findings: &[Finding], tokens: &[Finding]) -> Self {
         Self::Drift(DriftVerdict::of(findings, tokens))
+    }
+
+    /// The verdict on the rows of a mitigate run.
+    pub fn mitigation(rows: &[MitigationRow]) -> Self {
+        Self::Mitigation(MitigationVerdict::of(rows))
     }
 
     /// The verdict on the headline findings of a drops run; `source` says whose drops they are.

@@ -6,7 +6,7 @@ use crate::{
         ChartKind,
         axis::count,
         canvas::Marker,
-        forest::{ForestFigure, ForestPoint, ForestRow},
+        forest::{ForestAxis, ForestFigure, ForestPoint, ForestRow},
         legend::{LegendEntry, Sample},
         page::Body,
         plan::{
@@ -72,7 +72,7 @@ fn by_layer(selection: &Selection<'_>, kind: &'static ChartKind) -> Option<super
     }
     let body = Body::Forest(ForestFigure {
         x_label: "dropped assignments in %".to_owned(),
-        ratios: false,
+        axis: ForestAxis::Points,
         headers: vec!["observed".to_owned(), "choices permuted".to_owned()],
         legend: vec![
             LegendEntry::new(Sample::Point(Marker::Disc, VALUE), "observed"),

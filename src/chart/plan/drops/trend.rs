@@ -5,7 +5,7 @@ use crate::{
     chart::{
         ChartKind,
         canvas::Marker,
-        forest::{ForestFigure, ForestPoint, ForestRow},
+        forest::{ForestAxis, ForestFigure, ForestPoint, ForestRow},
         legend::{LegendEntry, Sample},
         page::Body,
         plan::{
@@ -49,7 +49,7 @@ pub(in crate::chart::plan) fn forest(selection: &Selection<'_>, kind: &'static C
     ];
     let figure = |legend: Vec<LegendEntry>, sections: Vec<(String, Vec<ForestRow>)>| {
         Body::Forest(ForestFigure {
-            ratios: false,
+            axis: ForestAxis::Points,
             x_label: "percentage points of the assignments".to_owned(),
             headers: ["observed", "random order", "difference"].map(str::to_owned).to_vec(),
             legend,

@@ -16,6 +16,7 @@ pub fn headline_entries(verdict: &RunVerdict) -> Vec<VerdictEntry> {
         RunVerdict::Route(verdict) => route::sentences(verdict),
         RunVerdict::Drift(verdict) => drift::sentences(verdict),
         RunVerdict::Drops(verdict) => drops::sentences(verdict),
+        RunVerdict::Mitigation(verdict) => super::mitigation::sentences(verdict),
     };
     sentences.truncate(SENTENCES);
     sentences
