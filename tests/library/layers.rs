@@ -16,7 +16,8 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
     ("hub", &["error", "read_at"], &["ureq"]),
     ("first_bytes", &["read_at"], &[]),
     ("pickle", &["error", "read_at"], &[]),
-    ("routing", &["error"], &[]),
+    ("random", &[], &["rand", "rand_xoshiro"]),
+    ("routing", &["error", "random"], &[]),
     (
         "corpus",
         &["error", "first_bytes"],
@@ -27,7 +28,7 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
     ("run", &["error", "routing", "corpus", "checkpoint", "import"], &["tempfile"]),
     ("model", &["error", "routing", "corpus", "checkpoint"], &["candle_core", "gemm", "pulp"]),
     ("trace", &["error", "routing", "corpus", "run"], &["polars"]),
-    ("stats", &["error", "routing", "trace"], &["polars", "rand", "rand_xoshiro"]),
+    ("stats", &["error", "random", "routing", "trace"], &["polars"]),
     ("paper", &["error", "routing", "run", "stats"], &[]),
     ("chart", &["error", "routing", "stats", "paper"], &["plotters", "resvg", "pdf_writer"]),
     ("report", &["error", "routing", "run", "trace", "stats", "paper", "chart"], &["minijinja"]),

@@ -15,6 +15,7 @@ mod families;
 mod hub;
 mod imports;
 mod layers;
+mod mitigate;
 mod olmoe_tiny;
 mod parity;
 mod planted_laws;

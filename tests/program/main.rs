@@ -17,6 +17,7 @@ mod hub;
 mod import_drops;
 mod imports;
 mod memory;
+mod mitigate;
 #[cfg(not(feature = "hub"))]
 mod no_hub;
 mod notebook;

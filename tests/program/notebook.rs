@@ -16,7 +16,7 @@ use crate::support::{
 };
 
 /// The notebooks of notebooks-export/, in the order of the demonstration.
-const COMMITTED: [&str; 3] = ["context_independence", "early_routing", "drop_towards_the_end"];
+const COMMITTED: [&str; 4] = ["context_independence", "early_routing", "drop_towards_the_end", "routing_otherwise"];
 /// A code host shows a larger notebook slowly, or not at all.
 const LARGEST: usize = 400_000;
 /// Categories that mean something to Python, JSON, HTML, Markdown or LaTeX.

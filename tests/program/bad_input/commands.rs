@@ -137,6 +137,8 @@ fn nothing_typed_says_what_is_missing_and_shows_an_example() {
                        checkpoints of one run
           drops        Are later tokens dropped more? Multi-turn transcripts: where tokens lose their
                        experts, why, and what prevents it
+          mitigate     What does it cost to route otherwise, and what would help? The same text again with a
+                       table, frozen routers, other slots
           import       Check routes that another engine recorded (vLLM, SGLang, transformers, Megatron ...),
                        and study them as a run
           recorder     Print the script that makes an engine record its routes

@@ -101,7 +101,7 @@ fn runs_that_differ_are_refused_all_at_once_before_anything_is_written() {
         error: only a run of one trace can stand for a checkpoint:
           - `TEMP/several` holds a run of drift; expected one of route or import
 
-        hint: give the checkpoint itself, or one trace of the run: its sub-folder checkpoints/LABEL
+        hint: give the checkpoint itself, or one trace of the run: its sub-folder checkpoints/LABEL, or passes/unchanged
     "#]]);
     assert!(!out.exists());
     let elsewhere = altered("early", &path("elsewhere"), |manifest| manifest["instruction_set"] = json!("abacus"));

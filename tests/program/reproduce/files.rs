@@ -216,7 +216,7 @@ fn what_cannot_be_compared_is_refused_with_a_hint() {
     refused(
         &[&text(strange.path())],
         &expect![[r#"
-        error: manifest.json of `TEMP` has `command` "inspect"; expected one of `route`, `drift`, `drops`, `import`
+        error: manifest.json of `TEMP` has `command` "inspect"; expected one of `route`, `drift`, `drops`, `import`, `mitigate`
 
         hint: the manifest was changed or the run made by another version: run it again with --force
     "#]],
