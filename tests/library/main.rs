@@ -15,6 +15,7 @@ mod families;
 mod hub;
 mod imports;
 mod layers;
+mod limits;
 mod mitigate;
 mod olmoe_tiny;
 mod parity;
