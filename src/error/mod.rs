@@ -228,7 +228,7 @@ impl Error {
                 _ => None,
             },
             Self::Interrupted => Some(format!(
-                "run the same command again: route, drift, drops and demo go on with {}, import begins anew with {}, fetch goes on where it was, convert begins anew",
+                "run the same command again: route, drift, drops, mitigate and demo go on with {}, import begins anew with {}, fetch goes on where it was, convert begins anew",
                 OptionName::Resume,
                 OptionName::Force
             )),
