@@ -111,6 +111,11 @@ impl Resamples {
         percentile(&mut above.iter().zip(&below).map(|(above, below)| above / below).collect::<Vec<_>>())
     }
 
+    /// [`expanded_percentile`], where there are enough documents.
+    pub(super) fn expanded(&self, values: &mut Vec<f64>, documents: usize) -> Interval {
+        if self.enough(documents) { expanded_percentile(values, documents) } else { None }
+    }
+
     /// Whether there are enough documents for an interval.
     pub(super) fn enough(&self, documents: usize) -> bool {
         documents >= self.minimum_documents && documents >= 2

@@ -99,13 +99,7 @@ impl<'a> Plan<'a> {
             all.iter().partition(|row| SCALE.contains(&row.strategy.as_str()));
         let first = all.first()?;
         let figure = |rows: &[&MitigationRow], legend: Vec<LegendEntry>| {
-            Body::Forest(ForestFigure {
-                x_label: UNIT.to_owned(),
-                axis: ForestAxis::Differences,
-                headers: headers(true),
-                legend,
-                sections: vec![(String::new(), rows.iter().map(|row| forest_row(row, &row.strategy)).collect())],
-            })
+            forest(UNIT, true, legend, vec![section("", rows, |row| row.strategy.clone())])
         };
         let mut parts = Vec::new();
         if !others.is_empty() {
@@ -146,18 +140,9 @@ impl<'a> Plan<'a> {
         })?;
         let shown: Vec<&str> = names.iter().copied().filter(|name| !SCALE.contains(name)).collect();
         let body = if shown.iter().map(|name| of(name).len()).sum::<usize>() <= MOST_ROWS && !shown.is_empty() {
-            let section = |name: &&str| {
-                let rows = of(name);
-                let label = |row: &MitigationRow| format!("layer {}", row.only_layer.unwrap_or_default());
-                (script::printable(name), rows.iter().map(|row| forest_row(row, &label(row))).collect())
-            };
-            Body::Forest(ForestFigure {
-                x_label: UNIT.to_owned(),
-                axis: ForestAxis::Differences,
-                headers: headers(true),
-                legend: legend(),
-                sections: shown.iter().map(section).collect(),
-            })
+            let label = |row: &MitigationRow| format!("layer {}", row.only_layer.unwrap_or_default());
+            let sections = shown.iter().map(|name| section(name, &of(name), label)).collect();
+            forest(UNIT, true, legend(), sections)
         } else {
             let layers: Vec<u16> = of(names.first()?).iter().filter_map(|row| row.only_layer).collect();
             let thousandths = |name: &&str| -> Vec<Option<f64>> {
@@ -258,7 +243,7 @@ impl<'a> Plan<'a> {
 
     fn parts(&self, kind: PartKind, name: &str, words: &str) -> Option<ChartSpec> {
         let strongest = self.strongest();
-        let section = |own: &&MitigationRow| {
+        let section_of = |own: &&MitigationRow| {
             let mut rows = self.by_value(kind, &own.strategy);
             let all = rows.len();
             rows.sort_by(|a, b| b.change.estimate.total_cmp(&a.change.estimate));
@@ -269,20 +254,14 @@ impl<'a> Plan<'a> {
                 own.strategy.clone()
             };
             let label = |row: &MitigationRow| row.value.clone().unwrap_or_default();
-            (script::printable(&title), rows.iter().map(|row| forest_row(row, &label(row))).collect::<Vec<_>>())
+            section(&title, &rows, label)
         };
         let sections: Vec<(String, Vec<ForestRow>)> =
-            strongest.iter().take(STRONGEST).map(section).filter(|(_, rows)| rows.len() > 1).collect();
+            strongest.iter().take(STRONGEST).map(section_of).filter(|(_, rows)| rows.len() > 1).collect();
         if sections.is_empty() {
             return None;
         }
-        let body = Body::Forest(ForestFigure {
-            x_label: UNIT.to_owned(),
-            axis: ForestAxis::Differences,
-            headers: headers(false),
-            legend: legend(),
-            sections,
-        });
+        let body = forest(UNIT, false, legend(), sections);
         let caption = format!(
             "The {STRONGEST} strategies that change the loss most, by {words}. All strategies are in stats/mitigation.csv."
         );
@@ -300,23 +279,17 @@ impl<'a> Plan<'a> {
 
     fn coverage(&self) -> Option<ChartSpec> {
         let lookups: Vec<&MitigationRow> = self.overall().into_iter().filter(|row| row.coverage.is_some()).collect();
-        let section = |own: &&MitigationRow| {
+        let section_of = |own: &&MitigationRow| {
             let rows = self.by_value(PartKind::Coverage, &own.strategy);
             let label = |row: &MitigationRow| format!("{} of the tokens known", row.value.clone().unwrap_or_default());
-            (script::printable(&own.strategy), rows.iter().map(|row| forest_row(row, &label(row))).collect::<Vec<_>>())
+            section(&own.strategy, &rows, label)
         };
         let sections: Vec<(String, Vec<ForestRow>)> =
-            lookups.iter().map(section).filter(|(_, rows)| !rows.is_empty()).collect();
+            lookups.iter().map(section_of).filter(|(_, rows)| !rows.is_empty()).collect();
         if sections.is_empty() {
             return None;
         }
-        let body = Body::Forest(ForestFigure {
-            x_label: UNIT.to_owned(),
-            axis: ForestAxis::Differences,
-            headers: headers(false),
-            legend: legend(),
-            sections,
-        });
+        let body = forest(UNIT, false, legend(), sections);
         let caption = "Fifths of the documents, by the share of their tokens whose id has a row in the table. Documents differ in more than \
                        this share.";
         let message = lookups.first().map(|own| {
@@ -359,13 +332,7 @@ impl<'a> Plan<'a> {
         if by_turn.len() > 1 {
             sections.push(("Tokens that lose an expert, by message of the conversation".to_owned(), by_turn));
         }
-        let body = Body::Forest(ForestFigure {
-            x_label: "loss with capacity less loss without, nats per token".to_owned(),
-            axis: ForestAxis::Differences,
-            headers: headers(false),
-            legend: legend(),
-            sections,
-        });
+        let body = forest("loss with capacity less loss without, nats per token", false, legend(), sections);
         let text = format!(
             "After a token that loses an expert the loss changes by {} nats with capacity",
             nats_words(&dropped.change)
@@ -402,6 +369,22 @@ fn legend() -> Vec<LegendEntry> {
 fn headers(has_share: bool) -> Vec<String> {
     let all = ["nats per token", "95 % interval", "of random experts"];
     all.into_iter().take(2 + usize::from(has_share)).map(str::to_owned).collect()
+}
+
+/// Rows of points with their intervals, in sections.
+fn forest(x_label: &str, has_share: bool, legend: Vec<LegendEntry>, sections: Vec<(String, Vec<ForestRow>)>) -> Body {
+    Body::Forest(ForestFigure {
+        x_label: x_label.to_owned(),
+        axis: ForestAxis::Differences,
+        headers: headers(has_share),
+        legend,
+        sections,
+    })
+}
+
+/// A section of such a figure.
+fn section(title: &str, rows: &[&MitigationRow], label: impl Fn(&MitigationRow) -> String) -> (String, Vec<ForestRow>) {
+    (script::printable(title), rows.iter().map(|row| forest_row(row, &label(row))).collect())
 }
 
 /// Shape and colour of a change.

@@ -228,10 +228,7 @@ pub(super) fn finish_mitigation(
     check_traces(run, record)?;
     staged.add(&format!("stats/{MITIGATION}.csv"), &mitigation_to_csv(&rows)?)?;
     staged.add(&format!("stats/{MITIGATION}.parquet"), &mitigation_to_parquet(&rows)?)?;
-    record.statistic_cost = Some(StatisticCost {
-        statistics_seconds: statistics_clock.elapsed().as_secs_f64(),
-        statistics_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
-    });
+    record.statistic_cost = Some(StatisticCost::since(statistics_clock));
     record_traces(run, record)?;
     drop(stage);
     let verdict = RunVerdict::mitigation(&rows);

@@ -96,10 +96,7 @@ pub(crate) fn finish_run(
     check_traces(run, record)?;
     let (mut tables, rows_in_files) = stage_tables(&mut staged, computed)?;
     keep_shown_categories(&mut tables);
-    record.statistic_cost = Some(StatisticCost {
-        statistics_seconds: statistics_clock.elapsed().as_secs_f64(),
-        statistics_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
-    });
+    record.statistic_cost = Some(StatisticCost::since(statistics_clock));
     record_traces(run, record)?;
     drop(stage);
     let findings = headline(&tables);

@@ -1,7 +1,7 @@
 //! The parts of a record besides the identity: how the statistics were computed, what went through the model, how much time and
 //! memory it took.
 
-use std::fmt;
+use std::{fmt, time::Instant};
 
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
@@ -290,6 +290,16 @@ pub struct StatisticCost {
     /// Version of the tool.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub statistics_version: Option<String>,
+}
+
+impl StatisticCost {
+    /// That of statistics which this version began at `clock`.
+    pub fn since(clock: Instant) -> Self {
+        Self {
+            statistics_seconds: clock.elapsed().as_secs_f64(),
+            statistics_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+        }
+    }
 }
 
 /// Time and memory that the whole run took.

@@ -184,18 +184,10 @@ impl<'a> LossStudy<'a> {
         };
         let (above, below) = (of_documents(|sums| sums.difference), of_documents(|sums| sums.n as f64));
         let resampled: Vec<f64> = above.iter().zip(&below).map(|(above, below)| above / below).collect();
-        let interval = if self.resamples.enough(sums.len()) {
-            expanded_percentile(&mut resampled.clone(), sums.len())
-        } else {
-            None
-        };
-        let change = Changed {
-            estimate: mean(|sums| sums.difference),
-            low: interval.map(|(low, _)| low),
-            high: interval.map(|(_, high)| high),
-            unchanged: Some(mean(|sums| sums.unchanged)),
-            changed: Some(mean(|sums| sums.changed)),
-        };
+        let interval = self.resamples.expanded(&mut resampled.clone(), sums.len());
+        let both = [mean(|sums| sums.unchanged), mean(|sums| sums.changed)];
+        // The mean of the differences loses less to rounding than the difference of the means.
+        let change = Changed { estimate: mean(|sums| sums.difference), ..Changed::between(both, interval) };
         (change, resampled)
     }
 

@@ -9,7 +9,6 @@ use super::{
 use crate::{
     error::{Error, Result},
     routing::{LayerId, is_bos},
-    stats::resample::expanded_percentile,
     trace::{LayerTrace, SequenceTable},
 };
 
@@ -179,7 +178,6 @@ impl<'a> RoutingChange<'a> {
             let below: f64 = counts.values().map(|own| ratio(own)[side].1).sum();
             above / below.max(1.0)
         };
-        let [unchanged, changed] = [side(0), side(1)];
         let resampled = |side: usize| {
             let above = self.study.resamples.sums(counts.iter().map(|(document, own)| (*document, ratio(own)[side].0)));
             let below = self.study.resamples.sums(counts.iter().map(|(document, own)| (*document, ratio(own)[side].1)));
@@ -187,19 +185,10 @@ impl<'a> RoutingChange<'a> {
         };
         let mut differences: Vec<f64> =
             resampled(1).zip(resampled(0)).map(|(changed, unchanged)| changed - unchanged).collect();
-        let interval = if self.study.resamples.enough(counts.len()) {
-            expanded_percentile(&mut differences, counts.len())
-        } else {
-            None
-        };
-        Changed {
-            estimate: changed - unchanged,
-            low: interval.map(|(low, _)| low),
-            high: interval.map(|(_, high)| high),
-            // What is another one has no share before.
-            unchanged: (!is_share).then_some(unchanged),
-            changed: (!is_share).then_some(changed),
-        }
+        let interval = self.study.resamples.expanded(&mut differences, counts.len());
+        let change = Changed::between([side(0), side(1)], interval);
+        // What is another one has no share before.
+        if is_share { Changed { unchanged: None, changed: None, ..change } } else { change }
     }
 
     /// The largest load of a layer over the mean load.
@@ -227,26 +216,11 @@ impl<'a> RoutingChange<'a> {
         };
         let differences: Vec<f64> =
             resampled(1).into_iter().zip(resampled(0)).map(|(changed, unchanged)| changed - unchanged).collect();
-        let change = self.load_change(both, differences.clone(), loads.len());
+        let change = Changed::between(both, self.study.resamples.expanded(&mut differences.clone(), loads.len()));
         let row = self.row(Measure::MaximumLoad, change);
         self.rows.push(MitigationRow { layer: Some(layer), n, documents: loads.len() as u64, ..row });
         self.loads.push(both);
         self.resampled_loads.push(differences);
-    }
-
-    fn load_change(&self, [unchanged, changed]: [f64; 2], mut differences: Vec<f64>, documents: usize) -> Changed {
-        let interval = if self.study.resamples.enough(documents) {
-            expanded_percentile(&mut differences, documents)
-        } else {
-            None
-        };
-        Changed {
-            estimate: changed - unchanged,
-            low: interval.map(|(low, _)| low),
-            high: interval.map(|(_, high)| high),
-            unchanged: Some(unchanged),
-            changed: Some(changed),
-        }
     }
 
     /// The mean over the layers of their largest loads.
@@ -256,10 +230,10 @@ impl<'a> RoutingChange<'a> {
         }
         let layers = self.loads.len() as f64;
         let mean = [0, 1].map(|side| self.loads.iter().map(|own| own[side]).sum::<f64>() / layers);
-        let differences = (0..self.study.resamples.len())
+        let mut differences = (0..self.study.resamples.len())
             .map(|resample| self.resampled_loads.iter().map(|own| own[resample]).sum::<f64>() / layers)
             .collect();
-        let change = self.load_change(mean, differences, whole.len());
+        let change = Changed::between(mean, self.study.resamples.expanded(&mut differences, whole.len()));
         let n: u64 = whole.values().map(|own| own.tokens).sum::<u64>() / self.layers.max(1);
         let row = self.row(Measure::MaximumLoad, change);
         self.rows.push(MitigationRow { n, documents: whole.len() as u64, ..row });

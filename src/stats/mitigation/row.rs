@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::parts::PartKind;
-use crate::routing::LayerId;
+use crate::{routing::LayerId, stats::resample::Interval};
 
 /// What changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -116,6 +116,17 @@ pub struct Changed {
 }
 
 impl Changed {
+    /// From the number of the unchanged model to that with the strategy.
+    pub(super) fn between([unchanged, changed]: [f64; 2], interval: Interval) -> Self {
+        Self {
+            estimate: changed - unchanged,
+            low: interval.map(|(low, _)| low),
+            high: interval.map(|(_, high)| high),
+            unchanged: Some(unchanged),
+            changed: Some(changed),
+        }
+    }
+
     /// Whether the whole interval lies above 0.
     pub fn is_above(&self) -> bool {
         self.low.is_some_and(|low| low > 0.0)
